@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What CRIU and a plugin see of each other, as far as the gate uses it.
+ *
+ * Described from CRIU's documented behaviour and from the symbols of its
+ * binaries (Debian's 3.17.1, 4.1.1), in our words: CRIU's own header is
+ * GPL-2.0 and is not needed to build this.
+ */
+#ifndef CRIU_PLUGIN_ABI_H
+#define CRIU_PLUGIN_ABI_H
+
+/* Version 0.2.0, as major << 16 | minor << 8 | patch. */
+#define CRIU_PLUGIN_ABI_VERSION 512
+
+enum criu_stage {
+	CRIU_STAGE_DUMP = 0,
+	CRIU_STAGE_PRE_DUMP = 1,
+	CRIU_STAGE_RESTORE = 2,
+};
+
+/*
+ * int hook(int pid), for each process, when all of them are frozen and
+ * nothing is dumped yet. A negative return aborts the dump. -ENOTSUP means
+ * "not mine": CRIU asks the next plugin. Any other return, 0 included, ends
+ * the round, and plugins loaded later are not asked at all.
+ */
+#define CRIU_HOOK_CHECKPOINT_DEVICES 11
+
+/* What CRIU prints by default is up to WARN; runtimes ask for DEBUG. */
+enum criu_log_level {
+	CRIU_LOG_MSG = 0,
+	CRIU_LOG_ERROR = 1,
+	CRIU_LOG_WARN = 2,
+	CRIU_LOG_INFO = 3,
+	CRIU_LOG_DEBUG = 4,
+};
+
+/*
+ * A plugin exports one of these as CR_PLUGIN_DESC. CRIU reads version and
+ * max_hooks before it calls anything, and calls the plugin corrupted, failing
+ * every dump, when one of them is above its own.
+ */
+struct criu_plugin_desc {
+	const char *name;
+	int (*init)(int stage);
+	void (*exit)(int stage, int ret);
+	unsigned int version;
+	unsigned int max_hooks;
+	void *hooks[];
+};
+
+/*
+ * The symbol cr_plugin_ctl of CRIU is a list head and one list head for each
+ * hook, so its size tells how many hooks this CRIU has.
+ */
+#define CRIU_PLUGIN_CTL "cr_plugin_ctl"
+#define CRIU_LIST_HEAD_BYTES (2 * sizeof(void *))
+
+/* Functions of CRIU that a plugin finds with dlsym(RTLD_DEFAULT, …). */
+typedef int criu_add_external_fn(char *key);	/* copies key */
+typedef int criu_get_image_dir_fn(void);	/* CRIU's own descriptor */
+typedef void criu_print_on_level_fn(unsigned int level, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+#endif

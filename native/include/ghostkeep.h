@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libghostkeep: everything ghostkeep does once per extent or once per byte.
+ *
+ * One call handles one whole ghost. A call keeps no state between calls and
+ * allocates a bounded amount of memory, whatever the size of the file and
+ * the number of its extents.
+ *
+ * Every function returns 0 or a negative errno. On failure it writes one line
+ * to report->message that names what it was doing and where; it never prints
+ * and never exits. Offsets and lengths are bytes; ranges are half-open.
+ * Descriptors stay the caller's; their file offsets are not used for the
+ * ghost, and are undefined afterwards for an image.
+ */
+#ifndef GHOSTKEEP_H
+#define GHOSTKEEP_H
+
+#include <stdint.h>
+
+#define GK_MESSAGE_BYTES 240
+
+/*
+ * How data is found. Values are stable: JavaScript passes them as numbers.
+ * No engine leaves out a byte that a read would return as non-zero. FIEMAP
+ * alone would: dirty pages over unwritten extents, and on some file systems
+ * over holes, are not in its map. So lseek(2), which sees the page cache,
+ * decides inside what the map calls unwritten, and inside its gaps too where
+ * the map cannot be relied on (all but ext4).
+ * Where the file system does not know an engine, fiemap gives way to seek and
+ * seek to read, from the offset reached; report->engine is the last one.
+ */
+enum gk_engine {
+	GK_ENGINE_AUTO = 0,	/* choose by file system */
+	GK_ENGINE_FIEMAP = 1,	/* FS_IOC_FIEMAP, never with FIEMAP_FLAG_SYNC */
+	GK_ENGINE_SEEK = 2,	/* lseek(SEEK_DATA), lseek(SEEK_HOLE) */
+	GK_ENGINE_READ = 3,	/* read every byte, test blocks for zero */
+};
+
+enum gk_extent_kind {
+	GK_EXTENT_DATA = 0,
+	GK_EXTENT_UNWRITTEN = 1,	/* allocated, reads as zero */
+};
+
+/* How bytes were moved; a report holds the set that was used. */
+enum gk_copy_way {
+	GK_COPY_REFLINK = 1,
+	GK_COPY_RANGE = 2,		/* copy_file_range(2) */
+	GK_COPY_READ_WRITE = 4,
+};
+
+struct gk_extent {
+	uint64_t offset;
+	uint64_t length;
+	uint32_t kind;			/* enum gk_extent_kind */
+	uint32_t flags;			/* FIEMAP_EXTENT_*; 0 from other engines */
+};
+
+/*
+ * Shared with another thread while a call runs: the library adds to
+ * done_bytes and reads cancel with relaxed atomics. A call that sees cancel
+ * set returns -ECANCELED soon (within one window of 1 MiB or one clone).
+ */
+struct gk_progress {
+	uint64_t done_bytes;
+	uint32_t cancel;
+	uint32_t reserved;
+};
+
+struct gk_report {
+	uint64_t data_bytes;		/* bytes of data found or copied */
+	uint64_t chunks;		/* data ranges, or chunk entries */
+	uint64_t unwritten_bytes;	/* allocated but never written */
+	uint64_t image_bytes;		/* length of the image, header included */
+	uint64_t size;			/* size of the ghost in bytes */
+	uint64_t failed_offset;		/* where it failed, in the file named by message */
+	uint32_t engine;		/* enum gk_engine that was really used */
+	uint32_t fallbacks;		/* how often an engine gave up for the next */
+	uint32_t ways;			/* set of enum gk_copy_way */
+	uint32_t crc32c;		/* of what the call documents */
+	char message[GK_MESSAGE_BYTES];
+};
+
+/*
+ * List the extents of fd that intersect [start, size), in order, without
+ * overlap, clipped to size; touching extents of one kind are merged.
+ * At most capacity are stored; *count says how many and *next where to go on
+ * (size when there is nothing left). Holes are what is not listed.
+ * Source: Documentation/filesystems/fiemap.rst, lseek(2).
+ */
+int gk_extents(int fd, uint32_t engine, uint64_t size, uint64_t start,
+	       struct gk_extent *extents, uint32_t capacity, uint32_t *count,
+	       uint64_t *next, struct gk_report *report);
+
+/*
+ * Write the body of a CRIU ghost image: after header_bytes of header (both
+ * magics and the ghost_file_entry, made by the caller) one ghost_chunk_entry
+ * and its raw bytes for each data range of ghost_fd in [0, size).
+ * With chunked = 0 the raw bytes of the whole file follow the header, as CRIU
+ * writes files below 12 KiB.
+ *
+ * Chunk headers of ranges of 64 KiB and more carry a padding field so that
+ * their raw bytes start at a multiple of the image's block size (reflink).
+ * image_fd must be an empty regular file open for reading and writing.
+ * A ghost that turns out shorter than size is -ESTALE, and failed_offset says
+ * where it ends; an extent that merely passes size is clipped.
+ * With GK_ENGINE_READ no chunk is much longer than 64 MiB, so that each byte
+ * is still in memory when it is copied.
+ * report: data_bytes, chunks (0 when not chunked), unwritten_bytes,
+ * image_bytes, engine, fallbacks, ways.
+ */
+int gk_dump(int ghost_fd, int image_fd, uint32_t engine, uint64_t size,
+	    const void *header, uint64_t header_bytes, uint32_t chunked,
+	    struct gk_progress *progress, struct gk_report *report);
+
+/*
+ * Walk a ghost image as hostile input and check its structure: both magics,
+ * a complete ghost_file_entry, chunks complete, inside size, in ascending
+ * order and not overlapping, nothing behind the last one.
+ * -EBADMSG and a message with the offset where it is wrong.
+ * report: size, data_bytes, chunks, image_bytes.
+ */
+int gk_check(int image_fd, struct gk_progress *progress,
+	     struct gk_report *report);
+
+/* crc32c over all bytes of a file from 0 to its end (report: crc32c, image_bytes). */
+int gk_digest(int fd, struct gk_progress *progress, struct gk_report *report);
+
+/*
+ * Write the data of a ghost image into file_fd, an empty regular file open
+ * for writing, and set its size: sparse, holes stay holes. Checks as gk_check.
+ * report: size, data_bytes, chunks, ways.
+ */
+int gk_restore(int image_fd, int file_fd, struct gk_progress *progress,
+	       struct gk_report *report);
+
+/*
+ * List the chunks of a ghost image, resumable as gk_extents: start at
+ * cursor 0, go on with *next until it is 0. The raw content of an image
+ * without chunks is listed as one.
+ */
+int gk_chunks(int image_fd, uint64_t cursor, struct gk_extent *extents,
+	      uint32_t capacity, uint32_t *count, uint64_t *next,
+	      struct gk_report *report);
+
+/* futimens(2) with nanoseconds, which Node cannot set. */
+int gk_set_times(int fd, int64_t atime_sec, int64_t atime_nsec,
+		 int64_t mtime_sec, int64_t mtime_nsec,
+		 struct gk_report *report);
+
+/* flistxattr(2) and fgetxattr(2): *length in: capacity, out: used or needed. */
+int gk_list_xattrs(int fd, void *names, uint64_t *length,
+		   struct gk_report *report);
+int gk_get_xattr(int fd, const char *name, void *value, uint64_t *length,
+		 struct gk_report *report);
+int gk_set_xattr(int fd, const char *name, const void *value, uint64_t length,
+		 struct gk_report *report);
+
+/*
+ * Open path as a process whose root is root_fd would see it, as O_PATH: no
+ * "..", symlink or magic link leads out, and a symlink at its end is opened
+ * itself. The caller closes *fd, which is -1 on failure.
+ * Source: openat2(2), RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS.
+ */
+int gk_open_in_root(int root_fd, const char *path, int *fd,
+		    struct gk_report *report);
+
+/* sizeof(struct gk_report) in the low 16 bits, above it GK_ABI, which changes with this file. */
+#define GK_ABI 1
+uint32_t gk_abi(void);
+
+#endif

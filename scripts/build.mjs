@@ -1,0 +1,101 @@
+// Builds everything into dist/ and build/: types and validators from schemas/, CRIU's messages from
+// src/criu/images.proto, the bundle, and the native parts. `node scripts/build.mjs generate` stops after the code it generates.
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Ajv } from 'ajv';
+import standaloneCode from 'ajv/dist/standalone/index.js';
+import esbuild from 'esbuild';
+import { compileFromFile } from 'json-schema-to-typescript';
+
+const top = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+const inTop = (...parts) => path.join(top, ...parts);
+const run = (file, args) => execFileSync(file, args, { cwd: top, stdio: ['ignore', 'ignore', 'inherit'] });
+
+await generateDocuments();
+generateMessages();
+if (process.argv[2] !== 'generate') {
+  await bundle();
+  makeNative();
+}
+
+/** schemas/NAME.schema.json becomes documents/generated/NAME.ts (types); all validators go into one module. */
+async function generateDocuments() {
+  const generated = inTop('src/base/documents/generated');
+  rmSync(generated, { recursive: true, force: true });
+  mkdirSync(generated, { recursive: true });
+
+  const ajv = new Ajv({
+    code: { source: true, esm: true },
+    allErrors: true,
+    validateFormats: false,
+    allowUnionTypes: true,
+  });
+  const exported = {};
+  for (const file of readdirSync(inTop('schemas'))) {
+    const schema = JSON.parse(readFileSync(inTop('schemas', file), 'utf8'));
+    ajv.addSchema(schema);
+    exported[schema.title] = schema.$id;
+    const types = await compileFromFile(inTop('schemas', file), {
+      cwd: inTop('schemas'),
+      bannerComment: `/* Generated from schemas/${file} by scripts/build.mjs. */`,
+      additionalProperties: false,
+      strictIndexSignatures: true,
+      style: { singleQuote: true },
+    });
+    writeFileSync(path.join(generated, file.replace('.schema.json', '.ts')), types);
+  }
+  writeFileSync(path.join(generated, 'validators.js'), standaloneCode(ajv, exported));
+  const declarations = Object.keys(exported).map(title => `export const ${title}: Validator;`);
+  writeFileSync(
+    path.join(generated, 'validators.d.ts'),
+    [
+      'interface ValidationError { instancePath: string; message?: string; keyword: string; params: Record<string, unknown> }',
+      'interface Validator { (data: unknown): boolean; errors?: ValidationError[] | null }',
+      ...declarations,
+      '',
+    ].join('\n'),
+  );
+}
+
+function generateMessages() {
+  const template = JSON.stringify({
+    version: 'v2',
+    plugins: [
+      {
+        local: inTop('node_modules/.bin/protoc-gen-es'),
+        out: inTop('src/criu/generated'),
+        opt: ['target=ts'],
+      },
+    ],
+  });
+  run(inTop('node_modules/.bin/buf'), ['generate', inTop('src/criu'), '--template', template]);
+}
+
+/** One file and its lazily loaded chunks; koffi stays outside: it finds its prebuilt library beside itself. */
+async function bundle() {
+  const { version } = JSON.parse(readFileSync(inTop('package.json'), 'utf8'));
+  rmSync(inTop('dist'), { recursive: true, force: true });
+  await esbuild.build({
+    entryPoints: { ghostkeep: inTop('src/cli/main.ts') },
+    outdir: inTop('dist'),
+    outExtension: { '.js': '.mjs' },
+    bundle: true,
+    splitting: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node20',
+    minifySyntax: true,
+    external: ['koffi'],
+    define: { GHOSTKEEP_VERSION: JSON.stringify(version) },
+    banner: {
+      js: "import { createRequire as ghostkeepRequire } from 'node:module';\nconst require = ghostkeepRequire(import.meta.url);",
+    },
+  });
+}
+
+function makeNative() {
+  for (const part of ['engine', 'gate', 'workload'])
+    run('make', ['-s', '-C', inTop('native', part), `BUILD=${inTop('build')}`]);
+}

@@ -1,0 +1,48 @@
+import { type ErrorCode, GhostkeepError } from '../errors.js';
+import * as validators from './generated/validators.js';
+
+export type DocumentKind = keyof typeof validators;
+
+const largestBytes = 256 * 1024 * 1024;
+
+/**
+ * Parse a JSON document that may be hostile and check it against its schema.
+ * @param subject what the document is, for the message: a path, `stdin`
+ * @throws with `code`, naming every field that is wrong
+ */
+export function parseDocument<T>(kind: DocumentKind, text: string, subject: string, code: ErrorCode): T {
+  if (text.length > largestBytes)
+    throw new GhostkeepError(code, subject, `cannot read ${subject}: larger than 256 MiB`);
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new GhostkeepError(
+      code,
+      subject,
+      `cannot read ${subject}: it is not JSON (${(cause as Error).message})`,
+      { cause },
+    );
+  }
+  assertDocument<T>(kind, value, subject, code);
+  return value;
+}
+
+/** As parseDocument, for a value that was parsed or made already. */
+export function assertDocument<T>(
+  kind: DocumentKind,
+  value: unknown,
+  subject: string,
+  code: ErrorCode,
+): asserts value is T {
+  // biome-ignore lint/performance/noDynamicNamespaceImportAccess: the kind is only known here, and all are bundled anyway
+  const validate = validators[kind];
+  if (validate(value)) return;
+  const faults = (validate.errors ?? []).map(({ instancePath, message, keyword, params }) => {
+    const where = instancePath === '' ? 'the document' : instancePath.slice(1).replaceAll('/', '.');
+    const extra = keyword === 'additionalProperties' ? ` (${String(params['additionalProperty'])})` : '';
+    const allowed = keyword === 'enum' ? `: ${JSON.stringify(params['allowedValues'])}` : '';
+    return `${where} ${message ?? keyword}${extra}${allowed}`;
+  });
+  throw new GhostkeepError(code, subject, `cannot accept ${subject}: ${faults.slice(0, 20).join('; ')}`);
+}

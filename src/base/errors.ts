@@ -1,0 +1,83 @@
+/**
+ * Every failure that ghostkeep can name. README.md, "Error codes", says what each means and what to do.
+ * Codes are stable: scripts test for them.
+ */
+export type ErrorCode =
+  | 'BAD_INPUT'
+  | 'BAD_POLICY'
+  | 'BAD_STATE'
+  | 'CHECKPOINT_FAILED'
+  | 'CRIU_IMAGE_INVALID'
+  | 'DEADLINE'
+  | 'GHOST_CHANGED'
+  | 'GHOST_OVER_LIMIT'
+  | 'GHOST_UNREADABLE'
+  | 'HOLDER_GONE'
+  | 'IMAGE_INVALID'
+  | 'IMAGE_MISMATCH'
+  | 'IMAGE_MISSING'
+  | 'IMAGE_TRUNCATED'
+  | 'IO'
+  | 'MANIFEST_INVALID'
+  | 'MANIFEST_MISSING'
+  | 'NATIVE_MISSING'
+  | 'NOT_FOUND'
+  | 'NO_SPACE'
+  | 'PERMISSION'
+  | 'PROTOCOL'
+  | 'RUNTIME_UNKNOWN'
+  | 'SEAL_FAILED'
+  | 'USAGE';
+
+/**
+ * The one error class. `message` says action, object, reason, and the way out where there is one;
+ * `subject` is the thing itself (a path, a ghost's dev/ino, a key), for logs and JSON.
+ */
+export class GhostkeepError extends Error {
+  readonly code: ErrorCode;
+  readonly subject: string;
+
+  constructor(code: ErrorCode, subject: string, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.name = 'GhostkeepError';
+    this.code = code;
+    this.subject = subject;
+  }
+}
+
+/** The errno name (`ENOENT`) of an error from Node or from the engine; undefined for anything else. */
+export function errnoOf(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const { code } = error as NodeJS.ErrnoException;
+  return typeof code === 'string' && /^E[A-Z0-9]+$/.test(code) ? code : undefined;
+}
+
+/** What to show of an unknown thrown value, on one line. */
+export function reasonOf(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return text.replaceAll(/\s*\n\s*/g, ' ');
+}
+
+/**
+ * Give an error that is not ours yet a code: by its errno where that says more than `code`.
+ * @param action what was being done, as `cannot seal /images`: it begins the message
+ */
+export function translate(error: unknown, code: ErrorCode, subject: string, action: string): GhostkeepError {
+  if (error instanceof GhostkeepError) return error;
+  return new GhostkeepError(
+    codeByErrno[errnoOf(error) ?? ''] ?? code,
+    subject,
+    `${action}: ${reasonOf(error)}`,
+    {
+      cause: error,
+    },
+  );
+}
+
+const codeByErrno: Record<string, ErrorCode> = {
+  ENOSPC: 'NO_SPACE',
+  EDQUOT: 'NO_SPACE',
+  EACCES: 'PERMISSION',
+  EPERM: 'PERMISSION',
+  ESTALE: 'GHOST_CHANGED',
+};

@@ -1,0 +1,189 @@
+/**
+ * What the flows may ask of the machine. src/host implements it on Linux; tests pass their own.
+ * Errors are Node's, with their errno (`code: 'ENOENT'`): the flow that asked translates.
+ */
+
+export interface FileStat {
+  dev: bigint;
+  ino: bigint;
+  mode: number;
+  nlink: number;
+  uid: number;
+  gid: number;
+  rdev: bigint;
+  size: bigint;
+  /** st_blocks * 512 */
+  allocated: bigint;
+  blockBytes: number;
+  atimeNs: bigint;
+  mtimeNs: bigint;
+  ctimeNs: bigint;
+  birthtimeNs: bigint;
+}
+
+/** One line of /proc/PID/mountinfo. Source: proc_pid_mountinfo(5). */
+export interface Mount {
+  id: number;
+  /** The mount's own device, as makedev would give it: on btrfs not the one stat shows. */
+  dev: bigint;
+  mountPoint: Buffer;
+  filesystem: string;
+  readOnly: boolean;
+}
+
+/** One line of /proc/PID/maps that names a file. Source: proc_pid_maps(5). */
+export interface FileMap {
+  /** `start-end`, hexadecimal: the name in map_files */
+  address: string;
+  writable: boolean;
+  shared: boolean;
+  /** Identifies the line's file among those of one scan; not to be compared with stat's device. */
+  label: string;
+}
+
+export interface FdInfo {
+  mountId: number;
+  flags: number;
+  position: bigint;
+}
+
+/** uid_map and gid_map, as far as translating host ids to container ids needs them. Source: user_namespaces(7). */
+export interface IdMap {
+  uid(hostId: number): number;
+  gid(hostId: number): number;
+}
+
+export interface ProcessView {
+  /** Pids in /proc, ascending. */
+  listPids(): number[];
+  /** PID and all its descendants that exist now. */
+  tree(pid: number): number[];
+  /** Pids of a cgroup path (as under /sys/fs/cgroup, or absolute), its children included. */
+  cgroupPids(path: string): number[];
+  /** Cgroup paths of a process, as /proc/PID/cgroup lists them. */
+  cgroupsOf(pid: number): string[];
+  startTime(pid: number): string;
+  commandLine(pid: number): string[];
+  parent(pid: number): number;
+  fds(pid: number): number[];
+  maps(pid: number): FileMap[];
+  fdInfo(pid: number, fd: number): FdInfo;
+  mounts(pid: number): Mount[];
+  /** Identity of the mount namespace, as readlink of ns/mnt gives it. */
+  mountNamespace(pid: number): string;
+  idMap(pid: number): IdMap;
+  /** stat through `fd/N`, `map_files/A-B`, `exe`, `cwd`, `root`; never opens anything. */
+  stat(pid: number, link: string): FileStat;
+  readLink(pid: number, link: string): Buffer;
+  /** statfs(2) f_type */
+  filesystemMagic(pid: number, link: string): bigint;
+  /** Identity of what PATH names below the process's root, symbolic links resolved inside it; undefined if nothing. */
+  statInRoot(pid: number, path: Buffer): { dev: bigint; ino: bigint } | undefined;
+  /** Open a regular file through a link, read-only, without touching atime where allowed. The caller closes it. */
+  pin(pid: number, link: string): number;
+  unpin(fd: number): void;
+  statPin(fd: number): FileStat;
+  /** The mount id a link's file is open through; opens with O_PATH, which acts on nothing. */
+  mountThrough(pid: number, link: string): number;
+  self(): number;
+}
+
+export type EngineName = 'auto' | 'fiemap' | 'seek' | 'read';
+export type CopyWay = 'reflink' | 'copy_file_range' | 'read/write';
+
+export interface EngineReport {
+  dataBytes: bigint;
+  chunks: bigint;
+  unwrittenBytes: bigint;
+  imageBytes: bigint;
+  size: bigint;
+  failedOffset: bigint;
+  engine: EngineName;
+  fallbacks: number;
+  ways: CopyWay[];
+  crc32c: number;
+}
+
+export interface Extent {
+  offset: bigint;
+  length: bigint;
+  kind: 'data' | 'unwritten';
+}
+
+/** Called now and then while an engine call runs; `done` is bytes so far. */
+export type OnProgress = (done: bigint) => void;
+
+/** The native library: one call a ghost. Rejects with an errno error whose message is the engine's line. */
+export interface Engine {
+  dump(
+    request: {
+      ghostFd: number;
+      imageFd: number;
+      engine: EngineName;
+      size: bigint;
+      header: Uint8Array;
+      chunked: boolean;
+    },
+    onProgress?: OnProgress,
+  ): Promise<EngineReport>;
+  check(imageFd: number, onProgress?: OnProgress): Promise<EngineReport>;
+  digest(fd: number, onProgress?: OnProgress): Promise<EngineReport>;
+  restore(imageFd: number, fileFd: number, onProgress?: OnProgress): Promise<EngineReport>;
+  extents(fd: number, engine: EngineName, size: bigint): Iterable<Extent>;
+  chunks(imageFd: number): Iterable<Extent>;
+  setTimes(fd: number, atime: string, mtime: string): void;
+  xattrs(fd: number): Record<string, Buffer>;
+  setXattr(fd: number, name: string, value: Buffer): void;
+}
+
+/** Files of ours: image directories, records. Paths are text: we made them. */
+export interface Files {
+  read(path: string): Buffer;
+  readIfThere(path: string): Buffer | undefined;
+  exists(path: string): boolean;
+  list(path: string): string[];
+  makeDirectory(path: string, mode?: number): void;
+  /** Create a file that must not exist, mode 0600, for reading and writing. */
+  create(path: string): number;
+  open(path: string): number;
+  close(fd: number): void;
+  stat(fd: number): FileStat;
+  /** lstat */
+  statPath(path: string): FileStat;
+  /**
+   * Write beside PATH and rename over it: all of it or none. Keeps mode and owner of what it replaces.
+   * With durable (the default) file and directory are fsynced, so that it also survives a power failure.
+   */
+  replace(path: string, bytes: Uint8Array, durable?: boolean): void;
+  rename(from: string, to: string): void;
+  remove(path: string): void;
+  removeTree(path: string): void;
+  sync(path: string): void;
+  freeBytes(path: string): bigint;
+  setOwner(fd: number, uid: number, gid: number): void;
+  setMode(fd: number, mode: number): void;
+  /** Where a path that may be a magic link (/proc/self/fd/4) really is, for messages. */
+  realPath(path: string): string;
+}
+
+/** Programs of the host. Rejects only when one cannot be started. */
+export interface Commands {
+  /** Run with our own stdin, stdout and stderr; resolves to the exit status. */
+  run(argv: readonly string[], environment?: Record<string, string>): Promise<number>;
+  /** Run and collect; killed after waitMs. */
+  output(
+    argv: readonly string[],
+    waitMs: number,
+  ): Promise<{ status: number; stdout: string; stderr: string }>;
+}
+
+export interface Host {
+  commands: Commands;
+  processes: ProcessView;
+  files: Files;
+  engine: Engine;
+  now(): Date;
+  /** Monotonic milliseconds. */
+  clock(): number;
+  uid(): number;
+}

@@ -1,0 +1,18 @@
+/** Fields that a line about a ghost, a process or a container carries, so that logs can be filtered by them. */
+export interface LogFields {
+  ghost?: string;
+  pid?: number;
+  container?: string;
+  [field: string]: unknown;
+}
+
+/** One line an event. Flows get one; the cli makes it (src/cli/logger.ts). */
+export interface Log {
+  debug(message: string, fields?: LogFields): void;
+  info(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
+  error(message: string, fields?: LogFields): void;
+}
+
+const nothing = () => {};
+export const silent: Log = { debug: nothing, info: nothing, warn: nothing, error: nothing };

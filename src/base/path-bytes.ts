@@ -1,0 +1,33 @@
+/**
+ * Paths are bytes, JSON and terminals want text. Where a path is clean UTF-8 without control characters the
+ * text is the path; elsewhere the text is an escape for people, and the bytes travel beside it in base64.
+ */
+
+export interface PathText {
+  path: string;
+  pathBytes?: string;
+}
+
+export function pathToText(bytes: Buffer): PathText {
+  const text = bytes.toString('utf8');
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+  const clean = Buffer.from(text, 'utf8').equals(bytes) && !/[\x00-\x1f\x7f\\]/.test(text);
+  return clean ? { path: text } : { path: escapeBytes(bytes), pathBytes: bytes.toString('base64') };
+}
+
+export function pathFromText(text: PathText): Buffer {
+  return text.pathBytes === undefined
+    ? Buffer.from(text.path, 'utf8')
+    : Buffer.from(text.pathBytes, 'base64');
+}
+
+function escapeBytes(bytes: Buffer): string {
+  let out = '';
+  for (const byte of bytes) {
+    out +=
+      byte >= 0x20 && byte < 0x7f && byte !== 0x5c
+        ? String.fromCharCode(byte)
+        : `\\x${byte.toString(16).padStart(2, '0')}`;
+  }
+  return out;
+}

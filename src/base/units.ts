@@ -1,0 +1,86 @@
+import { GhostkeepError } from './errors.js';
+
+const powers: Record<string, bigint> = { '': 0n, K: 10n, M: 20n, G: 30n, T: 40n };
+
+/** Bytes from `4096`, `16M`, `1G`: powers of 1024, as CRIU reads its sizes. */
+export function parseSize(text: string | number, name: string): bigint {
+  const match = /^([0-9]{1,19})([KMGT]?)$/.exec(String(text));
+  if (!match) {
+    throw new GhostkeepError(
+      'BAD_INPUT',
+      name,
+      `cannot read ${name} ${JSON.stringify(text)}: it must be a whole number of bytes, K, M, G or T`,
+    );
+  }
+  return BigInt(match[1] as string) << (powers[match[2] as string] as bigint);
+}
+
+/** `2.1 GiB`, for people. */
+export function showBytes(bytes: bigint): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB', 'EiB'];
+  let value = Number(bytes);
+  let unit = 0;
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit += 1;
+  }
+  return `${unit === 0 || Number.isInteger(value) ? value : value.toFixed(1)} ${units[unit]}`;
+}
+
+/** JSON carries integers exactly up to 2^53; above, a string of digits (design: scan --json). */
+export function countToJson(value: bigint): number | string {
+  return value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value.toString();
+}
+
+export function countFromJson(value: number | string): bigint {
+  return BigInt(value);
+}
+
+/** `SECONDS.NANOSECONDS`, exact, also before 1970: the nanoseconds always count forward. */
+export function showTime(nanoseconds: bigint): string {
+  const second = 1_000_000_000n;
+  const rest = ((nanoseconds % second) + second) % second;
+  return `${(nanoseconds - rest) / second}.${rest.toString().padStart(9, '0')}`;
+}
+
+/** The inverse of showTime. */
+export function timeToNs(text: string): bigint {
+  const { seconds, nanoseconds } = parseTime(text);
+  return seconds * 1_000_000_000n + nanoseconds;
+}
+
+/** The inverse of showTime, split as timespec(3type) wants it. */
+export function parseTime(text: string): { seconds: bigint; nanoseconds: bigint } {
+  const [seconds = '0', nanoseconds = '0'] = text.split('.');
+  return { seconds: BigInt(seconds), nanoseconds: BigInt(nanoseconds) };
+}
+
+/** Linux dev_t as stat(2) gives it, in its two parts. Source: makedev(3), glibc's 64-bit layout. */
+export function splitDev(dev: bigint): { major: number; minor: number } {
+  return {
+    major: Number(((dev >> 8n) & 0xfffn) | ((dev >> 32n) & 0xfffff000n)),
+    minor: Number((dev & 0xffn) | ((dev >> 12n) & 0xffffff00n)),
+  };
+}
+
+/** Source: makedev(3), glibc's 64-bit layout. */
+export function makeDev(major: bigint, minor: bigint): bigint {
+  return (
+    ((major & 0xfffff000n) << 32n) |
+    ((major & 0xfffn) << 8n) |
+    ((minor & 0xffffff00n) << 12n) |
+    (minor & 0xffn)
+  );
+}
+
+/** The inverse of showDev. */
+export function parseDev(text: string): bigint {
+  const [major = '0', minor = '0'] = text.split(':');
+  return makeDev(BigInt(major), BigInt(minor));
+}
+
+/** `8:1`, the way mountinfo writes a device. */
+export function showDev(dev: bigint): string {
+  const { major, minor } = splitDev(dev);
+  return `${major}:${minor}`;
+}

@@ -1,0 +1,57 @@
+/** Every command, what it does in a line, and where its code is: loaded only when it is called. */
+export interface Command {
+  usage: string;
+  summary: string;
+  details?: string;
+  load(): Promise<(args: string[]) => Promise<number>>;
+}
+
+export const commands: Record<string, Command> = {
+  scan: {
+    usage: 'scan [--pid N … | --container ID | --cgroup PATH | --all] [--json]',
+    summary: 'who holds which files without a name, in bytes (default: --all)',
+    load: async () => (await import('./commands/scan.js')).scanCommand,
+  },
+  dump: {
+    usage: 'dump --pid N … -D DIR [--engine auto|fiemap|seek|read] [--digest]',
+    summary: "copy processes' ghosts into DIR; freeze the processes first",
+    load: async () => (await import('./commands/dump.js')).dumpCommand,
+  },
+  show: {
+    usage: 'show -D DIR [--extents] [--json]',
+    summary: 'what a dump holds',
+    load: async () => (await import('./commands/show.js')).showCommand,
+  },
+  verify: {
+    usage: 'verify -D DIR [--json]',
+    summary: 'check a dump for damage',
+    load: async () => (await import('./commands/verify.js')).verifyCommand,
+  },
+  restore: {
+    usage: 'restore -D DIR --to DIR2 [--ghost ID …]',
+    summary: 'make files again from a dump, as DIR2/ghost-ID',
+    load: async () => (await import('./commands/restore.js')).restoreCommand,
+  },
+  seal: {
+    usage: 'seal -D DIR',
+    summary: 'finish a dump that was interrupted before its end',
+    load: async () => (await import('./commands/seal.js')).sealCommand,
+  },
+  checkpoint: {
+    usage: 'checkpoint [--hold SECONDS] -- runc|crun [OPTION …] checkpoint [OPTION …] ID',
+    summary: "the gate's part around a runtime's command, where the gate is not installed",
+    details:
+      'Ghosts are found and held, CRIU is told to leave them out, the command runs, then they are copied and the image\nis sealed. If that fails the files stay held for --hold seconds (default 86400) so that nothing is lost:\nremove the cause and run `ghostkeep seal -D DIR` in another terminal.',
+    load: async () => (await import('./commands/checkpoint.js')).checkpointCommand,
+  },
+  hook: {
+    usage: 'hook prestart|poststop',
+    summary: 'what hooks/ calls; container state on stdin',
+    load: async () => (await import('./commands/hook.js')).hookCommand,
+  },
+  gate: {
+    usage: 'gate dump|restore',
+    summary: 'what the CRIU plugin starts; not for people (native/gate/PROTOCOL.md)',
+    load: async () => (await import('./commands/gate.js')).gateCommand,
+  },
+};

@@ -1,0 +1,59 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { reasonOf } from '../../base/errors.js';
+import { checkpoint } from '../../flows/checkpoint.js';
+import { manifestExists } from '../../image/manifest.js';
+import { parseRuntimeCommand } from '../../oci/command-line.js';
+import { parse, positive, usage } from '../args.js';
+import { makeContext } from '../context.js';
+
+const lookEveryMs = 500;
+
+export async function checkpointCommand(args: string[]): Promise<number> {
+  const split = args.indexOf('--');
+  if (split < 0) throw usage('checkpoint', 'the command after -- is missing');
+  const { values } = parse('checkpoint', args.slice(0, split), {
+    hold: { type: 'string', default: '86400' },
+  });
+  const holdMs = positive('checkpoint', '--hold', values.hold) * 1000;
+  const argv = args.slice(split + 1);
+  const command = parseRuntimeCommand(argv, process.cwd());
+  if (command.verb !== 'checkpoint')
+    throw usage('checkpoint', `the command is ${command.verb}, not checkpoint`);
+
+  const context = makeContext();
+  if (command.preDump) return context.host.commands.run(argv);
+  const scratch = mkdtempSync(path.join(tmpdir(), 'ghostkeep-'));
+  try {
+    const manifest = await checkpoint(context, {
+      command,
+      argv,
+      configPath: path.join(scratch, 'criu.conf'),
+      userConfig: process.env['CRIU_CONFIG_FILE'],
+      hold: error => hold(error, command.images, holdMs),
+    });
+    process.stderr.write(
+      `ghostkeep: ${manifest ? `${manifest.ghosts.length} ghosts sealed in ${command.images}` : 'no ghost needed keeping'}\n`,
+    );
+    return 0;
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+
+  /** Wait until somebody finished it with `ghostkeep seal`; our descriptors are what it copies from. */
+  async function hold(error: unknown, images: string, waitMs: number): Promise<boolean> {
+    process.stderr.write(
+      `ghostkeep: ${reasonOf(error)}\n` +
+        `ghostkeep: the checkpoint is made, its ghosts are not in it yet. Process ${process.pid} holds them for ${waitMs / 1000} s; to end it is to lose them.\n` +
+        `ghostkeep: remove the cause, then run: ghostkeep seal -D ${images}\n`,
+    );
+    const until = performance.now() + waitMs;
+    while (performance.now() < until) {
+      await sleep(lookEveryMs);
+      if (manifestExists(context.host.files, images)) return true;
+    }
+    return false;
+  }
+}

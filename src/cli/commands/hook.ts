@@ -1,0 +1,52 @@
+import { GhostkeepError, reasonOf } from '../../base/errors.js';
+import { poststop } from '../../flows/poststop.js';
+import { prestart } from '../../flows/prestart.js';
+import { largestStateBytes, parseState } from '../../oci/state.js';
+import { oneOf, parse } from '../args.js';
+import { makeContext } from '../context.js';
+import { Deadline } from '../deadline.js';
+import { makeLogger } from '../logger.js';
+
+/** Below the 30 s of the hooks.d templates, so that the reason is ours and not the runtime's. */
+const waitMs = 25_000;
+const hooks = { prestart, poststop };
+
+export async function hookCommand(args: string[]): Promise<number> {
+  const name = oneOf('hook', 'HOOK', parse('hook', args, {}, 1).positionals[0] ?? '', [
+    'prestart',
+    'poststop',
+  ]);
+  const log = makeLogger(process.getuid?.() === 0 ? { file: '/var/log/ghostkeep.log' } : {});
+  const deadline = new Deadline(waitMs, `hook ${name}`, error => {
+    process.stderr.write(`ghostkeep: ${error.message} [${error.code}]\n`);
+    process.exit(1);
+  });
+  try {
+    const state = parseState(await readState());
+    const context = makeContext(log, () => deadline.alive());
+    await hooks[name](context, state);
+    return 0;
+  } catch (error) {
+    log.debug(`hook ${name} failed: ${reasonOf(error)}`);
+    throw error;
+  } finally {
+    deadline.stop();
+  }
+}
+
+async function readState(): Promise<string> {
+  const parts: Buffer[] = [];
+  let length = 0;
+  for await (const part of process.stdin as AsyncIterable<Buffer>) {
+    length += part.length;
+    if (length > largestStateBytes) {
+      throw new GhostkeepError(
+        'BAD_STATE',
+        'stdin',
+        'cannot read the container state on stdin: it is larger than 1 MiB',
+      );
+    }
+    parts.push(part);
+  }
+  return Buffer.concat(parts).toString('utf8');
+}

@@ -1,0 +1,44 @@
+import type { Scan } from '../../base/documents/generated/scan.js';
+import { countFromJson, showBytes } from '../../base/units.js';
+import { scan } from '../../flows/scan.js';
+import { parse, positive, usage } from '../args.js';
+import { makeContext } from '../context.js';
+import { table } from '../table.js';
+
+export async function scanCommand(args: string[]): Promise<number> {
+  const { values } = parse('scan', args, {
+    pid: { type: 'string', multiple: true },
+    container: { type: 'string' },
+    cgroup: { type: 'string' },
+    all: { type: 'boolean' },
+    json: { type: 'boolean' },
+  });
+  const chosen = [values.pid, values.container, values.cgroup, values.all].filter(
+    value => value !== undefined,
+  );
+  if (chosen.length > 1)
+    throw usage('scan', 'only one of --pid, --container, --cgroup and --all makes sense');
+  const result = scan(makeContext(), {
+    ...(values.pid ? { pids: values.pid.map(text => positive('scan', '--pid', text)) } : {}),
+    ...(values.container === undefined ? {} : { container: values.container }),
+    ...(values.cgroup === undefined ? {} : { cgroup: values.cgroup }),
+    all: values.all === true || chosen.length === 0,
+  });
+  process.stdout.write(values.json ? `${JSON.stringify(result, null, 2)}\n` : show(result));
+  return 0;
+}
+
+function show({ ghosts, unseen }: Scan): string {
+  const rows = ghosts.map(ghost => [
+    showBytes(countFromJson(ghost.allocated)),
+    showBytes(countFromJson(ghost.size)),
+    ghost.class,
+    `${ghost.dev}/${ghost.ino}`,
+    [...new Set(ghost.holders.map(holder => holder.pid))].join(','),
+    ghost.keep,
+    ghost.path,
+  ]);
+  const total = ghosts.reduce((sum, ghost) => sum + countFromJson(ghost.allocated), 0n);
+  const notSeen = unseen.length === 0 ? '' : `${unseen.length} not looked at (--json says which and why)\n`;
+  return `${table(['allocated', 'size', 'class', 'dev/ino', 'pid', 'kept by', 'path'], rows)}${ghosts.length} ghosts, ${showBytes(total)} allocated\n${notSeen}`;
+}

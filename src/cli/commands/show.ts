@@ -1,0 +1,44 @@
+import type { Manifest } from '../../base/documents/generated/manifest.js';
+import { countFromJson, showBytes } from '../../base/units.js';
+import { readManifest } from '../../image/manifest.js';
+import { parse, required } from '../args.js';
+import { makeContext } from '../context.js';
+import { table } from '../table.js';
+
+export async function showCommand(args: string[]): Promise<number> {
+  const { values } = parse('show', args, {
+    'images-dir': { type: 'string', short: 'D' },
+    extents: { type: 'boolean' },
+    json: { type: 'boolean' },
+  });
+  const images = required('show', '-D', values['images-dir']);
+  const { host } = makeContext();
+  const manifest = readManifest(host.files, images);
+  process.stdout.write(values.json ? `${JSON.stringify(manifest, null, 2)}\n` : showDump(manifest));
+  if (!values.extents || values.json) return 0;
+  for (const ghost of manifest.ghosts) {
+    process.stdout.write(`\n${ghost.image}  ${ghost.path}\n`);
+    const fd = host.files.open(`${images}/${ghost.image}`);
+    try {
+      for (const { offset, length } of host.engine.chunks(fd))
+        process.stdout.write(`  [${offset}, ${offset + length})  ${showBytes(length)}\n`);
+    } finally {
+      host.files.close(fd);
+    }
+  }
+  return 0;
+}
+
+export function showDump(manifest: Manifest): string {
+  const rows = manifest.ghosts.map(ghost => [
+    String(ghost.id),
+    showBytes(countFromJson(ghost.size)),
+    ghost.data ? showBytes(countFromJson(ghost.data.bytes)) : '',
+    ghost.data ? String(ghost.data.chunks) : '',
+    ghost.data ? `${ghost.data.engine}${ghost.data.fallbacks > 0 ? ' (fell back)' : ''}` : 'criu',
+    ghost.data?.ways.join('+') ?? '',
+    ghost.class,
+    ghost.path,
+  ]);
+  return `${table(['id', 'size', 'data', 'chunks', 'engine', 'copied by', 'class', 'path'], rows)}${manifest.ghosts.length} ghosts, ${manifest.state} ${manifest.created} by ${manifest.tool}\n`;
+}

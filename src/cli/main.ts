@@ -1,0 +1,45 @@
+import { GhostkeepError, reasonOf } from '../base/errors.js';
+import { type Command, commands } from './commands.js';
+import { helpFor, overview } from './help.js';
+import { version } from './version.js';
+
+/** Source: design.md, Commands. */
+const exitFailed = 1;
+const exitUsage = 2;
+
+process.exitCode = await main(process.argv.slice(2));
+
+async function main([name, ...args]: string[]): Promise<number> {
+  if (name === undefined || name === '--help' || name === '-h' || name === 'help')
+    return print(overview(), name === undefined ? exitUsage : 0);
+  if (name === '--version') return print(`ghostkeep ${version}\n`, 0);
+  const command: Command | undefined = commands[name];
+  if (!command) {
+    process.stderr.write(
+      `ghostkeep: there is no command ${JSON.stringify(name)}; \`ghostkeep --help\` lists them\n`,
+    );
+    return exitUsage;
+  }
+  if (args[0] === '--help' || args[0] === '-h') return print(helpFor(name, command), 0);
+  try {
+    return await (await command.load())(args);
+  } catch (error) {
+    return report(error);
+  }
+}
+
+function report(error: unknown): number {
+  if (!(error instanceof GhostkeepError)) {
+    process.stderr.write(
+      `ghostkeep: ${error instanceof Error && error.stack ? error.stack : reasonOf(error)}\n`,
+    );
+    return exitFailed;
+  }
+  process.stderr.write(`ghostkeep: ${error.message} [${error.code}]\n`);
+  return error.code === 'USAGE' ? exitUsage : exitFailed;
+}
+
+function print(text: string, status: number): number {
+  (status === 0 ? process.stdout : process.stderr).write(text);
+  return status;
+}

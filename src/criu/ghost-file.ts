@@ -1,0 +1,81 @@
+/** The head of a ghost-file-*.img: both magics and its ghost_file_entry. The body is the engine's. */
+import { create } from '@bufbuild/protobuf';
+import { makeDev, splitDev } from '../base/units.js';
+import { broken, joinImage, magic, splitImage } from './frame.js';
+import { GhostFileEntrySchema } from './generated/images_pb.js';
+import { decode, encode } from './message.js';
+
+/** From this size on CRIU writes chunks. Source: files-reg.c, GHOST_CHUNKS_THRESH. */
+const chunkedFromBytes = 3n * 4096n;
+
+export interface GhostHead {
+  /** Inside the container's user namespace. */
+  uid: number;
+  gid: number;
+  mode: number;
+  /** As stat gives it; CRIU's own packing is this module's affair. */
+  dev: bigint;
+  ino: bigint;
+  size: bigint;
+  atimeNs: bigint;
+  mtimeNs: bigint;
+}
+
+export function isChunked(size: bigint): boolean {
+  return size >= chunkedFromBytes;
+}
+
+/** Bytes from the start of the image up to where the engine goes on. */
+export function encodeGhostHead(head: GhostHead): Buffer {
+  const entry = create(GhostFileEntrySchema, {
+    uid: head.uid,
+    gid: head.gid,
+    mode: head.mode,
+    dev: packDev(head.dev),
+    ino: head.ino,
+    atim: microseconds(head.atimeNs),
+    mtim: microseconds(head.mtimeNs),
+    ...(isChunked(head.size) ? { chunks: true, size: head.size } : {}),
+  });
+  return joinImage(magic.GHOST_FILE, [encode(GhostFileEntrySchema, entry)]);
+}
+
+/**
+ * @param start the first bytes of an image, at least its whole head
+ * @returns the head; size is that of the entry, or of the bytes behind it where there are no chunks
+ */
+export function decodeGhostHead(start: Buffer, imageBytes: bigint, name: string): GhostHead {
+  if (start.length < 12) throw broken(name, 'it ends before its first entry');
+  const end = 12 + start.readUInt32LE(8);
+  if (end > start.length) throw broken(name, `its first entry ends at ${end}, behind what can be read`);
+  const [entryBytes] = splitImage(start.subarray(0, end), magic.GHOST_FILE, name);
+  const entry = decode(GhostFileEntrySchema, entryBytes as Buffer, name);
+  const time = (value: { tvSec: bigint; tvUsec: bigint } | undefined) =>
+    value ? value.tvSec * 1_000_000_000n + value.tvUsec * 1000n : 0n;
+  return {
+    uid: entry.uid,
+    gid: entry.gid,
+    mode: entry.mode,
+    dev: unpackDev(entry.dev),
+    ino: entry.ino,
+    size: entry.chunks ? entry.size : imageBytes - BigInt(end),
+    atimeNs: time(entry.atim),
+    mtimeNs: time(entry.mtim),
+  };
+}
+
+function microseconds(ns: bigint): { tvSec: bigint; tvUsec: bigint } {
+  const second = 1_000_000_000n;
+  const rest = ((ns % second) + second) % second;
+  return { tvSec: BigInt.asUintN(64, (ns - rest) / second), tvUsec: rest / 1000n };
+}
+
+/** The kernel's internal dev_t: 12 bits major, 20 bits minor. Source: include/linux/kdev_t.h; CRIU MKKDEV. */
+function packDev(dev: bigint): number {
+  const { major, minor } = splitDev(dev);
+  return ((major << 20) | minor) >>> 0;
+}
+
+function unpackDev(packed: number): bigint {
+  return makeDev(BigInt(packed >>> 20), BigInt(packed & 0xfffff));
+}

@@ -1,0 +1,19 @@
+import { type DescMessage, fromBinary, type MessageShape, toBinary } from '@bufbuild/protobuf';
+import { broken } from './frame.js';
+
+/** Decode one entry, keeping fields we do not know: newer CRIUs add some, and they must survive a rewrite. */
+export function decode<Desc extends DescMessage>(
+  schema: Desc,
+  bytes: Uint8Array,
+  name: string,
+): MessageShape<Desc> {
+  try {
+    return fromBinary(schema, bytes, { readUnknownFields: true });
+  } catch (cause) {
+    throw broken(name, `an entry is not a ${schema.name} (${(cause as Error).message})`);
+  }
+}
+
+export function encode<Desc extends DescMessage>(schema: Desc, message: MessageShape<Desc>): Uint8Array {
+  return toBinary(schema, message, { writeUnknownFields: true });
+}

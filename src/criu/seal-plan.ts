@@ -1,0 +1,118 @@
+/**
+ * Sealing, computed: turn CRIU's external entries back into what CRIU itself would have written for a ghost.
+ * Pure: image bytes in, image bytes out. Entries that are not ours keep every byte.
+ */
+import { clearField, create } from '@bufbuild/protobuf';
+import { joinImage, magic, splitImage } from './frame.js';
+import {
+  FileEntrySchema,
+  RegFileEntrySchema,
+  type RemapFilePathEntry,
+  RemapFilePathEntrySchema,
+} from './generated/images_pb.js';
+import { decode, encode } from './message.js';
+
+const fdTypeReg = 1;
+const remapTypeGhost = 1;
+
+/** A ghost that stands in files.img as an external file. */
+export interface ExternalGhost {
+  /** remap id, and hexadecimal in the name ghost-file-ID.img */
+  id: number;
+  paths: { key: string; mount: number; path: Buffer }[];
+}
+
+export interface SealPlan {
+  files: Buffer;
+  remaps: Buffer;
+  /** Entries of files.img that were turned back now. */
+  turned: number;
+  /** Ids of remapped ghosts that are not among the given ones: CRIU dumped them itself, with their files' names. */
+  adopted: Map<number, { path: Buffer; mount: number }>;
+}
+
+/** @param remaps undefined where CRIU wrote no remap-fpath.img */
+export function planSeal(
+  files: Buffer,
+  remaps: Buffer | undefined,
+  ghosts: readonly ExternalGhost[],
+  mountNamespace: boolean,
+): SealPlan {
+  const byKey = new Map(
+    ghosts.flatMap(ghost => ghost.paths.map(place => [place.key, { ghost, place }] as const)),
+  );
+  const oldRemaps = readRemaps(remaps);
+  const remapped = new Set(oldRemaps.map(({ remap }) => remap.origId));
+  const added: Uint8Array[] = [];
+  const names = new Map<number, { path: Buffer; mount: number }>();
+  let turned = 0;
+
+  const entries = splitImage(files, magic.FILES, 'files.img').map(bytes => {
+    const file = decode(FileEntrySchema, bytes, 'files.img');
+    if (file.type !== fdTypeReg || !file.reg) return bytes;
+    names.set(file.id, { path: Buffer.from(file.reg.name), mount: file.reg.mntId });
+    const ours = file.reg.ext ? byKey.get(Buffer.from(file.reg.name).toString('latin1')) : undefined;
+    if (!ours) return bytes;
+    turned += 1;
+    file.reg.name = ours.place.path;
+    if (mountNamespace) file.reg.mntId = ours.place.mount;
+    // Cleared, not set to false: CRIU leaves the field out.
+    clearField(file.reg, RegFileEntrySchema.field.ext);
+    if (!remapped.has(file.id)) {
+      added.push(encode(RemapFilePathEntrySchema, makeRemap(file.id, ours.ghost.id)));
+    }
+    return encode(FileEntrySchema, file);
+  });
+
+  const ourIds = new Set(ghosts.map(ghost => ghost.id));
+  const adopted = new Map<number, { path: Buffer; mount: number }>();
+  for (const { remap } of oldRemaps) {
+    const name = names.get(remap.origId);
+    if (isGhost(remap) && name && !ourIds.has(remap.remapId) && !adopted.has(remap.remapId))
+      adopted.set(remap.remapId, name);
+  }
+  return {
+    files: joinImage(magic.FILES, entries),
+    remaps: joinImage(magic.REMAP_FPATH, [...oldRemaps.map(({ bytes }) => bytes), ...added]),
+    turned,
+    adopted,
+  };
+}
+
+/** Largest remap id in use, so that ours come after CRIU's. */
+export function largestRemapId(remaps: Buffer | undefined): number {
+  return [...remappedGhosts(remaps)].reduce((largest, id) => Math.max(largest, id), 0);
+}
+
+/** Remap ids that files.img is restored from, after sealing: every one must have its image. */
+export function remappedGhosts(remaps: Buffer | undefined): Set<number> {
+  return new Set(
+    readRemaps(remaps)
+      .filter(({ remap }) => isGhost(remap))
+      .map(({ remap }) => remap.remapId),
+  );
+}
+
+/** Keys of external regular files still in files.img. */
+export function externalNames(files: Buffer): string[] {
+  return splitImage(files, magic.FILES, 'files.img')
+    .map(bytes => decode(FileEntrySchema, bytes, 'files.img'))
+    .filter(file => file.reg?.ext)
+    .map(file => Buffer.from(file.reg?.name ?? []).toString('latin1'));
+}
+
+function readRemaps(bytes: Buffer | undefined): { bytes: Buffer; remap: RemapFilePathEntry }[] {
+  if (!bytes) return [];
+  return splitImage(bytes, magic.REMAP_FPATH, 'remap-fpath.img').map(entry => ({
+    bytes: entry,
+    remap: decode(RemapFilePathEntrySchema, entry, 'remap-fpath.img'),
+  }));
+}
+
+function makeRemap(origId: number, remapId: number): RemapFilePathEntry {
+  return create(RemapFilePathEntrySchema, { origId, remapId, remapType: remapTypeGhost });
+}
+
+function isGhost(remap: RemapFilePathEntry): boolean {
+  return remap.remapType === remapTypeGhost;
+}

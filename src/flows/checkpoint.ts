@@ -1,0 +1,209 @@
+/**
+ * The gate's part around a runtime's own command, for a host whose CRIU has no plugin hook or where the gate may
+ * not be installed: find and pin, tell CRIU through CRIU_CONFIG_FILE, run the command, copy, seal.
+ *
+ * Once CRIU has succeeded the container may be gone and our pins are all there is: nothing lets them go before
+ * the dump is sealed, or the caller says so.
+ */
+import type { Manifest } from '../base/documents/generated/manifest.js';
+import { GhostkeepError } from '../base/errors.js';
+import { showBytes } from '../base/units.js';
+import { findGhosts } from '../ghost/find.js';
+import { keysOf } from '../ghost/ghost.js';
+import { manifestExists, readManifest, writeJournal } from '../image/manifest.js';
+import type { RuntimeCommand } from '../oci/command-line.js';
+import type { Policy } from '../oci/policy.js';
+import { parseState } from '../oci/state.js';
+import type { Context } from './context.js';
+import { chooseGhosts, makeJournal, startImages } from './dump.js';
+import { finishDump } from './finish.js';
+import { type PinnedGhost, pinGhosts, unpinGhosts } from './pin.js';
+import { policyOf } from './policy.js';
+
+/** How long `state`, `pause` and `resume` of a runtime may take. */
+const runtimeWaitMs = 30_000;
+
+export interface CheckpointRequest {
+  command: RuntimeCommand;
+  argv: readonly string[];
+  /** Where a file for CRIU may be written; removed afterwards. */
+  configPath: string;
+  /** What CRIU_CONFIG_FILE named before, to be kept in effect. */
+  userConfig: string | undefined;
+  /** Called when finishing failed after CRIU succeeded; resolves when it shall be tried again, or to false to give up. */
+  hold: (error: unknown) => Promise<boolean>;
+}
+
+export async function checkpoint(
+  context: Context,
+  request: CheckpointRequest,
+): Promise<Manifest | undefined> {
+  const { command } = request;
+  const pid = await containerPid(context, command);
+  const { policy } = policyOf(context, pid);
+  // A container that goes on running would write into its ghosts before they are copied.
+  const paused = command.leaveRunning && (await pause(context, command));
+  try {
+    return await aroundCommand(context, request, pid, policy, paused);
+  } finally {
+    if (paused) await resume(context, command);
+  }
+}
+
+async function aroundCommand(
+  context: Context,
+  request: CheckpointRequest,
+  pid: number,
+  policy: Policy,
+  paused: boolean,
+): Promise<Manifest | undefined> {
+  const { processes, files } = context.host;
+  const { images } = request.command;
+  const pids = processes.tree(pid);
+  const pinned = pinGhosts(processes, chooseGhosts(context, findGhosts(processes, pids), policy));
+  try {
+    if (pinned.length === 0) {
+      await runCommand(context, request, []);
+      return undefined;
+    }
+    files.makeDirectory(images, 0o700);
+    assertRoom(context, images, pinned, policy);
+    startImages(context, images, true);
+    writeJournal(files, images, pinnedJournal(context, request, pids, pinned, policy, paused), true);
+    try {
+      await runCommand(
+        context,
+        request,
+        pinned.flatMap(({ ghost }) => keysOf(ghost)),
+      );
+    } catch (error) {
+      startImages(context, images, false);
+      throw error;
+    }
+    return await finishOrHold(context, request, policy);
+  } finally {
+    unpinGhosts(processes, pinned);
+  }
+}
+
+function pinnedJournal(
+  context: Context,
+  request: CheckpointRequest,
+  pids: readonly number[],
+  pinned: readonly PinnedGhost[],
+  policy: Policy,
+  paused: boolean,
+): Manifest {
+  const { processes } = context.host;
+  const { images, container } = request.command;
+  const journal = makeJournal(context, { images, pids, policy, criu: true, container }, pinned);
+  const self = processes.self();
+  const startTime = processes.startTime(self);
+  if (paused) journal.thaw = true;
+  journal.ghosts = journal.ghosts.map((ghost, index) => ({
+    ...ghost,
+    pin: { pid: self, fd: (pinned[index] as PinnedGhost).fd, startTime },
+  }));
+  return journal;
+}
+
+/** CRIU's own file of options, after the user's. Source: criu(8), Configuration files. */
+async function runCommand(
+  context: Context,
+  request: CheckpointRequest,
+  keys: readonly string[],
+): Promise<void> {
+  const { files, commands } = context.host;
+  const user =
+    request.userConfig === undefined ? '' : (files.readIfThere(request.userConfig)?.toString('utf8') ?? '');
+  files.replace(
+    request.configPath,
+    Buffer.from(`${user}\n${keys.map(key => `external ${key}\n`).join('')}`),
+    false,
+  );
+  try {
+    const status = await commands.run(request.argv, { CRIU_CONFIG_FILE: request.configPath });
+    if (status === 0) return;
+    const { program, verb, container, images } = request.command;
+    throw new GhostkeepError(
+      'CHECKPOINT_FAILED',
+      container,
+      `cannot checkpoint ${container}: \`${program} ${verb}\` ended with status ${status}; CRIU's reason is in dump.log under ${images} or the --work-path; the container was left as ${program} left it`,
+    );
+  } finally {
+    files.remove(request.configPath);
+  }
+}
+
+async function finishOrHold(context: Context, request: CheckpointRequest, policy: Policy): Promise<Manifest> {
+  const { files } = context.host;
+  const { images } = request.command;
+  for (;;) {
+    try {
+      // The gate may be installed as well and have done it all; or somebody ran `ghostkeep seal` meanwhile.
+      if (manifestExists(files, images)) return readManifest(files, images);
+      return (await finishDump(context, images, policy)).manifest;
+    } catch (error) {
+      if (!(await request.hold(error))) throw error;
+    }
+  }
+}
+
+/** Too small a disk must show before the container is gone. */
+function assertRoom(
+  { host: { files } }: Context,
+  images: string,
+  pinned: readonly PinnedGhost[],
+  policy: Policy,
+): void {
+  const needed = pinned.reduce((sum, { stat }) => sum + stat.allocated, policy.reserve);
+  const free = files.freeBytes(images);
+  if (free >= needed) return;
+  throw new GhostkeepError(
+    'NO_SPACE',
+    images,
+    `cannot checkpoint: ${showBytes(free)} are free in ${images}, the ghosts and the policy's reserve need ${showBytes(needed)}; make room or choose another --image-path`,
+  );
+}
+
+async function containerPid(context: Context, command: RuntimeCommand): Promise<number> {
+  const { status, stdout, stderr } = await context.host.commands.output(
+    runtimeCall(command, 'state'),
+    runtimeWaitMs,
+  );
+  if (status === 0) {
+    const { pid } = parseState(stdout);
+    if (pid) return pid;
+  }
+  throw new GhostkeepError(
+    'NOT_FOUND',
+    command.container,
+    `cannot find container ${command.container}: ${stderr.trim() || 'it has no process'}`,
+  );
+}
+
+async function pause(context: Context, command: RuntimeCommand): Promise<boolean> {
+  const { status, stderr } = await context.host.commands.output(runtimeCall(command, 'pause'), runtimeWaitMs);
+  if (status === 0) return true;
+  throw new GhostkeepError(
+    'CHECKPOINT_FAILED',
+    command.container,
+    `cannot checkpoint ${command.container} and leave it running: it cannot be paused (${stderr.trim()}), and it would go on writing while its ghosts are copied`,
+  );
+}
+
+/** The runtime may have resumed it already: then there is nothing to do, and it says so with a failure. */
+async function resume(context: Context, command: RuntimeCommand): Promise<void> {
+  const { status, stderr } = await context.host.commands.output(
+    runtimeCall(command, 'resume'),
+    runtimeWaitMs,
+  );
+  if (status !== 0)
+    context.log.info(`${command.program} resume ${command.container}: ${stderr.trim()}`, {
+      container: command.container,
+    });
+}
+
+function runtimeCall(command: RuntimeCommand, verb: string): string[] {
+  return [command.program, ...command.globals, verb, command.container];
+}

@@ -1,0 +1,143 @@
+/** find → choose → pin → copy → journal. Sealing (seal.ts) makes it a dump. */
+import { availableParallelism } from 'node:os';
+import type { Manifest, ManifestGhost } from '../base/documents/generated/manifest.js';
+import { GhostkeepError } from '../base/errors.js';
+import { inParallel } from '../base/parallel.js';
+import { showBytes } from '../base/units.js';
+import { type Found, findGhosts } from '../ghost/find.js';
+import { type Ghost, showIdentity } from '../ghost/ghost.js';
+import { folder, manifestName, pendingName, reserveName } from '../image/layout.js';
+import { writeJournal } from '../image/manifest.js';
+import type { Policy } from '../oci/policy.js';
+import type { Context } from './context.js';
+import { type Copy, copyGhost, nameOf } from './copy.js';
+import { describeGhost } from './describe.js';
+import { describe, type PinnedGhost, pinGhosts, unpinGhosts } from './pin.js';
+
+/** Kept free for what sealing itself writes, so that a full disk shows before CRIU has finished, not after. */
+const sealReserveBytes = 1024 * 1024;
+
+export interface DumpRequest {
+  images: string;
+  pids: readonly number[];
+  policy: Policy;
+  container?: string;
+  /** The image belongs to a CRIU checkpoint. */
+  criu: boolean;
+}
+
+export interface Dumped {
+  journal: Manifest;
+  found: Found;
+}
+
+/** Copy all ghosts of PIDS that are ours to keep. The processes should not run meanwhile: whoever calls has frozen them. */
+export async function dumpGhosts(context: Context, request: DumpRequest): Promise<Dumped> {
+  const { host } = context;
+  const found = findGhosts(host.processes, request.pids);
+  const chosen = chooseGhosts(context, found, request.policy);
+  const pinned = pinGhosts(host.processes, chosen);
+  try {
+    startImages(context, request.images, chosen.length > 0 || !request.criu);
+    const journal = makeJournal(context, request, pinned);
+    await copyAll(context, request, toCopies(pinned, journal));
+    journal.state = 'dumped';
+    if (chosen.length > 0 || !request.criu) writeJournal(host.files, request.images, journal, false);
+    return { journal, found };
+  } finally {
+    unpinGhosts(host.processes, pinned);
+  }
+}
+
+/** Those ghostkeep keeps; a ghost that nobody can keep fails the dump, one over the policy's limit too. */
+export function chooseGhosts({ log }: Context, found: Found, policy: Policy): Ghost[] {
+  for (const { pid, what, why } of found.unseen)
+    log.warn(`cannot look at ${what} of process ${pid}: ${why}`, { pid });
+  if (!policy.enabled) return [];
+  const chosen: Ghost[] = [];
+  for (const ghost of found.ghosts) {
+    const identity = showIdentity(ghost.stat);
+    if (ghost.keep === 'no') {
+      throw new GhostkeepError('GHOST_UNREADABLE', identity, `cannot dump ${describe(ghost)}: ${ghost.why}`);
+    }
+    if (ghost.keep === 'criu') {
+      log.info(`${describe(ghost)} is left to CRIU: ${ghost.why}`, { ghost: identity });
+      continue;
+    }
+    if (policy.limit !== undefined && ghost.stat.allocated > policy.limit) {
+      throw new GhostkeepError(
+        'GHOST_OVER_LIMIT',
+        identity,
+        `cannot dump ${describe(ghost)}: it has ${showBytes(ghost.stat.allocated)} allocated and the policy's limit is ${showBytes(policy.limit)}; raise \`limit\` in /etc/ghostkeep/config.json or the annotation io.ghostkeep.limit`,
+      );
+    }
+    chosen.push(ghost);
+  }
+  return chosen;
+}
+
+/** An image directory may be used again: what an earlier dump left there must not pass for this one's. */
+export function startImages({ host: { files } }: Context, images: string, needed: boolean): void {
+  files.remove(`${images}/${manifestName}`);
+  files.removeTree(`${images}/${folder}`);
+  if (needed) files.makeDirectory(`${images}/${folder}`);
+}
+
+export function makeJournal(
+  context: Context,
+  request: DumpRequest,
+  pinned: readonly PinnedGhost[],
+): Manifest {
+  const { processes } = context.host;
+  const first = request.pids[0] ?? processes.self();
+  const ids = processes.idMap(first);
+  return {
+    format: 'ghostkeep',
+    version: 1,
+    tool: context.tool,
+    state: 'pinned',
+    created: context.host.now().toISOString(),
+    ...(request.container ? { container: request.container } : {}),
+    mountNamespace: processes.mountNamespace(first) !== processes.mountNamespace(processes.self()),
+    criu: request.criu,
+    ghosts: pinned.map((pin, index) => describeGhost(context, pin, ids, index + 1, pendingName(index + 1))),
+  };
+}
+
+export function toCopies(pinned: readonly PinnedGhost[], journal: Manifest): Copy[] {
+  return pinned.map(({ fd, stat }, index) => ({ fd, stat, entry: journal.ghosts[index] as ManifestGhost }));
+}
+
+/** Copy each ghost into the image its journal entry names, and note in the entry what was written. */
+export async function copyAll(
+  context: Context,
+  request: Pick<DumpRequest, 'images' | 'policy'>,
+  copies: readonly Copy[],
+): Promise<void> {
+  const { images, policy } = request;
+  const { files } = context.host;
+  await inParallel(copies, availableParallelism(), async copy => {
+    const { entry } = copy;
+    entry.data = await copyGhost(context, copy, images, policy);
+    context.log.info(
+      `copied ${nameOf(entry)}: ${showBytes(BigInt(entry.data.bytes))} of data in ${entry.data.chunks} chunks`,
+      {
+        ghost: showIdentity(copy.stat),
+      },
+    );
+  });
+  if (copies.length === 0) return;
+  assertReserve(context, images, policy);
+  files.replace(`${images}/${reserveName}`, Buffer.alloc(sealReserveBytes), false);
+}
+
+function assertReserve({ host: { files } }: Context, images: string, policy: Policy): void {
+  const free = files.freeBytes(images);
+  if (free >= policy.reserve) return;
+  const where = files.realPath(images);
+  throw new GhostkeepError(
+    'NO_SPACE',
+    where,
+    `cannot finish the dump: ${showBytes(free)} are free in ${where} and the policy reserves ${showBytes(policy.reserve)}; make room or lower \`reserve\``,
+  );
+}

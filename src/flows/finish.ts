@@ -1,0 +1,65 @@
+/** Finish a dump whose ghosts are still held by pins: copy what is not copied yet, then seal. Can be repeated. */
+import type { Manifest, ManifestGhost } from '../base/documents/generated/manifest.js';
+import { GhostkeepError, translate } from '../base/errors.js';
+import { readJournal, writeJournal } from '../image/manifest.js';
+import { type Policy, resolvePolicy } from '../oci/policy.js';
+import type { Context } from './context.js';
+import { type Copy, nameOf } from './copy.js';
+import { copyAll } from './dump.js';
+import { type Sealed, sealImages } from './seal.js';
+
+export async function finishDump(
+  context: Context,
+  images: string,
+  policy: Policy = resolvePolicy(),
+): Promise<Sealed> {
+  const journal = readJournal(context.host.files, images);
+  if (journal?.state === 'pinned') await copyPinned(context, images, journal, policy);
+  return sealImages(context, images, true);
+}
+
+async function copyPinned(
+  context: Context,
+  images: string,
+  journal: Manifest,
+  policy: Policy,
+): Promise<void> {
+  const { files, processes } = context.host;
+  const copies: Copy[] = [];
+  try {
+    for (const entry of journal.ghosts) if (!entry.data) copies.push(openPin(context, entry));
+    await copyAll(context, { images, policy }, copies);
+  } finally {
+    for (const { fd } of copies) processes.unpin(fd);
+  }
+  journal.state = 'dumped';
+  for (const entry of journal.ghosts) delete entry.pin;
+  writeJournal(files, images, journal, true);
+}
+
+/** The holder of the pins may be another process: `ghostkeep checkpoint`, waiting. */
+function openPin({ host: { processes } }: Context, entry: ManifestGhost): Copy {
+  const subject = `${entry.dev}/${entry.ino}`;
+  const { pin } = entry;
+  if (!pin)
+    throw new GhostkeepError(
+      'HOLDER_GONE',
+      subject,
+      `cannot dump ${nameOf(entry)}: the journal names no pin`,
+    );
+  try {
+    if (processes.startTime(pin.pid) === pin.startTime) {
+      const fd = processes.pin(pin.pid, `fd/${pin.fd}`);
+      const stat = processes.statPin(fd);
+      if (stat.ino === BigInt(entry.ino)) return { entry, fd, stat };
+      processes.unpin(fd);
+    }
+  } catch (error) {
+    throw translate(error, 'HOLDER_GONE', subject, `cannot dump ${nameOf(entry)} from process ${pin.pid}`);
+  }
+  throw new GhostkeepError(
+    'HOLDER_GONE',
+    subject,
+    `cannot dump ${nameOf(entry)}: process ${pin.pid} does not hold it any more`,
+  );
+}

@@ -1,0 +1,67 @@
+/** What the helper of the CRIU plugin does. native/gate/PROTOCOL.md says who calls when. */
+import { GhostkeepError } from '../base/errors.js';
+import { readJournal } from '../image/manifest.js';
+import type { Context } from './context.js';
+import { dumpGhosts, startImages } from './dump.js';
+import { policyOf } from './policy.js';
+import { isOurs, sealImages } from './seal.js';
+import { type Session, writeSession } from './sessions.js';
+import { verify } from './verify.js';
+
+/** One dump by CRIU, from the freeze to the last image. */
+export class GateDump {
+  readonly #covered = new Set<number>();
+  #session: Session | undefined;
+  #ghosts = 0;
+
+  constructor(
+    private readonly context: Context,
+    private readonly images: string,
+  ) {}
+
+  /** All processes are frozen; PID is one of them. @returns the keys of the ghosts that CRIU shall leave to us */
+  async checkpoint(pid: number): Promise<string[]> {
+    // CRIU names the root of the tree first, and that call does the work for all.
+    if (this.#covered.has(pid)) return [];
+    for (const member of this.context.host.processes.tree(pid)) this.#covered.add(member);
+    const first = this.#covered.values().next().value ?? pid;
+    const { policy, session } = policyOf(this.context, first);
+    this.#session = session;
+    const { journal } = await dumpGhosts(this.context, {
+      images: this.images,
+      pids: [...this.#covered],
+      policy,
+      criu: true,
+      ...(session ? { container: session.container } : {}),
+    });
+    this.#ghosts = journal.ghosts.length;
+    return journal.ghosts.flatMap(ghost => ghost.key);
+  }
+
+  /** CRIU is through, the processes are still frozen. @param result of the dump: 0 is success */
+  finish(result: number): void {
+    if (result !== 0) {
+      startImages(this.context, this.images, false);
+      return;
+    }
+    if (this.#ghosts > 0) sealImages(this.context, this.images, false);
+    if (this.#session) {
+      writeSession(this.context, { ...this.#session, images: this.context.host.files.realPath(this.images) });
+    }
+  }
+}
+
+/** Before CRIU reads an image: finish an interrupted seal, and refuse what would not come back whole. */
+export async function checkBeforeRestore(context: Context, images: string): Promise<void> {
+  if (!isOurs(context.host.files, images)) return;
+  if (readJournal(context.host.files, images)) sealImages(context, images, false);
+  const { images: where, damage } = await verify(context, images);
+  const [first] = damage;
+  if (!first) return;
+  const more = damage.length > 1 ? ` (and ${damage.length - 1} more)` : '';
+  throw new GhostkeepError(
+    first.code as GhostkeepError['code'],
+    first.subject,
+    `cannot restore from ${where}: ${first.message}${more}; \`ghostkeep verify -D ${where}\` lists all`,
+  );
+}

@@ -1,0 +1,53 @@
+import { GhostkeepError, translate } from '../base/errors.js';
+import type { FileStat, ProcessView } from '../base/host.js';
+import { type Ghost, pathOf, showIdentity } from '../ghost/ghost.js';
+
+/** A ghost and our descriptor on it: from here on it cannot vanish. */
+export interface PinnedGhost {
+  ghost: Ghost;
+  fd: number;
+  /** Of the descriptor, before anything was read. */
+  stat: FileStat;
+}
+
+/** Pin all or none. The caller unpins. @throws HOLDER_GONE, PERMISSION, GHOST_CHANGED */
+export function pinGhosts(processes: ProcessView, ghosts: readonly Ghost[]): PinnedGhost[] {
+  const pinned: PinnedGhost[] = [];
+  try {
+    for (const ghost of ghosts) pinned.push(pinGhost(processes, ghost));
+    return pinned;
+  } catch (error) {
+    unpinGhosts(processes, pinned);
+    throw error;
+  }
+}
+
+export function unpinGhosts(processes: ProcessView, pinned: readonly PinnedGhost[]): void {
+  for (const { fd } of pinned) processes.unpin(fd);
+}
+
+/** Any holder will do: they all lead to the same inode, and a process may end or may not be ours to read. */
+function pinGhost(processes: ProcessView, ghost: Ghost): PinnedGhost {
+  let failure: unknown;
+  for (const { pid, link } of ghost.holders) {
+    try {
+      const fd = processes.pin(pid, link);
+      const stat = processes.statPin(fd);
+      if (stat.dev === ghost.stat.dev && stat.ino === ghost.stat.ino) return { ghost, fd, stat };
+      processes.unpin(fd);
+    } catch (error) {
+      failure = error;
+    }
+  }
+  const name = describe(ghost);
+  if (failure) throw translate(failure, 'HOLDER_GONE', showIdentity(ghost.stat), `cannot pin ${name}`);
+  throw new GhostkeepError(
+    'HOLDER_GONE',
+    showIdentity(ghost.stat),
+    `cannot pin ${name}: none of its holders has it open any more`,
+  );
+}
+
+export function describe(ghost: Ghost): string {
+  return `ghost ${showIdentity(ghost.stat)} (${pathOf(ghost).toString('utf8')})`;
+}

@@ -1,0 +1,92 @@
+/** Make files again from a sealed dump, with everything the manifest knows. CRIU restores without this. */
+import type { ManifestGhost } from '../base/documents/generated/manifest.js';
+import { errnoOf, GhostkeepError, translate } from '../base/errors.js';
+import { readManifest } from '../image/manifest.js';
+import { type Context, whenMoving } from './context.js';
+
+export interface RestoredGhost {
+  id: number;
+  path: string;
+  ghost: ManifestGhost;
+  /** What could not be set, as `owner (EPERM)`. */
+  missing: string[];
+}
+
+/**
+ * @param only ids, or none for all
+ * @returns one file a ghost, TO/ghost-ID; a file that is there already is an error
+ */
+export async function restoreGhosts(
+  context: Context,
+  images: string,
+  to: string,
+  only: readonly number[] = [],
+): Promise<RestoredGhost[]> {
+  const { files } = context.host;
+  const manifest = readManifest(files, images);
+  const wanted = only.length === 0 ? manifest.ghosts : only.map(id => findById(manifest.ghosts, id));
+  files.makeDirectory(to, 0o700);
+  const restored: RestoredGhost[] = [];
+  for (const ghost of wanted) restored.push(await restoreGhost(context, images, to, ghost));
+  return restored;
+}
+
+async function restoreGhost(
+  context: Context,
+  images: string,
+  to: string,
+  ghost: ManifestGhost,
+): Promise<RestoredGhost> {
+  const { files, engine } = context.host;
+  const path = `${to}/ghost-${ghost.id}`;
+  const action = `cannot restore ghost ${ghost.id} (${ghost.path}) to ${path}`;
+  let imageFd: number | undefined;
+  let fileFd: number | undefined;
+  let done = false;
+  try {
+    imageFd = files.open(`${images}/${ghost.image}`);
+    fileFd = files.create(path);
+    await engine.restore(imageFd, fileFd, whenMoving(context));
+    const missing = applyMetadata(context, fileFd, ghost);
+    done = true;
+    return { id: ghost.id, path, ghost, missing };
+  } catch (error) {
+    throw translate(error, errnoOf(error) === 'EBADMSG' ? 'IMAGE_INVALID' : 'IO', ghost.image, action);
+  } finally {
+    if (imageFd !== undefined) files.close(imageFd);
+    if (fileFd !== undefined) files.close(fileFd);
+    if (!done && fileFd !== undefined) files.remove(path);
+  }
+}
+
+/** Owner before mode (chown clears setuid), times last. Without privilege some of it cannot be set: said, not fatal. */
+function applyMetadata({ host: { files, engine } }: Context, fd: number, ghost: ManifestGhost): string[] {
+  const missing: string[] = [];
+  const attempt = (what: string, apply: () => void) => {
+    try {
+      apply();
+    } catch (error) {
+      const errno = errnoOf(error);
+      if (errno === undefined) throw error;
+      missing.push(`${what} (${errno})`);
+    }
+  };
+  attempt('owner', () => files.setOwner(fd, ghost.uid, ghost.gid));
+  for (const [name, value] of Object.entries(ghost.xattrs)) {
+    attempt(name, () => engine.setXattr(fd, name, Buffer.from(value ?? '', 'base64')));
+  }
+  attempt('mode', () => files.setMode(fd, ghost.mode & 0o7777));
+  attempt('times', () => engine.setTimes(fd, ghost.atime, ghost.mtime));
+  return missing;
+}
+
+function findById(ghosts: readonly ManifestGhost[], id: number): ManifestGhost {
+  const ghost = ghosts.find(candidate => candidate.id === id);
+  if (ghost) return ghost;
+  const known = ghosts.map(candidate => candidate.id).join(', ') || 'none';
+  throw new GhostkeepError(
+    'NOT_FOUND',
+    `ghost ${id}`,
+    `cannot restore ghost ${id}: the manifest has ${known}`,
+  );
+}

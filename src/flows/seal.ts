@@ -1,0 +1,154 @@
+/**
+ * Seal a dump: the image stands alone, as if CRIU had written the ghosts itself.
+ *
+ * Every step can be repeated, and the journal, which goes last, says what is still to do: a seal that was
+ * interrupted anywhere is finished by calling it again. Nothing of the ghosts' content is touched.
+ */
+import type { Manifest, ManifestGhost } from '../base/documents/generated/manifest.js';
+import { GhostkeepError, translate } from '../base/errors.js';
+import type { Files } from '../base/host.js';
+import { pathToText } from '../base/path-bytes.js';
+import { countToJson, showDev, showTime } from '../base/units.js';
+import { thawCgroups } from '../criu/cgroup.js';
+import { decodeGhostHead } from '../criu/ghost-file.js';
+import { largestRemapId, planSeal } from '../criu/seal-plan.js';
+import { isRegular } from '../ghost/kind.js';
+import { ghostImageName, isGhostImageName, journalName, reserveName } from '../image/layout.js';
+import { manifestExists, readJournal, readManifest, writeJournal, writeManifest } from '../image/manifest.js';
+import type { Context } from './context.js';
+import { toExternal } from './describe.js';
+
+export interface Sealed {
+  manifest: Manifest;
+  /** False: it was sealed before. */
+  now: boolean;
+}
+
+/**
+ * @param durable fsync everything, ghost images included. Not while processes are frozen: CRIU does not sync its
+ * own images either, and on ext4 a sync of one file waits for the data of all.
+ * @throws MANIFEST_MISSING when nothing was dumped here, SEAL_FAILED and others when it can be tried again
+ */
+export function sealImages(context: Context, images: string, durable: boolean): Sealed {
+  const { files } = context.host;
+  const journal = readJournal(files, images);
+  if (!journal) return { manifest: readManifest(files, images), now: false };
+  const where = files.realPath(images);
+  if (journal.state === 'pinned') {
+    throw new GhostkeepError('SEAL_FAILED', where, `cannot seal ${where}: not all ghosts are copied yet`);
+  }
+  try {
+    files.remove(`${images}/${reserveName}`);
+    const manifest = journal.criu
+      ? sealCriu(files, images, journal, durable)
+      : sealAlone(files, images, journal, durable);
+    writeManifest(files, images, manifest, durable);
+    files.remove(`${images}/${journalName}`);
+    return { manifest, now: true };
+  } catch (error) {
+    throw translate(
+      error,
+      'SEAL_FAILED',
+      where,
+      `cannot seal ${where} (nothing is lost; \`ghostkeep seal -D ${where}\` tries again)`,
+    );
+  }
+}
+
+/** True when IMAGES holds a dump of ours, sealed or not. */
+export function isOurs(files: Files, images: string): boolean {
+  return manifestExists(files, images) || files.exists(`${images}/${journalName}`);
+}
+
+function sealAlone(files: Files, images: string, journal: Manifest, durable: boolean): Manifest {
+  return { ...journal, state: 'sealed', ghosts: giveNames(files, images, journal, 0, durable) };
+}
+
+function sealCriu(files: Files, images: string, journal: Manifest, durable: boolean): Manifest {
+  const remaps = files.readIfThere(`${images}/remap-fpath.img`);
+  const ghosts = giveNames(files, images, journal, largestRemapId(remaps), durable);
+  const plan = planSeal(
+    files.read(`${images}/files.img`),
+    remaps,
+    ghosts.map(toExternal),
+    journal.mountNamespace,
+  );
+  // Remaps first: with files.img still external they are unused, the other way round a ghost would be missing.
+  files.replace(`${images}/remap-fpath.img`, plan.remaps, durable);
+  files.replace(`${images}/files.img`, plan.files, durable);
+  if (journal.thaw) thaw(files, images, durable);
+  const adopted = [...plan.adopted].flatMap(([id, name]) => adopt(files, images, id, name));
+  return { ...journal, state: 'sealed', ghosts: [...ghosts, ...adopted] };
+}
+
+/** CRIU has given out its ids, ours follow them. The journal learns them before any file is renamed. */
+function giveNames(
+  files: Files,
+  images: string,
+  journal: Manifest,
+  after: number,
+  durable: boolean,
+): ManifestGhost[] {
+  if (!journal.ghosts.every(ghost => isGhostImageName(ghost.image))) {
+    journal.ghosts = journal.ghosts.map((ghost, index) => {
+      const id = after + index + 1;
+      return { ...ghost, id, image: ghostImageName(id), pending: ghost.image };
+    });
+    writeJournal(files, images, journal, durable);
+  }
+  return journal.ghosts.map(({ pending, ...ghost }) => {
+    if (pending && files.exists(`${images}/${pending}`))
+      files.rename(`${images}/${pending}`, `${images}/${ghost.image}`);
+    if (!files.exists(`${images}/${ghost.image}`)) {
+      throw new GhostkeepError('IMAGE_MISSING', ghost.image, `${ghost.image} is missing`);
+    }
+    if (durable) files.sync(`${images}/${ghost.image}`);
+    return ghost;
+  });
+}
+
+function thaw(files: Files, images: string, durable: boolean): void {
+  const path = `${images}/cgroup.img`;
+  const bytes = files.readIfThere(path);
+  const thawed = bytes && thawCgroups(bytes);
+  if (thawed) files.replace(path, thawed, durable);
+}
+
+/** A ghost CRIU dumped itself, from what its own image says. Only regular files have content to care for. */
+function adopt(
+  files: Files,
+  images: string,
+  id: number,
+  name: { path: Buffer; mount: number },
+): ManifestGhost[] {
+  const image = ghostImageName(id);
+  const bytes = files.read(`${images}/${image}`);
+  const head = decodeGhostHead(bytes, BigInt(bytes.length), image);
+  if (!isRegular(head.mode)) return [];
+  return [
+    {
+      class: 'unlinked',
+      ...pathToText(name.path),
+      dev: showDev(head.dev),
+      ino: countToJson(head.ino),
+      size: countToJson(head.size),
+      allocated: 0,
+      nlink: 0,
+      filesystem: 'unknown',
+      mounts: [name.mount],
+      key: [],
+      holders: [],
+      id,
+      image,
+      mode: head.mode,
+      uid: head.uid,
+      gid: head.gid,
+      physicalDev: showDev(head.dev),
+      atime: showTime(head.atimeNs),
+      mtime: showTime(head.mtimeNs),
+      paths: [],
+      xattrs: {},
+      adopted: true,
+    },
+  ];
+}

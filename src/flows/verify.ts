@@ -1,0 +1,105 @@
+/** Verify an image directory: the manifest, every ghost image, and that CRIU's own files still fit them. */
+import type { Manifest, ManifestGhost } from '../base/documents/generated/manifest.js';
+import type { Damage, Verification } from '../base/documents/generated/verification.js';
+import { GhostkeepError, reasonOf } from '../base/errors.js';
+import { pathFromText } from '../base/path-bytes.js';
+import { countFromJson, showDev, showTime } from '../base/units.js';
+import { decodeGhostHead, type GhostHead } from '../criu/ghost-file.js';
+import { externalNames, remappedGhosts } from '../criu/seal-plan.js';
+import { readManifest } from '../image/manifest.js';
+import { verifyImages } from '../image/verify.js';
+import { type Context, whenMoving } from './context.js';
+
+/** Enough for any ghost_file_entry of ours or CRIU's. */
+const headBytes = 8192;
+
+export async function verify(context: Context, images: string): Promise<Verification> {
+  const { files } = context.host;
+  const where = files.realPath(images);
+  try {
+    const manifest = readManifest(files, images);
+    const damage = await verifyImages(context.host, images, manifest, whenMoving(context));
+    const damaged = new Set(damage.map(({ subject }) => subject));
+    for (const ghost of manifest.ghosts)
+      if (!damaged.has(ghost.image)) damage.push(...verifyHead(context, images, ghost));
+    if (manifest.criu) damage.push(...verifyCriu(context, images, manifest));
+    return { images: where, ghosts: manifest.ghosts.length, damage };
+  } catch (error) {
+    if (!(error instanceof GhostkeepError)) throw error;
+    return { images: where, ghosts: 0, damage: [toDamage(error)] };
+  }
+}
+
+/** What restore would give the file must be what the manifest says: bits of the head are in no chunk's checks. */
+function verifyHead({ host: { files } }: Context, images: string, ghost: ManifestGhost): Damage[] {
+  const bytes = files.read(`${images}/${ghost.image}`);
+  try {
+    const head = decodeGhostHead(bytes.subarray(0, headBytes), BigInt(bytes.length), ghost.image);
+    const wrong = differences(head, ghost);
+    if (wrong.length === 0) return [];
+    return [
+      {
+        code: 'IMAGE_MISMATCH',
+        subject: ghost.image,
+        message: `${ghost.image} is damaged: ${wrong.join(', ')} differ from the manifest`,
+      },
+    ];
+  } catch (error) {
+    return [{ code: 'IMAGE_INVALID', subject: ghost.image, message: reasonOf(error) }];
+  }
+}
+
+function differences(head: GhostHead, ghost: ManifestGhost): string[] {
+  const toMicroseconds = (time: string) => time.slice(0, -3);
+  const pairs: [string, unknown, unknown][] = [
+    ['uid', head.uid, ghost.uid],
+    ['gid', head.gid, ghost.gid],
+    ['mode', head.mode, ghost.mode],
+    ['dev', showDev(head.dev), ghost.physicalDev],
+    ['ino', head.ino, countFromJson(ghost.ino)],
+    ['size', head.size, countFromJson(ghost.size)],
+    ['atime', toMicroseconds(showTime(head.atimeNs)), toMicroseconds(ghost.atime)],
+    ['mtime', toMicroseconds(showTime(head.mtimeNs)), toMicroseconds(ghost.mtime)],
+  ];
+  return pairs.filter(([, found, wanted]) => found !== wanted).map(([name]) => name);
+}
+
+function verifyCriu({ host: { files } }: Context, images: string, manifest: Manifest): Damage[] {
+  const damage: Damage[] = [];
+  try {
+    const remapped = remappedGhosts(files.readIfThere(`${images}/remap-fpath.img`));
+    const listed = new Set(manifest.ghosts.map(({ id }) => id));
+    for (const id of remapped) {
+      const image = `ghost-file-${id.toString(16)}.img`;
+      if (!listed.has(id) && !files.exists(`${images}/${image}`)) {
+        damage.push({
+          code: 'IMAGE_MISSING',
+          subject: image,
+          message: `${image} is missing: remap-fpath.img refers to it`,
+        });
+      }
+    }
+    const external = new Set(externalNames(files.read(`${images}/files.img`)));
+    for (const ghost of manifest.ghosts) {
+      for (const { key, ...place } of ghost.paths) {
+        if (!external.has(key)) continue;
+        damage.push({
+          code: 'IMAGE_MISMATCH',
+          subject: 'files.img',
+          message: `files.img still has ${key} (${pathFromText(place).toString('utf8')}) as an external file: the dump is not sealed`,
+        });
+      }
+    }
+  } catch (error) {
+    damage.push(
+      error instanceof GhostkeepError
+        ? toDamage(error)
+        : { code: 'IMAGE_MISSING', subject: 'files.img', message: reasonOf(error) },
+    );
+  }
+  return damage;
+}
+
+function toDamage(error: GhostkeepError): Damage {
+  return { code: error.code, subject: error.subject, message: error.message };
+}

@@ -1,0 +1,24 @@
+import type { FileStat, ProcessView } from '../base/host.js';
+import type { GhostClass } from './ghost.js';
+import { isRegular } from './kind.js';
+import { isSillyName, looksDeleted, nfsMagic } from './links.js';
+
+/**
+ * Is the file behind /proc/PID/LINK a ghost? st_nlink is the proof; " (deleted)" alone is none, because a live
+ * file may be named so, and NFS never lets the count reach 0 while the file is open.
+ */
+export function classify(
+  processes: ProcessView,
+  pid: number,
+  link: string,
+  stat: FileStat,
+): GhostClass | undefined {
+  if (stat.nlink === 0) return 'unlinked';
+  if (!isRegular(stat.mode)) return undefined;
+  const target = processes.readLink(pid, link);
+  if (isSillyName(target))
+    return processes.filesystemMagic(pid, link) === nfsMagic ? 'silly-renamed' : undefined;
+  if (!looksDeleted(target)) return undefined;
+  const named = processes.statInRoot(pid, target);
+  return named && named.dev === stat.dev && named.ino === stat.ino ? undefined : 'linked';
+}

@@ -1,0 +1,141 @@
+/**
+ * Find the ghosts of processes: stat through every descriptor, mapping, exe, cwd and root. Nothing is opened that
+ * is not a regular file already known to be a ghost, and no path of the container is followed outside its root.
+ */
+import type { Unseen } from '../base/documents/generated/scan.js';
+import { errnoOf, reasonOf } from '../base/errors.js';
+import type { FileStat, ProcessView } from '../base/host.js';
+import { classify } from './classify.js';
+import type { Ghost, GhostClass, Holder } from './ghost.js';
+import { decideKeep } from './keep.js';
+import { kindName } from './kind.js';
+import { fdHolder, linkHolder } from './links.js';
+import { MountTable } from './mount-table.js';
+import { OpenFiles } from './open-files.js';
+
+export interface Found {
+  ghosts: Ghost[];
+  unseen: Unseen[];
+}
+
+/** A reason to leave out what vanished: processes end and descriptors close while we look. */
+const gone = new Set(['ENOENT', 'ESRCH', 'EBADF']);
+/** One refusal stands for all descriptors, or all mappings, of the process. */
+const forbidden = new Set(['EACCES', 'EPERM']);
+
+export function findGhosts(processes: ProcessView, pids: readonly number[]): Found {
+  const search = new Search(processes);
+  for (const pid of pids) search.process(pid);
+  return { ghosts: search.finish(), unseen: search.unseen };
+}
+
+class Search {
+  readonly unseen: Unseen[] = [];
+  readonly #ghosts = new Map<string, Ghost>();
+  readonly #files = new OpenFiles();
+  readonly #liveMaps = new Set<string>();
+  readonly #mounts: MountTable;
+
+  constructor(private readonly processes: ProcessView) {
+    this.#mounts = new MountTable(processes);
+  }
+
+  process(pid: number): void {
+    this.#guard(pid, 'fd', () => this.#descriptors(pid));
+    this.#guard(pid, 'map_files', () => this.#mappings(pid));
+    for (const via of ['exe', 'cwd', 'root'] as const) this.#guard(pid, via, () => this.#link(pid, via));
+  }
+
+  finish(): Ghost[] {
+    const ghosts = [...this.#ghosts.values()];
+    for (const ghost of ghosts) decideKeep(ghost, this.#files, this.#mounts);
+    return ghosts;
+  }
+
+  #descriptors(pid: number): void {
+    for (const fd of this.processes.fds(pid)) {
+      this.#entry(pid, `fd ${fd}`, () => {
+        const link = `fd/${fd}`;
+        const stat = this.processes.stat(pid, link);
+        const ghostClass = this.#classify(pid, link, stat);
+        if (!ghostClass) return;
+        const { mountId, flags, position } = this.processes.fdInfo(pid, fd);
+        this.#add(ghostClass, stat, fdHolder(pid, fd, flags, position), mountId);
+      });
+    }
+  }
+
+  #mappings(pid: number): void {
+    for (const map of this.processes.maps(pid)) {
+      if (this.#liveMaps.has(map.label)) continue;
+      this.#entry(pid, `map_files ${map.address}`, () => {
+        const link = `map_files/${map.address}`;
+        const stat = this.processes.stat(pid, link);
+        const ghostClass = this.#classify(pid, link, stat);
+        if (!ghostClass) {
+          this.#liveMaps.add(map.label);
+          return;
+        }
+        const { address, writable, shared } = map;
+        this.#add(ghostClass, stat, { pid, via: 'map', link, address, writable, shared });
+      });
+    }
+  }
+
+  #link(pid: number, via: 'exe' | 'cwd' | 'root'): void {
+    const stat = this.processes.stat(pid, via);
+    const ghostClass = this.#classify(pid, via, stat);
+    if (ghostClass) this.#add(ghostClass, stat, linkHolder(pid, via));
+  }
+
+  #classify(pid: number, link: string, stat: FileStat): GhostClass | undefined {
+    if (!kindName(stat.mode)) return undefined;
+    this.#files.add(pid, link, stat);
+    return classify(this.processes, pid, link, stat);
+  }
+
+  /** The same inode through several holders, processes and mounts is one ghost. */
+  #add(ghostClass: GhostClass, stat: FileStat, holder: Holder, mountId?: number): void {
+    const identity = `${stat.dev}/${stat.ino}`;
+    let ghost = this.#ghosts.get(identity);
+    if (!ghost) {
+      ghost = {
+        class: ghostClass,
+        stat,
+        filesystem: 'unknown',
+        mounts: [],
+        holders: [],
+        keep: 'ghostkeep',
+        why: '',
+      };
+      this.#ghosts.set(identity, ghost);
+    }
+    ghost.holders.push(holder);
+    this.#mounts.attach(ghost, holder, mountId);
+  }
+
+  /** One of many: it may vanish, or be unreadable for its own reasons; what goes for all ends the list. */
+  #entry(pid: number, what: string, look: () => void): void {
+    try {
+      look();
+    } catch (error) {
+      const errno = errnoOf(error);
+      if (errno === undefined || forbidden.has(errno)) throw error;
+      if (!gone.has(errno)) this.unseen.push({ pid, what, why: reasonOf(error) });
+    }
+  }
+
+  /** Failing to see something is an outcome, never the end of a search. */
+  #guard(pid: number, what: string, look: () => void): void {
+    try {
+      look();
+    } catch (error) {
+      const errno = errnoOf(error);
+      if (errno === undefined) throw error;
+      if (!gone.has(errno)) this.unseen.push({ pid, what, why: reasonOf(error) });
+      // Without its descriptors a process is gone; a kernel thread has no exe, and that is no news.
+      else if (what === 'fd')
+        this.unseen.push({ pid, what: 'process', why: 'it ended while it was looked at' });
+    }
+  }
+}

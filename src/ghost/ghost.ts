@@ -1,0 +1,88 @@
+import type { GhostRecord, HolderRecord } from '../base/documents/generated/ghost.js';
+import type { FileStat } from '../base/host.js';
+import { pathToText } from '../base/path-bytes.js';
+import { countToJson, showDev } from '../base/units.js';
+
+export type GhostClass = GhostRecord['class'];
+export type Via = HolderRecord['via'];
+
+/** What keeps a ghost alive, and the link below /proc/PID through which it can be reached. */
+export interface Holder {
+  pid: number;
+  via: Via;
+  /** `fd/3`, `map_files/a-b`, `exe`, `cwd`, `root` */
+  link: string;
+  writable: boolean;
+  shared: boolean;
+  fd?: number;
+  address?: string;
+  flags?: number;
+  position?: bigint;
+}
+
+/** A mount a ghost is open through, and the name the kernel shows for it there. */
+export interface GhostMount {
+  id: number;
+  /** The mount's own device; undefined where the mount is not in the holder's mountinfo. */
+  dev?: bigint;
+  path: Buffer;
+}
+
+/** A file without a name that a process still holds (design: Words). */
+export interface Ghost {
+  class: GhostClass;
+  stat: FileStat;
+  filesystem: string;
+  mounts: GhostMount[];
+  holders: Holder[];
+  keep: 'ghostkeep' | 'criu' | 'no';
+  why: string;
+}
+
+/** `8:1/4711`, what messages call a ghost. */
+export function showIdentity(stat: Pick<FileStat, 'dev' | 'ino'>): string {
+  return `${showDev(stat.dev)}/${stat.ino}`;
+}
+
+/** Source: CRIU files-reg.c, dump_one_reg_file: `file[<mnt_id hex>:<st_ino hex>]`. */
+export function externalKey(mountId: number, ino: bigint): string {
+  return `file[${mountId.toString(16)}:${ino.toString(16)}]`;
+}
+
+export function keysOf(ghost: Ghost): string[] {
+  return ghost.mounts.map(mount => externalKey(mount.id, ghost.stat.ino));
+}
+
+export function pathOf(ghost: Ghost): Buffer {
+  return ghost.mounts[0]?.path ?? Buffer.alloc(0);
+}
+
+export function toRecord(ghost: Ghost): GhostRecord {
+  const { stat } = ghost;
+  return {
+    class: ghost.class,
+    ...pathToText(pathOf(ghost)),
+    dev: showDev(stat.dev),
+    ino: countToJson(stat.ino),
+    size: countToJson(stat.size),
+    allocated: countToJson(stat.allocated),
+    nlink: stat.nlink,
+    filesystem: ghost.filesystem,
+    mounts: ghost.mounts.map(mount => mount.id),
+    key: keysOf(ghost),
+    holders: ghost.holders.map(toHolderRecord),
+  };
+}
+
+function toHolderRecord(holder: Holder): HolderRecord {
+  return {
+    pid: holder.pid,
+    via: holder.via,
+    ...(holder.fd === undefined ? {} : { fd: holder.fd }),
+    ...(holder.address === undefined ? {} : { address: holder.address }),
+    ...(holder.flags === undefined ? {} : { flags: holder.flags }),
+    ...(holder.position === undefined ? {} : { position: countToJson(holder.position) }),
+    writable: holder.writable,
+    shared: holder.shared,
+  };
+}

@@ -1,0 +1,40 @@
+import type { Holder } from './ghost.js';
+
+/** Source: fs/d_path.c: the kernel puts this behind the path of an unhashed dentry. */
+const deletedSuffix = Buffer.from(' (deleted)');
+
+export function looksDeleted(target: Buffer): boolean {
+  return target.subarray(-deletedSuffix.length).equals(deletedSuffix);
+}
+
+/** The suffix stripped once, as CRIU does: a name may itself end so. */
+export function stripDeleted(target: Buffer): Buffer {
+  return looksDeleted(target) ? target.subarray(0, -deletedSuffix.length) : target;
+}
+
+/** `.nfs` and exactly 24 hexadecimal digits. Source: fs/nfs/unlink.c, SILLYNAME_LEN. */
+export function isSillyName(target: Buffer): boolean {
+  return /\/\.nfs[0-9a-f]{24}$/i.test(target.toString('latin1'));
+}
+
+/** Source: linux/magic.h, NFS_SUPER_MAGIC */
+export const nfsMagic = 0x6969n;
+
+const accessMode = 0o3;
+
+export function fdHolder(pid: number, fd: number, flags: number, position: bigint): Holder {
+  return {
+    pid,
+    via: 'fd',
+    link: `fd/${fd}`,
+    fd,
+    flags,
+    position,
+    writable: (flags & accessMode) !== 0,
+    shared: true,
+  };
+}
+
+export function linkHolder(pid: number, via: 'exe' | 'cwd' | 'root'): Holder {
+  return { pid, via, link: via, writable: false, shared: true };
+}

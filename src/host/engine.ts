@@ -1,0 +1,131 @@
+import type { Engine, EngineName, EngineReport, Extent, OnProgress } from '../base/host.js';
+import { parseTime } from '../base/units.js';
+import { call, callOnThread, engineNumber } from './native.js';
+
+const batch = 512;
+const extentBytes = 24;
+const progressEveryMs = 500;
+
+export class NativeEngine implements Engine {
+  dump(request: Parameters<Engine['dump']>[0], onProgress?: OnProgress): Promise<EngineReport> {
+    const { ghostFd, imageFd, engine, size, header, chunked } = request;
+    return watched(onProgress, progress =>
+      callOnThread(
+        'gk_dump',
+        ghostFd,
+        imageFd,
+        engineNumber(engine),
+        size,
+        header,
+        header.byteLength,
+        chunked ? 1 : 0,
+        progress,
+      ),
+    );
+  }
+
+  check(imageFd: number, onProgress?: OnProgress): Promise<EngineReport> {
+    return watched(onProgress, progress => callOnThread('gk_check', imageFd, progress));
+  }
+
+  digest(fd: number, onProgress?: OnProgress): Promise<EngineReport> {
+    return watched(onProgress, progress => callOnThread('gk_digest', fd, progress));
+  }
+
+  restore(imageFd: number, fileFd: number, onProgress?: OnProgress): Promise<EngineReport> {
+    return watched(onProgress, progress => callOnThread('gk_restore', imageFd, fileFd, progress));
+  }
+
+  *extents(fd: number, engine: EngineName, size: bigint): Iterable<Extent> {
+    let start = 0n;
+    while (start < size) {
+      const { extents, next } = listBatch((buffer, count, after) =>
+        call('gk_extents', fd, engineNumber(engine), size, start, buffer, batch, count, after),
+      );
+      yield* extents;
+      start = next;
+    }
+  }
+
+  *chunks(imageFd: number): Iterable<Extent> {
+    let cursor = 0n;
+    do {
+      const { extents, next } = listBatch((buffer, count, after) =>
+        call('gk_chunks', imageFd, cursor, buffer, batch, count, after),
+      );
+      yield* extents;
+      cursor = next;
+    } while (cursor !== 0n);
+  }
+
+  setTimes(fd: number, atime: string, mtime: string): void {
+    const [a, m] = [parseTime(atime), parseTime(mtime)];
+    call('gk_set_times', fd, a.seconds, a.nanoseconds, m.seconds, m.nanoseconds);
+  }
+
+  xattrs(fd: number): Record<string, Buffer> {
+    let names: Buffer;
+    try {
+      names = sized((buffer, length) => call('gk_list_xattrs', fd, buffer, length));
+    } catch (error) {
+      if (
+        (error as NodeJS.ErrnoException).code === 'ENOTSUP' ||
+        (error as NodeJS.ErrnoException).code === 'EOPNOTSUPP'
+      )
+        return {};
+      throw error;
+    }
+    const list = names
+      .toString('utf8')
+      .split('\0')
+      .filter(name => name !== '');
+    return Object.fromEntries(
+      list.map(name => [name, sized((buffer, length) => call('gk_get_xattr', fd, name, buffer, length))]),
+    );
+  }
+
+  setXattr(fd: number, name: string, value: Buffer): void {
+    call('gk_set_xattr', fd, name, value, value.byteLength);
+  }
+}
+
+/** struct gk_progress, polled while the call runs. */
+async function watched(
+  onProgress: OnProgress | undefined,
+  start: (progress: Buffer) => Promise<EngineReport>,
+): Promise<EngineReport> {
+  const progress = Buffer.alloc(16);
+  const timer = onProgress && setInterval(() => onProgress(progress.readBigUInt64LE(0)), progressEveryMs);
+  try {
+    return await start(progress);
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+function listBatch(fill: (buffer: Buffer, count: Buffer, next: Buffer) => void): {
+  extents: Extent[];
+  next: bigint;
+} {
+  const buffer = Buffer.alloc(batch * extentBytes);
+  const [count, next] = [Buffer.alloc(4), Buffer.alloc(8)];
+  fill(buffer, count, next);
+  const extents: Extent[] = [];
+  for (let at = 0; at < count.readUInt32LE(0) * extentBytes; at += extentBytes) {
+    extents.push({
+      offset: buffer.readBigUInt64LE(at),
+      length: buffer.readBigUInt64LE(at + 8),
+      kind: buffer.readUInt32LE(at + 16) === 0 ? 'data' : 'unwritten',
+    });
+  }
+  return { extents, next: next.readBigUInt64LE(0) };
+}
+
+/** The two-step dance of xattr(7): 64 KiB is the kernel's own limit for a name list and for a value. */
+function sized(fill: (buffer: Buffer, length: Buffer) => void): Buffer {
+  const buffer = Buffer.alloc(65536);
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(buffer.byteLength));
+  fill(buffer, length);
+  return buffer.subarray(0, Number(length.readBigUInt64LE(0)));
+}

@@ -1,0 +1,137 @@
+import { randomBytes } from 'node:crypto';
+import fs from 'node:fs';
+import path from 'node:path';
+import type { FileStat, Files } from '../base/host.js';
+import { toFileStat } from './stat.js';
+
+const { O_CREAT, O_EXCL, O_RDWR, O_RDONLY, O_WRONLY, O_NOFOLLOW, O_DIRECTORY } = fs.constants;
+
+/** Image directories are untrusted input: no symbolic link is followed in their last component. */
+export class LinuxFiles implements Files {
+  read(file: string): Buffer {
+    const fd = this.open(file);
+    try {
+      return fs.readFileSync(fd);
+    } finally {
+      fs.closeSync(fd);
+    }
+  }
+
+  readIfThere(file: string): Buffer | undefined {
+    try {
+      return this.read(file);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      throw error;
+    }
+  }
+
+  exists(file: string): boolean {
+    return fs.existsSync(file);
+  }
+
+  list(folder: string): string[] {
+    return fs.readdirSync(folder);
+  }
+
+  makeDirectory(folder: string, mode = 0o700): void {
+    fs.mkdirSync(folder, { recursive: true, mode });
+  }
+
+  create(file: string): number {
+    return fs.openSync(file, O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW, 0o600);
+  }
+
+  open(file: string): number {
+    const fd = fs.openSync(file, O_RDONLY | O_NOFOLLOW | fs.constants.O_NONBLOCK);
+    if (fs.fstatSync(fd).isFile()) return fd;
+    fs.closeSync(fd);
+    throw Object.assign(new Error(`${file} is not a regular file`), { code: 'EINVAL' });
+  }
+
+  close(fd: number): void {
+    fs.closeSync(fd);
+  }
+
+  stat(fd: number): FileStat {
+    return toFileStat(fs.fstatSync(fd, { bigint: true }));
+  }
+
+  statPath(file: string): FileStat {
+    return toFileStat(fs.lstatSync(file, { bigint: true }));
+  }
+
+  replace(file: string, bytes: Uint8Array, durable = true): void {
+    const temporary = `${file}.${randomBytes(6).toString('hex')}.tmp`;
+    const fd = fs.openSync(temporary, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0o600);
+    try {
+      try {
+        writeAll(fd, bytes);
+        keepOwner(file, fd);
+        if (durable) fs.fsyncSync(fd);
+      } finally {
+        fs.closeSync(fd);
+      }
+      fs.renameSync(temporary, file);
+    } catch (error) {
+      fs.rmSync(temporary, { force: true });
+      throw error;
+    }
+    if (durable) this.sync(path.dirname(file));
+  }
+
+  rename(from: string, to: string): void {
+    fs.renameSync(from, to);
+  }
+
+  remove(file: string): void {
+    fs.rmSync(file, { force: true });
+  }
+
+  removeTree(folder: string): void {
+    fs.rmSync(folder, { recursive: true, force: true });
+  }
+
+  sync(file: string): void {
+    const fd = fs.openSync(file, O_RDONLY | (fs.statSync(file).isDirectory() ? O_DIRECTORY : 0));
+    try {
+      fs.fsyncSync(fd);
+    } finally {
+      fs.closeSync(fd);
+    }
+  }
+
+  freeBytes(folder: string): bigint {
+    const { bavail, bsize } = fs.statfsSync(folder, { bigint: true });
+    return bavail * bsize;
+  }
+
+  setOwner(fd: number, uid: number, gid: number): void {
+    fs.fchownSync(fd, uid, gid);
+  }
+
+  setMode(fd: number, mode: number): void {
+    fs.fchmodSync(fd, mode);
+  }
+
+  realPath(file: string): string {
+    try {
+      return fs.realpathSync(file);
+    } catch {
+      return file;
+    }
+  }
+}
+
+function writeAll(fd: number, bytes: Uint8Array): void {
+  let done = 0;
+  while (done < bytes.byteLength) done += fs.writeSync(fd, bytes, done);
+}
+
+/** A file of CRIU's stays CRIU's: readable by whoever could read it before. */
+function keepOwner(file: string, fd: number): void {
+  const old = fs.lstatSync(file, { throwIfNoEntry: false });
+  if (!old) return;
+  fs.fchownSync(fd, old.uid, old.gid);
+  fs.fchmodSync(fd, old.mode & 0o7777);
+}

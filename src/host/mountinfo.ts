@@ -1,0 +1,35 @@
+import type { Mount } from '../base/host.js';
+import { makeDev } from '../base/units.js';
+
+/**
+ * Parse /proc/PID/mountinfo. Lines that cannot be read are skipped: a mount we do not know is a mount whose
+ * ghosts we leave alone.
+ * Source: proc_pid_mountinfo(5): id parent major:minor root mount-point options optional… - type source options
+ */
+export function parseMountinfo(bytes: Buffer): Mount[] {
+  const mounts: Mount[] = [];
+  // latin1 keeps every byte of a path as one character.
+  for (const line of bytes.toString('latin1').split('\n')) {
+    const [left, right] = line.split(' - ', 2);
+    const fields = left?.split(' ') ?? [];
+    const [id, , dev, , mountPoint, options] = fields;
+    const [major, minor] = dev?.split(':') ?? [];
+    if (!right || !options || mountPoint === undefined || major === undefined || minor === undefined)
+      continue;
+    mounts.push({
+      id: Number(id),
+      dev: makeDev(BigInt(major), BigInt(minor)),
+      mountPoint: Buffer.from(unescapeOctal(mountPoint), 'latin1'),
+      filesystem: right.split(' ')[0] as string,
+      readOnly: options.split(',').includes('ro'),
+    });
+  }
+  return mounts;
+}
+
+/** Space, tab, newline and backslash stand as \040, \011, \012, \134. */
+function unescapeOctal(text: string): string {
+  return text.replaceAll(/\\([0-7]{3})/g, (_, digits: string) =>
+    String.fromCharCode(Number.parseInt(digits, 8)),
+  );
+}

@@ -1,0 +1,142 @@
+/**
+ * The only module that calls C: libghostkeep.so through koffi (docs/decisions/0001-koffi.md).
+ * The contract of every function stands in native/include/ghostkeep.h.
+ */
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { getSystemErrorName } from 'node:util';
+import { GhostkeepError } from '../base/errors.js';
+import type { CopyWay, EngineName, EngineReport } from '../base/host.js';
+
+const reportBytes = 304;
+/** Version of the header and size of its report, as gk_abi puts them together. */
+const abi = (1 << 16) | reportBytes;
+const messageOffset = 64;
+const engineNames: EngineName[] = ['auto', 'fiemap', 'seek', 'read'];
+const ways: [number, CopyWay][] = [
+  [1, 'reflink'],
+  [2, 'copy_file_range'],
+  [4, 'read/write'],
+];
+
+type Call = ((...args: unknown[]) => number) & {
+  async(...args: [...unknown[], (error: Error | null, result: number) => void]): void;
+};
+
+const signatures = {
+  gk_extents: 'int gk_extents(int, uint32_t, uint64_t, uint64_t, void *, uint32_t, void *, void *, void *)',
+  gk_dump: 'int gk_dump(int, int, uint32_t, uint64_t, void *, uint64_t, uint32_t, void *, void *)',
+  gk_check: 'int gk_check(int, void *, void *)',
+  gk_digest: 'int gk_digest(int, void *, void *)',
+  gk_restore: 'int gk_restore(int, int, void *, void *)',
+  gk_chunks: 'int gk_chunks(int, uint64_t, void *, uint32_t, void *, void *, void *)',
+  gk_set_times: 'int gk_set_times(int, int64_t, int64_t, int64_t, int64_t, void *)',
+  gk_list_xattrs: 'int gk_list_xattrs(int, void *, void *, void *)',
+  gk_get_xattr: 'int gk_get_xattr(int, str, void *, void *, void *)',
+  gk_set_xattr: 'int gk_set_xattr(int, str, void *, uint64_t, void *)',
+  gk_open_in_root: 'int gk_open_in_root(int, void *, void *, void *)',
+} as const;
+
+export type NativeFunction = keyof typeof signatures;
+
+let loaded: Record<NativeFunction, Call> | undefined;
+
+/** Call NAME with ARGS and a report behind them. @throws an errno error with the library's own line. */
+export function call(name: NativeFunction, ...args: unknown[]): EngineReport {
+  const report = Buffer.alloc(reportBytes);
+  const result = library()[name](...args, report);
+  if (result < 0) throw nativeError(name, result, report);
+  return readReport(report);
+}
+
+/** As call, on a thread of its own, so that progress can be seen and the event loop goes on. */
+export function callOnThread(name: NativeFunction, ...args: unknown[]): Promise<EngineReport> {
+  const report = Buffer.alloc(reportBytes);
+  return new Promise((resolve, reject) => {
+    library()[name].async(...args, report, (error: Error | null, result: number) => {
+      if (error) reject(error);
+      else if (result < 0) reject(nativeError(name, result, report));
+      else resolve(readReport(report));
+    });
+  });
+}
+
+/** openat2 with RESOLVE_IN_ROOT: a descriptor (O_PATH) the caller closes, undefined when there is nothing by that name. */
+export function openInRoot(rootFd: number, file: Buffer): number | undefined {
+  const fd = Buffer.alloc(4);
+  try {
+    call('gk_open_in_root', rootFd, Buffer.concat([file, Buffer.alloc(1)]), fd);
+    return fd.readInt32LE(0);
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG'].includes((error as NodeJS.ErrnoException).code ?? ''))
+      return undefined;
+    throw error;
+  }
+}
+
+export function engineNumber(name: EngineName): number {
+  return engineNames.indexOf(name);
+}
+
+function library(): Record<NativeFunction, Call> {
+  if (loaded) return loaded;
+  const file = findLibrary();
+  // koffi finds its own prebuilt part beside itself; a plain require keeps it out of the bundle.
+  const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
+  const lib = koffi.load(file);
+  const found = (lib.func('uint32_t gk_abi()') as unknown as () => number)();
+  if (found !== abi) {
+    throw new GhostkeepError(
+      'NATIVE_MISSING',
+      file,
+      `cannot use ${file}: it speaks version ${found}, this program ${abi}; run make or install.sh again`,
+    );
+  }
+  loaded = Object.fromEntries(
+    Object.entries(signatures).map(([name, text]) => [name, lib.func(text) as unknown as Call]),
+  ) as Record<NativeFunction, Call>;
+  return loaded;
+}
+
+/** build/libghostkeep.so beside the program's dist/, in a source tree and where it is installed alike. */
+function findLibrary(): string {
+  let folder = path.dirname(fileURLToPath(import.meta.url));
+  for (let level = 0; level < 4; level += 1) {
+    const file = path.join(folder, 'build', 'libghostkeep.so');
+    if (existsSync(file)) return file;
+    folder = path.dirname(folder);
+  }
+  throw new GhostkeepError(
+    'NATIVE_MISSING',
+    'libghostkeep.so',
+    'cannot find build/libghostkeep.so beside the program: run `npm run build`, or install.sh',
+  );
+}
+
+function nativeError(name: string, result: number, report: Buffer): NodeJS.ErrnoException {
+  const end = report.indexOf(0, messageOffset);
+  const message = report.toString('utf8', messageOffset, end < 0 ? reportBytes : end) || `${name} failed`;
+  return Object.assign(new Error(message), {
+    code: getSystemErrorName(result),
+    errno: result,
+    syscall: name,
+  });
+}
+
+function readReport(report: Buffer): EngineReport {
+  const set = report.readUInt32LE(56);
+  return {
+    dataBytes: report.readBigUInt64LE(0),
+    chunks: report.readBigUInt64LE(8),
+    unwrittenBytes: report.readBigUInt64LE(16),
+    imageBytes: report.readBigUInt64LE(24),
+    size: report.readBigUInt64LE(32),
+    failedOffset: report.readBigUInt64LE(40),
+    engine: engineNames[report.readUInt32LE(48)] ?? 'auto',
+    fallbacks: report.readUInt32LE(52),
+    ways: ways.filter(([bit]) => set & bit).map(([, name]) => name),
+    crc32c: report.readUInt32LE(60),
+  };
+}

@@ -1,0 +1,177 @@
+import fs from 'node:fs';
+import type { FdInfo, FileMap, FileStat, IdMap, Mount, ProcessView } from '../base/host.js';
+import { parseIdMap } from './id-map.js';
+import { parseMaps } from './maps.js';
+import { parseMountinfo } from './mountinfo.js';
+import { openInRoot } from './native.js';
+import { toFileStat } from './stat.js';
+
+const noAtime = 0o1000000; // O_NOATIME, which node:fs only names where the build knew it
+const pathOnly = 0o10000000; // O_PATH
+const { O_RDONLY, O_NONBLOCK, O_NOCTTY } = fs.constants;
+
+/** /proc, read synchronously: these files come from the kernel's memory, and a promise costs more than the read. */
+export class LinuxProcesses implements ProcessView {
+  listPids(): number[] {
+    return numbers(fs.readdirSync('/proc'));
+  }
+
+  tree(pid: number): number[] {
+    const found = [pid];
+    for (const parent of found) {
+      for (const child of this.#children(parent)) if (!found.includes(child)) found.push(child);
+    }
+    return found;
+  }
+
+  /** Source: proc_pid_task(5), task/TID/children; a thread that ends meanwhile has no children. */
+  #children(pid: number): number[] {
+    try {
+      return fs
+        .readdirSync(`/proc/${pid}/task`)
+        .flatMap(tid => numbers(fs.readFileSync(`/proc/${pid}/task/${tid}/children`, 'latin1').split(' ')));
+    } catch {
+      return [];
+    }
+  }
+
+  cgroupPids(path: string): number[] {
+    const wanted = path.replace(/^\/sys\/fs\/cgroup/, '').replace(/\/+$/, '') || '/';
+    return this.listPids().filter(pid => {
+      try {
+        return this.cgroupsOf(pid).some(
+          own => own === wanted || own.startsWith(wanted === '/' ? '/' : `${wanted}/`),
+        );
+      } catch {
+        return false;
+      }
+    });
+  }
+
+  /** Source: cgroups(7): hierarchy-id:controllers:path */
+  cgroupsOf(pid: number): string[] {
+    const lines = fs.readFileSync(`/proc/${pid}/cgroup`, 'utf8').trim().split('\n');
+    return lines.map(line => line.split(':').slice(2).join(':'));
+  }
+
+  startTime(pid: number): string {
+    return this.#statFields(pid)[19] ?? '0';
+  }
+
+  parent(pid: number): number {
+    return Number(this.#statFields(pid)[1]);
+  }
+
+  /** Fields 3 on of /proc/PID/stat: after the last ")", because the name in field 2 may hold anything. */
+  #statFields(pid: number): string[] {
+    const text = fs.readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return text.slice(text.lastIndexOf(')') + 2).split(' ');
+  }
+
+  commandLine(pid: number): string[] {
+    return fs.readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').slice(0, -1);
+  }
+
+  fds(pid: number): number[] {
+    return numbers(fs.readdirSync(`/proc/${pid}/fd`));
+  }
+
+  maps(pid: number): FileMap[] {
+    return parseMaps(fs.readFileSync(`/proc/${pid}/maps`));
+  }
+
+  fdInfo(pid: number, fd: number): FdInfo {
+    const text = fs.readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'latin1');
+    const field = (name: string) => new RegExp(`^${name}:\\s*(\\S+)`, 'm').exec(text)?.[1] ?? '0';
+    return {
+      mountId: Number(field('mnt_id')),
+      flags: Number.parseInt(field('flags'), 8),
+      position: BigInt(field('pos')),
+    };
+  }
+
+  mounts(pid: number): Mount[] {
+    return parseMountinfo(fs.readFileSync(`/proc/${pid}/mountinfo`));
+  }
+
+  mountNamespace(pid: number): string {
+    return fs.readlinkSync(`/proc/${pid}/ns/mnt`);
+  }
+
+  idMap(pid: number): IdMap {
+    return parseIdMap(
+      fs.readFileSync(`/proc/${pid}/uid_map`, 'latin1'),
+      fs.readFileSync(`/proc/${pid}/gid_map`, 'latin1'),
+    );
+  }
+
+  stat(pid: number, link: string): FileStat {
+    return toFileStat(fs.statSync(`/proc/${pid}/${link}`, { bigint: true }));
+  }
+
+  readLink(pid: number, link: string): Buffer {
+    return fs.readlinkSync(`/proc/${pid}/${link}`, { encoding: 'buffer' });
+  }
+
+  filesystemMagic(pid: number, link: string): bigint {
+    return fs.statfsSync(`/proc/${pid}/${link}`, { bigint: true }).type;
+  }
+
+  statInRoot(pid: number, path: Buffer): { dev: bigint; ino: bigint } | undefined {
+    const root = fs.openSync(`/proc/${pid}/root`, O_RDONLY);
+    try {
+      const fd = openInRoot(root, path);
+      if (fd === undefined) return undefined;
+      try {
+        const { dev, ino } = fs.fstatSync(fd, { bigint: true });
+        return { dev, ino };
+      } finally {
+        fs.closeSync(fd);
+      }
+    } finally {
+      fs.closeSync(root);
+    }
+  }
+
+  pin(pid: number, link: string): number {
+    const path = `/proc/${pid}/${link}`;
+    // Opening a FIFO waits and opening a device acts: only regular files are ever opened.
+    if (!fs.statSync(path).isFile())
+      throw Object.assign(new Error(`${path} is not a regular file`), { code: 'EINVAL' });
+    try {
+      return fs.openSync(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | noAtime);
+    } catch (error) {
+      // O_NOATIME is for the owner and CAP_FOWNER (open(2)).
+      if ((error as NodeJS.ErrnoException).code !== 'EPERM') throw error;
+      return fs.openSync(path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+    }
+  }
+
+  unpin(fd: number): void {
+    fs.closeSync(fd);
+  }
+
+  statPin(fd: number): FileStat {
+    return toFileStat(fs.fstatSync(fd, { bigint: true }));
+  }
+
+  mountThrough(pid: number, link: string): number {
+    const fd = fs.openSync(`/proc/${pid}/${link}`, pathOnly);
+    try {
+      return this.fdInfo(process.pid, fd).mountId;
+    } finally {
+      fs.closeSync(fd);
+    }
+  }
+
+  self(): number {
+    return process.pid;
+  }
+}
+
+function numbers(names: string[]): number[] {
+  return names
+    .filter(name => /^[0-9]+$/.test(name))
+    .map(Number)
+    .sort((a, b) => a - b);
+}

@@ -1,0 +1,17 @@
+/** Names inside an image directory. Ghost images lie beside CRIU's, everything else of ours in ghostkeep/. */
+export const folder = 'ghostkeep';
+export const manifestName = `${folder}/manifest.json`;
+export const journalName = `${folder}/journal.json`;
+export const reserveName = `${folder}/reserve`;
+
+/** Until CRIU has given out its own ids, a ghost's image has a name of its own. */
+export function pendingName(index: number): string {
+  return `${folder}/pending-${index.toString(16)}.img`;
+}
+
+/** Source: CRIU image-desc.c, `ghost-file-%x.img`. */
+export function ghostImageName(id: number): string {
+  return `ghost-file-${id.toString(16)}.img`;
+}
+
+export const isGhostImageName = (name: string) => /^ghost-file-[0-9a-f]+\.img$/.test(name);

@@ -1,0 +1,55 @@
+import { assertDocument, parseDocument } from '../base/documents/document.js';
+import type { Manifest } from '../base/documents/generated/manifest.js';
+import { GhostkeepError } from '../base/errors.js';
+import type { Files } from '../base/host.js';
+import { journalName, manifestName } from './layout.js';
+
+/** @throws MANIFEST_MISSING, MANIFEST_INVALID */
+export function readManifest(files: Files, images: string): Manifest {
+  const manifest = readIfThere(files, images, manifestName);
+  if (manifest) return manifest;
+  const where = files.realPath(images);
+  throw new GhostkeepError(
+    'MANIFEST_MISSING',
+    where,
+    files.exists(`${images}/${journalName}`)
+      ? `cannot use ${where}: its dump was not sealed; run \`ghostkeep seal -D ${where}\``
+      : `cannot use ${where}: there is no ${manifestName} in it, so nothing was dumped here by ghostkeep`,
+  );
+}
+
+/** The dump's state before it is sealed; undefined when there is none. */
+export function readJournal(files: Files, images: string): Manifest | undefined {
+  return readIfThere(files, images, journalName);
+}
+
+export function writeJournal(files: Files, images: string, journal: Manifest, durable: boolean): void {
+  write(files, images, journalName, journal, durable);
+}
+
+/** The last step of a dump: no manifest, no dump. */
+export function writeManifest(files: Files, images: string, manifest: Manifest, durable: boolean): void {
+  write(files, images, manifestName, manifest, durable);
+}
+
+export function manifestExists(files: Files, images: string): boolean {
+  return files.exists(`${images}/${manifestName}`);
+}
+
+function readIfThere(files: Files, images: string, name: string): Manifest | undefined {
+  const bytes = files.readIfThere(`${images}/${name}`);
+  return (
+    bytes &&
+    parseDocument<Manifest>(
+      'Manifest',
+      bytes.toString('utf8'),
+      `${files.realPath(images)}/${name}`,
+      'MANIFEST_INVALID',
+    )
+  );
+}
+
+function write(files: Files, images: string, name: string, document: Manifest, durable: boolean): void {
+  assertDocument<Manifest>('Manifest', document, name, 'MANIFEST_INVALID');
+  files.replace(`${images}/${name}`, Buffer.from(`${JSON.stringify(document, null, 1)}\n`), durable);
+}

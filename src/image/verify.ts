@@ -1,0 +1,94 @@
+/** Find every damage of a sealed dump: what restore would stumble over, and what it would not notice. */
+import type { Manifest, ManifestGhost } from '../base/documents/generated/manifest.js';
+import type { Damage } from '../base/documents/generated/verification.js';
+import { type ErrorCode, errnoOf, GhostkeepError, reasonOf } from '../base/errors.js';
+import type { EngineReport, Host, OnProgress } from '../base/host.js';
+import { countFromJson } from '../base/units.js';
+
+/** @param onProgress called with bytes done of the image that is being read */
+export async function verifyImages(
+  host: Host,
+  images: string,
+  manifest: Manifest,
+  onProgress?: OnProgress,
+): Promise<Damage[]> {
+  const damage: Damage[] = [];
+  for (const ghost of manifest.ghosts) {
+    try {
+      await verifyGhost(host, images, ghost, onProgress);
+    } catch (error) {
+      damage.push(toDamage(ghost, error));
+    }
+  }
+  return damage;
+}
+
+async function verifyGhost(
+  host: Host,
+  images: string,
+  ghost: ManifestGhost,
+  onProgress?: OnProgress,
+): Promise<void> {
+  const fd = host.files.open(`${images}/${ghost.image}`);
+  try {
+    const expected = ghost.data;
+    if (expected) {
+      const { size } = host.files.stat(fd);
+      const wanted = countFromJson(expected.imageBytes);
+      if (size < wanted) throw fault('IMAGE_TRUNCATED', ghost, `it has ${size} bytes of ${wanted}`);
+      if (size > wanted)
+        throw fault('IMAGE_MISMATCH', ghost, `it has ${size} bytes where ${wanted} were written`);
+    }
+    const report = await host.engine.check(fd, onProgress);
+    compare(ghost, report);
+    if (expected?.digest) {
+      const { crc32c } = await host.engine.digest(fd, onProgress);
+      const found = showDigest(crc32c);
+      if (found !== expected.digest)
+        throw fault(
+          'IMAGE_MISMATCH',
+          ghost,
+          `its digest is ${found}, it was written with ${expected.digest}`,
+        );
+    }
+  } finally {
+    host.files.close(fd);
+  }
+}
+
+function compare(ghost: ManifestGhost, report: EngineReport): void {
+  const pairs: [string, bigint, number | string | undefined][] = [
+    ['file size', report.size, ghost.size],
+    ['bytes of data', report.dataBytes, ghost.data?.bytes],
+    ['chunks', report.chunks, ghost.data?.chunks],
+  ];
+  for (const [what, found, wanted] of pairs) {
+    if (wanted !== undefined && found !== countFromJson(wanted)) {
+      throw fault('IMAGE_MISMATCH', ghost, `its ${what} is ${found}, the manifest says ${wanted}`);
+    }
+  }
+}
+
+export function showDigest(crc32c: number): string {
+  return `crc32c:${crc32c.toString(16).padStart(8, '0')}`;
+}
+
+function fault(code: ErrorCode, ghost: ManifestGhost, reason: string): GhostkeepError {
+  return new GhostkeepError(code, ghost.image, `${ghost.image} is damaged: ${reason}`);
+}
+
+function toDamage(ghost: ManifestGhost, error: unknown): Damage {
+  const code: ErrorCode =
+    error instanceof GhostkeepError
+      ? error.code
+      : errnoOf(error) === 'ENOENT'
+        ? 'IMAGE_MISSING'
+        : 'IMAGE_INVALID';
+  const message =
+    code === 'IMAGE_MISSING'
+      ? `${ghost.image} is missing`
+      : error instanceof GhostkeepError
+        ? error.message
+        : `${ghost.image} is damaged: ${reasonOf(error)}`;
+  return { code, subject: ghost.image, message };
+}

@@ -1,0 +1,108 @@
+/** What a runtime's command line says: which container, which image directory. Source: runc(8), crun(1). */
+import path from 'node:path';
+import { GhostkeepError } from '../base/errors.js';
+
+export interface RuntimeCommand {
+  runtime: 'runc' | 'crun';
+  /** As it was typed; what runs `state` and `pause` for us. */
+  program: string;
+  /** Options before the verb, to be repeated in front of other verbs. */
+  globals: string[];
+  verb: string;
+  container: string;
+  /** Absolute. */
+  images: string;
+  leaveRunning: boolean;
+  preDump: boolean;
+}
+
+/** Options of both runtimes that take a value as the next word; `--option=value` needs no table. */
+const withValue = {
+  globals: ['--root', '--log', '--log-format', '--criu', '--rootless', '--cgroup-manager'],
+  verb: [
+    '--image-path',
+    '--work-path',
+    '--parent-path',
+    '--page-server',
+    '--manage-cgroups-mode',
+    '--status-fd',
+    '--empty-ns',
+    '--lsm-profile',
+    '--lsm-mount-context',
+    '--bundle',
+    '-b',
+    '--console-socket',
+    '--pid-file',
+    '--network-lock',
+  ],
+};
+
+/** @param argv program first. @throws RUNTIME_UNKNOWN for anything that is not `runc|crun … VERB … ID` */
+export function parseRuntimeCommand(argv: readonly string[], cwd: string): RuntimeCommand {
+  const [program, ...rest] = argv;
+  const runtime = path.basename(program ?? '');
+  if (program === undefined || (runtime !== 'runc' && runtime !== 'crun'))
+    throw unknown(argv, 'it is not a command of runc or crun');
+  const before = splitOptions(rest, withValue.globals);
+  const [verb, ...after] = before.rest;
+  if (verb === undefined) throw unknown(argv, 'it has no verb');
+  const { options, positionals } = splitAll(after, withValue.verb);
+  const [container, extra] = positionals;
+  if (container === undefined || extra !== undefined) throw unknown(argv, `${verb} takes one container id`);
+  return {
+    runtime,
+    program,
+    globals: before.options,
+    verb,
+    container,
+    images: path.resolve(cwd, optionValue(options, '--image-path') ?? 'checkpoint'),
+    leaveRunning: isSet(options, '--leave-running', '-R'),
+    preDump: isSet(options, '--pre-dump', '-P'),
+  };
+}
+
+/** Words up to the first that is no option. */
+function splitOptions(
+  words: readonly string[],
+  valued: readonly string[],
+): { options: string[]; rest: string[] } {
+  let at = 0;
+  while (at < words.length && words[at]?.startsWith('-')) at += valued.includes(words[at] as string) ? 2 : 1;
+  return { options: words.slice(0, at), rest: words.slice(at) };
+}
+
+function splitAll(
+  words: readonly string[],
+  valued: readonly string[],
+): { options: string[]; positionals: string[] } {
+  const options: string[] = [];
+  const positionals: string[] = [];
+  let rest = [...words];
+  while (rest.length > 0) {
+    const split = splitOptions(rest, valued);
+    options.push(...split.options);
+    positionals.push(...split.rest.slice(0, 1));
+    rest = split.rest.slice(1);
+  }
+  return { options, positionals };
+}
+
+function optionValue(options: readonly string[], name: string): string | undefined {
+  const joined = options.find(option => option.startsWith(`${name}=`));
+  if (joined !== undefined) return joined.slice(name.length + 1);
+  const at = options.indexOf(name);
+  return at < 0 ? undefined : options[at + 1];
+}
+
+function isSet(options: readonly string[], ...names: string[]): boolean {
+  return options.some(option => names.some(name => option === name || option === `${name}=true`));
+}
+
+function unknown(argv: readonly string[], reason: string): GhostkeepError {
+  const text = argv.join(' ') || 'nothing';
+  return new GhostkeepError(
+    'RUNTIME_UNKNOWN',
+    text,
+    `cannot understand the command \`${text}\`: ${reason}; expected: runc|crun [OPTION …] checkpoint [OPTION …] ID`,
+  );
+}

@@ -1,0 +1,70 @@
+/** What to do with a container's ghosts: the host's config.json, overridden by the container's annotations. */
+import { assertDocument, parseDocument } from '../base/documents/document.js';
+import type { Policy as PolicyDocument } from '../base/documents/generated/policy.js';
+import { GhostkeepError } from '../base/errors.js';
+import type { EngineName } from '../base/host.js';
+import { parseSize } from '../base/units.js';
+
+export type { PolicyDocument };
+
+export interface Policy {
+  enabled: boolean;
+  /** Most allocated bytes of one ghost; undefined: any. */
+  limit: bigint | undefined;
+  /** Bytes to leave free on the image's file system. */
+  reserve: bigint;
+  engine: EngineName;
+  verify: 'structure' | 'digest';
+}
+
+export const annotationPrefix = 'io.ghostkeep.';
+
+const defaults: Required<Omit<PolicyDocument, 'limit'>> = {
+  enabled: true,
+  reserve: '16M',
+  engine: 'auto',
+  verify: 'structure',
+};
+
+/** @throws BAD_POLICY naming key, value and what is allowed */
+export function parseConfig(text: string, path: string): PolicyDocument {
+  return parseDocument<PolicyDocument>('Policy', text, path, 'BAD_POLICY');
+}
+
+/** The annotations io.ghostkeep.KEY as a policy document; annotations are text, so booleans are spelled out. */
+export function parseAnnotations(annotations: Record<string, string | undefined>): PolicyDocument {
+  const document: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(annotations)) {
+    if (!name.startsWith(annotationPrefix) || value === undefined) continue;
+    const key = name.slice(annotationPrefix.length);
+    document[key] = key === 'enabled' ? parseBoolean(name, value) : value;
+  }
+  assertDocument<PolicyDocument>('Policy', document, `annotations ${annotationPrefix}*`, 'BAD_POLICY');
+  return document;
+}
+
+/** Later documents override earlier ones, key by key. */
+export function resolvePolicy(...documents: PolicyDocument[]): Policy {
+  const { enabled, limit, reserve, engine, verify }: PolicyDocument = Object.assign(
+    {},
+    defaults,
+    ...documents,
+  );
+  return {
+    enabled: enabled ?? defaults.enabled,
+    limit: limit === undefined ? undefined : parseSize(limit, 'limit'),
+    reserve: parseSize(reserve ?? defaults.reserve, 'reserve'),
+    engine: engine ?? defaults.engine,
+    verify: verify ?? defaults.verify,
+  };
+}
+
+function parseBoolean(name: string, value: string): boolean {
+  if (value === 'true') return true;
+  if (value === 'false') return false;
+  throw new GhostkeepError(
+    'BAD_POLICY',
+    name,
+    `cannot accept annotation ${name}=${JSON.stringify(value)}: it must be true or false`,
+  );
+}
