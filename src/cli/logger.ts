@@ -8,6 +8,8 @@ export interface LoggerOptions {
   level?: 'debug' | 'info' | 'warn' | 'error';
 }
 
+const largestFileBytes = 10 * 1024 * 1024;
+
 /** Human on a terminal, JSON lines otherwise and in the file; one line an event. */
 export function makeLogger({ file, level = 'warn' }: LoggerOptions = {}): Log {
   const human = format.printf(
@@ -28,6 +30,8 @@ export function makeLogger({ file, level = 'warn' }: LoggerOptions = {}): Log {
               filename: file,
               format: json,
               lazy: true,
+              maxsize: largestFileBytes,
+              maxFiles: 2,
               options: { flags: 'a', mode: 0o600 },
             }),
           ]

@@ -8,6 +8,9 @@ import { isOurs, sealImages } from './seal.js';
 import { type Session, writeSession } from './sessions.js';
 import { verify } from './verify.js';
 
+/** Source: criu-image-streamer, the socket CRIU connects to when it dumps with --stream. */
+const streamerSocket = 'streamer-capture.sock';
+
 /** One dump by CRIU, from the freeze to the last image. */
 export class GateDump {
   readonly #covered = new Set<number>();
@@ -22,7 +25,7 @@ export class GateDump {
   /** All processes are frozen; PID is one of them. @returns the keys of the ghosts that CRIU shall leave to us */
   async checkpoint(pid: number): Promise<string[]> {
     // CRIU names the root of the tree first, and that call does the work for all.
-    if (this.#covered.has(pid)) return [];
+    if (this.#covered.has(pid) || this.#isStreamed()) return [];
     for (const member of this.context.host.processes.tree(pid)) this.#covered.add(member);
     const first = this.#covered.values().next().value ?? pid;
     const { policy, session } = policyOf(this.context, first);
@@ -36,6 +39,16 @@ export class GateDump {
     });
     this.#ghosts = journal.ghosts.length;
     return journal.ghosts.flatMap(ghost => ghost.key);
+  }
+
+  /** A streamed image never lies in the directory as files, so it could not be sealed: CRIU has to manage alone. */
+  #isStreamed(): boolean {
+    const { files } = this.context.host;
+    if (!files.exists(`${this.images}/${streamerSocket}`)) return false;
+    this.context.log.warn(
+      'the image is streamed (criu-image-streamer), which ghostkeep cannot seal: ghosts are left to CRIU and its limit',
+    );
+    return true;
   }
 
   /** CRIU is through, the processes are still frozen. @param result of the dump: 0 is success */

@@ -4,12 +4,12 @@
  */
 import type { Unseen } from '../base/documents/generated/scan.js';
 import { errnoOf, reasonOf } from '../base/errors.js';
-import type { FileStat, ProcessView } from '../base/host.js';
+import type { FileMap, FileStat, ProcessView } from '../base/host.js';
 import { classify } from './classify.js';
 import type { Ghost, GhostClass, Holder } from './ghost.js';
 import { decideKeep } from './keep.js';
 import { kindName } from './kind.js';
-import { fdHolder, linkHolder } from './links.js';
+import { fdHolder, linkHolder, looksDeleted } from './links.js';
 import { MountTable } from './mount-table.js';
 import { OpenFiles } from './open-files.js';
 
@@ -66,7 +66,20 @@ class Search {
   }
 
   #mappings(pid: number): void {
-    for (const map of this.processes.maps(pid)) {
+    const maps = this.processes.maps(pid);
+    try {
+      this.#mapFiles(pid, maps);
+    } catch (error) {
+      if (!forbidden.has(errnoOf(error) ?? '')) throw error;
+      // map_files wants CAP_CHECKPOINT_RESTORE (proc_pid_map_files(5)); maps still tells what we could not reach.
+      const deleted = maps.filter(map => looksDeleted(Buffer.from(map.label, 'latin1')));
+      for (const map of deleted)
+        this.unseen.push({ pid, what: `map_files ${map.address}`, why: reasonOf(error) });
+    }
+  }
+
+  #mapFiles(pid: number, maps: readonly FileMap[]): void {
+    for (const map of maps) {
       if (this.#liveMaps.has(map.label)) continue;
       this.#entry(pid, `map_files ${map.address}`, () => {
         const link = `map_files/${map.address}`;

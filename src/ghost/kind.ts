@@ -2,14 +2,15 @@
 const typeMask = 0o170000;
 const regular = 0o100000;
 
-const names: Record<number, string> = {
-  2401: 'a FIFO',
-  4802: 'a character device',
-  9604: 'a directory',
-  14406: 'a block device',
-  16807: 'a regular file',
-  21609: 'a symbolic link',
-};
+// A Map, not an object: Biome rewrites octal keys, and gets them wrong.
+const names = new Map([
+  [0o010000, 'a FIFO'],
+  [0o020000, 'a character device'],
+  [0o040000, 'a directory'],
+  [0o060000, 'a block device'],
+  [0o100000, 'a regular file'],
+  [0o120000, 'a symbolic link'],
+]);
 
 export function isRegular(mode: number): boolean {
   return (mode & typeMask) === regular;
@@ -17,5 +18,5 @@ export function isRegular(mode: number): boolean {
 
 /** Types that CRIU keeps as files with a path; sockets, pipes' and anonymous inodes' types are not among them. */
 export function kindName(mode: number): string | undefined {
-  return names[mode & typeMask];
+  return names.get(mode & typeMask);
 }

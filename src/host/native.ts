@@ -2,13 +2,11 @@
  * The only module that calls C: libghostkeep.so through koffi (docs/decisions/0001-koffi.md).
  * The contract of every function stands in native/include/ghostkeep.h.
  */
-import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { getSystemErrorName } from 'node:util';
 import { GhostkeepError } from '../base/errors.js';
 import type { CopyWay, EngineName, EngineReport } from '../base/host.js';
+import { findBeside } from './beside.js';
 
 const reportBytes = 304;
 /** Version of the header and size of its report, as gk_abi puts them together. */
@@ -41,6 +39,9 @@ const signatures = {
 
 export type NativeFunction = keyof typeof signatures;
 
+type Lseek = (fd: number, offset: bigint, whence: number) => number | bigint;
+
+let lseek: Lseek | undefined;
 let loaded: Record<NativeFunction, Call> | undefined;
 
 /** Call NAME with ARGS and a report behind them. @throws an errno error with the library's own line. */
@@ -76,6 +77,14 @@ export function openInRoot(rootFd: number, file: Buffer): number | undefined {
   }
 }
 
+/** lseek(2), which Node does not have. @returns the new offset, or a negative errno */
+export function seek(fd: number, offset: bigint, whence: number): bigint {
+  const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
+  lseek ??= koffi.load(null).func('int64_t lseek(int, int64_t, int)') as unknown as Lseek;
+  const result = BigInt(lseek(fd, offset, whence));
+  return result < 0n ? -BigInt(koffi.errno()) : result;
+}
+
 export function engineNumber(name: EngineName): number {
   return engineNames.indexOf(name);
 }
@@ -100,14 +109,9 @@ function library(): Record<NativeFunction, Call> {
   return loaded;
 }
 
-/** build/libghostkeep.so beside the program's dist/, in a source tree and where it is installed alike. */
 function findLibrary(): string {
-  let folder = path.dirname(fileURLToPath(import.meta.url));
-  for (let level = 0; level < 4; level += 1) {
-    const file = path.join(folder, 'build', 'libghostkeep.so');
-    if (existsSync(file)) return file;
-    folder = path.dirname(folder);
-  }
+  const file = findBeside('build', 'libghostkeep.so');
+  if (file !== undefined) return file;
   throw new GhostkeepError(
     'NATIVE_MISSING',
     'libghostkeep.so',

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Ask the running process which CRIU it is.
+ *
+ * Nothing is linked against CRIU: a symbol that a version does not have must
+ * make the gate inert, not make dlopen() fail and every dump with it.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <link.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "criu.h"
+
+#define HOOKS_MAX 64	/* a larger table is not the one that we know */
+
+struct criu criu;
+
+__attribute__((format(printf, 1, 2)))
+static void stay_inert(const char *fmt, ...)
+{
+	va_list args;
+
+	if (criu.why_inert[0])
+		return;		/* the first reason is enough */
+	va_start(args, fmt);
+	vsnprintf(criu.why_inert, sizeof(criu.why_inert), fmt, args);
+	va_end(args);
+}
+
+static void *find(const char *name)
+{
+	void *address = dlsym(RTLD_DEFAULT, name);
+
+	if (!address)
+		stay_inert("this CRIU has no symbol %s", name);
+	return address;
+}
+
+static void count_hooks(void)
+{
+	void *ctl = find(CRIU_PLUGIN_CTL);
+	const ElfW(Sym) *symbol = NULL;
+	Dl_info info;
+	size_t size, lists;
+
+	if (!ctl)
+		return;
+	/* dladdr1 answers with the symbol that covers ctl: it may be another */
+	if (!dladdr1(ctl, &info, (void **)&symbol, RTLD_DL_SYMENT) || !symbol ||
+	    info.dli_saddr != ctl || strcmp(info.dli_sname, CRIU_PLUGIN_CTL)) {
+		stay_inert("the size of " CRIU_PLUGIN_CTL " is not known");
+		return;
+	}
+	size = symbol->st_size;
+	lists = size / CRIU_LIST_HEAD_BYTES;
+	if (size % CRIU_LIST_HEAD_BYTES || lists < 2 || lists > 1 + HOOKS_MAX) {
+		stay_inert(CRIU_PLUGIN_CTL " has an unknown layout (%zu bytes)",
+			   size);
+		return;
+	}
+	criu.hooks = lists - 1;
+	if (criu.hooks <= CRIU_HOOK_CHECKPOINT_DEVICES)
+		stay_inert("this CRIU has %u plugin hooks and not the one called when all processes are frozen (it came with CRIU 4.0)",
+			   criu.hooks);
+}
+
+static void ask_kernel(void)
+{
+	int pidfd = syscall(SYS_pidfd_open, getpid(), 0);
+
+	if (pidfd >= 0)
+		close(pidfd);
+	else if (errno == ENOSYS || errno == EPERM)
+		stay_inert("pidfd_open(2) is not available (Linux 5.3 has it)");
+}
+
+void find_criu(void)
+{
+	memset(&criu, 0, sizeof(criu));
+	criu.print_on_level = (criu_print_on_level_fn *)find("print_on_level");
+	criu.add_external = (criu_add_external_fn *)find("add_external");
+	criu.get_image_dir = (criu_get_image_dir_fn *)find("criu_get_image_dir");
+	count_hooks();
+	ask_kernel();
+}

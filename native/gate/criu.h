@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* The CRIU that has loaded us, and whether we can work with it. */
+#ifndef GATE_CRIU_H
+#define GATE_CRIU_H
+
+#include "criu-plugin-abi.h"
+
+struct criu {
+	criu_add_external_fn *add_external;
+	criu_get_image_dir_fn *get_image_dir;
+	criu_print_on_level_fn *print_on_level;
+	unsigned int hooks;		/* how many this CRIU has; 0: unknown */
+	char why_inert[160];		/* empty when we can work with it */
+};
+
+extern struct criu criu;
+
+/* Fill in criu. Runs in a constructor: it only looks, and never fails. */
+void find_criu(void);
+
+#endif

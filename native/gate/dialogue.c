@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "criu.h"
+#include "dialogue.h"
+#include "key.h"
+#include "log.h"
+
+#define KEYS_MAX (1 << 20)	/* for one process: more is a helper in a loop */
+
+static enum answer give_up(struct helper *helper, const char *during, int ret);
+static enum answer protest(struct helper *helper, const char *during,
+			   const char *line);
+
+/* The text of line if it starts with word, else NULL. */
+static const char *after(const char *line, const char *word)
+{
+	size_t length = strlen(word);
+
+	if (strncmp(line, word, length))
+		return NULL;
+	if (!line[length])
+		return line + length;
+	return line[length] == ' ' ? line + length + 1 : NULL;
+}
+
+/* Lines that may come at any time; they only prove that it is alive. */
+static bool is_chatter(const char *line)
+{
+	const char *text;
+
+	if ((text = after(line, "progress")))
+		gate_log(CRIU_LOG_DEBUG, "%s", text);
+	else if ((text = after(line, "note")))
+		gate_log(CRIU_LOG_INFO, "%s", text);
+	else if ((text = after(line, "warn")))
+		gate_log(CRIU_LOG_WARN, "%s", text);
+	return text;
+}
+
+static int next_line(struct helper *helper, int timeout_ms, char **line)
+{
+	int ret;
+
+	do {
+		ret = channel_line(&helper->channel, timeout_ms, line);
+	} while (!ret && is_chatter(*line));
+	return ret;
+}
+
+static enum answer refused(const char *during, const char *reason)
+{
+	gate_log(CRIU_LOG_ERROR, "%s: %s", during,
+		 *reason ? reason : "refused without a reason");
+	return ANSWER_REFUSED;
+}
+
+enum answer await_ready(struct helper *helper)
+{
+	static const char during[] = "start";
+	const char *reason;
+	char *line;
+	int ret = next_line(helper, helper->timeout_ms, &line);
+
+	if (ret)
+		return give_up(helper, during, ret);
+	reason = after(line, "refuse");
+	if (reason)
+		return refused(during, reason);
+	if (strcmp(line, "ready 1"))
+		return protest(helper, during, line);
+	return ANSWER_DONE;
+}
+
+/* CRIU's add_external wants a char *, and copies it. */
+static bool give_key(char *key)
+{
+	int ret = criu.add_external(key);
+
+	if (!ret)
+		return true;
+	gate_log(CRIU_LOG_ERROR, "CRIU did not take %s: add_external returned %d",
+		 key, ret);
+	return false;
+}
+
+/* An answer may lie here that belongs to no request: take it for no answer. */
+static int clear_before(struct helper *helper, char **line)
+{
+	int ret = next_line(helper, 0, line);
+
+	return ret == -ETIMEDOUT ? 0 : ret ? ret : 1;
+}
+
+static enum answer converse(struct helper *helper, const char *request,
+			    bool brings_keys)
+{
+	const char *text;
+	bool taken = true;
+	int keys = 0;
+	char *line;
+	int ret;
+
+	ret = clear_before(helper, &line);
+	if (ret > 0)
+		return protest(helper, request, line);
+	if (!ret)
+		ret = channel_send(&helper->channel, request);
+	while (!ret) {
+		ret = next_line(helper, helper->timeout_ms, &line);
+		if (ret)
+			break;
+		if (!strcmp(line, "done"))
+			return taken ? ANSWER_DONE : ANSWER_REFUSED;
+		if ((text = after(line, "refuse")))
+			return refused(request, text);
+		text = brings_keys ? after(line, "external") : NULL;
+		if (!text || !key_is_valid(text) || ++keys > KEYS_MAX)
+			return protest(helper, request, line);
+		/* after one failure read on, to stay in step with the helper */
+		if (taken)
+			taken = give_key((char *)text);
+	}
+	return give_up(helper, request, ret);
+}
+
+enum answer ask(struct helper *helper, const char *request)
+{
+	return converse(helper, request, false);
+}
+
+enum answer ask_for_keys(struct helper *helper, const char *request)
+{
+	return converse(helper, request, true);
+}
+
+static const char *what_is_wrong(int ret)
+{
+	if (ret == -EMSGSIZE)
+		return "it sent a line that is too long";
+	if (ret == -EBADMSG)
+		return "it sent a line with a NUL in it";
+	return strerror(-ret);
+}
+
+static enum answer give_up(struct helper *helper, const char *during, int ret)
+{
+	if (ret == -EPIPE)
+		gate_log(CRIU_LOG_ERROR, "%s: the helper (pid %d) died before it answered",
+			 during, helper->pid);
+	else if (ret == -ETIMEDOUT)
+		gate_log(CRIU_LOG_ERROR, "%s: the helper (pid %d) sent no line for %d s: killing it (GHOSTKEEP_GATE_TIMEOUT_SECONDS gives it longer)",
+			 during, helper->pid, helper->timeout_ms / 1000);
+	else
+		gate_log(CRIU_LOG_ERROR, "%s: cannot talk with the helper (pid %d): %s",
+			 during, helper->pid, what_is_wrong(ret));
+	helper_log_last_words(helper);
+	helper_kill(helper);
+	return ANSWER_NONE;
+}
+
+static enum answer protest(struct helper *helper, const char *during,
+			   const char *line)
+{
+	gate_log(CRIU_LOG_ERROR, "%s: the helper (pid %d) said what it must not: \"%.200s\": helper and plugin are not of one version?",
+		 during, helper->pid, line);
+	helper_log_last_words(helper);
+	helper_kill(helper);
+	return ANSWER_NONE;
+}

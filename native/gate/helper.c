@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "deadline.h"
+#include "helper.h"
+#include "helper-path.h"	/* made by the Makefile: HELPER_PATH */
+#include "log.h"
+#include "spawn.h"
+#include "timeout.h"
+
+#define END_MS 2000		/* to end by itself once the socket is closed */
+#define KILL_MS 1000		/* to be gone after SIGKILL */
+
+int helper_start(struct helper *helper, const char *mode, int image_dir)
+{
+	char *const argv[] = { HELPER_PATH, "gate", (char *)mode, NULL };
+	/* the environment of someone less privileged must not reach Node */
+	char *const nothing[] = { NULL };
+	struct spawn spawn = {
+		.argv = argv,
+		.envp = getauxval(AT_SECURE) ? nothing : environ,
+		.image_dir_fd = image_dir,
+	};
+	int sockets[2];
+	int ret;
+
+	memset(helper, 0, sizeof(*helper));
+	helper->error_fd = memfd_create("ghostkeep-stderr", MFD_CLOEXEC);
+	if (helper->error_fd < 0) {
+		ret = -errno;
+		goto failed;
+	}
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets)) {
+		ret = -errno;
+		goto close_error_fd;
+	}
+	spawn.error_fd = helper->error_fd;
+	spawn.socket_fd = sockets[1];
+	ret = spawn_unrelated(&spawn);
+	close(sockets[1]);	/* or its end would never be seen here */
+	if (ret)
+		goto close_socket;
+
+	helper->running = true;
+	helper->pid = spawn.pid;
+	helper->pidfd = spawn.pidfd;
+	helper->channel.fd = sockets[0];
+	helper->timeout_ms = answer_timeout_ms();
+	return 0;
+
+close_socket:
+	close(sockets[0]);
+close_error_fd:
+	close(helper->error_fd);
+failed:
+	gate_log(CRIU_LOG_ERROR, "cannot start " HELPER_PATH ": %s",
+		 strerror(-ret));
+	return ret;
+}
+
+static void release(struct helper *helper)
+{
+	/*
+	 * A CRIU that is pid 1 of its namespace inherits all orphans, and so
+	 * has to bury the helper. In any other this fails with ECHILD.
+	 */
+	waitid((idtype_t)P_PIDFD, helper->pidfd, NULL, WEXITED | WNOHANG);
+	close(helper->channel.fd);
+	close(helper->pidfd);
+	close(helper->error_fd);
+	helper->running = false;
+}
+
+void helper_kill(struct helper *helper)
+{
+	if (!helper->running)
+		return;
+	/* before the socket closes: it must not act on that any more */
+	syscall(SYS_pidfd_send_signal, helper->pidfd, SIGKILL, NULL, 0);
+	if (wait_readable(helper->pidfd, deadline_in(KILL_MS)) <= 0)
+		gate_log(CRIU_LOG_WARN, "the helper (pid %d) is killed but not gone yet: the kernel holds it",
+			 helper->pid);
+	release(helper);
+}
+
+void helper_end(struct helper *helper)
+{
+	if (!helper->running)
+		return;
+	shutdown(helper->channel.fd, SHUT_RDWR);
+	if (wait_readable(helper->pidfd, deadline_in(END_MS)) > 0) {
+		release(helper);
+		return;
+	}
+	gate_log(CRIU_LOG_WARN, "the helper (pid %d) did not end in %d ms: killing it",
+		 helper->pid, END_MS);
+	helper_kill(helper);
+}

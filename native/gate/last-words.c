@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Why did the helper die? Node ends a crash report with its stack and its
+ * version, and only above them says what happened: so the last lines, not
+ * just the last one.
+ */
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "helper.h"
+#include "log.h"
+
+#define TAIL_BYTES 4096
+#define LINES_MAX 12
+
+/* The start of the last lines of text that fit the log. */
+static char *last_lines(char *text)
+{
+	char *start = text + strlen(text);
+	int lines = 0;
+
+	while (start > text) {
+		if (start[-1] == '\n' && *start && *start != '\n' &&
+		    ++lines == LINES_MAX)
+			break;
+		start--;
+	}
+	return start;
+}
+
+void helper_log_last_words(const struct helper *helper)
+{
+	char text[TAIL_BYTES + 1];
+	struct stat stat;
+	off_t start;
+	ssize_t length;
+	char *next, *line;
+
+	if (!helper->running || fstat(helper->error_fd, &stat))
+		return;
+	start = stat.st_size > TAIL_BYTES ? stat.st_size - TAIL_BYTES : 0;
+	length = pread(helper->error_fd, text, TAIL_BYTES, start);
+	if (length <= 0)
+		return;
+	text[length] = '\0';
+	for (line = strtok_r(last_lines(text), "\n", &next); line;
+	     line = strtok_r(NULL, "\n", &next))
+		gate_log(CRIU_LOG_ERROR, "helper: %s", line);
+}

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: MIT
+# The helper does not start: init fails, and says what to do.
+
+cannot_start() {
+	says 'init failed' "ERROR ghostkeep: the helper does not start: reinstall ghostkeep, or remove $plugin to do without it"
+}
+
+prepare missing ready
+ln -sfn nowhere "$build/helper"
+host 12 1 "$plugin" "$images" 101
+cannot_start
+says "ERROR ghostkeep: helper: cannot execute $build/helper: no such file, or its interpreter is missing"
+
+prepare not-executable ready
+: >"$build/plain-file"
+ln -sfn plain-file "$build/helper"
+host 12 1 "$plugin" "$images" 101
+cannot_start
+says "ERROR ghostkeep: helper: cannot execute $build/helper: permission denied, or on a noexec mount"
+
+prepare dies-at-once die
+host 12 1 "$plugin" "$images" 101
+cannot_start
+says 'ERROR ghostkeep: helper: Error: everything is broken' \
+	'ERROR ghostkeep: helper:     at line 1' 'ERROR ghostkeep: helper: Node.js v20'
+
+prepare dies-with-much-to-say die-long
+host 12 1 "$plugin" "$images" 101
+cannot_start
+says 'ERROR ghostkeep: helper: line 2999 of many' 'ERROR ghostkeep: helper: line 2988 of many'
+silent 'line 2987 of many'
+
+prepare hangs-at-start hang
+GHOSTKEEP_GATE_TIMEOUT_SECONDS=1 host 12 1 "$plugin" "$images" 101
+cannot_start
+says 'ERROR ghostkeep: helper: I am lost'
+
+prepare other-protocol ready2
+host 12 1 "$plugin" "$images" 101
+cannot_start
+
+prepare refuses-to-start refuse
+host 12 1 "$plugin" "$images" 101
+cannot_start
+says 'ERROR ghostkeep: start: cannot dump ghost 8:1/4711: no space left'
