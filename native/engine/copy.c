@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "copy.h"
+#include "io.h"
+#include "progress.h"
+
+static void reflink(struct copier *copier, uint64_t from, uint64_t to, uint64_t length);
+static void copy_in_kernel(struct copier *copier, uint64_t from, uint64_t to, uint64_t length);
+static int copy_through_window(struct copier *copier, uint64_t from, uint64_t to, uint64_t length);
+
+void copier_init(struct copier *copier, int from, int to, unsigned char *window,
+		 struct gk_progress *progress)
+{
+	uint64_t from_block = block_size(from), to_block = block_size(to);
+
+	*copier = (struct copier){
+		.from = from,
+		.to = to,
+		.ways = GK_COPY_REFLINK | GK_COPY_RANGE | GK_COPY_READ_WRITE,
+		.block = from_block > to_block ? from_block : to_block,
+		.window = window,
+		.progress = progress,
+	};
+}
+
+uint64_t block_size(int fd)
+{
+	struct stat about;
+	uint64_t bytes;
+
+	if (fstat(fd, &about) < 0)
+		return 4096;
+	/* st_blksize is advice and can be megabytes, on NFS for one. */
+	bytes = (uint64_t)about.st_blksize;
+	if (bytes < 4096 || (bytes & (bytes - 1)))
+		return 4096;
+	return bytes > 65536 ? 65536 : bytes;
+}
+
+static void arrived(struct copier *copier, uint32_t way, uint64_t bytes)
+{
+	copier->used |= way;
+	copier->done += bytes;
+	progress_add(copier->progress, bytes);
+}
+
+int copy_bytes(struct copier *copier, uint64_t from, uint64_t to, uint64_t length)
+{
+	copier->done = 0;
+	copier->writing = false;
+	if (cancelled(copier->progress))
+		return -ECANCELED;
+	if (copier->ways & GK_COPY_REFLINK)
+		reflink(copier, from, to, length);
+	if (copier->ways & GK_COPY_RANGE)
+		copy_in_kernel(copier, from, to, length);
+	return copy_through_window(copier, from, to, length);
+}
+
+/* Whole blocks only: a tail is copied, so that what is appended next shares no block. */
+static void reflink(struct copier *copier, uint64_t from, uint64_t to, uint64_t length)
+{
+	struct file_clone_range range = {
+		.src_fd = copier->from,
+		.src_offset = from,
+		.src_length = length - length % copier->block,
+		.dest_offset = to,
+	};
+
+	/* A src_length of 0 would mean "to the end of the file". */
+	if (from % copier->block || to % copier->block || range.src_length == 0)
+		return;
+	while (ioctl(copier->to, FICLONERANGE, &range) < 0) {
+		if (errno == EINTR)
+			continue;
+		copier->ways &= ~(uint32_t)GK_COPY_REFLINK;
+		return;
+	}
+	arrived(copier, GK_COPY_REFLINK, range.src_length);
+}
+
+static void copy_in_kernel(struct copier *copier, uint64_t from, uint64_t to, uint64_t length)
+{
+	while (copier->done < length && !cancelled(copier->progress)) {
+		uint64_t left = length - copier->done;
+		off_t source = (off_t)(from + copier->done);
+		off_t target = (off_t)(to + copier->done);
+		ssize_t got = copy_file_range(copier->from, &source, copier->to, &target,
+					      left < WINDOW_BYTES ? left : WINDOW_BYTES, 0);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0) {
+			/* 0 is end of file, or a file system that only says so. */
+			copier->ways &= ~(uint32_t)GK_COPY_RANGE;
+			return;
+		}
+		arrived(copier, GK_COPY_RANGE, (uint64_t)got);
+	}
+}
+
+static int copy_through_window(struct copier *copier, uint64_t from, uint64_t to, uint64_t length)
+{
+	while (copier->done < length) {
+		uint64_t left = length - copier->done;
+		uint64_t wanted = left < WINDOW_BYTES ? left : WINDOW_BYTES;
+		int64_t got;
+		int error;
+
+		if (cancelled(copier->progress))
+			return -ECANCELED;
+		got = read_full(copier->from, copier->window, wanted, from + copier->done);
+		if (got < 0)
+			return (int)got;
+		error = write_full(copier->to, copier->window, (uint64_t)got, to + copier->done);
+		if (error) {
+			copier->writing = true;
+			return error;
+		}
+		arrived(copier, GK_COPY_READ_WRITE, (uint64_t)got);
+		if ((uint64_t)got < wanted)
+			return -ENODATA;
+	}
+	return 0;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Just enough of protobuf's wire format to walk a message from a stranger.
+ * Source: protobuf.dev/programming-guides/encoding.
+ */
+#ifndef GK_PROTOBUF_H
+#define GK_PROTOBUF_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum wire_type {
+	WIRE_VARINT = 0,
+	WIRE_FIXED64 = 1,
+	WIRE_BYTES = 2,
+	WIRE_FIXED32 = 5,	/* 3 and 4, groups, nobody writes any more */
+};
+
+struct field {
+	uint32_t number;
+	uint32_t wire;
+	uint64_t value;			/* of a varint */
+	const unsigned char *bytes;	/* of WIRE_BYTES */
+	uint64_t length;
+};
+
+struct message {
+	const unsigned char *at;
+	const unsigned char *end;
+};
+
+/* The next field: 1, 0 at the end of the message, -1 where it is malformed. */
+int next_field(struct message *message, struct field *field);
+
+/* Whether every field of a message can be walked. */
+bool is_message(const unsigned char *bytes, uint64_t length);
+
+#endif

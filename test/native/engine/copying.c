@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+/* The ways of copying: which is taken, and what happens when one fails or lies. */
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cases.h"
+#include "compare.h"
+#include "tap.h"
+#include "wrap.h"
+
+#define SIZE ((6u << 20) + 777)
+
+static int broken;	/* errno of copy_file_range, 0: end of file */
+static unsigned int good_calls;
+
+static int make_ghost(const struct place *place)
+{
+	static unsigned char bytes[SIZE];
+	int fd = ghost_in(place);
+	uint32_t i;
+
+	for (i = 0; i < SIZE; i++)
+		bytes[i] = (unsigned char)(i % 253);
+	expect(pwrite(fd, bytes, SIZE, 0) == SIZE, "write: %m");
+	return fd;
+}
+
+static ssize_t break_range(int from, int to, size_t length)
+{
+	(void)from;
+	(void)to;
+	(void)length;
+	if (calls.copy_file_range <= good_calls)
+		return STAND_ASIDE;
+	errno = broken;
+	return broken ? -1 : 0;
+}
+
+static int no_reflink(void)
+{
+	errno = EXDEV;
+	return -1;
+}
+
+static uint32_t dump_ways(const struct place *from, const struct place *to, bool *same)
+{
+	int ghost = make_ghost(from), image = ghost_in(to), file = ghost_in(from);
+	struct gk_report dumped = { 0 }, restored = { 0 };
+	unsigned char head[128];
+
+	expect(!gk_dump(ghost, image, 0, SIZE, head, make_head(head, SIZE, true), 1, NULL, &dumped),
+	       "%s", dumped.message);
+	expect(!gk_restore(image, file, NULL, &restored), "%s", restored.message);
+	*same = first_difference(ghost, file, SIZE) == SIZE;
+	expect(*same, "differs at %lu", first_difference(ghost, file, SIZE));
+	expect(dumped.ways & restored.ways, "dump %u, restore %u", dumped.ways, restored.ways);
+	close(ghost);
+	close(image);
+	close(file);
+	return dumped.ways;
+}
+
+void copy_cases(const struct place *place)
+{
+	static const int errors[] = { EXDEV, EINVAL, EOPNOTSUPP, EIO, 0 };
+	bool reflinks = place == &places[XFS] || place == &places[BTRFS], same;
+	uint32_t ways, i;
+
+	begin(place->name, "a large chunk is %s", reflinks ? "reflinked" : "copied");
+	stand_in_nowhere();
+	ways = dump_ways(place, place, &same);
+	expect(!!(ways & GK_COPY_REFLINK) == reflinks, "ways %u", ways);
+	expect(calls.reflink <= 2, "reflink tried %u times in two calls", calls.reflink);
+
+	for (i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
+		for (good_calls = 0; good_calls < 3; good_calls++) {
+			begin(place->name, "copy_file_range %s after %u calls",
+			      errors[i] ? strerror(errors[i]) : "says end of file", good_calls);
+			stand_in_nowhere();
+			stand_in.reflink = no_reflink;
+			stand_in.copy_file_range = break_range;
+			broken = errors[i];
+			ways = dump_ways(place, place, &same);
+			expect(ways & GK_COPY_READ_WRITE, "ways %u", ways);
+		}
+	stand_in_nowhere();
+	if (place == &places[CWD]) {
+		begin(place->name, "to another file system");
+		ways = dump_ways(place, &places[TMPFS], &same);
+		expect(ways == GK_COPY_READ_WRITE, "ways %u", ways);
+		expect(calls.copy_file_range <= 2, "tried again after EXDEV");
+	}
+}

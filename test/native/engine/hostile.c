@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: MIT
+/* Ghost images made to be misread. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cases.h"
+#include "compare.h"
+#include "tap.h"
+
+static unsigned char image_bytes[2 << 20];
+static uint32_t used;
+
+static void start(uint64_t size)
+{
+	used = make_head(image_bytes, size, true);
+}
+
+static void put(const void *bytes, uint32_t length)
+{
+	memcpy(image_bytes + used, bytes, length);
+	used += length;
+}
+
+static void put_entry(const void *bytes, uint32_t length)
+{
+	put(&length, 4);
+	put(bytes, length);
+}
+
+/* len and off below 128, so that each is one byte. */
+static void put_chunk(unsigned char length, unsigned char offset)
+{
+	const unsigned char entry[4] = { 8, length, 16, offset };
+
+	put_entry(entry, 4);
+	memset(image_bytes + used, 'd', length);
+	used += length;
+}
+
+/* What check, restore and chunks say about the image; they must agree. */
+static int verdict(const struct place *place, struct gk_report *report)
+{
+	int image = ghost_in(place), file = ghost_in(place);
+	struct gk_extent extents[3];
+	struct gk_report other;
+	uint64_t next = 0;
+	uint32_t count;
+	int error, restored, listed;
+
+	if (pwrite(image, image_bytes, used, 0) != (ssize_t)used)
+		wrong("write: %m");
+	error = gk_check(image, NULL, report);
+	restored = gk_restore(image, file, NULL, &other);
+	expect(restored == error, "check %d %s, restore %d %s", error, report->message, restored,
+	       other.message);
+	do
+		listed = gk_chunks(image, next, extents, 3, &count, &next, &other);
+	while (!listed && next);
+	/* A list that is resumed does not remember what came before. */
+	expect(listed == error || (error && !listed), "check %d, chunks %d", error, listed);
+	close(image);
+	close(file);
+	return error;
+}
+
+static void expect_bad(const struct place *place, uint64_t offset, const char *words)
+{
+	struct gk_report report;
+	int error = verdict(place, &report);
+
+	expect(error == -EBADMSG && report.failed_offset == offset && strstr(report.message, words),
+	       "%d at %lu, wanted %lu: %s", error, report.failed_offset, offset, report.message);
+}
+
+static void truncations(const struct place *place)
+{
+	struct gk_report report;
+	uint32_t whole, ends[4], n = 0, i, at;
+
+	begin(place->name, "an image cut at every byte");
+	start(120);
+	ends[n++] = used;
+	for (i = 0; i < 3; i++) {
+		put_chunk(20, (unsigned char)(i * 40));
+		ends[n++] = used;
+	}
+	whole = used;
+	expect(!verdict(place, &report) && report.chunks == 3 && report.data_bytes == 60, "%s",
+	       report.message);
+	for (at = 0; at < whole; at++) {
+		bool sound = at == ends[0] || at == ends[1] || at == ends[2];
+		int error;
+
+		used = at;	/* what is cut between two chunks cannot be seen */
+		error = verdict(place, &report);
+		expect(error == (sound ? 0 : -EBADMSG), "cut at %u: %d %s", at, error, report.message);
+	}
+}
+
+static void bad_heads(const struct place *place)
+{
+	static const unsigned char lacking[] = { 8, 1, 16, 1, 24, 1, 32, 1, 72, 1, 80, 9 };
+	static const unsigned char no_size[] = { 8, 1, 16, 1, 24, 1, 32, 1, 40, 1, 72, 1 };
+	static const unsigned char typed[] = { 10, 1, 1, 16, 1, 24, 1, 32, 1, 40, 1 };
+	uint32_t i;
+
+	begin(place->name, "wrong magics");
+	start(9);
+	image_bytes[0] ^= 1;
+	expect_bad(place, 0, "CRIU image magic");
+	start(9);
+	image_bytes[7] ^= 1;
+	expect_bad(place, 4, "ghost file magic");
+	begin(place->name, "ghost entries that lack or mistype something");
+	start(9);
+	used = 8;
+	put_entry(lacking, sizeof(lacking));
+	expect_bad(place, 8, "lacks");
+	used = 8;
+	put_entry(no_size, sizeof(no_size));
+	expect_bad(place, 8, "no size");
+	used = 8;
+	put_entry(typed, sizeof(typed));
+	expect_bad(place, 8, "wrong type");
+	used = 8;
+	put_entry("\x52\xff", 2);
+	expect_bad(place, 8, "malformed");
+	start(INT64_MAX);
+	for (i = 8; i < used; i++)	/* its size, one bit more */
+		if (image_bytes[i] == 0x7f && i == used - 1)
+			image_bytes[i] = 0xff;
+	image_bytes[used++] = 1;
+	image_bytes[8]++;
+	expect_bad(place, 8, "impossible size");
+	begin(place->name, "an oversized ghost entry");
+	start(9);
+	memcpy(image_bytes + 8, "\x01\x00\x10\x00", 4);
+	expect_bad(place, 8, "too long");
+}
+
+static void bad_chunks(const struct place *place)
+{
+	static const struct {
+		const char *name, *entry;
+		uint32_t length;
+		const char *words;
+	} entries[] = {
+		{ "empty", "", 0, "lacks" },
+		{ "without off", "\x08\x01", 2, "lacks" },
+		{ "len as bytes", "\x0a\x01\x01\x10\x01", 5, "type" },
+		{ "an endless varint", "\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 12,
+		  "malformed" },
+		{ "a varint of 65 bits", "\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02\x10\x00", 13,
+		  "malformed" },
+		{ "a varint that ends outside", "\x10\x00\x08\x80", 4, "malformed" },
+		{ "field number 0", "\x00\x01\x08\x01\x10\x00", 6, "malformed" },
+		{ "a group", "\x08\x01\x10\x00\x1b\x1c", 6, "malformed" },
+		{ "bytes that pass the entry", "\x08\x01\x10\x00\x1a\x05\x00", 7, "malformed" },
+		{ "bytes of 2^63", "\x08\x01\x10\x00\x1a\xff\xff\xff\xff\xff\xff\xff\xff\x7f", 14,
+		  "malformed" },
+		{ "off + len past 2^64",
+		  "\x08\x14\x10\xfd\xff\xff\xff\xff\xff\xff\xff\xff\x01", 13, "passes" },
+		{ "len past 2^64",
+		  "\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x10\x05", 13, "passes" },
+	};
+	uint32_t i, header;
+
+	for (i = 0; i < sizeof(entries) / sizeof(entries[0]); i++) {
+		begin(place->name, "a chunk header: %s", entries[i].name);
+		start(120);
+		put_chunk(20, 0);
+		header = used;
+		put_entry(entries[i].entry, entries[i].length);
+		put("ddddddddddddddddddddd", 20);
+		expect_bad(place, header, entries[i].words);
+	}
+	begin(place->name, "chunks past the size, overlapping, backwards");
+	start(120);
+	put_chunk(20, 50);
+	header = used;
+	put_chunk(21, 100);
+	expect_bad(place, header, "passes");
+	used = header;
+	put_chunk(20, 69);
+	expect_bad(place, header, "overlaps");
+	used = header;
+	put_chunk(20, 10);
+	expect_bad(place, header, "goes back");
+	begin(place->name, "an oversized chunk header, and rubbish at the end");
+	used = header;
+	put("\x01\x00\x02\x00", 4);
+	used += 200 << 10;
+	expect_bad(place, header, "too long");
+	used = header;
+	put("xy", 2);
+	expect_bad(place, header, "short");
+}
+
+static void good_images(const struct place *place)
+{
+	struct gk_report report;
+	uint32_t i;
+
+	begin(place->name, "unknown fields of every type are skipped");
+	start(120);
+	put_entry("\x1d\x01\x02\x03\x04\x08\x02\x10\x03\x21\x01\x02\x03\x04\x05\x06\x07\x08\x2a\x01z", 21);
+	put("dd", 2);
+	expect(!verdict(place, &report) && report.data_bytes == 2 && report.size == 120, "%s",
+	       report.message);
+	begin(place->name, "without chunks the rest is the content");
+	used = make_head(image_bytes, 0, false);
+	put("content", 7);
+	expect(!verdict(place, &report) && report.data_bytes == 7 && report.size == 7 &&
+	       report.chunks == 0, "%s", report.message);
+	begin(place->name, "single bits flipped anywhere do no harm");
+	start(120);
+	for (i = 0; i < 3; i++)
+		put_chunk(20, (unsigned char)(i * 40));
+	for (i = 0; i < used * 8; i++) {
+		image_bytes[i / 8] ^= (unsigned char)(1 << i % 8);
+		/* A flip that asks for a file too large for the machine is its error. */
+		int error = verdict(place, &report);
+
+		expect(error == 0 || error == -EBADMSG, "bit %u: %d %s", i, error, report.message);
+		image_bytes[i / 8] ^= (unsigned char)(1 << i % 8);
+	}
+}
+
+void hostile_cases(const struct place *place)
+{
+	truncations(place);
+	bad_heads(place);
+	bad_chunks(place);
+	good_images(place);
+}

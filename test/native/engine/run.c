@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Prepares the file systems, runs the cases in a child, and cleans up after
+ * it however it ends.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cases.h"
+#include "tap.h"
+
+static int run_cases(void)
+{
+	int i;
+
+	for (i = 0; i < PLACES; i++) {
+		if (!places[i].usable) {
+			begin(places[i].name, "every case");
+			skip("%s", places[i].why_not);
+			continue;
+		}
+		shape_cases(&places[i]);
+		huge_cases(&places[i]);
+		trouble_cases(&places[i]);
+		copy_cases(&places[i]);
+		random_cases(&places[i]);
+	}
+	fiemap_cases(&places[CWD]);
+	many_cases(&places[TMPFS]);
+	hostile_cases(&places[TMPFS]);
+	small_cases(&places[CWD]);
+	return finish();
+}
+
+int main(void)
+{
+	int status = 1;
+	pid_t child;
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	prepare_places();
+	/* The child may be stopped from the keyboard; this one has to clean up. */
+	signal(SIGINT, SIG_IGN);
+	child = fork();
+	if (child == 0) {
+		signal(SIGINT, SIG_DFL);
+		_exit(run_cases());
+	}
+	if (child > 0)
+		waitpid(child, &status, 0);
+	leave_places();
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: MIT
+/* The ghost changes, the caller has had enough, the files are not what they should be. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cases.h"
+#include "compare.h"
+#include "tap.h"
+#include "wrap.h"
+
+#define SIZE (8u << 20)
+
+static unsigned char bytes[1 << 20];
+static struct gk_progress progress;
+static int ghost;
+
+static int dense_ghost(const struct place *place)
+{
+	int fd = ghost_in(place), i;
+
+	memset(bytes, 'g', sizeof(bytes));
+	for (i = 0; i < 8; i++)
+		expect(pwrite(fd, bytes, sizeof(bytes), i << 20) == sizeof(bytes), "write: %m");
+	return fd;
+}
+
+static int dump(const struct place *place, uint32_t engine, uint64_t size, bool chunked,
+		struct gk_report *report)
+{
+	unsigned char head[128];
+	int image = ghost_in(place);
+	int error = gk_dump(ghost, image, engine, size, head, make_head(head, size, chunked),
+			    chunked, &progress, report);
+
+	close(image);
+	return error;
+}
+
+static int shrink_when_cloned(void)
+{
+	errno = EOPNOTSUPP;
+	return ftruncate(ghost, 3000000) < 0 ? STAND_ASIDE : -1;
+}
+
+static ssize_t shrink_when_copied(int from, int to, size_t length)
+{
+	(void)to;
+	(void)length;
+	return ftruncate(from, 3000000) < 0 ? STAND_ASIDE : STAND_ASIDE;
+}
+
+static int unknown_reflink(void)
+{
+	errno = EOPNOTSUPP;
+	return -1;
+}
+
+static void shrinking(const struct place *place)
+{
+	struct gk_report report;
+	uint32_t engine;
+	int variant;
+
+	for (engine = GK_ENGINE_AUTO; engine <= GK_ENGINE_READ; engine++) {
+		begin(place->name, "shrunk before the dump, engine %u", engine);
+		ghost = dense_ghost(place);
+		expect(dump(place, engine, SIZE + 4097, true, &report) == -ESTALE &&
+		       report.failed_offset == SIZE && strstr(report.message, "8388608"),
+		       "%lu %s", report.failed_offset, report.message);
+		close(ghost);
+	}
+	for (variant = 0; variant < 4; variant++) {
+		begin(place->name, "shrinks while it is %s, %s",
+		      variant & 1 ? "copied" : "cloned", variant & 2 ? "raw" : "chunked");
+		ghost = dense_ghost(place);
+		stand_in_nowhere();
+		stand_in.reflink = variant & 1 ? unknown_reflink : shrink_when_cloned;
+		stand_in.copy_file_range = shrink_when_copied;
+		expect(dump(place, GK_ENGINE_AUTO, SIZE, !(variant & 2), &report) == -ESTALE &&
+		       report.failed_offset == 3000000, "%lu %s", report.failed_offset,
+		       report.message);
+		stand_in_nowhere();
+		close(ghost);
+	}
+	begin(place->name, "a hole at the end goes while data is copied");
+	ghost = dense_ghost(place);
+	expect(!ftruncate(ghost, SIZE + 4096), "truncate");
+	stand_in.reflink = shrink_when_cloned;
+	expect(dump(place, GK_ENGINE_AUTO, SIZE + 4096, true, &report) == -ESTALE, "%s",
+	       report.message);
+	stand_in_nowhere();
+	close(ghost);
+}
+
+static ssize_t cancel_when_copied(int from, int to, size_t length)
+{
+	(void)from;
+	(void)to;
+	(void)length;
+	progress.cancel = 1;
+	return STAND_ASIDE;
+}
+
+static void cancelling(const struct place *place)
+{
+	struct gk_report report;
+	int image = ghost_in(place), file = ghost_in(place);
+	unsigned char head[128];
+
+	begin(place->name, "cancelled before and during a dump");
+	ghost = dense_ghost(place);
+	progress = (struct gk_progress){ .cancel = 1 };
+	expect(dump(place, GK_ENGINE_AUTO, SIZE, true, &report) == -ECANCELED, "%s", report.message);
+	expect(dump(place, GK_ENGINE_READ, SIZE, true, &report) == -ECANCELED, "%s", report.message);
+	progress = (struct gk_progress){ 0 };
+	stand_in_nowhere();
+	stand_in.reflink = unknown_reflink;
+	stand_in.copy_file_range = cancel_when_copied;
+	expect(dump(place, GK_ENGINE_AUTO, SIZE, true, &report) == -ECANCELED, "%s", report.message);
+	expect(progress.done_bytes <= 1 << 20 && progress.done_bytes > 0, "%lu bytes done",
+	       progress.done_bytes);
+	stand_in_nowhere();
+
+	begin(place->name, "cancelled restore, check and digest");
+	progress = (struct gk_progress){ 0 };
+	expect(!gk_dump(ghost, image, 0, SIZE, head, make_head(head, SIZE, true), 1, &progress,
+			&report), "%s", report.message);
+	progress.cancel = 1;
+	expect(gk_check(image, &progress, &report) == -ECANCELED, "%s", report.message);
+	expect(gk_digest(image, &progress, &report) == -ECANCELED, "%s", report.message);
+	expect(gk_restore(image, file, &progress, &report) == -ECANCELED, "%s", report.message);
+	progress = (struct gk_progress){ 0 };
+	close(ghost);
+	close(image);
+	close(file);
+}
+
+static void wrong_files(const struct place *place)
+{
+	unsigned char head[128];
+	struct gk_report report;
+	int image = ghost_in(place), ends[2], zero = open("/dev/zero", O_RDWR | O_CLOEXEC);
+
+	begin(place->name, "files that are not what they should be");
+	ghost = dense_ghost(place);
+	expect(pwrite(image, "x", 1, 0) == 1, "write");
+	expect(gk_dump(ghost, image, 0, SIZE, head, 10, 1, NULL, &report) == -EINVAL &&
+	       strstr(report.message, "empty"), "%s", report.message);
+	expect(gk_dump(ghost, zero, 0, SIZE, head, 10, 1, NULL, &report) == -EINVAL, "%s",
+	       report.message);
+	expect(gk_dump(ghost, -1, 0, SIZE, head, 10, 1, NULL, &report) == -EBADF, "%s",
+	       report.message);
+	expect(gk_dump(-1, image, 0, SIZE, head, 10, 1, NULL, &report) == -EBADF, "%s",
+	       report.message);
+	expect(gk_dump(ghost, image, 9, SIZE, head, 10, 1, NULL, &report) == -EINVAL, "%s",
+	       report.message);
+	expect(gk_check(zero, NULL, &report) == -EINVAL, "%s", report.message);
+	if (expect(!pipe(ends), "pipe")) {
+		expect(gk_check(ends[0], NULL, &report) == -EINVAL, "%s", report.message);
+		close(ends[0]);
+		close(ends[1]);
+	}
+	close(ghost);
+	close(image);
+	close(zero);
+}
+
+void trouble_cases(const struct place *place)
+{
+	shrinking(place);
+	cancelling(place);
+	wrong_files(place);
+}
