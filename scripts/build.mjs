@@ -29,6 +29,7 @@ async function generateDocuments() {
   const ajv = new Ajv({
     code: { source: true, esm: true },
     allErrors: true,
+    verbose: true,
     validateFormats: false,
     allowUnionTypes: true,
   });
@@ -46,12 +47,17 @@ async function generateDocuments() {
     });
     writeFileSync(path.join(generated, file.replace('.schema.json', '.ts')), types);
   }
-  writeFileSync(path.join(generated, 'validators.js'), standaloneCode(ajv, exported));
+  // Ajv writes require() even into ES modules: the sources must also run unbundled, in tests.
+  const code = standaloneCode(ajv, exported).replaceAll(
+    /const (\w+) = require\("([^"]+)"\)\.default;/g,
+    'import $1Module from "$2.js";const $1 = $1Module.default;',
+  );
+  writeFileSync(path.join(generated, 'validators.js'), code);
   const declarations = Object.keys(exported).map(title => `export const ${title}: Validator;`);
   writeFileSync(
     path.join(generated, 'validators.d.ts'),
     [
-      'interface ValidationError { instancePath: string; message?: string; keyword: string; params: Record<string, unknown> }',
+      'export interface ValidationError { instancePath: string; message?: string; keyword: string; params: Record<string, unknown>; data?: unknown; parentSchema?: Record<string, unknown> }',
       'interface Validator { (data: unknown): boolean; errors?: ValidationError[] | null }',
       ...declarations,
       '',

@@ -13,6 +13,7 @@ export type ErrorCode =
   | 'GHOST_OVER_LIMIT'
   | 'GHOST_UNREADABLE'
   | 'HOLDER_GONE'
+  | 'HOOK_FAILED'
   | 'IMAGE_INVALID'
   | 'IMAGE_MISMATCH'
   | 'IMAGE_MISSING'

@@ -44,6 +44,18 @@ export const commands: Record<string, Command> = {
       'Ghosts are found and held, CRIU is told to leave them out, the command runs, then they are copied and the image\nis sealed. If that fails the files stay held for --hold seconds (default 86400) so that nothing is lost:\nremove the cause and run `ghostkeep seal -D DIR` in another terminal.',
     load: async () => (await import('./commands/checkpoint.js')).checkpointCommand,
   },
+  demo: {
+    usage: 'demo',
+    summary: 'see it work: try-hooks, then a real container where runc and CRIU are',
+    load: async () => (await import('./commands/demo.js')).demoCommand,
+  },
+  'try-hooks': {
+    usage: 'try-hooks [--bundle DIR] [--keep] [--json]',
+    summary: 'the hooks without a runtime: checkpoint and restore played, every byte compared',
+    details:
+      "Needs no runtime, no CRIU and no root. A workload makes files without a name; the hooks that the bundle's\nconfig.json registers (without --bundle: ghostkeep's own) are run as a runtime runs them, with its state on stdin;\nthe processes are frozen, dumped by poststop, killed, and a new one gets the restored files. Everything is made\nin a folder of its own below $TMPDIR, which --keep leaves there. Exit status 1 on any difference.",
+    load: async () => (await import('./commands/try-hooks.js')).tryHooksCommand,
+  },
   hook: {
     usage: 'hook prestart|poststop',
     summary: 'what hooks/ calls; container state on stdin',

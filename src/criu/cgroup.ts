@@ -22,7 +22,7 @@ export function thawCgroups(bytes: Buffer): Buffer | undefined {
   const entries = splitImage(bytes, magic.CGROUP, name).map(entry => {
     const message = decode(CgroupEntrySchema, entry, name);
     for (const controller of message.controllers) for (const dir of controller.dirs) thawDir(dir);
-    return encode(CgroupEntrySchema, message);
+    return encode(CgroupEntrySchema, message, name);
   });
   return changed ? joinImage(magic.CGROUP, entries) : undefined;
 }

@@ -37,7 +37,7 @@ export function encodeGhostHead(head: GhostHead): Buffer {
     mtim: microseconds(head.mtimeNs),
     ...(isChunked(head.size) ? { chunks: true, size: head.size } : {}),
   });
-  return joinImage(magic.GHOST_FILE, [encode(GhostFileEntrySchema, entry)]);
+  return joinImage(magic.GHOST_FILE, [encode(GhostFileEntrySchema, entry, 'ghost-file-*.img')]);
 }
 
 /**
@@ -51,7 +51,7 @@ export function decodeGhostHead(start: Buffer, imageBytes: bigint, name: string)
   const [entryBytes] = splitImage(start.subarray(0, end), magic.GHOST_FILE, name);
   const entry = decode(GhostFileEntrySchema, entryBytes as Buffer, name);
   const time = (value: { tvSec: bigint; tvUsec: bigint } | undefined) =>
-    value ? value.tvSec * 1_000_000_000n + value.tvUsec * 1000n : 0n;
+    value ? BigInt.asIntN(64, value.tvSec) * 1_000_000_000n + value.tvUsec * 1000n : 0n;
   return {
     uid: entry.uid,
     gid: entry.gid,

@@ -14,6 +14,15 @@ export function decode<Desc extends DescMessage>(
   }
 }
 
-export function encode<Desc extends DescMessage>(schema: Desc, message: MessageShape<Desc>): Uint8Array {
-  return toBinary(schema, message, { writeUnknownFields: true });
+/** @throws CRIU_IMAGE_INVALID too: a field that CRIU always writes may be missing in what was decoded. */
+export function encode<Desc extends DescMessage>(
+  schema: Desc,
+  message: MessageShape<Desc>,
+  name: string,
+): Uint8Array {
+  try {
+    return toBinary(schema, message, { writeUnknownFields: true });
+  } catch (cause) {
+    throw broken(name, `an entry is no whole ${schema.name} (${(cause as Error).message})`);
+  }
 }

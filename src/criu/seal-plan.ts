@@ -59,9 +59,9 @@ export function planSeal(
     // Cleared, not set to false: CRIU leaves the field out.
     clearField(file.reg, RegFileEntrySchema.field.ext);
     if (!remapped.has(file.id)) {
-      added.push(encode(RemapFilePathEntrySchema, makeRemap(file.id, ours.ghost.id)));
+      added.push(encode(RemapFilePathEntrySchema, makeRemap(file.id, ours.ghost.id), 'remap-fpath.img'));
     }
-    return encode(FileEntrySchema, file);
+    return encode(FileEntrySchema, file, 'files.img');
   });
 
   const ourIds = new Set(ghosts.map(ghost => ghost.id));

@@ -38,14 +38,30 @@ export async function dumpGhosts(context: Context, request: DumpRequest): Promis
   const chosen = chooseGhosts(context, found, request.policy);
   const pinned = pinGhosts(host.processes, chosen);
   try {
-    startImages(context, request.images, chosen.length > 0 || !request.criu);
+    return { journal: await dumpPinned(context, request, pinned), found };
+  } finally {
+    unpinGhosts(host.processes, pinned);
+  }
+}
+
+async function dumpPinned(
+  context: Context,
+  request: DumpRequest,
+  pinned: readonly PinnedGhost[],
+): Promise<Manifest> {
+  const { images } = request;
+  const needed = pinned.length > 0 || !request.criu;
+  startImages(context, images, needed);
+  try {
     const journal = makeJournal(context, request, pinned);
     await copyAll(context, request, toCopies(pinned, journal));
     journal.state = 'dumped';
-    if (chosen.length > 0 || !request.criu) writeJournal(host.files, request.images, journal, false);
-    return { journal, found };
-  } finally {
-    unpinGhosts(host.processes, pinned);
+    if (needed) writeJournal(context.host.files, images, journal, false);
+    return journal;
+  } catch (error) {
+    // What was copied is of no use without the rest, and may fill the disk.
+    startImages(context, images, false);
+    throw error;
   }
 }
 

@@ -6,15 +6,16 @@ import type { OciState } from '../oci/state.js';
 import type { Context } from './context.js';
 import { checkBeforeRestore } from './gate.js';
 import { containerPolicy } from './policy.js';
-import { type Session, startTimeOf, writeSession } from './sessions.js';
+import { readSession, type Session, startTimeOf, writeSession } from './sessions.js';
 
 export async function prestart(context: Context, state: OciState): Promise<void> {
   const { host } = context;
   if (isRestore(host.processes, state)) {
-    const images = findRestoreImages(context, state);
+    // Who restores without CRIU has no descriptor of it to show: then the record of the last checkpoint says it.
+    const images = findRestoreImages(context, state) ?? readSession(context, state.id)?.images;
     if (images) await checkBeforeRestore(context, images);
     else
-      context.log.info(`no image directory of ghostkeep is open in process ${state.pid}, nothing to check`, {
+      context.log.info(`no image directory is known for ${state.id}, nothing to check`, {
         container: state.id,
       });
   }
@@ -52,8 +53,9 @@ function isCriu(processes: ProcessView, pid: number): boolean {
 /** The state never names the image directory: one of CRIU's descriptors is it, or its parent's command line says. */
 function findRestoreImages({ host: { processes, files } }: Context, state: OciState): string | undefined {
   if (!state.pid) return undefined;
-  for (const pid of [state.pid, processes.parent(state.pid)]) {
+  for (const find of [(own: number) => own, (own: number) => processes.parent(own)]) {
     try {
+      const pid = find(state.pid);
       for (const fd of processes.fds(pid)) {
         const folder = `/proc/${pid}/fd/${fd}`;
         if (processes.readLink(pid, `fd/${fd}`)[0] === 0x2f && files.exists(`${folder}/inventory.img`))

@@ -19,16 +19,17 @@ export function selectPids(processes: ProcessView, selection: Selection): number
   return [...(selection.pids ?? [])];
 }
 
+/** What runtimes put before an id. Not libpod-conmon-: that is podman's monitor, outside the container. */
+const prefix = /^(libpod|crio|cri-containerd|containerd|docker|nerdctl|crun|runc)-/;
+
 /**
  * A container's processes by its cgroup: runtimes name it after the id (`/ID`, `libpod-ID`, `crio-ID.scope`,
- * `cri-containerd-ID.scope`, `docker-ID.scope`). A prefix of 12 or more characters of the id is enough.
+ * `cri-containerd-ID.scope`, `docker-ID.scope`). A prefix of 12 or more digits of the id is enough.
  */
 export function pidsOfContainer(processes: ProcessView, id: string): number[] {
-  const names = (path: string) =>
-    path.split('/').some(part => isNamedAfter(part.replace(/\.scope$/, ''), id));
   return processes.listPids().filter(pid => {
     try {
-      return processes.cgroupsOf(pid).some(names);
+      return processes.cgroupsOf(pid).some(path => path.split('/').some(part => isNamedAfter(part, id)));
     } catch {
       return false;
     }
@@ -36,9 +37,8 @@ export function pidsOfContainer(processes: ProcessView, id: string): number[] {
 }
 
 function isNamedAfter(part: string, id: string): boolean {
-  const own = part.includes(id) ? part.slice(part.indexOf(id)) : '';
-  const startsName = own !== '' && (own === part || /[-:]$/.test(part.slice(0, part.length - own.length)));
-  return startsName && (own === id || (id.length >= 12 && /^[0-9a-f]+$/.test(own)));
+  const own = part.replace(/\.scope$/, '').replace(prefix, '');
+  return (id !== '' && own === id) || (id.length >= 12 && own.startsWith(id) && /^[0-9a-f]+$/.test(own));
 }
 
 function assertSome(pids: number[], what: string): number[] {

@@ -34,6 +34,7 @@ class Search {
   readonly #ghosts = new Map<string, Ghost>();
   readonly #files = new OpenFiles();
   readonly #liveMaps = new Set<string>();
+  readonly #pids: number[] = [];
   readonly #mounts: MountTable;
 
   constructor(private readonly processes: ProcessView) {
@@ -41,12 +42,14 @@ class Search {
   }
 
   process(pid: number): void {
+    this.#pids.push(pid);
     this.#guard(pid, 'fd', () => this.#descriptors(pid));
     this.#guard(pid, 'map_files', () => this.#mappings(pid));
     for (const via of ['exe', 'cwd', 'root'] as const) this.#guard(pid, via, () => this.#link(pid, via));
   }
 
   finish(): Ghost[] {
+    this.#mounts.settle(this.#pids);
     const ghosts = [...this.#ghosts.values()];
     for (const ghost of ghosts) decideKeep(ghost, this.#files, this.#mounts);
     return ghosts;

@@ -1,5 +1,6 @@
 import { type Ghost, pathOf } from './ghost.js';
 import { isRegular, kindName } from './kind.js';
+import { internalName } from './links.js';
 import type { MountTable } from './mount-table.js';
 import type { OpenFiles } from './open-files.js';
 
@@ -21,30 +22,24 @@ function criuKeeps(
   const criu = (why: string) => ({ keep: 'criu' as const, why });
   if (!isRegular(ghost.stat.mode))
     return criu(`${kindName(ghost.stat.mode)}: it has no content, CRIU makes it again`);
-  const internal = internalName(pathOf(ghost));
-  if (internal) return criu(`${internal}: CRIU keeps it itself`);
   if (ghost.class === 'linked') return criu('its inode has other names: CRIU needs --link-remap for it');
   if (ghost.mounts.length === 0)
     return { keep: 'no', why: 'it cannot be opened from here, so its mount is unknown' };
-  if (ghost.mounts.some(mount => mount.dev === undefined))
-    return criu('its mount is not in the mount namespace of its holder');
+  if (ghost.mounts.some(mount => mount.dev === undefined)) {
+    const internal = internalName(pathOf(ghost));
+    return criu(
+      internal
+        ? `${internal}: CRIU keeps it itself`
+        : 'its mount is not in the mount namespace of its holder',
+    );
+  }
+  if (ghost.filesystem === 'hugetlbfs') return criu('huge pages: they cannot be written to, only mapped');
   if (ghost.filesystem.startsWith('fuse') && files.servesFuse)
     return criu('a frozen process of the container may be its FUSE server');
   if (sharesKey(ghost, files, mounts))
     return criu(
       'another open file has the same inode number on the same mount, and CRIU could not tell them apart',
     );
-  return undefined;
-}
-
-/** Files that never had a name in a mounted file system. Source: mm/shmem.c, ipc/shm.c, fs/aio.c, fs/hugetlbfs. */
-function internalName(path: Buffer): string | undefined {
-  const text = path.toString('latin1');
-  if (text.startsWith('/memfd:')) return 'a memfd';
-  if (/^\/SYSV[0-9a-f]{8}$/.test(text)) return 'SysV shared memory';
-  if (text === '/dev/zero') return 'anonymous shared memory';
-  if (text === '/[aio]') return 'an aio ring';
-  if (text.startsWith('/anon_hugepage')) return 'anonymous huge pages';
   return undefined;
 }
 

@@ -12,6 +12,17 @@ export function stripDeleted(target: Buffer): Buffer {
   return looksDeleted(target) ? target.subarray(0, -deletedSuffix.length) : target;
 }
 
+/** Files that never had a name in a mounted file system. Source: mm/shmem.c, ipc/shm.c, fs/aio.c, fs/hugetlbfs. */
+export function internalName(path: Buffer): string | undefined {
+  const text = path.toString('latin1');
+  if (text.startsWith('/memfd:')) return 'a memfd';
+  if (/^\/SYSV[0-9a-f]{8}$/.test(text)) return 'SysV shared memory';
+  if (text === '/dev/zero') return 'anonymous shared memory';
+  if (text === '/[aio]') return 'an aio ring';
+  if (text.startsWith('/anon_hugepage')) return 'anonymous huge pages';
+  return undefined;
+}
+
 /** `.nfs` and exactly 24 hexadecimal digits. Source: fs/nfs/unlink.c, SILLYNAME_LEN. */
 export function isSillyName(target: Buffer): boolean {
   return /\/\.nfs[0-9a-f]{24}$/i.test(target.toString('latin1'));

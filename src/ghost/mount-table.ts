@@ -1,11 +1,14 @@
 import { errnoOf } from '../base/errors.js';
 import type { Mount, ProcessView } from '../base/host.js';
-import type { Ghost, Holder } from './ghost.js';
-import { stripDeleted } from './links.js';
+import type { Ghost, GhostMount, Holder } from './ghost.js';
+import { internalName, stripDeleted } from './links.js';
 
 /** Mounts of the namespaces that ghosts are found in, read when the first ghost there is met. */
 export class MountTable {
   readonly #namespaces = new Map<string, Map<number, Mount>>();
+
+  /** Mounts that their holders' mountinfo lacks. */
+  readonly #missing: { ghost: Ghost; mount: GhostMount; namespace: string }[] = [];
 
   constructor(private readonly processes: ProcessView) {}
 
@@ -13,22 +16,48 @@ export class MountTable {
   attach(ghost: Ghost, holder: Holder, knownId?: number): void {
     const id = knownId ?? this.idThrough(holder.pid, holder.link);
     if (id === undefined || ghost.mounts.some(mount => mount.id === id)) return;
-    const mount = this.find(holder.pid, id);
     const path = stripDeleted(this.processes.readLink(holder.pid, holder.link));
-    ghost.mounts.push({ id, path, ...(mount ? { dev: mount.dev } : {}) });
-    if (mount) ghost.filesystem = mount.filesystem;
+    const mount: GhostMount = { id, path };
+    const namespace = this.processes.mountNamespace(holder.pid);
+    this.#complete(ghost, mount, this.#known(namespace).get(id) ?? this.#read(namespace, holder.pid).get(id));
+    if (mount.dev === undefined && !internalName(path)) this.#missing.push({ ghost, mount, namespace });
+    ghost.mounts.push(mount);
   }
 
-  find(pid: number, id: number): Mount | undefined {
-    const namespace = this.processes.mountNamespace(pid);
+  /** A chrooted process sees fewer mounts than its neighbours: what one does not show, another of PIDS may. */
+  settle(pids: readonly number[]): void {
+    for (const { ghost, mount, namespace } of this.#missing) {
+      for (const pid of pids) {
+        if (mount.dev !== undefined) break;
+        try {
+          if (this.processes.mountNamespace(pid) === namespace)
+            this.#complete(ghost, mount, this.#read(namespace, pid).get(mount.id));
+        } catch (error) {
+          if (errnoOf(error) === undefined) throw error;
+        }
+      }
+    }
+  }
+
+  #complete(ghost: Ghost, mount: GhostMount, known: Mount | undefined): void {
+    if (!known) return;
+    mount.dev = known.dev;
+    ghost.filesystem = known.filesystem;
+  }
+
+  #known(namespace: string): Map<number, Mount> {
     let mounts = this.#namespaces.get(namespace);
     if (!mounts) {
       mounts = new Map();
       this.#namespaces.set(namespace, mounts);
     }
-    // A chrooted process sees fewer mounts than its neighbours: what one does not show another may.
-    if (!mounts.has(id)) for (const mount of this.processes.mounts(pid)) mounts.set(mount.id, mount);
-    return mounts.get(id);
+    return mounts;
+  }
+
+  #read(namespace: string, pid: number): Map<number, Mount> {
+    const mounts = this.#known(namespace);
+    for (const mount of this.processes.mounts(pid)) mounts.set(mount.id, mount);
+    return mounts;
   }
 
   /** The mount id through a link; undefined where it cannot be opened. */

@@ -9,7 +9,7 @@ import type { FileMap } from '../base/host.js';
 export function parseMaps(bytes: Buffer): FileMap[] {
   const maps: FileMap[] = [];
   for (const line of bytes.toString('latin1').split('\n')) {
-    const match = /^([0-9a-f]+-[0-9a-f]+) (.)(.)(.)(.) [0-9a-f]+ ([0-9a-f]+:[0-9a-f]+) ([0-9]+) *(.*)$/.exec(
+    const match = /^([0-9a-f]+-[0-9a-f]+) (.)(.)(.)(.) [0-9a-f]+ ([0-9a-f]+:[0-9a-f]+) ([0-9]+) *(.*)$/s.exec(
       line,
     );
     if (!match || match[7] === '0') continue;

@@ -13,7 +13,7 @@ export function parseMountinfo(bytes: Buffer): Mount[] {
     const [left, right] = line.split(' - ', 2);
     const fields = left?.split(' ') ?? [];
     const [id, , dev, , mountPoint, options] = fields;
-    const [major, minor] = dev?.split(':') ?? [];
+    const [, major, minor] = /^([0-9]+):([0-9]+)$/.exec(dev ?? '') ?? [];
     if (!right || !options || mountPoint === undefined || major === undefined || minor === undefined)
       continue;
     mounts.push({

@@ -56,8 +56,8 @@ export function parseRuntimeCommand(argv: readonly string[], cwd: string): Runti
     verb,
     container,
     images: path.resolve(cwd, optionValue(options, '--image-path') ?? 'checkpoint'),
-    leaveRunning: isSet(options, '--leave-running', '-R'),
-    preDump: isSet(options, '--pre-dump', '-P'),
+    leaveRunning: isSet(options, '--leave-running', 'R'),
+    preDump: isSet(options, '--pre-dump', 'P'),
   };
 }
 
@@ -67,7 +67,8 @@ function splitOptions(
   valued: readonly string[],
 ): { options: string[]; rest: string[] } {
   let at = 0;
-  while (at < words.length && words[at]?.startsWith('-')) at += valued.includes(words[at] as string) ? 2 : 1;
+  while (at < words.length && words[at]?.startsWith('-'))
+    at += valued.includes(twoDashes(words[at] as string)) ? 2 : 1;
   return { options: words.slice(0, at), rest: words.slice(at) };
 }
 
@@ -88,14 +89,24 @@ function splitAll(
 }
 
 function optionValue(options: readonly string[], name: string): string | undefined {
-  const joined = options.find(option => option.startsWith(`${name}=`));
-  if (joined !== undefined) return joined.slice(name.length + 1);
-  const at = options.indexOf(name);
-  return at < 0 ? undefined : options[at + 1];
+  const at = options.findIndex(option => twoDashes(option).split('=', 1)[0] === name);
+  if (at < 0) return undefined;
+  const joined = options[at]?.indexOf('=') ?? -1;
+  return joined < 0 ? options[at + 1] : options[at]?.slice(joined + 1);
 }
 
-function isSet(options: readonly string[], ...names: string[]): boolean {
-  return options.some(option => names.some(name => option === name || option === `${name}=true`));
+/** @param letter crun's short form, alone or among others, as in `-RP` */
+function isSet(options: readonly string[], name: string, letter: string): boolean {
+  return options.some(
+    option =>
+      (/^-[A-Za-z]+$/.test(option) && option.includes(letter)) ||
+      new RegExp(`^${name}(=(1|t|true))?$`, 'i').test(twoDashes(option)),
+  );
+}
+
+/** runc's options are Go's: one dash is as good as two. */
+function twoDashes(option: string): string {
+  return option.replace(/^-(?=[a-z][a-z-])/, '--');
 }
 
 function unknown(argv: readonly string[], reason: string): GhostkeepError {

@@ -33,12 +33,14 @@ export function parseConfig(text: string, path: string): PolicyDocument {
 
 /** The annotations io.ghostkeep.KEY as a policy document; annotations are text, so booleans are spelled out. */
 export function parseAnnotations(annotations: Record<string, string | undefined>): PolicyDocument {
-  const document: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(annotations)) {
-    if (!name.startsWith(annotationPrefix) || value === undefined) continue;
-    const key = name.slice(annotationPrefix.length);
-    document[key] = key === 'enabled' ? parseBoolean(name, value) : value;
-  }
+  const document = Object.fromEntries(
+    Object.entries(annotations)
+      .filter(([name]) => name.startsWith(annotationPrefix))
+      .map(([name, value]) => {
+        const key = name.slice(annotationPrefix.length);
+        return [key, key === 'enabled' ? parseBoolean(name, value ?? '') : value];
+      }),
+  );
   assertDocument<PolicyDocument>('Policy', document, `annotations ${annotationPrefix}*`, 'BAD_POLICY');
   return document;
 }

@@ -4,6 +4,7 @@ import * as validators from './generated/validators.js';
 export type DocumentKind = keyof typeof validators;
 
 const largestBytes = 256 * 1024 * 1024;
+const mostFaults = 20;
 
 /**
  * Parse a JSON document that may be hostile and check it against its schema.
@@ -38,11 +39,23 @@ export function assertDocument<T>(
   // biome-ignore lint/performance/noDynamicNamespaceImportAccess: the kind is only known here, and all are bundled anyway
   const validate = validators[kind];
   if (validate(value)) return;
-  const faults = (validate.errors ?? []).map(({ instancePath, message, keyword, params }) => {
-    const where = instancePath === '' ? 'the document' : instancePath.slice(1).replaceAll('/', '.');
-    const extra = keyword === 'additionalProperties' ? ` (${String(params['additionalProperty'])})` : '';
-    const allowed = keyword === 'enum' ? `: ${JSON.stringify(params['allowedValues'])}` : '';
-    return `${where} ${message ?? keyword}${extra}${allowed}`;
-  });
-  throw new GhostkeepError(code, subject, `cannot accept ${subject}: ${faults.slice(0, 20).join('; ')}`);
+  const faults = (validate.errors ?? []).slice(0, mostFaults).map(showFault);
+  throw new GhostkeepError(code, subject, `cannot accept ${subject}: ${faults.join('; ')}`);
+}
+
+/** Which field, what is wrong with it, what is allowed, and what it is. */
+function showFault(fault: validators.ValidationError): string {
+  const { instancePath, keyword, message, params, data, parentSchema } = fault;
+  const where = instancePath === '' ? 'the document' : instancePath.slice(1).replaceAll('/', '.');
+  const text = `${where} ${message ?? keyword}`;
+  if (keyword === 'additionalProperties') {
+    const known = Object.keys((parentSchema?.['properties'] as object | undefined) ?? {}).join(', ');
+    return `${text} (${clip(String(params['additionalProperty']))}); known are: ${known}`;
+  }
+  const allowed = keyword === 'enum' ? `: ${JSON.stringify(params['allowedValues'])}` : '';
+  return `${text}${allowed}${typeof data === 'object' && data !== null ? '' : `, not ${clip(JSON.stringify(data) ?? '')}`}`;
+}
+
+function clip(text: string): string {
+  return text.length > 80 ? `${text.slice(0, 80)}…` : text;
 }

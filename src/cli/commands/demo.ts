@@ -1,0 +1,38 @@
+import { realThing } from '../../flows/try-hooks/real-thing.js';
+import { findRealTools } from '../../flows/try-hooks/real-tools.js';
+import { parse } from '../args.js';
+import { onStage, playTrial, showStep, showTrial, timelineHead } from '../trial.js';
+
+const intro = `A file that is open but has no name any more lives only as long as its process. CRIU, which checkpoints
+containers, gives up on such a "ghost" when it is larger than 1 MiB. ghostkeep keeps it.
+
+1. Without a container: a workload makes ghosts, ghostkeep's hooks dump them while it is frozen, it is killed,
+   and a new process gets them back. Nothing is installed; all of it happens in a temporary folder.
+
+`;
+
+export async function demoCommand(args: string[]): Promise<number> {
+  parse('demo', args, {});
+  say(intro + timelineHead);
+  const trial = await playTrial({ keep: false, onStep: step => say(showStep(step)) });
+  say(showTrial(trial));
+  return trial.ok && (await realContainer()) ? 0 : 1;
+}
+
+function realContainer(): Promise<boolean> {
+  return onStage(false, async context => {
+    const tools = await findRealTools(context, process.env['PATH'] ?? '');
+    if (typeof tools === 'string') {
+      say(`\n2. With runc and CRIU: skipped, ${tools}.\n`);
+      return true;
+    }
+    say(`\n2. With runc and CRIU: a container that CRIU alone cannot checkpoint.\n\n${timelineHead}`);
+    const worked = await realThing(context, tools, step => say(showStep(step)));
+    say(worked ? '\nThe container goes on with its file.\n' : '\nFAILED\n');
+    return worked;
+  });
+}
+
+function say(text: string): void {
+  process.stdout.write(text);
+}

@@ -1,0 +1,87 @@
+/** Play a trial on a stage of its own, and show it: a timeline while it runs, a table at its end. */
+import type { Trial, TrialGhost, TrialStep } from '../base/documents/generated/trial.js';
+import { countFromJson, showBytes } from '../base/units.js';
+import { longestHookMs } from '../flows/try-hooks/hooks.js';
+import type { StageContext } from '../flows/try-hooks/stage-context.js';
+import { type TrialRequest, tryHooks } from '../flows/try-hooks/trial.js';
+import { LinuxStage } from '../host/stage.js';
+import { makeContext } from './context.js';
+import { Deadline } from './deadline.js';
+import { table } from './table.js';
+
+/** The longest that one step may take: a hook's own limit is the longest of all. */
+const stepWaitMs = longestHookMs + 60_000;
+const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+const interrupted = 130;
+
+/** Run WORK with a stage, and leave nothing behind: not after a failure, a signal or a hang either. */
+export async function onStage<Result>(
+  keep: boolean,
+  work: (context: StageContext) => Promise<Result>,
+): Promise<Result> {
+  const stage = new LinuxStage();
+  const deadline = new Deadline(stepWaitMs, 'the trial', error => {
+    stage.close(keep);
+    process.stderr.write(`ghostkeep: ${error.message} [${error.code}]\n`);
+    process.exit(1);
+  });
+  const stop = () => {
+    stage.close(keep);
+    process.exit(interrupted);
+  };
+  for (const signal of signals) process.once(signal, stop);
+  try {
+    return await work({ ...makeContext(undefined, () => deadline.alive()), stage });
+  } finally {
+    stage.close(keep);
+    deadline.stop();
+    for (const signal of signals) process.off(signal, stop);
+  }
+}
+
+export function playTrial(request: TrialRequest): Promise<Trial> {
+  return onStage(request.keep, context => tryHooks(context, request));
+}
+
+export const timelineHead = '      ms  step       what happened\n';
+
+export function showStep({ atMs, step, what, failed, stderr }: TrialStep): string {
+  const line = `${String(atMs).padStart(8)}  ${step.padEnd(9)}  ${failed ? 'FAILED: ' : ''}${what}\n`;
+  if (!failed || stderr === undefined) return line;
+  return `${line}${stderr
+    .trim()
+    .split('\n')
+    .map(text => `${' '.repeat(21)}| ${text}\n`)
+    .join('')}`;
+}
+
+export function showTrial({ ok, ghosts, timeline, notTried, kept }: Trial): string {
+  const head = ['ghost', 'size', 'data', 'compared', 'holes', 'times', 'result', 'open again as'];
+  const rows = ghosts.map(ghost => [
+    ghost.kind,
+    ...[ghost.size, ghost.data, ghost.compared, ghost.holes].map(bytes => showBytes(countFromJson(bytes))),
+    ghost.times,
+    ghost.result,
+    ghost.held,
+  ]);
+  const wrong = ghosts.flatMap(({ kind, differences }) =>
+    differences.map(difference => `DIFFERENT ${kind}: ${difference}\n`),
+  );
+  return [
+    ghosts.length > 0 ? `\n${table(head, rows)}` : '',
+    '\n',
+    ...wrong,
+    `${verdict(ok, ghosts, timeline)}\n`,
+    ...notTried.map(text => `not tried here: ${text}\n`),
+    kept === undefined ? '' : `kept: ${kept}\n`,
+  ].join('');
+}
+
+function verdict(ok: boolean, ghosts: readonly TrialGhost[], timeline: readonly TrialStep[]): string {
+  if (ok)
+    return `${ghosts.length} of ${ghosts.length} equal: every byte, hole and timestamp, and every descriptor's flags and offset`;
+  const failed = timeline.find(step => step.failed);
+  if (failed) return `FAILED: ${failed.step}: ${failed.what}`;
+  const equal = ghosts.filter(({ result }) => result === 'equal').length;
+  return `FAILED: ${ghosts.length - equal} of ${ghosts.length} are different`;
+}

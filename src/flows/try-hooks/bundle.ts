@@ -1,0 +1,78 @@
+/** The bundle whose hooks are tried: the user's, or one with ghostkeep's own hooks as they are registered. */
+import { GhostkeepError, translate } from '../../base/errors.js';
+import { type Bundle, largestBundleBytes, parseBundle } from '../../oci/bundle.js';
+import { renderHook, renderHookDocument } from '../../oci/hooks-d.js';
+import type { StageContext } from './stage-context.js';
+
+export interface TriedBundle {
+  /** Absolute. */
+  path: string;
+  config: Bundle;
+}
+
+/** @throws BAD_INPUT, NOT_FOUND */
+export function readBundle({ host: { files }, stage }: StageContext, folder: string): TriedBundle {
+  const path = files.realPath(folder);
+  const file = `${path}/config.json`;
+  let text: string;
+  try {
+    if (files.statPath(file).size > largestBundleBytes) throw new Error('it is larger than 4 MiB');
+    text = files.read(file).toString('utf8');
+  } catch (error) {
+    throw translate(error, 'BAD_INPUT', file, `cannot read the bundle's ${file}`);
+  }
+  const config = parseBundle(text, file);
+  const hooks = config.hooks ?? {};
+  if (!hooks.prestart?.length && !hooks.createRuntime?.length)
+    throw incomplete(file, 'prestart or createRuntime');
+  if (!hooks.poststop?.length) throw incomplete(file, 'poststop');
+  for (const hook of [...(hooks.prestart ?? []), ...(hooks.createRuntime ?? []), ...hooks.poststop]) {
+    if (!stage.isExecutable(hook.path)) {
+      throw new GhostkeepError(
+        'BAD_INPUT',
+        hook.path,
+        `cannot try the hooks of ${file}: ${hook.path} is no file that may be executed`,
+      );
+    }
+  }
+  return { path, config };
+}
+
+/** As install.sh registers them, but under the bundle: nothing outside of it is needed or changed. */
+export function makeBundle(context: StageContext, path: string): TriedBundle {
+  const { stage } = context;
+  const stanza = JSON.parse(renderHookDocument(template(context, 'config-hooks.json'), path)) as object;
+  for (const name of ['prestart', 'poststop'])
+    stage.write(
+      `${path}/libexec/ghostkeep/${name}`,
+      renderHook(template(context, name), stage.self()),
+      0o755,
+    );
+  const config = {
+    ociVersion: '1.0.2',
+    process: { args: ['/ghost-workload'], cwd: '/', user: { uid: 0, gid: 0 } },
+    root: { path: 'rootfs' },
+    ...stanza,
+  };
+  stage.write(`${path}/config.json`, `${JSON.stringify(config, null, 2)}\n`, 0o644);
+  context.host.files.makeDirectory(`${path}/rootfs`);
+  return readBundle(context, path);
+}
+
+function template({ host, stage }: StageContext, name: string): string {
+  const file = stage.findBeside('hooks', name);
+  if (file !== undefined) return host.files.read(file).toString('utf8');
+  throw new GhostkeepError(
+    'NOT_FOUND',
+    `hooks/${name}`,
+    `cannot find hooks/${name} beside the program: the installation is not complete; name a bundle with --bundle`,
+  );
+}
+
+function incomplete(file: string, what: string): GhostkeepError {
+  return new GhostkeepError(
+    'BAD_INPUT',
+    file,
+    `cannot try the hooks of ${file}: its hooks stanza has no ${what}; ghostkeep's stanza is in hooks/config-hooks.json`,
+  );
+}

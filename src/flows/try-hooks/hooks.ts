@@ -1,0 +1,94 @@
+/** Run a bundle's hooks as a runtime does. Source: OCI runtime-spec, config.md, POSIX-platform Hooks. */
+import path from 'node:path';
+import { GhostkeepError } from '../../base/errors.js';
+import type { Ended } from '../../base/host.js';
+import type { BundleHook } from '../../oci/bundle.js';
+import type { OciState } from '../../oci/state.js';
+import type { TriedBundle } from './bundle.js';
+import type { StageContext } from './stage-context.js';
+import type { Timeline } from './timeline.js';
+
+/** For a hook whose stanza names no timeout: a runtime would wait for ever. */
+const noTimeoutMs = 60_000;
+/** Whatever the stanza says. */
+export const longestHookMs = 600_000;
+const longestLine = 300;
+
+export interface HookCall {
+  /** What the runtime is doing: `create`, `checkpoint`. */
+  moment: string;
+  names: readonly ('prestart' | 'createRuntime' | 'poststop')[];
+  state: Pick<OciState, 'id' | 'status' | 'pid'>;
+}
+
+/** One after the other, as they stand in the stanza; the first that fails ends it. @throws StepFailed */
+export async function callHooks(
+  context: StageContext,
+  timeline: Timeline,
+  bundle: TriedBundle,
+  { moment, names, state }: HookCall,
+): Promise<void> {
+  const { ociVersion, annotations = {}, hooks = {} } = bundle.config;
+  const document: OciState = { ociVersion, ...state, bundle: bundle.path, annotations };
+  for (const name of names) {
+    for (const hook of hooks[name] ?? []) {
+      const started = context.host.clock();
+      await timeline.step(
+        name,
+        () => callHook(context, bundle.path, name, hook, document),
+        ({ stderr }) => ({
+          what: `as at ${moment} (${state.status}): exit status 0 after ${Math.round(context.host.clock() - started)} ms`,
+          status: 0,
+          ...(stderr === '' ? {} : { stderr }),
+        }),
+      );
+    }
+  }
+}
+
+async function callHook(
+  { stage }: StageContext,
+  cwd: string,
+  name: string,
+  hook: BundleHook,
+  state: OciState,
+): Promise<Ended> {
+  const program = await stage.start({
+    path: hook.path,
+    argv: hook.args?.length ? hook.args : [hook.path],
+    environment: Object.fromEntries((hook.env ?? []).map(splitVariable)),
+    cwd,
+    stdin: JSON.stringify(state),
+    waitMs: waitMs(hook),
+  });
+  const ended = await program.ended;
+  if (ended.status === 0 && !ended.late) return ended;
+  const failure = new GhostkeepError(
+    'HOOK_FAILED',
+    hook.path,
+    `${name} hook ${path.basename(hook.path)} (${hook.path}) ${howItEnded(hook, ended)}${lastLine(ended)}`,
+  );
+  throw Object.assign(failure, { status: ended.status, stderr: ended.stderr });
+}
+
+function howItEnded(hook: BundleHook, { late, status, signal }: Ended): string {
+  if (late) {
+    const limit = hook.timeout === undefined ? 'it names no timeout' : `its timeout is ${hook.timeout} s`;
+    return `was killed after ${waitMs(hook) / 1000} s (${limit})`;
+  }
+  return status === undefined ? `was ended by ${signal}` : `ended with status ${status}`;
+}
+
+function waitMs({ timeout }: BundleHook): number {
+  return timeout === undefined ? noTimeoutMs : Math.min(timeout * 1000, longestHookMs);
+}
+
+function lastLine({ stderr }: Ended): string {
+  const line = stderr.trim().split('\n').at(-1)?.trim() ?? '';
+  return line === '' ? '' : `: ${line.slice(0, longestLine)}`;
+}
+
+function splitVariable(text: string): [string, string] {
+  const at = text.indexOf('=');
+  return [text.slice(0, at), text.slice(at + 1)];
+}

@@ -1,0 +1,6 @@
+import type { Stage } from '../../base/host.js';
+import type { Context } from '../context.js';
+
+export interface StageContext extends Context {
+  stage: Stage;
+}

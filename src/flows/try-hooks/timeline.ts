@@ -1,0 +1,51 @@
+/** What happened when, and whether it worked: a step that fails ends the trial. */
+import type { TrialStep } from '../../base/documents/generated/trial.js';
+import { reasonOf } from '../../base/errors.js';
+import type { StageContext } from './stage-context.js';
+
+/** What a step has to say when it worked. */
+export type Told = string | Pick<TrialStep, 'what' | 'status' | 'stderr'>;
+
+/** Already on the timeline; nothing more is to be said of it. */
+export class StepFailed extends Error {}
+
+export class Timeline {
+  readonly steps: TrialStep[] = [];
+  readonly #start: number;
+
+  constructor(
+    private readonly context: StageContext,
+    private readonly onStep: (step: TrialStep) => void,
+  ) {
+    this.#start = context.host.clock();
+  }
+
+  /** Do a step; its result is what TELL makes words of. @throws StepFailed */
+  async step<Result>(
+    name: string,
+    work: () => Result | Promise<Result>,
+    tell: (result: Result) => Told,
+  ): Promise<Result> {
+    this.context.alive?.();
+    try {
+      const result = await work();
+      const told = tell(result);
+      this.#add(name, false, typeof told === 'string' ? { what: told } : told);
+      return result;
+    } catch (error) {
+      const { status, stderr } = error as { status?: number; stderr?: string };
+      this.#add(name, true, {
+        what: reasonOf(error),
+        ...(typeof status === 'number' ? { status } : {}),
+        ...(typeof stderr === 'string' && stderr !== '' ? { stderr } : {}),
+      });
+      throw new StepFailed(name, { cause: error });
+    }
+  }
+
+  #add(step: string, failed: boolean, told: Pick<TrialStep, 'what' | 'status' | 'stderr'>): void {
+    const entry = { atMs: Math.round(this.context.host.clock() - this.#start), step, ...told, failed };
+    this.steps.push(entry);
+    this.onStep(entry);
+  }
+}

@@ -1,0 +1,223 @@
+/**
+ * The standalone hook test runner: a runtime and CRIU, played. Everything is real but those two: the processes,
+ * the hooks with the state a runtime would send, the dump and the seal that poststop makes, the files made again.
+ */
+
+import type { Manifest } from '../../base/documents/generated/manifest.js';
+import type { Trial, TrialGhost, TrialStep } from '../../base/documents/generated/trial.js';
+import { GhostkeepError } from '../../base/errors.js';
+import { readManifest } from '../../image/manifest.js';
+import { closeSession, readSession, type Session, writeSession } from '../sessions.js';
+import { makeBundle, readBundle, type TriedBundle } from './bundle.js';
+import { examine } from './examine.js';
+import { callHooks } from './hooks.js';
+import { canSeeMappings, closeOriginals, type Original, pinOriginals } from './originals.js';
+import { closeRevived, type Revived, revive } from './revive.js';
+import { toRow } from './row.js';
+import type { StageContext } from './stage-context.js';
+import { StepFailed, Timeline } from './timeline.js';
+import { freeze, kill, startWorkload, type Workload } from './workload.js';
+
+/** What the workload holds, and what for. */
+const kinds = [
+  'dense',
+  'hole-1g-8k',
+  'alternate-8m',
+  'hole-64m-4m',
+  'deleted-exe',
+  'small',
+  'shared',
+  'tail-odd',
+];
+/** No descriptor, only a mapping: to be seen with privilege only. */
+const mappedOnly = 'mapped';
+
+export interface TrialRequest {
+  /** The user's; without one, ghostkeep's own hooks are tried. */
+  bundle?: string;
+  keep: boolean;
+  onStep: (step: TrialStep) => void;
+}
+
+export async function tryHooks(context: StageContext, request: TrialRequest): Promise<Trial> {
+  const scratch = context.stage.makeScratch();
+  const timeline = new Timeline(context, request.onStep);
+  const seesMappings = canSeeMappings(context);
+  const trial = new Attempt(
+    context,
+    timeline,
+    scratch,
+    seesMappings ? [...kinds.slice(0, 4), mappedOnly, ...kinds.slice(4)] : kinds,
+  );
+  try {
+    await trial.run(request.bundle);
+  } catch (error) {
+    if (!(error instanceof StepFailed)) throw error;
+  } finally {
+    trial.close();
+  }
+  const failed = timeline.steps.some(step => step.failed);
+  return {
+    ok: !failed && trial.ghosts.length > 0 && trial.ghosts.every(({ result }) => result === 'equal'),
+    bundle: trial.bundle?.path ?? request.bundle ?? scratch,
+    ...(request.keep ? { kept: scratch } : {}),
+    timeline: timeline.steps,
+    ghosts: trial.ghosts,
+    notTried: notTried(seesMappings),
+  };
+}
+
+class Attempt {
+  ghosts: TrialGhost[] = [];
+  bundle: TriedBundle | undefined;
+  readonly #id: string;
+  readonly #images: string;
+  #originals: Original[] = [];
+  #revived: Revived[] = [];
+
+  constructor(
+    private readonly context: StageContext,
+    private readonly timeline: Timeline,
+    private readonly scratch: string,
+    private readonly kinds: readonly string[],
+  ) {
+    this.#id = scratch.slice(scratch.lastIndexOf('/') + 1);
+    this.#images = `${scratch}/images`;
+    context.stage.atEnd(() => closeSession(context, this.#id));
+  }
+
+  async run(bundleFolder: string | undefined): Promise<void> {
+    const { context, timeline } = this;
+    const bundle = await timeline.step(
+      'bundle',
+      () =>
+        bundleFolder === undefined
+          ? makeBundle(context, `${this.scratch}/bundle`)
+          : readBundle(context, bundleFolder),
+      ({ path, config: { hooks = {} } }) => `${path}, hooks ${Object.keys(hooks).join(', ')}`,
+    );
+    this.bundle = bundle;
+    const workload = await timeline.step(
+      'start',
+      () => startWorkload(context, `${this.scratch}/data`, this.kinds),
+      ({ pid }) => `the workload, process ${pid}, holds ${this.kinds.length} files without a name`,
+    );
+    await this.#hooks(bundle, 'create', ['prestart', 'createRuntime'], 'creating', workload.pid);
+    const pids = await timeline.step(
+      'freeze',
+      () => freeze(context, workload.pid),
+      found => `${found.length} processes stopped`,
+    );
+    await timeline.step(
+      'pin',
+      () => {
+        this.#originals = pinOriginals(context, workload);
+      },
+      () => 'the originals are open here too, to compare with',
+    );
+    const manifest = await this.#checkpoint(bundle, workload);
+    await timeline.step(
+      'kill',
+      () => kill(context, pids),
+      () => `process ${pids.join(', ')}; the images are all there is`,
+    );
+    await this.#restore(bundle, workload, manifest);
+    await this.#hooks(bundle, 'delete', ['poststop'], 'stopped');
+  }
+
+  /** Also after a failure, and as often as one likes. */
+  close(): void {
+    closeRevived(this.context, this.#revived);
+    closeOriginals(this.context, this.#originals);
+    this.#revived = [];
+    this.#originals = [];
+  }
+
+  /** The processes are frozen and alive: the case where poststop finds, dumps and seals by itself. */
+  async #checkpoint(bundle: TriedBundle, workload: Workload): Promise<Manifest> {
+    const { context, timeline } = this;
+    const session = await timeline.step(
+      'record',
+      () => this.#record(readSession(context, this.#id)),
+      () => `the session names ${this.#images}, as the gate would write it`,
+    );
+    await this.#hooks(bundle, 'checkpoint', ['poststop'], 'stopped', workload.pid);
+    return timeline.step(
+      'sealed',
+      () => {
+        const manifest = readManifest(context.host.files, this.#images);
+        // poststop has closed the session. There is no CRIU here whose descriptor would show prestart the image
+        // directory, so the record of the checkpoint takes its place.
+        const { pid: _, startTime: __, ...stopped } = session;
+        writeSession(context, stopped);
+        return manifest;
+      },
+      ({ ghosts, tool }) => `manifest of ${ghosts.length} ghosts by ${tool}`,
+    );
+  }
+
+  #record(session: Session | undefined): Session {
+    if (!session) {
+      throw new GhostkeepError(
+        'HOOK_FAILED',
+        this.#id,
+        `the hooks left no session of ${this.#id}: is ghostkeep's prestart among them, and run by the same user?`,
+      );
+    }
+    const { files } = this.context.host;
+    files.makeDirectory(this.#images, 0o700);
+    const recorded = { ...session, images: this.#images };
+    writeSession(this.context, recorded);
+    return recorded;
+  }
+
+  async #restore(bundle: TriedBundle, workload: Workload, manifest: Manifest): Promise<void> {
+    const { context, timeline } = this;
+    await this.#hooks(bundle, 'restore', ['prestart', 'createRuntime'], 'stopped');
+    await timeline.step(
+      'restore',
+      async () => {
+        for (const original of this.#originals)
+          this.#revived.push(
+            await revive(context, this.#images, `${this.scratch}/restored`, manifest, original),
+          );
+      },
+      () => `${this.#revived.length} files made again, opened as they were, names removed`,
+    );
+    const examined = await timeline.step(
+      'examine',
+      () => examine(context, workload, this.#revived),
+      ({ right, wrong }) =>
+        `a new process with the same descriptors: ${sum(right.values())} checks right, ${[...wrong.values()].flat().length} wrong`,
+    );
+    this.ghosts = this.#revived.map(one => toRow(one, examined));
+  }
+
+  async #hooks(
+    bundle: TriedBundle,
+    moment: string,
+    names: readonly ('prestart' | 'createRuntime' | 'poststop')[],
+    status: 'creating' | 'stopped',
+    pid?: number,
+  ): Promise<void> {
+    const state = { id: this.#id, status, ...(pid === undefined ? {} : { pid }) };
+    await callHooks(this.context, this.timeline, bundle, { moment, names, state });
+  }
+}
+
+function notTried(seesMappings: boolean): string[] {
+  const always = [
+    'addresses of mappings, and two processes with one descriptor between them: CRIU restores those',
+  ];
+  if (seesMappings) return always;
+  return [
+    'a file that only a mapping holds: /proc/PID/map_files needs root or CAP_CHECKPOINT_RESTORE',
+    ...always,
+  ];
+}
+
+function sum(numbers: Iterable<number>): number {
+  let total = 0;
+  for (const number of numbers) total += number;
+  return total;
+}

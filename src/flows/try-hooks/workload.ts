@@ -1,0 +1,109 @@
+/** The processes that hold ghosts: ghost-workload, started, stopped and killed as CRIU would do it. */
+import { GhostkeepError } from '../../base/errors.js';
+import type { Program } from '../../base/host.js';
+import type { StageContext } from './stage-context.js';
+
+const startWaitMs = 60_000;
+const stopWaitMs = 10_000;
+/** Nobody stays behind, even if this process is killed in a way it cannot see. */
+const longestLifeMs = 600_000;
+const lookEveryMs = 10;
+
+/** What ghost-workload writes of one holder into DIR/ready. */
+export interface Holder {
+  kind: string;
+  role: 'main' | 'dup' | 'second' | 'child' | 'map' | 'map2' | 'exe';
+  pid: number;
+  /** -1 when it is no descriptor. */
+  fd: number;
+  /** Of a mapping, hexadecimal. */
+  address?: string;
+  length?: number;
+}
+
+export interface Workload {
+  program: string;
+  folder: string;
+  kinds: readonly string[];
+  pid: number;
+  holders: Holder[];
+}
+
+export function findWorkload({ stage }: StageContext): string {
+  const program = stage.findBeside('build', 'ghost-workload');
+  if (program !== undefined) return program;
+  throw new GhostkeepError(
+    'NATIVE_MISSING',
+    'ghost-workload',
+    'cannot find build/ghost-workload beside the program: run `npm run build`',
+  );
+}
+
+export async function startWorkload(
+  context: StageContext,
+  folder: string,
+  kinds: readonly string[],
+): Promise<Workload> {
+  const { host, stage } = context;
+  host.files.makeDirectory(folder);
+  const program = findWorkload(context);
+  const running = await stage.start({
+    path: program,
+    argv: [program, 'run', folder, ...kinds],
+    environment: {},
+    cwd: folder,
+    waitMs: longestLifeMs,
+  });
+  await ready(context, running, folder);
+  const lines = host.files.read(`${folder}/ready`).toString('utf8').trim().split('\n');
+  const holders = lines.map(line => JSON.parse(line) as Holder);
+  return { program, folder, kinds, pid: running.pid, holders };
+}
+
+async function ready({ host, stage }: StageContext, running: Program, folder: string): Promise<void> {
+  let early: string | undefined;
+  running.ended.then(
+    ({ status, stderr }) => {
+      early = `it ended with status ${status}: ${stderr.trim()}`;
+    },
+    () => {},
+  );
+  const until = host.clock() + startWaitMs;
+  while (!host.files.exists(`${folder}/ready`)) {
+    if (early === undefined && host.clock() > until) early = `it was not ready after ${startWaitMs / 1000} s`;
+    if (early !== undefined)
+      throw new GhostkeepError('IO', folder, `cannot start the workload in ${folder}: ${early}`);
+    await stage.wait(lookEveryMs);
+  }
+}
+
+/** Stop a tree of processes for good: a process may start another one until it is stopped itself. @returns their pids */
+export async function freeze(context: StageContext, pid: number): Promise<number[]> {
+  const { host, stage } = context;
+  const until = host.clock() + stopWaitMs;
+  for (;;) {
+    const pids = host.processes.tree(pid);
+    const moving = pids.filter(member => stage.runState(member) !== 'T');
+    if (moving.length === 0) return pids;
+    if (host.clock() > until)
+      throw new GhostkeepError(
+        'DEADLINE',
+        String(pid),
+        `cannot freeze the workload: process ${moving.join(', ')} is in state ${moving.map(member => stage.runState(member) ?? 'gone').join(', ')}`,
+      );
+    for (const member of moving) stage.signal(member, 'SIGSTOP');
+    await stage.wait(lookEveryMs);
+  }
+}
+
+/** Resolves when they are gone; one that only waits for its parent to notice is. */
+export async function kill({ host, stage }: StageContext, pids: readonly number[]): Promise<void> {
+  const until = host.clock() + stopWaitMs;
+  for (const pid of pids) stage.signal(pid, 'SIGKILL');
+  const alive = () => pids.filter(pid => !['Z', 'X', undefined].includes(stage.runState(pid)));
+  while (alive().length > 0) {
+    if (host.clock() > until)
+      throw new GhostkeepError('DEADLINE', alive().join(), `cannot kill process ${alive().join(', ')}`);
+    await stage.wait(lookEveryMs);
+  }
+}

@@ -1,0 +1,13 @@
+/** A bundle's config.json, as far as running its hooks needs it. Source: OCI runtime-spec, config.md. */
+import { parseDocument } from '../base/documents/document.js';
+import type { Bundle, BundleHook } from '../base/documents/generated/bundle.js';
+
+export type { Bundle, BundleHook };
+
+/** Far above any real config.json. */
+export const largestBundleBytes = 4n * 1024n * 1024n;
+
+/** @throws BAD_INPUT naming every field that is wrong */
+export function parseBundle(text: string, path: string): Bundle {
+  return parseDocument<Bundle>('Bundle', text, path, 'BAD_INPUT');
+}
