@@ -1,0 +1,114 @@
+#!/usr/bin/env bash
+# Install ghostkeep on this host, look whether it is installed well, or remove it.
+# The steps are in install/.
+set -euo pipefail
+umask 022
+
+usage() {
+	cat <<-'TEXT'
+	usage: install.sh              install, or bring an installation up to date
+	       install.sh --check      a line for each part of an installation; exit status 1 if one is wrong
+	       install.sh --uninstall  remove what was installed, and nothing else
+	From the environment, all optional:
+	  PREFIX         where the program goes (/usr/local)
+	  DESTDIR        a directory that stands for / while files are written
+	  NODE           the Node.js, 20 or later, that will run it (node in PATH)
+	  CRIU           the criu binary whose plugin directory gets the gate (criu in PATH)
+	  CRIU_LIBS_DIR  that plugin directory, where CRIU is run with this variable
+	TEXT
+}
+
+HOOKS_D=/usr/share/containers/oci/hooks.d	# Podman and CRI-O read it
+HOOKS_D_OVER=/etc/containers/oci/hooks.d	# its files hide those of the same name
+CONFIG=/etc/ghostkeep/config.json
+
+main() {
+	top=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+	load_parts
+	case ${1:-} in
+	'') prepare; install_all ;;
+	--check) prepare; check_all ;;
+	--uninstall) prepare; uninstall_all ;;
+	--help | -h) usage ;;
+	*) usage >&2; exit 2 ;;
+	esac
+}
+
+load_parts() {
+	# shellcheck source=install/find.sh
+	. "$top/install/find.sh"
+	# shellcheck source=install/parts.sh
+	. "$top/install/parts.sh"
+	# shellcheck source=install/place.sh
+	. "$top/install/place.sh"
+	# shellcheck source=install/uninstall.sh
+	. "$top/install/uninstall.sh"
+	# shellcheck source=install/check.sh
+	. "$top/install/check.sh"
+}
+
+prepare() {
+	set_paths
+	work=$(mktemp -d)
+	trap clean_up EXIT
+}
+
+say() {
+	printf 'install.sh: %s\n' "$*"
+}
+
+fail() {
+	say "$*" >&2
+	exit 1
+}
+
+need_root() {
+	[ -n "$destdir" ] || [ "$(id -u)" = 0 ] || fail "only root can $1 on this host (DESTDIR=/some/where needs no root)"
+}
+
+set_paths() {
+	destdir=${DESTDIR:-}
+	prefix=${PREFIX:-}
+	# The copy that was installed looks after its own installation.
+	if [ -z "$prefix$destdir" ] && [ -f "$top/installed" ]; then
+		prefix=${top%/lib/ghostkeep}
+	fi
+	prefix=${prefix:-/usr/local}
+	prefix=${prefix%/}
+	destdir=${destdir%/}
+	# It goes into JSON, C and shell programs as it is.
+	[[ $prefix =~ ^(/[A-Za-z0-9._+-]+)+$ && ! $prefix =~ /\.\.?(/|$) ]] ||
+		fail "PREFIX must be an absolute path of letters, digits and . _ + - (it is '$prefix')"
+	[[ -z $destdir || ( $destdir == /* && $destdir != *$'\n'* ) ]] ||
+		fail "DESTDIR must be an absolute path (it is '$destdir')"
+	lib=$prefix/lib/ghostkeep
+	libexec=$prefix/libexec/ghostkeep
+	launcher=$prefix/bin/ghostkeep
+	record=$lib/installed
+}
+
+install_all() {
+	[ ! -f "$top/installed" ] ||
+		fail 'this is the installed copy: it knows --check and --uninstall; install from a source tree'
+	need_root install
+	find_node
+	build_if_needed
+	find_criu
+	make_gate
+
+	# Everything is written beside its place first, and renamed when all of it is there.
+	place_program
+	place_hooks
+	place_config
+	place_gate
+	begin_record
+	commit
+	finish_record
+
+	say "$launcher is installed"
+	tell_about_criu
+}
+
+# In a function and before an exit: --uninstall may remove this file while bash reads it.
+main "$@"
+exit

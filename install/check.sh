@@ -1,0 +1,115 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2034,SC2154 # the parts of install.sh share its variables
+# Looks at each part of an installation: a line each.
+
+check_all() {
+	bad=0
+	if [ ! -f "$destdir$record" ]; then
+		report FAIL "nothing is installed under $destdir$prefix"
+		exit 1
+	fi
+	check_files
+	check_interpreter
+	check_program
+	check_hooks_d
+	check_config
+	check_gate
+	exit $bad
+}
+
+report() {
+	printf '%-5s %s\n' "$1" "$2"
+	[ "$1" != FAIL ] || bad=1
+}
+
+# config.json is the administrator's.
+check_files() {
+	local hash path right=0 wrong=0
+	recorded_files "$destdir$record" >"$work/files"
+	while read -r hash path; do
+		if [ "$path" = "$CONFIG" ]; then
+			continue
+		elif [ ! -f "$destdir$path" ]; then
+			report FAIL "$path is missing"
+		elif [ "$(hash_of "$destdir$path")" != "$hash" ]; then
+			report FAIL "$path is not what was installed"
+		else
+			right=$((right + 1))
+			continue
+		fi
+		wrong=1
+	done <"$work/files"
+	[ $wrong = 1 ] || report ok "files: $right as they were installed"
+}
+
+# The one that the launcher and the hooks name, which need not be the one in PATH.
+check_interpreter() {
+	local version
+	node=$(sed -n "s/^exec '\([^']*\)' .*/\1/p" "$destdir$launcher" 2>/dev/null || true)
+	if version=$(env -i "${node:-/none}" --version 2>/dev/null); then
+		report ok "interpreter: $node, $version"
+	elif [ -n "$destdir" ] && [ -x "$destdir$node" ]; then
+		report ok "interpreter: $node, in $destdir"
+		find_node
+	else
+		report FAIL "interpreter: ${node:-(none)} does not run; install again with one that stays where it is (NODE=/path)"
+		find_node
+	fi
+}
+
+check_program() {
+	local said start=("$launcher")
+	[ -z "$destdir" ] || start=("$node" "$destdir$lib/dist/ghostkeep.mjs")
+	if said=$(env -i "${start[@]}" --version 2>&1); then
+		report ok "program: $launcher, $said"
+	else
+		report FAIL "program: $launcher does not run: ${said##*$'\n'}"
+	fi
+	if said=$(read_with_node library "$destdir$lib" 2>&1); then
+		report ok "library: $lib/build/libghostkeep.so"
+	else
+		report FAIL "library: ${said%%$'\n'*}"
+	fi
+}
+
+check_hooks_d() {
+	local stage file said
+	for stage in prestart poststop; do
+		file=ghostkeep-$stage.json
+		if ! said=$(read_with_node json "$top/schemas/hooks-d.schema.json" "$destdir$HOOKS_D/$file" 2>&1); then
+			report FAIL "hooks.d: ${said%%$'\n'*}"
+		elif [ -e "$destdir$HOOKS_D_OVER/$file" ]; then
+			report note "hooks.d: $HOOKS_D_OVER/$file hides ours"
+		else
+			report ok "hooks.d: $HOOKS_D/$file"
+		fi
+	done
+}
+
+check_config() {
+	local said
+	if [ ! -e "$destdir$CONFIG" ]; then
+		report ok "settings: no $CONFIG, so every one is the default"
+	elif said=$(read_with_node json "$top/schemas/policy.schema.json" "$destdir$CONFIG" 2>&1); then
+		report ok "settings: $CONFIG"
+	else
+		report FAIL "settings: ${said%%$'\n'*}"
+	fi
+}
+
+check_gate() {
+	find_criu
+	if [ -z "$criu" ]; then
+		report note 'gate: no criu on this host; run install.sh again when there is one'
+	elif [ ! -e "$destdir$gate" ]; then
+		report FAIL "gate: $criu would load $gate, which is not there; run install.sh again"
+	elif [ "$(read_with_node machine "$destdir$gate")" != "$criu_machine" ]; then
+		report FAIL "gate: $gate was built for another kind of machine than $criu"
+	elif [ "$(read_with_node gate "$destdir$gate" "$launcher")" != same ]; then
+		report FAIL "gate: $gate starts another program than $launcher"
+	elif [ "$hooks" -ge 12 ]; then
+		report ok "gate: $gate, active: $criu has $hooks plugin hooks and calls it when all processes are frozen"
+	else
+		report note "gate: $gate, inert: $inert"
+	fi
+}

@@ -1,0 +1,43 @@
+// The dynamic symbols of a 64-bit object: a minimal Debian has no readelf. Source: elf(5).
+const fs = require('node:fs');
+
+const SHT_DYNSYM = 11;
+const SHN_UNDEF = 0;
+
+/** @returns the file's bytes, its e_machine, and the size of each symbol that it defines */
+exports.readElf = file => {
+  const data = fs.readFileSync(file);
+  if (data.toString('latin1', 0, 4) !== '\x7fELF') throw new Error('it is not an ELF file');
+  if (data[4] !== 2) throw new Error('it is not a 64-bit program');
+  const number = data[5] === 1 ? littleEndian(data) : bigEndian(data);
+  const symbols = new Map();
+  const sections = readSections(number);
+  for (const { type, offset, size, link } of sections) {
+    if (type !== SHT_DYNSYM) continue;
+    for (let symbol = offset; symbol < offset + size; symbol += 24) {
+      if (number(symbol + 6, 2) === SHN_UNDEF) continue;
+      const name = sections[link].offset + number(symbol, 4);
+      symbols.set(data.toString('latin1', name, data.indexOf(0, name)), number(symbol + 16, 8));
+    }
+  }
+  return { data, machine: number(18, 2), symbols };
+};
+
+function readSections(number) {
+  const start = number(40, 8);
+  return Array.from({ length: number(60, 2) }, (_, index) => {
+    const header = start + index * number(58, 2);
+    return {
+      type: number(header + 4, 4),
+      offset: number(header + 24, 8),
+      size: number(header + 32, 8),
+      link: number(header + 40, 4),
+    };
+  });
+}
+
+const littleEndian = data => (offset, bytes) =>
+  bytes === 8 ? Number(data.readBigUInt64LE(offset)) : data.readUIntLE(offset, bytes);
+
+const bigEndian = data => (offset, bytes) =>
+  bytes === 8 ? Number(data.readBigUInt64BE(offset)) : data.readUIntBE(offset, bytes);

@@ -1,0 +1,60 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2034,SC2154 # the parts of install.sh share its variables
+# What is installed, in the order in which it becomes visible: each thing after what it needs, the gate last.
+
+place_program() {
+	local file
+	(cd "$top" && run_time_files) >"$work/files"
+	while IFS= read -r file; do
+		place 644 "$top/$file" "$lib/$file"
+	done <"$work/files"
+	place 755 "$top/install.sh" "$lib/install.sh"
+	place 755 "$top/build/ghost-workload" "$lib/build/ghost-workload"
+	place 644 "$top/dist/ghostkeep.mjs" "$lib/dist/ghostkeep.mjs"
+	printf "#!/bin/sh\nexec '%s' '%s' \"\$@\"\n" "$node" "$lib/dist/ghostkeep.mjs" >"$work/ghostkeep"
+	place 755 "$work/ghostkeep" "$launcher"
+}
+
+# Of koffi what node loads: its sources and documentation are the larger part.
+run_time_files() {
+	printf '%s\n' build/libghostkeep.so package.json
+	[ ! -f LICENSE ] || echo LICENSE
+	find dist hooks schemas install -type f ! -name '*.map' ! -path dist/ghostkeep.mjs | sort
+	find node_modules/koffi node_modules/@koromix/koffi-linux-* \( -name vendor -o -name doc \) -prune -o \
+		-type f \( -name '*.js' -o -name '*.cjs' -o -name '*.node' -o -name package.json -o -name 'LICENSE*' \) \
+		! -name cnoke.cjs -print | sort
+}
+
+# The programs before the hooks.d files: Podman starts no container while one names a program that is not there.
+place_hooks() {
+	local stage
+	mkdir "$work/hooks"
+	for stage in prestart poststop; do
+		place_filled 755 "$stage" "$libexec/$stage"
+	done
+	place_filled 644 config-hooks.json "$libexec/config-hooks.json"
+	for stage in prestart poststop; do
+		place_filled 644 "$stage.json" "$HOOKS_D/ghostkeep-$stage.json"
+		read_with_node json "$top/schemas/hooks-d.schema.json" "$work/hooks/$stage.json" ||
+			fail "hooks/$stage.json does not make a valid hooks.d file: nothing is installed"
+	done
+}
+
+place_filled() {
+	local text
+	text=$(<"$top/hooks/$2")
+	text=${text//@NODE@/"$node"}
+	text=${text//@PROGRAM@/"$lib/dist/ghostkeep.mjs"}
+	printf '%s\n' "${text//@PREFIX@/"$prefix"}" >"$work/hooks/$2"
+	place "$1" "$work/hooks/$2" "$3"
+}
+
+# An administrator's file is never touched, nor a link.
+place_config() {
+	echo '{}' >"$work/config.json"
+	[ -e "$destdir$CONFIG" ] || [ -L "$destdir$CONFIG" ] || place 644 "$work/config.json" "$CONFIG"
+}
+
+place_gate() {
+	[ -z "$gate" ] || place 755 "$gate_source" "$gate"
+}

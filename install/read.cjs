@@ -1,0 +1,60 @@
+// What takes a program to read: ELF and JSON. One job a call; a fault is a line on stderr and exit status 1.
+const fs = require('node:fs');
+const { createRequire } = require('node:module');
+const { readElf } = require('./elf.cjs');
+const { faultsOf, badPatterns } = require('./schema.cjs');
+
+const jobs = {
+  /** Prints the number of plugin hooks, the machine and the plugin directory of a criu. */
+  criu(file) {
+    const { data, machine, symbols } = readElf(file);
+    console.log(hooksOf(symbols), machine, pluginDirectory(data));
+  },
+
+  /** Does FILE start HELPER? Prints `same` or `other`. */
+  gate(file, helper) {
+    console.log(fs.readFileSync(file).includes(`\0${helper}\0`) ? 'same' : 'other');
+  },
+
+  machine(file) {
+    console.log(readElf(file).machine);
+  },
+
+  json(schemaFile, file) {
+    const value = JSON.parse(fs.readFileSync(file, 'utf8'));
+    const faults = [
+      ...faultsOf(value, JSON.parse(fs.readFileSync(schemaFile, 'utf8'))),
+      ...badPatterns(value?.when),
+    ];
+    if (faults.length > 0) throw new Error(faults.join('; '));
+  },
+
+  /** Load the library below an installed program's folder, as the program does. */
+  library(folder) {
+    const koffi = createRequire(`${folder}/dist/`)('koffi');
+    koffi.load(`${folder}/build/libghostkeep.so`).func('uint32_t gk_abi()')();
+  },
+};
+
+const [job, ...args] = process.argv.slice(2);
+try {
+  jobs[job](...args);
+} catch (error) {
+  console.error(`${args.at(-1)}: ${error.message}`);
+  process.exitCode = 1;
+}
+
+/** The default directory is compiled in; `/usr/lib/criu/` on Debian, lib64 or another prefix elsewhere. */
+function pluginDirectory(data) {
+  const names = data.toString('latin1').match(/(?<=\0)\/[ -~]*\/lib[ -~]*\/criu\/?(?=\0)/g) ?? [];
+  const [name = ''] = names.sort((a, b) => Number(b.endsWith('/')) - Number(a.endsWith('/')));
+  return name.replace(/\/$/, '');
+}
+
+/** cr_plugin_ctl is 16 bytes and 16 more for each hook: the same question that the gate asks the CRIU that loads it. */
+function hooksOf(symbols) {
+  const size = symbols.get('cr_plugin_ctl') ?? 0;
+  const needed = ['add_external', 'criu_get_image_dir', 'print_on_level'];
+  const known = size % 16 === 0 && size >= 32 && size <= 65 * 16;
+  return known && needed.every(name => symbols.has(name)) ? size / 16 - 1 : 0;
+}

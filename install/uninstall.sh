@@ -1,0 +1,46 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2034,SC2154 # the parts of install.sh share its variables
+# Removes what the record names, and nothing else.
+
+uninstall_all() {
+	local hash path
+	if [ ! -f "$destdir$record" ]; then
+		say "nothing is installed under $destdir$prefix"
+		return
+	fi
+	need_root uninstall
+	recorded_files "$destdir$record" | gate_and_hooks_first >"$work/files"
+	recorded_directories "$destdir$record" | sort -ru >"$work/directories"
+	while read -r hash path; do
+		remove_file "$hash" "$path"
+	done <"$work/files"
+	# A second try must find the record if the first one fails: it goes last.
+	remove_leftovers "$destdir$record"
+	rm -f "$destdir$record"
+	while read -r hash path; do
+		rmdir "$destdir$path" 2>/dev/null || true
+	done <"$work/directories"
+	say "removed from $destdir$prefix"
+}
+
+remove_file() {
+	local target=$destdir$2
+	if [ "$2" = "$CONFIG" ] && [ -e "$target" ] && [ "$(hash_of "$target")" != "$1" ]; then
+		say "$target was changed: it stays"
+		return
+	fi
+	remove_leftovers "$target"
+	rm -f "$target" || fail "cannot remove $target"
+}
+
+# What others start goes before what it needs.
+gate_and_hooks_first() {
+	awk -v hooks="$HOOKS_D/" '
+		/\/ghostkeep\.so$/ || index($0, hooks) { print; next }
+		{ rest[++n] = $0 }
+		END { for (i = 1; i <= n; i++) print rest[i] }'
+}
+
+hash_of() {
+	sha256sum <"$1" | cut -d' ' -f1
+}

@@ -1,0 +1,146 @@
+// node scripts/test.mjs [lint|unit|scenario|native|lab …]: runs the parts that are named, or all, and adds up what they say.
+// A part that fails does not stop the others. Under CI=true a skipped test is a failure.
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const top = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+const scratch = mkdtempSync(path.join(os.tmpdir(), 'ghostkeep-test-'));
+
+const parts = {
+  lint: [() => single('npm', ['run', '--silent', 'lint']), lintShell],
+  unit: [() => nodeTests('test/unit')],
+  scenario: [() => nodeTests('test/scenario')],
+  native: ['engine', 'gate'].flatMap(name => [() => make(name), () => make(name, 'SANITIZE=1')]),
+  lab: [() => nodeTests('test/lab')],
+};
+
+process.exitCode = await main(process.argv.slice(2));
+
+async function main(names) {
+  const unknown = names.filter(name => !(name in parts));
+  if (unknown.length > 0) {
+    console.error(`no such part: ${unknown.join(', ')}; there are ${Object.keys(parts).join(', ')}`);
+    return 2;
+  }
+  const results = [];
+  for (const name of names.length > 0 ? names : Object.keys(parts)) {
+    for (const step of parts[name]) results.push({ name, ...(await step()) });
+  }
+  rmSync(scratch, { recursive: true });
+  return summarize(results);
+}
+
+function summarize(results) {
+  const total = { passed: 0, failed: 0, skipped: 0 };
+  console.log();
+  for (const { name, what, passed, failed, skipped, seconds } of results) {
+    total.passed += passed;
+    total.failed += failed;
+    total.skipped += skipped;
+    const counts = `${passed} passed, ${failed} failed, ${skipped} skipped`;
+    console.log(`${failed ? 'FAILED' : 'ok    '} ${name.padEnd(9)} ${counts}, ${seconds} s: ${what}`);
+  }
+  console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
+  const mustRun = process.env['CI'] === 'true' && total.skipped > 0;
+  if (mustRun) console.log('CI=true: nothing may be skipped');
+  return total.failed > 0 || mustRun ? 1 : 0;
+}
+
+/** Every *.test.ts below a folder, by Node's own runner. */
+async function nodeTests(folder) {
+  const files = readdirSync(path.join(top, folder), { recursive: true, encoding: 'utf8' })
+    .filter(name => name.endsWith('.test.ts'))
+    .map(name => path.join(folder, name))
+    .sort();
+  const what = `${folder} (${files.length} files)`;
+  if (files.length === 0) return { what, passed: 0, failed: 1, skipped: 0, seconds: 0 };
+  const tap = path.join(scratch, `${path.basename(folder)}.tap`);
+  const reporters = ['spec', 'tap'].map(reporter => `--test-reporter=${reporter}`);
+  const places = ['stdout', tap].map(place => `--test-reporter-destination=${place}`);
+  const { status, seconds } = await run(process.execPath, [
+    '--import',
+    'tsx',
+    '--test',
+    ...reporters,
+    ...places,
+    ...files,
+  ]);
+  const text = existsSync(tap) ? readFileSync(tap, 'utf8') : '';
+  const count = name => Number(text.match(new RegExp(`^# ${name} (\\d+)$`, 'm'))?.[1] ?? 0);
+  return total(
+    what,
+    status,
+    seconds,
+    count('pass'),
+    count('fail') + count('cancelled'),
+    count('skipped') + count('todo'),
+  );
+}
+
+async function make(name, ...variables) {
+  const { status, seconds, text } = await run('make', [
+    '-s',
+    '-C',
+    `native/${name}`,
+    'test',
+    `BUILD=${path.join(top, 'build')}`,
+    ...variables,
+  ]);
+  const lines = text.split('\n');
+  const skipped = lines.filter(line => /^(not )?ok\b.*# SKIP/i.test(line)).length;
+  // A runner that counts by itself says so in its last line: `ok   41 cases`.
+  const passed = lines.reduce((sum, line) => {
+    const cases = line.match(/^ok +(\d+) cases$/);
+    return sum + (cases ? Number(cases[1]) : Number(/^ok\b(?!.*# SKIP)/i.test(line)));
+  }, 0);
+  const failed = lines.filter(line => /^(not ok\b(?!.*# SKIP)|FAIL )/i.test(line)).length;
+  return total(`native/${name} ${variables.join(' ')}`.trim(), status, seconds, passed, failed, skipped);
+}
+
+/** A command that is one test. */
+async function single(file, args, what = [file, ...args].join(' ')) {
+  const { status, seconds } = await run(file, args);
+  return total(what, status, seconds, status === 0 ? 1 : 0, 0, 0);
+}
+
+async function lintShell() {
+  const version = await run('shellcheck', ['--version'], 'ignore');
+  if (version.status !== 0) {
+    console.log('skipped: shellcheck is not installed');
+    return { what: 'shellcheck', passed: 0, failed: 0, skipped: 1, seconds: 0 };
+  }
+  const installer = readdirSync(path.join(top, 'install')).filter(name => name.endsWith('.sh'));
+  const scripts = ['install.sh', 'scripts/setup', '.ci/run', 'hooks/prestart', 'hooks/poststop'];
+  return single('shellcheck', ['-x', ...scripts, ...installer.map(name => `install/${name}`)], 'shellcheck');
+}
+
+/** A failure that no line told of counts as one; so does a run that tested nothing. */
+function total(what, status, seconds, passed, failed, skipped) {
+  const silent = (status !== 0 && failed === 0) || passed + failed + skipped === 0;
+  return { what, passed, failed: silent ? 1 : failed, skipped, seconds };
+}
+
+/** Its output goes on to ours as it comes, and is returned. A signal or a missing program is status 1. */
+function run(file, args, output = 'show') {
+  const started = Date.now();
+  return new Promise(resolve => {
+    let text = '';
+    const child = spawn(file, args, {
+      cwd: top,
+      stdio: ['ignore', 'pipe', output === 'show' ? 'inherit' : 'ignore'],
+    });
+    const done = status => resolve({ status, text, seconds: Math.round((Date.now() - started) / 1000) });
+    child.stdout.on('data', data => {
+      text += data;
+      if (output === 'show') process.stdout.write(data);
+    });
+    child.on('error', error => {
+      if (output === 'show') console.error(`cannot run ${file}: ${error.message}`);
+      done(1);
+    });
+    child.on('close', status => done(status ?? 1));
+  });
+}
