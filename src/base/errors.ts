@@ -1,3 +1,5 @@
+import { constants } from 'node:os';
+
 /**
  * Every failure that ghostkeep can name. README.md, "Error codes", says what each means and what to do.
  * Codes are stable: scripts test for them.
@@ -49,9 +51,17 @@ export class GhostkeepError extends Error {
 /** The errno name (`ENOENT`) of an error from Node or from the engine; undefined for anything else. */
 export function errnoOf(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
-  const { code } = error as NodeJS.ErrnoException;
-  return typeof code === 'string' && /^E[A-Z0-9]+$/.test(code) ? code : undefined;
+  const { code, errno } = error as NodeJS.ErrnoException;
+  if (typeof code === 'string' && /^E[A-Z0-9]+$/.test(code)) return code;
+  return typeof errno === 'number' ? errnoName(errno) : undefined;
 }
+
+/** Node itself has no name for some numbers, ESTALE, EBADMSG and EDQUOT among them. @param errno negative, as Node's */
+export function errnoName(errno: number): string | undefined {
+  return errnoNames.get(-errno);
+}
+
+const errnoNames = new Map(Object.entries(constants.errno).map(([name, errno]) => [errno, name]));
 
 /** What to show of an unknown thrown value, on one line. */
 export function reasonOf(error: unknown): string {

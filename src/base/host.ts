@@ -79,6 +79,18 @@ export interface ProcessView {
   filesystemMagic(pid: number, link: string): bigint;
   /** Identity of what PATH names below the process's root, symbolic links resolved inside it; undefined if nothing. */
   statInRoot(pid: number, path: Buffer): { dev: bigint; ino: bigint } | undefined;
+  /**
+   * Other names of an inode on a mount, absolute in the process's mount namespace: looked for first in the folder of
+   * NEAR, then on the whole mount, but among no more than `limit` files.
+   * @returns complete: false when the search ended at the limit
+   */
+  namesOf(
+    pid: number,
+    mountPoint: Buffer,
+    inode: { dev: bigint; ino: bigint; nlink: number },
+    near: Buffer,
+    limit: number,
+  ): { names: Buffer[]; complete: boolean };
   /** Open a regular file through a link, read-only, without touching atime where allowed. The caller closes it. */
   pin(pid: number, link: string): number;
   unpin(fd: number): void;
@@ -139,6 +151,8 @@ export interface Engine {
 /** Files of ours: image directories, records. Paths are text: we made them. */
 export interface Files {
   read(path: string): Buffer;
+  /** At most BYTES from the start: what may be large is never read as a whole. */
+  readStart(path: string, bytes: number): Buffer;
   readIfThere(path: string): Buffer | undefined;
   exists(path: string): boolean;
   list(path: string): string[];
@@ -162,6 +176,16 @@ export interface Files {
   freeBytes(path: string): bigint;
   setOwner(fd: number, uid: number, gid: number): void;
   setMode(fd: number, mode: number): void;
+  /**
+   * Below FOLDER, never outside it: give the file that WRITE fills all of NAMES (relative, bytes). Names that are there
+   * already stay what they are, and the missing ones become theirs.
+   * @returns what had to be made: nothing, links, or the whole file
+   */
+  makeNames(
+    folder: string,
+    names: readonly Buffer[],
+    write: (fd: number) => Promise<void>,
+  ): Promise<'nothing' | 'links' | 'file'>;
   /** Where a path that may be a magic link (/proc/self/fd/4) really is, for messages. */
   realPath(path: string): string;
 }

@@ -13,7 +13,7 @@ async function main([name, ...args]: string[]): Promise<number> {
   if (name === undefined || name === '--help' || name === '-h' || name === 'help')
     return print(overview(), name === undefined ? exitUsage : 0);
   if (name === '--version') return print(`ghostkeep ${version}\n`, 0);
-  const command: Command | undefined = commands[name];
+  const command: Command | undefined = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (!command) {
     process.stderr.write(
       `ghostkeep: there is no command ${JSON.stringify(name)}; \`ghostkeep --help\` lists them\n`,

@@ -8,6 +8,9 @@ import { decode, encode } from './message.js';
 /** From this size on CRIU writes chunks. Source: files-reg.c, GHOST_CHUNKS_THRESH. */
 const chunkedFromBytes = 3n * 4096n;
 
+/** Enough for the head of any ghost image, CRIU's with a symbolic link's target included. */
+export const headBytes = 8192;
+
 export interface GhostHead {
   /** Inside the container's user namespace. */
   uid: number;

@@ -19,7 +19,14 @@ const remapTypeGhost = 1;
 export interface ExternalGhost {
   /** remap id, and hexadecimal in the name ghost-file-ID.img */
   id: number;
-  paths: { key: string; mount: number; path: Buffer }[];
+  paths: RenamedFile[];
+}
+
+/** An open file that gets another name of its inode: nothing to remap, the file is there by that name. */
+export interface RenamedFile {
+  key: string;
+  mount: number;
+  path: Buffer;
 }
 
 export interface SealPlan {
@@ -37,10 +44,11 @@ export function planSeal(
   remaps: Buffer | undefined,
   ghosts: readonly ExternalGhost[],
   mountNamespace: boolean,
+  renamed: readonly RenamedFile[] = [],
 ): SealPlan {
-  const byKey = new Map(
-    ghosts.flatMap(ghost => ghost.paths.map(place => [place.key, { ghost, place }] as const)),
-  );
+  const byKey = new Map<string, { place: RenamedFile; ghostId?: number }>();
+  for (const place of renamed) byKey.set(place.key, { place });
+  for (const { id, paths } of ghosts) for (const place of paths) byKey.set(place.key, { place, ghostId: id });
   const oldRemaps = readRemaps(remaps);
   const remapped = new Set(oldRemaps.map(({ remap }) => remap.origId));
   const added: Uint8Array[] = [];
@@ -58,8 +66,8 @@ export function planSeal(
     if (mountNamespace) file.reg.mntId = ours.place.mount;
     // Cleared, not set to false: CRIU leaves the field out.
     clearField(file.reg, RegFileEntrySchema.field.ext);
-    if (!remapped.has(file.id)) {
-      added.push(encode(RemapFilePathEntrySchema, makeRemap(file.id, ours.ghost.id), 'remap-fpath.img'));
+    if (ours.ghostId !== undefined && !remapped.has(file.id)) {
+      added.push(encode(RemapFilePathEntrySchema, makeRemap(file.id, ours.ghostId), 'remap-fpath.img'));
     }
     return encode(FileEntrySchema, file, 'files.img');
   });
@@ -91,6 +99,28 @@ export function remappedGhosts(remaps: Buffer | undefined): Set<number> {
       .filter(({ remap }) => isGhost(remap))
       .map(({ remap }) => remap.remapId),
   );
+}
+
+/** Ghosts that files in files.img are named after, none of which has a remap to it. */
+export function lostRemaps(
+  files: Buffer,
+  remaps: Buffer | undefined,
+  ghosts: readonly ExternalGhost[],
+): ExternalGhost[] {
+  const ghostOfFile = new Map(readRemaps(remaps).map(({ remap }) => [remap.origId, remap.remapId]));
+  const filesByName = new Map<string, number[]>();
+  for (const bytes of splitImage(files, magic.FILES, 'files.img')) {
+    const { id, reg } = decode(FileEntrySchema, bytes, 'files.img');
+    if (!reg) continue;
+    const name = Buffer.from(reg.name).toString('latin1');
+    const named = filesByName.get(name);
+    if (named) named.push(id);
+    else filesByName.set(name, [id]);
+  }
+  return ghosts.filter(ghost => {
+    const named = ghost.paths.flatMap(({ path }) => filesByName.get(path.toString('latin1')) ?? []);
+    return named.length > 0 && !named.some(id => ghostOfFile.get(id) === ghost.id);
+  });
 }
 
 /** Keys of external regular files still in files.img. */

@@ -5,17 +5,17 @@
  * Once CRIU has succeeded the container may be gone and our pins are all there is: nothing lets them go before
  * the dump is sealed, or the caller says so.
  */
-import type { Manifest } from '../base/documents/generated/manifest.js';
+import type { KeyPath, Manifest } from '../base/documents/generated/manifest.js';
 import { GhostkeepError } from '../base/errors.js';
 import { showBytes } from '../base/units.js';
 import { findGhosts } from '../ghost/find.js';
-import { keysOf } from '../ghost/ghost.js';
 import { manifestExists, readManifest, writeJournal } from '../image/manifest.js';
 import type { RuntimeCommand } from '../oci/command-line.js';
 import type { Policy } from '../oci/policy.js';
 import { parseState } from '../oci/state.js';
 import type { Context } from './context.js';
-import { chooseGhosts, makeJournal, startImages } from './dump.js';
+import { describeLinks } from './describe.js';
+import { chooseGhosts, keysOfJournal, makeJournal, needsCopy, startImages } from './dump.js';
 import { finishDump } from './finish.js';
 import { type PinnedGhost, pinGhosts, unpinGhosts } from './pin.js';
 import { policyOf } from './policy.js';
@@ -60,22 +60,21 @@ async function aroundCommand(
   const { processes, files } = context.host;
   const { images } = request.command;
   const pids = processes.tree(pid);
-  const pinned = pinGhosts(processes, chooseGhosts(context, findGhosts(processes, pids), policy));
+  const chosen = chooseGhosts(context, findGhosts(processes, pids), policy);
+  const links = chosen.flatMap(describeLinks);
+  const pinned = pinGhosts(processes, chosen.filter(needsCopy));
   try {
-    if (pinned.length === 0) {
+    if (pinned.length === 0 && links.length === 0) {
       await runCommand(context, request, []);
       return undefined;
     }
     files.makeDirectory(images, 0o700);
     assertRoom(context, images, pinned, policy);
     startImages(context, images, true);
-    writeJournal(files, images, pinnedJournal(context, request, pids, pinned, policy, paused), true);
+    const journal = pinnedJournal(context, request, pids, pinned, links, policy, paused);
+    writeJournal(files, images, journal, true);
     try {
-      await runCommand(
-        context,
-        request,
-        pinned.flatMap(({ ghost }) => keysOf(ghost)),
-      );
+      await runCommand(context, request, keysOfJournal(journal));
     } catch (error) {
       startImages(context, images, false);
       throw error;
@@ -91,12 +90,13 @@ function pinnedJournal(
   request: CheckpointRequest,
   pids: readonly number[],
   pinned: readonly PinnedGhost[],
+  links: KeyPath[],
   policy: Policy,
   paused: boolean,
 ): Manifest {
   const { processes } = context.host;
   const { images, container } = request.command;
-  const journal = makeJournal(context, { images, pids, policy, criu: true, container }, pinned);
+  const journal = makeJournal(context, { images, pids, policy, criu: true, container }, pinned, links);
   const self = processes.self();
   const startTime = processes.startTime(self);
   if (paused) journal.thaw = true;

@@ -1,9 +1,9 @@
-import type { ManifestGhost } from '../base/documents/generated/manifest.js';
-import type { IdMap } from '../base/host.js';
+import type { KeyPath, LinkedGroup, ManifestGhost } from '../base/documents/generated/manifest.js';
+import type { FileStat, IdMap } from '../base/host.js';
 import { pathFromText, pathToText } from '../base/path-bytes.js';
 import { showDev, showTime } from '../base/units.js';
-import type { ExternalGhost } from '../criu/seal-plan.js';
-import { externalKey, toRecord } from '../ghost/ghost.js';
+import type { ExternalGhost, RenamedFile } from '../criu/seal-plan.js';
+import { externalKey, type Ghost, toRecord } from '../ghost/ghost.js';
 import type { Context } from './context.js';
 import type { PinnedGhost } from './pin.js';
 
@@ -17,6 +17,7 @@ export function describeGhost(
 ): ManifestGhost {
   const { ghost, stat, fd } = pinned;
   const xattrs = context.host.engine.xattrs(fd);
+  const group = ghost.class === 'linked' ? describeGroup(ghost, stat) : undefined;
   return {
     ...toRecord({ ...ghost, stat }),
     id,
@@ -28,7 +29,8 @@ export function describeGhost(
     atime: showTime(stat.atimeNs),
     mtime: showTime(stat.mtimeNs),
     ...(stat.birthtimeNs > 0n ? { birth: showTime(stat.birthtimeNs) } : {}),
-    paths: ghost.mounts.map(mount => ({
+    ...(group ? { linked: group } : {}),
+    paths: (group ? [] : ghost.mounts).map(mount => ({
       key: externalKey(mount.id, stat.ino),
       mount: mount.id,
       ...pathToText(mount.path),
@@ -47,9 +49,38 @@ export function physicalDev({ ghost, stat }: PinnedGhost): bigint {
   return (ghost.filesystem === 'btrfs' ? ghost.mounts[0]?.dev : undefined) ?? stat.dev;
 }
 
+/** Content of a linked ghost goes along only where its file system may come back empty. */
+export function isVolatile(ghost: Ghost): boolean {
+  return ghost.filesystem === 'tmpfs' || ghost.filesystem === 'ramfs';
+}
+
+/** The open files of a linked ghost, under the first name that its inode still has on each mount. */
+export function describeLinks(ghost: Ghost): KeyPath[] {
+  return ghost.mounts.flatMap(mount =>
+    mount.names?.[0]
+      ? [{ key: externalKey(mount.id, ghost.stat.ino), mount: mount.id, ...pathToText(mount.names[0]) }]
+      : [],
+  );
+}
+
+function describeGroup({ mounts: [mount] }: Ghost, stat: FileStat): LinkedGroup | undefined {
+  if (!mount?.mountPoint || !mount.names) return undefined;
+  const start = mount.mountPoint.length === 1 ? 1 : mount.mountPoint.length + 1;
+  return {
+    mountPoint: pathToText(mount.mountPoint),
+    names: mount.names.map(name => pathToText(name.subarray(start))),
+    hostUid: stat.uid,
+    hostGid: stat.gid,
+  };
+}
+
+export function toKeyPath(place: KeyPath): RenamedFile {
+  return { key: place.key, mount: place.mount, path: pathFromText(place) };
+}
+
 export function toExternal(ghost: ManifestGhost): ExternalGhost {
   return {
     id: ghost.id,
-    paths: ghost.paths.map(place => ({ key: place.key, mount: place.mount, path: pathFromText(place) })),
+    paths: ghost.paths.map(toKeyPath),
   };
 }

@@ -1,17 +1,18 @@
 /** find → choose → pin → copy → journal. Sealing (seal.ts) makes it a dump. */
 import { availableParallelism } from 'node:os';
-import type { Manifest, ManifestGhost } from '../base/documents/generated/manifest.js';
-import { GhostkeepError } from '../base/errors.js';
+import type { KeyPath, Manifest, ManifestGhost } from '../base/documents/generated/manifest.js';
+import { GhostkeepError, translate } from '../base/errors.js';
+import type { IdMap, ProcessView } from '../base/host.js';
 import { inParallel } from '../base/parallel.js';
 import { showBytes } from '../base/units.js';
 import { type Found, findGhosts } from '../ghost/find.js';
 import { type Ghost, showIdentity } from '../ghost/ghost.js';
-import { folder, manifestName, pendingName, reserveName } from '../image/layout.js';
+import { folder, linkedName, manifestName, pendingName, reserveName } from '../image/layout.js';
 import { writeJournal } from '../image/manifest.js';
 import type { Policy } from '../oci/policy.js';
 import type { Context } from './context.js';
 import { type Copy, copyGhost, nameOf } from './copy.js';
-import { describeGhost } from './describe.js';
+import { describeGhost, describeLinks, isVolatile } from './describe.js';
 import { describe, type PinnedGhost, pinGhosts, unpinGhosts } from './pin.js';
 
 /** Kept free for what sealing itself writes, so that a full disk shows before CRIU has finished, not after. */
@@ -36,9 +37,9 @@ export async function dumpGhosts(context: Context, request: DumpRequest): Promis
   const { host } = context;
   const found = findGhosts(host.processes, request.pids);
   const chosen = chooseGhosts(context, found, request.policy);
-  const pinned = pinGhosts(host.processes, chosen);
+  const pinned = pinGhosts(host.processes, chosen.filter(needsCopy));
   try {
-    return { journal: await dumpPinned(context, request, pinned), found };
+    return { journal: await dumpPinned(context, request, pinned, chosen.flatMap(describeLinks)), found };
   } finally {
     unpinGhosts(host.processes, pinned);
   }
@@ -48,12 +49,13 @@ async function dumpPinned(
   context: Context,
   request: DumpRequest,
   pinned: readonly PinnedGhost[],
+  links: KeyPath[],
 ): Promise<Manifest> {
   const { images } = request;
-  const needed = pinned.length > 0 || !request.criu;
+  const needed = pinned.length > 0 || links.length > 0 || !request.criu;
   startImages(context, images, needed);
   try {
-    const journal = makeJournal(context, request, pinned);
+    const journal = makeJournal(context, request, pinned, links);
     await copyAll(context, request, toCopies(pinned, journal));
     journal.state = 'dumped';
     if (needed) writeJournal(context.host.files, images, journal, false);
@@ -92,6 +94,11 @@ export function chooseGhosts({ log }: Context, found: Found, policy: Policy): Gh
   return chosen;
 }
 
+/** A linked ghost on a file system that survives needs only another name in files.img. */
+export function needsCopy(ghost: Ghost): boolean {
+  return ghost.class !== 'linked' || isVolatile(ghost);
+}
+
 /** An image directory may be used again: what an earlier dump left there must not pass for this one's. */
 export function startImages({ host: { files } }: Context, images: string, needed: boolean): void {
   files.remove(`${images}/${manifestName}`);
@@ -103,10 +110,10 @@ export function makeJournal(
   context: Context,
   request: DumpRequest,
   pinned: readonly PinnedGhost[],
+  links: KeyPath[],
 ): Manifest {
   const { processes } = context.host;
-  const first = request.pids[0] ?? processes.self();
-  const ids = processes.idMap(first);
+  const { ids, mountNamespace } = namespacesOf(processes, request.pids);
   return {
     format: 'ghostkeep',
     version: 1,
@@ -114,10 +121,40 @@ export function makeJournal(
     state: 'pinned',
     created: context.host.now().toISOString(),
     ...(request.container ? { container: request.container } : {}),
-    mountNamespace: processes.mountNamespace(first) !== processes.mountNamespace(processes.self()),
+    mountNamespace: mountNamespace !== processes.mountNamespace(processes.self()),
     criu: request.criu,
-    ghosts: pinned.map((pin, index) => describeGhost(context, pin, ids, index + 1, pendingName(index + 1))),
+    ghosts: pinned.map((pin, index) => {
+      const name = request.criu && pin.ghost.class === 'linked' ? linkedName : pendingName;
+      return describeGhost(context, pin, ids, index + 1, name(index + 1));
+    }),
+    ...(links.length > 0 ? { links } : {}),
   };
+}
+
+/** Of the first process that still lives: they are all of one container. @throws HOLDER_GONE */
+function namespacesOf(
+  processes: ProcessView,
+  pids: readonly number[],
+): { ids: IdMap; mountNamespace: string } {
+  let failure: unknown = new Error('there is none');
+  for (const pid of pids) {
+    try {
+      return { ids: processes.idMap(pid), mountNamespace: processes.mountNamespace(pid) };
+    } catch (error) {
+      failure = error;
+    }
+  }
+  throw translate(
+    failure,
+    'HOLDER_GONE',
+    `process ${pids.join(', ')}`,
+    `cannot dump process ${pids.join(', ')}`,
+  );
+}
+
+/** CRIU's keys of all files it shall leave to us. */
+export function keysOfJournal({ ghosts, links = [] }: Manifest): string[] {
+  return [...new Set([...ghosts.flatMap(ghost => ghost.key), ...links.map(link => link.key)])];
 }
 
 export function toCopies(pinned: readonly PinnedGhost[], journal: Manifest): Copy[] {

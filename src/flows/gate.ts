@@ -1,12 +1,9 @@
 /** What the helper of the CRIU plugin does. native/gate/PROTOCOL.md says who calls when. */
-import { GhostkeepError } from '../base/errors.js';
-import { readJournal } from '../image/manifest.js';
 import type { Context } from './context.js';
-import { dumpGhosts, startImages } from './dump.js';
+import { dumpGhosts, keysOfJournal, startImages } from './dump.js';
 import { policyOf } from './policy.js';
-import { isOurs, sealImages } from './seal.js';
+import { sealImages } from './seal.js';
 import { type Session, writeSession } from './sessions.js';
-import { verify } from './verify.js';
 
 /** Source: criu-image-streamer, the socket CRIU connects to when it dumps with --stream. */
 const streamerSocket = 'streamer-capture.sock';
@@ -15,7 +12,7 @@ const streamerSocket = 'streamer-capture.sock';
 export class GateDump {
   readonly #covered = new Set<number>();
   #session: Session | undefined;
-  #ghosts = 0;
+  #keys = 0;
 
   constructor(
     private readonly context: Context,
@@ -37,8 +34,9 @@ export class GateDump {
       criu: true,
       ...(session ? { container: session.container } : {}),
     });
-    this.#ghosts = journal.ghosts.length;
-    return journal.ghosts.flatMap(ghost => ghost.key);
+    const keys = keysOfJournal(journal);
+    this.#keys = keys.length;
+    return keys;
   }
 
   /** A streamed image never lies in the directory as files, so it could not be sealed: CRIU has to manage alone. */
@@ -57,24 +55,9 @@ export class GateDump {
       startImages(this.context, this.images, false);
       return;
     }
-    if (this.#ghosts > 0) sealImages(this.context, this.images, false);
+    if (this.#keys > 0) sealImages(this.context, this.images, false);
     if (this.#session) {
       writeSession(this.context, { ...this.#session, images: this.context.host.files.realPath(this.images) });
     }
   }
-}
-
-/** Before CRIU reads an image: finish an interrupted seal, and refuse what would not come back whole. */
-export async function checkBeforeRestore(context: Context, images: string): Promise<void> {
-  if (!isOurs(context.host.files, images)) return;
-  if (readJournal(context.host.files, images)) sealImages(context, images, false);
-  const { images: where, damage } = await verify(context, images);
-  const [first] = damage;
-  if (!first) return;
-  const more = damage.length > 1 ? ` (and ${damage.length - 1} more)` : '';
-  throw new GhostkeepError(
-    first.code as GhostkeepError['code'],
-    first.subject,
-    `cannot restore from ${where}: ${first.message}${more}; \`ghostkeep verify -D ${where}\` lists all`,
-  );
 }

@@ -2,9 +2,11 @@
 import path from 'node:path';
 import { errnoOf } from '../base/errors.js';
 import type { ProcessView } from '../base/host.js';
+import { type BundleMount, parseBundle } from '../oci/bundle.js';
 import type { OciState } from '../oci/state.js';
 import type { Context } from './context.js';
-import { checkBeforeRestore } from './gate.js';
+import { checkBeforeRestore } from './gate-restore.js';
+import type { FindSource } from './linked.js';
 import { containerPolicy } from './policy.js';
 import { readSession, type Session, startTimeOf, writeSession } from './sessions.js';
 
@@ -13,13 +15,26 @@ export async function prestart(context: Context, state: OciState): Promise<void>
   if (isRestore(host.processes, state)) {
     // Who restores without CRIU has no descriptor of it to show: then the record of the last checkpoint says it.
     const images = findRestoreImages(context, state) ?? readSession(context, state.id)?.images;
-    if (images) await checkBeforeRestore(context, images);
+    if (images) await checkBeforeRestore(context, images, sourcesOf(context, state));
     else
       context.log.info(`no image directory is known for ${state.id}, nothing to check`, {
         container: state.id,
       });
   }
   writeSession(context, makeSession(context, state));
+}
+
+/** The bundle says where bind mounts come from. Source: OCI runtime-spec, config.md, Mounts. */
+function sourcesOf({ host: { files } }: Context, { bundle }: OciState): FindSource {
+  return async mountPoint => {
+    const path = `${bundle}/config.json`;
+    const { mounts = [] } = parseBundle(files.read(path).toString('utf8'), path);
+    return mounts.find(mount => mount.destination === mountPoint && isBind(mount))?.source;
+  };
+}
+
+function isBind({ type, options = [] }: BundleMount): boolean {
+  return type === 'bind' || options.includes('bind') || options.includes('rbind');
 }
 
 function makeSession(context: Context, state: OciState): Session {

@@ -3,6 +3,7 @@ import type { ManifestGhost } from '../base/documents/generated/manifest.js';
 import { errnoOf, GhostkeepError, translate } from '../base/errors.js';
 import { readManifest } from '../image/manifest.js';
 import { type Context, whenMoving } from './context.js';
+import { applyMetadata } from './metadata.js';
 
 export interface RestoredGhost {
   id: number;
@@ -47,7 +48,7 @@ async function restoreGhost(
     imageFd = files.open(`${images}/${ghost.image}`);
     fileFd = files.create(path);
     await engine.restore(imageFd, fileFd, whenMoving(context));
-    const missing = applyMetadata(context, fileFd, ghost);
+    const missing = applyMetadata(context.host, fileFd, ghost);
     done = true;
     return { id: ghost.id, path, ghost, missing };
   } catch (error) {
@@ -57,27 +58,6 @@ async function restoreGhost(
     if (fileFd !== undefined) files.close(fileFd);
     if (!done && fileFd !== undefined) files.remove(path);
   }
-}
-
-/** Owner before mode (chown clears setuid), times last. Without privilege some of it cannot be set: said, not fatal. */
-function applyMetadata({ host: { files, engine } }: Context, fd: number, ghost: ManifestGhost): string[] {
-  const missing: string[] = [];
-  const attempt = (what: string, apply: () => void) => {
-    try {
-      apply();
-    } catch (error) {
-      const errno = errnoOf(error);
-      if (errno === undefined) throw error;
-      missing.push(`${what} (${errno})`);
-    }
-  };
-  attempt('owner', () => files.setOwner(fd, ghost.uid, ghost.gid));
-  for (const [name, value] of Object.entries(ghost.xattrs)) {
-    attempt(name, () => engine.setXattr(fd, name, Buffer.from(value ?? '', 'base64')));
-  }
-  attempt('mode', () => files.setMode(fd, ghost.mode & 0o7777));
-  attempt('times', () => engine.setTimes(fd, ghost.atime, ghost.mtime));
-  return missing;
 }
 
 function findById(ghosts: readonly ManifestGhost[], id: number): ManifestGhost {

@@ -10,13 +10,13 @@ import type { Files } from '../base/host.js';
 import { pathToText } from '../base/path-bytes.js';
 import { countToJson, showDev, showTime } from '../base/units.js';
 import { thawCgroups } from '../criu/cgroup.js';
-import { decodeGhostHead } from '../criu/ghost-file.js';
+import { decodeGhostHead, headBytes } from '../criu/ghost-file.js';
 import { largestRemapId, planSeal } from '../criu/seal-plan.js';
 import { isRegular } from '../ghost/kind.js';
-import { ghostImageName, isGhostImageName, journalName, reserveName } from '../image/layout.js';
+import { ghostImageName, isPendingName, journalName, reserveName } from '../image/layout.js';
 import { manifestExists, readJournal, readManifest, writeJournal, writeManifest } from '../image/manifest.js';
 import type { Context } from './context.js';
-import { toExternal } from './describe.js';
+import { toExternal, toKeyPath } from './describe.js';
 
 export interface Sealed {
   manifest: Manifest;
@@ -72,6 +72,7 @@ function sealCriu(files: Files, images: string, journal: Manifest, durable: bool
     remaps,
     ghosts.map(toExternal),
     journal.mountNamespace,
+    journal.links?.map(toKeyPath),
   );
   // Remaps first: with files.img still external they are unused, the other way round a ghost would be missing.
   files.replace(`${images}/remap-fpath.img`, plan.remaps, durable);
@@ -89,10 +90,12 @@ function giveNames(
   after: number,
   durable: boolean,
 ): ManifestGhost[] {
-  if (!journal.ghosts.every(ghost => isGhostImageName(ghost.image))) {
+  if (journal.ghosts.some(ghost => isPendingName(ghost.image))) {
     journal.ghosts = journal.ghosts.map((ghost, index) => {
       const id = after + index + 1;
-      return { ...ghost, id, image: ghostImageName(id), pending: ghost.image };
+      return isPendingName(ghost.image)
+        ? { ...ghost, id, image: ghostImageName(id), pending: ghost.image }
+        : { ...ghost, id };
     });
     writeJournal(files, images, journal, durable);
   }
@@ -122,8 +125,8 @@ function adopt(
   name: { path: Buffer; mount: number },
 ): ManifestGhost[] {
   const image = ghostImageName(id);
-  const bytes = files.read(`${images}/${image}`);
-  const head = decodeGhostHead(bytes, BigInt(bytes.length), image);
+  const path = `${images}/${image}`;
+  const head = decodeGhostHead(files.readStart(path, headBytes), files.statPath(path).size, image);
   if (!isRegular(head.mode)) return [];
   return [
     {

@@ -43,7 +43,8 @@ export function closeSession({ host }: Context, id: string): void {
 /** The session of the container whose first process is PID; a record that cannot be read is passed over, with a warning. */
 export function findSession(context: Context, pid: number): Session | undefined {
   const { host, log } = context;
-  const startTime = host.processes.startTime(pid);
+  const startTime = startTimeOf(host.processes, pid);
+  if (startTime === undefined) return undefined;
   for (const name of listSessions(host)) {
     try {
       const session = readSession(context, name.slice(0, -'.json'.length));

@@ -4,14 +4,12 @@ import type { Damage, Verification } from '../base/documents/generated/verificat
 import { GhostkeepError, reasonOf } from '../base/errors.js';
 import { pathFromText } from '../base/path-bytes.js';
 import { countFromJson, showDev, showTime } from '../base/units.js';
-import { decodeGhostHead, type GhostHead } from '../criu/ghost-file.js';
-import { externalNames, remappedGhosts } from '../criu/seal-plan.js';
+import { decodeGhostHead, type GhostHead, headBytes } from '../criu/ghost-file.js';
+import { externalNames, lostRemaps, remappedGhosts } from '../criu/seal-plan.js';
 import { readManifest } from '../image/manifest.js';
 import { verifyImages } from '../image/verify.js';
 import { type Context, whenMoving } from './context.js';
-
-/** Enough for any ghost_file_entry of ours or CRIU's. */
-const headBytes = 8192;
+import { toExternal } from './describe.js';
 
 export async function verify(context: Context, images: string): Promise<Verification> {
   const { files } = context.host;
@@ -32,9 +30,9 @@ export async function verify(context: Context, images: string): Promise<Verifica
 
 /** What restore would give the file must be what the manifest says: bits of the head are in no chunk's checks. */
 function verifyHead({ host: { files } }: Context, images: string, ghost: ManifestGhost): Damage[] {
-  const bytes = files.read(`${images}/${ghost.image}`);
+  const path = `${images}/${ghost.image}`;
   try {
-    const head = decodeGhostHead(bytes.subarray(0, headBytes), BigInt(bytes.length), ghost.image);
+    const head = decodeGhostHead(files.readStart(path, headBytes), files.statPath(path).size, ghost.image);
     const wrong = differences(head, ghost);
     if (wrong.length === 0) return [];
     return [
@@ -67,7 +65,8 @@ function differences(head: GhostHead, ghost: ManifestGhost): string[] {
 function verifyCriu({ host: { files } }: Context, images: string, manifest: Manifest): Damage[] {
   const damage: Damage[] = [];
   try {
-    const remapped = remappedGhosts(files.readIfThere(`${images}/remap-fpath.img`));
+    const remaps = files.readIfThere(`${images}/remap-fpath.img`);
+    const remapped = remappedGhosts(remaps);
     const listed = new Set(manifest.ghosts.map(({ id }) => id));
     for (const id of remapped) {
       const image = `ghost-file-${id.toString(16)}.img`;
@@ -79,7 +78,15 @@ function verifyCriu({ host: { files } }: Context, images: string, manifest: Mani
         });
       }
     }
-    const external = new Set(externalNames(files.read(`${images}/files.img`)));
+    const filesImage = files.read(`${images}/files.img`);
+    for (const { id } of lostRemaps(filesImage, remaps, manifest.ghosts.map(toExternal))) {
+      damage.push({
+        code: 'IMAGE_MISMATCH',
+        subject: 'remap-fpath.img',
+        message: `remap-fpath.img lacks ghost ${id}, whose files are in files.img: they would be looked for by name`,
+      });
+    }
+    const external = new Set(externalNames(filesImage));
     for (const ghost of manifest.ghosts) {
       for (const { key, ...place } of ghost.paths) {
         if (!external.has(key)) continue;

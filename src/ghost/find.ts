@@ -51,7 +51,7 @@ class Search {
   finish(): Ghost[] {
     this.#mounts.settle(this.#pids);
     const ghosts = [...this.#ghosts.values()];
-    for (const ghost of ghosts) decideKeep(ghost, this.#files, this.#mounts);
+    for (const ghost of ghosts) decideKeep(ghost, this.#files, this.#mounts, this.processes);
     return ghosts;
   }
 

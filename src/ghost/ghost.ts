@@ -25,7 +25,10 @@ export interface GhostMount {
   id: number;
   /** The mount's own device; undefined where the mount is not in the holder's mountinfo. */
   dev?: bigint;
+  mountPoint?: Buffer;
   path: Buffer;
+  /** Only of linked ghosts: names the inode still has on this mount, absolute. */
+  names?: Buffer[];
 }
 
 /** A file without a name that a process still holds (design: Words). */

@@ -1,15 +1,17 @@
+import type { ProcessView } from '../base/host.js';
 import { type Ghost, pathOf } from './ghost.js';
 import { isRegular, kindName } from './kind.js';
 import { internalName } from './links.js';
 import type { MountTable } from './mount-table.js';
+import { findNames } from './names.js';
 import type { OpenFiles } from './open-files.js';
 
 /**
  * Decide who carries a ghost's content, and say why: ghostkeep takes what it can take without guessing,
  * everything else stays CRIU's.
  */
-export function decideKeep(ghost: Ghost, files: OpenFiles, mounts: MountTable): void {
-  const decided = criuKeeps(ghost, files, mounts);
+export function decideKeep(ghost: Ghost, files: OpenFiles, mounts: MountTable, processes: ProcessView): void {
+  const decided = criuKeeps(ghost, files, mounts) ?? linkedKeep(ghost, processes);
   ghost.keep = decided ? decided.keep : 'ghostkeep';
   ghost.why = decided ? decided.why : 'a regular file that exists nowhere else';
 }
@@ -22,7 +24,6 @@ function criuKeeps(
   const criu = (why: string) => ({ keep: 'criu' as const, why });
   if (!isRegular(ghost.stat.mode))
     return criu(`${kindName(ghost.stat.mode)}: it has no content, CRIU makes it again`);
-  if (ghost.class === 'linked') return criu('its inode has other names: CRIU needs --link-remap for it');
   if (ghost.mounts.length === 0)
     return { keep: 'no', why: 'it cannot be opened from here, so its mount is unknown' };
   if (ghost.mounts.some(mount => mount.dev === undefined)) {
@@ -41,6 +42,27 @@ function criuKeeps(
       'another open file has the same inode number on the same mount, and CRIU could not tell them apart',
     );
   return undefined;
+}
+
+/**
+ * A linked ghost is kept by another name of its inode. On overlayfs a file that was removed while only its lower
+ * layer was open shows a link count of 1 and has no name at all: it is an unlinked one (checkpoint-restore/criu#1672).
+ */
+function linkedKeep(
+  ghost: Ghost,
+  processes: ProcessView,
+): { keep: 'ghostkeep' | 'criu'; why: string } | undefined {
+  if (ghost.class !== 'linked') return undefined;
+  const complete = findNames(processes, ghost);
+  if (ghost.mounts.every(mount => mount.names && mount.names.length > 0)) {
+    return { keep: 'ghostkeep', why: `its inode still is ${ghost.mounts[0]?.names?.[0]?.toString('utf8')}` };
+  }
+  if (complete && ghost.filesystem === 'overlay') {
+    ghost.class = 'unlinked';
+    return undefined;
+  }
+  const where = complete ? 'none on the mount it is open through' : 'none was found in reasonable time';
+  return { keep: 'criu', why: `its inode has other names, but ${where}: CRIU needs --link-remap for it` };
 }
 
 function sharesKey(ghost: Ghost, files: OpenFiles, mounts: MountTable): boolean {

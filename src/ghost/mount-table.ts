@@ -42,6 +42,7 @@ export class MountTable {
   #complete(ghost: Ghost, mount: GhostMount, known: Mount | undefined): void {
     if (!known) return;
     mount.dev = known.dev;
+    mount.mountPoint = known.mountPoint;
     ghost.filesystem = known.filesystem;
   }
 

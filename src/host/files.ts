@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import type { FileStat, Files } from '../base/host.js';
+import { makeNames } from './names.js';
 import { toFileStat } from './stat.js';
 
 const { O_CREAT, O_EXCL, O_RDWR, O_RDONLY, O_WRONLY, O_NOFOLLOW, O_DIRECTORY } = fs.constants;
@@ -17,6 +18,16 @@ export class LinuxFiles implements Files {
     }
   }
 
+  readStart(file: string, bytes: number): Buffer {
+    const fd = this.open(file);
+    try {
+      const buffer = Buffer.alloc(bytes);
+      return buffer.subarray(0, fs.readSync(fd, buffer, 0, bytes, 0));
+    } finally {
+      fs.closeSync(fd);
+    }
+  }
+
   readIfThere(file: string): Buffer | undefined {
     try {
       return this.read(file);
@@ -24,6 +35,14 @@ export class LinuxFiles implements Files {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
       throw error;
     }
+  }
+
+  makeNames(
+    folder: string,
+    names: readonly Buffer[],
+    write: (fd: number) => Promise<void>,
+  ): Promise<'nothing' | 'links' | 'file'> {
+    return makeNames(folder, names, write);
   }
 
   exists(file: string): boolean {

@@ -3,8 +3,7 @@
  * The contract of every function stands in native/include/ghostkeep.h.
  */
 import { createRequire } from 'node:module';
-import { getSystemErrorName } from 'node:util';
-import { GhostkeepError } from '../base/errors.js';
+import { errnoName, GhostkeepError } from '../base/errors.js';
 import type { CopyWay, EngineName, EngineReport } from '../base/host.js';
 import { findBeside } from './beside.js';
 
@@ -123,7 +122,7 @@ function nativeError(name: string, result: number, report: Buffer): NodeJS.Errno
   const end = report.indexOf(0, messageOffset);
   const message = report.toString('utf8', messageOffset, end < 0 ? reportBytes : end) || `${name} failed`;
   return Object.assign(new Error(message), {
-    code: getSystemErrorName(result),
+    code: errnoName(result) ?? `errno ${-result}`,
     errno: result,
     syscall: name,
   });

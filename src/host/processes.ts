@@ -3,6 +3,7 @@ import type { FdInfo, FileMap, FileStat, IdMap, Mount, ProcessView } from '../ba
 import { parseIdMap } from './id-map.js';
 import { parseMaps } from './maps.js';
 import { parseMountinfo } from './mountinfo.js';
+import { namesOf } from './names.js';
 import { openInRoot } from './native.js';
 import { toFileStat } from './stat.js';
 
@@ -131,6 +132,16 @@ export class LinuxProcesses implements ProcessView {
     } finally {
       fs.closeSync(root);
     }
+  }
+
+  namesOf(
+    pid: number,
+    mountPoint: Buffer,
+    inode: { dev: bigint; ino: bigint; nlink: number },
+    near: Buffer,
+    limit: number,
+  ): { names: Buffer[]; complete: boolean } {
+    return namesOf(`/proc/${pid}/root`, mountPoint, inode, near, limit);
   }
 
   pin(pid: number, link: string): number {

@@ -9,9 +9,14 @@ export function pendingName(index: number): string {
   return `${folder}/pending-${index.toString(16)}.img`;
 }
 
+/** Content of a linked ghost: CRIU never reads it, so it has no id of CRIU's. */
+export function linkedName(index: number): string {
+  return `${folder}/linked-${index.toString(16)}.img`;
+}
+
 /** Source: CRIU image-desc.c, `ghost-file-%x.img`. */
 export function ghostImageName(id: number): string {
   return `ghost-file-${id.toString(16)}.img`;
 }
 
-export const isGhostImageName = (name: string) => /^ghost-file-[0-9a-f]+\.img$/.test(name);
+export const isPendingName = (name: string) => /^ghostkeep\/pending-[0-9a-f]+\.img$/.test(name);

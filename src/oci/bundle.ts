@@ -1,8 +1,8 @@
 /** A bundle's config.json, as far as running its hooks needs it. Source: OCI runtime-spec, config.md. */
 import { parseDocument } from '../base/documents/document.js';
-import type { Bundle, BundleHook } from '../base/documents/generated/bundle.js';
+import type { Bundle, BundleHook, BundleMount } from '../base/documents/generated/bundle.js';
 
-export type { Bundle, BundleHook };
+export type { Bundle, BundleHook, BundleMount };
 
 /** Far above any real config.json. */
 export const largestBundleBytes = 4n * 1024n * 1024n;

@@ -1,71 +1,80 @@
-import net from 'node:net';
-import readline from 'node:readline';
 import { GhostkeepError, reasonOf } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
-import { checkBeforeRestore, GateDump } from '../../flows/gate.js';
+import { GateDump } from '../../flows/gate.js';
+import { GateRestore } from '../../flows/gate-restore.js';
 import { oneOf, parse } from '../args.js';
 import { makeContext } from '../context.js';
+import { GateChannel } from '../gate-channel.js';
 import { makeLogger } from '../logger.js';
 
 /** Descriptors and messages: native/gate/PROTOCOL.md. */
-const socketFd = 3;
 const images = '/proc/self/fd/4';
-const protocolVersion = 1;
-const longestLine = 4096;
+
+/** A request of the gate: what it asks and about whom. Whatever it returns is sent line by line before `done`. */
+type Answer = (argument: number) => Promise<string[]>;
 
 /** Speak the gate's protocol until CRIU is through. One request at a time, answered in order. */
 export async function gateCommand(args: string[]): Promise<number> {
   const stage = oneOf('gate', 'STAGE', parse('gate', args, {}, 1).positionals[0] ?? '', ['dump', 'restore']);
-  const socket = new net.Socket({ fd: socketFd, readable: true, writable: true });
-  // CRIU went away: the end of the input ends the loop below, and there is nobody to tell.
-  socket.on('error', () => {});
-  const say = (line: string) => {
-    const text = [...line].map(character => (character < ' ' ? ' ' : character)).join('');
-    const bytes = Buffer.from(text).subarray(0, longestLine - 1);
-    socket.write(`${bytes.toString('utf8').replace(/\ufffd+$/, '')}\n`);
-  };
+  const channel = new GateChannel();
   const log = both(makeLogger({ file: `${images}/ghostkeep.log`, level: 'error' }), {
     debug: () => {},
-    info: text => say(`note ${text}`),
-    warn: text => say(`warn ${text}`),
-    error: text => say(`warn ${text}`),
+    info: text => channel.say(`note ${text}`),
+    warn: text => channel.say(`warn ${text}`),
+    error: text => channel.say(`warn ${text}`),
   });
-  const context = makeContext(log, () => say('progress copying'));
+  const context = makeContext(log, () => channel.say('progress copying'));
   const dump = new GateDump(context, images);
+  const restore = new GateRestore(context, images, mountPoint => channel.lookup(`mnt[${mountPoint}]`));
+  let finished = false;
 
-  const answer = async (request: string, argument: string) => {
-    if (stage === 'dump' && request === 'checkpoint') {
-      for (const key of await dump.checkpoint(Number(argument))) say(`external ${key}`);
-    } else if (stage === 'dump' && request === 'finish') dump.finish(Number(argument));
-    else if (stage === 'restore' && request === 'restore') await checkBeforeRestore(context, images);
-    else
-      throw new GhostkeepError(
-        'PROTOCOL',
-        request,
-        `cannot answer ${JSON.stringify(request)} in a ${stage}: gate and helper are of different versions; reinstall ghostkeep`,
-      );
-  };
+  const answers: Record<string, Answer> =
+    stage === 'dump'
+      ? {
+          checkpoint: async pid => (await dump.checkpoint(pid)).map(key => `external ${key}`),
+          finish: async result => {
+            // A seal that fails keeps its journal: `ghostkeep seal` goes on from there.
+            finished = true;
+            dump.finish(result);
+            return [];
+          },
+        }
+      : {
+          restore: async () => nothing(restore.check()),
+          resumed: async pid => nothing(restore.resumed(pid)),
+          finish: async () => [],
+        };
 
-  say(`ready ${protocolVersion}`);
-  let finished = stage === 'restore';
-  for await (const line of readline.createInterface({ input: socket })) {
+  channel.ready();
+  for (let line = await channel.next(); line !== undefined; line = await channel.next()) {
     const [request = '', argument = ''] = line.split(' ');
     try {
-      await answer(request, argument);
-      if (request === 'finish') finished = true;
-      say('done');
+      const answer = Object.hasOwn(answers, request) ? answers[request] : undefined;
+      if (!answer) throw unknownRequest(request, stage);
+      for (const text of await answer(Number(argument))) channel.say(text);
+      channel.say('done');
     } catch (error) {
-      log.error(
-        reasonOf(error),
-        error instanceof GhostkeepError ? { code: error.code, subject: error.subject } : {},
-      );
-      say(`refuse ${reasonOf(error)}${error instanceof GhostkeepError ? ` [${error.code}]` : ''}`);
-      // A seal that failed keeps its journal: `ghostkeep seal` goes on from there.
-      if (request === 'finish') finished = true;
+      const ours = error instanceof GhostkeepError ? error : undefined;
+      log.error(reasonOf(error), ours ? { code: ours.code, subject: ours.subject } : {});
+      channel.say(`refuse ${reasonOf(error)}${ours ? ` [${ours.code}]` : ''}`);
     }
   }
-  if (!finished) dump.finish(1);
+  // CRIU went away without a word: the dump is none.
+  if (stage === 'dump' && !finished) dump.finish(1);
   return 0;
+}
+
+async function nothing(work: Promise<void>): Promise<string[]> {
+  await work;
+  return [];
+}
+
+function unknownRequest(request: string, stage: string): GhostkeepError {
+  return new GhostkeepError(
+    'PROTOCOL',
+    request,
+    `cannot answer ${JSON.stringify(request)} in a ${stage}: gate and helper are of different versions; reinstall ghostkeep`,
+  );
 }
 
 function both(one: Log, other: Log): Log {

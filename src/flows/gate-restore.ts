@@ -1,0 +1,87 @@
+/** What the helper of the CRIU plugin does at restore: before CRIU reads the image, and before the processes go on. */
+import type { ManifestGhost } from '../base/documents/generated/manifest.js';
+import { errnoOf, GhostkeepError, reasonOf } from '../base/errors.js';
+import { pathFromText } from '../base/path-bytes.js';
+import { countFromJson } from '../base/units.js';
+import { findGhosts } from '../ghost/find.js';
+import { type Ghost, pathOf } from '../ghost/ghost.js';
+import { readJournal, readManifest } from '../image/manifest.js';
+import type { Context } from './context.js';
+import { type FindSource, recreateLinked } from './linked.js';
+import { applyMetadata } from './metadata.js';
+import { isOurs, sealImages } from './seal.js';
+import { verify } from './verify.js';
+
+export class GateRestore {
+  constructor(
+    private readonly context: Context,
+    private readonly images: string,
+    private readonly findSource: FindSource,
+  ) {}
+
+  check(): Promise<void> {
+    return checkBeforeRestore(this.context, this.images, this.findSource);
+  }
+
+  /**
+   * PID is restored and does not run yet: its ghosts get what CRIU's image cannot hold. CRIU opened them by the names
+   * they had, so the names tell them apart; where two ghosts had the same, nothing is guessed.
+   */
+  async resumed(pid: number): Promise<void> {
+    const { host, log } = this.context;
+    if (!isOurs(host.files, this.images)) return;
+    const { ghosts } = readManifest(host.files, this.images);
+    for (const found of findGhosts(host.processes, [pid]).ghosts) {
+      const matches = ghosts.filter(entry => isSame(entry, found));
+      const [entry] = matches;
+      if (!entry || matches.length > 1) continue;
+      const missing = completeGhost(this.context, found, entry);
+      if (missing.length > 0) log.warn(`could not set ${missing.join(', ')} of ${entry.path} again`, { pid });
+    }
+  }
+}
+
+/**
+ * Finish an interrupted seal, refuse what would not come back whole, and make linked ghosts again.
+ * @param findSource where external mounts of the container come from on this host
+ */
+export async function checkBeforeRestore(
+  context: Context,
+  images: string,
+  findSource: FindSource,
+): Promise<void> {
+  const { files } = context.host;
+  if (!isOurs(files, images)) return;
+  if (readJournal(files, images)) sealImages(context, images, false);
+  const { images: where, damage } = await verify(context, images);
+  const [first] = damage;
+  if (first) {
+    const more = damage.length > 1 ? ` (and ${damage.length - 1} more)` : '';
+    throw new GhostkeepError(
+      first.code as GhostkeepError['code'],
+      first.subject,
+      `cannot restore from ${where}: ${first.message}${more}; \`ghostkeep verify -D ${where}\` lists all`,
+    );
+  }
+  await recreateLinked(context, images, readManifest(files, images), findSource);
+}
+
+function isSame(entry: ManifestGhost, found: Ghost): boolean {
+  if (found.class === 'linked' || entry.linked || found.stat.size !== countFromJson(entry.size)) return false;
+  return entry.paths.some(place => pathFromText(place).equals(pathOf(found)));
+}
+
+function completeGhost({ host }: Context, found: Ghost, entry: ManifestGhost): string[] {
+  const [holder] = found.holders;
+  if (!holder) return [];
+  let fd: number | undefined;
+  try {
+    fd = host.processes.pin(holder.pid, holder.link);
+    return applyMetadata(host, fd, entry, ['xattrs', 'times']);
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    return [`metadata (${reasonOf(error)})`];
+  } finally {
+    if (fd !== undefined) host.processes.unpin(fd);
+  }
+}

@@ -1,0 +1,56 @@
+/**
+ * Make the names of linked ghosts again before CRIU opens them: their file system was somebody else's and may have come
+ * back empty. Where it did not, what is there stays as it is.
+ */
+import type { Manifest, ManifestGhost } from '../base/documents/generated/manifest.js';
+import { GhostkeepError, translate } from '../base/errors.js';
+import { pathFromText } from '../base/path-bytes.js';
+import { type Context, whenMoving } from './context.js';
+import { applyMetadata } from './metadata.js';
+
+/** Where an external mount of the container comes from on this host; undefined when CRIU restores the mount itself. */
+export type FindSource = (mountPoint: string) => Promise<string | undefined>;
+
+export async function recreateLinked(
+  context: Context,
+  images: string,
+  manifest: Manifest,
+  findSource: FindSource,
+): Promise<void> {
+  for (const ghost of manifest.ghosts)
+    if (ghost.linked) await recreate(context, images, ghost, ghost.linked, findSource);
+}
+
+async function recreate(
+  context: Context,
+  images: string,
+  ghost: ManifestGhost,
+  group: NonNullable<ManifestGhost['linked']>,
+  findSource: FindSource,
+): Promise<void> {
+  const { files, engine } = context.host;
+  const mountPoint = pathFromText(group.mountPoint).toString('utf8');
+  const source = await findSource(mountPoint);
+  if (source === undefined) return;
+  if (!source.startsWith('/')) {
+    throw new GhostkeepError(
+      'IO',
+      mountPoint,
+      `cannot make ${ghost.path} again: ${mountPoint} comes from ${source}, which is no path`,
+    );
+  }
+  const imageFd = files.open(`${images}/${ghost.image}`);
+  try {
+    const made = await files.makeNames(source, group.names.map(pathFromText), async fd => {
+      await engine.restore(imageFd, fd, whenMoving(context));
+      const missing = applyMetadata(context.host, fd, ghost);
+      if (missing.length > 0) context.log.warn(`could not set ${missing.join(', ')} of ${ghost.path} again`);
+    });
+    if (made !== 'nothing')
+      context.log.info(`made ${made === 'file' ? 'again' : 'missing names of'} ${ghost.path} in ${source}`);
+  } catch (error) {
+    throw translate(error, 'IO', source, `cannot make ${ghost.path} again in ${source}`);
+  } finally {
+    files.close(imageFd);
+  }
+}

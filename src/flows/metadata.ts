@@ -1,0 +1,41 @@
+import type { ManifestGhost } from '../base/documents/generated/manifest.js';
+import { errnoOf } from '../base/errors.js';
+import type { Host } from '../base/host.js';
+
+export type MetadataPart = 'owner' | 'xattrs' | 'mode' | 'times';
+
+/** Owner before mode (chown clears setuid bits), times last (everything else touches them). */
+const all: readonly MetadataPart[] = ['owner', 'xattrs', 'mode', 'times'];
+
+/**
+ * Give a file what the manifest knows of its ghost.
+ * @returns what could not be set, as `owner (EPERM)`: without privilege that is no failure, but it is said
+ */
+export function applyMetadata(
+  { files, engine }: Pick<Host, 'files' | 'engine'>,
+  fd: number,
+  ghost: ManifestGhost,
+  parts: readonly MetadataPart[] = all,
+): string[] {
+  const missing: string[] = [];
+  const attempt = (what: string, apply: () => void) => {
+    try {
+      apply();
+    } catch (error) {
+      const errno = errnoOf(error);
+      if (errno === undefined) throw error;
+      missing.push(`${what} (${errno})`);
+    }
+  };
+  // In a linked group's folder on the host, ids are the host's.
+  const [uid, gid] = ghost.linked ? [ghost.linked.hostUid, ghost.linked.hostGid] : [ghost.uid, ghost.gid];
+  if (parts.includes('owner')) attempt('owner', () => files.setOwner(fd, uid, gid));
+  if (parts.includes('xattrs')) {
+    for (const [name, value] of Object.entries(ghost.xattrs)) {
+      attempt(name, () => engine.setXattr(fd, name, Buffer.from(value ?? '', 'base64')));
+    }
+  }
+  if (parts.includes('mode')) attempt('mode', () => files.setMode(fd, ghost.mode & 0o7777));
+  if (parts.includes('times')) attempt('times', () => engine.setTimes(fd, ghost.atime, ghost.mtime));
+  return missing;
+}

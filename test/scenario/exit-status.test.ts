@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import { describe, it } from 'node:test';
+import { commands } from '../../src/cli/commands.js';
+import { ghostFile, ghostkeep, type Run, temporaryFolder } from './ghostkeep.js';
+
+const noPid = '4194304';
+
+describe('exit status', () => {
+  const wrong: string[][] = [
+    [],
+    ['nonsense'],
+    ['--nonsense'],
+    ['__proto__'],
+    ['constructor'],
+    ['scan', '--pid', 'x'],
+    ['scan', '--pid', '0'],
+    ['scan', '--pid', '-1'],
+    ['scan', '--all', '--pid', '1'],
+    ['scan', 'extra'],
+    ['scan', '--bad'],
+    ['dump', '-D', '/tmp/x'],
+    ['dump', '--pid', '1'],
+    ['dump', '--pid', '1', '-D', ''],
+    ['dump', '--pid', '1', '-D', '/tmp/gk-none', '--engine', 'dd'],
+    ['show'],
+    ['verify'],
+    ['verify', '-D'],
+    ['restore', '-D', '/tmp'],
+    ['restore', '-D', '/tmp', '--to', '/tmp/x', '--ghost', '0'],
+    ['seal'],
+    ['checkpoint', 'runc', 'checkpoint', 'x'],
+    ['checkpoint', '--hold', '0', '--', 'runc', 'checkpoint', 'x'],
+    ['checkpoint', '--', 'runc', 'restore', 'x'],
+    ['gate', 'predump'],
+    ['hook', 'x'],
+  ];
+  for (const args of wrong)
+    it(`when it is called as \`ghostkeep ${args.join(' ')}\`, it is 2, with a reason and nothing on stdout`, () => {
+      const { status, stdout, stderr } = ghostkeep(args);
+      assert.equal(status, 2, stderr);
+      assert.equal(stdout, '');
+      assert.notEqual(stderr, '');
+      assert.ok(!stderr.includes('    at '), 'no stack');
+    });
+
+  it('when something fails, it is 1, with one line that ends in the code', t => {
+    const folder = temporaryFolder(t);
+    const cases: [string[], string][] = [
+      [['scan', '--container', 'gk-no-such-container'], 'NOT_FOUND'],
+      [['scan', '--cgroup', '/gk-no-such-cgroup'], 'NOT_FOUND'],
+      [['show', '-D', folder], 'MANIFEST_MISSING'],
+      [['show', '-D', `${folder}/none`], 'MANIFEST_MISSING'],
+      [['seal', '-D', folder], 'MANIFEST_MISSING'],
+      [['restore', '-D', folder, '--to', `${folder}/to`], 'MANIFEST_MISSING'],
+      [['dump', '--pid', noPid, '-D', `${folder}/x`], 'HOLDER_GONE'],
+      [['checkpoint', '--', 'podman', 'checkpoint', 'x'], 'RUNTIME_UNKNOWN'],
+    ];
+    for (const [args, code] of cases) {
+      const { status, stdout, stderr } = ghostkeep(args);
+      assert.equal(status, 1, args.join(' '));
+      assert.equal(stdout, '', args.join(' '));
+      assert.ok(!stderr.includes('    at '), stderr);
+      assert.match(stderr, new RegExp(`(^|\\n)ghostkeep: cannot .*\\[${code}\\]\\n$`), args.join(' '));
+    }
+  });
+
+  it('when a dump is damaged or not there, verify is 1 and says so on stdout', t => {
+    const { status, stdout, stderr } = ghostkeep(['verify', '-D', temporaryFolder(t)]);
+    assert.deepEqual([status, stderr], [1, '']);
+    assert.match(stdout, /\[MANIFEST_MISSING\]\n$/);
+  });
+
+  it('when help or the version is asked for, it is 0 and on stdout', () => {
+    for (const args of [
+      ['--help'],
+      ['-h'],
+      ['help'],
+      ['--version'],
+      ...Object.keys(commands).map(name => [name, '--help']),
+    ]) {
+      const { status, stdout, stderr } = ghostkeep(args);
+      assert.deepEqual([status, stderr], [0, ''], args.join(' '));
+      assert.notEqual(stdout, '');
+    }
+  });
+});
+
+describe('--json', () => {
+  it('when a command has it, stdout is one JSON document and nothing else', t => {
+    const folder = temporaryFolder(t);
+    ghostFile(t, folder, 'ghost', 'content');
+    const images = `${folder}/images`;
+    const json = ({ status, stdout, stderr }: Run, expected = 0) => {
+      assert.equal(status, expected, stderr);
+      return JSON.parse(stdout) as Record<string, unknown>;
+    };
+    const scan = json(ghostkeep(['scan', '--pid', String(process.pid), '--pid', noPid, '--json']));
+    assert.deepEqual(Object.keys(scan), ['ghosts', 'unseen']);
+    const dump = json(ghostkeep(['dump', '--pid', String(process.pid), '-D', images, '--json']));
+    assert.equal(dump['state'], 'sealed');
+    assert.deepEqual(json(ghostkeep(['show', '-D', images, '--json'])), dump);
+    assert.deepEqual(json(ghostkeep(['verify', '-D', images, '--json']))['damage'], []);
+    fs.rmSync(`${images}/ghost-file-1.img`);
+    const damaged = json(ghostkeep(['verify', '-D', images, '--json']), 1);
+    assert.deepEqual(
+      (damaged['damage'] as { code: string }[]).map(({ code }) => code),
+      ['IMAGE_MISSING'],
+    );
+  });
+
+  it('when it is for people, it says the same in words', t => {
+    const folder = temporaryFolder(t);
+    ghostFile(t, folder, 'ghost', 'x'.repeat(20_000));
+    const images = `${folder}/images`;
+    assert.match(
+      ghostkeep(['scan', '--pid', String(process.pid)]).stdout,
+      /unlinked .* ghostkeep .*\/ghost\n1 ghosts, 20 KiB allocated\n$/,
+    );
+    assert.match(ghostkeep(['dump', '--pid', String(process.pid), '-D', images]).stdout, /1 ghosts, sealed /);
+    assert.match(ghostkeep(['show', '-D', images, '--extents']).stdout, /\[0, 20000\) {2}19\.5 KiB\n$/);
+    assert.match(ghostkeep(['verify', '-D', images]).stdout, /1 ghosts, no damage found\n$/);
+    assert.match(ghostkeep(['restore', '-D', images, '--to', `${folder}/to`]).stdout, /ghost-1 .*19\.5 KiB/);
+    assert.equal(fs.readFileSync(`${folder}/to/ghost-1`, 'latin1'), 'x'.repeat(20_000));
+  });
+});

@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import fs from 'node:fs';
+import { describe, it, type TestContext } from 'node:test';
+import { dumpGhosts } from '../../src/flows/dump.js';
+import { resolvePolicy } from '../../src/oci/policy.js';
+import { ghostkeepError } from '../unit/expect.js';
+import { filesIn, flows, ghostFile, temporaryFolder } from './ghostkeep.js';
+
+const content = randomBytes(48 << 20);
+
+/** Dump a ghost of this process while CHANGE is done to it again and again, from the first byte copied. */
+async function dumpWhile(t: TestContext, change: (fd: number, round: number) => void): Promise<string> {
+  const folder = temporaryFolder(t);
+  const images = `${folder}/images`;
+  fs.mkdirSync(images);
+  const fd = ghostFile(t, folder, 'ghost', content);
+  ghostFile(t, folder, 'calm', 'this one does not change');
+  let round = 0;
+  const timer = setInterval(() => change(fd, round++), 1);
+  const request = { images, pids: [process.pid], policy: resolvePolicy({ engine: 'read' }), criu: true };
+  try {
+    await assert.rejects(dumpGhosts(flows(), request), ghostkeepError('GHOST_CHANGED', `${folder}/ghost`));
+  } finally {
+    clearInterval(timer);
+  }
+  return images;
+}
+
+describe('a writer outside the container', () => {
+  it('when it shrinks the file while it is copied, the dump fails and leaves nothing', async t => {
+    const images = await dumpWhile(t, (fd, round) =>
+      fs.ftruncateSync(fd, content.length - 4096 * (round + 1)),
+    );
+    assert.deepEqual(fs.readdirSync(images), []);
+  });
+
+  it('when it makes the file grow, the dump fails and leaves nothing', async t => {
+    const images = await dumpWhile(t, fd => fs.writeSync(fd, 'more'));
+    assert.deepEqual(fs.readdirSync(images), []);
+  });
+
+  it('when it writes in place, the dump fails and leaves nothing', async t => {
+    const images = await dumpWhile(t, fd => fs.writeSync(fd, 'other', 0));
+    assert.deepEqual(filesIn(images), []);
+  });
+});

@@ -1,0 +1,191 @@
+/** The helper alone, with this test as the gate: native/gate/PROTOCOL.md. */
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import fs from 'node:fs';
+import type { Socket } from 'node:net';
+import readline from 'node:readline';
+import { describe, it, type TestContext } from 'node:test';
+import { filesImage, regFile } from '../unit/criu/images.js';
+import { filesIn, ghostFile, ghostkeep, program, temporaryFolder } from './ghostkeep.js';
+
+const longestLine = 4096;
+
+class Gate {
+  readonly #child: ChildProcess;
+  readonly #socket: Socket;
+  readonly #lines: AsyncIterator<string>;
+
+  constructor(t: TestContext, stage: string, images: string) {
+    const folder = fs.openSync(images, 'r');
+    this.#child = spawn(process.execPath, [program, 'gate', stage], {
+      stdio: ['ignore', 'ignore', 'pipe', 'pipe', folder],
+      cwd: '/',
+      env: {},
+    });
+    fs.closeSync(folder);
+    t.after(() => this.#child.kill('SIGKILL'));
+    this.#socket = this.#child.stdio[3] as Socket;
+    this.#lines = readline.createInterface({ input: this.#socket })[Symbol.asyncIterator]();
+  }
+
+  say(line: string): void {
+    this.#socket.write(`${line}\n`);
+  }
+
+  /** Lines up to the answer; signs of life and notes are checked and left out. */
+  async answer(): Promise<string[]> {
+    const lines: string[] = [];
+    for (;;) {
+      const { value, done } = await this.#lines.next();
+      if (done) return [...lines, 'end of file'];
+      const line = value as string;
+      assert.ok(Buffer.byteLength(line) < longestLine);
+      if (!/^(note|warn|progress) /.test(line)) lines.push(line);
+      if (/^(ready|done|refuse)\b/.test(line)) return lines;
+    }
+  }
+
+  async ask(line: string): Promise<string[]> {
+    this.say(line);
+    return this.answer();
+  }
+
+  /** The gate has gone, or is through. @returns exit status, and how long that took */
+  async end(): Promise<number | null> {
+    this.#socket.end();
+    if (this.#child.exitCode === null) await once(this.#child, 'exit');
+    return this.#child.exitCode;
+  }
+}
+
+function setting(t: TestContext) {
+  const folder = temporaryFolder(t);
+  const images = `${folder}/images`;
+  fs.mkdirSync(images);
+  ghostFile(t, folder, 'ghost', 'x'.repeat(20_000));
+  return { folder, images };
+}
+
+/** The log stays, as CRIU's own does. */
+const filesBesideLog = (images: string) => filesIn(images).filter(name => name !== 'ghostkeep.log');
+
+const endOfCriu = (images: string, key: string) =>
+  fs.writeFileSync(`${images}/files.img`, filesImage(regFile({ id: 1, name: key, ext: true })));
+
+describe('the gate protocol', () => {
+  it('when CRIU succeeds, the dump is sealed and verifies', async t => {
+    const { images } = setting(t);
+    const gate = new Gate(t, 'dump', images);
+    assert.match((await gate.answer())[0] ?? '', /^ready [0-9]+$/);
+    const [key = '', ...rest] = await gate.ask(`checkpoint ${process.pid}`);
+    assert.match(key, /^external file\[[0-9a-f]+:[0-9a-f]+\]$/);
+    assert.deepEqual(rest, ['done']);
+    assert.deepEqual(await gate.ask(`checkpoint ${process.pid}`), ['done'], 'it is covered already');
+    endOfCriu(images, key.slice('external '.length));
+    assert.deepEqual(await gate.ask('finish 0'), ['done']);
+    assert.equal(await gate.end(), 0);
+    assert.deepEqual(filesBesideLog(images), [
+      'files.img',
+      'ghost-file-1.img',
+      'ghostkeep/manifest.json',
+      'remap-fpath.img',
+    ]);
+    assert.equal(ghostkeep(['verify', '-D', images]).status, 0);
+  });
+
+  it('when CRIU fails, nothing of the dump is left', async t => {
+    const { images } = setting(t);
+    const gate = new Gate(t, 'dump', images);
+    await gate.answer();
+    await gate.ask(`checkpoint ${process.pid}`);
+    assert.deepEqual(await gate.ask('finish 1'), ['done']);
+    assert.equal(await gate.end(), 0);
+    assert.deepEqual(filesBesideLog(images), []);
+  });
+
+  it('when the gate goes away without a word, nothing of the dump is left', async t => {
+    const { images } = setting(t);
+    const gate = new Gate(t, 'dump', images);
+    await gate.answer();
+    await gate.ask(`checkpoint ${process.pid}`);
+    assert.ok(fs.existsSync(`${images}/ghostkeep/journal.json`));
+    assert.equal(await gate.end(), 0);
+    assert.deepEqual(filesBesideLog(images), []);
+  });
+
+  it('when sealing fails, it refuses with the way out, keeps the journal, and seal goes on', async t => {
+    const { images } = setting(t);
+    const gate = new Gate(t, 'dump', images);
+    await gate.answer();
+    const [key = ''] = await gate.ask(`checkpoint ${process.pid}`);
+    const [refusal = ''] = await gate.ask('finish 0');
+    assert.match(refusal, /^refuse cannot seal .*ghostkeep seal -D .*\[SEAL_FAILED\]$/);
+    assert.equal(await gate.end(), 0);
+    assert.ok(fs.existsSync(`${images}/ghostkeep/journal.json`));
+    endOfCriu(images, key.slice('external '.length));
+    const seal = ghostkeep(['seal', '-D', images]);
+    assert.equal(seal.status, 0, seal.stderr);
+    assert.match(seal.stdout, /1 ghosts, sealed now/);
+    assert.match(ghostkeep(['seal', '-D', images]).stdout, /1 ghosts, sealed before/);
+  });
+
+  it('when a request is unknown or belongs to the other stage, it refuses and lives on', async t => {
+    const { images } = setting(t);
+    const gate = new Gate(t, 'dump', images);
+    await gate.answer();
+    for (const request of ['restore', 'hello', '', 'checkpointx 1', '__proto__ 1', 'constructor 1'])
+      assert.match((await gate.ask(request))[0] ?? '', /^refuse cannot answer .*\[PROTOCOL\]$/, request);
+    assert.equal((await gate.ask(`checkpoint ${process.pid}`)).at(-1), 'done');
+    assert.equal(await gate.end(), 0);
+  });
+
+  it('when the process is none, it refuses, and the end leaves nothing', async t => {
+    for (const pid of ['4194305', 'x', '', '-1', '1e99']) {
+      const { images } = setting(t);
+      const gate = new Gate(t, 'dump', images);
+      await gate.answer();
+      assert.match((await gate.ask(`checkpoint ${pid}`))[0] ?? '', /^refuse .*\[HOLDER_GONE\]$/, pid);
+      assert.deepEqual(await gate.ask('finish -1'), ['done']);
+      assert.equal(await gate.end(), 0);
+      assert.deepEqual(filesBesideLog(images), []);
+    }
+  });
+
+  it('when a reason has newlines or is longer than a line may be, it is one line all the same', async t => {
+    const { images } = setting(t);
+    const deep = `${'d'.repeat(200)}/`.repeat(4);
+    fs.mkdirSync(`${images}/${deep}`, { recursive: true });
+    const gate = new Gate(t, 'dump', images);
+    await gate.answer();
+    const [refusal = ''] = await gate.ask(`${'ü'.repeat(3000)} 1`);
+    assert.match(refusal, /^refuse /);
+    assert.ok(!refusal.includes('\ufffd'));
+    assert.equal(await gate.end(), 0);
+  });
+
+  it('when an image is damaged, restore is refused; when it is whole or not ours, it is not', async t => {
+    const { folder, images } = setting(t);
+    fs.mkdirSync(`${folder}/other`);
+    const other = new Gate(t, 'restore', `${folder}/other`);
+    await other.answer();
+    assert.deepEqual(await other.ask('restore'), ['done']);
+    assert.equal(await other.end(), 0);
+
+    assert.equal(ghostkeep(['dump', '--pid', String(process.pid), '-D', images]).status, 0);
+    const whole = new Gate(t, 'restore', images);
+    await whole.answer();
+    assert.deepEqual(await whole.ask('restore'), ['done']);
+    assert.match((await whole.ask('checkpoint 1'))[0] ?? '', /^refuse .*\[PROTOCOL\]$/);
+    assert.equal(await whole.end(), 0);
+
+    fs.truncateSync(`${images}/ghost-file-1.img`, 1000);
+    const damaged = new Gate(t, 'restore', images);
+    await damaged.answer();
+    assert.match(
+      (await damaged.ask('restore'))[0] ?? '',
+      /^refuse cannot restore .*ghost-file-1\.img.*\[IMAGE_TRUNCATED\]$/,
+    );
+    assert.equal(await damaged.end(), 0);
+  });
+});

@@ -1,0 +1,108 @@
+/** What scenarios are made of: the built program, folders that go away again, and real files without a name. */
+import { type SpawnSyncReturns, spawn, spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import type { TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { silent } from '../../src/base/log.js';
+import type { Context } from '../../src/flows/context.js';
+import { linuxHost } from '../../src/host/linux.js';
+
+const top = fileURLToPath(new URL('../..', import.meta.url));
+export const program = path.join(top, 'dist/ghostkeep.mjs');
+export const workload = path.join(top, 'build/ghost-workload');
+export const isRoot = process.getuid?.() === 0;
+
+export interface Run {
+  status: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+export interface RunOptions {
+  input?: string | Buffer;
+  env?: Record<string, string>;
+  uid?: number;
+  cwd?: string;
+}
+
+/** Run the program to its end. */
+export function ghostkeep(args: readonly string[], { input = '', uid, ...options }: RunOptions = {}): Run {
+  const result: SpawnSyncReturns<string> = spawnSync(process.execPath, [program, ...args], {
+    input,
+    encoding: 'utf8',
+    timeout: 30_000,
+    maxBuffer: 64 << 20,
+    ...(uid === undefined ? {} : { uid, gid: uid }),
+    ...options,
+  });
+  if (result.error && (result.error as NodeJS.ErrnoException).code !== 'EPIPE') throw result.error;
+  return { status: result.status, stdout: result.stdout, stderr: result.stderr };
+}
+
+/** The flows without a process around them, for what is done a thousand times. */
+export const flows = (): Context => ({ host: linuxHost(), log: silent, tool: 'ghostkeep test' });
+
+export function temporaryFolder(t: TestContext, parent = tmpdir()): string {
+  const folder = fs.mkdtempSync(path.join(parent, 'gk-'));
+  t.after(() => fs.rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** A file of this process that has no name any more. Closed when the test ends. */
+export function ghostFile(
+  t: TestContext,
+  folder: string,
+  name: string | Buffer,
+  content: string | Buffer,
+): number {
+  const file = Buffer.concat([Buffer.from(`${folder}/`), Buffer.from(name as string)]);
+  const fd = fs.openSync(file, 'wx+');
+  fs.writeSync(fd, content as Buffer);
+  fs.unlinkSync(file);
+  t.after(() => fs.closeSync(fd));
+  return fd;
+}
+
+export interface Workload {
+  pid: number;
+  /** Lines of DIR/ready: one a holder. */
+  holders: { kind: string; role: string; pid: number; fd: number; size: number; ino: number | string }[];
+}
+
+/** The workload, with its ghosts made and all its processes stopped, as a runtime would freeze them. */
+export async function stoppedWorkload(
+  t: TestContext,
+  folder: string,
+  kinds: readonly string[],
+): Promise<Workload> {
+  const child = spawn(workload, ['run', folder, ...kinds], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+    detached: true,
+  });
+  const pid = child.pid as number;
+  t.after(() => process.kill(-pid, 'SIGKILL'));
+  for (let waits = 0; !fs.existsSync(`${folder}/ready`); waits += 1) {
+    if (waits > 2000 || child.exitCode !== null) throw new Error(`the workload made no ${folder}/ready`);
+    await sleep(10);
+  }
+  process.kill(-pid, 'SIGSTOP');
+  const lines = fs.readFileSync(`${folder}/ready`, 'utf8').trim().split('\n');
+  return { pid, holders: lines.map(line => JSON.parse(line) as Workload['holders'][number]) };
+}
+
+/** What a machine cannot run is skipped with a reason; under CI nothing may be. */
+export function needs(t: TestContext, condition: boolean, reason: string): boolean {
+  if (condition) return true;
+  if (process.env['CI'] === 'true') throw new Error(`under CI nothing may be skipped: ${reason}`);
+  t.skip(reason);
+  return false;
+}
+
+/** Names in a folder and below, without those of folders. */
+export const filesIn = (folder: string): string[] =>
+  (fs.readdirSync(folder, { recursive: true }) as string[])
+    .filter(name => !fs.statSync(path.join(folder, name)).isDirectory())
+    .sort();

@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import fs from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import { filesIn, ghostFile, ghostkeep, isRoot, needs, temporaryFolder } from './ghostkeep.js';
+
+/** A file system of its own, SIZE large; undefined where none can be mounted. */
+function smallDisk(t: TestContext, size: string): string | undefined {
+  if (!needs(t, isRoot, 'mounting a small tmpfs needs root')) return undefined;
+  const folder = fs.mkdtempSync(path.join(tmpdir(), 'gk-disk-'));
+  const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'gk-test', folder]).status === 0;
+  t.after(() => {
+    if (mounted) spawnSync('umount', [folder]);
+    fs.rmdirSync(folder);
+  });
+  if (!needs(t, mounted, 'no tmpfs can be mounted here')) return undefined;
+  return folder;
+}
+
+describe('an image directory without room', () => {
+  it('when the disk is smaller than a ghost, it says how much is needed and free, and leaves nothing half', t => {
+    const disk = smallDisk(t, '2m');
+    if (!disk) return;
+    ghostFile(t, temporaryFolder(t), 'fits', 'small');
+    ghostFile(t, temporaryFolder(t), 'large', randomBytes(4 << 20));
+    const { status, stdout, stderr } = ghostkeep(['dump', '--pid', String(process.pid), '-D', disk]);
+    assert.equal(status, 1);
+    assert.equal(stdout, '');
+    assert.match(
+      stderr,
+      /cannot dump ghost .*large\): no space left in .* 4 MiB allocated, .* free; make room .*\[NO_SPACE\]/,
+    );
+    assert.deepEqual(filesIn(disk), []);
+  });
+
+  it('when the ghosts fit but the reserve does not, it names the reserve and leaves nothing half', t => {
+    const disk = smallDisk(t, '4m');
+    if (!disk) return;
+    ghostFile(t, temporaryFolder(t), 'fits', randomBytes(1 << 20));
+    const { status, stderr } = ghostkeep(['dump', '--pid', String(process.pid), '-D', disk]);
+    assert.equal(status, 1);
+    assert.match(stderr, /cannot finish the dump: .* free in .* reserves 16 MiB; .*\[NO_SPACE\]/);
+    assert.deepEqual(fs.readdirSync(disk), []);
+  });
+});

@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict';
+import { appendFileSync, cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { after, before, beforeEach, describe, it } from 'node:test';
+import { InstallTree } from './install-tree.js';
+
+const hooksD = '/usr/share/containers/oci/hooks.d';
+const lib = '/usr/local/lib/ghostkeep';
+
+describe('install.sh --check', () => {
+  let host: InstallTree;
+  const old = { CRIU: '' };
+  before(() => {
+    host = new InstallTree();
+    old.CRIU = host.compileCriu(11);
+    const { status, said } = host.run([]);
+    assert.equal(status, 0, said);
+    cpSync(host.root, host.at('../installed'), { recursive: true });
+  });
+  beforeEach(() => {
+    rmSync(host.root, { recursive: true });
+    cpSync(host.at('../installed'), host.root, { recursive: true });
+  });
+  after(() => host.remove());
+
+  const check = (damage: () => void, environment: Record<string, string> = {}) => {
+    damage();
+    return host.run(['--check'], environment);
+  };
+
+  const damages: [string, () => void, RegExp][] = [
+    ['a file is missing', () => rmSync(host.at(`${lib}/package.json`)), /package\.json is missing/],
+    [
+      'a file was changed',
+      () => appendFileSync(host.at(`${lib}/install.sh`), '#'),
+      /is not what was installed/,
+    ],
+    [
+      'the interpreter is gone',
+      () => launcher("exec '/no/node' 'x'"),
+      /interpreter: \/no\/node does not run/,
+    ],
+    ['the program does not start', () => entry('throw 1'), /program: .* does not run/],
+    ['the library does not load', () => library('not ELF'), /library: /],
+    ['a hooks.d file is damaged', () => hook('{"version": "1.0.0"}'), /hooks\.d: .*must have version, hook/],
+    [
+      'a setting is wrong',
+      () => settings('{"engine": "teleport"}'),
+      /config\.json: engine must be one of \["auto"/,
+    ],
+    ['a setting is unknown', () => settings('{"engin": "auto"}'), /unknown keys: engin/],
+    ['a size is wrong', () => settings('{"limit": "4 GB"}'), /limit must match/],
+    [
+      'the gate is missing',
+      () => rmSync(host.at('/usr/lib/criu/ghostkeep.so')),
+      /gate: .* would load .* not there/,
+    ],
+  ];
+  const launcher = (text: string) =>
+    writeFileSync(host.at('/usr/local/bin/ghostkeep'), `#!/bin/sh\n${text}\n`);
+  const entry = (text: string) => writeFileSync(host.at(`${lib}/dist/ghostkeep.mjs`), text);
+  const library = (text: string) => writeFileSync(host.at(`${lib}/build/libghostkeep.so`), text);
+  const hook = (text: string) => writeFileSync(host.at(`${hooksD}/ghostkeep-poststop.json`), text);
+  const settings = (text: string) => writeFileSync(host.at('/etc/ghostkeep/config.json'), text);
+
+  for (const [what, damage, about] of damages) {
+    it(`fails when ${what}`, () => {
+      const { status, said } = check(damage);
+      assert.equal(status, 1, said);
+      assert.match(said.match(/^FAIL .*/gm)?.join('\n') ?? '', about);
+    });
+  }
+
+  it('accepts settings that the schema accepts', () => {
+    const { status, said } = check(() => settings('{"engine": "seek", "limit": "4G", "reserve": 0}'));
+    assert.equal(status, 0, said);
+  });
+
+  it('says what it means that a CRIU is too old', () => {
+    const { status, said } = check(() => {}, old);
+    assert.equal(status, 0, said);
+    assert.match(said, /^note +gate: .*inert: .*older than 4\.0.*ghostkeep checkpoint/m);
+  });
+
+  it('says so when a file in /etc hides ours', () => {
+    const { said } = check(() => {
+      mkdirSync(host.at('/etc/containers/oci/hooks.d'), { recursive: true });
+      writeFileSync(host.at('/etc/containers/oci/hooks.d/ghostkeep-prestart.json'), '{}');
+    });
+    assert.match(said, /^note +hooks\.d: .*prestart\.json hides ours/m);
+  });
+
+  it('fails when the gate starts another installation', () => {
+    const { status, said } = check(() => {
+      assert.equal(host.run([], { PREFIX: '/opt/other' }).status, 0);
+    });
+    assert.equal(status, 1);
+    assert.match(said, /ghostkeep\.so starts another program than \/usr\/local\/bin\/ghostkeep/);
+  });
+
+  it('looks where CRIU_LIBS_DIR says, if that is a directory', () => {
+    const { said } = check(() => mkdirSync(host.at('/plugins')), { CRIU_LIBS_DIR: '/plugins' });
+    assert.match(said, /would load \/plugins\/ghostkeep\.so/);
+    const again = host.run(['--check'], { CRIU_LIBS_DIR: path.join('/no', 'such') });
+    assert.equal(again.status, 0, again.said);
+  });
+});

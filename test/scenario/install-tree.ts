@@ -1,0 +1,82 @@
+/** A finished source tree of its own, a root directory to install into, and programs that look like a criu. */
+import { execFileSync, spawnSync } from 'node:child_process';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const top = fileURLToPath(new URL('../..', import.meta.url));
+
+export class InstallTree {
+  readonly folder = mkdtempSync(path.join(os.tmpdir(), 'ghostkeep-install-'));
+  /** DESTDIR */
+  readonly root = path.join(this.folder, 'root');
+  readonly tree = path.join(this.folder, 'tree');
+  private readonly criu: string;
+
+  constructor() {
+    mkdirSync(path.join(this.tree, 'build'), { recursive: true });
+    for (const name of ['dist', 'hooks', 'schemas', 'install', 'install.sh', 'package.json']) {
+      cpSync(path.join(top, name), path.join(this.tree, name), { recursive: true });
+    }
+    for (const name of ['libghostkeep.so', 'ghostkeep.so', 'ghost-workload']) {
+      cpSync(path.join(top, 'build', name), path.join(this.tree, 'build', name));
+    }
+    for (const name of ['native', 'node_modules'])
+      symlinkSync(path.join(top, name), path.join(this.tree, name));
+    this.criu = this.compileCriu(12);
+  }
+
+  /** @param environment overrides; an empty value is as none */
+  run(args: string[], environment: Record<string, string> = {}) {
+    const { status, stdout, stderr } = spawnSync('bash', [path.join(this.tree, 'install.sh'), ...args], {
+      env: { PATH: process.env['PATH'], DESTDIR: this.root, CRIU: this.criu, ...environment },
+      encoding: 'utf8',
+    });
+    return { status, said: stdout + stderr };
+  }
+
+  /** Where an installed file is. */
+  at(file: string): string {
+    return path.join(this.root, file);
+  }
+
+  /** Every file and directory below the root with what changes when it is written anew. */
+  snapshot(): Record<string, string> {
+    const found: Record<string, string> = {};
+    if (!statSync(this.root, { throwIfNoEntry: false })) return found;
+    for (const name of readdirSync(this.root, { recursive: true, encoding: 'utf8' })) {
+      const { ino, mode, mtimeMs } = statSync(this.at(name));
+      found[name] = `${ino} ${mode.toString(8)} ${mtimeMs}`;
+    }
+    return found;
+  }
+
+  remove(): void {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  /** What install.sh asks of a criu: its symbols and strings. 12 hooks are CRIU 4.0's; 11, those of one before. */
+  compileCriu(hooks: number): string {
+    const source = path.join(this.folder, `criu-${hooks}.c`);
+    const binary = path.join(this.folder, `criu-${hooks}`);
+    writeFileSync(
+      source,
+      `char cr_plugin_ctl[${16 * (hooks + 1)}];
+       void add_external(void) {} void criu_get_image_dir(void) {} void print_on_level(void) {}
+       const char *other = "/etc/criu/default.conf", *directory = "/usr/lib/criu/";
+       int main(void) { return other == directory; }`,
+    );
+    execFileSync('cc', ['-rdynamic', '-o', binary, source]);
+    return binary;
+  }
+}

@@ -1,0 +1,190 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { renderHook, renderHookDocument } from '../../src/oci/hooks-d.js';
+import { InstallTree } from './install-tree.js';
+
+const hooksD = '/usr/share/containers/oci/hooks.d';
+const config = '/etc/ghostkeep/config.json';
+const gate = '/usr/lib/criu/ghostkeep.so';
+
+/** Names that are in one only, or were written anew. */
+const changed = (before: Record<string, string>, after: Record<string, string>) =>
+  Object.keys({ ...before, ...after }).filter(name => before[name] !== after[name]);
+
+describe('install.sh', () => {
+  let host: InstallTree;
+  beforeEach(() => {
+    host = new InstallTree();
+  });
+  afterEach(() => host.remove());
+
+  const install = (environment = {}) => {
+    const { status, said } = host.run([], environment);
+    assert.equal(status, 0, said);
+    return said;
+  };
+
+  it('installs what its check accepts, again without writing anything, and removes all of it', () => {
+    install();
+    const { status, said } = host.run(['--check']);
+    assert.equal(status, 0, said);
+    assert.match(said, /^ok +gate: .*active/m);
+    const first = host.snapshot();
+    for (const file of [config, gate, '/usr/local/bin/ghostkeep', `${hooksD}/ghostkeep-prestart.json`]) {
+      assert.ok(first[file.slice(1)], `${file} is installed`);
+    }
+
+    install();
+    assert.deepEqual(changed(first, host.snapshot()), []);
+
+    assert.equal(host.run(['--uninstall']).status, 0);
+    assert.deepEqual(Object.keys(host.snapshot()), []);
+    assert.equal(host.run(['--uninstall']).status, 0, 'a second time');
+    assert.equal(host.run(['--check']).status, 1);
+  });
+
+  it('removes nothing of others', () => {
+    mkdirSync(host.at(hooksD), { recursive: true });
+    writeFileSync(host.at(`${hooksD}/other.json`), 'theirs');
+    const before = host.snapshot();
+    install();
+    host.run(['--uninstall']);
+    assert.deepEqual(Object.keys(host.snapshot()).sort(), Object.keys(before).sort());
+  });
+
+  it('keeps a config.json that was changed', () => {
+    install();
+    writeFileSync(host.at(config), '{"engine":"seek"}');
+    install();
+    const { said } = host.run(['--uninstall']);
+    assert.match(said, /config\.json was changed: it stays/);
+    assert.equal(readFileSync(host.at(config), 'utf8'), '{"engine":"seek"}');
+    assert.deepEqual(Object.keys(host.snapshot()).sort(), [
+      'etc',
+      'etc/ghostkeep',
+      'etc/ghostkeep/config.json',
+    ]);
+  });
+
+  it('keeps a config.json that was there before, whatever is in it', () => {
+    mkdirSync(path.dirname(host.at(config)), { recursive: true });
+    writeFileSync(host.at(config), '{}\n');
+    install();
+    host.run(['--uninstall']);
+    assert.equal(readFileSync(host.at(config), 'utf8'), '{}\n');
+  });
+
+  it('removes what an older version had and this one has not', () => {
+    const old = path.join(host.tree, 'dist/chunk-OLD.mjs');
+    writeFileSync(old, '');
+    install();
+    assert.ok('usr/local/lib/ghostkeep/dist/chunk-OLD.mjs' in host.snapshot());
+    rmSync(old);
+    install();
+    assert.ok(!('usr/local/lib/ghostkeep/dist/chunk-OLD.mjs' in host.snapshot()));
+  });
+
+  it('writes what src/oci/hooks-d.ts renders', () => {
+    install();
+    const template = (name: string) => readFileSync(path.join(host.tree, 'hooks', name), 'utf8');
+    const command = { node: process.execPath, program: '/usr/local/lib/ghostkeep/dist/ghostkeep.mjs' };
+    for (const stage of ['prestart', 'poststop']) {
+      const program = readFileSync(host.at(`/usr/local/libexec/ghostkeep/${stage}`), 'utf8');
+      assert.equal(program, renderHook(template(stage), command));
+      const document = readFileSync(host.at(`${hooksD}/ghostkeep-${stage}.json`), 'utf8');
+      assert.equal(document, renderHookDocument(template(`${stage}.json`), '/usr/local'));
+    }
+  });
+
+  it('installs hooks and a program that start with an empty environment', () => {
+    const prefix = path.join(host.folder, 'prefix');
+    install({ PREFIX: prefix });
+    symlinkSync(host.at(prefix), prefix);
+    const version = spawnSync(`${prefix}/bin/ghostkeep`, ['--version'], { env: {}, encoding: 'utf8' });
+    assert.match(version.stdout, /^ghostkeep \d/);
+    const state = { ociVersion: '1.0.2', id: 'c', status: 'creating', pid: 1, bundle: host.folder };
+    for (const stage of ['prestart', 'poststop']) {
+      const hook = spawnSync(`${prefix}/libexec/ghostkeep/${stage}`, {
+        env: {},
+        cwd: '/',
+        input: JSON.stringify(state),
+        encoding: 'utf8',
+      });
+      assert.equal(hook.status, 0, hook.stderr);
+    }
+  });
+
+  describe('when it cannot install', () => {
+    const assertNothing = (about: RegExp, environment = {}) => {
+      const before = Object.keys(host.snapshot());
+      const { status, said } = host.run([], environment);
+      assert.equal(status, 1, said);
+      assert.match(said, about);
+      assert.deepEqual(Object.keys(host.snapshot()), before);
+    };
+
+    it('leaves nothing of a hooks.d file that is not valid', () => {
+      const file = path.join(host.tree, 'hooks/poststop.json');
+      const template = readFileSync(file, 'utf8');
+      for (const [from, to, about] of [
+        ['"1.0.0"', '"1.0"', /must be "1\.0\.0"/],
+        ['"stages"', '"stage"', /unknown keys: stage/],
+        ['"timeout": 30', '"timeout": "30"', /timeout must be integer/],
+        ['"^io', '"(^io', /regular expression/i],
+        ['}', '', /JSON/],
+      ] as const) {
+        writeFileSync(file, template.replace(from, to));
+        assertNothing(about);
+      }
+    });
+
+    it('leaves nothing where a directory cannot be made', () => {
+      mkdirSync(host.at('/usr/share'), { recursive: true });
+      writeFileSync(host.at('/usr/share/containers'), 'a file');
+      assertNothing(/cannot make .*containers/);
+    });
+
+    it('says so for a criu it cannot read', () => {
+      const wrapper = path.join(host.folder, 'wrapper');
+      writeFileSync(wrapper, '#!/bin/sh\nexec criu\n');
+      assertNothing(/wrapper: it is not an ELF file/, { CRIU: wrapper });
+    });
+
+    it('says so for a prefix that is not absolute', () => assertNothing(/PREFIX must be/, { PREFIX: 'usr' }));
+    it('says so for a prefix with a quote', () => assertNothing(/PREFIX must be/, { PREFIX: "/us'r" }));
+    it('says so for a Node.js that does not run', () =>
+      assertNothing(/cannot run Node/, { NODE: '/bin/false' }));
+    it('says so where it would have to compile and cannot', () => {
+      assertNothing(/needs cc and make/, { PREFIX: '/opt/it', CC: 'no-such-compiler' });
+    });
+    it('says so for a tree that is not complete', () => {
+      rmSync(path.join(host.tree, 'build/libghostkeep.so'));
+      assertNothing(/no build\/libghostkeep\.so/);
+    });
+  });
+
+  it('can be removed, and repeated, after it was killed on its way', () => {
+    const tools = path.join(host.folder, 'tools');
+    mkdirSync(tools);
+    const mv = '#!/bin/sh\ncase $* in *hooks.d*) kill -9 $PPID;; esac\nexec /bin/mv "$@"\n';
+    writeFileSync(path.join(tools, 'mv'), mv, { mode: 0o755 });
+    const killed = { PATH: `${tools}:${process.env['PATH']}` };
+    host.run([], killed);
+    const names = Object.keys(host.snapshot());
+    assert.ok(names.includes('usr/local/bin/ghostkeep'), 'the program was there');
+    assert.ok(!names.includes(gate.slice(1)), 'the gate was not');
+    assert.equal(host.run(['--uninstall']).status, 0);
+    assert.deepEqual(Object.keys(host.snapshot()), []);
+
+    host.run([], killed);
+    install();
+    assert.equal(host.run(['--check']).status, 0);
+    assert.deepEqual(
+      Object.keys(host.snapshot()).filter(name => name.includes('.new-')),
+      [],
+    );
+  });
+});

@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { describe, it } from 'node:test';
+import { makeBundle, program, run, tryBundle, writeConfig } from './try-hooks-bundles.js';
+
+/** Shell: D becomes the image directory of the trial that runs the hook, which lies in its TMPDIR. */
+const findImages = `for D in $(tr '\\0' '\\n' </proc/$PPID/environ | sed -n 's/^TMPDIR=//p')/*/images; do :; done`;
+
+describe('when hooks are not what they should be', () => {
+  it('a byte of an image that poststop flips is named', async () => {
+    const { bundle, remove } = makeBundle({
+      poststop: `"$OURS" || exit 1\n${findImages}\n[ -e $D/ghost-file-1.img ] || exit 0\nprintf '\\377' | dd of=$D/ghost-file-1.img bs=1 seek=5000000 conv=notrunc 2>/dev/null`,
+    });
+    const { status, trial, left } = await tryBundle(bundle);
+    remove();
+    assert.equal(status, 1);
+    assert.deepEqual(left, []);
+    const different = trial.ghosts.filter(({ result }) => result === 'DIFFERENT');
+    assert.equal(different.length, 1, JSON.stringify(trial.timeline));
+    assert.match(different[0]?.differences.join('\n') ?? '', /^byte [0-9]+ is ff, [0-9a-f]{2} before$/m);
+    assert.match(different[0]?.differences.join('\n') ?? '', /in the new process: data: byte [0-9]+/);
+  });
+
+  it('an image cut short is refused by prestart at restore', async () => {
+    const { bundle, remove } = makeBundle({
+      poststop: `"$OURS" || exit 1\n${findImages}\n[ -e $D/ghost-file-1.img ] || exit 0\ntruncate -s 9000 $D/ghost-file-1.img`,
+    });
+    const { status, trial } = await tryBundle(bundle);
+    remove();
+    assert.equal(status, 1);
+    const last = trial.timeline.at(-1);
+    assert.deepEqual([last?.step, last?.failed, last?.status], ['prestart', true, 1]);
+    assert.match(last?.what ?? '', /cannot restore from .*ghost-file-1\.img is damaged.*\[IMAGE_TRUNCATED\]/);
+  });
+
+  it('a prestart that fails ends it with its status and its words', async () => {
+    const { bundle, remove } = makeBundle({ prestart: 'echo "no such luck" >&2; exit 3' });
+    const { status, trial, left } = await tryBundle(bundle);
+    remove();
+    assert.equal(status, 1);
+    assert.deepEqual(left, []);
+    assert.deepEqual(trial.ghosts, []);
+    const last = trial.timeline.at(-1);
+    assert.deepEqual([last?.step, last?.failed, last?.status], ['prestart', true, 3]);
+    assert.match(last?.what ?? '', /ended with status 3: no such luck$/);
+  });
+
+  it('a hook that hangs is killed after its timeout, with what it started', async () => {
+    const { bundle, remove } = makeBundle({ prestart: 'sleep 471147 & sleep 471148' }, 1);
+    const started = performance.now();
+    const { status, trial } = await tryBundle(bundle);
+    remove();
+    assert.equal(status, 1);
+    assert.ok(performance.now() - started < 20_000);
+    assert.match(trial.timeline.at(-1)?.what ?? '', /was killed after 1 s \(its timeout is 1 s\)$/);
+    assert.deepEqual(runningSleeps(), []);
+  });
+
+  it('hooks that leave no session are told so', async () => {
+    const { bundle, remove } = makeBundle({ prestart: 'exit 0' });
+    const { status, trial } = await tryBundle(bundle);
+    remove();
+    assert.equal(status, 1);
+    assert.match(trial.timeline.at(-1)?.what ?? '', /the hooks left no session/);
+  });
+
+  it("a hook gets the stanza's environment only, its directory and its state", async () => {
+    const { bundle, remove } = makeBundle({
+      prestart: `cat >state; env | grep -v '^\\(PWD\\|SHLVL\\|_\\|OLDPWD\\|PATH\\)=' >&2; pwd >&2; cat state >&2; exit 9`,
+    });
+    const { trial } = await tryBundle(bundle);
+    remove();
+    const said = trial.timeline.at(-1)?.stderr?.split('\n') ?? [];
+    assert.equal(said[0], bundle, said.join('\n'));
+    const state = JSON.parse(said[1] ?? '') as Record<string, unknown>;
+    assert.deepEqual([state['status'], state['bundle'], state['ociVersion']], ['creating', bundle, '1.0.2']);
+    assert.equal(typeof state['pid'], 'number');
+  });
+});
+
+describe('when the bundle is not what it should be', () => {
+  const refused = async (write: (bundle: string) => void, expected: RegExp) => {
+    const bundle = mkdtempSync(path.join(tmpdir(), 'try-hooks-bad-'));
+    write(bundle);
+    const { status, stdout } = await run(['--bundle', bundle]);
+    rmSync(bundle, { recursive: true });
+    assert.equal(status, 1);
+    assert.match(stdout, expected);
+    assert.doesNotMatch(stdout, /^ +[0-9]+ {2}start /m);
+  };
+  const good = { path: program, timeout: 1 };
+
+  it('no config.json', () => refused(() => {}, /FAILED: cannot read the bundle's .*config\.json: ENOENT/));
+  it('no JSON', () =>
+    refused(bundle => writeFileSync(path.join(bundle, 'config.json'), '{'), /it is not JSON/));
+  it('no hooks', () => refused(bundle => writeConfig(bundle, {}), /no prestart or createRuntime/));
+  it('no poststop', () => refused(bundle => writeConfig(bundle, { prestart: [good] }), /no poststop/));
+  it('a relative path, a timeout of 0, a variable without =', () =>
+    refused(
+      bundle => writeConfig(bundle, { prestart: [{ path: 'a', timeout: 0, env: ['A'] }], poststop: [good] }),
+      /hooks\.prestart\.0\.path .*hooks\.prestart\.0\.env\.0 .*hooks\.prestart\.0\.timeout /,
+    ));
+  it('a hook that cannot be executed', () =>
+    refused(
+      bundle => writeConfig(bundle, { prestart: [{ path: '/etc/passwd' }], poststop: [good] }),
+      /\/etc\/passwd is no file that may be executed/,
+    ));
+  it('a config.json that is a link', () =>
+    refused(bundle => symlinkSync('/etc/passwd', path.join(bundle, 'config.json')), /ELOOP/));
+  it('a config.json that is a device', () =>
+    refused(bundle => symlinkSync('/dev/zero', path.join(bundle, 'config.json')), /ELOOP/));
+});
+
+function runningSleeps(): string[] {
+  return readdirSync('/proc').filter(pid => {
+    try {
+      return /^sleep\0(471147|471148)\0/.test(readFileSync(`/proc/${pid}/cmdline`, 'latin1'));
+    } catch {
+      return false;
+    }
+  });
+}

@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { assertDocument } from '../../src/base/documents/document.js';
+import type { Trial } from '../../src/base/documents/generated/trial.js';
+import { run } from './try-hooks-bundles.js';
+
+const kinds = [
+  'dense',
+  'hole-1g-8k',
+  'alternate-8m',
+  'hole-64m-4m',
+  'deleted-exe',
+  'small',
+  'shared',
+  'tail-odd',
+];
+
+describe('when the hooks are tried', () => {
+  it('every ghost comes back equal, and nothing is left', async () => {
+    const { status, stdout, stderr, left } = await run(['--json']);
+    assert.equal(status, 0, stdout + stderr);
+    assert.deepEqual(left, []);
+    const trial: unknown = JSON.parse(stdout);
+    assertDocument<Trial>('Trial', trial, 'try-hooks --json', 'BAD_INPUT');
+    assertEqual(trial);
+  });
+
+  it('as nobody every ghost that can be seen does', { skip: isRoot() ? false : 'needs root' }, async () => {
+    const nobody = ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups'];
+    const { status, stdout, stderr } = await run(
+      ['--json'],
+      ['/usr/bin/env', 'PATH=/usr/bin:/bin', ...nobody],
+    );
+    assert.equal(status, 0, stdout + stderr);
+    const trial = JSON.parse(stdout) as Trial;
+    assertEqual(trial);
+    assert.deepEqual(
+      trial.ghosts.map(({ kind }) => kind),
+      kinds,
+    );
+    assert.match(trial.notTried.join('\n'), /map_files/);
+  });
+
+  it('people read a timeline and a table', async () => {
+    const { status, stdout } = await run([]);
+    assert.equal(status, 0, stdout);
+    for (const step of ['prestart', 'freeze', 'poststop', 'kill', 'restore', 'examine'])
+      assert.match(stdout, new RegExp(`^ +[0-9]+  ${step} `, 'm'));
+    assert.match(stdout, /^hole-1g-8k +1\.0 GiB +8 KiB +8 KiB +1 GiB +equal +equal +101 RDWR @536875025$/m);
+  });
+
+  it('--keep keeps what was made', async () => {
+    const { status, left } = await run(['--keep', '--json']);
+    assert.equal(status, 0);
+    assert.equal(left.length, 1);
+  });
+});
+
+function assertEqual(trial: Trial): void {
+  assert.equal(trial.ok, true);
+  for (const kind of kinds) {
+    const ghost = trial.ghosts.find(candidate => candidate.kind === kind);
+    assert.ok(ghost, kind);
+    assert.deepEqual([ghost.result, ghost.times, ghost.differences], ['equal', 'equal', []]);
+    assert.equal(BigInt(ghost.compared) + BigInt(ghost.holes), BigInt(ghost.size), kind);
+    assert.ok(ghost.checks >= 8, kind);
+  }
+  assert.deepEqual(
+    trial.timeline.filter(({ status }) => status !== undefined).map(({ step }) => step),
+    ['prestart', 'poststop', 'prestart', 'poststop'],
+  );
+}
+
+describe('when newcomers run the demo', () => {
+  it('it shows the same, and what it does about a real container', async () => {
+    const { status, stdout } = await run([], [], 'demo');
+    assert.equal(status, 0, stdout);
+    assert.match(stdout, / of [89] equal: every byte/);
+    assert.match(stdout, /^2\. With runc and CRIU: (skipped, .+|a container .+)$/m);
+  });
+});
+
+function isRoot(): boolean {
+  return process.getuid?.() === 0;
+}

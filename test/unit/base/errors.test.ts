@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { errnoOf, GhostkeepError, reasonOf, translate } from '../../../src/base/errors.js';
+import { errno } from '../fake-processes.js';
+
+describe('translate', () => {
+  it('when the error is ours already, it stays what it is', () => {
+    const ours = new GhostkeepError('DEADLINE', 'x', 'late');
+    assert.equal(translate(ours, 'IO', 'y', 'cannot do it'), ours);
+  });
+
+  it('when the errno says more than the caller, it decides the code', () => {
+    for (const [code, expected] of [
+      ['ENOSPC', 'NO_SPACE'],
+      ['EDQUOT', 'NO_SPACE'],
+      ['EACCES', 'PERMISSION'],
+      ['EPERM', 'PERMISSION'],
+      ['ESTALE', 'GHOST_CHANGED'],
+      ['EIO', 'SEAL_FAILED'],
+    ] as const) {
+      const cause = errno(code, 'disk');
+      const error = translate(cause, 'SEAL_FAILED', '/images', 'cannot seal /images');
+      assert.equal(error.code, expected);
+      assert.equal(error.subject, '/images');
+      assert.equal(error.message, `cannot seal /images: ${code}: disk`);
+      assert.equal(error.cause, cause);
+    }
+  });
+
+  it('when something is thrown that is no error, it still becomes one line', () => {
+    assert.equal(translate('a\n  b', 'IO', 'x', 'cannot').message, 'cannot: a b');
+    assert.equal(translate(undefined, 'IO', 'x', 'cannot').message, 'cannot: undefined');
+    assert.equal(reasonOf(new Error('one\ntwo\n three')), 'one two three');
+  });
+});
+
+describe('errnoOf', () => {
+  it('when Node has no name for an errno, it is named all the same', () => {
+    for (const [errno, name] of [
+      [-116, 'ESTALE'],
+      [-74, 'EBADMSG'],
+      [-122, 'EDQUOT'],
+    ] as const) {
+      const code = `Unknown system error ${errno}`;
+      assert.equal(errnoOf(Object.assign(new Error(code), { code, errno })), name);
+    }
+  });
+
+  it('when an error has no errno, it is undefined', () => {
+    assert.equal(errnoOf(errno('ENOENT')), 'ENOENT');
+    assert.equal(errnoOf(errno('E2BIG')), 'E2BIG');
+    assert.equal(errnoOf(errno('ERR_FS_FILE_TOO_LARGE')), undefined);
+    assert.equal(errnoOf(new GhostkeepError('IO', 'x', 'y')), undefined);
+    assert.equal(errnoOf({ code: 'ENOENT' }), undefined);
+    assert.equal(errnoOf(null), undefined);
+  });
+});

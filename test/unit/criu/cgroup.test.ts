@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { thawCgroups } from '../../../src/criu/cgroup.js';
+import { joinImage, magic } from '../../../src/criu/frame.js';
+import { ghostkeepError } from '../expect.js';
+import { property } from './images.js';
+import { bytes, fixed32, lengthOf, message, varint } from './wire.js';
+
+const image = (...dirs: Buffer[]) =>
+  joinImage(magic.CGROUP, [
+    Buffer.concat([message(2, bytes(1, 'unified'), ...dirs, varint(9, 1)), message(1, varint(1, 1))]),
+  ]);
+/** dirs is field 2 of a controller, children field 2 of a dir. */
+const dir = (name: string, ...parts: Buffer[]) => message(2, bytes(1, name), ...parts);
+
+describe('thawCgroups', () => {
+  it('when a nested cgroup is frozen, it runs, and everything else keeps its bytes', () => {
+    const build = (freeze: string, state: string) =>
+      image(
+        dir(
+          'web',
+          dir('inner', property('cgroup.freeze', freeze), varint(20, 4)),
+          property('memory.max', 'max\n'),
+          property('freezer.state', state, fixed32(9, 1)),
+          bytes(4, 'dir_perms'),
+        ),
+      );
+    assert.deepEqual(thawCgroups(build('1', 'FROZEN')), build('0', 'THAWED'));
+  });
+
+  it('when a property has the name but the running value, there is nothing to do', () => {
+    for (const value of ['0', '0\n', ' 0'])
+      assert.equal(thawCgroups(image(dir('web', property('cgroup.freeze', value)))), undefined);
+    assert.equal(thawCgroups(image(dir('web', property('freezer.state', 'THAWED')))), undefined);
+    assert.equal(thawCgroups(image()), undefined);
+    assert.equal(thawCgroups(joinImage(magic.CGROUP, [])), undefined);
+  });
+
+  it('when it has thawed once, there is nothing left to do', () => {
+    const thawed = thawCgroups(image(dir('web', property('cgroup.freeze', '1'))));
+    assert.ok(thawed);
+    assert.equal(thawCgroups(thawed), undefined);
+  });
+
+  it('when the image is cut or nested without end, it is refused', () => {
+    const whole = image(dir('web', property('cgroup.freeze', '1')));
+    for (let length = 0; length < whole.length; length += 1)
+      if (length !== 8)
+        assert.throws(
+          () => thawCgroups(whole.subarray(0, length)),
+          ghostkeepError('CRIU_IMAGE_INVALID', 'cgroup.img'),
+        );
+    // Inside out: each level's header needs only the length of what it holds.
+    const parts = [property('cgroup.freeze', '1')];
+    let length = parts[0]?.length ?? 0;
+    for (let level = 0; level < 20_000; level += 1) {
+      const header = bytes(1, 'd');
+      const opening = Buffer.concat([lengthOf(2, length + header.length), header]);
+      parts.push(opening);
+      length += opening.length;
+    }
+    const deep = Buffer.concat(parts.reverse());
+    assert.throws(() => thawCgroups(image(deep)), ghostkeepError('CRIU_IMAGE_INVALID', 'cgroup.img'));
+  });
+});

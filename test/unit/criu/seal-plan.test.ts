@@ -1,0 +1,227 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { GhostkeepError } from '../../../src/base/errors.js';
+import { joinImage, magic, splitImage } from '../../../src/criu/frame.js';
+import {
+  type ExternalGhost,
+  externalNames,
+  largestRemapId,
+  planSeal,
+  remappedGhosts,
+} from '../../../src/criu/seal-plan.js';
+import { ghostkeepError } from '../expect.js';
+import { filesImage, fown, pipeFile, regFile, remap, remapsImage } from './images.js';
+import { bytes, fixed32, fixed64, message, varint, zigzag } from './wire.js';
+
+const key = 'file[1e:1267]';
+const ghost = (values: Partial<ExternalGhost> = {}): ExternalGhost => ({
+  id: 7,
+  paths: [{ key, mount: 30, path: Buffer.from('/data/tmp') }],
+  ...values,
+});
+const live = regFile({ id: 1, name: '/usr/bin/app', mount: 25 }, fixed32(77, 1));
+const external = regFile({ id: 2, name: key, ext: true });
+
+const entriesOf = (image: Buffer, kind: number) =>
+  splitImage(image, kind, 'x').map(entry => entry.toString('hex'));
+
+describe('planSeal', () => {
+  it('when a file is external, it becomes what CRIU would have written', () => {
+    const { files, remaps, turned } = planSeal(
+      filesImage(live, external, pipeFile(3)),
+      undefined,
+      [ghost()],
+      true,
+    );
+    // Known fields in order, then the unknown ones as they were.
+    const reg = [
+      varint(1, 2),
+      varint(2, 0o100002),
+      varint(3, 77),
+      bytes(6, '/data/tmp'),
+      zigzag(7, 30),
+      fown,
+      varint(8, 4096),
+      varint(10, 0o100600),
+    ];
+    const sealed = Buffer.concat([varint(1, 1), varint(2, 2), message(3, ...reg)]);
+    assert.deepEqual(
+      entriesOf(files, magic.FILES),
+      [live, sealed, pipeFile(3)].map(entry => entry.toString('hex')),
+    );
+    assert.deepEqual(entriesOf(remaps, magic.REMAP_FPATH), [remap(2, 7, 1).toString('hex')]);
+    assert.equal(turned, 1);
+  });
+
+  it('when the processes share our mount namespace, mnt_id stays unset', () => {
+    const { files } = planSeal(filesImage(external), undefined, [ghost()], false);
+    assert.ok(!files.includes(zigzag(7, 30)));
+    assert.ok(files.includes(Buffer.from('/data/tmp')));
+  });
+
+  it('when CRIU is newer than we are, fields we do not know survive byte for byte', () => {
+    const inReg = Buffer.concat([
+      varint(11, 0xffffffffffffffffn),
+      bytes(1000, Buffer.from([0xff, 0x00, 0xfe])),
+      fixed32(30, 0xdeadbeef),
+      fixed64(31, 0x0123456789abcdefn),
+      bytes(11, 'twice'),
+    ]);
+    const inFile = Buffer.concat([message(40, varint(1, 1)), varint(536870911, 1), fixed64(41, 1n)]);
+    const { files } = planSeal(
+      filesImage(regFile({ id: 2, name: key, ext: true, more: inReg }, inFile)),
+      undefined,
+      [ghost()],
+      true,
+    );
+    const [entry = ''] = entriesOf(files, magic.FILES);
+    assert.ok(entry.includes(inReg.toString('hex')), 'in the reg entry');
+    assert.ok(entry.endsWith(inFile.toString('hex')), 'in the file entry');
+  });
+
+  it('when entries are not ours, they keep every byte, even in an order we would not write', () => {
+    const odd = Buffer.concat([
+      bytes(3, Buffer.concat([bytes(6, '/x'), varint(1, 5), varint(3, 0), varint(2, 0), varint(9, 0)])),
+      varint(2, 5),
+      varint(1, 1),
+    ]);
+    const foreign = regFile({ id: 6, name: 'file[1e:9999]', ext: true });
+    // Named as a key but no external file: somebody's real name.
+    const named = regFile({ id: 8, name: key });
+    const { files, turned } = planSeal(filesImage(odd, foreign, named), undefined, [ghost()], true);
+    assert.deepEqual(files, filesImage(odd, foreign, named));
+    assert.equal(turned, 0);
+  });
+
+  it('when a ghost is open through two mounts and twice in one, each file gets a remap to one image', () => {
+    const two = ghost({
+      paths: [
+        { key, mount: 30, path: Buffer.from('/data/tmp') },
+        { key: 'file[1f:1267]', mount: 31, path: Buffer.from('/other/tmp') },
+      ],
+    });
+    const { files, remaps } = planSeal(
+      filesImage(
+        external,
+        regFile({ id: 3, name: 'file[1f:1267]', ext: true }),
+        regFile({ id: 4, name: key, ext: true }),
+      ),
+      undefined,
+      [two],
+      true,
+    );
+    assert.deepEqual(externalNames(files), []);
+    assert.ok(files.includes(Buffer.concat([bytes(6, '/other/tmp'), zigzag(7, 31)])));
+    assert.deepEqual(remaps, remapsImage(remap(2, 7, 1), remap(3, 7, 1), remap(4, 7, 1)));
+  });
+
+  it('when it runs a second time, nothing changes', () => {
+    const first = planSeal(filesImage(live, external), remapsImage(remap(1, 3, 0)), [ghost()], true);
+    const second = planSeal(first.files, first.remaps, [ghost()], true);
+    assert.deepEqual(second.files, first.files);
+    assert.deepEqual(second.remaps, first.remaps);
+    assert.equal(second.turned, 0);
+  });
+
+  it('when it was interrupted between remaps and files, the remap is not written twice', () => {
+    const done = planSeal(filesImage(external), undefined, [ghost()], true);
+    const again = planSeal(filesImage(external), done.remaps, [ghost()], true);
+    assert.deepEqual(again.files, done.files);
+    assert.deepEqual(again.remaps, done.remaps);
+  });
+
+  it('when a name is not UTF-8, its bytes are written', () => {
+    const path = Buffer.from([0x2f, 0xff, 0x0a, 0xc3, 0x28]);
+    const { files } = planSeal(
+      filesImage(external),
+      undefined,
+      [ghost({ paths: [{ key, mount: 1, path }] })],
+      true,
+    );
+    assert.ok(files.includes(bytes(6, path)));
+  });
+
+  it('when CRIU dumped ghosts itself, they are named, and their remaps keep their bytes', () => {
+    const old = [remap(9, 1, 0), remap(5, 2, 1, varint(50, 3)), remap(6, 2, 1), remap(8, 4, 2)];
+    const { adopted, remaps } = planSeal(
+      filesImage(
+        regFile({ id: 5, name: '/small', mount: 30 }),
+        regFile({ id: 6, name: '/small', mount: 30 }),
+        external,
+      ),
+      remapsImage(...old),
+      [ghost()],
+      true,
+    );
+    assert.deepEqual([...adopted], [[2, { path: Buffer.from('/small'), mount: 30 }]]);
+    assert.deepEqual(remaps, remapsImage(...old, remap(2, 7, 1)));
+  });
+
+  it('when either image is cut anywhere, it is refused or whole, and never crashes', () => {
+    const files = filesImage(live, external, pipeFile(3));
+    const remaps = remapsImage(remap(5, 2, 1), remap(6, 3, 1));
+    let refused = 0;
+    const attempt = (cutFiles: Buffer, cutRemaps: Buffer) => {
+      try {
+        planSeal(cutFiles, cutRemaps, [ghost()], true);
+      } catch (error) {
+        ghostkeepError('CRIU_IMAGE_INVALID')(error);
+        refused += 1;
+      }
+    };
+    for (let length = 0; length < files.length; length += 1) attempt(files.subarray(0, length), remaps);
+    for (let length = 0; length < remaps.length; length += 1) attempt(files, remaps.subarray(0, length));
+    // Whole are only the ends between entries: three of files.img, two of remap-fpath.img.
+    assert.equal(refused, files.length + remaps.length - 5);
+  });
+
+  it('when an entry itself is cut or damaged, it is refused or kept, and never crashes', () => {
+    for (let length = 0; length < external.length; length += 1) {
+      for (const image of [filesImage(external.subarray(0, length)), filesImage(flipped(external, length))]) {
+        try {
+          planSeal(image, undefined, [ghost()], true);
+        } catch (error) {
+          ghostkeepError('CRIU_IMAGE_INVALID', 'files.img')(error);
+        }
+      }
+    }
+  });
+
+  it('when fields that CRIU always writes are missing, it is refused', () => {
+    const bare = Buffer.concat([varint(1, 1), varint(2, 2), message(3, bytes(6, key), varint(9, 1))]);
+    assert.throws(
+      () => planSeal(filesImage(bare), undefined, [ghost()], true),
+      (error: unknown) => error instanceof GhostkeepError && error.code === 'CRIU_IMAGE_INVALID',
+    );
+  });
+});
+
+describe('remap ids', () => {
+  it('when CRIU has given out ids, the largest is that of any ghost', () => {
+    assert.equal(largestRemapId(undefined), 0);
+    assert.equal(
+      largestRemapId(remapsImage(remap(1, 5, 1), remap(2, 0xfffffff0, 1), remap(3, 6, 1))),
+      0xfffffff0,
+    );
+  });
+
+  it('when a remap is of another type, it is no ghost: type 0 is also what stands for nothing', () => {
+    assert.deepEqual(
+      remappedGhosts(remapsImage(remap(1, 5), remap(2, 6, 0), remap(3, 7, 1), remap(4, 8, 2))),
+      new Set([7]),
+    );
+  });
+
+  it('when remap-fpath.img is an image of another kind, it is refused', () => {
+    assert.throws(
+      () => remappedGhosts(joinImage(magic.FILES, [])),
+      ghostkeepError('CRIU_IMAGE_INVALID', 'remap-fpath.img'),
+    );
+  });
+});
+
+function flipped(entry: Buffer, at: number): Buffer {
+  const out = Buffer.from(entry);
+  out[at] = (out[at] as number) ^ 0xff;
+  return out;
+}

@@ -1,0 +1,77 @@
+/** The engine without C: images whose body is one raw run, enough for the flows around it. */
+import type { Engine, EngineReport, Extent } from '../../src/base/host.js';
+import { decodeGhostHead } from '../../src/criu/ghost-file.js';
+import { errno, type FakeFile } from './fake-processes.js';
+import type { MemoryFiles } from './memory-files.js';
+
+export class FakeEngine implements Engine {
+  /** Called when a dump begins, with its number from 1; may change the file, or throw. */
+  onDump: (count: number, ghost: FakeFile) => void = () => {};
+  dumps = 0;
+
+  constructor(private readonly files: MemoryFiles) {}
+
+  async dump({ ghostFd, imageFd, header, size, engine }: Parameters<Engine['dump']>[0]) {
+    const ghost = this.#file(ghostFd);
+    this.dumps += 1;
+    this.onDump(this.dumps, ghost);
+    const image = this.#file(imageFd);
+    image.content = Buffer.concat([header, ghost.content]);
+    return report(size, BigInt(ghost.content.length), image.content, { engine });
+  }
+
+  async check(imageFd: number): Promise<EngineReport> {
+    const { content } = this.#file(imageFd);
+    try {
+      const { size } = decodeGhostHead(content, BigInt(content.length), 'image');
+      return report(size, BigInt(content.length - 12 - content.readUInt32LE(8)), content);
+    } catch (error) {
+      throw Object.assign(errno('EBADMSG', (error as Error).message));
+    }
+  }
+
+  digest = async (fd: number) => {
+    const { content } = this.#file(fd);
+    const sum = content.reduce((all, byte) => (all * 31 + byte) >>> 0, 7);
+    return report(0n, 0n, content, { crc32c: sum });
+  };
+
+  async restore(imageFd: number, fileFd: number): Promise<EngineReport> {
+    const { content } = this.#file(imageFd);
+    this.#file(fileFd).content = content.subarray(12 + content.readUInt32LE(8));
+    return report(0n, 0n, content);
+  }
+
+  extents = (): Iterable<Extent> => [];
+  chunks = (): Iterable<Extent> => [];
+  setTimes(): void {}
+  xattrs = (): Record<string, Buffer> => ({ 'user.note': Buffer.from([0, 255]) });
+  setXattr(): void {}
+
+  #file(fd: number): FakeFile {
+    const file = this.files.open_.get(fd);
+    if (!file) throw errno('EBADF', String(fd));
+    return file;
+  }
+}
+
+function report(
+  size: bigint,
+  dataBytes: bigint,
+  image: Buffer,
+  more: Partial<EngineReport> = {},
+): EngineReport {
+  return {
+    size,
+    dataBytes,
+    chunks: 0n,
+    unwrittenBytes: 0n,
+    imageBytes: BigInt(image.length),
+    failedOffset: 0n,
+    engine: 'auto',
+    fallbacks: 0,
+    ways: ['read/write'],
+    crc32c: 0,
+    ...more,
+  };
+}

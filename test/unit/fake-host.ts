@@ -1,0 +1,49 @@
+/** A whole machine in memory: processes, files and engine see each other's descriptors. */
+import type { Commands, Host } from '../../src/base/host.js';
+import type { Log } from '../../src/base/log.js';
+import type { Context } from '../../src/flows/context.js';
+import { FakeEngine } from './fake-engine.js';
+import { FakeProcesses } from './fake-processes.js';
+import { MemoryFiles } from './memory-files.js';
+
+export * from './fake-processes.js';
+export { Interrupted } from './memory-files.js';
+
+export interface FakeHost extends Host {
+  processes: FakeProcesses;
+  files: MemoryFiles;
+  engine: FakeEngine;
+}
+
+const noCommands: Commands = {
+  run: async () => 0,
+  output: async () => ({ status: 0, stdout: '', stderr: '' }),
+};
+
+export function fakeHost(): FakeHost {
+  const files = new MemoryFiles();
+  return {
+    files,
+    processes: new FakeProcesses(files),
+    engine: new FakeEngine(files),
+    commands: noCommands,
+    now: () => new Date(0),
+    clock: () => 0,
+    uid: () => 0,
+  };
+}
+
+/** Lines of the log, as `warn text`. */
+export interface FakeContext extends Context {
+  host: FakeHost;
+  lines: string[];
+}
+
+export function fakeContext(host = fakeHost()): FakeContext {
+  const lines: string[] = [];
+  const at = (level: string) => (message: string) => {
+    lines.push(`${level} ${message}`);
+  };
+  const log: Log = { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
+  return { host, log, lines, tool: 'ghostkeep test' };
+}

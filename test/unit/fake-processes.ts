@@ -1,0 +1,182 @@
+/** An in-memory /proc: processes are declared in a few lines, everything not declared is ENOENT. */
+import type { FdInfo, FileMap, FileStat, IdMap, Mount, ProcessView } from '../../src/base/host.js';
+import { makeDev } from '../../src/base/units.js';
+import type { MemoryFiles } from './memory-files.js';
+
+export interface FakeFile {
+  stat: FileStat;
+  content: Buffer;
+  /** statfs f_type */
+  magic: bigint;
+}
+
+/** A file as one holder has it: the name the kernel shows, and through which mount. */
+export interface Opened {
+  file: FakeFile;
+  name: Buffer;
+  mount: number;
+  flags: number;
+  position: bigint;
+}
+
+export interface FakeProcess {
+  parent?: number;
+  startTime?: string;
+  commandLine?: string[];
+  cgroups?: string[];
+  namespace?: string;
+  fds?: Record<number, Opened>;
+  maps?: { address: string; opened: Opened; shared?: boolean; writable?: boolean; label?: string }[];
+  exe?: Opened;
+  cwd?: Opened;
+  root?: Opened;
+  mounts?: Mount[];
+  /** What names lead to below the process's root. */
+  inRoot?: Record<string, FakeFile>;
+  ids?: IdMap;
+  /** Errno for a call: `fds`, `maps`, `mounts`, `stat fd/3`, `pin fd/3`, … */
+  fails?: Record<string, string>;
+}
+
+export function errno(code: string, what = 'fake'): NodeJS.ErrnoException {
+  return Object.assign(new Error(`${code}: ${what}`), { code });
+}
+
+export function fakeFile(values: Partial<FileStat> & { content?: Buffer; magic?: bigint } = {}): FakeFile {
+  const { content = Buffer.from('ghost'), magic = 0xef53n, ...stat } = values;
+  return {
+    content,
+    magic,
+    stat: {
+      dev: makeDev(8n, 1n),
+      ino: 4711n,
+      mode: 0o100644,
+      nlink: 0,
+      uid: 0,
+      gid: 0,
+      rdev: 0n,
+      size: BigInt(content.length),
+      allocated: 4096n,
+      blockBytes: 4096,
+      atimeNs: 1_000_000_001n,
+      mtimeNs: 2_000_000_002n,
+      ctimeNs: 3_000_000_003n,
+      birthtimeNs: 4_000_000_004n,
+      ...stat,
+    },
+  };
+}
+
+export function opened(file: FakeFile, name: string | Buffer, values: Partial<Opened> = {}): Opened {
+  return { file, name: Buffer.from(name as string), mount: 30, flags: 0o100002, position: 0n, ...values };
+}
+
+export function fakeMount(id: number, values: Partial<Mount> = {}): Mount {
+  return {
+    id,
+    dev: makeDev(8n, 1n),
+    mountPoint: Buffer.from('/'),
+    filesystem: 'ext4',
+    readOnly: false,
+    ...values,
+  };
+}
+
+const ownPid = 999;
+
+export class FakeProcesses implements ProcessView {
+  readonly #processes = new Map<number, FakeProcess>();
+  /** Pins that were made and not let go. */
+  readonly pins = new Map<number, Opened>();
+  /** Every link that was opened, as `100 fd/3`. */
+  readonly pinned: string[] = [];
+
+  constructor(private readonly files: MemoryFiles) {
+    this.add(ownPid, { namespace: 'mnt:[1]', parent: 1, commandLine: ['node'] });
+  }
+
+  add(pid: number, process: FakeProcess): this {
+    this.#processes.set(pid, { mounts: [fakeMount(30)], ...process });
+    return this;
+  }
+
+  end(pid: number): void {
+    this.#processes.delete(pid);
+  }
+
+  #get(pid: number, call?: string): FakeProcess {
+    const process = this.#processes.get(pid);
+    if (!process) throw errno('ENOENT', `/proc/${pid}`);
+    const failure = call === undefined ? undefined : process.fails?.[call];
+    if (failure) throw errno(failure, `/proc/${pid} ${call}`);
+    return process;
+  }
+
+  #open(pid: number, link: string, call?: string): Opened {
+    const process = this.#get(pid, call && `${call} ${link}`);
+    const [kind, rest = ''] = link.split('/');
+    const found =
+      kind === 'fd'
+        ? process.fds?.[Number(rest)]
+        : kind === 'map_files'
+          ? process.maps?.find(({ address }) => address === rest)?.opened
+          : process[link as 'exe' | 'cwd' | 'root'];
+    if (!found) throw errno('ENOENT', `/proc/${pid}/${link}`);
+    return found;
+  }
+
+  listPids = () => [...this.#processes.keys()].sort((a, b) => a - b);
+  tree(pid: number): number[] {
+    const found = [pid];
+    for (const parent of found)
+      for (const [child, process] of this.#processes) if (process.parent === parent) found.push(child);
+    return found;
+  }
+  cgroupPids = (path: string) => this.listPids().filter(pid => this.#get(pid).cgroups?.includes(path));
+  cgroupsOf = (pid: number) => this.#get(pid, 'cgroupsOf').cgroups ?? ['/'];
+  startTime = (pid: number) => this.#get(pid).startTime ?? `${pid}00`;
+  commandLine = (pid: number) => this.#get(pid).commandLine ?? [];
+  parent = (pid: number) => this.#get(pid).parent ?? 1;
+  fds = (pid: number) => Object.keys(this.#get(pid, 'fds').fds ?? {}).map(Number);
+  maps = (pid: number): FileMap[] =>
+    (this.#get(pid, 'maps').maps ?? []).map(({ address, opened: { file, name }, ...map }) => ({
+      address,
+      shared: map.shared ?? true,
+      writable: map.writable ?? true,
+      label: map.label ?? `${file.stat.dev} ${file.stat.ino} ${name.toString('latin1')}`,
+    }));
+  fdInfo(pid: number, fd: number): FdInfo {
+    const { mount, flags, position } = this.#open(pid, `fd/${fd}`, 'fdInfo');
+    return { mountId: mount, flags, position };
+  }
+  mounts = (pid: number) => this.#get(pid, 'mounts').mounts ?? [];
+  mountNamespace = (pid: number) => this.#get(pid).namespace ?? 'mnt:[2]';
+  idMap = (pid: number) => this.#get(pid).ids ?? { uid: (id: number) => id, gid: (id: number) => id };
+  stat = (pid: number, link: string) => this.#open(pid, link, 'stat').file.stat;
+  readLink = (pid: number, link: string) => this.#open(pid, link, 'readLink').name;
+  filesystemMagic = (pid: number, link: string) => this.#open(pid, link).file.magic;
+  statInRoot = (pid: number, path: Buffer) => this.#get(pid).inRoot?.[path.toString('latin1')]?.stat;
+  namesOf(pid: number, _mountPoint: Buffer, { dev, ino }: { dev: bigint; ino: bigint }) {
+    const names = Object.entries(this.#get(pid, 'namesOf').inRoot ?? {})
+      .filter(([, { stat }]) => stat.dev === dev && stat.ino === ino)
+      .map(([name]) => Buffer.from(name, 'latin1'));
+    return { names, complete: true };
+  }
+  pin(pid: number, link: string): number {
+    const found = this.#open(pid, link, 'pin');
+    this.pinned.push(`${pid} ${link}`);
+    const fd = this.files.openContent(found.file);
+    this.pins.set(fd, found);
+    return fd;
+  }
+  unpin(fd: number): void {
+    if (!this.pins.delete(fd)) throw errno('EBADF', `unpin ${fd}`);
+  }
+  statPin(fd: number): FileStat {
+    const found = this.pins.get(fd);
+    if (!found) throw errno('EBADF', `statPin ${fd}`);
+    return found.file.stat;
+  }
+  mountThrough = (pid: number, link: string) => this.#open(pid, link, 'mountThrough').mount;
+  self = () => ownPid;
+}

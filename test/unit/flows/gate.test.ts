@@ -1,0 +1,206 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { GateDump } from '../../../src/flows/gate.js';
+import { checkBeforeRestore } from '../../../src/flows/gate-restore.js';
+import { readSession, writeSession } from '../../../src/flows/sessions.js';
+import { filesImage, regFile } from '../criu/images.js';
+import { ghostkeepError } from '../expect.js';
+import { fakeContext, fakeFile, opened } from '../fake-host.js';
+
+const images = '/img';
+const noSource = async () => undefined;
+
+function container() {
+  const context = fakeContext();
+  const { files, processes } = context.host;
+  files.folders.add(images);
+  const at = (ino: bigint) => opened(fakeFile({ ino, mtimeNs: -1_500_000_001n }), `/data/${ino} (deleted)`);
+  processes.add(100, { fds: { 3: at(1n) } });
+  processes.add(101, { parent: 100, fds: { 3: at(1n), 4: at(2n) } });
+  processes.add(200, { fds: { 5: at(3n) } });
+  return { context, files, processes, gate: new GateDump(context, images) };
+}
+const ours = (files: { snapshot(): object }) => Object.keys(files.snapshot());
+
+function endOfCriu(files: ReturnType<typeof container>['files'], keys: string[]) {
+  files.put(
+    `${images}/files.img`,
+    filesImage(...keys.map((name, n) => regFile({ id: n + 1, name, ext: true }))),
+  );
+}
+
+describe('GateDump', () => {
+  it('when the first process is named, the whole tree is dumped; its members are then covered', async () => {
+    const { gate, context, files } = container();
+    assert.deepEqual(await gate.checkpoint(100), ['file[1e:1]', 'file[1e:2]']);
+    assert.deepEqual(await gate.checkpoint(101), []);
+    assert.equal(context.host.engine.dumps, 2);
+    assert.deepEqual(ours(files), [
+      '/img/ghostkeep/journal.json',
+      '/img/ghostkeep/pending-1.img',
+      '/img/ghostkeep/pending-2.img',
+      '/img/ghostkeep/reserve',
+    ]);
+  });
+
+  it('when a process outside the tree is named later, its ghosts join and none is lost', async () => {
+    const { gate, files } = container();
+    const first = await gate.checkpoint(101);
+    const second = await gate.checkpoint(200);
+    const keys = [...new Set([...first, ...second])];
+    assert.deepEqual(keys, ['file[1e:1]', 'file[1e:2]', 'file[1e:3]']);
+    endOfCriu(files, keys);
+    await gate.finish(0);
+    assert.deepEqual(
+      ours(files).filter(name => name.includes('ghost-file')),
+      ['/img/ghost-file-1.img', '/img/ghost-file-2.img', '/img/ghost-file-3.img'],
+    );
+  });
+
+  it('when CRIU has failed, nothing of ours is left', async () => {
+    const { gate, files, processes } = container();
+    await gate.checkpoint(100);
+    await gate.finish(1);
+    assert.deepEqual(ours(files), []);
+    assert.ok(!files.exists(`${images}/ghostkeep`));
+    assert.equal(processes.pins.size, 0);
+  });
+
+  it('when CRIU has failed before it named a process, that is no error', async () => {
+    const { gate, files } = container();
+    await gate.finish(-1);
+    assert.deepEqual(ours(files), []);
+  });
+
+  it('when there is no ghost, nothing is written at all', async () => {
+    const { files, processes, gate } = container();
+    processes.add(300, {});
+    assert.deepEqual(await gate.checkpoint(300), []);
+    await gate.finish(0);
+    assert.deepEqual(ours(files), []);
+    assert.ok(!files.exists(`${images}/ghostkeep`));
+  });
+
+  it('when an earlier dump lies in the directory, nothing of it passes for this one', async () => {
+    const { gate, files, processes } = container();
+    processes.add(300, {});
+    files.put(`${images}/ghostkeep/manifest.json`, 'old');
+    files.put(`${images}/ghostkeep/pending-1.img`, 'old');
+    await gate.checkpoint(300);
+    assert.deepEqual(ours(files), []);
+  });
+
+  it('when there is a session, its policy counts and it learns where the image is', async () => {
+    const { context, gate, files } = container();
+    const session = {
+      version: 1,
+      container: 'web',
+      bundle: '/b',
+      created: 'x',
+      pid: 100,
+      startTime: '10000',
+    } as const;
+    writeSession(context, { ...session, policy: { limit: '1K' } });
+    await assert.rejects(
+      gate.checkpoint(100),
+      ghostkeepError('GHOST_OVER_LIMIT', '/data/1', '1 KiB', '4 KiB'),
+    );
+    writeSession(context, { ...session, policy: {} });
+    const again = new GateDump(context, images);
+    endOfCriu(files, await again.checkpoint(100));
+    await again.finish(0);
+    assert.equal(readSession(context, 'web')?.images, images);
+  });
+
+  it('when one ghost cannot be copied, nothing of ours is left and no pin is held', async () => {
+    for (const [errno, code] of [
+      ['ENOSPC', 'NO_SPACE'],
+      ['EIO', 'IO'],
+      ['ESTALE', 'GHOST_CHANGED'],
+    ] as const) {
+      const { context, gate, files, processes } = container();
+      context.host.engine.onDump = count => {
+        if (count > 1) throw Object.assign(new Error(`${errno}: broke`), { code: errno });
+      };
+      await assert.rejects(gate.checkpoint(100), ghostkeepError(code, 'cannot dump ghost 8:1/2 (/data/2)'));
+      assert.equal(processes.pins.size, 0);
+      assert.equal(files.open_.size >= 0, true);
+      assert.deepEqual(ours(files), [], errno);
+    }
+  });
+
+  it('when a file changes while it is copied, it is tried three times; when it rests, the copy is good', async () => {
+    const { context, gate } = container();
+    context.host.engine.onDump = (count, ghost) => {
+      if (count === 1) ghost.stat = { ...ghost.stat, mtimeNs: 5n };
+    };
+    assert.equal((await gate.checkpoint(100)).length, 2);
+    assert.equal(context.host.engine.dumps, 3);
+    assert.ok(
+      context.lines.some(line => line.startsWith('warn ghost 8:1/1 (/data/1) changed while it was copied')),
+    );
+
+    const restless = container();
+    restless.context.host.engine.onDump = (count, ghost) => {
+      ghost.stat = { ...ghost.stat, ctimeNs: BigInt(count) };
+    };
+    await assert.rejects(
+      restless.gate.checkpoint(200),
+      ghostkeepError('GHOST_CHANGED', 'outside the container'),
+    );
+    assert.equal(restless.context.host.engine.dumps, 3);
+  });
+
+  it('when the disk is nearly full after the copy, the reserve is defended', async () => {
+    const { gate, files } = container();
+    files.free = 1024n;
+    await assert.rejects(gate.checkpoint(100), ghostkeepError('NO_SPACE', '1 KiB', '16 MiB', 'reserve'));
+    assert.deepEqual(ours(files), []);
+  });
+
+  it('when the policy is off, ghosts are left to CRIU', async () => {
+    const { gate, files } = container();
+    files.put('/etc/ghostkeep/config.json', '{"enabled":false}');
+    assert.deepEqual(await gate.checkpoint(100), []);
+  });
+});
+
+describe('checkBeforeRestore', () => {
+  async function sealed() {
+    const { gate, files, context } = container();
+    endOfCriu(files, await gate.checkpoint(100));
+    await gate.finish(0);
+    return { files, context };
+  }
+
+  it('when the image is whole, also with times before 1970, it is silent', async () => {
+    const { context } = await sealed();
+    await checkBeforeRestore(context, images, noSource);
+  });
+
+  it('when the image is not ours, it is none of our business', async () => {
+    await checkBeforeRestore(fakeContext(), images, noSource);
+  });
+
+  it('when the seal was interrupted, it is finished first', async () => {
+    const { gate, files, context } = container();
+    endOfCriu(files, await gate.checkpoint(100));
+    await checkBeforeRestore(context, images, noSource);
+    assert.ok(files.exists(`${images}/ghostkeep/manifest.json`));
+  });
+
+  it('when anything is damaged, it refuses and counts', async () => {
+    const { files, context } = await sealed();
+    files.put(`${images}/ghost-file-1.img`, 'x');
+    files.contents.delete(`${images}/ghost-file-2.img`);
+    await assert.rejects(
+      checkBeforeRestore(context, images, noSource),
+      ghostkeepError('IMAGE_TRUNCATED', 'ghost-file-1.img', 'and 1 more', 'ghostkeep verify -D /img'),
+    );
+    files.put(`${images}/ghostkeep/manifest.json`, '{"format":');
+    await assert.rejects(
+      checkBeforeRestore(context, images, noSource),
+      ghostkeepError('MANIFEST_INVALID', 'not JSON'),
+    );
+  });
+});

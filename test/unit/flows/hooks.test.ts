@@ -1,0 +1,192 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { GateDump } from '../../../src/flows/gate.js';
+import { poststop } from '../../../src/flows/poststop.js';
+import { prestart } from '../../../src/flows/prestart.js';
+import { readSession } from '../../../src/flows/sessions.js';
+import type { OciState } from '../../../src/oci/state.js';
+import { filesImage, regFile } from '../criu/images.js';
+import { ghostkeepError } from '../expect.js';
+import { fakeContext, fakeFile, fakeHost, opened } from '../fake-host.js';
+
+const images = '/img';
+const state = (values: Partial<OciState> = {}): OciState => ({
+  ociVersion: '1.2.0',
+  id: 'web',
+  status: 'created',
+  pid: 100,
+  bundle: '/run/web',
+  ...values,
+});
+const stopped = () => {
+  const { pid: _, ...rest } = state({ status: 'stopped' });
+  return rest;
+};
+
+/** A container with one ghost, whose create hook has run. */
+async function created(annotations: Record<string, string> = {}) {
+  const context = fakeContext(fakeHost());
+  context.host.processes.add(100, { fds: { 3: opened(fakeFile(), '/data/tmp (deleted)') } });
+  await prestart(context, state({ annotations }));
+  return context;
+}
+
+/** The same, dumped by CRIU with the gate, which has sealed it or not. */
+async function checkpointed(sealed: boolean) {
+  const context = await created();
+  const { files } = context.host;
+  files.folders.add(images);
+  const gate = new GateDump(context, images);
+  const keys = await gate.checkpoint(100);
+  files.put(`${images}/files.img`, filesImage(regFile({ id: 2, name: keys[0] ?? '', ext: true })));
+  files.put(`${images}/inventory.img`, '');
+  if (sealed) await gate.finish(0);
+  return context;
+}
+
+/** CRIU with the image directory open: seen at restore. */
+function restoring(context: Awaited<ReturnType<typeof created>>, pid: number) {
+  const folder = opened(fakeFile({ mode: 0o40700, nlink: 2 }), images);
+  const exe = opened(fakeFile({ nlink: 1 }), '/usr/sbin/criu');
+  context.host.processes.add(pid, { exe, parent: 50, fds: { 7: folder } }).add(50, { fds: {} });
+  const { files } = context.host;
+  // What /proc/PID/fd/7 leads to.
+  for (const [path, file] of [...files.contents])
+    if (path.startsWith(`${images}/`)) files.contents.set(path.replace(images, `/proc/${pid}/fd/7`), file);
+}
+
+describe('prestart at create', () => {
+  it('when a container is created, its session is recorded with pid, start time and policy', async () => {
+    const context = await created({ 'io.ghostkeep.engine': 'seek', 'other.annotation': 'x' });
+    assert.deepEqual(readSession(context, 'web'), {
+      version: 1,
+      container: 'web',
+      bundle: '/run/web',
+      created: '1970-01-01T00:00:00.000Z',
+      pid: 100,
+      startTime: '10000',
+      policy: { engine: 'seek' },
+    });
+  });
+
+  it('when it runs twice, the record is the same', async () => {
+    const context = await created();
+    const before = context.host.files.snapshot();
+    await prestart(context, state());
+    assert.deepEqual(context.host.files.snapshot(), before);
+  });
+
+  it('when the policy is bad, the container is refused at create and not at checkpoint', async () => {
+    for (const [name, value] of [
+      ['io.ghostkeep.engine', 'dd'],
+      ['io.ghostkeep.limit', '5m'],
+      ['io.ghostkeep.typo', 'x'],
+    ] as const)
+      await assert.rejects(
+        created({ [name]: value }),
+        ghostkeepError('BAD_POLICY', name.split('.')[2] as string),
+      );
+    const context = fakeContext();
+    context.host.files.put('/etc/ghostkeep/config.json', '{');
+    await assert.rejects(
+      prestart(context, state()),
+      ghostkeepError('BAD_POLICY', '/etc/ghostkeep/config.json'),
+    );
+  });
+
+  it('when the process is gone already, the session has no pid', async () => {
+    const context = fakeContext();
+    await prestart(context, state());
+    assert.equal(readSession(context, 'web')?.pid, undefined);
+  });
+});
+
+describe('prestart at restore', () => {
+  it('when the image is whole, the container may come back', async () => {
+    const context = await checkpointed(true);
+    restoring(context, 100);
+    await prestart(context, state({ status: 'stopped' }));
+  });
+
+  it('when an image is damaged, restore is refused with what is wrong', async () => {
+    const context = await checkpointed(true);
+    context.host.files.put(`${images}/ghost-file-1.img`, 'damaged');
+    restoring(context, 100);
+    await assert.rejects(
+      prestart(context, state({ status: 'stopped' })),
+      ghostkeepError('IMAGE_TRUNCATED', 'cannot restore', 'ghost-file-1.img', 'ghostkeep verify -D'),
+    );
+  });
+
+  it('when the state says creating but the process is CRIU, it is a restore too', async () => {
+    const context = await checkpointed(true);
+    context.host.files.contents.delete(`${images}/ghost-file-1.img`);
+    restoring(context, 100);
+    await assert.rejects(prestart(context, state({ status: 'creating' })), ghostkeepError('IMAGE_MISSING'));
+  });
+
+  it('when no image directory of ours is open, or the process is gone, there is nothing to check', async () => {
+    const context = await created();
+    await prestart(context, state({ status: 'stopped' }));
+    context.host.processes.end(100);
+    await prestart(context, state({ status: 'stopped' }));
+    await prestart(context, stopped());
+  });
+});
+
+describe('poststop', () => {
+  it('when the gate has sealed, it confirms and closes the session, twice in a row', async () => {
+    const context = await checkpointed(true);
+    assert.equal(readSession(context, 'web')?.images, images);
+    const { [`/run/ghostkeep/sessions/web.json`]: _, ...sealed } = context.host.files.snapshot();
+    await poststop(context, stopped());
+    await poststop(context, stopped());
+    assert.deepEqual(context.host.files.snapshot(), sealed);
+    assert.ok(context.lines.some(line => line.includes('sealed before')));
+  });
+
+  it('when runc is our parent and the seal is missing, it is done now', async () => {
+    const context = await checkpointed(false);
+    const { files, processes } = context.host;
+    processes.add(999, { parent: 60 }).add(60, {
+      commandLine: ['/usr/sbin/runc', 'checkpoint', '--image-path', images, 'web'],
+      cwd: opened(fakeFile(), '/home'),
+    });
+    await poststop(context, stopped());
+    assert.ok(files.exists(`${images}/ghostkeep/manifest.json`));
+    assert.ok(files.exists(`${images}/ghost-file-1.img`));
+    assert.equal(readSession(context, 'web'), undefined);
+  });
+
+  it('when the container was only stopped or deleted, nothing is sealed or dumped', async () => {
+    const context = await created();
+    context.host.processes.add(999, { parent: 60 }).add(60, {
+      commandLine: ['runc', 'delete', '--force', 'web'],
+      cwd: opened(fakeFile(), images),
+    });
+    await poststop(context, stopped());
+    assert.deepEqual(context.host.files.snapshot(), {});
+  });
+
+  it('when the processes can still be reached, it finds, dumps and seals by itself', async () => {
+    const context = await created();
+    const { files, processes } = context.host;
+    files.folders.add(images);
+    processes.add(999, { parent: 60 }).add(60, {
+      commandLine: ['runc', 'checkpoint', '--image-path', images, 'web'],
+      cwd: opened(fakeFile(), '/home'),
+    });
+    await poststop(context, stopped());
+    assert.deepEqual(Object.keys(files.snapshot()), [
+      '/img/ghost-file-1.img',
+      '/img/ghostkeep/manifest.json',
+    ]);
+    assert.equal(processes.pins.size, 0);
+  });
+
+  it('when nothing is known of the container, it is done at once', async () => {
+    const context = fakeContext();
+    await poststop(context, stopped());
+    assert.deepEqual(context.host.files.snapshot(), {});
+  });
+});

@@ -1,0 +1,231 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { Manifest } from '../../../src/base/documents/generated/manifest.js';
+import { joinImage, magic } from '../../../src/criu/frame.js';
+import { encodeGhostHead } from '../../../src/criu/ghost-file.js';
+import { sealImages } from '../../../src/flows/seal.js';
+import { verify } from '../../../src/flows/verify.js';
+import { aManifest, aManifestGhost } from '../a-manifest.js';
+import { filesImage, property, regFile, remap, remapsImage } from '../criu/images.js';
+import { bytes, message } from '../criu/wire.js';
+import { ghostkeepError } from '../expect.js';
+import { type FakeContext, fakeContext, Interrupted } from '../fake-host.js';
+
+const images = '/img';
+const frozen = (value: string) =>
+  joinImage(magic.CGROUP, [
+    message(2, bytes(1, 'u'), message(2, bytes(1, 'web'), property('cgroup.freeze', value))),
+  ]);
+
+function imageOf(ino: bigint, content: string): Buffer {
+  const head = encodeGhostHead({
+    uid: 0,
+    gid: 0,
+    mode: 0o100644,
+    dev: 0x801n,
+    ino,
+    size: BigInt(content.length),
+    atimeNs: 1_000_000_000n,
+    mtimeNs: 2_000_000_000n,
+  });
+  return Buffer.concat([head, Buffer.from(content)]);
+}
+
+function ghostOf(index: number): Manifest['ghosts'][number] {
+  const ino = 0x1000 + index;
+  const key = `file[1e:${ino.toString(16)}]`;
+  return aManifestGhost({
+    id: index,
+    image: `ghostkeep/pending-${index}.img`,
+    ino,
+    size: 7,
+    path: `/data/${index}`,
+    key: [key],
+    paths: [{ key, mount: 30, path: `/data/${index}` }],
+  });
+}
+
+/** An image directory as it is when CRIU has ended: three ghosts of ours, one of CRIU's with id 4. */
+function dumped(values: Partial<Manifest> = {}): FakeContext {
+  const context = fakeContext();
+  const { files } = context.host;
+  const journal = aManifest({ state: 'dumped', thaw: true, ghosts: [1, 2, 3].map(ghostOf), ...values });
+  files.put(`${images}/ghostkeep/journal.json`, JSON.stringify(journal));
+  files.put(`${images}/ghostkeep/reserve`, Buffer.alloc(1024));
+  for (const index of [1, 2, 3])
+    files.put(`${images}/ghostkeep/pending-${index}.img`, imageOf(BigInt(0x1000 + index), `ghost ${index}`));
+  files.put(
+    `${images}/files.img`,
+    filesImage(
+      ...[1, 2, 3].map(n =>
+        regFile({ id: 10 + n, name: `file[1e:${(0x1000 + n).toString(16)}]`, ext: true }),
+      ),
+      regFile({ id: 20, name: '/small', mount: 30 }),
+    ),
+  );
+  files.put(`${images}/remap-fpath.img`, remapsImage(remap(20, 4, 1)));
+  files.put(`${images}/ghost-file-4.img`, imageOf(9n, 'of criu'));
+  files.put(`${images}/cgroup.img`, frozen('1'));
+  return context;
+}
+
+describe('sealImages', () => {
+  it("when it seals, ids follow CRIU's, files are turned back, and what CRIU kept is adopted", async () => {
+    const context = dumped();
+    const { manifest, now } = sealImages(context, images, true);
+    assert.equal(now, true);
+    assert.equal(manifest.state, 'sealed');
+    assert.deepEqual(
+      manifest.ghosts.map(({ id, image, adopted, path, pending }) => [id, image, adopted, path, pending]),
+      [
+        [5, 'ghost-file-5.img', undefined, '/data/1', undefined],
+        [6, 'ghost-file-6.img', undefined, '/data/2', undefined],
+        [7, 'ghost-file-7.img', undefined, '/data/3', undefined],
+        [4, 'ghost-file-4.img', true, '/small', undefined],
+      ],
+    );
+    const { files } = context.host;
+    assert.deepEqual(Object.keys(files.snapshot()), [
+      '/img/cgroup.img',
+      '/img/files.img',
+      '/img/ghost-file-4.img',
+      '/img/ghost-file-5.img',
+      '/img/ghost-file-6.img',
+      '/img/ghost-file-7.img',
+      '/img/ghostkeep/manifest.json',
+      '/img/remap-fpath.img',
+    ]);
+    assert.deepEqual(
+      files.get(`${images}/remap-fpath.img`),
+      remapsImage(remap(20, 4, 1), remap(11, 5, 1), remap(12, 6, 1), remap(13, 7, 1)),
+    );
+    assert.deepEqual(files.get(`${images}/cgroup.img`), frozen('0'));
+    assert.deepEqual((await verify(context, images)).damage, []);
+  });
+
+  it('when it is interrupted before any change and repeated, the result is the same and no image is lost', () => {
+    const whole = dumped();
+    sealImages(whole, images, true);
+    const expected = whole.host.files.snapshot();
+    const changes = whole.host.files.changes;
+    assert.ok(changes >= 9, `${changes} changes`);
+    for (let at = 1; at <= changes; at += 1) {
+      const context = dumped();
+      const { files } = context.host;
+      files.interruptAt = at;
+      assert.throws(
+        () => sealImages(context, images, true),
+        (error: Error) => error.cause instanceof Interrupted,
+      );
+      const contents = Object.values(files.snapshot());
+      for (const index of [1, 2, 3])
+        assert.ok(
+          contents.includes(imageOf(BigInt(0x1000 + index), `ghost ${index}`).toString('hex')),
+          `change ${at}`,
+        );
+      sealImages(context, images, true);
+      assert.deepEqual(files.snapshot(), expected, `interrupted at change ${at} of ${changes}`);
+    }
+  });
+
+  it('when it is interrupted again and again, it still comes to the same end', () => {
+    const whole = dumped();
+    sealImages(whole, images, true);
+    const context = dumped();
+    const { files } = context.host;
+    for (let at = 1; at < 40; at += 1) {
+      files.changes = 0;
+      files.interruptAt = at;
+      try {
+        sealImages(context, images, true);
+        break;
+      } catch (error) {
+        assert.ok((error as Error).cause instanceof Interrupted);
+      }
+    }
+    assert.deepEqual(files.snapshot(), whole.host.files.snapshot());
+  });
+
+  it('when it was sealed before, it says so and touches nothing', () => {
+    const context = dumped();
+    const first = sealImages(context, images, true);
+    const { changes } = context.host.files;
+    const second = sealImages(context, images, true);
+    assert.equal(second.now, false);
+    assert.deepEqual(second.manifest, first.manifest);
+    assert.equal(context.host.files.changes, changes);
+  });
+
+  it('when CRIU wrote no remap-fpath.img, it is made, and ids begin at 1', () => {
+    const context = dumped();
+    const { files } = context.host;
+    files.contents.delete(`${images}/remap-fpath.img`);
+    const { manifest } = sealImages(context, images, false);
+    assert.deepEqual(
+      manifest.ghosts.map(({ id }) => id),
+      [1, 2, 3],
+    );
+    assert.deepEqual(
+      files.get(`${images}/remap-fpath.img`),
+      remapsImage(remap(11, 1, 1), remap(12, 2, 1), remap(13, 3, 1)),
+    );
+  });
+
+  it('when the dump was made without CRIU, its files are not asked for', () => {
+    const context = dumped({ criu: false });
+    for (const name of ['files.img', 'remap-fpath.img', 'cgroup.img'])
+      context.host.files.contents.delete(`${images}/${name}`);
+    assert.deepEqual(
+      sealImages(context, images, true).manifest.ghosts.map(({ image }) => image),
+      ['ghost-file-1.img', 'ghost-file-2.img', 'ghost-file-3.img'],
+    );
+  });
+
+  it('when the container was not frozen by us, cgroup.img stays as it is', () => {
+    const context = dumped({ thaw: false });
+    sealImages(context, images, true);
+    assert.deepEqual(context.host.files.get(`${images}/cgroup.img`), frozen('1'));
+  });
+
+  it('when an image is missing, it fails, says how to go on, and leaves the journal', () => {
+    const context = dumped();
+    context.host.files.contents.delete(`${images}/ghostkeep/pending-2.img`);
+    assert.throws(
+      () => sealImages(context, images, true),
+      ghostkeepError('IMAGE_MISSING', 'ghost-file-6.img'),
+    );
+    assert.ok(context.host.files.exists(`${images}/ghostkeep/journal.json`));
+    assert.ok(!context.host.files.exists(`${images}/ghostkeep/manifest.json`));
+  });
+
+  it("when CRIU's files.img is missing or damaged, it fails and leaves the journal", () => {
+    for (const damage of [undefined, Buffer.from('x'), Buffer.alloc(0)]) {
+      const context = dumped();
+      const { files } = context.host;
+      if (damage) files.put(`${images}/files.img`, damage);
+      else files.contents.delete(`${images}/files.img`);
+      assert.throws(
+        () => sealImages(context, images, true),
+        damage
+          ? ghostkeepError('CRIU_IMAGE_INVALID', 'files.img')
+          : ghostkeepError('SEAL_FAILED', 'ghostkeep seal -D'),
+      );
+      assert.ok(files.exists(`${images}/ghostkeep/journal.json`));
+    }
+  });
+
+  it('when content is still to be copied, or nothing was dumped at all, it says which', () => {
+    assert.throws(
+      () => sealImages(dumped({ state: 'pinned' }), images, true),
+      ghostkeepError('SEAL_FAILED', 'not all ghosts are copied'),
+    );
+    assert.throws(() => sealImages(fakeContext(), images, true), ghostkeepError('MANIFEST_MISSING', images));
+  });
+
+  it('when the journal is hostile, no file outside the directory is touched', () => {
+    const context = dumped({
+      ghosts: [{ ...ghostOf(1), pending: '../../etc/passwd', image: 'ghost-file-1.img' }],
+    });
+    assert.throws(() => sealImages(context, images, true), ghostkeepError('MANIFEST_INVALID', 'pending'));
+  });
+});

@@ -1,0 +1,343 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { makeDev } from '../../../src/base/units.js';
+import { findGhosts } from '../../../src/ghost/find.js';
+import { type Ghost, keysOf, toRecord } from '../../../src/ghost/ghost.js';
+import { type FakeProcess, fakeFile, fakeHost, fakeMount, opened } from '../fake-host.js';
+
+/** One process with PID 100 and what is found in it. */
+function findIn(process: FakeProcess) {
+  const { processes } = fakeHost();
+  processes.add(100, process);
+  return findGhosts(processes, [100]);
+}
+const summary = ({ ghosts }: { ghosts: Ghost[] }) =>
+  ghosts.map(({ class: kind, keep }) => `${kind}: ${keep}`);
+const deleted = '/data/tmp (deleted)';
+
+describe('findGhosts', () => {
+  it('when a descriptor holds an unlinked file, everything about it is recorded', () => {
+    const file = fakeFile({ ino: 0x1267n, size: (1n << 53n) + 1n, allocated: 8192n });
+    const { ghosts, unseen } = findIn({
+      fds: { 3: opened(file, deleted, { flags: 0o100001, position: 7n }) },
+    });
+    assert.deepEqual(unseen, []);
+    assert.deepEqual(ghosts.map(toRecord), [
+      {
+        class: 'unlinked',
+        path: '/data/tmp',
+        dev: '8:1',
+        ino: 0x1267,
+        size: '9007199254740993',
+        allocated: 8192,
+        nlink: 0,
+        filesystem: 'ext4',
+        mounts: [30],
+        key: ['file[1e:1267]'],
+        holders: [{ pid: 100, via: 'fd', fd: 3, flags: 0o100001, position: 7, writable: true, shared: true }],
+      },
+    ]);
+    assert.equal(ghosts[0]?.keep, 'ghostkeep');
+  });
+
+  it('when the same inode has many holders, it is one ghost with all of them, and a key a mount', () => {
+    const { processes } = fakeHost();
+    const file = fakeFile();
+    const through = (mount: number, name = deleted) => opened(file, name, { mount });
+    const mounts = [fakeMount(30), fakeMount(31, { filesystem: 'ext4' })];
+    processes.add(100, {
+      mounts,
+      fds: { 3: through(30), 4: opened(file, deleted, { flags: 0o100000 }) },
+      maps: [
+        { address: '1000-2000', opened: through(30), shared: false, writable: false },
+        { address: '2000-3000', opened: through(30) },
+      ],
+      exe: through(30),
+    });
+    processes.add(200, { mounts, fds: { 5: through(31, '/other/tmp (deleted)') } });
+    const { ghosts } = findGhosts(processes, [100, 200]);
+    assert.equal(ghosts.length, 1);
+    const [ghost] = ghosts as [Ghost];
+    assert.deepEqual(keysOf(ghost), ['file[1e:1267]', 'file[1f:1267]']);
+    assert.deepEqual(
+      ghost.mounts.map(({ path }) => String(path)),
+      ['/data/tmp', '/other/tmp'],
+    );
+    assert.deepEqual(
+      ghost.holders.map(({ pid, link, writable, shared }) => [pid, link, writable, shared]),
+      [
+        [100, 'fd/3', true, true],
+        [100, 'fd/4', false, true],
+        [100, 'map_files/1000-2000', false, false],
+        [100, 'map_files/2000-3000', true, true],
+        [100, 'exe', false, true],
+        [200, 'fd/5', true, true],
+      ],
+    );
+    assert.equal(ghost.keep, 'ghostkeep');
+  });
+
+  it('when only a mapping holds it, it is found: a library that was extracted, mapped and deleted', () => {
+    const found = findIn({
+      maps: [{ address: '1000-2000', opened: opened(fakeFile(), '/tmp/libjni.so (deleted)') }],
+    });
+    assert.deepEqual(summary(found), ['unlinked: ghostkeep']);
+    assert.deepEqual(found.ghosts[0] && keysOf(found.ghosts[0]), ['file[1e:1267]']);
+  });
+
+  it('when it is a directory, a FIFO or a device, CRIU makes it again', () => {
+    const at = (mode: number) => opened(fakeFile({ mode, ino: BigInt(mode) }), '/d (deleted)');
+    const found = findIn({ cwd: at(0o40755), fds: { 3: at(0o10644), 4: at(0o20644) } });
+    assert.deepEqual(summary(found), ['unlinked: criu', 'unlinked: criu', 'unlinked: criu']);
+    assert.deepEqual(
+      found.ghosts.map(({ why }) => why.split(':')[0]),
+      ['a FIFO', 'a character device', 'a directory'],
+    );
+  });
+
+  it('when it is a socket, an event descriptor or another anonymous inode, it is none', () => {
+    const found = findIn({
+      fds: {
+        3: opened(fakeFile({ mode: 0o140777, nlink: 1 }), 'socket:[1]'),
+        4: opened(fakeFile({ mode: 0o600, nlink: 0 }), 'anon_inode:[eventfd]'),
+      },
+    });
+    assert.deepEqual(found, { ghosts: [], unseen: [] });
+  });
+
+  it('when it never had a name in a file system, CRIU keeps it itself', () => {
+    const names = [
+      '/memfd:x (deleted)',
+      '/SYSV00000000 (deleted)',
+      '/dev/zero (deleted)',
+      '/[aio] (deleted)',
+      '/anon_hugepage (deleted)',
+    ];
+    const maps = names.map((name, n) => ({
+      address: `${n}000-${n + 1}000`,
+      opened: opened(fakeFile({ ino: BigInt(n), dev: makeDev(0n, 5n) }), name, { mount: 2 }),
+    }));
+    const { ghosts } = findIn({ maps });
+    assert.deepEqual(
+      ghosts.map(({ keep }) => keep),
+      Array(5).fill('criu'),
+    );
+    assert.deepEqual(
+      ghosts.map(({ why }) => why),
+      ['a memfd', 'SysV shared memory', 'anonymous shared memory', 'an aio ring', 'anonymous huge pages'].map(
+        what => `${what}: CRIU keeps it itself`,
+      ),
+    );
+  });
+
+  it('when a real file is named like one of those, or lies on huge pages, the mount decides', () => {
+    assert.deepEqual(summary(findIn({ fds: { 3: opened(fakeFile(), '/memfd:x (deleted)') } })), [
+      'unlinked: ghostkeep',
+    ]);
+    const mounts = [fakeMount(30, { filesystem: 'hugetlbfs' })];
+    assert.deepEqual(summary(findIn({ mounts, fds: { 3: opened(fakeFile(), deleted) } })), [
+      'unlinked: criu',
+    ]);
+  });
+
+  it("when the mount is not in the holder's mountinfo, it is left to CRIU", () => {
+    const found = findIn({ fds: { 3: opened(fakeFile(), '/x (deleted)', { mount: 77 }) } });
+    assert.deepEqual(summary(found), ['unlinked: criu']);
+    assert.match(found.ghosts[0]?.why ?? '', /not in the mount namespace/);
+  });
+
+  it('when a chrooted process does not see the mount but its neighbour does, it is ours', () => {
+    const { processes } = fakeHost();
+    const namespace = 'mnt:[7]';
+    processes.add(100, { namespace, mounts: [], fds: { 3: opened(fakeFile({ ino: 1n }), deleted) } });
+    processes.add(200, { namespace, fds: { 3: opened(fakeFile({ ino: 2n }), deleted) } });
+    processes.add(300, { namespace, mounts: [], fds: { 3: opened(fakeFile({ ino: 3n }), deleted) } });
+    const keeps = findGhosts(processes, [100, 200, 300]).ghosts.map(({ keep }) => keep);
+    assert.deepEqual(keeps, ['ghostkeep', 'ghostkeep', 'ghostkeep']);
+  });
+});
+
+describe('classes', () => {
+  it("when a live file's name ends in ' (deleted)', it is no ghost", () => {
+    const file = fakeFile({ nlink: 1 });
+    const inRoot = { '/x (deleted)': file };
+    assert.deepEqual(findIn({ inRoot, fds: { 3: opened(file, '/x (deleted)') } }).ghosts, []);
+  });
+
+  it('when the name is gone but the inode has others, it is linked and left to CRIU', () => {
+    const open = opened(fakeFile({ nlink: 1 }), deleted);
+    assert.deepEqual(summary(findIn({ fds: { 3: open } })), ['linked: criu']);
+    const inRoot = { [deleted]: fakeFile({ nlink: 1, ino: 1n }) };
+    assert.deepEqual(
+      summary(findIn({ inRoot, fds: { 3: open } })),
+      ['linked: criu'],
+      'another file has that name',
+    );
+    const other = { [deleted]: fakeFile({ nlink: 1, dev: 1n }) };
+    assert.deepEqual(
+      summary(findIn({ inRoot: other, fds: { 3: open } })),
+      ['linked: criu'],
+      'on another device',
+    );
+  });
+
+  it('when one of the other names is on its mount, it is a linked ghost of ours and knows them all', () => {
+    const file = fakeFile({ nlink: 2 });
+    const inRoot = { '/dev/shm/sem.a': file, '/dev/shm/sem.b': file };
+    const found = findIn({ inRoot, fds: { 3: opened(file, '/dev/shm/sem.x (deleted)') } });
+    assert.deepEqual(summary(found), ['linked: ghostkeep']);
+    assert.deepEqual(found.ghosts[0]?.mounts[0]?.names?.map(String), Object.keys(inRoot));
+  });
+
+  it('when overlayfs shows a link count of 1 for a file that has no name at all, it is unlinked', () => {
+    const mounts = [fakeMount(30, { filesystem: 'overlay' })];
+    const found = findIn({ mounts, fds: { 3: opened(fakeFile({ nlink: 1 }), deleted) } });
+    assert.deepEqual(summary(found), ['unlinked: ghostkeep']);
+  });
+
+  it('when the suffix is there twice, only one is stripped', () => {
+    const { ghosts } = findIn({ fds: { 3: opened(fakeFile(), '/x (deleted) (deleted)') } });
+    assert.equal(String(ghosts[0]?.mounts[0]?.path), '/x (deleted)');
+  });
+
+  it('when NFS renamed it, it is silly-renamed and ours; elsewhere or with other digits it is a live file', () => {
+    const name = '/export/.nfs000000000000000200000001';
+    const at = (magic: bigint, path = name) =>
+      findIn({ fds: { 3: opened(fakeFile({ nlink: 1, magic }), path) } });
+    assert.deepEqual(summary(at(0x6969n)), ['silly-renamed: ghostkeep']);
+    assert.deepEqual(at(0x6969n).ghosts[0]?.mounts[0]?.path, Buffer.from(name));
+    assert.deepEqual(at(0xef53n).ghosts, []);
+    for (const path of [name.slice(0, -1), `${name}1`, name.replace('.nfs', 'nfs'), name.replace(/1$/, 'g')])
+      assert.deepEqual(at(0x6969n, path).ghosts, [], path);
+  });
+});
+
+describe('inode numbers that collide', () => {
+  const ghost = opened(fakeFile({ dev: 1n }), deleted);
+  const other = (mount: number) => opened(fakeFile({ dev: 2n, nlink: 1 }), '/lib/x', { mount });
+
+  it('when another file with that number is open on the same mount, CRIU keeps it and says why', () => {
+    const found = findIn({ fds: { 3: ghost, 4: other(30) } });
+    assert.deepEqual(summary(found), ['unlinked: criu']);
+    assert.match(found.ghosts[0]?.why ?? '', /same inode number on the same mount/);
+  });
+
+  it('when the other is only mapped, it counts too', () => {
+    assert.deepEqual(summary(findIn({ fds: { 3: ghost }, maps: [{ address: '1-2', opened: other(30) }] })), [
+      'unlinked: criu',
+    ]);
+  });
+
+  it('when it is on another mount, both keys differ and it is ours', () => {
+    const mounts = [fakeMount(30), fakeMount(31)];
+    assert.deepEqual(summary(findIn({ mounts, fds: { 3: ghost, 4: other(31) } })), ['unlinked: ghostkeep']);
+  });
+
+  it('when the same other file is open on both mounts, the one in question is seen', () => {
+    const mounts = [fakeMount(30), fakeMount(31)];
+    const file = other(31).file;
+    const found = findIn({
+      mounts,
+      fds: { 3: ghost, 4: opened(file, '/lib/x', { mount: 31 }), 5: opened(file, '/lib/x', { mount: 30 }) },
+    });
+    assert.deepEqual(summary(found), ['unlinked: criu']);
+  });
+
+  it('when two ghosts share the number on one mount, neither is ours', () => {
+    const found = findIn({ fds: { 3: ghost, 4: opened(fakeFile({ dev: 2n }), deleted) } });
+    assert.deepEqual(summary(found), ['unlinked: criu', 'unlinked: criu']);
+  });
+});
+
+describe('FUSE', () => {
+  const mounts = [fakeMount(30, { filesystem: 'fuse.sshfs' })];
+  const ghost = opened(fakeFile(), deleted);
+
+  it('when a searched process serves FUSE, its mounts are not read from', () => {
+    const device = opened(
+      fakeFile({ mode: 0o20666, rdev: makeDev(10n, 229n), ino: 9n, nlink: 1 }),
+      '/dev/fuse',
+    );
+    const found = findIn({ mounts, fds: { 3: ghost, 4: device } });
+    assert.deepEqual(summary(found), ['unlinked: criu']);
+    assert.match(found.ghosts[0]?.why ?? '', /FUSE server/);
+  });
+
+  it('when the server is outside, the ghost is ours', () => {
+    assert.deepEqual(summary(findIn({ mounts, fds: { 3: ghost } })), ['unlinked: ghostkeep']);
+  });
+});
+
+describe('what cannot be seen', () => {
+  const ghost = opened(fakeFile(), deleted);
+
+  it('when a process has vanished, it is unseen once and the others are found', () => {
+    const { processes } = fakeHost();
+    processes.add(200, { fds: { 3: ghost } });
+    const { ghosts, unseen } = findGhosts(processes, [100, 200]);
+    assert.equal(ghosts.length, 1);
+    assert.deepEqual(unseen, [{ pid: 100, what: 'process', why: 'it ended while it was looked at' }]);
+  });
+
+  it('when a descriptor closes while we look, that is no news', () => {
+    for (const call of ['stat', 'fdInfo', 'readLink']) {
+      const found = findIn({
+        fds: { 3: ghost, 4: opened(fakeFile({ ino: 2n }), deleted) },
+        fails: { [`${call} fd/3`]: 'ENOENT' },
+      });
+      assert.deepEqual(found.unseen, [], call);
+      assert.ok(found.ghosts.some(({ stat }) => stat.ino === 2n));
+    }
+  });
+
+  it('when the descriptors may not be listed, it is said once, not for each', () => {
+    const { unseen } = findIn({ fds: { 3: ghost, 4: ghost }, fails: { fds: 'EACCES' } });
+    assert.deepEqual(
+      unseen.map(({ pid, what }) => [pid, what]),
+      [[100, 'fd']],
+    );
+    const each = findIn({
+      fds: { 3: ghost, 4: ghost },
+      fails: { 'stat fd/3': 'EACCES', 'stat fd/4': 'EACCES' },
+    });
+    assert.deepEqual(
+      each.unseen.map(({ what }) => what),
+      ['fd'],
+    );
+  });
+
+  it('when one descriptor fails for its own reasons, the others are still looked at', () => {
+    const stale = opened(fakeFile({ ino: 5n }), '/nfs/x');
+    const { ghosts, unseen } = findIn({ fds: { 3: stale, 4: ghost }, fails: { 'stat fd/3': 'ESTALE' } });
+    assert.equal(ghosts.length, 1);
+    assert.deepEqual(
+      unseen.map(({ what }) => what),
+      ['fd 3'],
+    );
+    assert.match(unseen[0]?.why ?? '', /ESTALE/);
+  });
+
+  it('when map_files may not be used, mappings of deleted files are named from maps', () => {
+    const { ghosts, unseen } = findIn({
+      maps: [
+        { address: '1000-2000', opened: opened(fakeFile({ nlink: 1, ino: 1n }), '/lib/libc.so') },
+        { address: '3000-4000', opened: ghost },
+      ],
+      fails: { 'stat map_files/1000-2000': 'EPERM', 'stat map_files/3000-4000': 'EPERM' },
+    });
+    assert.deepEqual(ghosts, []);
+    assert.deepEqual(
+      unseen.map(({ what }) => what),
+      ['map_files 3000-4000'],
+    );
+  });
+
+  it('when something fails that is no errno, it is a bug and not hidden', () => {
+    const { processes } = fakeHost();
+    processes.add(100, {});
+    processes.fds = () => {
+      throw new TypeError('bug');
+    };
+    assert.throws(() => findGhosts(processes, [100]), TypeError);
+  });
+});

@@ -1,0 +1,121 @@
+/** The house's own rules: design.md, Folders; style.md, Files. */
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const source = fileURLToPath(new URL('../../src', import.meta.url));
+
+/** Which folders a folder may import from, itself aside. hooks/ is not TypeScript and only starts the program. */
+const allowed: Record<string, string[]> = {
+  cli: ['flows', 'ghost', 'chain', 'criu', 'oci', 'image', 'host', 'base'],
+  flows: ['ghost', 'chain', 'criu', 'oci', 'image', 'base'],
+  ghost: ['image', 'base'],
+  chain: ['image', 'base'],
+  criu: ['image', 'base'],
+  oci: ['image', 'base'],
+  image: ['base'],
+  host: ['base'],
+  base: [],
+};
+/** Modules of Node that act on the machine: only host may, and the cli, which owns argv, stdin and exit. */
+const acts = /^node:(fs|child_process|net|process|worker_threads|http|os)(\/|$)/;
+const mayAct: Record<string, RegExp> = {
+  host: /./,
+  cli: /./,
+  // How many to run at once, and what errno 116 is called, are questions to the machine, but no acts on it.
+  flows: /^node:os$/,
+  base: /^node:os$/,
+};
+const longest = 300;
+
+const files = (readdirSync(source, { recursive: true }) as string[])
+  .filter(name => /\.[jt]s$/.test(name))
+  .sort();
+const ours = files.filter(name => !name.includes('/generated/'));
+const folderOf = (name: string) => name.split('/')[0] as string;
+const textOf = (name: string) => readFileSync(path.join(source, name), 'utf8');
+
+interface Import {
+  from: string;
+  to: string;
+}
+
+/** Static and dynamic imports, of types too: they bind folders as much. */
+function importsOf(name: string): Import[] {
+  const pattern =
+    /(?:^|\n)\s*(?:import|export)\b[^;'"]*?from\s*['"]([^'"]+)['"]|(?:^|[^.\w])import\s*\(?\s*['"]([^'"]+)['"]/g;
+  return [...textOf(name).matchAll(pattern)].map(([, from, dynamic]) => ({
+    from: name,
+    to: (from ?? dynamic) as string,
+  }));
+}
+
+const imports = ours.flatMap(importsOf);
+const folderImports = imports
+  .filter(({ to }) => to.startsWith('.'))
+  .map(({ from, to }) => ({ from, to: path.normalize(path.join(path.dirname(from), to)) }));
+const show = ({ from, to }: Import) => `${from} imports ${to}`;
+
+describe('the house', () => {
+  it('when a file imports another, the import runs in the direction of the design', () => {
+    assert.ok(folderImports.length > 100, `${folderImports.length} imports were found`);
+    const wrong = folderImports.filter(({ from, to }) => {
+      const [own, other] = [folderOf(from), folderOf(to)];
+      return own !== other && !allowed[own]?.includes(other);
+    });
+    assert.deepEqual(wrong.map(show), []);
+  });
+
+  it('when a folder is new, somebody has decided what it may import', () => {
+    assert.deepEqual(
+      [...new Set(files.map(folderOf))].filter(folder => !(folder in allowed)),
+      [],
+    );
+  });
+
+  it('when an import is not ours, it acts on the machine only in host and cli', () => {
+    const wrong = imports.filter(({ from, to }) => acts.test(to) && !mayAct[folderOf(from)]?.test(to));
+    assert.deepEqual(wrong.map(show), []);
+  });
+
+  it('when C is called, it is through the one module', () => {
+    const callers = ours.filter(name => /['"]koffi['"]/.test(textOf(name)));
+    assert.deepEqual(callers, ['host/native.ts']);
+  });
+
+  it('when imports are followed, they never come back', () => {
+    const edges = new Map<string, string[]>();
+    for (const { from, to } of folderImports)
+      edges.set(from, [...(edges.get(from) ?? []), to.replace(/\.js$/, '.ts')]);
+    const done = new Set<string>();
+    const visit = (name: string, trail: string[]): void => {
+      assert.ok(!trail.includes(name), `a circle: ${[...trail, name].join(' → ')}`);
+      if (done.has(name)) return;
+      for (const next of edges.get(name) ?? []) visit(next, [...trail, name]);
+      done.add(name);
+    };
+    for (const name of ours) visit(name, []);
+  });
+
+  it('when a file grows long, two ideas have met in it', () => {
+    const long = ours.filter(name => textOf(name).split('\n').length > longest);
+    assert.deepEqual(long, []);
+  });
+
+  it('when a file has a name, it says what is in it', () => {
+    assert.deepEqual(
+      files.filter(name => /(^|[/-])(utils?|common|managers?|helpers?)(?=[.-])/.test(name)),
+      [],
+    );
+  });
+
+  it('when something is printed or the program ended, it is in the cli', () => {
+    const wrong = ours.filter(
+      name =>
+        folderOf(name) !== 'cli' && /\bconsole\.|process\.(exit|stdout|stderr|stdin)\b/.test(textOf(name)),
+    );
+    assert.deepEqual(wrong, []);
+  });
+});

@@ -1,0 +1,115 @@
+/** Files of ours in memory, and a count of the calls that change something, to fail at the n-th of them. */
+import type { FileStat, Files } from '../../src/base/host.js';
+import { errno, type FakeFile, fakeFile } from './fake-processes.js';
+
+/** Not a failure of the host but the end of the process: nothing runs after it, no clean-up either. */
+export class Interrupted extends Error {}
+
+export class MemoryFiles implements Files {
+  readonly contents = new Map<string, FakeFile>();
+  readonly folders = new Set<string>(['/']);
+  readonly open_ = new Map<number, FakeFile>();
+  free = 1n << 40n;
+  /** The n-th change from now on is interrupted, before it happens. */
+  interruptAt = Number.POSITIVE_INFINITY;
+  changes = 0;
+  #nextFd = 1000;
+
+  /** Everything there is, for comparing. */
+  snapshot(): Record<string, string> {
+    return Object.fromEntries(
+      [...this.contents].sort().map(([path, { content }]) => [path, content.toString('hex')]),
+    );
+  }
+
+  put(path: string, content: Buffer | string): void {
+    this.contents.set(path, fakeFile({ content: Buffer.from(content as string), nlink: 1, uid: 0 }));
+  }
+
+  get(path: string): Buffer {
+    return this.#find(path).content;
+  }
+
+  openContent(file: FakeFile): number {
+    this.open_.set(this.#nextFd, file);
+    return this.#nextFd++;
+  }
+
+  #change(): void {
+    this.changes += 1;
+    if (this.changes === this.interruptAt) throw new Interrupted(`at change ${this.changes}`);
+  }
+
+  #find(path: string): FakeFile {
+    const file = this.contents.get(path);
+    if (!file) throw errno('ENOENT', path);
+    return file;
+  }
+
+  read = (path: string) => this.#find(path).content;
+  readStart = (path: string, bytes: number) => this.#find(path).content.subarray(0, bytes);
+  readIfThere = (path: string) => this.contents.get(path)?.content;
+  exists = (path: string) => this.contents.has(path) || this.folders.has(path);
+  list(path: string): string[] {
+    const names = [...this.contents.keys(), ...this.folders].filter(name => name.startsWith(`${path}/`));
+    if (names.length === 0 && !this.folders.has(path)) throw errno('ENOENT', path);
+    return [...new Set(names.map(name => name.slice(path.length + 1).split('/')[0] as string))];
+  }
+  makeDirectory(path: string): void {
+    this.#change();
+    this.folders.add(path);
+  }
+  create(path: string): number {
+    this.#change();
+    if (this.contents.has(path)) throw errno('EEXIST', path);
+    this.put(path, '');
+    return this.open(path);
+  }
+  open = (path: string) => this.openContent(this.#find(path));
+  close(fd: number): void {
+    if (!this.open_.delete(fd)) throw errno('EBADF', `close ${fd}`);
+  }
+  stat = (fd: number): FileStat => sized(this.open_.get(fd) as FakeFile);
+  statPath(path: string): FileStat {
+    return this.folders.has(path) ? { ...fakeFile().stat, mode: 0o40700, nlink: 2 } : sized(this.#find(path));
+  }
+  replace(path: string, bytes: Uint8Array): void {
+    this.#change();
+    this.put(path, Buffer.from(bytes));
+  }
+  rename(from: string, to: string): void {
+    this.#change();
+    this.contents.set(to, this.#find(from));
+    this.contents.delete(from);
+  }
+  remove(path: string): void {
+    this.#change();
+    this.contents.delete(path);
+  }
+  removeTree(path: string): void {
+    this.#change();
+    this.folders.delete(path);
+    for (const name of this.contents.keys()) if (name.startsWith(`${path}/`)) this.contents.delete(name);
+  }
+  sync(path: string): void {
+    if (!this.exists(path)) throw errno('ENOENT', path);
+  }
+  async makeNames(folder: string, names: readonly Buffer[], write: (fd: number) => Promise<void>) {
+    const paths = names.map(name => `${folder}/${name.toString('latin1')}`);
+    const missing = paths.filter(path => !this.contents.has(path));
+    if (missing.length === 0) return 'nothing';
+    const old = paths.find(path => this.contents.has(path));
+    const file = old === undefined ? fakeFile({ content: Buffer.alloc(0) }) : this.#find(old);
+    if (old === undefined) await write(this.openContent(file));
+    for (const path of missing) this.contents.set(path, file);
+    return old === undefined ? 'file' : 'links';
+  }
+  freeBytes = () => this.free;
+  setOwner(): void {}
+  setMode(): void {}
+  realPath = (path: string) => path;
+}
+
+function sized({ stat, content }: FakeFile): FileStat {
+  return { ...stat, size: BigInt(content.length) };
+}

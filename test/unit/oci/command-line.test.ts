@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { parseRuntimeCommand } from '../../../src/oci/command-line.js';
+import { ghostkeepError } from '../expect.js';
+
+const parse = (text: string) => parseRuntimeCommand(text.split(' '), '/home/me');
+
+describe('parseRuntimeCommand', () => {
+  it('when options come before and behind the verb, each is where it belongs', () => {
+    assert.deepEqual(
+      parse(
+        '/usr/sbin/runc --root /run/r --debug --log-format=json checkpoint --image-path /img --tcp-established web',
+      ),
+      {
+        runtime: 'runc',
+        program: '/usr/sbin/runc',
+        globals: ['--root', '/run/r', '--debug', '--log-format=json'],
+        verb: 'checkpoint',
+        container: 'web',
+        images: '/img',
+        leaveRunning: false,
+        preDump: false,
+      },
+    );
+  });
+
+  it('when a value looks like a verb or an id, it stays a value', () => {
+    const command = parse(
+      'crun --cgroup-manager checkpoint --log file:x checkpoint --work-path web --parent-path ../p web2',
+    );
+    assert.equal(command.verb, 'checkpoint');
+    assert.equal(command.container, 'web2');
+    assert.deepEqual(command.globals, ['--cgroup-manager', 'checkpoint', '--log', 'file:x']);
+  });
+
+  it('when the image path is relative or not given, it is made absolute', () => {
+    assert.equal(parse('runc checkpoint --image-path=a/../b web').images, '/home/me/b');
+    assert.equal(parse('runc checkpoint --image-path ./x web').images, '/home/me/x');
+    assert.equal(parse('runc checkpoint web').images, '/home/me/checkpoint');
+    assert.equal(parse('runc checkpoint web --image-path late').images, '/home/me/late');
+  });
+
+  it('when the container is left running, in whatever spelling, it is seen', () => {
+    for (const option of [
+      '--leave-running',
+      '-R',
+      '--leave-running=true',
+      '--leave-running=1',
+      '-leave-running',
+      '-RP',
+    ])
+      assert.equal(parse(`crun checkpoint ${option} web`).leaveRunning, true, option);
+    assert.equal(parse('runc checkpoint --leave-running=false web').leaveRunning, false);
+    assert.equal(parse('runc checkpoint --tcp-established web').leaveRunning, false);
+  });
+
+  it('when it is a pre-dump, it is seen', () => {
+    assert.equal(parse('runc checkpoint --pre-dump web').preDump, true);
+    assert.equal(parse('crun checkpoint -P web').preDump, true);
+    assert.equal(parse('runc checkpoint web').preDump, false);
+  });
+
+  it("when options are written Go's way with one dash, their values are no ids", () => {
+    const command = parse('runc -root /r checkpoint -image-path /img web');
+    assert.equal(command.images, '/img');
+    assert.equal(command.container, 'web');
+    assert.deepEqual(command.globals, ['-root', '/r']);
+  });
+
+  it('when there is no id, or there are two, it says what was expected', () => {
+    for (const text of ['runc checkpoint', 'runc checkpoint --image-path web', 'crun checkpoint a b'])
+      assert.throws(
+        () => parse(text),
+        ghostkeepError('RUNTIME_UNKNOWN', text, 'one container id', 'expected:'),
+      );
+    assert.throws(() => parse('runc --root /x'), ghostkeepError('RUNTIME_UNKNOWN', 'no verb'));
+  });
+
+  it('when it is another program, it is not guessed at', () => {
+    for (const text of [
+      'podman container checkpoint web',
+      'runc.old checkpoint web',
+      'sh -c runc',
+      '',
+      '/runc/ x',
+    ])
+      assert.throws(() => parse(text), ghostkeepError('RUNTIME_UNKNOWN'), text);
+    assert.throws(() => parseRuntimeCommand([], '/'), ghostkeepError('RUNTIME_UNKNOWN', 'nothing'));
+  });
+});

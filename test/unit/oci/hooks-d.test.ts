@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { describe, it } from 'node:test';
+import { GhostkeepError } from '../../../src/base/errors.js';
+import { parseHooksD, renderHook, renderHookDocument } from '../../../src/oci/hooks-d.js';
+
+const hooks = new URL('../../../hooks/', import.meta.url);
+const template = (name: string) => readFileSync(new URL(name, hooks), 'utf8');
+const refused = (about: RegExp) => (error: unknown) => {
+  assert.ok(error instanceof GhostkeepError);
+  assert.equal(error.code, 'BAD_INPUT');
+  assert.match(error.message, about);
+  return true;
+};
+
+describe('parseHooksD', () => {
+  const valid = {
+    version: '1.0.0',
+    hook: { path: '/bin/hook', timeout: 30 },
+    when: { always: true },
+    stages: ['prestart'],
+  };
+  const parse = (changes: object) => parseHooksD(JSON.stringify({ ...valid, ...changes }), 'file.json');
+
+  it('accepts what Podman accepts', () => {
+    assert.deepEqual(parse({}), valid);
+  });
+
+  for (const stage of ['prestart', 'poststop']) {
+    it(`accepts hooks/${stage}.json: one stage, a timeout, and only containers with our annotations`, () => {
+      const { hook, when, stages } = parseHooksD(
+        renderHookDocument(template(`${stage}.json`), '/usr/local'),
+        stage,
+      );
+      assert.equal(hook.path, `/usr/local/libexec/ghostkeep/${stage}`);
+      assert.equal(hook.timeout, 30);
+      assert.deepEqual(stages, [stage]);
+      assert.deepEqual(Object.keys(when), ['annotations']);
+      const [[name = '', value = ''] = []] = Object.entries(when.annotations ?? {});
+      assert.match('io.ghostkeep.enabled', new RegExp(name));
+      assert.match('', new RegExp(value));
+      for (const other of [
+        'ioXghostkeep.enabled',
+        'my.io.ghostkeep.enabled',
+        'io.ghostkeeper',
+        'io.ghostkeep',
+      ]) {
+        assert.doesNotMatch(other, new RegExp(name));
+      }
+    });
+  }
+
+  const wrong: [string, object, RegExp][] = [
+    ['a path that is not absolute', { hook: { path: 'hook' } }, /hook\.path/],
+    ['a timeout of 0', { hook: { path: '/h', timeout: 0 } }, /hook\.timeout/],
+    ['another version', { version: '0.1.0' }, /version/],
+    ['an unknown stage', { stages: ['precreate'] }, /stages/],
+    ['no condition', { when: {} }, /when/],
+    ['an unknown key', { also: 1 }, /also/],
+    [
+      'a pattern that does not compile',
+      { when: { annotations: { '(': '.*' } } },
+      /when: .*regular expression/i,
+    ],
+  ];
+  for (const [what, changes, about] of wrong) {
+    it(`refuses ${what}`, () => assert.throws(() => parse(changes), refused(about)));
+  }
+
+  it('refuses text that is not JSON, and names the file', () => {
+    assert.throws(() => parseHooksD('{', 'file.json'), refused(/file\.json.*not JSON/));
+  });
+});
+
+describe('renderHook', () => {
+  it('starts the program by absolute names', () => {
+    const program = renderHook(template('prestart'), { node: '/opt/node', program: '/lib/ghostkeep.mjs' });
+    assert.match(program, /^#!\/bin\/sh\n/);
+    assert.match(program, /\nexec '\/opt\/node' '\/lib\/ghostkeep.mjs' hook prestart\n$/);
+    assert.doesNotMatch(program, /@[A-Z]+@/);
+  });
+
+  it('quotes for the shell', () => {
+    const program = renderHook("exec '@NODE@'", { node: "/it's $(here)", program: '/p' });
+    assert.equal(program, "exec '/it'\\''s $(here)'");
+  });
+
+  it('refuses a name that is not absolute', () => {
+    assert.throws(() => renderHook(template('poststop'), { node: 'node', program: '/p' }), refused(/"node"/));
+  });
+
+  it('refuses a template with a name that nobody fills in', () => {
+    assert.throws(() => renderHook("exec '@SHELL@'", { node: '/n', program: '/p' }), refused(/@SHELL@/));
+  });
+});
+
+describe('renderHookDocument', () => {
+  it('makes the stanza for a config.json, with a timeout at each hook', () => {
+    const { hooks: stanza } = JSON.parse(renderHookDocument(template('config-hooks.json'), '/opt/a "b"'));
+    for (const stage of ['prestart', 'poststop']) {
+      assert.deepEqual(stanza[stage], [{ path: `/opt/a "b"/libexec/ghostkeep/${stage}`, timeout: 30 }]);
+    }
+  });
+});

@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { parseAnnotations, parseConfig, resolvePolicy } from '../../../src/oci/policy.js';
+import { ghostkeepError } from '../expect.js';
+
+const config = (value: unknown) => parseConfig(JSON.stringify(value), '/etc/ghostkeep/config.json');
+
+describe('policy', () => {
+  it('when nothing is said, it takes the defaults', () => {
+    assert.deepEqual(resolvePolicy(), {
+      enabled: true,
+      limit: undefined,
+      reserve: 16n << 20n,
+      engine: 'auto',
+      verify: 'structure',
+    });
+  });
+
+  it('when every key is given, it is heard', () => {
+    assert.deepEqual(
+      resolvePolicy(config({ enabled: false, limit: '1G', reserve: 4096, engine: 'seek', verify: 'digest' })),
+      { enabled: false, limit: 1n << 30n, reserve: 4096n, engine: 'seek', verify: 'digest' },
+    );
+  });
+
+  it('when both config and annotations speak, annotations override key by key', () => {
+    const annotations = parseAnnotations({
+      'io.ghostkeep.limit': '5M',
+      'io.ghostkeep.enabled': 'true',
+      'org.criu.config': '/x',
+    });
+    const policy = resolvePolicy(config({ enabled: false, limit: 1, engine: 'read' }), annotations);
+    assert.equal(policy.enabled, true);
+    assert.equal(policy.limit, 5n << 20n);
+    assert.equal(policy.engine, 'read');
+  });
+
+  it('when a limit is 0, it is a limit and not none', () => {
+    assert.equal(resolvePolicy(config({ limit: 0 })).limit, 0n);
+  });
+
+  it('when a key is unknown, it names the key and those that are known', () => {
+    assert.throws(
+      () => config({ limits: 1 }),
+      ghostkeepError('BAD_POLICY', 'limits', '/etc/ghostkeep/config.json', 'reserve'),
+    );
+    for (const key of ['engines', '__proto__', 'constructor', ''])
+      assert.throws(
+        () => parseAnnotations(Object.fromEntries([[`io.ghostkeep.${key}`, 'x']])),
+        ghostkeepError('BAD_POLICY', `(${key})`, 'reserve'),
+      );
+  });
+
+  it('when a value is bad, it names key, value and what is allowed', () => {
+    const cases: [string, unknown, string][] = [
+      ['engine', 'dd', '"auto","fiemap","seek","read"'],
+      ['verify', 'sha', '"structure","digest"'],
+      ['enabled', 'yes', 'boolean'],
+      ['limit', '5m', '[KMGT]'],
+      ['limit', -5, '>= 0'],
+      ['limit', 1e21, '<= 9007199254740991'],
+      ['reserve', 1.5, 'integer'],
+      ['reserve', '99999999999999999999', '[KMGT]'],
+      ['reserve', null, 'integer'],
+    ];
+    for (const [key, value, allowed] of cases)
+      assert.throws(
+        () => resolvePolicy(config({ [key]: value })),
+        ghostkeepError('BAD_POLICY', key, JSON.stringify(value), allowed),
+        `${key}=${String(value)}`,
+      );
+  });
+
+  it('when an annotation is bad, it is named as one', () => {
+    assert.throws(
+      () => parseAnnotations({ 'io.ghostkeep.enabled': 'yes' }),
+      ghostkeepError('BAD_POLICY', 'io.ghostkeep.enabled', '"yes"', 'true or false'),
+    );
+    assert.throws(
+      () => parseAnnotations({ 'io.ghostkeep.engine': 'dd' }),
+      ghostkeepError('BAD_POLICY', 'annotations io.ghostkeep.*', 'engine', '"dd"', 'fiemap'),
+    );
+  });
+});
