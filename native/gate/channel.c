@@ -9,15 +9,15 @@
 
 int channel_send(struct channel *channel, const char *text)
 {
-	char line[128];
+	char line[CHANNEL_LINE_BYTES + 1];
 	int length = snprintf(line, sizeof(line), "%s\n", text);
 	ssize_t sent;
 
 	if (length < 0 || (size_t)length >= sizeof(line))
 		return -EMSGSIZE;
 	/*
-	 * One short request is under way at a time: a full buffer means a
-	 * helper that does not read, and waiting would not change it.
+	 * One request or answer is under way at a time: a full buffer means
+	 * a helper that does not read, and waiting would not change it.
 	 */
 	do {
 		sent = send(channel->fd, line, length,

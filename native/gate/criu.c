@@ -85,6 +85,8 @@ void find_criu(void)
 	criu.print_on_level = (criu_print_on_level_fn *)find("print_on_level");
 	criu.add_external = (criu_add_external_fn *)find("add_external");
 	criu.get_image_dir = (criu_get_image_dir_fn *)find("criu_get_image_dir");
+	criu.lookup = (criu_lookup_fn *)dlsym(RTLD_DEFAULT,
+					      "external_lookup_by_key");
 	count_hooks();
 	ask_kernel();
 }

@@ -7,8 +7,9 @@
 #include "dialogue.h"
 #include "key.h"
 #include "log.h"
+#include "lookup.h"
 
-#define KEYS_MAX (1 << 20)	/* for one process: more is a helper in a loop */
+#define KEYS_MAX (1 << 20)	/* in one request: more is a helper in a loop */
 
 static enum answer give_up(struct helper *helper, const char *during, int ret);
 static enum answer protest(struct helper *helper, const char *during,
@@ -50,9 +51,10 @@ static int next_line(struct helper *helper, int timeout_ms, char **line)
 	return ret;
 }
 
-static enum answer refused(const char *during, const char *reason)
+static enum answer refused(const struct helper *helper, const char *during,
+			   const char *reason)
 {
-	gate_log(CRIU_LOG_ERROR, "%s: %s", during,
+	gate_log(helper->loss, "%s: %s", during,
 		 *reason ? reason : "refused without a reason");
 	return ANSWER_REFUSED;
 }
@@ -68,8 +70,8 @@ enum answer await_ready(struct helper *helper)
 		return give_up(helper, during, ret);
 	reason = after(line, "refuse");
 	if (reason)
-		return refused(during, reason);
-	if (strcmp(line, "ready 1"))
+		return refused(helper, during, reason);
+	if (strcmp(line, "ready 2"))
 		return protest(helper, during, line);
 	return ANSWER_DONE;
 }
@@ -115,9 +117,16 @@ static enum answer converse(struct helper *helper, const char *request,
 		if (!strcmp(line, "done"))
 			return taken ? ANSWER_DONE : ANSWER_REFUSED;
 		if ((text = after(line, "refuse")))
-			return refused(request, text);
+			return refused(helper, request, text);
+		if (++keys > KEYS_MAX)
+			return protest(helper, request, line);
+		text = after(line, "lookup");
+		if (text && mount_key_is_valid(text)) {
+			ret = lookup_answer(&helper->channel, text);
+			continue;
+		}
 		text = brings_keys ? after(line, "external") : NULL;
-		if (!text || !key_is_valid(text) || ++keys > KEYS_MAX)
+		if (!text || !key_is_valid(text))
 			return protest(helper, request, line);
 		/* after one failure read on, to stay in step with the helper */
 		if (taken)
@@ -148,13 +157,13 @@ static const char *what_is_wrong(int ret)
 static enum answer give_up(struct helper *helper, const char *during, int ret)
 {
 	if (ret == -EPIPE)
-		gate_log(CRIU_LOG_ERROR, "%s: the helper (pid %d) died before it answered",
+		gate_log(helper->loss, "%s: the helper (pid %d) died before it answered",
 			 during, helper->pid);
 	else if (ret == -ETIMEDOUT)
-		gate_log(CRIU_LOG_ERROR, "%s: the helper (pid %d) sent no line for %d s: killing it (GHOSTKEEP_GATE_TIMEOUT_SECONDS gives it longer)",
+		gate_log(helper->loss, "%s: the helper (pid %d) sent no line for %d s: killing it (GHOSTKEEP_GATE_TIMEOUT_SECONDS gives it longer)",
 			 during, helper->pid, helper->timeout_ms / 1000);
 	else
-		gate_log(CRIU_LOG_ERROR, "%s: cannot talk with the helper (pid %d): %s",
+		gate_log(helper->loss, "%s: cannot talk with the helper (pid %d): %s",
 			 during, helper->pid, what_is_wrong(ret));
 	helper_log_last_words(helper);
 	helper_kill(helper);
@@ -164,7 +173,7 @@ static enum answer give_up(struct helper *helper, const char *during, int ret)
 static enum answer protest(struct helper *helper, const char *during,
 			   const char *line)
 {
-	gate_log(CRIU_LOG_ERROR, "%s: the helper (pid %d) said what it must not: \"%.200s\": helper and plugin are not of one version?",
+	gate_log(helper->loss, "%s: the helper (pid %d) said what it must not: \"%.200s\": helper and plugin are not of one version?",
 		 during, helper->pid, line);
 	helper_log_last_words(helper);
 	helper_kill(helper);

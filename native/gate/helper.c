@@ -25,6 +25,7 @@ int helper_start(struct helper *helper, const char *mode, int image_dir)
 	/* the environment of someone less privileged must not reach Node */
 	char *const nothing[] = { NULL };
 	struct spawn spawn = {
+		.leave_cgroup = !strcmp(mode, "restore"),
 		.argv = argv,
 		.envp = getauxval(AT_SECURE) ? nothing : environ,
 		.image_dir_fd = image_dir,
@@ -54,6 +55,7 @@ int helper_start(struct helper *helper, const char *mode, int image_dir)
 	helper->pidfd = spawn.pidfd;
 	helper->channel.fd = sockets[0];
 	helper->timeout_ms = answer_timeout_ms();
+	helper->loss = CRIU_LOG_ERROR;
 	return 0;
 
 close_socket:

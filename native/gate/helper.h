@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "channel.h"
+#include "criu-plugin-abi.h"
 
 struct helper {
 	bool running;		/* false: the rest is meaningless */
@@ -14,6 +15,7 @@ struct helper {
 	int pidfd;
 	int error_fd;		/* what it wrote to its stderr */
 	int timeout_ms;		/* how long it may say nothing */
+	enum criu_log_level loss;	/* what it is when it fails us */
 	struct channel channel;
 };
 

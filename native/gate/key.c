@@ -5,6 +5,7 @@
 
 #define MNT_ID_DIGITS 8
 #define INO_DIGITS 16
+#define MOUNT_KEY_BYTES_MAX 4000
 
 /* The length of the number at text, 0 if it is not one. */
 static size_t hex_number(const char *text, size_t digits_max)
@@ -29,4 +30,20 @@ bool key_is_valid(const char *key)
 	key += digits + 1;
 	digits = hex_number(key, INO_DIGITS);
 	return digits && !strcmp(key + digits, "]");
+}
+
+bool mount_key_is_valid(const char *key)
+{
+	size_t length = strlen(key);
+
+	return length <= MOUNT_KEY_BYTES_MAX && !strncmp(key, "mnt[", 4) &&
+	       key[length - 1] == ']' && !has_controls(key);
+}
+
+bool has_controls(const char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text < 0x20 || *text == 0x7f)
+			return true;
+	return false;
 }

@@ -12,4 +12,10 @@
  */
 bool key_is_valid(const char *key);
 
+/* Whether key is mnt[…], of a bounded length, without control characters. */
+bool mount_key_is_valid(const char *key);
+
+/* C0 and DEL: among them is the newline that would end a line of ours. */
+bool has_controls(const char *text);
+
 #endif

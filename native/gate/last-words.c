@@ -46,5 +46,5 @@ void helper_log_last_words(const struct helper *helper)
 	text[length] = '\0';
 	for (line = strtok_r(last_lines(text), "\n", &next); line;
 	     line = strtok_r(NULL, "\n", &next))
-		gate_log(CRIU_LOG_ERROR, "helper: %s", line);
+		gate_log(helper->loss, "helper: %s", line);
 }

@@ -169,6 +169,32 @@ ON_OTHER_STACK static const char *why_not_executed(int error)
 	}
 }
 
+/*
+ * At restore runc has put CRIU into the container's cgroup already. What the
+ * helper needs must not count against the container's memory.max or pids.max,
+ * so it goes to the root of each hierarchy that has those limits. Where that
+ * is not allowed it stays: the restore goes on either way.
+ */
+ON_OTHER_STACK static void leave_cgroup(void)
+{
+	static const char *const procs[] = {
+		"/sys/fs/cgroup/cgroup.procs",
+		"/sys/fs/cgroup/memory/cgroup.procs",
+		"/sys/fs/cgroup/pids/cgroup.procs",
+	};
+	unsigned int i;
+
+	for (i = 0; i < sizeof(procs) / sizeof(procs[0]); i++) {
+		int fd = open(procs[i], O_WRONLY | O_CLOEXEC);
+
+		if (fd < 0)
+			continue;
+		if (write(fd, "0", 1) < 0)
+			say(STDERR_FILENO, "stays in the cgroup of CRIU\n");
+		close(fd);
+	}
+}
+
 /* From here to execve: only what signal-safety(7) allows after a fork. */
 ON_OTHER_STACK static int helper(void *arg)
 {
@@ -184,6 +210,8 @@ ON_OTHER_STACK static int helper(void *arg)
 	close_others();
 	if (chdir("/"))
 		say(STDERR_FILENO, "cannot change to /\n");
+	if (spawn->leave_cgroup)
+		leave_cgroup();
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	execve(spawn->argv[0], spawn->argv, spawn->envp);

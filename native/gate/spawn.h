@@ -2,6 +2,7 @@
 #ifndef GATE_SPAWN_H
 #define GATE_SPAWN_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 struct spawn {
@@ -11,6 +12,7 @@ struct spawn {
 	int error_fd;			/* its 2 */
 	int socket_fd;			/* its 3 */
 	int image_dir_fd;		/* its 4 */
+	bool leave_cgroup;		/* CRIU may be in the container's */
 	/* out */
 	pid_t pid;
 	int pidfd;			/* the caller's, close-on-exec */

@@ -19,6 +19,13 @@ enum criu_stage {
 };
 
 /*
+ * int hook(int pid), at restore, for each process that is not a zombie, when
+ * everything is restored; CRIU still holds all of them stopped. Real pid. What
+ * it returns fails nothing; how it ends the round is the same as below.
+ */
+#define CRIU_HOOK_RESUME_DEVICES_LATE 9
+
+/*
  * int hook(int pid), for each process, when all of them are frozen and
  * nothing is dumped yet. A negative return aborts the dump. -ENOTSUP means
  * "not mine": CRIU asks the next plugin. Any other return, 0 included, ends
@@ -59,6 +66,12 @@ struct criu_plugin_desc {
 /* Functions of CRIU that a plugin finds with dlsym(RTLD_DEFAULT, …). */
 typedef int criu_add_external_fn(char *key);	/* copies key */
 typedef int criu_get_image_dir_fn(void);	/* CRIU's own descriptor */
+/*
+ * external_lookup_by_key: what follows KEY: in an --external, NULL when only
+ * KEY was given. The string is CRIU's. No such key: a negative errno, cast.
+ */
+typedef char *criu_lookup_fn(char *key);
+#define CRIU_ERRNO_MAX 4095
 typedef void criu_print_on_level_fn(unsigned int level, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 

@@ -64,6 +64,8 @@ export interface ProcessView {
   cgroupsOf(pid: number): string[];
   startTime(pid: number): string;
   commandLine(pid: number): string[];
+  /** Pid of its tracer, 0 without. */
+  tracer(pid: number): number;
   parent(pid: number): number;
   fds(pid: number): number[];
   maps(pid: number): FileMap[];

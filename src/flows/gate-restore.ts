@@ -1,6 +1,7 @@
 /** What the helper of the CRIU plugin does at restore: before CRIU reads the image, and before the processes go on. */
 import type { ManifestGhost } from '../base/documents/generated/manifest.js';
 import { errnoOf, GhostkeepError, reasonOf } from '../base/errors.js';
+import type { ProcessView } from '../base/host.js';
 import { pathFromText } from '../base/path-bytes.js';
 import { countFromJson } from '../base/units.js';
 import { findGhosts } from '../ghost/find.js';
@@ -24,14 +25,15 @@ export class GateRestore {
   }
 
   /**
-   * PID is restored and does not run yet: its ghosts get what CRIU's image cannot hold. CRIU opened them by the names
-   * they had, so the names tell them apart; where two ghosts had the same, nothing is guessed.
+   * PID and all others that CRIU traces are restored and do not run yet: their ghosts get what CRIU's image cannot
+   * hold. CRIU opened them by the names they had, so the names tell them apart; where two ghosts had the same, nothing
+   * is guessed.
    */
   async resumed(pid: number): Promise<void> {
     const { host, log } = this.context;
     if (!isOurs(host.files, this.images)) return;
     const { ghosts } = readManifest(host.files, this.images);
-    for (const found of findGhosts(host.processes, [pid]).ghosts) {
+    for (const found of findGhosts(host.processes, restored(host.processes, pid)).ghosts) {
       const matches = ghosts.filter(entry => isSame(entry, found));
       const [entry] = matches;
       if (!entry || matches.length > 1) continue;
@@ -64,6 +66,20 @@ export async function checkBeforeRestore(
     );
   }
   await recreateLinked(context, images, readManifest(files, images), findSource);
+}
+
+/** All that CRIU holds stopped: PID stands for them (native/gate/PROTOCOL.md). */
+function restored(processes: ProcessView, pid: number): number[] {
+  const tracer = processes.tracer(pid);
+  if (tracer === 0) return [pid];
+  return processes.listPids().filter(other => {
+    try {
+      return processes.tracer(other) === tracer;
+    } catch (error) {
+      if (errnoOf(error) === undefined) throw error;
+      return false;
+    }
+  });
 }
 
 function isSame(entry: ManifestGhost, found: Ghost): boolean {

@@ -69,6 +69,11 @@ export class LinuxProcesses implements ProcessView {
     return text.slice(text.lastIndexOf(')') + 2).split(' ');
   }
 
+  tracer(pid: number): number {
+    const status = fs.readFileSync(`/proc/${pid}/status`, 'latin1');
+    return Number(/^TracerPid:\s*(\d+)/m.exec(status)?.[1] ?? 0);
+  }
+
   commandLine(pid: number): string[] {
     return fs.readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').slice(0, -1);
   }

@@ -23,6 +23,7 @@ export interface FakeProcess {
   parent?: number;
   startTime?: string;
   commandLine?: string[];
+  tracer?: number;
   cgroups?: string[];
   namespace?: string;
   fds?: Record<number, Opened>;
@@ -135,6 +136,7 @@ export class FakeProcesses implements ProcessView {
   cgroupPids = (path: string) => this.listPids().filter(pid => this.#get(pid).cgroups?.includes(path));
   cgroupsOf = (pid: number) => this.#get(pid, 'cgroupsOf').cgroups ?? ['/'];
   startTime = (pid: number) => this.#get(pid).startTime ?? `${pid}00`;
+  tracer = (pid: number) => this.#get(pid).tracer ?? 0;
   commandLine = (pid: number) => this.#get(pid).commandLine ?? [];
   parent = (pid: number) => this.#get(pid).parent ?? 1;
   fds = (pid: number) => Object.keys(this.#get(pid, 'fds').fds ?? {}).map(Number);

@@ -47,13 +47,20 @@ GHOSTKEEP_GATE_TIMEOUT_SECONDS=1 host 12 1 "$plugin" "$images" 101 102
 aborts
 grep -q 'sent no line for 1 s' "$out" || fail 'half a line has moved the deadline'
 
-for mode in garbage nul too-long raw-key:file[1:2]x raw-key:mnt[1] raw-key: ready; do
+for mode in garbage nul too-long raw-key:file[1:2]x raw-key:mnt[1] raw-key: ready \
+	lookup:file[1:2] lookup:mnt[a lookup:mnt lookup:mnt[a]x lookup-tab lookup-long:4001; do
 	prepare "says $mode" ready "$mode"
 	host 12 1 "$plugin" "$images" 101 102
 	aborts
-	silent add_external
+	silent add_external looked\ up
 	heard 'checkpoint 101;'
 done
+
+prepare lookups-without-reading ready lookup-flood
+GHOSTKEEP_GATE_TIMEOUT_SECONDS=5 host 12 1 "$plugin" "$images" 101 102
+aborts
+grep -q 'checkpoint 101: cannot talk with the helper' "$out" || fail 'why?'
+
 
 prepare answers-before-it-is-asked ready done-twice done
 host 12 1 "$plugin" "$images" 101 102

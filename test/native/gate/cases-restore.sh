@@ -9,8 +9,69 @@ not_started
 prepare restore ready done
 mkdir "$images/ghostkeep"
 host 12 0 -t 2 "$plugin" "$images"
-heard 'restore;end;'
+heard 'restore;finish 0;end;'
 grep -qx 'argv restore' "$images/seen" || fail 'the helper is not told what it is for'
+
+# The first process stands for all; the helper is gone before CRIU goes on.
+prepare restored-and-resumed ready done
+mkdir "$images/ghostkeep"
+host 12 0 -t 2 "$plugin" "$images" 101 102
+heard 'restore;resumed 101;finish 0;end;'
+says 'hook 101 returned -95' 'hook 102 returned -95' 'exit 2 0'
+silent ERROR WARN
+
+prepare resumed-image-of-another ready done
+host 12 0 -t 2 "$plugin" "$images" 101
+says 'hook 101 returned -95'
+silent ERROR WARN
+not_started
+
+prepare restore-fails-in-criu ready done
+mkdir "$images/ghostkeep"
+host 12 1 -r 1 -t 2 "$plugin" "$images"
+heard 'restore;finish 1;end;'
+
+# Every byte is back by then: what fails now is a warning and no more.
+goes_on() {
+	says 'hook 101 returned -95' 'hook 102 returned -95' 'exit 2 0' \
+		'WARN ghostkeep: the processes go on: their files have all their bytes, but extended attributes and exact times may be missing'
+	silent ERROR
+}
+
+for mode in die hang garbage key done-twice lookup:file[1:2]; do
+	prepare "resumed, helper: $mode" ready done "$mode"
+	mkdir "$images/ghostkeep"
+	GHOSTKEEP_GATE_TIMEOUT_SECONDS=1 host 12 0 -t 2 "$plugin" "$images" 101 102
+	[ "$mode" = done-twice ] || goes_on
+	silent ERROR
+	says 'WARN ghostkeep: what was only needed for the restore was not cleaned up: `ghostkeep doctor --clean` does it'
+done
+
+prepare resumed-refused ready done refuse done
+mkdir "$images/ghostkeep"
+host 12 0 -t 2 "$plugin" "$images" 101 102
+goes_on
+says 'WARN ghostkeep: resumed 101: cannot dump ghost 8:1/4711: no space left'
+heard 'restore;resumed 101;finish 0;end;'
+
+prepare helper-dies-during-restore ready done-die
+mkdir "$images/ghostkeep"
+host 12 0 -t 2 "$plugin" "$images" 101 102
+goes_on
+heard 'restore;'
+
+for option in -i -s -a -c -b; do
+	prepare "resumed $option" ready lookup:mnt[path] done
+	mkdir "$images/ghostkeep"
+	host 12 0 $option -t 2 "$plugin" "$images" 101 102
+	heard 'restore;value /some where/ä;resumed 101;finish 0;end;'
+done
+
+prepare restore-refused ready refuse done
+mkdir "$images/ghostkeep"
+host 12 1 -t 2 "$plugin" "$images" 101
+says 'init failed'
+heard 'restore;finish -1;end;'
 
 for mode in refuse die hang garbage key; do
 	prepare "restore, helper: $mode" ready "$mode"

@@ -35,9 +35,11 @@ GHOSTKEEP_GATE_TIMEOUT_SECONDS=1 host 12 1 "$plugin" "$images" 101
 cannot_start
 says 'ERROR ghostkeep: helper: I am lost'
 
-prepare other-protocol ready2
-host 12 1 "$plugin" "$images" 101
-cannot_start
+for mode in ready1 ready20 lookup:mnt[path]; do
+	prepare "other-protocol $mode" $mode
+	host 12 1 "$plugin" "$images" 101
+	cannot_start
+done
 
 prepare refuses-to-start refuse
 host 12 1 "$plugin" "$images" 101

@@ -17,6 +17,8 @@
 #define SOCKET 3
 #define IMAGES 4
 
+static FILE *requests;
+
 static FILE *create(const char *name)
 {
 	int fd = openat(IMAGES, name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
@@ -87,14 +89,66 @@ static void fill(char byte, int count)
 		say((char[]){ byte, '\0' });
 }
 
+/* The answer to a lookup, cut, into `heard`. */
+static void note_answer(void)
+{
+	static char answer[8192];
+	FILE *heard = create("heard");
+
+	if (!fgets(answer, sizeof(answer), requests))
+		exit(0);
+	answer[strcspn(answer, "\n")] = '\0';
+	if (strlen(answer) > 50)
+		fprintf(heard, "%.8s… %zu bytes\n", answer, strlen(answer));
+	else
+		fprintf(heard, "%s\n", answer);
+	fclose(heard);
+}
+
+/* KEY+KEY+…, one after the other */
+static void look_up(const char *keys)
+{
+	char text[256];
+	char *key, *next;
+
+	snprintf(text, sizeof(text), "%s", keys);
+	for (key = strtok_r(text, "+", &next); key; key = strtok_r(NULL, "+", &next)) {
+		say("lookup ");
+		say(key);
+		say("\n");
+		note_answer();
+	}
+}
+
 static void behave(const char *word)
 {
 	int i;
 
 	if (!strcmp(word, "ready")) {
-		say("ready 1\n");
-	} else if (!strcmp(word, "ready2")) {
 		say("ready 2\n");
+	} else if (!strcmp(word, "ready1")) {
+		say("ready 1\n");
+	} else if (!strcmp(word, "ready20")) {
+		say("ready 20\n");
+	} else if (!strncmp(word, "lookup:", 7)) {
+		look_up(word + 7);
+		say("done\n");
+	} else if (!strncmp(word, "lookup-long:", 12)) {
+		say("lookup mnt[");
+		fill('k', atoi(word + 12) - 5);
+		say("]\n");
+		note_answer();
+		say("done\n");
+	} else if (!strcmp(word, "lookup-tab")) {
+		look_up("mnt[a\tb]");
+		say("done\n");
+	} else if (!strcmp(word, "lookup-flood")) {
+		for (i = 0; i < 20000; i++)
+			say("lookup mnt[path]\n");
+		say("done\n");
+	} else if (!strcmp(word, "done-die")) {
+		say("done\n");
+		raise(SIGKILL);
 	} else if (!strcmp(word, "done")) {
 		say("done\n");
 	} else if (!strcmp(word, "key")) {
@@ -175,7 +229,7 @@ int main(int argc, char **argv, char **envp)
 {
 	char text[512] = "ready", line[256];
 	char *word, *next;
-	FILE *requests, *heard;
+	FILE *heard;
 	int fd;
 
 	/* a SIGPIPE is not what ends a helper, and nothing here may be buffered */

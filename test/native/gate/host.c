@@ -3,7 +3,7 @@
  * A CRIU that only has its plugin loader, and that watches what a plugin does
  * to it. What it exports is chosen at compile time:
  *   CTL_BYTES=n            size of the symbol cr_plugin_ctl, 0: not there
- *   WITHOUT_ADD_EXTERNAL, WITHOUT_IMAGE_DIR, WITHOUT_PRINT
+ *   WITHOUT_ADD_EXTERNAL, WITHOUT_IMAGE_DIR, WITHOUT_PRINT, WITHOUT_LOOKUP
  *
  * host [-x] [-i] [-s] [-a] [-c] [-b] [-d] [-r RET] [-t STAGE] PLUGIN IMAGES [PID…]
  *   -x  add_external fails           -i  SIGCHLD is ignored
@@ -27,6 +27,7 @@
 #include <sys/prctl.h>
 #include <sys/time.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "criu-plugin-abi.h"
@@ -69,6 +70,31 @@ EXPORTED int add_external(char *key)
 {
 	fprintf(out, "add_external %s\n", key);
 	return refuse_keys ? -1 : 0;
+}
+#endif
+
+#ifndef WITHOUT_LOOKUP
+/* What a name in mnt[…] was given as its value. */
+EXPORTED char *external_lookup_by_key(char *key)
+{
+	static char longest[4089 + 1], too_long[4090 + 1];
+
+	fprintf(out, "looked up %.40s (%zu)\n", key, strlen(key));
+	memset(longest, 'v', sizeof(longest) - 1);
+	memset(too_long, 'v', sizeof(too_long) - 1);
+	if (!strcmp(key, "mnt[path]"))
+		return "/some where/\303\244";
+	if (!strcmp(key, "mnt[bare]"))
+		return NULL;
+	if (!strcmp(key, "mnt[empty]"))
+		return "";
+	if (!strcmp(key, "mnt[longest]"))
+		return longest;
+	if (!strcmp(key, "mnt[too-long]"))
+		return too_long;
+	if (!strcmp(key, "mnt[newline]"))
+		return "/a\ndone";
+	return (char *)(strcmp(key, "mnt[worst]") ? -(long)ENOENT : -4095L);
 }
 #endif
 
@@ -201,11 +227,61 @@ static void look_for_inheritance(const struct look *before)
 			misuse("descriptor %d (%s) is not close-on-exec", fd, now.fds[fd]);
 }
 
+/* A restored task: a fork that closes what is CRIU's and lives on. */
+static pid_t fork_task(void)
+{
+	pid_t task = fork();
+	int fd;
+
+	if (task)
+		return task;
+	for (fd = 0; fd < FDS_MAX; fd++)
+		close(fd);
+	pause();
+	_exit(0);
+}
+
+static void end_task(pid_t task)
+{
+	sigset_t set;
+
+	kill(task, SIGKILL);
+	while (waitpid(task, NULL, __WALL) < 0 && errno == EINTR)
+		;
+	/* its own SIGCHLD is no fault of the plugin's */
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigtimedwait(&set, NULL, &(struct timespec){ 0 });
+	sigchlds = 0;
+}
+
+/* A CRIU that stays attached comes to exit() only when its tasks are dead. */
+static void look_that_helper_has_ended(void)
+{
+	char path[64], link[256];
+	ssize_t length;
+	int fd;
+
+	for (fd = 0; fd < FDS_MAX; fd++) {
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		length = readlink(path, link, sizeof(link) - 1);
+		link[length > 0 ? length : 0] = '\0';
+		if (strstr(link, "pidfd"))
+			misuse("after the hook: descriptor %d is still a pidfd", fd);
+	}
+}
+
 static int use_plugin(struct criu_plugin_desc *desc, int stage, int ret,
 		      char **pids, const struct look *before)
 {
 	const unsigned int hooks = CTL_BYTES ? HOOKS : 12;
+	const bool restore = stage == CRIU_STAGE_RESTORE;
+	const unsigned int mine = restore ? CRIU_HOOK_RESUME_DEVICES_LATE :
+					    CRIU_HOOK_CHECKPOINT_DEVICES;
+	const unsigned int other = restore ? CRIU_HOOK_CHECKPOINT_DEVICES :
+					     CRIU_HOOK_RESUME_DEVICES_LATE;
 	int (*hook)(int) = NULL;
+	pid_t task;
 	unsigned int i;
 
 	if (desc->version > CRIU_PLUGIN_ABI_VERSION || desc->max_hooks > hooks) {
@@ -215,9 +291,10 @@ static int use_plugin(struct criu_plugin_desc *desc, int stage, int ret,
 	for (i = 0; i < desc->max_hooks; i++) {
 		if (!desc->hooks[i])
 			continue;
-		if (i != CRIU_HOOK_CHECKPOINT_DEVICES)
+		if (i == mine)
+			hook = (int (*)(int))desc->hooks[i];
+		else if (i != other)
 			misuse("hook %u is set", i);
-		hook = (int (*)(int))desc->hooks[i];
 	}
 	fprintf(out, "plugin %s max_hooks=%u hook=%s\n", desc->name, desc->max_hooks,
 	       hook ? "yes" : "no");
@@ -229,13 +306,18 @@ static int use_plugin(struct criu_plugin_desc *desc, int stage, int ret,
 	look_for_children("after init");
 	compare_signals(before, "after init");
 	look_for_inheritance(before);
-	for (; stage != CRIU_STAGE_RESTORE && hook && *pids; pids++) {
+	task = restore ? fork_task() : 0;
+	for (; hook && *pids; pids++) {
 		int answer = hook(atoi(*pids));
 
 		fprintf(out, "hook %s returned %d\n", *pids, answer);
 		if (answer < 0 && answer != -ENOTSUP && !deaf)
 			ret = 1;
+		if (restore)
+			look_that_helper_has_ended();
 	}
+	if (task)
+		end_task(task);
 	fprintf(out, "exit %d %d\n", stage, ret);
 	desc->exit(stage, ret);
 out:

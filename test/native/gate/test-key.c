@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <stdio.h>
+#include <string.h>
 
 #include "key.h"
 
@@ -17,6 +18,27 @@ static const char *const invalid[] = {
 	"FILE[1:2]", "file[1;2]",
 };
 
+static const char *const valid_mounts[] = {
+	"mnt[]", "mnt[a]", "mnt[/a b]", "mnt[a]b]", "mnt[\303\244]",
+};
+
+static const char *const invalid_mounts[] = {
+	"", "mnt", "mnt[", "mnt]", "mnt[a", "mnt[a]x", " mnt[a]", "mnt [a]",
+	"MNT[a]", "file[1:2]", "mnt[a\n]", "mnt[\x7f]", "mnt[\x01]",
+};
+
+/* mnt[kkk…] of this many bytes */
+static int mount_key_may_have(size_t length)
+{
+	static char key[5000];
+
+	memset(key, 'k', length);
+	memcpy(key, "mnt[", 4);
+	key[length - 1] = ']';
+	key[length] = '\0';
+	return mount_key_is_valid(key);
+}
+
 int main(void)
 {
 	int wrong = 0;
@@ -28,6 +50,14 @@ int main(void)
 	for (i = 0; i < sizeof(invalid) / sizeof(invalid[0]); i++)
 		if (key_is_valid(invalid[i]))
 			wrong++, printf("FAIL key: \"%s\" is not valid\n", invalid[i]);
+	for (i = 0; i < sizeof(valid_mounts) / sizeof(valid_mounts[0]); i++)
+		if (!mount_key_is_valid(valid_mounts[i]))
+			wrong++, printf("FAIL key: \"%s\" is valid\n", valid_mounts[i]);
+	for (i = 0; i < sizeof(invalid_mounts) / sizeof(invalid_mounts[0]); i++)
+		if (mount_key_is_valid(invalid_mounts[i]))
+			wrong++, printf("FAIL key: \"%s\" is not valid\n", invalid_mounts[i]);
+	if (!mount_key_may_have(4000) || mount_key_may_have(4001))
+		wrong++, printf("FAIL key: the longest has not 4000 bytes\n");
 	if (!wrong)
 		printf("ok   keys\n");
 	return wrong != 0;

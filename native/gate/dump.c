@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "criu.h"
+#include "dialogue.h"
+#include "dump.h"
+#include "log.h"
+#include "start.h"
+
+static struct helper helper;
+static struct {
+	bool active;			/* between init(DUMP) and its exit */
+	bool failed;			/* once, and the dump cannot be good */
+	unsigned int asked;		/* processes that we were asked about */
+	char images[512];		/* where the image goes, for messages */
+} dump;
+
+static void remember_images(int image_dir)
+{
+	char link[64];
+	ssize_t length;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", image_dir);
+	length = readlink(link, dump.images, sizeof(dump.images) - 1);
+	if (length <= 0 || length == sizeof(dump.images) - 1)
+		length = snprintf(dump.images, sizeof(dump.images), "DIR");
+	dump.images[length] = '\0';
+}
+
+int dump_begin(void)
+{
+	int image_dir = criu.get_image_dir();
+
+	helper_kill(&helper);	/* of a dump that CRIU never ended */
+	memset(&dump, 0, sizeof(dump));
+	if (image_dir < 0) {
+		gate_log(CRIU_LOG_ERROR, "cannot dump: CRIU has no image directory open; remove %s to do without ghostkeep",
+			 plugin_path());
+		return -1;
+	}
+	remember_images(image_dir);
+	if (start_helper(&helper, "dump", image_dir))
+		return -1;
+	dump.active = true;
+	return 0;
+}
+
+int dump_checkpoint(int pid)
+{
+	char request[32];
+
+	if (!dump.active)
+		return -ENOTSUP;	/* a pre-dump */
+	dump.asked++;
+	if (!dump.failed) {
+		snprintf(request, sizeof(request), "checkpoint %d", pid);
+		dump.failed = ask_for_keys(&helper, request) != ANSWER_DONE;
+	}
+	if (dump.failed)
+		return -1;
+	/*
+	 * Well done, and yet not 0: CRIU would then ask no other plugin about
+	 * this process, and a GPU's would never learn of it. With -ENOTSUP it
+	 * goes on, as if we were not there.
+	 */
+	return -ENOTSUP;
+}
+
+static void log_outcome(enum answer answer, int ret)
+{
+	if (ret) {
+		if (answer != ANSWER_DONE)
+			gate_log(CRIU_LOG_WARN, "the failed dump was not cleaned up: `ghostkeep doctor --clean` does it");
+		else
+			gate_log(CRIU_LOG_INFO, "the dump failed, and its remains are removed");
+		return;
+	}
+	if (answer != ANSWER_DONE)
+		gate_log(CRIU_LOG_ERROR, "THE IMAGE IS NOT SEALED and cannot be restored yet. Nothing is lost: `ghostkeep seal -D %s` does it again",
+			 dump.images);
+	else if (!dump.asked)
+		gate_log(CRIU_LOG_WARN, "another plugin has answered for every process: their ghosts were left to CRIU");
+	else
+		gate_log(CRIU_LOG_INFO, "sealed");
+}
+
+void dump_end(int ret)
+{
+	enum answer answer = ANSWER_NONE;
+	char request[32];
+
+	if (!dump.active)
+		return;
+	if (dump.failed && !ret) {
+		/* no CRIU that we know does this; it must not be sealed */
+		gate_log(CRIU_LOG_ERROR, "CRIU WENT ON after a refusal: ghosts are missing in this image, do not use it");
+		ret = -1;
+	}
+	if (helper.running) {
+		snprintf(request, sizeof(request), "finish %d", ret);
+		answer = ask(&helper, request);
+	}
+	log_outcome(answer, ret);
+	helper_end(&helper);
+	dump.active = false;
+}

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+#include <dlfcn.h>
+
+#include "dialogue.h"
+#include "log.h"
+#include "start.h"
+
+int start_helper(struct helper *helper, const char *mode, int image_dir)
+{
+	if (!helper_start(helper, mode, image_dir) &&
+	    await_ready(helper) == ANSWER_DONE)
+		return 0;
+	helper_end(helper);
+	gate_log(CRIU_LOG_ERROR, "the helper does not start: reinstall ghostkeep, or remove %s to do without it",
+		 plugin_path());
+	return -1;
+}
+
+const char *plugin_path(void)
+{
+	Dl_info info;
+
+	if (dladdr(plugin_path, &info) && info.dli_fname)
+		return info.dli_fname;
+	return "ghostkeep.so";
+}
