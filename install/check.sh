@@ -76,7 +76,7 @@ check_hooks_d() {
 	local stage file said
 	for stage in prestart poststop; do
 		file=ghostkeep-$stage.json
-		if ! said=$(read_with_node json "$top/schemas/hooks-d.schema.json" "$destdir$HOOKS_D/$file" 2>&1); then
+		if ! said=$(read_with_node json hooks-d "$destdir$HOOKS_D/$file" 2>&1); then
 			report FAIL "hooks.d: ${said%%$'\n'*}"
 		elif [ -e "$destdir$HOOKS_D_OVER/$file" ]; then
 			report note "hooks.d: $HOOKS_D_OVER/$file hides ours"
@@ -90,7 +90,7 @@ check_config() {
 	local said
 	if [ ! -e "$destdir$CONFIG" ]; then
 		report ok "settings: no $CONFIG, so every one is the default"
-	elif said=$(read_with_node json "$top/schemas/policy.schema.json" "$destdir$CONFIG" 2>&1); then
+	elif said=$(read_with_node json policy "$destdir$CONFIG" 2>&1); then
 		report ok "settings: $CONFIG"
 	else
 		report FAIL "settings: ${said%%$'\n'*}"

@@ -35,7 +35,7 @@ place_hooks() {
 	place_filled 644 config-hooks.json "$libexec/config-hooks.json"
 	for stage in prestart poststop; do
 		place_filled 644 "$stage.json" "$HOOKS_D/ghostkeep-$stage.json"
-		read_with_node json "$top/schemas/hooks-d.schema.json" "$work/hooks/$stage.json" ||
+		read_with_node json hooks-d "$work/hooks/$stage.json" ||
 			fail "hooks/$stage.json does not make a valid hooks.d file: nothing is installed"
 	done
 }

@@ -2,7 +2,6 @@
 const fs = require('node:fs');
 const { createRequire } = require('node:module');
 const { readElf } = require('./elf.cjs');
-const { faultsOf, badPatterns } = require('./schema.cjs');
 
 const jobs = {
   /** Prints the number of plugin hooks, the machine and the plugin directory of a criu. */
@@ -20,13 +19,10 @@ const jobs = {
     console.log(readElf(file).machine);
   },
 
-  json(schemaFile, file) {
-    const value = JSON.parse(fs.readFileSync(file, 'utf8'));
-    const faults = [
-      ...faultsOf(value, JSON.parse(fs.readFileSync(schemaFile, 'utf8'))),
-      ...badPatterns(value?.when),
-    ];
-    if (faults.length > 0) throw new Error(faults.join('; '));
+  /** Is FILE what the program reads as KIND (src/cli/check-document.ts)? */
+  async json(kind, file) {
+    const { checkDocument } = await import('../dist/check-document.mjs');
+    checkDocument[kind](fs.readFileSync(file, 'utf8'), file);
   },
 
   /** Load the library below an installed program's folder, as the program does. */
@@ -37,11 +33,14 @@ const jobs = {
 };
 
 const [job, ...args] = process.argv.slice(2);
-try {
-  jobs[job](...args);
-} catch (error) {
-  console.error(`${args.at(-1)}: ${error.message}`);
+run().catch(error => {
+  const [file, { message }] = [args.at(-1), error];
+  console.error(message.includes(file) ? message : `${file}: ${message}`);
   process.exitCode = 1;
+});
+
+async function run() {
+  await jobs[job](...args);
 }
 
 /** The default directory is compiled in; `/usr/lib/criu/` on Debian, lib64 or another prefix elsewhere. */

@@ -84,7 +84,10 @@ async function bundle() {
   const { version } = JSON.parse(readFileSync(inTop('package.json'), 'utf8'));
   rmSync(inTop('dist'), { recursive: true, force: true });
   await esbuild.build({
-    entryPoints: { ghostkeep: inTop('src/cli/main.ts') },
+    entryPoints: {
+      ghostkeep: inTop('src/cli/main.ts'),
+      'check-document': inTop('src/cli/check-document.ts'),
+    },
     outdir: inTop('dist'),
     outExtension: { '.js': '.mjs' },
     bundle: true,

@@ -78,6 +78,10 @@ function sealCriu(files: Files, images: string, journal: Manifest, durable: bool
   files.replace(`${images}/remap-fpath.img`, plan.remaps, durable);
   files.replace(`${images}/files.img`, plan.files, durable);
   if (journal.thaw) thaw(files, images, durable);
+  // Who may read CRIU's images may read these: at restore that is root of the container's user namespace.
+  for (const name of ['remap-fpath.img', ...ghosts.map(ghost => ghost.image)]) {
+    files.matchOwner(`${images}/${name}`, `${images}/files.img`);
+  }
   const adopted = [...plan.adopted].flatMap(([id, name]) => adopt(files, images, id, name));
   return { ...journal, state: 'sealed', ghosts: [...ghosts, ...adopted] };
 }

@@ -99,6 +99,15 @@ export class LinuxFiles implements Files {
     if (durable) this.sync(path.dirname(file));
   }
 
+  matchOwner(file: string, like: string): void {
+    const fd = this.open(file);
+    try {
+      keepOwner(like, fd);
+    } finally {
+      fs.closeSync(fd);
+    }
+  }
+
   rename(from: string, to: string): void {
     fs.renameSync(from, to);
   }

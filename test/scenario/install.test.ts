@@ -130,8 +130,8 @@ describe('install.sh', () => {
       const file = path.join(host.tree, 'hooks/poststop.json');
       const template = readFileSync(file, 'utf8');
       for (const [from, to, about] of [
-        ['"1.0.0"', '"1.0"', /must be "1\.0\.0"/],
-        ['"stages"', '"stage"', /unknown keys: stage/],
+        ['"1.0.0"', '"1.0"', /must be equal to constant: "1\.0\.0"/],
+        ['"stages"', '"stage"', /additional properties \(stage\)/],
         ['"timeout": 30', '"timeout": "30"', /timeout must be integer/],
         ['"^io', '"(^io', /regular expression/i],
         ['}', '', /JSON/],

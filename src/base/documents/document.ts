@@ -52,7 +52,8 @@ function showFault(fault: validators.ValidationError): string {
     const known = Object.keys((parentSchema?.['properties'] as object | undefined) ?? {}).join(', ');
     return `${text} (${clip(String(params['additionalProperty']))}); known are: ${known}`;
   }
-  const allowed = keyword === 'enum' ? `: ${JSON.stringify(params['allowedValues'])}` : '';
+  const wanted = params['allowedValues'] ?? params['allowedValue'];
+  const allowed = wanted === undefined ? '' : `: ${JSON.stringify(wanted)}`;
   return `${text}${allowed}${typeof data === 'object' && data !== null ? '' : `, not ${clip(JSON.stringify(data) ?? '')}`}`;
 }
 

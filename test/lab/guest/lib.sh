@@ -1,0 +1,109 @@
+# shellcheck shell=bash
+# What every scenario uses: checks and their records, deadlines, verdicts.
+# A case is a function that runs under `set -e` in a subshell of its own.
+
+WORK=/var/lib/lab		# on the ext4 disk
+mkdir -p "$WORK"
+
+# shellcheck source-path=SCRIPTDIR source=containers.sh
+. "$GUEST/containers.sh"
+# shellcheck source-path=SCRIPTDIR source=program.sh
+. "$GUEST/program.sh"
+
+# check RUNTIME CASE FUNCTION [ARGUMENT…]: run it, record how it went.
+check() {
+	local runtime=$1 case=$2 log started status detail
+	shift 2
+	log=$LAB_OUT/$SCENARIO/$runtime.${case//[ \/]/-}.log
+	mkdir -p "${log%/*}"
+	LOGS=${log%.log}
+	started=$(now_ms)
+	(
+		set -euo pipefail
+		trap 'cleanup' EXIT
+		"$@"
+	) >"$log" 2>&1
+	status=$?
+	detail=
+	[ "$status" = 0 ] || detail=$(grep -a '^FAIL: ' "$log" | tail -n 1)
+	[ "$status" = 0 ] || detail=${detail:-exit status $status: $(tail -n 1 "$log")}
+	[ "$status" = 0 ] && status=true || status=false
+	record "$runtime" "$case" "$status" "$(seconds_since "$started")" "${detail#FAIL: }"
+}
+
+# One line for the host, at once.
+record() {
+	jq -Mcn --arg scenario "$SCENARIO" --arg runtime "$1" --arg case "$2" \
+		--argjson ok "$3" --arg seconds "$4" --arg detail "${5:-}" \
+		'{$scenario, $runtime, $case, $ok, seconds: ($seconds | tonumber), $detail}' \
+		>"$LAB_RESULTS"
+}
+
+now_ms() {
+	local ns
+	ns=$(date +%s%N)
+	echo $((ns / 1000000))
+}
+
+seconds_since() {
+	local ms=$(($(now_ms) - $1))
+	printf '%d.%03d' $((ms / 1000)) $((ms % 1000))
+}
+
+fail() {
+	printf 'FAIL: %s\n' "$*"
+	exit 1
+}
+
+# Print what runs and how long it took.
+say() {
+	printf '[%s] %s\n' "$(cut -d' ' -f1 /proc/uptime)" "$*"
+}
+
+expect_ok() {
+	say "\$ $*"
+	bounded "$@" || fail "\`$*\` failed with $?"
+}
+
+expect_fail() {
+	say "\$ $* (must fail)"
+	bounded "$@" && fail "\`$*\` did not fail"
+	case $? in
+	124 | 137) fail "\`$*\` did not end" ;;
+	esac
+}
+
+# A program gets a deadline here; our functions bound what they run.
+bounded() {
+	if declare -F "$1" >/dev/null; then
+		"$@"
+	else
+		timeout --kill-after=5 "${DEADLINE:-180}" "$@"
+	fi
+}
+
+# wait_for SECONDS WHAT COMMAND…: until it succeeds.
+wait_for() {
+	local deadline=$(($(now_ms) + $1 * 1000)) what=$2
+	shift 2
+	until "$@"; do
+		[ "$(now_ms)" -lt "$deadline" ] || fail "no $what in time"
+		sleep 0.05
+	done
+}
+
+# expect_line FILE REGEX: a log that says it clearly.
+expect_line() {
+	grep -aqE "$2" "$1" || {
+		tail -n 20 "$1" 2>/dev/null
+		fail "$1 does not say: $2"
+	}
+}
+
+# Keep a log of CRIU or of the runtime with the case's own.
+keep_log() {
+	local file
+	for file; do
+		[ ! -f "$file" ] || cp "$file" "$LOGS.${file##*/}"
+	done
+}

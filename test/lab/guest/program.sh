@@ -1,0 +1,41 @@
+# shellcheck shell=bash
+# ghostkeep in the machine: installed, removed, asked.
+
+GATE=/usr/lib/criu/ghostkeep.so
+AWAY=$WORK/gate.away
+
+# Installing takes its time under emulation: once a machine is enough.
+with_ghostkeep() {
+	[ ! -e "$AWAY" ] || mv "$AWAY" "$GATE"
+	[ ! -e "$GATE" ] || return 0
+	install_ghostkeep
+}
+
+install_ghostkeep() {
+	[ -f /lab/install.sh ] || fail "the working tree has no install.sh"
+	expect_ok bash /lab/install.sh
+	[ -e "$GATE" ] || fail "install.sh did not install $GATE"
+}
+
+# CRIU as it is without us: nothing of ours but the gate is seen by CRIU.
+without_gate() {
+	[ ! -e "$GATE" ] || mv "$GATE" "$AWAY"
+}
+
+uninstall_ghostkeep() {
+	with_ghostkeep
+	expect_ok bash /lab/install.sh --uninstall
+	[ ! -e "$GATE" ] || fail "$GATE is still there"
+	[ ! -e /usr/local/bin/ghostkeep ] || fail "the program is still there"
+}
+
+# A line of ours in CRIU's log that says what went wrong.
+expect_reason() {
+	expect_line "$1/dump.log" "[Gg]hostkeep.*$2"
+}
+
+# A sealed image: our manifest says so, and ghostkeep itself agrees.
+expect_sealed() {
+	[ -f "$1/ghostkeep/manifest.json" ] || fail "$1 has no manifest"
+	expect_ok ghostkeep verify -D "$1"
+}

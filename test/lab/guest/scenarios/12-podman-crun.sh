@@ -1,0 +1,6 @@
+# shellcheck shell=bash
+# weight: 120
+# shellcheck source-path=SCRIPTDIR source=../cases.sh
+. "$GUEST/cases.sh"
+
+all_cases podman-crun

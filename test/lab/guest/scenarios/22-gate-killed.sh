@@ -1,0 +1,55 @@
+# shellcheck shell=bash
+# weight: 125
+# The helper dies: the dump fails, the container runs on with its files, and
+# the next try works.
+
+helper_pid() {
+	pgrep -o -f 'ghostkeep.* gate dump' || true
+}
+
+# Ghost data has begun to arrive in the image directory.
+copying() {
+	[ "$(du -sk "$1" 2>/dev/null | cut -f1)" -gt 1024 ]
+}
+
+# kill_helper WHEN IMAGES: `start` as soon as it is seen, `copy` in the middle.
+kill_helper() {
+	local when=$1 images=$2 pid tries
+	for ((tries = 0; tries < 3000; tries++)); do
+		pid=$(helper_pid)
+		if [ -n "$pid" ] && { [ "$when" = start ] || copying "$images"; }; then
+			kill -KILL "$pid" && say "killed helper $pid" && return
+		fi
+		sleep 0.01
+	done
+	say "no helper was seen; there are:"
+	ps -eo pid,ppid,args
+}
+
+dump_fails_container_lives() {
+	local runtime=$1 when=$2 name=killed-$1-$2 images killer
+	with_ghostkeep
+	start_container "$runtime" "$name" dense-96m mapped
+	images=$(images_of "$runtime" "$name")
+	mkdir -p "$images"
+	kill_helper "$when" "$images" >"$LOGS.killer" &
+	killer=$!
+	expect_fail checkpoint_container "$runtime" "$name" "$images"
+	wait "$killer"
+	cat "$LOGS.killer"
+	expect_line "$LOGS.killer" "killed helper"
+	expect_reason "$images" .
+	[ ! -e "$images/ghostkeep/manifest.json" ] || fail "there is a manifest"
+	expect_alive "$runtime" "$name"
+	check_verdict "$runtime" "$name"
+
+	rm -rf "$images"
+	expect_ok checkpoint_container "$runtime" "$name" "$images"
+	expect_sealed "$images"
+	restore_container "$runtime" "$name" "$images"
+	check_verdict "$runtime" "$name"
+}
+
+check runc "9 helper killed at its start" dump_fails_container_lives runc start
+check runc "9 helper killed while it copies" dump_fails_container_lives runc copy
+check crun "9 helper killed while it copies" dump_fails_container_lives crun copy

@@ -1,0 +1,31 @@
+# shellcheck shell=bash
+# weight: 110
+# No gate in CRIU's plugin directory: `ghostkeep checkpoint` does its part.
+
+around_the_runtime() {
+	local runtime=$1 name=nogate-$1 images counter
+	shift
+	with_ghostkeep
+	without_gate
+	start_container "$runtime" "$name" hole-64m-4m hole-1g-2m shared
+	images=$(images_of "$runtime" "$name")
+	mkdir -p "$images"
+	counter=$(counter_of "$runtime" "$name")
+	expect_ok ghostkeep checkpoint -- "$runtime" checkpoint \
+		--image-path "$images" --work-path "$images" "$@" "$name"
+	expect_sealed "$images"
+	if [ $# -gt 0 ]; then
+		expect_alive "$runtime" "$name"
+		check_verdict "$runtime" "$name"
+		timeout 30 "$runtime" delete -f "$name"
+	fi
+	restore_container "$runtime" "$name" "$images"
+	expect_continued "$runtime" "$name" "$counter"
+	expect_alive "$runtime" "$name"
+	check_verdict "$runtime" "$name"
+}
+
+check runc "10 ghostkeep checkpoint" around_the_runtime runc
+check crun "10 ghostkeep checkpoint" around_the_runtime crun
+check runc "10 ghostkeep checkpoint, --leave-running" around_the_runtime runc --leave-running
+check crun "10 ghostkeep checkpoint, --leave-running" around_the_runtime crun --leave-running

@@ -1,0 +1,67 @@
+# shellcheck shell=bash
+# weight: 110
+# The hooks that a runtime calls: only for containers that ask for them.
+
+# Session records of a container, wherever below /run/ghostkeep they are.
+records_of() {
+	{
+		grep -rl "$1" /run/ghostkeep || true
+		find /run/ghostkeep -name "*$1*" || true
+	} 2>/dev/null | sort -u
+}
+
+asked_for() {
+	local runtime=$1 name=hooked-$1 id
+	with_ghostkeep
+	# shellcheck disable=SC2034 # for podman_run
+	PODMAN_RUN_OPTIONS=(--annotation io.ghostkeep.enabled=true)
+	start_container "$runtime" "$name" hole-1g-2m
+	id=$(cat "$WORK/$name.id")
+	[ -n "$(records_of "$id")" ] || fail "prestart made no session record below /run/ghostkeep"
+	expect_ok podman container checkpoint "$name"
+	expect_sealed "$(images_of "$runtime" "$name")"
+	expect_ok podman container restore "$name"
+	check_verdict "$runtime" "$name"
+	expect_ok podman rm -f -t 0 "$name"
+	[ -z "$(records_of "$id")" ] || fail "poststop left the session: $(records_of "$id")"
+}
+
+not_asked_for() {
+	local runtime=$1 name=plain-$1
+	with_ghostkeep
+	start_container "$runtime" "$name" small
+	[ -z "$(records_of "$(cat "$WORK/$name.id")")" ] || fail "there is a session record"
+	expect_alive "$runtime" "$name"
+}
+
+# The program's own exit status comes through, with and without hooks.
+exit_status_is_kept() {
+	local runtime=/usr/bin/${1#podman-} annotation status
+	with_ghostkeep
+	podman_image
+	for annotation in io.ghostkeep.enabled=true some.thing=else; do
+		status=0
+		bounded podman --runtime "$runtime" run --rm --annotation "$annotation" \
+			"$IMAGE" nonsense || status=$?
+		[ "$status" = 2 ] || fail "exit status $status with $annotation, not 2"
+	done
+}
+
+a_bad_value_is_refused() {
+	local runtime=/usr/bin/${1#podman-} said
+	with_ghostkeep
+	podman_image
+	said=$WORK/bad-value.txt
+	! bounded podman --runtime "$runtime" run --rm --annotation io.ghostkeep.enabled=true \
+		--annotation io.ghostkeep.engine=teleport "$IMAGE" nonsense >"$said" 2>&1 ||
+		fail "a container with a bad policy started"
+	cat "$said"
+	expect_line "$said" engine
+	expect_line "$said" teleport
+}
+
+check podman-crun "14 hooks of a container that asks" asked_for podman-crun
+check podman-crun "14 a container that does not ask" not_asked_for podman-crun
+check podman-crun "14 exit status is kept" exit_status_is_kept podman-crun
+check podman-runc "14 hooks of a container that asks" asked_for podman-runc
+check podman-runc "14 a bad policy is refused by name" a_bad_value_is_refused podman-runc

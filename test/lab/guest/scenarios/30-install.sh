@@ -1,0 +1,25 @@
+# shellcheck shell=bash
+# weight: 100
+# install.sh: with the machine's own node, again with another one, and gone
+# without a trace.
+
+# What must be the same afterwards.
+host_files() {
+	find /usr /etc -xdev -printf '%p %s %m\n' | sort
+}
+
+installs_and_uninstalls() {
+	if [ -e "$GATE" ] || [ -e "$AWAY" ]; then
+		uninstall_ghostkeep
+	fi
+	host_files >"$WORK/before.txt"
+	NODE=/usr/bin/node install_ghostkeep
+	expect_ok ghostkeep --help
+	install_ghostkeep
+	expect_ok bash /lab/install.sh --check
+	uninstall_ghostkeep
+	host_files >"$WORK/after.txt"
+	diff "$WORK/before.txt" "$WORK/after.txt" || fail "install and uninstall left something"
+}
+
+check - "install, again, check, uninstall" installs_and_uninstalls

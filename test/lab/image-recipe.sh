@@ -1,0 +1,51 @@
+# shellcheck shell=sh disable=SC2034
+# What the lab's machine is made of. The cache key of the image is the hash
+# of this file: any change here makes a new image, nothing else does.
+
+LAB_SUITE=trixie
+LAB_DISK_SIZE=6G
+
+# criu and the three runtimes are what is tested; crit (python3-pycriu) decodes
+# images; nfs-*, xfsprogs, btrfs-progs make the file systems that differ.
+LAB_PACKAGES='
+	linux-image-cloud-amd64 kmod udev initramfs-tools
+	criu libcriu2 python3-pycriu
+	runc crun podman conmon containerd
+	nodejs jq busybox-static lsof strace
+	nfs-kernel-server nfs-common xfsprogs btrfs-progs e2fsprogs
+	iproute2 procps util-linux
+'
+
+# The machine has one disk controller and one root file system. An initrd
+# with only their modules boots in a few seconds under emulation.
+recipe_before_packages() {
+	root=$1
+	mkdir -p "$root/etc/initramfs-tools/conf.d"
+	printf 'MODULES=list\nCOMPRESS=gzip\n' \
+		>"$root/etc/initramfs-tools/conf.d/zz-lab"
+	printf 'virtio_pci\nvirtio_blk\next4\ncrc32c\n' \
+		>"$root/etc/initramfs-tools/modules"
+}
+
+recipe_after_packages() {
+	root=$1
+	rm -rf "$root"/usr/share/doc/* "$root"/usr/share/man/* \
+		"$root"/usr/share/locale/* "$root"/usr/share/info/* \
+		"$root"/var/cache/apt/* "$root"/var/lib/apt/lists/*
+	echo ghostkeep-lab >"$root/etc/hostname"
+	: >"$root/etc/resolv.conf"
+	recipe_init >"$root/sbin/lab-init"
+	chmod 755 "$root/sbin/lab-init"
+}
+
+# The disk's own init knows nothing: what runs comes with the second disk.
+recipe_init() {
+	cat <<-'INIT'
+	#!/bin/sh
+	mkdir -p /lab
+	mount -t ext4 /dev/vdb /lab && exec /lab/test/lab/guest/init
+	echo "lab-init: no second disk"
+	echo o >/proc/sysrq-trigger
+	sleep 60
+	INIT
+}
