@@ -13,7 +13,7 @@ const parts = {
   lint: [() => single('npm', ['run', '--silent', 'lint']), lintShell],
   unit: [() => nodeTests('test/unit')],
   scenario: [() => nodeTests('test/scenario')],
-  native: ['engine', 'gate'].flatMap(name => [() => make(name), () => make(name, 'SANITIZE=1')]),
+  native: ['engine', 'gate', 'workload'].flatMap(name => [() => make(name), () => make(name, 'SANITIZE=1')]),
   lab: [() => nodeTests('test/lab')],
 };
 
@@ -113,7 +113,16 @@ async function lintShell() {
     return { what: 'shellcheck', passed: 0, failed: 0, skipped: 1, seconds: 0 };
   }
   const installer = readdirSync(path.join(top, 'install')).filter(name => name.endsWith('.sh'));
-  const scripts = ['install.sh', 'scripts/setup', '.ci/run', 'hooks/prestart', 'hooks/poststop'];
+  const scripts = [
+    'install.sh',
+    'scripts/setup',
+    '.ci/run',
+    'hooks/prestart',
+    'hooks/poststop',
+    'test/lab/build-image',
+    'test/lab/run-lab',
+    'test/native/workload/run.sh',
+  ];
   return single('shellcheck', ['-x', ...scripts, ...installer.map(name => `install/${name}`)], 'shellcheck');
 }
 
