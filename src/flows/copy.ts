@@ -102,9 +102,12 @@ function assertUnchanged(entry: ManifestGhost, before: FileStat, after: FileStat
   );
 }
 
-function noteStat({ entry, stat }: Copy): void {
+/** The file may have changed since its entry was written: while it was only pinned, or while it was copied. */
+export function noteStat({ entry, stat }: Copy): void {
   entry.size = countToJson(stat.size);
   entry.allocated = countToJson(stat.allocated);
+  entry.mode = stat.mode;
+  entry.nlink = stat.nlink;
   entry.mtime = showTime(stat.mtimeNs);
   entry.atime = showTime(stat.atimeNs);
 }

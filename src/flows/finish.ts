@@ -4,7 +4,7 @@ import { GhostkeepError, translate } from '../base/errors.js';
 import { readJournal, writeJournal } from '../image/manifest.js';
 import { type Policy, resolvePolicy } from '../oci/policy.js';
 import type { Context } from './context.js';
-import { type Copy, nameOf } from './copy.js';
+import { type Copy, nameOf, noteStat } from './copy.js';
 import { copyAll } from './dump.js';
 import { type Sealed, sealImages } from './seal.js';
 
@@ -28,6 +28,8 @@ async function copyPinned(
   const copies: Copy[] = [];
   try {
     for (const entry of journal.ghosts) if (!entry.data) copies.push(openPin(context, entry));
+    // The container ran on between the pin and CRIU's freeze.
+    for (const copy of copies) noteStat(copy);
     await copyAll(context, { images, policy }, copies);
   } finally {
     for (const { fd } of copies) processes.unpin(fd);
