@@ -147,6 +147,14 @@ int gk_set_times(int fd, int64_t atime_sec, int64_t atime_nsec,
 		 int64_t mtime_sec, int64_t mtime_nsec,
 		 struct gk_report *report);
 
+/*
+ * FS_IOC_GETFLAGS and FS_IOC_SETFLAGS (ioctl_iflags(2)), of those flags that can
+ * be given to another file: S, i, a, d and A of chattr(1). A file system
+ * without flags has none; to set any there fails.
+ */
+int gk_get_flags(int fd, uint32_t *flags, struct gk_report *report);
+int gk_set_flags(int fd, uint32_t flags, struct gk_report *report);
+
 /* flistxattr(2) and fgetxattr(2): *length in: capacity, out: used or needed. */
 int gk_list_xattrs(int fd, void *names, uint64_t *length,
 		   struct gk_report *report);
@@ -165,7 +173,7 @@ int gk_open_in_root(int root_fd, const char *path, int *fd,
 		    struct gk_report *report);
 
 /* sizeof(struct gk_report) in the low 16 bits, above it GK_ABI, which changes with this file. */
-#define GK_ABI 1
+#define GK_ABI 2
 uint32_t gk_abi(void);
 
 #endif

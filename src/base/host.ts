@@ -146,6 +146,9 @@ export interface Engine {
   extents(fd: number, engine: EngineName, size: bigint): Iterable<Extent>;
   chunks(imageFd: number): Iterable<Extent>;
   setTimes(fd: number, atime: string, mtime: string): void;
+  /** Inode flags (chattr(1)) that can be given to another file; 0 where the file system has none. */
+  flags(fd: number): number;
+  setFlags(fd: number, flags: number): void;
   xattrs(fd: number): Record<string, Buffer>;
   setXattr(fd: number, name: string, value: Buffer): void;
 }

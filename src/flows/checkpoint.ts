@@ -65,6 +65,7 @@ async function aroundCommand(
   const pinned = pinGhosts(processes, chosen.filter(needsCopy));
   try {
     if (pinned.length === 0 && links.length === 0) {
+      startImages(context, images, false);
       await runCommand(context, request, []);
       return undefined;
     }

@@ -17,6 +17,7 @@ export function describeGhost(
 ): ManifestGhost {
   const { ghost, stat, fd } = pinned;
   const xattrs = context.host.engine.xattrs(fd);
+  const inodeFlags = context.host.engine.flags(fd);
   const group = ghost.class === 'linked' ? describeGroup(ghost, stat) : undefined;
   return {
     ...toRecord({ ...ghost, stat }),
@@ -35,6 +36,7 @@ export function describeGhost(
       mount: mount.id,
       ...pathToText(mount.path),
     })),
+    ...(inodeFlags ? { inodeFlags } : {}),
     xattrs: Object.fromEntries(
       Object.entries(xattrs).map(([name, value]) => [name, value.toString('base64')]),
     ),

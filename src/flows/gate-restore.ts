@@ -26,17 +26,18 @@ export class GateRestore {
 
   /**
    * PID and all others that CRIU traces are restored and do not run yet: their ghosts get what CRIU's image cannot
-   * hold. CRIU opened them by the names they had, so the names tell them apart; where two ghosts had the same, nothing
+   * hold. CRIU opened them by the names they had, so name and size tell them apart; where two have the same, nothing
    * is guessed.
    */
   async resumed(pid: number): Promise<void> {
     const { host, log } = this.context;
     if (!isOurs(host.files, this.images)) return;
     const { ghosts } = readManifest(host.files, this.images);
-    for (const found of findGhosts(host.processes, restored(host.processes, pid)).ghosts) {
-      const matches = ghosts.filter(entry => isSame(entry, found));
-      const [entry] = matches;
-      if (!entry || matches.length > 1) continue;
+    const restored = findGhosts(host.processes, tracedWith(host.processes, pid)).ghosts;
+    for (const found of restored) {
+      const [entry, ...others] = ghosts.filter(candidate => isSame(candidate, found));
+      if (!entry || others.length > 0) continue;
+      if (restored.some(other => other !== found && isSame(entry, other))) continue;
       const missing = completeGhost(this.context, found, entry);
       if (missing.length > 0) log.warn(`could not set ${missing.join(', ')} of ${entry.path} again`, { pid });
     }
@@ -69,7 +70,7 @@ export async function checkBeforeRestore(
 }
 
 /** All that CRIU holds stopped: PID stands for them (native/gate/PROTOCOL.md). */
-function restored(processes: ProcessView, pid: number): number[] {
+function tracedWith(processes: ProcessView, pid: number): number[] {
   const tracer = processes.tracer(pid);
   if (tracer === 0) return [pid];
   return processes.listPids().filter(other => {
@@ -93,7 +94,7 @@ function completeGhost({ host }: Context, found: Ghost, entry: ManifestGhost): s
   let fd: number | undefined;
   try {
     fd = host.processes.pin(holder.pid, holder.link);
-    return applyMetadata(host, fd, entry, ['xattrs', 'times']);
+    return applyMetadata(host, fd, entry, ['xattrs', 'times', 'flags']);
   } catch (error) {
     if (errnoOf(error) === undefined) throw error;
     return [`metadata (${reasonOf(error)})`];

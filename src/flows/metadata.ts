@@ -2,10 +2,13 @@ import type { ManifestGhost } from '../base/documents/generated/manifest.js';
 import { errnoOf } from '../base/errors.js';
 import type { Host } from '../base/host.js';
 
-export type MetadataPart = 'owner' | 'xattrs' | 'mode' | 'times';
+export type MetadataPart = 'owner' | 'xattrs' | 'mode' | 'times' | 'flags';
 
-/** Owner before mode (chown clears setuid bits), times last (everything else touches them). */
-const all: readonly MetadataPart[] = ['owner', 'xattrs', 'mode', 'times'];
+/**
+ * Owner before mode (chown clears setuid bits), times after what touches them, flags last: an immutable file takes no
+ * more, not even another name, so a linked ghost gets none.
+ */
+const all: readonly MetadataPart[] = ['owner', 'xattrs', 'mode', 'times', 'flags'];
 
 /**
  * Give a file what the manifest knows of its ghost.
@@ -37,5 +40,8 @@ export function applyMetadata(
   }
   if (parts.includes('mode')) attempt('mode', () => files.setMode(fd, ghost.mode & 0o7777));
   if (parts.includes('times')) attempt('times', () => engine.setTimes(fd, ghost.atime, ghost.mtime));
+  const { inodeFlags } = ghost;
+  if (parts.includes('flags') && inodeFlags && !ghost.linked)
+    attempt('flags', () => engine.setFlags(fd, inodeFlags));
   return missing;
 }

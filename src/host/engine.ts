@@ -63,6 +63,16 @@ export class NativeEngine implements Engine {
     call('gk_set_times', fd, a.seconds, a.nanoseconds, m.seconds, m.nanoseconds);
   }
 
+  flags(fd: number): number {
+    const flags = Buffer.alloc(4);
+    call('gk_get_flags', fd, flags);
+    return flags.readUInt32LE(0);
+  }
+
+  setFlags(fd: number, flags: number): void {
+    call('gk_set_flags', fd, flags);
+  }
+
   xattrs(fd: number): Record<string, Buffer> {
     let names: Buffer;
     try {

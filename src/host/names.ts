@@ -23,8 +23,10 @@ export function namesOf(
   limit: number,
 ): { names: Buffer[]; complete: boolean } {
   const rootFd = fs.openSync(root, fs.constants.O_RDONLY);
-  const search = new NameSearch(rootFd, inode, limit);
   try {
+    const mount = mountOf(rootFd, mountPoint);
+    if (mount === undefined) return { names: [], complete: false };
+    const search = new NameSearch(rootFd, mount, inode, limit);
     search.folder(near.subarray(0, Math.max(1, near.lastIndexOf('/'))), false);
     search.folder(mountPoint, true);
     return { names: search.names, complete: search.isComplete() };
@@ -39,6 +41,7 @@ class NameSearch {
 
   constructor(
     private readonly rootFd: number,
+    private readonly mount: string,
     private readonly inode: Inode,
     private readonly limit: number,
   ) {}
@@ -59,25 +62,24 @@ class NameSearch {
     return this.#looked < this.limit && this.names.length < this.inode.nlink;
   }
 
-  /** @returns the folders inside, of the same file system */
+  /**
+   * A mount inside is not touched, not even by a stat: a FUSE server may be frozen, and a bind mount of the same file
+   * system shows names that are not of this mount. Its id is known from the descriptor alone.
+   * @returns the folders inside
+   */
   #look(path: Buffer): Buffer[] {
     const folders: Buffer[] = [];
     const fd = openInRoot(this.rootFd, path);
     if (fd === undefined) return folders;
     try {
       const self = `/proc/self/fd/${fd}`;
-      if (!fs.fstatSync(fd).isDirectory()) return folders;
-      for (const name of fs.readdirSync(self, { encoding: 'buffer' })) {
+      if (mountId(fd) !== this.mount || !fs.fstatSync(fd).isDirectory()) return folders;
+      for (const entry of fs.readdirSync(self, { encoding: 'buffer', withFileTypes: true })) {
         if (!this.#goesOn()) break;
         this.#looked += 1;
-        const stat = fs.lstatSync(Buffer.concat([Buffer.from(`${self}/`), name]), {
-          bigint: true,
-          throwIfNoEntry: false,
-        });
-        if (!stat || stat.dev !== this.inode.dev) continue;
-        const full = joinPath(path, name);
-        if (stat.isDirectory()) folders.push(full);
-        else if (stat.ino === this.inode.ino && !this.names.some(known => known.equals(full)))
+        const full = joinPath(path, entry.name);
+        if (entry.isDirectory()) folders.push(full);
+        else if (entry.isFile() && this.#isNameOf(Buffer.concat([Buffer.from(`${self}/`), entry.name]), full))
           this.names.push(full);
       }
     } finally {
@@ -85,6 +87,27 @@ class NameSearch {
     }
     return folders;
   }
+
+  #isNameOf(place: Buffer, full: Buffer): boolean {
+    const stat = fs.lstatSync(place, { bigint: true, throwIfNoEntry: false });
+    if (!stat || stat.dev !== this.inode.dev || stat.ino !== this.inode.ino) return false;
+    return !this.names.some(known => known.equals(full));
+  }
+}
+
+function mountOf(rootFd: number, path: Buffer): string | undefined {
+  const fd = openInRoot(rootFd, path);
+  if (fd === undefined) return undefined;
+  try {
+    return mountId(fd);
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+/** Source: proc_pid_fdinfo(5). */
+function mountId(fd: number): string | undefined {
+  return /^mnt_id:\s*(\d+)$/m.exec(fs.readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))?.[1];
 }
 
 /** See Files.makeNames. */
@@ -94,20 +117,20 @@ export async function makeNames(
   write: (fd: number) => Promise<void>,
 ): Promise<'nothing' | 'links' | 'file'> {
   const rootFd = fs.openSync(folder, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
-  const temporary = `/proc/self/fd/${rootFd}/.ghostkeep-${randomBytes(6).toString('hex')}`;
   try {
     const there = names.find(name => exists(rootFd, name));
     const missing = names.filter(name => !exists(rootFd, name));
     if (missing.length === 0) return 'nothing';
     if (there) {
-      for (const name of missing) fs.linkSync(placeOf(rootFd, there), placeOf(rootFd, name));
+      linkAll(rootFd, placeOf(rootFd, there), missing);
       return 'links';
     }
+    const temporary = Buffer.from(`/proc/self/fd/${rootFd}/.ghostkeep-${randomBytes(6).toString('hex')}`);
     const { O_CREAT, O_EXCL, O_RDWR, O_NOFOLLOW } = fs.constants;
     const fd = fs.openSync(temporary, O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW, 0o600);
     try {
       await write(fd);
-      for (const name of missing) fs.linkSync(temporary, placeOf(rootFd, name));
+      linkAll(rootFd, temporary, missing);
     } finally {
       fs.closeSync(fd);
       fs.rmSync(temporary, { force: true });
@@ -115,6 +138,21 @@ export async function makeNames(
     return 'file';
   } finally {
     fs.closeSync(rootFd);
+  }
+}
+
+/** All of them or none. */
+function linkAll(rootFd: number, file: Buffer, names: readonly Buffer[]): void {
+  const made: Buffer[] = [];
+  try {
+    for (const name of names) {
+      const place = placeOf(rootFd, name);
+      fs.linkSync(file, place);
+      made.push(place);
+    }
+  } catch (error) {
+    for (const place of made) fs.rmSync(place, { force: true });
+    throw error;
   }
 }
 
@@ -128,7 +166,8 @@ function exists(rootFd: number, name: Buffer): boolean {
 function placeOf(rootFd: number, name: Buffer): Buffer {
   const at = name.lastIndexOf('/');
   if (at < 0) return Buffer.concat([Buffer.from(`/proc/self/fd/${rootFd}/`), name]);
-  const fd = openInRoot(rootFd, name.subarray(0, at));
+  // With a dot at its end a link is followed, inside the root; without, we would hold the link itself.
+  const fd = openInRoot(rootFd, Buffer.concat([name.subarray(0, at), Buffer.from('/.')]));
   if (fd === undefined)
     throw Object.assign(new Error(`the folder of ${name.toString('utf8')} is gone`), { code: 'ENOENT' });
   try {

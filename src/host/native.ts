@@ -9,7 +9,7 @@ import { findBeside } from './beside.js';
 
 const reportBytes = 304;
 /** Version of the header and size of its report, as gk_abi puts them together. */
-const abi = (1 << 16) | reportBytes;
+const abi = (2 << 16) | reportBytes;
 const messageOffset = 64;
 const engineNames: EngineName[] = ['auto', 'fiemap', 'seek', 'read'];
 const ways: [number, CopyWay][] = [
@@ -30,6 +30,8 @@ const signatures = {
   gk_restore: 'int gk_restore(int, int, void *, void *)',
   gk_chunks: 'int gk_chunks(int, uint64_t, void *, uint32_t, void *, void *, void *)',
   gk_set_times: 'int gk_set_times(int, int64_t, int64_t, int64_t, int64_t, void *)',
+  gk_get_flags: 'int gk_get_flags(int, void *, void *)',
+  gk_set_flags: 'int gk_set_flags(int, uint32_t, void *)',
   gk_list_xattrs: 'int gk_list_xattrs(int, void *, void *, void *)',
   gk_get_xattr: 'int gk_get_xattr(int, str, void *, void *, void *)',
   gk_set_xattr: 'int gk_set_xattr(int, str, void *, uint64_t, void *)',

@@ -42,13 +42,21 @@ describe('install.sh --check', () => {
     ],
     ['the program does not start', () => entry('throw 1'), /program: .* does not run/],
     ['the library does not load', () => library('not ELF'), /library: /],
-    ['a hooks.d file is damaged', () => hook('{"version": "1.0.0"}'), /hooks\.d: .*must have required property 'hook'/],
+    [
+      'a hooks.d file is damaged',
+      () => hook('{"version": "1.0.0"}'),
+      /hooks\.d: .*must have required property 'hook'/,
+    ],
     [
       'a setting is wrong',
       () => settings('{"engine": "teleport"}'),
       /config\.json: engine must be equal to one of the allowed values: \["auto"/,
     ],
-    ['a setting is unknown', () => settings('{"engin": "auto"}'), /must NOT have additional properties \(engin\)/],
+    [
+      'a setting is unknown',
+      () => settings('{"engin": "auto"}'),
+      /must NOT have additional properties \(engin\)/,
+    ],
     ['a size is wrong', () => settings('{"limit": "4 GB"}'), /limit must match/],
     [
       'the gate is missing',

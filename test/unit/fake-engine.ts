@@ -44,9 +44,11 @@ export class FakeEngine implements Engine {
 
   extents = (): Iterable<Extent> => [];
   chunks = (): Iterable<Extent> => [];
-  setTimes(): void {}
+  setTimes: Engine['setTimes'] = () => {};
+  flags = () => 0;
+  setFlags: Engine['setFlags'] = () => {};
   xattrs = (): Record<string, Buffer> => ({ 'user.note': Buffer.from([0, 255]) });
-  setXattr(): void {}
+  setXattr: Engine['setXattr'] = () => {};
 
   #file(fd: number): FakeFile {
     const file = this.files.open_.get(fd);

@@ -118,7 +118,7 @@ export class FakeProcesses implements ProcessView {
     const [kind, rest = ''] = link.split('/');
     const found =
       kind === 'fd'
-        ? process.fds?.[Number(rest)]
+        ? (process.fds?.[Number(rest)] ?? (pid === ownPid ? this.pins.get(Number(rest)) : undefined))
         : kind === 'map_files'
           ? process.maps?.find(({ address }) => address === rest)?.opened
           : process[link as 'exe' | 'cwd' | 'root'];

@@ -107,8 +107,8 @@ export class MemoryFiles implements Files {
     return old === undefined ? 'file' : 'links';
   }
   freeBytes = () => this.free;
-  setOwner(): void {}
-  setMode(): void {}
+  setOwner: Files['setOwner'] = () => {};
+  setMode: Files['setMode'] = () => {};
   realPath = (path: string) => path;
 }
 

@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { Manifest } from '../../../src/base/documents/generated/manifest.js';
+import { finishDump } from '../../../src/flows/finish.js';
+import { aManifest, aManifestGhost } from '../a-manifest.js';
+import { filesImage, regFile } from '../criu/images.js';
+import { ghostkeepError } from '../expect.js';
+import { errno, fakeContext, fakeFile, opened } from '../fake-host.js';
+
+const images = '/img';
+
+/** Somebody else, process 500, holds two ghosts; CRIU has ended. */
+function held(values: Partial<Manifest> = {}) {
+  const context = fakeContext();
+  const { files, processes } = context.host;
+  const at = (ino: number) => opened(fakeFile({ ino: BigInt(ino) }), `/data/${ino} (deleted)`);
+  processes.add(500, { startTime: '77', fds: { 20: at(1), 21: at(2) } });
+  const ghosts = [1, 2].map(ino =>
+    aManifestGhost({
+      id: ino,
+      ino,
+      path: `/data/${ino}`,
+      image: `ghostkeep/pending-${ino}.img`,
+      key: [`file[1e:${ino}]`],
+      paths: [{ key: `file[1e:${ino}]`, mount: 30, path: `/data/${ino}` }],
+      pin: { pid: 500, fd: 19 + ino, startTime: '77' },
+    }),
+  );
+  files.put(
+    `${images}/ghostkeep/journal.json`,
+    JSON.stringify(aManifest({ state: 'pinned', ghosts, ...values })),
+  );
+  files.put(
+    `${images}/files.img`,
+    filesImage(...[1, 2].map(n => regFile({ id: n, name: `file[1e:${n}]`, ext: true }))),
+  );
+  return { context, files, processes };
+}
+
+describe('finishDump', () => {
+  it('when another process holds the ghosts, they are copied from its descriptors, sealed, and it keeps its own', async () => {
+    const { context, files, processes } = held();
+    const { manifest, now } = await finishDump(context, images);
+    assert.equal(now, true);
+    assert.deepEqual(processes.pinned, ['500 fd/20', '500 fd/21']);
+    assert.equal(processes.pins.size, 0);
+    assert.deepEqual(
+      manifest.ghosts.map(({ image, pin, data }) => [image, pin, data?.bytes]),
+      [
+        ['ghost-file-1.img', undefined, 5],
+        ['ghost-file-2.img', undefined, 5],
+      ],
+    );
+    assert.ok(!files.exists(`${images}/ghostkeep/journal.json`));
+  });
+
+  it('when a ghost has changed since it was pinned, its entry and its image say what it became', async () => {
+    const { context, files, processes } = held();
+    processes.end(500);
+    const grown = fakeFile({ ino: 1n, content: Buffer.from('grown since'), mode: 0o100600, mtimeNs: 9n });
+    const other = opened(fakeFile({ ino: 2n }), '/data/2 (deleted)');
+    processes.add(500, { startTime: '77', fds: { 20: opened(grown, '/data/1 (deleted)'), 21: other } });
+    const { manifest } = await finishDump(context, images);
+    const [ghost] = manifest.ghosts;
+    assert.deepEqual([ghost?.size, ghost?.mode, ghost?.mtime], [11, 0o100600, '0.000000009']);
+    assert.ok(files.get(`${images}/ghost-file-1.img`).includes('grown since'));
+  });
+
+  it('when it failed once, it can be repeated, and after the end it changes nothing', async () => {
+    const { context, files, processes } = held();
+    context.host.engine.onDump = count => {
+      if (count === 2) throw errno('ENOSPC');
+    };
+    await assert.rejects(finishDump(context, images), ghostkeepError('NO_SPACE', '/data/2'));
+    assert.equal(processes.pins.size, 0);
+    await finishDump(context, images);
+    const { changes } = files;
+    assert.equal((await finishDump(context, images)).now, false);
+    assert.equal(files.changes, changes);
+  });
+
+  it('when all was copied before, nobody is asked for a descriptor', async () => {
+    const { context, processes, files } = held();
+    await finishDump(context, images);
+    const journal = {
+      ...JSON.parse(files.get(`${images}/ghostkeep/manifest.json`).toString()),
+      state: 'dumped',
+    };
+    files.put(`${images}/ghostkeep/journal.json`, JSON.stringify(journal));
+    files.put(`${images}/files.img`, filesImage());
+    processes.end(500);
+    await finishDump(context, images);
+  });
+
+  it('when the holder has ended, or its pid is another process by now, nothing is copied from it', async () => {
+    const ended = held();
+    ended.processes.end(500);
+    const reused = held();
+    reused.processes.end(500);
+    reused.processes.add(500, { startTime: '78', fds: { 20: opened(fakeFile({ ino: 1n }), '/other') } });
+    for (const { context, files, processes } of [ended, reused]) {
+      await assert.rejects(finishDump(context, images), ghostkeepError('HOLDER_GONE', '/data/1', '500'));
+      assert.ok(!files.exists(`${images}/ghostkeep/manifest.json`));
+      assert.deepEqual(processes.pinned, []);
+    }
+  });
+
+  it('when its descriptor is another file by now, nothing is copied and no pin is left', async () => {
+    const { context, processes } = held();
+    processes.end(500);
+    processes.add(500, { startTime: '77', fds: { 20: opened(fakeFile({ ino: 9n }), '/other') } });
+    await assert.rejects(finishDump(context, images), ghostkeepError('HOLDER_GONE', 'not hold it any more'));
+    assert.equal(context.host.engine.dumps, 0);
+    assert.equal(processes.pins.size, 0);
+  });
+
+  it('when the journal names no pin, it says so', async () => {
+    const { context } = held({ ghosts: [aManifestGhost({ image: 'ghostkeep/pending-1.img' })] });
+    await assert.rejects(finishDump(context, images), ghostkeepError('HOLDER_GONE', 'names no pin'));
+  });
+
+  it('when the disk would be left with less than the reserve, it is no dump', async () => {
+    const { context, files } = held();
+    files.free = 1024n;
+    await assert.rejects(finishDump(context, images), ghostkeepError('NO_SPACE', 'reserve'));
+    assert.ok(!files.exists(`${images}/ghostkeep/manifest.json`));
+  });
+});

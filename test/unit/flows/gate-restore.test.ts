@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { ManifestGhost } from '../../../src/base/documents/generated/manifest.js';
+import { GateRestore } from '../../../src/flows/gate-restore.js';
+import { aManifest, aManifestGhost } from '../a-manifest.js';
+import { ghostkeepError } from '../expect.js';
+import { errno, fakeContext, fakeFile, opened } from '../fake-host.js';
+
+const images = '/img';
+const entryAt = (path: string, values: Partial<ManifestGhost> = {}) =>
+  aManifestGhost({
+    paths: [{ key: 'file[1e:1]', mount: 30, path }],
+    path,
+    xattrs: { [`user.${path}`]: '' },
+    ...values,
+  });
+
+/** A restored process with PID 100, and what is set on which of its descriptors. */
+function restored(ghosts: ManifestGhost[], names: Record<number, string>, size = 5) {
+  const context = fakeContext();
+  const { files, processes, engine } = context.host;
+  files.put(`${images}/ghostkeep/manifest.json`, JSON.stringify(aManifest({ ghosts })));
+  processes.add(100, {
+    tracer: 50,
+    fds: Object.fromEntries(
+      Object.entries(names).map(([fd, name]) => [
+        fd,
+        opened(fakeFile({ ino: BigInt(fd) + 1000n, content: Buffer.alloc(size) }), `${name} (deleted)`),
+      ]),
+    ),
+  });
+  const set: string[] = [];
+  const nameOf = (fd: number) => processes.pins.get(fd)?.name.toString().replace(' (deleted)', '');
+  engine.setXattr = (fd, name) => void set.push(`${nameOf(fd)}: ${name}`);
+  engine.setTimes = (fd, atime, mtime) => void set.push(`${nameOf(fd)}: ${atime} ${mtime}`);
+  files.setOwner = () => assert.fail('the owner is what CRIU restored');
+  files.setMode = () => assert.fail('the mode is what CRIU restored');
+  return { context, set, gate: new GateRestore(context, images, async () => undefined) };
+}
+
+describe('GateRestore.resumed', () => {
+  it('when path and size are those of one ghost, it gets its xattrs and its times, and no pin is left', async () => {
+    const { gate, set, context } = restored([entryAt('/a'), entryAt('/b')], { 3: '/b', 4: '/a' });
+    await gate.resumed(100);
+    assert.deepEqual(set.sort(), [
+      '/a: 1.000000001 2.000000002',
+      '/a: user./a',
+      '/b: 1.000000001 2.000000002',
+      '/b: user./b',
+    ]);
+    assert.equal(context.host.processes.pins.size, 0);
+    assert.deepEqual(context.lines, []);
+  });
+
+  it('when another process that CRIU traces holds it, it is found there', async () => {
+    const { gate, set, context } = restored([entryAt('/a'), entryAt('/b')], { 3: '/a' });
+    const ghost = opened(fakeFile({ ino: 9n }), '/b (deleted)');
+    context.host.processes.add(101, { tracer: 50, fds: { 5: ghost } });
+    context.host.processes.add(200, { fds: { 5: opened(fakeFile({ ino: 8n }), '/a (deleted)') } });
+    await gate.resumed(100);
+    assert.deepEqual(
+      set.filter(line => line.includes('user')),
+      ['/a: user./a', '/b: user./b'],
+    );
+  });
+
+  it('when the name or the size is another, nothing is touched', async () => {
+    const name = restored([entryAt('/a')], { 3: '/other' });
+    await name.gate.resumed(100);
+    const size = restored([entryAt('/a')], { 3: '/a' }, 6);
+    await size.gate.resumed(100);
+    assert.deepEqual([...name.set, ...size.set], []);
+  });
+
+  it('when two ghosts had the same name and size, neither is guessed at', async () => {
+    const { gate, set } = restored([entryAt('/a'), entryAt('/a')], { 3: '/a', 4: '/a' });
+    await gate.resumed(100);
+    assert.deepEqual(set, []);
+  });
+
+  it('when the manifest has one but two ghosts of that name were restored, neither is touched', async () => {
+    const { gate, set } = restored([entryAt('/a')], { 3: '/a', 4: '/a' });
+    await gate.resumed(100);
+    assert.deepEqual(set, []);
+  });
+
+  it('when two of one name differ in size, each is known', async () => {
+    const { gate, set } = restored([entryAt('/a', { size: 9 }), entryAt('/a')], { 3: '/a' });
+    await gate.resumed(100);
+    assert.equal(set.length, 2);
+  });
+
+  it('when the ghost is linked, it was given everything before', async () => {
+    const linked = { mountPoint: { path: '/' }, names: [{ path: 'b' }], hostUid: 0, hostGid: 0 };
+    const { gate, set } = restored([entryAt('/a', { linked })], { 3: '/a' });
+    await gate.resumed(100);
+    assert.deepEqual(set, []);
+  });
+
+  it('when something is refused, or the ghost cannot be opened, it warns and goes on', async () => {
+    const { gate, context } = restored([entryAt('/a'), entryAt('/b')], { 3: '/a', 4: '/b' });
+    context.host.engine.setXattr = () => {
+      throw errno('ENOTSUP');
+    };
+    const { pin } = context.host.processes;
+    context.host.processes.pin = (pid, link) => {
+      if (link === 'fd/4') throw errno('EACCES');
+      return pin.call(context.host.processes, pid, link);
+    };
+    await gate.resumed(100);
+    assert.equal(context.lines.length, 2);
+    assert.match(context.lines[0] as string, /^warn could not set user\.\/a \(ENOTSUP\) of \/a again/);
+    assert.match(context.lines[1] as string, /^warn could not set metadata \(.*EACCES.*\) of \/b again/);
+  });
+
+  it('when the image is not ours, nothing is looked at', async () => {
+    const context = fakeContext();
+    await new GateRestore(context, images, async () => undefined).resumed(100);
+    assert.deepEqual(context.lines, []);
+  });
+
+  it('when the manifest has been damaged since, it says so', async () => {
+    const { gate, context } = restored([], {});
+    context.host.files.put(`${images}/ghostkeep/manifest.json`, '{');
+    await assert.rejects(gate.resumed(100), ghostkeepError('MANIFEST_INVALID'));
+  });
+});

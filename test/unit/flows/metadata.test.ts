@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { applyMetadata } from '../../../src/flows/metadata.js';
+import { aManifestGhost } from '../a-manifest.js';
+import { errno, fakeHost } from '../fake-host.js';
+
+const ghost = aManifestGhost({
+  uid: 1,
+  gid: 2,
+  mode: 0o106755,
+  inodeFlags: 0xc0,
+  xattrs: { 'user.a': Buffer.from([0, 255]).toString('base64'), 'user.empty': '' },
+});
+
+/** What is done to a descriptor, in order; `fails` maps the name of a step to what it throws. */
+function recorder(fails: Record<string, unknown> = {}) {
+  const host = fakeHost();
+  const steps: string[] = [];
+  const step = (name: string, ...values: unknown[]) => {
+    if (name in fails) throw fails[name];
+    steps.push([name, ...values].join(' '));
+  };
+  host.files.setOwner = (...values) => step('owner', ...values);
+  host.files.setMode = (fd, mode) => step('mode', fd, mode.toString(8));
+  host.engine.setXattr = (fd, name, value) => step(name, fd, value.toString('hex'));
+  host.engine.setFlags = (...values) => step('flags', ...values);
+  host.engine.setTimes = (...values) => step('times', ...values);
+  return { host, steps };
+}
+
+describe('applyMetadata', () => {
+  it('when all is allowed, owner comes before mode, then times, and flags come last', () => {
+    const { host, steps } = recorder();
+    assert.deepEqual(applyMetadata(host, 7, ghost), []);
+    assert.deepEqual(steps, [
+      'owner 7 1 2',
+      'user.a 7 00ff',
+      'user.empty 7 ',
+      'mode 7 6755',
+      'times 7 1.000000001 2.000000002',
+      'flags 7 192',
+    ]);
+  });
+
+  it('when something is refused, it is named with its errno and the rest is done', () => {
+    const { host, steps } = recorder({ owner: errno('EPERM'), 'user.a': errno('ENOTSUP') });
+    assert.deepEqual(applyMetadata(host, 7, ghost), ['owner (EPERM)', 'user.a (ENOTSUP)']);
+    assert.deepEqual(
+      steps.map(line => line.split(' ')[0]),
+      ['user.empty', 'mode', 'times', 'flags'],
+    );
+  });
+
+  it('when only parts are asked for, nothing else is touched', () => {
+    const { host, steps } = recorder();
+    applyMetadata(host, 7, ghost, ['xattrs', 'times']);
+    assert.deepEqual(
+      steps.map(line => line.split(' ')[0]),
+      ['user.a', 'user.empty', 'times'],
+    );
+  });
+
+  it("when the ghost is linked, it gets the host's owner: it lies in a folder of the host", () => {
+    const { host, steps } = recorder();
+    const linked = { mountPoint: { path: '/dev/shm' }, names: [{ path: 'a' }], hostUid: 1001, hostGid: 1002 };
+    applyMetadata(host, 7, { ...ghost, linked });
+    assert.equal(steps[0], 'owner 7 1001 1002');
+    assert.ok(!steps.some(line => line.startsWith('flags')), 'immutable, it would take no name');
+  });
+
+  it('when the failure is no errno but a fault of ours, it is not swallowed', () => {
+    const { host } = recorder({ mode: new TypeError('bug') });
+    assert.throws(() => applyMetadata(host, 7, ghost), TypeError);
+  });
+});

@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { findGhosts } from '../../../src/ghost/find.js';
+import { errno, type FakeHost, fakeFile, fakeHost, fakeMount, opened } from '../fake-host.js';
+
+type Names = ReturnType<FakeHost['processes']['namesOf']>;
+
+/** What becomes of a file whose opened name is gone and whose inode has another, if the search for it ends so. */
+function keepOf(search: Partial<Names> | string, filesystem = 'ext4', mounts = [30]) {
+  const { processes } = fakeHost();
+  const file = fakeFile({ nlink: 1 });
+  processes.add(100, {
+    mounts: mounts.map(id => fakeMount(id, { filesystem, mountPoint: Buffer.from(`/m${id}`) })),
+    fds: Object.fromEntries(mounts.map(id => [id, opened(file, `/m${id}/x (deleted)`, { mount: id })])),
+  });
+  const asked: string[] = [];
+  processes.namesOf = (_pid, mountPoint: Buffer): Names => {
+    asked.push(mountPoint.toString());
+    if (typeof search === 'string') throw errno(search);
+    return { names: [Buffer.from(`${mountPoint}/other`)], complete: true, ...search };
+  };
+  const [ghost] = findGhosts(processes, [100]).ghosts;
+  assert.ok(ghost);
+  return { asked, kept: `${ghost.class}: ${ghost.keep}`, why: ghost.why, ghost };
+}
+
+describe('who keeps a linked ghost', () => {
+  it('when another name is found, ghostkeep does, and says by which', () => {
+    const { kept, why } = keepOf({});
+    assert.equal(kept, 'linked: ghostkeep');
+    assert.equal(why, 'its inode still is /m30/other');
+  });
+
+  it('when it is open through two mounts, each needs a name of its own', () => {
+    const { kept, asked, ghost } = keepOf({}, 'ext4', [30, 31]);
+    assert.equal(kept, 'linked: ghostkeep');
+    assert.deepEqual(asked, ['/m30', '/m31']);
+    assert.deepEqual(
+      ghost.mounts.map(({ names }) => names?.map(String)),
+      [['/m30/other'], ['/m31/other']],
+    );
+  });
+
+  it('when no name is found, CRIU does, and why says whether the search came to its end', () => {
+    const complete = keepOf({ names: [] });
+    assert.equal(complete.kept, 'linked: criu');
+    assert.match(complete.why, /none on the mount it is open through.*--link-remap/);
+    const cut = keepOf({ names: [], complete: false });
+    assert.equal(cut.kept, 'linked: criu');
+    assert.match(cut.why, /none was found in reasonable time/);
+  });
+
+  it('when the search fails, that is no proof of anything', () => {
+    for (const filesystem of ['ext4', 'overlay'])
+      assert.equal(keepOf('EACCES', filesystem).kept, 'linked: criu', filesystem);
+  });
+
+  it('when overlayfs has no name at all, it is an unlinked one; when the search was cut off, nobody knows', () => {
+    assert.equal(keepOf({ names: [] }, 'overlay').kept, 'unlinked: ghostkeep');
+    assert.equal(keepOf({ names: [], complete: false }, 'overlay').kept, 'linked: criu');
+  });
+
+  it('when a name was found before the search was cut off, that name will do on a disk', () => {
+    assert.equal(keepOf({ complete: false }).kept, 'linked: ghostkeep');
+  });
+});
