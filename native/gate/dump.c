@@ -74,7 +74,7 @@ static void log_outcome(enum answer answer, int ret)
 {
 	if (ret) {
 		if (answer != ANSWER_DONE)
-			gate_log(CRIU_LOG_WARN, "the failed dump was not cleaned up: `ghostkeep doctor --clean` does it");
+			gate_log(CRIU_LOG_WARN, "the failed dump was not cleaned up: the folder ghostkeep in the image directory can be removed");
 		else
 			gate_log(CRIU_LOG_INFO, "the dump failed, and its remains are removed");
 		return;

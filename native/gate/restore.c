@@ -84,6 +84,6 @@ void restore_end(int ret)
 		answer = ask(&helper, request);
 	}
 	if (answer != ANSWER_DONE)
-		gate_log(CRIU_LOG_WARN, "what was only needed for the restore was not cleaned up: `ghostkeep doctor --clean` does it");
+		gate_log(CRIU_LOG_WARN, "what was only needed for the restore was not cleaned up");
 	helper_end(&helper);
 }

@@ -84,7 +84,7 @@ export interface ProcessView {
   /**
    * Other names of an inode on a mount, absolute in the process's mount namespace: looked for first in the folder of
    * NEAR, then on the whole mount, but among no more than `limit` files.
-   * @returns complete: false when the search ended at the limit
+   * @returns looked: at how many files; complete: false when the search ended at the limit
    */
   namesOf(
     pid: number,
@@ -92,7 +92,7 @@ export interface ProcessView {
     inode: { dev: bigint; ino: bigint; nlink: number },
     near: Buffer,
     limit: number,
-  ): { names: Buffer[]; complete: boolean };
+  ): { names: Buffer[]; complete: boolean; looked: number };
   /** Open a regular file through a link, read-only, without touching atime where allowed. The caller closes it. */
   pin(pid: number, link: string): number;
   unpin(fd: number): void;

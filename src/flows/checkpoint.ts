@@ -19,6 +19,7 @@ import { chooseGhosts, keysOfJournal, makeJournal, needsCopy, startImages } from
 import { finishDump } from './finish.js';
 import { type PinnedGhost, pinGhosts, unpinGhosts } from './pin.js';
 import { policyOf } from './policy.js';
+import { startTimeOf } from './sessions.js';
 
 /** How long `state`, `pause` and `resume` of a runtime may take. */
 const runtimeWaitMs = 30_000;
@@ -59,6 +60,7 @@ async function aroundCommand(
 ): Promise<Manifest | undefined> {
   const { processes, files } = context.host;
   const { images } = request.command;
+  const startTime = startTimeOf(processes, pid);
   const pids = processes.tree(pid);
   const chosen = chooseGhosts(context, findGhosts(processes, pids), policy);
   const links = chosen.flatMap(describeLinks);
@@ -77,7 +79,12 @@ async function aroundCommand(
     try {
       await runCommand(context, request, keysOfJournal(journal));
     } catch (error) {
-      startImages(context, images, false);
+      if (stillRuns(context, pid, startTime)) {
+        startImages(context, images, false);
+        throw error;
+      }
+      // CRIU had finished and the runtime failed after it: the ghosts exist nowhere but here.
+      await finishOrHold(context, request, policy);
       throw error;
     }
     return await finishOrHold(context, request, policy);
@@ -106,6 +113,10 @@ function pinnedJournal(
     pin: { pid: self, fd: (pinned[index] as PinnedGhost).fd, startTime },
   }));
   return journal;
+}
+
+function stillRuns({ host: { processes } }: Context, pid: number, startTime: string | undefined): boolean {
+  return startTime !== undefined && startTimeOf(processes, pid) === startTime;
 }
 
 /** CRIU's own file of options, after the user's. Source: criu(8), Configuration files. */
@@ -145,7 +156,8 @@ async function finishOrHold(context: Context, request: CheckpointRequest, policy
       if (manifestExists(files, images)) return readManifest(files, images);
       return (await finishDump(context, images, policy)).manifest;
     } catch (error) {
-      if (!(await request.hold(error))) throw error;
+      // A container that was left running still has its ghosts.
+      if (request.command.leaveRunning || !(await request.hold(error))) throw error;
     }
   }
 }
@@ -193,16 +205,19 @@ async function pause(context: Context, command: RuntimeCommand): Promise<boolean
   );
 }
 
-/** The runtime may have resumed it already: then there is nothing to do, and it says so with a failure. */
+/** The runtime may have resumed it already; that it still is paused is what must not stay unsaid. */
 async function resume(context: Context, command: RuntimeCommand): Promise<void> {
-  const { status, stderr } = await context.host.commands.output(
-    runtimeCall(command, 'resume'),
-    runtimeWaitMs,
+  const { commands } = context.host;
+  const { status, stderr } = await commands.output(runtimeCall(command, 'resume'), runtimeWaitMs);
+  if (status === 0) return;
+  const state = await commands.output(runtimeCall(command, 'state'), runtimeWaitMs);
+  if (state.status !== 0 || parseState(state.stdout).status !== 'paused') return;
+  const call = runtimeCall(command, 'resume').join(' ');
+  throw new GhostkeepError(
+    'CHECKPOINT_FAILED',
+    command.container,
+    `cannot resume ${command.container}, it is still paused: ${stderr.trim()}; try \`${call}\``,
   );
-  if (status !== 0)
-    context.log.info(`${command.program} resume ${command.container}: ${stderr.trim()}`, {
-      container: command.container,
-    });
 }
 
 function runtimeCall(command: RuntimeCommand, verb: string): string[] {

@@ -124,6 +124,7 @@ export function makeJournal(
     mountNamespace: mountNamespace !== processes.mountNamespace(processes.self()),
     criu: request.criu,
     ghosts: pinned.map((pin, index) => {
+      context.alive?.();
       const name = request.criu && pin.ghost.class === 'linked' ? linkedName : pendingName;
       return describeGhost(context, pin, ids, index + 1, name(index + 1));
     }),

@@ -1,6 +1,8 @@
 /** Finish a dump whose ghosts are still held by pins: copy what is not copied yet, then seal. Can be repeated. */
 import type { Manifest, ManifestGhost } from '../base/documents/generated/manifest.js';
 import { GhostkeepError, translate } from '../base/errors.js';
+import { showDev } from '../base/units.js';
+import { folder } from '../image/layout.js';
 import { readJournal, writeJournal } from '../image/manifest.js';
 import { type Policy, resolvePolicy } from '../oci/policy.js';
 import type { Context } from './context.js';
@@ -25,18 +27,32 @@ async function copyPinned(
   policy: Policy,
 ): Promise<void> {
   const { files, processes } = context.host;
+  assertOwnFolder(context, images);
   const copies: Copy[] = [];
   try {
     for (const entry of journal.ghosts) if (!entry.data) copies.push(openPin(context, entry));
     // The container ran on between the pin and CRIU's freeze.
     for (const copy of copies) noteStat(copy);
-    await copyAll(context, { images, policy }, copies);
+    // The container is gone: room that the policy would rather keep is better used than its ghosts lost.
+    await copyAll(context, { images, policy: { ...policy, reserve: 0n } }, copies);
   } finally {
     for (const { fd } of copies) processes.unpin(fd);
   }
   journal.state = 'dumped';
   for (const entry of journal.ghosts) delete entry.pin;
   writeJournal(files, images, journal, true);
+}
+
+/** A journal names descriptors to copy from: one that others could have written is not followed. */
+function assertOwnFolder({ host }: Context, images: string): void {
+  const path = `${images}/${folder}`;
+  const { uid, mode } = host.files.statPath(path);
+  if (uid === host.uid() && (mode & 0o022) === 0) return;
+  throw new GhostkeepError(
+    'PERMISSION',
+    path,
+    `cannot copy what ${path} names: it belongs to somebody else or others may write to it`,
+  );
 }
 
 /** The holder of the pins may be another process: `ghostkeep checkpoint`, waiting. */
@@ -53,7 +69,7 @@ function openPin({ host: { processes } }: Context, entry: ManifestGhost): Copy {
     if (processes.startTime(pin.pid) === pin.startTime) {
       const fd = processes.pin(pin.pid, `fd/${pin.fd}`);
       const stat = processes.statPin(fd);
-      if (stat.ino === BigInt(entry.ino)) return { entry, fd, stat };
+      if (stat.ino === BigInt(entry.ino) && showDev(stat.dev) === entry.dev) return { entry, fd, stat };
       processes.unpin(fd);
     }
   } catch (error) {

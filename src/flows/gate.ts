@@ -1,9 +1,10 @@
 /** What the helper of the CRIU plugin does. native/gate/PROTOCOL.md says who calls when. */
+import { GhostkeepError } from '../base/errors.js';
 import type { Context } from './context.js';
 import { dumpGhosts, keysOfJournal, startImages } from './dump.js';
 import { policyOf } from './policy.js';
 import { sealImages } from './seal.js';
-import { type Session, writeSession } from './sessions.js';
+import { rememberImages, type Session } from './sessions.js';
 
 /** Source: criu-image-streamer, the socket CRIU connects to when it dumps with --stream. */
 const streamerSocket = 'streamer-capture.sock';
@@ -11,6 +12,7 @@ const streamerSocket = 'streamer-capture.sock';
 /** One dump by CRIU, from the freeze to the last image. */
 export class GateDump {
   readonly #covered = new Set<number>();
+  #started = false;
   #session: Session | undefined;
   #keys = 0;
 
@@ -27,6 +29,7 @@ export class GateDump {
     const first = this.#covered.values().next().value ?? pid;
     const { policy, session } = policyOf(this.context, first);
     this.#session = session;
+    this.#started = true;
     const { journal } = await dumpGhosts(this.context, {
       images: this.images,
       pids: [...this.#covered],
@@ -51,13 +54,19 @@ export class GateDump {
 
   /** CRIU is through, the processes are still frozen. @param result of the dump: 0 is success */
   finish(result: number): void {
+    const where = this.context.host.files.realPath(this.images);
     if (result !== 0) {
-      startImages(this.context, this.images, false);
+      // A dump that failed before it came to us has left nothing of ours; what is there is an older dump's.
+      if (this.#started) startImages(this.context, this.images, false);
       return;
     }
-    if (this.#keys > 0) sealImages(this.context, this.images, false);
-    if (this.#session) {
-      writeSession(this.context, { ...this.#session, images: this.context.host.files.realPath(this.images) });
+    if (this.#keys > 0 && !sealImages(this.context, this.images, false).now) {
+      throw new GhostkeepError(
+        'SEAL_FAILED',
+        where,
+        `cannot seal ${where}: somebody else sealed it before CRIU had finished`,
+      );
     }
+    if (this.#session) rememberImages(this.context, this.#session, where);
   }
 }

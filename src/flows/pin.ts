@@ -1,4 +1,4 @@
-import { GhostkeepError, translate } from '../base/errors.js';
+import { errnoOf, GhostkeepError, translate } from '../base/errors.js';
 import type { FileStat, ProcessView } from '../base/host.js';
 import { type Ghost, pathOf, showIdentity } from '../ghost/ghost.js';
 
@@ -40,6 +40,14 @@ function pinGhost(processes: ProcessView, ghost: Ghost): PinnedGhost {
     }
   }
   const name = describe(ghost);
+  if (errnoOf(failure) === 'EMFILE' || errnoOf(failure) === 'ENFILE') {
+    throw new GhostkeepError(
+      'IO',
+      showIdentity(ghost.stat),
+      `cannot pin ${name}: no more descriptors; raise the limit of open files (RLIMIT_NOFILE) of whoever runs the checkpoint`,
+      { cause: failure },
+    );
+  }
   if (failure) throw translate(failure, 'HOLDER_GONE', showIdentity(ghost.stat), `cannot pin ${name}`);
   throw new GhostkeepError(
     'HOLDER_GONE',

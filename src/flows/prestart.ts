@@ -8,7 +8,7 @@ import type { Context } from './context.js';
 import { checkBeforeRestore } from './gate-restore.js';
 import type { FindSource } from './linked.js';
 import { containerPolicy } from './policy.js';
-import { readSession, type Session, startTimeOf, writeSession } from './sessions.js';
+import { keepSession, readSession, type Session, startTimeOf } from './sessions.js';
 
 export async function prestart(context: Context, state: OciState): Promise<void> {
   const { host } = context;
@@ -21,7 +21,7 @@ export async function prestart(context: Context, state: OciState): Promise<void>
         container: state.id,
       });
   }
-  writeSession(context, makeSession(context, state));
+  keepSession(context, makeSession(context, state));
 }
 
 /** The bundle says where bind mounts come from. Source: OCI runtime-spec, config.md, Mounts. */

@@ -5,13 +5,13 @@
  * interrupted anywhere is finished by calling it again. Nothing of the ghosts' content is touched.
  */
 import type { Manifest, ManifestGhost } from '../base/documents/generated/manifest.js';
-import { GhostkeepError, translate } from '../base/errors.js';
+import { GhostkeepError, reasonOf, translate } from '../base/errors.js';
 import type { Files } from '../base/host.js';
 import { pathToText } from '../base/path-bytes.js';
 import { countToJson, showDev, showTime } from '../base/units.js';
 import { thawCgroups } from '../criu/cgroup.js';
-import { decodeGhostHead, headBytes } from '../criu/ghost-file.js';
-import { largestRemapId, planSeal } from '../criu/seal-plan.js';
+import { decodeGhostHead, type GhostHead, headBytes } from '../criu/ghost-file.js';
+import { largestRemapId, planSeal, remappedGhosts } from '../criu/seal-plan.js';
 import { isRegular } from '../ghost/kind.js';
 import { ghostImageName, isPendingName, journalName, reserveName } from '../image/layout.js';
 import { manifestExists, readJournal, readManifest, writeJournal, writeManifest } from '../image/manifest.js';
@@ -40,8 +40,8 @@ export function sealImages(context: Context, images: string, durable: boolean): 
   try {
     files.remove(`${images}/${reserveName}`);
     const manifest = journal.criu
-      ? sealCriu(files, images, journal, durable)
-      : sealAlone(files, images, journal, durable);
+      ? sealCriu(context, images, journal, durable)
+      : sealAlone(context, images, journal, durable);
     writeManifest(files, images, manifest, durable);
     files.remove(`${images}/${journalName}`);
     return { manifest, now: true };
@@ -60,17 +60,20 @@ export function isOurs(files: Files, images: string): boolean {
   return manifestExists(files, images) || files.exists(`${images}/${journalName}`);
 }
 
-function sealAlone(files: Files, images: string, journal: Manifest, durable: boolean): Manifest {
-  return { ...journal, state: 'sealed', ghosts: giveNames(files, images, journal, 0, durable) };
+function sealAlone(context: Context, images: string, journal: Manifest, durable: boolean): Manifest {
+  return { ...journal, state: 'sealed', ghosts: giveNames(context, images, journal, 0, durable) };
 }
 
-function sealCriu(files: Files, images: string, journal: Manifest, durable: boolean): Manifest {
+function sealCriu(context: Context, images: string, journal: Manifest, durable: boolean): Manifest {
+  const { files } = context.host;
+  assertCriuFinished(files, images, journal);
+  const filesImage = files.read(`${images}/files.img`);
   const remaps = files.readIfThere(`${images}/remap-fpath.img`);
-  const ghosts = giveNames(files, images, journal, largestRemapId(remaps), durable);
+  const named = giveNames(context, images, journal, largestRemapId(remaps), durable);
   const plan = planSeal(
-    files.read(`${images}/files.img`),
+    filesImage,
     remaps,
-    ghosts.map(toExternal),
+    named.map(toExternal),
     journal.mountNamespace,
     journal.links?.map(toKeyPath),
   );
@@ -78,23 +81,60 @@ function sealCriu(files: Files, images: string, journal: Manifest, durable: bool
   files.replace(`${images}/remap-fpath.img`, plan.remaps, durable);
   files.replace(`${images}/files.img`, plan.files, durable);
   if (journal.thaw) thaw(files, images, durable);
+  const ghosts = dropUnused(files, images, named, remappedGhosts(plan.remaps));
   // Who may read CRIU's images may read these: at restore that is root of the container's user namespace.
   for (const name of ['remap-fpath.img', ...ghosts.map(ghost => ghost.image)]) {
     files.matchOwner(`${images}/${name}`, `${images}/files.img`);
   }
-  const adopted = [...plan.adopted].flatMap(([id, name]) => adopt(files, images, id, name));
+  const adopted = [...plan.adopted].flatMap(([id, name]) => adopt(context, images, id, name));
   return { ...journal, state: 'sealed', ghosts: [...ghosts, ...adopted] };
+}
+
+/** Clocks of file systems run a little behind the one that dates journals. */
+const clockSlackNs = 1_000_000_000n;
+
+/**
+ * CRIU writes inventory.img last. Without it, or with one from before this dump, CRIU is still at work or has failed:
+ * to seal now would give ids that CRIU has yet to give out.
+ */
+function assertCriuFinished(files: Files, images: string, journal: Manifest): void {
+  const inventory = `${images}/inventory.img`;
+  const dumpedNs = BigInt(Date.parse(journal.created)) * 1_000_000n;
+  if (files.exists(inventory) && files.statPath(inventory).mtimeNs + clockSlackNs >= dumpedNs) return;
+  throw new GhostkeepError(
+    'SEAL_FAILED',
+    files.realPath(images),
+    `cannot seal ${files.realPath(images)}: CRIU has not finished its dump (no inventory.img of it)`,
+  );
+}
+
+/** Pinned while the container ran, closed before CRIU froze it: no entry of files.img wants this ghost any more. */
+function dropUnused(
+  files: Files,
+  images: string,
+  ghosts: ManifestGhost[],
+  used: Set<number>,
+): ManifestGhost[] {
+  return ghosts.filter(ghost => {
+    if (ghost.linked || used.has(ghost.id)) return true;
+    files.remove(`${images}/${ghost.image}`);
+    return false;
+  });
 }
 
 /** CRIU has given out its ids, ours follow them. The journal learns them before any file is renamed. */
 function giveNames(
-  files: Files,
+  context: Context,
   images: string,
   journal: Manifest,
   after: number,
   durable: boolean,
 ): ManifestGhost[] {
-  if (journal.ghosts.some(ghost => isPendingName(ghost.image))) {
+  const { files } = context.host;
+  if (journal.ghosts.every(ghost => ghost.linked)) {
+    // Nothing is renamed, so this comes out the same each time.
+    journal.ghosts = journal.ghosts.map((ghost, index) => ({ ...ghost, id: after + index + 1 }));
+  } else if (journal.ghosts.some(ghost => isPendingName(ghost.image))) {
     journal.ghosts = journal.ghosts.map((ghost, index) => {
       const id = after + index + 1;
       return isPendingName(ghost.image)
@@ -110,6 +150,7 @@ function giveNames(
       throw new GhostkeepError('IMAGE_MISSING', ghost.image, `${ghost.image} is missing`);
     }
     if (durable) files.sync(`${images}/${ghost.image}`);
+    context.alive?.();
     return ghost;
   });
 }
@@ -123,14 +164,21 @@ function thaw(files: Files, images: string, durable: boolean): void {
 
 /** A ghost CRIU dumped itself, from what its own image says. Only regular files have content to care for. */
 function adopt(
-  files: Files,
+  { host: { files }, log }: Context,
   images: string,
   id: number,
   name: { path: Buffer; mount: number },
 ): ManifestGhost[] {
   const image = ghostImageName(id);
   const path = `${images}/${image}`;
-  const head = decodeGhostHead(files.readStart(path, headBytes), files.statPath(path).size, image);
+  let head: GhostHead;
+  try {
+    head = decodeGhostHead(files.readStart(path, headBytes), files.statPath(path).size, image);
+  } catch (error) {
+    // The record is only for information: CRIU will say so itself if its image is damaged.
+    log.warn(`cannot list ${image}, which CRIU wrote: ${reasonOf(error)}`);
+    return [];
+  }
   if (!isRegular(head.mode)) return [];
   return [
     {

@@ -1,7 +1,7 @@
 /** What the hooks and the gate tell each other about a container: one small file, named by its id. */
 import { parseDocument } from '../base/documents/document.js';
 import type { Session } from '../base/documents/generated/session.js';
-import { errnoOf, GhostkeepError } from '../base/errors.js';
+import { errnoOf, GhostkeepError, reasonOf } from '../base/errors.js';
 import type { Host, ProcessView } from '../base/host.js';
 import type { Context } from './context.js';
 
@@ -34,6 +34,20 @@ export function writeSession({ host }: Context, session: Session): void {
     Buffer.from(`${JSON.stringify(session, null, 1)}\n`),
     false,
   );
+}
+
+/** The gate's record for poststop. That it cannot be kept is no failure of the dump. */
+export function rememberImages(context: Context, session: Session, images: string): void {
+  keepSession(context, { ...session, images });
+}
+
+/** Without a record the host's policy applies at the next checkpoint: worth a warning, not a container that does not start. */
+export function keepSession(context: Context, session: Session): void {
+  try {
+    writeSession(context, session);
+  } catch (error) {
+    context.log.warn(`cannot keep a session record: ${reasonOf(error)}`, { container: session.container });
+  }
 }
 
 export function closeSession({ host }: Context, id: string): void {

@@ -11,6 +11,7 @@ import { decideKeep } from './keep.js';
 import { kindName } from './kind.js';
 import { fdHolder, linkHolder, looksDeleted } from './links.js';
 import { MountTable } from './mount-table.js';
+import { SearchBudget } from './names.js';
 import { OpenFiles } from './open-files.js';
 
 export interface Found {
@@ -51,7 +52,8 @@ class Search {
   finish(): Ghost[] {
     this.#mounts.settle(this.#pids);
     const ghosts = [...this.#ghosts.values()];
-    for (const ghost of ghosts) decideKeep(ghost, this.#files, this.#mounts, this.processes);
+    const budget = new SearchBudget();
+    for (const ghost of ghosts) decideKeep(ghost, this.#files, this.#mounts, this.processes, budget);
     return ghosts;
   }
 

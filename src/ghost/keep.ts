@@ -3,15 +3,21 @@ import { type Ghost, pathOf } from './ghost.js';
 import { isRegular, kindName } from './kind.js';
 import { internalName } from './links.js';
 import type { MountTable } from './mount-table.js';
-import { findNames } from './names.js';
+import { findNames, SearchBudget } from './names.js';
 import type { OpenFiles } from './open-files.js';
 
 /**
  * Decide who carries a ghost's content, and say why: ghostkeep takes what it can take without guessing,
  * everything else stays CRIU's.
  */
-export function decideKeep(ghost: Ghost, files: OpenFiles, mounts: MountTable, processes: ProcessView): void {
-  const decided = criuKeeps(ghost, files, mounts) ?? linkedKeep(ghost, processes);
+export function decideKeep(
+  ghost: Ghost,
+  files: OpenFiles,
+  mounts: MountTable,
+  processes: ProcessView,
+  budget = new SearchBudget(),
+): void {
+  const decided = criuKeeps(ghost, files, mounts) ?? linkedKeep(ghost, processes, budget);
   ghost.keep = decided ? decided.keep : 'ghostkeep';
   ghost.why = decided ? decided.why : 'a regular file that exists nowhere else';
 }
@@ -51,9 +57,10 @@ function criuKeeps(
 function linkedKeep(
   ghost: Ghost,
   processes: ProcessView,
+  budget: SearchBudget,
 ): { keep: 'ghostkeep' | 'criu'; why: string } | undefined {
   if (ghost.class !== 'linked') return undefined;
-  const complete = findNames(processes, ghost);
+  const complete = findNames(processes, ghost, budget);
   if (ghost.mounts.every(mount => mount.names && mount.names.length > 0)) {
     return { keep: 'ghostkeep', why: `its inode still is ${ghost.mounts[0]?.names?.[0]?.toString('utf8')}` };
   }

@@ -21,15 +21,15 @@ export function namesOf(
   inode: Inode,
   near: Buffer,
   limit: number,
-): { names: Buffer[]; complete: boolean } {
+): { names: Buffer[]; complete: boolean; looked: number } {
   const rootFd = fs.openSync(root, fs.constants.O_RDONLY);
   try {
     const mount = mountOf(rootFd, mountPoint);
-    if (mount === undefined) return { names: [], complete: false };
+    if (mount === undefined) return { names: [], complete: false, looked: 0 };
     const search = new NameSearch(rootFd, mount, inode, limit);
     search.folder(near.subarray(0, Math.max(1, near.lastIndexOf('/'))), false);
     search.folder(mountPoint, true);
-    return { names: search.names, complete: search.isComplete() };
+    return { names: search.names, complete: search.isComplete(), looked: search.looked };
   } finally {
     fs.closeSync(rootFd);
   }
@@ -37,7 +37,7 @@ export function namesOf(
 
 class NameSearch {
   readonly names: Buffer[] = [];
-  #looked = 0;
+  looked = 0;
 
   constructor(
     private readonly rootFd: number,
@@ -48,7 +48,7 @@ class NameSearch {
 
   /** Finding as many names as the inode has links ends the search early. */
   isComplete(): boolean {
-    return this.#looked < this.limit || this.names.length >= this.inode.nlink;
+    return this.looked < this.limit || this.names.length >= this.inode.nlink;
   }
 
   folder(path: Buffer, deep: boolean): void {
@@ -59,7 +59,7 @@ class NameSearch {
   }
 
   #goesOn(): boolean {
-    return this.#looked < this.limit && this.names.length < this.inode.nlink;
+    return this.looked < this.limit && this.names.length < this.inode.nlink;
   }
 
   /**
@@ -76,7 +76,7 @@ class NameSearch {
       if (mountId(fd) !== this.mount || !fs.fstatSync(fd).isDirectory()) return folders;
       for (const entry of fs.readdirSync(self, { encoding: 'buffer', withFileTypes: true })) {
         if (!this.#goesOn()) break;
-        this.#looked += 1;
+        this.looked += 1;
         const full = joinPath(path, entry.name);
         if (entry.isDirectory()) folders.push(full);
         else if (entry.isFile() && this.#isNameOf(Buffer.concat([Buffer.from(`${self}/`), entry.name]), full))

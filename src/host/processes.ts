@@ -145,7 +145,7 @@ export class LinuxProcesses implements ProcessView {
     inode: { dev: bigint; ino: bigint; nlink: number },
     near: Buffer,
     limit: number,
-  ): { names: Buffer[]; complete: boolean } {
+  ): { names: Buffer[]; complete: boolean; looked: number } {
     return namesOf(`/proc/${pid}/root`, mountPoint, inode, near, limit);
   }
 

@@ -13,7 +13,9 @@ export async function verifyImages(
   onProgress?: OnProgress,
 ): Promise<Damage[]> {
   const damage: Damage[] = [];
-  for (const ghost of manifest.ghosts) {
+  for (const [index, ghost] of manifest.ghosts.entries()) {
+    // Each image is a sign of life, however small.
+    onProgress?.(BigInt(index));
     try {
       await verifyGhost(host, images, ghost, onProgress);
     } catch (error) {

@@ -155,14 +155,18 @@ export class FakeProcesses implements ProcessView {
   mountNamespace = (pid: number) => this.#get(pid).namespace ?? 'mnt:[2]';
   idMap = (pid: number) => this.#get(pid).ids ?? { uid: (id: number) => id, gid: (id: number) => id };
   stat = (pid: number, link: string) => this.#open(pid, link, 'stat').file.stat;
-  readLink = (pid: number, link: string) => this.#open(pid, link, 'readLink').name;
+  readLink(pid: number, link: string): Buffer {
+    // Who declares no root has the namespace's.
+    if (link === 'root' && !this.#get(pid).root) return Buffer.from('/');
+    return this.#open(pid, link, 'readLink').name;
+  }
   filesystemMagic = (pid: number, link: string) => this.#open(pid, link).file.magic;
   statInRoot = (pid: number, path: Buffer) => this.#get(pid).inRoot?.[path.toString('latin1')]?.stat;
   namesOf(pid: number, _mountPoint: Buffer, { dev, ino }: { dev: bigint; ino: bigint }) {
     const names = Object.entries(this.#get(pid, 'namesOf').inRoot ?? {})
       .filter(([, { stat }]) => stat.dev === dev && stat.ino === ino)
       .map(([name]) => Buffer.from(name, 'latin1'));
-    return { names, complete: true };
+    return { names, complete: true, looked: names.length };
   }
   pin(pid: number, link: string): number {
     const found = this.#open(pid, link, 'pin');

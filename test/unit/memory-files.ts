@@ -5,6 +5,9 @@ import { errno, type FakeFile, fakeFile } from './fake-processes.js';
 /** Not a failure of the host but the end of the process: nothing runs after it, no clean-up either. */
 export class Interrupted extends Error {}
 
+/** Later than any journal's date. */
+const farAwayNs = 4_000_000_000_000_000_000n;
+
 export class MemoryFiles implements Files {
   readonly contents = new Map<string, FakeFile>();
   readonly folders = new Set<string>(['/']);
@@ -24,6 +27,9 @@ export class MemoryFiles implements Files {
 
   put(path: string, content: Buffer | string): void {
     this.contents.set(path, fakeFile({ content: Buffer.from(content as string), nlink: 1, uid: 0 }));
+    // Where a test puts CRIU's files, CRIU has finished: it writes the inventory last.
+    const inventory = path.replace(/files\.img$/, 'inventory.img');
+    if (inventory !== path) this.contents.set(inventory, fakeFile({ mtimeNs: farAwayNs, nlink: 1, uid: 0 }));
   }
 
   get(path: string): Buffer {

@@ -23,6 +23,9 @@ export async function checkpointCommand(args: string[]): Promise<number> {
   if (command.verb !== 'checkpoint')
     throw usage('checkpoint', `the command is ${command.verb}, not checkpoint`);
 
+  // What we hold must outlive a closed terminal and a Ctrl-C, which the runtime's command gets as well.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
+  process.stderr.on('error', () => {});
   const context = makeContext();
   if (command.preDump) return context.host.commands.run(argv);
   const scratch = mkdtempSync(path.join(tmpdir(), 'ghostkeep-'));
@@ -46,7 +49,7 @@ export async function checkpointCommand(args: string[]): Promise<number> {
   async function hold(error: unknown, images: string, waitMs: number): Promise<boolean> {
     process.stderr.write(
       `ghostkeep: ${reasonOf(error)}\n` +
-        `ghostkeep: the checkpoint is made, its ghosts are not in it yet. Process ${process.pid} holds them for ${waitMs / 1000} s; to end it is to lose them.\n` +
+        `ghostkeep: the checkpoint is made, its ghosts are not in it yet. Process ${process.pid} holds them for ${waitMs / 1000} s; only SIGKILL ends it before, and that loses them.\n` +
         `ghostkeep: remove the cause, then run: ghostkeep seal -D ${images}\n`,
     );
     const until = performance.now() + waitMs;

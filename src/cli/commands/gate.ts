@@ -9,6 +9,7 @@ import { makeLogger } from '../logger.js';
 
 /** Descriptors and messages: native/gate/PROTOCOL.md. */
 const images = '/proc/self/fd/4';
+const signOfLifeMs = 200;
 
 /** A request of the gate: what it asks and about whom. Whatever it returns is sent line by line before `done`. */
 type Answer = (argument: number) => Promise<string[]>;
@@ -23,7 +24,10 @@ export async function gateCommand(args: string[]): Promise<number> {
     warn: text => channel.say(`warn ${text}`),
     error: text => channel.say(`warn ${text}`),
   });
-  const context = makeContext(log, () => channel.say('progress copying'));
+  const context = makeContext(
+    log,
+    atMostEvery(signOfLifeMs, () => channel.say('progress copying')),
+  );
   const dump = new GateDump(context, images);
   const restore = new GateRestore(context, images, mountPoint => channel.lookup(`mnt[${mountPoint}]`));
   let finished = false;
@@ -62,6 +66,17 @@ export async function gateCommand(args: string[]): Promise<number> {
   // CRIU went away without a word: the dump is none.
   if (stage === 'dump' && !finished) dump.finish(1);
   return 0;
+}
+
+/** Work that goes on without the event loop tells of itself at every item. */
+function atMostEvery(ms: number, tell: () => void): () => void {
+  let last = Number.NEGATIVE_INFINITY;
+  return () => {
+    const now = performance.now();
+    if (now - last < ms) return;
+    last = now;
+    tell();
+  };
 }
 
 async function nothing(work: Promise<void>): Promise<string[]> {

@@ -86,4 +86,4 @@ grep -q 'did not end in 2000 ms: killing it' "$out" || fail 'not said'
 
 prepare cleanup-fails ready refuse refuse
 host 12 1 "$plugin" "$images" 101
-says 'WARN ghostkeep: the failed dump was not cleaned up: `ghostkeep doctor --clean` does it'
+says 'WARN ghostkeep: the failed dump was not cleaned up: the folder ghostkeep in the image directory can be removed'

@@ -44,7 +44,7 @@ for mode in die hang garbage key done-twice lookup:file[1:2]; do
 	GHOSTKEEP_GATE_TIMEOUT_SECONDS=1 host 12 0 -t 2 "$plugin" "$images" 101 102
 	[ "$mode" = done-twice ] || goes_on
 	silent ERROR
-	says 'WARN ghostkeep: what was only needed for the restore was not cleaned up: `ghostkeep doctor --clean` does it'
+	says 'WARN ghostkeep: what was only needed for the restore was not cleaned up'
 done
 
 prepare resumed-refused ready done refuse done

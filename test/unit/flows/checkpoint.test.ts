@@ -23,13 +23,23 @@ interface Play {
   status?: number;
   /** Exit status of the verbs we call ourselves. */
   verbs?: Record<string, number>;
+  /** What `state` says once the command has run. */
+  stateAfter?: string;
   ghosts?: boolean;
   userConfig?: string;
   hold?: CheckpointRequest['hold'];
 }
 
 /** A container `web` with two ghosts, its runtime and its CRIU; `steps` is what happened, in order. */
-function stage({ options = [], status = 0, verbs = {}, ghosts = true, userConfig, hold }: Play = {}) {
+function stage({
+  options = [],
+  status = 0,
+  verbs = {},
+  ghosts = true,
+  userConfig,
+  hold,
+  stateAfter = 'running',
+}: Play = {}) {
   const context = fakeContext();
   const { files, processes, engine } = context.host;
   const steps: string[] = [];
@@ -41,7 +51,13 @@ function stage({ options = [], status = 0, verbs = {}, ghosts = true, userConfig
     output: async words => {
       steps.push(words.join(' '));
       const verb = words.at(-2) as string;
-      const state = { ociVersion: '1.0.2', id: 'web', status: 'running', pid: 100, bundle: '/b' };
+      const state = {
+        ociVersion: '1.0.2',
+        id: 'web',
+        status: configs.length > 0 ? stateAfter : 'running',
+        pid: 100,
+        bundle: '/b',
+      };
       return {
         status: verbs[verb] ?? 0,
         stdout: verb === 'state' ? JSON.stringify(state) : '',
@@ -279,6 +295,21 @@ describe('checkpoint --leave-running', () => {
   it('when the runtime has resumed it already, its complaint is no failure', async () => {
     const played = stage({ options, verbs: { resume: 1 } });
     await played.go();
-    assert.ok(played.context.lines.some(line => line.includes('resume says no')));
+    assert.ok(played.steps.at(-1)?.includes('state web'));
+  });
+
+  it('when it stays paused, that is not kept quiet', async () => {
+    const played = stage({ options, verbs: { resume: 1 }, stateAfter: 'paused' });
+    await assert.rejects(played.go(), ghostkeepError('CHECKPOINT_FAILED', 'still paused'));
+  });
+
+  it('when a copy fails, nothing is held: the container still has its ghosts', async () => {
+    let held = 0;
+    const played = stage({ options, hold: async () => ++held > 0 });
+    played.engine.dump = async () => {
+      throw Object.assign(new Error('no'), { code: 'EIO' });
+    };
+    await assert.rejects(played.go(), ghostkeepError('IO'));
+    assert.equal(held, 0);
   });
 });

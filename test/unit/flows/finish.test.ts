@@ -13,6 +13,7 @@ const images = '/img';
 function held(values: Partial<Manifest> = {}) {
   const context = fakeContext();
   const { files, processes } = context.host;
+  files.folders.add(`${images}/ghostkeep`);
   const at = (ino: number) => opened(fakeFile({ ino: BigInt(ino) }), `/data/${ino} (deleted)`);
   processes.add(500, { startTime: '77', fds: { 20: at(1), 21: at(2) } });
   const ghosts = [1, 2].map(ino =>
@@ -119,10 +120,17 @@ describe('finishDump', () => {
     await assert.rejects(finishDump(context, images), ghostkeepError('HOLDER_GONE', 'names no pin'));
   });
 
-  it('when the disk would be left with less than the reserve, it is no dump', async () => {
+  it('when the disk would be left with less than the reserve, the ghosts are copied all the same: they exist nowhere else', async () => {
     const { context, files } = held();
     files.free = 1024n;
-    await assert.rejects(finishDump(context, images), ghostkeepError('NO_SPACE', 'reserve'));
-    assert.ok(!files.exists(`${images}/ghostkeep/manifest.json`));
+    const { manifest } = await finishDump(context, images);
+    assert.equal(manifest.ghosts.length, 2);
+  });
+
+  it('when others may write to the folder, its journal is not followed', async () => {
+    const { context, processes } = held();
+    context.host.uid = () => 1000;
+    await assert.rejects(finishDump(context, images), ghostkeepError('PERMISSION', 'somebody else'));
+    assert.deepEqual(processes.pinned, []);
   });
 });

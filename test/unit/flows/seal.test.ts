@@ -93,6 +93,7 @@ describe('sealImages', () => {
       '/img/ghost-file-6.img',
       '/img/ghost-file-7.img',
       '/img/ghostkeep/manifest.json',
+      '/img/inventory.img',
       '/img/remap-fpath.img',
     ]);
     assert.deepEqual(
@@ -212,6 +213,40 @@ describe('sealImages', () => {
       );
       assert.ok(files.exists(`${images}/ghostkeep/journal.json`));
     }
+  });
+
+  it('when CRIU has not finished, no image gets its name yet, and nothing is changed', () => {
+    const context = dumped({ created: '2026-01-01T00:00:00.000Z' });
+    const { files } = context.host;
+    const inventory = `${images}/inventory.img`;
+    // One of an earlier checkpoint in the same directory, then none at all.
+    files.put(inventory, '');
+    for (const stillThere of [true, false]) {
+      if (!stillThere) files.contents.delete(inventory);
+      assert.throws(
+        () => sealImages(context, images, true),
+        ghostkeepError('SEAL_FAILED', 'CRIU has not finished'),
+      );
+      assert.ok(files.exists(`${images}/ghostkeep/pending-1.img`));
+      assert.ok(!files.exists(`${images}/ghost-file-5.img`));
+    }
+  });
+
+  it('when a ghost was closed before CRIU came to it, neither manifest nor directory keeps it', () => {
+    const context = dumped();
+    const { files } = context.host;
+    files.put(
+      `${images}/files.img`,
+      filesImage(
+        ...[1, 2].map(n => regFile({ id: 10 + n, name: `file[1e:${(0x1000 + n).toString(16)}]`, ext: true })),
+      ),
+    );
+    const { manifest } = sealImages(context, images, true);
+    assert.deepEqual(
+      manifest.ghosts.map(({ path }) => path),
+      ['/data/1', '/data/2'],
+    );
+    assert.ok(!files.exists(`${images}/ghost-file-7.img`));
   });
 
   it('when content is still to be copied, or nothing was dumped at all, it says which', () => {

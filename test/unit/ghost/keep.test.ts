@@ -17,7 +17,7 @@ function keepOf(search: Partial<Names> | string, filesystem = 'ext4', mounts = [
   processes.namesOf = (_pid, mountPoint: Buffer): Names => {
     asked.push(mountPoint.toString());
     if (typeof search === 'string') throw errno(search);
-    return { names: [Buffer.from(`${mountPoint}/other`)], complete: true, ...search };
+    return { names: [Buffer.from(`${mountPoint}/other`)], complete: true, looked: 1, ...search };
   };
   const [ghost] = findGhosts(processes, [100]).ghosts;
   assert.ok(ghost);

@@ -123,6 +123,7 @@ describe('namesOf', () => {
     assert.deepEqual(namesOf(top, Buffer.from('/gone'), inode, Buffer.from('/gone/a'), 10), {
       names: [],
       complete: false,
+      looked: 0,
     });
   });
 });
