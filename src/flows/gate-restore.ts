@@ -10,7 +10,7 @@ import { readJournal, readManifest } from '../image/manifest.js';
 import type { Context } from './context.js';
 import { type FindSource, recreateLinked } from './linked.js';
 import { applyMetadata } from './metadata.js';
-import { isOurs, sealImages } from './seal.js';
+import { isOfThisCheckpoint, isOurs, sealImages } from './seal.js';
 import { verify } from './verify.js';
 
 export class GateRestore {
@@ -32,7 +32,9 @@ export class GateRestore {
   async resumed(pid: number): Promise<void> {
     const { host, log } = this.context;
     if (!isOurs(host.files, this.images)) return;
-    const { ghosts } = readManifest(host.files, this.images);
+    const manifest = readManifest(host.files, this.images);
+    if (!isOfThisCheckpoint(host.files, this.images, manifest)) return;
+    const { ghosts } = manifest;
     const restored = findGhosts(host.processes, tracedWith(host.processes, pid)).ghosts;
     for (const found of restored) {
       const [entry, ...others] = ghosts.filter(candidate => isSame(candidate, found));
@@ -56,6 +58,12 @@ export async function checkBeforeRestore(
   const { files } = context.host;
   if (!isOurs(files, images)) return;
   if (readJournal(files, images)) sealImages(context, images, false);
+  if (!isOfThisCheckpoint(files, images, readManifest(files, images))) {
+    context.log.warn(
+      `${files.realPath(images)} holds another checkpoint than ghostkeep's manifest there is of: nothing is checked`,
+    );
+    return;
+  }
   const { images: where, damage } = await verify(context, images);
   const [first] = damage;
   if (first) {

@@ -55,6 +55,13 @@ export function sealImages(context: Context, images: string, durable: boolean): 
   }
 }
 
+/** False when CRIU has written another checkpoint into IMAGES since: then the manifest says nothing about it. */
+export function isOfThisCheckpoint(files: Files, images: string, { inventory }: Manifest): boolean {
+  return (
+    inventory === undefined || files.readIfThere(`${images}/inventory.img`)?.toString('base64') === inventory
+  );
+}
+
 /** True when IMAGES holds a dump of ours, sealed or not. */
 export function isOurs(files: Files, images: string): boolean {
   return manifestExists(files, images) || files.exists(`${images}/${journalName}`);
@@ -87,7 +94,8 @@ function sealCriu(context: Context, images: string, journal: Manifest, durable: 
     files.matchOwner(`${images}/${name}`, `${images}/files.img`);
   }
   const adopted = [...plan.adopted].flatMap(([id, name]) => adopt(context, images, id, name));
-  return { ...journal, state: 'sealed', ghosts: [...ghosts, ...adopted] };
+  const inventory = files.read(`${images}/inventory.img`).toString('base64');
+  return { ...journal, state: 'sealed', inventory, ghosts: [...ghosts, ...adopted] };
 }
 
 /** Clocks of file systems run a little behind the one that dates journals. */

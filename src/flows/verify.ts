@@ -10,6 +10,7 @@ import { readManifest } from '../image/manifest.js';
 import { verifyImages } from '../image/verify.js';
 import { type Context, whenMoving } from './context.js';
 import { toExternal } from './describe.js';
+import { isOfThisCheckpoint } from './seal.js';
 
 export async function verify(context: Context, images: string): Promise<Verification> {
   const { files } = context.host;
@@ -20,6 +21,7 @@ export async function verify(context: Context, images: string): Promise<Verifica
     const damaged = new Set(damage.map(({ subject }) => subject));
     for (const ghost of manifest.ghosts)
       if (!damaged.has(ghost.image)) damage.push(...verifyHead(context, images, ghost));
+    if (!isOfThisCheckpoint(files, images, manifest)) damage.push(foreignInventory);
     if (manifest.criu) damage.push(...verifyCriu(context, images, manifest));
     return { images: where, ghosts: manifest.ghosts.length, damage };
   } catch (error) {
@@ -27,6 +29,13 @@ export async function verify(context: Context, images: string): Promise<Verifica
     return { images: where, ghosts: 0, damage: [toDamage(error)] };
   }
 }
+
+const foreignInventory: Damage = {
+  code: 'IMAGE_MISMATCH',
+  subject: 'inventory.img',
+  message:
+    'inventory.img is not that of the checkpoint this manifest was made for: the images beside it are of another',
+};
 
 /** What restore would give the file must be what the manifest says: bits of the head are in no chunk's checks. */
 function verifyHead({ host: { files } }: Context, images: string, ghost: ManifestGhost): Damage[] {

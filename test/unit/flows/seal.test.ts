@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import type { Manifest } from '../../../src/base/documents/generated/manifest.js';
 import { joinImage, magic } from '../../../src/criu/frame.js';
 import { encodeGhostHead } from '../../../src/criu/ghost-file.js';
-import { sealImages } from '../../../src/flows/seal.js';
+import { isOfThisCheckpoint, sealImages } from '../../../src/flows/seal.js';
 import { verify } from '../../../src/flows/verify.js';
 import { aManifest, aManifestGhost } from '../a-manifest.js';
 import { filesImage, property, regFile, remap, remapsImage } from '../criu/images.js';
@@ -230,6 +230,15 @@ describe('sealImages', () => {
       assert.ok(files.exists(`${images}/ghostkeep/pending-1.img`));
       assert.ok(!files.exists(`${images}/ghost-file-5.img`));
     }
+  });
+
+  it('when CRIU has written another checkpoint there since, the manifest is known not to be of it', () => {
+    const context = dumped();
+    const { files } = context.host;
+    const { manifest } = sealImages(context, images, true);
+    assert.ok(isOfThisCheckpoint(files, images, manifest));
+    files.put(`${images}/inventory.img`, 'another');
+    assert.ok(!isOfThisCheckpoint(files, images, manifest));
   });
 
   it('when a ghost was closed before CRIU came to it, neither manifest nor directory keeps it', () => {
