@@ -12,7 +12,7 @@ LAB_PACKAGES='
 	criu libcriu2 python3-pycriu
 	runc crun podman conmon containerd
 	nodejs jq busybox-static lsof strace
-	nfs-kernel-server nfs-common xfsprogs btrfs-progs e2fsprogs
+	nfs-kernel-server nfs-common xfsprogs btrfs-progs e2fsprogs fuse-overlayfs fuse3
 	iproute2 procps util-linux
 '
 

@@ -2,16 +2,27 @@
 #ifndef TEST_CASES_H
 #define TEST_CASES_H
 
+#include <stdint.h>
+
 #include "place.h"
 
 void shape_cases(const struct place *place);	/* what a file can look like */
 void huge_cases(const struct place *place);	/* 8 EiB - 1 */
 void trouble_cases(const struct place *place);	/* shrinking, cancelling, full */
 void copy_cases(const struct place *place);	/* ways of copying, and their failing */
-void random_cases(const struct place *place);	/* anything else, from a seed */
 void fiemap_cases(const struct place *place);	/* maps that end, lie, or give up */
 void many_cases(const struct place *place);	/* a million extents */
 void hostile_cases(const struct place *place);	/* images from strangers */
 void small_cases(const struct place *place);	/* digest, times, xattrs, open */
+
+/* Anything else: number cases from a seed, or as many as there are seconds for. */
+void random_cases(const struct place *place, uint64_t seed, uint64_t number, double seconds);
+
+void table_cases(const struct place *place);	/* the rows of docs/filesystems.md */
+void largest_case(const struct place *place);
+void extents_case(const struct place *place);
+
+/* The run with arguments: what it does is in on-directory.c. */
+int run_on_directory(int argc, char **argv);
 
 #endif

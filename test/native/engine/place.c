@@ -27,9 +27,18 @@ static void prepare_folder(struct place *place, const char *parent)
 			 parent, strerror(errno));
 }
 
+static bool tells_holes(const struct place *place)
+{
+	int fd = scratch_in(place);
+	bool tells = ftruncate(fd, 1 << 20) == 0 && lseek(fd, 0, SEEK_DATA) < 0 && errno == ENXIO;
+
+	close(fd);
+	return tells;
+}
+
 static bool shell(struct place *place, const char *command)
 {
-	char quiet[400];
+	char quiet[700];
 
 	snprintf(quiet, sizeof(quiet), "%s >/dev/null 2>&1", command);
 	if (system(quiet) == 0)
@@ -40,7 +49,7 @@ static bool shell(struct place *place, const char *command)
 
 static void prepare_loop(struct place *place)
 {
-	char image[80], command[300];
+	char image[256], command[600];
 	int fd;
 
 	prepare_folder(place, ".");
@@ -67,10 +76,14 @@ static void prepare_loop(struct place *place)
 
 void prepare_places(void)
 {
+	int i;
+
 	prepare_folder(&places[TMPFS], "/dev/shm");
 	prepare_folder(&places[CWD], ".");
 	prepare_loop(&places[XFS]);
 	prepare_loop(&places[BTRFS]);
+	for (i = 0; i < PLACES; i++)
+		places[i].knows_holes = places[i].usable && tells_holes(&places[i]);
 }
 
 void leave_places(void)
@@ -86,17 +99,87 @@ void leave_places(void)
 	}
 }
 
-int ghost_in(const struct place *place)
+void prepare_directory(struct place *place, const char *name, const char *folder,
+		       const char *lower, bool copy_up)
 {
-	char path[96];
+	memset(place, 0, sizeof(*place));
+	place->name = name;
+	snprintf(place->folder, sizeof(place->folder), "%s", folder);
+	snprintf(place->lower, sizeof(place->lower), "%s", lower ? lower : "");
+	place->copy_up = copy_up;
+	place->usable = true;
+	place->knows_holes = tells_holes(place);
+}
+
+static int make_file(const char *folder, char *path, size_t room)
+{
 	int fd;
 
-	snprintf(path, sizeof(path), "%s/ghost-XXXXXX", place->folder);
+	snprintf(path, room, "%s/ghost-XXXXXX", folder);
 	fd = mkostemp(path, O_CLOEXEC);
 	if (fd < 0) {
-		printf("Bail out! no file in %s: %s\n", place->folder, strerror(errno));
+		printf("Bail out! no file in %s: %s\n", folder, strerror(errno));
 		exit(1);
 	}
+	return fd;
+}
+
+/* The same name on the other side of the overlay, without that name from now on. */
+static int open_through(const struct place *place, const char *below, int flags)
+{
+	char path[256];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s%s", place->folder, strrchr(below, '/'));
+	fd = open(path, flags | O_CLOEXEC);
+	if (fd < 0 || unlink(path) < 0) {
+		printf("Bail out! %s is not seen: %s\n", path, strerror(errno));
+		exit(1);
+	}
+	return fd;
+}
+
+int ghost_in(const struct place *place)
+{
+	char path[256];
+	int fd, upper;
+
+	if (!place->lower[0])
+		return scratch_in(place);
+	fd = make_file(place->lower, path, sizeof(path));
+	if (!place->copy_up)
+		return fd;
+	if (write(fd, "below", 5) != 5)
+		printf("Bail out! no byte in %s\n", path);
+	upper = open_through(place, path, O_RDWR);
+	if (ftruncate(upper, 0) < 0)
+		printf("Bail out! cannot truncate %s\n", path);
+	close(fd);
+	unlink(path);
+	return upper;
+}
+
+int seen(const struct place *place, int fd)
+{
+	char link[40], path[256];
+	ssize_t length;
+	int through;
+
+	if (!place->lower[0] || place->copy_up)
+		return fd;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	length = readlink(link, path, sizeof(path) - 1);
+	path[length > 0 ? length : 0] = 0;
+	through = open_through(place, path, O_RDONLY);
+	unlink(path);
+	return through;
+}
+
+int scratch_in(const struct place *place)
+{
+	char path[256];
+	int fd = make_file(place->folder, path, sizeof(path));
+
 	unlink(path);
 	return fd;
 }

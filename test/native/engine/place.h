@@ -6,10 +6,13 @@
 #include <stdbool.h>
 
 struct place {
-	const char *name;	/* tmpfs, cwd, xfs, btrfs */
-	char folder[64];
+	const char *name;	/* tmpfs, cwd, xfs, btrfs, or as --name says */
+	char folder[200];
+	char lower[200];	/* of an overlay on folder: ghosts begin their life there */
+	bool copy_up;		/* and are opened for writing through folder */
 	bool usable;
 	bool mounted;
+	bool knows_holes;	/* lseek(2) tells holes from data */
 	char why_not[160];
 };
 
@@ -22,7 +25,20 @@ void prepare_places(void);
 /* Unmounts and removes all of them. */
 void leave_places(void);
 
-/* A new file without a name. Ends the run when there can be none. */
+/* A directory that somebody else prepared and cleans up. lower may be NULL. */
+void prepare_directory(struct place *place, const char *name, const char *folder,
+		       const char *lower, bool copy_up);
+
+/* A new file that has no name once seen() was called. Ends the run when there can be none. */
 int ghost_in(const struct place *place);
+
+/*
+ * The ghost as its holder has it: the same descriptor, but for a file in a
+ * lower layer one that was opened for reading through the overlay.
+ */
+int seen(const struct place *place, int fd);
+
+/* A new file without a name, for images and what is restored from them. */
+int scratch_in(const struct place *place);
 
 #endif

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* Files that nobody thought of. GK_SEED=n repeats a run. */
+/* Files that nobody thought of. Each has its own seed: GK_SEED=n, or --seed n --cases 1, makes it again. */
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -13,7 +13,6 @@
 #include "compare.h"
 #include "tap.h"
 
-#define CASES 150
 #define MOST_BYTES (768 << 10)
 
 static uint64_t state;
@@ -57,13 +56,36 @@ static void store_mapped(int fd, uint64_t offset)
 	munmap(mapped, 4096);
 }
 
+/* Written back, and out of memory: this file, seldom all files. */
+static void drop_caches(int fd)
+{
+	int all = pick(40) ? -1 : open("/proc/sys/vm/drop_caches", O_WRONLY | O_CLOEXEC);
+
+	fsync(fd);
+	posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+	if (all >= 0) {
+		if (write(all, "1", 1) < 0)
+			wrong("drop_caches: %m");
+		close(all);
+	}
+}
+
+/* Collapsing and inserting want whole blocks. */
+static int shift(int fd, int mode, uint64_t offset, uint64_t length)
+{
+	if (mode == FALLOC_FL_INSERT_RANGE && lseek(fd, 0, SEEK_END) > 2 * MOST_BYTES)
+		return 0;
+	return fallocate(fd, mode, (off_t)(offset / 4096 * 4096),
+			 (off_t)((length + 4095) / 4096 * 4096));
+}
+
 /* What the file system does not know it refuses, and the file stays as it was. */
 static void change(int fd, int clone)
 {
 	uint64_t offset = any_offset(), length = 1 + pick(pick(2) ? 9000 : 200000);
 	int refused = 0;
 
-	switch (pick(12)) {
+	switch (pick(16)) {
 	case 0:
 		refused = fallocate(fd, 0, (off_t)offset, (off_t)length);
 		break;
@@ -75,7 +97,8 @@ static void change(int fd, int clone)
 				    (off_t)length);
 		break;
 	case 3:
-		refused = fallocate(fd, FALLOC_FL_ZERO_RANGE, (off_t)offset, (off_t)length);
+		refused = fallocate(fd, FALLOC_FL_ZERO_RANGE | (pick(2) ? FALLOC_FL_KEEP_SIZE : 0),
+				    (off_t)offset, (off_t)length);
 		break;
 	case 4:
 		refused = ftruncate(fd, (off_t)offset);
@@ -84,7 +107,16 @@ static void change(int fd, int clone)
 		refused = pick(3) ? ioctl(clone, FICLONE, fd) : fsync(fd);
 		break;
 	case 6:
+		refused = shift(fd, FALLOC_FL_COLLAPSE_RANGE, offset, length);
+		break;
 	case 7:
+		refused = shift(fd, FALLOC_FL_INSERT_RANGE, offset, length);
+		break;
+	case 8:
+		drop_caches(fd);
+		break;
+	case 9:
+	case 10:
 		store_mapped(fd, offset);
 		break;
 	default:
@@ -93,27 +125,44 @@ static void change(int fd, int clone)
 	(void)refused;
 }
 
-void random_cases(const struct place *place)
+static void one_file(const struct place *place, uint64_t seed)
 {
-	const char *given = getenv("GK_SEED");
-	uint64_t seed = given ? strtoull(given, NULL, 0) : (uint64_t)time(NULL);
-	int i, fd, clone;
+	int fd = ghost_in(place), clone = scratch_in(place), holder;
+	uint64_t changes, size;
+	uint32_t engine;
 
-	begin(place->name, "%d random files, GK_SEED=%lu", CASES, seed);
-	state = seed;
-	for (i = 0; i < CASES; i++) {
-		uint64_t changes = 1 + pick(12), size;
-		uint32_t engine;
+	state = seed * 0x9e3779b97f4a7c15u;
+	pick(2);
+	for (changes = 1 + pick(12); changes; changes--)
+		change(fd, clone);
+	holder = seen(place, fd);
+	size = (uint64_t)lseek(holder, 0, SEEK_END);
+	for (engine = GK_ENGINE_AUTO; engine <= GK_ENGINE_READ; engine++)
+		compare_extents(holder, size, engine);
+	compare_round_trip(place, holder, size, (uint32_t)pick(4), pick(8));
+	if (holder != fd)
+		close(holder);
+	close(fd);
+	close(clone);
+}
 
-		fd = ghost_in(place);
-		clone = ghost_in(place);
-		while (changes--)
-			change(fd, clone);
-		size = (uint64_t)lseek(fd, 0, SEEK_END);
-		for (engine = GK_ENGINE_AUTO; engine <= GK_ENGINE_READ; engine++)
-			compare_extents(fd, size, engine);
-		compare_round_trip(place, fd, size, (uint32_t)pick(4), pick(8));
-		close(fd);
-		close(clone);
+void random_cases(const struct place *place, uint64_t seed, uint64_t number, double seconds)
+{
+	struct timespec start, now;
+	uint64_t i;
+
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	begin(place->name, "random files from seed %lu on", seed);
+	for (i = 0; i < number; i++) {
+		one_file(place, seed + i);
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		if (how_wrong()) {
+			wrong("it was the file of seed %lu", seed + i);
+			break;
+		}
+		if (seconds > 0 && (double)(now.tv_sec - start.tv_sec) +
+		    (double)(now.tv_nsec - start.tv_nsec) / 1e9 > seconds)
+			number = i + 1;
 	}
+	remark("%lu files, each with every engine", i);
 }

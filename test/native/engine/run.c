@@ -1,18 +1,24 @@
 // SPDX-License-Identifier: MIT
 /*
  * Prepares the file systems, runs the cases in a child, and cleans up after
- * it however it ends.
+ * it however it ends. With arguments: the cases on one directory.
  */
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cases.h"
 #include "tap.h"
 
+#define RANDOM_FILES 150
+
 static int run_cases(void)
 {
+	const char *given = getenv("GK_SEED");
+	uint64_t seed = given ? strtoull(given, NULL, 0) : (uint64_t)time(NULL);
 	int i;
 
 	for (i = 0; i < PLACES; i++) {
@@ -25,7 +31,8 @@ static int run_cases(void)
 		huge_cases(&places[i]);
 		trouble_cases(&places[i]);
 		copy_cases(&places[i]);
-		random_cases(&places[i]);
+		random_cases(&places[i], seed, given ? 1 : RANDOM_FILES, 0);
+		table_cases(&places[i]);
 	}
 	fiemap_cases(&places[CWD]);
 	many_cases(&places[TMPFS]);
@@ -34,12 +41,14 @@ static int run_cases(void)
 	return finish();
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	int status = 1;
 	pid_t child;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (argc > 1)
+		return run_on_directory(argc, argv);
 	prepare_places();
 	/* The child may be stopped from the keyboard; this one has to clean up. */
 	signal(SIGINT, SIG_IGN);

@@ -2,9 +2,11 @@
 /* Everything that is one system call or one sum. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -66,6 +68,30 @@ static void padding(const struct place *place)
 		}
 }
 
+/* noatime and nodump; a file system without flags says so only when one is wanted. */
+static void flags(int fd)
+{
+	const uint32_t wanted = FS_NOATIME_FL | FS_NODUMP_FL;
+	struct gk_report report;
+	uint32_t found = 1;
+	int all;
+
+	expect(!gk_get_flags(fd, &found, &report) && found == 0, "%u: %s", found, report.message);
+	expect(gk_get_flags(-1, &found, &report) == -EBADF && report.message[0], "bad fd");
+	expect(gk_set_flags(-1, 0, &report) == -EBADF && report.message[0], "bad fd");
+	if (ioctl(fd, FS_IOC_GETFLAGS, &all) < 0) {
+		expect(gk_set_flags(fd, wanted, &report) < 0 && report.message[0], "no flags here");
+		return;
+	}
+	/* What we do not keep neither comes nor goes. */
+	expect(!gk_set_flags(fd, wanted | FS_EXTENT_FL | FS_TOPDIR_FL, &report), "%s", report.message);
+	expect(!gk_get_flags(fd, &found, &report) && found == wanted, "%x", found);
+	expect(!gk_set_flags(fd, 0, &report) && !gk_get_flags(fd, &found, &report) && !found, "%x",
+	       found);
+	ioctl(fd, FS_IOC_GETFLAGS, &found);
+	expect(found == (uint32_t)all, "%x became %x", (unsigned int)all, found);
+}
+
 static void attributes(const struct place *place)
 {
 	int fd = ghost_in(place);
@@ -82,6 +108,9 @@ static void attributes(const struct place *place)
 	       about.st_mtim.tv_nsec == 123456789, "%ld.%09ld", about.st_atim.tv_sec,
 	       about.st_atim.tv_nsec);
 	expect(gk_set_times(-1, 0, 0, 0, 0, &report) == -EBADF && report.message[0], "bad fd");
+
+	begin(place->name, "inode flags");
+	flags(fd);
 
 	begin(place->name, "extended attributes");
 	expect(!gk_set_xattr(fd, "user.gk", "a\0b", 3, &report), "%s", report.message);
@@ -101,7 +130,7 @@ static void attributes(const struct place *place)
 
 static void opening(const struct place *place)
 {
-	char path[128], target[8];
+	char path[256], target[8];
 	int root = open(place->folder, O_PATH | O_DIRECTORY | O_CLOEXEC), fd;
 	struct gk_report report;
 

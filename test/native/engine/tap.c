@@ -7,6 +7,7 @@
 #include "tap.h"
 
 static char name[160];
+static char said[200];
 static char notes[5][320];
 static unsigned int number, failed, skipped, wrongs;
 
@@ -16,7 +17,8 @@ static void close_case(void)
 
 	if (!name[0])
 		return;
-	printf("%s %u - %s\n", wrongs ? "not ok" : "ok", ++number, name);
+	printf("%s %u - %s%s%s\n", wrongs ? "not ok" : "ok", ++number, name,
+	       said[0] ? " # " : "", said);
 	for (i = 0; i < wrongs && i < 5; i++)
 		printf("#   %s\n", notes[i]);
 	if (wrongs > 5)
@@ -24,6 +26,7 @@ static void close_case(void)
 	failed += wrongs > 0;
 	wrongs = 0;
 	name[0] = 0;
+	said[0] = 0;
 	fflush(stdout);
 }
 
@@ -49,6 +52,30 @@ void wrong(const char *format, ...)
 		va_end(arguments);
 	}
 	wrongs++;
+}
+
+void impossible(const char *format, ...)
+{
+	va_list arguments;
+	int used = snprintf(said, sizeof(said), "impossible: ");
+
+	va_start(arguments, format);
+	vsnprintf(said + used, sizeof(said) - (size_t)used, format, arguments);
+	va_end(arguments);
+}
+
+void remark(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(said, sizeof(said), format, arguments);
+	va_end(arguments);
+}
+
+unsigned int how_wrong(void)
+{
+	return wrongs;
 }
 
 void skip(const char *format, ...)

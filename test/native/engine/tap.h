@@ -17,6 +17,15 @@ void wrong(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Not run, and why; a failure when CI=true. */
 void skip(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* The case cannot be made here, and why: no failure, unless something is wrong with it. */
+void impossible(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* What else to say in the line of the case. */
+void remark(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* How many things are wrong with the case so far. */
+unsigned int how_wrong(void);
+
 /* Close the last case and say how many failed: the exit status. */
 int finish(void);
 

@@ -1,0 +1,64 @@
+# shellcheck shell=bash
+# weight: 200
+# One table, file system by case: every engine's image against a plain read.
+# Each cell is a check. Where a case must be possible is said below, so that one
+# that cannot be made any more does not pass unnoticed.
+
+# shellcheck source-path=SCRIPTDIR source=../filesystems.sh
+. "$GUEST/filesystems.sh"
+
+TABLE=$LAB_OUT/$SCENARIO/table.tsv
+
+# What a file system must really have made, or its column proves nothing.
+must_be_equal() {
+	case $1 in
+	ext4-inline\|inline* | btrfs*\|inline*) ;;
+	btrfs-zstd\|compressed*) ;;
+	xfs\|*shared* | btrfs*\|*shared*) ;;
+	ext4*\|*fallocated* | xfs\|*fallocated* | btrfs*\|*fallocated* | tmpfs\|*fallocated*) ;;
+	xfs\|8\ EiB* | tmpfs\|8\ EiB*) ;;
+	*\|'inline'* | *\|'compressed'* | *\|*'shared'* | *\|*'fallocate'* | *\|'8 EiB'* | \
+		*\|'zeroed'* | *\|'punched'* | *\|'KEEP_SIZE'* | *\|'mapped'*) return 1 ;;
+	esac
+}
+
+run_table() {
+	local name=$1 arguments=()
+	make_filesystem "$name"
+	case $name in
+	overlay-copied-up) arguments=(--lower "$(layer "$name" lower)" --copy-up) ;;
+	overlay-lower) arguments=(--lower "$(layer "$name" lower)") ;;
+	esac
+	export GK_EXTENTS_SECONDS=1
+	DEADLINE=300 bounded /lab/build/engine-cases --dir "$FS/$name" --name "$name" "${arguments[@]}" |
+		tee "$WORK/$name.tap" || say "some case failed"
+	grep -q '^1\.\.' "$WORK/$name.tap" || fail "the table of $name has no end"
+}
+
+# ok 3 - xfs: KEEP_SIZE past the end # impossible: reason → xfs, case, ok, reason
+cells_of() {
+	sed -nE "s/^(ok|not ok) [0-9]+ - $1: ([^#]*[^# ])( # (.*))?\$/\1\t\2\t\4/p" "$WORK/$1.tap"
+}
+
+record_cells() {
+	local name=$1 ok case said cell
+	while IFS=$'\t' read -r ok case said; do
+		cell=${said:-equal}
+		if [ "$ok" != ok ]; then
+			cell="DIFFERENT: $(grep -aA1 "^not ok .*: $case" "$WORK/$name.tap" | tail -n 1)"
+		elif [ "${said#impossible}" != "$said" ] && must_be_equal "$name|$case"; then
+			ok=no
+		fi
+		printf '%s\t%s\t%s\n' "$case" "$name" "$cell" >>"$TABLE"
+		[ "$ok" = ok ] && ok=true || ok=false
+		record "$name" "$case" "$ok" 0 "$cell"
+	done < <(cells_of "$name")
+}
+
+mkdir -p "${TABLE%/*}"
+for name in $FILESYSTEMS; do
+	check "$name" "table" run_table "$name"
+	record_cells "$name"
+done
+python3 "$GUEST/print-table.py" "$TABLE" >"${TABLE%.tsv}.txt"
+cat "${TABLE%.tsv}.txt"

@@ -1,0 +1,29 @@
+# shellcheck shell=bash
+# weight: 130
+# Random files, each by a random sequence of writes, mapped writes, fallocate
+# modes, truncates, syncs and dropped caches: every engine against a plain
+# read, for about 6 s on each file system. The case's line has the seed and
+# how many files there were; a failure names the seed of its one file.
+
+# shellcheck source-path=SCRIPTDIR source=../filesystems.sh
+. "$GUEST/filesystems.sh"
+
+SEED=$(date +%s)
+
+run_random() {
+	local name=$1 arguments=() said=$WORK/$1.random
+	make_filesystem "$name"
+	case $name in
+	overlay-copied-up) arguments=(--lower "$(layer "$name" lower)" --copy-up) ;;
+	overlay-lower) arguments=(--lower "$(layer "$name" lower)") ;;
+	esac
+	bounded /lab/build/engine-cases --dir "$FS/$name" --name "$name" "${arguments[@]}" \
+		--cases 100000 --seed "$SEED" --seconds 6 >"$said" || true
+	cat "$said"
+	grep -q '^# 0 failed' "$said" || fail "$(grep -aE '^(#  |Bail)' "$said" | tr '\n' ' ')"
+	record "$name" "seed $SEED and on" true 6 "$(sed -n 's/^ok 1 .* # //p' "$said")"
+}
+
+for name in $FILESYSTEMS; do
+	check "$name" "random files" run_random "$name"
+done

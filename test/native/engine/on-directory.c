@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The cases on any mounted directory:
+ *   run --dir DIR [--name NAME] [--lower DIR [--copy-up]]
+ *       [--cases N] [--seed S] [--seconds T]
+ * Without --cases the table, with it random files. --lower is the lower layer
+ * of an overlay mounted on --dir: ghosts are made there and opened through it.
+ */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cases.h"
+#include "tap.h"
+
+static const struct option options[] = {
+	{ "dir", required_argument, NULL, 'd' },
+	{ "name", required_argument, NULL, 'n' },
+	{ "lower", required_argument, NULL, 'l' },
+	{ "copy-up", no_argument, NULL, 'u' },
+	{ "cases", required_argument, NULL, 'c' },
+	{ "seed", required_argument, NULL, 's' },
+	{ "seconds", required_argument, NULL, 't' },
+	{ 0 },
+};
+
+int run_on_directory(int argc, char **argv)
+{
+	const char *dir = NULL, *name = NULL, *lower = NULL;
+	uint64_t cases = 0, seed = 1;
+	bool copy_up = false;
+	struct place place;
+	double seconds = 0;
+	int option;
+
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (option) {
+		case 'd': dir = optarg; break;
+		case 'n': name = optarg; break;
+		case 'l': lower = optarg; break;
+		case 'u': copy_up = true; break;
+		case 'c': cases = strtoull(optarg, NULL, 0); break;
+		case 's': seed = strtoull(optarg, NULL, 0); break;
+		case 't': seconds = atof(optarg); break;
+		default: return 2;
+		}
+	}
+	if (!dir) {
+		fprintf(stderr, "run: --dir is missing\n");
+		return 2;
+	}
+	prepare_directory(&place, name ? name : dir, dir, lower, copy_up);
+	if (cases)
+		random_cases(&place, seed, cases, seconds);
+	else
+		table_cases(&place);
+	return finish();
+}

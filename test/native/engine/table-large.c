@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MIT
+/* The two rows of the table that are about how much: the largest file, the most extents. */
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cases.h"
+#include "compare.h"
+#include "tap.h"
+#include "walk.h"
+
+#define MOST UINT64_C(1000000)
+
+static bool last_byte_fits(int fd, uint64_t size)
+{
+	return ftruncate(fd, (off_t)size) == 0 && pwrite(fd, "x", 1, (off_t)size - 1) == 1;
+}
+
+/* The largest size whose last byte can be written, and what is said above it. */
+static uint64_t largest(int fd, int *error)
+{
+	uint64_t fits = 1, too_large = INT64_MAX;
+
+	*error = 0;
+	if (last_byte_fits(fd, INT64_MAX))
+		return INT64_MAX;
+	*error = errno;
+	while (too_large - fits > 1) {
+		uint64_t middle = fits + (too_large - fits) / 2;
+
+		if (last_byte_fits(fd, middle)) {
+			fits = middle;
+			if (ftruncate(fd, 0) < 0)
+				return 0;
+		} else {
+			too_large = middle;
+		}
+	}
+	return last_byte_fits(fd, fits) ? fits : 0;
+}
+
+/* An engine that reads each byte takes years here, so it is not asked. */
+static void find_last_byte(const struct place *place, int fd, uint64_t size, uint32_t engine)
+{
+	int image = scratch_in(place), file = scratch_in(place);
+	struct gk_report report;
+	unsigned char head[128];
+	char byte = 0;
+
+	if (expect(!gk_dump(fd, image, engine, size, head, make_head(head, size, true), 1, NULL,
+			    &report), "engine %u: %s", engine, report.message)) {
+		expect(report.data_bytes <= 4 << 20, "engine %u: %lu bytes of data", engine,
+		       report.data_bytes);
+		expect(!gk_restore(image, file, NULL, &report), "%s", report.message);
+		expect((uint64_t)lseek(file, 0, SEEK_END) == size, "another size: %lu",
+		       (uint64_t)lseek(file, 0, SEEK_END));
+		expect(pread(file, &byte, 1, (off_t)size - 1) == 1 && byte == 'x', "the byte is lost");
+	}
+	close(image);
+	close(file);
+}
+
+void largest_case(const struct place *place)
+{
+	int fd = ghost_in(place), error, holder;
+	uint32_t engine, chosen = 0;
+	uint64_t size;
+
+	begin(place->name, "8 EiB - 1, one byte");
+	size = largest(fd, &error);
+	holder = seen(place, fd);
+	expect(!choose_engine(holder, &chosen), "no engine");
+	if (!place->knows_holes) {
+		impossible("no map of holes: each of %lu bytes would be read", size);
+	} else {
+		for (engine = GK_ENGINE_AUTO; engine < GK_ENGINE_READ; engine++)
+			if (engine != GK_ENGINE_AUTO || chosen != GK_ENGINE_READ)
+				find_last_byte(place, holder, size, engine);
+		if (error)
+			impossible("%s above %lu bytes%s", strerror(error), size,
+				   chosen == GK_ENGINE_READ ? "; equal there by seek, auto reads" :
+				   "; equal there");
+		else if (chosen == GK_ENGINE_READ)
+			impossible("auto reads every byte here; equal by seek");
+	}
+	if (holder != fd)
+		close(holder);
+	close(fd);
+}
+
+static double now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+/* compare_round_trip() looks at each chunk in many ways, which here takes too long. */
+static void copy_many(const struct place *place, int fd, uint32_t engine, uint64_t count)
+{
+	int image = scratch_in(place), file = scratch_in(place);
+	uint64_t size = (uint64_t)lseek(fd, 0, SEEK_END);
+	struct gk_report report;
+	unsigned char head[128];
+
+	if (expect(!gk_dump(fd, image, engine, size, head, make_head(head, size, true), 1, NULL,
+			    &report), "engine %u: %s", engine, report.message)) {
+		expect(report.engine != GK_ENGINE_READ || report.chunks == count,
+		       "engine %u: %lu chunks of %lu", engine, report.chunks, count);
+		expect(!gk_restore(image, file, NULL, &report), "%s", report.message);
+		expect(first_difference(fd, file, size) == size, "engine %u: differs at %lu", engine,
+		       first_difference(fd, file, size));
+	}
+	close(image);
+	close(file);
+}
+
+/* As many as there is time for, up to a million. */
+void extents_case(const struct place *place)
+{
+	const char *given = getenv("GK_EXTENTS_SECONDS");
+	double end = now() + (given ? atof(given) : 0.1);
+	int fd = ghost_in(place), holder;
+	uint64_t count = 0;
+	uint32_t engine;
+
+	begin(place->name, "1,000,000 extents");
+	/* The whole size first, or xfs preallocates behind each write, and zeroes it for the next. */
+	expect(ftruncate(fd, MOST * 8192) == 0, "cannot truncate: %m");
+	for (; count < MOST && (count < 1024 || count % 256 || now() < end); count++)
+		if (!expect(pwrite(fd, "x", 1, (off_t)(count * 8192 + 4096 + count % 4000)) == 1,
+			    "no extent after %lu: %m", count))
+			break;
+	expect(ftruncate(fd, (off_t)(count * 8192)) == 0, "cannot truncate: %m");
+	if (count < MOST)
+		remark("equal with %lu extents in the time there is", count);
+	holder = seen(place, fd);
+	for (engine = GK_ENGINE_AUTO; engine <= GK_ENGINE_READ; engine++)
+		copy_many(place, holder, engine, count);
+	if (holder != fd)
+		close(holder);
+	close(fd);
+}
