@@ -109,10 +109,11 @@ function assertCriuFinished(files: Files, images: string, journal: Manifest): vo
   const inventory = `${images}/inventory.img`;
   const dumpedNs = BigInt(Date.parse(journal.created)) * 1_000_000n;
   if (files.exists(inventory) && files.statPath(inventory).mtimeNs + clockSlackNs >= dumpedNs) return;
+  const where = files.realPath(images);
   throw new GhostkeepError(
     'SEAL_FAILED',
-    files.realPath(images),
-    `cannot seal ${files.realPath(images)}: CRIU has not finished its dump (no inventory.img of it)`,
+    where,
+    `cannot seal ${where}: CRIU has not finished its dump (no inventory.img of it); when it has, \`ghostkeep seal -D ${where}\``,
   );
 }
 

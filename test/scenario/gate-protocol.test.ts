@@ -70,8 +70,11 @@ function setting(t: TestContext) {
 /** The log stays, as CRIU's own does. */
 const filesBesideLog = (images: string) => filesIn(images).filter(name => name !== 'ghostkeep.log');
 
-const endOfCriu = (images: string, key: string) =>
+/** CRIU's files, the inventory last. */
+function endOfCriu(images: string, key: string): void {
   fs.writeFileSync(`${images}/files.img`, filesImage(regFile({ id: 1, name: key, ext: true })));
+  fs.writeFileSync(`${images}/inventory.img`, 'inventory');
+}
 
 describe('the gate protocol', () => {
   it('when CRIU succeeds, the dump is sealed and verifies', async t => {
@@ -89,6 +92,7 @@ describe('the gate protocol', () => {
       'files.img',
       'ghost-file-1.img',
       'ghostkeep/manifest.json',
+      'inventory.img',
       'remap-fpath.img',
     ]);
     assert.equal(ghostkeep(['verify', '-D', images]).status, 0);
@@ -120,7 +124,10 @@ describe('the gate protocol', () => {
     await gate.answer();
     const [key = ''] = await gate.ask(`checkpoint ${process.pid}`);
     const [refusal = ''] = await gate.ask('finish 0');
-    assert.match(refusal, /^refuse cannot seal .*ghostkeep seal -D .*\[SEAL_FAILED\]$/);
+    assert.match(
+      refusal,
+      /^refuse cannot seal .*CRIU has not finished.*ghostkeep seal -D .*\[SEAL_FAILED\]$/,
+    );
     assert.equal(await gate.end(), 0);
     assert.ok(fs.existsSync(`${images}/ghostkeep/journal.json`));
     endOfCriu(images, key.slice('external '.length));

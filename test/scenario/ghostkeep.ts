@@ -26,11 +26,16 @@ export interface RunOptions {
   env?: Record<string, string>;
   uid?: number;
   cwd?: string;
+  /** Another copy of the program. */
+  at?: string;
 }
 
 /** Run the program to its end. */
-export function ghostkeep(args: readonly string[], { input = '', uid, ...options }: RunOptions = {}): Run {
-  const result: SpawnSyncReturns<string> = spawnSync(process.execPath, [program, ...args], {
+export function ghostkeep(
+  args: readonly string[],
+  { input = '', uid, at = program, ...options }: RunOptions = {},
+): Run {
+  const result: SpawnSyncReturns<string> = spawnSync(process.execPath, [at, ...args], {
     input,
     encoding: 'utf8',
     timeout: 30_000,
@@ -40,6 +45,25 @@ export function ghostkeep(args: readonly string[], { input = '', uid, ...options
   });
   if (result.error && (result.error as NodeJS.ErrnoException).code !== 'EPIPE') throw result.error;
   return { status: result.status, stdout: result.stdout, stderr: result.stderr };
+}
+
+const publicParts = [
+  'dist',
+  'hooks',
+  'build/libghostkeep.so',
+  'build/ghost-workload',
+  'node_modules/koffi',
+  'node_modules/@koromix',
+];
+
+/** The program where anyone may read it: a clone may lie in a folder that only its owner enters. */
+export function publicProgram(t: TestContext): string {
+  const folder = temporaryFolder(t);
+  fs.chmodSync(folder, 0o755);
+  for (const part of publicParts) {
+    fs.cpSync(path.join(top, part), path.join(folder, part), { recursive: true });
+  }
+  return path.join(folder, 'dist/ghostkeep.mjs');
 }
 
 /** The flows without a process around them, for what is done a thousand times. */

@@ -24,15 +24,21 @@ export function run(
   args: readonly string[],
   prefix: readonly string[] = [],
   command = 'try-hooks',
+  at = program,
 ): Promise<Run> {
   const scratch = makeFolder(0o777);
-  const [file = process.execPath, ...rest] = [...prefix, process.execPath, program, command, ...args];
+  const [file = process.execPath, ...rest] = [...prefix, process.execPath, at, command, ...args];
   return new Promise(resolve => {
-    execFile(file, rest, { env: { TMPDIR: scratch }, timeout: waitMs }, (error, stdout, stderr) => {
-      const left = readdirSync(scratch);
-      rmSync(scratch, { recursive: true });
-      resolve({ status: error ? Number(error.code ?? -1) : 0, stdout, stderr, left });
-    });
+    execFile(
+      file,
+      rest,
+      { env: { TMPDIR: scratch }, timeout: waitMs, cwd: scratch },
+      (error, stdout, stderr) => {
+        const left = readdirSync(scratch);
+        rmSync(scratch, { recursive: true });
+        resolve({ status: error ? Number(error.code ?? -1) : 0, stdout, stderr, left });
+      },
+    );
   });
 }
 

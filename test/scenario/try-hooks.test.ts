@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { assertDocument } from '../../src/base/documents/document.js';
 import type { Trial } from '../../src/base/documents/generated/trial.js';
+import { publicProgram } from './ghostkeep.js';
 import { run } from './try-hooks-bundles.js';
 
 const kinds = [
@@ -25,11 +26,13 @@ describe('when the hooks are tried', () => {
     assertEqual(trial);
   });
 
-  it('as nobody every ghost that can be seen does', { skip: isRoot() ? false : 'needs root' }, async () => {
+  it('as nobody every ghost that can be seen does', { skip: isRoot() ? false : 'needs root' }, async t => {
     const nobody = ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups'];
     const { status, stdout, stderr } = await run(
       ['--json'],
       ['/usr/bin/env', 'PATH=/usr/bin:/bin', ...nobody],
+      'try-hooks',
+      publicProgram(t),
     );
     assert.equal(status, 0, stdout + stderr);
     const trial = JSON.parse(stdout) as Trial;

@@ -244,6 +244,7 @@ describe('verify', () => {
     });
     const external = filesImage(regFile({ id: 1, name: journal.ghosts[0]?.key[0] ?? '', ext: true }));
     fs.writeFileSync(`${images}/files.img`, external);
+    fs.writeFileSync(`${images}/inventory.img`, 'inventory');
     sealImages(context, images, false);
     const dump = new Dump(images);
     assert.deepEqual(await dump.codes(), []);
