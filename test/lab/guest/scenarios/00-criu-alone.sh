@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# weight: 60
+# weight: 50
 # The machine itself: CRIU without ghostkeep keeps small ghosts. What is red
 # here is no fault of ghostkeep's.
 

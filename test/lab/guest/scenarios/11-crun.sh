@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# weight: 190
+# weight: 100
 # shellcheck source-path=SCRIPTDIR source=../cases.sh
 . "$GUEST/cases.sh"
 

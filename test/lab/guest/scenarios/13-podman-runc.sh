@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# weight: 120
+# weight: 135
 # shellcheck source-path=SCRIPTDIR source=../cases.sh
 . "$GUEST/cases.sh"
 

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# weight: 70
+# weight: 80
 # --leave-running: the container goes on with its ghosts, and what was
 # written is a whole checkpoint that can be restored elsewhere, later.
 
@@ -46,3 +46,4 @@ podman_goes_on() {
 check runc "8 --leave-running" goes_on_and_restores_later runc
 check crun "8 --leave-running" goes_on_and_restores_later crun
 check podman-crun "8 --leave-running" podman_goes_on podman-crun
+check podman-runc "8 --leave-running" podman_goes_on podman-runc

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# weight: 125
+# weight: 100
 # The helper dies: the dump fails, the container runs on with its files, and
 # the next try works.
 

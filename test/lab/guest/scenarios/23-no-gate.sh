@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# weight: 110
+# weight: 70
 # No gate in CRIU's plugin directory: `ghostkeep checkpoint` does its part.
 
 around_the_runtime() {

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# weight: 45
+# weight: 40
 # What is sealed is what CRIU itself would have written: the same container,
 # dumped by CRIU alone and through ghostkeep, decoded and compared.
 

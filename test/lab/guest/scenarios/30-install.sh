@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# weight: 100
+# weight: 115
 # install.sh: with the machine's own node, again with another one, and gone
 # without a trace.
 

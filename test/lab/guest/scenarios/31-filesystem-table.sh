@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# weight: 200
+# weight: 320
 # One table, file system by case: every engine's image against a plain read.
 # Each cell is a check. Where a case must be possible is said below, so that one
 # that cannot be made any more does not pass unnoticed.
@@ -29,7 +29,7 @@ run_table() {
 	overlay-copied-up) arguments=(--lower "$(layer "$name" lower)" --copy-up) ;;
 	overlay-lower) arguments=(--lower "$(layer "$name" lower)") ;;
 	esac
-	export GK_EXTENTS_SECONDS=1
+	export GK_EXTENTS_SECONDS=0.1
 	DEADLINE=300 bounded /lab/build/engine-cases --dir "$FS/$name" --name "$name" "${arguments[@]}" |
 		tee "$WORK/$name.tap" || say "some case failed"
 	grep -q '^1\.\.' "$WORK/$name.tap" || fail "the table of $name has no end"
