@@ -1,22 +1,59 @@
 // SPDX-License-Identifier: MIT
 /* Which engine to trust where. Safety first, then speed (nanoseconds an extent). */
 #include <errno.h>
+#include <linux/fiemap.h>
+#include <linux/fs.h>
+#include <string.h>
+#include <sys/ioctl.h>
 #include <sys/vfs.h>
 
 #include "walk.h"
 
-/* From linux/magic.h and, for those outside it, the file systems' own sources. */
 enum {
 	MAGIC_EXT4 = 0xef53,
-	MAGIC_XFS = 0x58465342,
-	MAGIC_NFS = 0x6969,
-	MAGIC_9P = 0x01021997,
-	MAGIC_SMB = 0x517b,
-	MAGIC_CIFS = 0xff534d42,
-	MAGIC_SMB2 = 0xfe534d42,
-	MAGIC_FUSE = 0x65735546,
-	MAGIC_ZFS = 0x2fc12fc1,
+	MAGIC_OVERLAY = 0x794c7630,
 };
+
+/* Magics are linux/magic.h's and, for those outside it, the file systems' own sources'. */
+static const struct opinion {
+	uint32_t magic;
+	uint32_t engine;
+	const char *why;
+} opinions[] = {
+	{ MAGIC_EXT4, GK_ENGINE_FIEMAP, "ext4's map is its fastest answer, lseek settles unwritten ranges" },
+	{ 0x58465342, GK_ENGINE_FIEMAP, "xfs's map tells unwritten from data, lseek settles the rest" },
+	{ 0x9123683e, GK_ENGINE_SEEK, "btrfs answers lseek faster than it makes a map" },
+	{ 0x01021994, GK_ENGINE_SEEK, "tmpfs has no map, lseek sees its pages" },
+	{ 0xf2f52010, GK_ENGINE_SEEK, "f2fs answers lseek from its page cache, too" },
+	{ 0x2fc12fc1, GK_ENGINE_READ, "zfs has called dirty data a hole" },
+	{ 0x65735546, GK_ENGINE_READ, "a FUSE file's map is what its server says" },
+	{ 0x6969, GK_ENGINE_READ, "an NFS file's map is what its server says" },
+	{ 0x01021997, GK_ENGINE_READ, "a 9p file's map is what its server says" },
+	{ 0x517b, GK_ENGINE_READ, "an SMB file's map is what its server says" },
+	{ 0xff534d42, GK_ENGINE_READ, "a CIFS file's map is what its server says" },
+	{ 0xfe534d42, GK_ENGINE_READ, "an SMB file's map is what its server says" },
+	{ 0x61756673, GK_ENGINE_READ, "nobody has tried aufs's maps" },
+};
+
+static const struct opinion unknown = { 0, GK_ENGINE_READ, "nobody has shown that this file system's map can be trusted" };
+
+/*
+ * statfs says overlayfs whatever lies below, and maps are passed on to what
+ * does. All file systems above whose map is not to be believed have no
+ * FIEMAP, so one that answers it may be asked by lseek, too.
+ * Source: fs/overlayfs/inode.c (ovl_fiemap), file.c (ovl_llseek).
+ */
+static const struct opinion overlay[2] = {
+	{ MAGIC_OVERLAY, GK_ENGINE_READ, "what lies below this overlay has no map, so it may be one not to believe" },
+	{ MAGIC_OVERLAY, GK_ENGINE_SEEK, "overlayfs passes lseek on to a file system with a map" },
+};
+
+static bool has_map(int fd)
+{
+	struct fiemap first_byte = { .fm_length = 1 };
+
+	return ioctl(fd, FS_IOC_FIEMAP, &first_byte) == 0;
+}
 
 static int magic_of(int fd, uint32_t *magic)
 {
@@ -28,31 +65,21 @@ static int magic_of(int fd, uint32_t *magic)
 	return 0;
 }
 
-int choose_engine(int fd, uint32_t *engine)
+int choose_engine(int fd, uint32_t *engine, const char **why)
 {
-	uint32_t magic = 0;
+	const struct opinion *ours = &unknown;
+	uint32_t magic = 0, i;
 	int error = magic_of(fd, &magic);
 
 	if (error)
 		return error;
-	switch (magic) {
-	case MAGIC_EXT4:	/* 441 ns, seek 1100 */
-	case MAGIC_XFS:		/* about as seek, which there takes what was only read for data */
-		*engine = GK_ENGINE_FIEMAP;
-		break;
-	case MAGIC_ZFS:		/* has called dirty and mapped data a hole */
-	case MAGIC_FUSE:	/* the map is whatever a process says */
-	case MAGIC_NFS:		/* or a server */
-	case MAGIC_9P:
-	case MAGIC_SMB:
-	case MAGIC_CIFS:
-	case MAGIC_SMB2:
-		*engine = GK_ENGINE_READ;
-		break;
-	default:
-		/* Also btrfs: asking lseek about every gap too makes fiemap the slower one. */
-		*engine = GK_ENGINE_SEEK;
-	}
+	for (i = 0; i < sizeof(opinions) / sizeof(opinions[0]); i++)
+		if (opinions[i].magic == magic)
+			ours = &opinions[i];
+	if (magic == MAGIC_OVERLAY)
+		ours = &overlay[has_map(fd)];
+	*engine = ours->engine;
+	*why = ours->why;
 	return 0;
 }
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 /* The walk: which engine, what to do when it gives up, merging and clipping. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "report.h"
 #include "walk.h"
@@ -45,6 +47,8 @@ GK_PUBLIC int gk_extents(int fd, uint32_t engine, uint64_t size, uint64_t start,
 	if (got < 0)
 		fail(report, got, walk.pos, "cannot find the extents after offset %llu",
 		     (unsigned long long)walk.pos);
+	else
+		snprintf(report->message, sizeof(report->message), "%s", walk.why);
 	walk_close(&walk);
 	return got < 0 ? got : 0;
 }
@@ -52,6 +56,9 @@ GK_PUBLIC int gk_extents(int fd, uint32_t engine, uint64_t size, uint64_t start,
 int walk_open(struct walk *walk, int fd, uint32_t engine, uint64_t size,
 	      uint64_t start)
 {
+	const char *why = "it was asked for";
+	int error = 0;
+
 	memset(walk, 0, sizeof(*walk));
 	if (size > INT64_MAX || engine > GK_ENGINE_READ)
 		return -EINVAL;
@@ -60,7 +67,11 @@ int walk_open(struct walk *walk, int fd, uint32_t engine, uint64_t size,
 	walk->size = size;
 	walk->pos = start;
 	walk->read_limit = UINT64_MAX;
-	return engine == GK_ENGINE_AUTO ? choose_engine(fd, &walk->engine) : 0;
+	if (engine == GK_ENGINE_AUTO)
+		error = choose_engine(fd, &walk->engine, &why);
+	snprintf(walk->why, sizeof(walk->why), "%s", why);
+	walk->bounded = engine != GK_ENGINE_READ;
+	return error;
 }
 
 void walk_close(struct walk *walk)
@@ -81,16 +92,47 @@ static int engine_step(struct walk *walk, struct gk_extent *extent)
 	}
 }
 
+/* fiemap → seek → read, from pos on. */
+static void next_engine(struct walk *walk)
+{
+	static const char *const names[] = { "auto", "fiemap", "seek", "read" };
+	size_t used = strlen(walk->why);
+
+	/* %m instead of strerror: it needs no shared buffer. */
+	errno = walk->gave_up_with ? walk->gave_up_with : EOPNOTSUPP;
+	snprintf(walk->why + used, sizeof(walk->why) - used, "; %s gave up at offset %llu: %m",
+		 names[walk->engine], (unsigned long long)walk->pos);
+	walk->gave_up_with = 0;
+	walk->engine++;
+	walk->fallbacks++;
+}
+
+/* Reading is right everywhere, but a large file that is nearly all hole is not worth it unasked. */
+static int may_read(struct walk *walk)
+{
+	struct stat about;
+	uint64_t allocated;
+
+	walk->bounded = false;
+	if (fstat(walk->fd, &about) < 0)
+		return -errno;
+	allocated = (uint64_t)about.st_blocks * 512;
+	return walk->size - walk->pos > allocated &&
+	       walk->size - walk->pos - allocated > GK_READ_HOLES_MAX ? -EOVERFLOW : 0;
+}
+
 /* One unmerged extent from whichever engine can tell. */
 static int next_piece(struct walk *walk, struct gk_extent *extent)
 {
 	while (walk->pos < walk->size) {
-		int got = engine_step(walk, extent);
+		int got = walk->engine == GK_ENGINE_READ && walk->bounded ? may_read(walk) : 0;
 
+		if (got)
+			return got;
+		got = engine_step(walk, extent);
 		if (got != -EOPNOTSUPP || walk->engine == GK_ENGINE_READ)
 			return got;
-		walk->engine++;		/* fiemap → seek → read */
-		walk->fallbacks++;
+		next_engine(walk);
 	}
 	return 0;
 }

@@ -46,8 +46,9 @@ static bool is_unwritten(uint32_t flags)
 	       !(flags & (FIEMAP_EXTENT_UNKNOWN | FIEMAP_EXTENT_DELALLOC));
 }
 
-static int map_error(int error)
+static int map_error(struct walk *walk, int error)
 {
+	walk->gave_up_with = error;
 	switch (error) {
 	case EOPNOTSUPP:
 	case ENOTTY:
@@ -93,7 +94,7 @@ static int ask(struct walk *walk)
 		done = ioctl(walk->fd, FS_IOC_FIEMAP, &state->map);
 	while (done < 0 && errno == EINTR);
 	if (done < 0)
-		return map_error(errno);
+		return map_error(walk, errno);
 	if (!batch_makes_sense(state))
 		return -EOPNOTSUPP;
 	for (i = 0; i < state->map.fm_mapped_extents; i++)

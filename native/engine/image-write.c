@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* A ghost image, written from front to end in one pass over the ghost. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -24,12 +25,14 @@
 
 struct dump {
 	struct walk walk;
+	struct walk zeroes;	/* over one data range at a time, when zeroes are looked for */
 	struct copier copier;
 	struct gather gather;
 	struct gk_report *report;
 	struct gk_progress *progress;
 	uint64_t size;
 	uint64_t align;
+	bool detect_zeroes;
 };
 
 static int check_files(struct dump *dump);
@@ -38,11 +41,12 @@ static int dump_chunks(struct dump *dump);
 static int check_still_whole(struct dump *dump);
 
 GK_PUBLIC int gk_dump(int ghost_fd, int image_fd, uint32_t engine, uint64_t size,
-		      const void *header, uint64_t header_bytes, uint32_t chunked,
+		      const void *header, uint64_t header_bytes, uint32_t flags,
 		      struct gk_progress *progress, struct gk_report *report)
 {
 	AUTO_FREE struct dump *dump = calloc(1, sizeof(*dump));
 	AUTO_FREE unsigned char *window = window_alloc(WINDOW_BYTES);
+	bool chunked = flags & GK_DUMP_CHUNKED;
 	int error;
 
 	memset(report, 0, sizeof(*report));
@@ -53,9 +57,13 @@ GK_PUBLIC int gk_dump(int ghost_fd, int image_fd, uint32_t engine, uint64_t size
 	if (error)
 		return fail(report, error, 0, "cannot look for data in the ghost with engine %u in %llu bytes",
 			    engine, (unsigned long long)size);
+	error = walk_open(&dump->zeroes, ghost_fd, GK_ENGINE_READ, 0, 0);
+	if (error)
+		return fail(report, error, 0, "cannot look for zeroes");
 	copier_init(&dump->copier, ghost_fd, image_fd, window, progress);
-	dump->walk.progress = dump->progress = progress;
-	dump->walk.read_limit = READ_CHUNK_BYTES;
+	dump->walk.progress = dump->zeroes.progress = dump->progress = progress;
+	dump->walk.read_limit = dump->zeroes.read_limit = READ_CHUNK_BYTES;
+	dump->detect_zeroes = flags & GK_DUMP_DETECT_ZEROES;
 	dump->report = report;
 	dump->size = size;
 	dump->align = block_size(image_fd);
@@ -79,7 +87,11 @@ GK_PUBLIC int gk_dump(int ghost_fd, int image_fd, uint32_t engine, uint64_t size
 	report->engine = chunked ? dump->walk.engine : (uint32_t)GK_ENGINE_READ;
 	report->fallbacks = dump->walk.fallbacks;
 	report->ways = dump->copier.used;
+	if (!error)
+		snprintf(report->message, sizeof(report->message), "%s",
+			 chunked ? dump->walk.why : "so small a file is copied whole");
 	walk_close(&dump->walk);
+	walk_close(&dump->zeroes);
 	return error;
 }
 
@@ -123,6 +135,10 @@ static int explain(struct dump *dump, int error, bool writing, uint64_t offset)
 	if (error == -ECANCELED)
 		return fail(dump->report, error, offset, "stopped at offset %llu of the ghost",
 			    (unsigned long long)offset);
+	if (error == -EOVERFLOW)
+		return fail(dump->report, error, offset,
+			    "more than %llu GiB of holes would be read (%s)",
+			    (unsigned long long)(GK_READ_HOLES_MAX >> 30), dump->walk.why);
 	if (writing)
 		return fail(dump->report, error, dump->gather.position,
 			    "cannot write the image at offset %llu",
@@ -198,23 +214,42 @@ static int dump_large(struct dump *dump, const struct gk_extent *extent)
 	return copy_to_image(dump, extent->offset, extent->length);
 }
 
+static int dump_data(struct dump *dump, const struct gk_extent *extent)
+{
+	dump->report->chunks++;
+	return extent->length >= LARGE_BYTES ? dump_large(dump, extent) : dump_small(dump, extent);
+}
+
+/* What of a data range is not zero. */
+static int dump_nonzero(struct dump *dump, const struct gk_extent *extent)
+{
+	struct gk_extent piece;
+	int got, error;
+
+	dump->zeroes.pos = extent->offset;
+	dump->zeroes.size = extent->offset + extent->length;
+	while ((got = walk_next(&dump->zeroes, &piece)) > 0) {
+		error = dump_data(dump, &piece);
+		if (error)
+			return error;
+	}
+	return got < 0 ? explain(dump, got, false, dump->zeroes.pos) : 0;
+}
+
 static int dump_chunks(struct dump *dump)
 {
 	struct gk_extent extent;
 	int got;
 
 	while ((got = walk_next(&dump->walk, &extent)) > 0) {
+		/* The read engine has tested for zero already. */
+		bool test = dump->detect_zeroes && dump->walk.engine != GK_ENGINE_READ;
 		int error = 0;
 
-		if (extent.kind == GK_EXTENT_UNWRITTEN) {
+		if (extent.kind == GK_EXTENT_UNWRITTEN)
 			dump->report->unwritten_bytes += extent.length;
-			continue;
-		}
-		dump->report->chunks++;
-		if (extent.length >= LARGE_BYTES)
-			error = dump_large(dump, &extent);
 		else
-			error = dump_small(dump, &extent);
+			error = test ? dump_nonzero(dump, &extent) : dump_data(dump, &extent);
 		if (error)
 			return error;
 	}

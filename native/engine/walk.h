@@ -31,6 +31,9 @@ struct walk {
 	struct gk_progress *progress;	/* may be NULL; asked for cancel only */
 	struct fiemap_state *fiemap;	/* made at first use */
 	struct read_state *read;	/* made at first use */
+	char why[160];			/* this engine, in words; grows when one gives up */
+	int gave_up_with;		/* errno of the step that could not tell, 0: its answer was nonsense */
+	bool bounded;			/* reading holes was nobody's wish: GK_READ_HOLES_MAX */
 	struct gk_extent waiting;	/* found while merging, not yet given out */
 	bool has_waiting;
 };
@@ -63,7 +66,7 @@ int seek_data(int fd, uint64_t offset, uint64_t *data);
 int seek_hole(int fd, uint64_t offset, uint64_t *hole);
 
 /* The engine that is safe, and among those fastest, on the file's file system. */
-int choose_engine(int fd, uint32_t *engine);
+int choose_engine(int fd, uint32_t *engine, const char **why);
 
 /* Whether a file system's extent map shows all dirty data outside unwritten extents. */
 bool maps_show_dirty_holes(int fd);

@@ -7,8 +7,8 @@
  * the number of its extents.
  *
  * Every function returns 0 or a negative errno. On failure it writes one line
- * to report->message that names what it was doing and where; it never prints
- * and never exits. Offsets and lengths are bytes; ranges are half-open.
+ * to report->message that names what it was doing and where; on success
+ * gk_dump and gk_extents say there why the engine was used. None prints or exits. Offsets and lengths are bytes; ranges are half-open.
  * Descriptors stay the caller's; their file offsets are not used for the
  * ghost, and are undefined afterwards for an image.
  */
@@ -28,7 +28,11 @@
  * the map cannot be relied on (all but ext4).
  * Where the file system does not know an engine, fiemap gives way to seek and
  * seek to read, from the offset reached; report->engine is the last one.
+ * When auto comes to read, more than GK_READ_HOLES_MAX bytes of holes are
+ * -EOVERFLOW: that would take minutes. Whoever asks for read by name gets it.
  */
+#define GK_READ_HOLES_MAX (UINT64_C(64) << 30)
+
 enum gk_engine {
 	GK_ENGINE_AUTO = 0,	/* choose by file system */
 	GK_ENGINE_FIEMAP = 1,	/* FS_IOC_FIEMAP, never with FIEMAP_FLAG_SYNC */
@@ -54,6 +58,10 @@ struct gk_extent {
 	uint32_t kind;			/* enum gk_extent_kind */
 	uint32_t flags;			/* FIEMAP_EXTENT_*; 0 from other engines */
 };
+
+/* Flags of gk_dump. */
+#define GK_DUMP_CHUNKED 1		/* chunks; without it the raw bytes of the whole file */
+#define GK_DUMP_DETECT_ZEROES 2		/* blocks of zeroes inside data are left out, too */
 
 /*
  * Shared with another thread while a call runs: the library adds to
@@ -95,8 +103,8 @@ int gk_extents(int fd, uint32_t engine, uint64_t size, uint64_t start,
  * Write the body of a CRIU ghost image: after header_bytes of header (both
  * magics and the ghost_file_entry, made by the caller) one ghost_chunk_entry
  * and its raw bytes for each data range of ghost_fd in [0, size).
- * With chunked = 0 the raw bytes of the whole file follow the header, as CRIU
- * writes files below 12 KiB.
+ * Without GK_DUMP_CHUNKED the raw bytes of the whole file follow the header, as
+ * CRIU writes files below 12 KiB.
  *
  * Chunk headers of ranges of 64 KiB and more carry a padding field so that
  * their raw bytes start at a multiple of the image's block size (reflink).
@@ -109,8 +117,21 @@ int gk_extents(int fd, uint32_t engine, uint64_t size, uint64_t start,
  * image_bytes, engine, fallbacks, ways.
  */
 int gk_dump(int ghost_fd, int image_fd, uint32_t engine, uint64_t size,
-	    const void *header, uint64_t header_bytes, uint32_t chunked,
+	    const void *header, uint64_t header_bytes, uint32_t flags,
 	    struct gk_progress *progress, struct gk_report *report);
+
+/*
+ * List what of fd is allocated but holds no data of its own, resumable as
+ * gk_extents: unwritten extents, and everything past size. Dirty pages
+ * inside are not cut out: who allocates the range again loses nothing.
+ * *next is 0 when there is nothing left. -EOPNOTSUPP where there is no FIEMAP.
+ */
+int gk_allocation(int fd, uint64_t size, uint64_t start, struct gk_extent *extents,
+		  uint32_t capacity, uint32_t *count, uint64_t *next,
+		  struct gk_report *report);
+
+/* fallocate(2) with FALLOC_FL_KEEP_SIZE: what is there stays, the rest is allocated and reads as zero. */
+int gk_allocate(int fd, uint64_t offset, uint64_t length, struct gk_report *report);
 
 /*
  * Walk a ghost image as hostile input and check its structure: both magics,
@@ -173,7 +194,7 @@ int gk_open_in_root(int root_fd, const char *path, int *fd,
 		    struct gk_report *report);
 
 /* sizeof(struct gk_report) in the low 16 bits, above it GK_ABI, which changes with this file. */
-#define GK_ABI 2
+#define GK_ABI 3
 uint32_t gk_abi(void);
 
 #endif

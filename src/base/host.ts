@@ -116,6 +116,8 @@ export interface EngineReport {
   fallbacks: number;
   ways: CopyWay[];
   crc32c: number;
+  /** Of dump: why this engine, and where another gave up. */
+  why: string;
 }
 
 export interface Extent {
@@ -137,6 +139,8 @@ export interface Engine {
       size: bigint;
       header: Uint8Array;
       chunked: boolean;
+      /** Leave out blocks of zeroes inside data, too. */
+      detectZeroes: boolean;
     },
     onProgress?: OnProgress,
   ): Promise<EngineReport>;
@@ -145,6 +149,10 @@ export interface Engine {
   restore(imageFd: number, fileFd: number, onProgress?: OnProgress): Promise<EngineReport>;
   extents(fd: number, engine: EngineName, size: bigint): Iterable<Extent>;
   chunks(imageFd: number): Iterable<Extent>;
+  /** What is allocated but no data: unwritten ranges, and all past size. Undefined where no map tells. */
+  allocation(fd: number, size: bigint): Iterable<Extent> | undefined;
+  /** Allocate without changing what is there, or the size. */
+  allocate(fd: number, offset: bigint, length: bigint): void;
   setTimes(fd: number, atime: string, mtime: string): void;
   /** Inode flags (chattr(1)) that can be given to another file; 0 where the file system has none. */
   flags(fd: number): number;

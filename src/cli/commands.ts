@@ -13,7 +13,7 @@ export const commands: Record<string, Command> = {
     load: async () => (await import('./commands/scan.js')).scanCommand,
   },
   dump: {
-    usage: 'dump --pid N … -D DIR [--engine auto|fiemap|seek|read] [--digest]',
+    usage: 'dump --pid N … -D DIR [--engine auto|fiemap|seek|read] [--detect-zeroes] [--digest]',
     summary: "copy processes' ghosts into DIR; freeze the processes first",
     load: async () => (await import('./commands/dump.js')).dumpCommand,
   },
@@ -28,7 +28,7 @@ export const commands: Record<string, Command> = {
     load: async () => (await import('./commands/verify.js')).verifyCommand,
   },
   restore: {
-    usage: 'restore -D DIR --to DIR2 [--ghost ID …]',
+    usage: 'restore -D DIR --to DIR2 [--ghost ID …] [--preserve-allocation]',
     summary: 'make files again from a dump, as DIR2/ghost-ID',
     load: async () => (await import('./commands/restore.js')).restoreCommand,
   },

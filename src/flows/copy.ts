@@ -1,5 +1,5 @@
 import type { GhostData, ManifestGhost } from '../base/documents/generated/manifest.js';
-import { errnoOf, GhostkeepError, translate } from '../base/errors.js';
+import { errnoOf, GhostkeepError, reasonOf, translate } from '../base/errors.js';
 import type { EngineReport, FileStat } from '../base/host.js';
 import { countToJson, parseDev, showBytes, showTime, timeToNs } from '../base/units.js';
 import { encodeGhostHead, isChunked } from '../criu/ghost-file.js';
@@ -10,6 +10,13 @@ import { type Context, whenMoving } from './context.js';
 
 /** A writer outside the frozen container may be in our way; it gets this many chances to pause. */
 const attempts = 3;
+
+/** Unwritten ranges that the manifest has room for: maxItems of its schema. */
+const mostRanges = 4096;
+
+/** What st_blocks counts beyond data: the rest of the last block, and ext4's tree of extents. */
+const restBytes = 8192n;
+const treeBytesPerChunk = 16n;
 
 /** A descriptor on a ghost, and the journal's entry that says where its image goes. */
 export interface Copy {
@@ -77,18 +84,44 @@ async function copyOnce(
       engine: policy.engine,
       size: stat.size,
       chunked: isChunked(stat.size),
+      detectZeroes: policy.detectZeroes ?? false,
       header,
     };
     const report = await host.engine.dump(request, moving);
     assertUnchanged(entry, stat, host.processes.statPin(fd));
     const digest =
       policy.verify === 'digest' ? showDigest((await host.engine.digest(imageFd, moving)).crc32c) : undefined;
-    return toData(report, digest);
+    return { ...toData(report, digest), ...allocationOf(context, entry, fd, stat, report) };
   } catch (error) {
     throw failure(context, entry, images, error);
   } finally {
     if (imageFd !== undefined) host.files.close(imageFd);
   }
+}
+
+/** Asked only where there is more allocated than data, so that most ghosts cost no call more while frozen. */
+function allocationOf(
+  { host: { engine }, log }: Context,
+  entry: ManifestGhost,
+  fd: number,
+  { allocated, size }: FileStat,
+  report: EngineReport,
+): Pick<GhostData, 'allocation'> {
+  if (allocated <= report.dataBytes + restBytes + report.chunks * treeBytesPerChunk)
+    return { allocation: [] };
+  const found = engine.allocation(fd, size);
+  if (!found) return {};
+  const allocation: NonNullable<GhostData['allocation']> = [];
+  for (const { offset, length } of found) {
+    if (allocation.length === mostRanges) {
+      log.warn(
+        `${nameOf(entry)} has unwritten space in more than ${mostRanges} places: the others are not noted`,
+      );
+      break;
+    }
+    allocation.push({ offset: countToJson(offset), length: countToJson(length) });
+  }
+  return { allocation };
 }
 
 function assertUnchanged(entry: ManifestGhost, before: FileStat, after: FileStat): void {
@@ -120,6 +153,7 @@ function toData(report: EngineReport, digest: string | undefined): GhostData {
     imageBytes: countToJson(report.imageBytes),
     engine: report.engine,
     fallbacks: report.fallbacks,
+    why: report.why,
     ways: report.ways,
     ...(digest ? { digest } : {}),
   };
@@ -141,5 +175,14 @@ function failure(
       { cause: error },
     );
   }
-  return translate(error, 'IO', `${entry.dev}/${entry.ino}`, `cannot dump ${nameOf(entry)}`);
+  const subject = `${entry.dev}/${entry.ino}`;
+  if (errno === 'EOVERFLOW') {
+    return new GhostkeepError(
+      'GHOST_OVER_LIMIT',
+      subject,
+      `cannot dump ${nameOf(entry)}: ${reasonOf(error)}; with engine \`seek\` its file system's word on holes is believed, with \`read\` every byte is read`,
+      { cause: error },
+    );
+  }
+  return translate(error, 'IO', subject, `cannot dump ${nameOf(entry)}`);
 }

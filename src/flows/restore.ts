@@ -1,6 +1,7 @@
 /** Make files again from a sealed dump, with everything the manifest knows. CRIU restores without this. */
 import type { ManifestGhost } from '../base/documents/generated/manifest.js';
 import { errnoOf, GhostkeepError, translate } from '../base/errors.js';
+import { countFromJson } from '../base/units.js';
 import { readManifest } from '../image/manifest.js';
 import { type Context, whenMoving } from './context.js';
 import { applyMetadata } from './metadata.js';
@@ -13,29 +14,30 @@ export interface RestoredGhost {
   missing: string[];
 }
 
-/**
- * @param only ids, or none for all
- * @returns one file a ghost, TO/ghost-ID; a file that is there already is an error
- */
-export async function restoreGhosts(
-  context: Context,
-  images: string,
-  to: string,
-  only: readonly number[] = [],
-): Promise<RestoredGhost[]> {
+export interface RestoreRequest {
+  images: string;
+  to: string;
+  /** Ids; none for all. */
+  only?: readonly number[];
+  /** Allocate again what was allocated and held no data. */
+  preserveAllocation?: boolean;
+}
+
+/** @returns one file a ghost, TO/ghost-ID; a file that is there already is an error */
+export async function restoreGhosts(context: Context, request: RestoreRequest): Promise<RestoredGhost[]> {
   const { files } = context.host;
+  const { images, to, only = [] } = request;
   const manifest = readManifest(files, images);
   const wanted = only.length === 0 ? manifest.ghosts : only.map(id => findById(manifest.ghosts, id));
   files.makeDirectory(to, 0o700);
   const restored: RestoredGhost[] = [];
-  for (const ghost of wanted) restored.push(await restoreGhost(context, images, to, ghost));
+  for (const ghost of wanted) restored.push(await restoreGhost(context, request, ghost));
   return restored;
 }
 
 async function restoreGhost(
   context: Context,
-  images: string,
-  to: string,
+  { images, to, preserveAllocation = false }: RestoreRequest,
   ghost: ManifestGhost,
 ): Promise<RestoredGhost> {
   const { files, engine } = context.host;
@@ -48,7 +50,8 @@ async function restoreGhost(
     imageFd = files.open(`${images}/${ghost.image}`);
     fileFd = files.create(path);
     await engine.restore(imageFd, fileFd, whenMoving(context));
-    const missing = applyMetadata(context.host, fileFd, ghost);
+    const unallocated = preserveAllocation ? allocate(context, fileFd, ghost) : [];
+    const missing = [...unallocated, ...applyMetadata(context.host, fileFd, ghost)];
     done = true;
     return { id: ghost.id, path, ghost, missing };
   } catch (error) {
@@ -58,6 +61,21 @@ async function restoreGhost(
     if (fileFd !== undefined) files.close(fileFd);
     if (!done && fileFd !== undefined) files.remove(path);
   }
+}
+
+/** Before times and flags: an immutable file takes no more. */
+function allocate({ host: { files, engine } }: Context, fd: number, ghost: ManifestGhost): string[] {
+  const ranges = ghost.data?.allocation;
+  try {
+    for (const { offset, length } of ranges ?? [])
+      engine.allocate(fd, countFromJson(offset), countFromJson(length));
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno === undefined) throw error;
+    return [`allocation (${errno})`];
+  }
+  const unknown = !ranges && countFromJson(ghost.allocated) > files.stat(fd).allocated;
+  return unknown ? ['allocation (not known)'] : [];
 }
 
 function findById(ghosts: readonly ManifestGhost[], id: number): ManifestGhost {

@@ -5,10 +5,13 @@ import { call, callOnThread, engineNumber } from './native.js';
 const batch = 512;
 const extentBytes = 24;
 const progressEveryMs = 500;
+/** Flags of gk_dump. */
+const [dumpChunked, dumpDetectZeroes] = [1, 2];
 
 export class NativeEngine implements Engine {
   dump(request: Parameters<Engine['dump']>[0], onProgress?: OnProgress): Promise<EngineReport> {
-    const { ghostFd, imageFd, engine, size, header, chunked } = request;
+    const { ghostFd, imageFd, engine, size, header, chunked, detectZeroes } = request;
+    const flags = (chunked ? dumpChunked : 0) | (detectZeroes ? dumpDetectZeroes : 0);
     return watched(onProgress, progress =>
       callOnThread(
         'gk_dump',
@@ -18,7 +21,7 @@ export class NativeEngine implements Engine {
         size,
         header,
         header.byteLength,
-        chunked ? 1 : 0,
+        flags,
         progress,
       ),
     );
@@ -47,15 +50,24 @@ export class NativeEngine implements Engine {
     }
   }
 
-  *chunks(imageFd: number): Iterable<Extent> {
-    let cursor = 0n;
-    do {
-      const { extents, next } = listBatch((buffer, count, after) =>
-        call('gk_chunks', imageFd, cursor, buffer, batch, count, after),
-      );
-      yield* extents;
-      cursor = next;
-    } while (cursor !== 0n);
+  chunks(imageFd: number): Iterable<Extent> {
+    return untilZero((cursor, ...room) => call('gk_chunks', imageFd, cursor, ...room));
+  }
+
+  allocation(fd: number, size: bigint): Iterable<Extent> | undefined {
+    const list = untilZero((cursor, ...room) => call('gk_allocation', fd, size, cursor, ...room));
+    try {
+      const first = list.next();
+      return first.done ? [] : withFirst(first.value, list);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EOPNOTSUPP') return undefined;
+      if ((error as NodeJS.ErrnoException).code === 'ENOTSUP') return undefined;
+      throw error;
+    }
+  }
+
+  allocate(fd: number, offset: bigint, length: bigint): void {
+    call('gk_allocate', fd, offset, length);
   }
 
   setTimes(fd: number, atime: string, mtime: string): void {
@@ -111,6 +123,23 @@ async function watched(
   } finally {
     clearInterval(timer);
   }
+}
+
+type Room = [extents: Buffer, capacity: number, count: Buffer, next: Buffer];
+
+/** The calls that go on at a cursor until it is 0. */
+function* untilZero(list: (cursor: bigint, ...room: Room) => void): Generator<Extent, void> {
+  let cursor = 0n;
+  do {
+    const { extents, next } = listBatch((buffer, count, after) => list(cursor, buffer, batch, count, after));
+    yield* extents;
+    cursor = next;
+  } while (cursor !== 0n);
+}
+
+function* withFirst<T>(first: T, rest: Iterable<T>): Iterable<T> {
+  yield first;
+  yield* rest;
 }
 
 function listBatch(fill: (buffer: Buffer, count: Buffer, next: Buffer) => void): {

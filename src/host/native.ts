@@ -9,7 +9,7 @@ import { findBeside } from './beside.js';
 
 const reportBytes = 304;
 /** Version of the header and size of its report, as gk_abi puts them together. */
-const abi = (2 << 16) | reportBytes;
+const abi = (3 << 16) | reportBytes;
 const messageOffset = 64;
 const engineNames: EngineName[] = ['auto', 'fiemap', 'seek', 'read'];
 const ways: [number, CopyWay][] = [
@@ -29,6 +29,8 @@ const signatures = {
   gk_digest: 'int gk_digest(int, void *, void *)',
   gk_restore: 'int gk_restore(int, int, void *, void *)',
   gk_chunks: 'int gk_chunks(int, uint64_t, void *, uint32_t, void *, void *, void *)',
+  gk_allocation: 'int gk_allocation(int, uint64_t, uint64_t, void *, uint32_t, void *, void *, void *)',
+  gk_allocate: 'int gk_allocate(int, uint64_t, uint64_t, void *)',
   gk_set_times: 'int gk_set_times(int, int64_t, int64_t, int64_t, int64_t, void *)',
   gk_get_flags: 'int gk_get_flags(int, void *, void *)',
   gk_set_flags: 'int gk_set_flags(int, uint32_t, void *)',
@@ -121,13 +123,16 @@ function findLibrary(): string {
 }
 
 function nativeError(name: string, result: number, report: Buffer): NodeJS.ErrnoException {
-  const end = report.indexOf(0, messageOffset);
-  const message = report.toString('utf8', messageOffset, end < 0 ? reportBytes : end) || `${name} failed`;
-  return Object.assign(new Error(message), {
+  return Object.assign(new Error(messageOf(report) || `${name} failed`), {
     code: errnoName(result) ?? `errno ${-result}`,
     errno: result,
     syscall: name,
   });
+}
+
+function messageOf(report: Buffer): string {
+  const end = report.indexOf(0, messageOffset);
+  return report.toString('utf8', messageOffset, end < 0 ? reportBytes : end);
 }
 
 function readReport(report: Buffer): EngineReport {
@@ -143,5 +148,6 @@ function readReport(report: Buffer): EngineReport {
     fallbacks: report.readUInt32LE(52),
     ways: ways.filter(([bit]) => set & bit).map(([, name]) => name),
     crc32c: report.readUInt32LE(60),
+    why: messageOf(report),
   };
 }

@@ -15,6 +15,8 @@ export interface Policy {
   reserve: bigint;
   engine: EngineName;
   verify: 'structure' | 'digest';
+  /** Only `dump` asks for it: leave out zeroes inside data, which `engine: read` does anyway. */
+  detectZeroes?: boolean;
 }
 
 export const annotationPrefix = 'io.ghostkeep.';

@@ -44,6 +44,13 @@ export class FakeEngine implements Engine {
 
   extents = (): Iterable<Extent> => [];
   chunks = (): Iterable<Extent> => [];
+  /** What allocation() answers, and what was allocated since. */
+  map: Extent[] | undefined = [];
+  allocated: [bigint, bigint][] = [];
+  allocation = (): Iterable<Extent> | undefined => this.map;
+  allocate: Engine['allocate'] = (_fd, offset, length) => {
+    this.allocated.push([offset, length]);
+  };
   setTimes: Engine['setTimes'] = () => {};
   flags = () => 0;
   setFlags: Engine['setFlags'] = () => {};
@@ -74,6 +81,7 @@ function report(
     fallbacks: 0,
     ways: ['read/write'],
     crc32c: 0,
+    why: 'a fake',
     ...more,
   };
 }

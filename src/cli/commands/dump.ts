@@ -12,6 +12,7 @@ export async function dumpCommand(args: string[]): Promise<number> {
     'images-dir': { type: 'string', short: 'D' },
     engine: { type: 'string' },
     digest: { type: 'boolean' },
+    'detect-zeroes': { type: 'boolean' },
     json: { type: 'boolean' },
   });
   const images = required('dump', '-D', values['images-dir']);
@@ -27,7 +28,7 @@ export async function dumpCommand(args: string[]): Promise<number> {
   await dumpGhosts(context, {
     images,
     pids: values.pid.map(text => positive('dump', '--pid', text)),
-    policy,
+    policy: { ...policy, detectZeroes: values['detect-zeroes'] ?? false },
     criu: false,
   });
   const { manifest } = sealImages(context, images, true);

@@ -9,11 +9,17 @@ export async function restoreCommand(args: string[]): Promise<number> {
     'images-dir': { type: 'string', short: 'D' },
     to: { type: 'string' },
     ghost: { type: 'string', multiple: true },
+    'preserve-allocation': { type: 'boolean' },
   });
   const images = required('restore', '-D', values['images-dir']);
   const to = required('restore', '--to', values.to);
   const ids = (values.ghost ?? []).map(text => positive('restore', '--ghost', text));
-  const restored = await restoreGhosts(makeContext(), images, to, ids);
+  const restored = await restoreGhosts(makeContext(), {
+    images,
+    to,
+    only: ids,
+    preserveAllocation: values['preserve-allocation'] ?? false,
+  });
   const rows = restored.map(({ path, ghost, missing }) => [
     path,
     showBytes(countFromJson(ghost.size)),

@@ -40,5 +40,21 @@ export function showDump(manifest: Manifest): string {
     ghost.class,
     ghost.path,
   ]);
-  return `${table(['id', 'size', 'data', 'chunks', 'engine', 'copied by', 'class', 'path'], rows)}${manifest.ghosts.length} ghosts, ${manifest.state} ${manifest.created} by ${manifest.tool}\n`;
+  return `${table(['id', 'size', 'data', 'chunks', 'engine', 'copied by', 'class', 'path'], rows)}${showWhy(manifest)}${manifest.ghosts.length} ghosts, ${manifest.state} ${manifest.created} by ${manifest.tool}\n`;
+}
+
+/** Why which engine: a line for each reason, since many ghosts lie on one file system. */
+function showWhy({ ghosts }: Manifest): string {
+  const reasons = new Map<string, number[]>();
+  for (const { id, data } of ghosts) {
+    if (!data?.why) continue;
+    const reason = `${data.engine}: ${data.why}`;
+    reasons.set(reason, [...(reasons.get(reason) ?? []), id]);
+  }
+  return [...reasons].map(([reason, ids]) => `${showIds(ids)} by ${reason}\n`).join('');
+}
+
+function showIds(ids: readonly number[]): string {
+  const shown = ids.slice(0, 8).join(', ');
+  return ids.length > 8 ? `${shown} and ${ids.length - 8} more` : shown;
 }

@@ -48,7 +48,7 @@ export async function revive(
   };
   try {
     const ghost = findGhost(manifest, original);
-    const [restored] = await restoreGhosts(context, images, folder, [ghost.id]);
+    const [restored] = await restoreGhosts(context, { images, to: folder, only: [ghost.id] });
     if (!restored) throw new Error('nothing was restored');
     revived.differences = restored.missing.map(what => `could not set ${what}`);
     try {

@@ -9,6 +9,7 @@
 void shape_cases(const struct place *place);	/* what a file can look like */
 void huge_cases(const struct place *place);	/* 8 EiB - 1 */
 void trouble_cases(const struct place *place);	/* shrinking, cancelling, full */
+void allocation_cases(const struct place *place);	/* allocated and not data, data and zero */
 void copy_cases(const struct place *place);	/* ways of copying, and their failing */
 void fiemap_cases(const struct place *place);	/* maps that end, lie, or give up */
 void many_cases(const struct place *place);	/* a million extents */

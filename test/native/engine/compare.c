@@ -186,16 +186,17 @@ static void compare_restored(const struct place *place, int fd, int image, int f
 	       chunk_blocks(image));
 }
 
-void compare_round_trip(const struct place *place, int fd, uint64_t size, uint32_t engine,
-			bool chunked)
+uint64_t compare_round_trip(const struct place *place, int fd, uint64_t size, uint32_t engine,
+			    uint32_t flags)
 {
 	int image = scratch_in(place), file = scratch_in(place);
 	struct gk_report dumped, checked, restored;
+	bool chunked = flags & GK_DUMP_CHUNKED;
 	struct gk_progress progress = { 0 };
 	unsigned char head[128];
 	struct stat about;
 
-	if (expect(!gk_dump(fd, image, engine, size, head, make_head(head, size, chunked), chunked,
+	if (expect(!gk_dump(fd, image, engine, size, head, make_head(head, size, chunked), flags,
 			    &progress, &dumped), "dump: %s", dumped.message) &&
 	    expect(!gk_check(image, NULL, &checked), "check: %s", checked.message)) {
 		fstat(image, &about);
@@ -216,15 +217,23 @@ void compare_round_trip(const struct place *place, int fd, uint64_t size, uint32
 	}
 	close(image);
 	close(file);
+	return dumped.data_bytes;
 }
 
 void compare_all(const struct place *place, int fd, uint64_t size)
 {
+	uint64_t nonzero = 0, left;
 	uint32_t engine;
 
 	for (engine = GK_ENGINE_AUTO; engine <= GK_ENGINE_READ; engine++) {
 		compare_extents(fd, size, engine);
-		compare_round_trip(place, fd, size, engine, true);
+		nonzero = compare_round_trip(place, fd, size, engine, GK_DUMP_CHUNKED);
 	}
-	compare_round_trip(place, fd, size, GK_ENGINE_AUTO, false);
+	compare_round_trip(place, fd, size, GK_ENGINE_AUTO, 0);
+	for (engine = GK_ENGINE_AUTO; engine <= GK_ENGINE_SEEK; engine++) {
+		left = compare_round_trip(place, fd, size, engine,
+					  GK_DUMP_CHUNKED | GK_DUMP_DETECT_ZEROES);
+		expect(left <= nonzero, "engine %u: %lu bytes with zeroes detected, %lu are not zero",
+		       engine, left, nonzero);
+	}
 }

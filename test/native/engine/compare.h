@@ -12,9 +12,9 @@ uint32_t make_head(unsigned char *head, uint64_t size, bool chunked);
 /* The list an engine gives is ordered, merged, clipped, and leaves out zeroes only. */
 void compare_extents(int fd, uint64_t size, uint32_t engine);
 
-/* dump, check, chunks, restore: the same bytes, and holes where there were holes. */
-void compare_round_trip(const struct place *place, int fd, uint64_t size, uint32_t engine,
-			bool chunked);
+/* dump, check, chunks, restore: the same bytes, and holes where there were holes. How many were data. */
+uint64_t compare_round_trip(const struct place *place, int fd, uint64_t size, uint32_t engine,
+			    uint32_t flags);
 
 /* Both of the above for every engine. */
 void compare_all(const struct place *place, int fd, uint64_t size);

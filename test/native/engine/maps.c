@@ -59,6 +59,9 @@ static void giving_up(const struct place *place, int fd, const struct gk_extent 
 			expect(report.fallbacks == (e == 1 ? 2 : 1) &&
 			       report.engine == GK_ENGINE_FIEMAP + report.fallbacks,
 			       "%u fallbacks to engine %u", report.fallbacks, report.engine);
+			expect(strstr(report.message, "it was asked for; fiemap gave up at offset ") &&
+			       (e == 1 || strstr(report.message, strerror(errors[e]))), "%s",
+			       report.message);
 			expect(count == many, "%u extents of %u", count, many);
 			for (i = 0; i < count && i < many; i++)
 				expect(extents[i].offset == truth[i].offset &&

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fiemap.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <unistd.h>
 
@@ -34,6 +37,16 @@ static bool tells_holes(const struct place *place)
 
 	close(fd);
 	return tells;
+}
+
+static bool answers_fiemap(const struct place *place)
+{
+	struct fiemap first_byte = { .fm_length = 1 };
+	int fd = scratch_in(place);
+	bool answers = ioctl(fd, FS_IOC_FIEMAP, &first_byte) == 0;
+
+	close(fd);
+	return answers;
 }
 
 static bool shell(struct place *place, const char *command)
@@ -82,8 +95,10 @@ void prepare_places(void)
 	prepare_folder(&places[CWD], ".");
 	prepare_loop(&places[XFS]);
 	prepare_loop(&places[BTRFS]);
-	for (i = 0; i < PLACES; i++)
+	for (i = 0; i < PLACES; i++) {
 		places[i].knows_holes = places[i].usable && tells_holes(&places[i]);
+		places[i].has_map = places[i].usable && answers_fiemap(&places[i]);
+	}
 }
 
 void leave_places(void)
@@ -109,6 +124,7 @@ void prepare_directory(struct place *place, const char *name, const char *folder
 	place->copy_up = copy_up;
 	place->usable = true;
 	place->knows_holes = tells_holes(place);
+	place->has_map = answers_fiemap(place);
 }
 
 static int make_file(const char *folder, char *path, size_t room)

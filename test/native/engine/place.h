@@ -13,6 +13,7 @@ struct place {
 	bool usable;
 	bool mounted;
 	bool knows_holes;	/* lseek(2) tells holes from data */
+	bool has_map;		/* FS_IOC_FIEMAP answers */
 	char why_not[160];
 };
 

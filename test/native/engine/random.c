@@ -139,7 +139,8 @@ static void one_file(const struct place *place, uint64_t seed)
 	size = (uint64_t)lseek(holder, 0, SEEK_END);
 	for (engine = GK_ENGINE_AUTO; engine <= GK_ENGINE_READ; engine++)
 		compare_extents(holder, size, engine);
-	compare_round_trip(place, holder, size, (uint32_t)pick(4), pick(8));
+	compare_round_trip(place, holder, size, (uint32_t)pick(4),
+			   pick(8) ? GK_DUMP_CHUNKED | (pick(2) ? GK_DUMP_DETECT_ZEROES : 0) : 0);
 	if (holder != fd)
 		close(holder);
 	close(fd);

@@ -1,0 +1,201 @@
+/** Which engine, why, and what of a file beside its bytes comes back: on the file systems a test can make here. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import type { Manifest } from '../../src/base/documents/generated/manifest.js';
+import { ghostkeep, isRoot, needs, program, temporaryFolder } from './ghostkeep.js';
+
+const build = path.join(path.dirname(program), '../build');
+const source = path.join(build, '../test/scenario/fiemap-fails.c');
+const block = 4096;
+
+function run(program_: string, ...args: string[]): string {
+  const { status, stdout, stderr } = spawnSync(program_, args, { encoding: 'utf8', timeout: 30_000 });
+  assert.equal(status, 0, `${program_} ${args.join(' ')}: ${stderr}`);
+  return stdout;
+}
+
+/** To be undone when the test ends, the last first: t.after() begins with the first. */
+const undoing = new WeakMap<TestContext, (() => void)[]>();
+
+function atEnd(t: TestContext, undo: () => void): void {
+  const known = undoing.get(t);
+  if (known) {
+    known.push(undo);
+    return;
+  }
+  const list = [undo];
+  undoing.set(t, list);
+  t.after(() => {
+    for (const each of list.reverse()) each();
+  });
+}
+
+/** A folder on a loop device or another mount of our own. */
+function mounted(t: TestContext, mount: (folder: string) => void): string {
+  const folder = fs.mkdtempSync(path.join(build, 'mount-'));
+  atEnd(t, () => fs.rmdirSync(folder));
+  mount(folder);
+  atEnd(t, () => run('umount', folder));
+  return folder;
+}
+
+const ext4 = (t: TestContext) =>
+  mounted(t, folder => {
+    run('truncate', '-s', '256M', `${folder}.disk`);
+    run('mke2fs', '-q', '-F', '-t', 'ext4', `${folder}.disk`);
+    run('mount', '-o', 'loop', `${folder}.disk`, folder);
+    fs.rmSync(`${folder}.disk`);
+  });
+
+const tmpfs = (t: TestContext) => mounted(t, folder => run('mount', '-t', 'tmpfs', 'test', folder));
+
+const overlayOnTmpfs = (t: TestContext) => {
+  const below = tmpfs(t);
+  for (const name of ['lower', 'upper', 'work']) fs.mkdirSync(`${below}/${name}`);
+  const layers = `lowerdir=${below}/lower,upperdir=${below}/upper,workdir=${below}/work`;
+  return mounted(t, folder => run('mount', '-t', 'overlay', 'test', '-o', layers, folder));
+};
+
+/** A ghost that this process holds until the end of the test, made by FILL. */
+function ghost(t: TestContext, folder: string, fill: (file: string, fd: number) => void): number {
+  const file = `${folder}/ghost`;
+  const fd = fs.openSync(file, 'w+');
+  atEnd(t, () => fs.closeSync(fd));
+  fill(file, fd);
+  fs.unlinkSync(file);
+  return fd;
+}
+
+function dump(t: TestContext, options: string[] = [], env: Record<string, string> = {}) {
+  const images = `${temporaryFolder(t)}/images`;
+  const { status, stdout, stderr } = ghostkeep(
+    ['dump', '--pid', String(process.pid), '-D', images, '--json', ...options],
+    { env: { ...process.env, ...env } as Record<string, string> },
+  );
+  const manifest = status === 0 ? (JSON.parse(stdout) as Manifest) : undefined;
+  return { images, status, stderr, ghost: manifest?.ghosts[0] };
+}
+
+function alternate(fd: number, blocks: number): void {
+  for (let n = 0; n < blocks; n += 2) fs.writeSync(fd, Buffer.alloc(block, 7), 0, block, n * block);
+}
+
+describe('engines', () => {
+  it('when fiemap gives up in the middle of a file, seek goes on, nothing is lost, and show says so', t => {
+    if (!needs(t, isRoot, 'mounting needs root')) return;
+    const library = `${temporaryFolder(t)}/fiemap-fails.so`;
+    run('cc', '-shared', '-fPIC', '-o', library, source, '-ldl');
+    const fd = ghost(t, ext4(t), (_, to) => alternate(to, 2600));
+    for (const [at, offset] of [
+      [1, 0],
+      [2, 512 * 2 * block],
+      [3, 1024 * 2 * block],
+    ] as const) {
+      const { images, ghost: dumped } = dump(t, [], { LD_PRELOAD: library, FIEMAP_FAILS_AT: String(at) });
+      assert.deepEqual([dumped?.data?.engine, dumped?.data?.fallbacks], ['seek', 1]);
+      const said = /seek: ext4's map .*; fiemap gave up at offset (\d+): Operation not supported/;
+      const [, gaveUp] = said.exec(ghostkeep(['show', '-D', images]).stdout) ?? [];
+      // Batches are of 512 extents; a gap at the end of one is answered with it.
+      assert.ok(Math.abs(Number(gaveUp) - offset) <= 2 * block, `${gaveUp} after call ${at}`);
+      restored(t, images, fd);
+    }
+  });
+
+  for (const [name, make, reason] of [
+    ['ext4', ext4, /1 by fiemap: ext4's map is its fastest answer/],
+    ['tmpfs', tmpfs, /1 by seek: tmpfs has no map/],
+    ['overlayfs on tmpfs', overlayOnTmpfs, /1 by read: what lies below this overlay has no map/],
+  ] as const)
+    it(`when the ghost is on ${name}, show says why its engine is used`, t => {
+      if (!needs(t, isRoot, 'mounting needs root')) return;
+      const fd = ghost(t, make(t), (_, to) => alternate(to, 8));
+      const { images } = dump(t);
+      assert.match(ghostkeep(['show', '-D', images]).stdout, reason);
+      restored(t, images, fd);
+    });
+
+  it('when holes cannot be told and there are many, the dump is refused, and the way out works', t => {
+    if (!needs(t, isRoot, 'mounting needs root')) return;
+    ghost(t, overlayOnTmpfs(t), (file, to) => {
+      run('truncate', '-s', '100G', file);
+      fs.writeSync(to, 'x', 99 * 2 ** 30);
+    });
+    const refused = dump(t);
+    assert.equal(refused.status, 1);
+    assert.match(refused.stderr, /64 GiB of holes would be read .* `seek` .*GHOST_OVER_LIMIT/);
+    const believed = dump(t, ['--engine', 'seek']);
+    assert.equal(believed.status, 0, believed.stderr);
+    assert.ok(Number(believed.ghost?.data?.bytes) <= 2 * 2 ** 20);
+  });
+});
+
+function restored(t: TestContext, images: string, fd: number): void {
+  const to = `${temporaryFolder(t)}/back`;
+  const { status, stderr } = ghostkeep(['restore', '-D', images, '--to', to]);
+  assert.equal(status, 0, stderr);
+  run('cmp', `/proc/${process.pid}/fd/${fd}`, `${to}/ghost-1`);
+}
+
+describe('allocation', () => {
+  it('when it is asked for, unwritten space comes back, past the end of the file too', t => {
+    if (!needs(t, isRoot, 'mounting needs root')) return;
+    const folder = ext4(t);
+    const fd = ghost(t, folder, (file, to) => {
+      run('fallocate', '-l', '8M', file);
+      run('fallocate', '-n', '-o', '8M', '-l', '2M', file);
+      fs.writeSync(to, 'data', 3 * 2 ** 20);
+      fs.fsyncSync(to);
+    });
+    const { images, ghost: dumped } = dump(t);
+    assert.ok(Number(dumped?.data?.bytes) <= block, 'unwritten space is not written out');
+    const before = fs.fstatSync(fd);
+    for (const [option, blocks] of [
+      [[], 16],
+      [['--preserve-allocation'], before.blocks],
+    ] as const) {
+      const to = `${folder}/back${option.length}`;
+      const { status, stdout, stderr } = ghostkeep(['restore', '-D', images, '--to', to, ...option]);
+      assert.equal(status, 0, stderr);
+      assert.ok(!stdout.includes('allocation'), stdout);
+      const back = fs.statSync(`${to}/ghost-1`);
+      assert.equal(back.size, before.size);
+      assert.ok(Math.abs(back.blocks - blocks) <= 16, `${back.blocks} blocks, not ${blocks}`);
+      run('cmp', `/proc/${process.pid}/fd/${fd}`, `${to}/ghost-1`);
+    }
+  });
+
+  it('when no map tells what was allocated, restore says that it cannot bring it back', t => {
+    if (!needs(t, isRoot, 'mounting needs root')) return;
+    const folder = tmpfs(t);
+    ghost(t, folder, file => run('fallocate', '-l', '4M', file));
+    const { images, ghost: dumped } = dump(t);
+    assert.equal(dumped?.data?.allocation, undefined);
+    const { stdout } = ghostkeep([
+      'restore',
+      '-D',
+      images,
+      '--to',
+      `${folder}/back`,
+      '--preserve-allocation',
+    ]);
+    assert.match(stdout, /allocation \(not known\)/);
+  });
+});
+
+describe('zeroes', () => {
+  it('when they are to be detected, blocks of zeroes inside data are left out, and every byte comes back', t => {
+    const folder = temporaryFolder(t);
+    const fd = ghost(t, folder, (_, to) => {
+      fs.writeSync(to, Buffer.alloc(2 ** 20));
+      fs.writeSync(to, 'x', 600_000);
+    });
+    const plain = dump(t, ['--engine', 'seek']);
+    const detected = dump(t, ['--engine', 'seek', '--detect-zeroes']);
+    assert.equal(plain.ghost?.data?.bytes, 2 ** 20);
+    assert.equal(detected.ghost?.data?.bytes, block);
+    restored(t, detected.images, fd);
+  });
+});
