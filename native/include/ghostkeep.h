@@ -193,6 +193,13 @@ int gk_set_xattr(int fd, const char *name, const void *value, uint64_t length,
 int gk_open_in_root(int root_fd, const char *path, int *fd,
 		    struct gk_report *report);
 
+/*
+ * Open a regular file for reading as its owner would, given a descriptor of it
+ * made with O_PATH: where root is refused (NFS with root_squash). Changes the
+ * calling thread's fsuid and fsgid for that time. The caller closes *fd.
+ */
+int gk_open_as_owner(int path_fd, int *fd, struct gk_report *report);
+
 /* sizeof(struct gk_report) in the low 16 bits, above it GK_ABI, which changes with this file. */
 #define GK_ABI 3
 uint32_t gk_abi(void);

@@ -37,6 +37,7 @@ const signatures = {
   gk_list_xattrs: 'int gk_list_xattrs(int, void *, void *, void *)',
   gk_get_xattr: 'int gk_get_xattr(int, str, void *, void *, void *)',
   gk_set_xattr: 'int gk_set_xattr(int, str, void *, uint64_t, void *)',
+  gk_open_as_owner: 'int gk_open_as_owner(int, void *, void *)',
   gk_open_in_root: 'int gk_open_in_root(int, void *, void *, void *)',
 } as const;
 
@@ -78,6 +79,13 @@ export function openInRoot(rootFd: number, file: Buffer): number | undefined {
       return undefined;
     throw error;
   }
+}
+
+/** Open as the file's owner would, PATH_FD being made with O_PATH; the caller closes it. */
+export function openAsOwner(pathFd: number): number {
+  const fd = Buffer.alloc(4);
+  call('gk_open_as_owner', pathFd, fd);
+  return fd.readInt32LE(0);
 }
 
 /** lseek(2), which Node does not have. @returns the new offset, or a negative errno */

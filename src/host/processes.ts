@@ -4,7 +4,7 @@ import { parseIdMap } from './id-map.js';
 import { parseMaps } from './maps.js';
 import { parseMountinfo } from './mountinfo.js';
 import { namesOf } from './names.js';
-import { openInRoot } from './native.js';
+import { openAsOwner, openInRoot } from './native.js';
 import { toFileStat } from './stat.js';
 
 const noAtime = 0o1000000; // O_NOATIME, which node:fs only names where the build knew it
@@ -157,9 +157,12 @@ export class LinuxProcesses implements ProcessView {
     try {
       return fs.openSync(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | noAtime);
     } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
       // O_NOATIME is for the owner and CAP_FOWNER (open(2)).
-      if ((error as NodeJS.ErrnoException).code !== 'EPERM') throw error;
-      return fs.openSync(path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+      if (code === 'EPERM') return fs.openSync(path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+      // A server with root_squash: root is nobody there.
+      if (code === 'EACCES') return pinAsOwner(path, error);
+      throw error;
     }
   }
 
@@ -182,6 +185,18 @@ export class LinuxProcesses implements ProcessView {
 
   self(): number {
     return process.pid;
+  }
+}
+
+function pinAsOwner(path: string, refusal: unknown): number {
+  let named: number | undefined;
+  try {
+    named = fs.openSync(path, pathOnly);
+    return openAsOwner(named);
+  } catch {
+    throw refusal;
+  } finally {
+    if (named !== undefined) fs.closeSync(named);
   }
 }
 

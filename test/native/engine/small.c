@@ -146,6 +146,39 @@ static void opening(const struct place *place)
 	close(root);
 }
 
+static void as_owner(const struct place *place)
+{
+	struct gk_report report;
+	char path[256];
+	int fd, named;
+
+	begin(place->name, "a file is opened as its owner");
+	if (geteuid() != 0) {
+		skip("needs root");
+		return;
+	}
+	snprintf(path, sizeof(path), "%s/owned", place->folder);
+	fd = open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
+	expect(fd >= 0 && !fchown(fd, 12345, 23456) && write(fd, "x", 1) == 1, "%m");
+	close(fd);
+	named = open(path, O_PATH | O_CLOEXEC);
+	expect(!gk_open_as_owner(named, &fd, &report) && fd >= 0, "%s", report.message);
+	close(fd);
+	/* The owner may not read it: root could, so it really was the owner who tried. */
+	expect(!chmod(path, 0000), "%m");
+	expect(gk_open_as_owner(named, &fd, &report) == -EACCES && fd == -1 &&
+	       strstr(report.message, "owner 12345:23456"), "%s", report.message);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	expect(fd >= 0, "root may no longer do what it could: %m");
+	close(fd);
+	close(named);
+	unlink(path);
+	named = open(place->folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	expect(gk_open_as_owner(named, &fd, &report) == -EINVAL, "%s", report.message);
+	close(named);
+	expect(gk_open_as_owner(-1, &fd, &report) == -EBADF, "%s", report.message);
+}
+
 void small_cases(const struct place *place)
 {
 	begin("here", "gk_abi");
@@ -154,4 +187,5 @@ void small_cases(const struct place *place)
 	padding(place);
 	attributes(place);
 	opening(place);
+	as_owner(place);
 }
