@@ -85,6 +85,6 @@ start_nfs_server() {
 	mkdir -p /run/rpcbind /var/lib/nfs/rpc_pipefs /var/lib/nfs/v4recovery
 	rpcbind -w 2>/dev/null || rpcbind || return
 	rpc.mountd || return
-	rpc.nfsd -G 5 -L 5 4 || rpc.nfsd 4 || return
+	rpc.nfsd -G 10 -L 10 4 || rpc.nfsd 4 || return
 	: >/run/nfs-server
 }

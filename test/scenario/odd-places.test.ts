@@ -1,0 +1,138 @@
+/** Ghosts where a look by path would not find them: found, dumped and restored through the holder's own descriptors. */
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import fs from 'node:fs';
+import { describe, it, type TestContext } from 'node:test';
+import type { Manifest } from '../../src/base/documents/generated/manifest.js';
+import { ghostkeep, isRoot, temporaryFolder, workload } from './ghostkeep.js';
+
+const content = randomBytes(300_001);
+
+/** Run SCRIPT in a mount namespace of its own, in a folder with the content in `source`; it goes on holding what it opened. */
+async function holder(t: TestContext, script: string): Promise<{ pid: number; folder: string }> {
+  const folder = temporaryFolder(t);
+  fs.writeFileSync(`${folder}/source`, content);
+  const child = spawn(
+    'unshare',
+    ['--mount', '--propagation', 'private', 'bash', '-ec', `${script}\necho ready\nexec sleep 600`],
+    { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] },
+  );
+  t.after(() => child.kill('SIGKILL'));
+  await new Promise((resolve, reject) => {
+    child.stdout.once('data', resolve);
+    child.once('exit', status => reject(new Error(`the holder ended with ${status}`)));
+  });
+  return { pid: child.pid as number, folder };
+}
+
+async function comesBack(t: TestContext, script: string, name: string, pids?: (pid: number) => number[]) {
+  const { pid, folder } = await holder(t, script);
+  const images = `${folder}/images`;
+  const targets = (pids?.(pid) ?? [pid]).flatMap(each => ['--pid', String(each)]);
+  const dump = ghostkeep(['dump', ...targets, '-D', images, '--json']);
+  assert.equal(dump.status, 0, dump.stderr);
+  const { ghosts } = JSON.parse(dump.stdout) as Manifest;
+  assert.deepEqual(
+    ghosts.map(ghost => [ghost.class, ghost.path.slice(ghost.path.lastIndexOf('/') + 1)]),
+    [['unlinked', name]],
+  );
+  assert.equal(ghostkeep(['verify', '-D', images]).status, 0);
+  const restore = ghostkeep(['restore', '-D', images, '--to', `${folder}/back`]);
+  assert.equal(restore.status, 0, restore.stderr);
+  assert.ok(fs.readFileSync(`${folder}/back/ghost-1`).equals(content), 'other bytes came back');
+}
+
+const tmpfs = 'mkdir m && mount -t tmpfs test m && cp source m/ghost';
+
+describe('ghosts in odd places', { skip: isRoot ? false : 'mounting needs root' }, () => {
+  it('when its mount is read-only by now', t =>
+    comesBack(
+      t,
+      `${tmpfs}; exec 9<m/ghost; rm m/ghost; mount -o remount,bind,ro m; ! touch m/x 2>&-`,
+      'ghost',
+    ));
+
+  it('when another file system is mounted over its own', t =>
+    comesBack(t, `${tmpfs}; exec 9<>m/ghost; rm m/ghost; mount -t tmpfs over m; [ ! -e m/source ]`, 'ghost'));
+
+  it('when its mount was taken away lazily', async t => {
+    // Nobody's mountinfo shows it any more: CRIU cannot dump that either, and says so.
+    const { pid, folder } = await holder(t, `${tmpfs}; exec 9<>m/ghost; rm m/ghost; umount -l m`);
+    const { stdout } = ghostkeep(['scan', '--pid', String(pid), '--json']);
+    const [ghost] = JSON.parse(stdout).ghosts;
+    assert.deepEqual([ghost.class, ghost.keep], ['unlinked', 'criu']);
+    assert.match(ghost.why, /not in the mount namespace/);
+    assert.ok(fs.existsSync(folder));
+  });
+
+  it('when it lies in a mount namespace below that of the first process', t =>
+    comesBack(
+      t,
+      `mkdir n; echo 'mount -t tmpfs test n && cp source n/ghost && exec 8<>n/ghost && rm n/ghost && : >made && exec sleep 600' >child
+       unshare --mount bash -ec "$(cat child)" & for i in $(seq 500); do [ -e made ] && break; sleep 0.02; done; [ -e made ]`,
+      'ghost',
+      pid => [
+        pid,
+        ...fs.readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').map(Number),
+      ],
+    ));
+
+  it('when its name has been taken by another file since', t =>
+    comesBack(t, `cp source ghost; exec 9<>ghost; rm ghost; echo another >ghost`, 'ghost'));
+
+  it('when its name is a directory by now, or leads elsewhere', async t => {
+    await comesBack(t, `cp source ghost; exec 9<>ghost; rm ghost; mkdir ghost`, 'ghost');
+    await comesBack(t, `cp source ghost; exec 9<>ghost; rm ghost; ln -s /etc/passwd ghost`, 'ghost');
+  });
+
+  it('when the folder it lay in is gone, too', t =>
+    comesBack(t, `mkdir d; cp source d/ghost; exec 9<>d/ghost; rm -r d`, 'ghost'));
+
+  it('when its process is chrooted, paths are those of the mount namespace', async t => {
+    const { pid, folder } = await holder(
+      t,
+      `mkdir -p root/data; cp ${workload} root/w; chroot root /w run /data small tail-odd >&2 &
+       for i in $(seq 500); do [ -e root/data/ready ] && break; sleep 0.02; done; [ -e root/data/ready ]`,
+    );
+    const children = fs.readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ');
+    t.after(() => children.forEach(each => void spawnSync('kill', ['-9', each])));
+    // The mount is not below the jail's root: only who is outside sees it.
+    const targets = [String(pid), ...children].flatMap(each => ['--pid', each]);
+    const dump = ghostkeep(['dump', ...targets, '-D', `${folder}/images`, '--json']);
+    assert.equal(dump.status, 0, dump.stderr);
+    const { ghosts } = JSON.parse(dump.stdout) as Manifest;
+    assert.deepEqual(
+      ghosts.map(({ class: is }) => is),
+      ['unlinked', 'unlinked'],
+    );
+    assert.ok(
+      ghosts.every(({ path }) => path.startsWith('/data/')),
+      ghosts[0]?.path,
+    );
+    assert.equal(ghostkeep(['verify', '-D', `${folder}/images`]).status, 0);
+  });
+
+  it('when two layers of an overlay have the same inode number, neither is taken for the other', async t => {
+    // Without xino an overlay of two file systems shows the numbers of the layers below: these collide.
+    const { pid, folder } = await holder(
+      t,
+      `mkdir a b up m; for l in a b; do
+         truncate -s 16M $l.disk; mke2fs -q -F -t ext4 -O ^has_journal $l.disk; mount -o loop $l.disk $l; done
+       head -c 200000 source >a/one; head -c 100000 source >b/two; [ $(stat -c %i a/one) = $(stat -c %i b/two) ]
+       mount -t tmpfs test up; mkdir up/u up/w
+       mount -t overlay test -o lowerdir=a:b,upperdir=up/u,workdir=up/w,xino=off m
+       exec 8<m/one 9<m/two; rm m/one m/two`,
+    );
+    const { stdout } = ghostkeep(['scan', '--pid', String(pid), '--json']);
+    const { ghosts } = JSON.parse(stdout);
+    const [one, two] = ghosts;
+    assert.deepEqual([ghosts.length, one.ino === two.ino, one.dev === two.dev], [2, true, false]);
+    for (const { keep, why } of ghosts) {
+      assert.equal(keep, 'criu');
+      assert.match(why, /same inode number on the same mount/);
+    }
+    const dump = ghostkeep(['dump', '--pid', String(pid), '-D', `${folder}/images`, '--json']);
+    assert.deepEqual([dump.status, (JSON.parse(dump.stdout) as Manifest).ghosts], [0, []]);
+  });
+});
