@@ -96,6 +96,7 @@ async function bundle() {
     format: 'esm',
     target: 'node20',
     minifySyntax: true,
+    minifyWhitespace: true,
     external: ['koffi'],
     define: { GHOSTKEEP_VERSION: JSON.stringify(version) },
     banner: {

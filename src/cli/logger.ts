@@ -1,45 +1,51 @@
-import { createLogger, format, transports } from 'winston';
 import type { Log, LogFields } from '../base/log.js';
+import type { LogEntry, WriterOptions } from './winston.js';
 
-export interface LoggerOptions {
-  /** JSON lines go here too; the file is made with the first of them. */
-  file?: string;
-  /** Least level on stderr; the file gets everything. */
-  level?: 'debug' | 'info' | 'warn' | 'error';
+export interface LoggerOptions extends WriterOptions {
+  /** Nothing is written before flush(): for who has no time to lose now. */
+  deferred?: boolean;
 }
 
-const largestFileBytes = 10 * 1024 * 1024;
+export interface Logger extends Log {
+  /** Load what writes: it takes its time. */
+  prepare(): Promise<unknown>;
+  /** Write what has been said so far. */
+  flush(): Promise<void>;
+}
 
-/** Human on a terminal, JSON lines otherwise and in the file; one line an event. */
-export function makeLogger({ file, level = 'warn' }: LoggerOptions = {}): Log {
-  const human = format.printf(
-    ({ level: at, message }) => `ghostkeep: ${at === 'warn' ? 'warning: ' : ''}${String(message)}`,
-  );
-  const json = format.combine(format.timestamp(), format.json());
-  const logger = createLogger({
-    level: 'debug',
-    transports: [
-      new transports.Console({
-        stderrLevels: ['error', 'warn', 'info', 'debug'],
-        level,
-        format: process.stderr.isTTY ? human : json,
-      }),
-      ...(file
-        ? [
-            new transports.File({
-              filename: file,
-              format: json,
-              lazy: true,
-              maxsize: largestFileBytes,
-              maxFiles: 2,
-              options: { flags: 'a', mode: 0o600 },
-            }),
-          ]
-        : []),
-    ],
-  });
-  const at = (name: string) => (message: string, fields?: LogFields) => {
-    logger.log({ ...fields, level: name, message });
+const loggers: Logger[] = [];
+
+/** What is still unsaid, of all loggers: before the process says its last word. */
+export async function flushLogs(): Promise<void> {
+  for (const logger of loggers) await logger.flush();
+}
+
+/** One line an event. Winston is loaded when there is a first one: most runs have nothing to say. */
+export function makeLogger(options: LoggerOptions = {}): Logger {
+  const waiting: LogEntry[] = [];
+  let writer: Promise<(entry: LogEntry) => void> | undefined;
+
+  function prepare() {
+    writer ??= import('./winston.js').then(({ makeWriter }) => makeWriter(options));
+    return writer;
+  }
+  async function flush(): Promise<void> {
+    if (waiting.length === 0) return;
+    const write = await prepare();
+    for (const entry of waiting.splice(0)) write(entry);
+  }
+  const at = (level: LogEntry['level']) => (message: string, fields?: LogFields) => {
+    waiting.push({ ...fields, level, message, timestamp: new Date().toISOString() });
+    if (waiting.length === 1 && !options.deferred) setImmediate(() => void flush());
   };
-  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
+  const logger = {
+    debug: at('debug'),
+    info: at('info'),
+    warn: at('warn'),
+    error: at('error'),
+    prepare,
+    flush,
+  };
+  loggers.push(logger);
+  return logger;
 }

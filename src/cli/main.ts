@@ -1,6 +1,7 @@
 import { GhostkeepError, reasonOf } from '../base/errors.js';
 import { type Command, commands } from './commands.js';
 import { helpFor, overview } from './help.js';
+import { flushLogs } from './logger.js';
 import { version } from './version.js';
 
 /** Source: design.md, Commands. */
@@ -24,6 +25,7 @@ async function main([name, ...args]: string[]): Promise<number> {
   try {
     return await (await command.load())(args);
   } catch (error) {
+    await flushLogs();
     return report(error);
   }
 }

@@ -131,6 +131,16 @@ export function externalNames(files: Buffer): string[] {
     .map(file => Buffer.from(file.reg?.name ?? []).toString('latin1'));
 }
 
+/** A files.img as CRIU would write it of regular files that are left to us. */
+export function encodeExternalFiles(keys: readonly string[]): Buffer {
+  const entries = keys.map((key, index) => {
+    const id = index + 1;
+    const reg = create(RegFileEntrySchema, { id, flags: 0, pos: 0n, name: Buffer.from(key), ext: true });
+    return encode(FileEntrySchema, create(FileEntrySchema, { type: fdTypeReg, id, reg }), 'files.img');
+  });
+  return joinImage(magic.FILES, entries);
+}
+
 function readRemaps(bytes: Buffer | undefined): { bytes: Buffer; remap: RemapFilePathEntry }[] {
   if (!bytes) return [];
   return splitImage(bytes, magic.REMAP_FPATH, 'remap-fpath.img').map(entry => ({

@@ -4,7 +4,7 @@ import type { KeyPath, Manifest, ManifestGhost } from '../base/documents/generat
 import { GhostkeepError, translate } from '../base/errors.js';
 import type { IdMap, ProcessView } from '../base/host.js';
 import { inParallel } from '../base/parallel.js';
-import { showBytes } from '../base/units.js';
+import { countFromJson, showBytes } from '../base/units.js';
 import { type Found, findGhosts } from '../ghost/find.js';
 import { type Ghost, showIdentity } from '../ghost/ghost.js';
 import { folder, linkedName, manifestName, pendingName, reserveName } from '../image/layout.js';
@@ -173,7 +173,7 @@ export async function copyAll(
   await inParallel(copies, availableParallelism(), async copy => {
     const { entry } = copy;
     entry.data = await copyGhost(context, copy, images, policy);
-    context.log.info(
+    context.log.debug(
       `copied ${nameOf(entry)}: ${showBytes(BigInt(entry.data.bytes))} of data in ${entry.data.chunks} chunks`,
       {
         ghost: showIdentity(copy.stat),
@@ -181,6 +181,8 @@ export async function copyAll(
     );
   });
   if (copies.length === 0) return;
+  const bytes = copies.reduce((sum, { entry: { data } }) => sum + countFromJson(data?.bytes ?? 0), 0n);
+  context.log.info(`copied ${copies.length} ghosts: ${showBytes(bytes)} of data`);
   assertReserve(context, images, policy);
   files.replace(`${images}/${reserveName}`, Buffer.alloc(sealReserveBytes), false);
 }

@@ -6,8 +6,9 @@ import fs from 'node:fs';
 import type { Socket } from 'node:net';
 import readline from 'node:readline';
 import { describe, it, type TestContext } from 'node:test';
+import { rehearse } from '../../src/flows/rehearse.js';
 import { filesImage, regFile } from '../unit/criu/images.js';
-import { filesIn, ghostFile, ghostkeep, program, temporaryFolder } from './ghostkeep.js';
+import { filesIn, flows, ghostFile, ghostkeep, program, temporaryFolder } from './ghostkeep.js';
 
 const longestLine = 4096;
 
@@ -194,5 +195,31 @@ describe('the gate protocol', () => {
       /^refuse cannot restore .*ghost-file-1\.img.*\[IMAGE_TRUNCATED\]$/,
     );
     assert.equal(await damaged.end(), 0);
+  });
+});
+
+describe('the rehearsal', () => {
+  it('when it is over, every step was done once, and nothing is left or lost', async t => {
+    const { images } = setting(t);
+    const context = flows();
+    const said: string[] = [];
+    const log = { ...context.log, debug: (text: string) => void said.push(text) };
+    await rehearse({ ...context, log }, images);
+    assert.deepEqual([said, fs.readdirSync(images)], [[], []]);
+
+    fs.mkdirSync(`${images}/ghostkeep`);
+    fs.writeFileSync(`${images}/ghostkeep/manifest.json`, 'of an earlier dump');
+    await rehearse({ ...context, log }, images);
+    assert.deepEqual([said, filesIn(images)], [[], ['ghostkeep/manifest.json']]);
+  });
+
+  it('when it cannot be, that is no failure of the dump', async t => {
+    const { images } = setting(t);
+    const said: string[] = [];
+    const context = flows();
+    const log = { ...context.log, debug: (text: string) => void said.push(text) };
+    fs.writeFileSync(`${images}/ghostkeep`, 'in the way');
+    await rehearse({ ...context, log }, images);
+    assert.match(said.join(), /EEXIST|ENOTDIR/);
   });
 });

@@ -2,6 +2,7 @@ import { GhostkeepError, reasonOf } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
 import { GateDump } from '../../flows/gate.js';
 import { GateRestore } from '../../flows/gate-restore.js';
+import { rehearse } from '../../flows/rehearse.js';
 import { oneOf, parse } from '../args.js';
 import { makeContext } from '../context.js';
 import { GateChannel } from '../gate-channel.js';
@@ -18,7 +19,9 @@ type Answer = (argument: number) => Promise<string[]>;
 export async function gateCommand(args: string[]): Promise<number> {
   const stage = oneOf('gate', 'STAGE', parse('gate', args, {}, 1).positionals[0] ?? '', ['dump', 'restore']);
   const channel = new GateChannel();
-  const log = both(makeLogger({ file: `${images}/ghostkeep.log`, level: 'error' }), {
+  // Written when CRIU has its answer and is at work itself.
+  const file = makeLogger({ file: `${images}/ghostkeep.log`, level: 'error', deferred: true });
+  const log = both(file, {
     debug: () => {},
     info: text => channel.say(`note ${text}`),
     warn: text => channel.say(`warn ${text}`),
@@ -49,6 +52,8 @@ export async function gateCommand(args: string[]): Promise<number> {
           finish: async () => [],
         };
 
+  await file.prepare();
+  if (stage === 'dump') await rehearse(context, images);
   channel.ready();
   for (let line = await channel.next(); line !== undefined; line = await channel.next()) {
     const [request = '', argument = ''] = line.split(' ');
@@ -62,6 +67,7 @@ export async function gateCommand(args: string[]): Promise<number> {
       log.error(reasonOf(error), ours ? { code: ours.code, subject: ours.subject } : {});
       channel.say(`refuse ${reasonOf(error)}${ours ? ` [${ours.code}]` : ''}`);
     }
+    await file.flush();
   }
   // CRIU went away without a word: the dump is none.
   if (stage === 'dump' && !finished) dump.finish(1);

@@ -8,7 +8,7 @@ start_on() {
 	shift 2
 	make_filesystem "$filesystem"
 	mkdir "$source"
-	chmod 1777 "$source"
+	[ "$RUN_AS" = 0 ] || chmod 777 "$source"
 	at_exit rm -rf "$source"
 	make_bundle "$WORK/$name" run /data "$@"
 	jq --arg source "$source" --argjson user "$RUN_AS" '.process.user = {uid: $user, gid: $user} |
