@@ -3,6 +3,9 @@
  * Errors are Node's, with their errno (`code: 'ENOENT'`): the flow that asked translates.
  */
 
+/** What tells one inode from another: identity.ts. */
+export type Identity = Pick<FileStat, 'dev' | 'ino' | 'birthtimeNs' | 'ctimeNs'>;
+
 export interface FileStat {
   dev: bigint;
   ino: bigint;
@@ -80,7 +83,7 @@ export interface ProcessView {
   /** statfs(2) f_type */
   filesystemMagic(pid: number, link: string): bigint;
   /** Identity of what PATH names below the process's root, symbolic links resolved inside it; undefined if nothing. */
-  statInRoot(pid: number, path: Buffer): { dev: bigint; ino: bigint } | undefined;
+  statInRoot(pid: number, path: Buffer): Identity | undefined;
   /**
    * Other names of an inode on a mount, absolute in the process's mount namespace: looked for first in the folder of
    * NEAR, then on the whole mount, but among no more than `limit` files.
@@ -89,7 +92,7 @@ export interface ProcessView {
   namesOf(
     pid: number,
     mountPoint: Buffer,
-    inode: { dev: bigint; ino: bigint; nlink: number },
+    inode: Identity & { nlink: number },
     near: Buffer,
     limit: number,
   ): { names: Buffer[]; complete: boolean; looked: number };

@@ -1,5 +1,6 @@
 import type { KeyPath, LinkedGroup, ManifestGhost } from '../base/documents/generated/manifest.js';
 import type { FileStat, IdMap } from '../base/host.js';
+import { birthOf } from '../base/identity.js';
 import { pathFromText, pathToText } from '../base/path-bytes.js';
 import { showDev, showTime } from '../base/units.js';
 import type { ExternalGhost, RenamedFile } from '../criu/seal-plan.js';
@@ -16,6 +17,7 @@ export function describeGhost(
   image: string,
 ): ManifestGhost {
   const { ghost, stat, fd } = pinned;
+  const birth = birthOf(stat);
   const xattrs = context.host.engine.xattrs(fd);
   const inodeFlags = context.host.engine.flags(fd);
   const group = ghost.class === 'linked' ? describeGroup(ghost, stat) : undefined;
@@ -29,7 +31,7 @@ export function describeGhost(
     physicalDev: showDev(physicalDev(pinned)),
     atime: showTime(stat.atimeNs),
     mtime: showTime(stat.mtimeNs),
-    ...(stat.birthtimeNs > 0n ? { birth: showTime(stat.birthtimeNs) } : {}),
+    ...(birth === undefined ? {} : { birth: showTime(birth) }),
     ...(group ? { linked: group } : {}),
     paths: (group ? [] : ghost.mounts).map(mount => ({
       key: externalKey(mount.id, stat.ino),

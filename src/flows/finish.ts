@@ -1,7 +1,9 @@
 /** Finish a dump whose ghosts are still held by pins: copy what is not copied yet, then seal. Can be repeated. */
 import type { Manifest, ManifestGhost } from '../base/documents/generated/manifest.js';
 import { GhostkeepError, translate } from '../base/errors.js';
-import { showDev } from '../base/units.js';
+import type { FileStat } from '../base/host.js';
+import { birthOf } from '../base/identity.js';
+import { showDev, showTime } from '../base/units.js';
 import { folder } from '../image/layout.js';
 import { readJournal, writeJournal } from '../image/manifest.js';
 import { type Policy, resolvePolicy } from '../oci/policy.js';
@@ -55,6 +57,16 @@ function assertOwnFolder({ host }: Context, images: string): void {
   );
 }
 
+/** On overlayfs a file that was copied up since has another birth: the container ran on after the pin. */
+function isEntryOf(entry: ManifestGhost, stat: FileStat): boolean {
+  const birth = entry.filesystem === 'overlay' ? undefined : birthOf(stat);
+  return (
+    stat.ino === BigInt(entry.ino) &&
+    showDev(stat.dev) === entry.dev &&
+    (entry.birth === undefined || birth === undefined || showTime(birth) === entry.birth)
+  );
+}
+
 /** The holder of the pins may be another process: `ghostkeep checkpoint`, waiting. */
 function openPin({ host: { processes } }: Context, entry: ManifestGhost): Copy {
   const subject = `${entry.dev}/${entry.ino}`;
@@ -69,7 +81,7 @@ function openPin({ host: { processes } }: Context, entry: ManifestGhost): Copy {
     if (processes.startTime(pin.pid) === pin.startTime) {
       const fd = processes.pin(pin.pid, `fd/${pin.fd}`);
       const stat = processes.statPin(fd);
-      if (stat.ino === BigInt(entry.ino) && showDev(stat.dev) === entry.dev) return { entry, fd, stat };
+      if (isEntryOf(entry, stat)) return { entry, fd, stat };
       processes.unpin(fd);
     }
   } catch (error) {

@@ -1,5 +1,6 @@
 import { errnoOf, GhostkeepError, translate } from '../base/errors.js';
 import type { FileStat, ProcessView } from '../base/host.js';
+import { isSameInode } from '../base/identity.js';
 import { type Ghost, pathOf, showIdentity } from '../ghost/ghost.js';
 
 /** A ghost and our descriptor on it: from here on it cannot vanish. */
@@ -33,7 +34,7 @@ function pinGhost(processes: ProcessView, ghost: Ghost): PinnedGhost {
     try {
       const fd = processes.pin(pid, link);
       const stat = processes.statPin(fd);
-      if (stat.dev === ghost.stat.dev && stat.ino === ghost.stat.ino) return { ghost, fd, stat };
+      if (isSameInode(stat, ghost.stat)) return { ghost, fd, stat };
       processes.unpin(fd);
     } catch (error) {
       failure = error;

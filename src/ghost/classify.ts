@@ -1,4 +1,5 @@
 import type { FileStat, ProcessView } from '../base/host.js';
+import { isSameInode } from '../base/identity.js';
 import type { GhostClass } from './ghost.js';
 import { isRegular } from './kind.js';
 import { isSillyName, looksDeleted, nfsMagic } from './links.js';
@@ -20,5 +21,5 @@ export function classify(
     return processes.filesystemMagic(pid, link) === nfsMagic ? 'silly-renamed' : undefined;
   if (!looksDeleted(target)) return undefined;
   const named = processes.statInRoot(pid, target);
-  return named && named.dev === stat.dev && named.ino === stat.ino ? undefined : 'linked';
+  return named && isSameInode(named, stat) ? undefined : 'linked';
 }

@@ -5,6 +5,7 @@
 import type { Unseen } from '../base/documents/generated/scan.js';
 import { errnoOf, reasonOf } from '../base/errors.js';
 import type { FileMap, FileStat, ProcessView } from '../base/host.js';
+import { isSameInode } from '../base/identity.js';
 import { classify } from './classify.js';
 import type { Ghost, GhostClass, Holder } from './ghost.js';
 import { decideKeep } from './keep.js';
@@ -32,7 +33,8 @@ export function findGhosts(processes: ProcessView, pids: readonly number[]): Fou
 
 class Search {
   readonly unseen: Unseen[] = [];
-  readonly #ghosts = new Map<string, Ghost>();
+  /** By device and number; more than one only where a server gave a number out again. */
+  readonly #ghosts = new Map<string, Ghost[]>();
   readonly #files = new OpenFiles();
   readonly #liveMaps = new Set<string>();
   readonly #pids: number[] = [];
@@ -51,7 +53,7 @@ class Search {
 
   finish(): Ghost[] {
     this.#mounts.settle(this.#pids);
-    const ghosts = [...this.#ghosts.values()];
+    const ghosts = [...this.#ghosts.values()].flat();
     const budget = new SearchBudget();
     for (const ghost of ghosts) decideKeep(ghost, this.#files, this.#mounts, this.processes, budget);
     return ghosts;
@@ -114,8 +116,9 @@ class Search {
 
   /** The same inode through several holders, processes and mounts is one ghost. */
   #add(ghostClass: GhostClass, stat: FileStat, holder: Holder, mountId?: number): void {
-    const identity = `${stat.dev}/${stat.ino}`;
-    let ghost = this.#ghosts.get(identity);
+    const pair = `${stat.dev}/${stat.ino}`;
+    const known = this.#ghosts.get(pair) ?? [];
+    let ghost = known.find(other => isSameInode(other.stat, stat));
     if (!ghost) {
       ghost = {
         class: ghostClass,
@@ -126,7 +129,7 @@ class Search {
         keep: 'ghostkeep',
         why: '',
       };
-      this.#ghosts.set(identity, ghost);
+      this.#ghosts.set(pair, [...known, ghost]);
     }
     ghost.holders.push(holder);
     this.#mounts.attach(ghost, holder, mountId);

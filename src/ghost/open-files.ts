@@ -1,4 +1,5 @@
-import type { FileStat } from '../base/host.js';
+import type { FileStat, Identity } from '../base/host.js';
+import { isSameInode } from '../base/identity.js';
 
 export interface OpenFile {
   pid: number;
@@ -15,26 +16,21 @@ const devFuse = 0x0ae5n;
 export class OpenFiles {
   /** Someone among the searched processes holds /dev/fuse: reading from a FUSE mount may wait for a frozen process. */
   servesFuse = false;
-  readonly #byIno = new Map<bigint, Map<bigint, OpenFile[]>>();
+  readonly #byIno = new Map<bigint, { stat: Identity; opened: OpenFile[] }[]>();
 
   add(pid: number, link: string, stat: FileStat): void {
     if (stat.rdev === devFuse) this.servesFuse = true;
-    let devices = this.#byIno.get(stat.ino);
-    if (!devices) {
-      devices = new Map();
-      this.#byIno.set(stat.ino, devices);
-    }
-    // All of them: the same file may be open through several mounts.
-    const opened = devices.get(stat.dev);
-    if (opened) opened.push({ pid, link });
-    else devices.set(stat.dev, [{ pid, link }]);
+    const files = this.#byIno.get(stat.ino) ?? [];
+    this.#byIno.set(stat.ino, files);
+    // All holders of each: the same file may be open through several mounts.
+    const known = files.find(file => isSameInode(file.stat, stat));
+    if (known) known.opened.push({ pid, link });
+    else files.push({ stat, opened: [{ pid, link }] });
   }
 
-  /** Files with this inode number on another device. */
-  namesakes(stat: Pick<FileStat, 'dev' | 'ino'>): OpenFile[] {
-    const devices = this.#byIno.get(stat.ino);
-    return devices && devices.size > 1
-      ? [...devices].filter(([dev]) => dev !== stat.dev).flatMap(([, opened]) => opened)
-      : [];
+  /** Other files with this inode number: on another device, or of another birth. */
+  namesakes(stat: Identity): OpenFile[] {
+    const files = this.#byIno.get(stat.ino) ?? [];
+    return files.filter(file => !isSameInode(file.stat, stat)).flatMap(({ opened }) => opened);
   }
 }

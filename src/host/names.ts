@@ -4,15 +4,13 @@
  */
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
+import type { Identity } from '../base/host.js';
+import { isSameInode } from '../base/identity.js';
 import { openInRoot } from './native.js';
 
 const slash = Buffer.from('/');
 
-interface Inode {
-  dev: bigint;
-  ino: bigint;
-  nlink: number;
-}
+type Inode = Identity & { nlink: number };
 
 /** @param root a folder in which mountPoint and near are absolute. See ProcessView.namesOf. */
 export function namesOf(
@@ -90,7 +88,7 @@ class NameSearch {
 
   #isNameOf(place: Buffer, full: Buffer): boolean {
     const stat = fs.lstatSync(place, { bigint: true, throwIfNoEntry: false });
-    if (!stat || stat.dev !== this.inode.dev || stat.ino !== this.inode.ino) return false;
+    if (!stat || !isSameInode(stat, this.inode)) return false;
     return !this.names.some(known => known.equals(full));
   }
 }

@@ -1,5 +1,5 @@
 import fs from 'node:fs';
-import type { FdInfo, FileMap, FileStat, IdMap, Mount, ProcessView } from '../base/host.js';
+import type { FdInfo, FileMap, FileStat, Identity, IdMap, Mount, ProcessView } from '../base/host.js';
 import { parseIdMap } from './id-map.js';
 import { parseMaps } from './maps.js';
 import { parseMountinfo } from './mountinfo.js';
@@ -123,14 +123,13 @@ export class LinuxProcesses implements ProcessView {
     return fs.statfsSync(`/proc/${pid}/${link}`, { bigint: true }).type;
   }
 
-  statInRoot(pid: number, path: Buffer): { dev: bigint; ino: bigint } | undefined {
+  statInRoot(pid: number, path: Buffer): Identity | undefined {
     const root = fs.openSync(`/proc/${pid}/root`, O_RDONLY);
     try {
       const fd = openInRoot(root, path);
       if (fd === undefined) return undefined;
       try {
-        const { dev, ino } = fs.fstatSync(fd, { bigint: true });
-        return { dev, ino };
+        return toFileStat(fs.fstatSync(fd, { bigint: true }));
       } finally {
         fs.closeSync(fd);
       }
@@ -142,7 +141,7 @@ export class LinuxProcesses implements ProcessView {
   namesOf(
     pid: number,
     mountPoint: Buffer,
-    inode: { dev: bigint; ino: bigint; nlink: number },
+    inode: Identity & { nlink: number },
     near: Buffer,
     limit: number,
   ): { names: Buffer[]; complete: boolean; looked: number } {

@@ -115,6 +115,25 @@ describe('finishDump', () => {
     assert.equal(processes.pins.size, 0);
   });
 
+  it('when its descriptor has the number but another birth, it is another file, but for one that overlayfs copied up', async () => {
+    const born = (filesystem: string) =>
+      held({
+        ghosts: [
+          aManifestGhost({
+            ino: 1,
+            birth: '9.000000000',
+            filesystem,
+            image: 'ghostkeep/pending-1.img',
+            pin: { pid: 500, fd: 20, startTime: '77' },
+          }),
+        ],
+      });
+    await assert.rejects(finishDump(born('ext4').context, images), ghostkeepError('HOLDER_GONE'));
+    const overlay = born('overlay');
+    await finishDump(overlay.context, images).catch(() => {});
+    assert.equal(overlay.context.host.engine.dumps, 1);
+  });
+
   it('when the journal names no pin, it says so', async () => {
     const { context } = held({ ghosts: [aManifestGhost({ image: 'ghostkeep/pending-1.img' })] });
     await assert.rejects(finishDump(context, images), ghostkeepError('HOLDER_GONE', 'names no pin'));

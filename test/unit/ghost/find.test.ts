@@ -40,6 +40,17 @@ describe('findGhosts', () => {
     assert.equal(ghosts[0]?.keep, 'ghostkeep');
   });
 
+  it('when a server has given an inode number out again, two births are two ghosts, and CRIU has to tell them apart', () => {
+    const old = opened(fakeFile({ birthtimeNs: 1n }), deleted);
+    const young = opened(fakeFile({ birthtimeNs: 2n, content: Buffer.from('other') }), '/data/new (deleted)');
+    const found = findIn({ fds: { 3: old, 4: young, 5: old } });
+    assert.deepEqual(
+      found.ghosts.map(ghost => ghost.holders.map(({ fd }) => fd)),
+      [[3, 5], [4]],
+    );
+    assert.deepEqual(summary(found), ['unlinked: criu', 'unlinked: criu']);
+  });
+
   it('when the same inode has many holders, it is one ghost with all of them, and a key a mount', () => {
     const { processes } = fakeHost();
     const file = fakeFile();

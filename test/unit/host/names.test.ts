@@ -21,8 +21,8 @@ function linked(...names: (string | Buffer)[]) {
   fs.writeFileSync(first, 'ghost');
   for (const name of names) fs.linkSync(first, at(name));
   fs.rmSync(first);
-  const { dev, ino } = fs.statSync(at(names[0] as string), { bigint: true });
-  return { dev, ino, nlink: names.length };
+  const { dev, ino, birthtimeNs, ctimeNs } = fs.statSync(at(names[0] as string), { bigint: true });
+  return { dev, ino, birthtimeNs, ctimeNs, nlink: names.length };
 }
 
 const slash = Buffer.from('/');
