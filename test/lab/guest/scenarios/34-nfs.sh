@@ -72,7 +72,7 @@ owned_by_another_on() {
 	expect_fail runc --log "$WORK/$name/restore.log" restore -d --bundle "$WORK/$name" \
 		--image-path "$images" --work-path "$images" "$name"
 	grep -a Error "$images/restore.log" | head -n 3
-	expect_line "$images/restore.log" "Error .*"
+	expect_line "$images/restore.log" "Error .*(ownership|ermission)"
 }
 
 for filesystem in nfs3 nfs3-squash nfs4.2 nfs4.2-squash; do

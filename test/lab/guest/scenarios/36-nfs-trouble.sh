@@ -1,0 +1,75 @@
+# shellcheck shell=bash
+# weight: 150
+# An NFS server that does not answer while a container is dumped, and one that
+# has lost the file: an error by a deadline that names the ghost, and the
+# container runs on.
+
+# shellcheck source-path=SCRIPTDIR source=../filesystems.sh
+. "$GUEST/filesystems.sh"
+# shellcheck source-path=SCRIPTDIR source=../bind-data.sh
+. "$GUEST/bind-data.sh"
+
+# How long a checkpoint may take to give up, under emulation, in seconds: the
+# gate waits for 30 without a sign of life, the mounts are soft.
+PATIENCE=120
+
+expect_given_up() {
+	local name=$1 images=$2 started
+	started=$(now_ms)
+	DEADLINE=$PATIENCE expect_fail checkpoint_container runc "$name" "$images"
+	say "given up after $(seconds_since "$started") s"
+	[ ! -e "$images/ghostkeep/manifest.json" ] || fail "there is a manifest"
+	grep -a "ghostkeep" "$images/dump.log" | tail -n 3
+}
+
+stop_server() {
+	rpc.nfsd 0 || fail "the server cannot be stopped"
+}
+
+start_server() {
+	rpc.nfsd 4
+}
+
+# What the client has in its cache it would give without asking anybody.
+forget_caches() {
+	sync
+	echo 3 >/proc/sys/vm/drop_caches
+}
+
+does_not_answer() {
+	local filesystem=$1 name=silent-$1 images=$WORK/silent-$1.images
+	with_ghostkeep
+	start_on "$filesystem" "$name" dense-16m small
+	forget_caches
+	at_exit start_server
+	stop_server
+	expect_given_up "$name" "$images"
+	expect_line "$images/dump.log" "[Gg]hostkeep.*(nothing moved|cannot|no answer|silent)"
+	start_server
+	wait_for 90 "heartbeat after the server is back" heartbeat "$name"
+	check_verdict runc "$name"
+}
+
+heartbeat() {
+	local before
+	before=$(cat "$(data_of runc "$1")/alive") || return 1
+	sleep 1
+	[ "$(cat "$(data_of runc "$1")/alive")" \> "$before" ]
+}
+
+# Somebody tidies up on the server, where nobody knows what .nfsXXXX is for.
+has_lost_the_file() {
+	local filesystem=$1 name=stale-$1 images=$WORK/stale-$1.images
+	with_ghostkeep
+	start_on "$filesystem" "$name" dense-16m
+	forget_caches
+	rm "$FS/ext4/$filesystem/export/$name"/.nfs*
+	expect_given_up "$name" "$images"
+	expect_line "$images/dump.log" "[Gg]hostkeep.*(ESTALE|[Ss]tale)"
+	heartbeat "$name" || fail "the container does not run on"
+}
+
+check nfs3 "the server has lost the file" has_lost_the_file nfs3
+check nfs4.2 "the server has lost the file" has_lost_the_file nfs4.2
+check nfs4.2 "the server does not answer" does_not_answer nfs4.2
+check nfs3 "the server does not answer" does_not_answer nfs3
