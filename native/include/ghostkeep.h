@@ -200,8 +200,36 @@ int gk_open_in_root(int root_fd, const char *path, int *fd,
  */
 int gk_open_as_owner(int path_fd, int *fd, struct gk_report *report);
 
+struct gk_open_file {
+	uint64_t fd;
+	uint64_t dev;
+	uint64_t ino;
+};
+
+struct gk_open_counts {
+	uint32_t looked;		/* descriptors this call went through; 0 at the end */
+	uint32_t files;			/* entries of files */
+	uint32_t suspects;		/* entries of suspects */
+};
+
+/*
+ * Look through the next descriptors of a process, at most capacity of them.
+ * dir_fd is its /proc/PID/fd, open for reading, and its offset moves on.
+ * Nothing is opened.
+ *
+ * What cannot be a ghost goes to files, if it is a file. Everything else is a
+ * suspect, and what it is is the caller's to decide: link count 0; a regular
+ * file whose name ends as that of a deleted or silly-renamed one; whatever stat
+ * or readlink failed for, so that the caller meets the error; and character
+ * devices, one of which may be /dev/fuse. A file that has links and a name of
+ * another form is in none of the three classes of ghosts: nothing is lost here.
+ */
+int gk_open_files(int dir_fd, uint32_t capacity, struct gk_open_file *files,
+		  uint32_t *suspects, struct gk_open_counts *counts,
+		  struct gk_report *report);
+
 /* sizeof(struct gk_report) in the low 16 bits, above it GK_ABI, which changes with this file. */
-#define GK_ABI 3
+#define GK_ABI 4
 uint32_t gk_abi(void);
 
 #endif

@@ -3,6 +3,10 @@
  * Errors are Node's, with their errno (`code: 'ENOENT'`): the flow that asked translates.
  */
 
+import type { Engine } from './engine.js';
+
+export type * from './engine.js';
+
 /** What tells one inode from another: identity.ts. */
 export type Identity = Pick<FileStat, 'dev' | 'ino' | 'birthtimeNs' | 'ctimeNs'>;
 
@@ -56,6 +60,14 @@ export interface IdMap {
   gid(hostId: number): number;
 }
 
+/** What one look through all descriptors of a process shows. */
+export interface OpenFds {
+  /** May hold a ghost or /dev/fuse, or could not be looked at: each wants a look of its own. */
+  suspects: number[];
+  /** All others, three numbers each: fd, dev, ino. A process may have a million. */
+  others: BigUint64Array;
+}
+
 export interface ProcessView {
   /** Pids in /proc, ascending. */
   listPids(): number[];
@@ -71,6 +83,8 @@ export interface ProcessView {
   tracer(pid: number): number;
   parent(pid: number): number;
   fds(pid: number): number[];
+  /** Look through all descriptors; opens nothing. Whatever is no suspect is no ghost (ghostkeep.h, gk_open_files). */
+  openFds(pid: number): OpenFds;
   maps(pid: number): FileMap[];
   fdInfo(pid: number, fd: number): FdInfo;
   mounts(pid: number): Mount[];
@@ -103,65 +117,6 @@ export interface ProcessView {
   /** The mount id a link's file is open through; opens with O_PATH, which acts on nothing. */
   mountThrough(pid: number, link: string): number;
   self(): number;
-}
-
-export type EngineName = 'auto' | 'fiemap' | 'seek' | 'read';
-export type CopyWay = 'reflink' | 'copy_file_range' | 'read/write';
-
-export interface EngineReport {
-  dataBytes: bigint;
-  chunks: bigint;
-  unwrittenBytes: bigint;
-  imageBytes: bigint;
-  size: bigint;
-  failedOffset: bigint;
-  engine: EngineName;
-  fallbacks: number;
-  ways: CopyWay[];
-  crc32c: number;
-  /** Of dump: why this engine, and where another gave up. */
-  why: string;
-}
-
-export interface Extent {
-  offset: bigint;
-  length: bigint;
-  kind: 'data' | 'unwritten';
-}
-
-/** Called now and then while an engine call runs; `done` is bytes so far. */
-export type OnProgress = (done: bigint) => void;
-
-/** The native library: one call a ghost. Rejects with an errno error whose message is the engine's line. */
-export interface Engine {
-  dump(
-    request: {
-      ghostFd: number;
-      imageFd: number;
-      engine: EngineName;
-      size: bigint;
-      header: Uint8Array;
-      chunked: boolean;
-      /** Leave out blocks of zeroes inside data, too. */
-      detectZeroes: boolean;
-    },
-    onProgress?: OnProgress,
-  ): Promise<EngineReport>;
-  check(imageFd: number, onProgress?: OnProgress): Promise<EngineReport>;
-  digest(fd: number, onProgress?: OnProgress): Promise<EngineReport>;
-  restore(imageFd: number, fileFd: number, onProgress?: OnProgress): Promise<EngineReport>;
-  extents(fd: number, engine: EngineName, size: bigint): Iterable<Extent>;
-  chunks(imageFd: number): Iterable<Extent>;
-  /** What is allocated but no data: unwritten ranges, and all past size. Undefined where no map tells. */
-  allocation(fd: number, size: bigint): Iterable<Extent> | undefined;
-  /** Allocate without changing what is there, or the size. */
-  allocate(fd: number, offset: bigint, length: bigint): void;
-  setTimes(fd: number, atime: string, mtime: string): void;
-  /** Inode flags (chattr(1)) that can be given to another file; 0 where the file system has none. */
-  flags(fd: number): number;
-  setFlags(fd: number, flags: number): void;
-  xattrs(fd: number): Record<string, Buffer>;
-  setXattr(fd: number, name: string, value: Buffer): void;
 }
 
 /** Files of ours: image directories, records. Paths are text: we made them. */

@@ -54,13 +54,16 @@ class Search {
   finish(): Ghost[] {
     this.#mounts.settle(this.#pids);
     const ghosts = [...this.#ghosts.values()].flat();
+    this.#files.settle(new Set(ghosts.map(ghost => ghost.stat.ino)));
     const budget = new SearchBudget();
     for (const ghost of ghosts) decideKeep(ghost, this.#files, this.#mounts, this.processes, budget);
     return ghosts;
   }
 
   #descriptors(pid: number): void {
-    for (const fd of this.processes.fds(pid)) {
+    const { suspects, others } = this.processes.openFds(pid);
+    this.#files.addAll(pid, others);
+    for (const fd of suspects) {
       this.#entry(pid, `fd ${fd}`, () => {
         const link = `fd/${fd}`;
         const stat = this.processes.stat(pid, link);

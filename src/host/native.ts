@@ -9,7 +9,7 @@ import { findBeside } from './beside.js';
 
 const reportBytes = 304;
 /** Version of the header and size of its report, as gk_abi puts them together. */
-const abi = (3 << 16) | reportBytes;
+const abi = (4 << 16) | reportBytes;
 const messageOffset = 64;
 const engineNames: EngineName[] = ['auto', 'fiemap', 'seek', 'read'];
 const ways: [number, CopyWay][] = [
@@ -38,6 +38,7 @@ const signatures = {
   gk_get_xattr: 'int gk_get_xattr(int, str, void *, void *, void *)',
   gk_set_xattr: 'int gk_set_xattr(int, str, void *, uint64_t, void *)',
   gk_open_as_owner: 'int gk_open_as_owner(int, void *, void *)',
+  gk_open_files: 'int gk_open_files(int, uint32_t, void *, void *, void *, void *)',
   gk_open_in_root: 'int gk_open_in_root(int, void *, void *, void *)',
 } as const;
 

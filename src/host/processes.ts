@@ -1,15 +1,24 @@
 import fs from 'node:fs';
-import type { FdInfo, FileMap, FileStat, Identity, IdMap, Mount, ProcessView } from '../base/host.js';
+import type {
+  FdInfo,
+  FileMap,
+  FileStat,
+  Identity,
+  IdMap,
+  Mount,
+  OpenFds,
+  ProcessView,
+} from '../base/host.js';
 import { parseIdMap } from './id-map.js';
 import { parseMaps } from './maps.js';
 import { parseMountinfo } from './mountinfo.js';
 import { namesOf } from './names.js';
-import { openAsOwner, openInRoot } from './native.js';
+import { openInRoot } from './native.js';
+import { readOpenFds } from './open-fds.js';
+import { openToPin, pathOnly } from './pin.js';
 import { toFileStat } from './stat.js';
 
-const noAtime = 0o1000000; // O_NOATIME, which node:fs only names where the build knew it
-const pathOnly = 0o10000000; // O_PATH
-const { O_RDONLY, O_NONBLOCK, O_NOCTTY } = fs.constants;
+const { O_RDONLY } = fs.constants;
 
 /** /proc, read synchronously: these files come from the kernel's memory, and a promise costs more than the read. */
 export class LinuxProcesses implements ProcessView {
@@ -82,17 +91,20 @@ export class LinuxProcesses implements ProcessView {
     return numbers(fs.readdirSync(`/proc/${pid}/fd`));
   }
 
+  openFds(pid: number): OpenFds {
+    return readOpenFds(`/proc/${pid}/fd`);
+  }
+
   maps(pid: number): FileMap[] {
     return parseMaps(fs.readFileSync(`/proc/${pid}/maps`));
   }
 
   fdInfo(pid: number, fd: number): FdInfo {
     const text = fs.readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'latin1');
-    const field = (name: string) => new RegExp(`^${name}:\\s*(\\S+)`, 'm').exec(text)?.[1] ?? '0';
     return {
-      mountId: Number(field('mnt_id')),
-      flags: Number.parseInt(field('flags'), 8),
-      position: BigInt(field('pos')),
+      mountId: Number(field(text, mountIdField)),
+      flags: Number.parseInt(field(text, flagsField), 8),
+      position: BigInt(field(text, positionField)),
     };
   }
 
@@ -149,20 +161,7 @@ export class LinuxProcesses implements ProcessView {
   }
 
   pin(pid: number, link: string): number {
-    const path = `/proc/${pid}/${link}`;
-    // Opening a FIFO waits and opening a device acts: only regular files are ever opened.
-    if (!fs.statSync(path).isFile())
-      throw Object.assign(new Error(`${path} is not a regular file`), { code: 'EINVAL' });
-    try {
-      return fs.openSync(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | noAtime);
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      // O_NOATIME is for the owner and CAP_FOWNER (open(2)).
-      if (code === 'EPERM') return fs.openSync(path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
-      // A server with root_squash: root is nobody there.
-      if (code === 'EACCES') return pinAsOwner(path, error);
-      throw error;
-    }
+    return openToPin(`/proc/${pid}/${link}`);
   }
 
   unpin(fd: number): void {
@@ -187,16 +186,13 @@ export class LinuxProcesses implements ProcessView {
   }
 }
 
-function pinAsOwner(path: string, refusal: unknown): number {
-  let named: number | undefined;
-  try {
-    named = fs.openSync(path, pathOnly);
-    return openAsOwner(named);
-  } catch {
-    throw refusal;
-  } finally {
-    if (named !== undefined) fs.closeSync(named);
-  }
+/** Source: proc_pid_fdinfo(5) */
+const mountIdField = /^mnt_id:\s*(\S+)/m;
+const flagsField = /^flags:\s*(\S+)/m;
+const positionField = /^pos:\s*(\S+)/m;
+
+function field(text: string, pattern: RegExp): string {
+  return pattern.exec(text)?.[1] ?? '0';
 }
 
 function numbers(names: string[]): number[] {

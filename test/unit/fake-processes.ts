@@ -1,5 +1,5 @@
 /** An in-memory /proc: processes are declared in a few lines, everything not declared is ENOENT. */
-import type { FdInfo, FileMap, FileStat, IdMap, Mount, ProcessView } from '../../src/base/host.js';
+import type { FdInfo, FileMap, FileStat, IdMap, Mount, OpenFds, ProcessView } from '../../src/base/host.js';
 import { makeDev } from '../../src/base/units.js';
 import type { MemoryFiles } from './memory-files.js';
 
@@ -140,6 +140,20 @@ export class FakeProcesses implements ProcessView {
   commandLine = (pid: number) => this.#get(pid).commandLine ?? [];
   parent = (pid: number) => this.#get(pid).parent ?? 1;
   fds = (pid: number) => Object.keys(this.#get(pid, 'fds').fds ?? {}).map(Number);
+  /** As ghostkeep.h promises of gk_open_files. */
+  openFds(pid: number): OpenFds {
+    const suspects: number[] = [];
+    const others: bigint[] = [];
+    for (const fd of this.fds(pid)) {
+      const { file, name } = this.#open(pid, `fd/${fd}`);
+      const { nlink, mode, dev, ino } = file.stat;
+      const unseen = this.#get(pid).fails?.[`stat fd/${fd}`] ?? this.#get(pid).fails?.[`readLink fd/${fd}`];
+      const lost = / \(deleted\)$|\/\.nfs.{24}$/is.test(name.toString('latin1'));
+      if (unseen || nlink === 0 || lost || (mode & 0o170000) === 0o020000) suspects.push(fd);
+      else others.push(BigInt(fd), dev, ino);
+    }
+    return { suspects, others: BigUint64Array.from(others) };
+  }
   maps = (pid: number): FileMap[] =>
     (this.#get(pid, 'maps').maps ?? []).map(({ address, opened: { file, name }, ...map }) => ({
       address,

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: MIT
+/* A process may have a million descriptors, and nearly none of them is a ghost. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "report.h"
+
+#define SUSPECT (UINT64_C(1) << 63)	/* both in gk_open_file.fd, until they are told apart */
+#define NO_FILE (UINT64_C(1) << 62)
+#define LIST_BYTES 32768
+#define LINK_BYTES 4097			/* the kernel shows a page at most; longer is an error */
+#define WORTH_A_THREAD 256		/* starting one costs what 20 descriptors cost */
+
+/* Of a name that no longer leads to its file. Sources: fs/d_path.c; fs/nfs/unlink.c. */
+static const char deleted[] = " (deleted)";
+static const char silly[] = "/.nfs";
+#define SILLY_BYTES (sizeof(silly) - 1 + 24)
+
+struct part {
+	int dir_fd;
+	struct gk_open_file *files;
+	uint32_t count;
+};
+
+static int looks_lost(const char *target, size_t used)
+{
+	if (used >= sizeof(deleted) - 1 &&
+	    !memcmp(target + used - (sizeof(deleted) - 1), deleted, sizeof(deleted) - 1))
+		return 1;
+	return used >= SILLY_BYTES &&
+	       !strncasecmp(target + used - SILLY_BYTES, silly, sizeof(silly) - 1);
+}
+
+/*
+ * Sockets, pipes and eventfds: no file with a path, and nothing more to ask. A path
+ * begins with a slash, so no name that a container chooses looks like these.
+ */
+static int is_path(const char *target)
+{
+	static const char *const others[] = { "socket:[", "pipe:[", "anon_inode:" };
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
+		if (!strncmp(target, others[i], strlen(others[i])))
+			return 0;
+	return 1;
+}
+
+/* Whatever cannot be seen is a suspect: the caller looks itself, and gets the same error. */
+static void look(int dir_fd, struct gk_open_file *file)
+{
+	char target[LINK_BYTES + 1];
+	char name[24];
+	struct stat st;
+	ssize_t length;
+
+	snprintf(name, sizeof(name), "%llu", (unsigned long long)file->fd);
+	length = readlinkat(dir_fd, name, target, LINK_BYTES);
+	if (length < 0 || length == LINK_BYTES) {
+		file->fd |= SUSPECT;
+		return;
+	}
+	target[length] = '\0';
+	if (!is_path(target)) {
+		file->fd |= NO_FILE;
+		return;
+	}
+	if (fstatat(dir_fd, name, &st, 0)) {
+		file->fd |= SUSPECT;
+		return;
+	}
+	file->dev = st.st_dev;
+	file->ino = st.st_ino;
+	/* a character device may be /dev/fuse, which the caller wants to know of */
+	if (st.st_nlink == 0 || S_ISCHR(st.st_mode) ||
+	    (S_ISREG(st.st_mode) && looks_lost(target, (size_t)length)))
+		file->fd |= SUSPECT;
+}
+
+static void *look_at_all(void *argument)
+{
+	const struct part *part = argument;
+
+	for (uint32_t i = 0; i < part->count; i++)
+		look(part->dir_fd, &part->files[i]);
+	return NULL;
+}
+
+/* Half of them on another processor; where no thread can be had, all on this one. */
+static void look_in_parallel(int dir_fd, struct gk_open_file *files, uint32_t count)
+{
+	struct part mine = { dir_fd, files, count };
+	struct part other = { dir_fd, NULL, 0 };
+	pthread_t thread;
+	int started = 0;
+
+	if (count >= WORTH_A_THREAD) {
+		other.count = count / 2;
+		other.files = files + count - other.count;
+		started = !pthread_create(&thread, NULL, look_at_all, &other);
+		if (started)
+			mine.count -= other.count;
+	}
+	look_at_all(&mine);
+	if (started)
+		pthread_join(thread, NULL);
+}
+
+static int parse_number(const char *name, uint64_t *number)
+{
+	char *end;
+
+	if (*name < '0' || *name > '9')
+		return 0;
+	errno = 0;
+	*number = strtoull(name, &end, 10);
+	return !errno && !*end && *number <= UINT32_MAX;
+}
+
+/* The next numbers of the directory; its offset is left behind the last one that was taken. */
+static int list(int dir_fd, struct gk_open_file *files, uint32_t capacity, uint32_t *count)
+{
+	char buffer[LIST_BYTES] __attribute__((aligned(8)));
+	long length;
+
+	*count = 0;
+	while (*count < capacity) {
+		length = syscall(SYS_getdents64, dir_fd, buffer, sizeof(buffer));
+		if (length < 0)
+			return -errno;
+		if (length == 0)
+			return 0;
+		for (long at = 0; at < length;) {
+			const struct dirent64 *entry = (const void *)(buffer + at);
+
+			at += entry->d_reclen;
+			if (parse_number(entry->d_name, &files[*count].fd))
+				*count += 1;
+			if (*count == capacity) {
+				if (at < length && lseek(dir_fd, entry->d_off, SEEK_SET) < 0)
+					return -errno;
+				return 0;
+			}
+		}
+	}
+	return 0;
+}
+
+GK_PUBLIC int gk_open_files(int dir_fd, uint32_t capacity, struct gk_open_file *files,
+			    uint32_t *suspects, struct gk_open_counts *counts,
+			    struct gk_report *report)
+{
+	int err;
+
+	memset(report, 0, sizeof(*report));
+	memset(counts, 0, sizeof(*counts));
+	err = list(dir_fd, files, capacity, &counts->looked);
+	if (err)
+		return fail(report, err, 0, "cannot list the descriptors of a process");
+	look_in_parallel(dir_fd, files, counts->looked);
+	for (uint32_t i = 0; i < counts->looked; i++) {
+		if (files[i].fd & SUSPECT)
+			suspects[counts->suspects++] = (uint32_t)files[i].fd;
+		else if (!(files[i].fd & NO_FILE))
+			files[counts->files++] = files[i];
+	}
+	return 0;
+}

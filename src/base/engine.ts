@@ -1,0 +1,60 @@
+/** The native library as the flows see it: native/include/ghostkeep.h, one call a ghost. */
+
+export type EngineName = 'auto' | 'fiemap' | 'seek' | 'read';
+export type CopyWay = 'reflink' | 'copy_file_range' | 'read/write';
+
+export interface EngineReport {
+  dataBytes: bigint;
+  chunks: bigint;
+  unwrittenBytes: bigint;
+  imageBytes: bigint;
+  size: bigint;
+  failedOffset: bigint;
+  engine: EngineName;
+  fallbacks: number;
+  ways: CopyWay[];
+  crc32c: number;
+  /** Of dump: why this engine, and where another gave up. */
+  why: string;
+}
+
+export interface Extent {
+  offset: bigint;
+  length: bigint;
+  kind: 'data' | 'unwritten';
+}
+
+/** Called now and then while an engine call runs; `done` is bytes so far. */
+export type OnProgress = (done: bigint) => void;
+
+/** The native library: one call a ghost. Rejects with an errno error whose message is the engine's line. */
+export interface Engine {
+  dump(
+    request: {
+      ghostFd: number;
+      imageFd: number;
+      engine: EngineName;
+      size: bigint;
+      header: Uint8Array;
+      chunked: boolean;
+      /** Leave out blocks of zeroes inside data, too. */
+      detectZeroes: boolean;
+    },
+    onProgress?: OnProgress,
+  ): Promise<EngineReport>;
+  check(imageFd: number, onProgress?: OnProgress): Promise<EngineReport>;
+  digest(fd: number, onProgress?: OnProgress): Promise<EngineReport>;
+  restore(imageFd: number, fileFd: number, onProgress?: OnProgress): Promise<EngineReport>;
+  extents(fd: number, engine: EngineName, size: bigint): Iterable<Extent>;
+  chunks(imageFd: number): Iterable<Extent>;
+  /** What is allocated but no data: unwritten ranges, and all past size. Undefined where no map tells. */
+  allocation(fd: number, size: bigint): Iterable<Extent> | undefined;
+  /** Allocate without changing what is there, or the size. */
+  allocate(fd: number, offset: bigint, length: bigint): void;
+  setTimes(fd: number, atime: string, mtime: string): void;
+  /** Inode flags (chattr(1)) that can be given to another file; 0 where the file system has none. */
+  flags(fd: number): number;
+  setFlags(fd: number, flags: number): void;
+  xattrs(fd: number): Record<string, Buffer>;
+  setXattr(fd: number, name: string, value: Buffer): void;
+}
