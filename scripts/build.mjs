@@ -87,6 +87,7 @@ async function bundle() {
     entryPoints: {
       ghostkeep: inTop('src/cli/main.ts'),
       'check-document': inTop('src/cli/check-document.ts'),
+      bench: inTop('bench/main.ts'),
     },
     outdir: inTop('dist'),
     outExtension: { '.js': '.mjs' },

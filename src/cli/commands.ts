@@ -56,6 +56,14 @@ export const commands: Record<string, Command> = {
       "Needs no runtime, no CRIU and no root. A workload makes files without a name; the hooks that the bundle's\nconfig.json registers (without --bundle: ghostkeep's own) are run as a runtime runs them, with its state on stdin;\nthe processes are frozen, dumped by poststop, killed, and a new one gets the restored files. Everything is made\nin a folder of its own below $TMPDIR, which --keep leaves there. Exit status 1 on any difference.",
     load: async () => (await import('./commands/try-hooks.js')).tryHooksCommand,
   },
+  bench: {
+    usage:
+      'bench [SUITE …] [--quick] [--json] [--case NAME …] [--filesystem NAME …] [--results DIR] [--scratch DIR]',
+    summary: 'ghostkeep beside CRIU and other tools, in turns, every byte compared',
+    details:
+      'Suites: dump, restore, copy, extents, find, hooks, growth (default: all). Needs root: file systems are made on\nloop devices and removed again, all in namespaces of its own. Programs that this machine lacks come from a tree\nof Debian 13 in ~/.cache/ghostkeep (mmdebstrap; GHOSTKEEP_BENCH_TREE names another). Table, JSON and plot go\ninto --results. Exit status 1 when a byte was wrong; no time is ever an error.',
+    load: async () => (await import('./commands/bench.js')).benchCommand,
+  },
   hook: {
     usage: 'hook prestart|poststop',
     summary: 'what hooks/ calls; container state on stdin',

@@ -28,17 +28,19 @@ export interface RunOptions {
   cwd?: string;
   /** Another copy of the program. */
   at?: string;
+  /** It is killed after this long; default 30 s. */
+  waitMs?: number;
 }
 
 /** Run the program to its end. */
 export function ghostkeep(
   args: readonly string[],
-  { input = '', uid, at = program, ...options }: RunOptions = {},
+  { input = '', uid, at = program, waitMs = 30_000, ...options }: RunOptions = {},
 ): Run {
   const result: SpawnSyncReturns<string> = spawnSync(process.execPath, [at, ...args], {
     input,
     encoding: 'utf8',
-    timeout: 30_000,
+    timeout: waitMs,
     maxBuffer: 64 << 20,
     ...(uid === undefined ? {} : { uid, gid: uid }),
     ...options,

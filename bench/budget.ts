@@ -1,0 +1,25 @@
+/** A suite's time, shared among its cells: what one does not need, the others may have. */
+export class Budget {
+  #cells: number;
+  readonly #end: number;
+
+  constructor(
+    totalMs: number,
+    cells: number,
+    private readonly now: () => number = () => performance.now(),
+  ) {
+    this.#cells = cells;
+    this.#end = now() + totalMs;
+  }
+
+  /** When the next cell should have ended. It gets one round however late it is. */
+  next(): number {
+    const now = this.now();
+    const share = Math.max(0, this.#end - now) / Math.max(1, this.#cells);
+    this.#cells -= 1;
+    return now + share;
+  }
+}
+
+/** Half a minute less than what is promised: 5 minutes a suite, 1 with --quick, with making file systems. */
+export const suiteMs = { full: 270_000, quick: 45_000 };

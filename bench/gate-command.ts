@@ -1,0 +1,19 @@
+/** The gate starts /usr/local/bin/ghostkeep: in our mount namespace, and nowhere else, that is this program. */
+import { execFileSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+
+const folder = '/usr/local/bin';
+
+export function installCommand(scratch: string, program: string): void {
+  const over = path.join(scratch, 'over');
+  fs.mkdirSync(over);
+  execFileSync('mount', ['-t', 'tmpfs', 'ghostkeep-bench', over]);
+  for (const name of ['upper', 'work']) fs.mkdirSync(path.join(over, name));
+  fs.chmodSync(path.join(over, 'upper'), 0o755);
+  const layers = `lowerdir=${folder},upperdir=${over}/upper,workdir=${over}/work`;
+  execFileSync('mount', ['-t', 'overlay', '-o', layers, 'ghostkeep-bench', folder]);
+  const file = path.join(folder, 'ghostkeep');
+  fs.rmSync(file, { force: true });
+  fs.writeFileSync(file, `#!/bin/sh\nexec '${process.execPath}' '${program}' "$@"\n`, { mode: 0o755 });
+}

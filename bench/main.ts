@@ -1,0 +1,113 @@
+/** `ghostkeep bench`: suites in their order, each writes its result when it is done. */
+import fs from 'node:fs';
+import path from 'node:path';
+import { GhostkeepError } from '../src/base/errors.js';
+import { findBeside } from '../src/host/beside.js';
+import { suiteMs } from './budget.js';
+import { type Filesystem, filesystemNames, makeFilesystem, removeFilesystem } from './filesystems.js';
+import { installCommand } from './gate-command.js';
+import { describeMachine } from './machine.js';
+import { whatIsMissing } from './missing.js';
+import { writeResult } from './report.js';
+import type { Row } from './row.js';
+import type { Suite, SuiteContext } from './suite.js';
+import { suites } from './suites.js';
+import { programVersions } from './tree.js';
+import { enterWorld, insideFolder } from './world.js';
+
+export interface BenchOptions {
+  suites: readonly string[];
+  quick: boolean;
+  json: boolean;
+  case: readonly string[];
+  filesystem: readonly string[];
+  results?: string;
+  scratch: string;
+  /** The words all this was read from, to start the same bench inside. */
+  args: readonly string[];
+  version: string;
+}
+
+export const names = suites.map(({ name }) => name);
+export const filesystems: readonly string[] = filesystemNames;
+
+/** @returns 0; 1 when a byte was wrong, or nothing could be compared */
+export async function bench(options: BenchOptions): Promise<number> {
+  if (process.getuid?.() !== 0) {
+    throw new GhostkeepError(
+      'PERMISSION',
+      'bench',
+      'cannot run the bench: file systems are made and mounted, which takes root',
+    );
+  }
+  const scratch = insideFolder();
+  return scratch === undefined ? enterWorld(options.args, options.scratch) : runSuites(options, scratch);
+}
+
+async function runSuites(options: BenchOptions, scratch: string): Promise<number> {
+  const chosen = suites.filter(({ name }) => options.suites.length === 0 || options.suites.includes(name));
+  installCommand(scratch, fs.realpathSync(process.argv[1] as string));
+  const machine = describeMachine(options.version);
+  const all: Row[] = [];
+  for (const suite of chosen) {
+    const rows: Row[] = [];
+    for await (const row of runSuite(suite, options, scratch)) rows.push(row);
+    all.push(...rows);
+    const result = {
+      suite: suite.name,
+      machine,
+      programs: programVersions(),
+      quick: options.quick,
+      missing: whatIsMissing(),
+      rows,
+    };
+    if (rows.length > 0) writeResult(resultsFolder(options), result);
+  }
+  if (options.json) process.stdout.write(`${JSON.stringify(all, null, 1)}\n`);
+  const wrong = all.filter(({ equal }) => !equal);
+  for (const row of wrong)
+    say(`WRONG BYTES: ${row.suite} ${row.case}, ${row.filesystem}: ${row.unequal?.join(', ')}`);
+  if (all.length === 0) say('nothing was compared');
+  return wrong.length > 0 || all.length === 0 ? 1 : 0;
+}
+
+/** File systems are made anew for each suite: what one leaves behind does not slow the next. */
+async function* runSuite(suite: Suite, options: BenchOptions, scratch: string): AsyncGenerator<Row> {
+  const started = performance.now();
+  const made: Filesystem[] = [];
+  const folder = path.join(scratch, suite.name);
+  fs.mkdirSync(folder);
+  if (suite.needsFilesystems) {
+    for (const name of filesystemNames) {
+      if (options.filesystem.length > 0 && !options.filesystem.includes(name)) continue;
+      const filesystem = makeFilesystem(name, folder);
+      if (filesystem) made.push(filesystem);
+    }
+  }
+  const context: SuiteContext = {
+    quick: options.quick,
+    budgetMs: options.quick ? suiteMs.quick : suiteMs.full,
+    scratch,
+    filesystems: made,
+    wants: name => options.case.length === 0 || options.case.includes(name),
+    say: line => say(`${suite.name}: ${line}`),
+  };
+  for await (const row of suite.run(context)) {
+    say(
+      `${suite.name}: ${row.case}, ${row.filesystem} ${row.state}: ${row.oursMs} ms, ${row.peer} ${row.peerMs} ms: ${row.ratio}`,
+    );
+    yield row;
+  }
+  for (const filesystem of made) removeFilesystem(filesystem);
+  say(`${suite.name}: ${Math.round((performance.now() - started) / 1000)} s`);
+}
+
+function resultsFolder({ results, quick }: BenchOptions): string {
+  const clone = findBeside('bench', 'build-tree');
+  const folder = results ?? (clone ? path.join(path.dirname(clone), 'results') : 'ghostkeep-bench');
+  return quick && results === undefined ? path.join(folder, 'quick') : folder;
+}
+
+function say(line: string): void {
+  process.stderr.write(`${line}\n`);
+}

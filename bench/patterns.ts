@@ -1,0 +1,106 @@
+/** Files whose every byte is known from its offset, so that any copy of them can be judged without the original. */
+import { execFileSync } from 'node:child_process';
+import fs from 'node:fs';
+
+export interface Pattern {
+  name: string;
+  size: number;
+  /** Data of `data` bytes begins at lead, lead + period, … below size. All are multiples of 4 KiB. */
+  lead: number;
+  data: number;
+  period: number;
+  /** Allocate all of it first; what is not data stays unwritten. */
+  fallocated?: boolean;
+}
+
+const kib = 1024;
+const mib = 1024 * kib;
+const blockBytes = 4 * kib;
+export const windowBytes = mib;
+
+export function dense(mebibytes: number, name = `dense-${mebibytes}m`): Pattern {
+  const size = mebibytes * mib;
+  return { name, size, lead: 0, data: size, period: size };
+}
+
+export function alternating(mebibytes: number): Pattern {
+  return { name: `4k-4k-${mebibytes}m`, size: mebibytes * mib, lead: 0, data: 4 * kib, period: 8 * kib };
+}
+
+export function holeBefore8k(mebibytes: number): Pattern {
+  const lead = mebibytes * mib;
+  return { name: `hole-${mebibytes}m-8k`, size: lead + 8 * kib, lead, data: 8 * kib, period: 8 * kib };
+}
+
+export function fallocatedWith8k(mebibytes: number): Pattern {
+  const size = mebibytes * mib;
+  const lead = size / 2;
+  return { name: `fallocated-${mebibytes}m`, size, lead, data: 8 * kib, period: size, fallocated: true };
+}
+
+export function dataBytes(pattern: Pattern): number {
+  let sum = 0;
+  for (const [start, end] of ranges(pattern, 0, pattern.size)) sum += end - start;
+  return sum;
+}
+
+/** Data ranges of [from, to), half-open. */
+export function* ranges(pattern: Pattern, from: number, to: number): Generator<[number, number]> {
+  const { lead, data, period } = pattern;
+  const limit = Math.min(to, pattern.size);
+  const before = Math.max(0, Math.floor((from - lead) / period));
+  for (let start = lead + before * period; start < limit; start += period) {
+    const [low, high] = [Math.max(start, from), Math.min(start + data, limit)];
+    if (low < high) yield [low, high];
+  }
+}
+
+const noise = makeNoise();
+const scratch = Buffer.alloc(windowBytes);
+
+/** What [offset, offset + length) must read as; valid until the next call. At most windowBytes. */
+export function expected(pattern: Pattern, offset: number, length: number): Buffer {
+  const window = scratch.subarray(0, length);
+  let at = offset;
+  for (const [start, end] of ranges(pattern, offset, offset + length)) {
+    window.fill(0, at - offset, start - offset);
+    fillData(window.subarray(start - offset, end - offset), start);
+    at = end;
+  }
+  return window.fill(0, at - offset);
+}
+
+/** Noise, with each block's own offset at its start. */
+function fillData(into: Buffer, offset: number): void {
+  for (let at = 0; at < into.length; ) {
+    const from = (offset + at) % windowBytes;
+    at += noise.copy(into, at, from, Math.min(windowBytes, from + into.length - at));
+  }
+  const first = Math.ceil(offset / blockBytes) * blockBytes - offset;
+  for (let at = first; at + 8 <= into.length; at += blockBytes) into.writeDoubleLE(offset + at + 1, at);
+}
+
+/** Write it into a new, empty file. The size comes first: xfs would preallocate behind each write otherwise. */
+export function writePattern(pattern: Pattern, file: string, fd: number): void {
+  if (pattern.fallocated) execFileSync('fallocate', ['-l', String(pattern.size), file]);
+  fs.ftruncateSync(fd, pattern.size);
+  for (const [start, end] of ranges(pattern, 0, pattern.size)) {
+    for (let at = start; at < end; at += windowBytes) {
+      const length = Math.min(windowBytes, end - at);
+      if (fs.writeSync(fd, expected(pattern, at, length), 0, length, at) !== length)
+        throw new Error(`${file}: a short write at ${at}`);
+    }
+  }
+}
+
+function makeNoise(): Buffer {
+  const words = new Uint32Array(windowBytes / 4);
+  let state = 0x9e3779b9;
+  for (let n = 0; n < words.length; n += 1) {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    words[n] = state;
+  }
+  return Buffer.from(words.buffer);
+}

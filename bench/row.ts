@@ -1,0 +1,83 @@
+/** One line of a result: ours against the best of the peers that ran in the same turns. */
+import { median, range, type Samples } from './samples.js';
+
+export interface Figure {
+  ms: number;
+  range: [number, number];
+}
+
+export interface Row {
+  suite: string;
+  /** The pattern, and after a space what was measured of it. */
+  case: string;
+  filesystem: string;
+  state: string;
+  /** The fastest peer. */
+  peer: string;
+  oursMs: number;
+  peerMs: number;
+  /** ours / peer: below 1 we are faster. */
+  ratio: number;
+  /** What the ratio should be at most; null where nobody asked. */
+  target: number | null;
+  /** Every byte of every run was right, the peers' too. */
+  equal: boolean;
+  ours: Figure;
+  peers: Record<string, Figure>;
+  /** Who was not right. */
+  unequal?: string[];
+  /** Bytes on disk of what was written. */
+  bytes?: Record<string, number>;
+  rounds: number;
+  /** Where what is asked is a time and not a ratio. */
+  targetMs?: number;
+  /** What others measured on another machine: only its ratio, FIEMAP to SEEK, means something here. */
+  published?: { fiemapMs: number; seekMs: number; ratio: number };
+}
+
+export const ours = 'ghostkeep';
+
+export interface RowRequest {
+  suite: string;
+  case: string;
+  filesystem: string;
+  state: string;
+  samples: Samples;
+  target?: number | undefined;
+  unequal?: ReadonlySet<string>;
+  bytes?: Record<string, number>;
+}
+
+/** @throws Error when there are no samples of ours, or none of any peer */
+export function makeRow({ samples, target, unequal, bytes, ...names }: RowRequest): Row {
+  const { [ours]: own, ...others } = samples;
+  if (!own) throw new Error(`${names.suite} ${names.case}: ghostkeep did not run`);
+  const peers = Object.fromEntries(Object.entries(others).map(([name, values]) => [name, figure(values)]));
+  const best = Object.entries(peers).toSorted(([, a], [, b]) => a.ms - b.ms)[0];
+  if (!best) throw new Error(`${names.suite} ${names.case}: no peer ran`);
+  const mine = figure(own);
+  return {
+    ...names,
+    peer: best[0],
+    oursMs: mine.ms,
+    peerMs: best[1].ms,
+    ratio: round(mine.ms / best[1].ms),
+    target: target ?? null,
+    equal: !unequal || unequal.size === 0,
+    ours: mine,
+    peers,
+    ...(unequal && unequal.size > 0 ? { unequal: [...unequal] } : {}),
+    ...(bytes ? { bytes } : {}),
+    rounds: own.length,
+  };
+}
+
+function figure(values: readonly number[]): Figure {
+  const [low, high] = range(values);
+  return { ms: round(median(values)), range: [round(low), round(high)] };
+}
+
+/** Microseconds are the last digit that means anything. */
+function round(value: number): number {
+  return Math.round(value * 1000) / 1000;
+}

@@ -1,0 +1,16 @@
+import type { Suite } from './suite.js';
+import { copySuite } from './suites/copy.js';
+import { dumpSuite } from './suites/dump.js';
+import { extentsSuite } from './suites/extents.js';
+import { findSuite } from './suites/find.js';
+import { hooksSuite } from './suites/hooks.js';
+import { restoreSuite } from './suites/restore.js';
+
+export const suites: readonly Suite[] = [
+  dumpSuite,
+  restoreSuite,
+  copySuite,
+  extentsSuite,
+  findSuite,
+  hooksSuite,
+];

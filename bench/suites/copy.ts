@@ -1,0 +1,170 @@
+/** The engine, from a file to a ghost image, beside the tools that copy sparse files; whole commands in their case. */
+import fs from 'node:fs';
+import path from 'node:path';
+import { encodeGhostHead, isChunked } from '../../src/criu/ghost-file.js';
+import { NativeEngine } from '../../src/host/engine.js';
+import { Budget } from '../budget.js';
+import { fileEquals, ghostImageEquals } from '../equal.js';
+import type { Filesystem } from '../filesystems.js';
+import {
+  alternating,
+  dataBytes,
+  dense,
+  fallocatedWith8k,
+  holeBefore8k,
+  type Pattern,
+  writePattern,
+} from '../patterns.js';
+import { makeRow, ours, type Row } from '../row.js';
+import { interleave } from '../samples.js';
+import type { Suite, SuiteContext } from '../suite.js';
+import { timed, warm } from '../timed.js';
+import { findProgram } from '../tree.js';
+
+interface Tool {
+  name: string;
+  program: string;
+  words(from: string, to: string): string[];
+  /** It makes an archive: what to run to have the file again at TO. */
+  unpack?(archive: string, to: string): string[];
+}
+
+const tools: Tool[] = [
+  { name: 'cp', program: 'cp', words: (from, to) => [from, to] },
+  { name: 'cp --sparse=always', program: 'cp', words: (from, to) => ['--sparse=always', from, to] },
+  { name: 'rsync -S', program: 'rsync', words: (from, to) => ['-S', '--inplace', from, to] },
+  {
+    name: 'bsdtar',
+    program: 'bsdtar',
+    words: (from, to) => ['-cf', to, '-C', path.dirname(from), path.basename(from)],
+    unpack: (archive, to) => ['-xf', archive, '-C', path.dirname(to), '-s', `|.*|${path.basename(to)}|`],
+  },
+  {
+    name: 'qemu-img',
+    program: 'qemu-img',
+    words: (from, to) => ['convert', '-f', 'raw', '-O', 'raw', from, to],
+  },
+  {
+    name: 'dd conv=sparse',
+    program: 'dd',
+    words: (from, to) => [`if=${from}`, `of=${to}`, 'bs=1M', 'conv=sparse', 'status=none'],
+  },
+];
+
+export const copySuite: Suite = {
+  name: 'copy',
+  summary: 'the engine beside cp, rsync, bsdtar, qemu-img and dd',
+  needsFilesystems: true,
+  async *run(context) {
+    const chosen = patterns(context.quick).filter(({ name }) => context.wants(name));
+    const budget = new Budget(context.budgetMs, chosen.length * context.filesystems.length);
+    for (const filesystem of context.filesystems)
+      for (const pattern of chosen) yield await cell(context, filesystem, pattern, budget.next());
+  },
+};
+
+function patterns(quick: boolean): Pattern[] {
+  return quick
+    ? [dense(64), alternating(16), holeBefore8k(256), fallocatedWith8k(64)]
+    : [dense(1024), alternating(256), holeBefore8k(1024), fallocatedWith8k(1024)];
+}
+
+async function cell(
+  context: SuiteContext,
+  filesystem: Filesystem,
+  pattern: Pattern,
+  until: number,
+): Promise<Row> {
+  context.say(`${pattern.name}, ${filesystem.name}`);
+  const from = path.join(filesystem.folder, 'original');
+  const to = path.join(filesystem.folder, 'copy');
+  const unequal = new Set<string>();
+  const bytes: Record<string, number> = {};
+  const fd = fs.openSync(from, 'wx+', 0o600);
+  try {
+    writePattern(pattern, from, fd);
+    fs.fsyncSync(fd);
+    const turn = (name: string, run: () => number | Promise<number>, right: () => boolean) => async () => {
+      warm(filesystem.folder, dataBytes(pattern));
+      try {
+        const ms = await run();
+        if (!right()) unequal.add(name);
+        bytes[name] = fs.statSync(to).blocks * 512;
+        return ms;
+      } finally {
+        fs.rmSync(to, { force: true });
+      }
+    };
+    const contenders: Record<string, () => Promise<number>> = {
+      [ours]: turn(
+        ours,
+        () => dumpOnce(fd, to),
+        () => ghostImageEquals(pattern, to),
+      ),
+    };
+    for (const tool of tools) {
+      const program = findProgram(tool.program);
+      if (!program) continue;
+      contenders[tool.name] = turn(
+        tool.name,
+        () => timed([...program, ...tool.words(from, to)]),
+        () => (tool.unpack ? archiveEquals(pattern, [...program], tool, to) : fileEquals(pattern, to)),
+      );
+    }
+    const samples = await interleave(contenders, context.quick ? 1 : 5, until);
+    return makeRow({
+      suite: 'copy',
+      case: pattern.name,
+      filesystem: filesystem.name,
+      state: 'synced',
+      samples,
+      unequal,
+      bytes,
+    });
+  } finally {
+    fs.closeSync(fd);
+    fs.rmSync(from);
+  }
+}
+
+const engine = new NativeEngine();
+
+async function dumpOnce(ghostFd: number, image: string): Promise<number> {
+  const stat = fs.fstatSync(ghostFd, { bigint: true });
+  const started = performance.now();
+  const header = encodeGhostHead({
+    uid: 0,
+    gid: 0,
+    mode: Number(stat.mode),
+    dev: stat.dev,
+    ino: stat.ino,
+    size: stat.size,
+    atimeNs: stat.atimeNs,
+    mtimeNs: stat.mtimeNs,
+  });
+  const imageFd = fs.openSync(image, 'wx+', 0o600);
+  try {
+    await engine.dump({
+      ghostFd,
+      imageFd,
+      engine: 'auto',
+      size: stat.size,
+      header,
+      chunked: isChunked(stat.size),
+      detectZeroes: false,
+    });
+  } finally {
+    fs.closeSync(imageFd);
+  }
+  return performance.now() - started;
+}
+
+function archiveEquals(pattern: Pattern, program: string[], tool: Tool, archive: string): boolean {
+  const unpacked = `${archive}-unpacked`;
+  try {
+    timed([...program, ...(tool.unpack?.(archive, unpacked) ?? [])]);
+    return fileEquals(pattern, unpacked);
+  } finally {
+    fs.rmSync(unpacked, { force: true });
+  }
+}

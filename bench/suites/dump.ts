@@ -1,0 +1,115 @@
+/** CRIU alone with its limit raised, by both its engines, against the same CRIU with the gate. */
+import fs from 'node:fs';
+import path from 'node:path';
+import { Budget } from '../budget.js';
+import { type Criu, type Dump, dump, findCriu, imagesEqual, type Way } from '../criu.js';
+import type { Filesystem } from '../filesystems.js';
+import { type Holder, hold, type State } from '../holder.js';
+import { alternating, dataBytes, dense, fallocatedWith8k, holeBefore8k, type Pattern } from '../patterns.js';
+import { makeRow, type Row } from '../row.js';
+import { interleave } from '../samples.js';
+import type { Suite, SuiteContext } from '../suite.js';
+import { dumpTarget } from '../targets.js';
+import { warm } from '../timed.js';
+
+/** Rounds, where there is time for them. */
+const most = 5;
+const ways: Way[] = ['criu-seek', 'ghostkeep', 'criu-fiemap'];
+
+export const dumpSuite: Suite = {
+  name: 'dump',
+  summary: 'criu dump of one ghost: CRIU by both its engines, and with the gate',
+  needsFilesystems: true,
+  async *run(context) {
+    const criu = findCriu(context.scratch);
+    if (!criu) return;
+    const cells = cellsOf(context);
+    const budget = new Budget(context.budgetMs, cells.length);
+    for (const each of cells) yield* cell(context, criu, each, budget.next());
+  },
+};
+
+interface Cell {
+  filesystem: Filesystem;
+  pattern: Pattern;
+  state: State;
+}
+
+/** On tmpfs nothing is ever written out, and what fallocate gives reads as a hole already. */
+function cellsOf(context: SuiteContext): Cell[] {
+  return context.filesystems.flatMap(filesystem =>
+    patterns(context.quick)
+      .filter(({ name, fallocated }) => context.wants(name) && !(fallocated && filesystem.name === 'tmpfs'))
+      .flatMap(pattern =>
+        (filesystem.name === 'tmpfs' ? (['synced'] as const) : (['synced', 'dirty'] as const)).map(state => ({
+          filesystem,
+          pattern,
+          state,
+        })),
+      ),
+  );
+}
+
+export function patterns(quick: boolean): Pattern[] {
+  return quick
+    ? [dense(128), alternating(32), holeBefore8k(1024), fallocatedWith8k(128)]
+    : [dense(1024), alternating(256), holeBefore8k(1024), fallocatedWith8k(1024)];
+}
+
+async function* cell(
+  context: SuiteContext,
+  criu: Criu,
+  { filesystem, pattern, state }: Cell,
+  until: number,
+): AsyncGenerator<Row> {
+  const name = `${pattern.name}, ${filesystem.name}, ${state}`;
+  context.say(name);
+  const small = dataBytes(pattern) < 1 << 20;
+  const frozen: Record<string, number[]> = {};
+  const bytes: Record<string, number> = {};
+  const unequal = new Set<string>();
+  const folder = path.join(filesystem.folder, 'dump');
+  // Written out once, a ghost stays so; a dirty one is made anew for each, since a dump may write it out.
+  const kept = state === 'synced' ? await hold(filesystem.folder, [pattern], state) : undefined;
+  const once = async (way: Way): Promise<Dump> => {
+    const holder: Holder = kept ?? (await hold(filesystem.folder, [pattern], state));
+    try {
+      warm(
+        filesystem.folder,
+        way === 'criu-fiemap' && pattern.fallocated ? pattern.size : dataBytes(pattern),
+      );
+      const figures = dump(criu, way, holder, folder);
+      if (!imagesEqual(way, holder, folder)) unequal.add(way);
+      return figures;
+    } finally {
+      fs.rmSync(folder, { recursive: true, force: true });
+      if (!kept) await holder.end();
+    }
+  };
+  try {
+    // What is read and loaded for the first time is nobody's to pay.
+    if (small || context.quick) for (const way of ways) await once(way);
+    const turns = ways.map(way => [
+      way,
+      async () => {
+        const figures = await once(way);
+        frozen[way] = [...(frozen[way] ?? []), figures.frozenMs];
+        bytes[way] = figures.bytes;
+        return figures.totalMs;
+      },
+    ]);
+    const total = await interleave(Object.fromEntries(turns), most, until);
+    const common = {
+      suite: 'dump',
+      filesystem: filesystem.name,
+      state,
+      target: dumpTarget(pattern.name, filesystem.name, state),
+      unequal,
+      bytes,
+    };
+    yield makeRow({ ...common, case: `${pattern.name} frozen`, samples: frozen });
+    yield makeRow({ ...common, case: `${pattern.name} total`, samples: total });
+  } finally {
+    await kept?.end();
+  }
+}

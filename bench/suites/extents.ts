@@ -1,0 +1,94 @@
+/**
+ * The comparison CRIU's sparse-ghost work was published with: how long FIEMAP and SEEK_DATA take to find the extents of
+ * a file of 4 KiB data, 4 KiB hole. Ours is the engine's FIEMAP through its FFI, its own SEEK_DATA the peer, and the
+ * published figures stand beside them: another machine's, so only their ratio says something here.
+ */
+import fs from 'node:fs';
+import path from 'node:path';
+import type { EngineName } from '../../src/base/host.js';
+import { NativeEngine } from '../../src/host/engine.js';
+import type { Filesystem } from '../filesystems.js';
+import { alternating, type Pattern, ranges, writePattern } from '../patterns.js';
+import { makeRow, ours, type Row } from '../row.js';
+import { interleave } from '../samples.js';
+import type { Suite, SuiteContext } from '../suite.js';
+
+/** µs, FIEMAP and SEEK. Source: L.-C. Chen, Google Summer of Code 2022, CRIU: "compare", run on ext4. */
+const published: Record<number, [number, number]> = {
+  32: [2040, 7161],
+  64: [4239, 14474],
+  128: [8529, 30161],
+  256: [17161, 58791],
+};
+
+export const extentsSuite: Suite = {
+  name: 'extents',
+  summary: 'finding 4K/4K extents: FIEMAP against SEEK_DATA, beside the published figures',
+  needsFilesystems: true,
+  async *run(context) {
+    for (const filesystem of context.filesystems) {
+      for (const mebibytes of context.quick ? [32] : [32, 64, 128, 256]) {
+        const pattern = alternating(mebibytes);
+        if (context.wants(pattern.name)) yield await cell(context, filesystem, pattern, mebibytes);
+      }
+    }
+  },
+};
+
+const engine = new NativeEngine();
+
+async function cell(
+  context: SuiteContext,
+  filesystem: Filesystem,
+  pattern: Pattern,
+  mebibytes: number,
+): Promise<Row> {
+  const file = path.join(filesystem.folder, 'alternating');
+  const fd = fs.openSync(file, 'wx+', 0o600);
+  const unequal = new Set<string>();
+  try {
+    writePattern(pattern, file, fd);
+    fs.fsyncSync(fd);
+    const turn = (label: string, name: EngineName) => () => {
+      const started = performance.now();
+      const extents = [...engine.extents(fd, name, BigInt(pattern.size))];
+      const ms = performance.now() - started;
+      const data = extents.filter(({ kind }) => kind === 'data');
+      if (!covers(pattern, data)) unequal.add(label);
+      return ms;
+    };
+    const contenders = { [ours]: turn(ours, 'fiemap'), seek: turn('seek', 'seek') };
+    const samples = await interleave(contenders, context.quick ? 3 : 7);
+    const row = makeRow({
+      suite: 'extents',
+      case: pattern.name,
+      filesystem: filesystem.name,
+      state: 'synced',
+      samples,
+      unequal,
+    });
+    const [fiemap, seek] = published[mebibytes] as [number, number];
+    return {
+      ...row,
+      published: { fiemapMs: fiemap / 1000, seekMs: seek / 1000, ratio: Number((fiemap / seek).toFixed(3)) },
+    };
+  } finally {
+    fs.closeSync(fd);
+    fs.rmSync(file);
+  }
+}
+
+/** Every data block lies in an extent. An extent may be longer: allocation has its own grain. */
+function covers(pattern: Pattern, extents: readonly { offset: bigint; length: bigint }[]): boolean {
+  let index = 0;
+  for (const [start, end] of ranges(pattern, 0, pattern.size)) {
+    while (index < extents.length && endOf(extents[index]) <= start) index += 1;
+    if (index >= extents.length || Number(extents[index]?.offset) > start || endOf(extents[index]) < end)
+      return false;
+  }
+  return true;
+}
+
+function endOf(extent: { offset: bigint; length: bigint } | undefined): number {
+  return extent ? Number(extent.offset + extent.length) : Number.POSITIVE_INFINITY;
+}

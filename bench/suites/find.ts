@@ -1,0 +1,105 @@
+/** `ghostkeep scan` beside lsof +L1 and lsfd, whole commands, over processes that hold many files. */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { makeRow, ours, type Row } from '../row.js';
+import { interleave } from '../samples.js';
+import type { Suite, SuiteContext } from '../suite.js';
+import { findProgram } from '../tree.js';
+
+/** Of so many descriptors of each process, this many have no name. */
+const ghostsEach = 10;
+
+const sizes = [
+  { processes: 1, descriptors: 100, target: undefined },
+  { processes: 10, descriptors: 1000, target: 0.53 },
+  { processes: 100, descriptors: 1000, target: 0.2 },
+];
+
+export const findSuite: Suite = {
+  name: 'find',
+  summary: 'ghostkeep scan beside lsof +L1 and lsfd',
+  needsFilesystems: false,
+  async *run(context) {
+    for (const size of context.quick ? sizes.slice(0, 2) : sizes) {
+      const name = `${size.processes}x${size.descriptors}`;
+      if (context.wants(name)) yield await cell(context, name, size);
+    }
+  },
+};
+
+async function cell(context: SuiteContext, name: string, size: (typeof sizes)[number]): Promise<Row> {
+  context.say(`${name} descriptors`);
+  const folder = path.join(context.scratch, `find-${name}`);
+  fs.mkdirSync(folder);
+  const holders: ChildProcess[] = [];
+  try {
+    for (let n = 0; n < size.processes; n += 1) holders.push(startHolder(folder, n, size.descriptors));
+    const expected = size.processes * ghostsEach;
+    const unequal = new Set<string>();
+    const turn = (label: string, words: string[], countIn: (output: string) => number) => () => {
+      const started = performance.now();
+      const { stdout, error } = spawnSync(words[0] as string, words.slice(1), {
+        encoding: 'utf8',
+        maxBuffer: 1 << 30,
+        timeout: 120_000,
+      });
+      const ms = performance.now() - started;
+      if (error) throw error;
+      if (countIn(stdout) !== expected) unequal.add(label);
+      return ms;
+    };
+    const program = fs.realpathSync(process.argv[1] as string);
+    const contenders: Record<string, () => number> = {
+      [ours]: turn(
+        ours,
+        [process.execPath, program, 'scan', '--all', '--json'],
+        output =>
+          (JSON.parse(output) as { ghosts: { path: string }[] }).ghosts.filter(({ path }) =>
+            path.startsWith(folder),
+          ).length,
+      ),
+    };
+    const lines = (output: string) => output.split('\n').filter(line => line.includes(`${folder}/`)).length;
+    const lsof = findProgram('lsof');
+    if (lsof) contenders['lsof +L1'] = turn('lsof +L1', [...lsof, '-n', '-P', '+L1'], lines);
+    const lsfd = findProgram('lsfd');
+    if (lsfd) contenders['lsfd'] = turn('lsfd', [...lsfd, '-u', '-Q', 'DELETED'], lines);
+    const samples = await interleave(contenders, context.quick ? 3 : 5);
+    return makeRow({
+      suite: 'find',
+      case: name,
+      filesystem: '',
+      state: '',
+      samples,
+      unequal,
+      target: size.target,
+    });
+  } finally {
+    for (const holder of holders) holder.kill('SIGKILL');
+    await Promise.all(holders.map(ended));
+    fs.rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function startHolder(folder: string, n: number, descriptors: number): ChildProcess {
+  const fds: number[] = [];
+  for (let fd = 0; fd < descriptors; fd += 1) {
+    const ghost = fd < ghostsEach;
+    const file = path.join(folder, `${n}-${ghost ? `ghost-${fd}` : 'file'}`);
+    fds.push(fs.openSync(file, 'a+', 0o600));
+    if (ghost) fs.unlinkSync(file);
+  }
+  try {
+    return spawn('/bin/sleep', ['86400'], { stdio: ['ignore', 'ignore', 'ignore', ...fds], detached: true });
+  } finally {
+    for (const fd of fds) fs.closeSync(fd);
+  }
+}
+
+function ended(child: ChildProcess): Promise<void> {
+  return new Promise(resolve => {
+    if (child.exitCode !== null || child.signalCode !== null) resolve();
+    else child.on('exit', () => resolve());
+  });
+}

@@ -1,0 +1,137 @@
+/**
+ * What the hooks add to `runc run`: whole runs, in turns, with no hook, with /bin/true as both hooks, and with ours, for
+ * a container that they concern (it has an annotation io.ghostkeep.…) and one that they do not. A run's cost is its time
+ * less that of the run without a hook in the same round.
+ */
+import { execFileSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { findBeside } from '../../src/host/beside.js';
+import { missing } from '../missing.js';
+import { makeRow, ours, type Row } from '../row.js';
+import { interleave } from '../samples.js';
+import type { Suite, SuiteContext } from '../suite.js';
+import { timed } from '../timed.js';
+import { findTree, noteProgram } from '../tree.js';
+
+const kinds = ['none', '/bin/true', 'unconcerned', 'concerned'] as const;
+type Kind = (typeof kinds)[number];
+/** Two hooks, prestart and poststop, in each run: under 3 ms a hook, and under 100 ms where there is work. */
+const targetMs = { unconcerned: 6, concerned: 200 };
+const leastMs = 0.01;
+
+export const hooksSuite: Suite = {
+  name: 'hooks',
+  summary: 'what prestart and poststop add to runc run, beside /bin/true as the hook',
+  needsFilesystems: false,
+  async *run(context) {
+    const root = makeRoot(context);
+    if (!root) return;
+    noteProgram('runc', ['chroot', root, '/usr/sbin/runc']);
+    const samples = await interleave(
+      Object.fromEntries(kinds.map(kind => [kind, (round: number) => run(root, kind, round)])),
+      context.quick ? 5 : 25,
+    );
+    const without = samples['none'] as number[];
+    const added = (kind: Kind) =>
+      (samples[kind] as number[]).map((ms, n) => Math.max(leastMs, ms - (without[n] as number)));
+    for (const kind of ['unconcerned', 'concerned'] as const)
+      if (context.wants(kind)) yield row(kind, added(kind), added('/bin/true'));
+  },
+};
+
+function row(kind: 'unconcerned' | 'concerned', own: number[], trivial: number[]): Row {
+  return {
+    ...makeRow({
+      suite: 'hooks',
+      case: `${kind}: added to a run`,
+      filesystem: '',
+      state: '',
+      samples: { [ours]: own, '/bin/true': trivial },
+    }),
+    targetMs: targetMs[kind],
+  };
+}
+
+/** A root to change into: the tree, with a layer of its own above it, this program, and a bundle of each kind. */
+function makeRoot(context: SuiteContext): string | undefined {
+  const tree = findTree();
+  const program = findBeside('dist', 'ghostkeep.mjs');
+  if (!tree || !program || !['usr/sbin/runc', 'usr/bin/busybox', 'usr/bin/node'].every(inside(tree))) {
+    missing('hooks', 'there is no tree of Debian 13 with runc, busybox and node in it');
+    return undefined;
+  }
+  const layer = path.join(context.scratch, 'hooks-layer');
+  const root = path.join(context.scratch, 'hooks-root');
+  for (const folder of [layer, root]) fs.mkdirSync(folder);
+  mount(['-t', 'tmpfs', 'ghostkeep-bench', layer]);
+  for (const name of ['upper', 'work']) fs.mkdirSync(path.join(layer, name), { mode: 0o755 });
+  const layers = `lowerdir=${tree},upperdir=${layer}/upper,workdir=${layer}/work`;
+  mount(['-t', 'overlay', '-o', layers, 'ghostkeep-bench', root]);
+  const place = (name: string) => {
+    const folder = path.join(root, name);
+    fs.mkdirSync(folder, { recursive: true });
+    return folder;
+  };
+  mount(['-t', 'proc', 'proc', place('proc')]);
+  for (const name of ['sys', 'dev']) mount(['--rbind', `/${name}`, place(name)]);
+  for (const name of ['run', 'tmp']) mount(['-t', 'tmpfs', 'ghostkeep-bench', place(name)]);
+  const top = path.dirname(path.dirname(program));
+  mount(['--bind', top, place('ghostkeep')]);
+  for (const hook of ['prestart', 'poststop']) {
+    const template = fs.readFileSync(path.join(top, 'hooks', hook), 'utf8');
+    const script = template
+      .replace('@NODE@', '/usr/bin/node')
+      .replace('@PROGRAM@', '/ghostkeep/dist/ghostkeep.mjs');
+    fs.writeFileSync(path.join(root, hook), script, { mode: 0o755 });
+  }
+  for (const kind of kinds) makeBundle(root, kind);
+  return root;
+}
+
+function inside(tree: string): (name: string) => boolean {
+  return name => fs.existsSync(path.join(tree, name));
+}
+
+function bundleOf(kind: Kind): string {
+  return `/bundle-${kinds.indexOf(kind)}`;
+}
+
+function makeBundle(root: string, kind: Kind): void {
+  const bundle = path.join(root, bundleOf(kind));
+  for (const folder of ['proc', 'dev', 'sys'])
+    fs.mkdirSync(path.join(bundle, 'rootfs', folder), { recursive: true });
+  fs.copyFileSync(path.join(root, 'usr/bin/busybox'), path.join(bundle, 'rootfs/busybox'));
+  const hook = (name: string) => [{ path: kind === '/bin/true' ? '/bin/true' : `/${name}`, timeout: 30 }];
+  const config = {
+    ociVersion: '1.0.2',
+    process: { user: { uid: 0, gid: 0 }, cwd: '/', args: ['/busybox', 'true'], env: ['PATH=/'] },
+    root: { path: 'rootfs' },
+    mounts: [{ destination: '/proc', type: 'proc', source: 'proc' }],
+    linux: { namespaces: ['pid', 'ipc', 'uts', 'mount'].map(type => ({ type })) },
+    ...(kind === 'none' ? {} : { hooks: { prestart: hook('prestart'), poststop: hook('poststop') } }),
+    ...(kind === 'concerned' ? { annotations: { 'io.ghostkeep.enabled': 'true' } } : {}),
+  };
+  fs.writeFileSync(path.join(bundle, 'config.json'), JSON.stringify(config));
+}
+
+function run(root: string, kind: Kind, round: number): number {
+  const id = `bench-${kinds.indexOf(kind)}-${round}`;
+  const log = path.join(root, 'tmp', `${id}.log`);
+  const words = [
+    'runc',
+    '--root',
+    '/run/runc',
+    '--log',
+    `/tmp/${id}.log`,
+    'run',
+    '--bundle',
+    bundleOf(kind),
+    id,
+  ];
+  return timed(['chroot', root, ...words], { log });
+}
+
+function mount(args: string[]): void {
+  execFileSync('mount', args, { stdio: ['ignore', 'ignore', 'pipe'] });
+}

@@ -1,0 +1,32 @@
+/**
+ * What a ratio of ours to the best peer's should be at most. Chosen from what the parts of a dump cost when they are
+ * measured alone: reflink where there is one, else one gathering write for each read window.
+ */
+type Targets = Record<string, Record<string, number>>;
+
+const dumpTargets: Targets = {
+  dense: { ext4: 0.5, xfs: 0.05, btrfs: 0.02, tmpfs: 0.6 },
+  '4k-4k': { ext4: 0.4, xfs: 0.5, btrfs: 0.25, tmpfs: 0.45 },
+  hole: { ext4: 1, xfs: 1, btrfs: 1, tmpfs: 1 },
+  fallocated: { ext4: 1, xfs: 1, btrfs: 1 },
+};
+/** Fewer extents are dirty here than CRIU's FIEMAP would have to write out first. */
+const dumpSynced: Targets = { '4k-4k': { ext4: 0.35 } };
+const restoreTargets: Targets = {
+  dense: { ext4: 0.6, xfs: 0.05, btrfs: 0.05, tmpfs: 0.6 },
+  '4k-4k': { ext4: 0.6, xfs: 0.6, btrfs: 0.6, tmpfs: 0.6 },
+};
+
+export function dumpTarget(pattern: string, filesystem: string, state: string): number | undefined {
+  const kind = kindOf(pattern);
+  return (state === 'synced' ? dumpSynced[kind]?.[filesystem] : undefined) ?? dumpTargets[kind]?.[filesystem];
+}
+
+export function restoreTarget(pattern: string, filesystem: string): number | undefined {
+  return restoreTargets[kindOf(pattern)]?.[filesystem];
+}
+
+/** `4k-4k-256m` is of kind 4k-4k, `hole-1024m-8k` of kind hole. */
+function kindOf(pattern: string): string {
+  return Object.keys(dumpTargets).find(kind => pattern.startsWith(kind)) ?? '';
+}

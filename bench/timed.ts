@@ -1,0 +1,49 @@
+/** One command, its wall time, and no result without success. */
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { windowBytes } from './patterns.js';
+
+export interface RunOptions {
+  env?: NodeJS.ProcessEnv;
+  cwd?: string;
+  /** A path: what is to be said when it fails. */
+  log?: string;
+}
+
+const waitMs = 120_000;
+
+/** @throws Error with the command's last words when its status is not 0 */
+export function timed(words: readonly string[], { env, cwd, log }: RunOptions = {}): number {
+  const started = performance.now();
+  const { status, stderr, error, signal } = spawnSync(words[0] as string, words.slice(1), {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    encoding: 'utf8',
+    timeout: waitMs,
+    killSignal: 'SIGKILL',
+    ...(env ? { env: { ...process.env, ...env } } : {}),
+    ...(cwd ? { cwd } : {}),
+  });
+  const ms = performance.now() - started;
+  if (status === 0) return ms;
+  const why = error?.message ?? signal ?? `status ${status}`;
+  const said =
+    log && fs.existsSync(log) ? fs.readFileSync(log, 'utf8').split('\n').slice(-12).join('\n') : '';
+  throw new Error(`${words.join(' ')}: ${why}\n${stderr.trim()}\n${said}`);
+}
+
+/**
+ * Free memory that the machine's host has taken back faults in at a fraction of the speed, so whoever ran second would
+ * win: write as much as is going to be written, and remove it, right before each timed run.
+ */
+export function warm(folder: string, bytes: number): void {
+  const file = path.join(folder, 'warm');
+  const fd = fs.openSync(file, 'wx', 0o600);
+  const block = Buffer.alloc(windowBytes, 1);
+  try {
+    for (let at = 0; at < bytes; at += block.length) fs.writeSync(fd, block, 0, block.length, at);
+  } finally {
+    fs.closeSync(fd);
+    fs.unlinkSync(file);
+  }
+}

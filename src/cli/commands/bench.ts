@@ -1,0 +1,50 @@
+import { pathToFileURL } from 'node:url';
+import { parseArgs } from 'node:util';
+import { GhostkeepError } from '../../base/errors.js';
+import { findBeside } from '../../host/beside.js';
+import { usage } from '../args.js';
+import { version } from '../version.js';
+
+const options = {
+  quick: { type: 'boolean', default: false },
+  json: { type: 'boolean', default: false },
+  case: { type: 'string', multiple: true, default: [] as string[] },
+  filesystem: { type: 'string', multiple: true, default: [] as string[] },
+  results: { type: 'string' },
+  scratch: { type: 'string', default: '/var/tmp' },
+} as const;
+
+/** The bench is a bundle of its own, so that no other command carries it. */
+export async function benchCommand(args: string[]): Promise<number> {
+  const { values, positionals } = parseWords(args);
+  const bundle = findBeside('dist', 'bench.mjs');
+  if (!bundle)
+    throw new GhostkeepError('NOT_FOUND', 'bench', 'cannot run the bench: dist/bench.mjs is not there');
+  const { bench, names, filesystems } = (await import(
+    pathToFileURL(bundle).href
+  )) as typeof import('../../../bench/main.js');
+  check('there is no suite', positionals, names);
+  check('--filesystem knows no', values.filesystem, filesystems);
+  const { results, ...rest } = values;
+  return bench({
+    ...rest,
+    ...(results === undefined ? {} : { results }),
+    suites: positionals,
+    args,
+    version,
+  });
+}
+
+function parseWords(args: string[]) {
+  try {
+    return parseArgs({ args, options, allowPositionals: true });
+  } catch (cause) {
+    throw usage('bench', (cause as Error).message);
+  }
+}
+
+function check(what: string, given: readonly string[], allowed: readonly string[]): void {
+  const unknown = given.find(name => !allowed.includes(name));
+  if (unknown !== undefined)
+    throw usage('bench', `${what} ${JSON.stringify(unknown)}, only ${allowed.join(', ')}`);
+}

@@ -1,0 +1,149 @@
+/** The bench itself, on real file systems: what it prints, that it sees a wrong byte, and that nothing of it stays. */
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Row } from '../../bench/row.js';
+import { ghostkeep, isRoot, needs, program, type Run, temporaryFolder } from './ghostkeep.js';
+
+const small = ['bench', 'copy', '--quick', '--json', '--case', '4k-4k-16m'];
+
+/** In a scratch folder of its own, without a Debian tree: what this machine lacks is left out. */
+function bench(
+  t: TestContext,
+  args: readonly string[],
+  env: Record<string, string> = {},
+): Run & { scratch: string } {
+  const scratch = temporaryFolder(t, '/var/tmp');
+  const tree = temporaryFolder(t);
+  const result = ghostkeep(
+    [...small, '--scratch', scratch, '--results', path.join(scratch, 'results'), ...args],
+    {
+      env: { ...(process.env as Record<string, string>), GHOSTKEEP_BENCH_TREE: tree, ...env },
+      waitMs: 120_000,
+    },
+  );
+  return { ...result, scratch };
+}
+
+function leftovers(scratch: string): string[] {
+  const loops = spawnSync('losetup', ['--list', '--noheadings', '--output', 'BACK-FILE'], {
+    encoding: 'utf8',
+  });
+  const mounts = fs.readFileSync('/proc/self/mounts', 'utf8').split('\n');
+  return [...loops.stdout.split('\n'), ...mounts, ...fs.readdirSync(scratch)].filter(
+    line => line.includes(scratch) || line.startsWith('ghostkeep-bench'),
+  );
+}
+
+function canMount(t: TestContext): boolean {
+  if (!needs(t, isRoot, 'file systems are made, which takes root')) return false;
+  const loop = spawnSync('losetup', ['--find'], { encoding: 'utf8' });
+  if (!needs(t, loop.status === 0, 'there are no loop devices')) return false;
+  return needs(t, spawnSync('mkfs.xfs', ['-V']).status === 0, 'mkfs.xfs is not installed');
+}
+
+describe('bench copy', () => {
+  it('when all is well, it prints a row for each file system, every byte equal, and leaves only its results', t => {
+    if (!canMount(t)) return;
+    const { status, stdout, stderr, scratch } = bench(t, []);
+    assert.equal(status, 0, stderr);
+    const rows = JSON.parse(stdout) as Row[];
+    assert.deepEqual(
+      rows.map(({ suite, case: name, filesystem, state, equal }) => [suite, name, filesystem, state, equal]),
+      ['ext4', 'xfs', 'btrfs', 'tmpfs'].map(each => ['copy', '4k-4k-16m', each, 'synced', true]),
+    );
+    for (const row of rows) {
+      assert.ok(row.oursMs > 0 && row.peerMs > 0, JSON.stringify(row));
+      assert.ok(Math.abs(row.ratio - row.oursMs / row.peerMs) < 0.01, JSON.stringify(row));
+      assert.equal(row.peerMs, row.peers[row.peer]?.ms);
+      assert.equal(row.target, null);
+    }
+    assert.deepEqual(fs.readdirSync(`${scratch}/results`).sort(), ['copy.json', 'copy.md', 'copy.svg']);
+    assert.deepEqual(leftovers(scratch), []);
+  });
+
+  it('when a peer changes a byte, its row is not equal, the row names it, and the status is 1', t => {
+    if (!canMount(t)) return;
+    const bin = temporaryFolder(t);
+    const damage = 'for to; do :; done; printf x | /bin/dd of="$to" conv=notrunc bs=1 seek=8200 status=none';
+    fs.writeFileSync(`${bin}/cp`, `#!/bin/sh\n/bin/cp "$@" && ${damage}\n`, { mode: 0o755 });
+    const { status, stdout, stderr } = bench(t, ['--filesystem', 'xfs'], {
+      PATH: `${bin}:${process.env['PATH']}`,
+    });
+    assert.equal(status, 1, stderr);
+    const [row] = JSON.parse(stdout) as Row[];
+    assert.equal(row?.equal, false);
+    assert.deepEqual(row?.unequal, ['cp', 'cp --sparse=always']);
+    assert.match(stderr, /WRONG BYTES: copy 4k-4k-16m, xfs: cp, cp --sparse=always/);
+  });
+
+  it('when our own engine writes a wrong byte, that is seen too', t => {
+    if (!canMount(t)) return;
+    const folder = temporaryFolder(t);
+    const source = path.join(folder, 'wrong.c');
+    fs.writeFileSync(source, wrongWrites);
+    const built = spawnSync('cc', ['-shared', '-fPIC', '-o', `${folder}/wrong.so`, source], {
+      encoding: 'utf8',
+    });
+    assert.equal(built.status, 0, built.stderr);
+    const { status, stdout, stderr } = bench(t, ['--filesystem', 'xfs'], {
+      LD_PRELOAD: `${folder}/wrong.so`,
+    });
+    assert.equal(status, 1, stderr);
+    const [row] = JSON.parse(stdout) as Row[];
+    assert.deepEqual([row?.equal, row?.unequal], [false, ['ghostkeep']]);
+  });
+
+  it('when it is interrupted or killed, its devices, mounts and folders go with it', async t => {
+    if (!canMount(t)) return;
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      const scratch = temporaryFolder(t, '/var/tmp');
+      const words = [
+        program,
+        'bench',
+        'copy',
+        '--quick',
+        '--scratch',
+        scratch,
+        '--results',
+        `${scratch}/results`,
+      ];
+      const child = spawn(process.execPath, words, {
+        stdio: ['ignore', 'ignore', 'pipe'],
+        env: { ...process.env, GHOSTKEEP_BENCH_TREE: scratch },
+        detached: true,
+      });
+      const ended = new Promise(resolve => child.on('exit', resolve));
+      await new Promise<void>((resolve, reject) => {
+        child.stderr.on('data', (text: Buffer) => text.includes('copy: dense') && resolve());
+        child.on('exit', () => reject(new Error('it ended before it had begun')));
+      });
+      assert.notDeepEqual(fs.readdirSync(scratch), []);
+      // Ctrl-C goes to the whole process group, kill(1) to one process.
+      process.kill(signal === 'SIGINT' ? -(child.pid as number) : (child.pid as number), signal);
+      assert.notEqual(await ended, 0);
+      for (let waits = 0; leftovers(scratch).length > 0 && waits < 100; waits += 1) await sleep(50);
+      assert.deepEqual(leftovers(scratch), [], signal);
+    }
+  });
+});
+
+/** The engine's gathering write, with one bit turned; Node itself writes without vectors. */
+const wrongWrites = `
+#define _GNU_SOURCE
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+ssize_t pwritev64(int fd, const struct iovec *parts, int count, off_t offset)
+{
+	((char *)parts[count - 1].iov_base)[99] ^= 1;
+	return syscall(SYS_pwritev, fd, parts, count, offset, 0);
+}
+ssize_t pwritev(int fd, const struct iovec *parts, int count, off_t offset)
+{
+	return pwritev64(fd, parts, count, offset);
+}
+`;

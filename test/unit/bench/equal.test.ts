@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import { fileEquals, ghostImageEquals } from '../../../bench/equal.js';
+import {
+  alternating,
+  dataBytes,
+  expected,
+  type Pattern,
+  ranges,
+  writePattern,
+} from '../../../bench/patterns.js';
+import { encodeGhostHead } from '../../../src/criu/ghost-file.js';
+
+const pattern: Pattern = { ...alternating(1), size: 64 * 1024 };
+const head = { uid: 0, gid: 0, mode: 0o100600, dev: 2049n, ino: 300n, atimeNs: 1_700_000_000_123_456_000n };
+
+type Chunk = { offset: number; length: number };
+
+function image(chunks: readonly Chunk[], change?: (bytes: Buffer, offset: number) => void): Buffer {
+  const size = BigInt(pattern.size);
+  const parts = [encodeGhostHead({ ...head, mtimeNs: head.atimeNs, size })];
+  for (const { offset, length } of chunks) {
+    const bytes = Buffer.from(expected(pattern, offset, length));
+    change?.(bytes, offset);
+    const entry = Buffer.from([0x08, ...varint(length), 0x10, ...varint(offset)]);
+    const prefix = Buffer.alloc(4);
+    prefix.writeUInt32LE(entry.length);
+    parts.push(prefix, entry, bytes);
+  }
+  return Buffer.concat(parts);
+}
+
+function varint(value: number): number[] {
+  return value < 128 ? [value] : [(value & 127) | 128, ...varint(value >> 7)];
+}
+
+const chunks = [...ranges(pattern, 0, pattern.size)].map(([start, end]) => ({
+  offset: start,
+  length: end - start,
+}));
+
+function inFile(t: TestContext, bytes: Buffer): string {
+  const folder = fs.mkdtempSync(path.join(tmpdir(), 'gk-'));
+  t.after(() => fs.rmSync(folder, { recursive: true }));
+  const file = path.join(folder, 'file');
+  fs.writeFileSync(file, bytes);
+  return file;
+}
+
+describe('ghostImageEquals', () => {
+  it('when every data range is there, it is equal, and zeroes in place of a hole are no error', t => {
+    assert.equal(chunks.length, 8);
+    assert.equal(ghostImageEquals(pattern, inFile(t, image(chunks))), true);
+    const all = [{ offset: 0, length: pattern.size }];
+    assert.equal(ghostImageEquals(pattern, inFile(t, image(all))), true);
+  });
+
+  it('when one byte is another, it is not', t => {
+    const change = (bytes: Buffer, offset: number) => {
+      if (offset === 8192) bytes[4095] = ~(bytes[4095] as number);
+    };
+    assert.equal(ghostImageEquals(pattern, inFile(t, image(chunks, change))), false);
+  });
+
+  it('when a data range is missing, or the image is cut off, it is not', t => {
+    assert.equal(ghostImageEquals(pattern, inFile(t, image(chunks.slice(0, -1)))), false);
+    assert.equal(ghostImageEquals(pattern, inFile(t, image(chunks).subarray(0, -1))), false);
+  });
+
+  it('when a chunk stands at another offset, it is not', t => {
+    const moved = image(chunks, (bytes, offset) => {
+      if (offset === 8192) bytes.set(expected(pattern, 16384, 4096));
+    });
+    assert.equal(ghostImageEquals(pattern, inFile(t, moved)), false);
+  });
+});
+
+describe('fileEquals', () => {
+  it('when a file is what was written, it is equal; shorter or damaged it is not', t => {
+    const file = inFile(t, Buffer.alloc(0));
+    const fd = fs.openSync(file, 'r+');
+    writePattern(pattern, file, fd);
+    assert.equal(dataBytes(pattern), pattern.size / 2);
+    assert.equal(fileEquals(pattern, file), true);
+    fs.writeSync(fd, 'x', 5000);
+    assert.equal(fileEquals(pattern, file), false);
+    fs.writeSync(fd, '\0', 5000);
+    assert.equal(fileEquals(pattern, file), true);
+    fs.ftruncateSync(fd, pattern.size - 1);
+    assert.equal(fileEquals(pattern, file), false);
+    fs.closeSync(fd);
+  });
+});
