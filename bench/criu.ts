@@ -39,7 +39,8 @@ export interface Dump {
 export function dump(criu: Criu, way: Way, holder: Holder, folder: string): Dump {
   fs.mkdirSync(folder, { mode: 0o700 });
   const options = way === 'ghostkeep' ? [] : ['--ghost-limit', '4095M'];
-  if (way === 'criu-fiemap') options.push('--ghost-fiemap');
+  // FIEMAP is CRIU's default.
+  if (way !== 'ghostkeep') options.push(way === 'criu-fiemap' ? '--ghost-fiemap' : '--no-ghost-fiemap');
   const totalMs = timed(
     [
       ...criu.words,

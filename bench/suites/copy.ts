@@ -80,11 +80,15 @@ async function cell(
   const to = path.join(filesystem.folder, 'copy');
   const unequal = new Set<string>();
   const bytes: Record<string, number> = {};
-  const fd = fs.openSync(from, 'wx+', 0o600);
+  let fd = makeOriginal(pattern, from);
   try {
-    writePattern(pattern, from, fd);
-    fs.fsyncSync(fd);
     const turn = (name: string, run: () => number | Promise<number>, right: () => boolean) => async () => {
+      // Who reads unwritten space leaves pages there that the next takes for data.
+      if (pattern.fallocated) {
+        fs.closeSync(fd);
+        fs.rmSync(from);
+        fd = makeOriginal(pattern, from);
+      }
       warm(filesystem.folder, dataBytes(pattern));
       try {
         const ms = await run();
@@ -125,6 +129,13 @@ async function cell(
     fs.closeSync(fd);
     fs.rmSync(from);
   }
+}
+
+function makeOriginal(pattern: Pattern, file: string): number {
+  const fd = fs.openSync(file, 'wx+', 0o600);
+  writePattern(pattern, file, fd);
+  fs.fsyncSync(fd);
+  return fd;
 }
 
 const engine = new NativeEngine();

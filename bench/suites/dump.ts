@@ -69,8 +69,10 @@ async function* cell(
   const bytes: Record<string, number> = {};
   const unequal = new Set<string>();
   const folder = path.join(filesystem.folder, 'dump');
-  // Written out once, a ghost stays so; a dirty one is made anew for each, since a dump may write it out.
-  const kept = state === 'synced' ? await hold(filesystem.folder, [pattern], state) : undefined;
+  // A dump may write a dirty ghost out, and one that reads unwritten space leaves pages there that the next takes for
+  // data: those are made anew each time.
+  const kept =
+    state === 'synced' && !pattern.fallocated ? await hold(filesystem.folder, [pattern], state) : undefined;
   const once = async (way: Way): Promise<Dump> => {
     const holder: Holder = kept ?? (await hold(filesystem.folder, [pattern], state));
     try {
