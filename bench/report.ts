@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import type { Machine } from './machine.js';
 import { plotRows } from './plot.js';
+import { plotGrowth } from './plot-growth.js';
 import type { Row } from './row.js';
 
 export interface Result {
@@ -20,20 +21,14 @@ export function writeResult(folder: string, result: Result): void {
   const file = (ending: string) => path.join(folder, `${result.suite}.${ending}`);
   fs.writeFileSync(file('json'), `${JSON.stringify(result, null, 1)}\n`);
   fs.writeFileSync(file('md'), markdown(result));
-  fs.writeFileSync(file('svg'), plotRows(`${result.suite}: ghostkeep and its peers`, result.rows));
+  fs.writeFileSync(file('svg'), plot(`${result.suite}: ghostkeep and its peers`, result.rows));
 }
 
-const head = [
-  'case',
-  'file system',
-  'state',
-  'ghostkeep ms',
-  'peers ms',
-  'ratio',
-  'target',
-  'bytes on disk',
-  'equal',
-];
+function plot(title: string, rows: readonly Row[]): string {
+  return rows.some(({ growth }) => growth) ? plotGrowth(title, rows) : plotRows(title, rows);
+}
+
+const head = ['case', 'file system', 'state', 'ghostkeep ms', 'peers ms', 'ratio', 'target', 'also', 'equal'];
 
 export function markdown({ machine, programs, quick, missing, rows }: Result): string {
   const lines = [head, head.map(() => '---'), ...rows.map(cells)].map(line => `| ${line.join(' | ')} |`);
@@ -53,13 +48,23 @@ function cells(row: Row): string[] {
       .join('; '),
     row.ratio.toFixed(row.ratio < 0.1 ? 3 : 2),
     row.target === null ? (row.targetMs === undefined ? '' : `${row.targetMs} ms`) : String(row.target),
-    row.bytes === undefined
-      ? ''
-      : Object.entries(row.bytes)
-          .map(([name, bytes]) => `${name} ${showBytes(bytes)}`)
-          .join('; '),
+    also(row),
     row.equal ? 'yes' : `NO: ${row.unequal?.join(', ')}`,
   ];
+}
+
+/** What a suite has beside times. */
+function also({ bytes, addedMs, published, rounds }: Row): string {
+  const list = (values: Record<string, number>, write: (value: number) => string) =>
+    Object.entries(values)
+      .map(([name, value]) => `${name} ${write(value)}`)
+      .join(', ');
+  return [
+    ...(bytes ? [`on disk: ${list(bytes, showBytes)}`] : []),
+    ...(addedMs ? [`added: ${list(addedMs, value => `${digits(value)} ms`)}`] : []),
+    ...(published ? [`published ${published.fiemapMs} / ${published.seekMs} ms`] : []),
+    `${rounds} rounds`,
+  ].join('; ');
 }
 
 function show({ ms, range: [low, high] }: Row['ours']): string {

@@ -29,8 +29,12 @@ export interface Row {
   /** Bytes on disk of what was written. */
   bytes?: Record<string, number>;
   rounds: number;
+  /** What a hook adds to a run without one. */
+  addedMs?: Record<string, number>;
   /** Where what is asked is a time and not a ratio. */
   targetMs?: number;
+  /** In the growth suite: of what there is how much. */
+  growth?: { of: string; value: number };
   /** What others measured on another machine: only its ratio, FIEMAP to SEEK, means something here. */
   published?: { fiemapMs: number; seekMs: number; ratio: number };
 }

@@ -3,6 +3,7 @@ import { copySuite } from './suites/copy.js';
 import { dumpSuite } from './suites/dump.js';
 import { extentsSuite } from './suites/extents.js';
 import { findSuite } from './suites/find.js';
+import { growthSuite } from './suites/growth.js';
 import { hooksSuite } from './suites/hooks.js';
 import { restoreSuite } from './suites/restore.js';
 
@@ -13,4 +14,5 @@ export const suites: readonly Suite[] = [
   extentsSuite,
   findSuite,
   hooksSuite,
+  growthSuite,
 ];

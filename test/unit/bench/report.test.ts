@@ -38,9 +38,9 @@ describe('markdown', () => {
     }).split('\n');
     assert.equal(
       lines[2],
-      '| dense-1g total | xfs | dirty | 30.0 (20.0 to 40.0) | criu<seek> 600 | 0.050 | 0.05 |  | yes |',
+      '| dense-1g total | xfs | dirty | 30.0 (20.0 to 40.0) | criu<seek> 600 | 0.050 | 0.05 | 3 rounds | yes |',
     );
-    assert.match(lines[3] as string, /\| ghostkeep 4 KiB \| NO: criu<seek> \|$/);
+    assert.match(lines[3] as string, /\| on disk: ghostkeep 4 KiB; 1 rounds \| NO: criu<seek> \|$/);
     assert.match(
       lines[5] as string,
       /0\.1\.0 \(abc\).*2 × Some Processor, 24 GiB, Linux 6\.12\.1; Node v20\.0\.0, criu 4\.1\.1\./,
