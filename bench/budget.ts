@@ -1,3 +1,5 @@
+import { missing } from './missing.js';
+
 /** A suite's time, shared among its cells: what one does not need, the others may have. */
 export class Budget {
   #cells: number;
@@ -12,9 +14,16 @@ export class Budget {
     this.#end = now() + totalMs;
   }
 
-  /** When the next cell should have ended. It gets one round however late it is. */
-  next(): number {
+  /**
+   * When the cell of that name should have ended; it gets one round however long that lasts.
+   * @returns undefined, said, when the time is over: on a busy machine a suite is cut short, not long
+   */
+  next(name: string): number | undefined {
     const now = this.now();
+    if (now >= this.#end) {
+      missing(name, 'there was no time left for it');
+      return undefined;
+    }
     const share = Math.max(0, this.#end - now) / Math.max(1, this.#cells);
     this.#cells -= 1;
     return now + share;

@@ -58,8 +58,12 @@ export const copySuite: Suite = {
   async *run(context) {
     const chosen = patterns(context.quick).filter(({ name }) => context.wants(name));
     const budget = new Budget(context.budgetMs, chosen.length * context.filesystems.length);
-    for (const filesystem of context.filesystems)
-      for (const pattern of chosen) yield await cell(context, filesystem, pattern, budget.next());
+    for (const pattern of chosen) {
+      for (const filesystem of context.filesystems) {
+        const until = budget.next(`${pattern.name}, ${filesystem.name}`);
+        if (until !== undefined) yield await cell(context, filesystem, pattern, until);
+      }
+    }
   },
 };
 

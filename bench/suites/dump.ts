@@ -25,7 +25,10 @@ export const dumpSuite: Suite = {
     if (!criu) return;
     const cells = cellsOf(context);
     const budget = new Budget(context.budgetMs, cells.length);
-    for (const each of cells) yield* cell(context, criu, each, budget.next());
+    for (const each of cells) {
+      const until = budget.next(nameOf(each));
+      if (until !== undefined) yield* cell(context, criu, each, until);
+    }
   },
 };
 
@@ -35,19 +38,22 @@ interface Cell {
   state: State;
 }
 
+function nameOf({ filesystem, pattern, state }: Cell): string {
+  return `${pattern.name}, ${filesystem.name}, ${state}`;
+}
+
 /** On tmpfs nothing is ever written out, and what fallocate gives reads as a hole already. */
 function cellsOf(context: SuiteContext): Cell[] {
-  return context.filesystems.flatMap(filesystem =>
-    patterns(context.quick)
-      .filter(({ name, fallocated }) => context.wants(name) && !(fallocated && filesystem.name === 'tmpfs'))
-      .flatMap(pattern =>
-        (filesystem.name === 'tmpfs' ? (['synced'] as const) : (['synced', 'dirty'] as const)).map(state => ({
-          filesystem,
-          pattern,
-          state,
-        })),
-      ),
-  );
+  return patterns(context.quick)
+    .filter(({ name }) => context.wants(name))
+    .flatMap(pattern =>
+      context.filesystems.flatMap(filesystem => {
+        const isTmpfs = filesystem.name === 'tmpfs';
+        if (isTmpfs && pattern.fallocated) return [];
+        const states: State[] = isTmpfs ? ['synced'] : ['synced', 'dirty'];
+        return states.map(state => ({ filesystem, pattern, state }));
+      }),
+    );
 }
 
 export function patterns(quick: boolean): Pattern[] {
@@ -62,7 +68,7 @@ async function* cell(
   { filesystem, pattern, state }: Cell,
   until: number,
 ): AsyncGenerator<Row> {
-  const name = `${pattern.name}, ${filesystem.name}, ${state}`;
+  const name = nameOf({ filesystem, pattern, state });
   context.say(name);
   const small = dataBytes(pattern) < 1 << 20;
   const frozen: Record<string, number[]> = {};

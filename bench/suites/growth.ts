@@ -32,7 +32,10 @@ export const growthSuite: Suite = {
     if (!criu || !filesystem) return;
     const chosen = steps(context.quick).filter(({ of }) => context.wants(of));
     const budget = new Budget(context.budgetMs, chosen.length);
-    for (const step of chosen) yield await cell(context, criu, filesystem, step, budget.next());
+    for (const step of chosen) {
+      const until = budget.next(`${step.of} ${step.value}`);
+      if (until !== undefined) yield await cell(context, criu, filesystem, step, until);
+    }
   },
 };
 

@@ -28,8 +28,10 @@ export const restoreSuite: Suite = {
         .map(pattern => [filesystem, pattern] as const),
     );
     const budget = new Budget(context.budgetMs, cells.length);
-    for (const [filesystem, pattern] of cells)
-      yield await cell(context, criu, filesystem, pattern, budget.next());
+    for (const [filesystem, pattern] of cells) {
+      const until = budget.next(`${pattern.name}, ${filesystem.name}`);
+      if (until !== undefined) yield await cell(context, criu, filesystem, pattern, until);
+    }
   },
 };
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Budget } from '../../../bench/budget.js';
+import { whatIsMissing } from '../../../bench/missing.js';
 import { interleave, median, range } from '../../../bench/samples.js';
 
 describe('interleave', () => {
@@ -30,11 +31,19 @@ describe('Budget', () => {
   it('when a cell needs less than its share, the rest is for the others', () => {
     let now = 0;
     const budget = new Budget(100, 4, () => now);
-    assert.equal(budget.next(), 25);
+    assert.equal(budget.next('a'), 25);
     now = 10;
-    assert.equal(budget.next(), 40);
-    now = 200;
-    assert.equal(budget.next(), 200);
+    assert.equal(budget.next('b'), 40);
+  });
+
+  it('when the time is over, no cell begins, and what is left out is said', () => {
+    let now = 0;
+    const budget = new Budget(100, 2, () => now);
+    budget.next('first');
+    now = 100;
+    assert.equal(budget.next('second'), undefined);
+    assert.equal(whatIsMissing()['second'], 'there was no time left for it');
+    assert.equal('first' in whatIsMissing(), false);
   });
 });
 
