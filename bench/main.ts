@@ -7,7 +7,7 @@ import { suiteMs } from './budget.js';
 import { type Filesystem, filesystemNames, makeFilesystem, removeFilesystem } from './filesystems.js';
 import { installCommand } from './gate-command.js';
 import { describeMachine } from './machine.js';
-import { whatIsMissing } from './missing.js';
+import { forgetMissing, whatIsMissing } from './missing.js';
 import { writeResult } from './report.js';
 import type { Row } from './row.js';
 import type { Suite, SuiteContext } from './suite.js';
@@ -50,6 +50,7 @@ async function runSuites(options: BenchOptions, scratch: string): Promise<number
   const machine = describeMachine(options.version);
   const all: Row[] = [];
   for (const suite of chosen) {
+    forgetMissing();
     const rows: Row[] = [];
     for await (const row of runSuite(suite, options, scratch)) rows.push(row);
     all.push(...rows);

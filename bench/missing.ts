@@ -10,3 +10,8 @@ export function missing(what: string, why: string): void {
 export function whatIsMissing(): Record<string, string> {
   return Object.fromEntries(said);
 }
+
+/** For the next suite: what one could not show says nothing about another. */
+export function forgetMissing(): void {
+  said.clear();
+}
