@@ -119,6 +119,7 @@ async function lintShell() {
     '.ci/run',
     'hooks/prestart',
     'hooks/poststop',
+    'bench/build-tree',
     'test/lab/build-image',
     'test/lab/run-lab',
     'test/native/workload/run.sh',
