@@ -160,7 +160,7 @@ static enum answer give_up(struct helper *helper, const char *during, int ret)
 		gate_log(helper->loss, "%s: the helper (pid %d) died before it answered",
 			 during, helper->pid);
 	else if (ret == -ETIMEDOUT)
-		gate_log(helper->loss, "%s: the helper (pid %d) sent no line for %d s: killing it (GHOSTKEEP_GATE_TIMEOUT_SECONDS gives it longer)",
+		gate_log(helper->loss, "%s: the helper (pid %d) sent no line for %d s: killing it; if no server or disk hangs, GHOSTKEEP_GATE_TIMEOUT_SECONDS gives it longer",
 			 during, helper->pid, helper->timeout_ms / 1000);
 	else
 		gate_log(helper->loss, "%s: cannot talk with the helper (pid %d): %s",

@@ -66,7 +66,12 @@ const errnoNames = new Map(Object.entries(constants.errno).map(([name, errno]) =
 /** What to show of an unknown thrown value, on one line. */
 export function reasonOf(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
-  return text.replaceAll(/\s*\n\s*/g, ' ');
+  return text
+    .replaceAll(/\s*\n\s*/g, ' ')
+    .replace(
+      /^Unknown system error (-\d+): Unknown system error -\d+/,
+      (all, errno: string) => errnoName(Number(errno)) ?? all,
+    );
 }
 
 /**

@@ -9,7 +9,8 @@ const source = fileURLToPath(new URL('../../src', import.meta.url));
 
 /** Which folders a folder may import from, itself aside. hooks/ is not TypeScript and only starts the program. */
 const allowed: Record<string, string[]> = {
-  cli: ['flows', 'ghost', 'chain', 'criu', 'oci', 'image', 'host', 'base'],
+  // Out of src only for the types of the bench, which is a bundle of its own.
+  cli: ['flows', 'ghost', 'chain', 'criu', 'oci', 'image', 'host', 'base', '..'],
   flows: ['ghost', 'chain', 'criu', 'oci', 'image', 'base'],
   ghost: ['image', 'base'],
   chain: ['image', 'base'],

@@ -31,6 +31,8 @@ describe('translate', () => {
     assert.equal(translate('a\n  b', 'IO', 'x', 'cannot').message, 'cannot: a b');
     assert.equal(translate(undefined, 'IO', 'x', 'cannot').message, 'cannot: undefined');
     assert.equal(reasonOf(new Error('one\ntwo\n three')), 'one two three');
+    const stale = "Unknown system error -116: Unknown system error -116, stat '/proc/7/fd/1'";
+    assert.equal(reasonOf(new Error(stale)), "ESTALE, stat '/proc/7/fd/1'");
   });
 });
 
