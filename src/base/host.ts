@@ -141,8 +141,8 @@ export interface Files {
    */
   replace(path: string, bytes: Uint8Array, durable?: boolean): void;
   rename(from: string, to: string): void;
-  /** Give PATH the mode and owner of LIKE. */
-  matchOwner(path: string, like: string): void;
+  /** Give PATHS the mode and owner of LIKE. */
+  matchOwner(paths: readonly string[], like: string): void;
   remove(path: string): void;
   removeTree(path: string): void;
   sync(path: string): void;

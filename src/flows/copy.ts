@@ -1,6 +1,6 @@
 import type { GhostData, ManifestGhost } from '../base/documents/generated/manifest.js';
 import { errnoOf, GhostkeepError, reasonOf, translate } from '../base/errors.js';
-import type { EngineReport, FileStat } from '../base/host.js';
+import type { EngineReport, FileStat, Files } from '../base/host.js';
 import { countToJson, parseDev, showBytes, showTime, timeToNs } from '../base/units.js';
 import { encodeGhostHead, isChunked } from '../criu/ghost-file.js';
 import { showIdentity } from '../ghost/ghost.js';
@@ -63,10 +63,9 @@ async function copyOnce(
 ): Promise<GhostData> {
   const { host } = context;
   const path = `${images}/${entry.image}`;
-  host.files.remove(path);
   let imageFd: number | undefined;
   try {
-    imageFd = host.files.create(path);
+    imageFd = createAnew(host.files, path);
     const moving = whenMoving(context);
     const header = encodeGhostHead({
       uid: entry.uid,
@@ -96,6 +95,17 @@ async function copyOnce(
     throw failure(context, entry, images, error);
   } finally {
     if (imageFd !== undefined) host.files.close(imageFd);
+  }
+}
+
+/** A copy that was interrupted may have left one; that is rare, so nobody looks first. */
+function createAnew(files: Files, path: string): number {
+  try {
+    return files.create(path);
+  } catch (error) {
+    if (errnoOf(error) !== 'EEXIST') throw error;
+    files.remove(path);
+    return files.create(path);
   }
 }
 

@@ -175,9 +175,7 @@ export async function copyAll(
     entry.data = await copyGhost(context, copy, images, policy);
     context.log.debug(
       `copied ${nameOf(entry)}: ${showBytes(BigInt(entry.data.bytes))} of data in ${entry.data.chunks} chunks`,
-      {
-        ghost: showIdentity(copy.stat),
-      },
+      { ghost: showIdentity(copy.stat) },
     );
   });
   if (copies.length === 0) return;

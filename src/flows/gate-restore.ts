@@ -34,12 +34,8 @@ export class GateRestore {
     if (!isOurs(host.files, this.images)) return;
     const manifest = readManifest(host.files, this.images);
     if (!isOfThisCheckpoint(host.files, this.images, manifest)) return;
-    const { ghosts } = manifest;
     const restored = findGhosts(host.processes, tracedWith(host.processes, pid)).ghosts;
-    for (const found of restored) {
-      const [entry, ...others] = ghosts.filter(candidate => isSame(candidate, found));
-      if (!entry || others.length > 0) continue;
-      if (restored.some(other => other !== found && isSame(entry, other))) continue;
+    for (const { found, entry } of pairs(manifest.ghosts, restored)) {
       const missing = completeGhost(this.context, found, entry);
       if (missing.length > 0) log.warn(`could not set ${missing.join(', ')} of ${entry.path} again`, { pid });
     }
@@ -91,9 +87,38 @@ function tracedWith(processes: ProcessView, pid: number): number[] {
   });
 }
 
-function isSame(entry: ManifestGhost, found: Ghost): boolean {
-  if (found.class === 'linked' || entry.linked || found.stat.size !== countFromJson(entry.size)) return false;
-  return entry.paths.some(place => pathFromText(place).equals(pathOf(found)));
+/** Those that only one entry and one file can mean. Linear: there may be 10,000 of each, and they stand still. */
+function pairs(
+  entries: readonly ManifestGhost[],
+  restored: readonly Ghost[],
+): { found: Ghost; entry: ManifestGhost }[] {
+  const entriesAt = new Map<string, Set<ManifestGhost>>();
+  for (const entry of entries) {
+    for (const mark of marksOf(entry)) {
+      const same = entriesAt.get(mark);
+      if (same) same.add(entry);
+      else entriesAt.set(mark, new Set([entry]));
+    }
+  }
+  const filesAt = new Map<string, number>();
+  const candidates = restored.filter(found => found.class !== 'linked');
+  for (const found of candidates) filesAt.set(markOf(found), (filesAt.get(markOf(found)) ?? 0) + 1);
+  return candidates.flatMap(found => {
+    const [entry, ...others] = entriesAt.get(markOf(found)) ?? [];
+    if (!entry || others.length > 0) return [];
+    const files = marksOf(entry).reduce((sum, mark) => sum + (filesAt.get(mark) ?? 0), 0);
+    return files === 1 ? [{ found, entry }] : [];
+  });
+}
+
+function markOf(found: Ghost): string {
+  return `${found.stat.size} ${pathOf(found).toString('latin1')}`;
+}
+
+/** One for each name it may have been opened by. */
+function marksOf({ linked, size, paths }: ManifestGhost): string[] {
+  if (linked) return [];
+  return [...new Set(paths.map(place => `${countFromJson(size)} ${pathFromText(place).toString('latin1')}`))];
 }
 
 function completeGhost({ host }: Context, found: Ghost, entry: ManifestGhost): string[] {

@@ -1,4 +1,5 @@
 /** What the helper of the CRIU plugin does. native/gate/PROTOCOL.md says who calls when. */
+import type { Manifest } from '../base/documents/generated/manifest.js';
 import { GhostkeepError } from '../base/errors.js';
 import type { Context } from './context.js';
 import { dumpGhosts, keysOfJournal, startImages } from './dump.js';
@@ -14,7 +15,7 @@ export class GateDump {
   readonly #covered = new Set<number>();
   #started = false;
   #session: Session | undefined;
-  #keys = 0;
+  #journal: Manifest | undefined;
 
   constructor(
     private readonly context: Context,
@@ -37,9 +38,8 @@ export class GateDump {
       criu: true,
       ...(session ? { container: session.container } : {}),
     });
-    const keys = keysOfJournal(journal);
-    this.#keys = keys.length;
-    return keys;
+    this.#journal = journal;
+    return keysOfJournal(journal);
   }
 
   /** A streamed image never lies in the directory as files, so it could not be sealed: CRIU has to manage alone. */
@@ -60,7 +60,12 @@ export class GateDump {
       if (this.#started) startImages(this.context, this.images, false);
       return;
     }
-    if (this.#keys > 0 && !sealImages(this.context, this.images, false).now) {
+    const journal = this.#journal;
+    if (
+      journal &&
+      keysOfJournal(journal).length > 0 &&
+      !sealImages(this.context, this.images, false, journal).now
+    ) {
       throw new GhostkeepError(
         'SEAL_FAILED',
         where,

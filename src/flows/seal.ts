@@ -5,7 +5,7 @@
  * interrupted anywhere is finished by calling it again. Nothing of the ghosts' content is touched.
  */
 import type { Manifest, ManifestGhost } from '../base/documents/generated/manifest.js';
-import { GhostkeepError, reasonOf, translate } from '../base/errors.js';
+import { errnoOf, GhostkeepError, reasonOf, translate } from '../base/errors.js';
 import type { Files } from '../base/host.js';
 import { pathToText } from '../base/path-bytes.js';
 import { countToJson, showDev, showTime } from '../base/units.js';
@@ -27,11 +27,18 @@ export interface Sealed {
 /**
  * @param durable fsync everything, ghost images included. Not while processes are frozen: CRIU does not sync its
  * own images either, and on ext4 a sync of one file waits for the data of all.
+ * @param known the journal, by whoever has just written it
  * @throws MANIFEST_MISSING when nothing was dumped here, SEAL_FAILED and others when it can be tried again
  */
-export function sealImages(context: Context, images: string, durable: boolean): Sealed {
+export function sealImages(
+  context: Context,
+  images: string,
+  durable: boolean,
+  known?: Manifest | undefined,
+): Sealed {
   const { files } = context.host;
-  const journal = readJournal(files, images);
+  // The journal is the word on whether there is anything to seal, even to the one who wrote it.
+  const journal = known && files.exists(`${images}/${journalName}`) ? known : readJournal(files, images);
   if (!journal) return { manifest: readManifest(files, images), now: false };
   const where = files.realPath(images);
   if (journal.state === 'pinned') {
@@ -90,9 +97,10 @@ function sealCriu(context: Context, images: string, journal: Manifest, durable: 
   if (journal.thaw) thaw(files, images, durable);
   const ghosts = dropUnused(files, images, named, remappedGhosts(plan.remaps));
   // Who may read CRIU's images may read these: at restore that is root of the container's user namespace.
-  for (const name of ['remap-fpath.img', ...ghosts.map(ghost => ghost.image)]) {
-    files.matchOwner(`${images}/${name}`, `${images}/files.img`);
-  }
+  files.matchOwner(
+    ['remap-fpath.img', ...ghosts.map(ghost => ghost.image)].map(name => `${images}/${name}`),
+    `${images}/files.img`,
+  );
   const adopted = [...plan.adopted].flatMap(([id, name]) => adopt(context, images, id, name));
   const inventory = files.read(`${images}/inventory.img`).toString('base64');
   return { ...journal, state: 'sealed', inventory, ghosts: [...ghosts, ...adopted] };
@@ -153,15 +161,28 @@ function giveNames(
     writeJournal(files, images, journal, durable);
   }
   return journal.ghosts.map(({ pending, ...ghost }) => {
-    if (pending && files.exists(`${images}/${pending}`))
-      files.rename(`${images}/${pending}`, `${images}/${ghost.image}`);
-    if (!files.exists(`${images}/${ghost.image}`)) {
-      throw new GhostkeepError('IMAGE_MISSING', ghost.image, `${ghost.image} is missing`);
-    }
+    if (!(pending && isRenamed(files, `${images}/${pending}`, `${images}/${ghost.image}`)))
+      assertThere(files, images, ghost.image);
     if (durable) files.sync(`${images}/${ghost.image}`);
     context.alive?.();
     return ghost;
   });
+}
+
+/** False when it was renamed before. */
+function isRenamed(files: Files, from: string, to: string): boolean {
+  try {
+    files.rename(from, to);
+    return true;
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error;
+    return false;
+  }
+}
+
+function assertThere(files: Files, images: string, image: string): void {
+  if (!files.exists(`${images}/${image}`))
+    throw new GhostkeepError('IMAGE_MISSING', image, `${image} is missing`);
 }
 
 function thaw(files: Files, images: string, durable: boolean): void {

@@ -7,6 +7,8 @@ import { internalName, stripDeleted } from './links.js';
 export class MountTable {
   readonly #namespaces = new Map<string, Map<number, Mount>>();
 
+  readonly #namespaceByPid = new Map<number, string>();
+
   /** Mounts that their holders' mountinfo lacks. */
   readonly #missing: { ghost: Ghost; mount: GhostMount; namespace: string }[] = [];
 
@@ -18,7 +20,7 @@ export class MountTable {
     if (id === undefined || ghost.mounts.some(mount => mount.id === id)) return;
     const path = stripDeleted(this.processes.readLink(holder.pid, holder.link));
     const mount: GhostMount = { id, path };
-    const namespace = this.processes.mountNamespace(holder.pid);
+    const namespace = this.#namespaceOf(holder.pid);
     this.#complete(ghost, mount, this.#known(namespace).get(id) ?? this.#read(namespace, holder.pid).get(id));
     if (mount.dev === undefined && !internalName(path)) this.#missing.push({ ghost, mount, namespace });
     ghost.mounts.push(mount);
@@ -30,13 +32,23 @@ export class MountTable {
       for (const pid of pids) {
         if (mount.dev !== undefined) break;
         try {
-          if (this.processes.mountNamespace(pid) === namespace)
+          if (this.#namespaceOf(pid) === namespace)
             this.#complete(ghost, mount, this.#read(namespace, pid).get(mount.id));
         } catch (error) {
           if (errnoOf(error) === undefined) throw error;
         }
       }
     }
+  }
+
+  /** Asked once a process: it may hold ten thousand ghosts. */
+  #namespaceOf(pid: number): string {
+    let namespace = this.#namespaceByPid.get(pid);
+    if (namespace === undefined) {
+      namespace = this.processes.mountNamespace(pid);
+      this.#namespaceByPid.set(pid, namespace);
+    }
+    return namespace;
   }
 
   #complete(ghost: Ghost, mount: GhostMount, known: Mount | undefined): void {

@@ -4,7 +4,10 @@ import { call, callOnThread, engineNumber } from './native.js';
 
 const batch = 512;
 const extentBytes = 24;
+const progressBytes = 16;
 const progressEveryMs = 500;
+/** Less than this is copied in the time that another thread would take to begin. */
+const smallBytes = 256n * 1024n;
 /** Flags of gk_dump. */
 const [dumpChunked, dumpDetectZeroes] = [1, 2];
 
@@ -12,19 +15,17 @@ export class NativeEngine implements Engine {
   dump(request: Parameters<Engine['dump']>[0], onProgress?: OnProgress): Promise<EngineReport> {
     const { ghostFd, imageFd, engine, size, header, chunked, detectZeroes } = request;
     const flags = (chunked ? dumpChunked : 0) | (detectZeroes ? dumpDetectZeroes : 0);
-    return watched(onProgress, progress =>
-      callOnThread(
-        'gk_dump',
-        ghostFd,
-        imageFd,
-        engineNumber(engine),
-        size,
-        header,
-        header.byteLength,
-        flags,
-        progress,
-      ),
-    );
+    const parameters = [
+      ghostFd,
+      imageFd,
+      engineNumber(engine),
+      size,
+      header,
+      header.byteLength,
+      flags,
+    ] as const;
+    if (size <= smallBytes) return copiedAtOnce(parameters);
+    return watched(onProgress, progress => callOnThread('gk_dump', ...parameters, progress));
   }
 
   check(imageFd: number, onProgress?: OnProgress): Promise<EngineReport> {
@@ -111,12 +112,16 @@ export class NativeEngine implements Engine {
   }
 }
 
+async function copiedAtOnce(request: readonly unknown[]): Promise<EngineReport> {
+  return call('gk_dump', ...request, Buffer.alloc(progressBytes));
+}
+
 /** struct gk_progress, polled while the call runs. */
 async function watched(
   onProgress: OnProgress | undefined,
   start: (progress: Buffer) => Promise<EngineReport>,
 ): Promise<EngineReport> {
-  const progress = Buffer.alloc(16);
+  const progress = Buffer.alloc(progressBytes);
   const timer = onProgress && setInterval(() => onProgress(progress.readBigUInt64LE(0)), progressEveryMs);
   try {
     return await start(progress);
@@ -162,9 +167,12 @@ function listBatch(fill: (buffer: Buffer, count: Buffer, next: Buffer) => void):
 
 /** The two-step dance of xattr(7): 64 KiB is the kernel's own limit for a name list and for a value. */
 function sized(fill: (buffer: Buffer, length: Buffer) => void): Buffer {
-  const buffer = Buffer.alloc(65536);
+  room ??= Buffer.alloc(65536);
   const length = Buffer.alloc(8);
-  length.writeBigUInt64LE(BigInt(buffer.byteLength));
-  fill(buffer, length);
-  return buffer.subarray(0, Number(length.readBigUInt64LE(0)));
+  length.writeBigUInt64LE(BigInt(room.byteLength));
+  fill(room, length);
+  return Buffer.from(room.subarray(0, Number(length.readBigUInt64LE(0))));
 }
+
+/** Kept: most files have no attributes, and clearing 64 KiB for each costs more than asking. */
+let room: Buffer | undefined;

@@ -99,12 +99,17 @@ export class LinuxFiles implements Files {
     if (durable) this.sync(path.dirname(file));
   }
 
-  matchOwner(file: string, like: string): void {
-    const fd = this.open(file);
-    try {
-      keepOwner(like, fd);
-    } finally {
-      fs.closeSync(fd);
+  matchOwner(paths: readonly string[], like: string): void {
+    const wanted = fs.lstatSync(like);
+    for (const file of paths) {
+      // Nearly always they have it already, and there may be thousands.
+      if (isSameOwner(fs.lstatSync(file), wanted)) continue;
+      const fd = this.open(file);
+      try {
+        giveOwner(fd, wanted);
+      } finally {
+        fs.closeSync(fd);
+      }
     }
   }
 
@@ -159,7 +164,14 @@ function writeAll(fd: number, bytes: Uint8Array): void {
 /** A file of CRIU's stays CRIU's: readable by whoever could read it before. */
 function keepOwner(file: string, fd: number): void {
   const old = fs.lstatSync(file, { throwIfNoEntry: false });
-  if (!old) return;
-  fs.fchownSync(fd, old.uid, old.gid);
-  fs.fchmodSync(fd, old.mode & 0o7777);
+  if (old) giveOwner(fd, old);
+}
+
+function giveOwner(fd: number, { uid, gid, mode }: fs.Stats): void {
+  fs.fchownSync(fd, uid, gid);
+  fs.fchmodSync(fd, mode & 0o7777);
+}
+
+function isSameOwner(one: fs.Stats, other: fs.Stats): boolean {
+  return one.uid === other.uid && one.gid === other.gid && one.mode === other.mode;
 }

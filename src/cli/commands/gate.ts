@@ -12,7 +12,7 @@ import { makeLogger } from '../logger.js';
 const images = '/proc/self/fd/4';
 const signOfLifeMs = 200;
 
-/** A request of the gate: what it asks and about whom. Whatever it returns is sent line by line before `done`. */
+/** A request of the gate: what it asks and about whom. Whatever it returns is sent before `done`, a line each. */
 type Answer = (argument: number) => Promise<string[]>;
 
 /** Speak the gate's protocol until CRIU is through. One request at a time, answered in order. */
@@ -60,8 +60,7 @@ export async function gateCommand(args: string[]): Promise<number> {
     try {
       const answer = Object.hasOwn(answers, request) ? answers[request] : undefined;
       if (!answer) throw unknownRequest(request, stage);
-      for (const text of await answer(Number(argument))) channel.say(text);
-      channel.say('done');
+      channel.say(...(await answer(Number(argument))), 'done');
     } catch (error) {
       const ours = error instanceof GhostkeepError ? error : undefined;
       log.error(reasonOf(error), ours ? { code: ours.code, subject: ours.subject } : {});
