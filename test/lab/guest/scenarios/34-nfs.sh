@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# weight: 260
+# weight: 300
 # Ghosts on NFS: silly-renamed by the client, found by that name, dumped
 # through the gate, restored, and at the end nothing is left on the server.
 
