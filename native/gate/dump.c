@@ -105,6 +105,6 @@ void dump_end(int ret)
 		answer = ask(&helper, request);
 	}
 	log_outcome(answer, ret);
-	helper_end(&helper);
+	helper_leave(&helper);
 	dump.active = false;
 }

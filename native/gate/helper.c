@@ -106,3 +106,30 @@ void helper_end(struct helper *helper)
 		 helper->pid, END_MS);
 	helper_kill(helper);
 }
+
+/* What is still said is not listened to. */
+static bool has_hung_up(struct helper *helper)
+{
+	int64_t deadline = deadline_in(END_MS);
+	char rest[512];
+
+	while (wait_readable(helper->channel.fd, deadline) > 0) {
+		ssize_t got = recv(helper->channel.fd, rest, sizeof(rest), MSG_DONTWAIT);
+
+		if (got == 0 || (got < 0 && errno != EINTR && errno != EAGAIN))
+			return true;
+	}
+	return false;
+}
+
+void helper_leave(struct helper *helper)
+{
+	if (!helper->running)
+		return;
+	shutdown(helper->channel.fd, SHUT_WR);
+	if (!has_hung_up(helper))
+		gate_log(CRIU_LOG_WARN, "the helper (pid %d) did not end in %d ms: killing it",
+			 helper->pid, END_MS);
+	syscall(SYS_pidfd_send_signal, helper->pidfd, SIGKILL, NULL, 0);
+	release(helper);
+}

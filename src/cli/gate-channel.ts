@@ -8,7 +8,13 @@ const longestLineBytes = 4096;
 
 /** The helper's end of the gate's socket, line by line (native/gate/PROTOCOL.md). */
 export class GateChannel {
-  readonly #socket = new net.Socket({ fd: socketFd, readable: true, writable: true });
+  readonly #socket = new net.Socket({
+    fd: socketFd,
+    readable: true,
+    writable: true,
+    // That our end closes means that we have nothing left to do: not when the gate says so.
+    allowHalfOpen: true,
+  });
   readonly #lines: AsyncIterator<string>;
 
   constructor() {
@@ -30,6 +36,11 @@ export class GateChannel {
   /** Lines, in one write: each costs a system call and the gate a wakeup, and there may be a key for 10,000 ghosts. */
   say(...lines: string[]): void {
     this.#socket.write(lines.map(toLine).join(''));
+  }
+
+  /** The last word: the gate waits for it, and then no longer for this process. */
+  close(): void {
+    this.#socket.end();
   }
 
   /** What CRIU was told with --external KEY:VALUE: the value, '' for none, undefined where the key is unknown to it. */

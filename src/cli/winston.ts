@@ -1,9 +1,13 @@
+import fs from 'node:fs';
+import { Writable } from 'node:stream';
 import { createLogger, format, transports } from 'winston';
 import type { LogFields } from '../base/log.js';
 
 export interface WriterOptions {
   /** JSON lines go here too; the file is made with the first of them. */
   file?: string;
+  /** A line is in the file when its call returns: for who ends without a word. Such a file does not rotate. */
+  atOnce?: boolean;
   /** Least level on stderr; the file gets everything. */
   level?: LogEntry['level'];
 }
@@ -16,12 +20,45 @@ export interface LogEntry extends LogFields {
 
 const largestFileBytes = 10 * 1024 * 1024;
 
+const json = format.json();
+
+function rotatingFile(file: string) {
+  return new transports.File({
+    filename: file,
+    format: json,
+    lazy: true,
+    maxsize: largestFileBytes,
+    maxFiles: 2,
+    options: { flags: 'a', mode: 0o600 },
+  });
+}
+
+const { O_APPEND, O_CREAT, O_NOFOLLOW, O_WRONLY } = fs.constants;
+
+/** A log that cannot be written is no reason to fail. */
+function fileAtOnce(file: string) {
+  const stream = new Writable({
+    write(line, _encoding, done) {
+      try {
+        const fd = fs.openSync(file, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW, 0o600);
+        fs.writeSync(fd, line);
+        fs.closeSync(fd);
+      } catch {}
+      done();
+    },
+  });
+  return new transports.Stream({ stream, format: json });
+}
+
 /** Human on a terminal, JSON lines otherwise and in the file. */
-export function makeWriter({ file, level = 'warn' }: WriterOptions): (entry: LogEntry) => void {
+export function makeWriter({
+  file,
+  atOnce = false,
+  level = 'warn',
+}: WriterOptions): (entry: LogEntry) => void {
   const human = format.printf(
     ({ level: at, message }) => `ghostkeep: ${at === 'warn' ? 'warning: ' : ''}${String(message)}`,
   );
-  const json = format.json();
   const logger = createLogger({
     level: 'debug',
     transports: [
@@ -30,18 +67,7 @@ export function makeWriter({ file, level = 'warn' }: WriterOptions): (entry: Log
         level,
         format: process.stderr.isTTY ? human : json,
       }),
-      ...(file
-        ? [
-            new transports.File({
-              filename: file,
-              format: json,
-              lazy: true,
-              maxsize: largestFileBytes,
-              maxFiles: 2,
-              options: { flags: 'a', mode: 0o600 },
-            }),
-          ]
-        : []),
+      ...(file ? [atOnce ? fileAtOnce(file) : rotatingFile(file)] : []),
     ],
   });
   return entry => void logger.log(entry);

@@ -20,7 +20,7 @@ export async function gateCommand(args: string[]): Promise<number> {
   const stage = oneOf('gate', 'STAGE', parse('gate', args, {}, 1).positionals[0] ?? '', ['dump', 'restore']);
   const channel = new GateChannel();
   // Written when CRIU has its answer and is at work itself.
-  const file = makeLogger({ file: `${images}/ghostkeep.log`, level: 'error', deferred: true });
+  const file = makeLogger({ file: `${images}/ghostkeep.log`, level: 'error', deferred: true, atOnce: true });
   const log = both(file, {
     debug: () => {},
     info: text => channel.say(`note ${text}`),
@@ -70,6 +70,8 @@ export async function gateCommand(args: string[]): Promise<number> {
   }
   // CRIU went away without a word: the dump is none.
   if (stage === 'dump' && !finished) dump.finish(1);
+  await file.flush();
+  channel.close();
   return 0;
 }
 
