@@ -16,9 +16,10 @@ async function holder(t: TestContext, script: string): Promise<{ pid: number; fo
   const child = spawn(
     'unshare',
     ['--mount', '--propagation', 'private', 'bash', '-ec', `${script}\necho ready\nexec sleep 600`],
-    { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] },
+    { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'], detached: true },
   );
-  t.after(() => child.kill('SIGKILL'));
+  // With all it has started: who holds the pipe keeps this process from ending.
+  t.after(() => process.kill(-(child.pid as number), 'SIGKILL'));
   await new Promise((resolve, reject) => {
     child.stdout.once('data', resolve);
     child.once('exit', status => reject(new Error(`the holder ended with ${status}`)));
