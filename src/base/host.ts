@@ -36,6 +36,8 @@ export interface Mount {
   mountPoint: Buffer;
   filesystem: string;
   readOnly: boolean;
+  /** Of aufs: the folders it is a union of. */
+  branches?: readonly Buffer[];
 }
 
 /** One line of /proc/PID/maps that names a file. Source: proc_pid_maps(5). */

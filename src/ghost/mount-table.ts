@@ -1,5 +1,6 @@
 import { errnoOf } from '../base/errors.js';
 import type { Mount, ProcessView } from '../base/host.js';
+import { openedAs } from './aufs.js';
 import type { Ghost, GhostMount, Holder } from './ghost.js';
 import { internalName, stripDeleted } from './links.js';
 
@@ -21,7 +22,9 @@ export class MountTable {
     const path = stripDeleted(this.processes.readLink(holder.pid, holder.link));
     const mount: GhostMount = { id, path };
     const namespace = this.#namespaceOf(holder.pid);
-    this.#complete(ghost, mount, this.#known(namespace).get(id) ?? this.#read(namespace, holder.pid).get(id));
+    const known = this.#known(namespace).get(id) ?? this.#read(namespace, holder.pid).get(id);
+    this.#complete(ghost, mount, known);
+    if (known?.branches && holder.via === 'map') mount.path = openedAs(path, known);
     if (mount.dev === undefined && !internalName(path)) this.#missing.push({ ghost, mount, namespace });
     ghost.mounts.push(mount);
   }
