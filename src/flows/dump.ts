@@ -11,7 +11,7 @@ import { folder, linkedName, manifestName, pendingName, reserveName } from '../i
 import { writeJournal } from '../image/manifest.js';
 import type { Policy } from '../oci/policy.js';
 import type { Context } from './context.js';
-import { type Copy, copyGhost, nameOf } from './copy.js';
+import { type Copy, copyGhost } from './copy.js';
 import { describeGhost, describeLinks, isVolatile } from './describe.js';
 import { describe, type PinnedGhost, pinGhosts, unpinGhosts } from './pin.js';
 
@@ -170,13 +170,9 @@ export async function copyAll(
 ): Promise<void> {
   const { images, policy } = request;
   const { files } = context.host;
+  // No line for each: there may be 10,000, all stands still, and the manifest says it.
   await inParallel(copies, availableParallelism(), async copy => {
-    const { entry } = copy;
-    entry.data = await copyGhost(context, copy, images, policy);
-    context.log.debug(
-      `copied ${nameOf(entry)}: ${showBytes(BigInt(entry.data.bytes))} of data in ${entry.data.chunks} chunks`,
-      { ghost: showIdentity(copy.stat) },
-    );
+    copy.entry.data = await copyGhost(context, copy, images, policy);
   });
   if (copies.length === 0) return;
   const bytes = copies.reduce((sum, { entry: { data } }) => sum + countFromJson(data?.bytes ?? 0), 0n);

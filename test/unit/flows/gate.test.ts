@@ -8,7 +8,7 @@ import { ghostkeepError } from '../expect.js';
 import { fakeContext, fakeFile, opened } from '../fake-host.js';
 
 const images = '/img';
-const noSource = async () => undefined;
+const noSource = () => undefined;
 
 function container() {
   const context = fakeContext();
