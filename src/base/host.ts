@@ -70,6 +70,28 @@ export interface OpenFds {
   others: BigUint64Array;
 }
 
+/** A descriptor as one look at it shows it: stat, what its link says, fdinfo. */
+export interface FdLook {
+  fd: number;
+  stat: FileStat;
+  target: Buffer;
+  info: FdInfo;
+}
+
+/** A descriptor of ours on a regular file, and what is asked about it first. */
+export interface Pin {
+  fd: number;
+  /** Of the descriptor, before anything was read. */
+  stat: FileStat;
+  inodeFlags: number;
+  hasXattrs: boolean;
+}
+
+/** What could not be had of one among many. */
+export interface Refused {
+  error: Error;
+}
+
 export interface ProcessView {
   /** Pids in /proc, ascending. */
   listPids(): number[];
@@ -88,7 +110,8 @@ export interface ProcessView {
   /** Look through all descriptors; opens nothing. Whatever is no suspect is no ghost (ghostkeep.h, gk_open_files). */
   openFds(pid: number): OpenFds;
   maps(pid: number): FileMap[];
-  fdInfo(pid: number, fd: number): FdInfo;
+  /** What FDS are, in their order. Opens nothing of the process's. */
+  lookAt(pid: number, fds: readonly number[]): (FdLook | ({ fd: number } & Refused))[];
   mounts(pid: number): Mount[];
   /** Identity of the mount namespace, as readlink of ns/mnt gives it. */
   mountNamespace(pid: number): string;
@@ -114,6 +137,8 @@ export interface ProcessView {
   ): { names: Buffer[]; complete: boolean; looked: number };
   /** Open a regular file through a link, read-only, without touching atime where allowed. The caller closes it. */
   pin(pid: number, link: string): number;
+  /** As pin and statPin, for many at once, in their order. The caller closes what was opened. */
+  pinAll(links: readonly { pid: number; link: string }[]): (Pin | Refused)[];
   unpin(fd: number): void;
   statPin(fd: number): FileStat;
   /** The mount id a link's file is open through; opens with O_PATH, which acts on nothing. */
