@@ -4,29 +4,10 @@
  */
 
 import type { Engine } from './engine.js';
+import type { FileStat, Identity, Refused } from './file-stat.js';
 
 export type * from './engine.js';
-
-/** What tells one inode from another: identity.ts. */
-export type Identity = Pick<FileStat, 'dev' | 'ino' | 'birthtimeNs' | 'ctimeNs'>;
-
-export interface FileStat {
-  dev: bigint;
-  ino: bigint;
-  mode: number;
-  nlink: number;
-  uid: number;
-  gid: number;
-  rdev: bigint;
-  size: bigint;
-  /** st_blocks * 512 */
-  allocated: bigint;
-  blockBytes: number;
-  atimeNs: bigint;
-  mtimeNs: bigint;
-  ctimeNs: bigint;
-  birthtimeNs: bigint;
-}
+export type * from './file-stat.js';
 
 /** One line of /proc/PID/mountinfo. Source: proc_pid_mountinfo(5). */
 export interface Mount {
@@ -85,11 +66,6 @@ export interface Pin {
   stat: FileStat;
   inodeFlags: number;
   hasXattrs: boolean;
-}
-
-/** What could not be had of one among many. */
-export interface Refused {
-  error: Error;
 }
 
 export interface ProcessView {
@@ -155,8 +131,8 @@ export interface Files {
   exists(path: string): boolean;
   list(path: string): string[];
   makeDirectory(path: string, mode?: number): void;
-  /** Create a file that must not exist, mode 0600, for reading and writing. */
-  create(path: string): number;
+  /** Create a file that must not exist, for reading and writing; MODE as umask(2) allows, 0600 if none is given. */
+  create(path: string, mode?: number): number;
   open(path: string): number;
   close(fd: number): void;
   stat(fd: number): FileStat;
@@ -168,7 +144,7 @@ export interface Files {
    */
   replace(path: string, bytes: Uint8Array, durable?: boolean): void;
   rename(from: string, to: string): void;
-  /** Give PATHS the mode and owner of LIKE. */
+  /** Give PATHS, which were all made alike, the mode and owner of LIKE. */
   matchOwner(paths: readonly string[], like: string): void;
   remove(path: string): void;
   removeTree(path: string): void;

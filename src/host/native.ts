@@ -109,6 +109,11 @@ export function seek(fd: number, offset: bigint, whence: number): bigint {
   return result < 0n ? -BigInt(koffi.errno()) : result;
 }
 
+/** Flags of gk_dump. */
+export function dumpFlags({ chunked, detectZeroes }: { chunked: boolean; detectZeroes: boolean }): number {
+  return (chunked ? 1 : 0) | (detectZeroes ? 2 : 0);
+}
+
 export function engineNumber(name: EngineName): number {
   return engineNames.indexOf(name);
 }
