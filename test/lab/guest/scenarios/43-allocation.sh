@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# weight: 120
+# weight: 340
 # Space that was allocated and never written comes back where materialize asked for it, and nowhere else.
 # shellcheck source-path=SCRIPTDIR source=../python.sh
 . "$GUEST/python.sh"
@@ -62,6 +62,24 @@ stays_away() {
 	round_trip "$1" "thin-$1" 8
 }
 
+# What podman has exported is unpacked for it and packed again.
+exported() {
+	local runtime=$1 name=sent-$1 archive=$WORK/sent-$1.tar unpacked=$WORK/sent-$1.unpacked
+	with_ghostkeep
+	start_grown "$runtime" "$name"
+	look "$runtime" "$name" before
+	expect_ok podman container checkpoint --compress none --export "$archive" "$name"
+	expect_ok podman rm "$name"
+	mkdir "$unpacked"
+	tar -C "$unpacked" -xf "$archive"
+	expect_ok ghostkeep materialize -D "$unpacked/checkpoint" --preserve-allocation
+	tar -C "$unpacked" -cf "$archive" .
+	expect_ok podman --runtime "/usr/bin/${runtime#podman-}" container restore --import "$archive"
+	look "$runtime" "$name" after
+	cmp "$WORK/$name.before" "$WORK/$name.after" || fail "not the file it was"
+	expect_kib "$WORK/$name.after.kib" 81920
+}
+
 # Restored to a file system that has no room for it: the container runs, and why is said.
 no_room() {
 	local name=tight-runc images small=$WORK/tight
@@ -81,11 +99,12 @@ no_room() {
 	look runc "$name" after
 	cmp "$WORK/$name.before" "$WORK/$name.after" || fail "not the file it was"
 	expect_kib "$WORK/$name.after.kib" 8
-	expect_line "$images/restore.log" 'ghostkeep: could not set allocation \(ENOSPC: 80 MiB are needed, .* of /data/ghost again'
+	expect_line "$images/restore.log" 'ghostkeep: could not set allocation \(ENOSPC: 80.0 MiB are needed, .* of /data/ghost again'
 }
 
 for runtime in runc crun podman-crun podman-runc; do
 	check "$runtime" "80 MiB allocated, 8 KiB written" comes_back "$runtime"
 done
+check podman-crun "exported: unpacked, materialized, packed again" exported podman-crun
 check runc "without materialize --preserve-allocation only what is written" stays_away runc
 check runc "no room for it: a warning, and the container runs" no_room
