@@ -9,13 +9,19 @@ export function readManifest(files: Files, images: string): Manifest {
   const manifest = readIfThere(files, images, manifestName);
   if (manifest) return manifest;
   const where = files.realPath(images);
+  if (files.exists(`${images}/${journalName}`)) throw unsealed(where);
   throw new GhostkeepError(
     'MANIFEST_MISSING',
     where,
-    files.exists(`${images}/${journalName}`)
-      ? `cannot use ${where}: its dump was not sealed; run \`ghostkeep seal -D ${where}\``
-      : `cannot use ${where}: there is no ${manifestName} in it, so nothing was dumped here by ghostkeep`,
+    `cannot use ${where}: there is no ${manifestName} in it, so nothing was dumped here by ghostkeep`,
   );
+}
+
+/** As readManifest, and nothing may be left to seal: that would write the manifest anew. */
+export function readSealedManifest(files: Files, images: string): Manifest {
+  const manifest = readManifest(files, images);
+  if (manifest.state === 'sealed' && !files.exists(`${images}/${journalName}`)) return manifest;
+  throw unsealed(files.realPath(images));
 }
 
 /** The dump's state before it is sealed; undefined when there is none. */
@@ -53,6 +59,14 @@ export function keepFirstId(files: Files, images: string, id: number, durable: b
 
 export function manifestExists(files: Files, images: string): boolean {
   return files.exists(`${images}/${manifestName}`);
+}
+
+function unsealed(where: string): GhostkeepError {
+  return new GhostkeepError(
+    'MANIFEST_MISSING',
+    where,
+    `cannot use ${where}: its dump was not sealed; run \`ghostkeep seal -D ${where}\``,
+  );
 }
 
 function readIfThere(files: Files, images: string, name: string): Manifest | undefined {
