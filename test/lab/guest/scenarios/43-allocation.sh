@@ -1,8 +1,13 @@
 # shellcheck shell=bash
-# weight: 340
+# weight: 350
 # Space that was allocated and never written comes back where materialize asked for it, and nowhere else.
 # shellcheck source-path=SCRIPTDIR source=../python.sh
 . "$GUEST/python.sh"
+# shellcheck source-path=SCRIPTDIR source=../filesystems.sh
+. "$GUEST/filesystems.sh"
+
+# HOST:CONTAINER, where /data is not the rootfs's own.
+VOLUME=
 
 ghost_of() {
 	echo "/proc/$(pid_of "$1" "$2")/fd/100"
@@ -10,7 +15,7 @@ ghost_of() {
 
 # File capabilities are what fallocate would drop: a version 2 set with CAP_NET_BIND_SERVICE.
 start_grown() {
-	start_python "$1" "$2" ready allocation.py
+	start_python "$1" "$2" ready allocation.py "$VOLUME"
 	python3 -c 'import os, sys; os.setxattr(sys.argv[1], "security.capability",
 		bytes.fromhex("0000000200040000000000000000000000000000"))' "$(ghost_of "$1" "$2")" ||
 		fail "cannot give $2 a capability"
@@ -56,6 +61,15 @@ round_trip() {
 comes_back() {
 	round_trip "$1" "grown-$1" 81920 --preserve-allocation
 	! grep -a 'ghostkeep:.*allocation' "$(logs_of "$1" "grown-$1")/restore.log" || fail "it warns"
+}
+
+comes_back_on() {
+	local filesystem=$1
+	make_filesystem "$filesystem"
+	VOLUME=$FS/$filesystem/grown:/data
+	mkdir "${VOLUME%:*}"
+	at_exit rm -rf "${VOLUME%:*}"
+	round_trip runc "grown-$filesystem" 81920 --preserve-allocation
 }
 
 stays_away() {
@@ -104,6 +118,9 @@ no_room() {
 
 for runtime in runc crun podman-crun podman-runc; do
 	check "$runtime" "80 MiB allocated, 8 KiB written" comes_back "$runtime"
+done
+for filesystem in xfs btrfs; do
+	check runc "80 MiB allocated, 8 KiB written, on $filesystem" comes_back_on "$filesystem"
 done
 check podman-crun "exported: unpacked, materialized, packed again" exported podman-crun
 check runc "without materialize --preserve-allocation only what is written" stays_away runc
