@@ -31,6 +31,8 @@ export interface FileStat {
 /** One line of /proc/PID/mountinfo. Source: proc_pid_mountinfo(5). */
 export interface Mount {
   id: number;
+  /** Id of the mount it lies on; of the first of a namespace, itself or one that is not listed. */
+  parent: number;
   /** The mount's own device, as makedev would give it: on btrfs not the one stat shows. */
   dev: bigint;
   mountPoint: Buffer;

@@ -75,6 +75,7 @@ export function opened(file: FakeFile, name: string | Buffer, values: Partial<Op
 export function fakeMount(id: number, values: Partial<Mount> = {}): Mount {
   return {
     id,
+    parent: 0,
     dev: makeDev(8n, 1n),
     mountPoint: Buffer.from('/'),
     filesystem: 'ext4',
