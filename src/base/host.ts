@@ -114,6 +114,11 @@ export interface ProcessView {
     near: Buffer,
     limit: number,
   ): { names: Buffer[]; complete: boolean; looked: number };
+  /**
+   * Can a file be made again in FOLDER of a mount: is it a folder there, or gone, so that it can be made, and neither
+   * another file nor a symbolic link on the way? Paths are those of the process's root.
+   */
+  canHoldAgain(pid: number, mountId: number, mountPoint: Buffer, folder: Buffer): boolean;
   /** Open a regular file through a link, read-only, without touching atime where allowed. The caller closes it. */
   pin(pid: number, link: string): number;
   unpin(fd: number): void;

@@ -12,15 +12,12 @@ export class MountTree {
   /** Ids of the mounts on one mount at one place. */
   readonly #on = new Map<string, number[]>();
   readonly #covered = new Map<number, boolean>();
-  /** By mount and folder: ten thousand ghosts may lie in one. */
-  readonly #hidden = new Map<string, boolean>();
 
   /** A mount that is known already stays what it is. */
   add(mount: Mount): void {
     if (this.#mounts.has(mount.id)) return;
     this.#mounts.set(mount.id, mount);
     this.#covered.clear();
-    this.#hidden.clear();
     if (mount.parent === mount.id) return;
     const place = placeOn(mount.parent, mount.mountPoint);
     const others = this.#on.get(place);
@@ -46,13 +43,7 @@ export class MountTree {
   hidesFolder(id: number, path: Buffer): boolean {
     const mount = this.#mounts.get(id);
     if (!mount) return false;
-    const place = placeOn(id, path.subarray(0, path.lastIndexOf(slash)));
-    let hidden = this.#hidden.get(place);
-    if (hidden === undefined) {
-      hidden = foldersOf(path, mount.mountPoint).some(folder => this.#on.has(placeOn(id, folder)));
-      this.#hidden.set(place, hidden);
-    }
-    return hidden;
+    return foldersOf(path, mount.mountPoint).some(folder => this.#on.has(placeOn(id, folder)));
   }
 
   #isCovered(id: number): boolean {

@@ -10,8 +10,10 @@ interface Namespace {
   tree: MountTree;
   /** Whose mountinfo was read. */
   read: Set<number>;
-  /** One of them has the namespace's own root, so that nothing is missing. */
-  whole: boolean;
+  /** One of them that has the namespace's own root, so that nothing is missing. */
+  whole: number | undefined;
+  /** By mount and folder. */
+  bad: Map<string, boolean>;
 }
 
 /** Mounts of the namespaces that ghosts are found in, read when the first ghost there is met. */
@@ -42,11 +44,12 @@ export class MountTable {
   /**
    * A chrooted process sees fewer mounts than its neighbours: what one does not show, another of PIDS may. Then all is
    * known that tells what hides what.
+   * @param careful no path is looked at: on the way may be a FUSE mount whose server is frozen
    */
-  settle(pids: readonly number[]): void {
+  settle(pids: readonly number[], careful: boolean): void {
     for (const namespace of this.#namespaces.values()) {
       for (const pid of pids) {
-        if (namespace.whole) break;
+        if (namespace.whole !== undefined) break;
         this.#readIfOf(namespace, pid);
       }
     }
@@ -54,9 +57,39 @@ export class MountTable {
       this.#complete(ghost, mount, namespace.tree.get(mount.id));
       if (!mount.mountPoint) continue;
       mount.covered = namespace.tree.isCovered(mount.id);
-      const hidden = namespace.tree.hidesFolder(mount.id, mount.path);
-      const restorable = restorablePath(mount.path, mount.mountPoint, hidden);
+      const isBad = this.#isBadFolder(namespace, mount.id, mount.mountPoint, mount.path, careful);
+      const restorable = restorablePath(mount.path, mount.mountPoint, isBad);
       if (restorable) mount.restorable = restorable;
+    }
+  }
+
+  /** Asked once a folder: ten thousand ghosts may lie in one. */
+  #isBadFolder(
+    { tree, whole, bad }: Namespace,
+    id: number,
+    mountPoint: Buffer,
+    path: Buffer,
+    careful: boolean,
+  ): boolean {
+    const folder = path.subarray(0, path.lastIndexOf('/'));
+    const key = `${id} ${folder.toString('latin1')}`;
+    let isBad = bad.get(key);
+    if (isBad === undefined) {
+      isBad =
+        tree.hidesFolder(id, path) ||
+        (!careful && whole !== undefined && !this.#canHoldAgain(whole, id, mountPoint, folder));
+      bad.set(key, isBad);
+    }
+    return isBad;
+  }
+
+  /** Where that cannot be found out, CRIU has to try. */
+  #canHoldAgain(pid: number, id: number, mountPoint: Buffer, folder: Buffer): boolean {
+    try {
+      return this.processes.canHoldAgain(pid, id, mountPoint, folder);
+    } catch (error) {
+      if (errnoOf(error) === undefined) throw error;
+      return true;
     }
   }
 
@@ -64,7 +97,7 @@ export class MountTable {
     const name = this.#nameOf(pid);
     let namespace = this.#namespaces.get(name);
     if (!namespace) {
-      namespace = { tree: new MountTree(), read: new Set(), whole: false };
+      namespace = { tree: new MountTree(), read: new Set(), whole: undefined, bad: new Map() };
       this.#namespaces.set(name, namespace);
     }
     return namespace;
@@ -97,14 +130,14 @@ export class MountTable {
 
   /** Mount points are shown as seen from the process's root; names, and CRIU's own look, are the namespace's. */
   #read(namespace: Namespace, pid: number): void {
-    if (namespace.whole || namespace.read.has(pid)) return;
+    if (namespace.whole !== undefined || namespace.read.has(pid)) return;
     const mounts = this.processes.mounts(pid);
     const root = this.processes.readLink(pid, 'root');
     const isWhole = root.length === 1;
     for (const mount of mounts)
       namespace.tree.add(isWhole ? mount : { ...mount, mountPoint: below(root, mount.mountPoint) });
     namespace.read.add(pid);
-    namespace.whole = isWhole;
+    if (isWhole) namespace.whole = pid;
   }
 
   /** The mount id through a link; undefined where it cannot be opened. */

@@ -9,6 +9,7 @@ import type {
   OpenFds,
   ProcessView,
 } from '../base/host.js';
+import { canHoldAgain } from './folder.js';
 import { parseIdMap } from './id-map.js';
 import { parseMaps } from './maps.js';
 import { parseMountinfo } from './mountinfo.js';
@@ -158,6 +159,10 @@ export class LinuxProcesses implements ProcessView {
     limit: number,
   ): { names: Buffer[]; complete: boolean; looked: number } {
     return namesOf(`/proc/${pid}/root`, mountPoint, inode, near, limit);
+  }
+
+  canHoldAgain(pid: number, mountId: number, mountPoint: Buffer, folder: Buffer): boolean {
+    return canHoldAgain(`/proc/${pid}/root`, mountId, mountPoint, folder);
   }
 
   pin(pid: number, link: string): number {

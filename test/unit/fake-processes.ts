@@ -183,6 +183,10 @@ export class FakeProcesses implements ProcessView {
       .map(([name]) => Buffer.from(name, 'latin1'));
     return { names, complete: true, looked: names.length };
   }
+  /** Folders are there, but for what is declared to be a file. */
+  canHoldAgain(pid: number, _mountId: number, _mountPoint: Buffer, folder: Buffer): boolean {
+    return this.#get(pid, 'canHoldAgain').inRoot?.[folder.toString('latin1')] === undefined;
+  }
   pin(pid: number, link: string): number {
     const found = this.#open(pid, link, 'pin');
     this.pinned.push(`${pid} ${link}`);

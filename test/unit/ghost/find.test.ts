@@ -398,6 +398,42 @@ describe('mounts that hide others', () => {
     assert.match(String(mount?.restorable), /^\/data\/\.ghostkeep-[0-9a-f]{24}$/);
   });
 
+  it('when its folder is another file by now, it gets a path there, too; where that is not known, its own', () => {
+    const inRoot = { '/data/d': fakeFile({ nlink: 1, ino: 7n }) };
+    const fds = { 3: opened(fakeFile(), '/data/d/tmp (deleted)') };
+    const restorable = (process: FakeProcess) =>
+      String(
+        findIn({ fds, inRoot, mounts: [root, at(30, 20, '/data')], ...process }).ghosts[0]?.mounts[0]
+          ?.restorable,
+      );
+    assert.match(restorable({}), /^\/data\/\.ghostkeep-/);
+    assert.equal(restorable({ fails: { canHoldAgain: 'EACCES' } }), 'undefined');
+  });
+
+  it('when one of them serves FUSE, no path is looked at', () => {
+    const { processes } = fakeHost();
+    const device = opened(
+      fakeFile({ mode: 0o20666, rdev: makeDev(10n, 229n), ino: 9n, nlink: 1 }),
+      '/dev/fuse',
+    );
+    processes.add(100, { fds: { 3: opened(fakeFile(), deleted), 4: device } });
+    processes.canHoldAgain = () => assert.fail('a frozen server may have to answer');
+    assert.equal(findGhosts(processes, [100]).ghosts.length, 1);
+  });
+
+  it('when ten thousand lie in one folder, it is looked at once', () => {
+    const { processes } = fakeHost();
+    const ghosts = [1n, 2n, 3n].map(ino => opened(fakeFile({ ino }), `/tmp/${ino} (deleted)`));
+    processes.add(100, { fds: { ...ghosts } });
+    let looks = 0;
+    processes.canHoldAgain = () => {
+      looks += 1;
+      return true;
+    };
+    assert.equal(findGhosts(processes, [100]).ghosts.length, 3);
+    assert.equal(looks, 1);
+  });
+
   it("when its holder is chrooted, mount points are the namespace's, whoever is looked at first", () => {
     for (const pids of [
       [100, 200],
