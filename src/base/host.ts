@@ -115,10 +115,17 @@ export interface ProcessView {
     limit: number,
   ): { names: Buffer[]; complete: boolean; looked: number };
   /**
-   * Can a file be made again in FOLDER of a mount: is it a folder there, or gone, so that it can be made, and neither
-   * another file nor a symbolic link on the way? Paths are those of the process's root.
+   * For each of NAMES: could a file be made by it in FOLDER of a mount? Not where something has the name, where the folder
+   * is another file or hidden, or is reached by a symbolic link; one that is gone can be made. Paths are those of the
+   * process's root.
    */
-  canHoldAgain(pid: number, mountId: number, mountPoint: Buffer, folder: Buffer): boolean;
+  areFree(
+    pid: number,
+    mountId: number,
+    mountPoint: Buffer,
+    folder: Buffer,
+    names: readonly Buffer[],
+  ): boolean[];
   /** Open a regular file through a link, read-only, without touching atime where allowed. The caller closes it. */
   pin(pid: number, link: string): number;
   unpin(fd: number): void;

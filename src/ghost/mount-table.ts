@@ -4,7 +4,7 @@ import { openedAs } from './aufs.js';
 import { MountTree } from './cover.js';
 import type { Ghost, GhostMount, Holder } from './ghost.js';
 import { stripDeleted } from './links.js';
-import { restorablePath } from './restorable-path.js';
+import { type Held, noteRestorablePaths } from './restorable-path.js';
 
 interface Namespace {
   tree: MountTree;
@@ -12,8 +12,7 @@ interface Namespace {
   read: Set<number>;
   /** One of them that has the namespace's own root, so that nothing is missing. */
   whole: number | undefined;
-  /** By mount and folder. */
-  bad: Map<string, boolean>;
+  attached: { ghost: Ghost; mount: GhostMount }[];
 }
 
 /** Mounts of the namespaces that ghosts are found in, read when the first ghost there is met. */
@@ -21,8 +20,6 @@ export class MountTable {
   readonly #namespaces = new Map<string, Namespace>();
 
   readonly #namespaceByPid = new Map<number, string>();
-
-  readonly #attached: { ghost: Ghost; mount: GhostMount; namespace: Namespace }[] = [];
 
   constructor(private readonly processes: ProcessView) {}
 
@@ -37,7 +34,7 @@ export class MountTable {
     const known = namespace.tree.get(id);
     this.#complete(ghost, mount, known);
     if (known?.branches && holder.via === 'map') mount.path = openedAs(path, known);
-    this.#attached.push({ ghost, mount, namespace });
+    namespace.attached.push({ ghost, mount });
     ghost.mounts.push(mount);
   }
 
@@ -52,44 +49,13 @@ export class MountTable {
         if (namespace.whole !== undefined) break;
         this.#readIfOf(namespace, pid);
       }
-    }
-    for (const { ghost, mount, namespace } of this.#attached) {
-      this.#complete(ghost, mount, namespace.tree.get(mount.id));
-      if (!mount.mountPoint) continue;
-      mount.covered = namespace.tree.isCovered(mount.id);
-      const isBad = this.#isBadFolder(namespace, mount.id, mount.mountPoint, mount.path, careful);
-      const restorable = restorablePath(mount.path, mount.mountPoint, isBad);
-      if (restorable) mount.restorable = restorable;
-    }
-  }
-
-  /** Asked once a folder: ten thousand ghosts may lie in one. */
-  #isBadFolder(
-    { tree, whole, bad }: Namespace,
-    id: number,
-    mountPoint: Buffer,
-    path: Buffer,
-    careful: boolean,
-  ): boolean {
-    const folder = path.subarray(0, path.lastIndexOf('/'));
-    const key = `${id} ${folder.toString('latin1')}`;
-    let isBad = bad.get(key);
-    if (isBad === undefined) {
-      isBad =
-        tree.hidesFolder(id, path) ||
-        (!careful && whole !== undefined && !this.#canHoldAgain(whole, id, mountPoint, folder));
-      bad.set(key, isBad);
-    }
-    return isBad;
-  }
-
-  /** Where that cannot be found out, CRIU has to try. */
-  #canHoldAgain(pid: number, id: number, mountPoint: Buffer, folder: Buffer): boolean {
-    try {
-      return this.processes.canHoldAgain(pid, id, mountPoint, folder);
-    } catch (error) {
-      if (errnoOf(error) === undefined) throw error;
-      return true;
+      const { tree, whole, attached } = namespace;
+      for (const { ghost, mount } of attached) {
+        this.#complete(ghost, mount, tree.get(mount.id));
+        mount.covered = tree.isCovered(mount.id);
+      }
+      const held = attached.filter((each): each is Held => each.mount.mountPoint !== undefined);
+      noteRestorablePaths(this.processes, tree, careful ? undefined : whole, held);
     }
   }
 
@@ -97,7 +63,7 @@ export class MountTable {
     const name = this.#nameOf(pid);
     let namespace = this.#namespaces.get(name);
     if (!namespace) {
-      namespace = { tree: new MountTree(), read: new Set(), whole: undefined, bad: new Map() };
+      namespace = { tree: new MountTree(), read: new Set(), whole: undefined, attached: [] };
       this.#namespaces.set(name, namespace);
     }
     return namespace;

@@ -9,7 +9,7 @@ import type {
   OpenFds,
   ProcessView,
 } from '../base/host.js';
-import { canHoldAgain } from './folder.js';
+import { areFree } from './folder.js';
 import { parseIdMap } from './id-map.js';
 import { parseMaps } from './maps.js';
 import { parseMountinfo } from './mountinfo.js';
@@ -161,8 +161,14 @@ export class LinuxProcesses implements ProcessView {
     return namesOf(`/proc/${pid}/root`, mountPoint, inode, near, limit);
   }
 
-  canHoldAgain(pid: number, mountId: number, mountPoint: Buffer, folder: Buffer): boolean {
-    return canHoldAgain(`/proc/${pid}/root`, mountId, mountPoint, folder);
+  areFree(
+    pid: number,
+    mountId: number,
+    mountPoint: Buffer,
+    folder: Buffer,
+    names: readonly Buffer[],
+  ): boolean[] {
+    return areFree(`/proc/${pid}/root`, mountId, mountPoint, folder, names);
   }
 
   pin(pid: number, link: string): number {

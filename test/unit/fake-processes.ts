@@ -184,8 +184,10 @@ export class FakeProcesses implements ProcessView {
     return { names, complete: true, looked: names.length };
   }
   /** Folders are there, but for what is declared to be a file. */
-  canHoldAgain(pid: number, _mountId: number, _mountPoint: Buffer, folder: Buffer): boolean {
-    return this.#get(pid, 'canHoldAgain').inRoot?.[folder.toString('latin1')] === undefined;
+  areFree(pid: number, _mountId: number, _mountPoint: Buffer, folder: Buffer, names: readonly Buffer[]) {
+    const { inRoot = {} } = this.#get(pid, 'areFree');
+    const at = folder.toString('latin1');
+    return names.map(name => !inRoot[at] && !inRoot[`${at}/${name.toString('latin1')}`]);
   }
   pin(pid: number, link: string): number {
     const found = this.#open(pid, link, 'pin');

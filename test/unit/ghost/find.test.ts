@@ -407,7 +407,7 @@ describe('mounts that hide others', () => {
           ?.restorable,
       );
     assert.match(restorable({}), /^\/data\/\.ghostkeep-/);
-    assert.equal(restorable({ fails: { canHoldAgain: 'EACCES' } }), 'undefined');
+    assert.equal(restorable({ fails: { areFree: 'EACCES' } }), 'undefined');
   });
 
   it('when one of them serves FUSE, no path is looked at', () => {
@@ -417,7 +417,7 @@ describe('mounts that hide others', () => {
       '/dev/fuse',
     );
     processes.add(100, { fds: { 3: opened(fakeFile(), deleted), 4: device } });
-    processes.canHoldAgain = () => assert.fail('a frozen server may have to answer');
+    processes.areFree = () => assert.fail('a frozen server may have to answer');
     assert.equal(findGhosts(processes, [100]).ghosts.length, 1);
   });
 
@@ -425,13 +425,27 @@ describe('mounts that hide others', () => {
     const { processes } = fakeHost();
     const ghosts = [1n, 2n, 3n].map(ino => opened(fakeFile({ ino }), `/tmp/${ino} (deleted)`));
     processes.add(100, { fds: { ...ghosts } });
-    let looks = 0;
-    processes.canHoldAgain = () => {
-      looks += 1;
-      return true;
+    const looks: string[][] = [];
+    processes.areFree = (_pid, _id, _mountPoint, _folder, names) => {
+      looks.push(names.map(String));
+      return [true, false, true];
     };
-    assert.equal(findGhosts(processes, [100]).ghosts.length, 3);
-    assert.equal(looks, 1);
+    const found = findGhosts(processes, [100]).ghosts;
+    assert.deepEqual(looks, [['1', '2', '3']]);
+    assert.deepEqual(
+      found.map(({ mounts: [mount] }) => mount?.restorable !== undefined),
+      [false, true, false],
+    );
+  });
+
+  it('when its name is another file by now, it gets a path; what NFS renamed has its name itself', () => {
+    const pathOf = (path: string, magic = 0xef53n) => {
+      const open = opened(fakeFile({ magic, nlink: magic === 0x6969n ? 1 : 0 }), path);
+      const inRoot = { [path.replace(' (deleted)', '')]: fakeFile({ nlink: 1, ino: 7n }) };
+      return findIn({ inRoot, fds: { 3: open } }).ghosts[0]?.mounts[0]?.restorable?.toString();
+    };
+    assert.match(pathOf(deleted) ?? '', /^\/\.ghostkeep-/);
+    assert.equal(pathOf('/data/.nfs000000000000000200000001', 0x6969n), undefined);
   });
 
   it("when its holder is chrooted, mount points are the namespace's, whoever is looked at first", () => {

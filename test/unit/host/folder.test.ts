@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import { canHoldAgain } from '../../../src/host/folder.js';
+import { areFree } from '../../../src/host/folder.js';
 
 let top: string;
 let mountId: number;
@@ -15,10 +15,17 @@ beforeEach(() => {
 });
 afterEach(() => fs.rmSync(top, { recursive: true }));
 
-const holds = (folder: string, id = mountId) =>
-  canHoldAgain('/', id, Buffer.from('/'), Buffer.from(`${top}${folder}`));
+const free = (folder: string, names = ['x'], id = mountId, mountPoint = '/') =>
+  areFree(
+    '/',
+    id,
+    Buffer.from(mountPoint),
+    Buffer.from(`${top}${folder}`),
+    names.map(name => Buffer.from(name)),
+  );
+const holds = (folder: string, id = mountId) => free(folder, ['x'], id)[0];
 
-describe('canHoldAgain', () => {
+describe('areFree', () => {
   it('when the folder is there, or it and some above it are gone, it can', () => {
     fs.mkdirSync(`${top}/a/b`, { recursive: true });
     assert.deepEqual(
@@ -47,7 +54,28 @@ describe('canHoldAgain', () => {
     assert.equal(holds('', mountId + 1), false);
   });
 
-  it('when it is the root of the mount, nobody has to look', () => {
-    assert.equal(canHoldAgain('/', 0, Buffer.from(top), Buffer.from(top)), true);
+  it('when something has the name, whatever it is, it is not free', () => {
+    fs.mkdirSync(`${top}/folder`);
+    fs.writeFileSync(`${top}/file`, '');
+    fs.symlinkSync('/nowhere', `${top}/link`);
+    assert.deepEqual(free('', ['folder', 'x', 'file', 'link', '\n']), [false, true, false, false, true]);
+  });
+
+  it('when it is the root of the mount, names are looked for there', () => {
+    fs.writeFileSync(`${top}/file`, '');
+    assert.deepEqual(free('', ['file', 'x'], mountId, top), [false, true]);
+  });
+
+  it('when it is the root of all, too', () => {
+    const rootId = Number(
+      / (\d+) \d+ \S+ \S+ \/ /.exec(
+        ` ${fs
+          .readFileSync('/proc/self/mountinfo', 'utf8')
+          .split('\n')
+          .find(line => line.split(' ')[4] === '/')} `,
+      )?.[1],
+    );
+    const names = ['proc', 'no such name'].map(name => Buffer.from(name));
+    assert.deepEqual(areFree('/', rootId, Buffer.from('/'), Buffer.alloc(0), names), [false, true]);
   });
 });
