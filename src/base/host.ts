@@ -12,6 +12,8 @@ export type * from './file-stat.js';
 /** One line of /proc/PID/mountinfo. Source: proc_pid_mountinfo(5). */
 export interface Mount {
   id: number;
+  /** Id of the mount it lies on; of the first of a namespace, itself or one that is not listed. */
+  parent: number;
   /** The mount's own device, as makedev would give it: on btrfs not the one stat shows. */
   dev: bigint;
   mountPoint: Buffer;
@@ -111,6 +113,18 @@ export interface ProcessView {
     near: Buffer,
     limit: number,
   ): { names: Buffer[]; complete: boolean; looked: number };
+  /**
+   * For each of NAMES: could a file be made by it in FOLDER of a mount? Not where something has the name, where the folder
+   * is another file or hidden, or is reached by a symbolic link; one that is gone can be made. Paths are those of the
+   * process's root.
+   */
+  areFree(
+    pid: number,
+    mountId: number,
+    mountPoint: Buffer,
+    folder: Buffer,
+    names: readonly Buffer[],
+  ): boolean[];
   /**
    * Open a regular file through a link without touching atime where allowed: for reading, or for writing too, which
    * for a running executable fails (ETXTBSY). The caller closes it.

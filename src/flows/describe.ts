@@ -36,7 +36,7 @@ export function describeGhost(
     paths: (group ? [] : ghost.mounts).map(mount => ({
       key: externalKey(mount.id, stat.ino),
       mount: mount.id,
-      ...pathToText(mount.path),
+      ...pathToText(mount.restorable ?? mount.path),
     })),
     ...(inodeFlags ? { inodeFlags } : {}),
     xattrs: Object.fromEntries(

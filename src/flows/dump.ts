@@ -33,7 +33,7 @@ export interface Dumped {
 export async function dumpGhosts(context: Context, request: DumpRequest): Promise<Dumped> {
   const { host } = context;
   const found = findGhosts(host.processes, request.pids);
-  const chosen = chooseGhosts(context, found, request.policy);
+  const chosen = chooseGhosts(context, found, request.policy, request.criu);
   const pinned = pinGhosts(host.processes, chosen.filter(needsCopy));
   try {
     return { journal: await dumpPinned(context, request, pinned, chosen.flatMap(describeLinks)), found };
@@ -65,7 +65,7 @@ async function dumpPinned(
 }
 
 /** Those ghostkeep keeps; a ghost that nobody can keep fails the dump, one over the policy's limit too. */
-export function chooseGhosts({ log }: Context, found: Found, policy: Policy): Ghost[] {
+export function chooseGhosts({ log }: Context, found: Found, policy: Policy, criu: boolean): Ghost[] {
   for (const { pid, what, why } of found.unseen)
     log.warn(`cannot look at ${what} of process ${pid}: ${why}`, { pid });
   if (!policy.enabled) return [];
@@ -75,7 +75,7 @@ export function chooseGhosts({ log }: Context, found: Found, policy: Policy): Gh
     if (ghost.keep === 'no') {
       throw new GhostkeepError('GHOST_UNREADABLE', identity, `cannot dump ${describe(ghost)}: ${ghost.why}`);
     }
-    if (ghost.keep === 'criu') {
+    if (ghost.keep === 'criu' && (criu || !ghost.refused)) {
       log.info(`${describe(ghost)} is left to CRIU: ${ghost.why}`, { ghost: identity });
       continue;
     }

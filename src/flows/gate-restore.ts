@@ -116,10 +116,16 @@ function markOf(found: Ghost): string {
   return `${found.stat.size} ${pathOf(found).toString('latin1')}`;
 }
 
-/** One for each name it may have been opened by. */
+/**
+ * One for each name it may have been opened by: where a live file has the name by now, CRIU opens the ghost by another.
+ * Source: CRIU files-reg.c, open_path: `NAME.cr_link`.
+ */
 function marksOf({ linked, size, paths }: ManifestGhost): string[] {
   if (linked) return [];
-  return [...new Set(paths.map(place => `${countFromJson(size)} ${pathFromText(place).toString('latin1')}`))];
+  const names = paths.map(place => pathFromText(place).toString('latin1'));
+  return [...new Set(names.flatMap(name => [name, `${name}.cr_link`]))].map(
+    name => `${countFromJson(size)} ${name}`,
+  );
 }
 
 /** What the map did not tell is worth a word, too: it does not come back. */

@@ -52,7 +52,7 @@ class Search {
   }
 
   finish(): Ghost[] {
-    this.#mounts.settle(this.#pids);
+    this.#mounts.settle(this.#pids, this.#files.servesFuse);
     const ghosts = [...this.#ghosts.values()].flat();
     this.#files.settle(new Set(ghosts.map(ghost => ghost.stat.ino)));
     const budget = new SearchBudget();

@@ -26,7 +26,11 @@ export interface GhostMount {
   /** The mount's own device; undefined where the mount is not in the holder's mountinfo. */
   dev?: bigint;
   mountPoint?: Buffer;
+  /** Another mount covers it: CRIU refuses open files there. */
+  covered?: boolean;
   path: Buffer;
+  /** What CRIU shall make it again by, where it cannot by its own path. */
+  restorable?: Buffer;
   /** Only of linked ghosts: names the inode still has on this mount, absolute. */
   names?: Buffer[];
 }
@@ -40,6 +44,8 @@ export interface Ghost {
   holders: Holder[];
   keep: 'ghostkeep' | 'criu' | 'no';
   why: string;
+  /** Left to CRIU for no other reason than that CRIU refuses it where it is: a dump without CRIU takes it. */
+  refused?: boolean;
 }
 
 /** `8:1/4711`, what messages call a ghost. */

@@ -17,7 +17,7 @@ export function decideKeep(
   processes: ProcessView,
   budget = new SearchBudget(),
 ): void {
-  const decided = criuKeeps(ghost, files, mounts) ?? linkedKeep(ghost, processes, budget);
+  const decided = criuKeeps(ghost, files, mounts) ?? refusal(ghost) ?? linkedKeep(ghost, processes, budget);
   ghost.keep = decided ? decided.keep : 'ghostkeep';
   ghost.why = decided ? decided.why : 'a regular file that exists nowhere else';
 }
@@ -48,6 +48,17 @@ function criuKeeps(
       'another open file has the same inode number on the same mount, and CRIU could not tell them apart',
     );
   return undefined;
+}
+
+/**
+ * CRIU looks whether a mount is covered only for files that it keeps itself: one that was left to us would be lost at
+ * restore. Kept by CRIU it stops the checkpoint, and the container runs on.
+ */
+function refusal(ghost: Ghost): { keep: 'criu'; why: string } | undefined {
+  if (!ghost.mounts.some(mount => mount.covered)) return undefined;
+  // The names of a linked one cannot be looked for there.
+  ghost.refused = ghost.class !== 'linked';
+  return { keep: 'criu', why: 'another mount covers its own: CRIU refuses open files there' };
 }
 
 /**

@@ -13,13 +13,14 @@ export function parseMountinfo(bytes: Buffer, readBranches?: (folder: string) =>
   for (const line of bytes.toString('latin1').split('\n')) {
     const [left, right] = line.split(' - ', 2);
     const fields = left?.split(' ') ?? [];
-    const [id, , dev, , mountPoint, options] = fields;
+    const [id, parent, dev, , mountPoint, options] = fields;
     const [, major, minor] = /^([0-9]+):([0-9]+)$/.exec(dev ?? '') ?? [];
     if (!right || !options || mountPoint === undefined || major === undefined || minor === undefined)
       continue;
     const [filesystem = '', , superOptions = ''] = right.split(' ');
     mounts.push({
       id: Number(id),
+      parent: Number(parent),
       dev: makeDev(BigInt(major), BigInt(minor)),
       mountPoint: Buffer.from(unescapeOctal(mountPoint), 'latin1'),
       filesystem,

@@ -1,5 +1,6 @@
 import fs from 'node:fs';
 import type { FileMap, FileStat, Identity, IdMap, Mount, OpenFds, ProcessView } from '../base/host.js';
+import { areFree } from './folder.js';
 import { parseIdMap } from './id-map.js';
 import { lookAt } from './look-at.js';
 import { parseMaps } from './maps.js';
@@ -146,6 +147,16 @@ export class LinuxProcesses implements ProcessView {
     limit: number,
   ): { names: Buffer[]; complete: boolean; looked: number } {
     return namesOf(`/proc/${pid}/root`, mountPoint, inode, near, limit);
+  }
+
+  areFree(
+    pid: number,
+    mountId: number,
+    mountPoint: Buffer,
+    folder: Buffer,
+    names: readonly Buffer[],
+  ): boolean[] {
+    return areFree(`/proc/${pid}/root`, mountId, mountPoint, folder, names);
   }
 
   pin(pid: number, link: string, writable = false): number {

@@ -68,7 +68,8 @@ describe('bench copy', () => {
   it('when a peer changes a byte, its row is not equal, the row names it, and the status is 1', t => {
     if (!canMount(t)) return;
     const bin = temporaryFolder(t);
-    const damage = 'for to; do :; done; printf x | /bin/dd of="$to" conv=notrunc bs=1 seek=8200 status=none';
+    const damage =
+      'for to; do :; done; case $to in -*) exit;; esac; printf x | /bin/dd of="$to" conv=notrunc bs=1 seek=8200 status=none';
     fs.writeFileSync(`${bin}/cp`, `#!/bin/sh\n/bin/cp "$@" && ${damage}\n`, { mode: 0o755 });
     const { status, stdout, stderr } = bench(t, ['--filesystem', 'xfs'], {
       PATH: `${bin}:${process.env['PATH']}`,

@@ -75,6 +75,7 @@ export function opened(file: FakeFile, name: string | Buffer, values: Partial<Op
 export function fakeMount(id: number, values: Partial<Mount> = {}): Mount {
   return {
     id,
+    parent: 0,
     dev: makeDev(8n, 1n),
     mountPoint: Buffer.from('/'),
     filesystem: 'ext4',
@@ -193,6 +194,12 @@ export class FakeProcesses implements ProcessView {
       .filter(([, { stat }]) => stat.dev === dev && stat.ino === ino)
       .map(([name]) => Buffer.from(name, 'latin1'));
     return { names, complete: true, looked: names.length };
+  }
+  /** Folders are there, but for what is declared to be a file. */
+  areFree(pid: number, _mountId: number, _mountPoint: Buffer, folder: Buffer, names: readonly Buffer[]) {
+    const { inRoot = {} } = this.#get(pid, 'areFree');
+    const at = folder.toString('latin1');
+    return names.map(name => !inRoot[at] && !inRoot[`${at}/${name.toString('latin1')}`]);
   }
   pin(pid: number, link: string, writable = false): number {
     const found = this.#open(pid, link, writable ? 'pin writable' : 'pin');

@@ -83,6 +83,21 @@ describe('GateRestore.resumed', () => {
     assert.deepEqual([...name.set, ...size.set], []);
   });
 
+  it('when a live file had taken its name, it is known by the one CRIU gave it', async () => {
+    const { gate, set } = restored([entryAt('/a'), entryAt('/b')], { 3: '/a.cr_link', 4: '/b' });
+    await gate.resumed(100);
+    assert.deepEqual(
+      set.filter(line => line.includes('user')),
+      ['/a.cr_link: user./a', '/b: user./b'],
+    );
+  });
+
+  it('when that name is also the own one of another ghost of its size, neither is guessed at', async () => {
+    const { gate, set } = restored([entryAt('/a'), entryAt('/a.cr_link')], { 3: '/a.cr_link' });
+    await gate.resumed(100);
+    assert.deepEqual(set, []);
+  });
+
   it('when two ghosts had the same name and size, neither is guessed at', async () => {
     const { gate, set } = restored([entryAt('/a'), entryAt('/a')], { 3: '/a', 4: '/a' });
     await gate.resumed(100);

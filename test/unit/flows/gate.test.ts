@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { dumpGhosts } from '../../../src/flows/dump.js';
 import { GateDump } from '../../../src/flows/gate.js';
 import { checkBeforeRestore } from '../../../src/flows/gate-restore.js';
 import { readSession, writeSession } from '../../../src/flows/sessions.js';
+import { readManifest } from '../../../src/image/manifest.js';
+import { resolvePolicy } from '../../../src/oci/policy.js';
 import { filesImage, regFile } from '../criu/images.js';
 import { ghostkeepError } from '../expect.js';
-import { fakeContext, fakeFile, opened } from '../fake-host.js';
+import { fakeContext, fakeFile, fakeMount, opened } from '../fake-host.js';
 
 const images = '/img';
 const noSource = () => undefined;
@@ -55,6 +58,51 @@ describe('GateDump', () => {
       ours(files).filter(name => name.includes('ghost-file')),
       ['/img/ghost-file-1.img', '/img/ghost-file-2.img', '/img/ghost-file-3.img'],
     );
+  });
+
+  it('when its mount is covered, CRIU gets no key of it and will refuse; a dump without CRIU takes it', async () => {
+    const { gate, context, processes } = container();
+    const at = (id: number, parent: number, path: string) =>
+      fakeMount(id, { parent, mountPoint: Buffer.from(path) });
+    processes.add(300, {
+      mounts: [at(20, 1, '/'), at(30, 20, '/data'), at(31, 30, '/data')],
+      fds: {
+        3: opened(fakeFile(), '/data/x (deleted)'),
+        4: opened(fakeFile({ ino: 2n }), '/y (deleted)', { mount: 20 }),
+      },
+    });
+    assert.deepEqual(await gate.checkpoint(300), ['file[14:2]']);
+    assert.ok(
+      context.lines.some(line =>
+        /^info ghost .*\/data\/x.* is left to CRIU: another mount covers/.test(line),
+      ),
+    );
+    const { journal } = await dumpGhosts(context, {
+      images,
+      pids: [300],
+      policy: resolvePolicy(),
+      criu: false,
+    });
+    assert.deepEqual(
+      journal.ghosts.map(({ path }) => path),
+      ['/data/x', '/y'],
+    );
+  });
+
+  it('when its folder is hidden, files.img gets a path that CRIU can make it by, the manifest keeps its own', async () => {
+    const { gate, files, processes } = container();
+    processes.add(300, {
+      mounts: [fakeMount(30), fakeMount(31, { parent: 30, mountPoint: Buffer.from('/d') })],
+      fds: { 3: opened(fakeFile({ ino: 1n }), '/d/x (deleted)') },
+    });
+    const keys = await gate.checkpoint(300);
+    endOfCriu(files, keys);
+    await gate.finish(0);
+    const [ghost] = readManifest(files, images).ghosts;
+    const [place] = ghost?.paths ?? [];
+    assert.equal(ghost?.path, '/d/x');
+    assert.match(place?.path ?? '', /^\/\.ghostkeep-[0-9a-f]{24}$/);
+    assert.ok(files.get(`${images}/files.img`).includes(place?.path ?? 'no path'));
   });
 
   it('when CRIU has failed, nothing of ours is left', async () => {

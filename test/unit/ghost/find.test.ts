@@ -160,9 +160,10 @@ describe('findGhosts', () => {
   it('when a chrooted process does not see the mount but its neighbour does, it is ours', () => {
     const { processes } = fakeHost();
     const namespace = 'mnt:[7]';
-    processes.add(100, { namespace, mounts: [], fds: { 3: opened(fakeFile({ ino: 1n }), deleted) } });
+    const root = opened(fakeFile({ mode: 0o40755, nlink: 2 }), '/data');
+    processes.add(100, { namespace, root, mounts: [], fds: { 3: opened(fakeFile({ ino: 1n }), deleted) } });
     processes.add(200, { namespace, fds: { 3: opened(fakeFile({ ino: 2n }), deleted) } });
-    processes.add(300, { namespace, mounts: [], fds: { 3: opened(fakeFile({ ino: 3n }), deleted) } });
+    processes.add(300, { namespace, root, mounts: [], fds: { 3: opened(fakeFile({ ino: 3n }), deleted) } });
     const keeps = findGhosts(processes, [100, 200, 300]).ghosts.map(({ keep }) => keep);
     assert.deepEqual(keeps, ['ghostkeep', 'ghostkeep', 'ghostkeep']);
   });
@@ -350,5 +351,156 @@ describe('what cannot be seen', () => {
       throw new TypeError('bug');
     };
     assert.throws(() => findGhosts(processes, [100]), TypeError);
+  });
+});
+
+describe('mounts that hide others', () => {
+  const at = (id: number, parent: number, path: string) =>
+    fakeMount(id, { parent, mountPoint: Buffer.from(path) });
+  const root = at(20, 1, '/');
+  const jail = opened(fakeFile({ mode: 0o40755, nlink: 2, ino: 2n }), '/jail');
+
+  it('when its mount is covered, CRIU keeps it, because CRIU refuses it; a dump without CRIU need not', () => {
+    const mounts = [root, at(30, 20, '/data'), at(31, 30, '/data')];
+    const found = findIn({ mounts, fds: { 3: opened(fakeFile(), deleted) } });
+    assert.deepEqual(summary(found), ['unlinked: criu']);
+    assert.match(found.ghosts[0]?.why ?? '', /another mount covers its own: CRIU refuses/);
+    assert.equal(found.ghosts[0]?.refused, true);
+  });
+
+  it('when it is open through two mounts and one is covered, CRIU keeps it', () => {
+    const mounts = [root, at(30, 20, '/data'), at(31, 20, '/other'), at(32, 31, '/other')];
+    const file = fakeFile();
+    const found = findIn({
+      mounts,
+      fds: { 3: opened(file, deleted), 4: opened(file, '/other/tmp (deleted)', { mount: 31 }) },
+    });
+    assert.deepEqual(summary(found), ['unlinked: criu']);
+  });
+
+  it('when its inode has other names on a covered mount, they are not looked for', () => {
+    const { processes } = fakeHost();
+    processes.add(100, {
+      mounts: [root, at(30, 20, '/data'), at(31, 30, '/data')],
+      fds: { 3: opened(fakeFile({ nlink: 1 }), deleted) },
+    });
+    processes.namesOf = () => assert.fail('the mount on top may be a FUSE of a frozen process');
+    const [ghost] = findGhosts(processes, [100]).ghosts;
+    assert.deepEqual([ghost?.class, ghost?.keep, ghost?.refused], ['linked', 'criu', false]);
+  });
+
+  it('when only its folder is hidden, it is ours, with a path in the root of the mount', () => {
+    const mounts = [root, at(30, 20, '/data'), at(31, 30, '/data/d')];
+    const found = findIn({ mounts, fds: { 3: opened(fakeFile(), '/data/d/tmp (deleted)') } });
+    assert.deepEqual(summary(found), ['unlinked: ghostkeep']);
+    const [mount] = found.ghosts[0]?.mounts ?? [];
+    assert.equal(String(mount?.path), '/data/d/tmp');
+    assert.match(String(mount?.restorable), /^\/data\/\.ghostkeep-[0-9a-f]{24}$/);
+  });
+
+  it('when its folder is another file by now, it gets a path there, too; where that is not known, its own', () => {
+    const inRoot = { '/data/d': fakeFile({ nlink: 1, ino: 7n }) };
+    const fds = { 3: opened(fakeFile(), '/data/d/tmp (deleted)') };
+    const restorable = (process: FakeProcess) =>
+      String(
+        findIn({ fds, inRoot, mounts: [root, at(30, 20, '/data')], ...process }).ghosts[0]?.mounts[0]
+          ?.restorable,
+      );
+    assert.match(restorable({}), /^\/data\/\.ghostkeep-/);
+    assert.equal(restorable({ fails: { areFree: 'EACCES' } }), 'undefined');
+  });
+
+  it('when one of them serves FUSE, no path is looked at', () => {
+    const { processes } = fakeHost();
+    const device = opened(
+      fakeFile({ mode: 0o20666, rdev: makeDev(10n, 229n), ino: 9n, nlink: 1 }),
+      '/dev/fuse',
+    );
+    processes.add(100, { fds: { 3: opened(fakeFile(), deleted), 4: device } });
+    processes.areFree = () => assert.fail('a frozen server may have to answer');
+    assert.equal(findGhosts(processes, [100]).ghosts.length, 1);
+  });
+
+  it('when ten thousand lie in one folder, it is looked at once', () => {
+    const { processes } = fakeHost();
+    const ghosts = [1n, 2n, 3n].map(ino => opened(fakeFile({ ino }), `/tmp/${ino} (deleted)`));
+    processes.add(100, { fds: { ...ghosts } });
+    const looks: string[][] = [];
+    processes.areFree = (_pid, _id, _mountPoint, _folder, names) => {
+      looks.push(names.map(String));
+      return [true, false, true];
+    };
+    const found = findGhosts(processes, [100]).ghosts;
+    assert.deepEqual(looks, [['1', '2', '3']]);
+    assert.deepEqual(
+      found.map(({ mounts: [mount] }) => mount?.restorable !== undefined),
+      [false, true, false],
+    );
+  });
+
+  it('when its name is another file by now, it gets a path; what NFS renamed has its name itself', () => {
+    const pathOf = (path: string, magic = 0xef53n) => {
+      const open = opened(fakeFile({ magic, nlink: magic === 0x6969n ? 1 : 0 }), path);
+      const inRoot = { [path.replace(' (deleted)', '')]: fakeFile({ nlink: 1, ino: 7n }) };
+      return findIn({ inRoot, fds: { 3: open } }).ghosts[0]?.mounts[0]?.restorable?.toString();
+    };
+    assert.match(pathOf(deleted) ?? '', /^\/\.ghostkeep-/);
+    assert.equal(pathOf('/data/.nfs000000000000000200000001', 0x6969n), undefined);
+  });
+
+  it("when its holder is chrooted, mount points are the namespace's, whoever is looked at first", () => {
+    for (const pids of [
+      [100, 200],
+      [200, 100],
+    ]) {
+      const { processes } = fakeHost();
+      // The jail lies on mount 20 and shows only what is mounted in it, by its own paths.
+      processes.add(100, {
+        root: jail,
+        mounts: [at(30, 20, '/data')],
+        fds: {
+          3: opened(fakeFile(), '/jail/data/d/tmp (deleted)'),
+          4: opened(fakeFile({ ino: 5n }), '/jail/x (deleted)', { mount: 20 }),
+        },
+      });
+      processes.add(200, { mounts: [root, at(30, 20, '/jail/data'), at(31, 30, '/jail/data/d')] });
+      const { ghosts } = findGhosts(processes, pids);
+      assert.deepEqual(
+        ghosts.map(({ mounts: [mount], keep }) => [String(mount?.mountPoint), keep, mount?.covered]),
+        [
+          ['/jail/data', 'ghostkeep', false],
+          ['/', 'ghostkeep', false],
+        ],
+      );
+      assert.match(String(ghosts[0]?.mounts[0]?.restorable), /^\/jail\/data\/\.ghostkeep-/);
+    }
+  });
+
+  it('when only the chrooted one is looked at, its mounts are where the namespace has them', () => {
+    const found = findIn({
+      root: jail,
+      mounts: [at(30, 20, '/'), at(31, 30, '/in')],
+      fds: { 3: opened(fakeFile(), '/jail/in/tmp (deleted)', { mount: 31 }) },
+    });
+    assert.equal(String(found.ghosts[0]?.mounts[0]?.mountPoint), '/jail/in');
+  });
+
+  it('when ten thousand of one process have no mount in its namespace, its mountinfo is read once', () => {
+    const { processes } = fakeHost();
+    const name = '/memfd:x (deleted)';
+    processes.add(100, {
+      fds: {
+        3: opened(fakeFile(), name, { mount: 9 }),
+        4: opened(fakeFile({ ino: 5n }), name, { mount: 9 }),
+      },
+    });
+    let reads = 0;
+    const { mounts } = processes;
+    processes.mounts = pid => {
+      reads += 1;
+      return mounts(pid);
+    };
+    findGhosts(processes, [100]);
+    assert.equal(reads, 1);
   });
 });

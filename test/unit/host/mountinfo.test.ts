@@ -21,6 +21,19 @@ describe('parseMountinfo', () => {
     );
   });
 
+  it('when mounts lie on others, each names its parent', () => {
+    assert.deepEqual(
+      mounts.map(({ id, parent }) => [id, parent]),
+      [
+        [22, 1],
+        [30, 22],
+        [31, 22],
+        [4096, 22],
+        [33, 22],
+      ],
+    );
+  });
+
   it('when a mount point has escapes, they are bytes again', () => {
     assert.deepEqual(byId(30)?.mountPoint, Buffer.from('/data with space'));
     assert.deepEqual(byId(31)?.mountPoint, Buffer.from('/tab\tnew\nline\\back'));

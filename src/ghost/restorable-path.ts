@@ -1,0 +1,104 @@
+import { randomBytes } from 'node:crypto';
+import { errnoOf } from '../base/errors.js';
+import type { ProcessView } from '../base/host.js';
+import type { MountTree } from './cover.js';
+import type { Ghost, GhostMount } from './ghost.js';
+
+/**
+ * CRIU makes a ghost again as PATH.cr.ID.ghost (eight hexadecimal digits at most), below a temporary folder of its own, and
+ * links it to PATH, or PATH.cr_link where that is taken. Source: CRIU files-reg.c, open_remap_ghost and open_path.
+ */
+const longestName = 255 - '.cr.01234567.ghost'.length;
+const longestPath = 3840;
+
+export interface Held {
+  ghost: Ghost;
+  mount: GhostMount & { mountPoint: Buffer };
+}
+
+/**
+ * Note a path that CRIU can make a ghost by where its own will not do: the folder is hidden by another mount or is none
+ * any more, the name is another file's by now, or too long for what CRIU appends. Ghosts have no name after restore, so
+ * any name will do that nobody else has: 96 bits of chance, which whoever fills the mount cannot foresee.
+ * @param root a process with the namespace's own root; undefined: paths cannot or must not be looked at
+ */
+export function noteRestorablePaths(
+  processes: ProcessView,
+  tree: MountTree,
+  root: number | undefined,
+  held: readonly Held[],
+): void {
+  for (const [folder, inside] of byFolder(held)) {
+    const good = goodPaths(processes, tree, root, folder, inside);
+    inside.forEach(({ mount }, index) => {
+      if (!good[index]) mount.restorable = pathInRoot(mount.mountPoint);
+    });
+  }
+}
+
+/** One look at a folder is enough for ten thousand ghosts. */
+function byFolder(held: readonly Held[]): [Buffer, Held[]][] {
+  const folders = new Map<string, [Buffer, Held[]]>();
+  for (const each of held) {
+    const { id, path, mountPoint } = each.mount;
+    const folder = path.subarray(0, path.lastIndexOf('/'));
+    // The mount of a single file has no folder to put anything in.
+    if (!isBelow(path, mountPoint)) continue;
+    const key = `${id} ${folder.toString('latin1')}`;
+    const known = folders.get(key);
+    if (known) known[1].push(each);
+    else folders.set(key, [folder, [each]]);
+  }
+  return [...folders.values()];
+}
+
+function goodPaths(
+  processes: ProcessView,
+  tree: MountTree,
+  root: number | undefined,
+  folder: Buffer,
+  held: readonly Held[],
+): boolean[] {
+  const { id, path, mountPoint } = (held[0] as Held).mount;
+  if (tree.hidesFolder(id, path)) return held.map(() => false);
+  const names = held.map(({ mount }) => mount.path.subarray(folder.length + 1));
+  const free = freeNames(processes, root, id, mountPoint, folder, names);
+  return held.map(
+    // A silly-renamed one has its name itself.
+    ({ ghost, mount }, index) =>
+      (free[index] === true || ghost.class === 'silly-renamed') &&
+      mount.path.length - folder.length - 1 <= longestName &&
+      mount.path.length <= longestPath,
+  );
+}
+
+/** Where that cannot be found out, CRIU has to try. */
+function freeNames(
+  processes: ProcessView,
+  root: number | undefined,
+  mountId: number,
+  mountPoint: Buffer,
+  folder: Buffer,
+  names: readonly Buffer[],
+): boolean[] {
+  if (root === undefined) return names.map(() => true);
+  try {
+    return processes.areFree(root, mountId, mountPoint, folder, names);
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    return names.map(() => true);
+  }
+}
+
+function withSlash(folder: Buffer): Buffer {
+  return folder.at(-1) === 0x2f ? folder : Buffer.concat([folder, Buffer.from('/')]);
+}
+
+function isBelow(path: Buffer, mountPoint: Buffer): boolean {
+  const root = withSlash(mountPoint);
+  return path.subarray(0, root.length).equals(root);
+}
+
+function pathInRoot(mountPoint: Buffer): Buffer {
+  return Buffer.concat([withSlash(mountPoint), Buffer.from(`.ghostkeep-${randomBytes(12).toString('hex')}`)]);
+}
