@@ -17,7 +17,8 @@ function container(t: TestContext) {
   const path = `${folder}/${id}.json`;
   t.after(() => fs.rmSync(path, { force: true }));
   const bundle = temporaryFolder(t);
-  const state = { ociVersion: '1.2.0', id, status: 'created', pid: process.pid, bundle };
+  const annotations = { 'io.ghostkeep.enabled': 'true' };
+  const state = { ociVersion: '1.2.0', id, status: 'created', pid: process.pid, bundle, annotations };
   return { id, path, bundle, state };
 }
 

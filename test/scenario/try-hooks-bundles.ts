@@ -72,9 +72,16 @@ export function makeBundle(
   return { bundle, remove: () => rmSync(bundle, { recursive: true }) };
 }
 
-export function writeConfig(bundle: string, hooks: unknown): void {
+export function writeConfig(
+  bundle: string,
+  hooks: unknown,
+  annotations: Record<string, string> = { 'io.ghostkeep.enabled': 'true' },
+): void {
   mkdirSync(bundle, { recursive: true });
-  writeFileSync(path.join(bundle, 'config.json'), JSON.stringify({ ociVersion: '1.0.2', hooks }));
+  writeFileSync(
+    path.join(bundle, 'config.json'),
+    JSON.stringify({ ociVersion: '1.0.2', annotations, hooks }),
+  );
 }
 
 function makeFolder(mode: number): string {

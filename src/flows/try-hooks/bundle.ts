@@ -2,6 +2,7 @@
 import { GhostkeepError, translate } from '../../base/errors.js';
 import { type Bundle, largestBundleBytes, parseBundle } from '../../oci/bundle.js';
 import { renderHook, renderHookDocument } from '../../oci/hooks-d.js';
+import { annotationPrefix } from '../../oci/policy.js';
 import type { StageContext } from './stage-context.js';
 
 export interface TriedBundle {
@@ -52,6 +53,7 @@ export function makeBundle(context: StageContext, path: string): TriedBundle {
     ociVersion: '1.0.2',
     process: { args: ['/ghost-workload'], cwd: '/', user: { uid: 0, gid: 0 } },
     root: { path: 'rootfs' },
+    annotations: { [`${annotationPrefix}enabled`]: 'true' },
     ...stanza,
   };
   stage.write(`${path}/config.json`, `${JSON.stringify(config, null, 2)}\n`, 0o644);
