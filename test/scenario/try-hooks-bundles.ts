@@ -51,6 +51,7 @@ export async function tryBundle(bundle: string): Promise<Run & { trial: Trial }>
 export function makeBundle(
   scripts: { prestart?: string; poststop?: string },
   timeoutSeconds = 30,
+  annotations?: Record<string, string>,
 ): { bundle: string; remove: () => void } {
   const bundle = makeFolder(0o755);
   const entry = (name: 'prestart' | 'poststop') => {
@@ -68,7 +69,7 @@ export function makeBundle(
     chmodSync(file, 0o755);
     return [{ path: file, timeout: timeoutSeconds }];
   };
-  writeConfig(bundle, { prestart: entry('prestart'), poststop: entry('poststop') });
+  writeConfig(bundle, { prestart: entry('prestart'), poststop: entry('poststop') }, annotations);
   return { bundle, remove: () => rmSync(bundle, { recursive: true }) };
 }
 
