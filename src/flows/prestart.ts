@@ -5,7 +5,7 @@
 import path from 'node:path';
 import { errnoOf } from '../base/errors.js';
 import type { ProcessView } from '../base/host.js';
-import type { BundleMount } from '../oci/bundle.js';
+import { type BundleMount, parseBundle } from '../oci/bundle.js';
 import { asksForUs } from '../oci/policy.js';
 import type { OciState } from '../oci/state.js';
 import type { Context } from './context.js';
@@ -35,7 +35,6 @@ async function checkImages(context: Context, state: OciState): Promise<void> {
 /** The bundle says where bind mounts come from. Source: OCI runtime-spec, config.md, Mounts. */
 function sourcesOf({ host: { files } }: Context, { bundle }: OciState): FindSource {
   return async mountPoint => {
-    const { parseBundle } = await import('../oci/bundle.js');
     const path = `${bundle}/config.json`;
     const { mounts = [] } = parseBundle(files.read(path).toString('utf8'), path);
     return mounts.find(mount => mount.destination === mountPoint && isBind(mount))?.source;
