@@ -11,6 +11,7 @@ check_all() {
 	check_files
 	check_interpreter
 	check_program
+	check_hook
 	check_hooks_d
 	check_config
 	check_gate
@@ -69,6 +70,16 @@ check_program() {
 		report ok "library: $lib/build/libghostkeep.so"
 	else
 		report FAIL "library: ${said%%$'\n'*}"
+	fi
+}
+
+# An empty state concerns nobody: it ends at once.
+check_hook() {
+	local said
+	if said=$(env -i "$destdir$libexec/hook" prestart /none 2>&1 <<<'{}'); then
+		report ok "hook: $libexec/hook"
+	else
+		report FAIL "hook: $libexec/hook does not run: $said"
 	fi
 }
 

@@ -24,7 +24,8 @@ read_with_node() {
 # A finished tree is taken as it is: the host may have no compiler and no npm.
 build_if_needed() {
 	local part missing=()
-	for part in dist/ghostkeep.mjs build/libghostkeep.so build/ghostkeep.so build/ghost-workload node_modules/koffi; do
+	for part in dist/ghostkeep.mjs build/libghostkeep.so build/ghostkeep.so build/ghostkeep-hook build/ghost-workload \
+		node_modules/koffi; do
 		[ -e "$top/$part" ] || missing+=("$part")
 	done
 	[ ${#missing[@]} -gt 0 ] || return 0

@@ -10,6 +10,7 @@ place_program() {
 	done <"$work/files"
 	place 755 "$top/install.sh" "$lib/install.sh"
 	place 755 "$top/build/ghost-workload" "$lib/build/ghost-workload"
+	place 755 "$top/build/ghostkeep-hook" "$lib/build/ghostkeep-hook"	# for try-hooks
 	place 644 "$top/dist/ghostkeep.mjs" "$lib/dist/ghostkeep.mjs"
 	printf "#!/bin/sh\nexec '%s' '%s' \"\$@\"\n" "$node" "$lib/dist/ghostkeep.mjs" >"$work/ghostkeep"
 	place 755 "$work/ghostkeep" "$launcher"
@@ -29,6 +30,7 @@ run_time_files() {
 place_hooks() {
 	local stage
 	mkdir "$work/hooks"
+	place 755 "$top/build/ghostkeep-hook" "$libexec/hook"
 	for stage in prestart poststop; do
 		place_filled 755 "$stage" "$libexec/$stage"
 	done

@@ -107,6 +107,6 @@ async function bundle() {
 }
 
 function makeNative() {
-  for (const part of ['engine', 'gate', 'workload'])
+  for (const part of ['engine', 'gate', 'hook', 'workload'])
     run('make', ['-s', '-C', inTop('native', part), `BUILD=${inTop('build')}`]);
 }

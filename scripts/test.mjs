@@ -13,7 +13,10 @@ const parts = {
   lint: [() => single('npm', ['run', '--silent', 'lint']), lintShell],
   unit: [() => nodeTests('test/unit')],
   scenario: [() => nodeTests('test/scenario')],
-  native: ['engine', 'gate', 'workload'].flatMap(name => [() => make(name), () => make(name, 'SANITIZE=1')]),
+  native: ['engine', 'gate', 'hook', 'workload'].flatMap(name => [
+    () => make(name),
+    () => make(name, 'SANITIZE=1'),
+  ]),
   lab: [() => nodeTests('test/lab')],
 };
 
@@ -122,6 +125,7 @@ async function lintShell() {
     'bench/build-tree',
     'test/lab/build-image',
     'test/lab/run-lab',
+    'test/native/hook/run.sh',
     'test/native/workload/run.sh',
   ];
   return single('shellcheck', ['-x', ...scripts, ...installer.map(name => `install/${name}`)], 'shellcheck');

@@ -1,7 +1,7 @@
 /**
- * What the hooks add to `runc run`: whole runs, in turns, with no hook, with /bin/true as both hooks, and with ours, for
- * a container that they concern (it has an annotation io.ghostkeep.…) and one that they do not. What is added is the
- * median less that without a hook.
+ * What the hooks add to `runc run`: whole runs, in turns, with no hook, with /bin/true as both hooks, and with ours as
+ * they are installed, for a container that they concern (it has an annotation io.ghostkeep.…) and one that they do not.
+ * What is added is the median less that without a hook.
  */
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -57,6 +57,11 @@ function row(kind: 'unconcerned' | 'concerned', samples: Samples): Row {
 function makeRoot(context: SuiteContext): string | undefined {
   const tree = findTree();
   const program = findBeside('dist', 'ghostkeep.mjs');
+  const launcher = findBeside('build', 'ghostkeep-hook');
+  if (!launcher) {
+    missing('hooks', 'build/ghostkeep-hook was not built');
+    return undefined;
+  }
   if (!tree || !program || !['usr/sbin/runc', 'usr/bin/busybox', 'usr/bin/node'].every(inside(tree))) {
     missing('hooks', 'there is no tree of Debian 13 with runc, busybox and node in it');
     return undefined;
@@ -85,6 +90,7 @@ function makeRoot(context: SuiteContext): string | undefined {
       .replace('@PROGRAM@', '/ghostkeep/dist/ghostkeep.mjs');
     fs.writeFileSync(path.join(root, hook), script, { mode: 0o755 });
   }
+  fs.copyFileSync(launcher, path.join(root, 'hook'));
   for (const kind of kinds) makeBundle(root, kind);
   return root;
 }
@@ -102,7 +108,11 @@ function makeBundle(root: string, kind: Kind): void {
   for (const folder of ['proc', 'dev', 'sys'])
     fs.mkdirSync(path.join(bundle, 'rootfs', folder), { recursive: true });
   fs.copyFileSync(path.join(root, 'usr/bin/busybox'), path.join(bundle, 'rootfs/busybox'));
-  const hook = (name: string) => [{ path: kind === '/bin/true' ? '/bin/true' : `/${name}`, timeout: 30 }];
+  const hook = (name: string) => [
+    kind === '/bin/true'
+      ? { path: '/bin/true', timeout: 30 }
+      : { path: '/hook', args: ['hook', name, `/${name}`], timeout: 30 },
+  ];
   const config = {
     ociVersion: '1.0.2',
     process: { user: { uid: 0, gid: 0 }, cwd: '/', args: ['/busybox', 'true'], env: ['PATH=/'] },

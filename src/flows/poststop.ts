@@ -1,55 +1,24 @@
-/** The poststop hook: confirm the seal or redo it, and close the session. Runtimes may call it more than once. */
-import { errnoOf } from '../base/errors.js';
+/**
+ * The poststop hook of a container with annotations io.ghostkeep.* or a session record: confirm the seal or redo it,
+ * and close the session. Runtimes may call it more than once, and mostly there is no image: then nothing that knows
+ * images is loaded.
+ */
 import type { ProcessView } from '../base/host.js';
 import { parseRuntimeCommand } from '../oci/command-line.js';
-import { resolvePolicy } from '../oci/policy.js';
+import { asksForUs } from '../oci/policy.js';
 import type { OciState } from '../oci/state.js';
 import type { Context } from './context.js';
-import { dumpGhosts } from './dump.js';
-import { isOurs, sealImages } from './seal.js';
-import { closeSession, readSession, type Session } from './sessions.js';
+import { closeSession, readSession } from './sessions.js';
 
 export async function poststop(context: Context, state: OciState): Promise<void> {
   const session = readSession(context, state.id);
+  if (!session && !asksForUs(state.annotations)) return;
   const images = session?.images ?? imagesOfCaller(context.host.processes, state);
-  if (images) await finish(context, state, session, images);
+  if (images) {
+    const { confirmSeal } = await import('./confirm.js');
+    await confirmSeal(context, state.id, session, images);
+  }
   closeSession(context, state.id);
-}
-
-async function finish(
-  context: Context,
-  state: OciState,
-  session: Session | undefined,
-  images: string,
-): Promise<void> {
-  const { host, log } = context;
-  const fields = { container: state.id };
-  if (isOurs(host.files, images)) {
-    const { manifest, now } = sealImages(context, images, true);
-    log.info(`${images}: ${manifest.ghosts.length} ghosts, ${now ? 'sealed now' : 'sealed before'}`, fields);
-    return;
-  }
-  // A workflow without CRIU calls us while the processes are frozen and can still be reached.
-  const pid = session && stillThere(host.processes, session);
-  if (!pid || !host.files.exists(images)) return;
-  await dumpGhosts(context, {
-    images,
-    pids: host.processes.tree(pid),
-    policy: resolvePolicy(session.policy),
-    container: state.id,
-    criu: false,
-  });
-  const { manifest } = sealImages(context, images, true);
-  log.info(`${images}: ${manifest.ghosts.length} ghosts dumped and sealed`, fields);
-}
-
-function stillThere(processes: ProcessView, { pid, startTime }: Session): number | undefined {
-  try {
-    return pid !== undefined && processes.startTime(pid) === startTime ? pid : undefined;
-  } catch (error) {
-    if (errnoOf(error) === undefined) throw error;
-    return undefined;
-  }
 }
 
 /** `runc checkpoint --image-path DIR ID` is our parent. Anything else that stops a container is no checkpoint. */

@@ -1,27 +1,35 @@
-/** The prestart hook: at create, remember the container and its policy; at restore, check the image. */
+/**
+ * The prestart hook of a container with annotations io.ghostkeep.*: at create, remember it and its policy; at restore,
+ * check the image. What only a restore needs is loaded there: a create waits for every file that is loaded.
+ */
 import path from 'node:path';
 import { errnoOf } from '../base/errors.js';
 import type { ProcessView } from '../base/host.js';
 import { type BundleMount, parseBundle } from '../oci/bundle.js';
+import { asksForUs } from '../oci/policy.js';
 import type { OciState } from '../oci/state.js';
 import type { Context } from './context.js';
-import { checkBeforeRestore } from './gate-restore.js';
 import type { FindSource } from './linked.js';
 import { containerPolicy } from './policy.js';
 import { keepSession, readSession, type Session, startTimeOf } from './sessions.js';
 
 export async function prestart(context: Context, state: OciState): Promise<void> {
-  const { host } = context;
-  if (isRestore(host.processes, state)) {
-    // Who restores without CRIU has no descriptor of it to show: then the record of the last checkpoint says it.
-    const images = findRestoreImages(context, state) ?? readSession(context, state.id)?.images;
-    if (images) await checkBeforeRestore(context, images, sourcesOf(context, state));
-    else
-      context.log.info(`no image directory is known for ${state.id}, nothing to check`, {
-        container: state.id,
-      });
-  }
+  if (!asksForUs(state.annotations)) return;
+  if (isRestore(context.host.processes, state)) await checkImages(context, state);
   keepSession(context, makeSession(context, state));
+}
+
+async function checkImages(context: Context, state: OciState): Promise<void> {
+  // Who restores without CRIU has no descriptor of it to show: then the record of the last checkpoint says it.
+  const images = findRestoreImages(context, state) ?? readSession(context, state.id)?.images;
+  if (!images) {
+    context.log.info(`no image directory is known for ${state.id}, nothing to check`, {
+      container: state.id,
+    });
+    return;
+  }
+  const { checkBeforeRestore } = await import('./gate-restore.js');
+  await checkBeforeRestore(context, images, sourcesOf(context, state));
 }
 
 /** The bundle says where bind mounts come from. Source: OCI runtime-spec, config.md, Mounts. */

@@ -33,6 +33,11 @@ export function parseConfig(text: string, path: string): PolicyDocument {
   return parseDocument<PolicyDocument>('Policy', text, path, 'BAD_POLICY');
 }
 
+/** The hooks leave containers alone that do not. native/hook/ asks the same of the text, before Node.js is started. */
+export function asksForUs(annotations: Record<string, string | undefined> = {}): boolean {
+  return Object.keys(annotations).some(name => name.startsWith(annotationPrefix));
+}
+
 /** The annotations io.ghostkeep.KEY as a policy document; annotations are text, so booleans are spelled out. */
 export function parseAnnotations(annotations: Record<string, string | undefined>): PolicyDocument {
   const document = Object.fromEntries(

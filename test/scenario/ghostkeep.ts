@@ -9,11 +9,21 @@ import { fileURLToPath } from 'node:url';
 import { silent } from '../../src/base/log.js';
 import type { Context } from '../../src/flows/context.js';
 import { linuxHost } from '../../src/host/linux.js';
+import { renderHook } from '../../src/oci/hooks-d.js';
 
 const top = fileURLToPath(new URL('../..', import.meta.url));
 export const program = path.join(top, 'dist/ghostkeep.mjs');
 export const workload = path.join(top, 'build/ghost-workload');
+export const launcher = path.join(top, 'build/ghostkeep-hook');
 export const isRoot = process.getuid?.() === 0;
+
+const uid = process.getuid?.() ?? 0;
+/** Where src/flows/sessions.ts and native/hook/ keep records. */
+export const sessionsFolder = isRoot
+  ? '/run/ghostkeep/sessions'
+  : fs.existsSync(`/run/user/${uid}`)
+    ? `/run/user/${uid}/ghostkeep/sessions`
+    : `/tmp/ghostkeep-${uid}/sessions`;
 
 export interface Run {
   status: number | null;
@@ -54,6 +64,7 @@ const publicParts = [
   'hooks',
   'build/libghostkeep.so',
   'build/ghost-workload',
+  'build/ghostkeep-hook',
   'node_modules/koffi',
   'node_modules/@koromix',
 ];
@@ -75,6 +86,14 @@ export function temporaryFolder(t: TestContext, parent = tmpdir()): string {
   const folder = fs.mkdtempSync(path.join(parent, 'gk-'));
   t.after(() => fs.rmSync(folder, { recursive: true, force: true }));
   return folder;
+}
+
+/** hooks/prestart or hooks/poststop as it is installed, for this program. */
+export function installedHook(t: TestContext, name: string): string {
+  const file = path.join(temporaryFolder(t), name);
+  const template = fs.readFileSync(path.join(top, 'hooks', name), 'utf8');
+  fs.writeFileSync(file, renderHook(template, { node: process.execPath, program }), { mode: 0o755 });
+  return file;
 }
 
 /** A file of this process that has no name any more. Closed when the test ends. */

@@ -6,6 +6,7 @@ import { InstallTree } from './install-tree.js';
 
 const hooksD = '/usr/share/containers/oci/hooks.d';
 const lib = '/usr/local/lib/ghostkeep';
+const libexecHook = '/usr/local/libexec/ghostkeep/hook';
 
 describe('install.sh --check', () => {
   let host: InstallTree;
@@ -42,6 +43,7 @@ describe('install.sh --check', () => {
     ],
     ['the program does not start', () => entry('throw 1'), /program: .* does not run/],
     ['the library does not load', () => library('not ELF'), /library: /],
+    ['the hook does not start', () => writeFileSync(host.at(libexecHook), 'x'), /hook: .* does not run/],
     [
       'a hooks.d file is damaged',
       () => hook('{"version": "1.0.0"}'),

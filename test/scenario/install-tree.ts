@@ -28,7 +28,7 @@ export class InstallTree {
     for (const name of ['dist', 'hooks', 'schemas', 'install', 'install.sh', 'package.json']) {
       cpSync(path.join(top, name), path.join(this.tree, name), { recursive: true });
     }
-    for (const name of ['libghostkeep.so', 'ghostkeep.so', 'ghost-workload']) {
+    for (const name of ['libghostkeep.so', 'ghostkeep.so', 'ghostkeep-hook', 'ghost-workload']) {
       cpSync(path.join(top, 'build', name), path.join(this.tree, 'build', name));
     }
     for (const name of ['native', 'node_modules'])

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import { parseBundle } from '../../src/oci/bundle.js';
 import { renderHook, renderHookDocument } from '../../src/oci/hooks-d.js';
+import { sessionsFolder } from './ghostkeep.js';
 import { InstallTree } from './install-tree.js';
 
 const hooksD = '/usr/share/containers/oci/hooks.d';
@@ -105,16 +107,31 @@ describe('install.sh', () => {
     symlinkSync(host.at(prefix), prefix);
     const version = spawnSync(`${prefix}/bin/ghostkeep`, ['--version'], { env: {}, encoding: 'utf8' });
     assert.match(version.stdout, /^ghostkeep \d/);
-    const state = { ociVersion: '1.0.2', id: 'c', status: 'creating', pid: 1, bundle: host.folder };
-    for (const stage of ['prestart', 'poststop']) {
-      const hook = spawnSync(`${prefix}/libexec/ghostkeep/${stage}`, {
+    const stanza = readFileSync(`${prefix}/libexec/ghostkeep/config-hooks.json`, 'utf8');
+    const { hooks = {} } = parseBundle(`{"ociVersion":"1.0.2",${stanza.slice(1)}`, 'config.json');
+    const id = path.basename(host.folder);
+    const run = (stage: 'prestart' | 'poststop', annotations: Record<string, string>) => {
+      const [hook] = hooks[stage] ?? [];
+      assert.ok(hook);
+      const state = { ociVersion: '1.0.2', id, status: 'creating', pid: 1, bundle: host.folder, annotations };
+      const [argv0 = '', ...args] = hook.args ?? [];
+      return spawnSync(hook.path, args, {
+        argv0,
         env: {},
         cwd: '/',
         input: JSON.stringify(state),
         encoding: 'utf8',
       });
-      assert.equal(hook.status, 0, hook.stderr);
+    };
+    for (const asks of [false, true]) {
+      const annotations: Record<string, string> = asks ? { 'io.ghostkeep.enabled': 'true' } : {};
+      for (const stage of ['prestart', 'poststop'] as const) {
+        const { status, stderr } = run(stage, annotations);
+        assert.equal(status, 0, stderr);
+        assert.equal(existsSync(`${sessionsFolder}/${id}.json`), asks && stage === 'prestart');
+      }
     }
+    assert.match(run('prestart', { 'io.ghostkeep.x': 'y' }).stderr, /\[BAD_POLICY\]/);
   });
 
   describe('when it cannot install', () => {

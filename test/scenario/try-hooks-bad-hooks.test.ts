@@ -66,6 +66,14 @@ describe('when hooks are not what they should be', () => {
     assert.match(trial.timeline.at(-1)?.what ?? '', /the hooks left no session/);
   });
 
+  it('a bundle that does not ask for us is told so', async () => {
+    const { bundle, remove } = makeBundle({}, 30, { 'some.annotation': 'x' });
+    const { status, trial } = await tryBundle(bundle);
+    remove();
+    assert.equal(status, 1);
+    assert.match(trial.timeline.at(-1)?.what ?? '', /has the bundle an annotation io\.ghostkeep\.\*/);
+  });
+
   it("a hook gets the stanza's environment only, its directory and its state", async () => {
     const { bundle, remove } = makeBundle({
       prestart: `cat >state; env | grep -v '^\\(PWD\\|SHLVL\\|_\\|OLDPWD\\|PATH\\)=' >&2; pwd >&2; cat state >&2; exit 9`,

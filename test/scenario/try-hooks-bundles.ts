@@ -51,6 +51,7 @@ export async function tryBundle(bundle: string): Promise<Run & { trial: Trial }>
 export function makeBundle(
   scripts: { prestart?: string; poststop?: string },
   timeoutSeconds = 30,
+  annotations?: Record<string, string>,
 ): { bundle: string; remove: () => void } {
   const bundle = makeFolder(0o755);
   const entry = (name: 'prestart' | 'poststop') => {
@@ -68,13 +69,20 @@ export function makeBundle(
     chmodSync(file, 0o755);
     return [{ path: file, timeout: timeoutSeconds }];
   };
-  writeConfig(bundle, { prestart: entry('prestart'), poststop: entry('poststop') });
+  writeConfig(bundle, { prestart: entry('prestart'), poststop: entry('poststop') }, annotations);
   return { bundle, remove: () => rmSync(bundle, { recursive: true }) };
 }
 
-export function writeConfig(bundle: string, hooks: unknown): void {
+export function writeConfig(
+  bundle: string,
+  hooks: unknown,
+  annotations: Record<string, string> = { 'io.ghostkeep.enabled': 'true' },
+): void {
   mkdirSync(bundle, { recursive: true });
-  writeFileSync(path.join(bundle, 'config.json'), JSON.stringify({ ociVersion: '1.0.2', hooks }));
+  writeFileSync(
+    path.join(bundle, 'config.json'),
+    JSON.stringify({ ociVersion: '1.0.2', annotations, hooks }),
+  );
 }
 
 function makeFolder(mode: number): string {

@@ -2,6 +2,7 @@
 import { GhostkeepError, translate } from '../../base/errors.js';
 import { type Bundle, largestBundleBytes, parseBundle } from '../../oci/bundle.js';
 import { renderHook, renderHookDocument } from '../../oci/hooks-d.js';
+import { annotationPrefix } from '../../oci/policy.js';
 import type { StageContext } from './stage-context.js';
 
 export interface TriedBundle {
@@ -42,16 +43,15 @@ export function readBundle({ host: { files }, stage }: StageContext, folder: str
 export function makeBundle(context: StageContext, path: string): TriedBundle {
   const { stage } = context;
   const stanza = JSON.parse(renderHookDocument(template(context, 'config-hooks.json'), path)) as object;
+  const libexec = `${path}/libexec/ghostkeep`;
+  stage.write(`${libexec}/hook`, part(context, 'build', 'ghostkeep-hook'), 0o755);
   for (const name of ['prestart', 'poststop'])
-    stage.write(
-      `${path}/libexec/ghostkeep/${name}`,
-      renderHook(template(context, name), stage.self()),
-      0o755,
-    );
+    stage.write(`${libexec}/${name}`, renderHook(template(context, name), stage.self()), 0o755);
   const config = {
     ociVersion: '1.0.2',
     process: { args: ['/ghost-workload'], cwd: '/', user: { uid: 0, gid: 0 } },
     root: { path: 'rootfs' },
+    annotations: { [`${annotationPrefix}enabled`]: 'true' },
     ...stanza,
   };
   stage.write(`${path}/config.json`, `${JSON.stringify(config, null, 2)}\n`, 0o644);
@@ -59,13 +59,17 @@ export function makeBundle(context: StageContext, path: string): TriedBundle {
   return readBundle(context, path);
 }
 
-function template({ host, stage }: StageContext, name: string): string {
-  const file = stage.findBeside('hooks', name);
-  if (file !== undefined) return host.files.read(file).toString('utf8');
+function template(context: StageContext, name: string): string {
+  return part(context, 'hooks', name).toString('utf8');
+}
+
+function part({ host, stage }: StageContext, folder: string, name: string): Buffer {
+  const file = stage.findBeside(folder, name);
+  if (file !== undefined) return host.files.read(file);
   throw new GhostkeepError(
     'NOT_FOUND',
-    `hooks/${name}`,
-    `cannot find hooks/${name} beside the program: the installation is not complete; name a bundle with --bundle`,
+    `${folder}/${name}`,
+    `cannot find ${folder}/${name} beside the program: the installation is not complete; name a bundle with --bundle`,
   );
 }
 

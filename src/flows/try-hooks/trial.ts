@@ -161,7 +161,7 @@ class Attempt {
       throw new GhostkeepError(
         'HOOK_FAILED',
         this.#id,
-        `the hooks left no session of ${this.#id}: is ghostkeep's prestart among them, and run by the same user?`,
+        `the hooks left no session of ${this.#id}: has the bundle an annotation io.ghostkeep.*, and is ghostkeep's prestart among its hooks, and run by the same user?`,
       );
     }
     const { files } = this.context.host;

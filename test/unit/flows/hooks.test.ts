@@ -16,6 +16,7 @@ const state = (values: Partial<OciState> = {}): OciState => ({
   status: 'created',
   pid: 100,
   bundle: '/run/web',
+  annotations: { 'io.ghostkeep.enabled': 'true' },
   ...values,
 });
 const stopped = () => {
@@ -24,7 +25,7 @@ const stopped = () => {
 };
 
 /** A container with one ghost, whose create hook has run. */
-async function created(annotations: Record<string, string> = {}) {
+async function created(annotations: Record<string, string> = { 'io.ghostkeep.enabled': 'true' }) {
   const context = fakeContext(fakeHost());
   context.host.processes.add(100, { fds: { 3: opened(fakeFile(), '/data/tmp (deleted)') } });
   await prestart(context, state({ annotations }));
@@ -98,6 +99,40 @@ describe('prestart at create', () => {
     const context = fakeContext();
     await prestart(context, state());
     assert.equal(readSession(context, 'web')?.pid, undefined);
+  });
+});
+
+describe('a container without annotations of ours', () => {
+  it('when it is created, nothing is recorded, whatever the host says', async () => {
+    const context = fakeContext();
+    context.host.files.put('/etc/ghostkeep/config.json', '{');
+    const before = context.host.files.snapshot();
+    for (const annotations of [undefined, {}, { 'io.ghostkeep': 'x', 'x.io.ghostkeep.engine': 'dd' }]) {
+      const { annotations: _, ...rest } = state();
+      await prestart(context, { ...rest, ...(annotations ? { annotations } : {}) });
+    }
+    assert.deepEqual(context.host.files.snapshot(), before);
+  });
+
+  it('when it is restored, its image is left to the gate', async () => {
+    const context = await checkpointed(true);
+    context.host.files.put(`${images}/ghost-file-1.img`, 'damaged');
+    restoring(context, 100);
+    await prestart(context, state({ status: 'stopped', annotations: {} }));
+  });
+
+  it('when it stops in a checkpoint, nothing is done, unless there is a record of it', async () => {
+    const context = await checkpointed(false);
+    const { files, processes } = context.host;
+    processes.add(999, { parent: 60 }).add(60, {
+      commandLine: ['runc', 'checkpoint', '--image-path', images, 'other'],
+      cwd: opened(fakeFile(), '/'),
+    });
+    const before = files.snapshot();
+    await poststop(context, { ...stopped(), id: 'other', annotations: {} });
+    assert.deepEqual(files.snapshot(), before);
+    await poststop(context, { ...stopped(), annotations: {} });
+    assert.equal(readSession(context, 'web'), undefined);
   });
 });
 

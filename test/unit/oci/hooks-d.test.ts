@@ -32,7 +32,8 @@ describe('parseHooksD', () => {
         renderHookDocument(template(`${stage}.json`), '/usr/local'),
         stage,
       );
-      assert.equal(hook.path, `/usr/local/libexec/ghostkeep/${stage}`);
+      assert.equal(hook.path, '/usr/local/libexec/ghostkeep/hook');
+      assert.deepEqual(hook.args, ['hook', stage, `/usr/local/libexec/ghostkeep/${stage}`]);
       assert.equal(hook.timeout, 30);
       assert.deepEqual(stages, [stage]);
       assert.deepEqual(Object.keys(when), ['annotations']);
@@ -98,7 +99,9 @@ describe('renderHookDocument', () => {
   it('makes the stanza for a config.json, with a timeout at each hook', () => {
     const { hooks: stanza } = JSON.parse(renderHookDocument(template('config-hooks.json'), '/opt/a "b"'));
     for (const stage of ['prestart', 'poststop']) {
-      assert.deepEqual(stanza[stage], [{ path: `/opt/a "b"/libexec/ghostkeep/${stage}`, timeout: 30 }]);
+      const folder = '/opt/a "b"/libexec/ghostkeep';
+      const args = ['hook', stage, `${folder}/${stage}`];
+      assert.deepEqual(stanza[stage], [{ path: `${folder}/hook`, args, timeout: 30 }]);
     }
   });
 });

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# weight: 105
+# weight: 135
 # The hooks that a runtime calls: only for containers that ask for them.
 
 # Session records of a container, wherever below /run/ghostkeep they are.
@@ -60,8 +60,59 @@ a_bad_value_is_refused() {
 	expect_line "$said" teleport
 }
 
+# with_stanza RUNTIME ANNOTATIONS: a bundle with our stanza in its config.json.
+with_stanza() {
+	local runtime=$1 name=stanza-$1
+	make_bundle "$WORK/$name" run /data hole-1g-2m
+	jq --argjson annotations "$2" --slurpfile stanza "$LIBEXEC/config-hooks.json" \
+		'. + $stanza[0] + {$annotations}' "$WORK/$name/config.json" >"$WORK/$name/new.json"
+	mv "$WORK/$name/new.json" "$WORK/$name/config.json"
+	start_bundle "$runtime" "$name"
+	wait_for 60 "ghosts in $name" data_has "$runtime" "$name" ready
+}
+
+LIBEXEC=/usr/local/libexec/ghostkeep
+
+# Checkpoint and restore it; runc calls prestart at restore, too.
+there_and_back() {
+	local runtime=$1 name=stanza-$1 images
+	images=$(images_of "$runtime" "$name")
+	expect_ok checkpoint_container "$runtime" "$name" "$images"
+	expect_sealed "$images"
+	restore_container "$runtime" "$name" "$images"
+	check_verdict "$runtime" "$name"
+}
+
+stanza_of_one_that_asks() {
+	local runtime=$1 name=stanza-$1
+	with_ghostkeep
+	with_stanza "$runtime" '{"io.ghostkeep.verify": "digest"}'
+	[ -n "$(records_of "$name")" ] || fail "prestart made no session record"
+	there_and_back "$runtime"
+	delete_container "$runtime" "$name"
+	[ -z "$(records_of "$name")" ] || fail "poststop left the session: $(records_of "$name")"
+}
+
+# What the hook in C would hand over to fails: it must not be started.
+stanza_of_one_that_does_not() {
+	local runtime=$1 name=stanza-$1 stage
+	with_ghostkeep
+	for stage in prestart poststop; do
+		cp -a "$LIBEXEC/$stage" "$WORK/$stage.away"
+		at_exit mv "$WORK/$stage.away" "$LIBEXEC/$stage"
+		printf '#!/bin/sh\necho %s >>%s/handed-over\nexit 1\n' "$stage" "$WORK" >"$LIBEXEC/$stage"
+	done
+	with_stanza "$runtime" '{"org.opencontainers.image.authors": "lab <lab@example.org>"}'
+	there_and_back "$runtime"
+	delete_container "$runtime" "$name"
+	[ ! -e "$WORK/handed-over" ] || fail "started all the same: $(cat "$WORK/handed-over")"
+}
+
 check podman-crun "14 hooks of a container that asks" asked_for podman-crun
 check podman-crun "14 a container that does not ask" not_asked_for podman-crun
 check podman-crun "14 exit status is kept" exit_status_is_kept podman-crun
 check podman-runc "14 hooks of a container that asks" asked_for podman-runc
 check podman-runc "14 a bad policy is refused by name" a_bad_value_is_refused podman-runc
+check runc "14 stanza of a container that asks" stanza_of_one_that_asks runc
+check runc "14 stanza of a container that does not" stanza_of_one_that_does_not runc
+check crun "14 stanza of a container that does not" stanza_of_one_that_does_not crun

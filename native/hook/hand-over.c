@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "hand-over.h"
+
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x0008U
+#endif
+
+/* Where vm.memfd_noexec is 2, only with the flag; before Linux 6.3, only without. */
+static int create_memory_file(void)
+{
+	int fd = memfd_create("container-state", MFD_NOEXEC_SEAL);
+
+	return fd < 0 && errno == EINVAL ? memfd_create("container-state", 0) : fd;
+}
+
+static int write_all(int fd, const char *bytes, size_t length)
+{
+	while (length > 0) {
+		ssize_t done = write(fd, bytes, length);
+
+		if (done < 0 && errno != EINTR)
+			return -errno;
+		if (done > 0) {
+			bytes += done;
+			length -= done;
+		}
+	}
+	return 0;
+}
+
+/* A pipe would hold 64 KiB, and somebody would have to stay and fill it. */
+static int make_stdin(const struct state *state)
+{
+	int fd = create_memory_file();
+	int ret;
+
+	if (fd < 0)
+		return -errno;
+	ret = write_all(fd, state->bytes, state->length);
+	if (!ret && lseek(fd, 0, SEEK_SET) < 0)
+		ret = -errno;
+	if (!ret && dup2(fd, STDIN_FILENO) < 0)
+		ret = -errno;
+	/* it is descriptor 0 itself when the runtime gave none */
+	if (fd != STDIN_FILENO)
+		close(fd);
+	return ret;
+}
+
+static int fail(const char *action, const char *object, int error, const char *way_out)
+{
+	dprintf(STDERR_FILENO, "ghostkeep: cannot %s %s: %s%s\n", action, object,
+		strerror(error), way_out);
+	return EXIT_FAILURE;
+}
+
+int hand_over(const struct state *state, char **argv)
+{
+	int ret = make_stdin(state);
+
+	if (ret)
+		return fail("hand the container state to", argv[0], -ret, "");
+	execv(argv[0], argv);
+	return fail("execute", argv[0], errno, "; install ghostkeep again");
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef HOOK_HAND_OVER_H
+#define HOOK_HAND_OVER_H
+
+#include "state.h"
+
+/*
+ * Become the program argv[0], with what was read as its stdin. The pid and the
+ * parent stay: the program looks who called it. Returns only when that fails,
+ * with an exit status; the reason is on stderr.
+ */
+int hand_over(const struct state *state, char **argv);
+
+#endif

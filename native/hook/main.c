@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+/*
+ * ghostkeep-hook STAGE PROGRAM [ARGUMENT...]: the hook that a runtime starts,
+ * with the container's state on stdin.
+ *
+ * Starting Node.js takes longer than starting a small container. So this looks
+ * first whether the container can be one of ours, and ends at once when it is
+ * not. In any doubt PROGRAM gets the very same bytes: it decides, and says what
+ * is wrong. Only "surely not ours" is decided here.
+ */
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "hand-over.h"
+#include "mention.h"
+#include "sessions.h"
+#include "state.h"
+
+#define EXIT_USAGE 2
+
+/* Mostly never touched: pages come as the state does. */
+static struct state state;
+
+/* The same question as in src/flows/prestart.ts and poststop.ts. */
+static bool is_surely_not_ours(const char *stage)
+{
+	if (!state_is_whole(&state) || may_mention_us(&state))
+		return false;
+	if (!strcmp(stage, "prestart"))
+		return true;
+	return !strcmp(stage, "poststop") && !may_have_session(&state);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 3) {
+		dprintf(STDERR_FILENO, "ghostkeep-hook: usage: ghostkeep-hook prestart|poststop PROGRAM [ARGUMENT...]\n");
+		return EXIT_USAGE;
+	}
+	state_read(&state, STDIN_FILENO, DEADLINE_MS);
+	if (is_surely_not_ours(argv[1]))
+		return 0;
+	return hand_over(&state, argv + 2);
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef HOOK_MENTION_H
+#define HOOK_MENTION_H
+
+#include <stdbool.h>
+
+#include "state.h"
+
+/*
+ * False only when no string of this JSON text, decoded, has "io.ghostkeep." in
+ * it or is spelled in an unusual way: keys, values and names alike.
+ */
+bool may_mention_us(const struct state *state);
+
+/* Is "WORD", in quotes, in the text? */
+bool has_string(const struct state *state, const char *word, size_t length);
+
+#endif

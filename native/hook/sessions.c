@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "mention.h"
+#include "sessions.h"
+
+#define SUFFIX ".json"
+
+/* The folder of src/flows/sessions.ts, which asks by real uid, too. */
+static DIR *open_sessions(void)
+{
+	char path[sizeof(RUN_FOLDER) + 64];
+	unsigned int uid = getuid();
+
+	if (uid == 0)
+		return opendir(RUN_FOLDER "/ghostkeep/sessions");
+	snprintf(path, sizeof(path), RUN_FOLDER "/user/%u", uid);
+	if (!access(path, F_OK))
+		snprintf(path, sizeof(path),
+			 RUN_FOLDER "/user/%u/ghostkeep/sessions", uid);
+	else
+		snprintf(path, sizeof(path), "/tmp/ghostkeep-%u/sessions", uid);
+	return opendir(path);
+}
+
+static bool is_of(const char *name, const struct state *state)
+{
+	size_t length = strlen(name);
+
+	if (length <= strlen(SUFFIX))
+		return false;
+	length -= strlen(SUFFIX);
+	return !strcmp(name + length, SUFFIX) &&
+	       has_string(state, name, length);
+}
+
+bool may_have_session(const struct state *state)
+{
+	DIR *sessions = open_sessions();
+	struct dirent *entry;
+	bool found = false;
+
+	if (!sessions)
+		return errno != ENOENT;
+	errno = 0;
+	while (!found && (entry = readdir(sessions)))
+		found = is_of(entry->d_name, state);
+	found = found || errno;
+	closedir(sessions);
+	return found;
+}
