@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "flags.h"
 #include "report.h"
 
 /*
@@ -18,18 +19,21 @@ static int get_flags(int fd, int *flags)
 	return ioctl(fd, FS_IOC_GETFLAGS, flags) < 0 ? -errno : 0;
 }
 
-GK_PUBLIC int gk_get_flags(int fd, uint32_t *flags, struct gk_report *report)
+int inode_flags(int fd, uint32_t *flags)
 {
 	int found = 0;
 	int err = get_flags(fd, &found);
 
-	memset(report, 0, sizeof(*report));
 	*flags = (uint32_t)(found & KEPT);
-	if (err == -ENOTTY || err == -EOPNOTSUPP || err == -ENOSYS || err == -EINVAL)
-		return 0;
-	if (err)
-		return fail(report, err, 0, "cannot read the file's flags");
-	return 0;
+	return err == -ENOTTY || err == -EOPNOTSUPP || err == -ENOSYS || err == -EINVAL ? 0 : err;
+}
+
+GK_PUBLIC int gk_get_flags(int fd, uint32_t *flags, struct gk_report *report)
+{
+	int err = inode_flags(fd, flags);
+
+	memset(report, 0, sizeof(*report));
+	return err ? fail(report, err, 0, "cannot read the file's flags") : 0;
 }
 
 GK_PUBLIC int gk_set_flags(int fd, uint32_t flags, struct gk_report *report)

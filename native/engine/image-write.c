@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "copy.h"
+#include "dump.h"
 #include "gather.h"
 #include "io.h"
 #include "progress.h"
@@ -35,6 +36,11 @@ struct dump {
 	bool detect_zeroes;
 };
 
+struct dump_room {
+	struct dump dump;
+	unsigned char *window;
+};
+
 static int check_files(struct dump *dump);
 static int dump_raw(struct dump *dump);
 static int dump_chunks(struct dump *dump);
@@ -44,15 +50,49 @@ GK_PUBLIC int gk_dump(int ghost_fd, int image_fd, uint32_t engine, uint64_t size
 		      const void *header, uint64_t header_bytes, uint32_t flags,
 		      struct gk_progress *progress, struct gk_report *report)
 {
-	AUTO_FREE struct dump *dump = calloc(1, sizeof(*dump));
-	AUTO_FREE unsigned char *window = window_alloc(WINDOW_BYTES);
+	struct dump_room *room = dump_room_new();
+	int error;
+
+	memset(report, 0, sizeof(*report));
+	report->size = size;
+	if (!room)
+		return fail(report, -ENOMEM, 0, "cannot dump a ghost");
+	error = dump_ghost(room, ghost_fd, image_fd, engine, size, header, header_bytes, flags,
+			   progress, report);
+	dump_room_free(room);
+	return error;
+}
+
+struct dump_room *dump_room_new(void)
+{
+	struct dump_room *room = malloc(sizeof(*room));
+
+	if (!room)
+		return NULL;
+	room->window = window_alloc(WINDOW_BYTES);
+	if (room->window)
+		return room;
+	free(room);
+	return NULL;
+}
+
+void dump_room_free(struct dump_room *room)
+{
+	if (room)
+		free(room->window);
+	free(room);
+}
+
+int dump_ghost(struct dump_room *room, int ghost_fd, int image_fd, uint32_t engine, uint64_t size,
+	       const void *header, uint64_t header_bytes, uint32_t flags,
+	       struct gk_progress *progress, struct gk_report *report)
+{
+	struct dump *dump = memset(&room->dump, 0, sizeof(room->dump));
 	bool chunked = flags & GK_DUMP_CHUNKED;
 	int error;
 
 	memset(report, 0, sizeof(*report));
 	report->size = size;
-	if (!dump || !window)
-		return fail(report, -ENOMEM, 0, "cannot dump a ghost");
 	error = walk_open(&dump->walk, ghost_fd, engine, size, 0);
 	if (error)
 		return fail(report, error, 0, "cannot look for data in the ghost with engine %u in %llu bytes",
@@ -60,7 +100,7 @@ GK_PUBLIC int gk_dump(int ghost_fd, int image_fd, uint32_t engine, uint64_t size
 	error = walk_open(&dump->zeroes, ghost_fd, GK_ENGINE_READ, 0, 0);
 	if (error)
 		return fail(report, error, 0, "cannot look for zeroes");
-	copier_init(&dump->copier, ghost_fd, image_fd, window, progress);
+	copier_init(&dump->copier, ghost_fd, image_fd, room->window, progress);
 	dump->walk.progress = dump->zeroes.progress = dump->progress = progress;
 	dump->walk.read_limit = dump->zeroes.read_limit = READ_CHUNK_BYTES;
 	dump->detect_zeroes = flags & GK_DUMP_DETECT_ZEROES;
@@ -69,7 +109,7 @@ GK_PUBLIC int gk_dump(int ghost_fd, int image_fd, uint32_t engine, uint64_t size
 	dump->align = block_size(image_fd);
 	dump->gather.from = ghost_fd;
 	dump->gather.to = image_fd;
-	dump->gather.window = window;
+	dump->gather.window = room->window;
 
 	error = check_files(dump);
 	if (!error) {

@@ -2,9 +2,10 @@
 /*
  * libghostkeep: everything ghostkeep does once per extent or once per byte.
  *
- * One call handles one whole ghost. A call keeps no state between calls and
- * allocates a bounded amount of memory, whatever the size of the file and
- * the number of its extents.
+ * One call handles one whole ghost, or many small ones: a container may have
+ * ten thousand, and all stands still meanwhile. A call keeps no state between
+ * calls and allocates a bounded amount of memory, whatever the size of the file
+ * and the number of its extents.
  *
  * Every function returns 0 or a negative errno. On failure it writes one line
  * to report->message that names what it was doing and where; on success
@@ -228,8 +229,64 @@ int gk_open_files(int dir_fd, uint32_t capacity, struct gk_open_file *files,
 		  uint32_t *suspects, struct gk_open_counts *counts,
 		  struct gk_report *report);
 
+/* statx(2) of what a descriptor or a path leads to, in words: a birth of 0.0 is none. */
+struct gk_stat {
+	uint64_t dev, ino, mode, nlink, uid, gid, rdev;
+	uint64_t size, allocated, block_bytes;
+	int64_t atime_sec, atime_nsec, mtime_sec, mtime_nsec;
+	int64_t ctime_sec, ctime_nsec, birth_sec, birth_nsec;
+};
+
+struct gk_look {
+	uint64_t fd;			/* in */
+	int64_t error;			/* 0, or a negative errno: nothing below it holds */
+	uint64_t mount_id, flags, position;	/* proc_pid_fdinfo(5) */
+	uint64_t name_at, name_bytes;	/* what its link says: a part of names, without a NUL */
+	struct gk_stat stat;
+};
+
+/*
+ * What descriptors of a process are, nothing opened but their fdinfo. proc_fd is
+ * its /proc/PID. Stops where names has no room for the next: *done says how
+ * many were looked at, at least one when names has 4096 bytes.
+ */
+int gk_look_at(int proc_fd, uint32_t count, struct gk_look *looks, char *names,
+	       uint64_t names_bytes, uint32_t *done, struct gk_report *report);
+
+struct gk_pin {
+	int64_t fd;			/* the caller's to close; or a negative errno */
+	uint64_t inode_flags;		/* as gk_get_flags */
+	uint64_t xattr_bytes;		/* of their names: 0 where there are none */
+	struct gk_stat stat;		/* of the descriptor */
+};
+
+/*
+ * Open regular files for reading, atime untouched where that is allowed. paths
+ * are count strings, one after the other. What is no regular file is -EINVAL
+ * and is not opened.
+ */
+int gk_pin(const char *paths, uint32_t count, struct gk_pin *pins,
+	   struct gk_report *report);
+
+struct gk_dump_job {
+	uint64_t ghost_fd, size, flags;		/* as gk_dump's */
+	uint64_t header_at, header_bytes;	/* a part of headers */
+	uint64_t name_at;		/* of the image below dir_fd, in names: it must not be there yet */
+	int64_t error;			/* out: 0, or a negative errno: then there is no image */
+	struct gk_stat after;		/* of the ghost, when it was copied */
+	struct gk_report report;
+};
+
+/*
+ * gk_dump for each of many ghosts, on all processors. Each is tried, and has an
+ * error and a report of its own. Images are made with mode, as umask(2) allows.
+ */
+int gk_dump_many(int dir_fd, uint32_t mode, uint32_t engine, uint32_t count,
+		 struct gk_dump_job *jobs, const void *headers, const char *names,
+		 struct gk_report *report);
+
 /* sizeof(struct gk_report) in the low 16 bits, above it GK_ABI, which changes with this file. */
-#define GK_ABI 4
+#define GK_ABI 5
 uint32_t gk_abi(void);
 
 #endif

@@ -1,3 +1,5 @@
+import type { FileStat, Refused } from './file-stat.js';
+
 /** The native library as the flows see it: native/include/ghostkeep.h, one call a ghost. */
 
 export type EngineName = 'auto' | 'fiemap' | 'seek' | 'read';
@@ -24,6 +26,16 @@ export interface Extent {
   kind: 'data' | 'unwritten';
 }
 
+/** One small ghost among many: what dump takes, and the image's name below the folder. */
+export interface DumpJob {
+  ghostFd: number;
+  name: string;
+  size: bigint;
+  header: Uint8Array;
+  chunked: boolean;
+  detectZeroes: boolean;
+}
+
 /** Called now and then while an engine call runs; `done` is bytes so far. */
 export type OnProgress = (done: bigint) => void;
 
@@ -42,6 +54,17 @@ export interface Engine {
     },
     onProgress?: OnProgress,
   ): Promise<EngineReport>;
+  /**
+   * dump for many small ghosts at once, on all processors; each image is made, and must not be there yet. What failed
+   * has left none.
+   * @returns in their order what was written, and the ghost's stat after that
+   */
+  dumpMany(
+    folder: string,
+    engine: EngineName,
+    mode: number,
+    jobs: readonly DumpJob[],
+  ): ({ report: EngineReport; after: FileStat } | Refused)[];
   check(imageFd: number, onProgress?: OnProgress): Promise<EngineReport>;
   digest(fd: number, onProgress?: OnProgress): Promise<EngineReport>;
   restore(imageFd: number, fileFd: number, onProgress?: OnProgress): Promise<EngineReport>;

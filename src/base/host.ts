@@ -4,29 +4,10 @@
  */
 
 import type { Engine } from './engine.js';
+import type { FileStat, Identity, Refused } from './file-stat.js';
 
 export type * from './engine.js';
-
-/** What tells one inode from another: identity.ts. */
-export type Identity = Pick<FileStat, 'dev' | 'ino' | 'birthtimeNs' | 'ctimeNs'>;
-
-export interface FileStat {
-  dev: bigint;
-  ino: bigint;
-  mode: number;
-  nlink: number;
-  uid: number;
-  gid: number;
-  rdev: bigint;
-  size: bigint;
-  /** st_blocks * 512 */
-  allocated: bigint;
-  blockBytes: number;
-  atimeNs: bigint;
-  mtimeNs: bigint;
-  ctimeNs: bigint;
-  birthtimeNs: bigint;
-}
+export type * from './file-stat.js';
 
 /** One line of /proc/PID/mountinfo. Source: proc_pid_mountinfo(5). */
 export interface Mount {
@@ -70,6 +51,23 @@ export interface OpenFds {
   others: BigUint64Array;
 }
 
+/** A descriptor as one look at it shows it: stat, what its link says, fdinfo. */
+export interface FdLook {
+  fd: number;
+  stat: FileStat;
+  target: Buffer;
+  info: FdInfo;
+}
+
+/** A descriptor of ours on a regular file, and what is asked about it first. */
+export interface Pin {
+  fd: number;
+  /** Of the descriptor, before anything was read. */
+  stat: FileStat;
+  inodeFlags: number;
+  hasXattrs: boolean;
+}
+
 export interface ProcessView {
   /** Pids in /proc, ascending. */
   listPids(): number[];
@@ -88,7 +86,8 @@ export interface ProcessView {
   /** Look through all descriptors; opens nothing. Whatever is no suspect is no ghost (ghostkeep.h, gk_open_files). */
   openFds(pid: number): OpenFds;
   maps(pid: number): FileMap[];
-  fdInfo(pid: number, fd: number): FdInfo;
+  /** What FDS are, in their order. Opens nothing of the process's. */
+  lookAt(pid: number, fds: readonly number[]): (FdLook | ({ fd: number } & Refused))[];
   mounts(pid: number): Mount[];
   /** Identity of the mount namespace, as readlink of ns/mnt gives it. */
   mountNamespace(pid: number): string;
@@ -114,6 +113,8 @@ export interface ProcessView {
   ): { names: Buffer[]; complete: boolean; looked: number };
   /** Open a regular file through a link, read-only, without touching atime where allowed. The caller closes it. */
   pin(pid: number, link: string): number;
+  /** As pin and statPin, for many at once, in their order. The caller closes what was opened. */
+  pinAll(links: readonly { pid: number; link: string }[]): (Pin | Refused)[];
   unpin(fd: number): void;
   statPin(fd: number): FileStat;
   /** The mount id a link's file is open through; opens with O_PATH, which acts on nothing. */
@@ -130,8 +131,8 @@ export interface Files {
   exists(path: string): boolean;
   list(path: string): string[];
   makeDirectory(path: string, mode?: number): void;
-  /** Create a file that must not exist, mode 0600, for reading and writing. */
-  create(path: string): number;
+  /** Create a file that must not exist, for reading and writing; MODE as umask(2) allows, 0600 if none is given. */
+  create(path: string, mode?: number): number;
   open(path: string): number;
   close(fd: number): void;
   stat(fd: number): FileStat;
@@ -143,7 +144,7 @@ export interface Files {
    */
   replace(path: string, bytes: Uint8Array, durable?: boolean): void;
   rename(from: string, to: string): void;
-  /** Give PATHS the mode and owner of LIKE. */
+  /** Give PATHS, which were all made alike, the mode and owner of LIKE. */
   matchOwner(paths: readonly string[], like: string): void;
   remove(path: string): void;
   removeTree(path: string): void;

@@ -1,26 +1,27 @@
-import net from 'node:net';
-import readline from 'node:readline';
-import { GhostkeepError } from '../base/errors.js';
+import fs from 'node:fs';
+import { errnoOf, GhostkeepError } from '../base/errors.js';
 
 const socketFd = 3;
 const protocolVersion = 2;
 const longestLineBytes = 4096;
+const newline = 0x0a;
 
-/** The helper's end of the gate's socket, line by line (native/gate/PROTOCOL.md). */
+/**
+ * The helper's end of the gate's socket, line by line (native/gate/PROTOCOL.md). It blocks: while the helper waits for
+ * a line it has nothing else to do, and the way through the event loop takes a millisecond more, with all frozen.
+ * @throws USAGE where the descriptor is no socket: nobody but the gate starts a helper
+ */
 export class GateChannel {
-  readonly #socket = new net.Socket({
-    fd: socketFd,
-    readable: true,
-    writable: true,
-    // That our end closes means that we have nothing left to do: not when the gate says so.
-    allowHalfOpen: true,
-  });
-  readonly #lines: AsyncIterator<string>;
+  readonly #room = Buffer.alloc(longestLineBytes);
+  #unread = Buffer.alloc(0);
 
   constructor() {
-    // CRIU went away: next() ends, and there is nobody to tell.
-    this.#socket.on('error', () => {});
-    this.#lines = readline.createInterface({ input: this.#socket })[Symbol.asyncIterator]();
+    if (isSocket(socketFd)) return;
+    throw new GhostkeepError(
+      'USAGE',
+      'gate',
+      `cannot run gate: descriptor ${socketFd} is no socket; the CRIU plugin starts it, not a person`,
+    );
   }
 
   ready(): void {
@@ -28,25 +29,41 @@ export class GateChannel {
   }
 
   /** The gate's next line; undefined when CRIU has finished or is gone. */
-  async next(): Promise<string | undefined> {
-    const { done, value } = await this.#lines.next();
-    return done ? undefined : value;
+  next(): string | undefined {
+    for (;;) {
+      const end = this.#unread.indexOf(newline);
+      if (end >= 0) {
+        const line = this.#unread.toString('utf8', 0, end);
+        this.#unread = this.#unread.subarray(end + 1);
+        return line;
+      }
+      const got = this.#receive();
+      if (got === 0) return undefined;
+      this.#unread = Buffer.concat([this.#unread, this.#room.subarray(0, got)]);
+    }
   }
 
   /** Lines, in one write: each costs a system call and the gate a wakeup, and there may be a key for 10,000 ghosts. */
   say(...lines: string[]): void {
-    this.#socket.write(lines.map(toLine).join(''));
+    const bytes = Buffer.from(lines.map(toLine).join(''));
+    let sent = 0;
+    try {
+      while (sent < bytes.length) sent += again(() => fs.writeSync(socketFd, bytes, sent));
+    } catch (error) {
+      // CRIU went away: next() says so, and there is nobody to tell.
+      if (!hungUp.has(errnoOf(error) ?? '')) throw error;
+    }
   }
 
   /** The last word: the gate waits for it, and then no longer for this process. */
   close(): void {
-    this.#socket.end();
+    fs.closeSync(socketFd);
   }
 
   /** What CRIU was told with --external KEY:VALUE: the value, '' for none, undefined where the key is unknown to it. */
-  async lookup(key: string): Promise<string | undefined> {
+  lookup(key: string): string | undefined {
     this.say(`lookup ${key}`);
-    const answer = await this.next();
+    const answer = this.next();
     if (answer === 'none') return undefined;
     if (answer === 'value') return '';
     if (answer?.startsWith('value ')) return answer.slice('value '.length);
@@ -55,6 +72,36 @@ export class GateChannel {
       key,
       `cannot look up ${key}: the gate answered ${JSON.stringify(answer)}`,
     );
+  }
+
+  #receive(): number {
+    try {
+      return again(() => fs.readSync(socketFd, this.#room));
+    } catch (error) {
+      if (hungUp.has(errnoOf(error) ?? '')) return 0;
+      throw error;
+    }
+  }
+}
+
+const hungUp = new Set(['EPIPE', 'ECONNRESET']);
+
+/** A signal may interrupt a call that blocks; Node does not begin it again. */
+function again<T>(call: () => T): T {
+  for (;;) {
+    try {
+      return call();
+    } catch (error) {
+      if (errnoOf(error) !== 'EINTR') throw error;
+    }
+  }
+}
+
+function isSocket(fd: number): boolean {
+  try {
+    return fs.fstatSync(fd).isSocket();
+  } catch {
+    return false;
   }
 }
 

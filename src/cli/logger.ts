@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Log, LogFields } from '../base/log.js';
 import type { LogEntry, WriterOptions } from './winston.js';
 
@@ -33,10 +34,12 @@ export function makeLogger(options: LoggerOptions = {}): Logger {
     if (waiting.length === 0) return;
     const write = await prepare();
     for (const entry of waiting.splice(0)) write(entry);
+    // Streams hand on what they are given in the event loop's next turn.
+    await setImmediate();
   }
   const at = (level: LogEntry['level']) => (message: string, fields?: LogFields) => {
     waiting.push({ ...fields, level, message, timestamp: new Date().toISOString() });
-    if (waiting.length === 1 && !options.deferred) setImmediate(() => void flush());
+    if (waiting.length === 1 && !options.deferred) void setImmediate().then(flush);
   };
   const logger = {
     debug: at('debug'),

@@ -26,28 +26,36 @@ export interface Copy {
   stat: FileStat;
 }
 
+/** Where images go, and how. */
+export interface CopyTarget {
+  images: string;
+  policy: Policy;
+  /** The images belong to a CRIU checkpoint. */
+  criu: boolean;
+}
+
 /** Write a ghost's image at IMAGES/entry.image and return what is in it. @throws GHOST_CHANGED, NO_SPACE, IO */
-export async function copyGhost(
-  context: Context,
-  copy: Copy,
-  images: string,
-  policy: Policy,
-): Promise<GhostData> {
-  const { files, processes } = context.host;
+export async function copyGhost(context: Context, copy: Copy, target: CopyTarget): Promise<GhostData> {
+  const { files } = context.host;
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await copyOnce(context, copy, images, policy);
+      return await copyOnce(context, copy, target);
     } catch (error) {
-      files.remove(`${images}/${copy.entry.image}`);
-      const changed = error instanceof GhostkeepError && error.code === 'GHOST_CHANGED';
-      if (!changed || attempt === attempts) throw error;
-      context.log.warn(`${nameOf(copy.entry)} changed while it was copied, trying again`, {
-        ghost: showIdentity(copy.stat),
-      });
-      copy.stat = processes.statPin(copy.fd);
-      noteStat(copy);
+      files.remove(`${target.images}/${copy.entry.image}`);
+      const isChanged = error instanceof GhostkeepError && error.code === 'GHOST_CHANGED';
+      if (!isChanged || attempt === attempts) throw error;
+      startAnew(context, copy);
     }
   }
+}
+
+/** What was copied is not what is there now: the next try begins with a look at it. */
+export function startAnew({ host: { processes }, log }: Context, copy: Copy): void {
+  log.warn(`${nameOf(copy.entry)} changed while it was copied, trying again`, {
+    ghost: showIdentity(copy.stat),
+  });
+  copy.stat = processes.statPin(copy.fd);
+  noteStat(copy);
 }
 
 /** `ghost 8:1/4711 (/data/tmp)` */
@@ -57,17 +65,38 @@ export function nameOf(entry: ManifestGhost): string {
 
 async function copyOnce(
   context: Context,
-  { entry, fd, stat }: Copy,
-  images: string,
-  policy: Policy,
+  copy: Copy,
+  { images, policy, criu }: CopyTarget,
 ): Promise<GhostData> {
-  const { host } = context;
-  const path = `${images}/${entry.image}`;
+  const { files, engine, processes } = context.host;
+  const { entry, fd, stat } = copy;
   let imageFd: number | undefined;
   try {
-    imageFd = createAnew(host.files, path);
+    imageFd = createAnew(files, `${images}/${entry.image}`, imageMode(criu));
     const moving = whenMoving(context);
-    const header = encodeGhostHead({
+    const report = await engine.dump(
+      { ...describeCopy(copy, policy), imageFd, engine: policy.engine },
+      moving,
+    );
+    if (!isUnchanged(stat, processes.statPin(fd))) throw changed(entry);
+    const digest =
+      policy.verify === 'digest' ? showDigest((await engine.digest(imageFd, moving)).crc32c) : undefined;
+    return { ...toData(context, copy, report), ...(digest ? { digest } : {}) };
+  } catch (error) {
+    throw failure(context, entry, images, error);
+  } finally {
+    if (imageFd !== undefined) files.close(imageFd);
+  }
+}
+
+/** What the engine is told of a ghost, whether it is copied alone or with others. */
+export function describeCopy({ entry, fd, stat }: Copy, policy: Policy) {
+  return {
+    ghostFd: fd,
+    size: stat.size,
+    chunked: isChunked(stat.size),
+    detectZeroes: policy.detectZeroes ?? false,
+    header: encodeGhostHead({
       uid: entry.uid,
       gid: entry.gid,
       mode: entry.mode,
@@ -76,45 +105,30 @@ async function copyOnce(
       size: stat.size,
       atimeNs: timeToNs(entry.atime),
       mtimeNs: timeToNs(entry.mtime),
-    });
-    const request = {
-      ghostFd: fd,
-      imageFd,
-      engine: policy.engine,
-      size: stat.size,
-      chunked: isChunked(stat.size),
-      detectZeroes: policy.detectZeroes ?? false,
-      header,
-    };
-    const report = await host.engine.dump(request, moving);
-    assertUnchanged(entry, stat, host.processes.statPin(fd));
-    const digest =
-      policy.verify === 'digest' ? showDigest((await host.engine.digest(imageFd, moving)).crc32c) : undefined;
-    return { ...toData(report, digest), ...allocationOf(context, entry, fd, stat, report) };
-  } catch (error) {
-    throw failure(context, entry, images, error);
-  } finally {
-    if (imageFd !== undefined) host.files.close(imageFd);
-  }
+    }),
+  };
+}
+
+/** CRIU's images are for everybody whom the folder lets in; what only `ghostkeep restore` reads is its owner's. */
+export function imageMode(criu: boolean): number {
+  return criu ? 0o644 : 0o600;
 }
 
 /** A copy that was interrupted may have left one; that is rare, so nobody looks first. */
-function createAnew(files: Files, path: string): number {
+function createAnew(files: Files, path: string, mode: number): number {
   try {
-    return files.create(path);
+    return files.create(path, mode);
   } catch (error) {
     if (errnoOf(error) !== 'EEXIST') throw error;
     files.remove(path);
-    return files.create(path);
+    return files.create(path, mode);
   }
 }
 
 /** Asked only where there is more allocated than data, so that most ghosts cost no call more while frozen. */
 function allocationOf(
   { host: { engine }, log }: Context,
-  entry: ManifestGhost,
-  fd: number,
-  { allocated, size }: FileStat,
+  { entry, fd, stat: { allocated, size } }: Copy,
   report: EngineReport,
 ): Pick<GhostData, 'allocation'> {
   if (allocated <= report.dataBytes + restBytes + report.chunks * treeBytesPerChunk)
@@ -134,11 +148,12 @@ function allocationOf(
   return { allocation };
 }
 
-function assertUnchanged(entry: ManifestGhost, before: FileStat, after: FileStat): void {
-  const same =
-    before.size === after.size && before.mtimeNs === after.mtimeNs && before.ctimeNs === after.ctimeNs;
-  if (same) return;
-  throw new GhostkeepError(
+export function isUnchanged(before: FileStat, after: FileStat): boolean {
+  return before.size === after.size && before.mtimeNs === after.mtimeNs && before.ctimeNs === after.ctimeNs;
+}
+
+function changed(entry: ManifestGhost): GhostkeepError {
+  return new GhostkeepError(
     'GHOST_CHANGED',
     `${entry.dev}/${entry.ino}`,
     `cannot dump ${nameOf(entry)}: somebody outside the container writes to it; stop the writer and try again`,
@@ -155,7 +170,7 @@ export function noteStat({ entry, stat }: Copy): void {
   entry.atime = showTime(stat.atimeNs);
 }
 
-function toData(report: EngineReport, digest: string | undefined): GhostData {
+export function toData(context: Context, copy: Copy, report: EngineReport): GhostData {
   return {
     bytes: countToJson(report.dataBytes),
     chunks: countToJson(report.chunks),
@@ -165,7 +180,7 @@ function toData(report: EngineReport, digest: string | undefined): GhostData {
     fallbacks: report.fallbacks,
     why: report.why,
     ways: report.ways,
-    ...(digest ? { digest } : {}),
+    ...allocationOf(context, copy, report),
   };
 }
 

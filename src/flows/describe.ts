@@ -18,8 +18,8 @@ export function describeGhost(
 ): ManifestGhost {
   const { ghost, stat, fd } = pinned;
   const birth = birthOf(stat);
-  const xattrs = context.host.engine.xattrs(fd);
-  const inodeFlags = context.host.engine.flags(fd);
+  const xattrs = pinned.hasXattrs === false ? {} : context.host.engine.xattrs(fd);
+  const inodeFlags = pinned.inodeFlags ?? context.host.engine.flags(fd);
   const group = ghost.class === 'linked' ? describeGroup(ghost, stat) : undefined;
   return {
     ...toRecord({ ...ghost, stat }),

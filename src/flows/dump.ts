@@ -1,8 +1,8 @@
 /** find → choose → pin → copy → journal. Sealing (seal.ts) makes it a dump. */
 import { availableParallelism } from 'node:os';
 import type { KeyPath, Manifest, ManifestGhost } from '../base/documents/generated/manifest.js';
-import { GhostkeepError, translate } from '../base/errors.js';
-import type { IdMap, ProcessView } from '../base/host.js';
+import { errnoOf, GhostkeepError, translate } from '../base/errors.js';
+import type { Host, IdMap, ProcessView } from '../base/host.js';
 import { inParallel } from '../base/parallel.js';
 import { countFromJson, showBytes } from '../base/units.js';
 import { type Found, findGhosts } from '../ghost/find.js';
@@ -11,20 +11,17 @@ import { folder, linkedName, manifestName, pendingName, reserveName } from '../i
 import { writeJournal } from '../image/manifest.js';
 import type { Policy } from '../oci/policy.js';
 import type { Context } from './context.js';
-import { type Copy, copyGhost, nameOf } from './copy.js';
+import { type Copy, type CopyTarget, copyGhost } from './copy.js';
+import { copySmall } from './copy-small.js';
 import { describeGhost, describeLinks, isVolatile } from './describe.js';
 import { describe, type PinnedGhost, pinGhosts, unpinGhosts } from './pin.js';
 
 /** Kept free for what sealing itself writes, so that a full disk shows before CRIU has finished, not after. */
 const sealReserveBytes = 1024 * 1024;
 
-export interface DumpRequest {
-  images: string;
+export interface DumpRequest extends CopyTarget {
   pids: readonly number[];
-  policy: Policy;
   container?: string;
-  /** The image belongs to a CRIU checkpoint. */
-  criu: boolean;
 }
 
 export interface Dumped {
@@ -163,27 +160,37 @@ export function toCopies(pinned: readonly PinnedGhost[], journal: Manifest): Cop
 }
 
 /** Copy each ghost into the image its journal entry names, and note in the entry what was written. */
-export async function copyAll(
-  context: Context,
-  request: Pick<DumpRequest, 'images' | 'policy'>,
-  copies: readonly Copy[],
-): Promise<void> {
-  const { images, policy } = request;
-  const { files } = context.host;
-  await inParallel(copies, availableParallelism(), async copy => {
-    const { entry } = copy;
-    entry.data = await copyGhost(context, copy, images, policy);
-    context.log.debug(
-      `copied ${nameOf(entry)}: ${showBytes(BigInt(entry.data.bytes))} of data in ${entry.data.chunks} chunks`,
-      { ghost: showIdentity(copy.stat) },
-    );
+export async function copyAll(context: Context, target: CopyTarget, copies: readonly Copy[]): Promise<void> {
+  const { images, policy } = target;
+  // No line in the log for each: there may be 10,000, all stands still, and the manifest says it.
+  await inParallel(copySmall(context, copies, target), availableParallelism(), async copy => {
+    copy.entry.data = await copyGhost(context, copy, target);
   });
   if (copies.length === 0) return;
   const bytes = copies.reduce((sum, { entry: { data } }) => sum + countFromJson(data?.bytes ?? 0), 0n);
   context.log.info(`copied ${copies.length} ghosts: ${showBytes(bytes)} of data`);
   assertReserve(context, images, policy);
-  files.replace(`${images}/${reserveName}`, Buffer.alloc(sealReserveBytes), false);
+  setAside(context.host, images);
 }
+
+/** Allocated, not written: a megabyte of zeroes takes its time, and all stands still. */
+function setAside({ files, engine }: Host, images: string): void {
+  const path = `${images}/${reserveName}`;
+  files.remove(path);
+  const fd = files.create(path);
+  try {
+    engine.allocate(fd, 0n, BigInt(sealReserveBytes));
+  } catch (error) {
+    if (!noAllocation.has(errnoOf(error) ?? ''))
+      throw translate(error, 'IO', images, `cannot set room aside in ${files.realPath(images)}`);
+    files.replace(path, Buffer.alloc(sealReserveBytes), false);
+  } finally {
+    files.close(fd);
+  }
+}
+
+/** Of file systems that cannot allocate, NFSv3 for one: there it has to be written. */
+const noAllocation = new Set(['EOPNOTSUPP', 'ENOTSUP', 'ENOSYS', 'EINVAL']);
 
 function assertReserve({ host: { files } }: Context, images: string, policy: Policy): void {
   const free = files.freeBytes(images);

@@ -36,7 +36,11 @@ async function copyPinned(
     // The container ran on between the pin and CRIU's freeze.
     for (const copy of copies) noteStat(copy);
     // The container is gone: room that the policy would rather keep is better used than its ghosts lost.
-    await copyAll(context, { images, policy: { ...policy, reserve: 0n } }, copies);
+    await copyAll(
+      context,
+      { images, policy: { ...policy, reserve: 0n }, criu: journal.criu ?? false },
+      copies,
+    );
   } finally {
     for (const { fd } of copies) processes.unpin(fd);
   }

@@ -9,7 +9,7 @@ import { type Context, whenMoving } from './context.js';
 import { applyMetadata } from './metadata.js';
 
 /** Where an external mount of the container comes from on this host; undefined when CRIU restores the mount itself. */
-export type FindSource = (mountPoint: string) => Promise<string | undefined>;
+export type FindSource = (mountPoint: string) => string | undefined;
 
 export async function recreateLinked(
   context: Context,
@@ -30,7 +30,7 @@ async function recreate(
 ): Promise<void> {
   const { files, engine } = context.host;
   const mountPoint = pathFromText(group.mountPoint).toString('utf8');
-  const source = await findSource(mountPoint);
+  const source = findSource(mountPoint);
   if (source === undefined) return;
   if (!source.startsWith('/')) {
     throw new GhostkeepError(

@@ -1,7 +1,7 @@
 import { errnoOf, GhostkeepError, translate } from '../base/errors.js';
-import type { FileStat, ProcessView } from '../base/host.js';
+import type { FileStat, Pin, ProcessView, Refused } from '../base/host.js';
 import { isSameInode } from '../base/identity.js';
-import { type Ghost, pathOf, showIdentity } from '../ghost/ghost.js';
+import { type Ghost, type Holder, pathOf, showIdentity } from '../ghost/ghost.js';
 
 /** A ghost and our descriptor on it: from here on it cannot vanish. */
 export interface PinnedGhost {
@@ -9,16 +9,27 @@ export interface PinnedGhost {
   fd: number;
   /** Of the descriptor, before anything was read. */
   stat: FileStat;
+  /** What was asked when it was opened; undefined: still to be asked. */
+  inodeFlags?: number;
+  hasXattrs?: boolean;
 }
 
 /** Pin all or none. The caller unpins. @throws HOLDER_GONE, PERMISSION, GHOST_CHANGED */
 export function pinGhosts(processes: ProcessView, ghosts: readonly Ghost[]): PinnedGhost[] {
-  const pinned: PinnedGhost[] = [];
+  const held = new Set<number>();
   try {
-    for (const ghost of ghosts) pinned.push(pinGhost(processes, ghost));
-    return pinned;
+    const pins = processes.pinAll(ghosts.map(({ holders: [first] }) => first as Holder));
+    for (const pin of pins) if ('fd' in pin) held.add(pin.fd);
+    return ghosts.map((ghost, index) => {
+      const pin = pins[index] as Pin | Refused;
+      if ('fd' in pin && isSameInode(pin.stat, ghost.stat)) return { ghost, ...pin };
+      const other = pinByAnyHolder(processes, ghost);
+      held.add(other.fd);
+      if ('fd' in pin && held.delete(pin.fd)) processes.unpin(pin.fd);
+      return other;
+    });
   } catch (error) {
-    unpinGhosts(processes, pinned);
+    for (const fd of held) processes.unpin(fd);
     throw error;
   }
 }
@@ -28,7 +39,7 @@ export function unpinGhosts(processes: ProcessView, pinned: readonly PinnedGhost
 }
 
 /** Any holder will do: they all lead to the same inode, and a process may end or may not be ours to read. */
-function pinGhost(processes: ProcessView, ghost: Ghost): PinnedGhost {
+function pinByAnyHolder(processes: ProcessView, ghost: Ghost): PinnedGhost {
   let failure: unknown;
   for (const { pid, link } of ghost.holders) {
     try {

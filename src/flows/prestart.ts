@@ -26,7 +26,7 @@ export async function prestart(context: Context, state: OciState): Promise<void>
 
 /** The bundle says where bind mounts come from. Source: OCI runtime-spec, config.md, Mounts. */
 function sourcesOf({ host: { files } }: Context, { bundle }: OciState): FindSource {
-  return async mountPoint => {
+  return mountPoint => {
     const path = `${bundle}/config.json`;
     const { mounts = [] } = parseBundle(files.read(path).toString('utf8'), path);
     return mounts.find(mount => mount.destination === mountPoint && isBind(mount))?.source;

@@ -97,10 +97,11 @@ function sealCriu(context: Context, images: string, journal: Manifest, durable: 
   if (journal.thaw) thaw(files, images, durable);
   const ghosts = dropUnused(files, images, named, remappedGhosts(plan.remaps));
   // Who may read CRIU's images may read these: at restore that is root of the container's user namespace.
-  files.matchOwner(
-    ['remap-fpath.img', ...ghosts.map(ghost => ghost.image)].map(name => `${images}/${name}`),
-    `${images}/files.img`,
-  );
+  for (const alike of [['remap-fpath.img'], ghosts.map(ghost => ghost.image)])
+    files.matchOwner(
+      alike.map(name => `${images}/${name}`),
+      `${images}/files.img`,
+    );
   const adopted = [...plan.adopted].flatMap(([id, name]) => adopt(context, images, id, name));
   const inventory = files.read(`${images}/inventory.img`).toString('base64');
   return { ...journal, state: 'sealed', inventory, ghosts: [...ghosts, ...adopted] };

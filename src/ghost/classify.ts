@@ -7,16 +7,18 @@ import { isSillyName, looksDeleted, nfsMagic } from './links.js';
 /**
  * Is the file behind /proc/PID/LINK a ghost? st_nlink is the proof; " (deleted)" alone is none, because a live
  * file may be named so, and NFS never lets the count reach 0 while the file is open.
+ * @param known what the link says, by whoever has read it
  */
 export function classify(
   processes: ProcessView,
   pid: number,
   link: string,
   stat: FileStat,
+  known?: Buffer,
 ): GhostClass | undefined {
   if (stat.nlink === 0) return 'unlinked';
   if (!isRegular(stat.mode)) return undefined;
-  const target = processes.readLink(pid, link);
+  const target = known ?? processes.readLink(pid, link);
   if (isSillyName(target))
     return processes.filesystemMagic(pid, link) === nfsMagic ? 'silly-renamed' : undefined;
   if (!looksDeleted(target)) return undefined;

@@ -4,7 +4,7 @@
  */
 import type { Unseen } from '../base/documents/generated/scan.js';
 import { errnoOf, reasonOf } from '../base/errors.js';
-import type { FileMap, FileStat, ProcessView } from '../base/host.js';
+import type { FdLook, FileMap, FileStat, ProcessView } from '../base/host.js';
 import { isSameInode } from '../base/identity.js';
 import { classify } from './classify.js';
 import type { Ghost, GhostClass, Holder } from './ghost.js';
@@ -63,14 +63,12 @@ class Search {
   #descriptors(pid: number): void {
     const { suspects, others } = this.processes.openFds(pid);
     this.#files.addAll(pid, others);
-    for (const fd of suspects) {
-      this.#entry(pid, `fd ${fd}`, () => {
-        const link = `fd/${fd}`;
-        const stat = this.processes.stat(pid, link);
-        const ghostClass = this.#classify(pid, link, stat);
-        if (!ghostClass) return;
-        const { mountId, flags, position } = this.processes.fdInfo(pid, fd);
-        this.#add(ghostClass, stat, fdHolder(pid, fd, flags, position), mountId);
+    for (const look of this.processes.lookAt(pid, suspects)) {
+      this.#entry(pid, `fd ${look.fd}`, () => {
+        if ('error' in look) throw look.error;
+        const { fd, stat, target, info } = look;
+        const ghostClass = this.#classify(pid, `fd/${fd}`, stat, target);
+        if (ghostClass) this.#add(ghostClass, stat, fdHolder(pid, fd, info.flags, info.position), look);
       });
     }
   }
@@ -111,14 +109,14 @@ class Search {
     if (ghostClass) this.#add(ghostClass, stat, linkHolder(pid, via));
   }
 
-  #classify(pid: number, link: string, stat: FileStat): GhostClass | undefined {
+  #classify(pid: number, link: string, stat: FileStat, target?: Buffer): GhostClass | undefined {
     if (!kindName(stat.mode)) return undefined;
     this.#files.add(pid, link, stat);
-    return classify(this.processes, pid, link, stat);
+    return classify(this.processes, pid, link, stat, target);
   }
 
   /** The same inode through several holders, processes and mounts is one ghost. */
-  #add(ghostClass: GhostClass, stat: FileStat, holder: Holder, mountId?: number): void {
+  #add(ghostClass: GhostClass, stat: FileStat, holder: Holder, look?: FdLook): void {
     const pair = `${stat.dev}/${stat.ino}`;
     const known = this.#ghosts.get(pair) ?? [];
     let ghost = known.find(other => isSameInode(other.stat, stat));
@@ -135,7 +133,7 @@ class Search {
       this.#ghosts.set(pair, [...known, ghost]);
     }
     ghost.holders.push(holder);
-    this.#mounts.attach(ghost, holder, mountId);
+    this.#mounts.attach(ghost, holder, look?.info.mountId, look?.target);
   }
 
   /** One of many: it may vanish, or be unreadable for its own reasons; what goes for all ends the list. */

@@ -16,10 +16,10 @@ export class MountTable {
   constructor(private readonly processes: ProcessView) {}
 
   /** Note through which mount, and by which name, HOLDER has GHOST open. */
-  attach(ghost: Ghost, holder: Holder, knownId?: number): void {
+  attach(ghost: Ghost, holder: Holder, knownId?: number, target?: Buffer): void {
     const id = knownId ?? this.idThrough(holder.pid, holder.link);
     if (id === undefined || ghost.mounts.some(mount => mount.id === id)) return;
-    const path = stripDeleted(this.processes.readLink(holder.pid, holder.link));
+    const path = stripDeleted(target ?? this.processes.readLink(holder.pid, holder.link));
     const mount: GhostMount = { id, path };
     const namespace = this.#namespaceOf(holder.pid);
     const known = this.#known(namespace).get(id) ?? this.#read(namespace, holder.pid).get(id);

@@ -1,32 +1,32 @@
 import type { Engine, EngineName, EngineReport, Extent, OnProgress } from '../base/host.js';
 import { parseTime } from '../base/units.js';
-import { call, callOnThread, engineNumber } from './native.js';
+import { dumpMany } from './dump-many.js';
+import { call, callOnThread, dumpFlags, engineNumber } from './native.js';
 
 const batch = 512;
 const extentBytes = 24;
 const progressBytes = 16;
 const progressEveryMs = 500;
-/** Less than this is copied in the time that another thread would take to begin. */
-const smallBytes = 256n * 1024n;
-/** Flags of gk_dump. */
-const [dumpChunked, dumpDetectZeroes] = [1, 2];
 
 export class NativeEngine implements Engine {
   dump(request: Parameters<Engine['dump']>[0], onProgress?: OnProgress): Promise<EngineReport> {
-    const { ghostFd, imageFd, engine, size, header, chunked, detectZeroes } = request;
-    const flags = (chunked ? dumpChunked : 0) | (detectZeroes ? dumpDetectZeroes : 0);
-    const parameters = [
-      ghostFd,
-      imageFd,
-      engineNumber(engine),
-      size,
-      header,
-      header.byteLength,
-      flags,
-    ] as const;
-    if (size <= smallBytes) return copiedAtOnce(parameters);
-    return watched(onProgress, progress => callOnThread('gk_dump', ...parameters, progress));
+    const { ghostFd, imageFd, engine, size, header } = request;
+    return watched(onProgress, progress =>
+      callOnThread(
+        'gk_dump',
+        ghostFd,
+        imageFd,
+        engineNumber(engine),
+        size,
+        header,
+        header.byteLength,
+        dumpFlags(request),
+        progress,
+      ),
+    );
   }
+
+  dumpMany = dumpMany;
 
   check(imageFd: number, onProgress?: OnProgress): Promise<EngineReport> {
     return watched(onProgress, progress => callOnThread('gk_check', imageFd, progress));
@@ -110,10 +110,6 @@ export class NativeEngine implements Engine {
   setXattr(fd: number, name: string, value: Buffer): void {
     call('gk_set_xattr', fd, name, value, value.byteLength);
   }
-}
-
-async function copiedAtOnce(request: readonly unknown[]): Promise<EngineReport> {
-  return call('gk_dump', ...request, Buffer.alloc(progressBytes));
 }
 
 /** struct gk_progress, polled while the call runs. */

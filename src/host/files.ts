@@ -57,8 +57,8 @@ export class LinuxFiles implements Files {
     fs.mkdirSync(folder, { recursive: true, mode });
   }
 
-  create(file: string): number {
-    return fs.openSync(file, O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW, 0o600);
+  create(file: string, mode = 0o600): number {
+    return fs.openSync(file, O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW, mode);
   }
 
   open(file: string): number {
@@ -100,10 +100,11 @@ export class LinuxFiles implements Files {
   }
 
   matchOwner(paths: readonly string[], like: string): void {
+    const [first] = paths;
     const wanted = fs.lstatSync(like);
+    // Nearly always they have it already, and there may be thousands.
+    if (first === undefined || isSameOwner(fs.lstatSync(first), wanted)) return;
     for (const file of paths) {
-      // Nearly always they have it already, and there may be thousands.
-      if (isSameOwner(fs.lstatSync(file), wanted)) continue;
       const fd = this.open(file);
       try {
         giveOwner(fd, wanted);

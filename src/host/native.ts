@@ -7,9 +7,9 @@ import { errnoName, GhostkeepError } from '../base/errors.js';
 import type { CopyWay, EngineName, EngineReport } from '../base/host.js';
 import { findBeside } from './beside.js';
 
-const reportBytes = 304;
+export const reportBytes = 304;
 /** Version of the header and size of its report, as gk_abi puts them together. */
-const abi = (4 << 16) | reportBytes;
+const abi = (5 << 16) | reportBytes;
 const messageOffset = 64;
 const engineNames: EngineName[] = ['auto', 'fiemap', 'seek', 'read'];
 const ways: [number, CopyWay][] = [
@@ -39,6 +39,9 @@ const signatures = {
   gk_set_xattr: 'int gk_set_xattr(int, str, void *, uint64_t, void *)',
   gk_open_as_owner: 'int gk_open_as_owner(int, void *, void *)',
   gk_open_files: 'int gk_open_files(int, uint32_t, void *, void *, void *, void *)',
+  gk_look_at: 'int gk_look_at(int, uint32_t, void *, void *, uint64_t, void *, void *)',
+  gk_pin: 'int gk_pin(void *, uint32_t, void *, void *)',
+  gk_dump_many: 'int gk_dump_many(int, uint32_t, uint32_t, uint32_t, void *, void *, void *, void *)',
   gk_open_in_root: 'int gk_open_in_root(int, void *, void *, void *)',
 } as const;
 
@@ -56,6 +59,15 @@ export function call(name: NativeFunction, ...args: unknown[]): EngineReport {
   if (result < 0) throw nativeError(name, result, report);
   return readReport(report);
 }
+
+/** Call NAME, whose answer is in ARGS alone. @throws as call */
+export function ask(name: NativeFunction, ...args: unknown[]): void {
+  unread.fill(0, messageOffset, messageOffset + 1);
+  const result = library()[name](...args, unread);
+  if (result < 0) throw nativeError(name, result, unread);
+}
+
+const unread = Buffer.alloc(reportBytes);
 
 /** As call, on a thread of its own, so that progress can be seen and the event loop goes on. */
 export function callOnThread(name: NativeFunction, ...args: unknown[]): Promise<EngineReport> {
@@ -97,6 +109,11 @@ export function seek(fd: number, offset: bigint, whence: number): bigint {
   return result < 0n ? -BigInt(koffi.errno()) : result;
 }
 
+/** Flags of gk_dump. */
+export function dumpFlags({ chunked, detectZeroes }: { chunked: boolean; detectZeroes: boolean }): number {
+  return (chunked ? 1 : 0) | (detectZeroes ? 2 : 0);
+}
+
 export function engineNumber(name: EngineName): number {
   return engineNames.indexOf(name);
 }
@@ -131,7 +148,7 @@ function findLibrary(): string {
   );
 }
 
-function nativeError(name: string, result: number, report: Buffer): NodeJS.ErrnoException {
+export function nativeError(name: string, result: number, report: Buffer): NodeJS.ErrnoException {
   return Object.assign(new Error(messageOf(report) || `${name} failed`), {
     code: errnoName(result) ?? `errno ${-result}`,
     errno: result,
@@ -144,7 +161,7 @@ function messageOf(report: Buffer): string {
   return report.toString('utf8', messageOffset, end < 0 ? reportBytes : end);
 }
 
-function readReport(report: Buffer): EngineReport {
+export function readReport(report: Buffer): EngineReport {
   const set = report.readUInt32LE(56);
   return {
     dataBytes: report.readBigUInt64LE(0),

@@ -1,21 +1,14 @@
 import fs from 'node:fs';
-import type {
-  FdInfo,
-  FileMap,
-  FileStat,
-  Identity,
-  IdMap,
-  Mount,
-  OpenFds,
-  ProcessView,
-} from '../base/host.js';
+import type { FileMap, FileStat, Identity, IdMap, Mount, OpenFds, ProcessView } from '../base/host.js';
 import { parseIdMap } from './id-map.js';
+import { lookAt } from './look-at.js';
 import { parseMaps } from './maps.js';
 import { parseMountinfo } from './mountinfo.js';
 import { namesOf } from './names.js';
 import { openInRoot } from './native.js';
 import { readOpenFds } from './open-fds.js';
 import { openToPin, pathOnly } from './pin.js';
+import { pinAll } from './pin-all.js';
 import { toFileStat } from './stat.js';
 
 const { O_RDONLY } = fs.constants;
@@ -99,13 +92,8 @@ export class LinuxProcesses implements ProcessView {
     return parseMaps(fs.readFileSync(`/proc/${pid}/maps`));
   }
 
-  fdInfo(pid: number, fd: number): FdInfo {
-    const text = fs.readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'latin1');
-    return {
-      mountId: Number(field(text, mountIdField)),
-      flags: Number.parseInt(field(text, flagsField), 8),
-      position: BigInt(field(text, positionField)),
-    };
+  lookAt(pid: number, fds: readonly number[]) {
+    return lookAt(`/proc/${pid}`, fds);
   }
 
   mounts(pid: number): Mount[] {
@@ -164,6 +152,10 @@ export class LinuxProcesses implements ProcessView {
     return openToPin(`/proc/${pid}/${link}`);
   }
 
+  pinAll(links: readonly { pid: number; link: string }[]) {
+    return pinAll(links.map(({ pid, link }) => `/proc/${pid}/${link}`));
+  }
+
   unpin(fd: number): void {
     fs.closeSync(fd);
   }
@@ -175,7 +167,7 @@ export class LinuxProcesses implements ProcessView {
   mountThrough(pid: number, link: string): number {
     const fd = fs.openSync(`/proc/${pid}/${link}`, pathOnly);
     try {
-      return this.fdInfo(process.pid, fd).mountId;
+      return Number(mountIdField.exec(fs.readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1'))?.[1] ?? 0);
     } finally {
       fs.closeSync(fd);
     }
@@ -188,12 +180,6 @@ export class LinuxProcesses implements ProcessView {
 
 /** Source: proc_pid_fdinfo(5) */
 const mountIdField = /^mnt_id:\s*(\S+)/m;
-const flagsField = /^flags:\s*(\S+)/m;
-const positionField = /^pos:\s*(\S+)/m;
-
-function field(text: string, pattern: RegExp): string {
-  return pattern.exec(text)?.[1] ?? '0';
-}
 
 function numbers(names: string[]): number[] {
   return names

@@ -33,6 +33,7 @@ describe('exit status', () => {
     ['checkpoint', '--hold', '0', '--', 'runc', 'checkpoint', 'x'],
     ['checkpoint', '--', 'runc', 'restore', 'x'],
     ['gate', 'predump'],
+    ['gate', 'dump'],
     ['hook', 'x'],
   ];
   for (const args of wrong)

@@ -52,6 +52,14 @@ class Gate {
     return this.answer();
   }
 
+  /** As the gate does it after `finish`: it waits for the last word, and for no process. */
+  async leave(): Promise<void> {
+    const hungUp = once(this.#socket, 'close');
+    this.#socket.end();
+    await hungUp;
+    this.#child.kill('SIGKILL');
+  }
+
   /** The gate has gone, or is through. @returns exit status, and how long that took */
   async end(): Promise<number | null> {
     this.#socket.end();
@@ -97,6 +105,23 @@ describe('the gate protocol', () => {
       'remap-fpath.img',
     ]);
     assert.equal(ghostkeep(['verify', '-D', images]).status, 0);
+  });
+
+  it('when it has closed its end, all that was logged is written, whatever becomes of it then', async t => {
+    const { images } = setting(t);
+    const gate = new Gate(t, 'dump', images);
+    await gate.answer();
+    await gate.ask(`checkpoint ${process.pid}`);
+    await gate.ask('finish 0');
+    await gate.leave();
+    const lines = fs.readFileSync(`${images}/ghostkeep.log`, 'utf8').trim().split('\n');
+    assert.deepEqual(
+      lines.map(line => JSON.parse(line)).map(({ level, code }) => [level, code]),
+      [
+        ['info', undefined],
+        ['error', 'SEAL_FAILED'],
+      ],
+    );
   });
 
   it('when CRIU fails, nothing of the dump is left', async t => {

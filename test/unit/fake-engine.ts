@@ -2,7 +2,7 @@
 import type { Engine, EngineReport, Extent } from '../../src/base/host.js';
 import { decodeGhostHead } from '../../src/criu/ghost-file.js';
 import { errno, type FakeFile } from './fake-processes.js';
-import type { MemoryFiles } from './memory-files.js';
+import { Interrupted, type MemoryFiles } from './memory-files.js';
 
 export class FakeEngine implements Engine {
   /** Called when a dump begins, with its number from 1; may change the file, or throw. */
@@ -19,6 +19,26 @@ export class FakeEngine implements Engine {
     image.content = Buffer.concat([header, ghost.content]);
     return report(size, BigInt(ghost.content.length), image.content, { engine });
   }
+
+  dumpMany: Engine['dumpMany'] = (folder, engine, _mode, jobs) =>
+    jobs.map(({ name, ghostFd, ...job }) => {
+      const path = `${folder}/${name}`;
+      try {
+        const ghost = this.#file(ghostFd);
+        this.dumps += 1;
+        this.onDump(this.dumps, ghost);
+        const content = Buffer.concat([job.header, ghost.content]);
+        this.files.close(this.files.create(path));
+        this.files.put(path, content);
+        return {
+          report: report(job.size, BigInt(ghost.content.length), content, { engine }),
+          after: ghost.stat,
+        };
+      } catch (error) {
+        if (error instanceof Interrupted) throw error;
+        return { error: error as Error };
+      }
+    });
 
   async check(imageFd: number): Promise<EngineReport> {
     const { content } = this.#file(imageFd);

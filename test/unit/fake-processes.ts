@@ -1,5 +1,5 @@
 /** An in-memory /proc: processes are declared in a few lines, everything not declared is ENOENT. */
-import type { FdInfo, FileMap, FileStat, IdMap, Mount, OpenFds, ProcessView } from '../../src/base/host.js';
+import type { FileMap, FileStat, IdMap, Mount, OpenFds, ProcessView } from '../../src/base/host.js';
 import { makeDev } from '../../src/base/units.js';
 import type { MemoryFiles } from './memory-files.js';
 
@@ -161,9 +161,21 @@ export class FakeProcesses implements ProcessView {
       writable: map.writable ?? true,
       label: map.label ?? `${file.stat.dev} ${file.stat.ino} ${name.toString('latin1')}`,
     }));
-  fdInfo(pid: number, fd: number): FdInfo {
-    const { mount, flags, position } = this.#open(pid, `fd/${fd}`, 'fdInfo');
-    return { mountId: mount, flags, position };
+  lookAt(pid: number, fds: readonly number[]) {
+    return fds.map(fd => {
+      try {
+        const { mount, flags, position } = this.#open(pid, `fd/${fd}`, 'fdInfo');
+        const target = this.readLink(pid, `fd/${fd}`);
+        return {
+          fd,
+          stat: this.stat(pid, `fd/${fd}`),
+          target,
+          info: { mountId: mount, flags, position },
+        };
+      } catch (error) {
+        return { fd, error: error as Error };
+      }
+    });
   }
   mounts = (pid: number) => this.#get(pid, 'mounts').mounts ?? [];
   mountNamespace = (pid: number) => this.#get(pid).namespace ?? 'mnt:[2]';
@@ -188,6 +200,16 @@ export class FakeProcesses implements ProcessView {
     const fd = this.files.openContent(found.file);
     this.pins.set(fd, found);
     return fd;
+  }
+  pinAll(links: readonly { pid: number; link: string }[]) {
+    return links.map(({ pid, link }) => {
+      try {
+        const fd = this.pin(pid, link);
+        return { fd, stat: this.statPin(fd), inodeFlags: 0, hasXattrs: true };
+      } catch (error) {
+        return { error: error as Error };
+      }
+    });
   }
   unpin(fd: number): void {
     if (!this.pins.delete(fd)) throw errno('EBADF', `unpin ${fd}`);

@@ -306,8 +306,8 @@ describe('checkpoint --leave-running', () => {
   it('when a copy fails, nothing is held: the container still has its ghosts', async () => {
     let held = 0;
     const played = stage({ options, hold: async () => ++held > 0 });
-    played.engine.dump = async () => {
-      throw Object.assign(new Error('no'), { code: 'EIO' });
+    played.engine.onDump = () => {
+      throw errno('EIO');
     };
     await assert.rejects(played.go(), ghostkeepError('IO'));
     assert.equal(held, 0);

@@ -35,7 +35,7 @@ function restored(ghosts: ManifestGhost[], names: Record<number, string>, size =
   engine.setTimes = (fd, atime, mtime) => void set.push(`${nameOf(fd)}: ${atime} ${mtime}`);
   files.setOwner = () => assert.fail('the owner is what CRIU restored');
   files.setMode = () => assert.fail('the mode is what CRIU restored');
-  return { context, set, gate: new GateRestore(context, images, async () => undefined) };
+  return { context, set, gate: new GateRestore(context, images, () => undefined) };
 }
 
 describe('GateRestore.resumed', () => {
@@ -115,7 +115,7 @@ describe('GateRestore.resumed', () => {
 
   it('when the image is not ours, nothing is looked at', async () => {
     const context = fakeContext();
-    await new GateRestore(context, images, async () => undefined).resumed(100);
+    await new GateRestore(context, images, () => undefined).resumed(100);
     assert.deepEqual(context.lines, []);
   });
 

@@ -43,7 +43,7 @@ function restoring(content = 'semaphore'): FakeContext {
   context.host.files.put(`${images}/ghostkeep/linked-1.img`, Buffer.concat([head, Buffer.from(content)]));
   return context;
 }
-const from = (source: string | undefined) => async () => source;
+const from = (source: string | undefined) => () => source;
 const recreate = (context: FakeContext, source: string | undefined, ghost = linkedGhost()) =>
   recreateLinked(context, images, aManifest({ ghosts: [aManifestGhost(), ghost] }), from(source));
 
@@ -118,7 +118,7 @@ describe('recreateLinked', () => {
   it('when an odd mount point is asked for, its bytes are asked for', async () => {
     const asked: string[] = [];
     const ghost = linkedGhost({ linked: group({ mountPoint: pathToText(Buffer.from('/mnt/a\nb')) }) });
-    await recreateLinked(restoring(), images, aManifest({ ghosts: [ghost] }), async mountPoint => {
+    await recreateLinked(restoring(), images, aManifest({ ghosts: [ghost] }), mountPoint => {
       asked.push(mountPoint);
       return undefined;
     });

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+/* Small ghosts by the thousand: what a call of the runtime costs is more than what most of them take. */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "dump.h"
+#include "report.h"
+#include "stat.h"
+
+#define THREADS_MAX 16
+#define WORTH_A_THREAD 8	/* jobs: starting one costs what a small file costs */
+
+struct work {
+	int dir_fd;
+	uint32_t mode, engine, count;
+	struct gk_dump_job *jobs;
+	const char *headers, *names;
+	uint32_t next;		/* shared: the first job that nobody has taken */
+};
+
+static int copy(const struct work *work, struct dump_room *room, struct gk_dump_job *job, int image_fd)
+{
+	int error = dump_ghost(room, (int)job->ghost_fd, image_fd, work->engine, job->size,
+			       work->headers + job->header_at, job->header_bytes,
+			       (uint32_t)job->flags, NULL, &job->report);
+
+	return error ? error : stat_at((int)job->ghost_fd, "", &job->after);
+}
+
+static int do_job(const struct work *work, struct dump_room *room, struct gk_dump_job *job)
+{
+	const char *name = work->names + job->name_at;
+	int fd = openat(work->dir_fd, name, O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW | O_CLOEXEC, work->mode);
+	int error;
+
+	if (fd < 0)
+		return fail(&job->report, -errno, 0, "cannot make %.100s", name);
+	error = copy(work, room, job, fd);
+	/* Some servers tell only now what became of a write. */
+	if (close(fd) < 0 && !error)
+		error = fail(&job->report, -errno, 0, "cannot write %.100s", name);
+	if (error && unlinkat(work->dir_fd, name, 0) < 0)
+		fail(&job->report, -errno, 0, "cannot remove %.100s", name);
+	return error;
+}
+
+static void *do_jobs(void *argument)
+{
+	struct work *work = argument;
+	struct dump_room *room = dump_room_new();
+	uint32_t i;
+
+	while ((i = __atomic_fetch_add(&work->next, 1, __ATOMIC_RELAXED)) < work->count) {
+		struct gk_dump_job *job = &work->jobs[i];
+
+		memset(&job->report, 0, sizeof(job->report));
+		job->error = room ? do_job(work, room, job) :
+				    fail(&job->report, -ENOMEM, 0, "cannot dump a ghost");
+	}
+	dump_room_free(room);
+	return NULL;
+}
+
+GK_PUBLIC int gk_dump_many(int dir_fd, uint32_t mode, uint32_t engine, uint32_t count,
+			   struct gk_dump_job *jobs, const void *headers, const char *names,
+			   struct gk_report *report)
+{
+	struct work work = { dir_fd, mode, engine, count, jobs, headers, names, 0 };
+	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+	pthread_t threads[THREADS_MAX];
+	uint32_t started = 0, wanted = count / WORTH_A_THREAD;
+
+	memset(report, 0, sizeof(*report));
+	if (wanted > THREADS_MAX)
+		wanted = THREADS_MAX;
+	/* This thread is one of them; where no other can be had, it does all. */
+	while (started < wanted && started + 1 < (uint32_t)(processors > 0 ? processors : 1) &&
+	       !pthread_create(&threads[started], NULL, do_jobs, &work))
+		started++;
+	do_jobs(&work);
+	while (started)
+		pthread_join(threads[--started], NULL);
+	return 0;
+}

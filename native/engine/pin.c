@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "flags.h"
+#include "report.h"
+#include "stat.h"
+
+/* Opening a FIFO waits and opening a device acts: only regular files are ever opened. */
+static int open_regular(const char *path)
+{
+	static const int how = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+	struct stat about;
+	int fd;
+
+	if (stat(path, &about) < 0)
+		return -errno;
+	if (!S_ISREG(about.st_mode))
+		return -EINVAL;
+	fd = open(path, how | O_NOATIME);
+	if (fd < 0 && errno == EPERM)	/* for the owner and CAP_FOWNER: open(2) */
+		fd = open(path, how);
+	return fd < 0 ? -errno : fd;
+}
+
+static int describe(int fd, struct gk_pin *pin)
+{
+	uint32_t flags;
+	ssize_t names;
+	int error = stat_at(fd, "", &pin->stat);
+
+	if (!error)
+		error = inode_flags(fd, &flags);
+	if (error)
+		return error;
+	pin->inode_flags = flags;
+	names = flistxattr(fd, NULL, 0);
+	if (names < 0 && errno != EOPNOTSUPP)
+		return -errno;
+	pin->xattr_bytes = names < 0 ? 0 : (uint64_t)names;
+	return 0;
+}
+
+GK_PUBLIC int gk_pin(const char *paths, uint32_t count, struct gk_pin *pins,
+		     struct gk_report *report)
+{
+	memset(report, 0, sizeof(*report));
+	for (uint32_t i = 0; i < count; i++, paths += strlen(paths) + 1) {
+		int fd = open_regular(paths);
+		int error = fd < 0 ? fd : describe(fd, &pins[i]);
+
+		if (error && fd >= 0)
+			close(fd);
+		pins[i].fd = error ? error : fd;
+	}
+	return 0;
+}

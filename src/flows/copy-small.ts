@@ -1,0 +1,53 @@
+/**
+ * Small ghosts, many in a call: of a thousand files of 16 KiB each, what the calls for one cost in JavaScript was
+ * several times what its bytes take (decision 0008).
+ */
+import type { Context } from './context.js';
+import {
+  type Copy,
+  type CopyTarget,
+  describeCopy,
+  imageMode,
+  isUnchanged,
+  startAnew,
+  toData,
+} from './copy.js';
+
+/** More is worth a call and a thread of its own, and signs of life while it is copied. */
+const smallBytes = 256n * 1024n;
+/** A call: at most 64 MiB, and then a sign of life. */
+const mostAtOnce = 256;
+
+/**
+ * Copy the small ones among COPIES and note in their entries what was written.
+ * @returns those still to be copied: large ones, and whatever did not go well here, to be tried and explained alone
+ */
+export function copySmall(context: Context, copies: readonly Copy[], target: CopyTarget): Copy[] {
+  const isSmall = ({ stat }: Copy) => stat.size <= smallBytes;
+  // A digest is of the image as it is on disk: another call for each.
+  if (target.policy.verify === 'digest') return [...copies];
+  const small = copies.filter(isSmall);
+  const left = copies.filter(copy => !isSmall(copy));
+  for (let at = 0; at < small.length; at += mostAtOnce) {
+    left.push(...copyBatch(context, small.slice(at, at + mostAtOnce), target));
+    context.alive?.();
+  }
+  return left;
+}
+
+function copyBatch(context: Context, copies: readonly Copy[], { images, policy, criu }: CopyTarget): Copy[] {
+  const { engine, files } = context.host;
+  const jobs = copies.map(copy => ({ ...describeCopy(copy, policy), name: copy.entry.image }));
+  const results = engine.dumpMany(images, policy.engine, imageMode(criu), jobs);
+  return copies.filter((copy, index) => {
+    const result = results[index];
+    if (!result || 'error' in result) return true;
+    if (isUnchanged(copy.stat, result.after)) {
+      copy.entry.data = toData(context, copy, result.report);
+      return false;
+    }
+    files.remove(`${images}/${copy.entry.image}`);
+    startAnew(context, copy);
+    return true;
+  });
+}

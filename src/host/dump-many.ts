@@ -1,0 +1,43 @@
+import fs from 'node:fs';
+import type { DumpJob, EngineName, EngineReport, FileStat, Refused } from '../base/host.js';
+import { ask, dumpFlags, engineNumber, nativeError, readReport, reportBytes } from './native.js';
+import { readStat, statWords } from './stat.js';
+
+/** struct gk_dump_job: fd, size, flags, where the header is and how long, where the name is, error; a gk_stat; a gk_report. */
+const statAt = 7;
+const reportAt = statAt + statWords;
+const jobWords = reportAt + reportBytes / 8;
+
+export function dumpMany(
+  folder: string,
+  engine: EngineName,
+  mode: number,
+  jobs: readonly DumpJob[],
+): ({ report: EngineReport; after: FileStat } | Refused)[] {
+  if (jobs.length === 0) return [];
+  const words = new BigInt64Array(jobs.length * jobWords);
+  const names = jobs.map(({ name }) => `${name}\0`);
+  let [headerAt, nameAt] = [0, 0];
+  for (const [index, job] of jobs.entries()) {
+    const { ghostFd, size, header } = job;
+    const fields = [ghostFd, size, dumpFlags(job), headerAt, header.byteLength, nameAt].map(BigInt);
+    words.set(fields, index * jobWords);
+    headerAt += header.byteLength;
+    nameAt += Buffer.byteLength(names[index] as string);
+  }
+  const headers = Buffer.concat(jobs.map(({ header }) => header));
+  const dirFd = fs.openSync(folder, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
+  try {
+    const all = Buffer.from(names.join(''));
+    ask('gk_dump_many', dirFd, mode, engineNumber(engine), jobs.length, words, headers, all);
+  } finally {
+    fs.closeSync(dirFd);
+  }
+  return jobs.map((_, index) => {
+    const at = index * jobWords;
+    const report = Buffer.from(words.buffer, (at + reportAt) * 8, reportBytes);
+    const error = Number(words[at + statAt - 1]);
+    if (error < 0) return { error: nativeError('gk_dump_many', error, report) };
+    return { report: readReport(report), after: readStat(words, at + statAt) };
+  });
+}
