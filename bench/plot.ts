@@ -67,13 +67,20 @@ function panel(
       parts.push(
         `<rect x="${labelWidth}" y="${y}" width="${fixed(Math.max(1, end - labelWidth))}" height="${bar - 2}" fill="${colourOf(name, names)}"/>`,
         `<path d="M${fixed(low)} ${y + 4}H${fixed(high)}" stroke="#e33" stroke-width="1.5"/>`,
-        text(Math.max(end, high) + 4, y + 8, String(Number(figure.ms.toPrecision(3))), 'start', 9),
+        text(Math.max(end, high) + 4, y + 8, figureText(row, name, figure.ms), 'start', 9),
       );
       y += bar;
     }
     y += gap;
   }
   return parts;
+}
+
+/** Three digits, and the memory where that was watched. */
+function figureText({ peakBytes }: Row, name: string, ms: number): string {
+  const peak = peakBytes?.[name];
+  const digits = String(Number(ms.toPrecision(3)));
+  return peak === undefined ? digits : `${digits} (${Math.round(peak / 2 ** 20)} MiB)`;
 }
 
 function groupHeight(row: Row): number {

@@ -74,9 +74,16 @@ describe('plotRows', () => {
     assert.equal(widths.length, rows.length);
     const width = (ms: number) =>
       Number(
-        new RegExp(`width="([0-9.]+)" height="8"[^>]*/>\\n<path[^>]*/>\\n<text[^>]*>${ms}<`).exec(plot)?.[1],
+        new RegExp(`width="([0-9.]+)" height="8"[^>]*/>\\n<path[^>]*/>\\n<text[^>]*>${ms}[ <]`).exec(
+          plot,
+        )?.[1],
       );
     assert.ok(Math.abs(width(300) - width(30) - 150) < 0.2, `${width(300)} and ${width(30)}`);
+  });
+
+  it('when memory was watched, it stands behind the time', () => {
+    assert.match(plot, />300 \(96 MiB\)</);
+    assert.match(plot, />30</);
   });
 
   it('when names have signs of markup in them, they are escaped', () => {
