@@ -2,11 +2,13 @@
 import { ours, type Row } from './row.js';
 import { document, fixed, text } from './svg.js';
 
-const labelWidth = 190;
+const labelWidth = 215;
 const barsWidth = 300;
 const panelWidth = labelWidth + barsWidth + 60;
 const bar = 10;
 const gap = 10;
+/** Of most fonts at this size, at most. */
+const letterWidth = 7;
 const headHeight = 48;
 const panelHead = 44;
 const colours = ['#5b7fa6', '#d08f3a', '#7a9a58', '#a0679a', '#8a8a8a', '#b9574f'];
@@ -88,12 +90,14 @@ function groupHeight(row: Row): number {
 }
 
 function legend(names: readonly string[]): string[] {
-  return names.flatMap((name, index) => {
-    const x = 10 + index * 118;
-    return [
+  let x = 10;
+  return names.flatMap(name => {
+    const parts = [
       `<rect x="${x}" y="28" width="10" height="10" fill="${colourOf(name, names)}"/>`,
       text(x + 14, 37, name, 'start'),
     ];
+    x += 34 + name.length * letterWidth;
+    return parts;
   });
 }
 
