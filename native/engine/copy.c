@@ -3,12 +3,16 @@
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "copy.h"
 #include "io.h"
 #include "progress.h"
 
+static bool copies_faster(int fd);
+static bool is_dirty(int fd, uint64_t offset, uint64_t length);
 static void reflink(struct copier *copier, uint64_t from, uint64_t to, uint64_t length);
 static void copy_in_kernel(struct copier *copier, uint64_t from, uint64_t to, uint64_t length);
 static int copy_through_window(struct copier *copier, uint64_t from, uint64_t to, uint64_t length);
@@ -23,6 +27,7 @@ void copier_init(struct copier *copier, int from, int to, unsigned char *window,
 		.to = to,
 		.ways = GK_COPY_REFLINK | GK_COPY_RANGE | GK_COPY_READ_WRITE,
 		.block = from_block > to_block ? from_block : to_block,
+		.dirty_by_hand = copies_faster(from),
 		.window = window,
 		.progress = progress,
 	};
@@ -55,11 +60,42 @@ int copy_bytes(struct copier *copier, uint64_t from, uint64_t to, uint64_t lengt
 	copier->writing = false;
 	if (cancelled(copier->progress))
 		return -ECANCELED;
-	if (copier->ways & GK_COPY_REFLINK)
-		reflink(copier, from, to, length);
-	if (copier->ways & GK_COPY_RANGE)
-		copy_in_kernel(copier, from, to, length);
+	if (!copier->dirty_by_hand || !is_dirty(copier->from, from, length)) {
+		if (copier->ways & GK_COPY_REFLINK)
+			reflink(copier, from, to, length);
+		if (copier->ways & GK_COPY_RANGE)
+			copy_in_kernel(copier, from, to, length);
+	}
 	return copy_through_window(copier, from, to, length);
+}
+
+/*
+ * To share blocks, by FICLONERANGE and by copy_file_range(2) alike, a file system
+ * first writes out what is in memory only, and waits for the disk. xfs has copied
+ * it by then; btrfs, which computes checksums, has not.
+ */
+static bool copies_faster(int fd)
+{
+	const unsigned long magic_xfs = 0x58465342;
+	struct statfs about;
+
+	return fstatfs(fd, &about) == 0 && (unsigned long)about.f_type == magic_xfs;
+}
+
+/* Of Linux 6.5 and later. Source: cachestat(2), linux/mman.h. */
+#ifndef SYS_cachestat
+#define SYS_cachestat 451
+#endif
+
+/* More than half of a range; where the kernel cannot say it, none. */
+static bool is_dirty(int fd, uint64_t offset, uint64_t length)
+{
+	struct { uint64_t offset, length; } range = { offset, length };
+	struct { uint64_t cached, dirty, writeback, evicted, recently_evicted; } pages;
+	uint64_t all = length / (uint64_t)sysconf(_SC_PAGESIZE);
+
+	return syscall(SYS_cachestat, fd, &range, &pages, 0) == 0 &&
+	       pages.dirty + pages.writeback > all / 2;
 }
 
 /* Whole blocks only: a tail is copied, so that what is appended next shares no block. */

@@ -16,6 +16,7 @@ struct copier {
 	int to;
 	uint32_t ways;		/* set of enum gk_copy_way still believed in */
 	uint32_t used;		/* set of those that moved bytes */
+	bool dirty_by_hand;	/* what is in memory only is read and written, not shared */
 	uint64_t block;		/* what reflink wants offsets to be a multiple of */
 	unsigned char *window;	/* WINDOW_BYTES, the caller's */
 	struct gk_progress *progress;

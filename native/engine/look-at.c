@@ -8,7 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "io.h"
 #include "report.h"
 #include "stat.h"
 
@@ -31,17 +30,20 @@ static int parse_field(const char *text, const char *name, int base, uint64_t *v
 static int read_fdinfo(int proc_fd, struct gk_look *look)
 {
 	char text[FDINFO_BYTES + 1], path[40];
-	int64_t got;
+	ssize_t got;
 	int fd, error;
 
 	snprintf(path, sizeof(path), "fdinfo/%" PRIu64, look->fd);
 	fd = openat(proc_fd, path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	got = read_full(fd, text, FDINFO_BYTES, 0);
+	do	/* one read gives all there is, up to the buffer's end */
+		got = read(fd, text, FDINFO_BYTES);
+	while (got < 0 && errno == EINTR);
+	error = got < 0 ? -errno : 0;
 	close(fd);
-	if (got < 0)
-		return (int)got;
+	if (error)
+		return error;
 	text[got] = '\0';
 	error = parse_field(text, "pos:", 10, &look->position);
 	if (!error)

@@ -113,8 +113,11 @@ export interface ProcessView {
     near: Buffer,
     limit: number,
   ): { names: Buffer[]; complete: boolean; looked: number };
-  /** Open a regular file through a link, read-only, without touching atime where allowed. The caller closes it. */
-  pin(pid: number, link: string): number;
+  /**
+   * Open a regular file through a link without touching atime where allowed: for reading, or for writing too, which
+   * for a running executable fails (ETXTBSY). The caller closes it.
+   */
+  pin(pid: number, link: string, writable?: boolean): number;
   /** As pin and statPin, for many at once, in their order. The caller closes what was opened. */
   pinAll(links: readonly { pid: number; link: string }[]): (Pin | Refused)[];
   unpin(fd: number): void;

@@ -37,6 +37,13 @@ export const commands: Record<string, Command> = {
     summary: 'finish a dump that was interrupted before its end',
     load: async () => (await import('./commands/seal.js')).sealCommand,
   },
+  materialize: {
+    usage: 'materialize -D DIR [--preserve-allocation] [--json]',
+    summary: 'see that a dump stands alone; ask that allocated space comes back at restore',
+    details:
+      'With --preserve-allocation the manifest notes that space which was allocated and never written (fallocate) is\nallocated again when the dump is restored: by CRIU where ghostkeep is installed, and by `ghostkeep restore`. Without it such\nspace comes back as holes. What cannot be allocated is a warning in the log of CRIU. A checkpoint that podman has\nexported must be unpacked first.',
+    load: async () => (await import('./commands/materialize.js')).materializeCommand,
+  },
   checkpoint: {
     usage: 'checkpoint [--hold SECONDS] -- runc|crun [OPTION …] checkpoint [OPTION …] ID',
     summary: "the gate's part around a runtime's command, where the gate is not installed",

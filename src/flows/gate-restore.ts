@@ -1,17 +1,22 @@
 /** What the helper of the CRIU plugin does at restore: before CRIU reads the image, and before the processes go on. */
 import type { ManifestGhost } from '../base/documents/generated/manifest.js';
-import { errnoOf, GhostkeepError, reasonOf } from '../base/errors.js';
+import { errnoOf, reasonOf } from '../base/errors.js';
 import type { ProcessView } from '../base/host.js';
 import { pathFromText } from '../base/path-bytes.js';
 import { countFromJson } from '../base/units.js';
 import { findGhosts } from '../ghost/find.js';
 import { type Ghost, pathOf } from '../ghost/ghost.js';
 import { readJournal, readManifest } from '../image/manifest.js';
+import { allocateAgain } from './allocation.js';
 import type { Context } from './context.js';
+import { isVolatile } from './describe.js';
 import { type FindSource, recreateLinked } from './linked.js';
 import { applyMetadata } from './metadata.js';
 import { isOfThisCheckpoint, isOurs, sealImages } from './seal.js';
-import { verify } from './verify.js';
+import { assertUndamaged, verify } from './verify.js';
+
+/** The processes stand still meanwhile; allocating what is there takes far less. */
+const allocationMs = 60_000;
 
 export class GateRestore {
   constructor(
@@ -27,7 +32,7 @@ export class GateRestore {
   /**
    * PID and all others that CRIU traces are restored and do not run yet: their ghosts get what CRIU's image cannot
    * hold. CRIU opened them by the names they had, so name and size tell them apart; where two have the same, nothing
-   * is guessed.
+   * is guessed. Space comes back only where `materialize` wrote that wish into the manifest.
    */
   async resumed(pid: number): Promise<void> {
     const { host, log } = this.context;
@@ -35,10 +40,15 @@ export class GateRestore {
     const manifest = readManifest(host.files, this.images);
     if (!isOfThisCheckpoint(host.files, this.images, manifest)) return;
     const restored = findGhosts(host.processes, tracedWith(host.processes, pid)).ghosts;
+    const lost = new Set(manifest.preserveAllocation ? manifest.ghosts.filter(hasAllocation) : []);
+    const until = host.clock() + allocationMs;
     for (const { found, entry } of pairs(manifest.ghosts, restored)) {
-      const missing = completeGhost(this.context, found, entry);
+      const unallocated = lost.delete(entry) ? allocateGhost(this.context, found, entry, until) : [];
+      const missing = [...unallocated, ...completeGhost(this.context, found, entry)];
       if (missing.length > 0) log.warn(`could not set ${missing.join(', ')} of ${entry.path} again`, { pid });
     }
+    for (const { path } of lost)
+      log.warn(`could not set allocation of ${path} again: no file is certain to be this one`, { pid });
   }
 }
 
@@ -60,16 +70,7 @@ export async function checkBeforeRestore(
     );
     return;
   }
-  const { images: where, damage } = await verify(context, images);
-  const [first] = damage;
-  if (first) {
-    const more = damage.length > 1 ? ` (and ${damage.length - 1} more)` : '';
-    throw new GhostkeepError(
-      first.code as GhostkeepError['code'],
-      first.subject,
-      `cannot restore from ${where}: ${first.message}${more}; \`ghostkeep verify -D ${where}\` lists all`,
-    );
-  }
+  assertUndamaged(await verify(context, images), `cannot restore from ${files.realPath(images)}`);
   await recreateLinked(context, images, readManifest(files, images), findSource);
 }
 
@@ -121,17 +122,44 @@ function marksOf({ linked, size, paths }: ManifestGhost): string[] {
   return [...new Set(paths.map(place => `${countFromJson(size)} ${pathFromText(place).toString('latin1')}`))];
 }
 
-function completeGhost({ host }: Context, found: Ghost, entry: ManifestGhost): string[] {
+/** What the map did not tell is worth a word, too: it does not come back. */
+function hasAllocation({ linked, data, allocated }: ManifestGhost): boolean {
+  if (linked) return false;
+  return data?.allocation ? data.allocation.length > 0 : countFromJson(allocated) > 0n;
+}
+
+/** Before completeGhost, and by a descriptor of its own: a running executable, say, cannot be opened for writing. */
+function allocateGhost(context: Context, found: Ghost, entry: ManifestGhost, until: number): string[] {
+  // Of whom it would be is the helper's cgroup's to say, and that is not the container's.
+  if (isVolatile(found)) return [`allocation (in a ${found.filesystem} it would be the host's memory)`];
+  const writable = entry.data?.allocation !== undefined;
+  return throughPin(context, found, 'allocation', writable, fd => allocateAgain(context, fd, entry, until));
+}
+
+function completeGhost(context: Context, found: Ghost, entry: ManifestGhost): string[] {
+  return throughPin(context, found, 'metadata', false, fd =>
+    applyMetadata(context.host, fd, entry, ['xattrs', 'times', 'flags']),
+  );
+}
+
+/** @returns what ACT does, or what could not be done at all */
+function throughPin(
+  { host: { processes } }: Context,
+  found: Ghost,
+  what: string,
+  writable: boolean,
+  act: (fd: number) => string[],
+): string[] {
   const [holder] = found.holders;
   if (!holder) return [];
   let fd: number | undefined;
   try {
-    fd = host.processes.pin(holder.pid, holder.link);
-    return applyMetadata(host, fd, entry, ['xattrs', 'times', 'flags']);
+    fd = processes.pin(holder.pid, holder.link, writable);
+    return act(fd);
   } catch (error) {
     if (errnoOf(error) === undefined) throw error;
-    return [`metadata (${reasonOf(error)})`];
+    return [`${what} (${reasonOf(error)})`];
   } finally {
-    if (fd !== undefined) host.processes.unpin(fd);
+    if (fd !== undefined) processes.unpin(fd);
   }
 }

@@ -1,8 +1,8 @@
 /** Make files again from a sealed dump, with everything the manifest knows. CRIU restores without this. */
 import type { ManifestGhost } from '../base/documents/generated/manifest.js';
 import { errnoOf, GhostkeepError, translate } from '../base/errors.js';
-import { countFromJson } from '../base/units.js';
 import { readManifest } from '../image/manifest.js';
+import { allocateAgain } from './allocation.js';
 import { type Context, whenMoving } from './context.js';
 import { applyMetadata } from './metadata.js';
 
@@ -19,7 +19,7 @@ export interface RestoreRequest {
   to: string;
   /** Ids; none for all. */
   only?: readonly number[];
-  /** Allocate again what was allocated and held no data. */
+  /** Allocate again what was allocated and held no data. Also done where the manifest says so. */
   preserveAllocation?: boolean;
 }
 
@@ -28,10 +28,12 @@ export async function restoreGhosts(context: Context, request: RestoreRequest): 
   const { files } = context.host;
   const { images, to, only = [] } = request;
   const manifest = readManifest(files, images);
+  const preserveAllocation = request.preserveAllocation || (manifest.preserveAllocation ?? false);
   const wanted = only.length === 0 ? manifest.ghosts : only.map(id => findById(manifest.ghosts, id));
   files.makeDirectory(to, 0o700);
   const restored: RestoredGhost[] = [];
-  for (const ghost of wanted) restored.push(await restoreGhost(context, request, ghost));
+  for (const ghost of wanted)
+    restored.push(await restoreGhost(context, { ...request, preserveAllocation }, ghost));
   return restored;
 }
 
@@ -50,7 +52,7 @@ async function restoreGhost(
     imageFd = files.open(`${images}/${ghost.image}`);
     fileFd = files.create(path);
     await engine.restore(imageFd, fileFd, whenMoving(context));
-    const unallocated = preserveAllocation ? allocate(context, fileFd, ghost) : [];
+    const unallocated = preserveAllocation ? allocateAgain(context, fileFd, ghost) : [];
     const missing = [...unallocated, ...applyMetadata(context.host, fileFd, ghost)];
     done = true;
     return { id: ghost.id, path, ghost, missing };
@@ -61,21 +63,6 @@ async function restoreGhost(
     if (fileFd !== undefined) files.close(fileFd);
     if (!done && fileFd !== undefined) files.remove(path);
   }
-}
-
-/** Before times and flags: an immutable file takes no more. */
-function allocate({ host: { files, engine } }: Context, fd: number, ghost: ManifestGhost): string[] {
-  const ranges = ghost.data?.allocation;
-  try {
-    for (const { offset, length } of ranges ?? [])
-      engine.allocate(fd, countFromJson(offset), countFromJson(length));
-  } catch (error) {
-    const errno = errnoOf(error);
-    if (errno === undefined) throw error;
-    return [`allocation (${errno})`];
-  }
-  const unknown = !ranges && countFromJson(ghost.allocated) > files.stat(fd).allocated;
-  return unknown ? ['allocation (not known)'] : [];
 }
 
 function findById(ghosts: readonly ManifestGhost[], id: number): ManifestGhost {

@@ -4,6 +4,7 @@
  * Every step can be repeated, and the journal, which goes last, says what is still to do: a seal that was
  * interrupted anywhere is finished by calling it again. Nothing of the ghosts' content is touched.
  */
+import { assertDocument } from '../base/documents/document.js';
 import type { Manifest, ManifestGhost } from '../base/documents/generated/manifest.js';
 import { errnoOf, GhostkeepError, reasonOf, translate } from '../base/errors.js';
 import type { Files } from '../base/host.js';
@@ -13,8 +14,15 @@ import { thawCgroups } from '../criu/cgroup.js';
 import { decodeGhostHead, type GhostHead, headBytes } from '../criu/ghost-file.js';
 import { largestRemapId, planSeal, remappedGhosts } from '../criu/seal-plan.js';
 import { isRegular } from '../ghost/kind.js';
-import { ghostImageName, isPendingName, journalName, reserveName } from '../image/layout.js';
-import { manifestExists, readJournal, readManifest, writeJournal, writeManifest } from '../image/manifest.js';
+import {
+  firstIdName,
+  ghostImageName,
+  isPendingName,
+  journalName,
+  manifestName,
+  reserveName,
+} from '../image/layout.js';
+import { keepFirstId, manifestExists, readJournal, readManifest, writeManifest } from '../image/manifest.js';
 import type { Context } from './context.js';
 import { toExternal, toKeyPath } from './describe.js';
 
@@ -39,18 +47,22 @@ export function sealImages(
   const { files } = context.host;
   // The journal is the word on whether there is anything to seal, even to the one who wrote it.
   const journal = known && files.exists(`${images}/${journalName}`) ? known : readJournal(files, images);
-  if (!journal) return { manifest: readManifest(files, images), now: false };
+  if (!journal) {
+    const manifest = readManifest(files, images);
+    if (files.exists(`${images}/${firstIdName}`)) files.remove(`${images}/${firstIdName}`);
+    return { manifest, now: false };
+  }
   const where = files.realPath(images);
   if (journal.state === 'pinned') {
     throw new GhostkeepError('SEAL_FAILED', where, `cannot seal ${where}: not all ghosts are copied yet`);
   }
   try {
     files.remove(`${images}/${reserveName}`);
-    const manifest = journal.criu
+    const { manifest, unused } = journal.criu
       ? sealCriu(context, images, journal, durable)
       : sealAlone(context, images, journal, durable);
     writeManifest(files, images, manifest, durable);
-    files.remove(`${images}/${journalName}`);
+    for (const name of [journalName, firstIdName, ...unused]) files.remove(`${images}/${name}`);
     return { manifest, now: true };
   } catch (error) {
     throw translate(
@@ -74,16 +86,24 @@ export function isOurs(files: Files, images: string): boolean {
   return manifestExists(files, images) || files.exists(`${images}/${journalName}`);
 }
 
-function sealAlone(context: Context, images: string, journal: Manifest, durable: boolean): Manifest {
-  return { ...journal, state: 'sealed', ghosts: giveNames(context, images, journal, 0, durable) };
+/** A manifest to write, and images that it does not list, to be removed when it is there. */
+interface Plan {
+  manifest: Manifest;
+  unused: string[];
 }
 
-function sealCriu(context: Context, images: string, journal: Manifest, durable: boolean): Manifest {
+function sealAlone(context: Context, images: string, journal: Manifest, durable: boolean): Plan {
+  const ghosts = giveNames(context, images, journal, 1, durable);
+  return { manifest: { ...journal, state: 'sealed', ghosts }, unused: [] };
+}
+
+function sealCriu(context: Context, images: string, journal: Manifest, durable: boolean): Plan {
   const { files } = context.host;
   assertCriuFinished(files, images, journal);
   const filesImage = files.read(`${images}/files.img`);
   const remaps = files.readIfThere(`${images}/remap-fpath.img`);
-  const named = giveNames(context, images, journal, largestRemapId(remaps), durable);
+  const first = keepFirstId(files, images, largestRemapId(remaps) + 1, durable);
+  const named = giveNames(context, images, journal, first, durable);
   const plan = planSeal(
     filesImage,
     remaps,
@@ -95,7 +115,10 @@ function sealCriu(context: Context, images: string, journal: Manifest, durable: 
   files.replace(`${images}/remap-fpath.img`, plan.remaps, durable);
   files.replace(`${images}/files.img`, plan.files, durable);
   if (journal.thaw) thaw(files, images, durable);
-  const ghosts = dropUnused(files, images, named, remappedGhosts(plan.remaps));
+  // Pinned while the container ran, closed before CRIU froze it: no entry of files.img wants such a ghost any more.
+  const used = remappedGhosts(plan.remaps);
+  const isUsed = (ghost: ManifestGhost) => ghost.linked !== undefined || used.has(ghost.id);
+  const ghosts = named.filter(isUsed);
   // Who may read CRIU's images may read these: at restore that is root of the container's user namespace.
   for (const alike of [['remap-fpath.img'], ghosts.map(ghost => ghost.image)])
     files.matchOwner(
@@ -104,7 +127,10 @@ function sealCriu(context: Context, images: string, journal: Manifest, durable: 
     );
   const adopted = [...plan.adopted].flatMap(([id, name]) => adopt(context, images, id, name));
   const inventory = files.read(`${images}/inventory.img`).toString('base64');
-  return { ...journal, state: 'sealed', inventory, ghosts: [...ghosts, ...adopted] };
+  const manifest: Manifest = { ...journal, state: 'sealed', inventory, ghosts: [...ghosts, ...adopted] };
+  if (adopted.length > 0)
+    assertDocument<Manifest>('Manifest', { ...manifest, ghosts: adopted }, manifestName, 'MANIFEST_INVALID');
+  return { manifest, unused: named.filter(ghost => !isUsed(ghost)).map(({ image }) => image) };
 }
 
 /** Clocks of file systems run a little behind the one that dates journals. */
@@ -126,47 +152,23 @@ function assertCriuFinished(files: Files, images: string, journal: Manifest): vo
   );
 }
 
-/** Pinned while the container ran, closed before CRIU froze it: no entry of files.img wants this ghost any more. */
-function dropUnused(
-  files: Files,
-  images: string,
-  ghosts: ManifestGhost[],
-  used: Set<number>,
-): ManifestGhost[] {
-  return ghosts.filter(ghost => {
-    if (ghost.linked || used.has(ghost.id)) return true;
-    files.remove(`${images}/${ghost.image}`);
-    return false;
-  });
-}
-
-/** CRIU has given out its ids, ours follow them. The journal learns them before any file is renamed. */
+/** CRIU has given out its ids, ours follow them from FIRST on. */
 function giveNames(
   context: Context,
   images: string,
   journal: Manifest,
-  after: number,
+  first: number,
   durable: boolean,
 ): ManifestGhost[] {
   const { files } = context.host;
-  if (journal.ghosts.every(ghost => ghost.linked)) {
-    // Nothing is renamed, so this comes out the same each time.
-    journal.ghosts = journal.ghosts.map((ghost, index) => ({ ...ghost, id: after + index + 1 }));
-  } else if (journal.ghosts.some(ghost => isPendingName(ghost.image))) {
-    journal.ghosts = journal.ghosts.map((ghost, index) => {
-      const id = after + index + 1;
-      return isPendingName(ghost.image)
-        ? { ...ghost, id, image: ghostImageName(id), pending: ghost.image }
-        : { ...ghost, id };
-    });
-    writeJournal(files, images, journal, durable);
-  }
-  return journal.ghosts.map(({ pending, ...ghost }) => {
-    if (!(pending && isRenamed(files, `${images}/${pending}`, `${images}/${ghost.image}`)))
-      assertThere(files, images, ghost.image);
-    if (durable) files.sync(`${images}/${ghost.image}`);
+  return journal.ghosts.map((ghost, index) => {
+    const id = first + index;
+    const image = isPendingName(ghost.image) ? ghostImageName(id) : ghost.image;
+    if (image === ghost.image || !isRenamed(files, `${images}/${ghost.image}`, `${images}/${image}`))
+      assertThere(files, images, image);
+    if (durable) files.sync(`${images}/${image}`);
     context.alive?.();
-    return ghost;
+    return { ...ghost, id, image };
   });
 }
 

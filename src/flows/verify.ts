@@ -30,6 +30,18 @@ export async function verify(context: Context, images: string): Promise<Verifica
   }
 }
 
+/** @param action begins the message. @throws the first damage, with its code */
+export function assertUndamaged({ images, damage }: Verification, action: string): void {
+  const [first] = damage;
+  if (!first) return;
+  const more = damage.length > 1 ? ` (and ${damage.length - 1} more)` : '';
+  throw new GhostkeepError(
+    first.code as GhostkeepError['code'],
+    first.subject,
+    `${action}: ${first.message}${more}; \`ghostkeep verify -D ${images}\` lists all`,
+  );
+}
+
 const foreignInventory: Damage = {
   code: 'IMAGE_MISMATCH',
   subject: 'inventory.img',

@@ -150,7 +150,7 @@ export class LinuxFiles implements Files {
 
   realPath(file: string): string {
     try {
-      return fs.realpathSync(file);
+      return fs.realpathSync.native(file);
     } catch {
       return file;
     }

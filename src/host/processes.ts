@@ -160,8 +160,8 @@ export class LinuxProcesses implements ProcessView {
     return namesOf(`/proc/${pid}/root`, mountPoint, inode, near, limit);
   }
 
-  pin(pid: number, link: string): number {
-    return openToPin(`/proc/${pid}/${link}`);
+  pin(pid: number, link: string, writable = false): number {
+    return openToPin(`/proc/${pid}/${link}`, writable);
   }
 
   pinAll(links: readonly { pid: number; link: string }[]) {

@@ -2,6 +2,8 @@
 export const folder = 'ghostkeep';
 export const manifestName = `${folder}/manifest.json`;
 export const journalName = `${folder}/journal.json`;
+/** While sealing: the id that the first ghost was given. */
+export const firstIdName = `${folder}/first-id`;
 export const reserveName = `${folder}/reserve`;
 
 /** Until CRIU has given out its own ids, a ghost's image has a name of its own. */

@@ -2,20 +2,26 @@ import { assertDocument, parseDocument } from '../base/documents/document.js';
 import type { Manifest } from '../base/documents/generated/manifest.js';
 import { GhostkeepError } from '../base/errors.js';
 import type { Files } from '../base/host.js';
-import { journalName, manifestName } from './layout.js';
+import { firstIdName, journalName, manifestName } from './layout.js';
 
 /** @throws MANIFEST_MISSING, MANIFEST_INVALID */
 export function readManifest(files: Files, images: string): Manifest {
   const manifest = readIfThere(files, images, manifestName);
   if (manifest) return manifest;
   const where = files.realPath(images);
+  if (files.exists(`${images}/${journalName}`)) throw unsealed(where);
   throw new GhostkeepError(
     'MANIFEST_MISSING',
     where,
-    files.exists(`${images}/${journalName}`)
-      ? `cannot use ${where}: its dump was not sealed; run \`ghostkeep seal -D ${where}\``
-      : `cannot use ${where}: there is no ${manifestName} in it, so nothing was dumped here by ghostkeep`,
+    `cannot use ${where}: there is no ${manifestName} in it, so nothing was dumped here by ghostkeep`,
   );
+}
+
+/** As readManifest, and nothing may be left to seal: that would write the manifest anew. */
+export function readSealedManifest(files: Files, images: string): Manifest {
+  const manifest = readManifest(files, images);
+  if (manifest.state === 'sealed' && !files.exists(`${images}/${journalName}`)) return manifest;
+  throw unsealed(files.realPath(images));
 }
 
 /** The dump's state before it is sealed; undefined when there is none. */
@@ -24,16 +30,43 @@ export function readJournal(files: Files, images: string): Manifest | undefined 
 }
 
 export function writeJournal(files: Files, images: string, journal: Manifest, durable: boolean): void {
+  assertDocument<Manifest>('Manifest', journal, journalName, 'MANIFEST_INVALID');
   write(files, images, journalName, journal, durable);
 }
 
-/** The last step of a dump: no manifest, no dump. */
+/**
+ * The last step of a dump: no manifest, no dump. It was checked when it was the journal, and with 10,000 ghosts that
+ * takes its time: whoever adds what comes from elsewhere checks it.
+ */
 export function writeManifest(files: Files, images: string, manifest: Manifest, durable: boolean): void {
   write(files, images, manifestName, manifest, durable);
 }
 
+/** Ids must come out the same when a seal is repeated: the first is kept before any image bears one. */
+export function keepFirstId(files: Files, images: string, id: number, durable: boolean): number {
+  const kept = files.readIfThere(`${images}/${firstIdName}`)?.toString('latin1');
+  if (kept === undefined) {
+    files.replace(`${images}/${firstIdName}`, Buffer.from(`${id}\n`), durable);
+    return id;
+  }
+  if (/^[1-9][0-9]{0,9}\n$/.test(kept)) return Number(kept);
+  throw new GhostkeepError(
+    'MANIFEST_INVALID',
+    firstIdName,
+    `cannot read ${files.realPath(images)}/${firstIdName}: it is no number`,
+  );
+}
+
 export function manifestExists(files: Files, images: string): boolean {
   return files.exists(`${images}/${manifestName}`);
+}
+
+function unsealed(where: string): GhostkeepError {
+  return new GhostkeepError(
+    'MANIFEST_MISSING',
+    where,
+    `cannot use ${where}: its dump was not sealed; run \`ghostkeep seal -D ${where}\``,
+  );
 }
 
 function readIfThere(files: Files, images: string, name: string): Manifest | undefined {
@@ -50,6 +83,5 @@ function readIfThere(files: Files, images: string, name: string): Manifest | und
 }
 
 function write(files: Files, images: string, name: string, document: Manifest, durable: boolean): void {
-  assertDocument<Manifest>('Manifest', document, name, 'MANIFEST_INVALID');
   files.replace(`${images}/${name}`, Buffer.from(`${JSON.stringify(document, null, 1)}\n`), durable);
 }

@@ -5,7 +5,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import type { Manifest } from '../../src/base/documents/generated/manifest.js';
-import { ghostkeep, isRoot, needs, program, temporaryFolder } from './ghostkeep.js';
+import { flows, ghostkeep, isRoot, needs, program, temporaryFolder } from './ghostkeep.js';
 
 const build = path.join(path.dirname(program), '../build');
 const source = path.join(build, '../test/scenario/fiemap-fails.c');
@@ -165,6 +165,76 @@ describe('allocation', () => {
       assert.ok(Math.abs(back.blocks - blocks) <= 16, `${back.blocks} blocks, not ${blocks}`);
       run('cmp', `/proc/${process.pid}/fd/${fd}`, `${to}/ghost-1`);
     }
+  });
+
+  it('when a dump is materialized with that wish, every restore brings it back, file capabilities too', t => {
+    if (!needs(t, isRoot, 'mounting needs root')) return;
+    const folder = ext4(t);
+    const fd = ghost(t, folder, (file, to) => {
+      run('fallocate', '-l', '8M', file);
+      run('fallocate', '-n', '-o', '8M', '-l', '2M', file);
+      fs.writeSync(to, 'data', 3 * 2 ** 20);
+      fs.fsyncSync(to);
+    });
+    const { engine } = flows().host;
+    engine.setXattr(
+      fd,
+      'security.capability',
+      Buffer.from('0000000200200000000000000000000000000000', 'hex'),
+    );
+    const { images } = dump(t);
+    const plain = ghostkeep(['materialize', '-D', images]);
+    assert.equal(plain.status, 0, plain.stderr);
+    assert.match(plain.stdout, /1 ghosts, whole, stands alone\n$/);
+    for (const _ of ['once', 'again']) {
+      const { status, stdout, stderr } = ghostkeep([
+        'materialize',
+        '-D',
+        images,
+        '--preserve-allocation',
+        '--json',
+      ]);
+      assert.equal(status, 0, stderr);
+      assert.deepEqual(JSON.parse(stdout), {
+        images: fs.realpathSync(images),
+        ghosts: 1,
+        preserveAllocation: true,
+        allocationBytes: 10 * 2 ** 20 - fs.statfsSync(folder).bsize,
+        allocationUnknown: [],
+      });
+    }
+    assert.equal(ghostkeep(['verify', '-D', images]).status, 0);
+    assert.match(ghostkeep(['show', '-D', images]).stdout, /allocated space comes back/);
+    const { status, stdout, stderr } = ghostkeep(['restore', '-D', images, '--to', `${folder}/back`]);
+    assert.equal(status, 0, stderr);
+    assert.ok(!stdout.includes('allocation'), stdout);
+    const [before, back] = [fs.fstatSync(fd), fs.statSync(`${folder}/back/ghost-1`)];
+    assert.deepEqual([back.size, back.mtimeMs], [before.size, before.mtimeMs]);
+    assert.ok(Math.abs(back.blocks - before.blocks) <= 16, `${back.blocks} blocks, not ${before.blocks}`);
+    run('cmp', `/proc/${process.pid}/fd/${fd}`, `${folder}/back/ghost-1`);
+    const restored = fs.openSync(`${folder}/back/ghost-1`, 'r');
+    atEnd(t, () => fs.closeSync(restored));
+    assert.ok(engine.xattrs(restored)['security.capability'], 'fallocate drops them: they come after');
+
+    fs.truncateSync(`${images}/ghost-file-1.img`, 100);
+    const damaged = ghostkeep(['materialize', '-D', images, '--preserve-allocation']);
+    assert.deepEqual([damaged.status, damaged.stdout], [1, '']);
+    assert.match(damaged.stderr, /cannot materialize .*\[IMAGE_TRUNCATED\]/);
+  });
+
+  it('when there is less room than was allocated, none of it is taken and that is said', t => {
+    if (!needs(t, isRoot, 'mounting needs root')) return;
+    const [folder, small] = [ext4(t), ext4(t)];
+    ghost(t, folder, file => run('fallocate', '-n', '-o', '0', '-l', '8M', file));
+    const { images } = dump(t);
+    const { bavail, bsize } = fs.statfsSync(small);
+    const rest = bavail * bsize - 4 * 2 ** 20;
+    run('fallocate', '-l', String(rest), `${small}/filler`);
+    const args = ['restore', '-D', images, '--to', `${small}/back`, '--preserve-allocation'];
+    const { status, stdout, stderr } = ghostkeep(args);
+    assert.equal(status, 0, stderr);
+    assert.match(stdout, /allocation \(ENOSPC: 8 MiB are needed, .* are free\)/);
+    assert.ok(fs.statSync(`${small}/back/ghost-1`).blocks <= 16);
   });
 
   it('when no map tells what was allocated, restore says that it cannot bring it back', t => {

@@ -198,9 +198,9 @@ export class FakeProcesses implements ProcessView {
       .map(([name]) => Buffer.from(name, 'latin1'));
     return { names, complete: true, looked: names.length };
   }
-  pin(pid: number, link: string): number {
-    const found = this.#open(pid, link, 'pin');
-    this.pinned.push(`${pid} ${link}`);
+  pin(pid: number, link: string, writable = false): number {
+    const found = this.#open(pid, link, writable ? 'pin writable' : 'pin');
+    this.pinned.push(`${pid} ${link}${writable ? ' writable' : ''}`);
     const fd = this.files.openContent(found.file);
     this.pins.set(fd, found);
     return fd;

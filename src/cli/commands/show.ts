@@ -40,7 +40,7 @@ export function showDump(manifest: Manifest): string {
     ghost.class,
     ghost.path,
   ]);
-  return `${table(['id', 'size', 'data', 'chunks', 'engine', 'copied by', 'class', 'path'], rows)}${showWhy(manifest)}${manifest.ghosts.length} ghosts, ${manifest.state} ${manifest.created} by ${manifest.tool}\n`;
+  return `${table(['id', 'size', 'data', 'chunks', 'engine', 'copied by', 'class', 'path'], rows)}${showWhy(manifest)}${manifest.ghosts.length} ghosts, ${manifest.state} ${manifest.created} by ${manifest.tool}${manifest.preserveAllocation ? '; allocated space comes back' : ''}\n`;
 }
 
 /** Why which engine: a line for each reason, since many ghosts lie on one file system. */

@@ -14,6 +14,7 @@ void copy_cases(const struct place *place);	/* ways of copying, and their failin
 void fiemap_cases(const struct place *place);	/* maps that end, lie, or give up */
 void many_cases(const struct place *place);	/* a million extents */
 void hostile_cases(const struct place *place);	/* images from strangers */
+void bulk_cases(const struct place *place);	/* many in a call */
 void small_cases(const struct place *place);	/* digest, times, xattrs, open */
 
 void ahead_cases(void);				/* descriptors of many processes */

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "cases.h"
@@ -14,6 +15,7 @@
 
 static int broken;	/* errno of copy_file_range, 0: end of file */
 static unsigned int good_calls;
+static bool synced;
 
 static int make_ghost(const struct place *place)
 {
@@ -24,6 +26,7 @@ static int make_ghost(const struct place *place)
 	for (i = 0; i < SIZE; i++)
 		bytes[i] = (unsigned char)(i % 253);
 	expect(pwrite(fd, bytes, SIZE, 0) == SIZE, "write: %m");
+	expect(!synced || !fsync(fd), "fsync: %m");
 	return fd;
 }
 
@@ -62,6 +65,11 @@ static uint32_t dump_ways(const struct place *from, const struct place *to, bool
 	return dumped.ways;
 }
 
+static bool knows_cachestat(void)
+{
+	return syscall(451, -1, NULL, NULL, 0) < 0 && errno != ENOSYS;
+}
+
 void copy_cases(const struct place *place)
 {
 	static const int errors[] = { EXDEV, EINVAL, EOPNOTSUPP, EIO, 0 };
@@ -70,9 +78,22 @@ void copy_cases(const struct place *place)
 
 	begin(place->name, "a large chunk is %s", reflinks ? "reflinked" : "copied");
 	stand_in_nowhere();
+	synced = true;
 	ways = dump_ways(place, place, &same);
 	expect(!!(ways & GK_COPY_REFLINK) == reflinks, "ways %u", ways);
 	expect(calls.reflink <= 2, "reflink tried %u times in two calls", calls.reflink);
+	synced = false;
+
+	if (place == &places[XFS]) {
+		begin(place->name, "what is in memory only is read and written, and nothing waits for the disk");
+		stand_in_nowhere();
+		ways = dump_ways(place, place, &same);
+		if (ways != GK_COPY_READ_WRITE && !knows_cachestat())
+			impossible("this kernel has no cachestat(2)");
+		else
+			expect(ways == GK_COPY_READ_WRITE && calls.reflink + calls.copy_file_range == 0, "ways %u",
+			       ways);
+	}
 
 	for (i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
 		for (good_calls = 0; good_calls < 3; good_calls++) {

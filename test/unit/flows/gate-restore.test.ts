@@ -4,7 +4,7 @@ import type { ManifestGhost } from '../../../src/base/documents/generated/manife
 import { GateRestore } from '../../../src/flows/gate-restore.js';
 import { aManifest, aManifestGhost } from '../a-manifest.js';
 import { ghostkeepError } from '../expect.js';
-import { errno, fakeContext, fakeFile, opened } from '../fake-host.js';
+import { errno, fakeContext, fakeFile, fakeMount, opened } from '../fake-host.js';
 
 const images = '/img';
 const entryAt = (path: string, values: Partial<ManifestGhost> = {}) =>
@@ -16,10 +16,20 @@ const entryAt = (path: string, values: Partial<ManifestGhost> = {}) =>
   });
 
 /** A restored process with PID 100, and what is set on which of its descriptors. */
-function restored(ghosts: ManifestGhost[], names: Record<number, string>, size = 5) {
+function restored(
+  ghosts: ManifestGhost[],
+  names: Record<number, string>,
+  size = 5,
+  preserveAllocation?: boolean,
+) {
   const context = fakeContext();
   const { files, processes, engine } = context.host;
-  files.put(`${images}/ghostkeep/manifest.json`, JSON.stringify(aManifest({ ghosts })));
+  files.put(
+    `${images}/ghostkeep/manifest.json`,
+    JSON.stringify(
+      aManifest({ ghosts, ...(preserveAllocation === undefined ? {} : { preserveAllocation }) }),
+    ),
+  );
   processes.add(100, {
     tracer: 50,
     fds: Object.fromEntries(
@@ -32,6 +42,7 @@ function restored(ghosts: ManifestGhost[], names: Record<number, string>, size =
   const set: string[] = [];
   const nameOf = (fd: number) => processes.pins.get(fd)?.name.toString().replace(' (deleted)', '');
   engine.setXattr = (fd, name) => void set.push(`${nameOf(fd)}: ${name}`);
+  engine.allocate = (fd, offset, length) => void set.push(`${nameOf(fd)}: [${offset}, +${length})`);
   engine.setTimes = (fd, atime, mtime) => void set.push(`${nameOf(fd)}: ${atime} ${mtime}`);
   files.setOwner = () => assert.fail('the owner is what CRIU restored');
   files.setMode = () => assert.fail('the mode is what CRIU restored');
@@ -123,5 +134,85 @@ describe('GateRestore.resumed', () => {
     const { gate, context } = restored([], {});
     context.host.files.put(`${images}/ghostkeep/manifest.json`, '{');
     await assert.rejects(gate.resumed(100), ghostkeepError('MANIFEST_INVALID'));
+  });
+});
+
+describe('GateRestore.resumed, where allocation shall come back', () => {
+  const allocation = [{ offset: 8192, length: 4096 }];
+  const data = { bytes: 5, chunks: 0, unwritten: 0, imageBytes: 1, fallbacks: 0, ways: [] };
+  const grown = (path: string, ranges = allocation) =>
+    entryAt(path, { data: { ...data, engine: 'seek', ways: [], allocation: ranges } });
+
+  it('when the manifest says so, it comes back by a descriptor for writing, before xattrs and times', async () => {
+    const { gate, set, context } = restored([grown('/a'), grown('/b', [])], { 3: '/a', 4: '/b' }, 5, true);
+    await gate.resumed(100);
+    assert.deepEqual(
+      set.filter(line => line.startsWith('/a')),
+      ['/a: [8192, +4096)', '/a: user./a', '/a: 1.000000001 2.000000002'],
+    );
+    assert.deepEqual(context.host.processes.pinned, ['100 fd/3 writable', '100 fd/3', '100 fd/4']);
+    assert.equal(context.host.processes.pins.size, 0);
+    assert.deepEqual(context.lines, []);
+  });
+
+  it('when the manifest does not, nothing is allocated and nothing is opened for writing', async () => {
+    const { gate, set, context } = restored([grown('/a')], { 3: '/a' });
+    await gate.resumed(100);
+    assert.ok(!set.some(line => line.includes('[')));
+    assert.deepEqual(context.host.processes.pinned, ['100 fd/3']);
+  });
+
+  it('when the map did not tell, nothing is opened for writing, and it is said where less is there', async () => {
+    const unknown = (allocated: number) => entryAt('/a', { allocated });
+    const { gate, context } = restored([unknown(8192)], { 3: '/a' }, 5, true);
+    await gate.resumed(100);
+    assert.ok(!context.host.processes.pinned.some(link => link.includes('writable')));
+    assert.deepEqual(context.lines, ['warn could not set allocation (not known) of /a again']);
+    const enough = restored([unknown(4096)], { 3: '/a' }, 5, true);
+    await enough.gate.resumed(100);
+    assert.deepEqual(enough.context.lines, []);
+  });
+
+  it('when it cannot be allocated, or not be opened for writing, it warns and does the rest', async () => {
+    for (const code of ['ENOSPC', 'ETXTBSY']) {
+      const { gate, set, context } = restored([grown('/a')], { 3: '/a' }, 5, true);
+      if (code === 'ETXTBSY') {
+        const { pin } = context.host.processes;
+        context.host.processes.pin = (pid, link, writable) => {
+          if (writable) throw errno(code);
+          return pin.call(context.host.processes, pid, link);
+        };
+      } else {
+        context.host.engine.allocate = () => {
+          throw errno(code);
+        };
+      }
+      await gate.resumed(100);
+      assert.equal(context.lines.length, 1);
+      assert.match(
+        context.lines[0] as string,
+        new RegExp(`^warn could not set allocation \\(.*${code}.*\\) of /a again$`),
+      );
+      assert.equal(set.length, 2, 'xattrs and times');
+      assert.equal(context.host.processes.pins.size, 0);
+    }
+  });
+
+  it('when it was restored to a tmpfs, no memory of the host is allocated', async () => {
+    const { gate, set, context } = restored([grown('/a')], { 3: '/a' }, 5, true);
+    context.host.processes.mounts = () => [fakeMount(30, { filesystem: 'tmpfs' })];
+    await gate.resumed(100);
+    assert.ok(!set.some(line => line.includes('[')));
+    assert.match(context.lines.join(), /^warn could not set allocation \(in a tmpfs .*\) of \/a again$/);
+  });
+
+  it('when two files could be the ghost, neither is grown and it is said', async () => {
+    const { gate, set, context } = restored([grown('/a'), grown('/a')], { 3: '/a', 4: '/a' }, 5, true);
+    await gate.resumed(100);
+    assert.deepEqual(set, []);
+    assert.deepEqual(context.lines, [
+      'warn could not set allocation of /a again: no file is certain to be this one',
+      'warn could not set allocation of /a again: no file is certain to be this one',
+    ]);
   });
 });

@@ -69,6 +69,16 @@ function dumped(values: Partial<Manifest> = {}): FakeContext {
   return context;
 }
 
+/** The third was closed before CRIU came to it: no entry of files.img is its. */
+function closedEarly(): FakeContext {
+  const context = dumped();
+  const open = [1, 2].map(n =>
+    regFile({ id: 10 + n, name: `file[1e:${(0x1000 + n).toString(16)}]`, ext: true }),
+  );
+  context.host.files.put(`${images}/files.img`, filesImage(...open));
+  return context;
+}
+
 describe('sealImages', () => {
   it("when it seals, ids follow CRIU's, files are turned back, and what CRIU kept is adopted", async () => {
     const context = dumped();
@@ -76,12 +86,12 @@ describe('sealImages', () => {
     assert.equal(now, true);
     assert.equal(manifest.state, 'sealed');
     assert.deepEqual(
-      manifest.ghosts.map(({ id, image, adopted, path, pending }) => [id, image, adopted, path, pending]),
+      manifest.ghosts.map(({ id, image, adopted, path }) => [id, image, adopted, path]),
       [
-        [5, 'ghost-file-5.img', undefined, '/data/1', undefined],
-        [6, 'ghost-file-6.img', undefined, '/data/2', undefined],
-        [7, 'ghost-file-7.img', undefined, '/data/3', undefined],
-        [4, 'ghost-file-4.img', true, '/small', undefined],
+        [5, 'ghost-file-5.img', undefined, '/data/1'],
+        [6, 'ghost-file-6.img', undefined, '/data/2'],
+        [7, 'ghost-file-7.img', undefined, '/data/3'],
+        [4, 'ghost-file-4.img', true, '/small'],
       ],
     );
     const { files } = context.host;
@@ -242,20 +252,31 @@ describe('sealImages', () => {
   });
 
   it('when a ghost was closed before CRIU came to it, neither manifest nor directory keeps it', () => {
-    const context = dumped();
-    const { files } = context.host;
-    files.put(
-      `${images}/files.img`,
-      filesImage(
-        ...[1, 2].map(n => regFile({ id: 10 + n, name: `file[1e:${(0x1000 + n).toString(16)}]`, ext: true })),
-      ),
-    );
+    const context = closedEarly();
     const { manifest } = sealImages(context, images, true);
     assert.deepEqual(
       manifest.ghosts.map(({ path }) => path),
       ['/data/1', '/data/2'],
     );
-    assert.ok(!files.exists(`${images}/ghost-file-7.img`));
+    assert.ok(!context.host.files.exists(`${images}/ghost-file-7.img`));
+  });
+
+  it('when that was so and it is interrupted anywhere, it can be repeated', () => {
+    const whole = closedEarly();
+    sealImages(whole, images, true);
+    for (let at = 1; at <= whole.host.files.changes; at += 1) {
+      const context = closedEarly();
+      const { files } = context.host;
+      files.interruptAt = at;
+      try {
+        sealImages(context, images, true);
+      } catch (error) {
+        assert.ok((error as Error).cause instanceof Interrupted);
+      }
+      const { manifest } = sealImages(context, images, true);
+      assert.equal(manifest.ghosts.length, 2, `interrupted at change ${at}`);
+      for (const ghost of manifest.ghosts) assert.ok(files.exists(`${images}/${ghost.image}`));
+    }
   });
 
   it('when content is still to be copied, or nothing was dumped at all, it says which', () => {
@@ -267,9 +288,13 @@ describe('sealImages', () => {
   });
 
   it('when the journal is hostile, no file outside the directory is touched', () => {
-    const context = dumped({
-      ghosts: [{ ...ghostOf(1), pending: '../../etc/passwd', image: 'ghost-file-1.img' }],
-    });
-    assert.throws(() => sealImages(context, images, true), ghostkeepError('MANIFEST_INVALID', 'pending'));
+    const context = dumped({ ghosts: [{ ...ghostOf(1), image: '../../etc/passwd' }] });
+    assert.throws(() => sealImages(context, images, true), ghostkeepError('MANIFEST_INVALID', 'image'));
+    for (const text of ['', '0\n', '-1\n', '1', 'x\n', '99999999999\n']) {
+      const other = dumped();
+      other.host.files.put(`${images}/ghostkeep/first-id`, text);
+      assert.throws(() => sealImages(other, images, true), ghostkeepError('MANIFEST_INVALID', 'first-id'));
+      assert.ok(other.host.files.exists(`${images}/ghostkeep/pending-1.img`));
+    }
   });
 });

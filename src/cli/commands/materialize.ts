@@ -1,0 +1,30 @@
+import type { Materialized } from '../../base/documents/generated/materialized.js';
+import { countFromJson, showBytes } from '../../base/units.js';
+import { materialize } from '../../flows/materialize.js';
+import { parse, required } from '../args.js';
+import { makeContext } from '../context.js';
+
+export async function materializeCommand(args: string[]): Promise<number> {
+  const { values } = parse('materialize', args, {
+    'images-dir': { type: 'string', short: 'D' },
+    'preserve-allocation': { type: 'boolean' },
+    json: { type: 'boolean' },
+  });
+  const result = await materialize(makeContext(), {
+    images: required('materialize', '-D', values['images-dir']),
+    preserveAllocation: values['preserve-allocation'] ?? false,
+  });
+  process.stdout.write(values.json ? `${JSON.stringify(result, null, 2)}\n` : show(result));
+  return 0;
+}
+
+function show({ images, ghosts, ...result }: Materialized): string {
+  const { preserveAllocation, allocationBytes, allocationUnknown } = result;
+  const bytes = showBytes(countFromJson(allocationBytes));
+  const lines = [`${images}: ${ghosts} ghosts, whole, stands alone`];
+  if (preserveAllocation)
+    lines.push(`space that was allocated and never written comes back at restore: ${bytes}`);
+  if (preserveAllocation && allocationUnknown.length > 0)
+    lines.push(`not known of ${allocationUnknown.length} ghosts, whose file system has no map of it`);
+  return `${lines.join('\n')}\n`;
+}

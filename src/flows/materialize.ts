@@ -1,0 +1,39 @@
+/** See that a dump stands alone, and write into its manifest what is wished of its restore. */
+import type { Materialized } from '../base/documents/generated/materialized.js';
+import { countFromJson, countToJson } from '../base/units.js';
+import { readSealedManifest, writeManifest } from '../image/manifest.js';
+import { rangesOf } from './allocation.js';
+import type { Context } from './context.js';
+import { assertUndamaged, verify } from './verify.js';
+
+export interface MaterializeRequest {
+  images: string;
+  /** What was allocated and never written is allocated again by every restore that ghostkeep takes part in. */
+  preserveAllocation?: boolean;
+}
+
+/**
+ * Can be repeated; a wish once written stays. Every dump is whole today, so there is nothing to put together.
+ * @throws MANIFEST_MISSING, MANIFEST_INVALID, and the first damage's code
+ */
+export async function materialize(
+  context: Context,
+  { images, preserveAllocation = false }: MaterializeRequest,
+): Promise<Materialized> {
+  const { files } = context.host;
+  const where = files.realPath(images);
+  const manifest = readSealedManifest(files, images);
+  assertUndamaged(await verify(context, images), `cannot materialize ${where}`);
+  if (preserveAllocation && !manifest.preserveAllocation)
+    writeManifest(files, images, { ...manifest, preserveAllocation }, true);
+  const ranges = manifest.ghosts.flatMap(ghost => rangesOf(ghost) ?? []);
+  return {
+    images: where,
+    ghosts: manifest.ghosts.length,
+    preserveAllocation: preserveAllocation || (manifest.preserveAllocation ?? false),
+    allocationBytes: countToJson(ranges.reduce((sum, { length }) => sum + length, 0n)),
+    allocationUnknown: manifest.ghosts
+      .filter(({ data, allocated }) => !data?.allocation && countFromJson(allocated) > 0n)
+      .map(({ id }) => id),
+  };
+}

@@ -1,0 +1,110 @@
+# shellcheck shell=bash
+# weight: 340
+# Space that was allocated and never written comes back where materialize asked for it, and nowhere else.
+# shellcheck source-path=SCRIPTDIR source=../python.sh
+. "$GUEST/python.sh"
+
+ghost_of() {
+	echo "/proc/$(pid_of "$1" "$2")/fd/100"
+}
+
+# File capabilities are what fallocate would drop: a version 2 set with CAP_NET_BIND_SERVICE.
+start_grown() {
+	start_python "$1" "$2" ready allocation.py
+	python3 -c 'import os, sys; os.setxattr(sys.argv[1], "security.capability",
+		bytes.fromhex("0000000200040000000000000000000000000000"))' "$(ghost_of "$1" "$2")" ||
+		fail "cannot give $2 a capability"
+}
+
+# look RUNTIME NAME WHEN → NAME.WHEN, and its last line, KiB, in NAME.WHEN.kib
+look() {
+	python3 "$GUEST/look-at-allocation.py" "$(ghost_of "$1" "$2")" >"$WORK/$2.$3" || fail "cannot look at $2"
+	cat "$WORK/$2.$3"
+	tail -n 1 "$WORK/$2.$3" >"$WORK/$2.$3.kib"
+	sed -i '$d' "$WORK/$2.$3"
+}
+
+# A block of extents here or there is no difference.
+expect_kib() {
+	local kib
+	kib=$(cat "$1")
+	if [ "$kib" -lt $(($2 - 8)) ] || [ "$kib" -gt $(($2 + 8)) ]; then
+		fail "$kib KiB are allocated, not $2"
+	fi
+}
+
+# round_trip RUNTIME NAME KIB [OPTION OF MATERIALIZE]
+round_trip() {
+	local runtime=$1 name=$2 kib=$3 images
+	shift 3
+	with_ghostkeep
+	start_grown "$runtime" "$name"
+	look "$runtime" "$name" before
+	expect_kib "$WORK/$name.before.kib" 81920
+	images=$(images_of "$runtime" "$name")
+	expect_ok checkpoint_container "$runtime" "$name" "$images"
+	expect_sealed "$images"
+	expect_ok ghostkeep materialize -D "$images" "$@"
+	expect_sealed "$images"
+	keep_log "$images/ghostkeep/manifest.json"
+	restore_container "$runtime" "$name" "$images"
+	look "$runtime" "$name" after
+	cmp "$WORK/$name.before" "$WORK/$name.after" || fail "not the file it was"
+	expect_kib "$WORK/$name.after.kib" "$kib"
+}
+
+comes_back() {
+	round_trip "$1" "grown-$1" 81920 --preserve-allocation
+	! grep -a 'ghostkeep:.*allocation' "$(logs_of "$1" "grown-$1")/restore.log" || fail "it warns"
+}
+
+stays_away() {
+	round_trip "$1" "thin-$1" 8
+}
+
+# What podman has exported is unpacked for it and packed again.
+exported() {
+	local runtime=$1 name=sent-$1 archive=$WORK/sent-$1.tar unpacked=$WORK/sent-$1.unpacked
+	with_ghostkeep
+	start_grown "$runtime" "$name"
+	look "$runtime" "$name" before
+	expect_ok podman container checkpoint --compress none --export "$archive" "$name"
+	expect_ok podman rm "$name"
+	mkdir "$unpacked"
+	tar -C "$unpacked" -xf "$archive"
+	expect_ok ghostkeep materialize -D "$unpacked/checkpoint" --preserve-allocation
+	tar -C "$unpacked" -cf "$archive" .
+	expect_ok podman --runtime "/usr/bin/${runtime#podman-}" container restore --import "$archive"
+	look "$runtime" "$name" after
+	cmp "$WORK/$name.before" "$WORK/$name.after" || fail "not the file it was"
+	expect_kib "$WORK/$name.after.kib" 81920
+}
+
+# Restored to a file system that has no room for it: the container runs, and why is said.
+no_room() {
+	local name=tight-runc images small=$WORK/tight
+	with_ghostkeep
+	start_grown runc "$name"
+	look runc "$name" before
+	images=$(images_of runc "$name")
+	expect_ok checkpoint_container runc "$name" "$images"
+	expect_ok ghostkeep materialize -D "$images" --preserve-allocation
+	truncate -s 64M "$WORK/tight.disk"
+	mkfs.ext4 -q "$WORK/tight.disk"
+	mkdir -p "$small"
+	mount -o loop "$WORK/tight.disk" "$small"
+	at_exit umount "$small"
+	cp -a "$WORK/$name" "$small/bundle"
+	restore_container runc "$name" "$images" "$small/bundle"
+	look runc "$name" after
+	cmp "$WORK/$name.before" "$WORK/$name.after" || fail "not the file it was"
+	expect_kib "$WORK/$name.after.kib" 8
+	expect_line "$images/restore.log" 'ghostkeep: could not set allocation \(ENOSPC: 80.0 MiB are needed, .* of /data/ghost again'
+}
+
+for runtime in runc crun podman-crun podman-runc; do
+	check "$runtime" "80 MiB allocated, 8 KiB written" comes_back "$runtime"
+done
+check podman-crun "exported: unpacked, materialized, packed again" exported podman-crun
+check runc "without materialize --preserve-allocation only what is written" stays_away runc
+check runc "no room for it: a warning, and the container runs" no_room
