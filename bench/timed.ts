@@ -12,7 +12,8 @@ export interface RunOptions {
   log?: string;
 }
 
-const waitMs = 120_000;
+/** A million extents take CRIU a minute on an idle machine. */
+const waitMs = 180_000;
 
 /** @throws Error with the command's last words when its status is not 0 */
 export function timed(words: readonly string[], { env, cwd, log }: RunOptions = {}): number {

@@ -91,6 +91,23 @@ describe('bench copy', () => {
     assert.deepEqual([row?.equal, row?.unequal], [false, ['ghostkeep']]);
   });
 
+  it('when a tool fails, what was measured before stays, what is missing is said, and the status is 1', t => {
+    if (!canMount(t)) return;
+    const bin = temporaryFolder(t);
+    const fails = 'case "$*" in */xfs/*) echo broken >&2; exit 9;; esac; exec /bin/cp "$@"';
+    fs.writeFileSync(`${bin}/cp`, `#!/bin/sh\n${fails}\n`, { mode: 0o755 });
+    const { status, stdout, stderr, scratch } = bench(t, [], { PATH: `${bin}:${process.env['PATH']}` });
+    assert.equal(status, 1, stderr);
+    assert.deepEqual(
+      (JSON.parse(stdout) as Row[]).map(({ filesystem }) => filesystem),
+      ['ext4'],
+    );
+    assert.match(stderr, /status 9\nbroken/);
+    const { missing } = JSON.parse(fs.readFileSync(`${scratch}/results/copy.json`, 'utf8'));
+    assert.match(missing['the rest'], /^it failed: .*status 9$/);
+    assert.deepEqual(leftovers(scratch), []);
+  });
+
   it('when it is interrupted or killed, its devices, mounts and folders go with it', async t => {
     if (!canMount(t)) return;
     for (const signal of ['SIGINT', 'SIGTERM'] as const) {
