@@ -4,8 +4,9 @@ import path from 'node:path';
 import { findBeside } from '../src/host/beside.js';
 import { ghostImageEquals, varintFields } from './equal.js';
 import type { Holder } from './holder.js';
-import { timed } from './timed.js';
+import { type RunOptions, timed, timedAndWatched } from './timed.js';
 import { findInTree } from './tree.js';
+import { findHelper, isStopped, type Use } from './watch.js';
 
 export type Way = 'criu-seek' | 'criu-fiemap' | 'ghostkeep';
 
@@ -37,23 +38,51 @@ export interface Dump {
 
 /** Dump a holder into a new folder; it goes on afterwards. */
 export function dump(criu: Criu, way: Way, holder: Holder, folder: string): Dump {
+  const { words, options } = prepareDump(criu, way, holder, folder);
+  return figuresOf(timed(words, options), folder);
+}
+
+/** As dump. @returns what the gate's helper, or CRIU where there is none, took besides: processor time while all were frozen */
+export async function dumpWatched(
+  criu: Criu,
+  way: Way,
+  holder: Holder,
+  folder: string,
+): Promise<Dump & { use: Use | undefined }> {
+  const { words, options } = prepareDump(criu, way, holder, folder);
+  const { ms, use } = await timedAndWatched(words, options, pid => ({
+    find: way === 'ghostkeep' ? findHelper : () => pid,
+    counts: () => isStopped(holder.pid),
+  }));
+  return { ...figuresOf(ms, folder), use };
+}
+
+function prepareDump(
+  criu: Criu,
+  way: Way,
+  holder: Holder,
+  folder: string,
+): { words: string[]; options: RunOptions } {
   fs.mkdirSync(folder, { mode: 0o700 });
   const options = way === 'ghostkeep' ? [] : ['--ghost-limit', '4095M'];
   // FIEMAP is CRIU's default.
   if (way !== 'ghostkeep') options.push(way === 'criu-fiemap' ? '--ghost-fiemap' : '--no-ghost-fiemap');
-  const totalMs = timed(
-    [
+  return {
+    words: [
       ...criu.words,
       'dump',
       '--no-default-config',
       ...['--tree', String(holder.pid), '--images-dir', folder, '--log-file', 'dump.log', '--leave-running'],
       ...options,
     ],
-    {
+    options: {
       env: { CRIU_LIBS_DIR: way === 'ghostkeep' ? criu.gate : criu.none },
       log: path.join(folder, 'dump.log'),
     },
-  );
+  };
+}
+
+function figuresOf(totalMs: number, folder: string): Dump {
   return { totalMs, frozenMs: frozenMs(path.join(folder, 'stats-dump')), bytes: bytesIn(folder) };
 }
 

@@ -1,5 +1,6 @@
-/** Is every byte right? Judged by the pattern alone, with none of ghostkeep's own code. */
+/** Is every byte right? Judged by the pattern alone, with none of ghostkeep's own code but its way to call lseek(2). */
 import fs from 'node:fs';
+import { seek } from '../src/host/native.js';
 import { dataBytes, expected, type Pattern, ranges, windowBytes } from './patterns.js';
 
 const buffer = Buffer.alloc(windowBytes);
@@ -11,6 +12,27 @@ export function fileEquals(pattern: Pattern, file: string | number): boolean {
     return rangeEquals(pattern, 0, pattern.size, fd, 0);
   } finally {
     if (typeof file !== 'number') fs.closeSync(fd);
+  }
+}
+
+const [seekData, seekHole] = [3, 4];
+
+/** As fileEquals, where reading the holes would take an hour: a hole reads as zero, says the kernel that made it. */
+export function sparseFileEquals(pattern: Pattern, file: string): boolean {
+  const fd = fs.openSync(file, 'r');
+  try {
+    if (fs.fstatSync(fd).size !== pattern.size) return false;
+    let covered = 0;
+    for (let hole = 0; hole < pattern.size; ) {
+      const data = Number(seek(fd, BigInt(hole), seekData));
+      if (data < 0) break; // ENXIO: only a hole is left
+      hole = Number(seek(fd, BigInt(data), seekHole));
+      if (hole <= data || !rangeEquals(pattern, data, hole, fd, data)) return false;
+      covered += coveredBytes(pattern, data, hole);
+    }
+    return covered === dataBytes(pattern);
+  } finally {
+    fs.closeSync(fd);
   }
 }
 
@@ -36,7 +58,7 @@ export function ghostImageEquals(pattern: Pattern, file: string): boolean {
       const [length, offset] = [fields.get(1) ?? 0, fields.get(2) ?? 0];
       if (offset < last || offset + length > pattern.size) return false;
       if (!rangeEquals(pattern, offset, offset + length, fd, next)) return false;
-      for (const [start, end] of ranges(pattern, offset, offset + length)) covered += end - start;
+      covered += coveredBytes(pattern, offset, offset + length);
       last = offset + length;
       at = next + length;
     }
@@ -44,6 +66,12 @@ export function ghostImageEquals(pattern: Pattern, file: string): boolean {
   } finally {
     fs.closeSync(fd);
   }
+}
+
+function coveredBytes(pattern: Pattern, from: number, to: number): number {
+  let sum = 0;
+  for (const [start, end] of ranges(pattern, from, to)) sum += end - start;
+  return sum;
 }
 
 function rangeEquals(pattern: Pattern, from: number, to: number, fd: number, place: number): boolean {

@@ -52,10 +52,15 @@ function makeGhost(folder: string, pattern: Pattern, state: State): number {
   return fd;
 }
 
+/** A way to open one of them. */
+export function heldFile({ pid }: Pick<Holder, 'pid'>, index = 0): string {
+  return `/proc/${pid}/fd/${firstFd + index}`;
+}
+
 /** What the process of that pid holds now, after a restore perhaps. */
 export function heldEquals({ pid, patterns }: Pick<Holder, 'pid' | 'patterns'>): boolean {
   return patterns.every((pattern, index) => {
-    const link = `/proc/${pid}/fd/${firstFd + index}`;
+    const link = heldFile({ pid }, index);
     return fs.statSync(link).nlink === 0 && fileEquals(pattern, link);
   });
 }

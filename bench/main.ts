@@ -7,7 +7,7 @@ import { suiteMs } from './budget.js';
 import { type Filesystem, filesystemNames, makeFilesystem, removeFilesystem } from './filesystems.js';
 import { installCommand } from './gate-command.js';
 import { describeMachine } from './machine.js';
-import { forgetMissing, whatIsMissing } from './missing.js';
+import { forgetMissing, missing, whatIsMissing } from './missing.js';
 import { writeResult } from './report.js';
 import type { Row } from './row.js';
 import type { Suite, SuiteContext } from './suite.js';
@@ -31,7 +31,7 @@ export interface BenchOptions {
 export const names = suites.map(({ name }) => name);
 export const filesystems: readonly string[] = filesystemNames;
 
-/** @returns 0; 1 when a byte was wrong, or nothing could be compared */
+/** @returns 0; 1 when a byte was wrong, a suite failed, or nothing could be compared */
 export async function bench(options: BenchOptions): Promise<number> {
   if (process.getuid?.() !== 0) {
     throw new GhostkeepError(
@@ -49,10 +49,18 @@ async function runSuites(options: BenchOptions, scratch: string): Promise<number
   installCommand(scratch, fs.realpathSync(process.argv[1] as string));
   const machine = describeMachine(options.version);
   const all: Row[] = [];
+  let failed = false;
   for (const suite of chosen) {
     forgetMissing();
     const rows: Row[] = [];
-    for await (const row of runSuite(suite, options, scratch)) rows.push(row);
+    try {
+      for await (const row of runSuite(suite, options, scratch)) rows.push(row);
+    } catch (error) {
+      // What was measured before is not lost, and the next suite is another matter.
+      failed = true;
+      say(`${suite.name}: ${(error as Error).stack ?? error}`);
+      missing('the rest', `it failed: ${(error as Error).message.split('\n')[0]?.slice(-200)}`);
+    }
     all.push(...rows);
     const result = {
       suite: suite.name,
@@ -69,7 +77,7 @@ async function runSuites(options: BenchOptions, scratch: string): Promise<number
   for (const row of wrong)
     say(`WRONG BYTES: ${row.suite} ${row.case}, ${row.filesystem}: ${row.unequal?.join(', ')}`);
   if (all.length === 0) say('nothing was compared');
-  return wrong.length > 0 || all.length === 0 ? 1 : 0;
+  return wrong.length > 0 || all.length === 0 || failed ? 1 : 0;
 }
 
 /** File systems are made anew for each suite: what one leaves behind does not slow the next. */
@@ -93,13 +101,16 @@ async function* runSuite(suite: Suite, options: BenchOptions, scratch: string): 
     wants: name => options.case.length === 0 || options.case.includes(name),
     say: line => say(`${suite.name}: ${line}`),
   };
-  for await (const row of suite.run(context)) {
-    say(
-      `${suite.name}: ${row.case}, ${row.filesystem} ${row.state}: ${row.oursMs} ms, ${row.peer} ${row.peerMs} ms: ${row.ratio}`,
-    );
-    yield row;
+  try {
+    for await (const row of suite.run(context)) {
+      say(
+        `${suite.name}: ${row.case}, ${row.filesystem} ${row.state}: ${row.oursMs} ms, ${row.peer} ${row.peerMs} ms: ${row.ratio}`,
+      );
+      yield row;
+    }
+  } finally {
+    for (const filesystem of made) removeFilesystem(filesystem);
   }
-  for (const filesystem of made) removeFilesystem(filesystem);
   say(`${suite.name}: ${Math.round((performance.now() - started) / 1000)} s`);
 }
 

@@ -11,6 +11,8 @@ export interface Pattern {
   period: number;
   /** Allocate all of it first; what is not data stays unwritten. */
   fallocated?: boolean;
+  /** In every block: of many files one cannot pass for another. */
+  serial?: number;
 }
 
 const kib = 1024;
@@ -21,6 +23,14 @@ export const windowBytes = mib;
 export function dense(mebibytes: number, name = `dense-${mebibytes}m`): Pattern {
   const size = mebibytes * mib;
   return { name, size, lead: 0, data: size, period: size };
+}
+
+/** So many dense files, all different. */
+export function many(count: number, kibibytes: number): Pattern[] {
+  const size = kibibytes * kib;
+  return Array.from({ length: count }, (_, n) => {
+    return { name: `dense-${kibibytes}k-${n}`, size, lead: 0, data: size, period: size, serial: n + 1 };
+  });
 }
 
 export function alternating(mebibytes: number): Pattern {
@@ -36,6 +46,11 @@ export function fallocatedWith8k(mebibytes: number): Pattern {
   const size = mebibytes * mib;
   const lead = size / 2;
   return { name: `fallocated-${mebibytes}m`, size, lead, data: 8 * kib, period: size, fallocated: true };
+}
+
+/** So many blocks, evenly apart. */
+export function scattered(name: string, extents: number, size: number): Pattern {
+  return { name, size, lead: 0, data: blockBytes, period: size / extents };
 }
 
 export function dataBytes(pattern: Pattern): number {
@@ -64,20 +79,21 @@ export function expected(pattern: Pattern, offset: number, length: number): Buff
   let at = offset;
   for (const [start, end] of ranges(pattern, offset, offset + length)) {
     window.fill(0, at - offset, start - offset);
-    fillData(window.subarray(start - offset, end - offset), start);
+    fillData(window.subarray(start - offset, end - offset), start, pattern.serial ?? 0);
     at = end;
   }
   return window.fill(0, at - offset);
 }
 
-/** Noise, with each block's own offset at its start. */
-function fillData(into: Buffer, offset: number): void {
+/** Noise, with each block's own offset and its file's serial number at its start. */
+function fillData(into: Buffer, offset: number, serial: number): void {
   for (let at = 0; at < into.length; ) {
     const from = (offset + at) % windowBytes;
     at += noise.copy(into, at, from, Math.min(windowBytes, from + into.length - at));
   }
   const first = Math.ceil(offset / blockBytes) * blockBytes - offset;
-  for (let at = first; at + 8 <= into.length; at += blockBytes) into.writeDoubleLE(offset + at + 1, at);
+  for (let at = first; at + 12 <= into.length; at += blockBytes)
+    into.writeUInt32LE(serial, into.writeDoubleLE(offset + at + 1, at));
 }
 
 /** Write it into a new, empty file. The size comes first: xfs would preallocate behind each write otherwise. */

@@ -2,11 +2,13 @@
 import { ours, type Row } from './row.js';
 import { document, fixed, text } from './svg.js';
 
-const labelWidth = 190;
+const labelWidth = 215;
 const barsWidth = 300;
 const panelWidth = labelWidth + barsWidth + 60;
 const bar = 10;
 const gap = 10;
+/** Of most fonts at this size, at most. */
+const letterWidth = 7;
 const headHeight = 48;
 const panelHead = 44;
 const colours = ['#5b7fa6', '#d08f3a', '#7a9a58', '#a0679a', '#8a8a8a', '#b9574f'];
@@ -67,7 +69,7 @@ function panel(
       parts.push(
         `<rect x="${labelWidth}" y="${y}" width="${fixed(Math.max(1, end - labelWidth))}" height="${bar - 2}" fill="${colourOf(name, names)}"/>`,
         `<path d="M${fixed(low)} ${y + 4}H${fixed(high)}" stroke="#e33" stroke-width="1.5"/>`,
-        text(Math.max(end, high) + 4, y + 8, String(Number(figure.ms.toPrecision(3))), 'start', 9),
+        text(Math.max(end, high) + 4, y + 8, figureText(row, name, figure.ms), 'start', 9),
       );
       y += bar;
     }
@@ -76,17 +78,26 @@ function panel(
   return parts;
 }
 
+/** Three digits, and the memory where that was watched. */
+function figureText({ peakBytes }: Row, name: string, ms: number): string {
+  const peak = peakBytes?.[name];
+  const digits = String(Number(ms.toPrecision(3)));
+  return peak === undefined ? digits : `${digits} (${Math.round(peak / 2 ** 20)} MiB)`;
+}
+
 function groupHeight(row: Row): number {
   return (1 + Object.keys(row.peers).length) * bar + gap;
 }
 
 function legend(names: readonly string[]): string[] {
-  return names.flatMap((name, index) => {
-    const x = 10 + index * 118;
-    return [
+  let x = 10;
+  return names.flatMap(name => {
+    const parts = [
       `<rect x="${x}" y="28" width="10" height="10" fill="${colourOf(name, names)}"/>`,
       text(x + 14, 37, name, 'start'),
     ];
+    x += 34 + name.length * letterWidth;
+    return parts;
   });
 }
 

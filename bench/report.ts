@@ -54,7 +54,7 @@ function cells(row: Row): string[] {
 }
 
 /** What a suite has beside times. */
-function also({ bytes, addedMs, published, rounds }: Row): string {
+function also({ bytes, addedMs, published, atWork, peakBytes, targetBytes, rounds }: Row): string {
   const list = (values: Record<string, number>, write: (value: number) => string) =>
     Object.entries(values)
       .map(([name, value]) => `${name} ${write(value)}`)
@@ -63,6 +63,12 @@ function also({ bytes, addedMs, published, rounds }: Row): string {
     ...(bytes ? [`on disk: ${list(bytes, showBytes)}`] : []),
     ...(addedMs ? [`added: ${list(addedMs, value => `${digits(value)} ms`)}`] : []),
     ...(published ? [`published ${published.fiemapMs} / ${published.seekMs} ms`] : []),
+    ...(atWork === undefined ? [] : [`${atWork} processors at work`]),
+    ...(peakBytes
+      ? [
+          `peak memory: ${list(peakBytes, showBytes)}${targetBytes === undefined ? '' : ` (at most ${showBytes(targetBytes)})`}`,
+        ]
+      : []),
     `${rounds} rounds`,
   ].join('; ');
 }

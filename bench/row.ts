@@ -33,6 +33,11 @@ export interface Row {
   addedMs?: Record<string, number>;
   /** Where what is asked is a time and not a ratio. */
   targetMs?: number;
+  /** Processors at work for us while all was frozen: our helper's processor time to the time frozen. */
+  atWork?: number;
+  /** The largest resident set of each, and what ours should be at most. */
+  peakBytes?: Record<string, number>;
+  targetBytes?: number;
   /** In the growth suite: of what there is how much. */
   growth?: { of: string; value: number };
   /** What others measured on another machine: only its ratio, FIEMAP to SEEK, means something here. */
@@ -50,10 +55,14 @@ export interface RowRequest {
   target?: number | undefined;
   unequal?: ReadonlySet<string>;
   bytes?: Record<string, number>;
+  atWork?: readonly number[];
+  peakBytes?: Record<string, number>;
+  targetBytes?: number | undefined;
 }
 
 /** @throws Error when there are no samples of ours, or none of any peer */
-export function makeRow({ samples, target, unequal, bytes, ...names }: RowRequest): Row {
+export function makeRow(request: RowRequest): Row {
+  const { samples, target, unequal, bytes, atWork, peakBytes, targetBytes, ...names } = request;
   const { [ours]: own, ...others } = samples;
   if (!own) throw new Error(`${names.suite} ${names.case}: ghostkeep did not run`);
   const peers = Object.fromEntries(Object.entries(others).map(([name, values]) => [name, figure(values)]));
@@ -72,6 +81,9 @@ export function makeRow({ samples, target, unequal, bytes, ...names }: RowReques
     peers,
     ...(unequal && unequal.size > 0 ? { unequal: [...unequal] } : {}),
     ...(bytes ? { bytes } : {}),
+    ...(atWork && atWork.length > 0 ? { atWork: Math.round(median(atWork) * 100) / 100 } : {}),
+    ...(peakBytes && Object.keys(peakBytes).length > 0 ? { peakBytes } : {}),
+    ...(targetBytes === undefined ? {} : { targetBytes }),
     rounds: own.length,
   };
 }

@@ -5,6 +5,7 @@ import { extentsSuite } from './suites/extents.js';
 import { findSuite } from './suites/find.js';
 import { growthSuite } from './suites/growth.js';
 import { hooksSuite } from './suites/hooks.js';
+import { memorySuite } from './suites/memory.js';
 import { restoreSuite } from './suites/restore.js';
 
 export const suites: readonly Suite[] = [
@@ -15,4 +16,5 @@ export const suites: readonly Suite[] = [
   findSuite,
   hooksSuite,
   growthSuite,
+  memorySuite,
 ];

@@ -1,8 +1,9 @@
 /** One command, its wall time, and no result without success. */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { windowBytes } from './patterns.js';
+import { type Use, type WatchRequest, watch } from './watch.js';
 
 export interface RunOptions {
   env?: NodeJS.ProcessEnv;
@@ -11,7 +12,8 @@ export interface RunOptions {
   log?: string;
 }
 
-const waitMs = 120_000;
+/** A million extents take CRIU a minute on an idle machine. */
+const waitMs = 180_000;
 
 /** @throws Error with the command's last words when its status is not 0 */
 export function timed(words: readonly string[], { env, cwd, log }: RunOptions = {}): number {
@@ -26,10 +28,49 @@ export function timed(words: readonly string[], { env, cwd, log }: RunOptions = 
   });
   const ms = performance.now() - started;
   if (status === 0) return ms;
-  const why = error?.message ?? signal ?? `status ${status}`;
+  throw failure(words, error?.message ?? signal ?? `status ${status}`, stderr, log);
+}
+
+/** As timed, and WATCHER looks on: it is given the command's pid. */
+export async function timedAndWatched(
+  words: readonly string[],
+  { env, cwd, log }: RunOptions,
+  watcher: (pid: number) => WatchRequest,
+): Promise<{ ms: number; use: Use | undefined }> {
+  const started = performance.now();
+  const child = spawn(words[0] as string, words.slice(1), {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    timeout: waitMs,
+    killSignal: 'SIGKILL',
+    ...(env ? { env: { ...process.env, ...env } } : {}),
+    ...(cwd ? { cwd } : {}),
+  });
+  let stderr = '';
+  child.stderr.on('data', (text: Buffer) => {
+    stderr += text.toString('utf8');
+  });
+  const stop = watch(watcher(child.pid ?? 0));
+  try {
+    const end = await new Promise<{ ms: number; why: string | undefined }>((resolve, reject) => {
+      child.on('error', reject);
+      child.on('exit', (status, signal) =>
+        resolve({
+          ms: performance.now() - started,
+          why: status === 0 ? undefined : (signal ?? `status ${status}`),
+        }),
+      );
+    });
+    if (end.why !== undefined) throw failure(words, end.why, stderr, log);
+    return { ms: end.ms, use: stop() };
+  } finally {
+    stop();
+  }
+}
+
+function failure(words: readonly string[], why: string, stderr: string, log: string | undefined): Error {
   const said =
     log && fs.existsSync(log) ? fs.readFileSync(log, 'utf8').split('\n').slice(-12).join('\n') : '';
-  throw new Error(`${words.join(' ')}: ${why}\n${stderr.trim()}\n${said}`);
+  return new Error(`${words.join(' ')}: ${why}\n${stderr.trim()}\n${said}`);
 }
 
 /**

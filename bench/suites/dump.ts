@@ -11,6 +11,7 @@ import { interleave } from '../samples.js';
 import type { Suite, SuiteContext } from '../suite.js';
 import { dumpTarget } from '../targets.js';
 import { warm } from '../timed.js';
+import { type ManyCell, manyCell, manyCellsOf } from './dump-many.js';
 
 /** Rounds, where there is time for them. */
 const most = 5;
@@ -18,7 +19,7 @@ const ways: Way[] = ['criu-seek', 'ghostkeep', 'criu-fiemap'];
 
 export const dumpSuite: Suite = {
   name: 'dump',
-  summary: 'criu dump of one ghost: CRIU by both its engines, and with the gate',
+  summary: 'criu dump of one ghost and of many: CRIU by both its engines, and with the gate',
   needsFilesystems: true,
   async *run(context) {
     const criu = findCriu(context.scratch);
@@ -26,8 +27,9 @@ export const dumpSuite: Suite = {
     const cells = cellsOf(context);
     const budget = new Budget(context.budgetMs, cells.length);
     for (const each of cells) {
-      const until = budget.next(nameOf(each));
-      if (until !== undefined) yield* cell(context, criu, each, until);
+      const until = budget.next(nameOf(each), each.leastMs);
+      if (until !== undefined)
+        yield* 'crowd' in each ? manyCell(context, criu, each, until) : cell(context, criu, each, until);
     }
   },
 };
@@ -36,14 +38,21 @@ interface Cell {
   filesystem: Filesystem;
   pattern: Pattern;
   state: State;
+  leastMs?: number;
 }
 
-function nameOf({ filesystem, pattern, state }: Cell): string {
-  return `${pattern.name}, ${filesystem.name}, ${state}`;
+function nameOf(each: Cell | ManyCell): string {
+  return 'crowd' in each
+    ? `${each.crowd.name}, ${each.filesystem.name}`
+    : `${each.pattern.name}, ${each.filesystem.name}, ${each.state}`;
+}
+
+function cellsOf(context: SuiteContext): (Cell | ManyCell)[] {
+  return [...cellsOfOne(context), ...manyCellsOf(context)];
 }
 
 /** On tmpfs nothing is ever written out, and what fallocate gives reads as a hole already. */
-function cellsOf(context: SuiteContext): Cell[] {
+function cellsOfOne(context: SuiteContext): Cell[] {
   return patterns(context.quick)
     .filter(({ name }) => context.wants(name))
     .flatMap(pattern =>

@@ -5,10 +5,12 @@ import path from 'node:path';
 import { makeRow, ours, type Row } from '../row.js';
 import { interleave } from '../samples.js';
 import type { Suite, SuiteContext } from '../suite.js';
+import { timedAndWatched } from '../timed.js';
 import { findProgram } from '../tree.js';
 
 /** Of so many descriptors of each process, this many have no name. */
 const ghostsEach = 10;
+const targetBytes = 200 * 2 ** 20;
 
 const sizes = [
   { processes: 1, descriptors: 100, target: undefined },
@@ -49,11 +51,14 @@ async function cell(context: SuiteContext, name: string, size: (typeof sizes)[nu
       if (countIn(stdout) !== expected) unequal.add(label);
       return ms;
     };
-    const program = fs.realpathSync(process.argv[1] as string);
+    const scan = [
+      ...[process.execPath, fs.realpathSync(process.argv[1] as string)],
+      ...['scan', '--all', '--json'],
+    ];
     const contenders: Record<string, () => number> = {
       [ours]: turn(
         ours,
-        [process.execPath, program, 'scan', '--all', '--json'],
+        scan,
         output =>
           (JSON.parse(output) as { ghosts: { path: string }[] }).ghosts.filter(({ path }) =>
             path.startsWith(folder),
@@ -66,6 +71,8 @@ async function cell(context: SuiteContext, name: string, size: (typeof sizes)[nu
     const lsfd = findProgram('lsfd');
     if (lsfd) contenders['lsfd'] = turn('lsfd', [...lsfd, '-u', '-Q', 'DELETED'], lines);
     const samples = await interleave(contenders, context.quick ? 3 : 5);
+    // Once more, watched: whoever looks on takes time.
+    const { use } = await timedAndWatched(scan, {}, pid => ({ find: () => pid }));
     return makeRow({
       suite: 'find',
       case: name,
@@ -74,6 +81,8 @@ async function cell(context: SuiteContext, name: string, size: (typeof sizes)[nu
       samples,
       unequal,
       target: size.target,
+      targetBytes,
+      ...(use ? { peakBytes: { [ours]: use.peakBytes } } : {}),
     });
   } finally {
     for (const holder of holders) holder.kill('SIGKILL');

@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "open-files.h"
 #include "report.h"
 
 #define SUSPECT (UINT64_C(1) << 63)	/* both in gk_open_file.fd, until they are told apart */
@@ -85,12 +86,17 @@ static void look(int dir_fd, struct gk_open_file *file)
 		file->fd |= SUSPECT;
 }
 
+void look_at_open_files(int dir_fd, struct gk_open_file *files, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		look(dir_fd, &files[i]);
+}
+
 static void *look_at_all(void *argument)
 {
 	const struct part *part = argument;
 
-	for (uint32_t i = 0; i < part->count; i++)
-		look(part->dir_fd, &part->files[i]);
+	look_at_open_files(part->dir_fd, part->files, part->count);
 	return NULL;
 }
 
@@ -126,7 +132,7 @@ static int parse_number(const char *name, uint64_t *number)
 }
 
 /* The next numbers of the directory; its offset is left behind the last one that was taken. */
-static int list(int dir_fd, struct gk_open_file *files, uint32_t capacity, uint32_t *count)
+int list_open_files(int dir_fd, struct gk_open_file *files, uint32_t capacity, uint32_t *count)
 {
 	char buffer[LIST_BYTES] __attribute__((aligned(8)));
 	long length;
@@ -154,6 +160,18 @@ static int list(int dir_fd, struct gk_open_file *files, uint32_t capacity, uint3
 	return 0;
 }
 
+void sort_open_files(struct gk_open_file *files, uint32_t *suspects, struct gk_open_counts *counts)
+{
+	counts->files = 0;
+	counts->suspects = 0;
+	for (uint32_t i = 0; i < counts->looked; i++) {
+		if (files[i].fd & SUSPECT)
+			suspects[counts->suspects++] = (uint32_t)files[i].fd;
+		else if (!(files[i].fd & NO_FILE))
+			files[counts->files++] = files[i];
+	}
+}
+
 GK_PUBLIC int gk_open_files(int dir_fd, uint32_t capacity, struct gk_open_file *files,
 			    uint32_t *suspects, struct gk_open_counts *counts,
 			    struct gk_report *report)
@@ -162,15 +180,10 @@ GK_PUBLIC int gk_open_files(int dir_fd, uint32_t capacity, struct gk_open_file *
 
 	memset(report, 0, sizeof(*report));
 	memset(counts, 0, sizeof(*counts));
-	err = list(dir_fd, files, capacity, &counts->looked);
+	err = list_open_files(dir_fd, files, capacity, &counts->looked);
 	if (err)
 		return fail(report, err, 0, "cannot list the descriptors of a process");
 	look_in_parallel(dir_fd, files, counts->looked);
-	for (uint32_t i = 0; i < counts->looked; i++) {
-		if (files[i].fd & SUSPECT)
-			suspects[counts->suspects++] = (uint32_t)files[i].fd;
-		else if (!(files[i].fd & NO_FILE))
-			files[counts->files++] = files[i];
-	}
+	sort_open_files(files, suspects, counts);
 	return 0;
 }

@@ -229,6 +229,22 @@ int gk_open_files(int dir_fd, uint32_t capacity, struct gk_open_file *files,
 		  uint32_t *suspects, struct gk_open_counts *counts,
 		  struct gk_report *report);
 
+/*
+ * gk_open_files for many processes, on all processors, while the caller is busy
+ * with those it has. begin starts threads, which run ahead of the caller by some
+ * processes and no further. take is gk_open_files of the first of pids until that
+ * has looked at 0, then of the second, and so on; where one cannot be listed it
+ * fails with that error, and the next call is about the next. end waits for the
+ * threads, whatever was taken. These three are the exception: they keep state
+ * between calls, in *ahead.
+ */
+int gk_ahead_begin(const uint32_t *pids, uint32_t count, uint64_t *ahead,
+		   struct gk_report *report);
+int gk_ahead_take(uint64_t ahead, uint32_t capacity, struct gk_open_file *files,
+		  uint32_t *suspects, struct gk_open_counts *counts,
+		  struct gk_report *report);
+int gk_ahead_end(uint64_t ahead, struct gk_report *report);
+
 /* statx(2) of what a descriptor or a path leads to, in words: a birth of 0.0 is none. */
 struct gk_stat {
 	uint64_t dev, ino, mode, nlink, uid, gid, rdev;
@@ -286,7 +302,7 @@ int gk_dump_many(int dir_fd, uint32_t mode, uint32_t engine, uint32_t count,
 		 struct gk_report *report);
 
 /* sizeof(struct gk_report) in the low 16 bits, above it GK_ABI, which changes with this file. */
-#define GK_ABI 5
+#define GK_ABI 6
 uint32_t gk_abi(void);
 
 #endif

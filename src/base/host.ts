@@ -87,6 +87,8 @@ export interface ProcessView {
   fds(pid: number): number[];
   /** Look through all descriptors; opens nothing. Whatever is no suspect is no ghost (ghostkeep.h, gk_open_files). */
   openFds(pid: number): OpenFds;
+  /** LOOK asks for the openFds of PIDS, in this order: they may be looked at ahead, on other processors. */
+  inTurn<T>(pids: readonly number[], look: () => T): T;
   maps(pid: number): FileMap[];
   /** What FDS are, in their order. Opens nothing of the process's. */
   lookAt(pid: number, fds: readonly number[]): (FdLook | ({ fd: number } & Refused))[];

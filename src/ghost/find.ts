@@ -27,7 +27,9 @@ const forbidden = new Set(['EACCES', 'EPERM']);
 
 export function findGhosts(processes: ProcessView, pids: readonly number[]): Found {
   const search = new Search(processes);
-  for (const pid of pids) search.process(pid);
+  processes.inTurn(pids, () => {
+    for (const pid of pids) search.process(pid);
+  });
   return { ghosts: search.finish(), unseen: search.unseen };
 }
 

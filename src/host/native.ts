@@ -9,7 +9,7 @@ import { findBeside } from './beside.js';
 
 export const reportBytes = 304;
 /** Version of the header and size of its report, as gk_abi puts them together. */
-const abi = (5 << 16) | reportBytes;
+const abi = (6 << 16) | reportBytes;
 const messageOffset = 64;
 const engineNames: EngineName[] = ['auto', 'fiemap', 'seek', 'read'];
 const ways: [number, CopyWay][] = [
@@ -39,6 +39,9 @@ const signatures = {
   gk_set_xattr: 'int gk_set_xattr(int, str, void *, uint64_t, void *)',
   gk_open_as_owner: 'int gk_open_as_owner(int, void *, void *)',
   gk_open_files: 'int gk_open_files(int, uint32_t, void *, void *, void *, void *)',
+  gk_ahead_begin: 'int gk_ahead_begin(void *, uint32_t, void *, void *)',
+  gk_ahead_take: 'int gk_ahead_take(uint64_t, uint32_t, void *, void *, void *, void *)',
+  gk_ahead_end: 'int gk_ahead_end(uint64_t, void *)',
   gk_look_at: 'int gk_look_at(int, uint32_t, void *, void *, uint64_t, void *, void *)',
   gk_pin: 'int gk_pin(void *, uint32_t, void *, void *)',
   gk_dump_many: 'int gk_dump_many(int, uint32_t, uint32_t, uint32_t, void *, void *, void *, void *)',

@@ -1,10 +1,12 @@
 import fs from 'node:fs';
 import type { OpenFds } from '../base/host.js';
-import { call } from './native.js';
+import { ask } from './native.js';
 
 /** Descriptors a call; one call serves nearly every process. */
 const capacity = 16_384;
 const wordsPerFile = 3;
+/** For fewer processes threads of their own do not pay. */
+const worthThreads = 8;
 
 /** Kept from one process to the next: what is found is copied out. */
 let files: BigUint64Array | undefined;
@@ -13,20 +15,50 @@ const counts = new Uint32Array(3);
 
 /** FOLDER is a /proc/PID/fd. @throws an errno error when it cannot be listed */
 export function readOpenFds(folder: string): OpenFds {
+  const dirFd = fs.openSync(folder, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
+  try {
+    return collect(room => ask('gk_open_files', dirFd, capacity, room, suspects, counts));
+  } finally {
+    fs.closeSync(dirFd);
+  }
+}
+
+/** Processes that will be asked for in this order: they are looked at ahead, on all processors. */
+export class OpenFdsAhead {
+  readonly #handle: bigint | undefined;
+  #next = 0;
+
+  constructor(private readonly pids: readonly number[]) {
+    if (pids.length < worthThreads) return;
+    const handle = new BigUint64Array(1);
+    ask('gk_ahead_begin', Uint32Array.from(pids), pids.length, handle);
+    this.#handle = handle[0];
+  }
+
+  /** @returns undefined when it is not PID's turn. @throws as readOpenFds */
+  take(pid: number): OpenFds | undefined {
+    if (this.#handle === undefined || this.pids[this.#next] !== pid) return undefined;
+    this.#next += 1;
+    return collect(room => ask('gk_ahead_take', this.#handle, capacity, room, suspects, counts));
+  }
+
+  /** Once, and nothing is taken after it. */
+  end(): void {
+    if (this.#handle !== undefined) ask('gk_ahead_end', this.#handle);
+  }
+}
+
+/** Portions until one is empty. */
+function collect(portion: (room: BigUint64Array) => void): OpenFds {
   files ??= new BigUint64Array(capacity * wordsPerFile);
   const found: number[] = [];
   const others: BigUint64Array[] = [];
-  const dirFd = fs.openSync(folder, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
-  try {
-    for (;;) {
-      call('gk_open_files', dirFd, capacity, files, suspects, counts);
-      const [looked, filesCount, suspectsCount] = counts as Iterable<number> as [number, number, number];
-      if (looked === 0) return { suspects: found, others: joined(others) };
-      found.push(...suspects.subarray(0, suspectsCount));
-      if (filesCount > 0) others.push(files.slice(0, filesCount * wordsPerFile));
-    }
-  } finally {
-    fs.closeSync(dirFd);
+  for (;;) {
+    portion(files);
+    const [looked, filesCount, suspectsCount] = counts as Iterable<number> as [number, number, number];
+    if (looked === 0) return { suspects: found, others: joined(others) };
+    found.push(...suspects.subarray(0, suspectsCount));
+    if (filesCount > 0) others.push(files.slice(0, filesCount * wordsPerFile));
   }
 }
 

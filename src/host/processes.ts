@@ -7,7 +7,7 @@ import { parseMaps } from './maps.js';
 import { parseMountinfo } from './mountinfo.js';
 import { namesOf } from './names.js';
 import { openInRoot } from './native.js';
-import { readOpenFds } from './open-fds.js';
+import { OpenFdsAhead, readOpenFds } from './open-fds.js';
 import { openToPin, pathOnly } from './pin.js';
 import { pinAll } from './pin-all.js';
 import { toFileStat } from './stat.js';
@@ -16,6 +16,8 @@ const { O_RDONLY } = fs.constants;
 
 /** /proc, read synchronously: these files come from the kernel's memory, and a promise costs more than the read. */
 export class LinuxProcesses implements ProcessView {
+  #ahead: OpenFdsAhead | undefined;
+
   listPids(): number[] {
     return numbers(fs.readdirSync('/proc'));
   }
@@ -86,7 +88,17 @@ export class LinuxProcesses implements ProcessView {
   }
 
   openFds(pid: number): OpenFds {
-    return readOpenFds(`/proc/${pid}/fd`);
+    return this.#ahead?.take(pid) ?? readOpenFds(`/proc/${pid}/fd`);
+  }
+
+  inTurn<T>(pids: readonly number[], look: () => T): T {
+    this.#ahead = new OpenFdsAhead(pids);
+    try {
+      return look();
+    } finally {
+      this.#ahead.end();
+      this.#ahead = undefined;
+    }
   }
 
   maps(pid: number): FileMap[] {

@@ -8,18 +8,20 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Row } from '../../bench/row.js';
 import { ghostkeep, isRoot, needs, program, type Run, temporaryFolder } from './ghostkeep.js';
 
-const small = ['bench', 'copy', '--quick', '--json', '--case', '4k-4k-16m'];
+const small = ['copy', '--quick', '--json', '--case', '4k-4k-16m'];
+const memory = ['memory', '--quick', '--json', '--case', '16g-16k', '--filesystem', 'tmpfs'];
 
 /** In a scratch folder of its own, without a Debian tree: what this machine lacks is left out. */
 function bench(
   t: TestContext,
   args: readonly string[],
   env: Record<string, string> = {},
+  what: readonly string[] = small,
 ): Run & { scratch: string } {
   const scratch = temporaryFolder(t, '/var/tmp');
   const tree = temporaryFolder(t);
   const result = ghostkeep(
-    [...small, '--scratch', scratch, '--results', path.join(scratch, 'results'), ...args],
+    ['bench', ...what, '--scratch', scratch, '--results', path.join(scratch, 'results'), ...args],
     {
       env: { ...(process.env as Record<string, string>), GHOSTKEEP_BENCH_TREE: tree, ...env },
       waitMs: 120_000,
@@ -84,18 +86,27 @@ describe('bench copy', () => {
   it('when our own engine writes a wrong byte, that is seen too', t => {
     if (!canMount(t)) return;
     const folder = temporaryFolder(t);
-    const source = path.join(folder, 'wrong.c');
-    fs.writeFileSync(source, wrongWrites);
-    const built = spawnSync('cc', ['-shared', '-fPIC', '-o', `${folder}/wrong.so`, source], {
-      encoding: 'utf8',
-    });
-    assert.equal(built.status, 0, built.stderr);
-    const { status, stdout, stderr } = bench(t, ['--filesystem', 'xfs'], {
-      LD_PRELOAD: `${folder}/wrong.so`,
-    });
+    const { status, stdout, stderr } = bench(t, ['--filesystem', 'xfs'], { LD_PRELOAD: buildWrong(folder) });
     assert.equal(status, 1, stderr);
     const [row] = JSON.parse(stdout) as Row[];
     assert.deepEqual([row?.equal, row?.unequal], [false, ['ghostkeep']]);
+  });
+
+  it('when a tool fails, what was measured before stays, what is missing is said, and the status is 1', t => {
+    if (!canMount(t)) return;
+    const bin = temporaryFolder(t);
+    const fails = 'case "$*" in */xfs/*) echo broken >&2; exit 9;; esac; exec /bin/cp "$@"';
+    fs.writeFileSync(`${bin}/cp`, `#!/bin/sh\n${fails}\n`, { mode: 0o755 });
+    const { status, stdout, stderr, scratch } = bench(t, [], { PATH: `${bin}:${process.env['PATH']}` });
+    assert.equal(status, 1, stderr);
+    assert.deepEqual(
+      (JSON.parse(stdout) as Row[]).map(({ filesystem }) => filesystem),
+      ['ext4'],
+    );
+    assert.match(stderr, /status 9\nbroken/);
+    const { missing } = JSON.parse(fs.readFileSync(`${scratch}/results/copy.json`, 'utf8'));
+    assert.match(missing['the rest'], /^it failed: .*status 9$/);
+    assert.deepEqual(leftovers(scratch), []);
   });
 
   it('when it is interrupted or killed, its devices, mounts and folders go with it', async t => {
@@ -131,6 +142,47 @@ describe('bench copy', () => {
     }
   });
 });
+
+describe('bench memory', () => {
+  it('when a file of 16 GiB in 16,384 pieces is dumped, verified and restored, each step has its peak, every byte equal', t => {
+    if (!canMount(t)) return;
+    const { status, stdout, stderr } = bench(t, [], {}, memory);
+    assert.equal(status, 0, stderr);
+    const rows = JSON.parse(stdout) as Row[];
+    assert.deepEqual(
+      rows.map(({ case: name, peer, equal }) => [name, peer, equal]),
+      [
+        ['16g-16k dump', 'cp', true],
+        ['16g-16k verify', 'cat', true],
+        ['16g-16k restore', 'cp', true],
+      ],
+    );
+    for (const { peakBytes, targetBytes } of rows) {
+      assert.equal(targetBytes, 120 << 20);
+      const peak = peakBytes?.['ghostkeep'] ?? 0;
+      assert.ok(peak > 20 << 20 && peak < 120 << 20, `${peak} bytes`);
+    }
+  });
+
+  it('when our own engine writes a wrong byte, that is seen in the image and in what is restored', t => {
+    if (!canMount(t)) return;
+    const folder = temporaryFolder(t);
+    const { status, stdout, stderr } = bench(t, [], { LD_PRELOAD: buildWrong(folder) }, memory);
+    assert.equal(status, 1, stderr);
+    const rows = JSON.parse(stdout) as Row[];
+    assert.deepEqual(rows[0]?.unequal, ['ghostkeep']);
+  });
+});
+
+function buildWrong(folder: string): string {
+  const source = path.join(folder, 'wrong.c');
+  fs.writeFileSync(source, wrongWrites);
+  const built = spawnSync('cc', ['-shared', '-fPIC', '-o', `${folder}/wrong.so`, source], {
+    encoding: 'utf8',
+  });
+  assert.equal(built.status, 0, built.stderr);
+  return `${folder}/wrong.so`;
+}
 
 /** The engine's gathering write, with one bit turned; Node itself writes without vectors. */
 const wrongWrites = `

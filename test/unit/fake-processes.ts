@@ -142,6 +142,10 @@ export class FakeProcesses implements ProcessView {
   parent = (pid: number) => this.#get(pid).parent ?? 1;
   fds = (pid: number) => Object.keys(this.#get(pid, 'fds').fds ?? {}).map(Number);
   /** As ghostkeep.h promises of gk_open_files. */
+  inTurn<T>(_pids: readonly number[], look: () => T): T {
+    return look();
+  }
+
   openFds(pid: number): OpenFds {
     const suspects: number[] = [];
     const others: bigint[] = [];

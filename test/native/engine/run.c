@@ -44,6 +44,7 @@ static int run_cases(void)
 	many_cases(&places[TMPFS]);
 	hostile_cases(&places[TMPFS]);
 	small_cases(&places[CWD]);
+	ahead_cases();
 	bulk_cases(&places[CWD]);
 	bulk_cases(&places[TMPFS]);
 	return finish();

@@ -3,11 +3,12 @@ import fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { fileEquals, ghostImageEquals } from '../../../bench/equal.js';
+import { fileEquals, ghostImageEquals, sparseFileEquals } from '../../../bench/equal.js';
 import {
   alternating,
   dataBytes,
   expected,
+  many,
   type Pattern,
   ranges,
   writePattern,
@@ -92,5 +93,32 @@ describe('fileEquals', () => {
     fs.ftruncateSync(fd, pattern.size - 1);
     assert.equal(fileEquals(pattern, file), false);
     fs.closeSync(fd);
+  });
+});
+
+describe('sparseFileEquals', () => {
+  it('when only the data was read, a wrong byte, one too many in a hole and a lost range are seen all the same', t => {
+    const file = inFile(t, Buffer.alloc(0));
+    const fd = fs.openSync(file, 'r+');
+    writePattern(pattern, file, fd);
+    assert.equal(sparseFileEquals(pattern, file), true);
+    fs.writeSync(fd, 'x', 4096 + 7);
+    assert.equal(sparseFileEquals(pattern, file), false);
+    fs.writeSync(fd, '\0', 4096 + 7);
+    assert.equal(sparseFileEquals(pattern, file), true);
+    fs.writeSync(fd, '!', 8192 + 99);
+    assert.equal(sparseFileEquals(pattern, file), false);
+    fs.closeSync(fd);
+    const holes = inFile(t, Buffer.alloc(0));
+    fs.truncateSync(holes, pattern.size);
+    assert.equal(sparseFileEquals(pattern, holes), false);
+  });
+});
+
+describe('many', () => {
+  it('when files have the same size, one is never equal to another', t => {
+    const [first, second] = many(2, 16) as [Pattern, Pattern];
+    const file = inFile(t, Buffer.from(expected(first, 0, first.size)));
+    assert.deepEqual([fileEquals(first, file), fileEquals(second, file)], [true, false]);
   });
 });

@@ -23,6 +23,9 @@ const rows = [
     samples: { ghostkeep: [300], 'criu<seek>': [600] },
     unequal: new Set(['criu<seek>']),
     bytes: { ghostkeep: 4096 },
+    atWork: [1.5],
+    peakBytes: { ghostkeep: 96 << 20 },
+    targetBytes: 120 << 20,
   }),
 ];
 
@@ -40,7 +43,10 @@ describe('markdown', () => {
       lines[2],
       '| dense-1g total | xfs | dirty | 30.0 (20.0 to 40.0) | criu<seek> 600 | 0.050 | 0.05 | 3 rounds | yes |',
     );
-    assert.match(lines[3] as string, /\| on disk: ghostkeep 4 KiB; 1 rounds \| NO: criu<seek> \|$/);
+    assert.match(
+      lines[3] as string,
+      /\| on disk: ghostkeep 4 KiB; 1\.5 processors at work; peak memory: ghostkeep 96\.0 MiB \(at most 120\.0 MiB\); 1 rounds \| NO: criu<seek> \|$/,
+    );
     assert.match(
       lines[5] as string,
       /0\.1\.0 \(abc\).*2 × Some Processor, 24 GiB, Linux 6\.12\.1; Node v20\.0\.0, criu 4\.1\.1\./,
@@ -68,9 +74,16 @@ describe('plotRows', () => {
     assert.equal(widths.length, rows.length);
     const width = (ms: number) =>
       Number(
-        new RegExp(`width="([0-9.]+)" height="8"[^>]*/>\\n<path[^>]*/>\\n<text[^>]*>${ms}<`).exec(plot)?.[1],
+        new RegExp(`width="([0-9.]+)" height="8"[^>]*/>\\n<path[^>]*/>\\n<text[^>]*>${ms}[ <]`).exec(
+          plot,
+        )?.[1],
       );
     assert.ok(Math.abs(width(300) - width(30) - 150) < 0.2, `${width(300)} and ${width(30)}`);
+  });
+
+  it('when memory was watched, it stands behind the time', () => {
+    assert.match(plot, />300 \(96 MiB\)</);
+    assert.match(plot, />30</);
   });
 
   it('when names have signs of markup in them, they are escaped', () => {

@@ -22,6 +22,14 @@ describe('makeRow', () => {
     assert.deepEqual(row.unequal, ['cp']);
   });
 
+  it('when processors and memory were watched, the row has the median of the one and the other as it is', () => {
+    const samples = { ghostkeep: [1], cp: [2] };
+    const row = makeRow({ ...names, samples, atWork: [1.2, 1.904, 1.9], peakBytes: { ghostkeep: 5 } });
+    assert.deepEqual([row.atWork, row.peakBytes], [1.9, { ghostkeep: 5 }]);
+    const unseen = makeRow({ ...names, samples, atWork: [], peakBytes: {} });
+    assert.equal('atWork' in unseen || 'peakBytes' in unseen, false);
+  });
+
   it('when ours or every peer is missing, there is no row', () => {
     assert.throws(() => makeRow({ ...names, samples: { cp: [1] } }), /ghostkeep did not run/);
     assert.throws(() => makeRow({ ...names, samples: { ghostkeep: [1] } }), /no peer/);

@@ -45,6 +45,13 @@ describe('Budget', () => {
     assert.equal(whatIsMissing()['second'], 'there was no time left for it');
     assert.equal('first' in whatIsMissing(), false);
   });
+
+  it('when what is left is not enough for one round, the cell is left out and its share is for the others', () => {
+    const budget = new Budget(100, 2, () => 0);
+    assert.equal(budget.next('large', 100), undefined);
+    assert.equal(whatIsMissing()['large'], 'there was no time left for it');
+    assert.equal(budget.next('small', 99), 100);
+  });
 });
 
 describe('median and range', () => {

@@ -4,7 +4,8 @@ import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import { readOpenFds } from '../../../src/host/open-fds.js';
+import type { OpenFds } from '../../../src/base/host.js';
+import { OpenFdsAhead, readOpenFds } from '../../../src/host/open-fds.js';
 
 const own = '/proc/self/fd';
 let top: string;
@@ -97,5 +98,33 @@ describe('readOpenFds', () => {
 
   it('when the process is gone, its errno comes through', () => {
     assert.throws(() => readOpenFds('/proc/4194305/fd'), { code: 'ENOENT' });
+  });
+});
+
+describe('OpenFdsAhead', () => {
+  const pids = [process.pid, process.ppid, 1, 4_194_305, ...Array<number>(8).fill(process.pid)];
+
+  it('when processes are asked for in their order, each is as if it were read alone; one that is gone is its errno', t => {
+    open('live');
+    const unlinked = open('unlinked');
+    fs.rmSync(path.join(top, 'unlinked'));
+    const ahead = new OpenFdsAhead(pids);
+    t.after(() => ahead.end());
+    for (const pid of pids) {
+      if (pid > 4_194_304) assert.throws(() => ahead.take(pid), { code: 'ENOENT' });
+      else if (pid === process.pid) {
+        const taken = ahead.take(pid) as OpenFds;
+        assert.ok(taken.suspects.includes(unlinked));
+        assert.ok(filesOf(taken.others).has(fds[0] as number));
+      } else ahead.take(pid);
+    }
+    assert.equal(ahead.take(process.pid), undefined);
+  });
+
+  it('when another process is asked for, or there are few, it is nobody’s turn', t => {
+    const ahead = new OpenFdsAhead(pids);
+    t.after(() => ahead.end());
+    assert.equal(ahead.take(1), undefined);
+    assert.equal(new OpenFdsAhead([process.pid]).take(process.pid), undefined);
   });
 });

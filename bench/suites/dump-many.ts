@@ -1,0 +1,114 @@
+/** Many ghosts in one process: with small ones each costs its own, with large ones all processors should be at work. */
+import fs from 'node:fs';
+import path from 'node:path';
+import { type Criu, dumpWatched, imagesEqual, type Way } from '../criu.js';
+import type { Filesystem } from '../filesystems.js';
+import { hold } from '../holder.js';
+import { dataBytes, many, type Pattern } from '../patterns.js';
+import { makeRow, type Row } from '../row.js';
+import { interleave } from '../samples.js';
+import type { SuiteContext } from '../suite.js';
+import { warm } from '../timed.js';
+
+/** Rounds, where there is time for them. */
+const most = 5;
+/** Of a round: each byte is warmed for, dumped and compared, twice. */
+const msPerMebibyte = 6;
+/** Images of more than this are not kept for the sake of the next run. */
+const keptBytes = 2 ** 30;
+
+export interface ManyCell {
+  filesystem: Filesystem;
+  crowd: Crowd;
+  leastMs: number;
+}
+
+interface Crowd {
+  name: string;
+  patterns: Pattern[];
+  target?: number;
+}
+
+export function manyCellsOf(context: SuiteContext): ManyCell[] {
+  return crowds(context.quick)
+    .filter(({ name }) => context.wants(name))
+    .flatMap(crowd =>
+      context.filesystems.map(filesystem => ({
+        filesystem,
+        crowd,
+        leastMs: (sumBytes(crowd.patterns) / 2 ** 20) * msPerMebibyte,
+      })),
+    );
+}
+
+/**
+ * Images are kept until all rounds are over: ext4 does not give the number of a file out again that was removed a moment
+ * ago, and to find that out costs the next file that is created 0.7 ms for each. Source: fs/ext4/ialloc.c, recently_deleted
+ */
+export async function* manyCell(
+  context: SuiteContext,
+  criu: Criu,
+  { filesystem, crowd }: ManyCell,
+  until: number,
+): AsyncGenerator<Row> {
+  context.say(`${crowd.name}, ${filesystem.name}`);
+  const total = sumBytes(crowd.patterns);
+  const [frozen, bytes, unequal]: [Record<string, number[]>, Record<string, number>, Set<string>] = [
+    {},
+    {},
+    new Set(),
+  ];
+  const atWork: number[] = [];
+  const folders: string[] = [];
+  const holder = await hold(filesystem.folder, crowd.patterns, 'synced');
+  const removeAll = () => {
+    for (const folder of folders.splice(0)) fs.rmSync(folder, { recursive: true, force: true });
+  };
+  try {
+    const turn = (way: Way) => async (round: number) => {
+      if (total > keptBytes) removeAll();
+      const folder = path.join(filesystem.folder, `dump-${way}-${round}`);
+      folders.push(folder);
+      warm(filesystem.folder, total);
+      const figures = await dumpWatched(criu, way, holder, folder);
+      if (!imagesEqual(way, holder, folder)) unequal.add(way);
+      frozen[way] = [...(frozen[way] ?? []), figures.frozenMs];
+      bytes[way] = figures.bytes;
+      if (way === 'ghostkeep' && figures.use) atWork.push(figures.use.cpuMs / figures.frozenMs);
+      return figures.totalMs;
+    };
+    // Its engines do not differ here: there are no holes.
+    const turns = { 'criu-seek': turn('criu-seek'), ghostkeep: turn('ghostkeep') };
+    const samples = await interleave(turns, most, until);
+    const common = {
+      suite: 'dump',
+      filesystem: filesystem.name,
+      state: 'synced',
+      target: crowd.target,
+      unequal,
+      bytes,
+    };
+    yield makeRow({ ...common, case: `${crowd.name} frozen`, samples: frozen, atWork });
+    yield makeRow({ ...common, case: `${crowd.name} total`, samples });
+  } finally {
+    removeAll();
+    await holder.end();
+  }
+}
+
+/** The one with the most images comes last: what it removes slows ext4's next files (see manyCell). */
+function crowds(quick: boolean): Crowd[] {
+  return quick
+    ? [
+        { name: '8x16m', patterns: many(8, 16 << 10) },
+        { name: '100x16k', patterns: many(100, 16), target: 1 },
+      ]
+    : [
+        { name: '100x64m', patterns: many(100, 64 << 10) },
+        { name: '1000x16k', patterns: many(1000, 16), target: 1 },
+      ];
+}
+
+function sumBytes(patterns: readonly Pattern[]): number {
+  return patterns.reduce((sum, pattern) => sum + dataBytes(pattern), 0);
+}
