@@ -11,7 +11,7 @@ import { interleave } from '../samples.js';
 import type { Suite, SuiteContext } from '../suite.js';
 import { dumpTarget } from '../targets.js';
 import { warm } from '../timed.js';
-import { type ManyCell, manyCell, manyCellsOf } from './dump-many.js';
+import { leastOf, manyCell, manyCellsOf } from './dump-many.js';
 
 /** Rounds, where there is time for them. */
 const most = 5;
@@ -24,12 +24,18 @@ export const dumpSuite: Suite = {
   async *run(context) {
     const criu = findCriu(context.scratch);
     if (!criu) return;
+    const ends = performance.now() + context.budgetMs;
     const cells = cellsOf(context);
-    const budget = new Budget(context.budgetMs, cells.length);
+    const crowds = manyCellsOf(context);
+    const budget = new Budget(context.budgetMs - leastOf(crowds), cells.length);
     for (const each of cells) {
-      const until = budget.next(nameOf(each), each.leastMs);
-      if (until !== undefined)
-        yield* 'crowd' in each ? manyCell(context, criu, each, until) : cell(context, criu, each, until);
+      const until = budget.next(nameOf(each));
+      if (until !== undefined) yield* cell(context, criu, each, until);
+    }
+    const rest = new Budget(ends - performance.now(), crowds.length);
+    for (const each of crowds) {
+      const until = rest.next(`${each.crowd.name}, ${each.filesystem.name}`, each.leastMs);
+      if (until !== undefined) yield* manyCell(context, criu, each, until);
     }
   },
 };
@@ -38,21 +44,14 @@ interface Cell {
   filesystem: Filesystem;
   pattern: Pattern;
   state: State;
-  leastMs?: number;
 }
 
-function nameOf(each: Cell | ManyCell): string {
-  return 'crowd' in each
-    ? `${each.crowd.name}, ${each.filesystem.name}`
-    : `${each.pattern.name}, ${each.filesystem.name}, ${each.state}`;
-}
-
-function cellsOf(context: SuiteContext): (Cell | ManyCell)[] {
-  return [...cellsOfOne(context), ...manyCellsOf(context)];
+function nameOf({ filesystem, pattern, state }: Cell): string {
+  return `${pattern.name}, ${filesystem.name}, ${state}`;
 }
 
 /** On tmpfs nothing is ever written out, and what fallocate gives reads as a hole already. */
-function cellsOfOne(context: SuiteContext): Cell[] {
+function cellsOf(context: SuiteContext): Cell[] {
   return patterns(context.quick)
     .filter(({ name }) => context.wants(name))
     .flatMap(pattern =>
