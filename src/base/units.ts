@@ -43,12 +43,6 @@ export function showTime(nanoseconds: bigint): string {
   return `${(nanoseconds - rest) / second}.${rest.toString().padStart(9, '0')}`;
 }
 
-/** The inverse of showTime. */
-export function timeToNs(text: string): bigint {
-  const { seconds, nanoseconds } = parseTime(text);
-  return seconds * 1_000_000_000n + nanoseconds;
-}
-
 /** The inverse of showTime, split as timespec(3type) wants it. */
 export function parseTime(text: string): { seconds: bigint; nanoseconds: bigint } {
   const [seconds = '0', nanoseconds = '0'] = text.split('.');

@@ -1,7 +1,7 @@
 import type { GhostData, ManifestGhost } from '../base/documents/generated/manifest.js';
 import { errnoOf, GhostkeepError, reasonOf, translate } from '../base/errors.js';
 import type { EngineReport, FileStat, Files } from '../base/host.js';
-import { countToJson, parseDev, showBytes, showTime, timeToNs } from '../base/units.js';
+import { countToJson, parseDev, showBytes, showTime } from '../base/units.js';
 import { encodeGhostHead, isChunked } from '../criu/ghost-file.js';
 import { showIdentity } from '../ghost/ghost.js';
 import { showDigest } from '../image/verify.js';
@@ -103,8 +103,8 @@ export function describeCopy({ entry, fd, stat }: Copy, policy: Policy) {
       dev: parseDev(entry.physicalDev),
       ino: stat.ino,
       size: stat.size,
-      atimeNs: timeToNs(entry.atime),
-      mtimeNs: timeToNs(entry.mtime),
+      atimeNs: stat.atimeNs,
+      mtimeNs: stat.mtimeNs,
     }),
   };
 }
