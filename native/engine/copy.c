@@ -11,7 +11,7 @@
 #include "io.h"
 #include "progress.h"
 
-static bool copies_faster(int fd);
+static uint32_t ways_on(int fd, bool *dirty_by_hand);
 static bool is_dirty(int fd, uint64_t offset, uint64_t length);
 static void reflink(struct copier *copier, uint64_t from, uint64_t to, uint64_t length);
 static void copy_in_kernel(struct copier *copier, uint64_t from, uint64_t to, uint64_t length);
@@ -25,12 +25,11 @@ void copier_init(struct copier *copier, int from, int to, unsigned char *window,
 	*copier = (struct copier){
 		.from = from,
 		.to = to,
-		.ways = GK_COPY_REFLINK | GK_COPY_RANGE | GK_COPY_READ_WRITE,
 		.block = from_block > to_block ? from_block : to_block,
-		.dirty_by_hand = copies_faster(from),
 		.window = window,
 		.progress = progress,
 	};
+	copier->ways = ways_on(from, &copier->dirty_by_hand);
 }
 
 uint64_t block_size(int fd)
@@ -70,16 +69,28 @@ int copy_bytes(struct copier *copier, uint64_t from, uint64_t to, uint64_t lengt
 }
 
 /*
- * To share blocks, by FICLONERANGE and by copy_file_range(2) alike, a file system
- * first writes out what is in memory only, and waits for the disk. xfs has copied
- * it by then; btrfs, which computes checksums, has not.
+ * What is worth trying where the source lies on which file system. ext4 and xfs
+ * take large writes in large folios: by hand is twice as fast there as the
+ * kernel's own copy, page by page. To share blocks xfs first writes out what is
+ * in memory only, and waits for the disk: by hand it has copied it by then.
+ * btrfs, which computes checksums, has not. (docs/decisions/0008)
  */
-static bool copies_faster(int fd)
+static uint32_t ways_on(int fd, bool *dirty_by_hand)
 {
-	const unsigned long magic_xfs = 0x58465342;
 	struct statfs about;
 
-	return fstatfs(fd, &about) == 0 && (unsigned long)about.f_type == magic_xfs;
+	*dirty_by_hand = false;
+	if (fstatfs(fd, &about) < 0)
+		return GK_COPY_REFLINK | GK_COPY_RANGE | GK_COPY_READ_WRITE;
+	switch ((uint32_t)about.f_type) {
+	case 0xef53: /* ext4 */
+		return GK_COPY_READ_WRITE;
+	case 0x58465342: /* xfs */
+		*dirty_by_hand = true;
+		return GK_COPY_REFLINK | GK_COPY_READ_WRITE;
+	default:
+		return GK_COPY_REFLINK | GK_COPY_RANGE | GK_COPY_READ_WRITE;
+	}
 }
 
 /* Of Linux 6.5 and later. Source: cachestat(2), linux/mman.h. */

@@ -95,7 +95,8 @@ void copy_cases(const struct place *place)
 			       ways);
 	}
 
-	for (i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
+	/* On ext4 and xfs it is not tried. */
+	for (i = 0; i < sizeof(errors) / sizeof(errors[0]) && (place == &places[TMPFS] || place == &places[BTRFS]); i++)
 		for (good_calls = 0; good_calls < 3; good_calls++) {
 			begin(place->name, "copy_file_range %s after %u calls",
 			      errors[i] ? strerror(errors[i]) : "says end of file", good_calls);
@@ -104,13 +105,13 @@ void copy_cases(const struct place *place)
 			stand_in.copy_file_range = break_range;
 			broken = errors[i];
 			ways = dump_ways(place, place, &same);
-			expect(ways & GK_COPY_READ_WRITE, "ways %u", ways);
+			expect(ways & GK_COPY_READ_WRITE && calls.copy_file_range > good_calls, "ways %u", ways);
 		}
 	stand_in_nowhere();
-	if (place == &places[CWD]) {
+	if (place == &places[TMPFS]) {
 		begin(place->name, "to another file system");
-		ways = dump_ways(place, &places[TMPFS], &same);
+		ways = dump_ways(place, &places[CWD], &same);
 		expect(ways == GK_COPY_READ_WRITE, "ways %u", ways);
-		expect(calls.copy_file_range <= 2, "tried again after EXDEV");
+		expect(calls.copy_file_range >= 1 && calls.copy_file_range <= 2, "tried again after EXDEV");
 	}
 }
