@@ -1,6 +1,6 @@
 import type { FileStat, Refused } from './file-stat.js';
 
-/** The native library as the flows see it: native/include/ghostkeep.h, one call a ghost. */
+/** The native library as the flows see it: native/include/ghostkeep.h, one call a ghost, or one for many small ones. */
 
 export type EngineName = 'auto' | 'fiemap' | 'seek' | 'read';
 export type CopyWay = 'reflink' | 'copy_file_range' | 'read/write';
@@ -39,7 +39,7 @@ export interface DumpJob {
 /** Called now and then while an engine call runs; `done` is bytes so far. */
 export type OnProgress = (done: bigint) => void;
 
-/** The native library: one call a ghost. Rejects with an errno error whose message is the engine's line. */
+/** The native library. Rejects with an errno error whose message is the engine's line. */
 export interface Engine {
   dump(
     request: {

@@ -44,8 +44,8 @@ export class GateChannel {
   }
 
   /** Lines, in one write: each costs a system call and the gate a wakeup, and there may be a key for 10,000 ghosts. */
-  say(...lines: string[]): void {
-    const bytes = Buffer.from(lines.map(toLine).join(''));
+  say(...lines: (string | readonly string[])[]): void {
+    const bytes = Buffer.from(lines.flat().map(toLine).join(''));
     let sent = 0;
     try {
       while (sent < bytes.length) sent += again(() => fs.writeSync(socketFd, bytes, sent));

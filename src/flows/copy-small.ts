@@ -15,8 +15,8 @@ import {
 
 /** More is worth a call and a thread of its own, and signs of life while it is copied. */
 const smallBytes = 256n * 1024n;
-/** A call: at most 64 MiB, and then a sign of life. */
-const mostAtOnce = 256;
+/** A call, and then a sign of life: the slowest disk has written that much before the gate gives up. */
+const [mostAtOnce, mostBytesAtOnce] = [256, 8n << 20n];
 
 /**
  * Copy the small ones among COPIES and note in their entries what was written.
@@ -28,11 +28,24 @@ export function copySmall(context: Context, copies: readonly Copy[], target: Cop
   if (target.policy.verify === 'digest') return [...copies];
   const small = copies.filter(isSmall);
   const left = copies.filter(copy => !isSmall(copy));
-  for (let at = 0; at < small.length; at += mostAtOnce) {
-    left.push(...copyBatch(context, small.slice(at, at + mostAtOnce), target));
+  for (const batch of batches(small)) {
+    left.push(...copyBatch(context, batch, target));
     context.alive?.();
   }
   return left;
+}
+
+function* batches(copies: readonly Copy[]): Generator<Copy[]> {
+  let [batch, bytes] = [[] as Copy[], 0n];
+  for (const copy of copies) {
+    if (batch.length === mostAtOnce || (batch.length > 0 && bytes + copy.stat.size > mostBytesAtOnce)) {
+      yield batch;
+      [batch, bytes] = [[], 0n];
+    }
+    batch.push(copy);
+    bytes += copy.stat.size;
+  }
+  if (batch.length > 0) yield batch;
 }
 
 function copyBatch(context: Context, copies: readonly Copy[], { images, policy, criu }: CopyTarget): Copy[] {

@@ -133,17 +133,24 @@ function allocationOf(
 ): Pick<GhostData, 'allocation'> {
   if (allocated <= report.dataBytes + restBytes + report.chunks * treeBytesPerChunk)
     return { allocation: [] };
-  const found = engine.allocation(fd, size);
-  if (!found) return {};
   const allocation: NonNullable<GhostData['allocation']> = [];
-  for (const { offset, length } of found) {
-    if (allocation.length === mostRanges) {
-      log.warn(
-        `${nameOf(entry)} has unwritten space in more than ${mostRanges} places: the others are not noted`,
-      );
-      break;
+  try {
+    const found = engine.allocation(fd, size);
+    if (!found) return {};
+    for (const { offset, length } of found) {
+      if (allocation.length === mostRanges) {
+        log.warn(
+          `${nameOf(entry)} has unwritten space in more than ${mostRanges} places: the others are not noted`,
+        );
+        break;
+      }
+      allocation.push({ offset: countToJson(offset), length: countToJson(length) });
     }
-    allocation.push({ offset: countToJson(offset), length: countToJson(length) });
+  } catch (error) {
+    // All its bytes are there: what is missing is where there are none.
+    if (errnoOf(error) === undefined) throw error;
+    log.warn(`${nameOf(entry)}: what it has allocated is not known: ${reasonOf(error)}`);
+    return {};
   }
   return { allocation };
 }

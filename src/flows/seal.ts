@@ -162,7 +162,7 @@ function giveNames(
 ): ManifestGhost[] {
   const { files } = context.host;
   return journal.ghosts.map((ghost, index) => {
-    const id = first + index;
+    const id = givenId(ghost.image) ?? first + index;
     const image = isPendingName(ghost.image) ? ghostImageName(id) : ghost.image;
     if (image === ghost.image || !isRenamed(files, `${images}/${ghost.image}`, `${images}/${image}`))
       assertThere(files, images, image);
@@ -170,6 +170,12 @@ function giveNames(
     context.alive?.();
     return { ...ghost, id, image };
   });
+}
+
+/** A journal that names images by their ids, as an earlier version left it, has given them out. */
+function givenId(image: string): number | undefined {
+  const digits = /^ghost-file-([0-9a-f]+)\.img$/.exec(image)?.[1];
+  return digits === undefined ? undefined : Number.parseInt(digits, 16);
 }
 
 /** False when it was renamed before. */

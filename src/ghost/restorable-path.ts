@@ -17,9 +17,10 @@ export interface Held {
 }
 
 /**
- * Note a path that CRIU can make a ghost by where its own will not do: the folder is hidden by another mount or is none
- * any more, the name is another file's by now, or too long for what CRIU appends. Ghosts have no name after restore, so
- * any name will do that nobody else has: 96 bits of chance, which whoever fills the mount cannot foresee.
+ * Note a path that CRIU can make a ghost by where its own will not do. Where the name is another file's by now, or too
+ * long for what CRIU appends, it is another name in the same folder: the container could write there. Where the folder is
+ * hidden by another mount or is none any more, it is one in the root of the mount. Ghosts have no name after restore, so
+ * any will do that nobody else has: 96 bits of chance, which whoever fills the mount cannot foresee.
  * @param root a process with the namespace's own root; undefined: paths cannot or must not be looked at
  */
 export function noteRestorablePaths(
@@ -29,9 +30,10 @@ export function noteRestorablePaths(
   held: readonly Held[],
 ): void {
   for (const [folder, inside] of byFolder(held)) {
-    const good = goodPaths(processes, tree, root, folder, inside);
+    const paths = choosePaths(processes, tree, root, folder, inside);
     inside.forEach(({ mount }, index) => {
-      if (!good[index]) mount.restorable = pathInRoot(mount.mountPoint);
+      const path = paths[index];
+      if (path) mount.restorable = path;
     });
   }
 }
@@ -52,24 +54,32 @@ function byFolder(held: readonly Held[]): [Buffer, Held[]][] {
   return [...folders.values()];
 }
 
-function goodPaths(
+/** @returns undefined where a ghost's own path will do */
+function choosePaths(
   processes: ProcessView,
   tree: MountTree,
   root: number | undefined,
   folder: Buffer,
   held: readonly Held[],
-): boolean[] {
+): (Buffer | undefined)[] {
   const { id, path, mountPoint } = (held[0] as Held).mount;
-  if (tree.hidesFolder(id, path)) return held.map(() => false);
-  const names = held.map(({ mount }) => mount.path.subarray(folder.length + 1));
-  const free = freeNames(processes, root, id, mountPoint, folder, names);
-  return held.map(
+  if (tree.hidesFolder(id, path)) return held.map(() => pathIn(mountPoint));
+  const areFree = (names: readonly Buffer[]) =>
+    names.length === 0 ? [] : freeNames(processes, root, id, mountPoint, folder, names);
+  const free = areFree(held.map(({ mount }) => mount.path.subarray(folder.length + 1)));
+  const isGood = ({ ghost, mount }: Held, index: number) =>
     // A silly-renamed one has its name itself.
-    ({ ghost, mount }, index) =>
-      (free[index] === true || ghost.class === 'silly-renamed') &&
-      mount.path.length - folder.length - 1 <= longestName &&
-      mount.path.length <= longestPath,
-  );
+    (free[index] === true || ghost.class === 'silly-renamed') &&
+    mount.path.length - folder.length - 1 <= longestName &&
+    mount.path.length <= longestPath;
+  const others = held.map((each, index) => (isGood(each, index) ? undefined : pathIn(folder)));
+  const wanted = others.filter(other => other !== undefined);
+  const usable = areFree(wanted.map(other => other.subarray(withSlash(folder).length)));
+  let next = 0;
+  return others.map(other => {
+    if (!other) return undefined;
+    return usable[next++] === true && other.length <= longestPath ? other : pathIn(mountPoint);
+  });
 }
 
 /** Where that cannot be found out, CRIU has to try. */
@@ -99,6 +109,6 @@ function isBelow(path: Buffer, mountPoint: Buffer): boolean {
   return path.subarray(0, root.length).equals(root);
 }
 
-function pathInRoot(mountPoint: Buffer): Buffer {
-  return Buffer.concat([withSlash(mountPoint), Buffer.from(`.ghostkeep-${randomBytes(12).toString('hex')}`)]);
+function pathIn(folder: Buffer): Buffer {
+  return Buffer.concat([withSlash(folder), Buffer.from(`.ghostkeep-${randomBytes(12).toString('hex')}`)]);
 }

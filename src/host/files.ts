@@ -100,10 +100,10 @@ export class LinuxFiles implements Files {
   }
 
   matchOwner(paths: readonly string[], like: string): void {
-    const [first] = paths;
+    const last = paths.at(-1);
     const wanted = fs.lstatSync(like);
-    // Nearly always they have it already, and there may be thousands.
-    if (first === undefined || isSameOwner(fs.lstatSync(first), wanted)) return;
+    // Nearly always they have it already, and there may be thousands. The last, because who was interrupted began with the first.
+    if (last === undefined || isSameOwner(fs.lstatSync(last), wanted)) return;
     for (const file of paths) {
       const fd = this.open(file);
       try {

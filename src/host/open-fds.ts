@@ -1,4 +1,5 @@
 import fs from 'node:fs';
+import { errnoOf } from '../base/errors.js';
 import type { OpenFds } from '../base/host.js';
 import { ask } from './native.js';
 
@@ -31,8 +32,13 @@ export class OpenFdsAhead {
   constructor(private readonly pids: readonly number[]) {
     if (pids.length < worthThreads) return;
     const handle = new BigUint64Array(1);
-    ask('gk_ahead_begin', Uint32Array.from(pids), pids.length, handle);
-    this.#handle = handle[0];
+    try {
+      ask('gk_ahead_begin', Uint32Array.from(pids), pids.length, handle);
+      this.#handle = handle[0];
+    } catch (error) {
+      // No thread or memory to be had: then one after the other.
+      if (errnoOf(error) === undefined) throw error;
+    }
   }
 
   /** @returns undefined when it is not PID's turn. @throws as readOpenFds */

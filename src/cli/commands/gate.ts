@@ -66,7 +66,7 @@ export async function gateCommand(args: string[]): Promise<number> {
     try {
       const answer = Object.hasOwn(answers, request) ? answers[request] : undefined;
       if (!answer) throw unknownRequest(request, stage);
-      channel.say(...(await answer(Number(argument))), 'done');
+      channel.say(await answer(Number(argument)), 'done');
     } catch (error) {
       const ours = error instanceof GhostkeepError ? error : undefined;
       log.error(reasonOf(error), ours ? { code: ours.code, subject: ours.subject } : {});

@@ -51,6 +51,12 @@ static ssize_t shrink_when_copied(int from, int to, size_t length)
 	return ftruncate(from, 3000000) < 0 ? STAND_ASIDE : STAND_ASIDE;
 }
 
+static void shrink_when_read(int fd)
+{
+	if (fd == ghost)
+		expect(!ftruncate(fd, 3000000), "truncate: %m");
+}
+
 static int unknown_reflink(void)
 {
 	errno = EOPNOTSUPP;
@@ -75,9 +81,12 @@ static void shrinking(const struct place *place)
 		begin(place->name, "shrinks while it is %s, %s",
 		      variant & 1 ? "copied" : "cloned", variant & 2 ? "raw" : "chunked");
 		ghost = dense_ghost(place);
+		/* xfs clones what is on disk only. */
+		expect(!fsync(ghost), "fsync: %m");
 		stand_in_nowhere();
 		stand_in.reflink = variant & 1 ? unknown_reflink : shrink_when_cloned;
 		stand_in.copy_file_range = shrink_when_copied;
+		stand_in.before_read = shrink_when_read;
 		expect(dump(place, GK_ENGINE_AUTO, SIZE, !(variant & 2), &report) == -ESTALE &&
 		       report.failed_offset == 3000000, "%lu %s", report.failed_offset,
 		       report.message);
@@ -88,6 +97,7 @@ static void shrinking(const struct place *place)
 	ghost = dense_ghost(place);
 	expect(!ftruncate(ghost, SIZE + 4096), "truncate");
 	stand_in.reflink = shrink_when_cloned;
+	stand_in.before_read = shrink_when_read;
 	expect(dump(place, GK_ENGINE_AUTO, SIZE + 4096, true, &report) == -ESTALE, "%s",
 	       report.message);
 	stand_in_nowhere();
@@ -101,6 +111,12 @@ static ssize_t cancel_when_copied(int from, int to, size_t length)
 	(void)length;
 	progress.cancel = 1;
 	return STAND_ASIDE;
+}
+
+static void cancel_when_read(int fd)
+{
+	(void)fd;
+	progress.cancel = 1;
 }
 
 static void cancelling(const struct place *place)
@@ -118,6 +134,7 @@ static void cancelling(const struct place *place)
 	stand_in_nowhere();
 	stand_in.reflink = unknown_reflink;
 	stand_in.copy_file_range = cancel_when_copied;
+	stand_in.before_read = cancel_when_read;
 	expect(dump(place, GK_ENGINE_AUTO, SIZE, true, &report) == -ECANCELED, "%s", report.message);
 	expect(progress.done_bytes <= 1 << 20 && progress.done_bytes > 0, "%lu bytes done",
 	       progress.done_bytes);

@@ -12,7 +12,10 @@ int __real_ioctl(int fd, unsigned long request, void *argument);
 off_t __real_lseek64(int fd, off_t offset, int whence);
 ssize_t __real_copy_file_range(int from, off_t *from_offset, int to, off_t *to_offset,
 			       size_t length, unsigned int flags);
+ssize_t __real_pread64(int fd, void *to, size_t length, off_t offset);
 int __wrap_ioctl(int fd, unsigned long request, ...);
+ssize_t __wrap_pread64(int fd, void *to, size_t length, off_t offset);
+ssize_t __wrap_pread(int fd, void *to, size_t length, off_t offset);
 off_t __wrap_lseek64(int fd, off_t offset, int whence);
 off_t __wrap_lseek(int fd, off_t offset, int whence);
 ssize_t __wrap_copy_file_range(int from, off_t *from_offset, int to, off_t *to_offset,
@@ -70,4 +73,16 @@ ssize_t __wrap_copy_file_range(int from, off_t *from_offset, int to, off_t *to_o
 		answer = stand_in.copy_file_range(from, to, length);
 	return answer == STAND_ASIDE ?
 	       __real_copy_file_range(from, from_offset, to, to_offset, length, flags) : answer;
+}
+
+ssize_t __wrap_pread64(int fd, void *to, size_t length, off_t offset)
+{
+	if (stand_in.before_read)
+		stand_in.before_read(fd);
+	return __real_pread64(fd, to, length, offset);
+}
+
+ssize_t __wrap_pread(int fd, void *to, size_t length, off_t offset)
+{
+	return __wrap_pread64(fd, to, length, offset);
 }

@@ -279,6 +279,30 @@ describe('sealImages', () => {
     }
   });
 
+  it('when the journal has the ids already, they stay, and no image is lost', () => {
+    const context = dumped({
+      ghosts: [1, 2, 3].map(n => ({ ...ghostOf(n), id: 4 + n, image: `ghost-file-${4 + n}.img` })),
+    });
+    const { files } = context.host;
+    for (const n of [1, 2, 3])
+      files.rename(`${images}/ghostkeep/pending-${n}.img`, `${images}/ghost-file-${4 + n}.img`);
+    files.put(
+      `${images}/remap-fpath.img`,
+      remapsImage(remap(20, 4, 1), remap(11, 5, 1), remap(12, 6, 1), remap(13, 7, 1)),
+    );
+    const { manifest } = sealImages(context, images, true);
+    assert.deepEqual(
+      manifest.ghosts.map(({ id, adopted }) => [id, adopted]),
+      [
+        [5, undefined],
+        [6, undefined],
+        [7, undefined],
+        [4, true],
+      ],
+    );
+    for (const { image } of manifest.ghosts) assert.ok(files.exists(`${images}/${image}`), image);
+  });
+
   it('when content is still to be copied, or nothing was dumped at all, it says which', () => {
     assert.throws(
       () => sealImages(dumped({ state: 'pinned' }), images, true),

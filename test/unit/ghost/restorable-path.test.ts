@@ -3,10 +3,16 @@ import { describe, it } from 'node:test';
 import { MountTree } from '../../../src/ghost/cover.js';
 import type { Ghost } from '../../../src/ghost/ghost.js';
 import { noteRestorablePaths } from '../../../src/ghost/restorable-path.js';
-import { fakeHost, fakeMount } from '../fake-host.js';
+import { type FakeFile, fakeFile, fakeHost, fakeMount } from '../fake-host.js';
 
 /** Where CRIU shall make the ghosts of these paths, on a mount with another one at `/data/hidden`. */
-function pathsOf(paths: string[], mountPoint = '/data'): (string | undefined)[] {
+function pathsOf(
+  paths: string[],
+  mountPoint = '/data',
+  inRoot?: Record<string, FakeFile>,
+): (string | undefined)[] {
+  const { processes } = fakeHost();
+  processes.add(100, { ...(inRoot ? { inRoot } : {}) });
   const tree = new MountTree();
   tree.add(fakeMount(30, { mountPoint: Buffer.from(mountPoint) }));
   tree.add(fakeMount(31, { parent: 30, mountPoint: Buffer.from('/data/hidden') }));
@@ -15,7 +21,7 @@ function pathsOf(paths: string[], mountPoint = '/data'): (string | undefined)[] 
     ghost,
     mount: { id: 30, path: Buffer.from(path, 'latin1'), mountPoint: Buffer.from(mountPoint) },
   }));
-  noteRestorablePaths(fakeHost().processes, tree, undefined, held);
+  noteRestorablePaths(processes, tree, inRoot && 100, held);
   return held.map(({ mount }) => (mount as { restorable?: Buffer }).restorable?.toString('latin1'));
 }
 const pathOf = (path: string, mountPoint?: string) => pathsOf([path], mountPoint)[0];
@@ -27,14 +33,24 @@ describe('noteRestorablePaths', () => {
       assert.equal(pathOf(path), undefined, path);
   });
 
-  it('when the name has no room for what CRIU appends, it is a short one in the root of the mount', () => {
-    assert.match(pathOf(`/data/d/${'n'.repeat(238)}`) ?? '', own);
+  it('when the name has no room for what CRIU appends, it is a short one in the same folder', () => {
+    assert.match(pathOf(`/data/d/${'n'.repeat(238)}`) ?? '', /^\/data\/d\/\.ghostkeep-[0-9a-f]{24}$/);
     assert.match(pathOf(`/${'n'.repeat(255)}`, '/') ?? '', /^\/\.ghostkeep-[0-9a-f]{24}$/);
   });
 
   it('when the whole path has no room for the folder that CRIU restores in, too', () => {
     assert.equal(pathOf(`/data${'/folder'.repeat(500)}`), undefined);
     assert.match(pathOf(`/data${'/folder'.repeat(560)}`) ?? '', own);
+  });
+
+  it('when the name is taken, it is another in the same folder: nobody may be allowed to write in the root', () => {
+    const [taken, free] = pathsOf(['/data/d/x', '/data/d/y'], '/data', { '/data/d/x': fakeFile() });
+    assert.match(taken ?? '', /^\/data\/d\/\.ghostkeep-[0-9a-f]{24}$/);
+    assert.equal(free, undefined);
+  });
+
+  it('when its folder is a file by now, it is one in the root of the mount', () => {
+    assert.match(pathsOf(['/data/d/x'], '/data', { '/data/d': fakeFile() })[0] ?? '', own);
   });
 
   it('when its folder is hidden, too', () => {

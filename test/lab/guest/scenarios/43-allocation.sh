@@ -60,7 +60,11 @@ round_trip() {
 
 comes_back() {
 	round_trip "$1" "grown-$1" 81920 --preserve-allocation
-	! grep -a 'ghostkeep:.*allocation' "$(logs_of "$1" "grown-$1")/restore.log" || fail "it warns"
+	local log
+	log=$(logs_of "$1" "grown-$1")/restore.log
+	# Podman removes it when a restore has succeeded.
+	case $1 in podman-*) ;; *) [ -s "$log" ] || fail "there is no $log" ;; esac
+	[ ! -f "$log" ] || ! grep -a 'ghostkeep:.*allocation' "$log" || fail "it warns"
 }
 
 comes_back_on() {
