@@ -36,16 +36,34 @@ forget_caches() {
 	echo 3 >/proc/sys/vm/drop_caches
 }
 
+# A process that waits for the server in the kernel cannot be frozen: then CRIU
+# gives up by itself, and nobody ever asks us. So it waits for us instead.
+signal_all() {
+	local name=$1 signal=$2 pids
+	mapfile -t pids <"/sys/fs/cgroup/$name/cgroup.procs"
+	kill "-$signal" "${pids[@]}"
+}
+
+all_stopped() {
+	local pid
+	while read -r pid; do
+		grep -q '^State:.T' "/proc/$pid/status" || return 1
+	done <"/sys/fs/cgroup/$1/cgroup.procs"
+}
+
 does_not_answer() {
 	local filesystem=$1 name=silent-$1 images=$WORK/silent-$1.images
 	with_ghostkeep
 	start_on "$filesystem" "$name" dense-16m small
+	signal_all "$name" STOP
+	wait_for 30 "stopped process" all_stopped "$name"
 	forget_caches
 	at_exit start_server
 	stop_server
 	expect_given_up "$name" "$images"
 	expect_line "$images/dump.log" "ghostkeep: .*(sent no line for|cannot )"
 	start_server
+	signal_all "$name" CONT
 	wait_for 90 "heartbeat after the server is back" heartbeat "$name"
 	check_verdict runc "$name"
 }
