@@ -3,10 +3,13 @@
 # for: loop devices, mounts over them, and NFS exports of this very machine.
 
 FS=/srv/fs
+ROOM=/dev/vdd	# run-lab --extents: for millions
 # shellcheck disable=SC2034 # for scenarios
 FILESYSTEMS='ext4 ext4-inline xfs btrfs btrfs-subvolume btrfs-zstd tmpfs
 	overlay-upper overlay-copied-up overlay-lower fuse-overlayfs
 	nfs3 nfs3-squash nfs4.2 nfs4.2-squash'
+asked=$(sed -n 's/.*lab.filesystems=\([^ ]*\).*/\1/p' /proc/cmdline | tr ',' ' ')
+FILESYSTEMS=${asked:-$FILESYSTEMS}
 
 # make_filesystem NAME: mounted on $FS/NAME afterwards. Nothing is done twice.
 make_filesystem() {
@@ -36,10 +39,16 @@ make_filesystem() {
 
 # loop_mount NAME MKFS…
 loop_mount() {
-	local name=$1
+	local name=$1 size=1G disk
 	shift
-	truncate -s 1G "$WORK/$name.disk"
-	"$@" "$WORK/$name.disk" && mount -o loop "$WORK/$name.disk" "$FS/$name"
+	disk=$WORK/$name.disk
+	if [ -b "$ROOM" ]; then
+		mountpoint -q "$FS/room" || { mkfs.xfs -q "$ROOM" && mkdir -p "$FS/room" && mount "$ROOM" "$FS/room"; }
+		disk=$FS/room/$name.disk
+		size=20G
+	fi
+	truncate -s "$size" "$disk"
+	"$@" "$disk" && mount -o loop "$disk" "$FS/$name"
 }
 
 # A subvolume that is mounted by itself: what stat says is not the mount's device.
@@ -47,6 +56,14 @@ mount_subvolume() {
 	make_filesystem btrfs
 	btrfs -q subvolume create "$FS/btrfs/volume" &&
 		mount -o subvol=volume "$(findmnt -no SOURCE --nofsroot "$FS/btrfs")" "$FS/btrfs-subvolume"
+}
+
+# images_of NAME: arguments for engine-cases. Over NFS to this machine every byte
+# costs two: images, which have a case of their own there, go onto a disk.
+images_of() {
+	case $1 in
+	nfs*) echo --images "$(layer "$1" images)" ;;
+	esac
 }
 
 layer() {

@@ -189,7 +189,7 @@ static void compare_restored(const struct place *place, int fd, int image, int f
 uint64_t compare_round_trip(const struct place *place, int fd, uint64_t size, uint32_t engine,
 			    uint32_t flags)
 {
-	int image = scratch_in(place), file = scratch_in(place);
+	int image = image_in(place), file = image_in(place);
 	struct gk_report dumped, checked, restored;
 	bool chunked = flags & GK_DUMP_CHUNKED;
 	struct gk_progress progress = { 0 };

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
  * The cases on any mounted directory:
- *   run --dir DIR [--name NAME] [--lower DIR [--copy-up]]
- *       [--cases N] [--seed S] [--seconds T]
- * Without --cases the table, with it random files. --lower is the lower layer
+ *   run --dir DIR [--name NAME] [--images DIR] [--lower DIR [--copy-up]]
+ *       [--extents | --cases N [--seed S] [--seconds T]]
+ * The table, only its row of a million extents, or random files. --lower is the lower layer
  * of an overlay mounted on --dir: ghosts are made there and opened through it.
+ * --images: where images and restored files go, --dir by default.
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -16,8 +17,10 @@
 static const struct option options[] = {
 	{ "dir", required_argument, NULL, 'd' },
 	{ "name", required_argument, NULL, 'n' },
+	{ "images", required_argument, NULL, 'i' },
 	{ "lower", required_argument, NULL, 'l' },
 	{ "copy-up", no_argument, NULL, 'u' },
+	{ "extents", no_argument, NULL, 'e' },
 	{ "cases", required_argument, NULL, 'c' },
 	{ "seed", required_argument, NULL, 's' },
 	{ "seconds", required_argument, NULL, 't' },
@@ -26,9 +29,9 @@ static const struct option options[] = {
 
 int run_on_directory(int argc, char **argv)
 {
-	const char *dir = NULL, *name = NULL, *lower = NULL;
+	const char *dir = NULL, *name = NULL, *images = NULL, *lower = NULL;
 	uint64_t cases = 0, seed = 1;
-	bool copy_up = false;
+	bool copy_up = false, extents = false;
 	struct place place;
 	double seconds = 0;
 	int option;
@@ -37,8 +40,10 @@ int run_on_directory(int argc, char **argv)
 		switch (option) {
 		case 'd': dir = optarg; break;
 		case 'n': name = optarg; break;
+		case 'i': images = optarg; break;
 		case 'l': lower = optarg; break;
 		case 'u': copy_up = true; break;
+		case 'e': extents = true; break;
 		case 'c': cases = strtoull(optarg, NULL, 0); break;
 		case 's': seed = strtoull(optarg, NULL, 0); break;
 		case 't': seconds = atof(optarg); break;
@@ -49,9 +54,11 @@ int run_on_directory(int argc, char **argv)
 		fprintf(stderr, "run: --dir is missing\n");
 		return 2;
 	}
-	prepare_directory(&place, name ? name : dir, dir, lower, copy_up);
+	prepare_directory(&place, name ? name : dir, dir, images, lower, copy_up);
 	if (cases)
 		random_cases(&place, seed, cases, seconds);
+	else if (extents)
+		extents_case(&place);
 	else
 		table_cases(&place);
 	return finish();

@@ -25,6 +25,7 @@ static void prepare_folder(struct place *place, const char *parent)
 {
 	snprintf(place->folder, sizeof(place->folder), "%s/gk-test-XXXXXX", parent);
 	place->usable = mkdtemp(place->folder) != NULL;
+	memcpy(place->images, place->folder, sizeof(place->images));
 	if (!place->usable)
 		snprintf(place->why_not, sizeof(place->why_not), "cannot make a folder in %s: %s",
 			 parent, strerror(errno));
@@ -115,11 +116,12 @@ void leave_places(void)
 }
 
 void prepare_directory(struct place *place, const char *name, const char *folder,
-		       const char *lower, bool copy_up)
+		       const char *images, const char *lower, bool copy_up)
 {
 	memset(place, 0, sizeof(*place));
 	place->name = name;
 	snprintf(place->folder, sizeof(place->folder), "%s", folder);
+	snprintf(place->images, sizeof(place->images), "%s", images ? images : folder);
 	snprintf(place->lower, sizeof(place->lower), "%s", lower ? lower : "");
 	place->copy_up = copy_up;
 	place->usable = true;
@@ -191,11 +193,21 @@ int seen(const struct place *place, int fd)
 	return through;
 }
 
-int scratch_in(const struct place *place)
+static int nameless(const char *folder)
 {
 	char path[256];
-	int fd = make_file(place->folder, path, sizeof(path));
+	int fd = make_file(folder, path, sizeof(path));
 
 	unlink(path);
 	return fd;
+}
+
+int scratch_in(const struct place *place)
+{
+	return nameless(place->folder);
+}
+
+int image_in(const struct place *place)
+{
+	return nameless(place->images);
 }

@@ -8,6 +8,7 @@
 struct place {
 	const char *name;	/* tmpfs, cwd, xfs, btrfs, or as --name says */
 	char folder[200];
+	char images[200];	/* where images and restored files go: folder, if nothing was said */
 	char lower[200];	/* of an overlay on folder: ghosts begin their life there */
 	bool copy_up;		/* and are opened for writing through folder */
 	bool usable;
@@ -26,9 +27,9 @@ void prepare_places(void);
 /* Unmounts and removes all of them. */
 void leave_places(void);
 
-/* A directory that somebody else prepared and cleans up. lower may be NULL. */
+/* A directory that somebody else prepared and cleans up. images and lower may be NULL. */
 void prepare_directory(struct place *place, const char *name, const char *folder,
-		       const char *lower, bool copy_up);
+		       const char *images, const char *lower, bool copy_up);
 
 /* A new file that has no name once seen() was called. Ends the run when there can be none. */
 int ghost_in(const struct place *place);
@@ -39,7 +40,10 @@ int ghost_in(const struct place *place);
  */
 int seen(const struct place *place, int fd);
 
-/* A new file without a name, for images and what is restored from them. */
+/* A new file without a name, beside the ghosts. */
 int scratch_in(const struct place *place);
+
+/* The same where images are, for them and for what is restored from them. */
+int image_in(const struct place *place);
 
 #endif
