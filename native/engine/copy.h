@@ -11,6 +11,8 @@
 
 #include "ghostkeep.h"
 
+struct earlier;
+
 struct copier {
 	int from;
 	int to;
@@ -19,6 +21,7 @@ struct copier {
 	bool dirty_by_hand;	/* what is in memory only is read and written, not shared */
 	uint64_t block;		/* what reflink wants offsets to be a multiple of */
 	unsigned char *window;	/* WINDOW_BYTES, the caller's */
+	struct earlier *earlier;	/* what may lie in to already, or NULL; then bytes are compared, not shared */
 	struct gk_progress *progress;
 	uint64_t done;		/* bytes of the last copy that arrived */
 	bool writing;		/* the last failure was the destination's */

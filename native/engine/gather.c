@@ -62,8 +62,8 @@ int gather_flush(struct gather *gather)
 	for (i = 0; i < 2 * gather->chunks; i++)
 		bytes += gather->pieces[i].iov_len;
 	gather->writing = true;
-	error = writev_full(gather->to, gather->pieces, (int)(2 * gather->chunks),
-			    gather->position);
+	error = writev_changed(gather->to, gather->pieces, (int)(2 * gather->chunks),
+			       gather->position, gather->earlier);
 	gather->position += bytes;
 	gather->data_bytes = 0;
 	gather->run_at = gather->run_bytes = 0;

@@ -11,12 +11,14 @@
 #include <sys/uio.h>
 
 #include "image.h"
+#include "io.h"
 
 #define GATHER_CHUNKS 512	/* two pieces each: IOV_MAX is 1024 */
 
 struct gather {
 	int from;
 	int to;
+	struct earlier *earlier;	/* what may lie in to already */
 	unsigned char *window;		/* WINDOW_BYTES, the caller's */
 	uint64_t position;		/* where the next byte of the image goes */
 	uint64_t data_bytes;		/* gathered and not yet written */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "copy.h"
 #include "dump.h"
@@ -29,22 +30,26 @@ struct dump {
 	struct walk zeroes;	/* over one data range at a time, when zeroes are looked for */
 	struct copier copier;
 	struct gather gather;
+	struct earlier earlier;
 	struct gk_report *report;
 	struct gk_progress *progress;
 	uint64_t size;
 	uint64_t align;
 	bool detect_zeroes;
+	bool over;		/* the image may hold an earlier one */
 };
 
 struct dump_room {
 	struct dump dump;
 	unsigned char *window;
+	unsigned char *earlier;	/* NULL until it is needed */
 };
 
 static int check_files(struct dump *dump);
 static int dump_raw(struct dump *dump);
 static int dump_chunks(struct dump *dump);
 static int check_still_whole(struct dump *dump);
+static int cut_off(struct dump *dump);
 
 GK_PUBLIC int gk_dump(int ghost_fd, int image_fd, uint32_t engine, uint64_t size,
 		      const void *header, uint64_t header_bytes, uint32_t flags,
@@ -65,7 +70,7 @@ GK_PUBLIC int gk_dump(int ghost_fd, int image_fd, uint32_t engine, uint64_t size
 
 struct dump_room *dump_room_new(void)
 {
-	struct dump_room *room = malloc(sizeof(*room));
+	struct dump_room *room = calloc(1, sizeof(*room));
 
 	if (!room)
 		return NULL;
@@ -78,8 +83,10 @@ struct dump_room *dump_room_new(void)
 
 void dump_room_free(struct dump_room *room)
 {
-	if (room)
+	if (room) {
+		free(room->earlier);
 		free(room->window);
+	}
 	free(room);
 }
 
@@ -93,6 +100,11 @@ int dump_ghost(struct dump_room *room, int ghost_fd, int image_fd, uint32_t engi
 
 	memset(report, 0, sizeof(*report));
 	report->size = size;
+	dump->over = flags & GK_DUMP_OVER;
+	if (dump->over && !room->earlier)
+		room->earlier = window_alloc(EARLIER_BYTES);
+	if (dump->over && !room->earlier)
+		return fail(report, -ENOMEM, 0, "cannot compare with the earlier image");
 	error = walk_open(&dump->walk, ghost_fd, engine, size, 0);
 	if (error)
 		return fail(report, error, 0, "cannot look for data in the ghost with engine %u in %llu bytes",
@@ -103,6 +115,8 @@ int dump_ghost(struct dump_room *room, int ghost_fd, int image_fd, uint32_t engi
 	copier_init(&dump->copier, ghost_fd, image_fd, room->window, progress);
 	dump->walk.progress = dump->zeroes.progress = dump->progress = progress;
 	dump->walk.read_limit = dump->zeroes.read_limit = READ_CHUNK_BYTES;
+	dump->earlier.room = dump->over ? room->earlier : NULL;
+	dump->copier.earlier = dump->gather.earlier = &dump->earlier;
 	dump->detect_zeroes = flags & GK_DUMP_DETECT_ZEROES;
 	dump->report = report;
 	dump->size = size;
@@ -113,7 +127,9 @@ int dump_ghost(struct dump_room *room, int ghost_fd, int image_fd, uint32_t engi
 
 	error = check_files(dump);
 	if (!error) {
-		error = write_full(image_fd, header, header_bytes, 0);
+		struct iovec piece = { (void *)header, header_bytes };
+
+		error = writev_changed(image_fd, &piece, 1, 0, &dump->earlier);
 		if (error)
 			fail(report, error, 0, "cannot write the head of the image");
 		dump->gather.position = header_bytes;
@@ -122,7 +138,10 @@ int dump_ghost(struct dump_room *room, int ghost_fd, int image_fd, uint32_t engi
 		error = chunked ? dump_chunks(dump) : dump_raw(dump);
 	if (!error)
 		error = check_still_whole(dump);
+	if (!error && dump->over)
+		error = cut_off(dump);
 
+	report->kept_bytes = dump->earlier.kept;
 	report->image_bytes = dump->gather.position;
 	report->engine = chunked ? dump->walk.engine : (uint32_t)GK_ENGINE_READ;
 	report->fallbacks = dump->walk.fallbacks;
@@ -141,7 +160,7 @@ static int check_files(struct dump *dump)
 
 	if (fstat(dump->copier.to, &about) < 0)
 		return fail(dump->report, -errno, 0, "cannot look at the image");
-	if (!S_ISREG(about.st_mode) || about.st_size != 0)
+	if (!S_ISREG(about.st_mode) || (about.st_size != 0 && !dump->over))
 		return fail(dump->report, -EINVAL, 0, "the image is not an empty regular file");
 	return check_still_whole(dump);
 }
@@ -158,6 +177,18 @@ static int check_still_whole(struct dump *dump)
 	return fail(dump->report, -ESTALE, (uint64_t)about.st_size,
 		    "the ghost ends at offset %lld, before its size of %llu",
 		    (long long)about.st_size, (unsigned long long)dump->size);
+}
+
+/* What an earlier image had behind the end of this one. */
+static int cut_off(struct dump *dump)
+{
+	struct stat about;
+
+	if (fstat(dump->copier.to, &about) == 0 &&
+	    ((uint64_t)about.st_size == dump->gather.position ||
+	     ftruncate(dump->copier.to, (off_t)dump->gather.position) == 0))
+		return 0;
+	return fail(dump->report, -errno, dump->gather.position, "cannot cut off the earlier image");
 }
 
 /* What is said about a read or write that failed somewhere around offset. */
@@ -247,7 +278,7 @@ static int dump_large(struct dump *dump, const struct gk_extent *extent)
 						dump->gather.position, align, &zeroes);
 	pieces[1].iov_len = zeroes;
 	zeroes += pieces[0].iov_len;
-	error = writev_full(dump->copier.to, pieces, 2, dump->gather.position);
+	error = writev_changed(dump->copier.to, pieces, 2, dump->gather.position, &dump->earlier);
 	if (error)
 		return explain(dump, error, true, extent->offset);
 	dump->gather.position += zeroes;

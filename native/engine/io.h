@@ -21,6 +21,18 @@ int write_full(int fd, const void *from, uint64_t length, uint64_t offset);
 /* As write_full, for count pieces one after the other; eats the vector. */
 int writev_full(int fd, struct iovec *pieces, int count, uint64_t offset);
 
+/* What an earlier image holds, to be compared with what would be written there. */
+struct earlier {
+	unsigned char *room;	/* EARLIER_BYTES, the caller's; NULL: there is no earlier image */
+	uint64_t kept;		/* bytes that were there already */
+};
+
+/* A window, and as many headers as are gathered for one. */
+#define EARLIER_BYTES (WINDOW_BYTES + (UINT64_C(64) << 10))
+
+/* As writev_full, but what is there already is not written again. */
+int writev_changed(int fd, struct iovec *pieces, int count, uint64_t offset, struct earlier *earlier);
+
 /* A buffer for DMA-friendly reads; NULL when there is no memory. Freed with free(). */
 void *window_alloc(uint64_t bytes);
 

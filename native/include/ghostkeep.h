@@ -63,6 +63,7 @@ struct gk_extent {
 /* Flags of gk_dump. */
 #define GK_DUMP_CHUNKED 1		/* chunks; without it the raw bytes of the whole file */
 #define GK_DUMP_DETECT_ZEROES 2		/* blocks of zeroes inside data are left out, too */
+#define GK_DUMP_OVER 4			/* the image may hold anything: what is right there stays */
 
 /*
  * Shared with another thread while a call runs: the library adds to
@@ -81,6 +82,7 @@ struct gk_report {
 	uint64_t unwritten_bytes;	/* allocated but never written */
 	uint64_t image_bytes;		/* length of the image, header included */
 	uint64_t size;			/* size of the ghost in bytes */
+	uint64_t kept_bytes;		/* of the image, that an earlier one held already */
 	uint64_t failed_offset;		/* where it failed, in the file named by message */
 	uint32_t engine;		/* enum gk_engine that was really used */
 	uint32_t fallbacks;		/* how often an engine gave up for the next */
@@ -109,13 +111,16 @@ int gk_extents(int fd, uint32_t engine, uint64_t size, uint64_t start,
  *
  * Chunk headers of ranges of 64 KiB and more carry a padding field so that
  * their raw bytes start at a multiple of the image's block size (reflink).
- * image_fd must be an empty regular file open for reading and writing.
+ * image_fd must be an empty regular file open for reading and writing. With
+ * GK_DUMP_OVER it need not be empty: every byte is compared with what is there, by
+ * whatever it came, and written where it differs. Nothing is reflinked then. What a
+ * ghost's earlier image shares with it costs two reads instead of a write.
  * A ghost that turns out shorter than size is -ESTALE, and failed_offset says
  * where it ends; an extent that merely passes size is clipped.
  * With GK_ENGINE_READ no chunk is much longer than 64 MiB, so that each byte
  * is still in memory when it is copied.
  * report: data_bytes, chunks (0 when not chunked), unwritten_bytes,
- * image_bytes, engine, fallbacks, ways.
+ * image_bytes, kept_bytes, engine, fallbacks, ways.
  */
 int gk_dump(int ghost_fd, int image_fd, uint32_t engine, uint64_t size,
 	    const void *header, uint64_t header_bytes, uint32_t flags,
@@ -302,7 +307,7 @@ int gk_dump_many(int dir_fd, uint32_t mode, uint32_t engine, uint32_t count,
 		 struct gk_report *report);
 
 /* sizeof(struct gk_report) in the low 16 bits, above it GK_ABI, which changes with this file. */
-#define GK_ABI 6
+#define GK_ABI 7
 uint32_t gk_abi(void);
 
 #endif

@@ -7,10 +7,10 @@ import { errnoName, GhostkeepError } from '../base/errors.js';
 import type { CopyWay, EngineName, EngineReport } from '../base/host.js';
 import { findBeside } from './beside.js';
 
-export const reportBytes = 304;
+export const reportBytes = 312;
 /** Version of the header and size of its report, as gk_abi puts them together. */
-const abi = (6 << 16) | reportBytes;
-const messageOffset = 64;
+const abi = (7 << 16) | reportBytes;
+const messageOffset = 72;
 const engineNames: EngineName[] = ['auto', 'fiemap', 'seek', 'read'];
 const ways: [number, CopyWay][] = [
   [1, 'reflink'],
@@ -165,18 +165,19 @@ function messageOf(report: Buffer): string {
 }
 
 export function readReport(report: Buffer): EngineReport {
-  const set = report.readUInt32LE(56);
+  const set = report.readUInt32LE(64);
   return {
     dataBytes: report.readBigUInt64LE(0),
     chunks: report.readBigUInt64LE(8),
     unwrittenBytes: report.readBigUInt64LE(16),
     imageBytes: report.readBigUInt64LE(24),
     size: report.readBigUInt64LE(32),
-    failedOffset: report.readBigUInt64LE(40),
-    engine: engineNames[report.readUInt32LE(48)] ?? 'auto',
-    fallbacks: report.readUInt32LE(52),
+    keptBytes: report.readBigUInt64LE(40),
+    failedOffset: report.readBigUInt64LE(48),
+    engine: engineNames[report.readUInt32LE(56)] ?? 'auto',
+    fallbacks: report.readUInt32LE(60),
     ways: ways.filter(([bit]) => set & bit).map(([, name]) => name),
-    crc32c: report.readUInt32LE(60),
+    crc32c: report.readUInt32LE(68),
     why: messageOf(report),
   };
 }

@@ -11,6 +11,7 @@ void huge_cases(const struct place *place);	/* 8 EiB - 1 */
 void trouble_cases(const struct place *place);	/* shrinking, cancelling, full */
 void allocation_cases(const struct place *place);	/* allocated and not data, data and zero */
 void copy_cases(const struct place *place);	/* ways of copying, and their failing */
+void over_cases(const struct place *place);	/* an image of what the ghost was before */
 void fiemap_cases(const struct place *place);	/* maps that end, lie, or give up */
 void many_cases(const struct place *place);	/* a million extents */
 void hostile_cases(const struct place *place);	/* images from strangers */

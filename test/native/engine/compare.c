@@ -189,7 +189,17 @@ static void compare_restored(const struct place *place, int fd, int image, int f
 uint64_t compare_round_trip(const struct place *place, int fd, uint64_t size, uint32_t engine,
 			    uint32_t flags)
 {
-	int image = image_in(place), file = image_in(place);
+	int image = image_in(place);
+	uint64_t bytes = compare_image(place, fd, size, engine, flags, image);
+
+	close(image);
+	return bytes;
+}
+
+uint64_t compare_image(const struct place *place, int fd, uint64_t size, uint32_t engine,
+		       uint32_t flags, int image)
+{
+	int file = image_in(place);
 	struct gk_report dumped, checked, restored;
 	bool chunked = flags & GK_DUMP_CHUNKED;
 	struct gk_progress progress = { 0 };
@@ -215,7 +225,6 @@ uint64_t compare_round_trip(const struct place *place, int fd, uint64_t size, ui
 			compare_restored(place, fd, image, file, size, chunked);
 		}
 	}
-	close(image);
 	close(file);
 	return dumped.data_bytes;
 }

@@ -37,6 +37,7 @@ static int run_cases(void)
 		trouble_cases(&places[i]);
 		allocation_cases(&places[i]);
 		copy_cases(&places[i]);
+		over_cases(&places[i]);
 		random_cases(&places[i], seed, given ? 1 : RANDOM_FILES, 0);
 		table_cases(&places[i]);
 	}

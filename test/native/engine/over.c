@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: MIT
+/* A dump over the image of what the ghost was: the same bytes as in a new one, and no more writes than it takes. */
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cases.h"
+#include "compare.h"
+#include "tap.h"
+
+#define SIZE (UINT64_C(6) << 20)
+#define WINDOW (UINT64_C(1) << 20)
+
+static unsigned char pattern[WINDOW];
+
+static void put(int fd, uint64_t offset, uint64_t length)
+{
+	expect(pwrite(fd, pattern, length, (off_t)offset) == (ssize_t)length, "write: %m");
+}
+
+static void nothing(int fd)
+{
+	(void)fd;
+}
+
+static void one_byte_of_many(int fd)
+{
+	expect(pwrite(fd, "", 1, (2 << 20) + 77) == 1, "write: %m");
+}
+
+static void one_byte_of_few(int fd)
+{
+	expect(pwrite(fd, "", 1, (5 << 20) + 5000) == 1, "write: %m");
+}
+
+static void grown(int fd)
+{
+	put(fd, SIZE + 100000, 5000);
+}
+
+static void shrunk(int fd)
+{
+	expect(ftruncate(fd, 4 << 20) == 0, "truncate: %m");
+}
+
+static void emptied(int fd)
+{
+	expect(ftruncate(fd, 0) == 0, "truncate: %m");
+}
+
+static void punched(int fd)
+{
+	if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 1 << 20, 65536) < 0)
+		remark("no holes are punched here: %m");
+}
+
+static void filled(int fd)
+{
+	put(fd, (4 << 20) + 4096, 65536);
+}
+
+static const struct {
+	const char *name;
+	void (*change)(int fd);
+	uint64_t rewritten;	/* at most, of the image; 0: nothing may be written at all */
+} changes[] = {
+	{ "nothing has changed", nothing, 0 },
+	{ "a byte in a large range", one_byte_of_many, WINDOW },
+	{ "a byte among small ranges", one_byte_of_few, WINDOW },
+	{ "grown", grown, 2 * WINDOW },
+	{ "shrunk", shrunk, 2 * WINDOW },
+	{ "emptied", emptied, UINT64_MAX },
+	{ "a hole at the front: all behind it moves", punched, UINT64_MAX },
+	{ "data where there was none", filled, UINT64_MAX },
+};
+
+/* Large ranges, a hole, and small ranges with holes between them. */
+static void make(int fd)
+{
+	uint64_t at;
+
+	for (at = 0; at < 4 << 20; at += WINDOW)
+		put(fd, at, WINDOW);
+	for (at = 5 << 20; at < SIZE; at += 8192)
+		put(fd, at, 4096);
+	expect(ftruncate(fd, (off_t)SIZE) == 0, "truncate: %m");
+	fsync(fd);
+}
+
+static int dump(int ghost, int image, uint32_t flags, struct gk_report *report)
+{
+	uint64_t size = (uint64_t)lseek(ghost, 0, SEEK_END);
+	unsigned char head[128];
+
+	return gk_dump(ghost, image, GK_ENGINE_AUTO, size, head, make_head(head, size, true),
+		       GK_DUMP_CHUNKED | flags, NULL, report);
+}
+
+/* The same image as a new one, byte by byte. */
+static void compare_with_new(const struct place *place, int ghost, int image)
+{
+	int fresh = image_in(place);
+	struct gk_report report;
+	uint64_t bytes;
+
+	expect(!dump(ghost, fresh, 0, &report), "%s", report.message);
+	expect(report.kept_bytes == 0, "a new image keeps %lu", report.kept_bytes);
+	bytes = (uint64_t)lseek(fresh, 0, SEEK_END);
+	expect((uint64_t)lseek(image, 0, SEEK_END) == bytes, "%ld bytes, new %lu",
+	       (long)lseek(image, 0, SEEK_END), bytes);
+	expect(first_difference(fresh, image, bytes) == bytes, "differs from a new one at %lu",
+	       first_difference(fresh, image, bytes));
+	close(fresh);
+}
+
+void over_cases(const struct place *place)
+{
+	uint32_t i;
+
+	for (i = 0; i < sizeof(pattern); i++)
+		pattern[i] = (unsigned char)(i % 251 + 1);
+	for (i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+		int ghost = ghost_in(place), image = image_in(place);
+		struct gk_report first, second;
+		struct stat before, after;
+
+		begin(place->name, "over an earlier image: %s", changes[i].name);
+		make(ghost);
+		expect(!dump(ghost, image, 0, &first), "%s", first.message);
+		fstat(image, &before);
+		changes[i].change(ghost);
+		expect(!dump(ghost, image, GK_DUMP_OVER, &second), "%s", second.message);
+		fstat(image, &after);
+		compare_with_new(place, ghost, image);
+		compare_image(place, ghost, (uint64_t)lseek(ghost, 0, SEEK_END), GK_ENGINE_AUTO,
+			      GK_DUMP_CHUNKED | GK_DUMP_OVER, image);
+		expect(second.kept_bytes <= second.image_bytes &&
+		       second.image_bytes - second.kept_bytes <= changes[i].rewritten,
+		       "%lu of %lu bytes kept", second.kept_bytes, second.image_bytes);
+		expect(changes[i].rewritten || !(second.ways & GK_COPY_REFLINK), "reflinked over an image");
+		expect(changes[i].rewritten || (before.st_mtim.tv_nsec == after.st_mtim.tv_nsec &&
+						before.st_mtim.tv_sec == after.st_mtim.tv_sec),
+		       "something was written");
+		close(ghost);
+		close(image);
+	}
+}
