@@ -60,7 +60,7 @@ int copy_bytes(struct copier *copier, uint64_t from, uint64_t to, uint64_t lengt
 	if (cancelled(copier->progress))
 		return -ECANCELED;
 	if (copier->earlier && copier->earlier->room)
-		return copy_through_window(copier, from, to, length);
+		return copy_over(copier, from, to, length);
 	if (!copier->dirty_by_hand || !is_dirty(copier->from, from, length)) {
 		if (copier->ways & GK_COPY_REFLINK)
 			reflink(copier, from, to, length);
@@ -153,14 +153,6 @@ static void copy_in_kernel(struct copier *copier, uint64_t from, uint64_t to, ui
 	}
 }
 
-static int write_window(struct copier *copier, uint64_t bytes, uint64_t to)
-{
-	struct iovec piece = { copier->window, bytes };
-
-	return copier->earlier ? writev_changed(copier->to, &piece, 1, to, copier->earlier) :
-				 writev_full(copier->to, &piece, 1, to);
-}
-
 static int copy_through_window(struct copier *copier, uint64_t from, uint64_t to, uint64_t length)
 {
 	while (copier->done < length) {
@@ -174,7 +166,7 @@ static int copy_through_window(struct copier *copier, uint64_t from, uint64_t to
 		got = read_full(copier->from, copier->window, wanted, from + copier->done);
 		if (got < 0)
 			return (int)got;
-		error = write_window(copier, (uint64_t)got, to + copier->done);
+		error = write_full(copier->to, copier->window, (uint64_t)got, to + copier->done);
 		if (error) {
 			copier->writing = true;
 			return error;

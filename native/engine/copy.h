@@ -39,4 +39,7 @@ uint64_t block_size(int fd);
  */
 int copy_bytes(struct copier *copier, uint64_t from, uint64_t to, uint64_t length);
 
+/* The same over copier->earlier: windows on all processors, written where they differ. */
+int copy_over(struct copier *copier, uint64_t from, uint64_t to, uint64_t length);
+
 #endif

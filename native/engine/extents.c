@@ -70,6 +70,7 @@ int walk_open(struct walk *walk, int fd, uint32_t engine, uint64_t size,
 	if (engine == GK_ENGINE_AUTO)
 		error = choose_engine(fd, &walk->engine, &why);
 	snprintf(walk->why, sizeof(walk->why), "%s", why);
+	walk->may_read_on = engine == GK_ENGINE_AUTO;
 	walk->bounded = engine != GK_ENGINE_READ;
 	return error;
 }

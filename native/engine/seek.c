@@ -12,6 +12,15 @@
  */
 #define TOP ((UINT64_C(1) << 63) - (UINT64_C(2) << 20))
 
+/*
+ * An extent and the hole behind it cost two calls: 0.5 µs on tmpfs, 1 on ext4, 3 on
+ * btrfs. Reading 8 KiB and looking for zeroes costs 1. So where so many of them in
+ * a row are no larger than this on average, the next stretch is read.
+ */
+#define PROBE_EXTENTS 32
+#define SMALL_BYTES (UINT64_C(16) << 10)
+#define STRETCH_BYTES (UINT64_C(4) << 20)
+
 static int seek_error(int error)
 {
 	/* EINVAL is what a file system without the two says. */
@@ -43,7 +52,7 @@ int seek_hole(int fd, uint64_t offset, uint64_t *hole)
 	return *hole <= offset ? -EOPNOTSUPP : 0;
 }
 
-int seek_step(struct walk *walk, struct gk_extent *extent)
+static int ask_step(struct walk *walk, struct gk_extent *extent)
 {
 	uint64_t data, hole;
 	int error;
@@ -67,4 +76,31 @@ int seek_step(struct walk *walk, struct gk_extent *extent)
 	*extent = (struct gk_extent){ .offset = data, .length = hole - data };
 	walk->pos = hole;
 	return 1;
+}
+
+static void probe(struct walk *walk)
+{
+	if (walk->probe_extents++ == 0)
+		walk->probe_start = walk->pos;
+	if (walk->probe_extents <= PROBE_EXTENTS)
+		return;
+	if (walk->pos - walk->probe_start < PROBE_EXTENTS * SMALL_BYTES)
+		walk->read_until = walk->size - walk->pos < STRETCH_BYTES ?
+				   walk->size : walk->pos + STRETCH_BYTES;
+	walk->probe_extents = 0;
+}
+
+int seek_step(struct walk *walk, struct gk_extent *extent)
+{
+	int got;
+
+	if (walk->pos < walk->read_until) {
+		got = read_blocks(walk, walk->read_until, extent);
+		if (got || walk->pos >= walk->size)
+			return got;
+	}
+	got = ask_step(walk, extent);
+	if (got == 1 && walk->may_read_on)
+		probe(walk);
+	return got;
 }

@@ -33,6 +33,10 @@ struct walk {
 	struct read_state *read;	/* made at first use */
 	char why[160];			/* this engine, in words; grows when one gives up */
 	int gave_up_with;		/* errno of the step that could not tell, 0: its answer was nonsense */
+	bool may_read_on;		/* auto's seek: where extents are small, reading is faster than asking */
+	uint64_t read_until;		/* and it does so up to here */
+	uint64_t probe_start;		/* since there, so many extents were asked for */
+	uint32_t probe_extents;
 	bool bounded;			/* reading holes was nobody's wish: GK_READ_HOLES_MAX */
 	struct gk_extent waiting;	/* found while merging, not yet given out */
 	bool has_waiting;

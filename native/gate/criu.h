@@ -10,11 +10,18 @@ struct criu {
 	criu_get_image_dir_fn *get_image_dir;
 	criu_print_on_level_fn *print_on_level;
 	criu_lookup_fn *lookup;		/* may be NULL: we can do without it */
+	void *const *root_item;		/* may be NULL: the root of the tree that is dumped */
 	unsigned int hooks;		/* how many this CRIU has; 0: unknown */
 	char why_inert[160];		/* empty when we can work with it */
 };
 
 extern struct criu criu;
+
+/*
+ * The pid of that root, or 0 when this CRIU keeps it in another way. It is what CRIU
+ * will freeze, but nothing may rest on it: only the freeze itself says so.
+ */
+int criu_root_pid(void);
 
 /* Fill in criu. Runs in a constructor: it only looks, and never fails. */
 void find_criu(void);

@@ -71,7 +71,7 @@ enum answer await_ready(struct helper *helper)
 	reason = after(line, "refuse");
 	if (reason)
 		return refused(helper, during, reason);
-	if (strcmp(line, "ready 2"))
+	if (strcmp(line, "ready 3"))
 		return protest(helper, during, line);
 	return ANSWER_DONE;
 }

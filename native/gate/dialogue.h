@@ -11,7 +11,7 @@ enum answer {
 	ANSWER_NONE,		/* it is dead, silent or mad; now killed */
 };
 
-/* Wait for `ready 2`. What goes wrong is logged, here and below. */
+/* Wait for `ready 3`. What goes wrong is logged, here and below. */
 enum answer await_ready(struct helper *helper);
 
 /* Send a request that does not bring keys, wait for its answer. */

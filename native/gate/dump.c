@@ -31,6 +31,21 @@ static void remember_images(int image_dir)
 	dump.images[length] = '\0';
 }
 
+/* The container still runs: what is copied now need not be copied while it is frozen. */
+static int warm_up(void)
+{
+	int pid = criu_root_pid();
+	char request[32];
+
+	if (!pid)
+		return 0;
+	snprintf(request, sizeof(request), "warm %d", pid);
+	if (ask(&helper, request) != ANSWER_NONE)
+		return 0;
+	dump.active = false;	/* CRIU will not call exit() */
+	return -1;
+}
+
 int dump_begin(void)
 {
 	int image_dir = criu.get_image_dir();
@@ -46,7 +61,7 @@ int dump_begin(void)
 	if (start_helper(&helper, "dump", image_dir))
 		return -1;
 	dump.active = true;
-	return 0;
+	return warm_up();
 }
 
 int dump_checkpoint(int pid)

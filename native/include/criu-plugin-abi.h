@@ -33,6 +33,20 @@ enum criu_stage {
  */
 #define CRIU_HOOK_CHECKPOINT_DEVICES 11
 
+/*
+ * What its symbol root_item points to: the first process of a dump, known before
+ * init(DUMP). Only the beginning of both; seen in 4.1.1.
+ */
+struct criu_pstree_item {
+	void *parent, *children[2], *sibling[2];
+	void *pid;		/* struct criu_pid */
+};
+
+struct criu_pid {
+	void *item;		/* back to the struct criu_pstree_item */
+	int real;		/* in the pid namespace of CRIU */
+};
+
 /* What CRIU prints by default is up to WARN; runtimes ask for DEBUG. */
 enum criu_log_level {
 	CRIU_LOG_MSG = 0,

@@ -127,6 +127,13 @@ int gk_dump(int ghost_fd, int image_fd, uint32_t engine, uint64_t size,
 	    struct gk_progress *progress, struct gk_report *report);
 
 /*
+ * Write dirty pages of fd in [0, size) to disk and wait for them: sharing their blocks
+ * would have to (reflink). No promise that they survive a power cut: sync_file_range(2).
+ */
+int gk_write_back(int fd, uint64_t size, struct gk_progress *progress,
+		  struct gk_report *report);
+
+/*
  * List what of fd is allocated but holds no data of its own, resumable as
  * gk_extents: unwritten extents, and everything past size. Dirty pages
  * inside are not cut out: who allocates the range again loses nothing.

@@ -10,6 +10,8 @@ export interface EngineReport {
   chunks: bigint;
   unwrittenBytes: bigint;
   imageBytes: bigint;
+  /** Of the image, what an earlier one held already. */
+  keptBytes: bigint;
   size: bigint;
   failedOffset: bigint;
   engine: EngineName;
@@ -51,6 +53,8 @@ export interface Engine {
       chunked: boolean;
       /** Leave out blocks of zeroes inside data, too. */
       detectZeroes: boolean;
+      /** The image may hold anything: every byte is compared, and written where it is another. */
+      over?: boolean;
     },
     onProgress?: OnProgress,
   ): Promise<EngineReport>;
@@ -65,6 +69,8 @@ export interface Engine {
     mode: number,
     jobs: readonly DumpJob[],
   ): ({ report: EngineReport; after: FileStat } | Refused)[];
+  /** Write dirty pages to disk and wait: blocks could not be shared before. */
+  writeBack(fd: number, size: bigint, onProgress?: OnProgress): Promise<EngineReport>;
   check(imageFd: number, onProgress?: OnProgress): Promise<EngineReport>;
   digest(fd: number, onProgress?: OnProgress): Promise<EngineReport>;
   restore(imageFd: number, fileFd: number, onProgress?: OnProgress): Promise<EngineReport>;

@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import { errnoOf, GhostkeepError } from '../base/errors.js';
 
 const socketFd = 3;
-const protocolVersion = 2;
+const protocolVersion = 3;
 const longestLineBytes = 4096;
 const newline = 0x0a;
 

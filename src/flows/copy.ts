@@ -7,6 +7,7 @@ import { showIdentity } from '../ghost/ghost.js';
 import { showDigest } from '../image/verify.js';
 import type { Policy } from '../oci/policy.js';
 import { type Context, whenMoving } from './context.js';
+import type { WarmImages } from './warm-images.js';
 
 /** A writer outside the frozen container may be in our way; it gets this many chances to pause. */
 const attempts = 3;
@@ -32,6 +33,8 @@ export interface CopyTarget {
   policy: Policy;
   /** The images belong to a CRIU checkpoint. */
   criu: boolean;
+  /** What the warm pass has copied. */
+  warm?: WarmImages;
 }
 
 /** Write a ghost's image at IMAGES/entry.image and return what is in it. @throws GHOST_CHANGED, NO_SPACE, IO */
@@ -63,25 +66,26 @@ export function nameOf(entry: ManifestGhost): string {
   return `ghost ${entry.dev}/${entry.ino} (${entry.path})`;
 }
 
-async function copyOnce(
-  context: Context,
-  copy: Copy,
-  { images, policy, criu }: CopyTarget,
-): Promise<GhostData> {
+async function copyOnce(context: Context, copy: Copy, target: CopyTarget): Promise<GhostData> {
+  const { images, policy } = target;
   const { files, engine, processes } = context.host;
   const { entry, fd, stat } = copy;
-  let imageFd: number | undefined;
+  const warm = target.warm?.take(stat);
+  let imageFd = warm?.fd;
   try {
-    imageFd = createAnew(files, `${images}/${entry.image}`, imageMode(criu));
+    const path = `${images}/${entry.image}`;
+    if (warm) files.rename(`${images}/${warm.image}`, path);
+    imageFd ??= createAnew(files, path, imageMode(target.criu));
     const moving = whenMoving(context);
     const report = await engine.dump(
-      { ...describeCopy(copy, policy), imageFd, engine: policy.engine },
+      { ...describeCopy(copy, policy), imageFd, engine: policy.engine, over: warm !== undefined },
       moving,
     );
     if (!isUnchanged(stat, processes.statPin(fd))) throw changed(entry);
     const digest =
       policy.verify === 'digest' ? showDigest((await engine.digest(imageFd, moving)).crc32c) : undefined;
-    return { ...toData(context, copy, report), ...(digest ? { digest } : {}) };
+    const kept = warm ? { kept: countToJson(report.keptBytes) } : {};
+    return { ...toData(context, copy, report), ...kept, ...(digest ? { digest } : {}) };
   } catch (error) {
     throw failure(context, entry, images, error);
   } finally {

@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os';
 import type { KeyPath, Manifest, ManifestGhost } from '../base/documents/generated/manifest.js';
 import { errnoOf, GhostkeepError, translate } from '../base/errors.js';
-import type { Host, IdMap, ProcessView } from '../base/host.js';
+import type { Host } from '../base/host.js';
 import { inParallel } from '../base/parallel.js';
 import { countFromJson, showBytes } from '../base/units.js';
 import { type Found, findGhosts } from '../ghost/find.js';
@@ -14,6 +14,7 @@ import type { Context } from './context.js';
 import { type Copy, type CopyTarget, copyGhost } from './copy.js';
 import { copySmall } from './copy-small.js';
 import { describeGhost, describeLinks, isVolatile } from './describe.js';
+import { namespacesOf } from './namespaces.js';
 import { describe, type PinnedGhost, pinGhosts, unpinGhosts } from './pin.js';
 
 /** Kept free for what sealing itself writes, so that a full disk shows before CRIU has finished, not after. */
@@ -39,6 +40,7 @@ export async function dumpGhosts(context: Context, request: DumpRequest): Promis
     return { journal: await dumpPinned(context, request, pinned, chosen.flatMap(describeLinks)), found };
   } finally {
     unpinGhosts(host.processes, pinned);
+    request.warm?.discard();
   }
 }
 
@@ -50,7 +52,7 @@ async function dumpPinned(
 ): Promise<Manifest> {
   const { images } = request;
   const needed = pinned.length > 0 || links.length > 0 || !request.criu;
-  startImages(context, images, needed);
+  startImages(context, images, needed, request.warm?.names);
   try {
     const journal = makeJournal(context, request, pinned, links);
     await copyAll(context, request, toCopies(pinned, journal));
@@ -96,10 +98,22 @@ export function needsCopy(ghost: Ghost): boolean {
   return ghost.class !== 'linked' || isVolatile(ghost);
 }
 
-/** An image directory may be used again: what an earlier dump left there must not pass for this one's. */
-export function startImages({ host: { files } }: Context, images: string, needed: boolean): void {
+/**
+ * An image directory may be used again: what an earlier dump left there must not pass for this one's.
+ * @param kept names of images that are this one's
+ */
+export function startImages(
+  { host: { files } }: Context,
+  images: string,
+  needed: boolean,
+  kept: readonly string[] = [],
+): void {
+  const ours = `${images}/${folder}`;
   files.remove(`${images}/${manifestName}`);
-  files.removeTree(`${images}/${folder}`);
+  if (kept.length === 0) files.removeTree(ours);
+  else
+    for (const name of files.list(ours))
+      if (!kept.includes(`${folder}/${name}`)) files.removeTree(`${ours}/${name}`);
   if (needed) files.makeDirectory(`${images}/${folder}`);
 }
 
@@ -129,27 +143,6 @@ export function makeJournal(
   };
 }
 
-/** Of the first process that still lives: they are all of one container. @throws HOLDER_GONE */
-function namespacesOf(
-  processes: ProcessView,
-  pids: readonly number[],
-): { ids: IdMap; mountNamespace: string } {
-  let failure: unknown = new Error('there is none');
-  for (const pid of pids) {
-    try {
-      return { ids: processes.idMap(pid), mountNamespace: processes.mountNamespace(pid) };
-    } catch (error) {
-      failure = error;
-    }
-  }
-  throw translate(
-    failure,
-    'HOLDER_GONE',
-    `process ${pids.join(', ')}`,
-    `cannot dump process ${pids.join(', ')}`,
-  );
-}
-
 /** CRIU's keys of all files it shall leave to us. */
 export function keysOfJournal({ ghosts, links = [] }: Manifest): string[] {
   return [...new Set([...ghosts.flatMap(ghost => ghost.key), ...links.map(link => link.key)])];
@@ -167,8 +160,10 @@ export async function copyAll(context: Context, target: CopyTarget, copies: read
     copy.entry.data = await copyGhost(context, copy, target);
   });
   if (copies.length === 0) return;
-  const bytes = copies.reduce((sum, { entry: { data } }) => sum + countFromJson(data?.bytes ?? 0), 0n);
-  context.log.info(`copied ${copies.length} ghosts: ${showBytes(bytes)} of data`);
+  const sum = (field: 'bytes' | 'kept') =>
+    copies.reduce((all, { entry: { data } }) => all + countFromJson(data?.[field] ?? 0), 0n);
+  const before = target.warm ? `, ${showBytes(sum('kept'))} of the images before the freeze` : '';
+  context.log.info(`copied ${copies.length} ghosts: ${showBytes(sum('bytes'))} of data${before}`);
   assertReserve(context, images, policy);
   setAside(context.host, images);
 }

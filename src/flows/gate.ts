@@ -1,11 +1,13 @@
 /** What the helper of the CRIU plugin does. native/gate/PROTOCOL.md says who calls when. */
 import type { Manifest } from '../base/documents/generated/manifest.js';
-import { GhostkeepError } from '../base/errors.js';
+import { GhostkeepError, reasonOf } from '../base/errors.js';
 import type { Context } from './context.js';
 import { dumpGhosts, keysOfJournal, startImages } from './dump.js';
 import { policyOf } from './policy.js';
 import { sealImages } from './seal.js';
 import { rememberImages, type Session } from './sessions.js';
+import { warmUp } from './warm.js';
+import type { WarmImages } from './warm-images.js';
 
 /** Source: criu-image-streamer, the socket CRIU connects to when it dumps with --stream. */
 const streamerSocket = 'streamer-capture.sock';
@@ -16,11 +18,25 @@ export class GateDump {
   #started = false;
   #session: Session | undefined;
   #journal: Manifest | undefined;
+  #warm: WarmImages | undefined;
 
   constructor(
     private readonly context: Context,
     private readonly images: string,
   ) {}
+
+  /** Nothing is frozen yet; PID is said to be the root of what will be. Whatever is wrong, checkpoint() will say so. */
+  async warm(pid: number): Promise<void> {
+    const { host, log } = this.context;
+    try {
+      const pids = host.processes.tree(pid);
+      const { policy } = policyOf(this.context, pids[0] ?? pid);
+      if (!policy.enabled || !policy.warm || this.#isStreamed()) return;
+      this.#warm = await warmUp(this.context, { images: this.images, policy, criu: true }, pids);
+    } catch (error) {
+      log.debug(`no warm pass: ${reasonOf(error)}`);
+    }
+  }
 
   /** All processes are frozen; PID is one of them. @returns the keys of the ghosts that CRIU shall leave to us */
   async checkpoint(pid: number): Promise<string[]> {
@@ -36,6 +52,7 @@ export class GateDump {
       pids: [...this.#covered],
       policy,
       criu: true,
+      ...(this.#warm ? { warm: this.#warm } : {}),
       ...(session ? { container: session.container } : {}),
     });
     this.#journal = journal;
@@ -56,6 +73,7 @@ export class GateDump {
   finish(result: number): void {
     const where = this.context.host.files.realPath(this.images);
     if (result !== 0) {
+      this.#warm?.discard();
       // A dump that failed before it came to us has left nothing of ours; what is there is an older dump's.
       if (this.#started) startImages(this.context, this.images, false);
       return;

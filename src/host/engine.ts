@@ -28,6 +28,10 @@ export class NativeEngine implements Engine {
 
   dumpMany = dumpMany;
 
+  writeBack(fd: number, size: bigint, onProgress?: OnProgress): Promise<EngineReport> {
+    return watched(onProgress, progress => callOnThread('gk_write_back', fd, size, progress));
+  }
+
   check(imageFd: number, onProgress?: OnProgress): Promise<EngineReport> {
     return watched(onProgress, progress => callOnThread('gk_check', imageFd, progress));
   }

@@ -25,6 +25,7 @@ type Call = ((...args: unknown[]) => number) & {
 const signatures = {
   gk_extents: 'int gk_extents(int, uint32_t, uint64_t, uint64_t, void *, uint32_t, void *, void *, void *)',
   gk_dump: 'int gk_dump(int, int, uint32_t, uint64_t, void *, uint64_t, uint32_t, void *, void *)',
+  gk_write_back: 'int gk_write_back(int, uint64_t, void *, void *)',
   gk_check: 'int gk_check(int, void *, void *)',
   gk_digest: 'int gk_digest(int, void *, void *)',
   gk_restore: 'int gk_restore(int, int, void *, void *)',
@@ -113,8 +114,16 @@ export function seek(fd: number, offset: bigint, whence: number): bigint {
 }
 
 /** Flags of gk_dump. */
-export function dumpFlags({ chunked, detectZeroes }: { chunked: boolean; detectZeroes: boolean }): number {
-  return (chunked ? 1 : 0) | (detectZeroes ? 2 : 0);
+export function dumpFlags({
+  chunked,
+  detectZeroes,
+  over = false,
+}: {
+  chunked: boolean;
+  detectZeroes: boolean;
+  over?: boolean;
+}): number {
+  return (chunked ? 1 : 0) | (detectZeroes ? 2 : 0) | (over ? 4 : 0);
 }
 
 export function engineNumber(name: EngineName): number {

@@ -11,6 +11,11 @@ export function pendingName(index: number): string {
   return `${folder}/pending-${index.toString(16)}.img`;
 }
 
+/** Copied while the container still ran, and not believed before it was compared. */
+export function warmName(index: number): string {
+  return `${folder}/warm-${index.toString(16)}.img`;
+}
+
 /** Content of a linked ghost: CRIU never reads it, so it has no id of CRIU's. */
 export function linkedName(index: number): string {
   return `${folder}/linked-${index.toString(16)}.img`;

@@ -15,6 +15,8 @@ export interface Policy {
   reserve: bigint;
   engine: EngineName;
   verify: 'structure' | 'digest';
+  /** Copy large ghosts before the freeze, too. */
+  warm: boolean;
   /** Only `dump` asks for it: leave out zeroes inside data, which `engine: read` does anyway. */
   detectZeroes?: boolean;
 }
@@ -26,7 +28,10 @@ const defaults: Required<Omit<PolicyDocument, 'limit'>> = {
   reserve: '16M',
   engine: 'auto',
   verify: 'structure',
+  warm: true,
 };
+
+const booleans = new Set(['enabled', 'warm']);
 
 /** @throws BAD_POLICY naming key, value and what is allowed */
 export function parseConfig(text: string, path: string): PolicyDocument {
@@ -45,7 +50,7 @@ export function parseAnnotations(annotations: Record<string, string | undefined>
       .filter(([name]) => name.startsWith(annotationPrefix))
       .map(([name, value]) => {
         const key = name.slice(annotationPrefix.length);
-        return [key, key === 'enabled' ? parseBoolean(name, value ?? '') : value];
+        return [key, booleans.has(key) ? parseBoolean(name, value ?? '') : value];
       }),
   );
   assertDocument<PolicyDocument>('Policy', document, `annotations ${annotationPrefix}*`, 'BAD_POLICY');
@@ -54,7 +59,7 @@ export function parseAnnotations(annotations: Record<string, string | undefined>
 
 /** Later documents override earlier ones, key by key. */
 export function resolvePolicy(...documents: PolicyDocument[]): Policy {
-  const { enabled, limit, reserve, engine, verify }: PolicyDocument = Object.assign(
+  const { enabled, limit, reserve, engine, verify, warm }: PolicyDocument = Object.assign(
     {},
     defaults,
     ...documents,
@@ -65,6 +70,7 @@ export function resolvePolicy(...documents: PolicyDocument[]): Policy {
     reserve: parseSize(reserve ?? defaults.reserve, 'reserve'),
     engine: engine ?? defaults.engine,
     verify: verify ?? defaults.verify,
+    warm: warm ?? defaults.warm,
   };
 }
 

@@ -8,16 +8,22 @@ export class FakeEngine implements Engine {
   /** Called when a dump begins, with its number from 1; may change the file, or throw. */
   onDump: (count: number, ghost: FakeFile) => void = () => {};
   dumps = 0;
+  /** Of each dump: was it over an earlier image? */
+  over: boolean[] = [];
+  /** How many ghosts had their dirty pages written out. */
+  written = 0;
+  ways: EngineReport['ways'] = ['read/write'];
 
   constructor(private readonly files: MemoryFiles) {}
 
-  async dump({ ghostFd, imageFd, header, size, engine }: Parameters<Engine['dump']>[0]) {
+  async dump({ ghostFd, imageFd, header, size, engine, over = false }: Parameters<Engine['dump']>[0]) {
     const ghost = this.#file(ghostFd);
     this.dumps += 1;
+    this.over.push(over);
     this.onDump(this.dumps, ghost);
     const image = this.#file(imageFd);
     image.content = Buffer.concat([header, ghost.content]);
-    return report(size, BigInt(ghost.content.length), image.content, { engine });
+    return report(size, BigInt(ghost.content.length), image.content, { engine, ways: this.ways });
   }
 
   dumpMany: Engine['dumpMany'] = (folder, engine, _mode, jobs) =>
@@ -39,6 +45,11 @@ export class FakeEngine implements Engine {
         return { error: error as Error };
       }
     });
+
+  writeBack = async () => {
+    this.written += 1;
+    return report(0n, 0n, Buffer.alloc(0));
+  };
 
   async check(imageFd: number): Promise<EngineReport> {
     const { content } = this.#file(imageFd);
@@ -96,6 +107,7 @@ function report(
     chunks: 0n,
     unwrittenBytes: 0n,
     imageBytes: BigInt(image.length),
+    keptBytes: 0n,
     failedOffset: 0n,
     engine: 'auto',
     fallbacks: 0,

@@ -97,7 +97,8 @@ export class MemoryFiles implements Files {
   removeTree(path: string): void {
     this.#change();
     this.folders.delete(path);
-    for (const name of this.contents.keys()) if (name.startsWith(`${path}/`)) this.contents.delete(name);
+    for (const name of this.contents.keys())
+      if (name === path || name.startsWith(`${path}/`)) this.contents.delete(name);
   }
   sync(path: string): void {
     if (!this.exists(path)) throw errno('ENOENT', path);

@@ -41,6 +41,7 @@ export async function gateCommand(args: string[]): Promise<number> {
   const answers: Record<string, Answer> =
     stage === 'dump'
       ? {
+          warm: async pid => nothing(dump.warm(pid)),
           checkpoint: async pid => (await dump.checkpoint(pid)).map(key => `external ${key}`),
           finish: async result => {
             // A seal that fails keeps its journal: `ghostkeep seal` goes on from there.

@@ -35,7 +35,7 @@ GHOSTKEEP_GATE_TIMEOUT_SECONDS=1 host 12 1 "$plugin" "$images" 101
 cannot_start
 says 'ERROR ghostkeep: helper: I am lost'
 
-for mode in ready1 ready20 lookup:mnt[path]; do
+for mode in ready2 ready30 lookup:mnt[path]; do
 	prepare "other-protocol $mode" $mode
 	host 12 1 "$plugin" "$images" 101
 	cannot_start

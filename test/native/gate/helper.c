@@ -125,11 +125,11 @@ static void behave(const char *word)
 	int i;
 
 	if (!strcmp(word, "ready")) {
+		say("ready 3\n");
+	} else if (!strcmp(word, "ready2")) {
 		say("ready 2\n");
-	} else if (!strcmp(word, "ready1")) {
-		say("ready 1\n");
-	} else if (!strcmp(word, "ready20")) {
-		say("ready 20\n");
+	} else if (!strcmp(word, "ready30")) {
+		say("ready 30\n");
 	} else if (!strncmp(word, "lookup:", 7)) {
 		look_up(word + 7);
 		say("done\n");

@@ -5,12 +5,13 @@
  *   CTL_BYTES=n            size of the symbol cr_plugin_ctl, 0: not there
  *   WITHOUT_ADD_EXTERNAL, WITHOUT_IMAGE_DIR, WITHOUT_PRINT, WITHOUT_LOOKUP
  *
- * host [-x] [-i] [-s] [-a] [-c] [-b] [-d] [-r RET] [-t STAGE] PLUGIN IMAGES [PID…]
+ * host [-x] [-i] [-s] [-a] [-c] [-b] [-d] [-r RET] [-t STAGE] [-p PID] PLUGIN IMAGES [PID…]
  *   -x  add_external fails           -i  SIGCHLD is ignored
  *   -s  be a subreaper               -a  interrupt all system calls all the time
  *   -c  descriptors 0 to 2 are closed
  *   -b  SIGCHLD is blocked           -d  be deaf to what a hook returns
  *   -r  what exit() is told when nothing failed
+ *   -p  root_item leads to this pid; 0: it does not point back; -1: it leads nowhere
  * Prints the log and the events; ends with 0 (dumped), 1 (a plugin made it
  * fail), 3 (the plugin did to its host what it must not).
  */
@@ -128,6 +129,19 @@ EXPORTED void print_on_level(unsigned int level, const char *fmt, ...)
 	fprintf(out, "%s %s", names[level % 5], line);
 }
 #endif
+
+EXPORTED void *root_item;
+
+static void set_root(int real)
+{
+	static struct criu_pstree_item item;
+	static struct criu_pid pid;
+
+	pid.item = real ? (void *)&item : (void *)&pid;
+	pid.real = real ? real : 4711;
+	item.pid = &pid;
+	root_item = real < 0 ? (void *)4711 : (void *)&item;
+}
 
 static void on_sigchld(int number)
 {
@@ -340,7 +354,7 @@ int main(int argc, char **argv)
 	setvbuf(out, NULL, _IONBF, 0);
 	sigemptyset(&set);
 	sigaction(SIGCHLD, &action, NULL);
-	while ((option = getopt(argc, argv, "xisacbdr:t:")) != -1) {
+	while ((option = getopt(argc, argv, "xisacbdr:t:p:")) != -1) {
 		switch (option) {
 		case 'x':
 			refuse_keys = true;
@@ -371,6 +385,9 @@ int main(int argc, char **argv)
 			break;
 		case 'r':
 			ret = atoi(optarg);
+			break;
+		case 'p':
+			set_root(atoi(optarg));
 			break;
 		case 't':
 			stage = atoi(optarg);

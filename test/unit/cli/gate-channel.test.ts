@@ -56,7 +56,7 @@ const lookUp = `
 
 describe('GateChannel', () => {
   it('when it is ready, it says which version it speaks', async () => {
-    assert.equal(await new Gate('channel.ready();').heard(), 'ready 2');
+    assert.equal(await new Gate('channel.ready();').heard(), 'ready 3');
   });
 
   it('when it looks a mount up, the answer is a value, an empty one, or none', async () => {

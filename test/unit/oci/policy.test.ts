@@ -13,13 +13,16 @@ describe('policy', () => {
       reserve: 16n << 20n,
       engine: 'auto',
       verify: 'structure',
+      warm: true,
     });
   });
 
   it('when every key is given, it is heard', () => {
     assert.deepEqual(
-      resolvePolicy(config({ enabled: false, limit: '1G', reserve: 4096, engine: 'seek', verify: 'digest' })),
-      { enabled: false, limit: 1n << 30n, reserve: 4096n, engine: 'seek', verify: 'digest' },
+      resolvePolicy(
+        config({ enabled: false, limit: '1G', reserve: 4096, engine: 'seek', verify: 'digest', warm: false }),
+      ),
+      { enabled: false, limit: 1n << 30n, reserve: 4096n, engine: 'seek', verify: 'digest', warm: false },
     );
   });
 
@@ -27,10 +30,12 @@ describe('policy', () => {
     const annotations = parseAnnotations({
       'io.ghostkeep.limit': '5M',
       'io.ghostkeep.enabled': 'true',
+      'io.ghostkeep.warm': 'false',
       'org.criu.config': '/x',
     });
     const policy = resolvePolicy(config({ enabled: false, limit: 1, engine: 'read' }), annotations);
     assert.equal(policy.enabled, true);
+    assert.equal(policy.warm, false);
     assert.equal(policy.limit, 5n << 20n);
     assert.equal(policy.engine, 'read');
   });

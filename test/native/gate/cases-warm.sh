@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: MIT
+# What comes before the freeze, when CRIU is known to keep its tree as we know it.
+
+prepare warm ready done key done
+host 12 0 -p 101 "$plugin" "$images" 101
+says 'add_external file[3a:1f00000000000001]' 'hook 101 returned -95' 'INFO ghostkeep: sealed'
+heard 'warm 101;checkpoint 101;finish 0;end;'
+silent ERROR WARN
+
+for root in 0 -1; do
+	prepare "unknown-tree $root" ready key done
+	host 12 0 -p $root "$plugin" "$images" 101
+	heard 'checkpoint 101;finish 0;end;'
+	silent ERROR WARN
+done
+
+prepare warm-refused ready refuse key done
+host 12 0 -p 101 "$plugin" "$images" 101
+says 'hook 101 returned -95' 'INFO ghostkeep: sealed'
+heard 'warm 101;checkpoint 101;finish 0;end;'
+
+for mode in die hang garbage key; do
+	prepare "warm-$mode" ready $mode
+	GHOSTKEEP_GATE_TIMEOUT_SECONDS=1 host 12 1 -p 101 "$plugin" "$images" 101
+	says 'init failed'
+	heard 'warm 101;'
+done
+
+prepare warm-takes-its-time ready progress key done
+GHOSTKEEP_GATE_TIMEOUT_SECONDS=1 host 12 0 -p 101 "$plugin" "$images" 101
+says 'hook 101 returned -95' 'DEBUG ghostkeep: still here'
+heard 'warm 101;checkpoint 101;finish 0;end;'
+
+prepare warm-at-a-pre-dump ready
+host 12 0 -t 1 -p 101 "$plugin" "$images" 101
+not_started

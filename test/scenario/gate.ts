@@ -1,0 +1,75 @@
+/** The helper alone, with a test as the gate: native/gate/PROTOCOL.md. */
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import fs from 'node:fs';
+import type { Socket } from 'node:net';
+import readline from 'node:readline';
+import type { TestContext } from 'node:test';
+import { filesImage, regFile } from '../unit/criu/images.js';
+import { program } from './ghostkeep.js';
+
+const longestLine = 4096;
+
+export class Gate {
+  readonly #child: ChildProcess;
+  readonly #socket: Socket;
+  readonly #lines: AsyncIterator<string>;
+
+  constructor(t: TestContext, stage: string, images: string) {
+    const folder = fs.openSync(images, 'r');
+    this.#child = spawn(process.execPath, [program, 'gate', stage], {
+      stdio: ['ignore', 'ignore', 'pipe', 'pipe', folder],
+      cwd: '/',
+      env: {},
+    });
+    fs.closeSync(folder);
+    t.after(() => this.#child.kill('SIGKILL'));
+    this.#socket = this.#child.stdio[3] as Socket;
+    this.#lines = readline.createInterface({ input: this.#socket })[Symbol.asyncIterator]();
+  }
+
+  say(line: string): void {
+    this.#socket.write(`${line}\n`);
+  }
+
+  /** Lines up to the answer; signs of life and notes are checked and left out. */
+  async answer(): Promise<string[]> {
+    const lines: string[] = [];
+    for (;;) {
+      const { value, done } = await this.#lines.next();
+      if (done) return [...lines, 'end of file'];
+      const line = value as string;
+      assert.ok(Buffer.byteLength(line) < longestLine);
+      if (!/^(note|warn|progress) /.test(line)) lines.push(line);
+      if (/^(ready|done|refuse)\b/.test(line)) return lines;
+    }
+  }
+
+  async ask(line: string): Promise<string[]> {
+    this.say(line);
+    return this.answer();
+  }
+
+  /** As the gate does it after `finish`: it waits for the last word, and for no process. */
+  async leave(): Promise<void> {
+    const hungUp = once(this.#socket, 'close');
+    this.#socket.end();
+    await hungUp;
+    this.#child.kill('SIGKILL');
+  }
+
+  /** The gate has gone, or is through. @returns exit status, and how long that took */
+  async end(): Promise<number | null> {
+    this.#socket.end();
+    if (this.#child.exitCode === null) await once(this.#child, 'exit');
+    return this.#child.exitCode;
+  }
+}
+
+/** CRIU's files, the inventory last. */
+export function endOfCriu(images: string, ...keys: string[]): void {
+  const entries = keys.map((name, index) => regFile({ id: index + 1, name, ext: true }));
+  fs.writeFileSync(`${images}/files.img`, filesImage(...entries));
+  fs.writeFileSync(`${images}/inventory.img`, 'inventory');
+}

@@ -1,0 +1,126 @@
+/** Large ghosts are copied before the freeze; whatever becomes of them until then, the dump has what is there in the end. */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import fs from 'node:fs';
+import { describe, it, type TestContext } from 'node:test';
+import { readManifest } from '../../src/image/manifest.js';
+import { endOfCriu, Gate } from './gate.js';
+import { filesIn, flows, ghostFile, ghostkeep, temporaryFolder } from './ghostkeep.js';
+
+const content = randomBytes(9 << 20);
+
+interface Setting {
+  folder: string;
+  images: string;
+  fd: number;
+}
+
+/** tmpfs: where blocks can be shared there would be nothing to copy before the freeze. A process with a large ghost, up to the freeze; CHANGE happens to it before that. */
+async function dumpAfter(t: TestContext, change: (setting: Setting) => void) {
+  const folder = temporaryFolder(t, '/dev/shm');
+  const images = `${folder}/images`;
+  fs.mkdirSync(images);
+  const fd = ghostFile(t, folder, 'ghost', content);
+  const gate = new Gate(t, 'dump', images);
+  await gate.answer();
+  assert.deepEqual(await gate.ask(`warm ${process.pid}`), ['done']);
+  assert.deepEqual(filesBesideLog(images), ['ghostkeep/warm-1.img']);
+  change({ folder, images, fd });
+  const keys = (await gate.ask(`checkpoint ${process.pid}`)).slice(0, -1);
+  endOfCriu(images, ...keys.map(key => key.slice('external '.length)));
+  assert.deepEqual(await gate.ask('finish 0'), ['done']);
+  assert.equal(await gate.end(), 0);
+  assert.equal(ghostkeep(['verify', '-D', images]).status, 0);
+  const { files } = flows().host;
+  return { folder, images, fd, ghosts: readManifest(files, images).ghosts };
+}
+
+const filesBesideLog = (images: string) => filesIn(images).filter(name => name !== 'ghostkeep.log');
+
+/** All of a file, by its descriptor. */
+function bytesOf(fd: number): Buffer {
+  const bytes = Buffer.alloc(fs.fstatSync(fd).size);
+  fs.readSync(fd, bytes, 0, bytes.length, 0);
+  return bytes;
+}
+
+function assertRestores(images: string, folder: string, fd: number, id: number): void {
+  const to = `${folder}/restored-${id}`;
+  const { status, stderr } = ghostkeep(['restore', '-D', images, '--to', to, '--ghost', String(id)]);
+  assert.equal(status, 0, stderr);
+  const [name = ''] = filesIn(to);
+  assert.ok(bytesOf(fd).equals(fs.readFileSync(`${to}/${name}`)), 'other bytes');
+}
+
+const changes: Record<string, (setting: Setting) => void> = {
+  'nothing has changed': () => {},
+  'a byte has changed and its time has not': ({ fd }) => {
+    const { atime, mtime } = fs.fstatSync(fd);
+    fs.writeSync(fd, Buffer.from([(content[5_000_000] as number) ^ 1]), 0, 1, 5_000_000);
+    fs.futimesSync(fd, atime, mtime);
+  },
+  'all bytes are others': ({ fd }) => fs.writeSync(fd, randomBytes(content.length), 0, content.length, 0),
+  'it has grown': ({ fd }) => fs.writeSync(fd, 'more', content.length + 1_000_000),
+  'it has shrunk': ({ fd }) => fs.ftruncateSync(fd, 5_000_001),
+  'it is small now': ({ fd }) => fs.ftruncateSync(fd, 20_000),
+  'it is empty now': ({ fd }) => fs.ftruncateSync(fd, 0),
+  'its mode has changed': ({ fd }) => fs.fchmodSync(fd, 0o640),
+};
+
+describe('the warm pass', () => {
+  for (const [name, change] of Object.entries(changes)) {
+    it(`when ${name}, the dump has every byte`, async t => {
+      const { images, folder, fd, ghosts } = await dumpAfter(t, change);
+      assert.equal(ghosts.length, 1);
+      assertRestores(images, folder, fd, ghosts[0]?.id ?? 0);
+      assert.equal(ghosts[0]?.mode, fs.fstatSync(fd).mode);
+      assert.deepEqual(
+        filesIn(images).filter(file => file.includes('warm')),
+        [],
+      );
+    });
+  }
+
+  it('when nothing has changed, nothing is written while all is frozen', async t => {
+    const { ghosts } = await dumpAfter(t, () => {});
+    const [{ data } = {}] = ghosts;
+    assert.ok(data && Number(data.imageBytes) > content.length);
+    assert.equal(data.kept, data.imageBytes);
+  });
+
+  it('when all bytes are others, nothing was of use', async t => {
+    const { ghosts } = await dumpAfter(t, setting => changes['all bytes are others']?.(setting));
+    assert.ok(Number(ghosts[0]?.data?.kept ?? Number.NaN) < 100_000);
+  });
+
+  it('when the ghost is gone, its copy goes too; one that came is copied', async t => {
+    let other = 0;
+    const { images, folder, ghosts } = await dumpAfter(t, ({ folder, fd }) => {
+      other = ghostFile(t, folder, 'other', randomBytes(6 << 20));
+      fs.closeSync(fd);
+      fs.openSync('/dev/null', 'r');
+    });
+    assert.deepEqual(
+      ghosts.map(({ path, data }) => [path, data?.kept]),
+      [[`${folder}/other`, undefined]],
+    );
+    assertRestores(images, folder, other, ghosts[0]?.id ?? 0);
+    assert.deepEqual(
+      filesIn(images).filter(file => file.includes('warm')),
+      [],
+    );
+  });
+
+  it('when CRIU fails, nothing of it is left', async t => {
+    const folder = temporaryFolder(t, '/dev/shm');
+    const images = `${folder}/images`;
+    fs.mkdirSync(images);
+    ghostFile(t, folder, 'ghost', content);
+    const gate = new Gate(t, 'dump', images);
+    await gate.answer();
+    await gate.ask(`warm ${process.pid}`);
+    assert.deepEqual(await gate.ask('finish -1'), ['done']);
+    assert.equal(await gate.end(), 0);
+    assert.deepEqual(filesBesideLog(images), []);
+  });
+});
