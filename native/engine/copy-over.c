@@ -7,13 +7,12 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "copy.h"
 #include "io.h"
 #include "progress.h"
+#include "threads.h"
 
-#define THREADS_MAX 16
 #define WORTH_A_THREAD 4	/* windows */
 
 /* One range, shared by all threads. */
@@ -78,8 +77,7 @@ static void all_windows(struct range *range, unsigned char *window, struct earli
 	while (at < range->length && !one_window(range, at, window, earlier));
 }
 
-/* Where there is no memory for a helper, it does not help. */
-static void *help(void *argument)
+static void help(void *argument)
 {
 	AUTO_FREE unsigned char *window = window_alloc(WINDOW_BYTES);
 	AUTO_FREE unsigned char *room = window_alloc(EARLIER_BYTES);
@@ -87,37 +85,21 @@ static void *help(void *argument)
 	struct range *range = argument;
 
 	if (!window || !room)
-		return NULL;
+		return;
 	all_windows(range, window, &earlier);
 	pthread_mutex_lock(&range->lock);
 	range->kept += earlier.kept;
 	pthread_mutex_unlock(&range->lock);
-	return NULL;
-}
-
-static uint32_t helpers_for(uint64_t length)
-{
-	long others = sysconf(_SC_NPROCESSORS_ONLN) - 1;
-	uint64_t wanted = length / (WORTH_A_THREAD * WINDOW_BYTES);
-
-	if (others < 0)
-		others = 0;
-	if (others > THREADS_MAX)
-		others = THREADS_MAX;
-	return wanted < (uint64_t)others ? (uint32_t)wanted : (uint32_t)others;
 }
 
 int copy_over(struct copier *copier, uint64_t from, uint64_t to, uint64_t length)
 {
 	struct range range = { copier, from, to, length, 0, length, 0, 0, false, PTHREAD_MUTEX_INITIALIZER };
-	uint32_t wanted = helpers_for(length), started = 0;
-	pthread_t threads[THREADS_MAX];
 
-	while (started < wanted && !pthread_create(&threads[started], NULL, help, &range))
-		started++;
+	if (length > WINDOW_BYTES)
+		on_all_processors(help, &range, length / WINDOW_BYTES, WORTH_A_THREAD);
+	/* The caller's memory is there in any case, for what nobody had memory for. */
 	all_windows(&range, copier->window, copier->earlier);
-	while (started)
-		pthread_join(threads[--started], NULL);
 	copier->earlier->kept += range.kept;
 	copier->used |= GK_COPY_READ_WRITE;
 	copier->done = range.failed_at;

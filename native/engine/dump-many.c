@@ -2,15 +2,14 @@
 /* Small ghosts by the thousand: what a call of the runtime costs is more than what most of them take. */
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "dump.h"
 #include "report.h"
 #include "stat.h"
+#include "threads.h"
 
-#define THREADS_MAX 16
 #define WORTH_A_THREAD 8	/* jobs: starting one costs what a small file costs */
 
 struct work {
@@ -47,7 +46,7 @@ static int do_job(const struct work *work, struct dump_room *room, struct gk_dum
 	return error;
 }
 
-static void *do_jobs(void *argument)
+static void do_jobs(void *argument)
 {
 	struct work *work = argument;
 	struct dump_room *room = dump_room_new();
@@ -61,7 +60,6 @@ static void *do_jobs(void *argument)
 				    fail(&job->report, -ENOMEM, 0, "cannot dump a ghost");
 	}
 	dump_room_free(room);
-	return NULL;
 }
 
 GK_PUBLIC int gk_dump_many(int dir_fd, uint32_t mode, uint32_t engine, uint32_t count,
@@ -69,19 +67,8 @@ GK_PUBLIC int gk_dump_many(int dir_fd, uint32_t mode, uint32_t engine, uint32_t 
 			   struct gk_report *report)
 {
 	struct work work = { dir_fd, mode, engine, count, jobs, headers, names, 0 };
-	long processors = sysconf(_SC_NPROCESSORS_ONLN);
-	pthread_t threads[THREADS_MAX];
-	uint32_t started = 0, wanted = count / WORTH_A_THREAD;
 
 	memset(report, 0, sizeof(*report));
-	if (wanted > THREADS_MAX)
-		wanted = THREADS_MAX;
-	/* This thread is one of them; where no other can be had, it does all. */
-	while (started < wanted && started + 1 < (uint32_t)(processors > 0 ? processors : 1) &&
-	       !pthread_create(&threads[started], NULL, do_jobs, &work))
-		started++;
-	do_jobs(&work);
-	while (started)
-		pthread_join(threads[--started], NULL);
+	on_all_processors(do_jobs, &work, count, WORTH_A_THREAD);
 	return 0;
 }

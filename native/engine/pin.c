@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 #include "flags.h"
+#include "io.h"
 #include "report.h"
 #include "stat.h"
+#include "threads.h"
+
+#define WORTH_A_THREAD 16	/* files */
 
 /* Opening a FIFO waits and opening a device acts: only regular files are ever opened. */
 static int open_regular(const char *path)
@@ -45,17 +50,40 @@ static int describe(int fd, struct gk_pin *pin)
 	return 0;
 }
 
-GK_PUBLIC int gk_pin(const char *paths, uint32_t count, struct gk_pin *pins,
-		     struct gk_report *report)
+struct work {
+	const char **paths;
+	struct gk_pin *pins;
+	uint32_t count;
+	uint32_t next;		/* shared: the first that nobody has taken */
+};
+
+static void pin_all(void *argument)
 {
-	memset(report, 0, sizeof(*report));
-	for (uint32_t i = 0; i < count; i++, paths += strlen(paths) + 1) {
-		int fd = open_regular(paths);
-		int error = fd < 0 ? fd : describe(fd, &pins[i]);
+	struct work *work = argument;
+	uint32_t i;
+
+	while ((i = __atomic_fetch_add(&work->next, 1, __ATOMIC_RELAXED)) < work->count) {
+		int fd = open_regular(work->paths[i]);
+		int error = fd < 0 ? fd : describe(fd, &work->pins[i]);
 
 		if (error && fd >= 0)
 			close(fd);
-		pins[i].fd = error ? error : fd;
+		work->pins[i].fd = error ? error : fd;
 	}
+}
+
+GK_PUBLIC int gk_pin(const char *paths, uint32_t count, struct gk_pin *pins,
+		     struct gk_report *report)
+{
+	AUTO_FREE const char **each = calloc(count, sizeof(*each));
+	struct work work = { each, pins, count, 0 };
+	uint32_t i;
+
+	memset(report, 0, sizeof(*report));
+	if (!each && count)
+		return fail(report, -ENOMEM, 0, "cannot pin %u files", count);
+	for (i = 0; i < count; i++, paths += strlen(paths) + 1)
+		each[i] = paths;
+	on_all_processors(pin_all, &work, count, WORTH_A_THREAD);
 	return 0;
 }
