@@ -1,0 +1,64 @@
+# shellcheck shell=bash
+# weight: 120
+# A ghost that is written to without a pause, before, during and after the warm pass: what is restored is what it was when all stood still.
+# shellcheck source-path=SCRIPTDIR source=../python.sh
+. "$GUEST/python.sh"
+# shellcheck source-path=SCRIPTDIR source=../filesystems.sh
+. "$GUEST/filesystems.sh"
+
+# HOST:CONTAINER, where /data is not the rootfs's own; and where the images go then.
+VOLUME=
+IMAGES=
+
+# written_to RUNTIME NAME: checkpoint, restore, and let it compare.
+written_to() {
+	local runtime=$1 name=$2 images verdict
+	with_ghostkeep
+	start_python "$runtime" "$name" ready writer.py "$VOLUME"
+	images=${IMAGES:-$(images_of "$runtime" "$name")}
+	expect_ok checkpoint_container "$runtime" "$name" "$images"
+	expect_sealed "$images"
+	cp "$images/ghostkeep/manifest.json" "$WORK/$name.json"
+	restore_container "$runtime" "$name" "$images"
+	touch "$(data_of "$runtime" "$name")/stop"
+	wait_for 60 "verdict of $name" data_has "$runtime" "$name" verdict
+	verdict=$(cat "$(data_of "$runtime" "$name")/verdict")
+	say "$verdict"
+	[ "${verdict#equal}" != "$verdict" ] || fail "$verdict"
+}
+
+kept_of() {
+	jq '.ghosts[0].data.kept // "none"' "$WORK/$1.json"
+}
+
+while_writing() {
+	written_to "$1" "writer-$1"
+	[ "$(kept_of "writer-$1")" != '"none"' ] || fail "there was no warm pass"
+}
+
+while_writing_on() {
+	local filesystem=$1
+	make_filesystem "$filesystem"
+	VOLUME=$FS/$filesystem/writer:/data
+	IMAGES=$FS/$filesystem/images	# where xfs and btrfs share blocks
+	mkdir "${VOLUME%:*}"
+	at_exit rm -rf "${VOLUME%:*}" "$IMAGES"
+	written_to runc "writer-$filesystem"
+	say "kept: $(kept_of "writer-$filesystem")"
+}
+
+without() {
+	mkdir -p /etc/ghostkeep
+	echo '{"warm": false}' >/etc/ghostkeep/config.json
+	at_exit rm /etc/ghostkeep/config.json
+	written_to runc cold
+	[ "$(kept_of cold)" = '"none"' ] || fail "there was a warm pass"
+}
+
+for runtime in runc crun podman-crun; do
+	check "$runtime" "written to all the time" while_writing "$runtime"
+done
+for filesystem in xfs btrfs tmpfs; do
+	check runc "written to all the time, on $filesystem" while_writing_on "$filesystem"
+done
+check runc "written to all the time, the policy is warm: false" without
