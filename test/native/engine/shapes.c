@@ -99,6 +99,31 @@ static void alternating(const struct place *place)
 	close(fd);
 }
 
+/* auto's seek reads where extents are small: into and out of such stretches, and past what lies in them. */
+static void small_among_large(const struct place *place)
+{
+	const uint64_t size = (16 << 20) + 5;
+	int fd = ghost_in(place), pass;
+	uint64_t at;
+
+	if (ftruncate(fd, (off_t)size) < 0)
+		wrong("truncate: %m");
+	for (at = 0; at < 2 << 20; at += 8192) {
+		put(fd, at, 4096);
+		put(fd, at + (12 << 20), 4096);
+	}
+	put(fd, 2 << 20, 3 << 20);
+	put(fd, 11 << 20, 1);
+	put(fd, size - 1, 1);
+	put_mapped(fd, (7 << 20) + 77, size);
+	for (pass = 0; pass < 2; pass++) {
+		begin(place->name, "small extents among large ones and holes%s", pass ? ", synced" : "");
+		compare_all(place, fd, size);
+		fsync(fd);
+	}
+	close(fd);
+}
+
 static void preallocated(const struct place *place)
 {
 	const uint64_t size = 4 << 20;
@@ -192,6 +217,7 @@ void shape_cases(const struct place *place)
 		pattern[i] = (unsigned char)(i % 251 + 1);
 	simple_shapes(place);
 	alternating(place);
+	small_among_large(place);
 	preallocated(place);
 	mapped_into_hole(place);
 	beside_shared_blocks(place);
