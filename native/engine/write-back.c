@@ -8,7 +8,7 @@
 #include "report.h"
 #include "walk.h"
 
-#define STEP (UINT64_C(8) << 20)	/* and then a sign of life */
+#define STEP (UINT64_C(1) << 20)	/* and then a sign of life: a container's disk may be throttled */
 
 static int write_out(int fd, uint64_t offset, uint64_t length)
 {
@@ -47,6 +47,8 @@ GK_PUBLIC int gk_write_back(int fd, uint64_t size, struct gk_progress *progress,
 		if (error || data >= size)
 			break;
 		error = seek_hole(fd, data, &hole);
+		if (hole == UINT64_MAX)	/* it has become shorter */
+			break;
 		if (!error)
 			error = write_range(fd, data, hole < size ? hole : size, progress);
 	}

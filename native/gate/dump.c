@@ -31,8 +31,11 @@ static void remember_images(int image_dir)
 	dump.images[length] = '\0';
 }
 
-/* The container still runs: what is copied now need not be copied while it is frozen. */
-static int warm_up(void)
+/*
+ * The container still runs: what is copied now need not be copied while it is frozen.
+ * A helper that fails here has failed nothing that matters; another takes its place.
+ */
+static int warm_up(int image_dir)
 {
 	int pid = criu_root_pid();
 	char request[32];
@@ -40,10 +43,13 @@ static int warm_up(void)
 	if (!pid)
 		return 0;
 	snprintf(request, sizeof(request), "warm %d", pid);
-	if (ask(&helper, request) != ANSWER_NONE)
-		return 0;
-	dump.active = false;	/* CRIU will not call exit() */
-	return -1;
+	helper.loss = CRIU_LOG_WARN;
+	if (ask(&helper, request) == ANSWER_NONE) {
+		gate_log(CRIU_LOG_WARN, "the dump does without a warm pass");
+		return start_helper(&helper, "dump", image_dir);
+	}
+	helper.loss = CRIU_LOG_ERROR;
+	return 0;
 }
 
 int dump_begin(void)
@@ -60,8 +66,10 @@ int dump_begin(void)
 	remember_images(image_dir);
 	if (start_helper(&helper, "dump", image_dir))
 		return -1;
+	if (warm_up(image_dir))
+		return -1;
 	dump.active = true;
-	return warm_up();
+	return 0;
 }
 
 int dump_checkpoint(int pid)

@@ -79,6 +79,8 @@ export interface ProcessView {
   cgroupPids(path: string): number[];
   /** Cgroup paths of a process, as /proc/PID/cgroup lists them. */
   cgroupsOf(pid: number): string[];
+  /** Does it stand still already: stopped, or its cgroup frozen? False where that cannot be found out. */
+  isPaused(pid: number): boolean;
   startTime(pid: number): string;
   commandLine(pid: number): string[];
   /** Pid of its tracer, 0 without. */
@@ -152,7 +154,7 @@ export interface Files {
   makeDirectory(path: string, mode?: number): void;
   /** Create a file that must not exist, for reading and writing; MODE as umask(2) allows, 0600 if none is given. */
   create(path: string, mode?: number): number;
-  open(path: string): number;
+  open(path: string, writable?: boolean): number;
   close(fd: number): void;
   stat(fd: number): FileStat;
   /** lstat */

@@ -2,6 +2,7 @@
  * Small ghosts, many in a call: of a thousand files of 16 KiB each, what the calls for one cost in JavaScript was
  * several times what its bytes take (decision 0008).
  */
+import type { FileStat } from '../base/host.js';
 import type { Context } from './context.js';
 import {
   type Copy,
@@ -15,6 +16,10 @@ import {
 
 /** More is worth a call and a thread of its own, and signs of life while it is copied. */
 const smallBytes = 256n * 1024n;
+export function isSmallFile({ size }: Pick<FileStat, 'size'>): boolean {
+  return size <= smallBytes;
+}
+
 /** A call, and then a sign of life: the slowest disk has written that much before the gate gives up. */
 const [mostAtOnce, mostBytesAtOnce] = [256, 8n << 20n];
 
@@ -23,7 +28,7 @@ const [mostAtOnce, mostBytesAtOnce] = [256, 8n << 20n];
  * @returns those still to be copied: large ones, and whatever did not go well here, to be tried and explained alone
  */
 export function copySmall(context: Context, copies: readonly Copy[], target: CopyTarget): Copy[] {
-  const isSmall = ({ stat }: Copy) => stat.size <= smallBytes;
+  const isSmall = ({ stat }: Copy) => isSmallFile(stat);
   // A digest is of the image as it is on disk: another call for each.
   if (target.policy.verify === 'digest') return [...copies];
   const small = copies.filter(isSmall);
@@ -60,7 +65,7 @@ function copyBatch(context: Context, copies: readonly Copy[], { images, policy, 
       return false;
     }
     files.remove(`${images}/${copy.entry.image}`);
-    startAnew(context, copy);
+    startAnew(context, copy, 'it changed');
     return true;
   });
 }

@@ -40,6 +40,16 @@ export interface CopyTarget {
 /** Write a ghost's image at IMAGES/entry.image and return what is in it. @throws GHOST_CHANGED, NO_SPACE, IO */
 export async function copyGhost(context: Context, copy: Copy, target: CopyTarget): Promise<GhostData> {
   const { files } = context.host;
+  const warmFd = target.warm?.take(copy.stat, copy.entry.image);
+  if (warmFd !== undefined) {
+    try {
+      return await copyOnce(context, copy, target, warmFd);
+    } catch (error) {
+      // Whatever it was: without the earlier image it may be none.
+      files.remove(`${target.images}/${copy.entry.image}`);
+      startAnew(context, copy, reasonOf(error));
+    }
+  }
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await copyOnce(context, copy, target);
@@ -47,14 +57,14 @@ export async function copyGhost(context: Context, copy: Copy, target: CopyTarget
       files.remove(`${target.images}/${copy.entry.image}`);
       const isChanged = error instanceof GhostkeepError && error.code === 'GHOST_CHANGED';
       if (!isChanged || attempt === attempts) throw error;
-      startAnew(context, copy);
+      startAnew(context, copy, 'it changed');
     }
   }
 }
 
 /** What was copied is not what is there now: the next try begins with a look at it. */
-export function startAnew({ host: { processes }, log }: Context, copy: Copy): void {
-  log.warn(`${nameOf(copy.entry)} changed while it was copied, trying again`, {
+export function startAnew({ host: { processes }, log }: Context, copy: Copy, why: string): void {
+  log.warn(`${nameOf(copy.entry)} is copied once more: ${why}`, {
     ghost: showIdentity(copy.stat),
   });
   copy.stat = processes.statPin(copy.fd);
@@ -66,25 +76,28 @@ export function nameOf(entry: ManifestGhost): string {
   return `ghost ${entry.dev}/${entry.ino} (${entry.path})`;
 }
 
-async function copyOnce(context: Context, copy: Copy, target: CopyTarget): Promise<GhostData> {
-  const { images, policy } = target;
+/** @param warmFd an earlier image, already by the name in ENTRY: bytes that are right stay. Ours to close */
+async function copyOnce(
+  context: Context,
+  copy: Copy,
+  { images, policy, criu }: CopyTarget,
+  warmFd?: number,
+): Promise<GhostData> {
   const { files, engine, processes } = context.host;
   const { entry, fd, stat } = copy;
-  const warm = target.warm?.take(stat);
-  let imageFd = warm?.fd;
+  const over = warmFd !== undefined;
+  let imageFd = warmFd;
   try {
-    const path = `${images}/${entry.image}`;
-    if (warm) files.rename(`${images}/${warm.image}`, path);
-    imageFd ??= createAnew(files, path, imageMode(target.criu));
+    imageFd ??= createAnew(files, `${images}/${entry.image}`, imageMode(criu));
     const moving = whenMoving(context);
     const report = await engine.dump(
-      { ...describeCopy(copy, policy), imageFd, engine: policy.engine, over: warm !== undefined },
+      { ...describeCopy(copy, policy), imageFd, engine: policy.engine, over },
       moving,
     );
     if (!isUnchanged(stat, processes.statPin(fd))) throw changed(entry);
     const digest =
       policy.verify === 'digest' ? showDigest((await engine.digest(imageFd, moving)).crc32c) : undefined;
-    const kept = warm ? { kept: countToJson(report.keptBytes) } : {};
+    const kept = over ? { kept: countToJson(report.keptBytes) } : {};
     return { ...toData(context, copy, report), ...kept, ...(digest ? { digest } : {}) };
   } catch (error) {
     throw failure(context, entry, images, error);

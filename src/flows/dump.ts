@@ -12,7 +12,7 @@ import { writeJournal } from '../image/manifest.js';
 import type { Policy } from '../oci/policy.js';
 import type { Context } from './context.js';
 import { type Copy, type CopyTarget, copyGhost } from './copy.js';
-import { copySmall } from './copy-small.js';
+import { copySmall, isSmallFile } from './copy-small.js';
 import { describeGhost, describeLinks, isVolatile } from './describe.js';
 import { namespacesOf } from './namespaces.js';
 import { describe, type PinnedGhost, pinGhosts, unpinGhosts } from './pin.js';
@@ -52,6 +52,7 @@ async function dumpPinned(
 ): Promise<Manifest> {
   const { images } = request;
   const needed = pinned.length > 0 || links.length > 0 || !request.criu;
+  request.warm?.keepFor(pinned.map(({ stat }) => stat).filter(stat => !isSmallFile(stat)));
   startImages(context, images, needed, request.warm?.names);
   try {
     const journal = makeJournal(context, request, pinned, links);

@@ -25,23 +25,27 @@ export class GateDump {
     private readonly images: string,
   ) {}
 
-  /** Nothing is frozen yet; PID is said to be the root of what will be. Whatever is wrong, checkpoint() will say so. */
+  /**
+   * Nothing is frozen yet; PID is said to be the root of what will be. Where it stands still already (`runc pause`, containerd)
+   * a copy would only come twice. Whatever is wrong, checkpoint() will say so.
+   */
   async warm(pid: number): Promise<void> {
     const { host, log } = this.context;
     try {
       const pids = host.processes.tree(pid);
       const { policy } = policyOf(this.context, pids[0] ?? pid);
-      if (!policy.enabled || !policy.warm || this.#isStreamed()) return;
-      this.#warm = await warmUp(this.context, { images: this.images, policy, criu: true }, pids);
+      const isWanted = policy.enabled && policy.warm && !this.#isStreamed() && !host.processes.isPaused(pid);
+      if (isWanted)
+        this.#warm = await warmUp(this.context, { images: this.images, policy, criu: true }, pids);
     } catch (error) {
-      log.debug(`no warm pass: ${reasonOf(error)}`);
+      log.info(`no warm pass: ${reasonOf(error)}`);
     }
   }
 
   /** All processes are frozen; PID is one of them. @returns the keys of the ghosts that CRIU shall leave to us */
   async checkpoint(pid: number): Promise<string[]> {
     // CRIU names the root of the tree first, and that call does the work for all.
-    if (this.#covered.has(pid) || this.#isStreamed()) return [];
+    if (this.#covered.has(pid) || this.#isLeftToCriu()) return [];
     for (const member of this.context.host.processes.tree(pid)) this.#covered.add(member);
     const first = this.#covered.values().next().value ?? pid;
     const { policy, session } = policyOf(this.context, first);
@@ -60,20 +64,24 @@ export class GateDump {
   }
 
   /** A streamed image never lies in the directory as files, so it could not be sealed: CRIU has to manage alone. */
-  #isStreamed(): boolean {
-    const { files } = this.context.host;
-    if (!files.exists(`${this.images}/${streamerSocket}`)) return false;
+  #isLeftToCriu(): boolean {
+    if (!this.#isStreamed()) return false;
     this.context.log.warn(
       'the image is streamed (criu-image-streamer), which ghostkeep cannot seal: ghosts are left to CRIU and its limit',
     );
     return true;
   }
 
+  #isStreamed(): boolean {
+    return this.context.host.files.exists(`${this.images}/${streamerSocket}`);
+  }
+
   /** CRIU is through, the processes are still frozen. @param result of the dump: 0 is success */
   finish(result: number): void {
     const where = this.context.host.files.realPath(this.images);
+    // Taken by then, or never asked for: another plugin may have answered for every process.
+    this.#warm?.discard();
     if (result !== 0) {
-      this.#warm?.discard();
       // A dump that failed before it came to us has left nothing of ours; what is there is an older dump's.
       if (this.#started) startImages(this.context, this.images, false);
       return;

@@ -3,12 +3,13 @@
  *
  * Nothing of it is believed. When all is frozen the ghosts are found anew, and a dump over a warm image compares every
  * byte with what is there and writes what differs (GK_DUMP_OVER): a time stamp is no proof, because a store into a mapping
- * need not change one. Where blocks can be shared, the freeze copies nothing anyway: then only dirty pages, for which
- * sharing would have to wait, are written to disk now.
+ * need not change one. Where large ranges will be reflinked the freeze copies nothing anyway: then only dirty pages, for
+ * which that would have to wait, are written to disk now (decision 0010).
  */
+import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
-import { GhostkeepError, reasonOf } from '../base/errors.js';
-import type { Files, IdMap } from '../base/host.js';
+import { errnoOf, reasonOf } from '../base/errors.js';
+import type { IdMap } from '../base/host.js';
 import { inParallel } from '../base/parallel.js';
 import { showBytes } from '../base/units.js';
 import { findGhosts } from '../ghost/find.js';
@@ -20,13 +21,19 @@ import { type CopyTarget, describeCopy, imageMode } from './copy.js';
 import { describeGhost } from './describe.js';
 import { namespacesOf } from './namespaces.js';
 import { describe, type PinnedGhost, pinGhosts, unpinGhosts } from './pin.js';
-import { type WarmImage, WarmImages } from './warm-images.js';
+import { WarmImages } from './warm-images.js';
 
 /** Allocated. Below, a copy takes a millisecond or two, and its comparison not much less. */
 const worthBytes = 4n << 20n;
 
-/** Of these, large ranges are reflinked when the image lies on the same one. */
+/** File systems that share blocks, and from which length on the engine asks them to: LARGE_BYTES of native/engine/io.h. */
 const sharing = new Set(['xfs', 'btrfs']);
+const sharedBytes = 64n << 10n;
+/** Extents to look at to know a file's. */
+const sample = 256;
+
+/** No ghost is begun later: whoever asked for the checkpoint is waiting. */
+const mostMs = 30_000;
 
 /** Copy what is large of the ghosts of PIDS. Whatever goes wrong is left to the dump, which will say so. */
 export async function warmUp(
@@ -34,22 +41,16 @@ export async function warmUp(
   target: CopyTarget,
   pids: readonly number[],
 ): Promise<WarmImages> {
-  const { files, processes } = context.host;
-  const warm = new WarmImages(files, target.images);
-  try {
-    const large = findGhosts(processes, pids).ghosts.filter(ghost => isWorthIt(ghost, target.policy));
-    if (large.length === 0) return warm;
-    files.makeDirectory(`${target.images}/${folder}`);
-    const { ids } = namespacesOf(processes, pids);
-    await inParallel(large, availableParallelism(), async (ghost, index) => {
-      const image = await copyWarm(context, target, ghost, ids, index + 1);
-      if (image) warm.add(image);
-    });
-    const bytes = large.reduce((sum, { stat }) => sum + stat.allocated, 0n);
-    context.log.info(`before the freeze: ${large.length} ghosts, ${showBytes(bytes)} allocated`);
-  } catch (error) {
-    context.log.info(`what could not be copied before the freeze is copied then: ${reasonOf(error)}`);
-  }
+  const { host, log } = context;
+  const warm = new WarmImages(host.files, target.images, log);
+  const large = findGhosts(host.processes, pids).ghosts.filter(ghost => isWorthIt(ghost, target.policy));
+  if (large.length === 0 || !hasRoom(context, target, large)) return warm;
+  host.files.makeDirectory(`${target.images}/${folder}`);
+  const pass = new Pass(context, target, namespacesOf(host.processes, pids).ids, warm);
+  await inParallel(large, availableParallelism(), (ghost, index) => pass.copy(ghost, index + 1));
+  log.info(
+    `before the freeze: ${pass.copied} of ${large.length} large ghosts copied, ${pass.written} written to disk`,
+  );
   return warm;
 }
 
@@ -58,63 +59,87 @@ function isWorthIt({ keep, class: ghostClass, stat }: Ghost, { limit }: Policy):
   return isOurs && stat.allocated >= worthBytes && (limit === undefined || stat.allocated <= limit);
 }
 
-/** Undefined where a warm image is of no use. @throws when there is no room, and the pass should end */
-async function copyWarm(
-  context: Context,
-  target: CopyTarget,
-  ghost: Ghost,
-  ids: IdMap,
-  id: number,
-): Promise<WarmImage | undefined> {
-  const { processes, files } = context.host;
-  let pinned: PinnedGhost[] = [];
-  try {
-    pinned = pinGhosts(processes, [ghost]);
-    return await copyPinned(context, target, pinned[0] as PinnedGhost, ids, id);
-  } catch (error) {
-    files.remove(`${target.images}/${warmName(id)}`);
-    if (error instanceof GhostkeepError && error.code === 'NO_SPACE') throw error;
-    context.log.info(`${describe(ghost)} is not copied before the freeze: ${reasonOf(error)}`);
-    return undefined;
-  } finally {
-    unpinGhosts(processes, pinned);
-  }
-}
-
-async function copyPinned(
-  context: Context,
-  { images, policy, criu }: CopyTarget,
-  pinned: PinnedGhost,
-  ids: IdMap,
-  id: number,
-): Promise<WarmImage | undefined> {
-  const { engine, files } = context.host;
-  const { fd, stat, ghost } = pinned;
-  const image = warmName(id);
-  const path = `${images}/${image}`;
-  if (sharing.has(ghost.filesystem)) await engine.writeBack(fd, stat.size, whenMoving(context));
-  files.remove(path);
-  const imageFd = files.create(path, imageMode(criu));
-  let isKept = false;
-  try {
-    const entry = describeGhost(context, pinned, ids, id, image);
-    const copy = describeCopy({ entry, fd, stat }, policy);
-    const { ways } = await engine.dump({ ...copy, imageFd, engine: policy.engine }, whenMoving(context));
-    assertRoom(files, images, policy);
-    isKept = !ways.includes('reflink');
-    if (!isKept) files.remove(path);
-    return isKept ? { fd: imageFd, image, stat } : undefined;
-  } finally {
-    if (!isKept) files.close(imageFd);
-  }
-}
-
-function assertRoom(files: Files, images: string, { reserve }: Policy): void {
-  const free = files.freeBytes(images);
-  if (free >= reserve) return;
-  throw new GhostkeepError(
-    'NO_SPACE',
-    images,
-    `${showBytes(free)} are free and the policy reserves ${showBytes(reserve)}`,
+/** The container may write to the same disk: half of what is free has to be left for it until all stands still. */
+function hasRoom({ host, log }: Context, { images, policy }: CopyTarget, large: readonly Ghost[]): boolean {
+  const needed = large.reduce((sum, { stat }) => sum + stat.allocated, 0n);
+  const free = host.files.freeBytes(images);
+  if (2n * needed + policy.reserve <= free) return true;
+  log.info(
+    `nothing is copied before the freeze: of ${showBytes(free)} free, ${showBytes(needed)} would be too much`,
   );
+  return false;
+}
+
+class Pass {
+  copied = 0;
+  written = 0;
+  readonly #name = randomBytes(6).toString('hex');
+  readonly #until: number;
+  #isFull = false;
+
+  constructor(
+    private readonly context: Context,
+    private readonly target: CopyTarget,
+    private readonly ids: IdMap,
+    private readonly warm: WarmImages,
+  ) {
+    this.#until = context.host.clock() + mostMs;
+  }
+
+  async copy(ghost: Ghost, id: number): Promise<void> {
+    const { host, log } = this.context;
+    if (this.#isFull || host.clock() > this.#until) return;
+    const image = warmName(this.#name, id);
+    let pinned: PinnedGhost[] = [];
+    try {
+      pinned = pinGhosts(host.processes, [ghost]);
+      const [pin] = pinned as [PinnedGhost];
+      if (this.#willShare(pin)) await this.#writeBack(pin);
+      else if (await this.#copyTo(image, pin, id)) this.warm.add(image, pin.stat);
+      else host.files.remove(`${this.target.images}/${image}`);
+    } catch (error) {
+      host.files.remove(`${this.target.images}/${image}`);
+      this.#isFull ||= errnoOf(error) === 'ENOSPC' || errnoOf(error) === 'EDQUOT';
+      log.info(`${describe(ghost)} is not copied before the freeze: ${reasonOf(error)}`);
+    } finally {
+      unpinGhosts(host.processes, pinned);
+    }
+  }
+
+  /** On one file system, and most of it in extents that are worth it. */
+  #willShare({ ghost, fd, stat }: PinnedGhost): boolean {
+    const { engine, files } = this.context.host;
+    if (!sharing.has(ghost.filesystem) || files.statPath(`${this.target.images}/.`).dev !== stat.dev)
+      return false;
+    let [count, bytes] = [0n, 0n];
+    for (const { length } of engine.extents(fd, this.target.policy.engine, stat.size)) {
+      count += 1n;
+      bytes += length;
+      if (count === BigInt(sample)) break;
+    }
+    return count > 0n && bytes / count >= sharedBytes;
+  }
+
+  async #writeBack({ fd, stat }: PinnedGhost): Promise<void> {
+    await this.context.host.engine.writeBack(fd, stat.size, whenMoving(this.context));
+    this.written += 1;
+  }
+
+  /** @returns false where blocks were shared after all: the dump does that in no time */
+  async #copyTo(image: string, pinned: PinnedGhost, id: number): Promise<boolean> {
+    const { files, engine } = this.context.host;
+    const { images, policy, criu } = this.target;
+    const { fd, stat } = pinned;
+    const imageFd = files.create(`${images}/${image}`, imageMode(criu));
+    try {
+      const entry = describeGhost(this.context, pinned, this.ids, id, image);
+      const copy = { ...describeCopy({ entry, fd, stat }, policy), imageFd, engine: policy.engine };
+      const { ways } = await engine.dump(copy, whenMoving(this.context));
+      if (ways.includes('reflink')) return false;
+      this.copied += 1;
+      return true;
+    } finally {
+      files.close(imageFd);
+    }
+  }
 }

@@ -61,8 +61,8 @@ export class LinuxFiles implements Files {
     return fs.openSync(file, O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW, mode);
   }
 
-  open(file: string): number {
-    const fd = fs.openSync(file, O_RDONLY | O_NOFOLLOW | fs.constants.O_NONBLOCK);
+  open(file: string, writable = false): number {
+    const fd = fs.openSync(file, (writable ? O_RDWR : O_RDONLY) | O_NOFOLLOW | fs.constants.O_NONBLOCK);
     if (fs.fstatSync(fd).isFile()) return fd;
     fs.closeSync(fd);
     throw Object.assign(new Error(`${file} is not a regular file`), { code: 'EINVAL' });

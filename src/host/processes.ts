@@ -1,6 +1,7 @@
 import fs from 'node:fs';
 import type { FileMap, FileStat, Identity, IdMap, Mount, OpenFds, ProcessView } from '../base/host.js';
 import { areFree } from './folder.js';
+import { isFrozen } from './freezer.js';
 import { parseIdMap } from './id-map.js';
 import { lookAt } from './look-at.js';
 import { parseMaps } from './maps.js';
@@ -58,6 +59,14 @@ export class LinuxProcesses implements ProcessView {
   cgroupsOf(pid: number): string[] {
     const lines = fs.readFileSync(`/proc/${pid}/cgroup`, 'utf8').trim().split('\n');
     return lines.map(line => line.split(':').slice(2).join(':'));
+  }
+
+  isPaused(pid: number): boolean {
+    try {
+      return this.#statFields(pid)[0] === 'T' || isFrozen(fs.readFileSync(`/proc/${pid}/cgroup`, 'utf8'));
+    } catch {
+      return false;
+    }
   }
 
   startTime(pid: number): string {

@@ -11,9 +11,12 @@ export function pendingName(index: number): string {
   return `${folder}/pending-${index.toString(16)}.img`;
 }
 
-/** Copied while the container still ran, and not believed before it was compared. */
-export function warmName(index: number): string {
-  return `${folder}/warm-${index.toString(16)}.img`;
+/**
+ * Copied while the container still ran, and not believed before it was compared.
+ * @param pass tells it from those of another CRIU that was given up in the same directory and still copies
+ */
+export function warmName(pass: string, index: number): string {
+  return `${folder}/warm-${pass}-${index.toString(16)}.img`;
 }
 
 /** Content of a linked ghost: CRIU never reads it, so it has no id of CRIU's. */

@@ -73,7 +73,9 @@ export class FakeEngine implements Engine {
     return report(0n, 0n, content);
   }
 
-  extents = (): Iterable<Extent> => [];
+  /** What extents() answers. */
+  found: Extent[] = [];
+  extents = (): Iterable<Extent> => this.found;
   chunks = (): Iterable<Extent> => [];
   /** What allocation() answers, and what was allocated since. */
   map: Extent[] | undefined = [];

@@ -127,6 +127,9 @@ export class FakeProcesses implements ProcessView {
     return found;
   }
 
+  /** Processes that stand still. */
+  paused = new Set<number>();
+  isPaused = (pid: number) => this.paused.has(pid);
   listPids = () => [...this.#processes.keys()].sort((a, b) => a - b);
   tree(pid: number): number[] {
     const found = [pid];

@@ -58,9 +58,9 @@ mount_subvolume() {
 		mount -o subvol=volume "$(findmnt -no SOURCE --nofsroot "$FS/btrfs")" "$FS/btrfs-subvolume"
 }
 
-# images_of NAME: arguments for engine-cases. Over NFS to this machine every byte
+# image_arguments NAME: what engine-cases is told. Over NFS to this machine every byte
 # costs two: images, which have a case of their own there, go onto a disk.
-images_of() {
+image_arguments() {
 	case $1 in
 	nfs*) echo --images "$(layer "$1" images)" ;;
 	esac

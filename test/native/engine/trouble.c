@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "cases.h"
@@ -11,6 +12,10 @@
 #include "wrap.h"
 
 #define SIZE (8u << 20)
+
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 8
+#endif
 
 static unsigned char bytes[1 << 20];
 static struct gk_progress progress;
@@ -26,13 +31,13 @@ static int dense_ghost(const struct place *place)
 	return fd;
 }
 
-static int dump(const struct place *place, uint32_t engine, uint64_t size, bool chunked,
+static int dump(const struct place *place, uint32_t engine, uint64_t size, uint32_t flags,
 		struct gk_report *report)
 {
 	unsigned char head[128];
 	int image = ghost_in(place);
-	int error = gk_dump(ghost, image, engine, size, head, make_head(head, size, chunked),
-			    chunked, &progress, report);
+	int error = gk_dump(ghost, image, engine, size, head,
+			    make_head(head, size, flags & GK_DUMP_CHUNKED), flags, &progress, report);
 
 	close(image);
 	return error;
@@ -72,7 +77,7 @@ static void shrinking(const struct place *place)
 	for (engine = GK_ENGINE_AUTO; engine <= GK_ENGINE_READ; engine++) {
 		begin(place->name, "shrunk before the dump, engine %u", engine);
 		ghost = dense_ghost(place);
-		expect(dump(place, engine, SIZE + 4097, true, &report) == -ESTALE &&
+		expect(dump(place, engine, SIZE + 4097, GK_DUMP_CHUNKED, &report) == -ESTALE &&
 		       report.failed_offset == SIZE && strstr(report.message, "8388608"),
 		       "%lu %s", report.failed_offset, report.message);
 		close(ghost);
@@ -87,7 +92,7 @@ static void shrinking(const struct place *place)
 		stand_in.reflink = variant & 1 ? unknown_reflink : shrink_when_cloned;
 		stand_in.copy_file_range = shrink_when_copied;
 		stand_in.before_read = shrink_when_read;
-		expect(dump(place, GK_ENGINE_AUTO, SIZE, !(variant & 2), &report) == -ESTALE &&
+		expect(dump(place, GK_ENGINE_AUTO, SIZE, variant & 2 ? 0 : GK_DUMP_CHUNKED, &report) == -ESTALE &&
 		       report.failed_offset == 3000000, "%lu %s", report.failed_offset,
 		       report.message);
 		stand_in_nowhere();
@@ -98,9 +103,68 @@ static void shrinking(const struct place *place)
 	expect(!ftruncate(ghost, SIZE + 4096), "truncate");
 	stand_in.reflink = shrink_when_cloned;
 	stand_in.before_read = shrink_when_read;
-	expect(dump(place, GK_ENGINE_AUTO, SIZE + 4096, true, &report) == -ESTALE, "%s",
+	expect(dump(place, GK_ENGINE_AUTO, SIZE + 4096, GK_DUMP_CHUNKED, &report) == -ESTALE, "%s",
 	       report.message);
 	stand_in_nowhere();
+	close(ghost);
+}
+
+static int over_errno;
+
+static ssize_t fail_when_read(int fd)
+{
+	if (fd != ghost)
+		return STAND_ASIDE;
+	errno = over_errno;
+	return -1;
+}
+
+/* Over an earlier image the bytes go another way, on several threads; what fails on any of them fails the dump. */
+static void over_an_image(const struct place *place)
+{
+	struct gk_report report;
+	int seals = F_SEAL_GROW, image, i;
+	unsigned char head[128];
+
+	begin(place->name, "shrinks while it is compared");
+	ghost = dense_ghost(place);
+	expect(!fsync(ghost), "fsync: %m");
+	stand_in_nowhere();
+	stand_in.before_read = shrink_when_read;
+	expect(dump(place, GK_ENGINE_AUTO, SIZE, GK_DUMP_CHUNKED | GK_DUMP_OVER, &report) == -ESTALE &&
+	       report.failed_offset == 3000000, "%lu %s", report.failed_offset, report.message);
+	stand_in_nowhere();
+	close(ghost);
+
+	begin(place->name, "cannot be read while it is compared");
+	ghost = dense_ghost(place);
+	stand_in.pread = fail_when_read;
+	for (i = 0; i < 2; i++) {
+		over_errno = i ? EIO : ESTALE;
+		expect(dump(place, GK_ENGINE_SEEK, SIZE, GK_DUMP_CHUNKED | GK_DUMP_OVER, &report) == -over_errno,
+		       "%s", report.message);
+	}
+	stand_in_nowhere();
+	progress = (struct gk_progress){ .cancel = 1 };
+	expect(dump(place, GK_ENGINE_SEEK, SIZE, GK_DUMP_CHUNKED | GK_DUMP_OVER, &report) == -ECANCELED,
+	       "%s", report.message);
+	progress = (struct gk_progress){ 0 };
+	close(ghost);
+
+	begin(place->name, "the earlier image cannot be written, or not be cut off");
+	ghost = dense_ghost(place);
+	for (i = 0; i < 2; i++) {
+		image = memfd_create("image", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
+		if (image < 0)
+			image = memfd_create("image", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+		expect(!ftruncate(image, i ? 2 * SIZE : SIZE / 2), "truncate: %m");
+		seals = i ? F_SEAL_SHRINK : F_SEAL_GROW;
+		expect(!fcntl(image, F_ADD_SEALS, seals), "seals: %m");
+		expect(gk_dump(ghost, image, GK_ENGINE_AUTO, SIZE, head, make_head(head, SIZE, true),
+			       GK_DUMP_CHUNKED | GK_DUMP_OVER, &progress, &report) == -EPERM, "%s",
+		       report.message);
+		close(image);
+	}
 	close(ghost);
 }
 
@@ -127,15 +191,17 @@ static void cancelling(const struct place *place)
 
 	begin(place->name, "cancelled before and during a dump");
 	ghost = dense_ghost(place);
+	/* What is being written out is unwritten to ext4's map, and would be read to be found. */
+	expect(!fsync(ghost), "fsync: %m");
 	progress = (struct gk_progress){ .cancel = 1 };
-	expect(dump(place, GK_ENGINE_AUTO, SIZE, true, &report) == -ECANCELED, "%s", report.message);
-	expect(dump(place, GK_ENGINE_READ, SIZE, true, &report) == -ECANCELED, "%s", report.message);
+	expect(dump(place, GK_ENGINE_AUTO, SIZE, GK_DUMP_CHUNKED, &report) == -ECANCELED, "%s", report.message);
+	expect(dump(place, GK_ENGINE_READ, SIZE, GK_DUMP_CHUNKED, &report) == -ECANCELED, "%s", report.message);
 	progress = (struct gk_progress){ 0 };
 	stand_in_nowhere();
 	stand_in.reflink = unknown_reflink;
 	stand_in.copy_file_range = cancel_when_copied;
 	stand_in.before_read = cancel_when_read;
-	expect(dump(place, GK_ENGINE_AUTO, SIZE, true, &report) == -ECANCELED, "%s", report.message);
+	expect(dump(place, GK_ENGINE_AUTO, SIZE, GK_DUMP_CHUNKED, &report) == -ECANCELED, "%s", report.message);
 	expect(progress.done_bytes <= 1 << 20 && progress.done_bytes > 0, "%lu bytes done",
 	       progress.done_bytes);
 	stand_in_nowhere();
@@ -187,6 +253,7 @@ static void wrong_files(const struct place *place)
 void trouble_cases(const struct place *place)
 {
 	shrinking(place);
+	over_an_image(place);
 	cancelling(place);
 	wrong_files(place);
 }

@@ -19,6 +19,7 @@ struct stand_ins {
 	ssize_t (*copy_file_range)(int from, int to, size_t length);
 	int (*reflink)(void);
 	void (*before_read)(int fd);	/* the real pread(2) follows */
+	ssize_t (*pread)(int fd);
 };
 
 extern struct stand_ins stand_in;

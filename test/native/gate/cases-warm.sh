@@ -19,12 +19,24 @@ host 12 0 -p 101 "$plugin" "$images" 101
 says 'hook 101 returned -95' 'INFO ghostkeep: sealed'
 heard 'warm 101;checkpoint 101;finish 0;end;'
 
-for mode in die hang garbage key; do
-	prepare "warm-$mode" ready $mode
+# The second one begins with the same list of words, and is not asked to warm up.
+for mode in die hang garbage; do
+	prepare "warm-$mode" ready $mode done
 	GHOSTKEEP_GATE_TIMEOUT_SECONDS=1 host 12 1 -p 101 "$plugin" "$images" 101
-	says 'init failed'
-	heard 'warm 101;'
+	says 'WARN ghostkeep: the dump does without a warm pass' 'hook 101 returned -1'
+	heard 'warm 101;checkpoint 101;'
 done
+
+prepare warm-key ready key done
+host 12 0 -p 101 "$plugin" "$images" 101
+says 'WARN ghostkeep: the dump does without a warm pass' \
+	'add_external file[3a:1f00000000000001]' 'hook 101 returned -95' 'INFO ghostkeep: sealed'
+heard 'warm 101;checkpoint 101;finish 0;end;'
+
+prepare no-root-item ready key done
+host no-root-item 0 -p 101 "$plugin" "$images" 101
+heard 'checkpoint 101;finish 0;end;'
+silent ERROR WARN
 
 prepare warm-takes-its-time ready progress key done
 GHOSTKEEP_GATE_TIMEOUT_SECONDS=1 host 12 0 -p 101 "$plugin" "$images" 101

@@ -3,7 +3,8 @@
  * A CRIU that only has its plugin loader, and that watches what a plugin does
  * to it. What it exports is chosen at compile time:
  *   CTL_BYTES=n            size of the symbol cr_plugin_ctl, 0: not there
- *   WITHOUT_ADD_EXTERNAL, WITHOUT_IMAGE_DIR, WITHOUT_PRINT, WITHOUT_LOOKUP
+ *   WITHOUT_ADD_EXTERNAL, WITHOUT_IMAGE_DIR, WITHOUT_PRINT, WITHOUT_LOOKUP,
+ *   WITHOUT_ROOT_ITEM
  *
  * host [-x] [-i] [-s] [-a] [-c] [-b] [-d] [-r RET] [-t STAGE] [-p PID] PLUGIN IMAGES [PID…]
  *   -x  add_external fails           -i  SIGCHLD is ignored
@@ -130,7 +131,12 @@ EXPORTED void print_on_level(unsigned int level, const char *fmt, ...)
 }
 #endif
 
-EXPORTED void *root_item;
+#ifndef WITHOUT_ROOT_ITEM
+EXPORTED
+#else
+static
+#endif
+void *root_item;
 
 static void set_root(int real)
 {

@@ -25,6 +25,11 @@ prepare() {
 	ln -sfn real-helper "$build/helper"
 }
 
+has_ended() {
+	state=$(cut -d' ' -f3 "/proc/$1/stat" 2>/dev/null)
+	[ "${state:-Z}" = Z ]
+}
+
 # host VARIANT STATUS ARGUMENTS…
 host() {
 	variant=$1 wanted=$2
@@ -33,8 +38,10 @@ host() {
 	status=$?
 	[ $status = "$wanted" ] || fail "status $status, not $wanted"
 	if [ -e "$images/pid" ]; then
-		state=$(cut -d' ' -f3 "/proc/$(cat "$images/pid")/stat" 2>/dev/null)
-		[ "${state:-Z}" = Z ] || fail "the helper lives on ($state)"
+		for pid in $(cat "$images/pid"); do
+			has_ended "$pid" || sleep 1	# killed, and not yet seen so
+			has_ended "$pid" || fail "the helper lives on"
+		done
 	fi
 }
 

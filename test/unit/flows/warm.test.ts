@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { availableParallelism } from 'node:os';
 import { describe, it } from 'node:test';
 import { GateDump } from '../../../src/flows/gate.js';
 import { configPath } from '../../../src/flows/policy.js';
@@ -36,7 +37,8 @@ describe('the warm pass', () => {
   it('when a ghost is large, it is copied before the freeze, and over that copy when all is frozen', async () => {
     const { gate, engine, processes, ghost, ours, files } = container();
     await gate.warm(100);
-    assert.deepEqual(ours(), ['/img/ghostkeep/warm-1.img']);
+    assert.equal(ours().length, 1);
+    assert.match(ours()[0] ?? '', /^\/img\/ghostkeep\/warm-[0-9a-f]{12}-1\.img$/);
     assert.equal(processes.pins.size, 0);
     ghost.content = Buffer.from('another');
     await gate.checkpoint(100);
@@ -62,14 +64,82 @@ describe('the warm pass', () => {
     await assert.rejects(gate.checkpoint(100), { code: 'BAD_POLICY' });
   });
 
-  it('when blocks are shared, only dirty pages are written out, and the dump shares anew', async () => {
+  it('when large extents will be shared, only dirty pages are written out', async () => {
     const { gate, engine, ours } = container({}, 'xfs');
-    engine.ways = ['reflink'];
+    engine.found = [{ offset: 0n, length: 64n << 20n, kind: 'data' }];
     await gate.warm(100);
     assert.equal(engine.written, 1);
+    assert.equal(engine.dumps, 0);
+    assert.deepEqual(ours(), []);
+    await gate.checkpoint(100);
+    assert.deepEqual(engine.over, [false]);
+  });
+
+  it('when extents are too small to be shared, they are copied', async () => {
+    const { gate, engine } = container({}, 'xfs');
+    engine.found = Array.from({ length: 300 }, (_, n) => ({
+      offset: BigInt(n) * 8192n,
+      length: 4096n,
+      kind: 'data' as const,
+    }));
+    await gate.warm(100);
+    assert.equal(engine.written, 0);
+    await gate.checkpoint(100);
+    assert.deepEqual(engine.over, [false, true]);
+  });
+
+  it('when blocks were shared unexpectedly, the dump shares anew', async () => {
+    const { gate, engine, ours } = container({}, 'bcachefs');
+    engine.ways = ['reflink'];
+    await gate.warm(100);
     assert.deepEqual(ours(), []);
     await gate.checkpoint(100);
     assert.deepEqual(engine.over, [false, false]);
+  });
+
+  it('when the process stands still already, nothing is copied twice', async () => {
+    const { gate, engine, processes } = container();
+    processes.paused.add(100);
+    await gate.warm(100);
+    assert.equal(engine.dumps, 0);
+  });
+
+  it('when the dump over the copy fails, it is made without', async () => {
+    const { gate, engine, ours, context } = container();
+    engine.onDump = () => {
+      if (engine.over.at(-1)) throw errno('ENOMEM', 'no memory to compare');
+    };
+    await gate.warm(100);
+    await gate.checkpoint(100);
+    assert.deepEqual(engine.over, [false, true, false]);
+    assert.deepEqual(ours(), afterDump);
+    assert.ok(context.lines.some(line => /^warn .*copied once more: .*no memory/.test(line)));
+  });
+
+  it('when somebody has removed the copy, the dump does without', async () => {
+    const { gate, engine, files, ours } = container();
+    await gate.warm(100);
+    files.remove(ours()[0] ?? '');
+    await gate.checkpoint(100);
+    assert.deepEqual(engine.over, [false, false]);
+    assert.deepEqual(ours(), afterDump);
+  });
+
+  it('when the ghost is small by now, its copy goes before others need the room', async () => {
+    const { gate, engine, ghost, ours } = container();
+    await gate.warm(100);
+    ghost.stat = { ...ghost.stat, size: 5n, allocated: 4096n };
+    engine.onDump = () => assert.ok(ours().every(name => !name.includes('warm')));
+    await gate.checkpoint(100);
+    assert.deepEqual(ours(), afterDump);
+  });
+
+  it('when CRIU names no process, nothing is left', async () => {
+    const { gate, ours, files } = container();
+    await gate.warm(100);
+    await gate.finish(0);
+    assert.deepEqual(ours(), []);
+    assert.ok(!files.exists('/img/ghostkeep'));
   });
 
   it('when the copy fails, nothing of it is left, and the dump does without', async () => {
@@ -85,12 +155,35 @@ describe('the warm pass', () => {
     assert.deepEqual(engine.over, [false, false]);
   });
 
-  it('when the disk would be fuller than the policy likes, the copy goes again', async () => {
-    const { gate, files, ours, context } = container({ reserve: '1G' });
-    files.free = 1n << 20n;
+  it('when it would take more than half of what is free, nothing is copied', async () => {
+    const { gate, files, engine, context } = container();
+    files.free = 143n << 20n;
     await gate.warm(100);
+    assert.equal(engine.dumps, 0);
+    assert.ok(context.lines.some(line => /^info nothing is copied before the freeze: of 143 MiB/.test(line)));
+    files.free = 144n << 20n;
+    await gate.warm(100);
+    assert.equal(engine.dumps, 1);
+  });
+
+  it('when the disk is full all the same, no other ghost is tried', async () => {
+    const { gate, engine, processes, ours } = container();
+    const more = fakeFile({ ino: 5n, ...large });
+    processes.add(101, {
+      parent: 100,
+      fds: { 3: opened(more, '/a (deleted)'), 4: opened(more, '/b (deleted)') },
+    });
+    for (const n of [6n, 7n, 8n, 9n])
+      processes.add(100 + Number(n), {
+        parent: 100,
+        fds: { 3: opened(fakeFile({ ino: n, ...large }), `/${n} (deleted)`) },
+      });
+    engine.onDump = () => {
+      throw errno('ENOSPC', 'no space left');
+    };
+    await gate.warm(100);
+    assert.ok(engine.dumps <= availableParallelism());
     assert.deepEqual(ours(), []);
-    assert.ok(context.lines.some(line => /^info what could not be copied .*the policy reserves/.test(line)));
   });
 
   it('when the process is gone, that is for the dump to say', async () => {
@@ -112,7 +205,7 @@ describe('the warm pass', () => {
     const { gate, files, ours } = container();
     files.put('/img/ghostkeep/manifest.json', 'old');
     files.put('/img/ghostkeep/pending-9.img', 'old');
-    files.put('/img/ghostkeep/warm-1.img', 'old');
+    files.put('/img/ghostkeep/warm-0123456789ab-1.img', 'old');
     await gate.warm(100);
     await gate.checkpoint(100);
     assert.deepEqual(ours(), afterDump);

@@ -28,7 +28,7 @@ must_be_equal() {
 run_table() {
 	local name=$1 arguments=()
 	make_filesystem "$name"
-	[ "${EXTENTS_SECONDS%.*}" -lt 10 ] || read -ra arguments <<<"$(images_of "$name")"
+	[ "${EXTENTS_SECONDS%.*}" -lt 10 ] || read -ra arguments <<<"$(image_arguments "$name")"
 	case $name in
 	overlay-copied-up) arguments=(--lower "$(layer "$name" lower)" --copy-up) ;;
 	overlay-lower) arguments=(--lower "$(layer "$name" lower)") ;;

@@ -14,7 +14,7 @@ SECONDS_EACH=$(sed -n 's/.*lab.random=\([0-9]*\).*/\1/p' /proc/cmdline)
 run_random() {
 	local name=$1 arguments=() said=$WORK/$1.random
 	make_filesystem "$name"
-	read -ra arguments <<<"$(images_of "$name")"
+	read -ra arguments <<<"$(image_arguments "$name")"
 	case $name in
 	overlay-copied-up) arguments=(--lower "$(layer "$name" lower)" --copy-up) ;;
 	overlay-lower) arguments=(--lower "$(layer "$name" lower)") ;;

@@ -1,0 +1,31 @@
+import fs from 'node:fs';
+
+/** Where the one hierarchy of version 2 is mounted: alone, or beside those of version 1. */
+const unified = ['/sys/fs/cgroup', '/sys/fs/cgroup/unified'];
+
+/**
+ * Is the cgroup of a process frozen, as by `runc pause`?
+ * @param text its /proc/PID/cgroup. Source: cgroups(7); Documentation/admin-guide/cgroup-v2.rst, cgroup.events;
+ * cgroup-v1/freezer-subsystem.rst
+ */
+export function isFrozen(text: string): boolean {
+  return text
+    .trim()
+    .split('\n')
+    .some(line => {
+      const [hierarchy, controllers, ...rest] = line.split(':');
+      const path = rest.join(':');
+      if (hierarchy === '0')
+        return unified.some(root => /^frozen 1$/m.test(readIfThere(`${root}${path}/cgroup.events`)));
+      if (!controllers?.split(',').includes('freezer')) return false;
+      return readIfThere(`/sys/fs/cgroup/freezer${path}/freezer.state`).trim() === 'FROZEN';
+    });
+}
+
+function readIfThere(file: string): string {
+  try {
+    return fs.readFileSync(file, 'utf8');
+  } catch {
+    return '';
+  }
+}
