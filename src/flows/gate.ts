@@ -26,7 +26,7 @@ export class GateDump {
   ) {}
 
   /**
-   * Nothing is frozen yet; PID is said to be the root of what will be. Where it stands still already (`runc pause`, containerd)
+   * Nothing is frozen yet; PID is said to be the root of what will be. Where it stands still already (`runc pause`)
    * a copy would only come twice. Whatever is wrong, checkpoint() will say so.
    */
   async warm(pid: number): Promise<void> {

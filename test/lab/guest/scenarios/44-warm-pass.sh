@@ -10,11 +10,13 @@
 VOLUME=
 IMAGES=
 
-# written_to RUNTIME NAME: checkpoint, restore, and let it compare.
+# written_to RUNTIME NAME [COMMAND…]: that, checkpoint, restore, and let it compare.
 written_to() {
 	local runtime=$1 name=$2 images verdict
+	shift 2
 	with_ghostkeep
 	start_python "$runtime" "$name" ready writer.py "$VOLUME"
+	[ $# = 0 ] || expect_ok "$@"
 	images=${IMAGES:-$(images_of "$runtime" "$name")}
 	expect_ok checkpoint_container "$runtime" "$name" "$images"
 	expect_sealed "$images"
@@ -56,10 +58,17 @@ without() {
 	[ "$(kept_of cold)" = '"none"' ] || fail "there was a warm pass"
 }
 
+# It stands still already: a copy before CRIU's freeze would only come twice.
+paused() {
+	written_to runc paused runc pause paused
+	[ "$(kept_of paused)" = '"none"' ] || fail "there was a warm pass"
+}
+
 for runtime in runc crun podman-crun; do
 	check "$runtime" "written to all the time" while_writing "$runtime"
 done
 for filesystem in xfs btrfs tmpfs; do
 	check runc "written to all the time, on $filesystem" while_writing_on "$filesystem"
 done
+check runc "written to all the time, then paused" paused
 check runc "written to all the time, the policy is warm: false" without
