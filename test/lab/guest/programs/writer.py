@@ -7,6 +7,7 @@ that it is there. When there is a /data/stop, what the ghost holds is compared, 
 import mmap
 import os
 import random
+import time
 
 BLOCK = 4096
 BLOCKS = 24 * 256
@@ -16,8 +17,8 @@ def verdict(fd, wanted, count):
     found = os.pread(fd, len(wanted) + 1, 0)
     if found == wanted:
         return f"equal after {count} writes"
-    at = next(i for i in range(len(wanted)) if found[i : i + 1] != wanted[i : i + 1])
-    return f"different at {at} after {count} writes"
+    blocks = [at for at in range(0, len(wanted), BLOCK) if found[at : at + BLOCK] != wanted[at : at + BLOCK]]
+    return f"different in {len(blocks)} blocks, first at {blocks[:3]}, {len(found)} bytes, after {count} writes"
 
 
 def main():
@@ -41,6 +42,8 @@ def main():
     with open("/data/verdict.new", "w") as file:
         print(verdict(fd, wanted, count), file=file)
     os.rename("/data/verdict.new", "/data/verdict")
+    while True:
+        time.sleep(1)
 
 
 main()
