@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# weight: 120
+# weight: 200
 # A ghost that is written to without a pause, before, during and after the warm pass: what is restored is what it was when all stood still.
 # shellcheck source-path=SCRIPTDIR source=../python.sh
 . "$GUEST/python.sh"
@@ -64,7 +64,7 @@ paused() {
 	[ "$(kept_of paused)" = '"none"' ] || fail "there was a warm pass"
 }
 
-for runtime in runc crun podman-crun; do
+for runtime in runc crun; do
 	check "$runtime" "written to all the time" while_writing "$runtime"
 done
 for filesystem in xfs btrfs tmpfs; do
