@@ -8,6 +8,7 @@ import {
   type Copy,
   type CopyTarget,
   describeCopy,
+  hasChanged,
   imageMode,
   isUnchanged,
   startAnew,
@@ -65,7 +66,7 @@ function copyBatch(context: Context, copies: readonly Copy[], { images, policy, 
       return false;
     }
     files.remove(`${images}/${copy.entry.image}`);
-    startAnew(context, copy, 'it changed');
+    startAnew(context, copy, hasChanged);
     return true;
   });
 }

@@ -47,7 +47,11 @@ export async function copyGhost(context: Context, copy: Copy, target: CopyTarget
     } catch (error) {
       // Whatever it was: without the earlier image it may be none.
       files.remove(`${target.images}/${copy.entry.image}`);
-      startAnew(context, copy, reasonOf(error));
+      startAnew(
+        context,
+        copy,
+        `could not be copied over its image from before the freeze (${reasonOf(error)})`,
+      );
     }
   }
   for (let attempt = 1; ; attempt += 1) {
@@ -57,14 +61,16 @@ export async function copyGhost(context: Context, copy: Copy, target: CopyTarget
       files.remove(`${target.images}/${copy.entry.image}`);
       const isChanged = error instanceof GhostkeepError && error.code === 'GHOST_CHANGED';
       if (!isChanged || attempt === attempts) throw error;
-      startAnew(context, copy, 'it changed');
+      startAnew(context, copy, hasChanged);
     }
   }
 }
 
+export const hasChanged = 'changed while it was copied';
+
 /** What was copied is not what is there now: the next try begins with a look at it. */
 export function startAnew({ host: { processes }, log }: Context, copy: Copy, why: string): void {
-  log.warn(`${nameOf(copy.entry)} is copied once more: ${why}`, {
+  log.warn(`${nameOf(copy.entry)} ${why}, trying again`, {
     ghost: showIdentity(copy.stat),
   });
   copy.stat = processes.statPin(copy.fd);
