@@ -11,6 +11,13 @@ with_ghostkeep() {
 	install_ghostkeep
 }
 
+# For cases that are about what happens while all is frozen.
+without_warm_pass() {
+	mkdir -p /etc/ghostkeep
+	echo '{"warm": false}' >/etc/ghostkeep/config.json
+	at_exit rm /etc/ghostkeep/config.json
+}
+
 install_ghostkeep() {
 	[ -f /lab/install.sh ] || fail "the working tree has no install.sh"
 	expect_ok bash /lab/install.sh

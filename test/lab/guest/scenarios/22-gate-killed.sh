@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # weight: 100
 # The helper dies: the dump fails, the container runs on with its files, and
-# the next try works.
+# the next try works. Before the freeze it does no harm at all.
 
 helper_pid() {
 	pgrep -o -f 'ghostkeep.* gate dump' || true
@@ -12,7 +12,7 @@ copying() {
 	[ "$(du -sk "$1" 2>/dev/null | cut -f1)" -gt 1024 ]
 }
 
-# kill_helper WHEN IMAGES: `start` as soon as it is seen, `copy` in the middle.
+# kill_helper WHEN IMAGES: `start` as soon as it is seen, `copy` in the middle, be it in the warm pass.
 kill_helper() {
 	local when=$1 images=$2 pid tries
 	for ((tries = 0; tries < 3000; tries++)); do
@@ -29,6 +29,7 @@ kill_helper() {
 dump_fails_container_lives() {
 	local runtime=$1 when=$2 name=killed-$1-$2 images killer
 	with_ghostkeep
+	without_warm_pass
 	start_container "$runtime" "$name" dense-96m mapped
 	images=$(images_of "$runtime" "$name")
 	mkdir -p "$images"
@@ -50,6 +51,25 @@ dump_fails_container_lives() {
 	check_verdict "$runtime" "$name"
 }
 
+warm_pass_is_not_missed() {
+	local runtime=$1 name=killed-$1-warm images killer
+	with_ghostkeep
+	start_container "$runtime" "$name" dense-96m mapped
+	images=$(images_of "$runtime" "$name")
+	mkdir -p "$images"
+	kill_helper copy "$images" >"$LOGS.killer" &
+	killer=$!
+	expect_ok checkpoint_container "$runtime" "$name" "$images"
+	wait "$killer"
+	expect_line "$LOGS.killer" "killed helper"
+	expect_line "$images/dump.log" 'the dump does without a warm pass'
+	expect_sealed "$images"
+	! compgen -G "$images/ghostkeep/warm-*" || fail "the warm pass has left something"
+	restore_container "$runtime" "$name" "$images"
+	check_verdict "$runtime" "$name"
+}
+
 check runc "9 helper killed at its start" dump_fails_container_lives runc start
 check runc "9 helper killed while it copies" dump_fails_container_lives runc copy
 check crun "9 helper killed while it copies" dump_fails_container_lives crun copy
+check runc "9 helper killed in its warm pass" warm_pass_is_not_missed runc

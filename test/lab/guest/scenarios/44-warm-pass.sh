@@ -51,9 +51,7 @@ while_writing_on() {
 }
 
 without() {
-	mkdir -p /etc/ghostkeep
-	echo '{"warm": false}' >/etc/ghostkeep/config.json
-	at_exit rm /etc/ghostkeep/config.json
+	without_warm_pass
 	written_to runc cold
 	[ "$(kept_of cold)" = '"none"' ] || fail "there was a warm pass"
 }
