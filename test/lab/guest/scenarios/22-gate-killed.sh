@@ -7,17 +7,17 @@ helper_pid() {
 	pgrep -o -f 'ghostkeep.* gate dump' || true
 }
 
-# Ghost data has begun to arrive in the image directory.
+# copying IMAGES KIND: the data of a ghost has begun to arrive in ghostkeep/KIND-….img.
 copying() {
-	[ "$(du -sk "$1" 2>/dev/null | cut -f1)" -gt 1024 ]
+	[ "$(du -skc "$1/ghostkeep/$2-"* 2>/dev/null | tail -n 1 | cut -f1)" -gt 1024 ]
 }
 
-# kill_helper WHEN IMAGES: `start` as soon as it is seen, `copy` in the middle, be it in the warm pass.
+# kill_helper WHEN IMAGES: `start` as soon as it is seen, `pending` or `warm` while it copies to such images.
 kill_helper() {
 	local when=$1 images=$2 pid tries
 	for ((tries = 0; tries < 3000; tries++)); do
 		pid=$(helper_pid)
-		if [ -n "$pid" ] && { [ "$when" = start ] || copying "$images"; }; then
+		if [ -n "$pid" ] && { [ "$when" = start ] || copying "$images" "$when"; }; then
 			kill -KILL "$pid" && say "killed helper $pid" && return
 		fi
 		sleep 0.01
@@ -57,7 +57,7 @@ warm_pass_is_not_missed() {
 	start_container "$runtime" "$name" dense-96m mapped
 	images=$(images_of "$runtime" "$name")
 	mkdir -p "$images"
-	kill_helper copy "$images" >"$LOGS.killer" &
+	kill_helper warm "$images" >"$LOGS.killer" &
 	killer=$!
 	expect_ok checkpoint_container "$runtime" "$name" "$images"
 	wait "$killer"
@@ -70,6 +70,6 @@ warm_pass_is_not_missed() {
 }
 
 check runc "9 helper killed at its start" dump_fails_container_lives runc start
-check runc "9 helper killed while it copies" dump_fails_container_lives runc copy
-check crun "9 helper killed while it copies" dump_fails_container_lives crun copy
+check runc "9 helper killed while it copies" dump_fails_container_lives runc pending
+check crun "9 helper killed while it copies" dump_fails_container_lives crun pending
 check runc "9 helper killed in its warm pass" warm_pass_is_not_missed runc
