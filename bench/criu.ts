@@ -102,10 +102,11 @@ export function restore(criu: Criu, way: Way, folder: string): number {
   );
 }
 
-/** Every ghost has its image, whatever the order of their ids, and with the gate there is a sealed manifest. */
+/** Every ghost has its image, whatever the order of their ids, and with the gate there is a sealed manifest, or nothing where there is no ghost. */
 export function imagesEqual(way: Way, { patterns }: Holder, folder: string): boolean {
   const images = fs.readdirSync(folder).filter(name => /^ghost-file-[0-9a-f]+\.img$/.test(name));
-  if (way === 'ghostkeep' && !fs.existsSync(path.join(folder, 'ghostkeep/manifest.json'))) return false;
+  const isSealed = fs.existsSync(path.join(folder, 'ghostkeep/manifest.json'));
+  if (way === 'ghostkeep' && isSealed !== patterns.length > 0) return false;
   const ordered = images.toSorted((a, b) => imageNumber(a) - imageNumber(b));
   return (
     images.length === patterns.length &&
