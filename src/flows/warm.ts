@@ -45,9 +45,14 @@ export async function warmUp(
   const warm = new WarmImages(host.files, target.images, log);
   const large = findGhosts(host.processes, pids).ghosts.filter(ghost => isWorthIt(ghost, target.policy));
   if (large.length === 0 || !hasRoom(context, target, large)) return warm;
-  host.files.makeDirectory(`${target.images}/${folder}`);
   const pass = new Pass(context, target, namespacesOf(host.processes, pids).ids, warm);
-  await inParallel(large, availableParallelism(), (ghost, index) => pass.copy(ghost, index + 1));
+  host.files.makeDirectory(`${target.images}/${folder}`);
+  try {
+    await inParallel(large, availableParallelism(), (ghost, index) => pass.copy(ghost, index + 1));
+  } catch (error) {
+    warm.discard();
+    throw error;
+  }
   log.info(
     `before the freeze: ${pass.copied} of ${large.length} large ghosts copied, ${pass.written} written to disk`,
   );

@@ -8,7 +8,7 @@ const unified = ['/sys/fs/cgroup', '/sys/fs/cgroup/unified'];
  * @param text its /proc/PID/cgroup. Source: cgroups(7); Documentation/admin-guide/cgroup-v2.rst, cgroup.events;
  * cgroup-v1/freezer-subsystem.rst
  */
-export function isFrozen(text: string): boolean {
+export function isFrozen(text: string, read = readIfThere): boolean {
   return text
     .trim()
     .split('\n')
@@ -16,9 +16,9 @@ export function isFrozen(text: string): boolean {
       const [hierarchy, controllers, ...rest] = line.split(':');
       const path = rest.join(':');
       if (hierarchy === '0')
-        return unified.some(root => /^frozen 1$/m.test(readIfThere(`${root}${path}/cgroup.events`)));
+        return unified.some(root => /^frozen 1$/m.test(read(`${root}${path}/cgroup.events`)));
       if (!controllers?.split(',').includes('freezer')) return false;
-      return readIfThere(`/sys/fs/cgroup/freezer${path}/freezer.state`).trim() === 'FROZEN';
+      return read(`/sys/fs/cgroup/freezer${path}/freezer.state`).trim() === 'FROZEN';
     });
 }
 

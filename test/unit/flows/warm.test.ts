@@ -136,6 +136,27 @@ describe('the warm pass', () => {
     assert.deepEqual(ours(), afterDump);
   });
 
+  it('when not even removing works, that is no failure, and what was copied goes', async () => {
+    const { gate, engine, files, processes, ours, context } = container();
+    processes.add(101, { parent: 100, fds: { 3: opened(fakeFile({ ino: 5n, ...large }), '/b (deleted)') } });
+    const remove = files.remove.bind(files);
+    let broken = 0;
+    engine.onDump = count => {
+      if (count < 2) return;
+      files.remove = path => {
+        files.remove = remove;
+        broken += 1;
+        throw errno('EIO', path);
+      };
+      throw errno('EIO', 'cannot read the ghost');
+    };
+    await gate.warm(100);
+    assert.equal(broken, 1);
+    assert.ok(context.lines.some(line => /^info no warm pass: EIO/.test(line)));
+    await gate.finish(-1);
+    assert.ok(ours().every(name => !name.endsWith('-1.img')));
+  });
+
   it('when CRIU names no process, nothing is left', async () => {
     const { gate, ours, files } = container();
     await gate.warm(100);
