@@ -13,7 +13,7 @@
 #include "io.h"
 #include "progress.h"
 #include "report.h"
-#include "walk.h"
+#include "walk-ahead.h"
 
 /*
  * The read engine has already read what it found: copy it while it is still in
@@ -27,6 +27,7 @@
 
 struct dump {
 	struct walk walk;
+	struct walk_ahead ahead;	/* over walk */
 	struct walk zeroes;	/* over one data range at a time, when zeroes are looked for */
 	struct copier copier;
 	struct gather gather;
@@ -112,6 +113,7 @@ int dump_ghost(struct dump_room *room, int ghost_fd, int image_fd, uint32_t engi
 	error = walk_open(&dump->zeroes, ghost_fd, GK_ENGINE_READ, 0, 0);
 	if (error)
 		return fail(report, error, 0, "cannot look for zeroes");
+	dump->ahead.walk = &dump->walk;
 	copier_init(&dump->copier, ghost_fd, image_fd, room->window, progress);
 	dump->walk.progress = dump->zeroes.progress = dump->progress = progress;
 	dump->walk.read_limit = dump->zeroes.read_limit = READ_CHUNK_BYTES;
@@ -136,6 +138,7 @@ int dump_ghost(struct dump_room *room, int ghost_fd, int image_fd, uint32_t engi
 	}
 	if (!error)
 		error = chunked ? dump_chunks(dump) : dump_raw(dump);
+	walk_ahead_end(&dump->ahead);
 	if (!error)
 		error = check_still_whole(dump);
 	if (!error && dump->over)
@@ -312,7 +315,7 @@ static int dump_chunks(struct dump *dump)
 	struct gk_extent extent;
 	int got;
 
-	while ((got = walk_next(&dump->walk, &extent)) > 0) {
+	while ((got = walk_ahead_next(&dump->ahead, &extent)) > 0) {
 		/* The read engine has tested for zero already. */
 		bool test = dump->detect_zeroes && dump->walk.engine != GK_ENGINE_READ;
 		int error = 0;

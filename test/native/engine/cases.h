@@ -13,6 +13,7 @@ void allocation_cases(const struct place *place);	/* allocated and not data, dat
 void copy_cases(const struct place *place);	/* ways of copying, and their failing */
 void over_cases(const struct place *place);	/* an image of what the ghost was before */
 void fiemap_cases(const struct place *place);	/* maps that end, lie, or give up */
+void walk_cases(const struct place *place);	/* extents found while others are copied */
 void many_cases(const struct place *place);	/* a million extents */
 void hostile_cases(const struct place *place);	/* images from strangers */
 void bulk_cases(const struct place *place);	/* many in a call */

@@ -4,7 +4,8 @@
  *   run --dir DIR [--name NAME] [--images DIR] [--lower DIR [--copy-up]]
  *       [--extents | --cases N [--seed S] [--seconds T]]
  * The table, only its row of a million extents, or random files. --lower is the lower layer
- * of an overlay mounted on --dir: ghosts are made there and opened through it.
+ * of an overlay mounted on --dir, or what a server exports to it: ghosts are made there and
+ * opened through --dir.
  * --images: where images and restored files go, --dir by default.
  */
 #include <getopt.h>

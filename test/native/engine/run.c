@@ -42,6 +42,7 @@ static int run_cases(void)
 		table_cases(&places[i]);
 	}
 	fiemap_cases(&places[CWD]);
+	walk_cases(&places[TMPFS]);
 	many_cases(&places[TMPFS]);
 	hostile_cases(&places[TMPFS]);
 	small_cases(&places[CWD]);

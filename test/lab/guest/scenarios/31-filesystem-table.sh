@@ -28,10 +28,13 @@ must_be_equal() {
 run_table() {
 	local name=$1 arguments=()
 	make_filesystem "$name"
-	[ "${EXTENTS_SECONDS%.*}" -lt 10 ] || read -ra arguments <<<"$(image_arguments "$name")"
+	if [ "${EXTENTS_SECONDS%.*}" -ge 10 ]; then
+		mapfile -t arguments < <(image_arguments "$name" | tr ' ' '\n')
+		arguments+=(--extents)
+	fi
 	case $name in
-	overlay-copied-up) arguments=(--lower "$(layer "$name" lower)" --copy-up) ;;
-	overlay-lower) arguments=(--lower "$(layer "$name" lower)") ;;
+	overlay-copied-up) arguments+=(--lower "$(layer "$name" lower)" --copy-up) ;;
+	overlay-lower) arguments+=(--lower "$(layer "$name" lower)") ;;
 	esac
 	export GK_EXTENTS_SECONDS=$EXTENTS_SECONDS
 	DEADLINE=$((300 + 120 * ${EXTENTS_SECONDS%.*})) bounded /lab/build/engine-cases --dir "$FS/$name" --name "$name" "${arguments[@]}" |
