@@ -35,6 +35,15 @@ const sample = 256;
 /** No ghost is begun later: whoever asked for the checkpoint is waiting. */
 const mostMs = 30_000;
 
+/**
+ * A table of descriptors grows by doubling, and each time a process of several threads waits for all processors (expand_files()
+ * in fs/file.c, synchronize_rcu()): 5 ms that nobody has when all stands still. It never shrinks.
+ */
+function tryPins({ host: { processes } }: Context, ghosts: readonly Ghost[]): void {
+  for (const pin of processes.pinAll(ghosts.flatMap(({ holders }) => holders.slice(0, 1))))
+    if ('fd' in pin) processes.unpin(pin.fd);
+}
+
 /** Copy what is large of the ghosts of PIDS. Whatever goes wrong is left to the dump, which will say so. */
 export async function warmUp(
   context: Context,
@@ -43,7 +52,9 @@ export async function warmUp(
 ): Promise<WarmImages> {
   const { host, log } = context;
   const warm = new WarmImages(host.files, target.images, log);
-  const large = findGhosts(host.processes, pids).ghosts.filter(ghost => isWorthIt(ghost, target.policy));
+  const { ghosts } = findGhosts(host.processes, pids);
+  tryPins(context, ghosts);
+  const large = ghosts.filter(ghost => isWorthIt(ghost, target.policy));
   if (large.length === 0 || !hasRoom(context, target, large)) return warm;
   const pass = new Pass(context, target, namespacesOf(host.processes, pids).ids, warm);
   host.files.makeDirectory(`${target.images}/${folder}`);

@@ -48,6 +48,23 @@ describe('the warm pass', () => {
     assert.equal(processes.pins.size, 0);
   });
 
+  it('when ghosts are small, they are pinned once at once and let go', async () => {
+    const { gate, processes, files } = container({ limit: '1M' });
+    await gate.warm(100);
+    assert.deepEqual(processes.pinned, ['100 fd/3', '100 fd/4']);
+    assert.equal(processes.pins.size, 0);
+    assert.deepEqual(files.list(images), []);
+  });
+
+  it('when one cannot be pinned, that is for the dump to say', async () => {
+    const { gate, context, processes, ghost } = container();
+    processes.add(200, { fds: { 3: opened(ghost, '/large (deleted)') }, fails: { 'pin fd/3': 'EACCES' } });
+    await gate.warm(200);
+    assert.ok(context.lines.some(line => /is not copied before the freeze: .*EACCES/.test(line)));
+    await assert.rejects(gate.checkpoint(200), /EACCES/);
+    assert.equal(processes.pins.size, 0);
+  });
+
   for (const config of [{ warm: false }, { enabled: false }, { limit: '1M' }]) {
     it(`when the policy is ${JSON.stringify(config)}, nothing is copied before the freeze`, async () => {
       const { gate, engine, ours } = container(config);
