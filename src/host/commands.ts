@@ -1,8 +1,11 @@
-import { spawn } from 'node:child_process';
 import type { Commands } from '../base/host.js';
 
+/** Loaded with the first command: a hook has none, and would wait 10 ms for it. */
+const load = () => import('node:child_process');
+
 export class LinuxCommands implements Commands {
-  run(argv: readonly string[], environment: Record<string, string> = {}): Promise<number> {
+  async run(argv: readonly string[], environment: Record<string, string> = {}): Promise<number> {
+    const { spawn } = await load();
     return new Promise((resolve, reject) => {
       const child = spawn(argv[0] as string, argv.slice(1), {
         stdio: 'inherit',
@@ -13,10 +16,11 @@ export class LinuxCommands implements Commands {
     });
   }
 
-  output(
+  async output(
     argv: readonly string[],
     waitMs: number,
   ): Promise<{ status: number; stdout: string; stderr: string }> {
+    const { spawn } = await load();
     return new Promise((resolve, reject) => {
       const child = spawn(argv[0] as string, argv.slice(1), {
         stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,8 +1,8 @@
-import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import type { FileStat, Files } from '../base/host.js';
 import { makeNames } from './names.js';
+import { randomHex } from './random.js';
 import { toFileStat } from './stat.js';
 
 const { O_CREAT, O_EXCL, O_RDWR, O_RDONLY, O_WRONLY, O_NOFOLLOW, O_DIRECTORY } = fs.constants;
@@ -81,7 +81,7 @@ export class LinuxFiles implements Files {
   }
 
   replace(file: string, bytes: Uint8Array, durable = true): void {
-    const temporary = `${file}.${randomBytes(6).toString('hex')}.tmp`;
+    const temporary = `${file}.${randomHex(6)}.tmp`;
     const fd = fs.openSync(temporary, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0o600);
     try {
       try {

@@ -2,11 +2,11 @@
  * Names of an inode below a folder that somebody else controls: every step goes through openat2 with RESOLVE_IN_ROOT,
  * and entries are looked at through a descriptor of their folder, so that no symbolic link leads outside.
  */
-import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import type { Identity } from '../base/host.js';
 import { isSameInode } from '../base/identity.js';
 import { openInRoot } from './native.js';
+import { randomHex } from './random.js';
 
 const slash = Buffer.from('/');
 
@@ -123,7 +123,7 @@ export async function makeNames(
       linkAll(rootFd, placeOf(rootFd, there), missing);
       return 'links';
     }
-    const temporary = Buffer.from(`/proc/self/fd/${rootFd}/.ghostkeep-${randomBytes(6).toString('hex')}`);
+    const temporary = Buffer.from(`/proc/self/fd/${rootFd}/.ghostkeep-${randomHex(6)}`);
     const { O_CREAT, O_EXCL, O_RDWR, O_NOFOLLOW } = fs.constants;
     const fd = fs.openSync(temporary, O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW, 0o600);
     try {
