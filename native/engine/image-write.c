@@ -197,6 +197,7 @@ static int cut_off(struct dump *dump)
 /* What is said about a read or write that failed somewhere around offset. */
 static int explain(struct dump *dump, int error, bool writing, uint64_t offset)
 {
+	walk_ahead_end(&dump->ahead);
 	if (error == -ENODATA) {
 		/* It ended where we read, and may since have grown again. */
 		error = check_still_whole(dump);
@@ -317,7 +318,7 @@ static int dump_chunks(struct dump *dump)
 
 	while ((got = walk_ahead_next(&dump->ahead, &extent)) > 0) {
 		/* The read engine has tested for zero already. */
-		bool test = dump->detect_zeroes && dump->walk.engine != GK_ENGINE_READ;
+		bool test = dump->detect_zeroes && dump->ahead.engine != GK_ENGINE_READ;
 		int error = 0;
 
 		if (extent.kind == GK_EXTENT_UNWRITTEN)

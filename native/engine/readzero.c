@@ -43,7 +43,7 @@ static int fill(struct walk *walk, uint64_t limit)
 	uint64_t length = WINDOW_BYTES - walk->pos % BLOCK_BYTES;
 	int64_t got;
 
-	if (cancelled(walk->progress))
+	if (cancelled(walk->progress) || stopped(walk))
 		return -ECANCELED;
 	got = read_full(walk->fd, state->window, length < left ? length : left,
 			walk->pos);

@@ -7,7 +7,10 @@
 /* What is found in the time in which a thread begins. */
 #define ALONE_EXTENTS 256
 
-/* Not so far ahead that what was read to be found has left the page cache when it is copied. */
+/*
+ * Not so far ahead, holes included, that what was read to be found has left the page cache when it
+ * is copied, nor so long that nobody sees anything move.
+ */
 #define BATCH_EXTENTS 512
 #define BATCH_BYTES (UINT64_C(64) << 20)
 #define BATCHES 2
@@ -15,16 +18,16 @@
 struct batch {
 	uint32_t count;
 	int end;		/* what the walk said behind the last of them; 1: it goes on */
+	uint32_t engine;	/* which found all of them, but for the one where it gave up */
 	struct gk_extent extents[BATCH_EXTENTS];
 };
 
 struct walk_thread {
 	struct walk *walk;
 	pthread_t thread;
-	pthread_mutex_t lock;	/* of the next three; a batch is its finder's until it is filled */
+	pthread_mutex_t lock;	/* of the next two; a batch is its finder's until it is filled */
 	pthread_cond_t moved;
 	uint64_t filled, emptied;
-	bool stop;
 	const struct batch *current;	/* the one that is being emptied, the caller's */
 	uint32_t taken;		/* of it */
 	struct batch batches[BATCHES];
@@ -32,14 +35,16 @@ struct walk_thread {
 
 static void fill(struct walk *walk, struct batch *batch)
 {
-	uint64_t bytes = 0;
+	uint64_t start = walk->pos;
 
 	batch->count = 0;
+	batch->engine = walk->engine;
 	do {
 		batch->end = walk_next(walk, &batch->extents[batch->count]);
 		if (batch->end > 0)
-			bytes += batch->extents[batch->count++].length;
-	} while (batch->end > 0 && batch->count < BATCH_EXTENTS && bytes < BATCH_BYTES);
+			batch->count++;
+	} while (batch->end > 0 && batch->count < BATCH_EXTENTS &&
+		 walk->pos - start < BATCH_BYTES && walk->engine == batch->engine && !stopped(walk));
 }
 
 static void *find(void *argument)
@@ -49,9 +54,9 @@ static void *find(void *argument)
 
 	pthread_mutex_lock(&thread->lock);
 	do {
-		while (thread->filled - thread->emptied == BATCHES && !thread->stop)
+		while (thread->filled - thread->emptied == BATCHES && !stopped(thread->walk))
 			pthread_cond_wait(&thread->moved, &thread->lock);
-		if (thread->stop)
+		if (stopped(thread->walk))
 			break;
 		batch = &thread->batches[thread->filled % BATCHES];
 		pthread_mutex_unlock(&thread->lock);
@@ -114,14 +119,21 @@ static int take(struct walk_thread *thread, struct gk_extent *extent)
 
 int walk_ahead_next(struct walk_ahead *ahead, struct gk_extent *extent)
 {
+	int got;
+
 	if (!ahead->thread && ahead->alone == ALONE_EXTENTS) {
 		ahead->alone = 0;
 		ahead->thread = begin(ahead->walk);
 	}
-	if (ahead->thread)
-		return take(ahead->thread, extent);
+	if (ahead->thread) {
+		got = take(ahead->thread, extent);
+		ahead->engine = ahead->thread->current->engine;
+		return got;
+	}
 	ahead->alone++;
-	return walk_next(ahead->walk, extent);
+	got = walk_next(ahead->walk, extent);
+	ahead->engine = ahead->walk->engine;
+	return got;
 }
 
 void walk_ahead_end(struct walk_ahead *ahead)
@@ -131,7 +143,7 @@ void walk_ahead_end(struct walk_ahead *ahead)
 	if (!thread)
 		return;
 	pthread_mutex_lock(&thread->lock);
-	thread->stop = true;
+	__atomic_store_n(&thread->walk->stop, true, __ATOMIC_RELAXED);
 	pthread_cond_signal(&thread->moved);
 	pthread_mutex_unlock(&thread->lock);
 	pthread_join(thread->thread, NULL);

@@ -29,6 +29,7 @@ struct walk {
 	uint64_t pos;			/* everything below it is answered */
 	uint64_t read_limit;		/* what the read engine finds is merged no further */
 	struct gk_progress *progress;	/* may be NULL; asked for cancel only */
+	bool stop;			/* set by another thread: nobody wants what would be found next */
 	struct fiemap_state *fiemap;	/* made at first use */
 	struct read_state *read;	/* made at first use */
 	char why[160];			/* this engine, in words; grows when one gives up */
@@ -41,6 +42,11 @@ struct walk {
 	struct gk_extent waiting;	/* found while merging, not yet given out */
 	bool has_waiting;
 };
+
+static inline bool stopped(struct walk *walk)
+{
+	return __atomic_load_n(&walk->stop, __ATOMIC_RELAXED);
+}
 
 int walk_open(struct walk *walk, int fd, uint32_t engine, uint64_t size,
 	      uint64_t start);

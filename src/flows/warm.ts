@@ -19,6 +19,7 @@ import type { Policy } from '../oci/policy.js';
 import { type Context, whenMoving } from './context.js';
 import { type CopyTarget, describeCopy, imageMode } from './copy.js';
 import { describeGhost } from './describe.js';
+import { needsCopy } from './dump.js';
 import { namespacesOf } from './namespaces.js';
 import { describe, type PinnedGhost, pinGhosts, unpinGhosts } from './pin.js';
 import { WarmImages } from './warm-images.js';
@@ -53,7 +54,10 @@ export async function warmUp(
   const { host, log } = context;
   const warm = new WarmImages(host.files, target.images, log);
   const { ghosts } = findGhosts(host.processes, pids);
-  tryPins(context, ghosts);
+  tryPins(
+    context,
+    ghosts.filter(ghost => ghost.keep === 'ghostkeep' && needsCopy(ghost)),
+  );
   const large = ghosts.filter(ghost => isWorthIt(ghost, target.policy));
   if (large.length === 0 || !hasRoom(context, target, large)) return warm;
   const pass = new Pass(context, target, namespacesOf(host.processes, pids).ids, warm);

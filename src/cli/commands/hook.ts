@@ -40,7 +40,7 @@ async function readState(): Promise<string> {
   const parts: Buffer[] = [];
   let length = 0;
   const isFile = fs.fstatSync(0).isFile();
-  for await (const part of isFile ? [fs.readFileSync(0)] : (process.stdin as AsyncIterable<Buffer>)) {
+  for await (const part of isFile ? readFile() : (process.stdin as AsyncIterable<Buffer>)) {
     length += part.length;
     if (length > largestStateBytes) {
       throw new GhostkeepError(
@@ -52,4 +52,13 @@ async function readState(): Promise<string> {
     parts.push(part);
   }
   return Buffer.concat(parts).toString('utf8');
+}
+
+function* readFile(): Generator<Buffer> {
+  for (;;) {
+    const part = Buffer.alloc(64 * 1024);
+    const length = fs.readSync(0, part);
+    if (length === 0) return;
+    yield part.subarray(0, length);
+  }
 }

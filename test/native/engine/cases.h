@@ -26,7 +26,7 @@ void random_cases(const struct place *place, uint64_t seed, uint64_t number, dou
 
 void table_cases(const struct place *place);	/* the rows of docs/filesystems.md */
 void largest_case(const struct place *place);
-void extents_case(const struct place *place);
+void extents_case(const struct place *place, bool all_engines);
 
 /* The run with arguments: what it does is in on-directory.c. */
 int run_on_directory(int argc, char **argv);

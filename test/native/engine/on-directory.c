@@ -2,8 +2,8 @@
 /*
  * The cases on any mounted directory:
  *   run --dir DIR [--name NAME] [--images DIR] [--lower DIR [--copy-up]]
- *       [--extents | --cases N [--seed S] [--seconds T]]
- * The table, only its row of a million extents, or random files. --lower is the lower layer
+ *       [--extents[=auto] | --cases N [--seed S] [--seconds T]]
+ * The table, only its row of a million extents (by the engine of auto alone), or random files. --lower is the lower layer
  * of an overlay mounted on --dir, or what a server exports to it: ghosts are made there and
  * opened through --dir.
  * --images: where images and restored files go, --dir by default.
@@ -21,7 +21,7 @@ static const struct option options[] = {
 	{ "images", required_argument, NULL, 'i' },
 	{ "lower", required_argument, NULL, 'l' },
 	{ "copy-up", no_argument, NULL, 'u' },
-	{ "extents", no_argument, NULL, 'e' },
+	{ "extents", optional_argument, NULL, 'e' },
 	{ "cases", required_argument, NULL, 'c' },
 	{ "seed", required_argument, NULL, 's' },
 	{ "seconds", required_argument, NULL, 't' },
@@ -32,7 +32,7 @@ int run_on_directory(int argc, char **argv)
 {
 	const char *dir = NULL, *name = NULL, *images = NULL, *lower = NULL;
 	uint64_t cases = 0, seed = 1;
-	bool copy_up = false, extents = false;
+	bool copy_up = false, extents = false, all_engines = true;
 	struct place place;
 	double seconds = 0;
 	int option;
@@ -44,7 +44,7 @@ int run_on_directory(int argc, char **argv)
 		case 'i': images = optarg; break;
 		case 'l': lower = optarg; break;
 		case 'u': copy_up = true; break;
-		case 'e': extents = true; break;
+		case 'e': extents = true; all_engines = !optarg; break;
 		case 'c': cases = strtoull(optarg, NULL, 0); break;
 		case 's': seed = strtoull(optarg, NULL, 0); break;
 		case 't': seconds = atof(optarg); break;
@@ -59,7 +59,7 @@ int run_on_directory(int argc, char **argv)
 	if (cases)
 		random_cases(&place, seed, cases, seconds);
 	else if (extents)
-		extents_case(&place);
+		extents_case(&place, all_engines);
 	else
 		table_cases(&place);
 	return finish();

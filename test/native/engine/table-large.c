@@ -132,7 +132,7 @@ static void copy_many(const struct place *place, int fd, uint32_t engine, uint64
 }
 
 /* As many as there is time for, up to a million; no engine twice, by another's name: the other rows show that. */
-void extents_case(const struct place *place)
+void extents_case(const struct place *place, bool all_engines)
 {
 	const char *given = getenv("GK_EXTENTS_SECONDS");
 	double end = now() + (given ? atof(given) : 0.1);
@@ -153,7 +153,7 @@ void extents_case(const struct place *place)
 		remark("equal with %lu extents in the time there is", count);
 	holder = seen(place, fd);
 	expect(!choose_engine(holder, &chosen, &why), "no engine");
-	for (engine = GK_ENGINE_AUTO; engine <= GK_ENGINE_READ; engine++)
+	for (engine = GK_ENGINE_AUTO; engine <= (all_engines ? GK_ENGINE_READ : GK_ENGINE_AUTO); engine++)
 		if ((engine != GK_ENGINE_FIEMAP || place->has_map) &&
 		    (engine != GK_ENGINE_SEEK || place->knows_holes) &&
 		    (engine != GK_ENGINE_READ || chosen != GK_ENGINE_READ))

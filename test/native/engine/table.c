@@ -293,5 +293,5 @@ void table_cases(const struct place *place)
 		close(fd);
 	}
 	largest_case(place);
-	extents_case(place);
+	extents_case(place, true);
 }

@@ -20,6 +20,7 @@ function container(config: object = {}, filesystem = 'ext4') {
     fds: {
       3: opened(ghost, '/data/large (deleted)'),
       4: opened(fakeFile({ ino: 2n }), '/data/small (deleted)'),
+      5: opened(fakeFile({ ino: 3n, mode: 0o010644 }), '/data/fifo (deleted)'),
     },
   });
   const ours = () => Object.keys(files.snapshot()).filter(name => name.startsWith(images));
@@ -48,7 +49,7 @@ describe('the warm pass', () => {
     assert.equal(processes.pins.size, 0);
   });
 
-  it('when ghosts are small, they are pinned once at once and let go', async () => {
+  it('when ghosts are small, they are pinned once at once and let go, but not those left to CRIU', async () => {
     const { gate, processes, files } = container({ limit: '1M' });
     await gate.warm(100);
     assert.deepEqual(processes.pinned, ['100 fd/3', '100 fd/4']);

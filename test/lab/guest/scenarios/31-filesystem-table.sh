@@ -30,7 +30,11 @@ run_table() {
 	make_filesystem "$name"
 	if [ "${EXTENTS_SECONDS%.*}" -ge 10 ]; then
 		mapfile -t arguments < <(image_arguments "$name" | tr ' ' '\n')
-		arguments+=(--extents)
+		# A million answers of SEEK over the emulated wire, an hour, are asked for once.
+		case $name in
+		nfs4.2-squash) arguments+=(--extents=auto) ;;
+		*) arguments+=(--extents) ;;
+		esac
 	fi
 	case $name in
 	overlay-copied-up) arguments+=(--lower "$(layer "$name" lower)" --copy-up) ;;
