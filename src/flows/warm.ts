@@ -59,9 +59,10 @@ export async function warmUp(
     ghosts.filter(ghost => ghost.keep === 'ghostkeep' && needsCopy(ghost)),
   );
   const large = ghosts.filter(ghost => isWorthIt(ghost, target.policy));
-  if (large.length === 0 || !hasRoom(context, target, large)) return warm;
-  const pass = new Pass(context, target, namespacesOf(host.processes, pids).ids, warm);
-  host.files.makeDirectory(`${target.images}/${folder}`);
+  if (large.length === 0) return warm;
+  const mayCopy = hasRoom(context, target, large);
+  const pass = new Pass(context, target, namespacesOf(host.processes, pids).ids, warm, mayCopy);
+  if (mayCopy) host.files.makeDirectory(`${target.images}/${folder}`);
   try {
     await inParallel(large, availableParallelism(), (ghost, index) => pass.copy(ghost, index + 1));
   } catch (error) {
@@ -102,6 +103,7 @@ class Pass {
     private readonly target: CopyTarget,
     private readonly ids: IdMap,
     private readonly warm: WarmImages,
+    private readonly mayCopy: boolean,
   ) {
     this.#until = context.host.clock() + mostMs;
   }
@@ -115,6 +117,7 @@ class Pass {
       pinned = pinGhosts(host.processes, [ghost]);
       const [pin] = pinned as [PinnedGhost];
       if (this.#willShare(pin)) await this.#writeBack(pin);
+      else if (!this.mayCopy) return;
       else if (await this.#copyTo(image, pin, id)) this.warm.add(image, pin.stat);
       else host.files.remove(`${this.target.images}/${image}`);
     } catch (error) {

@@ -207,6 +207,16 @@ describe('the warm pass', () => {
     assert.equal(engine.dumps, 1);
   });
 
+  it('when there is no room for copies, what will be shared is written out all the same', async () => {
+    const { gate, files, engine, ours } = container({}, 'xfs');
+    engine.found = [{ offset: 0n, length: 64n << 20n, kind: 'data' }];
+    files.free = 1n << 20n;
+    await gate.warm(100);
+    assert.equal(engine.written, 1);
+    assert.equal(engine.dumps, 0);
+    assert.deepEqual(ours(), []);
+  });
+
   it('when the disk is full all the same, no other ghost is tried', async () => {
     const { gate, engine, processes, ours } = container();
     const more = fakeFile({ ino: 5n, ...large });
