@@ -1,5 +1,5 @@
 /**
- * The only module that calls C: libghostkeep.so through koffi (docs/decisions/0001-koffi.md).
+ * The only module that calls libghostkeep.so, through koffi (docs/decisions/0001-koffi.md). What Node lacks of libc: libc.ts.
  * The contract of every function stands in native/include/ghostkeep.h.
  */
 import { createRequire } from 'node:module';
@@ -51,9 +51,6 @@ const signatures = {
 
 export type NativeFunction = keyof typeof signatures;
 
-type Lseek = (fd: number, offset: bigint, whence: number) => number | bigint;
-
-let lseek: Lseek | undefined;
 let loaded: Record<NativeFunction, Call> | undefined;
 
 /** Call NAME with ARGS and a report behind them. @throws an errno error with the library's own line. */
@@ -103,14 +100,6 @@ export function openAsOwner(pathFd: number): number {
   const fd = Buffer.alloc(4);
   call('gk_open_as_owner', pathFd, fd);
   return fd.readInt32LE(0);
-}
-
-/** lseek(2), which Node does not have. @returns the new offset, or a negative errno */
-export function seek(fd: number, offset: bigint, whence: number): bigint {
-  const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
-  lseek ??= koffi.load(null).func('int64_t lseek(int, int64_t, int)') as unknown as Lseek;
-  const result = BigInt(lseek(fd, offset, whence));
-  return result < 0n ? -BigInt(koffi.errno()) : result;
 }
 
 /** Flags of gk_dump. */

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { getSystemErrorName } from 'node:util';
 import type { Ended, Program, ProgramRequest, Stage } from '../base/host.js';
 import { findBeside } from './beside.js';
-import { seek } from './native.js';
+import { seek } from './libc.js';
 
 const largestOutput = 256 * 1024;
 /** What left the group may keep our pipes open; after its end a program has this long to be read. */

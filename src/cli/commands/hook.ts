@@ -2,6 +2,7 @@ import fs from 'node:fs';
 import { GhostkeepError, reasonOf } from '../../base/errors.js';
 import { poststop } from '../../flows/poststop.js';
 import { prestart } from '../../flows/prestart.js';
+import { exitAtOnce } from '../../host/libc.js';
 import { largestStateBytes, parseState } from '../../oci/state.js';
 import { oneOf, parse } from '../args.js';
 import { makeContext } from '../context.js';
@@ -20,7 +21,7 @@ export async function hookCommand(args: string[]): Promise<number> {
   const log = makeLogger(process.getuid?.() === 0 ? { file: '/var/log/ghostkeep.log' } : {});
   const deadline = new Deadline(waitMs, `hook ${name}`, error => {
     process.stderr.write(`ghostkeep: ${error.message} [${error.code}]\n`);
-    process.exit(1);
+    exitAtOnce(1);
   });
   try {
     const state = parseState(await readState());
