@@ -11,6 +11,7 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cases.h"
 #include "tap.h"
@@ -44,7 +45,12 @@ int run_on_directory(int argc, char **argv)
 		case 'i': images = optarg; break;
 		case 'l': lower = optarg; break;
 		case 'u': copy_up = true; break;
-		case 'e': extents = true; all_engines = !optarg; break;
+		case 'e':
+			extents = true;
+			all_engines = !optarg;
+			if (optarg && strcmp(optarg, "auto"))
+				return 2;
+			break;
 		case 'c': cases = strtoull(optarg, NULL, 0); break;
 		case 's': seed = strtoull(optarg, NULL, 0); break;
 		case 't': seconds = atof(optarg); break;

@@ -7,11 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "place.h"
+
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 8
+#endif
 
 #define LOOP_BYTES (800LL << 20)
 
@@ -168,8 +173,10 @@ int ghost_in(const struct place *place)
 		return scratch_in(place);
 	fd = make_file(place->lower, path, sizeof(path));
 	/* A server that squashes root lets only the folder's owner in, as whom root comes. */
-	if (stat(place->folder, &folder) < 0 || fchown(fd, folder.st_uid, folder.st_gid) < 0)
-		printf("Bail out! no owner for %s\n", path);
+	if (stat(place->folder, &folder) < 0 || fchown(fd, folder.st_uid, folder.st_gid) < 0) {
+		printf("Bail out! no owner for %s: %s\n", path, strerror(errno));
+		exit(1);
+	}
 	if (!place->copy_up)
 		return fd;
 	if (write(fd, "below", 5) != 5)
@@ -215,4 +222,12 @@ int scratch_in(const struct place *place)
 int image_in(const struct place *place)
 {
 	return nameless(place->images);
+}
+
+/* Where vm.memfd_noexec is 2, only with the flag; before Linux 6.3, only without. */
+int image_to_seal(void)
+{
+	int fd = memfd_create("image", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
+
+	return fd < 0 ? memfd_create("image", MFD_CLOEXEC | MFD_ALLOW_SEALING) : fd;
 }

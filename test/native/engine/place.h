@@ -46,4 +46,7 @@ int scratch_in(const struct place *place);
 /* The same where images are, for them and for what is restored from them. */
 int image_in(const struct place *place);
 
+/* One in memory, for F_ADD_SEALS. */
+int image_to_seal(void);
+
 #endif

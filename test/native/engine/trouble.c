@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "cases.h"
@@ -12,10 +11,6 @@
 #include "wrap.h"
 
 #define SIZE (8u << 20)
-
-#ifndef MFD_NOEXEC_SEAL
-#define MFD_NOEXEC_SEAL 8
-#endif
 
 static unsigned char bytes[1 << 20];
 static struct gk_progress progress;
@@ -154,9 +149,7 @@ static void over_an_image(const struct place *place)
 	begin(place->name, "the earlier image cannot be written, or not be cut off");
 	ghost = dense_ghost(place);
 	for (i = 0; i < 2; i++) {
-		image = memfd_create("image", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
-		if (image < 0)
-			image = memfd_create("image", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+		image = image_to_seal();
 		expect(!ftruncate(image, i ? 2 * SIZE : SIZE / 2), "truncate: %m");
 		seals = i ? F_SEAL_SHRINK : F_SEAL_GROW;
 		expect(!fcntl(image, F_ADD_SEALS, seals), "seals: %m");

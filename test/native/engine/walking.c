@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "cases.h"
@@ -15,10 +14,6 @@
 #define EXTENTS 6000u		/* more than are found before the thread, and than it may be ahead */
 #define SIZE (EXTENTS * UINT64_C(8192))
 #define LATE 9000		/* a call of its lseek, two an extent */
-
-#ifndef MFD_NOEXEC_SEAL
-#define MFD_NOEXEC_SEAL 8
-#endif
 
 static struct gk_progress progress;
 static int late_errno;
@@ -56,7 +51,9 @@ static unsigned int threads(void)
 	DIR *tasks = opendir("/proc/self/task");
 	unsigned int count = 0;
 
-	while (tasks && readdir(tasks))
+	if (!tasks)
+		return 0;
+	while (readdir(tasks))
 		count++;
 	closedir(tasks);
 	return count - 2;
@@ -129,14 +126,6 @@ static void dumped(const struct place *place, const char *what, off_t (*lseek_do
 	expect_alone();
 	stand_in_nowhere();
 	close(image);
-}
-
-/* Where vm.memfd_noexec is 2, only with the flag; before Linux 6.3, only without. */
-static int image_to_seal(void)
-{
-	int image = memfd_create("image", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
-
-	return image < 0 ? memfd_create("image", MFD_CLOEXEC | MFD_ALLOW_SEALING) : image;
 }
 
 static void full(const struct place *place)
