@@ -2,6 +2,7 @@
 /* Small ghosts by the thousand: what a call of the runtime costs is more than what most of them take. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -32,11 +33,13 @@ static int copy(const struct work *work, struct dump_room *room, struct gk_dump_
 static int do_job(const struct work *work, struct dump_room *room, struct gk_dump_job *job)
 {
 	const char *name = work->names + job->name_at;
-	int fd = openat(work->dir_fd, name, O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW | O_CLOEXEC, work->mode);
+	bool over = job->flags & GK_DUMP_OVER;
+	int how = O_RDWR | O_NOFOLLOW | O_CLOEXEC | (over ? O_NONBLOCK : O_CREAT | O_EXCL);
+	int fd = openat(work->dir_fd, name, how, work->mode);
 	int error;
 
 	if (fd < 0)
-		return fail(&job->report, -errno, 0, "cannot make %.100s", name);
+		return fail(&job->report, -errno, 0, "cannot %s %.100s", over ? "open" : "make", name);
 	error = copy(work, room, job, fd);
 	/* Some servers tell only now what became of a write. */
 	if (close(fd) < 0 && !error)

@@ -10,8 +10,11 @@
 
 #include "report.h"
 #include "stat.h"
+#include "threads.h"
 
 #define LINK_BYTES 4096		/* the kernel shows less than a page; longer is an error */
+#define AT_ONCE 1024		/* in a call: their names will nearly always have room */
+#define WORTH_A_THREAD 16	/* descriptors */
 #define FDINFO_BYTES 512	/* pos, flags and mnt_id come first. Source: fs/proc/fd.c, seq_show */
 
 static int parse_field(const char *text, const char *name, int base, uint64_t *value)
@@ -53,38 +56,63 @@ static int read_fdinfo(int proc_fd, struct gk_look *look)
 	return error;
 }
 
-/* Its name goes to the start of names, where there are LINK_BYTES. */
-static int look(int proc_fd, struct gk_look *look, char *names)
+static int look(int proc_fd, struct gk_look *look)
 {
 	char path[40];
-	ssize_t length;
 	int error;
 
 	snprintf(path, sizeof(path), "fd/%" PRIu64, look->fd);
 	error = stat_at(proc_fd, path, &look->stat);
-	if (error)
-		return error;
+	return error ? error : read_fdinfo(proc_fd, look);
+}
+
+struct work {
+	int proc_fd;
+	struct gk_look *looks;
+	uint32_t count;
+	uint32_t next;		/* shared: the first that nobody has taken */
+};
+
+static void look_at_all(void *argument)
+{
+	struct work *work = argument;
+	uint32_t i;
+
+	while ((i = __atomic_fetch_add(&work->next, 1, __ATOMIC_RELAXED)) < work->count)
+		work->looks[i].error = look(work->proc_fd, &work->looks[i]);
+}
+
+/* Its name goes to the start of names, where there are LINK_BYTES. */
+static int read_name(int proc_fd, struct gk_look *look, char *names)
+{
+	char path[40];
+	ssize_t length;
+
+	snprintf(path, sizeof(path), "fd/%" PRIu64, look->fd);
 	length = readlinkat(proc_fd, path, names, LINK_BYTES);
 	if (length < 0)
 		return -errno;
 	if (length == LINK_BYTES)
 		return -ENAMETOOLONG;
 	look->name_bytes = (uint64_t)length;
-	return read_fdinfo(proc_fd, look);
+	return 0;
 }
 
 GK_PUBLIC int gk_look_at(int proc_fd, uint32_t count, struct gk_look *looks, char *names,
 			 uint64_t names_bytes, uint32_t *done, struct gk_report *report)
 {
+	struct work work = { proc_fd, looks, count < AT_ONCE ? count : AT_ONCE, 0 };
 	uint64_t used = 0;
 
 	memset(report, 0, sizeof(*report));
-	for (*done = 0; *done < count && names_bytes - used >= LINK_BYTES; ++*done) {
+	on_all_processors(look_at_all, &work, work.count, WORTH_A_THREAD);
+	for (*done = 0; *done < work.count && names_bytes - used >= LINK_BYTES; ++*done) {
 		struct gk_look *one = &looks[*done];
 
 		one->name_at = used;
 		one->name_bytes = 0;
-		one->error = look(proc_fd, one, names + used);
+		if (!one->error)
+			one->error = read_name(proc_fd, one, names + used);
 		used += one->name_bytes;
 	}
 	return 0;

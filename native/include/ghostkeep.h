@@ -275,8 +275,8 @@ struct gk_look {
 
 /*
  * What descriptors of a process are, nothing opened but their fdinfo. proc_fd is
- * its /proc/PID. Stops where names has no room for the next: *done says how
- * many were looked at, at least one when names has 4096 bytes.
+ * its /proc/PID. Stops after some, or where names has no room for the next: *done
+ * says how many were looked at, at least one when names has 4096 bytes.
  */
 int gk_look_at(int proc_fd, uint32_t count, struct gk_look *looks, char *names,
 	       uint64_t names_bytes, uint32_t *done, struct gk_report *report);
@@ -299,22 +299,30 @@ int gk_pin(const char *paths, uint32_t count, struct gk_pin *pins,
 struct gk_dump_job {
 	uint64_t ghost_fd, size, flags;		/* as gk_dump's */
 	uint64_t header_at, header_bytes;	/* a part of headers */
-	uint64_t name_at;		/* of the image below dir_fd, in names: it must not be there yet */
-	int64_t error;			/* out: 0, or a negative errno: then there is no image */
+	uint64_t name_at;		/* of the image below dir_fd, in names: there with GK_DUMP_OVER, else not yet */
+	int64_t error;			/* out: 0, or a negative errno: then there is no image of this call */
 	struct gk_stat after;		/* of the ghost, when it was copied */
 	struct gk_report report;
 };
 
 /*
  * gk_dump for each of many ghosts, on all processors. Each is tried, and has an
- * error and a report of its own. Images are made with mode, as umask(2) allows.
+ * error and a report of its own. New images are made with mode, as umask(2) allows.
+ * With GK_DUMP_OVER an image that is not there, or is no regular file, is an error, too.
  */
 int gk_dump_many(int dir_fd, uint32_t mode, uint32_t engine, uint32_t count,
 		 struct gk_dump_job *jobs, const void *headers, const char *names,
 		 struct gk_report *report);
 
+/*
+ * Which of count names, one after the other, are nothing's in a folder? answers: 1
+ * for those. Acts on nothing: no symbolic link is followed, nothing mounted by a look.
+ */
+int gk_are_free(int dir_fd, uint32_t count, const char *names, uint8_t *answers,
+		struct gk_report *report);
+
 /* sizeof(struct gk_report) in the low 16 bits, above it GK_ABI, which changes with this file. */
-#define GK_ABI 7
+#define GK_ABI 8
 uint32_t gk_abi(void);
 
 #endif

@@ -36,6 +36,8 @@ export interface DumpJob {
   header: Uint8Array;
   chunked: boolean;
   detectZeroes: boolean;
+  /** As dump's; without it no file may be there by that name. */
+  over?: boolean;
 }
 
 /** Called now and then while an engine call runs; `done` is bytes so far. */
@@ -59,8 +61,8 @@ export interface Engine {
     onProgress?: OnProgress,
   ): Promise<EngineReport>;
   /**
-   * dump for many small ghosts at once, on all processors; each image is made, and must not be there yet. What failed
-   * has left none.
+   * dump for many small ghosts at once, on all processors, into images that are made, or are there already where a job
+   * says `over`. What failed has left none.
    * @returns in their order what was written, and the ghost's stat after that
    */
   dumpMany(

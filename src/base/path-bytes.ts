@@ -3,6 +3,8 @@
  * text is the path; elsewhere the text is an escape for people, and the bytes travel beside it in base64.
  */
 
+import { isUtf8 } from 'node:buffer';
+
 export interface PathText {
   path: string;
   pathBytes?: string;
@@ -11,7 +13,7 @@ export interface PathText {
 export function pathToText(bytes: Buffer): PathText {
   const text = bytes.toString('utf8');
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
-  const clean = Buffer.from(text, 'utf8').equals(bytes) && !/[\x00-\x1f\x7f\\]/.test(text);
+  const clean = isUtf8(bytes) && !/[\x00-\x1f\x7f\\]/.test(text);
   return clean ? { path: text } : { path: escapeBytes(bytes), pathBytes: bytes.toString('base64') };
 }
 

@@ -34,14 +34,15 @@ export function copySmall(context: Context, copies: readonly Copy[], target: Cop
   if (target.policy.verify === 'digest') return [...copies];
   const small = copies.filter(isSmall);
   const left = copies.filter(copy => !isSmall(copy));
-  for (const batch of batches(small)) {
+  for (const batch of inBatches(small)) {
     left.push(...copyBatch(context, batch, target));
     context.alive?.();
   }
   return left;
 }
 
-function* batches(copies: readonly Copy[]): Generator<Copy[]> {
+/** As many at once as a call may take. */
+export function* inBatches(copies: readonly Copy[]): Generator<Copy[]> {
   let [batch, bytes] = [[] as Copy[], 0n];
   for (const copy of copies) {
     if (batch.length === mostAtOnce || (batch.length > 0 && bytes + copy.stat.size > mostBytesAtOnce)) {
@@ -54,19 +55,31 @@ function* batches(copies: readonly Copy[]): Generator<Copy[]> {
   if (batch.length > 0) yield batch;
 }
 
-function copyBatch(context: Context, copies: readonly Copy[], { images, policy, criu }: CopyTarget): Copy[] {
-  const { engine, files } = context.host;
-  const jobs = copies.map(copy => ({ ...describeCopy(copy, policy), name: copy.entry.image }));
-  const results = engine.dumpMany(images, policy.engine, imageMode(criu), jobs);
+function copyBatch(context: Context, copies: readonly Copy[], target: CopyTarget): Copy[] {
+  const { files } = context.host;
+  const results = dumpTogether(context, copies, target);
   return copies.filter((copy, index) => {
     const result = results[index];
-    if (!result || 'error' in result) return true;
+    if (!result || 'error' in result) {
+      copy.over = false;
+      return true;
+    }
     if (isUnchanged(copy.stat, result.after)) {
       copy.entry.data = toData(context, copy, result.report);
       return false;
     }
-    files.remove(`${images}/${copy.entry.image}`);
+    files.remove(`${target.images}/${copy.entry.image}`);
     startAnew(context, copy, hasChanged);
     return true;
   });
+}
+
+/** One call for all of COPIES. @returns in their order what became of each, nothing of it noted yet */
+export function dumpTogether(
+  { host: { engine } }: Context,
+  copies: readonly Copy[],
+  { images, policy, criu }: CopyTarget,
+) {
+  const jobs = copies.map(copy => ({ ...describeCopy(copy, policy), name: copy.entry.image }));
+  return engine.dumpMany(images, policy.engine, imageMode(criu), jobs);
 }

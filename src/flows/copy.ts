@@ -7,7 +7,6 @@ import { showIdentity } from '../ghost/ghost.js';
 import { showDigest } from '../image/verify.js';
 import type { Policy } from '../oci/policy.js';
 import { type Context, whenMoving } from './context.js';
-import type { WarmImages } from './warm-images.js';
 
 /** A writer outside the frozen container may be in our way; it gets this many chances to pause. */
 const attempts = 3;
@@ -25,6 +24,8 @@ export interface Copy {
   fd: number;
   /** Of the descriptor, before anything was read. */
   stat: FileStat;
+  /** Its image is there from before the freeze: bytes that are right stay. */
+  over?: boolean;
 }
 
 /** Where images go, and how. */
@@ -33,17 +34,14 @@ export interface CopyTarget {
   policy: Policy;
   /** The images belong to a CRIU checkpoint. */
   criu: boolean;
-  /** What the warm pass has copied. */
-  warm?: WarmImages;
 }
 
 /** Write a ghost's image at IMAGES/entry.image and return what is in it. @throws GHOST_CHANGED, NO_SPACE, IO */
 export async function copyGhost(context: Context, copy: Copy, target: CopyTarget): Promise<GhostData> {
   const { files } = context.host;
-  const warmFd = target.warm?.take(copy.stat, copy.entry.image);
-  if (warmFd !== undefined) {
+  if (copy.over) {
     try {
-      return await copyOnce(context, copy, target, warmFd);
+      return await copyOnce(context, copy, target);
     } catch (error) {
       // Whatever it was: without the earlier image it may be none.
       files.remove(`${target.images}/${copy.entry.image}`);
@@ -68,12 +66,13 @@ export async function copyGhost(context: Context, copy: Copy, target: CopyTarget
 
 export const hasChanged = 'changed while it was copied';
 
-/** What was copied is not what is there now: the next try begins with a look at it. */
+/** What was copied is not what is there now, and its image is gone: the next try begins with a look at it. */
 export function startAnew({ host: { processes }, log }: Context, copy: Copy, why: string): void {
   log.warn(`${nameOf(copy.entry)} ${why}, trying again`, {
     ghost: showIdentity(copy.stat),
   });
   copy.stat = processes.statPin(copy.fd);
+  copy.over = false;
   noteStat(copy);
 }
 
@@ -82,29 +81,26 @@ export function nameOf(entry: ManifestGhost): string {
   return `ghost ${entry.dev}/${entry.ino} (${entry.path})`;
 }
 
-/** @param warmFd an earlier image, already by the name in ENTRY: bytes that are right stay. Ours to close */
 async function copyOnce(
   context: Context,
   copy: Copy,
   { images, policy, criu }: CopyTarget,
-  warmFd?: number,
 ): Promise<GhostData> {
   const { files, engine, processes } = context.host;
-  const { entry, fd, stat } = copy;
-  const over = warmFd !== undefined;
-  let imageFd = warmFd;
+  const { entry, fd, stat, over } = copy;
+  const path = `${images}/${entry.image}`;
+  let imageFd: number | undefined;
   try {
-    imageFd ??= createAnew(files, `${images}/${entry.image}`, imageMode(criu));
+    imageFd = over ? files.open(path, true) : createAnew(files, path, imageMode(criu));
     const moving = whenMoving(context);
     const report = await engine.dump(
-      { ...describeCopy(copy, policy), imageFd, engine: policy.engine, over },
+      { ...describeCopy(copy, policy), imageFd, engine: policy.engine },
       moving,
     );
     if (!isUnchanged(stat, processes.statPin(fd))) throw changed(entry);
     const digest =
       policy.verify === 'digest' ? showDigest((await engine.digest(imageFd, moving)).crc32c) : undefined;
-    const kept = over ? { kept: countToJson(report.keptBytes) } : {};
-    return { ...toData(context, copy, report), ...kept, ...(digest ? { digest } : {}) };
+    return { ...toData(context, copy, report), ...(digest ? { digest } : {}) };
   } catch (error) {
     throw failure(context, entry, images, error);
   } finally {
@@ -113,9 +109,10 @@ async function copyOnce(
 }
 
 /** What the engine is told of a ghost, whether it is copied alone or with others. */
-export function describeCopy({ entry, fd, stat }: Copy, policy: Policy) {
+export function describeCopy({ entry, fd, stat, over = false }: Copy, policy: Policy) {
   return {
     ghostFd: fd,
+    over,
     size: stat.size,
     chunked: isChunked(stat.size),
     detectZeroes: policy.detectZeroes ?? false,
@@ -210,6 +207,7 @@ export function toData(context: Context, copy: Copy, report: EngineReport): Ghos
     fallbacks: report.fallbacks,
     why: report.why,
     ways: report.ways,
+    ...(copy.over ? { kept: countToJson(report.keptBytes) } : {}),
     ...allocationOf(context, copy, report),
   };
 }

@@ -12,10 +12,11 @@ import { writeJournal } from '../image/manifest.js';
 import type { Policy } from '../oci/policy.js';
 import type { Context } from './context.js';
 import { type Copy, type CopyTarget, copyGhost } from './copy.js';
-import { copySmall, isSmallFile } from './copy-small.js';
+import { copySmall } from './copy-small.js';
 import { describeGhost, describeLinks, isVolatile } from './describe.js';
 import { namespacesOf } from './namespaces.js';
 import { describe, type PinnedGhost, pinGhosts, unpinGhosts } from './pin.js';
+import type { WarmImages } from './warm-images.js';
 
 /** Kept free for what sealing itself writes, so that a full disk shows before CRIU has finished, not after. */
 const sealReserveBytes = 1024 * 1024;
@@ -23,6 +24,8 @@ const sealReserveBytes = 1024 * 1024;
 export interface DumpRequest extends CopyTarget {
   pids: readonly number[];
   container?: string;
+  /** What the warm pass has copied. */
+  warm?: WarmImages;
 }
 
 export interface Dumped {
@@ -50,13 +53,15 @@ async function dumpPinned(
   pinned: readonly PinnedGhost[],
   links: KeyPath[],
 ): Promise<Manifest> {
-  const { images } = request;
+  const { images, warm } = request;
   const needed = pinned.length > 0 || links.length > 0 || !request.criu;
-  request.warm?.keepFor(pinned.map(({ stat }) => stat).filter(stat => !isSmallFile(stat)));
-  startImages(context, images, needed, request.warm?.names);
+  const earlier = pinned.map(({ ghost, stat }) => (ghost.class === 'linked' ? undefined : warm?.take(stat)));
+  // What nobody has taken may hold the room that others need.
+  warm?.discard();
+  startImages(context, images, needed, earlier);
   try {
-    const journal = makeJournal(context, request, pinned, links);
-    await copyAll(context, request, toCopies(pinned, journal));
+    const journal = makeJournal(context, request, pinned, links, earlier);
+    await copyAll(context, request, toCopies(pinned, journal, earlier));
     journal.state = 'dumped';
     if (needed) writeJournal(context.host.files, images, journal, false);
     return journal;
@@ -101,28 +106,31 @@ export function needsCopy(ghost: Ghost): boolean {
 
 /**
  * An image directory may be used again: what an earlier dump left there must not pass for this one's.
- * @param kept names of images that are this one's
+ * @param earlier names of images that are this one's already
  */
 export function startImages(
   { host: { files } }: Context,
   images: string,
   needed: boolean,
-  kept: readonly string[] = [],
+  earlier: readonly (string | undefined)[] = [],
 ): void {
   const ours = `${images}/${folder}`;
+  const kept = new Set(earlier.filter(name => name !== undefined));
   files.remove(`${images}/${manifestName}`);
-  if (kept.length === 0) files.removeTree(ours);
-  else
+  if (kept.size === 0) files.removeTree(ours);
+  else if (files.exists(ours))
     for (const name of files.list(ours))
-      if (!kept.includes(`${folder}/${name}`)) files.removeTree(`${ours}/${name}`);
+      if (!kept.has(`${folder}/${name}`)) files.removeTree(`${ours}/${name}`);
   if (needed) files.makeDirectory(`${images}/${folder}`);
 }
 
+/** @param earlier names of images that ghosts, in their order, have already */
 export function makeJournal(
   context: Context,
   request: DumpRequest,
   pinned: readonly PinnedGhost[],
   links: KeyPath[],
+  earlier: readonly (string | undefined)[] = [],
 ): Manifest {
   const { processes } = context.host;
   const { ids, mountNamespace } = namespacesOf(processes, request.pids);
@@ -138,7 +146,7 @@ export function makeJournal(
     ghosts: pinned.map((pin, index) => {
       context.alive?.();
       const name = request.criu && pin.ghost.class === 'linked' ? linkedName : pendingName;
-      return describeGhost(context, pin, ids, index + 1, name(index + 1));
+      return describeGhost(context, pin, ids, index + 1, earlier[index] ?? name(index + 1));
     }),
     ...(links.length > 0 ? { links } : {}),
   };
@@ -149,8 +157,18 @@ export function keysOfJournal({ ghosts, links = [] }: Manifest): string[] {
   return [...new Set([...ghosts.flatMap(ghost => ghost.key), ...links.map(link => link.key)])];
 }
 
-export function toCopies(pinned: readonly PinnedGhost[], journal: Manifest): Copy[] {
-  return pinned.map(({ fd, stat }, index) => ({ fd, stat, entry: journal.ghosts[index] as ManifestGhost }));
+/** @param earlier as makeJournal's */
+export function toCopies(
+  pinned: readonly PinnedGhost[],
+  journal: Manifest,
+  earlier: readonly (string | undefined)[] = [],
+): Copy[] {
+  return pinned.map(({ fd, stat }, index) => ({
+    fd,
+    stat,
+    entry: journal.ghosts[index] as ManifestGhost,
+    over: earlier[index] !== undefined,
+  }));
 }
 
 /** Copy each ghost into the image its journal entry names, and note in the entry what was written. */
@@ -163,7 +181,9 @@ export async function copyAll(context: Context, target: CopyTarget, copies: read
   if (copies.length === 0) return;
   const sum = (field: 'bytes' | 'kept') =>
     copies.reduce((all, { entry: { data } }) => all + countFromJson(data?.[field] ?? 0), 0n);
-  const before = target.warm ? `, ${showBytes(sum('kept'))} of the images before the freeze` : '';
+  const before = copies.some(({ entry: { data } }) => data?.kept !== undefined)
+    ? `, ${showBytes(sum('kept'))} of the images before the freeze`
+    : '';
   context.log.info(`copied ${copies.length} ghosts: ${showBytes(sum('bytes'))} of data${before}`);
   assertReserve(context, images, policy);
   setAside(context.host, images);

@@ -36,7 +36,7 @@ export class GateDump {
       const { policy } = policyOf(this.context, pids[0] ?? pid);
       const isWanted = policy.enabled && policy.warm && !this.#isStreamed() && !host.processes.isPaused(pid);
       if (isWanted)
-        this.#warm = await warmUp(this.context, { images: this.images, policy, criu: true }, pids);
+        this.#warm = await warmUp(this.context, { images: this.images, pids, policy, criu: true });
     } catch (error) {
       log.info(`no warm pass: ${reasonOf(error)}`);
     }

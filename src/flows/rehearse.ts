@@ -1,13 +1,18 @@
 /**
  * A whole dump on a small file of our own, before anything is frozen: V8 compiles a function when it is first called,
  * and the native library is loaded at its first call. What is slow only once is over when it counts (decision 0006).
+ * Where there are many ghosts, what each of them takes is rehearsed with themselves (decision 0008).
  */
 import { reasonOf } from '../base/errors.js';
 import { silent } from '../base/log.js';
-import { encodeExternalFiles } from '../criu/seal-plan.js';
+import { encodeExternalFiles, planSeal } from '../criu/seal-plan.js';
 import { folder } from '../image/layout.js';
+import { encodeJournal } from '../image/manifest.js';
 import type { Context } from './context.js';
-import { dumpGhosts, keysOfJournal } from './dump.js';
+import { describeCopy } from './copy.js';
+import { toExternal } from './describe.js';
+import { type DumpRequest, dumpGhosts, keysOfJournal, makeJournal, toCopies } from './dump.js';
+import type { PinnedGhost } from './pin.js';
 import { policyOf } from './policy.js';
 import { sealImages } from './seal.js';
 
@@ -39,5 +44,24 @@ export async function rehearse(context: Context, images: string): Promise<void> 
     context.log.debug(`the rehearsal failed: ${reasonOf(error)}`);
   } finally {
     if (ghost !== undefined) files.close(ghost);
+  }
+}
+
+/** Rounds, and ghosts in each: by then V8 has made machine code of what it found to be hot. */
+const [rounds, mostGhosts] = [4, 500];
+/** No round is begun later: the checkpoint waits. */
+const mostMs = 500;
+
+/** What JavaScript does for each of many ghosts but finding it. Nothing of it is kept. */
+export function rehearseMany(context: Context, request: DumpRequest, pinned: readonly PinnedGhost[]): void {
+  const { clock } = context.host;
+  const some = pinned.slice(0, mostGhosts);
+  const until = clock() + mostMs;
+  for (let round = 0; round < rounds && clock() < until; round += 1) {
+    const journal = makeJournal(context, request, some, []);
+    for (const copy of toCopies(some, journal)) describeCopy(copy, request.policy);
+    encodeJournal(journal);
+    const files = encodeExternalFiles(keysOfJournal(journal));
+    planSeal(files, undefined, journal.ghosts.map(toExternal), true);
   }
 }

@@ -16,7 +16,8 @@ interface WarmImage {
  * was made, is compared with the ghost.
  */
 export class WarmImages {
-  #images: WarmImage[] = [];
+  /** By device and number: there may be ten thousand. */
+  readonly #images = new Map<string, WarmImage>();
 
   constructor(
     private readonly files: Files,
@@ -24,43 +25,27 @@ export class WarmImages {
     private readonly log: Log,
   ) {}
 
-  get names(): string[] {
-    return this.#images.map(({ image }) => image);
+  get count(): number {
+    return this.#images.size;
   }
 
   add(image: string, stat: FileStat): void {
-    this.#images.push({ image, stat });
+    this.#images.set(pairOf(stat), { image, stat });
   }
 
-  /**
-   * Rename the image of this ghost to NAME and open it.
-   * @returns its descriptor, undefined where there is none to be had
-   */
-  take(stat: FileStat, name: string): number | undefined {
-    const warm = this.#images.find(one => isSameInode(one.stat, stat));
-    if (!warm) return undefined;
-    this.#images = this.#images.filter(one => one !== warm);
-    const path = `${this.images}/${name}`;
-    try {
-      this.files.rename(`${this.images}/${warm.image}`, path);
-      return this.files.open(path, true);
-    } catch (error) {
-      this.log.info(`the image from before the freeze is of no use: ${reasonOf(error)}`);
-      this.#remove(warm.image);
-      return undefined;
-    }
-  }
-
-  /** Remove those that no ghost of STATS will take: they may hold the room that others need. */
-  keepFor(stats: readonly FileStat[]): void {
-    const isWanted = (warm: WarmImage) => stats.some(stat => isSameInode(warm.stat, stat));
-    for (const warm of this.#images) if (!isWanted(warm)) this.#remove(warm.image);
-    this.#images = this.#images.filter(isWanted);
+  /** @returns the name of this ghost's image, from now on the caller's; undefined where there is none */
+  take(stat: FileStat): string | undefined {
+    const pair = pairOf(stat);
+    const warm = this.#images.get(pair);
+    if (!warm || !isSameInode(warm.stat, stat)) return undefined;
+    this.#images.delete(pair);
+    return warm.image;
   }
 
   /** Remove whatever nobody took, and the folder if nothing else is in it. */
   discard(): void {
-    this.keepFor([]);
+    for (const { image } of this.#images.values()) this.#remove(image);
+    this.#images.clear();
     const ours = `${this.images}/${folder}`;
     try {
       if (this.files.exists(ours) && this.files.list(ours).length === 0) this.files.removeTree(ours);
@@ -77,4 +62,8 @@ export class WarmImages {
       this.log.info(`cannot remove ${image}: ${reasonOf(error)}`);
     }
   }
+}
+
+function pairOf({ dev, ino }: FileStat): string {
+  return `${dev}/${ino}`;
 }

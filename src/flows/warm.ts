@@ -1,5 +1,6 @@
 /**
- * The warm pass: what is large is copied while the container still runs, so that little is left to do when it stands still.
+ * The warm pass: what is large, or many, is copied while the container still runs, so that little is left to do when it stands
+ * still.
  *
  * Nothing of it is believed. When all is frozen the ghosts are found anew, and a dump over a warm image compares every
  * byte with what is there and writes what differs (GK_DUMP_OVER): a time stamp is no proof, because a store into a mapping
@@ -9,7 +10,6 @@
 import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { errnoOf, reasonOf } from '../base/errors.js';
-import type { IdMap } from '../base/host.js';
 import { inParallel } from '../base/parallel.js';
 import { showBytes } from '../base/units.js';
 import { findGhosts } from '../ghost/find.js';
@@ -17,15 +17,21 @@ import type { Ghost } from '../ghost/ghost.js';
 import { folder, warmName } from '../image/layout.js';
 import type { Policy } from '../oci/policy.js';
 import { type Context, whenMoving } from './context.js';
-import { type CopyTarget, describeCopy, imageMode } from './copy.js';
-import { describeGhost } from './describe.js';
-import { needsCopy } from './dump.js';
-import { namespacesOf } from './namespaces.js';
+import { type Copy, type CopyTarget, describeCopy, imageMode } from './copy.js';
+import { dumpTogether, inBatches, isSmallFile } from './copy-small.js';
+import { type DumpRequest, makeJournal, needsCopy, toCopies } from './dump.js';
 import { describe, type PinnedGhost, pinGhosts, unpinGhosts } from './pin.js';
+import { rehearseMany } from './rehearse.js';
 import { WarmImages } from './warm-images.js';
 
 /** Allocated. Below, a copy takes a millisecond or two, and its comparison not much less. */
 const worthBytes = 4n << 20n;
+
+/** Small ones: fewer are made, written and described in a millisecond or two. */
+const worthMany = 32;
+
+/** What an image takes beside its ghost's data, the rest of its last block included. */
+const headBytes = 8192n;
 
 /** File systems that share blocks, and from which length on the engine asks them to: LARGE_BYTES of native/engine/io.h. */
 const sharing = new Set(['xfs', 'btrfs']);
@@ -45,44 +51,43 @@ function tryPins({ host: { processes } }: Context, ghosts: readonly Ghost[]): vo
     if ('fd' in pin) processes.unpin(pin.fd);
 }
 
-/** Copy what is large of the ghosts of PIDS. Whatever goes wrong is left to the dump, which will say so. */
-export async function warmUp(
-  context: Context,
-  target: CopyTarget,
-  pids: readonly number[],
-): Promise<WarmImages> {
+/** Copy what is large of the ghosts of PIDS, and what is many. Whatever goes wrong is left to the dump, which will say so. */
+export async function warmUp(context: Context, request: DumpRequest): Promise<WarmImages> {
   const { host, log } = context;
-  const warm = new WarmImages(host.files, target.images, log);
-  const { ghosts } = findGhosts(host.processes, pids);
+  const warm = new WarmImages(host.files, request.images, log);
+  const { ghosts } = findGhosts(host.processes, request.pids);
   tryPins(
     context,
     ghosts.filter(ghost => ghost.keep === 'ghostkeep' && needsCopy(ghost)),
   );
-  const large = ghosts.filter(ghost => isWorthIt(ghost, target.policy));
-  if (large.length === 0) return warm;
-  const mayCopy = hasRoom(context, target, large);
-  const pass = new Pass(context, target, namespacesOf(host.processes, pids).ids, warm, mayCopy);
-  if (mayCopy) host.files.makeDirectory(`${target.images}/${folder}`);
+  const ours = ghosts.filter(ghost => isOurs(ghost, request.policy));
+  const large = ours.filter(({ stat }) => stat.allocated >= worthBytes);
+  const small = ours.filter(({ stat }) => isSmallFile(stat));
+  const many = small.length >= worthMany ? small : [];
+  if (large.length + many.length === 0) return warm;
+  const mayCopy = hasRoom(context, request, [...large, ...many]);
+  const pass = new Pass(context, request, warm, mayCopy);
+  if (mayCopy) host.files.makeDirectory(`${request.images}/${folder}`);
   try {
     await inParallel(large, availableParallelism(), (ghost, index) => pass.copy(ghost, index + 1));
+    if (mayCopy && many.length > 0) pass.copyMany(many, large.length + 1);
   } catch (error) {
     warm.discard();
     throw error;
   }
   log.info(
-    `before the freeze: ${pass.copied} of ${large.length} large ghosts copied, ${pass.written} written to disk`,
+    `before the freeze: ${warm.count} of ${large.length + many.length} large or many ghosts copied, ${pass.written} written to disk`,
   );
   return warm;
 }
 
-function isWorthIt({ keep, class: ghostClass, stat }: Ghost, { limit }: Policy): boolean {
-  const isOurs = keep === 'ghostkeep' && ghostClass !== 'linked';
-  return isOurs && stat.allocated >= worthBytes && (limit === undefined || stat.allocated <= limit);
+function isOurs({ keep, class: ghostClass, stat }: Ghost, { limit }: Policy): boolean {
+  return keep === 'ghostkeep' && ghostClass !== 'linked' && (limit === undefined || stat.allocated <= limit);
 }
 
 /** The container may write to the same disk: half of what is free has to be left for it until all stands still. */
-function hasRoom({ host, log }: Context, { images, policy }: CopyTarget, large: readonly Ghost[]): boolean {
-  const needed = large.reduce((sum, { stat }) => sum + stat.allocated, 0n);
+function hasRoom({ host, log }: Context, { images, policy }: CopyTarget, ghosts: readonly Ghost[]): boolean {
+  const needed = ghosts.reduce((sum, { stat }) => sum + stat.allocated + headBytes, 0n);
   const free = host.files.freeBytes(images);
   if (2n * needed + policy.reserve <= free) return true;
   log.info(
@@ -92,7 +97,6 @@ function hasRoom({ host, log }: Context, { images, policy }: CopyTarget, large: 
 }
 
 class Pass {
-  copied = 0;
   written = 0;
   readonly #name = randomBytes(6).toString('hex');
   readonly #until: number;
@@ -100,8 +104,7 @@ class Pass {
 
   constructor(
     private readonly context: Context,
-    private readonly target: CopyTarget,
-    private readonly ids: IdMap,
+    private readonly request: DumpRequest,
     private readonly warm: WarmImages,
     private readonly mayCopy: boolean,
   ) {
@@ -118,10 +121,10 @@ class Pass {
       const [pin] = pinned as [PinnedGhost];
       if (this.#willShare(pin)) await this.#writeBack(pin);
       else if (!this.mayCopy) return;
-      else if (await this.#copyTo(image, pin, id)) this.warm.add(image, pin.stat);
-      else host.files.remove(`${this.target.images}/${image}`);
+      else if (await this.#copyTo(image, pin)) this.warm.add(image, pin.stat);
+      else host.files.remove(`${this.request.images}/${image}`);
     } catch (error) {
-      host.files.remove(`${this.target.images}/${image}`);
+      host.files.remove(`${this.request.images}/${image}`);
       this.#isFull ||= errnoOf(error) === 'ENOSPC' || errnoOf(error) === 'EDQUOT';
       log.info(`${describe(ghost)} is not copied before the freeze: ${reasonOf(error)}`);
     } finally {
@@ -129,13 +132,37 @@ class Pass {
     }
   }
 
+  /** Small ones, as the dump copies them. @param first the number of the first */
+  copyMany(ghosts: readonly Ghost[], first: number): void {
+    const { host, log } = this.context;
+    let pinned: PinnedGhost[] = [];
+    try {
+      pinned = pinGhosts(host.processes, ghosts);
+      const images = pinned.map((_, index) => warmName(this.#name, first + index));
+      const copies = toCopies(pinned, makeJournal(this.context, this.request, pinned, [], images));
+      for (const batch of inBatches(copies)) if (host.clock() <= this.#until) this.#copyBatch(batch);
+      rehearseMany(this.context, this.request, pinned);
+    } catch (error) {
+      log.info(`${ghosts.length} small ghosts are not all copied before the freeze: ${reasonOf(error)}`);
+    } finally {
+      unpinGhosts(host.processes, pinned);
+    }
+  }
+
+  #copyBatch(copies: readonly Copy[]): void {
+    const results = dumpTogether(this.context, copies, this.request);
+    for (const [index, { entry, stat }] of copies.entries())
+      if ('report' in (results[index] ?? {})) this.warm.add(entry.image, stat);
+    this.context.alive?.();
+  }
+
   /** On one file system, and most of it in extents that are worth it. */
   #willShare({ ghost, fd, stat }: PinnedGhost): boolean {
     const { engine, files } = this.context.host;
-    if (!sharing.has(ghost.filesystem) || files.statPath(`${this.target.images}/.`).dev !== stat.dev)
+    if (!sharing.has(ghost.filesystem) || files.statPath(`${this.request.images}/.`).dev !== stat.dev)
       return false;
     let [count, bytes] = [0n, 0n];
-    for (const { length } of engine.extents(fd, this.target.policy.engine, stat.size)) {
+    for (const { length } of engine.extents(fd, this.request.policy.engine, stat.size)) {
       count += 1n;
       bytes += length;
       if (count === BigInt(sample)) break;
@@ -149,17 +176,15 @@ class Pass {
   }
 
   /** @returns false where blocks were shared after all: the dump does that in no time */
-  async #copyTo(image: string, pinned: PinnedGhost, id: number): Promise<boolean> {
+  async #copyTo(image: string, pinned: PinnedGhost): Promise<boolean> {
     const { files, engine } = this.context.host;
-    const { images, policy, criu } = this.target;
-    const { fd, stat } = pinned;
+    const { images, policy, criu } = this.request;
+    const [copy] = toCopies([pinned], makeJournal(this.context, this.request, [pinned], [], [image]));
     const imageFd = files.create(`${images}/${image}`, imageMode(criu));
     try {
-      const entry = describeGhost(this.context, pinned, this.ids, id, image);
-      const copy = { ...describeCopy({ entry, fd, stat }, policy), imageFd, engine: policy.engine };
-      const { ways } = await engine.dump(copy, whenMoving(this.context));
+      const job = { ...describeCopy(copy as Copy, policy), imageFd, engine: policy.engine };
+      const { ways } = await engine.dump(job, whenMoving(this.context));
       if (ways.includes('reflink')) return false;
-      this.copied += 1;
       return true;
     } finally {
       files.close(imageFd);

@@ -29,7 +29,7 @@ export function noteRestorablePaths(
   root: number | undefined,
   held: readonly Held[],
 ): void {
-  for (const [folder, inside] of byFolder(held)) {
+  for (const { folder, held: inside } of byFolder(held)) {
     const paths = choosePaths(processes, tree, root, folder, inside);
     inside.forEach(({ mount }, index) => {
       const path = paths[index];
@@ -38,20 +38,28 @@ export function noteRestorablePaths(
   }
 }
 
-/** One look at a folder is enough for ten thousand ghosts. */
-function byFolder(held: readonly Held[]): [Buffer, Held[]][] {
-  const folders = new Map<string, [Buffer, Held[]]>();
+interface InFolder {
+  id: number;
+  folder: Buffer;
+  held: Held[];
+}
+
+/** One look at a folder is enough for ten thousand ghosts, and most have the folder of the one before. */
+function byFolder(held: readonly Held[]): InFolder[] {
+  const folders = new Map<string, InFolder>();
+  let last: InFolder | undefined;
   for (const each of held) {
-    const { id, path, mountPoint } = each.mount;
+    const { id, path } = each.mount;
     const folder = path.subarray(0, path.lastIndexOf('/'));
-    // The mount of a single file has no folder to put anything in.
-    if (!isBelow(path, mountPoint)) continue;
-    const key = `${id} ${folder.toString('latin1')}`;
-    const known = folders.get(key);
-    if (known) known[1].push(each);
-    else folders.set(key, [folder, [each]]);
+    if (last?.id !== id || !last.folder.equals(folder)) {
+      const key = `${id} ${folder.toString('latin1')}`;
+      last = folders.get(key) ?? { id, folder, held: [] };
+      folders.set(key, last);
+    }
+    last.held.push(each);
   }
-  return [...folders.values()];
+  // The mount of a single file has no folder to put anything in.
+  return [...folders.values()].filter(({ held: [first] }) => first && isBelow(first.mount));
 }
 
 /** @returns undefined where a ghost's own path will do */
@@ -104,7 +112,7 @@ function withSlash(folder: Buffer): Buffer {
   return folder.at(-1) === 0x2f ? folder : Buffer.concat([folder, Buffer.from('/')]);
 }
 
-function isBelow(path: Buffer, mountPoint: Buffer): boolean {
+function isBelow({ path, mountPoint }: Held['mount']): boolean {
   const root = withSlash(mountPoint);
   return path.subarray(0, root.length).equals(root);
 }

@@ -20,8 +20,13 @@ export function dumpMany(
   let [headerAt, nameAt] = [0, 0];
   for (const [index, job] of jobs.entries()) {
     const { ghostFd, size, header } = job;
-    const fields = [ghostFd, size, dumpFlags(job), headerAt, header.byteLength, nameAt].map(BigInt);
-    words.set(fields, index * jobWords);
+    const at = index * jobWords;
+    words[at] = BigInt(ghostFd);
+    words[at + 1] = size;
+    words[at + 2] = BigInt(dumpFlags(job));
+    words[at + 3] = BigInt(headerAt);
+    words[at + 4] = BigInt(header.byteLength);
+    words[at + 5] = BigInt(nameAt);
     headerAt += header.byteLength;
     nameAt += Buffer.byteLength(names[index] as string);
   }

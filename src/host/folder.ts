@@ -3,7 +3,7 @@
  * act on nothing.
  */
 import fs from 'node:fs';
-import { openInRoot } from './native.js';
+import { ask, openInRoot } from './native.js';
 
 /** @param root a folder in which the paths are absolute. See ProcessView.areFree. */
 export function areFree(
@@ -23,7 +23,7 @@ export function areFree(
       if (fd === undefined) continue;
       try {
         if (!isFolderOf(fd, mountId, at)) return names.map(() => false);
-        return at.length < folder.length ? names.map(() => true) : names.map(name => !exists(fd, name));
+        return at.length < folder.length ? names.map(() => true) : areFreeIn(fd, names);
       } finally {
         fs.closeSync(fd);
       }
@@ -42,7 +42,10 @@ function isFolderOf(fd: number, mountId: number, path: Buffer): boolean {
   return path.length === 0 || fs.readlinkSync(`/proc/self/fd/${fd}`, { encoding: 'buffer' }).equals(path);
 }
 
-function exists(folderFd: number, name: Buffer): boolean {
-  const place = Buffer.concat([Buffer.from(`/proc/self/fd/${folderFd}/`), name]);
-  return fs.lstatSync(place, { throwIfNoEntry: false }) !== undefined;
+function areFreeIn(folderFd: number, names: readonly Buffer[]): boolean[] {
+  const answers = Buffer.alloc(names.length);
+  ask('gk_are_free', folderFd, names.length, Buffer.concat(names.flatMap(name => [name, end])), answers);
+  return Array.from(answers, answer => answer === 1);
 }
+
+const end = Buffer.alloc(1);

@@ -9,7 +9,7 @@ import { findBeside } from './beside.js';
 
 export const reportBytes = 312;
 /** Version of the header and size of its report, as gk_abi puts them together. */
-const abi = (7 << 16) | reportBytes;
+const abi = (8 << 16) | reportBytes;
 const messageOffset = 72;
 const engineNames: EngineName[] = ['auto', 'fiemap', 'seek', 'read'];
 const ways: [number, CopyWay][] = [
@@ -46,6 +46,7 @@ const signatures = {
   gk_look_at: 'int gk_look_at(int, uint32_t, void *, void *, uint64_t, void *, void *)',
   gk_pin: 'int gk_pin(void *, uint32_t, void *, void *)',
   gk_dump_many: 'int gk_dump_many(int, uint32_t, uint32_t, uint32_t, void *, void *, void *, void *)',
+  gk_are_free: 'int gk_are_free(int, uint32_t, void *, void *, void *)',
   gk_open_in_root: 'int gk_open_in_root(int, void *, void *, void *)',
 } as const;
 

@@ -6,7 +6,7 @@ export const journalName = `${folder}/journal.json`;
 export const firstIdName = `${folder}/first-id`;
 export const reserveName = `${folder}/reserve`;
 
-/** Until CRIU has given out its own ids, a ghost's image has a name of its own. */
+/** Until CRIU has given out its own ids, a ghost's image has a name of its own: this one, or that of its warm image. */
 export function pendingName(index: number): string {
   return `${folder}/pending-${index.toString(16)}.img`;
 }
@@ -29,4 +29,5 @@ export function ghostImageName(id: number): string {
   return `ghost-file-${id.toString(16)}.img`;
 }
 
-export const isPendingName = (name: string) => /^ghostkeep\/pending-[0-9a-f]+\.img$/.test(name);
+export const isPendingName = (name: string) =>
+  /^ghostkeep\/(pending|warm-[0-9a-f]{12})-[0-9a-f]+\.img$/.test(name);

@@ -30,8 +30,13 @@ export function readJournal(files: Files, images: string): Manifest | undefined 
 }
 
 export function writeJournal(files: Files, images: string, journal: Manifest, durable: boolean): void {
+  files.replace(`${images}/${journalName}`, encodeJournal(journal), durable);
+}
+
+/** @throws MANIFEST_INVALID where it is not what its schema says */
+export function encodeJournal(journal: Manifest): Buffer {
   assertDocument<Manifest>('Manifest', journal, journalName, 'MANIFEST_INVALID');
-  write(files, images, journalName, journal, durable);
+  return encode(journal);
 }
 
 /**
@@ -39,7 +44,7 @@ export function writeJournal(files: Files, images: string, journal: Manifest, du
  * takes its time: whoever adds what comes from elsewhere checks it.
  */
 export function writeManifest(files: Files, images: string, manifest: Manifest, durable: boolean): void {
-  write(files, images, manifestName, manifest, durable);
+  files.replace(`${images}/${manifestName}`, encode(manifest), durable);
 }
 
 /** Ids must come out the same when a seal is repeated: the first is kept before any image bears one. */
@@ -82,6 +87,6 @@ function readIfThere(files: Files, images: string, name: string): Manifest | und
   );
 }
 
-function write(files: Files, images: string, name: string, document: Manifest, durable: boolean): void {
-  files.replace(`${images}/${name}`, Buffer.from(`${JSON.stringify(document, null, 1)}\n`), durable);
+function encode(document: Manifest): Buffer {
+  return Buffer.from(`${JSON.stringify(document, null, 1)}\n`);
 }

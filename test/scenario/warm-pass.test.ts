@@ -145,3 +145,47 @@ describe('the warm pass', () => {
     assertRestores(images, folder, fd, 1);
   });
 });
+
+/** Of 0 to 250,000 bytes, each another. */
+const smallContent = (n: number) => Buffer.alloc((n * n * 97) % 250_000, `ghost ${n} `);
+
+describe('the warm pass of many small ghosts', () => {
+  it('when some have changed until the freeze, the dump has every byte of all', async t => {
+    const folder = temporaryFolder(t, '/dev/shm');
+    const images = `${folder}/images`;
+    fs.mkdirSync(images);
+    const fds = Array.from({ length: 60 }, (_, n) => ghostFile(t, folder, `ghost-${n}`, smallContent(n)));
+    const gate = new Gate(t, 'dump', images);
+    await gate.answer();
+    assert.deepEqual(await gate.ask(`warm ${process.pid}`), ['done']);
+    assert.equal(filesBesideLog(images).filter(name => /warm-[0-9a-f]{12}-/.test(name)).length, fds.length);
+    const at = (n: number) => fds[n] as number;
+    const { atime, mtime } = fs.fstatSync(at(7));
+    fs.writeSync(at(7), 'X', 1000);
+    fs.futimesSync(at(7), atime, mtime);
+    fs.ftruncateSync(at(20), 3);
+    fs.writeSync(at(21), 'far away', 3_000_000);
+    fs.fchmodSync(at(22), 0o640);
+    fs.closeSync(at(23));
+    fs.openSync('/dev/null', 'r');
+    const late = ghostFile(t, folder, 'late', Buffer.from('it came last'));
+    const keys = (await gate.ask(`checkpoint ${process.pid}`)).slice(0, -1);
+    endOfCriu(images, ...keys.map(key => key.slice('external '.length)));
+    assert.deepEqual(await gate.ask('finish 0'), ['done']);
+    assert.equal(await gate.end(), 0);
+    assert.equal(ghostkeep(['verify', '-D', images]).status, 0);
+    const { ghosts } = readManifest(flows().host.files, images);
+    const to = `${folder}/restored`;
+    assert.equal(ghostkeep(['restore', '-D', images, '--to', to]).status, 0);
+    const restored = filesIn(to).map(name => fs.readFileSync(`${to}/${name}`));
+    const wanted = [...fds.filter((_, n) => n !== 23), late].map(bytesOf);
+    const sorted = (all: Buffer[]) => all.map(bytes => bytes.toString('latin1')).sort();
+    assert.deepEqual(sorted(restored), sorted(wanted));
+    const byName = new Map(ghosts.map(ghost => [ghost.path.slice(folder.length + 1), ghost]));
+    assert.equal(byName.get('ghost-22')?.mode, 0o100640);
+    assert.equal(byName.get('late')?.data?.kept, undefined);
+    assert.equal(byName.get('ghost-30')?.data?.kept, byName.get('ghost-30')?.data?.imageBytes);
+    const leftOver = filesBesideLog(images).filter(name => name.includes('warm'));
+    assert.deepEqual(leftOver, []);
+  });
+});

@@ -1,4 +1,6 @@
 /** The engine without C: images whose body is one raw run, enough for the flows around it. */
+
+import { errnoOf } from '../../src/base/errors.js';
 import type { Engine, EngineReport, Extent } from '../../src/base/host.js';
 import { decodeGhostHead } from '../../src/criu/ghost-file.js';
 import { errno, type FakeFile } from './fake-processes.js';
@@ -10,6 +12,8 @@ export class FakeEngine implements Engine {
   dumps = 0;
   /** Of each dump: was it over an earlier image? */
   over: boolean[] = [];
+  /** The same of those that were dumped together. */
+  overTogether: boolean[] = [];
   /** How many ghosts had their dirty pages written out. */
   written = 0;
   ways: EngineReport['ways'] = ['read/write'];
@@ -31,10 +35,12 @@ export class FakeEngine implements Engine {
       const path = `${folder}/${name}`;
       try {
         const ghost = this.#file(ghostFd);
+        const { over = false } = job;
         this.dumps += 1;
+        this.overTogether.push(over);
         this.onDump(this.dumps, ghost);
         const content = Buffer.concat([job.header, ghost.content]);
-        this.files.close(this.files.create(path));
+        this.files.close(over ? this.files.open(path) : this.files.create(path));
         this.files.put(path, content);
         return {
           report: report(job.size, BigInt(ghost.content.length), content, { engine }),
@@ -42,6 +48,7 @@ export class FakeEngine implements Engine {
         };
       } catch (error) {
         if (error instanceof Interrupted) throw error;
+        if (errnoOf(error) !== 'EEXIST') this.files.remove(path);
         return { error: error as Error };
       }
     });

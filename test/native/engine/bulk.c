@@ -16,7 +16,34 @@
 #include "tap.h"
 
 #define MANY 40
+#define LOOKS 3000u		/* more than a call takes */
 #define CLOSED 1000000		/* no descriptor of ours */
+
+static void look_at_many(int proc)
+{
+	struct gk_look *looks = calloc(LOOKS, sizeof(*looks));
+	char *names = malloc(LOOKS * 64);
+	struct gk_report report;
+	uint32_t i, done, sum;
+
+	expect(looks && names, "%m");
+	for (i = 0; i < LOOKS; i++)
+		looks[i].fd = i % 2 ? CLOSED : (uint64_t)proc;
+	for (sum = 0; sum < LOOKS; sum += done) {
+		if (!expect(!gk_look_at(proc, LOOKS - sum, looks + sum, names, LOOKS * 64, &done, &report) &&
+			    done > 0, "%s", report.message))
+			break;
+		for (i = sum; i < sum + done; i++)
+			if (i % 2)
+				expect(looks[i].error == -ENOENT, "%u: %ld", i, looks[i].error);
+			else
+				expect(!looks[i].error && looks[i].stat.ino && looks[i].name_bytes > 6 &&
+				       !memcmp(names + looks[i].name_at, "/proc/", 6), "%u: %ld", i,
+				       looks[i].error);
+	}
+	free(names);
+	free(looks);
+}
 
 static void look_at(const struct place *place)
 {
@@ -45,9 +72,10 @@ static void look_at(const struct place *place)
 	expect(!looks[2].error && looks[2].stat.ino != about.st_ino, "the third");
 	expect(!gk_look_at(proc, 3, looks, names, 4096, &done, &report) && done == 1,
 	       "%u with room for one name", done);
-	close(proc);
 	close(other);
 	close(ghost);
+	look_at_many(proc);
+	close(proc);
 }
 
 static void pin(const struct place *place)
@@ -117,58 +145,140 @@ static bool is_as_alone(int image, const struct gk_dump_job *job, const char *he
 	       !strcmp(alone.message, job->report.message);
 }
 
-static void dump_many(const struct place *place)
+/* MANY ghosts and what is asked for each; headers and names are strings of 8 and 16 bytes. */
+struct many {
+	struct gk_dump_job jobs[MANY];
+	char headers[MANY * 8], names[MANY * 16];
+	int dir;
+};
+
+static struct many *many_ghosts(const struct place *place)
 {
-	struct gk_dump_job *jobs = calloc(MANY, sizeof(*jobs));
-	char names[MANY * 16], headers[MANY * 8], path[300];
-	int dir = open(place->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd;
-	const uint32_t there = 7, shrunk = 9;
-	struct gk_report report;
+	struct many *many = calloc(1, sizeof(*many));
 	struct stat about;
 	uint32_t i;
 
-	begin(place->name, "%d small ghosts in a call are as each alone; those that fail leave nothing", MANY);
+	expect(many != NULL, "%m");
+	many->dir = open(place->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	for (i = 0; i < MANY; i++) {
-		jobs[i].ghost_fd = (uint64_t)ghost_in(place);
-		fill((int)jobs[i].ghost_fd, i);
-		expect(!fstat((int)jobs[i].ghost_fd, &about), "%m");
-		jobs[i].size = (uint64_t)about.st_size + (i == shrunk);
-		jobs[i].flags = about.st_size > 12288 ? GK_DUMP_CHUNKED : 0;
-		jobs[i].header_at = i * 8;
-		jobs[i].header_bytes = 8;
-		snprintf(headers + i * 8, 8, "head%03u", i);
-		jobs[i].name_at = i * 16;
-		snprintf(names + i * 16, 16, "image-%u", i);
+		struct gk_dump_job *job = &many->jobs[i];
+
+		job->ghost_fd = (uint64_t)ghost_in(place);
+		fill((int)job->ghost_fd, i);
+		expect(!fstat((int)job->ghost_fd, &about), "%m");
+		job->size = (uint64_t)about.st_size;
+		job->flags = about.st_size > 12288 ? GK_DUMP_CHUNKED : 0;
+		job->header_at = i * 8;
+		job->header_bytes = 8;
+		snprintf(many->headers + i * 8, 8, "head%03u", i);
+		job->name_at = i * 16;
+		snprintf(many->names + i * 16, 16, "image-%u", i);
 	}
-	fd = openat(dir, names + there * 16, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
+	return many;
+}
+
+static void dump_many(struct many *many)
+{
+	struct gk_report report;
+
+	expect(!gk_dump_many(many->dir, 0640, GK_ENGINE_AUTO, MANY, many->jobs, many->headers, many->names,
+			     &report), "%s", report.message);
+}
+
+static void is_right(const struct many *many, uint32_t i, const struct place *place)
+{
+	const struct gk_dump_job *job = &many->jobs[i];
+	int fd = openat(many->dir, many->names + job->name_at, O_RDONLY | O_CLOEXEC);
+	struct stat about;
+
+	if (expect(!job->error && fd >= 0 && !fstat(fd, &about), "%u: %s", i, job->report.message))
+		expect((about.st_mode & 0777) == 0640 && job->after.size == job->size &&
+		       is_as_alone(fd, job, many->headers, place), "image %u differs", i);
+	if (fd >= 0)
+		close(fd);
+}
+
+static void end_many(struct many *many)
+{
+	uint32_t i;
+
+	for (i = 0; i < MANY; i++) {
+		unlinkat(many->dir, many->names + i * 16, 0);
+		close((int)many->jobs[i].ghost_fd);
+	}
+	close(many->dir);
+	free(many);
+}
+
+static void many_anew(const struct place *place)
+{
+	struct many *many = many_ghosts(place);
+	const uint32_t there = 7, shrunk = 9;
+	struct stat about;
+	uint32_t i;
+	int fd;
+
+	begin(place->name, "%d small ghosts in a call are as each alone; those that fail leave nothing", MANY);
+	many->jobs[shrunk].size++;
+	fd = openat(many->dir, many->names + there * 16, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
 	expect(fd >= 0 && write(fd, "mine", 4) == 4, "%m");
 	close(fd);
-	expect(!gk_dump_many(dir, 0640, GK_ENGINE_AUTO, MANY, jobs, headers, names, &report), "%s",
-	       report.message);
+	dump_many(many);
 	for (i = 0; i < MANY; i++) {
-		snprintf(path, sizeof(path), "%s/image-%u", place->folder, i);
-		fd = open(path, O_RDONLY | O_CLOEXEC);
+		bool exists = !fstatat(many->dir, many->names + i * 16, &about, 0);
+
 		if (i == there)
-			expect(jobs[i].error == -EEXIST && !fstat(fd, &about) && about.st_size == 4, "%s",
-			       jobs[i].report.message);
+			expect(many->jobs[i].error == -EEXIST && exists && about.st_size == 4, "%s",
+			       many->jobs[i].report.message);
 		else if (i == shrunk)
-			expect(jobs[i].error == -ESTALE && fd < 0, "%s", jobs[i].report.message);
-		else if (expect(!jobs[i].error && fd >= 0 && !fstat(fd, &about), "%u: %s", i,
-				jobs[i].report.message))
-			expect((about.st_mode & 0777) == 0640 && jobs[i].after.size == jobs[i].size &&
-			       is_as_alone(fd, &jobs[i], headers, place), "image %u differs", i);
-		if (fd >= 0)
-			close(fd);
-		unlink(path);
-		close((int)jobs[i].ghost_fd);
+			expect(many->jobs[i].error == -ESTALE && !exists, "%s", many->jobs[i].report.message);
+		else
+			is_right(many, i, place);
 	}
-	close(dir);
-	free(jobs);
+	end_many(many);
+}
+
+static void many_over(const struct place *place)
+{
+	struct many *many = many_ghosts(place);
+	const uint32_t missing = 3, link = 5, fifo = 7, changed = 20;
+	struct gk_dump_job *jobs = many->jobs;
+	const char *names = many->names;
+	struct stat about;
+	uint32_t i;
+
+	begin(place->name, "%d small ghosts over their earlier images are as each alone", MANY);
+	dump_many(many);
+	for (i = 0; i < MANY; i++)
+		jobs[i].flags |= GK_DUMP_OVER;
+	expect(pwrite((int)jobs[changed].ghost_fd, "other", 5, 0) == 5, "%m");
+	expect(!fstat((int)jobs[changed].ghost_fd, &about), "%m");
+	jobs[changed].size = (uint64_t)about.st_size;
+	expect(!unlinkat(many->dir, names + missing * 16, 0), "%m");
+	expect(!unlinkat(many->dir, names + link * 16, 0) &&
+	       !symlinkat("image-0", many->dir, names + link * 16), "%m");
+	expect(!unlinkat(many->dir, names + fifo * 16, 0) && !mkfifoat(many->dir, names + fifo * 16, 0600), "%m");
+	dump_many(many);
+	for (i = 0; i < MANY; i++) {
+		const struct gk_dump_job *job = &jobs[i];
+
+		if (i == missing || i == link || i == fifo) {
+			expect(job->error == (i == missing ? -ENOENT : i == link ? -ELOOP : -EINVAL), "%u: %s", i,
+			       job->report.message);
+			continue;
+		}
+		is_right(many, i, place);
+		expect(i == changed ? job->report.kept_bytes < job->report.image_bytes :
+				      job->report.kept_bytes == job->report.image_bytes,
+		       "%u: %lu of %lu kept", i, job->report.kept_bytes, job->report.image_bytes);
+	}
+	end_many(many);
 }
 
 void bulk_cases(const struct place *place)
 {
 	look_at(place);
 	pin(place);
-	dump_many(place);
+	many_anew(place);
+	many_over(place);
 }

@@ -24,19 +24,21 @@ function container(config: object = {}, filesystem = 'ext4') {
     },
   });
   const ours = () => Object.keys(files.snapshot()).filter(name => name.startsWith(images));
-  return { context, files, processes, engine, ghost, ours, gate: new GateDump(context, images) };
+  /** The same, without what is chance in a name. */
+  const names = () => ours().map(name => name.replace(/warm-[0-9a-f]{12}-/, 'warm-'));
+  return { context, files, processes, engine, ghost, ours, names, gate: new GateDump(context, images) };
 }
 
 const afterDump = [
   '/img/ghostkeep/journal.json',
-  '/img/ghostkeep/pending-1.img',
   '/img/ghostkeep/pending-2.img',
   '/img/ghostkeep/reserve',
+  '/img/ghostkeep/warm-1.img',
 ];
 
 describe('the warm pass', () => {
   it('when a ghost is large, it is copied before the freeze, and over that copy when all is frozen', async () => {
-    const { gate, engine, processes, ghost, ours, files } = container();
+    const { gate, engine, processes, ghost, ours, names, files } = container();
     await gate.warm(100);
     assert.equal(ours().length, 1);
     assert.match(ours()[0] ?? '', /^\/img\/ghostkeep\/warm-[0-9a-f]{12}-1\.img$/);
@@ -44,8 +46,8 @@ describe('the warm pass', () => {
     ghost.content = Buffer.from('another');
     await gate.checkpoint(100);
     assert.deepEqual(engine.over, [false, true]);
-    assert.deepEqual(ours(), afterDump);
-    assert.ok(files.get('/img/ghostkeep/pending-1.img').includes('another'));
+    assert.deepEqual(names(), afterDump);
+    assert.ok(files.get(ours().at(-1) ?? '').includes('another'));
     assert.equal(processes.pins.size, 0);
   });
 
@@ -123,35 +125,46 @@ describe('the warm pass', () => {
   });
 
   it('when the dump over the copy fails, it is made without', async () => {
-    const { gate, engine, ours, context } = container();
+    const { gate, engine, names, context } = container();
     engine.onDump = () => {
       if (engine.over.at(-1)) throw errno('ENOMEM', 'no memory to compare');
     };
     await gate.warm(100);
     await gate.checkpoint(100);
     assert.deepEqual(engine.over, [false, true, false]);
-    assert.deepEqual(ours(), afterDump);
+    assert.deepEqual(names(), afterDump);
     assert.ok(
       context.lines.some(line => /^warn .*could not be copied over .*no memory.*, trying again/.test(line)),
     );
   });
 
   it('when somebody has removed the copy, the dump does without', async () => {
-    const { gate, engine, files, ours } = container();
+    const { gate, engine, files, ours, names } = container();
     await gate.warm(100);
     files.remove(ours()[0] ?? '');
     await gate.checkpoint(100);
     assert.deepEqual(engine.over, [false, false]);
-    assert.deepEqual(ours(), afterDump);
+    assert.deepEqual(names(), afterDump);
   });
 
-  it('when the ghost is small by now, its copy goes before others need the room', async () => {
-    const { gate, engine, ghost, ours } = container();
+  it('when the ghost is small by now, it is dumped over its copy all the same, and that is cut off', async () => {
+    const { gate, engine, ghost, names, ours, files } = container();
     await gate.warm(100);
     ghost.stat = { ...ghost.stat, size: 5n, allocated: 4096n };
+    ghost.content = Buffer.from('short');
+    await gate.checkpoint(100);
+    assert.deepEqual(names(), afterDump);
+    assert.deepEqual(engine.overTogether, [true, false]);
+    assert.ok(files.get(ours().at(-1) ?? '').includes('short'));
+  });
+
+  it('when the ghost is gone by now, its copy goes before others need the room', async () => {
+    const { gate, engine, processes, ours } = container();
+    await gate.warm(100);
+    processes.add(100, { fds: { 4: opened(fakeFile({ ino: 2n }), '/data/small (deleted)') } });
     engine.onDump = () => assert.ok(ours().every(name => !name.includes('warm')));
     await gate.checkpoint(100);
-    assert.deepEqual(ours(), afterDump);
+    assert.equal(engine.dumps, 2);
   });
 
   it('when not even removing works, that is no failure, and what was copied goes', async () => {
@@ -184,7 +197,7 @@ describe('the warm pass', () => {
   });
 
   it('when the copy fails, nothing of it is left, and the dump does without', async () => {
-    const { gate, engine, ours, context } = container();
+    const { gate, engine, ours, names, context } = container();
     engine.onDump = count => {
       if (count === 1) throw errno('EIO', 'cannot read the ghost');
     };
@@ -192,17 +205,19 @@ describe('the warm pass', () => {
     assert.deepEqual(ours(), []);
     assert.ok(context.lines.some(line => /^info ghost .*large.* is not copied before/.test(line)));
     await gate.checkpoint(100);
-    assert.deepEqual(ours(), afterDump);
+    assert.deepEqual(names(), afterDump.map(name => name.replace('warm', 'pending')).sort());
     assert.deepEqual(engine.over, [false, false]);
   });
 
   it('when it would take more than half of what is free, nothing is copied', async () => {
     const { gate, files, engine, context } = container();
-    files.free = 143n << 20n;
+    files.free = (144n << 20n) + 16383n;
     await gate.warm(100);
     assert.equal(engine.dumps, 0);
-    assert.ok(context.lines.some(line => /^info nothing is copied before the freeze: of 143 MiB/.test(line)));
-    files.free = 144n << 20n;
+    assert.ok(
+      context.lines.some(line => /^info nothing is copied before the freeze: of 144.0 MiB/.test(line)),
+    );
+    files.free = (144n << 20n) + 16384n;
     await gate.warm(100);
     assert.equal(engine.dumps, 1);
   });
@@ -253,12 +268,104 @@ describe('the warm pass', () => {
   });
 
   it('when an earlier dump lies in the directory, nothing of it passes for this one', async () => {
-    const { gate, files, ours } = container();
+    const { gate, files, names } = container();
     files.put('/img/ghostkeep/manifest.json', 'old');
     files.put('/img/ghostkeep/pending-9.img', 'old');
     files.put('/img/ghostkeep/warm-0123456789ab-1.img', 'old');
     await gate.warm(100);
     await gate.checkpoint(100);
-    assert.deepEqual(ours(), afterDump);
+    assert.deepEqual(names(), afterDump);
+  });
+});
+
+/** A process with as many small ghosts. */
+function containerOf(count: number, config: object = {}) {
+  const all = container(config);
+  const ghosts = Array.from({ length: count }, (_, n) => fakeFile({ ino: BigInt(n + 1) }));
+  all.processes.add(100, {
+    mounts: [fakeMount(30, { filesystem: 'ext4' })],
+    fds: Object.fromEntries(ghosts.map((ghost, n) => [n + 3, opened(ghost, `/data/${n} (deleted)`)])),
+  });
+  return { ...all, ghosts };
+}
+
+const many = 32;
+
+describe('the warm pass of many small ghosts', () => {
+  it('when there are many, they are copied before the freeze, and over those copies when all is frozen', async () => {
+    const { gate, engine, processes, ghosts, names, files, ours } = containerOf(many);
+    await gate.warm(100);
+    assert.equal(ours().length, many);
+    assert.equal(processes.pins.size, 0);
+    for (const ghost of ghosts) ghost.content = Buffer.from('another');
+    await gate.checkpoint(100);
+    assert.deepEqual(engine.overTogether, [...Array(many).fill(false), ...Array(many).fill(true)]);
+    assert.equal(names().length, many + 2);
+    for (const name of ours().slice(2)) {
+      assert.match(name, /warm-[0-9a-f]{12}-[0-9a-f]+\.img$/);
+      assert.ok(files.get(name).includes('another'));
+    }
+    assert.equal(processes.pins.size, 0);
+  });
+
+  it('when there are few, nothing is copied', async () => {
+    const { gate, engine, ours } = containerOf(many - 1);
+    await gate.warm(100);
+    assert.equal(engine.dumps, 0);
+    assert.deepEqual(ours(), []);
+  });
+
+  it('when one cannot be copied before, the dump does without, and with all others', async () => {
+    const { gate, engine, ours } = containerOf(many);
+    engine.onDump = count => {
+      if (count === 3) throw errno('EIO', 'cannot read the ghost');
+    };
+    await gate.warm(100);
+    assert.equal(ours().length, many - 1);
+    await gate.checkpoint(100);
+    assert.equal(engine.overTogether.slice(many).filter(over => over).length, many - 1);
+    assert.ok(ours().includes('/img/ghostkeep/pending-3.img'));
+  });
+
+  it('when a dump over the copy fails, it is made without', async () => {
+    const { gate, engine, files, ours } = containerOf(many);
+    await gate.warm(100);
+    engine.onDump = count => {
+      if (count === many + 5) throw errno('ENOMEM', 'no memory to compare');
+    };
+    await gate.checkpoint(100);
+    assert.deepEqual(engine.over, [false]);
+    assert.equal(ours().length, many + 2);
+    const { ghosts } = JSON.parse(files.get('/img/ghostkeep/journal.json').toString());
+    assert.deepEqual(
+      ghosts.flatMap((ghost: { data: { kept?: number } }, n: number) =>
+        ghost.data.kept === undefined ? [n] : [],
+      ),
+      [4],
+    );
+  });
+
+  it('when one cannot be pinned, large ones keep their copies', async () => {
+    const { gate, processes, ours, context } = containerOf(many);
+    processes.add(101, {
+      parent: 100,
+      fds: { 3: opened(fakeFile({ ino: 50n, ...large }), '/large (deleted)') },
+    });
+    processes.add(102, {
+      parent: 100,
+      fds: { 3: opened(fakeFile({ ino: 51n }), '/small (deleted)') },
+      fails: { 'pin fd/3': 'EACCES' },
+    });
+    await gate.warm(100);
+    assert.equal(ours().length, 1);
+    assert.ok(context.lines.some(line => /^info 33 small ghosts are not all copied.*EACCES/.test(line)));
+    assert.equal(processes.pins.size, 0);
+  });
+
+  it('when nothing may be copied for want of room, nothing is', async () => {
+    const { gate, engine, files } = containerOf(many);
+    files.free = 1n << 20n;
+    await gate.warm(100);
+    assert.equal(engine.dumps, 0);
   });
 });

@@ -61,6 +61,10 @@ describe('areFree', () => {
     assert.deepEqual(free('', ['folder', 'x', 'file', 'link', '\n']), [false, true, false, false, true]);
   });
 
+  it('when a name cannot be looked for, that is an error and no answer', () => {
+    assert.throws(() => free('', ['x', 'x'.repeat(256)]), { code: 'ENAMETOOLONG' });
+  });
+
   it('when it is the root of the mount, names are looked for there', () => {
     fs.writeFileSync(`${top}/file`, '');
     assert.deepEqual(free('', ['file', 'x'], mountId, top), [false, true]);
