@@ -56,30 +56,21 @@ static int read_fdinfo(int proc_fd, struct gk_look *look)
 	return error;
 }
 
-static int look(int proc_fd, struct gk_look *look)
-{
-	char path[40];
-	int error;
-
-	snprintf(path, sizeof(path), "fd/%" PRIu64, look->fd);
-	error = stat_at(proc_fd, path, &look->stat);
-	return error ? error : read_fdinfo(proc_fd, look);
-}
-
 struct work {
 	int proc_fd;
 	struct gk_look *looks;
-	uint32_t count;
-	uint32_t next;		/* shared: the first that nobody has taken */
 };
 
-static void look_at_all(void *argument)
+static void look(void *argument, uint32_t i)
 {
-	struct work *work = argument;
-	uint32_t i;
+	const struct work *work = argument;
+	struct gk_look *look = &work->looks[i];
+	char path[40];
 
-	while ((i = __atomic_fetch_add(&work->next, 1, __ATOMIC_RELAXED)) < work->count)
-		work->looks[i].error = look(work->proc_fd, &work->looks[i]);
+	snprintf(path, sizeof(path), "fd/%" PRIu64, look->fd);
+	look->error = stat_at(work->proc_fd, path, &look->stat);
+	if (!look->error)
+		look->error = read_fdinfo(work->proc_fd, look);
 }
 
 /* Its name goes to the start of names, where there are LINK_BYTES. */
@@ -101,12 +92,14 @@ static int read_name(int proc_fd, struct gk_look *look, char *names)
 GK_PUBLIC int gk_look_at(int proc_fd, uint32_t count, struct gk_look *looks, char *names,
 			 uint64_t names_bytes, uint32_t *done, struct gk_report *report)
 {
-	struct work work = { proc_fd, looks, count < AT_ONCE ? count : AT_ONCE, 0 };
+	struct work work = { proc_fd, looks };
 	uint64_t used = 0;
 
 	memset(report, 0, sizeof(*report));
-	on_all_processors(look_at_all, &work, work.count, WORTH_A_THREAD);
-	for (*done = 0; *done < work.count && names_bytes - used >= LINK_BYTES; ++*done) {
+	if (count > AT_ONCE)
+		count = AT_ONCE;
+	each_on_all_processors(look, &work, count, WORTH_A_THREAD);
+	for (*done = 0; *done < count && names_bytes - used >= LINK_BYTES; ++*done) {
 		struct gk_look *one = &looks[*done];
 
 		one->name_at = used;

@@ -53,30 +53,24 @@ static int describe(int fd, struct gk_pin *pin)
 struct work {
 	const char **paths;
 	struct gk_pin *pins;
-	uint32_t count;
-	uint32_t next;		/* shared: the first that nobody has taken */
 };
 
-static void pin_all(void *argument)
+static void pin(void *argument, uint32_t i)
 {
-	struct work *work = argument;
-	uint32_t i;
+	const struct work *work = argument;
+	int fd = open_regular(work->paths[i]);
+	int error = fd < 0 ? fd : describe(fd, &work->pins[i]);
 
-	while ((i = __atomic_fetch_add(&work->next, 1, __ATOMIC_RELAXED)) < work->count) {
-		int fd = open_regular(work->paths[i]);
-		int error = fd < 0 ? fd : describe(fd, &work->pins[i]);
-
-		if (error && fd >= 0)
-			close(fd);
-		work->pins[i].fd = error ? error : fd;
-	}
+	if (error && fd >= 0)
+		close(fd);
+	work->pins[i].fd = error ? error : fd;
 }
 
 GK_PUBLIC int gk_pin(const char *paths, uint32_t count, struct gk_pin *pins,
 		     struct gk_report *report)
 {
 	AUTO_FREE const char **each = calloc(count, sizeof(*each));
-	struct work work = { each, pins, count, 0 };
+	struct work work = { each, pins };
 	uint32_t i;
 
 	memset(report, 0, sizeof(*report));
@@ -84,6 +78,6 @@ GK_PUBLIC int gk_pin(const char *paths, uint32_t count, struct gk_pin *pins,
 		return fail(report, -ENOMEM, 0, "cannot pin %u files", count);
 	for (i = 0; i < count; i++, paths += strlen(paths) + 1)
 		each[i] = paths;
-	on_all_processors(pin_all, &work, count, WORTH_A_THREAD);
+	each_on_all_processors(pin, &work, count, WORTH_A_THREAD);
 	return 0;
 }

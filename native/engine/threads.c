@@ -41,3 +41,26 @@ void on_all_processors(void (*work)(void *), void *argument, uint64_t items, uin
 	while (started)
 		pthread_join(threads[--started], NULL);
 }
+
+struct each {
+	void (*one)(void *, uint32_t);
+	void *argument;
+	uint32_t items;
+	uint32_t next;		/* shared: the first that nobody has taken */
+};
+
+static void take_each(void *argument)
+{
+	struct each *each = argument;
+	uint32_t i;
+
+	while ((i = __atomic_fetch_add(&each->next, 1, __ATOMIC_RELAXED)) < each->items)
+		each->one(each->argument, i);
+}
+
+void each_on_all_processors(void (*one)(void *, uint32_t), void *argument, uint32_t items, uint32_t worth)
+{
+	struct each each = { one, argument, items, 0 };
+
+	on_all_processors(take_each, &each, items, worth);
+}

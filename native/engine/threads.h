@@ -13,4 +13,7 @@
  */
 void on_all_processors(void (*work)(void *), void *argument, uint64_t items, uint64_t worth);
 
+/* The same for items that need nothing of their thread: one(argument, i) for each i below items. */
+void each_on_all_processors(void (*one)(void *, uint32_t), void *argument, uint32_t items, uint32_t worth);
+
 #endif
