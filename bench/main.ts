@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { GhostkeepError } from '../src/base/errors.js';
 import { findBeside } from '../src/host/beside.js';
+import { keepBreakpointsReady } from './breakpoints.js';
 import { suiteMs } from './budget.js';
 import { type Filesystem, filesystemNames, makeFilesystem, removeFilesystem } from './filesystems.js';
 import { installCommand } from './gate-command.js';
@@ -48,6 +49,7 @@ async function runSuites(options: BenchOptions, scratch: string): Promise<number
   const chosen = suites.filter(({ name }) => options.suites.length === 0 || options.suites.includes(name));
   installCommand(scratch, fs.realpathSync(process.argv[1] as string));
   const machine = describeMachine(options.version);
+  if (!keepBreakpointsReady()) say('whoever is first to set a breakpoint will wait for it');
   const all: Row[] = [];
   let failed = false;
   for (const suite of chosen) {

@@ -12,8 +12,6 @@
 #include "stat.h"
 #include "threads.h"
 
-#define LINK_BYTES 4096		/* the kernel shows less than a page; longer is an error */
-#define AT_ONCE 1024		/* in a call: their names will nearly always have room */
 #define WORTH_A_THREAD 16	/* descriptors */
 #define FDINFO_BYTES 512	/* pos, flags and mnt_id come first. Source: fs/proc/fd.c, seq_show */
 
@@ -59,54 +57,45 @@ static int read_fdinfo(int proc_fd, struct gk_look *look)
 struct work {
 	int proc_fd;
 	struct gk_look *looks;
+	char *names;
 };
 
-static void look(void *argument, uint32_t i)
-{
-	const struct work *work = argument;
-	struct gk_look *look = &work->looks[i];
-	char path[40];
-
-	snprintf(path, sizeof(path), "fd/%" PRIu64, look->fd);
-	look->error = stat_at(work->proc_fd, path, &look->stat);
-	if (!look->error)
-		look->error = read_fdinfo(work->proc_fd, look);
-}
-
-/* Its name goes to the start of names, where there are LINK_BYTES. */
-static int read_name(int proc_fd, struct gk_look *look, char *names)
+/* The link last, and right after the rest: a descriptor may be another's by then. */
+static int look(const struct work *work, struct gk_look *look, char *name)
 {
 	char path[40];
 	ssize_t length;
+	int error;
 
 	snprintf(path, sizeof(path), "fd/%" PRIu64, look->fd);
-	length = readlinkat(proc_fd, path, names, LINK_BYTES);
+	look->name_bytes = 0;
+	error = stat_at(work->proc_fd, path, &look->stat);
+	if (!error)
+		error = read_fdinfo(work->proc_fd, look);
+	if (error)
+		return error;
+	length = readlinkat(work->proc_fd, path, name, GK_NAME_BYTES);
 	if (length < 0)
 		return -errno;
-	if (length == LINK_BYTES)
+	if (length == GK_NAME_BYTES)
 		return -ENAMETOOLONG;
 	look->name_bytes = (uint64_t)length;
 	return 0;
 }
 
-GK_PUBLIC int gk_look_at(int proc_fd, uint32_t count, struct gk_look *looks, char *names,
-			 uint64_t names_bytes, uint32_t *done, struct gk_report *report)
+static void look_at_one(void *argument, uint32_t i)
 {
-	struct work work = { proc_fd, looks };
-	uint64_t used = 0;
+	const struct work *work = argument;
+
+	work->looks[i].error = look(work, &work->looks[i], work->names + (uint64_t)i * GK_NAME_BYTES);
+}
+
+GK_PUBLIC int gk_look_at(int proc_fd, uint32_t count, struct gk_look *looks, char *names,
+			 struct gk_report *report)
+{
+	struct work work = { proc_fd, looks, names };
 
 	memset(report, 0, sizeof(*report));
-	if (count > AT_ONCE)
-		count = AT_ONCE;
-	each_on_all_processors(look, &work, count, WORTH_A_THREAD);
-	for (*done = 0; *done < count && names_bytes - used >= LINK_BYTES; ++*done) {
-		struct gk_look *one = &looks[*done];
-
-		one->name_at = used;
-		one->name_bytes = 0;
-		if (!one->error)
-			one->error = read_name(proc_fd, one, names + used);
-		used += one->name_bytes;
-	}
+	each_on_all_processors(look_at_one, &work, count, WORTH_A_THREAD);
 	return 0;
 }

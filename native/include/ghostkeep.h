@@ -269,17 +269,19 @@ struct gk_look {
 	uint64_t fd;			/* in */
 	int64_t error;			/* 0, or a negative errno: nothing below it holds */
 	uint64_t mount_id, flags, position;	/* proc_pid_fdinfo(5) */
-	uint64_t name_at, name_bytes;	/* what its link says: a part of names, without a NUL */
+	uint64_t name_bytes;		/* of what its link says, without a NUL */
 	struct gk_stat stat;
 };
 
+/* A link of /proc shows less than a page; what would be longer is an error. */
+#define GK_NAME_BYTES 4096
+
 /*
  * What descriptors of a process are, nothing opened but their fdinfo. proc_fd is
- * its /proc/PID. Stops after some, or where names has no room for the next: *done
- * says how many were looked at, at least one when names has 4096 bytes.
+ * its /proc/PID. names has GK_NAME_BYTES for each: the n-th link begins at n * GK_NAME_BYTES.
  */
 int gk_look_at(int proc_fd, uint32_t count, struct gk_look *looks, char *names,
-	       uint64_t names_bytes, uint32_t *done, struct gk_report *report);
+	       struct gk_report *report);
 
 struct gk_pin {
 	int64_t fd;			/* the caller's to close; or a negative errno */

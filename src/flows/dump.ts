@@ -15,6 +15,7 @@ import { type Copy, type CopyTarget, copyGhost } from './copy.js';
 import { copySmall } from './copy-small.js';
 import { describeGhost, describeLinks, isVolatile } from './describe.js';
 import { namespacesOf } from './namespaces.js';
+import { isOwnFolder } from './own-folder.js';
 import { describe, type PinnedGhost, pinGhosts, unpinGhosts } from './pin.js';
 import type { WarmImages } from './warm-images.js';
 
@@ -109,16 +110,17 @@ export function needsCopy(ghost: Ghost): boolean {
  * @param earlier names of images that are this one's already
  */
 export function startImages(
-  { host: { files } }: Context,
+  context: Context,
   images: string,
   needed: boolean,
   earlier: readonly (string | undefined)[] = [],
 ): void {
+  const { files } = context.host;
   const ours = `${images}/${folder}`;
   const kept = new Set(earlier.filter(name => name !== undefined));
   files.remove(`${images}/${manifestName}`);
-  if (kept.size === 0) files.removeTree(ours);
-  else if (files.exists(ours))
+  if (kept.size === 0 || !files.exists(ours) || !isOwnFolder(context, images)) files.removeTree(ours);
+  else
     for (const name of files.list(ours))
       if (!kept.has(`${folder}/${name}`)) files.removeTree(`${ours}/${name}`);
   if (needed) files.makeDirectory(`${images}/${folder}`);

@@ -10,6 +10,7 @@ import { type Policy, resolvePolicy } from '../oci/policy.js';
 import type { Context } from './context.js';
 import { type Copy, nameOf, noteStat } from './copy.js';
 import { copyAll } from './dump.js';
+import { isOwnFolder } from './own-folder.js';
 import { type Sealed, sealImages } from './seal.js';
 
 export async function finishDump(
@@ -50,14 +51,13 @@ async function copyPinned(
 }
 
 /** A journal names descriptors to copy from: one that others could have written is not followed. */
-function assertOwnFolder({ host }: Context, images: string): void {
+function assertOwnFolder(context: Context, images: string): void {
+  if (isOwnFolder(context, images)) return;
   const path = `${images}/${folder}`;
-  const { uid, mode } = host.files.statPath(path);
-  if (uid === host.uid() && (mode & 0o022) === 0) return;
   throw new GhostkeepError(
     'PERMISSION',
     path,
-    `cannot copy what ${path} names: it belongs to somebody else or others may write to it`,
+    `cannot copy what ${path} names: it is no folder, belongs to somebody else or others may write to it`,
   );
 }
 

@@ -34,6 +34,18 @@ export function pinGhosts(processes: ProcessView, ghosts: readonly Ghost[]): Pin
   }
 }
 
+/** Those that can be pinned through the first of their holders. The caller unpins. */
+export function pinSome(processes: ProcessView, ghosts: readonly Ghost[]): PinnedGhost[] {
+  const pins = processes.pinAll(ghosts.map(({ holders: [first] }) => first as Holder));
+  return ghosts.flatMap((ghost, index) => {
+    const pin = pins[index] as Pin | Refused;
+    if (!('fd' in pin)) return [];
+    if (isSameInode(pin.stat, ghost.stat)) return [{ ghost, ...pin }];
+    processes.unpin(pin.fd);
+    return [];
+  });
+}
+
 export function unpinGhosts(processes: ProcessView, pinned: readonly PinnedGhost[]): void {
   for (const { fd } of pinned) processes.unpin(fd);
 }

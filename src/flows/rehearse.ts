@@ -12,6 +12,7 @@ import type { Context } from './context.js';
 import { describeCopy } from './copy.js';
 import { toExternal } from './describe.js';
 import { type DumpRequest, dumpGhosts, keysOfJournal, makeJournal, toCopies } from './dump.js';
+import { isOwnFolder } from './own-folder.js';
 import type { PinnedGhost } from './pin.js';
 import { policyOf } from './policy.js';
 import { sealImages } from './seal.js';
@@ -26,6 +27,8 @@ export async function rehearse(context: Context, images: string): Promise<void> 
   const scratch = `${ours}/rehearsal`;
   const self = processes.self();
   const existed = files.exists(ours);
+  // A link leads anywhere.
+  if (existed && !isOwnFolder(context, images)) return;
   let ghost: number | undefined;
   try {
     files.makeDirectory(scratch);
@@ -57,11 +60,15 @@ export function rehearseMany(context: Context, request: DumpRequest, pinned: rea
   const { clock } = context.host;
   const some = pinned.slice(0, mostGhosts);
   const until = clock() + mostMs;
-  for (let round = 0; round < rounds && clock() < until; round += 1) {
-    const journal = makeJournal(context, request, some, []);
-    for (const copy of toCopies(some, journal)) describeCopy(copy, request.policy);
-    encodeJournal(journal);
-    const files = encodeExternalFiles(keysOfJournal(journal));
-    planSeal(files, undefined, journal.ghosts.map(toExternal), true);
+  try {
+    for (let round = 0; round < rounds && clock() < until; round += 1) {
+      const journal = makeJournal(context, request, some, []);
+      for (const copy of toCopies(some, journal)) describeCopy(copy, request.policy);
+      encodeJournal(journal);
+      const files = encodeExternalFiles(keysOfJournal(journal));
+      planSeal(files, undefined, journal.ghosts.map(toExternal), true);
+    }
+  } catch (error) {
+    context.log.debug(`the rehearsal failed: ${reasonOf(error)}`);
   }
 }

@@ -3,6 +3,7 @@ import type { FileStat, Files } from '../base/host.js';
 import { isSameInode } from '../base/identity.js';
 import type { Log } from '../base/log.js';
 import { folder } from '../image/layout.js';
+import { isSmallFile } from './copy-small.js';
 
 /** An image of what a ghost was a moment ago. */
 interface WarmImage {
@@ -38,6 +39,8 @@ export class WarmImages {
     const pair = pairOf(stat);
     const warm = this.#images.get(pair);
     if (!warm || !isSameInode(warm.stat, stat)) return undefined;
+    // What has grown large since may share its blocks, which costs nothing.
+    if (isSmallFile(warm.stat) && !isSmallFile(stat)) return undefined;
     this.#images.delete(pair);
     return warm.image;
   }

@@ -17,10 +17,11 @@ import type { Ghost } from '../ghost/ghost.js';
 import { folder, warmName } from '../image/layout.js';
 import type { Policy } from '../oci/policy.js';
 import { type Context, whenMoving } from './context.js';
-import { type Copy, type CopyTarget, describeCopy, imageMode } from './copy.js';
+import { type Copy, describeCopy, imageMode } from './copy.js';
 import { dumpTogether, inBatches, isSmallFile } from './copy-small.js';
 import { type DumpRequest, makeJournal, needsCopy, toCopies } from './dump.js';
-import { describe, type PinnedGhost, pinGhosts, unpinGhosts } from './pin.js';
+import { isOwnFolder } from './own-folder.js';
+import { describe, type PinnedGhost, pinGhosts, pinSome, unpinGhosts } from './pin.js';
 import { rehearseMany } from './rehearse.js';
 import { WarmImages } from './warm-images.js';
 
@@ -42,15 +43,6 @@ const sample = 256;
 /** No ghost is begun later: whoever asked for the checkpoint is waiting. */
 const mostMs = 30_000;
 
-/**
- * A table of descriptors grows by doubling, and each time a process of several threads waits for all processors (expand_files()
- * in fs/file.c, synchronize_rcu()): 5 ms that nobody has when all stands still. It never shrinks.
- */
-function tryPins({ host: { processes } }: Context, ghosts: readonly Ghost[]): void {
-  for (const pin of processes.pinAll(ghosts.flatMap(({ holders }) => holders.slice(0, 1))))
-    if ('fd' in pin) processes.unpin(pin.fd);
-}
-
 /** Copy what is large of the ghosts of PIDS, and what is many. Whatever goes wrong is left to the dump, which will say so. */
 export async function warmUp(context: Context, request: DumpRequest): Promise<WarmImages> {
   const { host, log } = context;
@@ -61,16 +53,16 @@ export async function warmUp(context: Context, request: DumpRequest): Promise<Wa
     ghosts.filter(ghost => ghost.keep === 'ghostkeep' && needsCopy(ghost)),
   );
   const ours = ghosts.filter(ghost => isOurs(ghost, request.policy));
-  const large = ours.filter(({ stat }) => stat.allocated >= worthBytes);
-  const small = ours.filter(({ stat }) => isSmallFile(stat));
+  const large = ours.filter(isLarge);
+  const small = ours.filter(ghost => isSmallFile(ghost.stat) && !isLarge(ghost));
   const many = small.length >= worthMany ? small : [];
   if (large.length + many.length === 0) return warm;
-  const mayCopy = hasRoom(context, request, [...large, ...many]);
-  const pass = new Pass(context, request, warm, mayCopy);
-  if (mayCopy) host.files.makeDirectory(`${request.images}/${folder}`);
+  const pass = new Pass(context, request, warm);
   try {
-    await inParallel(large, availableParallelism(), (ghost, index) => pass.copy(ghost, index + 1));
-    if (mayCopy && many.length > 0) pass.copyMany(many, large.length + 1);
+    // Small ones first: they come and go.
+    if (many.length > 0 && pass.mayCopy(many)) pass.copyMany(many);
+    const mayCopy = large.length > 0 && pass.mayCopy(large);
+    await inParallel(large, availableParallelism(), ghost => pass.copy(ghost, mayCopy));
   } catch (error) {
     warm.discard();
     throw error;
@@ -81,23 +73,25 @@ export async function warmUp(context: Context, request: DumpRequest): Promise<Wa
   return warm;
 }
 
+/**
+ * A table of descriptors grows by doubling, and each time a process of several threads waits for all processors (expand_files()
+ * in fs/file.c, synchronize_rcu()): 5 ms that nobody has when all stands still. It never shrinks.
+ */
+function tryPins({ host: { processes } }: Context, ghosts: readonly Ghost[]): void {
+  unpinGhosts(processes, pinSome(processes, ghosts));
+}
+
 function isOurs({ keep, class: ghostClass, stat }: Ghost, { limit }: Policy): boolean {
   return keep === 'ghostkeep' && ghostClass !== 'linked' && (limit === undefined || stat.allocated <= limit);
 }
 
-/** The container may write to the same disk: half of what is free has to be left for it until all stands still. */
-function hasRoom({ host, log }: Context, { images, policy }: CopyTarget, ghosts: readonly Ghost[]): boolean {
-  const needed = ghosts.reduce((sum, { stat }) => sum + stat.allocated + headBytes, 0n);
-  const free = host.files.freeBytes(images);
-  if (2n * needed + policy.reserve <= free) return true;
-  log.info(
-    `nothing is copied before the freeze: of ${showBytes(free)} free, ${showBytes(needed)} would be too much`,
-  );
-  return false;
+function isLarge({ stat }: Ghost): boolean {
+  return stat.allocated >= worthBytes;
 }
 
 class Pass {
   written = 0;
+  #names = 0;
   readonly #name = randomBytes(6).toString('hex');
   readonly #until: number;
   #isFull = false;
@@ -106,54 +100,97 @@ class Pass {
     private readonly context: Context,
     private readonly request: DumpRequest,
     private readonly warm: WarmImages,
-    private readonly mayCopy: boolean,
   ) {
     this.#until = context.host.clock() + mostMs;
   }
 
-  async copy(ghost: Ghost, id: number): Promise<void> {
+  /** The container may write to the same disk: half of what is free has to be left for it until all stands still. */
+  mayCopy(ghosts: readonly Ghost[]): boolean {
     const { host, log } = this.context;
-    if (this.#isFull || host.clock() > this.#until) return;
-    const image = warmName(this.#name, id);
+    const { images, policy } = this.request;
+    const ours = `${images}/${folder}`;
+    if (host.files.exists(ours) && !isOwnFolder(this.context, images)) {
+      log.info(`nothing is copied before the freeze: others may write to ${ours}, or it is no folder`);
+      return false;
+    }
+    const needed = ghosts.reduce((sum, { stat }) => sum + stat.allocated + headBytes, 0n);
+    const free = host.files.freeBytes(images);
+    if (2n * needed + policy.reserve > free) {
+      log.info(
+        `not copied before the freeze: of ${showBytes(free)} free, ${showBytes(needed)} would be too much`,
+      );
+      return false;
+    }
+    host.files.makeDirectory(ours);
+    return true;
+  }
+
+  /** @param mayCopy false: only write it to disk, where its blocks will be shared */
+  async copy(ghost: Ghost, mayCopy: boolean): Promise<void> {
+    const { host, log } = this.context;
+    if (this.#isOver) return;
+    const image = this.#nextName();
     let pinned: PinnedGhost[] = [];
     try {
       pinned = pinGhosts(host.processes, [ghost]);
       const [pin] = pinned as [PinnedGhost];
       if (this.#willShare(pin)) await this.#writeBack(pin);
-      else if (!this.mayCopy) return;
+      else if (!mayCopy) return;
       else if (await this.#copyTo(image, pin)) this.warm.add(image, pin.stat);
       else host.files.remove(`${this.request.images}/${image}`);
     } catch (error) {
       host.files.remove(`${this.request.images}/${image}`);
-      this.#isFull ||= errnoOf(error) === 'ENOSPC' || errnoOf(error) === 'EDQUOT';
+      this.#noteFull(error);
       log.info(`${describe(ghost)} is not copied before the freeze: ${reasonOf(error)}`);
     } finally {
       unpinGhosts(host.processes, pinned);
     }
   }
 
-  /** Small ones, as the dump copies them. @param first the number of the first */
-  copyMany(ghosts: readonly Ghost[], first: number): void {
-    const { host, log } = this.context;
-    let pinned: PinnedGhost[] = [];
+  /** Small ones, as the dump copies them. */
+  copyMany(ghosts: readonly Ghost[]): void {
+    const {
+      log,
+      host: { processes },
+    } = this.context;
+    const pinned = pinSome(processes, ghosts);
     try {
-      pinned = pinGhosts(host.processes, ghosts);
-      const images = pinned.map((_, index) => warmName(this.#name, first + index));
+      const images = pinned.map(() => this.#nextName());
       const copies = toCopies(pinned, makeJournal(this.context, this.request, pinned, [], images));
-      for (const batch of inBatches(copies)) if (host.clock() <= this.#until) this.#copyBatch(batch);
+      for (const batch of inBatches(copies)) if (!this.#isOver) this.#copyBatch(batch);
       rehearseMany(this.context, this.request, pinned);
     } catch (error) {
-      log.info(`${ghosts.length} small ghosts are not all copied before the freeze: ${reasonOf(error)}`);
+      log.info(`small ghosts are not copied before the freeze: ${reasonOf(error)}`);
     } finally {
-      unpinGhosts(host.processes, pinned);
+      unpinGhosts(processes, pinned);
     }
   }
 
   #copyBatch(copies: readonly Copy[]): void {
+    const { log, alive } = this.context;
     const results = dumpTogether(this.context, copies, this.request);
-    for (const [index, { entry, stat }] of copies.entries())
-      if ('report' in (results[index] ?? {})) this.warm.add(entry.image, stat);
-    this.context.alive?.();
+    for (const [index, { entry, stat }] of copies.entries()) {
+      const result = results[index];
+      if (result && 'report' in result) this.warm.add(entry.image, stat);
+      else if (result) this.#noteFull(result.error);
+    }
+    const failed = results.find(result => 'error' in result);
+    if (failed && 'error' in failed)
+      log.info(`not all small ghosts are copied before the freeze: ${reasonOf(failed.error)}`);
+    alive?.();
+  }
+
+  get #isOver(): boolean {
+    return this.#isFull || this.context.host.clock() > this.#until;
+  }
+
+  #noteFull(error: unknown): void {
+    this.#isFull ||= errnoOf(error) === 'ENOSPC' || errnoOf(error) === 'EDQUOT';
+  }
+
+  #nextName(): string {
+    this.#names += 1;
+    return warmName(this.#name, this.#names);
   }
 
   /** On one file system, and most of it in extents that are worth it. */

@@ -1,6 +1,7 @@
 /** File types of st_mode. Source: inode(7). */
 const typeMask = 0o170000;
 const regular = 0o100000;
+const directory = 0o040000;
 
 // A Map, not an object: Biome rewrites octal keys, and gets them wrong.
 const names = new Map([
@@ -14,6 +15,10 @@ const names = new Map([
 
 export function isRegular(mode: number): boolean {
   return (mode & typeMask) === regular;
+}
+
+export function isDirectory(mode: number): boolean {
+  return (mode & typeMask) === directory;
 }
 
 /** Types that CRIU keeps as files with a path; sockets, pipes' and anonymous inodes' types are not among them. */

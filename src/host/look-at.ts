@@ -5,27 +5,29 @@ import type { FdLook, Refused } from '../base/host.js';
 import { ask } from './native.js';
 import { readStat, statWords } from './stat.js';
 
-/** struct gk_look, in words: fd, error, mount id, flags, position, where its name is, how long; then a gk_stat. */
-const lookWords = 7 + statWords;
-/** A name has a page at most: with this a call gets on, and gets far with most. */
-const namesBytes = 256 * 1024;
+/** struct gk_look, in words: fd, error, mount id, flags, position, how long its name is; then a gk_stat. */
+const statAt = 6;
+const lookWords = statAt + statWords;
+/** GK_NAME_BYTES */
+const nameBytes = 4096;
+/** In a call. */
+const mostAtOnce = 512;
 
 /** FOLDER is a /proc/PID. */
 export function lookAt(folder: string, fds: readonly number[]): (FdLook | ({ fd: number } & Refused))[] {
   if (fds.length === 0) return [];
-  const words = new BigInt64Array(fds.length * lookWords);
-  for (const [index, fd] of fds.entries()) words[index * lookWords] = BigInt(fd);
-  const names = Buffer.allocUnsafe(namesBytes);
-  const done = new Uint32Array(1);
+  const atOnce = Math.min(fds.length, mostAtOnce);
+  const words = new BigInt64Array(atOnce * lookWords);
+  const names = Buffer.allocUnsafe(atOnce * nameBytes);
   const looks: (FdLook | ({ fd: number } & Refused))[] = [];
   const procFd = fs.openSync(folder, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
   try {
-    while (looks.length < fds.length) {
-      const first = looks.length;
-      const rest = words.subarray(first * lookWords);
-      ask('gk_look_at', procFd, fds.length - first, rest, names, namesBytes, done);
-      for (let index = first; index < first + (done[0] as number); index += 1)
-        looks.push(readLook(words, index * lookWords, names, folder));
+    for (let first = 0; first < fds.length; first += atOnce) {
+      const some = fds.slice(first, first + atOnce);
+      for (const [index, fd] of some.entries()) words[index * lookWords] = BigInt(fd);
+      ask('gk_look_at', procFd, some.length, words, names);
+      for (const index of some.keys())
+        looks.push(readLook(words, index * lookWords, names, index * nameBytes, folder));
     }
   } finally {
     fs.closeSync(procFd);
@@ -37,21 +39,17 @@ function readLook(
   words: BigInt64Array,
   at: number,
   names: Buffer,
+  nameAt: number,
   folder: string,
 ): FdLook | ({ fd: number } & Refused) {
-  const [fd, error, mountId, flags] = words.subarray(at, at + 4) as unknown as [
-    bigint,
-    bigint,
-    bigint,
-    bigint,
-  ];
-  if (error !== 0n) return { fd: Number(fd), error: errorOf(Number(error), `look at ${folder}/fd/${fd}`) };
-  const [position, nameAt, nameBytes] = words.subarray(at + 4, at + 7) as unknown as [bigint, bigint, bigint];
+  const word = (index: number) => words[at + index] as bigint;
+  const [fd, error] = [Number(word(0)), Number(word(1))];
+  if (error !== 0) return { fd, error: errorOf(error, `look at ${folder}/fd/${fd}`) };
   return {
-    fd: Number(fd),
-    stat: readStat(words, at + 7),
-    target: Buffer.from(names.subarray(Number(nameAt), Number(nameAt + nameBytes))),
-    info: { mountId: Number(mountId), flags: Number(flags), position },
+    fd,
+    stat: readStat(words, at + statAt),
+    target: Buffer.from(names.subarray(nameAt, nameAt + Number(word(5)))),
+    info: { mountId: Number(word(2)), flags: Number(word(3)), position: word(4) },
   };
 }
 

@@ -188,4 +188,25 @@ describe('the warm pass of many small ghosts', () => {
     const leftOver = filesBesideLog(images).filter(name => name.includes('warm'));
     assert.deepEqual(leftOver, []);
   });
+
+  it('when the folder in the image directory is a link, nothing behind it is touched', async t => {
+    const folder = temporaryFolder(t, '/dev/shm');
+    const [images, elsewhere] = [`${folder}/images`, `${folder}/elsewhere`];
+    for (const each of [images, elsewhere, `${elsewhere}/rehearsal`]) fs.mkdirSync(each);
+    fs.writeFileSync(`${elsewhere}/rehearsal/precious`, 'mine');
+    fs.symlinkSync(elsewhere, `${images}/ghostkeep`);
+    for (let n = 0; n < 40; n += 1) ghostFile(t, folder, `ghost-${n}`, smallContent(n));
+    ghostFile(t, folder, 'large', content);
+    const gate = new Gate(t, 'dump', images);
+    await gate.answer();
+    assert.equal((await gate.ask(`warm ${process.pid}`)).at(-1), 'done');
+    assert.deepEqual(filesIn(elsewhere), ['rehearsal/precious']);
+    const keys = (await gate.ask(`checkpoint ${process.pid}`)).slice(0, -1);
+    endOfCriu(images, ...keys.map(key => key.slice('external '.length)));
+    assert.deepEqual(await gate.ask('finish 0'), ['done']);
+    assert.equal(await gate.end(), 0);
+    assert.ok(fs.lstatSync(`${images}/ghostkeep`).isDirectory());
+    assert.deepEqual(filesIn(elsewhere), ['rehearsal/precious']);
+    assert.equal(ghostkeep(['verify', '-D', images]).status, 0);
+  });
 });

@@ -214,9 +214,7 @@ describe('the warm pass', () => {
     files.free = (144n << 20n) + 16383n;
     await gate.warm(100);
     assert.equal(engine.dumps, 0);
-    assert.ok(
-      context.lines.some(line => /^info nothing is copied before the freeze: of 144.0 MiB/.test(line)),
-    );
+    assert.ok(context.lines.some(line => /^info not copied before the freeze: of 144.0 MiB/.test(line)));
     files.free = (144n << 20n) + 16384n;
     await gate.warm(100);
     assert.equal(engine.dumps, 1);
@@ -293,13 +291,17 @@ const many = 32;
 
 describe('the warm pass of many small ghosts', () => {
   it('when there are many, they are copied before the freeze, and over those copies when all is frozen', async () => {
-    const { gate, engine, processes, ghosts, names, files, ours } = containerOf(many);
+    const { gate, engine, processes, ghosts, names, files, ours, context } = containerOf(many);
     await gate.warm(100);
     assert.equal(ours().length, many);
     assert.equal(processes.pins.size, 0);
     for (const ghost of ghosts) ghost.content = Buffer.from('another');
     await gate.checkpoint(100);
     assert.deepEqual(engine.overTogether, [...Array(many).fill(false), ...Array(many).fill(true)]);
+    assert.deepEqual(
+      context.lines.filter(line => /rehearsal failed|not copied|not all/.test(line)),
+      [],
+    );
     assert.equal(names().length, many + 2);
     for (const name of ours().slice(2)) {
       assert.match(name, /warm-[0-9a-f]{12}-[0-9a-f]+\.img$/);
@@ -345,21 +347,96 @@ describe('the warm pass of many small ghosts', () => {
     );
   });
 
-  it('when one cannot be pinned, large ones keep their copies', async () => {
-    const { gate, processes, ours, context } = containerOf(many);
+  it('when one cannot be pinned, or is another file by now, the others are copied', async () => {
+    const { gate, processes, ours } = containerOf(many);
     processes.add(101, {
-      parent: 100,
-      fds: { 3: opened(fakeFile({ ino: 50n, ...large }), '/large (deleted)') },
-    });
-    processes.add(102, {
       parent: 100,
       fds: { 3: opened(fakeFile({ ino: 51n }), '/small (deleted)') },
       fails: { 'pin fd/3': 'EACCES' },
     });
     await gate.warm(100);
-    assert.equal(ours().length, 1);
-    assert.ok(context.lines.some(line => /^info 33 small ghosts are not all copied.*EACCES/.test(line)));
+    assert.equal(ours().length, many);
     assert.equal(processes.pins.size, 0);
+  });
+
+  it('when they cannot be copied at all, large ones are all the same', async () => {
+    const { gate, processes, engine, ours, context } = containerOf(many);
+    processes.add(101, {
+      parent: 100,
+      fds: { 3: opened(fakeFile({ ino: 50n, ...large }), '/large (deleted)') },
+    });
+    engine.dumpMany = () => {
+      throw errno('EIO', 'no folder');
+    };
+    await gate.warm(100);
+    assert.ok(context.lines.some(line => /^info small ghosts are not copied before.*no folder/.test(line)));
+    assert.equal(ours().length, 1);
+    assert.equal(processes.pins.size, 0);
+  });
+
+  it('when the disk is full all the same, no other is tried', async () => {
+    const { gate, engine, ours, context } = containerOf(600);
+    engine.onDump = count => {
+      if (count === 2) throw errno('ENOSPC', 'no space left');
+    };
+    await gate.warm(100);
+    assert.ok(engine.dumps <= 256);
+    assert.equal(ours().length, engine.dumps - 1);
+    assert.ok(context.lines.some(line => /^info not all small ghosts are copied.*no space left/.test(line)));
+  });
+
+  it('when one is large for what it has allocated, it is copied once, and nothing is left of it', async () => {
+    const { gate, engine, processes, ours, files } = containerOf(many);
+    processes.add(101, {
+      parent: 100,
+      fds: { 3: opened(fakeFile({ ino: 50n, size: 5n, allocated: 8n << 20n }), '/both (deleted)') },
+    });
+    await gate.warm(100);
+    assert.equal(engine.dumps, many + 1);
+    await gate.finish(1);
+    assert.deepEqual(ours(), []);
+    assert.ok(!files.exists('/img/ghostkeep'));
+  });
+
+  it('when a small one has grown large, its copy is of no use', async () => {
+    const { gate, engine, ghosts } = containerOf(many);
+    await gate.warm(100);
+    const [first] = ghosts as [(typeof ghosts)[0]];
+    first.content = Buffer.alloc(300_000, 1);
+    first.stat = { ...first.stat, size: 300_000n };
+    await gate.checkpoint(100);
+    assert.deepEqual(engine.over, [false]);
+  });
+
+  it('when the folder is others’ to write to, nothing is copied before, and nothing there is believed', async () => {
+    const { gate, engine, files, context } = containerOf(many);
+    const statPath = files.statPath.bind(files);
+    files.put('/img/ghostkeep/precious', 'old');
+    files.folders.add('/img/ghostkeep');
+    files.statPath = path =>
+      path === '/img/ghostkeep' ? { ...statPath(path), mode: 0o40777 } : statPath(path);
+    await gate.warm(100);
+    assert.equal(engine.dumps, 0);
+    assert.ok(files.exists('/img/ghostkeep/precious'));
+    assert.ok(context.lines.some(line => /others may write to \/img\/ghostkeep/.test(line)));
+  });
+
+  it('when the folder became others’ after the pass, the dump begins with a new one', async () => {
+    const { gate, engine, files } = containerOf(many);
+    await gate.warm(100);
+    const statPath = files.statPath.bind(files);
+    files.statPath = path =>
+      path === '/img/ghostkeep' ? { ...statPath(path), mode: 0o120777 } : statPath(path);
+    await gate.checkpoint(100);
+    assert.ok(!engine.over.includes(true));
+    assert.equal(engine.dumps, 3 * many);
+  });
+
+  it('when their images are digested, each is dumped over its copy alone', async () => {
+    const { gate, engine } = containerOf(many, { verify: 'digest' });
+    await gate.warm(100);
+    await gate.checkpoint(100);
+    assert.deepEqual(engine.over, Array(many).fill(true));
   });
 
   it('when nothing may be copied for want of room, nothing is', async () => {
