@@ -27,8 +27,10 @@ export async function rehearse(context: Context, images: string): Promise<void> 
   const scratch = `${ours}/rehearsal`;
   const self = processes.self();
   const existed = files.exists(ours);
-  // A link leads anywhere.
-  if (existed && !isOwnFolder(context, images)) return;
+  if (existed && !isOwnFolder(context, images)) {
+    context.log.debug(`no rehearsal: ${ours} is no folder, or others may write to it`);
+    return;
+  }
   let ghost: number | undefined;
   try {
     files.makeDirectory(scratch);
