@@ -56,7 +56,10 @@ async function dumpPinned(
 ): Promise<Manifest> {
   const { images, warm } = request;
   const needed = pinned.length > 0 || links.length > 0 || !request.criu;
-  const earlier = pinned.map(({ ghost, stat }) => (ghost.class === 'linked' ? undefined : warm?.take(stat)));
+  const mayTake = warm !== undefined && warm.count > 0 && isOwnFolder(context, images);
+  const earlier = pinned.map(({ ghost, stat }) =>
+    mayTake && ghost.class !== 'linked' ? warm.take(stat) : undefined,
+  );
   // What nobody has taken may hold the room that others need.
   warm?.discard();
   startImages(context, images, needed, earlier);
@@ -119,7 +122,7 @@ export function startImages(
   const ours = `${images}/${folder}`;
   const kept = new Set(earlier.filter(name => name !== undefined));
   files.remove(`${images}/${manifestName}`);
-  if (kept.size === 0 || !files.exists(ours) || !isOwnFolder(context, images)) files.removeTree(ours);
+  if (kept.size === 0 || !isOwnFolder(context, images)) files.removeTree(ours);
   else
     for (const name of files.list(ours))
       if (!kept.has(`${folder}/${name}`)) files.removeTree(`${ours}/${name}`);

@@ -7,6 +7,8 @@ import type { Context } from './context.js';
  * anywhere, and what others may write to is not what was written.
  */
 export function isOwnFolder({ host }: Context, images: string): boolean {
-  const { uid, mode } = host.files.statPath(`${images}/${folder}`);
+  const path = `${images}/${folder}`;
+  if (!host.files.exists(path)) return false;
+  const { uid, mode } = host.files.statPath(path);
   return isDirectory(mode) && uid === host.uid() && (mode & 0o022) === 0;
 }

@@ -109,10 +109,6 @@ class Pass {
     const { host, log } = this.context;
     const { images, policy } = this.request;
     const ours = `${images}/${folder}`;
-    if (host.files.exists(ours) && !isOwnFolder(this.context, images)) {
-      log.info(`nothing is copied before the freeze: others may write to ${ours}, or it is no folder`);
-      return false;
-    }
     const needed = ghosts.reduce((sum, { stat }) => sum + stat.allocated + headBytes, 0n);
     const free = host.files.freeBytes(images);
     if (2n * needed + policy.reserve > free) {
@@ -122,7 +118,9 @@ class Pass {
       return false;
     }
     host.files.makeDirectory(ours);
-    return true;
+    if (isOwnFolder(this.context, images)) return true;
+    log.info(`nothing is copied before the freeze: others may write to ${ours}, or it is no folder`);
+    return false;
   }
 
   /** @param mayCopy false: only write it to disk, where its blocks will be shared */
