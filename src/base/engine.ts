@@ -62,8 +62,7 @@ export interface Engine {
   ): Promise<EngineReport>;
   /**
    * dump for many small ghosts at once, on all processors, into images that are made, or are there already where a job
-   * says `over`. What failed has left none that it made or
-   * wrote to.
+   * says `over`. What failed has left none that it made or wrote to.
    * @returns in their order what was written, and the ghost's stat after that
    */
   dumpMany(
