@@ -15,7 +15,6 @@ static uint32_t ways_on(int fd, bool *dirty_by_hand);
 static bool is_dirty(int fd, uint64_t offset, uint64_t length);
 static void reflink(struct copier *copier, uint64_t from, uint64_t to, uint64_t length);
 static void copy_in_kernel(struct copier *copier, uint64_t from, uint64_t to, uint64_t length);
-static int copy_through_window(struct copier *copier, uint64_t from, uint64_t to, uint64_t length);
 
 void copier_init(struct copier *copier, int from, int to, unsigned char *window,
 		 struct gk_progress *progress)
@@ -59,15 +58,21 @@ int copy_bytes(struct copier *copier, uint64_t from, uint64_t to, uint64_t lengt
 	copier->writing = false;
 	if (cancelled(copier->progress))
 		return -ECANCELED;
-	if (copier->earlier && copier->earlier->room)
-		return copy_over(copier, from, to, length);
-	if (!copier->dirty_by_hand || !is_dirty(copier->from, from, length)) {
+	if (!has_earlier(copier) &&
+	    !(copier->dirty_by_hand && is_dirty(copier->from, from, length))) {
 		if (copier->ways & GK_COPY_REFLINK)
 			reflink(copier, from, to, length);
 		if (copier->ways & GK_COPY_RANGE)
 			copy_in_kernel(copier, from, to, length);
 	}
-	return copy_through_window(copier, from, to, length);
+	if (copier->done == length)
+		return 0;
+	return copy_windows(copier, from + copier->done, to + copier->done, length - copier->done);
+}
+
+bool has_earlier(const struct copier *copier)
+{
+	return copier->earlier && copier->earlier->room;
 }
 
 /*
@@ -151,29 +156,4 @@ static void copy_in_kernel(struct copier *copier, uint64_t from, uint64_t to, ui
 		}
 		arrived(copier, GK_COPY_RANGE, (uint64_t)got);
 	}
-}
-
-static int copy_through_window(struct copier *copier, uint64_t from, uint64_t to, uint64_t length)
-{
-	while (copier->done < length) {
-		uint64_t left = length - copier->done;
-		uint64_t wanted = left < WINDOW_BYTES ? left : WINDOW_BYTES;
-		int64_t got;
-		int error;
-
-		if (cancelled(copier->progress))
-			return -ECANCELED;
-		got = read_full(copier->from, copier->window, wanted, from + copier->done);
-		if (got < 0)
-			return (int)got;
-		error = write_full(copier->to, copier->window, (uint64_t)got, to + copier->done);
-		if (error) {
-			copier->writing = true;
-			return error;
-		}
-		arrived(copier, GK_COPY_READ_WRITE, (uint64_t)got);
-		if ((uint64_t)got < wanted)
-			return -ENODATA;
-	}
-	return 0;
 }

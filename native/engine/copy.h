@@ -39,7 +39,10 @@ uint64_t block_size(int fd);
  */
 int copy_bytes(struct copier *copier, uint64_t from, uint64_t to, uint64_t length);
 
-/* The same over copier->earlier: windows on all processors, written where they differ. */
-int copy_over(struct copier *copier, uint64_t from, uint64_t to, uint64_t length);
+/* The same by hand, and over copier->earlier only what differs. Adds to copier->done. */
+int copy_windows(struct copier *copier, uint64_t from, uint64_t to, uint64_t length);
+
+/* There is an earlier image, and memory to compare with it. */
+bool has_earlier(const struct copier *copier);
 
 #endif

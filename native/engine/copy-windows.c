@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * A range of the ghost over what an earlier image has of it. Nearly all of it is the
- * same, so nearly all is reading, which processors can share: reads of one file do
- * not wait for each other, as writes do.
+ * A range by hand: windows of it read and written by all processors. Writes to one
+ * file wait for each other, reads do not, and where an earlier image has most of it
+ * already nearly all is reading.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -20,7 +20,7 @@ struct range {
 	struct copier *copier;
 	uint64_t from, to, length;
 	uint64_t next;		/* the first window that nobody has taken */
-	uint64_t failed_at;	/* the first window that failed, or length */
+	uint64_t failed_at;	/* where the first window that failed did, or length */
 	uint64_t kept;
 	int error;		/* of that window */
 	bool writing;
@@ -57,7 +57,7 @@ static int one_window(struct range *range, uint64_t at, unsigned char *window, s
 	got = read_full(copier->from, window, wanted, range->from + at);
 	if (got != (int64_t)wanted) {
 		error = got < 0 ? (int)got : -ENODATA;
-		note(range, at, error, false);
+		note(range, got < 0 ? at : at + (uint64_t)got, error, false);
 		return error;
 	}
 	error = writev_changed(copier->to, &piece, 1, range->to + at, earlier);
@@ -79,12 +79,12 @@ static void all_windows(struct range *range, unsigned char *window, struct earli
 
 static void help(void *argument)
 {
-	AUTO_FREE unsigned char *window = window_alloc(WINDOW_BYTES);
-	AUTO_FREE unsigned char *room = window_alloc(EARLIER_BYTES);
-	struct earlier earlier = { room, 0 };
 	struct range *range = argument;
+	AUTO_FREE unsigned char *window = window_alloc(WINDOW_BYTES);
+	AUTO_FREE unsigned char *room = has_earlier(range->copier) ? window_alloc(EARLIER_BYTES) : NULL;
+	struct earlier earlier = { room, 0 };
 
-	if (!window || !room)
+	if (!window || (has_earlier(range->copier) && !room))
 		return;
 	all_windows(range, window, &earlier);
 	pthread_mutex_lock(&range->lock);
@@ -92,17 +92,19 @@ static void help(void *argument)
 	pthread_mutex_unlock(&range->lock);
 }
 
-int copy_over(struct copier *copier, uint64_t from, uint64_t to, uint64_t length)
+int copy_windows(struct copier *copier, uint64_t from, uint64_t to, uint64_t length)
 {
 	struct range range = { copier, from, to, length, 0, length, 0, 0, false, PTHREAD_MUTEX_INITIALIZER };
+	struct earlier none = { 0 };
+	struct earlier *earlier = copier->earlier ? copier->earlier : &none;
 
 	if (length > WINDOW_BYTES)
 		on_all_processors(help, &range, length / WINDOW_BYTES, WORTH_A_THREAD);
 	/* The caller's memory is there in any case, for what nobody had memory for. */
-	all_windows(&range, copier->window, copier->earlier);
-	copier->earlier->kept += range.kept;
+	all_windows(&range, copier->window, earlier);
+	earlier->kept += range.kept;
 	copier->used |= GK_COPY_READ_WRITE;
-	copier->done = range.failed_at;
+	copier->done += range.failed_at;
 	copier->writing = range.writing;
 	return range.error;
 }
