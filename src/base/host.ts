@@ -5,6 +5,7 @@
 
 import type { Engine } from './engine.js';
 import type { FileStat, Identity, Refused } from './file-stat.js';
+import type { IdMaps } from './id-map.js';
 
 export type * from './engine.js';
 export type * from './file-stat.js';
@@ -37,12 +38,6 @@ export interface FdInfo {
   mountId: number;
   flags: number;
   position: bigint;
-}
-
-/** uid_map and gid_map, as far as translating host ids to container ids needs them. Source: user_namespaces(7). */
-export interface IdMap {
-  uid(hostId: number): number;
-  gid(hostId: number): number;
 }
 
 /** What one look through all descriptors of a process shows. */
@@ -93,11 +88,11 @@ export interface ProcessView {
   inTurn<T>(pids: readonly number[], look: () => T): T;
   maps(pid: number): FileMap[];
   /** What FDS are, in their order. Opens nothing of the process's. */
-  lookAt(pid: number, fds: readonly number[]): (FdLook | ({ fd: number } & Refused))[];
+  lookAt(pid: number, fds: readonly number[]): Iterable<FdLook | ({ fd: number } & Refused)>;
   mounts(pid: number): Mount[];
   /** Identity of the mount namespace, as readlink of ns/mnt gives it. */
   mountNamespace(pid: number): string;
-  idMap(pid: number): IdMap;
+  idMaps(pid: number): IdMaps;
   /** stat through `fd/N`, `map_files/A-B`, `exe`, `cwd`, `root`; never opens anything. */
   stat(pid: number, link: string): FileStat;
   readLink(pid: number, link: string): Buffer;

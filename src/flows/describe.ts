@@ -1,5 +1,6 @@
 import type { KeyPath, LinkedGroup, ManifestGhost } from '../base/documents/generated/manifest.js';
-import type { FileStat, IdMap } from '../base/host.js';
+import type { FileStat } from '../base/host.js';
+import type { IdMap } from '../base/id-map.js';
 import { birthOf } from '../base/identity.js';
 import { pathFromText, pathToText } from '../base/path-bytes.js';
 import { showDev, showTime } from '../base/units.js';
@@ -16,18 +17,15 @@ export function describeGhost(
   id: number,
   image: string,
 ): ManifestGhost {
-  const { ghost, stat, fd } = pinned;
+  const { ghost, stat } = pinned;
   const birth = birthOf(stat);
-  const xattrs = pinned.hasXattrs === false ? {} : context.host.engine.xattrs(fd);
-  const inodeFlags = pinned.inodeFlags ?? context.host.engine.flags(fd);
   const group = ghost.class === 'linked' ? describeGroup(ghost, stat) : undefined;
   return {
     ...toRecord({ ...ghost, stat }),
     id,
     image,
     mode: stat.mode,
-    uid: ids.uid(stat.uid),
-    gid: ids.gid(stat.gid),
+    ...describeAttributes(context, pinned, ids),
     physicalDev: showDev(physicalDev(pinned)),
     atime: showTime(stat.atimeNs),
     mtime: showTime(stat.mtimeNs),
@@ -38,11 +36,36 @@ export function describeGhost(
       mount: mount.id,
       ...pathToText(mount.restorable ?? mount.path),
     })),
+  };
+}
+
+/** Who owns it, and what it has that is in no stat. */
+function describeAttributes(
+  { host: { engine } }: Context,
+  { fd, stat, ...asked }: Pick<PinnedGhost, 'fd' | 'stat' | 'inodeFlags' | 'hasXattrs'>,
+  ids: IdMap,
+): Pick<ManifestGhost, 'uid' | 'gid' | 'inodeFlags' | 'xattrs'> {
+  const xattrs = asked.hasXattrs === false ? {} : engine.xattrs(fd);
+  const inodeFlags = asked.inodeFlags ?? engine.flags(fd);
+  return {
+    uid: ids.uid(stat.uid),
+    gid: ids.gid(stat.gid),
     ...(inodeFlags ? { inodeFlags } : {}),
     xattrs: Object.fromEntries(
       Object.entries(xattrs).map(([name, value]) => [name, value.toString('base64')]),
     ),
   };
+}
+
+/** The file was only pinned when its entry was written, and may have got others since. */
+export function noteAttributes(
+  context: Context,
+  { entry, fd, stat }: { entry: ManifestGhost; fd: number; stat: FileStat },
+  ids: IdMap,
+): void {
+  delete entry.inodeFlags;
+  Object.assign(entry, describeAttributes(context, { fd, stat }, ids));
+  if (entry.linked) Object.assign(entry.linked, { hostUid: stat.uid, hostGid: stat.gid });
 }
 
 /**

@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import type { KeyPath, Manifest, ManifestGhost } from '../base/documents/generated/manifest.js';
 import { errnoOf, GhostkeepError, translate } from '../base/errors.js';
 import type { Host } from '../base/host.js';
+import { parseIdMaps } from '../base/id-map.js';
 import { inParallel } from '../base/parallel.js';
 import { countFromJson, showBytes } from '../base/units.js';
 import { type Found, findGhosts } from '../ghost/find.js';
@@ -37,7 +38,7 @@ export interface Dumped {
 /** Copy all ghosts of PIDS that are ours to keep. The processes should not run meanwhile: whoever calls has frozen them. */
 export async function dumpGhosts(context: Context, request: DumpRequest): Promise<Dumped> {
   const { host } = context;
-  const found = findGhosts(host.processes, request.pids);
+  const found = findGhosts(host.processes, request.pids, context.alive);
   const chosen = chooseGhosts(context, found, request.policy, request.criu);
   const pinned = pinGhosts(host.processes, chosen.filter(needsCopy));
   try {
@@ -138,7 +139,8 @@ export function makeJournal(
   earlier: readonly (string | undefined)[] = [],
 ): Manifest {
   const { processes } = context.host;
-  const { ids, mountNamespace } = namespacesOf(processes, request.pids);
+  const { idMaps, mountNamespace } = namespacesOf(processes, request.pids);
+  const ids = parseIdMaps(idMaps);
   return {
     format: 'ghostkeep',
     version: 1,

@@ -35,14 +35,15 @@ export class GateRestore {
    * is guessed. Space comes back only where `materialize` wrote that wish into the manifest.
    */
   async resumed(pid: number): Promise<void> {
-    const { host, log } = this.context;
+    const { host, log, alive } = this.context;
     if (!isOurs(host.files, this.images)) return;
     const manifest = readManifest(host.files, this.images);
     if (!isOfThisCheckpoint(host.files, this.images, manifest)) return;
-    const restored = findGhosts(host.processes, tracedWith(host.processes, pid)).ghosts;
+    const restored = findGhosts(host.processes, tracedWith(host.processes, pid), alive).ghosts;
     const lost = new Set(manifest.preserveAllocation ? manifest.ghosts.filter(hasAllocation) : []);
     const until = host.clock() + allocationMs;
     for (const { found, entry } of pairs(manifest.ghosts, restored)) {
+      alive?.();
       const unallocated = lost.delete(entry) ? allocateGhost(this.context, found, entry, until) : [];
       const missing = [...unallocated, ...completeGhost(this.context, found, entry)];
       if (missing.length > 0) log.warn(`could not set ${missing.join(', ')} of ${entry.path} again`, { pid });

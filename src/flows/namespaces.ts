@@ -1,15 +1,16 @@
 import { translate } from '../base/errors.js';
-import type { IdMap, ProcessView } from '../base/host.js';
+import type { ProcessView } from '../base/host.js';
+import type { IdMaps } from '../base/id-map.js';
 
 /** Of the first process that still lives: they are all of one container. @throws HOLDER_GONE */
 export function namespacesOf(
   processes: ProcessView,
   pids: readonly number[],
-): { ids: IdMap; mountNamespace: string } {
+): { idMaps: IdMaps; mountNamespace: string } {
   let failure: unknown = new Error('there is none');
   for (const pid of pids) {
     try {
-      return { ids: processes.idMap(pid), mountNamespace: processes.mountNamespace(pid) };
+      return { idMaps: processes.idMaps(pid), mountNamespace: processes.mountNamespace(pid) };
     } catch (error) {
       failure = error;
     }

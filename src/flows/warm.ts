@@ -47,7 +47,7 @@ const mostMs = 30_000;
 export async function warmUp(context: Context, request: DumpRequest): Promise<WarmImages> {
   const { host, log } = context;
   const warm = new WarmImages(host.files, request.images, log);
-  const { ghosts } = findGhosts(host.processes, request.pids);
+  const { ghosts } = findGhosts(host.processes, request.pids, context.alive);
   tryPins(
     context,
     ghosts.filter(ghost => ghost.keep === 'ghostkeep' && needsCopy(ghost)),

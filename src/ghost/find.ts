@@ -25,8 +25,9 @@ const gone = new Set(['ENOENT', 'ESRCH', 'EBADF']);
 /** One refusal stands for all descriptors, or all mappings, of the process. */
 const forbidden = new Set(['EACCES', 'EPERM']);
 
-export function findGhosts(processes: ProcessView, pids: readonly number[]): Found {
-  const search = new Search(processes);
+/** @param alive called at every item: a million of them take longer than whoever waits for a sign of life may wait */
+export function findGhosts(processes: ProcessView, pids: readonly number[], alive = () => {}): Found {
+  const search = new Search(processes, alive);
   processes.inTurn(pids, () => {
     for (const pid of pids) search.process(pid);
   });
@@ -42,7 +43,10 @@ class Search {
   readonly #pids: number[] = [];
   readonly #mounts: MountTable;
 
-  constructor(private readonly processes: ProcessView) {
+  constructor(
+    private readonly processes: ProcessView,
+    private readonly alive: () => void,
+  ) {
     this.#mounts = new MountTable(processes);
   }
 
@@ -58,7 +62,10 @@ class Search {
     const ghosts = [...this.#ghosts.values()].flat();
     this.#files.settle(new Set(ghosts.map(ghost => ghost.stat.ino)));
     const budget = new SearchBudget();
-    for (const ghost of ghosts) decideKeep(ghost, this.#files, this.#mounts, this.processes, budget);
+    for (const ghost of ghosts) {
+      this.alive();
+      decideKeep(ghost, this.#files, this.#mounts, this.processes, budget);
+    }
     return ghosts;
   }
 
@@ -140,6 +147,7 @@ class Search {
 
   /** One of many: it may vanish, or be unreadable for its own reasons; what goes for all ends the list. */
   #entry(pid: number, what: string, look: () => void): void {
+    this.alive();
     try {
       look();
     } catch (error) {

@@ -13,13 +13,15 @@ const nameBytes = 4096;
 /** In a call. */
 const mostAtOnce = 512;
 
-/** FOLDER is a /proc/PID. */
-export function lookAt(folder: string, fds: readonly number[]): (FdLook | ({ fd: number } & Refused))[] {
-  if (fds.length === 0) return [];
+/** FOLDER is a /proc/PID. So many at a time are looked at on all processors; there may be a million. */
+export function* lookAt(
+  folder: string,
+  fds: readonly number[],
+): Generator<FdLook | ({ fd: number } & Refused)> {
+  if (fds.length === 0) return;
   const atOnce = Math.min(fds.length, mostAtOnce);
   const words = new BigInt64Array(atOnce * lookWords);
   const names = Buffer.allocUnsafe(atOnce * nameBytes);
-  const looks: (FdLook | ({ fd: number } & Refused))[] = [];
   const procFd = fs.openSync(folder, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
   try {
     for (let first = 0; first < fds.length; first += atOnce) {
@@ -27,12 +29,11 @@ export function lookAt(folder: string, fds: readonly number[]): (FdLook | ({ fd:
       for (const [index, fd] of some.entries()) words[index * lookWords] = BigInt(fd);
       ask('gk_look_at', procFd, some.length, words, names);
       for (const index of some.keys())
-        looks.push(readLook(words, index * lookWords, names, index * nameBytes, folder));
+        yield readLook(words, index * lookWords, names, index * nameBytes, folder);
     }
   } finally {
     fs.closeSync(procFd);
   }
-  return looks;
 }
 
 function readLook(

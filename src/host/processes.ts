@@ -1,8 +1,8 @@
 import fs from 'node:fs';
-import type { FileMap, FileStat, Identity, IdMap, Mount, OpenFds, ProcessView } from '../base/host.js';
+import type { FileMap, FileStat, Identity, Mount, OpenFds, ProcessView } from '../base/host.js';
+import type { IdMaps } from '../base/id-map.js';
 import { areFree } from './folder.js';
 import { isFrozen } from './freezer.js';
-import { parseIdMap } from './id-map.js';
 import { lookAt } from './look-at.js';
 import { parseMaps } from './maps.js';
 import { parseMountinfo } from './mountinfo.js';
@@ -126,11 +126,11 @@ export class LinuxProcesses implements ProcessView {
     return fs.readlinkSync(`/proc/${pid}/ns/mnt`);
   }
 
-  idMap(pid: number): IdMap {
-    return parseIdMap(
-      fs.readFileSync(`/proc/${pid}/uid_map`, 'latin1'),
-      fs.readFileSync(`/proc/${pid}/gid_map`, 'latin1'),
-    );
+  idMaps(pid: number): IdMaps {
+    return {
+      uid: fs.readFileSync(`/proc/${pid}/uid_map`, 'latin1'),
+      gid: fs.readFileSync(`/proc/${pid}/gid_map`, 'latin1'),
+    };
   }
 
   stat(pid: number, link: string): FileStat {

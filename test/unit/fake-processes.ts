@@ -1,5 +1,6 @@
 /** An in-memory /proc: processes are declared in a few lines, everything not declared is ENOENT. */
-import type { FileMap, FileStat, IdMap, Mount, OpenFds, ProcessView } from '../../src/base/host.js';
+import type { FileMap, FileStat, Mount, OpenFds, ProcessView } from '../../src/base/host.js';
+import type { IdMaps } from '../../src/base/id-map.js';
 import { makeDev } from '../../src/base/units.js';
 import type { MemoryFiles } from './memory-files.js';
 
@@ -34,7 +35,7 @@ export interface FakeProcess {
   mounts?: Mount[];
   /** What names lead to below the process's root. */
   inRoot?: Record<string, FakeFile>;
-  ids?: IdMap;
+  idMaps?: IdMaps;
   /** Errno for a call: `fds`, `maps`, `mounts`, `stat fd/3`, `pin fd/3`, … */
   fails?: Record<string, string>;
 }
@@ -187,7 +188,7 @@ export class FakeProcesses implements ProcessView {
   }
   mounts = (pid: number) => this.#get(pid, 'mounts').mounts ?? [];
   mountNamespace = (pid: number) => this.#get(pid).namespace ?? 'mnt:[2]';
-  idMap = (pid: number) => this.#get(pid).ids ?? { uid: (id: number) => id, gid: (id: number) => id };
+  idMaps = (pid: number) => this.#get(pid).idMaps ?? { uid: '0 0 4294967295', gid: '0 0 4294967295' };
   stat = (pid: number, link: string) => this.#open(pid, link, 'stat').file.stat;
   readLink(pid: number, link: string): Buffer {
     // Who declares no root has the namespace's.

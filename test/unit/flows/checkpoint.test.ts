@@ -9,7 +9,7 @@ import { filesOf } from '../criu/files-of.js';
 import { filesImage, property, regFile } from '../criu/images.js';
 import { bytes, message } from '../criu/wire.js';
 import { ghostkeepError } from '../expect.js';
-import { errno, fakeContext, fakeFile, fakeMount, opened } from '../fake-host.js';
+import { errno, type FakeFile, fakeContext, fakeFile, fakeMount, opened } from '../fake-host.js';
 
 const images = '/img';
 const frozen = (value: string) =>
@@ -28,6 +28,8 @@ interface Play {
   ghosts?: boolean;
   userConfig?: string;
   hold?: CheckpointRequest['hold'];
+  /** What happens between our look at the container and CRIU's freeze. */
+  beforeFreeze?: (files: FakeFile[]) => void;
 }
 
 /** A container `web` with two ghosts, its runtime and its CRIU; `steps` is what happened, in order. */
@@ -39,12 +41,14 @@ function stage({
   userConfig,
   hold,
   stateAfter = 'running',
+  beforeFreeze,
 }: Play = {}) {
   const context = fakeContext();
   const { files, processes, engine } = context.host;
   const steps: string[] = [];
-  const at = (ino: bigint) => opened(fakeFile({ ino }), `/data/${ino} (deleted)`);
-  processes.add(100, ghosts ? { fds: { 3: at(1n), 4: at(2n) } } : {});
+  const held = [fakeFile({ ino: 1n }), fakeFile({ ino: 2n })] as const;
+  const at = (file: FakeFile) => opened(file, `/data/${file.stat.ino} (deleted)`);
+  processes.add(100, ghosts ? { fds: { 3: at(held[0]), 4: at(held[1]) } } : {});
   const argv = ['runc', '--root', '/r', 'checkpoint', '--image-path', images, ...options, 'web'];
   const configs: string[] = [];
   context.host.commands = {
@@ -66,6 +70,7 @@ function stage({
     },
     run: async (words, environment) => {
       assert.deepEqual(words, argv);
+      beforeFreeze?.([...held]);
       const config = files.get(environment?.['CRIU_CONFIG_FILE'] as string).toString();
       configs.push(config);
       steps.push(`criu ${processes.pins.size} pins`);
@@ -125,6 +130,21 @@ describe('checkpoint', () => {
     assert.ok(!played.files.exists('/tmp/criu.conf'));
     assert.ok(manifest?.ghosts.every(ghost => ghost.pin === undefined));
     assert.deepEqual(played.files.get(`${images}/cgroup.img`), frozen('1'));
+  });
+
+  it('when a ghost changes hands before CRIU freezes its container, the manifest has its last owner', async () => {
+    const played = stage({
+      beforeFreeze: ([first]) => Object.assign(first?.stat ?? {}, { uid: 33, gid: 44 }),
+    });
+    const manifest = await played.go();
+    assert.deepEqual(
+      manifest?.ghosts.map(({ uid, gid }) => [uid, gid]),
+      [
+        [33, 44],
+        [0, 0],
+      ],
+    );
+    assert.equal(manifest?.idMaps, undefined);
   });
 
   it('when the user has a CRIU_CONFIG_FILE, it stays in effect before ours', async () => {

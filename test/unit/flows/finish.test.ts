@@ -67,6 +67,49 @@ describe('finishDump', () => {
     assert.ok(files.get(`${images}/ghost-file-1.img`).includes('grown since'));
   });
 
+  const idMaps = { uid: '0 100000 65536', gid: '0 200000 65536' };
+
+  it('when a ghost has got another owner, attributes or flags since it was pinned, its entry has them', async () => {
+    const { context, processes } = held({ idMaps });
+    processes.end(500);
+    const [given, other] = [
+      fakeFile({ ino: 1n, uid: 100_033, gid: 200_044 }),
+      fakeFile({ ino: 2n, uid: 1, gid: 1 }),
+    ];
+    processes.add(500, {
+      startTime: '77',
+      fds: { 20: opened(given, '/data/1 (deleted)'), 21: opened(other, '/data/2 (deleted)') },
+    });
+    context.host.engine.flags = () => 0x10;
+    context.host.engine.xattrs = () => ({ 'user.new': Buffer.from('later') });
+    const { manifest } = await finishDump(context, images);
+    assert.deepEqual(
+      manifest.ghosts.map(({ uid, gid, inodeFlags, xattrs }) => [uid, gid, inodeFlags, xattrs]),
+      [
+        [33, 44, 0x10, { 'user.new': 'bGF0ZXI=' }],
+        [65534, 65534, 0x10, { 'user.new': 'bGF0ZXI=' }],
+      ],
+    );
+    assert.equal(manifest.idMaps, undefined);
+  });
+
+  it('when attributes cannot be read any more, the bytes are kept all the same, with those of before, and it is said', async () => {
+    const { context, files } = held({ idMaps });
+    context.host.engine.xattrs = () => {
+      throw errno('EIO');
+    };
+    const { manifest } = await finishDump(context, images);
+    assert.deepEqual(
+      manifest.ghosts.map(({ data, xattrs }) => [data?.bytes, xattrs]),
+      [
+        [5, aManifestGhost().xattrs],
+        [5, aManifestGhost().xattrs],
+      ],
+    );
+    assert.ok(files.exists(`${images}/ghost-file-1.img`));
+    assert.equal(context.lines.filter(line => /are those of before the freeze: EIO/.test(line)).length, 2);
+  });
+
   it('when it failed once, it can be repeated, and after the end it changes nothing', async () => {
     const { context, files, processes } = held();
     context.host.engine.onDump = count => {

@@ -453,6 +453,21 @@ describe('mounts that hide others', () => {
     assert.equal(pathOf('/data/.nfs000000000000000200000001', 0x6969n), undefined);
   });
 
+  it('when there is much to look at, each item is a sign of life', () => {
+    const { processes } = fakeHost();
+    const tmp = (ino: bigint) => opened(fakeFile({ ino }), '/tmp/x (deleted)');
+    processes.add(100, {
+      fds: { 3: tmp(1n), 4: tmp(2n) },
+      maps: [{ address: '1000-2000', opened: tmp(3n) }],
+    });
+    let signs = 0;
+    findGhosts(processes, [100], () => {
+      signs += 1;
+    });
+    // Three to look at, and three ghosts to decide about.
+    assert.equal(signs, 6);
+  });
+
   it("when its holder is chrooted, mount points are the namespace's, whoever is looked at first", () => {
     for (const pids of [
       [100, 200],

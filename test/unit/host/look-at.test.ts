@@ -14,7 +14,7 @@ describe('lookAt', () => {
     try {
       const nobody = 1_000_000;
       const asked = Array.from({ length: 1300 }, (_, n) => [...fds, nobody][n % 3] as number);
-      const looks = lookAt('/proc/self', asked);
+      const looks = [...lookAt('/proc/self', asked)];
       assert.deepEqual(
         looks.map(({ fd }) => fd),
         asked,

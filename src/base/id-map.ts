@@ -1,14 +1,21 @@
-import type { IdMap } from '../base/host.js';
+/** Of a process: its uid_map and gid_map, as /proc shows them. Source: user_namespaces(7). */
+export interface IdMaps {
+  uid: string;
+  gid: string;
+}
+
+/** From host ids to ids inside. */
+export interface IdMap {
+  uid(hostId: number): number;
+  gid(hostId: number): number;
+}
 
 /** What the kernel shows for an id without a mapping. Source: user_namespaces(7), /proc/sys/kernel/overflowuid. */
 const overflowId = 65534;
 
-/**
- * uid_map and gid_map of a process, turned into functions from host ids to ids inside.
- * Source: user_namespaces(7): first-id-inside first-id-outside length
- */
-export function parseIdMap(uidMap: string, gidMap: string): IdMap {
-  return { uid: translator(uidMap), gid: translator(gidMap) };
+/** Source: user_namespaces(7): first-id-inside first-id-outside length */
+export function parseIdMaps({ uid, gid }: IdMaps): IdMap {
+  return { uid: translator(uid), gid: translator(gid) };
 }
 
 function translator(text: string): (hostId: number) => number {
