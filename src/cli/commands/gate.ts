@@ -1,13 +1,11 @@
 import { setFlagsFromString } from 'node:v8';
 import { GhostkeepError, reasonOf } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
-import { GateDump } from '../../flows/gate.js';
-import { GateRestore } from '../../flows/gate-restore.js';
-import { rehearse } from '../../flows/rehearse.js';
+import type { Context } from '../../flows/context.js';
 import { oneOf, parse } from '../args.js';
 import { makeContext } from '../context.js';
 import { GateChannel } from '../gate-channel.js';
-import { makeLogger } from '../logger.js';
+import { type Logger, makeLogger } from '../logger.js';
 
 /** Descriptors and messages: native/gate/PROTOCOL.md. */
 const images = '/proc/self/fd/4';
@@ -20,8 +18,9 @@ type Answer = (argument: number) => Promise<string[]>;
 export async function gateCommand(args: string[]): Promise<number> {
   const stage = oneOf('gate', 'STAGE', parse('gate', args, {}, 1).positionals[0] ?? '', ['dump', 'restore']);
   const channel = new GateChannel();
-  // Functions that run once while all is frozen: machine code from the first call on, not from the hundredth.
-  setFlagsFromString('--always-sparkplug');
+  // Functions that run once while all is frozen: machine code from the first call on, not from the hundredth. At a
+  // restore somebody waits for the start.
+  if (stage === 'dump') setFlagsFromString('--always-sparkplug');
   // Written when CRIU has its answer and is at work itself.
   const file = makeLogger({ file: `${images}/ghostkeep.log`, level: 'error', deferred: true, atOnce: true });
   const log = both(file, {
@@ -34,33 +33,8 @@ export async function gateCommand(args: string[]): Promise<number> {
     log,
     atMostEvery(signOfLifeMs, () => channel.say('progress copying')),
   );
-  const dump = new GateDump(context, images);
-  const restore = new GateRestore(context, images, mountPoint => channel.lookup(`mnt[${mountPoint}]`));
-  let finished = false;
-
-  const answers: Record<string, Answer> =
-    stage === 'dump'
-      ? {
-          warm: async pid => nothing(dump.warm(pid)),
-          checkpoint: async pid => (await dump.checkpoint(pid)).map(key => `external ${key}`),
-          finish: async result => {
-            // A seal that fails keeps its journal: `ghostkeep seal` goes on from there.
-            finished = true;
-            dump.finish(result);
-            return [];
-          },
-        }
-      : {
-          restore: async () => nothing(restore.check()),
-          resumed: async pid => nothing(restore.resumed(pid)),
-          finish: async () => [],
-        };
-
-  await file.prepare();
-  if (stage === 'dump') {
-    await rehearse(context, images);
-    await rehearseLog();
-  }
+  const { answers, gone } =
+    stage === 'dump' ? await prepareDump(context, file) : await prepareRestore(context, channel);
   channel.ready();
   for (let line = channel.next(); line !== undefined; line = channel.next()) {
     const [request = '', argument = ''] = line.split(' ');
@@ -75,11 +49,55 @@ export async function gateCommand(args: string[]): Promise<number> {
     }
     await file.flush();
   }
-  // CRIU went away without a word: the dump is none.
-  if (stage === 'dump' && !finished) dump.finish(1);
+  gone();
   await file.flush();
   channel.close();
   return 0;
+}
+
+interface Part {
+  answers: Record<string, Answer>;
+  /** CRIU is, whether it said so or not. */
+  gone(): void;
+}
+
+async function prepareDump(context: Context, file: Logger): Promise<Part> {
+  const { GateDump } = await import('../../flows/gate.js');
+  const { rehearse } = await import('../../flows/rehearse.js');
+  const dump = new GateDump(context, images);
+  let finished = false;
+  await file.prepare();
+  await rehearse(context, images);
+  await rehearseLog();
+  return {
+    answers: {
+      warm: async pid => nothing(dump.warm(pid)),
+      checkpoint: async pid => (await dump.checkpoint(pid)).map(key => `external ${key}`),
+      finish: async result => {
+        // A seal that fails keeps its journal: `ghostkeep seal` goes on from there.
+        finished = true;
+        dump.finish(result);
+        return [];
+      },
+    },
+    // Without a word the dump is none.
+    gone: () => {
+      if (!finished) dump.finish(1);
+    },
+  };
+}
+
+async function prepareRestore(context: Context, channel: GateChannel): Promise<Part> {
+  const { GateRestore } = await import('../../flows/gate-restore.js');
+  const restore = new GateRestore(context, images, mountPoint => channel.lookup(`mnt[${mountPoint}]`));
+  return {
+    answers: {
+      restore: async () => nothing(restore.check()),
+      resumed: async pid => nothing(restore.resumed(pid)),
+      finish: async () => [],
+    },
+    gone: () => {},
+  };
 }
 
 /** The first line that winston writes costs it milliseconds, and the gate waits for the log before CRIU goes on. */
