@@ -119,11 +119,11 @@ async function* cell(
       suite: 'dump',
       filesystem: filesystem.name,
       state,
-      target: dumpTarget(pattern.name, filesystem.name, state),
       unequal,
       bytes,
     };
-    yield makeRow({ ...common, case: `${pattern.name} frozen`, samples: frozen });
+    const target = dumpTarget(pattern.name, filesystem.name, state);
+    yield makeRow({ ...common, case: `${pattern.name} frozen`, samples: frozen, target });
     yield makeRow({ ...common, case: `${pattern.name} total`, samples: total });
   } finally {
     await kept?.end();

@@ -1,47 +1,61 @@
-/** A stock CRIU restores its own images, and one that the gate made, with the gate: bytes read from the new process. */
+/**
+ * A stock CRIU restores its own images, and one that the gate made, with the gate: bytes read from the new process. Beside
+ * them, in the same turns, what ghostkeep needs to make the file itself: by the code that also makes linked ghosts again
+ * (`file`), and by its command (`command`).
+ */
+import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
+import { silent } from '../../src/base/log.js';
+import { restoreGhosts } from '../../src/flows/restore.js';
+import { linuxHost } from '../../src/host/linux.js';
 import { Budget } from '../budget.js';
 import { type Criu, dump, findCriu, restore, type Way } from '../criu.js';
+import { fileEquals } from '../equal.js';
 import type { Filesystem } from '../filesystems.js';
-import { endProcess, heldEquals, hold } from '../holder.js';
+import { endProcess, type Holder, heldEquals, hold } from '../holder.js';
 import { dataBytes, type Pattern } from '../patterns.js';
-import { makeRow, type Row } from '../row.js';
-import { interleave } from '../samples.js';
+import { makeRow, ours, type Row } from '../row.js';
+import { interleave, type Samples } from '../samples.js';
 import type { Suite, SuiteContext } from '../suite.js';
 import { restoreTarget } from '../targets.js';
-import { warm } from '../timed.js';
+import { timed, warm } from '../timed.js';
 import { patterns } from './dump.js';
 
 const ways: Way[] = ['criu-seek', 'ghostkeep', 'criu-fiemap'];
+const program = [process.execPath, fs.realpathSync(process.argv[1] as string)];
 
 export const restoreSuite: Suite = {
   name: 'restore',
-  summary: 'criu restore: of CRIU’s own images, and of the gate’s with the gate',
+  summary: 'criu restore: of CRIU’s own images, and of the gate’s with the gate; and ghostkeep restore',
   needsFilesystems: true,
   async *run(context) {
     const criu = findCriu(context.scratch);
     if (!criu) return;
-    const cells = context.filesystems.flatMap(filesystem =>
-      patterns(context.quick)
-        .filter(({ name, fallocated }) => context.wants(name) && !(fallocated && filesystem.name === 'tmpfs'))
-        .map(pattern => [filesystem, pattern] as const),
-    );
+    // What is small first: the time that it leaves is for more rounds of what is large.
+    const cells = patterns(context.quick)
+      .toSorted((a, b) => dataBytes(a) - dataBytes(b))
+      .filter(({ name }) => context.wants(name))
+      .flatMap(pattern =>
+        context.filesystems
+          .filter(({ name }) => !(pattern.fallocated && name === 'tmpfs'))
+          .map(filesystem => [filesystem, pattern] as const),
+      );
     const budget = new Budget(context.budgetMs, cells.length);
     for (const [filesystem, pattern] of cells) {
       const until = budget.next(`${pattern.name}, ${filesystem.name}`);
-      if (until !== undefined) yield await cell(context, criu, filesystem, pattern, until);
+      if (until !== undefined) yield* cell(context, criu, filesystem, pattern, until);
     }
   },
 };
 
-async function cell(
+async function* cell(
   context: SuiteContext,
   criu: Criu,
   filesystem: Filesystem,
   pattern: Pattern,
   until: number,
-): Promise<Row> {
+): AsyncGenerator<Row> {
   context.say(`${pattern.name}, ${filesystem.name}`);
   const unequal = new Set<string>();
   const folderOf = (way: Way) => path.join(filesystem.folder, `image-${way}`);
@@ -51,31 +65,81 @@ async function cell(
   } finally {
     await holder.end();
   }
+  // Images that the kernel still writes out take turns with whoever writes next.
+  execFileSync('sync', ['--file-system', filesystem.folder]);
   try {
-    const turns = ways.map(way => [
-      way,
-      async () => {
-        warm(
-          filesystem.folder,
-          way === 'criu-fiemap' && pattern.fallocated ? pattern.size : dataBytes(pattern),
-        );
-        const ms = restore(criu, way, folderOf(way));
-        if (!heldEquals(holder)) unequal.add(way);
-        await endProcess(holder.pid);
-        return ms;
-      },
+    const byCriu = ways.map(way => [way, () => restoreOnce(criu, way, folderOf(way), holder, unequal)]);
+    const byUs = Object.entries(makers).map(([name, make]) => [
+      name,
+      () => makeOnce(folderOf(ours), name, make, pattern, unequal),
     ]);
-    const samples = await interleave(Object.fromEntries(turns), 5, until);
-    return makeRow({
-      suite: 'restore',
-      case: pattern.name,
-      filesystem: filesystem.name,
-      state: 'synced',
-      samples,
-      unequal,
-      target: restoreTarget(pattern.name, filesystem.name),
-    });
+    const target = restoreTarget(pattern.name, filesystem.name);
+    const rounds = target === undefined ? 3 : 5;
+    const samples = await interleave(Object.fromEntries([...byCriu, ...byUs]), rounds, until);
+    const common = { suite: 'restore', filesystem: filesystem.name, state: 'synced', unequal };
+    yield makeRow({ ...common, case: pattern.name, samples: against(samples, ours) });
+    for (const name of Object.keys(makers)) {
+      yield makeRow({
+        ...common,
+        case: `${pattern.name} ${name}`,
+        samples: against(samples, name),
+        target,
+      });
+    }
   } finally {
     for (const way of ways) fs.rmSync(folderOf(way), { recursive: true, force: true });
+  }
+}
+
+/** One of ours against CRIU alone. */
+function against(
+  { 'criu-seek': seek = [], 'criu-fiemap': fiemap = [], ...all }: Samples,
+  name: string,
+): Samples {
+  return { [ours]: all[name] ?? [], 'criu-seek': seek, 'criu-fiemap': fiemap };
+}
+
+async function restoreOnce(
+  criu: Criu,
+  way: Way,
+  images: string,
+  holder: Holder,
+  unequal: Set<string>,
+): Promise<number> {
+  const [pattern] = holder.patterns as [Pattern];
+  warm(path.dirname(images), way === 'criu-fiemap' && pattern.fallocated ? pattern.size : dataBytes(pattern));
+  const ms = restore(criu, way, images);
+  if (!heldEquals(holder)) unequal.add(way);
+  await endProcess(holder.pid);
+  return ms;
+}
+
+type Make = (images: string, to: string) => Promise<void> | void;
+
+const makers: Record<string, Make> = {
+  file: async (images, to) => {
+    await restoreGhosts({ host: linuxHost(), log: silent, tool: 'ghostkeep bench' }, { images, to });
+  },
+  command: (images, to) => void timed([...program, 'restore', '-D', images, '--to', to]),
+};
+
+async function makeOnce(
+  images: string,
+  name: string,
+  make: Make,
+  pattern: Pattern,
+  unequal: Set<string>,
+): Promise<number> {
+  const to = path.join(path.dirname(images), 'restored');
+  warm(path.dirname(images), dataBytes(pattern));
+  try {
+    const started = performance.now();
+    await make(images, to);
+    const ms = performance.now() - started;
+    const [file, ...more] = fs.readdirSync(to);
+    if (!file || more.length > 0 || !fileEquals(pattern, path.join(to, file))) unequal.add(name);
+    return ms;
+  } finally {
+    fs.rmSync(to, { recursive: true, force: true });
   }
 }
