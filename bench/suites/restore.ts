@@ -3,7 +3,6 @@
  * them, in the same turns, what ghostkeep needs to make the file itself: by the code that also makes linked ghosts again
  * (`file`), and by its command (`command`).
  */
-import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { silent } from '../../src/base/log.js';
@@ -19,7 +18,7 @@ import { makeRow, ours, type Row } from '../row.js';
 import { interleave, type Samples } from '../samples.js';
 import type { Suite, SuiteContext } from '../suite.js';
 import { restoreTarget } from '../targets.js';
-import { timed, warm } from '../timed.js';
+import { readAll, timed, warm } from '../timed.js';
 import { patterns } from './dump.js';
 
 const ways: Way[] = ['criu-seek', 'ghostkeep', 'criu-fiemap'];
@@ -65,8 +64,6 @@ async function* cell(
   } finally {
     await holder.end();
   }
-  // Images that the kernel still writes out take turns with whoever writes next.
-  execFileSync('sync', ['--file-system', filesystem.folder]);
   try {
     const byCriu = ways.map(way => [way, () => restoreOnce(criu, way, folderOf(way), holder, unequal)]);
     const byUs = Object.entries(makers).map(([name, make]) => [
@@ -107,6 +104,7 @@ async function restoreOnce(
   unequal: Set<string>,
 ): Promise<number> {
   const [pattern] = holder.patterns as [Pattern];
+  readAll(images);
   warm(path.dirname(images), way === 'criu-fiemap' && pattern.fallocated ? pattern.size : dataBytes(pattern));
   const ms = restore(criu, way, images);
   if (!heldEquals(holder)) unequal.add(way);
@@ -131,6 +129,7 @@ async function makeOnce(
   unequal: Set<string>,
 ): Promise<number> {
   const to = path.join(path.dirname(images), 'restored');
+  readAll(images);
   warm(path.dirname(images), dataBytes(pattern));
   try {
     const started = performance.now();

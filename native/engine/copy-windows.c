@@ -92,6 +92,11 @@ static void help(void *argument)
 	pthread_mutex_unlock(&range->lock);
 }
 
+bool has_help(uint64_t length)
+{
+	return processors() > 1 && length / WINDOW_BYTES >= WORTH_A_THREAD;
+}
+
 int copy_windows(struct copier *copier, uint64_t from, uint64_t to, uint64_t length)
 {
 	struct range range = { copier, from, to, length, 0, length, 0, 0, false, PTHREAD_MUTEX_INITIALIZER };

@@ -11,8 +11,8 @@
 #include "io.h"
 #include "progress.h"
 
-static uint32_t ways_on(int fd, bool *dirty_by_hand);
-static bool is_dirty(int fd, uint64_t offset, uint64_t length);
+static void choose_ways(struct copier *copier);
+static bool is_fastest_by_hand(const struct copier *copier, uint64_t from, uint64_t length);
 static void reflink(struct copier *copier, uint64_t from, uint64_t to, uint64_t length);
 static void copy_in_kernel(struct copier *copier, uint64_t from, uint64_t to, uint64_t length);
 
@@ -28,7 +28,7 @@ void copier_init(struct copier *copier, int from, int to, unsigned char *window,
 		.window = window,
 		.progress = progress,
 	};
-	copier->ways = ways_on(from, &copier->dirty_by_hand);
+	choose_ways(copier);
 }
 
 uint64_t block_size(int fd)
@@ -58,8 +58,7 @@ int copy_bytes(struct copier *copier, uint64_t from, uint64_t to, uint64_t lengt
 	copier->writing = false;
 	if (cancelled(copier->progress))
 		return -ECANCELED;
-	if (!has_earlier(copier) &&
-	    !(copier->dirty_by_hand && is_dirty(copier->from, from, length))) {
+	if (!is_fastest_by_hand(copier, from, length)) {
 		if (copier->ways & GK_COPY_REFLINK)
 			reflink(copier, from, to, length);
 		if (copier->ways & GK_COPY_RANGE)
@@ -80,23 +79,27 @@ bool has_earlier(const struct copier *copier)
  * take large writes in large folios: by hand is twice as fast there as the
  * kernel's own copy, page by page. To share blocks xfs first writes out what is
  * in memory only, and waits for the disk: by hand it has copied it by then.
- * btrfs, which computes checksums, has not. (docs/decisions/0008)
+ * btrfs, which computes checksums, has not. On tmpfs the kernel's copy is faster
+ * than one processor by hand, and slower than two. (docs/decisions/0008)
  */
-static uint32_t ways_on(int fd, bool *dirty_by_hand)
+static void choose_ways(struct copier *copier)
 {
 	struct statfs about;
 
-	*dirty_by_hand = false;
-	if (fstatfs(fd, &about) < 0)
-		return GK_COPY_REFLINK | GK_COPY_RANGE | GK_COPY_READ_WRITE;
+	copier->ways = GK_COPY_REFLINK | GK_COPY_RANGE | GK_COPY_READ_WRITE;
+	if (fstatfs(copier->from, &about) < 0)
+		return;
 	switch ((uint32_t)about.f_type) {
 	case 0xef53: /* ext4 */
-		return GK_COPY_READ_WRITE;
+		copier->ways = GK_COPY_READ_WRITE;
+		break;
 	case 0x58465342: /* xfs */
-		*dirty_by_hand = true;
-		return GK_COPY_REFLINK | GK_COPY_READ_WRITE;
-	default:
-		return GK_COPY_REFLINK | GK_COPY_RANGE | GK_COPY_READ_WRITE;
+		copier->ways = GK_COPY_REFLINK | GK_COPY_READ_WRITE;
+		copier->dirty_by_hand = true;
+		break;
+	case 0x01021994: /* tmpfs */
+		copier->shared_by_hand = true;
+		break;
 	}
 }
 
@@ -114,6 +117,12 @@ static bool is_dirty(int fd, uint64_t offset, uint64_t length)
 
 	return syscall(SYS_cachestat, fd, &range, &pages, 0) == 0 &&
 	       pages.dirty + pages.writeback > all / 2;
+}
+
+static bool is_fastest_by_hand(const struct copier *copier, uint64_t from, uint64_t length)
+{
+	return has_earlier(copier) || (copier->dirty_by_hand && is_dirty(copier->from, from, length)) ||
+	       (copier->shared_by_hand && has_help(length));
 }
 
 /* Whole blocks only: a tail is copied, so that what is appended next shares no block. */

@@ -10,6 +10,7 @@
 
 #include "open-files.h"
 #include "report.h"
+#include "threads.h"
 
 #define MOST_THREADS 8
 #define MOST_AHEAD 64		/* processes: what they hold open stays in memory until it is taken */
@@ -111,7 +112,6 @@ static void forget(struct process *process)
 GK_PUBLIC int gk_ahead_begin(const uint32_t *pids, uint32_t count, uint64_t *handle,
 			     struct gk_report *report)
 {
-	long processors = sysconf(_SC_NPROCESSORS_ONLN);
 	struct ahead *ahead;
 	int err = 0;
 
@@ -124,7 +124,7 @@ GK_PUBLIC int gk_ahead_begin(const uint32_t *pids, uint32_t count, uint64_t *han
 	ahead->count = count;
 	for (uint32_t i = 0; i < count; i++)
 		ahead->processes[i].pid = pids[i];
-	while (!err && ahead->threads_count < MOST_THREADS && ahead->threads_count < processors) {
+	while (!err && ahead->threads_count < MOST_THREADS && ahead->threads_count < processors()) {
 		err = pthread_create(&ahead->threads[ahead->threads_count], NULL, run, ahead);
 		if (!err)
 			ahead->threads_count++;

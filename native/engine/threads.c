@@ -19,10 +19,16 @@ static void *run(void *argument)
 	return NULL;
 }
 
+uint32_t processors(void)
+{
+	long online = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return online > 1 ? (uint32_t)online : 1;
+}
+
 static uint32_t others_for(uint64_t items, uint64_t worth)
 {
-	long processors = sysconf(_SC_NPROCESSORS_ONLN);
-	uint64_t others = processors > 1 ? (uint64_t)processors - 1 : 0;
+	uint64_t others = processors() - 1;
 
 	if (others > items / worth)
 		others = items / worth;

@@ -5,6 +5,9 @@
 
 #include <stdint.h>
 
+/* Those that are online, 1 at least. */
+uint32_t processors(void);
+
 /*
  * Call work(argument) on this thread and on others, as many as there are processors
  * and as often as items hold worth: starting one costs what that many take. Returns

@@ -63,6 +63,15 @@ static int unknown_reflink(void)
 	return -1;
 }
 
+static ssize_t unknown_range(int from, int to, size_t length)
+{
+	(void)from;
+	(void)to;
+	(void)length;
+	errno = EOPNOTSUPP;
+	return -1;
+}
+
 static void shrinking(const struct place *place)
 {
 	struct gk_report report;
@@ -131,13 +140,15 @@ static void over_an_image(const struct place *place)
 	stand_in_nowhere();
 	close(ghost);
 
-	begin(place->name, "cannot be read while it is compared");
+	begin(place->name, "cannot be read while it is compared, or copied by hand");
 	ghost = dense_ghost(place);
 	stand_in.pread = fail_when_read;
-	for (i = 0; i < 2; i++) {
-		over_errno = i ? EIO : ESTALE;
-		expect(dump(place, GK_ENGINE_SEEK, SIZE, GK_DUMP_CHUNKED | GK_DUMP_OVER, &report) == -over_errno,
-		       "%s", report.message);
+	stand_in.reflink = unknown_reflink;
+	stand_in.copy_file_range = unknown_range;
+	for (i = 0; i < 4; i++) {
+		over_errno = i % 2 ? EIO : ESTALE;
+		expect(dump(place, GK_ENGINE_SEEK, SIZE, GK_DUMP_CHUNKED | (i / 2 ? GK_DUMP_OVER : 0),
+			    &report) == -over_errno, "%s", report.message);
 	}
 	stand_in_nowhere();
 	progress = (struct gk_progress){ .cancel = 1 };
@@ -195,7 +206,8 @@ static void cancelling(const struct place *place)
 	stand_in.copy_file_range = cancel_when_copied;
 	stand_in.before_read = cancel_when_read;
 	expect(dump(place, GK_ENGINE_AUTO, SIZE, GK_DUMP_CHUNKED, &report) == -ECANCELED, "%s", report.message);
-	expect(progress.done_bytes <= 1 << 20 && progress.done_bytes > 0, "%lu bytes done",
+	/* A window of each thread, if by hand. */
+	expect(progress.done_bytes <= 3 << 20 && progress.done_bytes > 0, "%lu bytes done",
 	       progress.done_bytes);
 	stand_in_nowhere();
 
