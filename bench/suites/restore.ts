@@ -73,27 +73,27 @@ async function* cell(
     const target = restoreTarget(pattern.name, filesystem.name);
     const rounds = target === undefined ? 3 : 5;
     const samples = await interleave(Object.fromEntries([...byCriu, ...byUs]), rounds, until);
-    const common = { suite: 'restore', filesystem: filesystem.name, state: 'synced', unequal };
-    yield makeRow({ ...common, case: pattern.name, samples: against(samples, ours) });
-    for (const name of Object.keys(makers)) {
-      yield makeRow({
-        ...common,
-        case: `${pattern.name} ${name}`,
-        samples: against(samples, name),
-        target,
-      });
-    }
+    const common = { suite: 'restore', filesystem: filesystem.name, state: 'synced' };
+    const contender = (name: string) => ({
+      samples: against(samples, name),
+      unequal: new Set([...unequal].filter(who => who === name || isPeer(who))),
+    });
+    yield makeRow({ ...common, case: pattern.name, ...contender(ours) });
+    for (const name of Object.keys(makers))
+      yield makeRow({ ...common, case: `${pattern.name} ${name}`, ...contender(name), target });
   } finally {
     for (const way of ways) fs.rmSync(folderOf(way), { recursive: true, force: true });
   }
 }
 
 /** One of ours against CRIU alone. */
-function against(
-  { 'criu-seek': seek = [], 'criu-fiemap': fiemap = [], ...all }: Samples,
-  name: string,
-): Samples {
-  return { [ours]: all[name] ?? [], 'criu-seek': seek, 'criu-fiemap': fiemap };
+function against(samples: Samples, name: string): Samples {
+  const peers = Object.entries(samples).filter(([who]) => isPeer(who));
+  return { [ours]: samples[name] ?? [], ...Object.fromEntries(peers) };
+}
+
+function isPeer(who: string): boolean {
+  return who.startsWith('criu-');
 }
 
 async function restoreOnce(

@@ -94,7 +94,8 @@ static void help(void *argument)
 
 bool has_help(uint64_t length)
 {
-	return processors() > 1 && length / WINDOW_BYTES >= WORTH_A_THREAD;
+	/* In this order: to count processors glibc reads a file. */
+	return length / WINDOW_BYTES >= WORTH_A_THREAD && processors() > 1;
 }
 
 int copy_windows(struct copier *copier, uint64_t from, uint64_t to, uint64_t length)
@@ -103,7 +104,7 @@ int copy_windows(struct copier *copier, uint64_t from, uint64_t to, uint64_t len
 	struct earlier none = { 0 };
 	struct earlier *earlier = copier->earlier ? copier->earlier : &none;
 
-	if (length > WINDOW_BYTES)
+	if (has_help(length))
 		on_all_processors(help, &range, length / WINDOW_BYTES, WORTH_A_THREAD);
 	/* The caller's memory is there in any case, for what nobody had memory for. */
 	all_windows(&range, copier->window, earlier);

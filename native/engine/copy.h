@@ -24,7 +24,7 @@ struct copier {
 	unsigned char *window;	/* WINDOW_BYTES, the caller's */
 	struct earlier *earlier;	/* what may lie in to already, or NULL; then bytes are compared, not shared */
 	struct gk_progress *progress;
-	uint64_t done;		/* bytes of the last copy that arrived */
+	uint64_t done;		/* where the last copy came to: its length, or where it failed */
 	bool writing;		/* the last failure was the destination's */
 };
 

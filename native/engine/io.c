@@ -26,13 +26,6 @@ int64_t read_full(int fd, void *to, uint64_t length, uint64_t offset)
 	return (int64_t)done;
 }
 
-int write_full(int fd, const void *from, uint64_t length, uint64_t offset)
-{
-	struct iovec piece = { (void *)from, length };
-
-	return writev_full(fd, &piece, 1, offset);
-}
-
 int writev_full(int fd, struct iovec *pieces, int count, uint64_t offset)
 {
 	while (count > 0) {

@@ -16,9 +16,7 @@
 /* Bytes read, fewer than length only at end of file; or a negative errno. */
 int64_t read_full(int fd, void *to, uint64_t length, uint64_t offset);
 
-int write_full(int fd, const void *from, uint64_t length, uint64_t offset);
-
-/* As write_full, for count pieces one after the other; eats the vector. */
+/* Count pieces one after the other, all of them or a negative errno; eats the vector. */
 int writev_full(int fd, struct iovec *pieces, int count, uint64_t offset);
 
 /* What an earlier image holds, to be compared with what would be written there. */

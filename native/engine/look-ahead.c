@@ -113,8 +113,11 @@ GK_PUBLIC int gk_ahead_begin(const uint32_t *pids, uint32_t count, uint64_t *han
 			     struct gk_report *report)
 {
 	struct ahead *ahead;
+	uint32_t wanted = processors();
 	int err = 0;
 
+	if (wanted > MOST_THREADS)
+		wanted = MOST_THREADS;
 	memset(report, 0, sizeof(*report));
 	ahead = calloc(1, sizeof(*ahead) + (size_t)count * sizeof(*ahead->processes));
 	if (!ahead)
@@ -124,7 +127,7 @@ GK_PUBLIC int gk_ahead_begin(const uint32_t *pids, uint32_t count, uint64_t *han
 	ahead->count = count;
 	for (uint32_t i = 0; i < count; i++)
 		ahead->processes[i].pid = pids[i];
-	while (!err && ahead->threads_count < MOST_THREADS && ahead->threads_count < processors()) {
+	while (!err && ahead->threads_count < wanted) {
 		err = pthread_create(&ahead->threads[ahead->threads_count], NULL, run, ahead);
 		if (!err)
 			ahead->threads_count++;
