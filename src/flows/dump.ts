@@ -9,7 +9,7 @@ import { countFromJson, showBytes } from '../base/units.js';
 import { type Found, findGhosts } from '../ghost/find.js';
 import { type Ghost, showIdentity } from '../ghost/ghost.js';
 import { folder, linkedName, manifestName, pendingName, reserveName } from '../image/layout.js';
-import { writeJournal } from '../image/manifest.js';
+import { readInventory, writeJournal } from '../image/manifest.js';
 import type { Policy } from '../oci/policy.js';
 import type { Context } from './context.js';
 import { type Copy, type CopyTarget, copyGhost } from './copy.js';
@@ -138,7 +138,8 @@ export function makeJournal(
   links: KeyPath[],
   earlier: readonly (string | undefined)[] = [],
 ): Manifest {
-  const { processes } = context.host;
+  const { files, processes } = context.host;
+  const inventory = request.criu ? readInventory(files, request.images) : undefined;
   const { idMaps, mountNamespace } = namespacesOf(processes, request.pids);
   const ids = parseIdMaps(idMaps);
   return {
@@ -150,6 +151,7 @@ export function makeJournal(
     ...(request.container ? { container: request.container } : {}),
     mountNamespace: mountNamespace !== processes.mountNamespace(processes.self()),
     criu: request.criu,
+    ...(inventory !== undefined ? { inventory } : {}),
     ghosts: pinned.map((pin, index) => {
       context.alive?.();
       const name = request.criu && pin.ghost.class === 'linked' ? linkedName : pendingName;

@@ -22,7 +22,14 @@ import {
   manifestName,
   reserveName,
 } from '../image/layout.js';
-import { keepFirstId, manifestExists, readJournal, readManifest, writeManifest } from '../image/manifest.js';
+import {
+  keepFirstId,
+  manifestExists,
+  readInventory,
+  readJournal,
+  readManifest,
+  writeManifest,
+} from '../image/manifest.js';
 import type { Context } from './context.js';
 import { toExternal, toKeyPath } from './describe.js';
 
@@ -76,9 +83,7 @@ export function sealImages(
 
 /** False when CRIU has written another checkpoint into IMAGES since: then the manifest says nothing about it. */
 export function isOfThisCheckpoint(files: Files, images: string, { inventory }: Manifest): boolean {
-  return (
-    inventory === undefined || files.readIfThere(`${images}/inventory.img`)?.toString('base64') === inventory
-  );
+  return inventory === undefined || readInventory(files, images) === inventory;
 }
 
 /** True when IMAGES holds a dump of ours, sealed or not. */
@@ -99,7 +104,7 @@ function sealAlone(context: Context, images: string, journal: Manifest, durable:
 
 function sealCriu(context: Context, images: string, journal: Manifest, durable: boolean): Plan {
   const { files } = context.host;
-  assertCriuFinished(files, images, journal);
+  const inventory = inventoryOfThis(files, images, journal);
   const filesImage = files.read(`${images}/files.img`);
   const remaps = files.readIfThere(`${images}/remap-fpath.img`);
   const first = keepFirstId(files, images, largestRemapId(remaps) + 1, durable);
@@ -126,24 +131,21 @@ function sealCriu(context: Context, images: string, journal: Manifest, durable: 
       `${images}/files.img`,
     );
   const adopted = [...plan.adopted].flatMap(([id, name]) => adopt(context, images, id, name));
-  const inventory = files.read(`${images}/inventory.img`).toString('base64');
   const manifest: Manifest = { ...journal, state: 'sealed', inventory, ghosts: [...ghosts, ...adopted] };
   if (adopted.length > 0)
     assertDocument<Manifest>('Manifest', { ...manifest, ghosts: adopted }, manifestName, 'MANIFEST_INVALID');
   return { manifest, unused: named.filter(ghost => !isUsed(ghost)).map(({ image }) => image) };
 }
 
-/** Clocks of file systems run a little behind the one that dates journals. */
-const clockSlackNs = 1_000_000_000n;
-
 /**
- * CRIU writes inventory.img last. Without it, or with one from before this dump, CRIU is still at work or has failed:
- * to seal now would give ids that CRIU has yet to give out.
+ * CRIU writes inventory.img last, and no two are alike: each has the time of its dump in microseconds (dump_uptime).
+ * Without one, or with that of an earlier checkpoint, CRIU is still at work or has failed: to seal now would give ids
+ * that CRIU has yet to give out. Times of files would not tell: a file server has a clock of its own, and so has the
+ * host that images were sent to.
  */
-function assertCriuFinished(files: Files, images: string, journal: Manifest): void {
-  const inventory = `${images}/inventory.img`;
-  const dumpedNs = BigInt(Date.parse(journal.created)) * 1_000_000n;
-  if (files.exists(inventory) && files.statPath(inventory).mtimeNs + clockSlackNs >= dumpedNs) return;
+function inventoryOfThis(files: Files, images: string, journal: Manifest): string {
+  const inventory = readInventory(files, images);
+  if (inventory !== undefined && inventory !== journal.inventory) return inventory;
   const where = files.realPath(images);
   throw new GhostkeepError(
     'SEAL_FAILED',

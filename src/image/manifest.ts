@@ -62,6 +62,11 @@ export function keepFirstId(files: Files, images: string, id: number, durable: b
   );
 }
 
+/** What CRIU writes last, in base64; undefined where there is none. */
+export function readInventory(files: Files, images: string): string | undefined {
+  return files.readIfThere(`${images}/inventory.img`)?.toString('base64');
+}
+
 export function manifestExists(files: Files, images: string): boolean {
   return files.exists(`${images}/${manifestName}`);
 }

@@ -1,6 +1,7 @@
 /** The helper alone, with a test as the gate: native/gate/PROTOCOL.md. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import type { Socket } from 'node:net';
@@ -67,9 +68,9 @@ export class Gate {
   }
 }
 
-/** CRIU's files, the inventory last. */
+/** CRIU's files, the inventory last: no two are alike. */
 export function endOfCriu(images: string, ...keys: string[]): void {
   const entries = keys.map((name, index) => regFile({ id: index + 1, name, ext: true }));
   fs.writeFileSync(`${images}/files.img`, filesImage(...entries));
-  fs.writeFileSync(`${images}/inventory.img`, 'inventory');
+  fs.writeFileSync(`${images}/inventory.img`, `inventory ${randomUUID()}`);
 }

@@ -5,9 +5,6 @@ import { errno, type FakeFile, fakeFile } from './fake-processes.js';
 /** Not a failure of the host but the end of the process: nothing runs after it, no clean-up either. */
 export class Interrupted extends Error {}
 
-/** Later than any journal's date. */
-const farAwayNs = 4_000_000_000_000_000_000n;
-
 export class MemoryFiles implements Files {
   readonly contents = new Map<string, FakeFile>();
   readonly folders = new Set<string>(['/']);
@@ -17,6 +14,7 @@ export class MemoryFiles implements Files {
   interruptAt = Number.POSITIVE_INFINITY;
   changes = 0;
   #nextFd = 1000;
+  #inventories = 0;
 
   /** Everything there is, for comparing. */
   snapshot(): Record<string, string> {
@@ -26,10 +24,14 @@ export class MemoryFiles implements Files {
   }
 
   put(path: string, content: Buffer | string): void {
+    this.#set(path, content);
+    // Where a test puts CRIU's files, CRIU has finished: it writes the inventory last, and no two are alike.
+    if (path.endsWith('/files.img'))
+      this.#set(path.replace(/files\.img$/, 'inventory.img'), `inventory ${++this.#inventories}`);
+  }
+
+  #set(path: string, content: Buffer | string): void {
     this.contents.set(path, fakeFile({ content: Buffer.from(content as string), nlink: 1, uid: 0 }));
-    // Where a test puts CRIU's files, CRIU has finished: it writes the inventory last.
-    const inventory = path.replace(/files\.img$/, 'inventory.img');
-    if (inventory !== path) this.contents.set(inventory, fakeFile({ mtimeNs: farAwayNs, nlink: 1, uid: 0 }));
   }
 
   get(path: string): Buffer {
@@ -68,7 +70,7 @@ export class MemoryFiles implements Files {
   create(path: string): number {
     this.#change();
     if (this.contents.has(path)) throw errno('EEXIST', path);
-    this.put(path, '');
+    this.#set(path, '');
     return this.open(path);
   }
   open = (path: string) => this.openContent(this.#find(path));
@@ -83,7 +85,7 @@ export class MemoryFiles implements Files {
   }
   replace(path: string, bytes: Uint8Array): void {
     this.#change();
-    this.put(path, Buffer.from(bytes));
+    this.#set(path, Buffer.from(bytes));
   }
   matchOwner(): void {}
 

@@ -226,11 +226,11 @@ describe('sealImages', () => {
   });
 
   it('when CRIU has not finished, no image gets its name yet, and nothing is changed', () => {
-    const context = dumped({ created: '2026-01-01T00:00:00.000Z' });
+    const context = dumped({ inventory: Buffer.from('an earlier one').toString('base64') });
     const { files } = context.host;
     const inventory = `${images}/inventory.img`;
     // One of an earlier checkpoint in the same directory, then none at all.
-    files.put(inventory, '');
+    files.put(inventory, 'an earlier one');
     for (const stillThere of [true, false]) {
       if (!stillThere) files.contents.delete(inventory);
       assert.throws(
