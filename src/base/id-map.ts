@@ -1,8 +1,6 @@
-/** Of a process: its uid_map and gid_map, as /proc shows them. Source: user_namespaces(7). */
-export interface IdMaps {
-  uid: string;
-  gid: string;
-}
+import type { IdMaps } from './documents/generated/manifest.js';
+
+export type { IdMaps };
 
 /** From host ids to ids inside. */
 export interface IdMap {

@@ -17,7 +17,6 @@ import type { Context } from './context.js';
 import { describeLinks } from './describe.js';
 import { chooseGhosts, keysOfJournal, makeJournal, needsCopy, startImages } from './dump.js';
 import { finishDump } from './finish.js';
-import { namespacesOf } from './namespaces.js';
 import { type PinnedGhost, pinGhosts, unpinGhosts } from './pin.js';
 import { policyOf } from './policy.js';
 import { startTimeOf } from './sessions.js';
@@ -109,7 +108,6 @@ function pinnedJournal(
   const self = processes.self();
   const startTime = processes.startTime(self);
   if (paused) journal.thaw = true;
-  journal.idMaps = namespacesOf(processes, pids).idMaps;
   journal.ghosts = journal.ghosts.map((ghost, index) => ({
     ...ghost,
     pin: { pid: self, fd: (pinned[index] as PinnedGhost).fd, startTime },

@@ -1,12 +1,14 @@
 import type { GhostData, ManifestGhost } from '../base/documents/generated/manifest.js';
 import { errnoOf, GhostkeepError, reasonOf, translate } from '../base/errors.js';
 import type { EngineReport, FileStat, Files } from '../base/host.js';
-import { countToJson, parseDev, showBytes, showTime } from '../base/units.js';
+import { countToJson, parseDev, showBytes } from '../base/units.js';
 import { encodeGhostHead, isChunked } from '../criu/ghost-file.js';
 import { showIdentity } from '../ghost/ghost.js';
 import { showDigest } from '../image/verify.js';
 import type { Policy } from '../oci/policy.js';
 import { type Context, whenMoving } from './context.js';
+import { nameOf } from './describe.js';
+import { type Described, describeAgain } from './describe-again.js';
 
 /** A writer outside the frozen container may be in our way; it gets this many chances to pause. */
 const attempts = 3;
@@ -18,12 +20,8 @@ const mostRanges = 4096;
 const restBytes = 8192n;
 const treeBytesPerChunk = 16n;
 
-/** A descriptor on a ghost, and the journal's entry that says where its image goes. */
-export interface Copy {
-  entry: ManifestGhost;
-  fd: number;
-  /** Of the descriptor, before anything was read. */
-  stat: FileStat;
+/** What is to be copied, to where its entry says. */
+export interface Copy extends Described {
   /** Its image is there from before the freeze: bytes that are right stay. */
   over?: boolean;
 }
@@ -67,18 +65,13 @@ export async function copyGhost(context: Context, copy: Copy, target: CopyTarget
 export const hasChanged = 'changed while it was copied';
 
 /** What was copied is not what is there now, and its image is gone: the next try begins with a look at it. */
-export function startAnew({ host: { processes }, log }: Context, copy: Copy, why: string): void {
-  log.warn(`${nameOf(copy.entry)} ${why}, trying again`, {
+export function startAnew(context: Context, copy: Copy, why: string): void {
+  context.log.warn(`${nameOf(copy.entry)} ${why}, trying again`, {
     ghost: showIdentity(copy.stat),
   });
-  copy.stat = processes.statPin(copy.fd);
+  copy.stat = context.host.processes.statPin(copy.fd);
   copy.over = false;
-  noteStat(copy);
-}
-
-/** `ghost 8:1/4711 (/data/tmp)` */
-export function nameOf(entry: ManifestGhost): string {
-  return `ghost ${entry.dev}/${entry.ino} (${entry.path})`;
+  describeAgain(context, copy);
 }
 
 async function copyOnce(
@@ -185,16 +178,6 @@ function changed(entry: ManifestGhost): GhostkeepError {
     `${entry.dev}/${entry.ino}`,
     `cannot dump ${nameOf(entry)}: somebody outside the container writes to it; stop the writer and try again`,
   );
-}
-
-/** The file may have changed since its entry was written: while it was only pinned, or while it was copied. */
-export function noteStat({ entry, stat }: Copy): void {
-  entry.size = countToJson(stat.size);
-  entry.allocated = countToJson(stat.allocated);
-  entry.mode = stat.mode;
-  entry.nlink = stat.nlink;
-  entry.mtime = showTime(stat.mtimeNs);
-  entry.atime = showTime(stat.atimeNs);
 }
 
 export function toData(context: Context, copy: Copy, report: EngineReport): GhostData {

@@ -25,7 +25,8 @@ export function describeGhost(
     id,
     image,
     mode: stat.mode,
-    ...describeAttributes(context, pinned, ids),
+    ...describeOwner(stat, ids),
+    ...describeAttributes(context, pinned),
     physicalDev: showDev(physicalDev(pinned)),
     atime: showTime(stat.atimeNs),
     mtime: showTime(stat.mtimeNs),
@@ -39,33 +40,23 @@ export function describeGhost(
   };
 }
 
-/** Who owns it, and what it has that is in no stat. */
-function describeAttributes(
+export function describeOwner(stat: FileStat, ids: IdMap): Pick<ManifestGhost, 'uid' | 'gid'> {
+  return { uid: ids.uid(stat.uid), gid: ids.gid(stat.gid) };
+}
+
+/** What it has that is in no stat. */
+export function describeAttributes(
   { host: { engine } }: Context,
-  { fd, stat, ...asked }: Pick<PinnedGhost, 'fd' | 'stat' | 'inodeFlags' | 'hasXattrs'>,
-  ids: IdMap,
-): Pick<ManifestGhost, 'uid' | 'gid' | 'inodeFlags' | 'xattrs'> {
+  { fd, ...asked }: Pick<PinnedGhost, 'fd' | 'inodeFlags' | 'hasXattrs'>,
+): Pick<ManifestGhost, 'inodeFlags' | 'xattrs'> {
   const xattrs = asked.hasXattrs === false ? {} : engine.xattrs(fd);
   const inodeFlags = asked.inodeFlags ?? engine.flags(fd);
   return {
-    uid: ids.uid(stat.uid),
-    gid: ids.gid(stat.gid),
     ...(inodeFlags ? { inodeFlags } : {}),
     xattrs: Object.fromEntries(
       Object.entries(xattrs).map(([name, value]) => [name, value.toString('base64')]),
     ),
   };
-}
-
-/** The file was only pinned when its entry was written, and may have got others since. */
-export function noteAttributes(
-  context: Context,
-  { entry, fd, stat }: { entry: ManifestGhost; fd: number; stat: FileStat },
-  ids: IdMap,
-): void {
-  delete entry.inodeFlags;
-  Object.assign(entry, describeAttributes(context, { fd, stat }, ids));
-  if (entry.linked) Object.assign(entry.linked, { hostUid: stat.uid, hostGid: stat.gid });
 }
 
 /**
@@ -110,4 +101,9 @@ export function toExternal(ghost: ManifestGhost): ExternalGhost {
     id: ghost.id,
     paths: ghost.paths.map(toKeyPath),
   };
+}
+
+/** `ghost 8:1/4711 (/data/tmp)` */
+export function nameOf(entry: ManifestGhost): string {
+  return `ghost ${entry.dev}/${entry.ino} (${entry.path})`;
 }

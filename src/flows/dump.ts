@@ -68,6 +68,7 @@ async function dumpPinned(
     const journal = makeJournal(context, request, pinned, links, earlier);
     await copyAll(context, request, toCopies(pinned, journal, earlier));
     journal.state = 'dumped';
+    delete journal.idMaps;
     if (needed) writeJournal(context.host.files, images, journal, false);
     return journal;
   } catch (error) {
@@ -152,6 +153,7 @@ export function makeJournal(
     mountNamespace: mountNamespace !== processes.mountNamespace(processes.self()),
     criu: request.criu,
     ...(inventory !== undefined ? { inventory } : {}),
+    idMaps,
     ghosts: pinned.map((pin, index) => {
       context.alive?.();
       const name = request.criu && pin.ghost.class === 'linked' ? linkedName : pendingName;
@@ -172,9 +174,11 @@ export function toCopies(
   journal: Manifest,
   earlier: readonly (string | undefined)[] = [],
 ): Copy[] {
+  const ids = journal.idMaps ? { ids: parseIdMaps(journal.idMaps) } : {};
   return pinned.map(({ fd, stat }, index) => ({
     fd,
     stat,
+    ...ids,
     entry: journal.ghosts[index] as ManifestGhost,
     over: earlier[index] !== undefined,
   }));

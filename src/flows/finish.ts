@@ -1,6 +1,6 @@
 /** Finish a dump whose ghosts are still held by pins: copy what is not copied yet, then seal. Can be repeated. */
 import type { Manifest, ManifestGhost } from '../base/documents/generated/manifest.js';
-import { errnoOf, GhostkeepError, reasonOf, translate } from '../base/errors.js';
+import { GhostkeepError, translate } from '../base/errors.js';
 import type { FileStat } from '../base/host.js';
 import { parseIdMaps } from '../base/id-map.js';
 import { birthOf } from '../base/identity.js';
@@ -9,8 +9,9 @@ import { folder } from '../image/layout.js';
 import { readJournal, writeJournal } from '../image/manifest.js';
 import { type Policy, resolvePolicy } from '../oci/policy.js';
 import type { Context } from './context.js';
-import { type Copy, nameOf, noteStat } from './copy.js';
-import { noteAttributes } from './describe.js';
+import type { Copy } from './copy.js';
+import { nameOf } from './describe.js';
+import { describeAgain } from './describe-again.js';
 import { copyAll } from './dump.js';
 import { isOwnFolder } from './own-folder.js';
 import { type Sealed, sealImages } from './seal.js';
@@ -33,14 +34,12 @@ async function copyPinned(
 ): Promise<void> {
   const { files, processes } = context.host;
   assertOwnFolder(context, images);
+  const ids = journal.idMaps ? { ids: parseIdMaps(journal.idMaps) } : {};
   const copies: Copy[] = [];
   try {
-    for (const entry of journal.ghosts) if (!entry.data) copies.push(openPin(context, entry));
+    for (const entry of journal.ghosts) if (!entry.data) copies.push({ ...openPin(context, entry), ...ids });
     // The container ran on between the pin and CRIU's freeze.
-    for (const copy of copies) {
-      noteStat(copy);
-      lookAgain(context, copy, journal);
-    }
+    for (const copy of copies) describeAgain(context, copy);
     // The container is gone: room that the policy would rather keep is better used than its ghosts lost.
     await copyAll(
       context,
@@ -54,18 +53,6 @@ async function copyPinned(
   delete journal.idMaps;
   for (const entry of journal.ghosts) delete entry.pin;
   writeJournal(files, images, journal, true);
-}
-
-/** The container may be gone, and what matters most are the bytes: an owner of before is no reason to lose them. */
-function lookAgain(context: Context, copy: Copy, { idMaps }: Manifest): void {
-  try {
-    if (idMaps) noteAttributes(context, copy, parseIdMaps(idMaps));
-  } catch (error) {
-    if (errnoOf(error) === undefined) throw error;
-    context.log.warn(
-      `owner, extended attributes and flags of ${nameOf(copy.entry)} are those of before the freeze: ${reasonOf(error)}`,
-    );
-  }
 }
 
 /** A journal names descriptors to copy from: one that others could have written is not followed. */

@@ -25,7 +25,7 @@ const gone = new Set(['ENOENT', 'ESRCH', 'EBADF']);
 /** One refusal stands for all descriptors, or all mappings, of the process. */
 const forbidden = new Set(['EACCES', 'EPERM']);
 
-/** @param alive called at every item: a million of them take longer than whoever waits for a sign of life may wait */
+/** @param alive called at every process, descriptor, mapping and ghost: a million of them take longer than whoever waits for a sign of life may wait */
 export function findGhosts(processes: ProcessView, pids: readonly number[], alive = () => {}): Found {
   const search = new Search(processes, alive);
   processes.inTurn(pids, () => {
@@ -51,6 +51,7 @@ class Search {
   }
 
   process(pid: number): void {
+    this.alive();
     this.#pids.push(pid);
     this.#guard(pid, 'fd', () => this.#descriptors(pid));
     this.#guard(pid, 'map_files', () => this.#mappings(pid));

@@ -1,4 +1,6 @@
+import { errnoOf } from '../base/errors.js';
 import type { Engine, EngineName, EngineReport, Extent, OnProgress } from '../base/host.js';
+import { nameFromText, nameToText } from '../base/name-text.js';
 import { parseTime } from '../base/units.js';
 import { dumpMany } from './dump-many.js';
 import { call, callOnThread, dumpFlags, engineNumber } from './native.js';
@@ -95,24 +97,25 @@ export class NativeEngine implements Engine {
     try {
       names = sized((buffer, length) => call('gk_list_xattrs', fd, buffer, length));
     } catch (error) {
-      if (
-        (error as NodeJS.ErrnoException).code === 'ENOTSUP' ||
-        (error as NodeJS.ErrnoException).code === 'EOPNOTSUPP'
-      )
-        return {};
+      if (noXattrs.has(errnoOf(error) ?? '')) return {};
       throw error;
     }
-    const list = names
-      .toString('utf8')
-      .split('\0')
-      .filter(name => name !== '');
-    return Object.fromEntries(
-      list.map(name => [name, sized((buffer, length) => call('gk_get_xattr', fd, name, buffer, length))]),
-    );
+    return Object.fromEntries([...splitAtNul(names)].flatMap(name => this.#xattr(fd, name)));
+  }
+
+  /** None where it has gone since it was listed. */
+  #xattr(fd: number, name: Buffer): [string, Buffer][] {
+    try {
+      const value = sized((buffer, length) => call('gk_get_xattr', fd, terminated(name), buffer, length));
+      return [[nameToText(name), value]];
+    } catch (error) {
+      if (errnoOf(error) === 'ENODATA') return [];
+      throw error;
+    }
   }
 
   setXattr(fd: number, name: string, value: Buffer): void {
-    call('gk_set_xattr', fd, name, value, value.byteLength);
+    call('gk_set_xattr', fd, terminated(nameFromText(name)), value, value.byteLength);
   }
 }
 
@@ -164,6 +167,23 @@ function listBatch(fill: (buffer: Buffer, count: Buffer, next: Buffer) => void):
   }
   return { extents, next: next.readBigUInt64LE(0) };
 }
+
+/** What a C string ends with. */
+function terminated(name: Buffer): Buffer {
+  return Buffer.concat([name, Buffer.of(0)]);
+}
+
+/** Names that each end with a NUL. Source: listxattr(2). */
+function* splitAtNul(list: Buffer): Generator<Buffer> {
+  for (let end: number, start = 0; start < list.length; start = end + 1) {
+    end = list.indexOf(0, start);
+    if (end < 0) end = list.length;
+    if (end > start) yield list.subarray(start, end);
+  }
+}
+
+/** Of file systems without extended attributes. */
+const noXattrs = new Set(['ENOTSUP', 'EOPNOTSUPP']);
 
 /** The two-step dance of xattr(7): 64 KiB is the kernel's own limit for a name list and for a value. */
 function sized(fill: (buffer: Buffer, length: Buffer) => void): Buffer {

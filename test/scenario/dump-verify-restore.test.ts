@@ -79,12 +79,13 @@ describe('dump, verify, restore', () => {
     );
   });
 
-  it('when a file has extended attributes and a time before 1970, they come back', t => {
+  it('when a file has extended attributes, one with a name that is no UTF-8, and a time before 1970, they come back', t => {
     const folder = temporaryFolder(t);
     const fd = ghostFile(t, folder, 'x', 'content');
     const { engine } = flows().host;
     try {
       engine.setXattr(fd, 'user.note', Buffer.from([0, 255, 10]));
+      engine.setXattr(fd, 'user.\udcff', Buffer.from('no text'));
     } catch (error) {
       if (!needs(t, false, `no xattrs in ${folder}: ${String(error)}`)) return;
     }
@@ -99,6 +100,7 @@ describe('dump, verify, restore', () => {
     const back = fs.openSync(`${folder}/back/ghost-1`, 'r');
     t.after(() => fs.closeSync(back));
     assert.deepEqual(engine.xattrs(back)['user.note'], Buffer.from([0, 255, 10]));
+    assert.deepEqual(engine.xattrs(back)['user.\udcff'], Buffer.from('no text'));
   });
 
   it('when the file is 8 EiB - 1 long, its last byte comes back at its place', t => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Manifest } from '../../../src/base/documents/generated/manifest.js';
+import type { Manifest, ManifestGhost } from '../../../src/base/documents/generated/manifest.js';
 import { finishDump } from '../../../src/flows/finish.js';
 import { aManifest, aManifestGhost } from '../a-manifest.js';
 import { filesImage, regFile } from '../criu/images.js';
@@ -93,21 +93,56 @@ describe('finishDump', () => {
     assert.equal(manifest.idMaps, undefined);
   });
 
-  it('when attributes cannot be read any more, the bytes are kept all the same, with those of before, and it is said', async () => {
-    const { context, files } = held({ idMaps });
-    context.host.engine.xattrs = () => {
+  /** As pinned: append-only, with a note. */
+  const noted = { inodeFlags: 0x20, xattrs: { 'user.note': 'YmVmb3Jl' } };
+  const pinnedWith = (values: Partial<ManifestGhost>) =>
+    held({
+      idMaps,
+      ghosts: [
+        aManifestGhost({
+          ino: 1,
+          path: '/data/1',
+          image: 'ghostkeep/pending-1.img',
+          key: ['file[1e:1]'],
+          paths: [{ key: 'file[1e:1]', mount: 30, path: '/data/1' }],
+          pin: { pid: 500, fd: 20, startTime: '77' },
+          ...noted,
+          ...values,
+        }),
+      ],
+    });
+  const changeOwner = ({ processes }: ReturnType<typeof held>) => {
+    processes.end(500);
+    const given = fakeFile({ ino: 1n, uid: 100_033, gid: 200_044, mode: 0o104755 });
+    processes.add(500, { startTime: '77', fds: { 20: opened(given, '/data/1 (deleted)') } });
+  };
+
+  it('when flags have gone since, they are gone; the owner of a linked ghost is also known as the host knows it', async () => {
+    const linked = { mountPoint: { path: '/data' }, names: [{ path: 'other' }], hostUid: 0, hostGid: 0 };
+    const now = pinnedWith({ class: 'linked', linked, paths: [], image: 'ghostkeep/linked-1.img' });
+    changeOwner(now);
+    const [ghost] = (await finishDump(now.context, images)).manifest.ghosts;
+    assert.equal(ghost?.inodeFlags, undefined);
+    assert.deepEqual([ghost?.uid, ghost?.gid], [33, 44]);
+    assert.deepEqual([ghost?.linked?.hostUid, ghost?.linked?.hostGid], [100_033, 200_044]);
+  });
+
+  it('when attributes cannot be read any more, or are too many, the bytes are kept, with those of before but its owner of now', async () => {
+    const unreadable = () => {
       throw errno('EIO');
     };
-    const { manifest } = await finishDump(context, images);
-    assert.deepEqual(
-      manifest.ghosts.map(({ data, xattrs }) => [data?.bytes, xattrs]),
-      [
-        [5, aManifestGhost().xattrs],
-        [5, aManifestGhost().xattrs],
-      ],
-    );
-    assert.ok(files.exists(`${images}/ghost-file-1.img`));
-    assert.equal(context.lines.filter(line => /are those of before the freeze: EIO/.test(line)).length, 2);
+    const tooMany = () => ({ 'user.much': Buffer.alloc(50_000) });
+    for (const xattrs of [unreadable, tooMany]) {
+      const now = pinnedWith({});
+      changeOwner(now);
+      const { context, files } = now;
+      context.host.engine.xattrs = xattrs;
+      const [ghost] = (await finishDump(context, images)).manifest.ghosts;
+      assert.deepEqual({ inodeFlags: ghost?.inodeFlags, xattrs: ghost?.xattrs }, noted);
+      assert.deepEqual([ghost?.data?.bytes, ghost?.mode, ghost?.uid, ghost?.gid], [5, 0o104755, 33, 44]);
+      assert.ok(files.exists(`${images}/ghost-file-1.img`));
+      assert.equal(context.lines.filter(line => /of ghost .* are those of before: /.test(line)).length, 1);
+    }
   });
 
   it('when it failed once, it can be repeated, and after the end it changes nothing', async () => {

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { decodeGhostHead } from '../../../src/criu/ghost-file.js';
 import { dumpGhosts } from '../../../src/flows/dump.js';
 import { GateDump } from '../../../src/flows/gate.js';
 import { checkBeforeRestore } from '../../../src/flows/gate-restore.js';
 import { readSession, writeSession } from '../../../src/flows/sessions.js';
-import { readManifest } from '../../../src/image/manifest.js';
+import { readJournal, readManifest } from '../../../src/image/manifest.js';
 import { resolvePolicy } from '../../../src/oci/policy.js';
 import { filesImage, regFile } from '../criu/images.js';
 import { ghostkeepError } from '../expect.js';
@@ -138,6 +139,18 @@ describe('GateDump', () => {
     assert.deepEqual(ours(files), []);
   });
 
+  it('when an earlier checkpoint lies there, its inventory does not pass for the end of this one', async () => {
+    const { gate, files } = container();
+    endOfCriu(files, []);
+    const keys = await gate.checkpoint(100);
+    assert.throws(() => gate.finish(0), ghostkeepError('SEAL_FAILED', 'CRIU has not finished'));
+    assert.ok(files.exists(`${images}/ghostkeep/pending-1.img`));
+    // By the clock of its file system, which is not the host's, this one is from 1970.
+    endOfCriu(files, keys);
+    gate.finish(0);
+    assert.equal(readManifest(files, images).state, 'sealed');
+  });
+
   it('when there is a session, its policy counts and it learns where the image is', async () => {
     const { context, gate, files } = container();
     const session = {
@@ -197,6 +210,24 @@ describe('GateDump', () => {
       ghostkeepError('GHOST_CHANGED', 'outside the container'),
     );
     assert.equal(restless.context.host.engine.dumps, 4);
+  });
+
+  it('when owner, mode and attributes change while it is copied, entry and image have what they became', async () => {
+    const { context, gate, files } = container();
+    const { engine } = context.host;
+    engine.onDump = (count, ghost) => {
+      if (count > 1) return;
+      ghost.stat = { ...ghost.stat, ctimeNs: 5n, uid: 33, mode: 0o104755 };
+      engine.xattrs = () => ({ 'user.new': Buffer.from('later') });
+    };
+    await gate.checkpoint(200);
+    const journal = readJournal(files, images);
+    const [ghost] = journal?.ghosts ?? [];
+    assert.deepEqual([ghost?.uid, ghost?.mode, ghost?.xattrs], [33, 0o104755, { 'user.new': 'bGF0ZXI=' }]);
+    const image = files.get(`${images}/ghostkeep/pending-1.img`);
+    const head = decodeGhostHead(image, BigInt(image.length), 'pending-1.img');
+    assert.deepEqual([head.uid, head.mode], [33, 0o104755]);
+    assert.equal(journal?.idMaps, undefined);
   });
 
   it('when the disk is nearly full after the copy, the reserve is defended', async () => {

@@ -167,6 +167,21 @@ describe('findGhosts', () => {
     const keeps = findGhosts(processes, [100, 200, 300]).ghosts.map(({ keep }) => keep);
     assert.deepEqual(keeps, ['ghostkeep', 'ghostkeep', 'ghostkeep']);
   });
+
+  it('when there is much to look at, each process and each item is a sign of life', () => {
+    const { processes } = fakeHost();
+    const tmp = (ino: bigint) => opened(fakeFile({ ino }), '/tmp/x (deleted)');
+    processes.add(100, {
+      fds: { 3: tmp(1n), 4: tmp(2n) },
+      maps: [{ address: '1000-2000', opened: tmp(3n) }],
+    });
+    let signs = 0;
+    findGhosts(processes, [100], () => {
+      signs += 1;
+    });
+    // One process, three to look at in it, and three ghosts to decide about.
+    assert.equal(signs, 7);
+  });
 });
 
 describe('classes', () => {
@@ -451,21 +466,6 @@ describe('mounts that hide others', () => {
     };
     assert.match(pathOf(deleted) ?? '', /^\/(.*\/)?\.ghostkeep-/);
     assert.equal(pathOf('/data/.nfs000000000000000200000001', 0x6969n), undefined);
-  });
-
-  it('when there is much to look at, each item is a sign of life', () => {
-    const { processes } = fakeHost();
-    const tmp = (ino: bigint) => opened(fakeFile({ ino }), '/tmp/x (deleted)');
-    processes.add(100, {
-      fds: { 3: tmp(1n), 4: tmp(2n) },
-      maps: [{ address: '1000-2000', opened: tmp(3n) }],
-    });
-    let signs = 0;
-    findGhosts(processes, [100], () => {
-      signs += 1;
-    });
-    // Three to look at, and three ghosts to decide about.
-    assert.equal(signs, 6);
   });
 
   it("when its holder is chrooted, mount points are the namespace's, whoever is looked at first", () => {
