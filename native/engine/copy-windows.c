@@ -92,6 +92,11 @@ static void help(void *argument)
 	pthread_mutex_unlock(&range->lock);
 }
 
+bool has_earlier(const struct copier *copier)
+{
+	return copier->earlier && copier->earlier->room;
+}
+
 bool has_help(uint64_t length)
 {
 	/* In this order: to count processors glibc reads a file. */

@@ -69,11 +69,6 @@ int copy_bytes(struct copier *copier, uint64_t from, uint64_t to, uint64_t lengt
 	return copy_windows(copier, from + copier->done, to + copier->done, length - copier->done);
 }
 
-bool has_earlier(const struct copier *copier)
-{
-	return copier->earlier && copier->earlier->room;
-}
-
 /*
  * What is worth trying where the source lies on which file system. ext4 and xfs
  * take large writes in large folios: by hand is twice as fast there as the
