@@ -1,6 +1,7 @@
 /** What poststop does about an image directory: confirm the seal, redo it, or dump and seal by itself. */
 import { errnoOf } from '../base/errors.js';
-import type { ProcessView } from '../base/host.js';
+import type { Files, ProcessView } from '../base/host.js';
+import { readJournal, readManifest } from '../image/manifest.js';
 import { resolvePolicy } from '../oci/policy.js';
 import type { Context } from './context.js';
 import { dumpGhosts } from './dump.js';
@@ -15,13 +16,13 @@ export async function confirmSeal(
 ): Promise<void> {
   const { host, log } = context;
   const fields = { container };
-  if (isOurs(host.files, images)) {
+  const pid = session && stillThere(host.processes, session);
+  if (isOurs(host.files, images) && !(pid && isAlone(host.files, images))) {
     const { manifest, now } = sealImages(context, images, true);
     log.info(`${images}: ${manifest.ghosts.length} ghosts, ${now ? 'sealed now' : 'sealed before'}`, fields);
     return;
   }
   // A workflow without CRIU calls us while the processes are frozen and can still be reached.
-  const pid = session && stillThere(host.processes, session);
   if (!pid || !host.files.exists(images)) return;
   await dumpGhosts(context, {
     images,
@@ -34,9 +35,17 @@ export async function confirmSeal(
   log.info(`${images}: ${manifest.ghosts.length} ghosts dumped and sealed`, fields);
 }
 
+/** A sealed dump without CRIU, of an earlier time: while its processes are there a new one is wanted. */
+function isAlone(files: Files, images: string): boolean {
+  return !readJournal(files, images) && readManifest(files, images).criu !== true;
+}
+
+/** Not one that has ended and nobody has asked how: it has no file any more. */
 function stillThere(processes: ProcessView, { pid, startTime }: Session): number | undefined {
   try {
-    return pid !== undefined && processes.startTime(pid) === startTime ? pid : undefined;
+    if (pid === undefined || processes.startTime(pid) !== startTime) return undefined;
+    processes.readLink(pid, 'exe');
+    return pid;
   } catch (error) {
     if (errnoOf(error) === undefined) throw error;
     return undefined;

@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { confirmSeal } from '../../../src/flows/confirm.js';
 import { GateDump } from '../../../src/flows/gate.js';
 import { poststop } from '../../../src/flows/poststop.js';
 import { prestart } from '../../../src/flows/prestart.js';
 import { readSession } from '../../../src/flows/sessions.js';
+import { readManifest } from '../../../src/image/manifest.js';
 import type { OciState } from '../../../src/oci/state.js';
+import { aManifest } from '../a-manifest.js';
 import { filesImage, regFile } from '../criu/images.js';
 import { ghostkeepError } from '../expect.js';
 import { fakeContext, fakeFile, fakeHost, opened } from '../fake-host.js';
@@ -27,7 +30,8 @@ const stopped = () => {
 /** A container with one ghost, whose create hook has run. */
 async function created(annotations: Record<string, string> = { 'io.ghostkeep.enabled': 'true' }) {
   const context = fakeContext(fakeHost());
-  context.host.processes.add(100, { fds: { 3: opened(fakeFile(), '/data/tmp (deleted)') } });
+  const exe = opened(fakeFile({ nlink: 1 }), '/bin/web');
+  context.host.processes.add(100, { exe, fds: { 3: opened(fakeFile(), '/data/tmp (deleted)') } });
   await prestart(context, state({ annotations }));
   return context;
 }
@@ -40,7 +44,6 @@ async function checkpointed(sealed: boolean) {
   const gate = new GateDump(context, images);
   const keys = await gate.checkpoint(100);
   files.put(`${images}/files.img`, filesImage(regFile({ id: 2, name: keys[0] ?? '', ext: true })));
-  files.put(`${images}/inventory.img`, '');
   if (sealed) await gate.finish(0);
   return context;
 }
@@ -217,6 +220,29 @@ describe('poststop', () => {
       '/img/ghostkeep/manifest.json',
     ]);
     assert.equal(processes.pins.size, 0);
+  });
+
+  it('when an earlier dump without CRIU lies there, a new one takes its place; one that has ended leaves it', async () => {
+    const context = await created();
+    const { files, processes } = context.host;
+    const put = () => {
+      files.put(
+        `${images}/ghostkeep/manifest.json`,
+        JSON.stringify(aManifest({ criu: false, container: 'earlier' })),
+      );
+      files.folders.add(images);
+    };
+    const session = readSession(context, 'web');
+    assert.ok(session);
+    put();
+    await confirmSeal(context, 'web', session, images);
+    assert.equal(readManifest(files, images).container, 'web');
+    put();
+    const { startTime = '' } = session;
+    processes.end(100);
+    processes.add(100, { startTime });
+    await confirmSeal(context, 'web', session, images);
+    assert.equal(readManifest(files, images).container, 'earlier');
   });
 
   it('when nothing is known of the container, it is done at once', async () => {
