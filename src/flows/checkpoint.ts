@@ -19,6 +19,7 @@ import { chooseGhosts, keysOfJournal, makeJournal, needsCopy, startImages } from
 import { finishDump } from './finish.js';
 import { type PinnedGhost, pinGhosts, unpinGhosts } from './pin.js';
 import { policyOf } from './policy.js';
+import { thaw } from './seal.js';
 import { startTimeOf } from './sessions.js';
 
 /** How long `state`, `pause` and `resume` of a runtime may take. */
@@ -40,10 +41,10 @@ export async function checkpoint(
   request: CheckpointRequest,
 ): Promise<Manifest | undefined> {
   const { command } = request;
-  const pid = await containerPid(context, command);
+  const { pid, status } = await stateOf(context, command);
   const { policy } = policyOf(context, pid);
-  // A container that goes on running would write into its ghosts before they are copied.
-  const paused = command.leaveRunning && (await pause(context, command));
+  // What it would remove, link or write until CRIU freezes it we would not see; and where it goes on, until it is copied.
+  const paused = status !== 'paused' && (await pause(context, command));
   try {
     return await aroundCommand(context, request, pid, policy, paused);
   } finally {
@@ -68,7 +69,7 @@ async function aroundCommand(
   try {
     if (pinned.length === 0 && links.length === 0) {
       startImages(context, images, false);
-      await runCommand(context, request, []);
+      await runCommand(context, request, [], paused);
       return undefined;
     }
     files.makeDirectory(images, 0o700);
@@ -77,7 +78,7 @@ async function aroundCommand(
     const journal = pinnedJournal(context, request, pids, pinned, links, policy, paused);
     writeJournal(files, images, journal, true);
     try {
-      await runCommand(context, request, keysOfJournal(journal));
+      await runCommand(context, request, keysOfJournal(journal), paused);
     } catch (error) {
       if (stillRuns(context, pid, startTime)) {
         startImages(context, images, false);
@@ -124,6 +125,7 @@ async function runCommand(
   context: Context,
   request: CheckpointRequest,
   keys: readonly string[],
+  paused: boolean,
 ): Promise<void> {
   const { files, commands } = context.host;
   const user =
@@ -135,8 +137,10 @@ async function runCommand(
   );
   try {
     const status = await commands.run(request.argv, { CRIU_CONFIG_FILE: request.configPath });
-    if (status === 0) return;
     const { program, verb, container, images } = request.command;
+    // Now, since where there is no ghost, or the gate is installed as well, no seal of ours does it.
+    if (status === 0 && paused) thaw(files, images, true);
+    if (status === 0) return;
     throw new GhostkeepError(
       'CHECKPOINT_FAILED',
       container,
@@ -179,29 +183,36 @@ function assertRoom(
   );
 }
 
-async function containerPid(context: Context, command: RuntimeCommand): Promise<number> {
-  const { status, stdout, stderr } = await context.host.commands.output(
-    runtimeCall(command, 'state'),
-    runtimeWaitMs,
-  );
-  if (status === 0) {
-    const { pid } = parseState(stdout);
-    if (pid) return pid;
+async function stateOf(context: Context, command: RuntimeCommand): Promise<{ pid: number; status: string }> {
+  const answer = await context.host.commands.output(runtimeCall(command, 'state'), runtimeWaitMs);
+  if (answer.status === 0) {
+    const { pid, status } = parseState(answer.stdout);
+    if (pid) return { pid, status };
   }
   throw new GhostkeepError(
     'NOT_FOUND',
     command.container,
-    `cannot find container ${command.container}: ${stderr.trim() || 'it has no process'}`,
+    `cannot find container ${command.container}: ${answer.stderr.trim() || 'it has no process'}`,
   );
 }
 
+/** @returns false where it cannot be, and need not: CRIU will freeze it, and it ends then */
 async function pause(context: Context, command: RuntimeCommand): Promise<boolean> {
   const { status, stderr } = await context.host.commands.output(runtimeCall(command, 'pause'), runtimeWaitMs);
   if (status === 0) return true;
+  const why = `it cannot be paused (${stderr.trim()})`;
+  // A pause that failed half way, or took too long, may have frozen it.
+  await resume(context, command);
+  if (!command.leaveRunning) {
+    context.log.warn(
+      `${command.container} runs on until CRIU freezes it: ${why}; what it removes until then may be missing`,
+    );
+    return false;
+  }
   throw new GhostkeepError(
     'CHECKPOINT_FAILED',
     command.container,
-    `cannot checkpoint ${command.container} and leave it running: it cannot be paused (${stderr.trim()}), and it would go on writing while its ghosts are copied`,
+    `cannot checkpoint ${command.container} and leave it running: ${why}, and it would go on writing while its ghosts are copied`,
   );
 }
 

@@ -15,6 +15,7 @@ import type { Context } from './context.js';
 import { type Copy, type CopyTarget, copyGhost } from './copy.js';
 import { copySmall } from './copy-small.js';
 import { describeGhost, describeLinks, isVolatile } from './describe.js';
+import { startState } from './describe-again.js';
 import { namespacesOf } from './namespaces.js';
 import { isOwnFolder } from './own-folder.js';
 import { describe, type PinnedGhost, pinGhosts, unpinGhosts } from './pin.js';
@@ -140,7 +141,7 @@ export function makeJournal(
   earlier: readonly (string | undefined)[] = [],
 ): Manifest {
   const { files, processes } = context.host;
-  const inventory = request.criu ? readInventory(files, request.images) : undefined;
+  const earlierInventory = request.criu ? readInventory(files, request.images) : undefined;
   const { idMaps, mountNamespace } = namespacesOf(processes, request.pids);
   const ids = parseIdMaps(idMaps);
   return {
@@ -152,7 +153,7 @@ export function makeJournal(
     ...(request.container ? { container: request.container } : {}),
     mountNamespace: mountNamespace !== processes.mountNamespace(processes.self()),
     criu: request.criu,
-    ...(inventory !== undefined ? { inventory } : {}),
+    ...(earlierInventory ? { earlierInventory } : {}),
     idMaps,
     ghosts: pinned.map((pin, index) => {
       context.alive?.();
@@ -174,11 +175,11 @@ export function toCopies(
   journal: Manifest,
   earlier: readonly (string | undefined)[] = [],
 ): Copy[] {
-  const ids = journal.idMaps ? { ids: parseIdMaps(journal.idMaps) } : {};
+  const dump = startState(journal);
   return pinned.map(({ fd, stat }, index) => ({
     fd,
     stat,
-    ...ids,
+    dump,
     entry: journal.ghosts[index] as ManifestGhost,
     over: earlier[index] !== undefined,
   }));

@@ -2,7 +2,6 @@
 import type { Manifest, ManifestGhost } from '../base/documents/generated/manifest.js';
 import { GhostkeepError, translate } from '../base/errors.js';
 import type { FileStat } from '../base/host.js';
-import { parseIdMaps } from '../base/id-map.js';
 import { birthOf } from '../base/identity.js';
 import { showDev, showTime } from '../base/units.js';
 import { folder } from '../image/layout.js';
@@ -11,19 +10,29 @@ import { type Policy, resolvePolicy } from '../oci/policy.js';
 import type { Context } from './context.js';
 import type { Copy } from './copy.js';
 import { nameOf } from './describe.js';
-import { describeAgain } from './describe-again.js';
+import { type Described, describeAgain, startState } from './describe-again.js';
 import { copyAll } from './dump.js';
+import { asOnlyFinisher } from './only-finisher.js';
 import { isOwnFolder } from './own-folder.js';
-import { type Sealed, sealImages } from './seal.js';
+import { inventoryOfThis, type Sealed, sealImages } from './seal.js';
 
 export async function finishDump(
   context: Context,
   images: string,
   policy: Policy = resolvePolicy(),
 ): Promise<Sealed> {
-  const journal = readJournal(context.host.files, images);
-  if (journal?.state === 'pinned') await copyPinned(context, images, journal, policy);
-  return sealImages(context, images, true);
+  const { files } = context.host;
+  if (!readJournal(files, images)) return sealImages(context, images, true);
+  return asOnlyFinisher(context, images, async () => {
+    // Who finished before us may have got further.
+    const journal = readJournal(files, images);
+    if (journal?.state === 'pinned') {
+      // Not earlier: what is copied while the container still runs would pass for what it had at the freeze.
+      if (journal.criu) inventoryOfThis(files, images, journal);
+      await copyPinned(context, images, journal, policy);
+    }
+    return sealImages(context, images, true);
+  });
 }
 
 async function copyPinned(
@@ -34,10 +43,10 @@ async function copyPinned(
 ): Promise<void> {
   const { files, processes } = context.host;
   assertOwnFolder(context, images);
-  const ids = journal.idMaps ? { ids: parseIdMaps(journal.idMaps) } : {};
+  const dump = startState(journal);
   const copies: Copy[] = [];
   try {
-    for (const entry of journal.ghosts) if (!entry.data) copies.push({ ...openPin(context, entry), ...ids });
+    for (const entry of journal.ghosts) if (!entry.data) copies.push({ ...openPin(context, entry), dump });
     // The container ran on between the pin and CRIU's freeze.
     for (const copy of copies) describeAgain(context, copy);
     // The container is gone: room that the policy would rather keep is better used than its ghosts lost.
@@ -77,7 +86,7 @@ function isEntryOf(entry: ManifestGhost, stat: FileStat): boolean {
 }
 
 /** The holder of the pins may be another process: `ghostkeep checkpoint`, waiting. */
-function openPin({ host: { processes } }: Context, entry: ManifestGhost): Copy {
+function openPin({ host: { processes } }: Context, entry: ManifestGhost): Omit<Described, 'dump'> {
   const subject = `${entry.dev}/${entry.ino}`;
   const { pin } = entry;
   if (!pin)

@@ -42,7 +42,7 @@ export async function rehearse(context: Context, images: string): Promise<void> 
     const request = { images: scratch, pids: processes.tree(self), policy, criu: true };
     const { journal } = await dumpGhosts(quiet, request);
     files.replace(`${scratch}/files.img`, encodeExternalFiles(keysOfJournal(journal)), false);
-    files.replace(`${scratch}/inventory.img`, Buffer.alloc(0), false);
+    files.replace(`${scratch}/inventory.img`, Buffer.from('rehearsed'), false);
     sealImages(quiet, scratch, false);
     files.removeTree(existed ? scratch : ours);
   } catch (error) {

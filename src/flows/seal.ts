@@ -83,7 +83,7 @@ export function sealImages(
 
 /** False when CRIU has written another checkpoint into IMAGES since: then the manifest says nothing about it. */
 export function isOfThisCheckpoint(files: Files, images: string, { inventory }: Manifest): boolean {
-  return inventory === undefined || readInventory(files, images) === inventory;
+  return inventory === undefined || readInventory(files, images)?.content === inventory;
 }
 
 /** True when IMAGES holds a dump of ours, sealed or not. */
@@ -131,21 +131,24 @@ function sealCriu(context: Context, images: string, journal: Manifest, durable: 
       `${images}/files.img`,
     );
   const adopted = [...plan.adopted].flatMap(([id, name]) => adopt(context, images, id, name));
-  const manifest: Manifest = { ...journal, state: 'sealed', inventory, ghosts: [...ghosts, ...adopted] };
+  const { earlierInventory: _, ...rest } = journal;
+  const manifest: Manifest = { ...rest, state: 'sealed', inventory, ghosts: [...ghosts, ...adopted] };
   if (adopted.length > 0)
     assertDocument<Manifest>('Manifest', { ...manifest, ghosts: adopted }, manifestName, 'MANIFEST_INVALID');
   return { manifest, unused: named.filter(ghost => !isUsed(ghost)).map(({ image }) => image) };
 }
 
 /**
- * CRIU writes inventory.img last, and no two are alike: each has the time of its dump in microseconds (dump_uptime).
- * Without one, or with that of an earlier checkpoint, CRIU is still at work or has failed: to seal now would give ids
- * that CRIU has yet to give out. Times of files would not tell: a file server has a clock of its own, and so has the
- * host that images were sent to.
+ * CRIU writes inventory.img last. Without one, or with what an earlier checkpoint had left, CRIU is still at work or
+ * has failed: to seal now would give ids that CRIU has yet to give out. CRIUs before 4.1 write the same bytes each
+ * time, so a time that is another tells as well; none is compared with a clock, since a file server has its own.
+ * @returns its bytes, in base64
  */
-function inventoryOfThis(files: Files, images: string, journal: Manifest): string {
-  const inventory = readInventory(files, images);
-  if (inventory !== undefined && inventory !== journal.inventory) return inventory;
+export function inventoryOfThis(files: Files, images: string, journal: Manifest): string {
+  const now = readInventory(files, images);
+  const { earlierInventory: earlier } = journal;
+  if (now && now.content !== '' && (now.content !== earlier?.content || now.mtime !== earlier.mtime))
+    return now.content;
   const where = files.realPath(images);
   throw new GhostkeepError(
     'SEAL_FAILED',
@@ -196,7 +199,7 @@ function assertThere(files: Files, images: string, image: string): void {
     throw new GhostkeepError('IMAGE_MISSING', image, `${image} is missing`);
 }
 
-function thaw(files: Files, images: string, durable: boolean): void {
+export function thaw(files: Files, images: string, durable: boolean): void {
   const path = `${images}/cgroup.img`;
   const bytes = files.readIfThere(path);
   const thawed = bytes && thawCgroups(bytes);

@@ -4,6 +4,8 @@ export const manifestName = `${folder}/manifest.json`;
 export const journalName = `${folder}/journal.json`;
 /** While sealing: the id that the first ghost was given. */
 export const firstIdName = `${folder}/first-id`;
+/** Who finishes the dump, while it does: pid and start time. */
+export const finisherName = `${folder}/finisher`;
 export const reserveName = `${folder}/reserve`;
 
 /** Until CRIU has given out its own ids, a ghost's image has a name of its own: this one, or that of its warm image. */

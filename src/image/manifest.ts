@@ -1,7 +1,8 @@
-import { assertDocument, parseDocument } from '../base/documents/document.js';
-import type { Manifest } from '../base/documents/generated/manifest.js';
+import { assertDocument, largestText, parseDocument } from '../base/documents/document.js';
+import type { Inventory, Manifest } from '../base/documents/generated/manifest.js';
 import { GhostkeepError } from '../base/errors.js';
 import type { Files } from '../base/host.js';
+import { showTime } from '../base/units.js';
 import { firstIdName, journalName, manifestName } from './layout.js';
 
 /** @throws MANIFEST_MISSING, MANIFEST_INVALID */
@@ -62,9 +63,11 @@ export function keepFirstId(files: Files, images: string, id: number, durable: b
   );
 }
 
-/** What CRIU writes last, in base64; undefined where there is none. */
-export function readInventory(files: Files, images: string): string | undefined {
-  return files.readIfThere(`${images}/inventory.img`)?.toString('base64');
+/** What CRIU writes last; undefined where there is none. */
+export function readInventory(files: Files, images: string): Inventory | undefined {
+  const path = `${images}/inventory.img`;
+  const content = files.readIfThere(path)?.toString('base64');
+  return content === undefined ? undefined : { content, mtime: showTime(files.statPath(path).mtimeNs) };
 }
 
 export function manifestExists(files: Files, images: string): boolean {
@@ -92,6 +95,23 @@ function readIfThere(files: Files, images: string, name: string): Manifest | und
   );
 }
 
+/** What no reader would take must show when it is written: as a journal, before CRIU goes on. */
 function encode(document: Manifest): Buffer {
-  return Buffer.from(`${JSON.stringify(document, null, 1)}\n`);
+  const text = stringify(document);
+  if (text !== undefined && text.length < largestText) return Buffer.from(text);
+  throw new GhostkeepError(
+    'MANIFEST_INVALID',
+    manifestName,
+    `cannot write ${manifestName}: it would be larger than 256 MiB; the ghosts have too many extended attributes, names or holders`,
+  );
+}
+
+/** Undefined where V8 has no room for so long a string. */
+function stringify(document: Manifest): string | undefined {
+  try {
+    return `${JSON.stringify(document, null, 1)}\n`;
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
 }

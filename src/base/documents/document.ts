@@ -3,7 +3,8 @@ import * as validators from './generated/validators.js';
 
 export type DocumentKind = keyof typeof validators;
 
-const largestBytes = 256 * 1024 * 1024;
+/** Characters of a document that is read. */
+export const largestText = 256 * 1024 * 1024;
 const mostFaults = 20;
 
 /**
@@ -12,7 +13,7 @@ const mostFaults = 20;
  * @throws with `code`, naming every field that is wrong
  */
 export function parseDocument<T>(kind: DocumentKind, text: string, subject: string, code: ErrorCode): T {
-  if (text.length > largestBytes)
+  if (text.length > largestText)
     throw new GhostkeepError(code, subject, `cannot read ${subject}: larger than 256 MiB`);
   let value: unknown;
   try {

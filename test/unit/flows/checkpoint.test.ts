@@ -25,6 +25,7 @@ interface Play {
   verbs?: Record<string, number>;
   /** What `state` says once the command has run. */
   stateAfter?: string;
+  stateBefore?: string;
   ghosts?: boolean;
   userConfig?: string;
   hold?: CheckpointRequest['hold'];
@@ -41,6 +42,7 @@ function stage({
   userConfig,
   hold,
   stateAfter = 'running',
+  stateBefore = 'running',
   beforeFreeze,
 }: Play = {}) {
   const context = fakeContext();
@@ -58,7 +60,7 @@ function stage({
       const state = {
         ociVersion: '1.0.2',
         id: 'web',
-        status: configs.length > 0 ? stateAfter : 'running',
+        status: configs.length > 0 ? stateAfter : stateBefore,
         pid: 100,
         bundle: '/b',
       };
@@ -114,10 +116,12 @@ describe('checkpoint', () => {
     const manifest = await played.go();
     assert.deepEqual(played.steps, [
       'runc --root /r state web',
+      'runc --root /r pause web',
       'criu 2 pins',
       'copy',
       'copy',
       'manifest 2 pins',
+      'runc --root /r resume web',
     ]);
     assert.equal(manifest?.container, 'web');
     assert.deepEqual(ours(played), [
@@ -129,7 +133,28 @@ describe('checkpoint', () => {
     assert.equal(played.configs[0], '\nexternal file[1e:1]\nexternal file[1e:2]\n');
     assert.ok(!played.files.exists('/tmp/criu.conf'));
     assert.ok(manifest?.ghosts.every(ghost => ghost.pin === undefined));
+    assert.deepEqual(played.files.get(`${images}/cgroup.img`), frozen('0'));
+  });
+
+  it('when it cannot be paused, CRIU freezes it all the same, and what that may cost is said', async () => {
+    const played = stage({ verbs: { pause: 1 } });
+    await played.go();
+    assert.ok(played.context.lines.some(line => /^warn web runs on .*pause says no/.test(line)));
     assert.deepEqual(played.files.get(`${images}/cgroup.img`), frozen('1'));
+  });
+
+  it('when it is paused already, nobody resumes it, and it comes back as it was', async () => {
+    const played = stage({ stateBefore: 'paused' });
+    await played.go();
+    assert.deepEqual(played.steps.slice(0, 2), ['runc --root /r state web', 'criu 2 pins']);
+    assert.equal(played.steps.at(-1), 'manifest 2 pins');
+    assert.deepEqual(played.files.get(`${images}/cgroup.img`), frozen('1'));
+  });
+
+  it('when there is no ghost, it does not come back paused either', async () => {
+    const played = stage({ ghosts: false });
+    await played.go();
+    assert.deepEqual(played.files.get(`${images}/cgroup.img`), frozen('0'));
   });
 
   it('when a ghost changes hands before CRIU freezes its container, the manifest has its last owner', async () => {
@@ -304,11 +329,11 @@ describe('checkpoint --leave-running', () => {
     }
   });
 
-  it('when it cannot be paused, nothing is begun, and nothing is resumed that we did not pause', async () => {
+  it('when it cannot be paused, nothing is begun, and what the runtime froze before it failed is thawed', async () => {
     const played = stage({ options, verbs: { pause: 1 } });
     await assert.rejects(played.go(), ghostkeepError('CHECKPOINT_FAILED', 'pause says no'));
     assert.deepEqual(played.configs, []);
-    assert.equal(played.steps.at(-1), 'runc --root /r pause web');
+    assert.equal(played.steps.at(-1), 'runc --root /r resume web');
     nothingLeft(played);
   });
 

@@ -131,7 +131,7 @@ describe('finishDump', () => {
     const unreadable = () => {
       throw errno('EIO');
     };
-    const tooMany = () => ({ 'user.much': Buffer.alloc(50_000) });
+    const tooMany = () => ({ 'user.much': Buffer.alloc(13 << 20) });
     for (const xattrs of [unreadable, tooMany]) {
       const now = pinnedWith({});
       changeOwner(now);
@@ -143,6 +143,27 @@ describe('finishDump', () => {
       assert.ok(files.exists(`${images}/ghost-file-1.img`));
       assert.equal(context.lines.filter(line => /of ghost .* are those of before: /.test(line)).length, 1);
     }
+  });
+
+  it('when CRIU has not finished, nothing is copied yet: the container may still write', async () => {
+    const { context, files } = held();
+    files.contents.delete(`${images}/inventory.img`);
+    await assert.rejects(finishDump(context, images), ghostkeepError('SEAL_FAILED', 'CRIU has not finished'));
+    assert.equal(context.host.engine.dumps, 0);
+    files.put(`${images}/inventory.img`, 'now');
+    await finishDump(context, images);
+  });
+
+  it('when somebody else is finishing it, that one alone does; when he has ended, the next may', async () => {
+    const { context, files, processes } = held();
+    processes.add(700, { startTime: '5' });
+    const finisher = `${images}/ghostkeep/finisher`;
+    files.put(finisher, '700 5\n');
+    await assert.rejects(finishDump(context, images), ghostkeepError('SEAL_FAILED', 'process 700'));
+    assert.equal(context.host.engine.dumps, 0);
+    processes.end(700);
+    await finishDump(context, images);
+    assert.ok(!files.exists(finisher));
   });
 
   it('when it failed once, it can be repeated, and after the end it changes nothing', async () => {

@@ -1,15 +1,17 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { largestText } from '../../../src/base/documents/document.js';
 import type { Manifest } from '../../../src/base/documents/generated/manifest.js';
 import { joinImage, magic } from '../../../src/criu/frame.js';
 import { encodeGhostHead } from '../../../src/criu/ghost-file.js';
 import { isOfThisCheckpoint, sealImages } from '../../../src/flows/seal.js';
 import { verify } from '../../../src/flows/verify.js';
+import { writeJournal } from '../../../src/image/manifest.js';
 import { aManifest, aManifestGhost } from '../a-manifest.js';
 import { filesImage, property, regFile, remap, remapsImage } from '../criu/images.js';
 import { bytes, message } from '../criu/wire.js';
 import { ghostkeepError } from '../expect.js';
-import { type FakeContext, fakeContext, Interrupted } from '../fake-host.js';
+import { type FakeContext, fakeContext, fakeFile, Interrupted } from '../fake-host.js';
 
 const images = '/img';
 const frozen = (value: string) =>
@@ -226,13 +228,19 @@ describe('sealImages', () => {
   });
 
   it('when CRIU has not finished, no image gets its name yet, and nothing is changed', () => {
-    const context = dumped({ inventory: Buffer.from('an earlier one').toString('base64') });
+    const earlier = { content: Buffer.from('an earlier one').toString('base64'), mtime: '7.000000000' };
+    const context = dumped({ earlierInventory: earlier });
     const { files } = context.host;
     const inventory = `${images}/inventory.img`;
-    // One of an earlier checkpoint in the same directory, then none at all.
-    files.put(inventory, 'an earlier one');
-    for (const stillThere of [true, false]) {
-      if (!stillThere) files.contents.delete(inventory);
+    const put = (content: string, mtimeNs: bigint) =>
+      files.contents.set(inventory, fakeFile({ content: Buffer.from(content), mtimeNs }));
+    const states = [
+      () => put('an earlier one', 7_000_000_000n),
+      () => put('', 9_000_000_000n),
+      () => files.contents.delete(inventory),
+    ];
+    for (const arrange of states) {
+      arrange();
       assert.throws(
         () => sealImages(context, images, true),
         ghostkeepError('SEAL_FAILED', 'CRIU has not finished'),
@@ -240,6 +248,10 @@ describe('sealImages', () => {
       assert.ok(files.exists(`${images}/ghostkeep/pending-1.img`));
       assert.ok(!files.exists(`${images}/ghost-file-5.img`));
     }
+    // CRIU 4.0 writes the same bytes each time; a clock of the file server may be behind.
+    put('an earlier one', 6_999_999_999n);
+    const { manifest } = sealImages(context, images, true);
+    assert.equal(manifest.earlierInventory, undefined);
   });
 
   it('when CRIU has written another checkpoint there since, the manifest is known not to be of it', () => {
@@ -320,5 +332,19 @@ describe('sealImages', () => {
       assert.throws(() => sealImages(other, images, true), ghostkeepError('MANIFEST_INVALID', 'first-id'));
       assert.ok(other.host.files.exists(`${images}/ghostkeep/pending-1.img`));
     }
+  });
+
+  it('when a journal is larger than its reader takes, it is not written at all', () => {
+    const { host } = fakeContext();
+    const most = 'x'.repeat(largestText);
+    // And so large that there is no such string.
+    for (const xattrs of [{ 'user.a': most }, { 'user.a': most, 'user.b': most }]) {
+      const journal = aManifest({ ghosts: [aManifestGhost({ xattrs })] });
+      assert.throws(
+        () => writeJournal(host.files, images, journal, false),
+        ghostkeepError('MANIFEST_INVALID', 'larger than 256 MiB'),
+      );
+    }
+    assert.deepEqual(host.files.snapshot(), {});
   });
 });
