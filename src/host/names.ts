@@ -115,36 +115,38 @@ export async function makeNames(
   write: (fd: number) => Promise<void>,
 ): Promise<'nothing' | 'links' | 'file'> {
   const rootFd = fs.openSync(folder, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
+  const folders = new Folders(rootFd);
   try {
     const there = names.find(name => exists(rootFd, name));
     const missing = names.filter(name => !exists(rootFd, name));
     if (missing.length === 0) return 'nothing';
+    const places = missing.map(name => folders.placeOf(name));
     if (there) {
-      linkAll(rootFd, placeOf(rootFd, there), missing);
+      linkAll(folders.placeOf(there), places);
       return 'links';
     }
-    const temporary = Buffer.from(`/proc/self/fd/${rootFd}/.ghostkeep-${randomHex(6)}`);
+    const temporary = folders.placeOf(Buffer.from(`.ghostkeep-${randomHex(6)}`));
     const { O_CREAT, O_EXCL, O_RDWR, O_NOFOLLOW } = fs.constants;
     const fd = fs.openSync(temporary, O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW, 0o600);
     try {
       await write(fd);
-      linkAll(rootFd, temporary, missing);
+      linkAll(temporary, places);
     } finally {
       fs.closeSync(fd);
       fs.rmSync(temporary, { force: true });
     }
     return 'file';
   } finally {
+    folders.close();
     fs.closeSync(rootFd);
   }
 }
 
 /** All of them or none. */
-function linkAll(rootFd: number, file: Buffer, names: readonly Buffer[]): void {
+function linkAll(file: Buffer, places: readonly Buffer[]): void {
   const made: Buffer[] = [];
   try {
-    for (const name of names) {
-      const place = placeOf(rootFd, name);
+    for (const place of places) {
       fs.linkSync(file, place);
       made.push(place);
     }
@@ -160,23 +162,33 @@ function exists(rootFd: number, name: Buffer): boolean {
   return fd !== undefined;
 }
 
-/** A path to NAME whose folder was resolved inside the root. @throws ENOENT when that folder is not there */
-function placeOf(rootFd: number, name: Buffer): Buffer {
-  const at = name.lastIndexOf('/');
-  if (at < 0) return Buffer.concat([Buffer.from(`/proc/self/fd/${rootFd}/`), name]);
-  // With a dot at its end a link is followed, inside the root; without, we would hold the link itself.
-  const fd = openInRoot(rootFd, Buffer.concat([name.subarray(0, at), Buffer.from('/.')]));
-  if (fd === undefined)
-    throw Object.assign(new Error(`the folder of ${name.toString('utf8')} is gone`), { code: 'ENOENT' });
-  try {
-    // Resolved inside the root: its real path has no link left in it.
-    return Buffer.concat([
-      fs.readlinkSync(`/proc/self/fd/${fd}`, { encoding: 'buffer' }),
-      slash,
-      name.subarray(at + 1),
-    ]);
-  } finally {
-    fs.closeSync(fd);
+/** Folders resolved inside the root, held: who swaps one for a link meanwhile does not move what is made there. */
+class Folders {
+  readonly #fds = new Map<string, number>();
+
+  constructor(private readonly rootFd: number) {}
+
+  /** A path to NAME through the descriptor of its folder. @throws ENOENT when that folder is not there */
+  placeOf(name: Buffer): Buffer {
+    const at = name.lastIndexOf('/');
+    const fd = this.#open(name.subarray(0, Math.max(0, at)));
+    return Buffer.concat([Buffer.from(`/proc/self/fd/${fd}/`), name.subarray(at + 1)]);
+  }
+
+  #open(folder: Buffer): number {
+    const key = folder.toString('latin1');
+    const held = this.#fds.get(key);
+    if (held !== undefined) return held;
+    // With a dot at its end a link is followed, inside the root; without, we would hold the link itself.
+    const fd = openInRoot(this.rootFd, Buffer.concat([folder, Buffer.from('/.')]));
+    if (fd === undefined)
+      throw Object.assign(new Error(`the folder ${folder.toString('utf8')} is gone`), { code: 'ENOENT' });
+    this.#fds.set(key, fd);
+    return fd;
+  }
+
+  close(): void {
+    for (const fd of this.#fds.values()) fs.closeSync(fd);
   }
 }
 

@@ -134,6 +134,12 @@ describe('makeNames', () => {
   const never = async () => assert.fail('nothing is to be written');
   const ino = (name: string | Buffer) => fs.statSync(at(name)).ino;
   const listed = () => fs.readdirSync(top).sort();
+  const descriptors = () => fs.readdirSync('/proc/self/fd').length;
+  let before: number;
+  beforeEach(() => {
+    before = descriptors();
+  });
+  afterEach(() => assert.equal(descriptors(), before, 'a descriptor is left open'));
 
   it('when nothing is there, the file is made with all its names, odd ones too, and no other', async () => {
     folder('sub');
@@ -147,9 +153,9 @@ describe('makeNames', () => {
 
   it('when one name is there, it stays as it is and the others become its own', async () => {
     fs.writeFileSync(at('b'), 'old');
-    const before = ino('b');
+    const inode = ino('b');
     assert.equal(await makeNames(top, names('a', 'b', 'c'), never), 'links');
-    assert.deepEqual([ino('a'), ino('b'), ino('c')], [before, before, before]);
+    assert.deepEqual([ino('a'), ino('b'), ino('c')], [inode, inode, inode]);
     assert.equal(fs.readFileSync(at('a'), 'utf8'), 'old');
   });
 
@@ -197,6 +203,32 @@ describe('makeNames', () => {
       assert.deepEqual(fs.readdirSync(at('real')), ['c']);
       assert.deepEqual(fs.readdirSync(outside), []);
       assert.deepEqual(listed(), ['b', 'inside', 'link', 'real']);
+    } finally {
+      fs.rmSync(outside, { recursive: true });
+    }
+  });
+
+  it('when a folder is swapped for a link meanwhile, names are made and taken back where it was', async () => {
+    const outside = fs.mkdtempSync(path.join(os.tmpdir(), 'ghostkeep-names-'));
+    const swap = async (fd: number) => {
+      await writes(fd);
+      fs.renameSync(at('sub'), at('moved'));
+      fs.symlinkSync(outside, at('sub'));
+    };
+    try {
+      folder('sub');
+      assert.equal(await makeNames(top, names('sub/a', 'b'), swap), 'file');
+      assert.deepEqual([fs.readdirSync(outside), fs.readdirSync(at('moved'))], [[], ['a']]);
+      fs.rmSync(at('sub'));
+      fs.rmSync(at('b'));
+      fs.renameSync(at('moved'), at('sub'));
+      const taken = makeNames(top, names('sub/c', 'b'), async fd => {
+        await swap(fd);
+        fs.writeFileSync(`${outside}/c`, 'of the host');
+        fs.writeFileSync(at('b'), 'taken');
+      });
+      await assert.rejects(taken, { code: 'EEXIST' });
+      assert.deepEqual([fs.readdirSync(outside), fs.readdirSync(at('moved'))], [['c'], ['a']]);
     } finally {
       fs.rmSync(outside, { recursive: true });
     }
