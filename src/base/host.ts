@@ -171,11 +171,13 @@ export interface Files {
   /**
    * Below FOLDER, never outside it: give the file that WRITE fills all of NAMES (relative, bytes). Names that are there
    * already stay what they are, and the missing ones become theirs.
+   * @param check gets the statfs(2) f_type of each folder before anything is made in any; throws where nothing may be
    * @returns what had to be made: nothing, links, or the whole file
    */
   makeNames(
     folder: string,
     names: readonly Buffer[],
+    check: (magic: bigint) => void,
     write: (fd: number) => Promise<void>,
   ): Promise<'nothing' | 'links' | 'file'>;
   /** Where a path that may be a magic link (/proc/self/fd/4) really is, for messages. */

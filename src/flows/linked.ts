@@ -8,6 +8,9 @@ import { pathFromText } from '../base/path-bytes.js';
 import { type Context, whenMoving } from './context.js';
 import { applyMetadata } from './metadata.js';
 
+/** What describe.ts calls volatile, and no other. Source: linux/magic.h, TMPFS_MAGIC and RAMFS_MAGIC. */
+const volatile: readonly bigint[] = [0x01021994n, 0x858458f6n];
+
 /** Where an external mount of the container comes from on this host; undefined when CRIU restores the mount itself. */
 export type FindSource = (mountPoint: string) => string | undefined;
 
@@ -41,7 +44,8 @@ async function recreate(
   }
   const imageFd = files.open(`${images}/${ghost.image}`);
   try {
-    const made = await files.makeNames(source, group.names.map(pathFromText), async fd => {
+    const check = (magic: bigint) => assertVolatile(magic, ghost, source);
+    const made = await files.makeNames(source, group.names.map(pathFromText), check, async fd => {
       await engine.restore(imageFd, fd, whenMoving(context));
       const missing = applyMetadata(context.host, fd, ghost);
       if (missing.length > 0) context.log.warn(`could not set ${missing.join(', ')} of ${ghost.path} again`);
@@ -53,4 +57,14 @@ async function recreate(
   } finally {
     files.close(imageFd);
   }
+}
+
+/** The image says which mount, and may be anybody's: on a disk no ghost of ours is to be made. */
+function assertVolatile(magic: bigint, ghost: ManifestGhost, source: string): void {
+  if (volatile.includes(magic)) return;
+  throw new GhostkeepError(
+    'IO',
+    source,
+    `cannot make ${ghost.path} again in ${source}: that is neither tmpfs nor ramfs; bring its names back first`,
+  );
 }

@@ -10,6 +10,11 @@ export type MetadataPart = 'owner' | 'xattrs' | 'mode' | 'times' | 'flags';
  */
 const all: readonly MetadataPart[] = ['owner', 'xattrs', 'mode', 'times', 'flags'];
 
+/** A linked ghost is made on the host, and the image may be anybody's: nothing that gives rights comes from there. */
+const withheld = 'never of a linked ghost';
+const privileged = /^(security|trusted)\./;
+const setId = 0o6000;
+
 /**
  * Give a file what the manifest knows of its ghost.
  * @returns what could not be set, as `owner (EPERM)`: without privilege that is no failure, but it is said
@@ -35,10 +40,15 @@ export function applyMetadata(
   if (parts.includes('owner')) attempt('owner', () => files.setOwner(fd, uid, gid));
   if (parts.includes('xattrs')) {
     for (const [name, value] of Object.entries(ghost.xattrs)) {
-      attempt(name, () => engine.setXattr(fd, name, Buffer.from(value ?? '', 'base64')));
+      if (ghost.linked && privileged.test(name)) missing.push(`${name} (${withheld})`);
+      else attempt(name, () => engine.setXattr(fd, name, Buffer.from(value ?? '', 'base64')));
     }
   }
-  if (parts.includes('mode')) attempt('mode', () => files.setMode(fd, ghost.mode & 0o7777));
+  if (parts.includes('mode')) {
+    const mode = ghost.mode & 0o7777;
+    attempt('mode', () => files.setMode(fd, ghost.linked ? mode & ~setId : mode));
+    if (ghost.linked && mode & setId) missing.push(`set-id bits (${withheld})`);
+  }
   if (parts.includes('times')) attempt('times', () => engine.setTimes(fd, ghost.atime, ghost.mtime));
   const { inodeFlags } = ghost;
   if (parts.includes('flags') && inodeFlags && !ghost.linked)

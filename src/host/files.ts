@@ -40,9 +40,10 @@ export class LinuxFiles implements Files {
   makeNames(
     folder: string,
     names: readonly Buffer[],
+    check: (magic: bigint) => void,
     write: (fd: number) => Promise<void>,
   ): Promise<'nothing' | 'links' | 'file'> {
-    return makeNames(folder, names, write);
+    return makeNames(folder, names, check, write);
   }
 
   exists(file: string): boolean {

@@ -112,10 +112,11 @@ function mountId(fd: number): string | undefined {
 export async function makeNames(
   folder: string,
   names: readonly Buffer[],
+  check: (magic: bigint) => void,
   write: (fd: number) => Promise<void>,
 ): Promise<'nothing' | 'links' | 'file'> {
   const rootFd = fs.openSync(folder, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
-  const folders = new Folders(rootFd);
+  const folders = new Folders(rootFd, check);
   try {
     const there = names.find(name => exists(rootFd, name));
     const missing = names.filter(name => !exists(rootFd, name));
@@ -166,9 +167,12 @@ function exists(rootFd: number, name: Buffer): boolean {
 class Folders {
   readonly #fds = new Map<string, number>();
 
-  constructor(private readonly rootFd: number) {}
+  constructor(
+    private readonly rootFd: number,
+    private readonly check: (magic: bigint) => void,
+  ) {}
 
-  /** A path to NAME through the descriptor of its folder. @throws ENOENT when that folder is not there */
+  /** A path to NAME through the descriptor of its folder, which check has let pass. @throws ENOENT when it is not there */
   placeOf(name: Buffer): Buffer {
     const at = name.lastIndexOf('/');
     const fd = this.#open(name.subarray(0, Math.max(0, at)));
@@ -184,6 +188,7 @@ class Folders {
     if (fd === undefined)
       throw Object.assign(new Error(`the folder ${folder.toString('utf8')} is gone`), { code: 'ENOENT' });
     this.#fds.set(key, fd);
+    this.check(fs.statfsSync(`/proc/self/fd/${fd}`, { bigint: true }).type);
     return fd;
   }
 

@@ -10,6 +10,8 @@ export class MemoryFiles implements Files {
   readonly folders = new Set<string>(['/']);
   readonly open_ = new Map<number, FakeFile>();
   free = 1n << 40n;
+  /** statfs f_type: a tmpfs */
+  magic = 0x01021994n;
   /** The n-th change from now on is interrupted, before it happens. */
   interruptAt = Number.POSITIVE_INFINITY;
   changes = 0;
@@ -107,10 +109,16 @@ export class MemoryFiles implements Files {
   sync(path: string): void {
     if (!this.exists(path)) throw errno('ENOENT', path);
   }
-  async makeNames(folder: string, names: readonly Buffer[], write: (fd: number) => Promise<void>) {
+  async makeNames(
+    folder: string,
+    names: readonly Buffer[],
+    check: (magic: bigint) => void,
+    write: (fd: number) => Promise<void>,
+  ) {
     const paths = names.map(name => `${folder}/${name.toString('latin1')}`);
     const missing = paths.filter(path => !this.contents.has(path));
     if (missing.length === 0) return 'nothing';
+    check(this.magic);
     const old = paths.find(path => this.contents.has(path));
     const file = old === undefined ? fakeFile({ content: Buffer.alloc(0) }) : this.#find(old);
     if (old === undefined) await write(this.openContent(file));

@@ -92,6 +92,30 @@ describe('recreateLinked', () => {
     await assert.rejects(recreate(restoring(), 'shm'), ghostkeepError('IO', '/dev/shm', 'comes from shm'));
   });
 
+  it('when the mount comes from neither a tmpfs nor a ramfs, nothing is made and it refuses', async () => {
+    const context = restoring();
+    const { files } = context.host;
+    files.magic = 0xef53n;
+    const before = files.snapshot();
+    await assert.rejects(
+      recreate(context, '/etc'),
+      ghostkeepError('IO', '/data/tmp', '/etc', 'neither tmpfs nor ramfs'),
+    );
+    assert.deepEqual(files.snapshot(), before);
+    assert.equal(files.open_.size, 0);
+    files.magic = 0x858458f6n;
+    await recreate(context, '/srv/shm');
+    assert.ok(files.exists('/srv/shm/sem.a'));
+  });
+
+  it('when all names are there, it does not matter on which file system', async () => {
+    const context = restoring();
+    context.host.files.magic = 0xef53n;
+    for (const name of ['sem.a', odd.toString('latin1')]) context.host.files.put(`/srv/shm/${name}`, 'there');
+    await recreate(context, '/srv/shm');
+    assert.deepEqual(context.lines, []);
+  });
+
   it('when the folder cannot be written, it says where, and the image is closed', async () => {
     const context = restoring();
     const { files } = context.host;

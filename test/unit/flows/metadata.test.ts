@@ -68,6 +68,23 @@ describe('applyMetadata', () => {
     assert.ok(!steps.some(line => line.startsWith('flags')), 'immutable, it would take no name');
   });
 
+  it('when the ghost is linked, it gets nothing that gives rights, and that is said', () => {
+    const { host, steps } = recorder();
+    const linked = { mountPoint: { path: '/dev/shm' }, names: [{ path: 'a' }], hostUid: 0, hostGid: 0 };
+    const xattrs = { 'security.capability': 'AQ==', 'trusted.b': '', 'user.security.c': '' };
+    assert.deepEqual(applyMetadata(host, 7, { ...ghost, xattrs, linked }), [
+      'security.capability (never of a linked ghost)',
+      'trusted.b (never of a linked ghost)',
+      'set-id bits (never of a linked ghost)',
+    ]);
+    assert.deepEqual(steps, [
+      'owner 7 0 0',
+      'user.security.c 7 ',
+      'mode 7 755',
+      'times 7 1.000000001 2.000000002',
+    ]);
+  });
+
   it('when the failure is no errno but a fault of ours, it is not swallowed', () => {
     const { host } = recorder({ mode: new TypeError('bug') });
     assert.throws(() => applyMetadata(host, 7, ghost), TypeError);

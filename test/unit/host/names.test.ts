@@ -4,7 +4,8 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import { makeNames, namesOf } from '../../../src/host/names.js';
+import * as host from '../../../src/host/names.js';
+import { namesOf } from '../../../src/host/names.js';
 
 let top: string;
 beforeEach(() => {
@@ -131,6 +132,12 @@ describe('namesOf', () => {
 describe('makeNames', () => {
   const names = (...values: (string | Buffer)[]) => values.map(value => Buffer.from(value as string));
   const writes = async (fd: number) => void fs.writeSync(fd, 'content');
+  const makeNames = (
+    root: string,
+    all: Buffer[],
+    write: (fd: number) => Promise<void>,
+    check: (magic: bigint) => void = () => {},
+  ) => host.makeNames(root, all, check, write);
   const never = async () => assert.fail('nothing is to be written');
   const ino = (name: string | Buffer) => fs.statSync(at(name)).ino;
   const listed = () => fs.readdirSync(top).sort();
@@ -231,6 +238,26 @@ describe('makeNames', () => {
       assert.deepEqual([fs.readdirSync(outside), fs.readdirSync(at('moved'))], [['c'], ['a']]);
     } finally {
       fs.rmSync(outside, { recursive: true });
+    }
+  });
+
+  it('when a folder is refused for its file system, nothing is made, in no other folder either', async t => {
+    folder('sub');
+    const allowed = fs.statfsSync(top, { bigint: true }).type;
+    const check = (magic: bigint) => assert.equal(magic, allowed, 'another file system');
+    if (spawnSync('mount', ['-t', 'ramfs', 'none', `${top}/sub`]).status !== 0) {
+      t.skip('nothing can be mounted here');
+      return;
+    }
+    try {
+      await assert.rejects(makeNames(top, names('a', 'sub/b'), never, check), /another file system/);
+      fs.writeFileSync(at('a'), '');
+      await assert.rejects(makeNames(top, names('a', 'c', 'sub/b'), never, check), /another file system/);
+      assert.deepEqual([listed(), fs.readdirSync(at('sub'))], [['a', 'sub'], []]);
+      await makeNames(`${top}/sub`, names('b'), writes, magic => assert.equal(magic, 0x858458f6n));
+      assert.deepEqual(fs.readdirSync(at('sub')), ['b']);
+    } finally {
+      assert.equal(spawnSync('umount', [`${top}/sub`]).status, 0);
     }
   });
 });
