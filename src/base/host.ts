@@ -188,7 +188,7 @@ export interface Files {
 export interface Commands {
   /** Run with our own stdin, stdout and stderr; resolves to the exit status. */
   run(argv: readonly string[], environment?: Record<string, string>): Promise<number>;
-  /** Run and collect; killed after waitMs. */
+  /** Run and collect; after waitMs it is killed with its process group. SIGINT is passed on to it. */
   output(
     argv: readonly string[],
     waitMs: number,
