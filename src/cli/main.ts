@@ -1,4 +1,4 @@
-import { GhostkeepError, reasonOf } from '../base/errors.js';
+import { errnoOf, GhostkeepError, reasonOf, translate } from '../base/errors.js';
 import { type Command, commands } from './commands.js';
 import { helpFor, overview } from './help.js';
 import { flushLogs } from './logger.js';
@@ -31,14 +31,15 @@ async function main([name, ...args]: string[]): Promise<number> {
 }
 
 function report(error: unknown): number {
-  if (!(error instanceof GhostkeepError)) {
+  const known = errnoOf(error) !== undefined ? translate(error, 'IO', '', 'cannot go on') : error;
+  if (!(known instanceof GhostkeepError)) {
     process.stderr.write(
-      `ghostkeep: ${error instanceof Error && error.stack ? error.stack : reasonOf(error)}\n`,
+      `ghostkeep: ${known instanceof Error && known.stack ? known.stack : reasonOf(known)}\n`,
     );
     return exitFailed;
   }
-  process.stderr.write(`ghostkeep: ${error.message} [${error.code}]\n`);
-  return error.code === 'USAGE' ? exitUsage : exitFailed;
+  process.stderr.write(`ghostkeep: ${known.message} [${known.code}]\n`);
+  return known.code === 'USAGE' ? exitUsage : exitFailed;
 }
 
 function print(text: string, status: number): number {

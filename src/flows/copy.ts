@@ -176,7 +176,7 @@ function changed(entry: ManifestGhost): GhostkeepError {
   return new GhostkeepError(
     'GHOST_CHANGED',
     `${entry.dev}/${entry.ino}`,
-    `cannot dump ${nameOf(entry)}: somebody outside the container writes to it; stop the writer and try again`,
+    `cannot dump ${nameOf(entry)}: it is written to while it is copied; freeze its processes, stop who writes to it from outside the container, and try again`,
   );
 }
 

@@ -2,9 +2,11 @@
 import type { ManifestGhost } from '../base/documents/generated/manifest.js';
 import { errnoOf, GhostkeepError, translate } from '../base/errors.js';
 import { readManifest } from '../image/manifest.js';
+import { verifyDigest, verifyReport, verifySize } from '../image/verify.js';
 import { allocateAgain } from './allocation.js';
 import { type Context, whenMoving } from './context.js';
 import { applyMetadata } from './metadata.js';
+import { verifyHead } from './verify.js';
 
 export interface RestoredGhost {
   id: number;
@@ -49,19 +51,45 @@ async function restoreGhost(
   let fileFd: number | undefined;
   let done = false;
   try {
-    imageFd = files.open(`${images}/${ghost.image}`);
+    imageFd = await openUndamaged(context, images, ghost);
     fileFd = files.create(path);
-    await engine.restore(imageFd, fileFd, whenMoving(context));
+    verifyReport(ghost, await engine.restore(imageFd, fileFd, whenMoving(context)));
     const unallocated = preserveAllocation ? allocateAgain(context, fileFd, ghost) : [];
     const missing = [...unallocated, ...applyMetadata(context.host, fileFd, ghost)];
     done = true;
     return { id: ghost.id, path, ghost, missing };
   } catch (error) {
+    if (error instanceof GhostkeepError)
+      throw new GhostkeepError(
+        error.code,
+        error.subject,
+        `${action}: ${error.message}; restore others with --ghost ID, and this one from another copy`,
+        { cause: error },
+      );
     throw translate(error, errnoOf(error) === 'EBADMSG' ? 'IMAGE_INVALID' : 'IO', ghost.image, action);
   } finally {
     if (imageFd !== undefined) files.close(imageFd);
     if (fileFd !== undefined) files.close(fileFd);
     if (!done && fileFd !== undefined) files.remove(path);
+  }
+}
+
+/** What the engine's own checks would not see while it restores: another ghost's image, or wrong bytes where there is a digest. */
+async function openUndamaged(context: Context, images: string, ghost: ManifestGhost): Promise<number> {
+  const { host } = context;
+  let fd: number | undefined;
+  try {
+    fd = host.files.open(`${images}/${ghost.image}`);
+    verifySize(host, fd, ghost);
+    const [damage] = verifyHead(context, images, ghost);
+    if (damage)
+      throw new GhostkeepError(damage.code as GhostkeepError['code'], damage.subject, damage.message);
+    await verifyDigest(host, fd, ghost, whenMoving(context));
+    return fd;
+  } catch (error) {
+    if (fd !== undefined) host.files.close(fd);
+    const code = errnoOf(error) === 'ENOENT' ? 'IMAGE_MISSING' : 'IMAGE_INVALID';
+    throw translate(error, code, ghost.image, `cannot read ${ghost.image}`);
   }
 }
 

@@ -50,7 +50,7 @@ const foreignInventory: Damage = {
 };
 
 /** What restore would give the file must be what the manifest says: bits of the head are in no chunk's checks. */
-function verifyHead({ host: { files } }: Context, images: string, ghost: ManifestGhost): Damage[] {
+export function verifyHead({ host: { files } }: Context, images: string, ghost: ManifestGhost): Damage[] {
   const path = `${images}/${ghost.image}`;
   try {
     const head = decodeGhostHead(files.readStart(path, headBytes), files.statPath(path).size, ghost.image);

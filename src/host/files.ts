@@ -1,5 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
+import { errnoOf } from '../base/errors.js';
 import type { FileStat, Files } from '../base/host.js';
 import { makeNames } from './names.js';
 import { randomHex } from './random.js';
@@ -55,7 +56,17 @@ export class LinuxFiles implements Files {
   }
 
   makeDirectory(folder: string, mode = 0o700): void {
-    fs.mkdirSync(folder, { recursive: true, mode });
+    try {
+      fs.mkdirSync(folder, { mode });
+    } catch (error) {
+      const errno = errnoOf(error);
+      if (errno === 'EEXIST' && fs.statSync(folder).isDirectory()) return;
+      const parent = path.dirname(folder);
+      // What makes its parents itself, with recursive, never ends below /proc (Node 20).
+      if (errno !== 'ENOENT' || parent === folder || fs.existsSync(parent)) throw error;
+      this.makeDirectory(parent, mode);
+      this.makeDirectory(folder, mode);
+    }
   }
 
   create(file: string, mode = 0o600): number {

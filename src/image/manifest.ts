@@ -3,7 +3,7 @@ import type { Inventory, Manifest } from '../base/documents/generated/manifest.j
 import { GhostkeepError } from '../base/errors.js';
 import type { Files } from '../base/host.js';
 import { showTime } from '../base/units.js';
-import { firstIdName, journalName, manifestName } from './layout.js';
+import { firstIdName, folder, isPendingName, journalName, manifestName } from './layout.js';
 
 /** @throws MANIFEST_MISSING, MANIFEST_INVALID */
 export function readManifest(files: Files, images: string): Manifest {
@@ -11,11 +11,15 @@ export function readManifest(files: Files, images: string): Manifest {
   if (manifest) return manifest;
   const where = files.realPath(images);
   if (files.exists(`${images}/${journalName}`)) throw unsealed(where);
-  throw new GhostkeepError(
-    'MANIFEST_MISSING',
-    where,
-    `cannot use ${where}: there is no ${manifestName} in it, so nothing was dumped here by ghostkeep`,
-  );
+  const why = isInterrupted(files, images)
+    ? 'a dump into it was interrupted before all was copied, and what is there is of no use; dump again'
+    : `there is no ${manifestName} in it, so nothing was dumped here by ghostkeep`;
+  throw new GhostkeepError('MANIFEST_MISSING', where, `cannot use ${where}: ${why}`);
+}
+
+function isInterrupted(files: Files, images: string): boolean {
+  const ours = `${images}/${folder}`;
+  return files.exists(ours) && files.list(ours).some(name => isPendingName(`${folder}/${name}`));
 }
 
 /** As readManifest, and nothing may be left to seal: that would write the manifest anew. */

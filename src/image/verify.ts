@@ -33,32 +33,26 @@ async function verifyGhost(
 ): Promise<void> {
   const fd = host.files.open(`${images}/${ghost.image}`);
   try {
-    const expected = ghost.data;
-    if (expected) {
-      const { size } = host.files.stat(fd);
-      const wanted = countFromJson(expected.imageBytes);
-      if (size < wanted) throw fault('IMAGE_TRUNCATED', ghost, `it has ${size} bytes of ${wanted}`);
-      if (size > wanted)
-        throw fault('IMAGE_MISMATCH', ghost, `it has ${size} bytes where ${wanted} were written`);
-    }
-    const report = await host.engine.check(fd, onProgress);
-    compare(ghost, report);
-    if (expected?.digest) {
-      const { crc32c } = await host.engine.digest(fd, onProgress);
-      const found = showDigest(crc32c);
-      if (found !== expected.digest)
-        throw fault(
-          'IMAGE_MISMATCH',
-          ghost,
-          `its digest is ${found}, it was written with ${expected.digest}`,
-        );
-    }
+    verifySize(host, fd, ghost);
+    verifyReport(ghost, await host.engine.check(fd, onProgress));
+    await verifyDigest(host, fd, ghost, onProgress);
   } finally {
     host.files.close(fd);
   }
 }
 
-function compare(ghost: ManifestGhost, report: EngineReport): void {
+/** Of the image. @throws IMAGE_TRUNCATED, IMAGE_MISMATCH */
+export function verifySize({ files }: Host, fd: number, ghost: ManifestGhost): void {
+  if (!ghost.data) return;
+  const { size } = files.stat(fd);
+  const wanted = countFromJson(ghost.data.imageBytes);
+  if (size < wanted) throw fault('IMAGE_TRUNCATED', ghost, `it has ${size} bytes of ${wanted}`);
+  if (size > wanted)
+    throw fault('IMAGE_MISMATCH', ghost, `it has ${size} bytes where ${wanted} were written`);
+}
+
+/** What the engine found in an image, by a check or while it restored. @throws IMAGE_MISMATCH */
+export function verifyReport(ghost: ManifestGhost, report: EngineReport): void {
   const pairs: [string, bigint, number | string | undefined][] = [
     ['file size', report.size, ghost.size],
     ['bytes of data', report.dataBytes, ghost.data?.bytes],
@@ -69,6 +63,20 @@ function compare(ghost: ManifestGhost, report: EngineReport): void {
       throw fault('IMAGE_MISMATCH', ghost, `its ${what} is ${found}, the manifest says ${wanted}`);
     }
   }
+}
+
+/** Where one was recorded. @throws IMAGE_MISMATCH */
+export async function verifyDigest(
+  { engine }: Host,
+  fd: number,
+  ghost: ManifestGhost,
+  onProgress?: OnProgress,
+): Promise<void> {
+  const wanted = ghost.data?.digest;
+  if (!wanted) return;
+  const found = showDigest((await engine.digest(fd, onProgress)).crc32c);
+  if (found !== wanted)
+    throw fault('IMAGE_MISMATCH', ghost, `its digest is ${found}, it was written with ${wanted}`);
 }
 
 export function showDigest(crc32c: number): string {

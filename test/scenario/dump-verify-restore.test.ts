@@ -79,6 +79,21 @@ describe('dump, verify, restore', () => {
     );
   });
 
+  it('when a dump lies in the directory, another is not made over it', t => {
+    const folder = temporaryFolder(t);
+    ghostFile(t, folder, 'x', 'content');
+    const images = `${folder}/images`;
+    const args = ['dump', '--pid', String(process.pid), '-D', images];
+    assert.equal(ghostkeep(args).status, 0);
+    const { status, stderr } = ghostkeep(args);
+    assert.equal(status, 1);
+    assert.match(stderr, /there is a dump in it already.*\[BAD_INPUT\]/);
+    assert.match(ghostkeep(['verify', '-D', images]).stdout, /1 ghosts, no damage/);
+    fs.rmSync(`${images}/ghostkeep/manifest.json`);
+    fs.writeFileSync(`${images}/ghostkeep/pending-2.img`, '');
+    assert.match(ghostkeep(['show', '-D', images]).stderr, /was interrupted.*\[MANIFEST_MISSING\]/);
+  });
+
   it('when a file has extended attributes, one with a name that is no UTF-8, and a time before 1970, they come back', t => {
     const folder = temporaryFolder(t);
     const fd = ghostFile(t, folder, 'x', 'content');

@@ -56,6 +56,11 @@ describe('exit status', () => {
       [['restore', '-D', folder, '--to', `${folder}/to`], 'MANIFEST_MISSING'],
       [['dump', '--pid', noPid, '-D', `${folder}/x`], 'HOLDER_GONE'],
       [['checkpoint', '--', 'podman', 'checkpoint', 'x'], 'RUNTIME_UNKNOWN'],
+      [['dump', '--pid', String(process.pid), '-D', '/etc/passwd'], 'IO'],
+      // Node's own mkdir never comes back from there.
+      [['dump', '--pid', String(process.pid), '-D', '/proc/gk-none/x'], 'IO'],
+      [['show', '-D', '/etc/passwd/x'], 'IO'],
+      [['checkpoint', '--', '/gk-none/runc', 'checkpoint', '--image-path', folder, 'x'], 'IO'],
     ];
     for (const [args, code] of cases) {
       const { status, stdout, stderr } = ghostkeep(args);

@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { before, describe, it, type TestContext } from 'node:test';
 import type { Manifest } from '../../src/base/documents/generated/manifest.js';
+import { GhostkeepError } from '../../src/base/errors.js';
 import { joinImage, magic } from '../../src/criu/frame.js';
 import { dumpGhosts } from '../../src/flows/dump.js';
+import { restoreGhosts } from '../../src/flows/restore.js';
 import { sealImages } from '../../src/flows/seal.js';
 import { verify } from '../../src/flows/verify.js';
 import { resolvePolicy } from '../../src/oci/policy.js';
@@ -25,8 +27,15 @@ class Dump {
     this.whole = fs.readFileSync(this.image);
   }
 
+  /** Whatever verify finds in an image, restore refuses, and leaves no file. */
   async codes(): Promise<string[]> {
-    return (await verify(context, this.images)).damage.map(({ code }) => code);
+    const { damage } = await verify(context, this.images);
+    if (damage.some(({ subject }) => subject.startsWith('ghost-file-'))) {
+      const to = `${this.images}/../back`;
+      await assert.rejects(restoreGhosts(context, { images: this.images, to }), GhostkeepError);
+      assert.deepEqual(fs.readdirSync(to), []);
+    }
+    return damage.map(({ code }) => code);
   }
 
   write(bytes: Buffer): void {

@@ -1,6 +1,8 @@
+import { GhostkeepError } from '../../base/errors.js';
+import type { Files } from '../../base/host.js';
 import { dumpGhosts } from '../../flows/dump.js';
 import { readConfig } from '../../flows/policy.js';
-import { sealImages } from '../../flows/seal.js';
+import { isOurs, sealImages } from '../../flows/seal.js';
 import { resolvePolicy } from '../../oci/policy.js';
 import { oneOf, parse, positive, required, usage } from '../args.js';
 import { makeContext } from '../context.js';
@@ -25,6 +27,7 @@ export async function dumpCommand(args: string[]): Promise<number> {
     ...(values.digest ? { verify: 'digest' as const } : {}),
   });
   context.host.files.makeDirectory(images, 0o700);
+  assertNoDump(context.host.files, images);
   await dumpGhosts(context, {
     images,
     pids: values.pid.map(text => positive('dump', '--pid', text)),
@@ -34,4 +37,15 @@ export async function dumpCommand(args: string[]): Promise<number> {
   const { manifest } = sealImages(context, images, true);
   process.stdout.write(values.json ? `${JSON.stringify(manifest, null, 2)}\n` : showDump(manifest));
   return 0;
+}
+
+/** What lies there may be the only copy of files that are gone. */
+function assertNoDump(files: Files, images: string): void {
+  if (!isOurs(files, images)) return;
+  const where = files.realPath(images);
+  throw new GhostkeepError(
+    'BAD_INPUT',
+    where,
+    `cannot dump into ${where}: there is a dump in it already; choose another directory, or remove that one`,
+  );
 }
