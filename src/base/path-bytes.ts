@@ -1,9 +1,10 @@
 /**
- * Paths are bytes, JSON and terminals want text. Where a path is clean UTF-8 without control characters the
+ * Paths are bytes, JSON and terminals want text. Where a path is UTF-8, printable and without a backslash the
  * text is the path; elsewhere the text is an escape for people, and the bytes travel beside it in base64.
  */
 
 import { isUtf8 } from 'node:buffer';
+import { escapeByte, isPrintable } from './printable.js';
 
 export interface PathText {
   path: string;
@@ -12,8 +13,7 @@ export interface PathText {
 
 export function pathToText(bytes: Buffer): PathText {
   const text = bytes.toString('utf8');
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
-  const clean = isUtf8(bytes) && !/[\x00-\x1f\x7f\\]/.test(text);
+  const clean = isUtf8(bytes) && isPrintable(text) && !text.includes('\\');
   return clean ? { path: text } : { path: escapeBytes(bytes), pathBytes: bytes.toString('base64') };
 }
 
@@ -26,10 +26,7 @@ export function pathFromText(text: PathText): Buffer {
 function escapeBytes(bytes: Buffer): string {
   let out = '';
   for (const byte of bytes) {
-    out +=
-      byte >= 0x20 && byte < 0x7f && byte !== 0x5c
-        ? String.fromCharCode(byte)
-        : `\\x${byte.toString(16).padStart(2, '0')}`;
+    out += byte >= 0x20 && byte < 0x7f && byte !== 0x5c ? String.fromCharCode(byte) : escapeByte(byte);
   }
   return out;
 }

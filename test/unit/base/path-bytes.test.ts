@@ -26,6 +26,25 @@ describe('paths as text', () => {
     assert.equal(pathToText(Buffer.from('/a\\x0ab')).path, '/a\\x5cx0ab');
   });
 
+  it('when a path has characters that a terminal acts on or that nobody sees, they are escaped', () => {
+    const ranges = [
+      [0x80, 0x9f],
+      [0x061c, 0x061c],
+      [0x200b, 0x200f],
+      [0x2028, 0x202e],
+      [0x2060, 0x2060],
+      [0x2066, 0x2069],
+      [0xfeff, 0xfeff],
+    ] as const;
+    for (const [first, last] of ranges) {
+      for (let code = first; code <= last; code++) {
+        const bytes = Buffer.from(`/a${String.fromCodePoint(code)}b`);
+        assert.match(pathToText(bytes).path, /^\/a(\\x[0-9a-f]{2}){2,3}b$/, code.toString(16));
+        assert.deepEqual(roundTrip(bytes), bytes);
+      }
+    }
+  });
+
   it('when a path holds every byte there is, it comes back byte for byte', () => {
     const bytes = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));
     assert.deepEqual(roundTrip(bytes), bytes);
