@@ -1,6 +1,8 @@
 import { errnoOf, GhostkeepError, reasonOf, translate } from '../base/errors.js';
+import { toPrintable } from '../base/printable.js';
 import { type Command, commands } from './commands.js';
 import { helpFor, overview } from './help.js';
+import { line } from './line.js';
 import { flushLogs } from './logger.js';
 import { version } from './version.js';
 
@@ -17,7 +19,7 @@ async function main([name, ...args]: string[]): Promise<number> {
   const command: Command | undefined = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (!command) {
     process.stderr.write(
-      `ghostkeep: there is no command ${JSON.stringify(name)}; \`ghostkeep --help\` lists them\n`,
+      line(`ghostkeep: there is no command ${JSON.stringify(name)}; \`ghostkeep --help\` lists them`),
     );
     return exitUsage;
   }
@@ -33,12 +35,11 @@ async function main([name, ...args]: string[]): Promise<number> {
 function report(error: unknown): number {
   const known = errnoOf(error) !== undefined ? translate(error, 'IO', '', 'cannot go on') : error;
   if (!(known instanceof GhostkeepError)) {
-    process.stderr.write(
-      `ghostkeep: ${known instanceof Error && known.stack ? known.stack : reasonOf(known)}\n`,
-    );
+    const text = `ghostkeep: ${known instanceof Error && known.stack ? known.stack : reasonOf(known)}`;
+    for (const part of text.split(/\n(?= {4}at )/)) process.stderr.write(`${toPrintable(part)}\n`);
     return exitFailed;
   }
-  process.stderr.write(`ghostkeep: ${known.message} [${known.code}]\n`);
+  process.stderr.write(line(`ghostkeep: ${known.message} [${known.code}]`));
   return known.code === 'USAGE' ? exitUsage : exitFailed;
 }
 

@@ -1,5 +1,8 @@
-/** Columns wide enough for what is in them; numbers to the right. The last column is as long as it likes. */
-export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+import { toPrintable } from '../base/printable.js';
+
+/** Columns wide enough for what is in them, whoever wrote it; numbers to the right. The last column is as long as it likes. */
+export function table(head: readonly string[], data: readonly (readonly string[])[]): string {
+  const rows = data.map(row => row.map(toPrintable));
   const all = [head, ...rows];
   const widths = head.map((_, column) => Math.max(...all.map(row => row[column]?.length ?? 0)));
   const numeric = head.map(

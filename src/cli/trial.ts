@@ -7,6 +7,7 @@ import { type TrialRequest, tryHooks } from '../flows/try-hooks/trial.js';
 import { LinuxStage } from '../host/stage.js';
 import { makeContext } from './context.js';
 import { Deadline } from './deadline.js';
+import { line } from './line.js';
 import { table } from './table.js';
 
 /** The longest that one step may take: a hook's own limit is the longest of all. */
@@ -22,7 +23,7 @@ export async function onStage<Result>(
   const stage = new LinuxStage();
   const deadline = new Deadline(stepWaitMs, 'the trial', error => {
     stage.close(keep);
-    process.stderr.write(`ghostkeep: ${error.message} [${error.code}]\n`);
+    process.stderr.write(line(`ghostkeep: ${error.message} [${error.code}]`));
     process.exit(1);
   });
   const stop = () => {
@@ -46,13 +47,10 @@ export function playTrial(request: TrialRequest): Promise<Trial> {
 export const timelineHead = '      ms  step       what happened\n';
 
 export function showStep({ atMs, step, what, failed, stderr }: TrialStep): string {
-  const line = `${String(atMs).padStart(8)}  ${step.padEnd(9)}  ${failed ? 'FAILED: ' : ''}${what}\n`;
-  if (!failed || stderr === undefined) return line;
-  return `${line}${stderr
-    .trim()
-    .split('\n')
-    .map(text => `${' '.repeat(21)}| ${text}\n`)
-    .join('')}`;
+  const first = line(`${String(atMs).padStart(8)}  ${step.padEnd(9)}  ${failed ? 'FAILED: ' : ''}${what}`);
+  if (!failed || stderr === undefined) return first;
+  const said = stderr.trim().split('\n');
+  return `${first}${said.map(text => line(`${' '.repeat(21)}| ${text}`)).join('')}`;
 }
 
 export function showTrial({ ok, ghosts, timeline, notTried, kept }: Trial): string {
@@ -65,15 +63,15 @@ export function showTrial({ ok, ghosts, timeline, notTried, kept }: Trial): stri
     ghost.held,
   ]);
   const wrong = ghosts.flatMap(({ kind, differences }) =>
-    differences.map(difference => `DIFFERENT ${kind}: ${difference}\n`),
+    differences.map(difference => line(`DIFFERENT ${kind}: ${difference}`)),
   );
   return [
     ghosts.length > 0 ? `\n${table(head, rows)}` : '',
     '\n',
     ...wrong,
-    `${verdict(ok, ghosts, timeline)}\n`,
-    ...notTried.map(text => `not tried here: ${text}\n`),
-    kept === undefined ? '' : `kept: ${kept}\n`,
+    line(verdict(ok, ghosts, timeline)),
+    ...notTried.map(text => line(`not tried here: ${text}`)),
+    kept === undefined ? '' : line(`kept: ${kept}`),
   ].join('');
 }
 

@@ -2,6 +2,7 @@ import fs from 'node:fs';
 import { Writable } from 'node:stream';
 import { createLogger, format, transports } from 'winston';
 import type { LogFields } from '../base/log.js';
+import { toPrintable } from '../base/printable.js';
 
 export interface WriterOptions {
   /** JSON lines go here too; the file is made with the first of them. */
@@ -56,8 +57,8 @@ export function makeWriter({
   atOnce = false,
   level = 'warn',
 }: WriterOptions): (entry: LogEntry) => void {
-  const human = format.printf(
-    ({ level: at, message }) => `ghostkeep: ${at === 'warn' ? 'warning: ' : ''}${String(message)}`,
+  const human = format.printf(({ level: at, message }) =>
+    toPrintable(`ghostkeep: ${at === 'warn' ? 'warning: ' : ''}${String(message)}`),
   );
   const logger = createLogger({
     level: 'debug',

@@ -71,6 +71,16 @@ describe('exit status', () => {
     }
   });
 
+  it('when the reason quotes a hostile document, it still is one line without control characters', t => {
+    const folder = temporaryFolder(t);
+    fs.mkdirSync(`${folder}/ghostkeep`);
+    for (const text of ['{"a":\n\u001b]0;x\u0007\u009b2J\u202e', '{"format":"\u009b2J\u202e"}']) {
+      fs.writeFileSync(`${folder}/ghostkeep/manifest.json`, text);
+      assert.match(ghostkeep(['show', '-D', folder]).stderr, /^[^\p{Cc}\p{Cf}]+ \[MANIFEST_INVALID\]\n$/u);
+      assert.match(ghostkeep(['verify', '-D', folder]).stdout, /^[^\p{Cc}\p{Cf}]+ \[MANIFEST_INVALID\]\n$/u);
+    }
+  });
+
   it('when a dump is damaged or not there, verify is 1 and says so on stdout', t => {
     const { status, stdout, stderr } = ghostkeep(['verify', '-D', temporaryFolder(t)]);
     assert.deepEqual([status, stderr], [1, '']);

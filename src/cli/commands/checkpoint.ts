@@ -8,6 +8,7 @@ import { manifestExists } from '../../image/manifest.js';
 import { parseRuntimeCommand } from '../../oci/command-line.js';
 import { parse, positive, usage } from '../args.js';
 import { makeContext } from '../context.js';
+import { line } from '../line.js';
 
 const lookEveryMs = 500;
 
@@ -38,7 +39,9 @@ export async function checkpointCommand(args: string[]): Promise<number> {
       hold: error => hold(error, command.images, holdMs),
     });
     process.stderr.write(
-      `ghostkeep: ${manifest ? `${manifest.ghosts.length} ghosts sealed in ${command.images}` : 'no ghost needed keeping'}\n`,
+      line(
+        `ghostkeep: ${manifest ? `${manifest.ghosts.length} ghosts sealed in ${command.images}` : 'no ghost needed keeping'}`,
+      ),
     );
     return 0;
   } finally {
@@ -48,9 +51,9 @@ export async function checkpointCommand(args: string[]): Promise<number> {
   /** Wait until somebody finished it with `ghostkeep seal`; our descriptors are what it copies from. */
   async function hold(error: unknown, images: string, waitMs: number): Promise<boolean> {
     process.stderr.write(
-      `ghostkeep: ${reasonOf(error)}\n` +
+      line(`ghostkeep: ${reasonOf(error)}`) +
         `ghostkeep: the checkpoint is made, its ghosts are not in it yet. Process ${process.pid} holds them for ${waitMs / 1000} s; only SIGKILL ends it before, and that loses them.\n` +
-        `ghostkeep: remove the cause, then run: ghostkeep seal -D ${images}\n`,
+        line(`ghostkeep: remove the cause, then run: ghostkeep seal -D ${images}`),
     );
     const until = performance.now() + waitMs;
     while (performance.now() < until) {

@@ -1,6 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { GhostkeepError, reasonOf } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
+import { toPrintable } from '../../base/printable.js';
 import type { Context } from '../../flows/context.js';
 import { oneOf, parse } from '../args.js';
 import { makeContext } from '../context.js';
@@ -25,9 +26,9 @@ export async function gateCommand(args: string[]): Promise<number> {
   const file = makeLogger({ file: `${images}/ghostkeep.log`, level: 'error', deferred: true, atOnce: true });
   const log = both(file, {
     debug: () => {},
-    info: text => channel.say(`note ${text}`),
-    warn: text => channel.say(`warn ${text}`),
-    error: text => channel.say(`warn ${text}`),
+    info: text => channel.say(`note ${toPrintable(text)}`),
+    warn: text => channel.say(`warn ${toPrintable(text)}`),
+    error: text => channel.say(`warn ${toPrintable(text)}`),
   });
   const context = makeContext(
     log,
@@ -45,7 +46,7 @@ export async function gateCommand(args: string[]): Promise<number> {
     } catch (error) {
       const ours = error instanceof GhostkeepError ? error : undefined;
       log.error(reasonOf(error), ours ? { code: ours.code, subject: ours.subject } : {});
-      channel.say(`refuse ${reasonOf(error)}${ours ? ` [${ours.code}]` : ''}`);
+      channel.say(`refuse ${toPrintable(reasonOf(error))}${ours ? ` [${ours.code}]` : ''}`);
     }
     await file.flush();
   }

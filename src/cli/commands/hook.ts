@@ -7,6 +7,7 @@ import { largestStateBytes, parseState } from '../../oci/state.js';
 import { oneOf, parse } from '../args.js';
 import { makeContext } from '../context.js';
 import { Deadline } from '../deadline.js';
+import { line } from '../line.js';
 import { makeLogger } from '../logger.js';
 
 /** Below the 30 s of the hooks.d templates, so that the reason is ours and not the runtime's. */
@@ -20,7 +21,7 @@ export async function hookCommand(args: string[]): Promise<number> {
   ]);
   const log = makeLogger(process.getuid?.() === 0 ? { file: '/var/log/ghostkeep.log' } : {});
   const deadline = new Deadline(waitMs, `hook ${name}`, error => {
-    process.stderr.write(`ghostkeep: ${error.message} [${error.code}]\n`);
+    process.stderr.write(line(`ghostkeep: ${error.message} [${error.code}]`));
     exitAtOnce(1);
   });
   try {

@@ -3,6 +3,7 @@ import { countFromJson, showBytes } from '../../base/units.js';
 import { materialize } from '../../flows/materialize.js';
 import { parse, required } from '../args.js';
 import { makeContext } from '../context.js';
+import { line } from '../line.js';
 
 export async function materializeCommand(args: string[]): Promise<number> {
   const { values } = parse('materialize', args, {
@@ -26,5 +27,5 @@ function show({ images, ghosts, ...result }: Materialized): string {
     lines.push(`space that was allocated and never written comes back at restore: ${bytes}`);
   if (preserveAllocation && allocationUnknown.length > 0)
     lines.push(`not known of ${allocationUnknown.length} ghosts, whose file system has no map of it`);
-  return `${lines.join('\n')}\n`;
+  return lines.map(line).join('');
 }

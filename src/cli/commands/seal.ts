@@ -3,6 +3,7 @@ import { readConfig } from '../../flows/policy.js';
 import { resolvePolicy } from '../../oci/policy.js';
 import { parse, required } from '../args.js';
 import { makeContext } from '../context.js';
+import { line } from '../line.js';
 
 export async function sealCommand(args: string[]): Promise<number> {
   const { values } = parse('seal', args, { 'images-dir': { type: 'string', short: 'D' } });
@@ -13,7 +14,7 @@ export async function sealCommand(args: string[]): Promise<number> {
     resolvePolicy(readConfig(context)),
   );
   process.stdout.write(
-    `${manifest.ghosts.length} ghosts, ${now ? 'sealed now' : `sealed before (${manifest.created})`}\n`,
+    line(`${manifest.ghosts.length} ghosts, ${now ? 'sealed now' : `sealed before (${manifest.created})`}`),
   );
   return 0;
 }

@@ -3,6 +3,7 @@ import { countFromJson, showBytes } from '../../base/units.js';
 import { readManifest } from '../../image/manifest.js';
 import { parse, required } from '../args.js';
 import { makeContext } from '../context.js';
+import { line } from '../line.js';
 import { table } from '../table.js';
 
 export async function showCommand(args: string[]): Promise<number> {
@@ -17,7 +18,7 @@ export async function showCommand(args: string[]): Promise<number> {
   process.stdout.write(values.json ? `${JSON.stringify(manifest, null, 2)}\n` : showDump(manifest));
   if (!values.extents || values.json) return 0;
   for (const ghost of manifest.ghosts) {
-    process.stdout.write(`\n${ghost.image}  ${ghost.path}\n`);
+    process.stdout.write(`\n${line(`${ghost.image}  ${ghost.path}`)}`);
     const fd = host.files.open(`${images}/${ghost.image}`);
     try {
       for (const { offset, length } of host.engine.chunks(fd))
@@ -40,7 +41,14 @@ export function showDump(manifest: Manifest): string {
     ghost.class,
     ghost.path,
   ]);
-  return `${table(['id', 'size', 'data', 'chunks', 'engine', 'copied by', 'class', 'path'], rows)}${showWhy(manifest)}${manifest.ghosts.length} ghosts, ${manifest.state} ${manifest.created} by ${manifest.tool}${manifest.preserveAllocation ? '; allocated space comes back' : ''}\n`;
+  const { ghosts, state, created, tool, preserveAllocation } = manifest;
+  return [
+    table(['id', 'size', 'data', 'chunks', 'engine', 'copied by', 'class', 'path'], rows),
+    showWhy(manifest),
+    line(
+      `${ghosts.length} ghosts, ${state} ${created} by ${tool}${preserveAllocation ? '; allocated space comes back' : ''}`,
+    ),
+  ].join('');
 }
 
 /** Why which engine: a line for each reason, since many ghosts lie on one file system. */
@@ -51,7 +59,7 @@ function showWhy({ ghosts }: Manifest): string {
     const reason = `${data.engine}: ${data.why}`;
     reasons.set(reason, [...(reasons.get(reason) ?? []), id]);
   }
-  return [...reasons].map(([reason, ids]) => `${showIds(ids)} by ${reason}\n`).join('');
+  return [...reasons].map(([reason, ids]) => line(`${showIds(ids)} by ${reason}`)).join('');
 }
 
 function showIds(ids: readonly number[]): string {

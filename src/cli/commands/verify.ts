@@ -1,6 +1,7 @@
 import { verify } from '../../flows/verify.js';
 import { parse, required } from '../args.js';
 import { makeContext } from '../context.js';
+import { line } from '../line.js';
 
 export async function verifyCommand(args: string[]): Promise<number> {
   const { values } = parse('verify', args, {
@@ -10,7 +11,7 @@ export async function verifyCommand(args: string[]): Promise<number> {
   const result = await verify(makeContext(), required('verify', '-D', values['images-dir']));
   if (values.json) process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
   else if (result.damage.length === 0)
-    process.stdout.write(`${result.images}: ${result.ghosts} ghosts, no damage found\n`);
-  else for (const { code, message } of result.damage) process.stdout.write(`${message} [${code}]\n`);
+    process.stdout.write(line(`${result.images}: ${result.ghosts} ghosts, no damage found`));
+  else for (const { code, message } of result.damage) process.stdout.write(line(`${message} [${code}]`));
   return result.damage.length === 0 ? 0 : 1;
 }

@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { showDump } from '../../../src/cli/commands/show.js';
+import { line } from '../../../src/cli/line.js';
+import { table } from '../../../src/cli/table.js';
+import { aManifest, aManifestGhost } from '../a-manifest.js';
+
+const hostile = '/a\u001b[2J\u009b31m\u202eb\nc';
+const shown = '/a\\x1b[2J\\xc2\\x9b31m\\xe2\\x80\\xaeb\\x0ac';
+
+describe('what is printed for people', () => {
+  it('when a cell of a table has control characters, they are escaped, and columns stay straight', () => {
+    assert.equal(
+      table(
+        ['path', 'id'],
+        [
+          [hostile, 'a'],
+          ['/', 'b'],
+        ],
+      ),
+      `${'path'.padEnd(shown.length)}  id\n${shown}  a\n${'/'.padEnd(shown.length)}  b\n`,
+    );
+  });
+
+  it('when a line quotes control characters, they are escaped; an end of line becomes a space', () => {
+    assert.equal(line(`cannot read ${hostile}\n  [X]`), `cannot read ${shown.replace('\\x0a', ' ')} [X]\n`);
+  });
+
+  it('when a manifest is hostile in any text it has, show prints no control character', () => {
+    const ghost = aManifestGhost({ path: hostile });
+    const text = showDump(aManifest({ ghosts: [ghost], tool: hostile, created: hostile }));
+    assert.doesNotMatch(text.replaceAll('\n', ''), /[\p{Cc}\p{Cf}]/u);
+    assert.equal(text.split('\n').length, 4);
+  });
+});
