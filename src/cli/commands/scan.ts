@@ -3,6 +3,7 @@ import { countFromJson, showBytes } from '../../base/units.js';
 import { scan } from '../../flows/scan.js';
 import { parse, positive, usage } from '../args.js';
 import { makeContext } from '../context.js';
+import { line } from '../line.js';
 import { table } from '../table.js';
 
 export async function scanCommand(args: string[]): Promise<number> {
@@ -24,11 +25,11 @@ export async function scanCommand(args: string[]): Promise<number> {
     ...(values.cgroup === undefined ? {} : { cgroup: values.cgroup }),
     all: values.all === true || chosen.length === 0,
   });
-  process.stdout.write(values.json ? `${JSON.stringify(result, null, 2)}\n` : show(result));
+  process.stdout.write(values.json ? `${JSON.stringify(result, null, 2)}\n` : showScan(result));
   return 0;
 }
 
-function show({ ghosts, unseen }: Scan): string {
+export function showScan({ ghosts, unseen }: Scan): string {
   const rows = ghosts.map(ghost => [
     showBytes(countFromJson(ghost.allocated)),
     showBytes(countFromJson(ghost.size)),
@@ -40,5 +41,21 @@ function show({ ghosts, unseen }: Scan): string {
   ]);
   const total = ghosts.reduce((sum, ghost) => sum + countFromJson(ghost.allocated), 0n);
   const notSeen = unseen.length === 0 ? '' : `${unseen.length} not looked at (--json says which and why)\n`;
-  return `${table(['allocated', 'size', 'class', 'dev/ino', 'pid', 'kept by', 'path'], rows)}${ghosts.length} ghosts, ${showBytes(total)} allocated\n${notSeen}`;
+  return [
+    table(['allocated', 'size', 'class', 'dev/ino', 'pid', 'kept by', 'path'], rows),
+    showWhy(ghosts),
+    `${ghosts.length} ghosts, ${showBytes(total)} allocated\n`,
+    notSeen,
+  ].join('');
+}
+
+/** Why ghostkeep leaves a ghost alone: a line for each reason, since a container may have hundreds of memfds. */
+function showWhy(ghosts: Scan['ghosts']): string {
+  const reasons = new Map<string, string[]>();
+  for (const { dev, ino, keep, why } of ghosts) {
+    if (keep === 'ghostkeep') continue;
+    const reason = `kept by ${keep === 'no' ? 'nobody' : keep}: ${why}`;
+    reasons.set(reason, [...(reasons.get(reason) ?? []), `${dev}/${ino}`]);
+  }
+  return [...reasons].map(([reason, which]) => line(`${which.join(', ')} ${reason}`)).join('');
 }

@@ -1,0 +1,34 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { showScan } from '../../../src/cli/commands/scan.js';
+import { aManifestGhost } from '../a-manifest.js';
+
+const ghost = (ino: number, keep: 'ghostkeep' | 'criu' | 'no', why: string) => ({
+  ...aManifestGhost({ ino }),
+  keep,
+  why,
+});
+const below = (...ghosts: ReturnType<typeof ghost>[]) =>
+  showScan({ ghosts, unseen: [] })
+    .split('\n')
+    .slice(ghosts.length + 1, -2);
+
+describe('showScan', () => {
+  it('when ghosts are not kept by ghostkeep, it says who keeps which and why', () => {
+    assert.deepEqual(
+      below(
+        ghost(1, 'criu', 'memfd: CRIU keeps it itself'),
+        ghost(2, 'no', 'its mount is unknown'),
+        ghost(3, 'criu', 'memfd: CRIU keeps it itself'),
+      ),
+      [
+        '8:1/1, 8:1/3 kept by criu: memfd: CRIU keeps it itself',
+        '8:1/2 kept by nobody: its mount is unknown',
+      ],
+    );
+  });
+
+  it('when ghostkeep keeps them all, there is nothing to explain', () => {
+    assert.deepEqual(below(ghost(1, 'ghostkeep', 'a regular file that exists nowhere else')), []);
+  });
+});
