@@ -48,6 +48,7 @@ describe('exit status', () => {
   it('when something fails, it is 1, with one line that ends in the code', t => {
     const folder = temporaryFolder(t);
     const cases: [string[], string][] = [
+      [['scan', '--pid', String(process.pid), '--pid', noPid], 'NOT_FOUND'],
       [['scan', '--container', 'gk-no-such-container'], 'NOT_FOUND'],
       [['scan', '--cgroup', '/gk-no-such-cgroup'], 'NOT_FOUND'],
       [['show', '-D', folder], 'MANIFEST_MISSING'],
@@ -111,7 +112,7 @@ describe('--json', () => {
       assert.equal(status, expected, stderr);
       return JSON.parse(stdout) as Record<string, unknown>;
     };
-    const scan = json(ghostkeep(['scan', '--pid', String(process.pid), '--pid', noPid, '--json']));
+    const scan = json(ghostkeep(['scan', '--pid', String(process.pid), '--json']));
     assert.deepEqual(Object.keys(scan), ['ghosts', 'unseen']);
     const dump = json(ghostkeep(['dump', '--pid', String(process.pid), '-D', images, '--json']));
     assert.equal(dump['state'], 'sealed');

@@ -1,0 +1,40 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { scan } from '../../../src/flows/scan.js';
+import { ghostkeepError } from '../expect.js';
+import { type FakeProcess, fakeContext, fakeFile, opened } from '../fake-host.js';
+
+const ghost = opened(fakeFile(), '/a (deleted)');
+function machine(process: FakeProcess) {
+  const context = fakeContext();
+  context.host.processes.add(100, { fds: { 3: ghost } }).add(200, process);
+  return context;
+}
+
+describe('scan', () => {
+  it('when a process that was named is not there, it fails, whatever the others have', () => {
+    assert.throws(
+      () => scan(machine({}), { pids: [100, 300] }),
+      ghostkeepError('NOT_FOUND', 'process 300: there is none'),
+    );
+  });
+
+  it('when one that was named may not be looked at, it fails and says who may', () => {
+    for (const fds of ['EACCES', 'EPERM'])
+      assert.throws(
+        () => scan(machine({ fails: { fds } }), { pids: [200] }),
+        ghostkeepError('PERMISSION', 'process 200', fds, 'root is needed'),
+      );
+  });
+
+  it('when one that was not named is gone or forbidden, that is an outcome', () => {
+    for (const fds of ['EACCES', 'ESRCH']) {
+      const { ghosts, unseen } = scan(machine({ fails: { fds } }), { all: true });
+      assert.equal(ghosts.length, 1);
+      assert.deepEqual(
+        unseen.filter(({ pid }) => pid === 200).map(({ what }) => what),
+        [fds === 'EACCES' ? 'fd' : 'process'],
+      );
+    }
+  });
+});
