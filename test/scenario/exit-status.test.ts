@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { describe, it } from 'node:test';
+import type { Manifest } from '../../src/base/documents/generated/manifest.js';
 import { commands } from '../../src/cli/commands.js';
 import { ghostFile, ghostkeep, type Run, temporaryFolder } from './ghostkeep.js';
 
@@ -136,6 +137,8 @@ describe('--json', () => {
     );
     assert.match(ghostkeep(['dump', '--pid', String(process.pid), '-D', images]).stdout, /1 ghosts, sealed /);
     assert.match(ghostkeep(['show', '-D', images, '--extents']).stdout, /\[0, 20000\) {2}19\.5 KiB\n$/);
+    const shown = JSON.parse(ghostkeep(['show', '-D', images, '--extents', '--json']).stdout) as Manifest;
+    assert.deepEqual(shown.ghosts[0]?.extents, [{ offset: 0, length: 20_000 }]);
     assert.match(ghostkeep(['verify', '-D', images]).stdout, /1 ghosts, no damage found\n$/);
     assert.match(ghostkeep(['restore', '-D', images, '--to', `${folder}/to`]).stdout, /ghost-1 .*19\.5 KiB/);
     assert.equal(fs.readFileSync(`${folder}/to/ghost-1`, 'latin1'), 'x'.repeat(20_000));

@@ -1,5 +1,6 @@
 import type { Manifest } from '../../base/documents/generated/manifest.js';
-import { countFromJson, showBytes } from '../../base/units.js';
+import type { Extent, Host } from '../../base/host.js';
+import { countFromJson, countToJson, showBytes } from '../../base/units.js';
 import { readManifest } from '../../image/manifest.js';
 import { parse, required } from '../args.js';
 import { makeContext } from '../context.js';
@@ -15,20 +16,37 @@ export async function showCommand(args: string[]): Promise<number> {
   const images = required('show', '-D', values['images-dir']);
   const { host } = makeContext();
   const manifest = readManifest(host.files, images);
-  process.stdout.write(values.json ? `${JSON.stringify(manifest, null, 2)}\n` : showDump(manifest));
-  if (!values.extents || values.json) return 0;
+  if (values.json) {
+    if (values.extents)
+      for (const ghost of manifest.ghosts)
+        ghost.extents = Array.from(extentsOf(host, `${images}/${ghost.image}`), toRange);
+    process.stdout.write(`${JSON.stringify(manifest, null, 2)}\n`);
+    return 0;
+  }
+  process.stdout.write(showDump(manifest));
+  if (!values.extents) return 0;
   for (const ghost of manifest.ghosts) {
     process.stdout.write(`\n${line(`${ghost.image}  ${ghost.path}`)}`);
-    const fd = host.files.open(`${images}/${ghost.image}`);
-    try {
-      for (const { offset, length } of host.engine.chunks(fd))
-        process.stdout.write(`  [${offset}, ${offset + length})  ${showBytes(length)}\n`);
-    } finally {
-      host.files.close(fd);
-    }
+    for (const { offset, length } of extentsOf(host, `${images}/${ghost.image}`))
+      process.stdout.write(`  [${offset}, ${offset + length})  ${showBytes(length)}\n`);
   }
   return 0;
 }
+
+/** Ranges of data that an image has. */
+function* extentsOf({ files, engine }: Host, path: string): Generator<Extent> {
+  const fd = files.open(path);
+  try {
+    yield* engine.chunks(fd);
+  } finally {
+    files.close(fd);
+  }
+}
+
+const toRange = ({ offset, length }: Extent) => ({
+  offset: countToJson(offset),
+  length: countToJson(length),
+});
 
 export function showDump(manifest: Manifest): string {
   const rows = manifest.ghosts.map(ghost => [
