@@ -7,7 +7,7 @@ import { countFromJson, showDev, showTime } from '../base/units.js';
 import { decodeGhostHead, type GhostHead, headBytes } from '../criu/ghost-file.js';
 import { externalNames, lostRemaps, remappedGhosts } from '../criu/seal-plan.js';
 import { readManifest } from '../image/manifest.js';
-import { verifyImages } from '../image/verify.js';
+import { refusedAs, verifyImages } from '../image/verify.js';
 import { type Context, whenMoving } from './context.js';
 import { toExternal } from './describe.js';
 import { isOfThisCheckpoint } from './seal.js';
@@ -25,8 +25,9 @@ export async function verify(context: Context, images: string): Promise<Verifica
     if (manifest.criu) damage.push(...verifyCriu(context, images, manifest));
     return { images: where, ghosts: manifest.ghosts.length, damage };
   } catch (error) {
-    if (!(error instanceof GhostkeepError)) throw error;
-    return { images: where, ghosts: 0, damage: [toDamage(error)] };
+    const refused = refusedAs(where, error);
+    if (!refused && !(error instanceof GhostkeepError)) throw error;
+    return { images: where, ghosts: 0, damage: [refused ?? toDamage(error as GhostkeepError)] };
   }
 }
 
@@ -122,7 +123,11 @@ function verifyCriu({ host: { files } }: Context, images: string, manifest: Mani
     damage.push(
       error instanceof GhostkeepError
         ? toDamage(error)
-        : { code: 'IMAGE_MISSING', subject: 'files.img', message: reasonOf(error) },
+        : (refusedAs(images, error) ?? {
+            code: 'IMAGE_MISSING',
+            subject: 'files.img',
+            message: reasonOf(error),
+          }),
     );
   }
   return damage;

@@ -1,7 +1,7 @@
 /** Find every damage of a sealed dump: what restore would stumble over, and what it would not notice. */
 import type { Manifest, ManifestGhost } from '../base/documents/generated/manifest.js';
 import type { Damage } from '../base/documents/generated/verification.js';
-import { type ErrorCode, errnoOf, GhostkeepError, reasonOf } from '../base/errors.js';
+import { type ErrorCode, errnoOf, GhostkeepError, reasonOf, translate } from '../base/errors.js';
 import type { EngineReport, Host, OnProgress } from '../base/host.js';
 import { countFromJson } from '../base/units.js';
 
@@ -87,7 +87,15 @@ function fault(code: ErrorCode, ghost: ManifestGhost, reason: string): Ghostkeep
   return new GhostkeepError(code, ghost.image, `${ghost.image} is damaged: ${reason}`);
 }
 
+/** Who may not read a file knows nothing of its state. Undefined for any other error. */
+export function refusedAs(subject: string, error: unknown): Damage | undefined {
+  const { code, message } = translate(error, 'IO', subject, `cannot read ${subject}`);
+  return code === 'PERMISSION' ? { code, subject, message } : undefined;
+}
+
 function toDamage(ghost: ManifestGhost, error: unknown): Damage {
+  const refused = refusedAs(ghost.image, error);
+  if (refused) return refused;
   const code: ErrorCode =
     error instanceof GhostkeepError
       ? error.code

@@ -6,7 +6,7 @@ import { encodeGhostHead, type GhostHead } from '../../../src/criu/ghost-file.js
 import { verify } from '../../../src/flows/verify.js';
 import { aManifest, aManifestGhost } from '../a-manifest.js';
 import { filesImage, regFile, remap, remapsImage } from '../criu/images.js';
-import { type FakeContext, fakeContext } from '../fake-host.js';
+import { errno, type FakeContext, fakeContext } from '../fake-host.js';
 
 const images = '/img';
 const head: GhostHead = {
@@ -70,6 +70,32 @@ describe('verify', () => {
       'IMAGE_INVALID ghost-file-1.img',
       'IMAGE_MISSING ghost-file-2.img',
     ]);
+  });
+
+  it('when a file may not be read, that is said of it and not that it is damaged', async () => {
+    const refusals: [string, 'open' | 'read' | 'readIfThere', string][] = [
+      ['ghost-file-1.img', 'open', 'ghost-file-1.img'],
+      ['files.img', 'read', images],
+      ['remap-fpath.img', 'readIfThere', images],
+      ['ghostkeep/manifest.json', 'readIfThere', images],
+    ];
+    for (const [name, call, subject] of refusals) {
+      const context = sealed();
+      const { files } = context.host;
+      const really: (path: string) => unknown = files[call];
+      Object.assign(files, {
+        [call]: (path: string) => {
+          if (path === `${images}/${name}`) throw errno('EACCES', path);
+          return really(path);
+        },
+      });
+      const { damage } = await verify(context, images);
+      assert.deepEqual(
+        damage.map(({ code, subject }) => [code, subject]),
+        [['PERMISSION', subject]],
+      );
+      assert.match(damage[0]?.message ?? '', /^cannot read .*EACCES.*/);
+    }
   });
 
   it("when CRIU's files do not fit any more, they are named", async () => {
