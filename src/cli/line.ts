@@ -4,3 +4,9 @@ import { toPrintable } from '../base/printable.js';
 export function line(text: string): string {
   return `${toPrintable(text.replaceAll(/\s*\n\s*/g, ' '))}\n`;
 }
+
+/** The first of them, and how many more there are. */
+export function showSome(items: readonly (string | number)[]): string {
+  const shown = items.slice(0, 8).join(', ');
+  return items.length > 8 ? `${shown} and ${items.length - 8} more` : shown;
+}

@@ -1,9 +1,10 @@
 import type { Scan } from '../../base/documents/generated/scan.js';
+import { groupBy } from '../../base/group-by.js';
 import { countFromJson, showBytes } from '../../base/units.js';
 import { scan } from '../../flows/scan.js';
 import { parse, positive, usage } from '../args.js';
 import { makeContext } from '../context.js';
-import { line } from '../line.js';
+import { line, showSome } from '../line.js';
 import { table } from '../table.js';
 
 export async function scanCommand(args: string[]): Promise<number> {
@@ -51,11 +52,11 @@ export function showScan({ ghosts, unseen }: Scan): string {
 
 /** Why ghostkeep leaves a ghost alone: a line for each reason, since a container may have hundreds of memfds. */
 function showWhy(ghosts: Scan['ghosts']): string {
-  const reasons = new Map<string, string[]>();
-  for (const { dev, ino, keep, why } of ghosts) {
-    if (keep === 'ghostkeep') continue;
-    const reason = `kept by ${keep === 'no' ? 'nobody' : keep}: ${why}`;
-    reasons.set(reason, [...(reasons.get(reason) ?? []), `${dev}/${ino}`]);
-  }
-  return [...reasons].map(([reason, which]) => line(`${which.join(', ')} ${reason}`)).join('');
+  const reasons = groupBy(
+    ghosts,
+    ({ keep, why }) =>
+      keep === 'ghostkeep' ? undefined : `kept by ${keep === 'no' ? 'nobody' : keep}: ${why}`,
+    ({ dev, ino }) => `${dev}/${ino}`,
+  );
+  return [...reasons].map(([reason, which]) => line(`${showSome(which)} ${reason}`)).join('');
 }

@@ -1,10 +1,11 @@
 import type { Manifest } from '../../base/documents/generated/manifest.js';
+import { groupBy } from '../../base/group-by.js';
 import type { Extent, Host } from '../../base/host.js';
 import { countFromJson, countToJson, showBytes } from '../../base/units.js';
 import { readManifest } from '../../image/manifest.js';
 import { parse, required } from '../args.js';
 import { makeContext } from '../context.js';
-import { line } from '../line.js';
+import { line, showSome } from '../line.js';
 import { table } from '../table.js';
 
 export async function showCommand(args: string[]): Promise<number> {
@@ -71,16 +72,10 @@ export function showDump(manifest: Manifest): string {
 
 /** Why which engine: a line for each reason, since many ghosts lie on one file system. */
 function showWhy({ ghosts }: Manifest): string {
-  const reasons = new Map<string, number[]>();
-  for (const { id, data } of ghosts) {
-    if (!data?.why) continue;
-    const reason = `${data.engine}: ${data.why}`;
-    reasons.set(reason, [...(reasons.get(reason) ?? []), id]);
-  }
-  return [...reasons].map(([reason, ids]) => line(`${showIds(ids)} by ${reason}`)).join('');
-}
-
-function showIds(ids: readonly number[]): string {
-  const shown = ids.slice(0, 8).join(', ');
-  return ids.length > 8 ? `${shown} and ${ids.length - 8} more` : shown;
+  const reasons = groupBy(
+    ghosts,
+    ({ data }) => (data?.why ? `${data.engine}: ${data.why}` : undefined),
+    ({ id }) => id,
+  );
+  return [...reasons].map(([reason, ids]) => line(`${showSome(ids)} by ${reason}`)).join('');
 }

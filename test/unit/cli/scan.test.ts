@@ -28,6 +28,13 @@ describe('showScan', () => {
     );
   });
 
+  it('when many share a reason, the line names the first and counts the others', () => {
+    const many = Array.from({ length: 50_000 }, (_, n) => ghost(n + 1, 'criu', 'memfd'));
+    const [line = '', ...more] = below(...many);
+    assert.match(line, /^8:1\/1, .*8:1\/8 and 49992 more kept by criu: memfd$/);
+    assert.deepEqual(more, []);
+  });
+
   it('when ghostkeep keeps them all, there is nothing to explain', () => {
     assert.deepEqual(below(ghost(1, 'ghostkeep', 'a regular file that exists nowhere else')), []);
   });
