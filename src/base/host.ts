@@ -160,6 +160,8 @@ export interface Files {
    */
   replace(path: string, bytes: Uint8Array, durable?: boolean): void;
   rename(from: string, to: string): void;
+  /** Make PATH a symbolic link to WHO, which is no path: all at once, and without room on a full disk. @returns who was there before */
+  claim(path: string, who: string): string | undefined;
   /** Give PATHS, which were all made alike, the mode and owner of LIKE. */
   matchOwner(paths: readonly string[], like: string): void;
   remove(path: string): void;

@@ -126,6 +126,16 @@ export class LinuxFiles implements Files {
     }
   }
 
+  claim(file: string, who: string): string | undefined {
+    try {
+      fs.symlinkSync(who, file);
+      return undefined;
+    } catch (error) {
+      if (errnoOf(error) !== 'EEXIST') throw error;
+      return fs.readlinkSync(file);
+    }
+  }
+
   rename(from: string, to: string): void {
     fs.renameSync(from, to);
   }

@@ -91,6 +91,15 @@ export class MemoryFiles implements Files {
   }
   matchOwner(): void {}
 
+  claim(path: string, who: string): string | undefined {
+    const there = this.contents.get(path)?.content.toString();
+    if (there !== undefined) return there;
+    if (this.free === 0n) throw errno('ENOSPC', path);
+    this.#change();
+    this.#set(path, who);
+    return undefined;
+  }
+
   rename(from: string, to: string): void {
     this.#change();
     this.contents.set(to, this.#find(from));

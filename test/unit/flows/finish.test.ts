@@ -158,12 +158,23 @@ describe('finishDump', () => {
     const { context, files, processes } = held();
     processes.add(700, { startTime: '5' });
     const finisher = `${images}/ghostkeep/finisher`;
-    files.put(finisher, '700 5\n');
+    files.put(finisher, '700 5');
     await assert.rejects(finishDump(context, images), ghostkeepError('SEAL_FAILED', 'process 700'));
     assert.equal(context.host.engine.dumps, 0);
     processes.end(700);
     await finishDump(context, images);
     assert.ok(!files.exists(finisher));
+    const odd = held();
+    odd.files.put(finisher, 'nobody');
+    await finishDump(odd.context, images);
+  });
+
+  it('when there is no room to say that we finish it, it is finished all the same', async () => {
+    const { context, files } = held();
+    files.claim = () => {
+      throw errno('ENOSPC');
+    };
+    assert.equal((await finishDump(context, images)).now, true);
   });
 
   it('when it failed once, it can be repeated, and after the end it changes nothing', async () => {

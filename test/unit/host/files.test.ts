@@ -1,0 +1,34 @@
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { LinuxFiles } from '../../../src/host/files.js';
+
+const files = new LinuxFiles();
+let top: string;
+beforeEach(() => {
+  top = fs.mkdtempSync(path.join(os.tmpdir(), 'ghostkeep-files-'));
+});
+afterEach(() => fs.rmSync(top, { recursive: true }));
+
+describe('LinuxFiles', () => {
+  it('when a path is claimed, who comes next learns by whom; when it is removed, it is free', () => {
+    const claim = `${top}/claim`;
+    assert.equal(files.claim(claim, '700 5'), undefined);
+    assert.equal(files.claim(claim, '800 6'), '700 5');
+    files.remove(claim);
+    assert.equal(files.claim(claim, '800 6'), undefined);
+  });
+
+  it('when a directory is made, its parents are; when one is there, that is no error', () => {
+    files.makeDirectory(`${top}/a/b/c`, 0o700);
+    files.makeDirectory(`${top}/a/b/c`, 0o700);
+    assert.equal(fs.statSync(`${top}/a/b`).mode & 0o777, 0o700);
+    fs.writeFileSync(`${top}/file`, '');
+    assert.throws(() => files.makeDirectory(`${top}/file`), { code: 'EEXIST' });
+    assert.throws(() => files.makeDirectory(`${top}/file/x`), { code: 'ENOTDIR' });
+    // There Node's own way to make parents, too, never ends.
+    assert.throws(() => files.makeDirectory('/proc/gk-none/x'), { code: 'ENOENT' });
+  });
+});
