@@ -59,7 +59,7 @@ async function restoreGhost(
     done = true;
     return { id: ghost.id, path, ghost, missing };
   } catch (error) {
-    if (error instanceof GhostkeepError)
+    if (error instanceof GhostkeepError && error.code.startsWith('IMAGE_'))
       throw new GhostkeepError(
         error.code,
         error.subject,
