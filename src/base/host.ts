@@ -30,7 +30,10 @@ export interface FileMap {
   address: string;
   writable: boolean;
   shared: boolean;
-  /** Identifies the line's file among those of one scan; not to be compared with stat's device. */
+  /**
+   * `MAJOR:MINOR INODE PATH` as maps has them, numbers of the device in hexadecimal: identifies the line's file among those
+   * of one scan. The device is the mount's; stat's may be another.
+   */
   label: string;
 }
 

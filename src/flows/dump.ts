@@ -6,7 +6,7 @@ import type { Host } from '../base/host.js';
 import { parseIdMaps } from '../base/id-map.js';
 import { inParallel } from '../base/parallel.js';
 import { countFromJson, showBytes } from '../base/units.js';
-import { type Found, findGhosts } from '../ghost/find.js';
+import { type Found, findGhosts, hasEnded } from '../ghost/find.js';
 import { type Ghost, showIdentity } from '../ghost/ghost.js';
 import { folder, linkedName, manifestName, pendingName, reserveName } from '../image/layout.js';
 import { readInventory, writeJournal } from '../image/manifest.js';
@@ -19,6 +19,7 @@ import { startState } from './describe-again.js';
 import { namespacesOf } from './namespaces.js';
 import { isOwnFolder } from './own-folder.js';
 import { describe, type PinnedGhost, pinGhosts, unpinGhosts } from './pin.js';
+import { syncImage } from './seal.js';
 import type { WarmImages } from './warm-images.js';
 
 /** Kept free for what sealing itself writes, so that a full disk shows before CRIU has finished, not after. */
@@ -68,6 +69,8 @@ async function dumpPinned(
   try {
     const journal = makeJournal(context, request, pinned, links, earlier);
     await copyAll(context, request, toCopies(pinned, journal, earlier));
+    // CRIU does not wait for the disk either, and its processes stand still.
+    if (!request.criu) for (const { image } of journal.ghosts) syncImage(context.host.files, images, image);
     journal.state = 'dumped';
     delete journal.idMaps;
     if (needed) writeJournal(context.host.files, images, journal, false);
@@ -81,8 +84,13 @@ async function dumpPinned(
 
 /** Those ghostkeep keeps; a ghost that nobody can keep fails the dump, one over the policy's limit too. */
 export function chooseGhosts({ log }: Context, found: Found, policy: Policy, criu: boolean): Ghost[] {
-  for (const { pid, what, why } of found.unseen)
-    log.warn(`cannot look at ${what} of process ${pid}: ${why}`, { pid });
+  for (const unseen of found.unseen) {
+    const message = `cannot look at ${unseen.what} of process ${unseen.pid}: ${unseen.why}`;
+    // CRIU looks for itself, and keeps or refuses what we have not seen. Without it a ghost there would be lost.
+    if (policy.enabled && !criu && !hasEnded(unseen))
+      throw new GhostkeepError('GHOST_UNREADABLE', `process ${unseen.pid}`, message);
+    log.warn(message, { pid: unseen.pid });
+  }
   if (!policy.enabled) return [];
   const chosen: Ghost[] = [];
   for (const ghost of found.ghosts) {

@@ -14,7 +14,7 @@ import { type Described, describeAgain, startState } from './describe-again.js';
 import { copyAll } from './dump.js';
 import { asOnlyFinisher } from './only-finisher.js';
 import { isOwnFolder } from './own-folder.js';
-import { inventoryOfThis, type Sealed, sealImages } from './seal.js';
+import { inventoryOfThis, type Sealed, sealImages, syncImage } from './seal.js';
 
 export async function finishDump(
   context: Context,
@@ -58,6 +58,7 @@ async function copyPinned(
   } finally {
     for (const { fd } of copies) processes.unpin(fd);
   }
+  for (const { image } of journal.ghosts) syncImage(files, images, image);
   journal.state = 'dumped';
   delete journal.idMaps;
   for (const entry of journal.ghosts) delete entry.pin;

@@ -71,7 +71,10 @@ export async function checkBeforeRestore(
     );
     return;
   }
-  assertUndamaged(await verify(context, images), `cannot restore from ${files.realPath(images)}`);
+  assertUndamaged(
+    await verify(context, images, { settled: false }),
+    `cannot restore from ${files.realPath(images)}`,
+  );
   await recreateLinked(context, images, readManifest(files, images), findSource);
 }
 

@@ -171,11 +171,32 @@ function giveNames(
     const image = isPendingName(ghost.image) ? ghostImageName(id) : ghost.image;
     if (image === ghost.image || !isRenamed(files, `${images}/${ghost.image}`, `${images}/${image}`))
       assertThere(files, images, image);
-    if (durable) files.sync(`${images}/${image}`);
+    if (durable)
+      syncImage(files, images, image, `copy ${images} elsewhere before anything else, and verify the copy`);
     context.alive?.();
     return { ...ghost, id, image };
   });
 }
+
+/**
+ * What a disk could not take after write(2) had returned is told once, to the first fsync(2): the next one succeeds, and
+ * the bytes are missing. So whoever can still copy again asks before anything vouches for the image. @throws IO, NO_SPACE
+ */
+export function syncImage(files: Files, images: string, image: string, wayOut = dumpElsewhere): void {
+  try {
+    files.sync(`${images}/${image}`);
+  } catch (error) {
+    const { code } = translate(error, 'IO', image, image);
+    throw new GhostkeepError(
+      code,
+      image,
+      `cannot write ${image} to its disk, part of it is lost: ${reasonOf(error)}; ${wayOut}`,
+      { cause: error },
+    );
+  }
+}
+
+const dumpElsewhere = 'while the processes live, dump them again, elsewhere';
 
 /** A journal that names images by their ids, as an earlier version left it, has given them out. */
 function givenId(image: string): number | undefined {

@@ -12,12 +12,17 @@ import { type Context, whenMoving } from './context.js';
 import { toExternal } from './describe.js';
 import { isOfThisCheckpoint } from './seal.js';
 
-export async function verify(context: Context, images: string): Promise<Verification> {
+/** @param settled see verifyImages; a restore does not wait for the disk */
+export async function verify(
+  context: Context,
+  images: string,
+  { settled = true }: { settled?: boolean } = {},
+): Promise<Verification> {
   const { files } = context.host;
   const where = files.realPath(images);
   try {
     const manifest = readManifest(files, images);
-    const damage = await verifyImages(context.host, images, manifest, whenMoving(context));
+    const damage = await verifyImages(context.host, images, manifest, settled, whenMoving(context));
     const damaged = new Set(damage.map(({ subject }) => subject));
     for (const ghost of manifest.ghosts)
       if (!damaged.has(ghost.image)) damage.push(...verifyHead(context, images, ghost));

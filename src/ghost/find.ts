@@ -6,11 +6,12 @@ import type { Unseen } from '../base/documents/generated/scan.js';
 import { errnoOf, reasonOf } from '../base/errors.js';
 import type { FdLook, FileMap, FileStat, ProcessView } from '../base/host.js';
 import { isSameInode } from '../base/identity.js';
+import { makeDev } from '../base/units.js';
 import { classify } from './classify.js';
 import type { Ghost, GhostClass, Holder } from './ghost.js';
 import { decideKeep } from './keep.js';
 import { kindName } from './kind.js';
-import { fdHolder, linkHolder, looksDeleted } from './links.js';
+import { fdHolder, internalName, linkHolder, looksDeleted, stripDeleted } from './links.js';
 import { MountTable } from './mount-table.js';
 import { SearchBudget } from './names.js';
 import { OpenFiles } from './open-files.js';
@@ -24,6 +25,12 @@ export interface Found {
 const gone = new Set(['ENOENT', 'ESRCH', 'EBADF']);
 /** One refusal stands for all descriptors, or all mappings, of the process. */
 const forbidden = new Set(['EACCES', 'EPERM']);
+const ended = { what: 'process', why: 'it ended while it was looked at' };
+
+/** What has ended holds nothing any more. */
+export function hasEnded({ what }: Unseen): boolean {
+  return what === ended.what;
+}
 
 /** @param alive called at every process, descriptor, mapping and ghost: a million of them take longer than whoever waits for a sign of life may wait */
 export function findGhosts(processes: ProcessView, pids: readonly number[], alive = () => {}): Found {
@@ -42,6 +49,8 @@ class Search {
   readonly #liveMaps = new Set<string>();
   readonly #pids: number[] = [];
   readonly #mounts: MountTable;
+  /** Mappings of deleted files that map_files did not show. */
+  readonly #hidden: { pid: number; map: FileMap; why: string }[] = [];
 
   constructor(
     private readonly processes: ProcessView,
@@ -67,7 +76,22 @@ class Search {
       this.alive();
       decideKeep(ghost, this.#files, this.#mounts, this.processes, budget);
     }
+    this.#tellHidden(ghosts);
     return ghosts;
+  }
+
+  /** Of the files behind hidden mappings most are known by a descriptor, and some are no files. */
+  #tellHidden(ghosts: readonly Ghost[]): void {
+    const known = new Set(
+      ghosts.flatMap(({ stat, mounts }) =>
+        [stat.dev, ...mounts.map(({ dev }) => dev)].map(dev => `${dev}/${stat.ino}`),
+      ),
+    );
+    for (const { pid, map, why } of this.#hidden) {
+      const { dev, ino, path } = parseLabel(map.label);
+      if (known.has(`${dev}/${ino}`) || internalName(stripDeleted(path))) continue;
+      this.unseen.push({ pid, what: `map_files ${map.address}`, why });
+    }
   }
 
   #descriptors(pid: number): void {
@@ -90,9 +114,9 @@ class Search {
     } catch (error) {
       if (!forbidden.has(errnoOf(error) ?? '')) throw error;
       // map_files wants CAP_CHECKPOINT_RESTORE (proc_pid_map_files(5)); maps still tells what we could not reach.
-      const deleted = maps.filter(map => looksDeleted(Buffer.from(map.label, 'latin1')));
-      for (const map of deleted)
-        this.unseen.push({ pid, what: `map_files ${map.address}`, why: reasonOf(error) });
+      for (const map of maps)
+        if (looksDeleted(Buffer.from(map.label, 'latin1')))
+          this.#hidden.push({ pid, map, why: reasonOf(error) });
     }
   }
 
@@ -167,8 +191,14 @@ class Search {
       if (errno === undefined) throw error;
       if (!gone.has(errno)) this.unseen.push({ pid, what, why: reasonOf(error) });
       // Without its descriptors a process is gone; a kernel thread has no exe, and that is no news.
-      else if (what === 'fd')
-        this.unseen.push({ pid, what: 'process', why: 'it ended while it was looked at' });
+      else if (what === 'fd') this.unseen.push({ pid, ...ended });
     }
   }
+}
+
+/** Source: FileMap. */
+function parseLabel(label: string): { dev: bigint; ino: string; path: Buffer } {
+  const [, major = '', minor = '', ino = '', path = ''] =
+    /^([0-9a-f]+):([0-9a-f]+) ([0-9]+) (.*)$/s.exec(label) ?? [];
+  return { dev: makeDev(BigInt(`0x${major}`), BigInt(`0x${minor}`)), ino, path: Buffer.from(path, 'latin1') };
 }

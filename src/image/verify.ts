@@ -5,11 +5,15 @@ import { type ErrorCode, errnoOf, GhostkeepError, reasonOf, translate } from '..
 import type { EngineReport, Host, OnProgress } from '../base/host.js';
 import { countFromJson } from '../base/units.js';
 
-/** @param onProgress called with bytes done of the image that is being read */
+/**
+ * @param settled wait until the disk has what was written: a write that it could not take is known only then
+ * @param onProgress called with bytes done of the image that is being read
+ */
 export async function verifyImages(
   host: Host,
   images: string,
   manifest: Manifest,
+  settled: boolean,
   onProgress?: OnProgress,
 ): Promise<Damage[]> {
   const damage: Damage[] = [];
@@ -17,12 +21,24 @@ export async function verifyImages(
     // Each image is a sign of life, however small.
     onProgress?.(BigInt(index));
     try {
+      if (settled) settle(host, images, ghost);
       await verifyGhost(host, images, ghost, onProgress);
     } catch (error) {
       damage.push(toDamage(ghost, error));
     }
   }
   return damage;
+}
+
+/** Source: fsync(2). */
+const cannotWait = new Set(['EINVAL', 'EROFS']);
+
+function settle({ files }: Host, images: string, ghost: ManifestGhost): void {
+  try {
+    files.sync(`${images}/${ghost.image}`);
+  } catch (error) {
+    if (!cannotWait.has(errnoOf(error) ?? '')) throw error;
+  }
 }
 
 async function verifyGhost(

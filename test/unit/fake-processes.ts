@@ -1,7 +1,7 @@
 /** An in-memory /proc: processes are declared in a few lines, everything not declared is ENOENT. */
 import type { FileMap, FileStat, Mount, OpenFds, ProcessView } from '../../src/base/host.js';
 import type { IdMaps } from '../../src/base/id-map.js';
-import { makeDev } from '../../src/base/units.js';
+import { makeDev, splitDev } from '../../src/base/units.js';
 import type { MemoryFiles } from './memory-files.js';
 
 export interface FakeFile {
@@ -168,7 +168,7 @@ export class FakeProcesses implements ProcessView {
       address,
       shared: map.shared ?? true,
       writable: map.writable ?? true,
-      label: map.label ?? `${file.stat.dev} ${file.stat.ino} ${name.toString('latin1')}`,
+      label: map.label ?? `${showHexDev(file.stat.dev)} ${file.stat.ino} ${name.toString('latin1')}`,
     }));
   lookAt(pid: number, fds: readonly number[]) {
     return fds.map(fd => {
@@ -236,4 +236,10 @@ export class FakeProcesses implements ProcessView {
   }
   mountThrough = (pid: number, link: string) => this.#open(pid, link, 'mountThrough').mount;
   self = () => ownPid;
+}
+
+/** As in maps. */
+function showHexDev(dev: bigint): string {
+  const { major, minor } = splitDev(dev);
+  return `${major.toString(16)}:${minor.toString(16)}`;
 }

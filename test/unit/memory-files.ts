@@ -12,6 +12,8 @@ export class MemoryFiles implements Files {
   free = 1n << 40n;
   /** statfs f_type: a tmpfs */
   magic = 0x01021994n;
+  /** Does the disk take them? Told once for each, as by fsync(2). */
+  readonly lostWrites = new Set<string>();
   /** The n-th change from now on is interrupted, before it happens. */
   interruptAt = Number.POSITIVE_INFINITY;
   changes = 0;
@@ -117,6 +119,7 @@ export class MemoryFiles implements Files {
   }
   sync(path: string): void {
     if (!this.exists(path)) throw errno('ENOENT', path);
+    if (this.lostWrites.delete(path)) throw errno('EIO', path);
   }
   async makeNames(
     folder: string,

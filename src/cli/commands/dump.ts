@@ -1,8 +1,9 @@
 import { GhostkeepError } from '../../base/errors.js';
-import type { Files } from '../../base/host.js';
+import type { Files, ProcessView } from '../../base/host.js';
 import { dumpGhosts } from '../../flows/dump.js';
 import { readConfig } from '../../flows/policy.js';
 import { isOurs, sealImages } from '../../flows/seal.js';
+import { startTimeOf } from '../../flows/sessions.js';
 import { resolvePolicy } from '../../oci/policy.js';
 import { oneOf, parse, positive, required, usage } from '../args.js';
 import { makeContext } from '../context.js';
@@ -26,17 +27,26 @@ export async function dumpCommand(args: string[]): Promise<number> {
       : { engine: oneOf('dump', '--engine', values.engine, ['auto', 'fiemap', 'seek', 'read']) }),
     ...(values.digest ? { verify: 'digest' as const } : {}),
   });
+  const pids = values.pid.map(text => positive('dump', '--pid', text));
+  for (const pid of pids) assertThere(context.host.processes, pid);
   context.host.files.makeDirectory(images, 0o700);
   assertNoDump(context.host.files, images);
   await dumpGhosts(context, {
     images,
-    pids: values.pid.map(text => positive('dump', '--pid', text)),
+    pids,
     policy: { ...policy, detectZeroes: values['detect-zeroes'] ?? false },
     criu: false,
   });
   const { manifest } = sealImages(context, images, true);
   process.stdout.write(values.json ? `${JSON.stringify(manifest, null, 2)}\n` : showDump(manifest));
   return 0;
+}
+
+/** Among others' children some may end meanwhile. One that was named and is not there is a mistake. */
+function assertThere(processes: ProcessView, pid: number): void {
+  if (startTimeOf(processes, pid) !== undefined) return;
+  const what = `process ${pid}`;
+  throw new GhostkeepError('NOT_FOUND', what, `cannot dump ${what}: there is none`);
 }
 
 /** What lies there may be the only copy of files that are gone. */

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Manifest, ManifestGhost } from '../../../src/base/documents/generated/manifest.js';
 import { finishDump } from '../../../src/flows/finish.js';
+import { readJournal } from '../../../src/image/manifest.js';
 import { aManifest, aManifestGhost } from '../a-manifest.js';
 import { filesImage, regFile } from '../criu/images.js';
 import { ghostkeepError } from '../expect.js';
@@ -53,6 +54,15 @@ describe('finishDump', () => {
       ],
     );
     assert.ok(!files.exists(`${images}/ghostkeep/journal.json`));
+  });
+
+  it('when the disk could not take an image after all, it is copied again from the descriptor', async () => {
+    const { context, files, processes } = held();
+    files.lostWrites.add(`${images}/ghostkeep/pending-2.img`);
+    await assert.rejects(finishDump(context, images), ghostkeepError('IO', 'pending-2.img', 'EIO'));
+    assert.equal(readJournal(files, images)?.state, 'pinned');
+    await finishDump(context, images);
+    assert.equal(processes.pinned.length, 4);
   });
 
   it('when a ghost has changed since it was pinned, its entry and its image say what it became', async () => {

@@ -39,6 +39,14 @@ describe('verify', () => {
     assert.deepEqual(await verify(sealed(), images), { images, ghosts: 1, damage: [] });
   });
 
+  it('when the disk could not take what was written, that is damage, though the page cache still has it', async () => {
+    const context = sealed();
+    const { lostWrites } = context.host.files;
+    lostWrites.add(`${images}/ghost-file-1.img`);
+    assert.deepEqual((await verify(context, images, { settled: false })).damage, []);
+    assert.deepEqual(await damageOf(context), ['IMAGE_INVALID ghost-file-1.img']);
+  });
+
   it('when anything in the head differs from the manifest, it is named', async () => {
     const changes: [string, Partial<GhostHead>][] = [
       ['uid', { uid: 1 }],

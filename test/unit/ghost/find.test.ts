@@ -359,6 +359,27 @@ describe('what cannot be seen', () => {
     );
   });
 
+  it('when a hidden mapping is of a ghost that a descriptor shows, or of no file, nothing is unseen', () => {
+    const hidden = (address: string, name: string, file = fakeFile({ ino: 9n })) => ({
+      address,
+      opened: opened(file, name),
+    });
+    const { ghosts, unseen } = findIn({
+      fds: { 3: ghost },
+      maps: [
+        { address: '3000-4000', opened: ghost },
+        hidden('5000-6000', '/memfd:jit (deleted)'),
+        hidden('7000-8000', '/tmp/other (deleted)'),
+      ],
+      fails: { 'stat map_files/3000-4000': 'EPERM' },
+    });
+    assert.equal(ghosts.length, 1);
+    assert.deepEqual(
+      unseen.map(({ what }) => what),
+      ['map_files 7000-8000'],
+    );
+  });
+
   it('when something fails that is no errno, it is a bug and not hidden', () => {
     const { processes } = fakeHost();
     processes.add(100, {});

@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { dumpGhosts } from '../../../src/flows/dump.js';
+import { sealImages } from '../../../src/flows/seal.js';
+import { manifestExists, readJournal } from '../../../src/image/manifest.js';
+import { resolvePolicy } from '../../../src/oci/policy.js';
+import { ghostkeepError } from '../expect.js';
+import { fakeContext, fakeFile, fakeHost, opened } from '../fake-host.js';
+
+const images = '/img';
+const deleted = '/data/tmp (deleted)';
+
+/** A process with two ghosts, of which one can be looked at. */
+function halfSeen() {
+  const context = fakeContext(fakeHost());
+  const [seen, other] = [opened(fakeFile({ ino: 1n }), deleted), opened(fakeFile({ ino: 2n }), deleted)];
+  context.host.processes.add(100, { fds: { 3: seen, 4: other }, fails: { 'stat fd/4': 'EIO' } });
+  context.host.files.folders.add(images);
+  return context;
+}
+
+const request = (criu: boolean) => ({ images, pids: [100], policy: resolvePolicy(), criu });
+
+describe('when not everything could be looked at', () => {
+  it('a dump without CRIU is none: nobody else would keep what was not seen', async () => {
+    const context = halfSeen();
+    await assert.rejects(
+      dumpGhosts(context, request(false)),
+      ghostkeepError('GHOST_UNREADABLE', /fd 4 .*EIO/),
+    );
+    assert.equal(readJournal(context.host.files, images), undefined);
+    assert.equal(manifestExists(context.host.files, images), false);
+  });
+
+  it('CRIU sees for itself, and only what was seen is taken from it', async () => {
+    const context = halfSeen();
+    const { journal } = await dumpGhosts(context, request(true));
+    assert.deepEqual(
+      journal.ghosts.map(({ ino }) => ino),
+      [1],
+    );
+    assert.match(context.lines.join('\n'), /^warn cannot look at fd 4 of process 100: EIO/m);
+  });
+
+  it('what has ended meanwhile holds nothing', async () => {
+    const context = halfSeen();
+    context.host.processes.add(200, { fds: { 3: opened(fakeFile(), deleted) } });
+    const { journal } = await dumpGhosts(context, { ...request(false), pids: [200, 300] });
+    assert.equal(journal.ghosts.length, 1);
+  });
+});
+
+describe('when the disk could not take an image after all', () => {
+  it('a dump without CRIU is none, and the next one begins anew', async () => {
+    const { context, files } = whole();
+    files.lostWrites.add(`${images}/ghostkeep/pending-1.img`);
+    await assert.rejects(dumpGhosts(context, request(false)), ghostkeepError('IO', 'pending-1.img', 'EIO'));
+    assert.deepEqual(files.snapshot(), {});
+    const { journal } = await dumpGhosts(context, request(false));
+    assert.equal(journal.ghosts.length, 1);
+  });
+
+  it('a dump by CRIU does not wait for it: the processes stand still', async () => {
+    const { context, files } = whole();
+    files.lostWrites.add(`${images}/ghostkeep/pending-1.img`);
+    await dumpGhosts(context, request(true));
+    assert.equal(files.lostWrites.size, 1);
+  });
+
+  it('a seal does not call it lossless', async () => {
+    const { context, files } = whole();
+    await dumpGhosts(context, request(false));
+    files.lostWrites.add(`${images}/ghost-file-1.img`);
+    assert.throws(
+      () => sealImages(context, images, true),
+      ghostkeepError('IO', 'ghost-file-1.img', 'part of it is lost'),
+    );
+    assert.equal(manifestExists(files, images), false);
+  });
+});
+
+function whole() {
+  const context = fakeContext(fakeHost());
+  const { processes, files } = context.host;
+  processes.add(100, { fds: { 3: opened(fakeFile(), deleted) } });
+  files.folders.add(images);
+  return { context, files };
+}
