@@ -323,8 +323,16 @@ int gk_dump_many(int dir_fd, uint32_t mode, uint32_t engine, uint32_t count,
 int gk_are_free(int dir_fd, uint32_t count, const char *names, uint8_t *answers,
 		struct gk_report *report);
 
+/*
+ * Threads of process pid whose table of descriptors is not the main thread's, or
+ * where that has ended: of those that share a table, one. /proc/TID/fd is what
+ * they have open. -E2BIG where there are more than capacity.
+ */
+int gk_fd_tables(uint32_t pid, uint32_t capacity, uint32_t *tids, uint32_t *count,
+		 struct gk_report *report);
+
 /* sizeof(struct gk_report) in the low 16 bits, above it GK_ABI, which changes with this file. */
-#define GK_ABI 8
+#define GK_ABI 9
 uint32_t gk_abi(void);
 
 #endif

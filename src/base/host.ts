@@ -87,6 +87,11 @@ export interface ProcessView {
   fds(pid: number): number[];
   /** Look through all descriptors; opens nothing. Whatever is no suspect is no ghost (ghostkeep.h, gk_open_files). */
   openFds(pid: number): OpenFds;
+  /**
+   * Threads of PID whose descriptors are not in its /proc/PID/fd, one of each table: they have unshared it (unshare(2),
+   * CLONE_FILES), or the main thread has ended. Each can be asked for as a process is.
+   */
+  threadsApart(pid: number): number[];
   /** LOOK asks for the openFds of PIDS, in this order: they may be looked at ahead, on other processors. */
   inTurn<T>(pids: readonly number[], look: () => T): T;
   maps(pid: number): FileMap[];

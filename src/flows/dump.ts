@@ -98,6 +98,7 @@ export function chooseGhosts({ log }: Context, found: Found, policy: Policy, cri
     if (ghost.keep === 'no') {
       throw new GhostkeepError('GHOST_UNREADABLE', identity, `cannot dump ${describe(ghost)}: ${ghost.why}`);
     }
+    if (criu && ghost.holders.every(({ pid }) => found.apart.has(pid))) throw heldApart(ghost);
     if (ghost.keep === 'criu' && (criu || !ghost.refused)) {
       log.info(`${describe(ghost)} is left to CRIU: ${ghost.why}`, { ghost: identity });
       continue;
@@ -112,6 +113,16 @@ export function chooseGhosts({ log }: Context, found: Found, policy: Policy, cri
     chosen.push(ghost);
   }
   return chosen;
+}
+
+/** CRIU takes the descriptors of a process for those of all its threads, and says nothing where they are not. */
+function heldApart(ghost: Ghost): GhostkeepError {
+  const threads = [...new Set(ghost.holders.map(({ pid }) => pid))].join(', ');
+  return new GhostkeepError(
+    'GHOST_UNREADABLE',
+    showIdentity(ghost.stat),
+    `cannot dump ${describe(ghost)}: only thread ${threads} holds it, in a table of descriptors of its own (unshare(CLONE_FILES), or the main thread has ended), and CRIU does not keep such tables; \`ghostkeep dump\` does`,
+  );
 }
 
 /** A linked ghost on a file system that survives needs only another name in files.img. */
@@ -150,7 +161,9 @@ export function makeJournal(
 ): Manifest {
   const { files, processes } = context.host;
   const earlierInventory = request.criu ? readInventory(files, request.images) : undefined;
-  const { idMaps, mountNamespace } = namespacesOf(processes, request.pids);
+  // A process whose main thread has ended shows them no more; a thread of it that holds a ghost does.
+  const holders = pinned.flatMap(({ ghost }) => ghost.holders[0]?.pid ?? []);
+  const { idMaps, mountNamespace } = namespacesOf(processes, [...request.pids, ...holders]);
   const ids = parseIdMaps(idMaps);
   return {
     format: 'ghostkeep',

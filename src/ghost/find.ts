@@ -19,6 +19,8 @@ import { OpenFiles } from './open-files.js';
 export interface Found {
   ghosts: Ghost[];
   unseen: Unseen[];
+  /** Of holders: threads with a table of descriptors of their own. */
+  apart: ReadonlySet<number>;
 }
 
 /** A reason to leave out what vanished: processes end and descriptors close while we look. */
@@ -38,11 +40,12 @@ export function findGhosts(processes: ProcessView, pids: readonly number[], aliv
   processes.inTurn(pids, () => {
     for (const pid of pids) search.process(pid);
   });
-  return { ghosts: search.finish(), unseen: search.unseen };
+  return { ghosts: search.finish(), unseen: search.unseen, apart: search.apart };
 }
 
 class Search {
   readonly unseen: Unseen[] = [];
+  readonly apart = new Set<number>();
   /** By device and number; more than one only where a server gave a number out again. */
   readonly #ghosts = new Map<string, Ghost[]>();
   readonly #files = new OpenFiles();
@@ -60,8 +63,19 @@ class Search {
   }
 
   process(pid: number): void {
-    this.alive();
     this.#pids.push(pid);
+    this.#holder(pid);
+    this.#guard(pid, 'task', () => {
+      for (const tid of this.processes.threadsApart(pid)) {
+        this.apart.add(tid);
+        this.#holder(tid);
+      }
+    });
+  }
+
+  /** A process, or a thread apart. */
+  #holder(pid: number): void {
+    this.alive();
     this.#guard(pid, 'fd', () => this.#descriptors(pid));
     this.#guard(pid, 'map_files', () => this.#mappings(pid));
     for (const via of ['exe', 'cwd', 'root'] as const) this.#guard(pid, via, () => this.#link(pid, via));

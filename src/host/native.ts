@@ -9,7 +9,7 @@ import { findBeside } from './beside.js';
 
 export const reportBytes = 312;
 /** Version of the header and size of its report, as gk_abi puts them together. */
-const abi = (8 << 16) | reportBytes;
+const abi = (9 << 16) | reportBytes;
 const messageOffset = 72;
 const engineNames: EngineName[] = ['auto', 'fiemap', 'seek', 'read'];
 const ways: [number, CopyWay][] = [
@@ -43,6 +43,7 @@ const signatures = {
   gk_ahead_begin: 'int gk_ahead_begin(void *, uint32_t, void *, void *)',
   gk_ahead_take: 'int gk_ahead_take(uint64_t, uint32_t, void *, void *, void *, void *)',
   gk_ahead_end: 'int gk_ahead_end(uint64_t, void *)',
+  gk_fd_tables: 'int gk_fd_tables(uint32_t, uint32_t, void *, void *, void *)',
   gk_look_at: 'int gk_look_at(int, uint32_t, void *, void *, void *)',
   gk_pin: 'int gk_pin(void *, uint32_t, void *, void *)',
   gk_dump_many: 'int gk_dump_many(int, uint32_t, uint32_t, uint32_t, void *, void *, void *, void *)',

@@ -7,13 +7,16 @@ import { lookAt } from './look-at.js';
 import { parseMaps } from './maps.js';
 import { parseMountinfo } from './mountinfo.js';
 import { namesOf } from './names.js';
-import { openInRoot } from './native.js';
+import { ask, openInRoot } from './native.js';
 import { OpenFdsAhead, readOpenFds } from './open-fds.js';
 import { openToPin, pathOnly } from './pin.js';
 import { pinAll } from './pin-all.js';
 import { toFileStat } from './stat.js';
 
 const { O_RDONLY } = fs.constants;
+
+/** Hardly a process has one. */
+const apart = new Uint32Array(4096);
 
 /** /proc, read synchronously: these files come from the kernel's memory, and a promise costs more than the read. */
 export class LinuxProcesses implements ProcessView {
@@ -98,6 +101,12 @@ export class LinuxProcesses implements ProcessView {
 
   openFds(pid: number): OpenFds {
     return this.#ahead?.take(pid) ?? readOpenFds(`/proc/${pid}/fd`);
+  }
+
+  threadsApart(pid: number): number[] {
+    const count = new Uint32Array(1);
+    ask('gk_fd_tables', pid, apart.length, apart, count);
+    return [...apart.subarray(0, count[0])];
   }
 
   inTurn<T>(pids: readonly number[], look: () => T): T {

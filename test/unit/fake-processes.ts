@@ -37,6 +37,7 @@ export interface FakeProcess {
   inRoot?: Record<string, FakeFile>;
   idMaps?: IdMaps;
   /** Errno for a call: `fds`, `maps`, `mounts`, `stat fd/3`, `pin fd/3`, … */
+  threadsApart?: number[];
   fails?: Record<string, string>;
 }
 
@@ -149,6 +150,8 @@ export class FakeProcesses implements ProcessView {
   inTurn<T>(_pids: readonly number[], look: () => T): T {
     return look();
   }
+
+  threadsApart = (pid: number) => this.#get(pid, 'threadsApart').threadsApart ?? [];
 
   openFds(pid: number): OpenFds {
     const suspects: number[] = [];

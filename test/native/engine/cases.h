@@ -20,6 +20,7 @@ void bulk_cases(const struct place *place);	/* many in a call */
 void small_cases(const struct place *place);	/* digest, times, xattrs, open */
 
 void ahead_cases(void);				/* descriptors of many processes */
+void fd_table_cases(void);			/* descriptors of single threads */
 
 /* Anything else: number cases from a seed, or as many as there are seconds for. */
 void random_cases(const struct place *place, uint64_t seed, uint64_t number, double seconds);

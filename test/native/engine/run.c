@@ -47,6 +47,7 @@ static int run_cases(void)
 	hostile_cases(&places[TMPFS]);
 	small_cases(&places[CWD]);
 	ahead_cases();
+	fd_table_cases();
 	bulk_cases(&places[CWD]);
 	bulk_cases(&places[TMPFS]);
 	return finish();

@@ -50,6 +50,37 @@ describe('when not everything could be looked at', () => {
   });
 });
 
+describe('when only a thread with descriptors of its own holds a ghost', () => {
+  function apart(shared: boolean) {
+    const { context } = whole();
+    const own = opened(fakeFile({ ino: 7n }), deleted);
+    context.host.processes
+      .add(100, { fds: shared ? { 3: own } : {}, threadsApart: [101] })
+      .add(101, { fds: { 5: own } });
+    return context;
+  }
+
+  it('a dump without CRIU has it', async () => {
+    const { journal } = await dumpGhosts(apart(false), request(false));
+    assert.deepEqual(
+      journal.ghosts.map(({ ino, holders }) => [ino, holders.map(({ pid, fd }) => `${pid} ${fd}`)]),
+      [[7, ['101 5']]],
+    );
+  });
+
+  it('CRIU would lose it without a word, so it is refused', async () => {
+    await assert.rejects(
+      dumpGhosts(apart(false), request(true)),
+      ghostkeepError('GHOST_UNREADABLE', 'only thread 101 holds it', 'unshare(CLONE_FILES)'),
+    );
+  });
+
+  it('where the process holds it too, CRIU does not lose it', async () => {
+    const { journal } = await dumpGhosts(apart(true), request(true));
+    assert.equal(journal.ghosts.length, 1);
+  });
+});
+
 describe('when the disk could not take an image after all', () => {
   it('a dump without CRIU is none, and the next one begins anew', async () => {
     const { context, files } = whole();

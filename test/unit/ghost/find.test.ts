@@ -113,7 +113,7 @@ describe('findGhosts', () => {
         4: opened(fakeFile({ mode: 0o600, nlink: 0 }), 'anon_inode:[eventfd]'),
       },
     });
-    assert.deepEqual(found, { ghosts: [], unseen: [] });
+    assert.deepEqual(found, { ghosts: [], unseen: [], apart: new Set() });
   });
 
   it('when it never had a name in a file system, CRIU keeps it itself', () => {

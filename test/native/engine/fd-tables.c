@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT
+/* Threads whose descriptors are not their process's. */
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cases.h"
+#include "ghostkeep.h"
+#include "tap.h"
+
+#define EACH 300	/* threads with a table of their own, and as many without */
+
+struct shared {
+	pthread_barrier_t barrier;	/* all threads, and who asks: they exist; they may end */
+	uint32_t apart[EACH];
+};
+
+static struct shared *shared;
+
+static void *live(void *slot)
+{
+	if (slot && !unshare(CLONE_FILES))
+		*(uint32_t *)slot = (uint32_t)gettid();
+	pthread_barrier_wait(&shared->barrier);
+	pthread_barrier_wait(&shared->barrier);
+	return NULL;
+}
+
+/* In a process of its own: threads of the other cases come and go. */
+static _Noreturn void live_in_threads(void)
+{
+	pthread_t thread;
+
+	for (int i = 0; i < 2 * EACH; i++)
+		if (pthread_create(&thread, NULL, live, i % 2 ? &shared->apart[i / 2] : NULL))
+			_exit(1);
+	pthread_exit(NULL);
+}
+
+static int is_apart(uint32_t tid)
+{
+	for (int i = 0; i < EACH; i++)
+		if (shared->apart[i] == tid)
+			return 1;
+	return 0;
+}
+
+/* One of each table: those of their own, and one of those that share the process's, since its main thread has ended. */
+static void check_tables(uint32_t pid)
+{
+	uint32_t tids[EACH + 1], count, own = 0;
+	struct gk_report report;
+
+	expect(!gk_fd_tables(pid, EACH + 1, tids, &count, &report), "%s", report.message);
+	for (uint32_t i = 0; i < count; i++) {
+		own += (uint32_t)is_apart(tids[i]);
+		for (uint32_t k = 0; k < i; k++)
+			expect(tids[i] != tids[k], "%u twice", tids[i]);
+	}
+	expect(count == EACH + 1 && own == EACH, "%u tables, %u of their own", count, own);
+	expect(gk_fd_tables(pid, EACH, tids, &count, &report) == -E2BIG && count == 0, "%u fit", count);
+}
+
+void fd_table_cases(void)
+{
+	pthread_barrierattr_t between;
+	struct gk_report report;
+	uint32_t tid, count;
+	pid_t pid;
+
+	begin("proc", "threads with a table of descriptors of their own are found, one of each");
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (!expect(shared != MAP_FAILED, "%m"))
+		return;
+	pthread_barrierattr_init(&between);
+	pthread_barrierattr_setpshared(&between, PTHREAD_PROCESS_SHARED);
+	pthread_barrier_init(&shared->barrier, &between, 2 * EACH + 1);
+	pid = fork();
+	if (pid == 0)
+		live_in_threads();
+	if (expect(pid > 0, "%m")) {
+		alarm(60);
+		pthread_barrier_wait(&shared->barrier);
+		check_tables((uint32_t)pid);
+		pthread_barrier_wait(&shared->barrier);
+		alarm(0);
+		waitpid(pid, NULL, 0);
+	}
+	munmap(shared, sizeof(*shared));
+
+	begin("proc", "a process of one table has no such thread, and one that is gone is an error");
+	expect(!gk_fd_tables((uint32_t)getpid(), 1, &tid, &count, &report) && count == 0, "%u", count);
+	expect(gk_fd_tables((uint32_t)pid, 1, &tid, &count, &report) == -ENOENT, "%s", report.message);
+}
