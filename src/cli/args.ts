@@ -3,16 +3,56 @@ import { GhostkeepError } from '../base/errors.js';
 
 type Options = NonNullable<ParseArgsConfig['options']>;
 
-/** node:util parseArgs, with its errors as ours. @throws USAGE */
-export function parse<const T extends Options>(command: string, args: string[], options: T, positionals = 0) {
+/**
+ * node:util parseArgs, with its errors as ours. An option that takes one value has one: which of two was meant, nobody knows.
+ * @param positionals how many there must be
+ * @throws USAGE
+ */
+export function parse<const T extends Options>(
+  command: string,
+  args: string[],
+  options: T,
+  positionals: number | 'any' = 0,
+) {
   try {
-    const parsed = parseArgs({ args, options, allowPositionals: positionals > 0, strict: true });
-    if (parsed.positionals.length !== positionals)
+    const parsed = parseArgs({
+      args,
+      options,
+      allowPositionals: positionals !== 0,
+      strict: true,
+      tokens: true,
+    });
+    assertOnce(parsed.tokens, options);
+    if (positionals !== 'any' && parsed.positionals.length !== positionals)
       throw new Error(`it takes ${positionals} argument${positionals === 1 ? '' : 's'}`);
     return parsed;
   } catch (cause) {
-    throw usage(command, (cause as Error).message);
+    throw usage(command, reasonFrom((cause as Error).message));
   }
+}
+
+interface Token {
+  kind: string;
+  name?: string;
+  rawName?: string;
+}
+
+function assertOnce(tokens: readonly Token[], options: Options): void {
+  const seen = new Set<string>();
+  for (const { name, rawName } of tokens) {
+    const option = options[name ?? ''];
+    if (!name || option?.type !== 'string' || option.multiple) continue;
+    if (seen.has(name)) throw new Error(`${rawName} is given twice, it takes one value`);
+    seen.add(name);
+  }
+}
+
+/** Node's words, shorter: they advise on values and arguments that begin with a dash, which ours do not. */
+function reasonFrom(message: string): string {
+  const missing = /^Option '(-[^', ]+).* argument (missing|is ambiguous)/.exec(message);
+  if (missing) return `${missing[1]} has no value`;
+  const text = message.replace(/\. (To specify a positional|This command does not take).*$/s, '');
+  return text.charAt(0).toLowerCase() + text.slice(1);
 }
 
 export function usage(command: string, reason: string): GhostkeepError {

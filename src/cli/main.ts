@@ -13,23 +13,34 @@ const exitUsage = 2;
 process.exitCode = await main(process.argv.slice(2));
 
 async function main([name, ...args]: string[]): Promise<number> {
-  if (name === undefined || name === '--help' || name === '-h' || name === 'help')
-    return print(overview(), name === undefined ? exitUsage : 0);
+  if (name === undefined) return print(overview(), exitUsage);
+  if (name === 'help' && args[0] !== undefined) return main([args[0], '--help']);
+  if (name === '--help' || name === '-h' || name === 'help') return print(overview(), 0);
   if (name === '--version') return print(`ghostkeep ${version}\n`, 0);
-  const command: Command | undefined = Object.hasOwn(commands, name) ? commands[name] : undefined;
-  if (!command) {
-    process.stderr.write(
-      line(`ghostkeep: there is no command ${JSON.stringify(name)}; \`ghostkeep --help\` lists them`),
-    );
-    return exitUsage;
-  }
-  if (args[0] === '--help' || args[0] === '-h') return print(helpFor(name, command), 0);
   try {
+    const command = findCommand(name);
+    if (asksForHelp(args)) return print(helpFor(name, command), 0);
     return await (await command.load())(args);
   } catch (error) {
     await flushLogs();
     return report(error);
   }
+}
+
+function findCommand(name: string): Command {
+  const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (command) return command;
+  throw new GhostkeepError(
+    'USAGE',
+    name,
+    `cannot run ${JSON.stringify(name)}: there is no such command; \`ghostkeep --help\` lists them`,
+  );
+}
+
+/** Wherever it stands; behind `--` stands somebody else's command. */
+function asksForHelp(args: readonly string[]): boolean {
+  const own = args.includes('--') ? args.slice(0, args.indexOf('--')) : args;
+  return own.includes('--help') || own.includes('-h');
 }
 
 function report(error: unknown): number {

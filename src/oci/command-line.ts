@@ -1,6 +1,6 @@
 /** What a runtime's command line says: which container, which image directory. Source: runc(8), crun(1). */
 import path from 'node:path';
-import { GhostkeepError } from '../base/errors.js';
+import { type ErrorCode, GhostkeepError } from '../base/errors.js';
 
 export interface RuntimeCommand {
   runtime: 'runc' | 'crun';
@@ -37,18 +37,22 @@ const withValue = {
   ],
 };
 
-/** @param argv program first. @throws RUNTIME_UNKNOWN for anything that is not `runc|crun … VERB … ID` */
+/**
+ * @param argv program first
+ * @throws RUNTIME_UNKNOWN for another program than runc and crun, USAGE for one of them that is not called `… VERB … ID`
+ */
 export function parseRuntimeCommand(argv: readonly string[], cwd: string): RuntimeCommand {
   const [program, ...rest] = argv;
   const runtime = path.basename(program ?? '');
   if (program === undefined || (runtime !== 'runc' && runtime !== 'crun'))
-    throw unknown(argv, 'it is not a command of runc or crun');
+    throw notUnderstood('RUNTIME_UNKNOWN', argv, 'it is not a command of runc or crun');
   const before = splitOptions(rest, withValue.globals);
   const [verb, ...after] = before.rest;
-  if (verb === undefined) throw unknown(argv, 'it has no verb');
+  if (verb === undefined) throw notUnderstood('USAGE', argv, 'it has no verb');
   const { options, positionals } = splitAll(after, withValue.verb);
   const [container, extra] = positionals;
-  if (container === undefined || extra !== undefined) throw unknown(argv, `${verb} takes one container id`);
+  if (container === undefined || extra !== undefined)
+    throw notUnderstood('USAGE', argv, `${verb} takes one container id`);
   return {
     runtime,
     program,
@@ -109,10 +113,10 @@ function twoDashes(option: string): string {
   return option.replace(/^-(?=[a-z][a-z-])/, '--');
 }
 
-function unknown(argv: readonly string[], reason: string): GhostkeepError {
+function notUnderstood(code: ErrorCode, argv: readonly string[], reason: string): GhostkeepError {
   const text = argv.join(' ') || 'nothing';
   return new GhostkeepError(
-    'RUNTIME_UNKNOWN',
+    code,
     text,
     `cannot understand the command \`${text}\`: ${reason}; expected: runc|crun [OPTION …] checkpoint [OPTION …] ID`,
   );

@@ -1,8 +1,7 @@
 import { pathToFileURL } from 'node:url';
-import { parseArgs } from 'node:util';
 import { GhostkeepError } from '../../base/errors.js';
 import { findBeside } from '../../host/beside.js';
-import { usage } from '../args.js';
+import { parse, usage } from '../args.js';
 import { version } from '../version.js';
 
 const options = {
@@ -22,7 +21,7 @@ interface BenchBundle {
 }
 
 export async function benchCommand(args: string[]): Promise<number> {
-  const { values, positionals } = parseWords(args);
+  const { values, positionals } = parse('bench', args, options, 'any');
   const bundle = findBeside('dist', 'bench.mjs');
   if (!bundle)
     throw new GhostkeepError('NOT_FOUND', 'bench', 'cannot run the bench: dist/bench.mjs is not there');
@@ -37,14 +36,6 @@ export async function benchCommand(args: string[]): Promise<number> {
     args,
     version,
   });
-}
-
-function parseWords(args: string[]) {
-  try {
-    return parseArgs({ args, options, allowPositionals: true });
-  } catch (cause) {
-    throw usage('bench', (cause as Error).message);
-  }
 }
 
 function check(what: string, given: readonly string[], allowed: readonly string[]): void {

@@ -14,7 +14,7 @@ const lookEveryMs = 500;
 
 export async function checkpointCommand(args: string[]): Promise<number> {
   const split = args.indexOf('--');
-  if (split < 0) throw usage('checkpoint', 'the command after -- is missing');
+  if (split < 0 || split === args.length - 1) throw usage('checkpoint', 'the command after -- is missing');
   const { values } = parse('checkpoint', args.slice(0, split), {
     hold: { type: 'string', default: '86400' },
   });
