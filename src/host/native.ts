@@ -2,10 +2,9 @@
  * The only module that calls libghostkeep.so, through koffi (docs/decisions/0001-koffi.md). What Node lacks of libc: libc.ts.
  * The contract of every function stands in native/include/ghostkeep.h.
  */
-import { createRequire } from 'node:module';
-import { errnoName, GhostkeepError } from '../base/errors.js';
+import { errnoName } from '../base/errors.js';
 import type { CopyWay, EngineName, EngineReport } from '../base/host.js';
-import { findBeside } from './beside.js';
+import { loadLibrary } from './load-library.js';
 
 export const reportBytes = 312;
 /** Version of the header and size of its report, as gk_abi puts them together. */
@@ -123,32 +122,11 @@ export function engineNumber(name: EngineName): number {
 
 function library(): Record<NativeFunction, Call> {
   if (loaded) return loaded;
-  const file = findLibrary();
-  // koffi finds its own prebuilt part beside itself; a plain require keeps it out of the bundle.
-  const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
-  const lib = koffi.load(file);
-  const found = (lib.func('uint32_t gk_abi()') as unknown as () => number)();
-  if (found !== abi) {
-    throw new GhostkeepError(
-      'NATIVE_MISSING',
-      file,
-      `cannot use ${file}: it speaks version ${found}, this program ${abi}; run make or install.sh again`,
-    );
-  }
+  const lib = loadLibrary(abi);
   loaded = Object.fromEntries(
     Object.entries(signatures).map(([name, text]) => [name, lib.func(text) as unknown as Call]),
   ) as Record<NativeFunction, Call>;
   return loaded;
-}
-
-function findLibrary(): string {
-  const file = findBeside('build', 'libghostkeep.so');
-  if (file !== undefined) return file;
-  throw new GhostkeepError(
-    'NATIVE_MISSING',
-    'libghostkeep.so',
-    'cannot find build/libghostkeep.so beside the program: run `npm run build`, or install.sh',
-  );
 }
 
 export function nativeError(name: string, result: number, report: Buffer): NodeJS.ErrnoException {
