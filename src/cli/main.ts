@@ -10,6 +10,7 @@ import { version } from './version.js';
 const exitFailed = 1;
 const exitUsage = 2;
 
+watchOutput();
 process.exitCode = await main(process.argv.slice(2));
 
 async function main([name, ...args]: string[]): Promise<number> {
@@ -25,6 +26,23 @@ async function main([name, ...args]: string[]): Promise<number> {
     await flushLogs();
     return report(error);
   }
+}
+
+/**
+ * Who stops reading has read enough: the work goes on to its end. What else keeps stdout from being written is a failure, the
+ * first time it is met; what cannot be said on stderr cannot be said.
+ */
+function watchOutput(): void {
+  let failed = false;
+  process.stdout.on('error', error => {
+    if (failed || errnoOf(error) === 'EPIPE') return;
+    failed = true;
+    const status = report(translate(error, 'IO', 'stdout', 'cannot write to stdout'));
+    process.once('exit', () => {
+      process.exitCode = status;
+    });
+  });
+  process.stderr.on('error', () => {});
 }
 
 function findCommand(name: string): Command {

@@ -26,7 +26,6 @@ export async function checkpointCommand(args: string[]): Promise<number> {
 
   // What we hold must outlive a closed terminal and a Ctrl-C, which the runtime's command gets as well.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
-  process.stderr.on('error', () => {});
   const context = makeContext();
   if (command.preDump) return context.host.commands.run(argv);
   const scratch = mkdtempSync(path.join(tmpdir(), 'ghostkeep-'));
