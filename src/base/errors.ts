@@ -48,6 +48,11 @@ export class GhostkeepError extends Error {
   }
 }
 
+/** What a log's line about an error carries. */
+export function fieldsOf(error: unknown): { code?: ErrorCode; subject?: string } {
+  return error instanceof GhostkeepError ? { code: error.code, subject: error.subject } : {};
+}
+
 /** The errno name (`ENOENT`) of an error from Node or from the engine; undefined for anything else. */
 export function errnoOf(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;

@@ -2,7 +2,7 @@ import { errnoOf, GhostkeepError, reasonOf, translate } from '../base/errors.js'
 import { toPrintable } from '../base/printable.js';
 import { type Command, commands } from './commands.js';
 import { helpFor, overview } from './help.js';
-import { line } from './line.js';
+import { errorLine } from './line.js';
 import { flushLogs } from './logger.js';
 import { version } from './version.js';
 
@@ -68,7 +68,7 @@ function report(error: unknown): number {
     for (const part of text.split(/\n(?= {4}at )/)) process.stderr.write(`${toPrintable(part)}\n`);
     return exitFailed;
   }
-  process.stderr.write(line(`ghostkeep: ${known.message} [${known.code}]`));
+  process.stderr.write(errorLine(known));
   return known.code === 'USAGE' ? exitUsage : exitFailed;
 }
 

@@ -7,7 +7,7 @@ import { type TrialRequest, tryHooks } from '../flows/try-hooks/trial.js';
 import { LinuxStage } from '../host/stage.js';
 import { makeContext } from './context.js';
 import { Deadline } from './deadline.js';
-import { line } from './line.js';
+import { errorLine, line } from './line.js';
 import { table } from './table.js';
 
 /** The longest that one step may take: a hook's own limit is the longest of all. */
@@ -23,7 +23,7 @@ export async function onStage<Result>(
   const stage = new LinuxStage();
   const deadline = new Deadline(stepWaitMs, 'the trial', error => {
     stage.close(keep);
-    process.stderr.write(line(`ghostkeep: ${error.message} [${error.code}]`));
+    process.stderr.write(errorLine(error));
     process.exit(1);
   });
   const stop = () => {

@@ -51,7 +51,10 @@ function fileAtOnce(file: string) {
   return new transports.Stream({ stream, format: json });
 }
 
-/** Human on a terminal, JSON lines otherwise and in the file. */
+/**
+ * JSON lines in the file; on stderr what people read, wherever it leads: runtimes show a hook's to their users, the gate puts
+ * the helper's into CRIU's log, and a shell mixes it with other commands'.
+ */
 export function makeWriter({
   file,
   atOnce = false,
@@ -66,7 +69,7 @@ export function makeWriter({
       new transports.Console({
         stderrLevels: ['error', 'warn', 'info', 'debug'],
         level,
-        format: process.stderr.isTTY ? human : json,
+        format: human,
       }),
       ...(file ? [atOnce ? fileAtOnce(file) : rotatingFile(file)] : []),
     ],

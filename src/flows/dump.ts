@@ -85,7 +85,8 @@ async function dumpPinned(
 /** Those ghostkeep keeps; a ghost that nobody can keep fails the dump, one over the policy's limit too. */
 export function chooseGhosts({ log }: Context, found: Found, policy: Policy, criu: boolean): Ghost[] {
   for (const unseen of found.unseen) {
-    const message = `cannot look at ${unseen.what} of process ${unseen.pid}: ${unseen.why}`;
+    const what = hasEnded(unseen) ? '' : `${unseen.what} of `;
+    const message = `cannot look at ${what}process ${unseen.pid}: ${unseen.why}`;
     // CRIU looks for itself, and keeps or refuses what we have not seen. Without it a ghost there would be lost.
     if (policy.enabled && !criu && !hasEnded(unseen))
       throw new GhostkeepError('GHOST_UNREADABLE', `process ${unseen.pid}`, message);

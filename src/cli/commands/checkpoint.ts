@@ -2,13 +2,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { reasonOf } from '../../base/errors.js';
+import { translate } from '../../base/errors.js';
 import { checkpoint } from '../../flows/checkpoint.js';
 import { manifestExists } from '../../image/manifest.js';
 import { parseRuntimeCommand } from '../../oci/command-line.js';
 import { parse, positive, usage } from '../args.js';
 import { makeContext } from '../context.js';
-import { line } from '../line.js';
+import { errorLine, line } from '../line.js';
 
 const lookEveryMs = 500;
 
@@ -50,7 +50,7 @@ export async function checkpointCommand(args: string[]): Promise<number> {
   /** Wait until somebody finished it with `ghostkeep seal`; our descriptors are what it copies from. */
   async function hold(error: unknown, images: string, waitMs: number): Promise<boolean> {
     process.stderr.write(
-      line(`ghostkeep: ${reasonOf(error)}`) +
+      errorLine(translate(error, 'IO', images, 'cannot finish the checkpoint')) +
         `ghostkeep: the checkpoint is made, its ghosts are not in it yet. Process ${process.pid} holds them for ${waitMs / 1000} s; only SIGKILL ends it before, and that loses them.\n` +
         line(`ghostkeep: remove the cause, then run: ghostkeep seal -D ${images}`),
     );

@@ -1,5 +1,5 @@
 import { setFlagsFromString } from 'node:v8';
-import { GhostkeepError, reasonOf } from '../../base/errors.js';
+import { fieldsOf, GhostkeepError, reasonOf } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
 import { toPrintable } from '../../base/printable.js';
 import type { Context } from '../../flows/context.js';
@@ -44,9 +44,9 @@ export async function gateCommand(args: string[]): Promise<number> {
       if (!answer) throw unknownRequest(request, stage);
       channel.say(await answer(Number(argument)), 'done');
     } catch (error) {
-      const ours = error instanceof GhostkeepError ? error : undefined;
-      log.error(reasonOf(error), ours ? { code: ours.code, subject: ours.subject } : {});
-      channel.say(`refuse ${toPrintable(reasonOf(error))}${ours ? ` [${ours.code}]` : ''}`);
+      const fields = fieldsOf(error);
+      log.error(reasonOf(error), fields);
+      channel.say(`refuse ${toPrintable(reasonOf(error))}${fields.code ? ` [${fields.code}]` : ''}`);
     }
     await file.flush();
   }

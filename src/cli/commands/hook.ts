@@ -1,5 +1,5 @@
 import fs from 'node:fs';
-import { GhostkeepError, reasonOf } from '../../base/errors.js';
+import { fieldsOf, GhostkeepError, reasonOf } from '../../base/errors.js';
 import { poststop } from '../../flows/poststop.js';
 import { prestart } from '../../flows/prestart.js';
 import { exitAtOnce } from '../../host/libc.js';
@@ -7,7 +7,7 @@ import { largestStateBytes, parseState } from '../../oci/state.js';
 import { oneOf, parse } from '../args.js';
 import { makeContext } from '../context.js';
 import { Deadline } from '../deadline.js';
-import { line } from '../line.js';
+import { errorLine } from '../line.js';
 import { makeLogger } from '../logger.js';
 
 /** Below the 30 s of the hooks.d templates, so that the reason is ours and not the runtime's. */
@@ -21,7 +21,7 @@ export async function hookCommand(args: string[]): Promise<number> {
   ]);
   const log = makeLogger(process.getuid?.() === 0 ? { file: '/var/log/ghostkeep.log' } : {});
   const deadline = new Deadline(waitMs, `hook ${name}`, error => {
-    process.stderr.write(line(`ghostkeep: ${error.message} [${error.code}]`));
+    process.stderr.write(errorLine(error));
     exitAtOnce(1);
   });
   try {
@@ -30,7 +30,7 @@ export async function hookCommand(args: string[]): Promise<number> {
     await hooks[name](context, state);
     return 0;
   } catch (error) {
-    log.debug(`hook ${name} failed: ${reasonOf(error)}`);
+    log.debug(`hook ${name} failed: ${reasonOf(error)}`, fieldsOf(error));
     throw error;
   } finally {
     deadline.stop();
