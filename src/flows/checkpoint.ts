@@ -6,13 +6,13 @@
  * the dump is sealed, or the caller says so.
  */
 import type { KeyPath, Manifest } from '../base/documents/generated/manifest.js';
-import { GhostkeepError } from '../base/errors.js';
+import { GhostkeepError, translate } from '../base/errors.js';
 import { showBytes } from '../base/units.js';
 import { findGhosts } from '../ghost/find.js';
 import { manifestExists, readManifest, writeJournal } from '../image/manifest.js';
 import type { RuntimeCommand } from '../oci/command-line.js';
 import type { Policy } from '../oci/policy.js';
-import { parseState } from '../oci/state.js';
+import { type OciState, parseState } from '../oci/state.js';
 import type { Context } from './context.js';
 import { describeLinks } from './describe.js';
 import { chooseGhosts, keysOfJournal, makeJournal, needsCopy, startImages } from './dump.js';
@@ -184,16 +184,28 @@ function assertRoom(
 }
 
 async function stateOf(context: Context, command: RuntimeCommand): Promise<{ pid: number; status: string }> {
-  const answer = await context.host.commands.output(runtimeCall(command, 'state'), runtimeWaitMs);
-  if (answer.status === 0) {
-    const { pid, status } = parseState(answer.stdout);
-    if (pid) return { pid, status };
-  }
+  const { container, program } = command;
+  const call = runtimeCall(command, 'state');
+  const answer = await context.host.commands.output(call, runtimeWaitMs).catch(cause => {
+    throw translate(cause, 'IO', program, `cannot run ${program}`);
+  });
+  if (answer.status !== 0)
+    throw new GhostkeepError(
+      'NOT_FOUND',
+      container,
+      `cannot find container ${container}: ${answer.stderr.trim() || `\`${call.join(' ')}\` ended with status ${answer.status}`}`,
+    );
+  const { pid, status } = readState(command, answer.stdout);
+  if (pid) return { pid, status };
   throw new GhostkeepError(
     'NOT_FOUND',
-    command.container,
-    `cannot find container ${command.container}: ${answer.stderr.trim() || 'it has no process'}`,
+    container,
+    `cannot checkpoint ${container}: it is ${status} and has no process; a checkpoint needs one that runs: start it again first`,
   );
+}
+
+function readState(command: RuntimeCommand, text: string): OciState {
+  return parseState(text, `from \`${runtimeCall(command, 'state').join(' ')}\``);
 }
 
 /** @returns false where it cannot be, and need not: CRIU will freeze it, and it ends then */
@@ -222,7 +234,7 @@ async function resume(context: Context, command: RuntimeCommand): Promise<void> 
   const { status, stderr } = await commands.output(runtimeCall(command, 'resume'), runtimeWaitMs);
   if (status === 0) return;
   const state = await commands.output(runtimeCall(command, 'state'), runtimeWaitMs);
-  if (state.status !== 0 || parseState(state.stdout).status !== 'paused') return;
+  if (state.status !== 0 || readState(command, state.stdout).status !== 'paused') return;
   const call = runtimeCall(command, 'resume').join(' ');
   throw new GhostkeepError(
     'CHECKPOINT_FAILED',

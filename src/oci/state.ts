@@ -6,7 +6,11 @@ export type { OciState };
 /** Far above any real state; a hook must not be made to swallow more. */
 export const largestStateBytes = 1024 * 1024;
 
-/** The state a runtime writes to a hook's stdin. Source: OCI runtime-spec, runtime.md, State. @throws BAD_STATE */
-export function parseState(text: string): OciState {
-  return parseDocument<OciState>('OciState', text, 'the container state on stdin', 'BAD_STATE');
+/**
+ * The state a runtime writes to a hook's stdin, and prints when it is asked. Source: OCI runtime-spec, runtime.md, State.
+ * @param source where the text comes from, for the message
+ * @throws BAD_STATE
+ */
+export function parseState(text: string, source = 'on stdin'): OciState {
+  return parseDocument<OciState>('OciState', text, `the container state ${source}`, 'BAD_STATE');
 }

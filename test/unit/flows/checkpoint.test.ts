@@ -238,6 +238,35 @@ describe('checkpoint', () => {
     assert.deepEqual(played.configs, []);
   });
 
+  it('when it was killed, it says that it is stopped and what is needed', async () => {
+    const played = stage();
+    const { output } = played.context.host.commands;
+    played.context.host.commands.output = async (words, waitMs) => {
+      const answer = await output(words, waitMs);
+      return { ...answer, stdout: answer.stdout.replace('"running"', '"stopped"').replace('100', '0') };
+    };
+    await assert.rejects(played.go(), ghostkeepError('NOT_FOUND', 'web', 'it is stopped', 'start it again'));
+  });
+
+  it('when the runtime prints no state, it says whose answer cannot be read', async () => {
+    const played = stage();
+    played.context.host.commands.output = async () => ({ status: 0, stdout: 'warning: x', stderr: '' });
+    await assert.rejects(
+      played.go(),
+      (error: Error) =>
+        ghostkeepError('BAD_STATE', 'from `runc --root /r state web`', 'not JSON')(error) &&
+        !error.message.includes('stdin'),
+    );
+  });
+
+  it('when the runtime is not there, it says which program cannot be run', async () => {
+    const played = stage();
+    played.context.host.commands.output = async () => {
+      throw Object.assign(new Error('spawn runc ENOENT'), { code: 'ENOENT' });
+    };
+    await assert.rejects(played.go(), ghostkeepError('IO', 'cannot run runc', 'ENOENT'));
+  });
+
   it('when a copy fails after CRIU has succeeded, the ghosts are held until it works', async () => {
     const held: string[] = [];
     const played = stage({
