@@ -85,12 +85,12 @@ async function dumpPinned(
 /** Those ghostkeep keeps; a ghost that nobody can keep fails the dump, one over the policy's limit too. */
 export function chooseGhosts({ log }: Context, found: Found, policy: Policy, criu: boolean): Ghost[] {
   for (const unseen of found.unseen) {
-    const what = hasEnded(unseen) ? '' : `${unseen.what} of `;
-    const message = `cannot look at ${what}process ${unseen.pid}: ${unseen.why}`;
+    const subject = `process ${unseen.pid}`;
+    const action = `cannot look at ${hasEnded(unseen) ? '' : `${unseen.what} of `}${subject}`;
     // CRIU looks for itself, and keeps or refuses what we have not seen. Without it a ghost there would be lost.
     if (policy.enabled && !criu && !hasEnded(unseen))
-      throw new GhostkeepError('GHOST_UNREADABLE', `process ${unseen.pid}`, message);
-    log.warn(message, { pid: unseen.pid });
+      throw translate(unseen.cause, 'GHOST_UNREADABLE', subject, action);
+    log.warn(`${action}: ${unseen.why}`, { pid: unseen.pid });
   }
   if (!policy.enabled) return [];
   const chosen: Ghost[] = [];

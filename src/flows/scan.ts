@@ -1,7 +1,6 @@
 import type { Scan } from '../base/documents/generated/scan.js';
-import { errnoOf, GhostkeepError, translate } from '../base/errors.js';
-import type { ProcessView } from '../base/host.js';
-import { findGhosts } from '../ghost/find.js';
+import { GhostkeepError, translate } from '../base/errors.js';
+import { findGhosts, type Missed } from '../ghost/find.js';
 import { toRecord } from '../ghost/ghost.js';
 import type { Context } from './context.js';
 import { type Selection, selectPids } from './select.js';
@@ -11,21 +10,23 @@ import { type Selection, selectPids } from './select.js';
  * @throws NOT_FOUND, and PERMISSION where a process that was named shows nothing
  */
 export function scan({ host: { processes } }: Context, selection: Selection): Scan {
-  for (const pid of selection.pids ?? []) assertReadable(processes, pid);
   const { ghosts, unseen } = findGhosts(processes, selectPids(processes, selection));
-  return { ghosts: ghosts.map(ghost => ({ ...toRecord(ghost), keep: ghost.keep, why: ghost.why })), unseen };
+  assertNamedWereSeen(unseen, selection.pids ?? []);
+  return {
+    ghosts: ghosts.map(ghost => ({ ...toRecord(ghost), keep: ghost.keep, why: ghost.why })),
+    unseen: unseen.map(({ pid, what, why }) => ({ pid, what, why })),
+  };
 }
 
 /** Among many some end and some are others'. Of one that was named, "no ghosts" must mean that it has none. */
-function assertReadable(processes: ProcessView, pid: number): void {
-  const what = `process ${pid}`;
-  try {
-    processes.fds(pid);
-  } catch (cause) {
-    const { code, message } = translate(cause, 'IO', what, `cannot look at ${what}`);
-    if (['ENOENT', 'ESRCH'].includes(errnoOf(cause) ?? ''))
-      throw new GhostkeepError('NOT_FOUND', what, `cannot look at ${what}: there is none`, { cause });
-    const wayOut = code === 'PERMISSION' ? '; root is needed for it' : '';
-    throw new GhostkeepError(code, what, `${message}${wayOut}`, { cause });
-  }
+function assertNamedWereSeen(unseen: readonly Missed[], named: readonly number[]): void {
+  const missed = unseen.find(({ pid, what }) => named.includes(pid) && (what === 'fd' || what === 'process'));
+  if (!missed) return;
+  const { cause } = missed;
+  const what = `process ${missed.pid}`;
+  if (missed.what === 'process')
+    throw new GhostkeepError('NOT_FOUND', what, `cannot look at ${what}: there is none`, { cause });
+  const { code, message } = translate(cause, 'IO', what, `cannot look at ${what}`);
+  const wayOut = code === 'PERMISSION' ? '; root is needed for it' : '';
+  throw new GhostkeepError(code, what, `${message}${wayOut}`, { cause });
 }

@@ -18,9 +18,14 @@ import { OpenFiles } from './open-files.js';
 
 export interface Found {
   ghosts: Ghost[];
-  unseen: Unseen[];
+  unseen: Missed[];
   /** Of holders: threads with a table of descriptors of their own. */
   apart: ReadonlySet<number>;
+}
+
+/** What could not be looked at: `what` is `process` where there is none any more, `fd` where it shows nothing at all. */
+export interface Missed extends Unseen {
+  cause: unknown;
 }
 
 /** A reason to leave out what vanished: processes end and descriptors close while we look. */
@@ -44,7 +49,7 @@ export function findGhosts(processes: ProcessView, pids: readonly number[], aliv
 }
 
 class Search {
-  readonly unseen: Unseen[] = [];
+  readonly unseen: Missed[] = [];
   readonly apart = new Set<number>();
   /** By device and number; more than one only where a server gave a number out again. */
   readonly #ghosts = new Map<string, Ghost[]>();
@@ -53,7 +58,7 @@ class Search {
   readonly #pids: number[] = [];
   readonly #mounts: MountTable;
   /** Mappings of deleted files that map_files did not show. */
-  readonly #hidden: { pid: number; map: FileMap; why: string }[] = [];
+  readonly #hidden: { pid: number; map: FileMap; cause: unknown }[] = [];
 
   constructor(
     private readonly processes: ProcessView,
@@ -101,10 +106,10 @@ class Search {
         [stat.dev, ...mounts.map(({ dev }) => dev)].map(dev => `${dev}/${stat.ino}`),
       ),
     );
-    for (const { pid, map, why } of this.#hidden) {
+    for (const { pid, map, cause } of this.#hidden) {
       const { dev, ino, path } = parseLabel(map.label);
       if (known.has(`${dev}/${ino}`) || internalName(stripDeleted(path))) continue;
-      this.unseen.push({ pid, what: `map_files ${map.address}`, why });
+      this.#miss(pid, `map_files ${map.address}`, cause);
     }
   }
 
@@ -129,8 +134,7 @@ class Search {
       if (!forbidden.has(errnoOf(error) ?? '')) throw error;
       // map_files wants CAP_CHECKPOINT_RESTORE (proc_pid_map_files(5)); maps still tells what we could not reach.
       for (const map of maps)
-        if (looksDeleted(Buffer.from(map.label, 'latin1')))
-          this.#hidden.push({ pid, map, why: reasonOf(error) });
+        if (looksDeleted(Buffer.from(map.label, 'latin1'))) this.#hidden.push({ pid, map, cause: error });
     }
   }
 
@@ -192,7 +196,7 @@ class Search {
     } catch (error) {
       const errno = errnoOf(error);
       if (errno === undefined || forbidden.has(errno)) throw error;
-      if (!gone.has(errno)) this.unseen.push({ pid, what, why: reasonOf(error) });
+      if (!gone.has(errno)) this.#miss(pid, what, error);
     }
   }
 
@@ -203,10 +207,14 @@ class Search {
     } catch (error) {
       const errno = errnoOf(error);
       if (errno === undefined) throw error;
-      if (!gone.has(errno)) this.unseen.push({ pid, what, why: reasonOf(error) });
+      if (!gone.has(errno)) this.#miss(pid, what, error);
       // Without its descriptors a process is gone; a kernel thread has no exe, and that is no news.
-      else if (what === 'fd') this.unseen.push({ pid, ...ended });
+      else if (what === 'fd') this.#miss(pid, ended.what, error, ended.why);
     }
+  }
+
+  #miss(pid: number, what: string, cause: unknown, why = reasonOf(cause)): void {
+    this.unseen.push({ pid, what, why, cause });
   }
 }
 

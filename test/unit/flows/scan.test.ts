@@ -27,6 +27,18 @@ describe('scan', () => {
       );
   });
 
+  it('when a process is named, its descriptors are listed once', () => {
+    const context = machine({});
+    const { fds } = context.host.processes;
+    const listed: number[] = [];
+    context.host.processes.fds = pid => {
+      listed.push(pid);
+      return fds(pid);
+    };
+    const { unseen } = scan(context, { pids: [100, 200] });
+    assert.deepEqual([listed, unseen], [[100, 200], []]);
+  });
+
   it('when one that was not named is gone or forbidden, that is an outcome', () => {
     for (const fds of ['EACCES', 'ESRCH']) {
       const { ghosts, unseen } = scan(machine({ fails: { fds } }), { all: true });
@@ -35,6 +47,7 @@ describe('scan', () => {
         unseen.filter(({ pid }) => pid === 200).map(({ what }) => what),
         [fds === 'EACCES' ? 'fd' : 'process'],
       );
+      assert.deepEqual(Object.keys(unseen[0] ?? {}), ['pid', 'what', 'why']);
     }
   });
 });

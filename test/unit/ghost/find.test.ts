@@ -303,7 +303,10 @@ describe('what cannot be seen', () => {
     processes.add(200, { fds: { 3: ghost } });
     const { ghosts, unseen } = findGhosts(processes, [100, 200]);
     assert.equal(ghosts.length, 1);
-    assert.deepEqual(unseen, [{ pid: 100, what: 'process', why: 'it ended while it was looked at' }]);
+    assert.deepEqual(
+      unseen.map(({ pid, what, why }) => [pid, what, why]),
+      [[100, 'process', 'it ended while it was looked at']],
+    );
   });
 
   it('when a descriptor closes while we look, that is no news', () => {
