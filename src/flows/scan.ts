@@ -27,6 +27,6 @@ function assertNamedWereSeen(unseen: readonly Missed[], named: readonly number[]
   if (missed.what === 'process')
     throw new GhostkeepError('NOT_FOUND', what, `cannot look at ${what}: there is none`, { cause });
   const { code, message } = translate(cause, 'IO', what, `cannot look at ${what}`);
-  const wayOut = code === 'PERMISSION' ? '; root is needed for it' : '';
+  const wayOut = code === 'PERMISSION' ? '; root with CAP_SYS_PTRACE is needed for it' : '';
   throw new GhostkeepError(code, what, `${message}${wayOut}`, { cause });
 }

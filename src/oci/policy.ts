@@ -1,7 +1,6 @@
 /** What to do with a container's ghosts: the host's config.json, overridden by the container's annotations. */
 import { assertDocument, parseDocument } from '../base/documents/document.js';
 import type { Policy as PolicyDocument } from '../base/documents/generated/policy.js';
-import { GhostkeepError } from '../base/errors.js';
 import type { EngineName } from '../base/host.js';
 import { parseSize } from '../base/units.js';
 
@@ -50,10 +49,16 @@ export function parseAnnotations(annotations: Record<string, string | undefined>
       .filter(([name]) => name.startsWith(annotationPrefix))
       .map(([name, value]) => {
         const key = name.slice(annotationPrefix.length);
-        return [key, booleans.has(key) ? parseBoolean(name, value ?? '') : value];
+        return [key, booleans.has(key) ? parseBoolean(value) : value];
       }),
   );
-  assertDocument<PolicyDocument>('Policy', document, `annotations ${annotationPrefix}*`, 'BAD_POLICY');
+  assertDocument<PolicyDocument>(
+    'Policy',
+    document,
+    "the container's annotations",
+    'BAD_POLICY',
+    annotationPrefix,
+  );
   return document;
 }
 
@@ -74,12 +79,7 @@ export function resolvePolicy(...documents: PolicyDocument[]): Policy {
   };
 }
 
-function parseBoolean(name: string, value: string): boolean {
-  if (value === 'true') return true;
-  if (value === 'false') return false;
-  throw new GhostkeepError(
-    'BAD_POLICY',
-    name,
-    `cannot accept annotation ${name}=${JSON.stringify(value)}: it must be true or false`,
-  );
+/** Anything else stays text, which the schema then refuses by its name. */
+function parseBoolean(text: string | undefined): boolean | string | undefined {
+  return text === 'true' ? true : text === 'false' ? false : text;
 }

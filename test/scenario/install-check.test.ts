@@ -44,22 +44,18 @@ describe('install.sh --check', () => {
     ['the program does not start', () => entry('throw 1'), /program: .* does not run/],
     ['the library does not load', () => library('not ELF'), /library: /],
     ['the hook does not start', () => writeFileSync(host.at(libexecHook), 'x'), /hook: .* does not run/],
-    [
-      'a hooks.d file is damaged',
-      () => hook('{"version": "1.0.0"}'),
-      /hooks\.d: .*must have required property 'hook'/,
-    ],
+    ['a hooks.d file is damaged', () => hook('{"version": "1.0.0"}'), /hooks\.d: .*hook is missing/],
     [
       'a setting is wrong',
       () => settings('{"engine": "teleport"}'),
-      /config\.json: engine must be equal to one of the allowed values: \["auto"/,
+      /config\.json: engine is "\w+", it must be one of "auto"/,
     ],
+    ['a setting is unknown', () => settings('{"engin": "auto"}'), /there is no key engin, only enabled/],
     [
-      'a setting is unknown',
-      () => settings('{"engin": "auto"}'),
-      /must NOT have additional properties \(engin\)/,
+      'a size is wrong',
+      () => settings('{"limit": "4 GB"}'),
+      /limit is "4 GB", it must be a whole number of bytes/,
     ],
-    ['a size is wrong', () => settings('{"limit": "4 GB"}'), /limit must match/],
     [
       'the gate is missing',
       () => rmSync(host.at('/usr/lib/criu/ghostkeep.so')),

@@ -147,9 +147,9 @@ describe('install.sh', () => {
       const file = path.join(host.tree, 'hooks/poststop.json');
       const template = readFileSync(file, 'utf8');
       for (const [from, to, about] of [
-        ['"1.0.0"', '"1.0"', /must be equal to constant: "1\.0\.0"/],
-        ['"stages"', '"stage"', /additional properties \(stage\)/],
-        ['"timeout": 30', '"timeout": "30"', /timeout must be integer/],
+        ['"1.0.0"', '"1.0"', /version is "1\.0", it must be "1\.0\.0"/],
+        ['"stages"', '"stage"', /there is no key stage, only version/],
+        ['"timeout": 30', '"timeout": "30"', /hook\.timeout is "30", it must be a whole number/],
         ['"^io', '"(^io', /regular expression/i],
         ['}', '', /JSON/],
       ] as const) {

@@ -92,6 +92,9 @@ describe('scan', () => {
     const options = isRoot ? { uid: 65534, at: publicProgram(t), cwd: '/' } : {};
     const { status, stdout, stderr } = ghostkeep(['scan', '--pid', '1', '--json'], options);
     assert.deepEqual([status, stdout], [1, '']);
-    assert.match(stderr, /cannot look at process 1: .*root is needed for it \[PERMISSION\]\n$/);
+    assert.match(
+      stderr,
+      /cannot look at process 1: .*root with CAP_SYS_PTRACE is needed for it \[PERMISSION\]\n$/,
+    );
   });
 });

@@ -1,4 +1,5 @@
 import { type ErrorCode, GhostkeepError } from '../errors.js';
+import { showFault } from './fault.js';
 import * as validators from './generated/validators.js';
 
 export type DocumentKind = keyof typeof validators;
@@ -30,34 +31,17 @@ export function parseDocument<T>(kind: DocumentKind, text: string, subject: stri
   return value;
 }
 
-/** As parseDocument, for a value that was parsed or made already. */
+/** As parseDocument, for a value that was parsed or made already. @param prefix as showFault's */
 export function assertDocument<T>(
   kind: DocumentKind,
   value: unknown,
   subject: string,
   code: ErrorCode,
+  prefix?: string,
 ): asserts value is T {
   // biome-ignore lint/performance/noDynamicNamespaceImportAccess: the kind is only known here, and all are bundled anyway
   const validate = validators[kind];
   if (validate(value)) return;
-  const faults = (validate.errors ?? []).slice(0, mostFaults).map(showFault);
+  const faults = (validate.errors ?? []).slice(0, mostFaults).map(fault => showFault(fault, prefix));
   throw new GhostkeepError(code, subject, `cannot accept ${subject}: ${faults.join('; ')}`);
-}
-
-/** Which field, what is wrong with it, what is allowed, and what it is. */
-function showFault(fault: validators.ValidationError): string {
-  const { instancePath, keyword, message, params, data, parentSchema } = fault;
-  const where = instancePath === '' ? 'the document' : instancePath.slice(1).replaceAll('/', '.');
-  const text = `${where} ${message ?? keyword}`;
-  if (keyword === 'additionalProperties') {
-    const known = Object.keys((parentSchema?.['properties'] as object | undefined) ?? {}).join(', ');
-    return `${text} (${clip(String(params['additionalProperty']))}); known are: ${known}`;
-  }
-  const wanted = params['allowedValues'] ?? params['allowedValue'];
-  const allowed = wanted === undefined ? '' : `: ${JSON.stringify(wanted)}`;
-  return `${text}${allowed}${typeof data === 'object' && data !== null ? '' : `, not ${clip(JSON.stringify(data) ?? '')}`}`;
-}
-
-function clip(text: string): string {
-  return text.length > 80 ? `${text.slice(0, 80)}…` : text;
 }

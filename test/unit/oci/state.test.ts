@@ -57,13 +57,19 @@ describe('parseState', () => {
     for (const text of ['', 'x', '{"id":', '\0'])
       assert.throws(() => parseState(text), ghostkeepError('BAD_STATE', 'not JSON', 'stdin'));
     for (const text of ['[]', 'null', '"x"'])
-      assert.throws(() => parseState(text), ghostkeepError('BAD_STATE', 'must be object'));
+      assert.throws(() => parseState(text), ghostkeepError('BAD_STATE', 'must be an object'));
   });
 
   it('when fields are missing, it names them all', () => {
     assert.throws(
       () => parseState('{}'),
-      ghostkeepError('BAD_STATE', 'ociVersion', "'id'", 'status', 'bundle'),
+      ghostkeepError(
+        'BAD_STATE',
+        'ociVersion is missing',
+        'id is missing',
+        'status is missing',
+        'bundle is missing',
+      ),
     );
   });
 

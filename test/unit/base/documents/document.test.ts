@@ -25,7 +25,7 @@ describe('parseDocument', () => {
       for (const text of ['null', '[]', '1', '"x"', 'true', '[[]]'])
         assert.throws(
           () => parse(kind, text),
-          ghostkeepError('MANIFEST_INVALID', 'the document must be object'),
+          ghostkeepError('MANIFEST_INVALID', 'the document is ', 'it must be an object'),
         );
   });
 
@@ -40,7 +40,7 @@ describe('parseDocument', () => {
   it('when a field is unknown, it names it', () => {
     assert.throws(
       () => parse('Policy', '{"engin": "auto"}'),
-      ghostkeepError('MANIFEST_INVALID', '(engin)', 'known are: enabled'),
+      ghostkeepError('MANIFEST_INVALID', 'there is no key engin, only enabled, limit'),
     );
     assert.throws(
       () => parse('Manifest', '{"__proto__":{"format":"ghostkeep"}}'),
