@@ -96,6 +96,9 @@ install_all() {
 	find_criu
 	make_gate
 
+	! starts_another "$HOOKS_D/ghostkeep-prestart.json" ||
+		say "runtimes and CRIU start this installation from now on, not that of $program"
+
 	# Everything is written beside its place first, and renamed when all of it is there.
 	place_program
 	place_hooks

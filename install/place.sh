@@ -96,7 +96,7 @@ finish_record() {
 	done <"$work/record"
 	recorded_files "$work/old-record" >"$work/old-files"
 	while read -r hash path; do
-		[ -n "${current[$path]:-}" ] || rm -f "$destdir$path"
+		[ -n "${current[$path]:-}" ] || starts_another "$path" || rm -f "$destdir$path"
 	done <"$work/old-files"
 	write_record "$work/record"
 }

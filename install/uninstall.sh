@@ -29,8 +29,22 @@ remove_file() {
 		say "$target was changed: it stays"
 		return
 	fi
+	if starts_another "$2"; then
+		say "$target starts $program of another installation: it stays"
+		return
+	fi
 	remove_leftovers "$target"
 	rm -f "$target" || fail "cannot remove $target"
+}
+
+# There is one hooks.d and one plugin directory for all: whoever was installed last has its files there. Sets program.
+starts_another() {
+	case $1 in
+	"$HOOKS_D"/*) program=$(sed -n 's/.*"path": "\([^"]*\)".*/\1/p' "$destdir$1") ;;
+	*/ghostkeep.so) program=$(grep -azxm1 '/.*/bin/ghostkeep' "$destdir$1" | tr -d '\0') ;;
+	*) return 1 ;;
+	esac 2>/dev/null
+	[[ $program != "$launcher" && $program != "$libexec"/* && -x $destdir$program && ! -d $destdir$program ]]
 }
 
 # What others start goes before what it needs.

@@ -57,6 +57,49 @@ describe('install.sh', () => {
     assert.deepEqual(Object.keys(host.snapshot()).sort(), Object.keys(before).sort());
   });
 
+  describe('when two installations share a host', () => {
+    const shared = [`${hooksD}/ghostkeep-prestart.json`, `${hooksD}/ghostkeep-poststop.json`, gate];
+    const [first, second] = ['/usr/local', '/opt/it'];
+    beforeEach(() => {
+      install();
+      const said = install({ PREFIX: second });
+      assert.match(said, /from now on, not that of \/usr\/local\/libexec\/ghostkeep\/hook\n/);
+    });
+    const uninstall = (prefix: string) => {
+      const { status, said } = host.run(['--uninstall'], { PREFIX: prefix });
+      assert.equal(status, 0, said);
+      return said;
+    };
+
+    it('leaves what the other has put in the places that there are once', () => {
+      const said = uninstall(first);
+      for (const file of shared) {
+        assert.match(readFileSync(host.at(file), 'latin1'), new RegExp(`${second}/`));
+        assert.ok(said.includes(`${file} starts ${second}/`), said);
+      }
+      assert.ok(!existsSync(host.at('/usr/local')));
+      const { status, said: found } = host.run(['--check'], { PREFIX: second });
+      assert.equal(status, 0, found);
+      uninstall(second);
+      assert.ok(shared.every(file => !existsSync(host.at(file))));
+      assert.ok(!existsSync(host.at(second)));
+    });
+
+    it('removes them where what they start is gone', () => {
+      rmSync(host.at(second), { recursive: true });
+      uninstall(first);
+      for (const file of shared) assert.ok(!existsSync(host.at(file)), file);
+    });
+
+    it('says of the first what it has lost, and installing it again gives it back', () => {
+      const { status, said } = host.run(['--check']);
+      assert.equal(status, 1);
+      for (const file of shared) assert.ok(said.includes(`${file} is not what was installed`), said);
+      install();
+      assert.equal(host.run(['--check']).status, 0);
+    });
+  });
+
   it('keeps a config.json that was changed', () => {
     install();
     writeFileSync(host.at(config), '{"engine":"seek"}');
