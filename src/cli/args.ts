@@ -65,7 +65,7 @@ export function usage(command: string, reason: string): GhostkeepError {
 
 export function required(command: string, option: string, value: string | undefined): string {
   if (value !== undefined && value !== '') return value;
-  throw usage(command, `${option} is missing`);
+  throw usage(command, `${option} is ${value === undefined ? 'missing' : 'empty'}`);
 }
 
 export function oneOf<const T extends string>(

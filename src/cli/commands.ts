@@ -10,26 +10,34 @@ export const commands: Record<string, Command> = {
   scan: {
     usage: 'scan [--pid N … | --container ID | --cgroup PATH | --all] [--json]',
     summary: 'who holds which files without a name, in bytes (default: --all)',
+    details:
+      '--pid may be given more than once. --container takes the id, or 12 digits of it, that the runtime names its cgroup\nafter. Root sees every process, others their own; what was not looked at is counted below the table.',
     load: async () => (await import('./commands/scan.js')).scanCommand,
   },
   dump: {
-    usage: 'dump --pid N … -D DIR [--engine auto|fiemap|seek|read] [--detect-zeroes] [--digest]',
+    usage: 'dump --pid N … -D DIR [--engine auto|fiemap|seek|read] [--detect-zeroes] [--digest] [--json]',
     summary: "copy processes' ghosts into DIR; freeze the processes first",
+    details:
+      '-D, --images-dir DIR is made if it is not there, and must hold no dump. --pid N is given for each process. --engine says\nhow data is found (default auto: by file system), --detect-zeroes leaves out blocks of zeroes that were written,\n--digest adds checksums for `ghostkeep verify`.',
     load: async () => (await import('./commands/dump.js')).dumpCommand,
   },
   show: {
     usage: 'show -D DIR [--extents] [--json]',
     summary: 'what a dump holds',
+    details: '--extents adds the ranges of data of each ghost: [from, to) in bytes.',
     load: async () => (await import('./commands/show.js')).showCommand,
   },
   verify: {
     usage: 'verify -D DIR [--json]',
     summary: 'check a dump for damage',
+    details: 'Its structure, and its content where checksums were recorded. Exit status 1 on any damage.',
     load: async () => (await import('./commands/verify.js')).verifyCommand,
   },
   restore: {
     usage: 'restore -D DIR --to DIR2 [--ghost ID …] [--preserve-allocation]',
     summary: 'make files again from a dump, as DIR2/ghost-ID',
+    details:
+      '--ghost takes an id that `ghostkeep show` lists, and may be given more than once (default: all). No file that is there is\nwritten over. --preserve-allocation gives back space that was allocated and never written, too.',
     load: async () => (await import('./commands/restore.js')).restoreCommand,
   },
   seal: {
@@ -68,7 +76,7 @@ export const commands: Record<string, Command> = {
       'bench [SUITE …] [--quick] [--json] [--case NAME …] [--filesystem NAME …] [--results DIR] [--scratch DIR]',
     summary: 'ghostkeep beside CRIU and other tools, in turns, every byte compared',
     details:
-      'Suites: dump, restore, copy, extents, find, hooks, growth (default: all). Needs root: file systems are made on\nloop devices and removed again, all in namespaces of its own. Programs that this machine lacks come from a tree\nof Debian 13 in ~/.cache/ghostkeep (mmdebstrap; GHOSTKEEP_BENCH_TREE names another). Table, JSON and plot go\ninto --results. Exit status 1 when a byte was wrong; no time is ever an error.',
+      'Suites: dump, restore, copy, extents, find, hooks, growth, memory (default: all). Needs root: file systems are made on\nloop devices and removed again, all in namespaces of its own. Programs that this machine lacks come from a tree\nof Debian 13 in ~/.cache/ghostkeep (mmdebstrap; GHOSTKEEP_BENCH_TREE names another). Table, JSON and plot go\ninto --results. Exit status 1 when a byte was wrong; no time is ever an error.',
     load: async () => (await import('./commands/bench.js')).benchCommand,
   },
   hook: {

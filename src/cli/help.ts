@@ -3,7 +3,7 @@ import { type Command, commands } from './commands.js';
 export function overview(): string {
   const width = Math.max(...Object.keys(commands).map(name => name.length));
   const lines = Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`);
-  return `ghostkeep keeps unlinked-but-open files alive across container checkpoint and restore\n\n${lines.join('\n')}\n\n\`ghostkeep COMMAND --help\` says more. Exit status: 0 done, 1 failed, 2 wrong usage.\n`;
+  return `ghostkeep keeps unlinked-but-open files alive across container checkpoint and restore\n\nghostkeep COMMAND [OPTION …]\n\n${lines.join('\n')}\n\n\`ghostkeep COMMAND --help\` says more, \`ghostkeep --version\` which this is. Exit status: 0 done, 1 failed, 2 wrong usage.\n`;
 }
 
 export function helpFor(name: string, { usage, summary, details }: Command): string {

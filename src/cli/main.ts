@@ -24,7 +24,7 @@ async function main([name, ...args]: string[]): Promise<number> {
     return await (await command.load())(args);
   } catch (error) {
     await flushLogs();
-    return report(error);
+    return report(error, `cannot finish ${name}`);
   }
 }
 
@@ -37,7 +37,7 @@ function watchOutput(): void {
   process.stdout.on('error', error => {
     if (failed || errnoOf(error) === 'EPIPE') return;
     failed = true;
-    const status = report(translate(error, 'IO', 'stdout', 'cannot write to stdout'));
+    const status = report(error, 'cannot write to stdout');
     process.once('exit', () => {
       process.exitCode = status;
     });
@@ -61,8 +61,8 @@ function asksForHelp(args: readonly string[]): boolean {
   return own.includes('--help') || own.includes('-h');
 }
 
-function report(error: unknown): number {
-  const known = errnoOf(error) !== undefined ? translate(error, 'IO', '', 'cannot go on') : error;
+function report(error: unknown, action: string): number {
+  const known = errnoOf(error) !== undefined ? translate(error, 'IO', '', action) : error;
   if (!(known instanceof GhostkeepError)) {
     const text = `ghostkeep: ${known instanceof Error && known.stack ? known.stack : reasonOf(known)}`;
     for (const part of text.split(/\n(?= {4}at )/)) process.stderr.write(`${toPrintable(part)}\n`);

@@ -13,7 +13,9 @@ export function readManifest(files: Files, images: string): Manifest {
   if (files.exists(`${images}/${journalName}`)) throw unsealed(where);
   const why = isInterrupted(files, images)
     ? 'a dump into it was interrupted before all was copied, and what is there is of no use; dump again'
-    : `there is no ${manifestName} in it, so nothing was dumped here by ghostkeep`;
+    : files.exists(images)
+      ? `there is no ${manifestName} in it, so nothing was dumped here by ghostkeep`
+      : 'there is no such directory';
   throw new GhostkeepError('MANIFEST_MISSING', where, `cannot use ${where}: ${why}`);
 }
 

@@ -20,6 +20,7 @@ describe('exit status', () => {
     ['scan', '--pid', '-1'],
     ['scan', '--all', '--pid', '1'],
     ['scan', 'extra'],
+    ['scan', '--container', ''],
     ['scan', '--bad'],
     ['dump', '-D', '/tmp/x'],
     ['dump', '--pid', '1'],
@@ -84,6 +85,11 @@ describe('exit status', () => {
       assert.ok(!stderr.includes('    at '), stderr);
       assert.match(stderr, new RegExp(`(^|\\n)ghostkeep: cannot .*\\[${code}\\]\\n$`), args.join(' '));
     }
+  });
+
+  it('when the directory itself is not there, it says that', t => {
+    const { stderr } = ghostkeep(['show', '-D', `${temporaryFolder(t)}/none`]);
+    assert.match(stderr, /\/none: there is no such directory \[MANIFEST_MISSING\]\n$/);
   });
 
   it('when there is a warning too, it is a line of text as the error is, terminal or not', t => {

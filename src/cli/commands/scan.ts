@@ -2,7 +2,7 @@ import type { Scan } from '../../base/documents/generated/scan.js';
 import { groupBy } from '../../base/group-by.js';
 import { countFromJson, showBytes } from '../../base/units.js';
 import { scan } from '../../flows/scan.js';
-import { parse, positive, usage } from '../args.js';
+import { parse, positive, required, usage } from '../args.js';
 import { makeContext } from '../context.js';
 import { line, showSome } from '../line.js';
 import { table } from '../table.js';
@@ -18,6 +18,8 @@ export async function scanCommand(args: string[]): Promise<number> {
   const chosen = [values.pid, values.container, values.cgroup, values.all].filter(
     value => value !== undefined,
   );
+  for (const name of ['container', 'cgroup'] as const)
+    if (values[name] !== undefined) required('scan', `--${name}`, values[name]);
   if (chosen.length > 1)
     throw usage('scan', 'only one of --pid, --container, --cgroup and --all makes sense');
   const result = scan(makeContext(), {
