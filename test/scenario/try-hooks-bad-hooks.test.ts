@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileS
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, it } from 'node:test';
+import type { Trial, TrialStep } from '../../src/base/documents/generated/trial.js';
 import { makeBundle, program, run, tryBundle, writeConfig } from './try-hooks-bundles.js';
 
 /** Shell: D becomes the image directory of the trial that runs the hook, which lies in its TMPDIR. */
@@ -30,9 +31,12 @@ describe('when hooks are not what they should be', () => {
     const { status, trial } = await tryBundle(bundle);
     remove();
     assert.equal(status, 1);
-    const last = trial.timeline.at(-1);
-    assert.deepEqual([last?.step, last?.failed, last?.status], ['prestart', true, 1]);
-    assert.match(last?.what ?? '', /cannot restore from .*ghost-file-1\.img is damaged.*\[IMAGE_TRUNCATED\]/);
+    const failed = failedStep(trial);
+    assert.deepEqual([failed?.step, failed?.status], ['prestart', 1]);
+    assert.match(
+      failed?.stderr ?? '',
+      /cannot restore from .*ghost-file-1\.img is damaged.*\[IMAGE_TRUNCATED\]/,
+    );
   });
 
   it('a prestart that fails ends it with its status and its words', async () => {
@@ -42,9 +46,93 @@ describe('when hooks are not what they should be', () => {
     assert.equal(status, 1);
     assert.deepEqual(left, []);
     assert.deepEqual(trial.ghosts, []);
+    const failed = failedStep(trial);
+    assert.deepEqual([failed?.step, failed?.status, failed?.stderr?.trim()], ['prestart', 3, 'no such luck']);
+    assert.match(failed?.what ?? '', /prestart hook prestart .*ended with status 3 \[HOOK_FAILED\]$/);
+  });
+
+  it('people read once what failed, and once what the hook said', async () => {
+    const { bundle, remove } = makeBundle({ prestart: 'echo "no such luck" >&2; exit 3' });
+    const { stdout } = await run(['--bundle', bundle]);
+    remove();
+    assert.equal(stdout.split('ended with status 3').length - 1, 1, stdout);
+    assert.equal(stdout.split('no such luck').length - 1, 1, stdout);
+    assert.match(stdout, / FAILED: .*\[HOOK_FAILED\]\n +\| no such luck\n/);
+    assert.match(stdout, /^FAILED in prestart: /m);
+    assert.doesNotMatch(stdout, /^not tried here/m);
+  });
+
+  it('a container that prestart refuses is stopped, and its poststop hooks are called', async () => {
+    const { bundle, remove } = makeBundle({
+      prestart: 'exit 3',
+      poststop: 'read state; echo "$state" >&2',
+    });
+    const { trial } = await tryBundle(bundle);
+    remove();
+    assert.deepEqual(
+      trial.timeline.slice(-3).map(({ step, failed }) => [step, failed]),
+      [
+        ['prestart', true],
+        ['kill', false],
+        ['poststop', false],
+      ],
+    );
+    const state = JSON.parse(trial.timeline.at(-1)?.stderr ?? '') as Record<string, unknown>;
+    assert.deepEqual([state['status'], state['pid']], ['stopped', undefined]);
+  });
+
+  it('the poststop hooks after one that fails are called all the same', async () => {
+    const { bundle, remove } = makeBundle({});
+    const { hooks } = readConfig(bundle);
+    writeConfig(bundle, { ...hooks, poststop: [{ path: '/bin/false' }, ...(hooks.poststop ?? [])] });
+    const { status, trial } = await tryBundle(bundle);
+    remove();
+    assert.equal(status, 1);
+    assert.deepEqual(
+      trial.timeline.slice(-2).map(({ step, status: its }) => [step, its]),
+      [
+        ['poststop', 1],
+        ['poststop', 0],
+      ],
+    );
+  });
+
+  it('one whose interpreter is missing is said to be so', async () => {
+    const { bundle, remove } = makeBundle({});
+    writeFileSync(path.join(bundle, 'prestart'), '#!/no/such/shell\n');
+    const { status, trial } = await tryBundle(bundle);
+    remove();
+    assert.equal(status, 1);
+    assert.match(failedStep(trial)?.what ?? '', /cannot be started: .*first line names\? \[HOOK_FAILED\]$/);
+  });
+
+  it('hooks that do nothing, by the policy, are said to', async () => {
+    const { bundle, remove } = makeBundle({}, 30, { 'io.ghostkeep.enabled': 'false' });
+    const { status, trial } = await tryBundle(bundle);
+    remove();
+    assert.equal(status, 1);
     const last = trial.timeline.at(-1);
-    assert.deepEqual([last?.step, last?.failed, last?.status], ['prestart', true, 3]);
-    assert.match(last?.what ?? '', /ended with status 3: no such luck$/);
+    assert.deepEqual([last?.step, last?.failed], ['record', true]);
+    assert.match(
+      last?.what ?? '',
+      /do nothing here: the annotation io\.ghostkeep\.enabled=false .*\[HOOK_FAILED\]$/,
+    );
+  });
+
+  it('hooks of other stages are named as not tried', async () => {
+    const { bundle, remove } = makeBundle({});
+    writeConfig(bundle, {
+      ...readConfig(bundle).hooks,
+      poststart: [{ path: '/bin/false' }],
+      startContainer: [],
+    });
+    const { status, trial } = await tryBundle(bundle);
+    remove();
+    assert.equal(status, 0);
+    assert.match(
+      trial.notTried.join('\n'),
+      /^hooks poststart: a trial calls prestart, createRuntime, poststop only$/m,
+    );
   });
 
   it('a hook that hangs is killed after its timeout, with what it started', async () => {
@@ -54,7 +142,10 @@ describe('when hooks are not what they should be', () => {
     remove();
     assert.equal(status, 1);
     assert.ok(performance.now() - started < 20_000);
-    assert.match(trial.timeline.at(-1)?.what ?? '', /was killed after 1 s \(its timeout is 1 s\)$/);
+    assert.match(
+      failedStep(trial)?.what ?? '',
+      /was killed after 1 s \(its timeout is 1 s\) \[HOOK_FAILED\]$/,
+    );
     assert.deepEqual(runningSleeps(), []);
   });
 
@@ -63,7 +154,7 @@ describe('when hooks are not what they should be', () => {
     const { status, trial } = await tryBundle(bundle);
     remove();
     assert.equal(status, 1);
-    assert.match(trial.timeline.at(-1)?.what ?? '', /the hooks left no session/);
+    assert.match(trial.timeline.at(-1)?.what ?? '', /the hooks left no session .*\[HOOK_FAILED\]$/);
   });
 
   it('a bundle that does not ask for us is told so', async () => {
@@ -80,7 +171,7 @@ describe('when hooks are not what they should be', () => {
     });
     const { trial } = await tryBundle(bundle);
     remove();
-    const said = trial.timeline.at(-1)?.stderr?.split('\n') ?? [];
+    const said = failedStep(trial)?.stderr?.split('\n') ?? [];
     assert.equal(said[0], bundle, said.join('\n'));
     const state = JSON.parse(said[1] ?? '') as Record<string, unknown>;
     assert.deepEqual([state['status'], state['bundle'], state['ociVersion']], ['creating', bundle, '1.0.2']);
@@ -96,6 +187,8 @@ describe('when the bundle is not what it should be', () => {
     rmSync(bundle, { recursive: true });
     assert.equal(status, 1);
     assert.match(stdout, expected);
+    assert.match(stdout, / FAILED: .* \[BAD_INPUT\]$/m);
+    assert.equal(stdout.match(/^ .*FAILED|^FAILED in bundle: it says above why$/gm)?.length, 2, stdout);
     assert.doesNotMatch(stdout, /^ +[0-9]+ {2}start /m);
   };
   const good = { path: program, timeout: 1 };
@@ -110,6 +203,11 @@ describe('when the bundle is not what it should be', () => {
       bundle => writeConfig(bundle, { prestart: [{ path: 'a', timeout: 0, env: ['A'] }], poststop: [good] }),
       /hooks\.prestart\.0\.path .*hooks\.prestart\.0\.env\.0 .*hooks\.prestart\.0\.timeout /,
     ));
+  it('a hook that is not there', () =>
+    refused(
+      bundle => writeConfig(bundle, { prestart: [{ path: '/no/such/hook' }], poststop: [good] }),
+      /\/no\/such\/hook is not there/,
+    ));
   it('a hook that cannot be executed', () =>
     refused(
       bundle => writeConfig(bundle, { prestart: [{ path: '/etc/passwd' }], poststop: [good] }),
@@ -120,6 +218,16 @@ describe('when the bundle is not what it should be', () => {
   it('a config.json that is a device', () =>
     refused(bundle => symlinkSync('/dev/zero', path.join(bundle, 'config.json')), /ELOOP/));
 });
+
+function failedStep({ timeline }: Trial): TrialStep | undefined {
+  return timeline.find(({ failed }) => failed);
+}
+
+function readConfig(bundle: string): { hooks: Record<string, unknown[]> } {
+  return JSON.parse(readFileSync(path.join(bundle, 'config.json'), 'utf8')) as {
+    hooks: Record<string, unknown[]>;
+  };
+}
 
 function runningSleeps(): string[] {
   return readdirSync('/proc').filter(pid => {

@@ -29,10 +29,11 @@ export function readBundle({ host: { files }, stage }: StageContext, folder: str
   if (!hooks.poststop?.length) throw incomplete(file, 'poststop');
   for (const hook of [...(hooks.prestart ?? []), ...(hooks.createRuntime ?? []), ...hooks.poststop]) {
     if (!stage.isExecutable(hook.path)) {
+      const why = files.exists(hook.path) ? 'is no file that may be executed' : 'is not there';
       throw new GhostkeepError(
         'BAD_INPUT',
         hook.path,
-        `cannot try the hooks of ${file}: ${hook.path} is no file that may be executed`,
+        `cannot try the hooks of ${file}: ${hook.path} ${why}`,
       );
     }
   }

@@ -1,7 +1,7 @@
 /** Run a bundle's hooks as a runtime does. Source: OCI runtime-spec, config.md, POSIX-platform Hooks. */
 import path from 'node:path';
-import { GhostkeepError } from '../../base/errors.js';
-import type { Ended } from '../../base/host.js';
+import { errnoOf, GhostkeepError, reasonOf } from '../../base/errors.js';
+import type { Ended, Program } from '../../base/host.js';
 import type { BundleHook } from '../../oci/bundle.js';
 import type { OciState } from '../../oci/state.js';
 import type { TriedBundle } from './bundle.js';
@@ -12,16 +12,21 @@ import type { Timeline } from './timeline.js';
 const noTimeoutMs = 60_000;
 /** Whatever the stanza says. */
 export const longestHookMs = 600_000;
-const longestLine = 300;
+
+/** In the order in which a runtime calls them. Those that it calls in the container's namespaces are not played. */
+export const playedHooks = ['prestart', 'createRuntime', 'poststop'] as const;
 
 export interface HookCall {
   /** What the runtime is doing: `create`, `checkpoint`. */
   moment: string;
-  names: readonly ('prestart' | 'createRuntime' | 'poststop')[];
+  names: readonly (typeof playedHooks)[number][];
   state: Pick<OciState, 'id' | 'status' | 'pid'>;
 }
 
-/** One after the other, as they stand in the stanza; the first that fails ends it. @throws StepFailed */
+/**
+ * One after the other, as they stand in the stanza. The first that fails ends it; of poststop hooks the others are called
+ * all the same. Source: OCI runtime-spec, runtime.md, Lifecycle. @throws StepFailed
+ */
 export async function callHooks(
   context: StageContext,
   timeline: Timeline,
@@ -30,45 +35,71 @@ export async function callHooks(
 ): Promise<void> {
   const { ociVersion, annotations = {}, hooks = {} } = bundle.config;
   const document: OciState = { ociVersion, ...state, bundle: bundle.path, annotations };
+  let failure: unknown;
   for (const name of names) {
     for (const hook of hooks[name] ?? []) {
       const started = context.host.clock();
-      await timeline.step(
-        name,
-        () => callHook(context, bundle.path, name, hook, document),
-        ({ stderr }) => ({
-          what: `as at ${moment} (${state.status}): exit status 0 after ${Math.round(context.host.clock() - started)} ms`,
-          status: 0,
-          ...(stderr === '' ? {} : { stderr }),
-        }),
-      );
+      try {
+        await timeline.step(
+          name,
+          () => callHook(context, bundle.path, name, hook, document),
+          ({ stderr }) => ({
+            what: `as at ${moment} (${state.status}): exit status 0 after ${Math.round(context.host.clock() - started)} ms`,
+            status: 0,
+            ...(stderr === '' ? {} : { stderr }),
+          }),
+        );
+      } catch (error) {
+        if (name !== 'poststop') throw error;
+        failure ??= error;
+      }
     }
   }
+  if (failure !== undefined) throw failure;
 }
 
 async function callHook(
-  { stage }: StageContext,
+  context: StageContext,
   cwd: string,
   name: string,
   hook: BundleHook,
   state: OciState,
 ): Promise<Ended> {
-  const program = await stage.start({
-    path: hook.path,
-    argv: hook.args?.length ? hook.args : [hook.path],
-    environment: Object.fromEntries((hook.env ?? []).map(splitVariable)),
-    cwd,
-    stdin: JSON.stringify(state),
-    waitMs: waitMs(hook),
-  });
-  const ended = await program.ended;
+  const who = `${name} hook ${path.basename(hook.path)} (${hook.path})`;
+  const ended = await (await startHook(context, cwd, who, hook, state)).ended;
   if (ended.status === 0 && !ended.late) return ended;
-  const failure = new GhostkeepError(
-    'HOOK_FAILED',
-    hook.path,
-    `${name} hook ${path.basename(hook.path)} (${hook.path}) ${howItEnded(hook, ended)}${lastLine(ended)}`,
-  );
+  const failure = new GhostkeepError('HOOK_FAILED', hook.path, `${who} ${howItEnded(hook, ended)}`);
   throw Object.assign(failure, { status: ended.status, stderr: ended.stderr });
+}
+
+async function startHook(
+  { stage }: StageContext,
+  cwd: string,
+  who: string,
+  hook: BundleHook,
+  state: OciState,
+): Promise<Program> {
+  try {
+    return await stage.start({
+      path: hook.path,
+      argv: hook.args?.length ? hook.args : [hook.path],
+      environment: Object.fromEntries((hook.env ?? []).map(splitVariable)),
+      cwd,
+      stdin: JSON.stringify(state),
+      waitMs: waitMs(hook),
+    });
+  } catch (cause) {
+    // It is there and may be executed: so it is what its first line names that is not.
+    const hint = errnoOf(cause) === 'ENOENT' ? '; is the program there that its first line names?' : '';
+    throw new GhostkeepError(
+      'HOOK_FAILED',
+      hook.path,
+      `${who} cannot be started: ${reasonOf(cause)}${hint}`,
+      {
+        cause,
+      },
+    );
+  }
 }
 
 function howItEnded(hook: BundleHook, { late, status, signal }: Ended): string {
@@ -81,11 +112,6 @@ function howItEnded(hook: BundleHook, { late, status, signal }: Ended): string {
 
 function waitMs({ timeout }: BundleHook): number {
   return timeout === undefined ? noTimeoutMs : Math.min(timeout * 1000, longestHookMs);
-}
-
-function lastLine({ stderr }: Ended): string {
-  const line = stderr.trim().split('\n').at(-1)?.trim() ?? '';
-  return line === '' ? '' : `: ${line.slice(0, longestLine)}`;
 }
 
 function splitVariable(text: string): [string, string] {

@@ -1,6 +1,6 @@
 /** What happened when, and whether it worked: a step that fails ends the trial. */
 import type { TrialStep } from '../../base/documents/generated/trial.js';
-import { reasonOf } from '../../base/errors.js';
+import { errnoOf, GhostkeepError, reasonOf, translate } from '../../base/errors.js';
 import type { StageContext } from './stage-context.js';
 
 /** What a step has to say when it worked. */
@@ -35,7 +35,7 @@ export class Timeline {
     } catch (error) {
       const { status, stderr } = error as { status?: number; stderr?: string };
       this.#add(name, true, {
-        what: reasonOf(error),
+        what: showFailure(error, name),
         ...(typeof status === 'number' ? { status } : {}),
         ...(typeof stderr === 'string' && stderr !== '' ? { stderr } : {}),
       });
@@ -48,4 +48,10 @@ export class Timeline {
     this.steps.push(entry);
     this.onStep(entry);
   }
+}
+
+/** With its code, as all that ghostkeep says of a failure. */
+function showFailure(error: unknown, step: string): string {
+  const known = errnoOf(error) === undefined ? error : translate(error, 'IO', step, 'cannot go on');
+  return `${reasonOf(known)}${known instanceof GhostkeepError ? ` [${known.code}]` : ''}`;
 }

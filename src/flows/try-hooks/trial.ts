@@ -5,13 +5,14 @@
 
 import type { Manifest } from '../../base/documents/generated/manifest.js';
 import type { Trial, TrialGhost, TrialStep } from '../../base/documents/generated/trial.js';
-import { GhostkeepError } from '../../base/errors.js';
 import { readManifest } from '../../image/manifest.js';
-import { closeSession, readSession, type Session, writeSession } from '../sessions.js';
+import { closeSession, writeSession } from '../sessions.js';
 import { makeBundle, readBundle, type TriedBundle } from './bundle.js';
 import { examine } from './examine.js';
-import { callHooks } from './hooks.js';
+import { callHooks, type HookCall } from './hooks.js';
+import { listNotTried } from './not-tried.js';
 import { canSeeMappings, closeOriginals, type Original, pinOriginals } from './originals.js';
+import { recordImages } from './record.js';
 import { closeRevived, type Revived, revive } from './revive.js';
 import { toRow } from './row.js';
 import type { StageContext } from './stage-context.js';
@@ -63,7 +64,7 @@ export async function tryHooks(context: StageContext, request: TrialRequest): Pr
     ...(request.keep ? { kept: scratch } : {}),
     timeline: timeline.steps,
     ghosts: trial.ghosts,
-    notTried: notTried(seesMappings),
+    notTried: listNotTried(context, trial.bundle, seesMappings),
   };
 }
 
@@ -102,7 +103,7 @@ class Attempt {
       () => startWorkload(context, `${this.scratch}/data`, this.kinds),
       ({ pid }) => `the workload, process ${pid}, holds ${this.kinds.length} files without a name`,
     );
-    await this.#hooks(bundle, 'create', ['prestart', 'createRuntime'], 'creating', workload.pid);
+    await this.#startHooks(bundle, 'create', 'creating', workload.pid);
     const pids = await timeline.step(
       'freeze',
       () => freeze(context, workload.pid),
@@ -138,7 +139,7 @@ class Attempt {
     const { context, timeline } = this;
     const session = await timeline.step(
       'record',
-      () => this.#record(readSession(context, this.#id)),
+      () => recordImages(context, bundle, this.#id, this.#images),
       () => `the session names ${this.#images}, as the gate would write it`,
     );
     await this.#hooks(bundle, 'checkpoint', ['poststop'], 'stopped', workload.pid);
@@ -156,24 +157,9 @@ class Attempt {
     );
   }
 
-  #record(session: Session | undefined): Session {
-    if (!session) {
-      throw new GhostkeepError(
-        'HOOK_FAILED',
-        this.#id,
-        `the hooks left no session of ${this.#id}: has the bundle an annotation io.ghostkeep.*, and is ghostkeep's prestart among its hooks, and run by the same user?`,
-      );
-    }
-    const { files } = this.context.host;
-    files.makeDirectory(this.#images, 0o700);
-    const recorded = { ...session, images: this.#images };
-    writeSession(this.context, recorded);
-    return recorded;
-  }
-
   async #restore(bundle: TriedBundle, workload: Workload, manifest: Manifest): Promise<void> {
     const { context, timeline } = this;
-    await this.#hooks(bundle, 'restore', ['prestart', 'createRuntime'], 'stopped');
+    await this.#startHooks(bundle, 'restore', 'stopped');
     await timeline.step(
       'restore',
       async () => {
@@ -193,27 +179,40 @@ class Attempt {
     this.ghosts = this.#revived.map(one => toRow(one, examined));
   }
 
+  /** A container that these refuse is stopped and deleted. Source: OCI runtime-spec, runtime.md, Lifecycle. */
+  async #startHooks(
+    bundle: TriedBundle,
+    moment: string,
+    status: 'creating' | 'stopped',
+    pid?: number,
+  ): Promise<void> {
+    const { context, timeline } = this;
+    try {
+      await this.#hooks(bundle, moment, ['prestart', 'createRuntime'], status, pid);
+    } catch (error) {
+      if (pid !== undefined) {
+        const pids = context.host.processes.tree(pid);
+        await timeline.step(
+          'kill',
+          () => kill(context, pids),
+          () => `process ${pids.join(', ')}: a runtime stops a container that a hook refuses`,
+        );
+      }
+      await this.#hooks(bundle, 'delete', ['poststop'], 'stopped');
+      throw error;
+    }
+  }
+
   async #hooks(
     bundle: TriedBundle,
     moment: string,
-    names: readonly ('prestart' | 'createRuntime' | 'poststop')[],
+    names: HookCall['names'],
     status: 'creating' | 'stopped',
     pid?: number,
   ): Promise<void> {
     const state = { id: this.#id, status, ...(pid === undefined ? {} : { pid }) };
     await callHooks(this.context, this.timeline, bundle, { moment, names, state });
   }
-}
-
-function notTried(seesMappings: boolean): string[] {
-  const always = [
-    'addresses of mappings, and two processes with one descriptor between them: CRIU restores those',
-  ];
-  if (seesMappings) return always;
-  return [
-    'a file that only a mapping holds: /proc/PID/map_files needs root or CAP_CHECKPOINT_RESTORE',
-    ...always,
-  ];
 }
 
 function sum(numbers: Iterable<number>): number {

@@ -1,0 +1,51 @@
+/** What a trial that goes well says nothing about. */
+import { asksForUs, type PolicyDocument } from '../../oci/policy.js';
+import { configPath, readConfig } from '../policy.js';
+import type { TriedBundle } from './bundle.js';
+import { playedHooks } from './hooks.js';
+import type { StageContext } from './stage-context.js';
+
+export function listNotTried(
+  context: StageContext,
+  bundle: TriedBundle | undefined,
+  seesMappings: boolean,
+): string[] {
+  const mapped = 'a file that only a mapping holds: /proc/PID/map_files needs root or CAP_CHECKPOINT_RESTORE';
+  return [
+    ...(seesMappings ? [] : [mapped]),
+    'addresses of mappings, and two processes with one descriptor between them: CRIU restores those',
+    ...(bundle ? [...otherHooks(bundle), ...otherContainers(context, bundle)] : []),
+  ];
+}
+
+function otherHooks({ config: { hooks = {} } }: TriedBundle): string[] {
+  const others = Object.entries(hooks as Record<string, unknown>)
+    .filter(([name, list]) => !(playedHooks as readonly string[]).includes(name) && !isEmpty(list))
+    .map(([name]) => name);
+  return others.length === 0
+    ? []
+    : [`hooks ${others.join(', ')}: a trial calls ${playedHooks.join(', ')} only`];
+}
+
+function isEmpty(list: unknown): boolean {
+  return Array.isArray(list) && list.length === 0;
+}
+
+/** An annotation makes the trial work; containers without one are another matter. */
+function otherContainers(context: StageContext, { config: { annotations } }: TriedBundle): string[] {
+  if (!asksForUs(annotations)) return [];
+  const isOff = configOf(context).enabled === false;
+  const policy = `there the host's policy ${isOff ? `(${configPath}: "enabled": false) leaves files to CRIU` : 'applies'}`;
+  return [
+    `containers without annotations io.ghostkeep.*, as this bundle has: hooks leave them alone, ${policy}`,
+  ];
+}
+
+/** One that cannot be read has failed a hook already. */
+function configOf(context: StageContext): PolicyDocument {
+  try {
+    return readConfig(context);
+  } catch {
+    return {};
+  }
+}

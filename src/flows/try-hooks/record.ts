@@ -1,0 +1,40 @@
+/** The session that prestart has left, with the image directory that the gate would write into it. */
+import { GhostkeepError } from '../../base/errors.js';
+import { annotationPrefix } from '../../oci/policy.js';
+import { configPath } from '../policy.js';
+import { readSession, type Session, writeSession } from '../sessions.js';
+import type { TriedBundle } from './bundle.js';
+import type { StageContext } from './stage-context.js';
+
+/** @throws HOOK_FAILED when there is none, or the hooks would do nothing by its policy */
+export function recordImages(
+  context: StageContext,
+  { config: { annotations } }: TriedBundle,
+  id: string,
+  images: string,
+): Session {
+  const session = readSession(context, id);
+  if (!session) {
+    throw new GhostkeepError(
+      'HOOK_FAILED',
+      id,
+      `the hooks left no session of ${id}: has the bundle an annotation io.ghostkeep.*, and is ghostkeep's prestart among its hooks, and run by the same user?`,
+    );
+  }
+  if (session.policy.enabled === false) {
+    const annotation = `${annotationPrefix}enabled`;
+    const by =
+      annotations?.[annotation] === undefined
+        ? `"enabled": false in ${configPath}`
+        : `the annotation ${annotation}=false`;
+    throw new GhostkeepError(
+      'HOOK_FAILED',
+      id,
+      `the hooks do nothing here: ${by} leaves files to CRIU; try with the annotation ${annotation}=true`,
+    );
+  }
+  context.host.files.makeDirectory(images, 0o700);
+  const recorded = { ...session, images };
+  writeSession(context, recorded);
+  return recorded;
+}

@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { type Session, writeSession } from '../../../../src/flows/sessions.js';
+import { listNotTried } from '../../../../src/flows/try-hooks/not-tried.js';
+import { recordImages } from '../../../../src/flows/try-hooks/record.js';
+import type { StageContext } from '../../../../src/flows/try-hooks/stage-context.js';
+import { ghostkeepError } from '../../expect.js';
+import { fakeContext } from '../../fake-host.js';
+
+const configPath = '/etc/ghostkeep/config.json';
+const bundleWith = (annotations: Record<string, string>, hooks: Record<string, unknown> = {}) => ({
+  path: '/bundle',
+  config: { ociVersion: '1.0.2', annotations, hooks },
+});
+/** Neither of the two asks the stage for anything. */
+const staged = (config?: string) => {
+  const context = fakeContext();
+  if (config !== undefined) context.host.files.put(configPath, config);
+  return context as typeof context & StageContext;
+};
+
+describe('when a trial says what it did not try', () => {
+  const ours = bundleWith({ 'io.ghostkeep.enabled': 'true' });
+  const last = (config?: string, bundle = ours) => listNotTried(staged(config), bundle, true).at(-1) ?? '';
+
+  it('containers without annotations are for the policy of the host', () => {
+    assert.match(last(), /^containers without annotations .* the host's policy applies$/);
+    assert.match(last('{"enabled":true}'), /the host's policy applies$/);
+  });
+  it('a host whose policy is off is named', () =>
+    assert.match(
+      last('{"enabled":false}'),
+      /the host's policy \(\/etc\/ghostkeep\/config\.json: "enabled": false\)/,
+    ));
+  it('a config.json that is damaged is what the hooks have failed for', () =>
+    assert.match(last('{'), /the host's policy applies$/));
+  it('a bundle without annotations has failed for that', () =>
+    assert.match(last('{"enabled":false}', bundleWith({})), /^addresses of mappings/));
+  it('hooks of other stages are listed, empty ones are not', () => {
+    const hooks = {
+      prestart: [{}],
+      poststop: [{}],
+      createContainer: [{}],
+      poststart: [{}],
+      startContainer: [],
+    };
+    assert.match(last(undefined, bundleWith({}, hooks)), /^hooks createContainer, poststart: /);
+  });
+});
+
+describe('when the policy that prestart recorded is off', () => {
+  const session: Session = {
+    version: 1,
+    container: 'try',
+    bundle: '/bundle',
+    created: new Date(0).toISOString(),
+    policy: { enabled: false },
+  };
+  const record = (annotations: Record<string, string>) => () => {
+    const context = staged();
+    context.host.files.makeDirectory('/run/ghostkeep/sessions', 0o700);
+    writeSession(context, session);
+    return recordImages(context, bundleWith(annotations), 'try', '/images');
+  };
+
+  it('the annotation is named where it says so', () =>
+    assert.throws(
+      record({ 'io.ghostkeep.enabled': 'false' }),
+      ghostkeepError('HOOK_FAILED', /do nothing here: the annotation io\.ghostkeep\.enabled=false/),
+    ));
+  it("and else the host's config.json", () =>
+    assert.throws(
+      record({ 'io.ghostkeep.limit': '1G' }),
+      ghostkeepError('HOOK_FAILED', /"enabled": false in \/etc\/ghostkeep\/config\.json leaves/),
+    ));
+});
