@@ -228,10 +228,45 @@ static void good_images(const struct place *place)
 	}
 }
 
+/* As no dump of ours has them: a run of these goes on where the next window is read. */
+static void touching_chunks(const struct place *place)
+{
+	enum { CHUNKS = 200, BYTES = 8192 };
+	static unsigned char wanted[CHUNKS * BYTES], got[CHUNKS * BYTES];
+	int image = ghost_in(place), file = ghost_in(place);
+	struct gk_report report;
+	uint32_t i;
+
+	begin(place->name, "small chunks that touch, more than a window of them");
+	start(sizeof(wanted));
+	for (i = 0; i < sizeof(wanted); i++)
+		wanted[i] = (unsigned char)(i / BYTES + i % 251);
+	for (i = 0; i < CHUNKS; i++) {
+		uint32_t at = i * BYTES;
+		const unsigned char entry[] = { 8, 0x80, 0x40, 16, 0x80 | (at & 0x7f), 0x80 | (at >> 7 & 0x7f),
+						0x80 | (at >> 14 & 0x7f), at >> 21 };
+
+		put_entry(entry, sizeof(entry));
+		put(wanted + at, BYTES);
+	}
+	if (pwrite(image, image_bytes, used, 0) != (ssize_t)used)
+		wrong("write: %m");
+	expect(!gk_restore(image, file, NULL, &report) && report.chunks == CHUNKS, "%s", report.message);
+	expect(pread(file, got, sizeof(got), 0) == sizeof(got) && !memcmp(got, wanted, sizeof(got)),
+	       "restored otherwise");
+	begin(place->name, "a file that is not empty is not restored over");
+	expect(gk_restore(image, file, NULL, &report) == -EINVAL, "%s", report.message);
+	expect(pread(file, got, sizeof(got), 0) == sizeof(got) && !memcmp(got, wanted, sizeof(got)),
+	       "it was written to");
+	close(image);
+	close(file);
+}
+
 void hostile_cases(const struct place *place)
 {
 	truncations(place);
 	bad_heads(place);
 	bad_chunks(place);
 	good_images(place);
+	touching_chunks(place);
 }

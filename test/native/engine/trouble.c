@@ -172,6 +172,38 @@ static void over_an_image(const struct place *place)
 	close(ghost);
 }
 
+static int reads_of_image;
+
+/* The first read is of the head, and finds the image whole. */
+static void cut_when_read(int fd)
+{
+	if (fd == ghost && reads_of_image++ > 0)
+		expect(!ftruncate(ghost, 3000000), "truncate");
+}
+
+static void image_ends(const struct place *place)
+{
+	struct gk_report report;
+	int from = dense_ghost(place), file = ghost_in(place);
+	unsigned char head[128];
+
+	begin(place->name, "an image is cut short while it is restored by hand");
+	ghost = ghost_in(place);
+	expect(!gk_dump(from, ghost, GK_ENGINE_READ, SIZE, head, make_head(head, SIZE, true),
+			GK_DUMP_CHUNKED, &progress, &report), "%s", report.message);
+	stand_in_nowhere();
+	stand_in.reflink = unknown_reflink;
+	stand_in.copy_file_range = unknown_range;
+	reads_of_image = 0;
+	stand_in.before_read = cut_when_read;
+	expect(gk_restore(ghost, file, NULL, &report) == -EBADMSG && report.failed_offset == 3000000,
+	       "%lu %s", report.failed_offset, report.message);
+	stand_in_nowhere();
+	close(ghost);
+	close(from);
+	close(file);
+}
+
 static ssize_t cancel_when_copied(int from, int to, size_t length)
 {
 	(void)from;
@@ -259,6 +291,7 @@ void trouble_cases(const struct place *place)
 {
 	shrinking(place);
 	over_an_image(place);
+	image_ends(place);
 	cancelling(place);
 	wrong_files(place);
 }
