@@ -1,4 +1,4 @@
-/** Finish a dump whose ghosts are still held by pins: copy what is not copied yet, then seal. Can be repeated. */
+/** Finish a dump whose ghosts are still held by pins: copy them, then seal. Can be repeated. */
 import type { Manifest, ManifestGhost } from '../base/documents/generated/manifest.js';
 import { GhostkeepError, translate } from '../base/errors.js';
 import type { FileStat } from '../base/host.js';
@@ -46,7 +46,7 @@ async function copyPinned(
   const dump = startState(journal);
   const copies: Copy[] = [];
   try {
-    for (const entry of journal.ghosts) if (!entry.data) copies.push({ ...openPin(context, entry), dump });
+    for (const entry of journal.ghosts) copies.push({ ...openPin(context, entry), dump });
     // The container ran on between the pin and CRIU's freeze.
     for (const copy of copies) describeAgain(context, copy);
     // The container is gone: room that the policy would rather keep is better used than its ghosts lost.
