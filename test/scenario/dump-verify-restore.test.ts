@@ -64,6 +64,12 @@ describe('dump, verify, restore', () => {
     const again = ghostkeep(['restore', '-D', images, '--to', `${folder}/back`]);
     assert.equal(again.status, 1, 'a file that is there is not overwritten');
     assert.match(again.stderr, /EEXIST|exists/);
+    for (const ghost of manifest.ghosts) {
+      const compared = spawnSync('cmp', [linkOf(ghost), `${folder}/back/ghost-${ghost.id}`], {
+        encoding: 'utf8',
+      });
+      assert.equal(compared.status, 0, `it stays what it is: ${compared.stdout}${compared.stderr}`);
+    }
   });
 
   it('when processes are not dumped whole, one holder of a shared ghost is enough', async t => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Manifest, ManifestGhost } from '../../../src/base/documents/generated/manifest.js';
+import { makeDev } from '../../../src/base/units.js';
 import { finishDump } from '../../../src/flows/finish.js';
 import { readJournal } from '../../../src/image/manifest.js';
 import { aManifest, aManifestGhost } from '../a-manifest.js';
@@ -228,12 +229,17 @@ describe('finishDump', () => {
   });
 
   it('when its descriptor is another file by now, nothing is copied and no pin is left', async () => {
-    const { context, processes } = held();
-    processes.end(500);
-    processes.add(500, { startTime: '77', fds: { 20: opened(fakeFile({ ino: 9n }), '/other') } });
-    await assert.rejects(finishDump(context, images), ghostkeepError('HOLDER_GONE', 'not hold it any more'));
-    assert.equal(context.host.engine.dumps, 0);
-    assert.equal(processes.pins.size, 0);
+    for (const other of [{ ino: 9n }, { ino: 1n, dev: makeDev(8n, 2n) }]) {
+      const { context, processes } = held();
+      processes.end(500);
+      processes.add(500, { startTime: '77', fds: { 20: opened(fakeFile(other), '/other') } });
+      await assert.rejects(
+        finishDump(context, images),
+        ghostkeepError('HOLDER_GONE', 'not hold it any more'),
+      );
+      assert.equal(context.host.engine.dumps, 0);
+      assert.equal(processes.pins.size, 0);
+    }
   });
 
   it('when its descriptor has the number but another birth, it is another file, but for one that overlayfs copied up', async () => {

@@ -245,6 +245,26 @@ describe('poststop', () => {
     assert.equal(readManifest(files, images).container, 'earlier');
   });
 
+  it("when the container's pid is another process's by now, that one is not dumped over its images", async () => {
+    const context = await created();
+    const { files, processes } = context.host;
+    const session = readSession(context, 'web');
+    assert.ok(session);
+    files.folders.add(images);
+    files.put(
+      `${images}/ghostkeep/manifest.json`,
+      JSON.stringify(aManifest({ criu: false, container: 'earlier' })),
+    );
+    processes.end(100);
+    processes.add(100, {
+      startTime: '20000',
+      exe: opened(fakeFile({ nlink: 1 }), '/bin/other'),
+      fds: { 3: opened(fakeFile(), '/data/tmp (deleted)') },
+    });
+    await confirmSeal(context, 'web', session, images);
+    assert.equal(readManifest(files, images).container, 'earlier');
+  });
+
   it('when nothing is known of the container, it is done at once', async () => {
     const context = fakeContext();
     await poststop(context, stopped());

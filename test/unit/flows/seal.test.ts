@@ -82,6 +82,20 @@ function closedEarly(): FakeContext {
 }
 
 describe('sealImages', () => {
+  it('when it is to survive a power failure, each image is on the disk before the manifest names it', () => {
+    for (const durable of [true, false]) {
+      const context = dumped();
+      const { files } = context.host;
+      const synced: string[] = [];
+      files.sync = path => {
+        assert.ok(!files.exists(`${images}/ghostkeep/manifest.json`), 'there is no manifest yet');
+        synced.push(path);
+      };
+      sealImages(context, images, durable);
+      assert.deepEqual(synced, durable ? [5, 6, 7].map(id => `${images}/ghost-file-${id}.img`) : []);
+    }
+  });
+
   it("when it seals, ids follow CRIU's, files are turned back, and what CRIU kept is adopted", async () => {
     const context = dumped();
     const { manifest, now } = sealImages(context, images, true);

@@ -47,6 +47,14 @@ describe('verify', () => {
     assert.deepEqual(await damageOf(context), ['IMAGE_INVALID ghost-file-1.img']);
   });
 
+  it('when the inventory is that of another checkpoint, that is damage', async () => {
+    const context = sealed({ inventory: Buffer.from('mine').toString('base64') });
+    context.host.files.put(`${images}/inventory.img`, 'mine');
+    assert.deepEqual(await damageOf(context), []);
+    context.host.files.put(`${images}/inventory.img`, 'another');
+    assert.deepEqual(await damageOf(context), ['IMAGE_MISMATCH inventory.img']);
+  });
+
   it('when anything in the head differs from the manifest, it is named', async () => {
     const changes: [string, Partial<GhostHead>][] = [
       ['uid', { uid: 1 }],
