@@ -92,14 +92,6 @@ describe('exit status', () => {
     assert.match(stderr, /\/none: there is no such directory \[MANIFEST_MISSING\]\n$/);
   });
 
-  it('when there is a warning too, it is a line of text as the error is, terminal or not', t => {
-    const { stderr } = ghostkeep(['dump', '--pid', noPid, '-D', `${temporaryFolder(t)}/x`]);
-    assert.match(
-      stderr,
-      /^ghostkeep: warning: cannot look at process 4194304: .*\nghostkeep: cannot dump .* \[HOLDER_GONE\]\n$/,
-    );
-  });
-
   it('when the reason quotes a hostile document, it still is one line without control characters', t => {
     const folder = temporaryFolder(t);
     fs.mkdirSync(`${folder}/ghostkeep`);

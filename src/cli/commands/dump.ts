@@ -46,7 +46,7 @@ export async function dumpCommand(args: string[]): Promise<number> {
 function assertThere(processes: ProcessView, pid: number): void {
   if (startTimeOf(processes, pid) !== undefined) return;
   const what = `process ${pid}`;
-  throw new GhostkeepError('NOT_FOUND', what, `cannot dump ${what}: there is none`);
+  throw new GhostkeepError('HOLDER_GONE', what, `cannot dump ${what}: there is none`);
 }
 
 /** What lies there may be the only copy of files that are gone. */
