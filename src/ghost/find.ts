@@ -101,6 +101,7 @@ class Search {
 
   /** Of the files behind hidden mappings most are known by a descriptor, and some are no files. */
   #tellHidden(ghosts: readonly Ghost[]): void {
+    if (this.#hidden.length === 0) return;
     const known = new Set(
       ghosts.flatMap(({ stat, mounts }) =>
         [stat.dev, ...mounts.map(({ dev }) => dev)].map(dev => `${dev}/${stat.ino}`),
