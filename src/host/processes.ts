@@ -1,4 +1,5 @@
 import fs from 'node:fs';
+import { errnoOf } from '../base/errors.js';
 import type { FileMap, FileStat, Identity, Mount, OpenFds, ProcessView } from '../base/host.js';
 import type { IdMaps } from '../base/id-map.js';
 import { areFree } from './folder.js';
@@ -34,15 +35,13 @@ export class LinuxProcesses implements ProcessView {
     return found;
   }
 
-  /** Source: proc_pid_task(5), task/TID/children; a thread that ends meanwhile has no children. */
+  /** Source: proc_pid_task(5), task/TID/children; a thread that ends meanwhile has no children, and the others still have theirs. */
   #children(pid: number): number[] {
-    try {
-      return fs
-        .readdirSync(`/proc/${pid}/task`)
-        .flatMap(tid => numbers(fs.readFileSync(`/proc/${pid}/task/${tid}/children`, 'latin1').split(' ')));
-    } catch {
-      return [];
-    }
+    const tids = ifThere(() => fs.readdirSync(`/proc/${pid}/task`)) ?? [];
+    return tids.flatMap(tid => {
+      const text = ifThere(() => fs.readFileSync(`/proc/${pid}/task/${tid}/children`, 'latin1'));
+      return numbers(text?.split(' ') ?? []);
+    });
   }
 
   cgroupPids(path: string): number[] {
@@ -216,6 +215,16 @@ export class LinuxProcesses implements ProcessView {
 
   self(): number {
     return process.pid;
+  }
+}
+
+/** Undefined for what has ended. */
+function ifThere<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (['ENOENT', 'ESRCH'].includes(errnoOf(error) ?? '')) return undefined;
+    throw error;
   }
 }
 
