@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# weight: 145
+# weight: 160
 # shellcheck source-path=SCRIPTDIR source=../cases.sh
 . "$GUEST/cases.sh"
 

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# weight: 100
+# weight: 140
 # shellcheck source-path=SCRIPTDIR source=../cases.sh
 . "$GUEST/cases.sh"
 

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# weight: 135
+# weight: 90
 # shellcheck source-path=SCRIPTDIR source=../cases.sh
 . "$GUEST/cases.sh"
 

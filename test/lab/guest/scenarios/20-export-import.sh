@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# weight: 70
+# weight: 85
 # Checkpoints made with ghostkeep are restored where nobody has heard of it:
 # an empty store, no ghostkeep; only the archives and the image travel.
 

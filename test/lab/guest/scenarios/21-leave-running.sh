@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# weight: 80
+# weight: 140
 # --leave-running: the container goes on with its ghosts, and what was
 # written is a whole checkpoint that can be restored elsewhere, later.
 

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# weight: 100
+# weight: 165
 # The helper dies: the dump fails, the container runs on with its files, and
 # the next try works. Before the freeze it does no harm at all.
 

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# weight: 45
+# weight: 25
 # The image directory is too small for the ghost: said clearly, nothing lost.
 
 too_small() {

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# weight: 35
+# weight: 30
 # A container with its own user namespace: owners in the image are those inside.
 
 HOST_BASE=100000

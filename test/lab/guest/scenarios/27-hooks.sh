@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# weight: 175
+# weight: 155
 # The hooks that a runtime calls: only for containers that ask for them.
 
 # Session records of a container, wherever below /run/ghostkeep they are.

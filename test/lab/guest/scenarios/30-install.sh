@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# weight: 115
+# weight: 130
 # install.sh: with the machine's own node, again with another one, and gone
 # without a trace.
 

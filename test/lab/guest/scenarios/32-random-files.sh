@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# weight: 130
+# weight: 135
 # Random files, each by a random sequence of writes, mapped writes, fallocate
 # modes, truncates, syncs and dropped caches: every engine against a plain
 # read, for about 6 s on each file system (run-lab --random). The case's line has the seed and

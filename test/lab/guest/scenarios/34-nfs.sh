@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# weight: 300
+# weight: 175
 # Ghosts on NFS: silly-renamed by the client, found by that name, dumped
 # through the gate, restored, and at the end nothing is left on the server.
 

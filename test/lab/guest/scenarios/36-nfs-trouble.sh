@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# weight: 240
+# weight: 210
 # An NFS server that does not answer while a container is dumped, and one that
 # has lost the file: an error by a deadline that names the ghost, and the
 # container runs on.

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# weight: 320
+# weight: 340
 # Python's multiprocessing keeps its semaphores under /dev/shm, in files whose
 # opened name is gone and whose real name is there (`linked` ghosts). On a tmpfs
 # of the host nobody brings them back but us.

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# weight: 80
+# weight: 95
 # Held files with another name on a disk that survives: no content is copied,
 # CRIU finds them by that name.
 # shellcheck source-path=SCRIPTDIR source=../python.sh

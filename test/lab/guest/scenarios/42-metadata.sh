@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# weight: 120
+# weight: 205
 # Metadata that CRIU's image cannot hold is back before the container runs.
 # shellcheck source-path=SCRIPTDIR source=../python.sh
 . "$GUEST/python.sh"

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# weight: 350
+# weight: 260
 # Space that was allocated and never written comes back where materialize asked for it, and nowhere else.
 # shellcheck source-path=SCRIPTDIR source=../python.sh
 . "$GUEST/python.sh"

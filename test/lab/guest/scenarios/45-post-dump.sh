@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# weight: 30
+# weight: 25
 # CRIU alone, without a runtime, with an action script that sends the images
 # away at post-dump. CRIU ends its plugins after such scripts: what was sent is
 # whole but not sealed. The receiver's restore seals it, or `ghostkeep seal`.
