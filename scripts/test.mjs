@@ -1,5 +1,6 @@
 // node scripts/test.mjs [lint|unit|scenario|native|lab …]: runs the parts that are named, or all, and adds up what they say.
-// A part that fails does not stop the others. Under CI=true a skipped test is a failure.
+// A part that fails does not stop the others. Under CI=true a skipped test is a failure. What uses one processor runs
+// beside others, as many at a time as there are processors, and says what it has to say when it has ended.
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
@@ -10,15 +11,18 @@ const top = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const scratch = mkdtempSync(path.join(os.tmpdir(), 'ghostkeep-test-'));
 
 const parts = {
-  lint: [() => single('npm', ['run', '--silent', 'lint']), lintShell],
-  unit: [() => nodeTests('test/unit')],
-  scenario: [() => nodeTests('test/scenario')],
+  lint: [say => single(say, 'npm', ['run', '--silent', 'lint']), lintShell],
+  unit: [say => nodeTests(say, 'test/unit')],
+  scenario: [say => nodeTests(say, 'test/scenario')],
   native: ['engine', 'gate', 'hook', 'workload'].flatMap(name => [
-    () => make(name),
-    () => make(name, 'SANITIZE=1'),
+    say => make(say, name),
+    say => make(say, name, 'SANITIZE=1'),
   ]),
-  lab: [() => nodeTests('test/lab')],
+  lab: [say => nodeTests(say, 'test/lab')],
 };
+
+/** Scenarios measure and watch the machine, the lab uses all of it. A sanitized build has folders of its own. */
+const besideOthers = ['lint', 'unit', 'native'];
 
 process.exitCode = await main(process.argv.slice(2));
 
@@ -28,12 +32,27 @@ async function main(names) {
     console.error(`no such part: ${unknown.join(', ')}; there are ${Object.keys(parts).join(', ')}`);
     return 2;
   }
-  const results = [];
-  for (const name of names.length > 0 ? names : Object.keys(parts)) {
-    for (const step of parts[name]) results.push({ name, ...(await step()) });
+  const steps = (names.length > 0 ? names : Object.keys(parts)).flatMap(name =>
+    parts[name].map(step => ({ name, step })),
+  );
+  await runTogether(steps.filter(({ name }) => besideOthers.includes(name)));
+  for (const one of steps.filter(({ name }) => !besideOthers.includes(name))) {
+    one.result = await one.step(text => process.stdout.write(text));
   }
   rmSync(scratch, { recursive: true });
-  return summarize(results);
+  return summarize(steps.map(({ name, result }) => ({ name, ...result })));
+}
+
+async function runTogether(steps) {
+  const waiting = [...steps];
+  const lane = async () => {
+    for (let one = waiting.shift(); one !== undefined; one = waiting.shift()) {
+      const said = [];
+      one.result = await one.step(text => said.push(text));
+      process.stdout.write(Buffer.concat(said));
+    }
+  };
+  await Promise.all(Array.from({ length: os.availableParallelism() }, lane));
 }
 
 function summarize(results) {
@@ -53,7 +72,7 @@ function summarize(results) {
 }
 
 /** Every *.test.ts below a folder, by Node's own runner. */
-async function nodeTests(folder) {
+async function nodeTests(say, folder) {
   const files = readdirSync(path.join(top, folder), { recursive: true, encoding: 'utf8' })
     .filter(name => name.endsWith('.test.ts'))
     .map(name => path.join(folder, name))
@@ -63,7 +82,7 @@ async function nodeTests(folder) {
   const tap = path.join(scratch, `${path.basename(folder)}.tap`);
   const reporters = ['spec', 'tap'].map(reporter => `--test-reporter=${reporter}`);
   const places = ['stdout', tap].map(place => `--test-reporter-destination=${place}`);
-  const { status, seconds } = await run(process.execPath, [
+  const { status, seconds } = await run(say, process.execPath, [
     '--import',
     'tsx',
     '--test',
@@ -83,8 +102,8 @@ async function nodeTests(folder) {
   );
 }
 
-async function make(name, ...variables) {
-  const { status, seconds, text } = await run('make', [
+async function make(say, name, ...variables) {
+  const { status, seconds, text } = await run(say, 'make', [
     '-s',
     '-C',
     `native/${name}`,
@@ -104,15 +123,15 @@ async function make(name, ...variables) {
 }
 
 /** A command that is one test. */
-async function single(file, args, what = [file, ...args].join(' ')) {
-  const { status, seconds } = await run(file, args);
+async function single(say, file, args, what = [file, ...args].join(' ')) {
+  const { status, seconds } = await run(say, file, args);
   return total(what, status, seconds, status === 0 ? 1 : 0, 0, 0);
 }
 
-async function lintShell() {
-  const version = await run('shellcheck', ['--version'], 'ignore');
+async function lintShell(say) {
+  const version = await run(() => {}, 'shellcheck', ['--version']);
   if (version.status !== 0) {
-    console.log('skipped: shellcheck is not installed');
+    say(Buffer.from('skipped: shellcheck is not installed\n'));
     return { what: 'shellcheck', passed: 0, failed: 0, skipped: 1, seconds: 0 };
   }
   const installer = readdirSync(path.join(top, 'install')).filter(name => name.endsWith('.sh'));
@@ -128,7 +147,12 @@ async function lintShell() {
     'test/native/hook/run.sh',
     'test/native/workload/run.sh',
   ];
-  return single('shellcheck', ['-x', ...scripts, ...installer.map(name => `install/${name}`)], 'shellcheck');
+  return single(
+    say,
+    'shellcheck',
+    ['-x', ...scripts, ...installer.map(name => `install/${name}`)],
+    'shellcheck',
+  );
 }
 
 /** A failure that no line told of counts as one; so does a run that tested nothing. */
@@ -137,22 +161,20 @@ function total(what, status, seconds, passed, failed, skipped) {
   return { what, passed, failed: silent ? 1 : failed, skipped, seconds };
 }
 
-/** Its output goes on to ours as it comes, and is returned. A signal or a missing program is status 1. */
-function run(file, args, output = 'show') {
+/** What it says goes to `say` as it comes; its output is returned. A signal or a missing program is status 1. */
+function run(say, file, args) {
   const started = Date.now();
   return new Promise(resolve => {
     let text = '';
-    const child = spawn(file, args, {
-      cwd: top,
-      stdio: ['ignore', 'pipe', output === 'show' ? 'inherit' : 'ignore'],
-    });
+    const child = spawn(file, args, { cwd: top, stdio: ['ignore', 'pipe', 'pipe'] });
     const done = status => resolve({ status, text, seconds: Math.round((Date.now() - started) / 1000) });
     child.stdout.on('data', data => {
       text += data;
-      if (output === 'show') process.stdout.write(data);
+      say(data);
     });
+    child.stderr.on('data', say);
     child.on('error', error => {
-      if (output === 'show') console.error(`cannot run ${file}: ${error.message}`);
+      say(Buffer.from(`cannot run ${file}: ${error.message}\n`));
       done(1);
     });
     child.on('close', status => done(status ?? 1));
