@@ -100,9 +100,9 @@ userdata_of() {
 
 pid_of() {
 	if is_podman "$1"; then
-		cat "/run/containers/storage/overlay-containers/$(cat "$WORK/$2.id")/userdata/pidfile"
+		echo "$(<"/run/containers/storage/overlay-containers/$(<"$WORK/$2.id")/userdata/pidfile")"
 	else
-		cat "$WORK/$2/pid"
+		echo "$(<"$WORK/$2/pid")"
 	fi
 }
 
@@ -196,7 +196,7 @@ expect_alive() {
 }
 
 counter_moved() {
-	[ "$(cat "$1/alive")" \> "$2" ]
+	[ "$(<"$1/alive")" \> "$2" ]
 }
 
 # It goes on from where it was: its counter did not start again.

@@ -40,9 +40,7 @@ record() {
 }
 
 now_ms() {
-	local ns
-	ns=$(date +%s%N)
-	echo $((ns / 1000000))
+	echo $((${EPOCHREALTIME/[.,]/} / 1000))
 }
 
 seconds_since() {
@@ -82,13 +80,14 @@ bounded() {
 	fi
 }
 
-# wait_for SECONDS WHAT COMMAND…: until it succeeds.
+# wait_for SECONDS WHAT COMMAND…: until it succeeds. No program is started between
+# two looks: that would take the processor from what is waited for.
 wait_for() {
 	local deadline=$(($(now_ms) + $1 * 1000)) what=$2
 	shift 2
 	until "$@"; do
 		[ "$(now_ms)" -lt "$deadline" ] || fail "no $what in time"
-		sleep 0.05
+		read -rt 0.1 <> <(:) || true
 	done
 }
 

@@ -1,12 +1,14 @@
 """Hold a ghost with metadata that CRIU's image cannot hold, and note what it looks like at the first sight after restore.
 
 A restored ghost is another file with another change time: the first look that shows another one is the first after restore.
+Between two looks it sleeps in poll(2), which a restore interrupts: so it looks at once, and takes no processor before.
 
 A child holds the last one, the parent the others: before.child, after.child.
 
 /data/before, /data/after    JSON
 """
 
+import ctypes
 import fcntl
 import json
 import os
@@ -30,6 +32,9 @@ ACL = struct.pack("<I", 2) + b"".join(
 # linux/fs.h: FS_IOC_GETFLAGS, FS_IOC_SETFLAGS; no dump, no access times (chattr +dA).
 GET_FLAGS, SET_FLAGS = 0x80086601, 0x40086602
 NO_DUMP_NO_ATIME = 0x40 | 0x80
+
+# Python's own would go back to sleep. Source: CRIU's compel, a restart block becomes EINTR.
+poll = ctypes.CDLL(None).poll
 
 
 def flags_of(fd):
@@ -74,7 +79,7 @@ def watch(paths, suffix):
     changed = [os.fstat(fd).st_ctime_ns for fd in fds]
     write("/data/before" + suffix, [look(fd) for fd in fds])
     while [os.fstat(fd).st_ctime_ns for fd in fds] == changed:
-        time.sleep(0.001)
+        poll(None, 0, 100)
     write("/data/after" + suffix, [look(fd) for fd in fds])
     while True:
         time.sleep(1)
