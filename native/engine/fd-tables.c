@@ -18,10 +18,11 @@
 
 #define PORTION 256	/* threads */
 
-/* Threads with different tables, in the kernel's order of them. */
+/* Threads with different tables, in the kernel's order of them, or all threads. */
 struct tables {
 	uint32_t *tids;
 	uint32_t count, room;
+	int all;
 };
 
 /* 0: they share one, 1: the first one's comes first, 2: the second one's. Source: kcmp(2). */
@@ -37,7 +38,7 @@ static int add(struct tables *tables, uint32_t tid)
 {
 	uint32_t low = 0, high = tables->count;
 
-	while (low < high) {
+	while (!tables->all && low < high) {
 		uint32_t middle = low + (high - low) / 2;
 		int order = compare(tables->tids[middle], tid);
 
@@ -61,7 +62,7 @@ static int add(struct tables *tables, uint32_t tid)
 	return 0;
 }
 
-static int add_all(struct tables *tables, int task_fd)
+static int add_all(struct tables *tables, int task_fd, uint32_t pid)
 {
 	struct gk_open_file threads[PORTION];
 	uint32_t count;
@@ -70,7 +71,8 @@ static int add_all(struct tables *tables, int task_fd)
 	do {
 		err = list_open_files(task_fd, threads, PORTION, &count);
 		for (uint32_t i = 0; !err && i < count; i++)
-			err = add(tables, (uint32_t)threads[i].fd);
+			if (threads[i].fd != pid)
+				err = add(tables, (uint32_t)threads[i].fd);
 	} while (!err && count == PORTION);
 	return err;
 }
@@ -86,7 +88,7 @@ static int find_tables(struct tables *tables, uint32_t pid)
 		return -errno;
 	tables->tids[0] = pid;
 	tables->count = 1;
-	err = add_all(tables, task_fd);
+	err = add_all(tables, task_fd, pid);
 	close(task_fd);
 	return err;
 }
@@ -100,9 +102,11 @@ GK_PUBLIC int gk_fd_tables(uint32_t pid, uint32_t capacity, uint32_t *tids, uint
 
 	memset(report, 0, sizeof(*report));
 	*count = 0;
-	/* a kernel without kcmp(2) has no CRIU either, and hardly a thread of this kind */
-	if (err == -ENOSYS)
-		return 0;
+	/* no kcmp(2), or none for us, as below Docker's seccomp filter: then each has its own */
+	if (err == -ENOSYS || err == -EPERM) {
+		tables.all = 1;
+		err = find_tables(&tables, pid);
+	}
 	if (err)
 		return fail(report, err, 0, "cannot compare the threads of process %u", pid);
 	for (uint32_t i = 0; i < tables.count; i++)

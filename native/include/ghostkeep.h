@@ -325,8 +325,8 @@ int gk_are_free(int dir_fd, uint32_t count, const char *names, uint8_t *answers,
 
 /*
  * Threads of process pid whose table of descriptors is not the main thread's, or
- * where that has ended: of those that share a table, one. /proc/TID/fd is what
- * they have open. -E2BIG where there are more than capacity.
+ * where that has ended: of those that share a table, one; where kcmp(2) may not be
+ * called, all. /proc/TID/fd is what they have open. -E2BIG for more than capacity.
  */
 int gk_fd_tables(uint32_t pid, uint32_t capacity, uint32_t *tids, uint32_t *count,
 		 struct gk_report *report);

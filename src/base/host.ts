@@ -89,7 +89,8 @@ export interface ProcessView {
   openFds(pid: number): OpenFds;
   /**
    * Threads of PID whose descriptors are not in its /proc/PID/fd, one of each table: they have unshared it (unshare(2),
-   * CLONE_FILES), or the main thread has ended. Each can be asked for as a process is.
+   * CLONE_FILES), or the main thread has ended. Where tables cannot be compared, all threads. Each can be asked for as a
+   * process is.
    */
   threadsApart(pid: number): number[];
   /** LOOK asks for the openFds of PIDS, in this order: they may be looked at ahead, on other processors. */

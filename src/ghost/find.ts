@@ -69,7 +69,7 @@ class Search {
 
   process(pid: number): void {
     this.#pids.push(pid);
-    this.#holder(pid);
+    if (!this.#holder(pid)) return;
     this.#guard(pid, 'task', () => {
       for (const tid of this.processes.threadsApart(pid)) {
         this.apart.add(tid);
@@ -78,12 +78,13 @@ class Search {
     });
   }
 
-  /** A process, or a thread apart. */
-  #holder(pid: number): void {
+  /** A process, or a thread apart. @returns whether its descriptors could be looked at */
+  #holder(pid: number): boolean {
     this.alive();
-    this.#guard(pid, 'fd', () => this.#descriptors(pid));
+    const seen = this.#guard(pid, 'fd', () => this.#descriptors(pid));
     this.#guard(pid, 'map_files', () => this.#mappings(pid));
     for (const via of ['exe', 'cwd', 'root'] as const) this.#guard(pid, via, () => this.#link(pid, via));
+    return seen;
   }
 
   finish(): Ghost[] {
@@ -201,16 +202,18 @@ class Search {
     }
   }
 
-  /** Failing to see something is an outcome, never the end of a search. */
-  #guard(pid: number, what: string, look: () => void): void {
+  /** Failing to see something is an outcome, never the end of a search. @returns whether it did not fail */
+  #guard(pid: number, what: string, look: () => void): boolean {
     try {
       look();
+      return true;
     } catch (error) {
       const errno = errnoOf(error);
       if (errno === undefined) throw error;
       if (!gone.has(errno)) this.#miss(pid, what, error);
       // Without its descriptors a process is gone; a kernel thread has no exe, and that is no news.
       else if (what === 'fd') this.#miss(pid, ended.what, error, ended.why);
+      return false;
     }
   }
 

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 /* Threads whose descriptors are not their process's. */
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
-#include <string.h>
+#include <stddef.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -66,6 +69,44 @@ static void check_tables(uint32_t pid)
 	expect(gk_fd_tables(pid, EACH, tids, &count, &report) == -E2BIG && count == 0, "%u fit", count);
 }
 
+/* As below a container engine's filter. The child is who asks, and the process it asks about. */
+static _Noreturn void ask_without_kcmp(void)
+{
+	struct sock_filter refuse[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_kcmp, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = { sizeof(refuse) / sizeof(*refuse), refuse };
+	uint32_t self = (uint32_t)getpid(), tids[4], count;
+	struct gk_report report;
+	pthread_t thread;
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
+		_exit(2);
+	if (gk_fd_tables(self, 4, tids, &count, &report) || count != 0)
+		_exit(3);
+	pthread_barrier_init(&shared->barrier, NULL, 2);
+	if (pthread_create(&thread, NULL, live, NULL))
+		_exit(4);
+	pthread_barrier_wait(&shared->barrier);
+	_exit(gk_fd_tables(self, 4, tids, &count, &report) || count != 1 || tids[0] == self);
+}
+
+static void without_kcmp(void)
+{
+	int status = -1;
+	pid_t pid;
+
+	begin("proc", "where tables may not be compared, each thread counts as having its own");
+	pid = fork();
+	if (pid == 0)
+		ask_without_kcmp();
+	expect(pid > 0 && waitpid(pid, &status, 0) == pid && status == 0, "status %x", status);
+}
+
 void fd_table_cases(void)
 {
 	pthread_barrierattr_t between;
@@ -91,6 +132,7 @@ void fd_table_cases(void)
 		alarm(0);
 		waitpid(pid, NULL, 0);
 	}
+	without_kcmp();
 	munmap(shared, sizeof(*shared));
 
 	begin("proc", "a process of one table has no such thread, and one that is gone is an error");
