@@ -44,7 +44,13 @@ starts_another() {
 	*/ghostkeep.so) program=$(grep -azxm1 '/.*/bin/ghostkeep' "$destdir$1" | tr -d '\0') ;;
 	*) return 1 ;;
 	esac 2>/dev/null
-	[[ $program != "$launcher" && $program != "$libexec"/* && -x $destdir$program && ! -d $destdir$program ]]
+	! is_ours "$program" && [[ -x $destdir$program && ! -d $destdir$program ]]
+}
+
+# By whatever name: the way to this installation may have a symbolic link in it.
+is_ours() {
+	[[ $1 = "$launcher" || $1 = "$libexec"/* || $destdir$1 -ef $destdir$launcher ||
+		$destdir${1%/*} -ef $destdir$libexec ]]
 }
 
 # What others start goes before what it needs.

@@ -42,7 +42,7 @@ static int add(struct tables *tables, uint32_t tid)
 		uint32_t middle = low + (high - low) / 2;
 		int order = compare(tables->tids[middle], tid);
 
-		/* one of the two has ended: the new one, or it is kept without knowing */
+		/* a thread that has ended is left out; where the other has, this one is kept, perhaps twice */
 		if (order == -ESRCH && compare(tid, tid) != 0)
 			return 0;
 		if (order == -ESRCH)
@@ -107,6 +107,9 @@ GK_PUBLIC int gk_fd_tables(uint32_t pid, uint32_t capacity, uint32_t *tids, uint
 		tables.all = 1;
 		err = find_tables(&tables, pid);
 	}
+	if (err == -E2BIG)
+		return fail(report, err, 0, "process %u has more than %u tables of descriptors", pid,
+			    capacity);
 	if (err)
 		return fail(report, err, 0, "cannot compare the threads of process %u", pid);
 	for (uint32_t i = 0; i < tables.count; i++)

@@ -323,6 +323,9 @@ int gk_dump_many(int dir_fd, uint32_t mode, uint32_t engine, uint32_t count,
 int gk_are_free(int dir_fd, uint32_t count, const char *names, uint8_t *answers,
 		struct gk_report *report);
 
+/* Wait until the disk has a file, and read from there from now on. */
+int gk_settle(int fd, struct gk_report *report);
+
 /*
  * Threads of process pid whose table of descriptors is not the main thread's, or
  * where that has ended: of those that share a table, one; where kcmp(2) may not be

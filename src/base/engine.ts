@@ -75,6 +75,8 @@ export interface Engine {
   writeBack(fd: number, size: bigint, onProgress?: OnProgress): Promise<EngineReport>;
   check(imageFd: number, onProgress?: OnProgress): Promise<EngineReport>;
   digest(fd: number, onProgress?: OnProgress): Promise<EngineReport>;
+  /** Wait until the disk has a file, and read from there from now on. @throws an errno error where it could not take it */
+  settle(fd: number): Promise<void>;
   restore(imageFd: number, fileFd: number, onProgress?: OnProgress): Promise<EngineReport>;
   extents(fd: number, engine: EngineName, size: bigint): Iterable<Extent>;
   chunks(imageFd: number): Iterable<Extent>;

@@ -6,8 +6,9 @@ import type { Host } from '../base/host.js';
 import { parseIdMaps } from '../base/id-map.js';
 import { inParallel } from '../base/parallel.js';
 import { countFromJson, showBytes } from '../base/units.js';
-import { type Found, findGhosts, hasEnded } from '../ghost/find.js';
+import { type Found, findGhosts, type Missed } from '../ghost/find.js';
 import { type Ghost, showIdentity } from '../ghost/ghost.js';
+import { isRegular } from '../ghost/kind.js';
 import { folder, linkedName, manifestName, pendingName, reserveName } from '../image/layout.js';
 import { readInventory, writeJournal } from '../image/manifest.js';
 import type { Policy } from '../oci/policy.js';
@@ -19,7 +20,7 @@ import { startState } from './describe-again.js';
 import { namespacesOf } from './namespaces.js';
 import { isOwnFolder } from './own-folder.js';
 import { describe, type PinnedGhost, pinGhosts, unpinGhosts } from './pin.js';
-import { syncImage } from './seal.js';
+import { syncImage } from './sync-image.js';
 import type { WarmImages } from './warm-images.js';
 
 /** Kept free for what sealing itself writes, so that a full disk shows before CRIU has finished, not after. */
@@ -70,7 +71,9 @@ async function dumpPinned(
     const journal = makeJournal(context, request, pinned, links, earlier);
     await copyAll(context, request, toCopies(pinned, journal, earlier));
     // CRIU does not wait for the disk either, and its processes stand still.
-    if (!request.criu) for (const { image } of journal.ghosts) syncImage(context.host.files, images, image);
+    if (!request.criu)
+      for (const { image } of journal.ghosts)
+        syncImage(context.host.files, images, image, 'while the processes live, dump them again, elsewhere');
     journal.state = 'dumped';
     delete journal.idMaps;
     if (needed) writeJournal(context.host.files, images, journal, false);
@@ -84,13 +87,14 @@ async function dumpPinned(
 
 /** Those ghostkeep keeps; a ghost that nobody can keep fails the dump, one over the policy's limit too. */
 export function chooseGhosts({ log }: Context, found: Found, policy: Policy, criu: boolean): Ghost[] {
-  for (const unseen of found.unseen) {
-    const subject = `process ${unseen.pid}`;
-    const action = `cannot look at ${hasEnded(unseen) ? '' : `${unseen.what} of `}${subject}`;
-    // CRIU looks for itself, and keeps or refuses what we have not seen. Without it a ghost there would be lost.
-    if (policy.enabled && !criu && !hasEnded(unseen))
-      throw translate(unseen.cause, 'GHOST_UNREADABLE', subject, action);
-    log.warn(`${action}: ${unseen.why}`, { pid: unseen.pid });
+  for (const missed of found.unseen) {
+    const subject = `process ${missed.pid}`;
+    const what = missed.what === 'process' ? '' : `${missed.what} of `;
+    const message = `cannot look at ${what}${subject}: ${missed.why}`;
+    // CRIU looks for itself, and keeps or refuses what we have not seen. What it does not look at would be lost.
+    if (policy.enabled && missed.mayHide && !(criu && looksItself(found, missed)))
+      throw new GhostkeepError('GHOST_UNREADABLE', subject, message);
+    log.warn(message, { pid: missed.pid });
   }
   if (!policy.enabled) return [];
   const chosen: Ghost[] = [];
@@ -99,7 +103,8 @@ export function chooseGhosts({ log }: Context, found: Found, policy: Policy, cri
     if (ghost.keep === 'no') {
       throw new GhostkeepError('GHOST_UNREADABLE', identity, `cannot dump ${describe(ghost)}: ${ghost.why}`);
     }
-    if (criu && ghost.holders.every(({ pid }) => found.apart.has(pid))) throw heldApart(ghost);
+    if (criu && isRegular(ghost.stat.mode) && ghost.holders.every(({ pid }) => found.apart.has(pid)))
+      throw heldApart(ghost);
     if (ghost.keep === 'criu' && (criu || !ghost.refused)) {
       log.info(`${describe(ghost)} is left to CRIU: ${ghost.why}`, { ghost: identity });
       continue;
@@ -114,6 +119,11 @@ export function chooseGhosts({ log }: Context, found: Found, policy: Policy, cri
     chosen.push(ghost);
   }
   return chosen;
+}
+
+/** CRIU does not look for threads apart, nor at them. */
+function looksItself(found: Found, { pid, what }: Missed): boolean {
+  return what !== 'task' && !found.apart.has(pid);
 }
 
 /** CRIU takes the descriptors of a process for those of all its threads, and says nothing where they are not. */

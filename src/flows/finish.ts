@@ -14,7 +14,8 @@ import { type Described, describeAgain, startState } from './describe-again.js';
 import { copyAll } from './dump.js';
 import { asOnlyFinisher } from './only-finisher.js';
 import { isOwnFolder } from './own-folder.js';
-import { inventoryOfThis, type Sealed, sealImages, syncImage } from './seal.js';
+import { inventoryOfThis, type Sealed, sealImages } from './seal.js';
+import { syncImage } from './sync-image.js';
 
 export async function finishDump(
   context: Context,
@@ -58,7 +59,8 @@ async function copyPinned(
   } finally {
     for (const { fd } of copies) processes.unpin(fd);
   }
-  for (const { image } of journal.ghosts) syncImage(files, images, image);
+  for (const { image } of journal.ghosts)
+    syncImage(files, images, image, `while it is held, make room there and \`ghostkeep seal -D ${images}\``);
   journal.state = 'dumped';
   delete journal.idMaps;
   for (const entry of journal.ghosts) delete entry.pin;

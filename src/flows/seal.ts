@@ -32,6 +32,7 @@ import {
 } from '../image/manifest.js';
 import type { Context } from './context.js';
 import { toExternal, toKeyPath } from './describe.js';
+import { syncImage } from './sync-image.js';
 
 export interface Sealed {
   manifest: Manifest;
@@ -171,32 +172,27 @@ function giveNames(
     const image = isPendingName(ghost.image) ? ghostImageName(id) : ghost.image;
     if (image === ghost.image || !isRenamed(files, `${images}/${ghost.image}`, `${images}/${image}`))
       assertThere(files, images, image);
-    if (durable)
-      syncImage(files, images, image, `copy ${images} elsewhere before anything else, and verify the copy`);
+    if (durable) syncOrDisown(files, images, image);
     context.alive?.();
     return { ...ghost, id, image };
   });
 }
 
-/**
- * What a disk could not take after write(2) had returned is told once, to the first fsync(2): the next one succeeds, and
- * the bytes are missing. So whoever can still copy again asks before anything vouches for the image. @throws IO, NO_SPACE
- */
-export function syncImage(files: Files, images: string, image: string, wayOut = dumpElsewhere): void {
+/** The next fsync(2) would succeed, so that nothing vouches for the image again it loses its name. */
+function syncOrDisown(files: Files, images: string, image: string): void {
+  const disowned = `${image}.lost`;
   try {
-    files.sync(`${images}/${image}`);
-  } catch (error) {
-    const { code } = translate(error, 'IO', image, image);
-    throw new GhostkeepError(
-      code,
+    syncImage(
+      files,
+      images,
       image,
-      `cannot write ${image} to its disk, part of it is lost: ${reasonOf(error)}; ${wayOut}`,
-      { cause: error },
+      `memory may still have all of ${disowned}: copy it elsewhere before anything else`,
     );
+  } catch (error) {
+    isRenamed(files, `${images}/${image}`, `${images}/${disowned}`);
+    throw error;
   }
 }
-
-const dumpElsewhere = 'while the processes live, dump them again, elsewhere';
 
 /** A journal that names images by their ids, as an earlier version left it, has given them out. */
 function givenId(image: string): number | undefined {

@@ -11,7 +11,7 @@ import { classify } from './classify.js';
 import type { Ghost, GhostClass, Holder } from './ghost.js';
 import { decideKeep } from './keep.js';
 import { kindName } from './kind.js';
-import { fdHolder, internalName, linkHolder, looksDeleted, stripDeleted } from './links.js';
+import { fdHolder, internalName, isSillyName, linkHolder, looksDeleted, stripDeleted } from './links.js';
 import { MountTable } from './mount-table.js';
 import { SearchBudget } from './names.js';
 import { OpenFiles } from './open-files.js';
@@ -26,18 +26,14 @@ export interface Found {
 /** What could not be looked at: `what` is `process` where there is none any more, `fd` where it shows nothing at all. */
 export interface Missed extends Unseen {
   cause: unknown;
+  /** False of what has ended, of folders, and of files that still go by their name. */
+  mayHide: boolean;
 }
 
 /** A reason to leave out what vanished: processes end and descriptors close while we look. */
 const gone = new Set(['ENOENT', 'ESRCH', 'EBADF']);
 /** One refusal stands for all descriptors, or all mappings, of the process. */
 const forbidden = new Set(['EACCES', 'EPERM']);
-const ended = { what: 'process', why: 'it ended while it was looked at' };
-
-/** What has ended holds nothing any more. */
-export function hasEnded({ what }: Unseen): boolean {
-  return what === ended.what;
-}
 
 /** @param alive called at every process, descriptor, mapping and ghost: a million of them take longer than whoever waits for a sign of life may wait */
 export function findGhosts(processes: ProcessView, pids: readonly number[], alive = () => {}): Found {
@@ -78,13 +74,13 @@ class Search {
     });
   }
 
-  /** A process, or a thread apart. @returns whether its descriptors could be looked at */
+  /** A process, or a thread apart. @returns false where it refuses to be looked at */
   #holder(pid: number): boolean {
     this.alive();
-    const seen = this.#guard(pid, 'fd', () => this.#descriptors(pid));
+    const mayLook = this.#guard(pid, 'fd', () => this.#descriptors(pid));
     this.#guard(pid, 'map_files', () => this.#mappings(pid));
     for (const via of ['exe', 'cwd', 'root'] as const) this.#guard(pid, via, () => this.#link(pid, via));
-    return seen;
+    return mayLook;
   }
 
   finish(): Ghost[] {
@@ -118,14 +114,22 @@ class Search {
   #descriptors(pid: number): void {
     const { suspects, others } = this.processes.openFds(pid);
     this.#files.addAll(pid, others);
+    const refused: (() => void)[] = [];
     for (const look of this.processes.lookAt(pid, suspects)) {
-      this.#entry(pid, `fd ${look.fd}`, () => {
+      if ('error' in look && forbidden.has(errnoOf(look.error) ?? '')) {
+        const miss = () => this.#miss(pid, `fd ${look.fd}`, look.error, { link: `fd/${look.fd}` });
+        // Where everything is refused one line says so.
+        if (refused.push(miss) === suspects.length && others.length === 0) throw look.error;
+        continue;
+      }
+      this.#entry(pid, `fd ${look.fd}`, `fd/${look.fd}`, () => {
         if ('error' in look) throw look.error;
         const { fd, stat, target, info } = look;
         const ghostClass = this.#classify(pid, `fd/${fd}`, stat, target);
         if (ghostClass) this.#add(ghostClass, stat, fdHolder(pid, fd, info.flags, info.position), look);
       });
     }
+    for (const miss of refused) miss();
   }
 
   #mappings(pid: number): void {
@@ -143,8 +147,8 @@ class Search {
   #mapFiles(pid: number, maps: readonly FileMap[]): void {
     for (const map of maps) {
       if (this.#liveMaps.has(map.label)) continue;
-      this.#entry(pid, `map_files ${map.address}`, () => {
-        const link = `map_files/${map.address}`;
+      const link = `map_files/${map.address}`;
+      this.#entry(pid, `map_files ${map.address}`, link, () => {
         const stat = this.processes.stat(pid, link);
         const ghostClass = this.#classify(pid, link, stat);
         if (!ghostClass) {
@@ -191,18 +195,18 @@ class Search {
   }
 
   /** One of many: it may vanish, or be unreadable for its own reasons; what goes for all ends the list. */
-  #entry(pid: number, what: string, look: () => void): void {
+  #entry(pid: number, what: string, link: string, look: () => void): void {
     this.alive();
     try {
       look();
     } catch (error) {
       const errno = errnoOf(error);
       if (errno === undefined || forbidden.has(errno)) throw error;
-      if (!gone.has(errno)) this.#miss(pid, what, error);
+      if (!gone.has(errno)) this.#miss(pid, what, error, { link });
     }
   }
 
-  /** Failing to see something is an outcome, never the end of a search. @returns whether it did not fail */
+  /** Failing to see something is an outcome, never the end of a search. @returns false where it was refused */
   #guard(pid: number, what: string, look: () => void): boolean {
     try {
       look();
@@ -210,17 +214,42 @@ class Search {
     } catch (error) {
       const errno = errnoOf(error);
       if (errno === undefined) throw error;
-      if (!gone.has(errno)) this.#miss(pid, what, error);
+      const hasEnded = gone.has(errno) || (what === 'fd' && this.#hasNoProgram(pid));
       // Without its descriptors a process is gone; a kernel thread has no exe, and that is no news.
-      else if (what === 'fd') this.#miss(pid, ended.what, error, ended.why);
-      return false;
+      if (hasEnded && what === 'fd') this.unseen.push({ pid, ...ended, cause: error });
+      else if (!hasEnded) this.#miss(pid, what, error, what === 'exe' ? { link: 'exe' } : {});
+      return hasEnded;
     }
   }
 
-  #miss(pid: number, what: string, cause: unknown, why = reasonOf(cause)): void {
-    this.unseen.push({ pid, what, why, cause });
+  /** A zombie's descriptors are root's to list, and it has none. */
+  #hasNoProgram(pid: number): boolean {
+    try {
+      this.processes.readLink(pid, 'exe');
+      return false;
+    } catch (error) {
+      return gone.has(errnoOf(error) ?? '');
+    }
+  }
+
+  #miss(pid: number, what: string, cause: unknown, { link }: { link?: string } = {}): void {
+    const mayHide = what !== 'cwd' && what !== 'root' && !(link && this.#goesByName(pid, link));
+    this.unseen.push({ pid, what, why: reasonOf(cause), cause, mayHide });
+  }
+
+  /** The kernel keeps the name of what a server has lost, or will not show. */
+  #goesByName(pid: number, link: string): boolean {
+    try {
+      const target = this.processes.readLink(pid, link);
+      return !looksDeleted(target) && !isSillyName(target);
+    } catch (error) {
+      if (errnoOf(error) === undefined) throw error;
+      return false;
+    }
   }
 }
+
+const ended = { what: 'process', why: 'it ended while it was looked at', mayHide: false };
 
 /** Source: FileMap. */
 function parseLabel(label: string): { dev: bigint; ino: string; path: Buffer } {

@@ -42,6 +42,10 @@ export class NativeEngine implements Engine {
     return watched(onProgress, progress => callOnThread('gk_digest', fd, progress));
   }
 
+  async settle(fd: number): Promise<void> {
+    await callOnThread('gk_settle', fd);
+  }
+
   restore(imageFd: number, fileFd: number, onProgress?: OnProgress): Promise<EngineReport> {
     return watched(onProgress, progress => callOnThread('gk_restore', imageFd, fileFd, progress));
   }

@@ -34,6 +34,8 @@ function assertWhole(file: string): void {
     const length = fs.readSync(fd, header);
     if (length < header.length || header.toString('latin1', 0, 4) !== '\x7fELF')
       throw new Error('it is no shared library');
+    // ELFCLASS64 and ELFDATA2LSB: nothing else has its offsets where they are read here.
+    if (header[4] !== 2 || header[5] !== 1) return;
     // The table of sections comes last in the file.
     const end = header.readBigUInt64LE(40) + BigInt(header.readUInt16LE(58) * header.readUInt16LE(60));
     const size = fs.fstatSync(fd, { bigint: true }).size;

@@ -42,6 +42,7 @@ const signatures = {
   gk_ahead_begin: 'int gk_ahead_begin(void *, uint32_t, void *, void *)',
   gk_ahead_take: 'int gk_ahead_take(uint64_t, uint32_t, void *, void *, void *, void *)',
   gk_ahead_end: 'int gk_ahead_end(uint64_t, void *)',
+  gk_settle: 'int gk_settle(int, void *)',
   gk_fd_tables: 'int gk_fd_tables(uint32_t, uint32_t, void *, void *, void *)',
   gk_look_at: 'int gk_look_at(int, uint32_t, void *, void *, void *)',
   gk_pin: 'int gk_pin(void *, uint32_t, void *, void *)',

@@ -6,7 +6,7 @@ import type { EngineReport, Host, OnProgress } from '../base/host.js';
 import { countFromJson } from '../base/units.js';
 
 /**
- * @param settled wait until the disk has what was written: a write that it could not take is known only then
+ * @param settled wait until the disk has what was written, and read it from there: a write that it could not take is known only then
  * @param onProgress called with bytes done of the image that is being read
  */
 export async function verifyImages(
@@ -21,8 +21,7 @@ export async function verifyImages(
     // Each image is a sign of life, however small.
     onProgress?.(BigInt(index));
     try {
-      if (settled) settle(host, images, ghost);
-      await verifyGhost(host, images, ghost, onProgress);
+      await verifyGhost(host, images, ghost, settled, onProgress);
     } catch (error) {
       damage.push(toDamage(ghost, error));
     }
@@ -30,26 +29,17 @@ export async function verifyImages(
   return damage;
 }
 
-/** Source: fsync(2). */
-const cannotWait = new Set(['EINVAL', 'EROFS']);
-
-function settle({ files }: Host, images: string, ghost: ManifestGhost): void {
-  try {
-    files.sync(`${images}/${ghost.image}`);
-  } catch (error) {
-    if (!cannotWait.has(errnoOf(error) ?? '')) throw error;
-  }
-}
-
 async function verifyGhost(
   host: Host,
   images: string,
   ghost: ManifestGhost,
+  settled: boolean,
   onProgress?: OnProgress,
 ): Promise<void> {
   const fd = host.files.open(`${images}/${ghost.image}`);
   try {
     verifySize(host, fd, ghost);
+    if (settled) await host.engine.settle(fd);
     verifyReport(ghost, await host.engine.check(fd, onProgress));
     await verifyDigest(host, fd, ghost, onProgress);
   } finally {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import { describe, it } from 'node:test';
 import type { Manifest } from '../../src/base/documents/generated/manifest.js';
@@ -100,6 +101,17 @@ describe('exit status', () => {
       assert.match(ghostkeep(['show', '-D', folder]).stderr, /^[^\p{Cc}\p{Cf}]+ \[MANIFEST_INVALID\]\n$/u);
       assert.match(ghostkeep(['verify', '-D', folder]).stdout, /^[^\p{Cc}\p{Cf}]+ \[MANIFEST_INVALID\]\n$/u);
     }
+  });
+
+  it('when an image is a FIFO, verify does not wait for who may write into it', t => {
+    const images = `${temporaryFolder(t)}/images`;
+    ghostFile(t, temporaryFolder(t), 'ghost', 'ghost');
+    assert.equal(ghostkeep(['dump', '--pid', String(process.pid), '-D', images]).status, 0);
+    fs.rmSync(`${images}/ghost-file-1.img`);
+    assert.equal(spawnSync('mkfifo', [`${images}/ghost-file-1.img`]).status, 0);
+    const { status, stdout } = ghostkeep(['verify', '-D', images]);
+    assert.equal(status, 1);
+    assert.match(stdout, /ghost-file-1\.img .* not a regular file .*\[IMAGE_INVALID\]/);
   });
 
   it('when a dump is damaged or not there, verify is 1 and says so on stdout', t => {

@@ -57,6 +57,16 @@ describe('install.sh', () => {
     assert.deepEqual(Object.keys(host.snapshot()).sort(), Object.keys(before).sort());
   });
 
+  it('knows its own by a path with a symbolic link in it', () => {
+    mkdirSync(host.at('/opt/it'), { recursive: true });
+    symlinkSync('it', host.at('/opt/link'));
+    install({ PREFIX: '/opt/link' });
+    const { status, said } = host.run(['--uninstall'], { PREFIX: '/opt/it' });
+    assert.equal(status, 0, said);
+    for (const file of [gate, `${hooksD}/ghostkeep-prestart.json`])
+      assert.ok(!existsSync(host.at(file)), file);
+  });
+
   describe('when two installations share a host', () => {
     const shared = [`${hooksD}/ghostkeep-prestart.json`, `${hooksD}/ghostkeep-poststop.json`, gate];
     const [first, second] = ['/usr/local', '/opt/it'];

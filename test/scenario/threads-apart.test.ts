@@ -19,7 +19,9 @@ async function holding(t: TestContext, how: 'own' | 'ended'): Promise<{ pid: str
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   t.after(() => child.kill('SIGKILL'));
-  await once(child.stdout, 'data');
+  const ended = once(child, 'exit').then(() => assert.fail('it ended before it was ready'));
+  ended.catch(() => {});
+  await Promise.race([once(child.stdout, 'data'), ended]);
   return { pid: String(child.pid), folder };
 }
 

@@ -74,6 +74,8 @@ export class FakeEngine implements Engine {
     return report(0n, 0n, content, { crc32c: sum });
   };
 
+  settle = async (fd: number) => this.files.settle(fd);
+
   async restore(imageFd: number, fileFd: number): Promise<EngineReport> {
     const { content } = this.#file(imageFd);
     this.#file(fileFd).content = content.subarray(12 + content.readUInt32LE(8));

@@ -33,11 +33,12 @@ export interface FakeProcess {
   cwd?: Opened;
   root?: Opened;
   mounts?: Mount[];
+  /** Threads with descriptors of their own; each is a process here. */
+  threadsApart?: number[];
   /** What names lead to below the process's root. */
   inRoot?: Record<string, FakeFile>;
   idMaps?: IdMaps;
   /** Errno for a call: `fds`, `maps`, `mounts`, `stat fd/3`, `pin fd/3`, … */
-  threadsApart?: number[];
   fails?: Record<string, string>;
 }
 

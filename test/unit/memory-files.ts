@@ -121,6 +121,10 @@ export class MemoryFiles implements Files {
     if (!this.exists(path)) throw errno('ENOENT', path);
     if (this.lostWrites.delete(path)) throw errno('EIO', path);
   }
+  settle(fd: number): void {
+    const file = this.open_.get(fd);
+    for (const [path, other] of this.contents) if (other === file) this.sync(path);
+  }
   async makeNames(
     folder: string,
     names: readonly Buffer[],

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 /* Threads whose descriptors are not their process's. */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -51,6 +54,23 @@ static int is_apart(uint32_t tid)
 		if (shared->apart[i] == tid)
 			return 1;
 	return 0;
+}
+
+/* Its process has no table any more from then on. Field 3 of stat, behind a name that has no ")" in it. */
+static void await_end_of_main_thread(pid_t pid)
+{
+	char path[32], text[64] = "";
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	for (int i = 0; i < 10000 && !strstr(text, ") Z"); i++) {
+		int fd = open(path, O_RDONLY | O_CLOEXEC);
+		ssize_t got = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+		text[got < 0 ? 0 : got] = '\0';
+		close(fd);
+		usleep(1000);
+	}
+	expect(strstr(text, ") Z"), "%s", text);
 }
 
 /* One of each table: those of their own, and one of those that share the process's, since its main thread has ended. */
@@ -127,6 +147,7 @@ void fd_table_cases(void)
 	if (expect(pid > 0, "%m")) {
 		alarm(60);
 		pthread_barrier_wait(&shared->barrier);
+		await_end_of_main_thread(pid);
 		check_tables((uint32_t)pid);
 		pthread_barrier_wait(&shared->barrier);
 		alarm(0);

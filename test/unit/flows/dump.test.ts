@@ -42,6 +42,38 @@ describe('when not everything could be looked at', () => {
     assert.match(context.lines.join('\n'), /^warn cannot look at fd 4 of process 100: EIO/m);
   });
 
+  it('threads apart CRIU does not see: what could not be looked at there is refused', async () => {
+    for (const fails of [{ threadsApart: 'E2BIG' }, { 'stat fd/4': 'EIO' }]) {
+      const context = fakeContext(fakeHost());
+      const fds = { 4: opened(fakeFile(), deleted) };
+      context.host.processes.add(100, 'threadsApart' in fails ? { fails } : { threadsApart: [101] });
+      context.host.processes.add(101, { fds, fails: 'threadsApart' in fails ? {} : fails });
+      context.host.files.folders.add(images);
+      await assert.rejects(dumpGhosts(context, request(true)), ghostkeepError('GHOST_UNREADABLE'));
+    }
+  });
+
+  it('a folder, and a file that still goes by its name, hide no ghost', async () => {
+    const context = fakeContext(fakeHost());
+    const [named, gone] = [opened(fakeFile({ ino: 2n, nlink: 1 }), '/nfs/x'), opened(fakeFile(), deleted)];
+    const fails = { 'stat cwd': 'ESTALE', 'stat fd/4': 'ENOTCONN' };
+    context.host.processes.add(100, { cwd: named, fds: { 3: gone, 4: named }, fails });
+    context.host.files.folders.add(images);
+    const { journal } = await dumpGhosts(context, request(false));
+    assert.equal(journal.ghosts.length, 1);
+  });
+
+  it("a zombie, whose descriptors are root's to list, has none", async () => {
+    const context = halfSeen();
+    context.host.processes.add(200, {
+      fds: { 3: opened(fakeFile(), deleted) },
+      exe: opened(fakeFile(), '/bin/x'),
+    });
+    context.host.processes.add(300, { fails: { fds: 'EACCES' } });
+    const { journal } = await dumpGhosts(context, { ...request(false), pids: [200, 300] });
+    assert.equal(journal.ghosts.length, 1);
+  });
+
   it('what has ended meanwhile holds nothing', async () => {
     const context = halfSeen();
     context.host.processes.add(200, { fds: { 3: opened(fakeFile(), deleted) } });
@@ -106,7 +138,12 @@ describe('when the disk could not take an image after all', () => {
       () => sealImages(context, images, true),
       ghostkeepError('IO', 'ghost-file-1.img', 'part of it is lost'),
     );
+    assert.throws(
+      () => sealImages(context, images, true),
+      ghostkeepError('IMAGE_MISSING', 'ghost-file-1.img'),
+    );
     assert.equal(manifestExists(files, images), false);
+    assert.ok(files.exists(`${images}/ghost-file-1.img.lost`));
   });
 });
 

@@ -7,7 +7,8 @@ import { type FakeProcess, fakeContext, fakeFile, opened } from '../fake-host.js
 const ghost = opened(fakeFile(), '/a (deleted)');
 function machine(process: FakeProcess) {
   const context = fakeContext();
-  context.host.processes.add(100, { fds: { 3: ghost } }).add(200, process);
+  const exe = opened(fakeFile({ ino: 1n, nlink: 1 }), '/bin/x');
+  context.host.processes.add(100, { fds: { 3: ghost } }).add(200, { exe, ...process });
   return context;
 }
 
@@ -25,6 +26,20 @@ describe('scan', () => {
         () => scan(machine({ fails: { fds } }), { pids: [200] }),
         ghostkeepError('PERMISSION', 'process 200', fds, 'root with CAP_SYS_PTRACE is needed'),
       );
+  });
+
+  it('when one descriptor of it is refused, the others are shown', () => {
+    const fds = {
+      3: ghost,
+      4: opened(fakeFile({ ino: 2n }), '/fuse/x'),
+      5: opened(fakeFile({ ino: 3n }), '/b (deleted)'),
+    };
+    const { ghosts, unseen } = scan(machine({ fds, fails: { 'stat fd/4': 'EACCES' } }), { pids: [200] });
+    assert.equal(ghosts.length, 2);
+    assert.deepEqual(
+      unseen.map(({ what }) => what),
+      ['fd 4'],
+    );
   });
 
   it('when a process is named, its descriptors are listed once', () => {

@@ -322,6 +322,7 @@ describe('what cannot be seen', () => {
 
   it('when the descriptors may not be listed, it is said once, not for each', () => {
     const { unseen } = findIn({
+      exe: opened(fakeFile({ ino: 1n, nlink: 1 }), '/bin/x'),
       fds: { 3: ghost, 4: ghost },
       fails: { fds: 'EACCES', threadsApart: 'EPERM' },
     });
@@ -330,6 +331,7 @@ describe('what cannot be seen', () => {
       [[100, 'fd']],
     );
     const each = findIn({
+      exe: opened(fakeFile({ ino: 1n, nlink: 1 }), '/bin/x'),
       fds: { 3: ghost, 4: ghost },
       fails: { 'stat fd/3': 'EACCES', 'stat fd/4': 'EACCES' },
     });
