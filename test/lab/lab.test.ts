@@ -8,7 +8,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-/** On a machine of two processors it takes 25 minutes; slow ones, and what is run twice, shall not make it fail. */
+/** On a machine of two processors it takes 20 minutes; slow ones, and what is run twice, shall not make it fail. */
 const deadlineMs = 65 * 60 * 1000;
 
 interface Result {
