@@ -13,9 +13,10 @@ import { manifestExists, readManifest, writeJournal } from '../image/manifest.js
 import type { RuntimeCommand } from '../oci/command-line.js';
 import type { Policy } from '../oci/policy.js';
 import { type OciState, parseState } from '../oci/state.js';
+import { chooseGhosts, needsCopy } from './choose.js';
 import type { Context } from './context.js';
 import { describeLinks } from './describe.js';
-import { chooseGhosts, keysOfJournal, makeJournal, needsCopy, startImages } from './dump.js';
+import { keysOfJournal, makeJournal, startImages } from './dump.js';
 import { finishDump } from './finish.js';
 import { type PinnedGhost, pinGhosts, unpinGhosts } from './pin.js';
 import { policyOf } from './policy.js';

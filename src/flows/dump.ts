@@ -6,20 +6,19 @@ import type { Host } from '../base/host.js';
 import { parseIdMaps } from '../base/id-map.js';
 import { inParallel } from '../base/parallel.js';
 import { countFromJson, showBytes } from '../base/units.js';
-import { type Found, findGhosts, type Missed } from '../ghost/find.js';
-import { type Ghost, showIdentity } from '../ghost/ghost.js';
-import { isRegular } from '../ghost/kind.js';
+import { type Found, findGhosts } from '../ghost/find.js';
 import { folder, linkedName, manifestName, pendingName, reserveName } from '../image/layout.js';
 import { readInventory, writeJournal } from '../image/manifest.js';
 import type { Policy } from '../oci/policy.js';
+import { chooseGhosts, needsCopy } from './choose.js';
 import type { Context } from './context.js';
 import { type Copy, type CopyTarget, copyGhost } from './copy.js';
 import { copySmall } from './copy-small.js';
-import { describeGhost, describeLinks, isVolatile } from './describe.js';
+import { describeGhost, describeLinks } from './describe.js';
 import { startState } from './describe-again.js';
 import { namespacesOf } from './namespaces.js';
 import { isOwnFolder } from './own-folder.js';
-import { describe, type PinnedGhost, pinGhosts, unpinGhosts } from './pin.js';
+import { type PinnedGhost, pinGhosts, unpinGhosts } from './pin.js';
 import { syncImage } from './sync-image.js';
 import type { WarmImages } from './warm-images.js';
 
@@ -83,62 +82,6 @@ async function dumpPinned(
     startImages(context, images, false);
     throw error;
   }
-}
-
-/** Those ghostkeep keeps; a ghost that nobody can keep fails the dump, one over the policy's limit too. */
-export function chooseGhosts({ log }: Context, found: Found, policy: Policy, criu: boolean): Ghost[] {
-  for (const missed of found.unseen) {
-    const subject = `process ${missed.pid}`;
-    const what = missed.what === 'process' ? '' : `${missed.what} of `;
-    const message = `cannot look at ${what}${subject}: ${missed.why}`;
-    // CRIU looks for itself, and keeps or refuses what we have not seen. What it does not look at would be lost.
-    if (policy.enabled && missed.mayHide && !(criu && looksItself(found, missed)))
-      throw new GhostkeepError('GHOST_UNREADABLE', subject, message);
-    log.warn(message, { pid: missed.pid });
-  }
-  if (!policy.enabled) return [];
-  const chosen: Ghost[] = [];
-  for (const ghost of found.ghosts) {
-    const identity = showIdentity(ghost.stat);
-    if (ghost.keep === 'no') {
-      throw new GhostkeepError('GHOST_UNREADABLE', identity, `cannot dump ${describe(ghost)}: ${ghost.why}`);
-    }
-    if (criu && isRegular(ghost.stat.mode) && ghost.holders.every(({ pid }) => found.apart.has(pid)))
-      throw heldApart(ghost);
-    if (ghost.keep === 'criu' && (criu || !ghost.refused)) {
-      log.info(`${describe(ghost)} is left to CRIU: ${ghost.why}`, { ghost: identity });
-      continue;
-    }
-    if (policy.limit !== undefined && ghost.stat.allocated > policy.limit) {
-      throw new GhostkeepError(
-        'GHOST_OVER_LIMIT',
-        identity,
-        `cannot dump ${describe(ghost)}: it has ${showBytes(ghost.stat.allocated)} allocated and the policy's limit is ${showBytes(policy.limit)}; raise \`limit\` in /etc/ghostkeep/config.json or the annotation io.ghostkeep.limit`,
-      );
-    }
-    chosen.push(ghost);
-  }
-  return chosen;
-}
-
-/** CRIU does not look for threads apart, nor at them. */
-function looksItself(found: Found, { pid, what }: Missed): boolean {
-  return what !== 'task' && !found.apart.has(pid);
-}
-
-/** CRIU takes the descriptors of a process for those of all its threads, and says nothing where they are not. */
-function heldApart(ghost: Ghost): GhostkeepError {
-  const threads = [...new Set(ghost.holders.map(({ pid }) => pid))].join(', ');
-  return new GhostkeepError(
-    'GHOST_UNREADABLE',
-    showIdentity(ghost.stat),
-    `cannot dump ${describe(ghost)}: only thread ${threads} holds it, in a table of descriptors of its own (unshare(CLONE_FILES), or the main thread has ended), and CRIU does not keep such tables; \`ghostkeep dump\` does`,
-  );
-}
-
-/** A linked ghost on a file system that survives needs only another name in files.img. */
-export function needsCopy(ghost: Ghost): boolean {
-  return ghost.class !== 'linked' || isVolatile(ghost);
 }
 
 /**

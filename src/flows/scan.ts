@@ -1,7 +1,8 @@
 import type { Scan } from '../base/documents/generated/scan.js';
 import { GhostkeepError, translate } from '../base/errors.js';
-import { findGhosts, type Missed } from '../ghost/find.js';
+import { findGhosts } from '../ghost/find.js';
 import { toRecord } from '../ghost/ghost.js';
+import type { Missed } from '../ghost/missed.js';
 import type { Context } from './context.js';
 import { type Selection, selectPids } from './select.js';
 

@@ -2,16 +2,15 @@
  * Find the ghosts of processes: stat through every descriptor, mapping, exe, cwd and root. Nothing is opened that
  * is not a regular file already known to be a ghost, and no path of the container is followed outside its root.
  */
-import type { Unseen } from '../base/documents/generated/scan.js';
-import { errnoOf, reasonOf } from '../base/errors.js';
+import { errnoOf } from '../base/errors.js';
 import type { FdLook, FileMap, FileStat, ProcessView } from '../base/host.js';
 import { isSameInode } from '../base/identity.js';
-import { makeDev } from '../base/units.js';
 import { classify } from './classify.js';
 import type { Ghost, GhostClass, Holder } from './ghost.js';
 import { decideKeep } from './keep.js';
 import { kindName } from './kind.js';
-import { fdHolder, internalName, isSillyName, linkHolder, looksDeleted, stripDeleted } from './links.js';
+import { fdHolder, linkHolder } from './links.js';
+import { type Missed, MissedList } from './missed.js';
 import { MountTable } from './mount-table.js';
 import { SearchBudget } from './names.js';
 import { OpenFiles } from './open-files.js';
@@ -21,13 +20,6 @@ export interface Found {
   unseen: Missed[];
   /** Of holders: threads with a table of descriptors of their own. */
   apart: ReadonlySet<number>;
-}
-
-/** What could not be looked at: `what` is `process` where there is none any more, `fd` where it shows nothing at all. */
-export interface Missed extends Unseen {
-  cause: unknown;
-  /** False of what has ended, of folders, and of files that still go by their name. */
-  mayHide: boolean;
 }
 
 /** A reason to leave out what vanished: processes end and descriptors close while we look. */
@@ -41,11 +33,10 @@ export function findGhosts(processes: ProcessView, pids: readonly number[], aliv
   processes.inTurn(pids, () => {
     for (const pid of pids) search.process(pid);
   });
-  return { ghosts: search.finish(), unseen: search.unseen, apart: search.apart };
+  return { ghosts: search.finish(), unseen: search.missed.all, apart: search.apart };
 }
 
 class Search {
-  readonly unseen: Missed[] = [];
   readonly apart = new Set<number>();
   /** By device and number; more than one only where a server gave a number out again. */
   readonly #ghosts = new Map<string, Ghost[]>();
@@ -53,14 +44,14 @@ class Search {
   readonly #liveMaps = new Set<string>();
   readonly #pids: number[] = [];
   readonly #mounts: MountTable;
-  /** Mappings of deleted files that map_files did not show. */
-  readonly #hidden: { pid: number; map: FileMap; cause: unknown }[] = [];
+  readonly missed: MissedList;
 
   constructor(
     private readonly processes: ProcessView,
     private readonly alive: () => void,
   ) {
     this.#mounts = new MountTable(processes);
+    this.missed = new MissedList(processes);
   }
 
   process(pid: number): void {
@@ -92,23 +83,8 @@ class Search {
       this.alive();
       decideKeep(ghost, this.#files, this.#mounts, this.processes, budget);
     }
-    this.#tellHidden(ghosts);
+    this.missed.settle(ghosts);
     return ghosts;
-  }
-
-  /** Of the files behind hidden mappings most are known by a descriptor, and some are no files. */
-  #tellHidden(ghosts: readonly Ghost[]): void {
-    if (this.#hidden.length === 0) return;
-    const known = new Set(
-      ghosts.flatMap(({ stat, mounts }) =>
-        [stat.dev, ...mounts.map(({ dev }) => dev)].map(dev => `${dev}/${stat.ino}`),
-      ),
-    );
-    for (const { pid, map, cause } of this.#hidden) {
-      const { dev, ino, path } = parseLabel(map.label);
-      if (known.has(`${dev}/${ino}`) || internalName(stripDeleted(path))) continue;
-      this.#miss(pid, `map_files ${map.address}`, cause);
-    }
   }
 
   #descriptors(pid: number): void {
@@ -117,7 +93,7 @@ class Search {
     const refused: (() => void)[] = [];
     for (const look of this.processes.lookAt(pid, suspects)) {
       if ('error' in look && forbidden.has(errnoOf(look.error) ?? '')) {
-        const miss = () => this.#miss(pid, `fd ${look.fd}`, look.error, { link: `fd/${look.fd}` });
+        const miss = () => this.missed.add(pid, `fd ${look.fd}`, look.error, `fd/${look.fd}`);
         // Where everything is refused one line says so.
         if (refused.push(miss) === suspects.length && others.length === 0) throw look.error;
         continue;
@@ -138,9 +114,7 @@ class Search {
       this.#mapFiles(pid, maps);
     } catch (error) {
       if (!forbidden.has(errnoOf(error) ?? '')) throw error;
-      // map_files wants CAP_CHECKPOINT_RESTORE (proc_pid_map_files(5)); maps still tells what we could not reach.
-      for (const map of maps)
-        if (looksDeleted(Buffer.from(map.label, 'latin1'))) this.#hidden.push({ pid, map, cause: error });
+      this.missed.addHidden(pid, maps, error);
     }
   }
 
@@ -202,7 +176,7 @@ class Search {
     } catch (error) {
       const errno = errnoOf(error);
       if (errno === undefined || forbidden.has(errno)) throw error;
-      if (!gone.has(errno)) this.#miss(pid, what, error, { link });
+      if (!gone.has(errno)) this.missed.add(pid, what, error, link);
     }
   }
 
@@ -216,8 +190,8 @@ class Search {
       if (errno === undefined) throw error;
       const hasEnded = gone.has(errno) || (what === 'fd' && this.#hasNoProgram(pid));
       // Without its descriptors a process is gone; a kernel thread has no exe, and that is no news.
-      if (hasEnded && what === 'fd') this.unseen.push({ pid, ...ended, cause: error });
-      else if (!hasEnded) this.#miss(pid, what, error, what === 'exe' ? { link: 'exe' } : {});
+      if (hasEnded && what === 'fd') this.missed.addEnded(pid, error);
+      else if (!hasEnded) this.missed.add(pid, what, error, what === 'exe' ? 'exe' : undefined);
       return hasEnded;
     }
   }
@@ -231,29 +205,4 @@ class Search {
       return gone.has(errnoOf(error) ?? '');
     }
   }
-
-  #miss(pid: number, what: string, cause: unknown, { link }: { link?: string } = {}): void {
-    const mayHide = what !== 'cwd' && what !== 'root' && !(link && this.#goesByName(pid, link));
-    this.unseen.push({ pid, what, why: reasonOf(cause), cause, mayHide });
-  }
-
-  /** The kernel keeps the name of what a server has lost, or will not show. */
-  #goesByName(pid: number, link: string): boolean {
-    try {
-      const target = this.processes.readLink(pid, link);
-      return !looksDeleted(target) && !isSillyName(target);
-    } catch (error) {
-      if (errnoOf(error) === undefined) throw error;
-      return false;
-    }
-  }
-}
-
-const ended = { what: 'process', why: 'it ended while it was looked at', mayHide: false };
-
-/** Source: FileMap. */
-function parseLabel(label: string): { dev: bigint; ino: string; path: Buffer } {
-  const [, major = '', minor = '', ino = '', path = ''] =
-    /^([0-9a-f]+):([0-9a-f]+) ([0-9]+) (.*)$/s.exec(label) ?? [];
-  return { dev: makeDev(BigInt(`0x${major}`), BigInt(`0x${minor}`)), ino, path: Buffer.from(path, 'latin1') };
 }

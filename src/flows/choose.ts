@@ -1,0 +1,70 @@
+/** Which of the ghosts that were found are ours to keep, and what fails a dump. */
+import { GhostkeepError } from '../base/errors.js';
+import { showBytes } from '../base/units.js';
+import type { Found } from '../ghost/find.js';
+import { type Ghost, showIdentity } from '../ghost/ghost.js';
+import { isRegular } from '../ghost/kind.js';
+import type { Missed } from '../ghost/missed.js';
+import type { Policy } from '../oci/policy.js';
+import type { Context } from './context.js';
+import { isVolatile } from './describe.js';
+import { describe } from './pin.js';
+
+/** Those ghostkeep keeps; a ghost that nobody can keep fails the dump, one over the policy's limit too. */
+export function chooseGhosts({ log }: Context, found: Found, policy: Policy, criu: boolean): Ghost[] {
+  for (const missed of found.unseen) {
+    const subject = `process ${missed.pid}`;
+    const what = missed.what === 'process' ? '' : `${missed.what} of `;
+    const message = `cannot look at ${what}${subject}: ${missed.why}`;
+    // CRIU looks for itself, and keeps or refuses what we have not seen. What it does not look at would be lost.
+    if (policy.enabled && missed.mayHide && !(criu && looksItself(found, missed)))
+      throw new GhostkeepError('GHOST_UNREADABLE', subject, message);
+    log.warn(message, { pid: missed.pid });
+  }
+  if (!policy.enabled) return [];
+  const chosen: Ghost[] = [];
+  for (const ghost of found.ghosts) {
+    assertCanBeKept(found, ghost, criu);
+    if (ghost.keep === 'criu' && (criu || !ghost.refused)) {
+      log.info(`${describe(ghost)} is left to CRIU: ${ghost.why}`, { ghost: showIdentity(ghost.stat) });
+      continue;
+    }
+    assertBelowLimit(ghost, policy);
+    chosen.push(ghost);
+  }
+  return chosen;
+}
+
+/** A linked ghost on a file system that survives needs only another name in files.img. */
+export function needsCopy(ghost: Ghost): boolean {
+  return ghost.class !== 'linked' || isVolatile(ghost);
+}
+
+/** CRIU does not look for threads apart, nor at them. */
+function looksItself(found: Found, { pid, what }: Missed): boolean {
+  return what !== 'task' && !found.apart.has(pid);
+}
+
+/** CRIU takes the descriptors of a process for those of all its threads, and says nothing where they are not. */
+function assertCanBeKept(found: Found, ghost: Ghost, criu: boolean): void {
+  const identity = showIdentity(ghost.stat);
+  if (ghost.keep === 'no')
+    throw new GhostkeepError('GHOST_UNREADABLE', identity, `cannot dump ${describe(ghost)}: ${ghost.why}`);
+  if (!criu || !isRegular(ghost.stat.mode) || !ghost.holders.every(({ pid }) => found.apart.has(pid))) return;
+  const threads = [...new Set(ghost.holders.map(({ pid }) => pid))].join(', ');
+  throw new GhostkeepError(
+    'GHOST_UNREADABLE',
+    identity,
+    `cannot dump ${describe(ghost)}: only thread ${threads} holds it, in a table of descriptors of its own (unshare(CLONE_FILES), or the main thread has ended), and CRIU does not keep such tables; \`ghostkeep dump\` does`,
+  );
+}
+
+function assertBelowLimit(ghost: Ghost, { limit }: Policy): void {
+  const { allocated } = ghost.stat;
+  if (limit === undefined || allocated <= limit) return;
+  throw new GhostkeepError(
+    'GHOST_OVER_LIMIT',
+    showIdentity(ghost.stat),
+    `cannot dump ${describe(ghost)}: it has ${showBytes(allocated)} allocated and the policy's limit is ${showBytes(limit)}; raise \`limit\` in /etc/ghostkeep/config.json or the annotation io.ghostkeep.limit`,
+  );
+}
