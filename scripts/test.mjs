@@ -143,6 +143,7 @@ async function lintShell(say) {
     'hooks/poststop',
     'bench/build-tree',
     'test/lab/build-image',
+    'test/lab/native',
     'test/lab/run-lab',
     'test/native/hook/run.sh',
     'test/native/workload/run.sh',

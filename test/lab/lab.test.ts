@@ -22,7 +22,7 @@ interface Result {
 
 const lab = path.join(root(), 'test', 'lab');
 
-test('the lab: real runtimes in a Debian 13 machine', { timeout: deadlineMs + 60_000 }, async t => {
+test('the lab: real runtimes in Debian 13', { timeout: deadlineMs + 60_000 }, async t => {
   const why = whyNot();
   if (why !== undefined) {
     assert.notEqual(process.env.CI, 'true', `the lab cannot run: ${why}`);

@@ -120,6 +120,8 @@ delete_container() {
 		timeout 60 podman rm -f -t 0 "$2" >/dev/null 2>&1
 	else
 		timeout 30 "$1" delete -f "$2" >/dev/null 2>&1
+		# CRIU has made it again for a container of crun, which does not know of it (test/lab/native).
+		[ ! -d "/run/lab/unified/$2" ] || find "/run/lab/unified/$2" -depth -type d -exec rmdir {} +
 		rm -rf "${WORK:?}/$2" "${WORK:?}/$2".*
 	fi
 }

@@ -8,8 +8,7 @@ ROOM=/dev/vdd	# run-lab --extents: for millions
 FILESYSTEMS='ext4 ext4-inline xfs btrfs btrfs-subvolume btrfs-zstd tmpfs
 	overlay-upper overlay-copied-up overlay-lower fuse-overlayfs
 	nfs3 nfs3-squash nfs4.2 nfs4.2-squash'
-asked=$(sed -n 's/.*lab.filesystems=\([^ ]*\).*/\1/p' /proc/cmdline | tr ',' ' ')
-FILESYSTEMS=${asked:-$FILESYSTEMS}
+[ -z "${LAB_FILESYSTEMS:-}" ] || FILESYSTEMS=${LAB_FILESYSTEMS//,/ }
 
 # make_filesystem NAME: mounted on $FS/NAME afterwards. Nothing is done twice.
 make_filesystem() {

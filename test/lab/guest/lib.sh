@@ -13,6 +13,7 @@ mkdir -p "$WORK"
 # check RUNTIME CASE FUNCTION [ARGUMENT…]: run it, record how it went.
 check() {
 	local runtime=$1 case=$2 log started status detail
+	runs_here "$runtime" || return 0
 	shift 2
 	log=$LAB_OUT/$SCENARIO/$runtime.${case//[ \/]/-}.log
 	mkdir -p "${log%/*}"
@@ -36,7 +37,23 @@ record() {
 	jq -Mcn --arg scenario "$SCENARIO" --arg runtime "$1" --arg case "$2" \
 		--argjson ok "$3" --arg seconds "$4" --arg detail "${5:-}" \
 		'{$scenario, $runtime, $case, $ok, seconds: ($seconds | tonumber), $detail}' \
-		>"$LAB_RESULTS"
+		>>"$LAB_RESULTS"
+}
+
+# LAB_PART says which checks run on this machine: all of them; those that run on the
+# host's own kernel (native); or what such a run has left (rest). RUNTIME may be a file
+# system. A scenario's line `# native:` says whether it has run there.
+runs_here() {
+	case $LAB_PART in
+	native) ! needs_emulation "$1" ;;
+	rest) needs_emulation "$1" || ! grep -q '^# native: but' "$GUEST/scenarios/$SCENARIO.sh" ;;
+	*) true ;;
+	esac
+}
+
+# podman needs cgroup v2, the NFS server a kernel module.
+needs_emulation() {
+	[[ $1 = podman-* || $1 = nfs* ]]
 }
 
 now_ms() {

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# weight: 50
+# weight: 50 30
+# native: but podman
 # The machine itself: CRIU without ghostkeep keeps small ghosts. What is red
 # here is no fault of ghostkeep's.
 

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# weight: 140
+# weight: 140 70
+# native: but podman
 # --leave-running: the container goes on with its ghosts, and what was
 # written is a whole checkpoint that can be restored elsewhere, later.
 

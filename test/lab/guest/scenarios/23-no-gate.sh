@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # weight: 70
+# native: all
 # No gate in CRIU's plugin directory: `ghostkeep checkpoint` does its part.
 
 around_the_runtime() {

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # weight: 25
+# native: all
 # The image directory is too small for the ghost: said clearly, nothing lost.
 
 too_small() {

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # weight: 40
+# native: all
 # What is sealed is what CRIU itself would have written: the same container,
 # dumped by CRIU alone and through ghostkeep, decoded and compared.
 

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# weight: 155
+# weight: 155 120
+# native: but podman
 # The hooks that a runtime calls: only for containers that ask for them.
 
 # Session records of a container, wherever below /run/ghostkeep they are.

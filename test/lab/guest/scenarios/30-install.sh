@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # weight: 130
+# native: all
 # install.sh: with the machine's own node, again with another one, and gone
 # without a trace.
 

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# weight: 135
+# weight: 135 45
+# native: but nfs
 # Random files, each by a random sequence of writes, mapped writes, fallocate
 # modes, truncates, syncs and dropped caches: every engine against a plain
 # read, for about 6 s on each file system (run-lab --random). The case's line has the seed and
@@ -9,7 +10,7 @@
 . "$GUEST/filesystems.sh"
 
 SEED=$(date +%s)
-SECONDS_EACH=$(sed -n 's/.*lab.random=\([0-9]*\).*/\1/p' /proc/cmdline)
+SECONDS_EACH=$LAB_RANDOM
 
 run_random() {
 	local name=$1 arguments=() said=$WORK/$1.random

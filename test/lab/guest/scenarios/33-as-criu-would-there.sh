@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # weight: 150
+# native: all
 # 25-as-criu-would with the ghosts on other file systems: a container whose
 # /data is a bind mount, dumped by CRIU alone and through ghostkeep. Only ids
 # and padding may differ; the ghosts' dev is the mount's device, also on btrfs.

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # weight: 240
+# native: all
 # Ghosts where a look by path would not find them, through a real CRIU: they
 # come back byte for byte, or CRIU refuses and the container runs on.
 # shellcheck source-path=SCRIPTDIR source=../python.sh

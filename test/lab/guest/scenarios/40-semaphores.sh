@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# weight: 340
+# weight: 340 200
+# native: but podman
 # Python's multiprocessing keeps its semaphores under /dev/shm, in files whose
 # opened name is gone and whose real name is there (`linked` ghosts). On a tmpfs
 # of the host nobody brings them back but us.

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# weight: 95
+# weight: 95 40
+# native: but podman
 # Held files with another name on a disk that survives: no content is copied,
 # CRIU finds them by that name.
 # shellcheck source-path=SCRIPTDIR source=../python.sh

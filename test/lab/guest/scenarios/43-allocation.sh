@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# weight: 260
+# weight: 260 110
+# native: but podman
 # Space that was allocated and never written comes back where materialize asked for it, and nowhere else.
 # shellcheck source-path=SCRIPTDIR source=../python.sh
 . "$GUEST/python.sh"

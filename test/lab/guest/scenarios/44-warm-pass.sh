@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # weight: 225
+# native: all
 # A ghost that is written to without a pause, before, during and after the warm pass: what is restored is what it was when all stood still.
 # shellcheck source-path=SCRIPTDIR source=../python.sh
 . "$GUEST/python.sh"

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # weight: 25
+# native: all
 # CRIU alone, without a runtime, with an action script that sends the images
 # away at post-dump. CRIU ends its plugins after such scripts: what was sent is
 # whole but not sealed. The receiver's restore seals it, or `ghostkeep seal`.
