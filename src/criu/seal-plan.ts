@@ -6,14 +6,18 @@ import { clearField, create } from '@bufbuild/protobuf';
 import { joinImage, magic, splitImage } from './frame.js';
 import {
   FileEntrySchema,
+  FileKindSchema,
   RegFileEntrySchema,
   type RemapFilePathEntry,
   RemapFilePathEntrySchema,
 } from './generated/images_pb.js';
 import { decode, encode } from './message.js';
+import { orderRemaps, type Remapped } from './remap-order.js';
 
 const fdTypeReg = 1;
 const remapTypeGhost = 1;
+const fileTypes = 0o170000;
+const directory = 0o040000;
 
 /** A ghost that stands in files.img as an external file. */
 export interface ExternalGhost {
@@ -51,14 +55,17 @@ export function planSeal(
   for (const { id, paths } of ghosts) for (const place of paths) byKey.set(place.key, { place, ghostId: id });
   const oldRemaps = readRemaps(remaps);
   const remapped = new Set(oldRemaps.map(({ remap }) => remap.origId));
-  const added: Uint8Array[] = [];
-  const names = new Map<number, { path: Buffer; mount: number }>();
+  const added: RemapFilePathEntry[] = [];
+  const names = new Map<number, { path: Buffer; mount: number; isFolder: boolean }>();
   let turned = 0;
 
   const entries = splitImage(files, magic.FILES, 'files.img').map(bytes => {
     const file = decode(FileEntrySchema, bytes, 'files.img');
     if (file.type !== fdTypeReg || !file.reg) return bytes;
-    names.set(file.id, { path: Buffer.from(file.reg.name), mount: file.reg.mntId });
+    if (remapped.has(file.id)) {
+      const { name, mntId } = file.reg;
+      names.set(file.id, { path: Buffer.from(name), mount: mntId, isFolder: isFolder(bytes) });
+    }
     const ours = file.reg.ext ? byKey.get(Buffer.from(file.reg.name).toString('latin1')) : undefined;
     if (!ours) return bytes;
     turned += 1;
@@ -66,22 +73,29 @@ export function planSeal(
     if (mountNamespace) file.reg.mntId = ours.place.mount;
     // Cleared, not set to false: CRIU leaves the field out.
     clearField(file.reg, RegFileEntrySchema.field.ext);
-    if (ours.ghostId !== undefined && !remapped.has(file.id)) {
-      added.push(encode(RemapFilePathEntrySchema, makeRemap(file.id, ours.ghostId), 'remap-fpath.img'));
-    }
+    if (ours.ghostId !== undefined && !remapped.has(file.id)) added.push(makeRemap(file.id, ours.ghostId));
     return encode(FileEntrySchema, file, 'files.img');
   });
 
   const ourIds = new Set(ghosts.map(ghost => ghost.id));
+  const isOurs = (remap: RemapFilePathEntry) => isGhost(remap) && ourIds.has(remap.remapId);
   const adopted = new Map<number, { path: Buffer; mount: number }>();
   for (const { remap } of oldRemaps) {
     const name = names.get(remap.origId);
-    if (isGhost(remap) && name && !ourIds.has(remap.remapId) && !adopted.has(remap.remapId))
-      adopted.set(remap.remapId, name);
+    if (isGhost(remap) && name && !isOurs(remap) && !adopted.has(remap.remapId))
+      adopted.set(remap.remapId, { path: name.path, mount: name.mount });
+  }
+  const remapsNow: Remapped<Uint8Array>[] = oldRemaps.map(({ bytes, remap }) => {
+    const name = isGhost(remap) ? names.get(remap.origId) : undefined;
+    return { entry: bytes, ours: isOurs(remap), folder: name?.isFolder ? name.path : undefined };
+  });
+  for (const remap of added) {
+    const entry = encode(RemapFilePathEntrySchema, remap, 'remap-fpath.img');
+    remapsNow.push({ entry, ours: true, folder: undefined });
   }
   return {
     files: joinImage(magic.FILES, entries),
-    remaps: joinImage(magic.REMAP_FPATH, [...oldRemaps.map(({ bytes }) => bytes), ...added]),
+    remaps: joinImage(magic.REMAP_FPATH, orderRemaps(remapsNow)),
     turned,
     adopted,
   };
@@ -147,6 +161,11 @@ function readRemaps(bytes: Buffer | undefined): { bytes: Buffer; remap: RemapFil
     bytes: entry,
     remap: decode(RemapFilePathEntrySchema, entry, 'remap-fpath.img'),
   }));
+}
+
+function isFolder(file: Buffer): boolean {
+  const { reg } = decode(FileKindSchema, file, 'files.img');
+  return reg !== undefined && (reg.mode & fileTypes) === directory;
 }
 
 function makeRemap(origId: number, remapId: number): RemapFilePathEntry {

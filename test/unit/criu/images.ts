@@ -7,6 +7,8 @@ export interface Reg {
   name: string | Uint8Array;
   ext?: boolean;
   mount?: number;
+  /** null: a CRIU that leaves it out. */
+  mode?: number | null;
   /** Fields we have no schema for, behind the others. */
   more?: Buffer;
 }
@@ -14,7 +16,7 @@ export interface Reg {
 /** fown (5), size (8) and mode (10) as CRIU 4.1 writes them: unknown to us, to be kept. */
 export const fown = message(5, varint(1, 0), varint(2, 0), varint(3, 0), varint(4, 0));
 
-export function regEntry({ id, name, ext, mount, more }: Reg): Buffer {
+export function regEntry({ id, name, ext, mount, mode = 0o100600, more }: Reg): Buffer {
   return Buffer.concat([
     varint(1, id),
     varint(2, 0o100002),
@@ -24,7 +26,7 @@ export function regEntry({ id, name, ext, mount, more }: Reg): Buffer {
     ...(mount === undefined ? [] : [zigzag(7, mount)]),
     varint(8, 4096),
     ...(ext === undefined ? [] : [varint(9, ext ? 1 : 0)]),
-    varint(10, 0o100600),
+    ...(mode === null ? [] : [varint(10, mode)]),
     more ?? Buffer.alloc(0),
   ]);
 }

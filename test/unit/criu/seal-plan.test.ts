@@ -154,7 +154,60 @@ describe('planSeal', () => {
       true,
     );
     assert.deepEqual([...adopted], [[2, { path: Buffer.from('/small'), mount: 30 }]]);
-    assert.deepEqual(remaps, remapsImage(...old, remap(2, 7, 1)));
+    assert.deepEqual(remaps, remapsImage(remap(2, 7, 1), ...old));
+  });
+
+  const folder = (id: number, name: string, mode = 0o040755) => regFile({ id, name, mount: 30, mode });
+  const removed = (files: Buffer[], ...old: Buffer[]) =>
+    planSeal(filesImage(external, ...files), remapsImage(...old), [ghost()], true).remaps;
+
+  it('when a folder that was removed is open before or after its ghost, the folder comes last', () => {
+    const expected = remapsImage(remap(2, 7, 1), remap(5, 1, 1));
+    assert.deepEqual(removed([folder(5, '/data')], remap(5, 1, 1)), expected);
+    const before = planSeal(
+      filesImage(folder(5, '/data'), external),
+      remapsImage(remap(5, 1, 1)),
+      [ghost()],
+      true,
+    );
+    assert.deepEqual(before.remaps, expected);
+  });
+
+  it('when CRIU itself dumped a FIFO or a file of such a folder behind the folder, the folder comes last', () => {
+    const inside = [folder(6, '/data/fifo', 0o010600), folder(7, '/data/small', 0o100600)];
+    const [five, six, seven] = [remap(5, 1, 1), remap(6, 2, 1), remap(7, 3, 1, varint(50, 3))];
+    assert.deepEqual(
+      removed([folder(5, '/data'), ...inside], five, six, seven),
+      remapsImage(remap(2, 7, 1), six, seven, five),
+    );
+  });
+
+  it('when removed folders lay in each other, inner ones come before outer ones, and others keep their place', () => {
+    const paths = ['/data', '/z', '/data/in/deep', '/data-2', '/data/in', '/data/in2', '/a', '/data/in'];
+    const files = paths.map((path, index) => folder(20 + index, path));
+    const old = paths.map((_, index) => remap(20 + index, 30 + index, 1));
+    const ids = [22, 24, 27, 25, 20, 21, 23, 26];
+    assert.deepEqual(
+      removed(files, ...old),
+      remapsImage(remap(2, 7, 1), ...ids.map(id => remap(id, id + 10, 1))),
+    );
+  });
+
+  it('when a remap of another type is that of a folder, or the mode is not known, it stays where it was', () => {
+    const old = [remap(5, 6, 0), remap(6, 1, 1), remap(7, 9, 2), remap(99, 7, 0)];
+    const files = [folder(5, '/data'), regFile({ id: 6, name: '/old', mount: 30, mode: null })];
+    assert.deepEqual(removed([...files, folder(7, '/proc/9')], ...old), remapsImage(remap(2, 7, 1), ...old));
+  });
+
+  it('when it is repeated over remaps in the order of an earlier version, the order is mended, and stays', () => {
+    const files = filesImage(folder(5, '/data'), external);
+    const fromScratch = planSeal(files, remapsImage(remap(5, 1, 1)), [ghost()], true);
+    for (const sealed of [files, fromScratch.files]) {
+      const mended = planSeal(sealed, remapsImage(remap(5, 1, 1), remap(2, 7, 1)), [ghost()], true);
+      assert.deepEqual([mended.remaps, mended.files], [fromScratch.remaps, fromScratch.files]);
+      assert.deepEqual(planSeal(mended.files, mended.remaps, [ghost()], true).remaps, fromScratch.remaps);
+      assert.deepEqual([...mended.adopted.keys()], [1]);
+    }
   });
 
   it('when either image is cut anywhere, it is refused or whole, and never crashes', () => {

@@ -124,7 +124,7 @@ describe('sealImages', () => {
     ]);
     assert.deepEqual(
       files.get(`${images}/remap-fpath.img`),
-      remapsImage(remap(20, 4, 1), remap(11, 5, 1), remap(12, 6, 1), remap(13, 7, 1)),
+      remapsImage(remap(11, 5, 1), remap(12, 6, 1), remap(13, 7, 1), remap(20, 4, 1)),
     );
     assert.deepEqual(files.get(`${images}/cgroup.img`), frozen('0'));
     assert.deepEqual((await verify(context, images)).damage, []);
@@ -314,7 +314,7 @@ describe('sealImages', () => {
       files.rename(`${images}/ghostkeep/pending-${n}.img`, `${images}/ghost-file-${4 + n}.img`);
     files.put(
       `${images}/remap-fpath.img`,
-      remapsImage(remap(20, 4, 1), remap(11, 5, 1), remap(12, 6, 1), remap(13, 7, 1)),
+      remapsImage(remap(11, 5, 1), remap(12, 6, 1), remap(13, 7, 1), remap(20, 4, 1)),
     );
     const { manifest } = sealImages(context, images, true);
     assert.deepEqual(

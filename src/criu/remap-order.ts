@@ -1,0 +1,65 @@
+/**
+ * The order of entries in remap-fpath.img. CRIU makes the ghosts at restore in this order, and when every file is open
+ * it removes the names it made for them in the same order: unlink for a file, rmdir for a folder. A folder must
+ * therefore stand behind everything that CRIU would put into it. An entry that comes before its folder's is made in the
+ * nearest folder above that exists, and linked to its own path when it is opened.
+ * Source: CRIU files-reg.c, prepare_remaps, create_ghost_dentry, rfi_remap and try_clean_remaps.
+ */
+import { groupBy } from '../base/group-by.js';
+
+/** What is to be ordered; FOLDER is the path of a ghost that is a folder itself. */
+export interface Remapped<T> {
+  entry: T;
+  ours: boolean;
+  folder: Buffer | undefined;
+}
+
+/** Our ghosts first, then those of CRIU that are no folders, then folders, each behind those that lay in it. */
+export function orderRemaps<T>(remaps: readonly Remapped<T>[]): T[] {
+  const files = remaps.filter(({ folder }) => !folder);
+  const folders = groupBy(
+    remaps,
+    ({ folder }) => folder?.toString('latin1'),
+    ({ entry }) => entry,
+  );
+  return [
+    ...files.filter(({ ours }) => ours).map(({ entry }) => entry),
+    ...files.filter(({ ours }) => !ours).map(({ entry }) => entry),
+    ...innermostFirst([...folders.keys()]).flatMap(path => folders.get(path) ?? []),
+  ];
+}
+
+/** Paths stay in their order, except that each comes behind all below it. */
+function innermostFirst(paths: readonly string[]): string[] {
+  const inside = childrenOf(paths);
+  const placed = new Set<string>();
+  const ordered: string[] = [];
+  const place = (path: string) => {
+    if (placed.has(path)) return;
+    placed.add(path);
+    for (const child of inside.get(path) ?? []) place(child);
+    ordered.push(path);
+  };
+  for (const path of paths) place(path);
+  return ordered;
+}
+
+/** Under each of PATHS that has others below it: those whose nearest ancestor it is. */
+function childrenOf(paths: readonly string[]): Map<string, string[]> {
+  const above: string[] = [];
+  // With a slash at its end a path sorts just before all that are below it.
+  const pairs = paths
+    .map(path => `${path}/`)
+    .sort()
+    .map(path => {
+      while (above.length > 0 && !path.startsWith(above.at(-1) as string)) above.pop();
+      const parent = above.at(-1);
+      above.push(path);
+      return { path, parent };
+    });
+  return groupBy(
+    pairs,
+    ({ parent }) => parent?.slice(0, -1),
+    ({ path }) => path.slice(0, -1),
+  );
+}

@@ -1,0 +1,130 @@
+"""Hold ghosts in folders that were removed and are held, too, and look at both when asked.
+
+removed.py PLACE…        places are the functions below; each gives names and descriptors
+
+/data/ready              when all are there
+/data/look, /data/seen   the first asks for the second: a line per descriptor, `same NAME` or `other NAME: what`
+
+The process's working directory is the folder `work`, or `/`.
+"""
+
+import os
+import stat
+import sys
+
+from odd import ATIME, MTIME, content, folder, ghost, live, write
+
+SMALL = b"small " * 100
+
+
+def handle(path):
+    return os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+
+
+def small(path):
+    """CRIU's image of so small a file has no chunks."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    os.write(fd, SMALL)
+    os.unlink(path)
+    return fd
+
+
+def fifo(path):
+    """A ghost that is left to CRIU."""
+    os.mkfifo(path, 0o640)
+    fd = os.open(path, os.O_RDWR)
+    os.unlink(path)
+    return fd
+
+
+def working():
+    work = folder("/data/working")
+    os.chdir(work)
+    fd = ghost("working", "x")
+    os.rmdir(work)
+    return {"working": fd}
+
+
+def folder_after():
+    path = folder("/data/after")
+    fds = {"folder_after": ghost("folder_after", path + "/x"), "folder_after/": handle(path)}
+    os.rmdir(path)
+    return fds
+
+
+def folder_before():
+    path = folder("/data/before")
+    fds = {"folder_before/": handle(path), "folder_before": ghost("folder_before", path + "/x")}
+    os.rmdir(path)
+    return fds
+
+
+def several():
+    path = folder("/data/several")
+    fds = {"several_1": ghost("several_1", path + "/x"), "several/": handle(path)}
+    for name in ("several_2", "several_3"):
+        fds[name] = ghost(name, path + "/" + name)
+    fds["several.small"] = small(path + "/x")
+    os.rmdir(path)
+    return fds
+
+
+def nested():
+    """CRIU would remove the outer folders first, and could not."""
+    outer, middle, inner = "/data/outer", "/data/outer/middle", folder("/data/outer/middle/inner")
+    fds = {"nested/1": handle(outer), "nested_outer": ghost("nested_outer", outer + "/x")}
+    fds |= {"nested/2": handle(inner), "nested_inner": ghost("nested_inner", inner + "/x")}
+    fds |= {"nested/3": handle(middle), "nested_middle": ghost("nested_middle", middle + "/x")}
+    for path in (inner, middle, outer):
+        os.rmdir(path)
+    return fds
+
+
+def mixed():
+    path = folder("/data/mixed")
+    fds = {"mixed/": handle(path), "mixed.fifo": fifo(path + "/f"), "mixed": ghost("mixed", path + "/x")}
+    os.rmdir(path)
+    return fds
+
+
+def look(name, fd):
+    now = os.fstat(fd)
+    wrong = []
+    if "/" in name:
+        if not stat.S_ISDIR(now.st_mode) or os.listdir(fd):
+            wrong.append("no empty folder")
+    elif name.endswith(".fifo"):
+        os.write(fd, b"word")
+        if not stat.S_ISFIFO(now.st_mode) or os.read(fd, 9) != b"word":
+            wrong.append("no pipe")
+    elif name.endswith(".small"):
+        if os.pread(fd, now.st_size + 1, 0) != SMALL:
+            wrong.append("bytes")
+    else:
+        if os.pread(fd, now.st_size + 1, 0) != content(name):
+            wrong.append("bytes")
+        # A CRIU without us keeps microseconds.
+        if (now.st_mtime_ns // 1000, now.st_atime_ns // 1000) != (MTIME // 1000, ATIME // 1000):
+            wrong.append("times")
+        if os.lseek(fd, 0, os.SEEK_CUR) != 4711:
+            wrong.append("offset")
+    if stat.S_ISREG(now.st_mode) and now.st_nlink:
+        wrong.append("links")
+    return f"other {name}: {', '.join(wrong)}\n" if wrong else f"same {name}\n"
+
+
+def main():
+    data = handle("/data")
+    fds = {}
+    for word in sys.argv[1:]:
+        fds |= globals()[word]()
+    write("/data/ready", "")
+    live(data, "", fds, look)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except OSError as error:
+        write("/data/error", str(error))
+        raise

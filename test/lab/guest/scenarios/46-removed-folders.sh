@@ -1,0 +1,44 @@
+# shellcheck shell=bash
+# weight: 60
+# Ghosts in folders that were removed and are still a working directory, or open:
+# they come back byte for byte, the folders too, and no name is left behind.
+# shellcheck source-path=SCRIPTDIR source=../python.sh
+. "$GUEST/python.sh"
+
+# Every descriptor of the container, a line each, is `same`.
+expect_same() {
+	local runtime=$1 name=$2 wanted=$3 data
+	data=$(data_of "$runtime" "$name")
+	rm -f "$data/seen"
+	: >"$data/look"
+	wait_for 60 "look of $name" test -e "$data/seen"
+	cat "$data/seen"
+	! grep -a '^other' "$data/seen" >"$LOGS.other" || fail "$name: $(cat "$LOGS.other")"
+	rm -f "$LOGS.other"
+	[ "$(wc -l <"$data/seen")" = "$wanted" ] || fail "$name: $wanted descriptors should be looked at"
+}
+
+# comes_back RUNTIME stock|gate NAME DESCRIPTORS PLACE…: who restores it.
+comes_back() {
+	local runtime=$1 by=$2 name=removed-$3-$2-$1 descriptors=$4 images left
+	shift 4
+	with_ghostkeep
+	start_python "$runtime" "$name" ready "removed.py $*"
+	expect_same "$runtime" "$name" "$descriptors"
+	images=$(images_of "$runtime" "$name")
+	expect_ok checkpoint_container "$runtime" "$name" "$images"
+	keep_log "$images/ghostkeep.log"
+	expect_sealed "$images"
+	crit show "$images/remap-fpath.img"
+	[ "$by" = gate ] || without_gate
+	restore_container "$runtime" "$name" "$images"
+	expect_same "$runtime" "$name" "$descriptors"
+	left=$(ls -A "$(data_of "$runtime" "$name")")
+	[ "$left" = $'ready\nseen' ] || fail "CRIU left behind: $left"
+}
+
+check runc "a working directory" comes_back runc stock working 1 working
+check runc "descriptors, nested, several in one, one of CRIU's" \
+	comes_back runc stock all 19 working folder_after folder_before several nested mixed
+check crun "all, with the gate at restore" \
+	comes_back crun gate all 19 working folder_after folder_before several nested mixed
