@@ -4,7 +4,7 @@ import { GhostkeepError, reasonOf } from '../base/errors.js';
 import type { Context } from './context.js';
 import { dumpGhosts, keysOfJournal, startImages } from './dump.js';
 import { policyOf } from './policy.js';
-import { sealImages } from './seal.js';
+import { isOfThisCheckpoint, sealImages } from './seal.js';
 import { rememberImages, type Session } from './sessions.js';
 import { warmUp } from './warm.js';
 import type { WarmImages } from './warm-images.js';
@@ -87,11 +87,7 @@ export class GateDump {
       return;
     }
     const journal = this.#journal;
-    if (
-      journal &&
-      keysOfJournal(journal).length > 0 &&
-      !sealImages(this.context, this.images, false, journal).now
-    ) {
+    if (journal && keysOfJournal(journal).length > 0 && !this.#isSealed(journal)) {
       throw new GhostkeepError(
         'SEAL_FAILED',
         where,
@@ -99,5 +95,19 @@ export class GateDump {
       );
     }
     if (this.#session) rememberImages(this.context, this.#session, where);
+  }
+
+  /**
+   * Seal, unless a receiver has done it: with --lazy-pages CRIU serves memory for as long as the restored processes ask
+   * for it before it comes to us. Sealed too early, before CRIU had written all of files.img, there would be ghosts missing.
+   */
+  #isSealed(journal: Manifest): boolean {
+    const { manifest, now } = sealImages(this.context, this.images, false, journal);
+    if (now) return true;
+    const sealed = new Set(manifest.ghosts.map(({ dev, ino }) => `${dev}/${ino}`));
+    return (
+      isOfThisCheckpoint(this.context.host.files, this.images, manifest) &&
+      journal.ghosts.every(({ dev, ino }) => sealed.has(`${dev}/${ino}`))
+    );
   }
 }

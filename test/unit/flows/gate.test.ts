@@ -4,6 +4,7 @@ import { decodeGhostHead } from '../../../src/criu/ghost-file.js';
 import { dumpGhosts } from '../../../src/flows/dump.js';
 import { GateDump } from '../../../src/flows/gate.js';
 import { checkBeforeRestore } from '../../../src/flows/gate-restore.js';
+import { sealImages } from '../../../src/flows/seal.js';
 import { readSession, writeSession } from '../../../src/flows/sessions.js';
 import { readJournal, readManifest } from '../../../src/image/manifest.js';
 import { resolvePolicy } from '../../../src/oci/policy.js';
@@ -149,6 +150,43 @@ describe('GateDump', () => {
     endOfCriu(files, keys);
     gate.finish(0);
     assert.equal(readManifest(files, images).state, 'sealed');
+  });
+
+  it('when a receiver sealed it while CRIU still served memory, it is sealed', async () => {
+    const { context, gate, files } = container();
+    endOfCriu(files, await gate.checkpoint(100));
+    await checkBeforeRestore(context, images, noSource);
+    const sealed = files.snapshot();
+    gate.finish(0);
+    assert.deepEqual(files.snapshot(), sealed);
+  });
+
+  it('when somebody sealed it before CRIU had written all files, or another checkpoint is there, it is not', async () => {
+    const early = container();
+    const [first = '', second = ''] = await early.gate.checkpoint(100);
+    endOfCriu(early.files, [first]);
+    sealImages(early.context, images, false);
+    endOfCriu(early.files, [first, second]);
+    assert.throws(() => early.gate.finish(0), ghostkeepError('SEAL_FAILED', 'somebody else'));
+    const other = container();
+    endOfCriu(other.files, await other.gate.checkpoint(100));
+    sealImages(other.context, images, false);
+    other.files.put(`${images}/inventory.img`, 'of another');
+    assert.throws(() => other.gate.finish(0), ghostkeepError('SEAL_FAILED', 'somebody else'));
+  });
+
+  it('when a copy that was sealed elsewhere is of the same dump, this one gets the same images', async () => {
+    const { context, gate, files } = container();
+    endOfCriu(files, await gate.checkpoint(100));
+    for (const name of ours(files)) files.put(name.replace(images, '/copy'), files.get(name));
+    sealImages(context, '/copy', false);
+    gate.finish(0);
+    const at = (folder: string) =>
+      ours(files)
+        .filter(name => name.startsWith(`${folder}/`))
+        .map(name => [name.slice(folder.length), files.get(name)]);
+    assert.deepEqual(at(images), at('/copy'));
+    assert.ok(at('/copy').length > 4);
   });
 
   it('when there is a session, its policy counts and it learns where the image is', async () => {

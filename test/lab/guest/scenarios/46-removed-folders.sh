@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# weight: 60
+# weight: 50
 # Ghosts in folders that were removed and are still a working directory, or open:
 # they come back byte for byte, the folders too, and no name is left behind.
 # shellcheck source-path=SCRIPTDIR source=../python.sh
@@ -18,10 +18,10 @@ expect_same() {
 	[ "$(wc -l <"$data/seen")" = "$wanted" ] || fail "$name: $wanted descriptors should be looked at"
 }
 
-# comes_back RUNTIME stock|gate NAME DESCRIPTORS PLACE…: who restores it.
+# comes_back RUNTIME stock|gate DESCRIPTORS PLACE…: who restores it.
 comes_back() {
-	local runtime=$1 by=$2 name=removed-$3-$2-$1 descriptors=$4 images left
-	shift 4
+	local runtime=$1 by=$2 name=removed-$2-$1 descriptors=$3 images left
+	shift 3
 	with_ghostkeep
 	start_python "$runtime" "$name" ready "removed.py $*"
 	expect_same "$runtime" "$name" "$descriptors"
@@ -37,8 +37,9 @@ comes_back() {
 	[ "$left" = $'ready\nseen' ] || fail "CRIU left behind: $left"
 }
 
-check runc "a working directory" comes_back runc stock working 1 working
-check runc "descriptors, nested, several in one, one of CRIU's" \
-	comes_back runc stock all 19 working folder_after folder_before several nested mixed
-check crun "all, with the gate at restore" \
-	comes_back crun gate all 19 working folder_after folder_before several nested mixed
+places='working folder_after folder_before several nested mixed'
+# shellcheck disable=SC2086 # words
+check runc "working directory, descriptors, nested, several, one of CRIU's: by CRIU alone" \
+	comes_back runc stock 19 $places
+# shellcheck disable=SC2086 # words
+check crun "the same, with the gate at restore" comes_back crun gate 19 $places
