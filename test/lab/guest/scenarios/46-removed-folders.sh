@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # weight: 50
+# native: all
 # Ghosts in folders that were removed and are still a working directory, or open:
 # they come back byte for byte, the folders too, and no name is left behind.
 # shellcheck source-path=SCRIPTDIR source=../python.sh
