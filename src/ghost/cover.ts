@@ -29,6 +29,11 @@ export class MountTree {
     return this.#mounts.get(id);
   }
 
+  /** What is on the device, wherever it is mounted. */
+  filesystemOf(dev: bigint): string | undefined {
+    return [...this.#mounts.values()].find(mount => mount.dev === dev)?.filesystem;
+  }
+
   /** Is the mount's own root out of sight: below a later mount, or with one on top? */
   isCovered(id: number): boolean {
     let covered = this.#covered.get(id);

@@ -23,11 +23,15 @@ export interface Holder {
 /** A mount a ghost is open through, and the name the kernel shows for it there. */
 export interface GhostMount {
   id: number;
-  /** The mount's own device; undefined where the mount is not in the holder's mountinfo. */
+  /** The mount's own device; undefined where no mount namespace shows the mount. */
   dev?: bigint;
   mountPoint?: Buffer;
   /** Another mount covers it: CRIU refuses open files there. */
   covered?: boolean;
+  /** It is in no mount namespace that CRIU reads: those of the dumped processes and its own. */
+  beyondCriu?: boolean;
+  /** A process that sees the mount's whole namespace: paths on it are those below this one's root. */
+  viewer?: number;
   path: Buffer;
   /** What CRIU shall make it again by, where it cannot by its own path. */
   restorable?: Buffer;

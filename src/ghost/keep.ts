@@ -32,12 +32,12 @@ function criuKeeps(
     return criu(`${kindName(ghost.stat.mode)}: it has no content, CRIU makes it again`);
   if (ghost.mounts.length === 0)
     return { keep: 'no', why: 'it cannot be opened from here, so its mount is unknown' };
-  if (ghost.mounts.some(mount => mount.dev === undefined)) {
+  if (ghost.mounts.some(mount => mount.dev === undefined || mount.beyondCriu)) {
     const internal = internalName(pathOf(ghost));
     return criu(
       internal
         ? `${internal}: CRIU keeps it itself`
-        : 'its mount is not in the mount namespace of its holder',
+        : 'its mount is in no mount namespace that CRIU looks in: CRIU refuses open files there',
     );
   }
   if (ghost.filesystem === 'hugetlbfs') return criu('huge pages: they cannot be written to, only mapped');

@@ -1,27 +1,26 @@
 import { errnoOf } from '../base/errors.js';
 import type { Mount, ProcessView } from '../base/host.js';
 import { openedAs } from './aufs.js';
-import { MountTree } from './cover.js';
 import type { Ghost, GhostMount, Holder } from './ghost.js';
-import { stripDeleted } from './links.js';
+import { internalName, stripDeleted } from './links.js';
+import { MountNamespaces, type Namespace } from './mount-namespaces.js';
 import { type Held, noteRestorablePaths } from './restorable-path.js';
 
-interface Namespace {
-  tree: MountTree;
-  /** Whose mountinfo was read. */
-  read: Set<number>;
-  /** One of them that has the namespace's own root, so that nothing is missing. */
-  whole: number | undefined;
-  attached: { ghost: Ghost; mount: GhostMount }[];
+interface Attached {
+  ghost: Ghost;
+  mount: GhostMount;
+  /** The holder's, or the one in which the mount was found. */
+  namespace: Namespace;
 }
 
-/** Mounts of the namespaces that ghosts are found in, read when the first ghost there is met. */
+/** The mounts that ghosts are open through. Those of a namespace are read when the first ghost there is met. */
 export class MountTable {
-  readonly #namespaces = new Map<string, Namespace>();
+  readonly #namespaces: MountNamespaces;
+  readonly #attached: Attached[] = [];
 
-  readonly #namespaceByPid = new Map<number, string>();
-
-  constructor(private readonly processes: ProcessView) {}
+  constructor(private readonly processes: ProcessView) {
+    this.#namespaces = new MountNamespaces(processes);
+  }
 
   /** Note through which mount, and by which name, HOLDER has GHOST open. */
   attach(ghost: Ghost, holder: Holder, knownId?: number, target?: Buffer): void {
@@ -29,54 +28,85 @@ export class MountTable {
     if (id === undefined || ghost.mounts.some(mount => mount.id === id)) return;
     const path = stripDeleted(target ?? this.processes.readLink(holder.pid, holder.link));
     const mount: GhostMount = { id, path };
-    const namespace = this.#namespaceOf(holder.pid);
-    if (!namespace.tree.get(id)) this.#read(namespace, holder.pid);
+    const namespace = this.#namespaces.of(holder.pid);
+    if (!namespace.tree.get(id)) this.#namespaces.read(namespace, holder.pid);
     const known = namespace.tree.get(id);
     this.#complete(ghost, mount, known);
     if (known?.branches && holder.via === 'map') mount.path = openedAs(path, known);
-    namespace.attached.push({ ghost, mount });
+    this.#attached.push({ ghost, mount, namespace });
     ghost.mounts.push(mount);
   }
 
   /**
-   * A chrooted process sees fewer mounts than its neighbours: what one does not show, another of PIDS may. Then all is
-   * known that tells what hides what.
+   * Look for the mounts that their holders do not show, and then, since all is known that tells what hides what, note
+   * what is to be known of each.
    * @param careful no path is looked at: on the way may be a FUSE mount whose server is frozen
    */
   settle(pids: readonly number[], careful: boolean): void {
-    for (const namespace of this.#namespaces.values()) {
-      for (const pid of pids) {
-        if (namespace.whole !== undefined) break;
-        this.#readIfOf(namespace, pid);
-      }
-      const { tree, whole, attached } = namespace;
+    for (const namespace of this.#namespaces.all()) this.#namespaces.readThrough(namespace, pids);
+    this.#findElsewhere(pids);
+    for (const [namespace, attached] of this.#byNamespace()) {
+      const { tree, whole } = namespace;
+      const isCrius = [...pids, this.processes.self()].some(pid => this.#namespaces.has(namespace, pid));
       for (const { ghost, mount } of attached) {
         this.#complete(ghost, mount, tree.get(mount.id));
         mount.covered = tree.isCovered(mount.id);
+        if (whole !== undefined) mount.viewer = whole;
+        if (!isCrius) mount.beyondCriu = true;
       }
-      const held = attached.filter((each): each is Held => each.mount.mountPoint !== undefined);
+      // What CRIU refuses needs no path, and who sees the mount may be a stranger.
+      const held = attached.filter(
+        (each): each is Attached & Held => each.mount.mountPoint !== undefined && !each.mount.beyondCriu,
+      );
       noteRestorablePaths(this.processes, tree, careful ? undefined : whole, held);
     }
   }
 
-  #namespaceOf(pid: number): Namespace {
-    const name = this.#nameOf(pid);
-    let namespace = this.#namespaces.get(name);
-    if (!namespace) {
-      namespace = { tree: new MountTree(), read: new Set(), whole: undefined, attached: [] };
-      this.#namespaces.set(name, namespace);
+  /**
+   * Mount ids are the kernel's, not a namespace's: what was opened before unshare(2), or inherited across it, is on a mount
+   * of another namespace, and CRIU looks in those of all processes (mount.c, lookup_mnt_id). It is rare, so they are only
+   * read where a mount is missing.
+   */
+  #findElsewhere(pids: readonly number[]): void {
+    const isStray = ({ mount, namespace }: Attached) =>
+      !namespace.tree.get(mount.id) && !internalName(mount.path);
+    let strays = this.#attached.filter(isStray);
+    const findIn = (namespace: Namespace, readers: readonly number[], beyondCriu: boolean) => {
+      if (strays.length === 0) return;
+      this.#namespaces.readThrough(namespace, readers);
+      for (const stray of strays) {
+        if (!namespace.tree.get(stray.mount.id)) continue;
+        stray.namespace = namespace;
+        stray.mount.beyondCriu = beyondCriu;
+      }
+      strays = strays.filter(isStray);
+    };
+    if (strays.length === 0) return;
+    for (const namespace of this.#namespaces.ofAll(pids)) findIn(namespace, pids, false);
+    // All who were asked may be chrooted. CRIU then sees no more of their namespace than they do, but all of its own.
+    const self = this.processes.self();
+    for (const namespace of this.#namespaces.all()) {
+      findIn(namespace, [self], false);
+      findIn(namespace, this.processes.listPids(), true);
     }
-    return namespace;
+    for (const { ghost } of strays) this.#findFilesystem(ghost);
   }
 
-  /** Asked once a process: it may hold ten thousand ghosts. */
-  #nameOf(pid: number): string {
-    let name = this.#namespaceByPid.get(pid);
-    if (name === undefined) {
-      name = this.processes.mountNamespace(pid);
-      this.#namespaceByPid.set(pid, name);
+  /** The mount is nowhere, but its file system may be mounted elsewhere too. */
+  #findFilesystem(ghost: Ghost): void {
+    for (const { tree } of this.#namespaces.all())
+      if (ghost.filesystem === 'unknown')
+        ghost.filesystem = tree.filesystemOf(ghost.stat.dev) ?? ghost.filesystem;
+  }
+
+  #byNamespace(): Map<Namespace, Attached[]> {
+    const all = new Map<Namespace, Attached[]>();
+    for (const each of this.#attached) {
+      const others = all.get(each.namespace);
+      if (others) others.push(each);
+      else all.set(each.namespace, [each]);
     }
-    return name;
+    return all;
   }
 
   #complete(ghost: Ghost, mount: GhostMount, known: Mount | undefined): void {
@@ -84,26 +114,6 @@ export class MountTable {
     mount.dev = known.dev;
     mount.mountPoint = known.mountPoint;
     ghost.filesystem = known.filesystem;
-  }
-
-  #readIfOf(namespace: Namespace, pid: number): void {
-    try {
-      if (this.#namespaces.get(this.#nameOf(pid)) === namespace) this.#read(namespace, pid);
-    } catch (error) {
-      if (errnoOf(error) === undefined) throw error;
-    }
-  }
-
-  /** Mount points are shown as seen from the process's root; names, and CRIU's own look, are the namespace's. */
-  #read(namespace: Namespace, pid: number): void {
-    if (namespace.whole !== undefined || namespace.read.has(pid)) return;
-    const mounts = this.processes.mounts(pid);
-    const root = this.processes.readLink(pid, 'root');
-    const isWhole = root.length === 1;
-    for (const mount of mounts)
-      namespace.tree.add(isWhole ? mount : { ...mount, mountPoint: below(root, mount.mountPoint) });
-    namespace.read.add(pid);
-    if (isWhole) namespace.whole = pid;
   }
 
   /** The mount id through a link; undefined where it cannot be opened. */
@@ -115,8 +125,4 @@ export class MountTable {
       return undefined;
     }
   }
-}
-
-function below(root: Buffer, path: Buffer): Buffer {
-  return path.length === 1 ? root : Buffer.concat([root, path]);
 }

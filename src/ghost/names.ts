@@ -18,11 +18,8 @@ export function findNames(processes: ProcessView, ghost: Ghost, budget: SearchBu
     if (!mount.mountPoint) continue;
     try {
       // Paths are those of the mount namespace: a chrooted process would take them for its own.
-      const holder = ghost.holders.find(
-        ({ pid }) => processes.readLink(pid, 'root').toString('latin1') === '/',
-      );
-      if (!holder || budget.left <= 0) return false;
-      const found = processes.namesOf(holder.pid, mount.mountPoint, ghost.stat, mount.path, budget.left);
+      if (mount.viewer === undefined || budget.left <= 0) return false;
+      const found = processes.namesOf(mount.viewer, mount.mountPoint, ghost.stat, mount.path, budget.left);
       budget.left -= found.looked;
       mount.names = found.names;
       complete &&= found.complete;

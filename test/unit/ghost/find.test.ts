@@ -154,7 +154,7 @@ describe('findGhosts', () => {
   it("when the mount is not in the holder's mountinfo, it is left to CRIU", () => {
     const found = findIn({ fds: { 3: opened(fakeFile(), '/x (deleted)', { mount: 77 }) } });
     assert.deepEqual(summary(found), ['unlinked: criu']);
-    assert.match(found.ghosts[0]?.why ?? '', /not in the mount namespace/);
+    assert.match(found.ghosts[0]?.why ?? '', /in no mount namespace that CRIU looks in/);
   });
 
   it('when a chrooted process does not see the mount but its neighbour does, it is ours', () => {

@@ -8,9 +8,11 @@ odd.py PLACE…    places are the functions below that end in a descriptor
 A child that some places need answers for its own: /data/look.child, /data/seen.child.
 """
 
+import mmap
 import os
 import subprocess
 import sys
+import threading
 import time
 
 SIZE = 3_000_017
@@ -222,10 +224,82 @@ def namespace_tmpfs():
     return ghost("namespace_tmpfs", tmpfs("/data/ns") + "/x")
 
 
-CHILDREN = {jail, jail_tmpfs, namespace_same, namespace_tmpfs}
+def namespace_before():
+    fd = ghost("namespace_before", tmpfs("/data/ns-before") + "/x")
+    os.unshare(os.CLONE_NEWNS)
+    return fd
+
+
+def namespace_taken():
+    fd = ghost("namespace_taken", tmpfs("/data/ns-taken") + "/x")
+    write("/data/ns-taken/x", "another")
+    os.unshare(os.CLONE_NEWNS)
+    return fd
+
+
+def namespace_mapped():
+    fd = ghost("namespace_mapped", "/data/ns-mapped")
+    mapping = mmap.mmap(fd, SIZE)
+    os.close(fd)
+    os.unshare(os.CLONE_NEWNS)
+    return mapping
+
+
+def namespace_inherited():
+    """The parent is in the mount's namespace and has closed the file; the child holds it and is in another."""
+    os.unshare(os.CLONE_NEWNS)
+    fd = ghost("namespace_inherited", tmpfs("/data/ns-parent") + "/x")
+    if os.fork() > 0:
+        os.close(fd)
+        while True:
+            time.sleep(600)
+    os.unshare(os.CLONE_NEWNS)
+    return fd
+
+
+def namespace_of_nobody():
+    """Whoever was in the mount's namespace has left it."""
+    os.unshare(os.CLONE_NEWNS)
+    fd = ghost("namespace_of_nobody", tmpfs("/data/ns-nobody") + "/x")
+    os.unshare(os.CLONE_NEWNS)
+    return fd
+
+
+def namespace_of_thread():
+    """Only a thread is in the mount's namespace; the descriptor is the process's."""
+    fds = []
+
+    def live_apart():
+        os.unshare(os.CLONE_NEWNS)
+        fds.append(ghost("namespace_of_thread", tmpfs("/data/ns-thread") + "/x"))
+        time.sleep(3600)
+
+    threading.Thread(target=live_apart, daemon=True).start()
+    while not fds:
+        time.sleep(0.02)
+    return fds[0]
+
+
+CHILDREN = {
+    jail,
+    jail_tmpfs,
+    namespace_same,
+    namespace_tmpfs,
+    namespace_before,
+    namespace_taken,
+    namespace_mapped,
+    namespace_inherited,
+    namespace_of_nobody,
+}
+
+
+def look_at_mapping(place, mapping):
+    return f"same {place}\n" if mapping[:] == content(place) else f"other {place}: bytes\n"
 
 
 def look(place, fd):
+    if isinstance(fd, mmap.mmap):
+        return look_at_mapping(place, fd)
     stat = os.fstat(fd)
     wrong = []
     if stat.st_size != SIZE or os.pread(fd, SIZE + 1, 0) != content(place):

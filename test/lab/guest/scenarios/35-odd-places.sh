@@ -71,13 +71,16 @@ refused() {
 overmounted='Open files on overmounted mounts are not supported yet'
 names=(name_255 name_238 name_237 long_path not_utf8 deleted newline
 	taken taken_later taken_twice taken_by_folder taken_by_link)
+namespaces=(namespace_same namespace_tmpfs namespace_before namespace_taken namespace_mapped namespace_inherited)
 folders=(folder_gone folder_is_file folder_is_link folder_hidden folder_hidden_tmpfs)
 
 check runc "names that are long, odd, or taken by others" comes_back runc names "${names[@]}"
 check runc "folders that are gone, hidden, or no folders any more" comes_back runc folders "${folders[@]}"
 check runc "read-only by now" comes_back runc read-only read_only read_only_bind
 check runc "on top of another mount, in a chroot" comes_back runc jail on_top jail jail_tmpfs
-check runc "a mount namespace of its own" comes_back runc namespaces namespace_same namespace_tmpfs
+check runc "a mount namespace of its own, or of another process" comes_back runc namespaces "${namespaces[@]}"
+check runc "a mount namespace of nobody, or of a thread: CRIU refuses" refused runc nobody "Can't lookup mount" \
+	namespace_of_nobody namespace_of_thread
 check runc "covered: CRIU refuses, the container runs on" refused runc covered "$overmounted" covered
 check runc "covered from above: CRIU refuses" refused runc above "$overmounted" covered_above
 check crun "all that come back" comes_back crun all "${names[@]}" "${folders[@]}" read_only on_top jail
