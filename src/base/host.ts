@@ -144,6 +144,8 @@ export interface ProcessView {
   statPin(fd: number): FileStat;
   /** The mount id a link's file is open through; opens with O_PATH, which acts on nothing. */
   mountThrough(pid: number, link: string): number;
+  /** The device of memfds, and of no mount; undefined where the kernel has none. */
+  sharedMemoryDev(): bigint | undefined;
   self(): number;
 }
 

@@ -1,6 +1,7 @@
 /** Which of the ghosts that were found are ours to keep, and what fails a dump. */
 import { GhostkeepError } from '../base/errors.js';
 import { showBytes } from '../base/units.js';
+import { whyNotCopied } from '../ghost/alone.js';
 import type { Found } from '../ghost/find.js';
 import { type Ghost, showIdentity } from '../ghost/ghost.js';
 import { isRegular } from '../ghost/kind.js';
@@ -11,7 +12,12 @@ import { isVolatile } from './describe.js';
 import { describe } from './pin.js';
 
 /** Those ghostkeep keeps; a ghost that nobody can keep fails the dump, one over the policy's limit too. */
-export function chooseGhosts({ log }: Context, found: Found, policy: Policy, criu: boolean): Ghost[] {
+export function chooseGhosts(
+  { log, host: { processes } }: Context,
+  found: Found,
+  policy: Policy,
+  criu: boolean,
+): Ghost[] {
   for (const missed of found.unseen) {
     const subject = `process ${missed.pid}`;
     const what = missed.what === 'process' ? '' : `${missed.what} of `;
@@ -24,9 +30,11 @@ export function chooseGhosts({ log }: Context, found: Found, policy: Policy, cri
   if (!policy.enabled) return [];
   const chosen: Ghost[] = [];
   for (const ghost of found.ghosts) {
-    assertCanBeKept(found, ghost, criu);
-    if (ghost.keep === 'criu' && (criu || !ghost.refused)) {
-      log.info(`${describe(ghost)} is left to CRIU: ${ghost.why}`, { ghost: showIdentity(ghost.stat) });
+    if (criu) assertCanBeKept(found, ghost);
+    const whyNot = criu ? whyLeftToCriu(ghost) : whyNotCopied(ghost, found.servesFuse, processes);
+    if (whyNot !== undefined) {
+      const what = criu ? 'left to CRIU' : 'not copied';
+      log.info(`${describe(ghost)} is ${what}: ${whyNot}`, { ghost: showIdentity(ghost.stat) });
       continue;
     }
     assertBelowLimit(ghost, policy);
@@ -35,10 +43,14 @@ export function chooseGhosts({ log }: Context, found: Found, policy: Policy, cri
   return chosen;
 }
 
-/** A linked ghost on a file system that survives needs only another name in files.img. */
+/** A linked ghost on a file system that survives needs only another name in files.img, where one was found. */
 export function needsCopy(ghost: Ghost): boolean {
-  return ghost.class !== 'linked' || isVolatile(ghost);
+  return (
+    ghost.class !== 'linked' || isVolatile(ghost) || !ghost.mounts.some(({ names = [] }) => names.length)
+  );
 }
+
+const whyLeftToCriu = ({ keep, why }: Ghost) => (keep === 'criu' ? why : undefined);
 
 /** CRIU does not look for threads apart, nor at them. */
 function looksItself(found: Found, { pid, what }: Missed): boolean {
@@ -46,11 +58,11 @@ function looksItself(found: Found, { pid, what }: Missed): boolean {
 }
 
 /** CRIU takes the descriptors of a process for those of all its threads, and says nothing where they are not. */
-function assertCanBeKept(found: Found, ghost: Ghost, criu: boolean): void {
+function assertCanBeKept(found: Found, ghost: Ghost): void {
   const identity = showIdentity(ghost.stat);
   if (ghost.keep === 'no')
     throw new GhostkeepError('GHOST_UNREADABLE', identity, `cannot dump ${describe(ghost)}: ${ghost.why}`);
-  if (!criu || !isRegular(ghost.stat.mode) || !ghost.holders.every(({ pid }) => found.apart.has(pid))) return;
+  if (!isRegular(ghost.stat.mode) || !ghost.holders.every(({ pid }) => found.apart.has(pid))) return;
   const threads = [...new Set(ghost.holders.map(({ pid }) => pid))].join(', ');
   throw new GhostkeepError(
     'GHOST_UNREADABLE',

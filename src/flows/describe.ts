@@ -82,7 +82,7 @@ export function describeLinks(ghost: Ghost): KeyPath[] {
 }
 
 function describeGroup({ mounts: [mount] }: Ghost, stat: FileStat): LinkedGroup | undefined {
-  if (!mount?.mountPoint || !mount.names) return undefined;
+  if (!mount?.mountPoint || !mount.names?.length) return undefined;
   const start = mount.mountPoint.length === 1 ? 1 : mount.mountPoint.length + 1;
   return {
     mountPoint: pathToText(mount.mountPoint),

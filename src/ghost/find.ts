@@ -20,6 +20,8 @@ export interface Found {
   unseen: Missed[];
   /** Of holders: threads with a table of descriptors of their own. */
   apart: ReadonlySet<number>;
+  /** A process that was searched may serve a FUSE file system. */
+  servesFuse: boolean;
 }
 
 /** A reason to leave out what vanished: processes end and descriptors close while we look. */
@@ -33,7 +35,8 @@ export function findGhosts(processes: ProcessView, pids: readonly number[], aliv
   processes.inTurn(pids, () => {
     for (const pid of pids) search.process(pid);
   });
-  return { ghosts: search.finish(), unseen: search.missed.all, apart: search.apart };
+  const ghosts = search.finish();
+  return { ghosts, unseen: search.missed.all, apart: search.apart, servesFuse: search.servesFuse };
 }
 
 class Search {
@@ -72,6 +75,10 @@ class Search {
     this.#guard(pid, 'map_files', () => this.#mappings(pid));
     for (const via of ['exe', 'cwd', 'root'] as const) this.#guard(pid, via, () => this.#link(pid, via));
     return mayLook;
+  }
+
+  get servesFuse(): boolean {
+    return this.#files.servesFuse;
   }
 
   finish(): Ghost[] {

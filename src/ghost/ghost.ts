@@ -48,8 +48,6 @@ export interface Ghost {
   holders: Holder[];
   keep: 'ghostkeep' | 'criu' | 'no';
   why: string;
-  /** Left to CRIU for no other reason than that CRIU refuses it where it is: a dump without CRIU takes it. */
-  refused?: boolean;
 }
 
 /** `8:1/4711`, what messages call a ghost. */

@@ -56,8 +56,6 @@ function criuKeeps(
  */
 function refusal(ghost: Ghost): { keep: 'criu'; why: string } | undefined {
   if (!ghost.mounts.some(mount => mount.covered)) return undefined;
-  // The names of a linked one cannot be looked for there.
-  ghost.refused = ghost.class !== 'linked';
   return { keep: 'criu', why: 'another mount covers its own: CRIU refuses open files there' };
 }
 

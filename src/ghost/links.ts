@@ -12,7 +12,7 @@ export function stripDeleted(target: Buffer): Buffer {
   return looksDeleted(target) ? target.subarray(0, -deletedSuffix.length) : target;
 }
 
-/** Files that never had a name in a mounted file system. Source: mm/shmem.c, ipc/shm.c, fs/aio.c, fs/hugetlbfs. */
+/** Files that never had a name in a mounted file system. Source: mm/{shmem,secretmem}.c, ipc/shm.c, fs/aio.c, fs/hugetlbfs. */
 export function internalName(path: Buffer): string | undefined {
   const text = path.toString('latin1');
   if (text.startsWith('/memfd:')) return 'a memfd';
@@ -20,6 +20,7 @@ export function internalName(path: Buffer): string | undefined {
   if (text === '/dev/zero') return 'anonymous shared memory';
   if (text === '/[aio]') return 'an aio ring';
   if (text.startsWith('/anon_hugepage')) return 'anonymous huge pages';
+  if (text === '/secretmem') return 'secret memory';
   return undefined;
 }
 

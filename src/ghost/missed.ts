@@ -46,7 +46,9 @@ export class MissedList {
     );
     for (const { pid, map, cause } of this.#hidden) {
       const { dev, ino, path } = parseLabel(map.label);
-      if (known.has(`${dev}/${ino}`) || internalName(stripDeleted(path))) continue;
+      // What the kernel made for itself is memory of the process; a memfd is a file that nobody else may have.
+      const internal = internalName(stripDeleted(path));
+      if (known.has(`${dev}/${ino}`) || (internal && internal !== 'a memfd')) continue;
       this.add(pid, `map_files ${map.address}`, cause);
     }
   }

@@ -3,6 +3,9 @@ import { createRequire } from 'node:module';
 
 type Lseek = (fd: number, offset: bigint, whence: number) => number | bigint;
 
+/** MFD_CLOEXEC. Source: linux/memfd.h */
+const closeOnExec = 1;
+
 let lseek: Lseek | undefined;
 
 const load = () => createRequire(import.meta.url)('koffi') as typeof import('koffi');
@@ -13,6 +16,13 @@ export function seek(fd: number, offset: bigint, whence: number): bigint {
   lseek ??= koffi.load(null).func('int64_t lseek(int, int64_t, int)') as unknown as Lseek;
   const result = BigInt(lseek(fd, offset, whence));
   return result < 0n ? -BigInt(koffi.errno()) : result;
+}
+
+/** memfd_create(2), closed on exec; undefined where that is not to be had. */
+export function createMemfd(name: string): number | undefined {
+  const create = load().load(null).func('int memfd_create(const char *, unsigned int)');
+  const fd = create(name, closeOnExec) as number;
+  return fd < 0 ? undefined : fd;
 }
 
 /**

@@ -4,6 +4,7 @@ import type { FileMap, FileStat, Identity, Mount, OpenFds, ProcessView } from '.
 import type { IdMaps } from '../base/id-map.js';
 import { areFree } from './folder.js';
 import { isFrozen } from './freezer.js';
+import { createMemfd } from './libc.js';
 import { lookAt } from './look-at.js';
 import { parseMaps } from './maps.js';
 import { parseMountinfo } from './mountinfo.js';
@@ -22,6 +23,7 @@ const apart = new Uint32Array(4096);
 /** /proc, read synchronously: these files come from the kernel's memory, and a promise costs more than the read. */
 export class LinuxProcesses implements ProcessView {
   #ahead: OpenFdsAhead | undefined;
+  #sharedMemoryDev: bigint | undefined;
 
   listPids(): number[] {
     return numbers(fs.readdirSync('/proc'));
@@ -213,8 +215,23 @@ export class LinuxProcesses implements ProcessView {
     }
   }
 
+  sharedMemoryDev(): bigint | undefined {
+    this.#sharedMemoryDev ??= devOfMemfd();
+    return this.#sharedMemoryDev;
+  }
+
   self(): number {
     return process.pid;
+  }
+}
+
+function devOfMemfd(): bigint | undefined {
+  const fd = createMemfd('ghostkeep');
+  if (fd === undefined) return undefined;
+  try {
+    return fs.fstatSync(fd, { bigint: true }).dev;
+  } finally {
+    fs.closeSync(fd);
   }
 }
 

@@ -1,47 +1,19 @@
 /** Ghosts where a look by path would not find them: found, dumped and restored through the holder's own descriptors. */
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
+import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import { describe, it, type TestContext } from 'node:test';
 import type { Manifest } from '../../src/base/documents/generated/manifest.js';
-import { ghostkeep, isRoot, temporaryFolder, workload } from './ghostkeep.js';
-
-const content = randomBytes(300_001);
-
-/** Run SCRIPT in a mount namespace of its own, in a folder with the content in `source`; it goes on holding what it opened. */
-async function holder(t: TestContext, script: string): Promise<{ pid: number; folder: string }> {
-  const folder = temporaryFolder(t);
-  fs.writeFileSync(`${folder}/source`, content);
-  const child = spawn(
-    'unshare',
-    ['--mount', '--propagation', 'private', 'bash', '-ec', `${script}\necho ready\nexec sleep 600`],
-    { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'], detached: true },
-  );
-  // With all it has started: who holds the pipe keeps this process from ending.
-  t.after(() => process.kill(-(child.pid as number), 'SIGKILL'));
-  await new Promise((resolve, reject) => {
-    child.stdout.once('data', resolve);
-    child.once('exit', status => reject(new Error(`the holder ended with ${status}`)));
-  });
-  return { pid: child.pid as number, folder };
-}
+import { ghostkeep, isRoot, workload } from './ghostkeep.js';
+import { content, comesBack as dumpAndRestore, holder } from './odd-holder.js';
 
 async function comesBack(t: TestContext, script: string, name: string, pids?: (pid: number) => number[]) {
-  const { pid, folder } = await holder(t, script);
-  const images = `${folder}/images`;
-  const targets = (pids?.(pid) ?? [pid]).flatMap(each => ['--pid', String(each)]);
-  const dump = ghostkeep(['dump', ...targets, '-D', images, '--json']);
-  assert.equal(dump.status, 0, dump.stderr);
-  const { ghosts } = JSON.parse(dump.stdout) as Manifest;
+  const held = await holder(t, script);
+  const ghosts = await dumpAndRestore(held, pids?.(held.pid) ?? [held.pid]);
   assert.deepEqual(
     ghosts.map(ghost => [ghost.class, ghost.path.slice(ghost.path.lastIndexOf('/') + 1)]),
     [['unlinked', name]],
   );
-  assert.equal(ghostkeep(['verify', '-D', images]).status, 0);
-  const restore = ghostkeep(['restore', '-D', images, '--to', `${folder}/back`]);
-  assert.equal(restore.status, 0, restore.stderr);
-  assert.ok(fs.readFileSync(`${folder}/back/ghost-1`).equals(content), 'other bytes came back');
 }
 
 const tmpfs = 'mkdir m && mount -t tmpfs test m && cp source m/ghost';
@@ -56,16 +28,6 @@ describe('ghosts in odd places', { skip: isRoot ? false : 'mounting needs root' 
 
   it('when another file system is mounted over its own', t =>
     comesBack(t, `${tmpfs}; exec 9<>m/ghost; rm m/ghost; mount -t tmpfs over m; [ ! -e m/source ]`, 'ghost'));
-
-  it('when its mount was taken away lazily', async t => {
-    // Nobody's mountinfo shows it any more: CRIU cannot dump that either, and says so.
-    const { pid, folder } = await holder(t, `${tmpfs}; exec 9<>m/ghost; rm m/ghost; umount -l m`);
-    const { stdout } = ghostkeep(['scan', '--pid', String(pid), '--json']);
-    const [ghost] = JSON.parse(stdout).ghosts;
-    assert.deepEqual([ghost.class, ghost.keep], ['unlinked', 'criu']);
-    assert.match(ghost.why, /in no mount namespace that CRIU looks in/);
-    assert.ok(fs.existsSync(folder));
-  });
 
   it('when it lies in a mount namespace below that of the first process', t =>
     comesBack(
@@ -133,7 +95,7 @@ describe('ghosts in odd places', { skip: isRoot ? false : 'mounting needs root' 
       assert.equal(keep, 'criu');
       assert.match(why, /same inode number on the same mount/);
     }
-    const dump = ghostkeep(['dump', '--pid', String(pid), '-D', `${folder}/images`, '--json']);
-    assert.deepEqual([dump.status, (JSON.parse(dump.stdout) as Manifest).ghosts], [0, []]);
+    // Without CRIU there is no key that both would have.
+    await dumpAndRestore({ folder }, [pid], [content.subarray(0, 200_000), content.subarray(0, 100_000)]);
   });
 });

@@ -239,6 +239,7 @@ export class FakeProcesses implements ProcessView {
     return found.file.stat;
   }
   mountThrough = (pid: number, link: string) => this.#open(pid, link, 'mountThrough').mount;
+  sharedMemoryDev = () => makeDev(0n, 1n);
   self = () => ownPid;
 }
 

@@ -113,6 +113,49 @@ describe('when only a thread with descriptors of its own holds a ghost', () => {
   });
 });
 
+describe('when CRIU would keep or refuse a ghost', () => {
+  const memfd = fakeFile({ ino: 5n, dev: 1n });
+  const far = fakeFile({ ino: 6n });
+  const holding = () => {
+    const context = fakeContext(fakeHost());
+    const fds = {
+      3: opened(memfd, '/memfd:queue (deleted)', { mount: 2 }),
+      4: opened(far, '/big (deleted)', { mount: 77 }),
+      5: opened(fakeFile({ ino: 7n, dev: 1n }), '/SYSV00000000 (deleted)', { mount: 2 }),
+    };
+    context.host.processes.add(100, { fds });
+    context.host.files.folders.add(images);
+    return context;
+  };
+
+  it('a dump without CRIU copies it, with the mount ids that it has', async () => {
+    const { journal } = await dumpGhosts(holding(), request(false));
+    assert.deepEqual(
+      journal.ghosts.map(({ path, mounts, filesystem, data }) => [path, mounts, filesystem, !!data]),
+      [
+        ['/memfd:queue', [2], 'unknown', true],
+        ['/big', [77], 'ext4', true],
+      ],
+    );
+  });
+
+  it('by CRIU it is left to CRIU', async () => {
+    const { journal } = await dumpGhosts(holding(), request(true));
+    assert.deepEqual(journal.ghosts, []);
+  });
+
+  it('a linked one of which no name was found is copied without CRIU, on a disk too', async () => {
+    const context = fakeContext(fakeHost());
+    context.host.processes.add(100, { fds: { 3: opened(fakeFile({ nlink: 1 }), deleted) } });
+    context.host.files.folders.add(images);
+    const { journal } = await dumpGhosts(context, request(false));
+    assert.deepEqual(
+      journal.ghosts.map(ghost => [ghost.class, ghost.linked, ghost.paths.length]),
+      [['linked', undefined, 1]],
+    );
+  });
+});
+
 describe('when the disk could not take an image after all', () => {
   it('a dump without CRIU is none, and the next one begins anew', async () => {
     const { context, files } = whole();

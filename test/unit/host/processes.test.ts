@@ -19,3 +19,13 @@ describe('the tree of a process', () => {
     assert.deepEqual(new LinuxProcesses().tree(4_194_304), [4_194_304]);
   });
 });
+
+describe('the device of shared memory', () => {
+  it('is that of a memfd, and of no mount', () => {
+    const processes = new LinuxProcesses();
+    const dev = processes.sharedMemoryDev();
+    assert.notEqual(dev, undefined);
+    assert.equal(processes.sharedMemoryDev(), dev);
+    assert.ok(processes.mounts(process.pid).every(mount => mount.dev !== dev));
+  });
+});
