@@ -2,14 +2,22 @@
 const fs = require('node:fs');
 
 const SHT_DYNSYM = 11;
+const SHT_DYNAMIC = 6;
 const SHN_UNDEF = 0;
 
-/** @returns the file's bytes, its e_machine, and the size of each symbol that it defines */
+/** @returns e_machine; of a large file, too, only the header is read */
+exports.readMachine = file => {
+  const data = Buffer.alloc(64);
+  const fd = fs.openSync(file, 'r');
+  fs.readSync(fd, data);
+  fs.closeSync(fd);
+  return numbersOf(data)(18, 2);
+};
+
+/** @returns the bytes of the file, whether it is linked dynamically, and the size of each symbol it defines */
 exports.readElf = file => {
   const data = fs.readFileSync(file);
-  if (data.toString('latin1', 0, 4) !== '\x7fELF') throw new Error('it is not an ELF file');
-  if (data[4] !== 2) throw new Error('it is not a 64-bit program');
-  const number = data[5] === 1 ? littleEndian(data) : bigEndian(data);
+  const number = numbersOf(data);
   const symbols = new Map();
   const sections = readSections(number);
   for (const { type, offset, size, link } of sections) {
@@ -20,8 +28,14 @@ exports.readElf = file => {
       symbols.set(data.toString('latin1', name, data.indexOf(0, name)), number(symbol + 16, 8));
     }
   }
-  return { data, machine: number(18, 2), symbols };
+  return { data, dynamic: sections.some(({ type }) => type === SHT_DYNAMIC), symbols };
 };
+
+function numbersOf(data) {
+  if (data.toString('latin1', 0, 4) !== '\x7fELF') throw new Error('it is not an ELF file');
+  if (data[4] !== 2) throw new Error('it is not a 64-bit program');
+  return data[5] === 1 ? littleEndian(data) : bigEndian(data);
+}
 
 function readSections(number) {
   const start = number(40, 8);

@@ -1,13 +1,14 @@
 // What takes a program to read: ELF and JSON. One job a call; a fault is a line on stderr and exit status 1.
 const fs = require('node:fs');
 const { createRequire } = require('node:module');
-const { readElf } = require('./elf.cjs');
+const path = require('node:path');
+const { readElf, readMachine } = require('./elf.cjs');
 
 const jobs = {
   /** Prints the number of plugin hooks, the machine and the plugin directory of a criu. */
   criu(file) {
-    const { data, machine, symbols } = readElf(file);
-    console.log(hooksOf(symbols), machine, pluginDirectory(data));
+    const { data, symbols } = readElf(file);
+    console.log(hooksOf(symbols), readMachine(file), pluginDirectory(data));
   },
 
   /** Does FILE start HELPER? Prints `same` or `other`. */
@@ -16,7 +17,12 @@ const jobs = {
   },
 
   machine(file) {
-    console.log(readElf(file).machine);
+    console.log(readMachine(file));
+  },
+
+  /** Prints the folder whose node_modules/ has the koffi that a program in FOLDER/dist loads. */
+  'above-koffi'(folder) {
+    console.log(path.resolve(createRequire(`${folder}/dist/`).resolve('koffi'), '../../..'));
   },
 
   /** Is FILE what the program reads as KIND (src/cli/check-document.ts)? */

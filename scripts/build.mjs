@@ -8,16 +8,29 @@ import { Ajv } from 'ajv';
 import standaloneCode from 'ajv/dist/standalone/index.js';
 import esbuild from 'esbuild';
 import { compileFromFile } from 'json-schema-to-typescript';
+import { bundledPackages, writeListOfPackages } from './packages.mjs';
+import { changedSources, readSources, readStamp, removeStamp, writeStamp } from './sources.mjs';
 
 const top = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const inTop = (...parts) => path.join(top, ...parts);
 const run = (file, args) => execFileSync(file, args, { cwd: top, stdio: ['ignore', 'ignore', 'inherit'] });
 
-await generateDocuments();
-generateMessages();
-if (process.argv[2] !== 'generate') {
-  await bundle();
-  makeNative();
+if (process.argv[2] === 'generate') await generate();
+else await build();
+
+async function build() {
+  const [before, sources] = [readStamp(top), readSources(top)];
+  removeStamp(top);
+  await generate();
+  const packages = await bundle();
+  makeNative(before === undefined ? [] : changedSources(before, sources));
+  writeListOfPackages(top, packages);
+  writeStamp(top, sources);
+}
+
+async function generate() {
+  await generateDocuments();
+  generateMessages();
 }
 
 /** schemas/NAME.schema.json becomes documents/generated/NAME.ts (types); all validators go into one module. */
@@ -79,11 +92,14 @@ function generateMessages() {
   run(inTop('node_modules/.bin/buf'), ['generate', inTop('src/criu'), '--template', template]);
 }
 
-/** One file and its lazily loaded chunks; koffi stays outside: it finds its prebuilt library beside itself. */
+/**
+ * One file and its lazily loaded chunks; koffi stays outside: it finds its prebuilt library beside itself.
+ * @returns the packages that are in it
+ */
 async function bundle() {
   const { version } = JSON.parse(readFileSync(inTop('package.json'), 'utf8'));
   rmSync(inTop('dist'), { recursive: true, force: true });
-  await esbuild.build({
+  const { metafile } = await esbuild.build({
     entryPoints: {
       ghostkeep: inTop('src/cli/main.ts'),
       'check-document': inTop('src/cli/check-document.ts'),
@@ -92,6 +108,7 @@ async function bundle() {
     outdir: inTop('dist'),
     outExtension: { '.js': '.mjs' },
     bundle: true,
+    metafile: true,
     splitting: true,
     platform: 'node',
     format: 'esm',
@@ -104,9 +121,14 @@ async function bundle() {
       js: "import { createRequire as ghostkeepRequire } from 'node:module';\nconst require = ghostkeepRequire(import.meta.url);",
     },
   });
+  return bundledPackages(top, metafile);
 }
 
-function makeNative() {
-  for (const part of ['engine', 'gate', 'hook', 'workload'])
-    run('make', ['-s', '-C', inTop('native', part), `BUILD=${inTop('build')}`]);
+/**
+ * make goes by times, and does not see that a file is gone. So it makes all of it where anything changed since the last
+ * build.
+ */
+function makeNative(changed) {
+  const all = changed.some(name => name.startsWith('native/')) ? ['--always-make'] : [];
+  run('make', ['-s', ...all, '-C', inTop('native'), `BUILD=${inTop('build')}`]);
 }
