@@ -21,17 +21,46 @@ read_with_node() {
 	"$node" "$top/install/read.cjs" "$@"
 }
 
-# A finished tree is taken as it is: the host may have no compiler and no npm.
+# A source tree says by itself whether its build is one of its sources. The npm package, and a copy without
+# sources, are taken as they are: the host may have no compiler and no npm.
 build_if_needed() {
-	local part missing=()
-	for part in dist/ghostkeep.mjs build/libghostkeep.so build/ghostkeep.so build/ghostkeep-hook build/ghost-workload \
-		node_modules/koffi; do
-		[ -e "$top/$part" ] || missing+=("$part")
+	local setup=(env "PATH=${node%/*}:$PATH" sh "$top/scripts/setup")
+	if [ -d "$top/src" ]; then
+		"${setup[@]}" --check 2>/dev/null || as_owner "${setup[@]}" || fail 'the build failed'
+		return
+	fi
+	[ -f "$top/dist/ghostkeep.mjs" ] || fail 'there is no dist/ghostkeep.mjs, and no source to build it from'
+	native_is_ready || build_native
+}
+
+# What root built in a user's tree the user could not build again.
+as_owner() {
+	local owner home
+	owner=$(stat -c %u "$top/package.json")
+	if [ "$(id -u)" != 0 ] || [ "$owner" = 0 ] || ! command -v setpriv >/dev/null; then
+		"$@"
+		return
+	fi
+	home=$(getent passwd "$owner" | cut -d: -f6)
+	setpriv --reuid "$owner" --regid "$(stat -c %g "$top/package.json")" --clear-groups env HOME="$home" "$@"
+}
+
+# The library is loaded into Node.js: both are for the same kind of machine.
+native_is_ready() {
+	local part
+	for part in libghostkeep.so ghostkeep.so ghostkeep-hook ghost-workload; do
+		[ -e "$top/build/$part" ] || return 1
 	done
-	[ ${#missing[@]} -gt 0 ] || return 0
-	[ -f "$top/scripts/setup" ] || fail "this tree has no ${missing[*]} and no scripts/ to build with"
-	say "no ${missing[*]}: building"
-	env PATH="${node%/*}:$PATH" sh "$top/scripts/setup" || fail 'the build failed'
+	part=$top/build/libghostkeep.so
+	[ "$(read_with_node machine "$part" 2>/dev/null)" = "$(read_with_node machine "$node")" ]
+}
+
+# All of it: what is there was made elsewhere, and npm gives files whatever times.
+build_native() {
+	can_compile ||
+		fail "$top/build was not made for this machine, and that needs cc and make: install them, run this again"
+	say 'building for this machine'
+	make -s --always-make -C "$top/native" BUILD="$top/build" >&2 || fail 'the build failed'
 }
 
 # Sets criu, how many plugin hooks it has, and where it reads the gate.
@@ -76,7 +105,7 @@ make_gate() {
 }
 
 can_compile() {
-	[ -f "$top/native/gate/Makefile" ] && command -v make >/dev/null && command -v "${CC:-cc}" >/dev/null
+	[ -f "$top/native/Makefile" ] && command -v make >/dev/null && command -v "${CC:-cc}" >/dev/null
 }
 
 tell_about_criu() {

@@ -3,11 +3,8 @@
 # What is installed, in the order in which it becomes visible: each thing after what it needs, the gate last.
 
 place_program() {
-	local file
-	(cd "$top" && run_time_files) >"$work/files"
-	while IFS= read -r file; do
-		place 644 "$top/$file" "$lib/$file"
-	done <"$work/files"
+	place_files "$top" run_time_files
+	place_files "$(read_with_node above-koffi "$top")" koffi_files
 	place 755 "$top/install.sh" "$lib/install.sh"
 	place 755 "$top/build/ghost-workload" "$lib/build/ghost-workload"
 	place 755 "$top/build/ghostkeep-hook" "$lib/build/ghostkeep-hook"	# for try-hooks
@@ -16,12 +13,25 @@ place_program() {
 	place 755 "$work/ghostkeep" "$launcher"
 }
 
-# Of koffi what node loads: its sources and documentation are the larger part.
+# place_files FOLDER FUNCTION: what FUNCTION lists there.
+place_files() {
+	local file
+	[ -n "$1" ] || fail 'koffi is not there, and loads the native library: run npm ci, or install the npm package again'
+	(cd "$1" && "$2") >"$work/files"
+	while IFS= read -r file; do
+		place 644 "$1/$file" "$lib/$file"
+	done <"$work/files"
+}
+
 run_time_files() {
 	printf '%s\n' build/libghostkeep.so package.json
 	[ ! -f LICENSE ] || echo LICENSE
 	find dist hooks schemas install -type f ! -name '*.map' ! -path dist/ghostkeep.mjs | sort
-	find node_modules/koffi node_modules/@koromix/koffi-linux-* \( -name vendor -o -name doc \) -prune -o \
+}
+
+# Its sources and documentation, which node does not load, are the larger part. npm may put it beside us.
+koffi_files() {
+	find -H node_modules/koffi node_modules/@koromix/koffi-linux-* \( -name vendor -o -name doc \) -prune -o \
 		-type f \( -name '*.js' -o -name '*.cjs' -o -name '*.node' -o -name package.json -o -name 'LICENSE*' \) \
 		! -name cnoke.cjs -print | sort
 }

@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 import { errnoOf, GhostkeepError, reasonOf, translate } from '../base/errors.js';
 import { toPrintable } from '../base/printable.js';
 import { type Command, commands } from './commands.js';

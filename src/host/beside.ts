@@ -8,6 +8,8 @@ export function findBeside(...parts: string[]): string | undefined {
   for (let level = 0; level < 4; level += 1) {
     const found = path.join(folder, ...parts);
     if (existsSync(found)) return found;
+    // Above it is somebody else's: below node_modules, a project that may have a build/ of its own.
+    if (existsSync(path.join(folder, 'package.json'))) return undefined;
     folder = path.dirname(folder);
   }
   return undefined;

@@ -5,6 +5,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -34,6 +35,44 @@ export class InstallTree {
     for (const name of ['native', 'node_modules'])
       symlinkSync(path.join(top, name), path.join(this.tree, name));
     this.criu = this.compileCriu(12);
+  }
+
+  /**
+   * Make it a source tree: the real set-up, and a build that only copies src/main.ts to dist/built-from. The build
+   * fails where there is a src/breaks.
+   */
+  addSources(): void {
+    const at = (name: string) => path.join(this.tree, name);
+    for (const name of ['scripts', 'bench', 'src/criu/generated', 'src/base/documents/generated'])
+      mkdirSync(at(name), { recursive: true });
+    for (const name of ['setup', 'sources.mjs', 'is-current.mjs'])
+      cpSync(path.join(top, 'scripts', name), at(`scripts/${name}`));
+    const { name, version, license, type, files, bin, scripts } = JSON.parse(
+      readFileSync(path.join(top, 'package.json'), 'utf8'),
+    );
+    const manifest = { name, version, license, type, files, bin, scripts };
+    // npm must not touch the packages of the real tree.
+    rmSync(at('node_modules'));
+    mkdirSync(at('node_modules'));
+    for (const module of ['koffi', '@koromix'])
+      symlinkSync(path.join(top, 'node_modules', module), at(`node_modules/${module}`));
+    const contents: Record<string, string> = {
+      'package.json': JSON.stringify(manifest),
+      'package-lock.json': JSON.stringify({ packages: { '': manifest } }),
+      'node_modules/.package-lock.json': JSON.stringify({ packages: {} }),
+      'tsconfig.json': '{}',
+      'src/main.ts': 'the first',
+      'src/base/documents/generated/validators.js': '',
+      'scripts/build.mjs': `import { readFileSync, writeFileSync } from 'node:fs';
+        import { readSources, removeStamp, writeStamp } from './sources.mjs';
+        const sources = readSources('.');
+        removeStamp('.');
+        writeFileSync('dist/built-from', readFileSync('src/main.ts'));
+        if (sources.has('src/breaks')) throw new Error('it breaks');
+        writeStamp('.', sources);`,
+    };
+    for (const [file, content] of Object.entries(contents)) writeFileSync(at(file), content);
+    execFileSync(process.execPath, ['scripts/build.mjs'], { cwd: this.tree });
   }
 
   /** @param environment overrides; an empty value is as none */

@@ -231,8 +231,16 @@ describe('install.sh', () => {
       assertNothing(/needs cc and make/, { PREFIX: '/opt/it', CC: 'no-such-compiler' });
     });
     it('says so for a tree that is not complete', () => {
+      rmSync(path.join(host.tree, 'dist/ghostkeep.mjs'));
+      assertNothing(/no dist\/ghostkeep\.mjs/);
+    });
+    it('says so where the native part is missing and nothing can make it', () => {
       rmSync(path.join(host.tree, 'build/libghostkeep.so'));
-      assertNothing(/no build\/libghostkeep\.so/);
+      assertNothing(/build was not made for this machine.* needs cc and make/, { CC: 'no-such-compiler' });
+    });
+    it('says so where koffi is missing', () => {
+      rmSync(path.join(host.tree, 'node_modules'));
+      assertNothing(/koffi is not there.*run npm ci/);
     });
   });
 
