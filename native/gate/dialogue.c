@@ -11,7 +11,16 @@
 
 #define KEYS_MAX (1 << 20)	/* in one request: more is a helper in a loop */
 
-static enum answer give_up(struct helper *helper, const char *during, int ret);
+/*
+ * At the start of the helper nothing is frozen or restored, and nobody is
+ * harmed by waiting longer. Node.js and the rehearsal take a second of
+ * processor time, which is half a minute and more in a virtual machine on a
+ * host with a load of 20.
+ */
+#define START_TIMES 4
+
+static enum answer give_up(struct helper *helper, const char *during,
+			   int timeout_ms, int ret);
 static enum answer protest(struct helper *helper, const char *during,
 			   const char *line);
 
@@ -62,12 +71,13 @@ static enum answer refused(const struct helper *helper, const char *during,
 enum answer await_ready(struct helper *helper)
 {
 	static const char during[] = "start";
+	int timeout_ms = START_TIMES * helper->timeout_ms;
 	const char *reason;
 	char *line;
-	int ret = next_line(helper, helper->timeout_ms, &line);
+	int ret = next_line(helper, timeout_ms, &line);
 
 	if (ret)
-		return give_up(helper, during, ret);
+		return give_up(helper, during, timeout_ms, ret);
 	reason = after(line, "refuse");
 	if (reason)
 		return refused(helper, during, reason);
@@ -132,7 +142,7 @@ static enum answer converse(struct helper *helper, const char *request,
 		if (taken)
 			taken = give_key((char *)text);
 	}
-	return give_up(helper, request, ret);
+	return give_up(helper, request, helper->timeout_ms, ret);
 }
 
 enum answer ask(struct helper *helper, const char *request)
@@ -154,14 +164,15 @@ static const char *what_is_wrong(int ret)
 	return strerror(-ret);
 }
 
-static enum answer give_up(struct helper *helper, const char *during, int ret)
+static enum answer give_up(struct helper *helper, const char *during,
+			   int timeout_ms, int ret)
 {
 	if (ret == -EPIPE)
 		gate_log(helper->loss, "%s: the helper (pid %d) died before it answered",
 			 during, helper->pid);
 	else if (ret == -ETIMEDOUT)
 		gate_log(helper->loss, "%s: the helper (pid %d) sent no line for %d s: killing it; if no server or disk hangs, GHOSTKEEP_GATE_TIMEOUT_SECONDS gives it longer",
-			 during, helper->pid, helper->timeout_ms / 1000);
+			 during, helper->pid, timeout_ms / 1000);
 	else
 		gate_log(helper->loss, "%s: cannot talk with the helper (pid %d): %s",
 			 during, helper->pid, what_is_wrong(ret));

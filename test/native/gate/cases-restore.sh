@@ -47,6 +47,11 @@ for mode in die hang garbage key done-twice lookup:file[1:2]; do
 	says 'WARN ghostkeep: what was only needed for the restore was not cleaned up'
 done
 
+prepare starts-late-for-a-restore ready-late done
+mkdir "$images/ghostkeep"
+GHOSTKEEP_GATE_TIMEOUT_SECONDS=1 host 12 0 -t 2 "$plugin" "$images" 101 102
+heard 'restore;resumed 101;finish 0;end;'
+
 prepare resumed-refused ready done refuse done
 mkdir "$images/ghostkeep"
 host 12 0 -t 2 "$plugin" "$images" 101 102

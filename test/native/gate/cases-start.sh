@@ -34,6 +34,12 @@ prepare hangs-at-start hang
 GHOSTKEEP_GATE_TIMEOUT_SECONDS=1 host 12 1 "$plugin" "$images" 101
 cannot_start
 says 'ERROR ghostkeep: helper: I am lost'
+grep -q 'start: the helper (pid [0-9]*) sent no line for 4 s: killing it' "$out" || fail 'why?'
+
+# Nothing is frozen yet, and a host may be too busy to start it in time.
+prepare starts-late ready-late done
+GHOSTKEEP_GATE_TIMEOUT_SECONDS=1 host 12 0 "$plugin" "$images" 101
+heard 'checkpoint 101;finish 0;end;'
 
 for mode in ready2 ready30 lookup:mnt[path]; do
 	prepare "other-protocol $mode" $mode

@@ -126,6 +126,9 @@ static void behave(const char *word)
 
 	if (!strcmp(word, "ready")) {
 		say("ready 3\n");
+	} else if (!strcmp(word, "ready-late")) {
+		sleep_ms(1500);
+		say("ready 3\n");
 	} else if (!strcmp(word, "ready2")) {
 		say("ready 2\n");
 	} else if (!strcmp(word, "ready30")) {
