@@ -89,5 +89,5 @@ export interface Engine {
   flags(fd: number): number;
   setFlags(fd: number, flags: number): void;
   xattrs(fd: number): Record<string, Buffer>;
-  setXattr(fd: number, name: string, value: Buffer): void;
+  setXattr(fd: number, name: Buffer, value: Buffer): void;
 }

@@ -4,6 +4,8 @@
  */
 
 import { isUtf8 } from 'node:buffer';
+import { bytesFromBase64 } from './base64.js';
+import { GhostkeepError } from './errors.js';
 import { escapeByte, isPrintable } from './printable.js';
 
 export interface PathText {
@@ -17,10 +19,16 @@ export function pathToText(bytes: Buffer): PathText {
   return clean ? { path: text } : { path: escapeBytes(bytes), pathBytes: bytes.toString('base64') };
 }
 
-export function pathFromText(text: PathText): Buffer {
-  return text.pathBytes === undefined
-    ? Buffer.from(text.path, 'utf8')
-    : Buffer.from(text.pathBytes, 'base64');
+/**
+ * The bytes, which the text beside them only shows: it may be anybody's, so whatever is checked is checked of these.
+ * @throws BAD_INPUT where they are no path: no kernel takes a NUL, and a lone surrogate has no bytes
+ */
+export function pathFromText({ path, pathBytes }: PathText): Buffer {
+  const bytes = pathBytes === undefined ? Buffer.from(path, 'utf8') : bytesFromBase64(pathBytes);
+  const isWhole = pathBytes !== undefined || !/\p{Surrogate}/u.test(path);
+  if (isWhole && !bytes.includes(0)) return bytes;
+  const shown = JSON.stringify(path.slice(0, 255));
+  throw new GhostkeepError('BAD_INPUT', shown, `${shown} stands for no path`);
 }
 
 function escapeBytes(bytes: Buffer): string {

@@ -43,10 +43,12 @@ export function showTime(nanoseconds: bigint): string {
   return `${(nanoseconds - rest) / second}.${rest.toString().padStart(9, '0')}`;
 }
 
-/** The inverse of showTime, split as timespec(3type) wants it. */
+/** The inverse of showTime, split as timespec(3type) wants it. @throws BAD_INPUT, also where time_t has no room for it */
 export function parseTime(text: string): { seconds: bigint; nanoseconds: bigint } {
-  const [seconds = '0', nanoseconds = '0'] = text.split('.');
-  return { seconds: BigInt(seconds), nanoseconds: BigInt(nanoseconds) };
+  const [, digits, nanoseconds] = /^(-?[0-9]{1,19})\.([0-9]{9})$/.exec(text) ?? [];
+  const seconds = BigInt(digits ?? 0);
+  if (nanoseconds === undefined || BigInt.asIntN(64, seconds) !== seconds) throw isNot(text, 'a time');
+  return { seconds, nanoseconds: BigInt(nanoseconds) };
 }
 
 /** Linux dev_t as stat(2) gives it, in its two parts. Source: makedev(3), glibc's 64-bit layout. */
@@ -67,14 +69,21 @@ export function makeDev(major: bigint, minor: bigint): bigint {
   );
 }
 
-/** The inverse of showDev. */
+/** The inverse of showDev. @throws BAD_INPUT, also where a part has more than the 32 bits that makeDev takes of it */
 export function parseDev(text: string): bigint {
-  const [major = '0', minor = '0'] = text.split(':');
-  return makeDev(BigInt(major), BigInt(minor));
+  const [, major, minor] = /^([0-9]{1,10}):([0-9]{1,10})$/.exec(text) ?? [];
+  const parts = [BigInt(major ?? -1), BigInt(minor ?? -1)] as const;
+  if (parts.some(part => BigInt.asUintN(32, part) !== part)) throw isNot(text, 'a device');
+  return makeDev(...parts);
 }
 
 /** `8:1`, the way mountinfo writes a device. */
 export function showDev(dev: bigint): string {
   const { major, minor } = splitDev(dev);
   return `${major}:${minor}`;
+}
+
+function isNot(text: string, what: string): GhostkeepError {
+  const shown = JSON.stringify(text.slice(0, 80));
+  return new GhostkeepError('BAD_INPUT', shown, `${shown} is not ${what}`);
 }

@@ -4,6 +4,8 @@ import { errnoOf, GhostkeepError } from '../base/errors.js';
 const socketFd = 3;
 const protocolVersion = 3;
 const longestLineBytes = 4096;
+/** Source: native/gate/PROTOCOL.md, lookup. */
+const longestKeyBytes = 4000;
 const newline = 0x0a;
 
 /**
@@ -60,9 +62,14 @@ export class GateChannel {
     fs.closeSync(socketFd);
   }
 
-  /** What CRIU was told with --external KEY:VALUE: the value, '' for none, undefined where the key is unknown to it. */
+  /**
+   * What CRIU was told with --external KEY:VALUE: the value, '' for none, undefined where the key is unknown to it. So is one
+   * that no line can hold as it is: with a space for a control character, or cut off, it would be another mount's key.
+   */
   lookup(key: string): string | undefined {
-    this.say(`lookup ${key}`);
+    const line = `lookup ${key}`;
+    if (Buffer.byteLength(key) > longestKeyBytes || toLine(line) !== `${line}\n`) return undefined;
+    this.say(line);
     const answer = this.next();
     if (answer === 'none') return undefined;
     if (answer === 'value') return '';

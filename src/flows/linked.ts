@@ -2,9 +2,11 @@
  * Make the names of linked ghosts again before CRIU opens them: their file system was somebody else's and may have come
  * back empty. Where it did not, what is there stays as it is.
  */
+import { isUtf8 } from 'node:buffer';
 import type { Manifest, ManifestGhost } from '../base/documents/generated/manifest.js';
 import { GhostkeepError, translate } from '../base/errors.js';
 import { pathFromText } from '../base/path-bytes.js';
+import { linkedNamesOf } from '../image/decode.js';
 import { type Context, whenMoving } from './context.js';
 import { applyMetadata } from './metadata.js';
 
@@ -32,8 +34,10 @@ async function recreate(
   findSource: FindSource,
 ): Promise<void> {
   const { files, engine } = context.host;
-  const mountPoint = pathFromText(group.mountPoint).toString('utf8');
-  const source = findSource(mountPoint);
+  const mountBytes = pathFromText(group.mountPoint);
+  const mountPoint = mountBytes.toString('utf8');
+  // As text it would be the key of another mount.
+  const source = isUtf8(mountBytes) ? findSource(mountPoint) : undefined;
   if (source === undefined) return;
   if (!source.startsWith('/')) {
     throw new GhostkeepError(
@@ -45,7 +49,7 @@ async function recreate(
   const imageFd = files.open(`${images}/${ghost.image}`);
   try {
     const check = (magic: bigint) => assertVolatile(magic, ghost, source);
-    const made = await files.makeNames(source, group.names.map(pathFromText), check, async fd => {
+    const made = await files.makeNames(source, linkedNamesOf(group), check, async fd => {
       await engine.restore(imageFd, fd, whenMoving(context));
       const missing = applyMetadata(context.host, fd, ghost);
       if (missing.length > 0) context.log.warn(`could not set ${missing.join(', ')} of ${ghost.path} again`);

@@ -1,6 +1,8 @@
 import type { ManifestGhost } from '../base/documents/generated/manifest.js';
 import { errnoOf } from '../base/errors.js';
 import type { Host } from '../base/host.js';
+import { nameToText } from '../base/name-text.js';
+import { xattrsOf } from '../image/decode.js';
 
 export type MetadataPart = 'owner' | 'xattrs' | 'mode' | 'times' | 'flags';
 
@@ -12,7 +14,7 @@ const all: readonly MetadataPart[] = ['owner', 'xattrs', 'mode', 'times', 'flags
 
 /** A linked ghost is made on the host, and the image may be anybody's: nothing that gives rights comes from there. */
 const withheld = 'never of a linked ghost';
-const privileged = /^(security|trusted)\./;
+const privileged = ['security.', 'trusted.'].map(prefix => Buffer.from(prefix));
 const setId = 0o6000;
 
 /**
@@ -39,9 +41,10 @@ export function applyMetadata(
   const [uid, gid] = ghost.linked ? [ghost.linked.hostUid, ghost.linked.hostGid] : [ghost.uid, ghost.gid];
   if (parts.includes('owner')) attempt('owner', () => files.setOwner(fd, uid, gid));
   if (parts.includes('xattrs')) {
-    for (const [name, value] of Object.entries(ghost.xattrs)) {
-      if (ghost.linked && privileged.test(name)) missing.push(`${name} (${withheld})`);
-      else attempt(name, () => engine.setXattr(fd, name, Buffer.from(value ?? '', 'base64')));
+    for (const { name, value } of xattrsOf(ghost)) {
+      const shown = nameToText(name);
+      if (ghost.linked && isPrivileged(name)) missing.push(`${shown} (${withheld})`);
+      else attempt(shown, () => engine.setXattr(fd, name, value));
     }
   }
   if (parts.includes('mode')) {
@@ -54,4 +57,9 @@ export function applyMetadata(
   if (parts.includes('flags') && inodeFlags && !ghost.linked)
     attempt('flags', () => engine.setFlags(fd, inodeFlags));
   return missing;
+}
+
+/** By its bytes: those are what the kernel is given. */
+function isPrivileged(name: Buffer): boolean {
+  return privileged.some(prefix => name.subarray(0, prefix.length).equals(prefix));
 }

@@ -1,9 +1,9 @@
 import { errnoOf } from '../base/errors.js';
 import type { Engine, EngineName, EngineReport, Extent, OnProgress } from '../base/host.js';
-import { nameFromText, nameToText } from '../base/name-text.js';
+import { nameToText } from '../base/name-text.js';
 import { parseTime } from '../base/units.js';
 import { dumpMany } from './dump-many.js';
-import { call, callOnThread, dumpFlags, engineNumber } from './native.js';
+import { call, callOnThread, cString, dumpFlags, engineNumber } from './native.js';
 
 const batch = 512;
 const extentBytes = 24;
@@ -110,7 +110,7 @@ export class NativeEngine implements Engine {
   /** None where it has gone since it was listed. */
   #xattr(fd: number, name: Buffer): [string, Buffer][] {
     try {
-      const value = sized((buffer, length) => call('gk_get_xattr', fd, terminated(name), buffer, length));
+      const value = sized((buffer, length) => call('gk_get_xattr', fd, cString(name), buffer, length));
       return [[nameToText(name), value]];
     } catch (error) {
       if (errnoOf(error) === 'ENODATA') return [];
@@ -118,8 +118,8 @@ export class NativeEngine implements Engine {
     }
   }
 
-  setXattr(fd: number, name: string, value: Buffer): void {
-    call('gk_set_xattr', fd, terminated(nameFromText(name)), value, value.byteLength);
+  setXattr(fd: number, name: Buffer, value: Buffer): void {
+    call('gk_set_xattr', fd, cString(name), value, value.byteLength);
   }
 }
 
@@ -170,11 +170,6 @@ function listBatch(fill: (buffer: Buffer, count: Buffer, next: Buffer) => void):
     });
   }
   return { extents, next: next.readBigUInt64LE(0) };
-}
-
-/** What a C string ends with. */
-function terminated(name: Buffer): Buffer {
-  return Buffer.concat([name, Buffer.of(0)]);
 }
 
 /** Names that each end with a NUL. Source: listxattr(2). */

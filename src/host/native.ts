@@ -88,13 +88,19 @@ export function callOnThread(name: NativeFunction, ...args: unknown[]): Promise<
 export function openInRoot(rootFd: number, file: Buffer): number | undefined {
   const fd = Buffer.alloc(4);
   try {
-    call('gk_open_in_root', rootFd, Buffer.concat([file, Buffer.alloc(1)]), fd);
+    call('gk_open_in_root', rootFd, cString(file), fd);
     return fd.readInt32LE(0);
   } catch (error) {
     if (['ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG'].includes((error as NodeJS.ErrnoException).code ?? ''))
       return undefined;
     throw error;
   }
+}
+
+/** BYTES with a NUL behind them. @throws EINVAL where there is one in them: C would end there */
+export function cString(bytes: Buffer): Buffer {
+  if (bytes.includes(0)) throw Object.assign(new Error('EINVAL: a NUL in a name'), { code: 'EINVAL' });
+  return Buffer.concat([bytes, Buffer.alloc(1)]);
 }
 
 /** Open as the file's owner would, PATH_FD being made with O_PATH; the caller closes it. */

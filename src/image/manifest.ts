@@ -3,6 +3,7 @@ import type { Inventory, Manifest } from '../base/documents/generated/manifest.j
 import { GhostkeepError } from '../base/errors.js';
 import type { Files } from '../base/host.js';
 import { showTime } from '../base/units.js';
+import { assertDecodes } from './decode.js';
 import { firstIdName, folder, isPendingName, journalName, manifestName } from './layout.js';
 
 /** @throws MANIFEST_MISSING, MANIFEST_INVALID */
@@ -90,15 +91,11 @@ function unsealed(where: string): GhostkeepError {
 
 function readIfThere(files: Files, images: string, name: string): Manifest | undefined {
   const bytes = files.readIfThere(`${images}/${name}`);
-  return (
-    bytes &&
-    parseDocument<Manifest>(
-      'Manifest',
-      bytes.toString('utf8'),
-      `${files.realPath(images)}/${name}`,
-      'MANIFEST_INVALID',
-    )
-  );
+  if (!bytes) return undefined;
+  const subject = `${files.realPath(images)}/${name}`;
+  const manifest = parseDocument<Manifest>('Manifest', bytes.toString('utf8'), subject, 'MANIFEST_INVALID');
+  assertDecodes(manifest, subject);
+  return manifest;
 }
 
 /** What no reader would take must show when it is written: as a journal, before CRIU goes on. */

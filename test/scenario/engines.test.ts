@@ -179,7 +179,7 @@ describe('allocation', () => {
     const { engine } = flows().host;
     engine.setXattr(
       fd,
-      'security.capability',
+      Buffer.from('security.capability'),
       Buffer.from('0000000200200000000000000000000000000000', 'hex'),
     );
     const { images } = dump(t);

@@ -59,6 +59,15 @@ describe('GateChannel', () => {
     assert.equal(await new Gate('channel.ready();').heard(), 'ready 3');
   });
 
+  it('when a line cannot hold a key as it is, it is not asked for: it would be the key of another mount', async () => {
+    const keys = ['mnt[/a\nb]', 'mnt[/a\x7fb]', `mnt[/${'a'.repeat(4000)}]`, 'mnt[/a b]'];
+    const gate = new Gate(`
+      for (const key of ${JSON.stringify(keys)}) channel.say('found ' + (channel.lookup(key) ?? 'none'));
+    `);
+    for (const _ of keys.slice(1)) assert.equal(await gate.heard(), 'found none');
+    assert.equal(await gate.heard(), 'lookup mnt[/a b]');
+  });
+
   it('when it looks a mount up, the answer is a value, an empty one, or none', async () => {
     const gate = new Gate(lookUp);
     for (const [answer, found] of [

@@ -41,7 +41,7 @@ function restored(
   });
   const set: string[] = [];
   const nameOf = (fd: number) => processes.pins.get(fd)?.name.toString().replace(' (deleted)', '');
-  engine.setXattr = (fd, name) => void set.push(`${nameOf(fd)}: ${name}`);
+  engine.setXattr = (fd, name) => void set.push(`${nameOf(fd)}: ${name.toString()}`);
   engine.allocate = (fd, offset, length) => void set.push(`${nameOf(fd)}: [${offset}, +${length})`);
   engine.setTimes = (fd, atime, mtime) => void set.push(`${nameOf(fd)}: ${atime} ${mtime}`);
   files.setOwner = () => assert.fail('the owner is what CRIU restored');

@@ -139,6 +139,21 @@ describe('recreateLinked', () => {
     assert.ok(context.lines.includes('warn could not set owner (EPERM) of /data/tmp again'));
   });
 
+  it('when a mount point is no UTF-8, it is not asked for by the text of another', async () => {
+    const mountPoint = pathToText(Buffer.from([0x2f, 0xff]));
+    const ghost = linkedGhost({ linked: group({ mountPoint }) });
+    const asked = () => assert.fail('asked');
+    await recreateLinked(restoring(), images, aManifest({ ghosts: [ghost] }), asked);
+  });
+
+  it('when a name climbs out of the mount, nothing is made', async () => {
+    const context = restoring();
+    const before = context.host.files.snapshot();
+    const climbing = linkedGhost({ linked: group({ names: [{ path: 'a/../../etc/x' }] }) });
+    await assert.rejects(recreate(context, '/srv/shm', climbing), ghostkeepError('BAD_INPUT'));
+    assert.deepEqual(context.host.files.snapshot(), before);
+  });
+
   it('when an odd mount point is asked for, its bytes are asked for', async () => {
     const asked: string[] = [];
     const ghost = linkedGhost({ linked: group({ mountPoint: pathToText(Buffer.from('/mnt/a\nb')) }) });

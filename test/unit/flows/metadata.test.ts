@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { applyMetadata } from '../../../src/flows/metadata.js';
 import { aManifestGhost } from '../a-manifest.js';
+import { ghostkeepError } from '../expect.js';
 import { errno, fakeHost } from '../fake-host.js';
 
 const ghost = aManifestGhost({
@@ -22,7 +23,7 @@ function recorder(fails: Record<string, unknown> = {}) {
   };
   host.files.setOwner = (...values) => step('owner', ...values);
   host.files.setMode = (fd, mode) => step('mode', fd, mode.toString(8));
-  host.engine.setXattr = (fd, name, value) => step(name, fd, value.toString('hex'));
+  host.engine.setXattr = (fd, name, value) => step(name.toString('latin1'), fd, value.toString('hex'));
   host.engine.setFlags = (...values) => step('flags', ...values);
   host.engine.setTimes = (...values) => step('times', ...values);
   return { host, steps };
@@ -83,6 +84,16 @@ describe('applyMetadata', () => {
       'mode 7 755',
       'times 7 1.000000001 2.000000002',
     ]);
+  });
+
+  it("when a linked ghost's xattr is another by its bytes, it is not set by either name", () => {
+    const { host, steps } = recorder();
+    const linked = { mountPoint: { path: '/dev/shm' }, names: [{ path: 'a' }], hostUid: 0, hostGid: 0 };
+    const xattrs = { '\u0173ecurity.capability\u0100\udc80': 'AQ==' };
+    assert.throws(() => applyMetadata(host, 7, { ...ghost, xattrs, linked }), ghostkeepError('BAD_INPUT'));
+    const bytes = applyMetadata(host, 7, { ...ghost, xattrs: { 'security.\udcff': '' }, linked });
+    assert.match(bytes[0] as string, /^security\..* \(never/);
+    assert.ok(!steps.some(step => step.includes('ecurity')));
   });
 
   it('when the failure is no errno but a fault of ours, it is not swallowed', () => {

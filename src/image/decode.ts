@@ -1,0 +1,68 @@
+/**
+ * A manifest is anybody's, and its texts stand for bytes, times and devices. All of them are decoded once when it is read, so
+ * that nothing is done by half of a manifest whose other half cannot be decoded. Whoever uses one decodes it and checks that.
+ */
+import { bytesFromBase64 } from '../base/base64.js';
+import type { Manifest, ManifestGhost } from '../base/documents/generated/manifest.js';
+import { GhostkeepError, reasonOf } from '../base/errors.js';
+import { nameFromText } from '../base/name-text.js';
+import { type PathText, pathFromText } from '../base/path-bytes.js';
+import { parseDev, parseTime } from '../base/units.js';
+
+/** @param subject what the manifest is, for the message. @throws MANIFEST_INVALID */
+export function assertDecodes(manifest: Manifest, subject: string): void {
+  let field = 'inventory';
+  try {
+    bytesFromBase64(manifest.inventory ?? '');
+    bytesFromBase64(manifest.earlierInventory?.content ?? '');
+    field = 'links';
+    for (const link of manifest.links ?? []) pathFromText(link);
+    for (const [index, ghost] of manifest.ghosts.entries()) {
+      field = `ghosts.${index}`;
+      assertGhostDecodes(ghost);
+    }
+  } catch (cause) {
+    if (!(cause instanceof GhostkeepError)) throw cause;
+    throw new GhostkeepError(
+      'MANIFEST_INVALID',
+      subject,
+      `cannot accept ${subject}: in ${field} ${reasonOf(cause)}`,
+      { cause },
+    );
+  }
+}
+
+export interface Xattr {
+  name: Buffer;
+  value: Buffer;
+}
+
+/** @throws BAD_INPUT */
+export function xattrsOf({ xattrs }: ManifestGhost): Xattr[] {
+  return Object.entries(xattrs).map(([name, value = '']) => ({
+    name: nameFromText(name),
+    value: bytesFromBase64(value),
+  }));
+}
+
+/** Names of a linked ghost, each below its mount point. @throws BAD_INPUT */
+export function linkedNamesOf({ names }: NonNullable<ManifestGhost['linked']>): Buffer[] {
+  return names.map(text => {
+    const name = pathFromText(text);
+    if (!name.toString('latin1').split('/').some(isNoName)) return name;
+    throw new GhostkeepError('BAD_INPUT', text.path, `${JSON.stringify(text.path)} is no name below a mount`);
+  });
+}
+
+const isNoName = (part: string) => part === '' || part === '.' || part === '..';
+
+function assertGhostDecodes(ghost: ManifestGhost): void {
+  const { atime, mtime, birth, dev, physicalDev, paths, linked } = ghost;
+  for (const path of [ghost satisfies PathText, ...paths]) pathFromText(path);
+  for (const time of [atime, mtime, birth]) if (time !== undefined) parseTime(time);
+  for (const device of [dev, physicalDev]) parseDev(device);
+  xattrsOf(ghost);
+  if (!linked) return;
+  pathFromText(linked.mountPoint);
+  linkedNamesOf(linked);
+}
