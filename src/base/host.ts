@@ -158,6 +158,11 @@ export interface Files {
   exists(path: string): boolean;
   list(path: string): string[];
   makeDirectory(path: string, mode?: number): void;
+  /**
+   * Open a folder, for paths below /proc/self/fd/N; made with mode 0700 where it is not there. A symbolic link on the way is
+   * followed only where nobody but root and we ourselves could have put it. The caller closes it.
+   */
+  openFolder(path: string): number;
   /** Create a file that must not exist, for reading and writing; MODE as umask(2) allows, 0600 if none is given. */
   create(path: string, mode?: number): number;
   open(path: string, writable?: boolean): number;

@@ -72,9 +72,8 @@ export function makeDev(major: bigint, minor: bigint): bigint {
 /** The inverse of showDev. @throws BAD_INPUT, also where a part has more than the 32 bits that makeDev takes of it */
 export function parseDev(text: string): bigint {
   const [, major, minor] = /^([0-9]{1,10}):([0-9]{1,10})$/.exec(text) ?? [];
-  const parts = [BigInt(major ?? -1), BigInt(minor ?? -1)] as const;
-  if (parts.some(part => BigInt.asUintN(32, part) !== part)) throw isNot(text, 'a device');
-  return makeDev(...parts);
+  if (!(Number(major) <= 0xffffffff && Number(minor) <= 0xffffffff)) throw isNot(text, 'a device');
+  return makeDev(BigInt(major as string), BigInt(minor as string));
 }
 
 /** `8:1`, the way mountinfo writes a device. */

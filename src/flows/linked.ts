@@ -51,7 +51,7 @@ async function recreate(
     const check = (magic: bigint) => assertVolatile(magic, ghost, source);
     const made = await files.makeNames(source, linkedNamesOf(group), check, async fd => {
       await engine.restore(imageFd, fd, whenMoving(context));
-      const missing = applyMetadata(context.host, fd, ghost);
+      const { missing } = applyMetadata(context.host, fd, ghost, { allowPrivileged: false });
       if (missing.length > 0) context.log.warn(`could not set ${missing.join(', ')} of ${ghost.path} again`);
     });
     if (made !== 'nothing')

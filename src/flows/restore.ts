@@ -6,6 +6,7 @@ import { verifyDigest, verifyReport, verifySize } from '../image/verify.js';
 import { allocateAgain } from './allocation.js';
 import { type Context, whenMoving } from './context.js';
 import { applyMetadata } from './metadata.js';
+import { openTarget } from './target-folder.js';
 import { verifyHead } from './verify.js';
 
 export interface RestoredGhost {
@@ -14,6 +15,8 @@ export interface RestoredGhost {
   ghost: ManifestGhost;
   /** What could not be set, as `owner (EPERM)`. */
   missing: string[];
+  /** What was not set without `allowPrivileged`. */
+  withheld: string[];
 }
 
 export interface RestoreRequest {
@@ -23,6 +26,8 @@ export interface RestoreRequest {
   only?: readonly number[];
   /** Allocate again what was allocated and held no data. Also done where the manifest says so. */
   preserveAllocation?: boolean;
+  /** As applyMetadata's. */
+  allowPrivileged?: boolean;
 }
 
 /** @returns one file a ghost, TO/ghost-ID; a file that is there already is an error */
@@ -32,32 +37,39 @@ export async function restoreGhosts(context: Context, request: RestoreRequest): 
   const manifest = readManifest(files, images);
   const preserveAllocation = request.preserveAllocation || (manifest.preserveAllocation ?? false);
   const wanted = only.length === 0 ? manifest.ghosts : only.map(id => findById(manifest.ghosts, id));
-  files.makeDirectory(to, 0o700);
-  const restored: RestoredGhost[] = [];
-  for (const ghost of wanted)
-    restored.push(await restoreGhost(context, { ...request, preserveAllocation }, ghost));
-  return restored;
+  const folderFd = openTarget(context.host, to);
+  try {
+    const restored: RestoredGhost[] = [];
+    for (const ghost of wanted)
+      restored.push(await restoreGhost(context, { ...request, preserveAllocation }, ghost, folderFd));
+    return restored;
+  } finally {
+    files.close(folderFd);
+  }
 }
 
 async function restoreGhost(
   context: Context,
-  { images, to, preserveAllocation = false }: RestoreRequest,
+  { images, to, preserveAllocation = false, allowPrivileged = false }: RestoreRequest,
   ghost: ManifestGhost,
+  folderFd: number,
 ): Promise<RestoredGhost> {
   const { files, engine } = context.host;
-  const path = `${to}/ghost-${ghost.id}`;
+  const name = `ghost-${ghost.id}`;
+  const path = `${to}/${name}`;
+  const made = `/proc/self/fd/${folderFd}/${name}`;
   const action = `cannot restore ghost ${ghost.id} (${ghost.path}) to ${path}`;
   let imageFd: number | undefined;
   let fileFd: number | undefined;
   let done = false;
   try {
     imageFd = await openUndamaged(context, images, ghost);
-    fileFd = files.create(path);
+    fileFd = files.create(made);
     verifyReport(ghost, await engine.restore(imageFd, fileFd, whenMoving(context)));
     const unallocated = preserveAllocation ? allocateAgain(context, fileFd, ghost) : [];
-    const missing = [...unallocated, ...applyMetadata(context.host, fileFd, ghost)];
+    const { missing, withheld } = applyMetadata(context.host, fileFd, ghost, { allowPrivileged });
     done = true;
-    return { id: ghost.id, path, ghost, missing };
+    return { id: ghost.id, path, ghost, missing: [...unallocated, ...missing], withheld };
   } catch (error) {
     if (error instanceof GhostkeepError && error.code.startsWith('IMAGE_'))
       throw new GhostkeepError(
@@ -70,7 +82,7 @@ async function restoreGhost(
   } finally {
     if (imageFd !== undefined) files.close(imageFd);
     if (fileFd !== undefined) files.close(fileFd);
-    if (!done && fileFd !== undefined) files.remove(path);
+    if (!done && fileFd !== undefined) files.remove(made);
   }
 }
 

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { errnoOf } from '../base/errors.js';
 import type { FileStat, Files } from '../base/host.js';
 import { makeNames } from './names.js';
+import { openFolder } from './open-folder.js';
 import { randomHex } from './random.js';
 import { toFileStat } from './stat.js';
 
@@ -67,6 +68,10 @@ export class LinuxFiles implements Files {
       this.makeDirectory(parent, mode);
       this.makeDirectory(folder, mode);
     }
+  }
+
+  openFolder(folder: string): number {
+    return openFolder(folder, process.getuid?.() ?? 0);
   }
 
   create(file: string, mode = 0o600): number {

@@ -205,7 +205,14 @@ describe('allocation', () => {
     }
     assert.equal(ghostkeep(['verify', '-D', images]).status, 0);
     assert.match(ghostkeep(['show', '-D', images]).stdout, /allocated space comes back/);
-    const { status, stdout, stderr } = ghostkeep(['restore', '-D', images, '--to', `${folder}/back`]);
+    const { status, stdout, stderr } = ghostkeep([
+      'restore',
+      '-D',
+      images,
+      '--to',
+      `${folder}/back`,
+      '--allow-privileged',
+    ]);
     assert.equal(status, 0, stderr);
     assert.ok(!stdout.includes('allocation'), stdout);
     const [before, back] = [fs.fstatSync(fd), fs.statSync(`${folder}/back/ghost-1`)];

@@ -1,9 +1,10 @@
 /** `ghostkeep restore` of what anybody could have written. */
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
+import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import type { Manifest, ManifestGhost } from '../../src/base/documents/generated/manifest.js';
-import { flows, ghostFile, ghostkeep, isRoot, needs, temporaryFolder } from './ghostkeep.js';
+import { flows, ghostFile, ghostkeep, isRoot, needs, publicProgram, temporaryFolder } from './ghostkeep.js';
 
 /** A dump of one file, as whoever has it in their hands may have changed it. */
 function hostileImage(t: TestContext, change: (ghost: ManifestGhost) => void) {
@@ -17,9 +18,11 @@ function hostileImage(t: TestContext, change: (ghost: ManifestGhost) => void) {
   change(manifest.ghosts[0] as ManifestGhost);
   fs.writeFileSync(path, JSON.stringify(manifest));
   return {
+    folder,
     images,
     to: `${folder}/back`,
-    restore: () => ghostkeep(['restore', '-D', images, '--to', `${folder}/back`]),
+    restore: (...options: string[]) =>
+      ghostkeep(['restore', '-D', images, '--to', `${folder}/back`, ...options]),
   };
 }
 
@@ -49,5 +52,121 @@ describe('names of extended attributes in a hostile manifest', () => {
       if (fs.existsSync(`${to}/ghost-1`)) assert.deepEqual(xattrsAt(t, `${to}/ghost-1`), []);
       assert.equal(status, 1);
       assert.match(stderr, /stands for no name of an extended attribute.*\[MANIFEST_INVALID\]/);
+    });
+});
+
+/** What root would run as root, whoever starts it: the head of the image says it, too. */
+function withRights(t: TestContext) {
+  const folder = temporaryFolder(t);
+  const fd = ghostFile(t, folder, 'x', 'content');
+  fs.fchmodSync(fd, 0o6755);
+  const { engine } = flows().host;
+  for (const [name, value] of [
+    ['security.capability', Buffer.from(capability, 'base64')],
+    ['trusted.note', Buffer.from('x')],
+    ['user.note', Buffer.from('x')],
+  ] as const)
+    engine.setXattr(fd, Buffer.from(name), value);
+  const images = `${folder}/images`;
+  assert.equal(ghostkeep(['dump', '--pid', String(process.pid), '-D', images]).status, 0);
+  return { folder, images };
+}
+
+const modeOf = (path: string) => (fs.statSync(path).mode & 0o7777).toString(8);
+
+describe('rights in an image that may be anybody’s', { skip: isRoot ? false : 'root gives rights' }, () => {
+  it('when nobody vouches for it, they are withheld and named; with --allow-privileged they come back', t => {
+    const { folder, images } = withRights(t);
+    const back = ghostkeep(['restore', '-D', images, '--to', `${folder}/back`]);
+    assert.equal(back.status, 0, back.stderr);
+    assert.equal(modeOf(`${folder}/back/ghost-1`), '755');
+    assert.deepEqual(xattrsAt(t, `${folder}/back/ghost-1`), ['user.note']);
+    const [said] = /^withheld: .*$/m.exec(back.stdout) ?? [''];
+    for (const what of ['security.capability', 'trusted.note', 'set-id bits', '--allow-privileged'])
+      assert.ok(said.includes(what), `${said} names ${what}`);
+
+    const trusted = ghostkeep(['restore', '-D', images, '--to', `${folder}/trusted`, '--allow-privileged']);
+    assert.equal(trusted.status, 0, trusted.stderr);
+    assert.ok(!trusted.stdout.includes('withheld'));
+    assert.equal(modeOf(`${folder}/trusted/ghost-1`), '6755');
+    assert.deepEqual(xattrsAt(t, `${folder}/trusted/ghost-1`).sort(), [
+      'security.capability',
+      'trusted.note',
+      'user.note',
+    ]);
+  });
+
+  it('when the owner cannot be set, who restores it does not get its set-id bits either', t => {
+    const { folder, images } = withRights(t);
+    fs.chmodSync(folder, 0o755);
+    for (const name of fs.readdirSync(images, { recursive: true }) as string[])
+      fs.chmodSync(`${images}/${name}`, 0o755);
+    fs.chmodSync(images, 0o755);
+    fs.mkdirSync(`${folder}/nobody`);
+    fs.chownSync(`${folder}/nobody`, 65534, 65534);
+    const to = `${folder}/nobody/back`;
+    const restore = ghostkeep(['restore', '-D', images, '--to', to, '--allow-privileged'], {
+      at: publicProgram(t),
+      uid: 65534,
+    });
+    assert.equal(restore.status, 0, restore.stderr);
+    assert.match(restore.stdout, /owner \(EPERM\).*set-id bits \(without its owner\)/);
+    assert.equal(modeOf(`${to}/ghost-1`), '755');
+  });
+});
+
+describe('the folder that files are restored to', {
+  skip: isRoot ? false : 'root has what others want',
+}, () => {
+  /** DIR2 as others may have left it, below a folder where all may write, as /tmp. */
+  function target(t: TestContext, make: (to: string, victim: string) => void) {
+    const folder = temporaryFolder(t);
+    ghostFile(t, folder, 'x', 'content');
+    const images = `${folder}/images`;
+    assert.equal(ghostkeep(['dump', '--pid', String(process.pid), '-D', images]).status, 0);
+    const [shared, victim] = [`${folder}/shared`, `${folder}/victim`];
+    for (const name of [shared, victim]) fs.mkdirSync(name);
+    fs.chmodSync(shared, 0o1777);
+    make(`${shared}/back`, victim);
+    const run = ghostkeep(['restore', '-D', images, '--to', `${shared}/back`]);
+    return { ...run, victim: fs.readdirSync(victim), to: `${shared}/back` };
+  }
+  const nobody = (path: string) => fs.lchownSync(path, 65534, 65534);
+
+  const refused: [string, (to: string, victim: string) => void][] = [
+    ['all may write to it', to => fs.mkdirSync(to) ?? fs.chmodSync(to, 0o777)],
+    ['its group may write to it', to => fs.mkdirSync(to) ?? fs.chmodSync(to, 0o770)],
+    ['all may write to it, and remove only their own', to => fs.mkdirSync(to) ?? fs.chmodSync(to, 0o1777)],
+    ['it is another user’s', to => fs.mkdirSync(to) ?? nobody(to)],
+    ['another user has made it a link', (to, victim) => fs.symlinkSync(victim, to) ?? nobody(to)],
+    [
+      'a folder of another user leads to it by a link',
+      (to, victim) => {
+        fs.mkdirSync(`${to}.d`);
+        fs.symlinkSync(victim, `${to}.d/link`);
+        nobody(`${to}.d`);
+        fs.symlinkSync('back.d/link', to);
+      },
+    ],
+  ];
+  for (const [what, make] of refused)
+    it(`when ${what}, nothing is made`, t => {
+      const { status, stderr, victim, to } = target(t, make);
+      assert.equal(status, 1);
+      assert.match(stderr, /^ghostkeep: cannot restore to .*\[(PERMISSION|IO)\]\n$/);
+      assert.deepEqual(victim, []);
+      assert.ok(!fs.existsSync(`${to}/ghost-1`));
+    });
+
+  const taken: [string, (to: string, victim: string) => void][] = [
+    ['it is ours below a folder where all may write', to => fs.mkdirSync(to)],
+    ['it is not there yet', () => {}],
+    ['a link of our own leads to it', (to, victim) => fs.symlinkSync(`../${path.basename(victim)}`, to)],
+  ];
+  for (const [what, make] of taken)
+    it(`when ${what}, it is taken`, t => {
+      const { status, stderr, to } = target(t, make);
+      assert.equal(status, 0, stderr);
+      assert.equal(fs.readFileSync(`${to}/ghost-1`, 'utf8'), 'content');
     });
 });

@@ -53,7 +53,7 @@ export class MemoryFiles implements Files {
   }
 
   #find(path: string): FakeFile {
-    const file = this.contents.get(path);
+    const file = this.contents.get(this.#real(path));
     if (!file) throw errno('ENOENT', path);
     return file;
   }
@@ -61,8 +61,9 @@ export class MemoryFiles implements Files {
   read = (path: string) => this.#find(path).content;
   readStart = (path: string, bytes: number) => this.#find(path).content.subarray(0, bytes);
   readIfThere = (path: string) => this.contents.get(path)?.content;
-  exists = (path: string) => this.contents.has(path) || this.folders.has(path);
-  list(path: string): string[] {
+  exists = (path: string) => this.contents.has(this.#real(path)) || this.folders.has(path);
+  list(asked: string): string[] {
+    const path = this.#real(asked);
     const names = [...this.contents.keys(), ...this.folders].filter(name => name.startsWith(`${path}/`));
     if (names.length === 0 && !this.folders.has(path)) throw errno('ENOENT', path);
     return [...new Set(names.map(name => name.slice(path.length + 1).split('/')[0] as string))];
@@ -71,8 +72,24 @@ export class MemoryFiles implements Files {
     this.#change();
     this.folders.add(path);
   }
-  create(path: string): number {
+  /** Paths below /proc/self/fd/N are those of the folder. */
+  openFolder(path: string): number {
+    if (!this.folders.has(path)) this.makeDirectory(path);
+    const fd = this.openContent({ ...fakeFile(), stat: this.statPath(path) });
+    this.folders.add(`/proc/self/fd/${fd}`);
+    this.#held.set(`/proc/self/fd/${fd}`, path);
+    return fd;
+  }
+  #held = new Map<string, string>();
+  /** What a path through a held folder leads to. */
+  #real(path: string): string {
+    const [, held, rest] = /^(\/proc\/self\/fd\/\d+)(\/.*)?$/.exec(path) ?? [];
+    const folder = this.#held.get(held ?? '');
+    return folder === undefined ? path : folder + (rest ?? '');
+  }
+  create(asked: string): number {
     this.#change();
+    const path = this.#real(asked);
     if (this.contents.has(path)) throw errno('EEXIST', path);
     this.#set(path, '');
     return this.open(path);
@@ -104,12 +121,12 @@ export class MemoryFiles implements Files {
 
   rename(from: string, to: string): void {
     this.#change();
-    this.contents.set(to, this.#find(from));
-    this.contents.delete(from);
+    this.contents.set(this.#real(to), this.#find(from));
+    this.contents.delete(this.#real(from));
   }
   remove(path: string): void {
     this.#change();
-    this.contents.delete(path);
+    this.contents.delete(this.#real(path));
   }
   removeTree(path: string): void {
     this.#change();

@@ -1,7 +1,9 @@
+import { groupBy } from '../../base/group-by.js';
 import { countFromJson, showBytes } from '../../base/units.js';
-import { restoreGhosts } from '../../flows/restore.js';
+import { type RestoredGhost, restoreGhosts } from '../../flows/restore.js';
 import { parse, positive, required } from '../args.js';
 import { makeContext } from '../context.js';
+import { line, showSome } from '../line.js';
 import { table } from '../table.js';
 
 export async function restoreCommand(args: string[]): Promise<number> {
@@ -10,6 +12,7 @@ export async function restoreCommand(args: string[]): Promise<number> {
     to: { type: 'string' },
     ghost: { type: 'string', multiple: true },
     'preserve-allocation': { type: 'boolean' },
+    'allow-privileged': { type: 'boolean' },
   });
   const images = required('restore', '-D', values['images-dir']);
   const to = required('restore', '--to', values.to);
@@ -19,6 +22,7 @@ export async function restoreCommand(args: string[]): Promise<number> {
     to,
     only: ids,
     preserveAllocation: values['preserve-allocation'] ?? false,
+    allowPrivileged: values['allow-privileged'] ?? false,
   });
   const rows = restored.map(({ path, ghost, missing }) => [
     path,
@@ -26,6 +30,19 @@ export async function restoreCommand(args: string[]): Promise<number> {
     missing.join(', '),
     ghost.path,
   ]);
-  process.stdout.write(table(['file', 'size', 'could not set', 'was'], rows));
+  process.stdout.write(table(['file', 'size', 'could not set', 'was'], rows) + showWithheld(restored));
   return 0;
+}
+
+/** A line: there may be thousands of ghosts, and the same of each. */
+function showWithheld(restored: readonly RestoredGhost[]): string {
+  const each = restored.flatMap(({ id, withheld }) => withheld.map(what => ({ id, what })));
+  if (each.length === 0) return '';
+  const groups = groupBy(
+    each,
+    ({ what }) => what,
+    ({ id }) => id,
+  );
+  const shown = showSome([...groups].map(([what, ids]) => `${what} (ghost ${showSome(ids)})`));
+  return line(`withheld: ${shown}; where you trust the image, --allow-privileged sets them`);
 }
