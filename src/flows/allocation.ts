@@ -8,11 +8,19 @@ const largestOffset = (1n << 63n) - 1n;
 /** A sign of life at least this often: a file system may take its time for each block. */
 const sliceBytes = 1n << 30n;
 
+/** How much may be allocated again. What was allocated and never written has left no byte in an image that would prove it. */
+export interface AllocationRoom {
+  /** Bytes that stay free on the file system: the host's `reserve`, and data that is still to come. */
+  keepFree: bigint;
+  /** What the image alone asks for takes half of the rest at most, all its ghosts together: bytes left, by device. */
+  byImage?: Map<bigint, bigint>;
+}
+
 /**
  * Allocate again what a ghost had allocated and never written; data and size stay as they are. To be done before other
  * metadata: fallocate(2) moves times and drops file capabilities and set-user-ID bits, and an immutable file takes no more.
- * The ranges are the manifest's word and may be anybody's: more than there is free is not even tried, so that neither root's
- * reserve goes nor a full disk is left behind.
+ * The ranges are the manifest's word and may be anybody's: they must be what one file could have had, of more than there is
+ * room for none is even tried, so that neither root's reserve goes nor a full disk is left behind.
  * @param fd open for writing
  * @param until by the host's clock: what is not allocated by then stays as it is
  * @returns what did not come back, as `allocation (ENOSPC)`
@@ -21,21 +29,25 @@ export function allocateAgain(
   { host, alive }: Context,
   fd: number,
   ghost: ManifestGhost,
+  room: AllocationRoom,
   until = Number.POSITIVE_INFINITY,
 ): string[] {
   const { files, engine } = host;
   const before = files.stat(fd);
   const ranges = rangesOf(ghost);
-  if (!ranges) return countFromJson(ghost.allocated) > before.allocated ? ['allocation (not known)'] : [];
+  const recorded = countFromJson(ghost.allocated);
+  if (!ranges) return recorded > before.allocated ? ['allocation (not known)'] : [];
   if (ranges.length === 0) return [];
   const wanted = ranges.reduce((sum, { length }) => sum + length, 0n);
   if (ranges.some(({ offset, length }) => offset + length > largestOffset)) return ['allocation (EFBIG)'];
-  const free = files.freeBytes(`/proc/self/fd/${fd}`);
-  if (wanted > free)
-    return [`allocation (ENOSPC: ${showBytes(wanted)} are needed, ${showBytes(free)} are free)`];
+  if (wanted > recorded || !areApart(ranges)) return ['allocation (the manifest contradicts itself)'];
+  const place = `/proc/self/fd/${fd}`;
+  const free = roomFor(wanted, before.dev, files.freeBytes(place), room);
+  if (free !== undefined) return [`allocation (ENOSPC: ${showBytes(wanted)} are needed, ${free})`];
   try {
     for (const { offset, length } of slices(ranges)) {
       if (host.clock() > until) return [`allocation (too slow${partOf()})`];
+      if (files.freeBytes(place) < length + room.keepFree) return [`allocation (ENOSPC${partOf()})`];
       engine.allocate(fd, offset, length);
       alive?.();
     }
@@ -54,6 +66,32 @@ export function allocateAgain(
     const got = files.stat(fd).allocated - before.allocated;
     return got > 0n ? `: ${showBytes(got)} of ${showBytes(wanted)} came back` : '';
   }
+}
+
+/** Take it. @returns what there is instead, where that is not enough */
+function roomFor(
+  wanted: bigint,
+  dev: bigint,
+  free: bigint,
+  { keepFree, byImage }: AllocationRoom,
+): string | undefined {
+  const kept = keepFree > 0n ? ` and ${showBytes(keepFree)} are kept` : '';
+  if (wanted + keepFree > free) return `${showBytes(free)} are free${kept}`;
+  if (!byImage) return undefined;
+  const left = byImage.get(dev) ?? (free - keepFree) / 2n;
+  if (wanted > left) return `the image alone asks for it and may take ${showBytes(left)}`;
+  byImage.set(dev, left - wanted);
+  return undefined;
+}
+
+/** As a file's map lists them: in order, and no byte twice. */
+function areApart(ranges: readonly Range[]): boolean {
+  let end = 0n;
+  for (const { offset, length } of ranges) {
+    if (offset < end || length === 0n) return false;
+    end = offset + length;
+  }
+  return true;
 }
 
 export interface Range {

@@ -7,11 +7,13 @@ import { countFromJson } from '../base/units.js';
 import { findGhosts } from '../ghost/find.js';
 import { type Ghost, pathOf } from '../ghost/ghost.js';
 import { readJournal, readManifest } from '../image/manifest.js';
-import { allocateAgain } from './allocation.js';
+import { resolvePolicy } from '../oci/policy.js';
+import { type AllocationRoom, allocateAgain } from './allocation.js';
 import type { Context } from './context.js';
 import { isVolatile } from './describe.js';
 import { type FindSource, recreateLinked } from './linked.js';
 import { applyMetadata } from './metadata.js';
+import { readConfig } from './policy.js';
 import { isOfThisCheckpoint, isOurs, sealImages } from './seal.js';
 import { assertUndamaged, verify } from './verify.js';
 
@@ -41,10 +43,11 @@ export class GateRestore {
     if (!isOfThisCheckpoint(host.files, this.images, manifest)) return;
     const restored = findGhosts(host.processes, tracedWith(host.processes, pid), alive).ghosts;
     const lost = new Set(manifest.preserveAllocation ? manifest.ghosts.filter(hasAllocation) : []);
+    const room = lost.size > 0 ? roomOfHost(this.context) : undefined;
     const until = host.clock() + allocationMs;
     for (const { found, entry } of pairs(manifest.ghosts, restored)) {
       alive?.();
-      const unallocated = lost.delete(entry) ? allocateGhost(this.context, found, entry, until) : [];
+      const unallocated = lost.delete(entry) ? allocateGhost(this.context, found, entry, room, until) : [];
       const missing = [...unallocated, ...completeGhost(this.context, found, entry)];
       if (missing.length > 0) log.warn(`could not set ${missing.join(', ')} of ${entry.path} again`, { pid });
     }
@@ -139,11 +142,30 @@ function hasAllocation({ linked, data, allocated }: ManifestGhost): boolean {
 }
 
 /** Before completeGhost, and by a descriptor of its own: a running executable, say, cannot be opened for writing. */
-function allocateGhost(context: Context, found: Ghost, entry: ManifestGhost, until: number): string[] {
-  // Of whom it would be is the helper's cgroup's to say, and that is not the container's.
+function allocateGhost(
+  context: Context,
+  found: Ghost,
+  entry: ManifestGhost,
+  room: AllocationRoom | undefined,
+  until: number,
+): string[] {
+  if (!room) return ["allocation (the host's reserve is not known)"];
+  // The kernel would charge this memory to the helper's cgroup, not the container's.
   if (isVolatile(found)) return [`allocation (in a ${found.filesystem} it would be the host's memory)`];
   const writable = entry.data?.allocation !== undefined;
-  return throughPin(context, found, 'allocation', writable, fd => allocateAgain(context, fd, entry, until));
+  return throughPin(context, found, 'allocation', writable, fd =>
+    allocateAgain(context, fd, entry, room, until),
+  );
+}
+
+/** Undefined where config.json is wrong: without it CRIU restores all the same. */
+function roomOfHost(context: Context): AllocationRoom | undefined {
+  try {
+    return { keepFree: resolvePolicy(readConfig(context)).reserve, byImage: new Map() };
+  } catch (error) {
+    context.log.warn(reasonOf(error));
+    return undefined;
+  }
 }
 
 function completeGhost(context: Context, found: Ghost, entry: ManifestGhost): string[] {

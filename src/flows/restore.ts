@@ -1,9 +1,10 @@
 /** Make files again from a sealed dump, with everything the manifest knows. CRIU restores without this. */
-import type { ManifestGhost } from '../base/documents/generated/manifest.js';
+import type { Manifest, ManifestGhost } from '../base/documents/generated/manifest.js';
 import { errnoOf, GhostkeepError, translate } from '../base/errors.js';
+import { countFromJson } from '../base/units.js';
 import { readManifest } from '../image/manifest.js';
 import { verifyDigest, verifyReport, verifySize } from '../image/verify.js';
-import { allocateAgain } from './allocation.js';
+import { type AllocationRoom, allocateAgain } from './allocation.js';
 import { type Context, whenMoving } from './context.js';
 import { applyMetadata } from './metadata.js';
 import { openTarget } from './target-folder.js';
@@ -26,6 +27,8 @@ export interface RestoreRequest {
   only?: readonly number[];
   /** Allocate again what was allocated and held no data. Also done where the manifest says so. */
   preserveAllocation?: boolean;
+  /** Bytes that allocating leaves free: the host's policy. */
+  reserve?: bigint;
   /** As applyMetadata's. */
   allowPrivileged?: boolean;
 }
@@ -35,24 +38,41 @@ export async function restoreGhosts(context: Context, request: RestoreRequest): 
   const { files } = context.host;
   const { images, to, only = [] } = request;
   const manifest = readManifest(files, images);
-  const preserveAllocation = request.preserveAllocation || (manifest.preserveAllocation ?? false);
   const wanted = only.length === 0 ? manifest.ghosts : only.map(id => findById(manifest.ghosts, id));
   const folderFd = openTarget(context.host, to);
+  const room = roomFor(request, manifest);
+  // What comes back empty must not take the room of data that has yet to come.
+  let toCome = wanted.reduce((sum, ghost) => sum + dataOf(ghost), 0n);
   try {
     const restored: RestoredGhost[] = [];
-    for (const ghost of wanted)
-      restored.push(await restoreGhost(context, { ...request, preserveAllocation }, ghost, folderFd));
+    for (const ghost of wanted) {
+      toCome -= dataOf(ghost);
+      const left = room && { ...room, keepFree: room.keepFree + toCome };
+      restored.push(await restoreGhost(context, request, ghost, folderFd, left));
+    }
     return restored;
   } finally {
     files.close(folderFd);
   }
 }
 
+/** Undefined where nobody asks for what was allocated. */
+function roomFor(
+  { preserveAllocation = false, reserve = 0n }: RestoreRequest,
+  manifest: Manifest,
+): AllocationRoom | undefined {
+  if (preserveAllocation) return { keepFree: reserve };
+  return manifest.preserveAllocation ? { keepFree: reserve, byImage: new Map() } : undefined;
+}
+
+const dataOf = ({ data }: ManifestGhost) => countFromJson(data?.bytes ?? 0);
+
 async function restoreGhost(
   context: Context,
-  { images, to, preserveAllocation = false, allowPrivileged = false }: RestoreRequest,
+  { images, to, allowPrivileged = false }: RestoreRequest,
   ghost: ManifestGhost,
   folderFd: number,
+  room: AllocationRoom | undefined,
 ): Promise<RestoredGhost> {
   const { files, engine } = context.host;
   const name = `ghost-${ghost.id}`;
@@ -66,7 +86,7 @@ async function restoreGhost(
     imageFd = await openUndamaged(context, images, ghost);
     fileFd = files.create(made);
     verifyReport(ghost, await engine.restore(imageFd, fileFd, whenMoving(context)));
-    const unallocated = preserveAllocation ? allocateAgain(context, fileFd, ghost) : [];
+    const unallocated = room ? allocateAgain(context, fileFd, ghost, room) : [];
     const { missing, withheld } = applyMetadata(context.host, fileFd, ghost, { allowPrivileged });
     done = true;
     return { id: ghost.id, path, ghost, missing: [...unallocated, ...missing], withheld };

@@ -240,8 +240,42 @@ describe('allocation', () => {
     const args = ['restore', '-D', images, '--to', `${small}/back`, '--preserve-allocation'];
     const { status, stdout, stderr } = ghostkeep(args);
     assert.equal(status, 0, stderr);
-    assert.match(stdout, /allocation \(ENOSPC: 8 MiB are needed, .* are free\)/);
+    assert.match(stdout, /allocation \(ENOSPC: 8 MiB are needed, .* are free and 16 MiB are kept\)/);
     assert.ok(fs.statSync(`${small}/back/ghost-1`).blocks <= 16);
+  });
+
+  it("when an image asks for nearly all of the disk, it gets none; who asks for it leaves the host's reserve", t => {
+    if (!needs(t, isRoot, 'mounting needs root')) return;
+    const [folder, disk] = [ext4(t), ext4(t)];
+    ghost(t, folder, file => run('fallocate', '-l', '4M', file));
+    const { images } = dump(t);
+    assert.equal(ghostkeep(['materialize', '-D', images, '--preserve-allocation']).status, 0);
+    const free = () => fs.statfsSync(disk).bavail * fs.statfsSync(disk).bsize;
+    const path = `${images}/ghostkeep/manifest.json`;
+    const ask = (length: number) => {
+      const manifest = JSON.parse(fs.readFileSync(path, 'utf8')) as Manifest;
+      for (const { data, ...entry } of manifest.ghosts) {
+        assert.ok(data);
+        const allocation = [{ offset: 0, length }];
+        manifest.ghosts = [{ ...entry, allocated: length, data: { ...data, allocation } }];
+      }
+      fs.writeFileSync(path, JSON.stringify(manifest));
+    };
+    const restore = (to: string, ...options: string[]) => {
+      const { status, stdout, stderr } = ghostkeep(['restore', '-D', images, '--to', to, ...options]);
+      assert.equal(status, 0, stderr);
+      return { said: stdout, blocks: fs.statSync(`${to}/ghost-1`).blocks };
+    };
+    ask(free() - 20 * 2 ** 20);
+    const alone = restore(`${disk}/alone`);
+    assert.match(alone.said, /allocation \(ENOSPC: .* the image alone asks for it/);
+    assert.ok(alone.blocks <= 16);
+    ask(free() - 8 * 2 ** 20);
+    const reserved = restore(`${disk}/reserved`, '--preserve-allocation');
+    assert.match(reserved.said, /allocation \(ENOSPC: .* and 16 MiB are kept/);
+    assert.ok(reserved.blocks <= 16);
+    ask(free() - 20 * 2 ** 20);
+    assert.ok(restore(`${disk}/asked`, '--preserve-allocation').blocks * 512 > 4 * 2 ** 20);
   });
 
   it('when no map tells what was allocated, restore says that it cannot bring it back', t => {

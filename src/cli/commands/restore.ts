@@ -1,6 +1,8 @@
 import { groupBy } from '../../base/group-by.js';
 import { countFromJson, showBytes } from '../../base/units.js';
+import { readConfig } from '../../flows/policy.js';
 import { type RestoredGhost, restoreGhosts } from '../../flows/restore.js';
+import { resolvePolicy } from '../../oci/policy.js';
 import { parse, positive, required } from '../args.js';
 import { makeContext } from '../context.js';
 import { line, showSome } from '../line.js';
@@ -17,11 +19,13 @@ export async function restoreCommand(args: string[]): Promise<number> {
   const images = required('restore', '-D', values['images-dir']);
   const to = required('restore', '--to', values.to);
   const ids = (values.ghost ?? []).map(text => positive('restore', '--ghost', text));
-  const restored = await restoreGhosts(makeContext(), {
+  const context = makeContext();
+  const restored = await restoreGhosts(context, {
     images,
     to,
     only: ids,
     preserveAllocation: values['preserve-allocation'] ?? false,
+    reserve: resolvePolicy(readConfig(context)).reserve,
     allowPrivileged: values['allow-privileged'] ?? false,
   });
   const rows = restored.map(({ path, ghost, missing }) => [

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { allocateAgain } from '../../../src/flows/allocation.js';
+import { type AllocationRoom, allocateAgain } from '../../../src/flows/allocation.js';
 import { aManifestGhost } from '../a-manifest.js';
 import { errno, fakeContext, fakeFile } from '../fake-host.js';
 
@@ -17,7 +17,8 @@ const data = {
   ways: [],
 } as const;
 const ghostWith = (allocation: Ranges, values = {}) =>
-  aManifestGhost({ data: { ...data, ways: [], allocation }, ...values });
+  aManifestGhost({ data: { ...data, ways: [], allocation }, allocated: 4 * gib, ...values });
+const anyRoom: AllocationRoom = { keepFree: 0n };
 
 function empty() {
   const context = fakeContext();
@@ -37,7 +38,7 @@ describe('allocateAgain', () => {
       { offset: 4096, length: 8192 },
       { offset: gib, length: 2 * gib + 1 },
     ]);
-    assert.deepEqual(allocateAgain(context, fd, ghost), []);
+    assert.deepEqual(allocateAgain(context, fd, ghost, anyRoom), []);
     assert.deepEqual(engine.allocated, [
       [4096n, 8192n],
       [BigInt(gib), BigInt(gib)],
@@ -58,24 +59,91 @@ describe('allocateAgain', () => {
     ];
     for (const ranges of beyond) {
       const { context, fd, engine } = empty();
-      assert.deepEqual(allocateAgain(context, fd, ghostWith(ranges)), ['allocation (EFBIG)']);
+      assert.deepEqual(allocateAgain(context, fd, ghostWith(ranges), anyRoom), ['allocation (EFBIG)']);
       assert.deepEqual(engine.allocated, []);
     }
   });
 
-  it('when less is free than all ranges want together, overlapping or not, none is tried', () => {
+  const two = ghostWith([
+    { offset: 0, length: 8192 },
+    { offset: 12288, length: 8192 },
+  ]);
+
+  it('when less is free than all ranges want together, none is tried', () => {
     const { context, fd, engine, files } = empty();
     files.free = 12288n;
-    const twice = ghostWith([
-      { offset: 0, length: 8192 },
-      { offset: 4096, length: 8192 },
-    ]);
-    assert.deepEqual(allocateAgain(context, fd, twice), [
+    assert.deepEqual(allocateAgain(context, fd, two, anyRoom), [
       'allocation (ENOSPC: 16 KiB are needed, 12 KiB are free)',
     ]);
     assert.deepEqual(engine.allocated, []);
     files.free = 16384n;
-    assert.deepEqual(allocateAgain(context, fd, twice), []);
+    assert.deepEqual(allocateAgain(context, fd, two, anyRoom), []);
+  });
+
+  it('when the ranges are none that one file could have had, none is tried', () => {
+    const contradictions: [Ranges, number][] = [
+      // More than st_blocks said.
+      [[{ offset: 0, length: 8192 }], 8191],
+      [[{ offset: 0, length: '18446744073709' + '55' }], 4096],
+      // The same bytes twice, or in an order in which no map has them.
+      [
+        [
+          { offset: 0, length: 8192 },
+          { offset: 8191, length: 8192 },
+        ],
+        gib,
+      ],
+      [
+        [
+          { offset: 8192, length: 4096 },
+          { offset: 0, length: 4096 },
+        ],
+        gib,
+      ],
+      [[{ offset: 4096, length: 0 }], gib],
+    ];
+    for (const [ranges, allocated] of contradictions) {
+      const { context, fd, engine } = empty();
+      assert.deepEqual(allocateAgain(context, fd, ghostWith(ranges, { allocated }), anyRoom), [
+        'allocation (the manifest contradicts itself)',
+      ]);
+      assert.deepEqual(engine.allocated, []);
+    }
+  });
+
+  it('when it would take what the host keeps free, none is tried', () => {
+    const { context, fd, engine, files } = empty();
+    files.free = 16384n + 4095n;
+    assert.deepEqual(allocateAgain(context, fd, two, { keepFree: 4096n }), [
+      'allocation (ENOSPC: 16 KiB are needed, 20.0 KiB are free and 4 KiB are kept)',
+    ]);
+    assert.deepEqual(engine.allocated, []);
+    files.free += 1n;
+    assert.deepEqual(allocateAgain(context, fd, two, { keepFree: 4096n }), []);
+  });
+
+  it('when only the image asks for it, all its ghosts together get half of what is free, on each file system', () => {
+    const { context, file, fd, engine, files } = empty();
+    const room: AllocationRoom = { keepFree: 4096n, byImage: new Map() };
+    files.free = 4096n + 2n * 16384n + 8192n;
+    assert.deepEqual(allocateAgain(context, fd, two, room), []);
+    files.free -= 16384n;
+    assert.deepEqual(allocateAgain(context, fd, two, room), [
+      'allocation (ENOSPC: 16 KiB are needed, the image alone asks for it and may take 4 KiB)',
+    ]);
+    assert.equal(engine.allocated.length, 2);
+    file.stat = { ...file.stat, dev: file.stat.dev + 1n };
+    files.free = 1n << 40n;
+    assert.deepEqual(allocateAgain(context, fd, two, room), []);
+  });
+
+  it('when others take the room meanwhile, it ends before what is kept', () => {
+    const { context, fd, engine, files } = empty();
+    files.free = 65536n;
+    engine.allocate = () => {
+      files.free = 8192n;
+    };
+    assert.deepEqual(allocateAgain(context, fd, two, { keepFree: 1n }), ['allocation (ENOSPC)']);
   });
 
   it('when the file system has had enough, it ends there and says how much came back', () => {
@@ -87,7 +155,7 @@ describe('allocateAgain', () => {
       if (calls === 2) throw errno('ENOSPC');
     };
     const ranges = [0, 8192, 16384].map(offset => ({ offset, length: 8192 }));
-    assert.deepEqual(allocateAgain(context, fd, ghostWith(ranges)), [
+    assert.deepEqual(allocateAgain(context, fd, ghostWith(ranges), anyRoom), [
       'allocation (ENOSPC: 8 KiB of 24 KiB came back)',
     ]);
     assert.equal(calls, 2);
@@ -99,7 +167,7 @@ describe('allocateAgain', () => {
       throw errno('EOPNOTSUPP');
     };
     const ghost = ghostWith([{ offset: 0, length: 8192 }]);
-    assert.deepEqual(allocateAgain(context, fd, ghost), ['allocation (EOPNOTSUPP)']);
+    assert.deepEqual(allocateAgain(context, fd, ghost, anyRoom), ['allocation (EOPNOTSUPP)']);
   });
 
   it('when a fault is ours, it is not swallowed', () => {
@@ -107,7 +175,10 @@ describe('allocateAgain', () => {
     engine.allocate = () => {
       throw new TypeError('bug');
     };
-    assert.throws(() => allocateAgain(context, fd, ghostWith([{ offset: 0, length: 1 }])), TypeError);
+    assert.throws(
+      () => allocateAgain(context, fd, ghostWith([{ offset: 0, length: 1 }]), anyRoom),
+      TypeError,
+    );
   });
 
   it('when time is up, the rest is left', () => {
@@ -115,7 +186,7 @@ describe('allocateAgain', () => {
     let now = 0;
     context.host.clock = () => now++;
     const ranges = [0, 8192, 16384].map(offset => ({ offset, length: 4096 }));
-    assert.deepEqual(allocateAgain(context, fd, ghostWith(ranges), 1), ['allocation (too slow)']);
+    assert.deepEqual(allocateAgain(context, fd, ghostWith(ranges), anyRoom, 1), ['allocation (too slow)']);
     assert.equal(engine.allocated.length, 2);
   });
 
@@ -126,14 +197,14 @@ describe('allocateAgain', () => {
     };
     const modes: string[] = [];
     files.setMode = (_fd, mode) => void modes.push(mode.toString(8));
-    allocateAgain(context, fd, ghostWith([{ offset: 0, length: 4096 }]));
+    allocateAgain(context, fd, ghostWith([{ offset: 0, length: 4096 }]), anyRoom);
     assert.deepEqual(modes, ['4755']);
   });
 
   it('when it is not known, that is said where less is allocated than was', () => {
     const { context, fd } = empty();
-    assert.deepEqual(allocateAgain(context, fd, aManifestGhost({ allocated: 4096 })), []);
-    assert.deepEqual(allocateAgain(context, fd, aManifestGhost({ allocated: 8192 })), [
+    assert.deepEqual(allocateAgain(context, fd, aManifestGhost({ allocated: 4096 }), anyRoom), []);
+    assert.deepEqual(allocateAgain(context, fd, aManifestGhost({ allocated: 8192 }), anyRoom), [
       'allocation (not known)',
     ]);
   });

@@ -156,7 +156,7 @@ describe('GateRestore.resumed, where allocation shall come back', () => {
   const allocation = [{ offset: 8192, length: 4096 }];
   const data = { bytes: 5, chunks: 0, unwritten: 0, imageBytes: 1, fallbacks: 0, ways: [] };
   const grown = (path: string, ranges = allocation) =>
-    entryAt(path, { data: { ...data, engine: 'seek', ways: [], allocation: ranges } });
+    entryAt(path, { allocated: 8192, data: { ...data, engine: 'seek', ways: [], allocation: ranges } });
 
   it('when the manifest says so, it comes back by a descriptor for writing, before xattrs and times', async () => {
     const { gate, set, context } = restored([grown('/a'), grown('/b', [])], { 3: '/a', 4: '/b' }, 5, true);
@@ -211,6 +211,39 @@ describe('GateRestore.resumed, where allocation shall come back', () => {
       assert.equal(set.length, 2, 'xattrs and times');
       assert.equal(context.host.processes.pins.size, 0);
     }
+  });
+
+  it("when it would take all that is free, or what the host's config.json keeps, it warns and does the rest", async () => {
+    for (const [free, config] of [
+      [(16n << 20n) + 8191n, undefined],
+      [1n << 30n, '{"reserve": "1G"}'],
+      [1n << 40n, '{'],
+    ] as const) {
+      const { gate, set, context } = restored([grown('/a')], { 3: '/a' }, 5, true);
+      context.host.files.free = free;
+      if (config) context.host.files.put('/etc/ghostkeep/config.json', config);
+      await gate.resumed(100);
+      assert.match(context.lines.join(), /warn could not set allocation \(.*\) of \/a again$/);
+      assert.deepEqual(
+        set.filter(line => line.includes('[')),
+        [],
+      );
+      assert.equal(set.length, 2, 'xattrs and times');
+    }
+  });
+
+  it('when many ghosts want a little each, they share what the image may take', async () => {
+    const names = Object.fromEntries(Array.from({ length: 20 }, (_, index) => [index + 3, `/${index}`]));
+    const { gate, set, context } = restored(
+      Object.values(names).map(name => grown(name)),
+      names,
+      5,
+      true,
+    );
+    context.host.files.free = (16n << 20n) + 10n * 4096n;
+    await gate.resumed(100);
+    assert.equal(set.filter(line => line.includes('[')).length, 5);
+    assert.equal(context.lines.length, 15);
   });
 
   it('when it was restored to a tmpfs, no memory of the host is allocated', async () => {
