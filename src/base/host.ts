@@ -176,6 +176,10 @@ export interface Files {
    */
   replace(path: string, bytes: Uint8Array, durable?: boolean): void;
   rename(from: string, to: string): void;
+  /** As rename, but what has the name already stays: EEXIST. */
+  renameNew(from: string, to: string): void;
+  /** flock(2), at once: false where another has it, undefined where the file system has no such locks. Closing lets go. */
+  tryLock(fd: number): boolean | undefined;
   /** Make PATH a symbolic link to WHO, which is no path: all at once, and without room on a full disk. @returns who was there before */
   claim(path: string, who: string): string | undefined;
   /** Give PATHS, which were all made alike, the mode and owner of LIKE. */
@@ -183,6 +187,8 @@ export interface Files {
   remove(path: string): void;
   removeTree(path: string): void;
   sync(path: string): void;
+  /** fsync(2) of a descriptor, on a thread of its own. */
+  flush(fd: number): Promise<void>;
   freeBytes(path: string): bigint;
   setOwner(fd: number, uid: number, gid: number): void;
   setMode(fd: number, mode: number): void;

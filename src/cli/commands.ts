@@ -34,10 +34,11 @@ export const commands: Record<string, Command> = {
     load: async () => (await import('./commands/verify.js')).verifyCommand,
   },
   restore: {
-    usage: 'restore -D DIR --to DIR2 [--ghost ID …] [--preserve-allocation] [--allow-privileged]',
+    usage:
+      'restore -D DIR --to DIR2 [--ghost ID …] [--preserve-allocation] [--allow-privileged]\n         [--keep-going]',
     summary: 'make files again from a dump, as DIR2/ghost-ID',
     details:
-      '--ghost takes an id that `ghostkeep show` lists, and may be given more than once (default: all). No file that is there is\nwritten over. --preserve-allocation gives back space that was allocated and never written, too. Nobody else may be\nable to write to DIR2. Rights that an image gives (set-id bits, xattrs trusted.* and security.*) are withheld and listed;\n--allow-privileged sets them. With an image of somebody else that makes programs which run as root for whoever starts them.',
+      '--ghost takes an id that `ghostkeep show` lists, and may be given more than once (default: all). No file that is there is\nwritten over, and none has its name before the disk has all of it. --keep-going restores the others where one is\ndamaged or does not fit; exit status 1 all the same. --preserve-allocation gives back space that was allocated and\nnever written, too. Nobody else may be able to write to DIR2. Rights that an image gives (set-id bits, xattrs\ntrusted.* and security.*) are withheld and listed; --allow-privileged sets them: an image of somebody else then makes\nprograms that run as root for whoever starts them.',
     load: async () => (await import('./commands/restore.js')).restoreCommand,
   },
   seal: {

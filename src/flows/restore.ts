@@ -1,24 +1,15 @@
 /** Make files again from a sealed dump, with everything the manifest knows. CRIU restores without this. */
 import type { Manifest, ManifestGhost } from '../base/documents/generated/manifest.js';
-import { errnoOf, GhostkeepError, translate } from '../base/errors.js';
+import { GhostkeepError } from '../base/errors.js';
 import { countFromJson } from '../base/units.js';
 import { readManifest } from '../image/manifest.js';
-import { verifyDigest, verifyReport, verifySize } from '../image/verify.js';
-import { type AllocationRoom, allocateAgain } from './allocation.js';
-import { type Context, whenMoving } from './context.js';
-import { applyMetadata } from './metadata.js';
+import type { AllocationRoom } from './allocation.js';
+import type { Context } from './context.js';
+import { clearPartials } from './partial-files.js';
+import { type MadeGhost, makeGhost, nameGhost, type RestoredGhost, type Target } from './restore-one.js';
 import { openTarget } from './target-folder.js';
-import { verifyHead } from './verify.js';
 
-export interface RestoredGhost {
-  id: number;
-  path: string;
-  ghost: ManifestGhost;
-  /** What could not be set, as `owner (EPERM)`. */
-  missing: string[];
-  /** What was not set without `allowPrivileged`. */
-  withheld: string[];
-}
+export type { RestoredGhost };
 
 export interface RestoreRequest {
   images: string;
@@ -31,28 +22,85 @@ export interface RestoreRequest {
   reserve?: bigint;
   /** As applyMetadata's. */
   allowPrivileged?: boolean;
+  /** Called for each ghost that has its name, in their order. */
+  onRestored?: (restored: RestoredGhost) => void;
+  /** Called for each ghost that could not be restored; without it the first of them is thrown, and ends the restore. */
+  onFailure?: (error: GhostkeepError) => void;
 }
 
-/** @returns one file a ghost, TO/ghost-ID; a file that is there already is an error */
+/** So many wait together for the disk: it takes their writes in one go, and each holds a descriptor. */
+const batchSize = 16;
+
+/** @returns one file a ghost, TO/ghost-ID, on the disk; a file that is there already is a failure */
 export async function restoreGhosts(context: Context, request: RestoreRequest): Promise<RestoredGhost[]> {
   const { files } = context.host;
-  const { images, to, only = [] } = request;
+  const { images, to, only = [], allowPrivileged = false } = request;
   const manifest = readManifest(files, images);
   const wanted = only.length === 0 ? manifest.ghosts : only.map(id => findById(manifest.ghosts, id));
   const folderFd = openTarget(context.host, to);
+  const folder = `/proc/self/fd/${folderFd}`;
+  const batches = new Batches(context, request, { images, to, folder, allowPrivileged });
   const room = roomFor(request, manifest);
   // What comes back empty must not take the room of data that has yet to come.
   let toCome = wanted.reduce((sum, ghost) => sum + dataOf(ghost), 0n);
   try {
-    const restored: RestoredGhost[] = [];
+    clearPartials(context, folder, to);
     for (const ghost of wanted) {
       toCome -= dataOf(ghost);
-      const left = room && { ...room, keepFree: room.keepFree + toCome };
-      restored.push(await restoreGhost(context, request, ghost, folderFd, left));
+      const isLast = !(await batches.add(ghost, room && { ...room, keepFree: room.keepFree + toCome }));
+      if (isLast) break;
     }
-    return restored;
+    await batches.end();
+    files.sync(folder);
+    if (batches.failure) throw batches.failure;
+    return batches.restored;
   } finally {
     files.close(folderFd);
+  }
+}
+
+class Batches {
+  readonly restored: RestoredGhost[] = [];
+  /** What ends the restore, when those before it have their names. */
+  failure: unknown;
+  #made: MadeGhost[] = [];
+
+  constructor(
+    private readonly context: Context,
+    private readonly request: RestoreRequest,
+    private readonly target: Target,
+  ) {}
+
+  /** @returns whether to go on */
+  async add(ghost: ManifestGhost, room: AllocationRoom | undefined): Promise<boolean> {
+    try {
+      this.#made.push(await makeGhost(this.context, this.target, ghost, room));
+    } catch (error) {
+      this.#failed(error);
+    }
+    if (this.#made.length >= batchSize) await this.end();
+    return this.failure === undefined;
+  }
+
+  /** Those that were made get their names. */
+  async end(): Promise<void> {
+    const made = this.#made;
+    this.#made = [];
+    const ends = await Promise.allSettled(made.map(each => nameGhost(this.context, this.target, each)));
+    for (const end of ends) {
+      if (end.status === 'rejected') {
+        this.#failed(end.reason);
+        continue;
+      }
+      this.restored.push(end.value);
+      this.request.onRestored?.(end.value);
+    }
+  }
+
+  #failed(error: unknown): void {
+    const { onFailure } = this.request;
+    if (onFailure && error instanceof GhostkeepError) onFailure(error);
+    else this.failure ??= error;
   }
 }
 
@@ -66,64 +114,6 @@ function roomFor(
 }
 
 const dataOf = ({ data }: ManifestGhost) => countFromJson(data?.bytes ?? 0);
-
-async function restoreGhost(
-  context: Context,
-  { images, to, allowPrivileged = false }: RestoreRequest,
-  ghost: ManifestGhost,
-  folderFd: number,
-  room: AllocationRoom | undefined,
-): Promise<RestoredGhost> {
-  const { files, engine } = context.host;
-  const name = `ghost-${ghost.id}`;
-  const path = `${to}/${name}`;
-  const made = `/proc/self/fd/${folderFd}/${name}`;
-  const action = `cannot restore ghost ${ghost.id} (${ghost.path}) to ${path}`;
-  let imageFd: number | undefined;
-  let fileFd: number | undefined;
-  let done = false;
-  try {
-    imageFd = await openUndamaged(context, images, ghost);
-    fileFd = files.create(made);
-    verifyReport(ghost, await engine.restore(imageFd, fileFd, whenMoving(context)));
-    const unallocated = room ? allocateAgain(context, fileFd, ghost, room) : [];
-    const { missing, withheld } = applyMetadata(context.host, fileFd, ghost, { allowPrivileged });
-    done = true;
-    return { id: ghost.id, path, ghost, missing: [...unallocated, ...missing], withheld };
-  } catch (error) {
-    if (error instanceof GhostkeepError && error.code.startsWith('IMAGE_'))
-      throw new GhostkeepError(
-        error.code,
-        error.subject,
-        `${action}: ${error.message}; restore others with --ghost ID, and this one from another copy`,
-        { cause: error },
-      );
-    throw translate(error, errnoOf(error) === 'EBADMSG' ? 'IMAGE_INVALID' : 'IO', ghost.image, action);
-  } finally {
-    if (imageFd !== undefined) files.close(imageFd);
-    if (fileFd !== undefined) files.close(fileFd);
-    if (!done && fileFd !== undefined) files.remove(made);
-  }
-}
-
-/** What the engine's own checks would not see while it restores: another ghost's image, or wrong bytes where there is a digest. */
-async function openUndamaged(context: Context, images: string, ghost: ManifestGhost): Promise<number> {
-  const { host } = context;
-  let fd: number | undefined;
-  try {
-    fd = host.files.open(`${images}/${ghost.image}`);
-    verifySize(host, fd, ghost);
-    const [damage] = verifyHead(context, images, ghost);
-    if (damage)
-      throw new GhostkeepError(damage.code as GhostkeepError['code'], damage.subject, damage.message);
-    await verifyDigest(host, fd, ghost, whenMoving(context));
-    return fd;
-  } catch (error) {
-    if (fd !== undefined) host.files.close(fd);
-    const code = errnoOf(error) === 'ENOENT' ? 'IMAGE_MISSING' : 'IMAGE_INVALID';
-    throw translate(error, code, ghost.image, `cannot read ${ghost.image}`);
-  }
-}
 
 function findById(ghosts: readonly ManifestGhost[], id: number): ManifestGhost {
   const ghost = ghosts.find(candidate => candidate.id === id);

@@ -1,13 +1,18 @@
 import fs from 'node:fs';
 import path from 'node:path';
+import { promisify } from 'node:util';
 import { errnoOf } from '../base/errors.js';
 import type { FileStat, Files } from '../base/host.js';
+import { tryLock } from './libc.js';
 import { makeNames } from './names.js';
 import { openFolder } from './open-folder.js';
 import { randomHex } from './random.js';
+import { renameNew } from './rename-new.js';
 import { toFileStat } from './stat.js';
 
 const { O_CREAT, O_EXCL, O_RDWR, O_RDONLY, O_WRONLY, O_NOFOLLOW, O_DIRECTORY } = fs.constants;
+
+const fsync = promisify(fs.fsync);
 
 /** Image directories are untrusted input: no symbolic link is followed in their last component. */
 export class LinuxFiles implements Files {
@@ -145,6 +150,14 @@ export class LinuxFiles implements Files {
     fs.renameSync(from, to);
   }
 
+  renameNew(from: string, to: string): void {
+    renameNew(from, to);
+  }
+
+  tryLock(fd: number): boolean | undefined {
+    return tryLock(fd);
+  }
+
   remove(file: string): void {
     fs.rmSync(file, { force: true });
   }
@@ -160,6 +173,10 @@ export class LinuxFiles implements Files {
     } finally {
       fs.closeSync(fd);
     }
+  }
+
+  async flush(fd: number): Promise<void> {
+    await fsync(fd);
   }
 
   freeBytes(folder: string): bigint {

@@ -1,12 +1,18 @@
 /** What Node does not have of the C library, through koffi (docs/decisions/0001-koffi.md). */
 import { createRequire } from 'node:module';
+import { constants } from 'node:os';
 
 type Lseek = (fd: number, offset: bigint, whence: number) => number | bigint;
 
 /** MFD_CLOEXEC. Source: linux/memfd.h */
 const closeOnExec = 1;
 
+type Rename = (fromFd: number, from: string, toFd: number, to: string, flags: number) => number;
+type Flock = (fd: number, operation: number) => number;
+
 let lseek: Lseek | undefined;
+let rename: Rename | undefined;
+let flock: Flock | undefined;
 
 const load = () => createRequire(import.meta.url)('koffi') as typeof import('koffi');
 
@@ -23,6 +29,25 @@ export function createMemfd(name: string): number | undefined {
   const create = load().load(null).func('int memfd_create(const char *, unsigned int)');
   const fd = create(name, closeOnExec) as number;
   return fd < 0 ? undefined : fd;
+}
+
+/** Source: renameat2(2), fcntl.h, linux/fs.h. @returns 0 or a negative errno; nothing is replaced */
+export function renameNoReplace(from: string, to: string): number {
+  const [here, noReplace] = [-100, 1];
+  const koffi = load();
+  rename ??= koffi
+    .load(null)
+    .func('int renameat2(int, const char *, int, const char *, unsigned int)') as unknown as Rename;
+  return rename(here, from, here, to, noReplace) < 0 ? -koffi.errno() : 0;
+}
+
+/** flock(2): it goes with the descriptor, so also with a process that is killed. See Files.tryLock. */
+export function tryLock(fd: number): boolean | undefined {
+  const exclusiveAtOnce = 2 | 4;
+  const koffi = load();
+  flock ??= koffi.load(null).func('int flock(int, int)') as unknown as Flock;
+  if (flock(fd, exclusiveAtOnce) === 0) return true;
+  return koffi.errno() === constants.errno.EWOULDBLOCK ? false : undefined;
 }
 
 /**

@@ -124,6 +124,16 @@ export class MemoryFiles implements Files {
     this.contents.set(this.#real(to), this.#find(from));
     this.contents.delete(this.#real(from));
   }
+  renameNew(from: string, to: string): void {
+    if (this.exists(to)) throw errno('EEXIST', to);
+    this.rename(from, to);
+  }
+  /** Paths of files that another has. */
+  readonly locked = new Set<string>();
+  tryLock(fd: number): boolean {
+    return ![...this.locked].some(path => this.contents.get(path) === this.open_.get(fd));
+  }
+  flush = async (fd: number) => this.settle(fd);
   remove(path: string): void {
     this.#change();
     this.contents.delete(this.#real(path));

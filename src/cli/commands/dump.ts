@@ -1,12 +1,13 @@
 import { GhostkeepError } from '../../base/errors.js';
 import type { Files, ProcessView } from '../../base/host.js';
-import { dumpGhosts } from '../../flows/dump.js';
+import { dumpGhosts, startImages } from '../../flows/dump.js';
 import { readConfig } from '../../flows/policy.js';
 import { isOurs, sealImages } from '../../flows/seal.js';
 import { startTimeOf } from '../../flows/sessions.js';
 import { resolvePolicy } from '../../oci/policy.js';
 import { oneOf, parse, positive, required, usage } from '../args.js';
 import { makeContext } from '../context.js';
+import { orUndo } from '../interrupt.js';
 import { showDump } from './show.js';
 
 export async function dumpCommand(args: string[]): Promise<number> {
@@ -31,13 +32,19 @@ export async function dumpCommand(args: string[]): Promise<number> {
   for (const pid of pids) assertThere(context.host.processes, pid);
   context.host.files.makeDirectory(images, 0o700);
   assertNoDump(context.host.files, images);
-  await dumpGhosts(context, {
-    images,
-    pids,
-    policy: { ...policy, detectZeroes: values['detect-zeroes'] ?? false },
-    criu: false,
+  const undo = () => {
+    startImages(context, images, false);
+    return `nothing is dumped, and what was copied into ${images} is removed`;
+  };
+  const { manifest } = await orUndo(undo, async () => {
+    await dumpGhosts(context, {
+      images,
+      pids,
+      policy: { ...policy, detectZeroes: values['detect-zeroes'] ?? false },
+      criu: false,
+    });
+    return sealImages(context, images, true);
   });
-  const { manifest } = sealImages(context, images, true);
   process.stdout.write(values.json ? `${JSON.stringify(manifest, null, 2)}\n` : showDump(manifest));
   return 0;
 }

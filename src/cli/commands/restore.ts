@@ -1,3 +1,4 @@
+import type { GhostkeepError } from '../../base/errors.js';
 import { groupBy } from '../../base/group-by.js';
 import { countFromJson, showBytes } from '../../base/units.js';
 import { readConfig } from '../../flows/policy.js';
@@ -5,7 +6,7 @@ import { type RestoredGhost, restoreGhosts } from '../../flows/restore.js';
 import { resolvePolicy } from '../../oci/policy.js';
 import { parse, positive, required } from '../args.js';
 import { makeContext } from '../context.js';
-import { line, showSome } from '../line.js';
+import { errorLine, line, showSome } from '../line.js';
 import { table } from '../table.js';
 
 export async function restoreCommand(args: string[]): Promise<number> {
@@ -15,27 +16,46 @@ export async function restoreCommand(args: string[]): Promise<number> {
     ghost: { type: 'string', multiple: true },
     'preserve-allocation': { type: 'boolean' },
     'allow-privileged': { type: 'boolean' },
+    'keep-going': { type: 'boolean' },
   });
   const images = required('restore', '-D', values['images-dir']);
   const to = required('restore', '--to', values.to);
   const ids = (values.ghost ?? []).map(text => positive('restore', '--ghost', text));
   const context = makeContext();
-  const restored = await restoreGhosts(context, {
-    images,
-    to,
-    only: ids,
-    preserveAllocation: values['preserve-allocation'] ?? false,
-    reserve: resolvePolicy(readConfig(context)).reserve,
-    allowPrivileged: values['allow-privileged'] ?? false,
-  });
+  const restored: RestoredGhost[] = [];
+  let failures = 0;
+  const goOn = (error: GhostkeepError) => {
+    failures += 1;
+    process.stderr.write(errorLine(error));
+  };
+  try {
+    await restoreGhosts(context, {
+      images,
+      to,
+      only: ids,
+      preserveAllocation: values['preserve-allocation'] ?? false,
+      reserve: resolvePolicy(readConfig(context)).reserve,
+      allowPrivileged: values['allow-privileged'] ?? false,
+      onRestored: each => restored.push(each),
+      ...(values['keep-going'] ? { onFailure: goOn } : {}),
+    });
+  } catch (error) {
+    // What was made stays.
+    if (restored.length > 0) process.stdout.write(showRestored(restored));
+    throw error;
+  }
+  if (restored.length > 0 || failures === 0) process.stdout.write(showRestored(restored));
+  return failures === 0 ? 0 : 1;
+}
+
+function showRestored(restored: readonly RestoredGhost[]): string {
   const rows = restored.map(({ path, ghost, missing }) => [
     path,
     showBytes(countFromJson(ghost.size)),
     missing.join(', '),
     ghost.path,
   ]);
-  process.stdout.write(table(['file', 'size', 'could not set', 'was'], rows) + showWithheld(restored));
-  return 0;
+  return table(['file', 'size', 'could not set', 'was'], rows) + showWithheld(restored);
 }
 
 /** A line: there may be thousands of ghosts, and the same of each. */
