@@ -1,7 +1,7 @@
 import { type Command, commands } from './commands.js';
 
 export function overview(): string {
-  const width = Math.max(...Object.keys(commands).map(name => name.length));
+  const width = Object.keys(commands).reduce((widest, name) => Math.max(widest, name.length), 0);
   const lines = Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`);
   return `ghostkeep keeps unlinked-but-open files alive across container checkpoint and restore\n\nghostkeep COMMAND [OPTION …]\n\n${lines.join('\n')}\n\n\`ghostkeep COMMAND --help\` says more, \`ghostkeep --version\` which this is. Exit status: 0 done, 1 failed, 2 wrong usage.\n`;
 }

@@ -4,7 +4,9 @@ import { toPrintable } from '../base/printable.js';
 export function table(head: readonly string[], data: readonly (readonly string[])[]): string {
   const rows = data.map(row => row.map(toPrintable));
   const all = [head, ...rows];
-  const widths = head.map((_, column) => Math.max(...all.map(row => row[column]?.length ?? 0)));
+  const widths = head.map((_, column) =>
+    all.reduce((widest, row) => Math.max(widest, row[column]?.length ?? 0), 0),
+  );
   const numeric = head.map(
     (_, column) =>
       rows.length > 0 && rows.every(row => /^[0-9]/.test(row[column] ?? '') || row[column] === ''),

@@ -35,7 +35,7 @@ export function copySmall(context: Context, copies: readonly Copy[], target: Cop
   const small = copies.filter(isSmall);
   const left = copies.filter(copy => !isSmall(copy));
   for (const batch of inBatches(small)) {
-    left.push(...copyBatch(context, batch, target));
+    for (const copy of copyBatch(context, batch, target)) left.push(copy);
     context.alive?.();
   }
   return left;

@@ -25,9 +25,10 @@ export async function verify(
     const damage = await verifyImages(context.host, images, manifest, settled, whenMoving(context));
     const damaged = new Set(damage.map(({ subject }) => subject));
     for (const ghost of manifest.ghosts)
-      if (!damaged.has(ghost.image)) damage.push(...verifyHead(context, images, ghost));
+      if (!damaged.has(ghost.image))
+        for (const found of verifyHead(context, images, ghost)) damage.push(found);
     if (!isOfThisCheckpoint(files, images, manifest)) damage.push(foreignInventory);
-    if (manifest.criu) damage.push(...verifyCriu(context, images, manifest));
+    if (manifest.criu) for (const found of verifyCriu(context, images, manifest)) damage.push(found);
     return { images: where, ghosts: manifest.ghosts.length, damage };
   } catch (error) {
     const refused = refusedAs(where, error);

@@ -62,10 +62,12 @@ export class NativeEngine implements Engine {
   }
 
   chunks(imageFd: number): Iterable<Extent> {
+    // biome-ignore lint/plugin: passed on, as many as the function takes
     return untilZero((cursor, ...room) => call('gk_chunks', imageFd, cursor, ...room));
   }
 
   allocation(fd: number, size: bigint): Iterable<Extent> | undefined {
+    // biome-ignore lint/plugin: passed on, as many as the function takes
     const list = untilZero((cursor, ...room) => call('gk_allocation', fd, size, cursor, ...room));
     try {
       const first = list.next();

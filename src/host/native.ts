@@ -58,6 +58,7 @@ let loaded: Record<NativeFunction, Call> | undefined;
 /** Call NAME with ARGS and a report behind them. @throws an errno error with the library's own line. */
 export function call(name: NativeFunction, ...args: unknown[]): EngineReport {
   const report = Buffer.alloc(reportBytes);
+  // biome-ignore lint/plugin: passed on, as many as the function takes
   const result = library()[name](...args, report);
   if (result < 0) throw nativeError(name, result, report);
   return readReport(report);
@@ -66,6 +67,7 @@ export function call(name: NativeFunction, ...args: unknown[]): EngineReport {
 /** Call NAME, whose answer is in ARGS alone. @throws as call */
 export function ask(name: NativeFunction, ...args: unknown[]): void {
   unread.fill(0, messageOffset, messageOffset + 1);
+  // biome-ignore lint/plugin: passed on, as many as the function takes
   const result = library()[name](...args, unread);
   if (result < 0) throw nativeError(name, result, unread);
 }
@@ -76,6 +78,7 @@ const unread = Buffer.alloc(reportBytes);
 export function callOnThread(name: NativeFunction, ...args: unknown[]): Promise<EngineReport> {
   const report = Buffer.alloc(reportBytes);
   return new Promise((resolve, reject) => {
+    // biome-ignore lint/plugin: passed on, as many as the function takes
     library()[name].async(...args, report, (error: Error | null, result: number) => {
       if (error) reject(error);
       else if (result < 0) reject(nativeError(name, result, report));

@@ -63,7 +63,7 @@ function collect(portion: (room: BigUint64Array) => void): OpenFds {
     portion(files);
     const [looked, filesCount, suspectsCount] = counts as Iterable<number> as [number, number, number];
     if (looked === 0) return { suspects: found, others: joined(others) };
-    found.push(...suspects.subarray(0, suspectsCount));
+    for (const fd of suspects.subarray(0, suspectsCount)) found.push(fd);
     if (filesCount > 0) others.push(files.slice(0, filesCount * wordsPerFile));
   }
 }

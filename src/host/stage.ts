@@ -153,7 +153,7 @@ export class LinuxStage implements Stage {
   }
 
   findBeside(...parts: string[]): string | undefined {
-    return findBeside(...parts);
+    return findBeside(parts.join('/'));
   }
 
   self(): { node: string; program: string } {
@@ -181,7 +181,7 @@ function startTime(pid: number): string | undefined {
 
 /** child_process wants an array where the index is the number; what it skips is closed in the child. */
 function descriptorList(descriptors: ReadonlyMap<number, number> = new Map()): (number | 'ignore')[] {
-  const last = Math.max(2, ...descriptors.keys());
+  const last = [...descriptors.keys()].reduce((largest, fd) => Math.max(largest, fd), 2);
   return Array.from({ length: last - 2 }, (_, index) => descriptors.get(index + 3) ?? 'ignore');
 }
 

@@ -85,9 +85,10 @@ function splitAll(
   let rest = [...words];
   while (rest.length > 0) {
     const split = splitOptions(rest, valued);
-    options.push(...split.options);
-    positionals.push(...split.rest.slice(0, 1));
-    rest = split.rest.slice(1);
+    for (const option of split.options) options.push(option);
+    const [positional, ...behind] = split.rest;
+    if (positional !== undefined) positionals.push(positional);
+    rest = behind;
   }
   return { options, positionals };
 }

@@ -64,6 +64,7 @@ export function parseAnnotations(annotations: Record<string, string | undefined>
 
 /** Later documents override earlier ones, key by key. */
 export function resolvePolicy(...documents: PolicyDocument[]): Policy {
+  // biome-ignore lint/plugin: passed on, as many as the caller names
   const { enabled, limit, reserve, engine, verify, warm }: PolicyDocument = Object.assign(
     {},
     defaults,

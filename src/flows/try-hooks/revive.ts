@@ -55,7 +55,7 @@ export async function revive(
     revived.differences = restored.missing.map(what => `could not set ${what}`);
     try {
       revived.comparison = compareWith(context, original, restored.path);
-      revived.differences.push(...revived.comparison.differences);
+      revived.differences = [...revived.differences, ...revived.comparison.differences];
       revived.held = placeDescriptors(context, ghost, original, restored.path, revived.descriptors);
     } finally {
       context.host.files.remove(restored.path);

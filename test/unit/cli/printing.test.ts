@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { showScan } from '../../../src/cli/commands/scan.js';
 import { showDump } from '../../../src/cli/commands/show.js';
 import { line } from '../../../src/cli/line.js';
 import { table } from '../../../src/cli/table.js';
@@ -31,5 +32,12 @@ describe('what is printed for people', () => {
     const text = showDump(aManifest({ ghosts: [ghost], tool: hostile, created: hostile }));
     assert.doesNotMatch(text.replaceAll('\n', ''), /[\p{Cc}\p{Cf}]/u);
     assert.equal(text.split('\n').length, 4);
+  });
+
+  it('when there are more rows than a call may have arguments, scan and show print them all', () => {
+    const ghosts = Array.from({ length: 150_000 }, (_, index) => aManifestGhost({ id: index + 1 }));
+    const found = ghosts.map(ghost => ({ ...ghost, keep: 'no' as const, why: 'many' }));
+    for (const text of [showDump(aManifest({ ghosts })), showScan({ ghosts: found, unseen: [] })])
+      assert.ok(text.includes(`${ghosts.length} ghosts`));
   });
 });

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import type { Manifest } from '../../../src/base/documents/generated/manifest.js';
 import { makeDev } from '../../../src/base/units.js';
 import { encodeGhostHead, type GhostHead } from '../../../src/criu/ghost-file.js';
+import { encodeExternalFiles } from '../../../src/criu/seal-plan.js';
 import { verify } from '../../../src/flows/verify.js';
 import { aManifest, aManifestGhost } from '../a-manifest.js';
 import { filesImage, regFile, remap, remapsImage } from '../criu/images.js';
@@ -157,5 +158,13 @@ describe('verify', () => {
     context.host.files.put(`${images}/ghostkeep/journal.json`, '{}');
     const { damage } = await verify(context, images);
     assert.match(damage[0]?.message ?? '', /not sealed; run `ghostkeep seal -D \/img`/);
+  });
+
+  it('when there is more damage than a call may have arguments, all of it is listed', async () => {
+    const keys = Array.from({ length: 150_000 }, (_, index) => `file[1:${index.toString(16)}]`);
+    const paths = keys.map(key => ({ key, mount: 1, path: '/x' }));
+    const context = sealed({ ghosts: [aManifestGhost({ paths })] });
+    context.host.files.put(`${images}/files.img`, encodeExternalFiles(keys));
+    assert.equal((await damageOf(context)).length, keys.length);
   });
 });

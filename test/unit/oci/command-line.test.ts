@@ -83,4 +83,10 @@ describe('parseRuntimeCommand', () => {
       assert.throws(() => parse(text), ghostkeepError('RUNTIME_UNKNOWN'), text);
     assert.throws(() => parseRuntimeCommand([], '/'), ghostkeepError('RUNTIME_UNKNOWN', 'nothing'));
   });
+
+  it('when it has more options than a call may have arguments, all are read', () => {
+    const options = Array.from({ length: 200_000 }, () => '--tcp-established');
+    const argv = ['runc', 'checkpoint', ...options, '--leave-running', 'id'];
+    assert.equal(parseRuntimeCommand(argv, '/').leaveRunning, true);
+  });
 });
