@@ -150,6 +150,31 @@ describe('ghosts that cannot be restored beside others that can', () => {
     assert.equal(fs.readFileSync(`${to}/ghost-3`, 'utf8'), 'mine');
   });
 
+  it('when one is immutable, it has its name before it is', t => {
+    if (!needs(t, isRoot, 'inode flags are set by root')) return;
+    const { folder, images, to } = dumped(t);
+    const fd = ghostFile(t, folder, 'immutable', 'for ever');
+    const { engine } = flows().host;
+    const immutable = 0x10;
+    try {
+      engine.setFlags(fd, immutable);
+    } catch (error) {
+      if (!needs(t, false, `no inode flags in ${folder}: ${String(error)}`)) return;
+    }
+    fs.rmSync(images, { recursive: true });
+    assert.equal(ghostkeep(['dump', '--pid', me, '-D', images]).status, 0);
+    const { status, stdout, stderr } = ghostkeep(['restore', '-D', images, '--to', to]);
+    assert.equal(status, 0, stderr);
+    const back = fs.openSync(`${to}/ghost-1`, 'r');
+    try {
+      assert.equal(engine.flags(back), immutable, stdout);
+    } finally {
+      engine.setFlags(back, 0);
+      engine.setFlags(fd, 0);
+      fs.closeSync(back);
+    }
+  });
+
   it('when there are more than wait for the disk together, all come back in their order', t => {
     const many = Array.from({ length: 40 }, (_, index) => Buffer.from(`ghost ${index}`));
     const { images, to } = dumped(t, ...many);
