@@ -128,13 +128,15 @@ describe('ghosts that cannot be restored beside others that can', () => {
     fs.mkdirSync(disk);
     const mount = ['-t', 'tmpfs', '-o', 'size=2m,mode=700', 'gk-test', disk];
     assert.equal(spawnSync('mount', mount).status, 0);
-    t.after(() => spawnSync('umount', [disk]));
-    const { status, stdout, stderr } = ghostkeep(['restore', '-D', images, '--to', disk, '--keep-going']);
-    assert.equal(status, 1);
-    assert.match(stderr, /cannot restore ghost 2 .*\[NO_SPACE\]/);
-    assert.deepEqual(fs.readdirSync(disk).sort(), ['ghost-1', 'ghost-3']);
-    assert.match(stdout, /ghost-3/);
-    spawnSync('umount', [disk]);
+    try {
+      const { status, stdout, stderr } = ghostkeep(['restore', '-D', images, '--to', disk, '--keep-going']);
+      assert.equal(status, 1);
+      assert.match(stderr, /cannot restore ghost 2 .*\[NO_SPACE\]/);
+      assert.deepEqual(fs.readdirSync(disk).sort(), ['ghost-1', 'ghost-3']);
+      assert.match(stdout, /ghost-3/);
+    } finally {
+      spawnSync('umount', [disk]);
+    }
   });
 
   it('when a file has the name of one, it stays, and the others come back', t => {
