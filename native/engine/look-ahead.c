@@ -21,9 +21,8 @@ struct process {
 	int done;
 	int error;
 	struct gk_open_file *files;
-	uint32_t *suspects;
-	struct gk_open_counts counts;
-	uint32_t files_given, suspects_given;
+	uint32_t *suspects, *carriers;
+	struct gk_open_counts counts, given;
 };
 
 struct ahead {
@@ -68,11 +67,13 @@ static int look_at_process(struct process *process)
 	err = list_all(dir_fd, process);
 	if (!err) {
 		process->suspects = malloc((process->counts.looked + 1) * sizeof(uint32_t));
-		err = process->suspects ? 0 : -ENOMEM;
+		process->carriers = malloc((process->counts.looked + 1) * sizeof(uint32_t));
+		err = process->suspects && process->carriers ? 0 : -ENOMEM;
 	}
 	if (!err) {
 		look_at_open_files(dir_fd, process->files, process->counts.looked);
-		sort_open_files(process->files, process->suspects, &process->counts);
+		sort_open_files(process->files, process->suspects, process->carriers,
+				&process->counts);
 	}
 	close(dir_fd);
 	return err;
@@ -105,8 +106,21 @@ static void forget(struct process *process)
 {
 	free(process->files);
 	free(process->suspects);
+	free(process->carriers);
 	process->files = NULL;
 	process->suspects = NULL;
+	process->carriers = NULL;
+}
+
+/* @returns how many: what is left of them, or as many as there is room for */
+static uint32_t give(uint32_t *to, const uint32_t *from, uint32_t count, uint32_t *given,
+		     uint32_t capacity)
+{
+	uint32_t some = count - *given < capacity ? count - *given : capacity;
+
+	memcpy(to, from + *given, some * sizeof(*to));
+	*given += some;
+	return some;
 }
 
 GK_PUBLIC int gk_ahead_begin(const uint32_t *pids, uint32_t count, uint64_t *handle,
@@ -140,8 +154,8 @@ GK_PUBLIC int gk_ahead_begin(const uint32_t *pids, uint32_t count, uint64_t *han
 }
 
 GK_PUBLIC int gk_ahead_take(uint64_t handle, uint32_t capacity, struct gk_open_file *files,
-			    uint32_t *suspects, struct gk_open_counts *counts,
-			    struct gk_report *report)
+			    uint32_t *suspects, uint32_t *carriers,
+			    struct gk_open_counts *counts, struct gk_report *report)
 {
 	struct ahead *ahead = (struct ahead *)(uintptr_t)handle;
 	struct process *process = &ahead->processes[ahead->taken];
@@ -156,18 +170,17 @@ GK_PUBLIC int gk_ahead_take(uint64_t handle, uint32_t capacity, struct gk_open_f
 	pthread_mutex_unlock(&ahead->lock);
 
 	if (!process->error) {
-		uint32_t files_left = process->counts.files - process->files_given;
-		uint32_t suspects_left = process->counts.suspects - process->suspects_given;
+		struct gk_open_counts *given = &process->given;
+		uint32_t files_left = process->counts.files - given->files;
 
 		counts->files = files_left < capacity ? files_left : capacity;
-		counts->suspects = suspects_left < capacity ? suspects_left : capacity;
-		counts->looked = counts->files + counts->suspects;
-		memcpy(files, process->files + process->files_given,
-		       counts->files * sizeof(*files));
-		memcpy(suspects, process->suspects + process->suspects_given,
-		       counts->suspects * sizeof(*suspects));
-		process->files_given += counts->files;
-		process->suspects_given += counts->suspects;
+		memcpy(files, process->files + given->files, counts->files * sizeof(*files));
+		given->files += counts->files;
+		counts->suspects = give(suspects, process->suspects, process->counts.suspects,
+					&given->suspects, capacity);
+		counts->carriers = give(carriers, process->carriers, process->counts.carriers,
+					&given->carriers, capacity);
+		counts->looked = counts->files + counts->suspects + counts->carriers;
 		if (counts->looked > 0)
 			return 0;
 	}

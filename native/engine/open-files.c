@@ -15,8 +15,9 @@
 #include "open-files.h"
 #include "report.h"
 
-#define SUSPECT (UINT64_C(1) << 63)	/* both in gk_open_file.fd, until they are told apart */
+#define SUSPECT (UINT64_C(1) << 63)	/* these in gk_open_file.fd, until they are told apart */
 #define NO_FILE (UINT64_C(1) << 62)
+#define CARRIER (UINT64_C(1) << 61)
 #define LIST_BYTES 32768
 #define LINK_BYTES 4097			/* the kernel shows a page at most; longer is an error */
 #define WORTH_A_THREAD 256		/* starting one costs what 20 descriptors cost */
@@ -42,17 +43,26 @@ static int looks_lost(const char *target, size_t used)
 }
 
 /*
- * Sockets, pipes and eventfds: no file with a path, and nothing more to ask. A path
- * begins with a slash, so no name that a container chooses looks like these.
+ * Sockets, pipes and eventfds: no file with a path. Sockets and io_urings may hold
+ * files, which costs a look at fdinfo that not every caller wants. A path begins
+ * with a slash, so no name that a container chooses looks like these.
  */
-static int is_path(const char *target)
+static uint64_t kind_of(const char *target)
 {
-	static const char *const others[] = { "socket:[", "pipe:[", "anon_inode:" };
+	static const struct {
+		const char *start;
+		uint64_t kind;
+	} others[] = {
+		{ "socket:[", CARRIER },
+		{ "anon_inode:[io_uring]", CARRIER },
+		{ "pipe:[", NO_FILE },
+		{ "anon_inode:", NO_FILE },
+	};
 
 	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
-		if (!strncmp(target, others[i], strlen(others[i])))
-			return 0;
-	return 1;
+		if (!strncmp(target, others[i].start, strlen(others[i].start)))
+			return others[i].kind;
+	return 0;
 }
 
 /* Whatever cannot be seen is a suspect: the caller looks itself, and gets the same error. */
@@ -62,6 +72,7 @@ static void look(int dir_fd, struct gk_open_file *file)
 	char name[24];
 	struct stat st;
 	ssize_t length;
+	uint64_t kind;
 
 	snprintf(name, sizeof(name), "%llu", (unsigned long long)file->fd);
 	length = readlinkat(dir_fd, name, target, LINK_BYTES);
@@ -70,8 +81,9 @@ static void look(int dir_fd, struct gk_open_file *file)
 		return;
 	}
 	target[length] = '\0';
-	if (!is_path(target)) {
-		file->fd |= NO_FILE;
+	kind = kind_of(target);
+	if (kind) {
+		file->fd |= kind;
 		return;
 	}
 	if (fstatat(dir_fd, name, &st, 0)) {
@@ -80,8 +92,8 @@ static void look(int dir_fd, struct gk_open_file *file)
 	}
 	file->dev = st.st_dev;
 	file->ino = st.st_ino;
-	/* a character device may be /dev/fuse, which the caller wants to know of */
-	if (st.st_nlink == 0 || S_ISCHR(st.st_mode) ||
+	/* a device may be /dev/fuse or a loop device, which the caller wants to know of */
+	if (st.st_nlink == 0 || S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode) ||
 	    (S_ISREG(st.st_mode) && looks_lost(target, (size_t)length)))
 		file->fd |= SUSPECT;
 }
@@ -160,21 +172,25 @@ int list_open_files(int dir_fd, struct gk_open_file *files, uint32_t capacity, u
 	return 0;
 }
 
-void sort_open_files(struct gk_open_file *files, uint32_t *suspects, struct gk_open_counts *counts)
+void sort_open_files(struct gk_open_file *files, uint32_t *suspects, uint32_t *carriers,
+		     struct gk_open_counts *counts)
 {
 	counts->files = 0;
 	counts->suspects = 0;
+	counts->carriers = 0;
 	for (uint32_t i = 0; i < counts->looked; i++) {
 		if (files[i].fd & SUSPECT)
 			suspects[counts->suspects++] = (uint32_t)files[i].fd;
+		else if (files[i].fd & CARRIER)
+			carriers[counts->carriers++] = (uint32_t)files[i].fd;
 		else if (!(files[i].fd & NO_FILE))
 			files[counts->files++] = files[i];
 	}
 }
 
 GK_PUBLIC int gk_open_files(int dir_fd, uint32_t capacity, struct gk_open_file *files,
-			    uint32_t *suspects, struct gk_open_counts *counts,
-			    struct gk_report *report)
+			    uint32_t *suspects, uint32_t *carriers,
+			    struct gk_open_counts *counts, struct gk_report *report)
 {
 	int err;
 
@@ -184,6 +200,6 @@ GK_PUBLIC int gk_open_files(int dir_fd, uint32_t capacity, struct gk_open_file *
 	if (err)
 		return fail(report, err, 0, "cannot list the descriptors of a process");
 	look_in_parallel(dir_fd, files, counts->looked);
-	sort_open_files(files, suspects, counts);
+	sort_open_files(files, suspects, carriers, counts);
 	return 0;
 }

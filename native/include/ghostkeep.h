@@ -223,6 +223,7 @@ struct gk_open_counts {
 	uint32_t looked;		/* descriptors this call went through; 0 at the end */
 	uint32_t files;			/* entries of files */
 	uint32_t suspects;		/* entries of suspects */
+	uint32_t carriers;		/* entries of carriers */
 };
 
 /*
@@ -230,16 +231,18 @@ struct gk_open_counts {
  * dir_fd is its /proc/PID/fd, open for reading, and its offset moves on.
  * Nothing is opened.
  *
- * What cannot be a ghost goes to files, if it is a file. Everything else is a
- * suspect, and what it is is the caller's to decide: link count 0; a regular
- * file whose name ends as that of a deleted or silly-renamed one; whatever stat
- * or readlink failed for, so that the caller meets the error; and character
- * devices, one of which may be /dev/fuse. A file that has links and a name of
+ * What cannot be a ghost goes to files, if it is a file. Sockets and io_urings go
+ * to carriers: they may hold files that no descriptor leads to, and their fdinfo
+ * tells. Everything else with a path is a suspect, and what it is is the caller's
+ * to decide: link count 0; a regular file whose name ends as that of a deleted or
+ * silly-renamed one; whatever stat or readlink failed for, so that the caller
+ * meets the error; and devices, one of which may be /dev/fuse or a loop device.
+ * suspects and carriers have room for capacity each. A file that has links and a name of
  * another form is in none of the three classes of ghosts: nothing is lost here.
  */
 int gk_open_files(int dir_fd, uint32_t capacity, struct gk_open_file *files,
-		  uint32_t *suspects, struct gk_open_counts *counts,
-		  struct gk_report *report);
+		  uint32_t *suspects, uint32_t *carriers,
+		  struct gk_open_counts *counts, struct gk_report *report);
 
 /*
  * gk_open_files for many processes, on all processors, while the caller is busy
@@ -253,8 +256,8 @@ int gk_open_files(int dir_fd, uint32_t capacity, struct gk_open_file *files,
 int gk_ahead_begin(const uint32_t *pids, uint32_t count, uint64_t *ahead,
 		   struct gk_report *report);
 int gk_ahead_take(uint64_t ahead, uint32_t capacity, struct gk_open_file *files,
-		  uint32_t *suspects, struct gk_open_counts *counts,
-		  struct gk_report *report);
+		  uint32_t *suspects, uint32_t *carriers,
+		  struct gk_open_counts *counts, struct gk_report *report);
 int gk_ahead_end(uint64_t ahead, struct gk_report *report);
 
 /* statx(2) of what a descriptor or a path leads to, in words: a birth of 0.0 is none. */
@@ -335,7 +338,7 @@ int gk_fd_tables(uint32_t pid, uint32_t capacity, uint32_t *tids, uint32_t *coun
 		 struct gk_report *report);
 
 /* sizeof(struct gk_report) in the low 16 bits, above it GK_ABI, which changes with this file. */
-#define GK_ABI 9
+#define GK_ABI 10
 uint32_t gk_abi(void);
 
 #endif

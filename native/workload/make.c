@@ -199,9 +199,9 @@ static int add_holders(struct workload *w, struct ghost *ghost)
 	return 0;
 }
 
-static int make_shared(struct ghost *ghost, const char *path, unsigned int index)
+static int make_shared(const char *dir, struct ghost *ghost, const char *path, unsigned int index)
 {
-	int err = start_second_process(ghost);
+	int err = start_second_process(dir, ghost);
 
 	if (err)
 		return err;
@@ -230,7 +230,7 @@ int make_ghost(struct workload *w, unsigned int index)
 	if (lseek(ghost->fd, (off_t)(ghost->kind.size / 2 + 17), SEEK_SET) < 0)
 		return fail("seek in", path, -errno);
 	if (ghost->kind.shape == SHAPE_SHARED)
-		err = make_shared(ghost, path, index);
+		err = make_shared(w->dir, ghost, path, index);
 	if (!err && (ghost->kind.shape == SHAPE_MAP || ghost->kind.shape == SHAPE_FD_AND_MAP))
 		err = map_ghost(ghost);
 	if (err)

@@ -5,6 +5,8 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -15,7 +17,10 @@
 
 #include "workload.h"
 
-/* Anonymous and shared: a file with link count 0 that is no ghost of ours. */
+/*
+ * Anonymous and shared: a file with link count 0 that is no ghost of ours. A dump
+ * without CRIU has to leave that out; who makes one puts a file in its place.
+ */
 struct shared_page {
 	_Atomic uint64_t asked;		/* number of the question */
 	_Atomic uint64_t answered;
@@ -45,14 +50,30 @@ static void answer(const struct ghost *ghost)
 	page->answered = asked;
 }
 
-int start_second_process(struct ghost *ghost)
+static int map_page(const char *dir, struct shared_page **page)
+{
+	char path[PATH_MAX];
+	int fd, err;
+
+	snprintf(path, sizeof(path), "%s/page", dir);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0 && errno != ENOENT)
+		return -errno;
+	*page = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+		     fd < 0 ? MAP_SHARED | MAP_ANONYMOUS : MAP_SHARED, fd, 0);
+	err = *page == MAP_FAILED ? -errno : 0;
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
+int start_second_process(const char *dir, struct ghost *ghost)
 {
 	pid_t parent = getpid();
+	int err = map_page(dir, &ghost->page);
 
-	ghost->page = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
-			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (ghost->page == MAP_FAILED)
-		return -errno;
+	if (err)
+		return err;
 	ghost->child = fork();
 	if (ghost->child < 0)
 		return -errno;

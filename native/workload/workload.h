@@ -118,7 +118,7 @@ int run_from_deleted_exe(const struct workload *w, char **argv);
 int add_exe_holder(struct workload *w, unsigned int index);
 
 /* shared.c */
-int start_second_process(struct ghost *ghost);
+int start_second_process(const char *dir, struct ghost *ghost);
 void check_second_process(FILE *to, const struct ghost *ghost);
 
 /* ready.c */

@@ -45,8 +45,10 @@ export interface FdInfo {
 
 /** What one look through all descriptors of a process shows. */
 export interface OpenFds {
-  /** May hold a ghost or /dev/fuse, or could not be looked at: each wants a look of its own. */
+  /** May hold a ghost, /dev/fuse or a loop device, or could not be looked at: each wants a look of its own. */
   suspects: number[];
+  /** Sockets and io_urings: files may be inside that no descriptor leads to. Only fdinfo tells. */
+  carriers: number[];
   /** All others, three numbers each: fd, dev, ino. A process may have a million. */
   others: BigUint64Array;
 }
@@ -77,7 +79,7 @@ export interface ProcessView {
   cgroupPids(path: string): number[];
   /** Cgroup paths of a process, as /proc/PID/cgroup lists them. */
   cgroupsOf(pid: number): string[];
-  /** Does it stand still already: stopped, or its cgroup frozen? False where that cannot be found out. */
+  /** Do all its threads stand still: stopped, by a tracer too, or their cgroups frozen? False where that cannot be found out. */
   isPaused(pid: number): boolean;
   startTime(pid: number): string;
   commandLine(pid: number): string[];
@@ -96,6 +98,12 @@ export interface ProcessView {
   /** LOOK asks for the openFds of PIDS, in this order: they may be looked at ahead, on other processors. */
   inTurn<T>(pids: readonly number[], look: () => T): T;
   maps(pid: number): FileMap[];
+  /** Of maps, only what is shared and may be written to now. */
+  writableShared(pid: number): FileMap[];
+  /** fdinfo of a descriptor, one character a byte, at most LIMIT bytes of it. */
+  fdInfo(pid: number, fd: number, limit: number): string;
+  /** What the kernel calls the file behind a loop device, or behind the one that RDEV is a partition of. */
+  backingFile(rdev: bigint): Buffer | undefined;
   /** What FDS are, in their order. Opens nothing of the process's. */
   lookAt(pid: number, fds: readonly number[]): Iterable<FdLook | ({ fd: number } & Refused)>;
   mounts(pid: number): Mount[];

@@ -15,10 +15,11 @@ export const commands: Record<string, Command> = {
     load: async () => (await import('./commands/scan.js')).scanCommand,
   },
   dump: {
-    usage: 'dump --pid N … -D DIR [--engine auto|fiemap|seek|read] [--detect-zeroes] [--digest] [--json]',
+    usage:
+      'dump --pid N … -D DIR [--engine auto|fiemap|seek|read] [--detect-zeroes] [--digest] [--require-frozen] [--allow-missing] [--json]',
     summary: "copy processes' ghosts into DIR; freeze the processes first",
     details:
-      '-D, --images-dir DIR is made if it is not there, and must hold no dump. --pid N is given for each process. --engine says\nhow data is found (default auto: by file system), --detect-zeroes leaves out blocks of zeroes that were written,\n--digest adds checksums for `ghostkeep verify`.',
+      '-D, --images-dir DIR is made if it is not there, and must hold no dump. --pid N is given for each process. --engine says\nhow data is found (default auto: by file system), --detect-zeroes leaves out blocks of zeroes that were written,\n--digest adds checksums for `ghostkeep verify`. --require-frozen: it is an error that one of the processes runs, or that another\none can change a ghost through a mapping. Content that cannot be dumped is listed, and the exit status is 1 unless\n--allow-missing is given.',
     load: async () => (await import('./commands/dump.js')).dumpCommand,
   },
   show: {

@@ -10,9 +10,3 @@ export function line(text: string): string {
 export function errorLine({ message, code }: GhostkeepError): string {
   return line(`ghostkeep: ${message} [${code}]`);
 }
-
-/** The first of them, and how many more there are. */
-export function showSome(items: readonly (string | number)[]): string {
-  const shown = items.slice(0, 8).join(', ');
-  return items.length > 8 ? `${shown} and ${items.length - 8} more` : shown;
-}

@@ -64,7 +64,7 @@ async function aroundCommand(
   const { images } = request.command;
   const startTime = startTimeOf(processes, pid);
   const pids = processes.tree(pid);
-  const chosen = chooseGhosts(context, findGhosts(processes, pids), policy, true);
+  const { chosen } = chooseGhosts(context, findGhosts(processes, pids), policy, true);
   const links = chosen.flatMap(describeLinks);
   const pinned = pinGhosts(processes, chosen.filter(needsCopy));
   try {

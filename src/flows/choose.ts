@@ -4,43 +4,61 @@ import { showBytes } from '../base/units.js';
 import { whyNotCopied } from '../ghost/alone.js';
 import type { Found } from '../ghost/find.js';
 import { type Ghost, showIdentity } from '../ghost/ghost.js';
-import { isRegular } from '../ghost/kind.js';
+import { lookInside } from '../ghost/inside.js';
+import { hasContent, isRegular } from '../ghost/kind.js';
 import type { Missed } from '../ghost/missed.js';
 import type { Policy } from '../oci/policy.js';
 import type { Context } from './context.js';
 import { isVolatile } from './describe.js';
+import { type LeftOut, leaveGhost, leaveUnseen, wayOut } from './left-out.js';
 import { describe } from './pin.js';
 
-/** Those ghostkeep keeps; a ghost that nobody can keep fails the dump, one over the policy's limit too. */
+export interface Choice {
+  chosen: Ghost[];
+  /** Content that nobody keeps: only without CRIU. */
+  leftOut: LeftOut[];
+}
+
+/**
+ * What ghostkeep keeps; a ghost over the policy's limit fails the dump. With CRIU so does one that nobody can keep,
+ * without it that is left out.
+ */
 export function chooseGhosts(
-  { log, host: { processes } }: Context,
+  { log, host, alive }: Context,
   found: Found,
   policy: Policy,
   criu: boolean,
-): Ghost[] {
+): Choice {
+  const leftOut: LeftOut[] = [];
   for (const missed of found.unseen) {
     const subject = `process ${missed.pid}`;
     const what = missed.what === 'process' ? '' : `${missed.what} of `;
     const message = `cannot look at ${what}${subject}: ${missed.why}`;
     // CRIU looks for itself, and keeps or refuses what we have not seen. What it does not look at would be lost.
-    if (policy.enabled && missed.mayHide && !(criu && looksItself(found, missed)))
-      throw new GhostkeepError('GHOST_UNREADABLE', subject, message);
-    log.warn(message, { pid: missed.pid });
+    const mayBeLost = policy.enabled && missed.mayHide && !(criu && looksItself(found, missed));
+    if (mayBeLost && (criu || !policy.allowMissing))
+      throw new GhostkeepError('GHOST_UNREADABLE', subject, criu ? message : `${message}; ${wayOut}`);
+    if (mayBeLost) leftOut.push(leaveUnseen(missed));
+    else log.warn(message, { pid: missed.pid });
   }
-  if (!policy.enabled) return [];
+  if (!policy.enabled) return { chosen: [], leftOut };
   const chosen: Ghost[] = [];
   for (const ghost of found.ghosts) {
     if (criu) assertCanBeKept(found, ghost);
-    const whyNot = criu ? whyLeftToCriu(ghost) : whyNotCopied(ghost, found.servesFuse, processes);
+    const whyNot = criu ? whyLeftToCriu(ghost) : whyNotCopied(ghost, found.servesFuse, host.processes);
     if (whyNot !== undefined) {
-      const what = criu ? 'left to CRIU' : 'not copied';
-      log.info(`${describe(ghost)} is ${what}: ${whyNot}`, { ghost: showIdentity(ghost.stat) });
+      if (!criu && hasContent(ghost.stat.mode)) leftOut.push(leaveGhost(ghost, whyNot));
+      else {
+        const what = criu ? 'left to CRIU' : 'not copied';
+        log.info(`${describe(ghost)} is ${what}: ${whyNot}`, { ghost: showIdentity(ghost.stat) });
+      }
       continue;
     }
     assertBelowLimit(ghost, policy);
     chosen.push(ghost);
   }
-  return chosen;
+  if (!criu) leftOut.push(...[...found.memory, ...lookInside(host.processes, found, alive)].map(leaveUnseen));
+  return { chosen, leftOut };
 }
 
 /** A linked ghost on a file system that survives needs only another name in files.img, where one was found. */

@@ -5,6 +5,7 @@ import { readJournal, readManifest } from '../image/manifest.js';
 import { resolvePolicy } from '../oci/policy.js';
 import type { Context } from './context.js';
 import { dumpGhosts } from './dump.js';
+import { assertNothingMissing } from './left-out.js';
 import { isOurs, sealImages } from './seal.js';
 import type { Session } from './sessions.js';
 
@@ -24,15 +25,17 @@ export async function confirmSeal(
   }
   // A workflow without CRIU calls us while the processes are frozen and can still be reached.
   if (!pid || !host.files.exists(images)) return;
+  const policy = resolvePolicy(session.policy);
   await dumpGhosts(context, {
     images,
     pids: host.processes.tree(pid),
-    policy: resolvePolicy(session.policy),
+    policy,
     container,
     criu: false,
   });
   const { manifest } = sealImages(context, images, true);
   log.info(`${images}: ${manifest.ghosts.length} ghosts dumped and sealed`, fields);
+  assertNothingMissing(manifest, host.files.realPath(images), policy);
 }
 
 /** A sealed dump without CRIU, of an earlier time: while its processes are there a new one is wanted. */

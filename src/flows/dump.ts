@@ -7,6 +7,7 @@ import { parseIdMaps } from '../base/id-map.js';
 import { inParallel } from '../base/parallel.js';
 import { countFromJson, showBytes } from '../base/units.js';
 import { type Found, findGhosts } from '../ghost/find.js';
+import type { Ghost } from '../ghost/ghost.js';
 import { folder, linkedName, manifestName, pendingName, reserveName } from '../image/layout.js';
 import { readInventory, writeJournal } from '../image/manifest.js';
 import type { Policy } from '../oci/policy.js';
@@ -16,6 +17,8 @@ import { type Copy, type CopyTarget, copyGhost } from './copy.js';
 import { copySmall } from './copy-small.js';
 import { describeGhost, describeLinks } from './describe.js';
 import { startState } from './describe-again.js';
+import { assertFrozen, checkWriters } from './frozen.js';
+import { type LeftOut, leaveGhost, noteLeftOut } from './left-out.js';
 import { namespacesOf } from './namespaces.js';
 import { isOwnFolder } from './own-folder.js';
 import { type PinnedGhost, pinGhosts, unpinGhosts } from './pin.js';
@@ -30,6 +33,8 @@ export interface DumpRequest extends CopyTarget {
   container?: string;
   /** What the warm pass has copied. */
   warm?: WarmImages;
+  /** It is an error that a process runs. */
+  requireFrozen?: boolean;
 }
 
 export interface Dumped {
@@ -40,11 +45,17 @@ export interface Dumped {
 /** Copy all ghosts of PIDS that are ours to keep. The processes should not run meanwhile: whoever calls has frozen them. */
 export async function dumpGhosts(context: Context, request: DumpRequest): Promise<Dumped> {
   const { host } = context;
-  const found = findGhosts(host.processes, request.pids, context.alive);
-  const chosen = chooseGhosts(context, found, request.policy, request.criu);
-  const pinned = pinGhosts(host.processes, chosen.filter(needsCopy));
+  const { pids, policy, criu, requireFrozen = false } = request;
+  if (requireFrozen) assertFrozen(context, pids);
+  const found = findGhosts(host.processes, pids, context.alive);
+  const { chosen, leftOut } = chooseGhosts(context, found, policy, criu);
+  const copied = chosen.filter(needsCopy);
+  if (!criu) checkWriters(context, copied, pids, requireFrozen);
+  const leave = (ghost: Ghost, why: string) => leftOut.push(leaveGhost(ghost, why));
+  const pinned = pinGhosts(host.processes, copied, criu ? undefined : leave);
   try {
-    return { journal: await dumpPinned(context, request, pinned, chosen.flatMap(describeLinks)), found };
+    const links = chosen.flatMap(describeLinks);
+    return { journal: await dumpPinned(context, request, pinned, links, leftOut), found };
   } finally {
     unpinGhosts(host.processes, pinned);
     request.warm?.discard();
@@ -56,6 +67,7 @@ async function dumpPinned(
   request: DumpRequest,
   pinned: readonly PinnedGhost[],
   links: KeyPath[],
+  leftOut: readonly LeftOut[],
 ): Promise<Manifest> {
   const { images, warm } = request;
   const needed = pinned.length > 0 || links.length > 0 || !request.criu;
@@ -75,6 +87,7 @@ async function dumpPinned(
         syncImage(context.host.files, images, image, 'while the processes live, dump them again, elsewhere');
     journal.state = 'dumped';
     delete journal.idMaps;
+    Object.assign(journal, noteLeftOut(context.log, leftOut));
     if (needed) writeJournal(context.host.files, images, journal, false);
     return journal;
   } catch (error) {

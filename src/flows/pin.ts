@@ -1,4 +1,4 @@
-import { errnoOf, GhostkeepError, translate } from '../base/errors.js';
+import { errnoOf, GhostkeepError, reasonOf, translate } from '../base/errors.js';
 import type { FileStat, Pin, ProcessView, Refused } from '../base/host.js';
 import { isSameInode } from '../base/identity.js';
 import { type Ghost, type Holder, pathOf, showIdentity } from '../ghost/ghost.js';
@@ -14,19 +14,27 @@ export interface PinnedGhost {
   hasXattrs?: boolean;
 }
 
-/** Pin all or none. The caller unpins. @throws HOLDER_GONE, PERMISSION, GHOST_CHANGED */
-export function pinGhosts(processes: ProcessView, ghosts: readonly Ghost[]): PinnedGhost[] {
+/**
+ * Pin all or none. The caller unpins.
+ * @param leave takes what cannot be opened, and why: then the others are pinned without it
+ * @throws HOLDER_GONE, PERMISSION, GHOST_CHANGED
+ */
+export function pinGhosts(
+  processes: ProcessView,
+  ghosts: readonly Ghost[],
+  leave?: (ghost: Ghost, why: string) => void,
+): PinnedGhost[] {
   const held = new Set<number>();
   try {
     const pins = processes.pinAll(ghosts.map(({ holders: [first] }) => first as Holder));
     for (const pin of pins) if ('fd' in pin) held.add(pin.fd);
-    return ghosts.map((ghost, index) => {
+    return ghosts.flatMap((ghost, index) => {
       const pin = pins[index] as Pin | Refused;
       if ('fd' in pin && isSameInode(pin.stat, ghost.stat)) return { ghost, ...pin };
-      const other = pinByAnyHolder(processes, ghost);
-      held.add(other.fd);
+      const other = pinByAnyHolder(processes, ghost, leave);
+      if (other) held.add(other.fd);
       if ('fd' in pin && held.delete(pin.fd)) processes.unpin(pin.fd);
-      return other;
+      return other ?? [];
     });
   } catch (error) {
     for (const fd of held) processes.unpin(fd);
@@ -50,8 +58,15 @@ export function unpinGhosts(processes: ProcessView, pinned: readonly PinnedGhost
   for (const { fd } of pinned) processes.unpin(fd);
 }
 
+/** Reasons that say nothing of the ghost: its holder has gone, or we have no room. */
+const notTheGhosts = new Set(['ENOENT', 'ESRCH', 'EBADF', 'EMFILE', 'ENFILE', 'ENOMEM', 'EINTR']);
+
 /** Any holder will do: they all lead to the same inode, and a process may end or may not be ours to read. */
-function pinByAnyHolder(processes: ProcessView, ghost: Ghost): PinnedGhost {
+function pinByAnyHolder(
+  processes: ProcessView,
+  ghost: Ghost,
+  leave?: (ghost: Ghost, why: string) => void,
+): PinnedGhost | undefined {
   let failure: unknown;
   for (const { pid, link } of ghost.holders) {
     try {
@@ -64,7 +79,12 @@ function pinByAnyHolder(processes: ProcessView, ghost: Ghost): PinnedGhost {
     }
   }
   const name = describe(ghost);
-  if (errnoOf(failure) === 'EMFILE' || errnoOf(failure) === 'ENFILE') {
+  const errno = errnoOf(failure);
+  if (leave && errno !== undefined && !notTheGhosts.has(errno)) {
+    leave(ghost, reasonOf(failure));
+    return undefined;
+  }
+  if (errno === 'EMFILE' || errno === 'ENFILE') {
     throw new GhostkeepError(
       'IO',
       showIdentity(ghost.stat),

@@ -2,6 +2,7 @@ import type { Scan } from '../base/documents/generated/scan.js';
 import { GhostkeepError, translate } from '../base/errors.js';
 import { findGhosts } from '../ghost/find.js';
 import { toRecord } from '../ghost/ghost.js';
+import { lookInside } from '../ghost/inside.js';
 import type { Missed } from '../ghost/missed.js';
 import type { Context } from './context.js';
 import { type Selection, selectPids } from './select.js';
@@ -11,11 +12,12 @@ import { type Selection, selectPids } from './select.js';
  * @throws NOT_FOUND, and PERMISSION where a process that was named shows nothing
  */
 export function scan({ host: { processes } }: Context, selection: Selection): Scan {
-  const { ghosts, unseen } = findGhosts(processes, selectPids(processes, selection));
+  const found = findGhosts(processes, selectPids(processes, selection));
+  const { ghosts, unseen } = found;
   assertNamedWereSeen(unseen, selection.pids ?? []);
   return {
     ghosts: ghosts.map(ghost => ({ ...toRecord(ghost), keep: ghost.keep, why: ghost.why })),
-    unseen: unseen.map(({ pid, what, why }) => ({ pid, what, why })),
+    unseen: [...unseen.map(({ pid, what, why }) => ({ pid, what, why })), ...lookInside(processes, found)],
   };
 }
 

@@ -1,7 +1,7 @@
 /** What a dump without CRIU does with a ghost: nobody else keeps it then. */
 import type { ProcessView } from '../base/host.js';
 import { type Ghost, pathOf } from './ghost.js';
-import { isRegular, kindName } from './kind.js';
+import { hasContent, isRegular, kindName } from './kind.js';
 import { internalName } from './links.js';
 
 /**
@@ -10,7 +10,10 @@ import { internalName } from './links.js';
  * @param servesFuse one of the dumped processes serves a FUSE file system: it may be stopped, and never answer
  */
 export function whyNotCopied(ghost: Ghost, servesFuse: boolean, processes: ProcessView): string | undefined {
-  if (!isRegular(ghost.stat.mode)) return `${kindName(ghost.stat.mode)}: it has no content`;
+  if (!isRegular(ghost.stat.mode)) {
+    const lacks = hasContent(ghost.stat.mode) ? 'only CRIU makes it again' : 'it has no content';
+    return `${kindName(ghost.stat.mode)}: ${lacks}`;
+  }
   if (ghost.mounts.length === 0) return 'it cannot be opened from here';
   const isUnknown = ghost.mounts.every(mount => mount.dev === undefined);
   const internal = isUnknown ? internalName(pathOf(ghost)) : undefined;

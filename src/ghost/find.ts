@@ -2,13 +2,15 @@
  * Find the ghosts of processes: stat through every descriptor, mapping, exe, cwd and root. Nothing is opened that
  * is not a regular file already known to be a ghost, and no path of the container is followed outside its root.
  */
+import type { Unseen } from '../base/documents/generated/scan.js';
 import { errnoOf } from '../base/errors.js';
 import type { FdLook, FileMap, FileStat, ProcessView } from '../base/host.js';
 import { isSameInode } from '../base/identity.js';
 import { classify } from './classify.js';
 import type { Ghost, GhostClass, Holder } from './ghost.js';
+import type { Carrier, OpenDevice } from './inside.js';
 import { decideKeep } from './keep.js';
-import { kindName } from './kind.js';
+import { isBlockDevice, kindName } from './kind.js';
 import { fdHolder, linkHolder } from './links.js';
 import { type Missed, MissedList } from './missed.js';
 import { MountTable } from './mount-table.js';
@@ -22,6 +24,11 @@ export interface Found {
   apart: ReadonlySet<number>;
   /** A process that was searched may serve a FUSE file system. */
   servesFuse: boolean;
+  /** Where files may be that no descriptor leads to: lookInside looks. */
+  carriers: readonly Carrier[];
+  devices: readonly OpenDevice[];
+  /** Shared memory that could not be looked at. */
+  memory: readonly Unseen[];
 }
 
 /** A reason to leave out what vanished: processes end and descriptors close while we look. */
@@ -36,11 +43,14 @@ export function findGhosts(processes: ProcessView, pids: readonly number[], aliv
     for (const pid of pids) search.process(pid);
   });
   const ghosts = search.finish();
-  return { ghosts, unseen: search.missed.all, apart: search.apart, servesFuse: search.servesFuse };
+  const { missed, apart, servesFuse, carriers, devices } = search;
+  return { ghosts, unseen: missed.all, apart, servesFuse, carriers, devices, memory: missed.memory };
 }
 
 class Search {
   readonly apart = new Set<number>();
+  readonly carriers: Carrier[] = [];
+  readonly devices: OpenDevice[] = [];
   /** By device and number; more than one only where a server gave a number out again. */
   readonly #ghosts = new Map<string, Ghost[]>();
   readonly #files = new OpenFiles();
@@ -95,19 +105,21 @@ class Search {
   }
 
   #descriptors(pid: number): void {
-    const { suspects, others } = this.processes.openFds(pid);
+    const { suspects, carriers, others } = this.processes.openFds(pid);
+    if (carriers.length > 0) this.carriers.push({ pid, fds: carriers });
     this.#files.addAll(pid, others);
     const refused: (() => void)[] = [];
     for (const look of this.processes.lookAt(pid, suspects)) {
       if ('error' in look && forbidden.has(errnoOf(look.error) ?? '')) {
         const miss = () => this.missed.add(pid, `fd ${look.fd}`, look.error, `fd/${look.fd}`);
         // Where everything is refused one line says so.
-        if (refused.push(miss) === suspects.length && others.length === 0) throw look.error;
+        if (refused.push(miss) === suspects.length && others.length + carriers.length === 0) throw look.error;
         continue;
       }
       this.#entry(pid, `fd ${look.fd}`, `fd/${look.fd}`, () => {
         if ('error' in look) throw look.error;
         const { fd, stat, target, info } = look;
+        if (isBlockDevice(stat.mode)) this.devices.push({ pid, fd, rdev: stat.rdev });
         const ghostClass = this.#classify(pid, `fd/${fd}`, stat, target);
         if (ghostClass) this.#add(ghostClass, stat, fdHolder(pid, fd, info.flags, info.position), look);
       });

@@ -1,6 +1,6 @@
 import type { ProcessView } from '../base/host.js';
 import { type Ghost, pathOf } from './ghost.js';
-import { isRegular, kindName } from './kind.js';
+import { hasContent, isRegular, kindName } from './kind.js';
 import { internalName } from './links.js';
 import type { MountTable } from './mount-table.js';
 import { findNames, SearchBudget } from './names.js';
@@ -28,8 +28,10 @@ function criuKeeps(
   mounts: MountTable,
 ): { keep: 'criu' | 'no'; why: string } | undefined {
   const criu = (why: string) => ({ keep: 'criu' as const, why });
-  if (!isRegular(ghost.stat.mode))
-    return criu(`${kindName(ghost.stat.mode)}: it has no content, CRIU makes it again`);
+  if (!isRegular(ghost.stat.mode)) {
+    const lacks = hasContent(ghost.stat.mode) ? '' : 'it has no content, ';
+    return criu(`${kindName(ghost.stat.mode)}: ${lacks}CRIU makes it again`);
+  }
   if (ghost.mounts.length === 0)
     return { keep: 'no', why: 'it cannot be opened from here, so its mount is unknown' };
   if (ghost.mounts.some(mount => mount.dev === undefined || mount.beyondCriu)) {

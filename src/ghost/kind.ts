@@ -2,6 +2,8 @@
 const typeMask = 0o170000;
 const regular = 0o100000;
 const directory = 0o040000;
+const blockDevice = 0o060000;
+const symbolicLink = 0o120000;
 
 // A Map, not an object: Biome rewrites octal keys, and gets them wrong.
 const names = new Map([
@@ -15,6 +17,15 @@ const names = new Map([
 
 export function isRegular(mode: number): boolean {
   return (mode & typeMask) === regular;
+}
+
+/** A symbolic link's content is what it leads to; all other types but these two have none. */
+export function hasContent(mode: number): boolean {
+  return isRegular(mode) || (mode & typeMask) === symbolicLink;
+}
+
+export function isBlockDevice(mode: number): boolean {
+  return (mode & typeMask) === blockDevice;
 }
 
 export function isDirectory(mode: number): boolean {

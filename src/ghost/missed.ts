@@ -2,6 +2,7 @@
 import type { Unseen } from '../base/documents/generated/scan.js';
 import { errnoOf, reasonOf } from '../base/errors.js';
 import type { FileMap, ProcessView } from '../base/host.js';
+import { pathToText } from '../base/path-bytes.js';
 import { makeDev } from '../base/units.js';
 import type { Ghost } from './ghost.js';
 import { internalName, isSillyName, looksDeleted, stripDeleted } from './links.js';
@@ -15,6 +16,9 @@ export interface Missed extends Unseen {
 
 export class MissedList {
   readonly all: Missed[] = [];
+  /** Files that never had a name, behind mappings that map_files did not show: no ghosts, but content. */
+  readonly memory: Unseen[] = [];
+  readonly #memory = new Set<string>();
   /** Mappings of deleted files that map_files did not show. */
   readonly #hidden: { pid: number; map: FileMap; cause: unknown }[] = [];
 
@@ -46,11 +50,19 @@ export class MissedList {
     );
     for (const { pid, map, cause } of this.#hidden) {
       const { dev, ino, path } = parseLabel(map.label);
+      if (known.has(`${dev}/${ino}`)) continue;
       // What the kernel made for itself is memory of the process; a memfd is a file that nobody else may have.
       const internal = internalName(stripDeleted(path));
-      if (known.has(`${dev}/${ino}`) || (internal && internal !== 'a memfd')) continue;
-      this.add(pid, `map_files ${map.address}`, cause);
+      if (internal && internal !== 'a memfd')
+        this.#addMemory(`${dev}/${ino}`, pid, map.address, internal, stripDeleted(path));
+      else this.add(pid, `map_files ${map.address}`, cause);
     }
+  }
+
+  /** Processes share it, and one line for all of them is enough. */
+  #addMemory(file: string, pid: number, address: string, why: string, path: Buffer): void {
+    if (this.#memory.size === this.#memory.add(file).size) return;
+    this.memory.push({ pid, what: `map_files ${address}`, why, ...pathToText(path) });
   }
 
   /** The kernel keeps the name of what a server has lost, or will not show. */
@@ -66,7 +78,7 @@ export class MissedList {
 }
 
 /** Source: FileMap. */
-function parseLabel(label: string): { dev: bigint; ino: string; path: Buffer } {
+export function parseLabel(label: string): { dev: bigint; ino: string; path: Buffer } {
   const [, major = '', minor = '', ino = '', path = ''] =
     /^([0-9a-f]+):([0-9a-f]+) ([0-9]+) (.*)$/s.exec(label) ?? [];
   return { dev: makeDev(BigInt(`0x${major}`), BigInt(`0x${minor}`)), ino, path: Buffer.from(path, 'latin1') };

@@ -1,4 +1,5 @@
 import type { Mount } from '../base/host.js';
+import { unescapeOctal } from '../base/octal.js';
 import { makeDev } from '../base/units.js';
 import { branchesOf } from './aufs.js';
 
@@ -29,11 +30,4 @@ export function parseMountinfo(bytes: Buffer, readBranches?: (folder: string) =>
     });
   }
   return mounts;
-}
-
-/** Space, tab, newline and backslash stand as \040, \011, \012, \134. */
-function unescapeOctal(text: string): string {
-  return text.replaceAll(/\\([0-7]{3})/g, (_, digits: string) =>
-    String.fromCharCode(Number.parseInt(digits, 8)),
-  );
 }

@@ -12,13 +12,14 @@ const worthThreads = 8;
 /** Kept from one process to the next: what is found is copied out. */
 let files: BigUint64Array | undefined;
 const suspects = new Uint32Array(capacity);
-const counts = new Uint32Array(3);
+const carriers = new Uint32Array(capacity);
+const counts = new Uint32Array(4);
 
 /** FOLDER is a /proc/PID/fd. @throws an errno error when it cannot be listed */
 export function readOpenFds(folder: string): OpenFds {
   const dirFd = fs.openSync(folder, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
   try {
-    return collect(room => ask('gk_open_files', dirFd, capacity, room, suspects, counts));
+    return collect(room => ask('gk_open_files', dirFd, capacity, room, suspects, carriers, counts));
   } finally {
     fs.closeSync(dirFd);
   }
@@ -45,7 +46,7 @@ export class OpenFdsAhead {
   take(pid: number): OpenFds | undefined {
     if (this.#handle === undefined || this.pids[this.#next] !== pid) return undefined;
     this.#next += 1;
-    return collect(room => ask('gk_ahead_take', this.#handle, capacity, room, suspects, counts));
+    return collect(room => ask('gk_ahead_take', this.#handle, capacity, room, suspects, carriers, counts));
   }
 
   /** Once, and nothing is taken after it. */
@@ -58,12 +59,14 @@ export class OpenFdsAhead {
 function collect(portion: (room: BigUint64Array) => void): OpenFds {
   files ??= new BigUint64Array(capacity * wordsPerFile);
   const found: number[] = [];
+  const carrying: number[] = [];
   const others: BigUint64Array[] = [];
   for (;;) {
     portion(files);
-    const [looked, filesCount, suspectsCount] = counts as Iterable<number> as [number, number, number];
-    if (looked === 0) return { suspects: found, others: joined(others) };
+    const [looked = 0, filesCount = 0, suspectsCount = 0, carriersCount = 0] = counts;
+    if (looked === 0) return { suspects: found, carriers: carrying, others: joined(others) };
     for (const fd of suspects.subarray(0, suspectsCount)) found.push(fd);
+    for (const fd of carriers.subarray(0, carriersCount)) carrying.push(fd);
     if (filesCount > 0) others.push(files.slice(0, filesCount * wordsPerFile));
   }
 }

@@ -4,9 +4,10 @@ import type { FileMap, FileStat, Identity, Mount, OpenFds, ProcessView } from '.
 import type { IdMaps } from '../base/id-map.js';
 import { areFree } from './folder.js';
 import { isFrozen } from './freezer.js';
+import { readBackingFile, readFdInfo } from './inside.js';
 import { createMemfd } from './libc.js';
 import { lookAt } from './look-at.js';
-import { parseMaps } from './maps.js';
+import { parseMaps, parseWritableShared } from './maps.js';
 import { parseMountinfo } from './mountinfo.js';
 import { namesOf } from './names.js';
 import { ask, openInRoot } from './native.js';
@@ -67,24 +68,26 @@ export class LinuxProcesses implements ProcessView {
 
   isPaused(pid: number): boolean {
     try {
-      return this.#statFields(pid)[0] === 'T' || isFrozen(fs.readFileSync(`/proc/${pid}/cgroup`, 'utf8'));
+      const tids = fs.readdirSync(`/proc/${pid}/task`);
+      return tids.length > 0 && tids.every(tid => this.#standsStill(`/proc/${pid}/task/${tid}`));
     } catch {
       return false;
     }
   }
 
+  /** A tracer stops one thread and lets others run; threads may be in cgroups of their own. */
+  #standsStill(thread: string): boolean {
+    const state = ifThere(() => statFields(thread)[0]);
+    if (state === undefined || stopped.has(state)) return true;
+    return isFrozen(ifThere(() => fs.readFileSync(`${thread}/cgroup`, 'utf8')) ?? '');
+  }
+
   startTime(pid: number): string {
-    return this.#statFields(pid)[19] ?? '0';
+    return statFields(`/proc/${pid}`)[19] ?? '0';
   }
 
   parent(pid: number): number {
-    return Number(this.#statFields(pid)[1]);
-  }
-
-  /** Fields 3 on of /proc/PID/stat: after the last ")", because the name in field 2 may hold anything. */
-  #statFields(pid: number): string[] {
-    const text = fs.readFileSync(`/proc/${pid}/stat`, 'latin1');
-    return text.slice(text.lastIndexOf(')') + 2).split(' ');
+    return Number(statFields(`/proc/${pid}`)[1]);
   }
 
   tracer(pid: number): number {
@@ -122,6 +125,18 @@ export class LinuxProcesses implements ProcessView {
 
   maps(pid: number): FileMap[] {
     return parseMaps(fs.readFileSync(`/proc/${pid}/maps`));
+  }
+
+  writableShared(pid: number): FileMap[] {
+    return parseWritableShared(fs.readFileSync(`/proc/${pid}/maps`));
+  }
+
+  fdInfo(pid: number, fd: number, limit: number): string {
+    return readFdInfo(pid, fd, limit);
+  }
+
+  backingFile(rdev: bigint): Buffer | undefined {
+    return readBackingFile(rdev);
   }
 
   lookAt(pid: number, fds: readonly number[]) {
@@ -223,6 +238,15 @@ export class LinuxProcesses implements ProcessView {
   self(): number {
     return process.pid;
   }
+}
+
+/** Stopped, by a signal or by a tracer, or ended. Source: proc_pid_stat(5) */
+const stopped = new Set(['T', 't', 'Z', 'X']);
+
+/** Fields 3 on of FOLDER/stat: after the last ")", because the name in field 2 may hold anything. */
+function statFields(folder: string): string[] {
+  const text = fs.readFileSync(`${folder}/stat`, 'latin1');
+  return text.slice(text.lastIndexOf(')') + 2).split(' ');
 }
 
 function devOfMemfd(): bigint | undefined {

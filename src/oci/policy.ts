@@ -16,6 +16,8 @@ export interface Policy {
   verify: 'structure' | 'digest';
   /** Copy large ghosts before the freeze, too. */
   warm: boolean;
+  /** Content that a dump without CRIU has to leave out is no failure. */
+  allowMissing: boolean;
   /** Only `dump` asks for it: leave out zeroes inside data, which `engine: read` does anyway. */
   detectZeroes?: boolean;
 }
@@ -28,9 +30,10 @@ const defaults: Required<Omit<PolicyDocument, 'limit'>> = {
   engine: 'auto',
   verify: 'structure',
   warm: true,
+  allowMissing: false,
 };
 
-const booleans = new Set(['enabled', 'warm']);
+const booleans = new Set(['enabled', 'warm', 'allowMissing']);
 
 /** @throws BAD_POLICY naming key, value and what is allowed */
 export function parseConfig(text: string, path: string): PolicyDocument {
@@ -65,7 +68,7 @@ export function parseAnnotations(annotations: Record<string, string | undefined>
 /** Later documents override earlier ones, key by key. */
 export function resolvePolicy(...documents: PolicyDocument[]): Policy {
   // biome-ignore lint/plugin: passed on, as many as the caller names
-  const { enabled, limit, reserve, engine, verify, warm }: PolicyDocument = Object.assign(
+  const { enabled, limit, reserve, engine, verify, warm, allowMissing }: PolicyDocument = Object.assign(
     {},
     defaults,
     ...documents,
@@ -77,6 +80,7 @@ export function resolvePolicy(...documents: PolicyDocument[]): Policy {
     engine: engine ?? defaults.engine,
     verify: verify ?? defaults.verify,
     warm: warm ?? defaults.warm,
+    allowMissing: allowMissing ?? defaults.allowMissing,
   };
 }
 

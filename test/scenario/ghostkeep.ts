@@ -123,6 +123,8 @@ export async function stoppedWorkload(
   folder: string,
   kinds: readonly string[],
 ): Promise<Workload> {
+  // Anonymous memory, which its processes would share, a dump without CRIU leaves out.
+  fs.writeFileSync(`${folder}/page`, Buffer.alloc(4096));
   const child = spawn(workload, ['run', folder, ...kinds], {
     stdio: ['ignore', 'ignore', 'inherit'],
     detached: true,

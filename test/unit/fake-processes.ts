@@ -33,6 +33,8 @@ export interface FakeProcess {
   cwd?: Opened;
   root?: Opened;
   mounts?: Mount[];
+  /** Sockets and io_urings: what their fdinfo says. */
+  fdInfo?: Record<number, string>;
   /** Threads with descriptors of their own; each is a process here. */
   threadsApart?: number[];
   /** What names lead to below the process's root. */
@@ -162,11 +164,27 @@ export class FakeProcesses implements ProcessView {
       const { nlink, mode, dev, ino } = file.stat;
       const unseen = this.#get(pid).fails?.[`stat fd/${fd}`] ?? this.#get(pid).fails?.[`readLink fd/${fd}`];
       const lost = / \(deleted\)$|\/\.nfs.{24}$/is.test(name.toString('latin1'));
-      if (unseen || nlink === 0 || lost || (mode & 0o170000) === 0o020000) suspects.push(fd);
+      if (unseen || nlink === 0 || lost || [0o020000, 0o060000].includes(mode & 0o170000)) suspects.push(fd);
       else others.push(BigInt(fd), dev, ino);
     }
-    return { suspects, others: BigUint64Array.from(others) };
+    const carriers = Object.keys(this.#get(pid).fdInfo ?? {}).map(Number);
+    return { suspects, carriers, others: BigUint64Array.from(others) };
   }
+
+  /** Every fdinfo that was read, as `100 fd/3`. */
+  readonly fdInfosRead: string[] = [];
+  fdInfo(pid: number, fd: number, limit: number): string {
+    this.fdInfosRead.push(`${pid} fd/${fd}`);
+    const text = this.#get(pid, `fdInfo ${fd}`).fdInfo?.[fd];
+    if (text === undefined) throw errno('ENOENT', `/proc/${pid}/fdinfo/${fd}`);
+    return text.slice(0, limit);
+  }
+
+  /** By device number. */
+  readonly backingFiles = new Map<bigint, Buffer>();
+  backingFile = (rdev: bigint) => this.backingFiles.get(rdev);
+  writableShared = (pid: number) => this.maps(pid).filter(({ writable, shared }) => writable && shared);
+
   maps = (pid: number): FileMap[] =>
     (this.#get(pid, 'maps').maps ?? []).map(({ address, opened: { file, name }, ...map }) => ({
       address,

@@ -1,6 +1,7 @@
 import { GhostkeepError } from '../../base/errors.js';
 import type { Files, ProcessView } from '../../base/host.js';
 import { dumpGhosts, startImages } from '../../flows/dump.js';
+import { assertNothingMissing } from '../../flows/left-out.js';
 import { readConfig } from '../../flows/policy.js';
 import { isOurs, sealImages } from '../../flows/seal.js';
 import { startTimeOf } from '../../flows/sessions.js';
@@ -17,6 +18,8 @@ export async function dumpCommand(args: string[]): Promise<number> {
     engine: { type: 'string' },
     digest: { type: 'boolean' },
     'detect-zeroes': { type: 'boolean' },
+    'allow-missing': { type: 'boolean' },
+    'require-frozen': { type: 'boolean' },
     json: { type: 'boolean' },
   });
   const images = required('dump', '-D', values['images-dir']);
@@ -27,6 +30,7 @@ export async function dumpCommand(args: string[]): Promise<number> {
       ? {}
       : { engine: oneOf('dump', '--engine', values.engine, ['auto', 'fiemap', 'seek', 'read']) }),
     ...(values.digest ? { verify: 'digest' as const } : {}),
+    ...(values['allow-missing'] ? { allowMissing: true } : {}),
   });
   const pids = values.pid.map(text => positive('dump', '--pid', text));
   for (const pid of pids) assertThere(context.host.processes, pid);
@@ -42,10 +46,12 @@ export async function dumpCommand(args: string[]): Promise<number> {
       pids,
       policy: { ...policy, detectZeroes: values['detect-zeroes'] ?? false },
       criu: false,
+      requireFrozen: values['require-frozen'] ?? false,
     });
     return sealImages(context, images, true);
   });
   process.stdout.write(values.json ? `${JSON.stringify(manifest, null, 2)}\n` : showDump(manifest));
+  assertNothingMissing(manifest, context.host.files.realPath(images), policy);
   return 0;
 }
 

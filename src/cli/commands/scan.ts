@@ -1,10 +1,12 @@
 import type { Scan } from '../../base/documents/generated/scan.js';
 import { groupBy } from '../../base/group-by.js';
+import { showSome } from '../../base/show-some.js';
 import { countFromJson, showBytes } from '../../base/units.js';
+import { showLeftOut } from '../../flows/left-out.js';
 import { scan } from '../../flows/scan.js';
 import { parse, positive, required, usage } from '../args.js';
 import { makeContext } from '../context.js';
-import { line, showSome } from '../line.js';
+import { line } from '../line.js';
 import { table } from '../table.js';
 
 export async function scanCommand(args: string[]): Promise<number> {
@@ -43,10 +45,13 @@ export function showScan({ ghosts, unseen }: Scan): string {
     ghost.path,
   ]);
   const total = ghosts.reduce((sum, ghost) => sum + countFromJson(ghost.allocated), 0n);
-  const notSeen = unseen.length === 0 ? '' : `${unseen.length} not looked at (--json says which and why)\n`;
+  const inside = unseen.filter(each => each.inside);
+  const others = unseen.length - inside.length;
+  const notSeen = others === 0 ? '' : `${others} not looked at (--json says which and why)\n`;
   return [
     table(['allocated', 'size', 'class', 'dev/ino', 'pid', 'kept by', 'path'], rows),
     showWhy(ghosts),
+    ...showLeftOut(inside).map(line),
     `${ghosts.length} ghosts, ${showBytes(total)} allocated\n`,
     notSeen,
   ].join('');

@@ -1,11 +1,13 @@
 import type { Manifest } from '../../base/documents/generated/manifest.js';
 import { groupBy } from '../../base/group-by.js';
 import type { Extent, Host } from '../../base/host.js';
+import { showSome } from '../../base/show-some.js';
 import { countFromJson, countToJson, showBytes } from '../../base/units.js';
+import { showLeftOut } from '../../flows/left-out.js';
 import { readManifest } from '../../image/manifest.js';
 import { parse, required } from '../args.js';
 import { makeContext } from '../context.js';
-import { line, showSome } from '../line.js';
+import { line } from '../line.js';
 import { table } from '../table.js';
 
 export async function showCommand(args: string[]): Promise<number> {
@@ -60,10 +62,12 @@ export function showDump(manifest: Manifest): string {
     ghost.class,
     ghost.path,
   ]);
-  const { ghosts, state, created, tool, preserveAllocation } = manifest;
+  const { ghosts, state, created, tool, preserveAllocation, leftOut = [], leftOutMore } = manifest;
   return [
     table(['id', 'size', 'data', 'chunks', 'engine', 'copied by', 'class', 'path'], rows),
     showWhy(manifest),
+    ...showLeftOut(leftOut).map(text => line(`not in the dump: ${text}`)),
+    leftOutMore ? `${leftOutMore} more are not in the dump\n` : '',
     line(
       `${ghosts.length} ghosts, ${state} ${created} by ${tool}${preserveAllocation ? '; allocated space comes back' : ''}`,
     ),

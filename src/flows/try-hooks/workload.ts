@@ -46,6 +46,8 @@ export async function startWorkload(
 ): Promise<Workload> {
   const { host, stage } = context;
   host.files.makeDirectory(folder);
+  // Anonymous memory, which its processes would share, poststop could not dump.
+  stage.write(`${folder}/page`, Buffer.alloc(4096), 0o600);
   const program = findWorkload(context);
   const running = await stage.start({
     path: program,

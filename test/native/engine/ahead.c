@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,25 +19,28 @@
 #define ROOM 64
 
 struct seen {
-	uint32_t files, suspects;
+	uint32_t files, suspects, carriers;
 	uint64_t sum;		/* of the numbers and inodes, in whatever portions they came */
 };
 
 static void add(struct seen *seen, const struct gk_open_file *files, const uint32_t *suspects,
-		const struct gk_open_counts *counts)
+		const uint32_t *carriers, const struct gk_open_counts *counts)
 {
 	seen->files += counts->files;
 	seen->suspects += counts->suspects;
+	seen->carriers += counts->carriers;
 	for (uint32_t i = 0; i < counts->files; i++)
 		seen->sum += files[i].fd * 31 + files[i].dev * 7 + files[i].ino;
 	for (uint32_t i = 0; i < counts->suspects; i++)
 		seen->sum += suspects[i] * UINT64_C(1000003);
+	for (uint32_t i = 0; i < counts->carriers; i++)
+		seen->sum += carriers[i] * UINT64_C(2000003);
 }
 
 static struct seen one_by_one(uint32_t pid)
 {
 	struct gk_open_file files[ROOM];
-	uint32_t suspects[ROOM];
+	uint32_t suspects[ROOM], carriers[ROOM];
 	struct gk_open_counts counts;
 	struct gk_report report;
 	struct seen seen = { 0 };
@@ -45,8 +49,9 @@ static struct seen one_by_one(uint32_t pid)
 
 	snprintf(path, sizeof(path), "/proc/%u/fd", pid);
 	fd = open(path, O_RDONLY | O_DIRECTORY);
-	while (!gk_open_files(fd, ROOM, files, suspects, &counts, &report) && counts.looked)
-		add(&seen, files, suspects, &counts);
+	while (!gk_open_files(fd, ROOM, files, suspects, carriers, &counts, &report) &&
+	       counts.looked)
+		add(&seen, files, suspects, carriers, &counts);
 	close(fd);
 	return seen;
 }
@@ -54,15 +59,16 @@ static struct seen one_by_one(uint32_t pid)
 static int in_turn(uint64_t ahead, uint32_t capacity, struct seen *seen)
 {
 	struct gk_open_file files[ROOM];
-	uint32_t suspects[ROOM];
+	uint32_t suspects[ROOM], carriers[ROOM];
 	struct gk_open_counts counts;
 	struct gk_report report;
 	int err;
 
 	memset(seen, 0, sizeof(*seen));
-	while (!(err = gk_ahead_take(ahead, capacity, files, suspects, &counts, &report)) &&
+	while (!(err = gk_ahead_take(ahead, capacity, files, suspects, carriers, &counts,
+				     &report)) &&
 	       counts.looked)
-		add(seen, files, suspects, &counts);
+		add(seen, files, suspects, carriers, &counts);
 	return err;
 }
 
@@ -80,6 +86,8 @@ static pid_t start_holder(int number)
 			_exit(1);
 		if (i % 3 == 0)
 			unlink(name);
+		if (i % 3 == 1 && socket(AF_UNIX, SOCK_STREAM, 0) < 0)
+			_exit(1);
 	}
 	unlink(name);
 	raise(SIGSTOP);
@@ -105,7 +113,7 @@ static void compare(const uint32_t *pids, uint32_t capacity)
 		}
 		direct = one_by_one(pids[i]);
 		expect(!err, "process %d: %d", i, err);
-		expect(seen.suspects >= (30u + i) / 3 && !memcmp(&seen, &direct, sizeof(seen)),
+		expect(seen.suspects >= (30u + i) / 3 && seen.carriers >= (30u + i) / 3 && !memcmp(&seen, &direct, sizeof(seen)),
 		       "process %d: %u files, %u suspects; one by one %u and %u", i, seen.files,
 		       seen.suspects, direct.files, direct.suspects);
 	}

@@ -222,6 +222,27 @@ describe('poststop', () => {
     assert.equal(processes.pins.size, 0);
   });
 
+  it('when it has to leave content out, it fails with what there is sealed; where the policy allows it, it does not', async () => {
+    for (const allowMissing of ['false', 'true']) {
+      const context = await created({ 'io.ghostkeep.allowMissing': allowMissing });
+      const { files, processes } = context.host;
+      const session = readSession(context, 'web');
+      assert.ok(session);
+      const fdInfo = { 8: 'pos:\t0\nino:\t1\nscm_fds: 1\n' };
+      processes.add(100, {
+        fds: { 3: opened(fakeFile(), '/data/tmp (deleted)') },
+        exe: opened(fakeFile(), '/bin/web'),
+        fdInfo,
+      });
+      files.folders.add(images);
+      const confirmed = confirmSeal(context, 'web', session, images);
+      if (allowMissing === 'true') await confirmed;
+      else await assert.rejects(confirmed, ghostkeepError('GHOST_LEFT_OUT', 'fd 8'));
+      const { state, leftOut } = readManifest(files, images);
+      assert.deepEqual([state, leftOut?.length], ['sealed', 1]);
+    }
+  });
+
   it('when an earlier dump without CRIU lies there, a new one takes its place; one that has ended leaves it', async () => {
     const context = await created();
     const { files, processes } = context.host;

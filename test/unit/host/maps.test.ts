@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { parseMaps } from '../../../src/host/maps.js';
+import { parseMaps, parseWritableShared } from '../../../src/host/maps.js';
 import { fixture } from '../fixture.js';
 
 describe('parseMaps', () => {
@@ -33,5 +33,28 @@ describe('parseMaps', () => {
   it('when there is nothing, as in a kernel thread, nothing is listed', () => {
     assert.deepEqual(parseMaps(Buffer.alloc(0)), []);
     assert.deepEqual(parseMaps(Buffer.from('garbage\n\n')), []);
+  });
+});
+
+describe('the first segment of SysV shared memory', () => {
+  it('has inode 0, and is listed all the same; the heap is not', () => {
+    const [only, ...more] = parseMaps(
+      Buffer.from(
+        '7f0000000000-7f0000001000 rw-s 00000000 00:01 0                          /SYSV00000000 (deleted)\n' +
+          '55d000000000-55d000001000 rw-p 00000000 00:00 0                          [heap]\n' +
+          '7f0000002000-7f0000003000 rw-p 00000000 00:00 0 \n',
+      ),
+    );
+    assert.deepEqual([only?.label, more], ['00:01 0 /SYSV00000000 (deleted)', []]);
+  });
+});
+
+describe('parseWritableShared', () => {
+  it('lists what can be stored through for others to see, whatever bytes names have', () => {
+    const maps = fixture('odd-names/maps');
+    assert.deepEqual(
+      parseWritableShared(maps),
+      parseMaps(maps).filter(({ writable, shared }) => writable && shared),
+    );
   });
 });

@@ -14,15 +14,32 @@ describe('policy', () => {
       engine: 'auto',
       verify: 'structure',
       warm: true,
+      allowMissing: false,
     });
   });
 
   it('when every key is given, it is heard', () => {
     assert.deepEqual(
       resolvePolicy(
-        config({ enabled: false, limit: '1G', reserve: 4096, engine: 'seek', verify: 'digest', warm: false }),
+        config({
+          enabled: false,
+          limit: '1G',
+          reserve: 4096,
+          engine: 'seek',
+          verify: 'digest',
+          warm: false,
+          allowMissing: true,
+        }),
       ),
-      { enabled: false, limit: 1n << 30n, reserve: 4096n, engine: 'seek', verify: 'digest', warm: false },
+      {
+        enabled: false,
+        limit: 1n << 30n,
+        reserve: 4096n,
+        engine: 'seek',
+        verify: 'digest',
+        warm: false,
+        allowMissing: true,
+      },
     );
   });
 
