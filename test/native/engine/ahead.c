@@ -2,6 +2,7 @@
 /* Descriptors of many processes, looked at ahead: the same as one by one. */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,7 +20,7 @@
 #define ROOM 64
 
 struct seen {
-	uint32_t files, suspects, carriers;
+	uint64_t files, suspects, carriers;
 	uint64_t sum;		/* of the numbers and inodes, in whatever portions they came */
 };
 
@@ -113,9 +114,11 @@ static void compare(const uint32_t *pids, uint32_t capacity)
 		}
 		direct = one_by_one(pids[i]);
 		expect(!err, "process %d: %d", i, err);
-		expect(seen.suspects >= (30u + i) / 3 && seen.carriers >= (30u + i) / 3 && !memcmp(&seen, &direct, sizeof(seen)),
-		       "process %d: %u files, %u suspects; one by one %u and %u", i, seen.files,
-		       seen.suspects, direct.files, direct.suspects);
+		expect(seen.suspects >= (30u + i) / 3 && seen.carriers >= (30u + i) / 3 &&
+		       !memcmp(&seen, &direct, sizeof(seen)),
+		       "process %d: %" PRIu64 " files, %" PRIu64 " suspects, %" PRIu64 " carriers; one by one %" PRIu64
+		       ", %" PRIu64 " and %" PRIu64, i, seen.files, seen.suspects, seen.carriers,
+		       direct.files, direct.suspects, direct.carriers);
 	}
 	err = in_turn(ahead, capacity, &seen);
 	expect(err == -EINVAL, "after the last it returned %d", err);
