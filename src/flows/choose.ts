@@ -57,8 +57,8 @@ export function chooseGhosts(
     assertBelowLimit(ghost, policy);
     chosen.push(ghost);
   }
-  if (!criu) leftOut.push(...[...found.memory, ...lookInside(host.processes, found, alive)].map(leaveUnseen));
-  return { chosen, leftOut };
+  const unseen = criu ? [] : [...found.memory, ...lookInside(host.processes, found, alive)];
+  return { chosen, leftOut: [...leftOut, ...unseen.map(leaveUnseen)] };
 }
 
 /** A linked ghost on a file system that survives needs only another name in files.img, where one was found. */

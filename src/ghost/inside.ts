@@ -51,7 +51,8 @@ export function lookInside(
       // What is shared by fork(2) or dup(2) is one. Before 5.14 fdinfo has no inode number.
       const ino = /^ino:\t(\d+)$/m.exec(info)?.[1];
       if (ino !== undefined && seen.size === seen.add(ino).size) continue;
-      found.push(...inFlight(pid, fd, info), ...registered(pid, fd, info, held));
+      for (const one of inFlight(pid, fd, info)) found.push(one);
+      for (const one of registered(pid, fd, info, held)) found.push(one);
     }
   }
   return [...found, ...behindLoops(processes, devices, held)];
