@@ -22,10 +22,16 @@
 #define LINK_BYTES 4097			/* the kernel shows a page at most; longer is an error */
 #define WORTH_A_THREAD 256		/* starting one costs what 20 descriptors cost */
 
-/* Of a name that no longer leads to its file. Sources: fs/d_path.c; fs/nfs/unlink.c. */
+/* Of a name that no longer leads to its file. Source: fs/d_path.c. */
 static const char deleted[] = " (deleted)";
-static const char silly[] = "/.nfs";
-#define SILLY_BYTES (sizeof(silly) - 1 + 24)
+
+/*
+ * Beginnings of names that removed files get while they are open. Whether one is
+ * such a file is the caller's to say: src/ghost/filesystems.ts has the whole forms.
+ */
+static const char *const silly[] = {
+	".nfs", ".fuse_hidden", ".ghost-ntfs-3g-", ".__afs", ".__smbfile_silly",
+};
 
 struct part {
 	int dir_fd;
@@ -35,11 +41,15 @@ struct part {
 
 static int looks_lost(const char *target, size_t used)
 {
+	const char *name = strrchr(target, '/');
+
 	if (used >= sizeof(deleted) - 1 &&
 	    !memcmp(target + used - (sizeof(deleted) - 1), deleted, sizeof(deleted) - 1))
 		return 1;
-	return used >= SILLY_BYTES &&
-	       !strncasecmp(target + used - SILLY_BYTES, silly, sizeof(silly) - 1);
+	for (size_t i = 0; name && i < sizeof(silly) / sizeof(*silly); i++)
+		if (!strncasecmp(name + 1, silly[i], strlen(silly[i])))
+			return 1;
+	return 0;
 }
 
 /*

@@ -234,7 +234,7 @@ struct gk_open_counts {
  * What cannot be a ghost goes to files, if it is a file. Sockets and io_urings go
  * to carriers: they may hold files that no descriptor leads to, and their fdinfo
  * tells. Everything else with a path is a suspect, and what it is is the caller's
- * to decide: link count 0; a regular file whose name ends as that of a deleted or
+ * to decide: link count 0; a regular file whose name is like that of a deleted or
  * silly-renamed one; whatever stat or readlink failed for, so that the caller
  * meets the error; and devices, one of which may be /dev/fuse or a loop device.
  * suspects and carriers have room for capacity each. A file that has links and a name of

@@ -2,6 +2,7 @@
 import { GhostkeepError } from '../base/errors.js';
 import { showBytes } from '../base/units.js';
 import { whyNotCopied } from '../ghost/alone.js';
+import { keepsNames } from '../ghost/filesystems.js';
 import type { Found } from '../ghost/find.js';
 import { type Ghost, showIdentity } from '../ghost/ghost.js';
 import { lookInside } from '../ghost/inside.js';
@@ -9,7 +10,6 @@ import { hasContent, isRegular } from '../ghost/kind.js';
 import type { Missed } from '../ghost/missed.js';
 import type { Policy } from '../oci/policy.js';
 import type { Context } from './context.js';
-import { isVolatile } from './describe.js';
 import { type LeftOut, leaveGhost, leaveUnseen, wayOut } from './left-out.js';
 import { describe } from './pin.js';
 
@@ -61,11 +61,9 @@ export function chooseGhosts(
   return { chosen, leftOut: [...leftOut, ...unseen.map(leaveUnseen)] };
 }
 
-/** A linked ghost on a file system that survives needs only another name in files.img, where one was found. */
+/** A linked ghost whose names stay needs only another of them in files.img. */
 export function needsCopy(ghost: Ghost): boolean {
-  return (
-    ghost.class !== 'linked' || isVolatile(ghost) || !ghost.mounts.some(({ names = [] }) => names.length)
-  );
+  return ghost.class !== 'linked' || !keepsNames(ghost.filesystem);
 }
 
 const whyLeftToCriu = ({ keep, why }: Ghost) => (keep === 'criu' ? why : undefined);

@@ -67,11 +67,6 @@ export function physicalDev({ ghost, stat }: PinnedGhost): bigint {
   return (ghost.filesystem === 'btrfs' ? ghost.mounts[0]?.dev : undefined) ?? stat.dev;
 }
 
-/** Content of a linked ghost goes along only where its file system may come back empty. */
-export function isVolatile(ghost: Ghost): boolean {
-  return ghost.filesystem === 'tmpfs' || ghost.filesystem === 'ramfs';
-}
-
 /** The open files of a linked ghost, under the first name that its inode still has on each mount. */
 export function describeLinks(ghost: Ghost): KeyPath[] {
   return ghost.mounts.flatMap(mount =>

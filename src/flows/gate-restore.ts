@@ -4,13 +4,13 @@ import { errnoOf, reasonOf } from '../base/errors.js';
 import type { ProcessView } from '../base/host.js';
 import { pathFromText } from '../base/path-bytes.js';
 import { countFromJson } from '../base/units.js';
+import { isInMemory } from '../ghost/filesystems.js';
 import { findGhosts } from '../ghost/find.js';
 import { type Ghost, pathOf } from '../ghost/ghost.js';
 import { readJournal, readManifest } from '../image/manifest.js';
 import { resolvePolicy } from '../oci/policy.js';
 import { type AllocationRoom, allocateAgain } from './allocation.js';
 import type { Context } from './context.js';
-import { isVolatile } from './describe.js';
 import { type FindSource, recreateLinked } from './linked.js';
 import { applyMetadata } from './metadata.js';
 import { readConfig } from './policy.js';
@@ -151,7 +151,7 @@ function allocateGhost(
 ): string[] {
   if (!room) return ["allocation (the host's reserve is not known)"];
   // The kernel would charge this memory to the helper's cgroup, not the container's.
-  if (isVolatile(found)) return [`allocation (in a ${found.filesystem} it would be the host's memory)`];
+  if (isInMemory(found.filesystem)) return [`allocation (in a ${found.filesystem} it would be the host's memory)`];
   const writable = entry.data?.allocation !== undefined;
   return throughPin(context, found, 'allocation', writable, fd =>
     allocateAgain(context, fd, entry, room, until),

@@ -6,12 +6,10 @@ import { isUtf8 } from 'node:buffer';
 import type { Manifest, ManifestGhost } from '../base/documents/generated/manifest.js';
 import { GhostkeepError, translate } from '../base/errors.js';
 import { pathFromText } from '../base/path-bytes.js';
+import { isMemoryMagic } from '../ghost/filesystems.js';
 import { linkedNamesOf } from '../image/decode.js';
 import { type Context, whenMoving } from './context.js';
 import { applyMetadata } from './metadata.js';
-
-/** What describe.ts calls volatile, and no other. Source: linux/magic.h, TMPFS_MAGIC and RAMFS_MAGIC. */
-const volatile: readonly bigint[] = [0x01021994n, 0x858458f6n];
 
 /** Where an external mount of the container comes from on this host; undefined when CRIU restores the mount itself. */
 export type FindSource = (mountPoint: string) => string | undefined;
@@ -48,7 +46,7 @@ async function recreate(
   }
   const imageFd = files.open(`${images}/${ghost.image}`);
   try {
-    const check = (magic: bigint) => assertVolatile(magic, ghost, source);
+    const check = (magic: bigint) => assertInMemory(context, images, magic, ghost, source);
     const made = await files.makeNames(source, linkedNamesOf(group), check, async fd => {
       await engine.restore(imageFd, fd, whenMoving(context));
       const { missing } = applyMetadata(context.host, fd, ghost, { allowPrivileged: false });
@@ -63,12 +61,21 @@ async function recreate(
   }
 }
 
-/** The image says which mount, and may be anybody's: on a disk no ghost of ours is to be made. */
-function assertVolatile(magic: bigint, ghost: ManifestGhost, source: string): void {
-  if (volatile.includes(magic)) return;
+/**
+ * The image says which mount, and may be anybody's: on a disk or a file server, which others use too, no ghost of ours is to
+ * be made. Its content is in the image, and whoever runs the restore may put it there.
+ */
+function assertInMemory(
+  { host: { files } }: Context,
+  images: string,
+  magic: bigint,
+  ghost: ManifestGhost,
+  source: string,
+): void {
+  if (isMemoryMagic(magic)) return;
   throw new GhostkeepError(
     'IO',
     source,
-    `cannot make ${ghost.path} again in ${source}: that is neither tmpfs nor ramfs; bring its names back first`,
+    `cannot make ${ghost.path} again in ${source}: that is neither tmpfs nor ramfs; bring its names back first (\`ghostkeep restore -D ${files.realPath(images)} --ghost ${ghost.id} --to DIR\` has its content)`,
   );
 }

@@ -1,12 +1,13 @@
 import type { FileStat, ProcessView } from '../base/host.js';
 import { isSameInode } from '../base/identity.js';
+import { isSillyName, looksSilly } from './filesystems.js';
 import type { GhostClass } from './ghost.js';
 import { isRegular } from './kind.js';
-import { isSillyName, looksDeleted, nfsMagic } from './links.js';
+import { looksDeleted } from './links.js';
 
 /**
  * Is the file behind /proc/PID/LINK a ghost? st_nlink is the proof; " (deleted)" alone is none, because a live
- * file may be named so, and NFS never lets the count reach 0 while the file is open.
+ * file may be named so, and NFS, AFS and FUSE never let the count reach 0 while the file is open.
  * @param known what the link says, by whoever has read it
  */
 export function classify(
@@ -19,8 +20,8 @@ export function classify(
   if (stat.nlink === 0) return 'unlinked';
   if (!isRegular(stat.mode)) return undefined;
   const target = known ?? processes.readLink(pid, link);
-  if (isSillyName(target))
-    return processes.filesystemMagic(pid, link) === nfsMagic ? 'silly-renamed' : undefined;
+  if (looksSilly(target))
+    return isSillyName(target, processes.filesystemMagic(pid, link)) ? 'silly-renamed' : undefined;
   if (!looksDeleted(target)) return undefined;
   const named = processes.statInRoot(pid, target);
   return named && isSameInode(named, stat) ? undefined : 'linked';

@@ -1,4 +1,5 @@
 import type { ProcessView } from '../base/host.js';
+import { isFuse, isSillyNameOn, mayCountWrongly } from './filesystems.js';
 import { type Ghost, pathOf } from './ghost.js';
 import { hasContent, isRegular, kindName } from './kind.js';
 import { internalName } from './links.js';
@@ -43,7 +44,7 @@ function criuKeeps(
     );
   }
   if (ghost.filesystem === 'hugetlbfs') return criu('huge pages: they cannot be written to, only mapped');
-  if (ghost.filesystem.startsWith('fuse') && files.servesFuse)
+  if (isFuse(ghost.filesystem) && files.servesFuse)
     return criu('a frozen process of the container may be its FUSE server');
   if (sharesKey(ghost, files, mounts))
     return criu(
@@ -62,8 +63,9 @@ function refusal(ghost: Ghost): { keep: 'criu'; why: string } | undefined {
 }
 
 /**
- * A linked ghost is kept by another name of its inode. On overlayfs a file that was removed while only its lower
- * layer was open shows a link count of 1 and has no name at all: it is an unlinked one (checkpoint-restore/criu#1672).
+ * A linked ghost is kept by another name of its inode. A name that a FUSE server gave it when it was removed is none: it goes
+ * with the last descriptor. On overlayfs a file that was removed while only its lower layer was open shows a link count of 1
+ * and has no name at all: it is an unlinked one (checkpoint-restore/criu#1672). So it is with servers that always count 1.
  */
 function linkedKeep(
   ghost: Ghost,
@@ -72,15 +74,35 @@ function linkedKeep(
 ): { keep: 'ghostkeep' | 'criu'; why: string } | undefined {
   if (ghost.class !== 'linked') return undefined;
   const complete = findNames(processes, ghost, budget);
-  if (ghost.mounts.every(mount => mount.names && mount.names.length > 0)) {
+  if (forgetSillyNames(ghost) && !hasNames(ghost)) {
+    ghost.class = 'silly-renamed';
+    return undefined;
+  }
+  if (hasNames(ghost)) {
     return { keep: 'ghostkeep', why: `its inode still is ${ghost.mounts[0]?.names?.[0]?.toString('utf8')}` };
   }
-  if (complete && ghost.filesystem === 'overlay') {
+  if (complete && mayCountWrongly(ghost.filesystem, ghost.stat.nlink)) {
     ghost.class = 'unlinked';
     return undefined;
   }
   const where = complete ? 'none on the mount it is open through' : 'none was found in reasonable time';
   return { keep: 'criu', why: `its inode has other names, but ${where}: CRIU needs --link-remap for it` };
+}
+
+/** By each mount that it is open through. */
+function hasNames({ mounts }: Ghost): boolean {
+  return mounts.every(({ names }) => names && names.length > 0);
+}
+
+/** @returns true where there were any */
+function forgetSillyNames(ghost: Ghost): boolean {
+  let found = false;
+  for (const mount of ghost.mounts) {
+    const names = mount.names?.filter(name => !isSillyNameOn(name, ghost.filesystem));
+    found ||= names?.length !== mount.names?.length;
+    if (names) mount.names = names;
+  }
+  return found;
 }
 
 function sharesKey(ghost: Ghost, files: OpenFiles, mounts: MountTable): boolean {

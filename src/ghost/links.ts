@@ -24,14 +24,6 @@ export function internalName(path: Buffer): string | undefined {
   return undefined;
 }
 
-/** `.nfs` and exactly 24 hexadecimal digits. Source: fs/nfs/unlink.c, SILLYNAME_LEN. */
-export function isSillyName(target: Buffer): boolean {
-  return /\/\.nfs[0-9a-f]{24}$/i.test(target.toString('latin1'));
-}
-
-/** Source: linux/magic.h, NFS_SUPER_MAGIC */
-export const nfsMagic = 0x6969n;
-
 const accessMode = 0o3;
 
 export function fdHolder(pid: number, fd: number, flags: number, position: bigint): Holder {

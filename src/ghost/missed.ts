@@ -4,8 +4,9 @@ import { errnoOf, reasonOf } from '../base/errors.js';
 import type { FileMap, ProcessView } from '../base/host.js';
 import { pathToText } from '../base/path-bytes.js';
 import { makeDev } from '../base/units.js';
+import { looksSilly } from './filesystems.js';
 import type { Ghost } from './ghost.js';
-import { internalName, isSillyName, looksDeleted, stripDeleted } from './links.js';
+import { internalName, looksDeleted, stripDeleted } from './links.js';
 
 /** `what` is `process` where there is none any more, `fd` where it shows nothing at all. */
 export interface Missed extends Unseen {
@@ -69,7 +70,7 @@ export class MissedList {
   #goesByName(pid: number, link: string): boolean {
     try {
       const target = this.processes.readLink(pid, link);
-      return !looksDeleted(target) && !isSillyName(target);
+      return !looksDeleted(target) && !looksSilly(target);
     } catch (error) {
       if (errnoOf(error) === undefined) throw error;
       return false;

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { errnoOf } from '../base/errors.js';
 import type { ProcessView } from '../base/host.js';
 import type { MountTree } from './cover.js';
+import { looksSilly } from './filesystems.js';
 import type { Ghost, GhostMount } from './ghost.js';
 
 /**
@@ -76,8 +77,8 @@ function choosePaths(
     names.length === 0 ? [] : freeNames(processes, root, id, mountPoint, folder, names);
   const free = areFree(held.map(({ mount }) => mount.path.subarray(folder.length + 1)));
   const isGood = ({ ghost, mount }: Held, index: number) =>
-    // A silly-renamed one has its name itself.
-    (free[index] === true || ghost.class === 'silly-renamed') &&
+    // A silly-renamed one may have its name itself; one that FUSE renamed goes by the name it was opened by.
+    (free[index] === true || (ghost.class === 'silly-renamed' && looksSilly(mount.path))) &&
     mount.path.length - folder.length - 1 <= longestName &&
     mount.path.length <= longestPath;
   const others = held.map((each, index) => (isGood(each, index) ? undefined : pathIn(folder)));

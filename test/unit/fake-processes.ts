@@ -163,7 +163,9 @@ export class FakeProcesses implements ProcessView {
       const { file, name } = this.#open(pid, `fd/${fd}`);
       const { nlink, mode, dev, ino } = file.stat;
       const unseen = this.#get(pid).fails?.[`stat fd/${fd}`] ?? this.#get(pid).fails?.[`readLink fd/${fd}`];
-      const lost = / \(deleted\)$|\/\.nfs.{24}$/is.test(name.toString('latin1'));
+      const lost = / \(deleted\)$|\/\.(nfs|fuse_hidden|ghost-ntfs-3g-|__afs|__smbfile_silly)[^/]*$/is.test(
+        name.toString('latin1'),
+      );
       if (unseen || nlink === 0 || lost || [0o020000, 0o060000].includes(mode & 0o170000)) suspects.push(fd);
       else others.push(BigInt(fd), dev, ino);
     }

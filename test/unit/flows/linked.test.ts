@@ -108,6 +108,17 @@ describe('recreateLinked', () => {
     assert.ok(files.exists('/srv/shm/sem.a'));
   });
 
+  it('when it refuses so on a file server, it says how to have the content', async () => {
+    for (const magic of [0x65735546n, 0x6969n, 0xff534d42n]) {
+      const context = restoring();
+      context.host.files.magic = magic;
+      await assert.rejects(
+        recreate(context, '/srv/m'),
+        ghostkeepError('IO', '/srv/m', 'ghostkeep restore -D /img --ghost 1 --to DIR'),
+      );
+    }
+  });
+
   it('when all names are there, it does not matter on which file system', async () => {
     const context = restoring();
     context.host.files.magic = 0xef53n;

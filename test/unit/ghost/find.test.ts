@@ -239,6 +239,33 @@ describe('classes', () => {
   });
 });
 
+describe('what AFS and FUSE renamed', () => {
+  it('when its name is the one it got for that, it is silly-renamed by statfs type', () => {
+    const at = (path: string, magic: bigint) =>
+      summary(findIn({ fds: { 3: opened(fakeFile({ nlink: 1, magic }), path) } }));
+    for (const [path, magic] of [
+      ['/afs/x/.__afs0001', 0x6b414653n],
+      ['/afs/x/.__afsF3', 0x5346414fn],
+      ['/m/.fuse_hidden0000000200000001', 0x65735546n],
+    ] as const) {
+      assert.deepEqual(at(path, magic), ['silly-renamed: ghostkeep'], path);
+      assert.deepEqual(at(path, 0xef53n), [], path);
+    }
+  });
+
+  it('when the name that FUSE’s was opened by is another file by now, it gets a path', () => {
+    const file = fakeFile({ nlink: 1 });
+    const inRoot = { '/m/x': fakeFile({ nlink: 1, ino: 7n }), '/m/.fuse_hidden0000000200000001': file };
+    const { ghosts } = findIn({
+      inRoot,
+      mounts: [fakeMount(30, { filesystem: 'fuse.sshfs', mountPoint: Buffer.from('/m') })],
+      fds: { 3: opened(file, '/m/x (deleted)') },
+    });
+    assert.equal(ghosts[0]?.class, 'silly-renamed');
+    assert.match(String(ghosts[0]?.mounts[0]?.restorable), /^\/m\/\.ghostkeep-/);
+  });
+});
+
 describe('inode numbers that collide', () => {
   const ghost = opened(fakeFile({ dev: 1n }), deleted);
   const other = (mount: number) => opened(fakeFile({ dev: 2n, nlink: 1 }), '/lib/x', { mount });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { needsCopy } from '../../../src/flows/choose.js';
 import { findGhosts } from '../../../src/ghost/find.js';
 import { errno, type FakeHost, fakeFile, fakeHost, fakeMount, opened } from '../fake-host.js';
 
@@ -58,6 +59,31 @@ describe('who keeps a linked ghost', () => {
   it('when overlayfs has no name at all, it is an unlinked one; when the search was cut off, nobody knows', () => {
     assert.equal(keepOf({ names: [] }, 'overlay').kept, 'unlinked: ghostkeep');
     assert.equal(keepOf({ names: [], complete: false }, 'overlay').kept, 'linked: criu');
+  });
+
+  it('when its only name is the one FUSE gave it, it is silly-renamed; another name beside that one is a name', () => {
+    const hidden = Buffer.from('/m30/.fuse_hidden0000000200000001');
+    assert.equal(keepOf({ names: [hidden] }, 'fuse.sshfs').kept, 'silly-renamed: ghostkeep');
+    assert.equal(keepOf({ names: [hidden], complete: false }, 'fuseblk').kept, 'silly-renamed: ghostkeep');
+    const both = keepOf({ names: [hidden, Buffer.from('/m30/other')] }, 'fuse.sshfs');
+    assert.equal(both.kept, 'linked: ghostkeep');
+    assert.deepEqual(both.ghost.mounts[0]?.names?.map(String), ['/m30/other']);
+    // On a disk a user has called it so.
+    assert.equal(keepOf({ names: [hidden] }).kept, 'linked: ghostkeep');
+  });
+
+  it('when a server says that there is a link and there is no name, it is an unlinked one', () => {
+    for (const filesystem of ['fuse.s3fs', '9p', 'smb3']) {
+      assert.equal(keepOf({ names: [] }, filesystem).kept, 'unlinked: ghostkeep', filesystem);
+      assert.equal(keepOf({ names: [], complete: false }, filesystem).kept, 'linked: criu', filesystem);
+    }
+  });
+
+  it('when its names may be gone at restore, its content is copied: always but on a known disk', () => {
+    const copied = (filesystem: string) => needsCopy(keepOf({}, filesystem).ghost);
+    for (const filesystem of ['tmpfs', 'ramfs', 'fuse.sshfs', 'nfs4', 'cifs', 'afs', '9p', 'nobody-knows'])
+      assert.ok(copied(filesystem), filesystem);
+    for (const filesystem of ['ext4', 'xfs', 'btrfs']) assert.ok(!copied(filesystem), filesystem);
   });
 
   it('when a name was found before the search was cut off, that name will do on a disk', () => {

@@ -40,11 +40,17 @@ describe('readOpenFds', () => {
     const linked = open('first');
     fs.linkSync(path.join(top, 'first'), path.join(top, 'second'));
     fs.rmSync(path.join(top, 'first'));
-    const silly = open(`.nfs${'0'.repeat(23)}f`);
-    const nearlySilly = open(`.nfs${'0'.repeat(22)}`);
+    const names = [
+      '.nfs0000000000000000000000ff',
+      '.fuse_hidden0000000200000001',
+      '.__afs0A',
+      '.ghost-ntfs-3g-1',
+    ];
+    const silly = names.map(open);
+    const nearlySilly = open('nfs.fuse_hidden');
     const { suspects, others } = readOpenFds(own);
     const files = filesOf(others);
-    for (const fd of [unlinked, linked, silly]) {
+    for (const fd of [unlinked, linked, ...silly]) {
       assert.ok(suspects.includes(fd), `descriptor ${fd} is a suspect`);
       assert.ok(!files.has(fd));
     }

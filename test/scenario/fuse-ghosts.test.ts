@@ -1,0 +1,106 @@
+/**
+ * A FUSE server renames a removed open file (.fuse_hidden…) and removes that name with the last descriptor. The link count is 0
+ * until somebody has looked at the folder, then 1.
+ */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import fs from 'node:fs';
+import { describe, it, type TestContext } from 'node:test';
+import type { Manifest } from '../../src/base/documents/generated/manifest.js';
+import { fuseMount } from './fuse.js';
+import { ghostkeep, isRoot, needs, temporaryFolder } from './ghostkeep.js';
+
+const content = randomBytes(300_001);
+const remembering = 'attr_timeout=600,entry_timeout=600';
+
+/** A file of this process by the name `held`. */
+function hold(mountPoint: string): number {
+  const fd = fs.openSync(`${mountPoint}/held`, 'wx+');
+  fs.writeSync(fd, content);
+  return fd;
+}
+
+/** As `ls -l` and any backup do. @returns the names there */
+function look(folder: string): string[] {
+  const names = fs.readdirSync(folder);
+  for (const name of names) fs.statSync(`${folder}/${name}`);
+  return names;
+}
+
+/** Dump the files of this process that are on FUSE, let go of them, and have them again. @returns their classes */
+function keepAndLose(t: TestContext, fds: readonly number[], then = () => {}): Manifest['ghosts'] {
+  const images = `${temporaryFolder(t)}/images`;
+  const dump = ghostkeep(['dump', '--pid', String(process.pid), '-D', images, '--json']);
+  assert.equal(dump.status, 0, dump.stderr);
+  for (const fd of fds) fs.closeSync(fd);
+  then();
+  assert.equal(ghostkeep(['verify', '-D', images]).status, 0);
+  const restore = ghostkeep(['restore', '-D', images, '--to', `${images}/back`]);
+  assert.equal(restore.status, 0, restore.stderr);
+  const ghosts = (JSON.parse(dump.stdout) as Manifest).ghosts.filter(
+    ghost => ghost.filesystem === 'fuse.memory',
+  );
+  for (const { id } of ghosts)
+    assert.ok(fs.readFileSync(`${images}/back/ghost-${id}`).equals(content), 'other bytes came back');
+  return ghosts;
+}
+
+const summary = (ghosts: Manifest['ghosts']) =>
+  ghosts.map(({ class: is, path, nlink }) => `${is} ${path.slice(path.lastIndexOf('/') + 1)} ${nlink}`);
+
+describe('a removed file on FUSE', () => {
+  const mounted = async (t: TestContext) =>
+    needs(t, isRoot, 'mounting needs root') && (await fuseMount(t, `subtype=memory,${remembering}`));
+
+  it('when nobody has looked at its folder, it is an unlinked one', async t => {
+    const m = await mounted(t);
+    if (!m) return;
+    const fd = hold(m);
+    fs.rmSync(`${m}/held`);
+    assert.deepEqual(summary(keepAndLose(t, [fd])), ['unlinked held 0']);
+  });
+
+  it('when somebody has, its name is one that goes with it: the content is kept, under the opened name', async t => {
+    const m = await mounted(t);
+    if (!m) return;
+    const fd = hold(m);
+    fs.rmSync(`${m}/held`);
+    assert.match(look(m).join(), /^\.fuse_hidden/);
+    assert.deepEqual(summary(keepAndLose(t, [fd])), ['silly-renamed held 1']);
+    assert.deepEqual(look(m), []);
+  });
+
+  it('when a backup has opened it by that name, and only the backup holds it by now', async t => {
+    const m = await mounted(t);
+    if (!m) return;
+    const fd = hold(m);
+    fs.rmSync(`${m}/held`);
+    const [hidden = ''] = look(m);
+    const backup = fs.openSync(`${m}/${hidden}`, 'r');
+    fs.closeSync(fd);
+    assert.deepEqual(summary(keepAndLose(t, [backup])), [`silly-renamed ${hidden} 1`]);
+  });
+
+  it('when it was replaced by a rename, as editors do', async t => {
+    const m = await mounted(t);
+    if (!m) return;
+    const fd = hold(m);
+    fs.writeFileSync(`${m}/new`, 'new');
+    fs.renameSync(`${m}/new`, `${m}/held`);
+    assert.match(look(m).join(), /\.fuse_hidden/);
+    assert.deepEqual(summary(keepAndLose(t, [fd])), ['silly-renamed held 1']);
+    assert.equal(fs.readFileSync(`${m}/held`, 'utf8'), 'new');
+  });
+
+  it('when it has another name, that may be gone at restore: the content is kept', async t => {
+    const m = await mounted(t);
+    if (!m) return;
+    const fd = hold(m);
+    fs.linkSync(`${m}/held`, `${m}/other`);
+    fs.rmSync(`${m}/held`);
+    look(m);
+    const ghosts = keepAndLose(t, [fd], () => fs.rmSync(`${m}/other`));
+    assert.deepEqual(summary(ghosts), ['linked held 2']);
+    assert.deepEqual(ghosts[0]?.linked?.names, [{ path: 'other' }]);
+  });
+});
