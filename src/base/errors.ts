@@ -24,6 +24,7 @@ export type ErrorCode =
   | 'IO'
   | 'MANIFEST_INVALID'
   | 'MANIFEST_MISSING'
+  | 'NAME_GONE'
   | 'NATIVE_MISSING'
   | 'NOT_FOUND'
   | 'NOT_FROZEN'

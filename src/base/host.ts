@@ -17,9 +17,15 @@ export interface Mount {
   parent: number;
   /** The mount's own device, as makedev would give it: on btrfs not the one stat shows. */
   dev: bigint;
+  /** The folder or file of its file system that lies at the mount point. */
+  root?: Buffer;
+  /** That folder or file has been removed, or replaced by another of its name. */
+  rootGone?: boolean;
   mountPoint: Buffer;
   filesystem: string;
   readOnly: boolean;
+  /** Of overlay: the folder that takes what is written, as who mounted it saw it. */
+  upper?: Buffer;
   /** Of aufs: the folders it is a union of. */
   branches?: readonly Buffer[];
 }
@@ -212,6 +218,11 @@ export interface Files {
     check: (magic: bigint) => void,
     write: (fd: number) => Promise<void>,
   ): Promise<'nothing' | 'links' | 'file'>;
+  /**
+   * Inode number of what NAME (relative; empty for the mount point itself) is on a mount of ours; undefined where nothing has
+   * that name. Follows no link out of the mount. @throws EXDEV where another mount is in the way, so that nobody can say
+   */
+  inodeOn(mount: Mount, name: Buffer): bigint | undefined;
   /** Where a path that may be a magic link (/proc/self/fd/4) really is, for messages. */
   realPath(path: string): string;
 }
@@ -236,6 +247,8 @@ export interface Host {
   /** Monotonic milliseconds. */
   clock(): number;
   uid(): number;
+  /** The same on this host after a reboot, and on no other; nobody can tell the machine id from it. */
+  machine(): string;
 }
 
 export interface ProgramRequest {

@@ -5,7 +5,7 @@
  * Once CRIU has succeeded the container may be gone and our pins are all there is: nothing lets them go before
  * the dump is sealed, or the caller says so.
  */
-import type { KeyPath, Manifest } from '../base/documents/generated/manifest.js';
+import type { Manifest } from '../base/documents/generated/manifest.js';
 import { GhostkeepError, translate } from '../base/errors.js';
 import { showBytes } from '../base/units.js';
 import { findGhosts } from '../ghost/find.js';
@@ -15,7 +15,7 @@ import type { Policy } from '../oci/policy.js';
 import { type OciState, parseState } from '../oci/state.js';
 import { chooseGhosts, needsCopy } from './choose.js';
 import type { Context } from './context.js';
-import { describeLinks } from './describe.js';
+import { describeLinked, type Linked } from './describe.js';
 import { keysOfJournal, makeJournal, startImages } from './dump.js';
 import { finishDump } from './finish.js';
 import { type PinnedGhost, pinGhosts, unpinGhosts } from './pin.js';
@@ -65,10 +65,10 @@ async function aroundCommand(
   const startTime = startTimeOf(processes, pid);
   const pids = processes.tree(pid);
   const { chosen } = chooseGhosts(context, findGhosts(processes, pids), policy, true);
-  const links = chosen.flatMap(describeLinks);
+  const linked = describeLinked(context, chosen);
   const pinned = pinGhosts(processes, chosen.filter(needsCopy));
   try {
-    if (pinned.length === 0 && links.length === 0) {
+    if (pinned.length === 0 && !linked.links) {
       startImages(context, images, false);
       await runCommand(context, request, [], paused);
       return undefined;
@@ -76,7 +76,7 @@ async function aroundCommand(
     files.makeDirectory(images, 0o700);
     assertRoom(context, images, pinned, policy);
     startImages(context, images, true);
-    const journal = pinnedJournal(context, request, pids, pinned, links, policy, paused);
+    const journal = pinnedJournal(context, request, pids, pinned, linked, policy, paused);
     writeJournal(files, images, journal, true);
     try {
       await runCommand(context, request, keysOfJournal(journal), paused);
@@ -100,13 +100,13 @@ function pinnedJournal(
   request: CheckpointRequest,
   pids: readonly number[],
   pinned: readonly PinnedGhost[],
-  links: KeyPath[],
+  linked: Linked,
   policy: Policy,
   paused: boolean,
 ): Manifest {
   const { processes } = context.host;
   const { images, container } = request.command;
-  const journal = makeJournal(context, { images, pids, policy, criu: true, container }, pinned, links);
+  const journal = makeJournal(context, { images, pids, policy, criu: true, container }, pinned, linked);
   const self = processes.self();
   const startTime = processes.startTime(self);
   if (paused) journal.thaw = true;

@@ -2,7 +2,6 @@
 import { GhostkeepError } from '../base/errors.js';
 import { showBytes } from '../base/units.js';
 import { whyNotCopied } from '../ghost/alone.js';
-import { keepsNames } from '../ghost/filesystems.js';
 import type { Found } from '../ghost/find.js';
 import { type Ghost, showIdentity } from '../ghost/ghost.js';
 import { lookInside } from '../ghost/inside.js';
@@ -63,7 +62,7 @@ export function chooseGhosts(
 
 /** A linked ghost whose names stay needs only another of them in files.img. */
 export function needsCopy(ghost: Ghost): boolean {
-  return ghost.class !== 'linked' || !keepsNames(ghost.filesystem);
+  return ghost.class !== 'linked' || !ghost.namesStay;
 }
 
 const whyLeftToCriu = ({ keep, why }: Ghost) => (keep === 'criu' ? why : undefined);

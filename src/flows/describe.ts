@@ -1,4 +1,4 @@
-import type { KeyPath, LinkedGroup, ManifestGhost } from '../base/documents/generated/manifest.js';
+import type { KeyPath, LinkedGroup, Manifest, ManifestGhost } from '../base/documents/generated/manifest.js';
 import type { FileStat } from '../base/host.js';
 import type { IdMap } from '../base/id-map.js';
 import { birthOf } from '../base/identity.js';
@@ -7,6 +7,7 @@ import { showDev, showTime } from '../base/units.js';
 import type { ExternalGhost, RenamedFile } from '../criu/seal-plan.js';
 import { externalKey, type Ghost, toRecord } from '../ghost/ghost.js';
 import type { Context } from './context.js';
+import { findLinkedNames } from './linked-names.js';
 import type { PinnedGhost } from './pin.js';
 
 /** Everything the manifest knows of a ghost but its data: what CRIU's format holds, and what it cannot hold. */
@@ -67,8 +68,20 @@ export function physicalDev({ ghost, stat }: PinnedGhost): bigint {
   return (ghost.filesystem === 'btrfs' ? ghost.mounts[0]?.dev : undefined) ?? stat.dev;
 }
 
-/** The open files of a linked ghost, under the first name that its inode still has on each mount. */
-export function describeLinks(ghost: Ghost): KeyPath[] {
+/** What the manifest says of all linked ghosts together. */
+export type Linked = Pick<Manifest, 'links' | 'linkedNames'>;
+
+/** The open files of linked ghosts, under the first name that its inode still has on each mount. */
+export function describeLinked({ host }: Context, ghosts: readonly Ghost[]): Linked {
+  const links = ghosts.flatMap(describeLinks);
+  const linkedNames = findLinkedNames(
+    host,
+    ghosts.filter(({ namesStay }) => namesStay),
+  );
+  return { ...(links.length > 0 ? { links } : {}), ...(linkedNames ? { linkedNames } : {}) };
+}
+
+function describeLinks(ghost: Ghost): KeyPath[] {
   return ghost.mounts.flatMap(mount =>
     mount.names?.[0]
       ? [{ key: externalKey(mount.id, ghost.stat.ino), mount: mount.id, ...pathToText(mount.names[0]) }]

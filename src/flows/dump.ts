@@ -1,6 +1,6 @@
 /** find → choose → pin → copy → journal. Sealing (seal.ts) makes it a dump. */
 import { availableParallelism } from 'node:os';
-import type { KeyPath, Manifest, ManifestGhost } from '../base/documents/generated/manifest.js';
+import type { Manifest, ManifestGhost } from '../base/documents/generated/manifest.js';
 import { errnoOf, GhostkeepError, translate } from '../base/errors.js';
 import type { Host } from '../base/host.js';
 import { parseIdMaps } from '../base/id-map.js';
@@ -15,7 +15,7 @@ import { chooseGhosts, needsCopy } from './choose.js';
 import type { Context } from './context.js';
 import { type Copy, type CopyTarget, copyGhost } from './copy.js';
 import { copySmall } from './copy-small.js';
-import { describeGhost, describeLinks } from './describe.js';
+import { describeGhost, describeLinked, type Linked } from './describe.js';
 import { startState } from './describe-again.js';
 import { assertFrozen, checkWriters } from './frozen.js';
 import { type LeftOut, leaveGhost, noteLeftOut } from './left-out.js';
@@ -54,8 +54,8 @@ export async function dumpGhosts(context: Context, request: DumpRequest): Promis
   const leave = (ghost: Ghost, why: string) => leftOut.push(leaveGhost(ghost, why));
   const pinned = pinGhosts(host.processes, copied, criu ? undefined : leave);
   try {
-    const links = chosen.flatMap(describeLinks);
-    return { journal: await dumpPinned(context, request, pinned, links, leftOut), found };
+    const linked = describeLinked(context, chosen);
+    return { journal: await dumpPinned(context, request, pinned, linked, leftOut), found };
   } finally {
     unpinGhosts(host.processes, pinned);
     request.warm?.discard();
@@ -66,11 +66,11 @@ async function dumpPinned(
   context: Context,
   request: DumpRequest,
   pinned: readonly PinnedGhost[],
-  links: KeyPath[],
+  linked: Linked,
   leftOut: readonly LeftOut[],
 ): Promise<Manifest> {
   const { images, warm } = request;
-  const needed = pinned.length > 0 || links.length > 0 || !request.criu;
+  const needed = pinned.length > 0 || linked.links !== undefined || !request.criu;
   const mayTake = warm !== undefined && warm.count > 0 && isOwnFolder(context, images);
   const earlier = pinned.map(({ ghost, stat }) =>
     mayTake && ghost.class !== 'linked' ? warm.take(stat) : undefined,
@@ -79,7 +79,7 @@ async function dumpPinned(
   warm?.discard();
   startImages(context, images, needed, earlier);
   try {
-    const journal = makeJournal(context, request, pinned, links, earlier);
+    const journal = makeJournal(context, request, pinned, linked, earlier);
     await copyAll(context, request, toCopies(pinned, journal, earlier));
     // CRIU does not wait for the disk either, and its processes stand still.
     if (!request.criu)
@@ -123,7 +123,7 @@ export function makeJournal(
   context: Context,
   request: DumpRequest,
   pinned: readonly PinnedGhost[],
-  links: KeyPath[],
+  linked: Linked,
   earlier: readonly (string | undefined)[] = [],
 ): Manifest {
   const { files, processes } = context.host;
@@ -148,7 +148,7 @@ export function makeJournal(
       const name = request.criu && pin.ghost.class === 'linked' ? linkedName : pendingName;
       return describeGhost(context, pin, ids, index + 1, earlier[index] ?? name(index + 1));
     }),
-    ...(links.length > 0 ? { links } : {}),
+    ...linked,
   };
 }
 

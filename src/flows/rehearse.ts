@@ -64,7 +64,7 @@ export function rehearseMany(context: Context, request: DumpRequest, pinned: rea
   const until = clock() + mostMs;
   try {
     for (let round = 0; round < rounds && clock() < until; round += 1) {
-      const journal = makeJournal(context, request, some, []);
+      const journal = makeJournal(context, request, some, {});
       for (const copy of toCopies(some, journal)) describeCopy(copy, request.policy);
       encodeJournal(journal);
       const files = encodeExternalFiles(keysOfJournal(journal));

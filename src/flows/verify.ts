@@ -10,9 +10,10 @@ import { readManifest } from '../image/manifest.js';
 import { refusedAs, verifyImages } from '../image/verify.js';
 import { type Context, whenMoving } from './context.js';
 import { toExternal } from './describe.js';
+import { verifyLinkedNames } from './linked-names.js';
 import { isOfThisCheckpoint } from './seal.js';
 
-/** @param settled see verifyImages; a restore does not wait for the disk */
+/** @param settled see verifyImages; a restore does not wait for the disk, nor look for names that CRIU will open */
 export async function verify(
   context: Context,
   images: string,
@@ -28,6 +29,7 @@ export async function verify(
       if (!damaged.has(ghost.image))
         for (const found of verifyHead(context, images, ghost)) damage.push(found);
     if (!isOfThisCheckpoint(files, images, manifest)) damage.push(foreignInventory);
+    if (settled) for (const found of verifyLinkedNames(context.host, manifest)) damage.push(found);
     if (manifest.criu) for (const found of verifyCriu(context, images, manifest)) damage.push(found);
     return { images: where, ghosts: manifest.ghosts.length, damage };
   } catch (error) {

@@ -155,7 +155,7 @@ class Pass {
     const pinned = pinSome(processes, ghosts);
     try {
       const images = pinned.map(() => this.#nextName());
-      const copies = toCopies(pinned, makeJournal(this.context, this.request, pinned, [], images));
+      const copies = toCopies(pinned, makeJournal(this.context, this.request, pinned, {}, images));
       for (const batch of inBatches(copies)) if (!this.#isOver) this.#copyBatch(batch);
       rehearseMany(this.context, this.request, pinned);
     } catch (error) {
@@ -215,7 +215,7 @@ class Pass {
   async #copyTo(image: string, pinned: PinnedGhost): Promise<boolean> {
     const { files, engine } = this.context.host;
     const { images, policy, criu } = this.request;
-    const [copy] = toCopies([pinned], makeJournal(this.context, this.request, [pinned], [], [image]));
+    const [copy] = toCopies([pinned], makeJournal(this.context, this.request, [pinned], {}, [image]));
     const imageFd = files.create(`${images}/${image}`, imageMode(criu));
     try {
       const job = { ...describeCopy(copy as Copy, policy), imageFd, engine: policy.engine };

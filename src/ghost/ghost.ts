@@ -26,6 +26,8 @@ export interface GhostMount {
   /** The mount's own device; undefined where no mount namespace shows the mount. */
   dev?: bigint;
   mountPoint?: Buffer;
+  /** The folder of its file system that it shows. */
+  root?: Buffer;
   /** Another mount covers it: CRIU refuses open files there. */
   covered?: boolean;
   /** It is in no mount namespace that CRIU reads: those of the dumped processes and its own. */
@@ -44,6 +46,10 @@ export interface Ghost {
   class: GhostClass;
   stat: FileStat;
   filesystem: string;
+  /** The folder of overlay that takes what is written. */
+  upper?: Buffer;
+  /** Only of a linked one: its names stay when nobody holds it any more, so that its content may be left out. */
+  namesStay?: boolean;
   mounts: GhostMount[];
   holders: Holder[];
   keep: 'ghostkeep' | 'criu' | 'no';

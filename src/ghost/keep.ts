@@ -1,10 +1,11 @@
 import type { ProcessView } from '../base/host.js';
-import { isFuse, isSillyNameOn, mayCountWrongly } from './filesystems.js';
+import { isFuse, isSillyNameOn, keepsNames, mayCountWrongly } from './filesystems.js';
 import { type Ghost, pathOf } from './ghost.js';
 import { hasContent, isRegular, kindName } from './kind.js';
 import { internalName } from './links.js';
 import type { MountTable } from './mount-table.js';
 import { findNames, SearchBudget } from './names.js';
+import { filesystemOfUpper } from './on-host.js';
 import type { OpenFiles } from './open-files.js';
 
 /**
@@ -79,6 +80,7 @@ function linkedKeep(
     return undefined;
   }
   if (hasNames(ghost)) {
+    ghost.namesStay = namesStay(ghost, processes);
     return { keep: 'ghostkeep', why: `its inode still is ${ghost.mounts[0]?.names?.[0]?.toString('utf8')}` };
   }
   if (complete && mayCountWrongly(ghost.filesystem, ghost.stat.nlink)) {
@@ -87,6 +89,12 @@ function linkedKeep(
   }
   const where = complete ? 'none on the mount it is open through' : 'none was found in reasonable time';
   return { keep: 'criu', why: `its inode has other names, but ${where}: CRIU needs --link-remap for it` };
+}
+
+/** What lies on overlayfs stays where its upper layer does. */
+function namesStay({ filesystem, upper }: Ghost, processes: ProcessView): boolean {
+  const on = upper ? filesystemOfUpper(processes, upper, keepsNames) : filesystem;
+  return on !== undefined && keepsNames(on);
 }
 
 /** By each mount that it is open through. */

@@ -113,7 +113,9 @@ export class MountTable {
     if (!known) return;
     mount.dev = known.dev;
     mount.mountPoint = known.mountPoint;
+    if (known.root) mount.root = known.root;
     ghost.filesystem = known.filesystem;
+    if (known.upper) ghost.upper = known.upper;
   }
 
   /** The mount id through a link; undefined where it cannot be opened. */

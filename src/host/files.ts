@@ -2,9 +2,9 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { errnoOf } from '../base/errors.js';
-import type { FileStat, Files } from '../base/host.js';
+import type { FileStat, Files, Mount } from '../base/host.js';
 import { tryLock } from './libc.js';
-import { makeNames } from './names.js';
+import { inodeOn, makeNames } from './names.js';
 import { openFolder } from './open-folder.js';
 import { randomHex } from './random.js';
 import { renameNew } from './rename-new.js';
@@ -51,6 +51,10 @@ export class LinuxFiles implements Files {
     write: (fd: number) => Promise<void>,
   ): Promise<'nothing' | 'links' | 'file'> {
     return makeNames(folder, names, check, write);
+  }
+
+  inodeOn(mount: Mount, name: Buffer): bigint | undefined {
+    return inodeOn(mount, name);
   }
 
   exists(file: string): boolean {

@@ -2,6 +2,7 @@ import type { Host } from '../base/host.js';
 import { LinuxCommands } from './commands.js';
 import { NativeEngine } from './engine.js';
 import { LinuxFiles } from './files.js';
+import { machine } from './machine.js';
 import { LinuxProcesses } from './processes.js';
 
 export function linuxHost(): Host {
@@ -13,5 +14,6 @@ export function linuxHost(): Host {
     now: () => new Date(),
     clock: () => performance.now(),
     uid: () => process.getuid?.() ?? 0,
+    machine,
   };
 }

@@ -30,6 +30,7 @@ export function fakeHost(): FakeHost {
     now: () => new Date(0),
     clock: () => 0,
     uid: () => 0,
+    machine: () => 'this machine',
   };
 }
 

@@ -86,6 +86,29 @@ describe('who keeps a linked ghost', () => {
     for (const filesystem of ['ext4', 'xfs', 'btrfs']) assert.ok(!copied(filesystem), filesystem);
   });
 
+  it('when it is on overlayfs, its names stay where the upper layer is on a known disk', () => {
+    const copied = (filesystem: string) => {
+      const { processes } = fakeHost();
+      const file = fakeFile({ nlink: 1 });
+      const upper = Buffer.from('/var/c/diff');
+      processes.add(processes.self(), {
+        mounts: [fakeMount(1, { filesystem })],
+        inRoot: { '/var/c/diff': fakeFile({ nlink: 2 }) },
+      });
+      processes.add(100, {
+        mounts: [fakeMount(30, { filesystem: 'overlay', upper })],
+        inRoot: { '/other': file },
+        fds: { 3: opened(file, '/x (deleted)') },
+      });
+      const [ghost] = findGhosts(processes, [100]).ghosts;
+      assert.equal(ghost?.class, 'linked');
+      return needsCopy(ghost);
+    };
+    assert.equal(copied('ext4'), false);
+    assert.equal(copied('tmpfs'), true);
+    assert.equal(copied('nfs4'), true);
+  });
+
   it('when a name was found before the search was cut off, that name will do on a disk', () => {
     assert.equal(keepOf({ complete: false }).kept, 'linked: ghostkeep');
   });

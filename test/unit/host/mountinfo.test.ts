@@ -48,6 +48,27 @@ describe('parseMountinfo', () => {
     assert.equal(byId(30)?.dev, 0x801n);
   });
 
+  it('when the source of a bind mount was removed, its root says so; a name that only ends alike does not', () => {
+    const roots = (field: string) => {
+      const [mount] = parseMountinfo(Buffer.from(`40 1 8:1 ${field} /m rw - ext4 /dev/sda1 rw\n`));
+      return [String(mount?.root), mount?.rootGone ?? false];
+    };
+    assert.deepEqual(roots('/vol'), ['/vol', false]);
+    assert.deepEqual(roots('/vol//deleted'), ['/vol', true]);
+    assert.deepEqual(roots('/vol/deleted'), ['/vol/deleted', false]);
+    assert.deepEqual(roots('/vol\\040(deleted)'), ['/vol (deleted)', false]);
+    assert.deepEqual(roots('/vol\\040(deleted)//deleted'), ['/vol (deleted)', true]);
+    assert.deepEqual(roots('/deleted'), ['/deleted', false]);
+  });
+
+  it('when it is an overlay, its upper layer is told, whatever is in its name', () => {
+    const upper = (options: string) =>
+      parseMountinfo(Buffer.from(`40 1 0:50 / /m rw - overlay overlay ${options}\n`))[0]?.upper?.toString();
+    assert.equal(upper('rw,lowerdir=/l1:/l2,upperdir=/c/diff,workdir=/c/work'), '/c/diff');
+    assert.equal(upper('rw,lowerdir=/l\\054upperdir=/x,upperdir=/a\\040b\\054c,workdir=/w'), '/a b,c');
+    assert.equal(upper('ro,lowerdir=/l1:/l2'), undefined);
+  });
+
   it('when the last line is cut off, or there is none, it is left out', () => {
     assert.equal(byId(34), undefined);
     assert.deepEqual(parseMountinfo(Buffer.alloc(0)), []);

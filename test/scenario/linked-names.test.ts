@@ -1,0 +1,113 @@
+/** Content of a file with another name is left out where that name stays: on a disk, and `verify` says when it did not. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import type { Manifest } from '../../src/base/documents/generated/manifest.js';
+import { ghostkeep, isRoot, needs, temporaryFolder } from './ghostkeep.js';
+
+function run(program: string, ...args: string[]): void {
+  const { status, stderr } = spawnSync(program, args, { encoding: 'utf8' });
+  assert.equal(status, 0, stderr);
+}
+
+/** Folders for mounts, unmounted and removed in the right order when the test ends. */
+function places(t: TestContext, ...names: string[]): string[] {
+  const top = fs.mkdtempSync(path.join(tmpdir(), 'gk-'));
+  const folders = names.map(name => `${top}/${name}`);
+  for (const folder of folders) fs.mkdirSync(folder);
+  t.after(() => {
+    for (const folder of folders.toReversed()) while (spawnSync('umount', ['-l', folder]).status === 0);
+    fs.rmSync(top, { recursive: true, force: true });
+  });
+  return folders;
+}
+
+function mountExt4(folder: string): void {
+  run('truncate', '-s', '16M', `${folder}.disk`);
+  run('mke2fs', '-q', '-F', '-t', 'ext4', '-O', '^has_journal', `${folder}.disk`);
+  run('mount', '-o', 'loop', `${folder}.disk`, folder);
+}
+
+/** A file that was opened as FOLDER/held and is FOLDER/d/other by now. */
+function holdOther(t: TestContext, folder: string): void {
+  fs.mkdirSync(`${folder}/d`);
+  const fd = fs.openSync(`${folder}/held`, 'wx+');
+  fs.writeSync(fd, 'content');
+  fs.linkSync(`${folder}/held`, `${folder}/d/other`);
+  fs.rmSync(`${folder}/held`);
+  t.after(() => fs.closeSync(fd));
+}
+
+function dumpSelf(t: TestContext): { images: string; manifest: Manifest } {
+  const images = `${temporaryFolder(t)}/images`;
+  const { status, stdout, stderr } = ghostkeep([
+    'dump',
+    '--pid',
+    String(process.pid),
+    '-D',
+    images,
+    '--json',
+  ]);
+  assert.equal(status, 0, stderr);
+  return { images, manifest: JSON.parse(stdout) as Manifest };
+}
+
+const linked = ({ ghosts }: Manifest) => ghosts.filter(ghost => ghost.class === 'linked').length;
+const verify = (images: string) => ghostkeep(['verify', '-D', images]);
+
+describe('a file whose opened name is gone', () => {
+  it('when its other name goes, too, verify says so; where another mount hides it, nothing', t => {
+    if (!needs(t, isRoot, 'mounting needs root')) return;
+    const [folder = ''] = places(t, 'disk');
+    mountExt4(folder);
+    // Closed before it is unmounted: hooks run in the order they are made in, so this one is the test's own.
+    const fd = fs.openSync(`${folder}/held`, 'wx+');
+    fs.mkdirSync(`${folder}/d`);
+    fs.linkSync(`${folder}/held`, `${folder}/d/other`);
+    fs.rmSync(`${folder}/held`);
+    const { images, manifest } = dumpSelf(t);
+    fs.closeSync(fd);
+    assert.equal(linked(manifest), 0);
+    assert.equal(verify(images).status, 0, verify(images).stdout);
+
+    run('mount', '-t', 'tmpfs', 'over', `${folder}/d`);
+    assert.equal(verify(images).status, 0);
+    run('umount', `${folder}/d`);
+
+    fs.rmSync(`${folder}/d/other`);
+    const gone = verify(images);
+    assert.equal(gone.status, 1);
+    assert.match(gone.stdout, new RegExp(`${folder}/d/other is gone: .*\\[NAME_GONE\\]`));
+
+    fs.symlinkSync('/etc/passwd', `${folder}/d/other`);
+    assert.match(verify(images).stdout, /NAME_GONE/);
+    fs.rmSync(`${folder}/d`, { recursive: true });
+    assert.match(verify(images).stdout, /NAME_GONE/);
+
+    run('umount', folder);
+    assert.equal(verify(images).status, 0, 'nobody can say what a disk holds that is not mounted');
+  });
+
+  it('when it is on overlayfs, its content goes along where the upper layer is no disk', t => {
+    if (!needs(t, isRoot, 'mounting needs root')) return;
+    const [memory = '', disk = '', onMemory = '', onDisk = ''] = places(t, 'memory', 'disk', 'm', 'd');
+    run('mount', '-t', 'tmpfs', 'test', memory);
+    mountExt4(disk);
+    for (const [below, folder] of [
+      [memory, onMemory],
+      [disk, onDisk],
+    ]) {
+      for (const name of ['lower', 'upper', 'work']) fs.mkdirSync(`${below}/${name}`);
+      const layers = `lowerdir=${below}/lower,upperdir=${below}/upper,workdir=${below}/work`;
+      run('mount', '-t', 'overlay', 'test', '-o', layers, folder as string);
+    }
+    holdOther(t, onDisk);
+    assert.equal(linked(dumpSelf(t).manifest), 0);
+    holdOther(t, onMemory);
+    const { manifest } = dumpSelf(t);
+    assert.equal(linked(manifest), 1);
+  });
+});
