@@ -15,6 +15,7 @@ export type ErrorCode =
   | 'GHOST_LEFT_OUT'
   | 'GHOST_OVER_LIMIT'
   | 'GHOST_UNREADABLE'
+  | 'GHOST_UNRESTORABLE'
   | 'HOLDER_GONE'
   | 'HOOK_FAILED'
   | 'IMAGE_INVALID'

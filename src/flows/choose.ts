@@ -1,5 +1,6 @@
 /** Which of the ghosts that were found are ours to keep, and what fails a dump. */
 import { GhostkeepError } from '../base/errors.js';
+import type { Log } from '../base/log.js';
 import { showBytes } from '../base/units.js';
 import { whyNotCopied } from '../ghost/alone.js';
 import type { Found } from '../ghost/find.js';
@@ -43,7 +44,10 @@ export function chooseGhosts(
   if (!policy.enabled) return { chosen: [], leftOut };
   const chosen: Ghost[] = [];
   for (const ghost of found.ghosts) {
-    if (criu) assertCanBeKept(found, ghost);
+    if (criu) {
+      assertCanBeKept(found, ghost);
+      assertCanBeRestored(log, ghost);
+    }
     const whyNot = criu ? whyLeftToCriu(ghost) : whyNotCopied(ghost, found.servesFuse, host.processes);
     if (whyNot !== undefined) {
       if (!criu && hasContent(ghost.stat.mode)) leftOut.push(leaveGhost(ghost, whyNot));
@@ -83,6 +87,18 @@ function assertCanBeKept(found: Found, ghost: Ghost): void {
     'GHOST_UNREADABLE',
     identity,
     `cannot dump ${describe(ghost)}: only thread ${threads} holds it, in a table of descriptors of its own (unshare(CLONE_FILES), or the main thread has ended), and CRIU does not keep such tables; \`ghostkeep dump\` does`,
+  );
+}
+
+/** What CRIU would find out when the container is gone. A dump without CRIU restores to any folder. */
+function assertCanBeRestored(log: Log, ghost: Ghost): void {
+  const { unrestorable, doubt } = ghost;
+  if (doubt !== undefined) log.warn(`${describe(ghost)} may be lost at restore: ${doubt}`);
+  if (unrestorable === undefined) return;
+  throw new GhostkeepError(
+    'GHOST_UNRESTORABLE',
+    showIdentity(ghost.stat),
+    `cannot dump ${describe(ghost)}: ${unrestorable}; the container runs on, and \`ghostkeep dump\` has the file's content`,
   );
 }
 

@@ -34,6 +34,8 @@ export interface GhostMount {
   beyondCriu?: boolean;
   /** A process that sees the mount's whole namespace: paths on it are those below this one's root. */
   viewer?: number;
+  /** What it shows was removed on the host. */
+  rootGone?: boolean;
   path: Buffer;
   /** What CRIU shall make it again by, where it cannot by its own path. */
   restorable?: Buffer;
@@ -54,6 +56,10 @@ export interface Ghost {
   holders: Holder[];
   keep: 'ghostkeep' | 'criu' | 'no';
   why: string;
+  /** Why CRIU, which would dump it, could not restore it: a checkpoint by CRIU has to fail. */
+  unrestorable?: string;
+  /** Why CRIU might not be able to restore it. */
+  doubt?: string;
 }
 
 /** `8:1/4711`, what messages call a ghost. */

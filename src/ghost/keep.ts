@@ -1,5 +1,5 @@
 import type { ProcessView } from '../base/host.js';
-import { isFuse, isSillyNameOn, keepsNames, mayCountWrongly } from './filesystems.js';
+import { hardLinks, isFuse, isSillyNameOn, keepsNames, mayCountWrongly } from './filesystems.js';
 import { type Ghost, pathOf } from './ghost.js';
 import { hasContent, isRegular, kindName } from './kind.js';
 import { internalName } from './links.js';
@@ -19,6 +19,7 @@ export function decideKeep(
   processes: ProcessView,
   budget = new SearchBudget(),
 ): void {
+  noteRestore(ghost);
   const decided = criuKeeps(ghost, files, mounts) ?? refusal(ghost) ?? linkedKeep(ghost, processes, budget);
   ghost.keep = decided ? decided.keep : 'ghostkeep';
   ghost.why = decided ? decided.why : 'a regular file that exists nowhere else';
@@ -59,8 +60,26 @@ function criuKeeps(
  * restore. Kept by CRIU it stops the checkpoint, and the container runs on.
  */
 function refusal(ghost: Ghost): { keep: 'criu'; why: string } | undefined {
+  if (ghost.unrestorable !== undefined) {
+    return { keep: 'criu', why: ghost.unrestorable };
+  }
   if (!ghost.mounts.some(mount => mount.covered)) return undefined;
   return { keep: 'criu', why: 'another mount covers its own: CRIU refuses open files there' };
+}
+
+/**
+ * CRIU makes a ghost again in the folder that it had, links it to its name and opens it by that. It does not look at dump whether
+ * it can (seen with CRIU 4.1.1: "Can't re-create deleted file", "Can't link"). A linked one has a name, or CRIU refuses it.
+ */
+function noteRestore(ghost: Ghost): void {
+  if (!isRegular(ghost.stat.mode) || ghost.class === 'linked') return;
+  const { filesystem, mounts } = ghost;
+  if (mounts.some(mount => mount.rootGone))
+    ghost.unrestorable = 'the source of its mount was removed or replaced: CRIU could not restore it';
+  else if (hardLinks(filesystem) === 'never')
+    ghost.unrestorable = `${filesystem} has no hard links: CRIU could not restore it`;
+  else if (hardLinks(filesystem) === 'perhaps')
+    ghost.doubt = `${filesystem} may have no hard links, and CRIU needs them to restore it`;
 }
 
 /**

@@ -114,6 +114,7 @@ export class MountTable {
     mount.dev = known.dev;
     mount.mountPoint = known.mountPoint;
     if (known.root) mount.root = known.root;
+    if (known.rootGone) mount.rootGone = true;
     ghost.filesystem = known.filesystem;
     if (known.upper) ghost.upper = known.upper;
   }

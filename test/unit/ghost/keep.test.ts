@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { needsCopy } from '../../../src/flows/choose.js';
+import { chooseGhosts, needsCopy } from '../../../src/flows/choose.js';
 import { findGhosts } from '../../../src/ghost/find.js';
-import { errno, type FakeHost, fakeFile, fakeHost, fakeMount, opened } from '../fake-host.js';
+import { resolvePolicy } from '../../../src/oci/policy.js';
+import { ghostkeepError } from '../expect.js';
+import { errno, type FakeHost, fakeContext, fakeFile, fakeHost, fakeMount, opened } from '../fake-host.js';
 
 type Names = ReturnType<FakeHost['processes']['namesOf']>;
 
@@ -111,5 +113,67 @@ describe('who keeps a linked ghost', () => {
 
   it('when a name was found before the search was cut off, that name will do on a disk', () => {
     assert.equal(keepOf({ complete: false }).kept, 'linked: ghostkeep');
+  });
+});
+
+describe('what CRIU would dump and could not restore', () => {
+  const on = (values: Parameters<typeof fakeMount>[1], nlink = 0) => {
+    const context = fakeContext();
+    context.host.processes.add(100, {
+      mounts: [fakeMount(30, { mountPoint: Buffer.from('/vol'), ...values })],
+      fds: { 3: opened(fakeFile({ nlink }), '/vol/x (deleted)') },
+    });
+    const found = findGhosts(context.host.processes, [100]);
+    const choose = (criu: boolean) => chooseGhosts(context, found, resolvePolicy(), criu).length;
+    return { ghost: found.ghosts[0], choose, lines: context.lines };
+  };
+
+  it('when the source of its mount is gone, a checkpoint is refused, and a dump without CRIU has it', () => {
+    const { ghost, choose } = on({ rootGone: true });
+    assert.equal(ghost?.keep, 'criu');
+    assert.match(ghost?.why ?? '', /removed or replaced/);
+    assert.throws(() => choose(true), ghostkeepError('GHOST_UNRESTORABLE', '/vol/x', 'removed or replaced'));
+    assert.equal(choose(false), 1);
+  });
+
+  it('when its file system has no hard links, likewise', () => {
+    for (const filesystem of ['vfat', 'exfat', 'msdos', 'orangefs', 'vboxsf']) {
+      const { choose } = on({ filesystem });
+      assert.throws(() => choose(true), ghostkeepError('GHOST_UNRESTORABLE', filesystem, 'no hard links'));
+      assert.equal(choose(false), 1);
+    }
+  });
+
+  it('when it may have none, a checkpoint warns and goes on; where it has, nothing is said', () => {
+    for (const filesystem of ['fuse.s3fs', '9p', 'cifs', 'smb3']) {
+      const { choose, lines } = on({ filesystem });
+      assert.equal(choose(false), 1);
+      assert.deepEqual(lines, []);
+      assert.equal(choose(true), 1);
+      assert.match(lines.join(), new RegExp(`^warn .*/vol/x.*${filesystem} may have no hard links`));
+    }
+    const { choose, lines } = on({ filesystem: 'fuse.sshfs' });
+    assert.equal(choose(true), 1);
+    assert.deepEqual(lines, []);
+  });
+
+  it('when CRIU would keep it for another reason, the checkpoint is refused all the same: CRIU could restore it no better', () => {
+    const { processes } = fakeHost();
+    const twins = [fakeFile({ dev: 1n }), fakeFile({ dev: 2n, nlink: 1 })] as const;
+    processes.add(100, {
+      mounts: [fakeMount(30, { rootGone: true })],
+      fds: { 3: opened(twins[0], '/x (deleted)'), 4: opened(twins[1], '/y') },
+    });
+    const context = { ...fakeContext(), host: { ...fakeHost(), processes } };
+    const found = findGhosts(processes, [100]);
+    assert.match(found.ghosts[0]?.why ?? '', /same inode number/);
+    assert.throws(
+      () => chooseGhosts(context, found, resolvePolicy(), true),
+      ghostkeepError('GHOST_UNRESTORABLE', '/x'),
+    );
+  });
+
+  it('when it has another name, CRIU is asked to refuse it', () => {
+    assert.equal(on({ rootGone: true }, 1).ghost?.unrestorable, undefined);
   });
 });

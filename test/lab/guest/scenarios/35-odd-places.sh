@@ -68,6 +68,26 @@ refused() {
 	expect_same "$runtime" "$name" "$@"
 }
 
+# source_replaced RUNTIME: the host replaces the file that is mounted, as editors do.
+source_replaced() {
+	local runtime=$1 name=odd-source-$1 source=$WORK/odd-source-$1.d images
+	with_ghostkeep
+	mkdir "$source"
+	: >"$source/f"
+	make_python_bundle "$WORK/$name" "$source/f:/mounted" /usr/bin/python3 /hold.py /mounted 5000
+	: >"$WORK/$name/rootfs/mounted"
+	start_bundle "$runtime" "$name"
+	wait_for 60 "content in $name" data_has "$runtime" "$name" ready
+	: >"$source/new"
+	mv "$source/new" "$source/f"
+	images=$(images_of "$runtime" "$name")
+	expect_fail checkpoint_container "$runtime" "$name" "$images"
+	expect_line "$images/dump.log" 'GHOST_UNRESTORABLE'
+	: >"$WORK/$name/rootfs/data/look"
+	wait_for 60 "look of $name" test -e "$WORK/$name/rootfs/data/seen"
+	grep '^same' "$WORK/$name/rootfs/data/seen" || fail "$name: other bytes"
+}
+
 overmounted='Open files on overmounted mounts are not supported yet'
 names=(name_255 name_238 name_237 long_path not_utf8 deleted newline
 	taken taken_later taken_twice taken_by_folder taken_by_link)
@@ -83,5 +103,6 @@ check runc "a mount namespace of nobody, or of a thread: CRIU refuses" refused r
 	namespace_of_nobody namespace_of_thread
 check runc "covered: CRIU refuses, the container runs on" refused runc covered "$overmounted" covered
 check runc "covered from above: CRIU refuses" refused runc above "$overmounted" covered_above
+check runc "a mounted file that the host replaced: refused, the container runs on" source_replaced runc
 check crun "all that come back" comes_back crun all "${names[@]}" "${folders[@]}" read_only on_top jail
 check crun "covered: CRIU refuses, the container runs on" refused crun covered "$overmounted" covered
