@@ -19,10 +19,10 @@ export function decideKeep(
   processes: ProcessView,
   budget = new SearchBudget(),
 ): void {
-  noteRestore(ghost);
   const decided = criuKeeps(ghost, files, mounts) ?? refusal(ghost) ?? linkedKeep(ghost, processes, budget);
   ghost.keep = decided ? decided.keep : 'ghostkeep';
   ghost.why = decided ? decided.why : 'a regular file that exists nowhere else';
+  noteRestore(ghost);
 }
 
 function criuKeeps(
@@ -60,9 +60,6 @@ function criuKeeps(
  * restore. Kept by CRIU it stops the checkpoint, and the container runs on.
  */
 function refusal(ghost: Ghost): { keep: 'criu'; why: string } | undefined {
-  if (ghost.unrestorable !== undefined) {
-    return { keep: 'criu', why: ghost.unrestorable };
-  }
   if (!ghost.mounts.some(mount => mount.covered)) return undefined;
   return { keep: 'criu', why: 'another mount covers its own: CRIU refuses open files there' };
 }
@@ -80,6 +77,9 @@ function noteRestore(ghost: Ghost): void {
     ghost.unrestorable = `${filesystem} has no hard links: CRIU could not restore it`;
   else if (hardLinks(filesystem) === 'perhaps')
     ghost.doubt = `${filesystem} may have no hard links, and CRIU needs them to restore it`;
+  if (ghost.unrestorable === undefined || ghost.keep !== 'ghostkeep') return;
+  ghost.keep = 'criu';
+  ghost.why = ghost.unrestorable;
 }
 
 /**

@@ -31,6 +31,8 @@ export function filesystemOfUpper(
   upper: Buffer,
   isTrusted: (filesystem: string) => boolean,
 ): string | undefined {
+  // Where a path of all layers would be too long, engines mount by relative ones.
+  if (upper[0] !== 0x2f) return undefined;
   const self = processes.self();
   const around = processes
     .mounts(self)

@@ -157,6 +157,15 @@ describe('what CRIU would dump and could not restore', () => {
     assert.deepEqual(lines, []);
   });
 
+  it('when it is one only by the names that are left, likewise', () => {
+    const { ghost, choose, lines } = on({ filesystem: 'fuse.s3fs' }, 1);
+    assert.equal(ghost?.class, 'unlinked');
+    assert.equal(choose(true), 1);
+    assert.match(lines.join(), /^warn .*fuse.s3fs may have no hard links/);
+    const gone = on({ filesystem: 'fuse.sshfs', rootGone: true }, 1);
+    assert.throws(() => gone.choose(true), ghostkeepError('GHOST_UNRESTORABLE', '/vol/x'));
+  });
+
   it('when CRIU would keep it for another reason, the checkpoint is refused all the same: CRIU could restore it no better', () => {
     const { processes } = fakeHost();
     const twins = [fakeFile({ dev: 1n }), fakeFile({ dev: 2n, nlink: 1 })] as const;

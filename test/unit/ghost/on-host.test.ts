@@ -56,6 +56,12 @@ describe('filesystemOfUpper', () => {
   it('when there is no such folder, or nothing is mounted, it is not known', () => {
     assert.equal(ask([at('/', '/')], false), undefined);
     assert.equal(ask([]), undefined);
+    const { processes } = fakeHost();
+    processes.add(processes.self(), { mounts: [at('/', '/')], inRoot: { 'c/diff': fakeFile() } });
+    assert.equal(
+      filesystemOfUpper(processes, Buffer.from('c/diff'), () => true),
+      undefined,
+    );
   });
 
   it('when the file system is not trusted, the folder is not looked at: its server may not answer', () => {
