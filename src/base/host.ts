@@ -219,10 +219,10 @@ export interface Files {
     write: (fd: number) => Promise<void>,
   ): Promise<'nothing' | 'links' | 'file'>;
   /**
-   * Inode number of what NAME (relative; empty for the mount point itself) is on a mount of ours; undefined where nothing has
-   * that name. Follows no link out of the mount. @throws EXDEV where another mount is in the way, so that nobody can say
+   * lstat of NAME (relative; empty for the mount point itself) on a mount of ours; undefined where nothing has that name.
+   * Follows no link out of the mount. @throws EXDEV where another mount is in the way, so that nobody can say
    */
-  inodeOn(mount: Mount, name: Buffer): bigint | undefined;
+  statOn(mount: Mount, name: Buffer): FileStat | undefined;
   /** Where a path that may be a magic link (/proc/self/fd/4) really is, for messages. */
   realPath(path: string): string;
 }

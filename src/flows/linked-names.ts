@@ -5,11 +5,13 @@
 import type { LinkedName, LinkedNames, Manifest } from '../base/documents/generated/manifest.js';
 import type { Damage } from '../base/documents/generated/verification.js';
 import { errnoOf } from '../base/errors.js';
-import type { Host, Mount } from '../base/host.js';
+import type { FileStat, Host, Mount } from '../base/host.js';
+import { birthOf } from '../base/identity.js';
 import { pathFromText, pathToText } from '../base/path-bytes.js';
-import { countFromJson, countToJson } from '../base/units.js';
+import { countFromJson, countToJson, showTime } from '../base/units.js';
 import { keepsNames } from '../ghost/filesystems.js';
 import type { Ghost } from '../ghost/ghost.js';
+import { isRegular } from '../ghost/kind.js';
 import { findOnHost } from '../ghost/on-host.js';
 
 /** @param ghosts whose content is left out */
@@ -19,8 +21,9 @@ export function findLinkedNames(
 ): LinkedNames | undefined {
   if (ghosts.length === 0) return undefined;
   const ours = processes.mounts(processes.self());
-  const files = ghosts.flatMap(({ stat, mounts }) =>
-    mounts.flatMap((where): LinkedName[] => {
+  const files = ghosts.flatMap(({ stat, mounts }) => {
+    const birth = birthOf(stat);
+    return mounts.flatMap((where): LinkedName[] => {
       const found = where.names?.[0] && findOnHost(ours, where, where.names[0]);
       if (!found) return [];
       const { mount, name } = found;
@@ -30,10 +33,11 @@ export function findLinkedNames(
           filesystem: mount.filesystem,
           name: pathToText(name),
           ino: countToJson(stat.ino),
+          ...(birth === undefined ? {} : { birth: showTime(birth) }),
         },
       ];
-    }),
-  );
+    });
+  });
   return files.length > 0 ? { host: machine(), files } : undefined;
 }
 
@@ -64,16 +68,26 @@ function whatIsWrong(
   files: Host['files'],
   mount: Mount,
   name: Buffer,
-  { ino }: LinkedName,
+  wanted: LinkedName,
 ): string | undefined {
   try {
-    const found = files.inodeOn(mount, name);
-    if (found === undefined) return 'is gone';
-    return found === countFromJson(ino) ? undefined : 'is another file by now';
+    const found = files.statOn(mount, name);
+    if (!found) return 'is gone';
+    return isFileOf(found, wanted) ? undefined : 'is another file by now';
   } catch (error) {
     if (errnoOf(error) === undefined) throw error;
     return undefined;
   }
+}
+
+/** A number is soon given out again: only the time of birth tells then. */
+function isFileOf(stat: FileStat, { ino, birth }: LinkedName): boolean {
+  const born = birthOf(stat);
+  return (
+    isRegular(stat.mode) &&
+    stat.ino === countFromJson(ino) &&
+    (birth === undefined || born === undefined || showTime(born) === birth)
+  );
 }
 
 function showPath({ mountPoint, name }: LinkedName): string {

@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 import { errnoOf } from '../base/errors.js';
 import type { FileStat, Files, Mount } from '../base/host.js';
 import { tryLock } from './libc.js';
-import { inodeOn, makeNames } from './names.js';
+import { makeNames, statOn } from './names.js';
 import { openFolder } from './open-folder.js';
 import { randomHex } from './random.js';
 import { renameNew } from './rename-new.js';
@@ -53,8 +53,8 @@ export class LinuxFiles implements Files {
     return makeNames(folder, names, check, write);
   }
 
-  inodeOn(mount: Mount, name: Buffer): bigint | undefined {
-    return inodeOn(mount, name);
+  statOn(mount: Mount, name: Buffer): FileStat | undefined {
+    return statOn(mount, name);
   }
 
   exists(file: string): boolean {

@@ -3,11 +3,12 @@
  * and entries are looked at through a descriptor of their folder, so that no symbolic link leads outside.
  */
 import fs from 'node:fs';
-import type { Identity, Mount } from '../base/host.js';
+import type { FileStat, Identity, Mount } from '../base/host.js';
 import { isSameInode } from '../base/identity.js';
 import { openInRoot } from './native.js';
 import { pathOnly } from './pin.js';
 import { randomHex } from './random.js';
+import { toFileStat } from './stat.js';
 
 const slash = Buffer.from('/');
 
@@ -109,12 +110,12 @@ function mountId(fd: number): string | undefined {
   return /^mnt_id:\s*(\d+)$/m.exec(fs.readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))?.[1];
 }
 
-/** See Files.inodeOn. */
-export function inodeOn(mount: Mount, name: Buffer): bigint | undefined {
+/** See Files.statOn. */
+export function statOn(mount: Mount, name: Buffer): FileStat | undefined {
   const rootFd = fs.openSync(mount.mountPoint, pathOnly);
   try {
     if (name.length === 0 && mountId(rootFd) === String(mount.id))
-      return fs.fstatSync(rootFd, { bigint: true }).ino;
+      return toFileStat(fs.fstatSync(rootFd, { bigint: true }));
     // What is there of the path must be of this mount: a mount on the way hides the rest.
     for (let path = name; ; path = path.subarray(0, Math.max(0, path.lastIndexOf('/')))) {
       const fd = openInRoot(rootFd, Buffer.concat([slash, path]));
@@ -123,7 +124,7 @@ export function inodeOn(mount: Mount, name: Buffer): bigint | undefined {
       try {
         if (mountId(fd) !== String(mount.id))
           throw Object.assign(new Error('another mount'), { code: 'EXDEV' });
-        return path.length === name.length ? fs.fstatSync(fd, { bigint: true }).ino : undefined;
+        return path.length === name.length ? toFileStat(fs.fstatSync(fd, { bigint: true })) : undefined;
       } finally {
         fs.closeSync(fd);
       }

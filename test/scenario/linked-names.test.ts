@@ -63,7 +63,7 @@ describe('a file whose opened name is gone', () => {
     if (!needs(t, isRoot, 'mounting needs root')) return;
     const [folder = ''] = places(t, 'disk');
     mountExt4(folder);
-    // Closed before it is unmounted: hooks run in the order they are made in, so this one is the test's own.
+    // Not holdOther's: it is closed before the end of the test, so that the disk can be unmounted.
     const fd = fs.openSync(`${folder}/held`, 'wx+');
     fs.mkdirSync(`${folder}/d`);
     fs.linkSync(`${folder}/held`, `${folder}/d/other`);

@@ -168,9 +168,9 @@ export class MemoryFiles implements Files {
     for (const path of missing) this.contents.set(path, file);
     return old === undefined ? 'file' : 'links';
   }
-  inodeOn: Files['inodeOn'] = ({ mountPoint }, name) => {
+  statOn: Files['statOn'] = ({ mountPoint }, name) => {
     const path = `${mountPoint.toString('latin1')}/${name.toString('latin1')}`;
-    return this.contents.get(path)?.stat.ino;
+    return this.contents.get(path)?.stat;
   };
   freeBytes = () => this.free;
   setOwner: Files['setOwner'] = () => {};

@@ -18,8 +18,7 @@ function dumped(): { host: FakeHost; linkedNames: LinkedNames | undefined } {
     inRoot: { '/data/other': file },
     fds: { 3: opened(file, '/data/x (deleted)') },
   });
-  host.files.put('//vol/other', 'content');
-  host.files.inodeOn = (_mount, name) => (String(name) === 'vol/other' ? 4711n : undefined);
+  host.files.statOn = (_mount, name) => (String(name) === 'vol/other' ? file.stat : undefined);
   return { host, linkedNames: findLinkedNames(host, findGhosts(host.processes, [100]).ghosts) };
 }
 const damage = (host: FakeHost, linkedNames: LinkedNames | undefined) =>
@@ -32,28 +31,41 @@ describe('names of files whose content is left out', () => {
     const { host, linkedNames } = dumped();
     assert.deepEqual(linkedNames, {
       host: 'this machine',
-      files: [{ mountPoint: { path: '/' }, filesystem: 'ext4', name: { path: 'vol/other' }, ino: 4711 }],
+      files: [
+        {
+          mountPoint: { path: '/' },
+          filesystem: 'ext4',
+          name: { path: 'vol/other' },
+          ino: 4711,
+          birth: '4.000000004',
+        },
+      ],
     });
     assert.deepEqual(damage(host, linkedNames), []);
   });
 
   it('when one is gone, or another file has it, that is damage', () => {
     const { host, linkedNames } = dumped();
-    host.files.inodeOn = () => undefined;
+    host.files.statOn = () => undefined;
     assert.deepEqual(damage(host, linkedNames), ['NAME_GONE /vol/other is gone']);
-    host.files.inodeOn = () => 4712n;
+    host.files.statOn = () => fakeFile({ ino: 4712n }).stat;
     assert.deepEqual(damage(host, linkedNames), ['NAME_GONE /vol/other is another file by now']);
+    // The number was given out again.
+    for (const values of [{ birthtimeNs: 5n }, { mode: 0o120777 }]) {
+      host.files.statOn = () => fakeFile(values).stat;
+      assert.deepEqual(damage(host, linkedNames), ['NAME_GONE /vol/other is another file by now']);
+    }
   });
 
   it('when nobody can say, nothing is said: another host, no mount there, another one on top', () => {
     const { host, linkedNames } = dumped();
-    host.files.inodeOn = () => undefined;
+    host.files.statOn = () => undefined;
     assert.deepEqual(damage({ ...host, machine: () => 'another' }, linkedNames), []);
-    host.files.inodeOn = () => {
+    host.files.statOn = () => {
       throw errno('EXDEV');
     };
     assert.deepEqual(damage(host, linkedNames), []);
-    host.files.inodeOn = () => undefined;
+    host.files.statOn = () => undefined;
     for (const mounts of [[], [fakeMount(1, { root, filesystem: 'nfs4' })]]) {
       host.processes.add(host.processes.self(), { mounts });
       assert.deepEqual(damage(host, linkedNames), []);
@@ -63,7 +75,7 @@ describe('names of files whose content is left out', () => {
   it('when the manifest names a file server, nothing there is looked at', () => {
     const { host, linkedNames } = dumped();
     host.processes.add(host.processes.self(), { mounts: [fakeMount(1, { root, filesystem: 'nfs4' })] });
-    host.files.inodeOn = () => assert.fail('it was looked at');
+    host.files.statOn = () => assert.fail('it was looked at');
     const files = linkedNames?.files.map(file => ({ ...file, filesystem: 'nfs4' })) ?? [];
     assert.deepEqual(damage(host, { host: 'this machine', files }), []);
   });
