@@ -1,5 +1,6 @@
 /** What a dump without CRIU does with a ghost: nobody else keeps it then. */
 import type { ProcessView } from '../base/host.js';
+import { isFuse } from './filesystems.js';
 import { type Ghost, pathOf } from './ghost.js';
 import { hasContent, isRegular, kindName } from './kind.js';
 import { internalName } from './links.js';
@@ -21,6 +22,6 @@ export function whyNotCopied(ghost: Ghost, servesFuse: boolean, processes: Proce
     // A file that somebody named so is on another device, and may be on any file system.
     if (ghost.stat.dev === processes.sharedMemoryDev()) return undefined;
   } else if (internal) return `${internal}: memory of its processes, and no file`;
-  const mayBeFuse = ghost.filesystem === 'unknown' || ghost.filesystem.startsWith('fuse');
+  const mayBeFuse = ghost.filesystem === 'unknown' || isFuse(ghost.filesystem);
   return servesFuse && mayBeFuse ? 'a process that is dumped with it may be its FUSE server' : undefined;
 }
