@@ -6,29 +6,11 @@
 import type { Engine } from './engine.js';
 import type { FileStat, Identity, Refused } from './file-stat.js';
 import type { IdMaps } from './id-map.js';
+import type { Mount } from './mount.js';
 
 export type * from './engine.js';
 export type * from './file-stat.js';
-
-/** One line of /proc/PID/mountinfo. Source: proc_pid_mountinfo(5). */
-export interface Mount {
-  id: number;
-  /** Id of the mount it lies on; of the first of a namespace, itself or one that is not listed. */
-  parent: number;
-  /** The mount's own device, as makedev would give it: on btrfs not the one stat shows. */
-  dev: bigint;
-  /** The folder or file of its file system that lies at the mount point. */
-  root?: Buffer;
-  /** That folder or file has been removed, or replaced by another of its name. */
-  rootGone?: boolean;
-  mountPoint: Buffer;
-  filesystem: string;
-  readOnly: boolean;
-  /** Of overlay: the folder that takes what is written, as who mounted it saw it. */
-  upper?: Buffer;
-  /** Of aufs: the folders it is a union of. */
-  branches?: readonly Buffer[];
-}
+export type * from './mount.js';
 
 /** One line of /proc/PID/maps that names a file. Source: proc_pid_maps(5). */
 export interface FileMap {

@@ -151,7 +151,8 @@ function allocateGhost(
 ): string[] {
   if (!room) return ["allocation (the host's reserve is not known)"];
   // The kernel would charge this memory to the helper's cgroup, not the container's.
-  if (isInMemory(found.filesystem)) return [`allocation (in a ${found.filesystem} it would be the host's memory)`];
+  if (isInMemory(found.filesystem))
+    return [`allocation (in a ${found.filesystem} it would be the host's memory)`];
   const writable = entry.data?.allocation !== undefined;
   return throughPin(context, found, 'allocation', writable, fd =>
     allocateAgain(context, fd, entry, room, until),

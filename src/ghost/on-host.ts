@@ -34,12 +34,13 @@ export function filesystemOfUpper(
   // Where a path of all layers would be too long, engines mount by relative ones.
   if (upper[0] !== 0x2f) return undefined;
   const self = processes.self();
-  const around = processes
-    .mounts(self)
-    .filter(({ mountPoint }) => pathBelow(mountPoint, upper) !== undefined);
-  const nearest = Math.max(...around.map(({ mountPoint }) => mountPoint.length));
-  // The last of one place is on top.
-  const filesystem = around.filter(({ mountPoint }) => mountPoint.length === nearest).at(-1)?.filesystem;
+  let nearest: Mount | undefined;
+  for (const mount of processes.mounts(self)) {
+    if (pathBelow(mount.mountPoint, upper) === undefined) continue;
+    // The last of one place is on top.
+    if (mount.mountPoint.length >= (nearest?.mountPoint.length ?? 0)) nearest = mount;
+  }
+  const filesystem = nearest?.filesystem;
   if (filesystem === undefined || !isTrusted(filesystem)) return undefined;
   return processes.statInRoot(self, upper) ? filesystem : undefined;
 }

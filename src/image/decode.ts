@@ -17,6 +17,9 @@ export function assertDecodes(manifest: Manifest, subject: string): void {
     bytesFromBase64(manifest.earlierInventory?.content ?? '');
     field = 'links';
     for (const link of manifest.links ?? []) pathFromText(link);
+    field = 'linkedNames';
+    for (const { mountPoint, name } of manifest.linkedNames?.files ?? [])
+      for (const path of [mountPoint, name]) pathFromText(path);
     for (const [index, ghost] of manifest.ghosts.entries()) {
       field = `ghosts.${index}`;
       assertGhostDecodes(ghost);
