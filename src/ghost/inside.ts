@@ -8,8 +8,9 @@ import { errnoOf, reasonOf } from '../base/errors.js';
 import type { ProcessView } from '../base/host.js';
 import { unescapeOctal } from '../base/octal.js';
 import { pathToText } from '../base/path-bytes.js';
+import { looksSilly } from './filesystems.js';
 import type { Ghost } from './ghost.js';
-import { isSillyName, looksDeleted, stripDeleted } from './links.js';
+import { looksDeleted, stripDeleted } from './links.js';
 
 /** Sockets and io_urings of a process, or of a thread with descriptors of its own. */
 export interface Carrier {
@@ -125,7 +126,7 @@ function registered(pid: number, fd: number, info: string, held: ReadonlyMap<str
 /** Older kernels show the last part of the name alone: whether the file still has it is not to be seen. */
 function mayBeLost(name: string): boolean {
   const path = Buffer.from(name, 'latin1');
-  if (name.startsWith('/')) return looksDeleted(path) || isSillyName(path);
+  if (name.startsWith('/')) return looksDeleted(path) || looksSilly(path);
   return name !== '' && !/^(<none>|(socket|pipe):\[\d+\]|anon_inode:.*)$/.test(name);
 }
 
@@ -138,7 +139,7 @@ function behindLoops(
   const files = new Map<string, Unseen>();
   for (const { pid, fd, rdev } of devices) {
     const file = processes.backingFile(rdev);
-    if (!file || !(looksDeleted(file) || isSillyName(file))) continue;
+    if (!file || !(looksDeleted(file) || looksSilly(file))) continue;
     const path = stripDeleted(file);
     const name = path.toString('latin1');
     if (held.has(name) || files.has(name)) continue;

@@ -124,7 +124,7 @@ describe('what CRIU would dump and could not restore', () => {
       fds: { 3: opened(fakeFile({ nlink }), '/vol/x (deleted)') },
     });
     const found = findGhosts(context.host.processes, [100]);
-    const choose = (criu: boolean) => chooseGhosts(context, found, resolvePolicy(), criu).length;
+    const choose = (criu: boolean) => chooseGhosts(context, found, resolvePolicy(), criu).chosen.length;
     return { ghost: found.ghosts[0], choose, lines: context.lines };
   };
 
