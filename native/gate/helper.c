@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
@@ -21,7 +22,9 @@
 
 int helper_start(struct helper *helper, const char *mode, int image_dir)
 {
-	char *const argv[] = { HELPER_PATH, "gate", (char *)mode, NULL };
+	/* the pid of CRIU: whoever has started that may hold the image directory for it */
+	char pid[16];
+	char *const argv[] = { HELPER_PATH, "gate", (char *)mode, pid, NULL };
 	/* the environment of someone less privileged must not reach Node */
 	char *const nothing[] = { NULL };
 	struct spawn spawn = {
@@ -33,6 +36,7 @@ int helper_start(struct helper *helper, const char *mode, int image_dir)
 	int sockets[2];
 	int ret;
 
+	snprintf(pid, sizeof(pid), "%d", getpid());
 	memset(helper, 0, sizeof(*helper));
 	helper->error_fd = memfd_create("ghostkeep-stderr", MFD_CLOEXEC);
 	if (helper->error_fd < 0) {

@@ -7,12 +7,17 @@
 
 int start_helper(struct helper *helper, const char *mode, int image_dir)
 {
-	if (!helper_start(helper, mode, image_dir) &&
-	    await_ready(helper) == ANSWER_DONE)
+	enum answer answer = ANSWER_NONE;
+
+	if (!helper_start(helper, mode, image_dir))
+		answer = await_ready(helper);
+	if (answer == ANSWER_DONE)
 		return 0;
 	helper_end(helper);
-	gate_log(CRIU_LOG_ERROR, "the helper does not start: reinstall ghostkeep, or remove %s to do without it",
-		 plugin_path());
+	/* with a reason of its own it has started well */
+	if (answer == ANSWER_NONE)
+		gate_log(CRIU_LOG_ERROR, "the helper does not start: reinstall ghostkeep, or remove %s to do without it",
+			 plugin_path());
 	return -1;
 }
 

@@ -22,6 +22,7 @@ export type ErrorCode =
   | 'IMAGE_MISMATCH'
   | 'IMAGE_MISSING'
   | 'IMAGE_TRUNCATED'
+  | 'IN_USE'
   | 'IO'
   | 'MANIFEST_INVALID'
   | 'MANIFEST_MISSING'

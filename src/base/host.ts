@@ -5,6 +5,7 @@
 
 import type { Engine } from './engine.js';
 import type { FileStat, Identity, Refused } from './file-stat.js';
+import type { FolderLocks } from './folder-locks.js';
 import type { IdMaps } from './id-map.js';
 import type { Mount } from './mount.js';
 
@@ -146,7 +147,7 @@ export interface ProcessView {
 }
 
 /** Files of ours: image directories, records. Paths are text: we made them. */
-export interface Files {
+export interface Files extends FolderLocks {
   read(path: string): Buffer;
   /** At most BYTES from the start: what may be large is never read as a whole. */
   readStart(path: string, bytes: number): Buffer;
@@ -176,8 +177,6 @@ export interface Files {
   renameNew(from: string, to: string): void;
   /** flock(2), at once: false where another has it, undefined where the file system has no such locks. Closing lets go. */
   tryLock(fd: number): boolean | undefined;
-  /** Make PATH a symbolic link to WHO, which is no path: all at once, and without room on a full disk. @returns who was there before */
-  claim(path: string, who: string): string | undefined;
   /** Give PATHS, which were all made alike, the mode and owner of LIKE. */
   matchOwner(paths: readonly string[], like: string): void;
   remove(path: string): void;

@@ -14,6 +14,8 @@ const newline = 0x0a;
  * @throws USAGE where the descriptor is no socket: nobody but the gate starts a helper
  */
 export class GateChannel {
+  /** CRIU has ended: nobody waits for an answer any more. */
+  hasHungUp = false;
   readonly #room = Buffer.alloc(longestLineBytes);
   #unread = Buffer.alloc(0);
 
@@ -54,6 +56,7 @@ export class GateChannel {
     } catch (error) {
       // CRIU went away: next() says so, and there is nobody to tell.
       if (!hungUp.has(errnoOf(error) ?? '')) throw error;
+      this.hasHungUp = true;
     }
   }
 

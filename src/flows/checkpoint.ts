@@ -6,7 +6,7 @@
  * the dump is sealed, or the caller says so.
  */
 import type { Manifest } from '../base/documents/generated/manifest.js';
-import { GhostkeepError, translate } from '../base/errors.js';
+import { GhostkeepError, reasonOf, translate } from '../base/errors.js';
 import { showBytes } from '../base/units.js';
 import { findGhosts } from '../ghost/find.js';
 import { manifestExists, readManifest, writeJournal } from '../image/manifest.js';
@@ -18,10 +18,14 @@ import type { Context } from './context.js';
 import { describeLinked, type Linked } from './describe.js';
 import { keysOfJournal, makeJournal, startImages } from './dump.js';
 import { finishDump } from './finish.js';
+import { asOwner, holderOf } from './owner.js';
 import { type PinnedGhost, pinGhosts, unpinGhosts } from './pin.js';
 import { policyOf } from './policy.js';
 import { thaw } from './seal.js';
 import { startTimeOf } from './sessions.js';
+
+/** `ghostkeep seal` may be at work. */
+const patient = { waitMs: 10_000 };
 
 /** How long `state`, `pause` and `resume` of a runtime may take. */
 const runtimeWaitMs = 30_000;
@@ -69,29 +73,57 @@ async function aroundCommand(
   const pinned = pinGhosts(processes, chosen.filter(needsCopy));
   try {
     if (pinned.length === 0 && !linked.links) {
-      startImages(context, images, false);
-      await runCommand(context, request, [], paused);
+      await asOwner(
+        context,
+        images,
+        () => {
+          startImages(context, images, false);
+        },
+        { begins: true },
+      );
+      await runCommand(context, request, []);
+      if (paused) await asOwner(context, images, () => thaw(files, images, true), patient);
       return undefined;
     }
     files.makeDirectory(images, 0o700);
-    assertRoom(context, images, pinned, policy);
-    startImages(context, images, true);
-    const journal = pinnedJournal(context, request, pids, pinned, linked, policy, paused);
-    writeJournal(files, images, journal, true);
+    const journal = await asOwner(
+      context,
+      images,
+      () => {
+        assertRoom(context, images, pinned, policy);
+        startImages(context, images, true);
+        const made = pinnedJournal(context, request, pids, pinned, linked, policy, paused);
+        writeJournal(files, images, made, true);
+        return made;
+      },
+      { begins: true },
+    );
     try {
-      await runCommand(context, request, keysOfJournal(journal), paused);
+      await runCommand(context, request, keysOfJournal(journal));
     } catch (error) {
       if (stillRuns(context, pid, startTime)) {
-        startImages(context, images, false);
+        await withdraw(context, images);
         throw error;
       }
       // CRIU had finished and the runtime failed after it: the ghosts exist nowhere but here.
-      await finishOrHold(context, request, policy);
+      await finishOrHold(context, request, policy, paused);
       throw error;
     }
-    return await finishOrHold(context, request, policy);
+    return await finishOrHold(context, request, policy, paused);
   } finally {
     unpinGhosts(processes, pinned);
+  }
+}
+
+/** What we began is of no use. Where the gate is installed as well it has taken our place, and has cleaned up. */
+async function withdraw(context: Context, images: string): Promise<void> {
+  try {
+    const work = () => {
+      if (holderOf(context, images) === context.host.processes.self()) startImages(context, images, false);
+    };
+    await asOwner(context, images, work, patient);
+  } catch (error) {
+    context.log.warn(`cannot remove what was begun in ${images}: ${reasonOf(error)}`);
   }
 }
 
@@ -126,7 +158,6 @@ async function runCommand(
   context: Context,
   request: CheckpointRequest,
   keys: readonly string[],
-  paused: boolean,
 ): Promise<void> {
   const { files, commands } = context.host;
   const user =
@@ -139,8 +170,6 @@ async function runCommand(
   try {
     const status = await commands.run(request.argv, { CRIU_CONFIG_FILE: request.configPath });
     const { program, verb, container, images } = request.command;
-    // Now, since where there is no ghost, or the gate is installed as well, no seal of ours does it.
-    if (status === 0 && paused) thaw(files, images, true);
     if (status === 0) return;
     throw new GhostkeepError(
       'CHECKPOINT_FAILED',
@@ -152,14 +181,22 @@ async function runCommand(
   }
 }
 
-async function finishOrHold(context: Context, request: CheckpointRequest, policy: Policy): Promise<Manifest> {
+async function finishOrHold(
+  context: Context,
+  request: CheckpointRequest,
+  policy: Policy,
+  paused: boolean,
+): Promise<Manifest> {
   const { files } = context.host;
   const { images } = request.command;
   for (;;) {
     try {
       // The gate may be installed as well and have done it all; or somebody ran `ghostkeep seal` meanwhile.
-      if (manifestExists(files, images)) return readManifest(files, images);
-      return (await finishDump(context, images, policy)).manifest;
+      if (manifestExists(files, images)) {
+        if (paused) await asOwner(context, images, () => thaw(files, images, true), patient);
+        return readManifest(files, images);
+      }
+      return (await finishDump(context, images, policy, patient)).manifest;
     } catch (error) {
       // A container that was left running still has its ghosts.
       if (request.command.leaveRunning || !(await request.hold(error))) throw error;

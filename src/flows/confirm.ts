@@ -6,6 +6,8 @@ import { resolvePolicy } from '../oci/policy.js';
 import type { Context } from './context.js';
 import { dumpGhosts } from './dump.js';
 import { assertNothingMissing } from './left-out.js';
+import { assertNoImages } from './other-images.js';
+import { asOwner, holderOf } from './owner.js';
 import { isOurs, sealImages } from './seal.js';
 import type { Session } from './sessions.js';
 
@@ -15,16 +17,34 @@ export async function confirmSeal(
   session: Session | undefined,
   images: string,
 ): Promise<void> {
+  await asOwner(context, images, owned => confirmAsOwner(context, container, session, owned), {
+    waitMs: 10_000,
+  });
+}
+
+async function confirmAsOwner(
+  context: Context,
+  container: string,
+  session: Session | undefined,
+  images: string,
+): Promise<void> {
   const { host, log } = context;
   const fields = { container };
+  const where = host.files.realPath(images);
+  const holder = holderOf(context, images);
+  if (holder !== undefined && readJournal(host.files, images)?.state === 'pinned') {
+    log.info(`${where}: left to process ${holder}, which holds the ghosts and seals them`, fields);
+    return;
+  }
   const pid = session && stillThere(host.processes, session);
   if (isOurs(host.files, images) && !(pid && isAlone(host.files, images))) {
     const { manifest, now } = sealImages(context, images, true);
-    log.info(`${images}: ${manifest.ghosts.length} ghosts, ${now ? 'sealed now' : 'sealed before'}`, fields);
+    log.info(`${where}: ${manifest.ghosts.length} ghosts, ${now ? 'sealed now' : 'sealed before'}`, fields);
     return;
   }
   // A workflow without CRIU calls us while the processes are frozen and can still be reached.
   if (!pid || !host.files.exists(images)) return;
+  assertNoImages(context, images);
   const policy = resolvePolicy(session.policy);
   await dumpGhosts(context, {
     images,
@@ -34,8 +54,8 @@ export async function confirmSeal(
     criu: false,
   });
   const { manifest } = sealImages(context, images, true);
-  log.info(`${images}: ${manifest.ghosts.length} ghosts dumped and sealed`, fields);
-  assertNothingMissing(manifest, host.files.realPath(images), policy);
+  log.info(`${where}: ${manifest.ghosts.length} ghosts dumped and sealed`, fields);
+  assertNothingMissing(manifest, where, policy);
 }
 
 /** A sealed dump without CRIU, of an earlier time: while its processes are there a new one is wanted. */

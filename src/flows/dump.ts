@@ -20,6 +20,7 @@ import { startState } from './describe-again.js';
 import { assertFrozen, checkWriters } from './frozen.js';
 import { type LeftOut, leaveGhost, noteLeftOut } from './left-out.js';
 import { namespacesOf } from './namespaces.js';
+import { removeImagesAlone } from './other-images.js';
 import { isOwnFolder } from './own-folder.js';
 import { type PinnedGhost, pinGhosts, unpinGhosts } from './pin.js';
 import { syncImage } from './sync-image.js';
@@ -77,6 +78,7 @@ async function dumpPinned(
   );
   // What nobody has taken may hold the room that others need.
   warm?.discard();
+  if (!request.criu) removeImagesAlone(context, images);
   startImages(context, images, needed, earlier);
   try {
     const journal = makeJournal(context, request, pinned, linked, earlier);
@@ -141,6 +143,9 @@ export function makeJournal(
     ...(request.container ? { container: request.container } : {}),
     mountNamespace: mountNamespace !== processes.mountNamespace(processes.self()),
     criu: request.criu,
+    ...(request.criu
+      ? { heldBy: { pid: processes.self(), startTime: processes.startTime(processes.self()) } }
+      : {}),
     ...(earlierInventory ? { earlierInventory } : {}),
     idMaps,
     ghosts: pinned.map((pin, index) => {

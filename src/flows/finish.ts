@@ -12,8 +12,8 @@ import type { Copy } from './copy.js';
 import { nameOf } from './describe.js';
 import { type Described, describeAgain, startState } from './describe-again.js';
 import { copyAll } from './dump.js';
-import { asOnlyFinisher } from './only-finisher.js';
 import { isOwnFolder } from './own-folder.js';
+import { asOwner, type OwnerOptions } from './owner.js';
 import { inventoryOfThis, type Sealed, sealImages } from './seal.js';
 import { syncImage } from './sync-image.js';
 
@@ -21,19 +21,23 @@ export async function finishDump(
   context: Context,
   images: string,
   policy: Policy = resolvePolicy(),
+  options: OwnerOptions = {},
 ): Promise<Sealed> {
   const { files } = context.host;
-  if (!readJournal(files, images)) return sealImages(context, images, true);
-  return asOnlyFinisher(context, images, async () => {
-    // Who finished before us may have got further.
-    const journal = readJournal(files, images);
-    if (journal?.state === 'pinned') {
-      // Not earlier: what is copied while the container still runs would pass for what it had at the freeze.
-      if (journal.criu) inventoryOfThis(files, images, journal);
-      await copyPinned(context, images, journal, policy);
-    }
-    return sealImages(context, images, true);
-  });
+  return asOwner(
+    context,
+    images,
+    async images => {
+      const journal = readJournal(files, images);
+      if (journal?.state === 'pinned') {
+        // Not earlier: what is copied while the container still runs would pass for what it had at the freeze.
+        if (journal.criu) inventoryOfThis(files, images, journal);
+        await copyPinned(context, images, journal, policy);
+      }
+      return sealImages(context, images, true);
+    },
+    options,
+  );
 }
 
 async function copyPinned(
@@ -60,9 +64,15 @@ async function copyPinned(
     for (const { fd } of copies) processes.unpin(fd);
   }
   for (const { image } of journal.ghosts)
-    syncImage(files, images, image, `while it is held, make room there and \`ghostkeep seal -D ${images}\``);
+    syncImage(
+      files,
+      images,
+      image,
+      `while it is held, make room there and \`ghostkeep seal -D ${files.realPath(images)}\``,
+    );
   journal.state = 'dumped';
   delete journal.idMaps;
+  delete journal.heldBy;
   for (const entry of journal.ghosts) delete entry.pin;
   writeJournal(files, images, journal, true);
 }
@@ -70,7 +80,7 @@ async function copyPinned(
 /** A journal names descriptors to copy from: one that others could have written is not followed. */
 function assertOwnFolder(context: Context, images: string): void {
   if (isOwnFolder(context, images)) return;
-  const path = `${images}/${folder}`;
+  const path = `${context.host.files.realPath(images)}/${folder}`;
   throw new GhostkeepError(
     'PERMISSION',
     path,

@@ -13,6 +13,7 @@ import { type AllocationRoom, allocateAgain } from './allocation.js';
 import type { Context } from './context.js';
 import { type FindSource, recreateLinked } from './linked.js';
 import { applyMetadata } from './metadata.js';
+import { asOwner } from './owner.js';
 import { readConfig } from './policy.js';
 import { isOfThisCheckpoint, isOurs, sealImages } from './seal.js';
 import { assertUndamaged, verify } from './verify.js';
@@ -67,7 +68,8 @@ export async function checkBeforeRestore(
 ): Promise<void> {
   const { files } = context.host;
   if (!isOurs(files, images)) return;
-  if (readJournal(files, images)) sealImages(context, images, false);
+  if (readJournal(files, images))
+    await asOwner(context, images, owned => sealImages(context, owned, false), { waitMs: 10_000 });
   if (!isOfThisCheckpoint(files, images, readManifest(files, images))) {
     context.log.warn(
       `${files.realPath(images)} holds another checkpoint than ghostkeep's manifest there is of: nothing is checked`,

@@ -3,11 +3,14 @@ import type { Manifest } from '../base/documents/generated/manifest.js';
 import { GhostkeepError, reasonOf } from '../base/errors.js';
 import type { Context } from './context.js';
 import { dumpGhosts, keysOfJournal, startImages } from './dump.js';
+import { noteOlderImages, type OlderImages, removeOlderImages } from './other-images.js';
+import { isOwnFolder } from './own-folder.js';
+import { becomeOwner, familyOf, type Owned } from './owner.js';
 import { policyOf } from './policy.js';
 import { isOfThisCheckpoint, sealImages } from './seal.js';
 import { rememberImages, type Session } from './sessions.js';
 import { warmUp } from './warm.js';
-import type { WarmImages } from './warm-images.js';
+import { removeWarmImages, type WarmImages } from './warm-images.js';
 
 /** Source: criu-image-streamer, the socket CRIU connects to when it dumps with --stream. */
 const streamerSocket = 'streamer-capture.sock';
@@ -19,11 +22,41 @@ export class GateDump {
   #session: Session | undefined;
   #journal: Manifest | undefined;
   #warm: WarmImages | undefined;
+  #older: OlderImages = new Map();
+  #family: readonly number[];
+  #owned: Owned | undefined;
 
   constructor(
     private readonly context: Context,
     private readonly images: string,
-  ) {}
+  ) {
+    this.#family = [context.host.processes.self()];
+  }
+
+  /**
+   * Before anything else, and while the container runs. Whoever has the directory may be about to end: the helper of a
+   * CRIU that was killed cleans up.
+   * @param criu the CRIU that started us: `ghostkeep checkpoint` may have started that, and waits for it
+   * @throws IN_USE
+   */
+  async begin(criu: number): Promise<void> {
+    const { processes } = this.context.host;
+    this.#family = [processes.self(), ...familyOf(processes, criu)];
+    await this.#own();
+    this.#older = noteOlderImages(this.context, this.images);
+  }
+
+  async #own(): Promise<void> {
+    if (this.#owned) return;
+    const options = { family: this.#family, waitMs: 5000, begins: true };
+    this.#owned = await becomeOwner(this.context, this.images, options);
+  }
+
+  /** Others may have the directory now. While CRIU writes, the journal keeps it for us from all but a receiver that seals. */
+  letGo(): void {
+    this.#owned?.letGo();
+    this.#owned = undefined;
+  }
 
   /**
    * Nothing is frozen yet; PID is said to be the root of what will be. Where it stands still already (`runc pause`)
@@ -46,6 +79,7 @@ export class GateDump {
   async checkpoint(pid: number): Promise<string[]> {
     // CRIU names the root of the tree first, and that call does the work for all.
     if (this.#covered.has(pid) || this.#isLeftToCriu()) return [];
+    await this.#own();
     for (const member of this.context.host.processes.tree(pid)) this.#covered.add(member);
     const first = this.#covered.values().next().value ?? pid;
     const { policy, session } = policyOf(this.context, first);
@@ -60,7 +94,9 @@ export class GateDump {
       ...(session ? { container: session.container } : {}),
     });
     this.#journal = journal;
-    return keysOfJournal(journal);
+    const keys = keysOfJournal(journal);
+    if (keys.length > 0) this.letGo();
+    return keys;
   }
 
   /** A streamed image never lies in the directory as files, so it could not be sealed: CRIU has to manage alone. */
@@ -76,8 +112,23 @@ export class GateDump {
     return this.context.host.files.exists(`${this.images}/${streamerSocket}`);
   }
 
+  /** CRIU has ended in the middle of a request. The directory is ours, so whatever warm images it holds are of no use to anybody. */
+  abandon(): void {
+    if (this.#started) startImages(this.context, this.images, false);
+    else if (isOwnFolder(this.context, this.images)) removeWarmImages(this.context.host.files, this.images);
+  }
+
   /** CRIU is through, the processes are still frozen. @param result of the dump: 0 is success */
-  finish(result: number): void {
+  async finish(result: number): Promise<void> {
+    await this.#own();
+    try {
+      this.#finishAsOwner(result);
+    } finally {
+      this.letGo();
+    }
+  }
+
+  #finishAsOwner(result: number): void {
     const where = this.context.host.files.realPath(this.images);
     // Taken by then, or never asked for: another plugin may have answered for every process.
     this.#warm?.discard();
@@ -87,14 +138,22 @@ export class GateDump {
       return;
     }
     const journal = this.#journal;
-    if (journal && keysOfJournal(journal).length > 0 && !this.#isSealed(journal)) {
-      throw new GhostkeepError(
-        'SEAL_FAILED',
-        where,
-        `cannot seal ${where}: somebody else sealed it before CRIU had finished`,
-      );
-    }
+    if (journal && keysOfJournal(journal).length > 0) this.#seal(journal, where);
     if (this.#session) rememberImages(this.context, this.#session, where);
+  }
+
+  #seal(journal: Manifest, where: string): void {
+    const left = removeOlderImages(this.context, this.images, this.#older);
+    if (left.length > 0)
+      this.context.log.error(
+        `${left.join(', ')} in ${where} was of an earlier checkpoint and is removed: CRIU names it and has not written it, so this checkpoint lacks it`,
+      );
+    if (this.#isSealed(journal)) return;
+    throw new GhostkeepError(
+      'SEAL_FAILED',
+      where,
+      `cannot seal ${where}: somebody else sealed it before CRIU had finished`,
+    );
   }
 
   /**

@@ -4,6 +4,7 @@ import { countFromJson, countToJson } from '../base/units.js';
 import { readSealedManifest, writeManifest } from '../image/manifest.js';
 import { rangesOf } from './allocation.js';
 import type { Context } from './context.js';
+import { asOwner } from './owner.js';
 import { assertUndamaged, verify } from './verify.js';
 
 export interface MaterializeRequest {
@@ -14,9 +15,15 @@ export interface MaterializeRequest {
 
 /**
  * Can be repeated; a wish once written stays. Every dump is whole today, so there is nothing to put together.
- * @throws MANIFEST_MISSING, MANIFEST_INVALID, and the first damage's code
+ * @throws IN_USE, MANIFEST_MISSING, MANIFEST_INVALID, and the first damage's code
  */
-export async function materialize(
+export async function materialize(context: Context, request: MaterializeRequest): Promise<Materialized> {
+  const work = () => materializeHere(context, request);
+  // Without a wish nothing is written.
+  return request.preserveAllocation ? asOwner(context, request.images, work) : work();
+}
+
+async function materializeHere(
   context: Context,
   { images, preserveAllocation = false }: MaterializeRequest,
 ): Promise<Materialized> {

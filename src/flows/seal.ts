@@ -99,6 +99,9 @@ interface Plan {
 }
 
 function sealAlone(context: Context, images: string, journal: Manifest, durable: boolean): Plan {
+  const { files } = context.host;
+  for (const [index, { image }] of journal.ghosts.entries())
+    if (isPendingName(image)) assertNotTaken(files, images, image, ghostImageName(index + 1));
   const ghosts = giveNames(context, images, journal, 1, durable);
   return { manifest: { ...journal, state: 'sealed', ghosts }, unused: [] };
 }
@@ -132,7 +135,7 @@ function sealCriu(context: Context, images: string, journal: Manifest, durable: 
       `${images}/files.img`,
     );
   const adopted = [...plan.adopted].flatMap(([id, name]) => adopt(context, images, id, name));
-  const { earlierInventory: _, ...rest } = journal;
+  const { earlierInventory: _, heldBy: __, ...rest } = journal;
   const manifest: Manifest = { ...rest, state: 'sealed', inventory, ghosts: [...ghosts, ...adopted] };
   if (adopted.length > 0)
     assertDocument<Manifest>('Manifest', { ...manifest, ghosts: adopted }, manifestName, 'MANIFEST_INVALID');
@@ -158,6 +161,16 @@ export function inventoryOfThis(files: Files, images: string, journal: Manifest)
   );
 }
 
+/** The dump found no image by that name (other-images.ts): whatever has it now was put there by another program. */
+function assertNotTaken(files: Files, images: string, pending: string, image: string): void {
+  if (!files.exists(`${images}/${image}`) || !files.exists(`${images}/${pending}`)) return;
+  throw new GhostkeepError(
+    'SEAL_FAILED',
+    image,
+    `cannot name ${pending}: another program has put ${image} there meanwhile; move that elsewhere, then \`ghostkeep seal -D ${files.realPath(images)}\``,
+  );
+}
+
 /** CRIU has given out its ids, ours follow them from FIRST on. */
 function giveNames(
   context: Context,
@@ -170,8 +183,9 @@ function giveNames(
   return journal.ghosts.map((ghost, index) => {
     const id = givenId(ghost.image) ?? first + index;
     const image = isPendingName(ghost.image) ? ghostImageName(id) : ghost.image;
-    if (image === ghost.image || !isRenamed(files, `${images}/${ghost.image}`, `${images}/${image}`))
-      assertThere(files, images, image);
+    if (image === ghost.image) assertThere(files, images, image);
+    else if (!isRenamed(files, `${images}/${ghost.image}`, `${images}/${image}`))
+      assertImageOf(files, images, image, ghost);
     if (durable) syncOrDisown(files, images, image);
     context.alive?.();
     return { ...ghost, id, image };
@@ -209,6 +223,19 @@ function isRenamed(files: Files, from: string, to: string): boolean {
     if (errnoOf(error) !== 'ENOENT') throw error;
     return false;
   }
+}
+
+/** An earlier seal has renamed it, unless it was lost and an earlier checkpoint has left an image by this name. */
+function assertImageOf(files: Files, images: string, image: string, ghost: ManifestGhost): void {
+  assertThere(files, images, image);
+  const path = `${images}/${image}`;
+  const head = decodeGhostHead(files.readStart(path, headBytes), files.statPath(path).size, image);
+  if (showDev(head.dev) === ghost.physicalDev && countToJson(head.ino) === ghost.ino) return;
+  throw new GhostkeepError(
+    'IMAGE_MISSING',
+    ghost.image,
+    `${ghost.image} is missing, and ${image} was there before: it is of another file`,
+  );
 }
 
 function assertThere(files: Files, images: string, image: string): void {

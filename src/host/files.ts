@@ -4,7 +4,8 @@ import { promisify } from 'node:util';
 import { errnoOf } from '../base/errors.js';
 import type { FileStat, Files, Mount } from '../base/host.js';
 import { tryLock } from './libc.js';
-import { makeNames, statOn } from './names.js';
+import { lockFolder, lockHolder } from './lock.js';
+import { makeNames, makeNames, statOn } from './names.js';
 import { openFolder } from './open-folder.js';
 import { randomHex } from './random.js';
 import { renameNew } from './rename-new.js';
@@ -140,14 +141,11 @@ export class LinuxFiles implements Files {
     }
   }
 
-  claim(file: string, who: string): string | undefined {
-    try {
-      fs.symlinkSync(who, file);
-      return undefined;
-    } catch (error) {
-      if (errnoOf(error) !== 'EEXIST') throw error;
-      return fs.readlinkSync(file);
-    }
+  lockHolder = lockHolder;
+
+  lock(folder: string): { fd: number; path: string } | undefined {
+    const fd = lockFolder(folder);
+    return fd === undefined ? undefined : { fd, path: `/proc/self/fd/${fd}` };
   }
 
   rename(from: string, to: string): void {

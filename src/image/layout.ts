@@ -4,8 +4,6 @@ export const manifestName = `${folder}/manifest.json`;
 export const journalName = `${folder}/journal.json`;
 /** While sealing: the id that the first ghost was given. */
 export const firstIdName = `${folder}/first-id`;
-/** Who finishes the dump, while it does: pid and start time. */
-export const finisherName = `${folder}/finisher`;
 export const reserveName = `${folder}/reserve`;
 
 /** Until CRIU has given out its own ids, a ghost's image has a name of its own: this one, or that of its warm image. */
@@ -30,6 +28,8 @@ export function linkedName(index: number): string {
 export function ghostImageName(id: number): string {
   return `ghost-file-${id.toString(16)}.img`;
 }
+
+export const isGhostImageName = (name: string) => /^ghost-file-[0-9a-f]+\.img$/.test(name);
 
 export const isPendingName = (name: string) =>
   /^ghostkeep\/(pending|warm-[0-9a-f]{12})-[0-9a-f]+\.img$/.test(name);

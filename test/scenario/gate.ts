@@ -60,6 +60,16 @@ export class Gate {
     this.#child.kill('SIGKILL');
   }
 
+  /** CRIU has been killed. */
+  hangUp(): void {
+    this.#socket.destroy();
+  }
+
+  async kill(): Promise<void> {
+    this.#child.kill('SIGKILL');
+    await once(this.#child, 'exit');
+  }
+
   /** The gate has gone, or is through. @returns exit status, and how long that took */
   async end(): Promise<number | null> {
     this.#socket.end();

@@ -97,6 +97,7 @@ export class MemoryFiles implements Files {
   open = (path: string) => this.openContent(this.#find(path));
   close(fd: number): void {
     if (!this.open_.delete(fd)) throw errno('EBADF', `close ${fd}`);
+    for (const [folder, lock] of this.lockedFolders) if (lock === fd) this.lockedFolders.delete(folder);
   }
   stat = (fd: number): FileStat => sized(this.open_.get(fd) as FakeFile);
   statPath(path: string): FileStat {
@@ -110,13 +111,18 @@ export class MemoryFiles implements Files {
   }
   matchOwner(): void {}
 
-  claim(path: string, who: string): string | undefined {
-    const there = this.contents.get(path)?.content.toString();
-    if (there !== undefined) return there;
-    if (this.free === 0n) throw errno('ENOSPC', path);
-    this.#change();
-    this.#set(path, who);
-    return undefined;
+  /** Folders that somebody has, by the descriptor where it is one of ours. */
+  readonly lockedFolders = new Map<string, number>();
+  /** The kernel's word on who has which. */
+  readonly lockHolders = new Map<string, number>();
+  lockHolder = (folder: string) => this.lockHolders.get(folder);
+  lock(folder: string): { fd: number; path: string } | undefined {
+    if (!this.exists(folder) && ![...this.contents.keys()].some(path => path.startsWith(`${folder}/`)))
+      throw errno('ENOENT', folder);
+    if (this.lockedFolders.has(folder)) return undefined;
+    const fd = this.openContent(fakeFile());
+    this.lockedFolders.set(folder, fd);
+    return { fd, path: folder };
   }
 
   rename(from: string, to: string): void {

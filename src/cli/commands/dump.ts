@@ -2,6 +2,8 @@ import { GhostkeepError } from '../../base/errors.js';
 import type { Files, ProcessView } from '../../base/host.js';
 import { dumpGhosts, startImages } from '../../flows/dump.js';
 import { assertNothingMissing } from '../../flows/left-out.js';
+import { assertNoImages } from '../../flows/other-images.js';
+import { asOwner } from '../../flows/owner.js';
 import { readConfig } from '../../flows/policy.js';
 import { isOurs, sealImages } from '../../flows/seal.js';
 import { startTimeOf } from '../../flows/sessions.js';
@@ -35,20 +37,23 @@ export async function dumpCommand(args: string[]): Promise<number> {
   const pids = values.pid.map(text => positive('dump', '--pid', text));
   for (const pid of pids) assertThere(context.host.processes, pid);
   context.host.files.makeDirectory(images, 0o700);
-  assertNoDump(context.host.files, images);
-  const undo = () => {
-    startImages(context, images, false);
-    return `nothing is dumped, and what was copied into ${images} is removed`;
-  };
-  const { manifest } = await orUndo(undo, async () => {
-    await dumpGhosts(context, {
-      images,
-      pids,
-      policy: { ...policy, detectZeroes: values['detect-zeroes'] ?? false },
-      criu: false,
-      requireFrozen: values['require-frozen'] ?? false,
+  const { manifest } = await asOwner(context, images, async owned => {
+    assertNoDump(context.host.files, owned);
+    assertNoImages(context, owned);
+    const undo = () => {
+      startImages(context, owned, false);
+      return `nothing is dumped, and what was copied into ${images} is removed`;
+    };
+    return orUndo(undo, async () => {
+      await dumpGhosts(context, {
+        images: owned,
+        pids,
+        policy: { ...policy, detectZeroes: values['detect-zeroes'] ?? false },
+        criu: false,
+        requireFrozen: values['require-frozen'] ?? false,
+      });
+      return sealImages(context, owned, true);
     });
-    return sealImages(context, images, true);
   });
   process.stdout.write(values.json ? `${JSON.stringify(manifest, null, 2)}\n` : showDump(manifest));
   assertNothingMissing(manifest, context.host.files.realPath(images), policy);

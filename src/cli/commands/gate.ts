@@ -3,7 +3,8 @@ import { fieldsOf, GhostkeepError, reasonOf } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
 import { toPrintable } from '../../base/printable.js';
 import type { Context } from '../../flows/context.js';
-import { oneOf, parse } from '../args.js';
+import { exitAtOnce } from '../../host/libc.js';
+import { oneOf, parse, positive } from '../args.js';
 import { makeContext } from '../context.js';
 import { GateChannel } from '../gate-channel.js';
 import { type Logger, makeLogger } from '../logger.js';
@@ -17,7 +18,8 @@ type Answer = (argument: number) => Promise<string[]>;
 
 /** Speak the gate's protocol until CRIU is through. One request at a time, answered in order. */
 export async function gateCommand(args: string[]): Promise<number> {
-  const stage = oneOf('gate', 'STAGE', parse('gate', args, {}, 1).positionals[0] ?? '', ['dump', 'restore']);
+  const { positionals } = parse('gate', args, {}, 'any');
+  const stage = oneOf('gate', 'STAGE', positionals[0] ?? '', ['dump', 'restore']);
   const channel = new GateChannel();
   // Functions that run once while all is frozen: machine code from the first call on, not from the hundredth. At a
   // restore somebody waits for the start.
@@ -30,12 +32,29 @@ export async function gateCommand(args: string[]): Promise<number> {
     warn: text => channel.say(`warn ${toPrintable(text)}`),
     error: text => channel.say(`warn ${toPrintable(text)}`),
   });
+  let part: Part | undefined;
   const context = makeContext(
     log,
-    atMostEvery(signOfLifeMs, () => channel.say('progress copying')),
+    atMostEvery(signOfLifeMs, () => {
+      channel.say('progress copying');
+      if (!channel.hasHungUp || !part?.abandon) return;
+      // In the middle of a request that nobody waits for; the next dump may want the directory.
+      part.abandon();
+      exitAtOnce(1);
+    }),
   );
-  const { answers, gone } =
-    stage === 'dump' ? await prepareDump(context, file) : await prepareRestore(context, channel);
+  try {
+    part =
+      stage === 'dump'
+        ? await prepareDump(context, file, positive('gate', 'PID', positionals[1] ?? String(process.pid)))
+        : await prepareRestore(context, channel);
+  } catch (error) {
+    // Not in the log file: it lies in the directory, which may be another dump's.
+    channel.say(refusal(error));
+    channel.close();
+    return 1;
+  }
+  const { answers, gone } = part;
   channel.ready();
   for (let line = channel.next(); line !== undefined; line = channel.next()) {
     const [request = '', argument = ''] = line.split(' ');
@@ -44,28 +63,39 @@ export async function gateCommand(args: string[]): Promise<number> {
       if (!answer) throw unknownRequest(request, stage);
       channel.say(await answer(Number(argument)), 'done');
     } catch (error) {
-      const fields = fieldsOf(error);
-      log.error(reasonOf(error), fields);
-      channel.say(`refuse ${toPrintable(reasonOf(error))}${fields.code ? ` [${fields.code}]` : ''}`);
+      log.error(reasonOf(error), fieldsOf(error));
+      channel.say(refusal(error));
     }
     await file.flush();
   }
-  gone();
+  await gone();
   await file.flush();
+  part.letGo();
   channel.close();
   return 0;
 }
 
-interface Part {
-  answers: Record<string, Answer>;
-  /** CRIU is, whether it said so or not. */
-  gone(): void;
+function refusal(error: unknown): string {
+  const { code } = fieldsOf(error);
+  return `refuse ${toPrintable(reasonOf(error))}${code ? ` [${code}]` : ''}`;
 }
 
-async function prepareDump(context: Context, file: Logger): Promise<Part> {
+interface Part {
+  answers: Record<string, Answer>;
+  /** CRIU has ended, with or without telling us. */
+  gone(): Promise<void>;
+  /** Before the gate is told that we are through: what CRIU's caller starts next, poststop for one, may want the directory. */
+  letGo(): void;
+  /** CRIU has ended in the middle of a request: leave nothing of the dump. */
+  abandon?(): void;
+}
+
+/** @param criu pid of the CRIU that started us */
+async function prepareDump(context: Context, file: Logger, criu: number): Promise<Part> {
   const { GateDump } = await import('../../flows/gate.js');
   const { rehearse } = await import('../../flows/rehearse.js');
   const dump = new GateDump(context, images);
+  await dump.begin(criu);
   let finished = false;
   await file.prepare();
   await rehearse(context, images);
@@ -77,14 +107,16 @@ async function prepareDump(context: Context, file: Logger): Promise<Part> {
       finish: async result => {
         // A seal that fails keeps its journal: `ghostkeep seal` goes on from there.
         finished = true;
-        dump.finish(result);
+        await dump.finish(result);
         return [];
       },
     },
     // Without a word the dump is none.
-    gone: () => {
-      if (!finished) dump.finish(1);
+    gone: async () => {
+      if (!finished) await dump.finish(1);
     },
+    letGo: () => dump.letGo(),
+    abandon: () => dump.abandon(),
   };
 }
 
@@ -97,7 +129,8 @@ async function prepareRestore(context: Context, channel: GateChannel): Promise<P
       resumed: async pid => nothing(restore.resumed(pid)),
       finish: async () => [],
     },
-    gone: () => {},
+    gone: async () => {},
+    letGo: () => {},
   };
 }
 

@@ -15,6 +15,7 @@ cat >"$build/wanted" <<EOF
 argv $build/helper
 argv gate
 argv dump
+argv CRIU
 fd 0 /dev/null
 fd 1 /dev/null
 fd 2 /memfd:ghostkeep-stderr (deleted)

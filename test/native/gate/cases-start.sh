@@ -49,5 +49,5 @@ done
 
 prepare refuses-to-start refuse
 host 12 1 "$plugin" "$images" 101
-cannot_start
-says 'ERROR ghostkeep: start: cannot dump ghost 8:1/4711: no space left'
+says 'init failed' 'ERROR ghostkeep: start: cannot dump ghost 8:1/4711: no space left'
+silent 'reinstall ghostkeep'

@@ -212,6 +212,31 @@ describe('checkpoint', () => {
     nothingLeft(played);
   });
 
+  it('when another one still holds the ghosts of a checkpoint there, nothing is begun and nothing removed', async () => {
+    for (const ghosts of [true, false]) {
+      const played = stage({ ghosts });
+      const journal = aManifest({ state: 'pinned', heldBy: { pid: 700, startTime: '5' } });
+      played.files.put(`${images}/ghostkeep/journal.json`, JSON.stringify(journal));
+      played.processes.add(700, { startTime: '5', commandLine: ['ghostkeep', 'checkpoint'] });
+      await assert.rejects(played.go(), ghostkeepError('IN_USE', 'process 700 (ghostkeep checkpoint)'));
+      assert.deepEqual(played.configs, []);
+      assert.ok(played.files.exists(`${images}/ghostkeep/journal.json`));
+    }
+  });
+
+  it('when the runtime fails and the gate has taken our place there, what the gate made stays', async () => {
+    const played = stage({ status: 3 });
+    const { run } = played.context.host.commands;
+    played.context.host.commands.run = async (words, environment) => {
+      const status = await run(words, environment);
+      played.files.removeTree(`${images}/ghostkeep`);
+      played.files.put(`${images}/ghostkeep/manifest.json`, JSON.stringify(aManifest()));
+      return status;
+    };
+    await assert.rejects(played.go(), ghostkeepError('CHECKPOINT_FAILED'));
+    assert.ok(played.files.exists(`${images}/ghostkeep/manifest.json`));
+  });
+
   it('when the runtime cannot be started, nothing of ours remains either', async () => {
     const played = stage();
     played.context.host.commands.run = async () => {

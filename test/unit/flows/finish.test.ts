@@ -167,25 +167,28 @@ describe('finishDump', () => {
 
   it('when somebody else is finishing it, that one alone does; when he has ended, the next may', async () => {
     const { context, files, processes } = held();
-    processes.add(700, { startTime: '5' });
-    const finisher = `${images}/ghostkeep/finisher`;
-    files.put(finisher, '700 5');
-    await assert.rejects(finishDump(context, images), ghostkeepError('SEAL_FAILED', 'process 700'));
+    processes.add(700, { commandLine: ['ghostkeep', 'seal'] });
+    files.lockedFolders.set(images, 0);
+    files.lockHolders.set(images, 700);
+    await assert.rejects(
+      finishDump(context, images),
+      ghostkeepError('IN_USE', 'process 700 (ghostkeep seal)'),
+    );
     assert.equal(context.host.engine.dumps, 0);
-    processes.end(700);
+    files.lockedFolders.clear();
     await finishDump(context, images);
-    assert.ok(!files.exists(finisher));
-    const odd = held();
-    odd.files.put(finisher, 'nobody');
-    await finishDump(odd.context, images);
+    assert.equal(files.lockedFolders.size, 0);
   });
 
-  it('when there is no room to say that we finish it, it is finished all the same', async () => {
-    const { context, files } = held();
-    files.claim = () => {
-      throw errno('ENOSPC');
-    };
-    assert.equal((await finishDump(context, images)).now, true);
+  it('when the directory cannot be locked, it is finished all the same, with a warning', async () => {
+    for (const code of ['ENOLCK', 'EOPNOTSUPP', 'EACCES']) {
+      const { context, files } = held();
+      files.lock = () => {
+        throw errno(code);
+      };
+      assert.equal((await finishDump(context, images)).now, true);
+      assert.match(context.lines.join('\n'), new RegExp(`^warn /img cannot be locked \\(${code}\\)`, 'm'));
+    }
   });
 
   it('when it failed once, it can be repeated, and after the end it changes nothing', async () => {

@@ -144,11 +144,11 @@ describe('GateDump', () => {
     const { gate, files } = container();
     endOfCriu(files, []);
     const keys = await gate.checkpoint(100);
-    assert.throws(() => gate.finish(0), ghostkeepError('SEAL_FAILED', 'CRIU has not finished'));
+    await assert.rejects(gate.finish(0), ghostkeepError('SEAL_FAILED', 'CRIU has not finished'));
     assert.ok(files.exists(`${images}/ghostkeep/pending-1.img`));
     // By the clock of its file system, which is not the host's, this one is from 1970.
     endOfCriu(files, keys);
-    gate.finish(0);
+    await gate.finish(0);
     assert.equal(readManifest(files, images).state, 'sealed');
   });
 
@@ -157,7 +157,7 @@ describe('GateDump', () => {
     endOfCriu(files, await gate.checkpoint(100));
     await checkBeforeRestore(context, images, noSource);
     const sealed = files.snapshot();
-    gate.finish(0);
+    await gate.finish(0);
     assert.deepEqual(files.snapshot(), sealed);
   });
 
@@ -167,12 +167,12 @@ describe('GateDump', () => {
     endOfCriu(early.files, [first]);
     sealImages(early.context, images, false);
     endOfCriu(early.files, [first, second]);
-    assert.throws(() => early.gate.finish(0), ghostkeepError('SEAL_FAILED', 'somebody else'));
+    await assert.rejects(early.gate.finish(0), ghostkeepError('SEAL_FAILED', 'somebody else'));
     const other = container();
     endOfCriu(other.files, await other.gate.checkpoint(100));
     sealImages(other.context, images, false);
     other.files.put(`${images}/inventory.img`, 'of another');
-    assert.throws(() => other.gate.finish(0), ghostkeepError('SEAL_FAILED', 'somebody else'));
+    await assert.rejects(other.gate.finish(0), ghostkeepError('SEAL_FAILED', 'somebody else'));
   });
 
   it('when a copy that was sealed elsewhere is of the same dump, this one gets the same images', async () => {
@@ -180,7 +180,7 @@ describe('GateDump', () => {
     endOfCriu(files, await gate.checkpoint(100));
     for (const name of ours(files)) files.put(name.replace(images, '/copy'), files.get(name));
     sealImages(context, '/copy', false);
-    gate.finish(0);
+    await gate.finish(0);
     const at = (folder: string) =>
       ours(files)
         .filter(name => name.startsWith(`${folder}/`))
@@ -204,6 +204,7 @@ describe('GateDump', () => {
       gate.checkpoint(100),
       ghostkeepError('GHOST_OVER_LIMIT', '/data/1', '1 KiB', '4 KiB'),
     );
+    await gate.finish(1);
     writeSession(context, { ...session, policy: {} });
     const again = new GateDump(context, images);
     endOfCriu(files, await again.checkpoint(100));

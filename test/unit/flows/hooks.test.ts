@@ -196,6 +196,18 @@ describe('poststop', () => {
     assert.equal(readSession(context, 'web'), undefined);
   });
 
+  it('when a living process holds the ghosts and will seal them, it is left to that one', async () => {
+    const context = await checkpointed(false);
+    const { files, processes } = context.host;
+    const path = `${images}/ghostkeep/journal.json`;
+    const journal = JSON.parse(files.get(path).toString());
+    processes.add(700, { startTime: '5' });
+    files.put(path, JSON.stringify({ ...journal, state: 'pinned', heldBy: { pid: 700, startTime: '5' } }));
+    await confirmSeal(context, 'web', undefined, images);
+    assert.ok(files.exists(path));
+    assert.match(context.lines.join('\n'), /left to process 700/);
+  });
+
   it('when the container was only stopped or deleted, nothing is sealed or dumped', async () => {
     const context = await created();
     context.host.processes.add(999, { parent: 60 }).add(60, {

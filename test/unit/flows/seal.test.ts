@@ -225,6 +225,33 @@ describe('sealImages', () => {
     assert.ok(!context.host.files.exists(`${images}/ghostkeep/manifest.json`));
   });
 
+  it('when an image is missing and an earlier checkpoint has left one by the name it would get, that is not taken for it', () => {
+    const context = dumped();
+    const { files } = context.host;
+    files.contents.delete(`${images}/ghostkeep/pending-2.img`);
+    files.put(`${images}/ghost-file-6.img`, imageOf(0x9999n, 'older'));
+    for (let time = 0; time < 2; time += 1)
+      assert.throws(
+        () => sealImages(context, images, true),
+        ghostkeepError('IMAGE_MISSING', 'pending-2.img', 'ghost-file-6.img was there before'),
+      );
+    assert.ok(!files.exists(`${images}/ghostkeep/manifest.json`));
+  });
+
+  it('when another program has put an image there since the dump without CRIU began, that one stays until it is moved', () => {
+    const context = dumped({ criu: false });
+    const { files } = context.host;
+    files.put(`${images}/ghost-file-2.img`, 'the only copy');
+    assert.throws(
+      () => sealImages(context, images, true),
+      ghostkeepError('SEAL_FAILED', 'ghost-file-2.img', 'ghostkeep seal -D'),
+    );
+    assert.equal(files.get(`${images}/ghost-file-2.img`).toString(), 'the only copy');
+    assert.ok(!files.exists(`${images}/ghost-file-1.img`));
+    files.rename(`${images}/ghost-file-2.img`, '/elsewhere');
+    assert.equal(sealImages(context, images, true).now, true);
+  });
+
   it("when CRIU's files.img is missing or damaged, it fails and leaves the journal", () => {
     for (const damage of [undefined, Buffer.from('x'), Buffer.alloc(0)]) {
       const context = dumped();

@@ -13,14 +13,6 @@ beforeEach(() => {
 afterEach(() => fs.rmSync(top, { recursive: true }));
 
 describe('LinuxFiles', () => {
-  it('when a path is claimed, who comes next learns by whom; when it is removed, it is free', () => {
-    const claim = `${top}/claim`;
-    assert.equal(files.claim(claim, '700 5'), undefined);
-    assert.equal(files.claim(claim, '800 6'), '700 5');
-    files.remove(claim);
-    assert.equal(files.claim(claim, '800 6'), undefined);
-  });
-
   it('when a directory is made, its parents are; when one is there, that is no error', () => {
     files.makeDirectory(`${top}/a/b/c`, 0o700);
     files.makeDirectory(`${top}/a/b/c`, 0o700);

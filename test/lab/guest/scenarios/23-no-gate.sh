@@ -7,7 +7,8 @@ around_the_runtime() {
 	local runtime=$1 name=nogate-$1 images counter
 	shift
 	with_ghostkeep
-	without_gate
+	[ "${1:-}" = gate ] || without_gate
+	[ "${1:-}" != gate ] || shift
 	start_container "$runtime" "$name" hole-64m-4m hole-1g-2m shared
 	images=$(images_of "$runtime" "$name")
 	mkdir -p "$images"
@@ -30,3 +31,6 @@ check runc "10 ghostkeep checkpoint" around_the_runtime runc
 check crun "10 ghostkeep checkpoint" around_the_runtime crun
 check runc "10 ghostkeep checkpoint, --leave-running" around_the_runtime runc --leave-running
 check crun "10 ghostkeep checkpoint, --leave-running" around_the_runtime crun --leave-running
+# The gate wants the directory that `ghostkeep checkpoint` keeps for itself.
+check runc "10 ghostkeep checkpoint, with the gate as well" around_the_runtime runc gate
+check crun "10 ghostkeep checkpoint, with the gate as well" around_the_runtime crun gate

@@ -75,6 +75,29 @@ owned_by_another_on() {
 	expect_line "$images/restore.log" "Error .*(ownership|ermission)"
 }
 
+# The client keeps locks of folders to itself: between its own processes they hold.
+has_one_owner_on() {
+	local images=$FS/$1/owned process owner
+	with_ghostkeep
+	make_filesystem "$1"
+	mkdir -p "$images"
+	at_exit rm -rf "$images"
+	sleep 600 &
+	process=$!
+	at_exit kill -9 "$process"
+	flock --no-fork "$images" sleep 600 &
+	owner=$!
+	wait_for 10 "lock" grep -q "FLOCK .* $owner " /proc/locks
+	expect_fail ghostkeep dump --pid "$process" -D "$images" 2>"$LOGS.refused"
+	kill -9 "$owner"
+	expect_line "$LOGS.refused" "process $owner \\(sleep 600\\) is writing there.*IN_USE"
+	wait "$owner" || true
+	expect_ok ghostkeep dump --pid "$process" -D "$images"
+}
+
+for filesystem in nfs3 nfs4.2; do
+	check "$filesystem" "an image directory has one owner" has_one_owner_on "$filesystem"
+done
 for filesystem in nfs3 nfs3-squash nfs4.2 nfs4.2-squash; do
 	check "$filesystem" "silly-renamed ghosts" survives_on "$filesystem"
 done

@@ -1,0 +1,242 @@
+/** Whatever writes into an image directory has it for itself: real processes, real locks. */
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import fs from 'node:fs';
+import { describe, it, type TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { aRuntime } from './a-runtime.js';
+import { endOfCriu, Gate } from './gate.js';
+import { ghostkeep, program, type Run, temporaryFolder } from './ghostkeep.js';
+
+interface Setting {
+  folder: string;
+  images: string;
+}
+
+function setting(t: TestContext): Setting {
+  const folder = temporaryFolder(t);
+  const images = `${folder}/images`;
+  fs.mkdirSync(images);
+  return { folder, images };
+}
+
+/** A process that holds a file without a name, with its own name as content. */
+async function holder(t: TestContext, folder: string, name: string, times = 10_000): Promise<number> {
+  const fd = fs.openSync(`${folder}/${name}`, 'wx+');
+  fs.writeSync(fd, name.repeat(times));
+  fs.unlinkSync(`${folder}/${name}`);
+  const child = spawn('sleep', ['600'], { stdio: ['ignore', 'ignore', 'ignore', fd] });
+  t.after(() => child.kill('SIGKILL'));
+  fs.closeSync(fd);
+  await once(child, 'spawn');
+  return child.pid as number;
+}
+
+function start(t: TestContext, args: readonly string[]): { child: ChildProcess; ended: Promise<Run> } {
+  const child = spawn(process.execPath, [program, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  t.after(() => child.kill('SIGKILL'));
+  const text = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr'] as const)
+    child[name].setEncoding('utf8').on('data', (part: string) => {
+      text[name] += part;
+    });
+  return { child, ended: once(child, 'close').then(([status]) => ({ status, ...text })) };
+}
+
+const dump = (pid: number, images: string) => ['dump', '--pid', String(pid), '-D', images];
+const pathsIn = (images: string) =>
+  (JSON.parse(fs.readFileSync(`${images}/ghostkeep/manifest.json`, 'utf8')).ghosts as { path: string }[]).map(
+    ({ path }) => path,
+  );
+
+async function there(file: string): Promise<void> {
+  while (!fs.existsSync(file)) await sleep(5);
+}
+
+/** Another process that has IMAGES, and what it is called in a refusal. */
+async function owner(t: TestContext, images: string): Promise<ChildProcess> {
+  const child = spawn('flock', ['--no-fork', images, 'sh', '-c', 'echo locked; exec sleep 600'], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  t.after(() => child.kill('SIGKILL'));
+  await once(child.stdout, 'data');
+  return child;
+}
+
+function assertRefused(run: Run, owner: ChildProcess, what: string): void {
+  assert.equal(run.status, 1, `${what}: ${run.stdout}${run.stderr}`);
+  assert.match(run.stderr, new RegExp(`cannot use .*: process ${owner.pid} \\(.*\\[IN_USE\\]`), what);
+}
+
+describe('an image directory', () => {
+  it('when two dumps begin at the same moment, one has it, with all its ghosts, and the other says that it has not', async t => {
+    const { folder } = setting(t);
+    const pids = [await holder(t, folder, 'one'), await holder(t, folder, 'two')];
+    for (let round = 0; round < 5; round += 1) {
+      const images = `${folder}/round-${round}`;
+      const runs = await Promise.all(pids.map(pid => start(t, dump(pid, images)).ended));
+      assert.deepEqual(runs.map(run => run.status).sort(), [0, 1], JSON.stringify(runs));
+      const winner = runs.findIndex(run => run.status === 0);
+      // It may have been through when the other came.
+      assert.match(runs[1 - winner]?.stderr ?? '', /\[IN_USE\]|there is a dump in it already/);
+      const name = ['one', 'two'][winner] as string;
+      assert.deepEqual(pathsIn(images), [`${folder}/${name}`]);
+      assert.ok(fs.readFileSync(`${images}/ghost-file-1.img`).includes(name.repeat(10_000)));
+    }
+  });
+
+  it('when somebody has it, whatever writes there is refused and removes nothing; what only reads is not', async t => {
+    const { folder, images } = setting(t);
+    const pid = await holder(t, folder, 'ghost');
+    const sealed = `${folder}/sealed`;
+    assert.equal(ghostkeep(dump(pid, sealed)).status, 0);
+    const journal = `${sealed}/ghostkeep/journal.json`;
+    const other = [await owner(t, images), await owner(t, sealed)] as const;
+
+    assertRefused(ghostkeep(dump(pid, images)), other[0], 'dump');
+    assert.deepEqual(fs.readdirSync(images), []);
+    for (const args of [['seal'], ['materialize', '--preserve-allocation']])
+      assertRefused(ghostkeep([...args, '-D', sealed]), other[1], args[0] as string);
+    for (const args of [['verify'], ['show'], ['materialize'], ['restore', '--to', `${folder}/back`]])
+      assert.equal(ghostkeep([...args, '-D', sealed]).status, 0, args[0]);
+
+    const gate = new Gate(t, 'dump', sealed);
+    const checkpoint = start(t, [
+      'checkpoint',
+      '--',
+      aRuntime(t, { pid, images: sealed }),
+      'checkpoint',
+      '--image-path',
+      sealed,
+      'web',
+    ]);
+    assertRefused(await checkpoint.ended, other[1], 'checkpoint');
+    const [refusal = ''] = await gate.answer();
+    assert.match(refusal, new RegExp(`^refuse cannot use .*: process ${other[1].pid} .*\\[IN_USE\\]$`));
+    assert.equal(await gate.end(), 1);
+    assert.deepEqual(pathsIn(sealed), [`${folder}/ghost`]);
+    assert.ok(!fs.existsSync(journal));
+  });
+
+  it('when its owner is killed in the middle of a dump, the next one has it at once', async t => {
+    const { folder, images } = setting(t);
+    const pid = await holder(t, folder, 'ghost');
+    const gate = new Gate(t, 'dump', images);
+    await gate.answer();
+    assert.match(ghostkeep(dump(pid, images)).stderr, /\(.*gate dump\) is writing there.*\[IN_USE\]/);
+    await gate.ask(`checkpoint ${pid}`);
+    assert.match(ghostkeep(dump(pid, images)).stderr, /there is a dump in it already/);
+    await gate.kill();
+    fs.rmSync(`${images}/ghostkeep`, { recursive: true });
+    assert.equal(ghostkeep(dump(pid, images)).status, 0);
+  });
+
+  it('when the one that has it is about to end, the next checkpoint waits for it', async t => {
+    const { folder, images } = setting(t);
+    const pid = await holder(t, folder, 'ghost');
+    const first = new Gate(t, 'dump', images);
+    await first.answer();
+    const second = new Gate(t, 'dump', images);
+    await first.end();
+    assert.match((await second.answer())[0] ?? '', /^ready/);
+    const [key = ''] = await second.ask(`checkpoint ${pid}`);
+    endOfCriu(images, key.slice('external '.length));
+    assert.deepEqual(await second.ask('finish 0'), ['done']);
+    // From the gate's last word on it is free, though the helper may still be there.
+    await second.leave();
+    assert.equal(ghostkeep(['seal', '-D', images]).status, 0);
+  });
+
+  it('when CRIU has written all and not ended, a receiver may seal there, and nobody may begin another dump', async t => {
+    const { folder, images } = setting(t);
+    const pid = await holder(t, folder, 'ghost');
+    const gate = new Gate(t, 'dump', images);
+    await gate.answer();
+    const [key = ''] = await gate.ask(`checkpoint ${pid}`);
+    const early = ghostkeep(['seal', '-D', images]);
+    assert.match(early.stderr, /CRIU has not finished.*\[SEAL_FAILED\]/);
+    endOfCriu(images, key.slice('external '.length));
+    const other = new Gate(t, 'dump', images);
+    assert.match(
+      (await other.answer())[0] ?? '',
+      /^refuse .*gate dump\) is still to finish a dump there.*\[IN_USE\]$/,
+    );
+    assert.equal(ghostkeep(['seal', '-D', images]).status, 0);
+    assert.deepEqual(await gate.ask('finish 0'), ['done']);
+    assert.equal(await gate.end(), 0);
+    assert.deepEqual(pathsIn(images), [`${folder}/ghost`]);
+    assert.equal(ghostkeep(['verify', '-D', images]).status, 0);
+  });
+
+  it('when it is removed and made again meanwhile, a dump writes nothing into the new one, and fails', async t => {
+    const { folder } = setting(t);
+    const pid = await holder(t, folder, 'large', 1 << 23);
+    const other = await holder(t, folder, 'other');
+    for (let round = 0; ; round += 1) {
+      const images = `${folder}/round-${round}`;
+      const { child, ended } = start(t, dump(pid, images));
+      await there(`${images}/ghostkeep`);
+      child.kill('SIGSTOP');
+      const isSealed = fs.existsSync(`${images}/ghostkeep/manifest.json`);
+      fs.rmSync(images, { recursive: true });
+      assert.equal(ghostkeep(dump(other, images)).status, 0);
+      child.kill('SIGCONT');
+      const { status } = await ended;
+      assert.deepEqual(pathsIn(images), [`${folder}/other`]);
+      assert.equal(ghostkeep(['verify', '-D', images]).status, 0);
+      assert.ok(isSealed || status === 1);
+      // It may have been through before it was stopped.
+      if (!isSealed) break;
+      assert.ok(round < 20);
+    }
+  });
+
+  it('when it was locked by whoever started us, it was locked for us', async t => {
+    const { folder } = setting(t);
+    const pid = await holder(t, folder, 'ghost');
+    const scripts = {
+      'flock(1) around the command': 'flock "$0" "$@"',
+      'a descriptor of the shell': 'exec 9<"$0"; flock 9; "$@"',
+    };
+    for (const [name, script] of Object.entries(scripts)) {
+      const images = `${folder}/${name}`;
+      fs.mkdirSync(images);
+      const args = ['-c', script, images, process.execPath, program, ...dump(pid, images)];
+      const child = spawn('sh', args, { stdio: ['ignore', 'ignore', 'inherit'] });
+      t.after(() => child.kill('SIGKILL'));
+      assert.deepEqual(await once(child, 'close'), [0, null], name);
+    }
+  });
+});
+
+describe('ghostkeep checkpoint', () => {
+  for (const gate of [false, true])
+    it(`when ${gate ? 'the gate is installed as well' : 'there is no gate'}, nobody else begins a dump there while CRIU runs`, async t => {
+      const { folder, images } = setting(t);
+      const pid = await holder(t, folder, 'ghost');
+      const until = `${folder}/go`;
+      const runtime = aRuntime(t, { pid, images, gate, until });
+      const around = (command: string) => ['checkpoint', '--', command, 'checkpoint', '--image-path', images];
+      const { child, ended } = start(t, [...around(runtime), 'web']);
+      await there(runtime.replace(/runc$/, 'frozen'));
+
+      const other = await holder(t, folder, 'other');
+      const dumped = ghostkeep(dump(other, images));
+      assert.equal(dumped.status, 1);
+      assert.match(dumped.stderr, /there is a dump in it already/);
+      const second = await start(t, [...around(aRuntime(t, { pid: other, images })), 'web']).ended;
+      assert.equal(second.status, 1);
+      assert.match(second.stderr, /\[IN_USE\]/);
+      const foreign = new Gate(t, 'dump', images);
+      assert.match((await foreign.answer())[0] ?? '', /^refuse .*\[IN_USE\]$/);
+      if (!gate)
+        assert.match(second.stderr, new RegExp(`process ${child.pid} \\(.* is still to finish a dump`));
+
+      fs.writeFileSync(until, '');
+      const run = await ended;
+      assert.equal(run.status, 0, run.stderr);
+      assert.deepEqual(pathsIn(images), [`${folder}/ghost`]);
+      assert.equal(ghostkeep(['verify', '-D', images]).status, 0);
+    });
+});
