@@ -3,12 +3,34 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "mention.h"
 #include "sessions.h"
 
 #define SUFFIX ".json"
+
+/*
+ * Anyone can make a folder in /tmp first, and what it leads to may hang. No
+ * record in another's is obeyed, so there is none: this asks only who owns it,
+ * src/flows/sessions.ts asks more.
+ */
+static DIR *open_in_tmp(unsigned int uid)
+{
+	char path[64];
+	struct stat own;
+
+	snprintf(path, sizeof(path), "/tmp/ghostkeep-%u", uid);
+	if (lstat(path, &own))
+		return NULL;
+	if (!S_ISDIR(own.st_mode) || own.st_uid != uid) {
+		errno = ENOENT;
+		return NULL;
+	}
+	snprintf(path, sizeof(path), "/tmp/ghostkeep-%u/sessions", uid);
+	return opendir(path);
+}
 
 /* The folder of src/flows/sessions.ts, which asks by real uid, too. */
 static DIR *open_sessions(void)
@@ -19,11 +41,10 @@ static DIR *open_sessions(void)
 	if (uid == 0)
 		return opendir(RUN_FOLDER "/ghostkeep/sessions");
 	snprintf(path, sizeof(path), RUN_FOLDER "/user/%u", uid);
-	if (!access(path, F_OK))
-		snprintf(path, sizeof(path),
-			 RUN_FOLDER "/user/%u/ghostkeep/sessions", uid);
-	else
-		snprintf(path, sizeof(path), "/tmp/ghostkeep-%u/sessions", uid);
+	if (access(path, F_OK))
+		return open_in_tmp(uid);
+	snprintf(path, sizeof(path), RUN_FOLDER "/user/%u/ghostkeep/sessions",
+		 uid);
 	return opendir(path);
 }
 

@@ -2,12 +2,13 @@
 import { parseDocument } from '../base/documents/document.js';
 import type { Session } from '../base/documents/generated/session.js';
 import { errnoOf, GhostkeepError, reasonOf } from '../base/errors.js';
-import type { Host, ProcessView } from '../base/host.js';
+import type { FileStat, Host, ProcessView } from '../base/host.js';
+import { isDirectory } from '../ghost/kind.js';
 import type { Context } from './context.js';
 
 export type { Session };
 
-/** /run is the host's memory of what runs; without root, the user's own. */
+/** Records of root lie in /run; those of a user in the user's own part of it, or in /tmp where there is none. */
 function sessionsFolder(host: Host): string {
   if (host.uid() === 0) return '/run/ghostkeep/sessions';
   const own = `/run/user/${host.uid()}`;
@@ -19,7 +20,9 @@ function sessionPath(host: Host, id: string): string {
   return `${sessionsFolder(host)}/${id}.json`;
 }
 
-export function readSession({ host }: Context, id: string): Session | undefined {
+export function readSession(context: Context, id: string): Session | undefined {
+  const { host } = context;
+  if (!mayUseFolder(context)) return undefined;
   const path = sessionPath(host, id);
   const bytes = host.files.readIfThere(path);
   return bytes && parseDocument<Session>('Session', bytes.toString('utf8'), path, 'BAD_INPUT');
@@ -27,6 +30,8 @@ export function readSession({ host }: Context, id: string): Session | undefined 
 
 export function writeSession({ host }: Context, session: Session): void {
   const folder = sessionsFolder(host);
+  // Before, too: a link of somebody else's would lead us to make a folder elsewhere.
+  assertPrivate(host, folder);
   host.files.makeDirectory(folder, 0o700);
   assertPrivate(host, folder);
   host.files.replace(
@@ -50,8 +55,8 @@ export function keepSession(context: Context, session: Session): void {
   }
 }
 
-export function closeSession({ host }: Context, id: string): void {
-  host.files.remove(sessionPath(host, id));
+export function closeSession(context: Context, id: string): void {
+  if (mayUseFolder(context)) context.host.files.remove(sessionPath(context.host, id));
 }
 
 /** The session of the container whose first process is PID; a record that cannot be read is passed over, with a warning. */
@@ -59,6 +64,7 @@ export function findSession(context: Context, pid: number): Session | undefined 
   const { host, log } = context;
   const startTime = startTimeOf(host.processes, pid);
   if (startTime === undefined) return undefined;
+  if (!mayUseFolder(context)) return undefined;
   for (const name of listSessions(host)) {
     try {
       const session = readSession(context, name.slice(0, -'.json'.length));
@@ -88,13 +94,48 @@ function listSessions(host: Host): string[] {
   }
 }
 
-/** In /tmp anyone can make a folder first. */
+/** A record says what is sealed where, so that somebody else's is never obeyed. */
+function mayUseFolder({ host, log }: Context): boolean {
+  try {
+    assertPrivate(host, sessionsFolder(host));
+    return true;
+  } catch (error) {
+    if (!(error instanceof GhostkeepError)) throw error;
+    log.warn(error.message);
+    return false;
+  }
+}
+
+/**
+ * Anyone can make a folder in /tmp first. So the folder is ours and nobody else may write to it; each folder above it is
+ * ours or root's, and in one that others may write to, the sticky bit keeps them from renaming ours. A folder that is not
+ * there yet is no danger.
+ */
 function assertPrivate(host: Host, folder: string): void {
-  const { uid, mode } = host.files.statPath(folder);
-  if (uid === host.uid() && (mode & 0o022) === 0) return;
-  throw new GhostkeepError(
-    'PERMISSION',
-    folder,
-    `cannot keep session records in ${folder}: it belongs to somebody else or others may write to it; remove it`,
-  );
+  const names = folder.slice(1).split('/');
+  for (const depth of names.keys()) {
+    const path = `/${names.slice(0, depth + 1).join('/')}`;
+    const stat = statIfThere(host, path);
+    if (!stat) return;
+    const isLast = path === folder;
+    const isShared = (stat.mode & 0o022) !== 0 && (isLast || (stat.mode & sticky) === 0);
+    const isTrusted = stat.uid === host.uid() || (stat.uid === 0 && !isLast);
+    if (isDirectory(stat.mode) && isTrusted && !isShared) continue;
+    throw new GhostkeepError(
+      'PERMISSION',
+      path,
+      `cannot use session records in ${folder}: ${path} is no folder, belongs to somebody else, or others may write to it; remove it, or correct its owner and mode`,
+    );
+  }
+}
+
+const sticky = 0o1000; // S_ISVTX. Source: inode(7)
+
+function statIfThere({ files }: Host, path: string): FileStat | undefined {
+  try {
+    return files.statPath(path);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
 }

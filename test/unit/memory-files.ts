@@ -101,9 +101,10 @@ export class MemoryFiles implements Files {
   }
   stat = (fd: number): FileStat => sized(this.open_.get(fd) as FakeFile);
   statPath(path: string): FileStat {
-    return this.folders.has(path.replace(/\/\.$/, ''))
-      ? { ...fakeFile().stat, mode: 0o40700, nlink: 2 }
-      : sized(this.#find(path));
+    const folder = path.replace(/\/\.$/, '');
+    const isFolder =
+      this.folders.has(folder) || [...this.folders].some(name => name.startsWith(`${folder}/`));
+    return isFolder ? { ...fakeFile().stat, mode: 0o40700, nlink: 2 } : sized(this.#find(path));
   }
   replace(path: string, bytes: Uint8Array): void {
     this.#change();

@@ -68,18 +68,52 @@ describe('sessions', () => {
     assert.equal(findSession(context, 100), undefined);
   });
 
-  it("when the folder is somebody else's, nothing is written into it", () => {
-    for (const uid of [1000, 1001]) {
-      const context = fakeContext();
-      context.host.uid = () => uid;
-      const stat = context.host.files.statPath;
-      context.host.files.statPath = path => ({ ...stat.call(context.host.files, path), uid: 1000 });
-      if (uid === 1000) writeSession(context, session());
-      else
-        assert.throws(
-          () => writeSession(context, session()),
-          ghostkeepError('PERMISSION', 'belongs to somebody else'),
-        );
-    }
+  const mine = { uid: 1000, mode: 0o40700 };
+  const roots = { uid: 0, mode: 0o40755 };
+  const strangers: [string, Record<string, { uid: number; mode: number }>][] = [
+    ["the folder is somebody else's", { '/tmp/ghostkeep-1000': { uid: 1001, mode: 0o40755 } }],
+    ["the folder is root's, as a restored backup has it", { '/tmp/ghostkeep-1000/sessions': roots }],
+    ['others may write to the folder', { '/tmp/ghostkeep-1000/sessions': { uid: 1000, mode: 0o40770 } }],
+    ['the folder above is a link', { '/tmp/ghostkeep-1000': { uid: 1001, mode: 0o120777 } }],
+    ['others may rename the folder', { '/tmp': { uid: 0, mode: 0o40777 } }],
+  ];
+  for (const [what, stats] of strangers)
+    it(`when ${what}, its records are neither read, nor written, nor removed`, () => {
+      const context = userContext(stats);
+      const text = JSON.stringify(session({ images: '/victim' }));
+      context.host.files.put('/tmp/ghostkeep-1000/sessions/web.json', text);
+      assert.equal(readSession(context, 'web'), undefined);
+      assert.equal(findSession(context, 100), undefined);
+      assert.match(
+        context.lines.join(),
+        /^warn cannot use session records in \/tmp.*belongs to somebody else/,
+      );
+      closeSession(context, 'web');
+      assert.throws(
+        () => writeSession(context, session()),
+        ghostkeepError('PERMISSION', 'cannot use session records'),
+      );
+      assert.equal(context.host.files.get('/tmp/ghostkeep-1000/sessions/web.json').toString(), text);
+    });
+
+  it('when the folder in /tmp is our own, its records are used', () => {
+    const context = userContext({});
+    writeSession(context, session());
+    assert.equal(findSession(context, 100)?.container, 'web');
+    closeSession(context, 'web');
+    assert.equal(readSession(context, 'web'), undefined);
+    assert.deepEqual(context.lines, []);
   });
+
+  function userContext(stats: Record<string, { uid: number; mode: number }>) {
+    const context = fakeContext();
+    context.host.uid = () => 1000;
+    context.host.processes.add(100, {});
+    const { files } = context.host;
+    files.makeDirectory('/tmp/ghostkeep-1000/sessions');
+    const stat = files.statPath.bind(files);
+    const all = { '/tmp': { uid: 0, mode: 0o41777 }, ...stats };
+    files.statPath = path => ({ ...stat(path), ...mine, ...all[path as keyof typeof all] });
+    return context;
+  }
 });
