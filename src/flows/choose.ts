@@ -102,12 +102,17 @@ function assertCanBeRestored(log: Log, ghost: Ghost): void {
   );
 }
 
-function assertBelowLimit(ghost: Ghost, { limit }: Policy): void {
+export function isOverLimit({ stat }: Ghost, { limit }: Policy): boolean {
+  return limit !== undefined && stat.allocated > limit;
+}
+
+function assertBelowLimit(ghost: Ghost, policy: Policy): void {
+  if (!isOverLimit(ghost, policy)) return;
   const { allocated } = ghost.stat;
-  if (limit === undefined || allocated <= limit) return;
+  const { limit = 0n } = policy;
   throw new GhostkeepError(
     'GHOST_OVER_LIMIT',
     showIdentity(ghost.stat),
-    `cannot dump ${describe(ghost)}: it has ${showBytes(allocated)} allocated and the policy's limit is ${showBytes(limit)}; raise \`limit\` in /etc/ghostkeep/config.json or the annotation io.ghostkeep.limit`,
+    `cannot dump ${describe(ghost)}: it has ${showBytes(allocated)} allocated and the policy's limit is ${showBytes(limit)}; raise \`limit\` in /etc/ghostkeep/config.json, or the annotation io.ghostkeep.limit up to that`,
   );
 }

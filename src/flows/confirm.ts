@@ -2,12 +2,12 @@
 import { errnoOf } from '../base/errors.js';
 import type { Files, ProcessView } from '../base/host.js';
 import { readJournal, readManifest } from '../image/manifest.js';
-import { resolvePolicy } from '../oci/policy.js';
 import type { Context } from './context.js';
 import { dumpGhosts } from './dump.js';
 import { assertNothingMissing } from './left-out.js';
 import { assertNoImages } from './other-images.js';
 import { asOwner, holderOf } from './owner.js';
+import { policyOfSession } from './policy.js';
 import { isOurs, sealImages } from './seal.js';
 import type { Session } from './sessions.js';
 
@@ -45,7 +45,7 @@ async function confirmAsOwner(
   // A workflow without CRIU calls us while the processes are frozen and can still be reached.
   if (!pid || !host.files.exists(images)) return;
   assertNoImages(context, images);
-  const policy = resolvePolicy(session.policy);
+  const policy = policyOfSession(context, session);
   await dumpGhosts(context, {
     images,
     pids: host.processes.tree(pid),

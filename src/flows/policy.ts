@@ -1,3 +1,4 @@
+import { assertPermitted, withWishes } from '../oci/bounds.js';
 import {
   type Policy,
   type PolicyDocument,
@@ -15,18 +16,20 @@ export function readConfig({ host }: Context): PolicyDocument {
   return bytes ? parseConfig(bytes.toString('utf8'), configPath) : {};
 }
 
-/** The host's policy overridden by the container's annotations, checked as a whole. @throws BAD_POLICY */
-export function containerPolicy(
-  context: Context,
-  annotations: Record<string, string | undefined>,
-): PolicyDocument {
-  const document = { ...readConfig(context), ...parseAnnotations(annotations) };
-  resolvePolicy(document);
-  return document;
+/** What a container's annotations ask for, checked against the host's policy. @throws BAD_POLICY */
+export function wishesOf(context: Context, annotations: Record<string, string | undefined>): PolicyDocument {
+  const wishes = parseAnnotations(annotations);
+  assertPermitted(readConfig(context), wishes);
+  return wishes;
 }
 
-/** For the processes that are being dumped: their container's session where a hook made one, else the host's. */
+/** For the processes that are being dumped: the host's, and what their container's session asks for where a hook made one. */
 export function policyOf(context: Context, pid: number): { policy: Policy; session: Session | undefined } {
   const session = findSession(context, pid);
-  return { policy: resolvePolicy(session ? session.policy : readConfig(context)), session };
+  return { policy: policyOfSession(context, session), session };
+}
+
+/** The host's policy of now is the bound: a record may be older than it. */
+export function policyOfSession(context: Context, session: Session | undefined): Policy {
+  return resolvePolicy(withWishes(readConfig(context), session?.policy ?? {}));
 }

@@ -10,7 +10,7 @@ import { asksForUs } from '../oci/policy.js';
 import type { OciState } from '../oci/state.js';
 import type { Context } from './context.js';
 import type { FindSource } from './linked.js';
-import { containerPolicy } from './policy.js';
+import { wishesOf } from './policy.js';
 import { keepSession, readSession, type Session, startTimeOf } from './sessions.js';
 
 export async function prestart(context: Context, state: OciState): Promise<void> {
@@ -52,7 +52,7 @@ function makeSession(context: Context, state: OciState): Session {
     container: state.id,
     bundle: state.bundle,
     created: context.host.now().toISOString(),
-    policy: containerPolicy(context, state.annotations ?? {}),
+    policy: wishesOf(context, state.annotations ?? {}),
     ...(state.pid && startTime ? { pid: state.pid, startTime } : {}),
   };
 }

@@ -15,8 +15,7 @@ import { showBytes } from '../base/units.js';
 import { findGhosts } from '../ghost/find.js';
 import type { Ghost } from '../ghost/ghost.js';
 import { folder, warmName } from '../image/layout.js';
-import type { Policy } from '../oci/policy.js';
-import { needsCopy } from './choose.js';
+import { isOverLimit, needsCopy } from './choose.js';
 import { type Context, whenMoving } from './context.js';
 import { type Copy, describeCopy, imageMode } from './copy.js';
 import { dumpTogether, inBatches, isSmallFile } from './copy-small.js';
@@ -49,11 +48,15 @@ export async function warmUp(context: Context, request: DumpRequest): Promise<Wa
   const { host, log } = context;
   const warm = new WarmImages(host.files, request.images, log);
   const { ghosts } = findGhosts(host.processes, request.pids, context.alive);
-  tryPins(
-    context,
-    ghosts.filter(ghost => ghost.keep === 'ghostkeep' && needsCopy(ghost)),
-  );
-  const ours = ghosts.filter(ghost => isOurs(ghost, request.policy));
+  const kept = ghosts.filter(({ keep }) => keep === 'ghostkeep');
+  tryPins(context, kept.filter(needsCopy));
+  const forbidden = kept.find(ghost => isOverLimit(ghost, request.policy));
+  if (forbidden) {
+    // It may be gone by the freeze, so that this is for the dump to refuse. Copies of the others would only take room meanwhile.
+    log.info(`nothing is copied before the freeze: ${describe(forbidden)} is over the policy's limit`);
+    return warm;
+  }
+  const ours = kept.filter(ghost => ghost.class !== 'linked');
   const large = ours.filter(isLarge);
   const small = ours.filter(ghost => isSmallFile(ghost.stat) && !isLarge(ghost));
   const many = small.length >= worthMany ? small : [];
@@ -80,10 +83,6 @@ export async function warmUp(context: Context, request: DumpRequest): Promise<Wa
  */
 function tryPins({ host: { processes } }: Context, ghosts: readonly Ghost[]): void {
   unpinGhosts(processes, pinSome(processes, ghosts));
-}
-
-function isOurs({ keep, class: ghostClass, stat }: Ghost, { limit }: Policy): boolean {
-  return keep === 'ghostkeep' && ghostClass !== 'linked' && (limit === undefined || stat.allocated <= limit);
 }
 
 function isLarge({ stat }: Ghost): boolean {

@@ -5,7 +5,7 @@ import { errnoOf } from '../base/errors.js';
 import type { FileStat, Files, Mount } from '../base/host.js';
 import { tryLock } from './libc.js';
 import { lockFolder, lockHolder } from './lock.js';
-import { makeNames, makeNames, statOn } from './names.js';
+import { makeNames, statOn } from './names.js';
 import { openFolder } from './open-folder.js';
 import { randomHex } from './random.js';
 import { renameNew } from './rename-new.js';

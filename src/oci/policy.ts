@@ -1,6 +1,7 @@
-/** What to do with a container's ghosts: the host's config.json, overridden by the container's annotations. */
+/** What to do with a container's ghosts: the host's config.json, and within its bounds (bounds.ts) the container's annotations. */
 import { assertDocument, parseDocument } from '../base/documents/document.js';
 import type { Policy as PolicyDocument } from '../base/documents/generated/policy.js';
+import { GhostkeepError } from '../base/errors.js';
 import type { EngineName } from '../base/host.js';
 import { parseSize } from '../base/units.js';
 
@@ -24,7 +25,20 @@ export interface Policy {
 
 export const annotationPrefix = 'io.ghostkeep.';
 
-const defaults: Required<Omit<PolicyDocument, 'limit'>> = {
+type SettableKey = NonNullable<PolicyDocument['allow']>[number];
+
+/** Keys that annotations may set where `allow` does not say it; all others are the host's alone. */
+export const settableKeys: readonly SettableKey[] = [
+  'enabled',
+  'limit',
+  'reserve',
+  'engine',
+  'verify',
+  'warm',
+  'allowMissing',
+];
+
+export const defaults: Required<Omit<Pick<PolicyDocument, SettableKey>, 'limit'>> = {
   enabled: true,
   reserve: '16M',
   engine: 'auto',
@@ -55,13 +69,18 @@ export function parseAnnotations(annotations: Record<string, string | undefined>
         return [key, booleans.has(key) ? parseBoolean(value) : value];
       }),
   );
-  assertDocument<PolicyDocument>(
-    'Policy',
-    document,
-    "the container's annotations",
-    'BAD_POLICY',
-    annotationPrefix,
-  );
+  const subject = "the container's annotations";
+  const unknown = Object.keys(document).find(key => !(settableKeys as readonly string[]).includes(key));
+  if (unknown !== undefined) {
+    const known = settableKeys.map(key => `${annotationPrefix}${key}`).join(', ');
+    const name = `${annotationPrefix}${unknown.slice(0, 80)}`;
+    throw new GhostkeepError(
+      'BAD_POLICY',
+      subject,
+      `cannot accept ${subject}: there is no key ${name}, only ${known}`,
+    );
+  }
+  assertDocument<PolicyDocument>('Policy', document, subject, 'BAD_POLICY', annotationPrefix);
   return document;
 }
 

@@ -1,7 +1,7 @@
 /** The session that prestart has left, with the image directory that the gate would write into it. */
 import { GhostkeepError } from '../../base/errors.js';
 import { annotationPrefix } from '../../oci/policy.js';
-import { configPath } from '../policy.js';
+import { configPath, policyOfSession } from '../policy.js';
 import { readSession, type Session, writeSession } from '../sessions.js';
 import type { TriedBundle } from './bundle.js';
 import type { StageContext } from './stage-context.js';
@@ -21,7 +21,7 @@ export function recordImages(
       `the hooks left no session of ${id}: has the bundle an annotation io.ghostkeep.*, and is ghostkeep's prestart among its hooks, and run by the same user?`,
     );
   }
-  if (session.policy.enabled === false) {
+  if (!policyOfSession(context, session).enabled) {
     const annotation = `${annotationPrefix}enabled`;
     const by =
       annotations?.[annotation] === undefined

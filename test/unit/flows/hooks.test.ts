@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { confirmSeal } from '../../../src/flows/confirm.js';
 import { GateDump } from '../../../src/flows/gate.js';
+import { configPath } from '../../../src/flows/policy.js';
 import { poststop } from '../../../src/flows/poststop.js';
 import { prestart } from '../../../src/flows/prestart.js';
 import { readSession } from '../../../src/flows/sessions.js';
@@ -71,6 +72,42 @@ describe('prestart at create', () => {
       startTime: '10000',
       policy: { engine: 'seek' },
     });
+  });
+
+  it("when an annotation asks for more than the host's policy allows, the container is refused at create", async () => {
+    const refused = async (config: object, annotations: Record<string, string>, message: string) => {
+      const host = fakeHost();
+      host.files.put(configPath, JSON.stringify(config));
+      const context = fakeContext(host);
+      host.processes.add(100, {});
+      await assert.rejects(prestart(context, state({ annotations })), ghostkeepError('BAD_POLICY', message));
+      assert.equal(readSession(context, 'web'), undefined);
+    };
+    await refused(
+      { limit: '1G' },
+      { 'io.ghostkeep.limit': '5G' },
+      'io.ghostkeep.limit is "5G", it must be "1G" or less, the host\'s `limit`',
+    );
+    await refused(
+      { allow: ['limit'] },
+      { 'io.ghostkeep.enabled': 'false' },
+      "io.ghostkeep.enabled is false, and the host's config.json allows only io.ghostkeep.limit (`allow`)",
+    );
+  });
+
+  it("when the host's policy is tighter by the time of the checkpoint, it wins", async () => {
+    for (const [config, error] of [
+      [{ limit: 0 }, { code: 'GHOST_OVER_LIMIT' }],
+      [{ allow: [], enabled: true, limit: 0 }, { code: 'GHOST_OVER_LIMIT' }],
+      [{ limit: '1G' }, undefined],
+    ] as const) {
+      const context = await created({ 'io.ghostkeep.limit': '1G' });
+      context.host.files.folders.add(images);
+      context.host.files.put(configPath, JSON.stringify(config));
+      const dump = new GateDump(context, images).checkpoint(100);
+      if (error) await assert.rejects(dump, error);
+      else assert.equal((await dump).length, 1);
+    }
   });
 
   it('when it runs twice, the record is the same', async () => {

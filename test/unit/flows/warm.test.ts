@@ -77,6 +77,21 @@ describe('the warm pass', () => {
     });
   }
 
+  for (const [what, allocated] of [
+    ['allocated', 2n << 30n],
+    ['mostly a hole', 64n << 20n],
+  ] as const)
+    it(`when a ghost of 2 GiB is ${what}, a limit of 1 GiB lets ${allocated > 1n << 30n ? 'nothing' : 'all'} be copied first`, async () => {
+      const { gate, engine, processes, ours } = container({ limit: '1G' });
+      const other = opened(fakeFile({ ino: 9n, size: 2n << 30n, allocated }), '/data/other (deleted)');
+      processes.add(101, { parent: 100, mounts: [fakeMount(30, { filesystem: 'ext4' })], fds: { 3: other } });
+      await gate.warm(100);
+      const isOver = allocated > 1n << 30n;
+      assert.equal(engine.dumps, isOver ? 0 : 2);
+      assert.equal(ours().length, isOver ? 0 : 2);
+      if (isOver) await assert.rejects(gate.checkpoint(100), { code: 'GHOST_OVER_LIMIT' });
+    });
+
   it('when the policy cannot be read, that is for the dump to say', async () => {
     const { gate, files } = container();
     files.put(configPath, '{"warm":"perhaps"}');

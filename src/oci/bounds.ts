@@ -1,0 +1,42 @@
+/** The host's policy wins: it says which keys a container's annotations may set, and its sizes are bounds for theirs. */
+import { GhostkeepError } from '../base/errors.js';
+import { parseSize } from '../base/units.js';
+import { annotationPrefix, defaults, type PolicyDocument, resolvePolicy, settableKeys } from './policy.js';
+
+/** @throws BAD_POLICY naming each annotation that asks for more than HOST lets a container have */
+export function assertPermitted(host: PolicyDocument, wishes: PolicyDocument): void {
+  const faults = Object.entries(wishes).flatMap(([key, value]) => {
+    const allowed = whatIsAllowed(host, key, value);
+    return allowed ? [`${annotationPrefix}${key} is ${JSON.stringify(value)}, ${allowed}`] : [];
+  });
+  if (faults.length === 0) return;
+  const subject = "the container's annotations";
+  throw new GhostkeepError('BAD_POLICY', subject, `cannot accept ${subject}: ${faults.join('; ')}`);
+}
+
+/** HOST with those of a container's wishes that it permits: it may have changed since they were accepted. */
+export function withWishes(host: PolicyDocument, wishes: PolicyDocument): PolicyDocument {
+  const permitted = Object.entries(wishes).filter(
+    ([key, value]) => whatIsAllowed(host, key, value) === undefined,
+  );
+  return { ...host, ...Object.fromEntries(permitted) };
+}
+
+/** @returns undefined where KEY may be VALUE, and else what the host allows */
+function whatIsAllowed(host: PolicyDocument, key: string, value: unknown): string | undefined {
+  const keys: readonly string[] = host.allow ?? settableKeys;
+  if (!keys.includes(key)) {
+    const names = keys.map(name => `${annotationPrefix}${name}`);
+    return `and the host's config.json allows ${names.length > 0 ? `only ${names.join(', ')}` : 'no annotation'} (\`allow\`)`;
+  }
+  const { limit, reserve } = resolvePolicy(host);
+  if (key === 'limit' && limit !== undefined && sizeOf(key, value) > limit)
+    return `it must be ${JSON.stringify(host.limit)} or less, the host's \`limit\` (config.json)`;
+  if (key === 'reserve' && sizeOf(key, value) < reserve)
+    return `it must be ${JSON.stringify(host.reserve ?? defaults.reserve)} or more, the host's \`reserve\` (config.json)`;
+  return undefined;
+}
+
+function sizeOf(key: string, value: unknown): bigint {
+  return parseSize(value as string | number, key);
+}

@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { assertPermitted, withWishes } from '../../../src/oci/bounds.js';
+import { parseAnnotations, parseConfig, resolvePolicy } from '../../../src/oci/policy.js';
+import { ghostkeepError } from '../expect.js';
+
+const config = (value: unknown) => parseConfig(JSON.stringify(value), '/etc/ghostkeep/config.json');
+const annotations = (wishes: Record<string, string>) =>
+  parseAnnotations(
+    Object.fromEntries(Object.entries(wishes).map(([key, value]) => [`io.ghostkeep.${key}`, value])),
+  );
+const M = 1n << 20n;
+
+describe("the host's bounds for annotations", () => {
+  it('when config.json says nothing, annotations may set every key of theirs', () => {
+    const wishes = annotations({
+      enabled: 'false',
+      limit: '5M',
+      reserve: '32M',
+      engine: 'read',
+      verify: 'digest',
+      warm: 'false',
+      allowMissing: 'true',
+    });
+    assertPermitted({}, wishes);
+    assert.deepEqual(resolvePolicy(withWishes({}, wishes)), {
+      enabled: false,
+      limit: 5n * M,
+      reserve: 32n * M,
+      engine: 'read',
+      verify: 'digest',
+      warm: false,
+      allowMissing: true,
+    });
+  });
+
+  const sizes: [string, object, string, bigint, string | undefined][] = [
+    ['limit', { limit: '1G' }, '512M', 512n * M, undefined],
+    ['limit', { limit: '1G' }, '1024M', 1024n * M, undefined],
+    ['limit', { limit: '1G' }, '1073741825', 1024n * M, 'limit is "1073741825", it must be "1G" or less'],
+    ['limit', { limit: 0 }, '1', 0n, 'limit is "1", it must be 0 or less'],
+    ['reserve', { reserve: '1G' }, '2G', 2048n * M, undefined],
+    ['reserve', { reserve: '1G' }, '0', 1024n * M, 'reserve is "0", it must be "1G" or more'],
+    ['reserve', {}, '4096', 16n * M, 'reserve is "4096", it must be "16M" or more'],
+    ['reserve', { reserve: 0 }, '4096', 4096n, undefined],
+  ];
+  for (const [key, host, value, resolved, refusal] of sizes)
+    it(`when the host says ${JSON.stringify(host)} and ${key} is ${value}, it is ${refusal ? 'refused' : 'heard'}`, () => {
+      const wishes = annotations({ [key]: value });
+      if (refusal)
+        assert.throws(
+          () => assertPermitted(config(host), wishes),
+          ghostkeepError('BAD_POLICY', `io.ghostkeep.${refusal}`),
+        );
+      else assertPermitted(config(host), wishes);
+      assert.equal(resolvePolicy(withWishes(config(host), wishes))[key as 'limit' | 'reserve'], resolved);
+    });
+
+  it('when config.json lists what annotations may set, another key is refused by name and ignored in a record', () => {
+    const host = config({ allow: ['limit', 'warm'], engine: 'seek' });
+    const wishes = annotations({ warm: 'false', engine: 'read' });
+    assert.throws(
+      () => assertPermitted(host, wishes),
+      ghostkeepError(
+        'BAD_POLICY',
+        'io.ghostkeep.engine is "read", and the host\'s config.json allows only io.ghostkeep.limit, io.ghostkeep.warm',
+      ),
+    );
+    const { engine, warm } = resolvePolicy(withWishes(host, wishes));
+    assert.deepEqual([engine, warm], ['seek', false]);
+    assert.throws(
+      () => assertPermitted(config({ allow: [] }), wishes),
+      ghostkeepError('BAD_POLICY', 'config.json allows no annotation'),
+    );
+  });
+
+  it("when an annotation sets what is only the host's to say, it is no key", () => {
+    assert.throws(
+      () => annotations({ allow: 'limit' }),
+      ghostkeepError('BAD_POLICY', 'there is no key io.ghostkeep.allow, only io.ghostkeep.enabled, '),
+    );
+    assert.throws(
+      () => config({ allow: ['allow'] }),
+      ghostkeepError('BAD_POLICY', 'allow.0 is "allow", it must be one of "enabled", "limit"'),
+    );
+  });
+});
