@@ -48,10 +48,10 @@ export const commands: Record<string, Command> = {
     load: async () => (await import('./commands/seal.js')).sealCommand,
   },
   materialize: {
-    usage: 'materialize -D DIR [--preserve-allocation] [--json]',
+    usage: 'materialize -D DIR [--preserve-allocation] [--accept-changed-inventory] [--json]',
     summary: 'see that a dump stands alone; ask that allocated space comes back at restore',
     details:
-      'With --preserve-allocation the manifest notes that space which was allocated and never written (fallocate) is\nallocated again when the dump is restored: by CRIU where ghostkeep is installed, and by `ghostkeep restore`. Without it such\nspace comes back as holes. What cannot be allocated is a warning in the log of CRIU. A checkpoint that podman has\nexported must be unpacked first.',
+      'With --preserve-allocation the manifest notes that space which was allocated and never written (fallocate) is\nallocated again when the dump is restored: by CRIU where ghostkeep is installed, and by `ghostkeep restore`. Without it such\nspace comes back as holes. What cannot be allocated is a warning in the log of CRIU. A checkpoint that podman has\nexported must be unpacked first.\nWith --accept-changed-inventory everything but inventory.img of CRIU is checked, and inventory.img as it is now is noted as\nthat of this checkpoint: for a tool that has rewritten it. Else a restore with ghostkeep refuses such a directory.',
     load: async () => (await import('./commands/materialize.js')).materializeCommand,
   },
   checkpoint: {

@@ -1,12 +1,13 @@
 /** What the helper of the CRIU plugin does at restore: before CRIU reads the image, and before the processes go on. */
 import type { ManifestGhost } from '../base/documents/generated/manifest.js';
-import { errnoOf, reasonOf } from '../base/errors.js';
+import { errnoOf, GhostkeepError, reasonOf } from '../base/errors.js';
 import type { ProcessView } from '../base/host.js';
 import { pathFromText } from '../base/path-bytes.js';
 import { countFromJson } from '../base/units.js';
 import { isInMemory } from '../ghost/filesystems.js';
 import { findGhosts } from '../ghost/find.js';
 import { type Ghost, pathOf } from '../ghost/ghost.js';
+import { manifestName } from '../image/layout.js';
 import { readJournal, readManifest } from '../image/manifest.js';
 import { resolvePolicy } from '../oci/policy.js';
 import { type AllocationRoom, allocateAgain } from './allocation.js';
@@ -71,9 +72,7 @@ export async function checkBeforeRestore(
   if (readJournal(files, images))
     await asOwner(context, images, owned => sealImages(context, owned, false), { waitMs: 10_000 });
   if (!isOfThisCheckpoint(files, images, readManifest(files, images))) {
-    context.log.warn(
-      `${files.realPath(images)} holds another checkpoint than ghostkeep's manifest there is of: nothing is checked`,
-    );
+    await acceptForeign(context, images);
     return;
   }
   assertUndamaged(
@@ -81,6 +80,27 @@ export async function checkBeforeRestore(
     `cannot restore from ${files.realPath(images)}`,
   );
   await recreateLinked(context, images, readManifest(files, images), findSource);
+}
+
+/**
+ * A changed inventory.img would turn all checks off, so that whoever changes it would decide that nothing is checked.
+ * Only the host's policy can say so.
+ * @throws IMAGE_MISMATCH
+ */
+async function acceptForeign(context: Context, images: string): Promise<void> {
+  const where = context.host.files.realPath(images);
+  const what = `inventory.img in ${where} is not that of the checkpoint which ghostkeep's manifest there describes`;
+  // Loaded here: a restore waits for every file that is loaded, and mostly this is not asked.
+  const { configPath, readConfig } = await import('./policy.js');
+  if (readConfig(context).acceptChangedInventory) {
+    context.log.warn(`${what}: nothing is checked, as \`acceptChangedInventory\` in ${configPath} says`);
+    return;
+  }
+  throw new GhostkeepError(
+    'IMAGE_MISMATCH',
+    'inventory.img',
+    `cannot restore from ${where}: ${what}. If CRIU alone has written another checkpoint there since, remove ${where}/${manifestName}; if a tool has rewritten only inventory.img, \`ghostkeep materialize -D ${where} --accept-changed-inventory\``,
+  );
 }
 
 /** All that CRIU holds stopped: PID stands for them (native/gate/PROTOCOL.md). */

@@ -13,11 +13,14 @@ import { toExternal } from './describe.js';
 import { verifyLinkedNames } from './linked-names.js';
 import { isOfThisCheckpoint } from './seal.js';
 
-/** @param settled see verifyImages; a restore does not wait for the disk, nor look for names that CRIU will open */
+/**
+ * @param settled see verifyImages; a restore does not wait for the disk, nor look for names that CRIU will open
+ * @param anyInventory check all but whether inventory.img is that of the manifest
+ */
 export async function verify(
   context: Context,
   images: string,
-  { settled = true }: { settled?: boolean } = {},
+  { settled = true, anyInventory = false }: { settled?: boolean; anyInventory?: boolean } = {},
 ): Promise<Verification> {
   const { files } = context.host;
   const where = files.realPath(images);
@@ -28,7 +31,7 @@ export async function verify(
     for (const ghost of manifest.ghosts)
       if (!damaged.has(ghost.image))
         for (const found of verifyHead(context, images, ghost)) damage.push(found);
-    if (!isOfThisCheckpoint(files, images, manifest)) damage.push(foreignInventory);
+    if (!anyInventory && !isOfThisCheckpoint(files, images, manifest)) damage.push(foreignInventory);
     if (settled) for (const found of verifyLinkedNames(context.host, manifest)) damage.push(found);
     if (manifest.criu) for (const found of verifyCriu(context, images, manifest)) damage.push(found);
     return { images: where, ghosts: manifest.ghosts.length, damage };
@@ -55,7 +58,7 @@ const foreignInventory: Damage = {
   code: 'IMAGE_MISMATCH',
   subject: 'inventory.img',
   message:
-    'inventory.img is not that of the checkpoint this manifest was made for: the images beside it are of another',
+    'inventory.img is not that of the checkpoint this manifest was made for: the images beside it are of another, or a tool has rewritten it (`ghostkeep materialize --accept-changed-inventory` checks all else and takes it)',
 };
 
 /** What restore would give the file must be what the manifest says: bits of the head are in no chunk's checks. */

@@ -9,11 +9,13 @@ export async function materializeCommand(args: string[]): Promise<number> {
   const { values } = parse('materialize', args, {
     'images-dir': { type: 'string', short: 'D' },
     'preserve-allocation': { type: 'boolean' },
+    'accept-changed-inventory': { type: 'boolean' },
     json: { type: 'boolean' },
   });
   const result = await materialize(makeContext(), {
     images: required('materialize', '-D', values['images-dir']),
     preserveAllocation: values['preserve-allocation'] ?? false,
+    acceptChangedInventory: values['accept-changed-inventory'] ?? false,
   });
   process.stdout.write(values.json ? `${JSON.stringify(result, null, 2)}\n` : show(result));
   return 0;
@@ -23,6 +25,7 @@ function show({ images, ghosts, ...result }: Materialized): string {
   const { preserveAllocation, allocationBytes, allocationUnknown } = result;
   const bytes = showBytes(countFromJson(allocationBytes));
   const lines = [`${images}: ${ghosts} ghosts, whole, stands alone`];
+  if (result.acceptedInventory) lines.push('inventory.img as it is now belongs to this checkpoint');
   if (preserveAllocation)
     lines.push(`space that was allocated and never written comes back at restore: ${bytes}`);
   if (preserveAllocation && allocationUnknown.length > 0)

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { confirmSeal } from '../../../src/flows/confirm.js';
 import { GateDump } from '../../../src/flows/gate.js';
+import { GateRestore } from '../../../src/flows/gate-restore.js';
 import { configPath } from '../../../src/flows/policy.js';
 import { poststop } from '../../../src/flows/poststop.js';
 import { prestart } from '../../../src/flows/prestart.js';
@@ -190,6 +191,53 @@ describe('prestart at restore', () => {
     await assert.rejects(
       prestart(context, state({ status: 'stopped' })),
       ghostkeepError('IMAGE_TRUNCATED', 'cannot restore', 'ghost-file-1.img', 'ghostkeep verify -D'),
+    );
+  });
+
+  it('when inventory.img is another than at the dump, restore is refused unless config.json accepts that', async () => {
+    const context = await checkpointed(true);
+    const { files } = context.host;
+    files.put(`${images}/inventory.img`, 'another');
+    restoring(context, 200);
+    const restore = () => prestart(context, state({ pid: 200, status: 'stopped' }));
+    const gate = new GateRestore(context, images, () => undefined);
+    const refusal = ghostkeepError('IMAGE_MISMATCH', 'cannot restore', 'ghostkeep materialize -D');
+    await assert.rejects(restore(), refusal);
+    await assert.rejects(gate.check(), refusal);
+    files.put(configPath, '{"acceptChangedInventory": false}');
+    await assert.rejects(gate.check(), refusal);
+    files.put(configPath, '{"acceptChangedInventory": true}');
+    await restore();
+    await gate.check();
+    assert.match(context.lines.at(-1) ?? '', /^warn inventory\.img in \/img .*: nothing is checked/);
+    await gate.resumed(100);
+  });
+
+  it('when inventory.img is gone, restore is refused, and the annotation of a pod cannot accept that', async () => {
+    const context = await checkpointed(true);
+    context.host.files.remove(`${images}/inventory.img`);
+    const gate = new GateRestore(context, images, () => undefined);
+    await assert.rejects(
+      gate.check(),
+      ghostkeepError('IMAGE_MISMATCH', 'remove /img/ghostkeep/manifest.json'),
+    );
+    await assert.rejects(
+      created({ 'io.ghostkeep.acceptChangedInventory': 'true' }),
+      ghostkeepError('BAD_POLICY', 'there is no key io.ghostkeep.acceptChangedInventory'),
+    );
+    context.host.files.remove(`${images}/ghostkeep/manifest.json`);
+    await gate.check();
+  });
+
+  it('when the directory was copied, so that inventory.img has another time, it is checked as ever', async () => {
+    const context = await checkpointed(true);
+    const { files } = context.host;
+    files.put(`${images}/inventory.img`, Buffer.from(files.get(`${images}/inventory.img`)));
+    const gate = new GateRestore(context, images, () => undefined);
+    await gate.check();
+    assert.deepEqual(
+      context.lines.filter(line => line.startsWith('warn')),
+      [],
     );
   });
 

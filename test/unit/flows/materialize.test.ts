@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import type { Manifest } from '../../../src/base/documents/generated/manifest.js';
 import { makeDev } from '../../../src/base/units.js';
 import { encodeGhostHead } from '../../../src/criu/ghost-file.js';
+import { GateRestore } from '../../../src/flows/gate-restore.js';
 import { materialize } from '../../../src/flows/materialize.js';
 import { aManifest, aManifestGhost } from '../a-manifest.js';
 import { ghostkeepError } from '../expect.js';
@@ -76,6 +77,43 @@ describe('materialize', () => {
   it('when allocation is not known of a ghost, it is named', async () => {
     const unknown = aManifestGhost({ id: 1 });
     assert.deepEqual((await materialize(sealed({ ghosts: [unknown] }), wish)).allocationUnknown, [1]);
+  });
+
+  const inventory = (content: string) => Buffer.from(content).toString('base64');
+  function rewritten(content = 'new'): FakeContext {
+    const context = sealed({ inventory: inventory('old') });
+    context.host.files.put(`${images}/inventory.img`, content);
+    return context;
+  }
+  const accept = { images, acceptChangedInventory: true };
+
+  it('when inventory.img was rewritten and that is accepted, the manifest has the new one, and restore passes', async () => {
+    const context = rewritten();
+    const gate = new GateRestore(context, images, () => undefined);
+    await assert.rejects(materialize(context, { images }), ghostkeepError('IMAGE_MISMATCH', 'inventory.img'));
+    await assert.rejects(gate.check(), ghostkeepError('IMAGE_MISMATCH', '--accept-changed-inventory'));
+    const before = manifestOf(context);
+    assert.equal((await materialize(context, accept)).acceptedInventory, true);
+    assert.deepEqual(manifestOf(context), { ...before, inventory: inventory('new') });
+    await gate.check();
+    assert.equal((await materialize(context, accept)).acceptedInventory, undefined);
+    assert.equal(context.host.files.changes, 1, 'nothing is written twice');
+  });
+
+  it('when anything else is damaged, or inventory.img is empty or gone, it is not accepted', async () => {
+    const damaged = rewritten();
+    damaged.host.files.put(`${images}/ghost-file-1.img`, image.subarray(0, image.length - 1));
+    const gone = rewritten();
+    gone.host.files.contents.delete(`${images}/inventory.img`);
+    const cases: [FakeContext, string][] = [
+      [damaged, 'IMAGE_TRUNCATED'],
+      [rewritten(''), 'IMAGE_MISMATCH'],
+      [gone, 'IMAGE_MISMATCH'],
+    ];
+    for (const [context, code] of cases) {
+      await assert.rejects(materialize(context, accept), ghostkeepError(code as 'IO'), code);
+      assert.equal(context.host.files.changes, 0);
+    }
   });
 
   it('when it is interrupted, the manifest is the old one', async () => {
