@@ -78,6 +78,8 @@ int dump_checkpoint(int pid)
 
 	if (!dump.active)
 		return -ENOTSUP;	/* a pre-dump */
+	if (pid <= 0)
+		return -ENOTSUP;	/* no process: criu#3105 calls once with -1 */
 	dump.asked++;
 	if (!dump.failed) {
 		snprintf(request, sizeof(request), "checkpoint %d", pid);

@@ -14,11 +14,26 @@ import { removeWarmImages, type WarmImages } from './warm-images.js';
 
 /** Source: criu-image-streamer, the socket CRIU connects to when it dumps with --stream. */
 const streamerSocket = 'streamer-capture.sock';
+/** Source: checkpoint-restore/criu#2297. Where it lies, CRIU encrypts what it writes, files.img too. */
+const cipherImage = 'cipher.img';
+
+/** What makes an image one that cannot be sealed, for a message. */
+const unsealable: readonly [name: string, why: string][] = [
+  [
+    streamerSocket,
+    'the image is streamed (criu-image-streamer), which ghostkeep cannot seal: ghosts are left to CRIU and its limit',
+  ],
+  [
+    cipherImage,
+    `CRIU encrypts the image (${cipherImage}), which ghostkeep cannot seal: ghosts are left to CRIU and its limit`,
+  ],
+];
 
 /** One dump by CRIU, from the freeze to the last image. */
 export class GateDump {
   readonly #covered = new Set<number>();
   #started = false;
+  #leftToCriu = false;
   #session: Session | undefined;
   #journal: Manifest | undefined;
   #warm: WarmImages | undefined;
@@ -67,7 +82,8 @@ export class GateDump {
     try {
       const pids = host.processes.tree(pid);
       const { policy } = policyOf(this.context, pids[0] ?? pid);
-      const isWanted = policy.enabled && policy.warm && !this.#isStreamed() && !host.processes.isPaused(pid);
+      const isWanted =
+        policy.enabled && policy.warm && !this.#whyLeftToCriu() && !host.processes.isPaused(pid);
       if (isWanted)
         this.#warm = await warmUp(this.context, { images: this.images, pids, policy, criu: true });
     } catch (error) {
@@ -99,17 +115,19 @@ export class GateDump {
     return keys;
   }
 
-  /** A streamed image never lies in the directory as files, so it could not be sealed: CRIU has to manage alone. */
+  /** A streamed image never lies in the directory as files, an encrypted one cannot be written anew: CRIU has to manage alone. */
   #isLeftToCriu(): boolean {
-    if (!this.#isStreamed()) return false;
-    this.context.log.warn(
-      'the image is streamed (criu-image-streamer), which ghostkeep cannot seal: ghosts are left to CRIU and its limit',
-    );
+    // Once a part is ours it has to be sealed, whatever appears there.
+    const why = this.#started ? undefined : this.#whyLeftToCriu();
+    if (!why) return false;
+    if (!this.#leftToCriu) this.context.log.warn(why);
+    this.#leftToCriu = true;
     return true;
   }
 
-  #isStreamed(): boolean {
-    return this.context.host.files.exists(`${this.images}/${streamerSocket}`);
+  #whyLeftToCriu(): string | undefined {
+    const { files } = this.context.host;
+    return unsealable.find(([name]) => files.exists(`${this.images}/${name}`))?.[1];
   }
 
   /** CRIU has ended in the middle of a request. The directory is ours, so whatever warm images it holds are of no use to anybody. */
@@ -137,6 +155,8 @@ export class GateDump {
       if (this.#started) startImages(this.context, this.images, false);
       return;
     }
+    // An older dump's manifest says nothing about what CRIU has written now, and would have the restore refused.
+    if (this.#leftToCriu && !this.#started) startImages(this.context, this.images, false);
     const journal = this.#journal;
     if (journal && keysOfJournal(journal).length > 0) this.#seal(journal, where);
     if (this.#session) rememberImages(this.context, this.#session, where);

@@ -32,11 +32,18 @@ async function checkImages(context: Context, state: OciState): Promise<void> {
   await checkBeforeRestore(context, images, sourcesOf(context, state));
 }
 
-/** The bundle says where bind mounts come from. Source: OCI runtime-spec, config.md, Mounts. */
-function sourcesOf({ host: { files } }: Context, { bundle }: OciState): FindSource {
+/**
+ * The bundle says where bind mounts come from. Source: OCI runtime-spec, config.md, Mounts. crun before 1.27 gives hooks `/`
+ * as every container's bundle (containers/crun#2025): then this is not known, and the gate, which asks CRIU, does without it.
+ */
+function sourcesOf({ host: { files }, log }: Context, { bundle, id }: OciState): FindSource {
+  if (path.posix.resolve(bundle) === '/') {
+    log.info(`the runtime does not say where the bundle of ${id} is`, { container: id });
+    return () => undefined;
+  }
   return mountPoint => {
-    const path = `${bundle}/config.json`;
-    const { mounts = [] } = parseBundle(files.read(path).toString('utf8'), path);
+    const config = `${bundle}/config.json`;
+    const { mounts = [] } = parseBundle(files.read(config).toString('utf8'), config);
     return mounts.find(mount => mount.destination === mountPoint && isBind(mount))?.source;
   };
 }

@@ -89,3 +89,14 @@ says 'hook 101 returned -95' 'DEBUG ghostkeep: still here'
 prepare bad-timeout ready done
 GHOSTKEEP_GATE_TIMEOUT_SECONDS=1x host 12 0 "$plugin" "$images" 101
 says 'WARN ghostkeep: GHOSTKEEP_GATE_TIMEOUT_SECONDS=1x is not a number from 1 to 3600: using 30'
+
+# CRIUs to come call once with -1 (criu#3105): that is no process, wherever in the order it comes.
+for pids in '-1 101 102' '101 -1 102' '101 102 0 -2147483648'; do
+	prepare "dump-without-a-process $pids" ready key key done
+	# shellcheck disable=SC2086 # numbers
+	host 12 0 -- "$plugin" "$images" $pids
+	heard 'checkpoint 101;checkpoint 102;finish 0;end;'
+	says 'hook 101 returned -95' 'INFO ghostkeep: sealed'
+	for pid in $pids; do says "hook $pid returned -95"; done
+	silent ERROR WARN
+done

@@ -105,3 +105,14 @@ prepare dump-image-directory-missing ready done
 host 12 1 "$plugin" "$images/nowhere" 101
 says 'init failed'
 not_started
+
+# CRIUs to come call once with -1 (criu#3105): the first process still comes, and stands for all.
+for pids in '-1 101 102' '0 101 102' '101 -1 102'; do
+	prepare "resumed-without-a-process $pids" ready done
+	mkdir "$images/ghostkeep"
+	# shellcheck disable=SC2086 # numbers
+	host 12 0 -t 2 -- "$plugin" "$images" $pids
+	heard 'restore;resumed 101;finish 0;end;'
+	for pid in $pids; do says "hook $pid returned -95"; done
+	silent ERROR WARN
+done

@@ -333,7 +333,7 @@ static int use_plugin(struct criu_plugin_desc *desc, int stage, int ret,
 		fprintf(out, "hook %s returned %d\n", *pids, answer);
 		if (answer < 0 && answer != -ENOTSUP && !deaf)
 			ret = 1;
-		if (restore)
+		if (restore && atoi(*pids) > 0)
 			look_that_helper_has_ended();
 	}
 	if (task)

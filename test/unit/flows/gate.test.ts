@@ -321,4 +321,57 @@ describe('checkBeforeRestore', () => {
       ghostkeepError('MANIFEST_INVALID', 'not JSON'),
     );
   });
+
+  for (const [name, what] of [
+    ['cipher.img', 'CRIU encrypts the image'],
+    ['streamer-capture.sock', 'the image is streamed'],
+  ] as const) {
+    const leaveToCriu = (earlier: Record<string, string>) => {
+      const context = fakeContext();
+      const { files, processes } = context.host;
+      files.folders.add(images);
+      files.put(`${images}/${name}`, '');
+      for (const [path, text] of Object.entries(earlier)) files.put(`${images}/${path}`, text);
+      const large = fakeFile({ size: 64n << 20n, allocated: 64n << 20n });
+      processes.add(100, { fds: { 3: opened(large, '/data/tmp (deleted)') } });
+      return { context, files, gate: new GateDump(context, images) };
+    };
+
+    it(`when ${name} lies in the directory, all is left to CRIU, which is said once`, async () => {
+      const { context, files, gate } = leaveToCriu({});
+      const before = files.snapshot();
+      await gate.warm(100);
+      assert.deepEqual(await gate.checkpoint(100), []);
+      assert.deepEqual(await gate.checkpoint(101), []);
+      gate.finish(0);
+      assert.deepEqual(files.snapshot(), before);
+      const said = context.lines.filter(line => line.startsWith('warn'));
+      assert.equal(said.length, 1);
+      assert.match(said[0] ?? '', new RegExp(`^warn ${what}.*ghosts are left to CRIU and its limit$`));
+    });
+
+    it(`when an earlier dump lies beside ${name}, its manifest goes if CRIU succeeds, and stays if not`, async () => {
+      const earlier = { 'ghostkeep/manifest.json': '{}', 'inventory.img': 'x' };
+      for (const result of [1, 0]) {
+        const { files, gate } = leaveToCriu(earlier);
+        await gate.checkpoint(100);
+        gate.finish(result);
+        assert.equal(files.exists(`${images}/ghostkeep/manifest.json`), result !== 0);
+        assert.ok(files.exists(`${images}/inventory.img`));
+      }
+    });
+  }
+
+  it('when cipher.img appears only after ghosts were taken over, they are not thrown away', async () => {
+    const context = fakeContext();
+    const { files, processes } = context.host;
+    files.folders.add(images);
+    processes.add(100, { fds: { 3: opened(fakeFile({}), '/data/tmp (deleted)') } });
+    const gate = new GateDump(context, images);
+    assert.equal((await gate.checkpoint(100)).length, 1);
+    files.put(`${images}/cipher.img`, 'a token');
+    await gate.checkpoint(101).catch(() => undefined);
+    assert.throws(() => gate.finish(0));
+    assert.ok(files.list(`${images}/ghostkeep`).some(file => file.startsWith('pending-')));
+  });
 });

@@ -241,6 +241,55 @@ describe('prestart at restore', () => {
     );
   });
 
+  /** A checkpoint whose linked ghost lay on a bind mount of the host, which came back empty. */
+  async function withLinked() {
+    const context = await checkpointed(true);
+    const { files } = context.host;
+    const mountPoint = { path: '/dev/shm' };
+    const linked = { mountPoint, names: [{ path: 'sem.a' }], hostUid: 0, hostGid: 0 };
+    const manifest = readManifest(files, images);
+    const [ghost] = manifest.ghosts;
+    const sealed = { ...manifest, ghosts: [{ ...ghost, class: 'linked', paths: [], linked }] };
+    files.put(`${images}/ghostkeep/manifest.json`, JSON.stringify(sealed));
+    files.put('/run/web/config.json', config('/srv/shm'));
+    restoring(context, 200);
+    return context;
+  }
+  const config = (source: string) =>
+    JSON.stringify({
+      ociVersion: '1.2.0',
+      mounts: [{ destination: '/dev/shm', type: 'bind', source }],
+    });
+  const restore = (bundle: string) => state({ pid: 200, status: 'stopped', bundle });
+
+  it('when the bundle is known, it says where a linked ghost is made again', async () => {
+    const context = await withLinked();
+    await prestart(context, restore('/run/web'));
+    assert.ok(context.host.files.exists('/srv/shm/sem.a'));
+  });
+
+  for (const bundle of ['/', '//', '/.'])
+    it(`when the runtime says that the bundle is ${bundle}, as crun before 1.27, nothing is read there, and nothing fails`, async () => {
+      const context = await withLinked();
+      const { files } = context.host;
+      await prestart(context, restore(bundle));
+      // Nor from a config.json of somebody else's that lies there.
+      files.put(`${bundle}/config.json`, config('/srv/trap'));
+      files.put('/config.json', config('/srv/trap'));
+      await prestart(context, restore(bundle));
+      assert.deepEqual(
+        [...files.contents.keys()].filter(name => name.startsWith('/srv')),
+        [],
+      );
+      assert.ok(context.lines.includes('info the runtime does not say where the bundle of web is'));
+      assert.equal(readSession(context, 'web')?.pid, 200);
+    });
+
+  it('when a bundle that is known has no config.json, restore is refused', async () => {
+    const context = await withLinked();
+    await assert.rejects(prestart(context, restore('/run/other')), { code: 'ENOENT' });
+  });
+
   it('when the state says creating but the process is CRIU, it is a restore too', async () => {
     const context = await checkpointed(true);
     context.host.files.contents.delete(`${images}/ghost-file-1.img`);
