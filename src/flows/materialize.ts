@@ -24,7 +24,9 @@ export interface MaterializeRequest {
 export async function materialize(context: Context, request: MaterializeRequest): Promise<Materialized> {
   const work = () => materializeHere(context, request);
   // Without a wish nothing is written.
-  return request.preserveAllocation ? asOwner(context, request.images, work) : work();
+  return request.preserveAllocation || request.acceptChangedInventory
+    ? asOwner(context, request.images, work)
+    : work();
 }
 
 async function materializeHere(

@@ -343,7 +343,7 @@ describe('checkBeforeRestore', () => {
       await gate.warm(100);
       assert.deepEqual(await gate.checkpoint(100), []);
       assert.deepEqual(await gate.checkpoint(101), []);
-      gate.finish(0);
+      await gate.finish(0);
       assert.deepEqual(files.snapshot(), before);
       const said = context.lines.filter(line => line.startsWith('warn'));
       assert.equal(said.length, 1);
@@ -355,7 +355,7 @@ describe('checkBeforeRestore', () => {
       for (const result of [1, 0]) {
         const { files, gate } = leaveToCriu(earlier);
         await gate.checkpoint(100);
-        gate.finish(result);
+        await gate.finish(result);
         assert.equal(files.exists(`${images}/ghostkeep/manifest.json`), result !== 0);
         assert.ok(files.exists(`${images}/inventory.img`));
       }
@@ -371,7 +371,7 @@ describe('checkBeforeRestore', () => {
     assert.equal((await gate.checkpoint(100)).length, 1);
     files.put(`${images}/cipher.img`, 'a token');
     await gate.checkpoint(101).catch(() => undefined);
-    assert.throws(() => gate.finish(0));
+    await assert.rejects(gate.finish(0));
     assert.ok(files.list(`${images}/ghostkeep`).some(file => file.startsWith('pending-')));
   });
 });
