@@ -1,18 +1,22 @@
 #!/usr/bin/env node
 import { errnoOf, GhostkeepError, reasonOf, translate } from '../base/errors.js';
 import { toPrintable } from '../base/printable.js';
+import { exitWithoutKoffi } from '../host/libc.js';
 import { type Command, commands } from './commands.js';
 import { helpFor, overview } from './help.js';
 import { errorLine } from './line.js';
 import { flushLogs } from './logger.js';
+import { watchOutput } from './output.js';
 import { version } from './version.js';
 
 /** Source: design.md, Commands. */
 const exitFailed = 1;
 const exitUsage = 2;
 
-watchOutput();
-process.exitCode = await main(process.argv.slice(2));
+process.once('uncaughtException', error => process.exit(report(error, 'cannot go on')));
+process.on('exit', exitWithoutKoffi);
+const settle = watchOutput(error => report(error, 'cannot write to stdout'));
+process.exitCode = settle(await main(process.argv.slice(2)));
 
 async function main([name, ...args]: string[]): Promise<number> {
   if (name === undefined) return print(overview(), exitUsage);
@@ -27,23 +31,6 @@ async function main([name, ...args]: string[]): Promise<number> {
     await flushLogs();
     return report(error, `cannot finish ${name}`);
   }
-}
-
-/**
- * Who stops reading has read enough: the work goes on to its end. What else keeps stdout from being written is a failure, the
- * first time it is met; what cannot be said on stderr cannot be said.
- */
-function watchOutput(): void {
-  let failed = false;
-  process.stdout.on('error', error => {
-    if (failed || errnoOf(error) === 'EPIPE') return;
-    failed = true;
-    const status = report(error, 'cannot write to stdout');
-    process.once('exit', () => {
-      process.exitCode = status;
-    });
-  });
-  process.stderr.on('error', () => {});
 }
 
 function findCommand(name: string): Command {

@@ -14,7 +14,8 @@ let lseek: Lseek | undefined;
 let rename: Rename | undefined;
 let flock: Flock | undefined;
 
-const load = () => createRequire(import.meta.url)('koffi') as typeof import('koffi');
+const requireHere = createRequire(import.meta.url);
+const load = () => requireHere('koffi') as typeof import('koffi');
 
 /** lseek(2). @returns the new offset, or a negative errno */
 export function seek(fd: number, offset: bigint, whence: number): bigint {
@@ -61,4 +62,12 @@ export function exitAtOnce(status: number): void {
     // An installation without koffi: whoever waits is told of a signal, not of a status.
     process.kill(process.pid, 'SIGKILL');
   }
+}
+
+/**
+ * The last that is done before the process ends. koffi's own destructors call fsync(2) on descriptors 1 and 2, and where that
+ * fails they wait for a lock that they hold themselves. A process that has not loaded koffi ends as Node does.
+ */
+export function exitWithoutKoffi(status: number): void {
+  if (Object.keys(requireHere.cache).some(file => file.endsWith('/koffi.node'))) exitAtOnce(status);
 }

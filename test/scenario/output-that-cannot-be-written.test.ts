@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { describe, it } from 'node:test';
-import { ghostFile, program, temporaryFolder } from './ghostkeep.js';
+import { failingDisk } from './failing-disk.js';
+import { ghostFile, isRoot, needs, program, temporaryFolder } from './ghostkeep.js';
 
 /** Run the program with what is written to stdout or stderr going to /dev/full. */
 function full(args: string[], which: 'stdout' | 'stderr') {
@@ -56,4 +60,66 @@ describe('output that cannot be written', () => {
     assert.deepEqual([status, said], [0, '']);
     assert.ok(fs.existsSync(`${images}/ghostkeep/manifest.json`));
   });
+});
+
+/** A file whose disk cannot take what memory already holds of it: the next fsync(2) fails, once. */
+function lostFile(disk: string, name: string): number {
+  const fd = fs.openSync(path.join(disk, name), 'wx');
+  fs.writeSync(fd, randomBytes(12 << 20));
+  return fd;
+}
+
+/** A command that has loaded the native library. Descriptors in STDIO are closed. */
+function scan(stdio: ('ignore' | 'pipe' | number)[], ...args: string[]) {
+  const ended = spawnSync(process.execPath, [program, 'scan', '--pid', String(process.pid), ...args], {
+    stdio,
+    encoding: 'utf8',
+    timeout: 20_000,
+    killSignal: 'SIGKILL',
+  });
+  for (const fd of stdio) if (typeof fd === 'number') fs.closeSync(fd);
+  return ended;
+}
+
+describe('output on a disk that fails after write(2) has returned', () => {
+  it('when stderr is there, the command ends with its own status', t => {
+    const disk = failingDisk(t);
+    if (!disk) return;
+    const { status, signal, stdout } = scan(['ignore', 'pipe', lostFile(disk, 'stderr')], '--json');
+    assert.deepEqual([status, signal], [0, null]);
+    assert.ok(JSON.parse(stdout));
+  });
+
+  it('when stdout is there, the command says so and fails', t => {
+    const disk = failingDisk(t);
+    if (!disk) return;
+    const { status, signal, stderr } = scan(['ignore', lostFile(disk, 'stdout'), 'pipe'], '--json');
+    assert.deepEqual([status, signal], [1, null]);
+    assert.match(stderr, /^ghostkeep: cannot write to stdout: .* \[(IO|NO_SPACE)\]\n$/);
+  });
+
+  it('when both are there, the command fails, and ends', t => {
+    const disk = failingDisk(t);
+    if (!disk) return;
+    const [out, err] = [lostFile(disk, 'stdout'), lostFile(disk, 'stderr')];
+    const { status, signal } = scan(['ignore', out, err]);
+    assert.deepEqual([status, signal], [1, null]);
+  });
+});
+
+it('when the disk has room for the first part of stdout, the command says so and fails', t => {
+  if (!needs(t, isRoot, 'a tmpfs needs root')) return;
+  const folder = fs.mkdtempSync(path.join(tmpdir(), 'gk-page-'));
+  t.after(() => {
+    spawnSync('umount', [folder]);
+    fs.rmdirSync(folder);
+  });
+  const { status: mounted } = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=4k', 'gk-test', folder]);
+  if (!needs(t, mounted === 0, 'no tmpfs can be mounted here')) return;
+  const fd = fs.openSync(`${folder}/stdout`, 'wx');
+  fs.writeSync(fd, Buffer.alloc(4090));
+  const { status, stderr } = scan(['ignore', fd, 'pipe']);
+  assert.equal(fs.statSync(`${folder}/stdout`).size, 4096, 'a part was written');
+  assert.equal(status, 1);
+  assert.match(stderr, /^ghostkeep: cannot write to stdout: ENOSPC.* \[NO_SPACE\]\n$/);
 });
