@@ -75,11 +75,10 @@ static int look(const struct work *work, struct gk_look *look, char *name)
 	if (error)
 		return error;
 	length = readlinkat(work->proc_fd, path, name, GK_NAME_BYTES);
-	if (length < 0)
+	if (length < 0 && errno != ENAMETOOLONG)
 		return -errno;
-	if (length == GK_NAME_BYTES)
-		return -ENAMETOOLONG;
-	look->name_bytes = (uint64_t)length;
+	if (length > 0 && length < GK_NAME_BYTES)
+		look->name_bytes = (uint64_t)length;
 	return 0;
 }
 

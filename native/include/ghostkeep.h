@@ -272,11 +272,11 @@ struct gk_look {
 	uint64_t fd;			/* in */
 	int64_t error;			/* 0, or a negative errno: nothing below it holds */
 	uint64_t mount_id, flags, position;	/* proc_pid_fdinfo(5) */
-	uint64_t name_bytes;		/* of what its link says, without a NUL */
+	uint64_t name_bytes;		/* of what its link says, without a NUL; 0: the path is longer */
 	struct gk_stat stat;
 };
 
-/* A link of /proc shows less than a page; what would be longer is an error. */
+/* A link of /proc shows less than a page: readlink(2) of a longer path is ENAMETOOLONG. */
 #define GK_NAME_BYTES 4096
 
 /*

@@ -46,7 +46,8 @@ export interface OpenFds {
 export interface FdLook {
   fd: number;
   stat: FileStat;
-  target: Buffer;
+  /** Undefined where the path is too long for a link of /proc. */
+  target?: Buffer;
   info: FdInfo;
 }
 
@@ -101,7 +102,10 @@ export interface ProcessView {
   idMaps(pid: number): IdMaps;
   /** stat through `fd/N`, `map_files/A-B`, `exe`, `cwd`, `root`; never opens anything. */
   stat(pid: number, link: string): FileStat;
+  /** @throws ENAMETOOLONG where the path has about 4,096 bytes or more: a link of /proc has room for a page */
   readLink(pid: number, link: string): Buffer;
+  /** As readLink, of a path of any length. Opens the file, which must be a regular one, and shows a newline as \012. */
+  longPath(pid: number, link: string): Buffer;
   /** statfs(2) f_type */
   filesystemMagic(pid: number, link: string): bigint;
   /** Identity of what PATH names below the process's root, symbolic links resolved inside it; undefined if nothing. */

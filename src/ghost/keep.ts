@@ -2,7 +2,7 @@ import type { ProcessView } from '../base/host.js';
 import { hardLinks, isFuse, isSillyNameOn, keepsNames, mayCountWrongly } from './filesystems.js';
 import { type Ghost, pathOf } from './ghost.js';
 import { hasContent, isRegular, kindName } from './kind.js';
-import { internalName } from './links.js';
+import { internalName, longPath } from './links.js';
 import type { MountTable } from './mount-table.js';
 import { findNames, SearchBudget } from './names.js';
 import { filesystemOfUpper } from './on-host.js';
@@ -23,6 +23,14 @@ export function decideKeep(
   ghost.keep = decided ? decided.keep : 'ghostkeep';
   ghost.why = decided ? decided.why : 'a regular file that exists nowhere else';
   noteRestore(ghost);
+  if (ghost.keep === 'ghostkeep') leaveLongPath(ghost);
+}
+
+/** CRIU reads the link of every open file, and gives up where it has no room for the path. Source: CRIU files.c, fill_fdlink */
+function leaveLongPath(ghost: Ghost): void {
+  if (!ghost.mounts.some(mount => mount.path.equals(longPath))) return;
+  ghost.keep = 'criu';
+  ghost.why = 'its path has more than 4,095 bytes: CRIU refuses such open files';
 }
 
 function criuKeeps(

@@ -2,7 +2,7 @@ import { errnoOf } from '../base/errors.js';
 import type { Mount, ProcessView } from '../base/host.js';
 import { openedAs } from './aufs.js';
 import type { Ghost, GhostMount, Holder } from './ghost.js';
-import { internalName, stripDeleted } from './links.js';
+import { internalName, longPath, stripDeleted } from './links.js';
 import { MountNamespaces, type Namespace } from './mount-namespaces.js';
 import { type Held, noteRestorablePaths } from './restorable-path.js';
 
@@ -26,7 +26,7 @@ export class MountTable {
   attach(ghost: Ghost, holder: Holder, knownId?: number, target?: Buffer): void {
     const id = knownId ?? this.idThrough(holder.pid, holder.link);
     if (id === undefined || ghost.mounts.some(mount => mount.id === id)) return;
-    const path = stripDeleted(target ?? this.processes.readLink(holder.pid, holder.link));
+    const path = stripDeleted(target ?? this.#pathThrough(holder));
     const mount: GhostMount = { id, path };
     const namespace = this.#namespaces.of(holder.pid);
     if (!namespace.tree.get(id)) this.#namespaces.read(namespace, holder.pid);
@@ -59,6 +59,16 @@ export class MountTable {
         (each): each is Attached & Held => each.mount.mountPoint !== undefined && !each.mount.beyondCriu,
       );
       noteRestorablePaths(this.processes, tree, careful ? undefined : whole, held);
+    }
+  }
+
+  /** A ghost that is not to be opened yet: what too long a path is does not matter. */
+  #pathThrough({ pid, link }: Holder): Buffer {
+    try {
+      return this.processes.readLink(pid, link);
+    } catch (error) {
+      if (errnoOf(error) !== 'ENAMETOOLONG') throw error;
+      return longPath;
     }
   }
 

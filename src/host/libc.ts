@@ -1,6 +1,7 @@
 /** What Node does not have of the C library, through koffi (docs/decisions/0001-koffi.md). */
 import { createRequire } from 'node:module';
 import { constants } from 'node:os';
+import { errnoName } from '../base/errors.js';
 
 type Lseek = (fd: number, offset: bigint, whence: number) => number | bigint;
 
@@ -49,6 +50,22 @@ export function tryLock(fd: number): boolean | undefined {
   flock ??= koffi.load(null).func('int flock(int, int)') as unknown as Flock;
   if (flock(fd, exclusiveAtOnce) === 0) return true;
   return koffi.errno() === constants.errno.EWOULDBLOCK ? false : undefined;
+}
+
+/** mmap(2) of the first page of a file, which may be empty: nothing of it can be read. @throws an errno error */
+export function mapPage(fd: number): { address: bigint; unmap(): void } {
+  const koffi = load();
+  const libc = koffi.load(null);
+  const length = 4096;
+  const [protNone, mapPrivate] = [0, 2];
+  const mmap = libc.func('intptr_t mmap(intptr_t, size_t, int, int, int, int64_t)');
+  const munmap = libc.func('int munmap(intptr_t, size_t)');
+  const address = BigInt(mmap(0, length, protNone, mapPrivate, fd, 0) as number | bigint);
+  if (address === -1n) {
+    const code = errnoName(-koffi.errno()) ?? 'EIO';
+    throw Object.assign(new Error(`${code}: cannot map a file`), { code });
+  }
+  return { address, unmap: () => void munmap(address, length) };
 }
 
 /**

@@ -46,10 +46,11 @@ function readLook(
   const word = (index: number) => words[at + index] as bigint;
   const [fd, error] = [Number(word(0)), Number(word(1))];
   if (error !== 0) return { fd, error: errorOf(error, `look at ${folder}/fd/${fd}`) };
+  const length = Number(word(5));
   return {
     fd,
     stat: readStat(words, at + statAt),
-    target: Buffer.from(names.subarray(nameAt, nameAt + Number(word(5)))),
+    ...(length > 0 ? { target: Buffer.from(names.subarray(nameAt, nameAt + length)) } : {}),
     info: { mountId: Number(word(2)), flags: Number(word(3)), position: word(4) },
   };
 }

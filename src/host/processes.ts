@@ -7,6 +7,7 @@ import { isFrozen } from './freezer.js';
 import { readBackingFile, readFdInfo } from './inside.js';
 import { createMemfd } from './libc.js';
 import { lookAt } from './look-at.js';
+import { mappedPath } from './mapped-path.js';
 import { parseMaps, parseWritableShared } from './maps.js';
 import { parseMountinfo } from './mountinfo.js';
 import { namesOf } from './names.js';
@@ -164,6 +165,15 @@ export class LinuxProcesses implements ProcessView {
 
   readLink(pid: number, link: string): Buffer {
     return fs.readlinkSync(`/proc/${pid}/${link}`, { encoding: 'buffer' });
+  }
+
+  longPath(pid: number, link: string): Buffer {
+    const fd = openToPin(`/proc/${pid}/${link}`);
+    try {
+      return mappedPath(fd);
+    } finally {
+      fs.closeSync(fd);
+    }
   }
 
   filesystemMagic(pid: number, link: string): bigint {

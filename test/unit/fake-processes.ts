@@ -162,7 +162,10 @@ export class FakeProcesses implements ProcessView {
     for (const fd of this.fds(pid)) {
       const { file, name } = this.#open(pid, `fd/${fd}`);
       const { nlink, mode, dev, ino } = file.stat;
-      const unseen = this.#get(pid).fails?.[`stat fd/${fd}`] ?? this.#get(pid).fails?.[`readLink fd/${fd}`];
+      const unseen =
+        name.length > 4095 ||
+        this.#get(pid).fails?.[`stat fd/${fd}`] ||
+        this.#get(pid).fails?.[`readLink fd/${fd}`];
       const lost = / \(deleted\)$|\/\.(nfs|fuse_hidden|ghost-ntfs-3g-|__afs|__smbfile_silly)[^/]*$/is.test(
         name.toString('latin1'),
       );
@@ -198,11 +201,11 @@ export class FakeProcesses implements ProcessView {
     return fds.map(fd => {
       try {
         const { mount, flags, position } = this.#open(pid, `fd/${fd}`, 'fdInfo');
-        const target = this.readLink(pid, `fd/${fd}`);
+        const isLong = this.#isLong(pid, `fd/${fd}`);
         return {
           fd,
           stat: this.stat(pid, `fd/${fd}`),
-          target,
+          ...(isLong ? {} : { target: this.readLink(pid, `fd/${fd}`) }),
           info: { mountId: mount, flags, position },
         };
       } catch (error) {
@@ -217,8 +220,11 @@ export class FakeProcesses implements ProcessView {
   readLink(pid: number, link: string): Buffer {
     // Who declares no root has the namespace's.
     if (link === 'root' && !this.#get(pid).root) return Buffer.from('/');
+    if (this.#isLong(pid, link)) throw errno('ENAMETOOLONG', link);
     return this.#open(pid, link, 'readLink').name;
   }
+  #isLong = (pid: number, link: string) => this.#open(pid, link).name.length > 4095;
+  longPath = (pid: number, link: string) => this.#open(pid, link, 'longPath').name;
   filesystemMagic = (pid: number, link: string) => this.#open(pid, link).file.magic;
   statInRoot = (pid: number, path: Buffer) => this.#get(pid).inRoot?.[path.toString('latin1')]?.stat;
   namesOf(pid: number, _mountPoint: Buffer, { dev, ino }: { dev: bigint; ino: bigint }) {

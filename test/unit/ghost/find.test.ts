@@ -579,4 +579,43 @@ describe('mounts that hide others', () => {
     findGhosts(processes, [100]);
     assert.equal(reads, 1);
   });
+
+  describe('when a path has more bytes than a link of /proc has room for', () => {
+    const long = `/${'x'.repeat(5000)}`;
+    const live = fakeFile({ nlink: 1 });
+
+    it('a live file is none of ours', () => {
+      const found = findIn({
+        fds: { 3: opened(live, long) },
+        exe: opened(live, long),
+        cwd: opened(live, long),
+      });
+      assert.deepEqual([found.ghosts, found.unseen], [[], []]);
+    });
+
+    it('a ghost is found, and CRIU would refuse it', () => {
+      const found = findIn({ fds: { 3: opened(fakeFile(), `${long} (deleted)`) } });
+      assert.deepEqual(summary(found), ['unlinked: criu']);
+      assert.deepEqual(found.unseen, []);
+    });
+
+    it('a ghost with another name is found by its mapping', () => {
+      const found = findIn({
+        maps: [{ address: '1-2', opened: opened(live, `${long} (deleted)`) }],
+        inRoot: { '/other': live },
+      });
+      assert.deepEqual(
+        [found.ghosts[0]?.class, found.ghosts[0]?.refused, found.unseen],
+        ['linked', true, []],
+      );
+    });
+
+    it('and the file cannot be opened, it may be a ghost', () => {
+      const found = findIn({ fds: { 3: opened(live, long) }, fails: { 'longPath fd/3': 'EIO' } });
+      assert.deepEqual(
+        found.unseen.map(({ what, mayHide }) => [what, mayHide]),
+        [['fd 3', true]],
+      );
+    });
+  });
 });

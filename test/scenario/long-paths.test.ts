@@ -1,0 +1,81 @@
+/** Open files whose path has more bytes than a link of /proc has room for, which is a page. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import fs from 'node:fs';
+import { tmpdir } from 'node:os';
+import { describe, it, type TestContext } from 'node:test';
+import type { Manifest } from '../../src/base/documents/generated/manifest.js';
+import { ghostkeep } from './ghostkeep.js';
+
+const content = randomBytes(20_000).toString('base64');
+
+/** Node's own rmSync cannot remove what has so long a path. */
+function deepFolder(t: TestContext, parent = tmpdir()): string {
+  const folder = fs.mkdtempSync(`${parent}/gk-deep-`);
+  t.after(() => spawnSync('rm', ['-rf', folder]));
+  return folder;
+}
+
+/** A file of this process, 30 folders of 150 bytes below FOLDER. No call can name it whole. */
+function deepFile(t: TestContext, folder: string): { fd: number; place: string } {
+  let at = fs.openSync(folder, fs.constants.O_DIRECTORY);
+  for (let depth = 0; depth < 30; depth += 1) {
+    const next = `/proc/self/fd/${at}/${'d'.repeat(150)}`;
+    fs.mkdirSync(next);
+    const inner = fs.openSync(next, fs.constants.O_DIRECTORY);
+    fs.closeSync(at);
+    at = inner;
+  }
+  const place = `/proc/self/fd/${at}/file`;
+  const fd = fs.openSync(place, 'wx+');
+  fs.writeSync(fd, content);
+  t.after(() => {
+    fs.closeSync(fd);
+    fs.closeSync(at);
+  });
+  return { fd, place };
+}
+
+/** @returns what is in DIR/back after a dump of this process and a restore */
+function comesBack(folder: string): { classes: string[]; files: string[] } {
+  const images = `${folder}/images`;
+  const { status, stdout, stderr } = ghostkeep([
+    'dump',
+    '--pid',
+    String(process.pid),
+    '-D',
+    images,
+    '--json',
+  ]);
+  assert.equal(status, 0, stderr);
+  const { ghosts } = JSON.parse(stdout) as Manifest;
+  const restore = ghostkeep(['restore', '-D', images, '--to', `${folder}/back`]);
+  assert.equal(restore.status, 0, restore.stderr);
+  const files = ghosts.map(({ id }) => fs.readFileSync(`${folder}/back/ghost-${id}`, 'latin1'));
+  return { classes: ghosts.map(ghost => ghost.class), files };
+}
+
+describe('when a path has more than 4,095 bytes', () => {
+  it('a live file is left alone, and the dump goes on', t => {
+    const folder = deepFolder(t);
+    deepFile(t, folder);
+    const { ghosts, unseen } = JSON.parse(ghostkeep(['scan', '--pid', String(process.pid), '--json']).stdout);
+    assert.deepEqual([ghosts, unseen], [[], []]);
+    assert.deepEqual(comesBack(folder).classes, []);
+  });
+
+  it('a ghost comes back', t => {
+    const folder = deepFolder(t);
+    fs.unlinkSync(deepFile(t, folder).place);
+    assert.deepEqual(comesBack(folder), { classes: ['unlinked'], files: [content] });
+  });
+
+  it('a ghost that has another name on a tmpfs comes back', t => {
+    const folder = deepFolder(t, '/dev/shm');
+    const { place } = deepFile(t, folder);
+    fs.linkSync(place, `${folder}/other`);
+    fs.unlinkSync(place);
+    assert.deepEqual(comesBack(folder), { classes: ['linked'], files: [content] });
+  });
+});
