@@ -27,7 +27,7 @@ static int copy(const struct work *work, struct dump_room *room, struct gk_dump_
 			       work->headers + job->header_at, job->header_bytes,
 			       (uint32_t)job->flags, NULL, &job->report);
 
-	return error ? error : stat_at((int)job->ghost_fd, "", &job->after);
+	return error ? error : stat_at((int)job->ghost_fd, "", 0, &job->after);
 }
 
 static int do_job(const struct work *work, struct dump_room *room, struct gk_dump_job *job)

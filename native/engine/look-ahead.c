@@ -32,6 +32,7 @@ struct ahead {
 	uint32_t threads_count;
 	uint32_t count, next, taken;
 	int end;
+	struct local local;
 	struct process processes[];
 };
 
@@ -55,7 +56,7 @@ static int list_all(int dir_fd, struct process *process)
 	return err;
 }
 
-static int look_at_process(struct process *process)
+static int look_at_process(struct local local, struct process *process)
 {
 	char path[32];
 	int err, dir_fd;
@@ -71,7 +72,7 @@ static int look_at_process(struct process *process)
 		err = process->suspects && process->carriers ? 0 : -ENOMEM;
 	}
 	if (!err) {
-		look_at_open_files(dir_fd, process->files, process->counts.looked);
+		look_at_open_files(dir_fd, local, process->files, process->counts.looked);
 		sort_open_files(process->files, process->suspects, process->carriers,
 				&process->counts);
 	}
@@ -93,7 +94,7 @@ static void *run(void *argument)
 		}
 		ahead->next++;
 		pthread_mutex_unlock(&ahead->lock);
-		process->error = look_at_process(process);
+		process->error = look_at_process(ahead->local, process);
 		pthread_mutex_lock(&ahead->lock);
 		process->done = 1;
 		pthread_cond_broadcast(&ahead->moved);
@@ -123,8 +124,8 @@ static uint32_t give(uint32_t *to, const uint32_t *from, uint32_t count, uint32_
 	return some;
 }
 
-GK_PUBLIC int gk_ahead_begin(const uint32_t *pids, uint32_t count, uint64_t *handle,
-			     struct gk_report *report)
+GK_PUBLIC int gk_ahead_begin(const uint32_t *pids, uint32_t count, const uint64_t *local,
+			     uint32_t local_count, uint64_t *handle, struct gk_report *report)
 {
 	struct ahead *ahead;
 	uint32_t wanted = processors();
@@ -139,6 +140,7 @@ GK_PUBLIC int gk_ahead_begin(const uint32_t *pids, uint32_t count, uint64_t *han
 	pthread_mutex_init(&ahead->lock, NULL);
 	pthread_cond_init(&ahead->moved, NULL);
 	ahead->count = count;
+	ahead->local = (struct local){ local, local_count };
 	for (uint32_t i = 0; i < count; i++)
 		ahead->processes[i].pid = pids[i];
 	while (!err && ahead->threads_count < wanted) {

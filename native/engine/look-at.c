@@ -69,7 +69,7 @@ static int look(const struct work *work, struct gk_look *look, char *name)
 
 	snprintf(path, sizeof(path), "fd/%" PRIu64, look->fd);
 	look->name_bytes = 0;
-	error = stat_at(work->proc_fd, path, &look->stat);
+	error = stat_at(work->proc_fd, path, AT_STATX_DONT_SYNC, &look->stat);
 	if (!error)
 		error = read_fdinfo(work->proc_fd, look);
 	if (error)

@@ -10,6 +10,7 @@
 #include <strings.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "open-files.h"
@@ -35,6 +36,7 @@ static const char *const silly[] = {
 
 struct part {
 	int dir_fd;
+	struct local local;
 	struct gk_open_file *files;
 	uint32_t count;
 };
@@ -75,12 +77,34 @@ static uint64_t kind_of(const char *target)
 	return 0;
 }
 
-/* Whatever cannot be seen is a suspect: the caller looks itself, and gets the same error. */
-static void look(int dir_fd, struct gk_open_file *file)
+static int is_local(const struct local *local, uint64_t id)
+{
+	uint32_t low = 0, high = local->count;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (local->ids[middle] == id)
+			return 1;
+		if (local->ids[middle] < id)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return 0;
+}
+
+/*
+ * Whatever cannot be seen is a suspect: the caller looks itself, and gets the same error.
+ * AT_STATX_DONT_SYNC takes from a network or FUSE file system what it remembers. A link count
+ * that it remembers is no proof: another client may have removed the last name. So each
+ * regular file there is a suspect, too, and nothing is lost by not asking here.
+ */
+static void look(int dir_fd, struct local local, struct gk_open_file *file)
 {
 	char target[LINK_BYTES + 1];
 	char name[24];
-	struct stat st;
+	struct statx st;
 	ssize_t length;
 	uint64_t kind;
 
@@ -96,37 +120,40 @@ static void look(int dir_fd, struct gk_open_file *file)
 		file->fd |= kind;
 		return;
 	}
-	if (fstatat(dir_fd, name, &st, 0)) {
+	if (statx(dir_fd, name, AT_STATX_DONT_SYNC,
+		  STATX_TYPE | STATX_NLINK | STATX_INO | STATX_MNT_ID, &st)) {
 		file->fd |= SUSPECT;
 		return;
 	}
-	file->dev = st.st_dev;
-	file->ino = st.st_ino;
+	file->dev = makedev(st.stx_dev_major, st.stx_dev_minor);
+	file->ino = st.stx_ino;
 	/* a device may be /dev/fuse or a loop device, which the caller wants to know of */
-	if (st.st_nlink == 0 || S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode) ||
-	    (S_ISREG(st.st_mode) && looks_lost(target, (size_t)length)))
+	if (st.stx_nlink == 0 || S_ISCHR(st.stx_mode) || S_ISBLK(st.stx_mode) ||
+	    (S_ISREG(st.stx_mode) && (looks_lost(target, (size_t)length) ||
+				      !is_local(&local, st.stx_mnt_id))))
 		file->fd |= SUSPECT;
 }
 
-void look_at_open_files(int dir_fd, struct gk_open_file *files, uint32_t count)
+void look_at_open_files(int dir_fd, struct local local, struct gk_open_file *files, uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++)
-		look(dir_fd, &files[i]);
+		look(dir_fd, local, &files[i]);
 }
 
 static void *look_at_all(void *argument)
 {
 	const struct part *part = argument;
 
-	look_at_open_files(part->dir_fd, part->files, part->count);
+	look_at_open_files(part->dir_fd, part->local, part->files, part->count);
 	return NULL;
 }
 
 /* Half of them on another processor; where no thread can be had, all on this one. */
-static void look_in_parallel(int dir_fd, struct gk_open_file *files, uint32_t count)
+static void look_in_parallel(int dir_fd, struct local local, struct gk_open_file *files,
+			     uint32_t count)
 {
-	struct part mine = { dir_fd, files, count };
-	struct part other = { dir_fd, NULL, 0 };
+	struct part mine = { dir_fd, local, files, count };
+	struct part other = { dir_fd, local, NULL, 0 };
 	pthread_t thread;
 	int started = 0;
 
@@ -198,7 +225,8 @@ void sort_open_files(struct gk_open_file *files, uint32_t *suspects, uint32_t *c
 	}
 }
 
-GK_PUBLIC int gk_open_files(int dir_fd, uint32_t capacity, struct gk_open_file *files,
+GK_PUBLIC int gk_open_files(int dir_fd, const uint64_t *local, uint32_t local_count,
+			    uint32_t capacity, struct gk_open_file *files,
 			    uint32_t *suspects, uint32_t *carriers,
 			    struct gk_open_counts *counts, struct gk_report *report)
 {
@@ -209,7 +237,7 @@ GK_PUBLIC int gk_open_files(int dir_fd, uint32_t capacity, struct gk_open_file *
 	err = list_open_files(dir_fd, files, capacity, &counts->looked);
 	if (err)
 		return fail(report, err, 0, "cannot list the descriptors of a process");
-	look_in_parallel(dir_fd, files, counts->looked);
+	look_in_parallel(dir_fd, (struct local){ local, local_count }, files, counts->looked);
 	sort_open_files(files, suspects, carriers, counts);
 	return 0;
 }

@@ -36,7 +36,7 @@ static int describe(int fd, struct gk_pin *pin)
 {
 	uint32_t flags;
 	ssize_t names;
-	int error = stat_at(fd, "", &pin->stat);
+	int error = stat_at(fd, "", 0, &pin->stat);
 
 	if (!error)
 		error = inode_flags(fd, &flags);

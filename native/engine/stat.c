@@ -7,14 +7,14 @@
 
 #include "stat.h"
 
-int stat_at(int dir_fd, const char *path, struct gk_stat *about)
+int stat_at(int dir_fd, const char *path, int how, struct gk_stat *about)
 {
 	struct statx st;
 	int done;
 
 	do
-		done = statx(dir_fd, path, *path ? 0 : AT_EMPTY_PATH,
-			     STATX_BASIC_STATS | STATX_BTIME, &st);
+		done = statx(dir_fd, path, how | (*path ? 0 : AT_EMPTY_PATH),
+			     STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID, &st);
 	while (done < 0 && errno == EINTR);
 	if (done < 0)
 		return -errno;
@@ -36,6 +36,8 @@ int stat_at(int dir_fd, const char *path, struct gk_stat *about)
 		.ctime_sec = st.stx_ctime.tv_sec,
 		.ctime_nsec = st.stx_ctime.tv_nsec,
 	};
+	if (st.stx_mask & STATX_MNT_ID)
+		about->mount_id = st.stx_mnt_id;
 	if (st.stx_mask & STATX_BTIME) {
 		about->birth_sec = st.stx_btime.tv_sec;
 		about->birth_nsec = st.stx_btime.tv_nsec;

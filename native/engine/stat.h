@@ -4,7 +4,10 @@
 
 #include "ghostkeep.h"
 
-/* 0 or a negative errno. An empty path is dir_fd itself; symbolic links are followed. */
-int stat_at(int dir_fd, const char *path, struct gk_stat *about);
+/*
+ * 0 or a negative errno. An empty path is dir_fd itself; symbolic links are followed. how is
+ * AT_STATX_DONT_SYNC, which asks no server, or 0, which waits for one.
+ */
+int stat_at(int dir_fd, const char *path, int how, struct gk_stat *about);
 
 #endif

@@ -229,18 +229,21 @@ struct gk_open_counts {
 /*
  * Look through the next descriptors of a process, at most capacity of them.
  * dir_fd is its /proc/PID/fd, open for reading, and its offset moves on.
- * Nothing is opened.
+ * Nothing is opened, and no server is asked: a dead one would never answer.
  *
- * What cannot be a ghost goes to files, if it is a file. Sockets and io_urings go
+ * local are ids of mounts whose attributes are this kernel's own, ascending. What
+ * cannot be a ghost goes to files, if it is a file. Sockets and io_urings go
  * to carriers: they may hold files that no descriptor leads to, and their fdinfo
  * tells. Everything else with a path is a suspect, and what it is is the caller's
  * to decide: link count 0; a regular file whose name is like that of a deleted or
- * silly-renamed one; whatever stat or readlink failed for, so that the caller
- * meets the error; and devices, one of which may be /dev/fuse or a loop device.
+ * silly-renamed one; every regular file on another mount, whose link count may be
+ * an old one; whatever stat or readlink failed for, so that the caller meets the
+ * error; and devices, one of which may be /dev/fuse or a loop device.
  * suspects and carriers have room for capacity each. A file that has links and a name of
  * another form is in none of the three classes of ghosts: nothing is lost here.
  */
-int gk_open_files(int dir_fd, uint32_t capacity, struct gk_open_file *files,
+int gk_open_files(int dir_fd, const uint64_t *local, uint32_t local_count,
+		  uint32_t capacity, struct gk_open_file *files,
 		  uint32_t *suspects, uint32_t *carriers,
 		  struct gk_open_counts *counts, struct gk_report *report);
 
@@ -251,10 +254,10 @@ int gk_open_files(int dir_fd, uint32_t capacity, struct gk_open_file *files,
  * has looked at 0, then of the second, and so on; where one cannot be listed it
  * fails with that error, and the next call is about the next. end waits for the
  * threads, whatever was taken. These three are the exception: they keep state
- * between calls, in *ahead.
+ * between calls, in *ahead, and local has to stay until end.
  */
-int gk_ahead_begin(const uint32_t *pids, uint32_t count, uint64_t *ahead,
-		   struct gk_report *report);
+int gk_ahead_begin(const uint32_t *pids, uint32_t count, const uint64_t *local,
+		   uint32_t local_count, uint64_t *ahead, struct gk_report *report);
 int gk_ahead_take(uint64_t ahead, uint32_t capacity, struct gk_open_file *files,
 		  uint32_t *suspects, uint32_t *carriers,
 		  struct gk_open_counts *counts, struct gk_report *report);
@@ -266,6 +269,7 @@ struct gk_stat {
 	uint64_t size, allocated, block_bytes;
 	int64_t atime_sec, atime_nsec, mtime_sec, mtime_nsec;
 	int64_t ctime_sec, ctime_nsec, birth_sec, birth_nsec;
+	uint64_t mount_id;		/* 0: the kernel is older than 5.8 */
 };
 
 struct gk_look {
@@ -285,6 +289,24 @@ struct gk_look {
  */
 int gk_look_at(int proc_fd, uint32_t count, struct gk_look *looks, char *names,
 	       struct gk_report *report);
+
+/* statx(2) of path with what the kernel knows, no server asked. */
+int gk_stat_cached(const char *path, struct gk_stat *stat, struct gk_report *report);
+
+struct gk_answer {
+	uint64_t done;			/* 0: it was not asked, or the server is silent */
+	int64_t error;			/* 0, or a negative errno */
+	uint64_t magic;			/* statfs(2), f_type */
+	struct gk_stat stat;
+};
+
+/*
+ * statx(2) and statfs(2) of count paths, one after the other, in a process of its own that
+ * is killed when nothing has moved for wait_ms: then the rest is not done. A call
+ * that a server never answers can be ended by no other way than the end of its process.
+ */
+int gk_ask_servers(const char *paths, uint32_t count, uint32_t wait_ms,
+		   struct gk_answer *answers, struct gk_report *report);
 
 struct gk_pin {
 	int64_t fd;			/* the caller's to close; or a negative errno */
@@ -338,7 +360,7 @@ int gk_fd_tables(uint32_t pid, uint32_t capacity, uint32_t *tids, uint32_t *coun
 		 struct gk_report *report);
 
 /* sizeof(struct gk_report) in the low 16 bits, above it GK_ABI, which changes with this file. */
-#define GK_ABI 10
+#define GK_ABI 11
 uint32_t gk_abi(void);
 
 #endif

@@ -4,7 +4,7 @@
  */
 
 import type { Engine } from './engine.js';
-import type { FileStat, Identity, Refused } from './file-stat.js';
+import type { Answer, FdLook, FileStat, Identity, OpenFds, Refused } from './file-stat.js';
 import type { FolderLocks } from './folder-locks.js';
 import type { IdMaps } from './id-map.js';
 import type { Mount } from './mount.js';
@@ -24,31 +24,6 @@ export interface FileMap {
    * of one scan. The device is the mount's; stat's may be another.
    */
   label: string;
-}
-
-export interface FdInfo {
-  mountId: number;
-  flags: number;
-  position: bigint;
-}
-
-/** What one look through all descriptors of a process shows. */
-export interface OpenFds {
-  /** May hold a ghost, /dev/fuse or a loop device, or could not be looked at: each wants a look of its own. */
-  suspects: number[];
-  /** Sockets and io_urings: files may be inside that no descriptor leads to. Only fdinfo tells. */
-  carriers: number[];
-  /** All others, three numbers each: fd, dev, ino. A process may have a million. */
-  others: BigUint64Array;
-}
-
-/** A descriptor as one look at it shows it: stat, what its link says, fdinfo. */
-export interface FdLook {
-  fd: number;
-  stat: FileStat;
-  /** Undefined where the path is too long for a link of /proc. */
-  target?: Buffer;
-  info: FdInfo;
 }
 
 /** A descriptor of ours on a regular file, and what is asked about it first. */
@@ -100,10 +75,23 @@ export interface ProcessView {
   /** Identity of the mount namespace, as readlink of ns/mnt gives it. */
   mountNamespace(pid: number): string;
   idMaps(pid: number): IdMaps;
-  /** stat through `fd/N`, `map_files/A-B`, `exe`, `cwd`, `root`; never opens anything. */
+  /**
+   * stat through `fd/N`, `map_files/A-B`, `exe`, `cwd`, `root`; never opens anything, and asks no server. Where one would have
+   * to be asked (isOnServer) the attributes may be old.
+   */
   stat(pid: number, link: string): FileStat;
   /** @throws ENAMETOOLONG where the path has about 4,096 bytes or more: a link of /proc has room for a page */
   readLink(pid: number, link: string): Buffer;
+  /** Is a server the only one who knows the attributes of this file? By the mounts of the processes of the last inTurn. */
+  isOnServer(stat: FileStat): boolean;
+  /**
+   * What servers say of files now, in their order. The call ends when nothing was answered for WAIT_MS: undefined for the
+   * file that was asked about then, and for those behind it.
+   */
+  askServers(
+    links: readonly { pid: number; link: string }[],
+    waitMs: number,
+  ): (Answer | Refused | undefined)[];
   /** As readLink, of a path of any length. Opens the file, which must be a regular one, and shows a newline as \012. */
   longPath(pid: number, link: string): Buffer;
   /** statfs(2) f_type */

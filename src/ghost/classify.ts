@@ -10,6 +10,7 @@ import { looksDeleted } from './links.js';
  * Is the file behind /proc/PID/LINK a ghost? st_nlink is the proof; " (deleted)" alone is none, because a live
  * file may be named so, and NFS, AFS and FUSE never let the count reach 0 while the file is open.
  * @param known what the link says, by whoever has read it; undefined: it was not read, or is too long
+ * @param magic statfs(2) f_type: whoever has asked a server already passes it on
  */
 export function classify(
   processes: ProcessView,
@@ -17,12 +18,12 @@ export function classify(
   link: string,
   stat: FileStat,
   known?: Buffer,
+  magic = () => processes.filesystemMagic(pid, link),
 ): GhostClass | undefined {
   if (stat.nlink === 0) return 'unlinked';
   if (!isRegular(stat.mode)) return undefined;
   const target = known ?? readAnyLink(processes, pid, link);
-  if (looksSilly(target))
-    return isSillyName(target, processes.filesystemMagic(pid, link)) ? 'silly-renamed' : undefined;
+  if (looksSilly(target)) return isSillyName(target, magic()) ? 'silly-renamed' : undefined;
   if (!looksDeleted(target)) return undefined;
   const named = processes.statInRoot(pid, target);
   return named && isSameInode(named, stat) ? undefined : 'linked';

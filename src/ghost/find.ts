@@ -15,6 +15,7 @@ import { fdHolder, linkHolder } from './links.js';
 import { type Missed, MissedList } from './missed.js';
 import { MountTable } from './mount-table.js';
 import { SearchBudget } from './names.js';
+import { OnServers, type Seen } from './on-servers.js';
 import { OpenFiles } from './open-files.js';
 
 export interface Found {
@@ -57,6 +58,7 @@ class Search {
   readonly #liveMaps = new Set<string>();
   readonly #pids: number[] = [];
   readonly #mounts: MountTable;
+  readonly #onServers: OnServers;
   readonly missed: MissedList;
 
   constructor(
@@ -64,6 +66,7 @@ class Search {
     private readonly alive: () => void,
   ) {
     this.#mounts = new MountTable(processes);
+    this.#onServers = new OnServers(processes);
     this.missed = new MissedList(processes);
   }
 
@@ -92,7 +95,12 @@ class Search {
   }
 
   finish(): Ghost[] {
-    this.#mounts.settle(this.#pids, this.#files.servesFuse);
+    this.#onServers.settle(this.#files.servesFuse, this.alive, {
+      answered: (seen, { stat, magic }) => this.#judge({ ...seen, stat: { ...seen.stat, ...stat } }, magic),
+      remembered: seen => this.#judge(seen),
+      failed: (seen, error) => this.#missOnServer(seen, error),
+    });
+    this.#mounts.settle(this.#pids, this.#files.servesFuse || this.#onServers.areSilent);
     const ghosts = [...this.#ghosts.values()].flat();
     this.#files.settle(new Set(ghosts.map(ghost => ghost.stat.ino)));
     const budget = new SearchBudget();
@@ -118,10 +126,10 @@ class Search {
       }
       this.#entry(pid, `fd ${look.fd}`, `fd/${look.fd}`, () => {
         if ('error' in look) throw look.error;
-        const { fd, stat, target, info } = look;
-        if (isBlockDevice(stat.mode)) this.devices.push({ pid, fd, rdev: stat.rdev });
-        const ghostClass = this.#classify(pid, `fd/${fd}`, stat, target);
-        if (ghostClass) this.#add(ghostClass, stat, fdHolder(pid, fd, info.flags, info.position), look);
+        if (isBlockDevice(look.stat.mode)) this.devices.push({ pid, fd: look.fd, rdev: look.stat.rdev });
+        // fdinfo has the mount also where statx(2) does not tell it.
+        const stat = { ...look.stat, mountId: look.info.mountId };
+        this.#see({ pid, what: `fd ${look.fd}`, link: `fd/${look.fd}`, stat, look });
       });
     }
     for (const miss of refused) miss();
@@ -143,27 +151,38 @@ class Search {
       const link = `map_files/${map.address}`;
       this.#entry(pid, `map_files ${map.address}`, link, () => {
         const stat = this.processes.stat(pid, link);
-        const ghostClass = this.#classify(pid, link, stat);
-        if (!ghostClass) {
+        if (!this.#see({ pid, what: `map_files ${map.address}`, link, stat, map }))
           this.#liveMaps.add(map.label);
-          return;
-        }
-        const { address, writable, shared } = map;
-        this.#add(ghostClass, stat, { pid, via: 'map', link, address, writable, shared });
       });
     }
   }
 
   #link(pid: number, via: 'exe' | 'cwd' | 'root'): void {
-    const stat = this.processes.stat(pid, via);
-    const ghostClass = this.#classify(pid, via, stat);
-    if (ghostClass) this.#add(ghostClass, stat, linkHolder(pid, via));
+    this.#see({ pid, what: via, link: via, stat: this.processes.stat(pid, via), via });
   }
 
-  #classify(pid: number, link: string, stat: FileStat, target?: Buffer): GhostClass | undefined {
+  /** @returns false for what is no ghost, for all we know */
+  #see(seen: Seen): boolean {
+    return this.#onServers.take(seen) || this.#judge(seen);
+  }
+
+  #judge(seen: Seen, magic?: bigint): boolean {
+    const { pid, link, stat, look } = seen;
+    const ghostClass = this.#classify(pid, link, stat, look?.target, magic);
+    if (ghostClass) this.#add(ghostClass, stat, holderOf(seen), look);
+    return ghostClass !== undefined;
+  }
+
+  #classify(
+    pid: number,
+    link: string,
+    stat: FileStat,
+    target?: Buffer,
+    magic?: bigint,
+  ): GhostClass | undefined {
     if (!kindName(stat.mode)) return undefined;
     this.#files.add(pid, link, stat);
-    return classify(this.processes, pid, link, stat, target);
+    return classify(this.processes, pid, link, stat, target, magic === undefined ? undefined : () => magic);
   }
 
   /** The same inode through several holders, processes and mounts is one ghost. */
@@ -199,6 +218,26 @@ class Search {
     }
   }
 
+  /**
+   * ENOENT from a server is no descriptor that was closed meanwhile: another client has removed the last name, and the server
+   * only has what the holder opened. The name that the kernel still shows says nothing then, nor where it knows of no name.
+   */
+  #missOnServer(seen: Seen, error: unknown): void {
+    const { pid, what, link, stat } = seen;
+    const hasNoName = gone.has(errnoOf(error) ?? '');
+    if (hasNoName && !this.#isStillHeld(seen)) return;
+    this.missed.add(pid, what, error, hasNoName || stat.nlink === 0 ? undefined : link);
+  }
+
+  #isStillHeld({ pid, link, stat }: Seen): boolean {
+    try {
+      return isSameInode(this.processes.stat(pid, link), stat);
+    } catch (error) {
+      if (errnoOf(error) === undefined) throw error;
+      return false;
+    }
+  }
+
   /** Failing to see something is an outcome, never the end of a search. @returns false where it was refused */
   #guard(pid: number, what: string, look: () => void): boolean {
     try {
@@ -224,4 +263,11 @@ class Search {
       return gone.has(errnoOf(error) ?? '');
     }
   }
+}
+
+function holderOf({ pid, link, look, map, via }: Seen): Holder {
+  if (look) return fdHolder(pid, look.fd, look.info.flags, look.info.position);
+  if (via) return linkHolder(pid, via);
+  const { address, writable, shared } = map as FileMap;
+  return { pid, via: 'map', link, address, writable, shared };
 }

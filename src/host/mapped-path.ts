@@ -1,12 +1,22 @@
 import fs from 'node:fs';
 import { mapPage } from './libc.js';
+import { openToPin } from './pin.js';
 
 /**
- * The path of a regular file of any length, with " (deleted)" behind it where it has no name any more. maps of the process
+ * LINK is below /proc. The path of the regular file it leads to, of any length, with " (deleted)" behind it where it has no name any more. maps of the process
  * that has it mapped is the only place where the kernel shows more than a page of one. Source: fs/proc/task_mmu.c,
  * show_map_vma, whose buffer grows; fs/proc/base.c, do_proc_readlink, whose buffer is a page.
  */
-export function mappedPath(fd: number): Buffer {
+export function mappedPath(link: string): Buffer {
+  const fd = openToPin(link);
+  try {
+    return pathOf(fd);
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+function pathOf(fd: number): Buffer {
   const { address, unmap } = mapPage(fd);
   try {
     // Behind the address: permissions, offset, device, inode and spaces.

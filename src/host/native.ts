@@ -8,7 +8,7 @@ import { loadLibrary } from './load-library.js';
 
 export const reportBytes = 312;
 /** Version of the header and size of its report, as gk_abi puts them together. */
-const abi = (10 << 16) | reportBytes;
+const abi = (11 << 16) | reportBytes;
 const messageOffset = 72;
 const engineNames: EngineName[] = ['auto', 'fiemap', 'seek', 'read'];
 const ways: [number, CopyWay][] = [
@@ -38,13 +38,15 @@ const signatures = {
   gk_get_xattr: 'int gk_get_xattr(int, void *, void *, void *, void *)',
   gk_set_xattr: 'int gk_set_xattr(int, void *, void *, uint64_t, void *)',
   gk_open_as_owner: 'int gk_open_as_owner(int, void *, void *)',
-  gk_open_files: 'int gk_open_files(int, uint32_t, void *, void *, void *, void *, void *)',
-  gk_ahead_begin: 'int gk_ahead_begin(void *, uint32_t, void *, void *)',
+  gk_open_files: 'int gk_open_files(int, void *, uint32_t, uint32_t, void *, void *, void *, void *, void *)',
+  gk_ahead_begin: 'int gk_ahead_begin(void *, uint32_t, void *, uint32_t, void *, void *)',
   gk_ahead_take: 'int gk_ahead_take(uint64_t, uint32_t, void *, void *, void *, void *, void *)',
   gk_ahead_end: 'int gk_ahead_end(uint64_t, void *)',
   gk_settle: 'int gk_settle(int, void *)',
   gk_fd_tables: 'int gk_fd_tables(uint32_t, uint32_t, void *, void *, void *)',
   gk_look_at: 'int gk_look_at(int, uint32_t, void *, void *, void *)',
+  gk_stat_cached: 'int gk_stat_cached(void *, void *, void *)',
+  gk_ask_servers: 'int gk_ask_servers(void *, uint32_t, uint32_t, void *, void *)',
   gk_pin: 'int gk_pin(void *, uint32_t, void *, void *)',
   gk_dump_many: 'int gk_dump_many(int, uint32_t, uint32_t, uint32_t, void *, void *, void *, void *)',
   gk_are_free: 'int gk_are_free(int, uint32_t, void *, void *, void *)',

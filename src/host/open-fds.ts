@@ -15,11 +15,13 @@ const suspects = new Uint32Array(capacity);
 const carriers = new Uint32Array(capacity);
 const counts = new Uint32Array(4);
 
-/** FOLDER is a /proc/PID/fd. @throws an errno error when it cannot be listed */
-export function readOpenFds(folder: string): OpenFds {
+/** FOLDER is a /proc/PID/fd, LOCAL as local-mounts.ts has it. @throws an errno error when it cannot be listed */
+export function readOpenFds(folder: string, local: BigUint64Array): OpenFds {
   const dirFd = fs.openSync(folder, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
   try {
-    return collect(room => ask('gk_open_files', dirFd, capacity, room, suspects, carriers, counts));
+    return collect(room =>
+      ask('gk_open_files', dirFd, local, local.length, capacity, room, suspects, carriers, counts),
+    );
   } finally {
     fs.closeSync(dirFd);
   }
@@ -30,11 +32,14 @@ export class OpenFdsAhead {
   readonly #handle: bigint | undefined;
   #next = 0;
 
-  constructor(private readonly pids: readonly number[]) {
+  constructor(
+    private readonly pids: readonly number[],
+    private readonly local: BigUint64Array,
+  ) {
     if (pids.length < worthThreads) return;
     const handle = new BigUint64Array(1);
     try {
-      ask('gk_ahead_begin', Uint32Array.from(pids), pids.length, handle);
+      ask('gk_ahead_begin', Uint32Array.from(pids), pids.length, this.local, local.length, handle);
       this.#handle = handle[0];
     } catch (error) {
       // No thread or memory to be had: then one after the other.

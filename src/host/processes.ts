@@ -2,10 +2,12 @@ import fs from 'node:fs';
 import { errnoOf } from '../base/errors.js';
 import type { FileMap, FileStat, Identity, Mount, OpenFds, ProcessView } from '../base/host.js';
 import type { IdMaps } from '../base/id-map.js';
+import { askServers } from './ask-servers.js';
 import { areFree } from './folder.js';
 import { isFrozen } from './freezer.js';
 import { readBackingFile, readFdInfo } from './inside.js';
 import { createMemfd } from './libc.js';
+import { localMounts } from './local-mounts.js';
 import { lookAt } from './look-at.js';
 import { mappedPath } from './mapped-path.js';
 import { parseMaps, parseWritableShared } from './maps.js';
@@ -15,7 +17,7 @@ import { ask, openInRoot } from './native.js';
 import { OpenFdsAhead, readOpenFds } from './open-fds.js';
 import { openToPin, pathOnly } from './pin.js';
 import { pinAll } from './pin-all.js';
-import { toFileStat } from './stat.js';
+import { statCached, toFileStat } from './stat.js';
 
 const { O_RDONLY } = fs.constants;
 
@@ -26,6 +28,7 @@ const apart = new Uint32Array(4096);
 export class LinuxProcesses implements ProcessView {
   #ahead: OpenFdsAhead | undefined;
   #sharedMemoryDev: bigint | undefined;
+  #local = localMounts(this, []);
 
   listPids(): number[] {
     return numbers(fs.readdirSync('/proc'));
@@ -105,7 +108,7 @@ export class LinuxProcesses implements ProcessView {
   }
 
   openFds(pid: number): OpenFds {
-    return this.#ahead?.take(pid) ?? readOpenFds(`/proc/${pid}/fd`);
+    return this.#ahead?.take(pid) ?? readOpenFds(`/proc/${pid}/fd`, this.#local.ids);
   }
 
   threadsApart(pid: number): number[] {
@@ -115,7 +118,8 @@ export class LinuxProcesses implements ProcessView {
   }
 
   inTurn<T>(pids: readonly number[], look: () => T): T {
-    this.#ahead = new OpenFdsAhead(pids);
+    this.#local = localMounts(this, pids);
+    this.#ahead = new OpenFdsAhead(pids, this.#local.ids);
     try {
       return look();
     } finally {
@@ -160,7 +164,16 @@ export class LinuxProcesses implements ProcessView {
   }
 
   stat(pid: number, link: string): FileStat {
-    return toFileStat(fs.statSync(`/proc/${pid}/${link}`, { bigint: true }));
+    return statCached(`/proc/${pid}/${link}`);
+  }
+
+  isOnServer({ mountId = 0 }: FileStat): boolean {
+    return !this.#local.has(mountId);
+  }
+
+  askServers(links: readonly { pid: number; link: string }[], waitMs: number) {
+    const paths = links.map(({ pid, link }) => `/proc/${pid}/${link}`);
+    return askServers(paths, waitMs);
   }
 
   readLink(pid: number, link: string): Buffer {
@@ -168,12 +181,7 @@ export class LinuxProcesses implements ProcessView {
   }
 
   longPath(pid: number, link: string): Buffer {
-    const fd = openToPin(`/proc/${pid}/${link}`);
-    try {
-      return mappedPath(fd);
-    } finally {
-      fs.closeSync(fd);
-    }
+    return mappedPath(`/proc/${pid}/${link}`);
   }
 
   filesystemMagic(pid: number, link: string): bigint {

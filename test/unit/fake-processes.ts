@@ -1,6 +1,7 @@
 /** An in-memory /proc: processes are declared in a few lines, everything not declared is ENOENT. */
 import type { FileMap, FileStat, Mount, OpenFds, ProcessView } from '../../src/base/host.js';
 import type { IdMaps } from '../../src/base/id-map.js';
+import { isLocalFilesystem } from '../../src/base/local-filesystems.js';
 import { makeDev, splitDev } from '../../src/base/units.js';
 import type { MemoryFiles } from './memory-files.js';
 
@@ -160,7 +161,7 @@ export class FakeProcesses implements ProcessView {
     const suspects: number[] = [];
     const others: bigint[] = [];
     for (const fd of this.fds(pid)) {
-      const { file, name } = this.#open(pid, `fd/${fd}`);
+      const { file, name, mount } = this.#open(pid, `fd/${fd}`);
       const { nlink, mode, dev, ino } = file.stat;
       const unseen =
         name.length > 4095 ||
@@ -169,7 +170,9 @@ export class FakeProcesses implements ProcessView {
       const lost = / \(deleted\)$|\/\.(nfs|fuse_hidden|ghost-ntfs-3g-|__afs|__smbfile_silly)[^/]*$/is.test(
         name.toString('latin1'),
       );
-      if (unseen || nlink === 0 || lost || [0o020000, 0o060000].includes(mode & 0o170000)) suspects.push(fd);
+      const isDevice = [0o020000, 0o060000].includes(mode & 0o170000);
+      const isOnServer = this.isOnServer({ ...file.stat, mountId: mount });
+      if (unseen || isOnServer || nlink === 0 || lost || isDevice) suspects.push(fd);
       else others.push(BigInt(fd), dev, ino);
     }
     const carriers = Object.keys(this.#get(pid).fdInfo ?? {}).map(Number);
@@ -216,7 +219,10 @@ export class FakeProcesses implements ProcessView {
   mounts = (pid: number) => this.#get(pid, 'mounts').mounts ?? [];
   mountNamespace = (pid: number) => this.#get(pid).namespace ?? 'mnt:[2]';
   idMaps = (pid: number) => this.#get(pid).idMaps ?? { uid: '0 0 4294967295', gid: '0 0 4294967295' };
-  stat = (pid: number, link: string) => this.#open(pid, link, 'stat').file.stat;
+  stat(pid: number, link: string): FileStat {
+    const { file, mount } = this.#open(pid, link, 'stat');
+    return { ...file.stat, mountId: mount };
+  }
   readLink(pid: number, link: string): Buffer {
     // Who declares no root has the namespace's.
     if (link === 'root' && !this.#get(pid).root) return Buffer.from('/');
@@ -224,6 +230,22 @@ export class FakeProcesses implements ProcessView {
     return this.#open(pid, link, 'readLink').name;
   }
   #isLong = (pid: number, link: string) => this.#open(pid, link).name.length > 4095;
+  /** Mounts whose server is silent. */
+  silent = new Set<number>();
+  /** What a server knows by now, and the kernel does not yet. */
+  onServer = new Map<FakeFile, Partial<FileStat>>();
+  isOnServer({ mountId = 30 }: FileStat): boolean {
+    const mounts = [...this.#processes.values()].flatMap(process => process.mounts ?? []);
+    const mount = mounts.find(({ id }) => id === mountId);
+    return mount !== undefined && !isLocalFilesystem(mount.filesystem);
+  }
+  askServers(links: readonly { pid: number; link: string }[]) {
+    return links.map(({ pid, link }) => {
+      const { file, mount } = this.#open(pid, link);
+      if (this.silent.has(mount)) return undefined;
+      return { stat: { ...file.stat, ...this.onServer.get(file) }, magic: file.magic };
+    });
+  }
   longPath = (pid: number, link: string) => this.#open(pid, link, 'longPath').name;
   filesystemMagic = (pid: number, link: string) => this.#open(pid, link).file.magic;
   statInRoot = (pid: number, path: Buffer) => this.#get(pid).inRoot?.[path.toString('latin1')]?.stat;

@@ -50,7 +50,7 @@ static struct seen one_by_one(uint32_t pid)
 
 	snprintf(path, sizeof(path), "/proc/%u/fd", pid);
 	fd = open(path, O_RDONLY | O_DIRECTORY);
-	while (!gk_open_files(fd, ROOM, files, suspects, carriers, &counts, &report) &&
+	while (!gk_open_files(fd, NULL, 0, ROOM, files, suspects, carriers, &counts, &report) &&
 	       counts.looked)
 		add(&seen, files, suspects, carriers, &counts);
 	close(fd);
@@ -104,7 +104,7 @@ static void compare(const uint32_t *pids, uint32_t capacity)
 
 	begin("ahead", "%d processes, one of which is gone, %u descriptors a call", PROCESSES,
 	      capacity);
-	if (!expect(!gk_ahead_begin(pids, PROCESSES, &ahead, &report), "%s", report.message))
+	if (!expect(!gk_ahead_begin(pids, PROCESSES, NULL, 0, &ahead, &report), "%s", report.message))
 		return;
 	for (int i = 0; i < PROCESSES; i++) {
 		err = in_turn(ahead, capacity, &seen);
@@ -140,7 +140,7 @@ void ahead_cases(void)
 	compare(pids, ROOM);
 	compare(pids, 7);
 	begin("ahead", "ended when one of %d was taken", PROCESSES);
-	expect(!gk_ahead_begin(pids, PROCESSES, &ahead, &report), "%s", report.message);
+	expect(!gk_ahead_begin(pids, PROCESSES, NULL, 0, &ahead, &report), "%s", report.message);
 	expect(!in_turn(ahead, ROOM, &seen), "the first could not be taken");
 	gk_ahead_end(ahead, &report);
 	for (int i = 0; i < PROCESSES; i++) {

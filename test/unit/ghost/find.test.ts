@@ -604,10 +604,7 @@ describe('mounts that hide others', () => {
         maps: [{ address: '1-2', opened: opened(live, `${long} (deleted)`) }],
         inRoot: { '/other': live },
       });
-      assert.deepEqual(
-        [found.ghosts[0]?.class, found.ghosts[0]?.refused, found.unseen],
-        ['linked', true, []],
-      );
+      assert.deepEqual([summary(found), found.unseen], [['linked: criu'], []]);
     });
 
     it('and the file cannot be opened, it may be a ghost', () => {
@@ -616,6 +613,57 @@ describe('mounts that hide others', () => {
         found.unseen.map(({ what, mayHide }) => [what, mayHide]),
         [['fd 3', true]],
       );
+    });
+  });
+
+  describe('when files lie on a server', () => {
+    const mounts = [fakeMount(30), fakeMount(31, { filesystem: 'fuse.gk', mountPoint: Buffer.from('/far') })];
+    const far = (file: ReturnType<typeof fakeFile>, name: string) => opened(file, name, { mount: 31 });
+
+    it('and it is silent, what is on this machine is found, and the mount is named', () => {
+      const { processes } = fakeHost();
+      const live = fakeFile({ ino: 1n, nlink: 1 });
+      processes.add(100, {
+        mounts,
+        fds: {
+          3: far(live, '/far/live'),
+          4: far(fakeFile({ ino: 2n }), '/far/gone (deleted)'),
+          5: opened(fakeFile({ ino: 3n }), deleted),
+        },
+        exe: far(live, '/far/live'),
+      });
+      processes.silent.add(31);
+      const found = findGhosts(processes, [100]);
+      assert.deepEqual(summary(found), ['unlinked: ghostkeep']);
+      assert.deepEqual(
+        found.unseen.map(({ what, why, mayHide }) => [what, why, mayHide]),
+        [
+          ['fd 3', 'the server of /far (fuse.gk) does not answer', false],
+          ['fd 4', 'the server of /far (fuse.gk) does not answer', true],
+          ['exe', 'the server of /far (fuse.gk) does not answer', false],
+        ],
+      );
+    });
+
+    it('and another client has removed the last name, the old link count loses nothing', () => {
+      const { processes } = fakeHost();
+      const file = fakeFile({ nlink: 1 });
+      processes.add(100, { mounts, fds: { 3: far(file, '/far/file') } });
+      assert.deepEqual(summary(findGhosts(processes, [100])), []);
+      processes.onServer.set(file, { nlink: 0 });
+      assert.deepEqual(summary(findGhosts(processes, [100])), ['unlinked: ghostkeep']);
+    });
+
+    it('and the server is one of the processes, nobody asks it', () => {
+      const { processes } = fakeHost();
+      const fuse = fakeFile({ mode: 0o020666, nlink: 1, rdev: 0x0ae5n, ino: 9n });
+      processes.add(100, {
+        mounts,
+        fds: { 3: far(fakeFile(), '/far/gone (deleted)'), 4: opened(fuse, '/dev/fuse') },
+      });
+      processes.silent.add(31);
+      const found = findGhosts(processes, [100]);
+      assert.deepEqual([summary(found), found.unseen], [['unlinked: criu'], []]);
     });
   });
 });

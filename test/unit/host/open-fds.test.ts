@@ -5,9 +5,12 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import type { OpenFds } from '../../../src/base/host.js';
+import { localMounts } from '../../../src/host/local-mounts.js';
 import { OpenFdsAhead, readOpenFds } from '../../../src/host/open-fds.js';
+import { LinuxProcesses } from '../../../src/host/processes.js';
 
 const own = '/proc/self/fd';
+const local = localMounts(new LinuxProcesses(), [process.pid]).ids;
 let top: string;
 let fds: number[];
 beforeEach(() => {
@@ -48,7 +51,7 @@ describe('readOpenFds', () => {
     ];
     const silly = names.map(open);
     const nearlySilly = open('nfs.fuse_hidden');
-    const { suspects, others } = readOpenFds(own);
+    const { suspects, others } = readOpenFds(own, local);
     const files = filesOf(others);
     for (const fd of [unlinked, linked, ...silly]) {
       assert.ok(suspects.includes(fd), `descriptor ${fd} is a suspect`);
@@ -64,17 +67,17 @@ describe('readOpenFds', () => {
     const fd = fs.openSync(path.join(top, 'folder'), 'r');
     fds.push(fd);
     fs.rmdirSync(path.join(top, 'folder'));
-    assert.ok(readOpenFds(own).suspects.includes(fd));
+    assert.ok(readOpenFds(own, local).suspects.includes(fd));
   });
 
   it('when it is a live file named as a deleted one, it is a suspect all the same', () => {
     const fd = open('alive (deleted)');
-    assert.ok(readOpenFds(own).suspects.includes(fd));
+    assert.ok(readOpenFds(own, local).suspects.includes(fd));
   });
 
   it('when it is a character device, the caller looks whether it is /dev/fuse', () => {
     fds.push(fs.openSync('/dev/null', 'r'));
-    assert.ok(readOpenFds(own).suspects.includes(fds[0] as number));
+    assert.ok(readOpenFds(own, local).suspects.includes(fds[0] as number));
   });
 
   it('when it is a socket, it is neither, and what comes after it is not lost', async () => {
@@ -82,7 +85,7 @@ describe('readOpenFds', () => {
     await new Promise(resolve => server.once('listening', resolve));
     const fd = (server as unknown as { _handle: { fd: number } })._handle.fd;
     const after = open('after');
-    const { suspects, others } = readOpenFds(own);
+    const { suspects, others } = readOpenFds(own, local);
     assert.match(fs.readlinkSync(`${own}/${fd}`), /^socket:/);
     assert.ok(!suspects.includes(fd) && !filesOf(others).has(fd));
     assert.ok(filesOf(others).has(after));
@@ -94,7 +97,7 @@ describe('readOpenFds', () => {
     for (let n = 0; n < many; n += 1) fds.push(fs.openSync(top, 'r'));
     const last = open('unlinked');
     fs.rmSync(path.join(top, 'unlinked'));
-    const { suspects, others } = readOpenFds(own);
+    const { suspects, others } = readOpenFds(own, local);
     const files = filesOf(others);
     const { dev, ino } = fs.statSync(top, { bigint: true });
     for (const fd of fds.slice(0, -1)) assert.equal(files.get(fd), `${dev}/${ino}`);
@@ -103,7 +106,7 @@ describe('readOpenFds', () => {
   });
 
   it('when the process is gone, its errno comes through', () => {
-    assert.throws(() => readOpenFds('/proc/4194305/fd'), { code: 'ENOENT' });
+    assert.throws(() => readOpenFds('/proc/4194305/fd', local), { code: 'ENOENT' });
   });
 });
 
@@ -114,7 +117,7 @@ describe('OpenFdsAhead', () => {
     open('live');
     const unlinked = open('unlinked');
     fs.rmSync(path.join(top, 'unlinked'));
-    const ahead = new OpenFdsAhead(pids);
+    const ahead = new OpenFdsAhead(pids, local);
     t.after(() => ahead.end());
     for (const pid of pids) {
       if (pid > 4_194_304) assert.throws(() => ahead.take(pid), { code: 'ENOENT' });
@@ -128,9 +131,9 @@ describe('OpenFdsAhead', () => {
   });
 
   it('when another process is asked for, or there are few, it is nobody’s turn', t => {
-    const ahead = new OpenFdsAhead(pids);
+    const ahead = new OpenFdsAhead(pids, local);
     t.after(() => ahead.end());
     assert.equal(ahead.take(1), undefined);
-    assert.equal(new OpenFdsAhead([process.pid]).take(process.pid), undefined);
+    assert.equal(new OpenFdsAhead([process.pid], local).take(process.pid), undefined);
   });
 });

@@ -1,0 +1,98 @@
+/** Files of a server that does not answer: nothing waits for it, and nothing else is left out. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import fs from 'node:fs';
+import { describe, it, type TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Scan } from '../../src/base/documents/generated/scan.js';
+import { type FuseServer, fuseServer } from './fuse-server.js';
+import { ghostkeep, temporaryFolder } from './ghostkeep.js';
+
+/** A process that holds FAR of the server open as descriptor 3, and a ghost on this machine as 4. */
+async function holder(t: TestContext, { source, mount }: FuseServer, far: string): Promise<number> {
+  const folder = temporaryFolder(t);
+  fs.writeFileSync(`${source}/${far}`, 'far');
+  const script = `exec 3<${mount}/${far} 4>${folder}/near; echo near >&4; rm ${folder}/near; echo ready; exec sleep 600`;
+  const child = spawn('bash', ['-ec', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+  t.after(() => child.kill('SIGKILL'));
+  await new Promise((resolve, reject) => {
+    child.stdout.once('data', resolve);
+    child.once('exit', reject);
+  });
+  return child.pid as number;
+}
+
+function scan(pid: number): Scan {
+  const { status, stdout, stderr } = ghostkeep(['scan', '--pid', String(pid), '--json']);
+  assert.equal(status, 0, stderr);
+  return JSON.parse(stdout) as Scan;
+}
+
+const names = ({ ghosts }: Scan) => ghosts.map(({ path }) => path.slice(path.lastIndexOf('/') + 1));
+
+describe('when a server does not answer', () => {
+  it('scan names its mount and shows the rest', async t => {
+    const server = await fuseServer(t);
+    if (!server) return;
+    const pid = await holder(t, server, 'live');
+    assert.deepEqual([names(scan(pid)), scan(pid).unseen], [['near'], []]);
+    server.stop();
+    // The kernel believes attributes for a second.
+    await sleep(1100);
+    const found = scan(pid);
+    assert.deepEqual(names(found), ['near']);
+    assert.deepEqual(found.unseen, [
+      { pid, what: 'fd 3', why: `the server of ${server.mount} (fuse.server) does not answer` },
+    ]);
+  });
+
+  it('dump keeps what is on this machine, and says what it has not seen', async t => {
+    const server = await fuseServer(t);
+    if (!server) return;
+    const pid = await holder(t, server, 'live');
+    server.stop();
+    await sleep(1100);
+    const images = `${temporaryFolder(t)}/images`;
+    const { status, stderr } = ghostkeep(['dump', '--pid', String(pid), '-D', images]);
+    assert.equal(status, 0, stderr);
+    assert.match(
+      stderr,
+      /warning: cannot look at fd 3 of process \d+: the server of \S+ \(fuse\.server\) does not answer/,
+    );
+    assert.ok(fs.existsSync(`${images}/ghost-file-1.img`));
+  });
+
+  it('a file that was silly-renamed or removed there fails a dump, since nobody else would keep it', async t => {
+    const server = await fuseServer(t);
+    if (!server) return;
+    const pid = await holder(t, server, `.nfs${'0'.repeat(24)}`);
+    server.stop();
+    await sleep(1100);
+    const { status, stderr } = ghostkeep([
+      'dump',
+      '--pid',
+      String(pid),
+      '-D',
+      `${temporaryFolder(t)}/images`,
+    ]);
+    assert.equal(status, 1);
+    assert.match(stderr, /fd 3 of process \d+: the server of .* does not answer.* \[GHOST_UNREADABLE\]\n$/);
+  });
+});
+
+it('when the last name is removed at the server, the file is not taken for one that was closed', async t => {
+  const server = await fuseServer(t);
+  if (!server) return;
+  const pid = await holder(t, server, 'far');
+  fs.rmSync(`${server.source}/far`);
+  await sleep(1100);
+  const found = scan(pid);
+  assert.deepEqual(names(found), ['near']);
+  assert.deepEqual(
+    found.unseen.map(({ what }) => what),
+    ['fd 3'],
+  );
+  const { status, stderr } = ghostkeep(['dump', '--pid', String(pid), '-D', `${temporaryFolder(t)}/images`]);
+  assert.equal(status, 1);
+  assert.match(stderr, /cannot look at fd 3 of process \d+: ENOENT: .* \[GHOST_UNREADABLE\]\n$/);
+});

@@ -1,0 +1,42 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import { tmpdir } from 'node:os';
+import type { TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { isRoot, needs } from './ghostkeep.js';
+
+export interface FuseServer {
+  /** What it serves, and where. */
+  source: string;
+  mount: string;
+  /** From now on it answers nothing. */
+  stop(): void;
+}
+
+/** A server of a FUSE file system. When the test ends the mount is gone, and with it whoever waits for the server. */
+export async function fuseServer(t: TestContext): Promise<FuseServer | undefined> {
+  if (!needs(t, isRoot && fs.existsSync('/dev/fuse'), 'a FUSE mount needs root and /dev/fuse'))
+    return undefined;
+  const folder = fs.mkdtempSync(`${tmpdir()}/gk-fuse-`);
+  const [source, mount, program] = [`${folder}/source`, `${folder}/mount`, `${folder}/server`];
+  fs.mkdirSync(source);
+  fs.mkdirSync(mount);
+  const code = fileURLToPath(new URL('fuse-server.c', import.meta.url));
+  const built = spawnSync('cc', ['-Wall', '-Wextra', '-Werror', '-o', program, code, '-lfuse3'], {
+    encoding: 'utf8',
+  });
+  let server: ChildProcess | undefined;
+  t.after(() => {
+    server?.kill('SIGKILL');
+    if (server) spawnSync('umount', ['-l', mount]);
+    fs.rmSync(folder, { recursive: true, force: true });
+  });
+  if (!needs(t, built.status === 0, `no libfuse3-dev: ${built.stderr}`)) return undefined;
+  const device = () => fs.statSync(mount).dev;
+  const before = device();
+  const child = spawn(program, [source, mount], { stdio: ['ignore', 'ignore', 'inherit'] });
+  server = child;
+  while (child.exitCode === null && device() === before) await sleep(10);
+  return { source, mount, stop: () => void child.kill('SIGSTOP') };
+}
