@@ -308,6 +308,12 @@ struct gk_answer {
 int gk_ask_servers(const char *paths, uint32_t count, uint32_t wait_ms,
 		   struct gk_answer *answers, struct gk_report *report);
 
+/*
+ * End this process by _exit(2) with status, and line on stderr before that, when wait_ms have passed, whatever its
+ * other threads wait for. Called again it starts anew; 0 ends it. There is one in a process, and it is kept between calls.
+ */
+int gk_deadline(uint32_t wait_ms, int status, const char *line, struct gk_report *report);
+
 struct gk_pin {
 	int64_t fd;			/* the caller's to close; or a negative errno */
 	uint64_t inode_flags;		/* as gk_get_flags */

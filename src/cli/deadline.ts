@@ -1,8 +1,12 @@
 import { GhostkeepError } from '../base/errors.js';
 
+export function expired(what: string, waitMs: number): GhostkeepError {
+  return new GhostkeepError('DEADLINE', what, `cannot finish ${what}: nothing moved for ${waitMs / 1000} s`);
+}
+
 /**
- * Fail with DEADLINE when nothing shows a sign of life for WAIT_MS. What hangs may be a system call on a dead
- * server: the process then ends without waiting for it.
+ * Fail with DEADLINE when nothing shows a sign of life for WAIT_MS. A call that blocks the event
+ * loop outlasts it: see ProcessDeadline.
  */
 export class Deadline {
   #timer: NodeJS.Timeout;
@@ -26,13 +30,7 @@ export class Deadline {
 
   #start(): NodeJS.Timeout {
     return setTimeout(() => {
-      this.onExpired(
-        new GhostkeepError(
-          'DEADLINE',
-          this.what,
-          `cannot finish ${this.what}: nothing moved for ${this.waitMs / 1000} s`,
-        ),
-      );
+      this.onExpired(expired(this.what, this.waitMs));
     }, this.waitMs);
   }
 }

@@ -47,6 +47,7 @@ const signatures = {
   gk_look_at: 'int gk_look_at(int, uint32_t, void *, void *, void *)',
   gk_stat_cached: 'int gk_stat_cached(void *, void *, void *)',
   gk_ask_servers: 'int gk_ask_servers(void *, uint32_t, uint32_t, void *, void *)',
+  gk_deadline: 'int gk_deadline(uint32_t, int, void *, void *)',
   gk_pin: 'int gk_pin(void *, uint32_t, void *, void *)',
   gk_dump_many: 'int gk_dump_many(int, uint32_t, uint32_t, uint32_t, void *, void *, void *, void *)',
   gk_are_free: 'int gk_are_free(int, uint32_t, void *, void *, void *)',

@@ -2,11 +2,12 @@ import fs from 'node:fs';
 import { fieldsOf, GhostkeepError, reasonOf } from '../../base/errors.js';
 import { poststop } from '../../flows/poststop.js';
 import { prestart } from '../../flows/prestart.js';
+import { ProcessDeadline } from '../../host/deadline.js';
 import { exitAtOnce } from '../../host/libc.js';
 import { largestStateBytes, parseState } from '../../oci/state.js';
 import { oneOf, parse } from '../args.js';
 import { makeContext } from '../context.js';
-import { Deadline } from '../deadline.js';
+import { Deadline, expired } from '../deadline.js';
 import { errorLine } from '../line.js';
 import { makeLogger } from '../logger.js';
 
@@ -20,10 +21,7 @@ export async function hookCommand(args: string[]): Promise<number> {
     'poststop',
   ]);
   const log = makeLogger(process.getuid?.() === 0 ? { file: '/var/log/ghostkeep.log' } : {});
-  const deadline = new Deadline(waitMs, `hook ${name}`, error => {
-    process.stderr.write(errorLine(error));
-    exitAtOnce(1);
-  });
+  const deadline = startDeadline(`hook ${name}`);
   try {
     const state = parseState(await readState());
     const context = makeContext(log, () => deadline.alive());
@@ -34,6 +32,19 @@ export async function hookCommand(args: string[]): Promise<number> {
     throw error;
   } finally {
     deadline.stop();
+  }
+}
+
+/** Outside the event loop: what hangs may be a call on a dead server. An installation without its library has a timer. */
+function startDeadline(what: string): Pick<Deadline, 'alive' | 'stop'> {
+  try {
+    return new ProcessDeadline(waitMs, 1, errorLine(expired(what, waitMs)));
+  } catch (error) {
+    if (!(error instanceof GhostkeepError)) throw error;
+    return new Deadline(waitMs, what, late => {
+      process.stderr.write(errorLine(late));
+      exitAtOnce(1);
+    });
   }
 }
 

@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import { describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fuseServer } from '../../scenario/fuse-server.js';
+
+const node = ['--import', 'tsx', '--input-type=module', '-e'];
+
+function program(waitMs: number, body: string): string[] {
+  return [
+    ...node,
+    `import fs from 'node:fs';
+     import { ProcessDeadline } from './src/host/deadline.ts';
+     const deadline = new ProcessDeadline(${waitMs}, 7, 'too late\\n');
+     ${body}`,
+  ];
+}
+
+function run(waitMs: number, body: string) {
+  const { status, stderr } = spawnSync(process.execPath, program(waitMs, body), {
+    encoding: 'utf8',
+    timeout: 20_000,
+    killSignal: 'SIGKILL',
+  });
+  return [status, stderr];
+}
+
+const block = (ms: number) => `Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ${ms});`;
+
+describe('ProcessDeadline', () => {
+  it('when the event loop is blocked, the process ends with its line and status', () => {
+    assert.deepEqual(run(300, block(60_000)), [7, 'too late\n']);
+  });
+
+  it('when it is said to be alive, or stopped, it does not end', () => {
+    const lives = `for (let n = 0; n < 8; n += 1) { ${block(250)} deadline.alive(); }`;
+    assert.deepEqual(run(1500, lives), [0, '']);
+    assert.deepEqual(run(300, `deadline.stop(); ${block(600)}`), [0, '']);
+  });
+
+  it('when a call waits for a server that has stopped, the process ends all the same', async t => {
+    const server = await fuseServer(t);
+    if (!server) return;
+    fs.writeFileSync(`${server.source}/file`, 'far');
+    server.stop();
+    const body = `fs.statSync('${server.mount}/file');`;
+    const child = spawn(process.execPath, program(300, body), { stdio: ['ignore', 'ignore', 'pipe'] });
+    const late = Symbol('it hangs');
+    const ended = new Promise(resolve => child.once('exit', resolve));
+    const status = await Promise.race([ended, sleep(20_000, late, { ref: false })]);
+    child.kill('SIGKILL');
+    assert.equal(status, 7);
+  });
+});
