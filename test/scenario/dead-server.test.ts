@@ -6,7 +6,7 @@ import { describe, it, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Scan } from '../../src/base/documents/generated/scan.js';
 import { type FuseServer, fuseServer } from './fuse-server.js';
-import { ghostkeep, temporaryFolder } from './ghostkeep.js';
+import { ghostkeep, sessionsFolder, temporaryFolder } from './ghostkeep.js';
 
 /** A process that holds FAR of the server open as descriptor 3, and a ghost on this machine as 4. */
 async function holder(t: TestContext, { source, mount }: FuseServer, far: string): Promise<number> {
@@ -95,4 +95,28 @@ it('when the last name is removed at the server, the file is not taken for one t
   const { status, stderr } = ghostkeep(['dump', '--pid', String(pid), '-D', `${temporaryFolder(t)}/images`]);
   assert.equal(status, 1);
   assert.match(stderr, /cannot look at fd 3 of process \d+: ENOENT: .* \[GHOST_UNREADABLE\]\n$/);
+});
+
+/** Its deadline is 25 s: less than the 30 s after which a runtime would end it, without a reason. */
+it('when the images lie there, a hook ends by its own deadline', async t => {
+  const server = await fuseServer(t);
+  if (!server) return;
+  const id = `gk-test-dead-${process.pid}`;
+  const record = `${sessionsFolder}/${id}.json`;
+  t.after(() => fs.rmSync(record, { force: true }));
+  const annotations = { 'io.ghostkeep.enabled': 'true' };
+  const state = { ociVersion: '1.2.0', id, status: 'created', pid: process.pid, bundle: '/', annotations };
+  const created = ghostkeep(['hook', 'prestart'], { input: JSON.stringify(state) });
+  assert.equal(created.status, 0, created.stderr);
+  const session = JSON.parse(fs.readFileSync(record, 'utf8'));
+  fs.writeFileSync(record, JSON.stringify({ ...session, images: `${server.mount}/images` }));
+  server.stop();
+  const { status, stderr } = ghostkeep(['hook', 'poststop'], {
+    input: JSON.stringify({ ...state, status: 'stopped' }),
+    waitMs: 60_000,
+  });
+  assert.deepEqual(
+    [status, stderr],
+    [1, 'ghostkeep: cannot finish hook poststop: nothing moved for 25 s [DEADLINE]\n'],
+  );
 });
