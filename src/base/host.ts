@@ -176,7 +176,8 @@ export interface Files extends FolderLocks {
   sync(path: string): void;
   /** fsync(2) of a descriptor, on a thread of its own. */
   flush(fd: number): Promise<void>;
-  freeBytes(path: string): bigint;
+  /** What is free for whoever is not root; undefined where the file system does not say, as ramfs, which has no size. */
+  freeBytes(path: string): bigint | undefined;
   setOwner(fd: number, uid: number, gid: number): void;
   setMode(fd: number, mode: number): void;
   /**

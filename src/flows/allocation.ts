@@ -20,7 +20,8 @@ export interface AllocationRoom {
  * Allocate again what a ghost had allocated and never written; data and size stay as they are. To be done before other
  * metadata: fallocate(2) moves times and drops file capabilities and set-user-ID bits, and an immutable file takes no more.
  * The ranges are the manifest's word and may be anybody's: they must be what one file could have had, of more than there is
- * room for none is even tried, so that neither root's reserve goes nor a full disk is left behind.
+ * room for none is even tried, so that neither root's reserve goes nor a full disk is left behind. Where the room is not known
+ * none is tried either: a tmpfs without a limit would take all memory.
  * @param fd open for writing
  * @param until by the host's clock: what is not allocated by then stays as it is
  * @returns what did not come back, as `allocation (ENOSPC)`
@@ -41,13 +42,13 @@ export function allocateAgain(
   const wanted = ranges.reduce((sum, { length }) => sum + length, 0n);
   if (ranges.some(({ offset, length }) => offset + length > largestOffset)) return ['allocation (EFBIG)'];
   if (wanted > recorded || !areApart(ranges)) return ['allocation (the manifest contradicts itself)'];
-  const place = `/proc/self/fd/${fd}`;
-  const free = roomFor(wanted, before.dev, files.freeBytes(place), room);
-  if (free !== undefined) return [`allocation (ENOSPC: ${showBytes(wanted)} are needed, ${free})`];
+  const free = () => files.freeBytes(`/proc/self/fd/${fd}`);
+  const refusal = roomFor(wanted, before.dev, free(), room);
+  if (refusal !== undefined) return [`allocation (${refusal})`];
   try {
     for (const { offset, length } of slices(ranges)) {
       if (host.clock() > until) return [`allocation (too slow${partOf()})`];
-      if (files.freeBytes(place) < length + room.keepFree) return [`allocation (ENOSPC${partOf()})`];
+      if ((free() ?? 0n) < length + room.keepFree) return [`allocation (ENOSPC${partOf()})`];
       engine.allocate(fd, offset, length);
       alive?.();
     }
@@ -68,18 +69,20 @@ export function allocateAgain(
   }
 }
 
-/** Take it. @returns what there is instead, where that is not enough */
+/** Take it. @returns why not, where there is not enough */
 function roomFor(
   wanted: bigint,
   dev: bigint,
-  free: bigint,
+  free: bigint | undefined,
   { keepFree, byImage }: AllocationRoom,
 ): string | undefined {
+  if (free === undefined) return 'the file system does not say how much is free';
+  const refuse = (there: string) => `ENOSPC: ${showBytes(wanted)} are needed, ${there}`;
   const kept = keepFree > 0n ? ` and ${showBytes(keepFree)} are kept` : '';
-  if (wanted + keepFree > free) return `${showBytes(free)} are free${kept}`;
+  if (wanted + keepFree > free) return refuse(`${showBytes(free)} are free${kept}`);
   if (!byImage) return undefined;
   const left = byImage.get(dev) ?? (free - keepFree) / 2n;
-  if (wanted > left) return `the image alone asks for it and may take ${showBytes(left)}`;
+  if (wanted > left) return refuse(`the image alone asks for it and may take ${showBytes(left)}`);
   byImage.set(dev, left - wanted);
   return undefined;
 }

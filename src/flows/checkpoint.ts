@@ -213,7 +213,7 @@ function assertRoom(
 ): void {
   const needed = pinned.reduce((sum, { stat }) => sum + stat.allocated, policy.reserve);
   const free = files.freeBytes(images);
-  if (free >= needed) return;
+  if (free === undefined || free >= needed) return;
   throw new GhostkeepError(
     'NO_SPACE',
     images,

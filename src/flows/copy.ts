@@ -204,10 +204,12 @@ function failure(
   const errno = errnoOf(error);
   if (errno === 'ENOSPC' || errno === 'EDQUOT') {
     const where = files.realPath(images);
+    const free = files.freeBytes(images);
+    const left = free === undefined ? 'how much is free it does not say' : `${showBytes(free)} are free`;
     return new GhostkeepError(
       'NO_SPACE',
       where,
-      `cannot dump ${nameOf(entry)}: no space left in ${where}; it has ${showBytes(BigInt(entry.allocated))} allocated, ${showBytes(files.freeBytes(images))} are free; make room or choose another image directory`,
+      `cannot dump ${nameOf(entry)}: no space left in ${where}; it has ${showBytes(BigInt(entry.allocated))} allocated, ${left}; make room or choose another image directory`,
       { cause: error },
     );
   }

@@ -217,7 +217,7 @@ const noAllocation = new Set(['EOPNOTSUPP', 'ENOTSUP', 'ENOSYS', 'EINVAL']);
 
 function assertReserve({ host: { files } }: Context, images: string, policy: Policy): void {
   const free = files.freeBytes(images);
-  if (free >= policy.reserve) return;
+  if (free === undefined || free >= policy.reserve) return;
   const where = files.realPath(images);
   throw new GhostkeepError(
     'NO_SPACE',

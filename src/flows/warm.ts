@@ -111,7 +111,7 @@ class Pass {
     const ours = `${images}/${folder}`;
     const needed = ghosts.reduce((sum, { stat }) => sum + stat.allocated + headBytes, 0n);
     const free = host.files.freeBytes(images);
-    if (2n * needed + policy.reserve > free) {
+    if (free !== undefined && 2n * needed + policy.reserve > free) {
       log.info(
         `not copied before the freeze: of ${showBytes(free)} free, ${showBytes(needed)} would be too much`,
       );

@@ -181,9 +181,15 @@ export class LinuxFiles implements Files {
     await fsync(fd);
   }
 
-  freeBytes(folder: string): bigint {
-    const { bavail, bsize } = fs.statfsSync(folder, { bigint: true });
-    return bavail * bsize;
+  freeBytes(folder: string): bigint | undefined {
+    try {
+      const { blocks, bavail, bsize } = fs.statfsSync(folder, { bigint: true });
+      // A size of 0 blocks is no size: ramfs, tmpfs without a limit, a FUSE server that leaves statfs out. Source: simple_statfs().
+      return blocks === 0n ? undefined : bavail * bsize;
+    } catch (error) {
+      if (noStatfs.has(errnoOf(error) ?? '')) return undefined;
+      throw error;
+    }
   }
 
   setOwner(fd: number, uid: number, gid: number): void {
@@ -202,6 +208,9 @@ export class LinuxFiles implements Files {
     }
   }
 }
+
+/** A FUSE server's own answer where it has no statfs. */
+const noStatfs = new Set(['ENOSYS', 'EOPNOTSUPP', 'ENOTSUP']);
 
 function writeAll(fd: number, bytes: Uint8Array): void {
   let done = 0;

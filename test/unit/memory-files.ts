@@ -9,7 +9,7 @@ export class MemoryFiles implements Files {
   readonly contents = new Map<string, FakeFile>();
   readonly folders = new Set<string>(['/']);
   readonly open_ = new Map<number, FakeFile>();
-  free = 1n << 40n;
+  free: bigint | undefined = 1n << 40n;
   /** statfs f_type: a tmpfs */
   magic = 0x01021994n;
   /** Does the disk take them? Told once for each, as by fsync(2). */

@@ -146,6 +146,15 @@ describe('allocateAgain', () => {
     assert.deepEqual(allocateAgain(context, fd, two, { keepFree: 1n }), ['allocation (ENOSPC)']);
   });
 
+  it('when the file system does not say how much is free, none is tried: a tmpfs would take all memory', () => {
+    const { context, fd, engine, files } = empty();
+    files.free = undefined;
+    assert.deepEqual(allocateAgain(context, fd, ghostWith([{ offset: 0, length: 4096 }]), anyRoom), [
+      'allocation (the file system does not say how much is free)',
+    ]);
+    assert.deepEqual(engine.allocated, []);
+  });
+
   it('when the file system has had enough, it ends there and says how much came back', () => {
     const { context, file, fd, engine } = empty();
     let calls = 0;

@@ -255,6 +255,9 @@ describe('checkpoint', () => {
     const enough = stage();
     enough.files.free = 16n * 1024n * 1024n + 8192n;
     await enough.go();
+    const unknown = stage();
+    unknown.files.free = undefined;
+    await unknown.go();
   });
 
   it('when the container is not known, or has ended, it says what the runtime said', async () => {

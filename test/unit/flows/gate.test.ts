@@ -276,6 +276,12 @@ describe('GateDump', () => {
     assert.deepEqual(ours(files), []);
   });
 
+  it('when its file system does not say how much is free, there is no reserve to defend', async () => {
+    const { gate, files } = container();
+    files.free = undefined;
+    assert.notDeepEqual(await gate.checkpoint(100), []);
+  });
+
   it('when the policy is off, ghosts are left to CRIU', async () => {
     const { gate, files } = container();
     files.put('/etc/ghostkeep/config.json', '{"enabled":false}');

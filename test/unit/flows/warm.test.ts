@@ -233,6 +233,10 @@ describe('the warm pass', () => {
     files.free = (144n << 20n) + 16384n;
     await gate.warm(100);
     assert.equal(engine.dumps, 1);
+    const unknown = container();
+    unknown.files.free = undefined;
+    await unknown.gate.warm(100);
+    assert.equal(unknown.engine.dumps, 1);
   });
 
   it('when there is no room for copies, what will be shared is written out all the same', async () => {
