@@ -181,6 +181,11 @@ export interface Files extends FolderLocks {
   setOwner(fd: number, uid: number, gid: number): void;
   setMode(fd: number, mode: number): void;
   /**
+   * What a file system has refused since this was last asked and no content depends on, as `fsync (EINVAL)`: owner, mode
+   * and fsync of `replace`, `matchOwner` and `sync`. Some shares have none of them.
+   */
+  takeRefused(): string[];
+  /**
    * Below FOLDER, never outside it: give the file that WRITE fills all of NAMES (relative, bytes). Names that are there
    * already stay what they are, and the missing ones become theirs.
    * @param check gets the statfs(2) f_type of each folder before anything is made in any; throws where nothing may be

@@ -93,6 +93,10 @@ async function copyOnce(
     if (!isUnchanged(stat, processes.statPin(fd))) throw changed(entry);
     const digest =
       policy.verify === 'digest' ? showDigest((await engine.digest(imageFd, moving)).crc32c) : undefined;
+    const written = imageFd;
+    imageFd = undefined;
+    // Some servers tell only now what became of a write.
+    files.close(written);
     return { ...toData(context, copy, report), ...(digest ? { digest } : {}) };
   } catch (error) {
     throw failure(context, entry, images, error);
@@ -202,8 +206,8 @@ function failure(
   error: unknown,
 ): GhostkeepError {
   const errno = errnoOf(error);
+  const where = files.realPath(images);
   if (errno === 'ENOSPC' || errno === 'EDQUOT') {
-    const where = files.realPath(images);
     const free = files.freeBytes(images);
     const left = free === undefined ? 'how much is free it does not say' : `${showBytes(free)} are free`;
     return new GhostkeepError(
@@ -222,5 +226,5 @@ function failure(
       { cause: error },
     );
   }
-  return translate(error, 'IO', subject, `cannot dump ${nameOf(entry)}`);
+  return translate(error, 'IO', subject, `cannot dump ${nameOf(entry)} into ${where}`);
 }

@@ -57,6 +57,10 @@ export async function dumpGhosts(context: Context, request: DumpRequest): Promis
   try {
     const linked = describeLinked(context, chosen);
     return { journal: await dumpPinned(context, request, pinned, linked, leftOut), found };
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    const where = host.files.realPath(request.images);
+    throw translate(error, 'IO', where, `cannot dump into ${where}`);
   } finally {
     unpinGhosts(host.processes, pinned);
     request.warm?.discard();

@@ -7,6 +7,7 @@ import { readInventory, readSealedManifest, writeManifest } from '../image/manif
 import { rangesOf } from './allocation.js';
 import type { Context } from './context.js';
 import { asOwner } from './owner.js';
+import { warnOfRefused } from './refused.js';
 import { assertUndamaged, verify } from './verify.js';
 
 export interface MaterializeRequest {
@@ -48,6 +49,7 @@ async function materializeHere(
       { ...manifest, ...(wished ? { preserveAllocation } : {}), ...changed },
       true,
     );
+  warnOfRefused(context, images);
   const ranges = manifest.ghosts.flatMap(ghost => rangesOf(ghost) ?? []);
   return {
     images: where,

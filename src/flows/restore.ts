@@ -6,6 +6,7 @@ import { readManifest } from '../image/manifest.js';
 import type { AllocationRoom } from './allocation.js';
 import type { Context } from './context.js';
 import { clearPartials } from './partial-files.js';
+import { warnOfRefused } from './refused.js';
 import { type MadeGhost, makeGhost, nameGhost, type RestoredGhost, type Target } from './restore-one.js';
 import { openTarget } from './target-folder.js';
 
@@ -52,6 +53,7 @@ export async function restoreGhosts(context: Context, request: RestoreRequest): 
     }
     await batches.end();
     files.sync(folder);
+    warnOfRefused(context, to);
     if (batches.failure) throw batches.failure;
     return batches.restored;
   } finally {

@@ -32,6 +32,7 @@ import {
 } from '../image/manifest.js';
 import type { Context } from './context.js';
 import { toExternal, toKeyPath } from './describe.js';
+import { warnOfRefused } from './refused.js';
 import { syncImage } from './sync-image.js';
 
 export interface Sealed {
@@ -71,6 +72,7 @@ export function sealImages(
       : sealAlone(context, images, journal, durable);
     writeManifest(files, images, manifest, durable);
     for (const name of [journalName, firstIdName, ...unused]) files.remove(`${images}/${name}`);
+    warnOfRefused(context, images);
     return { manifest, now: true };
   } catch (error) {
     throw translate(

@@ -17,6 +17,8 @@ const fsync = promisify(fs.fsync);
 
 /** Image directories are untrusted input: no symbolic link is followed in their last component. */
 export class LinuxFiles implements Files {
+  readonly #refused = new Set<string>();
+
   read(file: string): Buffer {
     const fd = this.open(file);
     try {
@@ -113,8 +115,8 @@ export class LinuxFiles implements Files {
     try {
       try {
         writeAll(fd, bytes);
-        keepOwner(file, fd);
-        if (durable) fs.fsyncSync(fd);
+        this.#keepOwner(file, fd);
+        if (durable) this.#fsync(fd);
       } finally {
         fs.closeSync(fd);
       }
@@ -134,7 +136,7 @@ export class LinuxFiles implements Files {
     for (const file of paths) {
       const fd = this.open(file);
       try {
-        giveOwner(fd, wanted);
+        this.#giveOwner(fd, wanted);
       } finally {
         fs.closeSync(fd);
       }
@@ -171,14 +173,18 @@ export class LinuxFiles implements Files {
   sync(file: string): void {
     const fd = fs.openSync(file, O_RDONLY | (fs.statSync(file).isDirectory() ? O_DIRECTORY : 0));
     try {
-      fs.fsyncSync(fd);
+      this.#fsync(fd);
     } finally {
       fs.closeSync(fd);
     }
   }
 
   async flush(fd: number): Promise<void> {
-    await fsync(fd);
+    try {
+      await fsync(fd);
+    } catch (error) {
+      this.#refuse('fsync', noFsync, error);
+    }
   }
 
   freeBytes(folder: string): bigint | undefined {
@@ -193,11 +199,50 @@ export class LinuxFiles implements Files {
   }
 
   setOwner(fd: number, uid: number, gid: number): void {
-    fs.fchownSync(fd, uid, gid);
+    const old = fs.fstatSync(fd);
+    // Shares that know no owners refuse to set even the one that is there.
+    if (old.uid !== uid || old.gid !== gid) fs.fchownSync(fd, uid, gid);
   }
 
   setMode(fd: number, mode: number): void {
-    fs.fchmodSync(fd, mode);
+    if ((fs.fstatSync(fd).mode & 0o7777) !== mode) fs.fchmodSync(fd, mode);
+  }
+
+  takeRefused(): string[] {
+    const refused = [...this.#refused].sort();
+    this.#refused.clear();
+    return refused;
+  }
+
+  /** A file of CRIU's stays CRIU's: readable by whoever could read it before. */
+  #keepOwner(file: string, fd: number): void {
+    const old = fs.lstatSync(file, { throwIfNoEntry: false });
+    if (old) this.#giveOwner(fd, old);
+  }
+
+  /** What is refused leaves the file more private than it should be, never less: it was made for its owner alone. */
+  #giveOwner(fd: number, { uid, gid, mode }: fs.Stats): void {
+    this.#attempt('owner', noOwners, () => this.setOwner(fd, uid, gid));
+    this.#attempt('mode', noOwners, () => this.setMode(fd, mode & 0o7777));
+  }
+
+  /** The kernel has written all it had before a server can refuse it, and tells a write that failed by another error. */
+  #fsync(fd: number): void {
+    this.#attempt('fsync', noFsync, () => fs.fsyncSync(fd));
+  }
+
+  #attempt(what: string, mayBeRefusedBy: ReadonlySet<string>, apply: () => void): void {
+    try {
+      apply();
+    } catch (error) {
+      this.#refuse(what, mayBeRefusedBy, error);
+    }
+  }
+
+  #refuse(what: string, mayBeRefusedBy: ReadonlySet<string>, error: unknown): void {
+    const errno = errnoOf(error) ?? '';
+    if (!mayBeRefusedBy.has(errno)) throw error;
+    this.#refused.add(`${what} (${errno})`);
   }
 
   realPath(file: string): string {
@@ -209,23 +254,17 @@ export class LinuxFiles implements Files {
   }
 }
 
+const noSuchCall = ['ENOSYS', 'EOPNOTSUPP', 'ENOTSUP', 'EINVAL'];
+/** EPERM is also said to a user who is not root: CRIU's files then belong to somebody else. */
+const noOwners = new Set(['EPERM', 'EACCES', ...noSuchCall]);
+const noFsync = new Set(noSuchCall);
+
 /** A FUSE server's own answer where it has no statfs. */
 const noStatfs = new Set(['ENOSYS', 'EOPNOTSUPP', 'ENOTSUP']);
 
 function writeAll(fd: number, bytes: Uint8Array): void {
   let done = 0;
   while (done < bytes.byteLength) done += fs.writeSync(fd, bytes, done);
-}
-
-/** A file of CRIU's stays CRIU's: readable by whoever could read it before. */
-function keepOwner(file: string, fd: number): void {
-  const old = fs.lstatSync(file, { throwIfNoEntry: false });
-  if (old) giveOwner(fd, old);
-}
-
-function giveOwner(fd: number, { uid, gid, mode }: fs.Stats): void {
-  fs.fchownSync(fd, uid, gid);
-  fs.fchmodSync(fd, mode & 0o7777);
 }
 
 function isSameOwner(one: fs.Stats, other: fs.Stats): boolean {

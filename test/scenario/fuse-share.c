@@ -78,7 +78,9 @@ static int open_file(const char *path, struct fuse_file_info *file)
 
 static int create(const char *path, mode_t mode, struct fuse_file_info *file)
 {
-	return open_any(path, file->flags | O_CREAT, mode, file);
+	int error = refusal("create");
+
+	return error ? error : open_any(path, file->flags | O_CREAT, mode, file);
 }
 
 static int read_file(const char *path, char *into, size_t size, off_t at, struct fuse_file_info *file)

@@ -10,6 +10,9 @@ import { program } from './ghostkeep.js';
 
 const source = path.join(path.dirname(program), '../test/scenario/fuse-share.c');
 
+/** The folder that is shown at a mount point, where nothing is refused. */
+export const shownAt = (mountPoint: string): string => `${path.dirname(mountPoint)}/shown`;
+
 /** @param refused as fuse-share.c takes it. @returns the mount point */
 export async function fuseShare(t: TestContext, refused: string): Promise<string> {
   const folder = fs.mkdtempSync(path.join(tmpdir(), 'gk-share-'));
@@ -17,9 +20,14 @@ export async function fuseShare(t: TestContext, refused: string): Promise<string
   for (const name of ['m', 'shown']) fs.mkdirSync(`${folder}/${name}`);
   build(`${folder}/server`);
   const before = fs.statSync(mountPoint).dev;
-  const server = spawn(`${folder}/server`, [`${folder}/shown`, refused, mountPoint, '-f', '-s'], {
-    stdio: ['ignore', 'inherit', 'inherit'],
-  });
+  const uncached = ['-o', 'attr_timeout=0,entry_timeout=0'];
+  const server = spawn(
+    `${folder}/server`,
+    [`${folder}/shown`, refused, mountPoint, '-f', '-s', ...uncached],
+    {
+      stdio: ['ignore', 'inherit', 'inherit'],
+    },
+  );
   t.after(() => {
     spawnSync('umount', ['--lazy', mountPoint]);
     server.kill('SIGKILL');

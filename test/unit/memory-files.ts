@@ -111,6 +111,8 @@ export class MemoryFiles implements Files {
     this.#set(path, Buffer.from(bytes));
   }
   matchOwner(): void {}
+  refused: string[] = [];
+  takeRefused = () => this.refused.splice(0);
 
   /** Folders that somebody has, by the descriptor where it is one of ours. */
   readonly lockedFolders = new Map<string, number>();
