@@ -31,8 +31,9 @@ export interface Pin {
   fd: number;
   /** Of the descriptor, before anything was read. */
   stat: FileStat;
-  inodeFlags: number;
-  hasXattrs: boolean;
+  /** Undefined: not asked. */
+  inodeFlags?: number;
+  hasXattrs?: boolean;
 }
 
 export interface ProcessView {

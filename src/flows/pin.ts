@@ -75,7 +75,7 @@ function pinByAnyHolder(
       if (isSameInode(stat, ghost.stat)) return { ghost, fd, stat };
       processes.unpin(fd);
     } catch (error) {
-      failure = error;
+      if (!isLeased(failure)) failure = error;
     }
   }
   const name = describe(ghost);
@@ -92,12 +92,24 @@ function pinByAnyHolder(
       { cause: failure },
     );
   }
+  if (isLeased(failure))
+    throw new GhostkeepError(
+      'GHOST_UNREADABLE',
+      showIdentity(ghost.stat),
+      `cannot pin ${name}: ${reasonOf(failure)}; let its holder give the lease up, or open it for reading and writing`,
+      { cause: failure },
+    );
   if (failure) throw translate(failure, 'HOLDER_GONE', showIdentity(ghost.stat), `cannot pin ${name}`);
   throw new GhostkeepError(
     'HOLDER_GONE',
     showIdentity(ghost.stat),
     `cannot pin ${name}: none of its holders has it open any more`,
   );
+}
+
+/** A file with a write lease cannot be opened without harm to its holder. */
+function isLeased(failure: unknown): boolean {
+  return ['EAGAIN', 'EWOULDBLOCK'].includes(errnoOf(failure) ?? '');
 }
 
 export function describe(ghost: Ghost): string {

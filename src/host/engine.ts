@@ -2,7 +2,9 @@ import { errnoOf } from '../base/errors.js';
 import type { Engine, EngineName, EngineReport, Extent, OnProgress } from '../base/host.js';
 import { nameToText } from '../base/name-text.js';
 import { parseTime } from '../base/units.js';
+import { isBorrowed } from './borrow.js';
 import { dumpMany } from './dump-many.js';
+import { errorOf } from './look-at.js';
 import { call, callOnThread, cString, dumpFlags, engineNumber } from './native.js';
 
 const batch = 512;
@@ -18,7 +20,7 @@ export class NativeEngine implements Engine {
         'gk_dump',
         ghostFd,
         imageFd,
-        engineNumber(engine),
+        engineNumber(engineFor(ghostFd, engine)),
         size,
         header,
         header.byteLength,
@@ -28,9 +30,14 @@ export class NativeEngine implements Engine {
     );
   }
 
-  dumpMany = dumpMany;
+  dumpMany(...[folder, engine, mode, jobs]: Parameters<Engine['dumpMany']>): ReturnType<Engine['dumpMany']> {
+    if (!jobs.some(({ ghostFd }) => isBorrowed(ghostFd))) return dumpMany(folder, engine, mode, jobs);
+    return jobs.flatMap(job => dumpMany(folder, engineFor(job.ghostFd, engine), mode, [job]));
+  }
 
   writeBack(fd: number, size: bigint, onProgress?: OnProgress): Promise<EngineReport> {
+    // It looks for data by lseek(2). What is not written back before the freeze is written during it.
+    if (isBorrowed(fd)) return Promise.reject(errorOf(-95, `write descriptor ${fd} back`)); // EOPNOTSUPP
     return watched(onProgress, progress => callOnThread('gk_write_back', fd, size, progress));
   }
 
@@ -54,7 +61,7 @@ export class NativeEngine implements Engine {
     let start = 0n;
     while (start < size) {
       const { extents, next } = listBatch((buffer, count, after) =>
-        call('gk_extents', fd, engineNumber(engine), size, start, buffer, batch, count, after),
+        call('gk_extents', fd, engineNumber(engineFor(fd, engine)), size, start, buffer, batch, count, after),
       );
       yield* extents;
       start = next;
@@ -123,6 +130,11 @@ export class NativeEngine implements Engine {
   setXattr(fd: number, name: Buffer, value: Buffer): void {
     call('gk_set_xattr', fd, cString(name), value, value.byteLength);
   }
+}
+
+/** What a process shares with us is read with pread(2) alone: the other engines use lseek(2), and the offset is the process's. */
+function engineFor(fd: number, engine: EngineName): EngineName {
+  return isBorrowed(fd) ? 'read' : engine;
 }
 
 /** struct gk_progress, polled while the call runs. */

@@ -1,6 +1,8 @@
 /** What Node does not have of the C library, through koffi (docs/decisions/0001-koffi.md). */
+import { closeSync, constants as ofFiles } from 'node:fs';
 import { createRequire } from 'node:module';
 import { constants } from 'node:os';
+import { getSystemErrorName } from 'node:util';
 import { errnoName } from '../base/errors.js';
 
 type Lseek = (fd: number, offset: bigint, whence: number) => number | bigint;
@@ -66,6 +68,42 @@ export function mapPage(fd: number): { address: bigint; unmap(): void } {
     throw Object.assign(new Error(`${code}: cannot map a file`), { code });
   }
   return { address, unmap: () => void munmap(address, length) };
+}
+
+/** Source: asm-generic/unistd.h; since these numbers, all architectures share them. */
+const [pidfdOpen, pidfdGetfd] = [434n, 438n];
+/** PIDFD_THREAD: of a thread that does not lead its group, where it has descriptors of its own. Since Linux 6.9. */
+const ofThread = BigInt(ofFiles.O_EXCL);
+
+/** pidfd_getfd(2): descriptor FD of process PID, for this process too; closed on exec. @throws an errno error */
+export function getDescriptor(pid: number, fd: number): number {
+  let process = systemCall(pidfdOpen, BigInt(pid), 0n);
+  if (process === -22n) process = systemCall(pidfdOpen, BigInt(pid), ofThread); // EINVAL
+  if (process < 0n) throw failed(process, `pidfd_open ${pid}`);
+  try {
+    const ours = systemCall(pidfdGetfd, process, BigInt(fd), 0n);
+    if (ours < 0n) throw failed(ours, `pidfd_getfd ${fd} of ${pid}`);
+    return Number(ours);
+  } finally {
+    closeSync(Number(process));
+  }
+}
+
+function failed(result: bigint, what: string): NodeJS.ErrnoException {
+  const code = getSystemErrorName(Number(result));
+  return Object.assign(new Error(`${code}: ${what}`), { code, errno: Number(result) });
+}
+
+type SystemCall = (number: bigint, ...args: bigint[]) => number | bigint;
+let syscall: SystemCall | undefined;
+
+/** @returns what the kernel does: a negative errno is a failure */
+function systemCall(number: bigint, ...args: [bigint, bigint, bigint?]): bigint {
+  const koffi = load();
+  const signature = 'int64_t syscall(int64_t, int64_t, int64_t, int64_t)';
+  syscall ??= koffi.load(null).func(signature) as unknown as SystemCall;
+  const result = BigInt(syscall(number, args[0], args[1], args[2] ?? 0n));
+  return result < 0n ? -BigInt(koffi.errno()) : result;
 }
 
 /**

@@ -1,4 +1,6 @@
 import fs from 'node:fs';
+import { borrow } from './borrow.js';
+import { isLeased } from './leases.js';
 import { openAsOwner } from './native.js';
 
 const noAtime = 0o1000000; // O_NOATIME, which node:fs only names where the build knew it
@@ -10,6 +12,7 @@ export function openToPin(link: string, writable = false): number {
   // Opening a FIFO waits and opening a device acts: only regular files are ever opened.
   if (!fs.statSync(link).isFile())
     throw Object.assign(new Error(`${link} is not a regular file`), { code: 'EINVAL' });
+  if (isLeased(link)) return borrow(link, writable);
   const flags = (writable ? O_RDWR : O_RDONLY) | O_NONBLOCK | O_NOCTTY;
   try {
     return fs.openSync(link, flags | noAtime);

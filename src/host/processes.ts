@@ -3,6 +3,7 @@ import { errnoOf } from '../base/errors.js';
 import type { FileMap, FileStat, Identity, Mount, OpenFds, ProcessView } from '../base/host.js';
 import type { IdMaps } from '../base/id-map.js';
 import { askServers } from './ask-servers.js';
+import { close } from './borrow.js';
 import { areFree } from './folder.js';
 import { isFrozen } from './freezer.js';
 import { readBackingFile, readFdInfo } from './inside.js';
@@ -232,7 +233,7 @@ export class LinuxProcesses implements ProcessView {
   }
 
   unpin(fd: number): void {
-    fs.closeSync(fd);
+    close(fd);
   }
 
   statPin(fd: number): FileStat {
