@@ -49,6 +49,8 @@ export interface ProcessView {
   isPaused(pid: number): boolean;
   startTime(pid: number): string;
   commandLine(pid: number): string[];
+  /** A variable of the environment that it was started with. */
+  environment(pid: number, name: string): string | undefined;
   /** Pid of its tracer, 0 without. */
   tracer(pid: number): number;
   parent(pid: number): number;
@@ -215,6 +217,7 @@ export interface Commands {
   output(
     argv: readonly string[],
     waitMs: number,
+    environment?: Record<string, string>,
   ): Promise<{ status: number; stdout: string; stderr: string }>;
 }
 

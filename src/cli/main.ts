@@ -3,6 +3,7 @@ import { errnoOf, GhostkeepError, reasonOf, translate } from '../base/errors.js'
 import { toPrintable } from '../base/printable.js';
 import { exitWithoutKoffi } from '../host/libc.js';
 import { type Command, commands } from './commands.js';
+import { resumeForgotten } from './forgotten.js';
 import { helpFor, overview } from './help.js';
 import { errorLine } from './line.js';
 import { flushLogs } from './logger.js';
@@ -26,6 +27,7 @@ async function main([name, ...args]: string[]): Promise<number> {
   try {
     const command = findCommand(name);
     if (asksForHelp(args)) return print(helpFor(name, command), 0);
+    await resumeForgotten(name);
     return await (await command.load())(args);
   } catch (error) {
     await flushLogs();

@@ -6,29 +6,27 @@
  * the dump is sealed, or the caller says so.
  */
 import type { Manifest } from '../base/documents/generated/manifest.js';
-import { GhostkeepError, reasonOf, translate } from '../base/errors.js';
+import { GhostkeepError, reasonOf } from '../base/errors.js';
 import { showBytes } from '../base/units.js';
 import { findGhosts } from '../ghost/find.js';
 import { manifestExists, readManifest, writeJournal } from '../image/manifest.js';
 import type { RuntimeCommand } from '../oci/command-line.js';
 import type { Policy } from '../oci/policy.js';
-import { type OciState, parseState } from '../oci/state.js';
 import { chooseGhosts, needsCopy } from './choose.js';
 import type { Context } from './context.js';
 import { describeLinked, type Linked } from './describe.js';
 import { keysOfJournal, makeJournal, startImages } from './dump.js';
 import { finishDump } from './finish.js';
 import { asOwner, holderOf } from './owner.js';
+import { notePause } from './paused.js';
 import { type PinnedGhost, pinGhosts, unpinGhosts } from './pin.js';
 import { policyOf } from './policy.js';
+import { resume, runtimeCall, runtimeWaitMs, stateOf } from './runtime-calls.js';
 import { thaw } from './seal.js';
 import { startTimeOf } from './sessions.js';
 
 /** `ghostkeep seal` may be at work. */
 const patient = { waitMs: 10_000 };
-
-/** How long `state`, `pause` and `resume` of a runtime may take. */
-const runtimeWaitMs = 30_000;
 
 export interface CheckpointRequest {
   command: RuntimeCommand;
@@ -37,6 +35,8 @@ export interface CheckpointRequest {
   configPath: string;
   /** What CRIU_CONFIG_FILE named before, to be kept in effect. */
   userConfig: string | undefined;
+  /** Called when the command is about to begin. What it throws ends the checkpoint, and the container runs on. */
+  beforeCommand?: () => Promise<void>;
   /** Called when finishing failed after CRIU succeeded; resolves when it shall be tried again, or to false to give up. */
   hold: (error: unknown) => Promise<boolean>;
 }
@@ -49,11 +49,13 @@ export async function checkpoint(
   const { pid, status } = await stateOf(context, command);
   const { policy } = policyOf(context, pid);
   // What it would remove, link or write until CRIU freezes it we would not see; and where it goes on, until it is copied.
-  const paused = status !== 'paused' && (await pause(context, command));
+  const forget = status === 'paused' ? undefined : notePause(context, command, pid, request.configPath);
+  const paused = forget !== undefined && (await pause(context, request, forget));
   try {
     return await aroundCommand(context, request, pid, policy, paused);
   } finally {
     if (paused) await resume(context, command);
+    forget?.();
   }
 }
 
@@ -168,6 +170,7 @@ async function runCommand(
     false,
   );
   try {
+    await request.beforeCommand?.();
     const status = await commands.run(request.argv, { CRIU_CONFIG_FILE: request.configPath });
     const { program, verb, container, images } = request.command;
     if (status === 0) return;
@@ -221,38 +224,21 @@ function assertRoom(
   );
 }
 
-async function stateOf(context: Context, command: RuntimeCommand): Promise<{ pid: number; status: string }> {
-  const { container, program } = command;
-  const call = runtimeCall(command, 'state');
-  const answer = await context.host.commands.output(call, runtimeWaitMs).catch(cause => {
-    throw translate(cause, 'IO', program, `cannot run ${program}`);
-  });
-  if (answer.status !== 0)
-    throw new GhostkeepError(
-      'NOT_FOUND',
-      container,
-      `cannot find container ${container}: ${answer.stderr.trim() || `\`${call.join(' ')}\` ended with status ${answer.status}`}`,
-    );
-  const { pid, status } = readState(command, answer.stdout);
-  if (pid) return { pid, status };
-  throw new GhostkeepError(
-    'NOT_FOUND',
-    container,
-    `cannot checkpoint ${container}: it is ${status} and has no process; a checkpoint needs one that runs: start it again first`,
-  );
-}
-
-function readState(command: RuntimeCommand, text: string): OciState {
-  return parseState(text, `from \`${runtimeCall(command, 'state').join(' ')}\``);
-}
-
 /** @returns false where it cannot be, and need not: CRIU will freeze it, and it ends then */
-async function pause(context: Context, command: RuntimeCommand): Promise<boolean> {
-  const { status, stderr } = await context.host.commands.output(runtimeCall(command, 'pause'), runtimeWaitMs);
+async function pause(
+  context: Context,
+  { command, configPath }: CheckpointRequest,
+  forget: () => void,
+): Promise<boolean> {
+  const { commands } = context.host;
+  // By this variable it is known while it runs, whatever has become of us: paused.ts.
+  const ours = { CRIU_CONFIG_FILE: configPath };
+  const { status, stderr } = await commands.output(runtimeCall(command, 'pause'), runtimeWaitMs, ours);
   if (status === 0) return true;
   const why = `it cannot be paused (${stderr.trim()})`;
   // A pause that failed half way, or took too long, may have frozen it.
   await resume(context, command);
+  forget();
   if (!command.leaveRunning) {
     context.log.warn(
       `${command.container} runs on until CRIU freezes it: ${why}; what it removes until then may be missing`,
@@ -264,23 +250,4 @@ async function pause(context: Context, command: RuntimeCommand): Promise<boolean
     command.container,
     `cannot checkpoint ${command.container} and leave it running: ${why}, and it would go on writing while its ghosts are copied`,
   );
-}
-
-/** The runtime may have resumed it already; that it still is paused is what must not stay unsaid. */
-async function resume(context: Context, command: RuntimeCommand): Promise<void> {
-  const { commands } = context.host;
-  const { status, stderr } = await commands.output(runtimeCall(command, 'resume'), runtimeWaitMs);
-  if (status === 0) return;
-  const state = await commands.output(runtimeCall(command, 'state'), runtimeWaitMs);
-  if (state.status !== 0 || readState(command, state.stdout).status !== 'paused') return;
-  const call = runtimeCall(command, 'resume').join(' ');
-  throw new GhostkeepError(
-    'CHECKPOINT_FAILED',
-    command.container,
-    `cannot resume ${command.container}, it is still paused: ${stderr.trim()}; try \`${call}\``,
-  );
-}
-
-function runtimeCall(command: RuntimeCommand, verb: string): string[] {
-  return [command.program, ...command.globals, verb, command.container];
 }

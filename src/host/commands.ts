@@ -22,11 +22,13 @@ export class LinuxCommands implements Commands {
   async output(
     argv: readonly string[],
     waitMs: number,
+    environment: Record<string, string> = {},
   ): Promise<{ status: number; stdout: string; stderr: string }> {
     const { spawn } = await load();
     return new Promise((resolve, reject) => {
       const child = spawn(argv[0] as string, argv.slice(1), {
         stdio: ['ignore', 'pipe', 'pipe'],
+        env: { ...process.env, ...environment },
         // A wrapper's children end with it; a terminal's Ctrl-C does not reach it any more.
         detached: true,
       });

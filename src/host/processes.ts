@@ -104,6 +104,11 @@ export class LinuxProcesses implements ProcessView {
     return fs.readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').slice(0, -1);
   }
 
+  environment(pid: number, name: string): string | undefined {
+    const variables = fs.readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
+    return variables.find(variable => variable.startsWith(`${name}=`))?.slice(name.length + 1);
+  }
+
   fds(pid: number): number[] {
     return numbers(fs.readdirSync(`/proc/${pid}/fd`));
   }

@@ -25,6 +25,7 @@ export interface FakeProcess {
   parent?: number;
   startTime?: string;
   commandLine?: string[];
+  environment?: Record<string, string>;
   tracer?: number;
   cgroups?: string[];
   namespace?: string;
@@ -147,6 +148,7 @@ export class FakeProcesses implements ProcessView {
   cgroupsOf = (pid: number) => this.#get(pid, 'cgroupsOf').cgroups ?? ['/'];
   startTime = (pid: number) => this.#get(pid).startTime ?? `${pid}00`;
   tracer = (pid: number) => this.#get(pid).tracer ?? 0;
+  environment = (pid: number, name: string) => this.#get(pid).environment?.[name];
   commandLine = (pid: number) => this.#get(pid).commandLine ?? [];
   parent = (pid: number) => this.#get(pid).parent ?? 1;
   fds = (pid: number) => Object.keys(this.#get(pid, 'fds').fds ?? {}).map(Number);

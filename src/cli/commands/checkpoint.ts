@@ -1,5 +1,5 @@
 import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { constants, tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { translate } from '../../base/errors.js';
@@ -8,6 +8,7 @@ import { manifestExists } from '../../image/manifest.js';
 import { parseRuntimeCommand } from '../../oci/command-line.js';
 import { parse, positive, usage } from '../args.js';
 import { makeContext } from '../context.js';
+import { Interrupted, Interruption } from '../interruption.js';
 import { errorLine, line } from '../line.js';
 
 const lookEveryMs = 500;
@@ -24,8 +25,7 @@ export async function checkpointCommand(args: string[]): Promise<number> {
   if (command.verb !== 'checkpoint')
     throw usage('checkpoint', `the command is ${command.verb}, not checkpoint`);
 
-  // What we hold must outlive a closed terminal and a Ctrl-C, which the runtime's command gets as well.
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
+  const signals = new Interruption();
   const context = makeContext();
   if (command.preDump) return context.host.commands.run(argv);
   const scratch = mkdtempSync(path.join(tmpdir(), 'ghostkeep-'));
@@ -35,6 +35,7 @@ export async function checkpointCommand(args: string[]): Promise<number> {
       argv,
       configPath: path.join(scratch, 'criu.conf'),
       userConfig: process.env['CRIU_CONFIG_FILE'],
+      beforeCommand: () => signals.assertNone(),
       hold: error => hold(error, command.images, holdMs),
     });
     process.stderr.write(
@@ -43,6 +44,13 @@ export async function checkpointCommand(args: string[]): Promise<number> {
       ),
     );
     return 0;
+  } catch (error) {
+    const { signal } = signals;
+    if (signal === undefined) throw error;
+    if (!(error instanceof Interrupted))
+      process.stderr.write(errorLine(translate(error, 'IO', command.container, 'cannot undo all')));
+    process.stderr.write(line(`ghostkeep: ${signal}: ${command.program} was not asked for a checkpoint`));
+    return 128 + constants.signals[signal];
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
