@@ -59,6 +59,7 @@ checkpoint_container() {
 	fi
 }
 
+declare -ga RESTORE_OPTIONS=()
 # restore_container RUNTIME NAME IMAGES [BUNDLE]
 restore_container() {
 	local runtime=$1 name=$2 images=$3 bundle=${4:-$WORK/$2}
@@ -69,7 +70,7 @@ restore_container() {
 	STARTED+=("$runtime $name")
 	say "\$ $runtime restore -d --bundle $bundle --image-path $images $name"
 	bounded "$runtime" --log "$bundle/restore.log" restore -d --bundle "$bundle" --image-path "$images" \
-		--work-path "$images" --pid-file "$bundle/pid" "$name" \
+		--work-path "$images" --pid-file "$bundle/pid" "${RESTORE_OPTIONS[@]}" "$name" \
 		</dev/null >/dev/null 2>&1 || {
 		tail -n 30 "$images/restore.log" "$bundle/restore.log"
 		fail "$runtime restore failed: $(grep -a Error "$images/restore.log" | head -n 1)"
