@@ -3,12 +3,14 @@
  * Errors are Node's, with their errno (`code: 'ENOENT'`): the flow that asked translates.
  */
 
+import type { Commands } from './commands.js';
 import type { Engine } from './engine.js';
 import type { Answer, FdLook, FileStat, Identity, OpenFds, Refused } from './file-stat.js';
 import type { FolderLocks } from './folder-locks.js';
 import type { IdMaps } from './id-map.js';
 import type { Mount } from './mount.js';
 
+export type * from './commands.js';
 export type * from './engine.js';
 export type * from './file-stat.js';
 export type * from './mount.js';
@@ -207,18 +209,6 @@ export interface Files extends FolderLocks {
   statOn(mount: Mount, name: Buffer): FileStat | undefined;
   /** Where a path that may be a magic link (/proc/self/fd/4) really is, for messages. */
   realPath(path: string): string;
-}
-
-/** Programs of the host. Rejects only when one cannot be started. */
-export interface Commands {
-  /** Run with our own stdin, stdout and stderr; resolves to the exit status. */
-  run(argv: readonly string[], environment?: Record<string, string>): Promise<number>;
-  /** Run and collect; after waitMs it is killed with its process group. SIGINT is passed on to it. */
-  output(
-    argv: readonly string[],
-    waitMs: number,
-    environment?: Record<string, string>,
-  ): Promise<{ status: number; stdout: string; stderr: string }>;
 }
 
 export interface Host {

@@ -1,0 +1,11 @@
+/** Programs of the host. Rejects only when one cannot be started. */
+export interface Commands {
+  /** Run with our own stdin, stdout and stderr; resolves to the exit status. */
+  run(argv: readonly string[], environment?: Record<string, string>): Promise<number>;
+  /** Run and collect; after waitMs it is killed with its process group. SIGINT is passed on to it. */
+  output(
+    argv: readonly string[],
+    waitMs: number,
+    environment?: Record<string, string>,
+  ): Promise<{ status: number; stdout: string; stderr: string }>;
+}
