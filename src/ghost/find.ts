@@ -215,6 +215,26 @@ class Search {
       const errno = errnoOf(error);
       if (errno === undefined || forbidden.has(errno)) throw error;
       if (!gone.has(errno)) this.missed.add(pid, what, error, link);
+      else if (this.#hasNoFile(pid, link)) this.missed.add(pid, what, error);
+    }
+  }
+
+  /** LINK is there and leads nowhere: its file server has removed the file, which whoever has it open may still read. */
+  #hasNoFile(pid: number, link: string): boolean {
+    try {
+      this.processes.stat(pid, link);
+      // Closed when we looked first, and another file has its number by now.
+      return false;
+    } catch (error) {
+      if (errnoOf(error) === undefined) throw error;
+      if (errnoOf(error) !== 'ENOENT') return false;
+    }
+    try {
+      this.processes.readLink(pid, link);
+      return true;
+    } catch (error) {
+      if (errnoOf(error) === undefined) throw error;
+      return false;
     }
   }
 

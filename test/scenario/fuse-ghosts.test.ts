@@ -103,4 +103,20 @@ describe('a removed file on FUSE', () => {
     assert.deepEqual(summary(ghosts), ['linked held 2']);
     assert.deepEqual(ghosts[0]?.linked?.names, [{ path: 'other' }]);
   });
+
+  it('when others have removed it on the server, its holder still reads it: a dump that cannot is no success', async t => {
+    if (!needs(t, isRoot, 'mounting needs root')) return;
+    const m = await fuseMount(t, 'subtype=memory,attr_timeout=0,entry_timeout=0', { OTHERS_REMOVE: '1' });
+    const fd = hold(m);
+    assert.throws(() => fs.statSync(`/proc/self/fd/${fd}`), { code: 'ENOENT' });
+    assert.equal(fs.readSync(fd, Buffer.alloc(content.length), 0, content.length, 0), content.length);
+    const args = ['dump', '--pid', String(process.pid), '-D', `${temporaryFolder(t)}/images`];
+    const dump = ghostkeep(args);
+    assert.equal(dump.status, 1, dump.stdout);
+    assert.match(dump.stderr, new RegExp(`fd ${fd} of process.*ENOENT.*\\[GHOST_UNREADABLE\\]`));
+    const allowed = ghostkeep([...args, '--allow-missing']);
+    assert.equal(allowed.status, 0, allowed.stderr);
+    assert.match(allowed.stderr, new RegExp(`not in the dump: .*fd ${fd} of process`));
+    fs.closeSync(fd);
+  });
 });

@@ -3,11 +3,14 @@
  * A FUSE server with a few small files in its memory, in one folder, on libfuse's
  * usual way with a removed open file: it is renamed to .fuse_hidden… and removed
  * when it is closed. usage: fuse-memory MOUNTPOINT [option of libfuse…], -f given.
+ * With OTHERS_REMOVE in the environment, whatever has been written is removed by
+ * somebody else at once: only whoever has it open still has it.
  */
 #define FUSE_USE_VERSION 31
 #include <errno.h>
 #include <fuse3/fuse.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -60,7 +63,6 @@ static int get_attributes(const char *path, struct stat *st, struct fuse_file_in
 {
 	const struct name *name = find(path);
 
-	(void)file;
 	memset(st, 0, sizeof(*st));
 	st->st_uid = getuid();
 	st->st_gid = getgid();
@@ -70,7 +72,7 @@ static int get_attributes(const char *path, struct stat *st, struct fuse_file_in
 		st->st_mode = S_IFDIR | 0755;
 		return 0;
 	}
-	if (!name)
+	if (!name || (!file && name->inode->size > 0 && getenv("OTHERS_REMOVE")))
 		return -ENOENT;
 	st->st_ino = 2 + (ino_t)(name->inode - inodes);
 	st->st_mode = name->inode->mode;

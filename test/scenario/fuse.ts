@@ -10,8 +10,8 @@ import { program } from './ghostkeep.js';
 
 const source = path.join(path.dirname(program), '../test/scenario/fuse-memory.c');
 
-/** @param options libfuse's. @returns the mount point */
-export async function fuseMount(t: TestContext, options: string): Promise<string> {
+/** @param options libfuse's. @param environment the server's. @returns the mount point */
+export async function fuseMount(t: TestContext, options: string, environment = {}): Promise<string> {
   // Not a temporaryFolder: hooks run in the order they are made in, and a mount point cannot be removed.
   const folder = fs.mkdtempSync(path.join(tmpdir(), 'gk-'));
   const mountPoint = `${folder}/m`;
@@ -20,6 +20,7 @@ export async function fuseMount(t: TestContext, options: string): Promise<string
   const before = fs.statSync(mountPoint).dev;
   const server = spawn(`${folder}/fuse-memory`, [mountPoint, '-f', '-s', '-o', options], {
     stdio: 'inherit',
+    env: { ...process.env, ...environment },
   });
   t.after(() => {
     spawnSync('umount', ['--lazy', mountPoint]);

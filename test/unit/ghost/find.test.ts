@@ -325,6 +325,23 @@ describe('FUSE', () => {
 describe('what cannot be seen', () => {
   const ghost = opened(fakeFile(), deleted);
 
+  it('when a file server has no such file any more, whoever has it open may have all that is left of it', () => {
+    const file = opened(fakeFile({ nlink: 1 }), '/data/f');
+    const { ghosts, unseen } = findIn({
+      fds: { 3: file, 4: file },
+      maps: [{ address: '1000-2000', opened: file }],
+      fails: { 'stat fd/3': 'ENOENT', 'stat map_files/1000-2000': 'ENOENT' },
+    });
+    assert.deepEqual(ghosts, []);
+    assert.deepEqual(
+      unseen.map(({ what, mayHide }) => ({ what, mayHide })),
+      [
+        { what: 'fd 3', mayHide: true },
+        { what: 'map_files 1000-2000', mayHide: true },
+      ],
+    );
+  });
+
   it('when a process has vanished, it is unseen once and the others are found', () => {
     const { processes } = fakeHost();
     processes.add(200, { fds: { 3: ghost } });
@@ -337,12 +354,12 @@ describe('what cannot be seen', () => {
   });
 
   it('when a descriptor closes while we look, that is no news', () => {
-    for (const call of ['stat', 'fdInfo', 'readLink']) {
+    for (const calls of [['stat', 'readLink'], ['fdInfo'], ['readLink']]) {
       const found = findIn({
         fds: { 3: ghost, 4: opened(fakeFile({ ino: 2n }), deleted) },
-        fails: { [`${call} fd/3`]: 'ENOENT' },
+        fails: Object.fromEntries(calls.map(call => [`${call} fd/3`, 'ENOENT'])),
       });
-      assert.deepEqual(found.unseen, [], call);
+      assert.deepEqual(found.unseen, [], calls.join());
       assert.ok(found.ghosts.some(({ stat }) => stat.ino === 2n));
     }
   });
