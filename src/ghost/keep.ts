@@ -5,7 +5,6 @@ import { hasContent, isRegular, kindName } from './kind.js';
 import { internalName, longPath } from './links.js';
 import type { MountTable } from './mount-table.js';
 import { findNames, SearchBudget } from './names.js';
-import { filesystemOfUpper } from './on-host.js';
 import type { OpenFiles } from './open-files.js';
 
 /**
@@ -19,7 +18,8 @@ export function decideKeep(
   processes: ProcessView,
   budget = new SearchBudget(),
 ): void {
-  const decided = criuKeeps(ghost, files, mounts) ?? refusal(ghost) ?? linkedKeep(ghost, processes, budget);
+  const decided =
+    criuKeeps(ghost, files, mounts) ?? refusal(ghost) ?? linkedKeep(ghost, mounts, processes, budget);
   ghost.keep = decided ? decided.keep : 'ghostkeep';
   ghost.why = decided ? decided.why : 'a regular file that exists nowhere else';
   noteRestore(ghost);
@@ -97,6 +97,7 @@ function noteRestore(ghost: Ghost): void {
  */
 function linkedKeep(
   ghost: Ghost,
+  mounts: MountTable,
   processes: ProcessView,
   budget: SearchBudget,
 ): { keep: 'ghostkeep' | 'criu'; why: string } | undefined {
@@ -107,7 +108,7 @@ function linkedKeep(
     return undefined;
   }
   if (hasNames(ghost)) {
-    ghost.namesStay = namesStay(ghost, processes);
+    ghost.namesStay = namesStay(ghost, mounts);
     return { keep: 'ghostkeep', why: `its inode still is ${ghost.mounts[0]?.names?.[0]?.toString('utf8')}` };
   }
   if (complete && mayCountWrongly(ghost.filesystem, ghost.stat.nlink)) {
@@ -119,8 +120,8 @@ function linkedKeep(
 }
 
 /** What lies on overlayfs stays where its upper layer does. */
-function namesStay({ filesystem, upper }: Ghost, processes: ProcessView): boolean {
-  const on = upper ? filesystemOfUpper(processes, upper, keepsNames) : filesystem;
+function namesStay({ filesystem, upper }: Ghost, mounts: MountTable): boolean {
+  const on = upper ? mounts.filesystemOfUpper(upper) : filesystem;
   return on !== undefined && keepsNames(on);
 }
 

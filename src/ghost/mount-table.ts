@@ -1,9 +1,11 @@
 import { errnoOf } from '../base/errors.js';
 import type { Mount, ProcessView } from '../base/host.js';
 import { openedAs } from './aufs.js';
+import { keepsNames } from './filesystems.js';
 import type { Ghost, GhostMount, Holder } from './ghost.js';
 import { internalName, longPath, stripDeleted } from './links.js';
 import { MountNamespaces, type Namespace } from './mount-namespaces.js';
+import { filesystemOfUpper } from './on-host.js';
 import { type Held, noteRestorablePaths } from './restorable-path.js';
 
 interface Attached {
@@ -17,6 +19,8 @@ interface Attached {
 export class MountTable {
   readonly #namespaces: MountNamespaces;
   readonly #attached: Attached[] = [];
+  /** By the path of an upper layer. */
+  readonly #filesystems = new Map<string, string | undefined>();
 
   constructor(private readonly processes: ProcessView) {
     this.#namespaces = new MountNamespaces(processes);
@@ -107,6 +111,14 @@ export class MountTable {
     for (const { tree } of this.#namespaces.all())
       if (ghost.filesystem === 'unknown')
         ghost.filesystem = tree.filesystemOf(ghost.stat.dev) ?? ghost.filesystem;
+  }
+
+  /** Asked once for each layer: all ghosts of a container are on one, and the host may have thousands of mounts to read. */
+  filesystemOfUpper(upper: Buffer): string | undefined {
+    const name = upper.toString('latin1');
+    if (!this.#filesystems.has(name))
+      this.#filesystems.set(name, filesystemOfUpper(this.processes, upper, keepsNames));
+    return this.#filesystems.get(name);
   }
 
   #byNamespace(): Map<Namespace, Attached[]> {

@@ -111,6 +111,26 @@ describe('who keeps a linked ghost', () => {
     assert.equal(copied('nfs4'), true);
   });
 
+  it('when many are on one overlay, what its upper layer lies on is looked up once: all stands still', () => {
+    const { processes } = fakeHost();
+    const files = [1n, 2n, 3n].map(ino => fakeFile({ nlink: 1, ino }));
+    const upper = Buffer.from('/var/c/diff');
+    processes.add(processes.self(), { inRoot: { '/var/c/diff': fakeFile({ nlink: 2 }) } });
+    processes.add(100, {
+      mounts: [fakeMount(30, { filesystem: 'overlay', upper })],
+      inRoot: Object.fromEntries(files.map((file, index) => [`/other${index}`, file])),
+      fds: Object.fromEntries(files.map((file, index) => [index, opened(file, `/x${index} (deleted)`)])),
+    });
+    const { mounts } = processes;
+    let reads = 0;
+    processes.mounts = pid => {
+      if (pid === processes.self()) reads += 1;
+      return mounts(pid);
+    };
+    assert.ok(findGhosts(processes, [100]).ghosts.every(ghost => ghost.namesStay));
+    assert.equal(reads, 1);
+  });
+
   it('when a name was found before the search was cut off, that name will do on a disk', () => {
     assert.equal(keepOf({ complete: false }).kept, 'linked: ghostkeep');
   });
