@@ -40,6 +40,7 @@ async function confirmAsOwner(
   if (isOurs(host.files, images) && !(pid && isAlone(host.files, images))) {
     const { manifest, now } = sealImages(context, images, true);
     log.info(`${where}: ${manifest.ghosts.length} ghosts, ${now ? 'sealed now' : 'sealed before'}`, fields);
+    if (now) assertNothingMissing(manifest, where, policyOfSession(context, session));
     return;
   }
   // A workflow without CRIU calls us while the processes are frozen and can still be reached.

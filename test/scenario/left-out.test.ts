@@ -83,6 +83,20 @@ describe('a dump without CRIU', () => {
     assert.deepEqual(left(second.manifest()), expected);
   });
 
+  it('that was killed before it could say so says it when it is sealed', async t => {
+    const folder = temporaryFolder(t);
+    const { pid } = await holding(t, folder, ['in-flight']);
+    const images = `${folder}/images`;
+    const { manifest } = dump(pid, images, '--allow-missing');
+    // As a dump that was killed before its seal leaves it.
+    fs.writeFileSync(`${images}/ghostkeep/journal.json`, JSON.stringify({ ...manifest(), state: 'dumped' }));
+    fs.rmSync(`${images}/ghostkeep/manifest.json`);
+    const seal = ghostkeep(['seal', '-D', images]);
+    assert.equal(seal.status, 1, seal.stdout);
+    assert.match(seal.stderr, /\[GHOST_LEFT_OUT\]\n$/);
+    assert.equal(ghostkeep(['seal', '-D', images]).status, 0);
+  });
+
   it('of a process that has nothing but ghosts leaves nothing out', async t => {
     const folder = temporaryFolder(t);
     const { pid } = await holding(t, folder, ['ghost', 'mapped']);

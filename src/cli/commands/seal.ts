@@ -1,4 +1,5 @@
 import { finishDump } from '../../flows/finish.js';
+import { assertNothingMissing } from '../../flows/left-out.js';
 import { readConfig } from '../../flows/policy.js';
 import { resolvePolicy } from '../../oci/policy.js';
 import { parse, required } from '../args.js';
@@ -8,13 +9,13 @@ import { line } from '../line.js';
 export async function sealCommand(args: string[]): Promise<number> {
   const { values } = parse('seal', args, { 'images-dir': { type: 'string', short: 'D' } });
   const context = makeContext();
-  const { manifest, now } = await finishDump(
-    context,
-    required('seal', '-D', values['images-dir']),
-    resolvePolicy(readConfig(context)),
-  );
+  const images = required('seal', '-D', values['images-dir']);
+  const policy = resolvePolicy(readConfig(context));
+  const { manifest, now } = await finishDump(context, images, policy);
   process.stdout.write(
     line(`${manifest.ghosts.length} ghosts, ${now ? 'sealed now' : `sealed before (${manifest.created})`}`),
   );
+  // Whoever began the dump did not live to say so.
+  if (now) assertNothingMissing(manifest, context.host.files.realPath(images), policy);
   return 0;
 }

@@ -412,6 +412,27 @@ describe('poststop', () => {
     assert.equal(readManifest(files, images).container, 'earlier');
   });
 
+  it('when a poststop before this one was killed before its seal, what it left out is told, unless that may be', async () => {
+    const context = await created();
+    const { files } = context.host;
+    const put = () => {
+      const leftOut = [{ pid: 100, what: 'fd 3', why: 'it cannot be opened from here' }];
+      const journal = aManifest({ criu: false, state: 'dumped', ghosts: [], leftOut });
+      files.put(`${images}/ghostkeep/journal.json`, JSON.stringify(journal));
+      files.folders.add(images);
+    };
+    const session = readSession(context, 'web');
+    put();
+    await assert.rejects(
+      confirmSeal(context, 'web', session, images),
+      ghostkeepError('GHOST_LEFT_OUT', 'fd 3 of process 100'),
+    );
+    files.put('/etc/ghostkeep/config.json', '{"allowMissing": true}');
+    put();
+    await confirmSeal(context, 'web', session, images);
+    assert.equal(readManifest(files, images).state, 'sealed');
+  });
+
   it("when the container's pid is another process's by now, that one is not dumped over its images", async () => {
     const context = await created();
     const { files, processes } = context.host;
