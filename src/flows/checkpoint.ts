@@ -8,6 +8,7 @@
 import type { Manifest } from '../base/documents/generated/manifest.js';
 import { GhostkeepError, reasonOf } from '../base/errors.js';
 import { showBytes } from '../base/units.js';
+import { externalNames } from '../criu/seal-plan.js';
 import { findGhosts } from '../ghost/find.js';
 import { manifestExists, readManifest, writeJournal } from '../image/manifest.js';
 import type { RuntimeCommand } from '../oci/command-line.js';
@@ -22,7 +23,7 @@ import { notePause } from './paused.js';
 import { type PinnedGhost, pinGhosts, unpinGhosts } from './pin.js';
 import { policyOf } from './policy.js';
 import { resume, runtimeCall, runtimeWaitMs, stateOf } from './runtime-calls.js';
-import { thaw } from './seal.js';
+import { isOurs, thaw } from './seal.js';
 import { startTimeOf } from './sessions.js';
 
 /** `ghostkeep seal` may be at work. */
@@ -100,18 +101,19 @@ async function aroundCommand(
       },
       { begins: true },
     );
+    const keys = keysOfJournal(journal);
     try {
-      await runCommand(context, request, keysOfJournal(journal));
+      await runCommand(context, request, keys);
     } catch (error) {
       if (stillRuns(context, pid, startTime)) {
         await withdraw(context, images);
         throw error;
       }
       // CRIU had finished and the runtime failed after it: the ghosts exist nowhere but here.
-      await finishOrHold(context, request, policy, paused);
+      await finishOrHold(context, request, keys, policy, paused);
       throw error;
     }
-    return await finishOrHold(context, request, policy, paused);
+    return await finishOrHold(context, request, keys, policy, paused);
   } finally {
     unpinGhosts(processes, pinned);
   }
@@ -187,17 +189,22 @@ async function runCommand(
 async function finishOrHold(
   context: Context,
   request: CheckpointRequest,
+  keys: readonly string[],
   policy: Policy,
   paused: boolean,
-): Promise<Manifest> {
+): Promise<Manifest | undefined> {
   const { files } = context.host;
   const { images } = request.command;
   for (;;) {
     try {
       // The gate may be installed as well and have done it all; or somebody ran `ghostkeep seal` meanwhile.
-      if (manifestExists(files, images)) {
+      const isSealed = manifestExists(files, images);
+      // Or it has found none: a container that could not be paused has closed them before CRIU froze it.
+      const hasNoneOfOurs = () =>
+        externalNames(files.read(`${images}/files.img`)).every(key => !keys.includes(key));
+      if (isSealed || (!isOurs(files, images) && hasNoneOfOurs())) {
         if (paused) await asOwner(context, images, () => thaw(files, images, true), patient);
-        return readManifest(files, images);
+        return isSealed ? readManifest(files, images) : undefined;
       }
       return (await finishDump(context, images, policy, patient)).manifest;
     } catch (error) {

@@ -237,6 +237,23 @@ describe('checkpoint', () => {
     assert.ok(played.files.exists(`${images}/ghostkeep/manifest.json`));
   });
 
+  it('when the gate is there as well and found no ghost any more, the checkpoint is made and nobody waits', async () => {
+    for (const open of [false, true]) {
+      const played = stage({ verbs: { pause: 1 }, hold: async () => false });
+      const { run } = played.context.host.commands;
+      played.context.host.commands.run = async (words, environment) => {
+        const status = await run(words, environment);
+        played.files.removeTree(`${images}/ghostkeep`);
+        if (!open) played.files.put(`${images}/files.img`, filesImage(regFile({ id: 1, name: '/live' })));
+        return status;
+      };
+      // Where CRIU did leave one to us it is not in the image.
+      if (open) await assert.rejects(played.go(), ghostkeepError('MANIFEST_MISSING'));
+      else assert.equal(await played.go(), undefined);
+      assert.equal(played.processes.pins.size, 0);
+    }
+  });
+
   it('when the runtime cannot be started, nothing of ours remains either', async () => {
     const played = stage();
     played.context.host.commands.run = async () => {
