@@ -119,10 +119,10 @@ function linkedKeep(
   return { keep: 'criu', why: `its inode has other names, but ${where}: CRIU needs --link-remap for it` };
 }
 
-/** What lies on overlayfs stays where its upper layer does. */
-function namesStay({ filesystem, upper }: Ghost, mounts: MountTable): boolean {
-  const on = upper ? mounts.filesystemOfUpper(upper) : filesystem;
-  return on !== undefined && keepsNames(on);
+/** What lies on overlayfs stays where its upper layer does; a disk that only the container has mounted may go with it. */
+function namesStay(ghost: Ghost, mounts: MountTable): boolean {
+  if (ghost.upper) return mounts.filesystemOfUpper(ghost.upper) !== undefined;
+  return keepsNames(ghost.filesystem) && ghost.mounts.every(({ dev }) => mounts.isHereAlso(dev));
 }
 
 /** By each mount that it is open through. */

@@ -19,6 +19,8 @@ interface Attached {
 export class MountTable {
   readonly #namespaces: MountNamespaces;
   readonly #attached: Attached[] = [];
+  /** Devices of our own mounts. */
+  #here: Set<bigint> | undefined;
   /** By the path of an upper layer. */
   readonly #filesystems = new Map<string, string | undefined>();
 
@@ -111,6 +113,12 @@ export class MountTable {
     for (const { tree } of this.#namespaces.all())
       if (ghost.filesystem === 'unknown')
         ghost.filesystem = tree.filesystemOf(ghost.stat.dev) ?? ghost.filesystem;
+  }
+
+  /** Is what is on DEV mounted where we are, too? */
+  isHereAlso(dev: bigint | undefined): boolean {
+    this.#here ??= new Set(this.processes.mounts(this.processes.self()).map(mount => mount.dev));
+    return dev !== undefined && this.#here.has(dev);
   }
 
   /** Asked once for each layer: all ghosts of a container are on one, and the host may have thousands of mounts to read. */

@@ -1,6 +1,7 @@
 /** Content of a file with another name is left out where that name stays: on a disk, and `verify` says when it did not. */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -109,5 +110,27 @@ describe('a file whose opened name is gone', () => {
     holdOther(t, onMemory);
     const { manifest } = dumpSelf(t);
     assert.equal(linked(manifest), 1);
+  });
+
+  it('when only its holder has mounted the disk, its content goes along: the disk goes with the holder', async t => {
+    if (!needs(t, isRoot, 'mounting needs root')) return;
+    const [folder = ''] = places(t, 'disk');
+    run('truncate', '-s', '16M', `${folder}.disk`);
+    run('mke2fs', '-q', '-F', '-t', 'ext4', '-O', '^has_journal', `${folder}.disk`);
+    const script = `mount -o loop ${folder}.disk ${folder}; cd ${folder}; exec 9<>held; echo content >&9
+      ln held other; rm held; cd /; echo ready; exec sleep 600`;
+    const child = spawn('unshare', ['--mount', '--propagation', 'private', 'bash', '-ec', script], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    t.after(() => child.kill('SIGKILL'));
+    const ended = once(child, 'exit').then(() => assert.fail('the holder ended before it was ready'));
+    ended.catch(() => {});
+    await Promise.race([once(child.stdout, 'data'), ended]);
+    const images = `${temporaryFolder(t)}/images`;
+    const dump = ghostkeep(['dump', '--pid', String(child.pid), '-D', images]);
+    assert.equal(dump.status, 0, dump.stderr);
+    const restore = ghostkeep(['restore', '-D', images, '--to', `${images}/back`]);
+    assert.equal(restore.status, 0, restore.stderr);
+    assert.equal(fs.readFileSync(`${images}/back/ghost-1`, 'utf8'), 'content\n');
   });
 });

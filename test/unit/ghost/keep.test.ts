@@ -88,6 +88,24 @@ describe('who keeps a linked ghost', () => {
     for (const filesystem of ['ext4', 'xfs', 'btrfs']) assert.ok(!copied(filesystem), filesystem);
   });
 
+  it('when only the container has mounted the disk, that may go with it: the content is copied', () => {
+    const copied = (dev: bigint) => {
+      const { processes } = fakeHost();
+      const file = fakeFile({ nlink: 1 });
+      processes.add(processes.self(), { mounts: [fakeMount(1), fakeMount(2, { dev: 7n })] });
+      processes.add(100, {
+        mounts: [fakeMount(30, { dev })],
+        inRoot: { '/other': file },
+        fds: { 3: opened(file, '/x (deleted)') },
+      });
+      const [ghost] = findGhosts(processes, [100]).ghosts;
+      assert.equal(ghost?.class, 'linked');
+      return needsCopy(ghost);
+    };
+    assert.equal(copied(7n), false);
+    assert.equal(copied(8n), true);
+  });
+
   it('when it is on overlayfs, its names stay where the upper layer is on a known disk', () => {
     const copied = (filesystem: string) => {
       const { processes } = fakeHost();
