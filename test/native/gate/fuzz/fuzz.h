@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/* The gate's dialogue with a helper that says anything, compared with a second reading of PROTOCOL.md. */
+#ifndef GATE_FUZZ_H
+#define GATE_FUZZ_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define REQUESTS_MAX 3		/* after `ready` */
+#define PART_BYTES_MAX (24 << 10)
+
+/* What the helper says after one request, and what CRIU answers meanwhile. */
+struct part {
+	char bytes[PART_BYTES_MAX];
+	size_t length;
+	bool brings_keys;
+};
+
+struct script {
+	struct part parts[1 + REQUESTS_MAX];	/* the first comes before any request: `ready` */
+	unsigned int requests;
+	bool hangs_up;			/* at its end; otherwise it says nothing more */
+	unsigned int keys_before_refusal;	/* CRIU takes this many */
+};
+
+/* What can be seen of a dialogue from outside. */
+struct outcome {
+	int answers[1 + REQUESTS_MAX];
+	unsigned int answered;		/* entries in answers */
+	unsigned int keys;		/* that CRIU was given, refused ones included */
+	uint64_t keys_hash;
+	unsigned int lookups;
+};
+
+/* Everything below follows from this seed alone. */
+void random_start(uint64_t seed);
+uint64_t pick(uint64_t below);
+
+void make_script(struct script *script);
+void expect_outcome(const struct script *script, struct outcome *outcome);
+
+/* The reference for key.c, which shares no line with it. */
+bool is_file_key(const char *text);
+bool is_mount_key(const char *text);
+
+/* The wire: hands the script's bytes to the gate, and notes what it does with them. */
+void wire_start(const struct script *script, struct outcome *outcome);
+/* A request of the fuzzer's is about to be sent: its part of the script follows it. */
+void wire_request(const char *request);
+
+void add_key(struct outcome *outcome, const char *key);
+
+/* Print the seed, the input and the reason, and end with status 1. */
+__attribute__((format(printf, 1, 2), noreturn))
+void fail(const char *fmt, ...);
+
+#endif
