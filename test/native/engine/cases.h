@@ -16,6 +16,7 @@ void fiemap_cases(const struct place *place);	/* maps that end, lie, or give up 
 void walk_cases(const struct place *place);	/* extents found while others are copied */
 void many_cases(const struct place *place);	/* a million extents */
 void hostile_cases(const struct place *place);	/* images from strangers */
+void image_cases(const struct place *place, uint64_t seed, uint64_t number);	/* mutated at random */
 void bulk_cases(const struct place *place);	/* many in a call */
 void small_cases(const struct place *place);	/* digest, times, xattrs, open */
 

@@ -7,63 +7,8 @@
 
 #include "cases.h"
 #include "compare.h"
+#include "forge.h"
 #include "tap.h"
-
-static unsigned char image_bytes[2 << 20];
-static uint32_t used;
-
-static void start(uint64_t size)
-{
-	used = make_head(image_bytes, size, true);
-}
-
-static void put(const void *bytes, uint32_t length)
-{
-	memcpy(image_bytes + used, bytes, length);
-	used += length;
-}
-
-static void put_entry(const void *bytes, uint32_t length)
-{
-	put(&length, 4);
-	put(bytes, length);
-}
-
-/* len and off below 128, so that each is one byte. */
-static void put_chunk(unsigned char length, unsigned char offset)
-{
-	const unsigned char entry[4] = { 8, length, 16, offset };
-
-	put_entry(entry, 4);
-	memset(image_bytes + used, 'd', length);
-	used += length;
-}
-
-/* What check, restore and chunks say about the image; they must agree. */
-static int verdict(const struct place *place, struct gk_report *report)
-{
-	int image = ghost_in(place), file = ghost_in(place);
-	struct gk_extent extents[3];
-	struct gk_report other;
-	uint64_t next = 0;
-	uint32_t count;
-	int error, restored, listed;
-
-	if (pwrite(image, image_bytes, used, 0) != (ssize_t)used)
-		wrong("write: %m");
-	error = gk_check(image, NULL, report);
-	restored = gk_restore(image, file, NULL, &other);
-	expect(restored == error, "check %d %s, restore %d %s", error, report->message, restored,
-	       other.message);
-	do
-		listed = gk_chunks(image, next, extents, 3, &count, &next, &other);
-	while (!listed && next);
-	/* A list that is resumed does not remember what came before. */
-	expect(listed == error || (error && !listed), "check %d, chunks %d", error, listed);
-	close(image);
-	close(file);
-	return error;
-}
 
 static void expect_bad(const struct place *place, uint64_t offset, const char *words)
 {
@@ -81,19 +26,19 @@ static void truncations(const struct place *place)
 
 	begin(place->name, "an image cut at every byte");
 	start(120);
-	ends[n++] = used;
+	ends[n++] = forged_bytes;
 	for (i = 0; i < 3; i++) {
 		put_chunk(20, (unsigned char)(i * 40));
-		ends[n++] = used;
+		ends[n++] = forged_bytes;
 	}
-	whole = used;
+	whole = forged_bytes;
 	expect(!verdict(place, &report) && report.chunks == 3 && report.data_bytes == 60, "%s",
 	       report.message);
 	for (at = 0; at < whole; at++) {
 		bool sound = at == ends[0] || at == ends[1] || at == ends[2];
 		int error;
 
-		used = at;	/* what is cut between two chunks cannot be seen */
+		forged_bytes = at;	/* what is cut between two chunks cannot be seen */
 		error = verdict(place, &report);
 		expect(error == (sound ? 0 : -EBADMSG), "cut at %u: %d %s", at, error, report.message);
 	}
@@ -108,35 +53,35 @@ static void bad_heads(const struct place *place)
 
 	begin(place->name, "wrong magics");
 	start(9);
-	image_bytes[0] ^= 1;
+	forged[0] ^= 1;
 	expect_bad(place, 0, "CRIU image magic");
 	start(9);
-	image_bytes[7] ^= 1;
+	forged[7] ^= 1;
 	expect_bad(place, 4, "ghost file magic");
 	begin(place->name, "ghost entries that lack or mistype something");
 	start(9);
-	used = 8;
+	forged_bytes = 8;
 	put_entry(lacking, sizeof(lacking));
 	expect_bad(place, 8, "lacks");
-	used = 8;
+	forged_bytes = 8;
 	put_entry(no_size, sizeof(no_size));
 	expect_bad(place, 8, "no size");
-	used = 8;
+	forged_bytes = 8;
 	put_entry(typed, sizeof(typed));
 	expect_bad(place, 8, "wrong type");
-	used = 8;
+	forged_bytes = 8;
 	put_entry("\x52\xff", 2);
 	expect_bad(place, 8, "malformed");
 	start(INT64_MAX);
-	for (i = 8; i < used; i++)	/* its size, one bit more */
-		if (image_bytes[i] == 0x7f && i == used - 1)
-			image_bytes[i] = 0xff;
-	image_bytes[used++] = 1;
-	image_bytes[8]++;
+	for (i = 8; i < forged_bytes; i++)	/* its size, one bit more */
+		if (forged[i] == 0x7f && i == forged_bytes - 1)
+			forged[i] = 0xff;
+	forged[forged_bytes++] = 1;
+	forged[8]++;
 	expect_bad(place, 8, "impossible size");
 	begin(place->name, "an oversized ghost entry");
 	start(9);
-	memcpy(image_bytes + 8, "\x01\x00\x10\x00", 4);
+	memcpy(forged + 8, "\x01\x00\x10\x00", 4);
 	expect_bad(place, 8, "too long");
 }
 
@@ -171,7 +116,7 @@ static void bad_chunks(const struct place *place)
 		begin(place->name, "a chunk header: %s", entries[i].name);
 		start(120);
 		put_chunk(20, 0);
-		header = used;
+		header = forged_bytes;
 		put_entry(entries[i].entry, entries[i].length);
 		put("ddddddddddddddddddddd", 20);
 		expect_bad(place, header, entries[i].words);
@@ -179,21 +124,21 @@ static void bad_chunks(const struct place *place)
 	begin(place->name, "chunks past the size, overlapping, backwards");
 	start(120);
 	put_chunk(20, 50);
-	header = used;
+	header = forged_bytes;
 	put_chunk(21, 100);
 	expect_bad(place, header, "passes");
-	used = header;
+	forged_bytes = header;
 	put_chunk(20, 69);
 	expect_bad(place, header, "overlaps");
-	used = header;
+	forged_bytes = header;
 	put_chunk(20, 10);
 	expect_bad(place, header, "goes back");
 	begin(place->name, "an oversized chunk header, and rubbish at the end");
-	used = header;
+	forged_bytes = header;
 	put("\x01\x00\x02\x00", 4);
-	used += 200 << 10;
+	forged_bytes += 200 << 10;
 	expect_bad(place, header, "too long");
-	used = header;
+	forged_bytes = header;
 	put("xy", 2);
 	expect_bad(place, header, "short");
 }
@@ -210,7 +155,7 @@ static void good_images(const struct place *place)
 	expect(!verdict(place, &report) && report.data_bytes == 2 && report.size == 120, "%s",
 	       report.message);
 	begin(place->name, "without chunks the rest is the content");
-	used = make_head(image_bytes, 0, false);
+	forged_bytes = make_head(forged, 0, false);
 	put("content", 7);
 	expect(!verdict(place, &report) && report.data_bytes == 7 && report.size == 7 &&
 	       report.chunks == 0, "%s", report.message);
@@ -218,13 +163,13 @@ static void good_images(const struct place *place)
 	start(120);
 	for (i = 0; i < 3; i++)
 		put_chunk(20, (unsigned char)(i * 40));
-	for (i = 0; i < used * 8; i++) {
-		image_bytes[i / 8] ^= (unsigned char)(1 << i % 8);
+	for (i = 0; i < forged_bytes * 8; i++) {
+		forged[i / 8] ^= (unsigned char)(1 << i % 8);
 		/* A flip that asks for a file too large for the machine is its error. */
 		int error = verdict(place, &report);
 
 		expect(error == 0 || error == -EBADMSG, "bit %u: %d %s", i, error, report.message);
-		image_bytes[i / 8] ^= (unsigned char)(1 << i % 8);
+		forged[i / 8] ^= (unsigned char)(1 << i % 8);
 	}
 }
 
@@ -249,7 +194,7 @@ static void touching_chunks(const struct place *place)
 		put_entry(entry, sizeof(entry));
 		put(wanted + at, BYTES);
 	}
-	if (pwrite(image, image_bytes, used, 0) != (ssize_t)used)
+	if (pwrite(image, forged, forged_bytes, 0) != (ssize_t)forged_bytes)
 		wrong("write: %m");
 	expect(!gk_restore(image, file, NULL, &report) && report.chunks == CHUNKS, "%s", report.message);
 	expect(pread(file, got, sizeof(got), 0) == sizeof(got) && !memcmp(got, wanted, sizeof(got)),

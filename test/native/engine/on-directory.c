@@ -2,8 +2,8 @@
 /*
  * The cases on any mounted directory:
  *   run --dir DIR [--name NAME] [--images DIR] [--lower DIR [--copy-up]]
- *       [--extents[=auto] | --cases N [--seed S] [--seconds T]]
- * The table, only its row of a million extents (by the engine of auto alone), or random files. --lower is the lower layer
+ *       [--extents[=auto] | --cases N [--seed S] [--seconds T] | --hostile N [--seed S]]
+ * The table, only its row of a million extents (by the engine of auto alone), random files, or random images. --lower is the lower layer
  * of an overlay mounted on --dir, or what a server exports to it: ghosts are made there and
  * opened through --dir.
  * --images: where images and restored files go, --dir by default.
@@ -24,6 +24,7 @@ static const struct option options[] = {
 	{ "copy-up", no_argument, NULL, 'u' },
 	{ "extents", optional_argument, NULL, 'e' },
 	{ "cases", required_argument, NULL, 'c' },
+	{ "hostile", required_argument, NULL, 'h' },
 	{ "seed", required_argument, NULL, 's' },
 	{ "seconds", required_argument, NULL, 't' },
 	{ 0 },
@@ -32,7 +33,7 @@ static const struct option options[] = {
 int run_on_directory(int argc, char **argv)
 {
 	const char *dir = NULL, *name = NULL, *images = NULL, *lower = NULL;
-	uint64_t cases = 0, seed = 1;
+	uint64_t cases = 0, hostile = 0, seed = 1;
 	bool copy_up = false, extents = false, all_engines = true;
 	struct place place;
 	double seconds = 0;
@@ -52,6 +53,7 @@ int run_on_directory(int argc, char **argv)
 				return 2;
 			break;
 		case 'c': cases = strtoull(optarg, NULL, 0); break;
+		case 'h': hostile = strtoull(optarg, NULL, 0); break;
 		case 's': seed = strtoull(optarg, NULL, 0); break;
 		case 't': seconds = atof(optarg); break;
 		default: return 2;
@@ -64,6 +66,8 @@ int run_on_directory(int argc, char **argv)
 	prepare_directory(&place, name ? name : dir, dir, images, lower, copy_up);
 	if (cases)
 		random_cases(&place, seed, cases, seconds);
+	else if (hostile)
+		image_cases(&place, seed, hostile);
 	else if (extents)
 		extents_case(&place, all_engines);
 	else

@@ -16,8 +16,10 @@
 /* Some 5 ms each, and several times that under the sanitizers. */
 #ifdef __SANITIZE_ADDRESS__
 #define RANDOM_FILES 150
+#define RANDOM_IMAGES 2000
 #else
 #define RANDOM_FILES 2000
+#define RANDOM_IMAGES 5000
 #endif
 
 static int run_cases(void)
@@ -45,6 +47,7 @@ static int run_cases(void)
 	walk_cases(&places[TMPFS]);
 	many_cases(&places[TMPFS]);
 	hostile_cases(&places[TMPFS]);
+	image_cases(&places[TMPFS], seed, given ? 1 : RANDOM_IMAGES);
 	small_cases(&places[CWD]);
 	ahead_cases();
 	fd_table_cases();
