@@ -1,0 +1,124 @@
+// node scripts/campaign.mjs [NAME …] [--seed N]: the long attacks, all or those named, one after the other. Each ends by
+// itself, by its number of executions or its time. Their figures go to bench/results/campaign.json; an attack that was
+// not run keeps those it had. The tests run the same attacks with smaller numbers.
+import { execFileSync, spawn } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const top = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+const results = path.join(top, 'bench/results/campaign.json');
+const build = path.join(top, 'build');
+const gateBuild = path.join(build, 'gate-test-sanitized');
+
+/** make: what must be built. run: a command that prints how much it did. counts: the pattern of that number. */
+const attacks = {
+  gate: {
+    what: 'the gate’s dialogue and keys with a hostile helper, under ASan and UBSan',
+    make: ['-C', 'test/native/gate', 'fuzz', `BUILD=${gateBuild}`, 'SANITIZE=1'],
+    run: seed => [`${gateBuild}/fuzz`, '--seed', seed, '--executions', '1000000'],
+    counts: /: (\d+) executions/,
+    atMostSeconds: 600,
+  },
+  images: {
+    what: 'the engine’s parsers with mutated ghost images, under ASan and UBSan',
+    make: ['-C', 'native/engine', 'cases', `BUILD=${build}`, 'SANITIZE=1'],
+    run: seed => [`${build}/engine-cases`, '--dir', '/dev/shm', '--hostile', '100000', '--seed', seed],
+    counts: /# (\d+) images/,
+    atMostSeconds: 600,
+  },
+  files: {
+    what: 'random files by every engine, on the disk of this tree, under ASan and UBSan',
+    make: ['-C', 'native/engine', 'cases', `BUILD=${build}`, 'SANITIZE=1'],
+    run: seed => [
+      `${build}/engine-cases`,
+      ...['--dir', build, '--cases', '20000', '--seconds', '60', '--seed', seed],
+    ],
+    counts: /# (\d+) files/,
+    atMostSeconds: 300,
+  },
+  kill: {
+    what: 'SIGKILL of dump and restore at any moment',
+    run: seed => [process.execPath, 'scripts/campaign/kill.mjs', '--seed', seed, '--times', '300'],
+    counts: /: (\d+) kills/,
+    atMostSeconds: 600,
+  },
+};
+
+process.exitCode = await main(process.argv.slice(2));
+
+async function main(args) {
+  const at = args.indexOf('--seed');
+  const seed = at < 0 ? String(Math.floor(Date.now() / 1000)) : args[at + 1];
+  const named = at < 0 ? args : args.toSpliced(at, 2);
+  const unknown = named.filter(name => !(name in attacks));
+  if (unknown.length > 0 || !/^\d+$/.test(seed ?? '')) {
+    console.error(`usage: campaign [--seed N] [${Object.keys(attacks).join(' | ')}] …`);
+    return 2;
+  }
+  let failures = 0;
+  for (const name of named.length > 0 ? named : Object.keys(attacks)) {
+    console.log(`${name}: seed ${seed}`);
+    const row = await attack(attacks[name], seed);
+    failures += row.failures;
+    keep(name, row);
+    console.log(`${name}: ${row.executions} executions, ${row.seconds} s, ${row.failures} failures`);
+  }
+  return failures > 0 ? 1 : 0;
+}
+
+async function attack({ what, make, run, counts, atMostSeconds }, seed) {
+  if (make) execFileSync('make', ['-s', ...make], { cwd: top, stdio: ['ignore', 'inherit', 'inherit'] });
+  const started = Date.now();
+  const { status, said } = await command(run(seed), atMostSeconds);
+  const executions = Number(counts.exec(said)?.[1] ?? 0);
+  return {
+    what,
+    seed: Number(seed),
+    executions,
+    seconds: Math.round((Date.now() - started) / 1000),
+    failures: status === 0 && executions > 0 ? 0 : 1,
+    commit: commit(),
+    kernel: os.release(),
+  };
+}
+
+/** Ends with the status of the command; one that takes too long is killed, which is no success. */
+function command([file, ...args], atMostSeconds) {
+  return new Promise((resolve, reject) => {
+    let said = '';
+    const child = spawn(file, args, {
+      cwd: top,
+      stdio: ['ignore', 'pipe', 'inherit'],
+      timeout: atMostSeconds * 1000,
+      killSignal: 'SIGKILL',
+    });
+    child.stdout.on('data', data => {
+      said += data;
+      process.stdout.write(data);
+    });
+    child.on('error', reject);
+    child.on('close', status => resolve({ status, said }));
+  });
+}
+
+function commit() {
+  const git = (...args) => execFileSync('git', args, { cwd: top, encoding: 'utf8' }).trim();
+  const changed = git('status', '--porcelain', '--', ':!bench/results') !== '';
+  return `${git('rev-parse', '--short=12', 'HEAD')}${changed ? ' and changes' : ''}`;
+}
+
+function keep(name, row) {
+  const all = { ...read(), [name]: row };
+  writeFileSync(results, `${JSON.stringify(all, null, 2)}\n`);
+}
+
+function read() {
+  try {
+    return JSON.parse(readFileSync(results, 'utf8'));
+  } catch (error) {
+    if (error.code === 'ENOENT') return {};
+    throw error;
+  }
+}
