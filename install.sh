@@ -37,6 +37,8 @@ main() {
 load_parts() {
 	# shellcheck source=install/find.sh
 	. "$top/install/find.sh"
+	# shellcheck source=install/trust.sh
+	. "$top/install/trust.sh"
 	# shellcheck source=install/parts.sh
 	. "$top/install/parts.sh"
 	# shellcheck source=install/place.sh
@@ -91,6 +93,7 @@ install_all() {
 	[ ! -f "$top/installed" ] ||
 		fail 'this is the installed copy: it knows --check and --uninstall; install from a source tree'
 	need_root install
+	need_trusted_tree
 	find_node
 	build_if_needed
 	find_criu

@@ -8,6 +8,7 @@ check_all() {
 		report FAIL "nothing is installed under $destdir$prefix"
 		exit 1
 	fi
+	check_folders
 	check_files
 	check_interpreter
 	check_program
@@ -21,6 +22,14 @@ check_all() {
 report() {
 	printf '%-5s %s\n' "$1" "$2"
 	[ "$1" != FAIL ] || bad=1
+}
+
+# What is wrong there may be anybody's program: nothing of it is started.
+check_folders() {
+	local said
+	said=$(need_trusted "$destdir$lib" 2>&1) && said=$(need_trusted "$destdir${launcher%/*}" 2>&1) && return
+	report FAIL "${said#install.sh: }"
+	exit 1
 }
 
 # config.json is the administrator's.

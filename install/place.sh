@@ -11,6 +11,7 @@ made=()		# directories that were not there
 place() {
 	local target=$destdir$3
 	make_directory "${3%/*}"
+	need_trusted "${target%/*}"
 	[ ! -d "$target" ] || fail "$target is a directory"
 	placed+=("$3")
 	sources+=("$2")

@@ -9,6 +9,7 @@ uninstall_all() {
 		return
 	fi
 	need_root uninstall
+	need_trusted "$destdir$lib"	# the record says what is removed
 	recorded_files "$destdir$record" | gate_and_hooks_first >"$work/files"
 	recorded_directories "$destdir$record" | sort -ru >"$work/directories"
 	while read -r hash path; do

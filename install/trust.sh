@@ -1,0 +1,59 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2154 # the parts of install.sh share its variables
+# Whoever may write to a folder may put a program of theirs in the place of ours, and CRIU runs that as root.
+
+declare -gA trusted=()	# folders that were looked at
+
+# Fails where somebody else may write to FOLDER, or to one above it; with DESTDIR, to one below that. A group may be
+# there: it is the owner's choice, and Debian's /usr/local belongs to root:staff, who may write.
+need_trusted() {
+	local folder top_folder folders owner mode
+	[ -z "${trusted[$1]:-}" ] || return 0
+	folder=$(realpath -e -- "$1") || fail "cannot find $1"
+	top_folder=$(realpath -m -- "${destdir:-/}")
+	folders=()
+	folders_to "$folder"
+	while read -r owner mode folder; do
+		[[ $folder/ == "${top_folder%/}/"* ]] || continue
+		if [ "$owner" != 0 ] && [ "$owner" != "$EUID" ] || is_open "$mode"; then
+			fail "$folder belongs to somebody else, or anybody may write to it, and root would run what they put there: correct its owner and mode (chown root, chmod o-w), or choose another place"
+		fi
+		! is_closed "$mode" || break
+	done < <(stat -c '%u %a %n' -- "${folders[@]}")
+	trusted[$1]=yes
+}
+
+# A tree that belongs to a user is that user's, and root has chosen it. One that anybody may write to is nobody's.
+need_trusted_tree() {
+	local folder folders mode found
+	[ "$EUID" = 0 ] || return 0
+	folders=()
+	folders_to "$(realpath -e -- "$top")"
+	while read -r mode folder; do
+		! is_open "$mode" || fail_of_tree "$folder"
+		! is_closed "$mode" || return 0
+	done < <(stat -c '%a %n' -- "${folders[@]}")
+	found=$(find -H "$top" -name .git -prune -o ! -type l -perm -0002 -print -quit)
+	[ -z "$found" ] || fail_of_tree "$found"
+}
+
+fail_of_tree() {
+	fail "anybody may write to $1, so what would be installed may be theirs: use a fresh copy that only its owner may write to"
+}
+
+# Adds to folders, / first.
+folders_to() {
+	local above=${1%/*}
+	[ "$1" = / ] || folders_to "${above:-/}"
+	folders+=("$1")
+}
+
+# In a folder like /tmp the sticky bit keeps others from renaming what is ours.
+is_open() {
+	(((8#$1 & 8#1002) == 2))
+}
+
+# Others do not get to what lies in it.
+is_closed() {
+	(((8#$1 & 1) == 0))
+}
