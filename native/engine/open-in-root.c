@@ -8,6 +8,12 @@
 
 #include "report.h"
 
+/*
+ * Whoever renames anything, anywhere on the host, makes a path with ".." in it or in a link on its way fail with EAGAIN:
+ * the kernel cannot tell whether it stayed inside. openat2(2) says to try again; it takes microseconds.
+ */
+#define TRIES 1000
+
 GK_PUBLIC int gk_open_in_root(int root_fd, const char *path, int *fd,
 			      struct gk_report *report)
 {
@@ -15,8 +21,12 @@ GK_PUBLIC int gk_open_in_root(int root_fd, const char *path, int *fd,
 		.flags = O_PATH | O_CLOEXEC | O_NOFOLLOW,
 		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
 	};
-	long opened = syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
+	unsigned int tries = 0;
+	long opened;
 
+	do
+		opened = syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
+	while (opened < 0 && (errno == EAGAIN || errno == EINTR) && ++tries < TRIES);
 	memset(report, 0, sizeof(*report));
 	*fd = (int)opened;
 	if (opened < 0)
