@@ -24,7 +24,7 @@ report() {
 	[ "$1" != FAIL ] || bad=1
 }
 
-# What is wrong there may be anybody's program: nothing of it is started.
+# Where others may write, the program may be theirs: nothing of it is started.
 check_folders() {
 	local said
 	said=$(need_trusted "$destdir$lib" 2>&1) && said=$(need_trusted "$destdir${launcher%/*}" 2>&1) && return

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # the parts of install.sh share its variables
-# Whoever may write to a folder may put a program of theirs in the place of ours, and CRIU runs that as root.
+# CRIU and runtimes run as root what lies in our folders: who else may write there could put a program in its place.
 
 declare -gA trusted=()	# folders that were looked at
 

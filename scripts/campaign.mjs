@@ -1,6 +1,6 @@
-// node scripts/campaign.mjs [NAME …] [--seed N]: the long attacks, all or those named, one after the other. Each ends by
-// itself, by its number of executions or its time. Their figures go to bench/results/campaign.json; an attack that was
-// not run keeps those it had. The tests run the same attacks with smaller numbers.
+// node scripts/campaign.mjs [NAME …] [--seed N]: the long attacks, all or those named, one after the other. Each ends
+// by itself, by its number of executions or its time. Their figures go to bench/results/campaign.json; an attack that
+// was not run keeps those it had. The tests run the same attacks with smaller numbers.
 import { execFileSync, spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
@@ -24,7 +24,7 @@ const attacks = {
   images: {
     what: 'the engine’s parsers with mutated ghost images, under ASan and UBSan',
     make: ['-C', 'native/engine', 'cases', `BUILD=${build}`, 'SANITIZE=1'],
-    run: seed => [`${build}/engine-cases`, '--dir', '/dev/shm', '--hostile', '100000', '--seed', seed],
+    run: seed => [`${build}/engine-cases`, '--dir', '/dev/shm', '--hostile', '50000', '--seed', seed],
     counts: /# (\d+) images/,
     atMostSeconds: 600,
   },
@@ -40,7 +40,16 @@ const attacks = {
   },
   kill: {
     what: 'SIGKILL of dump and restore at any moment',
-    run: seed => [process.execPath, 'scripts/campaign/kill.mjs', '--seed', seed, '--times', '300'],
+    run: seed => [
+      process.execPath,
+      'scripts/campaign/kill.mjs',
+      '--seed',
+      seed,
+      '--times',
+      '300',
+      '--seconds',
+      '180',
+    ],
     counts: /: (\d+) kills/,
     atMostSeconds: 600,
   },
@@ -70,6 +79,7 @@ async function main(args) {
 
 async function attack({ what, make, run, counts, atMostSeconds }, seed) {
   if (make) execFileSync('make', ['-s', ...make], { cwd: top, stdio: ['ignore', 'inherit', 'inherit'] });
+  const at = commit();
   const started = Date.now();
   const { status, said } = await command(run(seed), atMostSeconds);
   const executions = Number(counts.exec(said)?.[1] ?? 0);
@@ -79,7 +89,7 @@ async function attack({ what, make, run, counts, atMostSeconds }, seed) {
     executions,
     seconds: Math.round((Date.now() - started) / 1000),
     failures: status === 0 && executions > 0 ? 0 : 1,
-    commit: commit(),
+    commit: at,
     kernel: os.release(),
   };
 }

@@ -9,7 +9,7 @@
 #include "report.h"
 
 /*
- * Whoever renames anything, anywhere on the host, makes a path with ".." in it or in a link on its way fail with EAGAIN:
+ * A path with ".." in it, or in a link on its way, fails with EAGAIN when anybody on the host renames something meanwhile:
  * the kernel cannot tell whether it stayed inside. openat2(2) says to try again; it takes microseconds.
  */
 #define TRIES 1000

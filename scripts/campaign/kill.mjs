@@ -1,6 +1,6 @@
-// node kill.mjs [--seed N] [--times N]: kills `ghostkeep dump` and `ghostkeep restore` after a random time, and looks at what
-// is there then. A dump that was not finished is no image; a finished one is whole; a file with a ghost's name is whole; and
-// the next command, which nobody kills, does its work.
+// node kill.mjs [--seed N] [--times N] [--seconds N]: kills `ghostkeep dump` and `ghostkeep restore` after a random time, and looks
+// at what is there then. A dump that was not finished is no image; a finished one is whole; a file with a ghost's name
+// is whole; and the next command, which nobody kills, does its work.
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
@@ -15,6 +15,7 @@ const option = (name, otherwise) => {
 };
 const seed = option('--seed', Math.floor(Date.now() / 1000));
 const times = option('--times', 60);
+const end = Date.now() + 1000 * option('--seconds', 120);
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'gk-kill-'));
 const pick = randomFrom(BigInt(seed));
 const hashes = new Set();
@@ -35,7 +36,8 @@ async function main() {
     whole('the first restore', restore(good, `${folder}/first`), `${folder}/first`),
   );
   let finished = 0;
-  for (let time = 0; time < times; time += 1) {
+  let time = 0;
+  for (; time < times && Date.now() < end; time += 1) {
     const isDump = time % 2 === 0;
     const at = `${folder}/${time}`;
     const wait = pick((isDump ? length.dump : length.restore) * 1.2);
@@ -47,7 +49,7 @@ async function main() {
     fs.rmSync(at, { recursive: true, force: true });
     fs.rmSync(`${at}.again`, { recursive: true, force: true });
   }
-  console.log(`ok   kill: ${times} kills from seed ${seed}, ${finished} of them came too late`);
+  console.log(`ok   kill: ${time} kills from seed ${seed}, ${finished} of them came too late`);
 }
 
 /** A file of this process without a name, its content from the seed. */
@@ -70,7 +72,7 @@ function afterDump(where, images, killed) {
   const early = restore(images, back);
   if (early.status !== 1)
     throw new Error(`${where}: restore of half a dump: ${early.status} ${early.stderr}`);
-  // What had all its copies can be finished; all else is refused, and another directory takes the next dump.
+  // A dump that has all its copies can be finished. Any other is refused, and another directory takes the next.
   if (run(['seal', '-D', images]).status === 0) return whole(where, restore(images, back), back);
   dump(`${back}/images`);
   whole(where, restore(`${back}/images`, `${back}/files`), `${back}/files`);

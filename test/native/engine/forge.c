@@ -37,7 +37,6 @@ void put_chunk(unsigned char length, unsigned char offset)
 	forged_bytes += length;
 }
 
-/* What check, restore and chunks say about the image; they must agree. */
 int verdict(const struct place *place, struct gk_report *report)
 {
 	int image = ghost_in(place), file = ghost_in(place);

@@ -19,7 +19,7 @@ void put_entry(const void *bytes, uint32_t length);
 /* A chunk and its data. len and off are below 128, so that each is one byte. */
 void put_chunk(unsigned char length, unsigned char offset);
 
-/* What check, restore and chunks say about the image; they must agree. */
+/* The verdict of check, restore and chunks about the image; they must agree. */
 int verdict(const struct place *place, struct gk_report *report);
 
 #endif

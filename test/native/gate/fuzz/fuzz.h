@@ -10,7 +10,7 @@
 #define REQUESTS_MAX 3		/* after `ready` */
 #define PART_BYTES_MAX (24 << 10)
 
-/* What the helper says after one request, and what CRIU answers meanwhile. */
+/* The helper says this after one request. */
 struct part {
 	char bytes[PART_BYTES_MAX];
 	size_t length;
@@ -24,7 +24,7 @@ struct script {
 	unsigned int keys_before_refusal;	/* CRIU takes this many */
 };
 
-/* What can be seen of a dialogue from outside. */
+/* The part of a dialogue that can be seen from outside. */
 struct outcome {
 	int answers[1 + REQUESTS_MAX];
 	unsigned int answered;		/* entries in answers */

@@ -65,7 +65,7 @@ static void on_crash(int number)
 	fail("signal %d", number);
 }
 
-/* What the helper has written to its stderr is hostile, too. */
+/* The helper's stderr is hostile, too. */
 static void write_last_words(void)
 {
 	char text[6000];

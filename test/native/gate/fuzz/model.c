@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What PROTOCOL.md says that the gate does with a script. It has all bytes before it and no deadline,
- * so it is simple; it shares no code with the gate.
+ * The second reading: PROTOCOL.md says that the gate does this with a script. It has all bytes before it and
+ * no deadline, so it is simple; it shares no code with the gate.
  */
 #include <inttypes.h>
 #include <stdio.h>

@@ -52,7 +52,7 @@ static char *look_up(char *key)
 	return value;
 }
 
-/* What CRIU's log takes: a line of less than 1 KiB, and nothing that a terminal acts on. */
+/* CRIU's log takes a line of less than 1 KiB, and nothing that a terminal acts on. */
 __attribute__((format(printf, 2, 3)))
 static void print_on_level(unsigned int level, const char *fmt, ...)
 {
