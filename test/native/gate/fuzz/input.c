@@ -91,8 +91,9 @@ static void put_mount_key(struct part *part)
 static void put_line(struct part *part, bool brings_keys)
 {
 	static const char *const words[] = { "progress", "note", "warn" };
-	static const char *const wrong[] = { "done ", "done x", "Done", "", " ", "ready", "ready 2", "ready 3", "external", "lookup",
-					     "lookupmnt[a]", "value x", "refused", "doner", "external  " };
+	static const char *const wrong[] = { "done ", "done x", "Done", "", " ", "ready", "ready 2", "ready 3",
+					     "external", "lookup", "lookupmnt[a]", "value x", "refused",
+					     "doner", "external  " };
 
 	switch (pick(20)) {
 	case 0 ... 6:
