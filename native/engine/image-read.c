@@ -156,6 +156,8 @@ int image_next(struct image *image, struct image_chunk *chunk)
 	wrong = parse_chunk_entry(bytes, length, &entry);
 	if (wrong)
 		return bad(image, header, wrong);
+	if (entry.length == 0)	/* no dump writes one, and a small image holds millions */
+		return bad(image, header, "a chunk without data");
 	if (entry.offset > image->size || entry.length > image->size - entry.offset)
 		return bad(image, header, "a chunk passes the ghost's size");
 	if (entry.offset < image->reached)

@@ -3,6 +3,7 @@
  * Errors are Node's, with their errno (`code: 'ENOENT'`): the flow that asked translates.
  */
 
+import type { Bound } from './bounds.js';
 import type { Commands } from './commands.js';
 import type { Engine } from './engine.js';
 import type { Answer, FdLook, FileStat, Identity, OpenFds, Refused } from './file-stat.js';
@@ -145,10 +146,11 @@ export interface ProcessView {
 
 /** Files of ours: image directories, records. Paths are text: we made them. */
 export interface Files extends FolderLocks {
-  read(path: string): Buffer;
+  /** The whole file. @throws the bound's code where it is larger, before anything is read */
+  read(path: string, bound: Bound): Buffer;
   /** At most BYTES from the start: what may be large is never read as a whole. */
   readStart(path: string, bytes: number): Buffer;
-  readIfThere(path: string): Buffer | undefined;
+  readIfThere(path: string, bound: Bound): Buffer | undefined;
   exists(path: string): boolean;
   list(path: string): string[];
   makeDirectory(path: string, mode?: number): void;

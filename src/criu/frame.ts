@@ -6,6 +6,9 @@ import { GhostkeepError } from '../base/errors.js';
 
 const common = 0x54564319;
 
+/** Each is an object in memory, however short: a real one has some 100 bytes in files.img, and the size of that is bounded. */
+const mostEntries = 600_000;
+
 export const magic = {
   FILES: 0x56303138,
   REMAP_FPATH: 0x59133954,
@@ -21,6 +24,7 @@ export function splitImage(bytes: Buffer, imageMagic: number, name: string): Buf
   const entries: Buffer[] = [];
   let at = 8;
   while (at < bytes.length) {
+    if (entries.length === mostEntries) throw broken(name, `it has more than ${mostEntries} entries`);
     if (at + 4 > bytes.length) throw broken(name, `it ends inside a length at ${at}`);
     const end = at + 4 + bytes.readUInt32LE(at);
     if (end > bytes.length)
@@ -32,15 +36,16 @@ export function splitImage(bytes: Buffer, imageMagic: number, name: string): Buf
 }
 
 export function joinImage(imageMagic: number, entries: readonly Uint8Array[]): Buffer {
-  const parts: Uint8Array[] = [words(common, imageMagic)];
-  for (const entry of entries) parts.push(words(entry.byteLength), entry);
-  return Buffer.concat(parts);
-}
-
-function words(...values: number[]): Buffer {
-  const out = Buffer.alloc(values.length * 4);
-  for (const [index, value] of values.entries()) out.writeUInt32LE(value, index * 4);
-  return out;
+  const image = Buffer.alloc(entries.reduce((sum, entry) => sum + 4 + entry.byteLength, 8));
+  image.writeUInt32LE(common, 0);
+  image.writeUInt32LE(imageMagic, 4);
+  let at = 8;
+  for (const entry of entries) {
+    image.writeUInt32LE(entry.byteLength, at);
+    image.set(entry, at + 4);
+    at += 4 + entry.byteLength;
+  }
+  return image;
 }
 
 export function broken(name: string, reason: string): GhostkeepError {

@@ -123,10 +123,11 @@ export function lostRemaps(
 ): ExternalGhost[] {
   const ghostOfFile = new Map(readRemaps(remaps).map(({ remap }) => [remap.origId, remap.remapId]));
   const filesByName = new Map<string, number[]>();
+  const wanted = new Set(ghosts.flatMap(({ paths }) => paths.map(({ path }) => path.toString('latin1'))));
   for (const bytes of splitImage(files, magic.FILES, 'files.img')) {
     const { id, reg } = decode(FileEntrySchema, bytes, 'files.img');
-    if (!reg) continue;
-    const name = Buffer.from(reg.name).toString('latin1');
+    const name = reg && Buffer.from(reg.name).toString('latin1');
+    if (name === undefined || !wanted.has(name)) continue;
     const named = filesByName.get(name);
     if (named) named.push(id);
     else filesByName.set(name, [id]);
@@ -139,10 +140,10 @@ export function lostRemaps(
 
 /** Keys of external regular files still in files.img. */
 export function externalNames(files: Buffer): string[] {
-  return splitImage(files, magic.FILES, 'files.img')
-    .map(bytes => decode(FileEntrySchema, bytes, 'files.img'))
-    .filter(file => file.reg?.ext)
-    .map(file => Buffer.from(file.reg?.name ?? []).toString('latin1'));
+  return splitImage(files, magic.FILES, 'files.img').flatMap(bytes => {
+    const { reg } = decode(FileEntrySchema, bytes, 'files.img');
+    return reg?.ext ? [Buffer.from(reg.name).toString('latin1')] : [];
+  });
 }
 
 /** A files.img as CRIU would write it of regular files that are left to us. */

@@ -5,6 +5,7 @@
  * Once CRIU has succeeded the container may be gone and our pins are all there is: nothing lets them go before
  * the dump is sealed, or the caller says so.
  */
+import { bounds } from '../base/bounds.js';
 import type { Manifest } from '../base/documents/generated/manifest.js';
 import { GhostkeepError, reasonOf } from '../base/errors.js';
 import { showBytes } from '../base/units.js';
@@ -165,10 +166,10 @@ async function runCommand(
 ): Promise<void> {
   const { files, commands } = context.host;
   const user =
-    request.userConfig === undefined ? '' : (files.readIfThere(request.userConfig)?.toString('utf8') ?? '');
+    request.userConfig === undefined ? undefined : files.readIfThere(request.userConfig, bounds.criuConfig);
   files.replace(
     request.configPath,
-    Buffer.from(`${user}\n${keys.map(key => `external ${key}\n`).join('')}`),
+    Buffer.from(`${user?.toString('utf8') ?? ''}\n${keys.map(key => `external ${key}\n`).join('')}`),
     false,
   );
   try {

@@ -1,3 +1,4 @@
+import { bounds } from '../base/bounds.js';
 import { assertPermitted, withWishes } from '../oci/bounds.js';
 import {
   type Policy,
@@ -12,7 +13,7 @@ import { findSession, type Session } from './sessions.js';
 export const configPath = '/etc/ghostkeep/config.json';
 
 export function readConfig({ host }: Context): PolicyDocument {
-  const bytes = host.files.readIfThere(configPath);
+  const bytes = host.files.readIfThere(configPath, bounds.policy);
   return bytes ? parseConfig(bytes.toString('utf8'), configPath) : {};
 }
 

@@ -2,7 +2,9 @@
  * The prestart hook of a container with annotations io.ghostkeep.*: at create, remember it and its policy; at restore,
  * check the image. What only a restore needs is loaded there: a create waits for every file that is loaded.
  */
+
 import path from 'node:path';
+import { bounds } from '../base/bounds.js';
 import { errnoOf } from '../base/errors.js';
 import type { ProcessView } from '../base/host.js';
 import { type BundleMount, parseBundle } from '../oci/bundle.js';
@@ -43,7 +45,7 @@ function sourcesOf({ host: { files }, log }: Context, { bundle, id }: OciState):
   }
   return mountPoint => {
     const config = `${bundle}/config.json`;
-    const { mounts = [] } = parseBundle(files.read(config).toString('utf8'), config);
+    const { mounts = [] } = parseBundle(files.read(config, bounds.bundle).toString('utf8'), config);
     return mounts.find(mount => mount.destination === mountPoint && isBind(mount))?.source;
   };
 }

@@ -4,6 +4,7 @@
  * Every step can be repeated, and the journal, which goes last, says what is still to do: a seal that was
  * interrupted anywhere is finished by calling it again. Nothing of the ghosts' content is touched.
  */
+import { bounds } from '../base/bounds.js';
 import { assertDocument } from '../base/documents/document.js';
 import type { Manifest, ManifestGhost } from '../base/documents/generated/manifest.js';
 import { errnoOf, GhostkeepError, reasonOf, translate } from '../base/errors.js';
@@ -111,8 +112,8 @@ function sealAlone(context: Context, images: string, journal: Manifest, durable:
 function sealCriu(context: Context, images: string, journal: Manifest, durable: boolean): Plan {
   const { files } = context.host;
   const inventory = inventoryOfThis(files, images, journal);
-  const filesImage = files.read(`${images}/files.img`);
-  const remaps = files.readIfThere(`${images}/remap-fpath.img`);
+  const filesImage = files.read(`${images}/files.img`, bounds.files);
+  const remaps = files.readIfThere(`${images}/remap-fpath.img`, bounds.remaps);
   const first = keepFirstId(files, images, largestRemapId(remaps) + 1, durable);
   const named = giveNames(context, images, journal, first, durable);
   const plan = planSeal(
@@ -247,7 +248,7 @@ function assertThere(files: Files, images: string, image: string): void {
 
 export function thaw(files: Files, images: string, durable: boolean): void {
   const path = `${images}/cgroup.img`;
-  const bytes = files.readIfThere(path);
+  const bytes = files.readIfThere(path, bounds.cgroup);
   const thawed = bytes && thawCgroups(bytes);
   if (thawed) files.replace(path, thawed, durable);
 }

@@ -1,4 +1,5 @@
 /** What the hooks and the gate tell each other about a container: one small file, named by its id. */
+import { bounds } from '../base/bounds.js';
 import { parseDocument } from '../base/documents/document.js';
 import type { Session } from '../base/documents/generated/session.js';
 import { errnoOf, GhostkeepError, reasonOf } from '../base/errors.js';
@@ -24,7 +25,7 @@ export function readSession(context: Context, id: string): Session | undefined {
   const { host } = context;
   if (!mayUseFolder(context)) return undefined;
   const path = sessionPath(host, id);
-  const bytes = host.files.readIfThere(path);
+  const bytes = host.files.readIfThere(path, bounds.session);
   return bytes && parseDocument<Session>('Session', bytes.toString('utf8'), path, 'BAD_INPUT');
 }
 

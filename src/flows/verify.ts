@@ -1,4 +1,5 @@
 /** Verify an image directory: the manifest, every ghost image, and that CRIU's own files still fit them. */
+import { bounds } from '../base/bounds.js';
 import type { Manifest, ManifestGhost } from '../base/documents/generated/manifest.js';
 import type { Damage, Verification } from '../base/documents/generated/verification.js';
 import { GhostkeepError, reasonOf } from '../base/errors.js';
@@ -98,7 +99,7 @@ function differences(head: GhostHead, ghost: ManifestGhost): string[] {
 function verifyCriu({ host: { files } }: Context, images: string, manifest: Manifest): Damage[] {
   const damage: Damage[] = [];
   try {
-    const remaps = files.readIfThere(`${images}/remap-fpath.img`);
+    const remaps = files.readIfThere(`${images}/remap-fpath.img`, bounds.remaps);
     const remapped = remappedGhosts(remaps);
     const listed = new Set(manifest.ghosts.map(({ id }) => id));
     for (const id of remapped) {
@@ -111,7 +112,7 @@ function verifyCriu({ host: { files } }: Context, images: string, manifest: Mani
         });
       }
     }
-    const filesImage = files.read(`${images}/files.img`);
+    const filesImage = files.read(`${images}/files.img`, bounds.files);
     for (const { id } of lostRemaps(filesImage, remaps, manifest.ghosts.map(toExternal))) {
       damage.push({
         code: 'IMAGE_MISMATCH',

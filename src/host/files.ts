@@ -1,6 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import type { Bound } from '../base/bounds.js';
 import { errnoOf } from '../base/errors.js';
 import type { FileStat, Files, Mount } from '../base/host.js';
 import { tryLock } from './libc.js';
@@ -8,6 +9,7 @@ import { lockFolder, lockHolder } from './lock.js';
 import { makeNames, statOn } from './names.js';
 import { openFolder } from './open-folder.js';
 import { randomHex } from './random.js';
+import { readBounded } from './read-bounded.js';
 import { renameNew } from './rename-new.js';
 import { toFileStat } from './stat.js';
 
@@ -19,10 +21,10 @@ const fsync = promisify(fs.fsync);
 export class LinuxFiles implements Files {
   readonly #refused = new Set<string>();
 
-  read(file: string): Buffer {
+  read(file: string, bound: Bound): Buffer {
     const fd = this.open(file);
     try {
-      return fs.readFileSync(fd);
+      return readBounded(fd, () => this.realPath(file), bound);
     } finally {
       fs.closeSync(fd);
     }
@@ -38,9 +40,9 @@ export class LinuxFiles implements Files {
     }
   }
 
-  readIfThere(file: string): Buffer | undefined {
+  readIfThere(file: string, bound: Bound): Buffer | undefined {
     try {
-      return this.read(file);
+      return this.read(file, bound);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
       throw error;

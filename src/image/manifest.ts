@@ -1,4 +1,6 @@
-import { assertDocument, largestText, parseDocument } from '../base/documents/document.js';
+import { bounds, mostJsonValues } from '../base/bounds.js';
+import { countValues } from '../base/documents/count-values.js';
+import { assertDocument, parseDocument } from '../base/documents/document.js';
 import type { Inventory, Manifest } from '../base/documents/generated/manifest.js';
 import { GhostkeepError } from '../base/errors.js';
 import type { Files } from '../base/host.js';
@@ -57,7 +59,7 @@ export function writeManifest(files: Files, images: string, manifest: Manifest, 
 
 /** Ids must come out the same when a seal is repeated: the first is kept before any image bears one. */
 export function keepFirstId(files: Files, images: string, id: number, durable: boolean): number {
-  const kept = files.readIfThere(`${images}/${firstIdName}`)?.toString('latin1');
+  const kept = files.readIfThere(`${images}/${firstIdName}`, bounds.firstId)?.toString('latin1');
   if (kept === undefined) {
     files.replace(`${images}/${firstIdName}`, Buffer.from(`${id}\n`), durable);
     return id;
@@ -73,7 +75,7 @@ export function keepFirstId(files: Files, images: string, id: number, durable: b
 /** What CRIU writes last; undefined where there is none. */
 export function readInventory(files: Files, images: string): Inventory | undefined {
   const path = `${images}/inventory.img`;
-  const content = files.readIfThere(path)?.toString('base64');
+  const content = files.readIfThere(path, bounds.inventory)?.toString('base64');
   return content === undefined ? undefined : { content, mtime: showTime(files.statPath(path).mtimeNs) };
 }
 
@@ -90,7 +92,7 @@ function unsealed(where: string): GhostkeepError {
 }
 
 function readIfThere(files: Files, images: string, name: string): Manifest | undefined {
-  const bytes = files.readIfThere(`${images}/${name}`);
+  const bytes = files.readIfThere(`${images}/${name}`, bounds.manifest);
   if (!bytes) return undefined;
   const subject = `${files.realPath(images)}/${name}`;
   const manifest = parseDocument<Manifest>('Manifest', bytes.toString('utf8'), subject, 'MANIFEST_INVALID');
@@ -101,11 +103,16 @@ function readIfThere(files: Files, images: string, name: string): Manifest | und
 /** What no reader would take must show when it is written: as a journal, before CRIU goes on. */
 function encode(document: Manifest): Buffer {
   const text = stringify(document);
-  if (text !== undefined && text.length < largestText) return Buffer.from(text);
+  if (
+    text !== undefined &&
+    Buffer.byteLength(text) <= bounds.manifest.bytes &&
+    countValues(text) <= mostJsonValues
+  )
+    return Buffer.from(text);
   throw new GhostkeepError(
     'MANIFEST_INVALID',
     manifestName,
-    `cannot write ${manifestName}: it would be larger than 256 MiB; the ghosts have too many extended attributes, names or holders`,
+    `cannot write ${manifestName}: it would be larger than what is read again (${bounds.manifest.bytes} bytes, ${mostJsonValues} values); the ghosts have too many extended attributes, names or holders`,
   );
 }
 

@@ -4,9 +4,6 @@ import type { Bundle, BundleHook, BundleMount } from '../base/documents/generate
 
 export type { Bundle, BundleHook, BundleMount };
 
-/** Far above any real config.json. */
-export const largestBundleBytes = 4n * 1024n * 1024n;
-
 /** @throws BAD_INPUT naming every field that is wrong */
 export function parseBundle(text: string, path: string): Bundle {
   return parseDocument<Bundle>('Bundle', text, path, 'BAD_INPUT');

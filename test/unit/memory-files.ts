@@ -1,4 +1,6 @@
 /** Files of ours in memory, and a count of the calls that change something, to fail at the n-th of them. */
+import type { Bound } from '../../src/base/bounds.js';
+import { GhostkeepError } from '../../src/base/errors.js';
 import type { FileStat, Files } from '../../src/base/host.js';
 import { errno, type FakeFile, fakeFile } from './fake-processes.js';
 
@@ -58,9 +60,14 @@ export class MemoryFiles implements Files {
     return file;
   }
 
-  read = (path: string) => this.#find(path).content;
+  read(path: string, { bytes, code }: Bound): Buffer {
+    const { content } = this.#find(path);
+    if (content.length > bytes) throw new GhostkeepError(code, path, `cannot read ${path}: it is too large`);
+    return content;
+  }
   readStart = (path: string, bytes: number) => this.#find(path).content.subarray(0, bytes);
-  readIfThere = (path: string) => this.contents.get(path)?.content;
+  readIfThere = (path: string, bound: Bound) =>
+    this.contents.has(path) ? this.read(path, bound) : undefined;
   exists = (path: string) => this.contents.has(this.#real(path)) || this.folders.has(path);
   list(asked: string): string[] {
     const path = this.#real(asked);

@@ -1,11 +1,11 @@
+import { mostJsonValues } from '../bounds.js';
 import { type ErrorCode, GhostkeepError } from '../errors.js';
+import { countValues } from './count-values.js';
 import { showFault } from './fault.js';
 import * as validators from './generated/validators.js';
 
 export type DocumentKind = keyof typeof validators;
 
-/** Characters of a document that is read. */
-export const largestText = 256 * 1024 * 1024;
 const mostFaults = 20;
 
 /**
@@ -14,8 +14,11 @@ const mostFaults = 20;
  * @throws with `code`, naming every field that is wrong
  */
 export function parseDocument<T>(kind: DocumentKind, text: string, subject: string, code: ErrorCode): T {
-  if (text.length > largestText)
-    throw new GhostkeepError(code, subject, `cannot read ${subject}: larger than 256 MiB`);
+  const values = countValues(text);
+  if (values > mostJsonValues) {
+    const reason = `it has ${values} values, and at most ${mostJsonValues} are read`;
+    throw new GhostkeepError(code, subject, `cannot read ${subject}: ${reason}`);
+  }
   let value: unknown;
   try {
     value = JSON.parse(text);

@@ -20,10 +20,8 @@ export async function showCommand(args: string[]): Promise<number> {
   const { host } = makeContext();
   const manifest = readManifest(host.files, images);
   if (values.json) {
-    if (values.extents)
-      for (const ghost of manifest.ghosts)
-        ghost.extents = Array.from(extentsOf(host, `${images}/${ghost.image}`), toRange);
-    process.stdout.write(`${JSON.stringify(manifest, null, 2)}\n`);
+    if (values.extents) writeWithExtents(host, images, manifest);
+    else process.stdout.write(`${JSON.stringify(manifest, null, 2)}\n`);
     return 0;
   }
   process.stdout.write(showDump(manifest));
@@ -34,6 +32,29 @@ export async function showCommand(args: string[]): Promise<number> {
       process.stdout.write(`  [${offset}, ${offset + length})  ${showBytes(length)}\n`);
   }
   return 0;
+}
+
+/** As JSON, written while it is read: an image may have more ranges than memory should hold. */
+function writeWithExtents(host: Host, images: string, manifest: Manifest): void {
+  const { ghosts, ...rest } = manifest;
+  writeList({ ...rest, ghosts: [] }, ghosts, ghost =>
+    writeList({ ...ghost, extents: [] }, extentsOf(host, `${images}/${ghost.image}`), extent =>
+      process.stdout.write(JSON.stringify(toRange(extent))),
+    ),
+  );
+  process.stdout.write('\n');
+}
+
+/** VALUE, whose last member is an empty list, with ITEMS in that list. */
+function writeList<T>(value: object, items: Iterable<T>, write: (item: T) => void): void {
+  process.stdout.write(JSON.stringify(value, null, 2).slice(0, -']\n}'.length));
+  let separator = '\n';
+  for (const item of items) {
+    process.stdout.write(separator);
+    write(item);
+    separator = ',\n';
+  }
+  process.stdout.write(']\n}');
 }
 
 /** Ranges of data that an image has. */

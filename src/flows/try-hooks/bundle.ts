@@ -1,6 +1,7 @@
 /** The bundle whose hooks are tried: the user's, or one with ghostkeep's own hooks as they are registered. */
+import { bounds } from '../../base/bounds.js';
 import { GhostkeepError, translate } from '../../base/errors.js';
-import { type Bundle, largestBundleBytes, parseBundle } from '../../oci/bundle.js';
+import { type Bundle, parseBundle } from '../../oci/bundle.js';
 import { renderHook, renderHookDocument } from '../../oci/hooks-d.js';
 import { annotationPrefix } from '../../oci/policy.js';
 import type { StageContext } from './stage-context.js';
@@ -17,8 +18,7 @@ export function readBundle({ host: { files }, stage }: StageContext, folder: str
   const file = `${path}/config.json`;
   let text: string;
   try {
-    if (files.statPath(file).size > largestBundleBytes) throw new Error('it is larger than 4 MiB');
-    text = files.read(file).toString('utf8');
+    text = files.read(file, bounds.bundle).toString('utf8');
   } catch (error) {
     throw translate(error, 'BAD_INPUT', file, `cannot read the bundle's ${file}`);
   }
@@ -66,7 +66,7 @@ function template(context: StageContext, name: string): string {
 
 function part({ host, stage }: StageContext, folder: string, name: string): Buffer {
   const file = stage.findBeside(folder, name);
-  if (file !== undefined) return host.files.read(file);
+  if (file !== undefined) return host.files.read(file, bounds.ownParts);
   throw new GhostkeepError(
     'NOT_FOUND',
     `${folder}/${name}`,

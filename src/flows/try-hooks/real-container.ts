@@ -1,4 +1,5 @@
 /** A container of runc that holds one ghost: made, checkpointed, restored, asked, removed. */
+import { bounds } from '../../base/bounds.js';
 import { GhostkeepError } from '../../base/errors.js';
 import type { Ended } from '../../base/host.js';
 import { manifestExists, readManifest } from '../../image/manifest.js';
@@ -35,7 +36,11 @@ export class RealContainer {
     const { host, stage } = this.context;
     for (const folder of ['data', 'proc', 'dev', 'sys', 'etc'])
       host.files.makeDirectory(`${this.#bundle}/rootfs/${folder}`, 0o755);
-    stage.write(`${this.#bundle}/rootfs/ghost-workload`, host.files.read(findWorkload(this.context)), 0o755);
+    stage.write(
+      `${this.#bundle}/rootfs/ghost-workload`,
+      host.files.read(findWorkload(this.context), bounds.ownParts),
+      0o755,
+    );
     stage.write(`${this.#bundle}/config.json`, JSON.stringify(config), 0o644);
     host.files.makeDirectory(this.#images, 0o700);
     await this.#detached(['run', '-d', '--bundle', this.#bundle]);
@@ -55,7 +60,7 @@ export class RealContainer {
         'runc made a checkpoint without ghostkeep, which CRIU should have refused; is ghost-limit set in its configuration?',
       );
     }
-    const log = host.files.readIfThere(`${this.#images}/dump.log`)?.toString('utf8') ?? '';
+    const log = host.files.readIfThere(`${this.#images}/dump.log`, bounds.ownParts)?.toString('utf8') ?? '';
     const refusal = /Can't dump ghost file .*/.exec(log)?.[0];
     if (refusal !== undefined) return refusal;
     const reason = /Error .*/.exec(log)?.[0] ?? ended.stderr.trim().split('\n').at(-1);
@@ -104,7 +109,11 @@ export class RealContainer {
     const { host, stage } = this.context;
     stage.write(`${this.#bundle}/rootfs/data/verify`, '', 0o644);
     await this.#appears('verdict');
-    const lines = host.files.read(`${this.#bundle}/rootfs/data/verdict`).toString('utf8').trim().split('\n');
+    const lines = host.files
+      .read(`${this.#bundle}/rootfs/data/verdict`, bounds.ownParts)
+      .toString('utf8')
+      .trim()
+      .split('\n');
     const wrong = lines.filter(line => line.startsWith('not ok '));
     const right = lines.filter(line => line.startsWith('ok '));
     if (wrong.length === 0 && right.length > 0 && lines.at(-1) === 'end') return right.length;
@@ -132,7 +141,7 @@ export class RealContainer {
   }
 
   #pid(): number {
-    const pid = Number(this.context.host.files.read(`${this.#bundle}/pid`).toString('utf8'));
+    const pid = Number(this.context.host.files.read(`${this.#bundle}/pid`, bounds.ownParts).toString('utf8'));
     this.context.stage.adopt(pid);
     return pid;
   }
@@ -151,7 +160,7 @@ export class RealContainer {
     const ended = await this.#run(['/bin/sh', '-c', 'exec "$@" </dev/null >/dev/null 2>&1', 'sh', ...runc]);
     if (ended.status === 0) return;
     const log = host.files
-      .readIfThere(`${this.#bundle}/runc.log`)
+      .readIfThere(`${this.#bundle}/runc.log`, bounds.ownParts)
       ?.toString('utf8')
       .trim()
       .split('\n')

@@ -1,4 +1,5 @@
 /** The processes that hold ghosts: ghost-workload, started, stopped and killed as CRIU would do it. */
+import { bounds } from '../../base/bounds.js';
 import { GhostkeepError } from '../../base/errors.js';
 import type { Program } from '../../base/host.js';
 import type { StageContext } from './stage-context.js';
@@ -57,7 +58,7 @@ export async function startWorkload(
     waitMs: longestLifeMs,
   });
   await ready(context, running, folder);
-  const lines = host.files.read(`${folder}/ready`).toString('utf8').trim().split('\n');
+  const lines = host.files.read(`${folder}/ready`, bounds.ownParts).toString('utf8').trim().split('\n');
   const holders = lines.map(line => JSON.parse(line) as Holder);
   return { program, folder, kinds, pid: running.pid, holders };
 }

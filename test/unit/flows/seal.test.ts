@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { largestText } from '../../../src/base/documents/document.js';
+import { bounds } from '../../../src/base/bounds.js';
 import type { Manifest } from '../../../src/base/documents/generated/manifest.js';
 import { joinImage, magic } from '../../../src/criu/frame.js';
 import { encodeGhostHead } from '../../../src/criu/ghost-file.js';
@@ -377,13 +377,13 @@ describe('sealImages', () => {
 
   it('when a journal is larger than its reader takes, it is not written at all', () => {
     const { host } = fakeContext();
-    const most = 'x'.repeat(largestText);
+    const most = 'x'.repeat(bounds.manifest.bytes);
     // And so large that there is no such string.
     for (const xattrs of [{ 'user.a': most }, { 'user.a': most, 'user.b': most }]) {
       const journal = aManifest({ ghosts: [aManifestGhost({ xattrs })] });
       assert.throws(
         () => writeJournal(host.files, images, journal, false),
-        ghostkeepError('MANIFEST_INVALID', 'larger than 256 MiB'),
+        ghostkeepError('MANIFEST_INVALID', 'larger than what is read'),
       );
     }
     assert.deepEqual(host.files.snapshot(), {});

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { Bound } from '../../../src/base/bounds.js';
 import type { Manifest } from '../../../src/base/documents/generated/manifest.js';
 import { makeDev } from '../../../src/base/units.js';
 import { encodeGhostHead, type GhostHead } from '../../../src/criu/ghost-file.js';
@@ -99,11 +100,11 @@ describe('verify', () => {
     for (const [name, call, subject] of refusals) {
       const context = sealed();
       const { files } = context.host;
-      const really: (path: string) => unknown = files[call];
+      const really = files[call] as (path: string, bound: Bound) => unknown;
       Object.assign(files, {
-        [call]: (path: string) => {
+        [call]: (path: string, bound: Bound) => {
           if (path === `${images}/${name}`) throw errno('EACCES', path);
-          return really(path);
+          return really.call(files, path, bound);
         },
       });
       const { damage } = await verify(context, images);

@@ -1,0 +1,176 @@
+/** No command takes more than 512 MiB of memory, whatever an image directory holds. */
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, describe, it, type TestContext } from 'node:test';
+import type { Manifest } from '../../src/base/documents/generated/manifest.js';
+import { joinImage, magic } from '../../src/criu/frame.js';
+import { ghostFile, ghostkeep, temporaryFolder } from './ghostkeep.js';
+
+const mostKiB = 512 * 1024;
+
+let first: string | undefined;
+
+/** A sealed dump of one file: each test has a copy of the first. */
+function aDump(t: TestContext) {
+  const folder = temporaryFolder(t);
+  const images = `${folder}/images`;
+  if (first === undefined) {
+    ghostFile(t, folder, 'x', Buffer.alloc(20_000, 1));
+    first = fs.mkdtempSync(path.join(tmpdir(), 'gk-'));
+    const dump = ghostkeep(['dump', '--pid', String(process.pid), '-D', `${first}/images`]);
+    assert.equal(dump.status, 0, dump.stderr);
+  }
+  fs.cpSync(`${first}/images`, images, { recursive: true });
+  return { folder, images, ours: `${images}/ghostkeep` };
+}
+
+after(() => first && fs.rmSync(first, { recursive: true }));
+
+/** Change the manifest; as a journal, it is a dump that CRIU has finished and nobody has sealed. */
+function rewrite(ours: string, change: (manifest: Manifest) => Manifest, name = 'manifest.json'): void {
+  const manifest = JSON.parse(fs.readFileSync(`${ours}/manifest.json`, 'utf8')) as Manifest;
+  if (name !== 'manifest.json') fs.rmSync(`${ours}/manifest.json`);
+  fs.writeFileSync(`${ours}/${name}`, JSON.stringify(change(manifest)));
+}
+
+/** Run a command and measure it. One that ends by a signal leaves no measure. */
+function measured(t: TestContext, args: readonly string[]) {
+  const folder = temporaryFolder(t);
+  fs.writeFileSync(
+    `${folder}/measure.cjs`,
+    `process.on('exit', () => {
+       const status = require('node:fs').readFileSync('/proc/self/status', 'latin1');
+       require('node:fs').writeFileSync(${JSON.stringify(`${folder}/kib`)}, /VmHWM:\\s*(\\d+)/.exec(status)[1]);
+     });`,
+  );
+  const options = `${process.env['NODE_OPTIONS'] ?? ''} --require=${folder}/measure.cjs`;
+  const run = ghostkeep(args, { env: { ...process.env, NODE_OPTIONS: options } as Record<string, string> });
+  assert.ok(fs.existsSync(`${folder}/kib`), `${args.join(' ')} ended without a word: ${run.stderr}`);
+  const kib = Number(fs.readFileSync(`${folder}/kib`, 'latin1'));
+  assert.ok(kib < mostKiB, `${args.join(' ')} took ${kib} KiB`);
+  return run;
+}
+
+const sparse = (file: string) => {
+  fs.writeFileSync(file, '');
+  fs.truncateSync(file, 3e9);
+};
+
+/** What reads which document. */
+const readers: [string, string[][]][] = [
+  [
+    'ghostkeep/manifest.json',
+    [['verify'], ['show'], ['show', '--extents'], ['restore'], ['materialize'], ['seal']],
+  ],
+  ['ghostkeep/journal.json', [['seal']]],
+  ['ghostkeep/first-id', [['seal']]],
+  ['files.img', [['verify'], ['seal']]],
+  ['remap-fpath.img', [['verify'], ['seal']]],
+  ['inventory.img', [['verify'], ['seal'], ['materialize']]],
+  ['cgroup.img', [['seal']]],
+];
+
+describe('a sparse file of 3 GB', () => {
+  for (const [name, commands] of readers)
+    for (const [command = '', ...more] of commands)
+      it(`when it is ${name}, ${[command, ...more].join(' ')} names it, its size and what is read`, t => {
+        const { folder, images, ours } = aDump(t);
+        fs.writeFileSync(`${images}/files.img`, joinImage(magic.FILES, []));
+        fs.writeFileSync(`${images}/inventory.img`, 'inventory');
+        const asCriu = (manifest: Manifest): Manifest => ({
+          ...manifest,
+          criu: true,
+          state: command === 'seal' ? 'dumped' : 'sealed',
+          thaw: command === 'seal',
+          inventory: 'aW52ZW50b3J5',
+        });
+        rewrite(ours, asCriu, command === 'seal' ? 'journal.json' : 'manifest.json');
+        if (command === 'seal' && name.endsWith('manifest.json')) fs.rmSync(`${ours}/journal.json`);
+        sparse(`${images}/${name}`);
+        const to = command === 'restore' ? ['--to', `${folder}/back`] : [];
+        const { status, stdout, stderr } = measured(t, [command, ...more, '-D', images, ...to]);
+        assert.equal(status, 1);
+        const bound = `${name}: it has 3000000000 bytes, and at most \\d+ are read`;
+        assert.match(stdout + stderr, new RegExp(`${bound}.*\\[(MANIFEST|CRIU_IMAGE)_INVALID\\]`));
+      });
+});
+
+describe('a document that fits, and has as many values as it can', () => {
+  const many = (count: number, value: (index: number) => string) =>
+    Array.from({ length: count }, (_, index) => value(index)).join(',');
+
+  it('when they are more than its size tells, they are counted before they are made', t => {
+    const { images, ours } = aDump(t);
+    rewrite(ours, manifest => ({ ...manifest, ghosts: [] }));
+    const text = fs.readFileSync(`${ours}/manifest.json`, 'utf8');
+    const filled = text.replace('"ghosts":[]', `"ghosts":[${many(5_000_000, () => '{}')}]`);
+    fs.writeFileSync(`${ours}/manifest.json`, filled);
+    assert.match(measured(t, ['show', '-D', images]).stderr, /has \d+ values, and at most.*MANIFEST_INVALID/);
+  });
+
+  it('when all of them are wrong, some are named', t => {
+    const { images, ours } = aDump(t);
+    rewrite(ours, manifest => ({ ...manifest, ghosts: [] }));
+    const text = fs.readFileSync(`${ours}/manifest.json`, 'utf8');
+    const filled = text.replace('"ghosts":[]', `"ghosts":[${many(1_000_000, () => '{}')}]`);
+    fs.writeFileSync(`${ours}/manifest.json`, filled);
+    assert.match(measured(t, ['show', '-D', images]).stderr, /ghosts\.0\.class is missing.*MANIFEST_INVALID/);
+  });
+
+  it('when CRIU’s files are entries of no bytes, that is damage', t => {
+    const { images, ours } = aDump(t);
+    rewrite(ours, manifest => ({ ...manifest, criu: true }));
+    for (const [name, kind] of [
+      ['remap-fpath.img', magic.REMAP_FPATH],
+      ['files.img', magic.FILES],
+    ] as const) {
+      fs.rmSync(`${images}/remap-fpath.img`, { force: true });
+      fs.writeFileSync(`${images}/${name}`, Buffer.concat([joinImage(kind, []), Buffer.alloc(8_000_000)]));
+      const { stdout } = measured(t, ['verify', '-D', images]);
+      assert.match(stdout, new RegExp(`${name}: it has more than \\d+ entries.*CRIU_IMAGE_INVALID`));
+    }
+  });
+});
+
+/** COUNT chunks of LENGTH bytes each, behind the head of the dump's own image. */
+function chunksImage(image: string, count: number, length: number): Buffer {
+  const head = fs.readFileSync(image).subarray(0, -20_000);
+  const headBytes = 12 + head.readUInt32LE(8);
+  const size = 14 + length;
+  const body = Buffer.alloc(count * size);
+  for (let index = 0; index < count; index += 1) {
+    const at = index * size;
+    body.writeUInt32LE(10, at);
+    body.set([0x08, length, 0x10], at + 4);
+    // The offset, as a varint of seven bytes.
+    let offset = index * length;
+    for (let byte = 0; byte < 7; byte += 1, offset = Math.floor(offset / 128))
+      body[at + 7 + byte] = (offset % 128) | (byte < 6 ? 0x80 : 0);
+  }
+  return Buffer.concat([head.subarray(0, headBytes), body]);
+}
+
+describe('a ghost image of many chunks', () => {
+  it('when they are empty, it is damaged', t => {
+    const { images } = aDump(t);
+    const image = `${images}/ghost-file-1.img`;
+    fs.writeFileSync(image, chunksImage(image, 4_000_000, 0));
+    const shown = measured(t, ['show', '--extents', '--json', '-D', images]);
+    assert.match(shown.stderr, /a chunk without data at offset/);
+    assert.equal(measured(t, ['verify', '-D', images]).status, 1);
+  });
+
+  it('when each has a byte, they are listed as they are read, and the list is JSON', t => {
+    const { images } = aDump(t);
+    const image = `${images}/ghost-file-1.img`;
+    const chunks = chunksImage(image, 20_000, 1);
+    fs.writeFileSync(image, chunks);
+    const { status, stdout } = measured(t, ['show', '--extents', '--json', '-D', images]);
+    assert.equal(status, 0);
+    const { ghosts } = JSON.parse(stdout) as Manifest;
+    assert.equal(ghosts[0]?.extents?.length, 20_000);
+    assert.deepEqual(ghosts[0]?.extents?.at(-1), { offset: 19_999, length: 1 });
+  });
+});
