@@ -180,7 +180,9 @@ export interface Files extends FolderLocks {
   matchOwner(paths: readonly string[], like: string): void;
   remove(path: string): void;
   removeTree(path: string): void;
+  /** fsync(2) of a file. */
   sync(path: string): void;
+  syncFolder(path: string): void;
   /** fsync(2) of a descriptor, on a thread of its own. */
   flush(fd: number): Promise<void>;
   /** What is free for whoever is not root; undefined where the file system does not say, as ramfs, which has no size. */

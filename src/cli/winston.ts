@@ -1,8 +1,8 @@
-import fs from 'node:fs';
 import { Writable } from 'node:stream';
 import { createLogger, format, transports } from 'winston';
 import type { LogFields } from '../base/log.js';
 import { toPrintable } from '../base/printable.js';
+import { appendTo } from '../host/append-to.js';
 
 export interface WriterOptions {
   /** JSON lines go here too; the file is made with the first of them. */
@@ -34,16 +34,12 @@ function rotatingFile(file: string) {
   });
 }
 
-const { O_APPEND, O_CREAT, O_NOFOLLOW, O_WRONLY } = fs.constants;
-
 /** A log that cannot be written is no reason to fail. */
 function fileAtOnce(file: string) {
   const stream = new Writable({
     write(line, _encoding, done) {
       try {
-        const fd = fs.openSync(file, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW, 0o600);
-        fs.writeSync(fd, line);
-        fs.closeSync(fd);
+        appendTo(file, line);
       } catch {}
       done();
     },

@@ -116,8 +116,10 @@ export function startImages(
   const { files } = context.host;
   const ours = `${images}/${folder}`;
   const kept = new Set(earlier.filter(name => name !== undefined));
-  files.remove(`${images}/${manifestName}`);
-  if (kept.size === 0 || !isOwnFolder(context, images)) files.removeTree(ours);
+  const isOwn = isOwnFolder(context, images);
+  // Behind a link it is not this dump's.
+  if (isOwn) files.remove(`${images}/${manifestName}`);
+  if (kept.size === 0 || !isOwn) files.removeTree(ours);
   else
     for (const name of files.list(ours))
       if (!kept.has(`${folder}/${name}`)) files.removeTree(`${ours}/${name}`);

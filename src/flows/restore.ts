@@ -52,7 +52,7 @@ export async function restoreGhosts(context: Context, request: RestoreRequest): 
       if (isLast) break;
     }
     await batches.end();
-    files.sync(folder);
+    files.syncFolder(folder);
     warnOfRefused(context, to);
     if (batches.failure) throw batches.failure;
     return batches.restored;

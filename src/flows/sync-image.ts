@@ -1,4 +1,4 @@
-import { GhostkeepError, reasonOf, translate } from '../base/errors.js';
+import { errnoOf, GhostkeepError, reasonOf, translate } from '../base/errors.js';
 import type { Files } from '../base/host.js';
 
 /**
@@ -9,7 +9,9 @@ export function syncImage(files: Files, images: string, image: string, wayOut: s
   try {
     files.sync(`${images}/${image}`);
   } catch (error) {
-    const { code } = translate(error, 'IO', image, image);
+    // Somebody has put it there: what we write is a regular file.
+    const isOther = ['EINVAL', 'ELOOP'].includes(errnoOf(error) ?? '');
+    const { code } = translate(error, isOther ? 'IMAGE_INVALID' : 'IO', image, image);
     const message = `cannot write ${image} to its disk, part of it is lost: ${reasonOf(error)}; ${wayOut}`;
     throw new GhostkeepError(code, image, message, { cause: error });
   }

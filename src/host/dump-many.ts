@@ -1,5 +1,7 @@
 import fs from 'node:fs';
+import path from 'node:path';
 import type { DumpJob, EngineName, EngineReport, FileStat, Refused } from '../base/host.js';
+import { inFolder } from './in-place.js';
 import { ask, dumpFlags, engineNumber, nativeError, readReport, reportBytes } from './native.js';
 import { readStat, statWords } from './stat.js';
 
@@ -16,7 +18,8 @@ export function dumpMany(
 ): ({ report: EngineReport; after: FileStat } | Refused)[] {
   if (jobs.length === 0) return [];
   const words = new BigInt64Array(jobs.length * jobWords);
-  const names = jobs.map(({ name }) => `${name}\0`);
+  const inside = path.dirname(jobs[0]?.name ?? '');
+  const names = jobs.map(({ name }) => `${path.relative(inside, name)}\0`);
   let [headerAt, nameAt] = [0, 0];
   for (const [index, job] of jobs.entries()) {
     const { ghostFd, size, header } = job;
@@ -31,7 +34,9 @@ export function dumpMany(
     nameAt += Buffer.byteLength(names[index] as string);
   }
   const headers = Buffer.concat(jobs.map(({ header }) => header));
-  const dirFd = fs.openSync(folder, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
+  const dirFd = inFolder(path.join(folder, inside), at =>
+    fs.openSync(at, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY),
+  );
   try {
     const all = Buffer.from(names.join(''));
     ask('gk_dump_many', dirFd, mode, engineNumber(engine), jobs.length, words, headers, all);

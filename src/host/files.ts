@@ -8,12 +8,14 @@ import { tryLock } from './libc.js';
 import { lockFolder, lockHolder } from './lock.js';
 import { makeNames, statOn } from './names.js';
 import { openFolder } from './open-folder.js';
+import { openRegular } from './open-regular.js';
 import { randomHex } from './random.js';
 import { readBounded } from './read-bounded.js';
+import { removeTree } from './remove-tree.js';
 import { renameNew } from './rename-new.js';
 import { toFileStat } from './stat.js';
 
-const { O_CREAT, O_EXCL, O_RDWR, O_RDONLY, O_WRONLY, O_NOFOLLOW, O_DIRECTORY } = fs.constants;
+const { O_CREAT, O_EXCL, O_RDWR, O_RDONLY, O_WRONLY, O_NOFOLLOW, O_DIRECTORY, O_NONBLOCK } = fs.constants;
 
 const fsync = promisify(fs.fsync);
 
@@ -21,10 +23,11 @@ const fsync = promisify(fs.fsync);
 export class LinuxFiles implements Files {
   readonly #refused = new Set<string>();
 
-  read(file: string, bound: Bound): Buffer {
+  /** @param name for messages */
+  read(file: string, bound: Bound, name = file): Buffer {
     const fd = this.open(file);
     try {
-      return readBounded(fd, () => this.realPath(file), bound);
+      return readBounded(fd, () => this.realPath(name), bound);
     } finally {
       fs.closeSync(fd);
     }
@@ -63,7 +66,11 @@ export class LinuxFiles implements Files {
   }
 
   exists(file: string): boolean {
-    return fs.existsSync(file);
+    try {
+      return fs.lstatSync(file, { throwIfNoEntry: false }) !== undefined;
+    } catch {
+      return false;
+    }
   }
 
   list(folder: string): string[] {
@@ -75,7 +82,7 @@ export class LinuxFiles implements Files {
       fs.mkdirSync(folder, { mode });
     } catch (error) {
       const errno = errnoOf(error);
-      if (errno === 'EEXIST' && fs.statSync(folder).isDirectory()) return;
+      if (errno === 'EEXIST' && isFolder(folder)) return;
       const parent = path.dirname(folder);
       // What makes its parents itself, with recursive, never ends below /proc (Node 20).
       if (errno !== 'ENOENT' || parent === folder || fs.existsSync(parent)) throw error;
@@ -93,10 +100,10 @@ export class LinuxFiles implements Files {
   }
 
   open(file: string, writable = false): number {
-    const fd = fs.openSync(file, (writable ? O_RDWR : O_RDONLY) | O_NOFOLLOW | fs.constants.O_NONBLOCK);
-    if (fs.fstatSync(fd).isFile()) return fd;
+    const fd = openRegular(file, writable ? O_RDWR : O_RDONLY);
+    if (!writable || fs.fstatSync(fd).nlink === 1) return fd;
     fs.closeSync(fd);
-    throw Object.assign(new Error(`${file} is not a regular file`), { code: 'EINVAL' });
+    throw hasOtherNames(file);
   }
 
   close(fd: number): void {
@@ -127,17 +134,19 @@ export class LinuxFiles implements Files {
       fs.rmSync(temporary, { force: true });
       throw error;
     }
-    if (durable) this.sync(path.dirname(file));
+    if (durable) this.syncFolder(path.dirname(file));
   }
 
   matchOwner(paths: readonly string[], like: string): void {
     const last = paths.at(-1);
     const wanted = fs.lstatSync(like);
+    if (!wanted.isFile()) throw Object.assign(new Error(`${like} is not a regular file`), { code: 'EINVAL' });
     // Nearly always they have it already, and there may be thousands. The last, because who was interrupted began with the first.
     if (last === undefined || isSameOwner(fs.lstatSync(last), wanted)) return;
     for (const file of paths) {
       const fd = this.open(file);
       try {
+        if (fs.fstatSync(fd).nlink > 1) throw hasOtherNames(file);
         this.#giveOwner(fd, wanted);
       } finally {
         fs.closeSync(fd);
@@ -169,11 +178,20 @@ export class LinuxFiles implements Files {
   }
 
   removeTree(folder: string): void {
-    fs.rmSync(folder, { recursive: true, force: true });
+    removeTree(folder);
   }
 
   sync(file: string): void {
-    const fd = fs.openSync(file, O_RDONLY | (fs.statSync(file).isDirectory() ? O_DIRECTORY : 0));
+    const fd = openRegular(file, O_RDONLY);
+    try {
+      this.#fsync(fd);
+    } finally {
+      fs.closeSync(fd);
+    }
+  }
+
+  syncFolder(folder: string): void {
+    const fd = fs.openSync(folder, O_RDONLY | O_DIRECTORY | O_NONBLOCK);
     try {
       this.#fsync(fd);
     } finally {
@@ -219,7 +237,7 @@ export class LinuxFiles implements Files {
   /** A file of CRIU's stays CRIU's: readable by whoever could read it before. */
   #keepOwner(file: string, fd: number): void {
     const old = fs.lstatSync(file, { throwIfNoEntry: false });
-    if (old) this.#giveOwner(fd, old);
+    if (old?.isFile()) this.#giveOwner(fd, old);
   }
 
   /** What is refused leaves the file more private than it should be, never less: it was made for its owner alone. */
@@ -263,6 +281,17 @@ const noFsync = new Set(noSuchCall);
 
 /** A FUSE server's own answer where it has no statfs. */
 const noStatfs = new Set(['ENOSYS', 'EOPNOTSUPP', 'ENOTSUP']);
+
+/** Our working folder is no link; a folder that the user named may be. */
+function isFolder(file: string): boolean {
+  return (path.basename(file) === 'ghostkeep' ? fs.lstatSync(file) : fs.statSync(file)).isDirectory();
+}
+
+/** Backups link equal files: such a file may be read. Whoever changes it changes it wherever it has a name. */
+function hasOtherNames(file: string): NodeJS.ErrnoException {
+  const message = `EMLINK: ${file} has other names, so that it is not changed; copy it (cp --reflink=auto)`;
+  return Object.assign(new Error(message), { code: 'EMLINK' });
+}
 
 function writeAll(fd: number, bytes: Uint8Array): void {
   let done = 0;

@@ -1,15 +1,15 @@
 import type { Host } from '../base/host.js';
 import { LinuxCommands } from './commands.js';
 import { NativeEngine } from './engine.js';
-import { LinuxFiles } from './files.js';
 import { machine } from './machine.js';
+import { PlacedFiles } from './placed-files.js';
 import { LinuxProcesses } from './processes.js';
 
 export function linuxHost(): Host {
   return {
     commands: new LinuxCommands(),
     processes: new LinuxProcesses(),
-    files: new LinuxFiles(),
+    files: new PlacedFiles(),
     engine: new NativeEngine(),
     now: () => new Date(),
     clock: () => performance.now(),

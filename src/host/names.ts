@@ -6,7 +6,7 @@ import fs from 'node:fs';
 import type { FileStat, Identity, Mount } from '../base/host.js';
 import { isSameInode } from '../base/identity.js';
 import { openInRoot } from './native.js';
-import { pathOnly } from './pin.js';
+import { pathOnly } from './open-regular.js';
 import { randomHex } from './random.js';
 import { toFileStat } from './stat.js';
 

@@ -5,7 +5,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { errnoOf } from '../base/errors.js';
-import { pathOnly } from './pin.js';
+import { pathOnly } from './open-regular.js';
 
 const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = fs.constants;
 /** Source: path_resolution(7). */

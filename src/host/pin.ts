@@ -2,38 +2,38 @@ import fs from 'node:fs';
 import { borrow } from './borrow.js';
 import { isLeased } from './leases.js';
 import { openAsOwner } from './native.js';
+import { pathOnly, reopenRegular } from './open-regular.js';
 
 const noAtime = 0o1000000; // O_NOATIME, which node:fs only names where the build knew it
-export const pathOnly = 0o10000000; // O_PATH
-const { O_RDONLY, O_RDWR, O_NONBLOCK, O_NOCTTY } = fs.constants;
+const { O_RDONLY, O_RDWR } = fs.constants;
 
-/** Open what a link of /proc leads to, so that it cannot vanish. Acts on nothing but regular files. */
+/**
+ * Open what a link of /proc leads to, so that it cannot vanish. Between two looks the link may lead to another file: what is
+ * judged is what is held, and whoever asked compares it with what they looked for.
+ */
 export function openToPin(link: string, writable = false): number {
-  // Opening a FIFO waits and opening a device acts: only regular files are ever opened.
-  if (!fs.statSync(link).isFile())
-    throw Object.assign(new Error(`${link} is not a regular file`), { code: 'EINVAL' });
-  if (isLeased(link)) return borrow(link, writable);
-  const flags = (writable ? O_RDWR : O_RDONLY) | O_NONBLOCK | O_NOCTTY;
+  // No lease is broken by a look: the holder's own descriptor is taken instead of another one.
+  if (fs.statSync(link).isFile() && isLeased(link)) return borrow(link, writable);
+  const held = fs.openSync(link, pathOnly);
+  const flags = writable ? O_RDWR : O_RDONLY;
   try {
-    return fs.openSync(link, flags | noAtime);
+    return reopenRegular(held, flags | noAtime, link);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     // O_NOATIME is for the owner and CAP_FOWNER (open(2)).
-    if (code === 'EPERM') return fs.openSync(link, flags);
+    if (code === 'EPERM') return reopenRegular(held, flags, link);
     // A server with root_squash: root is nobody there.
-    if (code === 'EACCES' && !writable) return asOwner(link, error);
+    if (code === 'EACCES' && !writable) return asOwner(held, error);
     throw error;
+  } finally {
+    fs.closeSync(held);
   }
 }
 
-function asOwner(link: string, refusal: unknown): number {
-  let named: number | undefined;
+function asOwner(held: number, refusal: unknown): number {
   try {
-    named = fs.openSync(link, pathOnly);
-    return openAsOwner(named);
+    return openAsOwner(held);
   } catch {
     throw refusal;
-  } finally {
-    if (named !== undefined) fs.closeSync(named);
   }
 }

@@ -16,7 +16,8 @@ import { parseMountinfo } from './mountinfo.js';
 import { namesOf } from './names.js';
 import { ask, openInRoot } from './native.js';
 import { OpenFdsAhead, readOpenFds } from './open-fds.js';
-import { openToPin, pathOnly } from './pin.js';
+import { pathOnly } from './open-regular.js';
+import { openToPin } from './pin.js';
 import { pinAll } from './pin-all.js';
 import { statCached, toFileStat } from './stat.js';
 

@@ -164,6 +164,7 @@ export class MemoryFiles implements Files {
     if (!this.exists(path)) throw errno('ENOENT', path);
     if (this.lostWrites.delete(path)) throw errno('EIO', path);
   }
+  syncFolder(): void {}
   settle(fd: number): void {
     const file = this.open_.get(fd);
     for (const [path, other] of this.contents) if (other === file) this.sync(path);
