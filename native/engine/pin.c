@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -15,21 +16,37 @@
 
 #define WORTH_A_THREAD 16	/* files */
 
-/* Opening a FIFO waits and opening a device acts: only regular files are ever opened. */
-static int open_regular(const char *path)
+static int reopen_regular(int held)
 {
 	static const int how = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
 	struct stat about;
+	char path[40];
 	int fd;
 
-	if (stat(path, &about) < 0)
+	if (fstat(held, &about) < 0)
 		return -errno;
 	if (!S_ISREG(about.st_mode))
 		return -EINVAL;
+	snprintf(path, sizeof(path), "/proc/thread-self/fd/%d", held);
 	fd = open(path, how | O_NOATIME);
 	if (fd < 0 && errno == EPERM)	/* for the owner and CAP_FOWNER: open(2) */
 		fd = open(path, how);
 	return fd < 0 ? -errno : fd;
+}
+
+/*
+ * Opening a FIFO waits and opening a device acts: only regular files are ever
+ * opened. A descriptor may be another file's between two looks, so that what it
+ * leads to is held by one that acts on nothing, looked at and opened through it.
+ */
+static int open_regular(const char *path)
+{
+	int held = open(path, O_PATH | O_CLOEXEC);
+	int fd = held < 0 ? -errno : reopen_regular(held);
+
+	if (held >= 0)
+		close(held);
+	return fd;
 }
 
 static int describe(int fd, struct gk_pin *pin)

@@ -2,6 +2,7 @@
 import type { ManifestGhost } from '../base/documents/generated/manifest.js';
 import { errnoOf, GhostkeepError, reasonOf } from '../base/errors.js';
 import type { ProcessView } from '../base/host.js';
+import { isSameInode } from '../base/identity.js';
 import { pathFromText } from '../base/path-bytes.js';
 import { countFromJson } from '../base/units.js';
 import { isInMemory } from '../ghost/filesystems.js';
@@ -216,6 +217,8 @@ function throughPin(
   let fd: number | undefined;
   try {
     fd = processes.pin(holder.pid, holder.link, writable);
+    // What is set here is this file's alone, set-id bits too.
+    if (!isSameInode(processes.statPin(fd), found.stat)) return [`${what} (its holder has another file now)`];
     return act(fd);
   } catch (error) {
     if (errnoOf(error) === undefined) throw error;

@@ -71,7 +71,7 @@ function pinByAnyHolder(
   for (const { pid, link } of ghost.holders) {
     try {
       const fd = processes.pin(pid, link);
-      const stat = processes.statPin(fd);
+      const stat = statOrUnpin(processes, fd);
       if (isSameInode(stat, ghost.stat)) return { ghost, fd, stat };
       processes.unpin(fd);
     } catch (error) {
@@ -110,6 +110,15 @@ function pinByAnyHolder(
 /** A file with a write lease cannot be opened without harm to its holder. */
 function isLeased(failure: unknown): boolean {
   return ['EAGAIN', 'EWOULDBLOCK'].includes(errnoOf(failure) ?? '');
+}
+
+function statOrUnpin(processes: ProcessView, fd: number): FileStat {
+  try {
+    return processes.statPin(fd);
+  } catch (error) {
+    processes.unpin(fd);
+    throw error;
+  }
 }
 
 export function describe(ghost: Ghost): string {

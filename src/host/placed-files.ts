@@ -1,3 +1,4 @@
+import path from 'node:path';
 import type { Bound } from '../base/bounds.js';
 import { errnoOf } from '../base/errors.js';
 import type { FileStat } from '../base/host.js';
@@ -28,7 +29,14 @@ export class PlacedFiles extends LinuxFiles {
   }
 
   override makeDirectory(folder: string, mode?: number): void {
-    inPlace(folder, at => super.makeDirectory(at, mode));
+    try {
+      inPlace(folder, at => super.makeDirectory(at, mode));
+    } catch (error) {
+      const parent = path.dirname(folder);
+      if (errnoOf(error) !== 'ENOENT' || parent === folder || super.exists(parent)) throw error;
+      this.makeDirectory(parent, mode);
+      this.makeDirectory(folder, mode);
+    }
   }
 
   override create(file: string, mode?: number): number {

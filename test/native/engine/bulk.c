@@ -14,6 +14,7 @@
 #include "cases.h"
 #include "ghostkeep.h"
 #include "tap.h"
+#include "wrap.h"
 
 #define MANY 40
 #define LOOKS 300u
@@ -100,6 +101,46 @@ static void pin(const struct place *place)
 	close(fd);
 	unlink(fifo);
 	unlink(file);
+}
+
+static char swapped[256], other[256];
+static int opens_left;		/* before the swap */
+
+/* A process closes a descriptor and opens another file: the number is the same. */
+static void swap(void)
+{
+	if (opens_left-- == 0)
+		expect(!rename(other, swapped), "%m");
+}
+
+static void pin_what_changes(const struct place *place)
+{
+	struct gk_report report;
+	struct stat about = { 0 };
+	struct gk_pin pin;
+	int fd, after;
+
+	for (after = 0; after < 2; after++) {
+		begin(place->name, "a file that becomes a FIFO %s it is held is %s",
+		      after ? "after" : "before", after ? "itself" : "refused");
+		snprintf(swapped, sizeof(swapped), "%s/swapped", place->folder);
+		snprintf(other, sizeof(other), "%s/other", place->folder);
+		fd = open(swapped, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
+		expect(fd >= 0 && !fstat(fd, &about) && !mkfifo(other, 0600), "%m");
+		opens_left = after;
+		stand_in.before_open = swap;
+		expect(!gk_pin(swapped, 1, &pin, &report), "%s", report.message);
+		stand_in_nowhere();
+		if (after)
+			expect(pin.fd >= 0 && pin.stat.ino == about.st_ino, "%ld", pin.fd);
+		else
+			expect(pin.fd == -EINVAL, "%ld", pin.fd);
+		if (pin.fd >= 0)
+			close((int)pin.fd);
+		close(fd);
+		unlink(swapped);
+		unlink(other);
+	}
 }
 
 /* Sizes from none to 200 KiB, some with a hole at the start. */
@@ -271,6 +312,7 @@ void bulk_cases(const struct place *place)
 {
 	look_at(place);
 	pin(place);
+	pin_what_changes(place);
 	many_anew(place);
 	many_over(place);
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <fcntl.h>
 #include <linux/fs.h>
 #include <stdarg.h>
 #include <string.h>
@@ -13,6 +14,9 @@ off_t __real_lseek64(int fd, off_t offset, int whence);
 ssize_t __real_copy_file_range(int from, off_t *from_offset, int to, off_t *to_offset,
 			       size_t length, unsigned int flags);
 ssize_t __real_pread64(int fd, void *to, size_t length, off_t offset);
+int __real_open64(const char *path, int how, mode_t mode);
+int __wrap_open64(const char *path, int how, ...);
+int __wrap_open(const char *path, int how, ...);
 int __wrap_ioctl(int fd, unsigned long request, ...);
 ssize_t __wrap_pread64(int fd, void *to, size_t length, off_t offset);
 ssize_t __wrap_pread(int fd, void *to, size_t length, off_t offset);
@@ -89,4 +93,33 @@ ssize_t __wrap_pread64(int fd, void *to, size_t length, off_t offset)
 ssize_t __wrap_pread(int fd, void *to, size_t length, off_t offset)
 {
 	return __wrap_pread64(fd, to, length, offset);
+}
+
+static int open_as_told(const char *path, int how, mode_t mode)
+{
+	if (stand_in.before_open)
+		stand_in.before_open();
+	return __real_open64(path, how, mode);
+}
+
+int __wrap_open64(const char *path, int how, ...)
+{
+	va_list arguments;
+	mode_t mode;
+
+	va_start(arguments, how);
+	mode = how & O_CREAT ? va_arg(arguments, mode_t) : 0;
+	va_end(arguments);
+	return open_as_told(path, how, mode);
+}
+
+int __wrap_open(const char *path, int how, ...)
+{
+	va_list arguments;
+	mode_t mode;
+
+	va_start(arguments, how);
+	mode = how & O_CREAT ? va_arg(arguments, mode_t) : 0;
+	va_end(arguments);
+	return open_as_told(path, how, mode);
 }

@@ -20,6 +20,7 @@ struct stand_ins {
 	int (*reflink)(void);
 	void (*before_read)(int fd);	/* the real pread(2) follows */
 	ssize_t (*pread)(int fd);
+	void (*before_open)(void);	/* the real open(2) follows */
 };
 
 extern struct stand_ins stand_in;

@@ -68,6 +68,12 @@ describe('what lies in a working folder', () => {
     assert.equal(fs.existsSync(ours), false);
   });
 
+  it('when it is not there, it is made with the folder in it', () => {
+    files.removeTree(`${top}/images`);
+    files.makeDirectory(`${top}/images/ghostkeep/rehearsal`);
+    assert.ok(fs.statSync(`${top}/images/ghostkeep/rehearsal`).isDirectory());
+  });
+
   it('when an error names a file, it is the one that was asked for', () => {
     const file = `${top}/images/ghostkeep/none`;
     assert.throws(() => files.open(file), { code: 'ENOENT', message: new RegExp(`open '${file}'`) });
