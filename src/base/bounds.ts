@@ -24,8 +24,8 @@ export const bounds = {
   remaps: { bytes: 8 * MiB, code: 'CRIU_IMAGE_INVALID' },
   /** CRIU writes some 100 bytes; the manifest keeps a copy. */
   inventory: { bytes: MiB, code: 'CRIU_IMAGE_INVALID' },
-  /** Some 2 KiB a cgroup, so about 2,000 cgroups. */
-  cgroup: { bytes: 4 * MiB, code: 'CRIU_IMAGE_INVALID' },
+  /** Some 2 KiB a cgroup. CRIU writes all that are below the container's, which may be the host's root. */
+  cgroup: { bytes: 64 * MiB, code: 'CRIU_IMAGE_INVALID' },
   /** A page of settings. */
   policy: { bytes: MiB, code: 'BAD_POLICY' },
   /** An id, a policy and two paths. */

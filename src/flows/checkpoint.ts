@@ -24,8 +24,9 @@ import { notePause } from './paused.js';
 import { type PinnedGhost, pinGhosts, unpinGhosts } from './pin.js';
 import { policyOf } from './policy.js';
 import { resume, runtimeCall, runtimeWaitMs, stateOf } from './runtime-calls.js';
-import { isOurs, thaw } from './seal.js';
+import { isOurs } from './seal.js';
 import { startTimeOf } from './sessions.js';
+import { thaw } from './thaw.js';
 
 /** `ghostkeep seal` may be at work. */
 const patient = { waitMs: 10_000 };
@@ -202,7 +203,7 @@ async function finishOrHold(
       const isSealed = manifestExists(files, images);
       // Or it has found none: a container that could not be paused has closed them before CRIU froze it.
       const hasNoneOfOurs = () =>
-        externalNames(files.read(`${images}/files.img`)).every(key => !keys.includes(key));
+        externalNames(files.read(`${images}/files.img`, bounds.files)).every(key => !keys.includes(key));
       if (isSealed || (!isOurs(files, images) && hasNoneOfOurs())) {
         if (paused) await asOwner(context, images, () => thaw(files, images, true), patient);
         return isSealed ? readManifest(files, images) : undefined;

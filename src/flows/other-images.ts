@@ -3,6 +3,7 @@
  * what is there may be the only copy of files that are gone. CRIU itself writes over an earlier checkpoint, so under the gate nothing is
  * refused; there an image that was left over must not pass for one of this checkpoint.
  */
+import { bounds } from '../base/bounds.js';
 import { errnoOf, GhostkeepError } from '../base/errors.js';
 import type { Files } from '../base/host.js';
 import { remappedGhosts } from '../criu/seal-plan.js';
@@ -58,7 +59,9 @@ export function removeOlderImages(
 ): string[] {
   if (older.size === 0 || !files.exists(`${images}/${journalName}`)) return [];
   const journal = files.statPath(`${images}/${journalName}`).mtimeNs;
-  const named = [...remappedGhosts(files.readIfThere(`${images}/remap-fpath.img`))].map(ghostImageName);
+  const named = [...remappedGhosts(files.readIfThere(`${images}/remap-fpath.img`, bounds.remaps))].map(
+    ghostImageName,
+  );
   const left = named.filter(name => {
     const before = older.get(name);
     const path = `${images}/${name}`;

@@ -3,6 +3,7 @@
  * have to resume the container; the next command that finds the record of one that has ended does it.
  */
 import path from 'node:path';
+import { bounds } from '../base/bounds.js';
 import { parseDocument } from '../base/documents/document.js';
 import type { Paused } from '../base/documents/generated/paused.js';
 import { errnoOf, reasonOf } from '../base/errors.js';
@@ -48,7 +49,7 @@ export async function resumeForgotten(context: Context): Promise<void> {
   for (const name of files.list(folder).filter(found => found.endsWith('.json'))) {
     const record = `${folder}/${name}`;
     try {
-      const bytes = files.readIfThere(record);
+      const bytes = files.readIfThere(record, bounds.session);
       if (!bytes) continue;
       const paused = parseDocument<Paused>('Paused', bytes.toString('utf8'), record, 'BAD_INPUT');
       if (isInUse(host, paused)) continue;

@@ -11,7 +11,6 @@ import { errnoOf, GhostkeepError, reasonOf, translate } from '../base/errors.js'
 import type { Files } from '../base/host.js';
 import { pathToText } from '../base/path-bytes.js';
 import { countToJson, showDev, showTime } from '../base/units.js';
-import { thawCgroups } from '../criu/cgroup.js';
 import { decodeGhostHead, type GhostHead, headBytes } from '../criu/ghost-file.js';
 import { largestRemapId, planSeal, remappedGhosts } from '../criu/seal-plan.js';
 import { isRegular } from '../ghost/kind.js';
@@ -35,6 +34,7 @@ import type { Context } from './context.js';
 import { toExternal, toKeyPath } from './describe.js';
 import { warnOfRefused } from './refused.js';
 import { syncImage } from './sync-image.js';
+import { thaw } from './thaw.js';
 
 export interface Sealed {
   manifest: Manifest;
@@ -244,13 +244,6 @@ function assertImageOf(files: Files, images: string, image: string, ghost: Manif
 function assertThere(files: Files, images: string, image: string): void {
   if (!files.exists(`${images}/${image}`))
     throw new GhostkeepError('IMAGE_MISSING', image, `${image} is missing`);
-}
-
-export function thaw(files: Files, images: string, durable: boolean): void {
-  const path = `${images}/cgroup.img`;
-  const bytes = files.readIfThere(path, bounds.cgroup);
-  const thawed = bytes && thawCgroups(bytes);
-  if (thawed) files.replace(path, thawed, durable);
 }
 
 /** A ghost CRIU dumped itself, from what its own image says. Only regular files have content to care for. */

@@ -8,9 +8,10 @@ import { tryLock } from './libc.js';
 import { lockFolder, lockHolder } from './lock.js';
 import { makeNames, statOn } from './names.js';
 import { openFolder } from './open-folder.js';
-import { openRegular } from './open-regular.js';
+import { hasOtherNames, openRegular } from './open-regular.js';
 import { randomHex } from './random.js';
 import { readBounded } from './read-bounded.js';
+import { noFsync, noOwners, noStatfs } from './refusals.js';
 import { removeTree } from './remove-tree.js';
 import { renameNew } from './rename-new.js';
 import { toFileStat } from './stat.js';
@@ -274,23 +275,9 @@ export class LinuxFiles implements Files {
   }
 }
 
-const noSuchCall = ['ENOSYS', 'EOPNOTSUPP', 'ENOTSUP', 'EINVAL'];
-/** EPERM is also said to a user who is not root: CRIU's files then belong to somebody else. */
-const noOwners = new Set(['EPERM', 'EACCES', ...noSuchCall]);
-const noFsync = new Set(noSuchCall);
-
-/** A FUSE server's own answer where it has no statfs. */
-const noStatfs = new Set(['ENOSYS', 'EOPNOTSUPP', 'ENOTSUP']);
-
 /** Our working folder is no link; a folder that the user named may be. */
 function isFolder(file: string): boolean {
   return (path.basename(file) === 'ghostkeep' ? fs.lstatSync(file) : fs.statSync(file)).isDirectory();
-}
-
-/** Backups link equal files: such a file may be read. Whoever changes it changes it wherever it has a name. */
-function hasOtherNames(file: string): NodeJS.ErrnoException {
-  const message = `EMLINK: ${file} has other names, so that it is not changed; copy it (cp --reflink=auto)`;
-  return Object.assign(new Error(message), { code: 'EMLINK' });
 }
 
 function writeAll(fd: number, bytes: Uint8Array): void {

@@ -40,3 +40,9 @@ export function naming<T>(file: string, place: string, act: (place: string) => T
 function failure(code: string, message: string): NodeJS.ErrnoException {
   return Object.assign(new Error(`${code}: ${message}`), { code });
 }
+
+/** Backups link equal files: such a file may be read. Whoever changes it changes it wherever it has a name. */
+export function hasOtherNames(file: string): NodeJS.ErrnoException {
+  const message = `EMLINK: ${file} has other names, so that it is not changed; copy it (cp --reflink=auto)`;
+  return Object.assign(new Error(message), { code: 'EMLINK' });
+}

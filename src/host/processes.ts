@@ -7,11 +7,11 @@ import { close } from './borrow.js';
 import { areFree } from './folder.js';
 import { isFrozen } from './freezer.js';
 import { readBackingFile, readFdInfo } from './inside.js';
-import { createMemfd } from './libc.js';
 import { localMounts } from './local-mounts.js';
 import { lookAt } from './look-at.js';
 import { mappedPath } from './mapped-path.js';
 import { parseMaps, parseWritableShared } from './maps.js';
+import { devOfMemfd } from './memfd.js';
 import { parseMountinfo } from './mountinfo.js';
 import { namesOf } from './names.js';
 import { ask, openInRoot } from './native.js';
@@ -272,16 +272,6 @@ const stopped = new Set(['T', 't', 'Z', 'X']);
 function statFields(folder: string): string[] {
   const text = fs.readFileSync(`${folder}/stat`, 'latin1');
   return text.slice(text.lastIndexOf(')') + 2).split(' ');
-}
-
-function devOfMemfd(): bigint | undefined {
-  const fd = createMemfd('ghostkeep');
-  if (fd === undefined) return undefined;
-  try {
-    return fs.fstatSync(fd, { bigint: true }).dev;
-  } finally {
-    fs.closeSync(fd);
-  }
 }
 
 /** Undefined for what has ended. */
