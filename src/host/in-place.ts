@@ -52,12 +52,22 @@ function openFolder(parent: string, name: string, path: string): number {
       fs.openSync(place, pathOnly | O_DIRECTORY | O_NOFOLLOW),
     );
   } catch (error) {
-    if (errnoOf(error) !== 'ENOTDIR') throw error;
+    if (errnoOf(error) !== 'ENOTDIR' || !isThere(`${parent}/${name}`)) throw error;
     throw new GhostkeepError(
       'IMAGE_INVALID',
       path,
       `cannot use ${path}: it is a symbolic link or no folder, and in an image directory no link is followed; where it is the image directory itself, name what it leads to`,
       { cause: error },
     );
+  }
+}
+
+/** False where a folder on the way is none: that is the user's path, not something in an image directory. */
+function isThere(place: string): boolean {
+  try {
+    return fs.lstatSync(place, { throwIfNoEntry: false }) !== undefined;
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    return false;
   }
 }
