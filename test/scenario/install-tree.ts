@@ -51,6 +51,9 @@ export class InstallTree {
       readFileSync(path.join(top, 'package.json'), 'utf8'),
     );
     const manifest = { name, version, license, type, files, bin, scripts };
+    // The real tree may lie where another user cannot read it.
+    rmSync(at('native'));
+    cpSync(path.join(top, 'native'), at('native'), { recursive: true });
     // npm must not touch the packages of the real tree.
     rmSync(at('node_modules'));
     mkdirSync(at('node_modules'));
