@@ -183,10 +183,10 @@ export class GateDump {
   #isSealed(journal: Manifest): boolean {
     const { manifest, now } = sealImages(this.context, this.images, false, journal);
     if (now) return true;
-    const sealed = new Set(manifest.ghosts.map(({ dev, ino }) => `${dev}/${ino}`));
+    const sealed = new Set(keysOfJournal(manifest));
     return (
       isOfThisCheckpoint(this.context.host.files, this.images, manifest) &&
-      journal.ghosts.every(({ dev, ino }) => sealed.has(`${dev}/${ino}`))
+      keysOfJournal(journal).every(key => sealed.has(key))
     );
   }
 }

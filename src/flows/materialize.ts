@@ -23,11 +23,11 @@ export interface MaterializeRequest {
  * @throws IN_USE, MANIFEST_MISSING, MANIFEST_INVALID, and the first damage's code
  */
 export async function materialize(context: Context, request: MaterializeRequest): Promise<Materialized> {
-  const work = () => materializeHere(context, request);
+  const work = (images: string) => materializeHere(context, { ...request, images });
   // Without a wish nothing is written.
   return request.preserveAllocation || request.acceptChangedInventory
     ? asOwner(context, request.images, work)
-    : work();
+    : work(request.images);
 }
 
 async function materializeHere(

@@ -1,7 +1,13 @@
 /** The host's policy wins: it says which keys a container's annotations may set, and its sizes are bounds for theirs. */
 import { GhostkeepError } from '../base/errors.js';
 import { parseSize } from '../base/units.js';
-import { annotationPrefix, defaults, type PolicyDocument, resolvePolicy, settableKeys } from './policy.js';
+import {
+  allowedByDefault,
+  annotationPrefix,
+  defaults,
+  type PolicyDocument,
+  resolvePolicy,
+} from './policy.js';
 
 /** @throws BAD_POLICY naming each annotation that asks for more than HOST lets a container have */
 export function assertPermitted(host: PolicyDocument, wishes: PolicyDocument): void {
@@ -24,7 +30,7 @@ export function withWishes(host: PolicyDocument, wishes: PolicyDocument): Policy
 
 /** @returns undefined where KEY may be VALUE, and else what the host allows */
 function whatIsAllowed(host: PolicyDocument, key: string, value: unknown): string | undefined {
-  const keys: readonly string[] = host.allow ?? settableKeys;
+  const keys: readonly string[] = host.allow ?? allowedByDefault;
   if (!keys.includes(key)) {
     const names = keys.map(name => `${annotationPrefix}${name}`);
     return `and the host's config.json allows ${names.length > 0 ? `only ${names.join(', ')}` : 'no annotation'} (\`allow\`)`;

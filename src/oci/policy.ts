@@ -27,7 +27,7 @@ export const annotationPrefix = 'io.ghostkeep.';
 
 type SettableKey = NonNullable<PolicyDocument['allow']>[number];
 
-/** Keys that annotations may set where `allow` does not say it; all others are the host's alone. */
+/** Keys that annotations may set where the host lets them; all others are the host's alone. */
 export const settableKeys: readonly SettableKey[] = [
   'enabled',
   'limit',
@@ -37,6 +37,9 @@ export const settableKeys: readonly SettableKey[] = [
   'warm',
   'allowMissing',
 ];
+
+/** The keys that `allow` has where config.json does not say it. That content is missing only the host accepts. */
+export const allowedByDefault: readonly SettableKey[] = settableKeys.filter(key => key !== 'allowMissing');
 
 export const defaults: Required<Omit<Pick<PolicyDocument, SettableKey>, 'limit'>> = {
   enabled: true,

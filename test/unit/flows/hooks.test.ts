@@ -370,8 +370,9 @@ describe('poststop', () => {
 
   it('when it has to leave content out, it fails with what there is sealed; where the policy allows it, it does not', async () => {
     for (const allowMissing of ['false', 'true']) {
-      const context = await created({ 'io.ghostkeep.allowMissing': allowMissing });
+      const context = await created({ 'io.ghostkeep.warm': 'true' });
       const { files, processes } = context.host;
+      files.put('/etc/ghostkeep/config.json', `{"allowMissing": ${allowMissing}}`);
       const session = readSession(context, 'web');
       assert.ok(session);
       const fdInfo = { 8: 'pos:\t0\nino:\t1\nscm_fds: 1\n' };

@@ -12,7 +12,7 @@ const annotations = (wishes: Record<string, string>) =>
 const M = 1n << 20n;
 
 describe("the host's bounds for annotations", () => {
-  it('when config.json says nothing, annotations may set every key of theirs', () => {
+  it("when config.json says nothing, annotations may set every key but allowMissing, which is the host's", () => {
     const wishes = annotations({
       enabled: 'false',
       limit: '5M',
@@ -20,9 +20,11 @@ describe("the host's bounds for annotations", () => {
       engine: 'read',
       verify: 'digest',
       warm: 'false',
-      allowMissing: 'true',
     });
     assertPermitted({}, wishes);
+    const missing = annotations({ allowMissing: 'true' });
+    assert.throws(() => assertPermitted({}, missing), ghostkeepError('BAD_POLICY', 'allowMissing'));
+    assertPermitted({ allow: ['allowMissing'] }, missing);
     assert.deepEqual(resolvePolicy(withWishes({}, wishes)), {
       enabled: false,
       limit: 5n * M,
@@ -30,7 +32,7 @@ describe("the host's bounds for annotations", () => {
       engine: 'read',
       verify: 'digest',
       warm: false,
-      allowMissing: true,
+      allowMissing: false,
     });
   });
 
