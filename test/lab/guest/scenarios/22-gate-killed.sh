@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # weight: 165
-# native: all
+# A copy that is quick to end is hard to interrupt: emulated, it takes long enough.
 # The helper dies: the dump fails, the container runs on with its files, and
 # the next try works. Before the freeze it does no harm at all.
 
