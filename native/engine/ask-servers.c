@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What only a server can say, asked where a deadline can end it. */
+/* A child process asks what only a server can say, so that a deadline can end it. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -29,7 +29,7 @@ static void ask(const char *paths, uint32_t count, struct gk_answer *answers)
 {
 	struct statfs fs = { 0 };
 
-	/* What is open here would stay so as long as a silent server keeps this process from ending. */
+	/* A silent server may keep this process from ending, and its descriptors would stay open as long. */
 	syscall(SYS_close_range, 0U, ~0U, 0U);
 	for (uint32_t i = 0; i < count; i++, paths += strlen(paths) + 1) {
 		answers[i].error = stat_at(AT_FDCWD, paths, 0, &answers[i].stat);

@@ -23,7 +23,7 @@
 #define LINK_BYTES 4097			/* the kernel shows a page at most; longer is an error */
 #define WORTH_A_THREAD 256		/* starting one costs what 20 descriptors cost */
 
-/* Of a name that no longer leads to its file. Source: fs/d_path.c. */
+/* The kernel puts this behind a name that no longer leads to its file. Source: fs/d_path.c. */
 static const char deleted[] = " (deleted)";
 
 /*

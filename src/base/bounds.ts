@@ -6,7 +6,7 @@ import type { ErrorCode } from './errors.js';
 
 export interface Bound {
   bytes: number;
-  /** Of the error where there is more. */
+  /** The code of the error where there is more. */
   code: ErrorCode;
 }
 

@@ -28,7 +28,7 @@ export interface Refused {
   error: Error;
 }
 
-/** What a server says of a file. */
+/** The answer of a server about a file. */
 export interface Answer {
   stat: FileStat;
   /** statfs(2) f_type */
@@ -50,7 +50,7 @@ export interface FdLook {
   info: FdInfo;
 }
 
-/** What one look through all descriptors of a process shows. */
+/** One look through all descriptors of a process shows this. */
 export interface OpenFds {
   /** May hold a ghost, /dev/fuse or a loop device, or could not be looked at: each wants a look of its own. */
   suspects: number[];

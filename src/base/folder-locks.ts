@@ -6,6 +6,6 @@ export interface FolderLocks {
    * @returns undefined where somebody has it. @throws an errno error where it cannot be locked at all
    */
   lock(folder: string): { fd: number; path: string } | undefined;
-  /** Who has FOLDER: one of the processes FAMILY, else who made the lock; undefined where the system does not tell. */
+  /** The process that has FOLDER: one of FAMILY, else the one that made the lock; undefined where the system does not tell. */
   lockHolder(folder: string, family: readonly number[]): number | undefined;
 }
