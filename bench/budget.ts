@@ -1,4 +1,4 @@
-import { missing } from './missing.js';
+import { missing } from './machine/missing.js';
 
 /** A suite's time, shared among its cells: what one does not need, the others may have. */
 export class Budget {

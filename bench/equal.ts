@@ -1,6 +1,6 @@
 /** Is every byte right? Judged by the pattern alone, with none of ghostkeep's own code but its way to call lseek(2). */
 import fs from 'node:fs';
-import { seek } from '../src/host/libc.js';
+import { seek } from '../src/host/native/libc.js';
 import { dataBytes, expected, type Pattern, ranges, windowBytes } from './patterns.js';
 
 const buffer = Buffer.alloc(windowBytes);

@@ -2,19 +2,19 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { GhostkeepError } from '../src/base/errors.js';
-import { findBeside } from '../src/host/beside.js';
-import { keepBreakpointsReady } from './breakpoints.js';
+import { findBeside } from '../src/host/native/program-files.js';
 import { suiteMs } from './budget.js';
-import { type Filesystem, filesystemNames, makeFilesystem, removeFilesystem } from './filesystems.js';
-import { installCommand } from './gate-command.js';
-import { describeMachine } from './machine.js';
-import { forgetMissing, missing, whatIsMissing } from './missing.js';
-import { writeResult } from './report.js';
-import type { Row } from './row.js';
+import { keepBreakpointsReady } from './machine/breakpoints.js';
+import { type Filesystem, filesystemNames, makeFilesystem, removeFilesystem } from './machine/filesystems.js';
+import { installCommand } from './machine/gate-command.js';
+import { describeMachine } from './machine/machine.js';
+import { forgetMissing, missing, whatIsMissing } from './machine/missing.js';
+import { programVersions } from './machine/tree.js';
+import { enterWorld, insideFolder } from './machine/world.js';
+import { writeResult } from './report/report.js';
+import type { Row } from './report/row.js';
 import type { Suite, SuiteContext } from './suite.js';
 import { suites } from './suites.js';
-import { programVersions } from './tree.js';
-import { enterWorld, insideFolder } from './world.js';
 
 export interface BenchOptions {
   suites: readonly string[];

@@ -1,5 +1,5 @@
-import type { Filesystem } from './filesystems.js';
-import type { Row } from './row.js';
+import type { Filesystem } from './machine/filesystems.js';
+import type { Row } from './report/row.js';
 
 export interface SuiteContext {
   quick: boolean;

@@ -2,10 +2,11 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { encodeGhostHead, isChunked } from '../../src/criu/ghost-file.js';
-import { NativeEngine } from '../../src/host/engine.js';
+import { NativeEngine } from '../../src/host/engine/engine.js';
 import { Budget } from '../budget.js';
 import { fileEquals, ghostImageEquals } from '../equal.js';
-import type { Filesystem } from '../filesystems.js';
+import type { Filesystem } from '../machine/filesystems.js';
+import { findProgram } from '../machine/tree.js';
 import {
   alternating,
   dataBytes,
@@ -15,11 +16,10 @@ import {
   type Pattern,
   writePattern,
 } from '../patterns.js';
-import { makeRow, ours, type Row } from '../row.js';
-import { interleave } from '../samples.js';
+import { makeRow, ours, type Row } from '../report/row.js';
+import { interleave } from '../report/samples.js';
 import type { Suite, SuiteContext } from '../suite.js';
 import { timed, warm } from '../timed.js';
-import { findProgram } from '../tree.js';
 
 interface Tool {
   name: string;

@@ -1,12 +1,12 @@
 /** Any number of ghosts in one process: none at all, small ones that cost by the piece, large ones for all processors. */
 import fs from 'node:fs';
 import path from 'node:path';
-import { type Criu, dumpWatched, imagesEqual, type Way } from '../criu.js';
-import type { Filesystem } from '../filesystems.js';
-import { hold } from '../holder.js';
+import { type Criu, dumpWatched, imagesEqual, type Way } from '../machine/criu.js';
+import type { Filesystem } from '../machine/filesystems.js';
+import { hold } from '../machine/holder.js';
 import { dataBytes, many, type Pattern } from '../patterns.js';
-import { makeRow, type Row } from '../row.js';
-import { interleave } from '../samples.js';
+import { makeRow, type Row } from '../report/row.js';
+import { interleave } from '../report/samples.js';
 import type { SuiteContext } from '../suite.js';
 import { warm } from '../timed.js';
 

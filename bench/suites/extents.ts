@@ -5,13 +5,13 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
-import type { EngineName } from '../../src/base/host.js';
-import { NativeEngine } from '../../src/host/engine.js';
-import { call, engineNumber } from '../../src/host/native.js';
-import type { Filesystem } from '../filesystems.js';
+import type { EngineName } from '../../src/base/host/host.js';
+import { NativeEngine } from '../../src/host/engine/engine.js';
+import { call, engineNumber } from '../../src/host/native/call.js';
+import type { Filesystem } from '../machine/filesystems.js';
 import { alternating, type Pattern, ranges, writePattern } from '../patterns.js';
-import { makeRow, ours, type Row } from '../row.js';
-import { interleave } from '../samples.js';
+import { makeRow, ours, type Row } from '../report/row.js';
+import { interleave } from '../report/samples.js';
 import type { Suite, SuiteContext } from '../suite.js';
 
 /** µs, FIEMAP and SEEK. Source: L.-C. Chen, Google Summer of Code 2022, CRIU: "compare", run on ext4. */

@@ -2,11 +2,11 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import { makeRow, ours, type Row } from '../row.js';
-import { interleave } from '../samples.js';
+import { findProgram } from '../machine/tree.js';
+import { makeRow, ours, type Row } from '../report/row.js';
+import { interleave } from '../report/samples.js';
 import type { Suite, SuiteContext } from '../suite.js';
 import { timedAndWatched } from '../timed.js';
-import { findProgram } from '../tree.js';
 
 /** Of so many descriptors of each process, this many have no name. */
 const ghostsEach = 10;

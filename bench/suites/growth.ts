@@ -2,12 +2,12 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { Budget } from '../budget.js';
-import { type Criu, dump, findCriu, imagesEqual, type Way } from '../criu.js';
-import type { Filesystem } from '../filesystems.js';
-import { type Holder, hold } from '../holder.js';
+import { type Criu, dump, findCriu, imagesEqual, type Way } from '../machine/criu.js';
+import type { Filesystem } from '../machine/filesystems.js';
+import { type Holder, hold } from '../machine/holder.js';
 import { dataBytes, many, type Pattern, scattered } from '../patterns.js';
-import { makeRow, type Row } from '../row.js';
-import { interleave } from '../samples.js';
+import { makeRow, type Row } from '../report/row.js';
+import { interleave } from '../report/samples.js';
 import type { Suite, SuiteContext } from '../suite.js';
 import { warm } from '../timed.js';
 

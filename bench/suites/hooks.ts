@@ -7,13 +7,13 @@
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import { findBeside } from '../../src/host/beside.js';
-import { missing } from '../missing.js';
-import { makeRow, ours, type Row } from '../row.js';
-import { interleave, median, type Samples } from '../samples.js';
+import { findBeside } from '../../src/host/native/program-files.js';
+import { missing } from '../machine/missing.js';
+import { findTree, noteProgram } from '../machine/tree.js';
+import { makeRow, ours, type Row } from '../report/row.js';
+import { interleave, median, type Samples } from '../report/samples.js';
 import type { Suite, SuiteContext } from '../suite.js';
 import { timed } from '../timed.js';
-import { findTree, noteProgram } from '../tree.js';
 
 const nodes = { "Debian's Node": '/usr/bin/node', 'own Node': '/own-node' } as const;
 type NodeName = keyof typeof nodes;

@@ -7,13 +7,13 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { Budget } from '../budget.js';
-import { type Criu, dumpWatched, findCriu, imagesEqual, type Way } from '../criu.js';
 import { ghostImageEquals, sparseFileEquals } from '../equal.js';
-import type { Filesystem } from '../filesystems.js';
-import { heldFile, hold } from '../holder.js';
+import { type Criu, dumpWatched, findCriu, imagesEqual, type Way } from '../machine/criu.js';
+import type { Filesystem } from '../machine/filesystems.js';
+import { heldFile, hold } from '../machine/holder.js';
 import { dataBytes, many, type Pattern, scattered } from '../patterns.js';
-import { makeRow, ours, type Row } from '../row.js';
-import { interleave } from '../samples.js';
+import { makeRow, ours, type Row } from '../report/row.js';
+import { interleave } from '../report/samples.js';
 import type { Suite, SuiteContext } from '../suite.js';
 import { timed, timedAndWatched, warm } from '../timed.js';
 

@@ -28,7 +28,7 @@ static const char deleted[] = " (deleted)";
 
 /*
  * Beginnings of names that removed files get while they are open. Whether one is
- * such a file is the caller's to say: src/ghost/filesystems.ts has the whole forms.
+ * such a file is the caller's to say: src/ghost/mounts/filesystems.ts has the whole forms.
  */
 static const char *const silly[] = {
 	".nfs", ".fuse_hidden", ".ghost-ntfs-3g-", ".__afs", ".__smbfile_silly",

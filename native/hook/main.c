@@ -23,7 +23,7 @@
 /* Mostly never touched: pages come as the state does. */
 static struct state state;
 
-/* The same question as in src/flows/prestart.ts and poststop.ts. */
+/* The same question as in src/flows/hooks/prestart.ts and poststop.ts. */
 static bool is_surely_not_ours(const char *stage)
 {
 	if (!state_is_whole(&state) || may_mention_us(&state))

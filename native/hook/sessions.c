@@ -14,7 +14,7 @@
 /*
  * Anyone can make a folder in /tmp first, and what it leads to may hang. No
  * record in another's is obeyed, so there is none: this asks only who owns it,
- * src/flows/sessions.ts asks more.
+ * src/flows/container/sessions.ts asks more.
  */
 static DIR *open_in_tmp(unsigned int uid)
 {
@@ -32,7 +32,7 @@ static DIR *open_in_tmp(unsigned int uid)
 	return opendir(path);
 }
 
-/* The folder of src/flows/sessions.ts, which asks by real uid, too. */
+/* The folder of src/flows/container/sessions.ts, which asks by real uid, too. */
 static DIR *open_sessions(void)
 {
 	char path[sizeof(RUN_FOLDER) + 64];

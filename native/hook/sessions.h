@@ -7,7 +7,7 @@
 #include "state.h"
 
 /*
- * False only when no session record (src/flows/sessions.ts) is of a container
+ * False only when no session record (src/flows/container/sessions.ts) is of a container
  * whose id is a string of this state, which may_mention_us() has denied: an id
  * has no character that must be escaped, so it stands there as it is.
  */

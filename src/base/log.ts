@@ -6,7 +6,7 @@ export interface LogFields {
   [field: string]: unknown;
 }
 
-/** One line an event. Flows get one; the cli makes it (src/cli/logger.ts). */
+/** One line an event. Flows get one; the cli makes it (src/cli/log/logger.ts). */
 export interface Log {
   debug(message: string, fields?: LogFields): void;
   info(message: string, fields?: LogFields): void;

@@ -1,7 +1,7 @@
 import type { Log } from '../base/log.js';
 import type { Context } from '../flows/context.js';
 import { linuxHost } from '../host/linux.js';
-import { makeLogger } from './logger.js';
+import { makeLogger } from './log/logger.js';
 import { version } from './version.js';
 
 export function makeContext(log: Log = makeLogger(), alive?: () => void): Context {

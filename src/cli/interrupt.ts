@@ -1,7 +1,7 @@
 import { constants } from 'node:os';
 import { reasonOf } from '../base/errors.js';
-import { exitAtOnce } from '../host/libc.js';
-import { line } from './line.js';
+import { exitAtOnce } from '../host/native/libc.js';
+import { line } from './print/line.js';
 
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 

@@ -1,13 +1,13 @@
 #!/usr/bin/env node
 import { errnoOf, GhostkeepError, reasonOf, translate } from '../base/errors.js';
-import { toPrintable } from '../base/printable.js';
-import { exitWithoutKoffi } from '../host/libc.js';
+import { toPrintable } from '../base/text/printable.js';
+import { exitWithoutKoffi } from '../host/native/libc.js';
 import { type Command, commands } from './commands.js';
-import { resumeForgotten } from './forgotten.js';
 import { helpFor, overview } from './help.js';
-import { errorLine } from './line.js';
-import { flushLogs } from './logger.js';
-import { watchOutput } from './output.js';
+import { resumeForgotten } from './log/forgotten.js';
+import { flushLogs } from './log/logger.js';
+import { errorLine } from './print/line.js';
+import { watchOutput } from './print/output.js';
 import { version } from './version.js';
 
 /** Source: design.md, Commands. */

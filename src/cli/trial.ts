@@ -7,8 +7,8 @@ import { type TrialRequest, tryHooks } from '../flows/try-hooks/trial.js';
 import { LinuxStage } from '../host/stage.js';
 import { makeContext } from './context.js';
 import { Deadline } from './deadline.js';
-import { errorLine, line } from './line.js';
-import { table } from './table.js';
+import { errorLine, line } from './print/line.js';
+import { table } from './print/table.js';
 
 /** The longest that one step may take: a hook's own limit is the longest of all. */
 const stepWaitMs = longestHookMs + 60_000;

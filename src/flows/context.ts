@@ -1,4 +1,4 @@
-import type { Host } from '../base/host.js';
+import type { Host } from '../base/host/host.js';
 import type { Log } from '../base/log.js';
 
 /** What every flow is given: the machine, a log, and whom to tell that it moves. */

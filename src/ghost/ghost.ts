@@ -1,6 +1,6 @@
 import type { GhostRecord, HolderRecord } from '../base/documents/generated/ghost.js';
-import type { FileStat } from '../base/host.js';
-import { pathToText } from '../base/path-bytes.js';
+import type { FileStat } from '../base/host/host.js';
+import { pathToText } from '../base/text/path-bytes.js';
 import { countToJson, showDev } from '../base/units.js';
 
 export type GhostClass = GhostRecord['class'];

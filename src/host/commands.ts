@@ -1,4 +1,4 @@
-import type { Commands } from '../base/host.js';
+import type { Commands } from '../base/host/host.js';
 
 /** Loaded with the first command: a hook has none, and would wait 10 ms for it. */
 const load = () => import('node:child_process');

@@ -1,4 +1,4 @@
-import { ask } from './native.js';
+import { ask } from './native/call.js';
 
 const mostOftenMs = 200;
 

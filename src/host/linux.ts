@@ -1,9 +1,9 @@
-import type { Host } from '../base/host.js';
+import type { Host } from '../base/host/host.js';
 import { LinuxCommands } from './commands.js';
-import { NativeEngine } from './engine.js';
+import { NativeEngine } from './engine/engine.js';
+import { PlacedFiles } from './files/placed-files.js';
 import { machine } from './machine.js';
-import { PlacedFiles } from './placed-files.js';
-import { LinuxProcesses } from './processes.js';
+import { LinuxProcesses } from './proc/processes.js';
 
 export function linuxHost(): Host {
   return {

@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { getSystemErrorName } from 'node:util';
-import type { Ended, Program, ProgramRequest, Stage } from '../base/host.js';
-import { findBeside } from './beside.js';
-import { seek } from './libc.js';
+import type { Ended, Program, ProgramRequest, Stage } from '../base/host/host.js';
+import { seek } from './native/libc.js';
+import { findBeside } from './native/program-files.js';
 
 const largestOutput = 256 * 1024;
 /** What left the group may keep our pipes open; after its end a program has this long to be read. */

@@ -2,11 +2,12 @@
  * A manifest is anybody's, and its texts stand for bytes, times and devices. All of them are decoded once when it is read, so
  * that nothing is done by half of a manifest whose other half cannot be decoded. Whoever uses one decodes it and checks that.
  */
-import { bytesFromBase64 } from '../base/base64.js';
+
 import type { Manifest, ManifestGhost } from '../base/documents/generated/manifest.js';
 import { GhostkeepError, reasonOf } from '../base/errors.js';
-import { nameFromText } from '../base/name-text.js';
-import { type PathText, pathFromText } from '../base/path-bytes.js';
+import { bytesFromBase64 } from '../base/text/base64.js';
+import { nameFromText } from '../base/text/name-text.js';
+import { type PathText, pathFromText } from '../base/text/path-bytes.js';
 import { parseDev, parseTime } from '../base/units.js';
 
 /** @param subject what the manifest is, for the message. @throws MANIFEST_INVALID */

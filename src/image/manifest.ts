@@ -3,7 +3,7 @@ import { countValues } from '../base/documents/count-values.js';
 import { assertDocument, parseDocument } from '../base/documents/document.js';
 import type { Inventory, Manifest } from '../base/documents/generated/manifest.js';
 import { GhostkeepError } from '../base/errors.js';
-import type { Files } from '../base/host.js';
+import type { Files } from '../base/host/host.js';
 import { showTime } from '../base/units.js';
 import { assertDecodes } from './decode.js';
 import { firstIdName, folder, isPendingName, journalName, manifestName } from './layout.js';

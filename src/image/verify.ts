@@ -2,7 +2,7 @@
 import type { Manifest, ManifestGhost } from '../base/documents/generated/manifest.js';
 import type { Damage } from '../base/documents/generated/verification.js';
 import { type ErrorCode, errnoOf, GhostkeepError, reasonOf, translate } from '../base/errors.js';
-import type { EngineReport, Host, OnProgress } from '../base/host.js';
+import type { EngineReport, Host, OnProgress } from '../base/host/host.js';
 import { countFromJson } from '../base/units.js';
 
 /**

@@ -2,7 +2,7 @@
 import { assertDocument, parseDocument } from '../base/documents/document.js';
 import type { Policy as PolicyDocument } from '../base/documents/generated/policy.js';
 import { GhostkeepError } from '../base/errors.js';
-import type { EngineName } from '../base/host.js';
+import type { EngineName } from '../base/host/host.js';
 import { parseSize } from '../base/units.js';
 
 export type { PolicyDocument };

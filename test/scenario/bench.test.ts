@@ -5,7 +5,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Row } from '../../bench/row.js';
+import type { Row } from '../../bench/report/row.js';
 import { ghostkeep, isRoot, needs, program, type Run, temporaryFolder } from './ghostkeep.js';
 
 const small = ['copy', '--quick', '--json', '--case', '4k-4k-16m'];

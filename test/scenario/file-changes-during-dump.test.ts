@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import { describe, it, type TestContext } from 'node:test';
-import { dumpGhosts } from '../../src/flows/dump.js';
+import { dumpGhosts } from '../../src/flows/dump/dump.js';
 import { resolvePolicy } from '../../src/oci/policy.js';
 import { ghostkeepError } from '../unit/expect.js';
 import { filesIn, flows, ghostFile, temporaryFolder } from './ghostkeep.js';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { describe, it, type TestContext } from 'node:test';
-import { rehearse } from '../../src/flows/rehearse.js';
+import { rehearse } from '../../src/flows/gate/rehearse.js';
 import { endOfCriu, Gate } from './gate.js';
 import { filesIn, flows, ghostFile, ghostkeep, temporaryFolder } from './ghostkeep.js';
 

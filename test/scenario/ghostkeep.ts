@@ -18,7 +18,7 @@ export const launcher = path.join(top, 'build/ghostkeep-hook');
 export const isRoot = process.getuid?.() === 0;
 
 const uid = process.getuid?.() ?? 0;
-/** Where src/flows/sessions.ts and native/hook/ keep records. */
+/** Where src/flows/container/sessions.ts and native/hook/ keep records. */
 export const sessionsFolder = isRoot
   ? '/run/ghostkeep/sessions'
   : fs.existsSync(`/run/user/${uid}`)

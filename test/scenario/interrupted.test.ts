@@ -41,7 +41,7 @@ describe('a restore that was interrupted', () => {
     const place = dumped(t, content);
     const script = `
       import fs from 'node:fs';
-      import { restoreGhosts } from ${source('flows/restore.ts')};
+      import { restoreGhosts } from ${source('flows/restore/restore.ts')};
       import { linuxHost } from ${source('host/linux.ts')};
       import { silent } from ${source('base/log.ts')};
       const host = linuxHost();

@@ -7,7 +7,7 @@ import path from 'node:path';
 import readline from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { before, describe, it, type TestContext } from 'node:test';
-import { checkpoint } from '../../src/flows/checkpoint.js';
+import { checkpoint } from '../../src/flows/gate/checkpoint.js';
 import { parseRuntimeCommand } from '../../src/oci/command-line.js';
 import { endOfCriu, Gate } from './gate.js';
 import { flows, ghostkeep, program, temporaryFolder } from './ghostkeep.js';

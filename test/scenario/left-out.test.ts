@@ -8,7 +8,7 @@ import { before, describe, it, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { Manifest } from '../../src/base/documents/generated/manifest.js';
 import type { Scan } from '../../src/base/documents/generated/scan.js';
-import { LinuxProcesses } from '../../src/host/processes.js';
+import { LinuxProcesses } from '../../src/host/proc/processes.js';
 import { ghostkeep, isRoot, needs, program, temporaryFolder } from './ghostkeep.js';
 
 const source = fileURLToPath(new URL('left-out.c', import.meta.url));

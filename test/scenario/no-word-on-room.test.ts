@@ -6,7 +6,7 @@ import fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { LinuxFiles } from '../../src/host/files.js';
+import { LinuxFiles } from '../../src/host/files/files.js';
 import { fuseShare } from './fuse-share.js';
 import { ghostFile, ghostkeep, isRoot, needs, temporaryFolder } from './ghostkeep.js';
 

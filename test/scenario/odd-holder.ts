@@ -6,8 +6,8 @@ import fs from 'node:fs';
 import path from 'node:path';
 import type { TestContext } from 'node:test';
 import type { Manifest } from '../../src/base/documents/generated/manifest.js';
-import { restoreGhosts } from '../../src/flows/restore.js';
-import { verify } from '../../src/flows/verify.js';
+import { restoreGhosts } from '../../src/flows/restore/restore.js';
+import { verify } from '../../src/flows/restore/verify.js';
 import { flows, ghostkeep, program, temporaryFolder } from './ghostkeep.js';
 
 export const content = randomBytes(300_001);

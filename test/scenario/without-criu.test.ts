@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { describe, it, type TestContext } from 'node:test';
-import { scan } from '../../src/flows/scan.js';
+import { scan } from '../../src/flows/scan/scan.js';
 import { flows, ghostkeep, isRoot } from './ghostkeep.js';
 import { comesBack, content, type Holder, holder, oddly } from './odd-holder.js';
 

@@ -1,7 +1,7 @@
 /** The engine without C: images whose body is one raw run, enough for the flows around it. */
 
 import { errnoOf } from '../../src/base/errors.js';
-import type { Engine, EngineReport, Extent } from '../../src/base/host.js';
+import type { Engine, EngineReport, Extent } from '../../src/base/host/host.js';
 import { decodeGhostHead } from '../../src/criu/ghost-file.js';
 import { errno, type FakeFile } from './fake-processes.js';
 import { Interrupted, type MemoryFiles } from './memory-files.js';

@@ -1,5 +1,5 @@
 /** A whole machine in memory: processes, files and engine see each other's descriptors. */
-import type { Commands, Host } from '../../src/base/host.js';
+import type { Commands, Host } from '../../src/base/host/host.js';
 import type { Log } from '../../src/base/log.js';
 import type { Context } from '../../src/flows/context.js';
 import { FakeEngine } from './fake-engine.js';

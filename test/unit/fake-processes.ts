@@ -1,5 +1,5 @@
 /** An in-memory /proc: processes are declared in a few lines, everything not declared is ENOENT. */
-import type { FileMap, FileStat, Mount, OpenFds, ProcessView } from '../../src/base/host.js';
+import type { FileMap, FileStat, Mount, OpenFds, ProcessView } from '../../src/base/host/host.js';
 import type { IdMaps } from '../../src/base/id-map.js';
 import { isLocalFilesystem } from '../../src/base/local-filesystems.js';
 import { makeDev, splitDev } from '../../src/base/units.js';

@@ -83,7 +83,7 @@ describe('the house', () => {
 
   it('when C is called, it is through the module for our library or the one for libc', () => {
     const callers = ours.filter(name => /['"]koffi['"]/.test(textOf(name)));
-    assert.deepEqual(callers, ['host/libc.ts', 'host/load-library.ts']);
+    assert.deepEqual(callers, ['host/native/libc.ts', 'host/native/load-library.ts']);
   });
 
   it('when imports are followed, they never come back', () => {

@@ -1,7 +1,7 @@
 /** Files of ours in memory, and a count of the calls that change something, to fail at the n-th of them. */
 import type { Bound } from '../../src/base/bounds.js';
 import { GhostkeepError } from '../../src/base/errors.js';
-import type { FileStat, Files } from '../../src/base/host.js';
+import type { FileStat, Files } from '../../src/base/host/host.js';
 import { errno, type FakeFile, fakeFile } from './fake-processes.js';
 
 /** Not a failure of the host but the end of the process: nothing runs after it, no clean-up either. */

@@ -1,6 +1,6 @@
 import { pathToFileURL } from 'node:url';
 import { GhostkeepError } from '../../base/errors.js';
-import { findBeside } from '../../host/beside.js';
+import { findBeside } from '../../host/native/program-files.js';
 import { parse, usage } from '../args.js';
 import { version } from '../version.js';
 

@@ -3,13 +3,13 @@ import { constants, tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { translate } from '../../base/errors.js';
-import { checkpoint } from '../../flows/checkpoint.js';
+import { checkpoint } from '../../flows/gate/checkpoint.js';
 import { manifestExists } from '../../image/manifest.js';
 import { parseRuntimeCommand } from '../../oci/command-line.js';
 import { parse, positive, usage } from '../args.js';
 import { makeContext } from '../context.js';
 import { Interrupted, Interruption } from '../interruption.js';
-import { errorLine, line } from '../line.js';
+import { errorLine, line } from '../print/line.js';
 
 const lookEveryMs = 500;
 

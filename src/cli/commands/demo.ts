@@ -1,5 +1,5 @@
-import { realThing } from '../../flows/try-hooks/real-thing.js';
-import { findRealTools } from '../../flows/try-hooks/real-tools.js';
+import { findRealTools } from '../../flows/try-hooks/runc/tools.js';
+import { realThing } from '../../flows/try-hooks/runc/trial-of-runc.js';
 import { parse } from '../args.js';
 import { onStage, playTrial, showStep, showTrial, timelineHead } from '../trial.js';
 

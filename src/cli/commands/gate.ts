@@ -1,13 +1,13 @@
 import { setFlagsFromString } from 'node:v8';
 import { fieldsOf, GhostkeepError, reasonOf } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
-import { toPrintable } from '../../base/printable.js';
+import { toPrintable } from '../../base/text/printable.js';
 import type { Context } from '../../flows/context.js';
-import { exitAtOnce } from '../../host/libc.js';
+import { exitAtOnce } from '../../host/native/libc.js';
 import { oneOf, parse, positive } from '../args.js';
 import { makeContext } from '../context.js';
 import { GateChannel } from '../gate-channel.js';
-import { type Logger, makeLogger } from '../logger.js';
+import { type Logger, makeLogger } from '../log/logger.js';
 
 /** Descriptors and messages: native/gate/PROTOCOL.md. */
 const images = '/proc/self/fd/4';
@@ -92,8 +92,8 @@ interface Part {
 
 /** @param criu pid of the CRIU that started us */
 async function prepareDump(context: Context, file: Logger, criu: number): Promise<Part> {
-  const { GateDump } = await import('../../flows/gate.js');
-  const { rehearse } = await import('../../flows/rehearse.js');
+  const { GateDump } = await import('../../flows/gate/gate-dump.js');
+  const { rehearse } = await import('../../flows/gate/rehearse.js');
   const dump = new GateDump(context, images);
   await dump.begin(criu);
   let finished = false;
@@ -121,7 +121,7 @@ async function prepareDump(context: Context, file: Logger, criu: number): Promis
 }
 
 async function prepareRestore(context: Context, channel: GateChannel): Promise<Part> {
-  const { GateRestore } = await import('../../flows/gate-restore.js');
+  const { GateRestore } = await import('../../flows/gate/gate-restore.js');
   const restore = new GateRestore(context, images, mountPoint => channel.lookup(`mnt[${mountPoint}]`));
   return {
     answers: {

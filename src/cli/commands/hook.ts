@@ -1,15 +1,15 @@
 import fs from 'node:fs';
 import { fieldsOf, GhostkeepError, reasonOf } from '../../base/errors.js';
-import { poststop } from '../../flows/poststop.js';
-import { prestart } from '../../flows/prestart.js';
+import { poststop } from '../../flows/hooks/poststop.js';
+import { prestart } from '../../flows/hooks/prestart.js';
 import { ProcessDeadline } from '../../host/deadline.js';
-import { exitAtOnce } from '../../host/libc.js';
+import { exitAtOnce } from '../../host/native/libc.js';
 import { largestStateBytes, parseState } from '../../oci/state.js';
 import { oneOf, parse } from '../args.js';
 import { makeContext } from '../context.js';
 import { Deadline, expired } from '../deadline.js';
-import { errorLine } from '../line.js';
-import { makeLogger } from '../logger.js';
+import { makeLogger } from '../log/logger.js';
+import { errorLine } from '../print/line.js';
 
 /** Below the 30 s of the hooks.d templates, so that the reason is ours and not the runtime's. */
 const waitMs = 25_000;

@@ -1,9 +1,9 @@
 import type { Materialized } from '../../base/documents/generated/materialized.js';
 import { countFromJson, showBytes } from '../../base/units.js';
-import { materialize } from '../../flows/materialize.js';
+import { materialize } from '../../flows/restore/materialize.js';
 import { parse, required } from '../args.js';
 import { makeContext } from '../context.js';
-import { line } from '../line.js';
+import { line } from '../print/line.js';
 
 export async function materializeCommand(args: string[]): Promise<number> {
   const { values } = parse('materialize', args, {

@@ -1,14 +1,14 @@
 import type { GhostkeepError } from '../../base/errors.js';
 import { groupBy } from '../../base/group-by.js';
-import { showSome } from '../../base/show-some.js';
+import { showSome } from '../../base/text/show-some.js';
 import { countFromJson, showBytes } from '../../base/units.js';
-import { readConfig } from '../../flows/policy.js';
-import { type RestoredGhost, restoreGhosts } from '../../flows/restore.js';
+import { readConfig } from '../../flows/container/policy.js';
+import { type RestoredGhost, restoreGhosts } from '../../flows/restore/restore.js';
 import { resolvePolicy } from '../../oci/policy.js';
 import { parse, positive, required } from '../args.js';
 import { makeContext } from '../context.js';
-import { errorLine, line } from '../line.js';
-import { table } from '../table.js';
+import { errorLine, line } from '../print/line.js';
+import { table } from '../print/table.js';
 
 export async function restoreCommand(args: string[]): Promise<number> {
   const { values } = parse('restore', args, {

@@ -1,13 +1,13 @@
 import type { Scan } from '../../base/documents/generated/scan.js';
 import { groupBy } from '../../base/group-by.js';
-import { showSome } from '../../base/show-some.js';
+import { showSome } from '../../base/text/show-some.js';
 import { countFromJson, showBytes } from '../../base/units.js';
-import { showLeftOut } from '../../flows/left-out.js';
-import { scan } from '../../flows/scan.js';
+import { showLeftOut } from '../../flows/choose/left-out.js';
+import { scan } from '../../flows/scan/scan.js';
 import { parse, positive, required, usage } from '../args.js';
 import { makeContext } from '../context.js';
-import { line } from '../line.js';
-import { table } from '../table.js';
+import { line } from '../print/line.js';
+import { table } from '../print/table.js';
 
 export async function scanCommand(args: string[]): Promise<number> {
   const { values } = parse('scan', args, {

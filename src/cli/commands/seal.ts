@@ -1,10 +1,10 @@
-import { finishDump } from '../../flows/finish.js';
-import { assertNothingMissing } from '../../flows/left-out.js';
-import { readConfig } from '../../flows/policy.js';
+import { assertNothingMissing } from '../../flows/choose/left-out.js';
+import { readConfig } from '../../flows/container/policy.js';
+import { finishDump } from '../../flows/seal/finish.js';
 import { resolvePolicy } from '../../oci/policy.js';
 import { parse, required } from '../args.js';
 import { makeContext } from '../context.js';
-import { line } from '../line.js';
+import { line } from '../print/line.js';
 
 export async function sealCommand(args: string[]): Promise<number> {
   const { values } = parse('seal', args, { 'images-dir': { type: 'string', short: 'D' } });

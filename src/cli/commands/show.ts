@@ -1,14 +1,14 @@
 import type { Manifest } from '../../base/documents/generated/manifest.js';
 import { groupBy } from '../../base/group-by.js';
-import type { Extent, Host } from '../../base/host.js';
-import { showSome } from '../../base/show-some.js';
+import type { Extent, Host } from '../../base/host/host.js';
+import { showSome } from '../../base/text/show-some.js';
 import { countFromJson, countToJson, showBytes } from '../../base/units.js';
-import { showLeftOut } from '../../flows/left-out.js';
+import { showLeftOut } from '../../flows/choose/left-out.js';
 import { readManifest } from '../../image/manifest.js';
 import { parse, required } from '../args.js';
 import { makeContext } from '../context.js';
-import { line } from '../line.js';
-import { table } from '../table.js';
+import { line } from '../print/line.js';
+import { table } from '../print/table.js';
 
 export async function showCommand(args: string[]): Promise<number> {
   const { values } = parse('show', args, {

@@ -1,9 +1,9 @@
 import type { Manifest } from '../../base/documents/generated/manifest.js';
-import { verify } from '../../flows/verify.js';
+import { verify } from '../../flows/restore/verify.js';
 import { readManifest } from '../../image/manifest.js';
 import { parse, required } from '../args.js';
 import { makeContext } from '../context.js';
-import { line } from '../line.js';
+import { line } from '../print/line.js';
 
 export async function verifyCommand(args: string[]): Promise<number> {
   const { values } = parse('verify', args, {

@@ -1,6 +1,6 @@
 /** What a trial that goes well says nothing about. */
 import { asksForUs, type PolicyDocument } from '../../oci/policy.js';
-import { configPath, readConfig } from '../policy.js';
+import { configPath, readConfig } from '../container/policy.js';
 import type { TriedBundle } from './bundle.js';
 import { playedHooks } from './hooks.js';
 import type { StageContext } from './stage-context.js';

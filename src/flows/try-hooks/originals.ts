@@ -1,6 +1,6 @@
 /** Our own descriptors on the workload's ghosts, past everything that is tried: what the restored files must equal. */
 import { translate } from '../../base/errors.js';
-import type { FileStat } from '../../base/host.js';
+import type { FileStat } from '../../base/host/host.js';
 import type { StageContext } from './stage-context.js';
 import type { Holder, Workload } from './workload.js';
 

@@ -1,8 +1,8 @@
 /** The session that prestart has left, with the image directory that the gate would write into it. */
 import { GhostkeepError } from '../../base/errors.js';
 import { annotationPrefix } from '../../oci/policy.js';
-import { configPath, policyOfSession } from '../policy.js';
-import { readSession, type Session, writeSession } from '../sessions.js';
+import { configPath, policyOfSession } from '../container/policy.js';
+import { readSession, type Session, writeSession } from '../container/sessions.js';
 import type { TriedBundle } from './bundle.js';
 import type { StageContext } from './stage-context.js';
 

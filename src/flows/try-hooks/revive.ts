@@ -3,7 +3,7 @@ import type { HolderRecord } from '../../base/documents/generated/ghost.js';
 import type { Manifest, ManifestGhost } from '../../base/documents/generated/manifest.js';
 import { GhostkeepError, reasonOf } from '../../base/errors.js';
 import { countFromJson, parseDev } from '../../base/units.js';
-import { restoreGhosts } from '../restore.js';
+import { restoreGhosts } from '../restore/restore.js';
 import { type Comparison, compareFiles } from './compare.js';
 import type { Original } from './originals.js';
 import type { StageContext } from './stage-context.js';

@@ -1,4 +1,4 @@
-import type { Stage } from '../../base/host.js';
+import type { Stage } from '../../base/host/host.js';
 import type { Context } from '../context.js';
 
 export interface StageContext extends Context {

@@ -6,7 +6,7 @@
 import type { Manifest } from '../../base/documents/generated/manifest.js';
 import type { Trial, TrialGhost, TrialStep } from '../../base/documents/generated/trial.js';
 import { readManifest } from '../../image/manifest.js';
-import { closeSession, writeSession } from '../sessions.js';
+import { closeSession, writeSession } from '../container/sessions.js';
 import { makeBundle, readBundle, type TriedBundle } from './bundle.js';
 import { examine } from './examine.js';
 import { callHooks, type HookCall } from './hooks.js';

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { showScan } from '../../../src/cli/commands/scan.js';
 import { showDump } from '../../../src/cli/commands/show.js';
-import { line } from '../../../src/cli/line.js';
-import { table } from '../../../src/cli/table.js';
+import { line } from '../../../src/cli/print/line.js';
+import { table } from '../../../src/cli/print/table.js';
 import { aManifest, aManifestGhost } from '../a-manifest.js';
 
 const hostile = '/a\u001b[2J\u009b31m\u202eb\nc';

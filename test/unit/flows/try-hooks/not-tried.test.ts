@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type Session, writeSession } from '../../../../src/flows/sessions.js';
+import { type Session, writeSession } from '../../../../src/flows/container/sessions.js';
 import { listNotTried } from '../../../../src/flows/try-hooks/not-tried.js';
 import { recordImages } from '../../../../src/flows/try-hooks/record.js';
 import type { StageContext } from '../../../../src/flows/try-hooks/stage-context.js';

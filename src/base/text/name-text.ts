@@ -1,0 +1,31 @@
+/**
+ * Names of extended attributes are bytes, and keys of a JSON object are text. Where a name is no UTF-8 each byte
+ * above 0x7f is a lone surrogate, U+DC80 to U+DCFF, as in Python's surrogateescape (PEP 383): no UTF-8 reads as one,
+ * and JSON writes it as \udcXX.
+ */
+import { isUtf8 } from 'node:buffer';
+import { GhostkeepError } from '../errors.js';
+
+const surrogates = 0xdc00;
+/** Source: xattr(7), linux/limits.h, XATTR_NAME_MAX. */
+const mostBytes = 255;
+
+export function nameToText(name: Buffer): string {
+  if (isUtf8(name)) return name.toString('utf8');
+  return Array.from(name, byte => String.fromCharCode(byte < 0x80 ? byte : surrogates + byte)).join('');
+}
+
+/**
+ * The text may be anybody's, and a check of it says nothing about its bytes: decode first, then check the bytes.
+ * @throws BAD_INPUT for any text that nameToText gives for no name
+ */
+export function nameFromText(text: string): Buffer {
+  const bytes = /\p{Surrogate}/u.test(text)
+    ? Buffer.from(Array.from(text, character => character.charCodeAt(0) & 0xff))
+    : Buffer.from(text, 'utf8');
+  // A character that is neither ASCII nor an escaped byte lost its upper bits above, and comes back as another.
+  if (bytes.length > 0 && bytes.length <= mostBytes && !bytes.includes(0) && nameToText(bytes) === text)
+    return bytes;
+  const shown = JSON.stringify(text.slice(0, mostBytes));
+  throw new GhostkeepError('BAD_INPUT', shown, `${shown} stands for no name of an extended attribute`);
+}

@@ -1,0 +1,118 @@
+/** Which of the ghosts that were found are ours to keep, and what fails a dump. */
+import { GhostkeepError } from '../../base/errors.js';
+import { hasContent, isRegular } from '../../base/host/file-type.js';
+import type { Log } from '../../base/log.js';
+import { showBytes } from '../../base/units.js';
+import { whyNotCopied } from '../../ghost/find/alone.js';
+import type { Found } from '../../ghost/find/find.js';
+import { lookInside } from '../../ghost/find/inside.js';
+import type { Missed } from '../../ghost/find/unseen.js';
+import { type Ghost, showIdentity } from '../../ghost/ghost.js';
+import type { Policy } from '../../oci/policy.js';
+import type { Context } from '../context.js';
+import { type LeftOut, leaveGhost, leaveUnseen, wayOut } from './left-out.js';
+import { describe } from './pin.js';
+
+export interface Choice {
+  chosen: Ghost[];
+  /** Content that nobody keeps: only without CRIU. */
+  leftOut: LeftOut[];
+}
+
+/**
+ * What ghostkeep keeps; a ghost over the policy's limit fails the dump. With CRIU so does one that nobody can keep,
+ * without it that is left out.
+ */
+export function chooseGhosts(
+  { log, host, alive }: Context,
+  found: Found,
+  policy: Policy,
+  criu: boolean,
+): Choice {
+  const leftOut: LeftOut[] = [];
+  for (const missed of found.unseen) {
+    const subject = `process ${missed.pid}`;
+    const what = missed.what === 'process' ? '' : `${missed.what} of `;
+    const message = `cannot look at ${what}${subject}: ${missed.why}`;
+    // CRIU looks for itself, and keeps or refuses what we have not seen. What it does not look at would be lost.
+    const mayBeLost = policy.enabled && missed.mayHide && !(criu && looksItself(found, missed));
+    if (mayBeLost && (criu || !policy.allowMissing))
+      throw new GhostkeepError('GHOST_UNREADABLE', subject, criu ? message : `${message}; ${wayOut}`);
+    if (mayBeLost) leftOut.push(leaveUnseen(missed));
+    else log.warn(message, { pid: missed.pid });
+  }
+  if (!policy.enabled) return { chosen: [], leftOut };
+  const chosen: Ghost[] = [];
+  for (const ghost of found.ghosts) {
+    if (criu) {
+      assertCanBeKept(found, ghost);
+      assertCanBeRestored(log, ghost);
+    }
+    const whyNot = criu ? whyLeftToCriu(ghost) : whyNotCopied(ghost, found.servesFuse, host.processes);
+    if (whyNot !== undefined) {
+      if (!criu && hasContent(ghost.stat.mode)) leftOut.push(leaveGhost(ghost, whyNot));
+      else {
+        const what = criu ? 'left to CRIU' : 'not copied';
+        log.info(`${describe(ghost)} is ${what}: ${whyNot}`, { ghost: showIdentity(ghost.stat) });
+      }
+      continue;
+    }
+    assertBelowLimit(ghost, policy);
+    chosen.push(ghost);
+  }
+  const unseen = criu ? [] : [...found.memory, ...lookInside(host.processes, found, alive)];
+  return { chosen, leftOut: [...leftOut, ...unseen.map(leaveUnseen)] };
+}
+
+/** A linked ghost whose names stay needs only another of them in files.img. */
+export function needsCopy(ghost: Ghost): boolean {
+  return ghost.class !== 'linked' || !ghost.namesStay;
+}
+
+const whyLeftToCriu = ({ keep, why }: Ghost) => (keep === 'criu' ? why : undefined);
+
+/** CRIU does not look for threads apart, nor at them. */
+function looksItself(found: Found, { pid, what }: Missed): boolean {
+  return what !== 'task' && !found.apart.has(pid);
+}
+
+/** CRIU takes the descriptors of a process for those of all its threads, and says nothing where they are not. */
+function assertCanBeKept(found: Found, ghost: Ghost): void {
+  const identity = showIdentity(ghost.stat);
+  if (ghost.keep === 'no')
+    throw new GhostkeepError('GHOST_UNREADABLE', identity, `cannot dump ${describe(ghost)}: ${ghost.why}`);
+  if (!isRegular(ghost.stat.mode) || !ghost.holders.every(({ pid }) => found.apart.has(pid))) return;
+  const threads = [...new Set(ghost.holders.map(({ pid }) => pid))].join(', ');
+  throw new GhostkeepError(
+    'GHOST_UNREADABLE',
+    identity,
+    `cannot dump ${describe(ghost)}: only thread ${threads} holds it, in a table of descriptors of its own (unshare(CLONE_FILES), or the main thread has ended), and CRIU does not keep such tables; \`ghostkeep dump\` does`,
+  );
+}
+
+/** What CRIU would find out when the container is gone. A dump without CRIU restores to any folder. */
+function assertCanBeRestored(log: Log, ghost: Ghost): void {
+  const { unrestorable, doubt } = ghost;
+  if (doubt !== undefined) log.warn(`${describe(ghost)} may be lost at restore: ${doubt}`);
+  if (unrestorable === undefined) return;
+  throw new GhostkeepError(
+    'GHOST_UNRESTORABLE',
+    showIdentity(ghost.stat),
+    `cannot dump ${describe(ghost)}: ${unrestorable}; the container runs on, and \`ghostkeep dump\` has the file's content`,
+  );
+}
+
+export function isOverLimit({ stat }: Ghost, { limit }: Policy): boolean {
+  return limit !== undefined && stat.allocated > limit;
+}
+
+function assertBelowLimit(ghost: Ghost, policy: Policy): void {
+  if (!isOverLimit(ghost, policy)) return;
+  const { allocated } = ghost.stat;
+  const { limit = 0n } = policy;
+  throw new GhostkeepError(
+    'GHOST_OVER_LIMIT',
+    showIdentity(ghost.stat),
+    `cannot dump ${describe(ghost)}: it has ${showBytes(allocated)} allocated and the policy's limit is ${showBytes(limit)}; raise \`limit\` in /etc/ghostkeep/config.json, or the annotation io.ghostkeep.limit up to that`,
+  );
+}

@@ -1,0 +1,40 @@
+/** A dump without CRIU promises a copy of one moment only of processes that stand still. */
+import { GhostkeepError } from '../../base/errors.js';
+import { showSome } from '../../base/text/show-some.js';
+import { findWriters, type Writer } from '../../ghost/find/writers.js';
+import type { Ghost } from '../../ghost/ghost.js';
+import type { Context } from '../context.js';
+import { describe } from './pin.js';
+
+const wayOut = 'freeze it first (SIGSTOP to its process, or the freezer of its cgroup)';
+
+/** Before anything is looked at: while one runs it may also open, close and hand on what was, or was not yet, looked for. */
+export function assertFrozen({ host: { processes } }: Context, pids: readonly number[]): void {
+  const running = pids.filter(pid => !processes.isPaused(pid));
+  if (running.length === 0) return;
+  const subject = `process ${running[0]}`;
+  throw new GhostkeepError(
+    'NOT_FROZEN',
+    subject,
+    `cannot dump process ${showSome(running)}: it runs, or one of its threads does, and --require-frozen is given; ${wayOut}`,
+  );
+}
+
+/** @param copied the ghosts whose content is about to be copied */
+export function checkWriters(
+  { host: { processes }, log, alive }: Context,
+  copied: readonly Ghost[],
+  pids: readonly number[],
+  requireFrozen: boolean,
+): void {
+  for (const writer of findWriters(processes, copied, pids, alive)) {
+    const message = describeWriter(writer);
+    if (requireFrozen)
+      throw new GhostkeepError('NOT_FROZEN', `process ${writer.pid}`, `cannot dump: ${message}; ${wayOut}`);
+    log.warn(`${message}: the copy may be torn; ${wayOut}`, { pid: writer.pid });
+  }
+}
+
+function describeWriter({ pid, ghosts }: Writer): string {
+  return `process ${pid} runs and can change ${showSome(ghosts.map(describe))} through a shared mapping, which nothing shows while it is copied`;
+}

@@ -1,0 +1,100 @@
+/**
+ * A container that `ghostkeep checkpoint` has paused must not stay so when that is killed. It keeps a record while it may
+ * have to resume the container; the next command that finds the record of one that has ended does it.
+ */
+import path from 'node:path';
+import { bounds } from '../../base/bounds.js';
+import { parseDocument } from '../../base/documents/document.js';
+import type { Paused } from '../../base/documents/generated/paused.js';
+import { errnoOf, reasonOf } from '../../base/errors.js';
+import { isDirectory } from '../../base/host/file-type.js';
+import type { Host } from '../../base/host/host.js';
+import type { RuntimeCommand } from '../../oci/command-line.js';
+import type { Context } from '../context.js';
+import { pausedFolder } from './paused-folder.js';
+import { isPausedBy, resume } from './runtime-calls.js';
+import { startTimeOf } from './sessions.js';
+
+/** To be called before the container is paused. @returns what to do when it has been resumed */
+export function notePause(
+  context: Context,
+  { container, program, globals }: RuntimeCommand,
+  pid: number,
+  criuConfig: string,
+): () => void {
+  const { host, log } = context;
+  const { files, processes } = host;
+  const self = processes.self();
+  const owner = { pid: self, startTime: processes.startTime(self) };
+  const record = pathOf(host, `${owner.pid}-${owner.startTime}`);
+  try {
+    const first = { pid, startTime: processes.startTime(pid) };
+    const paused: Paused = { version: 1, container, program, globals, owner, first, criuConfig };
+    files.makeDirectory(path.dirname(record), 0o700);
+    files.replace(record, Buffer.from(`${JSON.stringify(paused, null, 1)}\n`), false);
+    return () => files.remove(record);
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    log.warn(`if this is killed, ${container} stays paused, and nobody will know: ${reasonOf(error)}`);
+    return () => {};
+  }
+}
+
+/** Resume what checkpoints that were killed have left paused. Never throws for one of them: the command has another purpose. */
+export async function resumeForgotten(context: Context): Promise<void> {
+  const { host, log } = context;
+  const { files } = host;
+  const folder = pausedFolder(host.uid());
+  if (!isPrivate(host, folder) || !isPrivate(host, path.dirname(folder))) return;
+  for (const name of files.list(folder).filter(found => found.endsWith('.json'))) {
+    const record = `${folder}/${name}`;
+    try {
+      const bytes = files.readIfThere(record, bounds.session);
+      if (!bytes) continue;
+      const paused = parseDocument<Paused>('Paused', bytes.toString('utf8'), record, 'BAD_INPUT');
+      if (isInUse(host, paused)) continue;
+      await resumeIfPaused(context, paused);
+      files.remove(record);
+    } catch (error) {
+      log.warn(`what is paused by ${record} stays so: ${reasonOf(error)}`);
+    }
+  }
+}
+
+async function resumeIfPaused(context: Context, paused: Paused): Promise<void> {
+  const { container, owner, first } = paused;
+  // Another one by that name, or none, is nobody's to resume.
+  if (startTimeOf(context.host.processes, first.pid) !== first.startTime) return;
+  if (!(await isPausedBy(context, paused))) return;
+  await resume(context, paused);
+  context.log.warn(
+    `resumed ${container}: ghostkeep checkpoint (process ${owner.pid}) had paused it and was killed; what it had begun is no checkpoint`,
+  );
+}
+
+/** The runtime's command outlives who started it: what CRIU has frozen for its dump must not be thawed. */
+function isInUse({ processes }: Host, { owner, criuConfig }: Paused): boolean {
+  return (
+    startTimeOf(processes, owner.pid) === owner.startTime ||
+    processes.listPids().some(pid => variableOf(processes, pid) === criuConfig)
+  );
+}
+
+function variableOf(processes: Host['processes'], pid: number): string | undefined {
+  try {
+    return processes.environment(pid, 'CRIU_CONFIG_FILE');
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    return undefined;
+  }
+}
+
+function isPrivate({ files, uid }: Host, folder: string): boolean {
+  if (!files.exists(folder)) return false;
+  const stat = files.statPath(folder);
+  return isDirectory(stat.mode) && stat.uid === uid() && (stat.mode & 0o022) === 0;
+}
+
+function pathOf(host: Host, name: string): string {
+  return `${pausedFolder(host.uid())}/${name}.json`;
+}

@@ -1,0 +1,36 @@
+import { bounds } from '../../base/bounds.js';
+import { assertPermitted, withWishes } from '../../oci/bounds.js';
+import {
+  type Policy,
+  type PolicyDocument,
+  parseAnnotations,
+  parseConfig,
+  resolvePolicy,
+} from '../../oci/policy.js';
+import type { Context } from '../context.js';
+import { findSession, type Session } from './sessions.js';
+
+export const configPath = '/etc/ghostkeep/config.json';
+
+export function readConfig({ host }: Context): PolicyDocument {
+  const bytes = host.files.readIfThere(configPath, bounds.policy);
+  return bytes ? parseConfig(bytes.toString('utf8'), configPath) : {};
+}
+
+/** What a container's annotations ask for, checked against the host's policy. @throws BAD_POLICY */
+export function wishesOf(context: Context, annotations: Record<string, string | undefined>): PolicyDocument {
+  const wishes = parseAnnotations(annotations);
+  assertPermitted(readConfig(context), wishes);
+  return wishes;
+}
+
+/** For the processes that are being dumped: the host's, and what their container's session asks for where a hook made one. */
+export function policyOf(context: Context, pid: number): { policy: Policy; session: Session | undefined } {
+  const session = findSession(context, pid);
+  return { policy: policyOfSession(context, session), session };
+}
+
+/** The host's policy of now is the bound: a record may be older than it. */
+export function policyOfSession(context: Context, session: Session | undefined): Policy {
+  return resolvePolicy(withWishes(readConfig(context), session?.policy ?? {}));
+}

@@ -1,0 +1,59 @@
+/** What we ask a runtime to do besides its checkpoint. */
+import { GhostkeepError, translate } from '../../base/errors.js';
+import type { RuntimeCommand } from '../../oci/command-line.js';
+import { type OciState, parseState } from '../../oci/state.js';
+import type { Context } from '../context.js';
+
+/** How long `state`, `pause` and `resume` of a runtime may take. */
+export const runtimeWaitMs = 30_000;
+
+export type Runtime = Pick<RuntimeCommand, 'program' | 'globals' | 'container'>;
+
+export async function stateOf(context: Context, command: Runtime): Promise<{ pid: number; status: string }> {
+  const { container, program } = command;
+  const call = runtimeCall(command, 'state');
+  const answer = await context.host.commands.output(call, runtimeWaitMs).catch(cause => {
+    throw translate(cause, 'IO', program, `cannot run ${program}`);
+  });
+  if (answer.status !== 0)
+    throw new GhostkeepError(
+      'NOT_FOUND',
+      container,
+      `cannot find container ${container}: ${answer.stderr.trim() || `\`${call.join(' ')}\` ended with status ${answer.status}`}`,
+    );
+  const { pid, status } = readState(command, answer.stdout);
+  if (pid) return { pid, status };
+  throw new GhostkeepError(
+    'NOT_FOUND',
+    container,
+    `cannot checkpoint ${container}: it is ${status} and has no process; a checkpoint needs one that runs: start it again first`,
+  );
+}
+
+function readState(command: Runtime, text: string): OciState {
+  return parseState(text, `from \`${runtimeCall(command, 'state').join(' ')}\``);
+}
+
+/** The runtime may have resumed it already; that it still is paused is what must not stay unsaid. */
+export async function resume(context: Context, command: Runtime): Promise<void> {
+  const { commands } = context.host;
+  const { status, stderr } = await commands.output(runtimeCall(command, 'resume'), runtimeWaitMs);
+  if (status === 0) return;
+  if (!(await isPausedBy(context, command))) return;
+  const call = runtimeCall(command, 'resume').join(' ');
+  throw new GhostkeepError(
+    'CHECKPOINT_FAILED',
+    command.container,
+    `cannot resume ${command.container}, it is still paused: ${stderr.trim()}; try \`${call}\``,
+  );
+}
+
+export function runtimeCall(command: Runtime, verb: string): string[] {
+  return [command.program, ...command.globals, verb, command.container];
+}
+
+/** False for one that the runtime does not know, too. */
+export async function isPausedBy(context: Context, command: Runtime): Promise<boolean> {
+  const { status, stdout } = await context.host.commands.output(runtimeCall(command, 'state'), runtimeWaitMs);
+  return status === 0 && readState(command, stdout).status === 'paused';
+}

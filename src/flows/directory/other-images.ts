@@ -1,0 +1,82 @@
+/**
+ * Images in a directory that a dump did not make. A dump without CRIU makes `ghost-file-*.img` beside whatever is there, and
+ * what is there may be the only copy of files that are gone. CRIU itself writes over an earlier checkpoint, so under the gate nothing is
+ * refused; there an image that was left over must not pass for one of this checkpoint.
+ */
+import { bounds } from '../../base/bounds.js';
+import { errnoOf, GhostkeepError } from '../../base/errors.js';
+import type { Files } from '../../base/host/host.js';
+import { remappedGhosts } from '../../criu/seal-plan.js';
+import { ghostImageName, isGhostImageName, journalName } from '../../image/layout.js';
+import { manifestExists, readManifest } from '../../image/manifest.js';
+import type { Context } from '../context.js';
+
+/** An earlier dump's without CRIU are ours to replace, where its manifest lists them. @throws BAD_INPUT */
+export function assertNoImages({ host: { files } }: Context, images: string): void {
+  if (!files.exists(images)) return;
+  const own = new Set(imagesAlone(files, images));
+  const others = files.list(images).filter(name => name.endsWith('.img') && !own.has(name));
+  const [first] = others.sort();
+  if (first === undefined) return;
+  const where = files.realPath(images);
+  const more = others.length > 1 ? ` and ${others.length - 1} more` : '';
+  throw new GhostkeepError(
+    'BAD_INPUT',
+    where,
+    `cannot dump into ${where}: ${first}${more} in it was not made by a dump of ghostkeep's that is there, and would be lost; choose another directory`,
+  );
+}
+
+/** Remove the images of an earlier dump without CRIU, whose place another one takes. */
+export function removeImagesAlone({ host: { files } }: Context, images: string): void {
+  for (const name of imagesAlone(files, images)) files.remove(`${images}/${name}`);
+}
+
+function imagesAlone(files: Files, images: string): string[] {
+  if (!manifestExists(files, images)) return [];
+  const { criu, ghosts } = readManifest(files, images);
+  return criu ? [] : ghosts.map(({ image }) => image).filter(isGhostImageName);
+}
+
+/** `ghost-file-*.img` as they were before CRIU wrote anything: name → when, and under which number, it was written. */
+export type OlderImages = ReadonlyMap<string, string>;
+
+export function noteOlderImages({ host: { files } }: Context, images: string): OlderImages {
+  const names = files.exists(images) ? files.list(images).filter(isGhostImageName) : [];
+  return new Map(names.map(name => [name, stateOf(files, `${images}/${name}`)]));
+}
+
+/**
+ * Remove what CRIU's new remap-fpath.img names and CRIU has not written: it is another file's content. An image is CRIU's where there
+ * is any doubt: it goes only if it is the same inode, unchanged since OLDER was noted, and older than our journal, which was
+ * written before CRIU's first image and by the same clock.
+ * @returns the names of those that were removed
+ */
+export function removeOlderImages(
+  { host: { files } }: Context,
+  images: string,
+  older: OlderImages,
+): string[] {
+  if (older.size === 0 || !files.exists(`${images}/${journalName}`)) return [];
+  const journal = files.statPath(`${images}/${journalName}`).mtimeNs;
+  const named = [...remappedGhosts(files.readIfThere(`${images}/remap-fpath.img`, bounds.remaps))].map(
+    ghostImageName,
+  );
+  const left = named.filter(name => {
+    const before = older.get(name);
+    const path = `${images}/${name}`;
+    return before !== undefined && before === stateOf(files, path) && files.statPath(path).ctimeNs < journal;
+  });
+  for (const name of left) files.remove(`${images}/${name}`);
+  return left;
+}
+
+function stateOf(files: Files, path: string): string {
+  try {
+    const { dev, ino, size, mtimeNs, ctimeNs } = files.statPath(path);
+    return [dev, ino, size, mtimeNs, ctimeNs].join(' ');
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error;
+    return 'gone';
+  }
+}

@@ -1,0 +1,148 @@
+/**
+ * An image directory has one owner at a time, from the first look into it to the last rename. Whatever writes there becomes its
+ * owner before it removes anything; what only reads does not ask.
+ *
+ * The lock is the kernel's (host/lock.ts): it leaves nothing in the directory and ends with its holder. While CRIU writes,
+ * `ghostkeep checkpoint` and the gate let it go: the gate may be installed beside the first, and with --lazy-pages a
+ * receiver may seal the directory before CRIU has ended. Who is still to finish the dump stands in the journal (`heldBy`),
+ * and nobody begins another one while that process lives.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Manifest } from '../../base/documents/generated/manifest.js';
+import { errnoOf, GhostkeepError, reasonOf } from '../../base/errors.js';
+import type { ProcessView } from '../../base/host/host.js';
+import { toPrintable } from '../../base/text/printable.js';
+import { readJournal } from '../../image/manifest.js';
+import { startTimeOf } from '../container/sessions.js';
+import type { Context } from '../context.js';
+
+export interface OwnerOptions {
+  /** Who started us: what these hold, they hold for us. */
+  family?: readonly number[];
+  /** Somebody else may be about to end: how long to wait for that. */
+  waitMs?: number;
+  /** For another dump: refused, too, where a living process is still to finish the dump that is there. */
+  begins?: boolean;
+}
+
+const tryEveryMs = 100;
+const longestCommand = 200;
+
+export interface Owned {
+  /** The directory itself: its name may lead to another one by the time the work ends. */
+  images: string;
+  letGo(): void;
+}
+
+/** @param work is given the path to write by. @throws IN_USE, before it is called */
+export async function asOwner<T>(
+  context: Context,
+  images: string,
+  work: (images: string) => T | Promise<T>,
+  options: OwnerOptions = {},
+): Promise<T> {
+  const owned = await becomeOwner(context, images, options);
+  try {
+    return await work(owned.images);
+  } finally {
+    owned.letGo();
+  }
+}
+
+/** @throws IN_USE */
+export async function becomeOwner(
+  context: Context,
+  images: string,
+  { family = familyOf(context.host.processes), waitMs = 0, begins = false }: OwnerOptions = {},
+): Promise<Owned> {
+  const { files } = context.host;
+  const unlocked = { images, letGo: () => {} };
+  for (let waitedMs = 0; ; waitedMs += tryEveryMs) {
+    const lock = tryLock(context, images);
+    const owned =
+      typeof lock === 'object' ? { images: lock.path, letGo: () => files.close(lock.fd) } : unlocked;
+    const locker = lock === undefined ? files.lockHolder(images, family) : undefined;
+    const isOurs = lock !== undefined || (locker !== undefined && family.includes(locker));
+    const holder = isOurs && begins ? holderOf(context, images) : undefined;
+    const isHeld = holder !== undefined && !family.includes(holder);
+    if (isOurs && !isHeld) {
+      // flock(1) around the command that started us: it was locked so that we may write there.
+      if (locker !== undefined)
+        context.log.info(
+          `${files.realPath(images)} is locked by process ${locker}, which started us: nothing keeps apart what else it starts`,
+        );
+      return owned;
+    }
+    owned.letGo();
+    if (waitedMs >= waitMs)
+      throw isHeld
+        ? inUse(context, images, holder, 'is still to finish a dump there')
+        : inUse(context, images, locker, 'is writing there');
+    context.alive?.();
+    await sleep(tryEveryMs);
+  }
+}
+
+/** @returns none where it cannot be locked: a dump that succeeds without a lock must not fail for want of one */
+function tryLock({ host: { files }, log }: Context, images: string) {
+  try {
+    return files.lock(images);
+  } catch (error) {
+    const errno = errnoOf(error);
+    // Whoever needs the directory says so better.
+    if (errno !== 'ENOENT' && errno !== 'ENOTDIR')
+      log.warn(
+        `${files.realPath(images)} cannot be locked (${errno ?? reasonOf(error)}): nothing keeps another ghostkeep from writing there, too`,
+      );
+    return 'none' as const;
+  }
+}
+
+/** @returns the pid of the living process that the journal in IMAGES waits for */
+export function holderOf({ host: { files, processes } }: Context, images: string): number | undefined {
+  let heldBy: Manifest['heldBy'];
+  try {
+    ({ heldBy } = readJournal(files, images) ?? {});
+  } catch {
+    // What nobody can read, nobody can finish.
+    return undefined;
+  }
+  return heldBy && startTimeOf(processes, heldBy.pid) === heldBy.startTime ? heldBy.pid : undefined;
+}
+
+/** PID, and who started it, and so on up to the first. */
+export function familyOf(processes: ProcessView, pid = processes.self()): number[] {
+  const family: number[] = [];
+  try {
+    for (let at = pid; at > 0 && !family.includes(at); at = processes.parent(at)) family.push(at);
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+  }
+  return family;
+}
+
+function inUse(
+  { host: { files, processes } }: Context,
+  images: string,
+  holder: number | undefined,
+  does: string,
+): GhostkeepError {
+  const where = files.realPath(images);
+  return new GhostkeepError(
+    'IN_USE',
+    where,
+    `cannot use ${where}: ${nameOf(processes, holder)} ${does}; wait until it has ended, or choose another directory`,
+  );
+}
+
+function nameOf(processes: ProcessView, pid: number | undefined): string {
+  // Where /proc/locks is hidden, or the lock was made in another container or on another host.
+  if (pid === undefined) return 'another process, which the kernel does not name,';
+  try {
+    const command = processes.commandLine(pid).join(' ').slice(0, longestCommand);
+    return `process ${pid} (${toPrintable(command)})`;
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    return `another process, which was given the lock of process ${pid},`;
+  }
+}

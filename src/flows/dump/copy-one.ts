@@ -1,0 +1,230 @@
+import type { GhostData, ManifestGhost } from '../../base/documents/generated/manifest.js';
+import { errnoOf, GhostkeepError, reasonOf, translate } from '../../base/errors.js';
+import type { EngineReport, FileStat, Files } from '../../base/host/host.js';
+import { countToJson, parseDev, showBytes } from '../../base/units.js';
+import { encodeGhostHead, isChunked } from '../../criu/ghost-file.js';
+import { showIdentity } from '../../ghost/ghost.js';
+import { showDigest } from '../../image/verify.js';
+import type { Policy } from '../../oci/policy.js';
+import { type Context, whenMoving } from '../context.js';
+import { nameOf } from './describe.js';
+import { type Described, describeAgain } from './describe-again.js';
+
+/** A writer outside the frozen container may be in our way; it gets this many chances to pause. */
+const attempts = 3;
+
+/** Unwritten ranges that the manifest has room for: maxItems of its schema. */
+const mostRanges = 4096;
+
+/** What st_blocks counts beyond data: the rest of the last block, and ext4's tree of extents. */
+const restBytes = 8192n;
+const treeBytesPerChunk = 16n;
+
+/** What is to be copied, to where its entry says. */
+export interface Copy extends Described {
+  /** Its image is there from before the freeze: bytes that are right stay. */
+  over?: boolean;
+}
+
+/** Where images go, and how. */
+export interface CopyTarget {
+  images: string;
+  policy: Policy;
+  /** The images belong to a CRIU checkpoint. */
+  criu: boolean;
+}
+
+/** Write a ghost's image at IMAGES/entry.image and return what is in it. @throws GHOST_CHANGED, NO_SPACE, IO */
+export async function copyGhost(context: Context, copy: Copy, target: CopyTarget): Promise<GhostData> {
+  const { files } = context.host;
+  if (copy.over) {
+    try {
+      return await copyOnce(context, copy, target);
+    } catch (error) {
+      // Whatever it was: without the earlier image it may be none.
+      files.remove(`${target.images}/${copy.entry.image}`);
+      startAnew(
+        context,
+        copy,
+        `could not be copied over its image from before the freeze (${reasonOf(error)})`,
+      );
+    }
+  }
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await copyOnce(context, copy, target);
+    } catch (error) {
+      files.remove(`${target.images}/${copy.entry.image}`);
+      const isChanged = error instanceof GhostkeepError && error.code === 'GHOST_CHANGED';
+      if (!isChanged || attempt === attempts) throw error;
+      startAnew(context, copy, hasChanged);
+    }
+  }
+}
+
+export const hasChanged = 'changed while it was copied';
+
+/** What was copied is not what is there now, and its image is gone: the next try begins with a look at it. */
+export function startAnew(context: Context, copy: Copy, why: string): void {
+  context.log.warn(`${nameOf(copy.entry)} ${why}, trying again`, {
+    ghost: showIdentity(copy.stat),
+  });
+  copy.stat = context.host.processes.statPin(copy.fd);
+  copy.over = false;
+  describeAgain(context, copy);
+}
+
+async function copyOnce(
+  context: Context,
+  copy: Copy,
+  { images, policy, criu }: CopyTarget,
+): Promise<GhostData> {
+  const { files, engine, processes } = context.host;
+  const { entry, fd, stat, over } = copy;
+  const path = `${images}/${entry.image}`;
+  let imageFd: number | undefined;
+  try {
+    imageFd = over ? files.open(path, true) : createAnew(files, path, imageMode(criu));
+    const moving = whenMoving(context);
+    const report = await engine.dump(
+      { ...describeCopy(copy, policy), imageFd, engine: policy.engine },
+      moving,
+    );
+    if (!isUnchanged(stat, processes.statPin(fd))) throw changed(entry);
+    const digest =
+      policy.verify === 'digest' ? showDigest((await engine.digest(imageFd, moving)).crc32c) : undefined;
+    const written = imageFd;
+    imageFd = undefined;
+    // Some servers tell only now what became of a write.
+    files.close(written);
+    return { ...toData(context, copy, report), ...(digest ? { digest } : {}) };
+  } catch (error) {
+    throw failure(context, entry, images, error);
+  } finally {
+    if (imageFd !== undefined) files.close(imageFd);
+  }
+}
+
+/** What the engine is told of a ghost, whether it is copied alone or with others. */
+export function describeCopy({ entry, fd, stat, over = false }: Copy, policy: Policy) {
+  return {
+    ghostFd: fd,
+    over,
+    size: stat.size,
+    chunked: isChunked(stat.size),
+    detectZeroes: policy.detectZeroes ?? false,
+    header: encodeGhostHead({
+      uid: entry.uid,
+      gid: entry.gid,
+      mode: entry.mode,
+      dev: parseDev(entry.physicalDev),
+      ino: stat.ino,
+      size: stat.size,
+      atimeNs: stat.atimeNs,
+      mtimeNs: stat.mtimeNs,
+    }),
+  };
+}
+
+/** CRIU's images are for everybody whom the folder lets in; what only `ghostkeep restore` reads is its owner's. */
+export function imageMode(criu: boolean): number {
+  return criu ? 0o644 : 0o600;
+}
+
+/** A copy that was interrupted may have left one; that is rare, so nobody looks first. */
+function createAnew(files: Files, path: string, mode: number): number {
+  try {
+    return files.create(path, mode);
+  } catch (error) {
+    if (errnoOf(error) !== 'EEXIST') throw error;
+    files.remove(path);
+    return files.create(path, mode);
+  }
+}
+
+/** Asked only where there is more allocated than data, so that most ghosts cost no call more while frozen. */
+function allocationOf(
+  { host: { engine }, log }: Context,
+  { entry, fd, stat: { allocated, size } }: Copy,
+  report: EngineReport,
+): Pick<GhostData, 'allocation'> {
+  if (allocated <= report.dataBytes + restBytes + report.chunks * treeBytesPerChunk)
+    return { allocation: [] };
+  const allocation: NonNullable<GhostData['allocation']> = [];
+  try {
+    const found = engine.allocation(fd, size);
+    if (!found) return {};
+    for (const { offset, length } of found) {
+      if (allocation.length === mostRanges) {
+        log.warn(
+          `${nameOf(entry)} has unwritten space in more than ${mostRanges} places: the others are not noted`,
+        );
+        break;
+      }
+      allocation.push({ offset: countToJson(offset), length: countToJson(length) });
+    }
+  } catch (error) {
+    // All its bytes are there: what is missing is where there are none.
+    if (errnoOf(error) === undefined) throw error;
+    log.warn(`${nameOf(entry)}: what it has allocated is not known: ${reasonOf(error)}`);
+    return {};
+  }
+  return { allocation };
+}
+
+export function isUnchanged(before: FileStat, after: FileStat): boolean {
+  return before.size === after.size && before.mtimeNs === after.mtimeNs && before.ctimeNs === after.ctimeNs;
+}
+
+function changed(entry: ManifestGhost): GhostkeepError {
+  return new GhostkeepError(
+    'GHOST_CHANGED',
+    `${entry.dev}/${entry.ino}`,
+    `cannot dump ${nameOf(entry)}: it is written to while it is copied; freeze its processes, stop who writes to it from outside the container, and try again`,
+  );
+}
+
+export function toData(context: Context, copy: Copy, report: EngineReport): GhostData {
+  return {
+    bytes: countToJson(report.dataBytes),
+    chunks: countToJson(report.chunks),
+    unwritten: countToJson(report.unwrittenBytes),
+    imageBytes: countToJson(report.imageBytes),
+    engine: report.engine,
+    fallbacks: report.fallbacks,
+    why: report.why,
+    ways: report.ways,
+    ...(copy.over ? { kept: countToJson(report.keptBytes) } : {}),
+    ...allocationOf(context, copy, report),
+  };
+}
+
+function failure(
+  { host: { files } }: Context,
+  entry: ManifestGhost,
+  images: string,
+  error: unknown,
+): GhostkeepError {
+  const errno = errnoOf(error);
+  const where = files.realPath(images);
+  if (errno === 'ENOSPC' || errno === 'EDQUOT') {
+    const free = files.freeBytes(images);
+    const left = free === undefined ? 'how much is free it does not say' : `${showBytes(free)} are free`;
+    return new GhostkeepError(
+      'NO_SPACE',
+      where,
+      `cannot dump ${nameOf(entry)}: no space left in ${where}; it has ${showBytes(BigInt(entry.allocated))} allocated, ${left}; make room or choose another image directory`,
+      { cause: error },
+    );
+  }
+  const subject = `${entry.dev}/${entry.ino}`;
+  if (errno === 'EOVERFLOW') {
+    return new GhostkeepError(
+      'GHOST_OVER_LIMIT',
+      subject,
+      `cannot dump ${nameOf(entry)}: ${reasonOf(error)}; with engine \`seek\` its file system's word on holes is believed, with \`read\` every byte is read`,
+      { cause: error },
+    );
+  }
+  return translate(error, 'IO', subject, `cannot dump ${nameOf(entry)} into ${where}`);
+}

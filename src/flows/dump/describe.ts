@@ -1,0 +1,122 @@
+import type {
+  KeyPath,
+  LinkedGroup,
+  Manifest,
+  ManifestGhost,
+} from '../../base/documents/generated/manifest.js';
+import type { FileStat } from '../../base/host/host.js';
+import { birthOf } from '../../base/host/identity.js';
+import type { IdMap } from '../../base/id-map.js';
+import { pathFromText, pathToText } from '../../base/text/path-bytes.js';
+import { showDev, showTime } from '../../base/units.js';
+import type { ExternalGhost, RenamedFile } from '../../criu/seal-plan.js';
+import { externalKey, type Ghost, toRecord } from '../../ghost/ghost.js';
+import { findLinkedNames } from '../choose/linked-names.js';
+import type { PinnedGhost } from '../choose/pin.js';
+import type { Context } from '../context.js';
+
+/** Everything the manifest knows of a ghost but its data: what CRIU's format holds, and what it cannot hold. */
+export function describeGhost(
+  context: Context,
+  pinned: PinnedGhost,
+  ids: IdMap,
+  id: number,
+  image: string,
+): ManifestGhost {
+  const { ghost, stat } = pinned;
+  const birth = birthOf(stat);
+  const group = ghost.class === 'linked' ? describeGroup(ghost, stat) : undefined;
+  return {
+    ...toRecord({ ...ghost, stat }),
+    id,
+    image,
+    mode: stat.mode,
+    ...describeOwner(stat, ids),
+    ...describeAttributes(context, pinned),
+    physicalDev: showDev(physicalDev(pinned)),
+    atime: showTime(stat.atimeNs),
+    mtime: showTime(stat.mtimeNs),
+    ...(birth === undefined ? {} : { birth: showTime(birth) }),
+    ...(group ? { linked: group } : {}),
+    paths: (group ? [] : ghost.mounts).map(mount => ({
+      key: externalKey(mount.id, stat.ino),
+      mount: mount.id,
+      ...pathToText(mount.restorable ?? mount.path),
+    })),
+  };
+}
+
+export function describeOwner(stat: FileStat, ids: IdMap): Pick<ManifestGhost, 'uid' | 'gid'> {
+  return { uid: ids.uid(stat.uid), gid: ids.gid(stat.gid) };
+}
+
+/** What it has that is in no stat. */
+export function describeAttributes(
+  { host: { engine } }: Context,
+  { fd, ...asked }: Pick<PinnedGhost, 'fd' | 'inodeFlags' | 'hasXattrs'>,
+): Pick<ManifestGhost, 'inodeFlags' | 'xattrs'> {
+  const xattrs = asked.hasXattrs === false ? {} : engine.xattrs(fd);
+  const inodeFlags = asked.inodeFlags ?? engine.flags(fd);
+  return {
+    ...(inodeFlags ? { inodeFlags } : {}),
+    xattrs: Object.fromEntries(
+      Object.entries(xattrs).map(([name, value]) => [name, value.toString('base64')]),
+    ),
+  };
+}
+
+/**
+ * The device CRIU writes: on btrfs stat shows a subvolume's made-up device, and CRIU takes the mount's.
+ * Source: CRIU mount.c, phys_stat_resolve_dev.
+ */
+export function physicalDev({ ghost, stat }: PinnedGhost): bigint {
+  return (ghost.filesystem === 'btrfs' ? ghost.mounts[0]?.dev : undefined) ?? stat.dev;
+}
+
+/** What the manifest says of all linked ghosts together. */
+export type Linked = Pick<Manifest, 'links' | 'linkedNames'>;
+
+/** The open files of linked ghosts, under the first name that its inode still has on each mount. */
+export function describeLinked({ host }: Context, ghosts: readonly Ghost[]): Linked {
+  const links = ghosts.flatMap(describeLinks);
+  const linkedNames = findLinkedNames(
+    host,
+    ghosts.filter(({ namesStay }) => namesStay),
+  );
+  return { ...(links.length > 0 ? { links } : {}), ...(linkedNames ? { linkedNames } : {}) };
+}
+
+function describeLinks(ghost: Ghost): KeyPath[] {
+  return ghost.mounts.flatMap(mount =>
+    mount.names?.[0]
+      ? [{ key: externalKey(mount.id, ghost.stat.ino), mount: mount.id, ...pathToText(mount.names[0]) }]
+      : [],
+  );
+}
+
+function describeGroup({ mounts: [mount] }: Ghost, stat: FileStat): LinkedGroup | undefined {
+  if (!mount?.mountPoint || !mount.names?.length) return undefined;
+  const start = mount.mountPoint.length === 1 ? 1 : mount.mountPoint.length + 1;
+  return {
+    mountPoint: pathToText(mount.mountPoint),
+    names: mount.names.map(name => pathToText(name.subarray(start))),
+    hostUid: stat.uid,
+    hostGid: stat.gid,
+  };
+}
+
+export function toKeyPath(place: KeyPath): RenamedFile {
+  return { key: place.key, mount: place.mount, path: pathFromText(place) };
+}
+
+export function toExternal(ghost: ManifestGhost): ExternalGhost {
+  return {
+    id: ghost.id,
+    paths: ghost.paths.map(toKeyPath),
+  };
+}
+
+/** `ghost 8:1/4711 (/data/tmp)` */
+export function nameOf(entry: ManifestGhost): string {
+  return `ghost ${entry.dev}/${entry.ino} (${entry.path})`;
+}

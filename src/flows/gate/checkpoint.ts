@@ -1,0 +1,262 @@
+/**
+ * The gate's part around a runtime's own command, for a host whose CRIU has no plugin hook or where the gate may
+ * not be installed: find and pin, tell CRIU through CRIU_CONFIG_FILE, run the command, copy, seal.
+ *
+ * Once CRIU has succeeded the container may be gone and our pins are all there is: nothing lets them go before
+ * the dump is sealed, or the caller says so.
+ */
+import { bounds } from '../../base/bounds.js';
+import type { Manifest } from '../../base/documents/generated/manifest.js';
+import { GhostkeepError, reasonOf } from '../../base/errors.js';
+import { showBytes } from '../../base/units.js';
+import { externalNames } from '../../criu/seal-plan.js';
+import { findGhosts } from '../../ghost/find/find.js';
+import { manifestExists, readManifest, writeJournal } from '../../image/manifest.js';
+import type { RuntimeCommand } from '../../oci/command-line.js';
+import type { Policy } from '../../oci/policy.js';
+import { chooseGhosts, needsCopy } from '../choose/choose.js';
+import { type PinnedGhost, pinGhosts, unpinGhosts } from '../choose/pin.js';
+import { notePause } from '../container/paused.js';
+import { policyOf } from '../container/policy.js';
+import { resume, runtimeCall, runtimeWaitMs, stateOf } from '../container/runtime-calls.js';
+import { startTimeOf } from '../container/sessions.js';
+import type { Context } from '../context.js';
+import { asOwner, holderOf } from '../directory/owner.js';
+import { thaw } from '../directory/thaw.js';
+import { describeLinked, type Linked } from '../dump/describe.js';
+import { keysOfJournal, makeJournal, startImages } from '../dump/dump.js';
+import { finishDump } from '../seal/finish.js';
+import { isOurs } from '../seal/seal.js';
+
+/** `ghostkeep seal` may be at work. */
+const patient = { waitMs: 10_000 };
+
+export interface CheckpointRequest {
+  command: RuntimeCommand;
+  argv: readonly string[];
+  /** Where a file for CRIU may be written; removed afterwards. */
+  configPath: string;
+  /** What CRIU_CONFIG_FILE named before, to be kept in effect. */
+  userConfig: string | undefined;
+  /** Called when the command is about to begin. What it throws ends the checkpoint, and the container runs on. */
+  beforeCommand?: () => Promise<void>;
+  /** Called when finishing failed after CRIU succeeded; resolves when it shall be tried again, or to false to give up. */
+  hold: (error: unknown) => Promise<boolean>;
+}
+
+export async function checkpoint(
+  context: Context,
+  request: CheckpointRequest,
+): Promise<Manifest | undefined> {
+  const { command } = request;
+  const { pid, status } = await stateOf(context, command);
+  const { policy } = policyOf(context, pid);
+  // What it would remove, link or write until CRIU freezes it we would not see; and where it goes on, until it is copied.
+  const forget = status === 'paused' ? undefined : notePause(context, command, pid, request.configPath);
+  const paused = forget !== undefined && (await pause(context, request, forget));
+  try {
+    return await aroundCommand(context, request, pid, policy, paused);
+  } finally {
+    if (paused) await resume(context, command);
+    forget?.();
+  }
+}
+
+async function aroundCommand(
+  context: Context,
+  request: CheckpointRequest,
+  pid: number,
+  policy: Policy,
+  paused: boolean,
+): Promise<Manifest | undefined> {
+  const { processes, files } = context.host;
+  const { images } = request.command;
+  const startTime = startTimeOf(processes, pid);
+  const pids = processes.tree(pid);
+  const { chosen } = chooseGhosts(context, findGhosts(processes, pids), policy, true);
+  const linked = describeLinked(context, chosen);
+  const pinned = pinGhosts(processes, chosen.filter(needsCopy));
+  try {
+    if (pinned.length === 0 && !linked.links) {
+      await asOwner(
+        context,
+        images,
+        () => {
+          startImages(context, images, false);
+        },
+        { begins: true },
+      );
+      await runCommand(context, request, []);
+      if (paused) await asOwner(context, images, () => thaw(files, images, true), patient);
+      return undefined;
+    }
+    files.makeDirectory(images, 0o700);
+    const journal = await asOwner(
+      context,
+      images,
+      () => {
+        assertRoom(context, images, pinned, policy);
+        startImages(context, images, true);
+        const made = pinnedJournal(context, request, pids, pinned, linked, policy, paused);
+        writeJournal(files, images, made, true);
+        return made;
+      },
+      { begins: true },
+    );
+    const keys = keysOfJournal(journal);
+    try {
+      await runCommand(context, request, keys);
+    } catch (error) {
+      if (stillRuns(context, pid, startTime)) {
+        await withdraw(context, images);
+        throw error;
+      }
+      // CRIU had finished and the runtime failed after it: the ghosts exist nowhere but here.
+      await finishOrHold(context, request, keys, policy, paused);
+      throw error;
+    }
+    return await finishOrHold(context, request, keys, policy, paused);
+  } finally {
+    unpinGhosts(processes, pinned);
+  }
+}
+
+/** What we began is of no use. Where the gate is installed as well it has taken our place, and has cleaned up. */
+async function withdraw(context: Context, images: string): Promise<void> {
+  try {
+    const work = () => {
+      if (holderOf(context, images) === context.host.processes.self()) startImages(context, images, false);
+    };
+    await asOwner(context, images, work, patient);
+  } catch (error) {
+    context.log.warn(`cannot remove what was begun in ${images}: ${reasonOf(error)}`);
+  }
+}
+
+function pinnedJournal(
+  context: Context,
+  request: CheckpointRequest,
+  pids: readonly number[],
+  pinned: readonly PinnedGhost[],
+  linked: Linked,
+  policy: Policy,
+  paused: boolean,
+): Manifest {
+  const { processes } = context.host;
+  const { images, container } = request.command;
+  const journal = makeJournal(context, { images, pids, policy, criu: true, container }, pinned, linked);
+  const self = processes.self();
+  const startTime = processes.startTime(self);
+  if (paused) journal.thaw = true;
+  journal.ghosts = journal.ghosts.map((ghost, index) => ({
+    ...ghost,
+    pin: { pid: self, fd: (pinned[index] as PinnedGhost).fd, startTime },
+  }));
+  return journal;
+}
+
+function stillRuns({ host: { processes } }: Context, pid: number, startTime: string | undefined): boolean {
+  return startTime !== undefined && startTimeOf(processes, pid) === startTime;
+}
+
+/** CRIU's own file of options, after the user's. Source: criu(8), Configuration files. */
+async function runCommand(
+  context: Context,
+  request: CheckpointRequest,
+  keys: readonly string[],
+): Promise<void> {
+  const { files, commands } = context.host;
+  const user =
+    request.userConfig === undefined ? undefined : files.readIfThere(request.userConfig, bounds.criuConfig);
+  files.replace(
+    request.configPath,
+    Buffer.from(`${user?.toString('utf8') ?? ''}\n${keys.map(key => `external ${key}\n`).join('')}`),
+    false,
+  );
+  try {
+    await request.beforeCommand?.();
+    const status = await commands.run(request.argv, { CRIU_CONFIG_FILE: request.configPath });
+    const { program, verb, container, images } = request.command;
+    if (status === 0) return;
+    throw new GhostkeepError(
+      'CHECKPOINT_FAILED',
+      container,
+      `cannot checkpoint ${container}: \`${program} ${verb}\` ended with status ${status}; CRIU's reason is in dump.log under ${images} or the --work-path; the container was left as ${program} left it`,
+    );
+  } finally {
+    files.remove(request.configPath);
+  }
+}
+
+async function finishOrHold(
+  context: Context,
+  request: CheckpointRequest,
+  keys: readonly string[],
+  policy: Policy,
+  paused: boolean,
+): Promise<Manifest | undefined> {
+  const { files } = context.host;
+  const { images } = request.command;
+  for (;;) {
+    try {
+      // The gate may be installed as well and have done it all; or somebody ran `ghostkeep seal` meanwhile.
+      const isSealed = manifestExists(files, images);
+      // Or it has found none: a container that could not be paused has closed them before CRIU froze it.
+      const hasNoneOfOurs = () =>
+        externalNames(files.read(`${images}/files.img`, bounds.files)).every(key => !keys.includes(key));
+      if (isSealed || (!isOurs(files, images) && hasNoneOfOurs())) {
+        if (paused) await asOwner(context, images, () => thaw(files, images, true), patient);
+        return isSealed ? readManifest(files, images) : undefined;
+      }
+      return (await finishDump(context, images, policy, patient)).manifest;
+    } catch (error) {
+      // A container that was left running still has its ghosts.
+      if (request.command.leaveRunning || !(await request.hold(error))) throw error;
+    }
+  }
+}
+
+/** Too small a disk must show before the container is gone. */
+function assertRoom(
+  { host: { files } }: Context,
+  images: string,
+  pinned: readonly PinnedGhost[],
+  policy: Policy,
+): void {
+  const needed = pinned.reduce((sum, { stat }) => sum + stat.allocated, policy.reserve);
+  const free = files.freeBytes(images);
+  if (free === undefined || free >= needed) return;
+  throw new GhostkeepError(
+    'NO_SPACE',
+    images,
+    `cannot checkpoint: ${showBytes(free)} are free in ${images}, the ghosts and the policy's reserve need ${showBytes(needed)}; make room or choose another --image-path`,
+  );
+}
+
+/** @returns false where it cannot be, and need not: CRIU will freeze it, and it ends then */
+async function pause(
+  context: Context,
+  { command, configPath }: CheckpointRequest,
+  forget: () => void,
+): Promise<boolean> {
+  const { commands } = context.host;
+  // By this variable it is known while it runs, whatever has become of us: paused.ts.
+  const ours = { CRIU_CONFIG_FILE: configPath };
+  const { status, stderr } = await commands.output(runtimeCall(command, 'pause'), runtimeWaitMs, ours);
+  if (status === 0) return true;
+  const why = `it cannot be paused (${stderr.trim()})`;
+  // A pause that failed half way, or took too long, may have frozen it.
+  await resume(context, command);
+  forget();
+  if (!command.leaveRunning) {
+    context.log.warn(
+      `${command.container} runs on until CRIU freezes it: ${why}; what it removes until then may be missing`,
+    );
+    return false;
+  }
+  throw new GhostkeepError(
+    'CHECKPOINT_FAILED',
+    command.container,
+    `cannot checkpoint ${command.container} and leave it running: ${why}, and it would go on writing while its ghosts are copied`,
+  );
+}

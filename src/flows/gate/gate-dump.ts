@@ -1,0 +1,192 @@
+/** What the helper of the CRIU plugin does. native/gate/PROTOCOL.md says who calls when. */
+import type { Manifest } from '../../base/documents/generated/manifest.js';
+import { GhostkeepError, reasonOf } from '../../base/errors.js';
+import { isOwnFolder } from '../../image/own-folder.js';
+import { policyOf } from '../container/policy.js';
+import { rememberImages, type Session } from '../container/sessions.js';
+import type { Context } from '../context.js';
+import { noteOlderImages, type OlderImages, removeOlderImages } from '../directory/other-images.js';
+import { becomeOwner, familyOf, type Owned } from '../directory/owner.js';
+import { dumpGhosts, keysOfJournal, startImages } from '../dump/dump.js';
+import { removeWarmImages, type WarmImages } from '../dump/warm-images.js';
+import { isOfThisCheckpoint, sealImages } from '../seal/seal.js';
+import { warmUp } from './warm-pass.js';
+
+/** Source: criu-image-streamer, the socket CRIU connects to when it dumps with --stream. */
+const streamerSocket = 'streamer-capture.sock';
+/** Source: checkpoint-restore/criu#2297. Where it lies, CRIU encrypts what it writes, files.img too. */
+const cipherImage = 'cipher.img';
+
+/** What makes an image one that cannot be sealed, for a message. */
+const unsealable: readonly [name: string, why: string][] = [
+  [
+    streamerSocket,
+    'the image is streamed (criu-image-streamer), which ghostkeep cannot seal: ghosts are left to CRIU and its limit',
+  ],
+  [
+    cipherImage,
+    `CRIU encrypts the image (${cipherImage}), which ghostkeep cannot seal: ghosts are left to CRIU and its limit`,
+  ],
+];
+
+/** One dump by CRIU, from the freeze to the last image. */
+export class GateDump {
+  readonly #covered = new Set<number>();
+  #started = false;
+  #leftToCriu = false;
+  #session: Session | undefined;
+  #journal: Manifest | undefined;
+  #warm: WarmImages | undefined;
+  #older: OlderImages = new Map();
+  #family: readonly number[];
+  #owned: Owned | undefined;
+
+  constructor(
+    private readonly context: Context,
+    private readonly images: string,
+  ) {
+    this.#family = [context.host.processes.self()];
+  }
+
+  /**
+   * Before anything else, and while the container runs. Whoever has the directory may be about to end: the helper of a
+   * CRIU that was killed cleans up.
+   * @param criu the CRIU that started us: `ghostkeep checkpoint` may have started that, and waits for it
+   * @throws IN_USE
+   */
+  async begin(criu: number): Promise<void> {
+    const { processes } = this.context.host;
+    this.#family = [processes.self(), ...familyOf(processes, criu)];
+    await this.#own();
+    this.#older = noteOlderImages(this.context, this.images);
+  }
+
+  async #own(): Promise<void> {
+    if (this.#owned) return;
+    const options = { family: this.#family, waitMs: 5000, begins: true };
+    this.#owned = await becomeOwner(this.context, this.images, options);
+  }
+
+  /** Others may have the directory now. While CRIU writes, the journal keeps it for us from all but a receiver that seals. */
+  letGo(): void {
+    this.#owned?.letGo();
+    this.#owned = undefined;
+  }
+
+  /**
+   * Nothing is frozen yet; PID is said to be the root of what will be. Where it stands still already (`runc pause`)
+   * a copy would only come twice. Whatever is wrong, checkpoint() will say so.
+   */
+  async warm(pid: number): Promise<void> {
+    const { host, log } = this.context;
+    try {
+      const pids = host.processes.tree(pid);
+      const { policy } = policyOf(this.context, pids[0] ?? pid);
+      const isWanted =
+        policy.enabled && policy.warm && !this.#whyLeftToCriu() && !host.processes.isPaused(pid);
+      if (isWanted)
+        this.#warm = await warmUp(this.context, { images: this.images, pids, policy, criu: true });
+    } catch (error) {
+      log.info(`no warm pass: ${reasonOf(error)}`);
+    }
+  }
+
+  /** All processes are frozen; PID is one of them. @returns the keys of the ghosts that CRIU shall leave to us */
+  async checkpoint(pid: number): Promise<string[]> {
+    // CRIU names the root of the tree first, and that call does the work for all.
+    if (this.#covered.has(pid) || this.#isLeftToCriu()) return [];
+    await this.#own();
+    for (const member of this.context.host.processes.tree(pid)) this.#covered.add(member);
+    const first = this.#covered.values().next().value ?? pid;
+    const { policy, session } = policyOf(this.context, first);
+    this.#session = session;
+    this.#started = true;
+    const { journal } = await dumpGhosts(this.context, {
+      images: this.images,
+      pids: [...this.#covered],
+      policy,
+      criu: true,
+      ...(this.#warm ? { warm: this.#warm } : {}),
+      ...(session ? { container: session.container } : {}),
+    });
+    this.#journal = journal;
+    const keys = keysOfJournal(journal);
+    if (keys.length > 0) this.letGo();
+    return keys;
+  }
+
+  /** A streamed image never lies in the directory as files, an encrypted one cannot be written anew: CRIU has to manage alone. */
+  #isLeftToCriu(): boolean {
+    // Once a part is ours it has to be sealed, whatever appears there.
+    const why = this.#started ? undefined : this.#whyLeftToCriu();
+    if (!why) return false;
+    if (!this.#leftToCriu) this.context.log.warn(why);
+    this.#leftToCriu = true;
+    return true;
+  }
+
+  #whyLeftToCriu(): string | undefined {
+    const { files } = this.context.host;
+    return unsealable.find(([name]) => files.exists(`${this.images}/${name}`))?.[1];
+  }
+
+  /** CRIU has ended in the middle of a request. The directory is ours, so whatever warm images it holds are of no use to anybody. */
+  abandon(): void {
+    if (this.#started) startImages(this.context, this.images, false);
+    else if (isOwnFolder(this.context, this.images)) removeWarmImages(this.context.host.files, this.images);
+  }
+
+  /** CRIU is through, the processes are still frozen. @param result of the dump: 0 is success */
+  async finish(result: number): Promise<void> {
+    await this.#own();
+    try {
+      this.#finishAsOwner(result);
+    } finally {
+      this.letGo();
+    }
+  }
+
+  #finishAsOwner(result: number): void {
+    const where = this.context.host.files.realPath(this.images);
+    // Taken by then, or never asked for: another plugin may have answered for every process.
+    this.#warm?.discard();
+    if (result !== 0) {
+      // A dump that failed before it came to us has left nothing of ours; what is there is an older dump's.
+      if (this.#started) startImages(this.context, this.images, false);
+      return;
+    }
+    // An older dump's manifest says nothing about what CRIU has written now, and would have the restore refused.
+    if (this.#leftToCriu && !this.#started) startImages(this.context, this.images, false);
+    const journal = this.#journal;
+    if (journal && keysOfJournal(journal).length > 0) this.#seal(journal, where);
+    if (this.#session) rememberImages(this.context, this.#session, where);
+  }
+
+  #seal(journal: Manifest, where: string): void {
+    const left = removeOlderImages(this.context, this.images, this.#older);
+    if (left.length > 0)
+      this.context.log.error(
+        `${left.join(', ')} in ${where} was of an earlier checkpoint and is removed: CRIU names it and has not written it, so this checkpoint lacks it`,
+      );
+    if (this.#isSealed(journal)) return;
+    throw new GhostkeepError(
+      'SEAL_FAILED',
+      where,
+      `cannot seal ${where}: somebody else sealed it before CRIU had finished`,
+    );
+  }
+
+  /**
+   * Seal, unless a receiver has done it: with --lazy-pages CRIU serves memory for as long as the restored processes ask
+   * for it before it comes to us. Sealed too early, before CRIU had written all of files.img, there would be ghosts missing.
+   */
+  #isSealed(journal: Manifest): boolean {
+    const { manifest, now } = sealImages(this.context, this.images, false, journal);
+    if (now) return true;
+    const sealed = new Set(keysOfJournal(manifest));
+    return (
+      isOfThisCheckpoint(this.context.host.files, this.images, manifest) &&
+      keysOfJournal(journal).every(key => sealed.has(key))
+    );
+  }
+}

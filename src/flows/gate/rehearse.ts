@@ -1,0 +1,76 @@
+/**
+ * A whole dump on a small file of our own, before anything is frozen: V8 compiles a function when it is first called,
+ * and the native library is loaded at its first call. What is slow only once is over when it counts (decision 0006).
+ * Where there are many ghosts, what each of them takes is rehearsed with themselves (decision 0008).
+ */
+import { reasonOf } from '../../base/errors.js';
+import { silent } from '../../base/log.js';
+import { encodeExternalFiles, planSeal } from '../../criu/seal-plan.js';
+import { folder } from '../../image/layout.js';
+import { encodeJournal } from '../../image/manifest.js';
+import { isOwnFolder } from '../../image/own-folder.js';
+import type { PinnedGhost } from '../choose/pin.js';
+import { policyOf } from '../container/policy.js';
+import type { Context } from '../context.js';
+import { describeCopy } from '../dump/copy-one.js';
+import { toExternal } from '../dump/describe.js';
+import { type DumpRequest, dumpGhosts, keysOfJournal, makeJournal, toCopies } from '../dump/dump.js';
+import { sealImages } from '../seal/seal.js';
+
+/** Enough for an image with chunks. */
+const ghostBytes = 20_000;
+
+/** Leaves nothing in IMAGES. Whatever goes wrong here goes wrong again when it matters, and is reported then. */
+export async function rehearse(context: Context, images: string): Promise<void> {
+  const { files, processes } = context.host;
+  const ours = `${images}/${folder}`;
+  const scratch = `${ours}/rehearsal`;
+  const self = processes.self();
+  const existed = files.exists(ours);
+  if (existed && !isOwnFolder(context, images)) {
+    context.log.debug(`no rehearsal: ${ours} is no folder, or others may write to it`);
+    return;
+  }
+  let ghost: number | undefined;
+  try {
+    files.makeDirectory(scratch);
+    files.replace(`${scratch}/ghost`, Buffer.alloc(ghostBytes, 1), false);
+    ghost = files.open(`${scratch}/ghost`);
+    files.remove(`${scratch}/ghost`);
+    const quiet = { ...context, log: silent };
+    const { policy } = policyOf(quiet, self);
+    const request = { images: scratch, pids: processes.tree(self), policy, criu: true };
+    const { journal } = await dumpGhosts(quiet, request);
+    files.replace(`${scratch}/files.img`, encodeExternalFiles(keysOfJournal(journal)), false);
+    files.replace(`${scratch}/inventory.img`, Buffer.from('rehearsed'), false);
+    sealImages(quiet, scratch, false);
+    files.removeTree(existed ? scratch : ours);
+  } catch (error) {
+    context.log.debug(`the rehearsal failed: ${reasonOf(error)}`);
+  } finally {
+    if (ghost !== undefined) files.close(ghost);
+  }
+}
+
+/** Rounds, and ghosts in each: by then V8 has made machine code of what it found to be hot. */
+const [rounds, mostGhosts] = [4, 500];
+/** No round is begun later: the checkpoint waits. */
+const mostMs = 500;
+
+/** What JavaScript does for each of many ghosts but finding it. Nothing of it is kept. */
+export function rehearseMany(context: Context, request: DumpRequest, pinned: readonly PinnedGhost[]): void {
+  const { clock } = context.host;
+  const some = pinned.slice(0, mostGhosts);
+  const until = clock() + mostMs;
+  try {
+    for (let round = 0; round < rounds && clock() < until; round += 1) {
+      const journal = makeJournal(context, request, some, {});
+      for (const copy of toCopies(some, journal)) describeCopy(copy, request.policy);
+      encodeJournal(journal);
+      const files = encodeExternalFiles(keysOfJournal(journal));
+      planSeal(files, undefined, journal.ghosts.map(toExternal), true);
+    }
+  } catch (error) {
+    context.log.debug(`the rehearsal failed: ${reasonOf(error)}`);
+  }
+}

@@ -1,0 +1,77 @@
+/** What poststop does about an image directory: confirm the seal, redo it, or dump and seal by itself. */
+import { errnoOf } from '../../base/errors.js';
+import type { Files, ProcessView } from '../../base/host/host.js';
+import { readJournal, readManifest } from '../../image/manifest.js';
+import { assertNothingMissing } from '../choose/left-out.js';
+import { policyOfSession } from '../container/policy.js';
+import type { Session } from '../container/sessions.js';
+import type { Context } from '../context.js';
+import { assertNoImages } from '../directory/other-images.js';
+import { asOwner, holderOf } from '../directory/owner.js';
+import { dumpGhosts } from '../dump/dump.js';
+import { isOurs, sealImages } from '../seal/seal.js';
+
+export async function confirmSeal(
+  context: Context,
+  container: string,
+  session: Session | undefined,
+  images: string,
+): Promise<void> {
+  await asOwner(context, images, owned => confirmAsOwner(context, container, session, owned), {
+    waitMs: 10_000,
+  });
+}
+
+async function confirmAsOwner(
+  context: Context,
+  container: string,
+  session: Session | undefined,
+  images: string,
+): Promise<void> {
+  const { host, log } = context;
+  const fields = { container };
+  const where = host.files.realPath(images);
+  const holder = holderOf(context, images);
+  if (holder !== undefined && readJournal(host.files, images)?.state === 'pinned') {
+    log.info(`${where}: left to process ${holder}, which holds the ghosts and seals them`, fields);
+    return;
+  }
+  const pid = session && stillThere(host.processes, session);
+  if (isOurs(host.files, images) && !(pid && isAlone(host.files, images))) {
+    const { manifest, now } = sealImages(context, images, true);
+    log.info(`${where}: ${manifest.ghosts.length} ghosts, ${now ? 'sealed now' : 'sealed before'}`, fields);
+    if (now) assertNothingMissing(manifest, where, policyOfSession(context, session));
+    return;
+  }
+  // A workflow without CRIU calls us while the processes are frozen and can still be reached.
+  if (!pid || !host.files.exists(images)) return;
+  assertNoImages(context, images);
+  const policy = policyOfSession(context, session);
+  await dumpGhosts(context, {
+    images,
+    pids: host.processes.tree(pid),
+    policy,
+    container,
+    criu: false,
+  });
+  const { manifest } = sealImages(context, images, true);
+  log.info(`${where}: ${manifest.ghosts.length} ghosts dumped and sealed`, fields);
+  assertNothingMissing(manifest, where, policy);
+}
+
+/** A sealed dump without CRIU, of an earlier time: while its processes are there a new one is wanted. */
+function isAlone(files: Files, images: string): boolean {
+  return !readJournal(files, images) && readManifest(files, images).criu !== true;
+}
+
+/** Not one that has ended and nobody has asked how: it has no file any more. */
+function stillThere(processes: ProcessView, { pid, startTime }: Session): number | undefined {
+  try {
+    if (pid === undefined || processes.startTime(pid) !== startTime) return undefined;
+    processes.readLink(pid, 'exe');
+    return pid;
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    return undefined;
+  }
+}

@@ -1,0 +1,37 @@
+/**
+ * The poststop hook of a container with annotations io.ghostkeep.* or a session record: confirm the seal or redo it,
+ * and close the session. Runtimes may call it more than once, and mostly there is no image: then nothing that knows
+ * images is loaded.
+ */
+import type { ProcessView } from '../../base/host/host.js';
+import { parseRuntimeCommand } from '../../oci/command-line.js';
+import { asksForUs } from '../../oci/policy.js';
+import type { OciState } from '../../oci/state.js';
+import { closeSession, readSession } from '../container/sessions.js';
+import type { Context } from '../context.js';
+
+export async function poststop(context: Context, state: OciState): Promise<void> {
+  const session = readSession(context, state.id);
+  if (!session && !asksForUs(state.annotations)) return;
+  const images = session?.images ?? imagesOfCaller(context.host.processes, state);
+  if (images) {
+    const { confirmSeal } = await import('./confirm-seal.js');
+    await confirmSeal(context, state.id, session, images);
+  }
+  closeSession(context, state.id);
+}
+
+/** `runc checkpoint --image-path DIR ID` is our parent. Anything else that stops a container is no checkpoint. */
+function imagesOfCaller(processes: ProcessView, state: OciState): string | undefined {
+  try {
+    const caller = processes.parent(processes.self());
+    const command = parseRuntimeCommand(
+      processes.commandLine(caller),
+      processes.readLink(caller, 'cwd').toString('utf8'),
+    );
+    return command.verb === 'checkpoint' && command.container === state.id ? command.images : undefined;
+  } catch {
+    // A caller that is not runc or crun, or is gone: then there is nothing to confirm.
+    return undefined;
+  }
+}

@@ -1,0 +1,120 @@
+import type { ManifestGhost } from '../../base/documents/generated/manifest.js';
+import { errnoOf } from '../../base/errors.js';
+import { countFromJson, showBytes } from '../../base/units.js';
+import type { Context } from '../context.js';
+
+/** Of a file, by off_t. */
+const largestOffset = (1n << 63n) - 1n;
+/** A sign of life at least this often: a file system may take its time for each block. */
+const sliceBytes = 1n << 30n;
+
+/** How much may be allocated again. What was allocated and never written has left no byte in an image that would prove it. */
+export interface AllocationRoom {
+  /** Bytes that stay free on the file system: the host's `reserve`, and data that is still to come. */
+  keepFree: bigint;
+  /** What the image alone asks for takes half of the rest at most, all its ghosts together: bytes left, by device. */
+  byImage?: Map<bigint, bigint>;
+}
+
+/**
+ * Allocate again what a ghost had allocated and never written; data and size stay as they are. To be done before other
+ * metadata: fallocate(2) moves times and drops file capabilities and set-user-ID bits, and an immutable file takes no more.
+ * The ranges are the manifest's word and may be anybody's: they must be what one file could have had, of more than there is
+ * room for none is even tried, so that neither root's reserve goes nor a full disk is left behind. Where the room is not known
+ * none is tried either: a tmpfs without a limit would take all memory.
+ * @param fd open for writing
+ * @param until by the host's clock: what is not allocated by then stays as it is
+ * @returns what did not come back, as `allocation (ENOSPC)`
+ */
+export function allocateAgain(
+  { host, alive }: Context,
+  fd: number,
+  ghost: ManifestGhost,
+  room: AllocationRoom,
+  until = Number.POSITIVE_INFINITY,
+): string[] {
+  const { files, engine } = host;
+  const before = files.stat(fd);
+  const ranges = rangesOf(ghost);
+  const recorded = countFromJson(ghost.allocated);
+  if (!ranges) return recorded > before.allocated ? ['allocation (not known)'] : [];
+  if (ranges.length === 0) return [];
+  const wanted = ranges.reduce((sum, { length }) => sum + length, 0n);
+  if (ranges.some(({ offset, length }) => offset + length > largestOffset)) return ['allocation (EFBIG)'];
+  if (wanted > recorded || !areApart(ranges)) return ['allocation (the manifest contradicts itself)'];
+  const free = () => files.freeBytes(`/proc/self/fd/${fd}`);
+  const refusal = roomFor(wanted, before.dev, free(), room);
+  if (refusal !== undefined) return [`allocation (${refusal})`];
+  try {
+    for (const { offset, length } of slices(ranges)) {
+      if (host.clock() > until) return [`allocation (too slow${partOf()})`];
+      if ((free() ?? 0n) < length + room.keepFree) return [`allocation (ENOSPC${partOf()})`];
+      engine.allocate(fd, offset, length);
+      alive?.();
+    }
+    return [];
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno === undefined) throw error;
+    return [`allocation (${errno}${partOf()})`];
+  } finally {
+    // Without CAP_FSETID the bits are gone.
+    if (files.stat(fd).mode !== before.mode) files.setMode(fd, before.mode & 0o7777);
+  }
+
+  /** ext4 keeps what a call that failed had got so far. It stays: to punch it out could take data that came since. */
+  function partOf(): string {
+    const got = files.stat(fd).allocated - before.allocated;
+    return got > 0n ? `: ${showBytes(got)} of ${showBytes(wanted)} came back` : '';
+  }
+}
+
+/** Take it. @returns why not, where there is not enough */
+function roomFor(
+  wanted: bigint,
+  dev: bigint,
+  free: bigint | undefined,
+  { keepFree, byImage }: AllocationRoom,
+): string | undefined {
+  if (free === undefined) return 'the file system does not say how much is free';
+  const refuse = (there: string) => `ENOSPC: ${showBytes(wanted)} are needed, ${there}`;
+  const kept = keepFree > 0n ? ` and ${showBytes(keepFree)} are kept` : '';
+  if (wanted + keepFree > free) return refuse(`${showBytes(free)} are free${kept}`);
+  if (!byImage) return undefined;
+  const left = byImage.get(dev) ?? (free - keepFree) / 2n;
+  if (wanted > left) return refuse(`the image alone asks for it and may take ${showBytes(left)}`);
+  byImage.set(dev, left - wanted);
+  return undefined;
+}
+
+/** As a file's map lists them: in order, and no byte twice. */
+function areApart(ranges: readonly Range[]): boolean {
+  let end = 0n;
+  for (const { offset, length } of ranges) {
+    if (offset < end || length === 0n) return false;
+    end = offset + length;
+  }
+  return true;
+}
+
+export interface Range {
+  offset: bigint;
+  length: bigint;
+}
+
+/** Undefined where it is not known. */
+export function rangesOf({ data }: ManifestGhost): Range[] | undefined {
+  return data?.allocation?.map(({ offset, length }) => ({
+    offset: countFromJson(offset),
+    length: countFromJson(length),
+  }));
+}
+
+function* slices(ranges: readonly Range[]): Generator<Range> {
+  for (const { offset, length } of ranges) {
+    for (let done = 0n; done < length; done += sliceBytes) {
+      const rest = length - done;
+      yield { offset: offset + done, length: rest < sliceBytes ? rest : sliceBytes };
+    }
+  }
+}

@@ -1,0 +1,74 @@
+/** See that a dump stands alone, and write into its manifest what is wished of its restore. */
+import type { Manifest } from '../../base/documents/generated/manifest.js';
+import type { Materialized } from '../../base/documents/generated/materialized.js';
+import type { Files } from '../../base/host/host.js';
+import { countFromJson, countToJson } from '../../base/units.js';
+import { readInventory, readSealedManifest, writeManifest } from '../../image/manifest.js';
+import type { Context } from '../context.js';
+import { asOwner } from '../directory/owner.js';
+import { warnOfRefused } from '../directory/warn-of-refused.js';
+import { rangesOf } from './allocation.js';
+import { assertUndamaged, verify } from './verify.js';
+
+export interface MaterializeRequest {
+  images: string;
+  /** What was allocated and never written is allocated again by every restore that ghostkeep takes part in. */
+  preserveAllocation?: boolean;
+  /** Take inventory.img as it is now for that of this checkpoint, if everything else is as the manifest says. */
+  acceptChangedInventory?: boolean;
+}
+
+/**
+ * Can be repeated; a wish once written stays. Every dump is whole today, so there is nothing to put together.
+ * @throws IN_USE, MANIFEST_MISSING, MANIFEST_INVALID, and the first damage's code
+ */
+export async function materialize(context: Context, request: MaterializeRequest): Promise<Materialized> {
+  const work = (images: string) => materializeHere(context, { ...request, images });
+  // Without a wish nothing is written.
+  return request.preserveAllocation || request.acceptChangedInventory
+    ? asOwner(context, request.images, work)
+    : work(request.images);
+}
+
+async function materializeHere(
+  context: Context,
+  { images, preserveAllocation = false, acceptChangedInventory = false }: MaterializeRequest,
+): Promise<Materialized> {
+  const { files } = context.host;
+  const where = files.realPath(images);
+  const manifest = readSealedManifest(files, images);
+  // Read before the check and not again: what is accepted is what lay there then.
+  const changed = acceptChangedInventory ? changedInventory(files, images, manifest) : undefined;
+  const anyInventory = changed !== undefined;
+  assertUndamaged(await verify(context, images, { anyInventory }), `cannot materialize ${where}`);
+  const wished = preserveAllocation && !manifest.preserveAllocation;
+  if (wished || changed)
+    writeManifest(
+      files,
+      images,
+      { ...manifest, ...(wished ? { preserveAllocation } : {}), ...changed },
+      true,
+    );
+  warnOfRefused(context, images);
+  const ranges = manifest.ghosts.flatMap(ghost => rangesOf(ghost) ?? []);
+  return {
+    images: where,
+    ghosts: manifest.ghosts.length,
+    preserveAllocation: preserveAllocation || (manifest.preserveAllocation ?? false),
+    ...(changed ? { acceptedInventory: true } : {}),
+    allocationBytes: countToJson(ranges.reduce((sum, { length }) => sum + length, 0n)),
+    allocationUnknown: manifest.ghosts
+      .filter(({ data, allocated }) => !data?.allocation && countFromJson(allocated) > 0n)
+      .map(({ id }) => id),
+  };
+}
+
+/** @returns undefined where it is what it was, or is none: CRIU writes one that has content. */
+function changedInventory(
+  files: Files,
+  images: string,
+  { inventory: known }: Manifest,
+): { inventory: string } | undefined {
+  const inventory = known === undefined ? undefined : readInventory(files, images)?.content;
+  return inventory && inventory !== known ? { inventory } : undefined;
+}

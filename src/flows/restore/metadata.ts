@@ -1,0 +1,88 @@
+import type { ManifestGhost } from '../../base/documents/generated/manifest.js';
+import { errnoOf } from '../../base/errors.js';
+import type { Host } from '../../base/host/host.js';
+import { nameToText } from '../../base/text/name-text.js';
+import { xattrsOf } from '../../image/decode.js';
+
+export type MetadataPart = 'owner' | 'xattrs' | 'mode' | 'times' | 'flags';
+
+/**
+ * Owner before mode (chown clears setuid bits), times after what touches them, flags last: an immutable file takes no
+ * more, not even another name, so a linked ghost gets none.
+ */
+const all: readonly MetadataPart[] = ['owner', 'xattrs', 'mode', 'times', 'flags'];
+
+/** A linked ghost is made on the host, and the image may be anybody's: nothing that gives rights comes from there. */
+const never = 'never of a linked ghost';
+const privileged = ['security.', 'trusted.'].map(prefix => Buffer.from(prefix));
+/** A label gives its file no rights, it takes others' away. */
+const label = Buffer.from('security.selinux');
+const setId = 0o6000;
+
+export interface MetadataRequest {
+  parts?: readonly MetadataPart[];
+  /** Whoever runs us vouches for the image: it may make set-id files, capabilities and what else the kernel acts on. */
+  allowPrivileged: boolean;
+}
+
+export interface Applied {
+  /** What could not be set, as `owner (EPERM)`: without privilege that is no failure, but it is said. */
+  missing: string[];
+  /** What was not tried without `allowPrivileged`. */
+  withheld: string[];
+}
+
+/** Give a file what the manifest knows of its ghost. */
+export function applyMetadata(
+  { files, engine }: Pick<Host, 'files' | 'engine'>,
+  fd: number,
+  ghost: ManifestGhost,
+  { parts = all, allowPrivileged }: MetadataRequest,
+): Applied {
+  const [missing, withheld]: [string[], string[]] = [[], []];
+  const attempt = (what: string, apply: () => void): boolean => {
+    try {
+      apply();
+      return true;
+    } catch (error) {
+      const errno = errnoOf(error);
+      if (errno === undefined) throw error;
+      missing.push(`${what} (${errno})`);
+      return false;
+    }
+  };
+  // In a linked group's folder on the host, ids are the host's.
+  const [uid, gid] = ghost.linked ? [ghost.linked.hostUid, ghost.linked.hostGid] : [ghost.uid, ghost.gid];
+  const isOwned = !parts.includes('owner') || attempt('owner', () => files.setOwner(fd, uid, gid));
+  /** Rights of the ghost's owner are not given to whom the file belongs instead. */
+  const mayGive = (what: string): boolean => {
+    if (ghost.linked) missing.push(`${what} (${never})`);
+    else if (!allowPrivileged) withheld.push(what);
+    else if (!isOwned) missing.push(`${what} (without its owner)`);
+    else return true;
+    return false;
+  };
+  if (parts.includes('xattrs')) {
+    for (const { name, value } of xattrsOf(ghost)) {
+      const shown = nameToText(name);
+      if (!isPrivileged(name, ghost) || mayGive(shown))
+        attempt(shown, () => engine.setXattr(fd, name, value));
+    }
+  }
+  if (parts.includes('mode')) {
+    const mode = ghost.mode & 0o7777;
+    const given = (mode & setId) === 0 || mayGive('set-id bits') ? mode : mode & ~setId;
+    attempt('mode', () => files.setMode(fd, given));
+  }
+  if (parts.includes('times')) attempt('times', () => engine.setTimes(fd, ghost.atime, ghost.mtime));
+  const { inodeFlags } = ghost;
+  if (parts.includes('flags') && inodeFlags && !ghost.linked)
+    attempt('flags', () => engine.setFlags(fd, inodeFlags));
+  return { missing, withheld };
+}
+
+/** By its bytes: those are what the kernel is given. */
+function isPrivileged(name: Buffer, { linked }: ManifestGhost): boolean {
+  if (!linked && name.equals(label)) return false;
+  return privileged.some(prefix => name.subarray(0, prefix.length).equals(prefix));
+}

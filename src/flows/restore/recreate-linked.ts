@@ -1,0 +1,81 @@
+/**
+ * Make the names of linked ghosts again before CRIU opens them: their file system was somebody else's and may have come
+ * back empty. Where it did not, what is there stays as it is.
+ */
+import { isUtf8 } from 'node:buffer';
+import type { Manifest, ManifestGhost } from '../../base/documents/generated/manifest.js';
+import { GhostkeepError, translate } from '../../base/errors.js';
+import { pathFromText } from '../../base/text/path-bytes.js';
+import { isMemoryMagic } from '../../ghost/mounts/filesystems.js';
+import { linkedNamesOf } from '../../image/decode.js';
+import { type Context, whenMoving } from '../context.js';
+import { applyMetadata } from './metadata.js';
+
+/** Where an external mount of the container comes from on this host; undefined when CRIU restores the mount itself. */
+export type FindSource = (mountPoint: string) => string | undefined;
+
+export async function recreateLinked(
+  context: Context,
+  images: string,
+  manifest: Manifest,
+  findSource: FindSource,
+): Promise<void> {
+  for (const ghost of manifest.ghosts)
+    if (ghost.linked) await recreate(context, images, ghost, ghost.linked, findSource);
+}
+
+async function recreate(
+  context: Context,
+  images: string,
+  ghost: ManifestGhost,
+  group: NonNullable<ManifestGhost['linked']>,
+  findSource: FindSource,
+): Promise<void> {
+  const { files, engine } = context.host;
+  const mountBytes = pathFromText(group.mountPoint);
+  const mountPoint = mountBytes.toString('utf8');
+  // As text it would be the key of another mount.
+  const source = isUtf8(mountBytes) ? findSource(mountPoint) : undefined;
+  if (source === undefined) return;
+  if (!source.startsWith('/')) {
+    throw new GhostkeepError(
+      'IO',
+      mountPoint,
+      `cannot make ${ghost.path} again: ${mountPoint} comes from ${source}, which is no path`,
+    );
+  }
+  const imageFd = files.open(`${images}/${ghost.image}`);
+  try {
+    const check = (magic: bigint) => assertInMemory(context, images, magic, ghost, source);
+    const made = await files.makeNames(source, linkedNamesOf(group), check, async fd => {
+      await engine.restore(imageFd, fd, whenMoving(context));
+      const { missing } = applyMetadata(context.host, fd, ghost, { allowPrivileged: false });
+      if (missing.length > 0) context.log.warn(`could not set ${missing.join(', ')} of ${ghost.path} again`);
+    });
+    if (made !== 'nothing')
+      context.log.info(`made ${made === 'file' ? 'again' : 'missing names of'} ${ghost.path} in ${source}`);
+  } catch (error) {
+    throw translate(error, 'IO', source, `cannot make ${ghost.path} again in ${source}`);
+  } finally {
+    files.close(imageFd);
+  }
+}
+
+/**
+ * The image says which mount, and may be anybody's: on a disk or a file server, which others use too, no ghost of ours is to
+ * be made. Its content is in the image, and whoever runs the restore may put it there.
+ */
+function assertInMemory(
+  { host: { files } }: Context,
+  images: string,
+  magic: bigint,
+  ghost: ManifestGhost,
+  source: string,
+): void {
+  if (isMemoryMagic(magic)) return;
+  throw new GhostkeepError(
+    'IO',
+    source,
+    `cannot make ${ghost.path} again in ${source}: that is neither tmpfs nor ramfs; bring its names back first (\`ghostkeep restore -D ${files.realPath(images)} --ghost ${ghost.id} --to DIR\` has its content)`,
+  );
+}

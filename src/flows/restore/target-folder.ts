@@ -1,0 +1,28 @@
+import { GhostkeepError, translate } from '../../base/errors.js';
+import type { Host } from '../../base/host/host.js';
+
+const othersWrite = 0o022;
+
+/**
+ * The folder that files are restored to, made where it is not there. Who else may write to it could put another file in the
+ * place of one that is restored. The caller closes the descriptor, and makes files by it alone.
+ * @throws PERMISSION
+ */
+export function openTarget({ files, uid }: Host, to: string): number {
+  let fd: number;
+  try {
+    fd = files.openFolder(to);
+  } catch (error) {
+    throw translate(error, 'IO', to, `cannot restore to ${to}`);
+  }
+  const { uid: owner, mode } = files.stat(fd);
+  const isOurs = owner === uid() || owner === 0;
+  if (isOurs && (mode & othersWrite) === 0) return fd;
+  files.close(fd);
+  const reason = isOurs ? 'others than its owner may write to it' : 'it belongs to somebody else';
+  throw new GhostkeepError(
+    'PERMISSION',
+    to,
+    `cannot restore to ${to}: ${reason}; name a folder that is not there yet, or keep others out of this one`,
+  );
+}

@@ -1,0 +1,150 @@
+/** Verify an image directory: the manifest, every ghost image, and that CRIU's own files still fit them. */
+import { bounds } from '../../base/bounds.js';
+import type { Manifest, ManifestGhost } from '../../base/documents/generated/manifest.js';
+import type { Damage, Verification } from '../../base/documents/generated/verification.js';
+import { GhostkeepError, reasonOf } from '../../base/errors.js';
+import { pathFromText } from '../../base/text/path-bytes.js';
+import { countFromJson, showDev, showTime } from '../../base/units.js';
+import { decodeGhostHead, type GhostHead, headBytes } from '../../criu/ghost-file.js';
+import { externalNames, lostRemaps, remappedGhosts } from '../../criu/seal-plan.js';
+import { readManifest } from '../../image/manifest.js';
+import { refusedAs, verifyImages } from '../../image/verify.js';
+import { verifyLinkedNames } from '../choose/linked-names.js';
+import { type Context, whenMoving } from '../context.js';
+import { toExternal } from '../dump/describe.js';
+import { isOfThisCheckpoint } from '../seal/seal.js';
+
+/**
+ * @param settled see verifyImages; a restore does not wait for the disk, nor look for names that CRIU will open
+ * @param anyInventory check all but whether inventory.img is that of the manifest
+ */
+export async function verify(
+  context: Context,
+  images: string,
+  { settled = true, anyInventory = false }: { settled?: boolean; anyInventory?: boolean } = {},
+): Promise<Verification> {
+  const { files } = context.host;
+  const where = files.realPath(images);
+  try {
+    const manifest = readManifest(files, images);
+    const damage = await verifyImages(context.host, images, manifest, settled, whenMoving(context));
+    const damaged = new Set(damage.map(({ subject }) => subject));
+    for (const ghost of manifest.ghosts)
+      if (!damaged.has(ghost.image))
+        for (const found of verifyHead(context, images, ghost)) damage.push(found);
+    if (!anyInventory && !isOfThisCheckpoint(files, images, manifest)) damage.push(foreignInventory);
+    if (settled) for (const found of verifyLinkedNames(context.host, manifest)) damage.push(found);
+    if (manifest.criu) for (const found of verifyCriu(context, images, manifest)) damage.push(found);
+    return { images: where, ghosts: manifest.ghosts.length, damage };
+  } catch (error) {
+    const refused = refusedAs(where, error);
+    if (!refused && !(error instanceof GhostkeepError)) throw error;
+    return { images: where, ghosts: 0, damage: [refused ?? toDamage(error as GhostkeepError)] };
+  }
+}
+
+/** @param action begins the message. @throws the first damage, with its code */
+export function assertUndamaged({ images, damage }: Verification, action: string): void {
+  const [first] = damage;
+  if (!first) return;
+  const more = damage.length > 1 ? ` (and ${damage.length - 1} more)` : '';
+  throw new GhostkeepError(
+    first.code as GhostkeepError['code'],
+    first.subject,
+    `${action}: ${first.message}${more}; \`ghostkeep verify -D ${images}\` lists all`,
+  );
+}
+
+const foreignInventory: Damage = {
+  code: 'IMAGE_MISMATCH',
+  subject: 'inventory.img',
+  message:
+    'inventory.img is not that of the checkpoint this manifest was made for: the images beside it are of another, or a tool has rewritten it (`ghostkeep materialize --accept-changed-inventory` checks all else and takes it)',
+};
+
+/** What restore would give the file must be what the manifest says: bits of the head are in no chunk's checks. */
+export function verifyHead({ host: { files } }: Context, images: string, ghost: ManifestGhost): Damage[] {
+  const path = `${images}/${ghost.image}`;
+  try {
+    const head = decodeGhostHead(files.readStart(path, headBytes), files.statPath(path).size, ghost.image);
+    const wrong = differences(head, ghost);
+    if (wrong.length === 0) return [];
+    return [
+      {
+        code: 'IMAGE_MISMATCH',
+        subject: ghost.image,
+        message: `${ghost.image} is damaged: ${wrong.join(', ')} differ from the manifest`,
+      },
+    ];
+  } catch (error) {
+    return [{ code: 'IMAGE_INVALID', subject: ghost.image, message: reasonOf(error) }];
+  }
+}
+
+function differences(head: GhostHead, ghost: ManifestGhost): string[] {
+  const toMicroseconds = (time: string) => time.slice(0, -3);
+  const pairs: [string, unknown, unknown][] = [
+    ['uid', head.uid, ghost.uid],
+    ['gid', head.gid, ghost.gid],
+    ['mode', head.mode, ghost.mode],
+    ['dev', showDev(head.dev), ghost.physicalDev],
+    ['ino', head.ino, countFromJson(ghost.ino)],
+    ['size', head.size, countFromJson(ghost.size)],
+    ['atime', toMicroseconds(showTime(head.atimeNs)), toMicroseconds(ghost.atime)],
+    ['mtime', toMicroseconds(showTime(head.mtimeNs)), toMicroseconds(ghost.mtime)],
+  ];
+  return pairs.filter(([, found, wanted]) => found !== wanted).map(([name]) => name);
+}
+
+function verifyCriu({ host: { files } }: Context, images: string, manifest: Manifest): Damage[] {
+  const damage: Damage[] = [];
+  try {
+    const remaps = files.readIfThere(`${images}/remap-fpath.img`, bounds.remaps);
+    const remapped = remappedGhosts(remaps);
+    const listed = new Set(manifest.ghosts.map(({ id }) => id));
+    for (const id of remapped) {
+      const image = `ghost-file-${id.toString(16)}.img`;
+      if (!listed.has(id) && !files.exists(`${images}/${image}`)) {
+        damage.push({
+          code: 'IMAGE_MISSING',
+          subject: image,
+          message: `${image} is missing: remap-fpath.img refers to it`,
+        });
+      }
+    }
+    const filesImage = files.read(`${images}/files.img`, bounds.files);
+    for (const { id } of lostRemaps(filesImage, remaps, manifest.ghosts.map(toExternal))) {
+      damage.push({
+        code: 'IMAGE_MISMATCH',
+        subject: 'remap-fpath.img',
+        message: `remap-fpath.img lacks ghost ${id}, whose files are in files.img: they would be looked for by name`,
+      });
+    }
+    const external = new Set(externalNames(filesImage));
+    for (const ghost of manifest.ghosts) {
+      for (const { key, ...place } of ghost.paths) {
+        if (!external.has(key)) continue;
+        damage.push({
+          code: 'IMAGE_MISMATCH',
+          subject: 'files.img',
+          message: `files.img still has ${key} (${pathFromText(place).toString('utf8')}) as an external file: the dump is not sealed`,
+        });
+      }
+    }
+  } catch (error) {
+    damage.push(
+      error instanceof GhostkeepError
+        ? toDamage(error)
+        : (refusedAs(images, error) ?? {
+            code: 'IMAGE_MISSING',
+            subject: 'files.img',
+            message: reasonOf(error),
+          }),
+    );
+  }
+  return damage;
+}
+
+function toDamage(error: GhostkeepError): Damage {
+  return { code: error.code, subject: error.subject, message: error.message };
+}

@@ -1,0 +1,35 @@
+import type { Scan } from '../../base/documents/generated/scan.js';
+import { GhostkeepError, translate } from '../../base/errors.js';
+import { findGhosts } from '../../ghost/find/find.js';
+import { lookInside } from '../../ghost/find/inside.js';
+import type { Missed } from '../../ghost/find/unseen.js';
+import { toRecord } from '../../ghost/ghost.js';
+import type { Context } from '../context.js';
+import { type Selection, selectPids } from './select.js';
+
+/**
+ * Who holds what, in bytes. Reads only; needs neither CRIU nor root, but sees only what it may.
+ * @throws NOT_FOUND, and PERMISSION where a process that was named shows nothing
+ */
+export function scan({ host: { processes } }: Context, selection: Selection): Scan {
+  const found = findGhosts(processes, selectPids(processes, selection));
+  const { ghosts, unseen } = found;
+  assertNamedWereSeen(unseen, selection.pids ?? []);
+  return {
+    ghosts: ghosts.map(ghost => ({ ...toRecord(ghost), keep: ghost.keep, why: ghost.why })),
+    unseen: [...unseen.map(({ pid, what, why }) => ({ pid, what, why })), ...lookInside(processes, found)],
+  };
+}
+
+/** Among many some end and some are others'. Of one that was named, "no ghosts" must mean that it has none. */
+function assertNamedWereSeen(unseen: readonly Missed[], named: readonly number[]): void {
+  const missed = unseen.find(({ pid, what }) => named.includes(pid) && (what === 'fd' || what === 'process'));
+  if (!missed) return;
+  const { cause } = missed;
+  const what = `process ${missed.pid}`;
+  if (missed.what === 'process')
+    throw new GhostkeepError('NOT_FOUND', what, `cannot look at ${what}: there is none`, { cause });
+  const { code, message } = translate(cause, 'IO', what, `cannot look at ${what}`);
+  const wayOut = code === 'PERMISSION' ? '; root with CAP_SYS_PTRACE is needed for it' : '';
+  throw new GhostkeepError(code, what, `${message}${wayOut}`, { cause });
+}

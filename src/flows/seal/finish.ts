@@ -1,0 +1,126 @@
+/** Finish a dump whose ghosts are still held by pins: copy them, then seal. Can be repeated. */
+import type { Manifest, ManifestGhost } from '../../base/documents/generated/manifest.js';
+import { GhostkeepError, translate } from '../../base/errors.js';
+import type { FileStat } from '../../base/host/host.js';
+import { birthOf } from '../../base/host/identity.js';
+import { showDev, showTime } from '../../base/units.js';
+import { folder } from '../../image/layout.js';
+import { readJournal, writeJournal } from '../../image/manifest.js';
+import { isOwnFolder } from '../../image/own-folder.js';
+import { syncImage } from '../../image/sync-image.js';
+import { type Policy, resolvePolicy } from '../../oci/policy.js';
+import type { Context } from '../context.js';
+import { asOwner, type OwnerOptions } from '../directory/owner.js';
+import type { Copy } from '../dump/copy-one.js';
+import { nameOf } from '../dump/describe.js';
+import { type Described, describeAgain, startState } from '../dump/describe-again.js';
+import { copyAll } from '../dump/dump.js';
+import { inventoryOfThis, type Sealed, sealImages } from './seal.js';
+
+export async function finishDump(
+  context: Context,
+  images: string,
+  policy: Policy = resolvePolicy(),
+  options: OwnerOptions = {},
+): Promise<Sealed> {
+  const { files } = context.host;
+  return asOwner(
+    context,
+    images,
+    async images => {
+      const journal = readJournal(files, images);
+      if (journal?.state === 'pinned') {
+        // Not earlier: what is copied while the container still runs would pass for what it had at the freeze.
+        if (journal.criu) inventoryOfThis(files, images, journal);
+        await copyPinned(context, images, journal, policy);
+      }
+      return sealImages(context, images, true);
+    },
+    options,
+  );
+}
+
+async function copyPinned(
+  context: Context,
+  images: string,
+  journal: Manifest,
+  policy: Policy,
+): Promise<void> {
+  const { files, processes } = context.host;
+  assertOwnFolder(context, images);
+  const dump = startState(journal);
+  const copies: Copy[] = [];
+  try {
+    for (const entry of journal.ghosts) copies.push({ ...openPin(context, entry), dump });
+    // The container ran on between the pin and CRIU's freeze.
+    for (const copy of copies) describeAgain(context, copy);
+    // The container is gone: room that the policy would rather keep is better used than its ghosts lost.
+    await copyAll(
+      context,
+      { images, policy: { ...policy, reserve: 0n }, criu: journal.criu ?? false },
+      copies,
+    );
+  } finally {
+    for (const { fd } of copies) processes.unpin(fd);
+  }
+  for (const { image } of journal.ghosts)
+    syncImage(
+      files,
+      images,
+      image,
+      `while it is held, make room there and \`ghostkeep seal -D ${files.realPath(images)}\``,
+    );
+  journal.state = 'dumped';
+  delete journal.idMaps;
+  delete journal.heldBy;
+  for (const entry of journal.ghosts) delete entry.pin;
+  writeJournal(files, images, journal, true);
+}
+
+/** A journal names descriptors to copy from: one that others could have written is not followed. */
+function assertOwnFolder(context: Context, images: string): void {
+  if (isOwnFolder(context, images)) return;
+  const path = `${context.host.files.realPath(images)}/${folder}`;
+  throw new GhostkeepError(
+    'PERMISSION',
+    path,
+    `cannot copy what ${path} names: it is no folder, belongs to somebody else or others may write to it`,
+  );
+}
+
+/** On overlayfs a file that was copied up since has another birth: the container ran on after the pin. */
+function isEntryOf(entry: ManifestGhost, stat: FileStat): boolean {
+  const birth = entry.filesystem === 'overlay' ? undefined : birthOf(stat);
+  return (
+    stat.ino === BigInt(entry.ino) &&
+    showDev(stat.dev) === entry.dev &&
+    (entry.birth === undefined || birth === undefined || showTime(birth) === entry.birth)
+  );
+}
+
+/** The holder of the pins may be another process: `ghostkeep checkpoint`, waiting. */
+function openPin({ host: { processes } }: Context, entry: ManifestGhost): Omit<Described, 'dump'> {
+  const subject = `${entry.dev}/${entry.ino}`;
+  const { pin } = entry;
+  if (!pin)
+    throw new GhostkeepError(
+      'HOLDER_GONE',
+      subject,
+      `cannot dump ${nameOf(entry)}: the journal names no pin`,
+    );
+  try {
+    if (processes.startTime(pin.pid) === pin.startTime) {
+      const fd = processes.pin(pin.pid, `fd/${pin.fd}`);
+      const stat = processes.statPin(fd);
+      if (isEntryOf(entry, stat)) return { entry, fd, stat };
+      processes.unpin(fd);
+    }
+  } catch (error) {
+    throw translate(error, 'HOLDER_GONE', subject, `cannot dump ${nameOf(entry)} from process ${pin.pid}`);
+  }
+  throw new GhostkeepError(
+    'HOLDER_GONE',
+    subject,
+    `cannot dump ${nameOf(entry)}: process ${pin.pid} does not hold it any more`,
+  );
+}

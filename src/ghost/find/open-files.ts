@@ -1,0 +1,65 @@
+import type { FileStat, Identity } from '../../base/host/host.js';
+import { isSameInode } from '../../base/host/identity.js';
+
+export interface OpenFile {
+  pid: number;
+  link: string;
+}
+
+/** 10:229. Source: Documentation/admin-guide/devices.txt */
+const devFuse = 0x0ae5n;
+
+/** Of descriptors that were looked at together only device and number are kept. */
+const unknownBirth = { birthtimeNs: 0n, ctimeNs: 0n };
+
+/**
+ * Every file that is open anywhere in the search, by inode number. CRIU's external key has no device in it: on
+ * overlayfs and btrfs two files of one mount can share the number, and only this shows it.
+ */
+export class OpenFiles {
+  /** Someone among the searched processes holds /dev/fuse: reading from a FUSE mount may wait for a frozen process. */
+  servesFuse = false;
+  readonly #byIno = new Map<bigint, { stat: Identity; opened: OpenFile[] }[]>();
+  /** A hundred thousand files without a name in common with any ghost: kept as numbers until one asks. */
+  readonly #descriptors: { pid: number; others: BigUint64Array }[] = [];
+
+  add(pid: number, link: string, stat: FileStat): void {
+    if (stat.rdev === devFuse) this.servesFuse = true;
+    this.#insert(pid, link, stat);
+  }
+
+  /** Descriptors that were looked at together: fd, dev and ino of each. */
+  addAll(pid: number, others: BigUint64Array): void {
+    this.#descriptors.push({ pid, others });
+  }
+
+  /** From here on namesakes() answers, for these inode numbers. */
+  settle(wanted: ReadonlySet<bigint>): void {
+    if (wanted.size === 0) return;
+    // Numbers are looked up many times faster than bigints, and nearly all files end here.
+    const low = new Set([...wanted].map(ino => Number(BigInt.asUintN(32, ino))));
+    for (const { pid, others } of this.#descriptors) {
+      const halves = new Uint32Array(others.buffer, others.byteOffset, others.length * 2);
+      for (let at = 0; at < others.length; at += 3) {
+        if (!low.has(halves[2 * (at + 2)] as number)) continue;
+        const [fd, dev, ino] = others.subarray(at, at + 3) as Iterable<bigint> as [bigint, bigint, bigint];
+        if (wanted.has(ino)) this.#insert(pid, `fd/${fd}`, { dev, ino, ...unknownBirth });
+      }
+    }
+  }
+
+  /** Other files with this inode number: on another device, or of another birth. */
+  namesakes(stat: Identity): OpenFile[] {
+    const files = this.#byIno.get(stat.ino) ?? [];
+    return files.filter(file => !isSameInode(file.stat, stat)).flatMap(({ opened }) => opened);
+  }
+
+  #insert(pid: number, link: string, stat: Identity): void {
+    const files = this.#byIno.get(stat.ino) ?? [];
+    this.#byIno.set(stat.ino, files);
+    // All holders of each: the same file may be open through several mounts.
+    const known = files.find(file => isSameInode(file.stat, stat));
+    if (known) known.opened.push({ pid, link });
+    else files.push({ stat, opened: [{ pid, link }] });
+  }
+}

@@ -1,0 +1,86 @@
+/** What a search could not look at. */
+import type { Unseen } from '../../base/documents/generated/scan.js';
+import { errnoOf, reasonOf } from '../../base/errors.js';
+import type { FileMap, ProcessView } from '../../base/host/host.js';
+import { pathToText } from '../../base/text/path-bytes.js';
+import { makeDev } from '../../base/units.js';
+import type { Ghost } from '../ghost.js';
+import { internalName, looksDeleted, stripDeleted } from '../links.js';
+import { looksSilly } from '../mounts/filesystems.js';
+
+/** `what` is `process` where there is none any more, `fd` where it shows nothing at all. */
+export interface Missed extends Unseen {
+  cause: unknown;
+  /** False of what has ended, of folders, and of files that still go by their name. */
+  mayHide: boolean;
+}
+
+export class MissedList {
+  readonly all: Missed[] = [];
+  /** Files that never had a name, behind mappings that map_files did not show: no ghosts, but content. */
+  readonly memory: Unseen[] = [];
+  readonly #memory = new Set<string>();
+  /** Mappings of deleted files that map_files did not show. */
+  readonly #hidden: { pid: number; map: FileMap; cause: unknown }[] = [];
+
+  constructor(private readonly processes: ProcessView) {}
+
+  /** @param link below /proc/PID, of what is one file */
+  add(pid: number, what: string, cause: unknown, link?: string): void {
+    const mayHide = what !== 'cwd' && what !== 'root' && !(link && this.#goesByName(pid, link));
+    this.all.push({ pid, what, why: reasonOf(cause), cause, mayHide });
+  }
+
+  addEnded(pid: number, cause: unknown): void {
+    this.all.push({ pid, what: 'process', why: 'it ended while it was looked at', cause, mayHide: false });
+  }
+
+  /** map_files wants CAP_CHECKPOINT_RESTORE (proc_pid_map_files(5)); maps still tells what we could not reach. */
+  addHidden(pid: number, maps: readonly FileMap[], cause: unknown): void {
+    for (const map of maps)
+      if (looksDeleted(Buffer.from(map.label, 'latin1'))) this.#hidden.push({ pid, map, cause });
+  }
+
+  /** Of the files behind hidden mappings most are GHOSTS by a descriptor, and some are no files. */
+  settle(ghosts: readonly Ghost[]): void {
+    if (this.#hidden.length === 0) return;
+    const known = new Set(
+      ghosts.flatMap(({ stat, mounts }) =>
+        [stat.dev, ...mounts.map(({ dev }) => dev)].map(dev => `${dev}/${stat.ino}`),
+      ),
+    );
+    for (const { pid, map, cause } of this.#hidden) {
+      const { dev, ino, path } = parseLabel(map.label);
+      if (known.has(`${dev}/${ino}`)) continue;
+      // What the kernel made for itself is memory of the process; a memfd is a file that nobody else may have.
+      const internal = internalName(stripDeleted(path));
+      if (internal && internal !== 'a memfd')
+        this.#addMemory(`${dev}/${ino}`, pid, map.address, internal, stripDeleted(path));
+      else this.add(pid, `map_files ${map.address}`, cause);
+    }
+  }
+
+  /** Processes share it, and one line for all of them is enough. */
+  #addMemory(file: string, pid: number, address: string, why: string, path: Buffer): void {
+    if (this.#memory.size === this.#memory.add(file).size) return;
+    this.memory.push({ pid, what: `map_files ${address}`, why, ...pathToText(path) });
+  }
+
+  /** The kernel keeps the name of what a server has lost, or will not show. */
+  #goesByName(pid: number, link: string): boolean {
+    try {
+      const target = this.processes.readLink(pid, link);
+      return !looksDeleted(target) && !looksSilly(target);
+    } catch (error) {
+      if (errnoOf(error) === undefined) throw error;
+      return false;
+    }
+  }
+}
+
+/** Source: FileMap. */
+export function parseLabel(label: string): { dev: bigint; ino: string; path: Buffer } {
+  const [, major = '', minor = '', ino = '', path = ''] =
+    /^([0-9a-f]+):([0-9a-f]+) ([0-9]+) (.*)$/s.exec(label) ?? [];
+  return { dev: makeDev(BigInt(`0x${major}`), BigInt(`0x${minor}`)), ino, path: Buffer.from(path, 'latin1') };
+}

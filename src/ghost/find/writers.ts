@@ -1,0 +1,77 @@
+/**
+ * Who may change a ghost without a trace: a store through a shared mapping moves no mtime while the page is writable, so
+ * that a copy made meanwhile may be torn, and nothing shows it.
+ */
+import { errnoOf } from '../../base/errors.js';
+import { groupBy } from '../../base/group-by.js';
+import type { FileMap, ProcessView } from '../../base/host/host.js';
+import { isSameInode } from '../../base/host/identity.js';
+import type { Ghost } from '../ghost.js';
+import { parseLabel } from './unseen.js';
+
+export interface Writer {
+  pid: number;
+  ghosts: Ghost[];
+}
+
+/**
+ * All processes that run and map one of GHOSTS shared and writable, whether or not they are among those that are dumped:
+ * as many as we may look at.
+ */
+export function findWriters(
+  processes: ProcessView,
+  ghosts: readonly Ghost[],
+  pids: readonly number[],
+  alive = () => {},
+): Writer[] {
+  if (ghosts.length === 0) return [];
+  const byKey = groupBy(
+    ghosts.flatMap(ghost => keysOf(ghost).map(key => ({ key, ghost }))),
+    ({ key }) => key,
+    ({ ghost }) => ghost,
+  );
+  const dumped = new Set(pids);
+  const writers: Writer[] = [];
+  for (const pid of processes.listPids()) {
+    alive();
+    // Most of those that are dumped stand still, and most others map nothing of theirs: the cheap question first.
+    if (dumped.has(pid) && processes.isPaused(pid)) continue;
+    const mapped = mapsOf(processes, pid).flatMap(map => ghostsOf(processes, pid, map, byKey));
+    if (mapped.length === 0 || (!dumped.has(pid) && processes.isPaused(pid))) continue;
+    writers.push({ pid, ghosts: [...new Set(mapped)] });
+  }
+  return writers;
+}
+
+/** maps shows the device of the file system, stat may show another one. */
+function keysOf({ stat, mounts }: Ghost): string[] {
+  return [...new Set([stat.dev, ...mounts.flatMap(({ dev }) => dev ?? [])])].map(dev => `${dev}/${stat.ino}`);
+}
+
+function mapsOf(processes: ProcessView, pid: number): FileMap[] {
+  try {
+    return processes.writableShared(pid);
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    return [];
+  }
+}
+
+function ghostsOf(
+  processes: ProcessView,
+  pid: number,
+  { label, address }: FileMap,
+  byKey: ReadonlyMap<string, Ghost[]>,
+): Ghost[] {
+  const { dev, ino } = parseLabel(label);
+  const ghosts = byKey.get(`${dev}/${ino}`);
+  if (!ghosts) return [];
+  try {
+    const stat = processes.stat(pid, `map_files/${address}`);
+    return ghosts.filter(ghost => isSameInode(ghost.stat, stat));
+  } catch (error) {
+    // Who may not look through the mapping has its label.
+    if (errnoOf(error) === undefined) throw error;
+    return ghosts;
+  }
+}

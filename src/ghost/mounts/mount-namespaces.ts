@@ -1,0 +1,93 @@
+import { errnoOf } from '../../base/errors.js';
+import type { ProcessView } from '../../base/host/host.js';
+import { MountTree } from './cover.js';
+
+export interface Namespace {
+  name: string;
+  tree: MountTree;
+  /** Whose mountinfo was read. */
+  read: Set<number>;
+  /** One of them that has the namespace's own root, so that nothing is missing. */
+  whole: number | undefined;
+}
+
+/** Mount namespaces of processes, and as much of each as was read through its processes. */
+export class MountNamespaces {
+  readonly #byName = new Map<string, Namespace>();
+  readonly #nameByPid = new Map<number, string>();
+
+  constructor(private readonly processes: ProcessView) {}
+
+  all(): Namespace[] {
+    return [...this.#byName.values()];
+  }
+
+  of(pid: number): Namespace {
+    const name = this.#nameOf(pid);
+    let namespace = this.#byName.get(name);
+    if (!namespace) {
+      namespace = { name, tree: new MountTree(), read: new Set(), whole: undefined };
+      this.#byName.set(name, namespace);
+    }
+    return namespace;
+  }
+
+  /** Those of PIDS, without processes that have ended. */
+  ofAll(pids: readonly number[]): Set<Namespace> {
+    const there = pids.filter(pid => this.#nameIfThere(pid) !== undefined);
+    return new Set(there.map(pid => this.of(pid)));
+  }
+
+  has({ name }: Namespace, pid: number): boolean {
+    return this.#nameIfThere(pid) === name;
+  }
+
+  /** Mount points are shown as seen from the process's root; names, and CRIU's own look, are the namespace's. */
+  read(namespace: Namespace, pid: number): void {
+    if (namespace.whole !== undefined || namespace.read.has(pid)) return;
+    const mounts = this.processes.mounts(pid);
+    const root = this.processes.readLink(pid, 'root');
+    // A root whose mount was taken away looks like the namespace's own, but no mount is shown below it.
+    const isWhole = root.length === 1 && mounts.length > 0;
+    for (const mount of mounts)
+      namespace.tree.add(isWhole ? mount : { ...mount, mountPoint: below(root, mount.mountPoint) });
+    namespace.read.add(pid);
+    if (isWhole) namespace.whole = pid;
+  }
+
+  /** A chrooted process sees fewer mounts than its neighbours: read those among PIDS until nothing is missing. */
+  readThrough(namespace: Namespace, pids: readonly number[]): void {
+    for (const pid of pids) {
+      if (namespace.whole !== undefined) return;
+      if (!this.has(namespace, pid)) continue;
+      try {
+        this.read(namespace, pid);
+      } catch (error) {
+        if (errnoOf(error) === undefined) throw error;
+      }
+    }
+  }
+
+  /** Asked once a process: it may hold ten thousand ghosts. */
+  #nameOf(pid: number): string {
+    let name = this.#nameByPid.get(pid);
+    if (name === undefined) {
+      name = this.processes.mountNamespace(pid);
+      this.#nameByPid.set(pid, name);
+    }
+    return name;
+  }
+
+  #nameIfThere(pid: number): string | undefined {
+    try {
+      return this.#nameOf(pid);
+    } catch (error) {
+      if (errnoOf(error) === undefined) throw error;
+      return undefined;
+    }
+  }
+}
+
+function below(root: Buffer, path: Buffer): Buffer {
+  return path.length === 1 ? root : Buffer.concat([root, path]);
+}

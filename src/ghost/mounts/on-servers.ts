@@ -1,0 +1,106 @@
+/**
+ * Files whose attributes a server has: NFS, FUSE and their like. The kernel remembers some, and a link count that it remembers
+ * is no proof, since another client may have removed the last name. So each such file is asked about once more, where a
+ * deadline ends the call: a server that is dead, stopped or frozen hides its own mount and nothing else.
+ */
+import { errnoOf } from '../../base/errors.js';
+import { isRegular } from '../../base/host/file-type.js';
+import type { Answer, FdLook, FileMap, FileStat, ProcessView } from '../../base/host/host.js';
+import { internalName, stripDeleted } from '../links.js';
+
+/** A file that was looked at through one of its holders' links. */
+export interface Seen {
+  pid: number;
+  /** In the words of `unseen`: `fd 3`. */
+  what: string;
+  link: string;
+  /** As the kernel remembers it. */
+  stat: FileStat;
+  /** One of these: by what it is held. */
+  look?: FdLook;
+  map?: FileMap;
+  via?: 'exe' | 'cwd' | 'root';
+}
+
+export interface Verdicts {
+  answered(seen: Seen, answer: Answer): void;
+  /** The server would be a process that is looked at here, and may be frozen. */
+  remembered(seen: Seen): void;
+  failed(seen: Seen, error: unknown): void;
+}
+
+/** A second server that is silent is given less: all of a container may be frozen meanwhile. */
+const firstWaitMs = 2000;
+const nextWaitMs = 500;
+
+export class OnServers {
+  readonly #waiting: Seen[] = [];
+  /** Is there a mount whose files, and paths below it, must not be touched? */
+  areSilent = false;
+
+  constructor(private readonly processes: ProcessView) {}
+
+  /** @returns false where the file is on this machine, so that its attributes are what they seem */
+  take(seen: Seen): boolean {
+    if (!isRegular(seen.stat.mode) || !this.processes.isOnServer(seen.stat)) return false;
+    // A memfd and its like lie on a mount that nobody can see.
+    if (seen.stat.nlink === 0 && internalName(stripDeleted(this.#name(seen)))) return false;
+    this.#waiting.push(seen);
+    return true;
+  }
+
+  /** Ask about all that was taken, one mount after the other. @param servesFuse one of the processes is a FUSE server */
+  settle(servesFuse: boolean, alive: () => void, verdicts: Verdicts): void {
+    for (const ofMount of this.#byMount().values()) {
+      alive();
+      const { name, filesystem } = this.#mountOf(ofMount[0] as Seen);
+      if (servesFuse && filesystem.startsWith('fuse')) {
+        for (const seen of ofMount) verdicts.remembered(seen);
+        continue;
+      }
+      const answers = this.processes.askServers(ofMount, this.areSilent ? nextWaitMs : firstWaitMs);
+      for (const [index, seen] of ofMount.entries()) {
+        const answer = answers[index];
+        if (answer === undefined) verdicts.failed(seen, silent(name, filesystem));
+        else if ('error' in answer) verdicts.failed(seen, answer.error);
+        else verdicts.answered(seen, answer);
+      }
+      this.areSilent ||= answers.includes(undefined);
+    }
+  }
+
+  #byMount(): Map<string, Seen[]> {
+    const mounts = new Map<string, Seen[]>();
+    for (const seen of this.#waiting) {
+      const key = `${seen.stat.mountId} ${seen.stat.dev}`;
+      const others = mounts.get(key);
+      if (others) others.push(seen);
+      else mounts.set(key, [seen]);
+    }
+    return mounts;
+  }
+
+  #name({ pid, link, look }: Seen): Buffer {
+    try {
+      return look?.target ?? this.processes.readLink(pid, link);
+    } catch (error) {
+      if (errnoOf(error) === undefined) throw error;
+      return Buffer.alloc(0);
+    }
+  }
+
+  #mountOf({ pid, stat: { mountId } }: Seen): { name: string; filesystem: string } {
+    try {
+      const mount = this.processes.mounts(pid).find(({ id }) => id === mountId);
+      if (mount) return { name: mount.mountPoint.toString('utf8'), filesystem: mount.filesystem };
+    } catch (error) {
+      if (errnoOf(error) === undefined) throw error;
+    }
+    return { name: `mount ${mountId}, which is in no mount namespace here,`, filesystem: 'unknown' };
+  }
+}
+
+function silent(mount: string, filesystem: string): Error {
+  const message = `the server of ${mount} (${filesystem}) does not answer`;
+  return Object.assign(new Error(message), { code: 'ETIMEDOUT' });
+}

@@ -1,0 +1,211 @@
+import { errnoOf } from '../../base/errors.js';
+import type { Engine, EngineName, EngineReport, Extent, OnProgress } from '../../base/host/host.js';
+import { nameToText } from '../../base/text/name-text.js';
+import { parseTime } from '../../base/units.js';
+import { call, callOnThread, cString, dumpFlags, engineNumber } from '../native/call.js';
+import { errorOf } from '../native/look-at.js';
+import { isBorrowed } from '../pin/borrow.js';
+import { dumpMany } from './dump-many.js';
+
+const batch = 512;
+const extentBytes = 24;
+const progressBytes = 16;
+const progressEveryMs = 500;
+
+export class NativeEngine implements Engine {
+  dump(request: Parameters<Engine['dump']>[0], onProgress?: OnProgress): Promise<EngineReport> {
+    const { ghostFd, imageFd, engine, size, header } = request;
+    return watched(onProgress, progress =>
+      callOnThread(
+        'gk_dump',
+        ghostFd,
+        imageFd,
+        engineNumber(engineFor(ghostFd, engine)),
+        size,
+        header,
+        header.byteLength,
+        dumpFlags(request),
+        progress,
+      ),
+    );
+  }
+
+  dumpMany(...[folder, engine, mode, jobs]: Parameters<Engine['dumpMany']>): ReturnType<Engine['dumpMany']> {
+    if (!jobs.some(({ ghostFd }) => isBorrowed(ghostFd))) return dumpMany(folder, engine, mode, jobs);
+    return jobs.flatMap(job => dumpMany(folder, engineFor(job.ghostFd, engine), mode, [job]));
+  }
+
+  writeBack(fd: number, size: bigint, onProgress?: OnProgress): Promise<EngineReport> {
+    // It looks for data by lseek(2). What is not written back before the freeze is written during it.
+    if (isBorrowed(fd)) return Promise.reject(errorOf(-95, `write descriptor ${fd} back`)); // EOPNOTSUPP
+    return watched(onProgress, progress => callOnThread('gk_write_back', fd, size, progress));
+  }
+
+  check(imageFd: number, onProgress?: OnProgress): Promise<EngineReport> {
+    return watched(onProgress, progress => callOnThread('gk_check', imageFd, progress));
+  }
+
+  digest(fd: number, onProgress?: OnProgress): Promise<EngineReport> {
+    return watched(onProgress, progress => callOnThread('gk_digest', fd, progress));
+  }
+
+  async settle(fd: number): Promise<void> {
+    await callOnThread('gk_settle', fd);
+  }
+
+  restore(imageFd: number, fileFd: number, onProgress?: OnProgress): Promise<EngineReport> {
+    return watched(onProgress, progress => callOnThread('gk_restore', imageFd, fileFd, progress));
+  }
+
+  *extents(fd: number, engine: EngineName, size: bigint): Iterable<Extent> {
+    let start = 0n;
+    while (start < size) {
+      const { extents, next } = listBatch((buffer, count, after) =>
+        call('gk_extents', fd, engineNumber(engineFor(fd, engine)), size, start, buffer, batch, count, after),
+      );
+      yield* extents;
+      start = next;
+    }
+  }
+
+  chunks(imageFd: number): Iterable<Extent> {
+    // biome-ignore lint/plugin: passed on, as many as the function takes
+    return untilZero((cursor, ...room) => call('gk_chunks', imageFd, cursor, ...room));
+  }
+
+  allocation(fd: number, size: bigint): Iterable<Extent> | undefined {
+    // biome-ignore lint/plugin: passed on, as many as the function takes
+    const list = untilZero((cursor, ...room) => call('gk_allocation', fd, size, cursor, ...room));
+    try {
+      const first = list.next();
+      return first.done ? [] : withFirst(first.value, list);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EOPNOTSUPP') return undefined;
+      if ((error as NodeJS.ErrnoException).code === 'ENOTSUP') return undefined;
+      throw error;
+    }
+  }
+
+  allocate(fd: number, offset: bigint, length: bigint): void {
+    call('gk_allocate', fd, offset, length);
+  }
+
+  setTimes(fd: number, atime: string, mtime: string): void {
+    const [a, m] = [parseTime(atime), parseTime(mtime)];
+    call('gk_set_times', fd, a.seconds, a.nanoseconds, m.seconds, m.nanoseconds);
+  }
+
+  flags(fd: number): number {
+    const flags = Buffer.alloc(4);
+    call('gk_get_flags', fd, flags);
+    return flags.readUInt32LE(0);
+  }
+
+  setFlags(fd: number, flags: number): void {
+    call('gk_set_flags', fd, flags);
+  }
+
+  xattrs(fd: number): Record<string, Buffer> {
+    let names: Buffer;
+    try {
+      names = sized((buffer, length) => call('gk_list_xattrs', fd, buffer, length));
+    } catch (error) {
+      if (noXattrs.has(errnoOf(error) ?? '')) return {};
+      throw error;
+    }
+    return Object.fromEntries([...splitAtNul(names)].flatMap(name => this.#xattr(fd, name)));
+  }
+
+  /** None where it has gone since it was listed. */
+  #xattr(fd: number, name: Buffer): [string, Buffer][] {
+    try {
+      const value = sized((buffer, length) => call('gk_get_xattr', fd, cString(name), buffer, length));
+      return [[nameToText(name), value]];
+    } catch (error) {
+      if (errnoOf(error) === 'ENODATA') return [];
+      throw error;
+    }
+  }
+
+  setXattr(fd: number, name: Buffer, value: Buffer): void {
+    call('gk_set_xattr', fd, cString(name), value, value.byteLength);
+  }
+}
+
+/** What a process shares with us is read with pread(2) alone: the other engines use lseek(2), and the offset is the process's. */
+function engineFor(fd: number, engine: EngineName): EngineName {
+  return isBorrowed(fd) ? 'read' : engine;
+}
+
+/** struct gk_progress, polled while the call runs. */
+async function watched(
+  onProgress: OnProgress | undefined,
+  start: (progress: Buffer) => Promise<EngineReport>,
+): Promise<EngineReport> {
+  const progress = Buffer.alloc(progressBytes);
+  const timer = onProgress && setInterval(() => onProgress(progress.readBigUInt64LE(0)), progressEveryMs);
+  try {
+    return await start(progress);
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+type Room = [extents: Buffer, capacity: number, count: Buffer, next: Buffer];
+
+/** The calls that go on at a cursor until it is 0. */
+function* untilZero(list: (cursor: bigint, ...room: Room) => void): Generator<Extent, void> {
+  let cursor = 0n;
+  do {
+    const { extents, next } = listBatch((buffer, count, after) => list(cursor, buffer, batch, count, after));
+    yield* extents;
+    cursor = next;
+  } while (cursor !== 0n);
+}
+
+function* withFirst<T>(first: T, rest: Iterable<T>): Iterable<T> {
+  yield first;
+  yield* rest;
+}
+
+function listBatch(fill: (buffer: Buffer, count: Buffer, next: Buffer) => void): {
+  extents: Extent[];
+  next: bigint;
+} {
+  const buffer = Buffer.alloc(batch * extentBytes);
+  const [count, next] = [Buffer.alloc(4), Buffer.alloc(8)];
+  fill(buffer, count, next);
+  const extents: Extent[] = [];
+  for (let at = 0; at < count.readUInt32LE(0) * extentBytes; at += extentBytes) {
+    extents.push({
+      offset: buffer.readBigUInt64LE(at),
+      length: buffer.readBigUInt64LE(at + 8),
+      kind: buffer.readUInt32LE(at + 16) === 0 ? 'data' : 'unwritten',
+    });
+  }
+  return { extents, next: next.readBigUInt64LE(0) };
+}
+
+/** Names that each end with a NUL. Source: listxattr(2). */
+function* splitAtNul(list: Buffer): Generator<Buffer> {
+  for (let end: number, start = 0; start < list.length; start = end + 1) {
+    end = list.indexOf(0, start);
+    if (end < 0) end = list.length;
+    if (end > start) yield list.subarray(start, end);
+  }
+}
+
+/** Of file systems without extended attributes. */
+const noXattrs = new Set(['ENOTSUP', 'EOPNOTSUPP']);
+
+/** The two-step dance of xattr(7): 64 KiB is the kernel's own limit for a name list and for a value. */
+function sized(fill: (buffer: Buffer, length: Buffer) => void): Buffer {
+  room ??= Buffer.alloc(65536);
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(room.byteLength));
+  fill(room, length);
+  return Buffer.from(room.subarray(0, Number(length.readBigUInt64LE(0))));
+}
+
+/** Kept: most files have no attributes, and clearing 64 KiB for each costs more than asking. */
+let room: Buffer | undefined;

@@ -1,0 +1,49 @@
+import fs from 'node:fs';
+import type { Pin, Refused } from '../../base/host/host.js';
+import { ask } from '../native/call.js';
+import { errorOf } from '../native/look-at.js';
+import { readStat, statWords, toFileStat } from '../native/stat.js';
+import { borrow } from '../pin/borrow.js';
+import { isLeased, readLeases } from '../pin/leases.js';
+
+/** struct gk_pin, in words: descriptor or error, inode flags, bytes of xattr names; then a gk_stat. */
+const pinWords = 3 + statWords;
+
+/** LINKS are paths below /proc. What is refused here may be had by another way: pin.ts. */
+export function pinAll(links: readonly string[]): (Pin | Refused)[] {
+  if (links.length === 0) return [];
+  // One look for all of them: there may be thousands, and hardly ever a lease.
+  const leased = new Set(readLeases().map(({ ino }) => BigInt(ino)));
+  if (leased.size === 0) return openAll(links);
+  const borrowed = links.map(link => borrowLeased(link, leased));
+  const opened = openAll(links.filter((_, index) => borrowed[index] === undefined));
+  return borrowed.map(pin => pin ?? (opened.shift() as Pin | Refused));
+}
+
+/** @returns undefined for what may be opened */
+function borrowLeased(link: string, leased: ReadonlySet<bigint>): Pin | Refused | undefined {
+  try {
+    if (!leased.has(fs.statSync(link, { bigint: true }).ino) || !isLeased(link)) return undefined;
+    const fd = borrow(link);
+    return { fd, stat: toFileStat(fs.fstatSync(fd, { bigint: true })) };
+  } catch (error) {
+    return { error: error as Error };
+  }
+}
+
+function openAll(links: readonly string[]): (Pin | Refused)[] {
+  if (links.length === 0) return [];
+  const words = new BigInt64Array(links.length * pinWords);
+  ask('gk_pin', Buffer.from(`${links.join('\0')}\0`), links.length, words);
+  return links.map((link, index) => {
+    const at = index * pinWords;
+    const fd = Number(words[at]);
+    if (fd < 0) return { error: errorOf(fd, `open ${link}`) };
+    return {
+      fd,
+      inodeFlags: Number(words[at + 1]),
+      hasXattrs: words[at + 2] !== 0n,
+      stat: readStat(words, at + 3),
+    };
+  });
+}

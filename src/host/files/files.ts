@@ -1,0 +1,290 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import type { Bound } from '../../base/bounds.js';
+import { errnoOf } from '../../base/errors.js';
+import type { FileStat, Files, Mount } from '../../base/host/host.js';
+import { tryLock } from '../native/libc.js';
+import { randomHex } from '../native/random.js';
+import { toFileStat } from '../native/stat.js';
+import { makeNames, statOn } from '../proc/names-of.js';
+import { lockFolder, lockHolder } from './lock.js';
+import { openFolder } from './open-folder.js';
+import { hasOtherNames, openRegular } from './open-regular.js';
+import { readBounded } from './read-bounded.js';
+import { noFsync, noOwners, noStatfs } from './refusals.js';
+import { removeTree } from './remove-tree.js';
+import { renameNew } from './rename-new.js';
+
+const { O_CREAT, O_EXCL, O_RDWR, O_RDONLY, O_WRONLY, O_NOFOLLOW, O_DIRECTORY, O_NONBLOCK } = fs.constants;
+
+const fsync = promisify(fs.fsync);
+
+/** Image directories are untrusted input: no symbolic link is followed in their last component. */
+export class LinuxFiles implements Files {
+  readonly #refused = new Set<string>();
+
+  /** @param name for messages */
+  read(file: string, bound: Bound, name = file): Buffer {
+    const fd = this.open(file);
+    try {
+      return readBounded(fd, () => this.realPath(name), bound);
+    } finally {
+      fs.closeSync(fd);
+    }
+  }
+
+  readStart(file: string, bytes: number): Buffer {
+    const fd = this.open(file);
+    try {
+      const buffer = Buffer.alloc(bytes);
+      return buffer.subarray(0, fs.readSync(fd, buffer, 0, bytes, 0));
+    } finally {
+      fs.closeSync(fd);
+    }
+  }
+
+  readIfThere(file: string, bound: Bound): Buffer | undefined {
+    try {
+      return this.read(file, bound);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      throw error;
+    }
+  }
+
+  makeNames(
+    folder: string,
+    names: readonly Buffer[],
+    check: (magic: bigint) => void,
+    write: (fd: number) => Promise<void>,
+  ): Promise<'nothing' | 'links' | 'file'> {
+    return makeNames(folder, names, check, write);
+  }
+
+  statOn(mount: Mount, name: Buffer): FileStat | undefined {
+    return statOn(mount, name);
+  }
+
+  exists(file: string): boolean {
+    try {
+      return fs.lstatSync(file, { throwIfNoEntry: false }) !== undefined;
+    } catch {
+      return false;
+    }
+  }
+
+  list(folder: string): string[] {
+    return fs.readdirSync(folder);
+  }
+
+  makeDirectory(folder: string, mode = 0o700): void {
+    try {
+      fs.mkdirSync(folder, { mode });
+    } catch (error) {
+      const errno = errnoOf(error);
+      if (errno === 'EEXIST' && isFolder(folder)) return;
+      const parent = path.dirname(folder);
+      // What makes its parents itself, with recursive, never ends below /proc (Node 20).
+      if (errno !== 'ENOENT' || parent === folder || fs.existsSync(parent)) throw error;
+      this.makeDirectory(parent, mode);
+      this.makeDirectory(folder, mode);
+    }
+  }
+
+  openFolder(folder: string): number {
+    return openFolder(folder, process.getuid?.() ?? 0);
+  }
+
+  create(file: string, mode = 0o600): number {
+    return fs.openSync(file, O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW, mode);
+  }
+
+  open(file: string, writable = false): number {
+    const fd = openRegular(file, writable ? O_RDWR : O_RDONLY);
+    if (!writable || fs.fstatSync(fd).nlink === 1) return fd;
+    fs.closeSync(fd);
+    throw hasOtherNames(file);
+  }
+
+  close(fd: number): void {
+    fs.closeSync(fd);
+  }
+
+  stat(fd: number): FileStat {
+    return toFileStat(fs.fstatSync(fd, { bigint: true }));
+  }
+
+  statPath(file: string): FileStat {
+    return toFileStat(fs.lstatSync(file, { bigint: true }));
+  }
+
+  replace(file: string, bytes: Uint8Array, durable = true): void {
+    const temporary = `${file}.${randomHex(6)}.tmp`;
+    const fd = fs.openSync(temporary, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0o600);
+    try {
+      try {
+        writeAll(fd, bytes);
+        this.#keepOwner(file, fd);
+        if (durable) this.#fsync(fd);
+      } finally {
+        fs.closeSync(fd);
+      }
+      fs.renameSync(temporary, file);
+    } catch (error) {
+      fs.rmSync(temporary, { force: true });
+      throw error;
+    }
+    if (durable) this.syncFolder(path.dirname(file));
+  }
+
+  matchOwner(paths: readonly string[], like: string): void {
+    const last = paths.at(-1);
+    const wanted = fs.lstatSync(like);
+    if (!wanted.isFile()) throw Object.assign(new Error(`${like} is not a regular file`), { code: 'EINVAL' });
+    // Nearly always they have it already, and there may be thousands. The last, because who was interrupted began with the first.
+    if (last === undefined || isSameOwner(fs.lstatSync(last), wanted)) return;
+    for (const file of paths) {
+      const fd = this.open(file);
+      try {
+        if (fs.fstatSync(fd).nlink > 1) throw hasOtherNames(file);
+        this.#giveOwner(fd, wanted);
+      } finally {
+        fs.closeSync(fd);
+      }
+    }
+  }
+
+  lockHolder = lockHolder;
+
+  lock(folder: string): { fd: number; path: string } | undefined {
+    const fd = lockFolder(folder);
+    return fd === undefined ? undefined : { fd, path: `/proc/self/fd/${fd}` };
+  }
+
+  rename(from: string, to: string): void {
+    fs.renameSync(from, to);
+  }
+
+  renameNew(from: string, to: string): void {
+    renameNew(from, to);
+  }
+
+  tryLock(fd: number): boolean | undefined {
+    return tryLock(fd);
+  }
+
+  remove(file: string): void {
+    fs.rmSync(file, { force: true });
+  }
+
+  removeTree(folder: string): void {
+    removeTree(folder);
+  }
+
+  sync(file: string): void {
+    const fd = openRegular(file, O_RDONLY);
+    try {
+      this.#fsync(fd);
+    } finally {
+      fs.closeSync(fd);
+    }
+  }
+
+  syncFolder(folder: string): void {
+    const fd = fs.openSync(folder, O_RDONLY | O_DIRECTORY | O_NONBLOCK);
+    try {
+      this.#fsync(fd);
+    } finally {
+      fs.closeSync(fd);
+    }
+  }
+
+  async flush(fd: number): Promise<void> {
+    try {
+      await fsync(fd);
+    } catch (error) {
+      this.#refuse('fsync', noFsync, error);
+    }
+  }
+
+  freeBytes(folder: string): bigint | undefined {
+    try {
+      const { blocks, bavail, bsize } = fs.statfsSync(folder, { bigint: true });
+      // A size of 0 blocks is no size: ramfs, tmpfs without a limit, a FUSE server that leaves statfs out. Source: simple_statfs().
+      return blocks === 0n ? undefined : bavail * bsize;
+    } catch (error) {
+      if (noStatfs.has(errnoOf(error) ?? '')) return undefined;
+      throw error;
+    }
+  }
+
+  setOwner(fd: number, uid: number, gid: number): void {
+    const old = fs.fstatSync(fd);
+    // Shares that know no owners refuse to set even the one that is there.
+    if (old.uid !== uid || old.gid !== gid) fs.fchownSync(fd, uid, gid);
+  }
+
+  setMode(fd: number, mode: number): void {
+    if ((fs.fstatSync(fd).mode & 0o7777) !== mode) fs.fchmodSync(fd, mode);
+  }
+
+  takeRefused(): string[] {
+    const refused = [...this.#refused].sort();
+    this.#refused.clear();
+    return refused;
+  }
+
+  /** A file of CRIU's stays CRIU's: readable by whoever could read it before. */
+  #keepOwner(file: string, fd: number): void {
+    const old = fs.lstatSync(file, { throwIfNoEntry: false });
+    if (old?.isFile()) this.#giveOwner(fd, old);
+  }
+
+  /** What is refused leaves the file more private than it should be, never less: it was made for its owner alone. */
+  #giveOwner(fd: number, { uid, gid, mode }: fs.Stats): void {
+    this.#attempt('owner', noOwners, () => this.setOwner(fd, uid, gid));
+    this.#attempt('mode', noOwners, () => this.setMode(fd, mode & 0o7777));
+  }
+
+  /** The kernel has written all it had before a server can refuse it, and tells a write that failed by another error. */
+  #fsync(fd: number): void {
+    this.#attempt('fsync', noFsync, () => fs.fsyncSync(fd));
+  }
+
+  #attempt(what: string, mayBeRefusedBy: ReadonlySet<string>, apply: () => void): void {
+    try {
+      apply();
+    } catch (error) {
+      this.#refuse(what, mayBeRefusedBy, error);
+    }
+  }
+
+  #refuse(what: string, mayBeRefusedBy: ReadonlySet<string>, error: unknown): void {
+    const errno = errnoOf(error) ?? '';
+    if (!mayBeRefusedBy.has(errno)) throw error;
+    this.#refused.add(`${what} (${errno})`);
+  }
+
+  realPath(file: string): string {
+    try {
+      return fs.realpathSync.native(file);
+    } catch {
+      return file;
+    }
+  }
+}
+
+/** Our working folder is no link; a folder that the user named may be. */
+function isFolder(file: string): boolean {
+  return (path.basename(file) === 'ghostkeep' ? fs.lstatSync(file) : fs.statSync(file)).isDirectory();
+}
+
+function writeAll(fd: number, bytes: Uint8Array): void {
+  let done = 0;
+  while (done < bytes.byteLength) done += fs.writeSync(fd, bytes, done);
+}
+
+function isSameOwner(one: fs.Stats, other: fs.Stats): boolean {
+  return one.uid === other.uid && one.gid === other.gid && one.mode === other.mode;
+}

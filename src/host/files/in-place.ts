@@ -1,0 +1,73 @@
+/**
+ * An image directory is named by whoever starts us, and links on the way to it are theirs. What lies in it may be anybody's: our
+ * working folder there could be a link to another folder, and become one at any time. So it is opened first, without following
+ * one, and every file in it is named below the descriptor.
+ */
+import fs from 'node:fs';
+import { errnoOf, GhostkeepError } from '../../base/errors.js';
+import { naming, pathOnly } from './open-regular.js';
+
+const { O_DIRECTORY, O_NOFOLLOW } = fs.constants;
+
+/** BASE, folders of ours below it, and a name: `images`, `ghostkeep`, `manifest.json`. */
+const ourPath = /^(.*?)\/(ghostkeep(?:\/rehearsal(?:\/ghostkeep)?)?)\/([^/]+)$/s;
+/** Nobody but root writes there: its `ghostkeep` may be a link. */
+const trusted = '/etc';
+
+/** ACT on FILE by a path that nobody can lead elsewhere. @throws IMAGE_INVALID where a folder of ours is none */
+export function inPlace<T>(file: string, act: (place: string) => T): T {
+  const [, base, folders, name] = ourPath.exec(file) ?? [];
+  if (base === undefined || folders === undefined || base === trusted) return act(file);
+  const fd = openFolders(base || '/', folders.split('/'));
+  try {
+    return naming(file, `/proc/self/fd/${fd}/${name}`, act);
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+/** As inPlace, for a folder: what is done to what it contains. */
+export function inFolder<T>(folder: string, act: (place: string) => T): T {
+  return inPlace(`${folder}/.`, act);
+}
+
+function openFolders(base: string, names: readonly string[]): number {
+  let [fd, path] = [-1, base];
+  try {
+    for (const name of names) {
+      const next = openFolder(fd < 0 ? base : `/proc/self/fd/${fd}`, name, `${path}/${name}`);
+      if (fd >= 0) fs.closeSync(fd);
+      [fd, path] = [next, `${path}/${name}`];
+    }
+    return fd;
+  } catch (error) {
+    if (fd >= 0) fs.closeSync(fd);
+    throw error;
+  }
+}
+
+function openFolder(parent: string, name: string, path: string): number {
+  try {
+    return naming(path, `${parent}/${name}`, place =>
+      fs.openSync(place, pathOnly | O_DIRECTORY | O_NOFOLLOW),
+    );
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOTDIR' || !isThere(`${parent}/${name}`)) throw error;
+    throw new GhostkeepError(
+      'IMAGE_INVALID',
+      path,
+      `cannot use ${path}: it is a symbolic link or no folder, and in an image directory no link is followed; where it is the image directory itself, name what it leads to`,
+      { cause: error },
+    );
+  }
+}
+
+/** False where a folder on the way is none: that is the user's path, not something in an image directory. */
+function isThere(place: string): boolean {
+  try {
+    return fs.lstatSync(place, { throwIfNoEntry: false }) !== undefined;
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    return false;
+  }
+}

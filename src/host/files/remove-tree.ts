@@ -1,0 +1,37 @@
+/** Remove a folder and all in it by descriptors: who swaps a folder in it for a link meanwhile has nothing removed elsewhere. */
+import fs from 'node:fs';
+import { errnoOf } from '../../base/errors.js';
+import { pathOnly } from './open-regular.js';
+
+const { O_DIRECTORY, O_NOFOLLOW } = fs.constants;
+/** Each level holds a descriptor; ours are not deeper than five. */
+const mostLevels = 64;
+
+/** What is not there is no error; a link is removed itself. */
+export function removeTree(file: string | Buffer, level = 0): void {
+  const folder = openIfFolder(file);
+  if (folder === undefined) {
+    fs.rmSync(file, { force: true });
+    return;
+  }
+  try {
+    if (level === mostLevels)
+      throw Object.assign(new Error(`ELOOP: ${String(file)} is too deep`), { code: 'ELOOP' });
+    const place = `/proc/self/fd/${folder}/`;
+    for (const name of fs.readdirSync(place, 'buffer'))
+      removeTree(Buffer.concat([Buffer.from(place), name]), level + 1);
+  } finally {
+    fs.closeSync(folder);
+  }
+  fs.rmdirSync(file);
+}
+
+function openIfFolder(file: string | Buffer): number | undefined {
+  try {
+    return fs.openSync(file, pathOnly | O_DIRECTORY | O_NOFOLLOW);
+  } catch (error) {
+    const errno = errnoOf(error) ?? '';
+    if (['ENOENT', 'ENOTDIR', 'ELOOP'].includes(errno)) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,174 @@
+/**
+ * The only module that calls libghostkeep.so, through koffi (docs/decisions/0001-koffi.md). What Node lacks of libc: libc.ts.
+ * The contract of every function stands in native/include/ghostkeep.h.
+ */
+import { errnoName } from '../../base/errors.js';
+import type { CopyWay, EngineName, EngineReport } from '../../base/host/host.js';
+import { loadLibrary } from './load-library.js';
+
+export const reportBytes = 312;
+/** Version of the header and size of its report, as gk_abi puts them together. */
+const abi = (11 << 16) | reportBytes;
+const messageOffset = 72;
+const engineNames: EngineName[] = ['auto', 'fiemap', 'seek', 'read'];
+const ways: [number, CopyWay][] = [
+  [1, 'reflink'],
+  [2, 'copy_file_range'],
+  [4, 'read/write'],
+];
+
+type Call = ((...args: unknown[]) => number) & {
+  async(...args: [...unknown[], (error: Error | null, result: number) => void]): void;
+};
+
+const signatures = {
+  gk_extents: 'int gk_extents(int, uint32_t, uint64_t, uint64_t, void *, uint32_t, void *, void *, void *)',
+  gk_dump: 'int gk_dump(int, int, uint32_t, uint64_t, void *, uint64_t, uint32_t, void *, void *)',
+  gk_write_back: 'int gk_write_back(int, uint64_t, void *, void *)',
+  gk_check: 'int gk_check(int, void *, void *)',
+  gk_digest: 'int gk_digest(int, void *, void *)',
+  gk_restore: 'int gk_restore(int, int, void *, void *)',
+  gk_chunks: 'int gk_chunks(int, uint64_t, void *, uint32_t, void *, void *, void *)',
+  gk_allocation: 'int gk_allocation(int, uint64_t, uint64_t, void *, uint32_t, void *, void *, void *)',
+  gk_allocate: 'int gk_allocate(int, uint64_t, uint64_t, void *)',
+  gk_set_times: 'int gk_set_times(int, int64_t, int64_t, int64_t, int64_t, void *)',
+  gk_get_flags: 'int gk_get_flags(int, void *, void *)',
+  gk_set_flags: 'int gk_set_flags(int, uint32_t, void *)',
+  gk_list_xattrs: 'int gk_list_xattrs(int, void *, void *, void *)',
+  gk_get_xattr: 'int gk_get_xattr(int, void *, void *, void *, void *)',
+  gk_set_xattr: 'int gk_set_xattr(int, void *, void *, uint64_t, void *)',
+  gk_open_as_owner: 'int gk_open_as_owner(int, void *, void *)',
+  gk_open_files: 'int gk_open_files(int, void *, uint32_t, uint32_t, void *, void *, void *, void *, void *)',
+  gk_ahead_begin: 'int gk_ahead_begin(void *, uint32_t, void *, uint32_t, void *, void *)',
+  gk_ahead_take: 'int gk_ahead_take(uint64_t, uint32_t, void *, void *, void *, void *, void *)',
+  gk_ahead_end: 'int gk_ahead_end(uint64_t, void *)',
+  gk_settle: 'int gk_settle(int, void *)',
+  gk_fd_tables: 'int gk_fd_tables(uint32_t, uint32_t, void *, void *, void *)',
+  gk_look_at: 'int gk_look_at(int, uint32_t, void *, void *, void *)',
+  gk_stat_cached: 'int gk_stat_cached(void *, void *, void *)',
+  gk_ask_servers: 'int gk_ask_servers(void *, uint32_t, uint32_t, void *, void *)',
+  gk_deadline: 'int gk_deadline(uint32_t, int, void *, void *)',
+  gk_pin: 'int gk_pin(void *, uint32_t, void *, void *)',
+  gk_dump_many: 'int gk_dump_many(int, uint32_t, uint32_t, uint32_t, void *, void *, void *, void *)',
+  gk_are_free: 'int gk_are_free(int, uint32_t, void *, void *, void *)',
+  gk_open_in_root: 'int gk_open_in_root(int, void *, void *, void *)',
+} as const;
+
+export type NativeFunction = keyof typeof signatures;
+
+let loaded: Record<NativeFunction, Call> | undefined;
+
+/** Call NAME with ARGS and a report behind them. @throws an errno error with the library's own line. */
+export function call(name: NativeFunction, ...args: unknown[]): EngineReport {
+  const report = Buffer.alloc(reportBytes);
+  // biome-ignore lint/plugin: passed on, as many as the function takes
+  const result = library()[name](...args, report);
+  if (result < 0) throw nativeError(name, result, report);
+  return readReport(report);
+}
+
+/** Call NAME, whose answer is in ARGS alone. @throws as call */
+export function ask(name: NativeFunction, ...args: unknown[]): void {
+  unread.fill(0, messageOffset, messageOffset + 1);
+  // biome-ignore lint/plugin: passed on, as many as the function takes
+  const result = library()[name](...args, unread);
+  if (result < 0) throw nativeError(name, result, unread);
+}
+
+const unread = Buffer.alloc(reportBytes);
+
+/** As call, on a thread of its own, so that progress can be seen and the event loop goes on. */
+export function callOnThread(name: NativeFunction, ...args: unknown[]): Promise<EngineReport> {
+  const report = Buffer.alloc(reportBytes);
+  return new Promise((resolve, reject) => {
+    // biome-ignore lint/plugin: passed on, as many as the function takes
+    library()[name].async(...args, report, (error: Error | null, result: number) => {
+      if (error) reject(error);
+      else if (result < 0) reject(nativeError(name, result, report));
+      else resolve(readReport(report));
+    });
+  });
+}
+
+/** openat2 with RESOLVE_IN_ROOT: a descriptor (O_PATH) the caller closes, undefined when there is nothing by that name. */
+export function openInRoot(rootFd: number, file: Buffer): number | undefined {
+  const fd = Buffer.alloc(4);
+  try {
+    call('gk_open_in_root', rootFd, cString(file), fd);
+    return fd.readInt32LE(0);
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG'].includes((error as NodeJS.ErrnoException).code ?? ''))
+      return undefined;
+    throw error;
+  }
+}
+
+/** BYTES with a NUL behind them. @throws EINVAL where there is one in them: C would end there */
+export function cString(bytes: Buffer): Buffer {
+  if (bytes.includes(0)) throw Object.assign(new Error('EINVAL: a NUL in a name'), { code: 'EINVAL' });
+  return Buffer.concat([bytes, Buffer.alloc(1)]);
+}
+
+/** Open as the file's owner would, PATH_FD being made with O_PATH; the caller closes it. */
+export function openAsOwner(pathFd: number): number {
+  const fd = Buffer.alloc(4);
+  call('gk_open_as_owner', pathFd, fd);
+  return fd.readInt32LE(0);
+}
+
+/** Flags of gk_dump. */
+export function dumpFlags({
+  chunked,
+  detectZeroes,
+  over = false,
+}: {
+  chunked: boolean;
+  detectZeroes: boolean;
+  over?: boolean;
+}): number {
+  return (chunked ? 1 : 0) | (detectZeroes ? 2 : 0) | (over ? 4 : 0);
+}
+
+export function engineNumber(name: EngineName): number {
+  return engineNames.indexOf(name);
+}
+
+function library(): Record<NativeFunction, Call> {
+  if (loaded) return loaded;
+  const lib = loadLibrary(abi);
+  loaded = Object.fromEntries(
+    Object.entries(signatures).map(([name, text]) => [name, lib.func(text) as unknown as Call]),
+  ) as Record<NativeFunction, Call>;
+  return loaded;
+}
+
+export function nativeError(name: string, result: number, report: Buffer): NodeJS.ErrnoException {
+  return Object.assign(new Error(messageOf(report) || `${name} failed`), {
+    code: errnoName(result) ?? `errno ${-result}`,
+    errno: result,
+    syscall: name,
+  });
+}
+
+function messageOf(report: Buffer): string {
+  const end = report.indexOf(0, messageOffset);
+  return report.toString('utf8', messageOffset, end < 0 ? reportBytes : end);
+}
+
+export function readReport(report: Buffer): EngineReport {
+  const set = report.readUInt32LE(64);
+  return {
+    dataBytes: report.readBigUInt64LE(0),
+    chunks: report.readBigUInt64LE(8),
+    unwrittenBytes: report.readBigUInt64LE(16),
+    imageBytes: report.readBigUInt64LE(24),
+    size: report.readBigUInt64LE(32),
+    keptBytes: report.readBigUInt64LE(40),
+    failedOffset: report.readBigUInt64LE(48),
+    engine: engineNames[report.readUInt32LE(56)] ?? 'auto',
+    fallbacks: report.readUInt32LE(60),
+    ways: ways.filter(([bit]) => set & bit).map(([, name]) => name),
+    crc32c: report.readUInt32LE(68),
+    why: messageOf(report),
+  };
+}

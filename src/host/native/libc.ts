@@ -1,0 +1,128 @@
+/** What Node does not have of the C library, through koffi (docs/decisions/0001-koffi.md). */
+import { closeSync, constants as ofFiles } from 'node:fs';
+import { createRequire } from 'node:module';
+import { constants } from 'node:os';
+import { getSystemErrorName } from 'node:util';
+import { errnoName } from '../../base/errors.js';
+
+type Lseek = (fd: number, offset: bigint, whence: number) => number | bigint;
+
+/** MFD_CLOEXEC. Source: linux/memfd.h */
+const closeOnExec = 1;
+
+type Rename = (fromFd: number, from: string, toFd: number, to: string, flags: number) => number;
+type Flock = (fd: number, operation: number) => number;
+
+let lseek: Lseek | undefined;
+let rename: Rename | undefined;
+let flock: Flock | undefined;
+
+const requireHere = createRequire(import.meta.url);
+const load = () => requireHere('koffi') as typeof import('koffi');
+
+/** lseek(2). @returns the new offset, or a negative errno */
+export function seek(fd: number, offset: bigint, whence: number): bigint {
+  const koffi = load();
+  lseek ??= koffi.load(null).func('int64_t lseek(int, int64_t, int)') as unknown as Lseek;
+  const result = BigInt(lseek(fd, offset, whence));
+  return result < 0n ? -BigInt(koffi.errno()) : result;
+}
+
+/** memfd_create(2), closed on exec; undefined where that is not to be had. */
+export function createMemfd(name: string): number | undefined {
+  const create = load().load(null).func('int memfd_create(const char *, unsigned int)');
+  const fd = create(name, closeOnExec) as number;
+  return fd < 0 ? undefined : fd;
+}
+
+/** Source: renameat2(2), fcntl.h, linux/fs.h. @returns 0 or a negative errno; nothing is replaced */
+export function renameNoReplace(from: string, to: string): number {
+  const [here, noReplace] = [-100, 1];
+  const koffi = load();
+  rename ??= koffi
+    .load(null)
+    .func('int renameat2(int, const char *, int, const char *, unsigned int)') as unknown as Rename;
+  return rename(here, from, here, to, noReplace) < 0 ? -koffi.errno() : 0;
+}
+
+/** flock(2): it goes with the descriptor, so also with a process that is killed. See Files.tryLock. */
+export function tryLock(fd: number): boolean | undefined {
+  const exclusiveAtOnce = 2 | 4;
+  const koffi = load();
+  flock ??= koffi.load(null).func('int flock(int, int)') as unknown as Flock;
+  if (flock(fd, exclusiveAtOnce) === 0) return true;
+  return koffi.errno() === constants.errno.EWOULDBLOCK ? false : undefined;
+}
+
+/** mmap(2) of the first page of a file, which may be empty: nothing of it can be read. @throws an errno error */
+export function mapPage(fd: number): { address: bigint; unmap(): void } {
+  const koffi = load();
+  const libc = koffi.load(null);
+  const length = 4096;
+  const [protNone, mapPrivate] = [0, 2];
+  const mmap = libc.func('intptr_t mmap(intptr_t, size_t, int, int, int, int64_t)');
+  const munmap = libc.func('int munmap(intptr_t, size_t)');
+  const address = BigInt(mmap(0, length, protNone, mapPrivate, fd, 0) as number | bigint);
+  if (address === -1n) {
+    const code = errnoName(-koffi.errno()) ?? 'EIO';
+    throw Object.assign(new Error(`${code}: cannot map a file`), { code });
+  }
+  return { address, unmap: () => void munmap(address, length) };
+}
+
+/** Source: asm-generic/unistd.h; since these numbers, all architectures share them. */
+const [pidfdOpen, pidfdGetfd] = [434n, 438n];
+/** PIDFD_THREAD: of a thread that does not lead its group, where it has descriptors of its own. Since Linux 6.9. */
+const ofThread = BigInt(ofFiles.O_EXCL);
+
+/** pidfd_getfd(2): descriptor FD of process PID, for this process too; closed on exec. @throws an errno error */
+export function getDescriptor(pid: number, fd: number): number {
+  let process = systemCall(pidfdOpen, BigInt(pid), 0n);
+  if (process === -22n) process = systemCall(pidfdOpen, BigInt(pid), ofThread); // EINVAL
+  if (process < 0n) throw failed(process, `pidfd_open ${pid}`);
+  try {
+    const ours = systemCall(pidfdGetfd, process, BigInt(fd), 0n);
+    if (ours < 0n) throw failed(ours, `pidfd_getfd ${fd} of ${pid}`);
+    return Number(ours);
+  } finally {
+    closeSync(Number(process));
+  }
+}
+
+function failed(result: bigint, what: string): NodeJS.ErrnoException {
+  const code = getSystemErrorName(Number(result));
+  return Object.assign(new Error(`${code}: ${what}`), { code, errno: Number(result) });
+}
+
+type SystemCall = (number: bigint, ...args: bigint[]) => number | bigint;
+let syscall: SystemCall | undefined;
+
+/** @returns what the kernel does: a negative errno is a failure */
+function systemCall(number: bigint, ...args: [bigint, bigint, bigint?]): bigint {
+  const koffi = load();
+  const signature = 'int64_t syscall(int64_t, int64_t, int64_t, int64_t)';
+  syscall ??= koffi.load(null).func(signature) as unknown as SystemCall;
+  const result = BigInt(syscall(number, args[0], args[1], args[2] ?? 0n));
+  return result < 0n ? -BigInt(koffi.errno()) : result;
+}
+
+/**
+ * _exit(2). Node's own exit waits for libuv's threads (uv_library_shutdown() joins them), and the very one that a deadline is
+ * for hangs in a read from a dead server.
+ */
+export function exitAtOnce(status: number): void {
+  try {
+    load().load(null).func('void _exit(int)')(status);
+  } catch {
+    // An installation without koffi: whoever waits is told of a signal, not of a status.
+    process.kill(process.pid, 'SIGKILL');
+  }
+}
+
+/**
+ * The last that is done before the process ends. koffi's own destructors call fsync(2) on descriptors 1 and 2, and where that
+ * fails they wait for a lock that they hold themselves. A process that has not loaded koffi ends as Node does.
+ */
+export function exitWithoutKoffi(status: number): void {
+  if (Object.keys(requireHere.cache).some(file => file.endsWith('/koffi.node'))) exitAtOnce(status);
+}

@@ -1,0 +1,88 @@
+import fs from 'node:fs';
+import { errnoOf } from '../../base/errors.js';
+import type { OpenFds } from '../../base/host/host.js';
+import { ask } from './call.js';
+
+/** Descriptors a call; one call serves nearly every process. */
+const capacity = 16_384;
+const wordsPerFile = 3;
+/** For fewer processes threads of their own do not pay. */
+const worthThreads = 8;
+
+/** Kept from one process to the next: what is found is copied out. */
+let files: BigUint64Array | undefined;
+const suspects = new Uint32Array(capacity);
+const carriers = new Uint32Array(capacity);
+const counts = new Uint32Array(4);
+
+/** FOLDER is a /proc/PID/fd, LOCAL as local-mounts.ts has it. @throws an errno error when it cannot be listed */
+export function readOpenFds(folder: string, local: BigUint64Array): OpenFds {
+  const dirFd = fs.openSync(folder, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
+  try {
+    return collect(room =>
+      ask('gk_open_files', dirFd, local, local.length, capacity, room, suspects, carriers, counts),
+    );
+  } finally {
+    fs.closeSync(dirFd);
+  }
+}
+
+/** Processes that will be asked for in this order: they are looked at ahead, on all processors. */
+export class OpenFdsAhead {
+  readonly #handle: bigint | undefined;
+  #next = 0;
+
+  constructor(
+    private readonly pids: readonly number[],
+    private readonly local: BigUint64Array,
+  ) {
+    if (pids.length < worthThreads) return;
+    const handle = new BigUint64Array(1);
+    try {
+      ask('gk_ahead_begin', Uint32Array.from(pids), pids.length, this.local, local.length, handle);
+      this.#handle = handle[0];
+    } catch (error) {
+      // No thread or memory to be had: then one after the other.
+      if (errnoOf(error) === undefined) throw error;
+    }
+  }
+
+  /** @returns undefined when it is not PID's turn. @throws as readOpenFds */
+  take(pid: number): OpenFds | undefined {
+    if (this.#handle === undefined || this.pids[this.#next] !== pid) return undefined;
+    this.#next += 1;
+    return collect(room => ask('gk_ahead_take', this.#handle, capacity, room, suspects, carriers, counts));
+  }
+
+  /** Once, and nothing is taken after it. */
+  end(): void {
+    if (this.#handle !== undefined) ask('gk_ahead_end', this.#handle);
+  }
+}
+
+/** Portions until one is empty. */
+function collect(portion: (room: BigUint64Array) => void): OpenFds {
+  files ??= new BigUint64Array(capacity * wordsPerFile);
+  const found: number[] = [];
+  const carrying: number[] = [];
+  const others: BigUint64Array[] = [];
+  for (;;) {
+    portion(files);
+    const [looked = 0, filesCount = 0, suspectsCount = 0, carriersCount = 0] = counts;
+    if (looked === 0) return { suspects: found, carriers: carrying, others: joined(others) };
+    for (const fd of suspects.subarray(0, suspectsCount)) found.push(fd);
+    for (const fd of carriers.subarray(0, carriersCount)) carrying.push(fd);
+    if (filesCount > 0) others.push(files.slice(0, filesCount * wordsPerFile));
+  }
+}
+
+function joined(parts: readonly BigUint64Array[]): BigUint64Array {
+  if (parts.length <= 1) return parts[0] ?? new BigUint64Array();
+  const all = new BigUint64Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}

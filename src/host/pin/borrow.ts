@@ -1,0 +1,44 @@
+/**
+ * Descriptors of other processes, shared with them by pidfd_getfd(2). Nothing is opened, so no lease is broken; but the file
+ * offset is the holder's too. So these are read with pread(2) only: lseek(2) with SEEK_DATA would move it.
+ */
+import fs from 'node:fs';
+import { getDescriptor } from '../native/libc.js';
+import { errorOf } from '../native/look-at.js';
+
+const accessMode = 3; // O_ACCMODE
+const { O_WRONLY, O_RDONLY } = fs.constants;
+const EAGAIN = -11;
+
+const borrowed = new Set<number>();
+
+/** @throws EAGAIN where it cannot be read or, if WRITABLE, written, or where LINK is none of a descriptor */
+export function borrow(link: string, writable = false): number {
+  const [, pid, theirs] = /^\/proc\/(\d+)\/fd\/(\d+)$/.exec(link) ?? [];
+  if (theirs === undefined) throw leased(link, 'only a mapping leads to it');
+  const fd = getDescriptor(Number(pid), Number(theirs));
+  const mode = flagsOf(fd) & accessMode;
+  if (mode !== (writable ? O_RDONLY : O_WRONLY)) {
+    borrowed.add(fd);
+    return fd;
+  }
+  fs.closeSync(fd);
+  throw leased(link, `its descriptor is open for ${writable ? 'reading' : 'writing'} only`);
+}
+
+export const isBorrowed = (fd: number): boolean => borrowed.has(fd);
+
+export function close(fd: number): void {
+  borrowed.delete(fd);
+  fs.closeSync(fd);
+}
+
+function leased(link: string, why: string): NodeJS.ErrnoException {
+  return errorOf(EAGAIN, `open ${link}: its holder has a write lease, which that would break, and ${why}`);
+}
+
+/** Source: proc_pid_fdinfo(5), octal */
+function flagsOf(fd: number): number {
+  const info = fs.readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1');
+  return Number.parseInt(/^flags:\s*(\d+)$/m.exec(info)?.[1] ?? '', 8);
+}

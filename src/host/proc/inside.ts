@@ -1,0 +1,44 @@
+/** What the kernel tells of files that no descriptor leads to. Only /proc and /sys are read. */
+import fs from 'node:fs';
+import { splitDev } from '../../base/units.js';
+
+const partBytes = 4096;
+
+/**
+ * A descriptor's fdinfo, one character a byte; at most LIMIT bytes of it. An io_uring lists up to a million files there.
+ * Source: proc_pid_fdinfo(5)
+ */
+export function readFdInfo(pid: number, fd: number, limit: number): string {
+  const file = fs.openSync(`/proc/${pid}/fdinfo/${fd}`, fs.constants.O_RDONLY);
+  try {
+    const parts: Buffer[] = [];
+    for (let length = 0; length < limit; ) {
+      const part = Buffer.alloc(Math.min(length === 0 ? partBytes : limit, limit - length));
+      const got = fs.readSync(file, part);
+      if (got === 0) break;
+      parts.push(part.subarray(0, got));
+      length += got;
+    }
+    return Buffer.concat(parts).toString('latin1');
+  } finally {
+    fs.closeSync(file);
+  }
+}
+
+/**
+ * Path of the file behind a loop device, or behind the one that RDEV is a partition of; undefined for other devices.
+ * Source: drivers/block/loop.c, loop_attr_backing_file_show
+ */
+export function readBackingFile(rdev: bigint): Buffer | undefined {
+  const { major, minor } = splitDev(rdev);
+  for (const folder of ['', '../']) {
+    try {
+      const text = fs.readFileSync(`/sys/dev/block/${major}:${minor}/${folder}loop/backing_file`);
+      // The kernel ends the path with a newline.
+      return text.subarray(0, -1);
+    } catch {
+      // No loop device, or one without a file by now.
+    }
+  }
+  return undefined;
+}

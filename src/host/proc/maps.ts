@@ -1,0 +1,42 @@
+import type { FileMap } from '../../base/host/host.js';
+
+/**
+ * The lines of /proc/PID/maps that have a file, one for each file and way it is mapped: a program maps its
+ * libraries in many pieces, and one piece is enough to find a ghost. All pieces of a file that is one are wanted
+ * as holders, so pieces are kept apart by their label only.
+ * Source: proc_pid_maps(5): address perms offset dev inode pathname
+ */
+export function parseMaps(bytes: Buffer): FileMap[] {
+  const maps: FileMap[] = [];
+  for (const line of bytes.toString('latin1').split('\n')) {
+    const match = /^([0-9a-f]+-[0-9a-f]+) (.)(.)(.)(.) [0-9a-f]+ ([0-9a-f]+:[0-9a-f]+) ([0-9]+) *(.*)$/s.exec(
+      line,
+    );
+    // The first segment of SysV shared memory has inode 0, too, and a path.
+    if (!match || (match[7] === '0' && !match[8]?.startsWith('/'))) continue;
+    maps.push({
+      address: stripZeroes(match[1] as string),
+      writable: match[3] === 'w',
+      shared: match[5] === 's',
+      label: `${match[6]} ${match[7]} ${match[8]}`,
+    });
+  }
+  return maps;
+}
+
+/** Only the lines of shared mappings that may be stored through now: whoever asks reads the maps of all processes. */
+export function parseWritableShared(bytes: Buffer): FileMap[] {
+  const lines = bytes
+    .toString('latin1')
+    .split('\n')
+    .filter(line => /^\S+ .w.s /.test(line));
+  return lines.length === 0 ? [] : parseMaps(Buffer.from(lines.join('\n'), 'latin1'));
+}
+
+/** maps pads addresses to 8 digits, map_files does not. Source: fs/proc/base.c, map_files names are %lx-%lx. */
+function stripZeroes(address: string): string {
+  return address
+    .split('-')
+    .map(part => part.replace(/^0+(?=.)/, ''))
+    .join('-');
+}

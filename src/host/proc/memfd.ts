@@ -1,0 +1,13 @@
+import fs from 'node:fs';
+import { createMemfd } from '../native/libc.js';
+
+/** The device that all memfds are on. @returns undefined where the kernel has none */
+export function devOfMemfd(): bigint | undefined {
+  const fd = createMemfd('ghostkeep');
+  if (fd === undefined) return undefined;
+  try {
+    return fs.fstatSync(fd, { bigint: true }).dev;
+  } finally {
+    fs.closeSync(fd);
+  }
+}

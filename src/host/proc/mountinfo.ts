@@ -1,0 +1,56 @@
+import type { Mount } from '../../base/host/host.js';
+import { unescapeOctal } from '../../base/text/octal.js';
+import { makeDev } from '../../base/units.js';
+import { branchesOf } from './aufs.js';
+
+/**
+ * Parse /proc/PID/mountinfo. Lines that cannot be read are skipped: a mount we do not know is a mount whose
+ * ghosts we leave alone.
+ * Source: proc_pid_mountinfo(5): id parent major:minor root mount-point options optional… - type source options
+ */
+export function parseMountinfo(bytes: Buffer, readBranches?: (folder: string) => string[]): Mount[] {
+  const mounts: Mount[] = [];
+  // latin1 keeps every byte of a path as one character.
+  for (const line of bytes.toString('latin1').split('\n')) {
+    const [left, right] = line.split(' - ', 2);
+    const fields = left?.split(' ') ?? [];
+    const [id, parent, dev, root = '', mountPoint, options] = fields;
+    const [, major, minor] = /^([0-9]+):([0-9]+)$/.exec(dev ?? '') ?? [];
+    if (!right || !options || mountPoint === undefined || major === undefined || minor === undefined)
+      continue;
+    const [filesystem = '', , superOptions = ''] = right.split(' ');
+    mounts.push({
+      id: Number(id),
+      parent: Number(parent),
+      dev: makeDev(BigInt(major), BigInt(minor)),
+      ...rootOf(root),
+      mountPoint: toPath(mountPoint),
+      filesystem,
+      readOnly: options.split(',').includes('ro'),
+      ...(filesystem === 'overlay' ? upperOf(superOptions) : {}),
+      ...(filesystem === 'aufs' ? { branches: branchesOf(unescapeOctal(superOptions), readBranches) } : {}),
+    });
+  }
+  return mounts;
+}
+
+/**
+ * Two slashes are in no name, so only the kernel can have written this. A file that is replaced by a rename is removed, too.
+ * Source: fs/d_path.c, dentry_path.
+ */
+const gone = '//deleted';
+
+function rootOf(field: string): Pick<Mount, 'root' | 'rootGone'> {
+  if (!field.endsWith(gone)) return { root: toPath(field) };
+  return { root: toPath(field.slice(0, -gone.length)), rootGone: true };
+}
+
+/** Source: fs/overlayfs/params.c, ovl_show_options. A comma in a name is escaped. */
+function upperOf(options: string): Pick<Mount, 'upper'> {
+  const [, upper] = /(?:^|,)upperdir=([^,]*)/.exec(options) ?? [];
+  return upper === undefined ? {} : { upper: toPath(upper) };
+}
+
+function toPath(field: string): Buffer {
+  return Buffer.from(unescapeOctal(field), 'latin1');
+}

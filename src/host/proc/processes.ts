@@ -1,0 +1,295 @@
+import fs from 'node:fs';
+import { errnoOf } from '../../base/errors.js';
+import type { FileMap, FileStat, Identity, Mount, OpenFds, ProcessView } from '../../base/host/host.js';
+import type { IdMaps } from '../../base/id-map.js';
+import { pinAll } from '../engine/pin-all.js';
+import { pathOnly } from '../files/open-regular.js';
+import { askServers } from '../native/ask-servers.js';
+import { ask, openInRoot } from '../native/call.js';
+import { lookAt } from '../native/look-at.js';
+import { OpenFdsAhead, readOpenFds } from '../native/open-fds.js';
+import { statCached, toFileStat } from '../native/stat.js';
+import { close } from '../pin/borrow.js';
+import { openToPin } from '../pin/open-to-pin.js';
+import { areFree } from './are-free.js';
+import { isFrozen } from './freezer.js';
+import { readBackingFile, readFdInfo } from './inside.js';
+import { localMounts } from './local-mounts.js';
+import { mappedPath } from './mapped-path.js';
+import { parseMaps, parseWritableShared } from './maps.js';
+import { devOfMemfd } from './memfd.js';
+import { parseMountinfo } from './mountinfo.js';
+import { namesOf } from './names-of.js';
+
+const { O_RDONLY } = fs.constants;
+
+/** Hardly a process has one. */
+const apart = new Uint32Array(4096);
+
+/** /proc, read synchronously: these files come from the kernel's memory, and a promise costs more than the read. */
+export class LinuxProcesses implements ProcessView {
+  #ahead: OpenFdsAhead | undefined;
+  #sharedMemoryDev: bigint | undefined;
+  #local = localMounts(this, []);
+
+  listPids(): number[] {
+    return numbers(fs.readdirSync('/proc'));
+  }
+
+  tree(pid: number): number[] {
+    const found = [pid];
+    for (const parent of found) {
+      for (const child of this.#children(parent)) if (!found.includes(child)) found.push(child);
+    }
+    return found;
+  }
+
+  /** Source: proc_pid_task(5), task/TID/children; a thread that ends meanwhile has no children, and the others still have theirs. */
+  #children(pid: number): number[] {
+    const tids = ifThere(() => fs.readdirSync(`/proc/${pid}/task`)) ?? [];
+    return tids.flatMap(tid => {
+      const text = ifThere(() => fs.readFileSync(`/proc/${pid}/task/${tid}/children`, 'latin1'));
+      return numbers(text?.split(' ') ?? []);
+    });
+  }
+
+  cgroupPids(path: string): number[] {
+    const wanted = path.replace(/^\/sys\/fs\/cgroup/, '').replace(/\/+$/, '') || '/';
+    return this.listPids().filter(pid => {
+      try {
+        return this.cgroupsOf(pid).some(
+          own => own === wanted || own.startsWith(wanted === '/' ? '/' : `${wanted}/`),
+        );
+      } catch {
+        return false;
+      }
+    });
+  }
+
+  /** Source: cgroups(7): hierarchy-id:controllers:path */
+  cgroupsOf(pid: number): string[] {
+    const lines = fs.readFileSync(`/proc/${pid}/cgroup`, 'utf8').trim().split('\n');
+    return lines.map(line => line.split(':').slice(2).join(':'));
+  }
+
+  isPaused(pid: number): boolean {
+    try {
+      const tids = fs.readdirSync(`/proc/${pid}/task`);
+      return tids.length > 0 && tids.every(tid => this.#standsStill(`/proc/${pid}/task/${tid}`));
+    } catch {
+      return false;
+    }
+  }
+
+  /** A tracer stops one thread and lets others run; threads may be in cgroups of their own. */
+  #standsStill(thread: string): boolean {
+    const state = ifThere(() => statFields(thread)[0]);
+    if (state === undefined || stopped.has(state)) return true;
+    return isFrozen(ifThere(() => fs.readFileSync(`${thread}/cgroup`, 'utf8')) ?? '');
+  }
+
+  startTime(pid: number): string {
+    return statFields(`/proc/${pid}`)[19] ?? '0';
+  }
+
+  parent(pid: number): number {
+    return Number(statFields(`/proc/${pid}`)[1]);
+  }
+
+  tracer(pid: number): number {
+    const status = fs.readFileSync(`/proc/${pid}/status`, 'latin1');
+    return Number(/^TracerPid:\s*(\d+)/m.exec(status)?.[1] ?? 0);
+  }
+
+  commandLine(pid: number): string[] {
+    return fs.readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').slice(0, -1);
+  }
+
+  environment(pid: number, name: string): string | undefined {
+    const variables = fs.readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
+    return variables.find(variable => variable.startsWith(`${name}=`))?.slice(name.length + 1);
+  }
+
+  fds(pid: number): number[] {
+    return numbers(fs.readdirSync(`/proc/${pid}/fd`));
+  }
+
+  openFds(pid: number): OpenFds {
+    return this.#ahead?.take(pid) ?? readOpenFds(`/proc/${pid}/fd`, this.#local.ids);
+  }
+
+  threadsApart(pid: number): number[] {
+    const count = new Uint32Array(1);
+    ask('gk_fd_tables', pid, apart.length, apart, count);
+    return [...apart.subarray(0, count[0])];
+  }
+
+  inTurn<T>(pids: readonly number[], look: () => T): T {
+    this.#local = localMounts(this, pids);
+    this.#ahead = new OpenFdsAhead(pids, this.#local.ids);
+    try {
+      return look();
+    } finally {
+      this.#ahead.end();
+      this.#ahead = undefined;
+    }
+  }
+
+  maps(pid: number): FileMap[] {
+    return parseMaps(fs.readFileSync(`/proc/${pid}/maps`));
+  }
+
+  writableShared(pid: number): FileMap[] {
+    return parseWritableShared(fs.readFileSync(`/proc/${pid}/maps`));
+  }
+
+  fdInfo(pid: number, fd: number, limit: number): string {
+    return readFdInfo(pid, fd, limit);
+  }
+
+  backingFile(rdev: bigint): Buffer | undefined {
+    return readBackingFile(rdev);
+  }
+
+  lookAt(pid: number, fds: readonly number[]) {
+    return lookAt(`/proc/${pid}`, fds);
+  }
+
+  mounts(pid: number): Mount[] {
+    return parseMountinfo(fs.readFileSync(`/proc/${pid}/mountinfo`));
+  }
+
+  mountNamespace(pid: number): string {
+    return fs.readlinkSync(`/proc/${pid}/ns/mnt`);
+  }
+
+  idMaps(pid: number): IdMaps {
+    return {
+      uid: fs.readFileSync(`/proc/${pid}/uid_map`, 'latin1'),
+      gid: fs.readFileSync(`/proc/${pid}/gid_map`, 'latin1'),
+    };
+  }
+
+  stat(pid: number, link: string): FileStat {
+    return statCached(`/proc/${pid}/${link}`);
+  }
+
+  isOnServer({ mountId = 0 }: FileStat): boolean {
+    return !this.#local.has(mountId);
+  }
+
+  askServers(links: readonly { pid: number; link: string }[], waitMs: number) {
+    const paths = links.map(({ pid, link }) => `/proc/${pid}/${link}`);
+    return askServers(paths, waitMs);
+  }
+
+  readLink(pid: number, link: string): Buffer {
+    return fs.readlinkSync(`/proc/${pid}/${link}`, { encoding: 'buffer' });
+  }
+
+  longPath(pid: number, link: string): Buffer {
+    return mappedPath(`/proc/${pid}/${link}`);
+  }
+
+  filesystemMagic(pid: number, link: string): bigint {
+    return fs.statfsSync(`/proc/${pid}/${link}`, { bigint: true }).type;
+  }
+
+  statInRoot(pid: number, path: Buffer): Identity | undefined {
+    const root = fs.openSync(`/proc/${pid}/root`, O_RDONLY);
+    try {
+      const fd = openInRoot(root, path);
+      if (fd === undefined) return undefined;
+      try {
+        return toFileStat(fs.fstatSync(fd, { bigint: true }));
+      } finally {
+        fs.closeSync(fd);
+      }
+    } finally {
+      fs.closeSync(root);
+    }
+  }
+
+  namesOf(
+    pid: number,
+    mountPoint: Buffer,
+    inode: Identity & { nlink: number },
+    near: Buffer,
+    limit: number,
+  ): { names: Buffer[]; complete: boolean; looked: number } {
+    return namesOf(`/proc/${pid}/root`, mountPoint, inode, near, limit);
+  }
+
+  areFree(
+    pid: number,
+    mountId: number,
+    mountPoint: Buffer,
+    folder: Buffer,
+    names: readonly Buffer[],
+  ): boolean[] {
+    return areFree(`/proc/${pid}/root`, mountId, mountPoint, folder, names);
+  }
+
+  pin(pid: number, link: string, writable = false): number {
+    return openToPin(`/proc/${pid}/${link}`, writable);
+  }
+
+  pinAll(links: readonly { pid: number; link: string }[]) {
+    return pinAll(links.map(({ pid, link }) => `/proc/${pid}/${link}`));
+  }
+
+  unpin(fd: number): void {
+    close(fd);
+  }
+
+  statPin(fd: number): FileStat {
+    return toFileStat(fs.fstatSync(fd, { bigint: true }));
+  }
+
+  mountThrough(pid: number, link: string): number {
+    const fd = fs.openSync(`/proc/${pid}/${link}`, pathOnly);
+    try {
+      return Number(mountIdField.exec(fs.readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1'))?.[1] ?? 0);
+    } finally {
+      fs.closeSync(fd);
+    }
+  }
+
+  sharedMemoryDev(): bigint | undefined {
+    this.#sharedMemoryDev ??= devOfMemfd();
+    return this.#sharedMemoryDev;
+  }
+
+  self(): number {
+    return process.pid;
+  }
+}
+
+/** Stopped, by a signal or by a tracer, or ended. Source: proc_pid_stat(5) */
+const stopped = new Set(['T', 't', 'Z', 'X']);
+
+/** Fields 3 on of FOLDER/stat: after the last ")", because the name in field 2 may hold anything. */
+function statFields(folder: string): string[] {
+  const text = fs.readFileSync(`${folder}/stat`, 'latin1');
+  return text.slice(text.lastIndexOf(')') + 2).split(' ');
+}
+
+/** Undefined for what has ended. */
+function ifThere<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (['ENOENT', 'ESRCH'].includes(errnoOf(error) ?? '')) return undefined;
+    throw error;
+  }
+}
+
+/** Source: proc_pid_fdinfo(5) */
+const mountIdField = /^mnt_id:\s*(\S+)/m;
+
+function numbers(names: string[]): number[] {
+  return names
+    .filter(name => /^[0-9]+$/.test(name))
+    .map(Number)
+    .sort((a, b) => a - b);
+}

@@ -1,0 +1,14 @@
+import { isDirectory } from '../base/host/file-type.js';
+import type { Host } from '../base/host/host.js';
+import { folder } from './layout.js';
+
+/**
+ * Is IMAGES/ghostkeep a folder, nobody's but ours to write to? Image directories come from elsewhere: a link there leads
+ * anywhere, and what others may write to is not what was written.
+ */
+export function isOwnFolder({ host }: { host: Host }, images: string): boolean {
+  const path = `${images}/${folder}`;
+  if (!host.files.exists(path)) return false;
+  const { uid, mode } = host.files.statPath(path);
+  return isDirectory(mode) && uid === host.uid() && (mode & 0o022) === 0;
+}

@@ -1,0 +1,31 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { isRegular, kindName } from '../../../../src/base/host/file-type.js';
+
+describe('kindName', () => {
+  it('when a mode has a type with a path, it is named, whatever its permissions', () => {
+    const names = Object.fromEntries(
+      ['010644', '020666', '040755', '060660', '100644', '104755', '120777'].map(mode => [
+        mode,
+        kindName(Number.parseInt(mode, 8)),
+      ]),
+    );
+    assert.deepEqual(names, {
+      '010644': 'a FIFO',
+      '020666': 'a character device',
+      '040755': 'a directory',
+      '060660': 'a block device',
+      '100644': 'a regular file',
+      '104755': 'a regular file',
+      '120777': 'a symbolic link',
+    });
+  });
+
+  it('when it is a socket or an anonymous inode, it has no name and is not regular', () => {
+    assert.equal(kindName(0o140777), undefined);
+    assert.equal(kindName(0o600), undefined);
+    assert.equal(isRegular(0o600), false);
+    assert.equal(isRegular(0o140644), false);
+    assert.equal(isRegular(0o100000), true);
+  });
+});

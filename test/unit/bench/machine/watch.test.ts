@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { describe, it } from 'node:test';
+import { isStopped, watch } from '../../../../bench/machine/watch.js';
+import { timedAndWatched } from '../../../../bench/timed.js';
+
+/** Takes 64 MiB and a quarter of a second of a processor. */
+const busy = `const taken = Buffer.alloc(64 << 20, 1); const until = process.cpuUsage().user + 250_000;
+while (process.cpuUsage().user < until) taken[0] += 1;`;
+
+describe('timedAndWatched', () => {
+  it('when a command takes memory and time, both are known after its end', async () => {
+    const words = [process.execPath, '-e', busy];
+    const { ms, use } = await timedAndWatched(words, {}, pid => ({ find: () => pid }));
+    assert.ok(use && use.peakBytes > 64 << 20, JSON.stringify(use));
+    assert.ok(use.cpuMs >= 200 && ms >= 200, JSON.stringify({ ms, use }));
+  });
+
+  it('when the time that counts never comes, nothing is made up', async () => {
+    const request = { find: () => process.pid, counts: () => false };
+    assert.equal((await timedAndWatched(['/bin/true'], {}, () => request)).use, undefined);
+  });
+
+  it('when the command fails, its last words are the error', async () => {
+    const words = ['/bin/sh', '-c', 'echo no room >&2; exit 3'];
+    await assert.rejects(
+      timedAndWatched(words, {}, pid => ({ find: () => pid })),
+      /status 3\nno room/,
+    );
+  });
+});
+
+describe('watch', () => {
+  it('when the process was gone before anyone looked, nothing is made up', async t => {
+    const child = spawn('/bin/true');
+    await new Promise(resolve => child.on('exit', resolve));
+    const stop = watch({ find: () => child.pid });
+    t.after(stop);
+    await new Promise(resolve => setTimeout(resolve, 20));
+    assert.equal(stop(), undefined);
+  });
+
+  it('when a process merely sleeps or is stopped by a signal, CRIU has not stopped it', t => {
+    const child = spawn('sleep', ['10']);
+    t.after(() => child.kill('SIGKILL'));
+    assert.equal(isStopped(child.pid as number), false);
+    child.kill('SIGSTOP');
+    assert.equal(isStopped(child.pid as number), false);
+  });
+});

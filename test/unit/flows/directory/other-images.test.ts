@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import {
+  assertNoImages,
+  noteOlderImages,
+  removeImagesAlone,
+  removeOlderImages,
+} from '../../../../src/flows/directory/other-images.js';
+import { aManifest, aManifestGhost } from '../../a-manifest.js';
+import { remap, remapsImage } from '../../criu/images.js';
+import { ghostkeepError } from '../../expect.js';
+import { fakeContext, fakeFile } from '../../fake-host.js';
+
+const images = '/img';
+
+function directory(...names: string[]) {
+  const context = fakeContext();
+  const { files } = context.host;
+  files.folders.add(images);
+  for (const name of names) files.put(`${images}/${name}`, name);
+  return { context, files };
+}
+
+function withDump(criu: boolean, ...names: string[]) {
+  const made = directory(...names);
+  const ghosts = [aManifestGhost({ id: 1, image: 'ghost-file-1.img' })];
+  made.files.put(`${images}/ghostkeep/manifest.json`, JSON.stringify(aManifest({ criu, ghosts })));
+  return made;
+}
+
+describe('assertNoImages', () => {
+  it('when there is no image, nothing that is there is in the way', () => {
+    for (const names of [[], ['dump.log', 'stats', 'ghost-file-1.img.lost', 'ghostkeep/pending-1.img']])
+      assertNoImages(directory(...names).context, images);
+    assertNoImages(fakeContext(), '/none');
+  });
+
+  it('when any image is there that no dump of ours lists, it is refused', () => {
+    for (const name of ['ghost-file-1.img', 'inventory.img', 'pages-1.img', 'core-1.img'])
+      assert.throws(
+        () => assertNoImages(directory(name, 'dump.log').context, images),
+        ghostkeepError('BAD_INPUT', name, 'another directory'),
+      );
+    assert.throws(
+      () => assertNoImages(directory('a.img', 'b.img', 'c.img').context, images),
+      ghostkeepError('BAD_INPUT', 'a.img and 2 more'),
+    );
+  });
+
+  it('when a dump of ours without CRIU is there, its images are ours to replace, and no others', () => {
+    assertNoImages(withDump(false, 'ghost-file-1.img').context, images);
+    const more = withDump(false, 'ghost-file-1.img', 'ghost-file-2.img');
+    assert.throws(
+      () => assertNoImages(more.context, images),
+      ghostkeepError('BAD_INPUT', 'ghost-file-2.img'),
+    );
+    removeImagesAlone(more.context, images);
+    assert.ok(!more.files.exists(`${images}/ghost-file-1.img`));
+    assert.ok(more.files.exists(`${images}/ghost-file-2.img`));
+  });
+
+  it('when a checkpoint by CRIU is there, sealed by us or not, nothing in it is', () => {
+    const { context, files } = withDump(true, 'ghost-file-1.img');
+    assert.throws(() => assertNoImages(context, images), ghostkeepError('BAD_INPUT', 'ghost-file-1.img'));
+    removeImagesAlone(context, images);
+    assert.ok(files.exists(`${images}/ghost-file-1.img`));
+  });
+});
+
+describe('removeOlderImages', () => {
+  /** Images 1, 2 and 3 were there before; the journal was written at 10 s; CRIU's remaps name 1 and 2. */
+  function reused() {
+    const made = directory();
+    for (const id of [1, 2, 3])
+      made.files.contents.set(
+        `${images}/ghost-file-${id}.img`,
+        fakeFile({ ino: BigInt(id), ctimeNs: 3_000_000_000n }),
+      );
+    const older = noteOlderImages(made.context, images);
+    made.files.contents.set(`${images}/ghostkeep/journal.json`, fakeFile({ mtimeNs: 10_000_000_000n }));
+    made.files.put(`${images}/remap-fpath.img`, remapsImage(remap(7, 1, 1), remap(8, 2, 1)));
+    const replace = (values: Parameters<typeof fakeFile>[0]) =>
+      made.files.contents.set(`${images}/ghost-file-2.img`, fakeFile(values));
+    const left = () => removeOlderImages(made.context, images, older);
+    return { ...made, replace, left };
+  }
+
+  it('when CRIU names an image that it has not written, that one goes, and none that CRIU does not name', () => {
+    const { files, replace, left } = reused();
+    replace({ ino: 2n, ctimeNs: 11_000_000_000n });
+    assert.deepEqual(left(), ['ghost-file-1.img']);
+    assert.deepEqual(
+      [1, 2, 3].map(id => files.exists(`${images}/ghost-file-${id}.img`)),
+      [false, true, true],
+    );
+  });
+
+  it('when anything about it has changed, CRIU has written it', () => {
+    for (const values of [
+      { ino: 9n, ctimeNs: 3_000_000_000n },
+      { ino: 2n, ctimeNs: 3_000_000_000n, mtimeNs: 1n },
+      { ino: 2n, ctimeNs: 3_000_000_000n, content: Buffer.from('longer than before') },
+    ]) {
+      const { replace, left } = reused();
+      replace(values);
+      assert.deepEqual(left(), ['ghost-file-1.img']);
+    }
+  });
+
+  it('when the clock of the file system cannot tell it from what is new, it stays', () => {
+    const { files, left } = reused();
+    files.contents.set(`${images}/ghostkeep/journal.json`, fakeFile({ mtimeNs: 3_000_000_000n }));
+    assert.deepEqual(left(), []);
+  });
+
+  it('when nothing was there before, nothing is looked at', () => {
+    const { context } = directory();
+    assert.deepEqual(removeOlderImages(context, images, new Map()), []);
+  });
+});

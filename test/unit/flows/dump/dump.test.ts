@@ -1,0 +1,199 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { dumpGhosts } from '../../../../src/flows/dump/dump.js';
+import { sealImages } from '../../../../src/flows/seal/seal.js';
+import { manifestExists, readJournal } from '../../../../src/image/manifest.js';
+import { resolvePolicy } from '../../../../src/oci/policy.js';
+import { ghostkeepError } from '../../expect.js';
+import { fakeContext, fakeFile, fakeHost, opened } from '../../fake-host.js';
+
+const images = '/img';
+const deleted = '/data/tmp (deleted)';
+
+/** A process with two ghosts, of which one can be looked at. */
+function halfSeen() {
+  const context = fakeContext(fakeHost());
+  const [seen, other] = [opened(fakeFile({ ino: 1n }), deleted), opened(fakeFile({ ino: 2n }), deleted)];
+  context.host.processes.add(100, { fds: { 3: seen, 4: other }, fails: { 'stat fd/4': 'EIO' } });
+  context.host.files.folders.add(images);
+  return context;
+}
+
+const request = (criu: boolean) => ({ images, pids: [100], policy: resolvePolicy(), criu });
+
+describe('when not everything could be looked at', () => {
+  it('a dump without CRIU is none: nobody else would keep what was not seen', async () => {
+    const context = halfSeen();
+    await assert.rejects(
+      dumpGhosts(context, request(false)),
+      ghostkeepError('GHOST_UNREADABLE', /fd 4 .*EIO/),
+    );
+    assert.equal(readJournal(context.host.files, images), undefined);
+    assert.equal(manifestExists(context.host.files, images), false);
+  });
+
+  it('CRIU sees for itself, and only what was seen is taken from it', async () => {
+    const context = halfSeen();
+    const { journal } = await dumpGhosts(context, request(true));
+    assert.deepEqual(
+      journal.ghosts.map(({ ino }) => ino),
+      [1],
+    );
+    assert.match(context.lines.join('\n'), /^warn cannot look at fd 4 of process 100: EIO/m);
+  });
+
+  it('threads apart CRIU does not see: what could not be looked at there is refused', async () => {
+    for (const fails of [{ threadsApart: 'E2BIG' }, { 'stat fd/4': 'EIO' }]) {
+      const context = fakeContext(fakeHost());
+      const fds = { 4: opened(fakeFile(), deleted) };
+      context.host.processes.add(100, 'threadsApart' in fails ? { fails } : { threadsApart: [101] });
+      context.host.processes.add(101, { fds, fails: 'threadsApart' in fails ? {} : fails });
+      context.host.files.folders.add(images);
+      await assert.rejects(dumpGhosts(context, request(true)), ghostkeepError('GHOST_UNREADABLE'));
+    }
+  });
+
+  it('a folder, and a file that still goes by its name, hide no ghost', async () => {
+    const context = fakeContext(fakeHost());
+    const [named, gone] = [opened(fakeFile({ ino: 2n, nlink: 1 }), '/nfs/x'), opened(fakeFile(), deleted)];
+    const fails = { 'stat cwd': 'ESTALE', 'stat fd/4': 'ENOTCONN' };
+    context.host.processes.add(100, { cwd: named, fds: { 3: gone, 4: named }, fails });
+    context.host.files.folders.add(images);
+    const { journal } = await dumpGhosts(context, request(false));
+    assert.equal(journal.ghosts.length, 1);
+  });
+
+  it("a zombie, whose descriptors are root's to list, has none", async () => {
+    const context = halfSeen();
+    context.host.processes.add(200, {
+      fds: { 3: opened(fakeFile(), deleted) },
+      exe: opened(fakeFile(), '/bin/x'),
+    });
+    context.host.processes.add(300, { fails: { fds: 'EACCES' } });
+    const { journal } = await dumpGhosts(context, { ...request(false), pids: [200, 300] });
+    assert.equal(journal.ghosts.length, 1);
+  });
+
+  it('what has ended meanwhile holds nothing', async () => {
+    const context = halfSeen();
+    context.host.processes.add(200, { fds: { 3: opened(fakeFile(), deleted) } });
+    const { journal } = await dumpGhosts(context, { ...request(false), pids: [200, 300] });
+    assert.equal(journal.ghosts.length, 1);
+  });
+});
+
+describe('when only a thread with descriptors of its own holds a ghost', () => {
+  function apart(shared: boolean) {
+    const { context } = whole();
+    const own = opened(fakeFile({ ino: 7n }), deleted);
+    context.host.processes
+      .add(100, { fds: shared ? { 3: own } : {}, threadsApart: [101] })
+      .add(101, { fds: { 5: own } });
+    return context;
+  }
+
+  it('a dump without CRIU has it', async () => {
+    const { journal } = await dumpGhosts(apart(false), request(false));
+    assert.deepEqual(
+      journal.ghosts.map(({ ino, holders }) => [ino, holders.map(({ pid, fd }) => `${pid} ${fd}`)]),
+      [[7, ['101 5']]],
+    );
+  });
+
+  it('CRIU would lose it without a word, so it is refused', async () => {
+    await assert.rejects(
+      dumpGhosts(apart(false), request(true)),
+      ghostkeepError('GHOST_UNREADABLE', 'only thread 101 holds it', 'unshare(CLONE_FILES)'),
+    );
+  });
+
+  it('where the process holds it too, CRIU does not lose it', async () => {
+    const { journal } = await dumpGhosts(apart(true), request(true));
+    assert.equal(journal.ghosts.length, 1);
+  });
+});
+
+describe('when CRIU would keep or refuse a ghost', () => {
+  const memfd = fakeFile({ ino: 5n, dev: 1n });
+  const far = fakeFile({ ino: 6n });
+  const holding = () => {
+    const context = fakeContext(fakeHost());
+    const fds = {
+      3: opened(memfd, '/memfd:queue (deleted)', { mount: 2 }),
+      4: opened(far, '/big (deleted)', { mount: 77 }),
+      5: opened(fakeFile({ ino: 7n, dev: 1n }), '/SYSV00000000 (deleted)', { mount: 2 }),
+    };
+    context.host.processes.add(100, { fds });
+    context.host.files.folders.add(images);
+    return context;
+  };
+
+  it('a dump without CRIU copies it, with the mount ids that it has', async () => {
+    const { journal } = await dumpGhosts(holding(), request(false));
+    assert.deepEqual(
+      journal.ghosts.map(({ path, mounts, filesystem, data }) => [path, mounts, filesystem, !!data]),
+      [
+        ['/memfd:queue', [2], 'unknown', true],
+        ['/big', [77], 'ext4', true],
+      ],
+    );
+  });
+
+  it('by CRIU it is left to CRIU', async () => {
+    const { journal } = await dumpGhosts(holding(), request(true));
+    assert.deepEqual(journal.ghosts, []);
+  });
+
+  it('a linked one of which no name was found is copied without CRIU, on a disk too', async () => {
+    const context = fakeContext(fakeHost());
+    context.host.processes.add(100, { fds: { 3: opened(fakeFile({ nlink: 1 }), deleted) } });
+    context.host.files.folders.add(images);
+    const { journal } = await dumpGhosts(context, request(false));
+    assert.deepEqual(
+      journal.ghosts.map(ghost => [ghost.class, ghost.linked, ghost.paths.length]),
+      [['linked', undefined, 1]],
+    );
+  });
+});
+
+describe('when the disk could not take an image after all', () => {
+  it('a dump without CRIU is none, and the next one begins anew', async () => {
+    const { context, files } = whole();
+    files.lostWrites.add(`${images}/ghostkeep/pending-1.img`);
+    await assert.rejects(dumpGhosts(context, request(false)), ghostkeepError('IO', 'pending-1.img', 'EIO'));
+    assert.deepEqual(files.snapshot(), {});
+    const { journal } = await dumpGhosts(context, request(false));
+    assert.equal(journal.ghosts.length, 1);
+  });
+
+  it('a dump by CRIU does not wait for it: the processes stand still', async () => {
+    const { context, files } = whole();
+    files.lostWrites.add(`${images}/ghostkeep/pending-1.img`);
+    await dumpGhosts(context, request(true));
+    assert.equal(files.lostWrites.size, 1);
+  });
+
+  it('a seal does not call it lossless', async () => {
+    const { context, files } = whole();
+    await dumpGhosts(context, request(false));
+    files.lostWrites.add(`${images}/ghost-file-1.img`);
+    assert.throws(
+      () => sealImages(context, images, true),
+      ghostkeepError('IO', 'ghost-file-1.img', 'part of it is lost'),
+    );
+    assert.throws(
+      () => sealImages(context, images, true),
+      ghostkeepError('IMAGE_MISSING', 'ghost-file-1.img'),
+    );
+    assert.equal(manifestExists(files, images), false);
+    assert.ok(files.exists(`${images}/ghost-file-1.img.lost`));
+  });
+});
+
+function whole() {
+  const context = fakeContext(fakeHost());
+  const { processes, files } = context.host;
+  processes.add(100, { fds: { 3: opened(fakeFile(), deleted) } });
+  files.folders.add(images);
+  return { context, files };
+}

@@ -1,0 +1,434 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { joinImage, magic } from '../../../../src/criu/frame.js';
+import { type CheckpointRequest, checkpoint } from '../../../../src/flows/gate/checkpoint.js';
+import { sealImages } from '../../../../src/flows/seal/seal.js';
+import { parseRuntimeCommand } from '../../../../src/oci/command-line.js';
+import { aManifest } from '../../a-manifest.js';
+import { filesOf } from '../../criu/files-of.js';
+import { filesImage, property, regFile } from '../../criu/images.js';
+import { bytes, message } from '../../criu/wire.js';
+import { ghostkeepError } from '../../expect.js';
+import { errno, type FakeFile, fakeContext, fakeFile, fakeMount, opened } from '../../fake-host.js';
+
+const images = '/img';
+const frozen = (value: string) =>
+  joinImage(magic.CGROUP, [
+    message(2, bytes(1, 'u'), message(2, bytes(1, 'web'), property('cgroup.freeze', value))),
+  ]);
+
+interface Play {
+  options?: string[];
+  /** Exit status of the runtime's checkpoint. */
+  status?: number;
+  /** Exit status of the verbs we call ourselves. */
+  verbs?: Record<string, number>;
+  /** What `state` says once the command has run. */
+  stateAfter?: string;
+  stateBefore?: string;
+  ghosts?: boolean;
+  userConfig?: string;
+  hold?: CheckpointRequest['hold'];
+  /** What happens between our look at the container and CRIU's freeze. */
+  beforeFreeze?: (files: FakeFile[]) => void;
+}
+
+/** A container `web` with two ghosts, its runtime and its CRIU; `steps` is what happened, in order. */
+function stage({
+  options = [],
+  status = 0,
+  verbs = {},
+  ghosts = true,
+  userConfig,
+  hold,
+  stateAfter = 'running',
+  stateBefore = 'running',
+  beforeFreeze,
+}: Play = {}) {
+  const context = fakeContext();
+  const { files, processes, engine } = context.host;
+  const steps: string[] = [];
+  const held = [fakeFile({ ino: 1n }), fakeFile({ ino: 2n })] as const;
+  const at = (file: FakeFile) => opened(file, `/data/${file.stat.ino} (deleted)`);
+  processes.add(100, ghosts ? { fds: { 3: at(held[0]), 4: at(held[1]) } } : {});
+  const argv = ['runc', '--root', '/r', 'checkpoint', '--image-path', images, ...options, 'web'];
+  const configs: string[] = [];
+  context.host.commands = {
+    output: async words => {
+      steps.push(words.join(' '));
+      const verb = words.at(-2) as string;
+      const state = {
+        ociVersion: '1.0.2',
+        id: 'web',
+        status: configs.length > 0 ? stateAfter : stateBefore,
+        pid: 100,
+        bundle: '/b',
+      };
+      return {
+        status: verbs[verb] ?? 0,
+        stdout: verb === 'state' ? JSON.stringify(state) : '',
+        stderr: verbs[verb] ? `${verb} says no` : '',
+      };
+    },
+    run: async (words, environment) => {
+      assert.deepEqual(words, argv);
+      beforeFreeze?.([...held]);
+      const config = files.get(environment?.['CRIU_CONFIG_FILE'] as string).toString();
+      configs.push(config);
+      steps.push(`criu ${processes.pins.size} pins`);
+      const keys = [...config.matchAll(/^external (file\S+)$/gm)].map(([, key]) => key as string);
+      files.put(
+        `${images}/files.img`,
+        filesImage(...keys.map((name, n) => regFile({ id: n + 1, name, ext: true }))),
+      );
+      files.put(`${images}/cgroup.img`, frozen('1'));
+      if (status === 0) processes.end(100);
+      return status;
+    },
+  };
+  engine.onDump = () => void steps.push('copy');
+  const { replace } = files;
+  files.replace = (path, content) => {
+    if (path.endsWith('manifest.json')) steps.push(`manifest ${processes.pins.size} pins`);
+    replace.call(files, path, content);
+  };
+  const request: CheckpointRequest = {
+    command: parseRuntimeCommand(argv, '/'),
+    argv,
+    configPath: '/tmp/criu.conf',
+    userConfig,
+    hold: hold ?? (async error => assert.fail(`held: ${error}`)),
+  };
+  return { context, files, processes, engine, steps, configs, go: () => checkpoint(context, request) };
+}
+type Stage = ReturnType<typeof stage>;
+const ours = ({ files }: Stage) => Object.keys(files.snapshot()).filter(name => /ghost/.test(name));
+const nothingLeft = (played: Stage) => {
+  assert.deepEqual(ours(played), []);
+  assert.ok(!played.files.exists(`${images}/ghostkeep`));
+  assert.ok(!played.files.exists('/tmp/criu.conf'));
+  assert.equal(played.processes.pins.size, 0);
+};
+
+describe('checkpoint', () => {
+  it('when all goes well, it pins before CRIU, copies after it, and holds the pins until it is sealed', async () => {
+    const played = stage();
+    const manifest = await played.go();
+    assert.deepEqual(played.steps, [
+      'runc --root /r state web',
+      'runc --root /r pause web',
+      'criu 2 pins',
+      'copy',
+      'copy',
+      'manifest 2 pins',
+      'runc --root /r resume web',
+    ]);
+    assert.equal(manifest?.container, 'web');
+    assert.deepEqual(ours(played), [
+      '/img/ghost-file-1.img',
+      '/img/ghost-file-2.img',
+      '/img/ghostkeep/manifest.json',
+    ]);
+    assert.equal(played.processes.pins.size, 0);
+    assert.equal(played.configs[0], '\nexternal file[1e:1]\nexternal file[1e:2]\n');
+    assert.ok(!played.files.exists('/tmp/criu.conf'));
+    assert.ok(manifest?.ghosts.every(ghost => ghost.pin === undefined));
+    assert.deepEqual(played.files.get(`${images}/cgroup.img`), frozen('0'));
+  });
+
+  it('when it cannot be paused, CRIU freezes it all the same, and what that may cost is said', async () => {
+    const played = stage({ verbs: { pause: 1 } });
+    await played.go();
+    assert.ok(played.context.lines.some(line => /^warn web runs on .*pause says no/.test(line)));
+    assert.deepEqual(played.files.get(`${images}/cgroup.img`), frozen('1'));
+  });
+
+  it('when it is paused already, nobody resumes it, and it comes back as it was', async () => {
+    const played = stage({ stateBefore: 'paused' });
+    await played.go();
+    assert.deepEqual(played.steps.slice(0, 2), ['runc --root /r state web', 'criu 2 pins']);
+    assert.equal(played.steps.at(-1), 'manifest 2 pins');
+    assert.deepEqual(played.files.get(`${images}/cgroup.img`), frozen('1'));
+  });
+
+  it('when there is no ghost, it does not come back paused either', async () => {
+    const played = stage({ ghosts: false });
+    await played.go();
+    assert.deepEqual(played.files.get(`${images}/cgroup.img`), frozen('0'));
+  });
+
+  it('when a ghost changes hands before CRIU freezes its container, the manifest has its last owner', async () => {
+    const played = stage({
+      beforeFreeze: ([first]) => Object.assign(first?.stat ?? {}, { uid: 33, gid: 44 }),
+    });
+    const manifest = await played.go();
+    assert.deepEqual(
+      manifest?.ghosts.map(({ uid, gid }) => [uid, gid]),
+      [
+        [33, 44],
+        [0, 0],
+      ],
+    );
+    assert.equal(manifest?.idMaps, undefined);
+  });
+
+  it('when the user has a CRIU_CONFIG_FILE, it stays in effect before ours', async () => {
+    const played = stage({ userConfig: '/home/criu.conf' });
+    played.files.put('/home/criu.conf', 'tcp-established');
+    await played.go();
+    assert.equal(played.configs[0], 'tcp-established\nexternal file[1e:1]\nexternal file[1e:2]\n');
+    assert.equal(played.files.get('/home/criu.conf').toString(), 'tcp-established');
+    const gone = stage({ userConfig: '/home/gone.conf' });
+    await gone.go();
+    assert.equal(gone.configs[0], '\nexternal file[1e:1]\nexternal file[1e:2]\n');
+  });
+
+  it('when there is no ghost, the command runs all the same, and an earlier dump does not pass for this one', async () => {
+    const played = stage({ ghosts: false });
+    played.files.put(`${images}/ghostkeep/manifest.json`, JSON.stringify(aManifest()));
+    assert.equal(await played.go(), undefined);
+    assert.deepEqual(played.configs, ['\n']);
+    nothingLeft(played);
+  });
+
+  it('when the only ghost is linked on a disk, it is renamed without a copy', async () => {
+    const played = stage({ ghosts: false });
+    const file = fakeFile({ ino: 7n, nlink: 1 });
+    played.processes.add(100, {
+      mounts: [fakeMount(30)],
+      fds: { 3: opened(file, '/data/x (deleted)') },
+      inRoot: { '/data/y': file },
+    });
+    const manifest = await played.go();
+    assert.deepEqual(manifest?.ghosts, []);
+    assert.ok(!played.steps.includes('copy'));
+    assert.deepEqual(filesOf(played.files.get(`${images}/files.img`)), ['1 /data/y @30']);
+  });
+
+  it('when the runtime fails, its container is left as it is and nothing of ours remains', async () => {
+    const played = stage({ status: 3 });
+    await assert.rejects(played.go(), ghostkeepError('CHECKPOINT_FAILED', 'status 3', 'dump.log', images));
+    assert.ok(!played.steps.includes('copy'));
+    nothingLeft(played);
+  });
+
+  it('when another one still holds the ghosts of a checkpoint there, nothing is begun and nothing removed', async () => {
+    for (const ghosts of [true, false]) {
+      const played = stage({ ghosts });
+      const journal = aManifest({ state: 'pinned', heldBy: { pid: 700, startTime: '5' } });
+      played.files.put(`${images}/ghostkeep/journal.json`, JSON.stringify(journal));
+      played.processes.add(700, { startTime: '5', commandLine: ['ghostkeep', 'checkpoint'] });
+      await assert.rejects(played.go(), ghostkeepError('IN_USE', 'process 700 (ghostkeep checkpoint)'));
+      assert.deepEqual(played.configs, []);
+      assert.ok(played.files.exists(`${images}/ghostkeep/journal.json`));
+    }
+  });
+
+  it('when the runtime fails and the gate has taken our place there, what the gate made stays', async () => {
+    const played = stage({ status: 3 });
+    const { run } = played.context.host.commands;
+    played.context.host.commands.run = async (words, environment) => {
+      const status = await run(words, environment);
+      played.files.removeTree(`${images}/ghostkeep`);
+      played.files.put(`${images}/ghostkeep/manifest.json`, JSON.stringify(aManifest()));
+      return status;
+    };
+    await assert.rejects(played.go(), ghostkeepError('CHECKPOINT_FAILED'));
+    assert.ok(played.files.exists(`${images}/ghostkeep/manifest.json`));
+  });
+
+  it('when the gate is there as well and found no ghost any more, the checkpoint is made and nobody waits', async () => {
+    for (const open of [false, true]) {
+      const played = stage({ verbs: { pause: 1 }, hold: async () => false });
+      const { run } = played.context.host.commands;
+      played.context.host.commands.run = async (words, environment) => {
+        const status = await run(words, environment);
+        played.files.removeTree(`${images}/ghostkeep`);
+        if (!open) played.files.put(`${images}/files.img`, filesImage(regFile({ id: 1, name: '/live' })));
+        return status;
+      };
+      // Where CRIU did leave one to us it is not in the image.
+      if (open) await assert.rejects(played.go(), ghostkeepError('MANIFEST_MISSING'));
+      else assert.equal(await played.go(), undefined);
+      assert.equal(played.processes.pins.size, 0);
+    }
+  });
+
+  it('when the runtime cannot be started, nothing of ours remains either', async () => {
+    const played = stage();
+    played.context.host.commands.run = async () => {
+      throw errno('ENOENT', 'runc');
+    };
+    await assert.rejects(played.go(), { code: 'ENOENT' });
+    nothingLeft(played);
+  });
+
+  it('when there is too little room, it says so before the command runs', async () => {
+    const played = stage();
+    played.files.free = 16n * 1024n * 1024n + 8191n;
+    await assert.rejects(played.go(), ghostkeepError('NO_SPACE', images, '--image-path'));
+    assert.deepEqual(played.configs, []);
+    nothingLeft(played);
+    const enough = stage();
+    enough.files.free = 16n * 1024n * 1024n + 8192n;
+    await enough.go();
+    const unknown = stage();
+    unknown.files.free = undefined;
+    await unknown.go();
+  });
+
+  it('when the container is not known, or has ended, it says what the runtime said', async () => {
+    const played = stage({ verbs: { state: 1 } });
+    await assert.rejects(played.go(), ghostkeepError('NOT_FOUND', 'web', 'state says no'));
+    assert.deepEqual(played.configs, []);
+  });
+
+  it('when it was killed, it says that it is stopped and what is needed', async () => {
+    const played = stage();
+    const { output } = played.context.host.commands;
+    played.context.host.commands.output = async (words, waitMs) => {
+      const answer = await output(words, waitMs);
+      return { ...answer, stdout: answer.stdout.replace('"running"', '"stopped"').replace('100', '0') };
+    };
+    await assert.rejects(played.go(), ghostkeepError('NOT_FOUND', 'web', 'it is stopped', 'start it again'));
+  });
+
+  it('when the runtime prints no state, it says whose answer cannot be read', async () => {
+    const played = stage();
+    played.context.host.commands.output = async () => ({ status: 0, stdout: 'warning: x', stderr: '' });
+    await assert.rejects(
+      played.go(),
+      (error: Error) =>
+        ghostkeepError('BAD_STATE', 'from `runc --root /r state web`', 'not JSON')(error) &&
+        !error.message.includes('stdin'),
+    );
+  });
+
+  it('when the runtime is not there, it says which program cannot be run', async () => {
+    const played = stage();
+    played.context.host.commands.output = async () => {
+      throw Object.assign(new Error('spawn runc ENOENT'), { code: 'ENOENT' });
+    };
+    await assert.rejects(played.go(), ghostkeepError('IO', 'cannot run runc', 'ENOENT'));
+  });
+
+  it('when a copy fails after CRIU has succeeded, the ghosts are held until it works', async () => {
+    const held: string[] = [];
+    const played = stage({
+      hold: async error => {
+        held.push(`${(error as Error).message.slice(0, 33)}, ${played.processes.pins.size} pins`);
+        return held.length < 10;
+      },
+    });
+    let failures = 3;
+    played.engine.onDump = () => {
+      if (failures-- > 0) throw errno('ENOSPC');
+    };
+    const manifest = await played.go();
+    assert.deepEqual([...new Set(held)], ['cannot dump ghost 8:1/1 (/data/1), 2 pins']);
+    assert.ok(held.length >= 1);
+    assert.equal(manifest?.ghosts.length, 2);
+    assert.deepEqual(ours(played).length, 3);
+    assert.equal(played.processes.pins.size, 0);
+  });
+
+  it('when it is given up, the error comes out, and what is there can still be looked at', async () => {
+    const played = stage({ hold: async () => false });
+    played.engine.onDump = () => {
+      throw errno('EIO');
+    };
+    await assert.rejects(played.go(), ghostkeepError('IO', 'EIO'));
+    assert.ok(played.files.exists(`${images}/ghostkeep/journal.json`));
+    assert.equal(played.processes.pins.size, 0);
+  });
+
+  it('when somebody sealed it while it was held, that is the end of it', async () => {
+    const played = stage({
+      hold: async () => {
+        played.files.put(`${images}/ghostkeep/manifest.json`, JSON.stringify(aManifest({ tool: 'other' })));
+        return true;
+      },
+    });
+    played.engine.onDump = () => {
+      throw errno('EIO');
+    };
+    assert.equal((await played.go())?.tool, 'other');
+  });
+
+  it('when sealing fails, it is held, too, and the copies are not made again', async () => {
+    let holds = 0;
+    const played = stage({ hold: async () => ++holds < 10 });
+    const { read } = played.files;
+    let failures = 2;
+    played.files.read = (path, bound) => {
+      if (path.endsWith('files.img') && failures-- > 0) throw errno('EIO');
+      return read.call(played.files, path, bound);
+    };
+    await played.go();
+    assert.equal(played.steps.filter(step => step === 'copy').length, 2);
+    assert.equal(sealImages(played.context, images, true).now, false);
+  });
+});
+
+describe('checkpoint --leave-running', () => {
+  const options = ['--leave-running'];
+
+  it('when all goes well, the container is paused before anything is looked at and resumed at the end', async () => {
+    const played = stage({ options });
+    const manifest = await played.go();
+    assert.deepEqual(played.steps, [
+      'runc --root /r state web',
+      'runc --root /r pause web',
+      'criu 2 pins',
+      'copy',
+      'copy',
+      'manifest 2 pins',
+      'runc --root /r resume web',
+    ]);
+    assert.equal(manifest?.thaw, true);
+    assert.deepEqual(played.files.get(`${images}/cgroup.img`), frozen('0'));
+  });
+
+  it('when anything fails, it is resumed all the same', async () => {
+    const full = stage({ options });
+    full.files.free = 0n;
+    const failed = stage({ options, status: 1 });
+    const given = stage({ options, hold: async () => false });
+    given.engine.onDump = () => {
+      throw errno('EIO');
+    };
+    for (const played of [full, failed, given]) {
+      await assert.rejects(played.go());
+      assert.equal(played.steps.at(-1), 'runc --root /r resume web');
+    }
+  });
+
+  it('when it cannot be paused, nothing is begun, and what the runtime froze before it failed is thawed', async () => {
+    const played = stage({ options, verbs: { pause: 1 } });
+    await assert.rejects(played.go(), ghostkeepError('CHECKPOINT_FAILED', 'pause says no'));
+    assert.deepEqual(played.configs, []);
+    assert.equal(played.steps.at(-1), 'runc --root /r resume web');
+    nothingLeft(played);
+  });
+
+  it('when the runtime has resumed it already, its complaint is no failure', async () => {
+    const played = stage({ options, verbs: { resume: 1 } });
+    await played.go();
+    assert.ok(played.steps.at(-1)?.includes('state web'));
+  });
+
+  it('when it stays paused, that is not kept quiet', async () => {
+    const played = stage({ options, verbs: { resume: 1 }, stateAfter: 'paused' });
+    await assert.rejects(played.go(), ghostkeepError('CHECKPOINT_FAILED', 'still paused'));
+  });
+
+  it('when a copy fails, nothing is held: the container still has its ghosts', async () => {
+    let held = 0;
+    const played = stage({ options, hold: async () => ++held > 0 });
+    played.engine.onDump = () => {
+      throw errno('EIO');
+    };
+    await assert.rejects(played.go(), ghostkeepError('IO'));
+    assert.equal(held, 0);
+  });
+});

@@ -1,0 +1,468 @@
+import assert from 'node:assert/strict';
+import { availableParallelism } from 'node:os';
+import { describe, it } from 'node:test';
+import { configPath } from '../../../../src/flows/container/policy.js';
+import { GateDump } from '../../../../src/flows/gate/gate-dump.js';
+import { fakeContext, fakeFile, fakeMount, opened } from '../../fake-host.js';
+import { errno } from '../../fake-processes.js';
+
+const images = '/img';
+const large = { size: 64n << 20n, allocated: 64n << 20n };
+
+function container(config: object = {}, filesystem = 'ext4') {
+  const context = fakeContext();
+  const { files, processes, engine } = context.host;
+  files.folders.add(images);
+  files.put(configPath, JSON.stringify(config));
+  const ghost = fakeFile({ ino: 1n, ...large });
+  processes.add(100, {
+    mounts: [fakeMount(30, { filesystem })],
+    fds: {
+      3: opened(ghost, '/data/large (deleted)'),
+      4: opened(fakeFile({ ino: 2n }), '/data/small (deleted)'),
+      5: opened(fakeFile({ ino: 3n, mode: 0o010644 }), '/data/fifo (deleted)'),
+    },
+  });
+  const ours = () => Object.keys(files.snapshot()).filter(name => name.startsWith(images));
+  /** The same, without what is chance in a name. */
+  const names = () => ours().map(name => name.replace(/warm-[0-9a-f]{12}-/, 'warm-'));
+  return { context, files, processes, engine, ghost, ours, names, gate: new GateDump(context, images) };
+}
+
+const afterDump = [
+  '/img/ghostkeep/journal.json',
+  '/img/ghostkeep/pending-2.img',
+  '/img/ghostkeep/reserve',
+  '/img/ghostkeep/warm-1.img',
+];
+
+describe('the warm pass', () => {
+  it('when a ghost is large, it is copied before the freeze, and over that copy when all is frozen', async () => {
+    const { gate, engine, processes, ghost, ours, names, files } = container();
+    await gate.warm(100);
+    assert.equal(ours().length, 1);
+    assert.match(ours()[0] ?? '', /^\/img\/ghostkeep\/warm-[0-9a-f]{12}-1\.img$/);
+    assert.equal(processes.pins.size, 0);
+    ghost.content = Buffer.from('another');
+    await gate.checkpoint(100);
+    assert.deepEqual(engine.over, [false, true]);
+    assert.deepEqual(names(), afterDump);
+    assert.ok(files.get(ours().at(-1) ?? '').includes('another'));
+    assert.equal(processes.pins.size, 0);
+  });
+
+  it('when ghosts are small, they are pinned once at once and let go, but not those left to CRIU', async () => {
+    const { gate, processes, files } = container({ limit: '1M' });
+    await gate.warm(100);
+    assert.deepEqual(processes.pinned, ['100 fd/3', '100 fd/4']);
+    assert.equal(processes.pins.size, 0);
+    assert.deepEqual(files.list(images), []);
+  });
+
+  it('when one cannot be pinned, that is for the dump to say', async () => {
+    const { gate, context, processes, ghost } = container();
+    processes.add(200, { fds: { 3: opened(ghost, '/large (deleted)') }, fails: { 'pin fd/3': 'EACCES' } });
+    await gate.warm(200);
+    assert.ok(context.lines.some(line => /is not copied before the freeze: .*EACCES/.test(line)));
+    await assert.rejects(gate.checkpoint(200), /EACCES/);
+    assert.equal(processes.pins.size, 0);
+  });
+
+  for (const config of [{ warm: false }, { enabled: false }, { limit: '1M' }]) {
+    it(`when the policy is ${JSON.stringify(config)}, nothing is copied before the freeze`, async () => {
+      const { gate, engine, ours } = container(config);
+      await gate.warm(100);
+      assert.equal(engine.dumps, 0);
+      assert.deepEqual(ours(), []);
+    });
+  }
+
+  for (const [what, allocated] of [
+    ['allocated', 2n << 30n],
+    ['mostly a hole', 64n << 20n],
+  ] as const)
+    it(`when a ghost of 2 GiB is ${what}, a limit of 1 GiB lets ${allocated > 1n << 30n ? 'nothing' : 'all'} be copied first`, async () => {
+      const { gate, engine, processes, ours } = container({ limit: '1G' });
+      const other = opened(fakeFile({ ino: 9n, size: 2n << 30n, allocated }), '/data/other (deleted)');
+      processes.add(101, { parent: 100, mounts: [fakeMount(30, { filesystem: 'ext4' })], fds: { 3: other } });
+      await gate.warm(100);
+      const isOver = allocated > 1n << 30n;
+      assert.equal(engine.dumps, isOver ? 0 : 2);
+      assert.equal(ours().length, isOver ? 0 : 2);
+      if (isOver) await assert.rejects(gate.checkpoint(100), { code: 'GHOST_OVER_LIMIT' });
+    });
+
+  it('when the policy cannot be read, that is for the dump to say', async () => {
+    const { gate, files } = container();
+    files.put(configPath, '{"warm":"perhaps"}');
+    await gate.warm(100);
+    await assert.rejects(gate.checkpoint(100), { code: 'BAD_POLICY' });
+  });
+
+  it('when large extents will be shared, only dirty pages are written out', async () => {
+    const { gate, engine, ours } = container({}, 'xfs');
+    engine.found = [{ offset: 0n, length: 64n << 20n, kind: 'data' }];
+    await gate.warm(100);
+    assert.equal(engine.written, 1);
+    assert.equal(engine.dumps, 0);
+    assert.deepEqual(ours(), []);
+    await gate.checkpoint(100);
+    assert.deepEqual(engine.over, [false]);
+  });
+
+  it('when extents are too small to be shared, they are copied', async () => {
+    const { gate, engine } = container({}, 'xfs');
+    engine.found = Array.from({ length: 300 }, (_, n) => ({
+      offset: BigInt(n) * 8192n,
+      length: 4096n,
+      kind: 'data' as const,
+    }));
+    await gate.warm(100);
+    assert.equal(engine.written, 0);
+    await gate.checkpoint(100);
+    assert.deepEqual(engine.over, [false, true]);
+  });
+
+  it('when blocks were shared unexpectedly, the dump shares anew', async () => {
+    const { gate, engine, ours } = container({}, 'bcachefs');
+    engine.ways = ['reflink'];
+    await gate.warm(100);
+    assert.deepEqual(ours(), []);
+    await gate.checkpoint(100);
+    assert.deepEqual(engine.over, [false, false]);
+  });
+
+  it('when the process stands still already, nothing is copied twice', async () => {
+    const { gate, engine, processes } = container();
+    processes.paused.add(100);
+    await gate.warm(100);
+    assert.equal(engine.dumps, 0);
+  });
+
+  it('when the dump over the copy fails, it is made without', async () => {
+    const { gate, engine, names, context } = container();
+    engine.onDump = () => {
+      if (engine.over.at(-1)) throw errno('ENOMEM', 'no memory to compare');
+    };
+    await gate.warm(100);
+    await gate.checkpoint(100);
+    assert.deepEqual(engine.over, [false, true, false]);
+    assert.deepEqual(names(), afterDump);
+    assert.ok(
+      context.lines.some(line => /^warn .*could not be copied over .*no memory.*, trying again/.test(line)),
+    );
+  });
+
+  it('when somebody has removed the copy, the dump does without', async () => {
+    const { gate, engine, files, ours, names } = container();
+    await gate.warm(100);
+    files.remove(ours()[0] ?? '');
+    await gate.checkpoint(100);
+    assert.deepEqual(engine.over, [false, false]);
+    assert.deepEqual(names(), afterDump);
+  });
+
+  it('when the ghost is small by now, it is dumped over its copy all the same, and that is cut off', async () => {
+    const { gate, engine, ghost, names, ours, files } = container();
+    await gate.warm(100);
+    ghost.stat = { ...ghost.stat, size: 5n, allocated: 4096n };
+    ghost.content = Buffer.from('short');
+    await gate.checkpoint(100);
+    assert.deepEqual(names(), afterDump);
+    assert.deepEqual(engine.overTogether, [true, false]);
+    assert.ok(files.get(ours().at(-1) ?? '').includes('short'));
+  });
+
+  it('when the ghost is gone by now, its copy goes before others need the room', async () => {
+    const { gate, engine, processes, ours } = container();
+    await gate.warm(100);
+    processes.add(100, { fds: { 4: opened(fakeFile({ ino: 2n }), '/data/small (deleted)') } });
+    engine.onDump = () => assert.ok(ours().every(name => !name.includes('warm')));
+    await gate.checkpoint(100);
+    assert.equal(engine.dumps, 2);
+  });
+
+  it('when not even removing works, that is no failure, and what was copied goes', async () => {
+    const { gate, engine, files, processes, ours, context } = container();
+    processes.add(101, { parent: 100, fds: { 3: opened(fakeFile({ ino: 5n, ...large }), '/b (deleted)') } });
+    const remove = files.remove.bind(files);
+    let broken = 0;
+    engine.onDump = count => {
+      if (count < 2) return;
+      files.remove = path => {
+        files.remove = remove;
+        broken += 1;
+        throw errno('EIO', path);
+      };
+      throw errno('EIO', 'cannot read the ghost');
+    };
+    await gate.warm(100);
+    assert.equal(broken, 1);
+    assert.ok(context.lines.some(line => /^info no warm pass: EIO/.test(line)));
+    await gate.finish(-1);
+    assert.ok(ours().every(name => !name.endsWith('-1.img')));
+  });
+
+  it('when CRIU names no process, nothing is left', async () => {
+    const { gate, ours, files } = container();
+    await gate.warm(100);
+    await gate.finish(0);
+    assert.deepEqual(ours(), []);
+    assert.ok(!files.exists('/img/ghostkeep'));
+  });
+
+  it('when the copy fails, nothing of it is left, and the dump does without', async () => {
+    const { gate, engine, ours, names, context } = container();
+    engine.onDump = count => {
+      if (count === 1) throw errno('EIO', 'cannot read the ghost');
+    };
+    await gate.warm(100);
+    assert.deepEqual(ours(), []);
+    assert.ok(context.lines.some(line => /^info ghost .*large.* is not copied before/.test(line)));
+    await gate.checkpoint(100);
+    assert.deepEqual(names(), afterDump.map(name => name.replace('warm', 'pending')).sort());
+    assert.deepEqual(engine.over, [false, false]);
+  });
+
+  it('when it would take more than half of what is free, nothing is copied', async () => {
+    const { gate, files, engine, context } = container();
+    files.free = (144n << 20n) + 16383n;
+    await gate.warm(100);
+    assert.equal(engine.dumps, 0);
+    assert.ok(context.lines.some(line => /^info not copied before the freeze: of 144.0 MiB/.test(line)));
+    files.free = (144n << 20n) + 16384n;
+    await gate.warm(100);
+    assert.equal(engine.dumps, 1);
+    const unknown = container();
+    unknown.files.free = undefined;
+    await unknown.gate.warm(100);
+    assert.equal(unknown.engine.dumps, 1);
+  });
+
+  it('when there is no room for copies, what will be shared is written out all the same', async () => {
+    const { gate, files, engine, ours } = container({}, 'xfs');
+    engine.found = [{ offset: 0n, length: 64n << 20n, kind: 'data' }];
+    files.free = 1n << 20n;
+    await gate.warm(100);
+    assert.equal(engine.written, 1);
+    assert.equal(engine.dumps, 0);
+    assert.deepEqual(ours(), []);
+  });
+
+  it('when the disk is full all the same, no other ghost is tried', async () => {
+    const { gate, engine, processes, ours } = container();
+    const more = fakeFile({ ino: 5n, ...large });
+    processes.add(101, {
+      parent: 100,
+      fds: { 3: opened(more, '/a (deleted)'), 4: opened(more, '/b (deleted)') },
+    });
+    for (const n of [6n, 7n, 8n, 9n])
+      processes.add(100 + Number(n), {
+        parent: 100,
+        fds: { 3: opened(fakeFile({ ino: n, ...large }), `/${n} (deleted)`) },
+      });
+    engine.onDump = () => {
+      throw errno('ENOSPC', 'no space left');
+    };
+    await gate.warm(100);
+    assert.ok(engine.dumps <= availableParallelism());
+    assert.deepEqual(ours(), []);
+  });
+
+  it('when the process is gone, that is for the dump to say', async () => {
+    const { gate, ours } = container();
+    await gate.warm(4711);
+    assert.deepEqual(ours(), []);
+  });
+
+  it('when an earlier dump lies in the directory, it stays until all is frozen', async () => {
+    const { gate, files, ours } = container();
+    files.put('/img/ghostkeep/manifest.json', 'old');
+    files.put('/img/ghostkeep/pending-9.img', 'old');
+    await gate.warm(100);
+    await gate.finish(-1);
+    assert.deepEqual(ours(), ['/img/ghostkeep/manifest.json', '/img/ghostkeep/pending-9.img']);
+  });
+
+  it('when an earlier dump lies in the directory, nothing of it passes for this one', async () => {
+    const { gate, files, names } = container();
+    files.put('/img/ghostkeep/manifest.json', 'old');
+    files.put('/img/ghostkeep/pending-9.img', 'old');
+    files.put('/img/ghostkeep/warm-0123456789ab-1.img', 'old');
+    await gate.warm(100);
+    await gate.checkpoint(100);
+    assert.deepEqual(names(), afterDump);
+  });
+});
+
+/** A process with as many small ghosts. */
+function containerOf(count: number, config: object = {}) {
+  const all = container(config);
+  const ghosts = Array.from({ length: count }, (_, n) => fakeFile({ ino: BigInt(n + 1) }));
+  all.processes.add(100, {
+    mounts: [fakeMount(30, { filesystem: 'ext4' })],
+    fds: Object.fromEntries(ghosts.map((ghost, n) => [n + 3, opened(ghost, `/data/${n} (deleted)`)])),
+  });
+  return { ...all, ghosts };
+}
+
+const many = 32;
+
+describe('the warm pass of many small ghosts', () => {
+  it('when there are many, they are copied before the freeze, and over those copies when all is frozen', async () => {
+    const { gate, engine, processes, ghosts, names, files, ours, context } = containerOf(many);
+    await gate.warm(100);
+    assert.equal(ours().length, many);
+    assert.equal(processes.pins.size, 0);
+    for (const ghost of ghosts) ghost.content = Buffer.from('another');
+    await gate.checkpoint(100);
+    assert.deepEqual(engine.overTogether, [...Array(many).fill(false), ...Array(many).fill(true)]);
+    assert.deepEqual(
+      context.lines.filter(line => /rehearsal failed|not copied|not all/.test(line)),
+      [],
+    );
+    assert.equal(names().length, many + 2);
+    for (const name of ours().slice(2)) {
+      assert.match(name, /warm-[0-9a-f]{12}-[0-9a-f]+\.img$/);
+      assert.ok(files.get(name).includes('another'));
+    }
+    assert.equal(processes.pins.size, 0);
+  });
+
+  it('when there are few, nothing is copied', async () => {
+    const { gate, engine, ours } = containerOf(many - 1);
+    await gate.warm(100);
+    assert.equal(engine.dumps, 0);
+    assert.deepEqual(ours(), []);
+  });
+
+  it('when one cannot be copied before, the dump does without, and with all others', async () => {
+    const { gate, engine, ours } = containerOf(many);
+    engine.onDump = count => {
+      if (count === 3) throw errno('EIO', 'cannot read the ghost');
+    };
+    await gate.warm(100);
+    assert.equal(ours().length, many - 1);
+    await gate.checkpoint(100);
+    assert.equal(engine.overTogether.slice(many).filter(over => over).length, many - 1);
+    assert.ok(ours().includes('/img/ghostkeep/pending-3.img'));
+  });
+
+  it('when a dump over the copy fails, it is made without', async () => {
+    const { gate, engine, files, ours } = containerOf(many);
+    await gate.warm(100);
+    engine.onDump = count => {
+      if (count === many + 5) throw errno('ENOMEM', 'no memory to compare');
+    };
+    await gate.checkpoint(100);
+    assert.deepEqual(engine.over, [false]);
+    assert.equal(ours().length, many + 2);
+    const { ghosts } = JSON.parse(files.get('/img/ghostkeep/journal.json').toString());
+    assert.deepEqual(
+      ghosts.flatMap((ghost: { data: { kept?: number } }, n: number) =>
+        ghost.data.kept === undefined ? [n] : [],
+      ),
+      [4],
+    );
+  });
+
+  it('when one cannot be pinned, or is another file by now, the others are copied', async () => {
+    const { gate, processes, ours } = containerOf(many);
+    processes.add(101, {
+      parent: 100,
+      fds: { 3: opened(fakeFile({ ino: 51n }), '/small (deleted)') },
+      fails: { 'pin fd/3': 'EACCES' },
+    });
+    await gate.warm(100);
+    assert.equal(ours().length, many);
+    assert.equal(processes.pins.size, 0);
+  });
+
+  it('when they cannot be copied at all, large ones are all the same', async () => {
+    const { gate, processes, engine, ours, context } = containerOf(many);
+    processes.add(101, {
+      parent: 100,
+      fds: { 3: opened(fakeFile({ ino: 50n, ...large }), '/large (deleted)') },
+    });
+    engine.dumpMany = () => {
+      throw errno('EIO', 'no folder');
+    };
+    await gate.warm(100);
+    assert.ok(context.lines.some(line => /^info small ghosts are not copied before.*no folder/.test(line)));
+    assert.equal(ours().length, 1);
+    assert.equal(processes.pins.size, 0);
+  });
+
+  it('when the disk is full all the same, no other is tried', async () => {
+    const { gate, engine, ours, context } = containerOf(600);
+    engine.onDump = count => {
+      if (count === 2) throw errno('ENOSPC', 'no space left');
+    };
+    await gate.warm(100);
+    assert.ok(engine.dumps <= 256);
+    assert.equal(ours().length, engine.dumps - 1);
+    assert.ok(context.lines.some(line => /^info not all small ghosts are copied.*no space left/.test(line)));
+  });
+
+  it('when one is large for what it has allocated, it is copied once, and nothing is left of it', async () => {
+    const { gate, engine, processes, ours, files } = containerOf(many);
+    processes.add(101, {
+      parent: 100,
+      fds: { 3: opened(fakeFile({ ino: 50n, size: 5n, allocated: 8n << 20n }), '/both (deleted)') },
+    });
+    await gate.warm(100);
+    assert.equal(engine.dumps, many + 1);
+    await gate.finish(1);
+    assert.deepEqual(ours(), []);
+    assert.ok(!files.exists('/img/ghostkeep'));
+  });
+
+  it('when a small one has grown large, its copy is of no use', async () => {
+    const { gate, engine, ghosts } = containerOf(many);
+    await gate.warm(100);
+    const [first] = ghosts as [(typeof ghosts)[0]];
+    first.content = Buffer.alloc(300_000, 1);
+    first.stat = { ...first.stat, size: 300_000n };
+    await gate.checkpoint(100);
+    assert.deepEqual(engine.over, [false]);
+  });
+
+  it('when the folder is others’ to write to, nothing is copied before, and nothing there is believed', async () => {
+    const { gate, engine, files, context } = containerOf(many);
+    const statPath = files.statPath.bind(files);
+    files.put('/img/ghostkeep/precious', 'old');
+    files.folders.add('/img/ghostkeep');
+    files.statPath = path =>
+      path === '/img/ghostkeep' ? { ...statPath(path), mode: 0o40777 } : statPath(path);
+    await gate.warm(100);
+    assert.equal(engine.dumps, 0);
+    assert.ok(files.exists('/img/ghostkeep/precious'));
+    assert.ok(context.lines.some(line => /others may write to \/img\/ghostkeep/.test(line)));
+  });
+
+  it('when the folder became others’ after the pass, the dump begins with a new one', async () => {
+    const { gate, engine, files } = containerOf(many);
+    await gate.warm(100);
+    const statPath = files.statPath.bind(files);
+    files.statPath = path =>
+      path === '/img/ghostkeep' ? { ...statPath(path), mode: 0o120777 } : statPath(path);
+    await gate.checkpoint(100);
+    assert.ok(!engine.over.includes(true));
+    assert.equal(engine.dumps, 2 * many);
+    assert.ok(!engine.overTogether.includes(true));
+  });
+
+  it('when their images are digested, each is dumped over its copy alone', async () => {
+    const { gate, engine } = containerOf(many, { verify: 'digest' });
+    await gate.warm(100);
+    await gate.checkpoint(100);
+    assert.deepEqual(engine.over, Array(many).fill(true));
+  });
+
+  it('when nothing may be copied for want of room, nothing is', async () => {
+    const { gate, engine, files } = containerOf(many);
+    files.free = 1n << 20n;
+    await gate.warm(100);
+    assert.equal(engine.dumps, 0);
+  });
+});

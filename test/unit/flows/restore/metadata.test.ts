@@ -1,0 +1,150 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { applyMetadata } from '../../../../src/flows/restore/metadata.js';
+import { aManifestGhost } from '../../a-manifest.js';
+import { ghostkeepError } from '../../expect.js';
+import { errno, fakeHost } from '../../fake-host.js';
+
+const ghost = aManifestGhost({
+  uid: 1,
+  gid: 2,
+  mode: 0o106755,
+  inodeFlags: 0xc0,
+  xattrs: { 'user.a': Buffer.from([0, 255]).toString('base64'), 'user.empty': '' },
+});
+
+const trusted = { allowPrivileged: true };
+
+/** What is done to a descriptor, in order; `fails` maps the name of a step to what it throws. */
+function recorder(fails: Record<string, unknown> = {}) {
+  const host = fakeHost();
+  const steps: string[] = [];
+  const step = (name: string, ...values: unknown[]) => {
+    if (name in fails) throw fails[name];
+    steps.push([name, ...values].join(' '));
+  };
+  host.files.setOwner = (...values) => step('owner', ...values);
+  host.files.setMode = (fd, mode) => step('mode', fd, mode.toString(8));
+  host.engine.setXattr = (fd, name, value) => step(name.toString('latin1'), fd, value.toString('hex'));
+  host.engine.setFlags = (...values) => step('flags', ...values);
+  host.engine.setTimes = (...values) => step('times', ...values);
+  return { host, steps };
+}
+
+describe('applyMetadata', () => {
+  it('when all is allowed, owner comes before mode, then times, and flags come last', () => {
+    const { host, steps } = recorder();
+    assert.deepEqual(applyMetadata(host, 7, ghost, trusted), { missing: [], withheld: [] });
+    assert.deepEqual(steps, [
+      'owner 7 1 2',
+      'user.a 7 00ff',
+      'user.empty 7 ',
+      'mode 7 6755',
+      'times 7 1.000000001 2.000000002',
+      'flags 7 192',
+    ]);
+  });
+
+  it('when something is refused, it is named with its errno and the rest is done', () => {
+    const { host, steps } = recorder({ owner: errno('EPERM'), 'user.a': errno('ENOTSUP') });
+    assert.deepEqual(applyMetadata(host, 7, ghost, trusted).missing, [
+      'owner (EPERM)',
+      'user.a (ENOTSUP)',
+      'set-id bits (without its owner)',
+    ]);
+    assert.deepEqual(
+      steps.map(line => line.split(' ')[0]),
+      ['user.empty', 'mode', 'times', 'flags'],
+    );
+  });
+
+  it('when only parts are asked for, nothing else is touched', () => {
+    const { host, steps } = recorder();
+    applyMetadata(host, 7, ghost, { ...trusted, parts: ['xattrs', 'times'] });
+    assert.deepEqual(
+      steps.map(line => line.split(' ')[0]),
+      ['user.a', 'user.empty', 'times'],
+    );
+  });
+
+  const rights = {
+    'security.capability': 'AQ==',
+    'security.selinux': 'AQ==',
+    'trusted.overlay.opaque': 'eQ==',
+    'system.posix_acl_access': 'AQ==',
+  };
+
+  it('when nobody vouches for the image, it gives no rights, and each that is withheld is named', () => {
+    for (const fails of [{}, { owner: errno('EPERM') }]) {
+      const { host, steps } = recorder(fails);
+      const { withheld } = applyMetadata(host, 7, { ...ghost, xattrs: rights }, { allowPrivileged: false });
+      assert.deepEqual(withheld, ['security.capability', 'trusted.overlay.opaque', 'set-id bits']);
+      assert.deepEqual(
+        steps.filter(step => /^(mode|security|trusted|system)/.test(step)),
+        ['security.selinux 7 01', 'system.posix_acl_access 7 01', 'mode 7 755'],
+      );
+    }
+  });
+
+  it('when somebody does and the owner cannot be set, whoever owns the file instead gets none either', () => {
+    const { host, steps } = recorder({ owner: errno('EPERM') });
+    const { missing } = applyMetadata(host, 7, { ...ghost, xattrs: rights }, trusted);
+    assert.deepEqual(missing, [
+      'owner (EPERM)',
+      'security.capability (without its owner)',
+      'trusted.overlay.opaque (without its owner)',
+      'set-id bits (without its owner)',
+    ]);
+    assert.ok(steps.includes('mode 7 755'));
+  });
+
+  it("when the ghost is linked, it gets the host's owner: it lies in a folder of the host", () => {
+    const { host, steps } = recorder();
+    const linked = { mountPoint: { path: '/dev/shm' }, names: [{ path: 'a' }], hostUid: 1001, hostGid: 1002 };
+    applyMetadata(host, 7, { ...ghost, linked }, trusted);
+    assert.equal(steps[0], 'owner 7 1001 1002');
+    assert.ok(!steps.some(line => line.startsWith('flags')), 'immutable, it would take no name');
+  });
+
+  it('when the ghost is linked, it gets nothing that gives rights, and that is said', () => {
+    const { host, steps } = recorder();
+    const linked = { mountPoint: { path: '/dev/shm' }, names: [{ path: 'a' }], hostUid: 0, hostGid: 0 };
+    const xattrs = {
+      'security.capability': 'AQ==',
+      'security.selinux': '',
+      'trusted.b': '',
+      'user.security.c': '',
+    };
+    assert.deepEqual(applyMetadata(host, 7, { ...ghost, xattrs, linked }, trusted).missing, [
+      'security.capability (never of a linked ghost)',
+      'security.selinux (never of a linked ghost)',
+      'trusted.b (never of a linked ghost)',
+      'set-id bits (never of a linked ghost)',
+    ]);
+    assert.deepEqual(steps, [
+      'owner 7 0 0',
+      'user.security.c 7 ',
+      'mode 7 755',
+      'times 7 1.000000001 2.000000002',
+    ]);
+  });
+
+  it("when a linked ghost's xattr is another by its bytes, it is not set by either name", () => {
+    const { host, steps } = recorder();
+    const linked = { mountPoint: { path: '/dev/shm' }, names: [{ path: 'a' }], hostUid: 0, hostGid: 0 };
+    const xattrs = { '\u0173ecurity.capability\u0100\udc80': 'AQ==' };
+    assert.throws(
+      () => applyMetadata(host, 7, { ...ghost, xattrs, linked }, trusted),
+      ghostkeepError('BAD_INPUT'),
+    );
+    const odd = { ...ghost, xattrs: { 'security.\udcff': '' }, linked };
+    const { missing: bytes } = applyMetadata(host, 7, odd, trusted);
+    assert.match(bytes[0] as string, /^security\..* \(never/);
+    assert.ok(!steps.some(step => step.includes('ecurity')));
+  });
+
+  it('when the failure is no errno but a fault of ours, it is not swallowed', () => {
+    const { host } = recorder({ mode: new TypeError('bug') });
+    assert.throws(() => applyMetadata(host, 7, ghost, trusted), TypeError);
+  });
+});

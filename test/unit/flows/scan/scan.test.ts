@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { scan } from '../../../../src/flows/scan/scan.js';
+import { ghostkeepError } from '../../expect.js';
+import { type FakeProcess, fakeContext, fakeFile, opened } from '../../fake-host.js';
+
+const ghost = opened(fakeFile(), '/a (deleted)');
+function machine(process: FakeProcess) {
+  const context = fakeContext();
+  const exe = opened(fakeFile({ ino: 1n, nlink: 1 }), '/bin/x');
+  context.host.processes.add(100, { fds: { 3: ghost } }).add(200, { exe, ...process });
+  return context;
+}
+
+describe('scan', () => {
+  it('when a process that was named is not there, it fails, whatever the others have', () => {
+    assert.throws(
+      () => scan(machine({}), { pids: [100, 300] }),
+      ghostkeepError('NOT_FOUND', 'process 300: there is none'),
+    );
+  });
+
+  it('when one that was named may not be looked at, it fails and says who may', () => {
+    for (const fds of ['EACCES', 'EPERM'])
+      assert.throws(
+        () => scan(machine({ fails: { fds } }), { pids: [200] }),
+        ghostkeepError('PERMISSION', 'process 200', fds, 'root with CAP_SYS_PTRACE is needed'),
+      );
+  });
+
+  it('when one descriptor of it is refused, the others are shown', () => {
+    const fds = {
+      3: ghost,
+      4: opened(fakeFile({ ino: 2n }), '/fuse/x'),
+      5: opened(fakeFile({ ino: 3n }), '/b (deleted)'),
+    };
+    const { ghosts, unseen } = scan(machine({ fds, fails: { 'stat fd/4': 'EACCES' } }), { pids: [200] });
+    assert.equal(ghosts.length, 2);
+    assert.deepEqual(
+      unseen.map(({ what }) => what),
+      ['fd 4'],
+    );
+  });
+
+  it('when a process is named, its descriptors are listed once', () => {
+    const context = machine({});
+    const { fds } = context.host.processes;
+    const listed: number[] = [];
+    context.host.processes.fds = pid => {
+      listed.push(pid);
+      return fds(pid);
+    };
+    const { unseen } = scan(context, { pids: [100, 200] });
+    assert.deepEqual([listed, unseen], [[100, 200], []]);
+  });
+
+  it('when one that was not named is gone or forbidden, that is an outcome', () => {
+    for (const fds of ['EACCES', 'ESRCH']) {
+      const { ghosts, unseen } = scan(machine({ fails: { fds } }), { all: true });
+      assert.equal(ghosts.length, 1);
+      assert.deepEqual(
+        unseen.filter(({ pid }) => pid === 200).map(({ what }) => what),
+        [fds === 'EACCES' ? 'fd' : 'process'],
+      );
+      assert.deepEqual(Object.keys(unseen[0] ?? {}), ['pid', 'what', 'why']);
+    }
+  });
+});

@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { makeDev } from '../../../../src/base/units.js';
+import { whyNotCopied } from '../../../../src/ghost/find/alone.js';
+import { findGhosts } from '../../../../src/ghost/find/find.js';
+import { type FakeProcess, fakeFile, fakeHost, fakeMount, opened } from '../../fake-host.js';
+
+const memory = makeDev(0n, 1n);
+const fuse = opened(fakeFile({ mode: 0o020600, nlink: 1, rdev: 0x0ae5n, ino: 99n }), '/dev/fuse');
+
+/** What a dump without CRIU says of the one ghost of a process. */
+function whyNot(process: FakeProcess): string | undefined {
+  const { processes } = fakeHost();
+  processes.add(100, process);
+  const { ghosts, servesFuse } = findGhosts(processes, [100]);
+  assert.equal(ghosts.length, 1);
+  const [ghost] = ghosts;
+  return ghost && whyNotCopied(ghost, servesFuse, processes);
+}
+
+const lost = (name: string, dev = makeDev(0n, 77n)) =>
+  opened(fakeFile({ dev }), `${name} (deleted)`, { mount: 77 });
+
+describe('without CRIU', () => {
+  it('when its mount is nowhere, or another covers it, it is copied', () => {
+    assert.equal(whyNot({ fds: { 3: lost('/x') } }), undefined);
+    const mounts = [fakeMount(30), fakeMount(31, { parent: 30 })];
+    assert.equal(whyNot({ mounts, fds: { 3: opened(fakeFile(), '/x (deleted)') } }), undefined);
+  });
+
+  it('when it is on huge pages, it is copied: they can be read', () => {
+    const mounts = [fakeMount(30, { filesystem: 'hugetlbfs' })];
+    assert.equal(whyNot({ mounts, fds: { 3: opened(fakeFile(), '/x (deleted)') } }), undefined);
+    assert.equal(whyNot({ fds: { 3: lost('/memfd:huge', makeDev(0n, 17n)) } }), undefined);
+  });
+
+  it('when it is memory that the kernel shows as a file, it is not', () => {
+    for (const name of ['/SYSV0001e240', '/dev/zero', '/[aio]', '/anon_hugepage', '/secretmem'])
+      assert.match(whyNot({ fds: { 3: lost(name, memory) } }) ?? '', /: memory of its processes/, name);
+  });
+
+  it('when it is a directory or a FIFO, there is nothing to copy', () => {
+    for (const mode of [0o040755, 0o010644])
+      assert.match(
+        whyNot({ fds: { 3: opened(fakeFile({ mode }), '/x (deleted)') } }) ?? '',
+        /: it has no content/,
+      );
+  });
+
+  it('when it cannot be opened from here, that is why', () => {
+    const maps = [{ address: '1000-2000', opened: lost('/x') }];
+    assert.match(
+      whyNot({ maps, fails: { 'mountThrough map_files/1000-2000': 'EACCES' } }) ?? '',
+      /cannot be opened/,
+    );
+  });
+
+  it('when its FUSE server may be stopped, it is not read; a disk and a memfd are', () => {
+    const on = (filesystem: string) => ({
+      mounts: [fakeMount(30, { filesystem })],
+      fds: { 3: opened(fakeFile(), '/x (deleted)'), 9: fuse },
+    });
+    const server = /may be its FUSE server/;
+    assert.match(whyNot(on('fuse.sshfs')) ?? '', server);
+    assert.match(whyNot(on('fuseblk')) ?? '', server);
+    assert.equal(whyNot(on('ext4')), undefined);
+    assert.equal(whyNot({ fds: { 3: lost('/memfd:queue', memory), 9: fuse } }), undefined);
+    // Its mount is gone, and it may be called anything.
+    assert.match(whyNot({ fds: { 3: lost('/x'), 9: fuse } }) ?? '', server);
+    assert.match(whyNot({ fds: { 3: lost('/memfd:queue'), 9: fuse } }) ?? '', server);
+  });
+
+  it('when its mount is gone and its file system mounted elsewhere, that says whether it is FUSE', () => {
+    const seen = (filesystem: string) => ({
+      mounts: [fakeMount(30, { filesystem, dev: makeDev(0n, 77n) })],
+      fds: { 3: lost('/x'), 9: fuse },
+    });
+    assert.equal(whyNot(seen('ext4')), undefined);
+    assert.match(whyNot(seen('fuse')) ?? '', /may be its FUSE server/);
+  });
+});

@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { GhostMount } from '../../../../src/ghost/ghost.js';
+import { filesystemOfUpper, findOnHost } from '../../../../src/ghost/mounts/on-host.js';
+import { fakeFile, fakeHost, fakeMount } from '../../fake-host.js';
+
+const at = (mountPoint: string, root: string, values = {}) =>
+  fakeMount(50, { mountPoint: Buffer.from(mountPoint), root: Buffer.from(root), ...values });
+const where = (mountPoint: string, root: string): GhostMount => ({
+  id: 30,
+  dev: fakeMount(1).dev,
+  mountPoint: Buffer.from(mountPoint),
+  root: Buffer.from(root),
+  path: Buffer.from('/x'),
+});
+const show = (found: ReturnType<typeof findOnHost>) => found && `${found.mount.mountPoint} + ${found.name}`;
+
+describe('findOnHost', () => {
+  it('when the container has a folder of a file system, it is found below a mount of ours', () => {
+    const found = (ours: ReturnType<typeof at>[]) =>
+      show(findOnHost(ours, where('/data', '/vol'), Buffer.from('/data/d/f')));
+    assert.equal(found([at('/', '/')]), '/ + vol/d/f');
+    assert.equal(found([at('/srv', '/vol')]), '/srv + d/f');
+    assert.equal(found([at('/', '/'), at('/srv', '/vol/d')]), '/srv + f');
+    assert.equal(found([at('/file', '/vol/d/f')]), '/file + ');
+  });
+
+  it('when no mount of ours shows it, nobody can say where it is', () => {
+    const found = (mount: ReturnType<typeof at>) =>
+      findOnHost([mount], where('/data', '/vol'), Buffer.from('/data/f'));
+    assert.equal(found(at('/', '/', { dev: 7n })), undefined);
+    assert.equal(found(at('/', '/volume')), undefined);
+    assert.equal(found(at('/', '/vol', { rootGone: true })), undefined);
+    assert.equal(
+      findOnHost([at('/', '/')], { id: 30, path: Buffer.from('/x') }, Buffer.from('/x')),
+      undefined,
+    );
+    assert.equal(findOnHost([at('/', '/')], where('/data', '/vol'), Buffer.from('/database/f')), undefined);
+  });
+});
+
+describe('filesystemOfUpper', () => {
+  const upper = Buffer.from('/var/c/diff');
+  const ask = (mounts: ReturnType<typeof at>[], isThere = true, trusted = ['ext4']) => {
+    const { processes } = fakeHost();
+    processes.add(processes.self(), { mounts, inRoot: isThere ? { '/var/c/diff': fakeFile() } : {} });
+    return filesystemOfUpper(processes, upper, filesystem => trusted.includes(filesystem));
+  };
+  it('when it is a folder of ours, the nearest mount says what it lies on; of two at one place, the later', () => {
+    assert.equal(ask([at('/', '/')]), 'ext4');
+    assert.equal(ask([at('/', '/'), at('/var', '/', { filesystem: 'tmpfs' })]), undefined);
+    assert.equal(ask([at('/', '/', { filesystem: 'tmpfs' }), at('/var/c', '/')]), 'ext4');
+    assert.equal(ask([at('/var', '/'), at('/var', '/', { filesystem: 'tmpfs' })]), undefined);
+  });
+
+  it('when there is no such folder, or nothing is mounted, it is not known', () => {
+    assert.equal(ask([at('/', '/')], false), undefined);
+    assert.equal(ask([]), undefined);
+    const { processes } = fakeHost();
+    processes.add(processes.self(), { mounts: [at('/', '/')], inRoot: { 'c/diff': fakeFile() } });
+    assert.equal(
+      filesystemOfUpper(processes, Buffer.from('c/diff'), () => true),
+      undefined,
+    );
+  });
+
+  it('when the file system is not trusted, the folder is not looked at: its server may not answer', () => {
+    const { processes } = fakeHost();
+    processes.add(processes.self(), { mounts: [at('/', '/', { filesystem: 'fuse' })] });
+    processes.statInRoot = () => assert.fail('it was looked at');
+    assert.equal(
+      filesystemOfUpper(processes, upper, () => false),
+      undefined,
+    );
+  });
+});

@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { inPlace } from '../../../../src/host/files/in-place.js';
+import { PlacedFiles } from '../../../../src/host/files/placed-files.js';
+import { ghostkeepError } from '../../expect.js';
+
+const files = new PlacedFiles();
+let top: string;
+beforeEach(() => {
+  top = fs.mkdtempSync(path.join(os.tmpdir(), 'ghostkeep-place-'));
+  fs.mkdirSync(`${top}/images/ghostkeep/rehearsal/ghostkeep`, { recursive: true });
+  fs.mkdirSync(`${top}/victim`);
+  fs.writeFileSync(`${top}/victim/x`, 'as it was');
+});
+afterEach(() => fs.rmSync(top, { recursive: true }));
+
+describe('what lies in a working folder', () => {
+  const ours = ['ghostkeep', 'ghostkeep/rehearsal', 'ghostkeep/rehearsal/ghostkeep'];
+
+  for (const folder of ours)
+    it(`when ${folder} is swapped for a link meanwhile, what is done stays in the folder that was there`, () => {
+      const place = `${top}/images/${folder}`;
+      inPlace(`${place}/x`, at => {
+        fs.renameSync(place, `${top}/moved`);
+        fs.symlinkSync(`${top}/victim`, place);
+        files.replace(at, Buffer.from('ours'), false);
+        files.remove(at);
+        files.create(at);
+      });
+      assert.equal(fs.readFileSync(`${top}/victim/x`, 'utf8'), 'as it was');
+      assert.ok(fs.existsSync(`${top}/moved/x`));
+    });
+
+  it('when it is a link, every call refuses it, and nothing behind it changes', () => {
+    const { ours, file } = { ours: `${top}/images/ghostkeep`, file: `${top}/images/ghostkeep/x` };
+    fs.rmSync(ours, { recursive: true });
+    fs.symlinkSync(`${top}/victim`, ours);
+    const other = `${top}/images/other`;
+    fs.writeFileSync(other, '');
+    const bound = { bytes: 100, code: 'IO' } as const;
+    const calls: Record<string, () => unknown> = {
+      read: () => files.read(file, bound),
+      readStart: () => files.readStart(file, 1),
+      readIfThere: () => files.readIfThere(file, bound),
+      list: () => files.list(ours),
+      makeDirectory: () => files.makeDirectory(`${ours}/rehearsal`),
+      create: () => files.create(`${ours}/new`),
+      open: () => files.open(file, true),
+      statPath: () => files.statPath(file),
+      replace: () => files.replace(file, Buffer.from('x')),
+      renameFrom: () => files.rename(file, `${top}/images/y`),
+      renameTo: () => files.rename(other, file),
+      renameNew: () => files.renameNew(other, `${ours}/new`),
+      remove: () => files.remove(file),
+      removeTree: () => files.removeTree(`${ours}/rehearsal`),
+      sync: () => files.sync(file),
+    };
+    for (const [name, call] of Object.entries(calls))
+      assert.throws(call, ghostkeepError('IMAGE_INVALID', 'symbolic link'), name);
+    assert.equal(files.exists(file), false);
+    assert.throws(() => files.makeDirectory(ours), { code: 'EEXIST' });
+    assert.deepEqual(fs.readdirSync(`${top}/victim`), ['x']);
+    files.removeTree(ours);
+    assert.equal(fs.readFileSync(`${top}/victim/x`, 'utf8'), 'as it was');
+    assert.equal(fs.existsSync(ours), false);
+  });
+
+  it('when it is not there, it is made with the folder in it', () => {
+    files.removeTree(`${top}/images`);
+    files.makeDirectory(`${top}/images/ghostkeep/rehearsal`);
+    assert.ok(fs.statSync(`${top}/images/ghostkeep/rehearsal`).isDirectory());
+  });
+
+  it('when an error names a file, it is the one that was asked for', () => {
+    const file = `${top}/images/ghostkeep/none`;
+    assert.throws(() => files.open(file), { code: 'ENOENT', message: new RegExp(`open '${file}'`) });
+  });
+
+  it('when a tree with links and odd names goes, what the links lead to stays', () => {
+    const ours = `${top}/images/ghostkeep`;
+    fs.symlinkSync(`${top}/victim`, `${ours}/rehearsal/link`);
+    fs.writeFileSync(Buffer.concat([Buffer.from(`${ours}/`), Buffer.from([0xff, 0x0a])]), '');
+    files.removeTree(ours);
+    assert.equal(fs.existsSync(ours), false);
+    assert.equal(fs.readFileSync(`${top}/victim/x`, 'utf8'), 'as it was');
+  });
+});

@@ -1,0 +1,263 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import * as host from '../../../../src/host/proc/names-of.js';
+import { namesOf } from '../../../../src/host/proc/names-of.js';
+
+let top: string;
+beforeEach(() => {
+  top = fs.mkdtempSync(path.join(os.tmpdir(), 'ghostkeep-names-'));
+});
+afterEach(() => fs.rmSync(top, { recursive: true }));
+
+const at = (name: string | Buffer) => Buffer.concat([Buffer.from(`${top}/`), Buffer.from(name as string)]);
+const folder = (name: string) => fs.mkdirSync(at(name), { recursive: true });
+
+/** A file with these names, as it is when `opened` was the first and is gone. */
+function linked(...names: (string | Buffer)[]) {
+  const first = at('.opened');
+  fs.writeFileSync(first, 'ghost');
+  for (const name of names) fs.linkSync(first, at(name));
+  fs.rmSync(first);
+  const { dev, ino, birthtimeNs, ctimeNs } = fs.statSync(at(names[0] as string), { bigint: true });
+  return { dev, ino, birthtimeNs, ctimeNs, nlink: names.length };
+}
+
+const slash = Buffer.from('/');
+const search = (inode: ReturnType<typeof linked>, near = '/opened', limit = 1000) => {
+  const { names, complete } = namesOf(top, slash, inode, Buffer.from(near), limit);
+  return { names: names.map(name => name.toString('latin1')), complete };
+};
+
+describe('namesOf', () => {
+  it('when a name lies in the same folder, it is found first, and deeper ones after it', () => {
+    folder('a/b/c');
+    folder('z');
+    const inode = linked('a/b/c/deep', 'z/near', 'top');
+    assert.deepEqual(search(inode, '/z/opened'), {
+      names: ['/z/near', '/top', '/a/b/c/deep'],
+      complete: true,
+    });
+  });
+
+  it('when the mount point is deeper than the root, names are absolute all the same', () => {
+    folder('dev/shm/sub');
+    const inode = linked('dev/shm/sem.a', 'dev/shm/sub/b', 'outside');
+    assert.deepEqual(
+      namesOf(top, Buffer.from('/dev/shm'), inode, Buffer.from('/dev/shm/sem.x'), 1000).names.map(String),
+      ['/dev/shm/sem.a', '/dev/shm/sub/b'],
+    );
+  });
+
+  it('when all links are found, the search ends and is complete, also at its limit', () => {
+    const inode = linked('a');
+    folder('many');
+    for (let n = 0; n < 50; n += 1) fs.writeFileSync(at(`many/${n}`), '');
+    assert.deepEqual(search(inode, '/opened', 2), { names: ['/a'], complete: true });
+    const more = linked('b', 'c');
+    assert.deepEqual(search({ ...more, nlink: 1 }).names.length, 1, 'nothing is looked at after the last');
+  });
+
+  it('when the limit comes first, the search says that it is not complete', () => {
+    folder('many/far');
+    for (let n = 0; n < 50; n += 1) fs.writeFileSync(at(`many/${n}`), '');
+    const inode = linked('many/far/a');
+    assert.deepEqual(search(inode, '/opened', 20), { names: [], complete: false });
+    assert.deepEqual(search(inode, '/opened', 1000), { names: ['/many/far/a'], complete: true });
+  });
+
+  it('when links are missing on the mount, it is complete without them', () => {
+    const inode = linked('a');
+    assert.deepEqual(search({ ...inode, nlink: 2 }), { names: ['/a'], complete: true });
+    assert.deepEqual(search({ ...inode, ino: inode.ino + 1_000_000n }), { names: [], complete: true });
+  });
+
+  it('when a name has a newline or is not UTF-8, its bytes come back', () => {
+    const odd = Buffer.from([0x61, 0x0a, 0xff, 0xfe]);
+    const inode = linked(odd);
+    assert.deepEqual(namesOf(top, slash, inode, Buffer.from('/x'), 100).names, [Buffer.concat([slash, odd])]);
+  });
+
+  it('when symbolic links lead outside, to itself or in a circle, none is followed', () => {
+    const outside = fs.mkdtempSync(path.join(os.tmpdir(), 'ghostkeep-names-'));
+    try {
+      const inode = linked('a');
+      fs.linkSync(at('a'), `${outside}/elsewhere`);
+      fs.symlinkSync(outside, at('absolute'));
+      fs.symlinkSync(path.relative(top, outside), at('relative'));
+      fs.symlinkSync('.', at('circle'));
+      fs.symlinkSync('a', at('b'));
+      const wanted = { ...inode, nlink: 9 };
+      assert.deepEqual(search(wanted), { names: ['/a'], complete: true });
+      // The root holds even where the folder of the opened name has become a link.
+      for (const near of ['/absolute/opened', '/relative/opened', '/gone/opened', '/a/opened'])
+        assert.deepEqual(search(wanted, near), { names: ['/a'], complete: true }, near);
+    } finally {
+      fs.rmSync(outside, { recursive: true });
+    }
+  });
+
+  it('when the same file system is mounted inside again, names there are not of this mount', t => {
+    folder('inside');
+    folder('other');
+    const inode = linked('other/b');
+    if (spawnSync('mount', ['--bind', `${top}/other`, `${top}/inside`]).status !== 0) {
+      t.skip('nothing can be mounted here');
+      return;
+    }
+    try {
+      const wanted = { ...inode, nlink: 2 };
+      assert.deepEqual(search(wanted), { names: ['/other/b'], complete: true });
+      assert.deepEqual(search(wanted, '/inside/opened'), { names: ['/other/b'], complete: true });
+      const through = namesOf(top, Buffer.from('/inside'), wanted, Buffer.from('/inside/x'), 100);
+      assert.deepEqual(through.names.map(String), ['/inside/b']);
+    } finally {
+      assert.equal(spawnSync('umount', [`${top}/inside`]).status, 0);
+    }
+  });
+
+  it('when the mount point is not to be found, nothing is claimed', () => {
+    const inode = linked('a');
+    assert.deepEqual(namesOf(top, Buffer.from('/gone'), inode, Buffer.from('/gone/a'), 10), {
+      names: [],
+      complete: false,
+      looked: 0,
+    });
+  });
+});
+
+describe('makeNames', () => {
+  const names = (...values: (string | Buffer)[]) => values.map(value => Buffer.from(value as string));
+  const writes = async (fd: number) => void fs.writeSync(fd, 'content');
+  const makeNames = (
+    root: string,
+    all: Buffer[],
+    write: (fd: number) => Promise<void>,
+    check: (magic: bigint) => void = () => {},
+  ) => host.makeNames(root, all, check, write);
+  const never = async () => assert.fail('nothing is to be written');
+  const ino = (name: string | Buffer) => fs.statSync(at(name)).ino;
+  const listed = () => fs.readdirSync(top).sort();
+  const descriptors = () => fs.readdirSync('/proc/self/fd').length;
+  let before: number;
+  beforeEach(() => {
+    before = descriptors();
+  });
+  afterEach(() => assert.equal(descriptors(), before, 'a descriptor is left open'));
+
+  it('when nothing is there, the file is made with all its names, odd ones too, and no other', async () => {
+    folder('sub');
+    const odd = Buffer.from([0x0a, 0xff]);
+    assert.equal(await makeNames(top, names('a', 'sub/b', odd), writes), 'file');
+    assert.equal(fs.readFileSync(at('a'), 'utf8'), 'content');
+    assert.deepEqual([ino('sub/b'), ino(odd)], [ino('a'), ino('a')]);
+    assert.equal(fs.statSync(at('a')).nlink, 3);
+    assert.equal(listed().length, 3);
+  });
+
+  it('when one name is there, it stays as it is and the others become its own', async () => {
+    fs.writeFileSync(at('b'), 'old');
+    const inode = ino('b');
+    assert.equal(await makeNames(top, names('a', 'b', 'c'), never), 'links');
+    assert.deepEqual([ino('a'), ino('b'), ino('c')], [inode, inode, inode]);
+    assert.equal(fs.readFileSync(at('a'), 'utf8'), 'old');
+  });
+
+  it('when all names are there, nothing is done, also where they are different files', async () => {
+    fs.writeFileSync(at('a'), '1');
+    fs.symlinkSync('nowhere', at('b'));
+    assert.equal(await makeNames(top, names('a', 'b'), never), 'nothing');
+    assert.equal(fs.readFileSync(at('a'), 'utf8'), '1');
+    assert.equal(fs.readlinkSync(at('b')), 'nowhere');
+  });
+
+  it('when writing fails, nothing is left', async () => {
+    const broken = makeNames(top, names('a'), async fd => {
+      fs.writeSync(fd, 'half');
+      throw new Error('disk full');
+    });
+    await assert.rejects(broken, /disk full/);
+    assert.deepEqual(listed(), []);
+  });
+
+  it('when a folder of a name is gone, it says so and takes the other names back', async () => {
+    await assert.rejects(makeNames(top, names('a', 'gone/b'), writes), { code: 'ENOENT' });
+    assert.deepEqual(listed(), []);
+    fs.writeFileSync(at('old'), 'old');
+    await assert.rejects(makeNames(top, names('old', 'a', 'gone/b'), never), { code: 'ENOENT' });
+    assert.deepEqual(listed(), ['old']);
+    assert.equal(fs.readFileSync(at('old'), 'utf8'), 'old');
+  });
+
+  it('when the folder itself is gone, or is a file, it fails before anything is made', async () => {
+    await assert.rejects(makeNames(`${top}/gone`, names('a'), never), { code: 'ENOENT' });
+    fs.writeFileSync(at('file'), '');
+    await assert.rejects(makeNames(`${top}/file`, names('a'), never), { code: 'ENOTDIR' });
+  });
+
+  it('when a name leads outside by dots or links, it stays inside', async () => {
+    const outside = fs.mkdtempSync(path.join(os.tmpdir(), 'ghostkeep-names-'));
+    try {
+      fs.symlinkSync(outside, at('link'));
+      await assert.rejects(makeNames(top, names('link/a'), writes), { code: 'ENOENT' });
+      await makeNames(top, names('../b'), writes);
+      folder('real');
+      fs.symlinkSync('/real', at('inside'));
+      await makeNames(top, names('inside/c'), writes);
+      assert.deepEqual(fs.readdirSync(at('real')), ['c']);
+      assert.deepEqual(fs.readdirSync(outside), []);
+      assert.deepEqual(listed(), ['b', 'inside', 'link', 'real']);
+    } finally {
+      fs.rmSync(outside, { recursive: true });
+    }
+  });
+
+  it('when a folder is swapped for a link meanwhile, names are made and taken back where it was', async () => {
+    const outside = fs.mkdtempSync(path.join(os.tmpdir(), 'ghostkeep-names-'));
+    const swap = async (fd: number) => {
+      await writes(fd);
+      fs.renameSync(at('sub'), at('moved'));
+      fs.symlinkSync(outside, at('sub'));
+    };
+    try {
+      folder('sub');
+      assert.equal(await makeNames(top, names('sub/a', 'b'), swap), 'file');
+      assert.deepEqual([fs.readdirSync(outside), fs.readdirSync(at('moved'))], [[], ['a']]);
+      fs.rmSync(at('sub'));
+      fs.rmSync(at('b'));
+      fs.renameSync(at('moved'), at('sub'));
+      const taken = makeNames(top, names('sub/c', 'b'), async fd => {
+        await swap(fd);
+        fs.writeFileSync(`${outside}/c`, 'of the host');
+        fs.writeFileSync(at('b'), 'taken');
+      });
+      await assert.rejects(taken, { code: 'EEXIST' });
+      assert.deepEqual([fs.readdirSync(outside), fs.readdirSync(at('moved'))], [['c'], ['a']]);
+    } finally {
+      fs.rmSync(outside, { recursive: true });
+    }
+  });
+
+  it('when a folder is refused for its file system, nothing is made, in no other folder either', async t => {
+    folder('sub');
+    const allowed = fs.statfsSync(top, { bigint: true }).type;
+    const check = (magic: bigint) => assert.equal(magic, allowed, 'another file system');
+    if (spawnSync('mount', ['-t', 'ramfs', 'none', `${top}/sub`]).status !== 0) {
+      t.skip('nothing can be mounted here');
+      return;
+    }
+    try {
+      await assert.rejects(makeNames(top, names('a', 'sub/b'), never, check), /another file system/);
+      fs.writeFileSync(at('a'), '');
+      await assert.rejects(makeNames(top, names('a', 'c', 'sub/b'), never, check), /another file system/);
+      assert.deepEqual([listed(), fs.readdirSync(at('sub'))], [['a', 'sub'], []]);
+      await makeNames(`${top}/sub`, names('b'), writes, magic => assert.equal(magic, 0x858458f6n));
+      assert.deepEqual(fs.readdirSync(at('sub')), ['b']);
+    } finally {
+      assert.equal(spawnSync('umount', [`${top}/sub`]).status, 0);
+    }
+  });
+});
