@@ -109,3 +109,8 @@ function toHolderRecord(holder: Holder): HolderRecord {
     shared: holder.shared,
   };
 }
+
+/** A ghost in a message: its numbers, and its path as the kernel has it. */
+export function showGhost(ghost: Ghost): string {
+  return `ghost ${showIdentity(ghost.stat)} (${pathOf(ghost).toString('utf8')})`;
+}

@@ -1,11 +1,13 @@
 /** Playing a runtime: processes of our own, and descriptors that are what a container's were. */
+
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { getSystemErrorName } from 'node:util';
-import type { Ended, Program, ProgramRequest, Stage } from '../base/host/host.js';
+import type {} from '../base/host/host.js';
+import type { Ended, Program, ProgramRequest, Stage } from '../base/host/stage.js';
 import { seek } from './native/libc.js';
 import { findBeside } from './native/program-files.js';
 

@@ -1,10 +1,9 @@
 import { bounds, mostJsonValues } from '../base/bounds.js';
 import { countValues } from '../base/documents/count-values.js';
 import { assertDocument, parseDocument } from '../base/documents/document.js';
-import type { Inventory, Manifest } from '../base/documents/generated/manifest.js';
+import type { Manifest } from '../base/documents/generated/manifest.js';
 import { GhostkeepError } from '../base/errors.js';
 import type { Files } from '../base/host/host.js';
-import { showTime } from '../base/units.js';
 import { assertDecodes } from './decode.js';
 import { firstIdName, folder, isPendingName, journalName, manifestName } from './layout.js';
 
@@ -72,15 +71,13 @@ export function keepFirstId(files: Files, images: string, id: number, durable: b
   );
 }
 
-/** What CRIU writes last; undefined where there is none. */
-export function readInventory(files: Files, images: string): Inventory | undefined {
-  const path = `${images}/inventory.img`;
-  const content = files.readIfThere(path, bounds.inventory)?.toString('base64');
-  return content === undefined ? undefined : { content, mtime: showTime(files.statPath(path).mtimeNs) };
-}
-
 export function manifestExists(files: Files, images: string): boolean {
   return files.exists(`${images}/${manifestName}`);
+}
+
+/** True when IMAGES holds a dump of ghostkeep's, sealed or not. */
+export function holdsDump(files: Files, images: string): boolean {
+  return manifestExists(files, images) || files.exists(`${images}/${journalName}`);
 }
 
 function unsealed(where: string): GhostkeepError {

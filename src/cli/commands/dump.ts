@@ -5,8 +5,10 @@ import { readConfig } from '../../flows/container/policy.js';
 import { startTimeOf } from '../../flows/container/sessions.js';
 import { assertNoImages } from '../../flows/directory/other-images.js';
 import { asOwner } from '../../flows/directory/owner.js';
-import { dumpGhosts, startImages } from '../../flows/dump/dump.js';
-import { isOurs, sealImages } from '../../flows/seal/seal.js';
+import { dumpGhosts } from '../../flows/dump/dump.js';
+import { sealImages } from '../../flows/seal/seal.js';
+import { clearImages } from '../../image/clear-images.js';
+import { holdsDump } from '../../image/manifest.js';
 import { resolvePolicy } from '../../oci/policy.js';
 import { oneOf, parse, positive, required, usage } from '../args.js';
 import { makeContext } from '../context.js';
@@ -41,7 +43,7 @@ export async function dumpCommand(args: string[]): Promise<number> {
     assertNoDump(context.host.files, owned);
     assertNoImages(context, owned);
     const undo = () => {
-      startImages(context, owned, false);
+      clearImages(context.host, owned);
       return `nothing is dumped, and what was copied into ${images} is removed`;
     };
     return orUndo(undo, async () => {
@@ -69,7 +71,7 @@ function assertThere(processes: ProcessView, pid: number): void {
 
 /** What lies there may be the only copy of files that are gone. */
 function assertNoDump(files: Files, images: string): void {
-  if (!isOurs(files, images)) return;
+  if (!holdsDump(files, images)) return;
   const where = files.realPath(images);
   throw new GhostkeepError(
     'BAD_INPUT',

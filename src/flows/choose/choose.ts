@@ -1,4 +1,5 @@
 /** Which of the ghosts that were found are ours to keep, and what fails a dump. */
+
 import { GhostkeepError } from '../../base/errors.js';
 import { hasContent, isRegular } from '../../base/host/file-type.js';
 import type { Log } from '../../base/log.js';
@@ -7,11 +8,10 @@ import { whyNotCopied } from '../../ghost/find/alone.js';
 import type { Found } from '../../ghost/find/find.js';
 import { lookInside } from '../../ghost/find/inside.js';
 import type { Missed } from '../../ghost/find/unseen.js';
-import { type Ghost, showIdentity } from '../../ghost/ghost.js';
+import { type Ghost, showGhost, showIdentity } from '../../ghost/ghost.js';
 import type { Policy } from '../../oci/policy.js';
 import type { Context } from '../context.js';
 import { type LeftOut, leaveGhost, leaveUnseen, wayOut } from './left-out.js';
-import { describe } from './pin.js';
 
 export interface Choice {
   chosen: Ghost[];
@@ -53,7 +53,7 @@ export function chooseGhosts(
       if (!criu && hasContent(ghost.stat.mode)) leftOut.push(leaveGhost(ghost, whyNot));
       else {
         const what = criu ? 'left to CRIU' : 'not copied';
-        log.info(`${describe(ghost)} is ${what}: ${whyNot}`, { ghost: showIdentity(ghost.stat) });
+        log.info(`${showGhost(ghost)} is ${what}: ${whyNot}`, { ghost: showIdentity(ghost.stat) });
       }
       continue;
     }
@@ -80,25 +80,25 @@ function looksItself(found: Found, { pid, what }: Missed): boolean {
 function assertCanBeKept(found: Found, ghost: Ghost): void {
   const identity = showIdentity(ghost.stat);
   if (ghost.keep === 'no')
-    throw new GhostkeepError('GHOST_UNREADABLE', identity, `cannot dump ${describe(ghost)}: ${ghost.why}`);
+    throw new GhostkeepError('GHOST_UNREADABLE', identity, `cannot dump ${showGhost(ghost)}: ${ghost.why}`);
   if (!isRegular(ghost.stat.mode) || !ghost.holders.every(({ pid }) => found.apart.has(pid))) return;
   const threads = [...new Set(ghost.holders.map(({ pid }) => pid))].join(', ');
   throw new GhostkeepError(
     'GHOST_UNREADABLE',
     identity,
-    `cannot dump ${describe(ghost)}: only thread ${threads} holds it, in a table of descriptors of its own (unshare(CLONE_FILES), or the main thread has ended), and CRIU does not keep such tables; \`ghostkeep dump\` does`,
+    `cannot dump ${showGhost(ghost)}: only thread ${threads} holds it, in a table of descriptors of its own (unshare(CLONE_FILES), or the main thread has ended), and CRIU does not keep such tables; \`ghostkeep dump\` does`,
   );
 }
 
 /** What CRIU would find out when the container is gone. A dump without CRIU restores to any folder. */
 function assertCanBeRestored(log: Log, ghost: Ghost): void {
   const { unrestorable, doubt } = ghost;
-  if (doubt !== undefined) log.warn(`${describe(ghost)} may be lost at restore: ${doubt}`);
+  if (doubt !== undefined) log.warn(`${showGhost(ghost)} may be lost at restore: ${doubt}`);
   if (unrestorable === undefined) return;
   throw new GhostkeepError(
     'GHOST_UNRESTORABLE',
     showIdentity(ghost.stat),
-    `cannot dump ${describe(ghost)}: ${unrestorable}; the container runs on, and \`ghostkeep dump\` has the file's content`,
+    `cannot dump ${showGhost(ghost)}: ${unrestorable}; the container runs on, and \`ghostkeep dump\` has the file's content`,
   );
 }
 
@@ -113,6 +113,6 @@ function assertBelowLimit(ghost: Ghost, policy: Policy): void {
   throw new GhostkeepError(
     'GHOST_OVER_LIMIT',
     showIdentity(ghost.stat),
-    `cannot dump ${describe(ghost)}: it has ${showBytes(allocated)} allocated and the policy's limit is ${showBytes(limit)}; raise \`limit\` in /etc/ghostkeep/config.json, or the annotation io.ghostkeep.limit up to that`,
+    `cannot dump ${showGhost(ghost)}: it has ${showBytes(allocated)} allocated and the policy's limit is ${showBytes(limit)}; raise \`limit\` in /etc/ghostkeep/config.json, or the annotation io.ghostkeep.limit up to that`,
   );
 }

@@ -1,10 +1,10 @@
 /** A dump without CRIU promises a copy of one moment only of processes that stand still. */
+
 import { GhostkeepError } from '../../base/errors.js';
 import { showSome } from '../../base/text/show-some.js';
 import { findWriters, type Writer } from '../../ghost/find/writers.js';
-import type { Ghost } from '../../ghost/ghost.js';
+import { type Ghost, showGhost } from '../../ghost/ghost.js';
 import type { Context } from '../context.js';
-import { describe } from './pin.js';
 
 const wayOut = 'freeze it first (SIGSTOP to its process, or the freezer of its cgroup)';
 
@@ -36,5 +36,5 @@ export function checkWriters(
 }
 
 function describeWriter({ pid, ghosts }: Writer): string {
-  return `process ${pid} runs and can change ${showSome(ghosts.map(describe))} through a shared mapping, which nothing shows while it is copied`;
+  return `process ${pid} runs and can change ${showSome(ghosts.map(showGhost))} through a shared mapping, which nothing shows while it is copied`;
 }

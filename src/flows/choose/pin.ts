@@ -1,7 +1,7 @@
 import { errnoOf, GhostkeepError, reasonOf, translate } from '../../base/errors.js';
 import type { FileStat, Pin, ProcessView, Refused } from '../../base/host/host.js';
 import { isSameInode } from '../../base/host/identity.js';
-import { type Ghost, type Holder, pathOf, showIdentity } from '../../ghost/ghost.js';
+import { type Ghost, type Holder, showGhost, showIdentity } from '../../ghost/ghost.js';
 
 /** A ghost and our descriptor on it: from here on it cannot vanish. */
 export interface PinnedGhost {
@@ -78,7 +78,7 @@ function pinByAnyHolder(
       if (!isLeased(failure)) failure = error;
     }
   }
-  const name = describe(ghost);
+  const name = showGhost(ghost);
   const errno = errnoOf(failure);
   if (leave && errno !== undefined && !notTheGhosts.has(errno)) {
     leave(ghost, reasonOf(failure));
@@ -119,8 +119,4 @@ function statOrUnpin(processes: ProcessView, fd: number): FileStat {
     processes.unpin(fd);
     throw error;
   }
-}
-
-export function describe(ghost: Ghost): string {
-  return `ghost ${showIdentity(ghost.stat)} (${pathOf(ghost).toString('utf8')})`;
 }

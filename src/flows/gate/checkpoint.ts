@@ -5,13 +5,16 @@
  * Once CRIU has succeeded the container may be gone and our pins are all there is: nothing lets them go before
  * the dump is sealed, or the caller says so.
  */
+
 import { bounds } from '../../base/bounds.js';
 import type { Manifest } from '../../base/documents/generated/manifest.js';
 import { GhostkeepError, reasonOf } from '../../base/errors.js';
 import { showBytes } from '../../base/units.js';
 import { externalNames } from '../../criu/seal-plan.js';
 import { findGhosts } from '../../ghost/find/find.js';
-import { manifestExists, readManifest, writeJournal } from '../../image/manifest.js';
+import { clearImages } from '../../image/clear-images.js';
+import { folder } from '../../image/layout.js';
+import { holdsDump, manifestExists, readManifest, writeJournal } from '../../image/manifest.js';
 import type { RuntimeCommand } from '../../oci/command-line.js';
 import type { Policy } from '../../oci/policy.js';
 import { chooseGhosts, needsCopy } from '../choose/choose.js';
@@ -24,9 +27,8 @@ import type { Context } from '../context.js';
 import { asOwner, holderOf } from '../directory/owner.js';
 import { thaw } from '../directory/thaw.js';
 import { describeLinked, type Linked } from '../dump/describe.js';
-import { keysOfJournal, makeJournal, startImages } from '../dump/dump.js';
+import { keysOfJournal, makeJournal } from '../dump/journal.js';
 import { finishDump } from '../seal/finish.js';
-import { isOurs } from '../seal/seal.js';
 
 /** `ghostkeep seal` may be at work. */
 const patient = { waitMs: 10_000 };
@@ -82,7 +84,7 @@ async function aroundCommand(
         context,
         images,
         () => {
-          startImages(context, images, false);
+          clearImages(context.host, images);
         },
         { begins: true },
       );
@@ -96,7 +98,8 @@ async function aroundCommand(
       images,
       () => {
         assertRoom(context, images, pinned, policy);
-        startImages(context, images, true);
+        clearImages(context.host, images);
+        files.makeDirectory(`${images}/${folder}`);
         const made = pinnedJournal(context, request, pids, pinned, linked, policy, paused);
         writeJournal(files, images, made, true);
         return made;
@@ -125,7 +128,7 @@ async function aroundCommand(
 async function withdraw(context: Context, images: string): Promise<void> {
   try {
     const work = () => {
-      if (holderOf(context, images) === context.host.processes.self()) startImages(context, images, false);
+      if (holderOf(context, images) === context.host.processes.self()) clearImages(context.host, images);
     };
     await asOwner(context, images, work, patient);
   } catch (error) {
@@ -204,7 +207,7 @@ async function finishOrHold(
       // Or it has found none: a container that could not be paused has closed them before CRIU froze it.
       const hasNoneOfOurs = () =>
         externalNames(files.read(`${images}/files.img`, bounds.files)).every(key => !keys.includes(key));
-      if (isSealed || (!isOurs(files, images) && hasNoneOfOurs())) {
+      if (isSealed || (!holdsDump(files, images) && hasNoneOfOurs())) {
         if (paused) await asOwner(context, images, () => thaw(files, images, true), patient);
         return isSealed ? readManifest(files, images) : undefined;
       }

@@ -1,15 +1,19 @@
 /** What the helper of the CRIU plugin does. native/gate/PROTOCOL.md says who calls when. */
+
 import type { Manifest } from '../../base/documents/generated/manifest.js';
 import { GhostkeepError, reasonOf } from '../../base/errors.js';
+import { clearImages } from '../../image/clear-images.js';
+import { isOfThisCheckpoint } from '../../image/inventory.js';
 import { isOwnFolder } from '../../image/own-folder.js';
 import { policyOf } from '../container/policy.js';
 import { rememberImages, type Session } from '../container/sessions.js';
 import type { Context } from '../context.js';
 import { noteOlderImages, type OlderImages, removeOlderImages } from '../directory/other-images.js';
 import { becomeOwner, familyOf, type Owned } from '../directory/owner.js';
-import { dumpGhosts, keysOfJournal, startImages } from '../dump/dump.js';
+import { dumpGhosts } from '../dump/dump.js';
+import { keysOfJournal } from '../dump/journal.js';
 import { removeWarmImages, type WarmImages } from '../dump/warm-images.js';
-import { isOfThisCheckpoint, sealImages } from '../seal/seal.js';
+import { sealImages } from '../seal/seal.js';
 import { warmUp } from './warm-pass.js';
 
 /** Source: criu-image-streamer, the socket CRIU connects to when it dumps with --stream. */
@@ -132,7 +136,7 @@ export class GateDump {
 
   /** CRIU has ended in the middle of a request. The directory is ours, so whatever warm images it holds are of no use to anybody. */
   abandon(): void {
-    if (this.#started) startImages(this.context, this.images, false);
+    if (this.#started) clearImages(this.context.host, this.images);
     else if (isOwnFolder(this.context, this.images)) removeWarmImages(this.context.host.files, this.images);
   }
 
@@ -152,11 +156,11 @@ export class GateDump {
     this.#warm?.discard();
     if (result !== 0) {
       // A dump that failed before it came to us has left nothing of ours; what is there is an older dump's.
-      if (this.#started) startImages(this.context, this.images, false);
+      if (this.#started) clearImages(this.context.host, this.images);
       return;
     }
     // An older dump's manifest says nothing about what CRIU has written now, and would have the restore refused.
-    if (this.#leftToCriu && !this.#started) startImages(this.context, this.images, false);
+    if (this.#leftToCriu && !this.#started) clearImages(this.context.host, this.images);
     const journal = this.#journal;
     if (journal && keysOfJournal(journal).length > 0) this.#seal(journal, where);
     if (this.#session) rememberImages(this.context, this.#session, where);

@@ -3,6 +3,7 @@
  * and the native library is loaded at its first call. What is slow only once is over when it counts (decision 0006).
  * Where there are many ghosts, what each of them takes is rehearsed with themselves (decision 0008).
  */
+
 import { reasonOf } from '../../base/errors.js';
 import { silent } from '../../base/log.js';
 import { encodeExternalFiles, planSeal } from '../../criu/seal-plan.js';
@@ -12,9 +13,11 @@ import { isOwnFolder } from '../../image/own-folder.js';
 import type { PinnedGhost } from '../choose/pin.js';
 import { policyOf } from '../container/policy.js';
 import type { Context } from '../context.js';
+import { toCopies } from '../dump/copy-all.js';
 import { describeCopy } from '../dump/copy-one.js';
 import { toExternal } from '../dump/describe.js';
-import { type DumpRequest, dumpGhosts, keysOfJournal, makeJournal, toCopies } from '../dump/dump.js';
+import { dumpGhosts } from '../dump/dump.js';
+import { type DumpRequest, keysOfJournal, makeJournal } from '../dump/journal.js';
 import { sealImages } from '../seal/seal.js';
 
 /** Enough for an image with chunks. */

@@ -7,41 +7,24 @@
  * need not change one. Where large ranges will be reflinked the freeze copies nothing anyway: then only dirty pages, for
  * which that would have to wait, are written to disk now (decision 0010).
  */
-import { randomBytes } from 'node:crypto';
+
 import { availableParallelism } from 'node:os';
-import { errnoOf, reasonOf } from '../../base/errors.js';
 import { inParallel } from '../../base/parallel.js';
-import { showBytes } from '../../base/units.js';
 import { findGhosts } from '../../ghost/find/find.js';
-import type { Ghost } from '../../ghost/ghost.js';
-import { folder, warmName } from '../../image/layout.js';
-import { isOwnFolder } from '../../image/own-folder.js';
+import { type Ghost, showGhost } from '../../ghost/ghost.js';
 import { isOverLimit, needsCopy } from '../choose/choose.js';
-import { describe, type PinnedGhost, pinGhosts, pinSome, unpinGhosts } from '../choose/pin.js';
-import { type Context, whenMoving } from '../context.js';
-import { dumpTogether, inBatches, isSmallFile } from '../dump/copy-batch.js';
-import { type Copy, describeCopy, imageMode } from '../dump/copy-one.js';
-import { type DumpRequest, makeJournal, toCopies } from '../dump/dump.js';
+import { pinSome, unpinGhosts } from '../choose/pin.js';
+import type { Context } from '../context.js';
+import { isSmallFile } from '../dump/copy-batch.js';
+import type { DumpRequest } from '../dump/journal.js';
 import { WarmImages } from '../dump/warm-images.js';
-import { rehearseMany } from './rehearse.js';
+import { WarmCopies } from './warm-copies.js';
 
 /** Allocated. Below, a copy takes a millisecond or two, and its comparison not much less. */
 const worthBytes = 4n << 20n;
 
 /** Small ones: fewer are made, written and described in a millisecond or two. */
 const worthMany = 32;
-
-/** What an image takes beside its ghost's data, the rest of its last block included. */
-const headBytes = 8192n;
-
-/** File systems that share blocks, and from which length on the engine asks them to: LARGE_BYTES of native/engine/io.h. */
-const sharing = new Set(['xfs', 'btrfs']);
-const sharedBytes = 64n << 10n;
-/** Extents to look at to know a file's. */
-const sample = 256;
-
-/** No ghost is begun later: whoever asked for the checkpoint is waiting. */
-const mostMs = 30_000;
 
 /** Copy what is large of the ghosts of PIDS, and what is many. Whatever goes wrong is left to the dump, which will say so. */
 export async function warmUp(context: Context, request: DumpRequest): Promise<WarmImages> {
@@ -53,7 +36,7 @@ export async function warmUp(context: Context, request: DumpRequest): Promise<Wa
   const forbidden = kept.find(ghost => isOverLimit(ghost, request.policy));
   if (forbidden) {
     // It may be gone by the freeze, so that this is for the dump to refuse. Copies of the others would only take room meanwhile.
-    log.info(`nothing is copied before the freeze: ${describe(forbidden)} is over the policy's limit`);
+    log.info(`nothing is copied before the freeze: ${showGhost(forbidden)} is over the policy's limit`);
     return warm;
   }
   const ours = kept.filter(ghost => ghost.class !== 'linked');
@@ -61,7 +44,7 @@ export async function warmUp(context: Context, request: DumpRequest): Promise<Wa
   const small = ours.filter(ghost => isSmallFile(ghost.stat) && !isLarge(ghost));
   const many = small.length >= worthMany ? small : [];
   if (large.length + many.length === 0) return warm;
-  const pass = new Pass(context, request, warm);
+  const pass = new WarmCopies(context, request, warm);
   try {
     // Small ones first: they come and go.
     if (many.length > 0 && pass.mayCopy(many)) pass.copyMany(many);
@@ -87,142 +70,4 @@ function tryPins({ host: { processes } }: Context, ghosts: readonly Ghost[]): vo
 
 function isLarge({ stat }: Ghost): boolean {
   return stat.allocated >= worthBytes;
-}
-
-class Pass {
-  written = 0;
-  #names = 0;
-  readonly #name = randomBytes(6).toString('hex');
-  readonly #until: number;
-  #isFull = false;
-
-  constructor(
-    private readonly context: Context,
-    private readonly request: DumpRequest,
-    private readonly warm: WarmImages,
-  ) {
-    this.#until = context.host.clock() + mostMs;
-  }
-
-  /** The container may write to the same disk: half of what is free has to be left for it until all stands still. */
-  mayCopy(ghosts: readonly Ghost[]): boolean {
-    const { host, log } = this.context;
-    const { images, policy } = this.request;
-    const ours = `${images}/${folder}`;
-    const needed = ghosts.reduce((sum, { stat }) => sum + stat.allocated + headBytes, 0n);
-    const free = host.files.freeBytes(images);
-    if (free !== undefined && 2n * needed + policy.reserve > free) {
-      log.info(
-        `not copied before the freeze: of ${showBytes(free)} free, ${showBytes(needed)} would be too much`,
-      );
-      return false;
-    }
-    host.files.makeDirectory(ours);
-    if (isOwnFolder(this.context, images)) return true;
-    log.info(`nothing is copied before the freeze: others may write to ${ours}, or it is no folder`);
-    return false;
-  }
-
-  /** @param mayCopy false: only write it to disk, where its blocks will be shared */
-  async copy(ghost: Ghost, mayCopy: boolean): Promise<void> {
-    const { host, log } = this.context;
-    if (this.#isOver) return;
-    const image = this.#nextName();
-    let pinned: PinnedGhost[] = [];
-    try {
-      pinned = pinGhosts(host.processes, [ghost]);
-      const [pin] = pinned as [PinnedGhost];
-      if (this.#willShare(pin)) await this.#writeBack(pin);
-      else if (!mayCopy) return;
-      else if (await this.#copyTo(image, pin)) this.warm.add(image, pin.stat);
-      else host.files.remove(`${this.request.images}/${image}`);
-    } catch (error) {
-      host.files.remove(`${this.request.images}/${image}`);
-      this.#noteFull(error);
-      log.info(`${describe(ghost)} is not copied before the freeze: ${reasonOf(error)}`);
-    } finally {
-      unpinGhosts(host.processes, pinned);
-    }
-  }
-
-  /** Small ones, as the dump copies them. */
-  copyMany(ghosts: readonly Ghost[]): void {
-    const {
-      log,
-      host: { processes },
-    } = this.context;
-    const pinned = pinSome(processes, ghosts);
-    try {
-      const images = pinned.map(() => this.#nextName());
-      const copies = toCopies(pinned, makeJournal(this.context, this.request, pinned, {}, images));
-      for (const batch of inBatches(copies)) if (!this.#isOver) this.#copyBatch(batch);
-      rehearseMany(this.context, this.request, pinned);
-    } catch (error) {
-      log.info(`small ghosts are not copied before the freeze: ${reasonOf(error)}`);
-    } finally {
-      unpinGhosts(processes, pinned);
-    }
-  }
-
-  #copyBatch(copies: readonly Copy[]): void {
-    const { log, alive } = this.context;
-    const results = dumpTogether(this.context, copies, this.request);
-    for (const [index, { entry, stat }] of copies.entries()) {
-      const result = results[index];
-      if (result && 'report' in result) this.warm.add(entry.image, stat);
-      else if (result) this.#noteFull(result.error);
-    }
-    const failed = results.find(result => 'error' in result);
-    if (failed && 'error' in failed)
-      log.info(`not all small ghosts are copied before the freeze: ${reasonOf(failed.error)}`);
-    alive?.();
-  }
-
-  get #isOver(): boolean {
-    return this.#isFull || this.context.host.clock() > this.#until;
-  }
-
-  #noteFull(error: unknown): void {
-    this.#isFull ||= errnoOf(error) === 'ENOSPC' || errnoOf(error) === 'EDQUOT';
-  }
-
-  #nextName(): string {
-    this.#names += 1;
-    return warmName(this.#name, this.#names);
-  }
-
-  /** On one file system, and most of it in extents that are worth it. */
-  #willShare({ ghost, fd, stat }: PinnedGhost): boolean {
-    const { engine, files } = this.context.host;
-    if (!sharing.has(ghost.filesystem) || files.statPath(`${this.request.images}/.`).dev !== stat.dev)
-      return false;
-    let [count, bytes] = [0n, 0n];
-    for (const { length } of engine.extents(fd, this.request.policy.engine, stat.size)) {
-      count += 1n;
-      bytes += length;
-      if (count === BigInt(sample)) break;
-    }
-    return count > 0n && bytes / count >= sharedBytes;
-  }
-
-  async #writeBack({ fd, stat }: PinnedGhost): Promise<void> {
-    await this.context.host.engine.writeBack(fd, stat.size, whenMoving(this.context));
-    this.written += 1;
-  }
-
-  /** @returns false where blocks were shared after all: the dump does that in no time */
-  async #copyTo(image: string, pinned: PinnedGhost): Promise<boolean> {
-    const { files, engine } = this.context.host;
-    const { images, policy, criu } = this.request;
-    const [copy] = toCopies([pinned], makeJournal(this.context, this.request, [pinned], {}, [image]));
-    const imageFd = files.create(`${images}/${image}`, imageMode(criu));
-    try {
-      const job = { ...describeCopy(copy as Copy, policy), imageFd, engine: policy.engine };
-      const { ways } = await engine.dump(job, whenMoving(this.context));
-      if (ways.includes('reflink')) return false;
-      return true;
-    } finally {
-      files.close(imageFd);
-    }
-  }
 }

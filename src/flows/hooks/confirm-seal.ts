@@ -1,7 +1,8 @@
 /** What poststop does about an image directory: confirm the seal, redo it, or dump and seal by itself. */
+
 import { errnoOf } from '../../base/errors.js';
 import type { Files, ProcessView } from '../../base/host/host.js';
-import { readJournal, readManifest } from '../../image/manifest.js';
+import { holdsDump, readJournal, readManifest } from '../../image/manifest.js';
 import { assertNothingMissing } from '../choose/left-out.js';
 import { policyOfSession } from '../container/policy.js';
 import type { Session } from '../container/sessions.js';
@@ -9,7 +10,7 @@ import type { Context } from '../context.js';
 import { assertNoImages } from '../directory/other-images.js';
 import { asOwner, holderOf } from '../directory/owner.js';
 import { dumpGhosts } from '../dump/dump.js';
-import { isOurs, sealImages } from '../seal/seal.js';
+import { sealImages } from '../seal/seal.js';
 
 export async function confirmSeal(
   context: Context,
@@ -37,7 +38,7 @@ async function confirmAsOwner(
     return;
   }
   const pid = session && stillThere(host.processes, session);
-  if (isOurs(host.files, images) && !(pid && isAlone(host.files, images))) {
+  if (holdsDump(host.files, images) && !(pid && isAlone(host.files, images))) {
     const { manifest, now } = sealImages(context, images, true);
     log.info(`${where}: ${manifest.ghosts.length} ghosts, ${now ? 'sealed now' : 'sealed before'}`, fields);
     if (now) assertNothingMissing(manifest, where, policyOfSession(context, session));

@@ -30,7 +30,7 @@ async function checkImages(context: Context, state: OciState): Promise<void> {
     });
     return;
   }
-  const { checkBeforeRestore } = await import('../gate/gate-restore.js');
+  const { checkBeforeRestore } = await import('../restore/check-before.js');
   await checkBeforeRestore(context, images, sourcesOf(context, state));
 }
 

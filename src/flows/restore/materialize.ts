@@ -1,9 +1,11 @@
 /** See that a dump stands alone, and write into its manifest what is wished of its restore. */
+
 import type { Manifest } from '../../base/documents/generated/manifest.js';
 import type { Materialized } from '../../base/documents/generated/materialized.js';
 import type { Files } from '../../base/host/host.js';
 import { countFromJson, countToJson } from '../../base/units.js';
-import { readInventory, readSealedManifest, writeManifest } from '../../image/manifest.js';
+import { readInventory } from '../../image/inventory.js';
+import { readSealedManifest, writeManifest } from '../../image/manifest.js';
 import type { Context } from '../context.js';
 import { asOwner } from '../directory/owner.js';
 import { warnOfRefused } from '../directory/warn-of-refused.js';

@@ -1,4 +1,5 @@
 /** Verify an image directory: the manifest, every ghost image, and that CRIU's own files still fit them. */
+
 import { bounds } from '../../base/bounds.js';
 import type { Manifest, ManifestGhost } from '../../base/documents/generated/manifest.js';
 import type { Damage, Verification } from '../../base/documents/generated/verification.js';
@@ -7,12 +8,12 @@ import { pathFromText } from '../../base/text/path-bytes.js';
 import { countFromJson, showDev, showTime } from '../../base/units.js';
 import { decodeGhostHead, type GhostHead, headBytes } from '../../criu/ghost-file.js';
 import { externalNames, lostRemaps, remappedGhosts } from '../../criu/seal-plan.js';
+import { isOfThisCheckpoint } from '../../image/inventory.js';
 import { readManifest } from '../../image/manifest.js';
 import { refusedAs, verifyImages } from '../../image/verify.js';
 import { verifyLinkedNames } from '../choose/linked-names.js';
 import { type Context, whenMoving } from '../context.js';
 import { toExternal } from '../dump/describe.js';
-import { isOfThisCheckpoint } from '../seal/seal.js';
 
 /**
  * @param settled see verifyImages; a restore does not wait for the disk, nor look for names that CRIU will open

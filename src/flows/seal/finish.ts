@@ -1,9 +1,11 @@
 /** Finish a dump whose ghosts are still held by pins: copy them, then seal. Can be repeated. */
+
 import type { Manifest, ManifestGhost } from '../../base/documents/generated/manifest.js';
 import { GhostkeepError, translate } from '../../base/errors.js';
 import type { FileStat } from '../../base/host/host.js';
 import { birthOf } from '../../base/host/identity.js';
 import { showDev, showTime } from '../../base/units.js';
+import { inventoryOfThis } from '../../image/inventory.js';
 import { folder } from '../../image/layout.js';
 import { readJournal, writeJournal } from '../../image/manifest.js';
 import { isOwnFolder } from '../../image/own-folder.js';
@@ -11,11 +13,11 @@ import { syncImage } from '../../image/sync-image.js';
 import { type Policy, resolvePolicy } from '../../oci/policy.js';
 import type { Context } from '../context.js';
 import { asOwner, type OwnerOptions } from '../directory/owner.js';
+import { copyAll } from '../dump/copy-all.js';
 import type { Copy } from '../dump/copy-one.js';
 import { nameOf } from '../dump/describe.js';
 import { type Described, describeAgain, startState } from '../dump/describe-again.js';
-import { copyAll } from '../dump/dump.js';
-import { inventoryOfThis, type Sealed, sealImages } from './seal.js';
+import { type Sealed, sealImages } from './seal.js';
 
 export async function finishDump(
   context: Context,

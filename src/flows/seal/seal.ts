@@ -4,16 +4,13 @@
  * Every step can be repeated, and the journal, which goes last, says what is still to do: a seal that was
  * interrupted anywhere is finished by calling it again. Nothing of the ghosts' content is touched.
  */
+
 import { bounds } from '../../base/bounds.js';
 import { assertDocument } from '../../base/documents/document.js';
 import type { Manifest, ManifestGhost } from '../../base/documents/generated/manifest.js';
-import { errnoOf, GhostkeepError, reasonOf, translate } from '../../base/errors.js';
-import { isRegular } from '../../base/host/file-type.js';
-import type { Files } from '../../base/host/host.js';
-import { pathToText } from '../../base/text/path-bytes.js';
-import { countToJson, showDev, showTime } from '../../base/units.js';
-import { decodeGhostHead, type GhostHead, headBytes } from '../../criu/ghost-file.js';
+import { GhostkeepError, translate } from '../../base/errors.js';
 import { largestRemapId, planSeal, remappedGhosts } from '../../criu/seal-plan.js';
+import { inventoryOfThis } from '../../image/inventory.js';
 import {
   firstIdName,
   ghostImageName,
@@ -22,19 +19,13 @@ import {
   manifestName,
   reserveName,
 } from '../../image/layout.js';
-import {
-  keepFirstId,
-  manifestExists,
-  readInventory,
-  readJournal,
-  readManifest,
-  writeManifest,
-} from '../../image/manifest.js';
-import { syncImage } from '../../image/sync-image.js';
+import { keepFirstId, readJournal, readManifest, writeManifest } from '../../image/manifest.js';
 import type { Context } from '../context.js';
 import { thaw } from '../directory/thaw.js';
 import { warnOfRefused } from '../directory/warn-of-refused.js';
 import { toExternal, toKeyPath } from '../dump/describe.js';
+import { adopt } from './adopt.js';
+import { assertNotTaken, giveNames } from './give-names.js';
 
 export interface Sealed {
   manifest: Manifest;
@@ -85,16 +76,6 @@ export function sealImages(
   }
 }
 
-/** False when CRIU has written another checkpoint into IMAGES since: then the manifest says nothing about it. */
-export function isOfThisCheckpoint(files: Files, images: string, { inventory }: Manifest): boolean {
-  return inventory === undefined || readInventory(files, images)?.content === inventory;
-}
-
-/** True when IMAGES holds a dump of ours, sealed or not. */
-export function isOurs(files: Files, images: string): boolean {
-  return manifestExists(files, images) || files.exists(`${images}/${journalName}`);
-}
-
 /** A manifest to write, and images that it does not list, to be removed when it is there. */
 interface Plan {
   manifest: Manifest;
@@ -143,151 +124,4 @@ function sealCriu(context: Context, images: string, journal: Manifest, durable: 
   if (adopted.length > 0)
     assertDocument<Manifest>('Manifest', { ...manifest, ghosts: adopted }, manifestName, 'MANIFEST_INVALID');
   return { manifest, unused: named.filter(ghost => !isUsed(ghost)).map(({ image }) => image) };
-}
-
-/**
- * CRIU writes inventory.img last. Without one, or with what an earlier checkpoint had left, CRIU is still at work or
- * has failed: to seal now would give ids that CRIU has yet to give out. CRIUs before 4.1 write the same bytes each
- * time, so a time that is another tells as well; none is compared with a clock, since a file server has its own.
- * @returns its bytes, in base64
- */
-export function inventoryOfThis(files: Files, images: string, journal: Manifest): string {
-  const now = readInventory(files, images);
-  const { earlierInventory: earlier } = journal;
-  if (now && now.content !== '' && (now.content !== earlier?.content || now.mtime !== earlier.mtime))
-    return now.content;
-  const where = files.realPath(images);
-  throw new GhostkeepError(
-    'SEAL_FAILED',
-    where,
-    `cannot seal ${where}: CRIU has not finished its dump (no inventory.img of it); when it has, \`ghostkeep seal -D ${where}\``,
-  );
-}
-
-/** The dump found no image by that name (other-images.ts): whatever has it now was put there by another program. */
-function assertNotTaken(files: Files, images: string, pending: string, image: string): void {
-  if (!files.exists(`${images}/${image}`) || !files.exists(`${images}/${pending}`)) return;
-  throw new GhostkeepError(
-    'SEAL_FAILED',
-    image,
-    `cannot name ${pending}: another program has put ${image} there meanwhile; move that elsewhere, then \`ghostkeep seal -D ${files.realPath(images)}\``,
-  );
-}
-
-/** CRIU has given out its ids, ours follow them from FIRST on. */
-function giveNames(
-  context: Context,
-  images: string,
-  journal: Manifest,
-  first: number,
-  durable: boolean,
-): ManifestGhost[] {
-  const { files } = context.host;
-  return journal.ghosts.map((ghost, index) => {
-    const id = givenId(ghost.image) ?? first + index;
-    const image = isPendingName(ghost.image) ? ghostImageName(id) : ghost.image;
-    if (image === ghost.image) assertThere(files, images, image);
-    else if (!isRenamed(files, `${images}/${ghost.image}`, `${images}/${image}`))
-      assertImageOf(files, images, image, ghost);
-    if (durable) syncOrDisown(files, images, image);
-    context.alive?.();
-    return { ...ghost, id, image };
-  });
-}
-
-/** The next fsync(2) would succeed, so that nothing vouches for the image again it loses its name. */
-function syncOrDisown(files: Files, images: string, image: string): void {
-  const disowned = `${image}.lost`;
-  try {
-    syncImage(
-      files,
-      images,
-      image,
-      `memory may still have all of ${disowned}: copy it elsewhere before anything else`,
-    );
-  } catch (error) {
-    isRenamed(files, `${images}/${image}`, `${images}/${disowned}`);
-    throw error;
-  }
-}
-
-/** A journal that names images by their ids, as an earlier version left it, has given them out. */
-function givenId(image: string): number | undefined {
-  const digits = /^ghost-file-([0-9a-f]+)\.img$/.exec(image)?.[1];
-  return digits === undefined ? undefined : Number.parseInt(digits, 16);
-}
-
-/** False when it was renamed before. */
-function isRenamed(files: Files, from: string, to: string): boolean {
-  try {
-    files.rename(from, to);
-    return true;
-  } catch (error) {
-    if (errnoOf(error) !== 'ENOENT') throw error;
-    return false;
-  }
-}
-
-/** An earlier seal has renamed it, unless it was lost and an earlier checkpoint has left an image by this name. */
-function assertImageOf(files: Files, images: string, image: string, ghost: ManifestGhost): void {
-  assertThere(files, images, image);
-  const path = `${images}/${image}`;
-  const head = decodeGhostHead(files.readStart(path, headBytes), files.statPath(path).size, image);
-  if (showDev(head.dev) === ghost.physicalDev && countToJson(head.ino) === ghost.ino) return;
-  throw new GhostkeepError(
-    'IMAGE_MISSING',
-    ghost.image,
-    `${ghost.image} is missing, and ${image} was there before: it is of another file`,
-  );
-}
-
-function assertThere(files: Files, images: string, image: string): void {
-  if (!files.exists(`${images}/${image}`))
-    throw new GhostkeepError('IMAGE_MISSING', image, `${image} is missing`);
-}
-
-/** A ghost CRIU dumped itself, from what its own image says. Only regular files have content to care for. */
-function adopt(
-  { host: { files }, log }: Context,
-  images: string,
-  id: number,
-  name: { path: Buffer; mount: number },
-): ManifestGhost[] {
-  const image = ghostImageName(id);
-  const path = `${images}/${image}`;
-  let head: GhostHead;
-  try {
-    head = decodeGhostHead(files.readStart(path, headBytes), files.statPath(path).size, image);
-  } catch (error) {
-    // The record is only for information: CRIU will say so itself if its image is damaged.
-    log.warn(`cannot list ${image}, which CRIU wrote: ${reasonOf(error)}`);
-    return [];
-  }
-  if (!isRegular(head.mode)) return [];
-  return [
-    {
-      class: 'unlinked',
-      ...pathToText(name.path),
-      dev: showDev(head.dev),
-      ino: countToJson(head.ino),
-      size: countToJson(head.size),
-      allocated: 0,
-      nlink: 0,
-      filesystem: 'unknown',
-      mounts: [name.mount],
-      key: [],
-      holders: [],
-      id,
-      image,
-      mode: head.mode,
-      uid: head.uid,
-      gid: head.gid,
-      physicalDev: showDev(head.dev),
-      atime: showTime(head.atimeNs),
-      mtime: showTime(head.mtimeNs),
-      paths: [],
-      xattrs: {},
-      adopted: true,
-    },
-  ];
 }

@@ -1,7 +1,9 @@
 /** Run a bundle's hooks as a runtime does. Source: OCI runtime-spec, config.md, POSIX-platform Hooks. */
+
 import path from 'node:path';
 import { errnoOf, GhostkeepError, reasonOf } from '../../base/errors.js';
-import type { Ended, Program } from '../../base/host/host.js';
+import type {} from '../../base/host/host.js';
+import type { Ended, Program } from '../../base/host/stage.js';
 import type { BundleHook } from '../../oci/bundle.js';
 import type { OciState } from '../../oci/state.js';
 import type { TriedBundle } from './bundle.js';

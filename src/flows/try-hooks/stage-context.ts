@@ -1,4 +1,5 @@
-import type { Stage } from '../../base/host/host.js';
+import type {} from '../../base/host/host.js';
+import type { Stage } from '../../base/host/stage.js';
 import type { Context } from '../context.js';
 
 export interface StageContext extends Context {

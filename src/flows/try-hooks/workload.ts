@@ -1,7 +1,9 @@
 /** The processes that hold ghosts: ghost-workload, started, stopped and killed as CRIU would do it. */
+
 import { bounds } from '../../base/bounds.js';
 import { GhostkeepError } from '../../base/errors.js';
-import type { Program } from '../../base/host/host.js';
+import type {} from '../../base/host/host.js';
+import type { Program } from '../../base/host/stage.js';
 import type { StageContext } from './stage-context.js';
 
 const startWaitMs = 60_000;

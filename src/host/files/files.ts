@@ -6,15 +6,16 @@ import { errnoOf } from '../../base/errors.js';
 import type { FileStat, Files, Mount } from '../../base/host/host.js';
 import { tryLock } from '../native/libc.js';
 import { randomHex } from '../native/random.js';
+import { renameNew } from '../native/rename-new.js';
 import { toFileStat } from '../native/stat.js';
-import { makeNames, statOn } from '../proc/names-of.js';
 import { lockFolder, lockHolder } from './lock.js';
+import { makeNames } from './make-names.js';
 import { openFolder } from './open-folder.js';
 import { hasOtherNames, openRegular } from './open-regular.js';
 import { readBounded } from './read-bounded.js';
 import { noFsync, noOwners, noStatfs } from './refusals.js';
 import { removeTree } from './remove-tree.js';
-import { renameNew } from './rename-new.js';
+import { statOn } from './stat-on.js';
 
 const { O_CREAT, O_EXCL, O_RDWR, O_RDONLY, O_WRONLY, O_NOFOLLOW, O_DIRECTORY, O_NONBLOCK } = fs.constants;
 

@@ -1,7 +1,9 @@
 /** A container of runc that holds one ghost: made, checkpointed, restored, asked, removed. */
+
 import { bounds } from '../../../base/bounds.js';
 import { GhostkeepError } from '../../../base/errors.js';
-import type { Ended } from '../../../base/host/host.js';
+import type {} from '../../../base/host/host.js';
+import type { Ended } from '../../../base/host/stage.js';
 import { manifestExists, readManifest } from '../../../image/manifest.js';
 import type { StageContext } from '../stage-context.js';
 import { findWorkload } from '../workload.js';

@@ -4,7 +4,7 @@ import { decodeGhostHead } from '../../../../src/criu/ghost-file.js';
 import { readSession, writeSession } from '../../../../src/flows/container/sessions.js';
 import { dumpGhosts } from '../../../../src/flows/dump/dump.js';
 import { GateDump } from '../../../../src/flows/gate/gate-dump.js';
-import { checkBeforeRestore } from '../../../../src/flows/gate/gate-restore.js';
+import { checkBeforeRestore } from '../../../../src/flows/restore/check-before.js';
 import { sealImages } from '../../../../src/flows/seal/seal.js';
 import { readJournal, readManifest } from '../../../../src/image/manifest.js';
 import { resolvePolicy } from '../../../../src/oci/policy.js';

@@ -5,7 +5,8 @@ import type { Manifest } from '../../../../src/base/documents/generated/manifest
 import { joinImage, magic } from '../../../../src/criu/frame.js';
 import { encodeGhostHead } from '../../../../src/criu/ghost-file.js';
 import { verify } from '../../../../src/flows/restore/verify.js';
-import { isOfThisCheckpoint, sealImages } from '../../../../src/flows/seal/seal.js';
+import { sealImages } from '../../../../src/flows/seal/seal.js';
+import { isOfThisCheckpoint } from '../../../../src/image/inventory.js';
 import { writeJournal } from '../../../../src/image/manifest.js';
 import { aManifest, aManifestGhost } from '../../a-manifest.js';
 import { filesImage, property, regFile, remap, remapsImage } from '../../criu/images.js';

@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import * as host from '../../../../src/host/proc/names-of.js';
+import * as host from '../../../../src/host/files/make-names.js';
 import { namesOf } from '../../../../src/host/proc/names-of.js';
 
 let top: string;

@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { renameNew } from '../../../../src/host/files/rename-new.js';
+import { renameNew } from '../../../../src/host/native/rename-new.js';
 import { errno } from '../../fake-host.js';
 
 function two(t: TestContext): [string, string] {

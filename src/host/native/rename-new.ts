@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import { errnoName, errnoOf } from '../../base/errors.js';
-import { renameNoReplace } from '../native/libc.js';
+import { renameNoReplace } from './libc.js';
 
 /** File systems without the flag (NFS, some of FUSE), and kernels without the call. Source: rename(2). */
 const withoutFlag = new Set(['EINVAL', 'ENOSYS', 'EOPNOTSUPP', 'ENOTSUP']);

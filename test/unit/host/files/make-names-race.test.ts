@@ -1,4 +1,5 @@
 /** Names of linked ghosts, made where somebody else renames all the time. */
+
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -6,7 +7,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { describe, it } from 'node:test';
-import { makeNames } from '../../../../src/host/proc/names-of.js';
+import { makeNames } from '../../../../src/host/files/make-names.js';
 
 /** Swaps FOLDER for a link to TARGET and back until it is ended, and for 20 seconds at most. */
 const swapper = `

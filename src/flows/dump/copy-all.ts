@@ -1,0 +1,80 @@
+import { availableParallelism } from 'node:os';
+import type { Manifest, ManifestGhost } from '../../base/documents/generated/manifest.js';
+import { errnoOf, GhostkeepError, translate } from '../../base/errors.js';
+import type { Host } from '../../base/host/host.js';
+import { inParallel } from '../../base/parallel.js';
+import { countFromJson, showBytes } from '../../base/units.js';
+import { reserveName } from '../../image/layout.js';
+import type { Policy } from '../../oci/policy.js';
+import type { PinnedGhost } from '../choose/pin.js';
+import type { Context } from '../context.js';
+import { copySmall } from './copy-batch.js';
+import { type Copy, type CopyTarget, copyGhost } from './copy-one.js';
+import { startState } from './describe-again.js';
+
+/** Kept free for what sealing itself writes, so that a full disk shows before CRIU has finished, not after. */
+const sealReserveBytes = 1024 * 1024;
+
+/** @param earlier as makeJournal's */
+export function toCopies(
+  pinned: readonly PinnedGhost[],
+  journal: Manifest,
+  earlier: readonly (string | undefined)[] = [],
+): Copy[] {
+  const dump = startState(journal);
+  return pinned.map(({ fd, stat }, index) => ({
+    fd,
+    stat,
+    dump,
+    entry: journal.ghosts[index] as ManifestGhost,
+    over: earlier[index] !== undefined,
+  }));
+}
+
+/** Copy each ghost into the image its journal entry names, and note in the entry what was written. */
+export async function copyAll(context: Context, target: CopyTarget, copies: readonly Copy[]): Promise<void> {
+  const { images, policy } = target;
+  // No line in the log for each: there may be 10,000, all stands still, and the manifest says it.
+  await inParallel(copySmall(context, copies, target), availableParallelism(), async copy => {
+    copy.entry.data = await copyGhost(context, copy, target);
+  });
+  if (copies.length === 0) return;
+  const sum = (field: 'bytes' | 'kept') =>
+    copies.reduce((all, { entry: { data } }) => all + countFromJson(data?.[field] ?? 0), 0n);
+  const before = copies.some(({ entry: { data } }) => data?.kept !== undefined)
+    ? `, ${showBytes(sum('kept'))} of the images before the freeze`
+    : '';
+  context.log.info(`copied ${copies.length} ghosts: ${showBytes(sum('bytes'))} of data${before}`);
+  assertReserve(context, images, policy);
+  setAside(context.host, images);
+}
+
+/** Allocated, not written: a megabyte of zeroes takes its time, and all stands still. */
+function setAside({ files, engine }: Host, images: string): void {
+  const path = `${images}/${reserveName}`;
+  files.remove(path);
+  const fd = files.create(path);
+  try {
+    engine.allocate(fd, 0n, BigInt(sealReserveBytes));
+  } catch (error) {
+    if (!noAllocation.has(errnoOf(error) ?? ''))
+      throw translate(error, 'IO', images, `cannot set room aside in ${files.realPath(images)}`);
+    files.replace(path, Buffer.alloc(sealReserveBytes), false);
+  } finally {
+    files.close(fd);
+  }
+}
+
+/** Of file systems that cannot allocate, NFSv3 for one: there it has to be written. */
+const noAllocation = new Set(['EOPNOTSUPP', 'ENOTSUP', 'ENOSYS', 'EINVAL']);
+
+function assertReserve({ host: { files } }: Context, images: string, policy: Policy): void {
+  const free = files.freeBytes(images);
+  if (free === undefined || free >= policy.reserve) return;
+  const where = files.realPath(images);
+  throw new GhostkeepError(
+    'NO_SPACE',
+    where,
+    `cannot finish the dump: ${showBytes(free)} are free in ${where} and the policy reserves ${showBytes(policy.reserve)}; make room or lower \`reserve\``,
+  );
+}

@@ -1,0 +1,62 @@
+/** The journal of a dump: a manifest that is not sealed yet. It is written before CRIU is told anything. */
+import type { Manifest } from '../../base/documents/generated/manifest.js';
+import { parseIdMaps } from '../../base/id-map.js';
+import { readInventory } from '../../image/inventory.js';
+import { linkedName, pendingName } from '../../image/layout.js';
+import type { PinnedGhost } from '../choose/pin.js';
+import { namespacesOf } from '../container/namespaces.js';
+import type { Context } from '../context.js';
+import type { CopyTarget } from './copy-one.js';
+import { describeGhost, type Linked } from './describe.js';
+import type { WarmImages } from './warm-images.js';
+
+export interface DumpRequest extends CopyTarget {
+  pids: readonly number[];
+  container?: string;
+  /** What the warm pass has copied. */
+  warm?: WarmImages;
+  /** It is an error that a process runs. */
+  requireFrozen?: boolean;
+}
+
+/** @param earlier names of images that ghosts, in their order, have already */
+export function makeJournal(
+  context: Context,
+  request: DumpRequest,
+  pinned: readonly PinnedGhost[],
+  linked: Linked,
+  earlier: readonly (string | undefined)[] = [],
+): Manifest {
+  const { files, processes } = context.host;
+  const earlierInventory = request.criu ? readInventory(files, request.images) : undefined;
+  // A process whose main thread has ended shows them no more; a thread of it that holds a ghost does.
+  const holders = pinned.flatMap(({ ghost }) => ghost.holders[0]?.pid ?? []);
+  const { idMaps, mountNamespace } = namespacesOf(processes, [...request.pids, ...holders]);
+  const ids = parseIdMaps(idMaps);
+  return {
+    format: 'ghostkeep',
+    version: 1,
+    tool: context.tool,
+    state: 'pinned',
+    created: context.host.now().toISOString(),
+    ...(request.container ? { container: request.container } : {}),
+    mountNamespace: mountNamespace !== processes.mountNamespace(processes.self()),
+    criu: request.criu,
+    ...(request.criu
+      ? { heldBy: { pid: processes.self(), startTime: processes.startTime(processes.self()) } }
+      : {}),
+    ...(earlierInventory ? { earlierInventory } : {}),
+    idMaps,
+    ghosts: pinned.map((pin, index) => {
+      context.alive?.();
+      const name = request.criu && pin.ghost.class === 'linked' ? linkedName : pendingName;
+      return describeGhost(context, pin, ids, index + 1, earlier[index] ?? name(index + 1));
+    }),
+    ...linked,
+  };
+}
+
+/** CRIU's keys of all files it shall leave to us. */
+export function keysOfJournal({ ghosts, links = [] }: Manifest): string[] {
+  return [...new Set([...ghosts.flatMap(ghost => ghost.key), ...links.map(link => link.key)])];
+}

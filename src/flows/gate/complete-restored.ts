@@ -1,0 +1,85 @@
+/** Restored ghosts get space, xattrs, flags and times here, before their processes go on. */
+import type { ManifestGhost } from '../../base/documents/generated/manifest.js';
+import { errnoOf, reasonOf } from '../../base/errors.js';
+import { isSameInode } from '../../base/host/identity.js';
+import { countFromJson } from '../../base/units.js';
+import type { Ghost } from '../../ghost/ghost.js';
+import { isInMemory } from '../../ghost/mounts/filesystems.js';
+import { resolvePolicy } from '../../oci/policy.js';
+import { readConfig } from '../container/policy.js';
+import type { Context } from '../context.js';
+import { type AllocationRoom, allocateAgain } from '../restore/allocation.js';
+import { applyMetadata } from '../restore/metadata.js';
+
+/** The processes stand still meanwhile; allocating what is there takes far less. */
+export const allocationMs = 60_000;
+
+/** What the map did not tell is worth a word, too: it does not come back. */
+export function hasAllocation({ linked, data, allocated }: ManifestGhost): boolean {
+  if (linked) return false;
+  return data?.allocation ? data.allocation.length > 0 : countFromJson(allocated) > 0n;
+}
+
+/** Before completeGhost, and by a descriptor of its own: a running executable, say, cannot be opened for writing. */
+export function allocateGhost(
+  context: Context,
+  found: Ghost,
+  entry: ManifestGhost,
+  room: AllocationRoom | undefined,
+  until: number,
+): string[] {
+  if (!room) return ["allocation (the host's reserve is not known)"];
+  // The kernel would charge this memory to the helper's cgroup, not the container's.
+  if (isInMemory(found.filesystem))
+    return [`allocation (in a ${found.filesystem} it would be the host's memory)`];
+  const writable = entry.data?.allocation !== undefined;
+  return throughPin(context, found, 'allocation', writable, fd =>
+    allocateAgain(context, fd, entry, room, until),
+  );
+}
+
+/** Undefined where config.json is wrong: without it CRIU restores all the same. */
+export function roomOfHost(context: Context): AllocationRoom | undefined {
+  try {
+    return { keepFree: resolvePolicy(readConfig(context)).reserve, byImage: new Map() };
+  } catch (error) {
+    context.log.warn(reasonOf(error));
+    return undefined;
+  }
+}
+
+export function completeGhost(context: Context, found: Ghost, entry: ManifestGhost): string[] {
+  // What CRIU restores beside them has the rights that the image says, and these lie in the container's own mounts: SECURITY.md.
+  const request = { parts: ['xattrs', 'times', 'flags'], allowPrivileged: true } as const;
+  return throughPin(
+    context,
+    found,
+    'metadata',
+    false,
+    fd => applyMetadata(context.host, fd, entry, request).missing,
+  );
+}
+
+/** @returns what ACT does, or what could not be done at all */
+function throughPin(
+  { host: { processes } }: Context,
+  found: Ghost,
+  what: string,
+  writable: boolean,
+  act: (fd: number) => string[],
+): string[] {
+  const [holder] = found.holders;
+  if (!holder) return [];
+  let fd: number | undefined;
+  try {
+    fd = processes.pin(holder.pid, holder.link, writable);
+    // What is set here is this file's alone, set-id bits too.
+    if (!isSameInode(processes.statPin(fd), found.stat)) return [`${what} (its holder has another file now)`];
+    return act(fd);
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    return [`${what} (${reasonOf(error)})`];
+  } finally {
+    if (fd !== undefined) processes.unpin(fd);
+  }
+}
