@@ -17,7 +17,8 @@ export class Budget {
   /**
    * When the cell of that name should have ended; it gets one round however long that lasts.
    * @param leastMs what one round takes on an idle machine
-   * @returns undefined, said, when that is more than what is left: on a busy machine a suite is cut short, not long
+   * @returns undefined, said, when that is more than what is left: on a busy machine a suite is cut short,
+   * not long
    */
   next(name: string, leastMs = 0): number | undefined {
     const now = this.now();

@@ -1,4 +1,7 @@
-/** Is every byte right? Judged by the pattern alone, with none of ghostkeep's own code but its way to call lseek(2). */
+/**
+ * Is every byte right? Judged by the pattern alone, with none of ghostkeep's own code but its way to call
+ * lseek(2).
+ */
 import fs from 'node:fs';
 import { seek } from '../src/host/native/libc.js';
 import { dataBytes, expected, type Pattern, ranges, windowBytes } from './patterns.js';
@@ -17,7 +20,10 @@ export function fileEquals(pattern: Pattern, file: string | number): boolean {
 
 const [seekData, seekHole] = [3, 4];
 
-/** As fileEquals, where reading the holes would take an hour: a hole reads as zero, says the kernel that made it. */
+/**
+ * As fileEquals, where reading the holes would take an hour: a hole reads as zero, says the kernel that made
+ * it.
+ */
 export function sparseFileEquals(pattern: Pattern, file: string): boolean {
   const fd = fs.openSync(file, 'r');
   try {
@@ -37,8 +43,8 @@ export function sparseFileEquals(pattern: Pattern, file: string): boolean {
 }
 
 /**
- * CRIU's ghost image: u32 magics, the length of a ghost_file_entry and the entry, then for each chunk the length of its
- * header, the header (len = 1, off = 2) and its bytes. Source: CRIU, images/ghost-file.proto.
+ * CRIU's ghost image: u32 magics, the length of a ghost_file_entry and the entry, then for each chunk the
+ * length of its header, the header (len = 1, off = 2) and its bytes. Source: CRIU, images/ghost-file.proto.
  */
 export function ghostImageEquals(pattern: Pattern, file: string): boolean {
   const fd = fs.openSync(file, 'r');

@@ -1,4 +1,7 @@
-/** Files whose every byte is known from its offset, so that any copy of them can be judged without the original. */
+/**
+ * Files whose every byte is known from its offset, so that any copy of them can be judged without the
+ * original.
+ */
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 
@@ -96,7 +99,9 @@ function fillData(into: Buffer, offset: number, serial: number): void {
     into.writeUInt32LE(serial, into.writeDoubleLE(offset + at + 1, at));
 }
 
-/** Write it into a new, empty file. The size comes first: xfs would preallocate behind each write otherwise. */
+/**
+ * Write it into a new, empty file. The size comes first: xfs would preallocate behind each write otherwise.
+ */
 export function writePattern(pattern: Pattern, file: string, fd: number): void {
   if (pattern.fallocated) execFileSync('fallocate', ['-l', String(pattern.size), file]);
   fs.ftruncateSync(fd, pattern.size);

@@ -1,7 +1,8 @@
 /**
- * What a ratio of ours to the best peer's should be at most. Chosen from what the parts of a dump cost when they are
- * measured alone: reflink where there is one, else one gathering write for each read window. A dump's are for the time
- * frozen; a restore's for files that ghostkeep makes itself: through CRIU it is CRIU that writes.
+ * What a ratio of ours to the best peer's should be at most. Chosen from what the parts of a dump cost when
+ * they are measured alone: reflink where there is one, else one gathering write for each read window. A
+ * dump's are for the time frozen; a restore's for files that ghostkeep makes itself: through CRIU it is CRIU
+ * that writes.
  */
 type Targets = Record<string, Record<string, number>>;
 

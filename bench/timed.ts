@@ -73,7 +73,10 @@ function failure(words: readonly string[], why: string, stderr: string, log: str
   return new Error(`${words.join(' ')}: ${why}\n${stderr.trim()}\n${said}`);
 }
 
-/** What lies in memory at one turn and has to come from the disk at the next makes no median: read all of a folder's files. */
+/**
+ * What lies in memory at one turn and has to come from the disk at the next makes no median: read all of a
+ * folder's files.
+ */
 export function readAll(folder: string): void {
   const block = Buffer.allocUnsafe(windowBytes);
   for (const entry of fs.readdirSync(folder, { withFileTypes: true })) {
@@ -85,8 +88,8 @@ export function readAll(folder: string): void {
 }
 
 /**
- * Free memory that the machine's host has taken back faults in at a fraction of the speed, so whoever ran second would
- * win: write as much as is going to be written, and remove it, right before each timed run.
+ * Free memory that the machine's host has taken back faults in at a fraction of the speed, so whoever ran
+ * second would win: write as much as is going to be written, and remove it, right before each timed run.
  */
 export function warm(folder: string, bytes: number): void {
   const file = path.join(folder, 'warm');

@@ -1,7 +1,8 @@
 /**
- * CRIU takes control of a process by a hardware breakpoint. For the first event of the kind in the kernel somebody waits for RCU,
- * 10 to 20 ms with all frozen, and a second after the last one is gone the next is a first one again. Whether a run paid
- * for that depended on how long its files had taken to write. Source: kernel/events/core.c, account_event() and perf_sched_delayed.
+ * CRIU takes control of a process by a hardware breakpoint. For the first event of the kind in the kernel
+ * somebody waits for RCU, 10 to 20 ms with all frozen, and a second after the last one is gone the next is a
+ * first one again. Whether a run paid for that depended on how long its files had taken to write. Source:
+ * kernel/events/core.c, account_event() and perf_sched_delayed.
  */
 import { createRequire } from 'node:module';
 
@@ -10,7 +11,10 @@ const [typeSoftware, countDummy, closeOnExec] = [1, 9n, 8n];
 const attrBytes = 64;
 const callNumbers: Record<string, bigint> = { x64: 298n, arm64: 241n };
 
-/** Have one such event, of this very thread, until the bench ends. @returns false where there is none to be had */
+/**
+ * Have one such event, of this very thread, until the bench ends.
+ * @returns false where there is none to be had
+ */
 export function keepBreakpointsReady(): boolean {
   const number = callNumbers[process.arch];
   if (number === undefined) return false;

@@ -42,7 +42,11 @@ export function dump(criu: Criu, way: Way, holder: Holder, folder: string): Dump
   return figuresOf(timed(words, options), folder);
 }
 
-/** As dump. @returns what the gate's helper, or CRIU where there is none, took besides: processor time while all were frozen */
+/**
+ * As dump.
+ * @returns what the gate's helper, or CRIU where there is none, took besides: processor time while all were
+ * frozen
+ */
 export async function dumpWatched(
   criu: Criu,
   way: Way,
@@ -102,7 +106,10 @@ export function restore(criu: Criu, way: Way, folder: string): number {
   );
 }
 
-/** Every ghost has its image, whatever the order of their ids, and with the gate there is a sealed manifest, or nothing where there is no ghost. */
+/**
+ * Every ghost has its image, whatever the order of their ids, and with the gate there is a sealed manifest,
+ * or nothing where there is no ghost.
+ */
 export function imagesEqual(way: Way, { patterns }: Holder, folder: string): boolean {
   const images = fs.readdirSync(folder).filter(name => /^ghost-file-[0-9a-f]+\.img$/.test(name));
   const isSealed = fs.existsSync(path.join(folder, 'ghostkeep/manifest.json'));
@@ -118,7 +125,10 @@ function imageNumber(name: string): number {
   return Number.parseInt(name.slice('ghost-file-'.length), 16);
 }
 
-/** stats_entry { dump = 1 { freezing_time = 1, frozen_time = 2, … } }, µs. Source: CRIU, images/stats.proto. */
+/**
+ * stats_entry { dump = 1 { freezing_time = 1, frozen_time = 2, … } }, µs.
+ * Source: CRIU, images/stats.proto.
+ */
 export function frozenMs(file: string): number {
   const image = fs.readFileSync(file);
   const start = 12;

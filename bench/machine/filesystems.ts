@@ -22,8 +22,8 @@ const mkfs: Record<string, string[]> = {
 };
 
 /**
- * Mounts of the bench's own mount namespace: they go with its last process, however it ends. The device goes with its
- * mount (autoclear), and the file below it has no name.
+ * Mounts of the bench's own mount namespace: they go with its last process, however it ends. The device goes
+ * with its mount (autoclear), and the file below it has no name.
  * @returns undefined, said, when the file system's programs are not there
  */
 export function makeFilesystem(name: FilesystemName, scratch: string): Filesystem | undefined {

@@ -1,7 +1,7 @@
 /**
- * Programs that a bench compares with. Those that every machine has come from PATH; what it has not, and CRIU always,
- * from a tree of Debian 13 that bench/build-tree unpacks once into the cache. A program of the tree is started by the
- * tree's own loader, so it needs no chroot and sees this machine's files.
+ * Programs that a bench compares with. Those that every machine has come from PATH; what it has not, and CRIU
+ * always, from a tree of Debian 13 that bench/build-tree unpacks once into the cache. A program of the tree
+ * is started by the tree's own loader, so it needs no chroot and sees this machine's files.
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';

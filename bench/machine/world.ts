@@ -1,6 +1,6 @@
 /**
- * Everything the bench makes lives in a mount and a pid namespace of its own and goes with them: by its end, by
- * Ctrl-C, by a crash. The bench starts itself again inside; outside remains who waits and sweeps.
+ * Everything the bench makes lives in a mount and a pid namespace of its own and goes with them: by its end,
+ * by Ctrl-C, by a crash. The bench starts itself again inside; outside remains who waits and sweeps.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';

@@ -1,4 +1,7 @@
-/** Time against how much, both logarithmic: a panel for each thing that grows. What is linear rises by one tick a tick. */
+/**
+ * Time against how much, both logarithmic: a panel for each thing that grows. What is linear rises by one
+ * tick a tick.
+ */
 import { logScale } from './plot.js';
 import { ours, type Row } from './row.js';
 import { document, fixed, text } from './svg.js';

@@ -1,4 +1,7 @@
-/** Horizontal bars on a logarithmic scale of milliseconds: a panel for each file system, a group for each row, ours first. */
+/**
+ * Horizontal bars on a logarithmic scale of milliseconds: a panel for each file system, a group for each row,
+ * ours first.
+ */
 import { ours, type Row } from './row.js';
 import { document, fixed, text } from './svg.js';
 

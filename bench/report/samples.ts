@@ -6,7 +6,8 @@ export interface Samples {
 
 /**
  * Run every contender once a round; each run returns its own figure.
- * @param until performance.now() by which it should end: another round is not begun that would last longer, after the first
+ * @param until performance.now() by which it should end: another round is not begun that would last longer,
+ * after the first
  */
 export async function interleave(
   contenders: Readonly<Record<string, (round: number) => Promise<number> | number>>,
@@ -27,7 +28,9 @@ export async function interleave(
   return samples;
 }
 
-/** The middle value, or the mean of the middle two. Of nothing: an error, a figure must not come from nowhere. */
+/**
+ * The middle value, or the mean of the middle two. Of nothing: an error, a figure must not come from nowhere.
+ */
 export function median(values: readonly number[]): number {
   if (values.length === 0) throw new Error('there is no median of nothing');
   const sorted = values.toSorted((a, b) => a - b);

@@ -1,4 +1,7 @@
-/** The engine, from a file to a ghost image, beside the tools that copy sparse files; whole commands in their case. */
+/**
+ * The engine, from a file to a ghost image, beside the tools that copy sparse files; whole commands in their
+ * case.
+ */
 import fs from 'node:fs';
 import path from 'node:path';
 import { encodeGhostHead, isChunked } from '../../src/criu/ghost-file.js';

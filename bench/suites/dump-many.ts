@@ -1,4 +1,7 @@
-/** Any number of ghosts in one process: none at all, small ones that cost by the piece, large ones for all processors. */
+/**
+ * Any number of ghosts in one process: none at all, small ones that cost by the piece, large ones for all
+ * processors.
+ */
 import fs from 'node:fs';
 import path from 'node:path';
 import { type Criu, dumpWatched, imagesEqual, type Way } from '../machine/criu.js';
@@ -56,8 +59,9 @@ export function leastOf(cells: readonly ManyCell[]): number {
 }
 
 /**
- * Images are kept until all rounds are over: ext4 does not give the number of a file out again that was removed a moment
- * ago, and to find that out costs the next file that is created 0.7 ms for each. Source: fs/ext4/ialloc.c, recently_deleted
+ * Images are kept until all rounds are over: ext4 does not give the number of a file out again that was
+ * removed a moment ago, and to find that out costs the next file that is created 0.7 ms for each. Source:
+ * fs/ext4/ialloc.c, recently_deleted
  */
 export async function* manyCell(
   context: SuiteContext,

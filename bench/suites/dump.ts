@@ -83,8 +83,8 @@ async function* cell(
   const bytes: Record<string, number> = {};
   const unequal = new Set<string>();
   const folder = path.join(filesystem.folder, 'dump');
-  // A dump may write a dirty ghost out, and one that reads unwritten space leaves pages there that the next takes for
-  // data: those are made anew each time.
+  // A dump may write a dirty ghost out, and one that reads unwritten space leaves pages there that the next
+  // takes for data: those are made anew each time.
   const kept =
     state === 'synced' && !pattern.fallocated ? await hold(filesystem.folder, [pattern], state) : undefined;
   const once = async (way: Way): Promise<Dump> => {

@@ -1,7 +1,8 @@
 /**
- * The comparison CRIU's sparse-ghost work was published with: how long FIEMAP and SEEK_DATA take to find the extents of
- * a file of 4 KiB data, 4 KiB hole. Ours is the engine's FIEMAP through its FFI, its own SEEK_DATA the peer, and the
- * published figures stand beside them: another machine's, so only their ratio says something here.
+ * The comparison CRIU's sparse-ghost work was published with: how long FIEMAP and SEEK_DATA take to find the
+ * extents of a file of 4 KiB data, 4 KiB hole. Ours is the engine's FIEMAP through its FFI, its own SEEK_DATA
+ * the peer, and the published figures stand beside them: another machine's, so only their ratio says
+ * something here.
  */
 import fs from 'node:fs';
 import path from 'node:path';
@@ -79,7 +80,10 @@ async function cell(
   }
 }
 
-/** The library alone, in batches as the engine asks for them: what JavaScript makes of each extent is not its time. */
+/**
+ * The library alone, in batches as the engine asks for them: what JavaScript makes of each extent is not its
+ * time.
+ */
 function walk(fd: number, name: number, size: bigint): number {
   const [extents, count, next] = [Buffer.alloc(batch * extentBytes), Buffer.alloc(4), Buffer.alloc(8)];
   const started = performance.now();

@@ -1,4 +1,7 @@
-/** Does it stay linear? A dump with the gate and by CRIU alone, of ever larger files, ever more extents, ever more ghosts. */
+/**
+ * Does it stay linear? A dump with the gate and by CRIU alone, of ever larger files, ever more extents, ever
+ * more ghosts.
+ */
 import fs from 'node:fs';
 import path from 'node:path';
 import { Budget } from '../budget.js';

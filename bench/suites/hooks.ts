@@ -1,8 +1,9 @@
 /**
- * What the hooks add to `runc run`: whole runs, in turns, with no hook, with /bin/true as both hooks, and with ours as
- * they are installed, for a container that they concern (it has an annotation io.ghostkeep.…) and one that they do not.
- * What is added is the median less that without a hook. Where they concern it Node is started: by Debian 13's, and by
- * the one that runs the bench, each beside an empty program of it as both hooks, below which no hook can be.
+ * What the hooks add to `runc run`: whole runs, in turns, with no hook, with /bin/true as both hooks, and
+ * with ours as they are installed, for a container that they concern (it has an annotation io.ghostkeep.…)
+ * and one that they do not. What is added is the median less that without a hook. Where they concern it Node
+ * is started: by Debian 13's, and by the one that runs the bench, each beside an empty program of it as both
+ * hooks, below which no hook can be.
  */
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -64,7 +65,9 @@ function row(kind: Kind, peers: readonly Kind[], targetMs: number, samples: Samp
   };
 }
 
-/** A root to change into: the tree, with a layer of its own above it, this program, and a bundle of each kind. */
+/**
+ * A root to change into: the tree, with a layer of its own above it, this program, and a bundle of each kind.
+ */
 function makeRoot(context: SuiteContext): string | undefined {
   const tree = findTree();
   const program = findBeside('dist', 'ghostkeep.mjs');

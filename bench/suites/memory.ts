@@ -1,7 +1,7 @@
 /**
- * Memory must not grow with what is dumped: a file of 1 TiB in a million pieces, through dump, verify and restore, and
- * ten thousand ghosts of one process through the gate. The peers of the first have the same bytes to move; what is asked
- * is the memory.
+ * Memory must not grow with what is dumped: a file of 1 TiB in a million pieces, through dump, verify and
+ * restore, and ten thousand ghosts of one process through the gate. The peers of the first have the same
+ * bytes to move; what is asked is the memory.
  */
 import fs from 'node:fs';
 import os from 'node:os';

@@ -1,7 +1,7 @@
 /**
- * A stock CRIU restores its own images, and one that the gate made, with the gate: bytes read from the new process. Beside
- * them, in the same turns, what ghostkeep needs to make the file itself: by the code that also makes linked ghosts again
- * (`file`), and by its command (`command`).
+ * A stock CRIU restores its own images, and one that the gate made, with the gate: bytes read from the new
+ * process. Beside them, in the same turns, what ghostkeep needs to make the file itself: by the code that
+ * also makes linked ghosts again (`file`), and by its command (`command`).
  */
 import fs from 'node:fs';
 import path from 'node:path';

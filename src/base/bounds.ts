@@ -1,6 +1,7 @@
 /**
- * The largest documents that are read. All of them may be anybody's, and a sparse file is as large as its maker likes: so the
- * size is known before anything is read, and a whole command stays below 512 MiB of memory (test/scenario/sizes.test.ts).
+ * The largest documents that are read. All of them may be anybody's, and a sparse file is as large as its
+ * maker likes: so the size is known before anything is read, and a whole command stays below 512 MiB of
+ * memory (test/scenario/sizes.test.ts).
  */
 import type { ErrorCode } from './errors.js';
 
@@ -14,7 +15,10 @@ const KiB = 1024;
 const MiB = 1024 * KiB;
 
 export const bounds = {
-  /** Manifest and journal: some 1,000 bytes a ghost, so about 40,000 ghosts. Read and printed, it takes eight times as much memory. */
+  /**
+   * Manifest and journal: some 1,000 bytes a ghost, so about 40,000 ghosts. Read and printed, it takes eight
+   * times as much memory.
+   */
   manifest: { bytes: 40 * MiB, code: 'MANIFEST_INVALID' },
   /** A number of ten digits. */
   firstId: { bytes: KiB, code: 'MANIFEST_INVALID' },
@@ -34,12 +38,14 @@ export const bounds = {
   criuConfig: { bytes: MiB, code: 'BAD_INPUT' },
   /** An OCI bundle's config.json: large ones have some 100 KiB. */
   bundle: { bytes: 4 * MiB, code: 'BAD_INPUT' },
-  /** Programs that are installed with ghostkeep, and what they and a runtime write while the hooks are tried. */
+  /**
+   * Programs that are installed with ghostkeep, and what they and a runtime write while the hooks are tried.
+   */
   ownParts: { bytes: 64 * MiB, code: 'IO' },
 } as const satisfies Record<string, Bound>;
 
 /**
- * Values that one JSON document may have: an empty object is 2 bytes of text and 64 bytes of memory, so that the size of the text
- * alone bounds nothing. A ghost has some 50 of them.
+ * Values that one JSON document may have: an empty object is 2 bytes of text and 64 bytes of memory, so that
+ * the size of the text alone bounds nothing. A ghost has some 50 of them.
  */
 export const mostJsonValues = 2_100_000;

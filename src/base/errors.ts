@@ -66,7 +66,10 @@ export function errnoOf(error: unknown): string | undefined {
   return typeof errno === 'number' ? errnoName(errno) : undefined;
 }
 
-/** Node itself has no name for some numbers, ESTALE, EBADMSG and EDQUOT among them. @param errno negative, as Node's */
+/**
+ * Node itself has no name for some numbers, ESTALE, EBADMSG and EDQUOT among them.
+ * @param errno negative, as Node's
+ */
 export function errnoName(errno: number): string | undefined {
   return errnoNames.get(-errno);
 }

@@ -8,7 +8,10 @@ export interface IdMap {
   gid(hostId: number): number;
 }
 
-/** What the kernel shows for an id without a mapping. Source: user_namespaces(7), /proc/sys/kernel/overflowuid. */
+/**
+ * What the kernel shows for an id without a mapping. Source: user_namespaces(7),
+ * /proc/sys/kernel/overflowuid.
+ */
 const overflowId = 65534;
 
 /** Source: user_namespaces(7): first-id-inside first-id-outside length */

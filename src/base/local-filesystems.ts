@@ -1,6 +1,7 @@
 /**
- * File systems whose attributes are this kernel's own. All others may have to ask a server, which may be dead, and may
- * remember a link count that is not true any more. One that is missing here is asked, with a deadline.
+ * File systems whose attributes are this kernel's own. All others may have to ask a server, which may be
+ * dead, and may remember a link count that is not true any more. One that is missing here is asked, with a
+ * deadline.
  */
 const local = new Set(
   [

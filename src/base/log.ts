@@ -1,4 +1,6 @@
-/** Fields that a line about a ghost, a process or a container carries, so that logs can be filtered by them. */
+/**
+ * Fields that a line about a ghost, a process or a container carries, so that logs can be filtered by them.
+ */
 export interface LogFields {
   ghost?: string;
   pid?: number;

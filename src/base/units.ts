@@ -43,7 +43,10 @@ export function showTime(nanoseconds: bigint): string {
   return `${(nanoseconds - rest) / second}.${rest.toString().padStart(9, '0')}`;
 }
 
-/** The inverse of showTime, split as timespec(3type) wants it. @throws BAD_INPUT, also where time_t has no room for it */
+/**
+ * The inverse of showTime, split as timespec(3type) wants it.
+ * @throws BAD_INPUT, also where time_t has no room for it
+ */
 export function parseTime(text: string): { seconds: bigint; nanoseconds: bigint } {
   const [, digits, nanoseconds] = /^(-?[0-9]{1,19})\.([0-9]{9})$/.exec(text) ?? [];
   const seconds = BigInt(digits ?? 0);
@@ -69,7 +72,10 @@ export function makeDev(major: bigint, minor: bigint): bigint {
   );
 }
 
-/** The inverse of showDev. @throws BAD_INPUT, also where a part has more than the 32 bits that makeDev takes of it */
+/**
+ * The inverse of showDev.
+ * @throws BAD_INPUT, also where a part has more than the 32 bits that makeDev takes of it
+ */
 export function parseDev(text: string): bigint {
   const [, major, minor] = /^([0-9]{1,10}):([0-9]{1,10})$/.exec(text) ?? [];
   if (!(Number(major) <= 0xffffffff && Number(minor) <= 0xffffffff)) throw isNot(text, 'a device');

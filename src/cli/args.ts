@@ -4,7 +4,8 @@ import { GhostkeepError } from '../base/errors.js';
 type Options = NonNullable<ParseArgsConfig['options']>;
 
 /**
- * node:util parseArgs, with its errors as ours. An option that takes one value has one: which of two was meant, nobody knows.
+ * node:util parseArgs, with its errors as ours. An option that takes one value has one: which of two was
+ * meant, nobody knows.
  * @param positionals how many there must be
  * @throws USAGE
  */

@@ -9,8 +9,9 @@ const longestKeyBytes = 4000;
 const newline = 0x0a;
 
 /**
- * The helper's end of the gate's socket, line by line (native/gate/PROTOCOL.md). It blocks: while the helper waits for
- * a line it has nothing else to do, and the way through the event loop takes a millisecond more, with all frozen.
+ * The helper's end of the gate's socket, line by line (native/gate/PROTOCOL.md). It blocks: while the helper
+ * waits for a line it has nothing else to do, and the way through the event loop takes a millisecond more,
+ * with all frozen.
  * @throws USAGE where the descriptor is no socket: nobody but the gate starts a helper
  */
 export class GateChannel {
@@ -47,7 +48,10 @@ export class GateChannel {
     }
   }
 
-  /** Lines, in one write: each costs a system call and the gate a wakeup, and there may be a key for 10,000 ghosts. */
+  /**
+   * Lines, in one write: each costs a system call and the gate a wakeup, and there may be a key for 10,000
+   * ghosts.
+   */
   say(...lines: (string | readonly string[])[]): void {
     const bytes = Buffer.from(lines.flat().map(toLine).join(''));
     let sent = 0;
@@ -66,8 +70,9 @@ export class GateChannel {
   }
 
   /**
-   * What CRIU was told with --external KEY:VALUE: the value, '' for none, undefined where the key is unknown to it. So is one
-   * that no line can hold as it is: with a space for a control character, or cut off, it would be another mount's key.
+   * What CRIU was told with --external KEY:VALUE: the value, '' for none, undefined where the key is unknown
+   * to it. So is one that no line can hold as it is: with a space for a control character, or cut off, it
+   * would be another mount's key.
    */
   lookup(key: string): string | undefined {
     const line = `lookup ${key}`;

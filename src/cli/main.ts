@@ -3,8 +3,8 @@ import { errnoOf, GhostkeepError, reasonOf, translate } from '../base/errors.js'
 import { toPrintable } from '../base/text/printable.js';
 import { exitWithoutKoffi } from '../host/native/libc.js';
 import { type Command, commands } from './commands.js';
+import { resumeForgotten } from './forgotten.js';
 import { helpFor, overview } from './help.js';
-import { resumeForgotten } from './log/forgotten.js';
 import { flushLogs } from './log/logger.js';
 import { errorLine } from './print/line.js';
 import { watchOutput } from './print/output.js';

@@ -6,7 +6,7 @@ import type { StageContext } from '../flows/try-hooks/stage-context.js';
 import { type TrialRequest, tryHooks } from '../flows/try-hooks/trial.js';
 import { LinuxStage } from '../host/stage.js';
 import { makeContext } from './context.js';
-import { Deadline } from './deadline.js';
+import { Deadline } from './ending/deadline.js';
 import { errorLine, line } from './print/line.js';
 import { table } from './print/table.js';
 

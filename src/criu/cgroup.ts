@@ -1,10 +1,16 @@
-/** cgroup.img, for one thing: crun lets CRIU restore cgroup.freeze, so a container we froze would come back frozen. */
+/**
+ * cgroup.img, for one thing: crun lets CRIU restore cgroup.freeze, so a container we froze would come back
+ * frozen.
+ */
 import { joinImage, magic, splitImage } from './frame.js';
 import { type CgroupDirEntry, CgroupEntrySchema } from './generated/images_pb.js';
 import { decode, encode } from './message.js';
 
 const name = 'cgroup.img';
-/** Property and the value that means running. Source: cgroup-v2.rst, cgroup.freeze; freezer-subsystem.rst, freezer.state. */
+/**
+ * Property and the value that means running. Source: cgroup-v2.rst, cgroup.freeze; freezer-subsystem.rst,
+ * freezer.state.
+ */
 const running: Record<string, string> = { 'cgroup.freeze': '0', 'freezer.state': 'THAWED' };
 
 /** The image with every frozen cgroup running; undefined when there is none. */

@@ -1,12 +1,15 @@
 /**
- * CRIU's image framing: IMG_COMMON, the image's own magic, then entries of `u32 length, protobuf`, little endian.
- * Source: CRIU criu/include/magic.h, criu/protobuf.c. Everything read here may be hostile.
+ * CRIU's image framing: IMG_COMMON, the image's own magic, then entries of `u32 length, protobuf`, little
+ * endian. Source: CRIU criu/include/magic.h, criu/protobuf.c. Everything read here may be hostile.
  */
 import { GhostkeepError } from '../base/errors.js';
 
 const common = 0x54564319;
 
-/** Each is an object in memory, however short: a real one has some 100 bytes in files.img, and the size of that is bounded. */
+/**
+ * Each is an object in memory, however short: a real one has some 100 bytes in files.img, and the size of
+ * that is bounded.
+ */
 const mostEntries = 600_000;
 
 export const magic = {

@@ -1,9 +1,9 @@
 /**
- * The order of entries in remap-fpath.img. CRIU makes the ghosts at restore in this order, and when every file is open
- * it removes the names it made for them in the same order: unlink for a file, rmdir for a folder. A folder must
- * therefore stand behind everything that CRIU would put into it. An entry that comes before its folder's is made in the
- * nearest folder above that exists, and linked to its own path when it is opened.
- * Source: CRIU files-reg.c, prepare_remaps, create_ghost_dentry, rfi_remap and try_clean_remaps.
+ * The order of entries in remap-fpath.img. CRIU makes the ghosts at restore in this order, and when every
+ * file is open it removes the names it made for them in the same order: unlink for a file, rmdir for a
+ * folder. A folder must therefore stand behind everything that CRIU would put into it. An entry that comes
+ * before its folder's is made in the nearest folder above that exists, and linked to its own path when it is
+ * opened. Source: CRIU files-reg.c, prepare_remaps, create_ghost_dentry, rfi_remap and try_clean_remaps.
  */
 import { groupBy } from '../base/group-by.js';
 
@@ -14,7 +14,9 @@ export interface Remapped<T> {
   folder: Buffer | undefined;
 }
 
-/** Our ghosts first, then those of CRIU that are no folders, then folders, each behind those that lay in it. */
+/**
+ * Our ghosts first, then those of CRIU that are no folders, then folders, each behind those that lay in it.
+ */
 export function orderRemaps<T>(remaps: readonly Remapped<T>[]): T[] {
   const files = remaps.filter(({ folder }) => !folder);
   const folders = groupBy(

@@ -38,7 +38,10 @@ export interface SealPlan {
   remaps: Buffer;
   /** Entries of files.img that were turned back now. */
   turned: number;
-  /** Ids of remapped ghosts that are not among the given ones: CRIU dumped them itself, with their files' names. */
+  /**
+   * Ids of remapped ghosts that are not among the given ones: CRIU dumped them itself, with their files'
+   * names.
+   */
   adopted: Map<number, { path: Buffer; mount: number }>;
 }
 

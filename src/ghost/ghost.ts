@@ -50,7 +50,9 @@ export interface Ghost {
   filesystem: string;
   /** The folder of overlay that takes what is written. */
   upper?: Buffer;
-  /** Only of a linked one: its names stay when nobody holds it any more, so that its content may be left out. */
+  /**
+   * Only of a linked one: its names stay when nobody holds it any more, so that its content may be left out.
+   */
   namesStay?: boolean;
   mounts: GhostMount[];
   holders: Holder[];

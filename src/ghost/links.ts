@@ -12,10 +12,16 @@ export function stripDeleted(target: Buffer): Buffer {
   return looksDeleted(target) ? target.subarray(0, -deletedSuffix.length) : target;
 }
 
-/** Stands for a path that a link of /proc has no room for. Such a path begins with no slash, so no file has it. */
+/**
+ * Stands for a path that a link of /proc has no room for. Such a path begins with no slash, so no file has
+ * it.
+ */
 export const longPath = Buffer.from('(a path of more than 4,095 bytes)');
 
-/** Files that never had a name in a mounted file system. Source: mm/{shmem,secretmem}.c, ipc/shm.c, fs/aio.c, fs/hugetlbfs. */
+/**
+ * Files that never had a name in a mounted file system. Source: mm/{shmem,secretmem}.c, ipc/shm.c, fs/aio.c,
+ * fs/hugetlbfs.
+ */
 export function internalName(path: Buffer): string | undefined {
   const text = path.toString('latin1');
   if (text.startsWith('/memfd:')) return 'a memfd';

@@ -3,8 +3,8 @@ import { ask } from './native/call.js';
 const mostOftenMs = 200;
 
 /**
- * The process ends with STATUS and LINE on stderr when alive() is not called for WAIT_MS, whatever it is doing: also in a call
- * on a dead server that blocks the event loop. @throws NATIVE_MISSING
+ * The process ends with STATUS and LINE on stderr when alive() is not called for WAIT_MS, whatever it is
+ * doing: also in a call on a dead server that blocks the event loop. @throws NATIVE_MISSING
  */
 export class ProcessDeadline {
   #armedAt = 0;

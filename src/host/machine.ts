@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 
-/** machine-id(5) asks that the id itself is shown to nobody. A host without one is another after each boot. */
+/**
+ * machine-id(5) asks that the id itself is shown to nobody. A host without one is another after each boot.
+ */
 const sources = ['/etc/machine-id', '/proc/sys/kernel/random/boot_id'];
 
 /** See Host.machine. */

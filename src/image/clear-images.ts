@@ -3,7 +3,8 @@ import { folder, manifestName } from './layout.js';
 import { isOwnFolder } from './own-folder.js';
 
 /**
- * Remove what an earlier dump left of ours in IMAGES, which may be used again: it must not pass for this dump's.
+ * Remove what an earlier dump left of ours in IMAGES, which may be used again: it must not pass for this
+ * dump's.
  * @param keep names of images that stay, because they are this dump's already
  */
 export function clearImages(host: Host, images: string, keep: readonly (string | undefined)[] = []): void {

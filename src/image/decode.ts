@@ -1,6 +1,7 @@
 /**
- * A manifest is anybody's, and its texts stand for bytes, times and devices. All of them are decoded once when it is read, so
- * that nothing is done by half of a manifest whose other half cannot be decoded. Whoever uses one decodes it and checks that.
+ * A manifest is anybody's, and its texts stand for bytes, times and devices. All of them are decoded once
+ * when it is read, so that nothing is done by half of a manifest whose other half cannot be decoded. Whoever
+ * uses one decodes it and checks that.
  */
 
 import type { Manifest, ManifestGhost } from '../base/documents/generated/manifest.js';

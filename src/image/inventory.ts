@@ -12,15 +12,18 @@ export function readInventory(files: Files, images: string): Inventory | undefin
   return content === undefined ? undefined : { content, mtime: showTime(files.statPath(path).mtimeNs) };
 }
 
-/** False when CRIU has written another checkpoint into IMAGES since: then the manifest says nothing about it. */
+/**
+ * False when CRIU has written another checkpoint into IMAGES since: then the manifest says nothing about it.
+ */
 export function isOfThisCheckpoint(files: Files, images: string, { inventory }: Manifest): boolean {
   return inventory === undefined || readInventory(files, images)?.content === inventory;
 }
 
 /**
- * CRIU writes inventory.img last. Without one, or with what an earlier checkpoint had left, CRIU is still at work or
- * has failed: to seal now would give ids that CRIU has yet to give out. CRIUs before 4.1 write the same bytes each
- * time, so a time that is another tells as well; none is compared with a clock, since a file server has its own.
+ * CRIU writes inventory.img last. Without one, or with what an earlier checkpoint had left, CRIU is still at
+ * work or has failed: to seal now would give ids that CRIU has yet to give out. CRIUs before 4.1 write the
+ * same bytes each time, so a time that is another tells as well; none is compared with a clock, since a file
+ * server has its own.
  * @returns its bytes, in base64
  */
 export function inventoryOfThis(files: Files, images: string, journal: Manifest): string {

@@ -6,7 +6,10 @@ export const journalName = `${folder}/journal.json`;
 export const firstIdName = `${folder}/first-id`;
 export const reserveName = `${folder}/reserve`;
 
-/** Until CRIU has given out its own ids, a ghost's image has a name of its own: this one, or that of its warm image. */
+/**
+ * Until CRIU has given out its own ids, a ghost's image has a name of its own: this one, or that of its warm
+ * image.
+ */
 export function pendingName(index: number): string {
   return `${folder}/pending-${index.toString(16)}.img`;
 }

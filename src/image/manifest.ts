@@ -3,7 +3,7 @@ import { countValues } from '../base/documents/count-values.js';
 import { assertDocument, parseDocument } from '../base/documents/document.js';
 import type { Manifest } from '../base/documents/generated/manifest.js';
 import { GhostkeepError } from '../base/errors.js';
-import type { Files } from '../base/host/host.js';
+import type { Durability, Files } from '../base/host/host.js';
 import { assertDecodes } from './decode.js';
 import { firstIdName, folder, isPendingName, journalName, manifestName } from './layout.js';
 
@@ -38,8 +38,8 @@ export function readJournal(files: Files, images: string): Manifest | undefined 
   return readIfThere(files, images, journalName);
 }
 
-export function writeJournal(files: Files, images: string, journal: Manifest, durable: boolean): void {
-  files.replace(`${images}/${journalName}`, encodeJournal(journal), durable);
+export function writeJournal(files: Files, images: string, journal: Manifest, { durable }: Durability): void {
+  files.replace(`${images}/${journalName}`, encodeJournal(journal), { durable });
 }
 
 /** @throws MANIFEST_INVALID where it is not what its schema says */
@@ -49,18 +49,23 @@ export function encodeJournal(journal: Manifest): Buffer {
 }
 
 /**
- * The last step of a dump: no manifest, no dump. It was checked when it was the journal, and with 10,000 ghosts that
- * takes its time: whoever adds what comes from elsewhere checks it.
+ * The last step of a dump: no manifest, no dump. It was checked when it was the journal, and with 10,000
+ * ghosts that takes its time: whoever adds what comes from elsewhere checks it.
  */
-export function writeManifest(files: Files, images: string, manifest: Manifest, durable: boolean): void {
-  files.replace(`${images}/${manifestName}`, encode(manifest), durable);
+export function writeManifest(
+  files: Files,
+  images: string,
+  manifest: Manifest,
+  { durable }: Durability,
+): void {
+  files.replace(`${images}/${manifestName}`, encode(manifest), { durable });
 }
 
 /** Ids must come out the same when a seal is repeated: the first is kept before any image bears one. */
-export function keepFirstId(files: Files, images: string, id: number, durable: boolean): number {
+export function keepFirstId(files: Files, images: string, id: number, { durable }: Durability): number {
   const kept = files.readIfThere(`${images}/${firstIdName}`, bounds.firstId)?.toString('latin1');
   if (kept === undefined) {
-    files.replace(`${images}/${firstIdName}`, Buffer.from(`${id}\n`), durable);
+    files.replace(`${images}/${firstIdName}`, Buffer.from(`${id}\n`), { durable });
     return id;
   }
   if (/^[1-9][0-9]{0,9}\n$/.test(kept)) return Number(kept);

@@ -2,8 +2,9 @@ import { errnoOf, GhostkeepError, reasonOf, translate } from '../base/errors.js'
 import type { Files } from '../base/host/host.js';
 
 /**
- * What a disk could not take after write(2) had returned is told once, to the first fsync(2): the next one succeeds, and
- * the bytes are missing. So whoever can still copy again asks before anything vouches for the image. @throws IO, NO_SPACE
+ * What a disk could not take after write(2) had returned is told once, to the first fsync(2): the next one
+ * succeeds, and the bytes are missing. So whoever can still copy again asks before anything vouches for the
+ * image. @throws IO, NO_SPACE
  */
 export function syncImage(files: Files, images: string, image: string, wayOut: string): void {
   try {

@@ -6,7 +6,8 @@ import type { EngineReport, Host, OnProgress } from '../base/host/host.js';
 import { countFromJson } from '../base/units.js';
 
 /**
- * @param settled wait until the disk has what was written, and read it from there: a write that it could not take is known only then
+ * @param settled wait until the disk has what was written, and read it from there: a write that it could not
+ * take is known only then
  * @param onProgress called with bytes done of the image that is being read
  */
 export async function verifyImages(

@@ -1,4 +1,7 @@
-/** The host's policy wins: it says which keys a container's annotations may set, and its sizes are bounds for theirs. */
+/**
+ * The host's policy wins: it says which keys a container's annotations may set, and its sizes are bounds for
+ * theirs.
+ */
 import { GhostkeepError } from '../base/errors.js';
 import { parseSize } from '../base/units.js';
 import {

@@ -39,7 +39,8 @@ const withValue = {
 
 /**
  * @param argv program first
- * @throws RUNTIME_UNKNOWN for another program than runc and crun, USAGE for one of them that is not called `… VERB … ID`
+ * @throws RUNTIME_UNKNOWN for another program than runc and crun, USAGE for one of them that is not called `…
+ * VERB … ID`
  */
 export function parseRuntimeCommand(argv: readonly string[], cwd: string): RuntimeCommand {
   const [program, ...rest] = argv;

@@ -1,4 +1,6 @@
-/** What a runtime reads to find our hooks, and the programs it then runs: made from the templates in hooks/. */
+/**
+ * What a runtime reads to find our hooks, and the programs it then runs: made from the templates in hooks/.
+ */
 import { parseDocument } from '../base/documents/document.js';
 import type { HooksD } from '../base/documents/generated/hooks-d.js';
 import { GhostkeepError, reasonOf } from '../base/errors.js';
@@ -13,8 +15,8 @@ export interface HookCommand {
 }
 
 /**
- * A hooks.d file. One that Podman cannot accept makes every `podman run` on the host fail, so patterns are compiled too.
- * Source: oci-hooks(5), schema 1.0.0. @throws BAD_INPUT naming every field that is wrong
+ * A hooks.d file. One that Podman cannot accept makes every `podman run` on the host fail, so patterns are
+ * compiled too. Source: oci-hooks(5), schema 1.0.0. @throws BAD_INPUT naming every field that is wrong
  */
 export function parseHooksD(text: string, path: string): HooksD {
   const document = parseDocument<HooksD>('HooksD', text, path, 'BAD_INPUT');

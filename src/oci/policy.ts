@@ -1,4 +1,7 @@
-/** What to do with a container's ghosts: the host's config.json, and within its bounds (bounds.ts) the container's annotations. */
+/**
+ * What to do with a container's ghosts: the host's config.json, and within its bounds (bounds.ts) the
+ * container's annotations.
+ */
 import { assertDocument, parseDocument } from '../base/documents/document.js';
 import type { Policy as PolicyDocument } from '../base/documents/generated/policy.js';
 import { GhostkeepError } from '../base/errors.js';
@@ -38,7 +41,9 @@ export const settableKeys: readonly SettableKey[] = [
   'allowMissing',
 ];
 
-/** The keys that `allow` has where config.json does not say it. That content is missing only the host accepts. */
+/**
+ * The keys that `allow` has where config.json does not say it. That content is missing only the host accepts.
+ */
 export const allowedByDefault: readonly SettableKey[] = settableKeys.filter(key => key !== 'allowMissing');
 
 export const defaults: Required<Omit<Pick<PolicyDocument, SettableKey>, 'limit'>> = {
@@ -57,12 +62,17 @@ export function parseConfig(text: string, path: string): PolicyDocument {
   return parseDocument<PolicyDocument>('Policy', text, path, 'BAD_POLICY');
 }
 
-/** The hooks leave containers alone that do not. native/hook/ asks the same of the text, before Node.js is started. */
+/**
+ * The hooks leave containers alone that do not. native/hook/ asks the same of the text, before Node.js is
+ * started.
+ */
 export function asksForUs(annotations: Record<string, string | undefined> = {}): boolean {
   return Object.keys(annotations).some(name => name.startsWith(annotationPrefix));
 }
 
-/** The annotations io.ghostkeep.KEY as a policy document; annotations are text, so booleans are spelled out. */
+/**
+ * The annotations io.ghostkeep.KEY as a policy document; annotations are text, so booleans are spelled out.
+ */
 export function parseAnnotations(annotations: Record<string, string | undefined>): PolicyDocument {
   const document = Object.fromEntries(
     Object.entries(annotations)

@@ -7,7 +7,8 @@ export type { OciState };
 export const largestStateBytes = 1024 * 1024;
 
 /**
- * The state a runtime writes to a hook's stdin, and prints when it is asked. Source: OCI runtime-spec, runtime.md, State.
+ * The state a runtime writes to a hook's stdin, and prints when it is asked. Source: OCI runtime-spec,
+ * runtime.md, State.
  * @param source where the text comes from, for the message
  * @throws BAD_STATE
  */

@@ -1,5 +1,5 @@
-// The lab as tests: runs test/lab/run-lab and makes a subtest of each of its results. Where it cannot run, it says
-// why and skips; with CI=true that is a failure.
+// The lab as tests: runs test/lab/run-lab and makes a subtest of each of its results. Where it cannot run, it
+// says why and skips; with CI=true that is a failure.
 import assert from 'node:assert/strict';
 import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -8,7 +8,10 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-/** On a machine of two processors it takes 20 minutes; slow ones, and what is run twice, shall not make it fail. */
+/**
+ * On a machine of two processors it takes 20 minutes; slow ones, and what is run twice, shall not make it
+ * fail.
+ */
 const deadlineMs = 65 * 60 * 1000;
 
 interface Result {

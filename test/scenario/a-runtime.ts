@@ -1,6 +1,6 @@
 /**
- * A runtime and its CRIU, for `ghostkeep checkpoint -- runc checkpoint …`: it leaves to us what CRIU_CONFIG_FILE names, and
- * whatever the gate names where the test says that the gate is installed as well.
+ * A runtime and its CRIU, for `ghostkeep checkpoint -- runc checkpoint …`: it leaves to us what
+ * CRIU_CONFIG_FILE names, and whatever the gate names where the test says that the gate is installed as well.
  */
 import fs from 'node:fs';
 import path from 'node:path';

@@ -1,4 +1,7 @@
-/** The bench itself, on real file systems: what it prints, that it sees a wrong byte, and that nothing of it stays. */
+/**
+ * The bench itself, on real file systems: what it prints, that it sees a wrong byte, and that nothing of it
+ * stays.
+ */
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';

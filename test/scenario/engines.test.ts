@@ -1,4 +1,7 @@
-/** Which engine, why, and what of a file beside its bytes comes back: on the file systems a test can make here. */
+/**
+ * Which engine, why, and what of a file beside its bytes comes back: on the file systems a test can make
+ * here.
+ */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';

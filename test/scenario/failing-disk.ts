@@ -5,7 +5,10 @@ import path from 'node:path';
 import type { TestContext } from 'node:test';
 import { isRoot, needs } from './ghostkeep.js';
 
-/** An ext4 that believes to have 60 MiB, on a disk that has 6: write(2) succeeds, and the disk takes nothing of it. */
+/**
+ * An ext4 that believes to have 60 MiB, on a disk that has 6: write(2) succeeds, and the disk takes nothing
+ * of it.
+ */
 export function failingDisk(t: TestContext): string | undefined {
   if (!needs(t, isRoot, 'a loop device needs root')) return undefined;
   const folder = fs.mkdtempSync(path.join(tmpdir(), 'gk-failing-'));

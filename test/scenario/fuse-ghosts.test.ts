@@ -1,6 +1,6 @@
 /**
- * A FUSE server renames a removed open file (.fuse_hidden…) and removes that name with the last descriptor. The link count is 0
- * until somebody has looked at the folder, then 1.
+ * A FUSE server renames a removed open file (.fuse_hidden…) and removes that name with the last descriptor.
+ * The link count is 0 until somebody has looked at the folder, then 1.
  */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
@@ -27,7 +27,10 @@ function look(folder: string): string[] {
   return names;
 }
 
-/** Dump the files of this process that are on FUSE, let go of them, and have them again. @returns their classes */
+/**
+ * Dump the files of this process that are on FUSE, let go of them, and have them again.
+ * @returns their classes
+ */
 function keepAndLose(t: TestContext, fds: readonly number[], then = () => {}): Manifest['ghosts'] {
   const images = `${temporaryFolder(t)}/images`;
   const dump = ghostkeep(['dump', '--pid', String(process.pid), '-D', images, '--json']);

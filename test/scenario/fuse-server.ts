@@ -14,7 +14,10 @@ export interface FuseServer {
   stop(): void;
 }
 
-/** A server of a FUSE file system. When the test ends the mount is gone, and with it whoever waits for the server. */
+/**
+ * A server of a FUSE file system. When the test ends the mount is gone, and with it whoever waits for the
+ * server.
+ */
 export async function fuseServer(t: TestContext): Promise<FuseServer | undefined> {
   if (!needs(t, isRoot && fs.existsSync('/dev/fuse'), 'a FUSE mount needs root and /dev/fuse'))
     return undefined;

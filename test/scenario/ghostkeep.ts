@@ -1,4 +1,6 @@
-/** What scenarios are made of: the built program, folders that go away again, and real files without a name. */
+/**
+ * What scenarios are made of: the built program, folders that go away again, and real files without a name.
+ */
 import { type SpawnSyncReturns, spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,7 @@
-/** Hooks of one container that run at the same time: a runtime is killed and called again, an administrator helps it. */
+/**
+ * Hooks of one container that run at the same time: a runtime is killed and called again, an administrator
+ * helps it.
+ */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

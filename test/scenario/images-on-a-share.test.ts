@@ -1,4 +1,7 @@
-/** The image directory is on a share that knows neither owners nor modes, or does not promise what fsync(2) promises. */
+/**
+ * The image directory is on a share that knows neither owners nor modes, or does not promise what fsync(2)
+ * promises.
+ */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
@@ -19,7 +22,10 @@ async function share(t: TestContext, refused: string): Promise<string | undefine
 
 const dumpTo = (images: string) => ghostkeep(['dump', '--pid', String(process.pid), '-D', images]);
 
-/** A checkpoint through the gate. CRIU's files are made to belong to user 1, with mode 0640, behind the share's back. */
+/**
+ * A checkpoint through the gate. CRIU's files are made to belong to user 1, with mode 0640, behind the
+ * share's back.
+ */
 async function checkpointTo(t: TestContext, images: string): Promise<string[]> {
   fs.mkdirSync(images);
   const gate = new Gate(t, 'dump', images);

@@ -1,4 +1,6 @@
-/** A finished source tree of its own, a root directory to install into, and programs that look like a criu. */
+/**
+ * A finished source tree of its own, a root directory to install into, and programs that look like a criu.
+ */
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
   cpSync,
@@ -38,8 +40,8 @@ export class InstallTree {
   }
 
   /**
-   * Make it a source tree: the real set-up, and a build that only copies src/main.ts to dist/built-from. The build
-   * fails where there is a src/breaks.
+   * Make it a source tree: the real set-up, and a build that only copies src/main.ts to dist/built-from. The
+   * build fails where there is a src/breaks.
    */
   addSources(): void {
     const at = (name: string) => path.join(this.tree, name);
@@ -107,7 +109,10 @@ export class InstallTree {
     rmSync(this.folder, { recursive: true, force: true });
   }
 
-  /** What install.sh asks of a criu: its symbols and strings. 12 hooks are CRIU 4.0's; 11, those of one before. */
+  /**
+   * What install.sh asks of a criu: its symbols and strings. 12 hooks are CRIU 4.0's; 11, those of one
+   * before.
+   */
   compileCriu(hooks: number): string {
     const source = path.join(this.folder, `criu-${hooks}.c`);
     const binary = path.join(this.folder, `criu-${hooks}`);

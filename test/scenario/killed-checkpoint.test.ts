@@ -1,4 +1,6 @@
-/** `ghostkeep checkpoint` ends before its time: what it has paused runs on, at once or with the next command. */
+/**
+ * `ghostkeep checkpoint` ends before its time: what it has paused runs on, at once or with the next command.
+ */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';

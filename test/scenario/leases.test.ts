@@ -1,4 +1,7 @@
-/** A holder has a write lease on its ghost: it is read without an open(2), which would break the lease, or not at all. */
+/**
+ * A holder has a write lease on its ghost: it is read without an open(2), which would break the lease, or not
+ * at all.
+ */
 import assert from 'node:assert/strict';
 import { type ChildProcessByStdio, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';

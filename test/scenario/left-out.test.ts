@@ -1,4 +1,7 @@
-/** What a dump without CRIU cannot have, or may have torn, is said: by real processes, as the kernel shows them. */
+/**
+ * What a dump without CRIU cannot have, or may have torn, is said: by real processes, as the kernel shows
+ * them.
+ */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';

@@ -1,4 +1,7 @@
-/** Content of a file with another name is left out where that name stays: on a disk, and `verify` says when it did not. */
+/**
+ * Content of a file with another name is left out where that name stays: on a disk, and `verify` says when it
+ * did not.
+ */
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';

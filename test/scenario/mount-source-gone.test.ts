@@ -1,6 +1,7 @@
 /**
- * A folder or file that a container got by a bind mount is removed on the host, or replaced as editors do. CRIU dumps small ghosts
- * there and cannot restore them, so that a checkpoint has to fail; a dump without CRIU has their content.
+ * A folder or file that a container got by a bind mount is removed on the host, or replaced as editors do.
+ * CRIU dumps small ghosts there and cannot restore them, so that a checkpoint has to fail; a dump without
+ * CRIU has their content.
  */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -14,7 +15,10 @@ import { ghostkeep, isRoot, needs, temporaryFolder } from './ghostkeep.js';
 
 const content = randomBytes(30_001);
 
-/** In a mount namespace of its own: source/f has the content, and SCRIPT opens it through a bind mount and takes the source away. */
+/**
+ * In a mount namespace of its own: source/f has the content, and SCRIPT opens it through a bind mount and
+ * takes the source away.
+ */
 async function holder(t: TestContext, script: string): Promise<{ pid: number; folder: string }> {
   const folder = temporaryFolder(t);
   fs.mkdirSync(`${folder}/source`);

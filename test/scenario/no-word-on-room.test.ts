@@ -1,4 +1,6 @@
-/** A file system whose statfs(2) says neither how large it is nor how much is free takes a dump as any other. */
+/**
+ * A file system whose statfs(2) says neither how large it is nor how much is free takes a dump as any other.
+ */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';

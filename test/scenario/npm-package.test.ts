@@ -21,8 +21,9 @@ const files = [
 ];
 
 /**
- * The package as npm packs and installs it, run where this source tree is not to be seen. No registry is asked: koffi,
- * an ordinary dependency, is packed from node_modules. No scripts are run, as many hosts do not allow them.
+ * The package as npm packs and installs it, run where this source tree is not to be seen. No registry is
+ * asked: koffi, an ordinary dependency, is packed from node_modules. No scripts are run, as many hosts do not
+ * allow them.
  */
 describe('the npm package', { skip: isRoot ? false : whyNot() }, () => {
   const folder = fs.mkdtempSync(path.join(tmpdir(), 'gk-npm-'));

@@ -18,7 +18,8 @@ export interface Holder {
 }
 
 /**
- * Run SCRIPT in a mount namespace of its own, in a folder with the content in `source`; it goes on holding what it opened.
+ * Run SCRIPT in a mount namespace of its own, in a folder with the content in `source`; it goes on holding
+ * what it opened.
  * @param around instead of the namespace: what the shell is run by
  */
 export async function holder(
@@ -58,7 +59,10 @@ export function oddly(t: TestContext, how: string): string {
   return `exec ${built} ${how} source`;
 }
 
-/** PIDS are dumped without CRIU; all their ghosts come back with the content. @returns what the manifest says of them */
+/**
+ * PIDS are dumped without CRIU; all their ghosts come back with the content.
+ * @returns what the manifest says of them
+ */
 export async function comesBack(
   { folder }: Pick<Holder, 'folder'>,
   pids: readonly number[],

@@ -1,4 +1,7 @@
-/** Ghosts where a look by path would not find them: found, dumped and restored through the holder's own descriptors. */
+/**
+ * Ghosts where a look by path would not find them: found, dumped and restored through the holder's own
+ * descriptors.
+ */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';

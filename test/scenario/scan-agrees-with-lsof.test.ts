@@ -16,8 +16,8 @@ import {
 } from './ghostkeep.js';
 
 /**
- * `pid dev/ino` of every regular file that lsof sees without a name: link count 0 (+L1), and what is only mapped, for
- * which lsof has no link count but says DEL.
+ * `pid dev/ino` of every regular file that lsof sees without a name: link count 0 (+L1), and what is only
+ * mapped, for which lsof has no link count but says DEL.
  */
 function lsof(pids: readonly number[]): Set<string> {
   const { stdout } = spawnSync('lsof', ['-n', '-P', '-p', pids.join(','), '-F', 'pftDik'], {

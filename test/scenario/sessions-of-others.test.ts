@@ -11,7 +11,10 @@ const base = `/tmp/ghostkeep-${owner}`;
 const state = { ociVersion: '1.2.0', id: 'web', status: 'stopped', bundle: '/' };
 const annotations = { 'io.ghostkeep.enabled': 'true' };
 
-/** A dump of OWNER's that waits for its seal; a record that is obeyed names it, and poststop does something to it. */
+/**
+ * A dump of OWNER's that waits for its seal; a record that is obeyed names it, and poststop does something to
+ * it.
+ */
 function victim(t: TestContext): string {
   const images = temporaryFolder(t);
   fs.mkdirSync(`${images}/ghostkeep`);

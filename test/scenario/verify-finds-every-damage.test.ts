@@ -27,7 +27,9 @@ class Dump {
     this.whole = fs.readFileSync(this.image);
   }
 
-  /** Whatever verify finds in an image, restore refuses, and leaves no file. That one was cut off both say. */
+  /**
+   * Whatever verify finds in an image, restore refuses, and leaves no file. That one was cut off both say.
+   */
   async codes(): Promise<string[]> {
     const { damage } = await verify(context, this.images);
     const ofImage = damage.find(({ subject }) => subject.startsWith('ghost-file-'));
@@ -69,7 +71,7 @@ async function dumpOf(t: TestContext, content: Buffer, digest: boolean): Promise
   fs.mkdirSync(images);
   const policy = resolvePolicy(digest ? { verify: 'digest' } : {});
   await dumpGhosts(context, { images, pids: [process.pid], policy, criu: false });
-  sealImages(context, images, false);
+  sealImages(context, images, { durable: false });
   const dump = new Dump(images);
   assert.deepEqual(await dump.codes(), []);
   assert.ok(fd > 0);
@@ -259,7 +261,7 @@ describe('verify', () => {
     const external = filesImage(regFile({ id: 1, name: journal.ghosts[0]?.key[0] ?? '', ext: true }));
     fs.writeFileSync(`${images}/files.img`, external);
     fs.writeFileSync(`${images}/inventory.img`, 'inventory');
-    sealImages(context, images, false);
+    sealImages(context, images, { durable: false });
     const dump = new Dump(images);
     assert.deepEqual(await dump.codes(), []);
     fs.writeFileSync(`${images}/files.img`, external);

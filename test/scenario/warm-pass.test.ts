@@ -1,4 +1,7 @@
-/** Large ghosts are copied before the freeze; whatever becomes of them until then, the dump has what is there in the end. */
+/**
+ * Large ghosts are copied before the freeze; whatever becomes of them until then, the dump has what is there
+ * in the end.
+ */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
@@ -16,7 +19,10 @@ interface Setting {
   fd: number;
 }
 
-/** tmpfs: where blocks can be shared there would be nothing to copy before the freeze. A process with a large ghost, up to the freeze; CHANGE happens to it before that. */
+/**
+ * tmpfs: where blocks can be shared there would be nothing to copy before the freeze. A process with a large
+ * ghost, up to the freeze; CHANGE happens to it before that.
+ */
 async function dumpAfter(t: TestContext, change: (setting: Setting) => void) {
   const folder = temporaryFolder(t, '/dev/shm');
   const images = `${folder}/images`;

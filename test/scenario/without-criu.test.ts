@@ -1,4 +1,7 @@
-/** `dump` without CRIU: nobody else keeps what it does not copy, so it copies what CRIU would keep or refuse, too. */
+/**
+ * `dump` without CRIU: nobody else keeps what it does not copy, so it copies what CRIU would keep or refuse,
+ * too.
+ */
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { describe, it, type TestContext } from 'node:test';

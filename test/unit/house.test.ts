@@ -1,13 +1,15 @@
 /** The house's own rules: design.md, Folders; style.md, Files. */
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 const source = fileURLToPath(new URL('../../src', import.meta.url));
 
-/** Which folders a folder may import from, itself aside. hooks/ is not TypeScript and only starts the program. */
+/**
+ * Which folders a folder may import from, itself aside. hooks/ is not TypeScript and only starts the program.
+ */
 const allowed: Record<string, string[]> = {
   // Out of src only for the types of the bench, which is a bundle of its own.
   cli: ['flows', 'ghost', 'chain', 'criu', 'oci', 'image', 'host', 'base', '..'],
@@ -20,6 +22,38 @@ const allowed: Record<string, string[]> = {
   host: ['base'],
   base: [],
 };
+/**
+ * The rooms of a folder, in the order in which their data flows: a room imports from those before it and from
+ * the folder's own files, if these come first. `.` is the folder itself. Rooms in one line do not import from
+ * each other.
+ */
+const rooms: Record<string, string[][]> = {
+  base: [['documents/generated'], ['.'], ['documents', 'text'], ['host']],
+  cli: [['print'], ['log', 'ending'], ['.'], ['commands']],
+  criu: [['generated'], ['.']],
+  flows: [
+    ['.'],
+    ['container'],
+    ['directory'],
+    ['scan', 'choose'],
+    ['dump'],
+    ['seal'],
+    ['restore'],
+    ['gate', 'hooks', 'try-hooks'],
+    ['try-hooks/restored', 'try-hooks/runc'],
+  ],
+  ghost: [['.'], ['mounts'], ['find']],
+  host: [['native'], ['files'], ['pin'], ['engine'], ['proc'], ['.']],
+};
+/** Where a story starts: these call their own folder's rooms. */
+const doors = new Set(['cli/main.ts', 'cli/commands.ts', 'flows/try-hooks/trial.ts']);
+/** Files side by side in a room: more of them are no longer found by looking. */
+const mostSideBySide = 12;
+const crowded: Record<string, string> = {
+  'src/cli/commands': 'a file for each command, by its name',
+};
+const widest = 110;
+
 /** Modules of Node that act on the machine: only host may, and the cli, which owns argv, stdin and exit. */
 const acts = /^node:(fs|child_process|net|process|worker_threads|http|os)(\/|$)/;
 const mayAct: Record<string, RegExp> = {
@@ -35,6 +69,18 @@ const files = (readdirSync(source, { recursive: true }) as string[])
   .filter(name => /\.[jt]s$/.test(name))
   .sort();
 const ours = files.filter(name => !name.includes('/generated/'));
+/** What is written by hand in src and bench; native-house.test.ts looks at native. */
+const top = path.dirname(source);
+const sources = ['src', 'bench'].flatMap(folder =>
+  (readdirSync(path.join(top, folder), { recursive: true }) as string[])
+    .filter(name => /\.ts$/.test(name))
+    .map(name => path.join(folder, name)),
+);
+const isWritten = (name: string) => !name.includes('/generated/');
+const linesOf = (name: string) => readFileSync(path.join(top, name), 'utf8').split('\n');
+/** Text in quotes may be wider: a message is found by searching for it as a whole. */
+const isWide = (line: string) => line.length > widest && !/['"`]/.test(line);
+const roomOf = (name: string) => path.dirname(name).split('/').slice(1).join('/') || '.';
 const folderOf = (name: string) => name.split('/')[0] as string;
 const textOf = (name: string) => readFileSync(path.join(source, name), 'utf8');
 
@@ -67,6 +113,49 @@ describe('the house', () => {
       return own !== other && !allowed[own]?.includes(other);
     });
     assert.deepEqual(wrong.map(show), []);
+  });
+
+  it('when a room imports another, that one comes before it', () => {
+    const wrong = folderImports.filter(({ from, to }) => {
+      const top = folderOf(from);
+      const order = rooms[top];
+      if (top !== folderOf(to) || !order || doors.has(from)) return false;
+      const [own, other] = [roomOf(from), roomOf(to)];
+      const rank = (room: string) => order.findIndex(line => line.includes(room));
+      return own !== other && (rank(own) < 0 || rank(other) < 0 || rank(other) >= rank(own));
+    });
+    assert.deepEqual(wrong.map(show), []);
+  });
+
+  it('when files lie side by side, there are at most twelve of them', () => {
+    const counts = new Map<string, number>();
+    for (const name of sources.filter(isWritten))
+      counts.set(path.dirname(name), (counts.get(path.dirname(name)) ?? 0) + 1);
+    const full = [...counts].filter(([room, count]) => count > mostSideBySide && !(room in crowded));
+    assert.deepEqual(full, []);
+  });
+
+  it('when a line is written, it has at most 110 characters', () => {
+    const wide = sources
+      .filter(isWritten)
+      .flatMap(name =>
+        linesOf(name).flatMap((line, index) => (isWide(line) ? [`${name}:${index + 1}`] : [])),
+      );
+    assert.deepEqual(wide, []);
+  });
+
+  it('when a comment cites a document, the repository has it', () => {
+    const missing = sources.filter(isWritten).flatMap(name =>
+      [
+        ...readFileSync(path.join(top, name), 'utf8').matchAll(
+          /(?<![\w/.-])(?:docs|src|native|test|bench|schemas|hooks)\/[\w./-]+\.(?:md|ts|c|h|json|sh)\b/g,
+        ),
+      ]
+        .map(([cited]) => cited)
+        .filter(cited => !existsSync(path.join(top, cited)))
+        .map(cited => `${name} cites ${cited}`),
+    );
+    assert.deepEqual(missing, []);
   });
 
   it('when a folder is new, somebody has decided what it may import', () => {

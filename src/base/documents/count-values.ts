@@ -3,7 +3,9 @@ const shortText = 1 << 20;
 
 const [quote, backslash, comma, bracket, brace] = [0x22, 0x5c, 0x2c, 0x5b, 0x7b];
 
-/** Values that a JSON text has, at most: it costs less to count them than to have them. 0 for a short text. */
+/**
+ * Values that a JSON text has, at most: it costs less to count them than to have them. 0 for a short text.
+ */
 export function countValues(text: string): number {
   if (text.length < shortText) return 0;
   let values = 1;

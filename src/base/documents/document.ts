@@ -42,7 +42,7 @@ export function assertDocument<T>(
   code: ErrorCode,
   prefix?: string,
 ): asserts value is T {
-  // biome-ignore lint/performance/noDynamicNamespaceImportAccess: the kind is only known here, and all are bundled anyway
+  // biome-ignore lint/performance/noDynamicNamespaceImportAccess: only here is the kind known
   const validate = validators[kind];
   if (validate(value)) return;
   const faults = (validate.errors ?? []).slice(0, mostFaults).map(fault => showFault(fault, prefix));

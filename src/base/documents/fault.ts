@@ -14,7 +14,10 @@ export function showFault(fault: ValidationError, prefix = ''): string {
   return `${path === '' ? 'the document' : `${prefix}${path}`} is ${show(data)}, it ${whatItMayBe(fault)}`;
 }
 
-/** A schema with examples says in its description what they are examples of. Sources: JSON Schema draft 7, and Ajv's `params` */
+/**
+ * A schema with examples says in its description what they are examples of. Sources: JSON Schema draft 7, and
+ * Ajv's `params`
+ */
 function whatItMayBe({ keyword, message, params, parentSchema = {} }: ValidationError): string {
   const { description, examples } = parentSchema as { description?: string; examples?: unknown[] };
   switch (keyword) {

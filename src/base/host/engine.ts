@@ -1,6 +1,9 @@
 import type { FileStat, Refused } from './file-stat.js';
 
-/** The native library as the flows see it: native/include/ghostkeep.h, one call a ghost, or one for many small ones. */
+/**
+ * The native library as the flows see it: native/include/ghostkeep.h, one call a ghost, or one for many small
+ * ones.
+ */
 
 export type EngineName = 'auto' | 'fiemap' | 'seek' | 'read';
 export type CopyWay = 'reflink' | 'copy_file_range' | 'read/write';
@@ -61,8 +64,8 @@ export interface Engine {
     onProgress?: OnProgress,
   ): Promise<EngineReport>;
   /**
-   * dump for many small ghosts at once, on all processors, into images that are made, or are there already where a job
-   * says `over`. What failed has left none that it made or wrote to.
+   * dump for many small ghosts at once, on all processors, into images that are made, or are there already
+   * where a job says `over`. What failed has left none that it made or wrote to.
    * @returns in their order what was written, and the ghost's stat after that
    */
   dumpMany(
@@ -75,7 +78,10 @@ export interface Engine {
   writeBack(fd: number, size: bigint, onProgress?: OnProgress): Promise<EngineReport>;
   check(imageFd: number, onProgress?: OnProgress): Promise<EngineReport>;
   digest(fd: number, onProgress?: OnProgress): Promise<EngineReport>;
-  /** Wait until the disk has a file, and read from there from now on. @throws an errno error where it could not take it */
+  /**
+   * Wait until the disk has a file, and read from there from now on.
+   * @throws an errno error where it could not take it
+   */
   settle(fd: number): Promise<void>;
   restore(imageFd: number, fileFd: number, onProgress?: OnProgress): Promise<EngineReport>;
   extents(fd: number, engine: EngineName, size: bigint): Iterable<Extent>;

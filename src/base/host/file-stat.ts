@@ -52,7 +52,9 @@ export interface FdLook {
 
 /** One look through all descriptors of a process shows this. */
 export interface OpenFds {
-  /** May hold a ghost, /dev/fuse or a loop device, or could not be looked at: each wants a look of its own. */
+  /**
+   * May hold a ghost, /dev/fuse or a loop device, or could not be looked at: each wants a look of its own.
+   */
   suspects: number[];
   /** Sockets and io_urings: files may be inside that no descriptor leads to. Only fdinfo tells. */
   carriers: number[];

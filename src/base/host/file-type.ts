@@ -32,7 +32,9 @@ export function isDirectory(mode: number): boolean {
   return (mode & typeMask) === directory;
 }
 
-/** Types that CRIU keeps as files with a path; sockets, pipes' and anonymous inodes' types are not among them. */
+/**
+ * Types that CRIU keeps as files with a path; sockets, pipes' and anonymous inodes' types are not among them.
+ */
 export function kindName(mode: number): string | undefined {
   return names.get(mode & typeMask);
 }

@@ -3,6 +3,11 @@ import type { FileStat } from './file-stat.js';
 import type { FolderLocks } from './folder-locks.js';
 import type { Mount } from './mount.js';
 
+/** Durable: file and directory are fsynced, so that what is written also survives a power failure. */
+export interface Durability {
+  durable: boolean;
+}
+
 /** Files of ours: image directories, records. Paths are text: we made them. */
 export interface Files extends FolderLocks {
   /** The whole file. @throws the bound's code where it is larger, before anything is read */
@@ -14,11 +19,15 @@ export interface Files extends FolderLocks {
   list(path: string): string[];
   makeDirectory(path: string, mode?: number): void;
   /**
-   * Open a folder, for paths below /proc/self/fd/N; made with mode 0700 where it is not there. A symbolic link on the way is
-   * followed only where nobody but root and we ourselves could have put it. The caller closes it.
+   * Open a folder, for paths below /proc/self/fd/N; made with mode 0700 where it is not there. A symbolic
+   * link on the way is followed only where nobody but root and we ourselves could have put it. The caller
+   * closes it.
    */
   openFolder(path: string): number;
-  /** Create a file that must not exist, for reading and writing; MODE as umask(2) allows, 0600 if none is given. */
+  /**
+   * Create a file that must not exist, for reading and writing; MODE as umask(2) allows, 0600 if none is
+   * given.
+   */
   create(path: string, mode?: number): number;
   open(path: string, writable?: boolean): number;
   close(fd: number): void;
@@ -27,13 +36,16 @@ export interface Files extends FolderLocks {
   statPath(path: string): FileStat;
   /**
    * Write beside PATH and rename over it: all of it or none. Keeps mode and owner of what it replaces.
-   * With durable (the default) file and directory are fsynced, so that it also survives a power failure.
+   * Durable where nothing else is said.
    */
-  replace(path: string, bytes: Uint8Array, durable?: boolean): void;
+  replace(path: string, bytes: Uint8Array, durability?: Durability): void;
   rename(from: string, to: string): void;
   /** As rename, but what has the name already stays: EEXIST. */
   renameNew(from: string, to: string): void;
-  /** flock(2), at once: false where another has it, undefined where the file system has no such locks. Closing lets go. */
+  /**
+   * flock(2), at once: false where another has it, undefined where the file system has no such locks. Closing
+   * lets go.
+   */
   tryLock(fd: number): boolean | undefined;
   /** Give PATHS, which were all made alike, the mode and owner of LIKE. */
   matchOwner(paths: readonly string[], like: string): void;
@@ -44,19 +56,23 @@ export interface Files extends FolderLocks {
   syncFolder(path: string): void;
   /** fsync(2) of a descriptor, on a thread of its own. */
   flush(fd: number): Promise<void>;
-  /** What is free for whoever is not root; undefined where the file system does not say, as ramfs, which has no size. */
+  /**
+   * What is free for whoever is not root; undefined where the file system does not say, as ramfs, which has
+   * no size.
+   */
   freeBytes(path: string): bigint | undefined;
   setOwner(fd: number, uid: number, gid: number): void;
   setMode(fd: number, mode: number): void;
   /**
-   * What a file system has refused since this was last asked and no content depends on, as `fsync (EINVAL)`: owner, mode
-   * and fsync of `replace`, `matchOwner` and `sync`. Some shares have none of them.
+   * What a file system has refused since this was last asked and no content depends on, as `fsync (EINVAL)`:
+   * owner, mode and fsync of `replace`, `matchOwner` and `sync`. Some shares have none of them.
    */
   takeRefused(): string[];
   /**
-   * Below FOLDER, never outside it: give the file that WRITE fills all of NAMES (relative, bytes). Names that are there
-   * already stay what they are, and the missing ones become theirs.
-   * @param check gets the statfs(2) f_type of each folder before anything is made in any; throws where nothing may be
+   * Below FOLDER, never outside it: give the file that WRITE fills all of NAMES (relative, bytes). Names that
+   * are there already stay what they are, and the missing ones become theirs.
+   * @param check gets the statfs(2) f_type of each folder before anything is made in any; throws where
+   * nothing may be
    * @returns what had to be made: nothing, links, or the whole file
    */
   makeNames(
@@ -66,8 +82,9 @@ export interface Files extends FolderLocks {
     write: (fd: number) => Promise<void>,
   ): Promise<'nothing' | 'links' | 'file'>;
   /**
-   * lstat of NAME (relative; empty for the mount point itself) on a mount of ours; undefined where nothing has that name.
-   * Follows no link out of the mount. @throws EXDEV where another mount is in the way, so that nobody can say
+   * lstat of NAME (relative; empty for the mount point itself) on a mount of ours; undefined where nothing
+   * has that name. Follows no link out of the mount. @throws EXDEV where another mount is in the way, so that
+   * nobody can say
    */
   statOn(mount: Mount, name: Buffer): FileStat | undefined;
   /** Where a path that may be a magic link (/proc/self/fd/4) really is, for messages. */

@@ -10,8 +10,8 @@ export interface FileMap {
   writable: boolean;
   shared: boolean;
   /**
-   * `MAJOR:MINOR INODE PATH` as maps has them, numbers of the device in hexadecimal: identifies the line's file among those
-   * of one scan. The device is the mount's; stat's may be another.
+   * `MAJOR:MINOR INODE PATH` as maps has them, numbers of the device in hexadecimal: identifies the line's
+   * file among those of one scan. The device is the mount's; stat's may be another.
    */
   label: string;
 }
@@ -35,7 +35,10 @@ export interface ProcessView {
   cgroupPids(path: string): number[];
   /** Cgroup paths of a process, as /proc/PID/cgroup lists them. */
   cgroupsOf(pid: number): string[];
-  /** Do all its threads stand still: stopped, by a tracer too, or their cgroups frozen? False where that cannot be found out. */
+  /**
+   * Do all its threads stand still: stopped, by a tracer too, or their cgroups frozen? False where that
+   * cannot be found out.
+   */
   isPaused(pid: number): boolean;
   startTime(pid: number): string;
   commandLine(pid: number): string[];
@@ -45,12 +48,15 @@ export interface ProcessView {
   tracer(pid: number): number;
   parent(pid: number): number;
   fds(pid: number): number[];
-  /** Look through all descriptors; opens nothing. Whatever is no suspect is no ghost (ghostkeep.h, gk_open_files). */
+  /**
+   * Look through all descriptors; opens nothing. Whatever is no suspect is no ghost (ghostkeep.h,
+   * gk_open_files).
+   */
   openFds(pid: number): OpenFds;
   /**
-   * Threads of PID whose descriptors are not in its /proc/PID/fd, one of each table: they have unshared it (unshare(2),
-   * CLONE_FILES), or the main thread has ended. Where tables cannot be compared, all threads. Each can be asked for as a
-   * process is.
+   * Threads of PID whose descriptors are not in its /proc/PID/fd, one of each table: they have unshared it
+   * (unshare(2), CLONE_FILES), or the main thread has ended. Where tables cannot be compared, all threads.
+   * Each can be asked for as a process is.
    */
   threadsApart(pid: number): number[];
   /** LOOK asks for the openFds of PIDS, in this order: they may be looked at ahead, on other processors. */
@@ -69,31 +75,42 @@ export interface ProcessView {
   mountNamespace(pid: number): string;
   idMaps(pid: number): IdMaps;
   /**
-   * stat through `fd/N`, `map_files/A-B`, `exe`, `cwd`, `root`; never opens anything, and asks no server. Where one would have
-   * to be asked (isOnServer) the attributes may be old.
+   * stat through `fd/N`, `map_files/A-B`, `exe`, `cwd`, `root`; never opens anything, and asks no server.
+   * Where one would have to be asked (isOnServer) the attributes may be old.
    */
   stat(pid: number, link: string): FileStat;
-  /** @throws ENAMETOOLONG where the path has about 4,096 bytes or more: a link of /proc has room for a page */
+  /**
+   * @throws ENAMETOOLONG where the path has about 4,096 bytes or more: a link of /proc has room for a page
+   */
   readLink(pid: number, link: string): Buffer;
-  /** Is a server the only one who knows the attributes of this file? By the mounts of the processes of the last inTurn. */
+  /**
+   * Is a server the only one who knows the attributes of this file? By the mounts of the processes of the
+   * last inTurn.
+   */
   isOnServer(stat: FileStat): boolean;
   /**
-   * What servers say of files now, in their order. The call ends when nothing was answered for WAIT_MS: undefined for the
-   * file that was asked about then, and for those behind it.
+   * What servers say of files now, in their order. The call ends when nothing was answered for WAIT_MS:
+   * undefined for the file that was asked about then, and for those behind it.
    */
   askServers(
     links: readonly { pid: number; link: string }[],
     waitMs: number,
   ): (Answer | Refused | undefined)[];
-  /** As readLink, of a path of any length. Opens the file, which must be a regular one, and shows a newline as \012. */
+  /**
+   * As readLink, of a path of any length. Opens the file, which must be a regular one, and shows a newline as
+   * \012.
+   */
   longPath(pid: number, link: string): Buffer;
   /** statfs(2) f_type */
   filesystemMagic(pid: number, link: string): bigint;
-  /** Identity of what PATH names below the process's root, symbolic links resolved inside it; undefined if nothing. */
+  /**
+   * Identity of what PATH names below the process's root, symbolic links resolved inside it; undefined if
+   * nothing.
+   */
   statInRoot(pid: number, path: Buffer): Identity | undefined;
   /**
-   * Other names of an inode on a mount, absolute in the process's mount namespace: looked for first in the folder of
-   * NEAR, then on the whole mount, but among no more than `limit` files.
+   * Other names of an inode on a mount, absolute in the process's mount namespace: looked for first in the
+   * folder of NEAR, then on the whole mount, but among no more than `limit` files.
    * @returns looked: at how many files; complete: false when the search ended at the limit
    */
   namesOf(
@@ -104,9 +121,9 @@ export interface ProcessView {
     limit: number,
   ): { names: Buffer[]; complete: boolean; looked: number };
   /**
-   * For each of NAMES: could a file be made by it in FOLDER of a mount? Not where something has the name, where the folder
-   * is another file or hidden, or is reached by a symbolic link; one that is gone can be made. Paths are those of the
-   * process's root.
+   * For each of NAMES: could a file be made by it in FOLDER of a mount? Not where something has the name,
+   * where the folder is another file or hidden, or is reached by a symbolic link; one that is gone can be
+   * made. Paths are those of the process's root.
    */
   areFree(
     pid: number,
@@ -116,8 +133,8 @@ export interface ProcessView {
     names: readonly Buffer[],
   ): boolean[];
   /**
-   * Open a regular file through a link without touching atime where allowed: for reading, or for writing too, which
-   * for a running executable fails (ETXTBSY). The caller closes it.
+   * Open a regular file through a link without touching atime where allowed: for reading, or for writing too,
+   * which for a running executable fails (ETXTBSY). The caller closes it.
    */
   pin(pid: number, link: string, writable?: boolean): number;
   /** As pin and statPin, for many at once, in their order. The caller closes what was opened. */

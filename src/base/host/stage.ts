@@ -28,7 +28,9 @@ export interface Program {
   ended: Promise<Ended>;
 }
 
-/** What playing a runtime takes beyond a Host: processes of our own, and descriptors with flags and offsets. */
+/**
+ * What playing a runtime takes beyond a Host: processes of our own, and descriptors with flags and offsets.
+ */
 export interface Stage {
   /** Rejects when the program cannot be started. */
   start(request: ProgramRequest): Promise<Program>;
@@ -47,7 +49,9 @@ export interface Stage {
   /** Open with the flags of fdinfo, as they are but for O_CLOEXEC. */
   openAs(path: string, flags: number): number;
   seekTo(fd: number, offset: bigint): void;
-  /** The next data at or after an offset; undefined when only a hole follows. Moves the descriptor's offset. */
+  /**
+   * The next data at or after an offset; undefined when only a hole follows. Moves the descriptor's offset.
+   */
   nextData(fd: number, offset: bigint, size: bigint): { start: bigint; end: bigint } | undefined;
   read(fd: number, into: Uint8Array, offset: bigint): number;
   /** A regular file that we may execute. */

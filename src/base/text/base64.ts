@@ -1,7 +1,8 @@
 import { GhostkeepError } from '../errors.js';
 
 /**
- * Node.js passes over whatever is no base64, and stops at padding: what follows would be read by nobody or by others only.
+ * Node.js passes over whatever is no base64, and stops at padding: what follows would be read by nobody or by
+ * others only.
  * @throws BAD_INPUT for any text that Buffer's toString('base64') does not give
  */
 export function bytesFromBase64(text: string): Buffer {

@@ -20,7 +20,8 @@ export function pathToText(bytes: Buffer): PathText {
 }
 
 /**
- * The bytes, which the text beside them only shows: it may be anybody's, so whatever is checked is checked of these.
+ * The bytes, which the text beside them only shows: it may be anybody's, so whatever is checked is checked of
+ * these.
  * @throws BAD_INPUT where they are no path: no kernel takes a NUL, and a lone surrogate has no bytes
  */
 export function pathFromText({ path, pathBytes }: PathText): Buffer {

@@ -13,7 +13,10 @@ const options = {
   scratch: { type: 'string', default: '/var/tmp' },
 } as const;
 
-/** What bench/main.ts exports: a bundle of its own, so that no other command carries it, and nothing here imports it. */
+/**
+ * What bench/main.ts exports: a bundle of its own, so that no other command carries it, and nothing here
+ * imports it.
+ */
 interface BenchBundle {
   names: readonly string[];
   filesystems: readonly string[];

@@ -8,7 +8,7 @@ import { manifestExists } from '../../image/manifest.js';
 import { parseRuntimeCommand } from '../../oci/command-line.js';
 import { parse, positive, usage } from '../args.js';
 import { makeContext } from '../context.js';
-import { Interrupted, Interruption } from '../interruption.js';
+import { Interrupted, Interruption } from '../ending/interruption.js';
 import { errorLine, line } from '../print/line.js';
 
 const lookEveryMs = 500;

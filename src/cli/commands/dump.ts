@@ -12,7 +12,7 @@ import { holdsDump } from '../../image/manifest.js';
 import { resolvePolicy } from '../../oci/policy.js';
 import { oneOf, parse, positive, required, usage } from '../args.js';
 import { makeContext } from '../context.js';
-import { orUndo } from '../interrupt.js';
+import { orUndo } from '../ending/interrupt.js';
 import { showDump } from './show.js';
 
 export async function dumpCommand(args: string[]): Promise<number> {
@@ -54,7 +54,7 @@ export async function dumpCommand(args: string[]): Promise<number> {
         criu: false,
         requireFrozen: values['require-frozen'] ?? false,
       });
-      return sealImages(context, owned, true);
+      return sealImages(context, owned, { durable: true });
     });
   });
   process.stdout.write(values.json ? `${JSON.stringify(manifest, null, 2)}\n` : showDump(manifest));

@@ -13,7 +13,9 @@ import { type Logger, makeLogger } from '../log/logger.js';
 const images = '/proc/self/fd/4';
 const signOfLifeMs = 200;
 
-/** A request of the gate: what it asks and about whom. Whatever it returns is sent before `done`, a line each. */
+/**
+ * A request of the gate: what it asks and about whom. Whatever it returns is sent before `done`, a line each.
+ */
 type Answer = (argument: number) => Promise<string[]>;
 
 /** Speak the gate's protocol until CRIU is through. One request at a time, answered in order. */
@@ -21,8 +23,8 @@ export async function gateCommand(args: string[]): Promise<number> {
   const { positionals } = parse('gate', args, {}, 'any');
   const stage = oneOf('gate', 'STAGE', positionals[0] ?? '', ['dump', 'restore']);
   const channel = new GateChannel();
-  // Functions that run once while all is frozen: machine code from the first call on, not from the hundredth. At a
-  // restore somebody waits for the start.
+  // Functions that run once while all is frozen: machine code from the first call on, not from the hundredth.
+  // At a restore somebody waits for the start.
   if (stage === 'dump') setFlagsFromString('--always-sparkplug');
   // Written when CRIU has its answer and is at work itself.
   const file = makeLogger({ file: `${images}/ghostkeep.log`, level: 'error', deferred: true, atOnce: true });
@@ -84,7 +86,10 @@ interface Part {
   answers: Record<string, Answer>;
   /** CRIU has ended, with or without telling us. */
   gone(): Promise<void>;
-  /** Before the gate is told that we are through: what CRIU's caller starts next, poststop for one, may want the directory. */
+  /**
+   * Before the gate is told that we are through: what CRIU's caller starts next, poststop for one, may want
+   * the directory.
+   */
   letGo(): void;
   /** CRIU has ended in the middle of a request: leave nothing of the dump. */
   abandon?(): void;
@@ -134,7 +139,10 @@ async function prepareRestore(context: Context, channel: GateChannel): Promise<P
   };
 }
 
-/** The first line that winston writes costs it milliseconds, and the gate waits for the log before CRIU goes on. */
+/**
+ * The first line that winston writes costs it milliseconds, and the gate waits for the log before CRIU goes
+ * on.
+ */
 async function rehearseLog(): Promise<void> {
   const nowhere = makeLogger({ file: '/dev/null', level: 'error', deferred: true, atOnce: true });
   nowhere.info('rehearsal', { code: 'none' });

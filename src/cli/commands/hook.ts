@@ -7,7 +7,7 @@ import { exitAtOnce } from '../../host/native/libc.js';
 import { largestStateBytes, parseState } from '../../oci/state.js';
 import { oneOf, parse } from '../args.js';
 import { makeContext } from '../context.js';
-import { Deadline, expired } from '../deadline.js';
+import { Deadline, expired } from '../ending/deadline.js';
 import { makeLogger } from '../log/logger.js';
 import { errorLine } from '../print/line.js';
 
@@ -35,7 +35,10 @@ export async function hookCommand(args: string[]): Promise<number> {
   }
 }
 
-/** Outside the event loop: what hangs may be a call on a dead server. An installation without its library has a timer. */
+/**
+ * Outside the event loop: what hangs may be a call on a dead server. An installation without its library has
+ * a timer.
+ */
 function startDeadline(what: string): Pick<Deadline, 'alive' | 'stop'> {
   try {
     return new ProcessDeadline(waitMs, 1, errorLine(expired(what, waitMs)));

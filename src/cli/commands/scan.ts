@@ -57,7 +57,9 @@ export function showScan({ ghosts, unseen }: Scan): string {
   ].join('');
 }
 
-/** Why ghostkeep leaves a ghost alone: a line for each reason, since a container may have hundreds of memfds. */
+/**
+ * Why ghostkeep leaves a ghost alone: a line for each reason, since a container may have hundreds of memfds.
+ */
 function showWhy(ghosts: Scan['ghosts']): string {
   const reasons = groupBy(
     ghosts,

@@ -20,7 +20,9 @@ export async function verifyCommand(args: string[]): Promise<number> {
   return result.damage.length === 0 ? 0 : 1;
 }
 
-/** Of an undamaged dump: without a checksum a changed byte of content is no damage that anybody could find. */
+/**
+ * Of an undamaged dump: without a checksum a changed byte of content is no damage that anybody could find.
+ */
 export function showChecked({ ghosts }: Manifest): string {
   const without = ghosts.filter(({ data }) => data?.digest === undefined).length;
   const found = `${ghosts.length} ghosts, no damage found`;

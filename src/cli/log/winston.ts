@@ -7,7 +7,9 @@ import { appendTo } from '../../host/files/append-to.js';
 export interface WriterOptions {
   /** JSON lines go here too; the file is made with the first of them. */
   file?: string;
-  /** A line is in the file when its call returns: for who ends without a word. Such a file does not rotate. */
+  /**
+   * A line is in the file when its call returns: for who ends without a word. Such a file does not rotate.
+   */
   atOnce?: boolean;
   /** Least level on stderr; the file gets everything. */
   level?: LogEntry['level'];
@@ -48,8 +50,8 @@ function fileAtOnce(file: string) {
 }
 
 /**
- * JSON lines in the file; on stderr what people read, wherever it leads: runtimes show a hook's to their users, the gate puts
- * the helper's into CRIU's log, and a shell mixes it with other commands'.
+ * JSON lines in the file; on stderr what people read, wherever it leads: runtimes show a hook's to their
+ * users, the gate puts the helper's into CRIU's log, and a shell mixes it with other commands'.
  */
 export function makeWriter({
   file,

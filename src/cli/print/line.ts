@@ -1,7 +1,10 @@
 import type { GhostkeepError } from '../../base/errors.js';
 import { toPrintable } from '../../base/text/printable.js';
 
-/** A line for people. What it quotes may be anybody's: no character of it ends the line or acts on the terminal. */
+/**
+ * A line for people. What it quotes may be anybody's: no character of it ends the line or acts on the
+ * terminal.
+ */
 export function line(text: string): string {
   return `${toPrintable(text.replaceAll(/\s*\n\s*/g, ' '))}\n`;
 }

@@ -5,8 +5,9 @@ import { errnoOf } from '../../base/errors.js';
 const nothingToSync = new Set(['EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'EROFS']);
 
 /**
- * A command whose output is lost has failed. A reader that has gone has read enough, and the work goes on to its end. What
- * cannot be said on stderr cannot be said, and changes no status: a container must not fail because a log is full.
+ * A command whose output is lost has failed. A reader that has gone has read enough, and the work goes on to
+ * its end. What cannot be said on stderr cannot be said, and changes no status: a container must not fail
+ * because a log is full.
  * @param report says on stderr why stdout could not be written, and returns the exit status
  * @returns the status to end with, given the command's own
  */
@@ -26,7 +27,9 @@ export function watchOutput(report: (error: unknown) => number): (status: number
   };
 }
 
-/** Node takes a write(2) to a file for complete, but on a full disk it ends with the last byte that had room. */
+/**
+ * Node takes a write(2) to a file for complete, but on a full disk it ends with the last byte that had room.
+ */
 function writeAll(stream: NodeJS.WriteStream): { written: boolean } {
   const state = { written: false };
   stream._write = (chunk: Buffer, _encoding, done) => {

@@ -1,6 +1,9 @@
 import { toPrintable } from '../../base/text/printable.js';
 
-/** Columns wide enough for what is in them, whoever wrote it; numbers to the right. The last column is as long as it likes. */
+/**
+ * Columns wide enough for what is in them, whoever wrote it; numbers to the right. The last column is as long
+ * as it likes.
+ */
 export function table(head: readonly string[], data: readonly (readonly string[])[]): string {
   const rows = data.map(row => row.map(toPrintable));
   const all = [head, ...rows];

@@ -19,22 +19,28 @@ export interface Choice {
   leftOut: LeftOut[];
 }
 
+export interface ChoiceOf {
+  policy: Policy;
+  /** CRIU dumps the processes, and sees to what is left to it. */
+  criu: boolean;
+}
+
 /**
- * What ghostkeep keeps; a ghost over the policy's limit fails the dump. With CRIU so does one that nobody can keep,
- * without it that is left out.
+ * What ghostkeep keeps; a ghost over the policy's limit fails the dump. With CRIU so does one that nobody can
+ * keep, without it that is left out.
  */
 export function chooseGhosts(
   { log, host, alive }: Context,
   found: Found,
-  policy: Policy,
-  criu: boolean,
+  { policy, criu }: ChoiceOf,
 ): Choice {
   const leftOut: LeftOut[] = [];
   for (const missed of found.unseen) {
     const subject = `process ${missed.pid}`;
     const what = missed.what === 'process' ? '' : `${missed.what} of `;
     const message = `cannot look at ${what}${subject}: ${missed.why}`;
-    // CRIU looks for itself, and keeps or refuses what we have not seen. What it does not look at would be lost.
+    // CRIU looks for itself, and keeps or refuses what we have not seen. What it does not look at would be
+    // lost.
     const mayBeLost = policy.enabled && missed.mayHide && !(criu && looksItself(found, missed));
     if (mayBeLost && (criu || !policy.allowMissing))
       throw new GhostkeepError('GHOST_UNREADABLE', subject, criu ? message : `${message}; ${wayOut}`);
@@ -76,7 +82,9 @@ function looksItself(found: Found, { pid, what }: Missed): boolean {
   return what !== 'task' && !found.apart.has(pid);
 }
 
-/** CRIU takes the descriptors of a process for those of all its threads, and says nothing where they are not. */
+/**
+ * CRIU takes the descriptors of a process for those of all its threads, and says nothing where they are not.
+ */
 function assertCanBeKept(found: Found, ghost: Ghost): void {
   const identity = showIdentity(ghost.stat);
   if (ghost.keep === 'no')

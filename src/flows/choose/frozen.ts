@@ -8,7 +8,10 @@ import type { Context } from '../context.js';
 
 const wayOut = 'freeze it first (SIGSTOP to its process, or the freezer of its cgroup)';
 
-/** Before anything is looked at: while one runs it may also open, close and hand on what was, or was not yet, looked for. */
+/**
+ * Before anything is looked at: while one runs it may also open, close and hand on what was, or was not yet,
+ * looked for.
+ */
 export function assertFrozen({ host: { processes } }: Context, pids: readonly number[]): void {
   const running = pids.filter(pid => !processes.isPaused(pid));
   if (running.length === 0) return;

@@ -1,6 +1,6 @@
 /**
- * What a dump without CRIU cannot hold: no one else keeps it, so it stands in the manifest, and the dump is no success
- * unless whoever asked for it has said that this may be.
+ * What a dump without CRIU cannot hold: no one else keeps it, so it stands in the manifest, and the dump is
+ * no success unless whoever asked for it has said that this may be.
  */
 import type { LeftOut, Manifest } from '../../base/documents/generated/manifest.js';
 import type { Unseen } from '../../base/documents/generated/scan.js';

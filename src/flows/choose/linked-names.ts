@@ -1,6 +1,7 @@
 /**
- * Content of a linked ghost is left out where its names stay. The manifest says where they are on this host, so that
- * `verify` can tell when one has gone all the same. A restore does not look: CRIU opens them, and says so itself.
+ * Content of a linked ghost is left out where its names stay. The manifest says where they are on this host,
+ * so that `verify` can tell when one has gone all the same. A restore does not look: CRIU opens them, and
+ * says so itself.
  */
 import type { LinkedName, LinkedNames, Manifest } from '../../base/documents/generated/manifest.js';
 import type { Damage } from '../../base/documents/generated/verification.js';
@@ -41,7 +42,10 @@ export function findLinkedNames(
   return files.length > 0 ? { host: machine(), files } : undefined;
 }
 
-/** Only those that can be judged: on the host of the dump, by a mount that is there and has not another one on top. */
+/**
+ * Only those that can be judged: on the host of the dump, by a mount that is there and has not another one on
+ * top.
+ */
 export function verifyLinkedNames({ processes, files, machine }: Host, { linkedNames }: Manifest): Damage[] {
   if (!linkedNames || linkedNames.host !== machine()) return [];
   const ours = processes.mounts(processes.self());

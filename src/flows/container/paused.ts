@@ -1,6 +1,7 @@
 /**
- * A container that `ghostkeep checkpoint` has paused must not stay so when that is killed. It keeps a record while it may
- * have to resume the container; the next command that finds the record of one that has ended does it.
+ * A container that `ghostkeep checkpoint` has paused must not stay so when that is killed. It keeps a record
+ * while it may have to resume the container; the next command that finds the record of one that has ended
+ * does it.
  */
 import path from 'node:path';
 import { bounds } from '../../base/bounds.js';
@@ -31,7 +32,7 @@ export function notePause(
     const first = { pid, startTime: processes.startTime(pid) };
     const paused: Paused = { version: 1, container, program, globals, owner, first, criuConfig };
     files.makeDirectory(path.dirname(record), 0o700);
-    files.replace(record, Buffer.from(`${JSON.stringify(paused, null, 1)}\n`), false);
+    files.replace(record, Buffer.from(`${JSON.stringify(paused, null, 1)}\n`), { durable: false });
     return () => files.remove(record);
   } catch (error) {
     if (errnoOf(error) === undefined) throw error;
@@ -40,7 +41,10 @@ export function notePause(
   }
 }
 
-/** Resume what checkpoints that were killed have left paused. Never throws for one of them: the command has another purpose. */
+/**
+ * Resume what checkpoints that were killed have left paused. Never throws for one of them: the command has
+ * another purpose.
+ */
 export async function resumeForgotten(context: Context): Promise<void> {
   const { host, log } = context;
   const { files } = host;

@@ -24,7 +24,10 @@ export function wishesOf(context: Context, annotations: Record<string, string | 
   return wishes;
 }
 
-/** For the processes that are being dumped: the host's, and what their container's session asks for where a hook made one. */
+/**
+ * For the processes that are being dumped: the host's, and what their container's session asks for where a
+ * hook made one.
+ */
 export function policyOf(context: Context, pid: number): { policy: Policy; session: Session | undefined } {
   const session = findSession(context, pid);
   return { policy: policyOfSession(context, session), session };

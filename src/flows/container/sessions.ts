@@ -9,7 +9,9 @@ import type { Context } from '../context.js';
 
 export type { Session };
 
-/** Records of root lie in /run; those of a user in the user's own part of it, or in /tmp where there is none. */
+/**
+ * Records of root lie in /run; those of a user in the user's own part of it, or in /tmp where there is none.
+ */
 function sessionsFolder(host: Host): string {
   if (host.uid() === 0) return '/run/ghostkeep/sessions';
   const own = `/run/user/${host.uid()}`;
@@ -38,7 +40,7 @@ export function writeSession({ host }: Context, session: Session): void {
   host.files.replace(
     sessionPath(host, session.container),
     Buffer.from(`${JSON.stringify(session, null, 1)}\n`),
-    false,
+    { durable: false },
   );
 }
 
@@ -47,7 +49,10 @@ export function rememberImages(context: Context, session: Session, images: strin
   keepSession(context, { ...session, images });
 }
 
-/** Without a record the host's policy applies at the next checkpoint: worth a warning, not a container that does not start. */
+/**
+ * Without a record the host's policy applies at the next checkpoint: worth a warning, not a container that
+ * does not start.
+ */
 export function keepSession(context: Context, session: Session): void {
   try {
     writeSession(context, session);
@@ -60,7 +65,10 @@ export function closeSession(context: Context, id: string): void {
   if (mayUseFolder(context)) context.host.files.remove(sessionPath(context.host, id));
 }
 
-/** The session of the container whose first process is PID; a record that cannot be read is passed over, with a warning. */
+/**
+ * The session of the container whose first process is PID; a record that cannot be read is passed over, with
+ * a warning.
+ */
 export function findSession(context: Context, pid: number): Session | undefined {
   const { host, log } = context;
   const startTime = startTimeOf(host.processes, pid);
@@ -108,9 +116,9 @@ function mayUseFolder({ host, log }: Context): boolean {
 }
 
 /**
- * Anyone can make a folder in /tmp first. So the folder is ours and nobody else may write to it; each folder above it is
- * ours or root's, and in one that others may write to, the sticky bit keeps them from renaming ours. A folder that is not
- * there yet is no danger.
+ * Anyone can make a folder in /tmp first. So the folder is ours and nobody else may write to it; each folder
+ * above it is ours or root's, and in one that others may write to, the sticky bit keeps them from renaming
+ * ours. A folder that is not there yet is no danger.
  */
 function assertPrivate(host: Host, folder: string): void {
   const names = folder.slice(1).split('/');

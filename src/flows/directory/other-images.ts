@@ -1,7 +1,8 @@
 /**
- * Images in a directory that a dump did not make. A dump without CRIU makes `ghost-file-*.img` beside whatever is there, and
- * what is there may be the only copy of files that are gone. CRIU itself writes over an earlier checkpoint, so under the gate nothing is
- * refused; there an image that was left over must not pass for one of this checkpoint.
+ * Images in a directory that a dump did not make. A dump without CRIU makes `ghost-file-*.img` beside
+ * whatever is there, and what is there may be the only copy of files that are gone. CRIU itself writes over
+ * an earlier checkpoint, so under the gate nothing is refused; there an image that was left over must not
+ * pass for one of this checkpoint.
  */
 import { bounds } from '../../base/bounds.js';
 import { errnoOf, GhostkeepError } from '../../base/errors.js';
@@ -38,7 +39,10 @@ function imagesAlone(files: Files, images: string): string[] {
   return criu ? [] : ghosts.map(({ image }) => image).filter(isGhostImageName);
 }
 
-/** `ghost-file-*.img` as they were before CRIU wrote anything: name → when, and under which number, it was written. */
+/**
+ * `ghost-file-*.img` as they were before CRIU wrote anything: name → when, and under which number, it was
+ * written.
+ */
 export type OlderImages = ReadonlyMap<string, string>;
 
 export function noteOlderImages({ host: { files } }: Context, images: string): OlderImages {
@@ -47,9 +51,9 @@ export function noteOlderImages({ host: { files } }: Context, images: string): O
 }
 
 /**
- * Remove what CRIU's new remap-fpath.img names and CRIU has not written: it is another file's content. An image is CRIU's where there
- * is any doubt: it goes only if it is the same inode, unchanged since OLDER was noted, and older than our journal, which was
- * written before CRIU's first image and by the same clock.
+ * Remove what CRIU's new remap-fpath.img names and CRIU has not written: it is another file's content. An
+ * image is CRIU's where there is any doubt: it goes only if it is the same inode, unchanged since OLDER was
+ * noted, and older than our journal, which was written before CRIU's first image and by the same clock.
  * @returns the names of those that were removed
  */
 export function removeOlderImages(

@@ -1,11 +1,11 @@
 /**
- * An image directory has one owner at a time, from the first look into it to the last rename. Whatever writes there becomes its
- * owner before it removes anything; what only reads does not ask.
+ * An image directory has one owner at a time, from the first look into it to the last rename. Whatever writes
+ * there becomes its owner before it removes anything; what only reads does not ask.
  *
- * The lock is the kernel's (host/lock.ts): it leaves nothing in the directory and ends with its holder. While CRIU writes,
- * `ghostkeep checkpoint` and the gate let it go: the gate may be installed beside the first, and with --lazy-pages a
- * receiver may seal the directory before CRIU has ended. Who is still to finish the dump stands in the journal (`heldBy`),
- * and nobody begins another one while that process lives.
+ * The lock is the kernel's (host/lock.ts): it leaves nothing in the directory and ends with its holder. While
+ * CRIU writes, `ghostkeep checkpoint` and the gate let it go: the gate may be installed beside the first, and
+ * with --lazy-pages a receiver may seal the directory before CRIU has ended. Who is still to finish the dump
+ * stands in the journal (`heldBy`), and nobody begins another one while that process lives.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Manifest } from '../../base/documents/generated/manifest.js';
@@ -83,7 +83,9 @@ export async function becomeOwner(
   }
 }
 
-/** @returns none where it cannot be locked: a dump that succeeds without a lock must not fail for want of one */
+/**
+ * @returns none where it cannot be locked: a dump that succeeds without a lock must not fail for want of one
+ */
 function tryLock({ host: { files }, log }: Context, images: string) {
   try {
     return files.lock(images);

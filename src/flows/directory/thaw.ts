@@ -1,11 +1,14 @@
 import { bounds } from '../../base/bounds.js';
-import type { Files } from '../../base/host/host.js';
+import type { Durability, Files } from '../../base/host/host.js';
 import { thawCgroups } from '../../criu/cgroup.js';
 
-/** Have the checkpoint in IMAGES say that its cgroups run: crun would restore a container that was paused by us frozen. */
-export function thaw(files: Files, images: string, durable: boolean): void {
+/**
+ * Have the checkpoint in IMAGES say that its cgroups run: crun would restore a container that was paused by
+ * us frozen.
+ */
+export function thaw(files: Files, images: string, { durable }: Durability): void {
   const path = `${images}/cgroup.img`;
   const bytes = files.readIfThere(path, bounds.cgroup);
   const thawed = bytes && thawCgroups(bytes);
-  if (thawed) files.replace(path, thawed, durable);
+  if (thawed) files.replace(path, thawed, { durable });
 }

@@ -1,8 +1,8 @@
 import type { Context } from '../context.js';
 
 /**
- * Say what the file system of IMAGES has refused and the dump does without. That fsync(2) is refused is no lost write, which is
- * told by another error, and no promise either.
+ * Say what the file system of IMAGES has refused and the dump does without. That fsync(2) is refused is no
+ * lost write, which is told by another error, and no promise either.
  */
 export function warnOfRefused({ host: { files }, log }: Context, images: string): void {
   const refused = files.takeRefused();

@@ -12,7 +12,9 @@ import { copySmall } from './copy-batch.js';
 import { type Copy, type CopyTarget, copyGhost } from './copy-one.js';
 import { startState } from './describe-again.js';
 
-/** Kept free for what sealing itself writes, so that a full disk shows before CRIU has finished, not after. */
+/**
+ * Kept free for what sealing itself writes, so that a full disk shows before CRIU has finished, not after.
+ */
 const sealReserveBytes = 1024 * 1024;
 
 /** @param earlier as makeJournal's */
@@ -59,7 +61,7 @@ function setAside({ files, engine }: Host, images: string): void {
   } catch (error) {
     if (!noAllocation.has(errnoOf(error) ?? ''))
       throw translate(error, 'IO', images, `cannot set room aside in ${files.realPath(images)}`);
-    files.replace(path, Buffer.alloc(sealReserveBytes), false);
+    files.replace(path, Buffer.alloc(sealReserveBytes), { durable: false });
   } finally {
     files.close(fd);
   }

@@ -1,6 +1,6 @@
 /**
- * Small ghosts, many in a call: of a thousand files of 16 KiB each, what the calls for one cost in JavaScript was
- * several times what its bytes take (decision 0008).
+ * Small ghosts, many in a call: of a thousand files of 16 KiB each, what the calls for one cost in JavaScript
+ * was several times what its bytes take (decision 0008).
  */
 import type { FileStat } from '../../base/host/host.js';
 import type { Context } from '../context.js';
@@ -26,7 +26,8 @@ const [mostAtOnce, mostBytesAtOnce] = [256, 8n << 20n];
 
 /**
  * Copy the small ones among COPIES and note in their entries what was written.
- * @returns those still to be copied: large ones, and whatever did not go well here, to be tried and explained alone
+ * @returns those still to be copied: large ones, and whatever did not go well here, to be tried and explained
+ * alone
  */
 export function copySmall(context: Context, copies: readonly Copy[], target: CopyTarget): Copy[] {
   const isSmall = ({ stat }: Copy) => isSmallFile(stat);

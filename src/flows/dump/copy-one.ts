@@ -34,7 +34,10 @@ export interface CopyTarget {
   criu: boolean;
 }
 
-/** Write a ghost's image at IMAGES/entry.image and return what is in it. @throws GHOST_CHANGED, NO_SPACE, IO */
+/**
+ * Write a ghost's image at IMAGES/entry.image and return what is in it.
+ * @throws GHOST_CHANGED, NO_SPACE, IO
+ */
 export async function copyGhost(context: Context, copy: Copy, target: CopyTarget): Promise<GhostData> {
   const { files } = context.host;
   if (copy.over) {
@@ -126,7 +129,10 @@ export function describeCopy({ entry, fd, stat, over = false }: Copy, policy: Po
   };
 }
 
-/** CRIU's images are for everybody whom the folder lets in; what only `ghostkeep restore` reads is its owner's. */
+/**
+ * CRIU's images are for everybody whom the folder lets in; what only `ghostkeep restore` reads is its
+ * owner's.
+ */
 export function imageMode(criu: boolean): number {
   return criu ? 0o644 : 0o600;
 }

@@ -20,7 +20,9 @@ export interface Described {
 export interface DumpState {
   /** Of the container, to say who owns a ghost by now; without them its entry's owner stays. */
   ids: IdMap | undefined;
-  /** How much more extended attributes they may have together than when they were first described, in base64. */
+  /**
+   * How much more extended attributes they may have together than when they were first described, in base64.
+   */
   attributeBytes: number;
 }
 
@@ -32,8 +34,8 @@ export function startState({ idMaps }: Manifest): DumpState {
 }
 
 /**
- * Mode and owner are of one stat: a setuid bit must not meet an owner of before. Attributes that cannot be had any
- * more are no reason to lose the bytes: the container may be gone.
+ * Mode and owner are of one stat: a setuid bit must not meet an owner of before. Attributes that cannot be
+ * had any more are no reason to lose the bytes: the container may be gone.
  */
 export function describeAgain(context: Context, { entry, fd, stat, dump }: Described): void {
   entry.size = countToJson(stat.size);

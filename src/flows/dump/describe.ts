@@ -15,7 +15,9 @@ import { findLinkedNames } from '../choose/linked-names.js';
 import type { PinnedGhost } from '../choose/pin.js';
 import type { Context } from '../context.js';
 
-/** Everything the manifest knows of a ghost but its data: what CRIU's format holds, and what it cannot hold. */
+/**
+ * Everything the manifest knows of a ghost but its data: what CRIU's format holds, and what it cannot hold.
+ */
 export function describeGhost(
   context: Context,
   pinned: PinnedGhost,

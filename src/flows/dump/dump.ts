@@ -24,13 +24,16 @@ export interface Dumped {
   found: Found;
 }
 
-/** Copy all ghosts of PIDS that are ours to keep. The processes should not run meanwhile: whoever calls has frozen them. */
+/**
+ * Copy all ghosts of PIDS that are ours to keep. The processes should not run meanwhile: whoever calls has
+ * frozen them.
+ */
 export async function dumpGhosts(context: Context, request: DumpRequest): Promise<Dumped> {
   const { host } = context;
   const { pids, policy, criu, requireFrozen = false } = request;
   if (requireFrozen) assertFrozen(context, pids);
   const found = findGhosts(host.processes, pids, context.alive);
-  const { chosen, leftOut } = chooseGhosts(context, found, policy, criu);
+  const { chosen, leftOut } = chooseGhosts(context, found, { policy, criu });
   const copied = chosen.filter(needsCopy);
   if (!criu) checkWriters(context, copied, pids, requireFrozen);
   const leave = (ghost: Ghost, why: string) => leftOut.push(leaveGhost(ghost, why));
@@ -77,7 +80,7 @@ async function dumpPinned(
     journal.state = 'dumped';
     delete journal.idMaps;
     Object.assign(journal, noteLeftOut(context.log, leftOut));
-    if (needed) writeJournal(host.files, images, journal, false);
+    if (needed) writeJournal(host.files, images, journal, { durable: false });
     return journal;
   } catch (error) {
     // What was copied is of no use without the rest, and may fill the disk.

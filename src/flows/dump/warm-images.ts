@@ -13,8 +13,8 @@ interface WarmImage {
 }
 
 /**
- * What the warm pass has left for the dump. Only names are kept: whatever lies there when it is taken, and by whomever it
- * was made, is compared with the ghost.
+ * What the warm pass has left for the dump. Only names are kept: whatever lies there when it is taken, and by
+ * whomever it was made, is compared with the ghost.
  */
 export class WarmImages {
   /** By device and number: there may be ten thousand. */

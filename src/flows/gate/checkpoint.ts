@@ -1,9 +1,9 @@
 /**
- * The gate's part around a runtime's own command, for a host whose CRIU has no plugin hook or where the gate may
- * not be installed: find and pin, tell CRIU through CRIU_CONFIG_FILE, run the command, copy, seal.
+ * The gate's part around a runtime's own command, for a host whose CRIU has no plugin hook or where the gate
+ * may not be installed: find and pin, tell CRIU through CRIU_CONFIG_FILE, run the command, copy, seal.
  *
- * Once CRIU has succeeded the container may be gone and our pins are all there is: nothing lets them go before
- * the dump is sealed, or the caller says so.
+ * Once CRIU has succeeded the container may be gone and our pins are all there is: nothing lets them go
+ * before the dump is sealed, or the caller says so.
  */
 
 import { bounds } from '../../base/bounds.js';
@@ -40,9 +40,14 @@ export interface CheckpointRequest {
   configPath: string;
   /** What CRIU_CONFIG_FILE named before, to be kept in effect. */
   userConfig: string | undefined;
-  /** Called when the command is about to begin. What it throws ends the checkpoint, and the container runs on. */
+  /**
+   * Called when the command is about to begin. What it throws ends the checkpoint, and the container runs on.
+   */
   beforeCommand?: () => Promise<void>;
-  /** Called when finishing failed after CRIU succeeded; resolves when it shall be tried again, or to false to give up. */
+  /**
+   * Called when finishing failed after CRIU succeeded; resolves when it shall be tried again, or to false to
+   * give up.
+   */
   hold: (error: unknown) => Promise<boolean>;
 }
 
@@ -53,7 +58,8 @@ export async function checkpoint(
   const { command } = request;
   const { pid, status } = await stateOf(context, command);
   const { policy } = policyOf(context, pid);
-  // What it would remove, link or write until CRIU freezes it we would not see; and where it goes on, until it is copied.
+  // What it would remove, link or write until CRIU freezes it we would not see; and where it goes on, until
+  // it is copied.
   const forget = status === 'paused' ? undefined : notePause(context, command, pid, request.configPath);
   const paused = forget !== undefined && (await pause(context, request, forget));
   try {
@@ -75,7 +81,7 @@ async function aroundCommand(
   const { images } = request.command;
   const startTime = startTimeOf(processes, pid);
   const pids = processes.tree(pid);
-  const { chosen } = chooseGhosts(context, findGhosts(processes, pids), policy, true);
+  const { chosen } = chooseGhosts(context, findGhosts(processes, pids), { policy, criu: true });
   const linked = describeLinked(context, chosen);
   const pinned = pinGhosts(processes, chosen.filter(needsCopy));
   try {
@@ -89,7 +95,7 @@ async function aroundCommand(
         { begins: true },
       );
       await runCommand(context, request, []);
-      if (paused) await asOwner(context, images, () => thaw(files, images, true), patient);
+      if (paused) await asOwner(context, images, () => thaw(files, images, { durable: true }), patient);
       return undefined;
     }
     files.makeDirectory(images, 0o700);
@@ -101,7 +107,7 @@ async function aroundCommand(
         clearImages(context.host, images);
         files.makeDirectory(`${images}/${folder}`);
         const made = pinnedJournal(context, request, pids, pinned, linked, policy, paused);
-        writeJournal(files, images, made, true);
+        writeJournal(files, images, made, { durable: true });
         return made;
       },
       { begins: true },
@@ -124,7 +130,9 @@ async function aroundCommand(
   }
 }
 
-/** What we began is of no use. Where the gate is installed as well it has taken our place, and has cleaned up. */
+/**
+ * What we began is of no use. Where the gate is installed as well it has taken our place, and has cleaned up.
+ */
 async function withdraw(context: Context, images: string): Promise<void> {
   try {
     const work = () => {
@@ -174,7 +182,7 @@ async function runCommand(
   files.replace(
     request.configPath,
     Buffer.from(`${user?.toString('utf8') ?? ''}\n${keys.map(key => `external ${key}\n`).join('')}`),
-    false,
+    { durable: false },
   );
   try {
     await request.beforeCommand?.();
@@ -208,7 +216,7 @@ async function finishOrHold(
       const hasNoneOfOurs = () =>
         externalNames(files.read(`${images}/files.img`, bounds.files)).every(key => !keys.includes(key));
       if (isSealed || (!holdsDump(files, images) && hasNoneOfOurs())) {
-        if (paused) await asOwner(context, images, () => thaw(files, images, true), patient);
+        if (paused) await asOwner(context, images, () => thaw(files, images, { durable: true }), patient);
         return isSealed ? readManifest(files, images) : undefined;
       }
       return (await finishDump(context, images, policy, patient)).manifest;

@@ -20,7 +20,10 @@ export function hasAllocation({ linked, data, allocated }: ManifestGhost): boole
   return data?.allocation ? data.allocation.length > 0 : countFromJson(allocated) > 0n;
 }
 
-/** Before completeGhost, and by a descriptor of its own: a running executable, say, cannot be opened for writing. */
+/**
+ * Before completeGhost, and by a descriptor of its own: a running executable, say, cannot be opened for
+ * writing.
+ */
 export function allocateGhost(
   context: Context,
   found: Ghost,
@@ -49,7 +52,8 @@ export function roomOfHost(context: Context): AllocationRoom | undefined {
 }
 
 export function completeGhost(context: Context, found: Ghost, entry: ManifestGhost): string[] {
-  // What CRIU restores beside them has the rights that the image says, and these lie in the container's own mounts: SECURITY.md.
+  // What CRIU restores beside them has the rights that the image says, and these lie in the container's own
+  // mounts: SECURITY.md.
   const request = { parts: ['xattrs', 'times', 'flags'], allowPrivileged: true } as const;
   return throughPin(
     context,

@@ -53,8 +53,8 @@ export class GateDump {
   }
 
   /**
-   * Before anything else, and while the container runs. Whoever has the directory may be about to end: the helper of a
-   * CRIU that was killed cleans up.
+   * Before anything else, and while the container runs. Whoever has the directory may be about to end: the
+   * helper of a CRIU that was killed cleans up.
    * @param criu the CRIU that started us: `ghostkeep checkpoint` may have started that, and waits for it
    * @throws IN_USE
    */
@@ -71,15 +71,18 @@ export class GateDump {
     this.#owned = await becomeOwner(this.context, this.images, options);
   }
 
-  /** Others may have the directory now. While CRIU writes, the journal keeps it for us from all but a receiver that seals. */
+  /**
+   * Others may have the directory now. While CRIU writes, the journal keeps it for us from all but a receiver
+   * that seals.
+   */
   letGo(): void {
     this.#owned?.letGo();
     this.#owned = undefined;
   }
 
   /**
-   * Nothing is frozen yet; PID is said to be the root of what will be. Where it stands still already (`runc pause`)
-   * a copy would only come twice. Whatever is wrong, checkpoint() will say so.
+   * Nothing is frozen yet; PID is said to be the root of what will be. Where it stands still already (`runc
+   * pause`) a copy would only come twice. Whatever is wrong, checkpoint() will say so.
    */
   async warm(pid: number): Promise<void> {
     const { host, log } = this.context;
@@ -95,7 +98,10 @@ export class GateDump {
     }
   }
 
-  /** All processes are frozen; PID is one of them. @returns the keys of the ghosts that CRIU shall leave to us */
+  /**
+   * All processes are frozen; PID is one of them.
+   * @returns the keys of the ghosts that CRIU shall leave to us
+   */
   async checkpoint(pid: number): Promise<string[]> {
     // CRIU names the root of the tree first, and that call does the work for all.
     if (this.#covered.has(pid) || this.#isLeftToCriu()) return [];
@@ -119,7 +125,10 @@ export class GateDump {
     return keys;
   }
 
-  /** A streamed image never lies in the directory as files, an encrypted one cannot be written anew: CRIU has to manage alone. */
+  /**
+   * A streamed image never lies in the directory as files, an encrypted one cannot be written anew: CRIU has
+   * to manage alone.
+   */
   #isLeftToCriu(): boolean {
     // Once a part is ours it has to be sealed, whatever appears there.
     const why = this.#started ? undefined : this.#whyLeftToCriu();
@@ -134,7 +143,10 @@ export class GateDump {
     return unsealable.find(([name]) => files.exists(`${this.images}/${name}`))?.[1];
   }
 
-  /** CRIU has ended in the middle of a request. The directory is ours, so whatever warm images it holds are of no use to anybody. */
+  /**
+   * CRIU has ended in the middle of a request. The directory is ours, so whatever warm images it holds are of
+   * no use to anybody.
+   */
   abandon(): void {
     if (this.#started) clearImages(this.context.host, this.images);
     else if (isOwnFolder(this.context, this.images)) removeWarmImages(this.context.host.files, this.images);
@@ -159,7 +171,8 @@ export class GateDump {
       if (this.#started) clearImages(this.context.host, this.images);
       return;
     }
-    // An older dump's manifest says nothing about what CRIU has written now, and would have the restore refused.
+    // An older dump's manifest says nothing about what CRIU has written now, and would have the restore
+    // refused.
     if (this.#leftToCriu && !this.#started) clearImages(this.context.host, this.images);
     const journal = this.#journal;
     if (journal && keysOfJournal(journal).length > 0) this.#seal(journal, where);
@@ -181,11 +194,12 @@ export class GateDump {
   }
 
   /**
-   * Seal, unless a receiver has done it: with --lazy-pages CRIU serves memory for as long as the restored processes ask
-   * for it before it comes to us. Sealed too early, before CRIU had written all of files.img, there would be ghosts missing.
+   * Seal, unless a receiver has done it: with --lazy-pages CRIU serves memory for as long as the restored
+   * processes ask for it before it comes to us. Sealed too early, before CRIU had written all of files.img,
+   * there would be ghosts missing.
    */
   #isSealed(journal: Manifest): boolean {
-    const { manifest, now } = sealImages(this.context, this.images, false, journal);
+    const { manifest, now } = sealImages(this.context, this.images, { durable: false, journal });
     if (now) return true;
     const sealed = new Set(keysOfJournal(manifest));
     return (

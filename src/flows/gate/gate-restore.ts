@@ -1,4 +1,7 @@
-/** What the helper of the CRIU plugin does at restore: before CRIU reads the image, and before the processes go on. */
+/**
+ * What the helper of the CRIU plugin does at restore: before CRIU reads the image, and before the processes
+ * go on.
+ */
 
 import { errnoOf } from '../../base/errors.js';
 import type { ProcessView } from '../../base/host/host.js';
@@ -29,9 +32,9 @@ export class GateRestore {
   }
 
   /**
-   * PID and all others that CRIU traces are restored and do not run yet: their ghosts get what CRIU's image cannot
-   * hold. CRIU opened them by the names they had, so name and size tell them apart; where two have the same, nothing
-   * is guessed. Space comes back only where `materialize` wrote that wish into the manifest.
+   * PID and all others that CRIU traces are restored and do not run yet: their ghosts get what CRIU's image
+   * cannot hold. CRIU opened them by the names they had, so name and size tell them apart; where two have the
+   * same, nothing is guessed. Space comes back only where `materialize` wrote that wish into the manifest.
    */
   async resumed(pid: number): Promise<void> {
     const { host, log, alive } = this.context;

@@ -3,7 +3,9 @@ import { pathFromText } from '../../base/text/path-bytes.js';
 import { countFromJson } from '../../base/units.js';
 import { type Ghost, pathOf } from '../../ghost/ghost.js';
 
-/** Those that only one entry and one file can mean. Linear: there may be 10,000 of each, and they stand still. */
+/**
+ * Those that only one entry and one file can mean. Linear: there may be 10,000 of each, and they stand still.
+ */
 export function matchRestored(
   entries: readonly ManifestGhost[],
   restored: readonly Ghost[],
@@ -32,8 +34,8 @@ function markOf(found: Ghost): string {
 }
 
 /**
- * One for each name it may have been opened by: where a live file has the name by now, CRIU opens the ghost by another.
- * Source: CRIU files-reg.c, open_path: `NAME.cr_link`.
+ * One for each name it may have been opened by: where a live file has the name by now, CRIU opens the ghost
+ * by another. Source: CRIU files-reg.c, open_path: `NAME.cr_link`.
  */
 function marksOf({ linked, size, paths }: ManifestGhost): string[] {
   if (linked) return [];

@@ -1,7 +1,8 @@
 /**
- * A whole dump on a small file of our own, before anything is frozen: V8 compiles a function when it is first called,
- * and the native library is loaded at its first call. What is slow only once is over when it counts (decision 0006).
- * Where there are many ghosts, what each of them takes is rehearsed with themselves (decision 0008).
+ * A whole dump on a small file of our own, before anything is frozen: V8 compiles a function when it is first
+ * called, and the native library is loaded at its first call. What is slow only once is over when it counts
+ * (decision 0006). Where there are many ghosts, what each of them takes is rehearsed with themselves
+ * (decision 0008).
  */
 
 import { reasonOf } from '../../base/errors.js';
@@ -23,7 +24,9 @@ import { sealImages } from '../seal/seal.js';
 /** Enough for an image with chunks. */
 const ghostBytes = 20_000;
 
-/** Leaves nothing in IMAGES. Whatever goes wrong here goes wrong again when it matters, and is reported then. */
+/**
+ * Leaves nothing in IMAGES. Whatever goes wrong here goes wrong again when it matters, and is reported then.
+ */
 export async function rehearse(context: Context, images: string): Promise<void> {
   const { files, processes } = context.host;
   const ours = `${images}/${folder}`;
@@ -37,16 +40,16 @@ export async function rehearse(context: Context, images: string): Promise<void> 
   let ghost: number | undefined;
   try {
     files.makeDirectory(scratch);
-    files.replace(`${scratch}/ghost`, Buffer.alloc(ghostBytes, 1), false);
+    files.replace(`${scratch}/ghost`, Buffer.alloc(ghostBytes, 1), { durable: false });
     ghost = files.open(`${scratch}/ghost`);
     files.remove(`${scratch}/ghost`);
     const quiet = { ...context, log: silent };
     const { policy } = policyOf(quiet, self);
     const request = { images: scratch, pids: processes.tree(self), policy, criu: true };
     const { journal } = await dumpGhosts(quiet, request);
-    files.replace(`${scratch}/files.img`, encodeExternalFiles(keysOfJournal(journal)), false);
-    files.replace(`${scratch}/inventory.img`, Buffer.from('rehearsed'), false);
-    sealImages(quiet, scratch, false);
+    files.replace(`${scratch}/files.img`, encodeExternalFiles(keysOfJournal(journal)), { durable: false });
+    files.replace(`${scratch}/inventory.img`, Buffer.from('rehearsed'), { durable: false });
+    sealImages(quiet, scratch, { durable: false });
     files.removeTree(existed ? scratch : ours);
   } catch (error) {
     context.log.debug(`the rehearsal failed: ${reasonOf(error)}`);

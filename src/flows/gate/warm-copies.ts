@@ -16,7 +16,10 @@ import { rehearseMany } from './rehearse.js';
 /** What an image takes beside its ghost's data, the rest of its last block included. */
 const headBytes = 8192n;
 
-/** File systems that share blocks, and from which length on the engine asks them to: LARGE_BYTES of native/engine/io.h. */
+/**
+ * File systems that share blocks, and from which length on the engine asks them to: LARGE_BYTES of
+ * native/engine/io.h.
+ */
 const sharing = new Set(['xfs', 'btrfs']);
 const sharedBytes = 64n << 10n;
 /** Extents to look at to know a file's. */
@@ -41,7 +44,10 @@ export class WarmCopies {
     this.#until = context.host.clock() + mostMs;
   }
 
-  /** The container may write to the same disk: half of what is free has to be left for it until all stands still. */
+  /**
+   * The container may write to the same disk: half of what is free has to be left for it until all stands
+   * still.
+   */
   mayCopy(ghosts: readonly Ghost[]): boolean {
     const { host, log } = this.context;
     const { images, policy } = this.request;

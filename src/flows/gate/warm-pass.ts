@@ -1,11 +1,12 @@
 /**
- * The warm pass: what is large, or many, is copied while the container still runs, so that little is left to do when it stands
- * still.
+ * The warm pass: what is large, or many, is copied while the container still runs, so that little is left to
+ * do when it stands still.
  *
- * Nothing of it is believed. When all is frozen the ghosts are found anew, and a dump over a warm image compares every
- * byte with what is there and writes what differs (GK_DUMP_OVER): a time stamp is no proof, because a store into a mapping
- * need not change one. Where large ranges will be reflinked the freeze copies nothing anyway: then only dirty pages, for
- * which that would have to wait, are written to disk now (decision 0010).
+ * Nothing of it is believed. When all is frozen the ghosts are found anew, and a dump over a warm image
+ * compares every byte with what is there and writes what differs (GK_DUMP_OVER): a time stamp is no proof,
+ * because a store into a mapping need not change one. Where large ranges will be reflinked the freeze copies
+ * nothing anyway: then only dirty pages, for which that would have to wait, are written to disk now (decision
+ * 0010).
  */
 
 import { availableParallelism } from 'node:os';
@@ -26,7 +27,10 @@ const worthBytes = 4n << 20n;
 /** Small ones: fewer are made, written and described in a millisecond or two. */
 const worthMany = 32;
 
-/** Copy what is large of the ghosts of PIDS, and what is many. Whatever goes wrong is left to the dump, which will say so. */
+/**
+ * Copy what is large of the ghosts of PIDS, and what is many. Whatever goes wrong is left to the dump, which
+ * will say so.
+ */
 export async function warmUp(context: Context, request: DumpRequest): Promise<WarmImages> {
   const { host, log } = context;
   const warm = new WarmImages(host.files, request.images, log);
@@ -35,7 +39,8 @@ export async function warmUp(context: Context, request: DumpRequest): Promise<Wa
   tryPins(context, kept.filter(needsCopy));
   const forbidden = kept.find(ghost => isOverLimit(ghost, request.policy));
   if (forbidden) {
-    // It may be gone by the freeze, so that this is for the dump to refuse. Copies of the others would only take room meanwhile.
+    // It may be gone by the freeze, so that this is for the dump to refuse. Copies of the others would only
+    // take room meanwhile.
     log.info(`nothing is copied before the freeze: ${showGhost(forbidden)} is over the policy's limit`);
     return warm;
   }
@@ -61,8 +66,9 @@ export async function warmUp(context: Context, request: DumpRequest): Promise<Wa
 }
 
 /**
- * A table of descriptors grows by doubling, and each time a process of several threads waits for all processors (expand_files()
- * in fs/file.c, synchronize_rcu()): 5 ms that nobody has when all stands still. It never shrinks.
+ * A table of descriptors grows by doubling, and each time a process of several threads waits for all
+ * processors (expand_files() in fs/file.c, synchronize_rcu()): 5 ms that nobody has when all stands still. It
+ * never shrinks.
  */
 function tryPins({ host: { processes } }: Context, ghosts: readonly Ghost[]): void {
   unpinGhosts(processes, pinSome(processes, ghosts));

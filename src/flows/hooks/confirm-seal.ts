@@ -39,7 +39,7 @@ async function confirmAsOwner(
   }
   const pid = session && stillThere(host.processes, session);
   if (holdsDump(host.files, images) && !(pid && isAlone(host.files, images))) {
-    const { manifest, now } = sealImages(context, images, true);
+    const { manifest, now } = sealImages(context, images, { durable: true });
     log.info(`${where}: ${manifest.ghosts.length} ghosts, ${now ? 'sealed now' : 'sealed before'}`, fields);
     if (now) assertNothingMissing(manifest, where, policyOfSession(context, session));
     return;
@@ -55,7 +55,7 @@ async function confirmAsOwner(
     container,
     criu: false,
   });
-  const { manifest } = sealImages(context, images, true);
+  const { manifest } = sealImages(context, images, { durable: true });
   log.info(`${where}: ${manifest.ghosts.length} ghosts dumped and sealed`, fields);
   assertNothingMissing(manifest, where, policy);
 }

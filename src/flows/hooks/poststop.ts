@@ -1,7 +1,7 @@
 /**
- * The poststop hook of a container with annotations io.ghostkeep.* or a session record: confirm the seal or redo it,
- * and close the session. Runtimes may call it more than once, and mostly there is no image: then nothing that knows
- * images is loaded.
+ * The poststop hook of a container with annotations io.ghostkeep.* or a session record: confirm the seal or
+ * redo it, and close the session. Runtimes may call it more than once, and mostly there is no image: then
+ * nothing that knows images is loaded.
  */
 import type { ProcessView } from '../../base/host/host.js';
 import { parseRuntimeCommand } from '../../oci/command-line.js';
@@ -21,7 +21,9 @@ export async function poststop(context: Context, state: OciState): Promise<void>
   closeSession(context, state.id);
 }
 
-/** `runc checkpoint --image-path DIR ID` is our parent. Anything else that stops a container is no checkpoint. */
+/**
+ * `runc checkpoint --image-path DIR ID` is our parent. Anything else that stops a container is no checkpoint.
+ */
 function imagesOfCaller(processes: ProcessView, state: OciState): string | undefined {
   try {
     const caller = processes.parent(processes.self());

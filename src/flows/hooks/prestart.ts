@@ -1,6 +1,7 @@
 /**
- * The prestart hook of a container with annotations io.ghostkeep.*: at create, remember it and its policy; at restore,
- * check the image. What only a restore needs is loaded there: a create waits for every file that is loaded.
+ * The prestart hook of a container with annotations io.ghostkeep.*: at create, remember it and its policy; at
+ * restore, check the image. What only a restore needs is loaded there: a create waits for every file that is
+ * loaded.
  */
 
 import path from 'node:path';
@@ -22,7 +23,8 @@ export async function prestart(context: Context, state: OciState): Promise<void>
 }
 
 async function checkImages(context: Context, state: OciState): Promise<void> {
-  // Who restores without CRIU has no descriptor of it to show: then the record of the last checkpoint says it.
+  // Who restores without CRIU has no descriptor of it to show: then the record of the last checkpoint says
+  // it.
   const images = findRestoreImages(context, state) ?? readSession(context, state.id)?.images;
   if (!images) {
     context.log.info(`no image directory is known for ${state.id}, nothing to check`, {
@@ -35,8 +37,9 @@ async function checkImages(context: Context, state: OciState): Promise<void> {
 }
 
 /**
- * The bundle says where bind mounts come from. Source: OCI runtime-spec, config.md, Mounts. crun before 1.27 gives hooks `/`
- * as every container's bundle (containers/crun#2025): then this is not known, and the gate, which asks CRIU, does without it.
+ * The bundle says where bind mounts come from. Source: OCI runtime-spec, config.md, Mounts. crun before 1.27
+ * gives hooks `/` as every container's bundle (containers/crun#2025): then this is not known, and the gate,
+ * which asks CRIU, does without it.
  */
 function sourcesOf({ host: { files }, log }: Context, { bundle, id }: OciState): FindSource {
   if (path.posix.resolve(bundle) === '/') {
@@ -82,7 +85,10 @@ function isCriu(processes: ProcessView, pid: number): boolean {
   }
 }
 
-/** The state never names the image directory: one of CRIU's descriptors is it, or its parent's command line says. */
+/**
+ * The state never names the image directory: one of CRIU's descriptors is it, or its parent's command line
+ * says.
+ */
 function findRestoreImages({ host: { processes, files } }: Context, state: OciState): string | undefined {
   if (!state.pid) return undefined;
   for (const find of [(own: number) => own, (own: number) => processes.parent(own)]) {

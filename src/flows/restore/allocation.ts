@@ -8,20 +8,27 @@ const largestOffset = (1n << 63n) - 1n;
 /** A sign of life at least this often: a file system may take its time for each block. */
 const sliceBytes = 1n << 30n;
 
-/** How much may be allocated again. What was allocated and never written has left no byte in an image that would prove it. */
+/**
+ * How much may be allocated again. What was allocated and never written has left no byte in an image that
+ * would prove it.
+ */
 export interface AllocationRoom {
   /** Bytes that stay free on the file system: the host's `reserve`, and data that is still to come. */
   keepFree: bigint;
-  /** What the image alone asks for takes half of the rest at most, all its ghosts together: bytes left, by device. */
+  /**
+   * What the image alone asks for takes half of the rest at most, all its ghosts together: bytes left, by
+   * device.
+   */
   byImage?: Map<bigint, bigint>;
 }
 
 /**
- * Allocate again what a ghost had allocated and never written; data and size stay as they are. To be done before other
- * metadata: fallocate(2) moves times and drops file capabilities and set-user-ID bits, and an immutable file takes no more.
- * The ranges are the manifest's word and may be anybody's: they must be what one file could have had, of more than there is
- * room for none is even tried, so that neither root's reserve goes nor a full disk is left behind. Where the room is not known
- * none is tried either: a tmpfs without a limit would take all memory.
+ * Allocate again what a ghost had allocated and never written; data and size stay as they are. To be done
+ * before other metadata: fallocate(2) moves times and drops file capabilities and set-user-ID bits, and an
+ * immutable file takes no more. The ranges are the manifest's word and may be anybody's: they must be what
+ * one file could have had, of more than there is room for none is even tried, so that neither root's reserve
+ * goes nor a full disk is left behind. Where the room is not known none is tried either: a tmpfs without a
+ * limit would take all memory.
  * @param fd open for writing
  * @param until by the host's clock: what is not allocated by then stays as it is
  * @returns what did not come back, as `allocation (ENOSPC)`
@@ -62,7 +69,10 @@ export function allocateAgain(
     if (files.stat(fd).mode !== before.mode) files.setMode(fd, before.mode & 0o7777);
   }
 
-  /** ext4 keeps what a call that failed had got so far. It stays: to punch it out could take data that came since. */
+  /**
+   * ext4 keeps what a call that failed had got so far. It stays: to punch it out could take data that came
+   * since.
+   */
   function partOf(): string {
     const got = files.stat(fd).allocated - before.allocated;
     return got > 0n ? `: ${showBytes(got)} of ${showBytes(wanted)} came back` : '';

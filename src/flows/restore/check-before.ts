@@ -20,7 +20,9 @@ export async function checkBeforeRestore(
   const { files } = context.host;
   if (!holdsDump(files, images)) return;
   if (readJournal(files, images))
-    await asOwner(context, images, owned => sealImages(context, owned, false), { waitMs: 10_000 });
+    await asOwner(context, images, owned => sealImages(context, owned, { durable: false }), {
+      waitMs: 10_000,
+    });
   if (!isOfThisCheckpoint(files, images, readManifest(files, images))) {
     await acceptForeign(context, images);
     return;
@@ -33,8 +35,8 @@ export async function checkBeforeRestore(
 }
 
 /**
- * A changed inventory.img would turn all checks off, so that whoever changes it would decide that nothing is checked.
- * Only the host's policy can say so.
+ * A changed inventory.img would turn all checks off, so that whoever changes it would decide that nothing is
+ * checked. Only the host's policy can say so.
  * @throws IMAGE_MISMATCH
  */
 async function acceptForeign(context: Context, images: string): Promise<void> {

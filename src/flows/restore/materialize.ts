@@ -14,9 +14,13 @@ import { assertUndamaged, verify } from './verify.js';
 
 export interface MaterializeRequest {
   images: string;
-  /** What was allocated and never written is allocated again by every restore that ghostkeep takes part in. */
+  /**
+   * What was allocated and never written is allocated again by every restore that ghostkeep takes part in.
+   */
   preserveAllocation?: boolean;
-  /** Take inventory.img as it is now for that of this checkpoint, if everything else is as the manifest says. */
+  /**
+   * Take inventory.img as it is now for that of this checkpoint, if everything else is as the manifest says.
+   */
   acceptChangedInventory?: boolean;
 }
 
@@ -49,7 +53,7 @@ async function materializeHere(
       files,
       images,
       { ...manifest, ...(wished ? { preserveAllocation } : {}), ...changed },
-      true,
+      { durable: true },
     );
   warnOfRefused(context, images);
   const ranges = manifest.ghosts.flatMap(ghost => rangesOf(ghost) ?? []);

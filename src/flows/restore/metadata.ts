@@ -7,12 +7,15 @@ import { xattrsOf } from '../../image/decode.js';
 export type MetadataPart = 'owner' | 'xattrs' | 'mode' | 'times' | 'flags';
 
 /**
- * Owner before mode (chown clears setuid bits), times after what touches them, flags last: an immutable file takes no
- * more, not even another name, so a linked ghost gets none.
+ * Owner before mode (chown clears setuid bits), times after what touches them, flags last: an immutable file
+ * takes no more, not even another name, so a linked ghost gets none.
  */
 const all: readonly MetadataPart[] = ['owner', 'xattrs', 'mode', 'times', 'flags'];
 
-/** A linked ghost is made on the host, and the image may be anybody's: nothing that gives rights comes from there. */
+/**
+ * A linked ghost is made on the host, and the image may be anybody's: nothing that gives rights comes from
+ * there.
+ */
 const never = 'never of a linked ghost';
 const privileged = ['security.', 'trusted.'].map(prefix => Buffer.from(prefix));
 /** A label gives its file no rights, it takes others' away. */
@@ -21,7 +24,10 @@ const setId = 0o6000;
 
 export interface MetadataRequest {
   parts?: readonly MetadataPart[];
-  /** Whoever runs us vouches for the image: it may make set-id files, capabilities and what else the kernel acts on. */
+  /**
+   * Whoever runs us vouches for the image: it may make set-id files, capabilities and what else the kernel
+   * acts on.
+   */
   allowPrivileged: boolean;
 }
 

@@ -1,6 +1,6 @@
 /**
- * A file that is restored has no name of its own before all of it is on the disk. What an interrupted restore has left says so by
- * its name, and the next one into the folder removes it.
+ * A file that is restored has no name of its own before all of it is on the disk. What an interrupted restore
+ * has left says so by its name, and the next one into the folder removes it.
  */
 import { errnoOf } from '../../base/errors.js';
 import { isRegular } from '../../base/host/file-type.js';

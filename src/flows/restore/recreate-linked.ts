@@ -1,6 +1,6 @@
 /**
- * Make the names of linked ghosts again before CRIU opens them: their file system was somebody else's and may have come
- * back empty. Where it did not, what is there stays as it is.
+ * Make the names of linked ghosts again before CRIU opens them: their file system was somebody else's and may
+ * have come back empty. Where it did not, what is there stays as it is.
  */
 import { isUtf8 } from 'node:buffer';
 import type { Manifest, ManifestGhost } from '../../base/documents/generated/manifest.js';
@@ -11,7 +11,10 @@ import { linkedNamesOf } from '../../image/decode.js';
 import { type Context, whenMoving } from '../context.js';
 import { applyMetadata } from './metadata.js';
 
-/** Where an external mount of the container comes from on this host; undefined when CRIU restores the mount itself. */
+/**
+ * Where an external mount of the container comes from on this host; undefined when CRIU restores the mount
+ * itself.
+ */
 export type FindSource = (mountPoint: string) => string | undefined;
 
 export async function recreateLinked(
@@ -62,8 +65,8 @@ async function recreate(
 }
 
 /**
- * The image says which mount, and may be anybody's: on a disk or a file server, which others use too, no ghost of ours is to
- * be made. Its content is in the image, and whoever runs the restore may put it there.
+ * The image says which mount, and may be anybody's: on a disk or a file server, which others use too, no
+ * ghost of ours is to be made. Its content is in the image, and whoever runs the restore may put it there.
  */
 function assertInMemory(
   { host: { files } }: Context,

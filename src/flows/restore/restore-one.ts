@@ -33,7 +33,10 @@ export interface MadeGhost {
   restored: RestoredGhost;
 }
 
-/** Everything but the name, and the flags that forbid one: nameGhost's. @throws with the ghost and what to do */
+/**
+ * Everything but the name, and the flags that forbid one: nameGhost's.
+ * @throws with the ghost and what to do
+ */
 export async function makeGhost(
   context: Context,
   { images, to, folder, allowPrivileged }: Target,
@@ -111,7 +114,10 @@ function explain(error: unknown, ghost: ManifestGhost, path: string): unknown {
   return translate(error, errnoOf(error) === 'EBADMSG' ? 'IMAGE_INVALID' : 'IO', ghost.image, action);
 }
 
-/** What the engine's own checks would not see while it restores: another ghost's image, or wrong bytes where there is a digest. */
+/**
+ * What the engine's own checks would not see while it restores: another ghost's image, or wrong bytes where
+ * there is a digest.
+ */
 async function openUndamaged(context: Context, images: string, ghost: ManifestGhost): Promise<number> {
   const { host } = context;
   let fd: number | undefined;

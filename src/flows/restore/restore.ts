@@ -25,7 +25,10 @@ export interface RestoreRequest {
   allowPrivileged?: boolean;
   /** Called for each ghost that has its name, in their order. */
   onRestored?: (restored: RestoredGhost) => void;
-  /** Called for each ghost that could not be restored; without it the first of them is thrown, and ends the restore. */
+  /**
+   * Called for each ghost that could not be restored; without it the first of them is thrown, and ends the
+   * restore.
+   */
   onFailure?: (error: GhostkeepError) => void;
 }
 

@@ -4,8 +4,9 @@ import type { Host } from '../../base/host/host.js';
 const othersWrite = 0o022;
 
 /**
- * The folder that files are restored to, made where it is not there. Who else may write to it could put another file in the
- * place of one that is restored. The caller closes the descriptor, and makes files by it alone.
+ * The folder that files are restored to, made where it is not there. Who else may write to it could put
+ * another file in the place of one that is restored. The caller closes the descriptor, and makes files by it
+ * alone.
  * @throws PERMISSION
  */
 export function openTarget({ files, uid }: Host, to: string): number {

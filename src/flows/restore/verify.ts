@@ -16,7 +16,8 @@ import { type Context, whenMoving } from '../context.js';
 import { toExternal } from '../dump/describe.js';
 
 /**
- * @param settled see verifyImages; a restore does not wait for the disk, nor look for names that CRIU will open
+ * @param settled see verifyImages; a restore does not wait for the disk, nor look for names that CRIU will
+ * open
  * @param anyInventory check all but whether inventory.img is that of the manifest
  */
 export async function verify(
@@ -63,7 +64,9 @@ const foreignInventory: Damage = {
     'inventory.img is not that of the checkpoint this manifest was made for: the images beside it are of another, or a tool has rewritten it (`ghostkeep materialize --accept-changed-inventory` checks all else and takes it)',
 };
 
-/** What restore would give the file must be what the manifest says: bits of the head are in no chunk's checks. */
+/**
+ * What restore would give the file must be what the manifest says: bits of the head are in no chunk's checks.
+ */
 export function verifyHead({ host: { files } }: Context, images: string, ghost: ManifestGhost): Damage[] {
   const path = `${images}/${ghost.image}`;
   try {

@@ -21,7 +21,9 @@ export function scan({ host: { processes } }: Context, selection: Selection): Sc
   };
 }
 
-/** Among many some end and some are others'. Of one that was named, "no ghosts" must mean that it has none. */
+/**
+ * Among many some end and some are others'. Of one that was named, "no ghosts" must mean that it has none.
+ */
 function assertNamedWereSeen(unseen: readonly Missed[], named: readonly number[]): void {
   const missed = unseen.find(({ pid, what }) => named.includes(pid) && (what === 'fd' || what === 'process'));
   if (!missed) return;

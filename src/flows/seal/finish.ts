@@ -32,11 +32,12 @@ export async function finishDump(
     async images => {
       const journal = readJournal(files, images);
       if (journal?.state === 'pinned') {
-        // Not earlier: what is copied while the container still runs would pass for what it had at the freeze.
+        // Not earlier: what is copied while the container still runs would pass for what it had at the
+        // freeze.
         if (journal.criu) inventoryOfThis(files, images, journal);
         await copyPinned(context, images, journal, policy);
       }
-      return sealImages(context, images, true);
+      return sealImages(context, images, { durable: true });
     },
     options,
   );
@@ -76,7 +77,7 @@ async function copyPinned(
   delete journal.idMaps;
   delete journal.heldBy;
   for (const entry of journal.ghosts) delete entry.pin;
-  writeJournal(files, images, journal, true);
+  writeJournal(files, images, journal, { durable: true });
 }
 
 /** A journal names descriptors to copy from: one that others could have written is not followed. */

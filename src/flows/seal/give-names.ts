@@ -1,13 +1,16 @@
 import type { Manifest, ManifestGhost } from '../../base/documents/generated/manifest.js';
 import { errnoOf, GhostkeepError } from '../../base/errors.js';
-import type { Files } from '../../base/host/host.js';
+import type { Durability, Files } from '../../base/host/host.js';
 import { countToJson, showDev } from '../../base/units.js';
 import { decodeGhostHead, headBytes } from '../../criu/ghost-file.js';
 import { ghostImageName, isPendingName } from '../../image/layout.js';
 import { syncImage } from '../../image/sync-image.js';
 import type { Context } from '../context.js';
 
-/** The dump found no image by that name (other-images.ts): whatever has it now was put there by another program. */
+/**
+ * The dump found no image by that name (other-images.ts): whatever has it now was put there by another
+ * program.
+ */
 export function assertNotTaken(files: Files, images: string, pending: string, image: string): void {
   if (!files.exists(`${images}/${image}`) || !files.exists(`${images}/${pending}`)) return;
   throw new GhostkeepError(
@@ -23,7 +26,7 @@ export function giveNames(
   images: string,
   journal: Manifest,
   first: number,
-  durable: boolean,
+  { durable }: Durability,
 ): ManifestGhost[] {
   const { files } = context.host;
   return journal.ghosts.map((ghost, index) => {
@@ -71,7 +74,10 @@ function isRenamed(files: Files, from: string, to: string): boolean {
   }
 }
 
-/** An earlier seal has renamed it, unless it was lost and an earlier checkpoint has left an image by this name. */
+/**
+ * An earlier seal has renamed it, unless it was lost and an earlier checkpoint has left an image by this
+ * name.
+ */
 function assertImageOf(files: Files, images: string, image: string, ghost: ManifestGhost): void {
   assertThere(files, images, image);
   const path = `${images}/${image}`;

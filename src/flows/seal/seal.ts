@@ -9,6 +9,7 @@ import { bounds } from '../../base/bounds.js';
 import { assertDocument } from '../../base/documents/document.js';
 import type { Manifest, ManifestGhost } from '../../base/documents/generated/manifest.js';
 import { GhostkeepError, translate } from '../../base/errors.js';
+import type { Durability } from '../../base/host/host.js';
 import { largestRemapId, planSeal, remappedGhosts } from '../../criu/seal-plan.js';
 import { inventoryOfThis } from '../../image/inventory.js';
 import {
@@ -34,16 +35,15 @@ export interface Sealed {
 }
 
 /**
- * @param durable fsync everything, ghost images included. Not while processes are frozen: CRIU does not sync its
- * own images either, and on ext4 a sync of one file waits for the data of all.
- * @param known the journal, by whoever has just written it
+ * @param how.durable fsync everything, ghost images included. Not while processes are frozen: CRIU does not
+ * sync its own images either, and on ext4 a sync of one file waits for the data of all.
+ * @param how.journal the journal, by whoever has just written it
  * @throws MANIFEST_MISSING when nothing was dumped here, SEAL_FAILED and others when it can be tried again
  */
 export function sealImages(
   context: Context,
   images: string,
-  durable: boolean,
-  known?: Manifest | undefined,
+  { durable, journal: known }: Durability & { journal?: Manifest },
 ): Sealed {
   const { files } = context.host;
   // The journal is the word on whether there is anything to seal, even to the one who wrote it.
@@ -60,9 +60,9 @@ export function sealImages(
   try {
     files.remove(`${images}/${reserveName}`);
     const { manifest, unused } = journal.criu
-      ? sealCriu(context, images, journal, durable)
-      : sealAlone(context, images, journal, durable);
-    writeManifest(files, images, manifest, durable);
+      ? sealCriu(context, images, journal, { durable })
+      : sealAlone(context, images, journal, { durable });
+    writeManifest(files, images, manifest, { durable });
     for (const name of [journalName, firstIdName, ...unused]) files.remove(`${images}/${name}`);
     warnOfRefused(context, images);
     return { manifest, now: true };
@@ -82,21 +82,21 @@ interface Plan {
   unused: string[];
 }
 
-function sealAlone(context: Context, images: string, journal: Manifest, durable: boolean): Plan {
+function sealAlone(context: Context, images: string, journal: Manifest, { durable }: Durability): Plan {
   const { files } = context.host;
   for (const [index, { image }] of journal.ghosts.entries())
     if (isPendingName(image)) assertNotTaken(files, images, image, ghostImageName(index + 1));
-  const ghosts = giveNames(context, images, journal, 1, durable);
+  const ghosts = giveNames(context, images, journal, 1, { durable });
   return { manifest: { ...journal, state: 'sealed', ghosts }, unused: [] };
 }
 
-function sealCriu(context: Context, images: string, journal: Manifest, durable: boolean): Plan {
+function sealCriu(context: Context, images: string, journal: Manifest, { durable }: Durability): Plan {
   const { files } = context.host;
   const inventory = inventoryOfThis(files, images, journal);
   const filesImage = files.read(`${images}/files.img`, bounds.files);
   const remaps = files.readIfThere(`${images}/remap-fpath.img`, bounds.remaps);
-  const first = keepFirstId(files, images, largestRemapId(remaps) + 1, durable);
-  const named = giveNames(context, images, journal, first, durable);
+  const first = keepFirstId(files, images, largestRemapId(remaps) + 1, { durable });
+  const named = giveNames(context, images, journal, first, { durable });
   const plan = planSeal(
     filesImage,
     remaps,
@@ -104,11 +104,13 @@ function sealCriu(context: Context, images: string, journal: Manifest, durable: 
     journal.mountNamespace,
     journal.links?.map(toKeyPath),
   );
-  // Remaps first: with files.img still external they are unused, the other way round a ghost would be missing.
-  files.replace(`${images}/remap-fpath.img`, plan.remaps, durable);
-  files.replace(`${images}/files.img`, plan.files, durable);
-  if (journal.thaw) thaw(files, images, durable);
-  // Pinned while the container ran, closed before CRIU froze it: no entry of files.img wants such a ghost any more.
+  // Remaps first: with files.img still external they are unused, the other way round a ghost would be
+  // missing.
+  files.replace(`${images}/remap-fpath.img`, plan.remaps, { durable });
+  files.replace(`${images}/files.img`, plan.files, { durable });
+  if (journal.thaw) thaw(files, images, { durable });
+  // Pinned while the container ran, closed before CRIU froze it: no entry of files.img wants such a ghost any
+  // more.
   const used = remappedGhosts(plan.remaps);
   const isUsed = (ghost: ManifestGhost) => ghost.linked !== undefined || used.has(ghost.id);
   const ghosts = named.filter(isUsed);

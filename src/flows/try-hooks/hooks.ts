@@ -15,7 +15,10 @@ const noTimeoutMs = 60_000;
 /** Whatever the stanza says. */
 export const longestHookMs = 600_000;
 
-/** In the order in which a runtime calls them. Those that it calls in the container's namespaces are not played. */
+/**
+ * In the order in which a runtime calls them. Those that it calls in the container's namespaces are not
+ * played.
+ */
 export const playedHooks = ['prestart', 'createRuntime', 'poststop'] as const;
 
 export interface HookCall {
@@ -26,8 +29,8 @@ export interface HookCall {
 }
 
 /**
- * One after the other, as they stand in the stanza. The first that fails ends it; of poststop hooks the others are called
- * all the same. Source: OCI runtime-spec, runtime.md, Lifecycle. @throws StepFailed
+ * One after the other, as they stand in the stanza. The first that fails ends it; of poststop hooks the
+ * others are called all the same. Source: OCI runtime-spec, runtime.md, Lifecycle. @throws StepFailed
  */
 export async function callHooks(
   context: StageContext,

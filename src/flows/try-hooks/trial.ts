@@ -1,6 +1,7 @@
 /**
- * The standalone hook test runner: a runtime and CRIU, played. Everything is real but those two: the processes,
- * the hooks with the state a runtime would send, the dump and the seal that poststop makes, the files made again.
+ * The standalone hook test runner: a runtime and CRIU, played. Everything is real but those two: the
+ * processes, the hooks with the state a runtime would send, the dump and the seal that poststop makes, the
+ * files made again.
  */
 
 import type { Manifest } from '../../base/documents/generated/manifest.js';
@@ -8,13 +9,13 @@ import type { Trial, TrialGhost, TrialStep } from '../../base/documents/generate
 import { readManifest } from '../../image/manifest.js';
 import { closeSession, writeSession } from '../container/sessions.js';
 import { makeBundle, readBundle, type TriedBundle } from './bundle.js';
-import { examine } from './examine.js';
 import { callHooks, type HookCall } from './hooks.js';
 import { listNotTried } from './not-tried.js';
-import { canSeeMappings, closeOriginals, type Original, pinOriginals } from './originals.js';
 import { recordImages } from './record.js';
-import { closeRevived, type Revived, revive } from './revive.js';
-import { toRow } from './row.js';
+import { examine } from './restored/examine.js';
+import { canSeeMappings, closeOriginals, type Original, pinOriginals } from './restored/originals.js';
+import { closeRevived, type Revived, revive } from './restored/revive.js';
+import { toRow } from './restored/row.js';
 import type { StageContext } from './stage-context.js';
 import { StepFailed, Timeline } from './timeline.js';
 import { freeze, kill, startWorkload, type Workload } from './workload.js';
@@ -147,8 +148,8 @@ class Attempt {
       'sealed',
       () => {
         const manifest = readManifest(context.host.files, this.#images);
-        // poststop has closed the session. There is no CRIU here whose descriptor would show prestart the image
-        // directory, so the record of the checkpoint takes its place.
+        // poststop has closed the session. There is no CRIU here whose descriptor would show prestart the
+        // image directory, so the record of the checkpoint takes its place.
         const { pid: _, startTime: __, ...stopped } = session;
         writeSession(context, stopped);
         return manifest;
@@ -179,7 +180,9 @@ class Attempt {
     this.ghosts = this.#revived.map(one => toRow(one, examined));
   }
 
-  /** A container that these refuse is stopped and deleted. Source: OCI runtime-spec, runtime.md, Lifecycle. */
+  /**
+   * A container that these refuse is stopped and deleted. Source: OCI runtime-spec, runtime.md, Lifecycle.
+   */
   async #startHooks(
     bundle: TriedBundle,
     moment: string,

@@ -82,7 +82,10 @@ async function ready({ host, stage }: StageContext, running: Program, folder: st
   }
 }
 
-/** Stop a tree of processes for good: a process may start another one until it is stopped itself. @returns their pids */
+/**
+ * Stop a tree of processes for good: a process may start another one until it is stopped itself.
+ * @returns their pids
+ */
 export async function freeze(context: StageContext, pid: number): Promise<number[]> {
   const { host, stage } = context;
   const until = host.clock() + stopWaitMs;

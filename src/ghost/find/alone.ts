@@ -7,9 +7,10 @@ import { internalName } from '../links.js';
 import { isFuse } from '../mounts/filesystems.js';
 
 /**
- * Why its bytes are not copied; undefined: they are, through its holder. Where its mount is, what covers that, and what
- * else has the same number matters to CRIU only.
- * @param servesFuse one of the dumped processes serves a FUSE file system: it may be stopped, and never answer
+ * Why its bytes are not copied; undefined: they are, through its holder. Where its mount is, what covers
+ * that, and what else has the same number matters to CRIU only.
+ * @param servesFuse one of the dumped processes serves a FUSE file system: it may be stopped, and never
+ * answer
  */
 export function whyNotCopied(ghost: Ghost, servesFuse: boolean, processes: ProcessView): string | undefined {
   if (!isRegular(ghost.stat.mode)) {

@@ -7,8 +7,8 @@ import { looksDeleted } from '../links.js';
 import { isSillyName, looksSilly } from '../mounts/filesystems.js';
 
 /**
- * Is the file behind /proc/PID/LINK a ghost? st_nlink is the proof; " (deleted)" alone is none, because a live
- * file may be named so, and NFS, AFS and FUSE never let the count reach 0 while the file is open.
+ * Is the file behind /proc/PID/LINK a ghost? st_nlink is the proof; " (deleted)" alone is none, because a
+ * live file may be named so, and NFS, AFS and FUSE never let the count reach 0 while the file is open.
  * @param known what the link says, by whoever has read it; undefined: it was not read, or is too long
  * @param magic statfs(2) f_type: whoever has asked a server already passes it on
  */
@@ -29,7 +29,10 @@ export function classify(
   return named && isSameInode(named, stat) ? undefined : 'linked';
 }
 
-/** Opens a file only where its path is too long for a link: a name is what tells a live file from a ghost with links. */
+/**
+ * Opens a file only where its path is too long for a link: a name is what tells a live file from a ghost with
+ * links.
+ */
 function readAnyLink(processes: ProcessView, pid: number, link: string): Buffer {
   try {
     return processes.readLink(pid, link);

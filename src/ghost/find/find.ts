@@ -1,16 +1,18 @@
 /**
- * Find the ghosts of processes: stat through every descriptor, mapping, exe, cwd and root. Nothing is opened that
- * is not a regular file already known to be a ghost, and no path of the container is followed outside its root.
+ * Find the ghosts of processes: stat through every descriptor, mapping, exe, cwd and root. Nothing is opened
+ * that is not a regular file already known to be a ghost, and no path of the container is followed outside
+ * its root.
  */
+
 import type { Unseen } from '../../base/documents/generated/scan.js';
 import { errnoOf } from '../../base/errors.js';
 import { isBlockDevice, kindName } from '../../base/host/file-type.js';
 import type { FdLook, FileMap, FileStat, ProcessView } from '../../base/host/host.js';
 import { isSameInode } from '../../base/host/identity.js';
 import type { Ghost, GhostClass, Holder } from '../ghost.js';
-import { fdHolder, linkHolder } from '../links.js';
 import { MountTable } from '../mounts/mount-table.js';
-import { OnServers, type Seen } from '../mounts/on-servers.js';
+import { OnServers } from '../mounts/on-servers.js';
+import { holderOfSeen, type Seen } from '../seen.js';
 import { classify } from './classify.js';
 import type { Carrier, OpenDevice } from './inside.js';
 import { decideKeep } from './keep.js';
@@ -37,7 +39,10 @@ const gone = new Set(['ENOENT', 'ESRCH', 'EBADF']);
 /** One refusal stands for all descriptors, or all mappings, of the process. */
 const forbidden = new Set(['EACCES', 'EPERM']);
 
-/** @param alive called at every process, descriptor, mapping and ghost: a million of them take longer than whoever waits for a sign of life may wait */
+/**
+ * @param alive called at every process, descriptor, mapping and ghost: a million of them take longer than
+ * whoever waits for a sign of life may wait
+ */
 export function findGhosts(processes: ProcessView, pids: readonly number[], alive = () => {}): Found {
   const search = new Search(processes, alive);
   processes.inTurn(pids, () => {
@@ -169,7 +174,7 @@ class Search {
   #judge(seen: Seen, magic?: bigint): boolean {
     const { pid, link, stat, look } = seen;
     const ghostClass = this.#classify(pid, link, stat, look?.target, magic);
-    if (ghostClass) this.#add(ghostClass, stat, holderOf(seen), look);
+    if (ghostClass) this.#add(ghostClass, stat, holderOfSeen(seen), look);
     return ghostClass !== undefined;
   }
 
@@ -219,7 +224,10 @@ class Search {
     }
   }
 
-  /** LINK is there and leads nowhere: its file server has removed the file, which whoever has it open may still read. */
+  /**
+   * LINK is there and leads nowhere: its file server has removed the file, which whoever has it open may
+   * still read.
+   */
   #hasNoFile(pid: number, link: string): boolean {
     try {
       this.processes.stat(pid, link);
@@ -239,8 +247,9 @@ class Search {
   }
 
   /**
-   * ENOENT from a server is no descriptor that was closed meanwhile: another client has removed the last name, and the server
-   * only has what the holder opened. The name that the kernel still shows says nothing then, nor where it knows of no name.
+   * ENOENT from a server is no descriptor that was closed meanwhile: another client has removed the last
+   * name, and the server only has what the holder opened. The name that the kernel still shows says nothing
+   * then, nor where it knows of no name.
    */
   #missOnServer(seen: Seen, error: unknown): void {
     const { pid, what, link, stat } = seen;
@@ -258,7 +267,10 @@ class Search {
     }
   }
 
-  /** Failing to see something is an outcome, never the end of a search. @returns false where it was refused */
+  /**
+   * Failing to see something is an outcome, never the end of a search.
+   * @returns false where it was refused
+   */
   #guard(pid: number, what: string, look: () => void): boolean {
     try {
       look();
@@ -283,11 +295,4 @@ class Search {
       return gone.has(errnoOf(error) ?? '');
     }
   }
-}
-
-function holderOf({ pid, link, look, map, via }: Seen): Holder {
-  if (look) return fdHolder(pid, look.fd, look.info.flags, look.info.position);
-  if (via) return linkHolder(pid, via);
-  const { address, writable, shared } = map as FileMap;
-  return { pid, via: 'map', link, address, writable, shared };
 }

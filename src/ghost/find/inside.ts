@@ -1,7 +1,8 @@
 /**
- * Files that a process keeps where no descriptor or mapping of its leads to: in flight in a unix socket, registered with
- * io_uring only, or behind a loop device. They cannot be opened from outside, so they can only be named. CRIU sees to
- * them itself, or refuses: with it nobody asks, and no fdinfo is read while the container is frozen for it.
+ * Files that a process keeps where no descriptor or mapping of its leads to: in flight in a unix socket,
+ * registered with io_uring only, or behind a loop device. They cannot be opened from outside, so they can
+ * only be named. CRIU sees to them itself, or refuses: with it nobody asks, and no fdinfo is read while the
+ * container is frozen for it.
  */
 import type { Unseen } from '../../base/documents/generated/scan.js';
 import { errnoOf, reasonOf } from '../../base/errors.js';
@@ -82,7 +83,10 @@ function readInfo(processes: ProcessView, pid: number, fd: number, found: Unseen
   }
 }
 
-/** While the ring is being used the kernel says less, and one that is empty looks like one that it does not show. */
+/**
+ * While the ring is being used the kernel says less, and one that is empty looks like one that it does not
+ * show.
+ */
 function lacksList(info: string): boolean {
   return isRing(info) && !/^UserFiles:\t(0\n|\d+\n *\d+: )/m.test(info);
 }
@@ -130,7 +134,10 @@ function mayBeLost(name: string): boolean {
   return name !== '' && !/^(<none>|(socket|pipe):\[\d+\]|anon_inode:.*)$/.test(name);
 }
 
-/** The file outlives the process, unless the device goes with its last user; it is not in the dump in either case. */
+/**
+ * The file outlives the process, unless the device goes with its last user; it is not in the dump in either
+ * case.
+ */
 function behindLoops(
   processes: ProcessView,
   devices: readonly OpenDevice[],

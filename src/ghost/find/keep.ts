@@ -26,7 +26,10 @@ export function decideKeep(
   if (ghost.keep === 'ghostkeep') leaveLongPath(ghost);
 }
 
-/** CRIU reads the link of every open file, and gives up where it has no room for the path. Source: CRIU files.c, fill_fdlink */
+/**
+ * CRIU reads the link of every open file, and gives up where it has no room for the path. Source: CRIU
+ * files.c, fill_fdlink
+ */
 function leaveLongPath(ghost: Ghost): void {
   if (!ghost.mounts.some(mount => mount.path.equals(longPath))) return;
   ghost.keep = 'criu';
@@ -64,8 +67,8 @@ function criuKeeps(
 }
 
 /**
- * CRIU looks whether a mount is covered only for files that it keeps itself: one that was left to us would be lost at
- * restore. Kept by CRIU it stops the checkpoint, and the container runs on.
+ * CRIU looks whether a mount is covered only for files that it keeps itself: one that was left to us would be
+ * lost at restore. Kept by CRIU it stops the checkpoint, and the container runs on.
  */
 function refusal(ghost: Ghost): { keep: 'criu'; why: string } | undefined {
   if (!ghost.mounts.some(mount => mount.covered)) return undefined;
@@ -73,8 +76,9 @@ function refusal(ghost: Ghost): { keep: 'criu'; why: string } | undefined {
 }
 
 /**
- * CRIU makes a ghost again in the folder that it had, links it to its name and opens it by that. It does not look at dump whether
- * it can (seen with CRIU 4.1.1: "Can't re-create deleted file", "Can't link"). A linked one has a name, or CRIU refuses it.
+ * CRIU makes a ghost again in the folder that it had, links it to its name and opens it by that. It does not
+ * look at dump whether it can (seen with CRIU 4.1.1: "Can't re-create deleted file", "Can't link"). A linked
+ * one has a name, or CRIU refuses it.
  */
 function noteRestore(ghost: Ghost): void {
   if (!isRegular(ghost.stat.mode) || ghost.class === 'linked') return;
@@ -91,9 +95,10 @@ function noteRestore(ghost: Ghost): void {
 }
 
 /**
- * A linked ghost is kept by another name of its inode. A name that a FUSE server gave it when it was removed is none: it goes
- * with the last descriptor. On overlayfs a file that was removed while only its lower layer was open shows a link count of 1
- * and has no name at all: it is an unlinked one (checkpoint-restore/criu#1672). So it is with servers that always count 1.
+ * A linked ghost is kept by another name of its inode. A name that a FUSE server gave it when it was removed
+ * is none: it goes with the last descriptor. On overlayfs a file that was removed while only its lower layer
+ * was open shows a link count of 1 and has no name at all: it is an unlinked one
+ * (checkpoint-restore/criu#1672). So it is with servers that always count 1.
  */
 function linkedKeep(
   ghost: Ghost,
@@ -119,7 +124,10 @@ function linkedKeep(
   return { keep: 'criu', why: `its inode has other names, but ${where}: CRIU needs --link-remap for it` };
 }
 
-/** What lies on overlayfs stays where its upper layer does; a disk that only the container has mounted may go with it. */
+/**
+ * What lies on overlayfs stays where its upper layer does; a disk that only the container has mounted may go
+ * with it.
+ */
 function namesStay(ghost: Ghost, mounts: MountTable): boolean {
   if (ghost.upper) return mounts.filesystemOfUpper(ghost.upper) !== undefined;
   return keepsNames(ghost.filesystem) && ghost.mounts.every(({ dev }) => mounts.isHereAlso(dev));

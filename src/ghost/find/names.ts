@@ -2,14 +2,16 @@ import { errnoOf } from '../../base/errors.js';
 import type { ProcessView } from '../../base/host/host.js';
 import type { Ghost } from '../ghost.js';
 
-/** Files that all searches of one scan may look at together: as long as that takes, everything may be frozen. */
+/**
+ * Files that all searches of one scan may look at together: as long as that takes, everything may be frozen.
+ */
 export class SearchBudget {
   left = 20_000;
 }
 
 /**
- * Find the names that a linked ghost's inode still has, on each mount it is open through. By one of them CRIU can
- * open it again, where otherwise it would want --link-remap.
+ * Find the names that a linked ghost's inode still has, on each mount it is open through. By one of them CRIU
+ * can open it again, where otherwise it would want --link-remap.
  * @returns false when the search had to be given up before the end
  */
 export function findNames(processes: ProcessView, ghost: Ghost, budget: SearchBudget): boolean {

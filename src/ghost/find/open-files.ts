@@ -13,11 +13,14 @@ const devFuse = 0x0ae5n;
 const unknownBirth = { birthtimeNs: 0n, ctimeNs: 0n };
 
 /**
- * Every file that is open anywhere in the search, by inode number. CRIU's external key has no device in it: on
- * overlayfs and btrfs two files of one mount can share the number, and only this shows it.
+ * Every file that is open anywhere in the search, by inode number. CRIU's external key has no device in it:
+ * on overlayfs and btrfs two files of one mount can share the number, and only this shows it.
  */
 export class OpenFiles {
-  /** Someone among the searched processes holds /dev/fuse: reading from a FUSE mount may wait for a frozen process. */
+  /**
+   * Someone among the searched processes holds /dev/fuse: reading from a FUSE mount may wait for a frozen
+   * process.
+   */
   servesFuse = false;
   readonly #byIno = new Map<bigint, { stat: Identity; opened: OpenFile[] }[]>();
   /** A hundred thousand files without a name in common with any ghost: kept as numbers until one asks. */

@@ -35,7 +35,9 @@ export class MissedList {
     this.all.push({ pid, what: 'process', why: 'it ended while it was looked at', cause, mayHide: false });
   }
 
-  /** map_files wants CAP_CHECKPOINT_RESTORE (proc_pid_map_files(5)); maps still tells what we could not reach. */
+  /**
+   * map_files wants CAP_CHECKPOINT_RESTORE (proc_pid_map_files(5)); maps still tells what we could not reach.
+   */
   addHidden(pid: number, maps: readonly FileMap[], cause: unknown): void {
     for (const map of maps)
       if (looksDeleted(Buffer.from(map.label, 'latin1'))) this.#hidden.push({ pid, map, cause });
@@ -52,7 +54,8 @@ export class MissedList {
     for (const { pid, map, cause } of this.#hidden) {
       const { dev, ino, path } = parseLabel(map.label);
       if (known.has(`${dev}/${ino}`)) continue;
-      // What the kernel made for itself is memory of the process; a memfd is a file that nobody else may have.
+      // What the kernel made for itself is memory of the process; a memfd is a file that nobody else may
+      // have.
       const internal = internalName(stripDeleted(path));
       if (internal && internal !== 'a memfd')
         this.#addMemory(`${dev}/${ino}`, pid, map.address, internal, stripDeleted(path));

@@ -1,6 +1,6 @@
 /**
- * Who may change a ghost without a trace: a store through a shared mapping moves no mtime while the page is writable, so
- * that a copy made meanwhile may be torn, and nothing shows it.
+ * Who may change a ghost without a trace: a store through a shared mapping moves no mtime while the page is
+ * writable, so that a copy made meanwhile may be torn, and nothing shows it.
  */
 import { errnoOf } from '../../base/errors.js';
 import { groupBy } from '../../base/group-by.js';
@@ -15,8 +15,8 @@ export interface Writer {
 }
 
 /**
- * All processes that run and map one of GHOSTS shared and writable, whether or not they are among those that are dumped:
- * as many as we may look at.
+ * All processes that run and map one of GHOSTS shared and writable, whether or not they are among those that
+ * are dumped: as many as we may look at.
  */
 export function findWriters(
   processes: ProcessView,
@@ -34,7 +34,8 @@ export function findWriters(
   const writers: Writer[] = [];
   for (const pid of processes.listPids()) {
     alive();
-    // Most of those that are dumped stand still, and most others map nothing of theirs: the cheap question first.
+    // Most of those that are dumped stand still, and most others map nothing of theirs: the cheap question
+    // first.
     if (dumped.has(pid) && processes.isPaused(pid)) continue;
     const mapped = mapsOf(processes, pid).flatMap(map => ghostsOf(processes, pid, map, byKey));
     if (mapped.length === 0 || (!dumped.has(pid) && processes.isPaused(pid))) continue;

@@ -1,7 +1,7 @@
 /**
- * The mounts of one namespace, and what they hide from each other. CRIU refuses open files on a mount that another one
- * covers, but not when they are external; so whoever makes them external has to know.
- * Source: CRIU mount.c, mnt_is_overmounted: what it calls covered is covered here.
+ * The mounts of one namespace, and what they hide from each other. CRIU refuses open files on a mount that
+ * another one covers, but not when they are external; so whoever makes them external has to know. Source:
+ * CRIU mount.c, mnt_is_overmounted: what it calls covered is covered here.
  */
 import type { Mount } from '../../base/host/host.js';
 

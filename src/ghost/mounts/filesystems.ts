@@ -1,11 +1,15 @@
 /**
- * What is known of file systems that decides about a ghost, each by the name that mountinfo gives it and, where a process is asked,
- * by its statfs type. Whatever is not in this table is unknown, and of the unknown nothing is believed.
- * Sources: linux/magic.h and the file systems' own sources; how each is read is native/engine/auto.c's.
+ * What is known of file systems that decides about a ghost, each by the name that mountinfo gives it and,
+ * where a process is asked, by its statfs type. Whatever is not in this table is unknown, and of the unknown
+ * nothing is believed. Sources: linux/magic.h and the file systems' own sources; how each is read is
+ * native/engine/auto.c's.
  */
 
 interface FileSystem {
-  /** Where content and names are: on a disk of this host, in its memory, with a server, or in layers of others. */
+  /**
+   * Where content and names are: on a disk of this host, in its memory, with a server, or in layers of
+   * others.
+   */
   on: 'disk' | 'memory' | 'server' | 'layers';
   /** statfs(2) f_type, where we ask for it. */
   magics?: readonly bigint[];
@@ -35,7 +39,10 @@ const smb: FileSystem = {
   sillyName: /\/\.__smbfile_silly[0-9a-f]+$/i,
   ...perhapsLinks,
 };
-/** libfuse lib/fuse.c, hidden_name(), and others that write longer numbers; ntfs-3g.c and lowntfs-3g.c, ghostformat. */
+/**
+ * libfuse lib/fuse.c, hidden_name(), and others that write longer numbers; ntfs-3g.c and lowntfs-3g.c,
+ * ghostformat.
+ */
 const fuse: FileSystem = {
   on: 'server',
   magics: [0x65735546n],
@@ -81,7 +88,8 @@ const table = new Map<string, FileSystem>([
   ['orangefs', { ...server, ...neverLinks }],
   ['vboxsf', { ...server, ...neverLinks }],
   ['fuse', fuse],
-  // FUSE names its servers behind a dot. Object stores have no second name for anything; these say so in their docs.
+  // FUSE names its servers behind a dot. Object stores have no second name for anything; these say so in
+  // their docs.
   ...[
     's3fs',
     'gcsfuse',
@@ -108,7 +116,10 @@ export function isFuse(filesystem: string): boolean {
   return /^fuse(blk)?(\.|$)/.test(filesystem);
 }
 
-/** Do names stay when processes and their descriptors are gone, also over a reboot? Only then may content be left out. */
+/**
+ * Do names stay when processes and their descriptors are gone, also over a reboot? Only then may content be
+ * left out.
+ */
 export function keepsNames(filesystem: string): boolean {
   return lookUp(filesystem)?.on === 'disk';
 }
@@ -117,14 +128,17 @@ export function isInMemory(filesystem: string): boolean {
   return lookUp(filesystem)?.on === 'memory';
 }
 
-/** By statfs type: where a missing name may be made at restore. A folder on a disk or a server is also somebody else's. */
+/**
+ * By statfs type: where a missing name may be made at restore. A folder on a disk or a server is also
+ * somebody else's.
+ */
 export function isMemoryMagic(magic: bigint): boolean {
   return [...table.values()].some(({ on, magics }) => on === 'memory' && magics?.includes(magic));
 }
 
 /**
- * May NLINK be there without a name? Some servers say 1 whatever they have, and overlayfs goes on showing the count of a lower
- * layer.
+ * May NLINK be there without a name? Some servers say 1 whatever they have, and overlayfs goes on showing the
+ * count of a lower layer.
  */
 export function mayCountWrongly(filesystem: string, nlink: number): boolean {
   const on = lookUp(filesystem)?.on;

@@ -42,7 +42,9 @@ export class MountNamespaces {
     return this.#nameIfThere(pid) === name;
   }
 
-  /** Mount points are shown as seen from the process's root; names, and CRIU's own look, are the namespace's. */
+  /**
+   * Mount points are shown as seen from the process's root; names, and CRIU's own look, are the namespace's.
+   */
   read(namespace: Namespace, pid: number): void {
     if (namespace.whole !== undefined || namespace.read.has(pid)) return;
     const mounts = this.processes.mounts(pid);
@@ -55,7 +57,9 @@ export class MountNamespaces {
     if (isWhole) namespace.whole = pid;
   }
 
-  /** A chrooted process sees fewer mounts than its neighbours: read those among PIDS until nothing is missing. */
+  /**
+   * A chrooted process sees fewer mounts than its neighbours: read those among PIDS until nothing is missing.
+   */
   readThrough(namespace: Namespace, pids: readonly number[]): void {
     for (const pid of pids) {
       if (namespace.whole !== undefined) return;

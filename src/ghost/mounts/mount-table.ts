@@ -15,7 +15,9 @@ interface Attached {
   namespace: Namespace;
 }
 
-/** The mounts that ghosts are open through. Those of a namespace are read when the first ghost there is met. */
+/**
+ * The mounts that ghosts are open through. Those of a namespace are read when the first ghost there is met.
+ */
 export class MountTable {
   readonly #namespaces: MountNamespaces;
   readonly #attached: Attached[] = [];
@@ -44,8 +46,8 @@ export class MountTable {
   }
 
   /**
-   * Look for the mounts that their holders do not show, and then, since all is known that tells what hides what, note
-   * what is to be known of each.
+   * Look for the mounts that their holders do not show, and then, since all is known that tells what hides
+   * what, note what is to be known of each.
    * @param careful no path is looked at: on the way may be a FUSE mount whose server is frozen
    */
   settle(pids: readonly number[], careful: boolean): void {
@@ -79,9 +81,9 @@ export class MountTable {
   }
 
   /**
-   * Mount ids are the kernel's, not a namespace's: what was opened before unshare(2), or inherited across it, is on a mount
-   * of another namespace, and CRIU looks in those of all processes (mount.c, lookup_mnt_id). It is rare, so they are only
-   * read where a mount is missing.
+   * Mount ids are the kernel's, not a namespace's: what was opened before unshare(2), or inherited across it,
+   * is on a mount of another namespace, and CRIU looks in those of all processes (mount.c, lookup_mnt_id). It
+   * is rare, so they are only read where a mount is missing.
    */
   #findElsewhere(pids: readonly number[]): void {
     const isStray = ({ mount, namespace }: Attached) =>
@@ -99,7 +101,8 @@ export class MountTable {
     };
     if (strays.length === 0) return;
     for (const namespace of this.#namespaces.ofAll(pids)) findIn(namespace, pids, false);
-    // All who were asked may be chrooted. CRIU then sees no more of their namespace than they do, but all of its own.
+    // All who were asked may be chrooted. CRIU then sees no more of their namespace than they do, but all of
+    // its own.
     const self = this.processes.self();
     for (const namespace of this.#namespaces.all()) {
       findIn(namespace, [self], false);
@@ -121,7 +124,10 @@ export class MountTable {
     return dev !== undefined && this.#here.has(dev);
   }
 
-  /** Asked once for each layer: all ghosts of a container are on one, and the host may have thousands of mounts to read. */
+  /**
+   * Asked once for each layer: all ghosts of a container are on one, and the host may have thousands of
+   * mounts to read.
+   */
   filesystemOfUpper(upper: Buffer): string | undefined {
     const name = upper.toString('latin1');
     if (!this.#filesystems.has(name))

@@ -23,8 +23,9 @@ export function findOnHost(ours: readonly Mount[], where: GhostMount, path: Buff
 }
 
 /**
- * The file system of an overlay's upper layer, where UPPER is a folder of ours: without a look at any folder above a mount that
- * may not answer. Who mounted it in a namespace of its own may have meant another folder by that path.
+ * The file system of an overlay's upper layer, where UPPER is a folder of ours: without a look at any folder
+ * above a mount that may not answer. Who mounted it in a namespace of its own may have meant another folder
+ * by that path.
  */
 export function filesystemOfUpper(
   processes: ProcessView,

@@ -1,26 +1,15 @@
 /**
- * Files whose attributes a server has: NFS, FUSE and their like. The kernel remembers some, and a link count that it remembers
- * is no proof, since another client may have removed the last name. So each such file is asked about once more, where a
- * deadline ends the call: a server that is dead, stopped or frozen hides its own mount and nothing else.
+ * Files whose attributes a server has: NFS, FUSE and their like. The kernel remembers some, and a link count
+ * that it remembers is no proof, since another client may have removed the last name. So each such file is
+ * asked about once more, where a deadline ends the call: a server that is dead, stopped or frozen hides its
+ * own mount and nothing else.
  */
+
 import { errnoOf } from '../../base/errors.js';
 import { isRegular } from '../../base/host/file-type.js';
-import type { Answer, FdLook, FileMap, FileStat, ProcessView } from '../../base/host/host.js';
+import type { Answer, ProcessView } from '../../base/host/host.js';
 import { internalName, stripDeleted } from '../links.js';
-
-/** A file that was looked at through one of its holders' links. */
-export interface Seen {
-  pid: number;
-  /** In the words of `unseen`: `fd 3`. */
-  what: string;
-  link: string;
-  /** As the kernel remembers it. */
-  stat: FileStat;
-  /** One of these: by what it is held. */
-  look?: FdLook;
-  map?: FileMap;
-  via?: 'exe' | 'cwd' | 'root';
-}
+import type { Seen } from '../seen.js';
 
 export interface Verdicts {
   answered(seen: Seen, answer: Answer): void;
@@ -49,7 +38,10 @@ export class OnServers {
     return true;
   }
 
-  /** Ask about all that was taken, one mount after the other. @param servesFuse one of the processes is a FUSE server */
+  /**
+   * Ask about all that was taken, one mount after the other.
+   * @param servesFuse one of the processes is a FUSE server
+   */
   settle(servesFuse: boolean, alive: () => void, verdicts: Verdicts): void {
     for (const ofMount of this.#byMount().values()) {
       alive();

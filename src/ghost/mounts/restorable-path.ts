@@ -6,8 +6,9 @@ import type { MountTree } from './cover.js';
 import { looksSilly } from './filesystems.js';
 
 /**
- * CRIU makes a ghost again as PATH.cr.ID.ghost (eight hexadecimal digits at most), below a temporary folder of its own, and
- * links it to PATH, or PATH.cr_link where that is taken. Source: CRIU files-reg.c, open_remap_ghost and open_path.
+ * CRIU makes a ghost again as PATH.cr.ID.ghost (eight hexadecimal digits at most), below a temporary folder
+ * of its own, and links it to PATH, or PATH.cr_link where that is taken. Source: CRIU files-reg.c,
+ * open_remap_ghost and open_path.
  */
 const longestName = 255 - '.cr.01234567.ghost'.length;
 const longestPath = 3840;
@@ -18,10 +19,11 @@ export interface Held {
 }
 
 /**
- * Note a path that CRIU can make a ghost by where its own will not do. Where the name is another file's by now, or too
- * long for what CRIU appends, it is another name in the same folder: the container could write there. Where the folder is
- * hidden by another mount or is none any more, it is one in the root of the mount. Ghosts have no name after restore, so
- * any will do that nobody else has: 96 bits of chance, which whoever fills the mount cannot foresee.
+ * Note a path that CRIU can make a ghost by where its own will not do. Where the name is another file's by
+ * now, or too long for what CRIU appends, it is another name in the same folder: the container could write
+ * there. Where the folder is hidden by another mount or is none any more, it is one in the root of the mount.
+ * Ghosts have no name after restore, so any will do that nobody else has: 96 bits of chance, which whoever
+ * fills the mount cannot foresee.
  * @param root a process with the namespace's own root; undefined: paths cannot or must not be looked at
  */
 export function noteRestorablePaths(

@@ -5,7 +5,10 @@ import { inFolder } from '../files/in-place.js';
 import { ask, dumpFlags, engineNumber, nativeError, readReport, reportBytes } from '../native/call.js';
 import { readStat, statWords } from '../native/stat.js';
 
-/** struct gk_dump_job: fd, size, flags, where the header is and how long, where the name is, error; a gk_stat; a gk_report. */
+/**
+ * struct gk_dump_job: fd, size, flags, where the header is and how long, where the name is, error; a gk_stat;
+ * a gk_report.
+ */
 const statAt = 7;
 const reportAt = statAt + statWords;
 const jobWords = reportAt + reportBytes / 8;

@@ -132,7 +132,10 @@ export class NativeEngine implements Engine {
   }
 }
 
-/** What a process shares with us is read with pread(2) alone: the other engines use lseek(2), and the offset is the process's. */
+/**
+ * What a process shares with us is read with pread(2) alone: the other engines use lseek(2), and the offset
+ * is the process's.
+ */
 function engineFor(fd: number, engine: EngineName): EngineName {
   return isBorrowed(fd) ? 'read' : engine;
 }

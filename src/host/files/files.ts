@@ -3,7 +3,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import type { Bound } from '../../base/bounds.js';
 import { errnoOf } from '../../base/errors.js';
-import type { FileStat, Files, Mount } from '../../base/host/host.js';
+import type { Durability, FileStat, Files, Mount } from '../../base/host/host.js';
 import { tryLock } from '../native/libc.js';
 import { randomHex } from '../native/random.js';
 import { renameNew } from '../native/rename-new.js';
@@ -120,7 +120,7 @@ export class LinuxFiles implements Files {
     return toFileStat(fs.lstatSync(file, { bigint: true }));
   }
 
-  replace(file: string, bytes: Uint8Array, durable = true): void {
+  replace(file: string, bytes: Uint8Array, { durable }: Durability = { durable: true }): void {
     const temporary = `${file}.${randomHex(6)}.tmp`;
     const fd = fs.openSync(temporary, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0o600);
     try {
@@ -143,7 +143,8 @@ export class LinuxFiles implements Files {
     const last = paths.at(-1);
     const wanted = fs.lstatSync(like);
     if (!wanted.isFile()) throw Object.assign(new Error(`${like} is not a regular file`), { code: 'EINVAL' });
-    // Nearly always they have it already, and there may be thousands. The last, because who was interrupted began with the first.
+    // Nearly always they have it already, and there may be thousands. The last, because who was interrupted
+    // began with the first.
     if (last === undefined || isSameOwner(fs.lstatSync(last), wanted)) return;
     for (const file of paths) {
       const fd = this.open(file);
@@ -212,7 +213,8 @@ export class LinuxFiles implements Files {
   freeBytes(folder: string): bigint | undefined {
     try {
       const { blocks, bavail, bsize } = fs.statfsSync(folder, { bigint: true });
-      // A size of 0 blocks is no size: ramfs, tmpfs without a limit, a FUSE server that leaves statfs out. Source: simple_statfs().
+      // A size of 0 blocks is no size: ramfs, tmpfs without a limit, a FUSE server that leaves statfs out.
+      // Source: simple_statfs().
       return blocks === 0n ? undefined : bavail * bsize;
     } catch (error) {
       if (noStatfs.has(errnoOf(error) ?? '')) return undefined;
@@ -242,13 +244,19 @@ export class LinuxFiles implements Files {
     if (old?.isFile()) this.#giveOwner(fd, old);
   }
 
-  /** What is refused leaves the file more private than it should be, never less: it was made for its owner alone. */
+  /**
+   * What is refused leaves the file more private than it should be, never less: it was made for its owner
+   * alone.
+   */
   #giveOwner(fd: number, { uid, gid, mode }: fs.Stats): void {
     this.#attempt('owner', noOwners, () => this.setOwner(fd, uid, gid));
     this.#attempt('mode', noOwners, () => this.setMode(fd, mode & 0o7777));
   }
 
-  /** The kernel has written all it had before a server can refuse it, and tells a write that failed by another error. */
+  /**
+   * The kernel has written all it had before a server can refuse it, and tells a write that failed by another
+   * error.
+   */
   #fsync(fd: number): void {
     this.#attempt('fsync', noFsync, () => fs.fsyncSync(fd));
   }

@@ -1,7 +1,7 @@
 /**
- * An image directory is named by whoever starts us, and links on the way to it are theirs. What lies in it may be anybody's: our
- * working folder there could be a link to another folder, and become one at any time. So it is opened first, without following
- * one, and every file in it is named below the descriptor.
+ * An image directory is named by whoever starts us, and links on the way to it are theirs. What lies in it
+ * may be anybody's: our working folder there could be a link to another folder, and become one at any time.
+ * So it is opened first, without following one, and every file in it is named below the descriptor.
  */
 import fs from 'node:fs';
 import { errnoOf, GhostkeepError } from '../../base/errors.js';
@@ -14,7 +14,10 @@ const ourPath = /^(.*?)\/(ghostkeep(?:\/rehearsal(?:\/ghostkeep)?)?)\/([^/]+)$/s
 /** Nobody but root writes there: its `ghostkeep` may be a link. */
 const trusted = '/etc';
 
-/** ACT on FILE by a path that nobody can lead elsewhere. @throws IMAGE_INVALID where a folder of ours is none */
+/**
+ * ACT on FILE by a path that nobody can lead elsewhere.
+ * @throws IMAGE_INVALID where a folder of ours is none
+ */
 export function inPlace<T>(file: string, act: (place: string) => T): T {
   const [, base, folders, name] = ourPath.exec(file) ?? [];
   if (base === undefined || folders === undefined || base === trusted) return act(file);

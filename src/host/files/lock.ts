@@ -1,4 +1,7 @@
-/** Locks on folders: flock(2) on a descriptor of the folder itself, which needs no file in it and ends with its holder. */
+/**
+ * Locks on folders: flock(2) on a descriptor of the folder itself, which needs no file in it and ends with
+ * its holder.
+ */
 import fs from 'node:fs';
 import { tryLock } from '../native/libc.js';
 
@@ -7,8 +10,9 @@ const { O_RDONLY, O_DIRECTORY, O_NONBLOCK } = fs.constants;
 const mostReplaced = 100;
 
 /**
- * @returns a descriptor: the lock lasts until it is closed, by us or by our end (Node sets O_CLOEXEC, so no program that
- * we start keeps it); undefined where somebody else has a lock. @throws an errno error where FOLDER cannot be locked
+ * @returns a descriptor: the lock lasts until it is closed, by us or by our end (Node sets O_CLOEXEC, so no
+ * program that we start keeps it); undefined where somebody else has a lock. @throws an errno error where
+ * FOLDER cannot be locked
  */
 export function lockFolder(folder: string): number | undefined {
   for (let replaced = 0; replaced < mostReplaced; replaced += 1) {
@@ -36,8 +40,8 @@ function isSame(one: fs.BigIntStats, other: fs.BigIntStats): boolean {
 }
 
 /**
- * flock(2) has no call that names the holder. A process shows the locks of its descriptors in fdinfo; /proc/locks names the process
- * that made a lock, which may have ended and left the descriptor to others.
+ * flock(2) has no call that names the holder. A process shows the locks of its descriptors in fdinfo;
+ * /proc/locks names the process that made a lock, which may have ended and left the descriptor to others.
  * @param family is asked first @returns undefined where neither tells
  */
 export function lockHolder(folder: string, family: readonly number[]): number | undefined {
@@ -46,7 +50,10 @@ export function lockHolder(folder: string, family: readonly number[]): number | 
   return family.find(pid => holdsLock(pid, inode)) ?? makerOf(inode);
 }
 
-/** As the kernel names it in its lists of locks, MAJOR:MINOR:INODE: on btrfs st_dev is another device than the superblock's. */
+/**
+ * As the kernel names it in its lists of locks, MAJOR:MINOR:INODE: on btrfs st_dev is another device than the
+ * superblock's.
+ */
 function inodeOf(folder: string): string | undefined {
   try {
     const fd = fs.openSync(folder, O_RDONLY | O_DIRECTORY | O_NONBLOCK);

@@ -1,4 +1,7 @@
-/** Names of a file in a folder that somebody else may write to: every step stays inside it and follows no link out. */
+/**
+ * Names of a file in a folder that somebody else may write to: every step stays inside it and follows no link
+ * out.
+ */
 
 import fs from 'node:fs';
 import { openInRoot } from '../native/call.js';
@@ -59,7 +62,10 @@ function exists(rootFd: number, name: Buffer): boolean {
   return fd !== undefined;
 }
 
-/** Folders resolved inside the root, held: who swaps one for a link meanwhile does not move what is made there. */
+/**
+ * Folders resolved inside the root, held: who swaps one for a link meanwhile does not move what is made
+ * there.
+ */
 class Folders {
   readonly #fds = new Map<string, number>();
 
@@ -68,7 +74,10 @@ class Folders {
     private readonly check: (magic: bigint) => void,
   ) {}
 
-  /** A path to NAME through the descriptor of its folder, which check has let pass. @throws ENOENT when it is not there */
+  /**
+   * A path to NAME through the descriptor of its folder, which check has let pass.
+   * @throws ENOENT when it is not there
+   */
   placeOf(name: Buffer): Buffer {
     const at = name.lastIndexOf('/');
     const fd = this.#open(name.subarray(0, Math.max(0, at)));

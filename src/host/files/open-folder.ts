@@ -1,6 +1,6 @@
 /**
- * A folder to make files in, by a descriptor: whoever swaps it, or a folder above it, for a link meanwhile moves nothing of what
- * is made. Each step is opened by itself, below the descriptor of the one before.
+ * A folder to make files in, by a descriptor: whoever swaps it, or a folder above it, for a link meanwhile
+ * moves nothing of what is made. Each step is opened by itself, below the descriptor of the one before.
  */
 import fs from 'node:fs';
 import path from 'node:path';
@@ -66,7 +66,10 @@ function openOrMake(place: string): number {
   return fs.openSync(place, pathOnly | O_NOFOLLOW);
 }
 
-/** Neither can others change the folder, nor, where all may write and each may remove only what is theirs, is the link theirs. */
+/**
+ * Neither can others change the folder, nor, where all may write and each may remove only what is theirs, is
+ * the link theirs.
+ */
 function isOurDoing(folder: fs.Stats, link: fs.Stats, uid: number): boolean {
   const isOurs = (stat: fs.Stats) => stat.uid === uid || stat.uid === 0;
   if (!isOurs(folder)) return false;

@@ -1,6 +1,7 @@
 /**
- * Opening a FIFO waits, opening a device acts, and a link leads anywhere. So what has the name is first held by a descriptor that
- * acts on nothing, looked at through it, and opened through it: what is opened is what was looked at, whoever changes names meanwhile.
+ * Opening a FIFO waits, opening a device acts, and a link leads anywhere. So what has the name is first held
+ * by a descriptor that acts on nothing, looked at through it, and opened through it: what is opened is what
+ * was looked at, whoever changes names meanwhile.
  */
 import fs from 'node:fs';
 import { errnoOf } from '../../base/errors.js';
@@ -41,7 +42,9 @@ function failure(code: string, message: string): NodeJS.ErrnoException {
   return Object.assign(new Error(`${code}: ${message}`), { code });
 }
 
-/** Backups link equal files: such a file may be read. Whoever changes it changes it wherever it has a name. */
+/**
+ * Backups link equal files: such a file may be read. Whoever changes it changes it wherever it has a name.
+ */
 export function hasOtherNames(file: string): NodeJS.ErrnoException {
   const message = `EMLINK: ${file} has other names, so that it is not changed; copy it (cp --reflink=auto)`;
   return Object.assign(new Error(message), { code: 'EMLINK' });

@@ -1,7 +1,7 @@
 import path from 'node:path';
 import type { Bound } from '../../base/bounds.js';
 import { errnoOf } from '../../base/errors.js';
-import type { FileStat } from '../../base/host/host.js';
+import type { Durability, FileStat } from '../../base/host/host.js';
 import { LinuxFiles } from './files.js';
 import { inFolder, inPlace } from './in-place.js';
 
@@ -51,8 +51,8 @@ export class PlacedFiles extends LinuxFiles {
     return inPlace(file, at => super.statPath(at));
   }
 
-  override replace(file: string, bytes: Uint8Array, durable?: boolean): void {
-    inPlace(file, at => super.replace(at, bytes, durable));
+  override replace(file: string, bytes: Uint8Array, durability?: Durability): void {
+    inPlace(file, at => super.replace(at, bytes, durability));
   }
 
   override rename(from: string, to: string): void {

@@ -1,4 +1,7 @@
-/** Read a file that may be anybody's: its size is checked through the descriptor, and what grows meanwhile gets no further. */
+/**
+ * Read a file that may be anybody's: its size is checked through the descriptor, and what grows meanwhile
+ * gets no further.
+ */
 import fs from 'node:fs';
 import type { Bound } from '../../base/bounds.js';
 import { GhostkeepError } from '../../base/errors.js';

@@ -1,4 +1,7 @@
-/** Remove a folder and all in it by descriptors: who swaps a folder in it for a link meanwhile has nothing removed elsewhere. */
+/**
+ * Remove a folder and all in it by descriptors: who swaps a folder in it for a link meanwhile has nothing
+ * removed elsewhere.
+ */
 import fs from 'node:fs';
 import { errnoOf } from '../../base/errors.js';
 import { pathOnly } from './open-regular.js';

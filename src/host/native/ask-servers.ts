@@ -6,7 +6,10 @@ import { readStat, statWords } from './stat.js';
 /** struct gk_answer, in words: done, error, type of the file system; then a gk_stat. */
 const answerWords = 3 + statWords;
 
-/** LINKS are paths below /proc. @returns an answer for each; undefined from the first on that got none for WAIT_MS */
+/**
+ * LINKS are paths below /proc.
+ * @returns an answer for each; undefined from the first on that got none for WAIT_MS
+ */
 export function askServers(links: readonly string[], waitMs: number): (Answer | Refused | undefined)[] {
   if (links.length === 0) return [];
   const words = new BigInt64Array(links.length * answerWords);

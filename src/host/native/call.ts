@@ -1,6 +1,6 @@
 /**
- * The only module that calls libghostkeep.so, through koffi (docs/decisions/0001-koffi.md). What Node lacks of libc: libc.ts.
- * The contract of every function stands in native/include/ghostkeep.h.
+ * The only module that calls libghostkeep.so, through koffi (docs/decisions/0001-koffi.md). What Node lacks
+ * of libc: libc.ts. The contract of every function stands in native/include/ghostkeep.h.
  */
 import { errnoName } from '../../base/errors.js';
 import type { CopyWay, EngineName, EngineReport } from '../../base/host/host.js';
@@ -90,7 +90,10 @@ export function callOnThread(name: NativeFunction, ...args: unknown[]): Promise<
   });
 }
 
-/** openat2 with RESOLVE_IN_ROOT: a descriptor (O_PATH) the caller closes, undefined when there is nothing by that name. */
+/**
+ * openat2 with RESOLVE_IN_ROOT: a descriptor (O_PATH) the caller closes, undefined when there is nothing by
+ * that name.
+ */
 export function openInRoot(rootFd: number, file: Buffer): number | undefined {
   const fd = Buffer.alloc(4);
   try {

@@ -54,7 +54,10 @@ export function tryLock(fd: number): boolean | undefined {
   return koffi.errno() === constants.errno.EWOULDBLOCK ? false : undefined;
 }
 
-/** mmap(2) of the first page of a file, which may be empty: nothing of it can be read. @throws an errno error */
+/**
+ * mmap(2) of the first page of a file, which may be empty: nothing of it can be read.
+ * @throws an errno error
+ */
 export function mapPage(fd: number): { address: bigint; unmap(): void } {
   const koffi = load();
   const libc = koffi.load(null);
@@ -72,10 +75,16 @@ export function mapPage(fd: number): { address: bigint; unmap(): void } {
 
 /** Source: asm-generic/unistd.h; since these numbers, all architectures share them. */
 const [pidfdOpen, pidfdGetfd] = [434n, 438n];
-/** PIDFD_THREAD: of a thread that does not lead its group, where it has descriptors of its own. Since Linux 6.9. */
+/**
+ * PIDFD_THREAD: of a thread that does not lead its group, where it has descriptors of its own. Since Linux
+ * 6.9.
+ */
 const ofThread = BigInt(ofFiles.O_EXCL);
 
-/** pidfd_getfd(2): descriptor FD of process PID, for this process too; closed on exec. @throws an errno error */
+/**
+ * pidfd_getfd(2): descriptor FD of process PID, for this process too; closed on exec.
+ * @throws an errno error
+ */
 export function getDescriptor(pid: number, fd: number): number {
   let process = systemCall(pidfdOpen, BigInt(pid), 0n);
   if (process === -22n) process = systemCall(pidfdOpen, BigInt(pid), ofThread); // EINVAL
@@ -107,8 +116,8 @@ function systemCall(number: bigint, ...args: [bigint, bigint, bigint?]): bigint 
 }
 
 /**
- * _exit(2). Node's own exit waits for libuv's threads (uv_library_shutdown() joins them), and the very one that a deadline is
- * for hangs in a read from a dead server.
+ * _exit(2). Node's own exit waits for libuv's threads (uv_library_shutdown() joins them), and the very one
+ * that a deadline is for hangs in a read from a dead server.
  */
 export function exitAtOnce(status: number): void {
   try {
@@ -120,8 +129,9 @@ export function exitAtOnce(status: number): void {
 }
 
 /**
- * The last that is done before the process ends. koffi's own destructors call fsync(2) on descriptors 1 and 2, and where that
- * fails they wait for a lock that they hold themselves. A process that has not loaded koffi ends as Node does.
+ * The last that is done before the process ends. koffi's own destructors call fsync(2) on descriptors 1 and
+ * 2, and where that fails they wait for a lock that they hold themselves. A process that has not loaded koffi
+ * ends as Node does.
  */
 export function exitWithoutKoffi(status: number): void {
   if (Object.keys(requireHere.cache).some(file => file.endsWith('/koffi.node'))) exitAtOnce(status);

@@ -1,4 +1,7 @@
-/** libghostkeep.so through koffi: found beside the program, whole, and of this program's version, or a reason with a way out. */
+/**
+ * libghostkeep.so through koffi: found beside the program, whole, and of this program's version, or a reason
+ * with a way out.
+ */
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
@@ -33,7 +36,10 @@ export function loadLibrary(abi: number) {
   throw missing(file, `use ${file}`, `it speaks version ${found}, this program ${abi}`);
 }
 
-/** dlopen(3) maps what the header promises: where the file ends before that, the process dies of SIGBUS. Source: elf(5) */
+/**
+ * dlopen(3) maps what the header promises: where the file ends before that, the process dies of SIGBUS.
+ * Source: elf(5)
+ */
 function assertLoadable(file: string): void {
   const { header, size } = readHeader(file);
   if (header.toString('latin1', 0, 4) !== '\x7fELF') throw new Error('it is no shared library');

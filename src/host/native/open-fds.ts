@@ -15,7 +15,10 @@ const suspects = new Uint32Array(capacity);
 const carriers = new Uint32Array(capacity);
 const counts = new Uint32Array(4);
 
-/** FOLDER is a /proc/PID/fd, LOCAL as local-mounts.ts has it. @throws an errno error when it cannot be listed */
+/**
+ * FOLDER is a /proc/PID/fd, LOCAL as local-mounts.ts has it.
+ * @throws an errno error when it cannot be listed
+ */
 export function readOpenFds(folder: string, local: BigUint64Array): OpenFds {
   const dirFd = fs.openSync(folder, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
   try {

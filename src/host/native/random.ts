@@ -1,8 +1,8 @@
 import fs from 'node:fs';
 
 /**
- * BYTES that nobody can guess, in hexadecimal. Loading node:crypto for them would take a tenth of a hook's time (decision 0009).
- * Source: random(4).
+ * BYTES that nobody can guess, in hexadecimal. Loading node:crypto for them would take a tenth of a hook's
+ * time (decision 0009). Source: random(4).
  */
 export function randomHex(bytes: number): string {
   const random = Buffer.alloc(bytes);

@@ -8,8 +8,8 @@ const withoutFlag = new Set(['EINVAL', 'ENOSYS', 'EOPNOTSUPP', 'ENOTSUP']);
 const withoutLinks = new Set(['EPERM', 'ENOSYS', 'EOPNOTSUPP', 'ENOTSUP', 'EMLINK']);
 
 /**
- * See Files.renameNew. Where the file system has neither the flag nor hard links, a look comes first: that is enough in a folder
- * that nobody else may write to.
+ * See Files.renameNew. Where the file system has neither the flag nor hard links, a look comes first: that is
+ * enough in a folder that nobody else may write to.
  */
 export function renameNew(from: string, to: string, atOnce = renameNoReplace, link = fs.linkSync): void {
   const errno = errnoName(atOnce(from, to));

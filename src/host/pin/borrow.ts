@@ -1,6 +1,7 @@
 /**
- * Descriptors of other processes, shared with them by pidfd_getfd(2). Nothing is opened, so no lease is broken; but the file
- * offset is the holder's too. So these are read with pread(2) only: lseek(2) with SEEK_DATA would move it.
+ * Descriptors of other processes, shared with them by pidfd_getfd(2). Nothing is opened, so no lease is
+ * broken; but the file offset is the holder's too. So these are read with pread(2) only: lseek(2) with
+ * SEEK_DATA would move it.
  */
 import fs from 'node:fs';
 import { getDescriptor } from '../native/libc.js';

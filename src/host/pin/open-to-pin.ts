@@ -8,8 +8,8 @@ const noAtime = 0o1000000; // O_NOATIME, which node:fs only names where the buil
 const { O_RDONLY, O_RDWR } = fs.constants;
 
 /**
- * Open what a link of /proc leads to, so that it cannot vanish. Between two looks the link may lead to another file: what is
- * judged is what is held, and whoever asked compares it with what they looked for.
+ * Open what a link of /proc leads to, so that it cannot vanish. Between two looks the link may lead to
+ * another file: what is judged is what is held, and whoever asked compares it with what they looked for.
  */
 export function openToPin(link: string, writable = false): number {
   // No lease is broken by a look: the holder's own descriptor is taken instead of another one.

@@ -1,6 +1,6 @@
 /**
- * Which names could a file be given again? Looked at inside a root that somebody else controls, through descriptors that
- * act on nothing.
+ * Which names could a file be given again? Looked at inside a root that somebody else controls, through
+ * descriptors that act on nothing.
  */
 import fs from 'node:fs';
 import { ask, openInRoot } from '../native/call.js';

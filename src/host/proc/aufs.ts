@@ -1,8 +1,9 @@
 import fs from 'node:fs';
 
 /**
- * The branches of an aufs mount, a union file system that mainline kernels never had and old Docker hosts still have.
- * Sources: aufs(5), Branch Syntax; Documentation/ABI/testing/sysfs-aufs. Not seen running: tested on fixtures only.
+ * The branches of an aufs mount, a union file system that mainline kernels never had and old Docker hosts
+ * still have. Sources: aufs(5), Branch Syntax; Documentation/ABI/testing/sysfs-aufs. Not seen running: tested
+ * on fixtures only.
  */
 
 /** `/path=rw`, `/path=ro+wh`: a path may have an equals sign, a permission has none. */
@@ -11,7 +12,10 @@ function pathOfBranch(branch: string): Buffer {
   return Buffer.from(end < 0 ? branch : branch.slice(0, end), 'latin1');
 }
 
-/** The branches that the mount options list, as `br:/a=rw:/b=ro` or `dirs=…`; undefined where they are left to sysfs. */
+/**
+ * The branches that the mount options list, as `br:/a=rw:/b=ro` or `dirs=…`; undefined where they are left to
+ * sysfs.
+ */
 function branchesInOptions(options: string): Buffer[] | undefined {
   const list = /(?:^|,)(?:br:|br=|dirs=)([^,]*)/.exec(options)?.[1];
   return list === undefined ? undefined : list.split(':').filter(Boolean).map(pathOfBranch);

@@ -5,8 +5,8 @@ const unified = ['/sys/fs/cgroup', '/sys/fs/cgroup/unified'];
 
 /**
  * Is the cgroup of a process frozen, as by `runc pause`?
- * @param text its /proc/PID/cgroup. Source: cgroups(7); Documentation/admin-guide/cgroup-v2.rst, cgroup.events;
- * cgroup-v1/freezer-subsystem.rst
+ * @param text its /proc/PID/cgroup. Source: cgroups(7); Documentation/admin-guide/cgroup-v2.rst,
+ * cgroup.events; cgroup-v1/freezer-subsystem.rst
  */
 export function isFrozen(text: string, read = readIfThere): boolean {
   return text

@@ -3,9 +3,10 @@ import { mapPage } from '../native/libc.js';
 import { openToPin } from '../pin/open-to-pin.js';
 
 /**
- * LINK is below /proc. The path of the regular file it leads to, of any length, with " (deleted)" behind it where it has no name any more. maps of the process
- * that has it mapped is the only place where the kernel shows more than a page of one. Source: fs/proc/task_mmu.c,
- * show_map_vma, whose buffer grows; fs/proc/base.c, do_proc_readlink, whose buffer is a page.
+ * LINK is below /proc. The path of the regular file it leads to, of any length, with " (deleted)" behind it
+ * where it has no name any more. maps of the process that has it mapped is the only place where the kernel
+ * shows more than a page of one. Source: fs/proc/task_mmu.c, show_map_vma, whose buffer grows;
+ * fs/proc/base.c, do_proc_readlink, whose buffer is a page.
  */
 export function mappedPath(link: string): Buffer {
   const fd = openToPin(link);

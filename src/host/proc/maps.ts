@@ -2,9 +2,9 @@ import type { FileMap } from '../../base/host/host.js';
 
 /**
  * The lines of /proc/PID/maps that have a file, one for each file and way it is mapped: a program maps its
- * libraries in many pieces, and one piece is enough to find a ghost. All pieces of a file that is one are wanted
- * as holders, so pieces are kept apart by their label only.
- * Source: proc_pid_maps(5): address perms offset dev inode pathname
+ * libraries in many pieces, and one piece is enough to find a ghost. All pieces of a file that is one are
+ * wanted as holders, so pieces are kept apart by their label only. Source: proc_pid_maps(5): address perms
+ * offset dev inode pathname
  */
 export function parseMaps(bytes: Buffer): FileMap[] {
   const maps: FileMap[] = [];
@@ -24,7 +24,10 @@ export function parseMaps(bytes: Buffer): FileMap[] {
   return maps;
 }
 
-/** Only the lines of shared mappings that may be stored through now: whoever asks reads the maps of all processes. */
+/**
+ * Only the lines of shared mappings that may be stored through now: whoever asks reads the maps of all
+ * processes.
+ */
 export function parseWritableShared(bytes: Buffer): FileMap[] {
   const lines = bytes
     .toString('latin1')
@@ -33,7 +36,9 @@ export function parseWritableShared(bytes: Buffer): FileMap[] {
   return lines.length === 0 ? [] : parseMaps(Buffer.from(lines.join('\n'), 'latin1'));
 }
 
-/** maps pads addresses to 8 digits, map_files does not. Source: fs/proc/base.c, map_files names are %lx-%lx. */
+/**
+ * maps pads addresses to 8 digits, map_files does not. Source: fs/proc/base.c, map_files names are %lx-%lx.
+ */
 function stripZeroes(address: string): string {
   return address
     .split('-')

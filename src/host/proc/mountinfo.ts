@@ -6,7 +6,8 @@ import { branchesOf } from './aufs.js';
 /**
  * Parse /proc/PID/mountinfo. Lines that cannot be read are skipped: a mount we do not know is a mount whose
  * ghosts we leave alone.
- * Source: proc_pid_mountinfo(5): id parent major:minor root mount-point options optional… - type source options
+ * Source: proc_pid_mountinfo(5): id parent major:minor root mount-point options optional… - type source
+ * options
  */
 export function parseMountinfo(bytes: Buffer, readBranches?: (folder: string) => string[]): Mount[] {
   const mounts: Mount[] = [];
@@ -35,8 +36,8 @@ export function parseMountinfo(bytes: Buffer, readBranches?: (folder: string) =>
 }
 
 /**
- * Two slashes are in no name, so only the kernel can have written this. A file that is replaced by a rename is removed, too.
- * Source: fs/d_path.c, dentry_path.
+ * Two slashes are in no name, so only the kernel can have written this. A file that is replaced by a rename
+ * is removed, too. Source: fs/d_path.c, dentry_path.
  */
 const gone = '//deleted';
 

@@ -1,6 +1,7 @@
 /**
- * Names of an inode below a folder that somebody else controls: every step goes through openat2 with RESOLVE_IN_ROOT,
- * and entries are looked at through a descriptor of their folder, so that no symbolic link leads outside.
+ * Names of an inode below a folder that somebody else controls: every step goes through openat2 with
+ * RESOLVE_IN_ROOT, and entries are looked at through a descriptor of their folder, so that no symbolic link
+ * leads outside.
  */
 
 import fs from 'node:fs';
@@ -62,8 +63,8 @@ class NameSearch {
   }
 
   /**
-   * A mount inside is not touched, not even by a stat: a FUSE server may be frozen, and a bind mount of the same file
-   * system shows names that are not of this mount. Its id is known from the descriptor alone.
+   * A mount inside is not touched, not even by a stat: a FUSE server may be frozen, and a bind mount of the
+   * same file system shows names that are not of this mount. Its id is known from the descriptor alone.
    * @returns the folders inside
    */
   #look(path: Buffer): Buffer[] {

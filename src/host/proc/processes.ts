@@ -1,5 +1,4 @@
 import fs from 'node:fs';
-import { errnoOf } from '../../base/errors.js';
 import type { FileMap, FileStat, Identity, Mount, OpenFds, ProcessView } from '../../base/host/host.js';
 import type { IdMaps } from '../../base/id-map.js';
 import { pinAll } from '../engine/pin-all.js';
@@ -12,7 +11,6 @@ import { statCached, toFileStat } from '../native/stat.js';
 import { close } from '../pin/borrow.js';
 import { openToPin } from '../pin/open-to-pin.js';
 import { areFree } from './are-free.js';
-import { isFrozen } from './freezer.js';
 import { readBackingFile, readFdInfo } from './inside.js';
 import { localMounts } from './local-mounts.js';
 import { mappedPath } from './mapped-path.js';
@@ -20,13 +18,17 @@ import { parseMaps, parseWritableShared } from './maps.js';
 import { devOfMemfd } from './memfd.js';
 import { parseMountinfo } from './mountinfo.js';
 import { namesOf } from './names-of.js';
+import { childrenOf, numbers, standsStill, statFields } from './tasks.js';
 
 const { O_RDONLY } = fs.constants;
 
 /** Hardly a process has one. */
 const apart = new Uint32Array(4096);
 
-/** /proc, read synchronously: these files come from the kernel's memory, and a promise costs more than the read. */
+/**
+ * /proc, read synchronously: these files come from the kernel's memory, and a promise costs more than the
+ * read.
+ */
 export class LinuxProcesses implements ProcessView {
   #ahead: OpenFdsAhead | undefined;
   #sharedMemoryDev: bigint | undefined;
@@ -39,18 +41,9 @@ export class LinuxProcesses implements ProcessView {
   tree(pid: number): number[] {
     const found = [pid];
     for (const parent of found) {
-      for (const child of this.#children(parent)) if (!found.includes(child)) found.push(child);
+      for (const child of childrenOf(parent)) if (!found.includes(child)) found.push(child);
     }
     return found;
-  }
-
-  /** Source: proc_pid_task(5), task/TID/children; a thread that ends meanwhile has no children, and the others still have theirs. */
-  #children(pid: number): number[] {
-    const tids = ifThere(() => fs.readdirSync(`/proc/${pid}/task`)) ?? [];
-    return tids.flatMap(tid => {
-      const text = ifThere(() => fs.readFileSync(`/proc/${pid}/task/${tid}/children`, 'latin1'));
-      return numbers(text?.split(' ') ?? []);
-    });
   }
 
   cgroupPids(path: string): number[] {
@@ -75,17 +68,10 @@ export class LinuxProcesses implements ProcessView {
   isPaused(pid: number): boolean {
     try {
       const tids = fs.readdirSync(`/proc/${pid}/task`);
-      return tids.length > 0 && tids.every(tid => this.#standsStill(`/proc/${pid}/task/${tid}`));
+      return tids.length > 0 && tids.every(tid => standsStill(`/proc/${pid}/task/${tid}`));
     } catch {
       return false;
     }
-  }
-
-  /** A tracer stops one thread and lets others run; threads may be in cgroups of their own. */
-  #standsStill(thread: string): boolean {
-    const state = ifThere(() => statFields(thread)[0]);
-    if (state === undefined || stopped.has(state)) return true;
-    return isFrozen(ifThere(() => fs.readFileSync(`${thread}/cgroup`, 'utf8')) ?? '');
   }
 
   startTime(pid: number): string {
@@ -265,31 +251,5 @@ export class LinuxProcesses implements ProcessView {
   }
 }
 
-/** Stopped, by a signal or by a tracer, or ended. Source: proc_pid_stat(5) */
-const stopped = new Set(['T', 't', 'Z', 'X']);
-
-/** Fields 3 on of FOLDER/stat: after the last ")", because the name in field 2 may hold anything. */
-function statFields(folder: string): string[] {
-  const text = fs.readFileSync(`${folder}/stat`, 'latin1');
-  return text.slice(text.lastIndexOf(')') + 2).split(' ');
-}
-
-/** Undefined for what has ended. */
-function ifThere<T>(read: () => T): T | undefined {
-  try {
-    return read();
-  } catch (error) {
-    if (['ENOENT', 'ESRCH'].includes(errnoOf(error) ?? '')) return undefined;
-    throw error;
-  }
-}
-
 /** Source: proc_pid_fdinfo(5) */
 const mountIdField = /^mnt_id:\s*(\S+)/m;
-
-function numbers(names: string[]): number[] {
-  return names
-    .filter(name => /^[0-9]+$/.test(name))
-    .map(Number)
-    .sort((a, b) => a - b);
-}

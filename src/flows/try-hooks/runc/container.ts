@@ -12,8 +12,8 @@ import type { RealTools } from './tools.js';
 /** 1 GiB of hole and 2 MiB of data: CRIU's limit is 1 MiB. */
 const kind = 'hole-1g-2m';
 /**
- * Not /tmp, which often is a tmpfs: there CRIU's own look at a file's first page, in search of a build id, fills
- * the hole that it looks at, and the workload would notice.
+ * Not /tmp, which often is a tmpfs: there CRIU's own look at a file's first page, in search of a build id,
+ * fills the hole that it looks at, and the workload would notice.
  */
 const diskFolder = '/var/tmp';
 const commandWaitMs = 120_000;

@@ -31,7 +31,7 @@ const request = (criu = false, allowMissing = false) => ({
 
 async function sealed(context: ReturnType<typeof machine>, allowMissing = false): Promise<Manifest> {
   await dumpGhosts(context, request(false, allowMissing));
-  return sealImages(context, images, true).manifest;
+  return sealImages(context, images, { durable: true }).manifest;
 }
 
 const missing = ({ leftOut = [] }: Manifest) => leftOut.map(({ what, path, why }) => ({ what, path, why }));
@@ -134,7 +134,7 @@ describe('what a dump without CRIU leaves out', () => {
     const context = machine({ fds: { 3: ghost }, maps, fails });
     context.host.processes.add(200, { maps, fails });
     await dumpGhosts(context, { ...request(), pids: [100, 200] });
-    const { leftOut = [] } = sealImages(context, images, true).manifest;
+    const { leftOut = [] } = sealImages(context, images, { durable: true }).manifest;
     assert.deepEqual(
       leftOut.map(({ pid, what, path, why }) => [pid, what, path, why]),
       [[100, 'map_files 7f00-8f00', '/dev/zero', 'anonymous shared memory']],

@@ -178,11 +178,11 @@ describe('when the disk could not take an image after all', () => {
     await dumpGhosts(context, request(false));
     files.lostWrites.add(`${images}/ghost-file-1.img`);
     assert.throws(
-      () => sealImages(context, images, true),
+      () => sealImages(context, images, { durable: true }),
       ghostkeepError('IO', 'ghost-file-1.img', 'part of it is lost'),
     );
     assert.throws(
-      () => sealImages(context, images, true),
+      () => sealImages(context, images, { durable: true }),
       ghostkeepError('IMAGE_MISSING', 'ghost-file-1.img'),
     );
     assert.equal(manifestExists(files, images), false);

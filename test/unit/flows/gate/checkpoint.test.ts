@@ -366,7 +366,7 @@ describe('checkpoint', () => {
     };
     await played.go();
     assert.equal(played.steps.filter(step => step === 'copy').length, 2);
-    assert.equal(sealImages(played.context, images, true).now, false);
+    assert.equal(sealImages(played.context, images, { durable: true }).now, false);
   });
 });
 

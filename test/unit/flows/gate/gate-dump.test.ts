@@ -165,12 +165,12 @@ describe('GateDump', () => {
     const early = container();
     const [first = '', second = ''] = await early.gate.checkpoint(100);
     endOfCriu(early.files, [first]);
-    sealImages(early.context, images, false);
+    sealImages(early.context, images, { durable: false });
     endOfCriu(early.files, [first, second]);
     await assert.rejects(early.gate.finish(0), ghostkeepError('SEAL_FAILED', 'somebody else'));
     const other = container();
     endOfCriu(other.files, await other.gate.checkpoint(100));
-    sealImages(other.context, images, false);
+    sealImages(other.context, images, { durable: false });
     other.files.put(`${images}/inventory.img`, 'of another');
     await assert.rejects(other.gate.finish(0), ghostkeepError('SEAL_FAILED', 'somebody else'));
   });
@@ -179,7 +179,7 @@ describe('GateDump', () => {
     const { context, gate, files } = container();
     endOfCriu(files, await gate.checkpoint(100));
     for (const name of ours(files)) files.put(name.replace(images, '/copy'), files.get(name));
-    sealImages(context, '/copy', false);
+    sealImages(context, '/copy', { durable: false });
     await gate.finish(0);
     const at = (folder: string) =>
       ours(files)

@@ -24,7 +24,10 @@ const image = Buffer.concat([
   Buffer.from('ghost'),
 ]);
 
-/** CRIU has ended; one file on a disk (no content of ours) and one on a tmpfs (content, but no ghost of CRIU's). */
+/**
+ * CRIU has ended; one file on a disk (no content of ours) and one on a tmpfs (content, but no ghost of
+ * CRIU's).
+ */
 function dumped(mountNamespace = true): FakeContext {
   const context = fakeContext();
   const { files } = context.host;
@@ -65,7 +68,7 @@ describe('sealImages with linked ghosts', () => {
   it('when it seals, every open file gets its other name, none is remapped, and the content stays ours', async () => {
     const context = dumped();
     const { files } = context.host;
-    const { manifest } = sealImages(context, images, true);
+    const { manifest } = sealImages(context, images, { durable: true });
     assert.deepEqual(filesOf(files.get(`${images}/files.img`)), [
       '1 /data/other @30',
       '2 /dev/shm/sem.a @31',
@@ -83,7 +86,7 @@ describe('sealImages with linked ghosts', () => {
 
   it('when CRIU dumped no mount namespace, it would have written no mount', () => {
     const context = dumped(false);
-    sealImages(context, images, true);
+    sealImages(context, images, { durable: true });
     assert.deepEqual(filesOf(context.host.files.get(`${images}/files.img`)).slice(0, 2), [
       '1 /data/other',
       '2 /dev/shm/sem.a',
@@ -92,15 +95,15 @@ describe('sealImages with linked ghosts', () => {
 
   it('when it is done again, nothing changes', () => {
     const context = dumped();
-    sealImages(context, images, true);
+    sealImages(context, images, { durable: true });
     const { changes } = context.host.files;
-    assert.equal(sealImages(context, images, true).now, false);
+    assert.equal(sealImages(context, images, { durable: true }).now, false);
     assert.equal(context.host.files.changes, changes);
   });
 
   it('when it is interrupted before any change and repeated, the result is the same', () => {
     const whole = dumped();
-    sealImages(whole, images, true);
+    sealImages(whole, images, { durable: true });
     const expected = whole.host.files.snapshot();
     const { changes } = whole.host.files;
     assert.ok(changes >= 5, `${changes} changes`);
@@ -108,10 +111,10 @@ describe('sealImages with linked ghosts', () => {
       const context = dumped();
       context.host.files.interruptAt = at;
       assert.throws(
-        () => sealImages(context, images, true),
+        () => sealImages(context, images, { durable: true }),
         (error: Error) => error.cause instanceof Interrupted,
       );
-      sealImages(context, images, true);
+      sealImages(context, images, { durable: true });
       assert.deepEqual(context.host.files.snapshot(), expected, `interrupted at change ${at} of ${changes}`);
     }
   });

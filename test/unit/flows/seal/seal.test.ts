@@ -92,14 +92,14 @@ describe('sealImages', () => {
         assert.ok(!files.exists(`${images}/ghostkeep/manifest.json`), 'there is no manifest yet');
         synced.push(path);
       };
-      sealImages(context, images, durable);
+      sealImages(context, images, { durable });
       assert.deepEqual(synced, durable ? [5, 6, 7].map(id => `${images}/ghost-file-${id}.img`) : []);
     }
   });
 
   it("when it seals, ids follow CRIU's, files are turned back, and what CRIU kept is adopted", async () => {
     const context = dumped();
-    const { manifest, now } = sealImages(context, images, true);
+    const { manifest, now } = sealImages(context, images, { durable: true });
     assert.equal(now, true);
     assert.equal(manifest.state, 'sealed');
     assert.deepEqual(
@@ -133,7 +133,7 @@ describe('sealImages', () => {
 
   it('when it is interrupted before any change and repeated, the result is the same and no image is lost', () => {
     const whole = dumped();
-    sealImages(whole, images, true);
+    sealImages(whole, images, { durable: true });
     const expected = whole.host.files.snapshot();
     const changes = whole.host.files.changes;
     assert.ok(changes >= 9, `${changes} changes`);
@@ -142,7 +142,7 @@ describe('sealImages', () => {
       const { files } = context.host;
       files.interruptAt = at;
       assert.throws(
-        () => sealImages(context, images, true),
+        () => sealImages(context, images, { durable: true }),
         (error: Error) => error.cause instanceof Interrupted,
       );
       const contents = Object.values(files.snapshot());
@@ -151,21 +151,21 @@ describe('sealImages', () => {
           contents.includes(imageOf(BigInt(0x1000 + index), `ghost ${index}`).toString('hex')),
           `change ${at}`,
         );
-      sealImages(context, images, true);
+      sealImages(context, images, { durable: true });
       assert.deepEqual(files.snapshot(), expected, `interrupted at change ${at} of ${changes}`);
     }
   });
 
   it('when it is interrupted again and again, it still comes to the same end', () => {
     const whole = dumped();
-    sealImages(whole, images, true);
+    sealImages(whole, images, { durable: true });
     const context = dumped();
     const { files } = context.host;
     for (let at = 1; at < 40; at += 1) {
       files.changes = 0;
       files.interruptAt = at;
       try {
-        sealImages(context, images, true);
+        sealImages(context, images, { durable: true });
         break;
       } catch (error) {
         assert.ok((error as Error).cause instanceof Interrupted);
@@ -176,9 +176,9 @@ describe('sealImages', () => {
 
   it('when it was sealed before, it says so and touches nothing', () => {
     const context = dumped();
-    const first = sealImages(context, images, true);
+    const first = sealImages(context, images, { durable: true });
     const { changes } = context.host.files;
-    const second = sealImages(context, images, true);
+    const second = sealImages(context, images, { durable: true });
     assert.equal(second.now, false);
     assert.deepEqual(second.manifest, first.manifest);
     assert.equal(context.host.files.changes, changes);
@@ -188,7 +188,7 @@ describe('sealImages', () => {
     const context = dumped();
     const { files } = context.host;
     files.contents.delete(`${images}/remap-fpath.img`);
-    const { manifest } = sealImages(context, images, false);
+    const { manifest } = sealImages(context, images, { durable: false });
     assert.deepEqual(
       manifest.ghosts.map(({ id }) => id),
       [1, 2, 3],
@@ -204,14 +204,14 @@ describe('sealImages', () => {
     for (const name of ['files.img', 'remap-fpath.img', 'cgroup.img'])
       context.host.files.contents.delete(`${images}/${name}`);
     assert.deepEqual(
-      sealImages(context, images, true).manifest.ghosts.map(({ image }) => image),
+      sealImages(context, images, { durable: true }).manifest.ghosts.map(({ image }) => image),
       ['ghost-file-1.img', 'ghost-file-2.img', 'ghost-file-3.img'],
     );
   });
 
   it('when the container was not frozen by us, cgroup.img stays as it is', () => {
     const context = dumped({ thaw: false });
-    sealImages(context, images, true);
+    sealImages(context, images, { durable: true });
     assert.deepEqual(context.host.files.get(`${images}/cgroup.img`), frozen('1'));
   });
 
@@ -219,7 +219,7 @@ describe('sealImages', () => {
     const context = dumped();
     context.host.files.contents.delete(`${images}/ghostkeep/pending-2.img`);
     assert.throws(
-      () => sealImages(context, images, true),
+      () => sealImages(context, images, { durable: true }),
       ghostkeepError('IMAGE_MISSING', 'ghost-file-6.img'),
     );
     assert.ok(context.host.files.exists(`${images}/ghostkeep/journal.json`));
@@ -233,7 +233,7 @@ describe('sealImages', () => {
     files.put(`${images}/ghost-file-6.img`, imageOf(0x9999n, 'older'));
     for (let time = 0; time < 2; time += 1)
       assert.throws(
-        () => sealImages(context, images, true),
+        () => sealImages(context, images, { durable: true }),
         ghostkeepError('IMAGE_MISSING', 'pending-2.img', 'ghost-file-6.img was there before'),
       );
     assert.ok(!files.exists(`${images}/ghostkeep/manifest.json`));
@@ -244,13 +244,13 @@ describe('sealImages', () => {
     const { files } = context.host;
     files.put(`${images}/ghost-file-2.img`, 'the only copy');
     assert.throws(
-      () => sealImages(context, images, true),
+      () => sealImages(context, images, { durable: true }),
       ghostkeepError('SEAL_FAILED', 'ghost-file-2.img', 'ghostkeep seal -D'),
     );
     assert.equal(files.get(`${images}/ghost-file-2.img`).toString(), 'the only copy');
     assert.ok(!files.exists(`${images}/ghost-file-1.img`));
     files.rename(`${images}/ghost-file-2.img`, '/elsewhere');
-    assert.equal(sealImages(context, images, true).now, true);
+    assert.equal(sealImages(context, images, { durable: true }).now, true);
   });
 
   it("when CRIU's files.img is missing or damaged, it fails and leaves the journal", () => {
@@ -260,7 +260,7 @@ describe('sealImages', () => {
       if (damage) files.put(`${images}/files.img`, damage);
       else files.contents.delete(`${images}/files.img`);
       assert.throws(
-        () => sealImages(context, images, true),
+        () => sealImages(context, images, { durable: true }),
         damage
           ? ghostkeepError('CRIU_IMAGE_INVALID', 'files.img')
           : ghostkeepError('SEAL_FAILED', 'ghostkeep seal -D'),
@@ -284,7 +284,7 @@ describe('sealImages', () => {
     for (const arrange of states) {
       arrange();
       assert.throws(
-        () => sealImages(context, images, true),
+        () => sealImages(context, images, { durable: true }),
         ghostkeepError('SEAL_FAILED', 'CRIU has not finished'),
       );
       assert.ok(files.exists(`${images}/ghostkeep/pending-1.img`));
@@ -292,14 +292,14 @@ describe('sealImages', () => {
     }
     // CRIU 4.0 writes the same bytes each time; a clock of the file server may be behind.
     put('an earlier one', 6_999_999_999n);
-    const { manifest } = sealImages(context, images, true);
+    const { manifest } = sealImages(context, images, { durable: true });
     assert.equal(manifest.earlierInventory, undefined);
   });
 
   it('when CRIU has written another checkpoint there since, the manifest is known not to be of it', () => {
     const context = dumped();
     const { files } = context.host;
-    const { manifest } = sealImages(context, images, true);
+    const { manifest } = sealImages(context, images, { durable: true });
     assert.ok(isOfThisCheckpoint(files, images, manifest));
     files.put(`${images}/inventory.img`, 'another');
     assert.ok(!isOfThisCheckpoint(files, images, manifest));
@@ -307,7 +307,7 @@ describe('sealImages', () => {
 
   it('when a ghost was closed before CRIU came to it, neither manifest nor directory keeps it', () => {
     const context = closedEarly();
-    const { manifest } = sealImages(context, images, true);
+    const { manifest } = sealImages(context, images, { durable: true });
     assert.deepEqual(
       manifest.ghosts.map(({ path }) => path),
       ['/data/1', '/data/2'],
@@ -317,17 +317,17 @@ describe('sealImages', () => {
 
   it('when that was so and it is interrupted anywhere, it can be repeated', () => {
     const whole = closedEarly();
-    sealImages(whole, images, true);
+    sealImages(whole, images, { durable: true });
     for (let at = 1; at <= whole.host.files.changes; at += 1) {
       const context = closedEarly();
       const { files } = context.host;
       files.interruptAt = at;
       try {
-        sealImages(context, images, true);
+        sealImages(context, images, { durable: true });
       } catch (error) {
         assert.ok((error as Error).cause instanceof Interrupted);
       }
-      const { manifest } = sealImages(context, images, true);
+      const { manifest } = sealImages(context, images, { durable: true });
       assert.equal(manifest.ghosts.length, 2, `interrupted at change ${at}`);
       for (const ghost of manifest.ghosts) assert.ok(files.exists(`${images}/${ghost.image}`));
     }
@@ -344,7 +344,7 @@ describe('sealImages', () => {
       `${images}/remap-fpath.img`,
       remapsImage(remap(11, 5, 1), remap(12, 6, 1), remap(13, 7, 1), remap(20, 4, 1)),
     );
-    const { manifest } = sealImages(context, images, true);
+    const { manifest } = sealImages(context, images, { durable: true });
     assert.deepEqual(
       manifest.ghosts.map(({ id, adopted }) => [id, adopted]),
       [
@@ -359,19 +359,28 @@ describe('sealImages', () => {
 
   it('when content is still to be copied, or nothing was dumped at all, it says which', () => {
     assert.throws(
-      () => sealImages(dumped({ state: 'pinned' }), images, true),
+      () => sealImages(dumped({ state: 'pinned' }), images, { durable: true }),
       ghostkeepError('SEAL_FAILED', 'not all ghosts are copied'),
     );
-    assert.throws(() => sealImages(fakeContext(), images, true), ghostkeepError('MANIFEST_MISSING', images));
+    assert.throws(
+      () => sealImages(fakeContext(), images, { durable: true }),
+      ghostkeepError('MANIFEST_MISSING', images),
+    );
   });
 
   it('when the journal is hostile, no file outside the directory is touched', () => {
     const context = dumped({ ghosts: [{ ...ghostOf(1), image: '../../etc/passwd' }] });
-    assert.throws(() => sealImages(context, images, true), ghostkeepError('MANIFEST_INVALID', 'image'));
+    assert.throws(
+      () => sealImages(context, images, { durable: true }),
+      ghostkeepError('MANIFEST_INVALID', 'image'),
+    );
     for (const text of ['', '0\n', '-1\n', '1', 'x\n', '99999999999\n']) {
       const other = dumped();
       other.host.files.put(`${images}/ghostkeep/first-id`, text);
-      assert.throws(() => sealImages(other, images, true), ghostkeepError('MANIFEST_INVALID', 'first-id'));
+      assert.throws(
+        () => sealImages(other, images, { durable: true }),
+        ghostkeepError('MANIFEST_INVALID', 'first-id'),
+      );
       assert.ok(other.host.files.exists(`${images}/ghostkeep/pending-1.img`));
     }
   });
@@ -383,7 +392,7 @@ describe('sealImages', () => {
     for (const xattrs of [{ 'user.a': most }, { 'user.a': most, 'user.b': most }]) {
       const journal = aManifest({ ghosts: [aManifestGhost({ xattrs })] });
       assert.throws(
-        () => writeJournal(host.files, images, journal, false),
+        () => writeJournal(host.files, images, journal, { durable: false }),
         ghostkeepError('MANIFEST_INVALID', 'larger than what is read'),
       );
     }

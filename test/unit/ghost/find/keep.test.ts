@@ -8,7 +8,9 @@ import { errno, type FakeHost, fakeContext, fakeFile, fakeHost, fakeMount, opene
 
 type Names = ReturnType<FakeHost['processes']['namesOf']>;
 
-/** What becomes of a file whose opened name is gone and whose inode has another, if the search for it ends so. */
+/**
+ * What becomes of a file whose opened name is gone and whose inode has another, if the search for it ends so.
+ */
 function keepOf(search: Partial<Names> | string, filesystem = 'ext4', mounts = [30]) {
   const { processes } = fakeHost();
   const file = fakeFile({ nlink: 1 });
@@ -162,7 +164,8 @@ describe('what CRIU would dump and could not restore', () => {
       fds: { 3: opened(fakeFile({ nlink }), '/vol/x (deleted)') },
     });
     const found = findGhosts(context.host.processes, [100]);
-    const choose = (criu: boolean) => chooseGhosts(context, found, resolvePolicy(), criu).chosen.length;
+    const choose = (criu: boolean) =>
+      chooseGhosts(context, found, { policy: resolvePolicy(), criu }).chosen.length;
     return { ghost: found.ghosts[0], choose, lines: context.lines };
   };
 
@@ -215,7 +218,7 @@ describe('what CRIU would dump and could not restore', () => {
     const found = findGhosts(processes, [100]);
     assert.match(found.ghosts[0]?.why ?? '', /same inode number/);
     assert.throws(
-      () => chooseGhosts(context, found, resolvePolicy(), true),
+      () => chooseGhosts(context, found, { policy: resolvePolicy(), criu: true }),
       ghostkeepError('GHOST_UNRESTORABLE', '/x'),
     );
   });

@@ -26,7 +26,7 @@ describe('what lies in a working folder', () => {
       inPlace(`${place}/x`, at => {
         fs.renameSync(place, `${top}/moved`);
         fs.symlinkSync(`${top}/victim`, place);
-        files.replace(at, Buffer.from('ours'), false);
+        files.replace(at, Buffer.from('ours'), { durable: false });
         files.remove(at);
         files.create(at);
       });

@@ -19,7 +19,10 @@ beforeEach(() => {
 });
 afterEach(() => fs.rmSync(top, { recursive: true }));
 
-/** Just before the open with this number (0: the first), the link leads to TARGET: as a descriptor that is used again. */
+/**
+ * Just before the open with this number (0: the first), the link leads to TARGET: as a descriptor that is
+ * used again.
+ */
 function swapBeforeOpen(t: TestContext, number: number, target: string): void {
   const { openSync } = fs;
   let opens = 0;

@@ -1,4 +1,4 @@
-import { GhostkeepError } from '../base/errors.js';
+import { GhostkeepError } from '../../base/errors.js';
 
 export function expired(what: string, waitMs: number): GhostkeepError {
   return new GhostkeepError('DEADLINE', what, `cannot finish ${what}: nothing moved for ${waitMs / 1000} s`);

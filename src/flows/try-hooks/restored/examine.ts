@@ -1,8 +1,8 @@
 /** A new process gets the restored files at the old numbers and says what it finds there. */
-import { GhostkeepError } from '../../base/errors.js';
+import { GhostkeepError } from '../../../base/errors.js';
+import type { StageContext } from '../stage-context.js';
+import type { Workload } from '../workload.js';
 import type { Revived } from './revive.js';
-import type { StageContext } from './stage-context.js';
-import type { Workload } from './workload.js';
 
 const examineWaitMs = 120_000;
 

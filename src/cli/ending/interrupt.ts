@@ -1,14 +1,14 @@
 import { constants } from 'node:os';
-import { reasonOf } from '../base/errors.js';
-import { exitAtOnce } from '../host/native/libc.js';
-import { line } from './print/line.js';
+import { reasonOf } from '../../base/errors.js';
+import { exitAtOnce } from '../../host/native/libc.js';
+import { line } from '../print/line.js';
 
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /**
- * Until WORK has ended, a signal ends the process after UNDO, which says what it has done. What the native library does on
- * other threads is not waited for: it writes into files that have no name any more.
- * The exit status is a shell's for that signal. Source: POSIX, Shell & Utilities, 2.8.2.
+ * Until WORK has ended, a signal ends the process after UNDO, which says what it has done. What the native
+ * library does on other threads is not waited for: it writes into files that have no name any more. The exit
+ * status is a shell's for that signal. Source: POSIX, Shell & Utilities, 2.8.2.
  */
 export async function orUndo<T>(undo: () => string, work: () => Promise<T>): Promise<T> {
   const stop = (signal: (typeof signals)[number]) => {

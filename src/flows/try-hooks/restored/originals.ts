@@ -1,8 +1,11 @@
-/** Our own descriptors on the workload's ghosts, past everything that is tried: what the restored files must equal. */
-import { translate } from '../../base/errors.js';
-import type { FileStat } from '../../base/host/host.js';
-import type { StageContext } from './stage-context.js';
-import type { Holder, Workload } from './workload.js';
+/**
+ * Our own descriptors on the workload's ghosts, past everything that is tried: what the restored files must
+ * equal.
+ */
+import { translate } from '../../../base/errors.js';
+import type { FileStat } from '../../../base/host/host.js';
+import type { StageContext } from '../stage-context.js';
+import type { Holder, Workload } from '../workload.js';
 
 export interface Original {
   kind: string;
@@ -42,7 +45,10 @@ function linkOf({ role, fd, address = '0', length = 0 }: Holder): string {
   return `map_files/${address}-${(BigInt(`0x${address}`) + BigInt(length)).toString(16)}`;
 }
 
-/** Reading map_files takes CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN (proc_pid_map_files(5)); tried on ourselves. */
+/**
+ * Reading map_files takes CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN (proc_pid_map_files(5)); tried on
+ * ourselves.
+ */
 export function canSeeMappings({ host: { processes } }: StageContext): boolean {
   const self = processes.self();
   try {

@@ -1,8 +1,11 @@
-/** Every byte, hole and timestamp of a restored file against its original, by lseek and read only: not by the engine. */
+/**
+ * Every byte, hole and timestamp of a restored file against its original, by lseek and read only: not by the
+ * engine.
+ */
 
-import type { FileStat } from '../../base/host/host.js';
-import type { Stage } from '../../base/host/stage.js';
-import { showBytes, showTime } from '../../base/units.js';
+import type { FileStat } from '../../../base/host/host.js';
+import type { Stage } from '../../../base/host/stage.js';
+import { showBytes, showTime } from '../../../base/units.js';
 
 const windowBytes = 1024 * 1024;
 

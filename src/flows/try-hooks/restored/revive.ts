@@ -1,15 +1,20 @@
-/** The ghosts again: files made from the images, opened as they were open, without a name, for a new process. */
-import type { HolderRecord } from '../../base/documents/generated/ghost.js';
-import type { Manifest, ManifestGhost } from '../../base/documents/generated/manifest.js';
-import { GhostkeepError, reasonOf } from '../../base/errors.js';
-import { countFromJson, parseDev } from '../../base/units.js';
-import { restoreGhosts } from '../restore/restore.js';
+/**
+ * The ghosts again: files made from the images, opened as they were open, without a name, for a new process.
+ */
+import type { HolderRecord } from '../../../base/documents/generated/ghost.js';
+import type { Manifest, ManifestGhost } from '../../../base/documents/generated/manifest.js';
+import { GhostkeepError, reasonOf } from '../../../base/errors.js';
+import { countFromJson, parseDev } from '../../../base/units.js';
+import { restoreGhosts } from '../../restore/restore.js';
+import type { StageContext } from '../stage-context.js';
+import type { Holder } from '../workload.js';
 import { type Comparison, compareFiles } from './compare.js';
 import type { Original } from './originals.js';
-import type { StageContext } from './stage-context.js';
-import type { Holder } from './workload.js';
 
-/** The workload's number for ghost i, where it had no descriptor too. Source: native/workload/workload.h, FIRST_FD */
+/**
+ * The workload's number for ghost i, where it had no descriptor too. Source: native/workload/workload.h,
+ * FIRST_FD
+ */
 const firstFd = 100;
 const accessModes = ['RDONLY', 'WRONLY', 'RDWR'];
 /** Source: asm-generic/fcntl.h */

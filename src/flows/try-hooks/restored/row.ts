@@ -1,6 +1,6 @@
 /** What the trial says of one ghost: the runner's own comparison and the new process's, side by side. */
-import type { TrialGhost } from '../../base/documents/generated/trial.js';
-import { countToJson } from '../../base/units.js';
+import type { TrialGhost } from '../../../base/documents/generated/trial.js';
+import { countToJson } from '../../../base/units.js';
 import type { Examined } from './examine.js';
 import type { Revived } from './revive.js';
 

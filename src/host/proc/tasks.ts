@@ -1,0 +1,49 @@
+/** Processes and their threads, by what /proc says of each. */
+import fs from 'node:fs';
+import { errnoOf } from '../../base/errors.js';
+import { isFrozen } from './freezer.js';
+
+/**
+ * Source: proc_pid_task(5), task/TID/children; a thread that ends meanwhile has no children, and the others
+ * still have theirs.
+ */
+export function childrenOf(pid: number): number[] {
+  const tids = ifThere(() => fs.readdirSync(`/proc/${pid}/task`)) ?? [];
+  return tids.flatMap(tid => {
+    const text = ifThere(() => fs.readFileSync(`/proc/${pid}/task/${tid}/children`, 'latin1'));
+    return numbers(text?.split(' ') ?? []);
+  });
+}
+
+/** A tracer stops one thread and lets others run; threads may be in cgroups of their own. */
+export function standsStill(thread: string): boolean {
+  const state = ifThere(() => statFields(thread)[0]);
+  if (state === undefined || stopped.has(state)) return true;
+  return isFrozen(ifThere(() => fs.readFileSync(`${thread}/cgroup`, 'utf8')) ?? '');
+}
+
+/** Stopped, by a signal or by a tracer, or ended. Source: proc_pid_stat(5) */
+const stopped = new Set(['T', 't', 'Z', 'X']);
+
+/** Fields 3 on of FOLDER/stat: after the last ")", because the name in field 2 may hold anything. */
+export function statFields(folder: string): string[] {
+  const text = fs.readFileSync(`${folder}/stat`, 'latin1');
+  return text.slice(text.lastIndexOf(')') + 2).split(' ');
+}
+
+/** Undefined for what has ended. */
+export function ifThere<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (['ENOENT', 'ESRCH'].includes(errnoOf(error) ?? '')) return undefined;
+    throw error;
+  }
+}
+
+export function numbers(names: string[]): number[] {
+  return names
+    .filter(name => /^[0-9]+$/.test(name))
+    .map(Number)
+    .sort((a, b) => a - b);
+}
