@@ -1,41 +1,10 @@
 import { constants } from 'node:os';
 
 /**
- * Every failure that ghostkeep can name. README.md, "Error codes", says what each means and what to do.
- * Codes are stable: scripts test for them.
+ * Every failure that ghostkeep can name. A new one is an entry in error-codes.json, which says what it means and what
+ * to do, and from which docs/errors.md is made. Codes are stable: scripts test for them.
  */
-export type ErrorCode =
-  | 'BAD_INPUT'
-  | 'BAD_POLICY'
-  | 'BAD_STATE'
-  | 'CHECKPOINT_FAILED'
-  | 'CRIU_IMAGE_INVALID'
-  | 'DEADLINE'
-  | 'GHOST_CHANGED'
-  | 'GHOST_LEFT_OUT'
-  | 'GHOST_OVER_LIMIT'
-  | 'GHOST_UNREADABLE'
-  | 'GHOST_UNRESTORABLE'
-  | 'HOLDER_GONE'
-  | 'HOOK_FAILED'
-  | 'IMAGE_INVALID'
-  | 'IMAGE_MISMATCH'
-  | 'IMAGE_MISSING'
-  | 'IMAGE_TRUNCATED'
-  | 'IN_USE'
-  | 'IO'
-  | 'MANIFEST_INVALID'
-  | 'MANIFEST_MISSING'
-  | 'NAME_GONE'
-  | 'NATIVE_MISSING'
-  | 'NOT_FOUND'
-  | 'NOT_FROZEN'
-  | 'NO_SPACE'
-  | 'PERMISSION'
-  | 'PROTOCOL'
-  | 'RUNTIME_UNKNOWN'
-  | 'SEAL_FAILED'
-  | 'USAGE';
+export type ErrorCode = keyof typeof import('./error-codes.json', { with: { type: 'json' }});
 
 /**
  * The one error class. `message` says action, object, reason, and the way out where there is one;

@@ -1,0 +1,111 @@
+// Writes the parts of README.md and docs/ that repeat what the code says: `node --import tsx scripts/docs.mjs`.
+// Each part stands between two comments, `<!-- made from SOURCE -->` and `<!-- end -->`. A unit test fails when a page is stale.
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { commands } from '../src/cli/commands.ts';
+
+const top = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+const read = name => readFileSync(path.join(top, name), 'utf8');
+const json = name => JSON.parse(read(name));
+
+const parts = {
+  'src/base/error-codes.json': errorCodes,
+  'schemas/policy.schema.json': policyKeys,
+  'src/cli/commands.ts': commandList,
+  'bench/results': costs,
+};
+
+/** @returns every page that has such a part, as it should be: path below the top → text */
+export function pages() {
+  const names = ['README.md', ...readdirSync(path.join(top, 'docs')).map(name => `docs/${name}`)];
+  return new Map(names.filter(name => name.endsWith('.md')).flatMap(madePage));
+}
+
+function madePage(name) {
+  const text = read(name);
+  const made = text.replace(
+    /(<!-- made from (\S+) -->\n)[\s\S]*?(<!-- end -->)/g,
+    (_, begin, source, end) => `${begin}\n${parts[source]()}\n\n${end}`,
+  );
+  return text.includes('<!-- made from ') ? [[name, made]] : [];
+}
+
+function errorCodes() {
+  const rows = Object.entries(json('src/base/error-codes.json'));
+  return table(
+    ['code', 'it means', 'what to do'],
+    rows.map(([code, { means, wayOut }]) => [`\`${code}\``, means, wayOut]),
+  );
+}
+
+/** The default stands at the end of a description: `… Default: 16M.` */
+function policyKeys() {
+  const { properties } = json('schemas/policy.schema.json');
+  const rows = Object.entries(properties).map(([key, schema]) => {
+    const [, text, standard] = /^([\s\S]*?)(?: Default: ([\s\S]*)\.)?$/.exec(schema.description);
+    return [`\`${key}\``, valuesOf(schema), text, standard ?? ''];
+  });
+  return table(['key', 'value', 'meaning', 'default'], rows);
+}
+
+function valuesOf({ type, enum: values, $ref, items }) {
+  if ($ref) return 'bytes: `4096`, `64M`, `2G`';
+  if (values) return values.map(value => `\`${value}\``).join(', ');
+  return type === 'boolean'
+    ? '`true`, `false`'
+    : `a list of ${items.enum.map(key => `\`${key}\``).join(', ')}`;
+}
+
+function commandList() {
+  return Object.values(commands)
+    .map(({ usage, summary, details }) =>
+      [
+        `### \`ghostkeep ${usage.replace(/\s+/g, ' ')}\``,
+        `${capital(summary)}.`,
+        details?.replaceAll('\n', ' '),
+      ]
+        .filter(Boolean)
+        .join('\n\n'),
+    )
+    .join('\n\n');
+}
+
+const capital = text => text[0].toUpperCase() + text.slice(1);
+
+/** Rows of the last full run of `ghostkeep bench`: which of them, and what they are called here. */
+const shown = [
+  ['dump', /^dense-1024m (frozen|total)$/, /ext4|xfs/, 'one file of 1 GiB'],
+  ['dump', /^hole-1024m-8k (frozen|total)$/, /ext4/, 'a hole of 1 GiB with 8 KiB of data'],
+  ['dump', /^1000x16k (frozen|total)$/, /ext4/, '1,000 files of 16 KiB'],
+  ['dump', /^100x64m (frozen|total)$/, /ext4/, '100 files of 64 MiB'],
+  ['dump', /^no-ghost (frozen|total)$/, /./, 'nothing to keep'],
+  ['hooks', /^runc run, unconcerned$/, /^/, '`runc run` of a container without annotations of ours'],
+  ['hooks', /^runc run, concerned, own Node$/, /^/, '`runc run` of a container with one'],
+];
+
+function costs() {
+  const rows = shown.flatMap(([suite, name, filesystem, what]) =>
+    json(`bench/results/${suite}.json`)
+      .rows.filter(row => name.test(row.case) && filesystem.test(row.filesystem) && row.state !== 'dirty')
+      .map(row => [
+        [what, name.exec(row.case)[1]].filter(Boolean).join(', '),
+        row.filesystem,
+        milliseconds(row.ours.ms),
+        Object.entries(row.peers)
+          .map(([peer, { ms }]) => `${peer} ${milliseconds(ms)}`)
+          .join('; '),
+      ]),
+  );
+  return table(['what', 'file system', 'ghostkeep', 'beside it'], rows);
+}
+
+const milliseconds = ms => `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
+
+function table(head, rows) {
+  const line = cells => `| ${cells.map(cell => String(cell).replaceAll('|', '\\|')).join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url))
+  for (const [name, text] of pages()) if (read(name) !== text) writeFileSync(path.join(top, name), text);
