@@ -29,11 +29,11 @@ it('a second build has nothing of a C file that is gone, and all of one that cam
   const has = (file: string, text: string) => fs.readFileSync(at(file), 'latin1').includes(text);
   const define = (name: string) => `__attribute__((used)) const char gk_${name}[] = "this is ${name}";\n`;
 
-  fs.writeFileSync(at('native/engine/gone.c'), define('gone'));
+  fs.writeFileSync(at('native/engine/base/gone.c'), define('gone'));
   build();
   assert.ok(has('build/libghostkeep.so', 'this is gone'));
 
-  fs.rmSync(at('native/engine/gone.c'));
+  fs.rmSync(at('native/engine/base/gone.c'));
   fs.appendFileSync(at('native/hook/main.c'), define('older'));
   fs.utimesSync(at('native/hook/main.c'), longAgo, longAgo);
   build();

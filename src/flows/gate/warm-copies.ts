@@ -18,7 +18,7 @@ const headBytes = 8192n;
 
 /**
  * File systems that share blocks, and from which length on the engine asks them to: LARGE_BYTES of
- * native/engine/io.h.
+ * native/engine/base/io.h.
  */
 const sharing = new Set(['xfs', 'btrfs']);
 const sharedBytes = 64n << 10n;

@@ -2,7 +2,7 @@
  * What is known of file systems that decides about a ghost, each by the name that mountinfo gives it and,
  * where a process is asked, by its statfs type. Whatever is not in this table is unknown, and of the unknown
  * nothing is believed. Sources: linux/magic.h and the file systems' own sources; how each is read is
- * native/engine/auto.c's.
+ * native/engine/map/auto.c's.
  */
 
 interface FileSystem {

@@ -11,9 +11,9 @@
 #include <unistd.h>
 
 #include "cases.h"
-#include "crc32c.h"
+#include "base/crc32c.h"
 #include "ghostkeep.h"
-#include "image.h"
+#include "image/format.h"
 #include "tap.h"
 
 static uint32_t crc_of(const char *bytes, uint64_t length, bool hardware)

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/io.h"
+
+int64_t read_full(int fd, void *to, uint64_t length, uint64_t offset)
+{
+	uint64_t done = 0;
+
+	while (done < length) {
+		ssize_t got = pread(fd, (char *)to + done, length - done,
+				    (off_t)(offset + done));
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return -errno;
+		if (got == 0)
+			break;
+		done += (uint64_t)got;
+	}
+	return (int64_t)done;
+}
+
+int writev_full(int fd, struct iovec *pieces, int count, uint64_t offset)
+{
+	while (count > 0) {
+		ssize_t put;
+
+		if (pieces->iov_len == 0) {
+			pieces++;
+			count--;
+			continue;
+		}
+		put = pwritev(fd, pieces, count, (off_t)offset);
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put < 0)
+			return -errno;
+		if (put == 0)	/* POSIX allows it; waiting for more would spin */
+			return -EIO;
+		offset += (uint64_t)put;
+		for (; count > 0 && (size_t)put >= pieces->iov_len; count--)
+			put -= (ssize_t)pieces++->iov_len;
+		if (count > 0) {
+			pieces->iov_base = (char *)pieces->iov_base + put;
+			pieces->iov_len -= (size_t)put;
+		}
+	}
+	return 0;
+}
+
+static bool is_there(int fd, const struct iovec *pieces, int count, uint64_t offset,
+		     struct earlier *earlier)
+{
+	const unsigned char *there = earlier->room;
+	uint64_t bytes = 0;
+	int i;
+
+	for (i = 0; i < count; i++)
+		bytes += pieces[i].iov_len;
+	/* What cannot be read is written anew. */
+	if (bytes > EARLIER_BYTES ||
+	    read_full(fd, earlier->room, bytes, offset) != (int64_t)bytes)
+		return false;
+	for (i = 0; i < count; there += pieces[i++].iov_len)
+		if (memcmp(there, pieces[i].iov_base, pieces[i].iov_len))
+			return false;
+	earlier->kept += bytes;
+	return true;
+}
+
+int writev_changed(int fd, struct iovec *pieces, int count, uint64_t offset, struct earlier *earlier)
+{
+	if (earlier->room && is_there(fd, pieces, count, offset, earlier))
+		return 0;
+	return writev_full(fd, pieces, count, offset);
+}
+
+void *window_alloc(uint64_t bytes)
+{
+	return aligned_alloc(4096, bytes);
+}
+
+void free_pointer(void *pointer_to_pointer)
+{
+	free(*(void **)pointer_to_pointer);
+}

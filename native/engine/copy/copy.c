@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/progress.h"
+#include "copy/copy.h"
+
+static void choose_ways(struct copier *copier);
+static bool is_fastest_by_hand(const struct copier *copier, uint64_t from, uint64_t length);
+static void reflink(struct copier *copier, uint64_t from, uint64_t to, uint64_t length);
+static void copy_in_kernel(struct copier *copier, uint64_t from, uint64_t to, uint64_t length);
+
+void copier_init(struct copier *copier, int from, int to, unsigned char *window,
+		 struct gk_progress *progress)
+{
+	uint64_t from_block = block_size(from), to_block = block_size(to);
+
+	*copier = (struct copier){
+		.from = from,
+		.to = to,
+		.block = from_block > to_block ? from_block : to_block,
+		.window = window,
+		.progress = progress,
+	};
+	choose_ways(copier);
+}
+
+uint64_t block_size(int fd)
+{
+	struct stat about;
+	uint64_t bytes;
+
+	if (fstat(fd, &about) < 0)
+		return 4096;
+	/* st_blksize is advice and can be megabytes, on NFS for one. */
+	bytes = (uint64_t)about.st_blksize;
+	if (bytes < 4096 || (bytes & (bytes - 1)))
+		return 4096;
+	return bytes > 65536 ? 65536 : bytes;
+}
+
+static void arrived(struct copier *copier, uint32_t way, uint64_t bytes)
+{
+	copier->used |= way;
+	copier->done += bytes;
+	progress_add(copier->progress, bytes);
+}
+
+int copy_bytes(struct copier *copier, uint64_t from, uint64_t to, uint64_t length)
+{
+	copier->done = 0;
+	copier->writing = false;
+	if (cancelled(copier->progress))
+		return -ECANCELED;
+	if (!is_fastest_by_hand(copier, from, length)) {
+		if (copier->ways & GK_COPY_REFLINK)
+			reflink(copier, from, to, length);
+		if (copier->ways & GK_COPY_RANGE)
+			copy_in_kernel(copier, from, to, length);
+	}
+	if (copier->done == length)
+		return 0;
+	return copy_windows(copier, from + copier->done, to + copier->done, length - copier->done);
+}
+
+/*
+ * What is worth trying where the source lies on which file system. ext4 and xfs
+ * take large writes in large folios: by hand is twice as fast there as the
+ * kernel's own copy, page by page. To share blocks xfs first writes out what is
+ * in memory only, and waits for the disk: by hand it has copied it by then.
+ * btrfs, which computes checksums, has not. On tmpfs the kernel's copy is faster
+ * than one processor by hand, and slower than two. (docs/decisions/0008)
+ */
+static void choose_ways(struct copier *copier)
+{
+	struct statfs about;
+
+	copier->ways = GK_COPY_REFLINK | GK_COPY_RANGE | GK_COPY_READ_WRITE;
+	if (fstatfs(copier->from, &about) < 0)
+		return;
+	switch ((uint32_t)about.f_type) {
+	case 0xef53: /* ext4 */
+		copier->ways = GK_COPY_READ_WRITE;
+		break;
+	case 0x58465342: /* xfs */
+		copier->ways = GK_COPY_REFLINK | GK_COPY_READ_WRITE;
+		copier->dirty_by_hand = true;
+		break;
+	case 0x01021994: /* tmpfs */
+		copier->shared_by_hand = true;
+		break;
+	}
+}
+
+/* Of Linux 6.5 and later. Source: cachestat(2), linux/mman.h. */
+#ifndef SYS_cachestat
+#define SYS_cachestat 451
+#endif
+
+/* More than half of a range; where the kernel cannot say it, none. */
+static bool is_dirty(int fd, uint64_t offset, uint64_t length)
+{
+	struct { uint64_t offset, length; } range = { offset, length };
+	struct { uint64_t cached, dirty, writeback, evicted, recently_evicted; } pages;
+	uint64_t all = length / (uint64_t)sysconf(_SC_PAGESIZE);
+
+	return syscall(SYS_cachestat, fd, &range, &pages, 0) == 0 &&
+	       pages.dirty + pages.writeback > all / 2;
+}
+
+static bool is_fastest_by_hand(const struct copier *copier, uint64_t from, uint64_t length)
+{
+	return has_earlier(copier) || (copier->dirty_by_hand && is_dirty(copier->from, from, length)) ||
+	       (copier->shared_by_hand && has_help(length));
+}
+
+/* Whole blocks only: a tail is copied, so that what is appended next shares no block. */
+static void reflink(struct copier *copier, uint64_t from, uint64_t to, uint64_t length)
+{
+	struct file_clone_range range = {
+		.src_fd = copier->from,
+		.src_offset = from,
+		.src_length = length - length % copier->block,
+		.dest_offset = to,
+	};
+
+	/* A src_length of 0 would mean "to the end of the file". */
+	if (from % copier->block || to % copier->block || range.src_length == 0)
+		return;
+	while (ioctl(copier->to, FICLONERANGE, &range) < 0) {
+		if (errno == EINTR)
+			continue;
+		copier->ways &= ~(uint32_t)GK_COPY_REFLINK;
+		return;
+	}
+	arrived(copier, GK_COPY_REFLINK, range.src_length);
+}
+
+static void copy_in_kernel(struct copier *copier, uint64_t from, uint64_t to, uint64_t length)
+{
+	while (copier->done < length && !cancelled(copier->progress)) {
+		uint64_t left = length - copier->done;
+		off_t source = (off_t)(from + copier->done);
+		off_t target = (off_t)(to + copier->done);
+		ssize_t got = copy_file_range(copier->from, &source, copier->to, &target,
+					      left < WINDOW_BYTES ? left : WINDOW_BYTES, 0);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0) {
+			/* 0 is end of file, or a file system that only says so. */
+			copier->ways &= ~(uint32_t)GK_COPY_RANGE;
+			return;
+		}
+		arrived(copier, GK_COPY_RANGE, (uint64_t)got);
+	}
+}

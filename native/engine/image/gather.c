@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+
+#include "base/io.h"
+#include "image/gather.h"
+
+/* Reading on over a gap of this size costs less than another system call. */
+#define GAP_BYTES (UINT64_C(16) << 10)
+
+static int read_run(struct gather *gather)
+{
+	int64_t got = read_full(gather->from, gather->window + gather->run_at,
+				gather->run_bytes, gather->run_offset);
+
+	gather->writing = false;
+	if (got < 0)
+		return (int)got;
+	return (uint64_t)got < gather->run_bytes ? -ENODATA : 0;
+}
+
+bool gather_add(struct gather *gather, uint64_t offset, uint64_t length, int *error)
+{
+	uint64_t end = gather->run_offset + gather->run_bytes;
+	uint64_t used = gather->run_at + gather->run_bytes;
+	bool joins = gather->run_bytes > 0 && offset - end <= GAP_BYTES;
+	struct iovec *pieces = &gather->pieces[2 * gather->chunks];
+	unsigned char *header = gather->headers[gather->chunks];
+
+	*error = 0;
+	if (gather->chunks == GATHER_CHUNKS ||
+	    used + (joins ? offset - end : 0) + length > WINDOW_BYTES)
+		return false;
+	if (joins) {
+		gather->run_bytes = offset + length - gather->run_offset;
+	} else {
+		if (gather->run_bytes > 0)
+			*error = read_run(gather);
+		gather->run_at = used;
+		gather->run_offset = offset;
+		gather->run_bytes = length;
+	}
+	pieces[0].iov_base = header;
+	pieces[0].iov_len = encode_chunk(header, offset, length);
+	pieces[1].iov_base = gather->window + gather->run_at + (offset - gather->run_offset);
+	pieces[1].iov_len = length;
+	gather->data_bytes += length;
+	gather->chunks++;
+	return true;
+}
+
+int gather_flush(struct gather *gather)
+{
+	uint64_t bytes = 0;
+	uint32_t i;
+	int error;
+
+	if (gather->chunks == 0)
+		return 0;
+	error = read_run(gather);
+	if (error)
+		return error;
+	for (i = 0; i < 2 * gather->chunks; i++)
+		bytes += gather->pieces[i].iov_len;
+	gather->writing = true;
+	error = writev_changed(gather->to, gather->pieces, (int)(2 * gather->chunks),
+			       gather->position, gather->earlier);
+	gather->position += bytes;
+	gather->data_bytes = 0;
+	gather->run_at = gather->run_bytes = 0;
+	gather->chunks = 0;
+	return error;
+}

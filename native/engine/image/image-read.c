@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/io.h"
+#include "image/format.h"
+#include "image/image-read.h"
+
+/* After a large chunk usually comes another: a whole window would be read for one header. */
+#define FAR_READ_BYTES (UINT64_C(8) << 10)
+
+static int bad(struct image *image, uint64_t position, const char *what)
+{
+	return fail(image->report, -EBADMSG, position, "%s at offset %llu of the image",
+		    what, (unsigned long long)position);
+}
+
+static uint32_t le32(const unsigned char *bytes)
+{
+	return bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 |
+	       (uint32_t)bytes[3] << 24;
+}
+
+int image_bytes(struct image *image, uint64_t position, uint64_t length,
+		const unsigned char **bytes)
+{
+	uint64_t inside = position - image->window_start, wanted, left;
+	int64_t got;
+	int error;
+
+	if (position < image->window_start || inside > image->window_bytes ||
+	    length > image->window_bytes - inside) {
+		if (position > image->bytes || length > image->bytes - position)
+			return bad(image, position, "the image is cut short");
+		if (image->leaving) {
+			error = image->leaving(image->context);
+			if (error)
+				return error;
+		}
+		wanted = image->far ? FAR_READ_BYTES : WINDOW_BYTES;
+		left = image->bytes - position;
+		wanted = wanted > length ? wanted : length;
+		image->window_bytes = 0;
+		got = read_full(image->fd, image->window, wanted < left ? wanted : left,
+				position);
+		if (got < 0)
+			return fail(image->report, (int)got, position,
+				    "cannot read the image at offset %llu",
+				    (unsigned long long)position);
+		image->window_start = position;
+		image->window_bytes = (uint64_t)got;
+		if ((uint64_t)got < length)
+			return bad(image, position, "the image was cut short while it was read");
+		inside = 0;
+	}
+	*bytes = image->window + inside;
+	return 0;
+}
+
+/* An entry's length prefix and its bytes; moves position behind it. */
+static int next_entry(struct image *image, uint32_t limit, const unsigned char **entry,
+		      uint32_t *length)
+{
+	uint64_t position = image->position;
+	int error = image_bytes(image, position, LENGTH_BYTES, entry);
+
+	if (error)
+		return error;
+	*length = le32(*entry);
+	if (*length > limit)
+		return bad(image, position, "an entry is too long");
+	error = image_bytes(image, position, LENGTH_BYTES + (uint64_t)*length, entry);
+	if (error)
+		return error;
+	*entry += LENGTH_BYTES;
+	image->position = position + LENGTH_BYTES + *length;
+	return 0;
+}
+
+static int read_head(struct image *image)
+{
+	const unsigned char *bytes;
+	struct ghost_entry ghost;
+	const char *wrong;
+	uint32_t length;
+	int error;
+
+	error = image_bytes(image, 0, MAGICS_BYTES, &bytes);
+	if (error)
+		return error;
+	if (le32(bytes) != MAGIC_IMG_COMMON)
+		return bad(image, 0, "no CRIU image magic");
+	if (le32(bytes + 4) != MAGIC_GHOST_FILE)
+		return bad(image, 4, "no ghost file magic");
+	image->position = MAGICS_BYTES;
+	error = next_entry(image, GHOST_ENTRY_MAX, &bytes, &length);
+	if (error)
+		return error;
+	wrong = parse_ghost_entry(bytes, length, &ghost);
+	if (wrong)
+		return bad(image, MAGICS_BYTES, wrong);
+	image->body = image->position;
+	image->chunked = ghost.chunks;
+	image->size = ghost.chunks ? ghost.size : image->bytes - image->body;
+	image->report->size = image->size;
+	return 0;
+}
+
+int image_open(struct image *image, int fd, struct gk_report *report)
+{
+	struct stat about;
+
+	memset(image, 0, sizeof(*image));
+	image->fd = fd;
+	image->report = report;
+	if (fstat(fd, &about) < 0)
+		return fail(report, -errno, 0, "cannot look at the image");
+	if (!S_ISREG(about.st_mode))
+		return fail(report, -EINVAL, 0, "the image is not a regular file");
+	image->bytes = report->image_bytes = (uint64_t)about.st_size;
+	image->window = window_alloc(IMAGE_WINDOW_BYTES);
+	if (!image->window)
+		return fail(report, -ENOMEM, 0, "cannot read the image");
+	return read_head(image);
+}
+
+void image_close(struct image *image)
+{
+	free(image->window);
+}
+
+int image_next(struct image *image, struct image_chunk *chunk)
+{
+	uint64_t header = image->position;
+	const unsigned char *bytes;
+	struct chunk_entry entry;
+	const char *wrong;
+	uint32_t length;
+	int error;
+
+	if (!image->chunked) {
+		*chunk = (struct image_chunk){ 0, image->size, image->body };
+		image->position = image->bytes;
+		if (image->raw_given || image->size == 0)
+			return 0;
+		image->raw_given = true;
+		return 1;
+	}
+	if (header == image->bytes)
+		return 0;
+	error = next_entry(image, CHUNK_ENTRY_MAX, &bytes, &length);
+	if (error)
+		return error;
+	wrong = parse_chunk_entry(bytes, length, &entry);
+	if (wrong)
+		return bad(image, header, wrong);
+	if (entry.length == 0)	/* no dump writes one, and a small image holds millions */
+		return bad(image, header, "a chunk without data");
+	if (entry.offset > image->size || entry.length > image->size - entry.offset)
+		return bad(image, header, "a chunk passes the ghost's size");
+	if (entry.offset < image->reached)
+		return bad(image, header, "a chunk overlaps the one before it, or goes back");
+	if (entry.length > image->bytes - image->position)
+		return bad(image, header, "a chunk's data is cut short");
+	*chunk = (struct image_chunk){ entry.offset, entry.length, image->position };
+	image->reached = entry.offset + entry.length;
+	image->position += entry.length;
+	image->far = entry.length >= LARGE_BYTES;
+	return 1;
+}

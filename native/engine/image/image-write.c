@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MIT
+/* A ghost image: what is checked before and after its body is written, and its head. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/report.h"
+#include "image/image-body.h"
+#include "image/image-write.h"
+
+/*
+ * The read engine has already read what it found: copy it while it is still in
+ * the page cache rather than fetch a large file twice from a server.
+ */
+#define READ_CHUNK_BYTES (UINT64_C(64) << 20)
+
+struct dump_room {
+	struct dump dump;
+	unsigned char *window;
+	unsigned char *earlier;	/* NULL until it is needed */
+};
+
+static int check_files(struct dump *dump);
+static int cut_off(struct dump *dump);
+
+GK_PUBLIC int gk_dump(int ghost_fd, int image_fd, uint32_t engine, uint64_t size,
+		      const void *header, uint64_t header_bytes, uint32_t flags,
+		      struct gk_progress *progress, struct gk_report *report)
+{
+	struct dump_room *room = dump_room_new();
+	int error;
+
+	memset(report, 0, sizeof(*report));
+	report->size = size;
+	if (!room)
+		return fail(report, -ENOMEM, 0, "cannot dump a ghost");
+	error = dump_ghost(room, ghost_fd, image_fd, engine, size, header, header_bytes, flags,
+			   progress, report);
+	dump_room_free(room);
+	return error;
+}
+
+struct dump_room *dump_room_new(void)
+{
+	struct dump_room *room = calloc(1, sizeof(*room));
+
+	if (!room)
+		return NULL;
+	room->window = window_alloc(WINDOW_BYTES);
+	if (room->window)
+		return room;
+	free(room);
+	return NULL;
+}
+
+void dump_room_free(struct dump_room *room)
+{
+	if (room) {
+		free(room->earlier);
+		free(room->window);
+	}
+	free(room);
+}
+
+int dump_ghost(struct dump_room *room, int ghost_fd, int image_fd, uint32_t engine, uint64_t size,
+	       const void *header, uint64_t header_bytes, uint32_t flags,
+	       struct gk_progress *progress, struct gk_report *report)
+{
+	struct dump *dump = memset(&room->dump, 0, sizeof(room->dump));
+	bool chunked = flags & GK_DUMP_CHUNKED;
+	int error;
+
+	memset(report, 0, sizeof(*report));
+	report->size = size;
+	dump->over = flags & GK_DUMP_OVER;
+	if (dump->over && !room->earlier)
+		room->earlier = window_alloc(EARLIER_BYTES);
+	if (dump->over && !room->earlier)
+		return fail(report, -ENOMEM, 0, "cannot compare with the earlier image");
+	error = walk_open(&dump->walk, ghost_fd, engine, size, 0);
+	if (error)
+		return fail(report, error, 0, "cannot look for data in the ghost with engine %u in %llu bytes",
+			    engine, (unsigned long long)size);
+	error = walk_open(&dump->zeroes, ghost_fd, GK_ENGINE_READ, 0, 0);
+	if (error)
+		return fail(report, error, 0, "cannot look for zeroes");
+	dump->ahead.walk = &dump->walk;
+	copier_init(&dump->copier, ghost_fd, image_fd, room->window, progress);
+	dump->walk.progress = dump->zeroes.progress = dump->progress = progress;
+	dump->walk.read_limit = dump->zeroes.read_limit = READ_CHUNK_BYTES;
+	dump->earlier.room = dump->over ? room->earlier : NULL;
+	dump->copier.earlier = dump->gather.earlier = &dump->earlier;
+	dump->detect_zeroes = flags & GK_DUMP_DETECT_ZEROES;
+	dump->report = report;
+	dump->size = size;
+	dump->align = block_size(image_fd);
+	dump->gather.from = ghost_fd;
+	dump->gather.to = image_fd;
+	dump->gather.window = room->window;
+
+	error = check_files(dump);
+	if (!error) {
+		struct iovec piece = { (void *)header, header_bytes };
+
+		error = writev_changed(image_fd, &piece, 1, 0, &dump->earlier);
+		if (error)
+			fail(report, error, 0, "cannot write the head of the image");
+		dump->gather.position = header_bytes;
+	}
+	if (!error)
+		error = dump_body(dump, chunked);
+	walk_ahead_end(&dump->ahead);
+	if (!error)
+		error = check_still_whole(dump);
+	if (!error && dump->over)
+		error = cut_off(dump);
+
+	report->kept_bytes = dump->earlier.kept;
+	report->image_bytes = dump->gather.position;
+	report->engine = chunked ? dump->walk.engine : (uint32_t)GK_ENGINE_READ;
+	report->fallbacks = dump->walk.fallbacks;
+	report->ways = dump->copier.used;
+	if (!error)
+		snprintf(report->message, sizeof(report->message), "%s",
+			 chunked ? dump->walk.why : "so small a file is copied whole");
+	walk_close(&dump->walk);
+	walk_close(&dump->zeroes);
+	return error;
+}
+
+static int check_files(struct dump *dump)
+{
+	struct stat about;
+
+	if (fstat(dump->copier.to, &about) < 0)
+		return fail(dump->report, -errno, 0, "cannot look at the image");
+	if (!S_ISREG(about.st_mode) || (about.st_size != 0 && !dump->over))
+		return fail(dump->report, -EINVAL, 0, "the image is not an empty regular file");
+	return check_still_whole(dump);
+}
+
+/* What an earlier image had behind the end of this one. */
+static int cut_off(struct dump *dump)
+{
+	struct stat about;
+
+	if (fstat(dump->copier.to, &about) == 0 &&
+	    ((uint64_t)about.st_size == dump->gather.position ||
+	     ftruncate(dump->copier.to, (off_t)dump->gather.position) == 0))
+		return 0;
+	return fail(dump->report, -errno, dump->gather.position, "cannot cut off the earlier image");
+}

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: MIT
+/*
+ * FS_IOC_FIEMAP, 512 extents a call, without FIEMAP_FLAG_SYNC: that would
+ * force dirty data to disk, up to 70 µs an extent. What the map then cannot
+ * know, lseek(2) decides, which sees the page cache: whether there is data
+ * inside unwritten extents, and, where maps hide dirty data there, in gaps.
+ * Source: Documentation/filesystems/fiemap.rst. Nothing of an answer is
+ * believed that would make us skip bytes or turn in a circle.
+ */
+#include <errno.h>
+#include <linux/fiemap.h>
+#include <linux/fs.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "map/walk.h"
+
+#define BATCH 512
+
+struct fiemap_state {
+	uint64_t asked_to;	/* the map below this offset is known */
+	uint32_t next;		/* of the batch */
+	bool gaps_show_all;	/* lseek has nothing to add about gaps */
+	bool may_trust_gaps;
+	/* [walk->pos, doubt_end) is unwritten or a gap: lseek decides. */
+	uint64_t doubt_end;
+	uint32_t doubt_flags;	/* with FIEMAP_EXTENT_UNWRITTEN, or a gap */
+	uint64_t no_data_until;	/* lseek has already said so */
+	uint64_t data_until;	/* and so */
+	struct fiemap map;	/* and behind it room for BATCH extents */
+};
+
+static uint64_t end_of(const struct fiemap_extent *fe)
+{
+	uint64_t end;
+
+	return __builtin_add_overflow(fe->fe_logical, fe->fe_length, &end) ?
+	       UINT64_MAX : end;
+}
+
+static bool is_unwritten(uint32_t flags)
+{
+	/* Where the place is not known yet, the data is in memory only. */
+	return (flags & FIEMAP_EXTENT_UNWRITTEN) &&
+	       !(flags & (FIEMAP_EXTENT_UNKNOWN | FIEMAP_EXTENT_DELALLOC));
+}
+
+static int map_error(struct walk *walk, int error)
+{
+	walk->gave_up_with = error;
+	switch (error) {
+	case EOPNOTSUPP:
+	case ENOTTY:
+	case EBADR:
+	case EINVAL:
+	case ENOSYS:
+	case EFBIG:
+		return -EOPNOTSUPP;
+	}
+	return -error;
+}
+
+/*
+ * Extents may overlap, start before the question or pass its end: clipping
+ * handles that. They must not go back, since what lies behind was answered.
+ */
+static bool batch_makes_sense(const struct fiemap_state *state)
+{
+	const struct fiemap_extent *extents = state->map.fm_extents;
+	uint32_t i;
+
+	if (state->map.fm_mapped_extents > BATCH)
+		return false;
+	for (i = 1; i < state->map.fm_mapped_extents; i++)
+		if (extents[i].fe_logical < extents[i - 1].fe_logical)
+			return false;
+	return true;
+}
+
+static int ask(struct walk *walk)
+{
+	struct fiemap_state *state = walk->fiemap;
+	uint64_t known = state->asked_to;
+	uint32_t i;
+	int done;
+
+	memset(&state->map, 0, sizeof(state->map));
+	state->map.fm_start = known;
+	state->map.fm_length = walk->size - known;
+	state->map.fm_extent_count = BATCH;
+	state->next = 0;
+	do
+		done = ioctl(walk->fd, FS_IOC_FIEMAP, &state->map);
+	while (done < 0 && errno == EINTR);
+	if (done < 0)
+		return map_error(walk, errno);
+	if (!batch_makes_sense(state))
+		return -EOPNOTSUPP;
+	for (i = 0; i < state->map.fm_mapped_extents; i++)
+		if (end_of(&state->map.fm_extents[i]) > known)
+			known = end_of(&state->map.fm_extents[i]);
+	/*
+	 * FIEMAP_EXTENT_LAST is not asked: it can mean the end of the question
+	 * only. An empty answer is the end; one without progress is nonsense.
+	 */
+	if (state->map.fm_mapped_extents == 0)
+		known = walk->size;
+	else if (known == state->asked_to)
+		return -EOPNOTSUPP;
+	state->asked_to = known;
+	return 0;
+}
+
+/* [from, to) holds nothing. 1 when that is an extent, 0 in a gap. */
+static int pass_empty(struct walk *walk, uint64_t from, uint64_t to, struct gk_extent *extent)
+{
+	struct fiemap_state *state = walk->fiemap;
+
+	walk->pos = to;
+	*extent = (struct gk_extent){ from, to - from, GK_EXTENT_UNWRITTEN, state->doubt_flags };
+	return (state->doubt_flags & FIEMAP_EXTENT_UNWRITTEN) != 0;
+}
+
+/* lseek takes every cached page for data, and an unwritten one that was only read is zero. */
+static int test_cached(struct walk *walk, uint64_t limit, struct gk_extent *extent)
+{
+	uint64_t from = walk->pos;
+	int got = read_blocks(walk, limit, extent);
+
+	if (got < 0)
+		return got;
+	if (got == 0)
+		return pass_empty(walk, from, limit, extent);
+	if (extent->offset > from)	/* the data comes next time, its window is still there */
+		return pass_empty(walk, from, extent->offset, extent);
+	extent->flags = walk->fiemap->doubt_flags;
+	return 1;
+}
+
+/* Settle the beginning of [pos, doubt_end). 1: an extent, 0: go on. */
+static int settle(struct walk *walk, struct gk_extent *extent)
+{
+	struct fiemap_state *state = walk->fiemap;
+	bool gap = !(state->doubt_flags & FIEMAP_EXTENT_UNWRITTEN);
+	uint64_t end = state->doubt_end;
+	int error;
+
+	if (walk->pos >= state->data_until && walk->pos >= state->no_data_until) {
+		error = seek_data(walk->fd, walk->pos, &state->no_data_until);
+		if (!error && walk->pos == state->no_data_until)
+			error = seek_hole(walk->fd, walk->pos, &state->data_until);
+		if (error)
+			return error;
+	}
+	if (walk->pos < state->no_data_until) {
+		/* A gap asked about and found empty, as this kind of file system promises. */
+		if (gap && state->no_data_until >= end && state->may_trust_gaps)
+			state->gaps_show_all = true;
+		return pass_empty(walk, walk->pos, state->no_data_until < end ?
+				  state->no_data_until : end, extent);
+	}
+	if (gap)
+		state->may_trust_gaps = false;
+	return test_cached(walk, state->data_until < end ? state->data_until : end, extent);
+}
+
+static void doubt(struct walk *walk, uint64_t end, uint32_t flags)
+{
+	struct fiemap_state *state = walk->fiemap;
+
+	if (!(flags & FIEMAP_EXTENT_UNWRITTEN) && state->gaps_show_all) {
+		walk->pos = end;
+		return;
+	}
+	state->doubt_end = end;
+	state->doubt_flags = flags;
+}
+
+static int open_state(struct walk *walk)
+{
+	struct fiemap_state *state = calloc(1, sizeof(*state) + BATCH * sizeof(struct fiemap_extent));
+
+	if (!state)
+		return -ENOMEM;
+	state->asked_to = walk->pos;
+	state->doubt_end = walk->pos;
+	state->may_trust_gaps = maps_show_dirty_holes(walk->fd);
+	walk->fiemap = state;
+	return 0;
+}
+
+int fiemap_step(struct walk *walk, struct gk_extent *extent)
+{
+	int got = walk->fiemap ? 0 : open_state(walk);
+	struct fiemap_state *state = walk->fiemap;
+
+	while (got == 0 && walk->pos < walk->size) {
+		const struct fiemap_extent *fe;
+		uint64_t end;
+
+		if (walk->pos < state->doubt_end) {
+			got = settle(walk, extent);
+			continue;
+		}
+		if (state->next == state->map.fm_mapped_extents) {
+			if (state->asked_to < walk->size)
+				got = ask(walk);
+			else
+				doubt(walk, walk->size, 0);
+			continue;
+		}
+		fe = &state->map.fm_extents[state->next];
+		if (fe->fe_logical > walk->pos) {
+			doubt(walk, fe->fe_logical < walk->size ?
+			      fe->fe_logical : walk->size, 0);
+			continue;
+		}
+		state->next++;
+		end = end_of(fe) < walk->size ? end_of(fe) : walk->size;
+		if (end <= walk->pos)
+			continue;
+		if (is_unwritten(fe->fe_flags)) {
+			doubt(walk, end, fe->fe_flags & ~(uint32_t)FIEMAP_EXTENT_LAST);
+			continue;
+		}
+		*extent = (struct gk_extent){ walk->pos, end - walk->pos, GK_EXTENT_DATA,
+			fe->fe_flags & ~(uint32_t)FIEMAP_EXTENT_LAST };
+		walk->pos = end;
+		got = 1;
+	}
+	return got;
+}

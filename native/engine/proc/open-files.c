@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: MIT
+/* A process may have a million descriptors, and nearly none of them is a ghost. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "base/report.h"
+#include "proc/open-files.h"
+
+#define SUSPECT (UINT64_C(1) << 63)	/* these in gk_open_file.fd, until they are told apart */
+#define NO_FILE (UINT64_C(1) << 62)
+#define CARRIER (UINT64_C(1) << 61)
+#define LIST_BYTES 32768
+#define LINK_BYTES 4097			/* the kernel shows a page at most; longer is an error */
+#define WORTH_A_THREAD 256		/* starting one costs what 20 descriptors cost */
+
+/* The kernel puts this behind a name that no longer leads to its file. Source: fs/d_path.c. */
+static const char deleted[] = " (deleted)";
+
+/*
+ * Beginnings of names that removed files get while they are open. Whether one is
+ * such a file is the caller's to say: src/ghost/mounts/filesystems.ts has the whole forms.
+ */
+static const char *const silly[] = {
+	".nfs", ".fuse_hidden", ".ghost-ntfs-3g-", ".__afs", ".__smbfile_silly",
+};
+
+struct part {
+	int dir_fd;
+	struct local local;
+	struct gk_open_file *files;
+	uint32_t count;
+};
+
+static int looks_lost(const char *target, size_t used)
+{
+	const char *name = strrchr(target, '/');
+
+	if (used >= sizeof(deleted) - 1 &&
+	    !memcmp(target + used - (sizeof(deleted) - 1), deleted, sizeof(deleted) - 1))
+		return 1;
+	for (size_t i = 0; name && i < sizeof(silly) / sizeof(*silly); i++)
+		if (!strncasecmp(name + 1, silly[i], strlen(silly[i])))
+			return 1;
+	return 0;
+}
+
+/*
+ * Sockets, pipes and eventfds: no file with a path. Sockets and io_urings may hold
+ * files, which costs a look at fdinfo that not every caller wants. A path begins
+ * with a slash, so no name that a container chooses looks like these.
+ */
+static uint64_t kind_of(const char *target)
+{
+	static const struct {
+		const char *start;
+		uint64_t kind;
+	} others[] = {
+		{ "socket:[", CARRIER },
+		{ "anon_inode:[io_uring]", CARRIER },
+		{ "pipe:[", NO_FILE },
+		{ "anon_inode:", NO_FILE },
+	};
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
+		if (!strncmp(target, others[i].start, strlen(others[i].start)))
+			return others[i].kind;
+	return 0;
+}
+
+static int is_local(const struct local *local, uint64_t id)
+{
+	uint32_t low = 0, high = local->count;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (local->ids[middle] == id)
+			return 1;
+		if (local->ids[middle] < id)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return 0;
+}
+
+/*
+ * Whatever cannot be seen is a suspect: the caller looks itself, and gets the same error.
+ * AT_STATX_DONT_SYNC takes from a network or FUSE file system what it remembers. A link count
+ * that it remembers is no proof: another client may have removed the last name. So each
+ * regular file there is a suspect, too, and nothing is lost by not asking here.
+ */
+static void look(int dir_fd, struct local local, struct gk_open_file *file)
+{
+	char target[LINK_BYTES + 1];
+	char name[24];
+	struct statx st;
+	ssize_t length;
+	uint64_t kind;
+
+	snprintf(name, sizeof(name), "%llu", (unsigned long long)file->fd);
+	length = readlinkat(dir_fd, name, target, LINK_BYTES);
+	if (length < 0 || length == LINK_BYTES) {
+		file->fd |= SUSPECT;
+		return;
+	}
+	target[length] = '\0';
+	kind = kind_of(target);
+	if (kind) {
+		file->fd |= kind;
+		return;
+	}
+	if (statx(dir_fd, name, AT_STATX_DONT_SYNC,
+		  STATX_TYPE | STATX_NLINK | STATX_INO | STATX_MNT_ID, &st)) {
+		file->fd |= SUSPECT;
+		return;
+	}
+	file->dev = makedev(st.stx_dev_major, st.stx_dev_minor);
+	file->ino = st.stx_ino;
+	/* a device may be /dev/fuse or a loop device, which the caller wants to know of */
+	if (st.stx_nlink == 0 || S_ISCHR(st.stx_mode) || S_ISBLK(st.stx_mode) ||
+	    (S_ISREG(st.stx_mode) && (looks_lost(target, (size_t)length) ||
+				      !is_local(&local, st.stx_mnt_id))))
+		file->fd |= SUSPECT;
+}
+
+void look_at_open_files(int dir_fd, struct local local, struct gk_open_file *files, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		look(dir_fd, local, &files[i]);
+}
+
+static void *look_at_all(void *argument)
+{
+	const struct part *part = argument;
+
+	look_at_open_files(part->dir_fd, part->local, part->files, part->count);
+	return NULL;
+}
+
+/* Half of them on another processor; where no thread can be had, all on this one. */
+static void look_in_parallel(int dir_fd, struct local local, struct gk_open_file *files,
+			     uint32_t count)
+{
+	struct part mine = { dir_fd, local, files, count };
+	struct part other = { dir_fd, local, NULL, 0 };
+	pthread_t thread;
+	int started = 0;
+
+	if (count >= WORTH_A_THREAD) {
+		other.count = count / 2;
+		other.files = files + count - other.count;
+		started = !pthread_create(&thread, NULL, look_at_all, &other);
+		if (started)
+			mine.count -= other.count;
+	}
+	look_at_all(&mine);
+	if (started)
+		pthread_join(thread, NULL);
+}
+
+static int parse_number(const char *name, uint64_t *number)
+{
+	char *end;
+
+	if (*name < '0' || *name > '9')
+		return 0;
+	errno = 0;
+	*number = strtoull(name, &end, 10);
+	return !errno && !*end && *number <= UINT32_MAX;
+}
+
+/* The next numbers of the directory; its offset is left behind the last one that was taken. */
+int list_open_files(int dir_fd, struct gk_open_file *files, uint32_t capacity, uint32_t *count)
+{
+	char buffer[LIST_BYTES] __attribute__((aligned(8)));
+	long length;
+
+	*count = 0;
+	while (*count < capacity) {
+		length = syscall(SYS_getdents64, dir_fd, buffer, sizeof(buffer));
+		if (length < 0)
+			return -errno;
+		if (length == 0)
+			return 0;
+		for (long at = 0; at < length;) {
+			const struct dirent64 *entry = (const void *)(buffer + at);
+
+			at += entry->d_reclen;
+			if (parse_number(entry->d_name, &files[*count].fd))
+				*count += 1;
+			if (*count == capacity) {
+				if (at < length && lseek(dir_fd, entry->d_off, SEEK_SET) < 0)
+					return -errno;
+				return 0;
+			}
+		}
+	}
+	return 0;
+}
+
+void sort_open_files(struct gk_open_file *files, uint32_t *suspects, uint32_t *carriers,
+		     struct gk_open_counts *counts)
+{
+	counts->files = 0;
+	counts->suspects = 0;
+	counts->carriers = 0;
+	for (uint32_t i = 0; i < counts->looked; i++) {
+		if (files[i].fd & SUSPECT)
+			suspects[counts->suspects++] = (uint32_t)files[i].fd;
+		else if (files[i].fd & CARRIER)
+			carriers[counts->carriers++] = (uint32_t)files[i].fd;
+		else if (!(files[i].fd & NO_FILE))
+			files[counts->files++] = files[i];
+	}
+}
+
+GK_PUBLIC int gk_open_files(int dir_fd, const uint64_t *local, uint32_t local_count,
+			    uint32_t capacity, struct gk_open_file *files,
+			    uint32_t *suspects, uint32_t *carriers,
+			    struct gk_open_counts *counts, struct gk_report *report)
+{
+	int err;
+
+	memset(report, 0, sizeof(*report));
+	memset(counts, 0, sizeof(*counts));
+	err = list_open_files(dir_fd, files, capacity, &counts->looked);
+	if (err)
+		return fail(report, err, 0, "cannot list the descriptors of a process");
+	look_in_parallel(dir_fd, (struct local){ local, local_count }, files, counts->looked);
+	sort_open_files(files, suspects, carriers, counts);
+	return 0;
+}
