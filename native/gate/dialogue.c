@@ -3,10 +3,10 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "criu.h"
+#include "criu/criu.h"
 #include "dialogue.h"
-#include "key.h"
-#include "log.h"
+#include "criu/key.h"
+#include "criu/log.h"
 #include "lookup.h"
 
 #define KEYS_MAX (1 << 20)	/* in one request: more is a helper in a loop */

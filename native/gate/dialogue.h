@@ -3,7 +3,7 @@
 #ifndef GATE_DIALOGUE_H
 #define GATE_DIALOGUE_H
 
-#include "helper.h"
+#include "helper/helper.h"
 
 enum answer {
 	ANSWER_DONE,

@@ -5,10 +5,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "criu.h"
+#include "criu/criu.h"
 #include "dialogue.h"
 #include "dump.h"
-#include "log.h"
+#include "criu/log.h"
 #include "start.h"
 
 static struct helper helper;

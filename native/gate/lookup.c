@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "criu.h"
-#include "key.h"
-#include "log.h"
+#include "criu/criu.h"
+#include "criu/key.h"
+#include "criu/log.h"
 #include "lookup.h"
 
 static const char *why_not_sent(const char *value)

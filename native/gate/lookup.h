@@ -3,7 +3,7 @@
 #ifndef GATE_LOOKUP_H
 #define GATE_LOOKUP_H
 
-#include "channel.h"
+#include "helper/channel.h"
 
 /* Answer a valid key: 0 or what channel_send() returned. */
 int lookup_answer(struct channel *channel, const char *key);

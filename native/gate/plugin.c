@@ -9,9 +9,9 @@
  */
 #include <stddef.h>
 
-#include "criu.h"
+#include "criu/criu.h"
 #include "dump.h"
-#include "log.h"
+#include "criu/log.h"
 #include "restore.h"
 
 #define EXPORTED __attribute__((visibility("default")))

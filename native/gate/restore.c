@@ -6,9 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "criu.h"
+#include "criu/criu.h"
 #include "dialogue.h"
-#include "log.h"
+#include "criu/log.h"
 #include "restore.h"
 #include "start.h"
 

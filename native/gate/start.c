@@ -2,7 +2,7 @@
 #include <dlfcn.h>
 
 #include "dialogue.h"
-#include "log.h"
+#include "criu/log.h"
 #include "start.h"
 
 int start_helper(struct helper *helper, const char *mode, int image_dir)

@@ -2,7 +2,7 @@
 #ifndef GATE_START_H
 #define GATE_START_H
 
-#include "helper.h"
+#include "helper/helper.h"
 
 /* Start the helper and wait until it is ready: 0, or -1 when all is said. */
 int start_helper(struct helper *helper, const char *mode, int image_dir);

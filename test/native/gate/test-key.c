@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "key.h"
+#include "criu/key.h"
 
 static const char *const valid[] = {
 	"file[0:0]", "file[1:2]", "file[3a:1f00000000000001]",

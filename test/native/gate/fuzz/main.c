@@ -15,7 +15,7 @@
 
 #include "dialogue.h"
 #include "fuzz.h"
-#include "key.h"
+#include "criu/key.h"
 
 #define EXECUTIONS 40000
 #define INPUT_SHOWN 6000	/* bytes of a part */

@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#include "criu.h"
+#include "criu/criu.h"
 #include "dialogue.h"
 #include "fuzz.h"
 

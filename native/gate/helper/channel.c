@@ -4,8 +4,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "channel.h"
-#include "deadline.h"
+#include "helper/channel.h"
+#include "helper/deadline.h"
 
 int channel_send(struct channel *channel, const char *text)
 {

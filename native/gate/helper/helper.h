@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "channel.h"
+#include "helper/channel.h"
 #include "criu-plugin-abi.h"
 
 struct helper {

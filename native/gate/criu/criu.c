@@ -16,7 +16,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "criu.h"
+#include "criu/criu.h"
 
 #define HOOKS_MAX 64	/* a larger table is not the one that we know */
 

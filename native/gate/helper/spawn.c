@@ -26,7 +26,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "spawn.h"
+#include "helper/spawn.h"
 
 #ifndef CLONE_PIDFD
 #define CLONE_PIDFD 0x00001000

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <string.h>
 
-#include "key.h"
+#include "criu/key.h"
 
 #define MNT_ID_DIGITS 8
 #define INO_DIGITS 16

@@ -8,8 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "helper.h"
-#include "log.h"
+#include "helper/helper.h"
+#include "criu/log.h"
 
 #define TAIL_BYTES 4096
 #define LINES_MAX 12

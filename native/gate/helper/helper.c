@@ -10,12 +10,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "deadline.h"
-#include "helper.h"
+#include "helper/deadline.h"
+#include "helper/helper.h"
 #include "helper-path.h"	/* made by the Makefile: HELPER_PATH */
-#include "log.h"
-#include "spawn.h"
-#include "timeout.h"
+#include "criu/log.h"
+#include "helper/spawn.h"
+#include "helper/timeout.h"
 
 #define END_MS 2000		/* to end by itself once the socket is closed */
 #define KILL_MS 1000		/* to be gone after SIGKILL */

@@ -2,8 +2,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "log.h"
-#include "timeout.h"
+#include "criu/log.h"
+#include "helper/timeout.h"
 
 #define VARIABLE "GHOSTKEEP_GATE_TIMEOUT_SECONDS"
 #define DEFAULT_SECONDS 30

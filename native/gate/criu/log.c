@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "criu.h"
-#include "log.h"
+#include "criu/criu.h"
+#include "criu/log.h"
 
 /* CRIU formats a line, its time stamp included, in a buffer of 1 KiB. */
 #define LINE_BYTES 900

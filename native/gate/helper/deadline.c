@@ -3,7 +3,7 @@
 #include <poll.h>
 #include <time.h>
 
-#include "deadline.h"
+#include "helper/deadline.h"
 
 static int64_t now_ms(void)
 {
