@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 /* What a descriptor must still show: the file behind it, and the description. */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 /* The ghost that is the program itself: copied, padded, run, unlinked. */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 /* Whole reads, whole writes, whole files. */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 /* ghost-workload run DIR KIND…  |  ghost-workload verify DIR KIND… */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 /* Making ghosts: create by name, fill, open again where wanted, unlink. */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>

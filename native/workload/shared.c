@@ -3,7 +3,6 @@
  * A second process that inherited one open file description, and how the
  * first one proves that it still is one: the offset moves for both.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>

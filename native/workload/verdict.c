@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 /* The whole examination: by the workload itself, or by a stranger that has only the descriptors. */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
