@@ -4,9 +4,10 @@
 #include <string.h>
 
 #include "criu/criu.h"
-#include "dialogue.h"
 #include "criu/key.h"
 #include "criu/log.h"
+#include "dialogue.h"
+#include "helper/last-words.h"
 #include "lookup.h"
 
 #define KEYS_MAX (1 << 20)	/* in one request: more is a helper in a loop */

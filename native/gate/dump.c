@@ -6,9 +6,9 @@
 #include <unistd.h>
 
 #include "criu/criu.h"
+#include "criu/log.h"
 #include "dialogue.h"
 #include "dump.h"
-#include "criu/log.h"
 #include "start.h"
 
 static struct helper helper;

@@ -10,8 +10,8 @@
 #include <stddef.h>
 
 #include "criu/criu.h"
-#include "dump.h"
 #include "criu/log.h"
+#include "dump.h"
 #include "restore.h"
 
 #define EXPORTED __attribute__((visibility("default")))

@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "criu/criu.h"
-#include "dialogue.h"
 #include "criu/log.h"
+#include "dialogue.h"
 #include "restore.h"
 #include "start.h"
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include <dlfcn.h>
 
-#include "dialogue.h"
 #include "criu/log.h"
+#include "dialogue.h"
 #include "start.h"
 
 int start_helper(struct helper *helper, const char *mode, int image_dir)

@@ -8,10 +8,14 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "check.h"
+#include "io.h"
+#include "kind.h"
+#include "magics.h"
+#include "pattern.h"
 #include "workload.h"
 
 #define WINDOW (256 * 1024)
-#define NFS_MAGIC 0x6969
 
 static uint8_t window[WINDOW];
 static bool seen_not_ok;
@@ -170,7 +174,7 @@ static bool has_no_name(int fd, const struct stat *st)
 {
 	struct statfs about;
 
-	return st->st_nlink == 0 || (fstatfs(fd, &about) == 0 && about.f_type == NFS_MAGIC);
+	return st->st_nlink == 0 || (fstatfs(fd, &about) == 0 && about.f_type == MAGIC_NFS);
 }
 
 static void check_stat(FILE *to, const struct holder *expected, int fd, const struct stat *st)

@@ -9,6 +9,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "exe.h"
+#include "io.h"
+#include "make.h"
+#include "pattern.h"
 #include "workload.h"
 
 #define RUNNING_FROM "GHOST_WORKLOAD_EXE"

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "io.h"
 #include "workload.h"
 
 int write_all(int fd, const void *bytes, size_t length, uint64_t offset)

@@ -8,6 +8,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "check.h"
+#include "exe.h"
+#include "io.h"
+#include "kind.h"
+#include "make.h"
+#include "ready.h"
+#include "verdict.h"
 #include "workload.h"
 
 static volatile sig_atomic_t stopped;

@@ -8,6 +8,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "io.h"
+#include "kind.h"
+#include "make.h"
+#include "pattern.h"
+#include "shared.h"
 #include "workload.h"
 
 #define WINDOW (256 * 1024)

@@ -3,6 +3,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "check.h"
+#include "io.h"
+#include "kind.h"
+#include "mapping.h"
+#include "pattern.h"
 #include "workload.h"
 
 /*

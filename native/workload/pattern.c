@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "pattern.h"
 #include "workload.h"
 
 /* The finalizer of splitmix64 (Steele, Lea, Flood: Fast Splittable PRNGs). */

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io.h"
+#include "ready.h"
 #include "workload.h"
 
 /* JavaScript's numbers end at 2^53: above, a string. */

@@ -14,6 +14,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "check.h"
+#include "pattern.h"
+#include "shared.h"
 #include "workload.h"
 
 /*

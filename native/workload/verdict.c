@@ -6,6 +6,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "check.h"
+#include "mapping.h"
+#include "ready.h"
+#include "shared.h"
+#include "verdict.h"
 #include "workload.h"
 
 /* Looking into a mapping stores there, which moves mtime: put it back. */

@@ -9,9 +9,11 @@
 #include <stdlib.h>
 
 #include "base/io.h"
+#include "base/memory.h"
 #include "base/progress.h"
 #include "base/threads.h"
-#include "copy/copy.h"
+#include "copy/copy-windows.h"
+#include "copy/earlier.h"
 
 #define WORTH_A_THREAD 4	/* windows */
 

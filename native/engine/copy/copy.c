@@ -9,7 +9,9 @@
 
 #include "base/io.h"
 #include "base/progress.h"
+#include "copy/copy-windows.h"
 #include "copy/copy.h"
+#include "magics.h"
 
 static void choose_ways(struct copier *copier);
 static bool is_fastest_by_hand(const struct copier *copier, uint64_t from, uint64_t length);
@@ -85,14 +87,14 @@ static void choose_ways(struct copier *copier)
 	if (fstatfs(copier->from, &about) < 0)
 		return;
 	switch ((uint32_t)about.f_type) {
-	case 0xef53: /* ext4 */
+	case MAGIC_EXT4:
 		copier->ways = GK_COPY_READ_WRITE;
 		break;
-	case 0x58465342: /* xfs */
+	case MAGIC_XFS:
 		copier->ways = GK_COPY_REFLINK | GK_COPY_READ_WRITE;
 		copier->dirty_by_hand = true;
 		break;
-	case 0x01021994: /* tmpfs */
+	case MAGIC_TMPFS:
 		copier->shared_by_hand = true;
 		break;
 	}

@@ -6,7 +6,7 @@
 
 #include "base/progress.h"
 #include "base/report.h"
-#include "map/walk.h"
+#include "map/seek.h"
 
 #define STEP (UINT64_C(1) << 20)	/* and then a sign of life: a container's disk may be throttled */
 

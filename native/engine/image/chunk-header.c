@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "image/chunk-header.h"
 #include "image/format.h"
 
 static uint32_t put_varint(unsigned char *to, uint64_t value)

@@ -4,6 +4,7 @@
 
 #include "base/crc32c.h"
 #include "base/io.h"
+#include "base/memory.h"
 #include "base/progress.h"
 #include "base/report.h"
 

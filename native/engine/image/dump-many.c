@@ -23,9 +23,16 @@ struct work {
 
 static int copy(const struct work *work, struct dump_room *room, struct gk_dump_job *job, int image_fd)
 {
-	int error = dump_ghost(room, (int)job->ghost_fd, image_fd, work->engine, job->size,
-			       work->headers + job->header_at, job->header_bytes,
-			       (uint32_t)job->flags, NULL, &job->report);
+	const struct dump_request request = {
+		.ghost_fd = (int)job->ghost_fd,
+		.image_fd = image_fd,
+		.engine = work->engine,
+		.flags = (uint32_t)job->flags,
+		.size = job->size,
+		.header = work->headers + job->header_at,
+		.header_bytes = job->header_bytes,
+	};
+	int error = dump_ghost(room, &request, &job->report);
 
 	return error ? error : stat_at((int)job->ghost_fd, "", 0, &job->after);
 }

@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "base/io.h"
+#include "copy/earlier.h"
 #include "image/gather.h"
 
 /* Reading on over a gap of this size costs less than another system call. */

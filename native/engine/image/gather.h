@@ -10,10 +10,11 @@
 #include <stdbool.h>
 #include <sys/uio.h>
 
-#include "base/io.h"
-#include "image/format.h"
+#include "image/chunk-header.h"
 
 #define GATHER_CHUNKS 512	/* two pieces each: IOV_MAX is 1024 */
+
+struct earlier;
 
 struct gather {
 	int from;

@@ -6,7 +6,9 @@
 #include "base/io.h"
 #include "base/progress.h"
 #include "base/report.h"
+#include "copy/copy.h"
 #include "image/image-body.h"
+#include "map/walk.h"
 
 /* From here on 64 KiB alignment is under 2 % of padding, and copies run faster. */
 #define WIDE_BYTES (UINT64_C(4) << 20)

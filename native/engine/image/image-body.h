@@ -5,7 +5,8 @@
 
 #include <stdbool.h>
 
-#include "copy/copy.h"
+#include "copy/copier.h"
+#include "copy/earlier.h"
 #include "image/gather.h"
 #include "map/walk-ahead.h"
 

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "base/io.h"
+#include "base/memory.h"
 #include "image/format.h"
 #include "image/image-read.h"
 

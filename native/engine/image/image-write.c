@@ -8,9 +8,12 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/memory.h"
 #include "base/report.h"
+#include "copy/copy.h"
 #include "image/image-body.h"
 #include "image/image-write.h"
+#include "map/walk.h"
 
 /*
  * The read engine has already read what it found: copy it while it is still in
@@ -24,6 +27,8 @@ struct dump_room {
 	unsigned char *earlier;	/* NULL until it is needed */
 };
 
+static int prepare(struct dump *dump, struct dump_room *room, const struct dump_request *request);
+static int write_head(struct dump *dump, const struct dump_request *request);
 static int check_files(struct dump *dump);
 static int cut_off(struct dump *dump);
 
@@ -31,6 +36,16 @@ GK_PUBLIC int gk_dump(int ghost_fd, int image_fd, uint32_t engine, uint64_t size
 		      const void *header, uint64_t header_bytes, uint32_t flags,
 		      struct gk_progress *progress, struct gk_report *report)
 {
+	const struct dump_request request = {
+		.ghost_fd = ghost_fd,
+		.image_fd = image_fd,
+		.engine = engine,
+		.flags = flags,
+		.size = size,
+		.header = header,
+		.header_bytes = header_bytes,
+		.progress = progress,
+	};
 	struct dump_room *room = dump_room_new();
 	int error;
 
@@ -38,8 +53,7 @@ GK_PUBLIC int gk_dump(int ghost_fd, int image_fd, uint32_t engine, uint64_t size
 	report->size = size;
 	if (!room)
 		return fail(report, -ENOMEM, 0, "cannot dump a ghost");
-	error = dump_ghost(room, ghost_fd, image_fd, engine, size, header, header_bytes, flags,
-			   progress, report);
+	error = dump_ghost(room, &request, report);
 	dump_room_free(room);
 	return error;
 }
@@ -66,51 +80,21 @@ void dump_room_free(struct dump_room *room)
 	free(room);
 }
 
-int dump_ghost(struct dump_room *room, int ghost_fd, int image_fd, uint32_t engine, uint64_t size,
-	       const void *header, uint64_t header_bytes, uint32_t flags,
-	       struct gk_progress *progress, struct gk_report *report)
+int dump_ghost(struct dump_room *room, const struct dump_request *request, struct gk_report *report)
 {
 	struct dump *dump = memset(&room->dump, 0, sizeof(room->dump));
-	bool chunked = flags & GK_DUMP_CHUNKED;
+	bool chunked = request->flags & GK_DUMP_CHUNKED;
 	int error;
 
 	memset(report, 0, sizeof(*report));
-	report->size = size;
-	dump->over = flags & GK_DUMP_OVER;
-	if (dump->over && !room->earlier)
-		room->earlier = window_alloc(EARLIER_BYTES);
-	if (dump->over && !room->earlier)
-		return fail(report, -ENOMEM, 0, "cannot compare with the earlier image");
-	error = walk_open(&dump->walk, ghost_fd, engine, size, 0);
-	if (error)
-		return fail(report, error, 0, "cannot look for data in the ghost with engine %u in %llu bytes",
-			    engine, (unsigned long long)size);
-	error = walk_open(&dump->zeroes, ghost_fd, GK_ENGINE_READ, 0, 0);
-	if (error)
-		return fail(report, error, 0, "cannot look for zeroes");
-	dump->ahead.walk = &dump->walk;
-	copier_init(&dump->copier, ghost_fd, image_fd, room->window, progress);
-	dump->walk.progress = dump->zeroes.progress = dump->progress = progress;
-	dump->walk.read_limit = dump->zeroes.read_limit = READ_CHUNK_BYTES;
-	dump->earlier.room = dump->over ? room->earlier : NULL;
-	dump->copier.earlier = dump->gather.earlier = &dump->earlier;
-	dump->detect_zeroes = flags & GK_DUMP_DETECT_ZEROES;
+	report->size = request->size;
 	dump->report = report;
-	dump->size = size;
-	dump->align = block_size(image_fd);
-	dump->gather.from = ghost_fd;
-	dump->gather.to = image_fd;
-	dump->gather.window = room->window;
-
+	error = prepare(dump, room, request);
+	if (error)
+		return error;
 	error = check_files(dump);
-	if (!error) {
-		struct iovec piece = { (void *)header, header_bytes };
-
-		error = writev_changed(image_fd, &piece, 1, 0, &dump->earlier);
-		if (error)
-			fail(report, error, 0, "cannot write the head of the image");
-		dump->gather.position = header_bytes;
-	}
+	if (!error)
+		error = write_head(dump, request);
 	if (!error)
 		error = dump_body(dump, chunked);
 	walk_ahead_end(&dump->ahead);
@@ -130,6 +114,57 @@ int dump_ghost(struct dump_room *room, int ghost_fd, int image_fd, uint32_t engi
 	walk_close(&dump->walk);
 	walk_close(&dump->zeroes);
 	return error;
+}
+
+static int open_walks(struct dump *dump, const struct dump_request *request)
+{
+	int error = walk_open(&dump->walk, request->ghost_fd, request->engine, request->size, 0);
+
+	if (error)
+		return fail(dump->report, error, 0,
+			    "cannot look for data in the ghost with engine %u in %llu bytes",
+			    request->engine, (unsigned long long)request->size);
+	error = walk_open(&dump->zeroes, request->ghost_fd, GK_ENGINE_READ, 0, 0);
+	if (error)
+		return fail(dump->report, error, 0, "cannot look for zeroes");
+	dump->ahead.walk = &dump->walk;
+	dump->walk.progress = dump->zeroes.progress = request->progress;
+	dump->walk.read_limit = dump->zeroes.read_limit = READ_CHUNK_BYTES;
+	return 0;
+}
+
+static int prepare(struct dump *dump, struct dump_room *room, const struct dump_request *request)
+{
+	int error;
+
+	dump->over = request->flags & GK_DUMP_OVER;
+	if (dump->over && !room->earlier)
+		room->earlier = window_alloc(EARLIER_BYTES);
+	if (dump->over && !room->earlier)
+		return fail(dump->report, -ENOMEM, 0, "cannot compare with the earlier image");
+	error = open_walks(dump, request);
+	if (error)
+		return error;
+	copier_init(&dump->copier, request->ghost_fd, request->image_fd, room->window, request->progress);
+	dump->earlier.room = dump->over ? room->earlier : NULL;
+	dump->copier.earlier = dump->gather.earlier = &dump->earlier;
+	dump->detect_zeroes = request->flags & GK_DUMP_DETECT_ZEROES;
+	dump->progress = request->progress;
+	dump->size = request->size;
+	dump->align = block_size(request->image_fd);
+	dump->gather.from = request->ghost_fd;
+	dump->gather.to = request->image_fd;
+	dump->gather.window = room->window;
+	return 0;
+}
+
+static int write_head(struct dump *dump, const struct dump_request *request)
+{
+	struct iovec piece = { (void *)request->header, request->header_bytes };
+	int error = writev_changed(request->image_fd, &piece, 1, 0, &dump->earlier);
+
+	dump->gather.position = request->header_bytes;
+	return error ? fail(dump->report, error, 0, "cannot write the head of the image") : 0;
 }
 
 static int check_files(struct dump *dump)

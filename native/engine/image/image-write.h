@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef GK_DUMP_H
-#define GK_DUMP_H
+#ifndef GK_IMAGE_WRITE_H
+#define GK_IMAGE_WRITE_H
 
 #include "ghostkeep.h"
 
@@ -11,9 +11,19 @@ struct dump_room;
 struct dump_room *dump_room_new(void);
 void dump_room_free(struct dump_room *room);
 
+/* As gk_dump has them. */
+struct dump_request {
+	int ghost_fd;
+	int image_fd;
+	uint32_t engine;
+	uint32_t flags;
+	uint64_t size;
+	const void *header;
+	uint64_t header_bytes;
+	struct gk_progress *progress;	/* may be NULL */
+};
+
 /* gk_dump, in this room. */
-int dump_ghost(struct dump_room *room, int ghost_fd, int image_fd, uint32_t engine, uint64_t size,
-	       const void *header, uint64_t header_bytes, uint32_t flags,
-	       struct gk_progress *progress, struct gk_report *report);
+int dump_ghost(struct dump_room *room, const struct dump_request *request, struct gk_report *report);
 
 #endif

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/memory.h"
 #include "base/progress.h"
 #include "copy/copy.h"
 #include "image/image-read.h"

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-#include "base/io.h"
+#include "base/memory.h"
 #include "base/report.h"
 
 #define BATCH 512

@@ -7,32 +7,28 @@
 #include <sys/ioctl.h>
 #include <sys/vfs.h>
 
-#include "map/walk.h"
+#include "ghostkeep.h"
+#include "magics.h"
+#include "map/auto.h"
 
-enum {
-	MAGIC_EXT4 = 0xef53,
-	MAGIC_OVERLAY = 0x794c7630,
-};
-
-/* Magics are linux/magic.h's and, for those outside it, the file systems' own sources'. */
 static const struct opinion {
 	uint32_t magic;
 	uint32_t engine;
 	const char *why;
 } opinions[] = {
 	{ MAGIC_EXT4, GK_ENGINE_FIEMAP, "ext4's map is its fastest answer, lseek settles unwritten ranges" },
-	{ 0x58465342, GK_ENGINE_FIEMAP, "xfs's map tells unwritten from data, lseek settles the rest" },
-	{ 0x9123683e, GK_ENGINE_SEEK, "btrfs answers lseek faster than it makes a map" },
-	{ 0x01021994, GK_ENGINE_SEEK, "tmpfs has no map, lseek sees its pages" },
-	{ 0xf2f52010, GK_ENGINE_SEEK, "f2fs answers lseek from its page cache, too" },
-	{ 0x2fc12fc1, GK_ENGINE_READ, "zfs has called dirty data a hole" },
-	{ 0x65735546, GK_ENGINE_READ, "a FUSE file's map is what its server says" },
-	{ 0x6969, GK_ENGINE_READ, "an NFS file's map is what its server says" },
-	{ 0x01021997, GK_ENGINE_READ, "a 9p file's map is what its server says" },
-	{ 0x517b, GK_ENGINE_READ, "an SMB file's map is what its server says" },
-	{ 0xff534d42, GK_ENGINE_READ, "a CIFS file's map is what its server says" },
-	{ 0xfe534d42, GK_ENGINE_READ, "an SMB file's map is what its server says" },
-	{ 0x61756673, GK_ENGINE_READ, "nobody has tried aufs's maps" },
+	{ MAGIC_XFS, GK_ENGINE_FIEMAP, "xfs's map tells unwritten from data, lseek settles the rest" },
+	{ MAGIC_BTRFS, GK_ENGINE_SEEK, "btrfs answers lseek faster than it makes a map" },
+	{ MAGIC_TMPFS, GK_ENGINE_SEEK, "tmpfs has no map, lseek sees its pages" },
+	{ MAGIC_F2FS, GK_ENGINE_SEEK, "f2fs answers lseek from its page cache, too" },
+	{ MAGIC_ZFS, GK_ENGINE_READ, "zfs has called dirty data a hole" },
+	{ MAGIC_FUSE, GK_ENGINE_READ, "a FUSE file's map is what its server says" },
+	{ MAGIC_NFS, GK_ENGINE_READ, "an NFS file's map is what its server says" },
+	{ MAGIC_9P, GK_ENGINE_READ, "a 9p file's map is what its server says" },
+	{ MAGIC_SMB, GK_ENGINE_READ, "an SMB file's map is what its server says" },
+	{ MAGIC_CIFS, GK_ENGINE_READ, "a CIFS file's map is what its server says" },
+	{ MAGIC_SMB2, GK_ENGINE_READ, "an SMB file's map is what its server says" },
+	{ MAGIC_AUFS, GK_ENGINE_READ, "nobody has tried aufs's maps" },
 };
 
 static const struct opinion unknown = { 0, GK_ENGINE_READ, "nobody has shown that this file system's map can be trusted" };

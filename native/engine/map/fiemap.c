@@ -14,7 +14,10 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-#include "map/walk.h"
+#include "map/auto.h"
+#include "map/fiemap.h"
+#include "map/read.h"
+#include "map/seek.h"
 
 #define BATCH 512
 

@@ -6,7 +6,7 @@
 
 #include "base/io.h"
 #include "base/progress.h"
-#include "map/walk.h"
+#include "map/read.h"
 
 #define BLOCK_BYTES 4096
 

@@ -3,7 +3,8 @@
 #include <errno.h>
 #include <unistd.h>
 
-#include "map/walk.h"
+#include "map/read.h"
+#include "map/seek.h"
 
 /*
  * The last 2 MiB below 2^63 are always called data: the kernel rounds up to

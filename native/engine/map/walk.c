@@ -7,6 +7,10 @@
 #include <sys/stat.h>
 
 #include "base/report.h"
+#include "map/auto.h"
+#include "map/fiemap.h"
+#include "map/read.h"
+#include "map/seek.h"
 #include "map/walk.h"
 
 GK_PUBLIC int gk_extents(int fd, uint32_t engine, uint64_t size, uint64_t start,

@@ -12,7 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "base/io.h"
+#include "base/memory.h"
 #include "base/report.h"
 #include "proc/open-files.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef OPEN_FILES_H
-#define OPEN_FILES_H
+#ifndef GK_OPEN_FILES_H
+#define GK_OPEN_FILES_H
 
 #include <stdint.h>
 

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "attributes/flags.h"
-#include "base/io.h"
+#include "base/memory.h"
 #include "base/report.h"
 #include "base/stat.h"
 #include "base/threads.h"

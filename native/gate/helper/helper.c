@@ -10,10 +10,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "criu/log.h"
+#include "helper-path.h"	/* made by the Makefile: HELPER_PATH */
 #include "helper/deadline.h"
 #include "helper/helper.h"
-#include "helper-path.h"	/* made by the Makefile: HELPER_PATH */
-#include "criu/log.h"
 #include "helper/spawn.h"
 #include "helper/timeout.h"
 

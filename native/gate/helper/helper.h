@@ -6,8 +6,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "helper/channel.h"
 #include "criu-plugin-abi.h"
+#include "helper/channel.h"
 
 struct helper {
 	bool running;		/* false: the rest is meaningless */
@@ -33,8 +33,5 @@ void helper_leave(struct helper *helper);
 
 /* Kill it at once, and let go of everything that belongs to it. */
 void helper_kill(struct helper *helper);
-
-/* Put the end of what it wrote to its stderr into CRIU's log. */
-void helper_log_last_words(const struct helper *helper);
 
 #endif

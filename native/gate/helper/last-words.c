@@ -8,8 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "helper/helper.h"
 #include "criu/log.h"
+#include "helper/last-words.h"
 
 #define TAIL_BYTES 4096
 #define LINES_MAX 12

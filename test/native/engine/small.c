@@ -13,6 +13,7 @@
 #include "cases.h"
 #include "base/crc32c.h"
 #include "ghostkeep.h"
+#include "image/chunk-header.h"
 #include "image/format.h"
 #include "tap.h"
 

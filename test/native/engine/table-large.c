@@ -11,7 +11,7 @@
 #include "cases.h"
 #include "compare.h"
 #include "tap.h"
-#include "map/walk.h"
+#include "map/auto.h"
 
 #define MOST UINT64_C(1000000)
 

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef GK_MEMORY_H
+#define GK_MEMORY_H
+
+#include <stdint.h>
+
+/* A buffer for DMA-friendly reads; NULL when there is no memory. Freed with free(). */
+void *window_alloc(uint64_t bytes);
+
+/* For __attribute__((cleanup(free_pointer))) on any pointer from malloc. */
+void free_pointer(void *pointer_to_pointer);
+#define AUTO_FREE __attribute__((cleanup(free_pointer)))
+
+#endif

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef GK_READ_H
+#define GK_READ_H
+
+#include "map/walk-state.h"
+
+/* The engine that reads every byte: see walk-state.h. */
+int read_step(struct walk *walk, struct gk_extent *extent);
+
+/*
+ * The part of the read engine that others use where they doubt: the next
+ * blocks in [pos, limit) that are not zero. 1, or 0 with pos at the limit.
+ */
+int read_blocks(struct walk *walk, uint64_t limit, struct gk_extent *extent);
+
+#endif

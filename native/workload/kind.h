@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WORKLOAD_KIND_H
+#define WORKLOAD_KIND_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "workload.h"
+
+int find_kind(const char *name, struct kind *kind);
+void print_kinds(FILE *to);
+/* The next data range at or after *at; false when there is none. Moves *at. */
+bool next_data(const struct kind *kind, uint64_t *at, struct range *range);
+
+#endif
