@@ -9,6 +9,7 @@ import path from 'node:path';
 import type { EngineName } from '../../src/base/host/host.js';
 import { NativeEngine } from '../../src/host/engine/engine.js';
 import { call, engineNumber } from '../../src/host/native/call.js';
+import { extent } from '../../src/host/native/layout.js';
 import type { Filesystem } from '../machine/filesystems.js';
 import { alternating, type Pattern, ranges, writePattern } from '../patterns.js';
 import { makeRow, ours, type Row } from '../report/row.js';
@@ -39,7 +40,6 @@ export const extentsSuite: Suite = {
 
 const engine = new NativeEngine();
 const batch = 512;
-const extentBytes = 24;
 
 async function cell(
   context: SuiteContext,
@@ -85,7 +85,7 @@ async function cell(
  * time.
  */
 function walk(fd: number, name: number, size: bigint): number {
-  const [extents, count, next] = [Buffer.alloc(batch * extentBytes), Buffer.alloc(4), Buffer.alloc(8)];
+  const [extents, count, next] = [Buffer.alloc(batch * extent.bytes), Buffer.alloc(4), Buffer.alloc(8)];
   const started = performance.now();
   for (let start = 0n; start < size; start = next.readBigUInt64LE(0))
     call('gk_extents', fd, name, size, start, extents, batch, count, next);

@@ -365,8 +365,15 @@ int gk_settle(int fd, struct gk_report *report);
 int gk_fd_tables(uint32_t pid, uint32_t capacity, uint32_t *tids, uint32_t *count,
 		 struct gk_report *report);
 
+/*
+ * The values and the layout of the structs in this file, for callers that cannot include it and compare them with
+ * what they have by heart: a line each, "GK_DUMP_OVER 4", "gk_report 312", "gk_report.size 8 at 32" (bytes, offset).
+ * Returns how long the text is, without a NUL; it is cut at capacity.
+ */
+uint32_t gk_layout(char *text, uint32_t capacity);
+
 /* sizeof(struct gk_report) in the low 16 bits, above it GK_ABI, which changes with this file. */
-#define GK_ABI 11
+#define GK_ABI 12
 uint32_t gk_abi(void);
 
 #endif

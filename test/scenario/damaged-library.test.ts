@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { ghostkeep, program, publicProgram } from './ghostkeep.js';
 
 describe('libghostkeep.so', () => {
@@ -27,6 +29,31 @@ describe('libghostkeep.so', () => {
       assert.match(stderr, /^ghostkeep: cannot .*`npm run build`.*install\.sh.* \[NATIVE_MISSING\]\n$/, what);
       assert.match(stderr, reason, what);
     }
+  });
+
+  it('when a field has moved in it, and the version was not changed, it is not used', t => {
+    const at = publicProgram(t);
+    const folder = path.dirname(path.dirname(at));
+    const header = path.join(folder, 'native/include/ghostkeep.h');
+    fs.cpSync(fileURLToPath(new URL('../../native', import.meta.url)), path.join(folder, 'native'), {
+      recursive: true,
+    });
+    const before = fs.readFileSync(header, 'utf8');
+    const after = before.replace('uint64_t dev, ino, mode,', 'uint64_t ino, dev, mode,');
+    assert.notEqual(after, before);
+    fs.writeFileSync(header, after);
+    execFileSync('make', [
+      '-s',
+      '-C',
+      path.join(folder, 'native/engine'),
+      `BUILD=${path.join(folder, 'build')}`,
+    ]);
+    const { status, stderr } = ghostkeep(['scan', '--pid', String(process.pid)], { at });
+    assert.equal(status, 1, stderr);
+    assert.match(
+      stderr,
+      /it has "gk_stat.dev 8 at 8" where this program has "gk_stat.dev 8 at 0".* \[NATIVE_MISSING\]\n$/,
+    );
   });
 
   it('when koffi is missing, it says so', t => {

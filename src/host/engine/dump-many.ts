@@ -2,16 +2,9 @@ import fs from 'node:fs';
 import path from 'node:path';
 import type { DumpJob, EngineName, EngineReport, FileStat, Refused } from '../../base/host/host.js';
 import { inFolder } from '../files/in-place.js';
-import { ask, dumpFlags, engineNumber, nativeError, readReport, reportBytes } from '../native/call.js';
-import { readStat, statWords } from '../native/stat.js';
-
-/**
- * struct gk_dump_job: fd, size, flags, where the header is and how long, where the name is, error; a gk_stat;
- * a gk_report.
- */
-const statAt = 7;
-const reportAt = statAt + statWords;
-const jobWords = reportAt + reportBytes / 8;
+import { ask, dumpFlags, engineNumber, nativeError, readReport } from '../native/call.js';
+import { dumpJob, report as reportLayout } from '../native/layout.js';
+import { readStat } from '../native/stat.js';
 
 export function dumpMany(
   folder: string,
@@ -20,19 +13,20 @@ export function dumpMany(
   jobs: readonly DumpJob[],
 ): ({ report: EngineReport; after: FileStat } | Refused)[] {
   if (jobs.length === 0) return [];
-  const words = new BigInt64Array(jobs.length * jobWords);
+  const words = new BigInt64Array(jobs.length * dumpJob.words);
+  const { word } = dumpJob;
   const inside = path.dirname(jobs[0]?.name ?? '');
   const names = jobs.map(({ name }) => `${path.relative(inside, name)}\0`);
   let [headerAt, nameAt] = [0, 0];
   for (const [index, job] of jobs.entries()) {
     const { ghostFd, size, header } = job;
-    const at = index * jobWords;
-    words[at] = BigInt(ghostFd);
-    words[at + 1] = size;
-    words[at + 2] = BigInt(dumpFlags(job));
-    words[at + 3] = BigInt(headerAt);
-    words[at + 4] = BigInt(header.byteLength);
-    words[at + 5] = BigInt(nameAt);
+    const at = index * dumpJob.words;
+    words[at + word.ghost_fd] = BigInt(ghostFd);
+    words[at + word.size] = size;
+    words[at + word.flags] = BigInt(dumpFlags(job));
+    words[at + word.header_at] = BigInt(headerAt);
+    words[at + word.header_bytes] = BigInt(header.byteLength);
+    words[at + word.name_at] = BigInt(nameAt);
     headerAt += header.byteLength;
     nameAt += Buffer.byteLength(names[index] as string);
   }
@@ -47,10 +41,10 @@ export function dumpMany(
     fs.closeSync(dirFd);
   }
   return jobs.map((_, index) => {
-    const at = index * jobWords;
-    const report = Buffer.from(words.buffer, (at + reportAt) * 8, reportBytes);
-    const error = Number(words[at + statAt - 1]);
+    const at = index * dumpJob.words;
+    const report = Buffer.from(words.buffer, (at + word.report) * 8, reportLayout.bytes);
+    const error = Number(words[at + word.error]);
     if (error < 0) return { error: nativeError('gk_dump_many', error, report) };
-    return { report: readReport(report), after: readStat(words, at + statAt) };
+    return { report: readReport(report), after: readStat(words, at + word.after) };
   });
 }

@@ -3,13 +3,12 @@ import type { Engine, EngineName, EngineReport, Extent, OnProgress } from '../..
 import { nameToText } from '../../base/text/name-text.js';
 import { parseTime } from '../../base/units.js';
 import { call, callOnThread, cString, dumpFlags, engineNumber } from '../native/call.js';
+import { extent, progress as progressLayout, values } from '../native/layout.js';
 import { errorOf } from '../native/look-at.js';
 import { isBorrowed } from '../pin/borrow.js';
 import { dumpMany } from './dump-many.js';
 
 const batch = 512;
-const extentBytes = 24;
-const progressBytes = 16;
 const progressEveryMs = 500;
 
 export class NativeEngine implements Engine {
@@ -145,8 +144,10 @@ async function watched(
   onProgress: OnProgress | undefined,
   start: (progress: Buffer) => Promise<EngineReport>,
 ): Promise<EngineReport> {
-  const progress = Buffer.alloc(progressBytes);
-  const timer = onProgress && setInterval(() => onProgress(progress.readBigUInt64LE(0)), progressEveryMs);
+  const progress = Buffer.alloc(progressLayout.bytes);
+  const timer =
+    onProgress &&
+    setInterval(() => onProgress(progress.readBigUInt64LE(progressLayout.at.done_bytes)), progressEveryMs);
   try {
     return await start(progress);
   } finally {
@@ -175,15 +176,15 @@ function listBatch(fill: (buffer: Buffer, count: Buffer, next: Buffer) => void):
   extents: Extent[];
   next: bigint;
 } {
-  const buffer = Buffer.alloc(batch * extentBytes);
+  const buffer = Buffer.alloc(batch * extent.bytes);
   const [count, next] = [Buffer.alloc(4), Buffer.alloc(8)];
   fill(buffer, count, next);
   const extents: Extent[] = [];
-  for (let at = 0; at < count.readUInt32LE(0) * extentBytes; at += extentBytes) {
+  for (let at = 0; at < count.readUInt32LE(0) * extent.bytes; at += extent.bytes) {
     extents.push({
-      offset: buffer.readBigUInt64LE(at),
-      length: buffer.readBigUInt64LE(at + 8),
-      kind: buffer.readUInt32LE(at + 16) === 0 ? 'data' : 'unwritten',
+      offset: buffer.readBigUInt64LE(at + extent.at.offset),
+      length: buffer.readBigUInt64LE(at + extent.at.length),
+      kind: buffer.readUInt32LE(at + extent.at.kind) === values.GK_EXTENT_DATA ? 'data' : 'unwritten',
     });
   }
   return { extents, next: next.readBigUInt64LE(0) };

@@ -1,13 +1,11 @@
 import fs from 'node:fs';
 import type { Pin, Refused } from '../../base/host/host.js';
 import { ask } from '../native/call.js';
+import { pin } from '../native/layout.js';
 import { errorOf } from '../native/look-at.js';
-import { readStat, statWords, toFileStat } from '../native/stat.js';
+import { readStat, toFileStat } from '../native/stat.js';
 import { borrow } from '../pin/borrow.js';
 import { isLeased, readLeases } from '../pin/leases.js';
-
-/** struct gk_pin, in words: descriptor or error, inode flags, bytes of xattr names; then a gk_stat. */
-const pinWords = 3 + statWords;
 
 /** LINKS are paths below /proc. What is refused here may be had by another way: pin.ts. */
 export function pinAll(links: readonly string[]): (Pin | Refused)[] {
@@ -33,17 +31,17 @@ function borrowLeased(link: string, leased: ReadonlySet<bigint>): Pin | Refused 
 
 function openAll(links: readonly string[]): (Pin | Refused)[] {
   if (links.length === 0) return [];
-  const words = new BigInt64Array(links.length * pinWords);
+  const words = new BigInt64Array(links.length * pin.words);
   ask('gk_pin', Buffer.from(`${links.join('\0')}\0`), links.length, words);
   return links.map((link, index) => {
-    const at = index * pinWords;
-    const fd = Number(words[at]);
+    const at = index * pin.words;
+    const fd = Number(words[at + pin.word.fd]);
     if (fd < 0) return { error: errorOf(fd, `open ${link}`) };
     return {
       fd,
-      inodeFlags: Number(words[at + 1]),
-      hasXattrs: words[at + 2] !== 0n,
-      stat: readStat(words, at + 3),
+      inodeFlags: Number(words[at + pin.word.inode_flags]),
+      hasXattrs: words[at + pin.word.xattr_bytes] !== 0n,
+      stat: readStat(words, at + pin.word.stat),
     };
   });
 }

@@ -1,10 +1,8 @@
 import type { Answer, Refused } from '../../base/host/host.js';
 import { ask } from './call.js';
+import { answer } from './layout.js';
 import { errorOf } from './look-at.js';
-import { readStat, statWords } from './stat.js';
-
-/** struct gk_answer, in words: done, error, type of the file system; then a gk_stat. */
-const answerWords = 3 + statWords;
+import { readStat } from './stat.js';
 
 /**
  * LINKS are paths below /proc.
@@ -12,13 +10,13 @@ const answerWords = 3 + statWords;
  */
 export function askServers(links: readonly string[], waitMs: number): (Answer | Refused | undefined)[] {
   if (links.length === 0) return [];
-  const words = new BigInt64Array(links.length * answerWords);
+  const words = new BigInt64Array(links.length * answer.words);
   ask('gk_ask_servers', Buffer.from(`${links.join('\0')}\0`), links.length, waitMs, words);
   return links.map((link, index) => {
-    const at = index * answerWords;
-    if (words[at] === 0n) return undefined;
-    const error = Number(words[at + 1]);
+    const at = index * answer.words;
+    if (words[at + answer.word.done] === 0n) return undefined;
+    const error = Number(words[at + answer.word.error]);
     if (error !== 0) return { error: errorOf(error, `look at ${link}`) };
-    return { stat: readStat(words, at + 3), magic: words[at + 2] as bigint };
+    return { stat: readStat(words, at + answer.word.stat), magic: words[at + answer.word.magic] as bigint };
   });
 }

@@ -4,17 +4,20 @@
  */
 import { errnoName } from '../../base/errors.js';
 import type { CopyWay, EngineName, EngineReport } from '../../base/host/host.js';
+import { report as layout, values } from './layout.js';
 import { loadLibrary } from './load-library.js';
 
-export const reportBytes = 312;
-/** Version of the header and size of its report, as gk_abi puts them together. */
-const abi = (11 << 16) | reportBytes;
-const messageOffset = 72;
-const engineNames: EngineName[] = ['auto', 'fiemap', 'seek', 'read'];
+const engines: Record<EngineName, number> = {
+  auto: values.GK_ENGINE_AUTO,
+  fiemap: values.GK_ENGINE_FIEMAP,
+  seek: values.GK_ENGINE_SEEK,
+  read: values.GK_ENGINE_READ,
+};
+const engineNames = new Map(Object.entries(engines).map(([name, number]) => [number, name as EngineName]));
 const ways: [number, CopyWay][] = [
-  [1, 'reflink'],
-  [2, 'copy_file_range'],
-  [4, 'read/write'],
+  [values.GK_COPY_REFLINK, 'reflink'],
+  [values.GK_COPY_RANGE, 'copy_file_range'],
+  [values.GK_COPY_READ_WRITE, 'read/write'],
 ];
 
 type Call = ((...args: unknown[]) => number) & {
@@ -60,7 +63,7 @@ let loaded: Record<NativeFunction, Call> | undefined;
 
 /** Call NAME with ARGS and a report behind them. @throws an errno error with the library's own line. */
 export function call(name: NativeFunction, ...args: unknown[]): EngineReport {
-  const report = Buffer.alloc(reportBytes);
+  const report = Buffer.alloc(layout.bytes);
   // biome-ignore lint/plugin: passed on, as many as the function takes
   const result = library()[name](...args, report);
   if (result < 0) throw nativeError(name, result, report);
@@ -69,17 +72,17 @@ export function call(name: NativeFunction, ...args: unknown[]): EngineReport {
 
 /** Call NAME, whose answer is in ARGS alone. @throws as call */
 export function ask(name: NativeFunction, ...args: unknown[]): void {
-  unread.fill(0, messageOffset, messageOffset + 1);
+  unread.fill(0, layout.at.message, layout.at.message + 1);
   // biome-ignore lint/plugin: passed on, as many as the function takes
   const result = library()[name](...args, unread);
   if (result < 0) throw nativeError(name, result, unread);
 }
 
-const unread = Buffer.alloc(reportBytes);
+const unread = Buffer.alloc(layout.bytes);
 
 /** As call, on a thread of its own, so that progress can be seen and the event loop goes on. */
 export function callOnThread(name: NativeFunction, ...args: unknown[]): Promise<EngineReport> {
-  const report = Buffer.alloc(reportBytes);
+  const report = Buffer.alloc(layout.bytes);
   return new Promise((resolve, reject) => {
     // biome-ignore lint/plugin: passed on, as many as the function takes
     library()[name].async(...args, report, (error: Error | null, result: number) => {
@@ -129,16 +132,20 @@ export function dumpFlags({
   detectZeroes: boolean;
   over?: boolean;
 }): number {
-  return (chunked ? 1 : 0) | (detectZeroes ? 2 : 0) | (over ? 4 : 0);
+  return (
+    (chunked ? values.GK_DUMP_CHUNKED : 0) |
+    (detectZeroes ? values.GK_DUMP_DETECT_ZEROES : 0) |
+    (over ? values.GK_DUMP_OVER : 0)
+  );
 }
 
 export function engineNumber(name: EngineName): number {
-  return engineNames.indexOf(name);
+  return engines[name];
 }
 
 function library(): Record<NativeFunction, Call> {
   if (loaded) return loaded;
-  const lib = loadLibrary(abi);
+  const lib = loadLibrary();
   loaded = Object.fromEntries(
     Object.entries(signatures).map(([name, text]) => [name, lib.func(text) as unknown as Call]),
   ) as Record<NativeFunction, Call>;
@@ -154,24 +161,25 @@ export function nativeError(name: string, result: number, report: Buffer): NodeJ
 }
 
 function messageOf(report: Buffer): string {
-  const end = report.indexOf(0, messageOffset);
-  return report.toString('utf8', messageOffset, end < 0 ? reportBytes : end);
+  const end = report.indexOf(0, layout.at.message);
+  return report.toString('utf8', layout.at.message, end < 0 ? layout.bytes : end);
 }
 
 export function readReport(report: Buffer): EngineReport {
-  const set = report.readUInt32LE(64);
+  const { at } = layout;
+  const set = report.readUInt32LE(at.ways);
   return {
-    dataBytes: report.readBigUInt64LE(0),
-    chunks: report.readBigUInt64LE(8),
-    unwrittenBytes: report.readBigUInt64LE(16),
-    imageBytes: report.readBigUInt64LE(24),
-    size: report.readBigUInt64LE(32),
-    keptBytes: report.readBigUInt64LE(40),
-    failedOffset: report.readBigUInt64LE(48),
-    engine: engineNames[report.readUInt32LE(56)] ?? 'auto',
-    fallbacks: report.readUInt32LE(60),
+    dataBytes: report.readBigUInt64LE(at.data_bytes),
+    chunks: report.readBigUInt64LE(at.chunks),
+    unwrittenBytes: report.readBigUInt64LE(at.unwritten_bytes),
+    imageBytes: report.readBigUInt64LE(at.image_bytes),
+    size: report.readBigUInt64LE(at.size),
+    keptBytes: report.readBigUInt64LE(at.kept_bytes),
+    failedOffset: report.readBigUInt64LE(at.failed_offset),
+    engine: engineNames.get(report.readUInt32LE(at.engine)) ?? 'auto',
+    fallbacks: report.readUInt32LE(at.fallbacks),
     ways: ways.filter(([bit]) => set & bit).map(([, name]) => name),
-    crc32c: report.readUInt32LE(68),
+    crc32c: report.readUInt32LE(at.crc32c),
     why: messageOf(report),
   };
 }

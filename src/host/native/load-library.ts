@@ -1,11 +1,12 @@
 /**
- * libghostkeep.so through koffi: found beside the program, whole, and of this program's version, or a reason
+ * libghostkeep.so through koffi: beside the program, whole, of this program's version and layout, or a reason
  * with a way out.
  */
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { GhostkeepError, reasonOf } from '../../base/errors.js';
+import { abi, differenceOf, layoutText } from './layout.js';
 import { findBeside } from './program-files.js';
 
 /** The native sources go with the npm package: it is built for one kind of machine. */
@@ -16,12 +17,13 @@ function wayOut(): string {
   return `run \`npm run build\` in a source tree, install.sh for an installation${make ?? ''}`;
 }
 
-/** @param abi what gk_abi must return. @throws NATIVE_MISSING */
-export function loadLibrary(abi: number) {
+/** @throws NATIVE_MISSING */
+export function loadLibrary() {
   const file = findBeside('build', 'libghostkeep.so');
   if (file === undefined)
     throw missing('libghostkeep.so', 'find build/libghostkeep.so', 'it is not beside the program');
   let found: number;
+  let difference: string | undefined;
   let library: ReturnType<typeof import('koffi')['load']>;
   try {
     assertLoadable(file);
@@ -29,11 +31,23 @@ export function loadLibrary(abi: number) {
     const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
     library = koffi.load(file);
     found = (library.func('uint32_t gk_abi()') as unknown as () => number)();
+    difference = found === abi ? differenceOf(readLayout(library)) : undefined;
   } catch (cause) {
     throw missing(file, `load ${file}`, reasonOf(cause), cause);
   }
-  if (found === abi) return library;
-  throw missing(file, `use ${file}`, `it speaks version ${found}, this program ${abi}`);
+  if (found !== abi) throw missing(file, `use ${file}`, `it speaks version ${found}, this program ${abi}`);
+  if (difference !== undefined) throw missing(file, `use ${file}`, difference);
+  return library;
+}
+
+/** A text that is longer than ours differs from it, wherever it is cut. */
+function readLayout(library: ReturnType<typeof import('koffi')['load']>): string {
+  const text = Buffer.alloc(2 * layoutText().length);
+  const read = library.func('uint32_t gk_layout(void *, uint32_t)') as unknown as (
+    text: Buffer,
+    capacity: number,
+  ) => number;
+  return text.toString('latin1', 0, Math.min(read(text, text.byteLength), text.byteLength));
 }
 
 /**

@@ -3,13 +3,9 @@ import { getSystemErrorMap } from 'node:util';
 import { errnoName } from '../../base/errors.js';
 import type { FdLook, Refused } from '../../base/host/host.js';
 import { ask } from './call.js';
-import { readStat, statWords } from './stat.js';
+import { look, values } from './layout.js';
+import { readStat } from './stat.js';
 
-/** struct gk_look, in words: fd, error, mount id, flags, position, how long its name is; then a gk_stat. */
-const statAt = 6;
-const lookWords = statAt + statWords;
-/** GK_NAME_BYTES */
-const nameBytes = 4096;
 /** In a call. */
 const mostAtOnce = 512;
 
@@ -20,16 +16,16 @@ export function* lookAt(
 ): Generator<FdLook | ({ fd: number } & Refused)> {
   if (fds.length === 0) return;
   const atOnce = Math.min(fds.length, mostAtOnce);
-  const words = new BigInt64Array(atOnce * lookWords);
-  const names = Buffer.allocUnsafe(atOnce * nameBytes);
+  const words = new BigInt64Array(atOnce * look.words);
+  const names = Buffer.allocUnsafe(atOnce * values.GK_NAME_BYTES);
   const procFd = fs.openSync(folder, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
   try {
     for (let first = 0; first < fds.length; first += atOnce) {
       const some = fds.slice(first, first + atOnce);
-      for (const [index, fd] of some.entries()) words[index * lookWords] = BigInt(fd);
+      for (const [index, fd] of some.entries()) words[index * look.words + look.word.fd] = BigInt(fd);
       ask('gk_look_at', procFd, some.length, words, names);
       for (const index of some.keys())
-        yield readLook(words, index * lookWords, names, index * nameBytes, folder);
+        yield readLook(words, index * look.words, names, index * values.GK_NAME_BYTES, folder);
     }
   } finally {
     fs.closeSync(procFd);
@@ -43,15 +39,20 @@ function readLook(
   nameAt: number,
   folder: string,
 ): FdLook | ({ fd: number } & Refused) {
-  const word = (index: number) => words[at + index] as bigint;
-  const [fd, error] = [Number(word(0)), Number(word(1))];
+  const { word } = look;
+  const read = (index: number) => words[at + index] as bigint;
+  const [fd, error] = [Number(read(word.fd)), Number(read(word.error))];
   if (error !== 0) return { fd, error: errorOf(error, `look at ${folder}/fd/${fd}`) };
-  const length = Number(word(5));
+  const length = Number(read(word.name_bytes));
   return {
     fd,
-    stat: readStat(words, at + statAt),
+    stat: readStat(words, at + word.stat),
     ...(length > 0 ? { target: Buffer.from(names.subarray(nameAt, nameAt + length)) } : {}),
-    info: { mountId: Number(word(2)), flags: Number(word(3)), position: word(4) },
+    info: {
+      mountId: Number(read(word.mount_id)),
+      flags: Number(read(word.flags)),
+      position: read(word.position),
+    },
   };
 }
 

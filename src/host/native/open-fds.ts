@@ -2,10 +2,10 @@ import fs from 'node:fs';
 import { errnoOf } from '../../base/errors.js';
 import type { OpenFds } from '../../base/host/host.js';
 import { ask } from './call.js';
+import { openCounts, openFile } from './layout.js';
 
 /** Descriptors a call; one call serves nearly every process. */
 const capacity = 16_384;
-const wordsPerFile = 3;
 /** For fewer processes threads of their own do not pay. */
 const worthThreads = 8;
 
@@ -13,7 +13,7 @@ const worthThreads = 8;
 let files: BigUint64Array | undefined;
 const suspects = new Uint32Array(capacity);
 const carriers = new Uint32Array(capacity);
-const counts = new Uint32Array(4);
+const counts = new Uint32Array(openCounts.bytes / 4);
 
 /**
  * FOLDER is a /proc/PID/fd, LOCAL as local-mounts.ts has it.
@@ -63,19 +63,22 @@ export class OpenFdsAhead {
   }
 }
 
+function counted(field: keyof typeof openCounts.at): number {
+  return counts[openCounts.at[field] / 4] as number;
+}
+
 /** Portions until one is empty. */
 function collect(portion: (room: BigUint64Array) => void): OpenFds {
-  files ??= new BigUint64Array(capacity * wordsPerFile);
+  files ??= new BigUint64Array(capacity * openFile.words);
   const found: number[] = [];
   const carrying: number[] = [];
   const others: BigUint64Array[] = [];
   for (;;) {
     portion(files);
-    const [looked = 0, filesCount = 0, suspectsCount = 0, carriersCount = 0] = counts;
-    if (looked === 0) return { suspects: found, carriers: carrying, others: joined(others) };
-    for (const fd of suspects.subarray(0, suspectsCount)) found.push(fd);
-    for (const fd of carriers.subarray(0, carriersCount)) carrying.push(fd);
-    if (filesCount > 0) others.push(files.slice(0, filesCount * wordsPerFile));
+    if (counted('looked') === 0) return { suspects: found, carriers: carrying, others: joined(others) };
+    for (const fd of suspects.subarray(0, counted('suspects'))) found.push(fd);
+    for (const fd of carriers.subarray(0, counted('carriers'))) carrying.push(fd);
+    if (counted('files') > 0) others.push(files.slice(0, counted('files') * openFile.words));
   }
 }
 

@@ -1,6 +1,7 @@
 import type { BigIntStats } from 'node:fs';
 import type { FileStat } from '../../base/host/host.js';
 import { ask } from './call.js';
+import { stat as layout } from './layout.js';
 
 export function toFileStat(stat: BigIntStats): FileStat {
   return {
@@ -21,36 +22,35 @@ export function toFileStat(stat: BigIntStats): FileStat {
   };
 }
 
-/** struct gk_stat: words, each time two of them. */
-export const statWords = 19;
 const nsPerSecond = 1_000_000_000n;
 
 /** @param at where a struct gk_stat begins in WORDS */
 export function readStat(words: BigInt64Array, at: number): FileStat {
-  const word = (index: number) => words[at + index] as bigint;
-  const time = (index: number) => word(index) * nsPerSecond + word(index + 1);
+  const { word } = layout;
+  const read = (index: number) => words[at + index] as bigint;
+  const time = (sec: number, nsec: number) => read(sec) * nsPerSecond + read(nsec);
   return {
-    dev: BigInt.asUintN(64, word(0)),
-    ino: BigInt.asUintN(64, word(1)),
-    mode: Number(word(2)),
-    nlink: Number(word(3)),
-    uid: Number(word(4)),
-    gid: Number(word(5)),
-    rdev: BigInt.asUintN(64, word(6)),
-    size: word(7),
-    allocated: word(8),
-    blockBytes: Number(word(9)),
-    atimeNs: time(10),
-    mtimeNs: time(12),
-    ctimeNs: time(14),
-    birthtimeNs: time(16),
-    mountId: Number(word(18)),
+    dev: BigInt.asUintN(64, read(word.dev)),
+    ino: BigInt.asUintN(64, read(word.ino)),
+    mode: Number(read(word.mode)),
+    nlink: Number(read(word.nlink)),
+    uid: Number(read(word.uid)),
+    gid: Number(read(word.gid)),
+    rdev: BigInt.asUintN(64, read(word.rdev)),
+    size: read(word.size),
+    allocated: read(word.allocated),
+    blockBytes: Number(read(word.block_bytes)),
+    atimeNs: time(word.atime_sec, word.atime_nsec),
+    mtimeNs: time(word.mtime_sec, word.mtime_nsec),
+    ctimeNs: time(word.ctime_sec, word.ctime_nsec),
+    birthtimeNs: time(word.birth_sec, word.birth_nsec),
+    mountId: Number(read(word.mount_id)),
   };
 }
 
 /** What the kernel knows of a path below /proc: no server is asked, which might never answer. */
 export function statCached(path: string): FileStat {
-  const words = new BigInt64Array(statWords);
+  const words = new BigInt64Array(layout.words);
   ask('gk_stat_cached', Buffer.from(`${path}\0`), words);
   return readStat(words, 0);
 }

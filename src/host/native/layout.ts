@@ -1,0 +1,155 @@
+/**
+ * JavaScript and the engine share these structs, field by field under C's names, and these values. C has them
+ * in native/include/ghostkeep.h. When the library is loaded, both are compared (gk_layout).
+ */
+
+/** GK_ABI: the version of the header. */
+export const abiVersion = 12;
+
+export const values = {
+  GK_MESSAGE_BYTES: 240,
+  GK_NAME_BYTES: 4096,
+  GK_ENGINE_AUTO: 0,
+  GK_ENGINE_FIEMAP: 1,
+  GK_ENGINE_SEEK: 2,
+  GK_ENGINE_READ: 3,
+  GK_EXTENT_DATA: 0,
+  GK_EXTENT_UNWRITTEN: 1,
+  GK_COPY_REFLINK: 1,
+  GK_COPY_RANGE: 2,
+  GK_COPY_READ_WRITE: 4,
+  GK_DUMP_CHUNKED: 1,
+  GK_DUMP_DETECT_ZEROES: 2,
+  GK_DUMP_OVER: 4,
+} as const;
+
+const [u32, u64] = [4, 8];
+
+export interface Struct<Field extends string = string> {
+  bytes: number;
+  /** How long each field is, and the offset it begins at, in bytes. */
+  fields: Record<Field, number>;
+  at: Record<Field, number>;
+  /** The same for a BigInt64Array over many of them: words of eight bytes. */
+  words: number;
+  word: Record<Field, number>;
+}
+
+/** FIELDS by their bytes, in C's order; none of the structs has a gap between two. */
+function struct<Field extends string>(fields: Record<Field, number>): Struct<Field> {
+  const [at, word] = [{}, {}] as [Record<Field, number>, Record<Field, number>];
+  let bytes = 0;
+  for (const name in fields) {
+    at[name] = bytes;
+    word[name] = bytes / u64;
+    bytes += fields[name];
+  }
+  return { bytes, fields, at, words: bytes / u64, word };
+}
+
+export const extent = struct({ offset: u64, length: u64, kind: u32, flags: u32 });
+
+export const progress = struct({ done_bytes: u64, cancel: u32, reserved: u32 });
+
+export const report = struct({
+  data_bytes: u64,
+  chunks: u64,
+  unwritten_bytes: u64,
+  image_bytes: u64,
+  size: u64,
+  kept_bytes: u64,
+  failed_offset: u64,
+  engine: u32,
+  fallbacks: u32,
+  ways: u32,
+  crc32c: u32,
+  message: values.GK_MESSAGE_BYTES,
+});
+
+export const openFile = struct({ fd: u64, dev: u64, ino: u64 });
+
+export const openCounts = struct({ looked: u32, files: u32, suspects: u32, carriers: u32 });
+
+export const stat = struct({
+  dev: u64,
+  ino: u64,
+  mode: u64,
+  nlink: u64,
+  uid: u64,
+  gid: u64,
+  rdev: u64,
+  size: u64,
+  allocated: u64,
+  block_bytes: u64,
+  atime_sec: u64,
+  atime_nsec: u64,
+  mtime_sec: u64,
+  mtime_nsec: u64,
+  ctime_sec: u64,
+  ctime_nsec: u64,
+  birth_sec: u64,
+  birth_nsec: u64,
+  mount_id: u64,
+});
+
+export const look = struct({
+  fd: u64,
+  error: u64,
+  mount_id: u64,
+  flags: u64,
+  position: u64,
+  name_bytes: u64,
+  stat: stat.bytes,
+});
+
+export const answer = struct({ done: u64, error: u64, magic: u64, stat: stat.bytes });
+
+export const pin = struct({ fd: u64, inode_flags: u64, xattr_bytes: u64, stat: stat.bytes });
+
+export const dumpJob = struct({
+  ghost_fd: u64,
+  size: u64,
+  flags: u64,
+  header_at: u64,
+  header_bytes: u64,
+  name_at: u64,
+  error: u64,
+  after: stat.bytes,
+  report: report.bytes,
+});
+
+const structs: Record<string, Struct> = {
+  gk_extent: extent,
+  gk_progress: progress,
+  gk_report: report,
+  gk_open_file: openFile,
+  gk_open_counts: openCounts,
+  gk_stat: stat,
+  gk_look: look,
+  gk_answer: answer,
+  gk_pin: pin,
+  gk_dump_job: dumpJob,
+};
+
+/** What gk_abi returns where the library is of this version. */
+export const abi = (abiVersion << 16) | report.bytes;
+
+/** The text that gk_layout must give. */
+export function layoutText(): string {
+  const lines = Object.entries(values).map(([name, value]) => `${name} ${value}\n`);
+  for (const [name, { bytes, fields, at }] of Object.entries(structs)) {
+    lines.push(`${name} ${bytes}\n`);
+    for (const field in fields) lines.push(`${name}.${field} ${fields[field]} at ${at[field]}\n`);
+  }
+  return lines.join('');
+}
+
+/** @param found what gk_layout gave. @returns the first line that differs, as a reason, or undefined */
+export function differenceOf(found: string): string | undefined {
+  const [theirs, ours] = [found, layoutText()].map(text => text.split('\n'));
+  for (const [index, line] of (ours as string[]).entries()) {
+    const other = theirs?.[index];
+    if (other !== line) return `it has "${other ?? ''}" where this program has "${line}"`;
+  }
+  return theirs?.length === ours?.length ? undefined : 'it has more than this program knows of';
+}
