@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# The Makefiles below native/ share these rules. Each sets PART, its folder's name, and PRODUCT, the file that is
-# linked from all .c files below it, and includes this; then it says how $(OBJECTS)/$(PRODUCT) is linked.
+# The Makefiles below native/ share these rules. Each sets PART, its folder's name, and PRODUCT, the file that
+# is linked from all .c files below it, and includes this; then it says how $(OBJECTS)/$(PRODUCT) is linked.
 # The Makefiles below test/native/ take the flags: they set no PART.
 #   BUILD=/abs/out   where everything is made
 #   SANITIZE=1       for tests; what is installed is never sanitized
@@ -24,6 +24,8 @@ ifdef PART
 OBJECTS := $(BUILD)/$(PART)$(FLAVOUR)
 SOURCES := $(wildcard *.c */*.c)
 COMPILED := $(SOURCES:%.c=$(OBJECTS)/%.o)
+COMPILE = $(CC) -I. -I$(INCLUDE) $(STANDARD) -O2 $(PART_CFLAGS) $(SANITIZERS) $(CPPFLAGS) $(CFLAGS) \
+	-MMD -MP -c
 .DEFAULT_GOAL := all
 
 ifeq ($(SANITIZE),1)
@@ -40,7 +42,7 @@ $(OBJECTS)/$(PRODUCT): $(COMPILED) Makefile $(RULES)
 
 $(OBJECTS)/%.o: %.c Makefile $(RULES)
 	@mkdir -p $(@D)
-	$(CC) -I. -I$(INCLUDE) $(STANDARD) -O2 $(PART_CFLAGS) $(SANITIZERS) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(COMPILE) -o $@ $<
 
 clean:
 	rm -rf $(BUILD)/$(PART) $(BUILD)/$(PART)-sanitized $(BUILD)/$(PART)-test $(BUILD)/$(PART)-test-sanitized \

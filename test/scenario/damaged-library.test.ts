@@ -34,7 +34,7 @@ describe('libghostkeep.so', () => {
   it('when a field has moved in it, and the version was not changed, it is not used', t => {
     const at = publicProgram(t);
     const folder = path.dirname(path.dirname(at));
-    const header = path.join(folder, 'native/include/ghostkeep.h');
+    const header = path.join(folder, 'native/include/ghostkeep-proc.h');
     fs.cpSync(fileURLToPath(new URL('../../native', import.meta.url)), path.join(folder, 'native'), {
       recursive: true,
     });

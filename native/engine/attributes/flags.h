@@ -4,7 +4,10 @@
 
 #include <stdint.h>
 
-/* Those flags of a file that can be given to another, none where the file system has none. 0 or a negative errno. */
+/*
+ * Those flags of a file that can be given to another, none where the file system has none.
+ * 0 or a negative errno.
+ */
 int inode_flags(int fd, uint32_t *flags);
 
 #endif

@@ -19,13 +19,14 @@ static uint64_t le64(const unsigned char *bytes)
 #ifdef __x86_64__
 #include <nmmintrin.h>
 
+#define WITH_SSE42 __attribute__((target("sse4.2")))
+
 static bool have_hardware(void)
 {
 	return __builtin_cpu_supports("sse4.2");
 }
 
-__attribute__((target("sse4.2")))
-static uint32_t add_hardware(uint32_t state, const unsigned char *bytes, uint64_t length)
+WITH_SSE42 static uint32_t add_hardware(uint32_t state, const unsigned char *bytes, uint64_t length)
 {
 	uint64_t wide = state;
 

@@ -5,10 +5,12 @@
 
 #include "base/report.h"
 
+/* clang-format off: it takes #type for a directive. */
 #define SIZE(type) { #type, sizeof(struct type), NOWHERE }
 #define FIELD(type, field) \
 	{ #type "." #field, sizeof(((struct type *)0)->field), offsetof(struct type, field) }
 #define VALUE(name) { #name, (uint64_t)(name), NOWHERE }
+/* clang-format on */
 #define NOWHERE UINT64_MAX
 
 static const struct entry {

@@ -107,7 +107,14 @@ bool has_help(uint64_t length)
 
 int copy_windows(struct copier *copier, uint64_t from, uint64_t to, uint64_t length)
 {
-	struct range range = { copier, from, to, length, 0, length, 0, 0, false, PTHREAD_MUTEX_INITIALIZER };
+	struct range range = {
+		.copier = copier,
+		.from = from,
+		.to = to,
+		.length = length,
+		.failed_at = length,
+		.lock = PTHREAD_MUTEX_INITIALIZER,
+	};
 	struct earlier none = { 0 };
 	struct earlier *earlier = copier->earlier ? copier->earlier : &none;
 

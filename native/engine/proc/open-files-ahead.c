@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The descriptors of the processes that come next are looked at while the caller thinks about the last one's. */
+/* The next processes' descriptors are looked at while the caller thinks about the last one's. */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>

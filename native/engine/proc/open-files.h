@@ -15,7 +15,10 @@ struct local {
 	uint32_t count;
 };
 
-/* What they are, on this thread alone; then sorted out: files is compacted, the other two have as much room. */
+/*
+ * Find out what they are, on this thread alone; then sort them: files is compacted, the other two have as
+ * much room.
+ */
 void look_at_open_files(int dir_fd, struct local local, struct gk_open_file *files, uint32_t count);
 void sort_open_files(struct gk_open_file *files, uint32_t *suspects, uint32_t *carriers,
 		     struct gk_open_counts *counts);

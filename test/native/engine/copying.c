@@ -74,6 +74,7 @@ static bool knows_cachestat(void)
 
 void copy_cases(const struct place *place)
 {
+	bool is_tried = place == &places[TMPFS] || place == &places[BTRFS];
 	static const int errors[] = { EXDEV, EINVAL, EOPNOTSUPP, EIO, 0 };
 	bool reflinks = place == &places[XFS] || place == &places[BTRFS], same;
 	uint32_t ways, i;
@@ -105,8 +106,8 @@ void copy_cases(const struct place *place)
 	if (place == &places[TMPFS] && sysconf(_SC_NPROCESSORS_ONLN) > 1)
 		expect(ways == GK_COPY_READ_WRITE, "ways %u", ways);
 
-	/* On ext4 and xfs it is not tried. */
-	for (i = 0; i < sizeof(errors) / sizeof(errors[0]) && (place == &places[TMPFS] || place == &places[BTRFS]); i++)
+	/* It is not tried on ext4 and xfs. */
+	for (i = 0; i < sizeof(errors) / sizeof(errors[0]) && is_tried; i++)
 		for (good_calls = 0; good_calls < 3; good_calls++) {
 			begin(place->name, "copy_file_range %s after %u calls",
 			      errors[i] ? strerror(errors[i]) : "says end of file", good_calls);

@@ -73,7 +73,7 @@ static void await_end_of_main_thread(pid_t pid)
 	expect(strstr(text, ") Z"), "%s", text);
 }
 
-/* One of each table: those of their own, and one of those that share the process's, since its main thread has ended. */
+/* One of each table: those of their own, and one that shares the process's, whose main thread has ended. */
 static void check_tables(uint32_t pid)
 {
 	uint32_t tids[EACH + 1], count, own = 0;

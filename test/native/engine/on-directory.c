@@ -3,9 +3,9 @@
  * The cases on any mounted directory:
  *   run --dir DIR [--name NAME] [--images DIR] [--lower DIR [--copy-up]]
  *       [--extents[=auto] | --cases N [--seed S] [--seconds T] | --hostile N [--seed S]]
- * The table, only its row of a million extents (by the engine of auto alone), random files, or random images. --lower is the lower layer
- * of an overlay mounted on --dir, or what a server exports to it: ghosts are made there and
- * opened through --dir.
+ * The table, only its row of a million extents (by the engine of auto alone), random files, or random images.
+ * --lower is the lower layer of an overlay mounted on --dir, or what a server exports to it: ghosts are made
+ * there and opened through --dir.
  * --images: where images and restored files go, --dir by default.
  */
 #include <getopt.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* A dump over the image of what the ghost was: the same bytes as in a new one, and no more writes than it takes. */
+/* A dump over an earlier image of the ghost: the same bytes as in a new one, and no more writes than needed. */
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>

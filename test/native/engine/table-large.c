@@ -145,7 +145,7 @@ static uint64_t extents_that_fit(int fd)
 	return count < MOST ? count : MOST;
 }
 
-/* As many as there is time and room for, up to a million; no engine twice, by another's name: the other rows show that. */
+/* As many as there is time and room for, up to a million. No engine runs twice: the other rows show that. */
 void extents_case(const struct place *place, bool all_engines)
 {
 	const char *given = getenv("GK_EXTENTS_SECONDS");

@@ -123,7 +123,7 @@ static ssize_t fail_when_read(int fd)
 	return -1;
 }
 
-/* Over an earlier image the bytes go another way, on several threads; what fails on any of them fails the dump. */
+/* Over an earlier image several threads copy; what fails on any of them fails the dump. */
 static void over_an_image(const struct place *place)
 {
 	struct gk_report report;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Stands where the kernel, CRIU and the helper's process are. Bytes come in pieces of any size, and time passes only
- * while the gate waits in vain, so that a dialogue depends on its seed alone.
+ * Stands where the kernel, CRIU and the helper's process are. Bytes come in pieces of any size, and time
+ * passes only while the gate waits in vain, so that a dialogue depends on its seed alone.
  */
 #include <errno.h>
 #include <poll.h>

@@ -1,0 +1,143 @@
+/** The rules of the house for C: style.md, C; ARCHITECTURE.md, Rooms. house.test.ts looks at src. */
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const native = fileURLToPath(new URL('../../native', import.meta.url));
+
+/** The rooms of a part, in the order in which calls go down: a room includes from those before it. */
+const rooms: Record<string, string[][]> = {
+  engine: [['base'], ['map', 'attributes'], ['copy', 'proc'], ['image']],
+  gate: [['criu'], ['helper'], ['.']],
+  hook: [['.']],
+  workload: [['.']],
+};
+/** Headers that no .c stands beside. */
+const alone: Record<string, string> = {
+  'engine/base/progress.h': 'two inline functions',
+  'engine/map/walk-state.h': 'the state that the walk and its three engines share',
+  'engine/copy/copier.h': 'the state that both ways of copying share',
+  'engine/image/format.h': 'numbers of a file format',
+  'workload/workload.h': 'the types that all files of the program share',
+};
+/** A .c without a header has only what others find by its name alone: what GK_PUBLIC exports, and these. */
+const entries: Record<string, RegExp> = {
+  'gate/plugin.c': /^(CR_PLUGIN_DESC|cr_\w+|before_criu_calls)$/,
+  'hook/main.c': /^main$/,
+  'workload/main.c': /^main$/,
+};
+const mostSideBySide = 12;
+const longest = 300;
+const widest = 110;
+
+const files = (readdirSync(native, { recursive: true }) as string[])
+  .filter(name => /(\.c|\.h|\.mk|(^|\/)Makefile)$/.test(name))
+  .sort();
+const textOf = (name: string) => readFileSync(path.join(native, name), 'utf8');
+const linesOf = (name: string) => textOf(name).split('\n');
+const partOf = (name: string) => name.split('/')[0] as string;
+const roomOf = (name: string) => path.dirname(name).split('/').slice(1).join('/') || '.';
+const stemOf = (name: string) => name.replace(/\.[ch]$/, '');
+const sources = files.filter(name => name.endsWith('.c'));
+const headers = files.filter(name => name.endsWith('.h') && partOf(name) !== 'include');
+
+/** What begins in the first column and has an argument list: name, and the words before it. */
+function functionsIn(name: string): { name: string; words: string; isDeclared: boolean }[] {
+  const text = textOf(name).replace(/\/\*[\s\S]*?\*\//g, '');
+  return [
+    ...text.matchAll(
+      /^((?:[A-Za-z_]\w*[ *]+)+)([A-Za-z_]\w*)\([^{};]*?\)[^{};()]*(?:\([^{};]*\))?\s*([{;])/gm,
+    ),
+  ].map(([, words, name, end]) => ({
+    name: name as string,
+    words: words as string,
+    isDeclared: end === ';',
+  }));
+}
+
+/** Edges between files of native/, X.c and X.h being one. A header is looked for in its own folder, then in its part. */
+const includes = [...sources, ...headers].flatMap(from =>
+  [...textOf(from).matchAll(/^#include "([^"]+)"/gm)].flatMap(([, header = '']) => {
+    const candidates = [path.join(path.dirname(from), header), path.join(partOf(from), header)];
+    const to = candidates.find(one => headers.includes(one));
+    return to === undefined || stemOf(to) === stemOf(from) ? [] : [{ from, to }];
+  }),
+);
+
+describe('the house of native/', () => {
+  it('when .c files lie side by side, there are at most twelve of them', () => {
+    const counts = new Map<string, number>();
+    for (const name of sources) counts.set(path.dirname(name), (counts.get(path.dirname(name)) ?? 0) + 1);
+    assert.deepEqual(
+      [...counts].filter(([, count]) => count > mostSideBySide),
+      [],
+    );
+  });
+
+  it('when a file has functions for others, the header beside it declares them', () => {
+    const wrong = sources.flatMap(source => {
+      const shown = functionsIn(source).filter(
+        ({ words, isDeclared }) => !isDeclared && !/\bstatic\b/.test(words),
+      );
+      const header = `${stemOf(source)}.h`;
+      const declared = headers.includes(header) ? functionsIn(header).map(({ name }) => name) : [];
+      return shown
+        .filter(({ name, words }) => !/\bGK_PUBLIC\b/.test(words) && !entries[source]?.test(name))
+        .filter(({ name }) => !declared.includes(name))
+        .map(({ name }) => `${source}: ${name}`);
+    });
+    assert.deepEqual(wrong, []);
+  });
+
+  it('when a header declares a function, the file beside it defines it', () => {
+    const wrong = headers.flatMap(header => {
+      const source = `${stemOf(header)}.c`;
+      if (!sources.includes(source)) return header in alone ? [] : [`${header}: no .c beside it`];
+      const defined = functionsIn(source).map(({ name }) => name);
+      return functionsIn(header)
+        .filter(({ name, isDeclared }) => isDeclared && !defined.includes(name))
+        .map(({ name }) => `${header}: ${name}`);
+    });
+    assert.deepEqual(wrong, []);
+    assert.ok(headers.flatMap(functionsIn).length > 80, 'the pattern finds functions');
+  });
+
+  it('when a room includes another, that one comes before it', () => {
+    const wrong = includes.filter(({ from, to }) => {
+      const [own, other] = [roomOf(from), roomOf(to)];
+      const rank = (room: string) => rooms[partOf(from)]?.findIndex(line => line.includes(room)) ?? -1;
+      return own !== other && (rank(own) < 0 || rank(other) < 0 || rank(other) >= rank(own));
+    });
+    assert.deepEqual(wrong, []);
+    assert.ok(includes.length > 100, `${includes.length} includes were found`);
+  });
+
+  it('when includes are followed, they never come back', () => {
+    const done = new Set<string>();
+    const visit = (stem: string, trail: string[]): void => {
+      assert.ok(!trail.includes(stem), `a circle: ${[...trail, stem].join(' → ')}`);
+      if (done.has(stem)) return;
+      for (const { from, to } of includes) if (stemOf(from) === stem) visit(stemOf(to), [...trail, stem]);
+      done.add(stem);
+    };
+    for (const name of sources) visit(stemOf(name), []);
+  });
+
+  it('when a line is written, it has at most 110 characters; a text in quotes may be wider', () => {
+    const wide = files.flatMap(name =>
+      linesOf(name).flatMap((line, index) =>
+        line.length > widest && !line.includes('"') ? [`${name}:${index + 1}`] : [],
+      ),
+    );
+    assert.deepEqual(wide, []);
+  });
+
+  it('when a file grows long, two ideas have met in it', () => {
+    assert.deepEqual(
+      files.filter(name => linesOf(name).length > longest),
+      [],
+    );
+  });
+});
