@@ -5,7 +5,8 @@
 
 #include "base/report.h"
 
-/* clang-format off: it takes #type for a directive. */
+/* The formatter takes #type for a directive. */
+/* clang-format off */
 #define SIZE(type) { #type, sizeof(struct type), NOWHERE }
 #define FIELD(type, field) \
 	{ #type "." #field, sizeof(((struct type *)0)->field), offsetof(struct type, field) }

@@ -31,7 +31,11 @@ static const struct opinion {
 	{ MAGIC_AUFS, GK_ENGINE_READ, "nobody has tried aufs's maps" },
 };
 
-static const struct opinion unknown = { 0, GK_ENGINE_READ, "nobody has shown that this file system's map can be trusted" };
+static const struct opinion unknown = {
+	0,
+	GK_ENGINE_READ,
+	"nobody has shown that this file system's map can be trusted",
+};
 
 /*
  * statfs says overlayfs whatever lies below, and maps are passed on to what

@@ -101,7 +101,8 @@ static int endless(int fd, struct fiemap *map)
 		return STAND_ASIDE;
 	map->fm_mapped_extents = 1;
 	map->fm_extents[0] = (struct fiemap_extent){ .fe_logical = 0, .fe_length = 4096,
-		.fe_flags = FIEMAP_EXTENT_UNWRITTEN };
+		.fe_flags = FIEMAP_EXTENT_UNWRITTEN,
+	};
 	return 0;
 }
 

@@ -189,7 +189,8 @@ static void touching_chunks(const struct place *place)
 	for (i = 0; i < CHUNKS; i++) {
 		uint32_t at = i * BYTES;
 		const unsigned char entry[] = { 8, 0x80, 0x40, 16, 0x80 | (at & 0x7f), 0x80 | (at >> 7 & 0x7f),
-						0x80 | (at >> 14 & 0x7f), at >> 21 };
+						0x80 | (at >> 14 & 0x7f), at >> 21,
+		};
 
 		put_entry(entry, sizeof(entry));
 		put(wanted + at, BYTES);

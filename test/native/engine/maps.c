@@ -86,12 +86,13 @@ static void answer(struct fiemap *map, uint64_t logical, uint64_t length, uint32
 }
 
 enum { PAST_END, BEFORE_START, ZERO_LENGTH, STANDING, BACKWARDS, OVERLAPPING, OVERFLOWING,
-       TOO_MANY, ALL_LAST, ALL_UNWRITTEN, LIES };
+       TOO_MANY, ALL_LAST, ALL_UNWRITTEN, LIES,
+};
 static const char *const lies[LIES] = {
 	"a batch wholly past the end", "extents from before the start", "zero lengths",
 	"the same answer for ever", "backwards", "overlapping", "an extent that overflows",
 	"more extents than there is room for", "FE_LAST on every extent",
-	"everything unwritten" };
+	"everything unwritten", };
 
 /* The file holds data at [1M, 2M) and [3M, 3M + 4K). */
 static int tell_lie(int fd, struct fiemap *map)

@@ -37,7 +37,8 @@ static void put_text(struct part *part, const char *text)
 static void put_any(struct part *part, size_t length)
 {
 	static const char *const odd[] = { "\303\244", "\302\205", "\302", "\342\202\254", "\342\202",
-					   "\360\237\246\212", "\033[2J", "\x7f", "%s%n", "\t", "\xff" };
+					   "\360\237\246\212", "\033[2J", "\x7f", "%s%n", "\t", "\xff",
+	};
 
 	while (length--) {
 		char byte = (char)('a' + pick(26));
@@ -93,7 +94,8 @@ static void put_line(struct part *part, bool brings_keys)
 	static const char *const words[] = { "progress", "note", "warn" };
 	static const char *const wrong[] = { "done ", "done x", "Done", "", " ", "ready", "ready 2", "ready 3",
 					     "external", "lookup", "lookupmnt[a]", "value x", "refused",
-					     "doner", "external  " };
+					     "doner", "external  ",
+	};
 
 	switch (pick(20)) {
 	case 0 ... 6:

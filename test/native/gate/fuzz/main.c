@@ -132,7 +132,8 @@ static void execute(void)
 		write_last_words();
 	try_key();
 	*helper = (struct helper){ .running = true, .pid = 1, .pidfd = -1, .error_fd = error_fd,
-				   .timeout_ms = 1000, .loss = CRIU_LOG_ERROR, .channel.fd = -1 };
+				   .timeout_ms = 1000, .loss = CRIU_LOG_ERROR, .channel.fd = -1,
+	};
 	wire_start(&script, &seen);
 	talk(helper, &seen);
 	/* CRIU may be one that cannot be asked: then no lookup is seen */
