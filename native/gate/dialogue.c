@@ -10,7 +10,7 @@
 #include "helper/last-words.h"
 #include "lookup.h"
 
-#define KEYS_MAX (1 << 20)	/* in one request: more is a helper in a loop */
+#define KEYS_MAX (1 << 20) /* in one request: more is a helper in a loop */
 
 /*
  * At the start of the helper nothing is frozen or restored, and nobody is
@@ -20,10 +20,8 @@
  */
 #define START_TIMES 4
 
-static enum answer give_up(struct helper *helper, const char *during,
-			   int timeout_ms, int ret);
-static enum answer protest(struct helper *helper, const char *during,
-			   const char *line);
+static enum answer give_up(struct helper *helper, const char *during, int timeout_ms, int ret);
+static enum answer protest(struct helper *helper, const char *during, const char *line);
 
 /* The text of line if it starts with word, else NULL. */
 static const char *after(const char *line, const char *word)
@@ -61,11 +59,9 @@ static int next_line(struct helper *helper, int timeout_ms, char **line)
 	return ret;
 }
 
-static enum answer refused(const struct helper *helper, const char *during,
-			   const char *reason)
+static enum answer refused(const struct helper *helper, const char *during, const char *reason)
 {
-	gate_log(helper->loss, "%s: %s", during,
-		 *reason ? reason : "refused without a reason");
+	gate_log(helper->loss, "%s: %s", during, *reason ? reason : "refused without a reason");
 	return ANSWER_REFUSED;
 }
 
@@ -94,8 +90,7 @@ static bool give_key(char *key)
 
 	if (!ret)
 		return true;
-	gate_log(CRIU_LOG_ERROR, "CRIU did not take %s: add_external returned %d",
-		 key, ret);
+	gate_log(CRIU_LOG_ERROR, "CRIU did not take %s: add_external returned %d", key, ret);
 	return false;
 }
 
@@ -107,8 +102,7 @@ static int clear_before(struct helper *helper, char **line)
 	return ret == -ETIMEDOUT ? 0 : ret ? ret : 1;
 }
 
-static enum answer converse(struct helper *helper, const char *request,
-			    bool brings_keys)
+static enum answer converse(struct helper *helper, const char *request, bool brings_keys)
 {
 	const char *text;
 	bool taken = true;
@@ -165,28 +159,30 @@ static const char *what_is_wrong(int ret)
 	return strerror(-ret);
 }
 
-static enum answer give_up(struct helper *helper, const char *during,
-			   int timeout_ms, int ret)
+static enum answer give_up(struct helper *helper, const char *during, int timeout_ms, int ret)
 {
 	if (ret == -EPIPE)
-		gate_log(helper->loss, "%s: the helper (pid %d) died before it answered",
-			 during, helper->pid);
+		gate_log(helper->loss, "%s: the helper (pid %d) died before it answered", during,
+			 helper->pid);
 	else if (ret == -ETIMEDOUT)
-		gate_log(helper->loss, "%s: the helper (pid %d) sent no line for %d s: killing it; if no server or disk hangs, GHOSTKEEP_GATE_TIMEOUT_SECONDS gives it longer",
-			 during, helper->pid, timeout_ms / 1000);
+		gate_log(
+			helper->loss,
+			"%s: the helper (pid %d) sent no line for %d s: killing it; if no server or disk hangs, GHOSTKEEP_GATE_TIMEOUT_SECONDS gives it longer",
+			during, helper->pid, timeout_ms / 1000);
 	else
-		gate_log(helper->loss, "%s: cannot talk with the helper (pid %d): %s",
-			 during, helper->pid, what_is_wrong(ret));
+		gate_log(helper->loss, "%s: cannot talk with the helper (pid %d): %s", during, helper->pid,
+			 what_is_wrong(ret));
 	helper_log_last_words(helper);
 	helper_kill(helper);
 	return ANSWER_NONE;
 }
 
-static enum answer protest(struct helper *helper, const char *during,
-			   const char *line)
+static enum answer protest(struct helper *helper, const char *during, const char *line)
 {
-	gate_log(helper->loss, "%s: the helper (pid %d) said what it must not: \"%.200s\": helper and plugin are not of one version?",
-		 during, helper->pid, line);
+	gate_log(
+		helper->loss,
+		"%s: the helper (pid %d) said what it must not: \"%.200s\": helper and plugin are not of one version?",
+		during, helper->pid, line);
 	helper_log_last_words(helper);
 	helper_kill(helper);
 	return ANSWER_NONE;

@@ -7,8 +7,8 @@
 
 enum answer {
 	ANSWER_DONE,
-	ANSWER_REFUSED,		/* it will not, or CRIU did not take a key */
-	ANSWER_NONE,		/* it is dead, silent or mad; now killed */
+	ANSWER_REFUSED, /* it will not, or CRIU did not take a key */
+	ANSWER_NONE,	/* it is dead, silent or mad; now killed */
 };
 
 /* Wait for `ready 3`. What goes wrong is logged, here and below. */

@@ -13,10 +13,10 @@
 
 static struct helper helper;
 static struct {
-	bool active;			/* between init(DUMP) and its exit */
-	bool failed;			/* once, and the dump cannot be good */
-	unsigned int asked;		/* processes that we were asked about */
-	char images[512];		/* where the image goes, for messages */
+	bool active;	    /* between init(DUMP) and its exit */
+	bool failed;	    /* once, and the dump cannot be good */
+	unsigned int asked; /* processes that we were asked about */
+	char images[512];   /* where the image goes, for messages */
 } dump;
 
 static void remember_images(int image_dir)
@@ -56,10 +56,11 @@ int dump_begin(void)
 {
 	int image_dir = criu.get_image_dir();
 
-	helper_kill(&helper);	/* of a dump that CRIU never ended */
+	helper_kill(&helper); /* of a dump that CRIU never ended */
 	memset(&dump, 0, sizeof(dump));
 	if (image_dir < 0) {
-		gate_log(CRIU_LOG_ERROR, "cannot dump: CRIU has no image directory open; remove %s to do without ghostkeep",
+		gate_log(CRIU_LOG_ERROR,
+			 "cannot dump: CRIU has no image directory open; remove %s to do without ghostkeep",
 			 plugin_path());
 		return -1;
 	}
@@ -77,9 +78,9 @@ int dump_checkpoint(int pid)
 	char request[32];
 
 	if (!dump.active)
-		return -ENOTSUP;	/* a pre-dump */
+		return -ENOTSUP; /* a pre-dump */
 	if (pid <= 0)
-		return -ENOTSUP;	/* no process: criu#3105 calls once with -1 */
+		return -ENOTSUP; /* no process: criu#3105 calls once with -1 */
 	dump.asked++;
 	if (!dump.failed) {
 		snprintf(request, sizeof(request), "checkpoint %d", pid);
@@ -99,16 +100,21 @@ static void log_outcome(enum answer answer, int ret)
 {
 	if (ret) {
 		if (answer != ANSWER_DONE)
-			gate_log(CRIU_LOG_WARN, "the failed dump was not cleaned up: the folder ghostkeep in the image directory can be removed");
+			gate_log(
+				CRIU_LOG_WARN,
+				"the failed dump was not cleaned up: the folder ghostkeep in the image directory can be removed");
 		else
 			gate_log(CRIU_LOG_INFO, "the dump failed, and its remains are removed");
 		return;
 	}
 	if (answer != ANSWER_DONE)
-		gate_log(CRIU_LOG_ERROR, "THE IMAGE IS NOT SEALED and cannot be restored yet. Nothing is lost: `ghostkeep seal -D %s` does it again",
-			 dump.images);
+		gate_log(
+			CRIU_LOG_ERROR,
+			"THE IMAGE IS NOT SEALED and cannot be restored yet. Nothing is lost: `ghostkeep seal -D %s` does it again",
+			dump.images);
 	else if (!dump.asked)
-		gate_log(CRIU_LOG_WARN, "another plugin has answered for every process: their ghosts were left to CRIU");
+		gate_log(CRIU_LOG_WARN,
+			 "another plugin has answered for every process: their ghosts were left to CRIU");
 	else
 		gate_log(CRIU_LOG_INFO, "sealed");
 }
@@ -122,7 +128,8 @@ void dump_end(int ret)
 		return;
 	if (dump.failed && !ret) {
 		/* no CRIU that we know does this; it must not be sealed */
-		gate_log(CRIU_LOG_ERROR, "CRIU WENT ON after a refusal: ghosts are missing in this image, do not use it");
+		gate_log(CRIU_LOG_ERROR,
+			 "CRIU WENT ON after a refusal: ghosts are missing in this image, do not use it");
 		ret = -1;
 	}
 	if (helper.running) {

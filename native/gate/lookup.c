@@ -30,8 +30,8 @@ int lookup_answer(struct channel *channel, const char *key)
 		return channel_send(channel, "value");
 	why_not = why_not_sent(value);
 	if (why_not) {
-		gate_log(CRIU_LOG_WARN, "the value of %.300s is %s, and is taken for none: \"%.300s\"",
-			 key, why_not, value);
+		gate_log(CRIU_LOG_WARN, "the value of %.300s is %s, and is taken for none: \"%.300s\"", key,
+			 why_not, value);
 		return channel_send(channel, "none");
 	}
 	snprintf(answer, sizeof(answer), "value %s", value);

@@ -31,8 +31,7 @@ EXPORTED struct criu_plugin_desc CR_PLUGIN_DESC = {
 };
 
 /* CRIU judges the descriptor before it calls us, so this comes before that. */
-__attribute__((constructor))
-static void open_gate(void)
+__attribute__((constructor)) static void open_gate(void)
 {
 	find_criu();
 	if (criu.why_inert[0])

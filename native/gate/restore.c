@@ -13,7 +13,7 @@
 #include "start.h"
 
 static struct helper helper;
-static bool begun;		/* there is something to finish */
+static bool begun; /* there is something to finish */
 
 static int begin_with_helper(int image_dir);
 
@@ -22,11 +22,10 @@ int restore_begin(void)
 	int image_dir = criu.get_image_dir();
 	int ours;
 
-	helper_kill(&helper);	/* of a restore that CRIU never ended */
+	helper_kill(&helper); /* of a restore that CRIU never ended */
 	if (image_dir < 0)
 		return 0;
-	ours = openat(image_dir, "ghostkeep",
-		      O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	ours = openat(image_dir, "ghostkeep", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (ours < 0 && errno == ENOENT)
 		return 0;
 	if (ours < 0) {
@@ -44,7 +43,7 @@ static int begin_with_helper(int image_dir)
 		return -1;
 	begun = true;
 	if (ask(&helper, "restore") != ANSWER_DONE) {
-		restore_end(-1);	/* CRIU will not call it */
+		restore_end(-1); /* CRIU will not call it */
 		return -1;
 	}
 	/* every byte is there now: without the helper this is still a restore */
@@ -62,7 +61,9 @@ int restore_resumed(int pid)
 	if (begun && helper.running) {
 		snprintf(request, sizeof(request), "resumed %d", pid);
 		if (ask(&helper, request) != ANSWER_DONE)
-			gate_log(CRIU_LOG_WARN, "the processes go on: their files have all their bytes, but extended attributes and exact times may be missing");
+			gate_log(
+				CRIU_LOG_WARN,
+				"the processes go on: their files have all their bytes, but extended attributes and exact times may be missing");
 	}
 	/*
 	 * The first process stands for all, and the helper ends here: a CRIU

@@ -16,7 +16,8 @@ int start_helper(struct helper *helper, const char *mode, int image_dir)
 	helper_end(helper);
 	/* with a reason of its own it has started well */
 	if (answer == ANSWER_NONE)
-		gate_log(CRIU_LOG_ERROR, "the helper does not start: reinstall ghostkeep, or remove %s to do without it",
+		gate_log(CRIU_LOG_ERROR,
+			 "the helper does not start: reinstall ghostkeep, or remove %s to do without it",
 			 plugin_path());
 	return -1;
 }

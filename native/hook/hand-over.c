@@ -56,8 +56,7 @@ static int make_stdin(const struct state *state)
 
 static int fail(const char *action, const char *object, int error, const char *way_out)
 {
-	dprintf(STDERR_FILENO, "ghostkeep: cannot %s %s: %s%s\n", action, object,
-		strerror(error), way_out);
+	dprintf(STDERR_FILENO, "ghostkeep: cannot %s %s: %s%s\n", action, object, strerror(error), way_out);
 	return EXIT_FAILURE;
 }
 

@@ -36,7 +36,8 @@ static bool is_surely_not_ours(const char *stage)
 int main(int argc, char **argv)
 {
 	if (argc < 3) {
-		dprintf(STDERR_FILENO, "ghostkeep-hook: usage: ghostkeep-hook prestart|poststop PROGRAM [ARGUMENT...]\n");
+		dprintf(STDERR_FILENO,
+			"ghostkeep-hook: usage: ghostkeep-hook prestart|poststop PROGRAM [ARGUMENT...]\n");
 		return EXIT_USAGE;
 	}
 	state_read(&state, STDIN_FILENO, DEADLINE_MS);

@@ -36,7 +36,7 @@ static bool has_odd_escape(const struct state *state)
 	const char *end = p + state->length;
 
 	while ((p = memchr(p, '\\', end - p)) && p + 1 < end) {
-		p += 2;		/* the second of two backslashes begins nothing */
+		p += 2; /* the second of two backslashes begins nothing */
 		if (p[-1] == 'u' && !is_harmless(p, end - p))
 			return true;
 	}
@@ -45,8 +45,7 @@ static bool has_odd_escape(const struct state *state)
 
 bool may_mention_us(const struct state *state)
 {
-	return has_odd_escape(state) ||
-	       memmem(state->bytes, state->length, NAME, strlen(NAME));
+	return has_odd_escape(state) || memmem(state->bytes, state->length, NAME, strlen(NAME));
 }
 
 bool has_string(const struct state *state, const char *word, size_t length)

@@ -43,8 +43,7 @@ static DIR *open_sessions(void)
 	snprintf(path, sizeof(path), RUN_FOLDER "/user/%u", uid);
 	if (access(path, F_OK))
 		return open_in_tmp(uid);
-	snprintf(path, sizeof(path), RUN_FOLDER "/user/%u/ghostkeep/sessions",
-		 uid);
+	snprintf(path, sizeof(path), RUN_FOLDER "/user/%u/ghostkeep/sessions", uid);
 	return opendir(path);
 }
 
@@ -55,8 +54,7 @@ static bool is_of(const char *name, const struct state *state)
 	if (length <= strlen(SUFFIX))
 		return false;
 	length -= strlen(SUFFIX);
-	return !strcmp(name + length, SUFFIX) &&
-	       has_string(state, name, length);
+	return !strcmp(name + length, SUFFIX) && has_string(state, name, length);
 }
 
 bool may_have_session(const struct state *state)

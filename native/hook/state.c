@@ -36,10 +36,8 @@ void state_read(struct state *state, int fd, int deadline_ms)
 	int64_t deadline = now_ms() + deadline_ms;
 
 	state->length = 0;
-	while (state->length < sizeof(state->bytes) &&
-	       wait_readable(fd, deadline)) {
-		ssize_t got = read(fd, state->bytes + state->length,
-				   sizeof(state->bytes) - state->length);
+	while (state->length < sizeof(state->bytes) && wait_readable(fd, deadline)) {
+		ssize_t got = read(fd, state->bytes + state->length, sizeof(state->bytes) - state->length);
 
 		if (got < 0 && (errno == EINTR || errno == EAGAIN))
 			continue;

@@ -10,7 +10,7 @@
 
 struct state {
 	size_t length;
-	char bytes[STATE_LIMIT + 1];	/* one more shows that it is too large */
+	char bytes[STATE_LIMIT + 1]; /* one more shows that it is too large */
 };
 
 /*

@@ -39,12 +39,12 @@ enum criu_stage {
  */
 struct criu_pstree_item {
 	void *parent, *children[2], *sibling[2];
-	void *pid;		/* struct criu_pid */
+	void *pid; /* struct criu_pid */
 };
 
 struct criu_pid {
-	void *item;		/* back to the struct criu_pstree_item */
-	int real;		/* in the pid namespace of CRIU */
+	void *item; /* back to the struct criu_pstree_item */
+	int real;   /* in the pid namespace of CRIU */
 };
 
 /* What CRIU prints by default is up to WARN; runtimes ask for DEBUG. */
@@ -78,8 +78,8 @@ struct criu_plugin_desc {
 #define CRIU_LIST_HEAD_BYTES (2 * sizeof(void *))
 
 /* Functions of CRIU that a plugin finds with dlsym(RTLD_DEFAULT, …). */
-typedef int criu_add_external_fn(char *key);	/* copies key */
-typedef int criu_get_image_dir_fn(void);	/* CRIU's own descriptor */
+typedef int criu_add_external_fn(char *key); /* copies key */
+typedef int criu_get_image_dir_fn(void);     /* CRIU's own descriptor */
 /*
  * external_lookup_by_key: what follows KEY: in an --external, NULL when only
  * KEY was given. The string is CRIU's. No such key: a negative errno, cast.

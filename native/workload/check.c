@@ -74,8 +74,8 @@ static void check_data(FILE *to, const struct kind *kind, int fd)
 	while (next_data(kind, &at, &range)) {
 		wrong = compare_data(fd, seed, &range, &err);
 		if (wrong >= 0) {
-			result(to, kind->name, "data", false, "byte %lld: %s",
-			       (long long)wrong, err ? strerror(-err) : "differs");
+			result(to, kind->name, "data", false, "byte %lld: %s", (long long)wrong,
+			       err ? strerror(-err) : "differs");
 			return;
 		}
 	}
@@ -142,11 +142,9 @@ static void check_holes(FILE *to, const struct kind *kind, const struct holder *
 	if (wrong < 0)
 		wrong = nonzero_in_hole(fd, end, kind->size);
 	lseek(fd, before, SEEK_SET);
-	result(to, kind->name, "zeroes", wrong < 0, "byte %lld of a hole is not zero",
-	       (long long)wrong);
-	result(to, kind->name, "holes", holes >= expected->hole_bytes,
-	       "%llu bytes of holes, %llu before", (unsigned long long)holes,
-	       (unsigned long long)expected->hole_bytes);
+	result(to, kind->name, "zeroes", wrong < 0, "byte %lld of a hole is not zero", (long long)wrong);
+	result(to, kind->name, "holes", holes >= expected->hole_bytes, "%llu bytes of holes, %llu before",
+	       (unsigned long long)holes, (unsigned long long)expected->hole_bytes);
 }
 
 static void check_digest(FILE *to, const struct holder *expected, int fd)
@@ -160,13 +158,12 @@ static void check_digest(FILE *to, const struct holder *expected, int fd)
 }
 
 /* CRIU's ghost images hold microseconds. */
-static void check_time(FILE *to, const char *kind, const char *what,
-		       const struct timespec *now, const struct timespec *before)
+static void check_time(FILE *to, const char *kind, const char *what, const struct timespec *now,
+		       const struct timespec *before)
 {
-	result(to, kind, what, now->tv_sec == before->tv_sec &&
-	       now->tv_nsec / 1000 == before->tv_nsec / 1000, "%lld.%09ld, %lld.%09ld before",
-	       (long long)now->tv_sec, now->tv_nsec, (long long)before->tv_sec,
-	       before->tv_nsec);
+	result(to, kind, what, now->tv_sec == before->tv_sec && now->tv_nsec / 1000 == before->tv_nsec / 1000,
+	       "%lld.%09ld, %lld.%09ld before", (long long)now->tv_sec, now->tv_nsec,
+	       (long long)before->tv_sec, before->tv_nsec);
 }
 
 /* An NFS client keeps an open file by names of its own, one for each it was asked to remove. */
@@ -184,8 +181,7 @@ static void check_stat(FILE *to, const struct holder *expected, int fd, const st
 	result(to, kind, "nlink", has_no_name(fd, st), "%lu links", (unsigned long)st->st_nlink);
 	result(to, kind, "size", (uint64_t)st->st_size == expected->size, "%lld, %llu before",
 	       (long long)st->st_size, (unsigned long long)expected->size);
-	result(to, kind, "mode", st->st_mode == expected->mode, "%o, %o before",
-	       st->st_mode, expected->mode);
+	result(to, kind, "mode", st->st_mode == expected->mode, "%o, %o before", st->st_mode, expected->mode);
 	result(to, kind, "owner", st->st_uid == expected->uid && st->st_gid == expected->gid,
 	       "%u:%u, %u:%u before", st->st_uid, st->st_gid, expected->uid, expected->gid);
 	check_time(to, kind, "atime", &st->st_atim, &expected->atime);
@@ -231,7 +227,6 @@ void check_same_description(FILE *to, const char *kind, const char *what, int fd
 	lseek(fd, before + 1, SEEK_SET);
 	moved = lseek(other, 0, SEEK_CUR);
 	lseek(fd, before, SEEK_SET);
-	result(to, kind, what, moved == before + 1,
-	       "moving descriptor %d to %lld left %d at %lld", fd, (long long)before + 1,
-	       other, (long long)moved);
+	result(to, kind, what, moved == before + 1, "moving descriptor %d to %lld left %d at %lld", fd,
+	       (long long)before + 1, other, (long long)moved);
 }

@@ -13,17 +13,17 @@
 
 static const struct kind kinds[] = {
 	/* name          shape             size                 lead     data      period */
-	{ "dense",       SHAPE_FD,         16 * MIB,            0,       16 * MIB, 16 * MIB },
-	{ "hole-64m-4m", SHAPE_FD_AND_MAP, 68 * MIB,            64 * MIB, 4 * MIB, 4 * MIB },
-	{ "hole-1g-8k",  SHAPE_FD,         GIB + 8 * KIB,       GIB,     8 * KIB,  8 * KIB },
-	{ "hole-1g-2m",  SHAPE_FD,         GIB + 2 * MIB,       GIB,     2 * MIB,  2 * MIB },
-	{ "alternate-8m", SHAPE_FD,        8 * MIB,             0,       4 * KIB,  8 * KIB },
-	{ "small",       SHAPE_FD,         5003,                0,       5003,     5003 },
-	{ "mapped",      SHAPE_MAP,        MIB,                 0,       MIB,      MIB },
-	{ "deleted-exe", SHAPE_EXE,        3 * MIB,             0,       3 * MIB,  3 * MIB },
-	{ "shared",      SHAPE_SHARED,     2 * MIB,             0,       2 * MIB,  2 * MIB },
-	{ "tail-odd",    SHAPE_FD,         128 * KIB + 50001,   0,       64 * KIB, 128 * KIB },
-	{ "tail-hole",   SHAPE_FD,         512 * KIB,           0,       64 * KIB, 512 * KIB },
+	{ "dense", SHAPE_FD, 16 * MIB, 0, 16 * MIB, 16 * MIB },
+	{ "hole-64m-4m", SHAPE_FD_AND_MAP, 68 * MIB, 64 * MIB, 4 * MIB, 4 * MIB },
+	{ "hole-1g-8k", SHAPE_FD, GIB + 8 * KIB, GIB, 8 * KIB, 8 * KIB },
+	{ "hole-1g-2m", SHAPE_FD, GIB + 2 * MIB, GIB, 2 * MIB, 2 * MIB },
+	{ "alternate-8m", SHAPE_FD, 8 * MIB, 0, 4 * KIB, 8 * KIB },
+	{ "small", SHAPE_FD, 5003, 0, 5003, 5003 },
+	{ "mapped", SHAPE_MAP, MIB, 0, MIB, MIB },
+	{ "deleted-exe", SHAPE_EXE, 3 * MIB, 0, 3 * MIB, 3 * MIB },
+	{ "shared", SHAPE_SHARED, 2 * MIB, 0, 2 * MIB, 2 * MIB },
+	{ "tail-odd", SHAPE_FD, 128 * KIB + 50001, 0, 64 * KIB, 128 * KIB },
+	{ "tail-hole", SHAPE_FD, 512 * KIB, 0, 64 * KIB, 512 * KIB },
 };
 
 #define NR_KINDS (sizeof(kinds) / sizeof(kinds[0]))

@@ -55,13 +55,13 @@ static void punch_holes(int fd, const struct kind *kind)
 
 	while (next_data(kind, &at, &range)) {
 		if (range.offset > hole)
-			(void)!fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-					 (off_t)hole, (off_t)(range.offset - hole));
+			(void)!fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)hole,
+					 (off_t)(range.offset - hole));
 		hole = range.offset + range.length;
 	}
 	if (kind->size > hole)
-		(void)!fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-				 (off_t)hole, (off_t)(kind->size - hole));
+		(void)!fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)hole,
+				 (off_t)(kind->size - hole));
 }
 
 static uint64_t expected_hole_bytes(const struct kind *kind)

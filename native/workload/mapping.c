@@ -22,8 +22,7 @@ static void check_bytes(FILE *to, const struct ghost *ghost)
 	struct range range;
 
 	while (wrong < 0 && next_data(kind, &at, &range))
-		wrong = pattern_compare(seed, range.offset, ghost->map + range.offset,
-					range.length);
+		wrong = pattern_compare(seed, range.offset, ghost->map + range.offset, range.length);
 	result(to, kind->name, "mapping", wrong < 0, "byte %lld differs", (long long)wrong);
 }
 

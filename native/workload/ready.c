@@ -20,25 +20,21 @@ static void print_ino(FILE *to, uint64_t ino)
 
 static void print_time(FILE *to, const char *name, const struct timespec *time)
 {
-	fprintf(to, ",\"%sSec\":%lld,\"%sNsec\":%ld", name, (long long)time->tv_sec,
-		name, time->tv_nsec);
+	fprintf(to, ",\"%sSec\":%lld,\"%sNsec\":%ld", name, (long long)time->tv_sec, name, time->tv_nsec);
 }
 
 static void print_holder(FILE *to, const struct holder *h)
 {
-	fprintf(to, "{\"kind\":\"%s\",\"role\":\"%s\",\"pid\":%d,\"fd\":%d",
-		h->kind, h->role, h->pid, h->fd);
-	fprintf(to, ",\"size\":%" PRIu64 ",\"offset\":%" PRIu64 ",\"flags\":%d",
-		h->size, h->offset, h->flags);
+	fprintf(to, "{\"kind\":\"%s\",\"role\":\"%s\",\"pid\":%d,\"fd\":%d", h->kind, h->role, h->pid, h->fd);
+	fprintf(to, ",\"size\":%" PRIu64 ",\"offset\":%" PRIu64 ",\"flags\":%d", h->size, h->offset,
+		h->flags);
 	print_ino(to, h->ino);
 	fprintf(to, ",\"mode\":%u,\"uid\":%u,\"gid\":%u", h->mode, h->uid, h->gid);
 	print_time(to, "atime", &h->atime);
 	print_time(to, "mtime", &h->mtime);
-	fprintf(to, ",\"holeBytes\":%" PRIu64 ",\"mapped\":%s",
-		h->hole_bytes, h->address ? "true" : "false");
+	fprintf(to, ",\"holeBytes\":%" PRIu64 ",\"mapped\":%s", h->hole_bytes, h->address ? "true" : "false");
 	if (h->address)
-		fprintf(to, ",\"address\":\"%" PRIx64 "\",\"length\":%" PRIu64,
-			h->address, h->length);
+		fprintf(to, ",\"address\":\"%" PRIx64 "\",\"length\":%" PRIu64, h->address, h->length);
 	if (h->digest)
 		fprintf(to, ",\"digest\":\"%016" PRIx64 "\"", h->digest);
 	fprintf(to, "}\n");

@@ -24,10 +24,10 @@
  * without CRIU has to leave that out; who makes one puts a file in its place.
  */
 struct shared_page {
-	_Atomic uint64_t asked;		/* number of the question */
+	_Atomic uint64_t asked; /* number of the question */
 	_Atomic uint64_t answered;
-	_Atomic uint64_t position;	/* seek here, then say where you are */
-	_Atomic uint64_t byte;		/* the byte it read at that position */
+	_Atomic uint64_t position; /* seek here, then say where you are */
+	_Atomic uint64_t byte;	   /* the byte it read at that position */
 };
 
 static void pause_ms(long ms)
@@ -61,8 +61,8 @@ static int map_page(const char *dir, struct shared_page **page)
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd < 0 && errno != ENOENT)
 		return -errno;
-	*page = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
-		     fd < 0 ? MAP_SHARED | MAP_ANONYMOUS : MAP_SHARED, fd, 0);
+	*page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, fd < 0 ? MAP_SHARED | MAP_ANONYMOUS : MAP_SHARED, fd,
+		     0);
 	err = *page == MAP_FAILED ? -errno : 0;
 	if (fd >= 0)
 		close(fd);
@@ -110,8 +110,7 @@ void check_second_process(FILE *to, const struct ghost *ghost)
 	bool answered;
 
 	if (kill(ghost->child, 0)) {
-		result(to, kind, "second process", false, "pid %d: %s",
-		       ghost->child, strerror(errno));
+		result(to, kind, "second process", false, "pid %d: %s", ghost->child, strerror(errno));
 		return;
 	}
 	answered = ask(ghost->page, position);
@@ -120,9 +119,8 @@ void check_second_process(FILE *to, const struct ghost *ghost)
 		off_t now = lseek(ghost->fd, 0, SEEK_CUR);
 
 		pattern_fill(pattern_seed(kind), position, &byte, 1);
-		result(to, kind, "offset shared with the second process",
-		       now == (off_t)position, "it seeked to %llu, here is %lld",
-		       (unsigned long long)position, (long long)now);
+		result(to, kind, "offset shared with the second process", now == (off_t)position,
+		       "it seeked to %llu, here is %lld", (unsigned long long)position, (long long)now);
 		result(to, kind, "data in the second process", ghost->page->byte == byte,
 		       "byte %llu is %02x there, not %02x", (unsigned long long)position,
 		       (unsigned int)ghost->page->byte, byte);

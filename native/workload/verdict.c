@@ -32,8 +32,7 @@ static void check_extra_descriptors(FILE *to, struct workload *w, const struct g
 
 	if (dup) {
 		check_description(to, dup, dup->fd);
-		check_same_description(to, dup->kind, "dup shares the description",
-				       ghost->fd, dup->fd);
+		check_same_description(to, dup->kind, "dup shares the description", ghost->fd, dup->fd);
 	}
 	if (second) {
 		bool same = !fstat(ghost->fd, &one) && !fstat(second->fd, &other) &&

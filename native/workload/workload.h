@@ -16,17 +16,17 @@
 #include <sys/types.h>
 #include <time.h>
 
-#define FIRST_FD 100		/* ghost i is held at FIRST_FD + i */
-#define FIRST_EXTRA_FD 110	/* its dup at 110 + 3i, its second open at 111 + 3i */
+#define FIRST_FD 100	   /* ghost i is held at FIRST_FD + i */
+#define FIRST_EXTRA_FD 110 /* its dup at 110 + 3i, its second open at 111 + 3i */
 #define MAX_GHOSTS 10
 #define MAX_HOLDERS (MAX_GHOSTS * 4)
 
 enum kind_shape {
-	SHAPE_FD,		/* one descriptor */
-	SHAPE_FD_AND_MAP,	/* one descriptor and a shared mapping */
-	SHAPE_MAP,		/* two shared mappings, no descriptor */
-	SHAPE_SHARED,		/* three descriptors, a second process */
-	SHAPE_EXE,		/* the executable itself */
+	SHAPE_FD,	  /* one descriptor */
+	SHAPE_FD_AND_MAP, /* one descriptor and a shared mapping */
+	SHAPE_MAP,	  /* two shared mappings, no descriptor */
+	SHAPE_SHARED,	  /* three descriptors, a second process */
+	SHAPE_EXE,	  /* the executable itself */
 };
 
 /* Data starts at lead and repeats every period, data bytes each; the rest is hole. */
@@ -48,17 +48,17 @@ struct range {
 /* What is expected of one holder: a line of DIR/ready. */
 struct holder {
 	char kind[32];
-	char role[8];		/* main, dup, second, child, map, map2, exe */
+	char role[8]; /* main, dup, second, child, map, map2, exe */
 	pid_t pid;
-	int fd;			/* -1 when it is no descriptor */
-	int flags;		/* F_GETFL without O_LARGEFILE */
+	int fd;	   /* -1 when it is no descriptor */
+	int flags; /* F_GETFL without O_LARGEFILE */
 	uint64_t size;
 	uint64_t offset;
 	uint64_t ino;
-	uint64_t hole_bytes;	/* as SEEK_HOLE showed them when it was made */
-	uint64_t digest;	/* of the executable; 0 otherwise */
-	uint64_t address;	/* of the mapping; 0 when there is none */
-	uint64_t length;	/* of the mapping */
+	uint64_t hole_bytes; /* as SEEK_HOLE showed them when it was made */
+	uint64_t digest;     /* of the executable; 0 otherwise */
+	uint64_t address;    /* of the mapping; 0 when there is none */
+	uint64_t length;     /* of the mapping */
 	uint32_t mode;
 	uint32_t uid;
 	uint32_t gid;
@@ -72,8 +72,8 @@ struct ghost {
 	int dup_fd;
 	int second_fd;
 	uint8_t *map;
-	uint8_t *map2;			/* the second half again, SHAPE_MAP */
-	struct shared_page *page;	/* talk with the second process */
+	uint8_t *map2;		  /* the second half again, SHAPE_MAP */
+	struct shared_page *page; /* talk with the second process */
 	pid_t child;
 };
 

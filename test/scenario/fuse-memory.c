@@ -26,7 +26,7 @@ static struct inode {
 } inodes[FILES];
 
 static struct name {
-	char path[NAME];	/* empty: free */
+	char path[NAME]; /* empty: free */
 	struct inode *inode;
 } names[FILES];
 
@@ -55,7 +55,7 @@ static int add_name(const char *path, struct inode *inode)
 static void *start(struct fuse_conn_info *connection, struct fuse_config *config)
 {
 	(void)connection;
-	config->use_ino = 1;	/* names of one file have one inode */
+	config->use_ino = 1; /* names of one file have one inode */
 	return NULL;
 }
 
@@ -82,8 +82,8 @@ static int get_attributes(const char *path, struct stat *st, struct fuse_file_in
 	return 0;
 }
 
-static int list(const char *path, void *into, fuse_fill_dir_t fill, off_t at,
-		struct fuse_file_info *file, enum fuse_readdir_flags flags)
+static int list(const char *path, void *into, fuse_fill_dir_t fill, off_t at, struct fuse_file_info *file,
+		enum fuse_readdir_flags flags)
 {
 	(void)path, (void)at, (void)file, (void)flags;
 	for (int i = 0; i < FILES; i++)

@@ -52,7 +52,10 @@ static int release(const char *path, struct fuse_file_info *file)
 }
 
 static const struct fuse_operations operations = {
-	.getattr = get_attributes, .open = open_file, .read = read_file, .release = release,
+	.getattr = get_attributes,
+	.open = open_file,
+	.read = read_file,
+	.release = release,
 };
 
 int main(int count, char **words)

@@ -46,8 +46,8 @@ static int get_attributes(const char *path, struct stat *st, struct fuse_file_in
 	return result(fstatat(top, below(path), st, AT_SYMLINK_NOFOLLOW));
 }
 
-static int list(const char *path, void *into, fuse_fill_dir_t fill, off_t at,
-		struct fuse_file_info *file, enum fuse_readdir_flags flags)
+static int list(const char *path, void *into, fuse_fill_dir_t fill, off_t at, struct fuse_file_info *file,
+		enum fuse_readdir_flags flags)
 {
 	int fd = openat(top, below(path), O_RDONLY | O_DIRECTORY);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);

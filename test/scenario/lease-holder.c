@@ -97,7 +97,8 @@ int main(int argc, char *argv[])
 	printf("ready %d\n", getpid());
 	fflush(stdout);
 	while (fgets(line, sizeof(line), stdin)) {
-		printf("lease %d offset %lld told %d\n", fcntl(fd, F_GETLEASE), (long long)lseek(fd, 0, SEEK_CUR), told);
+		printf("lease %d offset %lld told %d\n", fcntl(fd, F_GETLEASE),
+		       (long long)lseek(fd, 0, SEEK_CUR), told);
 		fflush(stdout);
 	}
 	return 0;

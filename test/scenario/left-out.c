@@ -44,8 +44,10 @@ static void send_to(int socket, int fd)
 	char byte = 0, control[CMSG_SPACE(sizeof(int))] = { 0 };
 	struct iovec part = { &byte, 1 };
 	struct msghdr message = {
-		.msg_iov = &part, .msg_iovlen = 1,
-		.msg_control = control, .msg_controllen = sizeof(control),
+		.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
 	};
 	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
 
@@ -147,7 +149,7 @@ int main(int argc, char **argv)
 			ghost(argv[1], "ghost");
 		else if (!strcmp(kind, "mapped"))
 			map(ghost(argv[1], "mapped"), MAP_SHARED);
-		else if (!strcmp(kind, "inherited")) {	/* on descriptor 3 */
+		else if (!strcmp(kind, "inherited")) { /* on descriptor 3 */
 			map(3, MAP_SHARED);
 		} else if (!strcmp(kind, "in-flight"))
 			in_flight(argv[1]);

@@ -82,7 +82,8 @@ int main(int count, char **words)
 	size = about.st_size;
 	if (!strcmp(how, "memfd"))
 		leave(fcntl(filled(memfd_create("queue", MFD_ALLOW_SEALING)), F_ADD_SEALS,
-			    F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL), "seal");
+			    F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL),
+		      "seal");
 	else if (!strcmp(how, "mapped-memfd"))
 		only_map(filled(memfd_create("queue", 0)));
 	else if (!strcmp(how, "detached-tmpfs"))

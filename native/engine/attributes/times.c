@@ -5,9 +5,8 @@
 
 #include "base/report.h"
 
-GK_PUBLIC int gk_set_times(int fd, int64_t atime_sec, int64_t atime_nsec,
-			   int64_t mtime_sec, int64_t mtime_nsec,
-			   struct gk_report *report)
+GK_PUBLIC int gk_set_times(int fd, int64_t atime_sec, int64_t atime_nsec, int64_t mtime_sec,
+			   int64_t mtime_nsec, struct gk_report *report)
 {
 	const struct timespec times[2] = {
 		{ .tv_sec = atime_sec, .tv_nsec = atime_nsec },

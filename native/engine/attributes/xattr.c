@@ -5,22 +5,20 @@
 
 #include "base/report.h"
 
-GK_PUBLIC int gk_list_xattrs(int fd, void *names, uint64_t *length,
-			     struct gk_report *report)
+GK_PUBLIC int gk_list_xattrs(int fd, void *names, uint64_t *length, struct gk_report *report)
 {
 	ssize_t used = flistxattr(fd, names, *length);
 	int error = used < 0 ? -errno : 0;
 
 	memset(report, 0, sizeof(*report));
-	if (error == -ERANGE)	/* say how much it would have needed */
+	if (error == -ERANGE) /* say how much it would have needed */
 		used = flistxattr(fd, NULL, 0);
 	if (used >= 0)
 		*length = (uint64_t)used;
 	return error ? fail(report, error, 0, "cannot list the file's extended attributes") : 0;
 }
 
-GK_PUBLIC int gk_get_xattr(int fd, const char *name, void *value, uint64_t *length,
-			   struct gk_report *report)
+GK_PUBLIC int gk_get_xattr(int fd, const char *name, void *value, uint64_t *length, struct gk_report *report)
 {
 	ssize_t used = fgetxattr(fd, name, value, *length);
 	int error = used < 0 ? -errno : 0;

@@ -3,7 +3,7 @@
 
 #include "base/crc32c.h"
 
-#define POLYNOMIAL UINT32_C(0x82f63b78)	/* bits reversed */
+#define POLYNOMIAL UINT32_C(0x82f63b78) /* bits reversed */
 
 static uint64_t le64(const unsigned char *bytes)
 {
@@ -71,8 +71,8 @@ static void make_table(struct crc32c *crc)
 		}
 }
 
-static uint32_t add_table(const struct crc32c *crc, uint32_t state,
-			  const unsigned char *bytes, uint64_t length)
+static uint32_t add_table(const struct crc32c *crc, uint32_t state, const unsigned char *bytes,
+			  uint64_t length)
 {
 	uint32_t k;
 

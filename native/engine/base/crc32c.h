@@ -9,7 +9,7 @@
 struct crc32c {
 	bool hardware;
 	uint32_t state;
-	uint32_t table[8][256];		/* for eight bytes at once without it */
+	uint32_t table[8][256]; /* for eight bytes at once without it */
 };
 
 void crc32c_start(struct crc32c *crc, bool may_use_hardware);

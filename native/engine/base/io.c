@@ -9,8 +9,7 @@ int64_t read_full(int fd, void *to, uint64_t length, uint64_t offset)
 	uint64_t done = 0;
 
 	while (done < length) {
-		ssize_t got = pread(fd, (char *)to + done, length - done,
-				    (off_t)(offset + done));
+		ssize_t got = pread(fd, (char *)to + done, length - done, (off_t)(offset + done));
 
 		if (got < 0 && errno == EINTR)
 			continue;
@@ -38,7 +37,7 @@ int writev_full(int fd, struct iovec *pieces, int count, uint64_t offset)
 			continue;
 		if (put < 0)
 			return -errno;
-		if (put == 0)	/* POSIX allows it; waiting for more would spin */
+		if (put == 0) /* POSIX allows it; waiting for more would spin */
 			return -EIO;
 		offset += (uint64_t)put;
 		for (; count > 0 && (size_t)put >= pieces->iov_len; count--)

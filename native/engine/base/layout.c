@@ -16,7 +16,7 @@
 
 static const struct entry {
 	const char *name;
-	uint64_t value;			/* or how many bytes it has */
+	uint64_t value; /* or how many bytes it has */
 	uint64_t at;
 } entries[] = {
 	VALUE(GK_MESSAGE_BYTES),

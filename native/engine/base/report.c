@@ -11,8 +11,7 @@ GK_PUBLIC uint32_t gk_abi(void)
 	return GK_ABI << 16 | (uint32_t)sizeof(struct gk_report);
 }
 
-int fail(struct gk_report *report, int error, uint64_t offset,
-	 const char *format, ...)
+int fail(struct gk_report *report, int error, uint64_t offset, const char *format, ...)
 {
 	size_t room = sizeof(report->message);
 	va_list arguments;

@@ -12,7 +12,7 @@
  * Write "<format>: <text of the errno>" and offset into the report.
  * error is a negative errno and comes back, so that callers can return it.
  */
-int fail(struct gk_report *report, int error, uint64_t offset,
-	 const char *format, ...) __attribute__((format(printf, 4, 5)));
+int fail(struct gk_report *report, int error, uint64_t offset, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
 
 #endif

@@ -15,18 +15,18 @@
 #include "copy/copy-windows.h"
 #include "copy/earlier.h"
 
-#define WORTH_A_THREAD 4	/* windows */
+#define WORTH_A_THREAD 4 /* windows */
 
 /* One range, shared by all threads. */
 struct range {
 	struct copier *copier;
 	uint64_t from, to, length;
-	uint64_t next;		/* the first window that nobody has taken */
-	uint64_t failed_at;	/* where the first window that failed did, or length */
+	uint64_t next;	    /* the first window that nobody has taken */
+	uint64_t failed_at; /* where the first window that failed did, or length */
 	uint64_t kept;
-	int error;		/* of that window */
+	int error; /* of that window */
 	bool writing;
-	pthread_mutex_t lock;	/* of the four above */
+	pthread_mutex_t lock; /* of the four above */
 };
 
 /* Of several failures the first in the file counts; nobody begins another window. */

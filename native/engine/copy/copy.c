@@ -18,8 +18,7 @@ static bool is_fastest_by_hand(const struct copier *copier, uint64_t from, uint6
 static void reflink(struct copier *copier, uint64_t from, uint64_t to, uint64_t length);
 static void copy_in_kernel(struct copier *copier, uint64_t from, uint64_t to, uint64_t length);
 
-void copier_init(struct copier *copier, int from, int to, unsigned char *window,
-		 struct gk_progress *progress)
+void copier_init(struct copier *copier, int from, int to, unsigned char *window, struct gk_progress *progress)
 {
 	uint64_t from_block = block_size(from), to_block = block_size(to);
 
@@ -108,12 +107,15 @@ static void choose_ways(struct copier *copier)
 /* More than half of a range; where the kernel cannot say it, none. */
 static bool is_dirty(int fd, uint64_t offset, uint64_t length)
 {
-	struct { uint64_t offset, length; } range = { offset, length };
-	struct { uint64_t cached, dirty, writeback, evicted, recently_evicted; } pages;
+	struct {
+		uint64_t offset, length;
+	} range = { offset, length };
+	struct {
+		uint64_t cached, dirty, writeback, evicted, recently_evicted;
+	} pages;
 	uint64_t all = length / (uint64_t)sysconf(_SC_PAGESIZE);
 
-	return syscall(SYS_cachestat, fd, &range, &pages, 0) == 0 &&
-	       pages.dirty + pages.writeback > all / 2;
+	return syscall(SYS_cachestat, fd, &range, &pages, 0) == 0 && pages.dirty + pages.writeback > all / 2;
 }
 
 static bool is_fastest_by_hand(const struct copier *copier, uint64_t from, uint64_t length)

@@ -5,8 +5,7 @@
 #include "base/io.h"
 #include "copy/earlier.h"
 
-static bool is_there(int fd, const struct iovec *pieces, int count, uint64_t offset,
-		     struct earlier *earlier)
+static bool is_there(int fd, const struct iovec *pieces, int count, uint64_t offset, struct earlier *earlier)
 {
 	const unsigned char *there = earlier->room;
 	uint64_t bytes = 0;
@@ -15,8 +14,7 @@ static bool is_there(int fd, const struct iovec *pieces, int count, uint64_t off
 	for (i = 0; i < count; i++)
 		bytes += pieces[i].iov_len;
 	/* What cannot be read is written anew. */
-	if (bytes > EARLIER_BYTES ||
-	    read_full(fd, earlier->room, bytes, offset) != (int64_t)bytes)
+	if (bytes > EARLIER_BYTES || read_full(fd, earlier->room, bytes, offset) != (int64_t)bytes)
 		return false;
 	for (i = 0; i < count; there += pieces[i++].iov_len)
 		if (memcmp(there, pieces[i].iov_base, pieces[i].iov_len))

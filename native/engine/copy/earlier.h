@@ -9,8 +9,8 @@
 
 /* What an earlier image holds, to be compared with what would be written there. */
 struct earlier {
-	unsigned char *room;	/* EARLIER_BYTES, the caller's; NULL: there is no earlier image */
-	uint64_t kept;		/* bytes that were there already */
+	unsigned char *room; /* EARLIER_BYTES, the caller's; NULL: there is no earlier image */
+	uint64_t kept;	     /* bytes that were there already */
 };
 
 /* A window, and as many headers as are gathered for one. */

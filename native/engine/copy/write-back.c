@@ -8,12 +8,12 @@
 #include "base/report.h"
 #include "map/seek.h"
 
-#define STEP (UINT64_C(1) << 20)	/* and then a sign of life: a container's disk may be throttled */
+#define STEP (UINT64_C(1) << 20) /* and then a sign of life: a container's disk may be throttled */
 
 static int write_out(int fd, uint64_t offset, uint64_t length)
 {
-	static const unsigned int how = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
-					SYNC_FILE_RANGE_WAIT_AFTER;
+	static const unsigned int how =
+		SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
 
 	while (sync_file_range(fd, (off_t)offset, (off_t)length, how) < 0)
 		if (errno != EINTR)
@@ -35,8 +35,7 @@ static int write_range(int fd, uint64_t from, uint64_t to, struct gk_progress *p
 	return 0;
 }
 
-GK_PUBLIC int gk_write_back(int fd, uint64_t size, struct gk_progress *progress,
-			    struct gk_report *report)
+GK_PUBLIC int gk_write_back(int fd, uint64_t size, struct gk_progress *progress, struct gk_report *report)
 {
 	uint64_t data = 0, hole = 0;
 	int error = 0;
@@ -47,11 +46,12 @@ GK_PUBLIC int gk_write_back(int fd, uint64_t size, struct gk_progress *progress,
 		if (error || data >= size)
 			break;
 		error = seek_hole(fd, data, &hole);
-		if (hole == UINT64_MAX)	/* it has become shorter */
+		if (hole == UINT64_MAX) /* it has become shorter */
 			break;
 		if (!error)
 			error = write_range(fd, data, hole < size ? hole : size, progress);
 	}
 	return error ? fail(report, error, data, "cannot write the ghost's dirty pages at offset %llu",
-			    (unsigned long long)data) : 0;
+			    (unsigned long long)data) :
+		       0;
 }

@@ -29,22 +29,20 @@ static void put_length(unsigned char *to, uint64_t value)
 		to[i] = (unsigned char)(value >> (8 * i));
 }
 
-uint32_t encode_chunk(unsigned char header[CHUNK_HEADER_ROOM], uint64_t offset,
-		      uint64_t length)
+uint32_t encode_chunk(unsigned char header[CHUNK_HEADER_ROOM], uint64_t offset, uint64_t length)
 {
 	uint32_t used = LENGTH_BYTES;
 
-	header[used++] = 1 << 3;	/* len, a varint */
+	header[used++] = 1 << 3; /* len, a varint */
 	used += put_varint(header + used, length);
-	header[used++] = 2 << 3;	/* off, a varint */
+	header[used++] = 2 << 3; /* off, a varint */
 	used += put_varint(header + used, offset);
 	put_length(header, used - LENGTH_BYTES);
 	return used;
 }
 
-uint32_t encode_padded_chunk(unsigned char header[CHUNK_HEADER_ROOM], uint64_t offset,
-			     uint64_t length, uint64_t position, uint64_t align,
-			     uint64_t *zeroes)
+uint32_t encode_padded_chunk(unsigned char header[CHUNK_HEADER_ROOM], uint64_t offset, uint64_t length,
+			     uint64_t position, uint64_t align, uint64_t *zeroes)
 {
 	const uint32_t tag = PADDING_FIELD << 3 | 2;
 	uint32_t used = encode_chunk(header, offset, length);

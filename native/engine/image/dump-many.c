@@ -11,14 +11,14 @@
 #include "base/threads.h"
 #include "image/image-write.h"
 
-#define WORTH_A_THREAD 8	/* jobs: starting one costs what a small file costs */
+#define WORTH_A_THREAD 8 /* jobs: starting one costs what a small file costs */
 
 struct work {
 	int dir_fd;
 	uint32_t mode, engine, count;
 	struct gk_dump_job *jobs;
 	const char *headers, *names;
-	uint32_t next;		/* shared: the first job that nobody has taken */
+	uint32_t next; /* shared: the first job that nobody has taken */
 };
 
 static int copy(const struct work *work, struct dump_room *room, struct gk_dump_job *job, int image_fd)

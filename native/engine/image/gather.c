@@ -10,8 +10,8 @@
 
 static int read_run(struct gather *gather)
 {
-	int64_t got = read_full(gather->from, gather->window + gather->run_at,
-				gather->run_bytes, gather->run_offset);
+	int64_t got = read_full(gather->from, gather->window + gather->run_at, gather->run_bytes,
+				gather->run_offset);
 
 	gather->writing = false;
 	if (got < 0)
@@ -28,8 +28,7 @@ bool gather_add(struct gather *gather, uint64_t offset, uint64_t length, int *er
 	unsigned char *header = gather->headers[gather->chunks];
 
 	*error = 0;
-	if (gather->chunks == GATHER_CHUNKS ||
-	    used + (joins ? offset - end : 0) + length > WINDOW_BYTES)
+	if (gather->chunks == GATHER_CHUNKS || used + (joins ? offset - end : 0) + length > WINDOW_BYTES)
 		return false;
 	if (joins) {
 		gather->run_bytes = offset + length - gather->run_offset;
@@ -63,8 +62,8 @@ int gather_flush(struct gather *gather)
 	for (i = 0; i < 2 * gather->chunks; i++)
 		bytes += gather->pieces[i].iov_len;
 	gather->writing = true;
-	error = writev_changed(gather->to, gather->pieces, (int)(2 * gather->chunks),
-			       gather->position, gather->earlier);
+	error = writev_changed(gather->to, gather->pieces, (int)(2 * gather->chunks), gather->position,
+			       gather->earlier);
 	gather->position += bytes;
 	gather->data_bytes = 0;
 	gather->run_at = gather->run_bytes = 0;

@@ -12,22 +12,22 @@
 
 #include "image/chunk-header.h"
 
-#define GATHER_CHUNKS 512	/* two pieces each: IOV_MAX is 1024 */
+#define GATHER_CHUNKS 512 /* two pieces each: IOV_MAX is 1024 */
 
 struct earlier;
 
 struct gather {
 	int from;
 	int to;
-	struct earlier *earlier;	/* what may lie in to already */
-	unsigned char *window;		/* WINDOW_BYTES, the caller's */
-	uint64_t position;		/* where the next byte of the image goes */
-	uint64_t data_bytes;		/* gathered and not yet written */
-	uint64_t run_offset;		/* of the ghost, the run being collected */
+	struct earlier *earlier; /* what may lie in to already */
+	unsigned char *window;	 /* WINDOW_BYTES, the caller's */
+	uint64_t position;	 /* where the next byte of the image goes */
+	uint64_t data_bytes;	 /* gathered and not yet written */
+	uint64_t run_offset;	 /* of the ghost, the run being collected */
 	uint64_t run_bytes;
-	uint64_t run_at;		/* of the window, where it will be */
+	uint64_t run_at; /* of the window, where it will be */
 	uint32_t chunks;
-	bool writing;			/* the last failure was the image's */
+	bool writing; /* the last failure was the image's */
 	struct iovec pieces[2 * GATHER_CHUNKS];
 	unsigned char headers[GATHER_CHUNKS][CHUNK_HEADER_ROOM];
 };

@@ -24,8 +24,8 @@ int check_still_whole(struct dump *dump)
 	if ((uint64_t)about.st_size >= dump->size)
 		return 0;
 	return fail(dump->report, -ESTALE, (uint64_t)about.st_size,
-		    "the ghost ends at offset %lld, before its size of %llu",
-		    (long long)about.st_size, (unsigned long long)dump->size);
+		    "the ghost ends at offset %lld, before its size of %llu", (long long)about.st_size,
+		    (unsigned long long)dump->size);
 }
 
 /* What is said about a read or write that failed somewhere around offset. */
@@ -38,15 +38,13 @@ static int explain(struct dump *dump, int error, bool writing, uint64_t offset)
 		if (error)
 			return error;
 		return fail(dump->report, -ESTALE, offset,
-			    "the ghost ended at offset %llu while it was copied",
-			    (unsigned long long)offset);
+			    "the ghost ended at offset %llu while it was copied", (unsigned long long)offset);
 	}
 	if (error == -ECANCELED)
 		return fail(dump->report, error, offset, "stopped at offset %llu of the ghost",
 			    (unsigned long long)offset);
 	if (error == -EOVERFLOW)
-		return fail(dump->report, error, offset,
-			    "more than %llu GiB of holes would be read (%s)",
+		return fail(dump->report, error, offset, "more than %llu GiB of holes would be read (%s)",
 			    (unsigned long long)(GK_READ_HOLES_MAX >> 30), dump->walk.why);
 	if (writing)
 		return fail(dump->report, error, dump->gather.position,
@@ -112,8 +110,8 @@ static int dump_large(struct dump *dump, const struct gk_extent *extent)
 
 	if (error)
 		return error;
-	pieces[0].iov_len = encode_padded_chunk(header, extent->offset, extent->length,
-						dump->gather.position, align, &zeroes);
+	pieces[0].iov_len = encode_padded_chunk(header, extent->offset, extent->length, dump->gather.position,
+						align, &zeroes);
 	pieces[1].iov_len = zeroes;
 	zeroes += pieces[0].iov_len;
 	error = writev_changed(dump->copier.to, pieces, 2, dump->gather.position, &dump->earlier);

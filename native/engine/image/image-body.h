@@ -13,8 +13,8 @@
 /* One dump, set up; its head is written. */
 struct dump {
 	struct walk walk;
-	struct walk_ahead ahead;	/* over walk */
-	struct walk zeroes;	/* over one data range at a time, when zeroes are looked for */
+	struct walk_ahead ahead; /* over walk */
+	struct walk zeroes;	 /* over one data range at a time, when zeroes are looked for */
 	struct copier copier;
 	struct gather gather;
 	struct earlier earlier;
@@ -23,7 +23,7 @@ struct dump {
 	uint64_t size;
 	uint64_t align;
 	bool detect_zeroes;
-	bool over;		/* the image may hold an earlier one */
+	bool over; /* the image may hold an earlier one */
 };
 
 /* The whole body, as chunks or raw. 0, or a negative errno that stands in the report. */

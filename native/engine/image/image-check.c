@@ -6,8 +6,7 @@
 #include "base/progress.h"
 #include "image/image-read.h"
 
-GK_PUBLIC int gk_check(int image_fd, struct gk_progress *progress,
-		       struct gk_report *report)
+GK_PUBLIC int gk_check(int image_fd, struct gk_progress *progress, struct gk_report *report)
 {
 	struct image_chunk chunk;
 	struct image image;
@@ -20,17 +19,15 @@ GK_PUBLIC int gk_check(int image_fd, struct gk_progress *progress,
 		report->data_bytes += chunk.length;
 		progress_add(progress, chunk.length);
 		if (cancelled(progress))
-			got = fail(report, -ECANCELED, chunk.position,
-				   "stopped at offset %llu of the image",
+			got = fail(report, -ECANCELED, chunk.position, "stopped at offset %llu of the image",
 				   (unsigned long long)chunk.position);
 	}
 	image_close(&image);
 	return got;
 }
 
-GK_PUBLIC int gk_chunks(int image_fd, uint64_t cursor, struct gk_extent *extents,
-			uint32_t capacity, uint32_t *count, uint64_t *next,
-			struct gk_report *report)
+GK_PUBLIC int gk_chunks(int image_fd, uint64_t cursor, struct gk_extent *extents, uint32_t capacity,
+			uint32_t *count, uint64_t *next, struct gk_report *report)
 {
 	struct image_chunk chunk;
 	struct image image;
@@ -49,8 +46,7 @@ GK_PUBLIC int gk_chunks(int image_fd, uint64_t cursor, struct gk_extent *extents
 		image.position = cursor;
 	}
 	while (got >= 0 && *count < capacity && (got = image_next(&image, &chunk)) > 0) {
-		extents[(*count)++] = (struct gk_extent){
-			.offset = chunk.offset, .length = chunk.length };
+		extents[(*count)++] = (struct gk_extent){ .offset = chunk.offset, .length = chunk.length };
 		report->chunks += image.chunked;
 		report->data_bytes += chunk.length;
 	}

@@ -6,17 +6,22 @@
 
 /* ghost_file_entry: what each known field must look like, and what must be there. */
 static const uint8_t ghost_wire[] = {
-	[1] = WIRE_VARINT, [2] = WIRE_VARINT, [3] = WIRE_VARINT,	/* uid, gid, mode */
-	[4] = WIRE_VARINT, [5] = WIRE_VARINT, [6] = WIRE_VARINT,	/* dev, ino, rdev */
-	[7] = WIRE_BYTES, [8] = WIRE_BYTES,				/* atim, mtim */
-	[9] = WIRE_VARINT, [10] = WIRE_VARINT,				/* chunks, size */
-	[11] = WIRE_BYTES,						/* symlnk_target */
+	[1] = WIRE_VARINT, [2] = WIRE_VARINT,  [3] = WIRE_VARINT, /* uid, gid, mode */
+	[4] = WIRE_VARINT, [5] = WIRE_VARINT,  [6] = WIRE_VARINT, /* dev, ino, rdev */
+	[7] = WIRE_BYTES,  [8] = WIRE_BYTES,			  /* atim, mtim */
+	[9] = WIRE_VARINT, [10] = WIRE_VARINT,			  /* chunks, size */
+	[11] = WIRE_BYTES,					  /* symlnk_target */
 };
-enum { ATIM = 7, MTIM = 8, CHUNKS = 9, SIZE = 10, KNOWN = sizeof(ghost_wire) };
-#define REQUIRED_GHOST_FIELDS 0x3e	/* 1 to 5 */
+enum {
+	ATIM = 7,
+	MTIM = 8,
+	CHUNKS = 9,
+	SIZE = 10,
+	KNOWN = sizeof(ghost_wire)
+};
+#define REQUIRED_GHOST_FIELDS 0x3e /* 1 to 5 */
 
-const char *parse_ghost_entry(const unsigned char *bytes, uint64_t length,
-			      struct ghost_entry *entry)
+const char *parse_ghost_entry(const unsigned char *bytes, uint64_t length, struct ghost_entry *entry)
 {
 	struct message message = { bytes, bytes + length };
 	struct field field;
@@ -56,8 +61,7 @@ const char *parse_ghost_entry(const unsigned char *bytes, uint64_t length,
 	return NULL;
 }
 
-const char *parse_chunk_entry(const unsigned char *bytes, uint64_t length,
-			      struct chunk_entry *entry)
+const char *parse_chunk_entry(const unsigned char *bytes, uint64_t length, struct chunk_entry *entry)
 {
 	struct message message = { bytes, bytes + length };
 	struct field field;

@@ -18,9 +18,7 @@ struct chunk_entry {
 };
 
 /* NULL, or what is wrong with the entry. */
-const char *parse_ghost_entry(const unsigned char *bytes, uint64_t length,
-			      struct ghost_entry *entry);
-const char *parse_chunk_entry(const unsigned char *bytes, uint64_t length,
-			      struct chunk_entry *entry);
+const char *parse_ghost_entry(const unsigned char *bytes, uint64_t length, struct ghost_entry *entry);
+const char *parse_chunk_entry(const unsigned char *bytes, uint64_t length, struct chunk_entry *entry);
 
 #endif

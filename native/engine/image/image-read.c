@@ -14,18 +14,16 @@
 
 static int bad(struct image *image, uint64_t position, const char *what)
 {
-	return fail(image->report, -EBADMSG, position, "%s at offset %llu of the image",
-		    what, (unsigned long long)position);
+	return fail(image->report, -EBADMSG, position, "%s at offset %llu of the image", what,
+		    (unsigned long long)position);
 }
 
 static uint32_t le32(const unsigned char *bytes)
 {
-	return bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 |
-	       (uint32_t)bytes[3] << 24;
+	return bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 | (uint32_t)bytes[3] << 24;
 }
 
-int image_bytes(struct image *image, uint64_t position, uint64_t length,
-		const unsigned char **bytes)
+int image_bytes(struct image *image, uint64_t position, uint64_t length, const unsigned char **bytes)
 {
 	uint64_t inside = position - image->window_start, wanted, left;
 	int64_t got;
@@ -44,11 +42,9 @@ int image_bytes(struct image *image, uint64_t position, uint64_t length,
 		left = image->bytes - position;
 		wanted = wanted > length ? wanted : length;
 		image->window_bytes = 0;
-		got = read_full(image->fd, image->window, wanted < left ? wanted : left,
-				position);
+		got = read_full(image->fd, image->window, wanted < left ? wanted : left, position);
 		if (got < 0)
-			return fail(image->report, (int)got, position,
-				    "cannot read the image at offset %llu",
+			return fail(image->report, (int)got, position, "cannot read the image at offset %llu",
 				    (unsigned long long)position);
 		image->window_start = position;
 		image->window_bytes = (uint64_t)got;
@@ -61,8 +57,7 @@ int image_bytes(struct image *image, uint64_t position, uint64_t length,
 }
 
 /* An entry's length prefix and its bytes; moves position behind it. */
-static int next_entry(struct image *image, uint32_t limit, const unsigned char **entry,
-		      uint32_t *length)
+static int next_entry(struct image *image, uint32_t limit, const unsigned char **entry, uint32_t *length)
 {
 	uint64_t position = image->position;
 	int error = image_bytes(image, position, LENGTH_BYTES, entry);
@@ -157,7 +152,7 @@ int image_next(struct image *image, struct image_chunk *chunk)
 	wrong = parse_chunk_entry(bytes, length, &entry);
 	if (wrong)
 		return bad(image, header, wrong);
-	if (entry.length == 0)	/* no dump writes one, and a small image holds millions */
+	if (entry.length == 0) /* no dump writes one, and a small image holds millions */
 		return bad(image, header, "a chunk without data");
 	if (entry.offset > image->size || entry.length > image->size - entry.offset)
 		return bad(image, header, "a chunk passes the ghost's size");

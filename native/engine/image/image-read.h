@@ -18,14 +18,14 @@
 struct image {
 	int fd;
 	struct gk_report *report;
-	uint64_t bytes;			/* of the image file */
-	uint64_t position;		/* of the next header */
-	uint64_t body;			/* where the first can be */
-	uint64_t size;			/* of the ghost */
-	uint64_t reached;		/* of the ghost, by the chunks so far */
+	uint64_t bytes;	   /* of the image file */
+	uint64_t position; /* of the next header */
+	uint64_t body;	   /* where the first can be */
+	uint64_t size;	   /* of the ghost */
+	uint64_t reached;  /* of the ghost, by the chunks so far */
 	bool chunked;
-	bool raw_given;			/* the one chunk of an image without chunks */
-	bool far;			/* the last header was far before position */
+	bool raw_given; /* the one chunk of an image without chunks */
+	bool far;	/* the last header was far before position */
 	unsigned char *window;
 	uint64_t window_start;
 	uint64_t window_bytes;
@@ -38,9 +38,9 @@ struct image {
 };
 
 struct image_chunk {
-	uint64_t offset;		/* of the ghost */
+	uint64_t offset; /* of the ghost */
 	uint64_t length;
-	uint64_t position;		/* of its raw bytes in the image */
+	uint64_t position; /* of its raw bytes in the image */
 };
 
 int image_open(struct image *image, int fd, struct gk_report *report);
@@ -49,8 +49,7 @@ int image_open(struct image *image, int fd, struct gk_report *report);
 int image_next(struct image *image, struct image_chunk *chunk);
 
 /* length bytes at position in memory, length at most LARGE_BYTES or an entry's maximum. */
-int image_bytes(struct image *image, uint64_t position, uint64_t length,
-		const unsigned char **bytes);
+int image_bytes(struct image *image, uint64_t position, uint64_t length, const unsigned char **bytes);
 
 void image_close(struct image *image);
 

@@ -24,7 +24,7 @@
 struct dump_room {
 	struct dump dump;
 	unsigned char *window;
-	unsigned char *earlier;	/* NULL until it is needed */
+	unsigned char *earlier; /* NULL until it is needed */
 };
 
 static int prepare(struct dump *dump, struct dump_room *room, const struct dump_request *request);
@@ -32,9 +32,9 @@ static int write_head(struct dump *dump, const struct dump_request *request);
 static int check_files(struct dump *dump);
 static int cut_off(struct dump *dump);
 
-GK_PUBLIC int gk_dump(int ghost_fd, int image_fd, uint32_t engine, uint64_t size,
-		      const void *header, uint64_t header_bytes, uint32_t flags,
-		      struct gk_progress *progress, struct gk_report *report)
+GK_PUBLIC int gk_dump(int ghost_fd, int image_fd, uint32_t engine, uint64_t size, const void *header,
+		      uint64_t header_bytes, uint32_t flags, struct gk_progress *progress,
+		      struct gk_report *report)
 {
 	const struct dump_request request = {
 		.ghost_fd = ghost_fd,
@@ -122,8 +122,8 @@ static int open_walks(struct dump *dump, const struct dump_request *request)
 
 	if (error)
 		return fail(dump->report, error, 0,
-			    "cannot look for data in the ghost with engine %u in %llu bytes",
-			    request->engine, (unsigned long long)request->size);
+			    "cannot look for data in the ghost with engine %u in %llu bytes", request->engine,
+			    (unsigned long long)request->size);
 	error = walk_open(&dump->zeroes, request->ghost_fd, GK_ENGINE_READ, 0, 0);
 	if (error)
 		return fail(dump->report, error, 0, "cannot look for zeroes");

@@ -20,7 +20,7 @@ struct dump_request {
 	uint64_t size;
 	const void *header;
 	uint64_t header_bytes;
-	struct gk_progress *progress;	/* may be NULL */
+	struct gk_progress *progress; /* may be NULL */
 };
 
 /* gk_dump, in this room. */

@@ -9,7 +9,7 @@ static bool get_varint(struct message *message, uint64_t *value)
 	for (shift = 0; shift < 64 && message->at < message->end; shift += 7) {
 		uint64_t byte = *message->at++;
 
-		if (shift == 63 && byte > 1)	/* more than 64 bits */
+		if (shift == 63 && byte > 1) /* more than 64 bits */
 			return false;
 		*value |= (byte & 0x7f) << shift;
 		if (!(byte & 0x80))

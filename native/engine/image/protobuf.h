@@ -13,14 +13,14 @@ enum wire_type {
 	WIRE_VARINT = 0,
 	WIRE_FIXED64 = 1,
 	WIRE_BYTES = 2,
-	WIRE_FIXED32 = 5,	/* 3 and 4, groups, nobody writes any more */
+	WIRE_FIXED32 = 5, /* 3 and 4, groups, nobody writes any more */
 };
 
 struct field {
 	uint32_t number;
 	uint32_t wire;
-	uint64_t value;			/* of a varint */
-	const unsigned char *bytes;	/* of WIRE_BYTES */
+	uint64_t value;		    /* of a varint */
+	const unsigned char *bytes; /* of WIRE_BYTES */
 	uint64_t length;
 };
 

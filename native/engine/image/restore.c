@@ -55,10 +55,9 @@ static int restore_small(struct restore *restore, const struct image_chunk *chun
 	const unsigned char *bytes;
 	int error = 0;
 
-	if (restore->run_pieces == RUN_PIECES ||
-	    chunk->offset != restore->run_offset + restore->run_bytes)
+	if (restore->run_pieces == RUN_PIECES || chunk->offset != restore->run_offset + restore->run_bytes)
 		error = write_run(restore);
-	if (!error)	/* may end the run as well, by reading on */
+	if (!error) /* may end the run as well, by reading on */
 		error = image_bytes(&restore->image, chunk->position, chunk->length, &bytes);
 	if (error)
 		return error;
@@ -84,8 +83,8 @@ static int restore_large(struct restore *restore, const struct image_chunk *chun
 		return cannot_write(restore, error, chunk->offset + copier->done);
 	if (error == -ECANCELED)
 		return error;
-	return fail(restore->report, error == -ENODATA ? -EBADMSG : error,
-		    chunk->position + copier->done, "cannot read a chunk at offset %llu of the image",
+	return fail(restore->report, error == -ENODATA ? -EBADMSG : error, chunk->position + copier->done,
+		    "cannot read a chunk at offset %llu of the image",
 		    (unsigned long long)(chunk->position + copier->done));
 }
 
@@ -101,8 +100,7 @@ static int prepare_file(struct restore *restore)
 	/* The whole size before the first write: xfs then preallocates nothing beyond. */
 	if (ftruncate(fd, (off_t)restore->image.size) < 0)
 		return fail(restore->report, -errno, restore->image.size,
-			    "cannot set the file's size to %llu",
-			    (unsigned long long)restore->image.size);
+			    "cannot set the file's size to %llu", (unsigned long long)restore->image.size);
 	return 0;
 }
 
@@ -130,8 +128,7 @@ static int restore_chunks(struct restore *restore)
 	return error;
 }
 
-GK_PUBLIC int gk_restore(int image_fd, int file_fd, struct gk_progress *progress,
-			 struct gk_report *report)
+GK_PUBLIC int gk_restore(int image_fd, int file_fd, struct gk_progress *progress, struct gk_report *report)
 {
 	struct restore restore = { .report = report, .progress = progress };
 	AUTO_FREE unsigned char *window = window_alloc(WINDOW_BYTES);

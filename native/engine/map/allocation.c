@@ -46,13 +46,11 @@ static struct gk_extent empty_part(const struct fiemap_extent *fe, uint64_t star
 
 		from = from > block_end ? from : block_end;
 	}
-	return (struct gk_extent){ from, from < end ? end - from : 0, GK_EXTENT_UNWRITTEN,
-		fe->fe_flags };
+	return (struct gk_extent){ from, from < end ? end - from : 0, GK_EXTENT_UNWRITTEN, fe->fe_flags };
 }
 
 /* Add it, or make the last one longer. False when there is no room. */
-static bool add(struct gk_extent *extents, uint32_t capacity, uint32_t *count,
-		const struct gk_extent *one)
+static bool add(struct gk_extent *extents, uint32_t capacity, uint32_t *count, const struct gk_extent *one)
 {
 	struct gk_extent *last = *count ? &extents[*count - 1] : NULL;
 
@@ -67,8 +65,7 @@ static bool add(struct gk_extent *extents, uint32_t capacity, uint32_t *count,
 }
 
 GK_PUBLIC int gk_allocation(int fd, uint64_t size, uint64_t start, struct gk_extent *extents,
-			    uint32_t capacity, uint32_t *count, uint64_t *next,
-			    struct gk_report *report)
+			    uint32_t capacity, uint32_t *count, uint64_t *next, struct gk_report *report)
 {
 	AUTO_FREE struct fiemap *map = malloc(sizeof(*map) + BATCH * sizeof(struct fiemap_extent));
 	uint32_t i;
@@ -101,7 +98,7 @@ GK_PUBLIC int gk_allocation(int fd, uint64_t size, uint64_t start, struct gk_ext
 			if (fe->fe_logical + fe->fe_length > start)
 				start = fe->fe_logical + fe->fe_length;
 		}
-		if (start <= from)	/* nothing there, or an answer that turns in a circle */
+		if (start <= from) /* nothing there, or an answer that turns in a circle */
 			return 0;
 	} while (start < FIEMAP_MAX_OFFSET);
 	return 0;

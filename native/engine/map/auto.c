@@ -44,7 +44,8 @@ static const struct opinion unknown = {
  * Source: fs/overlayfs/inode.c (ovl_fiemap), file.c (ovl_llseek).
  */
 static const struct opinion overlay[2] = {
-	{ MAGIC_OVERLAY, GK_ENGINE_READ, "what lies below this overlay has no map, so it may be one not to believe" },
+	{ MAGIC_OVERLAY, GK_ENGINE_READ,
+	  "what lies below this overlay has no map, so it may be one not to believe" },
 	{ MAGIC_OVERLAY, GK_ENGINE_SEEK, "overlayfs passes lseek on to a file system with a map" },
 };
 

@@ -22,14 +22,14 @@
 #define BATCH 512
 
 struct fiemap_state {
-	uint64_t asked_to;	/* the map below this offset is known */
-	uint32_t next;		/* of the batch */
-	bool gaps_show_all;	/* lseek has nothing to add about gaps */
+	uint64_t asked_to;  /* the map below this offset is known */
+	uint32_t next;	    /* of the batch */
+	bool gaps_show_all; /* lseek has nothing to add about gaps */
 	bool may_trust_gaps;
 	/* [walk->pos, doubt_end) is unwritten or a gap: lseek decides. */
 	uint64_t doubt_end;
 	uint32_t doubt_flags;	/* with FIEMAP_EXTENT_UNWRITTEN, or a gap */
-	uint64_t no_data_until;	/* lseek has already said so */
+	uint64_t no_data_until; /* lseek has already said so */
 	uint64_t data_until;	/* and so */
 	struct fiemap map;	/* and behind it room for BATCH extents */
 };
@@ -38,8 +38,7 @@ static uint64_t end_of(const struct fiemap_extent *fe)
 {
 	uint64_t end;
 
-	return __builtin_add_overflow(fe->fe_logical, fe->fe_length, &end) ?
-	       UINT64_MAX : end;
+	return __builtin_add_overflow(fe->fe_logical, fe->fe_length, &end) ? UINT64_MAX : end;
 }
 
 static bool is_unwritten(uint32_t flags)
@@ -135,7 +134,7 @@ static int test_cached(struct walk *walk, uint64_t limit, struct gk_extent *exte
 		return got;
 	if (got == 0)
 		return pass_empty(walk, from, limit, extent);
-	if (extent->offset > from)	/* the data comes next time, its window is still there */
+	if (extent->offset > from) /* the data comes next time, its window is still there */
 		return pass_empty(walk, from, extent->offset, extent);
 	extent->flags = walk->fiemap->doubt_flags;
 	return 1;
@@ -160,8 +159,8 @@ static int settle(struct walk *walk, struct gk_extent *extent)
 		/* A gap asked about and found empty, as this kind of file system promises. */
 		if (gap && state->no_data_until >= end && state->may_trust_gaps)
 			state->gaps_show_all = true;
-		return pass_empty(walk, walk->pos, state->no_data_until < end ?
-				  state->no_data_until : end, extent);
+		return pass_empty(walk, walk->pos, state->no_data_until < end ? state->no_data_until : end,
+				  extent);
 	}
 	if (gap)
 		state->may_trust_gaps = false;
@@ -215,8 +214,7 @@ int fiemap_step(struct walk *walk, struct gk_extent *extent)
 		}
 		fe = &state->map.fm_extents[state->next];
 		if (fe->fe_logical > walk->pos) {
-			doubt(walk, fe->fe_logical < walk->size ?
-			      fe->fe_logical : walk->size, 0);
+			doubt(walk, fe->fe_logical < walk->size ? fe->fe_logical : walk->size, 0);
 			continue;
 		}
 		state->next++;
@@ -228,7 +226,7 @@ int fiemap_step(struct walk *walk, struct gk_extent *extent)
 			continue;
 		}
 		*extent = (struct gk_extent){ walk->pos, end - walk->pos, GK_EXTENT_DATA,
-			fe->fe_flags & ~(uint32_t)FIEMAP_EXTENT_LAST };
+					      fe->fe_flags & ~(uint32_t)FIEMAP_EXTENT_LAST };
 		walk->pos = end;
 		got = 1;
 	}

@@ -11,7 +11,7 @@
 #define BLOCK_BYTES 4096
 
 struct read_state {
-	uint64_t start;		/* what the window holds: [start, end) of the file */
+	uint64_t start; /* what the window holds: [start, end) of the file */
 	uint64_t end;
 	unsigned char window[];
 };
@@ -32,8 +32,7 @@ static uint64_t block_end(const struct read_state *state, uint64_t offset)
 
 static bool block_is_zero(const struct read_state *state, uint64_t offset)
 {
-	return all_zero(state->window + (offset - state->start),
-			block_end(state, offset) - offset);
+	return all_zero(state->window + (offset - state->start), block_end(state, offset) - offset);
 }
 
 static int fill(struct walk *walk, uint64_t limit)
@@ -45,8 +44,7 @@ static int fill(struct walk *walk, uint64_t limit)
 
 	if (cancelled(walk->progress) || stopped(walk))
 		return -ECANCELED;
-	got = read_full(walk->fd, state->window, length < left ? length : left,
-			walk->pos);
+	got = read_full(walk->fd, state->window, length < left ? length : left, walk->pos);
 	if (got < 0)
 		return (int)got;
 	state->start = walk->pos;
@@ -76,7 +74,7 @@ int read_blocks(struct walk *walk, uint64_t limit, struct gk_extent *extent)
 
 			if (error)
 				return error;
-			if (state->end == state->start) {	/* end of file */
+			if (state->end == state->start) { /* end of file */
 				walk->pos = limit;
 				return 0;
 			}

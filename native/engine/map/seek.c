@@ -25,8 +25,8 @@
 static int seek_error(int error)
 {
 	/* EINVAL is what a file system without the two says. */
-	return error == EINVAL || error == ENOTTY || error == ESPIPE ||
-	       error == ENOSYS ? -EOPNOTSUPP : -error;
+	return error == EINVAL || error == ENOTTY || error == ESPIPE || error == ENOSYS ? -EOPNOTSUPP :
+											  -error;
 }
 
 int seek_data(int fd, uint64_t offset, uint64_t *data)
@@ -86,8 +86,8 @@ static void probe(struct walk *walk)
 	if (walk->probe_extents <= PROBE_EXTENTS)
 		return;
 	if (walk->pos - walk->probe_start < PROBE_EXTENTS * SMALL_BYTES)
-		walk->read_until = walk->size - walk->pos < STRETCH_BYTES ?
-				   walk->size : walk->pos + STRETCH_BYTES;
+		walk->read_until =
+			walk->size - walk->pos < STRETCH_BYTES ? walk->size : walk->pos + STRETCH_BYTES;
 	walk->probe_extents = 0;
 }
 

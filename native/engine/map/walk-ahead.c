@@ -17,19 +17,19 @@
 
 struct batch {
 	uint32_t count;
-	int end;		/* what the walk said behind the last of them; 1: it goes on */
-	uint32_t engine;	/* which found all of them, but for the one where it gave up */
+	int end;	 /* what the walk said behind the last of them; 1: it goes on */
+	uint32_t engine; /* which found all of them, but for the one where it gave up */
 	struct gk_extent extents[BATCH_EXTENTS];
 };
 
 struct walk_thread {
 	struct walk *walk;
 	pthread_t thread;
-	pthread_mutex_t lock;	/* of the next two; a batch is its finder's until it is filled */
+	pthread_mutex_t lock; /* of the next two; a batch is its finder's until it is filled */
 	pthread_cond_t moved;
 	uint64_t filled, emptied;
-	const struct batch *current;	/* the one that is being emptied, the caller's */
-	uint32_t taken;		/* of it */
+	const struct batch *current; /* the one that is being emptied, the caller's */
+	uint32_t taken;		     /* of it */
 	struct batch batches[BATCHES];
 };
 
@@ -43,8 +43,8 @@ static void fill(struct walk *walk, struct batch *batch)
 		batch->end = walk_next(walk, &batch->extents[batch->count]);
 		if (batch->end > 0)
 			batch->count++;
-	} while (batch->end > 0 && batch->count < BATCH_EXTENTS &&
-		 walk->pos - start < BATCH_BYTES && walk->engine == batch->engine && !stopped(walk));
+	} while (batch->end > 0 && batch->count < BATCH_EXTENTS && walk->pos - start < BATCH_BYTES &&
+		 walk->engine == batch->engine && !stopped(walk));
 }
 
 static void *find(void *argument)

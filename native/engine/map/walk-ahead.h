@@ -9,10 +9,10 @@
 #include "map/walk.h"
 
 struct walk_ahead {
-	struct walk *walk;		/* nobody else's from the first call to walk_ahead_end() */
-	uint32_t engine;		/* which found the extent that was given out last */
-	uint32_t alone;			/* extents found without a thread */
-	struct walk_thread *thread;	/* NULL: none yet */
+	struct walk *walk;	    /* nobody else's from the first call to walk_ahead_end() */
+	uint32_t engine;	    /* which found the extent that was given out last */
+	uint32_t alone;		    /* extents found without a thread */
+	struct walk_thread *thread; /* NULL: none yet */
 };
 
 /* The next extent: 1, 0 at the end, or a negative errno. */

@@ -13,10 +13,8 @@
 #include "map/seek.h"
 #include "map/walk.h"
 
-GK_PUBLIC int gk_extents(int fd, uint32_t engine, uint64_t size, uint64_t start,
-			 struct gk_extent *extents, uint32_t capacity,
-			 uint32_t *count, uint64_t *next,
-			 struct gk_report *report)
+GK_PUBLIC int gk_extents(int fd, uint32_t engine, uint64_t size, uint64_t start, struct gk_extent *extents,
+			 uint32_t capacity, uint32_t *count, uint64_t *next, struct gk_report *report)
 {
 	struct walk walk;
 	int got;
@@ -57,8 +55,7 @@ GK_PUBLIC int gk_extents(int fd, uint32_t engine, uint64_t size, uint64_t start,
 	return got < 0 ? got : 0;
 }
 
-int walk_open(struct walk *walk, int fd, uint32_t engine, uint64_t size,
-	      uint64_t start)
+int walk_open(struct walk *walk, int fd, uint32_t engine, uint64_t size, uint64_t start)
 {
 	const char *why = "it was asked for";
 	int error = 0;
@@ -122,8 +119,9 @@ static int may_read(struct walk *walk)
 	if (fstat(walk->fd, &about) < 0)
 		return -errno;
 	allocated = (uint64_t)about.st_blocks * 512;
-	return walk->size - walk->pos > allocated &&
-	       walk->size - walk->pos - allocated > GK_READ_HOLES_MAX ? -EOVERFLOW : 0;
+	return walk->size - walk->pos > allocated && walk->size - walk->pos - allocated > GK_READ_HOLES_MAX ?
+		       -EOVERFLOW :
+		       0;
 }
 
 /* One unmerged extent from whichever engine can tell. */
@@ -161,8 +159,7 @@ int walk_next(struct walk *walk, struct gk_extent *extent)
 			return got;
 		if (got == 0)
 			break;
-		if (piece.kind != extent->kind ||
-		    piece.offset != extent->offset + extent->length) {
+		if (piece.kind != extent->kind || piece.offset != extent->offset + extent->length) {
 			walk->waiting = piece;
 			walk->has_waiting = true;
 			break;

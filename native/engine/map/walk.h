@@ -5,8 +5,7 @@
 
 #include "map/walk-state.h"
 
-int walk_open(struct walk *walk, int fd, uint32_t engine, uint64_t size,
-	      uint64_t start);
+int walk_open(struct walk *walk, int fd, uint32_t engine, uint64_t size, uint64_t start);
 
 /* The next extent, merged and clipped: 1, 0 at the end, or a negative errno. */
 int walk_next(struct walk *walk, struct gk_extent *extent);

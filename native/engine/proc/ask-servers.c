@@ -14,7 +14,7 @@
 #include "base/report.h"
 #include "base/stat.h"
 
-#define END_MS 100	/* a killed process that waits for a request that was not read yet ends at once */
+#define END_MS 100 /* a killed process that waits for a request that was not read yet ends at once */
 
 GK_PUBLIC int gk_stat_cached(const char *path, struct gk_stat *about, struct gk_report *report)
 {
@@ -77,8 +77,7 @@ static void wait_for_answers(pid_t pid, int pid_fd, const struct gk_answer *answ
 	waitpid(pid, NULL, WNOHANG);
 }
 
-static int ask_in_child(const char *paths, uint32_t count, uint32_t wait_ms,
-			struct gk_answer *answers)
+static int ask_in_child(const char *paths, uint32_t count, uint32_t wait_ms, struct gk_answer *answers)
 {
 	pid_t pid = fork();
 	int pid_fd, err = 0;
@@ -98,8 +97,8 @@ static int ask_in_child(const char *paths, uint32_t count, uint32_t wait_ms,
 	return 0;
 }
 
-GK_PUBLIC int gk_ask_servers(const char *paths, uint32_t count, uint32_t wait_ms,
-			     struct gk_answer *answers, struct gk_report *report)
+GK_PUBLIC int gk_ask_servers(const char *paths, uint32_t count, uint32_t wait_ms, struct gk_answer *answers,
+			     struct gk_report *report)
 {
 	size_t bytes = (size_t)count * sizeof(*answers);
 	struct gk_answer *shared;

@@ -17,7 +17,7 @@ static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t moved;
 	int started, armed;
-	struct timespec at;	/* CLOCK_MONOTONIC */
+	struct timespec at; /* CLOCK_MONOTONIC */
 	int status;
 	size_t length;
 	char line[LINE_BYTES];

@@ -16,7 +16,7 @@
 #include "base/report.h"
 #include "proc/open-files.h"
 
-#define PORTION 256	/* threads */
+#define PORTION 256 /* threads */
 
 /* Threads with different tables, in the kernel's order of them, or all threads. */
 struct tables {

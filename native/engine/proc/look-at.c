@@ -12,8 +12,8 @@
 #include "base/stat.h"
 #include "base/threads.h"
 
-#define WORTH_A_THREAD 16	/* descriptors */
-#define FDINFO_BYTES 512	/* pos, flags and mnt_id come first. Source: fs/proc/fd.c, seq_show */
+#define WORTH_A_THREAD 16 /* descriptors */
+#define FDINFO_BYTES 512  /* pos, flags and mnt_id come first. Source: fs/proc/fd.c, seq_show */
 
 static int parse_field(const char *text, const char *name, int base, uint64_t *value)
 {
@@ -38,7 +38,7 @@ static int read_fdinfo(int proc_fd, struct gk_look *look)
 	fd = openat(proc_fd, path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	do	/* one read gives all there is, up to the buffer's end */
+	do /* one read gives all there is, up to the buffer's end */
 		got = read(fd, text, FDINFO_BYTES);
 	while (got < 0 && errno == EINTR);
 	error = got < 0 ? -errno : 0;

@@ -13,7 +13,7 @@
 #include "proc/open-files.h"
 
 #define MOST_THREADS 8
-#define MOST_AHEAD 64		/* processes: what they hold open stays in memory until it is taken */
+#define MOST_AHEAD 64 /* processes: what they hold open stays in memory until it is taken */
 #define FIRST_ROOM 1024
 
 struct process {
@@ -27,7 +27,7 @@ struct process {
 
 struct ahead {
 	pthread_mutex_t lock;
-	pthread_cond_t moved;	/* one is done, one was taken, or all is to end */
+	pthread_cond_t moved; /* one is done, one was taken, or all is to end */
 	pthread_t threads[MOST_THREADS];
 	uint32_t threads_count;
 	uint32_t count, next, taken;
@@ -73,8 +73,7 @@ static int look_at_process(struct local local, struct process *process)
 	}
 	if (!err) {
 		look_at_open_files(dir_fd, local, process->files, process->counts.looked);
-		sort_open_files(process->files, process->suspects, process->carriers,
-				&process->counts);
+		sort_open_files(process->files, process->suspects, process->carriers, &process->counts);
 	}
 	close(dir_fd);
 	return err;
@@ -114,8 +113,7 @@ static void forget(struct process *process)
 }
 
 /* @returns how many: what is left of them, or as many as there is room for */
-static uint32_t give(uint32_t *to, const uint32_t *from, uint32_t count, uint32_t *given,
-		     uint32_t capacity)
+static uint32_t give(uint32_t *to, const uint32_t *from, uint32_t count, uint32_t *given, uint32_t capacity)
 {
 	uint32_t some = count - *given < capacity ? count - *given : capacity;
 
@@ -156,8 +154,8 @@ GK_PUBLIC int gk_ahead_begin(const uint32_t *pids, uint32_t count, const uint64_
 }
 
 GK_PUBLIC int gk_ahead_take(uint64_t handle, uint32_t capacity, struct gk_open_file *files,
-			    uint32_t *suspects, uint32_t *carriers,
-			    struct gk_open_counts *counts, struct gk_report *report)
+			    uint32_t *suspects, uint32_t *carriers, struct gk_open_counts *counts,
+			    struct gk_report *report)
 {
 	struct ahead *ahead = (struct ahead *)(uintptr_t)handle;
 	struct process *process = &ahead->processes[ahead->taken];
@@ -192,8 +190,8 @@ GK_PUBLIC int gk_ahead_take(uint64_t handle, uint32_t capacity, struct gk_open_f
 	pthread_cond_broadcast(&ahead->moved);
 	pthread_mutex_unlock(&ahead->lock);
 	if (process->error)
-		return fail(report, process->error, 0,
-			    "cannot list the descriptors of process %u", process->pid);
+		return fail(report, process->error, 0, "cannot list the descriptors of process %u",
+			    process->pid);
 	return 0;
 }
 

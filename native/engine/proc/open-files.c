@@ -16,12 +16,12 @@
 #include "base/report.h"
 #include "proc/open-files.h"
 
-#define SUSPECT (UINT64_C(1) << 63)	/* these in gk_open_file.fd, until they are told apart */
+#define SUSPECT (UINT64_C(1) << 63) /* these in gk_open_file.fd, until they are told apart */
 #define NO_FILE (UINT64_C(1) << 62)
 #define CARRIER (UINT64_C(1) << 61)
 #define LIST_BYTES 32768
-#define LINK_BYTES 4097			/* the kernel shows a page at most; longer is an error */
-#define WORTH_A_THREAD 256		/* starting one costs what 20 descriptors cost */
+#define LINK_BYTES 4097	   /* the kernel shows a page at most; longer is an error */
+#define WORTH_A_THREAD 256 /* starting one costs what 20 descriptors cost */
 
 /* The kernel puts this behind a name that no longer leads to its file. Source: fs/d_path.c. */
 static const char deleted[] = " (deleted)";
@@ -120,8 +120,8 @@ static void look(int dir_fd, struct local local, struct gk_open_file *file)
 		file->fd |= kind;
 		return;
 	}
-	if (statx(dir_fd, name, AT_STATX_DONT_SYNC,
-		  STATX_TYPE | STATX_NLINK | STATX_INO | STATX_MNT_ID, &st)) {
+	if (statx(dir_fd, name, AT_STATX_DONT_SYNC, STATX_TYPE | STATX_NLINK | STATX_INO | STATX_MNT_ID,
+		  &st)) {
 		file->fd |= SUSPECT;
 		return;
 	}
@@ -129,8 +129,8 @@ static void look(int dir_fd, struct local local, struct gk_open_file *file)
 	file->ino = st.stx_ino;
 	/* a device may be /dev/fuse or a loop device, which the caller wants to know of */
 	if (st.stx_nlink == 0 || S_ISCHR(st.stx_mode) || S_ISBLK(st.stx_mode) ||
-	    (S_ISREG(st.stx_mode) && (looks_lost(target, (size_t)length) ||
-				      !is_local(&local, st.stx_mnt_id))))
+	    (S_ISREG(st.stx_mode) &&
+	     (looks_lost(target, (size_t)length) || !is_local(&local, st.stx_mnt_id))))
 		file->fd |= SUSPECT;
 }
 
@@ -149,8 +149,7 @@ static void *look_at_all(void *argument)
 }
 
 /* Half of them on another processor; where no thread can be had, all on this one. */
-static void look_in_parallel(int dir_fd, struct local local, struct gk_open_file *files,
-			     uint32_t count)
+static void look_in_parallel(int dir_fd, struct local local, struct gk_open_file *files, uint32_t count)
 {
 	struct part mine = { dir_fd, local, files, count };
 	struct part other = { dir_fd, local, NULL, 0 };
@@ -225,9 +224,8 @@ void sort_open_files(struct gk_open_file *files, uint32_t *suspects, uint32_t *c
 	}
 }
 
-GK_PUBLIC int gk_open_files(int dir_fd, const uint64_t *local, uint32_t local_count,
-			    uint32_t capacity, struct gk_open_file *files,
-			    uint32_t *suspects, uint32_t *carriers,
+GK_PUBLIC int gk_open_files(int dir_fd, const uint64_t *local, uint32_t local_count, uint32_t capacity,
+			    struct gk_open_file *files, uint32_t *suspects, uint32_t *carriers,
 			    struct gk_open_counts *counts, struct gk_report *report)
 {
 	int err;

@@ -14,8 +14,7 @@
  */
 #define TRIES 1000
 
-GK_PUBLIC int gk_open_in_root(int root_fd, const char *path, int *fd,
-			      struct gk_report *report)
+GK_PUBLIC int gk_open_in_root(int root_fd, const char *path, int *fd, struct gk_report *report)
 {
 	const struct open_how how = {
 		.flags = O_PATH | O_CLOEXEC | O_NOFOLLOW,

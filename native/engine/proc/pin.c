@@ -14,7 +14,7 @@
 #include "base/stat.h"
 #include "base/threads.h"
 
-#define WORTH_A_THREAD 16	/* files */
+#define WORTH_A_THREAD 16 /* files */
 
 static int reopen_regular(int held)
 {
@@ -29,7 +29,7 @@ static int reopen_regular(int held)
 		return -EINVAL;
 	snprintf(path, sizeof(path), "/proc/thread-self/fd/%d", held);
 	fd = open(path, how | O_NOATIME);
-	if (fd < 0 && errno == EPERM)	/* for the owner and CAP_FOWNER: open(2) */
+	if (fd < 0 && errno == EPERM) /* for the owner and CAP_FOWNER: open(2) */
 		fd = open(path, how);
 	return fd < 0 ? -errno : fd;
 }
@@ -83,8 +83,7 @@ static void pin(void *argument, uint32_t i)
 	work->pins[i].fd = error ? error : fd;
 }
 
-GK_PUBLIC int gk_pin(const char *paths, uint32_t count, struct gk_pin *pins,
-		     struct gk_report *report)
+GK_PUBLIC int gk_pin(const char *paths, uint32_t count, struct gk_pin *pins, struct gk_report *report)
 {
 	AUTO_FREE const char **each = calloc(count, sizeof(*each));
 	struct work work = { each, pins };

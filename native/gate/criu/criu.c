@@ -18,17 +18,16 @@
 
 #include "criu/criu.h"
 
-#define HOOKS_MAX 64	/* a larger table is not the one that we know */
+#define HOOKS_MAX 64 /* a larger table is not the one that we know */
 
 struct criu criu;
 
-__attribute__((format(printf, 1, 2)))
-static void stay_inert(const char *fmt, ...)
+__attribute__((format(printf, 1, 2))) static void stay_inert(const char *fmt, ...)
 {
 	va_list args;
 
 	if (criu.why_inert[0])
-		return;		/* the first reason is enough */
+		return; /* the first reason is enough */
 	va_start(args, fmt);
 	vsnprintf(criu.why_inert, sizeof(criu.why_inert), fmt, args);
 	va_end(args);
@@ -53,22 +52,22 @@ static void count_hooks(void)
 	if (!ctl)
 		return;
 	/* dladdr1 answers with the symbol that covers ctl: it may be another */
-	if (!dladdr1(ctl, &info, (void **)&symbol, RTLD_DL_SYMENT) || !symbol ||
-	    info.dli_saddr != ctl || strcmp(info.dli_sname, CRIU_PLUGIN_CTL)) {
+	if (!dladdr1(ctl, &info, (void **)&symbol, RTLD_DL_SYMENT) || !symbol || info.dli_saddr != ctl ||
+	    strcmp(info.dli_sname, CRIU_PLUGIN_CTL)) {
 		stay_inert("the size of " CRIU_PLUGIN_CTL " is not known");
 		return;
 	}
 	size = symbol->st_size;
 	lists = size / CRIU_LIST_HEAD_BYTES;
 	if (size % CRIU_LIST_HEAD_BYTES || lists < 2 || lists > 1 + HOOKS_MAX) {
-		stay_inert(CRIU_PLUGIN_CTL " has an unknown layout (%zu bytes)",
-			   size);
+		stay_inert(CRIU_PLUGIN_CTL " has an unknown layout (%zu bytes)", size);
 		return;
 	}
 	criu.hooks = lists - 1;
 	if (criu.hooks <= CRIU_HOOK_CHECKPOINT_DEVICES)
-		stay_inert("this CRIU has %u plugin hooks and not the one called when all processes are frozen (it came with CRIU 4.0)",
-			   criu.hooks);
+		stay_inert(
+			"this CRIU has %u plugin hooks and not the one called when all processes are frozen (it came with CRIU 4.0)",
+			criu.hooks);
 }
 
 static void ask_kernel(void)
@@ -87,8 +86,7 @@ void find_criu(void)
 	criu.print_on_level = (criu_print_on_level_fn *)find("print_on_level");
 	criu.add_external = (criu_add_external_fn *)find("add_external");
 	criu.get_image_dir = (criu_get_image_dir_fn *)find("criu_get_image_dir");
-	criu.lookup = (criu_lookup_fn *)dlsym(RTLD_DEFAULT,
-					      "external_lookup_by_key");
+	criu.lookup = (criu_lookup_fn *)dlsym(RTLD_DEFAULT, "external_lookup_by_key");
 	criu.root_item = dlsym(RTLD_DEFAULT, "root_item");
 	count_hooks();
 	ask_kernel();

@@ -36,8 +36,8 @@ bool mount_key_is_valid(const char *key)
 {
 	size_t length = strlen(key);
 
-	return length <= MOUNT_KEY_BYTES_MAX && !strncmp(key, "mnt[", 4) &&
-	       key[length - 1] == ']' && !has_controls(key);
+	return length <= MOUNT_KEY_BYTES_MAX && !strncmp(key, "mnt[", 4) && key[length - 1] == ']' &&
+	       !has_controls(key);
 }
 
 bool has_controls(const char *text)

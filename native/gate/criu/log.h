@@ -8,7 +8,6 @@
  * One line, "ghostkeep: …", in CRIU's log. Text from elsewhere may be among
  * the arguments: control characters are replaced, a long line is cut.
  */
-void gate_log(enum criu_log_level level, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
+void gate_log(enum criu_log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

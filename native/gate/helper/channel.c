@@ -20,8 +20,7 @@ int channel_send(struct channel *channel, const char *text)
 	 * a helper that does not read, and waiting would not change it.
 	 */
 	do {
-		sent = send(channel->fd, line, length,
-			    MSG_NOSIGNAL | MSG_DONTWAIT);
+		sent = send(channel->fd, line, length, MSG_NOSIGNAL | MSG_DONTWAIT);
 	} while (sent < 0 && errno == EINTR);
 	if (sent < 0)
 		return -errno;
@@ -46,14 +45,13 @@ static int receive(struct channel *channel)
 {
 	ssize_t got;
 
-	memmove(channel->buffer, channel->buffer + channel->taken,
-		channel->used - channel->taken);
+	memmove(channel->buffer, channel->buffer + channel->taken, channel->used - channel->taken);
 	channel->used -= channel->taken;
 	channel->taken = 0;
 	if (channel->used == sizeof(channel->buffer))
 		return -EMSGSIZE;
-	got = recv(channel->fd, channel->buffer + channel->used,
-		   sizeof(channel->buffer) - channel->used, MSG_DONTWAIT);
+	got = recv(channel->fd, channel->buffer + channel->used, sizeof(channel->buffer) - channel->used,
+		   MSG_DONTWAIT);
 	if (got < 0)
 		return errno == EINTR || errno == EAGAIN ? 0 : -errno;
 	if (!got)

@@ -5,12 +5,12 @@
 
 #include <stddef.h>
 
-#define CHANNEL_LINE_BYTES 4096	/* with its newline */
+#define CHANNEL_LINE_BYTES 4096 /* with its newline */
 
 struct channel {
-	int fd;			/* the gate's end; owned by the helper's record */
-	size_t used;		/* bytes in buffer */
-	size_t taken;		/* of these, bytes of lines handed out */
+	int fd;	      /* the gate's end; owned by the helper's record */
+	size_t used;  /* bytes in buffer */
+	size_t taken; /* of these, bytes of lines handed out */
 	char buffer[CHANNEL_LINE_BYTES];
 };
 

@@ -11,14 +11,14 @@
 #include <unistd.h>
 
 #include "criu/log.h"
-#include "helper-path.h"	/* made by the Makefile: HELPER_PATH */
+#include "helper-path.h" /* made by the Makefile: HELPER_PATH */
 #include "helper/deadline.h"
 #include "helper/helper.h"
 #include "helper/spawn.h"
 #include "helper/timeout.h"
 
-#define END_MS 2000		/* to end by itself once the socket is closed */
-#define KILL_MS 1000		/* to be gone after SIGKILL */
+#define END_MS 2000  /* to end by itself once the socket is closed */
+#define KILL_MS 1000 /* to be gone after SIGKILL */
 
 int helper_start(struct helper *helper, const char *mode, int image_dir)
 {
@@ -50,7 +50,7 @@ int helper_start(struct helper *helper, const char *mode, int image_dir)
 	spawn.error_fd = helper->error_fd;
 	spawn.socket_fd = sockets[1];
 	ret = spawn_unrelated(&spawn);
-	close(sockets[1]);	/* or its end would never be seen here */
+	close(sockets[1]); /* or its end would never be seen here */
 	if (ret)
 		goto close_socket;
 
@@ -67,8 +67,7 @@ close_socket:
 close_error_fd:
 	close(helper->error_fd);
 failed:
-	gate_log(CRIU_LOG_ERROR, "cannot start " HELPER_PATH ": %s",
-		 strerror(-ret));
+	gate_log(CRIU_LOG_ERROR, "cannot start " HELPER_PATH ": %s", strerror(-ret));
 	return ret;
 }
 
@@ -106,8 +105,7 @@ void helper_end(struct helper *helper)
 		release(helper);
 		return;
 	}
-	gate_log(CRIU_LOG_WARN, "the helper (pid %d) did not end in %d ms: killing it",
-		 helper->pid, END_MS);
+	gate_log(CRIU_LOG_WARN, "the helper (pid %d) did not end in %d ms: killing it", helper->pid, END_MS);
 	helper_kill(helper);
 }
 
@@ -132,8 +130,8 @@ void helper_leave(struct helper *helper)
 		return;
 	shutdown(helper->channel.fd, SHUT_WR);
 	if (!has_hung_up(helper))
-		gate_log(CRIU_LOG_WARN, "the helper (pid %d) did not end in %d ms: killing it",
-			 helper->pid, END_MS);
+		gate_log(CRIU_LOG_WARN, "the helper (pid %d) did not end in %d ms: killing it", helper->pid,
+			 END_MS);
 	syscall(SYS_pidfd_send_signal, helper->pidfd, SIGKILL, NULL, 0);
 	release(helper);
 }

@@ -10,12 +10,12 @@
 #include "helper/channel.h"
 
 struct helper {
-	bool running;		/* false: the rest is meaningless */
+	bool running; /* false: the rest is meaningless */
 	pid_t pid;
 	int pidfd;
-	int error_fd;		/* what it wrote to its stderr */
-	int timeout_ms;		/* how long it may say nothing */
-	enum criu_log_level loss;	/* what it is when it fails us */
+	int error_fd;		  /* what it wrote to its stderr */
+	int timeout_ms;		  /* how long it may say nothing */
+	enum criu_log_level loss; /* what it is when it fails us */
 	struct channel channel;
 };
 

@@ -21,8 +21,7 @@ static char *last_lines(char *text)
 	int lines = 0;
 
 	while (start > text) {
-		if (start[-1] == '\n' && *start && *start != '\n' &&
-		    ++lines == LINES_MAX)
+		if (start[-1] == '\n' && *start && *start != '\n' && ++lines == LINES_MAX)
 			break;
 		start--;
 	}
@@ -44,7 +43,6 @@ void helper_log_last_words(const struct helper *helper)
 	if (length <= 0)
 		return;
 	text[length] = '\0';
-	for (line = strtok_r(last_lines(text), "\n", &next); line;
-	     line = strtok_r(NULL, "\n", &next))
+	for (line = strtok_r(last_lines(text), "\n", &next); line; line = strtok_r(NULL, "\n", &next))
 		gate_log(helper->loss, "helper: %s", line);
 }

@@ -14,12 +14,12 @@
  *   the pid could be someone else's.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
-#include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -70,8 +70,7 @@ int spawn_unrelated(struct spawn *spawn)
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &before);
 
-	child = clone(between, between_stack + STACK_BYTES,
-		      CLONE_VM | CLONE_VFORK | CLONE_FILES, spawn);
+	child = clone(between, between_stack + STACK_BYTES, CLONE_VM | CLONE_VFORK | CLONE_FILES, spawn);
 	if (child < 0)
 		ret = -errno;
 	else
@@ -89,8 +88,7 @@ ON_OTHER_STACK static int between(void *arg)
 	struct spawn *spawn = arg;
 
 	/* neither memory nor descriptors are shared with the helper */
-	spawn->pid = clone(helper, helper_stack + STACK_BYTES,
-			   CLONE_PIDFD | SIGCHLD, spawn, &spawn->pidfd);
+	spawn->pid = clone(helper, helper_stack + STACK_BYTES, CLONE_PIDFD | SIGCHLD, spawn, &spawn->pidfd);
 	if (spawn->pid < 0)
 		spawn->error = errno;
 	return 0;
@@ -150,7 +148,7 @@ ON_OTHER_STACK static void say(int fd, const char *text)
 	while (text[length])
 		length++;
 	if (write(fd, text, length) < 0)
-		return;		/* nobody is left to be told */
+		return; /* nobody is left to be told */
 }
 
 ON_OTHER_STACK static const char *why_not_executed(int error)

@@ -7,16 +7,16 @@
 
 struct spawn {
 	/* in */
-	char *const *argv;		/* argv[0] is the absolute path to run */
+	char *const *argv; /* argv[0] is the absolute path to run */
 	char *const *envp;
-	int error_fd;			/* its 2 */
-	int socket_fd;			/* its 3 */
-	int image_dir_fd;		/* its 4 */
-	bool leave_cgroup;		/* CRIU may be in the container's */
+	int error_fd;	   /* its 2 */
+	int socket_fd;	   /* its 3 */
+	int image_dir_fd;  /* its 4 */
+	bool leave_cgroup; /* CRIU may be in the container's */
 	/* out */
 	pid_t pid;
-	int pidfd;			/* the caller's, close-on-exec */
-	int error;			/* errno of the second clone(2) */
+	int pidfd; /* the caller's, close-on-exec */
+	int error; /* errno of the second clone(2) */
 };
 
 /*

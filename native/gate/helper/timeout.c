@@ -20,8 +20,8 @@ int answer_timeout_ms(void)
 	errno = 0;
 	seconds = strtol(text, &end, 10);
 	if (errno || *end || seconds < 1 || seconds > MAX_SECONDS) {
-		gate_log(CRIU_LOG_WARN, VARIABLE "=%.40s is not a number from 1 to %d: using %d",
-			 text, MAX_SECONDS, DEFAULT_SECONDS);
+		gate_log(CRIU_LOG_WARN, VARIABLE "=%.40s is not a number from 1 to %d: using %d", text,
+			 MAX_SECONDS, DEFAULT_SECONDS);
 		seconds = DEFAULT_SECONDS;
 	}
 	return seconds * 1000;

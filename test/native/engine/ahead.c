@@ -14,14 +14,14 @@
 #include "ghostkeep.h"
 #include "tap.h"
 
-#define PROCESSES 80		/* more than it looks at ahead */
+#define PROCESSES 80 /* more than it looks at ahead */
 #define NOBODY 5
-#define NO_PID 4194305		/* above the largest pid_max */
+#define NO_PID 4194305 /* above the largest pid_max */
 #define ROOM 64
 
 struct seen {
 	uint64_t files, suspects, carriers;
-	uint64_t sum;		/* of the numbers and inodes, in whatever portions they came */
+	uint64_t sum; /* of the numbers and inodes, in whatever portions they came */
 };
 
 static void add(struct seen *seen, const struct gk_open_file *files, const uint32_t *suspects,
@@ -66,8 +66,7 @@ static int in_turn(uint64_t ahead, uint32_t capacity, struct seen *seen)
 	int err;
 
 	memset(seen, 0, sizeof(*seen));
-	while (!(err = gk_ahead_take(ahead, capacity, files, suspects, carriers, &counts,
-				     &report)) &&
+	while (!(err = gk_ahead_take(ahead, capacity, files, suspects, carriers, &counts, &report)) &&
 	       counts.looked)
 		add(seen, files, suspects, carriers, &counts);
 	return err;
@@ -102,8 +101,7 @@ static void compare(const uint32_t *pids, uint32_t capacity)
 	uint64_t ahead;
 	int err;
 
-	begin("ahead", "%d processes, one of which is gone, %u descriptors a call", PROCESSES,
-	      capacity);
+	begin("ahead", "%d processes, one of which is gone, %u descriptors a call", PROCESSES, capacity);
 	if (!expect(!gk_ahead_begin(pids, PROCESSES, NULL, 0, &ahead, &report), "%s", report.message))
 		return;
 	for (int i = 0; i < PROCESSES; i++) {
@@ -115,10 +113,11 @@ static void compare(const uint32_t *pids, uint32_t capacity)
 		direct = one_by_one(pids[i]);
 		expect(!err, "process %d: %d", i, err);
 		expect(seen.suspects >= (30u + i) / 3 && seen.carriers >= (30u + i) / 3 &&
-		       !memcmp(&seen, &direct, sizeof(seen)),
-		       "process %d: %" PRIu64 " files, %" PRIu64 " suspects, %" PRIu64 " carriers; one by one %" PRIu64
-		       ", %" PRIu64 " and %" PRIu64, i, seen.files, seen.suspects, seen.carriers,
-		       direct.files, direct.suspects, direct.carriers);
+			       !memcmp(&seen, &direct, sizeof(seen)),
+		       "process %d: %" PRIu64 " files, %" PRIu64 " suspects, %" PRIu64
+		       " carriers; one by one %" PRIu64 ", %" PRIu64 " and %" PRIu64,
+		       i, seen.files, seen.suspects, seen.carriers, direct.files, direct.suspects,
+		       direct.carriers);
 	}
 	err = in_turn(ahead, capacity, &seen);
 	expect(err == -EINVAL, "after the last it returned %d", err);

@@ -34,9 +34,10 @@ static void comes_back(const struct place *place, int fd, uint64_t size, uint32_
 	uint32_t count, i;
 
 	fsync(fd);
-	expect(!gk_dump(fd, image, GK_ENGINE_AUTO, size, head, make_head(head, size, true),
-			GK_DUMP_CHUNKED, NULL, &report) &&
-	       !gk_restore(image, file, NULL, &report), "%s", report.message);
+	expect(!gk_dump(fd, image, GK_ENGINE_AUTO, size, head, make_head(head, size, true), GK_DUMP_CHUNKED,
+			NULL, &report) &&
+		       !gk_restore(image, file, NULL, &report),
+	       "%s", report.message);
 	do {
 		if (!expect(!gk_allocation(fd, size, next, extents, room, &count, &next, &report), "%s",
 			    report.message))
@@ -49,13 +50,11 @@ static void comes_back(const struct place *place, int fd, uint64_t size, uint32_
 	} while (next);
 	fsync(file);
 	expect(listed > 0, "nothing was listed");
-	expect(first_difference(fd, file, size) == size, "differs at %lu",
-	       first_difference(fd, file, size));
+	expect(first_difference(fd, file, size) == size, "differs at %lu", first_difference(fd, file, size));
 	expect((uint64_t)lseek(file, 0, SEEK_END) == size, "another size");
 	/* Trees of extents are counted as well, and may be a few blocks larger or smaller. */
-	expect(allocated(file) + 4 * BLOCK >= allocated(fd) &&
-	       allocated(file) <= allocated(fd) + 4 * BLOCK, "%lu bytes allocated, %lu before",
-	       allocated(file), allocated(fd));
+	expect(allocated(file) + 4 * BLOCK >= allocated(fd) && allocated(file) <= allocated(fd) + 4 * BLOCK,
+	       "%lu bytes allocated, %lu before", allocated(file), allocated(fd));
 	close(image);
 	close(file);
 }
@@ -65,8 +64,7 @@ static void keep_size(const struct place *place)
 	int fd = ghost_in(place), i;
 
 	begin(place->name, "allocation comes back: KEEP_SIZE past the end");
-	expect(pwrite(fd, "data", 4, 100) == 4 &&
-	       !fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, 8 * MIB), "%m");
+	expect(pwrite(fd, "data", 4, 100) == 4 && !fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, 8 * MIB), "%m");
 	comes_back(place, fd, 104, 8);
 	close(fd);
 
@@ -89,8 +87,8 @@ static void no_map(const struct place *place)
 
 	begin(place->name, "allocation cannot be listed");
 	expect(!fallocate(fd, 0, 0, MIB), "%m");
-	expect(gk_allocation(fd, MIB, 0, &extent, 1, &count, &next, &report) == -EOPNOTSUPP,
-	       "%s", report.message);
+	expect(gk_allocation(fd, MIB, 0, &extent, 1, &count, &next, &report) == -EOPNOTSUPP, "%s",
+	       report.message);
 	close(fd);
 }
 
@@ -100,7 +98,9 @@ static int endless(int fd, struct fiemap *map)
 	if (map->fm_extent_count == 0)
 		return STAND_ASIDE;
 	map->fm_mapped_extents = 1;
-	map->fm_extents[0] = (struct fiemap_extent){ .fe_logical = 0, .fe_length = 4096,
+	map->fm_extents[0] = (struct fiemap_extent){
+		.fe_logical = 0,
+		.fe_length = 4096,
 		.fe_flags = FIEMAP_EXTENT_UNWRITTEN,
 	};
 	return 0;
@@ -136,11 +136,12 @@ static void zeroes(const struct place *place)
 	expect(pwrite(fd, none, MIB, 0) == MIB && pwrite(fd, "x", 1, 5 * BLOCK + 17) == 1, "%m");
 	expect(!gk_dump(fd, image, GK_ENGINE_SEEK, MIB, head, make_head(head, MIB, true),
 			GK_DUMP_CHUNKED | GK_DUMP_DETECT_ZEROES, NULL, &report) &&
-	       report.data_bytes == BLOCK && report.chunks == 1, "%lu bytes in %lu chunks %s",
-	       report.data_bytes, report.chunks, report.message);
+		       report.data_bytes == BLOCK && report.chunks == 1,
+	       "%lu bytes in %lu chunks %s", report.data_bytes, report.chunks, report.message);
 	expect(ftruncate(image, 0) == 0, "%m");
-	expect(!gk_dump(fd, image, GK_ENGINE_SEEK, MIB, head, make_head(head, MIB, true),
-			GK_DUMP_CHUNKED, NULL, &report) && report.data_bytes == MIB,
+	expect(!gk_dump(fd, image, GK_ENGINE_SEEK, MIB, head, make_head(head, MIB, true), GK_DUMP_CHUNKED,
+			NULL, &report) &&
+		       report.data_bytes == MIB,
 	       "unasked: %lu bytes %s", report.data_bytes, report.message);
 	close(image);
 	close(fd);
@@ -173,18 +174,19 @@ static void holes_without_a_map(const struct place *place)
 	}
 	stand_in_nowhere();
 	stand_in.lseek = no_seek;
-	expect(gk_dump(fd, image, GK_ENGINE_SEEK, size, head, make_head(head, size, true),
-		       GK_DUMP_CHUNKED, NULL, &report) == -EOVERFLOW &&
-	       strstr(report.message, "64 GiB of holes") && strstr(report.message, "seek gave up"),
+	expect(gk_dump(fd, image, GK_ENGINE_SEEK, size, head, make_head(head, size, true), GK_DUMP_CHUNKED,
+		       NULL, &report) == -EOVERFLOW &&
+		       strstr(report.message, "64 GiB of holes") && strstr(report.message, "seek gave up"),
 	       "%s", report.message);
 	stand_in_nowhere();
 	/* Asked for by name it is read; a cancelled call shows that it has begun. */
 	expect(ftruncate(image, 0) == 0, "%m");
-	expect(gk_dump(fd, image, GK_ENGINE_READ, size, head, make_head(head, size, true),
-		       GK_DUMP_CHUNKED, &(struct gk_progress){ .cancel = 1 }, &report) == -ECANCELED,
+	expect(gk_dump(fd, image, GK_ENGINE_READ, size, head, make_head(head, size, true), GK_DUMP_CHUNKED,
+		       &(struct gk_progress){ .cancel = 1 }, &report) == -ECANCELED,
 	       "%s", report.message);
 	expect(!gk_extents(fd, GK_ENGINE_SEEK, size, 0, extents, 2, &count, &next, &report) &&
-	       !strcmp(report.message, "it was asked for"), "%s", report.message);
+		       !strcmp(report.message, "it was asked for"),
+	       "%s", report.message);
 out:
 	close(image);
 	close(fd);

@@ -18,7 +18,7 @@
 
 #define MANY 40
 #define LOOKS 300u
-#define CLOSED 1000000		/* no descriptor of ours */
+#define CLOSED 1000000 /* no descriptor of ours */
 
 static void look_at_many(int proc)
 {
@@ -33,10 +33,12 @@ static void look_at_many(int proc)
 	expect(!gk_look_at(proc, LOOKS, looks, names, &report), "%s", report.message);
 	for (i = 0; i < LOOKS; i++) {
 		if (i % 2)
-			expect(looks[i].error == -ENOENT && !looks[i].name_bytes, "%u: %ld", i, looks[i].error);
+			expect(looks[i].error == -ENOENT && !looks[i].name_bytes, "%u: %ld", i,
+			       looks[i].error);
 		else
 			expect(!looks[i].error && looks[i].stat.ino && looks[i].name_bytes > 6 &&
-			       !memcmp(names + i * GK_NAME_BYTES, "/proc/", 6), "%u: %ld", i, looks[i].error);
+				       !memcmp(names + i * GK_NAME_BYTES, "/proc/", 6),
+			       "%u: %ld", i, looks[i].error);
 	}
 	free(names);
 	free(looks);
@@ -55,14 +57,16 @@ static void look_at(const struct place *place)
 	expect(write(ghost, "ghost", 5) == 5 && !fstat(ghost, &about), "%m");
 	expect(!gk_look_at(proc, 3, looks, names, &report), "%s", report.message);
 	expect(!looks[0].error && looks[0].position == 5 && (looks[0].flags & O_ACCMODE) == O_RDWR &&
-	       looks[0].mount_id > 0, "%ld at %lu", looks[0].error, looks[0].position);
+		       looks[0].mount_id > 0,
+	       "%ld at %lu", looks[0].error, looks[0].position);
 	expect(looks[0].stat.ino == about.st_ino && looks[0].stat.dev == about.st_dev &&
-	       looks[0].stat.nlink == 0 && looks[0].stat.mode == about.st_mode &&
-	       looks[0].stat.size == 5 && looks[0].stat.mtime_sec == about.st_mtim.tv_sec &&
-	       looks[0].stat.mtime_nsec == about.st_mtim.tv_nsec &&
-	       looks[0].stat.allocated == (uint64_t)about.st_blocks * 512, "stat differs");
-	expect(looks[0].name_bytes > 10 &&
-	       !memcmp(names + looks[0].name_bytes - 10, " (deleted)", 10), "name");
+		       looks[0].stat.nlink == 0 && looks[0].stat.mode == about.st_mode &&
+		       looks[0].stat.size == 5 && looks[0].stat.mtime_sec == about.st_mtim.tv_sec &&
+		       looks[0].stat.mtime_nsec == about.st_mtim.tv_nsec &&
+		       looks[0].stat.allocated == (uint64_t)about.st_blocks * 512,
+	       "stat differs");
+	expect(looks[0].name_bytes > 10 && !memcmp(names + looks[0].name_bytes - 10, " (deleted)", 10),
+	       "name");
 	expect(looks[1].error == -ENOENT && looks[1].name_bytes == 0, "%ld", looks[1].error);
 	expect(!looks[2].error && looks[2].stat.ino != about.st_ino, "the third");
 	close(other);
@@ -83,8 +87,8 @@ static void pin(const struct place *place)
 	snprintf(fifo, sizeof(fifo), "%s/fifo", place->folder);
 	fd = open(file, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
 	expect(fd >= 0 && !mkfifo(fifo, 0600), "%m");
-	used = snprintf(paths, sizeof(paths), "%s%c%s%c%s%c/proc/self/fd/%d%c/proc/self/fd/%d", file, 0, fifo, 0,
-			place->folder, 0, CLOSED, 0, fd);
+	used = snprintf(paths, sizeof(paths), "%s%c%s%c%s%c/proc/self/fd/%d%c/proc/self/fd/%d", file, 0, fifo,
+			0, place->folder, 0, CLOSED, 0, fd);
 	expect(used < (int)sizeof(paths), "%d", used);
 	expect(!gk_pin(paths, 5, pins, &report), "%s", report.message);
 	expect(pins[0].fd >= 0 && pins[0].stat.size == 0 && pins[0].xattr_bytes == 0, "%ld", pins[0].fd);
@@ -95,7 +99,8 @@ static void pin(const struct place *place)
 	close((int)pins[4].fd);
 	close((int)pins[0].fd);
 	if (!fsetxattr(fd, "user.gk", "x", 1, 0)) {
-		expect(!gk_pin(file, 1, pins, &report) && pins[0].fd >= 0 && pins[0].xattr_bytes > 0, "xattr");
+		expect(!gk_pin(file, 1, pins, &report) && pins[0].fd >= 0 && pins[0].xattr_bytes > 0,
+		       "xattr");
 		close((int)pins[0].fd);
 	}
 	close(fd);
@@ -104,7 +109,7 @@ static void pin(const struct place *place)
 }
 
 static char swapped[256], other[256];
-static int opens_left;		/* before the swap */
+static int opens_left; /* before the swap */
 
 /* A process closes a descriptor and opens another file: the number is the same. */
 static void swap(void)
@@ -164,7 +169,8 @@ static bool is_as_alone(int image, const struct gk_dump_job *job, const char *he
 	char *one, *other;
 
 	expect(!gk_dump((int)job->ghost_fd, expected, GK_ENGINE_AUTO, job->size, headers + job->header_at,
-			job->header_bytes, (uint32_t)job->flags, NULL, &alone), "%s", alone.message);
+			job->header_bytes, (uint32_t)job->flags, NULL, &alone),
+	       "%s", alone.message);
 	if (!fstat(image, &a) && !fstat(expected, &b) && a.st_size == b.st_size) {
 		one = mmap(NULL, (size_t)a.st_size, PROT_READ, MAP_PRIVATE, image, 0);
 		other = mmap(NULL, (size_t)a.st_size, PROT_READ, MAP_PRIVATE, expected, 0);
@@ -215,7 +221,8 @@ static void dump_many(struct many *many)
 	struct gk_report report;
 
 	expect(!gk_dump_many(many->dir, 0640, GK_ENGINE_AUTO, MANY, many->jobs, many->headers, many->names,
-			     &report), "%s", report.message);
+			     &report),
+	       "%s", report.message);
 }
 
 static void is_right(const struct many *many, uint32_t i, const struct place *place)
@@ -226,7 +233,8 @@ static void is_right(const struct many *many, uint32_t i, const struct place *pl
 
 	if (expect(!job->error && fd >= 0 && !fstat(fd, &about), "%u: %s", i, job->report.message))
 		expect((about.st_mode & 0777) == 0640 && job->after.size == job->size &&
-		       is_as_alone(fd, job, many->headers, place), "image %u differs", i);
+			       is_as_alone(fd, job, many->headers, place),
+		       "image %u differs", i);
 	if (fd >= 0)
 		close(fd);
 }
@@ -251,7 +259,8 @@ static void many_anew(const struct place *place)
 	uint32_t i;
 	int fd;
 
-	begin(place->name, "%d small ghosts in a call are as each alone; those that fail leave nothing", MANY);
+	begin(place->name, "%d small ghosts in a call are as each alone; those that fail leave nothing",
+	      MANY);
 	many->jobs[shrunk].size++;
 	fd = openat(many->dir, many->names + there * 16, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
 	expect(fd >= 0 && write(fd, "mine", 4) == 4, "%m");
@@ -289,15 +298,19 @@ static void many_over(const struct place *place)
 	jobs[changed].size = (uint64_t)about.st_size;
 	expect(!unlinkat(many->dir, names + missing * 16, 0), "%m");
 	expect(!unlinkat(many->dir, names + link * 16, 0) &&
-	       !symlinkat("image-0", many->dir, names + link * 16), "%m");
-	expect(!unlinkat(many->dir, names + fifo * 16, 0) && !mkfifoat(many->dir, names + fifo * 16, 0600), "%m");
+		       !symlinkat("image-0", many->dir, names + link * 16),
+	       "%m");
+	expect(!unlinkat(many->dir, names + fifo * 16, 0) && !mkfifoat(many->dir, names + fifo * 16, 0600),
+	       "%m");
 	dump_many(many);
 	for (i = 0; i < MANY; i++) {
 		const struct gk_dump_job *job = &jobs[i];
 
 		if (i == missing || i == link || i == fifo) {
-			expect(job->error == (i == missing ? -ENOENT : i == link ? -ELOOP : -EINVAL), "%u: %s", i,
-			       job->report.message);
+			expect(job->error == (i == missing ? -ENOENT :
+					      i == link	   ? -ELOOP :
+							     -EINVAL),
+			       "%u: %s", i, job->report.message);
 			continue;
 		}
 		is_right(many, i, place);

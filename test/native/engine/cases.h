@@ -6,27 +6,27 @@
 
 #include "place.h"
 
-void shape_cases(const struct place *place);	/* what a file can look like */
-void huge_cases(const struct place *place);	/* 8 EiB - 1 */
-void trouble_cases(const struct place *place);	/* shrinking, cancelling, full */
-void allocation_cases(const struct place *place);	/* allocated and not data, data and zero */
-void copy_cases(const struct place *place);	/* ways of copying, and their failing */
-void over_cases(const struct place *place);	/* an image of what the ghost was before */
-void fiemap_cases(const struct place *place);	/* maps that end, lie, or give up */
-void walk_cases(const struct place *place);	/* extents found while others are copied */
-void many_cases(const struct place *place);	/* a million extents */
-void hostile_cases(const struct place *place);	/* images from strangers */
-void image_cases(const struct place *place, uint64_t seed, uint64_t number);	/* mutated at random */
-void bulk_cases(const struct place *place);	/* many in a call */
-void small_cases(const struct place *place);	/* digest, times, xattrs, open */
+void shape_cases(const struct place *place);	  /* what a file can look like */
+void huge_cases(const struct place *place);	  /* 8 EiB - 1 */
+void trouble_cases(const struct place *place);	  /* shrinking, cancelling, full */
+void allocation_cases(const struct place *place); /* allocated and not data, data and zero */
+void copy_cases(const struct place *place);	  /* ways of copying, and their failing */
+void over_cases(const struct place *place);	  /* an image of what the ghost was before */
+void fiemap_cases(const struct place *place);	  /* maps that end, lie, or give up */
+void walk_cases(const struct place *place);	  /* extents found while others are copied */
+void many_cases(const struct place *place);	  /* a million extents */
+void hostile_cases(const struct place *place);	  /* images from strangers */
+void image_cases(const struct place *place, uint64_t seed, uint64_t number); /* mutated at random */
+void bulk_cases(const struct place *place);				     /* many in a call */
+void small_cases(const struct place *place);				     /* digest, times, xattrs, open */
 
-void ahead_cases(void);				/* descriptors of many processes */
-void fd_table_cases(void);			/* descriptors of single threads */
+void ahead_cases(void);	   /* descriptors of many processes */
+void fd_table_cases(void); /* descriptors of single threads */
 
 /* Anything else: number cases from a seed, or as many as there are seconds for. */
 void random_cases(const struct place *place, uint64_t seed, uint64_t number, double seconds);
 
-void table_cases(const struct place *place);	/* the rows of docs/filesystems.md */
+void table_cases(const struct place *place); /* the rows of docs/filesystems.md */
 void largest_case(const struct place *place);
 void extents_case(const struct place *place, bool all_engines);
 

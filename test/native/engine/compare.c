@@ -35,8 +35,8 @@ static void compare_exactly(const unsigned char *bytes, uint64_t size, uint64_t 
 {
 	uint64_t at, end;
 
-	expect(extent->offset % BLOCK == 0 && gap_end <= extent->offset,
-	       "data begins at %lu, off the grid", extent->offset);
+	expect(extent->offset % BLOCK == 0 && gap_end <= extent->offset, "data begins at %lu, off the grid",
+	       extent->offset);
 	for (at = extent->offset; at < extent->offset + extent->length; at = end) {
 		end = at + BLOCK < size ? at + BLOCK : size;
 		expect(first_nonzero(bytes, at, end) < end, "a zero block at %lu as data", at);
@@ -63,14 +63,14 @@ void compare_extents(int fd, uint64_t size, uint32_t engine)
 			struct gk_extent *e = &extents[i];
 
 			expect(e->length && e->offset >= reached && e->offset + e->length <= size,
-			       "engine %u: extent %lu+%lu after %lu of %lu", engine, e->offset,
-			       e->length, reached, size);
+			       "engine %u: extent %lu+%lu after %lu of %lu", engine, e->offset, e->length,
+			       reached, size);
 			expect(!any || i == 0 || e->kind != last.kind || e->offset > reached,
 			       "engine %u: not merged at %lu", engine, e->offset);
 			if (e->kind != GK_EXTENT_DATA) {
 				at = first_nonzero(bytes, reached, e->offset + e->length);
-				expect(at == e->offset + e->length, "engine %u: %lu left out as unwritten or hole",
-				       engine, at);
+				expect(at == e->offset + e->length,
+				       "engine %u: %lu left out as unwritten or hole", engine, at);
 			} else {
 				at = first_nonzero(bytes, reached, e->offset);
 				expect(at == e->offset, "engine %u: %lu left out", engine, at);
@@ -149,8 +149,8 @@ static uint64_t chunk_blocks(int image)
 	uint32_t count, i;
 
 	do {
-		if (!expect(!gk_chunks(image, next, extents, 5, &count, &next, &report),
-			    "chunks: %s", report.message))
+		if (!expect(!gk_chunks(image, next, extents, 5, &count, &next, &report), "chunks: %s",
+			    report.message))
 			break;
 		for (i = 0; i < count; i++) {
 			uint64_t from = extents[i].offset / BLOCK * BLOCK;
@@ -166,8 +166,8 @@ static uint64_t chunk_blocks(int image)
 	return sum;
 }
 
-static void compare_restored(const struct place *place, int fd, int image, int file,
-			     uint64_t size, bool chunked)
+static void compare_restored(const struct place *place, int fd, int image, int file, uint64_t size,
+			     bool chunked)
 {
 	struct gk_extent extent;
 	uint64_t next = 0, held = 0;
@@ -186,8 +186,7 @@ static void compare_restored(const struct place *place, int fd, int image, int f
 	       chunk_blocks(image));
 }
 
-uint64_t compare_round_trip(const struct place *place, int fd, uint64_t size, uint32_t engine,
-			    uint32_t flags)
+uint64_t compare_round_trip(const struct place *place, int fd, uint64_t size, uint32_t engine, uint32_t flags)
 {
 	int image = image_in(place);
 	uint64_t bytes = compare_image(place, fd, size, engine, flags, image);
@@ -196,8 +195,8 @@ uint64_t compare_round_trip(const struct place *place, int fd, uint64_t size, ui
 	return bytes;
 }
 
-uint64_t compare_image(const struct place *place, int fd, uint64_t size, uint32_t engine,
-		       uint32_t flags, int image)
+uint64_t compare_image(const struct place *place, int fd, uint64_t size, uint32_t engine, uint32_t flags,
+		       int image)
 {
 	int file = image_in(place);
 	struct gk_report dumped, checked, restored;
@@ -206,22 +205,22 @@ uint64_t compare_image(const struct place *place, int fd, uint64_t size, uint32_
 	unsigned char head[128];
 	struct stat about;
 
-	if (expect(!gk_dump(fd, image, engine, size, head, make_head(head, size, chunked), flags,
-			    &progress, &dumped), "dump: %s", dumped.message) &&
+	if (expect(!gk_dump(fd, image, engine, size, head, make_head(head, size, chunked), flags, &progress,
+			    &dumped),
+		   "dump: %s", dumped.message) &&
 	    expect(!gk_check(image, NULL, &checked), "check: %s", checked.message)) {
 		fstat(image, &about);
 		expect(dumped.image_bytes == (uint64_t)about.st_size, "image_bytes %lu, really %lu",
 		       dumped.image_bytes, (uint64_t)about.st_size);
 		expect(checked.size == size && checked.chunks == dumped.chunks &&
-		       checked.data_bytes == dumped.data_bytes &&
-		       progress.done_bytes == dumped.data_bytes,
+			       checked.data_bytes == dumped.data_bytes &&
+			       progress.done_bytes == dumped.data_bytes,
 		       "dump says %lu bytes in %lu chunks, progress %lu, check %lu in %lu of %lu",
 		       dumped.data_bytes, dumped.chunks, progress.done_bytes, checked.data_bytes,
 		       checked.chunks, checked.size);
-		if (expect(!gk_restore(image, file, NULL, &restored), "restore: %s",
-			   restored.message)) {
-			expect(restored.data_bytes == dumped.data_bytes &&
-			       restored.chunks == dumped.chunks, "restore counts otherwise");
+		if (expect(!gk_restore(image, file, NULL, &restored), "restore: %s", restored.message)) {
+			expect(restored.data_bytes == dumped.data_bytes && restored.chunks == dumped.chunks,
+			       "restore counts otherwise");
 			compare_restored(place, fd, image, file, size, chunked);
 		}
 	}
@@ -240,9 +239,8 @@ void compare_all(const struct place *place, int fd, uint64_t size)
 	}
 	compare_round_trip(place, fd, size, GK_ENGINE_AUTO, 0);
 	for (engine = GK_ENGINE_AUTO; engine <= GK_ENGINE_SEEK; engine++) {
-		left = compare_round_trip(place, fd, size, engine,
-					  GK_DUMP_CHUNKED | GK_DUMP_DETECT_ZEROES);
-		expect(left <= nonzero, "engine %u: %lu bytes with zeroes detected, %lu are not zero",
-		       engine, left, nonzero);
+		left = compare_round_trip(place, fd, size, engine, GK_DUMP_CHUNKED | GK_DUMP_DETECT_ZEROES);
+		expect(left <= nonzero, "engine %u: %lu bytes with zeroes detected, %lu are not zero", engine,
+		       left, nonzero);
 	}
 }

@@ -17,8 +17,8 @@ uint64_t compare_round_trip(const struct place *place, int fd, uint64_t size, ui
 			    uint32_t flags);
 
 /* The same with an image that the caller has: with GK_DUMP_OVER it may hold anything. */
-uint64_t compare_image(const struct place *place, int fd, uint64_t size, uint32_t engine,
-		       uint32_t flags, int image);
+uint64_t compare_image(const struct place *place, int fd, uint64_t size, uint32_t engine, uint32_t flags,
+		       int image);
 
 /* Both of the above for every engine. */
 void compare_all(const struct place *place, int fd, uint64_t size);

@@ -14,7 +14,7 @@
 #define MIB (1u << 20)
 #define MOST (9 * MIB + 777)
 
-static int broken;	/* errno of copy_file_range, 0: end of file */
+static int broken; /* errno of copy_file_range, 0: end of file */
 static unsigned int good_calls;
 static bool synced;
 static uint32_t size = 3 * MIB + 777;
@@ -55,8 +55,8 @@ static uint32_t dump_ways(const struct place *from, const struct place *to, bool
 	struct gk_report dumped = { 0 }, restored = { 0 };
 	unsigned char head[128];
 
-	expect(!gk_dump(ghost, image, 0, size, head, make_head(head, size, true), 1, NULL, &dumped),
-	       "%s", dumped.message);
+	expect(!gk_dump(ghost, image, 0, size, head, make_head(head, size, true), 1, NULL, &dumped), "%s",
+	       dumped.message);
 	expect(!gk_restore(image, file, NULL, &restored), "%s", restored.message);
 	*same = first_difference(ghost, file, size) == size;
 	expect(*same, "differs at %lu", first_difference(ghost, file, size));
@@ -88,14 +88,15 @@ void copy_cases(const struct place *place)
 	synced = false;
 
 	if (place == &places[XFS]) {
-		begin(place->name, "what is in memory only is read and written, and nothing waits for the disk");
+		begin(place->name,
+		      "what is in memory only is read and written, and nothing waits for the disk");
 		stand_in_nowhere();
 		ways = dump_ways(place, place, &same);
 		if (ways != GK_COPY_READ_WRITE && !knows_cachestat())
 			impossible("this kernel has no cachestat(2)");
 		else
-			expect(ways == GK_COPY_READ_WRITE && calls.reflink + calls.copy_file_range == 0, "ways %u",
-			       ways);
+			expect(ways == GK_COPY_READ_WRITE && calls.reflink + calls.copy_file_range == 0,
+			       "ways %u", ways);
 	}
 
 	begin(place->name, "a chunk that processors share comes back as it was");
@@ -116,7 +117,8 @@ void copy_cases(const struct place *place)
 			stand_in.copy_file_range = break_range;
 			broken = errors[i];
 			ways = dump_ways(place, place, &same);
-			expect(ways & GK_COPY_READ_WRITE && calls.copy_file_range > good_calls, "ways %u", ways);
+			expect(ways & GK_COPY_READ_WRITE && calls.copy_file_range > good_calls, "ways %u",
+			       ways);
 		}
 	stand_in_nowhere();
 	if (place == &places[TMPFS]) {

@@ -19,10 +19,10 @@
 #include "ghostkeep.h"
 #include "tap.h"
 
-#define EACH 300	/* threads with a table of their own, and as many without */
+#define EACH 300 /* threads with a table of their own, and as many without */
 
 struct shared {
-	pthread_barrier_t barrier;	/* all threads, and who asks: they exist; they may end */
+	pthread_barrier_t barrier; /* all threads, and who asks: they exist; they may end */
 	uint32_t apart[EACH];
 };
 
@@ -103,8 +103,7 @@ static _Noreturn void ask_without_kcmp(void)
 	struct gk_report report;
 	pthread_t thread;
 
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
-	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
 		_exit(2);
 	if (gk_fd_tables(self, 4, tids, &count, &report) || count != 0)
 		_exit(3);

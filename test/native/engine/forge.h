@@ -9,7 +9,7 @@
 #include "place.h"
 
 extern unsigned char forged[2 << 20];
-extern uint32_t forged_bytes;		/* bytes of it */
+extern uint32_t forged_bytes; /* bytes of it */
 
 /* Begin a new image of a file of this size, in chunks. */
 void start(uint64_t size);

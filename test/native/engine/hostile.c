@@ -38,7 +38,7 @@ static void truncations(const struct place *place)
 		bool sound = at == ends[0] || at == ends[1] || at == ends[2];
 		int error;
 
-		forged_bytes = at;	/* what is cut between two chunks cannot be seen */
+		forged_bytes = at; /* what is cut between two chunks cannot be seen */
 		error = verdict(place, &report);
 		expect(error == (sound ? 0 : -EBADMSG), "cut at %u: %d %s", at, error, report.message);
 	}
@@ -73,7 +73,7 @@ static void bad_heads(const struct place *place)
 	put_entry("\x52\xff", 2);
 	expect_bad(place, 8, "malformed");
 	start(INT64_MAX);
-	for (i = 8; i < forged_bytes; i++)	/* its size, one bit more */
+	for (i = 8; i < forged_bytes; i++) /* its size, one bit more */
 		if (forged[i] == 0x7f && i == forged_bytes - 1)
 			forged[i] = 0xff;
 	forged[forged_bytes++] = 1;
@@ -95,8 +95,7 @@ static void bad_chunks(const struct place *place)
 		{ "empty", "", 0, "lacks" },
 		{ "without off", "\x08\x01", 2, "lacks" },
 		{ "len as bytes", "\x0a\x01\x01\x10\x01", 5, "type" },
-		{ "an endless varint", "\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 12,
-		  "malformed" },
+		{ "an endless varint", "\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 12, "malformed" },
 		{ "a varint of 65 bits", "\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02\x10\x00", 13,
 		  "malformed" },
 		{ "a varint that ends outside", "\x10\x00\x08\x80", 4, "malformed" },
@@ -105,10 +104,9 @@ static void bad_chunks(const struct place *place)
 		{ "bytes that pass the entry", "\x08\x01\x10\x00\x1a\x05\x00", 7, "malformed" },
 		{ "bytes of 2^63", "\x08\x01\x10\x00\x1a\xff\xff\xff\xff\xff\xff\xff\xff\x7f", 14,
 		  "malformed" },
-		{ "off + len past 2^64",
-		  "\x08\x14\x10\xfd\xff\xff\xff\xff\xff\xff\xff\xff\x01", 13, "passes" },
-		{ "len past 2^64",
-		  "\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x10\x05", 13, "passes" },
+		{ "off + len past 2^64", "\x08\x14\x10\xfd\xff\xff\xff\xff\xff\xff\xff\xff\x01", 13,
+		  "passes" },
+		{ "len past 2^64", "\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x10\x05", 13, "passes" },
 	};
 	uint32_t i, header;
 
@@ -157,8 +155,8 @@ static void good_images(const struct place *place)
 	begin(place->name, "without chunks the rest is the content");
 	forged_bytes = make_head(forged, 0, false);
 	put("content", 7);
-	expect(!verdict(place, &report) && report.data_bytes == 7 && report.size == 7 &&
-	       report.chunks == 0, "%s", report.message);
+	expect(!verdict(place, &report) && report.data_bytes == 7 && report.size == 7 && report.chunks == 0,
+	       "%s", report.message);
 	begin(place->name, "single bits flipped anywhere do no harm");
 	start(120);
 	for (i = 0; i < 3; i++)
@@ -176,7 +174,10 @@ static void good_images(const struct place *place)
 /* As no dump of ours has them: a run of these goes on where the next window is read. */
 static void touching_chunks(const struct place *place)
 {
-	enum { CHUNKS = 200, BYTES = 8192 };
+	enum {
+		CHUNKS = 200,
+		BYTES = 8192
+	};
 	static unsigned char wanted[CHUNKS * BYTES], got[CHUNKS * BYTES];
 	int image = ghost_in(place), file = ghost_in(place);
 	struct gk_report report;
@@ -188,8 +189,15 @@ static void touching_chunks(const struct place *place)
 		wanted[i] = (unsigned char)(i / BYTES + i % 251);
 	for (i = 0; i < CHUNKS; i++) {
 		uint32_t at = i * BYTES;
-		const unsigned char entry[] = { 8, 0x80, 0x40, 16, 0x80 | (at & 0x7f), 0x80 | (at >> 7 & 0x7f),
-						0x80 | (at >> 14 & 0x7f), at >> 21,
+		const unsigned char entry[] = {
+			8,
+			0x80,
+			0x40,
+			16,
+			0x80 | (at & 0x7f),
+			0x80 | (at >> 7 & 0x7f),
+			0x80 | (at >> 14 & 0x7f),
+			at >> 21,
 		};
 
 		put_entry(entry, sizeof(entry));

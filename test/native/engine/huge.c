@@ -16,12 +16,11 @@ static void find_last_byte(int fd, uint32_t engine)
 	uint64_t next;
 	uint32_t count;
 
-	expect(!gk_extents(fd, engine, INT64_MAX, 0, extents, 4, &count, &next, &report) &&
-	       count == 1 && next == INT64_MAX &&
-	       extents[0].offset + extents[0].length == INT64_MAX &&
-	       extents[0].length <= 65536,
-	       "engine %u: %u extents, first %lu+%lu %s", engine, count, extents[0].offset,
-	       extents[0].length, report.message);
+	expect(!gk_extents(fd, engine, INT64_MAX, 0, extents, 4, &count, &next, &report) && count == 1 &&
+		       next == INT64_MAX && extents[0].offset + extents[0].length == INT64_MAX &&
+		       extents[0].length <= 65536,
+	       "engine %u: %u extents, first %lu+%lu %s", engine, count, extents[0].offset, extents[0].length,
+	       report.message);
 }
 
 void huge_cases(const struct place *place)
@@ -39,15 +38,15 @@ void huge_cases(const struct place *place)
 	}
 	for (engine = GK_ENGINE_AUTO; engine <= GK_ENGINE_SEEK; engine++)
 		find_last_byte(fd, engine);
-	if (expect(!gk_dump(fd, image, GK_ENGINE_AUTO, INT64_MAX, head,
-			    make_head(head, INT64_MAX, true), 1, NULL, &report), "dump: %s",
-		   report.message) &&
+	if (expect(!gk_dump(fd, image, GK_ENGINE_AUTO, INT64_MAX, head, make_head(head, INT64_MAX, true), 1,
+			    NULL, &report),
+		   "dump: %s", report.message) &&
 	    expect(!gk_restore(image, file, NULL, &report), "restore: %s", report.message)) {
 		expect(lseek(file, 0, SEEK_END) == INT64_MAX, "restored size");
 		expect(pread(file, &byte, 1, INT64_MAX - 1) == 1 && byte == 'x', "restored byte");
 	}
-	expect(gk_extents(fd, 0, (uint64_t)INT64_MAX + 1, 0, (struct gk_extent[1]){ 0 }, 1,
-			  &(uint32_t){ 0 }, &(uint64_t){ 0 }, &report) == -EINVAL,
+	expect(gk_extents(fd, 0, (uint64_t)INT64_MAX + 1, 0, (struct gk_extent[1]){ 0 }, 1, &(uint32_t){ 0 },
+			  &(uint64_t){ 0 }, &report) == -EINVAL,
 	       "a size of 8 EiB is accepted");
 out:
 	close(fd);

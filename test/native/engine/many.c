@@ -18,7 +18,7 @@
 #define EXTENTS UINT64_C(1000000)
 #define SIZE (EXTENTS * 128)
 #ifdef __SANITIZE_ADDRESS__
-#define RSS_LIMIT_KIB (400 << 10)	/* with shadow memory and quarantine */
+#define RSS_LIMIT_KIB (400 << 10) /* with shadow memory and quarantine */
 #else
 #define RSS_LIMIT_KIB (64 << 10)
 #endif
@@ -55,10 +55,9 @@ static int dump_many(const struct place *place, uint32_t engine)
 	stand_in.fiemap = half_of_each_mapped;
 	if (ftruncate(ghost, SIZE) < 0)
 		return 1;
-	if (gk_dump(ghost, image, engine, SIZE, head, make_head(head, SIZE, true), 1, NULL,
-		    &report) || report.chunks != EXTENTS || report.data_bytes != EXTENTS * 64 ||
-	    gk_check(image, NULL, &report) || report.chunks != EXTENTS ||
-	    gk_restore(image, file, NULL, &report) || report.chunks != EXTENTS) {
+	if (gk_dump(ghost, image, engine, SIZE, head, make_head(head, SIZE, true), 1, NULL, &report) ||
+	    report.chunks != EXTENTS || report.data_bytes != EXTENTS * 64 || gk_check(image, NULL, &report) ||
+	    report.chunks != EXTENTS || gk_restore(image, file, NULL, &report) || report.chunks != EXTENTS) {
 		printf("#   %lu chunks, %s\n", report.chunks, report.message);
 		return 1;
 	}
@@ -74,10 +73,9 @@ void many_cases(const struct place *place)
 		int status;
 		pid_t child;
 
-		begin(place->name, "a million extents, engine %u, under %d MiB", engine,
-		      RSS_LIMIT_KIB >> 10);
+		begin(place->name, "a million extents, engine %u, under %d MiB", engine, RSS_LIMIT_KIB >> 10);
 		fflush(stdout);
-		malloc_trim(0);		/* a child begins with what the cases before have left */
+		malloc_trim(0); /* a child begins with what the cases before have left */
 		child = fork();
 		if (child == 0)
 			_exit(dump_many(place, engine));

@@ -11,8 +11,8 @@
 #include "tap.h"
 #include "wrap.h"
 
-#define DATA_BYTES (16u << 20)	/* 2048 extents: four batches */
-#define SIZE (DATA_BYTES + 8192)	/* and a fifth, empty one, for the hole at the end */
+#define DATA_BYTES (16u << 20)	 /* 2048 extents: four batches */
+#define SIZE (DATA_BYTES + 8192) /* and a fifth, empty one, for the hole at the end */
 
 static unsigned int fails_at;
 static int fails_with, lie;
@@ -37,8 +37,7 @@ static off_t no_seek(int fd, off_t offset, int whence)
 	return -1;
 }
 
-static void giving_up(const struct place *place, int fd, const struct gk_extent *truth,
-		      uint32_t many)
+static void giving_up(const struct place *place, int fd, const struct gk_extent *truth, uint32_t many)
 {
 	static const int errors[] = { EOPNOTSUPP, ENOTTY, EBADR, EINVAL };
 	struct gk_extent *extents = calloc(many + 1, sizeof(*extents));
@@ -48,51 +47,68 @@ static void giving_up(const struct place *place, int fd, const struct gk_extent 
 
 	for (e = 0; e < 4; e++)
 		for (fails_at = 1; fails_at <= 5; fails_at++) {
-			begin(place->name, "fiemap fails with %s at call %u", strerror(errors[e]),
-			      fails_at);
+			begin(place->name, "fiemap fails with %s at call %u", strerror(errors[e]), fails_at);
 			fails_with = errors[e];
 			stand_in_nowhere();
 			stand_in.fiemap = give_up;
 			stand_in.lseek = e == 1 ? no_seek : NULL;
-			expect(!gk_extents(fd, GK_ENGINE_FIEMAP, SIZE, 0, extents, many + 1, &count,
-					   &next, &report), "%s", report.message);
+			expect(!gk_extents(fd, GK_ENGINE_FIEMAP, SIZE, 0, extents, many + 1, &count, &next,
+					   &report),
+			       "%s", report.message);
 			expect(report.fallbacks == (e == 1 ? 2 : 1) &&
-			       report.engine == GK_ENGINE_FIEMAP + report.fallbacks,
+				       report.engine == GK_ENGINE_FIEMAP + report.fallbacks,
 			       "%u fallbacks to engine %u", report.fallbacks, report.engine);
 			expect(strstr(report.message, "it was asked for; fiemap gave up at offset ") &&
-			       (e == 1 || strstr(report.message, strerror(errors[e]))), "%s",
-			       report.message);
+				       (e == 1 || strstr(report.message, strerror(errors[e]))),
+			       "%s", report.message);
 			expect(count == many, "%u extents of %u", count, many);
 			for (i = 0; i < count && i < many; i++)
 				expect(extents[i].offset == truth[i].offset &&
-				       extents[i].length == truth[i].length, "extent %u is %lu+%lu", i,
-				       extents[i].offset, extents[i].length);
+					       extents[i].length == truth[i].length,
+				       "extent %u is %lu+%lu", i, extents[i].offset, extents[i].length);
 		}
 	begin(place->name, "an I/O error is no reason to try the next engine");
 	fails_at = 2;
 	fails_with = EIO;
 	stand_in_nowhere();
 	stand_in.fiemap = give_up;
-	expect(gk_extents(fd, GK_ENGINE_FIEMAP, SIZE, 0, extents, many, &count, &next, &report) ==
-	       -EIO, "%s", report.message);
+	expect(gk_extents(fd, GK_ENGINE_FIEMAP, SIZE, 0, extents, many, &count, &next, &report) == -EIO, "%s",
+	       report.message);
 	stand_in_nowhere();
 	free(extents);
 }
 
 static void answer(struct fiemap *map, uint64_t logical, uint64_t length, uint32_t flags)
 {
-	map->fm_extents[map->fm_mapped_extents++] = (struct fiemap_extent){
-		.fe_logical = logical, .fe_length = length, .fe_flags = flags };
+	map->fm_extents[map->fm_mapped_extents++] =
+		(struct fiemap_extent){ .fe_logical = logical, .fe_length = length, .fe_flags = flags };
 }
 
-enum { PAST_END, BEFORE_START, ZERO_LENGTH, STANDING, BACKWARDS, OVERLAPPING, OVERFLOWING,
-       TOO_MANY, ALL_LAST, ALL_UNWRITTEN, LIES,
+enum {
+	PAST_END,
+	BEFORE_START,
+	ZERO_LENGTH,
+	STANDING,
+	BACKWARDS,
+	OVERLAPPING,
+	OVERFLOWING,
+	TOO_MANY,
+	ALL_LAST,
+	ALL_UNWRITTEN,
+	LIES,
 };
 static const char *const lies[LIES] = {
-	"a batch wholly past the end", "extents from before the start", "zero lengths",
-	"the same answer for ever", "backwards", "overlapping", "an extent that overflows",
-	"more extents than there is room for", "FE_LAST on every extent",
-	"everything unwritten", };
+	"a batch wholly past the end",
+	"extents from before the start",
+	"zero lengths",
+	"the same answer for ever",
+	"backwards",
+	"overlapping",
+	"an extent that overflows",
+	"more extents than there is room for",
+	"FE_LAST on every extent",
+	"everything unwritten",
+};
 
 /* The file holds data at [1M, 2M) and [3M, 3M + 4K). */
 static int tell_lie(int fd, struct fiemap *map)
@@ -168,7 +184,8 @@ static void lying(const struct place *place)
 
 	memset(bytes, 5, sizeof(bytes));
 	expect(!ftruncate(fd, 4 << 20) && pwrite(fd, bytes, 1 << 20, 1 << 20) == 1 << 20 &&
-	       pwrite(fd, bytes, 4096, 3 << 20) == 4096, "write");
+		       pwrite(fd, bytes, 4096, 3 << 20) == 4096,
+	       "write");
 	for (lie = 0; lie < LIES; lie++) {
 		begin(place->name, "the map lies: %s", lies[lie]);
 		stand_in_nowhere();

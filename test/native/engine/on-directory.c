@@ -41,22 +41,41 @@ int run_on_directory(int argc, char **argv)
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (option) {
-		case 'd': dir = optarg; break;
-		case 'n': name = optarg; break;
-		case 'i': images = optarg; break;
-		case 'l': lower = optarg; break;
-		case 'u': copy_up = true; break;
+		case 'd':
+			dir = optarg;
+			break;
+		case 'n':
+			name = optarg;
+			break;
+		case 'i':
+			images = optarg;
+			break;
+		case 'l':
+			lower = optarg;
+			break;
+		case 'u':
+			copy_up = true;
+			break;
 		case 'e':
 			extents = true;
 			all_engines = !optarg;
 			if (optarg && strcmp(optarg, "auto"))
 				return 2;
 			break;
-		case 'c': cases = strtoull(optarg, NULL, 0); break;
-		case 'h': hostile = strtoull(optarg, NULL, 0); break;
-		case 's': seed = strtoull(optarg, NULL, 0); break;
-		case 't': seconds = atof(optarg); break;
-		default: return 2;
+		case 'c':
+			cases = strtoull(optarg, NULL, 0);
+			break;
+		case 'h':
+			hostile = strtoull(optarg, NULL, 0);
+			break;
+		case 's':
+			seed = strtoull(optarg, NULL, 0);
+			break;
+		case 't':
+			seconds = atof(optarg);
+			break;
+		default:
+			return 2;
 		}
 	}
 	if (!dir) {

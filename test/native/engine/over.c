@@ -65,7 +65,7 @@ static const struct timespec long_ago[2] = { { 1, 0 }, { 1, 0 } };
 static const struct {
 	const char *name;
 	void (*change)(int fd);
-	uint64_t rewritten;	/* at most, of the image; 0: nothing may be written at all */
+	uint64_t rewritten; /* at most, of the image; 0: nothing may be written at all */
 } changes[] = {
 	{ "nothing has changed", nothing, 0 },
 	{ "a byte in a large range", one_byte_of_many, WINDOW },
@@ -130,7 +130,7 @@ void over_cases(const struct place *place)
 		begin(place->name, "over an earlier image: %s", changes[i].name);
 		make(ghost);
 		expect(!dump(ghost, image, 0, &first), "%s", first.message);
-		expect(!futimens(image, long_ago), "times: %m");	/* a tick of the clock is 4 ms */
+		expect(!futimens(image, long_ago), "times: %m"); /* a tick of the clock is 4 ms */
 		fstat(image, &before);
 		changes[i].change(ghost);
 		/* Of a block on its way to the disk a map says one thing now and another then. */
@@ -141,7 +141,7 @@ void over_cases(const struct place *place)
 		compare_image(place, ghost, (uint64_t)lseek(ghost, 0, SEEK_END), GK_ENGINE_AUTO,
 			      GK_DUMP_CHUNKED | GK_DUMP_OVER, image);
 		expect(second.kept_bytes <= second.image_bytes &&
-		       second.image_bytes - second.kept_bytes <= changes[i].rewritten,
+			       second.image_bytes - second.kept_bytes <= changes[i].rewritten,
 		       "%lu of %lu bytes kept", second.kept_bytes, second.image_bytes);
 		expect(changes[i].rewritten || !(second.ways & GK_COPY_REFLINK), "reflinked over an image");
 		expect(changes[i].rewritten || (before.st_mtim.tv_nsec == after.st_mtim.tv_nsec &&

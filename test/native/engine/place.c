@@ -33,8 +33,8 @@ static void prepare_folder(struct place *place, const char *parent)
 	place->usable = mkdtemp(place->folder) != NULL;
 	memcpy(place->images, place->folder, sizeof(place->images));
 	if (!place->usable)
-		snprintf(place->why_not, sizeof(place->why_not), "cannot make a folder in %s: %s",
-			 parent, strerror(errno));
+		snprintf(place->why_not, sizeof(place->why_not), "cannot make a folder in %s: %s", parent,
+			 strerror(errno));
 }
 
 static bool tells_holes(const struct place *place)
@@ -85,13 +85,12 @@ static void prepare_loop(struct place *place)
 	if (fd >= 0 && ftruncate(fd, LOOP_BYTES) == 0) {
 		snprintf(command, sizeof(command), "mkfs.%s -q %s", place->name, image);
 		if (shell(place, command)) {
-			snprintf(command, sizeof(command), "mount -o loop %s %s", image,
-				 place->folder);
+			snprintf(command, sizeof(command), "mount -o loop %s %s", image, place->folder);
 			place->mounted = place->usable = shell(place, command);
 		}
 	}
 	close(fd);
-	unlink(image);		/* the loop device keeps it */
+	unlink(image); /* the loop device keeps it */
 }
 
 void prepare_places(void)
@@ -114,15 +113,14 @@ void leave_places(void)
 
 	for (i = 0; i < PLACES; i++) {
 		if (places[i].mounted && umount2(places[i].folder, MNT_DETACH) < 0)
-			fprintf(stderr, "cannot unmount %s: %s\n", places[i].folder,
-				strerror(errno));
+			fprintf(stderr, "cannot unmount %s: %s\n", places[i].folder, strerror(errno));
 		if (places[i].folder[0])
 			rmdir(places[i].folder);
 	}
 }
 
-void prepare_directory(struct place *place, const char *name, const char *folder,
-		       const char *images, const char *lower, bool copy_up)
+void prepare_directory(struct place *place, const char *name, const char *folder, const char *images,
+		       const char *lower, bool copy_up)
 {
 	memset(place, 0, sizeof(*place));
 	place->name = name;

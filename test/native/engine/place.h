@@ -6,19 +6,25 @@
 #include <stdbool.h>
 
 struct place {
-	const char *name;	/* tmpfs, cwd, xfs, btrfs, or as --name says */
+	const char *name; /* tmpfs, cwd, xfs, btrfs, or as --name says */
 	char folder[200];
-	char images[200];	/* where images and restored files go: folder, if nothing was said */
-	char lower[200];	/* of an overlay on folder: ghosts begin their life there */
-	bool copy_up;		/* and are opened for writing through folder */
+	char images[200]; /* where images and restored files go: folder, if nothing was said */
+	char lower[200];  /* of an overlay on folder: ghosts begin their life there */
+	bool copy_up;	  /* and are opened for writing through folder */
 	bool usable;
 	bool mounted;
-	bool knows_holes;	/* lseek(2) tells holes from data */
-	bool has_map;		/* FS_IOC_FIEMAP answers */
+	bool knows_holes; /* lseek(2) tells holes from data */
+	bool has_map;	  /* FS_IOC_FIEMAP answers */
 	char why_not[160];
 };
 
-enum { TMPFS, CWD, XFS, BTRFS, PLACES };
+enum {
+	TMPFS,
+	CWD,
+	XFS,
+	BTRFS,
+	PLACES
+};
 
 extern struct place places[PLACES];
 
@@ -28,8 +34,8 @@ void prepare_places(void);
 void leave_places(void);
 
 /* A directory that somebody else prepared and cleans up. images and lower may be NULL. */
-void prepare_directory(struct place *place, const char *name, const char *folder,
-		       const char *images, const char *lower, bool copy_up);
+void prepare_directory(struct place *place, const char *name, const char *folder, const char *images,
+		       const char *lower, bool copy_up);
 
 /* A new file that has no name once seen() was called. Ends the run when there can be none. */
 int ghost_in(const struct place *place);

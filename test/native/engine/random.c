@@ -36,7 +36,7 @@ static void store(int fd, uint64_t offset, uint64_t length)
 
 	length = length < sizeof(bytes) ? length : sizeof(bytes);
 	memset(bytes, pick(6) ? (int)pick(255) + 1 : 0, length);
-	if (pick(2))	/* zeroes with one byte that is not */
+	if (pick(2)) /* zeroes with one byte that is not */
 		memset(bytes, 0, length - 1);
 	if (pwrite(fd, bytes, length, (off_t)offset) < 0)
 		wrong("write: %m");
@@ -75,8 +75,7 @@ static int shift(int fd, int mode, uint64_t offset, uint64_t length)
 {
 	if (mode == FALLOC_FL_INSERT_RANGE && lseek(fd, 0, SEEK_END) > 2 * MOST_BYTES)
 		return 0;
-	return fallocate(fd, mode, (off_t)(offset / 4096 * 4096),
-			 (off_t)((length + 4095) / 4096 * 4096));
+	return fallocate(fd, mode, (off_t)(offset / 4096 * 4096), (off_t)((length + 4095) / 4096 * 4096));
 }
 
 /* What the file system does not know it refuses, and the file stays as it was. */
@@ -146,7 +145,7 @@ static void one_file(const struct place *place, uint64_t seed)
 		compare_extents(holder, size, engine);
 	image = image_in(place);
 	compare_image(place, holder, size, (uint32_t)pick(4), any_flags(), image);
-	if (holder == fd) {	/* and what it is by now, over the image of what it was */
+	if (holder == fd) { /* and what it is by now, over the image of what it was */
 		for (changes = pick(4); changes; changes--)
 			change(fd, clone);
 		compare_image(place, fd, (uint64_t)lseek(fd, 0, SEEK_END), (uint32_t)pick(4),
@@ -173,8 +172,9 @@ void random_cases(const struct place *place, uint64_t seed, uint64_t number, dou
 			wrong("it was the file of seed %lu", seed + i);
 			break;
 		}
-		if (seconds > 0 && (double)(now.tv_sec - start.tv_sec) +
-		    (double)(now.tv_nsec - start.tv_nsec) / 1e9 > seconds)
+		if (seconds > 0 &&
+		    (double)(now.tv_sec - start.tv_sec) + (double)(now.tv_nsec - start.tv_nsec) / 1e9 >
+			    seconds)
 			number = i + 1;
 	}
 	remark("%lu files, each with every engine", i);

@@ -73,8 +73,7 @@ static void simple_shapes(const struct place *place)
 			wrong("truncate: %m");
 		put(fd, shapes[i].offset, shapes[i].length);
 		for (pass = 0; pass < 2; pass++) {
-			begin(place->name, "%s, %s", shapes[i].name,
-			      pass ? "synced" : "delayed allocation");
+			begin(place->name, "%s, %s", shapes[i].name, pass ? "synced" : "delayed allocation");
 			compare_all(place, fd, shapes[i].size);
 			fsync(fd);
 		}

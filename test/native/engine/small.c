@@ -10,8 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cases.h"
 #include "base/crc32c.h"
+#include "cases.h"
 #include "ghostkeep.h"
 #include "image/chunk-header.h"
 #include "image/format.h"
@@ -46,7 +46,8 @@ static void digest(const struct place *place)
 		       "length %d", i * 7);
 	expect(pwrite(fd, bytes, sizeof(bytes), 0) == sizeof(bytes), "write");
 	expect(!gk_digest(fd, NULL, &report) && report.image_bytes == sizeof(bytes) &&
-	       report.crc32c == crc_of(bytes, sizeof(bytes), false), "%x", report.crc32c);
+		       report.crc32c == crc_of(bytes, sizeof(bytes), false),
+	       "%x", report.crc32c);
 	close(fd);
 }
 
@@ -58,14 +59,14 @@ static void padding(const struct place *place)
 	begin(place->name, "padding ends on the block from every position");
 	for (align = 4096; align <= 65536; align *= 16)
 		for (position = 0; position < align + 300; position++) {
-			uint64_t length = encode_padded_chunk(header, position << 20, position,
-							      position, align, &zeroes);
+			uint64_t length = encode_padded_chunk(header, position << 20, position, position,
+							      align, &zeroes);
 			uint32_t prefix;
 
 			memcpy(&prefix, header, 4);
-			expect((position + length + zeroes) % align == 0 &&
-			       prefix + 4 == length + zeroes && length <= CHUNK_HEADER_ROOM &&
-			       prefix <= CHUNK_ENTRY_MAX, "position %lu align %lu", position, align);
+			expect((position + length + zeroes) % align == 0 && prefix + 4 == length + zeroes &&
+				       length <= CHUNK_HEADER_ROOM && prefix <= CHUNK_ENTRY_MAX,
+			       "position %lu align %lu", position, align);
 		}
 }
 
@@ -87,8 +88,7 @@ static void flags(int fd)
 	/* What we do not keep neither comes nor goes. */
 	expect(!gk_set_flags(fd, wanted | FS_EXTENT_FL | FS_TOPDIR_FL, &report), "%s", report.message);
 	expect(!gk_get_flags(fd, &found, &report) && found == wanted, "%x", found);
-	expect(!gk_set_flags(fd, 0, &report) && !gk_get_flags(fd, &found, &report) && !found, "%x",
-	       found);
+	expect(!gk_set_flags(fd, 0, &report) && !gk_get_flags(fd, &found, &report) && !found, "%x", found);
 	ioctl(fd, FS_IOC_GETFLAGS, &found);
 	expect(found == (uint32_t)all, "%x became %x", (unsigned int)all, found);
 }
@@ -102,12 +102,11 @@ static void attributes(const struct place *place)
 	char value[64];
 
 	begin(place->name, "times to the nanosecond, before 1970 too");
-	expect(!gk_set_times(fd, -5, 999999999, 1700000000, 123456789, &report), "%s",
-	       report.message);
+	expect(!gk_set_times(fd, -5, 999999999, 1700000000, 123456789, &report), "%s", report.message);
 	fstat(fd, &about);
 	expect(about.st_atim.tv_sec == -5 && about.st_atim.tv_nsec == 999999999 &&
-	       about.st_mtim.tv_nsec == 123456789, "%ld.%09ld", about.st_atim.tv_sec,
-	       about.st_atim.tv_nsec);
+		       about.st_mtim.tv_nsec == 123456789,
+	       "%ld.%09ld", about.st_atim.tv_sec, about.st_atim.tv_nsec);
 	expect(gk_set_times(-1, 0, 0, 0, 0, &report) == -EBADF && report.message[0], "bad fd");
 
 	begin(place->name, "inode flags");
@@ -115,17 +114,17 @@ static void attributes(const struct place *place)
 
 	begin(place->name, "extended attributes");
 	expect(!gk_set_xattr(fd, "user.gk", "a\0b", 3, &report), "%s", report.message);
-	expect(gk_get_xattr(fd, "user.gk", value, &length, &report) == -ERANGE && length == 3,
-	       "needs %lu", length);
-	expect(!gk_get_xattr(fd, "user.gk", value, &length, &report) && !memcmp(value, "a\0b", 3),
-	       "%s", report.message);
-	length = 1;
-	expect(gk_list_xattrs(fd, value, &length, &report) == -ERANGE && length >= 8, "needs %lu",
+	expect(gk_get_xattr(fd, "user.gk", value, &length, &report) == -ERANGE && length == 3, "needs %lu",
 	       length);
+	expect(!gk_get_xattr(fd, "user.gk", value, &length, &report) && !memcmp(value, "a\0b", 3), "%s",
+	       report.message);
+	length = 1;
+	expect(gk_list_xattrs(fd, value, &length, &report) == -ERANGE && length >= 8, "needs %lu", length);
 	expect(!gk_list_xattrs(fd, value, &length, &report) && !strcmp(value, "user.gk"), "%s",
 	       report.message);
 	expect(gk_get_xattr(fd, "user.no", value, &length, &report) == -ENODATA &&
-	       strstr(report.message, "user.no"), "%s", report.message);
+		       strstr(report.message, "user.no"),
+	       "%s", report.message);
 	close(fd);
 }
 
@@ -168,7 +167,8 @@ static void as_owner(const struct place *place)
 	/* The owner may not read it: root could, so it really was the owner who tried. */
 	expect(!chmod(path, 0000), "%m");
 	expect(gk_open_as_owner(named, &fd, &report) == -EACCES && fd == -1 &&
-	       strstr(report.message, "owner 12345:23456"), "%s", report.message);
+		       strstr(report.message, "owner 12345:23456"),
+	       "%s", report.message);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	expect(fd >= 0, "root may no longer do what it could: %m");
 	close(fd);

@@ -10,8 +10,8 @@
 
 #include "cases.h"
 #include "compare.h"
-#include "tap.h"
 #include "map/auto.h"
+#include "tap.h"
 
 #define MOST UINT64_C(1000000)
 
@@ -51,8 +51,8 @@ static void find_last_byte(const struct place *place, int fd, uint64_t size, uin
 	unsigned char head[128];
 	char byte = 0;
 
-	if (expect(!gk_dump(fd, image, engine, size, head, make_head(head, size, true), 1, NULL,
-			    &report), "engine %u: %s", engine, report.message)) {
+	if (expect(!gk_dump(fd, image, engine, size, head, make_head(head, size, true), 1, NULL, &report),
+		   "engine %u: %s", engine, report.message)) {
 		expect(report.data_bytes <= 4 << 20, "engine %u: %lu bytes of data", engine,
 		       report.data_bytes);
 		expect(!gk_restore(image, file, NULL, &report), "%s", report.message);
@@ -71,8 +71,8 @@ static void refused(const struct place *place, int fd, uint64_t size)
 	struct gk_report report;
 	unsigned char head[128];
 
-	got = gk_dump(fd, image, GK_ENGINE_AUTO, size, head, make_head(head, size, true),
-		      GK_DUMP_CHUNKED, NULL, &report);
+	got = gk_dump(fd, image, GK_ENGINE_AUTO, size, head, make_head(head, size, true), GK_DUMP_CHUNKED,
+		      NULL, &report);
 	expect(size <= GK_READ_HOLES_MAX || got == -EOVERFLOW, "not refused: %d %s", got, report.message);
 	close(image);
 }
@@ -120,8 +120,8 @@ static void copy_many(const struct place *place, int fd, uint32_t engine, uint64
 	struct gk_report report;
 	unsigned char head[128];
 
-	if (expect(!gk_dump(fd, image, engine, size, head, make_head(head, size, true), 1, NULL,
-			    &report), "engine %u: %s", engine, report.message)) {
+	if (expect(!gk_dump(fd, image, engine, size, head, make_head(head, size, true), 1, NULL, &report),
+		   "engine %u: %s", engine, report.message)) {
 		expect(report.engine != GK_ENGINE_READ || report.chunks == count,
 		       "engine %u: %lu chunks of %lu", engine, report.chunks, count);
 		expect(!gk_restore(image, file, NULL, &report), "%s", report.message);

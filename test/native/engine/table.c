@@ -29,8 +29,8 @@ static void put(int fd, uint64_t offset, uint64_t length)
 
 	for (i = 0; i < length; i++)
 		bytes[i] = (char)((offset + i) * 2654435761u >> 13 | 1);
-	expect(pwrite(fd, bytes, length, (off_t)offset) == (ssize_t)length,
-	       "cannot write %lu at %lu: %m", length, offset);
+	expect(pwrite(fd, bytes, length, (off_t)offset) == (ssize_t)length, "cannot write %lu at %lu: %m",
+	       length, offset);
 }
 
 static void grow(int fd, uint64_t size)
@@ -75,8 +75,9 @@ static void needs_flag(int fd, uint32_t flag, const char *what)
 	struct {
 		struct fiemap map;
 		struct fiemap_extent extents[16];
-	} asked = { .map = { .fm_length = FIEMAP_MAX_OFFSET, .fm_flags = FIEMAP_FLAG_SYNC,
-			     .fm_extent_count = 16 } };
+	} asked = {
+		.map = { .fm_length = FIEMAP_MAX_OFFSET, .fm_flags = FIEMAP_FLAG_SYNC, .fm_extent_count = 16 }
+	};
 	uint32_t i;
 
 	if (ioctl(fd, FS_IOC_FIEMAP, &asked) < 0) {

@@ -17,8 +17,7 @@ static void close_case(void)
 
 	if (!name[0])
 		return;
-	printf("%s %u - %s%s%s\n", wrongs ? "not ok" : "ok", ++number, name,
-	       said[0] ? " # " : "", said);
+	printf("%s %u - %s%s%s\n", wrongs ? "not ok" : "ok", ++number, name, said[0] ? " # " : "", said);
 	for (i = 0; i < wrongs && i < 5; i++)
 		printf("#   %s\n", notes[i]);
 	if (wrongs > 5)

@@ -6,8 +6,7 @@
 #include <stdbool.h>
 
 /* Begin a case, named by what it is about and where it runs. */
-void begin(const char *where, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+void begin(const char *where, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Note what is wrong with the case; the first five times it is printed. */
 void wrong(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -31,8 +31,8 @@ static int dump(const struct place *place, uint32_t engine, uint64_t size, uint3
 {
 	unsigned char head[128];
 	int image = ghost_in(place);
-	int error = gk_dump(ghost, image, engine, size, head,
-			    make_head(head, size, flags & GK_DUMP_CHUNKED), flags, &progress, report);
+	int error = gk_dump(ghost, image, engine, size, head, make_head(head, size, flags & GK_DUMP_CHUNKED),
+			    flags, &progress, report);
 
 	close(image);
 	return error;
@@ -82,13 +82,13 @@ static void shrinking(const struct place *place)
 		begin(place->name, "shrunk before the dump, engine %u", engine);
 		ghost = dense_ghost(place);
 		expect(dump(place, engine, SIZE + 4097, GK_DUMP_CHUNKED, &report) == -ESTALE &&
-		       report.failed_offset == SIZE && strstr(report.message, "8388608"),
+			       report.failed_offset == SIZE && strstr(report.message, "8388608"),
 		       "%lu %s", report.failed_offset, report.message);
 		close(ghost);
 	}
 	for (variant = 0; variant < 4; variant++) {
-		begin(place->name, "shrinks while it is %s, %s",
-		      variant & 1 ? "copied" : "cloned", variant & 2 ? "raw" : "chunked");
+		begin(place->name, "shrinks while it is %s, %s", variant & 1 ? "copied" : "cloned",
+		      variant & 2 ? "raw" : "chunked");
 		ghost = dense_ghost(place);
 		/* xfs clones what is on disk only. */
 		expect(!fsync(ghost), "fsync: %m");
@@ -96,9 +96,10 @@ static void shrinking(const struct place *place)
 		stand_in.reflink = variant & 1 ? unknown_reflink : shrink_when_cloned;
 		stand_in.copy_file_range = shrink_when_copied;
 		stand_in.before_read = shrink_when_read;
-		expect(dump(place, GK_ENGINE_AUTO, SIZE, variant & 2 ? 0 : GK_DUMP_CHUNKED, &report) == -ESTALE &&
-		       report.failed_offset == 3000000, "%lu %s", report.failed_offset,
-		       report.message);
+		expect(dump(place, GK_ENGINE_AUTO, SIZE, variant & 2 ? 0 : GK_DUMP_CHUNKED, &report) ==
+				       -ESTALE &&
+			       report.failed_offset == 3000000,
+		       "%lu %s", report.failed_offset, report.message);
 		stand_in_nowhere();
 		close(ghost);
 	}
@@ -136,7 +137,8 @@ static void over_an_image(const struct place *place)
 	stand_in_nowhere();
 	stand_in.before_read = shrink_when_read;
 	expect(dump(place, GK_ENGINE_AUTO, SIZE, GK_DUMP_CHUNKED | GK_DUMP_OVER, &report) == -ESTALE &&
-	       report.failed_offset == 3000000, "%lu %s", report.failed_offset, report.message);
+		       report.failed_offset == 3000000,
+	       "%lu %s", report.failed_offset, report.message);
 	stand_in_nowhere();
 	close(ghost);
 
@@ -148,12 +150,13 @@ static void over_an_image(const struct place *place)
 	for (i = 0; i < 4; i++) {
 		over_errno = i % 2 ? EIO : ESTALE;
 		expect(dump(place, GK_ENGINE_SEEK, SIZE, GK_DUMP_CHUNKED | (i / 2 ? GK_DUMP_OVER : 0),
-			    &report) == -over_errno, "%s", report.message);
+			    &report) == -over_errno,
+		       "%s", report.message);
 	}
 	stand_in_nowhere();
 	progress = (struct gk_progress){ .cancel = 1 };
-	expect(dump(place, GK_ENGINE_SEEK, SIZE, GK_DUMP_CHUNKED | GK_DUMP_OVER, &report) == -ECANCELED,
-	       "%s", report.message);
+	expect(dump(place, GK_ENGINE_SEEK, SIZE, GK_DUMP_CHUNKED | GK_DUMP_OVER, &report) == -ECANCELED, "%s",
+	       report.message);
 	progress = (struct gk_progress){ 0 };
 	close(ghost);
 
@@ -165,8 +168,8 @@ static void over_an_image(const struct place *place)
 		seals = i ? F_SEAL_SHRINK : F_SEAL_GROW;
 		expect(!fcntl(image, F_ADD_SEALS, seals), "seals: %m");
 		expect(gk_dump(ghost, image, GK_ENGINE_AUTO, SIZE, head, make_head(head, SIZE, true),
-			       GK_DUMP_CHUNKED | GK_DUMP_OVER, &progress, &report) == -EPERM, "%s",
-		       report.message);
+			       GK_DUMP_CHUNKED | GK_DUMP_OVER, &progress, &report) == -EPERM,
+		       "%s", report.message);
 		close(image);
 	}
 	close(ghost);
@@ -189,8 +192,9 @@ static void image_ends(const struct place *place)
 
 	begin(place->name, "an image is cut short while it is restored by hand");
 	ghost = ghost_in(place);
-	expect(!gk_dump(from, ghost, GK_ENGINE_READ, SIZE, head, make_head(head, SIZE, true),
-			GK_DUMP_CHUNKED, &progress, &report), "%s", report.message);
+	expect(!gk_dump(from, ghost, GK_ENGINE_READ, SIZE, head, make_head(head, SIZE, true), GK_DUMP_CHUNKED,
+			&progress, &report),
+	       "%s", report.message);
 	stand_in_nowhere();
 	stand_in.reflink = unknown_reflink;
 	stand_in.copy_file_range = unknown_range;
@@ -230,14 +234,17 @@ static void cancelling(const struct place *place)
 	/* What is being written out is unwritten to ext4's map, and would be read to be found. */
 	expect(!fsync(ghost), "fsync: %m");
 	progress = (struct gk_progress){ .cancel = 1 };
-	expect(dump(place, GK_ENGINE_AUTO, SIZE, GK_DUMP_CHUNKED, &report) == -ECANCELED, "%s", report.message);
-	expect(dump(place, GK_ENGINE_READ, SIZE, GK_DUMP_CHUNKED, &report) == -ECANCELED, "%s", report.message);
+	expect(dump(place, GK_ENGINE_AUTO, SIZE, GK_DUMP_CHUNKED, &report) == -ECANCELED, "%s",
+	       report.message);
+	expect(dump(place, GK_ENGINE_READ, SIZE, GK_DUMP_CHUNKED, &report) == -ECANCELED, "%s",
+	       report.message);
 	progress = (struct gk_progress){ 0 };
 	stand_in_nowhere();
 	stand_in.reflink = unknown_reflink;
 	stand_in.copy_file_range = cancel_when_copied;
 	stand_in.before_read = cancel_when_read;
-	expect(dump(place, GK_ENGINE_AUTO, SIZE, GK_DUMP_CHUNKED, &report) == -ECANCELED, "%s", report.message);
+	expect(dump(place, GK_ENGINE_AUTO, SIZE, GK_DUMP_CHUNKED, &report) == -ECANCELED, "%s",
+	       report.message);
 	/* A window of each thread, if by hand. */
 	expect(progress.done_bytes <= 3 << 20 && progress.done_bytes > 0, "%lu bytes done",
 	       progress.done_bytes);
@@ -245,8 +252,8 @@ static void cancelling(const struct place *place)
 
 	begin(place->name, "cancelled restore, check and digest");
 	progress = (struct gk_progress){ 0 };
-	expect(!gk_dump(ghost, image, 0, SIZE, head, make_head(head, SIZE, true), 1, &progress,
-			&report), "%s", report.message);
+	expect(!gk_dump(ghost, image, 0, SIZE, head, make_head(head, SIZE, true), 1, &progress, &report),
+	       "%s", report.message);
 	progress.cancel = 1;
 	expect(gk_check(image, &progress, &report) == -ECANCELED, "%s", report.message);
 	expect(gk_digest(image, &progress, &report) == -ECANCELED, "%s", report.message);
@@ -267,15 +274,12 @@ static void wrong_files(const struct place *place)
 	ghost = dense_ghost(place);
 	expect(pwrite(image, "x", 1, 0) == 1, "write");
 	expect(gk_dump(ghost, image, 0, SIZE, head, 10, 1, NULL, &report) == -EINVAL &&
-	       strstr(report.message, "empty"), "%s", report.message);
-	expect(gk_dump(ghost, zero, 0, SIZE, head, 10, 1, NULL, &report) == -EINVAL, "%s",
-	       report.message);
-	expect(gk_dump(ghost, -1, 0, SIZE, head, 10, 1, NULL, &report) == -EBADF, "%s",
-	       report.message);
-	expect(gk_dump(-1, image, 0, SIZE, head, 10, 1, NULL, &report) == -EBADF, "%s",
-	       report.message);
-	expect(gk_dump(ghost, image, 9, SIZE, head, 10, 1, NULL, &report) == -EINVAL, "%s",
-	       report.message);
+		       strstr(report.message, "empty"),
+	       "%s", report.message);
+	expect(gk_dump(ghost, zero, 0, SIZE, head, 10, 1, NULL, &report) == -EINVAL, "%s", report.message);
+	expect(gk_dump(ghost, -1, 0, SIZE, head, 10, 1, NULL, &report) == -EBADF, "%s", report.message);
+	expect(gk_dump(-1, image, 0, SIZE, head, 10, 1, NULL, &report) == -EBADF, "%s", report.message);
+	expect(gk_dump(ghost, image, 9, SIZE, head, 10, 1, NULL, &report) == -EINVAL, "%s", report.message);
 	expect(gk_check(zero, NULL, &report) == -EINVAL, "%s", report.message);
 	if (expect(!pipe(ends), "pipe")) {
 		expect(gk_check(ends[0], NULL, &report) == -EINVAL, "%s", report.message);

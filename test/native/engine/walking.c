@@ -11,9 +11,9 @@
 #include "tap.h"
 #include "wrap.h"
 
-#define EXTENTS 6000u		/* more than are found before the thread, and than it may be ahead */
+#define EXTENTS 6000u /* more than are found before the thread, and than it may be ahead */
 #define SIZE (EXTENTS * UINT64_C(8192))
-#define LATE 9000		/* a call of its lseek, two an extent */
+#define LATE 9000 /* a call of its lseek, two an extent */
 
 static struct gk_progress progress;
 static int late_errno;
@@ -27,7 +27,8 @@ static int fragmented_ghost(const struct place *place)
 
 	for (i = 0; i < EXTENTS; i++)
 		if (!expect(pwrite(fd, &i, sizeof(i), i * INT64_C(8192) + 4000) == sizeof(i) &&
-			    pwrite(fd, "x", 1, i * INT64_C(8192)) == 1, "write: %m"))
+				    pwrite(fd, "x", 1, i * INT64_C(8192)) == 1,
+			    "write: %m"))
 			break;
 	expect(!ftruncate(fd, SIZE), "truncate: %m");
 	return fd;
@@ -37,8 +38,8 @@ static int dump(int image, struct gk_report *report)
 {
 	unsigned char head[128];
 
-	return gk_dump(ghost, image, GK_ENGINE_SEEK, SIZE, head, make_head(head, SIZE, true),
-		       GK_DUMP_CHUNKED, &progress, report);
+	return gk_dump(ghost, image, GK_ENGINE_SEEK, SIZE, head, make_head(head, SIZE, true), GK_DUMP_CHUNKED,
+		       &progress, report);
 }
 
 static uint64_t done(void)
@@ -103,7 +104,8 @@ static off_t wait_for_copy(int fd, off_t offset, int whence)
 	(void)whence;
 	if (calls.lseek == 2 * 700)
 		copied_early = done();
-	for (int tries = 0; calls.lseek == 2 * 800 && tries < 5000 && copied_meanwhile <= copied_early; tries++) {
+	for (int tries = 0; calls.lseek == 2 * 800 && tries < 5000 && copied_meanwhile <= copied_early;
+	     tries++) {
 		usleep(1000);
 		copied_meanwhile = done();
 	}
@@ -137,11 +139,13 @@ static void full(const struct place *place)
 	progress = (struct gk_progress){ 0 };
 	/* A quarter is there already, so the thread has begun when the end of it is met. */
 	stand_in_nowhere();
-	expect(!gk_dump(ghost, image, GK_ENGINE_SEEK, SIZE / 4, "head", 4, GK_DUMP_CHUNKED, &progress, &report),
+	expect(!gk_dump(ghost, image, GK_ENGINE_SEEK, SIZE / 4, "head", 4, GK_DUMP_CHUNKED, &progress,
+			&report),
 	       "%s", report.message);
 	expect(!fcntl(image, F_ADD_SEALS, F_SEAL_GROW), "seal: %m");
 	expect(gk_dump(ghost, image, GK_ENGINE_SEEK, SIZE, "head", 4, GK_DUMP_CHUNKED | GK_DUMP_OVER,
-		       &progress, &report) == -EPERM, "%s", report.message);
+		       &progress, &report) == -EPERM,
+	       "%s", report.message);
 	expect_alone();
 	close(image);
 }
@@ -161,7 +165,8 @@ static void unwanted(const struct place *place)
 	/* Full while the last batch but one is copied, and the last one looked for. */
 	expect(!ftruncate(image, 5600 * 4096) && !fcntl(image, F_ADD_SEALS, F_SEAL_GROW), "seal: %m");
 	expect(gk_dump(ghost, image, GK_ENGINE_READ, SIZE + (UINT64_C(8) << 30), "head", 4,
-		       GK_DUMP_CHUNKED | GK_DUMP_OVER, &progress, &report) == -EPERM, "%s", report.message);
+		       GK_DUMP_CHUNKED | GK_DUMP_OVER, &progress, &report) == -EPERM,
+	       "%s", report.message);
 	expect(reads < 1000, "%u reads", reads);
 	stand_in_nowhere();
 	expect(!ftruncate(ghost, SIZE), "truncate: %m");
@@ -186,7 +191,7 @@ static void zeroes(const struct place *place)
 	stand_in.lseek = fail_late;
 	expect(!gk_dump(ghost, image, GK_ENGINE_SEEK, SIZE, head, make_head(head, SIZE, true),
 			GK_DUMP_CHUNKED | GK_DUMP_DETECT_ZEROES, &progress, &report) &&
-	       report.fallbacks == 1 && report.data_bytes == EXTENTS / 2 * 4096,
+		       report.fallbacks == 1 && report.data_bytes == EXTENTS / 2 * 4096,
 	       "%lu bytes after %u fallbacks: %s", report.data_bytes, report.fallbacks, report.message);
 	stand_in_nowhere();
 	close(image);
@@ -196,8 +201,8 @@ void walk_cases(const struct place *place)
 {
 	ghost = fragmented_ghost(place);
 	dumped(place, "while others are copied", wait_for_copy, 0);
-	expect(copied_early <= 256 * 4096 && copied_meanwhile > copied_early, "%lu bytes copied before, %lu while a thread finds",
-	       copied_early, copied_meanwhile);
+	expect(copied_early <= 256 * 4096 && copied_meanwhile > copied_early,
+	       "%lu bytes copied before, %lu while a thread finds", copied_early, copied_meanwhile);
 	late_errno = EIO;
 	dumped(place, "lseek fails late", fail_late, -EIO);
 	late_errno = EINVAL;

@@ -11,8 +11,8 @@ struct calls calls;
 
 int __real_ioctl(int fd, unsigned long request, void *argument);
 off_t __real_lseek64(int fd, off_t offset, int whence);
-ssize_t __real_copy_file_range(int from, off_t *from_offset, int to, off_t *to_offset,
-			       size_t length, unsigned int flags);
+ssize_t __real_copy_file_range(int from, off_t *from_offset, int to, off_t *to_offset, size_t length,
+			       unsigned int flags);
 ssize_t __real_pread64(int fd, void *to, size_t length, off_t offset);
 int __real_open64(const char *path, int how, mode_t mode);
 int __wrap_open64(const char *path, int how, ...);
@@ -22,8 +22,8 @@ ssize_t __wrap_pread64(int fd, void *to, size_t length, off_t offset);
 ssize_t __wrap_pread(int fd, void *to, size_t length, off_t offset);
 off_t __wrap_lseek64(int fd, off_t offset, int whence);
 off_t __wrap_lseek(int fd, off_t offset, int whence);
-ssize_t __wrap_copy_file_range(int from, off_t *from_offset, int to, off_t *to_offset,
-			       size_t length, unsigned int flags);
+ssize_t __wrap_copy_file_range(int from, off_t *from_offset, int to, off_t *to_offset, size_t length,
+			       unsigned int flags);
 
 void stand_in_nowhere(void)
 {
@@ -67,8 +67,8 @@ off_t __wrap_lseek(int fd, off_t offset, int whence)
 	return __wrap_lseek64(fd, offset, whence);
 }
 
-ssize_t __wrap_copy_file_range(int from, off_t *from_offset, int to, off_t *to_offset,
-			       size_t length, unsigned int flags)
+ssize_t __wrap_copy_file_range(int from, off_t *from_offset, int to, off_t *to_offset, size_t length,
+			       unsigned int flags)
 {
 	ssize_t answer = STAND_ASIDE;
 
@@ -76,7 +76,8 @@ ssize_t __wrap_copy_file_range(int from, off_t *from_offset, int to, off_t *to_o
 	if (stand_in.copy_file_range)
 		answer = stand_in.copy_file_range(from, to, length);
 	return answer == STAND_ASIDE ?
-	       __real_copy_file_range(from, from_offset, to, to_offset, length, flags) : answer;
+		       __real_copy_file_range(from, from_offset, to, to_offset, length, flags) :
+		       answer;
 }
 
 ssize_t __wrap_pread64(int fd, void *to, size_t length, off_t offset)

@@ -18,9 +18,9 @@ struct stand_ins {
 	off_t (*lseek)(int fd, off_t offset, int whence);
 	ssize_t (*copy_file_range)(int from, int to, size_t length);
 	int (*reflink)(void);
-	void (*before_read)(int fd);	/* the real pread(2) follows */
+	void (*before_read)(int fd); /* the real pread(2) follows */
 	ssize_t (*pread)(int fd);
-	void (*before_open)(void);	/* the real open(2) follows */
+	void (*before_open)(void); /* the real open(2) follows */
 };
 
 extern struct stand_ins stand_in;

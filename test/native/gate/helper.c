@@ -65,17 +65,18 @@ static void note_what_is_seen(int argc, char **argv, char **envp)
 	for (i = 0; i < 64; i++)
 		if (links[i][0])
 			fprintf(seen, "fd %d %s\n", i,
-				i == SOCKET ? "socket" : i == IMAGES ? "images" : links[i]);
+				i == SOCKET ? "socket" :
+				i == IMAGES ? "images" :
+					      links[i]);
 	sigprocmask(SIG_SETMASK, NULL, &mask);
 	sigpending(&pending);
 	for (i = 1; i < 65; i++) {
 		struct sigaction action = { 0 };
 
 		if (i == 32 || i == 33)
-			continue;	/* glibc keeps these from us */
+			continue; /* glibc keeps these from us */
 		sigaction(i, NULL, &action);
-		signals += sigismember(&mask, i) || sigismember(&pending, i) ||
-			   action.sa_handler != SIG_DFL;
+		signals += sigismember(&mask, i) || sigismember(&pending, i) || action.sa_handler != SIG_DFL;
 	}
 	fprintf(seen, "odd signals %d\n", signals);
 	fprintf(seen, "session leader %s\n", getsid(0) == getpid() ? "yes" : "no");

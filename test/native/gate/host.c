@@ -44,8 +44,7 @@ static FILE *out;
 static volatile sig_atomic_t sigchlds;
 static bool misused;
 
-__attribute__((format(printf, 1, 2)))
-static void misuse(const char *fmt, ...)
+__attribute__((format(printf, 1, 2))) static void misuse(const char *fmt, ...)
 {
 	va_list args;
 
@@ -64,7 +63,7 @@ static void misuse(const char *fmt, ...)
 __asm__(".pushsection .bss\n.balign 16\n.globl cr_plugin_ctl\n"
 	".type cr_plugin_ctl, @object\n"
 	".size cr_plugin_ctl, " TEXT(CTL_BYTES) "\n"
-	"cr_plugin_ctl: .zero " TEXT(CTL_BYTES) "\n.popsection");
+						"cr_plugin_ctl: .zero " TEXT(CTL_BYTES) "\n.popsection");
 #endif
 
 #ifndef WITHOUT_ADD_EXTERNAL
@@ -230,8 +229,7 @@ static void compare_fds(const struct look *before)
 	look_around(&now);
 	for (fd = 0; fd < FDS_MAX; fd++)
 		if (strcmp(before->fds[fd], now.fds[fd]))
-			misuse("descriptor %d was \"%s\" and is \"%s\"", fd,
-			       before->fds[fd], now.fds[fd]);
+			misuse("descriptor %d was \"%s\" and is \"%s\"", fd, before->fds[fd], now.fds[fd]);
 }
 
 /* What CRIU starts while it dumps must not hold the helper's socket. */
@@ -242,8 +240,7 @@ static void look_for_inheritance(const struct look *before)
 
 	look_around(&now);
 	for (fd = 0; fd < FDS_MAX; fd++)
-		if (now.fds[fd][0] && !before->fds[fd][0] &&
-		    !(fcntl(fd, F_GETFD) & FD_CLOEXEC))
+		if (now.fds[fd][0] && !before->fds[fd][0] && !(fcntl(fd, F_GETFD) & FD_CLOEXEC))
 			misuse("descriptor %d (%s) is not close-on-exec", fd, now.fds[fd]);
 }
 
@@ -291,15 +288,13 @@ static void look_that_helper_has_ended(void)
 	}
 }
 
-static int use_plugin(struct criu_plugin_desc *desc, int stage, int ret,
-		      char **pids, const struct look *before)
+static int use_plugin(struct criu_plugin_desc *desc, int stage, int ret, char **pids,
+		      const struct look *before)
 {
 	const unsigned int hooks = CTL_BYTES ? HOOKS : 12;
 	const bool restore = stage == CRIU_STAGE_RESTORE;
-	const unsigned int mine = restore ? CRIU_HOOK_RESUME_DEVICES_LATE :
-					    CRIU_HOOK_CHECKPOINT_DEVICES;
-	const unsigned int other = restore ? CRIU_HOOK_CHECKPOINT_DEVICES :
-					     CRIU_HOOK_RESUME_DEVICES_LATE;
+	const unsigned int mine = restore ? CRIU_HOOK_RESUME_DEVICES_LATE : CRIU_HOOK_CHECKPOINT_DEVICES;
+	const unsigned int other = restore ? CRIU_HOOK_CHECKPOINT_DEVICES : CRIU_HOOK_RESUME_DEVICES_LATE;
 	int (*hook)(int) = NULL;
 	pid_t task;
 	unsigned int i;
@@ -316,12 +311,11 @@ static int use_plugin(struct criu_plugin_desc *desc, int stage, int ret,
 		else if (i != other)
 			misuse("hook %u is set", i);
 	}
-	fprintf(out, "plugin %s max_hooks=%u hook=%s\n", desc->name, desc->max_hooks,
-	       hook ? "yes" : "no");
+	fprintf(out, "plugin %s max_hooks=%u hook=%s\n", desc->name, desc->max_hooks, hook ? "yes" : "no");
 	if (desc->init(stage)) {
 		fprintf(out, "init failed\n");
 		ret = 1;
-		goto out;	/* CRIU does not call exit() then */
+		goto out; /* CRIU does not call exit() then */
 	}
 	look_for_children("after init");
 	compare_signals(before, "after init");

@@ -5,17 +5,37 @@
 #include "criu/key.h"
 
 static const char *const valid[] = {
-	"file[0:0]", "file[1:2]", "file[3a:1f00000000000001]",
-	"file[ffffffff:ffffffffffffffff]", "file[10:a0]",
+	"file[0:0]",   "file[1:2]", "file[3a:1f00000000000001]", "file[ffffffff:ffffffffffffffff]",
+	"file[10:a0]",
 };
 
 static const char *const invalid[] = {
-	"", "file", "file[", "file[]", "file[:]", "file[1:]", "file[:1]",
-	"file[1:2", "file[1:2]x", "file[1:2] ", " file[1:2]", "file[1:2]]",
-	"file[A:1]", "file[1:F]", "file[0x1:2]", "file[01:2]", "file[1:02]",
-	"file[100000000:1]", "file[1:10000000000000000]", "file[1:2:3]",
-	"file[-1:2]", "file[ 1:2]", "mnt[1:2]", "net[4026531840]:x",
-	"FILE[1:2]", "file[1;2]",
+	"",
+	"file",
+	"file[",
+	"file[]",
+	"file[:]",
+	"file[1:]",
+	"file[:1]",
+	"file[1:2",
+	"file[1:2]x",
+	"file[1:2] ",
+	" file[1:2]",
+	"file[1:2]]",
+	"file[A:1]",
+	"file[1:F]",
+	"file[0x1:2]",
+	"file[01:2]",
+	"file[1:02]",
+	"file[100000000:1]",
+	"file[1:10000000000000000]",
+	"file[1:2:3]",
+	"file[-1:2]",
+	"file[ 1:2]",
+	"mnt[1:2]",
+	"net[4026531840]:x",
+	"FILE[1:2]",
+	"file[1;2]",
 };
 
 static const char *const valid_mounts[] = {
@@ -23,8 +43,8 @@ static const char *const valid_mounts[] = {
 };
 
 static const char *const invalid_mounts[] = {
-	"", "mnt", "mnt[", "mnt]", "mnt[a", "mnt[a]x", " mnt[a]", "mnt [a]",
-	"MNT[a]", "file[1:2]", "mnt[a\n]", "mnt[\x7f]", "mnt[\x01]",
+	"",	   "mnt",    "mnt[",	  "mnt]",     "mnt[a",	   "mnt[a]x",	" mnt[a]",
+	"mnt [a]", "MNT[a]", "file[1:2]", "mnt[a\n]", "mnt[\x7f]", "mnt[\x01]",
 };
 
 /* mnt[kkk…] of this many bytes */

@@ -25,8 +25,7 @@ static void expect(bool got, bool wanted, const char *what)
 	if (got == wanted)
 		return;
 	failures++;
-	printf("FAIL %s: %d for %.*s\n", what, got, (int)state.length,
-	       state.bytes);
+	printf("FAIL %s: %d for %.*s\n", what, got, (int)state.length, state.bytes);
 }
 
 static void mentions(const char *text, bool wanted)
@@ -92,12 +91,23 @@ static void escapes(void)
 
 static void wholeness(void)
 {
-	static const char object[] =
-		" {\"a\":[1,{\"b\":\"}\\\"]\\\\\"}],\"\\\\\":null,\"\xc3\xa9\":{}}\r\n";
+	static const char object[] = " {\"a\":[1,{\"b\":\"}\\\"]\\\\\"}],\"\\\\\":null,\"\xc3\xa9\":{}}\r\n";
 	static const char *const odd[] = {
-		"", " ", "null", "[]", "[{}]", "\"{}\"", "{}}", "{}{}", "{} x",
-		"x{}", "\xef\xbb\xbf{}", "{\"a\":\"\n\"}", "{\"a\":\x01}",
-		"{\"\\\"}", "{\"a\":\"}",
+		"",
+		" ",
+		"null",
+		"[]",
+		"[{}]",
+		"\"{}\"",
+		"{}}",
+		"{}{}",
+		"{} x",
+		"x{}",
+		"\xef\xbb\xbf{}",
+		"{\"a\":\"\n\"}",
+		"{\"a\":\x01}",
+		"{\"\\\"}",
+		"{\"a\":\"}",
 	};
 	size_t length = strlen(object), i;
 

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define REQUESTS_MAX 3		/* after `ready` */
+#define REQUESTS_MAX 3 /* after `ready` */
 #define PART_BYTES_MAX (24 << 10)
 
 /* The helper says this after one request. */
@@ -18,17 +18,17 @@ struct part {
 };
 
 struct script {
-	struct part parts[1 + REQUESTS_MAX];	/* the first comes before any request: `ready` */
+	struct part parts[1 + REQUESTS_MAX]; /* the first comes before any request: `ready` */
 	unsigned int requests;
-	bool hangs_up;			/* at its end; otherwise it says nothing more */
-	unsigned int keys_before_refusal;	/* CRIU takes this many */
+	bool hangs_up;			  /* at its end; otherwise it says nothing more */
+	unsigned int keys_before_refusal; /* CRIU takes this many */
 };
 
 /* The part of a dialogue that can be seen from outside. */
 struct outcome {
 	int answers[1 + REQUESTS_MAX];
-	unsigned int answered;		/* entries in answers */
-	unsigned int keys;		/* that CRIU was given, refused ones included */
+	unsigned int answered; /* entries in answers */
+	unsigned int keys;     /* that CRIU was given, refused ones included */
 	uint64_t keys_hash;
 	unsigned int lookups;
 };
@@ -52,7 +52,6 @@ void wire_request(const char *request);
 void add_key(struct outcome *outcome, const char *key);
 
 /* Print the seed, the input and the reason, and end with status 1. */
-__attribute__((format(printf, 1, 2), noreturn))
-void fail(const char *fmt, ...);
+__attribute__((format(printf, 1, 2), noreturn)) void fail(const char *fmt, ...);
 
 #endif

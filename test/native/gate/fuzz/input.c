@@ -36,8 +36,9 @@ static void put_text(struct part *part, const char *text)
 /* Text, control characters, halves of UTF-8 characters, C1; seldom a newline or a NUL. */
 static void put_any(struct part *part, size_t length)
 {
-	static const char *const odd[] = { "\303\244", "\302\205", "\302", "\342\202\254", "\342\202",
-					   "\360\237\246\212", "\033[2J", "\x7f", "%s%n", "\t", "\xff",
+	static const char *const odd[] = {
+		"\303\244", "\302\205", "\302", "\342\202\254", "\342\202", "\360\237\246\212",
+		"\033[2J",  "\x7f",	"%s%n", "\t",		"\xff",
 	};
 
 	while (length--) {
@@ -92,9 +93,9 @@ static void put_mount_key(struct part *part)
 static void put_line(struct part *part, bool brings_keys)
 {
 	static const char *const words[] = { "progress", "note", "warn" };
-	static const char *const wrong[] = { "done ", "done x", "Done", "", " ", "ready", "ready 2", "ready 3",
-					     "external", "lookup", "lookupmnt[a]", "value x", "refused",
-					     "doner", "external  ",
+	static const char *const wrong[] = {
+		"done ",    "done x", "Done",	      "",	 " ",	    "ready", "ready 2",	   "ready 3",
+		"external", "lookup", "lookupmnt[a]", "value x", "refused", "doner", "external  ",
 	};
 
 	switch (pick(20)) {
@@ -117,7 +118,7 @@ static void put_line(struct part *part, bool brings_keys)
 		else
 			put_any(part, 850 + pick(80));
 		break;
-	case 16:	/* about the longest line that fits */
+	case 16: /* about the longest line that fits */
 		put_text(part, "note ");
 		put_filler(part, 4080 + pick(20));
 		break;
@@ -172,7 +173,7 @@ static void make_part(struct part *part, bool first)
 	if (pick(12))
 		put_text(part, first ? "ready 3\n" : "done\n");
 	if (!pick(12))
-		put_line(part, true);	/* nobody has asked for it */
+		put_line(part, true); /* nobody has asked for it */
 	if (!pick(first ? 12 : 4))
 		spoil(part);
 }

@@ -13,12 +13,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "criu/key.h"
 #include "dialogue.h"
 #include "fuzz.h"
-#include "criu/key.h"
 
 #define EXECUTIONS 40000
-#define INPUT_SHOWN 6000	/* bytes of a part */
+#define INPUT_SHOWN 6000 /* bytes of a part */
 
 #ifdef __SANITIZE_ADDRESS__
 void __sanitizer_set_death_callback(void (*callback)(void));
@@ -131,8 +131,14 @@ static void execute(void)
 	if (!pick(16))
 		write_last_words();
 	try_key();
-	*helper = (struct helper){ .running = true, .pid = 1, .pidfd = -1, .error_fd = error_fd,
-				   .timeout_ms = 1000, .loss = CRIU_LOG_ERROR, .channel.fd = -1,
+	*helper = (struct helper){
+		.running = true,
+		.pid = 1,
+		.pidfd = -1,
+		.error_fd = error_fd,
+		.timeout_ms = 1000,
+		.loss = CRIU_LOG_ERROR,
+		.channel.fd = -1,
 	};
 	wire_start(&script, &seen);
 	talk(helper, &seen);
@@ -142,10 +148,10 @@ static void execute(void)
 	for (i = 0; i < wanted.answered; i++)
 		if (i >= seen.answered || seen.answers[i] != wanted.answers[i])
 			fail("answer %u is %d, wanted %d", i, seen.answers[i], wanted.answers[i]);
-	if (seen.answered != wanted.answered || seen.keys != wanted.keys || seen.keys_hash != wanted.keys_hash ||
-	    seen.lookups != wanted.lookups)
-		fail("%u answers, %u keys, %u lookups, wanted %u, %u, %u", seen.answered, seen.keys, seen.lookups,
-		     wanted.answered, wanted.keys, wanted.lookups);
+	if (seen.answered != wanted.answered || seen.keys != wanted.keys ||
+	    seen.keys_hash != wanted.keys_hash || seen.lookups != wanted.lookups)
+		fail("%u answers, %u keys, %u lookups, wanted %u, %u, %u", seen.answered, seen.keys,
+		     seen.lookups, wanted.answered, wanted.keys, wanted.lookups);
 	free(helper);
 }
 
@@ -162,7 +168,8 @@ static uint64_t option(int argc, char **argv, const char *name, uint64_t otherwi
 int main(int argc, char **argv)
 {
 	const char *given = getenv("GK_SEED");
-	uint64_t first = option(argc, argv, "--seed", given ? strtoull(given, NULL, 0) : (uint64_t)time(NULL));
+	uint64_t first =
+		option(argc, argv, "--seed", given ? strtoull(given, NULL, 0) : (uint64_t)time(NULL));
 	uint64_t executions = option(argc, argv, "--executions", EXECUTIONS), i;
 
 	error_fd = memfd_create("last-words", MFD_CLOEXEC);

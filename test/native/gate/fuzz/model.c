@@ -11,14 +11,18 @@
 #include "dialogue.h"
 #include "fuzz.h"
 
-#define MODEL_LINE_BYTES 4096	/* PROTOCOL.md, Messages */
+#define MODEL_LINE_BYTES 4096 /* PROTOCOL.md, Messages */
 
 struct reading {
 	char bytes[(1 + REQUESTS_MAX) * PART_BYTES_MAX];
 	size_t there, taken;
 };
 
-enum event { A_LINE, NOT_YET, BROKEN };
+enum event {
+	A_LINE,
+	NOT_YET,
+	BROKEN
+};
 
 /* Written back as CRIU writes them, the numbers are the same text. */
 bool is_file_key(const char *text)

@@ -15,15 +15,15 @@
 #include "dialogue.h"
 #include "fuzz.h"
 
-#define CALLS_MAX (1 << 20)	/* the gate is in a loop */
+#define CALLS_MAX (1 << 20) /* the gate is in a loop */
 
 struct criu criu;
 
 static const struct script *script;
 static struct outcome *seen;
 static const char *request;
-static unsigned int part;		/* of the script, that is sent now */
-static size_t sent;			/* bytes of it */
+static unsigned int part; /* of the script, that is sent now */
+static size_t sent;	  /* bytes of it */
 static int64_t now_ms;
 static unsigned int calls;
 
@@ -53,8 +53,7 @@ static char *look_up(char *key)
 }
 
 /* CRIU's log takes a line of less than 1 KiB, and nothing that a terminal acts on. */
-__attribute__((format(printf, 2, 3)))
-static void print_on_level(unsigned int level, const char *fmt, ...)
+__attribute__((format(printf, 2, 3))) static void print_on_level(unsigned int level, const char *fmt, ...)
 {
 	unsigned char line[2048];
 	va_list args;
@@ -162,7 +161,8 @@ ssize_t __wrap_send(int fd, const void *bytes, size_t length, int flags)
 		request = NULL;
 		part++;
 		sent = 0;
-	} else if (strncmp(bytes, "value ", 6) && strncmp(bytes, "value\n", 6) && strncmp(bytes, "none\n", 5)) {
+	} else if (strncmp(bytes, "value ", 6) && strncmp(bytes, "value\n", 6) &&
+		   strncmp(bytes, "none\n", 5)) {
 		fail("the answer to a lookup is \"%.*s\"", (int)length, (const char *)bytes);
 	}
 	return (ssize_t)length;
