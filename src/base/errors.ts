@@ -1,8 +1,8 @@
 import { constants } from 'node:os';
 
 /**
- * Every failure that ghostkeep can name. A new one is an entry in error-codes.json, which says what it means and what
- * to do, and from which docs/errors.md is made. Codes are stable: scripts test for them.
+ * Every failure that ghostkeep can name. A new one is an entry in error-codes.json, which says what it means
+ * and what to do, and from which docs/errors.md is made. Codes are stable: scripts test for them.
  */
 export type ErrorCode = keyof typeof import('./error-codes.json', { with: { type: 'json' }});
 

@@ -57,7 +57,10 @@ function functionsIn(name: string): { name: string; words: string; isDeclared: b
   }));
 }
 
-/** Edges between files of native/, X.c and X.h being one. A header is looked for in its own folder, then in its part. */
+/**
+ * Edges between files of native/, X.c and X.h being one. A header is looked for in its own folder, then in
+ * its part.
+ */
 const includes = [...sources, ...headers].flatMap(from =>
   [...textOf(from).matchAll(/^#include "([^"]+)"/gm)].flatMap(([, header = '']) => {
     const candidates = [path.join(path.dirname(from), header), path.join(partOf(from), header)];
