@@ -1,6 +1,7 @@
 /** What poststop does about an image directory: confirm the seal, redo it, or dump and seal by itself. */
 
-import { errnoOf } from '../../base/errors.js';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { errnoOf, GhostkeepError } from '../../base/errors.js';
 import type { Files, ProcessView } from '../../base/host/host.js';
 import { holdsDump, readJournal, readManifest } from '../../image/manifest.js';
 import { assertNothingMissing } from '../choose/left-out.js';
@@ -11,6 +12,9 @@ import { assertNoImages } from '../directory/other-images.js';
 import { asOwner, holderOf } from '../directory/owner.js';
 import { dumpGhosts } from '../dump/dump.js';
 import { sealImages } from '../seal/seal.js';
+
+/** How long processes that were killed may take to end, and how often they are looked at. */
+const [endsWithinMs, lookEveryMs] = [1000, 20];
 
 export async function confirmSeal(
   context: Context,
@@ -41,6 +45,7 @@ async function confirmAsOwner(
   if (holdsDump(host.files, images) && !(pid && isAlone(host.files, images))) {
     const { manifest, now } = sealImages(context, images, { durable: true });
     log.info(`${where}: ${manifest.ghosts.length} ghosts, ${now ? 'sealed now' : 'sealed before'}`, fields);
+    if (session && manifest.criu) await assertEnds(host.processes, session, where);
     if (now) assertNothingMissing(manifest, where, policyOfSession(context, session));
     return;
   }
@@ -63,6 +68,26 @@ async function confirmAsOwner(
 /** A sealed dump without CRIU, of an earlier time: while its processes are there a new one is wanted. */
 function isAlone(files: Files, images: string): boolean {
   return !readJournal(files, images) && readManifest(files, images).criu !== true;
+}
+
+/**
+ * CRIU kills the processes of its last checkpoint, and they end a moment later. Those that live were left
+ * running by it: they may have written since, and whoever calls us is about to end them. A dump of them here
+ * would replace CRIU's images.
+ * @throws BAD_INPUT
+ */
+async function assertEnds(processes: ProcessView, session: Session, where: string): Promise<void> {
+  for (let waitedMs = 0; ; waitedMs += lookEveryMs) {
+    const pid = stillThere(processes, session);
+    if (pid === undefined) return;
+    if (waitedMs >= endsWithinMs || processes.isPaused(pid))
+      throw new GhostkeepError(
+        'BAD_INPUT',
+        where,
+        `cannot take the checkpoint in ${where} for the last of ${session.container}: process ${pid} of ${session.container} lives, so CRIU has left it running and it may have written since; freeze it, and \`ghostkeep dump --tree ${pid} -D\` into another directory`,
+      );
+    await sleep(lookEveryMs);
+  }
 }
 
 /** Not one that has ended and nobody has asked how: it has no file any more. */

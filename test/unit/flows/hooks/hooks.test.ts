@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { configPath } from '../../../../src/flows/container/policy.js';
-import { readSession } from '../../../../src/flows/container/sessions.js';
+import { readSession, writeSession } from '../../../../src/flows/container/sessions.js';
 import { GateDump } from '../../../../src/flows/gate/gate-dump.js';
 import { GateRestore } from '../../../../src/flows/gate/gate-restore.js';
 import { confirmSeal } from '../../../../src/flows/hooks/confirm-seal.js';
@@ -311,6 +311,7 @@ describe('poststop', () => {
     const context = await checkpointed(true);
     assert.equal(readSession(context, 'web')?.images, images);
     const { [`/run/ghostkeep/sessions/web.json`]: _, ...sealed } = context.host.files.snapshot();
+    context.host.processes.end(100);
     await poststop(context, stopped());
     await poststop(context, stopped());
     assert.deepEqual(context.host.files.snapshot(), sealed);
@@ -320,6 +321,7 @@ describe('poststop', () => {
   it('when runc is our parent and the seal is missing, it is done now', async () => {
     const context = await checkpointed(false);
     const { files, processes } = context.host;
+    processes.end(100);
     processes.add(999, { parent: 60 }).add(60, {
       commandLine: ['/usr/sbin/runc', 'checkpoint', '--image-path', images, 'web'],
       cwd: opened(fakeFile(), '/home'),
@@ -328,6 +330,31 @@ describe('poststop', () => {
     assert.ok(files.exists(`${images}/ghostkeep/manifest.json`));
     assert.ok(files.exists(`${images}/ghost-file-1.img`));
     assert.equal(readSession(context, 'web'), undefined);
+  });
+
+  it('when a checkpoint by CRIU has left the processes alive, that one is not confirmed as their last', async () => {
+    for (const sealed of [true, false]) {
+      const context = await checkpointed(sealed);
+      const { files, processes } = context.host;
+      const session = readSession(context, 'web');
+      assert.ok(session);
+      writeSession(context, { ...session, images });
+      processes.paused.add(100);
+      const { [`${images}/ghost-file-1.img`]: before } = files.snapshot();
+      await assert.rejects(
+        poststop(context, stopped()),
+        ghostkeepError('BAD_INPUT', 'process 100 of web lives', '`ghostkeep dump --tree 100 -D`'),
+      );
+      assert.equal(readManifest(files, images).criu, true);
+      assert.ok(sealed ? before : files.exists(`${images}/ghost-file-1.img`), 'its images stay');
+    }
+  });
+
+  it('when CRIU has killed the process and it is still ending, the checkpoint is confirmed', async () => {
+    const context = await checkpointed(true);
+    setTimeout(() => context.host.processes.end(100), 60);
+    await poststop(context, stopped());
+    assert.ok(context.lines.some(line => line.includes('sealed before')));
   });
 
   it('when a living process holds the ghosts and will seal them, it is left to that one', async () => {
