@@ -84,7 +84,7 @@ async function assertEnds(processes: ProcessView, session: Session, where: strin
       throw new GhostkeepError(
         'BAD_INPUT',
         where,
-        `cannot take the checkpoint in ${where} for the last of ${session.container}: process ${pid} of ${session.container} lives, so CRIU has left it running and it may have written since; freeze it, and \`ghostkeep dump --tree ${pid} -D\` into another directory`,
+        `cannot take the checkpoint in ${where} for the last of ${session.container}: process ${pid} of ${session.container} lives, so CRIU has left it running and it may have written since; freeze its processes, and \`ghostkeep dump --pid N… -D DIR\` them into another directory`,
       );
     await sleep(lookEveryMs);
   }

@@ -3,6 +3,7 @@
  * redo it, and close the session. Runtimes may call it more than once, and mostly there is no image: then
  * nothing that knows images is loaded.
  */
+import { fieldsOf } from '../../base/errors.js';
 import type { ProcessView } from '../../base/host/host.js';
 import { parseRuntimeCommand } from '../../oci/command-line.js';
 import { asksForUs } from '../../oci/policy.js';
@@ -16,7 +17,15 @@ export async function poststop(context: Context, state: OciState): Promise<void>
   const images = session?.images ?? imagesOfCaller(context.host.processes, state);
   if (images) {
     const { confirmSeal } = await import('./confirm-seal.js');
-    await confirmSeal(context, state.id, session, images);
+    try {
+      await confirmSeal(context, state.id, session, images);
+    } catch (error) {
+      // A dump that lacks content is sealed and stays so. All else the next poststop tries again.
+      if (fieldsOf(error).code === 'GHOST_LEFT_OUT') closeSession(context, state.id);
+      else if (session)
+        context.log.warn(`the session record of ${state.id} stays, for the next poststop to try again`);
+      throw error;
+    }
   }
   closeSession(context, state.id);
 }

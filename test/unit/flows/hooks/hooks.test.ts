@@ -343,7 +343,7 @@ describe('poststop', () => {
       const { [`${images}/ghost-file-1.img`]: before } = files.snapshot();
       await assert.rejects(
         poststop(context, stopped()),
-        ghostkeepError('BAD_INPUT', 'process 100 of web lives', '`ghostkeep dump --tree 100 -D`'),
+        ghostkeepError('BAD_INPUT', 'process 100 of web lives', '`ghostkeep dump --pid'),
       );
       assert.equal(readManifest(files, images).criu, true);
       assert.ok(sealed ? before : files.exists(`${images}/ghost-file-1.img`), 'its images stay');
@@ -414,6 +414,25 @@ describe('poststop', () => {
       else await assert.rejects(confirmed, ghostkeepError('GHOST_LEFT_OUT', 'fd 8'));
       const { state, leftOut } = readManifest(files, images);
       assert.deepEqual([state, leftOut?.length], ['sealed', 1]);
+    }
+  });
+
+  it('when the dump is sealed and lacks content, the record is closed; a seal that can be repeated keeps it, and says so', async () => {
+    for (const why of ['left out', 'no room']) {
+      const context = await created();
+      const { files } = context.host;
+      const session = readSession(context, 'web');
+      assert.ok(session);
+      writeSession(context, { ...session, images });
+      files.folders.add(images);
+      const leftOut = [{ pid: 100, what: 'fd 3', why: 'it cannot be opened from here' }];
+      const journal = aManifest({ criu: why === 'no room', state: 'dumped', ghosts: [], leftOut });
+      files.put(`${images}/ghostkeep/journal.json`, JSON.stringify(journal));
+      const code = why === 'left out' ? 'GHOST_LEFT_OUT' : 'SEAL_FAILED';
+      await assert.rejects(poststop(context, stopped()), ghostkeepError(code));
+      assert.equal(readSession(context, 'web') === undefined, why === 'left out', why);
+      const said = context.lines.some(line => /^warn the session record of web stays/.test(line));
+      assert.equal(said, why === 'no room');
     }
   });
 
