@@ -141,6 +141,18 @@ export function lostRemaps(
   });
 }
 
+/** Those of RENAMED after which no file in files.img is named: CRIU would not open them by that name. */
+export function lostNames(files: Buffer, renamed: readonly RenamedFile[]): RenamedFile[] {
+  if (renamed.length === 0) return [];
+  const named = new Set(
+    splitImage(files, magic.FILES, 'files.img').map(bytes => {
+      const { reg } = decode(FileEntrySchema, bytes, 'files.img');
+      return reg && Buffer.from(reg.name).toString('latin1');
+    }),
+  );
+  return renamed.filter(({ path }) => !named.has(path.toString('latin1')));
+}
+
 /** Keys of external regular files still in files.img. */
 export function externalNames(files: Buffer): string[] {
   return splitImage(files, magic.FILES, 'files.img').flatMap(bytes => {

@@ -1,7 +1,9 @@
 /** What the helper of the CRIU plugin does. native/gate/PROTOCOL.md says who calls when. */
 
+import { bounds } from '../../base/bounds.js';
 import type { Manifest } from '../../base/documents/generated/manifest.js';
 import { GhostkeepError, reasonOf } from '../../base/errors.js';
+import { lostNames } from '../../criu/seal-plan.js';
 import { clearImages } from '../../image/clear-images.js';
 import { isOfThisCheckpoint } from '../../image/inventory.js';
 import { isOwnFolder } from '../../image/own-folder.js';
@@ -10,6 +12,7 @@ import { rememberImages, type Session } from '../container/sessions.js';
 import type { Context } from '../context.js';
 import { noteOlderImages, type OlderImages, removeOlderImages } from '../directory/other-images.js';
 import { becomeOwner, familyOf, type Owned } from '../directory/owner.js';
+import { toKeyPath } from '../dump/describe.js';
 import { dumpGhosts } from '../dump/dump.js';
 import { keysOfJournal } from '../dump/journal.js';
 import { removeWarmImages, type WarmImages } from '../dump/warm-images.js';
@@ -201,10 +204,14 @@ export class GateDump {
   #isSealed(journal: Manifest): boolean {
     const { manifest, now } = sealImages(this.context, this.images, { durable: false, journal });
     if (now) return true;
+    const { files } = this.context.host;
     const sealed = new Set(keysOfJournal(manifest));
+    // A seal keeps of ghosts those that it found in files.img, and of links all.
     return (
-      isOfThisCheckpoint(this.context.host.files, this.images, manifest) &&
-      keysOfJournal(journal).every(key => sealed.has(key))
+      isOfThisCheckpoint(files, this.images, manifest) &&
+      keysOfJournal(journal).every(key => sealed.has(key)) &&
+      lostNames(files.read(`${this.images}/files.img`, bounds.files), (journal.links ?? []).map(toKeyPath))
+        .length === 0
     );
   }
 }

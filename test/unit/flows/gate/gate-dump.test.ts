@@ -175,6 +175,24 @@ describe('GateDump', () => {
     await assert.rejects(other.gate.finish(0), ghostkeepError('SEAL_FAILED', 'somebody else'));
   });
 
+  it('when somebody sealed it before CRIU had written an open file of a linked ghost, it is not sealed', async () => {
+    const linked = fakeFile({ ino: 7n, nlink: 1 });
+    for (const isThere of [false, true]) {
+      const { context, gate, files, processes } = container();
+      processes.add(300, {
+        inRoot: { '/data/b': linked },
+        fds: { 3: opened(linked, '/data/a (deleted)'), 4: opened(fakeFile(), '/data/x (deleted)') },
+      });
+      const keys = await gate.checkpoint(300);
+      const [link] = readJournal(files, images)?.links ?? [];
+      assert.deepEqual([keys.length, link?.path], [2, '/data/b']);
+      endOfCriu(files, isThere ? keys : keys.filter(key => key !== link?.key));
+      sealImages(context, images, { durable: false });
+      if (isThere) await gate.finish(0);
+      else await assert.rejects(gate.finish(0), ghostkeepError('SEAL_FAILED', 'somebody else'));
+    }
+  });
+
   it('when a copy that was sealed elsewhere is of the same dump, this one gets the same images', async () => {
     const { context, gate, files } = container();
     endOfCriu(files, await gate.checkpoint(100));
