@@ -61,7 +61,9 @@ export async function becomeOwner(
     const lock = tryLock(context, images);
     const owned =
       typeof lock === 'object' ? { images: lock.path, letGo: () => files.close(lock.fd) } : unlocked;
-    const locker = lock === undefined ? files.lockHolder(images, family) : undefined;
+    // A look reads all descriptors of our family, which may be an engine's: so not at each try.
+    const looks = waitedMs === 0 || waitedMs >= waitMs;
+    const locker = lock === undefined && looks ? files.lockHolder(images, family) : undefined;
     const isOurs = lock !== undefined || (locker !== undefined && family.includes(locker));
     const holder = isOurs && begins ? holderOf(context, images) : undefined;
     const isHeld = holder !== undefined && !family.includes(holder);

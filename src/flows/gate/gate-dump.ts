@@ -2,7 +2,7 @@
 
 import { bounds } from '../../base/bounds.js';
 import type { Manifest } from '../../base/documents/generated/manifest.js';
-import { GhostkeepError, reasonOf } from '../../base/errors.js';
+import { fieldsOf, GhostkeepError, reasonOf } from '../../base/errors.js';
 import { lostNames } from '../../criu/seal-plan.js';
 import { clearImages } from '../../image/clear-images.js';
 import { isOfThisCheckpoint } from '../../image/inventory.js';
@@ -68,9 +68,9 @@ export class GateDump {
     this.#older = noteOlderImages(this.context, this.images);
   }
 
-  async #own(): Promise<void> {
+  async #own(waitMs = 5000): Promise<void> {
     if (this.#owned) return;
-    const options = { family: this.#family, waitMs: 5000, begins: true };
+    const options = { family: this.#family, waitMs, begins: true };
     this.#owned = await becomeOwner(this.context, this.images, options);
   }
 
@@ -157,23 +157,37 @@ export class GateDump {
 
   /** CRIU is through, the processes are still frozen. @param result of the dump: 0 is success */
   async finish(result: number): Promise<void> {
-    await this.#own();
+    // Taken by then, or never asked for: another plugin may have answered for every process.
+    this.#warm?.discard();
     try {
-      this.#finishAsOwner(result);
+      if (result !== 0) await this.#giveUp();
+      else {
+        await this.#own();
+        this.#finishAsOwner();
+      }
     } finally {
       this.letGo();
     }
   }
 
-  #finishAsOwner(result: number): void {
-    const where = this.context.host.files.realPath(this.images);
-    // Taken by then, or never asked for: another plugin may have answered for every process.
-    this.#warm?.discard();
-    if (result !== 0) {
-      // A dump that failed before it came to us has left nothing of ours; what is there is an older dump's.
-      if (this.#started) clearImages(this.context.host, this.images);
-      return;
+  /**
+   * A dump that failed before it came to us has left nothing of ours; what is there is an older dump's. The
+   * container is to run on: nobody is waited for. What stays is of no use, and the next dump removes it.
+   */
+  async #giveUp(): Promise<void> {
+    if (!this.#started) return;
+    try {
+      await this.#own(0);
+      clearImages(this.context.host, this.images);
+    } catch (error) {
+      if (fieldsOf(error).code !== 'IN_USE') throw error;
+      const where = this.context.host.files.realPath(this.images);
+      this.context.log.warn(`what was copied for a dump that failed stays in ${where}: ${reasonOf(error)}`);
     }
+  }
+
+  #finishAsOwner(): void {
+    const where = this.context.host.files.realPath(this.images);
     // An older dump's manifest says nothing about what CRIU has written now, and would have the restore
     // refused.
     if (this.#leftToCriu && !this.#started) clearImages(this.context.host, this.images);

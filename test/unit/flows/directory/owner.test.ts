@@ -67,6 +67,17 @@ describe('asOwner', () => {
     assert.equal(tries, 2);
   });
 
+  it('when we wait, the holder is looked for at first and at last: that reads all descriptors of our family', async () => {
+    const { context, files } = taken(700);
+    let looks = 0;
+    files.lockHolder = () => {
+      looks += 1;
+      return 700;
+    };
+    await assert.rejects(becomeOwner(context, images, { waitMs: 500 }), ghostkeepError('IN_USE', '700'));
+    assert.equal(looks, 2);
+  });
+
   it('when whoever started us has it, it is for us; anybody else of that name is not enough', async () => {
     const { context, processes } = taken(50);
     processes.add(40, { parent: 50 }).add(50, { parent: 1 }).add(999, { parent: 40 });

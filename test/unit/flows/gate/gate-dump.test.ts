@@ -116,6 +116,21 @@ describe('GateDump', () => {
     assert.equal(processes.pins.size, 0);
   });
 
+  it('when CRIU has failed and somebody else has the directory, the container does not wait for that', async () => {
+    const { context, gate, files } = container();
+    await gate.checkpoint(100);
+    files.lockedFolders.set(images, 0);
+    files.lockHolders.set(images, 700);
+    const start = performance.now();
+    await gate.finish(1);
+    assert.ok(performance.now() - start < 1000);
+    assert.match(context.lines.at(-1) ?? '', /^warn .*stays in \/img: cannot use \/img/);
+    // Nor is anybody kept out for a dump of which nothing was begun.
+    const none = container();
+    none.files.lock = () => assert.fail('it was locked');
+    await none.gate.finish(1);
+  });
+
   it('when CRIU has failed before it named a process, that is no error', async () => {
     const { gate, files } = container();
     await gate.finish(-1);
