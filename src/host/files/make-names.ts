@@ -4,7 +4,8 @@
  */
 
 import fs from 'node:fs';
-import { openInRoot } from '../native/call.js';
+import { cString, openInRoot } from '../native/call.js';
+import { linkOpen } from '../native/libc.js';
 import { randomHex } from '../native/random.js';
 
 /** See Files.makeNames. */
@@ -16,13 +17,18 @@ export async function makeNames(
 ): Promise<'nothing' | 'links' | 'file'> {
   const rootFd = fs.openSync(folder, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
   const folders = new Folders(rootFd, check);
+  let there: number | undefined;
   try {
-    const there = names.find(name => exists(rootFd, name));
-    const missing = names.filter(name => !exists(rootFd, name));
+    const missing = names.filter(name => {
+      const fd = openInRoot(rootFd, name);
+      if (fd !== undefined && there !== undefined) fs.closeSync(fd);
+      else there = fd ?? there;
+      return fd === undefined;
+    });
     if (missing.length === 0) return 'nothing';
     const places = missing.map(name => folders.placeOf(name));
-    if (there) {
-      linkAll(folders.placeOf(there), places);
+    if (there !== undefined) {
+      linkAll(there, places);
       return 'links';
     }
     const temporary = folders.placeOf(Buffer.from(`.ghostkeep-${randomHex(6)}`));
@@ -30,36 +36,31 @@ export async function makeNames(
     const fd = fs.openSync(temporary, O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW, 0o600);
     try {
       await write(fd);
-      linkAll(temporary, places);
+      linkAll(fd, places);
     } finally {
       fs.closeSync(fd);
       fs.rmSync(temporary, { force: true });
     }
     return 'file';
   } finally {
+    if (there !== undefined) fs.closeSync(there);
     folders.close();
     fs.closeSync(rootFd);
   }
 }
 
-/** All of them or none. */
-function linkAll(file: Buffer, places: readonly Buffer[]): void {
+/** All of them or none, of the file that FD is on: who puts another one under its name gives that no name. */
+function linkAll(fd: number, places: readonly Buffer[]): void {
   const made: Buffer[] = [];
   try {
     for (const place of places) {
-      fs.linkSync(file, place);
+      linkOpen(fd, cString(place));
       made.push(place);
     }
   } catch (error) {
     for (const place of made) fs.rmSync(place, { force: true });
     throw error;
   }
-}
-
-function exists(rootFd: number, name: Buffer): boolean {
-  const fd = openInRoot(rootFd, name);
-  if (fd !== undefined) fs.closeSync(fd);
-  return fd !== undefined;
 }
 
 /**

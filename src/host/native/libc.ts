@@ -11,10 +11,12 @@ type Lseek = (fd: number, offset: bigint, whence: number) => number | bigint;
 const closeOnExec = 1;
 
 type Rename = (fromFd: number, from: string, toFd: number, to: string, flags: number) => number;
+type Link = (fromFd: number, from: string, toFd: number, to: Buffer, flags: number) => number;
 type Flock = (fd: number, operation: number) => number;
 
 let lseek: Lseek | undefined;
 let rename: Rename | undefined;
+let link: Link | undefined;
 let flock: Flock | undefined;
 
 const requireHere = createRequire(import.meta.url);
@@ -43,6 +45,18 @@ export function renameNoReplace(from: string, to: string): number {
     .load(null)
     .func('int renameat2(int, const char *, int, const char *, unsigned int)') as unknown as Rename;
   return rename(here, from, here, to, noReplace) < 0 ? -koffi.errno() : 0;
+}
+
+/**
+ * linkat(2): another name, TO, of the file that FD is on, whatever its own name leads to by now.
+ * @param to ends with a NUL. @throws an errno error; ENOENT where the file has no name any more
+ */
+export function linkOpen(fd: number, to: Buffer): void {
+  const [here, followLink] = [-100, 0x400];
+  const koffi = load();
+  link ??= koffi.load(null).func('int linkat(int, const char *, int, const void *, int)') as unknown as Link;
+  if (link(here, `/proc/self/fd/${fd}`, here, to, followLink) < 0)
+    throw failed(BigInt(-koffi.errno()), `link ${to.subarray(0, -1).toString('utf8')}`);
 }
 
 /** flock(2): it goes with the descriptor, so also with a process that is killed. See Files.tryLock. */

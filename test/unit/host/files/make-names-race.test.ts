@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { describe, it } from 'node:test';
+import { describe, it, type TestContext } from 'node:test';
 import { makeNames } from '../../../../src/host/files/make-names.js';
 
 /** Swaps FOLDER for a link to TARGET and back until it is ended, and for 20 seconds at most. */
@@ -65,4 +65,50 @@ describe('makeNames, raced', () => {
         fs.rmSync(top, { recursive: true });
       }
     });
+
+  /** A folder, and a file of somebody else's to put in the place of another one. */
+  function raced(t: TestContext) {
+    const top = fs.mkdtempSync(path.join(os.tmpdir(), 'ghostkeep-names-'));
+    t.after(() => fs.rmSync(top, { recursive: true }));
+    fs.mkdirSync(`${top}/sub`);
+    fs.writeFileSync(`${top}/foreign`, 'foreign');
+    return { top, read: (name: string) => fs.readFileSync(`${top}/${name}`, 'utf8') };
+  }
+
+  it('when somebody puts another file under the name it has while it is filled, its names are not of that one', async t => {
+    const { top, read } = raced(t);
+    const swap = async (fd: number) => {
+      await writes(fd);
+      const [temporary = ''] = fs.readdirSync(top).filter(name => name.startsWith('.ghostkeep-'));
+      fs.renameSync(`${top}/${temporary}`, `${top}/kept`);
+      fs.renameSync(`${top}/foreign`, `${top}/${temporary}`);
+    };
+    assert.equal(await makeNames(top, [Buffer.from('a'), Buffer.from('sub/b')], () => {}, swap), 'file');
+    assert.deepEqual([read('a'), read('sub/b')], ['content', 'content']);
+  });
+
+  it('when the file is removed while it is filled, no name is made', async t => {
+    const { top } = raced(t);
+    const swap = async () => {
+      for (const name of fs.readdirSync(top).filter(name => name.startsWith('.ghostkeep-')))
+        fs.renameSync(`${top}/foreign`, `${top}/${name}`);
+    };
+    await assert.rejects(
+      makeNames(top, [Buffer.from('a')], () => {}, swap),
+      { code: 'ENOENT' },
+    );
+    assert.ok(!fs.existsSync(`${top}/a`));
+  });
+
+  it('when the name that is there is another file by the time of the link, the others are not of that one', async t => {
+    const { top, read } = raced(t);
+    fs.writeFileSync(`${top}/a`, 'content');
+    const swap = () => {
+      if (!fs.existsSync(`${top}/foreign`)) return;
+      fs.renameSync(`${top}/a`, `${top}/kept`);
+      fs.renameSync(`${top}/foreign`, `${top}/a`);
+    };
+    assert.equal(await makeNames(top, [Buffer.from('a'), Buffer.from('sub/b')], swap, writes), 'links');
+    assert.equal(read('sub/b'), 'content');
+  });
 });
