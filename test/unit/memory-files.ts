@@ -135,6 +135,8 @@ export class MemoryFiles implements Files {
     return { fd, path: folder };
   }
 
+  holding = <T>(_folder: string, work: () => T): T => work();
+
   rename(from: string, to: string): void {
     this.#change();
     this.contents.set(this.#real(to), this.#find(from));

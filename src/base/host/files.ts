@@ -10,6 +10,11 @@ export interface Durability {
 
 /** Files of ours: image directories, records. Paths are text: we made them. */
 export interface Files extends FolderLocks {
+  /**
+   * Do WORK, which is done when it returns. A FOLDER of ours is opened once for it and not for each file in
+   * it, which takes longer than a rename.
+   */
+  holding<T>(folder: string, work: () => T): T;
   /** The whole file. @throws the bound's code where it is larger, before anything is read */
   read(path: string, bound: Bound): Buffer;
   /** At most BYTES from the start: what may be large is never read as a whole. */

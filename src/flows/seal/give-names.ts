@@ -3,7 +3,7 @@ import { errnoOf, GhostkeepError } from '../../base/errors.js';
 import type { Durability, Files } from '../../base/host/host.js';
 import { countToJson, showDev } from '../../base/units.js';
 import { decodeGhostHead, headBytes } from '../../criu/ghost-file.js';
-import { ghostImageName, isPendingName } from '../../image/layout.js';
+import { folder, ghostImageName, isPendingName } from '../../image/layout.js';
 import { syncImage } from '../../image/sync-image.js';
 import type { Context } from '../context.js';
 
@@ -29,7 +29,7 @@ export function giveNames(
   { durable }: Durability,
 ): ManifestGhost[] {
   const { files } = context.host;
-  return journal.ghosts.map((ghost, index) => {
+  const give = (ghost: ManifestGhost, index: number) => {
     const id = givenId(ghost.image) ?? first + index;
     const image = isPendingName(ghost.image) ? ghostImageName(id) : ghost.image;
     if (image === ghost.image) assertThere(files, images, image);
@@ -38,7 +38,8 @@ export function giveNames(
     if (durable) syncOrDisown(files, images, image);
     context.alive?.();
     return { ...ghost, id, image };
-  });
+  };
+  return files.holding(`${images}/${folder}`, () => journal.ghosts.map(give));
 }
 
 /** The next fsync(2) would succeed, so that nothing vouches for the image again it loses its name. */

@@ -8,6 +8,7 @@ import { tryLock } from '../native/libc.js';
 import { randomHex } from '../native/random.js';
 import { renameNew } from '../native/rename-new.js';
 import { toFileStat } from '../native/stat.js';
+import { holdFolder } from './in-place.js';
 import { lockFolder, lockHolder } from './lock.js';
 import { makeNames } from './make-names.js';
 import { openFolder } from './open-folder.js';
@@ -54,14 +55,8 @@ export class LinuxFiles implements Files {
     }
   }
 
-  makeNames(
-    folder: string,
-    names: readonly Buffer[],
-    check: (magic: bigint) => void,
-    write: (fd: number) => Promise<void>,
-  ): Promise<'nothing' | 'links' | 'file'> {
-    return makeNames(folder, names, check, write);
-  }
+  makeNames = makeNames;
+  holding = holdFolder;
 
   statOn(mount: Mount, name: Buffer): FileStat | undefined {
     return statOn(mount, name);

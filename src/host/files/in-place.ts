@@ -21,11 +21,39 @@ const trusted = '/etc';
 export function inPlace<T>(file: string, act: (place: string) => T): T {
   const [, base, folders, name] = ourPath.exec(file) ?? [];
   if (base === undefined || folders === undefined || base === trusted) return act(file);
+  if (held?.folder === `${base}/${folders}`) return naming(file, `/proc/self/fd/${held.fd}/${name}`, act);
   const fd = openFolders(base || '/', folders.split('/'));
   try {
     return naming(file, `/proc/self/fd/${fd}/${name}`, act);
   } finally {
     fs.closeSync(fd);
+  }
+}
+
+/** The folder that somebody works in, and our descriptor of it. */
+let held: { folder: string; fd: number } | undefined;
+
+/** See Files.holding. */
+export function holdFolder<T>(path: string, work: () => T): T {
+  const [, base, folders] = ourPath.exec(`${path}/.`) ?? [];
+  const fd = base === undefined || folders === undefined ? undefined : openIfThere(base, folders);
+  if (fd === undefined) return work();
+  const outer = held;
+  held = { folder: `${base}/${folders}`, fd };
+  try {
+    return work();
+  } finally {
+    held = outer;
+    fs.closeSync(fd);
+  }
+}
+
+function openIfThere(base: string, folders: string): number | undefined {
+  try {
+    return openFolders(base || '/', folders.split('/'));
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    throw error;
   }
 }
 

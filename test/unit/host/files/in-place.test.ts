@@ -3,9 +3,12 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import { giveNames } from '../../../../src/flows/seal/give-names.js';
 import { inPlace } from '../../../../src/host/files/in-place.js';
 import { PlacedFiles } from '../../../../src/host/files/placed-files.js';
+import { aManifest } from '../../a-manifest.js';
 import { ghostkeepError } from '../../expect.js';
+import { fakeContext } from '../../fake-host.js';
 
 const files = new PlacedFiles();
 let top: string;
@@ -33,6 +36,44 @@ describe('what lies in a working folder', () => {
       assert.equal(fs.readFileSync(`${top}/victim/x`, 'utf8'), 'as it was');
       assert.ok(fs.existsSync(`${top}/moved/x`));
     });
+
+  it('when it is held, files in it are named in the folder that was there, and by their path again afterwards', () => {
+    const ours = `${top}/images/ghostkeep`;
+    const other = `${top}/images/ghostkeep/rehearsal/ghostkeep`;
+    fs.writeFileSync(`${ours}/a`, 'a');
+    const fds = () => fs.readdirSync('/proc/self/fd').length;
+    const before = fds();
+    const result = files.holding(ours, () => {
+      fs.renameSync(ours, `${top}/moved`);
+      fs.symlinkSync(`${top}/victim`, ours);
+      files.rename(`${ours}/a`, `${top}/images/b`);
+      files.create(`${ours}/c`);
+      assert.throws(() => files.create(`${other}/d`), { code: 'IMAGE_INVALID' });
+      return 'done';
+    });
+    assert.deepEqual([result, fds()], ['done', before + 1]);
+    assert.equal(fs.readFileSync(`${top}/images/b`, 'utf8'), 'a');
+    assert.deepEqual(fs.readdirSync(`${top}/moved`).sort(), ['c', 'rehearsal']);
+    assert.deepEqual(fs.readdirSync(`${top}/victim`), ['x']);
+    assert.throws(() => files.create(`${ours}/e`), { code: 'IMAGE_INVALID' });
+    assert.throws(() => files.holding(ours, () => ''), { code: 'IMAGE_INVALID' });
+    assert.equal(
+      files.holding(`${top}/none/ghostkeep`, () => 'done'),
+      'done',
+    );
+  });
+
+  it('when a seal gives names, it opens the working folder once', () => {
+    const opened: string[] = [];
+    const context = fakeContext();
+    context.host.files.holding = (folder, work) => {
+      opened.push(folder);
+      return work();
+    };
+    const journal = aManifest({ ghosts: [] });
+    giveNames(context, '/img', journal, 1, { durable: false });
+    assert.deepEqual(opened, ['/img/ghostkeep']);
+  });
 
   it('when it is a link, every call refuses it, and nothing behind it changes', () => {
     const { ours, file } = { ours: `${top}/images/ghostkeep`, file: `${top}/images/ghostkeep/x` };
