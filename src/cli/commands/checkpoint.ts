@@ -4,6 +4,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { translate } from '../../base/errors.js';
 import { checkpoint } from '../../flows/gate/checkpoint.js';
+import { countGhosts } from '../../image/count-ghosts.js';
 import { manifestExists } from '../../image/manifest.js';
 import { parseRuntimeCommand } from '../../oci/command-line.js';
 import { parse, positive, usage } from '../args.js';
@@ -40,7 +41,7 @@ export async function checkpointCommand(args: string[]): Promise<number> {
     });
     process.stderr.write(
       line(
-        `ghostkeep: ${manifest ? `${manifest.ghosts.length} ghosts sealed in ${command.images}` : 'no ghost needed keeping'}`,
+        `ghostkeep: ${manifest ? `${countGhosts(manifest)} sealed in ${command.images}` : 'no ghost needed keeping'}`,
       ),
     );
     return 0;

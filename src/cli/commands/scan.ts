@@ -64,7 +64,7 @@ function showWhy(ghosts: Scan['ghosts']): string {
   const reasons = groupBy(
     ghosts,
     ({ keep, why }) =>
-      keep === 'ghostkeep' ? undefined : `kept by ${keep === 'no' ? 'nobody' : keep}: ${why}`,
+      keep === 'ghostkeep' ? undefined : `${keep === 'no' ? 'kept by nobody' : 'left to CRIU'}: ${why}`,
     ({ dev, ino }) => `${dev}/${ino}`,
   );
   return [...reasons].map(([reason, which]) => line(`${showSome(which)} ${reason}`)).join('');

@@ -1,6 +1,7 @@
 import { assertNothingMissing } from '../../flows/choose/left-out.js';
 import { readConfig } from '../../flows/container/policy.js';
 import { finishDump } from '../../flows/seal/finish.js';
+import { countGhosts } from '../../image/count-ghosts.js';
 import { resolvePolicy } from '../../oci/policy.js';
 import { parse, required } from '../args.js';
 import { makeContext } from '../context.js';
@@ -13,7 +14,7 @@ export async function sealCommand(args: string[]): Promise<number> {
   const policy = resolvePolicy(readConfig(context));
   const { manifest, now } = await finishDump(context, images, policy);
   process.stdout.write(
-    line(`${manifest.ghosts.length} ghosts, ${now ? 'sealed now' : `sealed before (${manifest.created})`}`),
+    line(`${countGhosts(manifest)}, ${now ? 'sealed now' : `sealed before (${manifest.created})`}`),
   );
   // Whoever began the dump did not live to say so.
   if (now) assertNothingMissing(manifest, context.host.files.realPath(images), policy);

@@ -4,6 +4,7 @@ import type { Extent, Host } from '../../base/host/host.js';
 import { showSome } from '../../base/text/show-some.js';
 import { countFromJson, countToJson, showBytes } from '../../base/units.js';
 import { showLeftOut } from '../../flows/choose/left-out.js';
+import { countGhosts } from '../../image/count-ghosts.js';
 import { readManifest } from '../../image/manifest.js';
 import { parse, required } from '../args.js';
 import { makeContext } from '../context.js';
@@ -83,14 +84,14 @@ export function showDump(manifest: Manifest): string {
     ghost.class,
     ghost.path,
   ]);
-  const { ghosts, state, created, tool, preserveAllocation, leftOut = [], leftOutMore } = manifest;
+  const { state, created, tool, preserveAllocation, leftOut = [], leftOutMore } = manifest;
   return [
     table(['id', 'size', 'data', 'chunks', 'engine', 'copied by', 'class', 'path'], rows),
     showWhy(manifest),
     ...showLeftOut(leftOut).map(text => line(`not in the dump: ${text}`)),
     leftOutMore ? `${leftOutMore} more are not in the dump\n` : '',
     line(
-      `${ghosts.length} ghosts, ${state} ${created} by ${tool}${preserveAllocation ? '; allocated space comes back' : ''}`,
+      `${countGhosts(manifest)}, ${state} ${created} by ${tool}${preserveAllocation ? '; allocated space comes back' : ''}`,
     ),
   ].join('');
 }

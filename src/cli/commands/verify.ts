@@ -1,5 +1,6 @@
 import type { Manifest } from '../../base/documents/generated/manifest.js';
 import { verify } from '../../flows/restore/verify.js';
+import { countFiles, countGhosts } from '../../image/count-ghosts.js';
 import { readManifest } from '../../image/manifest.js';
 import { parse, required } from '../args.js';
 import { makeContext } from '../context.js';
@@ -23,10 +24,16 @@ export async function verifyCommand(args: string[]): Promise<number> {
 /**
  * Of an undamaged dump: without a checksum a changed byte of content is no damage that anybody could find.
  */
-export function showChecked({ ghosts }: Manifest): string {
+export function showChecked(manifest: Manifest): string {
+  const { ghosts, leftOut = [], leftOutMore = 0 } = manifest;
   const without = ghosts.filter(({ data }) => data?.digest === undefined).length;
-  const found = `${ghosts.length} ghosts, no damage found`;
-  if (without === 0) return found;
   const which = without === ghosts.length ? '' : ` for ${without}`;
-  return `${found}; structure only${which}: no checksums were recorded (policy \`verify: digest\`)`;
+  const missing = leftOut.length + leftOutMore;
+  return [
+    `${countGhosts(manifest)}, no damage found`,
+    ...(without === 0
+      ? []
+      : [`structure only${which}: no checksums were recorded (policy \`verify: digest\`)`]),
+    ...(missing === 0 ? [] : [`${countFiles(missing)} left out of the dump (\`ghostkeep show\` says why)`]),
+  ].join('; ');
 }

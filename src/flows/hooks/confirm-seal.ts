@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf, GhostkeepError } from '../../base/errors.js';
 import type { Files, ProcessView } from '../../base/host/host.js';
+import { countGhosts } from '../../image/count-ghosts.js';
 import { holdsDump, readJournal, readManifest } from '../../image/manifest.js';
 import { assertNothingMissing } from '../choose/left-out.js';
 import { policyOfSession } from '../container/policy.js';
@@ -44,7 +45,7 @@ async function confirmAsOwner(
   const pid = session && stillThere(host.processes, session);
   if (holdsDump(host.files, images) && !(pid && isAlone(host.files, images))) {
     const { manifest, now } = sealImages(context, images, { durable: true });
-    log.info(`${where}: ${manifest.ghosts.length} ghosts, ${now ? 'sealed now' : 'sealed before'}`, fields);
+    log.info(`${where}: ${countGhosts(manifest)}, ${now ? 'sealed now' : 'sealed before'}`, fields);
     if (session && manifest.criu) await assertEnds(host.processes, session, where);
     if (now) assertNothingMissing(manifest, where, policyOfSession(context, session));
     return;
@@ -61,7 +62,7 @@ async function confirmAsOwner(
     criu: false,
   });
   const { manifest } = sealImages(context, images, { durable: true });
-  log.info(`${where}: ${manifest.ghosts.length} ghosts dumped and sealed`, fields);
+  log.info(`${where}: ${countGhosts(manifest)} dumped and sealed`, fields);
   assertNothingMissing(manifest, where, policy);
 }
 

@@ -22,7 +22,7 @@ describe('showScan', () => {
         ghost(3, 'criu', 'memfd: CRIU keeps it itself'),
       ),
       [
-        '8:1/1, 8:1/3 kept by criu: memfd: CRIU keeps it itself',
+        '8:1/1, 8:1/3 left to CRIU: memfd: CRIU keeps it itself',
         '8:1/2 kept by nobody: its mount is unknown',
       ],
     );
@@ -31,7 +31,7 @@ describe('showScan', () => {
   it('when many share a reason, the line names the first and counts the others', () => {
     const many = Array.from({ length: 50_000 }, (_, n) => ghost(n + 1, 'criu', 'memfd'));
     const [line = '', ...more] = below(...many);
-    assert.match(line, /^8:1\/1, .*8:1\/8 and 49992 more kept by criu: memfd$/);
+    assert.match(line, /^8:1\/1, .*8:1\/8 and 49992 more left to CRIU: memfd$/);
     assert.deepEqual(more, []);
   });
 

@@ -20,6 +20,28 @@ describe('showChecked', () => {
     assert.match(checked(withDigest, without), /^2 ghosts, no damage found; structure only for 1: /);
   });
 
+  it('when files were left out, it says how many, since nothing else there would', () => {
+    const one = { pid: 100, what: 'fd 3', why: 'it cannot be opened from here' };
+    const text = (leftOut: (typeof one)[], leftOutMore?: number) =>
+      showChecked(aManifest({ ghosts: [withDigest], leftOut, ...(leftOutMore ? { leftOutMore } : {}) }));
+    assert.equal(
+      text([one]),
+      '1 ghosts, no damage found; 1 file left out of the dump (`ghostkeep show` says why)',
+    );
+    assert.match(text([one, one], 7), /; 9 files left out of the dump /);
+  });
+
+  it('when files have other names, they are counted apart, and those with content only once', () => {
+    const links = [
+      { key: 'file[1e:1]', mount: 30, path: '/data/other' },
+      { key: 'file[1f:2]', mount: 31, path: '/dev/shm/sem.a' },
+    ];
+    const text = (...ghosts: (typeof without)[]) => showChecked(aManifest({ ghosts, links }));
+    assert.equal(text(), '0 ghosts and 2 files with other names, no damage found');
+    const copied = { ...withDigest, key: ['file[1f:2]'] };
+    assert.equal(text(copied), '1 ghosts and 1 file with other names, no damage found');
+  });
+
   it('when all have one, or there are none, there is nothing to add', () => {
     assert.equal(checked(withDigest), '1 ghosts, no damage found');
     assert.equal(checked(), '0 ghosts, no damage found');

@@ -1,0 +1,12 @@
+import type { Manifest } from '../base/documents/generated/manifest.js';
+
+/** `2 ghosts and 1 file with other names`. The content of the latter stays where it is. */
+export function countGhosts({ ghosts, links = [] }: Manifest): string {
+  const copied = new Set(ghosts.flatMap(({ key }) => key));
+  const others = new Set(links.map(({ key }) => key).filter(key => !copied.has(key))).size;
+  return `${ghosts.length} ghosts${others === 0 ? '' : ` and ${countFiles(others)} with other names`}`;
+}
+
+export function countFiles(count: number): string {
+  return count === 1 ? '1 file' : `${count} files`;
+}
