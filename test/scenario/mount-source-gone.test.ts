@@ -82,6 +82,20 @@ describe('a ghost on a mount whose source is gone', () => {
       assert.ok(dumpedContent(await holder(t, script)).equals(content), 'other bytes came back');
   });
 
+  it('without a ghost there, the gate warns before the freeze, and the checkpoint is not refused', async t => {
+    if (!needs(t, isRoot, 'mounting needs root')) return;
+    const held = await holder(t, 'mount --bind source to; rm to/f; rmdir source');
+    fs.mkdirSync(`${held.folder}/checkpoint`);
+    const gate = new Gate(t, 'dump', `${held.folder}/checkpoint`);
+    await gate.answer();
+    await gate.ask(`warm ${held.pid}`);
+    const log = fs.readFileSync(`${held.folder}/checkpoint/ghostkeep.log`, 'utf8');
+    assert.match(log, /the source of the mount at \S+\/to was removed or replaced: CRIU may not/);
+    assert.equal((await gate.ask(`checkpoint ${held.pid}`)).at(-1), 'done');
+    await gate.ask('finish -1');
+    await gate.leave();
+  });
+
   for (const [what, script] of Object.entries({
     'is where it was': folderMount,
     'has another name by now': `${folderMount}; mv source elsewhere`,

@@ -29,6 +29,7 @@ import { thaw } from '../directory/thaw.js';
 import { describeLinked, type Linked } from '../dump/describe.js';
 import { keysOfJournal, makeJournal } from '../dump/journal.js';
 import { finishDump } from '../seal/finish.js';
+import { warnOfGoneSources } from './warn-of-gone-sources.js';
 
 /** `ghostkeep seal` may be at work. */
 const patient = { waitMs: 10_000 };
@@ -58,6 +59,7 @@ export async function checkpoint(
   const { command } = request;
   const { pid, status } = await stateOf(context, command);
   const { policy } = policyOf(context, pid);
+  if (policy.enabled) warnOfGoneSources(context, pid);
   // What it would remove, link or write until CRIU freezes it we would not see; and where it goes on, until
   // it is copied.
   const forget = status === 'paused' ? undefined : notePause(context, command, pid, request.configPath);

@@ -18,6 +18,7 @@ import { keysOfJournal } from '../dump/journal.js';
 import { removeWarmImages, type WarmImages } from '../dump/warm-images.js';
 import { sealImages } from '../seal/seal.js';
 import { warmUp } from './warm-pass.js';
+import { warnOfGoneSources } from './warn-of-gone-sources.js';
 
 /** Source: criu-image-streamer, the socket CRIU connects to when it dumps with --stream. */
 const streamerSocket = 'streamer-capture.sock';
@@ -92,9 +93,9 @@ export class GateDump {
     try {
       const pids = host.processes.tree(pid);
       const { policy } = policyOf(this.context, pids[0] ?? pid);
-      const isWanted =
-        policy.enabled && policy.warm && !this.#whyLeftToCriu() && !host.processes.isPaused(pid);
-      if (isWanted)
+      if (!policy.enabled || host.processes.isPaused(pid)) return;
+      warnOfGoneSources(this.context, pids[0] ?? pid);
+      if (policy.warm && !this.#whyLeftToCriu())
         this.#warm = await warmUp(this.context, { images: this.images, pids, policy, criu: true });
     } catch (error) {
       log.info(`no warm pass: ${reasonOf(error)}`);

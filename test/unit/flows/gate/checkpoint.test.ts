@@ -111,6 +111,14 @@ const nothingLeft = (played: Stage) => {
 };
 
 describe('checkpoint', () => {
+  it('when the source of a mount is gone, there is a warning before anything is done', async () => {
+    const { context, go } = stage({ ghosts: false });
+    const mount = fakeMount(30, { mountPoint: Buffer.from('/data'), rootGone: true });
+    context.host.processes.add(100, { mounts: [mount] });
+    await go();
+    assert.match(context.lines[0] ?? '', /^warn the source of the mount at \/data was removed or replaced: /);
+  });
+
   it('when all goes well, it pins before CRIU, copies after it, and holds the pins until it is sealed', async () => {
     const played = stage();
     const manifest = await played.go();

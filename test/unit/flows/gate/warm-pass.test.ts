@@ -36,6 +36,40 @@ const afterDump = [
   '/img/ghostkeep/warm-1.img',
 ];
 
+describe('before the warm pass', () => {
+  /** A container without ghosts, on two mounts of which one has lost its source. */
+  function without(rootGone: boolean) {
+    const context = fakeContext();
+    const { files, processes } = context.host;
+    files.folders.add('/img');
+    const mounts = [fakeMount(30), fakeMount(31, { mountPoint: Buffer.from('/data'), rootGone })];
+    processes.add(100, { mounts });
+    const warnings = () => context.lines.filter(line => line.startsWith('warn'));
+    return { context, gate: new GateDump(context, '/img'), warnings };
+  }
+
+  it('when the source of a mount is gone, there is a warning, since the checkpoint will succeed', async () => {
+    const { gate, warnings } = without(true);
+    await gate.warm(100);
+    assert.match(warnings().join(), /^warn the source of the mount at \/data was removed or replaced: /);
+    const whole = without(false);
+    await whole.gate.warm(100);
+    assert.deepEqual(whole.warnings(), []);
+  });
+
+  it('when the container is paused already, or we are to do nothing, its mounts are not read', async () => {
+    const paused = without(true);
+    paused.context.host.processes.paused.add(100);
+    const off = without(true);
+    off.context.host.files.put('/etc/ghostkeep/config.json', '{"enabled": false}');
+    for (const { context, gate, warnings } of [paused, off]) {
+      context.host.processes.mounts = () => assert.fail('they were read');
+      await gate.warm(100);
+      assert.deepEqual(warnings(), []);
+    }
+  });
+});
+
 describe('the warm pass', () => {
   it('when a ghost is large, it is copied before the freeze, and over that copy when all is frozen', async () => {
     const { gate, engine, processes, ghost, ours, names, files } = container();
