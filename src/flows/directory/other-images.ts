@@ -39,6 +39,22 @@ function imagesAlone(files: Files, images: string): string[] {
   return criu ? [] : ghosts.map(({ image }) => image).filter(isGhostImageName);
 }
 
+/** As the manifest's schema has it. */
+const mostEarlier = 10_000;
+
+/**
+ * Ghosts of the checkpoint that a new one by CRIU is about to replace: only what its remap-fpath.img names is
+ * surely of it. None where that cannot be read or names too many: then their images stay.
+ */
+export function noteEarlierGhosts({ host: { files } }: Context, images: string): number[] {
+  try {
+    const ids = remappedGhosts(files.readIfThere(`${images}/remap-fpath.img`, bounds.remaps));
+    return ids.size <= mostEarlier ? [...ids] : [];
+  } catch {
+    return [];
+  }
+}
+
 /**
  * `ghost-file-*.img` as they were before CRIU wrote anything: name → when, and under which number, it was
  * written.

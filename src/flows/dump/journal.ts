@@ -15,6 +15,8 @@ export interface DumpRequest extends CopyTarget {
   container?: string;
   /** What the warm pass has copied. */
   warm?: WarmImages;
+  /** See noteEarlierGhosts. */
+  earlierGhosts?: readonly number[];
   /** It is an error that a process runs. */
   requireFrozen?: boolean;
 }
@@ -46,6 +48,7 @@ export function makeJournal(
       ? { heldBy: { pid: processes.self(), startTime: processes.startTime(processes.self()) } }
       : {}),
     ...(earlierInventory ? { earlierInventory } : {}),
+    ...(request.earlierGhosts?.length ? { earlierGhosts: [...request.earlierGhosts] } : {}),
     idMaps,
     ghosts: pinned.map((pin, index) => {
       context.alive?.();

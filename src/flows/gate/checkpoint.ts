@@ -24,6 +24,7 @@ import { policyOf } from '../container/policy.js';
 import { resume, runtimeCall, runtimeWaitMs, stateOf } from '../container/runtime-calls.js';
 import { startTimeOf } from '../container/sessions.js';
 import type { Context } from '../context.js';
+import { noteEarlierGhosts } from '../directory/other-images.js';
 import { asOwner, holderOf } from '../directory/owner.js';
 import { thaw } from '../directory/thaw.js';
 import { describeLinked, type Linked } from '../dump/describe.js';
@@ -157,7 +158,9 @@ function pinnedJournal(
 ): Manifest {
   const { processes } = context.host;
   const { images, container } = request.command;
-  const journal = makeJournal(context, { images, pids, policy, criu: true, container }, pinned, linked);
+  const earlierGhosts = noteEarlierGhosts(context, images);
+  const dump = { images, pids, policy, criu: true, container, earlierGhosts };
+  const journal = makeJournal(context, dump, pinned, linked);
   const self = processes.self();
   const startTime = processes.startTime(self);
   if (paused) journal.thaw = true;

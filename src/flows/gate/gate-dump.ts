@@ -10,7 +10,12 @@ import { isOwnFolder } from '../../image/own-folder.js';
 import { policyOf } from '../container/policy.js';
 import { rememberImages, type Session } from '../container/sessions.js';
 import type { Context } from '../context.js';
-import { noteOlderImages, type OlderImages, removeOlderImages } from '../directory/other-images.js';
+import {
+  noteEarlierGhosts,
+  noteOlderImages,
+  type OlderImages,
+  removeOlderImages,
+} from '../directory/other-images.js';
 import { becomeOwner, familyOf, type Owned } from '../directory/owner.js';
 import { toKeyPath } from '../dump/describe.js';
 import { dumpGhosts } from '../dump/dump.js';
@@ -46,6 +51,7 @@ export class GateDump {
   #journal: Manifest | undefined;
   #warm: WarmImages | undefined;
   #older: OlderImages = new Map();
+  #earlier: readonly number[] = [];
   #family: readonly number[];
   #owned: Owned | undefined;
 
@@ -67,6 +73,7 @@ export class GateDump {
     this.#family = [processes.self(), ...familyOf(processes, criu)];
     await this.#own();
     this.#older = noteOlderImages(this.context, this.images);
+    this.#earlier = noteEarlierGhosts(this.context, this.images);
   }
 
   async #own(waitMs = 5000): Promise<void> {
@@ -120,6 +127,7 @@ export class GateDump {
       pids: [...this.#covered],
       policy,
       criu: true,
+      earlierGhosts: this.#earlier,
       ...(this.#warm ? { warm: this.#warm } : {}),
       ...(session ? { container: session.container } : {}),
     });

@@ -121,9 +121,16 @@ function sealCriu(context: Context, images: string, journal: Manifest, { durable
       `${images}/files.img`,
     );
   const adopted = [...plan.adopted].flatMap(([id, name]) => adopt(context, images, id, name));
-  const { earlierInventory: _, heldBy: __, ...rest } = journal;
+  const { earlierInventory: _, heldBy: __, earlierGhosts = [], ...rest } = journal;
   const manifest: Manifest = { ...rest, state: 'sealed', inventory, ghosts: [...ghosts, ...adopted] };
   if (adopted.length > 0)
     assertDocument<Manifest>('Manifest', { ...manifest, ghosts: adopted }, manifestName, 'MANIFEST_INVALID');
-  return { manifest, unused: named.filter(ghost => !isUsed(ghost)).map(({ image }) => image) };
+  const listed = new Set(manifest.ghosts.map(({ image }) => image));
+  // CRIU and we have written over the checkpoint that these were of.
+  const replaced = earlierGhosts
+    .filter(id => !used.has(id))
+    .map(ghostImageName)
+    .filter(image => !listed.has(image));
+  const unused = named.filter(ghost => !isUsed(ghost)).map(({ image }) => image);
+  return { manifest, unused: [...unused, ...replaced] };
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import {
   assertNoImages,
+  noteEarlierGhosts,
   noteOlderImages,
   removeImagesAlone,
   removeOlderImages,
@@ -64,6 +65,24 @@ describe('assertNoImages', () => {
     assert.throws(() => assertNoImages(context, images), ghostkeepError('BAD_INPUT', 'ghost-file-1.img'));
     removeImagesAlone(context, images);
     assert.ok(files.exists(`${images}/ghost-file-1.img`));
+  });
+});
+
+describe('noteEarlierGhosts', () => {
+  it('when a checkpoint is there, its ghosts are those that its remap-fpath.img names', () => {
+    const { context, files } = directory('ghost-file-1.img', 'ghost-file-3.img');
+    assert.deepEqual(noteEarlierGhosts(context, images), []);
+    files.put(`${images}/remap-fpath.img`, remapsImage(remap(7, 1, 1), remap(8, 2, 1), remap(9, 5, 0)));
+    assert.deepEqual(noteEarlierGhosts(context, images), [1, 2]);
+  });
+
+  it('when it cannot be read, or names too many for a journal, none is noted', () => {
+    const { context, files } = directory();
+    files.put(`${images}/remap-fpath.img`, 'damaged');
+    assert.deepEqual(noteEarlierGhosts(context, images), []);
+    const many = Array.from({ length: 10_001 }, (_, n) => remap(n + 1, n + 1, 1));
+    files.put(`${images}/remap-fpath.img`, remapsImage(...many));
+    assert.deepEqual(noteEarlierGhosts(context, images), []);
   });
 });
 

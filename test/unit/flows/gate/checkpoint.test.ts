@@ -6,7 +6,7 @@ import { sealImages } from '../../../../src/flows/seal/seal.js';
 import { parseRuntimeCommand } from '../../../../src/oci/command-line.js';
 import { aManifest } from '../../a-manifest.js';
 import { filesOf } from '../../criu/files-of.js';
-import { filesImage, property, regFile } from '../../criu/images.js';
+import { filesImage, property, regFile, remap, remapsImage } from '../../criu/images.js';
 import { bytes, message } from '../../criu/wire.js';
 import { ghostkeepError } from '../../expect.js';
 import { errno, type FakeFile, fakeContext, fakeFile, fakeMount, opened } from '../../fake-host.js';
@@ -111,6 +111,21 @@ const nothingLeft = (played: Stage) => {
 };
 
 describe('checkpoint', () => {
+  it('when it goes into the directory of an earlier one, the images of that one that nothing names are removed', async () => {
+    const remaps = `${images}/remap-fpath.img`;
+    const { files, go } = stage({ beforeFreeze: () => files.remove(remaps) });
+    files.put(remaps, remapsImage(remap(7, 9, 1)));
+    for (const id of [8, 9]) files.put(`${images}/ghost-file-${id}.img`, 'earlier');
+    await go();
+    assert.deepEqual(
+      files
+        .list(images)
+        .filter(name => name.startsWith('ghost-file'))
+        .sort(),
+      [1, 2, 8].map(id => `ghost-file-${id}.img`),
+    );
+  });
+
   it('when the source of a mount is gone, there is a warning before anything is done', async () => {
     const { context, go } = stage({ ghosts: false });
     const mount = fakeMount(30, { mountPoint: Buffer.from('/data'), rootGone: true });

@@ -8,7 +8,7 @@ import { checkBeforeRestore } from '../../../../src/flows/restore/check-before.j
 import { sealImages } from '../../../../src/flows/seal/seal.js';
 import { readJournal, readManifest } from '../../../../src/image/manifest.js';
 import { resolvePolicy } from '../../../../src/oci/policy.js';
-import { filesImage, regFile } from '../../criu/images.js';
+import { filesImage, regFile, remap, remapsImage } from '../../criu/images.js';
 import { ghostkeepError } from '../../expect.js';
 import { fakeContext, fakeFile, fakeMount, opened } from '../../fake-host.js';
 
@@ -165,6 +165,24 @@ describe('GateDump', () => {
     endOfCriu(files, keys);
     await gate.finish(0);
     assert.equal(readManifest(files, images).state, 'sealed');
+  });
+
+  it('when an earlier checkpoint lies there, the images of its ghosts that nothing names are removed', async () => {
+    const { gate, files } = container();
+    files.put(`${images}/remap-fpath.img`, remapsImage(remap(7, 9, 1)));
+    for (const id of [8, 9]) files.put(`${images}/ghost-file-${id}.img`, 'earlier');
+    await gate.begin(50);
+    const keys = await gate.checkpoint(100);
+    files.remove(`${images}/remap-fpath.img`);
+    endOfCriu(files, keys);
+    await gate.finish(0);
+    assert.deepEqual(
+      files
+        .list(images)
+        .filter(name => name.startsWith('ghost-file'))
+        .sort(),
+      [1, 2, 8].map(id => `ghost-file-${id}.img`),
+    );
   });
 
   it('when a receiver sealed it while CRIU still served memory, it is sealed', async () => {

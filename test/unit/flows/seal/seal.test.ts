@@ -97,6 +97,33 @@ describe('sealImages', () => {
     }
   });
 
+  it("when an earlier checkpoint's ghosts are there, their images go, and none that anything names or nobody knows", () => {
+    for (const interruptAt of [Number.POSITIVE_INFINITY, 6]) {
+      const context = dumped({ earlierGhosts: [4, 5, 8, 9] });
+      const { files } = context.host;
+      for (const id of [5, 8, 9, 10]) files.put(`${images}/ghost-file-${id}.img`, imageOf(5n, 'earlier'));
+      const before = files.snapshot();
+      files.interruptAt = interruptAt;
+      if (interruptAt < 100) {
+        assert.throws(() => sealImages(context, images, { durable: true }));
+        assert.ok(before[`${images}/ghost-file-8.img`] && files.exists(`${images}/ghost-file-8.img`));
+      }
+      const { manifest } = sealImages(context, images, { durable: true });
+      assert.deepEqual(
+        files
+          .list(images)
+          .filter(name => name.startsWith('ghost-file'))
+          .sort(),
+        ['ghost-file-10.img', ...[4, 5, 6, 7].map(id => `ghost-file-${id}.img`)],
+      );
+      assert.deepEqual(
+        manifest.ghosts.map(({ id }) => id),
+        [5, 6, 7, 4],
+      );
+      assert.ok(!('earlierGhosts' in manifest));
+    }
+  });
+
   it("when it seals, ids follow CRIU's, files are turned back, and what CRIU kept is adopted", async () => {
     const context = dumped();
     const { manifest, now } = sealImages(context, images, { durable: true });
