@@ -67,12 +67,13 @@ export function noteOlderImages({ host: { files } }: Context, images: string): O
 }
 
 /**
- * Remove what CRIU's new remap-fpath.img names and CRIU has not written: it is another file's content. An
- * image is CRIU's where there is any doubt: it goes only if it is the same inode, unchanged since OLDER was
- * noted, and older than our journal, which was written before CRIU's first image and by the same clock.
- * @returns the names of those that were removed
+ * Give another name, NAME.earlier, to what CRIU's new remap-fpath.img names and CRIU has not written: it is
+ * another file's content. An image is CRIU's where there is any doubt: it goes only if it is the same inode,
+ * unchanged since OLDER was noted, and older than our journal, which was written before CRIU's first image
+ * and by the same clock.
+ * @returns the names that they had
  */
-export function removeOlderImages(
+export function setAsideOlderImages(
   { host: { files } }: Context,
   images: string,
   older: OlderImages,
@@ -87,7 +88,7 @@ export function removeOlderImages(
     const path = `${images}/${name}`;
     return before !== undefined && before === stateOf(files, path) && files.statPath(path).ctimeNs < journal;
   });
-  for (const name of left) files.remove(`${images}/${name}`);
+  for (const name of left) files.rename(`${images}/${name}`, `${images}/${name}.earlier`);
   return left;
 }
 

@@ -14,7 +14,7 @@ import {
   noteEarlierGhosts,
   noteOlderImages,
   type OlderImages,
-  removeOlderImages,
+  setAsideOlderImages,
 } from '../directory/other-images.js';
 import { becomeOwner, familyOf, type Owned } from '../directory/owner.js';
 import { toKeyPath } from '../dump/describe.js';
@@ -206,10 +206,10 @@ export class GateDump {
   }
 
   #seal(journal: Manifest, where: string): void {
-    const left = removeOlderImages(this.context, this.images, this.#older);
+    const left = setAsideOlderImages(this.context, this.images, this.#older);
     if (left.length > 0)
       this.context.log.error(
-        `${left.join(', ')} in ${where} was of an earlier checkpoint and is removed: CRIU names it and has not written it, so this checkpoint lacks it`,
+        `${left.join(', ')} in ${where} was of an earlier checkpoint and has ".earlier" behind its name now: CRIU names it and has not written it, so this checkpoint lacks it`,
       );
     if (this.#isSealed(journal)) return;
     throw new GhostkeepError(

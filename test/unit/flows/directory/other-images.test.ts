@@ -5,7 +5,7 @@ import {
   noteEarlierGhosts,
   noteOlderImages,
   removeImagesAlone,
-  removeOlderImages,
+  setAsideOlderImages,
 } from '../../../../src/flows/directory/other-images.js';
 import { aManifest, aManifestGhost } from '../../a-manifest.js';
 import { remap, remapsImage } from '../../criu/images.js';
@@ -86,7 +86,7 @@ describe('noteEarlierGhosts', () => {
   });
 });
 
-describe('removeOlderImages', () => {
+describe('setAsideOlderImages', () => {
   /** Images 1, 2 and 3 were there before; the journal was written at 10 s; CRIU's remaps name 1 and 2. */
   function reused() {
     const made = directory();
@@ -100,7 +100,7 @@ describe('removeOlderImages', () => {
     made.files.put(`${images}/remap-fpath.img`, remapsImage(remap(7, 1, 1), remap(8, 2, 1)));
     const replace = (values: Parameters<typeof fakeFile>[0]) =>
       made.files.contents.set(`${images}/ghost-file-2.img`, fakeFile(values));
-    const left = () => removeOlderImages(made.context, images, older);
+    const left = () => setAsideOlderImages(made.context, images, older);
     return { ...made, replace, left };
   }
 
@@ -112,6 +112,7 @@ describe('removeOlderImages', () => {
       [1, 2, 3].map(id => files.exists(`${images}/ghost-file-${id}.img`)),
       [false, true, true],
     );
+    assert.ok(files.exists(`${images}/ghost-file-1.img.earlier`), 'nothing is removed');
   });
 
   it('when anything about it has changed, CRIU has written it', () => {
@@ -134,6 +135,6 @@ describe('removeOlderImages', () => {
 
   it('when nothing was there before, nothing is looked at', () => {
     const { context } = directory();
-    assert.deepEqual(removeOlderImages(context, images, new Map()), []);
+    assert.deepEqual(setAsideOlderImages(context, images, new Map()), []);
   });
 });
