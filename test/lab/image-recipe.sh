@@ -1,8 +1,10 @@
 # shellcheck shell=sh disable=SC2034
-# What the lab's machine is made of. The cache key of the image is the hash
-# of this file: any change here makes a new image, nothing else does.
+# What the lab's machines are made of, one for each suite of Debian. The cache key of an
+# image is the hash of the suite's name and this file: any change here makes new images, nothing else does.
 
-LAB_SUITE=trixie
+# trixie is Debian 13. forky is the one after it and moves on: an image keeps what was there when
+# it was built, and its file `versions` says what that was.
+LAB_SUITES='trixie forky'
 LAB_DISK_SIZE=6G
 
 # criu and the three runtimes are what is tested; crit (python3-pycriu) decodes
@@ -16,10 +18,24 @@ LAB_PACKAGES='
 	iproute2 procps util-linux
 '
 
-# The emulator, with its own loader and libraries, so that every host has the
-# same one. Debian 12's, 7.2, needs three times the processor for a fork, an
+# checkpointctl, which shows what is in a checkpoint, is not in trixie.
+LAB_PACKAGES_FORKY=checkpointctl
+
+# Programs whose versions are worth a line in a report.
+LAB_VERSIONS='criu runc crun podman containerd nodejs'
+
+# The emulator, with its own loader and libraries, so that every host and every suite has the
+# same one, Debian 13's. Debian 12's, 7.2, needs three times the processor for a fork, an
 # exec or a mount, and for a scenario a third more.
+LAB_EMULATOR_SUITE=trixie
 LAB_EMULATOR='qemu-system-x86 seabios'
+
+recipe_packages() {
+	case $1 in
+	forky) echo "$LAB_PACKAGES $LAB_PACKAGES_FORKY" ;;
+	*) echo "$LAB_PACKAGES" ;;
+	esac
+}
 
 # The machine has one disk controller and one root file system. An initrd
 # with only their modules boots in a few seconds under emulation.
@@ -34,6 +50,9 @@ recipe_before_packages() {
 
 recipe_after_packages() {
 	root=$1
+	# shellcheck disable=SC2016,SC2086 # dpkg-query's own variables; words
+	dpkg-query --admindir="$root/var/lib/dpkg" --show --showformat '${Package} ${Version}\n' \
+		$LAB_VERSIONS >"$root/versions"
 	rm -rf "$root"/usr/share/doc/* "$root"/usr/share/man/* \
 		"$root"/usr/share/locale/* "$root"/usr/share/info/* \
 		"$root"/var/cache/apt/* "$root"/var/lib/apt/lists/*

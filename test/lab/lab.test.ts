@@ -38,7 +38,7 @@ test('the lab: real runtimes in Debian 13', { timeout: deadlineMs + 60_000 }, as
       assert.ok(result.ok, result.detail);
     });
   }
-  assert.equal(status, 0, 'run-lab failed: its last lines are above, its logs in build/lab');
+  assert.equal(status, 0, 'run-lab failed: its last lines are above, its logs in build/lab/SUITE');
   assert.notEqual(results.length, 0);
 });
 
