@@ -1,0 +1,102 @@
+# shellcheck shell=bash
+# weight: 0
+# suites: trixie
+# beside: forky
+# native: only
+# A checkpoint made by one Debian's runtime, CRIU and ghostkeep is restored by another's, both ways: with the gate
+# there, and by CRIU alone. Whether CRIU can carry a container over at all is tried first, without ghostkeep.
+# shellcheck source-path=SCRIPTDIR source=../beside.sh
+. "$GUEST/beside.sh"
+
+GHOSTS='hole-64m-4m hole-1g-2m alternate-8m deleted-exe shared mapped small tail-odd'
+
+# What makes checkpoints and what restores them, here and beside, with the gate or without.
+gates() {
+	case $1 in
+	with)
+		with_ghostkeep
+		with_ghostkeep_beside ;;
+	without)
+		without_gate
+		without_gate_beside ;;
+	esac
+}
+
+# restored_alone FROM TO: by CRIU alone, with ghosts that it dumps itself. Where it cannot, this notes what it said.
+restored_alone() {
+	local from=$1 to=$2 name=$1-$2-alone images
+	images=$(images_of "$from" "$name")
+	gates without
+	start_container "$from" "$name" small tail-odd hole-1g-8k
+	expect_ok checkpoint_container "$from" "$name" "$images"
+	if (STARTED=() && restore_container "$to" "$name" "$images"); then
+		check_verdict "$to" "$name"
+		return
+	fi
+	timeout 30 "$to" delete -f "$name" || true
+	reason_of "$images" >"$WORK/alone.$from-$to"
+	say "CRIU alone cannot: $(cat "$WORK/alone.$from-$to")"
+	[ "$3" = try ] || fail "CRIU alone cannot: $(cat "$WORK/alone.$from-$to")"
+	restore_container "$from" "$name" "$images"
+	check_verdict "$from" "$name"
+}
+
+# The last error before CRIU gave up: others before it stop no restore, such as a limit that only CAP_SYS_RESOURCE raises.
+reason_of() {
+	grep -a ' Error ' "$1/restore.log" | grep -avE 'Restorer fail|Restoring FAILED|cgroupd' | tail -n 1 |
+		sed 's/.*Error ([^)]*): //'
+}
+
+# carried FROM TO with|without: FROM's checkpoint, restored by TO; there the gate is installed, or not.
+carried() {
+	local from=$1 to=$2 name=$1-$2-$3 images counter
+	images=$(images_of "$from" "$name")
+	gates with
+	# shellcheck disable=SC2086 # words
+	start_container "$from" "$name" $GHOSTS
+	counter=$(counter_of "$from" "$name")
+	expect_ok checkpoint_container "$from" "$name" "$images"
+	expect_sealed "$images"
+	gates "$3"
+	if [ -e "$WORK/alone.$from-$to" ]; then
+		refused_as_alone "$from" "$to" "$name"
+		to=$from
+	fi
+	restore_container "$to" "$name" "$images"
+	expect_continued "$to" "$name" "$counter"
+	expect_alive "$to" "$name"
+	check_verdict "$to" "$name"
+}
+
+# CRIU refuses what ghostkeep has made for the reason for which it refuses its own, every byte is there all
+# the same, and where it was made it is restored after that.
+refused_as_alone() {
+	local from=$1 to=$2 name=$3 images status=0
+	images=$(images_of "$from" "$name")
+	(STARTED=() && restore_container "$to" "$name" "$images") || status=$?
+	[ "$status" != 0 ] || fail "$to restored it, and CRIU alone did not"
+	timeout 30 "$to" delete -f "$name" || true
+	[ "$(reason_of "$images")" = "$(cat "$WORK/alone.$from-$to")" ] ||
+		fail "CRIU refuses it for another reason: $(reason_of "$images")"
+	expect_sealed "$images"
+	with_ghostkeep
+	expect_ok ghostkeep restore -D "$images" --to "$WORK/$name.restored"
+	[ -n "$(ls "$WORK/$name.restored")" ] || fail "ghostkeep restore made nothing"
+}
+
+make_beside forky
+# must: a newer CRIU restores what an older one wrote. The other way round nobody promises that, and it is tried.
+both_ways() {
+	local runtime=$1 from to need
+	while read -r from to need; do
+		check "$runtime" "$from to $to, CRIU alone, small ghosts" restored_alone "$from" "$to" "$need"
+		check "$runtime" "$from to $to, the gate there" carried "$from" "$to" with
+		check "$runtime" "$from to $to, CRIU alone there" carried "$from" "$to" without
+	done <<-WAYS
+		$runtime forky-$runtime must
+		forky-$runtime $runtime try
+	WAYS
+}
+
+both_ways runc
+both_ways crun
