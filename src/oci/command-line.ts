@@ -18,7 +18,7 @@ export interface RuntimeCommand {
 
 /** Options of both runtimes that take a value as the next word; `--option=value` needs no table. */
 const withValue = {
-  globals: ['--root', '--log', '--log-format', '--criu', '--rootless', '--cgroup-manager'],
+  globals: ['--root', '--log', '--log-format', '--log-level', '--criu', '--rootless', '--cgroup-manager'],
   verb: [
     '--image-path',
     '--work-path',

@@ -31,6 +31,8 @@ describe('parseRuntimeCommand', () => {
     assert.equal(command.verb, 'checkpoint');
     assert.equal(command.container, 'web2');
     assert.deepEqual(command.globals, ['--cgroup-manager', 'checkpoint', '--log', 'file:x']);
+    const logged = parse('crun --log-level debug checkpoint web');
+    assert.deepEqual([logged.globals, logged.verb], [['--log-level', 'debug'], 'checkpoint']);
   });
 
   it('when the image path is relative or not given, it is made absolute', () => {
