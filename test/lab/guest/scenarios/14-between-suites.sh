@@ -63,6 +63,10 @@ carried() {
 		to=$from
 	fi
 	restore_container "$to" "$name" "$images"
+	case $3 in
+	with) expect_line "$images/restore.log" 'Plugin "ghostkeep"' ;;
+	without) ! grep -a 'Plugin "ghostkeep"' "$images/restore.log" || fail "the gate was there" ;;
+	esac
 	expect_continued "$to" "$name" "$counter"
 	expect_alive "$to" "$name"
 	check_verdict "$to" "$name"
@@ -79,7 +83,6 @@ refused_as_alone() {
 	[ "$(reason_of "$images")" = "$(cat "$WORK/alone.$from-$to")" ] ||
 		fail "CRIU refuses it for another reason: $(reason_of "$images")"
 	expect_sealed "$images"
-	with_ghostkeep
 	expect_ok ghostkeep restore -D "$images" --to "$WORK/$name.restored"
 	[ -n "$(ls "$WORK/$name.restored")" ] || fail "ghostkeep restore made nothing"
 }
