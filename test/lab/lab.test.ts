@@ -25,7 +25,7 @@ const lab = path.join(root(), 'test', 'lab');
 /** All of Debian 13's, and of forky's what a few minutes have room for: `run-lab --suite forky` runs the rest. */
 const suites: Record<string, string[]> = {
   trixie: [],
-  forky: ['10', '11', '23'],
+  forky: ['--native', '10', '11', '23'],
 };
 
 /** GHOSTKEEP_LAB_SCENARIOS="10 22": only those, in trixie or GHOSTKEEP_LAB_SUITE, while working on them. */
