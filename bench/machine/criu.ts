@@ -112,7 +112,7 @@ export function restore(criu: Criu, way: Way, folder: string): number {
  */
 export function imagesEqual(way: Way, { patterns }: Holder, folder: string): boolean {
   const images = fs.readdirSync(folder).filter(name => /^ghost-file-[0-9a-f]+\.img$/.test(name));
-  const isSealed = fs.existsSync(path.join(folder, 'ghostkeep/manifest.json'));
+  const isSealed = fs.existsSync(path.join(folder, 'ghostkeep-manifest.json'));
   if (way === 'ghostkeep' && isSealed !== patterns.length > 0) return false;
   const ordered = images.toSorted((a, b) => imageNumber(a) - imageNumber(b));
   return (

@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 #include "criu/criu.h"
 #include "criu/log.h"
@@ -15,26 +15,58 @@
 static struct helper helper;
 static bool begun; /* there is something to finish */
 
+static int holds_dump(int image_dir);
 static int begin_with_helper(int image_dir);
 
 int restore_begin(void)
 {
 	int image_dir = criu.get_image_dir();
-	int ours;
+	int held;
 
 	helper_kill(&helper); /* of a restore that CRIU never ended */
 	if (image_dir < 0)
 		return 0;
-	ours = openat(image_dir, "ghostkeep", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (ours < 0 && errno == ENOENT)
-		return 0;
-	if (ours < 0) {
-		gate_log(CRIU_LOG_ERROR, "cannot check the image: ghostkeep/ in it cannot be opened: %s",
-			 strerror(errno));
-		return -1;
-	}
-	close(ours);
+	held = holds_dump(image_dir);
+	if (held <= 0)
+		return held;
 	return begin_with_helper(image_dir);
+}
+
+/*
+ * The manifest of a sealed dump is a file; the working folder holds what is
+ * not sealed, or what an old version sealed there. Whatever else has one of
+ * these names must not pass for "no dump": 1 when there is one, 0 when there
+ * is none, -1 when nobody can tell.
+ */
+static int holds_dump(int image_dir)
+{
+	static const struct {
+		const char *name, *what;
+		mode_t type;
+	} ours[] = {
+		{ "ghostkeep-manifest.json", "regular file", S_IFREG },
+		{ "ghostkeep", "folder", S_IFDIR },
+	};
+	struct stat found;
+	size_t i;
+	int held = 0;
+
+	for (i = 0; i < sizeof(ours) / sizeof(*ours); i++) {
+		if (fstatat(image_dir, ours[i].name, &found, AT_SYMLINK_NOFOLLOW)) {
+			if (errno == ENOENT)
+				continue;
+			gate_log(CRIU_LOG_ERROR, "cannot check the image: %s in it: %s", ours[i].name,
+				 strerror(errno));
+			return -1;
+		}
+		if ((found.st_mode & S_IFMT) != ours[i].type) {
+			gate_log(CRIU_LOG_ERROR, "cannot check the image: %s in it is no %s", ours[i].name,
+				 ours[i].what);
+			return -1;
+		}
+		held = 1;
+	}
+	return held;
 }
 
 static int begin_with_helper(int image_dir)

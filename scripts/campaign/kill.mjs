@@ -65,7 +65,7 @@ function ghost(size) {
 }
 
 function afterDump(where, images, killed) {
-  const sealed = fs.existsSync(`${images}/ghostkeep/manifest.json`);
+  const sealed = fs.existsSync(`${images}/ghostkeep-manifest.json`);
   if (!killed && !sealed) throw new Error(`${where}: it ended, and there is no manifest`);
   const back = `${images}.again`;
   if (sealed) return whole(where, restore(images, back), back);

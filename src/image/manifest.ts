@@ -5,10 +5,11 @@ import type { Manifest } from '../base/documents/generated/manifest.js';
 import { GhostkeepError } from '../base/errors.js';
 import type { Durability, Files } from '../base/host/host.js';
 import { assertDecodes } from './decode.js';
-import { firstIdName, folder, isPendingName, journalName, manifestName } from './layout.js';
+import { firstIdName, folder, isPendingName, journalName, manifestName, oldManifestName } from './layout.js';
 
 /** @throws MANIFEST_MISSING, MANIFEST_INVALID */
 export function readManifest(files: Files, images: string): Manifest {
+  assertFlat(files, images);
   const manifest = readIfThere(files, images, manifestName);
   if (manifest) return manifest;
   const where = files.realPath(images);
@@ -19,6 +20,28 @@ export function readManifest(files: Files, images: string): Manifest {
       ? `there is no ${manifestName} in it, so nothing was dumped here by ghostkeep`
       : 'there is no such directory';
   throw new GhostkeepError('MANIFEST_MISSING', where, `cannot use ${where}: ${why}`);
+}
+
+/** @throws MANIFEST_INVALID where a version before the flat directory has sealed the dump */
+function assertFlat(files: Files, images: string): void {
+  if (!isOldLayout(files, images)) return;
+  const where = files.realPath(images);
+  throw new GhostkeepError(
+    'MANIFEST_INVALID',
+    where,
+    `cannot use ${where}: its dump is of the old layout (${oldManifestName} in it), which this version does not read; restore it with the ghostkeep that made it (\`tool\` in that file names it) and make a new checkpoint`,
+  );
+}
+
+/**
+ * A journal beside an old manifest is an old seal that was interrupted: sealing again makes it a new one.
+ * @throws IMAGE_INVALID where the working folder is a link or no folder: nobody knows what was meant by it
+ */
+export function isOldLayout(files: Files, images: string): boolean {
+  const ours = `${images}/${folder}`;
+  if (!files.exists(ours)) return false;
+  const names = new Set(files.list(ours).map(name => `${folder}/${name}`));
+  return names.has(oldManifestName) && !names.has(journalName);
 }
 
 function isInterrupted(files: Files, images: string): boolean {
@@ -80,9 +103,9 @@ export function manifestExists(files: Files, images: string): boolean {
   return files.exists(`${images}/${manifestName}`);
 }
 
-/** True when IMAGES holds a dump of ghostkeep's, sealed or not. */
+/** True when IMAGES holds a dump of ghostkeep's, sealed or not, and also one that only an old version reads. */
 export function holdsDump(files: Files, images: string): boolean {
-  return manifestExists(files, images) || files.exists(`${images}/${journalName}`);
+  return [manifestName, journalName, oldManifestName].some(name => files.exists(`${images}/${name}`));
 }
 
 function unsealed(where: string): GhostkeepError {
@@ -99,7 +122,19 @@ function readIfThere(files: Files, images: string, name: string): Manifest | und
   const subject = `${files.realPath(images)}/${name}`;
   const manifest = parseDocument<Manifest>('Manifest', bytes.toString('utf8'), subject, 'MANIFEST_INVALID');
   assertDecodes(manifest, subject);
+  if (name === manifestName) assertNamesGiven(manifest, subject);
   return manifest;
+}
+
+/** Images in the working folder would be taken for leftovers. */
+function assertNamesGiven({ ghosts }: Manifest, subject: string): void {
+  const image = ghosts.find(ghost => isPendingName(ghost.image))?.image;
+  if (image === undefined) return;
+  throw new GhostkeepError(
+    'MANIFEST_INVALID',
+    subject,
+    `cannot accept ${subject}: it names ${image}, which no sealed dump has`,
+  );
 }
 
 /** What no reader would take must show when it is written: as a journal, before CRIU goes on. */

@@ -95,9 +95,12 @@ describe('dump, verify, restore', () => {
     assert.equal(status, 1);
     assert.match(stderr, /there is a dump in it already.*\[BAD_INPUT\]/);
     assert.match(ghostkeep(['verify', '-D', images]).stdout, /1 ghosts, no damage/);
-    fs.rmSync(`${images}/ghostkeep/manifest.json`);
+    fs.rmSync(`${images}/ghostkeep-manifest.json`);
+    fs.mkdirSync(`${images}/ghostkeep`);
     fs.writeFileSync(`${images}/ghostkeep/pending-2.img`, '');
-    assert.match(ghostkeep(['show', '-D', images]).stderr, /was interrupted.*\[MANIFEST_MISSING\]/);
+    for (const command of ['show', 'seal'])
+      assert.match(ghostkeep([command, '-D', images]).stderr, /was interrupted.*\[MANIFEST_MISSING\]/);
+    assert.ok(!fs.existsSync(`${images}/ghostkeep`), 'seal is the owner, and removes what is left');
   });
 
   it('when a file has extended attributes, one with a name that is no UTF-8, and a time before 1970, they come back', t => {

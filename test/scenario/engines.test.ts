@@ -254,7 +254,7 @@ describe('allocation', () => {
     const { images } = dump(t);
     assert.equal(ghostkeep(['materialize', '-D', images, '--preserve-allocation']).status, 0);
     const free = () => fs.statfsSync(disk).bavail * fs.statfsSync(disk).bsize;
-    const path = `${images}/ghostkeep/manifest.json`;
+    const path = `${images}/ghostkeep-manifest.json`;
     const ask = (length: number) => {
       const manifest = JSON.parse(fs.readFileSync(path, 'utf8')) as Manifest;
       for (const { data, ...entry } of manifest.ghosts) {

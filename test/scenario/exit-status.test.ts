@@ -97,7 +97,7 @@ describe('exit status', () => {
     const folder = temporaryFolder(t);
     fs.mkdirSync(`${folder}/ghostkeep`);
     for (const text of ['{"a":\n\u001b]0;x\u0007\u009b2J\u202e', '{"format":"\u009b2J\u202e"}']) {
-      fs.writeFileSync(`${folder}/ghostkeep/manifest.json`, text);
+      fs.writeFileSync(`${folder}/ghostkeep-manifest.json`, text);
       assert.match(ghostkeep(['show', '-D', folder]).stderr, /^[^\p{Cc}\p{Cf}]+ \[MANIFEST_INVALID\]\n$/u);
       assert.match(ghostkeep(['verify', '-D', folder]).stdout, /^[^\p{Cc}\p{Cf}]+ \[MANIFEST_INVALID\]\n$/u);
     }

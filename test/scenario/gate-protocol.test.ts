@@ -32,7 +32,7 @@ describe('the gate protocol', () => {
     assert.deepEqual(filesBesideLog(images), [
       'files.img',
       'ghost-file-1.img',
-      'ghostkeep/manifest.json',
+      'ghostkeep-manifest.json',
       'inventory.img',
       'remap-fpath.img',
     ]);
@@ -165,9 +165,9 @@ describe('the rehearsal', () => {
     assert.deepEqual([said, fs.readdirSync(images)], [[], []]);
 
     fs.mkdirSync(`${images}/ghostkeep`);
-    fs.writeFileSync(`${images}/ghostkeep/manifest.json`, 'of an earlier dump');
+    fs.writeFileSync(`${images}/ghostkeep/journal.json`, 'of an earlier dump');
     await rehearse({ ...context, log }, images);
-    assert.deepEqual([said, filesIn(images)], [[], ['ghostkeep/manifest.json']]);
+    assert.deepEqual([said, filesIn(images)], [[], ['ghostkeep/journal.json']]);
   });
 
   it('when it cannot be, that is no failure of the dump', async t => {

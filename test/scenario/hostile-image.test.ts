@@ -13,7 +13,7 @@ function hostileImage(t: TestContext, change: (ghost: ManifestGhost) => void) {
   const images = `${folder}/images`;
   const dump = ghostkeep(['dump', '--pid', String(process.pid), '-D', images]);
   assert.equal(dump.status, 0, dump.stderr);
-  const path = `${images}/ghostkeep/manifest.json`;
+  const path = `${images}/ghostkeep-manifest.json`;
   const manifest = JSON.parse(fs.readFileSync(path, 'utf8')) as Manifest;
   change(manifest.ghosts[0] as ManifestGhost);
   fs.writeFileSync(path, JSON.stringify(manifest));

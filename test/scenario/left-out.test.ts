@@ -92,8 +92,9 @@ describe('a dump without CRIU', () => {
     const images = `${folder}/images`;
     const { manifest } = dump(pid, images, '--allow-missing');
     // As a dump that was killed before its seal leaves it.
+    fs.mkdirSync(`${images}/ghostkeep`);
     fs.writeFileSync(`${images}/ghostkeep/journal.json`, JSON.stringify({ ...manifest(), state: 'dumped' }));
-    fs.rmSync(`${images}/ghostkeep/manifest.json`);
+    fs.rmSync(`${images}/ghostkeep-manifest.json`);
     const seal = ghostkeep(['seal', '-D', images]);
     assert.equal(seal.status, 1, seal.stdout);
     assert.match(seal.stderr, /\[GHOST_LEFT_OUT\]\n$/);

@@ -23,8 +23,9 @@ function setting(t: TestContext) {
 /** As CRIU leaves it before it is sealed. */
 function unseal(images: string): void {
   const ours = `${images}/ghostkeep`;
-  const manifest = JSON.parse(fs.readFileSync(`${ours}/manifest.json`, 'utf8')) as Manifest;
-  fs.rmSync(`${ours}/manifest.json`);
+  const manifest = JSON.parse(fs.readFileSync(`${images}/ghostkeep-manifest.json`, 'utf8')) as Manifest;
+  fs.rmSync(`${images}/ghostkeep-manifest.json`);
+  fs.mkdirSync(ours, { mode: 0o700 });
   const [ghost] = manifest.ghosts;
   assert.ok(ghost);
   fs.renameSync(`${images}/${ghost.image}`, `${ours}/pending-1.img`);
@@ -33,8 +34,8 @@ function unseal(images: string): void {
 }
 
 function asCriu(images: string, change: Partial<Manifest> = {}): void {
-  for (const name of ['manifest', 'journal']) {
-    const file = `${images}/ghostkeep/${name}.json`;
+  for (const name of ['ghostkeep-manifest.json', 'ghostkeep/journal.json']) {
+    const file = `${images}/${name}`;
     if (!fs.existsSync(file)) continue;
     const manifest = JSON.parse(fs.readFileSync(file, 'utf8')) as Manifest;
     fs.writeFileSync(file, JSON.stringify({ ...manifest, criu: true, ...change }));
@@ -46,7 +47,8 @@ function asCriu(images: string, change: Partial<Manifest> = {}): void {
 /** The working folder moves elsewhere, and a link to it is where it was. */
 function leadElsewhere(folder: string, ours: string): { victim: string; before: string[] } {
   const victim = `${folder}/victim`;
-  fs.renameSync(ours, victim);
+  if (fs.existsSync(ours)) fs.renameSync(ours, victim);
+  else fs.mkdirSync(victim);
   for (const name of ['manifest.json', 'reserve', 'first-id', 'own']) {
     if (!fs.existsSync(`${victim}/${name}`)) fs.writeFileSync(`${victim}/${name}`, name);
   }
@@ -84,14 +86,14 @@ describe('a FIFO in an image directory', () => {
     });
 
   it('when it is a ghost image or the manifest, whoever reads it ends', t => {
-    const { folder, images, ours } = setting(t);
+    const { folder, images } = setting(t);
     const commands = [
       ['verify'],
       ['show', '--extents'],
       ['materialize'],
       ['restore', '--to', `${folder}/back`],
     ];
-    for (const path of [`${images}/ghost-file-1.img`, `${ours}/manifest.json`]) {
+    for (const path of [`${images}/ghost-file-1.img`, `${images}/ghostkeep-manifest.json`]) {
       fifo(path);
       for (const command of commands) {
         const { status, stdout, stderr } = ghostkeep([...command, '-D', images], { waitMs });

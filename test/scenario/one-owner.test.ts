@@ -46,7 +46,7 @@ function start(t: TestContext, args: readonly string[]): { child: ChildProcess; 
 
 const dump = (pid: number, images: string) => ['dump', '--pid', String(pid), '-D', images];
 const pathsIn = (images: string) =>
-  (JSON.parse(fs.readFileSync(`${images}/ghostkeep/manifest.json`, 'utf8')).ghosts as { path: string }[]).map(
+  (JSON.parse(fs.readFileSync(`${images}/ghostkeep-manifest.json`, 'utf8')).ghosts as { path: string }[]).map(
     ({ path }) => path,
   );
 
@@ -178,7 +178,7 @@ describe('an image directory', () => {
       const { child, ended } = start(t, dump(pid, images));
       await there(`${images}/ghostkeep`);
       child.kill('SIGSTOP');
-      const isSealed = fs.existsSync(`${images}/ghostkeep/manifest.json`);
+      const isSealed = fs.existsSync(`${images}/ghostkeep-manifest.json`);
       fs.rmSync(images, { recursive: true });
       assert.equal(ghostkeep(dump(other, images)).status, 0);
       child.kill('SIGCONT');

@@ -36,7 +36,7 @@ describe('output that cannot be written', () => {
       assert.equal(status, 1, args.join(' '));
       assert.match(stderr, /^ghostkeep: cannot write to stdout: ENOSPC.* \[NO_SPACE\]\n$/, args.join(' '));
     }
-    assert.ok(fs.existsSync(`${images}/ghostkeep/manifest.json`), 'the dump itself was done');
+    assert.ok(fs.existsSync(`${images}/ghostkeep-manifest.json`), 'the dump itself was done');
   });
 
   it('when stderr is full, the status stays what it is', () => {
@@ -58,7 +58,7 @@ describe('output that cannot be written', () => {
     });
     const status = await new Promise(resolve => child.on('close', resolve));
     assert.deepEqual([status, said], [0, '']);
-    assert.ok(fs.existsSync(`${images}/ghostkeep/manifest.json`));
+    assert.ok(fs.existsSync(`${images}/ghostkeep-manifest.json`));
   });
 });
 

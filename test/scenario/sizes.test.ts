@@ -6,6 +6,7 @@ import path from 'node:path';
 import { after, describe, it, type TestContext } from 'node:test';
 import type { Manifest } from '../../src/base/documents/generated/manifest.js';
 import { joinImage, magic } from '../../src/criu/frame.js';
+import { journalName, manifestName } from '../../src/image/layout.js';
 import { ghostFile, ghostkeep, temporaryFolder } from './ghostkeep.js';
 
 const mostKiB = 512 * 1024;
@@ -23,16 +24,17 @@ function aDump(t: TestContext) {
     assert.equal(dump.status, 0, dump.stderr);
   }
   fs.cpSync(`${first}/images`, images, { recursive: true });
-  return { folder, images, ours: `${images}/ghostkeep` };
+  return { folder, images };
 }
 
 after(() => first && fs.rmSync(first, { recursive: true }));
 
 /** Change the manifest; as a journal, it is a dump that CRIU has finished and nobody has sealed. */
-function rewrite(ours: string, change: (manifest: Manifest) => Manifest, name = 'manifest.json'): void {
-  const manifest = JSON.parse(fs.readFileSync(`${ours}/manifest.json`, 'utf8')) as Manifest;
-  if (name !== 'manifest.json') fs.rmSync(`${ours}/manifest.json`);
-  fs.writeFileSync(`${ours}/${name}`, JSON.stringify(change(manifest)));
+function rewrite(images: string, change: (manifest: Manifest) => Manifest, name = manifestName): void {
+  const manifest = JSON.parse(fs.readFileSync(`${images}/${manifestName}`, 'utf8')) as Manifest;
+  fs.rmSync(`${images}/${manifestName}`);
+  fs.mkdirSync(path.dirname(`${images}/${name}`), { recursive: true });
+  fs.writeFileSync(`${images}/${name}`, JSON.stringify(change(manifest)));
 }
 
 /** Run a command and measure it. One that ends by a signal leaves no measure. */
@@ -61,7 +63,7 @@ const sparse = (file: string) => {
 /** What reads which document. */
 const readers: [string, string[][]][] = [
   [
-    'ghostkeep/manifest.json',
+    'ghostkeep-manifest.json',
     [['verify'], ['show'], ['show', '--extents'], ['restore'], ['materialize'], ['seal']],
   ],
   ['ghostkeep/journal.json', [['seal']]],
@@ -76,7 +78,7 @@ describe('a sparse file of 3 GB', () => {
   for (const [name, commands] of readers)
     for (const [command = '', ...more] of commands)
       it(`when it is ${name}, ${[command, ...more].join(' ')} names it, its size and what is read`, t => {
-        const { folder, images, ours } = aDump(t);
+        const { folder, images } = aDump(t);
         fs.writeFileSync(`${images}/files.img`, joinImage(magic.FILES, []));
         fs.writeFileSync(`${images}/inventory.img`, 'inventory');
         const asCriu = (manifest: Manifest): Manifest => ({
@@ -86,8 +88,8 @@ describe('a sparse file of 3 GB', () => {
           thaw: command === 'seal',
           inventory: 'aW52ZW50b3J5',
         });
-        rewrite(ours, asCriu, command === 'seal' ? 'journal.json' : 'manifest.json');
-        if (command === 'seal' && name.endsWith('manifest.json')) fs.rmSync(`${ours}/journal.json`);
+        rewrite(images, asCriu, command === 'seal' ? journalName : manifestName);
+        if (command === 'seal' && name === manifestName) fs.rmSync(`${images}/${journalName}`);
         sparse(`${images}/${name}`);
         const to = command === 'restore' ? ['--to', `${folder}/back`] : [];
         const { status, stdout, stderr } = measured(t, [command, ...more, '-D', images, ...to]);
@@ -102,26 +104,26 @@ describe('a document that fits, and has as many values as it can', () => {
     Array.from({ length: count }, (_, index) => value(index)).join(',');
 
   it('when they are more than its size tells, they are counted before they are made', t => {
-    const { images, ours } = aDump(t);
-    rewrite(ours, manifest => ({ ...manifest, ghosts: [] }));
-    const text = fs.readFileSync(`${ours}/manifest.json`, 'utf8');
+    const { images } = aDump(t);
+    rewrite(images, manifest => ({ ...manifest, ghosts: [] }));
+    const text = fs.readFileSync(`${images}/${manifestName}`, 'utf8');
     const filled = text.replace('"ghosts":[]', `"ghosts":[${many(5_000_000, () => '{}')}]`);
-    fs.writeFileSync(`${ours}/manifest.json`, filled);
+    fs.writeFileSync(`${images}/${manifestName}`, filled);
     assert.match(measured(t, ['show', '-D', images]).stderr, /has \d+ values, and at most.*MANIFEST_INVALID/);
   });
 
   it('when all of them are wrong, some are named', t => {
-    const { images, ours } = aDump(t);
-    rewrite(ours, manifest => ({ ...manifest, ghosts: [] }));
-    const text = fs.readFileSync(`${ours}/manifest.json`, 'utf8');
+    const { images } = aDump(t);
+    rewrite(images, manifest => ({ ...manifest, ghosts: [] }));
+    const text = fs.readFileSync(`${images}/${manifestName}`, 'utf8');
     const filled = text.replace('"ghosts":[]', `"ghosts":[${many(1_000_000, () => '{}')}]`);
-    fs.writeFileSync(`${ours}/manifest.json`, filled);
+    fs.writeFileSync(`${images}/${manifestName}`, filled);
     assert.match(measured(t, ['show', '-D', images]).stderr, /ghosts\.0\.class is missing.*MANIFEST_INVALID/);
   });
 
   it('when CRIU’s files are entries of no bytes, that is damage', t => {
-    const { images, ours } = aDump(t);
-    rewrite(ours, manifest => ({ ...manifest, criu: true }));
+    const { images } = aDump(t);
+    rewrite(images, manifest => ({ ...manifest, criu: true }));
     for (const [name, kind] of [
       ['remap-fpath.img', magic.REMAP_FPATH],
       ['files.img', magic.FILES],

@@ -23,7 +23,7 @@ class Dump {
 
   constructor(readonly images: string) {
     this.image = `${images}/ghost-file-1.img`;
-    this.manifestPath = `${images}/ghostkeep/manifest.json`;
+    this.manifestPath = `${images}/ghostkeep-manifest.json`;
     this.whole = fs.readFileSync(this.image);
   }
 

@@ -68,7 +68,13 @@ export class MemoryFiles implements Files {
   readStart = (path: string, bytes: number) => this.#find(path).content.subarray(0, bytes);
   readIfThere = (path: string, bound: Bound) =>
     this.contents.has(path) ? this.read(path, bound) : undefined;
-  exists = (path: string) => this.contents.has(this.#real(path)) || this.folders.has(path);
+  exists = (path: string) => this.contents.has(this.#real(path)) || this.#isFolder(path);
+  #isFolder(path: string): boolean {
+    return (
+      this.folders.has(path) ||
+      [...this.folders, ...this.contents.keys()].some(name => name.startsWith(`${path}/`))
+    );
+  }
   list(asked: string): string[] {
     const path = this.#real(asked);
     const names = [...this.contents.keys(), ...this.folders].filter(name => name.startsWith(`${path}/`));
@@ -108,9 +114,7 @@ export class MemoryFiles implements Files {
   }
   stat = (fd: number): FileStat => sized(this.open_.get(fd) as FakeFile);
   statPath(path: string): FileStat {
-    const folder = path.replace(/\/\.$/, '');
-    const isFolder =
-      this.folders.has(folder) || [...this.folders].some(name => name.startsWith(`${folder}/`));
+    const isFolder = !this.contents.has(this.#real(path)) && this.#isFolder(path.replace(/\/\.$/, ''));
     return isFolder ? { ...fakeFile().stat, mode: 0o40700, nlink: 2 } : sized(this.#find(path));
   }
   replace(path: string, bytes: Uint8Array): void {
@@ -157,10 +161,12 @@ export class MemoryFiles implements Files {
     this.contents.delete(this.#real(path));
   }
   removeTree(path: string): void {
+    // As on a disk: one after the other, and the process may end between any two.
+    for (const name of [...this.contents.keys()].filter(at => at === path || at.startsWith(`${path}/`)))
+      this.remove(name);
+    if (!this.folders.has(path)) return;
     this.#change();
     this.folders.delete(path);
-    for (const name of this.contents.keys())
-      if (name === path || name.startsWith(`${path}/`)) this.contents.delete(name);
   }
   sync(path: string): void {
     if (!this.exists(path)) throw errno('ENOENT', path);

@@ -31,19 +31,24 @@ const longestCommand = 200;
 export interface Owned {
   /** The directory itself: its name may lead to another one by the time the work ends. */
   images: string;
+  /** False where nothing keeps others away: the file system has no locks, or the lock is our caller's. */
+  isLocked: boolean;
   letGo(): void;
 }
 
-/** @param work is given the path to write by. @throws IN_USE, before it is called */
+/**
+ * @param work is given the path to write by, and whether it is locked
+ * @throws IN_USE, before it is called
+ */
 export async function asOwner<T>(
   context: Context,
   images: string,
-  work: (images: string) => T | Promise<T>,
+  work: (images: string, owned: Pick<Owned, 'isLocked'>) => T | Promise<T>,
   options: OwnerOptions = {},
 ): Promise<T> {
   const owned = await becomeOwner(context, images, options);
   try {
-    return await work(owned.images);
+    return await work(owned.images, owned);
   } finally {
     owned.letGo();
   }
@@ -56,11 +61,13 @@ export async function becomeOwner(
   { family = familyOf(context.host.processes), waitMs = 0, begins = false }: OwnerOptions = {},
 ): Promise<Owned> {
   const { files } = context.host;
-  const unlocked = { images, letGo: () => {} };
+  const unlocked = { images, isLocked: false, letGo: () => {} };
   for (let waitedMs = 0; ; waitedMs += tryEveryMs) {
     const lock = tryLock(context, images);
     const owned =
-      typeof lock === 'object' ? { images: lock.path, letGo: () => files.close(lock.fd) } : unlocked;
+      typeof lock === 'object'
+        ? { images: lock.path, isLocked: true, letGo: () => files.close(lock.fd) }
+        : unlocked;
     // A look reads all descriptors of our family, which may be an engine's: so not at each try.
     const looks = waitedMs === 0 || waitedMs >= waitMs;
     const locker = lock === undefined && looks ? files.lockHolder(images, family) : undefined;

@@ -67,13 +67,6 @@ export class WarmImages {
   }
 }
 
-/** Those of all passes, and the folder if nothing else is in it. */
-export function removeWarmImages(files: Files, images: string): void {
-  const ours = `${images}/${folder}`;
-  for (const name of files.list(ours)) if (name.startsWith('warm-')) files.remove(`${ours}/${name}`);
-  if (files.list(ours).length === 0) files.removeTree(ours);
-}
-
 function pairOf({ dev, ino }: FileStat): string {
   return `${dev}/${ino}`;
 }

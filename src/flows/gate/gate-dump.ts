@@ -6,10 +6,10 @@ import { fieldsOf, GhostkeepError, reasonOf } from '../../base/errors.js';
 import { lostNames } from '../../criu/seal-plan.js';
 import { clearImages } from '../../image/clear-images.js';
 import { isOfThisCheckpoint } from '../../image/inventory.js';
-import { isOwnFolder } from '../../image/own-folder.js';
 import { policyOf } from '../container/policy.js';
 import { rememberImages, type Session } from '../container/sessions.js';
 import type { Context } from '../context.js';
+import { removeLeftovers, removeWarmImages } from '../directory/leftovers.js';
 import {
   noteEarlierGhosts,
   noteOlderImages,
@@ -20,7 +20,7 @@ import { becomeOwner, familyOf, type Owned } from '../directory/owner.js';
 import { toKeyPath } from '../dump/describe.js';
 import { dumpGhosts } from '../dump/dump.js';
 import { keysOfJournal } from '../dump/journal.js';
-import { removeWarmImages, type WarmImages } from '../dump/warm-images.js';
+import type { WarmImages } from '../dump/warm-images.js';
 import { sealImages } from '../seal/seal.js';
 import { warmUp } from './warm-pass.js';
 import { warnOfGoneSources } from './warn-of-gone-sources.js';
@@ -161,7 +161,7 @@ export class GateDump {
    */
   abandon(): void {
     if (this.#started) clearImages(this.context.host, this.images);
-    else if (isOwnFolder(this.context, this.images)) removeWarmImages(this.context.host.files, this.images);
+    else removeWarmImages(this.context, this.images);
   }
 
   /** CRIU is through, the processes are still frozen. @param result of the dump: 0 is success */
@@ -174,6 +174,8 @@ export class GateDump {
         await this.#own();
         this.#finishAsOwner();
       }
+      // A helper that was killed may have left it, or one before.
+      if (this.#owned) removeLeftovers(this.context, this.images);
     } finally {
       this.letGo();
     }

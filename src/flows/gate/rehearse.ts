@@ -50,11 +50,20 @@ export async function rehearse(context: Context, images: string): Promise<void> 
     files.replace(`${scratch}/files.img`, encodeExternalFiles(keysOfJournal(journal)), { durable: false });
     files.replace(`${scratch}/inventory.img`, Buffer.from('rehearsed'), { durable: false });
     sealImages(quiet, scratch, { durable: false });
-    files.removeTree(existed ? scratch : ours);
   } catch (error) {
     context.log.debug(`the rehearsal failed: ${reasonOf(error)}`);
   } finally {
+    // First: on NFS an open file without a name still has one in the folder.
     if (ghost !== undefined) files.close(ghost);
+    removeScratch(context, existed ? scratch : ours);
+  }
+}
+
+function removeScratch({ host: { files }, log }: Context, scratch: string): void {
+  try {
+    files.removeTree(scratch);
+  } catch (error) {
+    log.debug(`cannot remove ${scratch}: ${reasonOf(error)}`);
   }
 }
 

@@ -1,8 +1,9 @@
-import { GhostkeepError } from '../../base/errors.js';
+import { GhostkeepError, reasonOf } from '../../base/errors.js';
 import { isOfThisCheckpoint } from '../../image/inventory.js';
-import { manifestName } from '../../image/layout.js';
+import { folder, manifestName } from '../../image/layout.js';
 import { holdsDump, readJournal, readManifest } from '../../image/manifest.js';
 import type { Context } from '../context.js';
+import { removeLeftovers } from '../directory/leftovers.js';
 import { asOwner } from '../directory/owner.js';
 import { sealImages } from '../seal/seal.js';
 import { type FindSource, recreateLinked } from './recreate-linked.js';
@@ -18,8 +19,10 @@ export async function checkBeforeRestore(
   findSource: FindSource,
 ): Promise<void> {
   const { files } = context.host;
+  const isUnsealed = readJournal(files, images) !== undefined;
+  if (!isUnsealed && files.exists(`${images}/${folder}`)) await tidy(context, images);
   if (!holdsDump(files, images)) return;
-  if (readJournal(files, images))
+  if (isUnsealed)
     await asOwner(context, images, owned => sealImages(context, owned, { durable: false }), {
       waitMs: 10_000,
     });
@@ -32,6 +35,17 @@ export async function checkBeforeRestore(
     `cannot restore from ${files.realPath(images)}`,
   );
   await recreateLinked(context, images, readManifest(files, images), findSource);
+}
+
+/** What a killed dump has left is in no restore's way: the directory may also be in use, or read-only. */
+async function tidy(context: Context, images: string): Promise<void> {
+  try {
+    await asOwner(context, images, (owned, { isLocked }) => {
+      if (isLocked) removeLeftovers(context, owned);
+    });
+  } catch (error) {
+    context.log.info(`what a dump that was killed has left in ${images} stays there: ${reasonOf(error)}`);
+  }
 }
 
 /**

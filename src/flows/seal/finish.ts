@@ -12,6 +12,7 @@ import { isOwnFolder } from '../../image/own-folder.js';
 import { syncImage } from '../../image/sync-image.js';
 import { type Policy, resolvePolicy } from '../../oci/policy.js';
 import type { Context } from '../context.js';
+import { removeLeftovers } from '../directory/leftovers.js';
 import { asOwner, type OwnerOptions } from '../directory/owner.js';
 import { copyAll } from '../dump/copy-all.js';
 import type { Copy } from '../dump/copy-one.js';
@@ -29,7 +30,7 @@ export async function finishDump(
   return asOwner(
     context,
     images,
-    async images => {
+    async (images, { isLocked }) => {
       const journal = readJournal(files, images);
       if (journal?.state === 'pinned') {
         // Not earlier: what is copied while the container still runs would pass for what it had at the
@@ -37,7 +38,12 @@ export async function finishDump(
         if (journal.criu) inventoryOfThis(files, images, journal);
         await copyPinned(context, images, journal, policy);
       }
-      return sealImages(context, images, { durable: true });
+      try {
+        return sealImages(context, images, { durable: true });
+      } finally {
+        // Without a lock, what looks like a leftover may be a dump at work.
+        if (!journal && isLocked) removeLeftovers(context, images);
+      }
     },
     options,
   );

@@ -3,7 +3,7 @@ import { errnoOf, GhostkeepError } from '../../base/errors.js';
 import type { Durability, Files } from '../../base/host/host.js';
 import { countToJson, showDev } from '../../base/units.js';
 import { decodeGhostHead, headBytes } from '../../criu/ghost-file.js';
-import { folder, ghostImageName, isPendingName } from '../../image/layout.js';
+import { folder, isPendingName, sealedName } from '../../image/layout.js';
 import { syncImage } from '../../image/sync-image.js';
 import type { Context } from '../context.js';
 
@@ -31,7 +31,7 @@ export function giveNames(
   const { files } = context.host;
   const give = (ghost: ManifestGhost, index: number) => {
     const id = givenId(ghost.image) ?? first + index;
-    const image = isPendingName(ghost.image) ? ghostImageName(id) : ghost.image;
+    const image = isPendingName(ghost.image) ? sealedName(ghost.image, id) : ghost.image;
     if (image === ghost.image) assertThere(files, images, image);
     else if (!isRenamed(files, `${images}/${ghost.image}`, `${images}/${image}`))
       assertImageOf(files, images, image, ghost);

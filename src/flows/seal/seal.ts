@@ -8,16 +8,17 @@
 import { bounds } from '../../base/bounds.js';
 import { assertDocument } from '../../base/documents/document.js';
 import type { Manifest, ManifestGhost } from '../../base/documents/generated/manifest.js';
-import { GhostkeepError, translate } from '../../base/errors.js';
+import { errnoOf, GhostkeepError, reasonOf, translate } from '../../base/errors.js';
 import type { Durability } from '../../base/host/host.js';
 import { largestRemapId, planSeal, remappedGhosts } from '../../criu/seal-plan.js';
 import { inventoryOfThis } from '../../image/inventory.js';
 import {
-  firstIdName,
+  folder,
   ghostImageName,
   isPendingName,
   journalName,
   manifestName,
+  oldManifestName,
   reserveName,
 } from '../../image/layout.js';
 import { keepFirstId, readJournal, readManifest, writeManifest } from '../../image/manifest.js';
@@ -50,7 +51,7 @@ export function sealImages(
   const journal = known && files.exists(`${images}/${journalName}`) ? known : readJournal(files, images);
   if (!journal) {
     const manifest = readManifest(files, images);
-    if (files.exists(`${images}/${firstIdName}`)) files.remove(`${images}/${firstIdName}`);
+    if (files.exists(`${images}/${folder}`)) removeWorkingFolder(context, images);
     return { manifest, now: false };
   }
   const where = files.realPath(images);
@@ -63,7 +64,8 @@ export function sealImages(
       ? sealCriu(context, images, journal, { durable })
       : sealAlone(context, images, journal, { durable });
     writeManifest(files, images, manifest, { durable });
-    for (const name of [journalName, firstIdName, ...unused]) files.remove(`${images}/${name}`);
+    for (const name of [oldManifestName, journalName, ...unused]) files.remove(`${images}/${name}`);
+    removeWorkingFolder(context, images);
     warnOfRefused(context, images);
     return { manifest, now: true };
   } catch (error) {
@@ -72,6 +74,22 @@ export function sealImages(
       'SEAL_FAILED',
       where,
       `cannot seal ${where} (nothing is lost; \`ghostkeep seal -D ${where}\` tries again)`,
+    );
+  }
+}
+
+/**
+ * Its journal has gone before: without that the first id is not asked for again. The dump is whole by now, so
+ * what cannot be removed is no failure.
+ */
+function removeWorkingFolder({ host: { files }, log }: Context, images: string): void {
+  try {
+    files.removeTree(`${images}/${folder}`);
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    const where = `${files.realPath(images)}/${folder}`;
+    log.warn(
+      `cannot remove ${where}: ${reasonOf(error)}; the dump is sealed and does not need it, but containerd's CRI takes no directory with a folder in it`,
     );
   }
 }

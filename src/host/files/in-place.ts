@@ -9,7 +9,7 @@ import { naming, pathOnly } from './open-regular.js';
 
 const { O_DIRECTORY, O_NOFOLLOW } = fs.constants;
 
-/** BASE, folders of ours below it, and a name: `images`, `ghostkeep`, `manifest.json`. */
+/** BASE, folders of ours below it, and a name: `images`, `ghostkeep`, `journal.json`. */
 const ourPath = /^(.*?)\/(ghostkeep(?:\/rehearsal(?:\/ghostkeep)?)?)\/([^/]+)$/s;
 /** Nobody but root writes there: its `ghostkeep` may be a link. */
 const trusted = '/etc';

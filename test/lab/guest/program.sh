@@ -43,6 +43,14 @@ expect_reason() {
 
 # A sealed image: our manifest says so, and ghostkeep itself agrees.
 expect_sealed() {
-	[ -f "$1/ghostkeep/manifest.json" ] || fail "$1 has no manifest"
+	[ -f "$1/ghostkeep-manifest.json" ] || fail "$1 has no manifest"
+	expect_flat "$1"
 	expect_ok ghostkeep verify -D "$1"
+}
+
+# containerd's CRI creates each entry as a file: no folder, nothing but names of its own.
+expect_flat() {
+	local odd
+	odd=$(find "$1" -mindepth 1 \( ! -type f -o -links +1 \))
+	[ -z "$odd" ] || fail "not only regular files: $odd"
 }

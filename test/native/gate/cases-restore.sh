@@ -6,15 +6,19 @@ host 12 0 -t 2 "$plugin" "$images"
 silent ERROR WARN
 not_started
 
-prepare restore ready done
-mkdir "$images/ghostkeep"
-host 12 0 -t 2 "$plugin" "$images"
-heard 'restore;finish 0;end;'
-grep -qx 'argv restore' "$images/seen" || fail 'the helper is not told what it is for'
+# A sealed dump has a manifest, one that is not sealed its working folder, and in between it has both.
+for ours in ghostkeep-manifest.json ghostkeep both; do
+	prepare "restore $ours" ready done
+	[ "$ours" = ghostkeep-manifest.json ] || mkdir "$images/ghostkeep"
+	[ "$ours" = ghostkeep ] || : >"$images/ghostkeep-manifest.json"
+	host 12 0 -t 2 "$plugin" "$images"
+	heard 'restore;finish 0;end;'
+	grep -qx 'argv restore' "$images/seen" || fail 'the helper is not told what it is for'
+done
 
 # The first process stands for all; the helper is gone before CRIU goes on.
 prepare restored-and-resumed ready done
-mkdir "$images/ghostkeep"
+: >"$images/ghostkeep-manifest.json"
 host 12 0 -t 2 "$plugin" "$images" 101 102
 heard 'restore;resumed 101;finish 0;end;'
 says 'hook 101 returned -95' 'hook 102 returned -95' 'exit 2 0'
@@ -27,7 +31,7 @@ silent ERROR WARN
 not_started
 
 prepare restore-fails-in-criu ready done
-mkdir "$images/ghostkeep"
+: >"$images/ghostkeep-manifest.json"
 host 12 1 -r 1 -t 2 "$plugin" "$images"
 heard 'restore;finish 1;end;'
 
@@ -40,7 +44,7 @@ goes_on() {
 
 for mode in die hang garbage key done-twice lookup:file[1:2]; do
 	prepare "resumed, helper: $mode" ready done "$mode"
-	mkdir "$images/ghostkeep"
+	: >"$images/ghostkeep-manifest.json"
 	GHOSTKEEP_GATE_TIMEOUT_SECONDS=1 host 12 0 -t 2 "$plugin" "$images" 101 102
 	[ "$mode" = done-twice ] || goes_on
 	silent ERROR
@@ -48,53 +52,71 @@ for mode in die hang garbage key done-twice lookup:file[1:2]; do
 done
 
 prepare starts-late-for-a-restore ready-late done
-mkdir "$images/ghostkeep"
+: >"$images/ghostkeep-manifest.json"
 GHOSTKEEP_GATE_TIMEOUT_SECONDS=1 host 12 0 -t 2 "$plugin" "$images" 101 102
 heard 'restore;resumed 101;finish 0;end;'
 
 prepare resumed-refused ready done refuse done
-mkdir "$images/ghostkeep"
+: >"$images/ghostkeep-manifest.json"
 host 12 0 -t 2 "$plugin" "$images" 101 102
 goes_on
 says 'WARN ghostkeep: resumed 101: cannot dump ghost 8:1/4711: no space left'
 heard 'restore;resumed 101;finish 0;end;'
 
 prepare helper-dies-during-restore ready done-die
-mkdir "$images/ghostkeep"
+: >"$images/ghostkeep-manifest.json"
 host 12 0 -t 2 "$plugin" "$images" 101 102
 goes_on
 heard 'restore;'
 
 for option in -i -s -a -c -b; do
 	prepare "resumed $option" ready lookup:mnt[path] done
-	mkdir "$images/ghostkeep"
+	: >"$images/ghostkeep-manifest.json"
 	host 12 0 $option -t 2 "$plugin" "$images" 101 102
 	heard 'restore;value /some where/ä;resumed 101;finish 0;end;'
 done
 
 prepare restore-refused ready refuse done
-mkdir "$images/ghostkeep"
+: >"$images/ghostkeep-manifest.json"
 host 12 1 -t 2 "$plugin" "$images" 101
 says 'init failed'
 heard 'restore;finish -1;end;'
 
 for mode in refuse die hang garbage key; do
 	prepare "restore, helper: $mode" ready "$mode"
-	mkdir "$images/ghostkeep"
+	: >"$images/ghostkeep-manifest.json"
 	GHOSTKEEP_GATE_TIMEOUT_SECONDS=1 host 12 1 -t 2 "$plugin" "$images"
 	says 'init failed'
 done
 
 prepare restore-helper-missing ready
-mkdir "$images/ghostkeep"
+: >"$images/ghostkeep-manifest.json"
 ln -sfn nowhere "$build/helper"
 host 12 1 -t 2 "$plugin" "$images"
 says 'init failed'
 
-prepare restore-symbolic-link ready done
-ln -s /tmp "$images/ghostkeep"
+for entry in ghostkeep ghostkeep-manifest.json; do
+	[ "$entry" = ghostkeep ] && type='folder' || type='regular file'
+	for target in /tmp /etc/passwd nowhere; do
+		prepare "restore-symbolic-link $entry to $target" ready done
+		: >"$images/ghostkeep-manifest.json"
+		ln -sfn "$target" "$images/$entry"
+		host 12 1 -t 2 "$plugin" "$images"
+		says 'init failed' "ERROR ghostkeep: cannot check the image: $entry in it is no $type"
+		not_started
+	done
+done
+
+prepare restore-working-folder-is-a-file ready done
+: >"$images/ghostkeep"
 host 12 1 -t 2 "$plugin" "$images"
-says 'init failed'
+says 'init failed' 'ERROR ghostkeep: cannot check the image: ghostkeep in it is no folder'
+not_started
+
+prepare restore-manifest-is-a-folder ready done
+mkdir "$images/ghostkeep-manifest.json"
+host 12 1 -t 2 "$plugin" "$images"
+says 'init failed' 'ERROR ghostkeep: cannot check the image: ghostkeep-manifest.json in it is no regular file'
 not_started
 
 prepare restore-image-directory-missing ready done
@@ -109,7 +131,7 @@ not_started
 # CRIUs to come call once with -1 (criu#3105): the first process still comes, and stands for all.
 for pids in '-1 101 102' '0 101 102' '101 -1 102'; do
 	prepare "resumed-without-a-process $pids" ready done
-	mkdir "$images/ghostkeep"
+	: >"$images/ghostkeep-manifest.json"
 	# shellcheck disable=SC2086 # numbers
 	host 12 0 -t 2 -- "$plugin" "$images" $pids
 	heard 'restore;resumed 101;finish 0;end;'

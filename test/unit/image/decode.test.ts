@@ -8,7 +8,7 @@ import { fakeHost } from '../fake-host.js';
 
 function read(manifest: Manifest): Manifest {
   const { files } = fakeHost();
-  files.put('/img/ghostkeep/manifest.json', JSON.stringify(manifest));
+  files.put('/img/ghostkeep-manifest.json', JSON.stringify(manifest));
   return readManifest(files, '/img');
 }
 const withGhost = (values: Partial<ManifestGhost>) => aManifest({ ghosts: [aManifestGhost(values)] });

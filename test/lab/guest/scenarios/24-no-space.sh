@@ -14,7 +14,7 @@ too_small() {
 	expect_fail bounded "$runtime" checkpoint --image-path "$small" \
 		--work-path "$images" "$name"
 	expect_reason "$images" "([Nn]o space|NO_SPACE)"
-	[ ! -e "$small/ghostkeep/manifest.json" ] || fail "there is a manifest"
+	[ ! -e "$small/ghostkeep-manifest.json" ] || fail "there is a manifest"
 	expect_alive "$runtime" "$name"
 	check_verdict "$runtime" "$name"
 }

@@ -49,7 +49,7 @@ comes_back() {
 	expect_same "$runtime" "$name" "$@"
 	images=$(images_of "$runtime" "$name")
 	expect_ok checkpoint_container "$runtime" "$name" "$images"
-	keep_log "$images/ghostkeep.log" "$images/ghostkeep/manifest.json"
+	keep_log "$images/ghostkeep.log" "$images/ghostkeep-manifest.json"
 	expect_sealed "$images"
 	: >"$WORK/$name/rootfs/data/later"
 	restore_container "$runtime" "$name" "$images"

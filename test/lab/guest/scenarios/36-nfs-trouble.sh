@@ -19,7 +19,7 @@ expect_given_up() {
 	started=$(now_ms)
 	DEADLINE=$PATIENCE expect_fail checkpoint_container runc "$name" "$images"
 	say "given up after $(seconds_since "$started") s"
-	[ ! -e "$images/ghostkeep/manifest.json" ] || fail "there is a manifest"
+	[ ! -e "$images/ghostkeep-manifest.json" ] || fail "there is a manifest"
 	grep -a "ghostkeep" "$images/dump.log" | tail -n 3
 }
 

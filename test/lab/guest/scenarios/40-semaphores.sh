@@ -76,7 +76,7 @@ survives_a_new_tmpfs() {
 	ls -li "$SHM"
 	images=$(images_of "$runtime" "$name")
 	expect_ok checkpoint_container "$runtime" "$name" "$images"
-	keep_log "$images/ghostkeep.log" "$images/ghostkeep/manifest.json"
+	keep_log "$images/ghostkeep.log" "$images/ghostkeep-manifest.json"
 	expect_sealed "$images"
 	new_shm
 	restore_container "$runtime" "$name" "$images"

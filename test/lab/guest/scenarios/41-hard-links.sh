@@ -35,10 +35,10 @@ renamed_only() {
 	images=$(images_of "$runtime" "$name")
 	expect_ok checkpoint_container "$runtime" "$name" "$images"
 	expect_sealed "$images"
-	keep_log "$images/ghostkeep.log" "$images/ghostkeep/manifest.json"
-	jq -e '.ghosts == [] and (.links | length == 2)' "$images/ghostkeep/manifest.json" ||
+	keep_log "$images/ghostkeep.log" "$images/ghostkeep-manifest.json"
+	jq -e '.ghosts == [] and (.links | length == 2)' "$images/ghostkeep-manifest.json" ||
 		fail "it is not two names and no content"
-	! ls "$images"/ghost-file-* "$images"/ghostkeep/*.img 2>/dev/null || fail "content was copied"
+	! ls "$images"/ghost-file-* "$images"/ghostkeep-*.img 2>/dev/null || fail "content was copied"
 	restore_container "$runtime" "$name" "$images"
 	wait_for 60 "count that goes on" counts_on "$runtime" "$name" "$((count + 20))"
 	expect_held "$runtime" "$name"

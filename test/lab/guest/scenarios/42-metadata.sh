@@ -11,7 +11,7 @@ restored() {
 	images=$(images_of "$runtime" "$name")
 	expect_ok checkpoint_container "$runtime" "$name" "$images"
 	expect_sealed "$images"
-	keep_log "$images/ghostkeep/manifest.json"
+	keep_log "$images/ghostkeep-manifest.json"
 	restore_container "$runtime" "$name" "$images"
 	wait_for 60 "look of $name after restore" data_has "$runtime" "$name" after
 	wait_for 60 "child's look of $name after restore" data_has "$runtime" "$name" after.child

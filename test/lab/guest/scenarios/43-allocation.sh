@@ -52,7 +52,7 @@ round_trip() {
 	expect_sealed "$images"
 	expect_ok ghostkeep materialize -D "$images" "$@"
 	expect_sealed "$images"
-	keep_log "$images/ghostkeep/manifest.json"
+	keep_log "$images/ghostkeep-manifest.json"
 	restore_container "$runtime" "$name" "$images"
 	look "$runtime" "$name" after
 	cmp "$WORK/$name.before" "$WORK/$name.after" || fail "not the file it was"

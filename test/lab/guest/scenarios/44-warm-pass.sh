@@ -21,7 +21,7 @@ written_to() {
 	images=${IMAGES:-$(images_of "$runtime" "$name")}
 	expect_ok checkpoint_container "$runtime" "$name" "$images"
 	expect_sealed "$images"
-	cp "$images/ghostkeep/manifest.json" "$WORK/$name.json"
+	cp "$images/ghostkeep-manifest.json" "$WORK/$name.json"
 	restore_container "$runtime" "$name" "$images"
 	touch "$(data_of "$runtime" "$name")/stop"
 	wait_for 60 "verdict of $name" data_has "$runtime" "$name" verdict

@@ -25,7 +25,7 @@ function directory(...names: string[]) {
 function withDump(criu: boolean, ...names: string[]) {
   const made = directory(...names);
   const ghosts = [aManifestGhost({ id: 1, image: 'ghost-file-1.img' })];
-  made.files.put(`${images}/ghostkeep/manifest.json`, JSON.stringify(aManifest({ criu, ghosts })));
+  made.files.put(`${images}/ghostkeep-manifest.json`, JSON.stringify(aManifest({ criu, ghosts })));
   return made;
 }
 

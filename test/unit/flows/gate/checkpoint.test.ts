@@ -150,7 +150,7 @@ describe('checkpoint', () => {
     assert.deepEqual(ours(played), [
       '/img/ghost-file-1.img',
       '/img/ghost-file-2.img',
-      '/img/ghostkeep/manifest.json',
+      '/img/ghostkeep-manifest.json',
     ]);
     assert.equal(played.processes.pins.size, 0);
     assert.equal(played.configs[0], '\nexternal file[1e:1]\nexternal file[1e:2]\n');
@@ -208,7 +208,7 @@ describe('checkpoint', () => {
 
   it('when there is no ghost, the command runs all the same, and an earlier dump does not pass for this one', async () => {
     const played = stage({ ghosts: false });
-    played.files.put(`${images}/ghostkeep/manifest.json`, JSON.stringify(aManifest()));
+    played.files.put(`${images}/ghostkeep-manifest.json`, JSON.stringify(aManifest()));
     assert.equal(await played.go(), undefined);
     assert.deepEqual(played.configs, ['\n']);
     nothingLeft(played);
@@ -253,11 +253,11 @@ describe('checkpoint', () => {
     played.context.host.commands.run = async (words, environment) => {
       const status = await run(words, environment);
       played.files.removeTree(`${images}/ghostkeep`);
-      played.files.put(`${images}/ghostkeep/manifest.json`, JSON.stringify(aManifest()));
+      played.files.put(`${images}/ghostkeep-manifest.json`, JSON.stringify(aManifest()));
       return status;
     };
     await assert.rejects(played.go(), ghostkeepError('CHECKPOINT_FAILED'));
-    assert.ok(played.files.exists(`${images}/ghostkeep/manifest.json`));
+    assert.ok(played.files.exists(`${images}/ghostkeep-manifest.json`));
   });
 
   it('when the gate is there as well and found no ghost any more, the checkpoint is made and nobody waits', async () => {
@@ -368,7 +368,7 @@ describe('checkpoint', () => {
   it('when somebody sealed it while it was held, that is the end of it', async () => {
     const played = stage({
       hold: async () => {
-        played.files.put(`${images}/ghostkeep/manifest.json`, JSON.stringify(aManifest({ tool: 'other' })));
+        played.files.put(`${images}/ghostkeep-manifest.json`, JSON.stringify(aManifest({ tool: 'other' })));
         return true;
       },
     });

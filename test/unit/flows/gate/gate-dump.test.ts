@@ -149,7 +149,7 @@ describe('GateDump', () => {
   it('when an earlier dump lies in the directory, nothing of it passes for this one', async () => {
     const { gate, files, processes } = container();
     processes.add(300, {});
-    files.put(`${images}/ghostkeep/manifest.json`, 'old');
+    files.put(`${images}/ghostkeep-manifest.json`, 'old');
     files.put(`${images}/ghostkeep/pending-1.img`, 'old');
     await gate.checkpoint(300);
     assert.deepEqual(ours(files), []);
@@ -361,7 +361,7 @@ describe('checkBeforeRestore', () => {
     const { gate, files, context } = container();
     endOfCriu(files, await gate.checkpoint(100));
     await checkBeforeRestore(context, images, noSource);
-    assert.ok(files.exists(`${images}/ghostkeep/manifest.json`));
+    assert.ok(files.exists(`${images}/ghostkeep-manifest.json`));
   });
 
   it('when anything is damaged, it refuses and counts', async () => {
@@ -372,7 +372,7 @@ describe('checkBeforeRestore', () => {
       checkBeforeRestore(context, images, noSource),
       ghostkeepError('IMAGE_TRUNCATED', 'ghost-file-1.img', 'and 1 more', 'ghostkeep verify -D /img'),
     );
-    files.put(`${images}/ghostkeep/manifest.json`, '{"format":');
+    files.put(`${images}/ghostkeep-manifest.json`, '{"format":');
     await assert.rejects(
       checkBeforeRestore(context, images, noSource),
       ghostkeepError('MANIFEST_INVALID', 'not JSON'),
@@ -408,12 +408,12 @@ describe('checkBeforeRestore', () => {
     });
 
     it(`when an earlier dump lies beside ${name}, its manifest goes if CRIU succeeds, and stays if not`, async () => {
-      const earlier = { 'ghostkeep/manifest.json': '{}', 'inventory.img': 'x' };
+      const earlier = { 'ghostkeep-manifest.json': '{}', 'inventory.img': 'x' };
       for (const result of [1, 0]) {
         const { files, gate } = leaveToCriu(earlier);
         await gate.checkpoint(100);
         await gate.finish(result);
-        assert.equal(files.exists(`${images}/ghostkeep/manifest.json`), result !== 0);
+        assert.equal(files.exists(`${images}/ghostkeep-manifest.json`), result !== 0);
         assert.ok(files.exists(`${images}/inventory.img`));
       }
     });

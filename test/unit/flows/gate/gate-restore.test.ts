@@ -25,7 +25,7 @@ function restored(
   const context = fakeContext();
   const { files, processes, engine } = context.host;
   files.put(
-    `${images}/ghostkeep/manifest.json`,
+    `${images}/ghostkeep-manifest.json`,
     JSON.stringify(
       aManifest({ ghosts, ...(preserveAllocation === undefined ? {} : { preserveAllocation }) }),
     ),
@@ -147,7 +147,7 @@ describe('GateRestore.resumed', () => {
 
   it('when the manifest has been damaged since, it says so', async () => {
     const { gate, context } = restored([], {});
-    context.host.files.put(`${images}/ghostkeep/manifest.json`, '{');
+    context.host.files.put(`${images}/ghostkeep-manifest.json`, '{');
     await assert.rejects(gate.resumed(100), ghostkeepError('MANIFEST_INVALID'));
   });
 });

@@ -311,16 +311,16 @@ describe('the warm pass', () => {
 
   it('when an earlier dump lies in the directory, it stays until all is frozen', async () => {
     const { gate, files, ours } = container();
-    files.put('/img/ghostkeep/manifest.json', 'old');
+    files.put('/img/ghostkeep-manifest.json', 'old');
     files.put('/img/ghostkeep/pending-9.img', 'old');
     await gate.warm(100);
     await gate.finish(-1);
-    assert.deepEqual(ours(), ['/img/ghostkeep/manifest.json', '/img/ghostkeep/pending-9.img']);
+    assert.deepEqual(ours(), ['/img/ghostkeep-manifest.json', '/img/ghostkeep/pending-9.img']);
   });
 
   it('when an earlier dump lies in the directory, nothing of it passes for this one', async () => {
     const { gate, files, names } = container();
-    files.put('/img/ghostkeep/manifest.json', 'old');
+    files.put('/img/ghostkeep-manifest.json', 'old');
     files.put('/img/ghostkeep/pending-9.img', 'old');
     files.put('/img/ghostkeep/warm-0123456789ab-1.img', 'old');
     await gate.warm(100);

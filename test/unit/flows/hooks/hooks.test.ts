@@ -219,13 +219,13 @@ describe('prestart at restore', () => {
     const gate = new GateRestore(context, images, () => undefined);
     await assert.rejects(
       gate.check(),
-      ghostkeepError('IMAGE_MISMATCH', 'remove /img/ghostkeep/manifest.json'),
+      ghostkeepError('IMAGE_MISMATCH', 'remove /img/ghostkeep-manifest.json'),
     );
     await assert.rejects(
       created({ 'io.ghostkeep.acceptChangedInventory': 'true' }),
       ghostkeepError('BAD_POLICY', 'there is no key io.ghostkeep.acceptChangedInventory'),
     );
-    context.host.files.remove(`${images}/ghostkeep/manifest.json`);
+    context.host.files.remove(`${images}/ghostkeep-manifest.json`);
     await gate.check();
   });
 
@@ -250,7 +250,7 @@ describe('prestart at restore', () => {
     const manifest = readManifest(files, images);
     const [ghost] = manifest.ghosts;
     const sealed = { ...manifest, ghosts: [{ ...ghost, class: 'linked', paths: [], linked }] };
-    files.put(`${images}/ghostkeep/manifest.json`, JSON.stringify(sealed));
+    files.put(`${images}/ghostkeep-manifest.json`, JSON.stringify(sealed));
     files.put('/run/web/config.json', config('/srv/shm'));
     restoring(context, 200);
     return context;
@@ -327,7 +327,7 @@ describe('poststop', () => {
       cwd: opened(fakeFile(), '/home'),
     });
     await poststop(context, stopped());
-    assert.ok(files.exists(`${images}/ghostkeep/manifest.json`));
+    assert.ok(files.exists(`${images}/ghostkeep-manifest.json`));
     assert.ok(files.exists(`${images}/ghost-file-1.img`));
     assert.equal(readSession(context, 'web'), undefined);
   });
@@ -390,7 +390,7 @@ describe('poststop', () => {
     await poststop(context, stopped());
     assert.deepEqual(Object.keys(files.snapshot()), [
       '/img/ghost-file-1.img',
-      '/img/ghostkeep/manifest.json',
+      '/img/ghostkeep-manifest.json',
     ]);
     assert.equal(processes.pins.size, 0);
   });
@@ -441,7 +441,7 @@ describe('poststop', () => {
     const { files, processes } = context.host;
     const put = () => {
       files.put(
-        `${images}/ghostkeep/manifest.json`,
+        `${images}/ghostkeep-manifest.json`,
         JSON.stringify(aManifest({ criu: false, container: 'earlier' })),
       );
       files.folders.add(images);
@@ -487,7 +487,7 @@ describe('poststop', () => {
     assert.ok(session);
     files.folders.add(images);
     files.put(
-      `${images}/ghostkeep/manifest.json`,
+      `${images}/ghostkeep-manifest.json`,
       JSON.stringify(aManifest({ criu: false, container: 'earlier' })),
     );
     processes.end(100);

@@ -10,7 +10,7 @@ import { ghostkeepError } from '../../expect.js';
 import { type FakeContext, fakeContext, Interrupted } from '../../fake-host.js';
 
 const images = '/img';
-const manifestPath = `${images}/ghostkeep/manifest.json`;
+const manifestPath = `${images}/ghostkeep-manifest.json`;
 const image = Buffer.concat([
   encodeGhostHead({
     uid: 0,

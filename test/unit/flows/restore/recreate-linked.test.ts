@@ -21,7 +21,7 @@ const group = (values: Partial<ManifestGhost['linked'] & object> = {}) => ({
 const linkedGhost = (values: Partial<ManifestGhost> = {}) =>
   aManifestGhost({
     class: 'linked',
-    image: 'ghostkeep/linked-1.img',
+    image: 'ghostkeep-linked-1.img',
     paths: [],
     linked: group(),
     xattrs: {},
@@ -40,7 +40,7 @@ function restoring(content = 'semaphore'): FakeContext {
     atimeNs: 0n,
     mtimeNs: 0n,
   });
-  context.host.files.put(`${images}/ghostkeep/linked-1.img`, Buffer.concat([head, Buffer.from(content)]));
+  context.host.files.put(`${images}/ghostkeep-linked-1.img`, Buffer.concat([head, Buffer.from(content)]));
   return context;
 }
 const from = (source: string | undefined) => () => source;

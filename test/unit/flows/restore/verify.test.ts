@@ -27,7 +27,7 @@ const imageOf = (values: Partial<GhostHead> = {}) =>
 function sealed(values: Partial<Manifest> = {}): FakeContext {
   const context = fakeContext();
   const { files } = context.host;
-  files.put(`${images}/ghostkeep/manifest.json`, JSON.stringify(aManifest(values)));
+  files.put(`${images}/ghostkeep-manifest.json`, JSON.stringify(aManifest(values)));
   files.put(`${images}/ghost-file-1.img`, imageOf());
   files.put(`${images}/files.img`, filesImage(regFile({ id: 2, name: '/data/tmp', mount: 30 })));
   files.put(`${images}/remap-fpath.img`, remapsImage(remap(2, 1, 1)));
@@ -95,7 +95,7 @@ describe('verify', () => {
       ['ghost-file-1.img', 'open', 'ghost-file-1.img'],
       ['files.img', 'read', images],
       ['remap-fpath.img', 'readIfThere', images],
-      ['ghostkeep/manifest.json', 'readIfThere', images],
+      ['ghostkeep-manifest.json', 'readIfThere', images],
     ];
     for (const [name, call, subject] of refusals) {
       const context = sealed();
@@ -150,8 +150,8 @@ describe('verify', () => {
   it('when there is no manifest, or it is hostile, that is the damage', async () => {
     assert.deepEqual(await damageOf(fakeContext()), [`MANIFEST_MISSING ${images}`]);
     const context = sealed();
-    context.host.files.put(`${images}/ghostkeep/manifest.json`, '[]');
-    assert.deepEqual(await damageOf(context), [`MANIFEST_INVALID ${images}/ghostkeep/manifest.json`]);
+    context.host.files.put(`${images}/ghostkeep-manifest.json`, '[]');
+    assert.deepEqual(await damageOf(context), [`MANIFEST_INVALID ${images}/ghostkeep-manifest.json`]);
   });
 
   it('when the seal was interrupted, it says how to finish it', async () => {

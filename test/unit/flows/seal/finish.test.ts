@@ -209,7 +209,7 @@ describe('finishDump', () => {
     const { context, processes, files } = held();
     await finishDump(context, images);
     const journal = {
-      ...JSON.parse(files.get(`${images}/ghostkeep/manifest.json`).toString()),
+      ...JSON.parse(files.get(`${images}/ghostkeep-manifest.json`).toString()),
       state: 'dumped',
     };
     files.put(`${images}/ghostkeep/journal.json`, JSON.stringify(journal));
@@ -226,7 +226,7 @@ describe('finishDump', () => {
     reused.processes.add(500, { startTime: '78', fds: { 20: opened(fakeFile({ ino: 1n }), '/other') } });
     for (const { context, files, processes } of [ended, reused]) {
       await assert.rejects(finishDump(context, images), ghostkeepError('HOLDER_GONE', '/data/1', '500'));
-      assert.ok(!files.exists(`${images}/ghostkeep/manifest.json`));
+      assert.ok(!files.exists(`${images}/ghostkeep-manifest.json`));
       assert.deepEqual(processes.pinned, []);
     }
   });

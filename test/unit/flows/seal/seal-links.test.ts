@@ -78,9 +78,13 @@ describe('sealImages with linked ghosts', () => {
     assert.deepEqual(files.get(`${images}/remap-fpath.img`), remapsImage());
     assert.deepEqual(
       manifest.ghosts.map(ghost => [ghost.image, ghost.linked]),
-      [['ghostkeep/linked-1.img', linked]],
+      [['ghostkeep-linked-1.img', linked]],
     );
-    assert.deepEqual(files.get(`${images}/ghostkeep/linked-1.img`), image);
+    assert.deepEqual(files.get(`${images}/ghostkeep-linked-1.img`), image);
+    assert.deepEqual(
+      Object.keys(files.snapshot()).filter(path => path.startsWith(`${images}/ghostkeep/`)),
+      [],
+    );
     assert.deepEqual((await verify(context, images)).damage, []);
   });
 

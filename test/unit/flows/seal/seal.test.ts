@@ -12,7 +12,7 @@ import { aManifest, aManifestGhost } from '../../a-manifest.js';
 import { filesImage, property, regFile, remap, remapsImage } from '../../criu/images.js';
 import { bytes, message } from '../../criu/wire.js';
 import { ghostkeepError } from '../../expect.js';
-import { type FakeContext, fakeContext, fakeFile, Interrupted } from '../../fake-host.js';
+import { errno, type FakeContext, fakeContext, fakeFile, Interrupted } from '../../fake-host.js';
 
 const images = '/img';
 const frozen = (value: string) =>
@@ -89,7 +89,7 @@ describe('sealImages', () => {
       const { files } = context.host;
       const synced: string[] = [];
       files.sync = path => {
-        assert.ok(!files.exists(`${images}/ghostkeep/manifest.json`), 'there is no manifest yet');
+        assert.ok(!files.exists(`${images}/ghostkeep-manifest.json`), 'there is no manifest yet');
         synced.push(path);
       };
       sealImages(context, images, { durable });
@@ -146,7 +146,7 @@ describe('sealImages', () => {
       '/img/ghost-file-5.img',
       '/img/ghost-file-6.img',
       '/img/ghost-file-7.img',
-      '/img/ghostkeep/manifest.json',
+      '/img/ghostkeep-manifest.json',
       '/img/inventory.img',
       '/img/remap-fpath.img',
     ]);
@@ -201,6 +201,46 @@ describe('sealImages', () => {
     assert.deepEqual(files.snapshot(), whole.host.files.snapshot());
   });
 
+  it('when an old version was interrupted in its last step, the result is of the new layout', () => {
+    const whole = dumped();
+    const { manifest } = sealImages(whole, images, { durable: true });
+    for (let at = 1; at < 20; at += 1) {
+      const context = dumped();
+      const { files } = context.host;
+      files.put(`${images}/ghostkeep/manifest.json`, JSON.stringify(manifest));
+      files.interruptAt = at;
+      try {
+        sealImages(context, images, { durable: true });
+      } catch (error) {
+        assert.ok((error as Error).cause instanceof Interrupted);
+      }
+      sealImages(context, images, { durable: true });
+      assert.deepEqual(files.snapshot(), whole.host.files.snapshot(), `interrupted at change ${at}`);
+    }
+  });
+
+  it('when the working folder cannot be removed, the dump is sealed and a warning names it', () => {
+    const context = dumped();
+    const { files } = context.host;
+    files.removeTree = () => {
+      throw errno('EBUSY');
+    };
+    assert.equal(sealImages(context, images, { durable: true }).now, true);
+    assert.match(context.lines.join('\n'), /^warn cannot remove \/img\/ghostkeep: .*EBUSY/m);
+  });
+
+  it('when it was sealed by an old version, that is said and nothing is touched', () => {
+    const context = fakeContext();
+    const { files } = context.host;
+    files.put(`${images}/ghostkeep/manifest.json`, JSON.stringify(aManifest()));
+    const before = files.snapshot();
+    assert.throws(
+      () => sealImages(context, images, { durable: true }),
+      ghostkeepError('MANIFEST_INVALID', 'old layout (ghostkeep/manifest.json in it)', '`tool` in that file'),
+    );
+    assert.deepEqual(files.snapshot(), before);
+  });
+
   it('when it was sealed before, it says so and touches nothing', () => {
     const context = dumped();
     const first = sealImages(context, images, { durable: true });
@@ -250,7 +290,7 @@ describe('sealImages', () => {
       ghostkeepError('IMAGE_MISSING', 'ghost-file-6.img'),
     );
     assert.ok(context.host.files.exists(`${images}/ghostkeep/journal.json`));
-    assert.ok(!context.host.files.exists(`${images}/ghostkeep/manifest.json`));
+    assert.ok(!context.host.files.exists(`${images}/ghostkeep-manifest.json`));
   });
 
   it('when an image is missing and an earlier checkpoint has left one by the name it would get, that is not taken for it', () => {
@@ -263,7 +303,7 @@ describe('sealImages', () => {
         () => sealImages(context, images, { durable: true }),
         ghostkeepError('IMAGE_MISSING', 'pending-2.img', 'ghost-file-6.img was there before'),
       );
-    assert.ok(!files.exists(`${images}/ghostkeep/manifest.json`));
+    assert.ok(!files.exists(`${images}/ghostkeep-manifest.json`));
   });
 
   it('when another program has put an image there since the dump without CRIU began, that one stays until it is moved', () => {

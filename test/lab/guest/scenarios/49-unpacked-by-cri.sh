@@ -1,0 +1,38 @@
+# shellcheck shell=bash
+# weight: 60
+# native: all
+# containerd's CRI, which kubelet and crictl checkpoint through, creates each entry
+# of the image directory as a file.
+
+# unpack TAR FOLDER: source, containerd's internal/cri/server/container_checkpoint_linux.go:
+# names with `..` are refused, and whatever an entry is, a file is created and its content
+# copied. Folders it does not make, and links have no content.
+unpack_as_cri() {
+	local name
+	mkdir -p "$2"
+	tar -tf "$1" | while read -r name; do
+		[[ $name != *..* ]] || fail "$name has .. in it"
+		tar -xOf "$1" "$name" >"$2/$name" || fail "$name cannot be created as a file"
+	done
+}
+
+after_cri() {
+	local runtime=$1 name=cri-$1 images counter
+	with_ghostkeep
+	start_container "$runtime" "$name" hole-64m-4m alternate-8m shared
+	images=$(images_of "$runtime" "$name")
+	counter=$(counter_of "$runtime" "$name")
+	expect_ok checkpoint_container "$runtime" "$name" "$images"
+	expect_sealed "$images"
+	(cd "$images" && find . -mindepth 1 -printf '%P\n') | tar -C "$images" --no-recursion -cf "$WORK/$name.tar" -T -
+	rm -r "$images"
+	unpack_as_cri "$WORK/$name.tar" "$images"
+	expect_sealed "$images"
+	restore_container "$runtime" "$name" "$images"
+	expect_continued "$runtime" "$name" "$counter"
+	expect_alive "$runtime" "$name"
+	check_verdict "$runtime" "$name"
+}
+
+check runc "15 unpacked by containerd's CRI" after_cri runc
+check crun "15 unpacked by containerd's CRI" after_cri crun
