@@ -231,3 +231,60 @@ describe('a dump that is interrupted', () => {
       assert.deepEqual(fs.readdirSync(images), ['not-ours']);
     });
 });
+
+describe('a restore that is told to end', () => {
+  /** The disk takes 16 files, which is one batch, and then no more. */
+  async function waiting(t: TestContext, count: number) {
+    const contents = Array.from({ length: count }, (_, index) => Buffer.from(`ghost ${index}`));
+    const { folder, images, to } = dumped(t, ...contents);
+    const disk = `${folder}/disk.cjs`;
+    fs.writeFileSync(
+      disk,
+      `const fs = require('node:fs');
+       const { fsync } = fs;
+       let left = 16;
+       fs.fsync = (fd, done) => {
+         if (left-- > 0) return fsync(fd, done);
+         fs.writeFileSync(${JSON.stringify(`${folder}/waits`)}, '');
+         setInterval(() => {}, 1000);
+       };`,
+    );
+    const args = ['--require', disk, program, 'restore', '-D', images, '--to', to];
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+    t.after(() => child.kill('SIGKILL'));
+    let said = '';
+    child.stderr.setEncoding('utf8').on('data', (part: string) => {
+      said += part;
+    });
+    while (!fs.existsSync(`${folder}/waits`)) {
+      assert.equal(child.exitCode, null, said);
+      await sleep(5);
+    }
+    return { images, to, child, said: () => said };
+  }
+
+  for (const [signal, status] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+    ['SIGHUP', 129],
+  ] as const)
+    it(`when ${signal} ends it, only whole files stay, it says which, and its status is ${status}`, async t => {
+      const { images, to, child, said } = await waiting(t, 18);
+      child.kill(signal);
+      await once(child, 'close');
+      assert.equal(child.exitCode, status, said());
+      assert.match(
+        said(),
+        new RegExp(
+          `^ghostkeep: ${signal}: what was not finished is removed; 16 ghosts are whole and stay in ${to}\n$`,
+        ),
+      );
+      const whole = Array.from({ length: 16 }, (_, index) => `ghost-${index + 1}`);
+      assert.deepEqual(fs.readdirSync(to).sort(), whole.sort());
+      for (const [index, name] of ['ghost-1', 'ghost-2'].entries())
+        assert.equal(fs.readFileSync(`${to}/${name}`, 'utf8'), `ghost ${index}`);
+      // The way on that the README names.
+      const rest = ghostkeep(['restore', '-D', images, '--to', to, '--ghost', '17', '--ghost', '18']);
+      assert.deepEqual([rest.status, rest.stderr], [0, '']);
+    });
+});

@@ -7,6 +7,7 @@ import { type RestoredGhost, restoreGhosts } from '../../flows/restore/restore.j
 import { resolvePolicy } from '../../oci/policy.js';
 import { parse, positive, required } from '../args.js';
 import { makeContext } from '../context.js';
+import { orUndo } from '../ending/interrupt.js';
 import { errorLine, line } from '../print/line.js';
 import { table } from '../print/table.js';
 
@@ -29,17 +30,25 @@ export async function restoreCommand(args: string[]): Promise<number> {
     failures += 1;
     process.stderr.write(errorLine(error));
   };
+  const unfinished = new Set<string>();
+  const undo = () => {
+    for (const path of unfinished) context.host.files.remove(path);
+    return `what was not finished is removed; ${restored.length} ghosts are whole and stay in ${to}`;
+  };
   try {
-    await restoreGhosts(context, {
-      images,
-      to,
-      only: ids,
-      preserveAllocation: values['preserve-allocation'] ?? false,
-      reserve: resolvePolicy(readConfig(context)).reserve,
-      allowPrivileged: values['allow-privileged'] ?? false,
-      onRestored: each => restored.push(each),
-      ...(values['keep-going'] ? { onFailure: goOn } : {}),
-    });
+    await orUndo(undo, () =>
+      restoreGhosts(context, {
+        images,
+        to,
+        only: ids,
+        preserveAllocation: values['preserve-allocation'] ?? false,
+        reserve: resolvePolicy(readConfig(context)).reserve,
+        allowPrivileged: values['allow-privileged'] ?? false,
+        onRestored: each => restored.push(each),
+        unfinished,
+        ...(values['keep-going'] ? { onFailure: goOn } : {}),
+      }),
+    );
   } catch (error) {
     // What was made stays.
     if (restored.length > 0) process.stdout.write(showRestored(restored));

@@ -17,8 +17,17 @@ export interface PartialFile {
 
 let made = 0;
 
-/** The caller closes it. @param folder as /proc/self/fd/N: nobody else may write to it */
-export function createPartial({ files, processes, clock }: Host, folder: string, id: number): PartialFile {
+/**
+ * The caller closes it.
+ * @param folder as /proc/self/fd/N: nobody else may write to it
+ * @param unfinished gets its path, and has it for as long as it is no ghost's name
+ */
+export function createPartial(
+  { files, processes, clock }: Host,
+  folder: string,
+  id: number,
+  unfinished: Set<string>,
+): PartialFile {
   for (;;) {
     made += 1;
     // Pid, time and count: no two at once have the same, and a name that is there is passed over.
@@ -26,7 +35,10 @@ export function createPartial({ files, processes, clock }: Host, folder: string,
     try {
       const fd = files.create(path);
       // Before it is locked, another restore may have taken it for a leftover.
-      if (files.tryLock(fd) !== false && files.stat(fd).nlink > 0) return { fd, path };
+      if (files.tryLock(fd) !== false && files.stat(fd).nlink > 0) {
+        unfinished.add(path);
+        return { fd, path };
+      }
       files.close(fd);
     } catch (error) {
       if (errnoOf(error) !== 'EEXIST') throw error;

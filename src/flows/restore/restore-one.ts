@@ -26,6 +26,8 @@ export interface Target {
   /** The same by its descriptor: /proc/self/fd/N. */
   folder: string;
   allowPrivileged: boolean;
+  /** As createPartial's. */
+  unfinished: Set<string>;
 }
 
 export interface MadeGhost {
@@ -39,12 +41,13 @@ export interface MadeGhost {
  */
 export async function makeGhost(
   context: Context,
-  { images, to, folder, allowPrivileged }: Target,
+  target: Target,
   ghost: ManifestGhost,
   room: AllocationRoom | undefined,
 ): Promise<MadeGhost> {
   const { host } = context;
   const { files, engine } = host;
+  const { images, to, folder, allowPrivileged, unfinished } = target;
   const path = `${to}/${nameOf(ghost)}`;
   let imageFd: number | undefined;
   let partial: PartialFile | undefined;
@@ -52,7 +55,7 @@ export async function makeGhost(
     if (files.exists(`${folder}/${nameOf(ghost)}`))
       throw new GhostkeepError('IO', path, `${actionOf(ghost, path)}: EEXIST: it is there already`);
     imageFd = await openUndamaged(context, images, ghost);
-    partial = createPartial(host, folder, ghost.id);
+    partial = createPartial(host, folder, ghost.id, unfinished);
     verifyReport(ghost, await engine.restore(imageFd, partial.fd, whenMoving(context)));
     const unallocated = room ? allocateAgain(context, partial.fd, ghost, room) : [];
     const request = { parts: ['owner', 'xattrs', 'mode', 'times'], allowPrivileged } as const;
@@ -60,7 +63,7 @@ export async function makeGhost(
     const restored = { id: ghost.id, path, ghost, missing: [...unallocated, ...missing], withheld };
     return { partial, restored };
   } catch (error) {
-    if (partial) dropPartial(context, partial);
+    if (partial) dropPartial(context, target, partial);
     throw explain(error, ghost, path);
   } finally {
     if (imageFd !== undefined) files.close(imageFd);
@@ -70,16 +73,18 @@ export async function makeGhost(
 /** Give it its name when the disk has all of it. @throws as makeGhost, and then nothing is left of it */
 export async function nameGhost(
   context: Context,
-  { folder, allowPrivileged }: Target,
+  target: Target,
   { partial, restored }: MadeGhost,
 ): Promise<RestoredGhost> {
   const { host } = context;
   const { ghost, path } = restored;
+  const { folder, allowPrivileged, unfinished } = target;
   try {
     await host.files.flush(partial.fd);
     host.files.renameNew(partial.path, `${folder}/${nameOf(ghost)}`);
+    unfinished.delete(partial.path);
   } catch (error) {
-    dropPartial(context, partial);
+    dropPartial(context, target, partial);
     throw explain(error, ghost, path);
   }
   try {
@@ -90,8 +95,9 @@ export async function nameGhost(
   }
 }
 
-function dropPartial({ host: { files } }: Context, { fd, path }: PartialFile): void {
+function dropPartial({ host: { files } }: Context, { unfinished }: Target, { fd, path }: PartialFile): void {
   files.remove(path);
+  unfinished.delete(path);
   files.close(fd);
 }
 

@@ -30,6 +30,11 @@ export interface RestoreRequest {
    * restore.
    */
   onFailure?: (error: GhostkeepError) => void;
+  /**
+   * Has the paths of files that have no ghost's name yet: whoever ends the process before the restore has
+   * ended removes them.
+   */
+  unfinished?: Set<string>;
 }
 
 /** So many wait together for the disk: it takes their writes in one go, and each holds a descriptor. */
@@ -38,12 +43,12 @@ const batchSize = 16;
 /** @returns one file a ghost, TO/ghost-ID, on the disk; a file that is there already is a failure */
 export async function restoreGhosts(context: Context, request: RestoreRequest): Promise<RestoredGhost[]> {
   const { files } = context.host;
-  const { images, to, only = [], allowPrivileged = false } = request;
+  const { images, to, only = [], allowPrivileged = false, unfinished = new Set() } = request;
   const manifest = readManifest(files, images);
   const wanted = only.length === 0 ? manifest.ghosts : only.map(id => findById(manifest.ghosts, id));
   const folderFd = openTarget(context.host, to);
   const folder = `/proc/self/fd/${folderFd}`;
-  const batches = new Batches(context, request, { images, to, folder, allowPrivileged });
+  const batches = new Batches(context, request, { images, to, folder, allowPrivileged, unfinished });
   const room = roomFor(request, manifest);
   // What comes back empty must not take the room of data that has yet to come.
   let toCome = wanted.reduce((sum, ghost) => sum + dataOf(ghost), 0n);
