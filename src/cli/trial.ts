@@ -66,7 +66,7 @@ export function showTrial({ ok, ghosts, timeline, notTried, kept }: Trial): stri
     differences.map(difference => line(`DIFFERENT ${kind}: ${difference}`)),
   );
   return [
-    ghosts.length > 0 ? `\n${table(head, rows)}` : '',
+    ghosts.length > 0 ? `\n${[...table(head, rows)].join('')}` : '',
     '\n',
     ...wrong,
     line(verdict(ok, ghosts, timeline)),

@@ -23,12 +23,14 @@ export class LinuxCommands implements Commands {
     argv: readonly string[],
     waitMs: number,
     environment: Record<string, string> = {},
+    cwd?: string,
   ): Promise<{ status: number; stdout: string; stderr: string }> {
     const { spawn } = await load();
     return new Promise((resolve, reject) => {
       const child = spawn(argv[0] as string, argv.slice(1), {
         stdio: ['ignore', 'pipe', 'pipe'],
         env: { ...process.env, ...environment },
+        ...(cwd === undefined ? {} : { cwd }),
         // A wrapper's children end with it; a terminal's Ctrl-C does not reach it any more.
         detached: true,
       });

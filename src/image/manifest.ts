@@ -1,4 +1,4 @@
-import { bounds, mostJsonValues } from '../base/bounds.js';
+import { bounds, mostJsonNames, mostJsonValues } from '../base/bounds.js';
 import { countValues } from '../base/documents/count-values.js';
 import { assertDocument, parseDocument } from '../base/documents/document.js';
 import type { Manifest } from '../base/documents/generated/manifest.js';
@@ -68,7 +68,7 @@ export function writeJournal(files: Files, images: string, journal: Manifest, { 
 /** @throws MANIFEST_INVALID where it is not what its schema says */
 export function encodeJournal(journal: Manifest): Buffer {
   assertDocument<Manifest>('Manifest', journal, journalName, 'MANIFEST_INVALID');
-  return encode(journal);
+  return encode(journal, sealing);
 }
 
 /**
@@ -137,20 +137,41 @@ function assertNamesGiven({ ghosts }: Manifest, subject: string): void {
   );
 }
 
-/** What no reader would take must show when it is written: as a journal, before CRIU goes on. */
-function encode(document: Manifest): Buffer {
+interface Room {
+  bytes: number;
+  values: number;
+}
+
+/** What sealing adds to a journal, when the container may be gone: the inventory, in base64, and states. */
+const sealing: Room = { bytes: 2 * bounds.inventory.bytes, values: 1000 };
+const none: Room = { bytes: 0, values: 0 };
+/** Keys that a document has besides names of extended attributes, and far fewer. */
+const ownNames = 1000;
+
+/**
+ * What no reader would take must show when it is written: as a journal, before CRIU goes on.
+ * @param spare is left free
+ */
+function encode(document: Manifest, spare: Room = none): Buffer {
   const text = stringify(document);
   if (
     text !== undefined &&
-    Buffer.byteLength(text) <= bounds.manifest.bytes &&
-    countValues(text) <= mostJsonValues
+    Buffer.byteLength(text) <= bounds.manifest.bytes - spare.bytes &&
+    countValues(text) <= mostJsonValues - spare.values &&
+    countXattrNames(document) <= mostJsonNames - ownNames
   )
     return Buffer.from(text);
   throw new GhostkeepError(
     'MANIFEST_INVALID',
     manifestName,
-    `cannot write ${manifestName}: it would be larger than what is read again (${bounds.manifest.bytes} bytes, ${mostJsonValues} values); the ghosts have too many extended attributes, names or holders`,
+    `cannot write ${manifestName}: it would be larger than what is read again (${bounds.manifest.bytes} bytes, ${mostJsonValues} values, ${mostJsonNames} different keys); the ${document.ghosts.length} ghosts are too many, or have too many extended attributes, names or holders`,
   );
+}
+
+function countXattrNames({ ghosts }: Manifest): number {
+  const names = new Set<string>();
+  for (const { xattrs } of ghosts) for (const name of Object.keys(xattrs)) names.add(name);
+  return names.size;
 }
 
 /** Undefined where V8 has no room for so long a string. */

@@ -4,6 +4,8 @@ import { type ErrorCode, GhostkeepError } from '../base/errors.js';
 
 export interface RuntimeCommand {
   runtime: 'runc' | 'crun';
+  /** Absolute; relative paths of PROGRAM and GLOBALS begin there. */
+  cwd: string;
   /** As it was typed; what runs `state` and `pause` for us. */
   program: string;
   /** Options before the verb, to be repeated in front of other verbs. */
@@ -56,6 +58,7 @@ export function parseRuntimeCommand(argv: readonly string[], cwd: string): Runti
     throw notUnderstood('USAGE', argv, `${verb} takes one container id`);
   return {
     runtime,
+    cwd,
     program,
     globals: before.options,
     verb,

@@ -11,6 +11,7 @@ import { isRoot, needs, program, temporaryFolder } from './ghostkeep.js';
 
 /** A runtime with one container, whose verbs PAUSE and CHECKPOINT go on only when a file is removed. */
 const runtime = (folder: string, pid: number) => `#!/bin/sh
+[ "$1" != --root ] || { [ -d "$2" ] || { echo no such root >&2; exit 1; }; shift 2; }
 hold() { echo $$ >${folder}/$1.pid.new; mv ${folder}/$1.pid.new ${folder}/$1.pid
   while [ -e ${folder}/hold-$1 ]; do sleep 0.02; done; }
 echo "$1" >>${folder}/calls
@@ -45,6 +46,7 @@ class Host {
       for (const verb of ['pause', 'checkpoint']) fs.rmSync(`${folder}/hold-${verb}`, { force: true });
     });
     await once(namespace.stdout, 'data');
+    for (const made of ['root', 'tmp']) fs.mkdirSync(`${folder}/${made}`);
     fs.writeFileSync(`${folder}/status`, 'running\n');
     for (const verb of holds) fs.writeFileSync(`${folder}/hold-${verb}`, '');
     fs.writeFileSync(`${folder}/runc`, runtime(folder, container.pid as number), { mode: 0o755 });
@@ -55,17 +57,23 @@ class Host {
     return [this.#namespace, process.execPath, program, ...args];
   }
 
+  /** By relative paths, as from a shell. */
   checkpoint(t: TestContext): ChildProcess {
     const args = [
       'checkpoint',
       '--',
-      `${this.folder}/runc`,
+      './runc',
+      '--root',
+      './root',
       'checkpoint',
       '--image-path',
       `${this.folder}/i`,
       'web',
     ];
-    const child = spawn('nsenter', this.#command(...args), { stdio: 'ignore' });
+    const [namespace = '', ...command] = this.#command(...args);
+    const words = [namespace, 'sh', '-c', 'cd "$0" && exec "$@"', this.folder, ...command];
+    const env = { ...process.env, TMPDIR: this.tmp };
+    const child = spawn('nsenter', words, { stdio: 'ignore', env });
     t.after(() => child.kill('SIGKILL'));
     return child;
   }
@@ -76,6 +84,10 @@ class Host {
     const { status, stderr } = spawnSync('nsenter', args, { encoding: 'utf8' });
     assert.equal(status, 0, stderr);
     return stderr;
+  }
+
+  get tmp(): string {
+    return `${this.folder}/tmp`;
   }
 
   status = () => fs.readFileSync(`${this.folder}/status`, 'utf8').trim();
@@ -122,6 +134,7 @@ describe('ghostkeep checkpoint that ends before its time', {
       );
       assert.equal(host.status(), 'running');
       assert.equal(host.next(), '');
+      assert.deepEqual(fs.readdirSync(host.tmp), []);
     });
 
   for (const [signal, status] of [

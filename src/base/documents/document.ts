@@ -1,6 +1,6 @@
-import { mostJsonValues } from '../bounds.js';
+import { mostJsonNames, mostJsonValues } from '../bounds.js';
 import { type ErrorCode, GhostkeepError } from '../errors.js';
-import { countValues } from './count-values.js';
+import { countJson } from './count-values.js';
 import { showFault } from './fault.js';
 import * as validators from './generated/validators.js';
 
@@ -14,11 +14,14 @@ const mostFaults = 20;
  * @throws with `code`, naming every field that is wrong
  */
 export function parseDocument<T>(kind: DocumentKind, text: string, subject: string, code: ErrorCode): T {
-  const values = countValues(text);
-  if (values > mostJsonValues) {
-    const reason = `it has ${values} values, and at most ${mostJsonValues} are read`;
-    throw new GhostkeepError(code, subject, `cannot read ${subject}: ${reason}`);
-  }
+  const { values, names } = countJson(text, mostJsonNames);
+  const tooMany =
+    values > mostJsonValues
+      ? `${values} values, and at most ${mostJsonValues} are read`
+      : names > mostJsonNames
+        ? `more than ${mostJsonNames} different keys`
+        : undefined;
+  if (tooMany) throw new GhostkeepError(code, subject, `cannot read ${subject}: it has ${tooMany}`);
   let value: unknown;
   try {
     value = JSON.parse(text);

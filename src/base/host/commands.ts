@@ -2,10 +2,14 @@
 export interface Commands {
   /** Run with our own stdin, stdout and stderr; resolves to the exit status. */
   run(argv: readonly string[], environment?: Record<string, string>): Promise<number>;
-  /** Run and collect; after waitMs it is killed with its process group. SIGINT is passed on to it. */
+  /**
+   * Run and collect; after waitMs it is killed with its process group. SIGINT is passed on to it.
+   * @param cwd ours where it is not given
+   */
   output(
     argv: readonly string[],
     waitMs: number,
     environment?: Record<string, string>,
+    cwd?: string,
   ): Promise<{ status: number; stdout: string; stderr: string }>;
 }

@@ -10,11 +10,15 @@ export function isPrintable(text: string): boolean {
   return !unprintable.test(text);
 }
 
+/** No eye reads more of one text, and each character may become sixteen. */
+const mostShown = 1 << 16;
+
 /**
  * On one line, with the `\xNN` of their UTF-8 bytes for such characters. For the eye only: a backslash stays
- * one.
+ * one, and a long text ends in `…`.
  */
 export function toPrintable(text: string): string {
+  if (text.length > mostShown) return `${toPrintable(text.slice(0, mostShown))}…`;
   return text.replaceAll(everyUnprintable, character =>
     Array.from(Buffer.from(character), escapeByte).join(''),
   );

@@ -13,6 +13,7 @@ import { resolvePolicy } from '../../oci/policy.js';
 import { oneOf, parse, positive, required, usage } from '../args.js';
 import { makeContext } from '../context.js';
 import { orUndo } from '../ending/interrupt.js';
+import { printAll } from '../print/output.js';
 import { showDump } from './show.js';
 
 export async function dumpCommand(args: string[]): Promise<number> {
@@ -57,7 +58,8 @@ export async function dumpCommand(args: string[]): Promise<number> {
       return sealImages(context, owned, { durable: true });
     });
   });
-  process.stdout.write(values.json ? `${JSON.stringify(manifest, null, 2)}\n` : showDump(manifest));
+  if (values.json) process.stdout.write(`${JSON.stringify(manifest, null, 2)}\n`);
+  else printAll(showDump(manifest));
   assertNothingMissing(manifest, context.host.files.realPath(images), policy);
   return 0;
 }

@@ -9,6 +9,7 @@ import { parse, positive, required } from '../args.js';
 import { makeContext } from '../context.js';
 import { orUndo } from '../ending/interrupt.js';
 import { errorLine, line } from '../print/line.js';
+import { printAll } from '../print/output.js';
 import { table } from '../print/table.js';
 
 export async function restoreCommand(args: string[]): Promise<number> {
@@ -51,21 +52,22 @@ export async function restoreCommand(args: string[]): Promise<number> {
     );
   } catch (error) {
     // What was made stays.
-    if (restored.length > 0) process.stdout.write(showRestored(restored));
+    if (restored.length > 0) printAll(showRestored(restored));
     throw error;
   }
-  if (restored.length > 0 || failures === 0) process.stdout.write(showRestored(restored));
+  if (restored.length > 0 || failures === 0) printAll(showRestored(restored));
   return failures === 0 ? 0 : 1;
 }
 
-function showRestored(restored: readonly RestoredGhost[]): string {
+function* showRestored(restored: readonly RestoredGhost[]): Generator<string> {
   const rows = restored.map(({ path, ghost, missing }) => [
     path,
     showBytes(countFromJson(ghost.size)),
     missing.join(', '),
     ghost.path,
   ]);
-  return table(['file', 'size', 'could not set', 'was'], rows) + showWithheld(restored);
+  yield* table(['file', 'size', 'could not set', 'was'], rows);
+  yield showWithheld(restored);
 }
 
 /** A line: there may be thousands of ghosts, and the same of each. */

@@ -49,7 +49,7 @@ export function showScan({ ghosts, unseen }: Scan): string {
   const others = unseen.length - inside.length;
   const notSeen = others === 0 ? '' : `${others} not looked at (--json says which and why)\n`;
   return [
-    table(['allocated', 'size', 'class', 'dev/ino', 'pid', 'kept by', 'path'], rows),
+    ...table(['allocated', 'size', 'class', 'dev/ino', 'pid', 'kept by', 'path'], rows),
     showWhy(ghosts),
     ...showLeftOut(inside).map(line),
     `${ghosts.length} ghosts, ${showBytes(total)} allocated\n`,

@@ -9,6 +9,7 @@ import { readManifest } from '../../image/manifest.js';
 import { parse, required } from '../args.js';
 import { makeContext } from '../context.js';
 import { line } from '../print/line.js';
+import { printAll } from '../print/output.js';
 import { table } from '../print/table.js';
 
 export async function showCommand(args: string[]): Promise<number> {
@@ -25,7 +26,7 @@ export async function showCommand(args: string[]): Promise<number> {
     else process.stdout.write(`${JSON.stringify(manifest, null, 2)}\n`);
     return 0;
   }
-  process.stdout.write(showDump(manifest));
+  printAll(showDump(manifest));
   if (!values.extents) return 0;
   for (const ghost of manifest.ghosts) {
     process.stdout.write(`\n${line(`${ghost.image}  ${ghost.path}`)}`);
@@ -73,7 +74,7 @@ const toRange = ({ offset, length }: Extent) => ({
   length: countToJson(length),
 });
 
-export function showDump(manifest: Manifest): string {
+export function* showDump(manifest: Manifest): Generator<string> {
   const rows = manifest.ghosts.map(ghost => [
     String(ghost.id),
     showBytes(countFromJson(ghost.size)),
@@ -85,23 +86,21 @@ export function showDump(manifest: Manifest): string {
     ghost.path,
   ]);
   const { state, created, tool, preserveAllocation, leftOut = [], leftOutMore } = manifest;
-  return [
-    table(['id', 'size', 'data', 'chunks', 'engine', 'copied by', 'class', 'path'], rows),
-    showWhy(manifest),
-    ...showLeftOut(leftOut).map(text => line(`not in the dump: ${text}`)),
-    leftOutMore ? `${leftOutMore} more are not in the dump\n` : '',
-    line(
-      `${countGhosts(manifest)}, ${state} ${created} by ${tool}${preserveAllocation ? '; allocated space comes back' : ''}`,
-    ),
-  ].join('');
+  yield* table(['id', 'size', 'data', 'chunks', 'engine', 'copied by', 'class', 'path'], rows);
+  yield* showWhy(manifest);
+  for (const text of showLeftOut(leftOut)) yield line(`not in the dump: ${text}`);
+  if (leftOutMore) yield `${leftOutMore} more are not in the dump\n`;
+  yield line(
+    `${countGhosts(manifest)}, ${state} ${created} by ${tool}${preserveAllocation ? '; allocated space comes back' : ''}`,
+  );
 }
 
 /** Why which engine: a line for each reason, since many ghosts lie on one file system. */
-function showWhy({ ghosts }: Manifest): string {
+function* showWhy({ ghosts }: Manifest): Generator<string> {
   const reasons = groupBy(
     ghosts,
     ({ data }) => (data?.why ? `${data.engine}: ${data.why}` : undefined),
     ({ id }) => id,
   );
-  return [...reasons].map(([reason, ids]) => line(`${showSome(ids)} by ${reason}`)).join('');
+  for (const [reason, ids] of reasons) yield line(`${showSome(ids)} by ${reason}`);
 }

@@ -4,7 +4,7 @@ import { countFiles, countGhosts } from '../../image/count-ghosts.js';
 import { readManifest } from '../../image/manifest.js';
 import { parse, required } from '../args.js';
 import { makeContext } from '../context.js';
-import { line } from '../print/line.js';
+import { line, withCode } from '../print/line.js';
 
 export async function verifyCommand(args: string[]): Promise<number> {
   const { values } = parse('verify', args, {
@@ -17,7 +17,7 @@ export async function verifyCommand(args: string[]): Promise<number> {
   if (values.json) process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
   else if (result.damage.length === 0)
     process.stdout.write(line(`${result.images}: ${showChecked(readManifest(context.host.files, images))}`));
-  else for (const { code, message } of result.damage) process.stdout.write(line(`${message} [${code}]`));
+  else for (const { code, message } of result.damage) process.stdout.write(withCode(message, code));
   return result.damage.length === 0 ? 0 : 1;
 }
 

@@ -11,5 +11,10 @@ export function line(text: string): string {
 
 /** What is said of an error on stderr, last of all: scripts look for the code at the end. */
 export function errorLine({ message, code }: GhostkeepError): string {
-  return line(`ghostkeep: ${message} [${code}]`);
+  return withCode(`ghostkeep: ${message}`, code);
+}
+
+/** As line; the code is there however long the text is. */
+export function withCode(text: string, code: string): string {
+  return `${line(text).trimEnd()} [${line(code).trimEnd()}]\n`;
 }

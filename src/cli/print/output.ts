@@ -59,3 +59,15 @@ function isFile(fd: number): boolean {
     return false;
   }
 }
+
+/** Print PARTS, some at a time: together they may be more than memory should hold. */
+export function printAll(parts: Iterable<string>): void {
+  let text = '';
+  for (const part of parts) {
+    text += part;
+    if (text.length < 1 << 16) continue;
+    process.stdout.write(text);
+    text = '';
+  }
+  process.stdout.write(text);
+}

@@ -2,13 +2,14 @@ import { toPrintable } from '../../base/text/printable.js';
 
 /**
  * Columns wide enough for what is in them, whoever wrote it; numbers to the right. The last column is as long
- * as it likes.
+ * as it likes: a path, so lines are made one by one, as they are printed.
  */
-export function table(head: readonly string[], data: readonly (readonly string[])[]): string {
-  const rows = data.map(row => row.map(toPrintable));
-  const all = [head, ...rows];
-  const widths = head.map((_, column) =>
-    all.reduce((widest, row) => Math.max(widest, row[column]?.length ?? 0), 0),
+export function* table(head: readonly string[], rows: readonly (readonly string[])[]): Generator<string> {
+  const last = head.length - 1;
+  const widths = head.map((name, column) =>
+    column === last
+      ? 0
+      : rows.reduce((widest, row) => Math.max(widest, toPrintable(row[column] ?? '').length), name.length),
   );
   const numeric = head.map(
     (_, column) =>
@@ -18,13 +19,10 @@ export function table(head: readonly string[], data: readonly (readonly string[]
     row
       .map((cell, column) => {
         const width = widths[column] ?? 0;
-        return numeric[column]
-          ? cell.padStart(width)
-          : column === head.length - 1
-            ? cell
-            : cell.padEnd(width);
+        return numeric[column] ? cell.padStart(width) : column === last ? cell : cell.padEnd(width);
       })
       .join('  ')
       .trimEnd();
-  return `${all.map(line).join('\n')}\n`;
+  yield `${line(head)}\n`;
+  for (const row of rows) yield `${line(row.map(toPrintable))}\n`;
 }

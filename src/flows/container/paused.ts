@@ -19,7 +19,7 @@ import { startTimeOf } from './sessions.js';
 /** To be called before the container is paused. @returns what to do when it has been resumed */
 export function notePause(
   context: Context,
-  { container, program, globals }: RuntimeCommand,
+  { container, program, globals, cwd }: RuntimeCommand,
   pid: number,
   criuConfig: string,
 ): () => void {
@@ -30,7 +30,7 @@ export function notePause(
   const record = pathOf(host, `${owner.pid}-${owner.startTime}`);
   try {
     const first = { pid, startTime: processes.startTime(pid) };
-    const paused: Paused = { version: 1, container, program, globals, owner, first, criuConfig };
+    const paused: Paused = { version: 1, container, program, globals, cwd, owner, first, criuConfig };
     files.makeDirectory(path.dirname(record), 0o700);
     files.replace(record, Buffer.from(`${JSON.stringify(paused, null, 1)}\n`), { durable: false });
     return () => files.remove(record);
@@ -58,6 +58,7 @@ export async function resumeForgotten(context: Context): Promise<void> {
       const paused = parseDocument<Paused>('Paused', bytes.toString('utf8'), record, 'BAD_INPUT');
       if (isInUse(host, paused)) continue;
       await resumeIfPaused(context, paused);
+      removeScratch(host, paused);
       files.remove(record);
     } catch (error) {
       log.warn(`what is paused by ${record} stays so: ${reasonOf(error)}`);
@@ -74,6 +75,13 @@ async function resumeIfPaused(context: Context, paused: Paused): Promise<void> {
   context.log.warn(
     `resumed ${container}: ghostkeep checkpoint (process ${owner.pid}) had paused it and was killed; what it had begun is no checkpoint`,
   );
+}
+
+/** The folder of CRIU's options, made by mkdtemp(3) where everybody may make folders. */
+function removeScratch(host: Host, { criuConfig }: Paused): void {
+  const scratch = path.dirname(criuConfig);
+  if (/^ghostkeep-[A-Za-z0-9]{6}$/.test(path.basename(scratch)) && isPrivate(host, scratch))
+    host.files.removeTree(scratch);
 }
 
 /** The runtime's command outlives who started it: what CRIU has frozen for its dump must not be thawed. */

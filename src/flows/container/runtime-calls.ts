@@ -7,12 +7,13 @@ import type { Context } from '../context.js';
 /** How long `state`, `pause` and `resume` of a runtime may take. */
 export const runtimeWaitMs = 30_000;
 
-export type Runtime = Pick<RuntimeCommand, 'program' | 'globals' | 'container'>;
+export type Runtime = Pick<RuntimeCommand, 'program' | 'globals' | 'container'> &
+  Partial<Pick<RuntimeCommand, 'cwd'>>;
 
 export async function stateOf(context: Context, command: Runtime): Promise<{ pid: number; status: string }> {
   const { container, program } = command;
   const call = runtimeCall(command, 'state');
-  const answer = await context.host.commands.output(call, runtimeWaitMs).catch(cause => {
+  const answer = await context.host.commands.output(call, runtimeWaitMs, {}, command.cwd).catch(cause => {
     throw translate(cause, 'IO', program, `cannot run ${program}`);
   });
   if (answer.status !== 0)
@@ -37,7 +38,12 @@ function readState(command: Runtime, text: string): OciState {
 /** The runtime may have resumed it already; that it still is paused is what must not stay unsaid. */
 export async function resume(context: Context, command: Runtime): Promise<void> {
   const { commands } = context.host;
-  const { status, stderr } = await commands.output(runtimeCall(command, 'resume'), runtimeWaitMs);
+  const { status, stderr } = await commands.output(
+    runtimeCall(command, 'resume'),
+    runtimeWaitMs,
+    {},
+    command.cwd,
+  );
   if (status === 0) return;
   if (!(await isPausedBy(context, command))) return;
   const call = runtimeCall(command, 'resume').join(' ');
@@ -54,6 +60,11 @@ export function runtimeCall(command: Runtime, verb: string): string[] {
 
 /** False for one that the runtime does not know, too. */
 export async function isPausedBy(context: Context, command: Runtime): Promise<boolean> {
-  const { status, stdout } = await context.host.commands.output(runtimeCall(command, 'state'), runtimeWaitMs);
+  const { status, stdout } = await context.host.commands.output(
+    runtimeCall(command, 'state'),
+    runtimeWaitMs,
+    {},
+    command.cwd,
+  );
   return status === 0 && readState(command, stdout).status === 'paused';
 }

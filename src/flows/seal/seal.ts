@@ -63,7 +63,7 @@ export function sealImages(
     const { manifest, unused } = journal.criu
       ? sealCriu(context, images, journal, { durable })
       : sealAlone(context, images, journal, { durable });
-    writeManifest(files, images, manifest, { durable });
+    writeWhatFits(context, images, manifest, { durable });
     for (const name of [oldManifestName, journalName, ...unused]) files.remove(`${images}/${name}`);
     removeWorkingFolder(context, images);
     warnOfRefused(context, images);
@@ -90,6 +90,27 @@ function removeWorkingFolder({ host: { files }, log }: Context, images: string):
     const where = `${files.realPath(images)}/${folder}`;
     log.warn(
       `cannot remove ${where}: ${reasonOf(error)}; the dump is sealed and does not need it, but containerd's CRI takes no directory with a folder in it`,
+    );
+  }
+}
+
+/** What CRIU has dumped itself is listed for information only: where there is no room for it, it is not. */
+function writeWhatFits(
+  { host: { files }, log }: Context,
+  images: string,
+  manifest: Manifest,
+  { durable }: Durability,
+): void {
+  try {
+    writeManifest(files, images, manifest, { durable });
+  } catch (error) {
+    const ghosts = manifest.ghosts.filter(({ adopted }) => !adopted);
+    const isTooLarge = error instanceof GhostkeepError && error.code === 'MANIFEST_INVALID';
+    if (!isTooLarge || ghosts.length === manifest.ghosts.length) throw error;
+    writeManifest(files, images, { ...manifest, ghosts }, { durable });
+    const count = manifest.ghosts.length - ghosts.length;
+    log.warn(
+      `the manifest has no room for ${count} ghosts that CRIU dumped itself: verify looks at none of them`,
     );
   }
 }

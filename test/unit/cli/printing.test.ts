@@ -12,13 +12,15 @@ const shown = '/a\\x1b[2J\\xc2\\x9b31m\\xe2\\x80\\xaeb\\x0ac';
 describe('what is printed for people', () => {
   it('when a cell of a table has control characters, they are escaped, and columns stay straight', () => {
     assert.equal(
-      table(
-        ['path', 'id'],
-        [
-          [hostile, 'a'],
-          ['/', 'b'],
-        ],
-      ),
+      [
+        ...table(
+          ['path', 'id'],
+          [
+            [hostile, 'a'],
+            ['/', 'b'],
+          ],
+        ),
+      ].join(''),
       `${'path'.padEnd(shown.length)}  id\n${shown}  a\n${'/'.padEnd(shown.length)}  b\n`,
     );
   });
@@ -29,7 +31,7 @@ describe('what is printed for people', () => {
 
   it('when a manifest is hostile in any text it has, show prints no control character', () => {
     const ghost = aManifestGhost({ path: hostile });
-    const text = showDump(aManifest({ ghosts: [ghost], tool: hostile, created: hostile }));
+    const text = [...showDump(aManifest({ ghosts: [ghost], tool: hostile, created: hostile }))].join('');
     assert.doesNotMatch(text.replaceAll('\n', ''), /[\p{Cc}\p{Cf}]/u);
     assert.equal(text.split('\n').length, 4);
   });
@@ -37,7 +39,10 @@ describe('what is printed for people', () => {
   it('when there are more rows than a call may have arguments, scan and show print them all', () => {
     const ghosts = Array.from({ length: 150_000 }, (_, index) => aManifestGhost({ id: index + 1 }));
     const found = ghosts.map(ghost => ({ ...ghost, keep: 'no' as const, why: 'many' }));
-    for (const text of [showDump(aManifest({ ghosts })), showScan({ ghosts: found, unseen: [] })])
+    for (const text of [
+      [...showDump(aManifest({ ghosts }))].join(''),
+      showScan({ ghosts: found, unseen: [] }),
+    ])
       assert.ok(text.includes(`${ghosts.length} ghosts`));
   });
 });

@@ -13,6 +13,7 @@ describe('parseRuntimeCommand', () => {
       ),
       {
         runtime: 'runc',
+        cwd: '/home/me',
         program: '/usr/sbin/runc',
         globals: ['--root', '/run/r', '--debug', '--log-format=json'],
         verb: 'checkpoint',
