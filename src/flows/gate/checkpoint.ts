@@ -27,6 +27,7 @@ import type { Context } from '../context.js';
 import { noteEarlierGhosts } from '../directory/other-images.js';
 import { asOwner, holderOf } from '../directory/owner.js';
 import { thaw } from '../directory/thaw.js';
+import { whyUnsealable } from '../directory/unsealable.js';
 import { describeLinked, type Linked } from '../dump/describe.js';
 import { keysOfJournal, makeJournal } from '../dump/journal.js';
 import { finishDump } from '../seal/finish.js';
@@ -59,11 +60,16 @@ export async function checkpoint(
 ): Promise<Manifest | undefined> {
   const { command } = request;
   const { pid, status } = await stateOf(context, command);
-  const { policy } = policyOf(context, pid);
+  const leftToCriu = whyUnsealable(context.host.files, command.images);
+  if (leftToCriu) context.log.warn(leftToCriu);
+  const { policy: wished } = policyOf(context, pid);
+  const policy = leftToCriu ? { ...wished, enabled: false } : wished;
   if (policy.enabled) warnOfGoneSources(context, pid);
   // What it would remove, link or write until CRIU freezes it we would not see; and where it goes on, until
-  // it is copied.
-  const forget = status === 'paused' ? undefined : notePause(context, command, pid, request.configPath);
+  // it is copied. Nor is it paused where all is left to CRIU:
+  // its cgroup.img we could not have run again where CRIU encrypts that.
+  const forget =
+    status === 'paused' || leftToCriu ? undefined : notePause(context, command, pid, request.configPath);
   const paused = forget !== undefined && (await pause(context, request, forget));
   try {
     return await aroundCommand(context, request, pid, policy, paused);

@@ -17,6 +17,7 @@ import {
   setAsideOlderImages,
 } from '../directory/other-images.js';
 import { becomeOwner, familyOf, type Owned } from '../directory/owner.js';
+import { whyUnsealable } from '../directory/unsealable.js';
 import { toKeyPath } from '../dump/describe.js';
 import { dumpGhosts } from '../dump/dump.js';
 import { keysOfJournal } from '../dump/journal.js';
@@ -24,23 +25,6 @@ import type { WarmImages } from '../dump/warm-images.js';
 import { sealImages } from '../seal/seal.js';
 import { warmUp } from './warm-pass.js';
 import { warnOfGoneSources } from './warn-of-gone-sources.js';
-
-/** Source: criu-image-streamer, the socket CRIU connects to when it dumps with --stream. */
-const streamerSocket = 'streamer-capture.sock';
-/** Source: checkpoint-restore/criu#2297. Where it lies, CRIU encrypts what it writes, files.img too. */
-const cipherImage = 'cipher.img';
-
-/** What makes an image one that cannot be sealed, for a message. */
-const unsealable: readonly [name: string, why: string][] = [
-  [
-    streamerSocket,
-    'the image is streamed (criu-image-streamer), which ghostkeep cannot seal: ghosts are left to CRIU and its limit',
-  ],
-  [
-    cipherImage,
-    `CRIU encrypts the image (${cipherImage}), which ghostkeep cannot seal: ghosts are left to CRIU and its limit`,
-  ],
-];
 
 /** One dump by CRIU, from the freeze to the last image. */
 export class GateDump {
@@ -151,8 +135,7 @@ export class GateDump {
   }
 
   #whyLeftToCriu(): string | undefined {
-    const { files } = this.context.host;
-    return unsealable.find(([name]) => files.exists(`${this.images}/${name}`))?.[1];
+    return whyUnsealable(this.context.host.files, this.images);
   }
 
   /**

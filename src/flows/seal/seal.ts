@@ -24,6 +24,7 @@ import {
 import { keepFirstId, readJournal, readManifest, writeManifest } from '../../image/manifest.js';
 import type { Context } from '../context.js';
 import { thaw } from '../directory/thaw.js';
+import { assertNotEncrypted } from '../directory/unsealable.js';
 import { warnOfRefused } from '../directory/warn-of-refused.js';
 import { toExternal, toKeyPath } from '../dump/describe.js';
 import { adopt } from './adopt.js';
@@ -58,6 +59,7 @@ export function sealImages(
   if (journal.state === 'pinned') {
     throw new GhostkeepError('SEAL_FAILED', where, `cannot seal ${where}: not all ghosts are copied yet`);
   }
+  if (journal.criu) assertNotEncrypted(files, images);
   try {
     files.remove(`${images}/${reserveName}`);
     const { manifest, unused } = journal.criu

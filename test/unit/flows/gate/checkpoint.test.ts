@@ -214,6 +214,19 @@ describe('checkpoint', () => {
     nothingLeft(played);
   });
 
+  it('when CRIU encrypts the image (cipher.img), nothing is paused and all is left to CRIU, which is said', async () => {
+    const played = stage();
+    played.files.put(`${images}/cipher.img`, 'a token');
+    played.files.put(`${images}/ghostkeep/manifest.json`, '{}');
+    assert.equal(await played.go(), undefined);
+    assert.deepEqual(played.steps, ['runc --root /r state web', 'criu 0 pins']);
+    assert.match(
+      played.context.lines.join('\n'),
+      /^warn CRIU encrypts the image \(cipher\.img\).* left to CRIU/m,
+    );
+    nothingLeft(played);
+  });
+
   it('when the only ghost is linked on a disk, it is renamed without a copy', async () => {
     const played = stage({ ghosts: false });
     const file = fakeFile({ ino: 7n, nlink: 1 });

@@ -83,6 +83,37 @@ function closedEarly(): FakeContext {
 }
 
 describe('sealImages', () => {
+  it('when CRIU has encrypted the image (cipher.img) meanwhile, nothing is touched until that is gone', () => {
+    const context = dumped();
+    const { files } = context.host;
+    files.put(`${images}/cipher.img`, 'a token');
+    const before = files.snapshot();
+    const expected = ghostkeepError('SEAL_FAILED', 'cipher.img', 'decrypt', 'ghostkeep seal -D /img');
+    assert.throws(() => sealImages(context, images, { durable: true }), expected);
+    assert.deepEqual(files.snapshot(), before);
+    files.remove(`${images}/cipher.img`);
+    assert.equal(sealImages(context, images, { durable: true }).manifest.state, 'sealed');
+  });
+
+  it('when the manifest has no room for what CRIU dumped itself, that is left out, and the seal succeeds', () => {
+    const context = dumped();
+    const { files } = context.host;
+    const path = `/${'x'.repeat(bounds.files.bytes - (23 << 20))}`;
+    const small = regFile({ id: 20, name: path, mount: 30 });
+    const ours = [1, 2, 3].map(n =>
+      regFile({ id: 10 + n, name: `file[1e:${(0x1000 + n).toString(16)}]`, ext: true }),
+    );
+    files.put(`${images}/files.img`, filesImage(...ours, small));
+    const { manifest } = sealImages(context, images, { durable: true });
+    assert.equal(manifest.state, 'sealed');
+    const written = JSON.parse(files.get(`${images}/ghostkeep/manifest.json`).toString()) as Manifest;
+    assert.deepEqual(
+      written.ghosts.map(({ id }) => id),
+      [5, 6, 7],
+    );
+    assert.match(context.lines.join('\n'), /no room for 1 ghosts that CRIU dumped itself/);
+  });
+
   it('when it is to survive a power failure, each image is on the disk before the manifest names it', () => {
     for (const durable of [true, false]) {
       const context = dumped();
