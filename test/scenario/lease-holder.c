@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Holds a removed file with a lease on it. usage: lease-holder FILE BYTES write|write-only|map|read|inherited|breaking
+ * Holds a removed file with a lease on it. usage:
+ * lease-holder FILE BYTES write|write-only|direct|map|read|inherited|breaking
  * Prints `ready PID`, and for each line of stdin the lease (as F_GETLEASE), the offset and how often it was
  * told of somebody who opens the file.
  */
@@ -80,7 +81,8 @@ int main(int argc, char *argv[])
 			pause();
 	write_file(argv[1], (size_t)atol(argv[2]));
 	require(sigaction(SIGIO, &on_break, NULL) == 0, "sigaction");
-	fd = open(argv[1], reads ? O_RDONLY : !strcmp(mode, "write-only") ? O_WRONLY : O_RDWR);
+	fd = open(argv[1], reads ? O_RDONLY : !strcmp(mode, "write-only") ? O_WRONLY :
+			   !strcmp(mode, "direct") ? O_RDWR | O_DIRECT : O_RDWR);
 	require(fd >= 0, "open");
 	require(fcntl(fd, F_SETLEASE, reads ? F_RDLCK : F_WRLCK) == 0, "F_SETLEASE");
 	if (!strcmp(mode, "breaking"))

@@ -108,6 +108,7 @@ describe('a ghost with a lease', () => {
 
   for (const [mode, reason] of Object.entries({
     'write-only': /its descriptor is open for writing only/,
+    direct: /its descriptor is open for direct I\/O \(O_DIRECT\) only/,
     map: /only a mapping leads to it/,
   }))
     it(`when nothing of its holder's can be read (${mode}), the checkpoint is refused, and the lease stays`, async t => {

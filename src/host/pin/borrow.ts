@@ -8,7 +8,7 @@ import { getDescriptor } from '../native/libc.js';
 import { errorOf } from '../native/look-at.js';
 
 const accessMode = 3; // O_ACCMODE
-const { O_WRONLY, O_RDONLY } = fs.constants;
+const { O_WRONLY, O_RDONLY, O_DIRECT } = fs.constants;
 const EAGAIN = -11;
 
 const borrowed = new Set<number>();
@@ -18,13 +18,17 @@ export function borrow(link: string, writable = false): number {
   const [, pid, theirs] = /^\/proc\/(\d+)\/fd\/(\d+)$/.exec(link) ?? [];
   if (theirs === undefined) throw leased(link, 'only a mapping leads to it');
   const fd = getDescriptor(Number(pid), Number(theirs));
-  const mode = flagsOf(fd) & accessMode;
-  if (mode !== (writable ? O_RDONLY : O_WRONLY)) {
+  const flags = flagsOf(fd);
+  const isOfUse = (flags & accessMode) !== (writable ? O_RDONLY : O_WRONLY);
+  // Its reads want blocks and aligned memory, and to clear the flag would change the holder's file, too.
+  const isDirect = (flags & O_DIRECT) !== 0;
+  if (isOfUse && !isDirect) {
     borrowed.add(fd);
     return fd;
   }
   fs.closeSync(fd);
-  throw leased(link, `its descriptor is open for ${writable ? 'reading' : 'writing'} only`);
+  const only = isOfUse ? 'direct I/O (O_DIRECT)' : writable ? 'reading' : 'writing';
+  throw leased(link, `its descriptor is open for ${only} only`);
 }
 
 export const isBorrowed = (fd: number): boolean => borrowed.has(fd);
