@@ -7,7 +7,6 @@ import { after, describe, it, type TestContext } from 'node:test';
 import type { Manifest } from '../../src/base/documents/generated/manifest.js';
 import { joinImage, magic } from '../../src/criu/frame.js';
 import { journalName, manifestName } from '../../src/image/layout.js';
-import { encodeExternalFiles } from '../../src/criu/seal-plan.js';
 import { ghostFile, ghostkeep, temporaryFolder } from './ghostkeep.js';
 
 const mostKiB = 512 * 1024;
@@ -126,7 +125,10 @@ describe('a document that fits, and has as many values as it can', () => {
     const { images } = aDump(t);
     const xattrs = many(2_000_000, index => `"${index.toString(36)}":""`);
     const text = fs.readFileSync(`${images}/${manifestName}`, 'utf8');
-    fs.writeFileSync(`${images}/${manifestName}`, text.replace(/"xattrs": \{[^}]*\}/, `"xattrs":{${xattrs}}`));
+    fs.writeFileSync(
+      `${images}/${manifestName}`,
+      text.replace(/"xattrs": \{[^}]*\}/, `"xattrs":{${xattrs}}`),
+    );
     const { stderr } = measured(t, ['show', '--json', '-D', images]);
     assert.match(stderr, /has more than 100000 different keys \[MANIFEST_INVALID\]/);
   });
@@ -147,7 +149,10 @@ describe('a document that fits, and has as many values as it can', () => {
   it('when a path is nothing but characters that are escaped, its beginning is shown', t => {
     const { images } = aDump(t);
     const path = `/${'\u202e'.repeat(13_000_000)}`;
-    rewrite(images, manifest => ({ ...manifest, ghosts: manifest.ghosts.map(ghost => ({ ...ghost, path })) }));
+    rewrite(images, manifest => ({
+      ...manifest,
+      ghosts: manifest.ghosts.map(ghost => ({ ...ghost, path })),
+    }));
     const { status, stdout } = measured(t, ['show', '-D', images]);
     assert.equal(status, 0);
     assert.match(stdout, /(\\xe2\\x80\\xae){60000}…\n/);
@@ -209,52 +214,17 @@ describe('a ghost image of many chunks', () => {
   });
 });
 
-describe('the most ghosts that a manifest can have, and CRIU’s files as large as they may be', () => {
-  const most = 42_000;
-  const open = 590_000;
-
-  /** All share one image: how many images there are makes no difference to memory. */
-  function manyGhosts(t: TestContext, { criu }: { criu: boolean }, name = 'manifest.json') {
-    const place = aDump(t);
-    fs.writeFileSync(`${place.images}/inventory.img`, 'inventory');
-    rewrite(
-      place.images,
-      manifest => ({
+describe('the most ghosts that a manifest can have', () => {
+  for (const args of [['show'], ['show', '--json']])
+    it(`${args.join(' ')} stays below the bound`, t => {
+      const { images } = aDump(t);
+      rewrite(images, manifest => ({
         ...manifest,
-        criu,
-        state: name === 'journal.json' ? 'dumped' : 'sealed',
-        thaw: criu,
-        inventory: Buffer.from('inventory').toString('base64'),
-        ghosts: Array.from({ length: most }, (_, index) => ({
+        ghosts: Array.from({ length: 40_000 }, (_, index) => ({
           ...(manifest.ghosts[0] as Manifest['ghosts'][number]),
           id: index + 1,
         })),
-      }),
-      name,
-    );
-    if (!criu) return place;
-    const names = Array.from({ length: open }, (_, index) => `file[1:${index.toString(16)}]`.padEnd(80, '-'));
-    fs.writeFileSync(`${place.images}/files.img`, encodeExternalFiles(names));
-    const remap = Buffer.from([0x08, 0xff, 0xff, 0x7f, 0x10, 1, 0x18, 1]);
-    const remaps = Array.from({ length: open }, () => remap);
-    fs.writeFileSync(`${place.images}/remap-fpath.img`, joinImage(magic.REMAP_FPATH, remaps));
-    // A message of unknown fields, which is kept, and one of cgroups without properties.
-    const cgroup = Buffer.alloc(60_000_000);
-    for (let at = 0; at < cgroup.length; at += 2) cgroup.set([0x12, 0], at);
-    fs.writeFileSync(`${place.images}/cgroup.img`, joinImage(magic.CGROUP, [cgroup]));
-    return place;
-  }
-
-  for (const args of [['show'], ['show', '--json'], ['verify'], ['restore']])
-    it(`${args.join(' ')} stays below the bound`, t => {
-      const { images, folder } = manyGhosts(t, { criu: args[0] === 'verify' });
-      const to = args[0] === 'restore' ? ['--to', `${folder}/back`] : [];
-      const { status, stderr } = measured(t, [...args, '-D', images, ...to]);
-      assert.equal(status, args[0] === 'verify' ? 1 : 0, stderr.slice(0, 1000));
+      }));
+      assert.equal(measured(t, [...args, '-D', images]).status, 0);
     });
-
-  it('seal stays below the bound', t => {
-    const { images } = manyGhosts(t, { criu: true }, 'journal.json');
-    console.log(measured(t, ['seal', '-D', images]).stderr.slice(0, 500));
-  });
 });
