@@ -51,7 +51,7 @@ export const bounds = {
 export const mostJsonValues = 2_100_000;
 
 /**
- * Different keys that the objects of one JSON document may have: each takes some 600 bytes of memory. There are
- * some 100 that we know; the others are names of extended attributes.
+ * Different keys that the objects of one JSON document may have: each takes some 600 bytes of memory. There
+ * are some 100 that we know; the others are names of extended attributes.
  */
 export const mostJsonNames = 100_000;

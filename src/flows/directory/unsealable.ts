@@ -19,7 +19,8 @@ export function whyUnsealable(files: Files, images: string): string | undefined 
 }
 
 /**
- * At a seal: CRIU has written cipher.img after the ghosts were left to us, so that files.img is not what it seems.
+ * At a seal: CRIU has written cipher.img after the ghosts were left to us, so that files.img is not what it
+ * seems.
  * @throws SEAL_FAILED, and nothing in IMAGES is touched
  */
 export function assertNotEncrypted(files: Files, images: string): void {
