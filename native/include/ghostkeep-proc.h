@@ -118,11 +118,20 @@ int gk_ask_servers(const char *paths, uint32_t count, uint32_t wait_ms, struct g
 		   struct gk_report *report);
 
 /*
- * End this process by _exit(2) with status, and line on stderr before that, when wait_ms have passed,
- * whatever its other threads wait for. Called again it starts anew; 0 ends it. There is one in a process, and
- * it is kept between calls.
+ * The same for what path leads to below root, a folder that somebody else controls: openat2(2) with
+ * RESOLVE_IN_ROOT, which on its way may meet a server. magic is not asked for.
  */
-int gk_deadline(uint32_t wait_ms, int status, const char *line, struct gk_report *report);
+int gk_ask_in_root(const char *root, const char *path, uint32_t wait_ms, struct gk_answer *answer,
+		   struct gk_report *report);
+
+/*
+ * End this process by _exit(2) with status, and line on stderr before that, when wait_ms have passed,
+ * whatever its other threads wait for. Before that the files in folder are removed, and it, unless it is "".
+ * Called again it starts anew; 0 ends it. There is one in a process, and it is kept between calls. The kernel
+ * may hold the process for as long as a server keeps a request that it has begun, or one that cannot be
+ * interrupted (FUSE's flush at close(2)).
+ */
+int gk_deadline(uint32_t wait_ms, int status, const char *line, const char *folder, struct gk_report *report);
 
 struct gk_pin {
 	int64_t fd;	      /* the caller's to close; or a negative errno */

@@ -45,6 +45,12 @@ export function errnoName(errno: number): string | undefined {
 
 const errnoNames = new Map(Object.entries(constants.errno).map(([name, errno]) => [errno, name]));
 
+/** @param mount how its mount point is shown */
+export function silentServer(mount: string, filesystem: string): Error {
+  const message = `the server of ${mount} (${filesystem}) does not answer`;
+  return Object.assign(new Error(message), { code: 'ETIMEDOUT' });
+}
+
 /** What to show of an unknown thrown value, on one line. */
 export function reasonOf(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);

@@ -1,21 +1,25 @@
-import { ask } from './native/call.js';
+import { ask, cString } from './native/call.js';
 
 const mostOftenMs = 200;
 
 /**
  * The process ends with STATUS and LINE on stderr when alive() is not called for WAIT_MS, whatever it is
- * doing: also in a call on a dead server that blocks the event loop. @throws NATIVE_MISSING
+ * doing: also in a call on a dead server that blocks the event loop. Before that FOLDER goes, and the files in
+ * it. @throws NATIVE_MISSING
  */
 export class ProcessDeadline {
   #armedAt = 0;
   readonly #line: Buffer;
+  readonly #folder: Buffer;
 
   constructor(
     private readonly waitMs: number,
     private readonly status: number,
     line: string,
+    folder = '',
   ) {
     this.#line = Buffer.from(`${line}\0`);
+    this.#folder = cString(Buffer.from(folder));
     this.#arm(waitMs);
   }
 
@@ -30,6 +34,6 @@ export class ProcessDeadline {
 
   #arm(waitMs: number): void {
     this.#armedAt = performance.now();
-    ask('gk_deadline', waitMs, this.status, this.#line);
+    ask('gk_deadline', waitMs, this.status, this.#line, this.#folder);
   }
 }

@@ -9,9 +9,9 @@ import { type FuseServer, fuseServer } from './fuse-server.js';
 import { ghostkeep, sessionsFolder, temporaryFolder } from './ghostkeep.js';
 
 /** A process that holds FAR of the server open as descriptor 3, and a ghost on this machine as 4. */
-async function holder(t: TestContext, { source, mount }: FuseServer, far: string): Promise<number> {
+async function holder(t: TestContext, { source, mount }: FuseServer, far: string, size = 3): Promise<number> {
   const folder = temporaryFolder(t);
-  fs.writeFileSync(`${source}/${far}`, 'far');
+  fs.writeFileSync(`${source}/${far}`, Buffer.alloc(size, 'far'));
   const script = `exec 3<${mount}/${far} 4>${folder}/near; echo near >&4; rm ${folder}/near; echo ready; exec sleep 600`;
   const child = spawn('bash', ['-ec', script], { stdio: ['ignore', 'pipe', 'inherit'] });
   t.after(() => child.kill('SIGKILL'));
@@ -28,6 +28,7 @@ function scan(pid: number): Scan {
   return JSON.parse(stdout) as Scan;
 }
 
+const lastLine = (text: string) => text.trimEnd().split('\n').at(-1);
 const names = ({ ghosts }: Scan) => ghosts.map(({ path }) => path.slice(path.lastIndexOf('/') + 1));
 
 describe('when a server does not answer', () => {
@@ -78,6 +79,34 @@ describe('when a server does not answer', () => {
     assert.equal(status, 1);
     assert.match(stderr, /fd 3 of process \d+: the server of .* does not answer.* \[GHOST_UNREADABLE\]\n$/);
   });
+});
+
+describe('when a server dies after it has answered', () => {
+  for (const [last, what] of [
+    ['statfs', 'the ghost cannot be opened'],
+    ['read', 'the ghost cannot be read to its end'],
+  ] as const)
+    it(`and ${what}, dump ends by a deadline and leaves nothing half`, async t => {
+      const server = await fuseServer(t, last);
+      if (!server) return;
+      const hidden = '.fuse_hidden0000000200000001';
+      const pid = await holder(t, server, hidden, 4 << 20);
+      // A file is opened and closed, so that the kernel has learnt that the server has no flush: that could not
+      // be interrupted.
+      fs.closeSync(fs.openSync(`${server.mount}/${hidden}`, 'r'));
+      const images = `${temporaryFolder(t)}/images`;
+      const { status, stderr } = ghostkeep(['dump', '--pid', String(pid), '-D', images], { waitMs: 60_000 });
+      const why = `cannot dump ghosts of ${server.mount} (fuse.server) into ${images}: nothing moved for 30 s`;
+      const wayOut = 'nothing is dumped; if its server does not answer, dump again when it is back,';
+      const rest = 'or with --allow-missing, which leaves out what a silent server has';
+      assert.deepEqual([status, lastLine(stderr)], [1, `ghostkeep: ${why}; ${wayOut} ${rest} [DEADLINE]`]);
+      assert.deepEqual(fs.readdirSync(images), []);
+      // The way out.
+      const again = ghostkeep(['dump', '--pid', String(pid), '-D', images, '--allow-missing']);
+      assert.equal(again.status, 1);
+      assert.match(again.stderr, /\[GHOST_LEFT_OUT\]\n$/);
+      assert.ok(fs.existsSync(`${images}/ghost-file-1.img`));
+    });
 });
 
 it('when the last name is removed at the server, the file is not taken for one that was closed', async t => {

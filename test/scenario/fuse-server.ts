@@ -15,10 +15,10 @@ export interface FuseServer {
 }
 
 /**
- * A server of a FUSE file system. When the test ends the mount is gone, and with it whoever waits for the
+ * A server of a FUSE file system. With LAST it stops by itself when it has answered one such request. When the test ends the mount is gone, and with it whoever waits for the
  * server.
  */
-export async function fuseServer(t: TestContext): Promise<FuseServer | undefined> {
+export async function fuseServer(t: TestContext, last?: 'statfs' | 'read'): Promise<FuseServer | undefined> {
   if (!needs(t, isRoot && fs.existsSync('/dev/fuse'), 'a FUSE mount needs root and /dev/fuse'))
     return undefined;
   const folder = fs.mkdtempSync(`${tmpdir()}/gk-fuse-`);
@@ -36,10 +36,12 @@ export async function fuseServer(t: TestContext): Promise<FuseServer | undefined
     fs.rmSync(folder, { recursive: true, force: true });
   });
   if (!needs(t, built.status === 0, `no libfuse3-dev: ${built.stderr}`)) return undefined;
-  const device = () => fs.statSync(mount).dev;
-  const before = device();
-  const child = spawn(program, [source, mount], { stdio: ['ignore', 'ignore', 'inherit'] });
+  // No stat of the mount: a server that is about to stop may have to answer it.
+  const isMounted = () => fs.readFileSync('/proc/self/mountinfo', 'latin1').includes(` ${mount} `);
+  const child = spawn(program, [source, mount, ...(last ? [last] : [])], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
   server = child;
-  while (child.exitCode === null && device() === before) await sleep(10);
+  while (child.exitCode === null && child.signalCode === null && !isMounted()) await sleep(10);
   return { source, mount, stop: () => void child.kill('SIGSTOP') };
 }

@@ -81,8 +81,10 @@ int main(int argc, char *argv[])
 			pause();
 	write_file(argv[1], (size_t)atol(argv[2]));
 	require(sigaction(SIGIO, &on_break, NULL) == 0, "sigaction");
-	fd = open(argv[1], reads ? O_RDONLY : !strcmp(mode, "write-only") ? O_WRONLY :
-			   !strcmp(mode, "direct") ? O_RDWR | O_DIRECT : O_RDWR);
+	fd = open(argv[1], reads		       ? O_RDONLY :
+			   !strcmp(mode, "write-only") ? O_WRONLY :
+			   !strcmp(mode, "direct")     ? O_RDWR | O_DIRECT :
+							 O_RDWR);
 	require(fd >= 0, "open");
 	require(fcntl(fd, F_SETLEASE, reads ? F_RDLCK : F_WRLCK) == 0, "F_SETLEASE");
 	if (!strcmp(mode, "breaking"))

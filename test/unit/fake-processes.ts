@@ -1,7 +1,8 @@
 /** An in-memory /proc: processes are declared in a few lines, everything not declared is ENOENT. */
+
+import { mayHaveServer } from '../../src/base/filesystems.js';
 import type { FileMap, FileStat, Mount, OpenFds, ProcessView } from '../../src/base/host/host.js';
 import type { IdMaps } from '../../src/base/id-map.js';
-import { isLocalFilesystem } from '../../src/base/local-filesystems.js';
 import { makeDev, splitDev } from '../../src/base/units.js';
 import type { MemoryFiles } from './memory-files.js';
 
@@ -239,9 +240,9 @@ export class FakeProcesses implements ProcessView {
   isOnServer({ mountId = 30 }: FileStat): boolean {
     const mounts = [...this.#processes.values()].flatMap(process => process.mounts ?? []);
     const mount = mounts.find(({ id }) => id === mountId);
-    return mount !== undefined && !isLocalFilesystem(mount.filesystem);
+    return mount !== undefined && mayHaveServer(mount.filesystem);
   }
-  askServers(links: readonly { pid: number; link: string }[]) {
+  askServers(_mountId: number, links: readonly { pid: number; link: string }[]) {
     return links.map(({ pid, link }) => {
       const { file, mount } = this.#open(pid, link);
       if (this.silent.has(mount)) return undefined;

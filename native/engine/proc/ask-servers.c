@@ -2,6 +2,7 @@
 /* A child process asks what only a server can say, so that a deadline can end it. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -24,21 +25,59 @@ GK_PUBLIC int gk_stat_cached(const char *path, struct gk_stat *about, struct gk_
 	return err ? fail(report, err, 0, "cannot look at %s", path) : 0;
 }
 
-/* The child of a process with threads: system calls and nothing else. */
-static void ask(const char *paths, uint32_t count, struct gk_answer *answers)
+struct question {
+	const char *root; /* NULL: paths are whole, and nobody else's */
+	const char *paths;
+	uint32_t count;
+	uint32_t wait_ms;
+	struct gk_answer *answers;
+};
+
+static void finish(struct gk_answer *answer)
 {
+	__atomic_store_n(&answer->done, 1, __ATOMIC_RELEASE);
+}
+
+static void ask_about_paths(const struct question *question)
+{
+	const char *path = question->paths;
 	struct statfs fs = { 0 };
 
+	for (uint32_t i = 0; i < question->count; i++, path += strlen(path) + 1) {
+		struct gk_answer *answer = &question->answers[i];
+
+		answer->error = stat_at(AT_FDCWD, path, 0, &answer->stat);
+		if (!answer->error) {
+			answer->error = statfs(path, &fs) ? -errno : 0;
+			answer->magic = (uint64_t)fs.f_type;
+		}
+		finish(answer);
+	}
+}
+
+static void ask_in_root(const struct question *question)
+{
+	const struct open_how how = {
+		.flags = O_PATH | O_CLOEXEC | O_NOFOLLOW,
+		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+	};
+	int root = open(question->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int fd = (int)syscall(SYS_openat2, root, question->paths, &how, sizeof(how));
+	struct gk_answer *answer = question->answers;
+
+	answer->error = fd < 0 ? -errno : stat_at(fd, "", 0, &answer->stat);
+	finish(answer);
+}
+
+/* The child of a process with threads: system calls and nothing else. */
+static void answer(const struct question *question)
+{
 	/* A silent server may keep this process from ending, and its descriptors would stay open as long. */
 	syscall(SYS_close_range, 0U, ~0U, 0U);
-	for (uint32_t i = 0; i < count; i++, paths += strlen(paths) + 1) {
-		answers[i].error = stat_at(AT_FDCWD, paths, 0, &answers[i].stat);
-		if (!answers[i].error) {
-			answers[i].error = statfs(paths, &fs) ? -errno : 0;
-			answers[i].magic = (uint64_t)fs.f_type;
-		}
-		__atomic_store_n(&answers[i].done, 1, __ATOMIC_RELEASE);
-	}
+	if (question->root)
+		ask_in_root(question);
+	else
+		ask_about_paths(question);
 	_exit(0);
 }
 
@@ -60,16 +99,15 @@ static int has_ended(int pid_fd, int wait_ms)
 	return got != 0;
 }
 
-static void wait_for_answers(pid_t pid, int pid_fd, const struct gk_answer *answers, uint32_t count,
-			     uint32_t wait_ms)
+static void wait_for_answers(pid_t pid, int pid_fd, const struct question *question)
 {
 	uint32_t before, done = 0;
 
 	do {
 		before = done;
-		if (has_ended(pid_fd, (int)wait_ms))
+		if (has_ended(pid_fd, (int)question->wait_ms))
 			break;
-		done = count_done(answers, before, count);
+		done = count_done(question->answers, before, question->count);
 	} while (done > before);
 	kill(pid, SIGKILL);
 	/* One that cannot end is init's when this process has ended. */
@@ -77,7 +115,7 @@ static void wait_for_answers(pid_t pid, int pid_fd, const struct gk_answer *answ
 	waitpid(pid, NULL, WNOHANG);
 }
 
-static int ask_in_child(const char *paths, uint32_t count, uint32_t wait_ms, struct gk_answer *answers)
+static int ask_in_child(const struct question *question)
 {
 	pid_t pid = fork();
 	int pid_fd, err = 0;
@@ -85,31 +123,46 @@ static int ask_in_child(const char *paths, uint32_t count, uint32_t wait_ms, str
 	if (pid < 0)
 		return -errno;
 	if (pid == 0)
-		ask(paths, count, answers);
+		answer(question);
 	pid_fd = (int)syscall(SYS_pidfd_open, pid, 0U);
 	if (pid_fd < 0) {
 		err = -errno;
 		kill(pid, SIGKILL);
 		return err;
 	}
-	wait_for_answers(pid, pid_fd, answers, count, wait_ms);
+	wait_for_answers(pid, pid_fd, question);
 	close(pid_fd);
 	return 0;
+}
+
+/* Where the child leaves its answers, this process must find them. */
+static int ask_and_copy(struct question *question, struct gk_answer *answers, struct gk_report *report)
+{
+	size_t bytes = (size_t)question->count * sizeof(*answers);
+	int err;
+
+	memset(report, 0, sizeof(*report));
+	question->answers = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (question->answers == MAP_FAILED)
+		return fail(report, -errno, 0, "cannot ask about %u files", question->count);
+	err = ask_in_child(question);
+	memcpy(answers, question->answers, bytes);
+	munmap(question->answers, bytes);
+	return err ? fail(report, err, 0, "cannot start a process that asks about files") : 0;
 }
 
 GK_PUBLIC int gk_ask_servers(const char *paths, uint32_t count, uint32_t wait_ms, struct gk_answer *answers,
 			     struct gk_report *report)
 {
-	size_t bytes = (size_t)count * sizeof(*answers);
-	struct gk_answer *shared;
-	int err;
+	struct question question = { .paths = paths, .count = count, .wait_ms = wait_ms };
 
-	memset(report, 0, sizeof(*report));
-	shared = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (shared == MAP_FAILED)
-		return fail(report, -errno, 0, "cannot ask about %u files", count);
-	err = ask_in_child(paths, count, wait_ms, shared);
-	memcpy(answers, shared, bytes);
-	munmap(shared, bytes);
-	return err ? fail(report, err, 0, "cannot start a process that asks about files") : 0;
+	return ask_and_copy(&question, answers, report);
+}
+
+GK_PUBLIC int gk_ask_in_root(const char *root, const char *path, uint32_t wait_ms, struct gk_answer *answer,
+			     struct gk_report *report)
+{
+	struct question question = { .root = root, .paths = path, .count = 1, .wait_ms = wait_ms };
+
+	return ask_and_copy(&question, answer, report);
 }

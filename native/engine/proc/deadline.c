@@ -3,15 +3,24 @@
  * A timer of the event loop waits for the event loop, and that may wait for a dead server. This
  * one has a thread of its own. A thread that waits for NFS or FUSE ends with its process.
  */
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
+#include <sched.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/report.h"
 
-#define LINE_BYTES 512
+#define LINE_BYTES 1024
+#define PATH_BYTES 4096
+#define REMOVE_MS 2000 /* the folder may be the dead server's */
+#define REMOVE_TIMES 3 /* other threads may still make files */
 
 static struct {
 	pthread_mutex_t lock;
@@ -21,6 +30,7 @@ static struct {
 	int status;
 	size_t length;
 	char line[LINE_BYTES];
+	char folder[PATH_BYTES]; /* "": nothing is removed */
 } deadline = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static int has_passed(void)
@@ -32,9 +42,58 @@ static int has_passed(void)
 	       (now.tv_sec == deadline.at.tv_sec && now.tv_nsec >= deadline.at.tv_nsec);
 }
 
+/* System calls and nothing else, as readdir(3) allocates. What is no file stays, and its folder. */
+static void remove_files(int folder)
+{
+	char entries[8192];
+	ssize_t got, at;
+
+	while ((got = syscall(SYS_getdents64, folder, entries, sizeof(entries))) > 0)
+		for (at = 0; at < got;) {
+			const struct dirent64 *entry = (const void *)(entries + at);
+
+			unlinkat(folder, entry->d_name, 0);
+			at += entry->d_reclen;
+		}
+}
+
+static void remove_folder(void)
+{
+	int times, folder = open(deadline.folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	for (times = 0; folder >= 0 && times < REMOVE_TIMES; times++) {
+		lseek(folder, 0, SEEK_SET);
+		remove_files(folder);
+		if (!rmdir(deadline.folder))
+			break;
+	}
+}
+
+/*
+ * In a process of its own, which may hang as well. It has no descriptors of its own: closing copies of those on the
+ * dead server's files would make it hang. It is no fork(3), which takes locks of the C library.
+ */
+static void remove_in_child(void)
+{
+	pid_t pid = (pid_t)syscall(SYS_clone, CLONE_FILES | SIGCHLD, NULL, NULL, NULL, NULL);
+	struct pollfd ended = { .events = POLLIN };
+
+	if (pid == 0) {
+		remove_folder();
+		_exit(0);
+	}
+	if (pid < 0)
+		return;
+	ended.fd = (int)syscall(SYS_pidfd_open, pid, 0U);
+	if (ended.fd >= 0)
+		poll(&ended, 1, REMOVE_MS);
+}
+
 /* It takes no lock of the C library: who holds one may be the thread that hangs. */
 static void end(void)
 {
+	if (deadline.folder[0])
+		remove_in_child();
 	if (write(STDERR_FILENO, deadline.line, deadline.length) < 0)
 		_exit(deadline.status);
 	_exit(deadline.status);
@@ -74,17 +133,22 @@ static int start(void)
 	return 0;
 }
 
-GK_PUBLIC int gk_deadline(uint32_t wait_ms, int status, const char *line, struct gk_report *report)
+GK_PUBLIC int gk_deadline(uint32_t wait_ms, int status, const char *line, const char *folder,
+			  struct gk_report *report)
 {
+	size_t folder_length = strlen(folder);
 	int err = 0;
 
 	memset(report, 0, sizeof(*report));
+	if (folder_length >= PATH_BYTES)
+		return fail(report, -ENAMETOOLONG, 0, "cannot remove a folder at a deadline");
 	pthread_mutex_lock(&deadline.lock);
 	if (wait_ms && !deadline.started)
 		err = start();
 	if (!err && deadline.started) {
 		deadline.length = strnlen(line, LINE_BYTES);
 		memcpy(deadline.line, line, deadline.length);
+		memcpy(deadline.folder, folder, folder_length + 1);
 		deadline.status = status;
 		deadline.armed = wait_ms != 0;
 		clock_gettime(CLOCK_MONOTONIC, &deadline.at);

@@ -14,6 +14,8 @@ export interface Mount {
   readOnly: boolean;
   /** Of overlay: the folder that takes what is written, as who mounted it saw it. */
   upper?: Buffer;
+  /** Of overlay: its options, for whoever wants to know all its layers. */
+  layerOptions?: string;
   /** Of aufs: the folders it is a union of. */
   branches?: readonly Buffer[];
 }

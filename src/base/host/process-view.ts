@@ -89,12 +89,13 @@ export interface ProcessView {
    */
   isOnServer(stat: FileStat): boolean;
   /**
-   * What servers say of files now, in their order. The call ends when nothing was answered for WAIT_MS:
-   * undefined for the file that was asked about then, and for those behind it.
+   * What servers say now of LINKS, which are on one mount, in their order. The call ends when nothing was
+   * answered for two seconds, or for less where this or another server has been silent before: undefined for
+   * the file that was asked about then, and for those behind it.
    */
   askServers(
+    mountId: number,
     links: readonly { pid: number; link: string }[],
-    waitMs: number,
   ): (Answer | Refused | undefined)[];
   /**
    * As readLink, of a path of any length. Opens the file, which must be a regular one, and shows a newline as
@@ -105,7 +106,8 @@ export interface ProcessView {
   filesystemMagic(pid: number, link: string): bigint;
   /**
    * Identity of what PATH names below the process's root, symbolic links resolved inside it; undefined if
-   * nothing.
+   * nothing. This, namesOf and areFree throw ETIMEDOUT where the path leads over the mount of a server that
+   * does not answer.
    */
   statInRoot(pid: number, path: Buffer): Identity | undefined;
   /**

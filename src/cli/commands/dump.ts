@@ -13,6 +13,7 @@ import { resolvePolicy } from '../../oci/policy.js';
 import { oneOf, parse, positive, required, usage } from '../args.js';
 import { makeContext } from '../context.js';
 import { orUndo } from '../ending/interrupt.js';
+import { watch } from '../ending/watch.js';
 import { printAll } from '../print/output.js';
 import { showDump } from './show.js';
 
@@ -29,7 +30,7 @@ export async function dumpCommand(args: string[]): Promise<number> {
   });
   const images = required('dump', '-D', values['images-dir']);
   if (!values.pid) throw usage('dump', '--pid is missing');
-  const context = makeContext();
+  const context = { ...makeContext(), watch };
   const policy = resolvePolicy(readConfig(context), {
     ...(values.engine === undefined
       ? {}

@@ -6,13 +6,13 @@
 import type { LinkedName, LinkedNames, Manifest } from '../../base/documents/generated/manifest.js';
 import type { Damage } from '../../base/documents/generated/verification.js';
 import { errnoOf } from '../../base/errors.js';
+import { keepsNames } from '../../base/filesystems.js';
 import { isRegular } from '../../base/host/file-type.js';
 import type { FileStat, Host, Mount } from '../../base/host/host.js';
 import { birthOf } from '../../base/host/identity.js';
 import { pathFromText, pathToText } from '../../base/text/path-bytes.js';
 import { countFromJson, countToJson, showTime } from '../../base/units.js';
 import type { Ghost } from '../../ghost/ghost.js';
-import { keepsNames } from '../../ghost/mounts/filesystems.js';
 import { findOnHost } from '../../ghost/mounts/on-host.js';
 
 /** @param ghosts whose content is left out */

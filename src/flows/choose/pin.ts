@@ -14,6 +14,9 @@ export interface PinnedGhost {
   hasXattrs?: boolean;
 }
 
+/** A call, and then a sign of life: the slowest server opens that many before whoever waits gives up. */
+const mostAtOnce = 1024;
+
 /**
  * Pin all or none. The caller unpins.
  * @param leave takes what cannot be opened, and why: then the others are pinned without it
@@ -23,11 +26,19 @@ export function pinGhosts(
   processes: ProcessView,
   ghosts: readonly Ghost[],
   leave?: (ghost: Ghost, why: string) => void,
+  alive = () => {},
 ): PinnedGhost[] {
   const held = new Set<number>();
+  const pins: (Pin | Refused)[] = [];
   try {
-    const pins = processes.pinAll(ghosts.map(({ holders: [first] }) => first as Holder));
-    for (const pin of pins) if ('fd' in pin) held.add(pin.fd);
+    for (let from = 0; from < ghosts.length; from += mostAtOnce) {
+      const some = ghosts.slice(from, from + mostAtOnce).map(({ holders: [first] }) => first as Holder);
+      for (const pin of processes.pinAll(some)) {
+        pins.push(pin);
+        if ('fd' in pin) held.add(pin.fd);
+      }
+      alive();
+    }
     return ghosts.flatMap((ghost, index) => {
       const pin = pins[index] as Pin | Refused;
       if ('fd' in pin && isSameInode(pin.stat, ghost.stat)) return { ghost, ...pin };

@@ -18,6 +18,7 @@ import { removeImagesAlone } from '../directory/other-images.js';
 import { copyAll, toCopies } from './copy-all.js';
 import { describeLinked, type Linked } from './describe.js';
 import { type DumpRequest, makeJournal } from './journal.js';
+import { watchServers, watchUnpin } from './watch-servers.js';
 
 export interface Dumped {
   journal: Manifest;
@@ -37,26 +38,48 @@ export async function dumpGhosts(context: Context, request: DumpRequest): Promis
   const copied = chosen.filter(needsCopy);
   if (!criu) checkWriters(context, copied, pids, requireFrozen);
   const leave = (ghost: Ghost, why: string) => leftOut.push(leaveGhost(ghost, why));
-  const pinned = pinGhosts(host.processes, copied, criu ? undefined : leave);
+  const { watched, watch } = watchServers(context, copied, request.images);
   try {
-    const linked = describeLinked(context, chosen);
-    return { journal: await dumpPinned(context, request, pinned, linked, leftOut), found };
-  } catch (error) {
-    if (errnoOf(error) === undefined) throw error;
-    const where = host.files.realPath(request.images);
-    throw translate(error, 'IO', where, `cannot dump into ${where}`);
+    const pinned = pinGhosts(host.processes, copied, criu ? undefined : leave, watched.alive);
+    let dumped: Dumped | undefined;
+    try {
+      const linked = describeLinked(context, chosen);
+      const journal = await dumpPinned(watched, request, pinned, linked, leftOut, () => watch?.stop());
+      dumped = { journal, found };
+      return dumped;
+    } catch (error) {
+      if (errnoOf(error) === undefined) throw error;
+      const where = host.files.realPath(request.images);
+      throw translate(error, 'IO', where, `cannot dump into ${where}`);
+    } finally {
+      letGo(context, request, pinned, dumped !== undefined);
+    }
   } finally {
-    unpinGhosts(host.processes, pinned);
-    request.warm?.discard();
+    watch?.stop();
   }
 }
 
+function letGo(
+  context: Context,
+  { images, warm }: DumpRequest,
+  pinned: readonly PinnedGhost[],
+  isDumped: boolean,
+): void {
+  const ghosts = pinned.map(({ ghost }) => ghost);
+  const watch = watchUnpin(context, ghosts, images, isDumped);
+  unpinGhosts(context.host.processes, pinned);
+  watch?.stop();
+  warm?.discard();
+}
+
+/** @param onCopied servers are asked for nothing from then on */
 async function dumpPinned(
   context: Context,
   request: DumpRequest,
   pinned: readonly PinnedGhost[],
   linked: Linked,
   leftOut: readonly LeftOut[],
+  onCopied: () => void,
 ): Promise<Manifest> {
   const { host } = context;
   const { images, warm } = request;
@@ -73,6 +96,7 @@ async function dumpPinned(
   try {
     const journal = makeJournal(context, request, pinned, linked, earlier);
     await copyAll(context, request, toCopies(pinned, journal, earlier));
+    onCopied();
     // CRIU does not wait for the disk either, and its processes stand still.
     if (!request.criu)
       for (const { image } of journal.ghosts)

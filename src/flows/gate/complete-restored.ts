@@ -1,10 +1,10 @@
 /** Restored ghosts get space, xattrs, flags and times here, before their processes go on. */
 import type { ManifestGhost } from '../../base/documents/generated/manifest.js';
 import { errnoOf, reasonOf } from '../../base/errors.js';
+import { isInMemory } from '../../base/filesystems.js';
 import { isSameInode } from '../../base/host/identity.js';
 import { countFromJson } from '../../base/units.js';
 import type { Ghost } from '../../ghost/ghost.js';
-import { isInMemory } from '../../ghost/mounts/filesystems.js';
 import { resolvePolicy } from '../../oci/policy.js';
 import { readConfig } from '../container/policy.js';
 import type { Context } from '../context.js';

@@ -5,8 +5,8 @@
 import { isUtf8 } from 'node:buffer';
 import type { Manifest, ManifestGhost } from '../../base/documents/generated/manifest.js';
 import { GhostkeepError, translate } from '../../base/errors.js';
+import { isMemoryMagic } from '../../base/filesystems.js';
 import { pathFromText } from '../../base/text/path-bytes.js';
-import { isMemoryMagic } from '../../ghost/mounts/filesystems.js';
 import { linkedNamesOf } from '../../image/decode.js';
 import { type Context, whenMoving } from '../context.js';
 import { applyMetadata } from './metadata.js';

@@ -1,10 +1,10 @@
 /** What a dump without CRIU does with a ghost: nobody else keeps it then. */
 
+import { isFuse } from '../../base/filesystems.js';
 import { hasContent, isRegular, kindName } from '../../base/host/file-type.js';
 import type { ProcessView } from '../../base/host/host.js';
 import { type Ghost, pathOf } from '../ghost.js';
 import { internalName } from '../links.js';
-import { isFuse } from '../mounts/filesystems.js';
 
 /**
  * Why its bytes are not copied; undefined: they are, through its holder. Where its mount is, what covers

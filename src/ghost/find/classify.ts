@@ -1,10 +1,10 @@
 import { errnoOf } from '../../base/errors.js';
+import { isSillyName, looksSilly } from '../../base/filesystems.js';
 import { isRegular } from '../../base/host/file-type.js';
 import type { FileStat, ProcessView } from '../../base/host/host.js';
 import { isSameInode } from '../../base/host/identity.js';
 import type { GhostClass } from '../ghost.js';
 import { looksDeleted } from '../links.js';
-import { isSillyName, looksSilly } from '../mounts/filesystems.js';
 
 /**
  * Is the file behind /proc/PID/LINK a ghost? st_nlink is the proof; " (deleted)" alone is none, because a

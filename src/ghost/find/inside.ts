@@ -6,12 +6,12 @@
  */
 import type { Unseen } from '../../base/documents/generated/scan.js';
 import { errnoOf, reasonOf } from '../../base/errors.js';
+import { looksSilly } from '../../base/filesystems.js';
 import type { ProcessView } from '../../base/host/host.js';
 import { unescapeOctal } from '../../base/text/octal.js';
 import { pathToText } from '../../base/text/path-bytes.js';
 import type { Ghost } from '../ghost.js';
 import { looksDeleted, stripDeleted } from '../links.js';
-import { looksSilly } from '../mounts/filesystems.js';
 
 /** Sockets and io_urings of a process, or of a thread with descriptors of its own. */
 export interface Carrier {

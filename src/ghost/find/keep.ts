@@ -1,8 +1,8 @@
+import { hardLinks, isFuse, isSillyNameOn, keepsNames, mayCountWrongly } from '../../base/filesystems.js';
 import { hasContent, isRegular, kindName } from '../../base/host/file-type.js';
 import type { ProcessView } from '../../base/host/host.js';
 import { type Ghost, pathOf } from '../ghost.js';
 import { internalName, longPath } from '../links.js';
-import { hardLinks, isFuse, isSillyNameOn, keepsNames, mayCountWrongly } from '../mounts/filesystems.js';
 import type { MountTable } from '../mounts/mount-table.js';
 import { findNames, SearchBudget } from './names.js';
 import type { OpenFiles } from './open-files.js';

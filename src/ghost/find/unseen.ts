@@ -1,12 +1,12 @@
 /** What a search could not look at. */
 import type { Unseen } from '../../base/documents/generated/scan.js';
 import { errnoOf, reasonOf } from '../../base/errors.js';
+import { looksSilly } from '../../base/filesystems.js';
 import type { FileMap, ProcessView } from '../../base/host/host.js';
 import { pathToText } from '../../base/text/path-bytes.js';
 import { makeDev } from '../../base/units.js';
 import type { Ghost } from '../ghost.js';
 import { internalName, looksDeleted, stripDeleted } from '../links.js';
-import { looksSilly } from '../mounts/filesystems.js';
 
 /** `what` is `process` where there is none any more, `fd` where it shows nothing at all. */
 export interface Missed extends Unseen {

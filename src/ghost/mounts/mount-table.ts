@@ -1,9 +1,9 @@
 import { errnoOf } from '../../base/errors.js';
+import { keepsNames } from '../../base/filesystems.js';
 import type { Mount, ProcessView } from '../../base/host/host.js';
 import type { Ghost, GhostMount, Holder } from '../ghost.js';
 import { internalName, longPath, stripDeleted } from '../links.js';
 import { openedAs } from './aufs.js';
-import { keepsNames } from './filesystems.js';
 import { MountNamespaces, type Namespace } from './mount-namespaces.js';
 import { filesystemOfUpper } from './on-host.js';
 import { type Held, noteRestorablePaths } from './restorable-path.js';

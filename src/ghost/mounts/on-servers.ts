@@ -5,7 +5,7 @@
  * own mount and nothing else.
  */
 
-import { errnoOf } from '../../base/errors.js';
+import { errnoOf, silentServer } from '../../base/errors.js';
 import { isRegular } from '../../base/host/file-type.js';
 import type { Answer, ProcessView } from '../../base/host/host.js';
 import { internalName, stripDeleted } from '../links.js';
@@ -17,10 +17,6 @@ export interface Verdicts {
   remembered(seen: Seen): void;
   failed(seen: Seen, error: unknown): void;
 }
-
-/** A second server that is silent is given less: all of a container may be frozen meanwhile. */
-const firstWaitMs = 2000;
-const nextWaitMs = 500;
 
 export class OnServers {
   readonly #waiting: Seen[] = [];
@@ -45,15 +41,16 @@ export class OnServers {
   settle(servesFuse: boolean, alive: () => void, verdicts: Verdicts): void {
     for (const ofMount of this.#byMount().values()) {
       alive();
-      const { name, filesystem } = this.#mountOf(ofMount[0] as Seen);
+      const first = ofMount[0] as Seen;
+      const { name, filesystem } = this.#mountOf(first);
       if (servesFuse && filesystem.startsWith('fuse')) {
         for (const seen of ofMount) verdicts.remembered(seen);
         continue;
       }
-      const answers = this.processes.askServers(ofMount, this.areSilent ? nextWaitMs : firstWaitMs);
+      const answers = this.processes.askServers(first.stat.mountId ?? 0, ofMount);
       for (const [index, seen] of ofMount.entries()) {
         const answer = answers[index];
-        if (answer === undefined) verdicts.failed(seen, silent(name, filesystem));
+        if (answer === undefined) verdicts.failed(seen, silentServer(name, filesystem));
         else if ('error' in answer) verdicts.failed(seen, answer.error);
         else verdicts.answered(seen, answer);
       }
@@ -90,9 +87,4 @@ export class OnServers {
     }
     return { name: `mount ${mountId}, which is in no mount namespace here,`, filesystem: 'unknown' };
   }
-}
-
-function silent(mount: string, filesystem: string): Error {
-  const message = `the server of ${mount} (${filesystem}) does not answer`;
-  return Object.assign(new Error(message), { code: 'ETIMEDOUT' });
 }

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { errnoOf } from '../../base/errors.js';
+import { looksSilly } from '../../base/filesystems.js';
 import type { ProcessView } from '../../base/host/host.js';
 import type { Ghost, GhostMount } from '../ghost.js';
 import type { MountTree } from './cover.js';
-import { looksSilly } from './filesystems.js';
 
 /**
  * CRIU makes a ghost again as PATH.cr.ID.ghost (eight hexadecimal digits at most), below a temporary folder

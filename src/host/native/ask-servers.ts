@@ -1,5 +1,5 @@
 import type { Answer, Refused } from '../../base/host/host.js';
-import { ask } from './call.js';
+import { ask, cString } from './call.js';
 import { answer } from './layout.js';
 import { errorOf } from './look-at.js';
 import { readStat } from './stat.js';
@@ -19,4 +19,14 @@ export function askServers(links: readonly string[], waitMs: number): (Answer | 
     if (error !== 0) return { error: errorOf(error, `look at ${link}`) };
     return { stat: readStat(words, at + answer.word.stat), magic: words[at + answer.word.magic] as bigint };
   });
+}
+
+/**
+ * Follow PATH below ROOT, a folder that somebody else controls, and ask whoever has what is there.
+ * @returns false where no answer came in WAIT_MS; an error is one
+ */
+export function answersInRoot(root: string, path: Buffer, waitMs: number): boolean {
+  const words = new BigInt64Array(answer.words);
+  ask('gk_ask_in_root', cString(Buffer.from(root)), cString(path), waitMs, words);
+  return words[answer.word.done] !== 0n;
 }

@@ -1,34 +1,104 @@
+/** Which mounts of processes are this machine's own, and which ones a server stands behind. */
 import { errnoOf } from '../../base/errors.js';
+import { hasLayers, mayHaveServer } from '../../base/filesystems.js';
 import type { Mount } from '../../base/host/host.js';
-import { isLocalFilesystem } from '../../base/local-filesystems.js';
+import { layersOf } from './mountinfo.js';
 
 /** How /proc shows the mounts of processes. */
 export interface MountReader {
   mounts(pid: number): Mount[];
   mountNamespace(pid: number): string;
+  readLink(pid: number, link: string): Buffer;
+  self(): number;
 }
 
-/** Mounts whose files no server has to be asked about. */
-export interface LocalMounts {
-  /** Ascending. */
-  ids: BigUint64Array;
-  has(id: number): boolean;
+interface Table {
+  mounts: readonly Mount[];
+  servers: readonly Mount[];
 }
 
-/** Of the mounts that PIDS can see. */
-export function localMounts(reader: MountReader, pids: readonly number[]): LocalMounts {
-  const namespaces = new Set<string>();
-  const ids = new Set<number>();
-  for (const pid of pids) {
+export class LocalMounts {
+  /** Mounts whose files no server has to be asked about, ascending. */
+  readonly ids: BigUint64Array;
+  readonly #ids = new Set<number>();
+  /** A namespace shows each root its own paths. */
+  readonly #tables = new Map<string, Table>();
+  readonly #byPid = new Map<number, Table>();
+
+  /** @param pids whose mounts are looked at */
+  constructor(
+    private readonly reader: MountReader,
+    pids: readonly number[],
+  ) {
+    for (const table of new Set(pids.map(pid => this.#tableOf(pid))))
+      for (const mount of table.mounts) if (this.#isLocal(mount, table)) this.#ids.add(mount.id);
+    this.ids = BigUint64Array.from([...this.#ids].sort((a, b) => a - b).map(BigInt));
+  }
+
+  has(id: number): boolean {
+    return this.#ids.has(id);
+  }
+
+  /** Mounts of servers that PATH of PID leads over, outer ones first, as far as their names tell. */
+  serversOn(pid: number, path: Buffer): Mount[] {
+    return this.#tableOf(pid)
+      .servers.filter(({ mountPoint }) => isAtOrBelow(path, mountPoint))
+      .sort((a, b) => a.mountPoint.length - b.mountPoint.length);
+  }
+
+  /** Asked once a process: it may hold ten thousand files. */
+  #tableOf(pid: number): Table {
+    let table = this.#byPid.get(pid);
+    if (!table) {
+      table = this.#readTable(pid);
+      this.#byPid.set(pid, table);
+    }
+    return table;
+  }
+
+  #readTable(pid: number): Table {
     try {
-      const namespace = reader.mountNamespace(pid);
-      if (namespaces.has(namespace)) continue;
-      for (const { id, filesystem } of reader.mounts(pid)) if (isLocalFilesystem(filesystem)) ids.add(id);
-      namespaces.add(namespace);
+      const key = `${this.reader.mountNamespace(pid)} ${this.reader.readLink(pid, 'root').toString('latin1')}`;
+      const known = this.#tables.get(key) ?? tableOf(this.reader.mounts(pid));
+      this.#tables.set(key, known);
+      return known;
     } catch (error) {
       // Who has ended has no files, and who may not be looked at shows none.
       if (errnoOf(error) === undefined) throw error;
+      return tableOf([]);
     }
   }
-  return { ids: BigUint64Array.from([...ids].sort((a, b) => a - b).map(BigInt)), has: id => ids.has(id) };
+
+  /**
+   * An overlay has what its layers have. Their paths are those of whoever mounted it: mostly a container engine
+   * that sees what we see, or else the process itself. A relative one tells nothing, so a server is asked about
+   * such a mount where there is any.
+   */
+  #isLocal(mount: Mount, table: Table): boolean {
+    if (!hasLayers(mount.filesystem)) return !mayHaveServer(mount.filesystem);
+    const tables = [this.#tableOf(this.reader.self()), table].filter(({ servers }) => servers.length > 0);
+    if (tables.length === 0) return true;
+    return layersOf(mount).every(layer => layer[0] === 0x2f && !tables.some(each => isOnServer(layer, each)));
+  }
+}
+
+function isOnServer(path: Buffer, { mounts, servers }: Table): boolean {
+  if (!servers.some(({ mountPoint }) => isAtOrBelow(path, mountPoint))) return false;
+  let nearest: Mount | undefined;
+  for (const mount of mounts) {
+    // The last of one place is on top.
+    if (mount.mountPoint.length < (nearest?.mountPoint.length ?? 0)) continue;
+    if (isAtOrBelow(path, mount.mountPoint)) nearest = mount;
+  }
+  return nearest !== undefined && mayHaveServer(nearest.filesystem);
+}
+
+function tableOf(mounts: readonly Mount[]): Table {
+  return { mounts, servers: mounts.filter(({ filesystem }) => mayHaveServer(filesystem)) };
+}
+
+function isAtOrBelow(path: Buffer, folder: Buffer): boolean {
+  if (folder.length === 1) return true;
+  if (!path.subarray(0, folder.length).equals(folder)) return false;
+  return path.length === folder.length || path[folder.length] === 0x2f;
 }

@@ -28,7 +28,7 @@ export function parseMountinfo(bytes: Buffer, readBranches?: (folder: string) =>
       mountPoint: toPath(mountPoint),
       filesystem,
       readOnly: options.split(',').includes('ro'),
-      ...(filesystem === 'overlay' ? upperOf(superOptions) : {}),
+      ...(filesystem === 'overlay' ? { ...upperOf(superOptions), layerOptions: superOptions } : {}),
       ...(filesystem === 'aufs' ? { branches: branchesOf(unescapeOctal(superOptions), readBranches) } : {}),
     });
   }
@@ -50,6 +50,21 @@ function rootOf(field: string): Pick<Mount, 'root' | 'rootGone'> {
 function upperOf(options: string): Pick<Mount, 'upper'> {
   const [, upper] = /(?:^|,)upperdir=([^,]*)/.exec(options) ?? [];
   return upper === undefined ? {} : { upper: toPath(upper) };
+}
+
+/**
+ * All folders that an overlay shows, as who mounted it saw them: only where they are asked for, as there may be
+ * hundreds. Source: as upperOf; a colon in a name of lowerdir has a backslash before it.
+ */
+export function layersOf({ layerOptions = '' }: Mount): Buffer[] {
+  return layerOptions.split(',').flatMap(option => {
+    const [, name, value = ''] = /^(lowerdir\+?|datadir\+|upperdir)=(.*)$/s.exec(option) ?? [];
+    if (name !== 'lowerdir') return name === undefined ? [] : [toPath(value)];
+    const text = unescapeOctal(value);
+    return [...text.matchAll(/(?:\\.|[^\\:])+/gs)].map(([layer]) =>
+      Buffer.from(layer.replace(/\\(.)/gs, '$1'), 'latin1'),
+    );
+  });
 }
 
 function toPath(field: string): Buffer {

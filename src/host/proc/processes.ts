@@ -1,18 +1,20 @@
 import fs from 'node:fs';
+import { silentServer } from '../../base/errors.js';
 import type { FileMap, FileStat, Identity, Mount, OpenFds, ProcessView } from '../../base/host/host.js';
 import type { IdMaps } from '../../base/id-map.js';
 import { pinAll } from '../engine/pin-all.js';
 import { pathOnly } from '../files/open-regular.js';
-import { askServers } from '../native/ask-servers.js';
+import { answersInRoot, askServers } from '../native/ask-servers.js';
 import { ask, openInRoot } from '../native/call.js';
 import { lookAt } from '../native/look-at.js';
 import { OpenFdsAhead, readOpenFds } from '../native/open-fds.js';
+import { Patience } from '../native/patience.js';
 import { statCached, toFileStat } from '../native/stat.js';
 import { close } from '../pin/borrow.js';
 import { openToPin } from '../pin/open-to-pin.js';
 import { areFree } from './are-free.js';
 import { readBackingFile, readFdInfo } from './inside.js';
-import { localMounts } from './local-mounts.js';
+import { LocalMounts } from './local-mounts.js';
 import { mappedPath } from './mapped-path.js';
 import { parseMaps, parseWritableShared } from './maps.js';
 import { devOfMemfd } from './memfd.js';
@@ -32,7 +34,10 @@ const apart = new Uint32Array(4096);
 export class LinuxProcesses implements ProcessView {
   #ahead: OpenFdsAhead | undefined;
   #sharedMemoryDev: bigint | undefined;
-  #local = localMounts(this, []);
+  #local = new LocalMounts(this, []);
+  readonly #patience = new Patience();
+  /** Mounts of servers that paths have led over since inTurn began, and whether they answered. */
+  readonly #met = new Map<number, boolean>();
 
   listPids(): number[] {
     return numbers(fs.readdirSync('/proc'));
@@ -111,7 +116,8 @@ export class LinuxProcesses implements ProcessView {
   }
 
   inTurn<T>(pids: readonly number[], look: () => T): T {
-    this.#local = localMounts(this, pids);
+    this.#local = new LocalMounts(this, pids);
+    this.#met.clear();
     this.#ahead = new OpenFdsAhead(pids, this.#local.ids);
     try {
       return look();
@@ -164,9 +170,22 @@ export class LinuxProcesses implements ProcessView {
     return !this.#local.has(mountId);
   }
 
-  askServers(links: readonly { pid: number; link: string }[], waitMs: number) {
+  askServers(mountId: number, links: readonly { pid: number; link: string }[]) {
     const paths = links.map(({ pid, link }) => `/proc/${pid}/${link}`);
-    return askServers(paths, waitMs);
+    const answers = askServers(paths, this.#patience.waitMs(mountId));
+    this.#patience.note(mountId, !answers.includes(undefined));
+    return answers;
+  }
+
+  /** A path that leads over a dead server's mount would be waited for. @throws ETIMEDOUT */
+  #assertReachable(pid: number, path: Buffer): void {
+    for (const { id, mountPoint, filesystem } of this.#local.serversOn(pid, path)) {
+      const answers =
+        this.#met.get(id) ?? answersInRoot(`/proc/${pid}/root`, mountPoint, this.#patience.waitMs(id));
+      this.#met.set(id, answers);
+      this.#patience.note(id, answers);
+      if (!answers) throw silentServer(mountPoint.toString('utf8'), filesystem);
+    }
   }
 
   readLink(pid: number, link: string): Buffer {
@@ -182,6 +201,7 @@ export class LinuxProcesses implements ProcessView {
   }
 
   statInRoot(pid: number, path: Buffer): Identity | undefined {
+    this.#assertReachable(pid, path);
     const root = fs.openSync(`/proc/${pid}/root`, O_RDONLY);
     try {
       const fd = openInRoot(root, path);
@@ -203,6 +223,7 @@ export class LinuxProcesses implements ProcessView {
     near: Buffer,
     limit: number,
   ): { names: Buffer[]; complete: boolean; looked: number } {
+    this.#assertReachable(pid, mountPoint);
     return namesOf(`/proc/${pid}/root`, mountPoint, inode, near, limit);
   }
 
@@ -213,6 +234,7 @@ export class LinuxProcesses implements ProcessView {
     folder: Buffer,
     names: readonly Buffer[],
   ): boolean[] {
+    this.#assertReachable(pid, folder);
     return areFree(`/proc/${pid}/root`, mountId, mountPoint, folder, names);
   }
 

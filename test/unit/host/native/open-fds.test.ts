@@ -6,11 +6,11 @@ import path from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import type { OpenFds } from '../../../../src/base/host/host.js';
 import { OpenFdsAhead, readOpenFds } from '../../../../src/host/native/open-fds.js';
-import { localMounts } from '../../../../src/host/proc/local-mounts.js';
+import { LocalMounts } from '../../../../src/host/proc/local-mounts.js';
 import { LinuxProcesses } from '../../../../src/host/proc/processes.js';
 
 const own = '/proc/self/fd';
-const local = localMounts(new LinuxProcesses(), [process.pid]).ids;
+const local = new LocalMounts(new LinuxProcesses(), [process.pid]).ids;
 let top: string;
 let fds: number[];
 beforeEach(() => {

@@ -8,7 +8,7 @@ import {
   isSillyName,
   isSillyNameOn,
   keepsNames,
-} from '../../../../src/ghost/mounts/filesystems.js';
+} from '../../../src/base/filesystems.js';
 
 const [nfs, fuse, kafs, openafs, cifs, ext4] = [
   0x6969n,

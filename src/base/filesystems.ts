@@ -8,9 +8,9 @@
 interface FileSystem {
   /**
    * Where content and names are: on a disk of this host, in its memory, with a server, or in layers of
-   * others.
+   * others; `here` is this host, and of the names nothing is believed.
    */
-  on: 'disk' | 'memory' | 'server' | 'layers';
+  on: 'disk' | 'memory' | 'server' | 'layers' | 'here';
   /** statfs(2) f_type, where we ask for it. */
   magics?: readonly bigint[];
   /** The name that a file gets when it is removed while it is open. It goes with the last descriptor. */
@@ -21,6 +21,7 @@ interface FileSystem {
 
 const disk: FileSystem = { on: 'disk' };
 const server: FileSystem = { on: 'server' };
+const here: FileSystem = { on: 'here' };
 const neverLinks = { hardLinks: 'never' } as const;
 const perhapsLinks = { hardLinks: 'perhaps' } as const;
 
@@ -74,6 +75,12 @@ const table = new Map<string, FileSystem>([
   ['tmpfs', { on: 'memory', magics: [0x01021994n] }],
   ['ramfs', { on: 'memory', magics: [0x858458f6n] }],
   ['overlay', { on: 'layers' }],
+  ...[
+    ...['squashfs', 'erofs', 'cramfs', 'iso9660', 'aufs'],
+    ...['rootfs', 'devtmpfs', 'hugetlbfs', 'proc', 'sysfs', 'cgroup', 'cgroup2', 'devpts', 'mqueue'],
+    ...['debugfs', 'tracefs', 'securityfs', 'pstore', 'bpf', 'configfs', 'fusectl', 'efivarfs'],
+    ...['binfmt_misc', 'nsfs'],
+  ].map((name): [string, FileSystem] => [name, here]),
   ['nfs', nfs],
   ['nfs4', nfs],
   ['afs', afs],
@@ -104,7 +111,7 @@ const table = new Map<string, FileSystem>([
   ].map((name): [string, FileSystem] => [`fuse.${name}`, { ...fuse, ...perhapsLinks }]),
 ]);
 
-/** Of all that have one. */
+/** All that have one. */
 const withSillyNames = [nfs, afs, smb, fuse];
 
 function lookUp(filesystem: string): FileSystem | undefined {
@@ -122,6 +129,19 @@ export function isFuse(filesystem: string): boolean {
  */
 export function keepsNames(filesystem: string): boolean {
   return lookUp(filesystem)?.on === 'disk';
+}
+
+/**
+ * May a server be the only one who knows the attributes of a file there? It may be dead, and what the kernel
+ * remembers of them may not be true any more. Whatever is unknown may have one. Overlayfs has what its layers
+ * have.
+ */
+export function mayHaveServer(filesystem: string): boolean {
+  return (lookUp(filesystem) ?? server).on === 'server';
+}
+
+export function hasLayers(filesystem: string): boolean {
+  return lookUp(filesystem)?.on === 'layers';
 }
 
 export function isInMemory(filesystem: string): boolean {

@@ -1,0 +1,68 @@
+/**
+ * A server may die after it has answered. Who then opens, reads or closes a file of it waits for ever: a
+ * signal of life is missed here, and not asked for.
+ */
+import type { Ghost } from '../../ghost/ghost.js';
+import { folder } from '../../image/layout.js';
+import type { Context, Watch } from '../context.js';
+
+const again =
+  'dump again when it is back, or with --allow-missing, which leaves out what a silent server has';
+
+/** From the first ghost that is opened to the last that is copied. @returns CONTEXT, with a watch over it */
+export function watchServers(
+  context: Context,
+  ghosts: readonly Ghost[],
+  images: string,
+): { watched: Context; watch: Watch | undefined } {
+  const server = serverOf(context, ghosts);
+  if (server === undefined) return { watched: context, watch: undefined };
+  const where = context.host.files.realPath(images);
+  const watch = context.watch?.({
+    subject: server,
+    action: `cannot dump ghosts of ${server} into ${where}`,
+    wayOut: `nothing is dumped; if its server does not answer, ${again}`,
+    folder: `${images}/${folder}`,
+  });
+  const alive = () => {
+    context.alive?.();
+    watch?.alive();
+  };
+  return { watched: { ...context, alive }, watch };
+}
+
+/** Closing asks a server as well. */
+export function watchUnpin(
+  context: Context,
+  ghosts: readonly Ghost[],
+  images: string,
+  isDumped: boolean,
+): Watch | undefined {
+  const server = serverOf(context, ghosts);
+  if (server === undefined) return undefined;
+  const where = context.host.files.realPath(images);
+  return context.watch?.({
+    subject: server,
+    action: `cannot close ghosts of ${server}`,
+    wayOut: isDumped
+      ? `all is copied, and \`ghostkeep seal -D ${where}\` makes it a dump`
+      : `nothing is dumped into ${where}`,
+  });
+}
+
+/** The mounts of servers that GHOSTS lie on; undefined where nobody has to be watched. */
+function serverOf({ watch, host }: Context, ghosts: readonly Ghost[]): string | undefined {
+  if (!watch) return undefined;
+  const far = ghosts.filter(({ stat }) => host.processes.isOnServer(stat));
+  const mounts = new Set(
+    far.map(({ mounts: [mount], filesystem }) => {
+      const path = mount?.mountPoint?.toString('utf8') ?? 'a mount that is in no mount namespace here';
+      return `${path.length > longest ? `${path.slice(0, longest)}…` : path} (${filesystem})`;
+    }),
+  );
+  const [first, ...others] = mounts;
+  return others.length === 0 ? first : `${first} and ${others.length} more servers`;
+}
+
+/** The line of a deadline is made before it is needed, and has room for a thousand bytes. */
+const longest = 120;
