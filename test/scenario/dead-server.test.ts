@@ -1,26 +1,12 @@
 /** Files of a server that does not answer: nothing waits for it, and nothing else is left out. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import fs from 'node:fs';
-import { describe, it, type TestContext } from 'node:test';
+import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Scan } from '../../src/base/documents/generated/scan.js';
-import { type FuseServer, fuseServer } from './fuse-server.js';
+import { farHolder, fuseServer } from './fuse-server.js';
+import { Gate } from './gate.js';
 import { ghostkeep, sessionsFolder, temporaryFolder } from './ghostkeep.js';
-
-/** A process that holds FAR of the server open as descriptor 3, and a ghost on this machine as 4. */
-async function holder(t: TestContext, { source, mount }: FuseServer, far: string, size = 3): Promise<number> {
-  const folder = temporaryFolder(t);
-  fs.writeFileSync(`${source}/${far}`, Buffer.alloc(size, 'far'));
-  const script = `exec 3<${mount}/${far} 4>${folder}/near; echo near >&4; rm ${folder}/near; echo ready; exec sleep 600`;
-  const child = spawn('bash', ['-ec', script], { stdio: ['ignore', 'pipe', 'inherit'] });
-  t.after(() => child.kill('SIGKILL'));
-  await new Promise((resolve, reject) => {
-    child.stdout.once('data', resolve);
-    child.once('exit', reject);
-  });
-  return child.pid as number;
-}
 
 function scan(pid: number): Scan {
   const { status, stdout, stderr } = ghostkeep(['scan', '--pid', String(pid), '--json']);
@@ -28,14 +14,13 @@ function scan(pid: number): Scan {
   return JSON.parse(stdout) as Scan;
 }
 
-const lastLine = (text: string) => text.trimEnd().split('\n').at(-1);
 const names = ({ ghosts }: Scan) => ghosts.map(({ path }) => path.slice(path.lastIndexOf('/') + 1));
 
 describe('when a server does not answer', () => {
   it('scan names its mount and shows the rest', async t => {
     const server = await fuseServer(t);
     if (!server) return;
-    const pid = await holder(t, server, 'live');
+    const pid = await farHolder(t, server, 'live');
     assert.deepEqual([names(scan(pid)), scan(pid).unseen], [['near'], []]);
     server.stop();
     // The kernel believes attributes for a second.
@@ -50,7 +35,7 @@ describe('when a server does not answer', () => {
   it('dump keeps what is on this machine, and says what it has not seen', async t => {
     const server = await fuseServer(t);
     if (!server) return;
-    const pid = await holder(t, server, 'live');
+    const pid = await farHolder(t, server, 'live');
     server.stop();
     await sleep(1100);
     const images = `${temporaryFolder(t)}/images`;
@@ -66,7 +51,7 @@ describe('when a server does not answer', () => {
   it('a file that was silly-renamed or removed there fails a dump, since nobody else would keep it', async t => {
     const server = await fuseServer(t);
     if (!server) return;
-    const pid = await holder(t, server, `.nfs${'0'.repeat(24)}`);
+    const pid = await farHolder(t, server, `.nfs${'0'.repeat(24)}`);
     server.stop();
     await sleep(1100);
     const { status, stderr } = ghostkeep([
@@ -81,38 +66,52 @@ describe('when a server does not answer', () => {
   });
 });
 
-describe('when a server dies after it has answered', () => {
-  for (const [last, what] of [
-    ['statfs', 'the ghost cannot be opened'],
-    ['read', 'the ghost cannot be read to its end'],
-  ] as const)
-    it(`and ${what}, dump ends by a deadline and leaves nothing half`, async t => {
-      const server = await fuseServer(t, last);
-      if (!server) return;
-      const hidden = '.fuse_hidden0000000200000001';
-      const pid = await holder(t, server, hidden, 4 << 20);
-      // A file is opened and closed, so that the kernel has learnt that the server has no flush: that could not
-      // be interrupted.
-      fs.closeSync(fs.openSync(`${server.mount}/${hidden}`, 'r'));
-      const images = `${temporaryFolder(t)}/images`;
-      const { status, stderr } = ghostkeep(['dump', '--pid', String(pid), '-D', images], { waitMs: 60_000 });
-      const why = `cannot dump ghosts of ${server.mount} (fuse.server) into ${images}: nothing moved for 30 s`;
-      const wayOut = 'nothing is dumped; if its server does not answer, dump again when it is back,';
-      const rest = 'or with --allow-missing, which leaves out what a silent server has';
-      assert.deepEqual([status, lastLine(stderr)], [1, `ghostkeep: ${why}; ${wayOut} ${rest} [DEADLINE]`]);
-      assert.deepEqual(fs.readdirSync(images), []);
-      // The way out.
-      const again = ghostkeep(['dump', '--pid', String(pid), '-D', images, '--allow-missing']);
-      assert.equal(again.status, 1);
-      assert.match(again.stderr, /\[GHOST_LEFT_OUT\]\n$/);
-      assert.ok(fs.existsSync(`${images}/ghost-file-1.img`));
-    });
+/** It is met twice in a checkpoint, and the second time everything is frozen. */
+it('when it was silent before the freeze, it takes little time during the freeze', async t => {
+  const server = await fuseServer(t);
+  if (!server) return;
+  const pid = await farHolder(t, server, 'live');
+  const images = temporaryFolder(t);
+  const gate = new Gate(t, 'dump', images);
+  await gate.answer();
+  server.stop();
+  await sleep(1100);
+  const [warmMs, warm] = await timed(() => gate.ask(`warm ${pid}`));
+  const [frozenMs, frozen] = await timed(() => gate.ask(`checkpoint ${pid}`));
+  assert.deepEqual([warm, frozen.length, frozen.at(-1)], [['done'], 2, 'done']);
+  t.diagnostic(`warm ${warmMs.toFixed()} ms, frozen ${frozenMs.toFixed()} ms`);
+  assert.ok(warmMs >= 2000, `the warm pass waited ${warmMs} ms`);
+  assert.ok(frozenMs < warmMs / 4, `frozen for ${frozenMs} ms, ${warmMs} ms before`);
 });
+
+it('when it has come back by the freeze, its ghosts are found', async t => {
+  const server = await fuseServer(t);
+  if (!server) return;
+  const pid = await farHolder(t, server, '.fuse_hidden0000000200000001');
+  const images = temporaryFolder(t);
+  const gate = new Gate(t, 'dump', images);
+  await gate.answer();
+  server.stop();
+  await sleep(1100);
+  assert.deepEqual(await gate.ask(`warm ${pid}`), ['done']);
+  server.goOn();
+  const answer = await gate.ask(`checkpoint ${pid}`);
+  assert.deepEqual(
+    answer.map(line => line.replace(/\[.*/, '')),
+    ['external file', 'external file', 'done'],
+  );
+});
+
+async function timed<T>(work: () => Promise<T>): Promise<[number, T]> {
+  const started = performance.now();
+  const result = await work();
+  return [performance.now() - started, result];
+}
 
 it('when the last name is removed at the server, the file is not taken for one that was closed', async t => {
   const server = await fuseServer(t);
   if (!server) return;
-  const pid = await holder(t, server, 'far');
+  const pid = await farHolder(t, server, 'far');
   fs.rmSync(`${server.source}/far`);
   await sleep(1100);
   const found = scan(pid);

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { isRoot, needs } from './ghostkeep.js';
+import { isRoot, needs, temporaryFolder } from './ghostkeep.js';
 
 export interface FuseServer {
   /** What it serves, and where. */
@@ -12,6 +12,7 @@ export interface FuseServer {
   mount: string;
   /** From now on it answers nothing. */
   stop(): void;
+  goOn(): void;
 }
 
 /**
@@ -43,5 +44,30 @@ export async function fuseServer(t: TestContext, last?: 'statfs' | 'read'): Prom
   });
   server = child;
   while (child.exitCode === null && child.signalCode === null && !isMounted()) await sleep(10);
-  return { source, mount, stop: () => void child.kill('SIGSTOP') };
+  return { source, mount, stop: () => void child.kill('SIGSTOP'), goOn: () => void child.kill('SIGCONT') };
+}
+
+/** A process that holds FAR of the server open as descriptor 3, and a ghost on this machine as 4. */
+export function farHolder(
+  t: TestContext,
+  { source, mount }: FuseServer,
+  far: string,
+  size = 3,
+): Promise<number> {
+  const folder = temporaryFolder(t);
+  fs.writeFileSync(`${source}/${far}`, Buffer.alloc(size, 'far'));
+  return hold(t, `exec 3<${mount}/${far} 4>${folder}/near; echo near >&4; rm ${folder}/near`);
+}
+
+/** A process that has done what SCRIPT says and does nothing more. */
+export async function hold(t: TestContext, script: string): Promise<number> {
+  const child = spawn('bash', ['-ec', `${script}; echo ready; exec sleep 600`], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  t.after(() => child.kill('SIGKILL'));
+  await new Promise((resolve, reject) => {
+    child.stdout.once('data', resolve);
+    child.once('exit', reject);
+  });
+  return child.pid as number;
 }

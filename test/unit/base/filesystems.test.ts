@@ -8,6 +8,7 @@ import {
   isSillyName,
   isSillyNameOn,
   keepsNames,
+  mayHaveServer,
 } from '../../../src/base/filesystems.js';
 
 const [nfs, fuse, kafs, openafs, cifs, ext4] = [
@@ -20,6 +21,13 @@ const [nfs, fuse, kafs, openafs, cifs, ext4] = [
 ] as const;
 
 describe('the table of file systems', () => {
+  it('when a file system is on this host, no server is asked; whatever is unknown may have one', () => {
+    const asked = (names: string) => names.split(' ').filter(mayHaveServer);
+    assert.deepEqual(asked('ext4 xfs zfs tmpfs overlay aufs squashfs proc fusectl hugetlbfs exfat'), []);
+    const far = 'nfs4 cifs 9p virtiofs ceph fuse fuseblk fuse.sshfs new';
+    assert.deepEqual(asked(far), far.split(' '));
+  });
+
   it('when a name is one that a removed open file gets, it counts on that file system only', () => {
     const names: [string, bigint, string][] = [
       ['.nfs000000000000000200000001', nfs, 'nfs4'],

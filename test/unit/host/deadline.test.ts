@@ -4,6 +4,7 @@ import fs from 'node:fs';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fuseServer } from '../../scenario/fuse-server.js';
+import { temporaryFolder } from '../../scenario/ghostkeep.js';
 
 const node = ['--import', 'tsx', '--input-type=module', '-e'];
 
@@ -37,6 +38,22 @@ describe('ProcessDeadline', () => {
     const lives = `for (let n = 0; n < 8; n += 1) { ${block(250)} deadline.alive(); }`;
     assert.deepEqual(run(1500, lives), [0, '']);
     assert.deepEqual(run(300, `deadline.stop(); ${block(600)}`), [0, '']);
+  });
+
+  it('when it has a folder, that goes with the files in it, and a folder inside stays', t => {
+    const top = temporaryFolder(t);
+    for (const name of ['half', 'kept', 'kept/inside']) fs.mkdirSync(`${top}/${name}`);
+    for (const name of ['half/a', 'half/b', 'kept/c', 'kept/inside/d'])
+      fs.writeFileSync(`${top}/${name}`, '');
+    const ends = (folder: string) =>
+      run(300, `new ProcessDeadline(300, 7, 'too late\\n', '${folder}'); ${block(60_000)}`);
+    assert.deepEqual(ends(`${top}/half`), [7, 'too late\n']);
+    assert.deepEqual(ends(`${top}/kept`), [7, 'too late\n']);
+    assert.deepEqual(fs.readdirSync(top, { recursive: true }).sort(), [
+      'kept',
+      'kept/inside',
+      'kept/inside/d',
+    ]);
   });
 
   it('when a call waits for a server that has stopped, the process ends all the same', async t => {

@@ -1,0 +1,35 @@
+/** A server that dies after it has answered: a deadline ends who waits for it. */
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import { describe, it } from 'node:test';
+import { farHolder, fuseServer } from './fuse-server.js';
+import { ghostkeep, temporaryFolder } from './ghostkeep.js';
+
+const lastLine = (text: string) => text.trimEnd().split('\n').at(-1);
+
+describe('when a server dies after it has answered', () => {
+  for (const [last, what] of [
+    ['statfs', 'the ghost cannot be opened'],
+    ['read', 'the ghost cannot be read to its end'],
+  ] as const)
+    it(`and ${what}, dump ends by a deadline and leaves nothing half`, async t => {
+      const server = await fuseServer(t, last);
+      if (!server) return;
+      const hidden = '.fuse_hidden0000000200000001';
+      const pid = await farHolder(t, server, hidden, 4 << 20);
+      // A file is opened and closed, so that the kernel has learnt that the server has no flush: that could not
+      // be interrupted.
+      fs.closeSync(fs.openSync(`${server.mount}/${hidden}`, 'r'));
+      const images = `${temporaryFolder(t)}/images`;
+      const { status, stderr } = ghostkeep(['dump', '--pid', String(pid), '-D', images], { waitMs: 60_000 });
+      const why = `cannot dump ghosts of ${server.mount} (fuse.server) into ${images}: nothing moved for 30 s`;
+      const wayOut = 'nothing is dumped; if its server does not answer, dump again when it is back,';
+      const rest = 'or with --allow-missing, which leaves out what a silent server has';
+      assert.deepEqual([status, lastLine(stderr)], [1, `ghostkeep: ${why}; ${wayOut} ${rest} [DEADLINE]`]);
+      assert.deepEqual(fs.readdirSync(images), []);
+      // The way out.
+      const again = ghostkeep(['dump', '--pid', String(pid), '-D', images, '--allow-missing']);
+      assert.equal(again.status, 0, again.stderr);
+      assert.ok(fs.existsSync(`${images}/ghost-file-1.img`));
+    });
+});

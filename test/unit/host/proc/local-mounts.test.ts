@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { LocalMounts } from '../../../../src/host/proc/local-mounts.js';
+import { parseMountinfo } from '../../../../src/host/proc/mountinfo.js';
+
+const line = (id: number, point: string, type: string, options = 'rw') =>
+  `${id} 1 0:${id} / ${point} rw - ${type} x ${options}\n`;
+const overlay = (lower: string, upper = '/var/up') =>
+  line(100, '/', 'overlay', `rw,lowerdir=${lower},upperdir=${upper},workdir=/var/work`);
+
+/** Process 1 is ours, 2 is in a container. */
+function local(own: string, inside: string): LocalMounts {
+  const tables = [parseMountinfo(Buffer.from(own)), parseMountinfo(Buffer.from(inside))];
+  const reader = {
+    mounts: (pid: number) => tables[pid - 1] ?? [],
+    mountNamespace: (pid: number) => `mnt:[${pid}]`,
+    readLink: () => Buffer.from('/'),
+    self: () => 1,
+  };
+  return new LocalMounts(reader, [2]);
+}
+
+describe('LocalMounts', () => {
+  const disk = line(1, '/', 'ext4');
+  const own = disk + line(2, '/far', 'fuse.gk') + line(3, '/far/near', 'tmpfs');
+
+  it('when a server may stand behind a mount, also one that is unknown, it is not local', () => {
+    const mounts = disk + line(2, '/n', 'nfs4') + line(3, '/u', 'new') + line(4, '/proc', 'proc');
+    assert.deepEqual([...local(disk, mounts).ids], [1n, 4n]);
+  });
+
+  it('when a layer of an overlay lies with a server, by our mounts or its own, it is not local', () => {
+    const isLocal = (lower: string, upper?: string, inside = '') =>
+      local(own, overlay(lower, upper) + inside).has(100);
+    assert.equal(isLocal('/var/a:/var/b'), true);
+    assert.equal(isLocal('/var/a:/far/b'), false);
+    assert.equal(isLocal('/var/a', '/far/up'), false);
+    assert.equal(isLocal('/far/near/a:/farther'), true);
+    assert.equal(isLocal('/mnt/a', '/var/up', line(5, '/mnt', 'nfs')), false);
+  });
+
+  it('when a layer is told by a relative path, a server is asked where there is any', () => {
+    assert.equal(local(own, overlay('12/fs:11/fs')).has(100), false);
+    assert.equal(local(disk, overlay('12/fs:11/fs')).has(100), true);
+  });
+
+  it('when layers have odd names, they are told apart', () => {
+    assert.equal(local(own, overlay('/var/a\\134:/far/b')).has(100), true);
+    assert.equal(local(own, overlay('/var/a\\054lowerdir=/far')).has(100), true);
+    assert.equal(
+      local(own, line(100, '/', 'overlay', 'ro,lowerdir+=/var/a,datadir+=/far/b')).has(100),
+      false,
+    );
+  });
+
+  it('when a path leads over mounts of servers, the outer ones come first', () => {
+    const mounts = local(disk, `${disk}${line(6, '/far/in', 'nfs')}${line(2, '/far', 'fuse.gk')}`);
+    const on = (path: string) => mounts.serversOn(2, Buffer.from(path)).map(({ id }) => id);
+    assert.deepEqual([on('/far/in/x'), on('/far'), on('/farther'), on('/')], [[2, 6], [2], [], []]);
+  });
+});
