@@ -4,8 +4,8 @@ const mostOftenMs = 200;
 
 /**
  * The process ends with STATUS and LINE on stderr when alive() is not called for WAIT_MS, whatever it is
- * doing: also in a call on a dead server that blocks the event loop. Before that FOLDER goes, and the files in
- * it. @throws NATIVE_MISSING
+ * doing: also in a call on a dead server that blocks the event loop. Before that FOLDER goes, and the files
+ * in it. @throws NATIVE_MISSING
  */
 export class ProcessDeadline {
   #armedAt = 0;

@@ -1,6 +1,7 @@
 /**
- * How long a server is waited for. A dead one is met twice in a checkpoint: while the container runs, and again
- * when it is frozen. Then it has had its time, and is only given what a server needs that has come back.
+ * How long a server is waited for. A dead one is met twice in a checkpoint: while the container runs, and
+ * again when it is frozen. Then it has had its time, and is only given what a server needs that has come
+ * back.
  */
 export const firstWaitMs = 2000;
 /** All of a container may be frozen meanwhile, and one server has taken its time already. */

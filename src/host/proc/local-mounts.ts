@@ -70,9 +70,9 @@ export class LocalMounts {
   }
 
   /**
-   * An overlay has what its layers have. Their paths are those of whoever mounted it: mostly a container engine
-   * that sees what we see, or else the process itself. A relative one tells nothing, so a server is asked about
-   * such a mount where there is any.
+   * An overlay has what its layers have. Their paths are those of whoever mounted it: mostly a container
+   * engine that sees what we see, or else the process itself. A relative one tells nothing, so a server is
+   * asked about such a mount where there is any.
    */
   #isLocal(mount: Mount, table: Table): boolean {
     if (!hasLayers(mount.filesystem)) return !mayHaveServer(mount.filesystem);

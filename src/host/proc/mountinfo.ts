@@ -53,8 +53,8 @@ function upperOf(options: string): Pick<Mount, 'upper'> {
 }
 
 /**
- * All folders that an overlay shows, as who mounted it saw them: only where they are asked for, as there may be
- * hundreds. Source: as upperOf; a colon in a name of lowerdir has a backslash before it.
+ * All folders that an overlay shows, as who mounted it saw them: only where they are asked for, as there may
+ * be hundreds. Source: as upperOf; a colon in a name of lowerdir has a backslash before it.
  */
 export function layersOf({ layerOptions = '' }: Mount): Buffer[] {
   return layerOptions.split(',').flatMap(option => {
