@@ -1,6 +1,6 @@
 /**
- * A server may die after it has answered. Who then opens, reads or closes a file of it waits for ever: a
- * signal of life is missed here, and not asked for.
+ * A server may die after it has answered, and whoever then opens, reads or closes a file of it waits for
+ * ever. So a dump has a deadline for as long as it does that.
  */
 import type { Ghost } from '../../ghost/ghost.js';
 import { folder } from '../../image/layout.js';
