@@ -70,8 +70,8 @@ static void remove_folder(void)
 }
 
 /*
- * In a process of its own, which may hang as well. It has no descriptors of its own: closing copies of those on the
- * dead server's files would make it hang. It is no fork(3), which takes locks of the C library.
+ * In a process of its own, which may hang as well. It has no descriptors of its own: closing copies of those on
+ * the dead server's files would make it hang. It is no fork(3), which takes locks of the C library.
  */
 static void remove_in_child(void)
 {

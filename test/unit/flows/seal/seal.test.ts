@@ -106,7 +106,7 @@ describe('sealImages', () => {
     files.put(`${images}/files.img`, filesImage(...ours, small));
     const { manifest } = sealImages(context, images, { durable: true });
     assert.equal(manifest.state, 'sealed');
-    const written = JSON.parse(files.get(`${images}/ghostkeep/manifest.json`).toString()) as Manifest;
+    const written = JSON.parse(files.get(`${images}/ghostkeep-manifest.json`).toString()) as Manifest;
     assert.deepEqual(
       written.ghosts.map(({ id }) => id),
       [5, 6, 7],
