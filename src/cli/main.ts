@@ -16,8 +16,8 @@ const exitUsage = 2;
 
 process.once('uncaughtException', error => process.exit(report(error, 'cannot go on')));
 process.on('exit', exitWithoutKoffi);
-const settle = watchOutput(error => report(error, 'cannot write to stdout'));
-process.exitCode = settle(await main(process.argv.slice(2)));
+const endStatus = watchOutput(error => report(error, 'cannot write to stdout'));
+process.exitCode = endStatus(await main(process.argv.slice(2)));
 
 async function main([name, ...args]: string[]): Promise<number> {
   if (name === undefined) return print(overview(), exitUsage);

@@ -21,7 +21,9 @@ export function clearImages(host: Host, images: string, keep: readonly (string |
       if (!kept.has(`${folder}/${name}`)) files.removeTree(`${ours}/${name}`);
 }
 
-/** The manifest first: without it, nothing passes for a dump. A folder by such a name is somebody's mistake. */
+/**
+ * The manifest first: without it, nothing passes for a dump. A folder by such a name is somebody's mistake.
+ */
 function clearSealed(files: Files, images: string): void {
   files.removeTree(`${images}/${manifestName}`);
   if (!files.exists(images)) return;

@@ -103,7 +103,9 @@ export function manifestExists(files: Files, images: string): boolean {
   return files.exists(`${images}/${manifestName}`);
 }
 
-/** True when IMAGES holds a dump of ghostkeep's, sealed or not, and also one that only an old version reads. */
+/**
+ * True when IMAGES holds a dump of ghostkeep's, sealed or not, and also one that only an old version reads.
+ */
 export function holdsDump(files: Files, images: string): boolean {
   return [manifestName, journalName, oldManifestName].some(name => files.exists(`${images}/${name}`));
 }

@@ -5,24 +5,29 @@ import { type ErrorCode, errnoOf, GhostkeepError, reasonOf, translate } from '..
 import type { EngineReport, Host, OnProgress } from '../base/host/host.js';
 import { countFromJson } from '../base/units.js';
 
-/**
- * @param settled wait until the disk has what was written, and read it from there: a write that it could not
- * take is known only then
- * @param onProgress called with bytes done of the image that is being read
- */
+export interface Verifying {
+  /**
+   * Wait until the disk has what was written, and read it from there: a write that it could not take is known
+   * only then.
+   */
+  fromDisk: boolean;
+  /** Called with the bytes done of the image that is being read. */
+  onProgress?: OnProgress | undefined;
+}
+
+/** Find every damage of a sealed dump: damage that stops a restore, and damage that it would not notice. */
 export async function verifyImages(
   host: Host,
   images: string,
   manifest: Manifest,
-  settled: boolean,
-  onProgress?: OnProgress,
+  { fromDisk, onProgress }: Verifying,
 ): Promise<Damage[]> {
   const damage: Damage[] = [];
   for (const [index, ghost] of manifest.ghosts.entries()) {
     // Each image is a sign of life, however small.
     onProgress?.(BigInt(index));
     try {
-      await verifyGhost(host, images, ghost, settled, onProgress);
+      await verifyGhost(host, images, ghost, { fromDisk, onProgress });
     } catch (error) {
       damage.push(toDamage(ghost, error));
     }
@@ -34,13 +39,12 @@ async function verifyGhost(
   host: Host,
   images: string,
   ghost: ManifestGhost,
-  settled: boolean,
-  onProgress?: OnProgress,
+  { fromDisk, onProgress }: Verifying,
 ): Promise<void> {
   const fd = host.files.open(`${images}/${ghost.image}`);
   try {
     verifySize(host, fd, ghost);
-    if (settled) await host.engine.settle(fd);
+    if (fromDisk) await host.engine.settle(fd);
     verifyReport(ghost, await host.engine.check(fd, onProgress));
     await verifyDigest(host, fd, ghost, onProgress);
   } finally {

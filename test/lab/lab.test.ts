@@ -8,7 +8,10 @@ import path from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-/** On two processors trixie's takes 20 minutes; a slow machine, and scenarios that run twice, shall not fail it. */
+/**
+ * On two processors trixie's takes 20 minutes; a slow machine, and scenarios that run twice, shall not fail
+ * it.
+ */
 const deadlineMs = 65 * 60 * 1000;
 
 interface Result {
@@ -22,7 +25,9 @@ interface Result {
 
 const lab = path.join(root(), 'test', 'lab');
 
-/** All of Debian 13's, and of forky's what a few minutes have room for: `run-lab --suite forky` runs the rest. */
+/**
+ * All of Debian 13's, and of forky's what a few minutes have room for: `run-lab --suite forky` runs the rest.
+ */
 const suites: Record<string, string[]> = {
   trixie: [],
   forky: ['--native', '10', '11', '23'],

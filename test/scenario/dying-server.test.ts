@@ -17,8 +17,8 @@ describe('when a server dies after it has answered', () => {
       if (!server) return;
       const hidden = '.fuse_hidden0000000200000001';
       const pid = await farHolder(t, server, hidden, 4 << 20);
-      // A file is opened and closed, so that the kernel has learnt that the server has no flush: that could not
-      // be interrupted.
+      // A file is opened and closed, so that the kernel has learnt that the server has no flush: that could
+      // not be interrupted.
       fs.closeSync(fs.openSync(`${server.mount}/${hidden}`, 'r'));
       const images = `${temporaryFolder(t)}/images`;
       const { status, stderr } = ghostkeep(['dump', '--pid', String(pid), '-D', images], { waitMs: 60_000 });

@@ -16,8 +16,8 @@ export interface FuseServer {
 }
 
 /**
- * A server of a FUSE file system. With LAST it stops by itself when it has answered one such request. When the test ends the mount is gone, and with it whoever waits for the
- * server.
+ * A server of a FUSE file system. With LAST it stops by itself when it has answered one such request. When
+ * the test ends the mount is gone, and with it whoever waits for the server.
  */
 export async function fuseServer(t: TestContext, last?: 'statfs' | 'read'): Promise<FuseServer | undefined> {
   if (!needs(t, isRoot && fs.existsSync('/dev/fuse'), 'a FUSE mount needs root and /dev/fuse'))

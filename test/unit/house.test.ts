@@ -52,6 +52,14 @@ const mostSideBySide = 12;
 const crowded: Record<string, string> = {
   'src/cli/commands': 'a file for each command, by its name',
 };
+/** Tests of more than one unit, or of a part of one that is large enough for a file of its own. */
+const aside: Record<string, string> = {
+  'cli/printing.ts': 'the lines that commands print, of line.ts, table.ts and show.ts',
+  'flows/hooks/hooks.ts': 'prestart and poststop, one after the other',
+  'flows/seal/seal-links.ts': 'the seal of linked ghosts',
+  'host/files/make-names-race.ts': 'make-names.ts while somebody swaps folders',
+  'host/native/exit.ts': 'exitAtOnce of libc.ts, in a process of its own',
+};
 const widest = 110;
 
 /** Modules of Node that act on the machine: only host may, and the cli, which owns argv, stdin and exit. */
@@ -156,6 +164,16 @@ describe('the house', () => {
         .map(cited => `${name} cites ${cited}`),
     );
     assert.deepEqual(missing, []);
+  });
+
+  it('when a unit has a test, the test lies where the unit lies', () => {
+    const units = path.join(top, 'test', 'unit');
+    const strays = (readdirSync(units, { recursive: true }) as string[])
+      .filter(name => name.includes('/') && name.endsWith('.test.ts'))
+      .map(name => name.replace(/\.test\.ts$/, '.ts'))
+      .filter(name => !existsSync(path.join(top, name.startsWith('bench/') ? '' : 'src', name)))
+      .filter(name => !(name in aside));
+    assert.deepEqual(strays, []);
   });
 
   it('when a folder is new, somebody has decided what it may import', () => {

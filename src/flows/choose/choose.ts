@@ -7,7 +7,7 @@ import { showBytes } from '../../base/units.js';
 import { whyNotCopied } from '../../ghost/find/alone.js';
 import type { Found } from '../../ghost/find/find.js';
 import { lookInside } from '../../ghost/find/inside.js';
-import type { Missed } from '../../ghost/find/unseen.js';
+import type { UnseenInSearch } from '../../ghost/find/unseen.js';
 import { type Ghost, showGhost, showIdentity } from '../../ghost/ghost.js';
 import type { Policy } from '../../oci/policy.js';
 import type { Context } from '../context.js';
@@ -35,17 +35,17 @@ export function chooseGhosts(
   { policy, criu }: ChoiceOf,
 ): Choice {
   const leftOut: LeftOut[] = [];
-  for (const missed of found.unseen) {
-    const subject = `process ${missed.pid}`;
-    const what = missed.what === 'process' ? '' : `${missed.what} of `;
-    const message = `cannot look at ${what}${subject}: ${missed.why}`;
+  for (const one of found.unseen) {
+    const subject = `process ${one.pid}`;
+    const what = one.what === 'process' ? '' : `${one.what} of `;
+    const message = `cannot look at ${what}${subject}: ${one.why}`;
     // CRIU looks for itself, and keeps or refuses what we have not seen. What it does not look at would be
     // lost.
-    const mayBeLost = policy.enabled && missed.mayHide && !(criu && looksItself(found, missed));
+    const mayBeLost = policy.enabled && one.mayHide && !(criu && looksItself(found, one));
     if (mayBeLost && (criu || !policy.allowMissing))
       throw new GhostkeepError('GHOST_UNREADABLE', subject, criu ? message : `${message}; ${wayOut}`);
-    if (mayBeLost) leftOut.push(leaveUnseen(missed));
-    else log.warn(message, { pid: missed.pid });
+    if (mayBeLost) leftOut.push(leaveUnseen(one));
+    else log.warn(message, { pid: one.pid });
   }
   if (!policy.enabled) return { chosen: [], leftOut };
   const chosen: Ghost[] = [];
@@ -78,7 +78,7 @@ export function needsCopy(ghost: Ghost): boolean {
 const whyLeftToCriu = ({ keep, why }: Ghost) => (keep === 'criu' ? why : undefined);
 
 /** CRIU does not look for threads apart, nor at them. */
-function looksItself(found: Found, { pid, what }: Missed): boolean {
+function looksItself(found: Found, { pid, what }: UnseenInSearch): boolean {
   return what !== 'task' && !found.apart.has(pid);
 }
 

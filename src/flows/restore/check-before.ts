@@ -31,7 +31,7 @@ export async function checkBeforeRestore(
     return;
   }
   assertUndamaged(
-    await verify(context, images, { settled: false }),
+    await verify(context, images, { fromDisk: false }),
     `cannot restore from ${files.realPath(images)}`,
   );
   await recreateLinked(context, images, readManifest(files, images), findSource);

@@ -16,26 +16,29 @@ import { type Context, whenMoving } from '../context.js';
 import { toExternal } from '../dump/describe.js';
 
 /**
- * @param settled see verifyImages; a restore does not wait for the disk, nor look for names that CRIU will
+ * @param fromDisk see verifyImages; a restore does not wait for the disk, nor look for names that CRIU will
  * open
  * @param anyInventory check all but whether inventory.img is that of the manifest
  */
 export async function verify(
   context: Context,
   images: string,
-  { settled = true, anyInventory = false }: { settled?: boolean; anyInventory?: boolean } = {},
+  { fromDisk = true, anyInventory = false }: { fromDisk?: boolean; anyInventory?: boolean } = {},
 ): Promise<Verification> {
   const { files } = context.host;
   const where = files.realPath(images);
   try {
     const manifest = readManifest(files, images);
-    const damage = await verifyImages(context.host, images, manifest, settled, whenMoving(context));
+    const damage = await verifyImages(context.host, images, manifest, {
+      fromDisk,
+      onProgress: whenMoving(context),
+    });
     const damaged = new Set(damage.map(({ subject }) => subject));
     for (const ghost of manifest.ghosts)
       if (!damaged.has(ghost.image))
         for (const found of verifyHead(context, images, ghost)) damage.push(found);
     if (!anyInventory && !isOfThisCheckpoint(files, images, manifest)) damage.push(foreignInventory);
-    if (settled) for (const found of verifyLinkedNames(context.host, manifest)) damage.push(found);
+    if (fromDisk) for (const found of verifyLinkedNames(context.host, manifest)) damage.push(found);
     if (manifest.criu) for (const found of verifyCriu(context, images, manifest)) damage.push(found);
     return { images: where, ghosts: manifest.ghosts.length, damage };
   } catch (error) {

@@ -2,7 +2,7 @@ import type { Scan } from '../../base/documents/generated/scan.js';
 import { GhostkeepError, translate } from '../../base/errors.js';
 import { findGhosts } from '../../ghost/find/find.js';
 import { lookInside } from '../../ghost/find/inside.js';
-import type { Missed } from '../../ghost/find/unseen.js';
+import type { UnseenInSearch } from '../../ghost/find/unseen.js';
 import { toRecord } from '../../ghost/ghost.js';
 import type { Context } from '../context.js';
 import { type Selection, selectPids } from './select.js';
@@ -24,12 +24,12 @@ export function scan({ host: { processes } }: Context, selection: Selection): Sc
 /**
  * Among many some end and some are others'. Of one that was named, "no ghosts" must mean that it has none.
  */
-function assertNamedWereSeen(unseen: readonly Missed[], named: readonly number[]): void {
-  const missed = unseen.find(({ pid, what }) => named.includes(pid) && (what === 'fd' || what === 'process'));
-  if (!missed) return;
-  const { cause } = missed;
-  const what = `process ${missed.pid}`;
-  if (missed.what === 'process')
+function assertNamedWereSeen(unseen: readonly UnseenInSearch[], named: readonly number[]): void {
+  const one = unseen.find(({ pid, what }) => named.includes(pid) && (what === 'fd' || what === 'process'));
+  if (!one) return;
+  const { cause } = one;
+  const what = `process ${one.pid}`;
+  if (one.what === 'process')
     throw new GhostkeepError('NOT_FOUND', what, `cannot look at ${what}: there is none`, { cause });
   const { code, message } = translate(cause, 'IO', what, `cannot look at ${what}`);
   const wayOut = code === 'PERMISSION' ? '; root with CAP_SYS_PTRACE is needed for it' : '';

@@ -18,11 +18,11 @@ import type { Carrier, OpenDevice } from './inside.js';
 import { decideKeep } from './keep.js';
 import { SearchBudget } from './names.js';
 import { OpenFiles } from './open-files.js';
-import { type Missed, MissedList } from './unseen.js';
+import { type UnseenInSearch, UnseenList } from './unseen.js';
 
 export interface Found {
   ghosts: Ghost[];
-  unseen: Missed[];
+  unseen: UnseenInSearch[];
   /** Of holders: threads with a table of descriptors of their own. */
   apart: ReadonlySet<number>;
   /** A process that was searched may serve a FUSE file system. */
@@ -49,8 +49,8 @@ export function findGhosts(processes: ProcessView, pids: readonly number[], aliv
     for (const pid of pids) search.process(pid);
   });
   const ghosts = search.finish();
-  const { missed, apart, servesFuse, carriers, devices } = search;
-  return { ghosts, unseen: missed.all, apart, servesFuse, carriers, devices, memory: missed.memory };
+  const { unseen, apart, servesFuse, carriers, devices } = search;
+  return { ghosts, unseen: unseen.all, apart, servesFuse, carriers, devices, memory: unseen.memory };
 }
 
 class Search {
@@ -64,7 +64,7 @@ class Search {
   readonly #pids: number[] = [];
   readonly #mounts: MountTable;
   readonly #onServers: OnServers;
-  readonly missed: MissedList;
+  readonly unseen: UnseenList;
 
   constructor(
     private readonly processes: ProcessView,
@@ -72,7 +72,7 @@ class Search {
   ) {
     this.#mounts = new MountTable(processes);
     this.#onServers = new OnServers(processes);
-    this.missed = new MissedList(processes);
+    this.unseen = new UnseenList(processes);
   }
 
   process(pid: number): void {
@@ -100,20 +100,20 @@ class Search {
   }
 
   finish(): Ghost[] {
-    this.#onServers.settle(this.#files.servesFuse, this.alive, {
+    this.#onServers.askAll(this.#files.servesFuse, this.alive, {
       answered: (seen, { stat, magic }) => this.#judge({ ...seen, stat: { ...seen.stat, ...stat } }, magic),
       remembered: seen => this.#judge(seen),
-      failed: (seen, error) => this.#missOnServer(seen, error),
+      failed: (seen, error) => this.#unseenOnServer(seen, error),
     });
-    this.#mounts.settle(this.#pids, this.#files.servesFuse || this.#onServers.areSilent);
+    this.#mounts.locateAll(this.#pids, this.#files.servesFuse || this.#onServers.areSilent);
     const ghosts = [...this.#ghosts.values()].flat();
-    this.#files.settle(new Set(ghosts.map(ghost => ghost.stat.ino)));
+    this.#files.index(new Set(ghosts.map(ghost => ghost.stat.ino)));
     const budget = new SearchBudget();
     for (const ghost of ghosts) {
       this.alive();
       decideKeep(ghost, this.#files, this.#mounts, this.processes, budget);
     }
-    this.missed.settle(ghosts);
+    this.unseen.resolveMaps(ghosts);
     return ghosts;
   }
 
@@ -124,7 +124,7 @@ class Search {
     const refused: (() => void)[] = [];
     for (const look of this.processes.lookAt(pid, suspects)) {
       if ('error' in look && forbidden.has(errnoOf(look.error) ?? '')) {
-        const miss = () => this.missed.add(pid, `fd ${look.fd}`, look.error, `fd/${look.fd}`);
+        const miss = () => this.unseen.add(pid, `fd ${look.fd}`, look.error, `fd/${look.fd}`);
         // Where everything is refused one line says so.
         if (refused.push(miss) === suspects.length && others.length + carriers.length === 0) throw look.error;
         continue;
@@ -146,7 +146,7 @@ class Search {
       this.#mapFiles(pid, maps);
     } catch (error) {
       if (!forbidden.has(errnoOf(error) ?? '')) throw error;
-      this.missed.addHidden(pid, maps, error);
+      this.unseen.addUnreadMaps(pid, maps, error);
     }
   }
 
@@ -219,8 +219,8 @@ class Search {
     } catch (error) {
       const errno = errnoOf(error);
       if (errno === undefined || forbidden.has(errno)) throw error;
-      if (!gone.has(errno)) this.missed.add(pid, what, error, link);
-      else if (this.#hasNoFile(pid, link)) this.missed.add(pid, what, error);
+      if (!gone.has(errno)) this.unseen.add(pid, what, error, link);
+      else if (this.#hasNoFile(pid, link)) this.unseen.add(pid, what, error);
     }
   }
 
@@ -251,11 +251,11 @@ class Search {
    * name, and the server only has what the holder opened. The name that the kernel still shows says nothing
    * then, nor where it knows of no name.
    */
-  #missOnServer(seen: Seen, error: unknown): void {
+  #unseenOnServer(seen: Seen, error: unknown): void {
     const { pid, what, link, stat } = seen;
     const hasNoName = gone.has(errnoOf(error) ?? '');
     if (hasNoName && !this.#isStillHeld(seen)) return;
-    this.missed.add(pid, what, error, hasNoName || stat.nlink === 0 ? undefined : link);
+    this.unseen.add(pid, what, error, hasNoName || stat.nlink === 0 ? undefined : link);
   }
 
   #isStillHeld({ pid, link, stat }: Seen): boolean {
@@ -280,8 +280,8 @@ class Search {
       if (errno === undefined) throw error;
       const hasEnded = gone.has(errno) || (what === 'fd' && this.#hasNoProgram(pid));
       // Without its descriptors a process is gone; a kernel thread has no exe, and that is no news.
-      if (hasEnded && what === 'fd') this.missed.addEnded(pid, error);
-      else if (!hasEnded) this.missed.add(pid, what, error, what === 'exe' ? 'exe' : undefined);
+      if (hasEnded && what === 'fd') this.unseen.addEnded(pid, error);
+      else if (!hasEnded) this.unseen.add(pid, what, error, what === 'exe' ? 'exe' : undefined);
       return hasEnded;
     }
   }

@@ -37,7 +37,7 @@ export class OpenFiles {
   }
 
   /** From here on namesakes() answers, for these inode numbers. */
-  settle(wanted: ReadonlySet<bigint>): void {
+  index(wanted: ReadonlySet<bigint>): void {
     if (wanted.size === 0) return;
     // Numbers are looked up many times faster than bigints, and nearly all files end here.
     const low = new Set([...wanted].map(ino => Number(BigInt.asUintN(32, ino))));

@@ -9,19 +9,19 @@ import type { Ghost } from '../ghost.js';
 import { internalName, looksDeleted, stripDeleted } from '../links.js';
 
 /** `what` is `process` where there is none any more, `fd` where it shows nothing at all. */
-export interface Missed extends Unseen {
+export interface UnseenInSearch extends Unseen {
   cause: unknown;
   /** False of what has ended, of folders, and of files that still go by their name. */
   mayHide: boolean;
 }
 
-export class MissedList {
-  readonly all: Missed[] = [];
+export class UnseenList {
+  readonly all: UnseenInSearch[] = [];
   /** Files that never had a name, behind mappings that map_files did not show: no ghosts, but content. */
   readonly memory: Unseen[] = [];
   readonly #memory = new Set<string>();
   /** Mappings of deleted files that map_files did not show. */
-  readonly #hidden: { pid: number; map: FileMap; cause: unknown }[] = [];
+  readonly #unreadMaps: { pid: number; map: FileMap; cause: unknown }[] = [];
 
   constructor(private readonly processes: ProcessView) {}
 
@@ -38,20 +38,23 @@ export class MissedList {
   /**
    * map_files wants CAP_CHECKPOINT_RESTORE (proc_pid_map_files(5)); maps still tells what we could not reach.
    */
-  addHidden(pid: number, maps: readonly FileMap[], cause: unknown): void {
+  addUnreadMaps(pid: number, maps: readonly FileMap[], cause: unknown): void {
     for (const map of maps)
-      if (looksDeleted(Buffer.from(map.label, 'latin1'))) this.#hidden.push({ pid, map, cause });
+      if (looksDeleted(Buffer.from(map.label, 'latin1'))) this.#unreadMaps.push({ pid, map, cause });
   }
 
-  /** Of the files behind hidden mappings most are GHOSTS by a descriptor, and some are no files. */
-  settle(ghosts: readonly Ghost[]): void {
-    if (this.#hidden.length === 0) return;
+  /**
+   * Of the files behind mappings that could not be read most are GHOSTS by a descriptor, and some are no
+   * files.
+   */
+  resolveMaps(ghosts: readonly Ghost[]): void {
+    if (this.#unreadMaps.length === 0) return;
     const known = new Set(
       ghosts.flatMap(({ stat, mounts }) =>
         [stat.dev, ...mounts.map(({ dev }) => dev)].map(dev => `${dev}/${stat.ino}`),
       ),
     );
-    for (const { pid, map, cause } of this.#hidden) {
+    for (const { pid, map, cause } of this.#unreadMaps) {
       const { dev, ino, path } = parseLabel(map.label);
       if (known.has(`${dev}/${ino}`)) continue;
       // What the kernel made for itself is memory of the process; a memfd is a file that nobody else may

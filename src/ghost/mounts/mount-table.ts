@@ -50,7 +50,7 @@ export class MountTable {
    * what, note what is to be known of each.
    * @param careful no path is looked at: on the way may be a FUSE mount whose server is frozen
    */
-  settle(pids: readonly number[], careful: boolean): void {
+  locateAll(pids: readonly number[], careful: boolean): void {
     for (const namespace of this.#namespaces.all()) this.#namespaces.readThrough(namespace, pids);
     this.#findElsewhere(pids);
     for (const [namespace, attached] of this.#byNamespace()) {

@@ -38,7 +38,7 @@ export class OnServers {
    * Ask about all that was taken, one mount after the other.
    * @param servesFuse one of the processes is a FUSE server
    */
-  settle(servesFuse: boolean, alive: () => void, verdicts: Verdicts): void {
+  askAll(servesFuse: boolean, alive: () => void, verdicts: Verdicts): void {
     for (const ofMount of this.#byMount().values()) {
       alive();
       const first = ofMount[0] as Seen;

@@ -45,7 +45,7 @@ describe('verify', () => {
     const context = sealed();
     const { lostWrites } = context.host.files;
     lostWrites.add(`${images}/ghost-file-1.img`);
-    assert.deepEqual((await verify(context, images, { settled: false })).damage, []);
+    assert.deepEqual((await verify(context, images, { fromDisk: false })).damage, []);
     assert.deepEqual(await damageOf(context), ['IMAGE_INVALID ghost-file-1.img']);
   });
 

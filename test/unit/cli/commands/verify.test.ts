@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { showChecked } from '../../../src/cli/commands/verify.js';
-import { aManifest, aManifestGhost } from '../a-manifest.js';
+import { showChecked } from '../../../../src/cli/commands/verify.js';
+import { aManifest, aManifestGhost } from '../../a-manifest.js';
 
 const data = { bytes: 5, chunks: 1, unwritten: 0, imageBytes: 9, engine: 'seek', fallbacks: 0 } as const;
 const without = aManifestGhost({ data: { ...data, ways: [] } });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { showScan } from '../../../src/cli/commands/scan.js';
-import { aManifestGhost } from '../a-manifest.js';
+import { showScan } from '../../../../src/cli/commands/scan.js';
+import { aManifestGhost } from '../../a-manifest.js';
 
 const ghost = (ino: number, keep: 'ghostkeep' | 'criu' | 'no', why: string) => ({
   ...aManifestGhost({ ino }),
