@@ -81,7 +81,7 @@ async function assertEnds(processes: ProcessView, session: Session, where: strin
   for (let waitedMs = 0; ; waitedMs += lookEveryMs) {
     const pid = stillThere(processes, session);
     if (pid === undefined) return;
-    if (waitedMs >= endsWithinMs || processes.isPaused(pid))
+    if (waitedMs >= endsWithinMs)
       throw new GhostkeepError(
         'BAD_INPUT',
         where,
