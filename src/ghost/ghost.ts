@@ -6,7 +6,7 @@ import { countToJson, showDev } from '../base/units.js';
 export type GhostClass = GhostRecord['class'];
 export type Via = HolderRecord['via'];
 
-/** What keeps a ghost alive, and the link below /proc/PID through which it can be reached. */
+/** A holder keeps a ghost alive. LINK, below /proc/PID, leads to the ghost. */
 export interface Holder {
   pid: number;
   via: Via;
@@ -20,26 +20,28 @@ export interface Holder {
   position?: bigint;
 }
 
-/** A mount a ghost is open through, and the name the kernel shows for it there. */
+/** A mount that a ghost is open through, and the name that the kernel shows for the ghost there. */
 export interface GhostMount {
   id: number;
   /** The mount's own device; undefined where no mount namespace shows the mount. */
   dev?: bigint;
   mountPoint?: Buffer;
-  /** The folder of its file system that it shows. */
+  /** The folder of its file system that the mount shows. */
   root?: Buffer;
-  /** Another mount covers it: CRIU refuses open files there. */
+  /** Another mount covers this one, and CRIU refuses open files there. */
   covered?: boolean;
-  /** It is in no mount namespace that CRIU reads: those of the dumped processes and its own. */
+  /** The mount is in no namespace that CRIU reads: those of the dumped processes and its own. */
   beyondCriu?: boolean;
-  /** A process that sees the mount's whole namespace: paths on it are those below this one's root. */
+  /**
+   * A process that sees the mount's whole namespace. Paths on the mount are paths below this process's root.
+   */
   viewer?: number;
-  /** What it shows was removed on the host. */
+  /** The folder that the mount shows was removed on the host. */
   rootGone?: boolean;
   path: Buffer;
-  /** What CRIU shall make it again by, where it cannot by its own path. */
+  /** The path by which CRIU shall make the ghost again, where its own path will not do. */
   restorable?: Buffer;
-  /** Only of linked ghosts: names the inode still has on this mount, absolute. */
+  /** Only for linked ghosts: the names that the inode still has on this mount, absolute. */
   names?: Buffer[];
 }
 
@@ -48,23 +50,24 @@ export interface Ghost {
   class: GhostClass;
   stat: FileStat;
   filesystem: string;
-  /** The folder of overlay that takes what is written. */
+  /** The folder of an overlay that new data is written to (upperdir). */
   upper?: Buffer;
   /**
-   * Only of a linked one: its names stay when nobody holds it any more, so that its content may be left out.
+   * Only for a linked ghost: its names stay when no process holds it any more, so its content may be left
+   * out.
    */
   namesStay?: boolean;
   mounts: GhostMount[];
   holders: Holder[];
   keep: 'ghostkeep' | 'criu' | 'no';
   why: string;
-  /** Why CRIU, which would dump it, could not restore it: a checkpoint by CRIU has to fail. */
+  /** Why CRIU could not restore this ghost although it would dump it. A checkpoint by CRIU has to fail. */
   unrestorable?: string;
-  /** Why CRIU might not be able to restore it. */
+  /** Why CRIU might not be able to restore this ghost. */
   doubt?: string;
 }
 
-/** `8:1/4711`, what messages call a ghost. */
+/** `8:1/4711`, by which messages name a ghost. */
 export function showIdentity(stat: Pick<FileStat, 'dev' | 'ino'>): string {
   return `${showDev(stat.dev)}/${stat.ino}`;
 }
@@ -112,7 +115,7 @@ function toHolderRecord(holder: Holder): HolderRecord {
   };
 }
 
-/** A ghost in a message: its numbers, and its path as the kernel has it. */
+/** A ghost in a message: its numbers, and its path as the kernel shows it. */
 export function showGhost(ghost: Ghost): string {
   return `ghost ${showIdentity(ghost.stat)} (${pathOf(ghost).toString('utf8')})`;
 }

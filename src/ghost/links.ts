@@ -7,14 +7,14 @@ export function looksDeleted(target: Buffer): boolean {
   return target.subarray(-deletedSuffix.length).equals(deletedSuffix);
 }
 
-/** The suffix stripped once, as CRIU does: a name may itself end so. */
+/** The suffix is stripped once, as CRIU does, because a name may itself end with it. */
 export function stripDeleted(target: Buffer): Buffer {
   return looksDeleted(target) ? target.subarray(0, -deletedSuffix.length) : target;
 }
 
 /**
- * Stands for a path that a link of /proc has no room for. Such a path begins with no slash, so no file has
- * it.
+ * Stands for a path that is too long for a link of /proc. It does not begin with a slash, so no file has this
+ * path.
  */
 export const longPath = Buffer.from('(a path of more than 4,095 bytes)');
 

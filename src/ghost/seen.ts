@@ -5,12 +5,12 @@ import { fdHolder, linkHolder } from './links.js';
 /** A file that was looked at through one of its holders' links. */
 export interface Seen {
   pid: number;
-  /** In the words of `unseen`: `fd 3`. */
+  /** As `unseen` in a scan names it: `fd 3`. */
   what: string;
   link: string;
-  /** As the kernel remembers it. */
+  /** Attributes as the kernel remembers them. */
   stat: FileStat;
-  /** One of these: by what it is held. */
+  /** One of `look`, `map` and `via` is set: it tells what holds the file. */
   look?: FdLook;
   map?: FileMap;
   via?: 'exe' | 'cwd' | 'root';

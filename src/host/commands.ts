@@ -1,9 +1,12 @@
 import type { Commands } from '../base/host/host.js';
 
-/** Loaded with the first command: a hook has none, and would wait 10 ms for it. */
+/** The module is loaded with the first command. A hook starts no command and would wait 10 ms for it. */
 const load = () => import('node:child_process');
 
-/** What has left the group may keep our pipes open; after the command's end it has this long to be read. */
+/**
+ * A process that has left the group may keep our pipes open. After the command has ended we read on for this
+ * long.
+ */
 const lastWordsMs = 1000;
 
 export class LinuxCommands implements Commands {
@@ -31,7 +34,8 @@ export class LinuxCommands implements Commands {
         stdio: ['ignore', 'pipe', 'pipe'],
         env: { ...process.env, ...environment },
         ...(cwd === undefined ? {} : { cwd }),
-        // A wrapper's children end with it; a terminal's Ctrl-C does not reach it any more.
+        // The command leads a group of its own, so that a wrapper's children can be killed with it. Ctrl-C at
+        // the terminal no longer reaches the group; interrupt() passes it on.
         detached: true,
       });
       const text = { stdout: '', stderr: '' };
@@ -41,7 +45,7 @@ export class LinuxCommands implements Commands {
         });
       }
       const interrupt = () => signalGroup(child.pid, 'SIGINT');
-      // First, because whoever else listens may exit.
+      // Our listener comes first, because another listener may end the program.
       process.prependListener('SIGINT', interrupt);
       let late = false;
       let timer = setTimeout(() => {
@@ -59,7 +63,7 @@ export class LinuxCommands implements Commands {
         reject(error);
       });
 
-      /** Its pipes are held by what left the group or outlives it, or SIGKILL does not end it. */
+      /** Stops reading: a process outside the group holds the pipes, or SIGKILL does not end the command. */
       function giveUp(): void {
         child.stdout?.destroy();
         child.stderr?.destroy();
@@ -82,6 +86,6 @@ function signalGroup(leader: number | undefined, signal: NodeJS.Signals): void {
   try {
     if (leader !== undefined) process.kill(-leader, signal);
   } catch {
-    // It is gone, or may not be signalled: the limit holds all the same.
+    // The group is gone, or we may not signal it. The time limit holds all the same.
   }
 }

@@ -3,9 +3,9 @@ import { ask, cString } from './native/call.js';
 const mostOftenMs = 200;
 
 /**
- * The process ends with STATUS and LINE on stderr when alive() is not called for WAIT_MS, whatever it is
- * doing: also in a call on a dead server that blocks the event loop. Before that FOLDER goes, and the files
- * in it. @throws NATIVE_MISSING
+ * Ends the process with STATUS, and LINE on stderr, when alive() is not called for WAIT_MS. It does so
+ * whatever the process is doing, even in a call to a dead server that blocks the event loop. FOLDER and the
+ * files in it are removed first. @throws NATIVE_MISSING
  */
 export class ProcessDeadline {
   #armedAt = 0;
@@ -23,7 +23,7 @@ export class ProcessDeadline {
     this.#arm(waitMs);
   }
 
-  /** It may be called a million times: the deadline moves now and then. */
+  /** This may be called a million times, so the deadline is moved only now and then. */
   alive(): void {
     if (performance.now() - this.#armedAt >= Math.min(mostOftenMs, this.waitMs / 2)) this.#arm(this.waitMs);
   }

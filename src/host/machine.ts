@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 
 /**
- * machine-id(5) asks that the id itself is shown to nobody. A host without one is another after each boot.
+ * machine-id(5) asks programs not to show the id itself, so it is hashed. A host without a machine-id gets
+ * another id after each boot.
  */
 const sources = ['/etc/machine-id', '/proc/sys/kernel/random/boot_id'];
 

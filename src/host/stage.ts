@@ -1,4 +1,6 @@
-/** Playing a runtime: processes of our own, and descriptors that are what a container's were. */
+/**
+ * Plays a container runtime: it starts processes of our own and makes descriptors like those of a container.
+ */
 
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
@@ -12,14 +14,17 @@ import { seek } from './native/libc.js';
 import { findBeside } from './native/program-files.js';
 
 const largestOutput = 256 * 1024;
-/** What left the group may keep our pipes open; after its end a program has this long to be read. */
+/**
+ * A process that has left the group may keep our pipes open. After the program has ended we read on for this
+ * long.
+ */
 const lastWordsMs = 1000;
 const closeOnExec = 0o2000000; // O_CLOEXEC. Source: asm-generic/fcntl.h
 const whence = { set: 0, data: 3, hole: 4 }; // Source: lseek(2)
 
 export class LinuxStage implements Stage {
   readonly #running = new Map<number, () => void>();
-  /** Pid → start time: not ours to wait for, so its pid may be another's by now. */
+  /** Pid → start time. These are not our children, so another process may have the pid by now. */
   readonly #adopted = new Map<number, string | undefined>();
   #scratch: string[] = [];
   #undo: (() => void)[] = [];
@@ -40,7 +45,7 @@ export class LinuxStage implements Stage {
         if (text[name].length < largestOutput) text[name] += part;
       });
     }
-    // A program that does not read its stdin is not wrong.
+    // A program may leave its stdin unread.
     child.stdin?.on('error', () => {});
     child.stdin?.end(request.stdin ?? '');
 
@@ -88,7 +93,7 @@ export class LinuxStage implements Stage {
     }
   }
 
-  /** End everything that still runs and remove what was made. For the end, an early one too. */
+  /** End every program that still runs and remove the files that were made. Also for an early end. */
   close(keep: boolean): void {
     for (const kill of this.#running.values()) kill();
     this.#running.clear();
@@ -167,7 +172,7 @@ export class LinuxStage implements Stage {
   }
 }
 
-/** Fields 3 on of /proc/PID/stat; undefined when there is no such process. */
+/** Fields 3 and later of /proc/PID/stat; undefined when there is no such process. */
 function statFields(pid: number): string[] | undefined {
   try {
     const text = fs.readFileSync(`/proc/${pid}/stat`, 'latin1');
@@ -181,7 +186,10 @@ function startTime(pid: number): string | undefined {
   return statFields(pid)?.[19];
 }
 
-/** child_process wants an array where the index is the number; what it skips is closed in the child. */
+/**
+ * child_process wants an array whose index is the descriptor number. Numbers it skips are closed in the
+ * child.
+ */
 function descriptorList(descriptors: ReadonlyMap<number, number> = new Map()): (number | 'ignore')[] {
   const last = [...descriptors.keys()].reduce((largest, fd) => Math.max(largest, fd), 2);
   return Array.from({ length: last - 2 }, (_, index) => descriptors.get(index + 3) ?? 'ignore');

@@ -1,4 +1,4 @@
-/** What a dump without CRIU does with a ghost: nobody else keeps it then. */
+/** Decides about a ghost in a dump without CRIU, where only ghostkeep can keep it. */
 
 import { isFuse } from '../../base/filesystems.js';
 import { hasContent, isRegular, kindName } from '../../base/host/file-type.js';
@@ -7,10 +7,10 @@ import { type Ghost, pathOf } from '../ghost.js';
 import { internalName } from '../links.js';
 
 /**
- * Why its bytes are not copied; undefined: they are, through its holder. Where its mount is, what covers
- * that, and what else has the same number matters to CRIU only.
- * @param servesFuse one of the dumped processes serves a FUSE file system: it may be stopped, and never
- * answer
+ * @returns why a ghost's bytes are not copied, or undefined where they are copied through its holder. Its
+ * mount, a mount that covers that one, and another file with the same number do not matter here: they matter
+ * to CRIU only.
+ * @param servesFuse one of the dumped processes serves a FUSE file system; it may be stopped and never answer
  */
 export function whyNotCopied(ghost: Ghost, servesFuse: boolean, processes: ProcessView): string | undefined {
   if (!isRegular(ghost.stat.mode)) {
@@ -21,7 +21,7 @@ export function whyNotCopied(ghost: Ghost, servesFuse: boolean, processes: Proce
   const isUnknown = ghost.mounts.every(mount => mount.dev === undefined);
   const internal = isUnknown ? internalName(pathOf(ghost)) : undefined;
   if (internal === 'a memfd') {
-    // A file that somebody named so is on another device, and may be on any file system.
+    // A file on another device only has a memfd's name, and may be on any file system.
     if (ghost.stat.dev === processes.sharedMemoryDev()) return undefined;
   } else if (internal) return `${internal}: memory of its processes, and no file`;
   const mayBeFuse = ghost.filesystem === 'unknown' || isFuse(ghost.filesystem);

@@ -7,10 +7,11 @@ import type { GhostClass } from '../ghost.js';
 import { looksDeleted } from '../links.js';
 
 /**
- * Is the file behind /proc/PID/LINK a ghost? st_nlink is the proof; " (deleted)" alone is none, because a
- * live file may be named so, and NFS, AFS and FUSE never let the count reach 0 while the file is open.
- * @param known what the link says, by whoever has read it; undefined: it was not read, or is too long
- * @param magic statfs(2) f_type: whoever has asked a server already passes it on
+ * Is the file behind /proc/PID/LINK a ghost? st_nlink is the proof. " (deleted)" alone is no proof, because a
+ * live file may have such a name, and because NFS, AFS and FUSE never let the count reach 0 while the file is
+ * open.
+ * @param known the target of the link; undefined where it was not read or is too long
+ * @param magic gives statfs(2) f_type; a caller that has already asked the server passes its answer on
  */
 export function classify(
   processes: ProcessView,
@@ -30,8 +31,8 @@ export function classify(
 }
 
 /**
- * Opens a file only where its path is too long for a link: a name is what tells a live file from a ghost with
- * links.
+ * Reads a link. It opens the file only where its path is too long for a link, because only the name tells a
+ * live file from a ghost with links.
  */
 function readAnyLink(processes: ProcessView, pid: number, link: string): Buffer {
   try {

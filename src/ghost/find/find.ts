@@ -1,7 +1,7 @@
 /**
- * Find the ghosts of processes: stat through every descriptor, mapping, exe, cwd and root. Nothing is opened
- * that is not a regular file already known to be a ghost, and no path of the container is followed outside
- * its root.
+ * Find the ghosts of processes: stat through every descriptor, mapping, exe, cwd and root. Only a regular
+ * file that is already known to be a ghost is opened, and no path of the container is followed outside its
+ * root.
  */
 
 import type { Unseen } from '../../base/documents/generated/scan.js';
@@ -23,25 +23,25 @@ import { type UnseenInSearch, UnseenList } from './unseen.js';
 export interface Found {
   ghosts: Ghost[];
   unseen: UnseenInSearch[];
-  /** Of holders: threads with a table of descriptors of their own. */
+  /** Threads among the holders that have a table of descriptors of their own. */
   apart: ReadonlySet<number>;
   /** A process that was searched may serve a FUSE file system. */
   servesFuse: boolean;
-  /** Where files may be that no descriptor leads to: lookInside looks. */
+  /** Places where files may be that no descriptor leads to. lookInside() looks there. */
   carriers: readonly Carrier[];
   devices: readonly OpenDevice[];
   /** Shared memory that could not be looked at. */
   memory: readonly Unseen[];
 }
 
-/** A reason to leave out what vanished: processes end and descriptors close while we look. */
+/** Errors for files that vanished: processes end and descriptors close while we look. They are left out. */
 const gone = new Set(['ENOENT', 'ESRCH', 'EBADF']);
-/** One refusal stands for all descriptors, or all mappings, of the process. */
+/** One such refusal stands for all descriptors, or all mappings, of the process. */
 const forbidden = new Set(['EACCES', 'EPERM']);
 
 /**
- * @param alive called at every process, descriptor, mapping and ghost: a million of them take longer than
- * whoever waits for a sign of life may wait
+ * @param alive called at every process, descriptor, mapping and ghost, because looking at a million of them
+ * takes longer than a caller may wait for a sign of life
  */
 export function findGhosts(processes: ProcessView, pids: readonly number[], alive = () => {}): Found {
   const search = new Search(processes, alive);
@@ -57,7 +57,7 @@ class Search {
   readonly apart = new Set<number>();
   readonly carriers: Carrier[] = [];
   readonly devices: OpenDevice[] = [];
-  /** By device and number; more than one only where a server gave a number out again. */
+  /** Keyed by device and number. A list is longer than one only if a server gave a number out again. */
   readonly #ghosts = new Map<string, Ghost[]>();
   readonly #files = new OpenFiles();
   readonly #liveMaps = new Set<string>();
@@ -86,7 +86,7 @@ class Search {
     });
   }
 
-  /** A process, or a thread apart. @returns false where it refuses to be looked at */
+  /** @param pid of a process or a thread apart. @returns false where the kernel refuses a look at it */
   #holder(pid: number): boolean {
     this.alive();
     const mayLook = this.#guard(pid, 'fd', () => this.#descriptors(pid));
@@ -125,14 +125,14 @@ class Search {
     for (const look of this.processes.lookAt(pid, suspects)) {
       if ('error' in look && forbidden.has(errnoOf(look.error) ?? '')) {
         const miss = () => this.unseen.add(pid, `fd ${look.fd}`, look.error, `fd/${look.fd}`);
-        // Where everything is refused one line says so.
+        // If all descriptors are refused, one line in `unseen` says so.
         if (refused.push(miss) === suspects.length && others.length + carriers.length === 0) throw look.error;
         continue;
       }
       this.#entry(pid, `fd ${look.fd}`, `fd/${look.fd}`, () => {
         if ('error' in look) throw look.error;
         if (isBlockDevice(look.stat.mode)) this.devices.push({ pid, fd: look.fd, rdev: look.stat.rdev });
-        // fdinfo has the mount also where statx(2) does not tell it.
+        // fdinfo tells the mount even where statx(2) does not.
         const stat = { ...look.stat, mountId: look.info.mountId };
         this.#see({ pid, what: `fd ${look.fd}`, link: `fd/${look.fd}`, stat, look });
       });
@@ -166,7 +166,7 @@ class Search {
     this.#see({ pid, what: via, link: via, stat: this.processes.stat(pid, via), via });
   }
 
-  /** @returns false for what is no ghost, for all we know */
+  /** @returns false where we know of no reason why this file is a ghost */
   #see(seen: Seen): boolean {
     return this.#onServers.take(seen) || this.#judge(seen);
   }
@@ -190,7 +190,7 @@ class Search {
     return classify(this.processes, pid, link, stat, target, magic === undefined ? undefined : () => magic);
   }
 
-  /** The same inode through several holders, processes and mounts is one ghost. */
+  /** One inode is one ghost, however many holders, processes and mounts it has. */
   #add(ghostClass: GhostClass, stat: FileStat, holder: Holder, look?: FdLook): void {
     const pair = `${stat.dev}/${stat.ino}`;
     const known = this.#ghosts.get(pair) ?? [];
@@ -211,7 +211,7 @@ class Search {
     this.#mounts.attach(ghost, holder, look?.info.mountId, look?.target);
   }
 
-  /** One of many: it may vanish, or be unreadable for its own reasons; what goes for all ends the list. */
+  /** One of many files may vanish or be unreadable. An error that applies to all of them ends the list. */
   #entry(pid: number, what: string, link: string, look: () => void): void {
     this.alive();
     try {
@@ -225,13 +225,13 @@ class Search {
   }
 
   /**
-   * LINK is there and leads nowhere: its file server has removed the file, which whoever has it open may
-   * still read.
+   * True where LINK exists and leads nowhere: the file server has removed the file, but a process that has it
+   * open may still read it.
    */
   #hasNoFile(pid: number, link: string): boolean {
     try {
       this.processes.stat(pid, link);
-      // Closed when we looked first, and another file has its number by now.
+      // The descriptor was closed when we looked first, and another file has its number by now.
       return false;
     } catch (error) {
       if (errnoOf(error) === undefined) throw error;
@@ -247,9 +247,9 @@ class Search {
   }
 
   /**
-   * ENOENT from a server is no descriptor that was closed meanwhile: another client has removed the last
-   * name, and the server only has what the holder opened. The name that the kernel still shows says nothing
-   * then, nor where it knows of no name.
+   * ENOENT from a server does not mean that the descriptor was closed meanwhile. Another client has removed
+   * the last name, and the server has only what the holder opened. Then the name that the kernel still shows
+   * proves nothing; where the link count is 0 there is no name either.
    */
   #unseenOnServer(seen: Seen, error: unknown): void {
     const { pid, what, link, stat } = seen;
@@ -268,8 +268,8 @@ class Search {
   }
 
   /**
-   * Failing to see something is an outcome, never the end of a search.
-   * @returns false where it was refused
+   * Runs LOOK. If it cannot see something, that is a result and does not end the search.
+   * @returns false where the kernel refused it
    */
   #guard(pid: number, what: string, look: () => void): boolean {
     try {
@@ -279,14 +279,15 @@ class Search {
       const errno = errnoOf(error);
       if (errno === undefined) throw error;
       const hasEnded = gone.has(errno) || (what === 'fd' && this.#hasNoProgram(pid));
-      // Without its descriptors a process is gone; a kernel thread has no exe, and that is no news.
+      // A process whose descriptors are gone has ended. A kernel thread has no exe, which is not worth a
+      // line.
       if (hasEnded && what === 'fd') this.unseen.addEnded(pid, error);
       else if (!hasEnded) this.unseen.add(pid, what, error, what === 'exe' ? 'exe' : undefined);
       return hasEnded;
     }
   }
 
-  /** A zombie's descriptors are root's to list, and it has none. */
+  /** True for a zombie: only root may list its descriptors, and it has none. */
   #hasNoProgram(pid: number): boolean {
     try {
       this.processes.readLink(pid, 'exe');

@@ -1,8 +1,8 @@
 /**
- * Files that a process keeps where no descriptor or mapping of its leads to: in flight in a unix socket,
- * registered with io_uring only, or behind a loop device. They cannot be opened from outside, so they can
- * only be named. CRIU sees to them itself, or refuses: with it nobody asks, and no fdinfo is read while the
- * container is frozen for it.
+ * Files that a process keeps although no descriptor or mapping of its own leads to them: in flight in a unix
+ * socket, registered only with io_uring, or behind a loop device. They cannot be opened from outside, so they
+ * can only be reported. CRIU handles such files itself, or refuses them. So in a checkpoint with CRIU this
+ * search is not made, and no fdinfo is read for it while the container is frozen.
  */
 import type { Unseen } from '../../base/documents/generated/scan.js';
 import { errnoOf, reasonOf } from '../../base/errors.js';
@@ -37,7 +37,7 @@ const mostInfoBytes = 1024 * 1024;
 const mostTries = 3;
 const gone = new Set(['ENOENT', 'ESRCH', 'EBADF']);
 
-/** @param alive called at every socket: there may be many */
+/** @param alive called at every socket, as there may be many */
 export function lookInside(
   processes: ProcessView,
   { ghosts, carriers, devices }: Searched,
@@ -50,7 +50,8 @@ export function lookInside(
     for (const fd of fds) {
       alive();
       const info = readInfo(processes, pid, fd, found);
-      // What is shared by fork(2) or dup(2) is one. Before 5.14 fdinfo has no inode number.
+      // Sockets shared by fork(2) or dup(2) are one and are listed once. Before 5.14 fdinfo has no inode
+      // number.
       const ino = /^ino:\t(\d+)$/m.exec(info)?.[1];
       if (ino !== undefined && seen.size === seen.add(ino).size) continue;
       for (const one of inFlight(pid, fd, info)) found.push(one);
@@ -60,7 +61,7 @@ export function lookInside(
   return [...found, ...behindLoops(processes, devices, held)];
 }
 
-/** How many ghosts a name belongs to: a file that a descriptor leads to as well is no news. */
+/** How many ghosts have each path. A file that a descriptor leads to as well need not be reported. */
 function countPaths(ghosts: readonly Ghost[]): Map<string, number> {
   const counts = new Map<string, number>();
   for (const { mounts } of ghosts)
@@ -83,10 +84,7 @@ function readInfo(processes: ProcessView, pid: number, fd: number, found: Unseen
   }
 }
 
-/**
- * While the ring is being used the kernel says less, and one that is empty looks like one that it does not
- * show.
- */
+/** While the ring is in use the kernel shows less, and an empty list looks like one that is not shown. */
 function lacksList(info: string): boolean {
   return isRing(info) && !/^UserFiles:\t(0\n|\d+\n *\d+: )/m.test(info);
 }
@@ -127,7 +125,7 @@ function registered(pid: number, fd: number, info: string, held: ReadonlyMap<str
   return end < 0 ? [...lost, { ...ring, why: `${unsaid}: there are too many` }] : lost;
 }
 
-/** Older kernels show the last part of the name alone: whether the file still has it is not to be seen. */
+/** Older kernels show only the last part of the name, which does not tell whether the file still has it. */
 function mayBeLost(name: string): boolean {
   const path = Buffer.from(name, 'latin1');
   if (name.startsWith('/')) return looksDeleted(path) || looksSilly(path);
@@ -135,8 +133,8 @@ function mayBeLost(name: string): boolean {
 }
 
 /**
- * The file outlives the process, unless the device goes with its last user; it is not in the dump in either
- * case.
+ * The file outlives the process, unless the device goes with its last user. In either case it is not in the
+ * dump.
  */
 function behindLoops(
   processes: ProcessView,

@@ -8,8 +8,8 @@ import { findNames, SearchBudget } from './names.js';
 import type { OpenFiles } from './open-files.js';
 
 /**
- * Decide who carries a ghost's content, and say why: ghostkeep takes what it can take without guessing,
- * everything else stays CRIU's.
+ * Decide whether ghostkeep or CRIU keeps a ghost's content, and say why. ghostkeep takes every ghost that it
+ * can take without guessing; CRIU keeps the others.
  */
 export function decideKeep(
   ghost: Ghost,
@@ -27,7 +27,7 @@ export function decideKeep(
 }
 
 /**
- * CRIU reads the link of every open file, and gives up where it has no room for the path. Source: CRIU
+ * CRIU reads the link of every open file, and fails where its buffer has no room for the path. Source: CRIU
  * files.c, fill_fdlink
  */
 function leaveLongPath(ghost: Ghost): void {
@@ -67,8 +67,9 @@ function criuKeeps(
 }
 
 /**
- * CRIU looks whether a mount is covered only for files that it keeps itself: one that was left to us would be
- * lost at restore. Kept by CRIU it stops the checkpoint, and the container runs on.
+ * CRIU checks whether a mount is covered only for files that it keeps itself. A ghost on a covered mount that
+ * we took would be lost at restore. If we leave it to CRIU, CRIU stops the checkpoint and the container runs
+ * on.
  */
 function refusal(ghost: Ghost): { keep: 'criu'; why: string } | undefined {
   if (!ghost.mounts.some(mount => mount.covered)) return undefined;
@@ -76,9 +77,9 @@ function refusal(ghost: Ghost): { keep: 'criu'; why: string } | undefined {
 }
 
 /**
- * CRIU makes a ghost again in the folder that it had, links it to its name and opens it by that. It does not
- * look at dump whether it can (seen with CRIU 4.1.1: "Can't re-create deleted file", "Can't link"). A linked
- * one has a name, or CRIU refuses it.
+ * To restore a ghost, CRIU makes a file in the ghost's former folder, links it to its name and opens that
+ * name. At dump it does not check whether it can do so (seen with CRIU 4.1.1: "Can't re-create deleted file",
+ * "Can't link"). This does not matter for a linked ghost: it has a name, or CRIU refuses it.
  */
 function noteRestore(ghost: Ghost): void {
   if (!isRegular(ghost.stat.mode) || ghost.class === 'linked') return;
@@ -95,10 +96,10 @@ function noteRestore(ghost: Ghost): void {
 }
 
 /**
- * A linked ghost is kept by another name of its inode. A name that a FUSE server gave it when it was removed
- * is none: it goes with the last descriptor. On overlayfs a file that was removed while only its lower layer
- * was open shows a link count of 1 and has no name at all: it is an unlinked one
- * (checkpoint-restore/criu#1672). So it is with servers that always count 1.
+ * A linked ghost is kept by another name of its inode. The name that a FUSE server gave it on removal does
+ * not count, because it goes with the last descriptor. On overlayfs a file that was removed while only its
+ * lower layer was open has a link count of 1 and no name at all, so it is an unlinked ghost
+ * (checkpoint-restore/criu#1672). The same holds for servers that always count 1.
  */
 function linkedKeep(
   ghost: Ghost,
@@ -125,20 +126,20 @@ function linkedKeep(
 }
 
 /**
- * What lies on overlayfs stays where its upper layer does; a disk that only the container has mounted may go
- * with it.
+ * Names on overlayfs stay where the file system of its upper layer keeps them. A disk that only the container
+ * has mounted may go with the container.
  */
 function namesStay(ghost: Ghost, mounts: MountTable): boolean {
   if (ghost.upper) return mounts.filesystemOfUpper(ghost.upper) !== undefined;
   return keepsNames(ghost.filesystem) && ghost.mounts.every(({ dev }) => mounts.isHereAlso(dev));
 }
 
-/** By each mount that it is open through. */
+/** True where the inode has a name on each mount that the ghost is open through. */
 function hasNames({ mounts }: Ghost): boolean {
   return mounts.every(({ names }) => names && names.length > 0);
 }
 
-/** @returns true where there were any */
+/** @returns true where there were silly names */
 function forgetSillyNames(ghost: Ghost): boolean {
   let found = false;
   for (const mount of ghost.mounts) {

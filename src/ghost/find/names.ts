@@ -3,23 +3,24 @@ import type { ProcessView } from '../../base/host/host.js';
 import type { Ghost } from '../ghost.js';
 
 /**
- * Files that all searches of one scan may look at together: as long as that takes, everything may be frozen.
+ * How many files all searches of one scan may look at together, because everything may be frozen meanwhile.
  */
 export class SearchBudget {
   left = 20_000;
 }
 
 /**
- * Find the names that a linked ghost's inode still has, on each mount it is open through. By one of them CRIU
- * can open it again, where otherwise it would want --link-remap.
- * @returns false when the search had to be given up before the end
+ * Find the names that a linked ghost's inode still has, on each mount it is open through. By such a name CRIU
+ * can open it again; without one it would need --link-remap.
+ * @returns false where the search was given up before the end
  */
 export function findNames(processes: ProcessView, ghost: Ghost, budget: SearchBudget): boolean {
   let complete = true;
   for (const mount of ghost.mounts) {
     if (!mount.mountPoint) continue;
     try {
-      // Paths are those of the mount namespace: a chrooted process would take them for its own.
+      // Paths are those of the mount namespace. A chrooted process would take them for paths below its own
+      // root.
       if (mount.viewer === undefined || budget.left <= 0) return false;
       const found = processes.namesOf(mount.viewer, mount.mountPoint, ghost.stat, mount.path, budget.left);
       budget.left -= found.looked;

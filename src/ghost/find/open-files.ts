@@ -9,21 +9,24 @@ export interface OpenFile {
 /** 10:229. Source: Documentation/admin-guide/devices.txt */
 const devFuse = 0x0ae5n;
 
-/** Of descriptors that were looked at together only device and number are kept. */
+/** For descriptors that were looked at together, only device and number are stored. */
 const unknownBirth = { birthtimeNs: 0n, ctimeNs: 0n };
 
 /**
- * Every file that is open anywhere in the search, by inode number. CRIU's external key has no device in it:
- * on overlayfs and btrfs two files of one mount can share the number, and only this shows it.
+ * Every file that is open anywhere in the search, by inode number. CRIU's external key has no device in it.
+ * On overlayfs and btrfs two files of one mount can share a number, and this list shows where they do.
  */
 export class OpenFiles {
   /**
-   * Someone among the searched processes holds /dev/fuse: reading from a FUSE mount may wait for a frozen
+   * One of the searched processes holds /dev/fuse, so reading from a FUSE mount may wait for a frozen
    * process.
    */
   servesFuse = false;
   readonly #byIno = new Map<bigint, { stat: Identity; opened: OpenFile[] }[]>();
-  /** A hundred thousand files without a name in common with any ghost: kept as numbers until one asks. */
+  /**
+   * These may be a hundred thousand files that share no number with a ghost. They stay plain numbers until
+   * index() needs one of them.
+   */
   readonly #descriptors: { pid: number; others: BigUint64Array }[] = [];
 
   add(pid: number, link: string, stat: FileStat): void {
@@ -31,15 +34,15 @@ export class OpenFiles {
     this.#insert(pid, link, stat);
   }
 
-  /** Descriptors that were looked at together: fd, dev and ino of each. */
+  /** Adds descriptors that were looked at together: fd, dev and ino of each. */
   addAll(pid: number, others: BigUint64Array): void {
     this.#descriptors.push({ pid, others });
   }
 
-  /** From here on namesakes() answers, for these inode numbers. */
+  /** Prepares namesakes() for these inode numbers; call it first. */
   index(wanted: ReadonlySet<bigint>): void {
     if (wanted.size === 0) return;
-    // Numbers are looked up many times faster than bigints, and nearly all files end here.
+    // A set finds numbers many times faster than bigints, and nearly all files are skipped here.
     const low = new Set([...wanted].map(ino => Number(BigInt.asUintN(32, ino))));
     for (const { pid, others } of this.#descriptors) {
       const halves = new Uint32Array(others.buffer, others.byteOffset, others.length * 2);
@@ -51,7 +54,7 @@ export class OpenFiles {
     }
   }
 
-  /** Other files with this inode number: on another device, or of another birth. */
+  /** Other files with this inode number: on another device, or with another birth time. */
   namesakes(stat: Identity): OpenFile[] {
     const files = this.#byIno.get(stat.ino) ?? [];
     return files.filter(file => !isSameInode(file.stat, stat)).flatMap(({ opened }) => opened);
@@ -60,7 +63,7 @@ export class OpenFiles {
   #insert(pid: number, link: string, stat: Identity): void {
     const files = this.#byIno.get(stat.ino) ?? [];
     this.#byIno.set(stat.ino, files);
-    // All holders of each: the same file may be open through several mounts.
+    // All holders of each file are kept, because the same file may be open through several mounts.
     const known = files.find(file => isSameInode(file.stat, stat));
     if (known) known.opened.push({ pid, link });
     else files.push({ stat, opened: [{ pid, link }] });

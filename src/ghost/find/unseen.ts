@@ -1,4 +1,4 @@
-/** What a search could not look at. */
+/** Collects everything that a search could not look at. */
 import type { Unseen } from '../../base/documents/generated/scan.js';
 import { errnoOf, reasonOf } from '../../base/errors.js';
 import { looksSilly } from '../../base/filesystems.js';
@@ -8,16 +8,22 @@ import { makeDev } from '../../base/units.js';
 import type { Ghost } from '../ghost.js';
 import { internalName, looksDeleted, stripDeleted } from '../links.js';
 
-/** `what` is `process` where there is none any more, `fd` where it shows nothing at all. */
+/** `what` is `process` where the process has ended, and `fd` where it shows none of its descriptors. */
 export interface UnseenInSearch extends Unseen {
   cause: unknown;
-  /** False of what has ended, of folders, and of files that still go by their name. */
+  /**
+   * Could a ghost be hidden here? False for processes that have ended, for folders, and for files that still
+   * have their name.
+   */
   mayHide: boolean;
 }
 
 export class UnseenList {
   readonly all: UnseenInSearch[] = [];
-  /** Files that never had a name, behind mappings that map_files did not show: no ghosts, but content. */
+  /**
+   * Memory behind mappings that map_files did not show. It never had a name, so it is no ghost, but it has
+   * content.
+   */
   readonly memory: Unseen[] = [];
   readonly #memory = new Set<string>();
   /** Mappings of deleted files that map_files did not show. */
@@ -25,7 +31,7 @@ export class UnseenList {
 
   constructor(private readonly processes: ProcessView) {}
 
-  /** @param link below /proc/PID, of what is one file */
+  /** @param link below /proc/PID, where the entry is one file */
   add(pid: number, what: string, cause: unknown, link?: string): void {
     const mayHide = what !== 'cwd' && what !== 'root' && !(link && this.#goesByName(pid, link));
     this.all.push({ pid, what, why: reasonOf(cause), cause, mayHide });
@@ -36,7 +42,8 @@ export class UnseenList {
   }
 
   /**
-   * map_files wants CAP_CHECKPOINT_RESTORE (proc_pid_map_files(5)); maps still tells what we could not reach.
+   * map_files needs CAP_CHECKPOINT_RESTORE (proc_pid_map_files(5)). maps still shows which files we could not
+   * reach.
    */
   addUnreadMaps(pid: number, maps: readonly FileMap[], cause: unknown): void {
     for (const map of maps)
@@ -44,8 +51,8 @@ export class UnseenList {
   }
 
   /**
-   * Of the files behind mappings that could not be read most are GHOSTS by a descriptor, and some are no
-   * files.
+   * Judges the files behind mappings that could not be read. Most of them are in GHOSTS by a descriptor, and
+   * some are not files.
    */
   resolveMaps(ghosts: readonly Ghost[]): void {
     if (this.#unreadMaps.length === 0) return;
@@ -57,8 +64,8 @@ export class UnseenList {
     for (const { pid, map, cause } of this.#unreadMaps) {
       const { dev, ino, path } = parseLabel(map.label);
       if (known.has(`${dev}/${ino}`)) continue;
-      // What the kernel made for itself is memory of the process; a memfd is a file that nobody else may
-      // have.
+      // A mapping that the kernel made for itself is memory of the process. A memfd is a file that no other
+      // process may have.
       const internal = internalName(stripDeleted(path));
       if (internal && internal !== 'a memfd')
         this.#addMemory(`${dev}/${ino}`, pid, map.address, internal, stripDeleted(path));
@@ -66,13 +73,16 @@ export class UnseenList {
     }
   }
 
-  /** Processes share it, and one line for all of them is enough. */
+  /** Processes share this memory, so one line for all of them is enough. */
   #addMemory(file: string, pid: number, address: string, why: string, path: Buffer): void {
     if (this.#memory.size === this.#memory.add(file).size) return;
     this.memory.push({ pid, what: `map_files ${address}`, why, ...pathToText(path) });
   }
 
-  /** The kernel keeps the name of what a server has lost, or will not show. */
+  /**
+   * True where the link still shows a name. The kernel keeps the name of a file that a server has lost or
+   * does not show.
+   */
   #goesByName(pid: number, link: string): boolean {
     try {
       const target = this.processes.readLink(pid, link);

@@ -1,6 +1,6 @@
 /**
- * Who may change a ghost without a trace: a store through a shared mapping moves no mtime while the page is
- * writable, so that a copy made meanwhile may be torn, and nothing shows it.
+ * Finds processes that may change a ghost without a trace. A store through a shared mapping does not change
+ * mtime while the page is writable. So a copy made meanwhile may be torn, and nothing shows it.
  */
 import { errnoOf } from '../../base/errors.js';
 import { groupBy } from '../../base/group-by.js';
@@ -15,8 +15,8 @@ export interface Writer {
 }
 
 /**
- * All processes that run and map one of GHOSTS shared and writable, whether or not they are among those that
- * are dumped: as many as we may look at.
+ * All running processes that map one of GHOSTS shared and writable, dumped or not, as far as we may look at
+ * them.
  */
 export function findWriters(
   processes: ProcessView,
@@ -34,8 +34,8 @@ export function findWriters(
   const writers: Writer[] = [];
   for (const pid of processes.listPids()) {
     alive();
-    // Most of those that are dumped stand still, and most others map nothing of theirs: the cheap question
-    // first.
+    // Most dumped processes are stopped, and most other processes map no ghost of theirs. So each is asked
+    // the question first that costs less.
     if (dumped.has(pid) && processes.isPaused(pid)) continue;
     const mapped = mapsOf(processes, pid).flatMap(map => ghostsOf(processes, pid, map, byKey));
     if (mapped.length === 0 || (!dumped.has(pid) && processes.isPaused(pid))) continue;
@@ -44,7 +44,7 @@ export function findWriters(
   return writers;
 }
 
-/** maps shows the device of the file system, stat may show another one. */
+/** maps shows the device of the file system, and stat may show another one. */
 function keysOf({ stat, mounts }: Ghost): string[] {
   return [...new Set([stat.dev, ...mounts.flatMap(({ dev }) => dev ?? [])])].map(dev => `${dev}/${stat.ino}`);
 }
@@ -71,7 +71,7 @@ function ghostsOf(
     const stat = processes.stat(pid, `map_files/${address}`);
     return ghosts.filter(ghost => isSameInode(ghost.stat, stat));
   } catch (error) {
-    // Who may not look through the mapping has its label.
+    // If we may not look through the mapping, we judge by its label.
     if (errnoOf(error) === undefined) throw error;
     return ghosts;
   }

@@ -1,7 +1,7 @@
 /**
- * The mounts of one namespace, and what they hide from each other. CRIU refuses open files on a mount that
- * another one covers, but not when they are external; so whoever makes them external has to know. Source:
- * CRIU mount.c, mnt_is_overmounted: what it calls covered is covered here.
+ * The mounts of one namespace, and how they hide each other. CRIU refuses open files on a mount that another
+ * one covers, but it does not check external files. So we must check before we make a file external. Source:
+ * CRIU mount.c, mnt_is_overmounted; covered means here what it means there.
  */
 import type { Mount } from '../../base/host/host.js';
 
@@ -9,11 +9,11 @@ const slash = 0x2f;
 
 export class MountTree {
   readonly #mounts = new Map<number, Mount>();
-  /** Ids of the mounts on one mount at one place. */
+  /** Ids of the mounts that lie on the same place of the same mount. */
   readonly #on = new Map<string, number[]>();
   readonly #covered = new Map<number, boolean>();
 
-  /** A mount that is known already stays what it is. */
+  /** A mount that is known already is not changed. */
   add(mount: Mount): void {
     if (this.#mounts.has(mount.id)) return;
     this.#mounts.set(mount.id, mount);
@@ -29,12 +29,12 @@ export class MountTree {
     return this.#mounts.get(id);
   }
 
-  /** What is on the device, wherever it is mounted. */
+  /** The type of the file system on this device, wherever it is mounted. */
   filesystemOf(dev: bigint): string | undefined {
     return [...this.#mounts.values()].find(mount => mount.dev === dev)?.filesystem;
   }
 
-  /** Is the mount's own root out of sight: below a later mount, or with one on top? */
+  /** Is the mount's own root hidden, by a later mount on a folder above it or on top of it? */
   isCovered(id: number): boolean {
     let covered = this.#covered.get(id);
     if (covered === undefined) {
@@ -56,12 +56,13 @@ export class MountTree {
     let mount = this.#mounts.get(id);
     if (mount && this.#isAnother(id, mount.mountPoint, id)) return true;
     while (mount) {
-      // The lines are not read at one instant: what leads in a circle is no tree, and CRIU may judge it.
+      // The lines of mountinfo are not read at one instant. Mounts in a circle are no tree; we leave the
+      // judgement to CRIU.
       if (seen.has(mount.id)) return true;
       seen.add(mount.id);
       const { id: self, mountPoint } = mount;
       const parent = this.#mounts.get(mount.parent);
-      // The first of all: its parent is itself, or not of this namespace.
+      // This is the first mount of all: its parent is itself, or is not in this namespace.
       if (!parent || parent.id === self) return false;
       const places = [mountPoint, ...foldersOf(mountPoint, parent.mountPoint), parent.mountPoint];
       if (places.some(place => this.#isAnother(parent.id, place, self))) return true;
@@ -79,7 +80,7 @@ function placeOn(parent: number, path: Buffer): string {
   return `${parent} ${path.toString('latin1')}`;
 }
 
-/** The folders that PATH lies in, below TOP, which is not among them. */
+/** The folders that PATH lies in, below TOP and without TOP itself. */
 function foldersOf(path: Buffer, top: Buffer): Buffer[] {
   const folders: Buffer[] = [];
   for (let end = path.lastIndexOf(slash); end > 0; end = path.lastIndexOf(slash, end - 1)) {

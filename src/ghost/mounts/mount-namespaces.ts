@@ -5,13 +5,13 @@ import { MountTree } from './cover.js';
 export interface Namespace {
   name: string;
   tree: MountTree;
-  /** Whose mountinfo was read. */
+  /** Processes whose mountinfo was read. */
   read: Set<number>;
-  /** One of them that has the namespace's own root, so that nothing is missing. */
+  /** One of these processes, if it has the namespace's own root; then no mount is missing. */
   whole: number | undefined;
 }
 
-/** Mount namespaces of processes, and as much of each as was read through its processes. */
+/** Mount namespaces of processes, with the mounts that were read through these processes. */
 export class MountNamespaces {
   readonly #byName = new Map<string, Namespace>();
   readonly #nameByPid = new Map<number, string>();
@@ -32,7 +32,7 @@ export class MountNamespaces {
     return namespace;
   }
 
-  /** Those of PIDS, without processes that have ended. */
+  /** The namespaces of PIDS, without processes that have ended. */
   ofAll(pids: readonly number[]): Set<Namespace> {
     const there = pids.filter(pid => this.#nameIfThere(pid) !== undefined);
     return new Set(there.map(pid => this.of(pid)));
@@ -43,13 +43,14 @@ export class MountNamespaces {
   }
 
   /**
-   * Mount points are shown as seen from the process's root; names, and CRIU's own look, are the namespace's.
+   * A process shows mount points as seen from its own root. Names, and CRIU's own checks, use the namespace's
+   * root.
    */
   read(namespace: Namespace, pid: number): void {
     if (namespace.whole !== undefined || namespace.read.has(pid)) return;
     const mounts = this.processes.mounts(pid);
     const root = this.processes.readLink(pid, 'root');
-    // A root whose mount was taken away looks like the namespace's own, but no mount is shown below it.
+    // A root whose mount was taken away also reads as "/", but then no mount is shown below it.
     const isWhole = root.length === 1 && mounts.length > 0;
     for (const mount of mounts)
       namespace.tree.add(isWhole ? mount : { ...mount, mountPoint: below(root, mount.mountPoint) });
@@ -58,7 +59,8 @@ export class MountNamespaces {
   }
 
   /**
-   * A chrooted process sees fewer mounts than its neighbours: read those among PIDS until nothing is missing.
+   * A chrooted process sees fewer mounts than others in its namespace. Read those among PIDS until none is
+   * missing.
    */
   readThrough(namespace: Namespace, pids: readonly number[]): void {
     for (const pid of pids) {
@@ -72,7 +74,7 @@ export class MountNamespaces {
     }
   }
 
-  /** Asked once a process: it may hold ten thousand ghosts. */
+  /** The name is read once for each process, which may hold ten thousand ghosts. */
   #nameOf(pid: number): string {
     let name = this.#nameByPid.get(pid);
     if (name === undefined) {

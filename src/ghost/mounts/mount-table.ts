@@ -11,19 +11,17 @@ import { type Held, noteRestorablePaths } from './restorable-path.js';
 interface Attached {
   ghost: Ghost;
   mount: GhostMount;
-  /** The holder's, or the one in which the mount was found. */
+  /** The holder's namespace, or the one in which the mount was found. */
   namespace: Namespace;
 }
 
-/**
- * The mounts that ghosts are open through. Those of a namespace are read when the first ghost there is met.
- */
+/** The mounts that ghosts are open through. The mounts of a namespace are read with the first ghost there. */
 export class MountTable {
   readonly #namespaces: MountNamespaces;
   readonly #attached: Attached[] = [];
   /** Devices of our own mounts. */
   #here: Set<bigint> | undefined;
-  /** By the path of an upper layer. */
+  /** Keyed by the path of an upper layer. */
   readonly #filesystems = new Map<string, string | undefined>();
 
   constructor(private readonly processes: ProcessView) {
@@ -46,9 +44,9 @@ export class MountTable {
   }
 
   /**
-   * Look for the mounts that their holders do not show, and then, since all is known that tells what hides
-   * what, note what is to be known of each.
-   * @param careful no path is looked at: on the way may be a FUSE mount whose server is frozen
+   * Look for the mounts that the holders' own namespaces do not show. Then all mounts are known, so note for
+   * each whether it is covered, who sees it, and by which paths CRIU can restore.
+   * @param careful look at no path, because a FUSE mount whose server is frozen may be on the way
    */
   locateAll(pids: readonly number[], careful: boolean): void {
     for (const namespace of this.#namespaces.all()) this.#namespaces.readThrough(namespace, pids);
@@ -62,7 +60,8 @@ export class MountTable {
         if (whole !== undefined) mount.viewer = whole;
         if (!isCrius) mount.beyondCriu = true;
       }
-      // What CRIU refuses needs no path, and who sees the mount may be a stranger.
+      // CRIU refuses the files beyond its namespaces, so they need no path. The process that sees such a
+      // mount may be a stranger.
       const held = attached.filter(
         (each): each is Attached & Held => each.mount.mountPoint !== undefined && !each.mount.beyondCriu,
       );
@@ -70,7 +69,7 @@ export class MountTable {
     }
   }
 
-  /** A ghost that is not to be opened yet: what too long a path is does not matter. */
+  /** The ghost is not opened yet, so the real name behind too long a path does not matter here. */
   #pathThrough({ pid, link }: Holder): Buffer {
     try {
       return this.processes.readLink(pid, link);
@@ -81,9 +80,9 @@ export class MountTable {
   }
 
   /**
-   * Mount ids are the kernel's, not a namespace's: what was opened before unshare(2), or inherited across it,
-   * is on a mount of another namespace, and CRIU looks in those of all processes (mount.c, lookup_mnt_id). It
-   * is rare, so they are only read where a mount is missing.
+   * Mount ids belong to the kernel, not to a namespace. A file that was opened before unshare(2), or
+   * inherited across it, is on a mount of another namespace; CRIU looks in those of all processes (mount.c,
+   * lookup_mnt_id). This is rare, so other namespaces are read only where a mount is missing.
    */
   #findElsewhere(pids: readonly number[]): void {
     const isStray = ({ mount, namespace }: Attached) =>
@@ -101,8 +100,8 @@ export class MountTable {
     };
     if (strays.length === 0) return;
     for (const namespace of this.#namespaces.ofAll(pids)) findIn(namespace, pids, false);
-    // All who were asked may be chrooted. CRIU then sees no more of their namespace than they do, but all of
-    // its own.
+    // All processes asked so far may be chrooted. CRIU then sees no more of their namespace than they do, but
+    // all of its own.
     const self = this.processes.self();
     for (const namespace of this.#namespaces.all()) {
       findIn(namespace, [self], false);
@@ -111,21 +110,21 @@ export class MountTable {
     for (const { ghost } of strays) this.#findFilesystem(ghost);
   }
 
-  /** The mount is nowhere, but its file system may be mounted elsewhere too. */
+  /** The mount was not found, but its file system may be mounted elsewhere too. */
   #findFilesystem(ghost: Ghost): void {
     for (const { tree } of this.#namespaces.all())
       if (ghost.filesystem === 'unknown')
         ghost.filesystem = tree.filesystemOf(ghost.stat.dev) ?? ghost.filesystem;
   }
 
-  /** Is what is on DEV mounted where we are, too? */
+  /** Is the file system on DEV also mounted in our own namespace? */
   isHereAlso(dev: bigint | undefined): boolean {
     this.#here ??= new Set(this.processes.mounts(this.processes.self()).map(mount => mount.dev));
     return dev !== undefined && this.#here.has(dev);
   }
 
   /**
-   * Asked once for each layer: all ghosts of a container are on one, and the host may have thousands of
+   * Looked up once for each layer: all ghosts of a container are on one, and the host may have thousands of
    * mounts to read.
    */
   filesystemOfUpper(upper: Buffer): string | undefined {
@@ -155,7 +154,7 @@ export class MountTable {
     if (known.upper) ghost.upper = known.upper;
   }
 
-  /** The mount id through a link; undefined where it cannot be opened. */
+  /** The mount id through a link; undefined where the link cannot be opened. */
   idThrough(pid: number, link: string): number | undefined {
     try {
       return this.processes.mountThrough(pid, link);

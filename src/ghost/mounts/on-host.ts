@@ -1,14 +1,14 @@
-/** Where what a container's mount shows is on this host: on a mount of ours of the same file system. */
+/** Finds a file of a container's mount on this host: on one of our own mounts of the same file system. */
 import type { Mount, ProcessView } from '../../base/host/host.js';
 import type { GhostMount } from '../ghost.js';
 
 export interface OnHost {
   mount: Mount;
-  /** Relative to the mount point, empty for itself. */
+  /** Relative to the mount point; empty for the mount point itself. */
   name: Buffer;
 }
 
-/** @param path absolute, as NAMES of a ghost's mount are. @returns undefined where none of OURS shows it */
+/** @param path absolute, like the `names` of a GhostMount @returns undefined where none of OURS shows it */
 export function findOnHost(ours: readonly Mount[], where: GhostMount, path: Buffer): OnHost | undefined {
   const { mountPoint, root, dev } = where;
   const below = mountPoint && pathBelow(mountPoint, path);
@@ -18,27 +18,27 @@ export function findOnHost(ours: readonly Mount[], where: GhostMount, path: Buff
     const name = mount.dev === dev && mount.root && !mount.rootGone && pathBelow(mount.root, inFilesystem);
     return name ? [{ mount, name }] : [];
   });
-  // The shortest name is through the fewest folders that something may hide.
+  // The shortest name leads through the fewest folders, any of which may be hidden by a mount.
   return places.sort((a, b) => a.name.length - b.name.length)[0];
 }
 
 /**
- * The file system of an overlay's upper layer, where UPPER is a folder of ours: without a look at any folder
- * above a mount that may not answer. Who mounted it in a namespace of its own may have meant another folder
- * by that path.
+ * The file system of an overlay's upper layer, where UPPER is a folder that we see. No folder above a mount
+ * that may not answer is looked at. A process that mounted the overlay in a namespace of its own may have
+ * meant another folder by the same path, so the folder must exist here.
  */
 export function filesystemOfUpper(
   processes: ProcessView,
   upper: Buffer,
   isTrusted: (filesystem: string) => boolean,
 ): string | undefined {
-  // Where a path of all layers would be too long, engines mount by relative ones.
+  // Engines use relative paths where a path of all layers would be too long.
   if (upper[0] !== 0x2f) return undefined;
   const self = processes.self();
   let nearest: Mount | undefined;
   for (const mount of processes.mounts(self)) {
     if (pathBelow(mount.mountPoint, upper) === undefined) continue;
-    // The last of one place is on top.
+    // Of several mounts at one place, the last is on top.
     if (mount.mountPoint.length >= (nearest?.mountPoint.length ?? 0)) nearest = mount;
   }
   const filesystem = nearest?.filesystem;
@@ -46,7 +46,7 @@ export function filesystemOfUpper(
   return processes.statInRoot(self, upper) ? filesystem : undefined;
 }
 
-/** PATH relative to FOLDER; undefined where it is not below it. */
+/** PATH relative to FOLDER; undefined where PATH is not below FOLDER. */
 function pathBelow(folder: Buffer, path: Buffer): Buffer | undefined {
   if (folder.length === 1) return path.subarray(1);
   if (!path.subarray(0, folder.length).equals(folder)) return undefined;

@@ -1,7 +1,7 @@
 /**
- * Files whose attributes a server has: NFS, FUSE and their like. The kernel remembers some, and a link count
- * that it remembers is no proof, since another client may have removed the last name. So each such file is
- * asked about once more, where a deadline ends the call: a server that is dead, stopped or frozen hides its
+ * Files on servers: NFS, FUSE and their like. The kernel remembers some of their attributes, but a link count
+ * that it remembers is no proof, since another client may have removed the last name. So we ask the server
+ * about each such file once more, with a deadline. A server that is dead, stopped or frozen then hides its
  * own mount and nothing else.
  */
 
@@ -13,7 +13,7 @@ import type { Seen } from '../seen.js';
 
 export interface Verdicts {
   answered(seen: Seen, answer: Answer): void;
-  /** The server would be a process that is looked at here, and may be frozen. */
+  /** The server may be one of the searched processes and frozen, so it was not asked. */
   remembered(seen: Seen): void;
   failed(seen: Seen, error: unknown): void;
 }
@@ -25,17 +25,17 @@ export class OnServers {
 
   constructor(private readonly processes: ProcessView) {}
 
-  /** @returns false where the file is on this machine, so that its attributes are what they seem */
+  /** @returns false where the file is on this machine, so that the kernel's attributes are right */
   take(seen: Seen): boolean {
     if (!isRegular(seen.stat.mode) || !this.processes.isOnServer(seen.stat)) return false;
-    // A memfd and its like lie on a mount that nobody can see.
+    // A memfd and similar files lie on a kernel mount that no process can see.
     if (seen.stat.nlink === 0 && internalName(stripDeleted(this.#name(seen)))) return false;
     this.#waiting.push(seen);
     return true;
   }
 
   /**
-   * Ask about all that was taken, one mount after the other.
+   * Ask about all files that were taken, one mount after the other.
    * @param servesFuse one of the processes is a FUSE server
    */
   askAll(servesFuse: boolean, alive: () => void, verdicts: Verdicts): void {

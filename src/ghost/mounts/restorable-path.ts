@@ -6,9 +6,9 @@ import type { Ghost, GhostMount } from '../ghost.js';
 import type { MountTree } from './cover.js';
 
 /**
- * CRIU makes a ghost again as PATH.cr.ID.ghost (eight hexadecimal digits at most), below a temporary folder
- * of its own, and links it to PATH, or PATH.cr_link where that is taken. Source: CRIU files-reg.c,
- * open_remap_ghost and open_path.
+ * CRIU makes a ghost again as PATH.cr.ID.ghost (the ID has at most eight hexadecimal digits), below a
+ * temporary folder of its own, and links it to PATH, or to PATH.cr_link where PATH is taken. Source: CRIU
+ * files-reg.c, open_remap_ghost and open_path.
  */
 const longestName = 255 - '.cr.01234567.ghost'.length;
 const longestPath = 3840;
@@ -19,12 +19,12 @@ export interface Held {
 }
 
 /**
- * Note a path that CRIU can make a ghost by where its own will not do. Where the name is another file's by
- * now, or too long for what CRIU appends, it is another name in the same folder: the container could write
- * there. Where the folder is hidden by another mount or is none any more, it is one in the root of the mount.
- * Ghosts have no name after restore, so any will do that nobody else has: 96 bits of chance, which whoever
- * fills the mount cannot foresee.
- * @param root a process with the namespace's own root; undefined: paths cannot or must not be looked at
+ * Note a path by which CRIU can make a ghost again, where the ghost's own path will not do. If the name
+ * belongs to another file by now, or is too long for the suffix that CRIU adds, we choose another name in the
+ * same folder, where the container could write. If the folder is hidden by another mount or no longer exists
+ * as a folder, we choose a name in the root of the mount. Ghosts have no name after restore, so any free name
+ * will do. It has 96 random bits, which a process that fills the mount cannot foresee.
+ * @param root a process with the namespace's own root; undefined where paths cannot or must not be looked at
  */
 export function noteRestorablePaths(
   processes: ProcessView,
@@ -47,7 +47,10 @@ interface InFolder {
   held: Held[];
 }
 
-/** One look at a folder is enough for ten thousand ghosts, and most have the folder of the one before. */
+/**
+ * One look at a folder is enough for ten thousand ghosts. Most of them are in the same folder as the one
+ * before.
+ */
 function byFolder(held: readonly Held[]): InFolder[] {
   const folders = new Map<string, InFolder>();
   let last: InFolder | undefined;
@@ -61,7 +64,7 @@ function byFolder(held: readonly Held[]): InFolder[] {
     }
     last.held.push(each);
   }
-  // The mount of a single file has no folder to put anything in.
+  // The mount of a single file has no folder to make a file in.
   return [...folders.values()].filter(({ held: [first] }) => first && isBelow(first.mount));
 }
 
@@ -79,7 +82,8 @@ function choosePaths(
     names.length === 0 ? [] : freeNames(processes, root, id, mountPoint, folder, names);
   const free = areFree(held.map(({ mount }) => mount.path.subarray(folder.length + 1)));
   const isGood = ({ ghost, mount }: Held, index: number) =>
-    // A silly-renamed one may have its name itself; one that FUSE renamed goes by the name it was opened by.
+    // A silly-renamed ghost may still have its own name. A ghost that FUSE renamed shows the name it was
+    // opened by.
     (free[index] === true || (ghost.class === 'silly-renamed' && looksSilly(mount.path))) &&
     mount.path.length - folder.length - 1 <= longestName &&
     mount.path.length <= longestPath;
@@ -93,7 +97,7 @@ function choosePaths(
   });
 }
 
-/** Where that cannot be found out, CRIU has to try. */
+/** Where this cannot be found out, all names count as free and CRIU has to try. */
 function freeNames(
   processes: ProcessView,
   root: number | undefined,

@@ -35,7 +35,8 @@ export class NativeEngine implements Engine {
   }
 
   writeBack(fd: number, size: bigint, onProgress?: OnProgress): Promise<EngineReport> {
-    // It looks for data by lseek(2). What is not written back before the freeze is written during it.
+    // Writing back looks for data with lseek(2), which would move the holder's file offset. Data that is not
+    // written back now is written during the freeze.
     if (isBorrowed(fd)) return Promise.reject(errorOf(-95, `write descriptor ${fd} back`)); // EOPNOTSUPP
     return watched(onProgress, progress => callOnThread('gk_write_back', fd, size, progress));
   }
@@ -115,7 +116,7 @@ export class NativeEngine implements Engine {
     return Object.fromEntries([...splitAtNul(names)].flatMap(name => this.#xattr(fd, name)));
   }
 
-  /** None where it has gone since it was listed. */
+  /** The list is empty where the attribute was removed after it was listed. */
   #xattr(fd: number, name: Buffer): [string, Buffer][] {
     try {
       const value = sized((buffer, length) => call('gk_get_xattr', fd, cString(name), buffer, length));
@@ -132,14 +133,14 @@ export class NativeEngine implements Engine {
 }
 
 /**
- * What a process shares with us is read with pread(2) alone: the other engines use lseek(2), and the offset
- * is the process's.
+ * A descriptor that we share with another process is read with pread(2) alone. The other engines call
+ * lseek(2), and the file offset belongs to that process too.
  */
 function engineFor(fd: number, engine: EngineName): EngineName {
   return isBorrowed(fd) ? 'read' : engine;
 }
 
-/** struct gk_progress, polled while the call runs. */
+/** Polls struct gk_progress while the call runs. */
 async function watched(
   onProgress: OnProgress | undefined,
   start: (progress: Buffer) => Promise<EngineReport>,
@@ -157,7 +158,7 @@ async function watched(
 
 type Room = [extents: Buffer, capacity: number, count: Buffer, next: Buffer];
 
-/** The calls that go on at a cursor until it is 0. */
+/** For calls that continue at a cursor until the cursor is 0. */
 function* untilZero(list: (cursor: bigint, ...room: Room) => void): Generator<Extent, void> {
   let cursor = 0n;
   do {
@@ -199,10 +200,13 @@ function* splitAtNul(list: Buffer): Generator<Buffer> {
   }
 }
 
-/** Of file systems without extended attributes. */
+/** File systems without extended attributes answer with these. */
 const noXattrs = new Set(['ENOTSUP', 'EOPNOTSUPP']);
 
-/** The two-step dance of xattr(7): 64 KiB is the kernel's own limit for a name list and for a value. */
+/**
+ * Read into a buffer of the largest size. The kernel allows at most 64 KiB for a list of names and for a
+ * value. Source: xattr(7)
+ */
 function sized(fill: (buffer: Buffer, length: Buffer) => void): Buffer {
   room ??= Buffer.alloc(65536);
   const length = Buffer.alloc(8);
@@ -211,5 +215,5 @@ function sized(fill: (buffer: Buffer, length: Buffer) => void): Buffer {
   return Buffer.from(room.subarray(0, Number(length.readBigUInt64LE(0))));
 }
 
-/** Kept: most files have no attributes, and clearing 64 KiB for each costs more than asking. */
+/** The buffer is kept: most files have no attributes, and clearing 64 KiB for each costs more than asking. */
 let room: Buffer | undefined;

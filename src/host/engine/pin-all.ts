@@ -7,10 +7,13 @@ import { readStat, toFileStat } from '../native/stat.js';
 import { borrow } from '../pin/borrow.js';
 import { isLeased, readLeases } from '../pin/leases.js';
 
-/** LINKS are paths below /proc. What is refused here may be had by another way: pin.ts. */
+/**
+ * LINKS are paths below /proc. Where this refuses a link, the caller may still reach the file in another way
+ * (pin.ts).
+ */
 export function pinAll(links: readonly string[]): (Pin | Refused)[] {
   if (links.length === 0) return [];
-  // One look for all of them: there may be thousands, and hardly ever a lease.
+  // The leases are read once for all links: there may be thousands of links, and hardly ever a lease.
   const leased = new Set(readLeases().map(({ ino }) => BigInt(ino)));
   if (leased.size === 0) return openAll(links);
   const borrowed = links.map(link => borrowLeased(link, leased));
@@ -18,7 +21,7 @@ export function pinAll(links: readonly string[]): (Pin | Refused)[] {
   return borrowed.map(pin => pin ?? (opened.shift() as Pin | Refused));
 }
 
-/** @returns undefined for what may be opened */
+/** @returns undefined where the file has no lease and may be opened */
 function borrowLeased(link: string, leased: ReadonlySet<bigint>): Pin | Refused | undefined {
   try {
     if (!leased.has(fs.statSync(link, { bigint: true }).ino) || !isLeased(link)) return undefined;

@@ -81,7 +81,7 @@ export class LinuxFiles implements Files {
       const errno = errnoOf(error);
       if (errno === 'EEXIST' && isFolder(folder)) return;
       const parent = path.dirname(folder);
-      // What makes its parents itself, with recursive, never ends below /proc (Node 20).
+      // mkdir with `recursive` never ends below /proc in Node 20, so each parent is made here.
       if (errno !== 'ENOENT' || parent === folder || fs.existsSync(parent)) throw error;
       this.makeDirectory(parent, mode);
       this.makeDirectory(folder, mode);
@@ -138,8 +138,8 @@ export class LinuxFiles implements Files {
     const last = paths.at(-1);
     const wanted = fs.lstatSync(like);
     if (!wanted.isFile()) throw Object.assign(new Error(`${like} is not a regular file`), { code: 'EINVAL' });
-    // Nearly always they have it already, and there may be thousands. The last, because who was interrupted
-    // began with the first.
+    // Nearly always the files have this owner already, and there may be thousands. The last one is looked at
+    // because an interrupted run began with the first.
     if (last === undefined || isSameOwner(fs.lstatSync(last), wanted)) return;
     for (const file of paths) {
       const fd = this.open(file);
@@ -208,7 +208,7 @@ export class LinuxFiles implements Files {
   freeBytes(folder: string): bigint | undefined {
     try {
       const { blocks, bavail, bsize } = fs.statfsSync(folder, { bigint: true });
-      // A size of 0 blocks is no size: ramfs, tmpfs without a limit, a FUSE server that leaves statfs out.
+      // A file system of 0 blocks tells no size: ramfs, tmpfs without a limit, a FUSE server without statfs.
       // Source: simple_statfs().
       return blocks === 0n ? undefined : bavail * bsize;
     } catch (error) {
@@ -219,7 +219,7 @@ export class LinuxFiles implements Files {
 
   setOwner(fd: number, uid: number, gid: number): void {
     const old = fs.fstatSync(fd);
-    // Shares that know no owners refuse to set even the one that is there.
+    // Some shares know no owners and refuse even to set the owner that is there.
     if (old.uid !== uid || old.gid !== gid) fs.fchownSync(fd, uid, gid);
   }
 
@@ -233,15 +233,15 @@ export class LinuxFiles implements Files {
     return refused;
   }
 
-  /** A file of CRIU's stays CRIU's: readable by whoever could read it before. */
+  /** A replaced file of CRIU's keeps its owner and mode: the same users can read it as before. */
   #keepOwner(file: string, fd: number): void {
     const old = fs.lstatSync(file, { throwIfNoEntry: false });
     if (old?.isFile()) this.#giveOwner(fd, old);
   }
 
   /**
-   * What is refused leaves the file more private than it should be, never less: it was made for its owner
-   * alone.
+   * We made the file for its owner alone. If a change is refused, the file is more private than it should be,
+   * never less.
    */
   #giveOwner(fd: number, { uid, gid, mode }: fs.Stats): void {
     this.#attempt('owner', noOwners, () => this.setOwner(fd, uid, gid));
@@ -249,8 +249,8 @@ export class LinuxFiles implements Files {
   }
 
   /**
-   * The kernel has written all it had before a server can refuse it, and tells a write that failed by another
-   * error.
+   * The kernel has written all its data before a server can refuse fsync, and it reports a failed write by
+   * another error.
    */
   #fsync(fd: number): void {
     this.#attempt('fsync', noFsync, () => fs.fsyncSync(fd));
@@ -279,7 +279,7 @@ export class LinuxFiles implements Files {
   }
 }
 
-/** Our working folder is no link; a folder that the user named may be. */
+/** Our working folder must not be a link; a folder that the user named may be one. */
 function isFolder(file: string): boolean {
   return (path.basename(file) === 'ghostkeep' ? fs.lstatSync(file) : fs.statSync(file)).isDirectory();
 }

@@ -1,7 +1,7 @@
 /**
- * An image directory is named by whoever starts us, and links on the way to it are theirs. What lies in it
- * may be anybody's: our working folder there could be a link to another folder, and become one at any time.
- * So it is opened first, without following one, and every file in it is named below the descriptor.
+ * The user who starts us names the image directory, and we follow links on the way to it. But anybody may
+ * write inside it: our working folder there could be a link to another folder, or become one at any time. So
+ * we open that folder first without following a link, and name each file below its descriptor.
  */
 import fs from 'node:fs';
 import { errnoOf, GhostkeepError } from '../../base/errors.js';
@@ -11,12 +11,12 @@ const { O_DIRECTORY, O_NOFOLLOW } = fs.constants;
 
 /** BASE, folders of ours below it, and a name: `images`, `ghostkeep`, `journal.json`. */
 const ourPath = /^(.*?)\/(ghostkeep(?:\/rehearsal(?:\/ghostkeep)?)?)\/([^/]+)$/s;
-/** Nobody but root writes there: its `ghostkeep` may be a link. */
+/** Only root writes to this folder, so its `ghostkeep` may be a link. */
 const trusted = '/etc';
 
 /**
- * ACT on FILE by a path that nobody can lead elsewhere.
- * @throws IMAGE_INVALID where a folder of ours is none
+ * ACT on FILE by a path that nobody can redirect.
+ * @throws IMAGE_INVALID where one of our folders is not a folder
  */
 export function inPlace<T>(file: string, act: (place: string) => T): T {
   const [, base, folders, name] = ourPath.exec(file) ?? [];
@@ -30,7 +30,7 @@ export function inPlace<T>(file: string, act: (place: string) => T): T {
   }
 }
 
-/** The folder that somebody works in, and our descriptor of it. */
+/** The folder that a caller of holdFolder works in, and our descriptor of it. */
 let held: { folder: string; fd: number } | undefined;
 
 /** See Files.holding. */
@@ -57,7 +57,7 @@ function openIfThere(base: string, folders: string): number | undefined {
   }
 }
 
-/** As inPlace, for a folder: what is done to what it contains. */
+/** As inPlace, for work on the contents of a folder. */
 export function inFolder<T>(folder: string, act: (place: string) => T): T {
   return inPlace(`${folder}/.`, act);
 }
@@ -93,7 +93,10 @@ function openFolder(parent: string, name: string, path: string): number {
   }
 }
 
-/** False where a folder on the way is none: that is the user's path, not something in an image directory. */
+/**
+ * False where a folder on the way is not a folder: then the user's own path is wrong, and not something in an
+ * image directory.
+ */
 function isThere(place: string): boolean {
   try {
     return fs.lstatSync(place, { throwIfNoEntry: false }) !== undefined;

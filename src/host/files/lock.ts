@@ -1,18 +1,18 @@
 /**
- * Locks on folders: flock(2) on a descriptor of the folder itself, which needs no file in it and ends with
- * its holder.
+ * Locks on folders: flock(2) on a descriptor of the folder itself. It needs no file in the folder, and it
+ * ends with its holder.
  */
 import fs from 'node:fs';
 import { tryLock } from '../native/libc.js';
 
 const { O_RDONLY, O_DIRECTORY, O_NONBLOCK } = fs.constants;
-/** A folder that is replaced again and again while we lock it. */
+/** We try this often if somebody replaces the folder each time while we lock it. */
 const mostReplaced = 100;
 
 /**
- * @returns a descriptor: the lock lasts until it is closed, by us or by our end (Node sets O_CLOEXEC, so no
- * program that we start keeps it); undefined where somebody else has a lock. @throws an errno error where
- * FOLDER cannot be locked
+ * @returns a descriptor that holds the lock until we close it or end. Node sets O_CLOEXEC, so no program that
+ * we start keeps the lock. Undefined where somebody else has a lock.
+ * @throws an errno error where FOLDER cannot be locked
  */
 export function lockFolder(folder: string): number | undefined {
   for (let replaced = 0; replaced < mostReplaced; replaced += 1) {
@@ -24,7 +24,7 @@ export function lockFolder(folder: string): number | undefined {
         fs.closeSync(fd);
         return undefined;
       }
-      // Between open(2) and flock(2) it may have been removed and made anew.
+      // Somebody may have removed the folder and made it anew between our open(2) and flock(2).
       if (isSame(fs.fstatSync(fd, { bigint: true }), fs.statSync(folder, { bigint: true }))) return fd;
     } catch (error) {
       fs.closeSync(fd);
@@ -40,9 +40,10 @@ function isSame(one: fs.BigIntStats, other: fs.BigIntStats): boolean {
 }
 
 /**
- * flock(2) has no call that names the holder. A process shows the locks of its descriptors in fdinfo;
- * /proc/locks names the process that made a lock, which may have ended and left the descriptor to others.
- * @param family is asked first @returns undefined where neither tells
+ * Find who holds the lock: flock(2) has no call for that. The kernel shows a descriptor's locks in its
+ * fdinfo. /proc/locks names the process that made a lock, but that process may have ended and left its
+ * descriptor to others.
+ * @param family is asked first @returns undefined where neither source tells
  */
 export function lockHolder(folder: string, family: readonly number[]): number | undefined {
   const inode = inodeOf(folder);
@@ -51,8 +52,8 @@ export function lockHolder(folder: string, family: readonly number[]): number | 
 }
 
 /**
- * As the kernel names it in its lists of locks, MAJOR:MINOR:INODE: on btrfs st_dev is another device than the
- * superblock's.
+ * The inode as the kernel's lists of locks name it, MAJOR:MINOR:INODE. The device is the superblock's; on
+ * btrfs st_dev is another one.
  */
 function inodeOf(folder: string): string | undefined {
   try {
@@ -60,7 +61,7 @@ function inodeOf(folder: string): string | undefined {
     try {
       const info = fs.readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1');
       const mount = /^mnt_id:\s*(\d+)$/m.exec(info)?.[1];
-      // Linux shows `ino` since 5.14.
+      // fdinfo has `ino` since Linux 5.14.
       const ino = /^ino:\s*(\d+)$/m.exec(info)?.[1] ?? fs.fstatSync(fd, { bigint: true }).ino;
       const mounts = fs.readFileSync('/proc/self/mountinfo', 'latin1');
       const device = new RegExp(`^${mount} \\d+ (\\d+):(\\d+) `, 'm').exec(mounts);

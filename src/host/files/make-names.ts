@@ -1,6 +1,6 @@
 /**
- * Names of a file in a folder that somebody else may write to: every step stays inside it and follows no link
- * out.
+ * Make names for a file in a folder that somebody else may write to. Every step stays inside the folder and
+ * follows no link out of it.
  */
 
 import fs from 'node:fs';
@@ -49,7 +49,10 @@ export async function makeNames(
   }
 }
 
-/** All of them or none, of the file that FD is on: who puts another one under its name gives that no name. */
+/**
+ * Make all names or none. They are linked to the file that FD has open, so somebody who puts another file
+ * under its temporary name cannot give these names to that one.
+ */
 function linkAll(fd: number, places: readonly Buffer[]): void {
   const made: Buffer[] = [];
   try {
@@ -64,8 +67,8 @@ function linkAll(fd: number, places: readonly Buffer[]): void {
 }
 
 /**
- * Folders resolved inside the root, held: who swaps one for a link meanwhile does not move what is made
- * there.
+ * Folders that were resolved inside the root and are held open: if somebody replaces one by a link meanwhile,
+ * the new names still go into the folder that we opened.
  */
 class Folders {
   readonly #fds = new Map<string, number>();
@@ -76,8 +79,8 @@ class Folders {
   ) {}
 
   /**
-   * A path to NAME through the descriptor of its folder, which check has let pass.
-   * @throws ENOENT when it is not there
+   * A path to NAME through the descriptor of its folder, which `check` has accepted.
+   * @throws ENOENT where the folder does not exist
    */
   placeOf(name: Buffer): Buffer {
     const at = name.lastIndexOf('/');
@@ -89,7 +92,8 @@ class Folders {
     const key = folder.toString('latin1');
     const held = this.#fds.get(key);
     if (held !== undefined) return held;
-    // With a dot at its end a link is followed, inside the root; without, we would hold the link itself.
+    // With a dot at its end the path follows a link, inside the root. Without it we would open the link
+    // itself.
     const fd = openInRoot(this.rootFd, Buffer.concat([folder, Buffer.from('/.')]));
     if (fd === undefined)
       throw Object.assign(new Error(`the folder ${folder.toString('utf8')} is gone`), { code: 'ENOENT' });

@@ -1,6 +1,7 @@
 /**
- * A folder to make files in, by a descriptor: whoever swaps it, or a folder above it, for a link meanwhile
- * moves nothing of what is made. Each step is opened by itself, below the descriptor of the one before.
+ * Open a folder to make files in. If somebody replaces it, or a folder above it, by a link meanwhile, the
+ * files still go into the folder that we opened. Each step is opened separately, below the descriptor of the
+ * step before.
  */
 import fs from 'node:fs';
 import path from 'node:path';
@@ -67,8 +68,8 @@ function openOrMake(place: string): number {
 }
 
 /**
- * Neither can others change the folder, nor, where all may write and each may remove only what is theirs, is
- * the link theirs.
+ * True where no other user can have made LINK: others cannot write to FOLDER, or it is sticky (each user can
+ * remove only their own files) and the link is ours or root's.
  */
 function isOurDoing(folder: fs.Stats, link: fs.Stats, uid: number): boolean {
   const isOurs = (stat: fs.Stats) => stat.uid === uid || stat.uid === 0;

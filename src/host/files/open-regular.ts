@@ -1,7 +1,7 @@
 /**
- * Opening a FIFO waits, opening a device acts, and a link leads anywhere. So what has the name is first held
- * by a descriptor that acts on nothing, looked at through it, and opened through it: what is opened is what
- * was looked at, whoever changes names meanwhile.
+ * Opening a FIFO waits, opening a device can have effects, and a link may lead anywhere. So the file is first
+ * opened with O_PATH, which does nothing to it, then examined and opened through that descriptor. Whoever
+ * changes names meanwhile, we open the file that we examined.
  */
 import fs from 'node:fs';
 import { errnoOf } from '../../base/errors.js';
@@ -9,7 +9,7 @@ import { errnoOf } from '../../base/errors.js';
 export const pathOnly = 0o10000000; // O_PATH, which Node does not name
 const { O_NOFOLLOW, O_NONBLOCK, O_NOCTTY } = fs.constants;
 
-/** The caller closes it. @param flags of open(2); O_NONBLOCK and O_NOCTTY are added */
+/** @param flags of open(2); O_NONBLOCK and O_NOCTTY are added @returns a descriptor that the caller closes */
 export function openRegular(file: string, flags: number): number {
   const held = fs.openSync(file, pathOnly | O_NOFOLLOW);
   try {
@@ -19,7 +19,10 @@ export function openRegular(file: string, flags: number): number {
   }
 }
 
-/** What the descriptor HELD, made with O_PATH, is on. @param file for the message. @throws ELOOP, EINVAL */
+/**
+ * Open the file of descriptor HELD, which was made with O_PATH. @param file for the message. @throws ELOOP,
+ * EINVAL
+ */
 export function reopenRegular(held: number, flags: number, file: string): number {
   const stat = fs.fstatSync(held);
   if (stat.isSymbolicLink()) throw failure('ELOOP', `${file} is a symbolic link, and none is followed there`);
@@ -27,7 +30,7 @@ export function reopenRegular(held: number, flags: number, file: string): number
   return naming(file, `/proc/self/fd/${held}`, place => fs.openSync(place, flags | O_NONBLOCK | O_NOCTTY));
 }
 
-/** ACT on PLACE, which is another path of FILE: errors name FILE. */
+/** ACT on PLACE, which is another path of FILE. Error messages name FILE. */
 export function naming<T>(file: string, place: string, act: (place: string) => T): T {
   try {
     return act(place);
@@ -43,7 +46,8 @@ function failure(code: string, message: string): NodeJS.ErrnoException {
 }
 
 /**
- * Backups link equal files: such a file may be read. Whoever changes it changes it wherever it has a name.
+ * Some backups hard-link equal files. Reading such a file is safe, but a change to it would change it under
+ * all its names.
  */
 export function hasOtherNames(file: string): NodeJS.ErrnoException {
   const message = `EMLINK: ${file} has other names, so that it is not changed; copy it (cp --reflink=auto)`;

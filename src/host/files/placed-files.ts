@@ -5,7 +5,7 @@ import type { Durability, FileStat } from '../../base/host/host.js';
 import { LinuxFiles } from './files.js';
 import { inFolder, inPlace } from './in-place.js';
 
-/** Files as flows get them: every path goes through in-place.ts, so that no flow can forget it. */
+/** The files that flows get: every path goes through in-place.ts, so that no flow can forget it. */
 export class PlacedFiles extends LinuxFiles {
   override read(file: string, bound: Bound): Buffer {
     return inPlace(file, at => super.read(at, bound, file));
@@ -15,7 +15,7 @@ export class PlacedFiles extends LinuxFiles {
     return inPlace(file, at => super.readStart(at, bytes));
   }
 
-  /** Where a link is in the way, nothing of ours is there. */
+  /** Where a link is in the way, no file of ours is there. */
   override exists(file: string): boolean {
     try {
       return inPlace(file, at => super.exists(at));
@@ -76,7 +76,7 @@ export class PlacedFiles extends LinuxFiles {
   }
 }
 
-/** A folder that is not there has nothing to remove. */
+/** Nothing is removed where the folder does not exist. */
 function ifThere(remove: () => void): void {
   try {
     remove();

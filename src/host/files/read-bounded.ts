@@ -1,6 +1,6 @@
 /**
- * Read a file that may be anybody's: its size is checked through the descriptor, and what grows meanwhile
- * gets no further.
+ * Read a file that anybody may have written. Its size is checked through the descriptor, and we read no more
+ * than that if the file grows meanwhile.
  */
 import fs from 'node:fs';
 import type { Bound } from '../../base/bounds.js';

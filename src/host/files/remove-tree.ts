@@ -1,16 +1,16 @@
 /**
- * Remove a folder and all in it by descriptors: who swaps a folder in it for a link meanwhile has nothing
- * removed elsewhere.
+ * Remove a folder and its contents through descriptors. If somebody replaces a folder inside it by a link
+ * meanwhile, nothing is removed elsewhere.
  */
 import fs from 'node:fs';
 import { errnoOf } from '../../base/errors.js';
 import { pathOnly } from './open-regular.js';
 
 const { O_DIRECTORY, O_NOFOLLOW } = fs.constants;
-/** Each level holds a descriptor; ours are not deeper than five. */
+/** Each level holds a descriptor open. Our own folders are at most five levels deep. */
 const mostLevels = 64;
 
-/** What is not there is no error; a link is removed itself. */
+/** A file that does not exist is no error. A link is removed itself, not followed. */
 export function removeTree(file: string | Buffer, level = 0): void {
   const folder = openIfFolder(file);
   if (folder === undefined) {

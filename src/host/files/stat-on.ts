@@ -17,7 +17,7 @@ export function statOn(mount: Mount, name: Buffer): FileStat | undefined {
   try {
     if (name.length === 0 && mountId(rootFd) === String(mount.id))
       return toFileStat(fs.fstatSync(rootFd, { bigint: true }));
-    // What is there of the path must be of this mount: a mount on the way hides the rest.
+    // The part of the path that exists must be on this mount: another mount on the way hides the rest.
     for (let path = name; ; path = path.subarray(0, Math.max(0, path.lastIndexOf('/')))) {
       const fd = openInRoot(rootFd, Buffer.concat([slash, path]));
       if (fd === undefined && path.length > 0) continue;

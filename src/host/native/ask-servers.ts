@@ -6,7 +6,7 @@ import { readStat } from './stat.js';
 
 /**
  * LINKS are paths below /proc.
- * @returns an answer for each; undefined from the first on that got none for WAIT_MS
+ * @returns an answer for each link, and undefined from the first link on for which none came within WAIT_MS
  */
 export function askServers(links: readonly string[], waitMs: number): (Answer | Refused | undefined)[] {
   if (links.length === 0) return [];
@@ -22,8 +22,8 @@ export function askServers(links: readonly string[], waitMs: number): (Answer | 
 }
 
 /**
- * Follow PATH below ROOT, a folder that somebody else controls, and ask whoever has what is there.
- * @returns false where no answer came in WAIT_MS; an error is one
+ * Follow PATH below ROOT, a folder that somebody else controls, and ask the server of the file there.
+ * @returns false where no answer came within WAIT_MS; an error counts as an answer
  */
 export function answersInRoot(root: string, path: Buffer, waitMs: number): boolean {
   const words = new BigInt64Array(answer.words);

@@ -1,6 +1,6 @@
 /**
- * The only module that calls libghostkeep.so, through koffi (docs/decisions/0001-koffi.md). What Node lacks
- * of libc: libc.ts. The contract of every function stands in native/include/ghostkeep.h.
+ * The only module that calls libghostkeep.so, through koffi (docs/decisions/0001-koffi.md). libc.ts has the
+ * calls that Node lacks from libc. native/include/ghostkeep.h has the contract of every function.
  */
 import { errnoName } from '../../base/errors.js';
 import type { CopyWay, EngineName, EngineReport } from '../../base/host/host.js';
@@ -62,7 +62,7 @@ export type NativeFunction = keyof typeof signatures;
 
 let loaded: Record<NativeFunction, Call> | undefined;
 
-/** Call NAME with ARGS and a report behind them. @throws an errno error with the library's own line. */
+/** Call NAME with ARGS, followed by a report. @throws an errno error with the library's own message */
 export function call(name: NativeFunction, ...args: unknown[]): EngineReport {
   const report = Buffer.alloc(layout.bytes);
   // biome-ignore lint/plugin: passed on, as many as the function takes
@@ -71,7 +71,7 @@ export function call(name: NativeFunction, ...args: unknown[]): EngineReport {
   return readReport(report);
 }
 
-/** Call NAME, whose answer is in ARGS alone. @throws as call */
+/** Call NAME, which answers in ARGS alone. @throws as call */
 export function ask(name: NativeFunction, ...args: unknown[]): void {
   unread.fill(0, layout.at.message, layout.at.message + 1);
   // biome-ignore lint/plugin: passed on, as many as the function takes
@@ -81,7 +81,7 @@ export function ask(name: NativeFunction, ...args: unknown[]): void {
 
 const unread = Buffer.alloc(layout.bytes);
 
-/** As call, on a thread of its own, so that progress can be seen and the event loop goes on. */
+/** As call, on another thread, so that the event loop goes on and can show progress. */
 export function callOnThread(name: NativeFunction, ...args: unknown[]): Promise<EngineReport> {
   const report = Buffer.alloc(layout.bytes);
   return new Promise((resolve, reject) => {
@@ -95,8 +95,8 @@ export function callOnThread(name: NativeFunction, ...args: unknown[]): Promise<
 }
 
 /**
- * openat2 with RESOLVE_IN_ROOT: a descriptor (O_PATH) the caller closes, undefined when there is nothing by
- * that name.
+ * openat2(2) with RESOLVE_IN_ROOT. @returns an O_PATH descriptor that the caller closes, or undefined where
+ * no file has that name
  */
 export function openInRoot(rootFd: number, file: Buffer): number | undefined {
   const fd = Buffer.alloc(4);
@@ -110,13 +110,17 @@ export function openInRoot(rootFd: number, file: Buffer): number | undefined {
   }
 }
 
-/** BYTES with a NUL behind them. @throws EINVAL where there is one in them: C would end there */
+/**
+ * BYTES with a NUL behind them. @throws EINVAL where BYTES contain a NUL, because C would stop reading there
+ */
 export function cString(bytes: Buffer): Buffer {
   if (bytes.includes(0)) throw Object.assign(new Error('EINVAL: a NUL in a name'), { code: 'EINVAL' });
   return Buffer.concat([bytes, Buffer.alloc(1)]);
 }
 
-/** Open as the file's owner would, PATH_FD being made with O_PATH; the caller closes it. */
+/**
+ * Open a file as its owner would. PATH_FD was made with O_PATH. The caller closes the descriptor returned.
+ */
 export function openAsOwner(pathFd: number): number {
   const fd = Buffer.alloc(4);
   call('gk_open_as_owner', pathFd, fd);

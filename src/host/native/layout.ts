@@ -1,9 +1,9 @@
 /**
- * JavaScript and the engine share these structs, field by field under C's names, and these values. C has them
- * in native/include/ghostkeep.h. When the library is loaded, both are compared (gk_layout).
+ * JavaScript and the engine share these structs and values, under C's names. C has them in
+ * native/include/ghostkeep.h. Both sides are compared when the library is loaded (gk_layout).
  */
 
-/** GK_ABI: the version of the header. */
+/** GK_ABI, the version of the header. */
 export const abiVersion = 13;
 
 export const values = {
@@ -27,15 +27,15 @@ const [u32, u64] = [4, 8];
 
 export interface Struct<Field extends string = string> {
   bytes: number;
-  /** How long each field is, and the offset it begins at, in bytes. */
+  /** The length of each field, and the offset it begins at, in bytes. */
   fields: Record<Field, number>;
   at: Record<Field, number>;
-  /** The same for a BigInt64Array over many of them: words of eight bytes. */
+  /** The same for a BigInt64Array with many of these structs, in words of eight bytes. */
   words: number;
   word: Record<Field, number>;
 }
 
-/** FIELDS by their bytes, in C's order; none of the structs has a gap between two. */
+/** FIELDS maps each field to its length, in C's order. None of the structs has a gap between two fields. */
 function struct<Field extends string>(fields: Record<Field, number>): Struct<Field> {
   const [at, word] = [{}, {}] as [Record<Field, number>, Record<Field, number>];
   let bytes = 0;
@@ -131,10 +131,10 @@ const structs: Record<string, Struct> = {
   gk_dump_job: dumpJob,
 };
 
-/** What gk_abi returns where the library is of this version. */
+/** gk_abi returns this where the library has this version. */
 export const abi = (abiVersion << 16) | report.bytes;
 
-/** The text that gk_layout must give. */
+/** gk_layout must give this text. */
 export function layoutText(): string {
   const lines = Object.entries(values).map(([name, value]) => `${name} ${value}\n`);
   for (const [name, { bytes, fields, at }] of Object.entries(structs)) {
@@ -144,7 +144,9 @@ export function layoutText(): string {
   return lines.join('');
 }
 
-/** @param found what gk_layout gave. @returns the first line that differs, as a reason, or undefined */
+/**
+ * @param found the text that gk_layout gave @returns the first line that differs, as a reason, or undefined
+ */
 export function differenceOf(found: string): string | undefined {
   const [theirs, ours] = [found, layoutText()].map(text => text.split('\n'));
   for (const [index, line] of (ours as string[]).entries()) {

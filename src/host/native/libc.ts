@@ -1,4 +1,4 @@
-/** What Node does not have of the C library, through koffi (docs/decisions/0001-koffi.md). */
+/** Calls of the C library that Node does not have, through koffi (docs/decisions/0001-koffi.md). */
 import { closeSync, constants as ofFiles } from 'node:fs';
 import { createRequire } from 'node:module';
 import { constants } from 'node:os';
@@ -30,7 +30,7 @@ export function seek(fd: number, offset: bigint, whence: number): bigint {
   return result < 0n ? -BigInt(koffi.errno()) : result;
 }
 
-/** memfd_create(2), closed on exec; undefined where that is not to be had. */
+/** memfd_create(2), closed on exec. @returns undefined where the kernel refuses it */
 export function createMemfd(name: string): number | undefined {
   const create = load().load(null).func('int memfd_create(const char *, unsigned int)');
   const fd = create(name, closeOnExec) as number;
@@ -48,7 +48,7 @@ export function renameNoReplace(from: string, to: string): number {
 }
 
 /**
- * linkat(2): another name, TO, of the file that FD is on, whatever its own name leads to by now.
+ * linkat(2): give the file that FD has open another name, TO. The file's old name may lead elsewhere by now.
  * @param to ends with a NUL. @throws an errno error; ENOENT where the file has no name any more
  */
 export function linkOpen(fd: number, to: Buffer): void {
@@ -59,7 +59,7 @@ export function linkOpen(fd: number, to: Buffer): void {
     throw failed(BigInt(-koffi.errno()), `link ${to.subarray(0, -1).toString('utf8')}`);
 }
 
-/** flock(2): it goes with the descriptor, so also with a process that is killed. See Files.tryLock. */
+/** flock(2). The lock ends with the descriptor, so also when the process is killed. See Files.tryLock. */
 export function tryLock(fd: number): boolean | undefined {
   const exclusiveAtOnce = 2 | 4;
   const koffi = load();
@@ -69,7 +69,7 @@ export function tryLock(fd: number): boolean | undefined {
 }
 
 /**
- * mmap(2) of the first page of a file, which may be empty: nothing of it can be read.
+ * mmap(2) of the first page of a file, which may be empty. The mapping cannot be read.
  * @throws an errno error
  */
 export function mapPage(fd: number): { address: bigint; unmap(): void } {
@@ -87,16 +87,15 @@ export function mapPage(fd: number): { address: bigint; unmap(): void } {
   return { address, unmap: () => void munmap(address, length) };
 }
 
-/** Source: asm-generic/unistd.h; since these numbers, all architectures share them. */
+/** All architectures share the numbers of these two system calls. Source: asm-generic/unistd.h */
 const [pidfdOpen, pidfdGetfd] = [434n, 438n];
 /**
- * PIDFD_THREAD: of a thread that does not lead its group, where it has descriptors of its own. Since Linux
- * 6.9.
+ * PIDFD_THREAD, for a thread that does not lead its group and has descriptors of its own. Since Linux 6.9.
  */
 const ofThread = BigInt(ofFiles.O_EXCL);
 
 /**
- * pidfd_getfd(2): descriptor FD of process PID, for this process too; closed on exec.
+ * pidfd_getfd(2): share descriptor FD of process PID with this process, closed on exec.
  * @throws an errno error
  */
 export function getDescriptor(pid: number, fd: number): number {
@@ -120,7 +119,7 @@ function failed(result: bigint, what: string): NodeJS.ErrnoException {
 type SystemCall = (number: bigint, ...args: bigint[]) => number | bigint;
 let syscall: SystemCall | undefined;
 
-/** @returns what the kernel does: a negative errno is a failure */
+/** @returns the kernel's result: a negative errno is a failure */
 function systemCall(number: bigint, ...args: [bigint, bigint, bigint?]): bigint {
   const koffi = load();
   const signature = 'int64_t syscall(int64_t, int64_t, int64_t, int64_t)';
@@ -130,22 +129,22 @@ function systemCall(number: bigint, ...args: [bigint, bigint, bigint?]): bigint 
 }
 
 /**
- * _exit(2). Node's own exit waits for libuv's threads (uv_library_shutdown() joins them), and the very one
- * that a deadline is for hangs in a read from a dead server.
+ * _exit(2). Node's own exit waits for libuv's threads (uv_library_shutdown() joins them), and a thread that
+ * hangs in a read from a dead server is the very reason for a deadline.
  */
 export function exitAtOnce(status: number): void {
   try {
     load().load(null).func('void _exit(int)')(status);
   } catch {
-    // An installation without koffi: whoever waits is told of a signal, not of a status.
+    // An installation without koffi cannot call _exit: whoever waits for us sees a signal and no status.
     process.kill(process.pid, 'SIGKILL');
   }
 }
 
 /**
- * The last that is done before the process ends. koffi's own destructors call fsync(2) on descriptors 1 and
- * 2, and where that fails they wait for a lock that they hold themselves. A process that has not loaded koffi
- * ends as Node does.
+ * Called last before the process ends. koffi's own destructors call fsync(2) on descriptors 1 and 2, and
+ * where that fails they wait for a lock that they hold themselves. A process that has not loaded koffi ends
+ * as Node does.
  */
 export function exitWithoutKoffi(status: number): void {
   if (Object.keys(requireHere.cache).some(file => file.endsWith('/koffi.node'))) exitAtOnce(status);

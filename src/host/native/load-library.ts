@@ -1,6 +1,6 @@
 /**
- * libghostkeep.so through koffi: beside the program, whole, of this program's version and layout, or a reason
- * with a way out.
+ * Loads libghostkeep.so through koffi. The library must lie beside the program, be complete, and have this
+ * program's version and layout; otherwise the error gives the reason and a way out.
  */
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
@@ -9,7 +9,7 @@ import { GhostkeepError, reasonOf } from '../../base/errors.js';
 import { abi, differenceOf, layoutText } from './layout.js';
 import { findBeside } from './program-files.js';
 
-/** The native sources go with the npm package: it is built for one kind of machine. */
+/** The npm package contains the native sources, because a built library fits one kind of machine only. */
 function wayOut(): string {
   const makefile = findBeside('native', 'Makefile');
   const make =
@@ -40,7 +40,10 @@ export function loadLibrary() {
   return library;
 }
 
-/** A text that is longer than ours differs from it, wherever it is cut. */
+/**
+ * The buffer is twice as long as our text, so a longer text of the library's differs from ours even where it
+ * is cut.
+ */
 function readLayout(library: ReturnType<typeof import('koffi')['load']>): string {
   const text = Buffer.alloc(2 * layoutText().length);
   const read = library.func('uint32_t gk_layout(void *, uint32_t)') as unknown as (
@@ -51,7 +54,7 @@ function readLayout(library: ReturnType<typeof import('koffi')['load']>): string
 }
 
 /**
- * dlopen(3) maps what the header promises: where the file ends before that, the process dies of SIGBUS.
+ * dlopen(3) maps as much as the header promises. If the file is shorter, the process would die of SIGBUS.
  * Source: elf(5)
  */
 function assertLoadable(file: string): void {
@@ -62,9 +65,9 @@ function assertLoadable(file: string): void {
     throw new Error(
       `it was built for another kind of machine (${machine} in its ELF header, this is ${ours})`,
     );
-  // ELFCLASS64 and ELFDATA2LSB: nothing else has its offsets where they are read here.
+  // Only ELFCLASS64 with ELFDATA2LSB has its offsets where they are read here.
   if (header[4] !== 2 || header[5] !== 1) return;
-  // The table of sections comes last in the file.
+  // The section table is the last thing in the file.
   const end = header.readBigUInt64LE(40) + BigInt(header.readUInt16LE(58) * header.readUInt16LE(60));
   if (size < end) throw new Error(`it has ${size} of ${end} bytes`);
 }

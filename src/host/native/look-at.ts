@@ -6,10 +6,13 @@ import { ask } from './call.js';
 import { look, values } from './layout.js';
 import { readStat } from './stat.js';
 
-/** In a call. */
+/** Descriptors in one call. */
 const mostAtOnce = 512;
 
-/** FOLDER is a /proc/PID. So many at a time are looked at on all processors; there may be a million. */
+/**
+ * FOLDER is a /proc/PID. The library looks at many descriptors at a time on all processors; there may be a
+ * million.
+ */
 export function* lookAt(
   folder: string,
   fds: readonly number[],
@@ -56,7 +59,7 @@ function readLook(
   };
 }
 
-/** As Node words its own. @param errno negative */
+/** An error worded as Node words its own. @param errno negative */
 export function errorOf(errno: number, what: string): NodeJS.ErrnoException {
   const code = errnoName(errno) ?? `errno ${-errno}`;
   const text = getSystemErrorMap().get(errno)?.[1] ?? 'no more is known';

@@ -4,20 +4,20 @@ import type { OpenFds } from '../../base/host/host.js';
 import { ask } from './call.js';
 import { openCounts, openFile } from './layout.js';
 
-/** Descriptors a call; one call serves nearly every process. */
+/** Descriptors in one call; one call is enough for nearly every process. */
 const capacity = 16_384;
-/** For fewer processes threads of their own do not pay. */
+/** For fewer processes, threads cost more than they save. */
 const worthThreads = 8;
 
-/** Kept from one process to the next: what is found is copied out. */
+/** These buffers are reused for each process; results are copied out of them. */
 let files: BigUint64Array | undefined;
 const suspects = new Uint32Array(capacity);
 const carriers = new Uint32Array(capacity);
 const counts = new Uint32Array(openCounts.bytes / 4);
 
 /**
- * FOLDER is a /proc/PID/fd, LOCAL as local-mounts.ts has it.
- * @throws an errno error when it cannot be listed
+ * FOLDER is a /proc/PID/fd. LOCAL are the ids of local-mounts.ts.
+ * @throws an errno error when FOLDER cannot be listed
  */
 export function readOpenFds(folder: string, local: BigUint64Array): OpenFds {
   const dirFd = fs.openSync(folder, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
@@ -30,7 +30,7 @@ export function readOpenFds(folder: string, local: BigUint64Array): OpenFds {
   }
 }
 
-/** Processes that will be asked for in this order: they are looked at ahead, on all processors. */
+/** Looks ahead, on all processors, at processes that the caller will ask for in this order. */
 export class OpenFdsAhead {
   readonly #handle: bigint | undefined;
   #next = 0;
@@ -45,7 +45,7 @@ export class OpenFdsAhead {
       ask('gk_ahead_begin', Uint32Array.from(pids), pids.length, this.local, local.length, handle);
       this.#handle = handle[0];
     } catch (error) {
-      // No thread or memory to be had: then one after the other.
+      // The kernel has no thread or memory for this: the processes are read one after the other.
       if (errnoOf(error) === undefined) throw error;
     }
   }
@@ -57,7 +57,7 @@ export class OpenFdsAhead {
     return collect(room => ask('gk_ahead_take', this.#handle, capacity, room, suspects, carriers, counts));
   }
 
-  /** Once, and nothing is taken after it. */
+  /** Call this once, and take() nothing after it. */
   end(): void {
     if (this.#handle !== undefined) ask('gk_ahead_end', this.#handle);
   }
@@ -67,7 +67,7 @@ function counted(field: keyof typeof openCounts.at): number {
   return counts[openCounts.at[field] / 4] as number;
 }
 
-/** Portions until one is empty. */
+/** Reads one portion after another until one is empty. */
 function collect(portion: (room: BigUint64Array) => void): OpenFds {
   files ??= new BigUint64Array(capacity * openFile.words);
   const found: number[] = [];

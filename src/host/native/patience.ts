@@ -1,10 +1,9 @@
 /**
- * How long a server is waited for. A dead one is met twice in a checkpoint: while the container runs, and
- * again when it is frozen. Then it has had its time, and is only given what a server needs that has come
- * back.
+ * How long we wait for a server. A checkpoint meets a dead server twice: while the container runs, and again
+ * when it is frozen. The second time it gets only as long as a server needs that has come back.
  */
 export const firstWaitMs = 2000;
-/** All of a container may be frozen meanwhile, and one server has taken its time already. */
+/** The whole container may be frozen meanwhile, and one server has already used up its time. */
 const nextWaitMs = 500;
 const againWaitMs = 100;
 

@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 
 /**
- * BYTES that nobody can guess, in hexadecimal. Loading node:crypto for them would take a tenth of a hook's
+ * BYTES that nobody can guess, in hexadecimal. Loading node:crypto for this would take a tenth of a hook's
  * time (decision 0009). Source: random(4).
  */
 export function randomHex(bytes: number): string {

@@ -2,14 +2,17 @@ import fs from 'node:fs';
 import { errnoName, errnoOf } from '../../base/errors.js';
 import { renameNoReplace } from './libc.js';
 
-/** File systems without the flag (NFS, some of FUSE), and kernels without the call. Source: rename(2). */
+/**
+ * Answers of file systems without the flag (NFS, some FUSE servers) and of kernels without the call. Source:
+ * rename(2).
+ */
 const withoutFlag = new Set(['EINVAL', 'ENOSYS', 'EOPNOTSUPP', 'ENOTSUP']);
-/** File systems without hard links. Source: link(2). */
+/** Answers of file systems without hard links. Source: link(2). */
 const withoutLinks = new Set(['EPERM', 'ENOSYS', 'EOPNOTSUPP', 'ENOTSUP', 'EMLINK']);
 
 /**
- * See Files.renameNew. Where the file system has neither the flag nor hard links, a look comes first: that is
- * enough in a folder that nobody else may write to.
+ * See Files.renameNew. Where the file system has neither the flag nor hard links, we check first that TO does
+ * not exist. That is enough in a folder that nobody else may write to.
  */
 export function renameNew(from: string, to: string, atOnce = renameNoReplace, link = fs.linkSync): void {
   const errno = errnoName(atOnce(from, to));

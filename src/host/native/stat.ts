@@ -48,7 +48,10 @@ export function readStat(words: BigInt64Array, at: number): FileStat {
   };
 }
 
-/** What the kernel knows of a path below /proc: no server is asked, which might never answer. */
+/**
+ * The kernel's own knowledge of a file, by a path below /proc. No server is asked, because it might never
+ * answer.
+ */
 export function statCached(path: string): FileStat {
   const words = new BigInt64Array(layout.words);
   ask('gk_stat_cached', Buffer.from(`${path}\0`), words);

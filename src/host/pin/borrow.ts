@@ -1,7 +1,7 @@
 /**
- * Descriptors of other processes, shared with them by pidfd_getfd(2). Nothing is opened, so no lease is
- * broken; but the file offset is the holder's too. So these are read with pread(2) only: lseek(2) with
- * SEEK_DATA would move it.
+ * Descriptors of other processes, shared with them by pidfd_getfd(2). We open nothing, so we break no lease,
+ * but the holder's file offset is shared too. So we read these with pread(2) only: lseek(2) with SEEK_DATA
+ * would move the offset.
  */
 import fs from 'node:fs';
 import { getDescriptor } from '../native/libc.js';
@@ -13,14 +13,18 @@ const EAGAIN = -11;
 
 const borrowed = new Set<number>();
 
-/** @throws EAGAIN where it cannot be read or, if WRITABLE, written, or where LINK is none of a descriptor */
+/**
+ * @throws EAGAIN where the descriptor cannot be read or, if WRITABLE, written, or where LINK is not a
+ * descriptor
+ */
 export function borrow(link: string, writable = false): number {
   const [, pid, theirs] = /^\/proc\/(\d+)\/fd\/(\d+)$/.exec(link) ?? [];
   if (theirs === undefined) throw leased(link, 'only a mapping leads to it');
   const fd = getDescriptor(Number(pid), Number(theirs));
   const flags = flagsOf(fd);
   const isOfUse = (flags & accessMode) !== (writable ? O_RDONLY : O_WRONLY);
-  // Its reads want blocks and aligned memory, and to clear the flag would change the holder's file, too.
+  // Direct reads need whole blocks and aligned memory. Clearing the flag would change the holder's descriptor
+  // too.
   const isDirect = (flags & O_DIRECT) !== 0;
   if (isOfUse && !isDirect) {
     borrowed.add(fd);

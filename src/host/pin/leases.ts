@@ -1,26 +1,26 @@
 /**
- * A write lease (fcntl(2), F_SETLEASE) tells its holder of whoever opens the file, and lets nobody open it
- * before the holder has answered. Opening begins to break it, with O_NONBLOCK as well, so whether there is
- * one has to be known before.
+ * A write lease (fcntl(2), F_SETLEASE) tells its holder when somebody opens the file, and the open waits
+ * until the holder has answered. Even an open with O_NONBLOCK begins to break the lease, so we must know
+ * before opening whether there is one.
  */
 import fs from 'node:fs';
 
 /**
- * Source: fs/locks.c, lock_get_status(). A lease for reading does not mind readers, unless somebody is
- * breaking it already.
+ * Source: fs/locks.c, lock_get_status(). A read lease does not mind readers, unless somebody is breaking it
+ * already.
  */
 const leaseLine = /^\d+: LEASE\s+(?!ACTIVE\s+READ\b)\S+\s+\S+\s+-?\d+ ([0-9a-f]+:[0-9a-f]+):(\d+) /gm;
 const leaseOfDescriptor = /^lock:\s*\d+: LEASE\s+(?!ACTIVE\s+READ\b)/m;
 
 /**
- * Would opening a link of /proc break a lease? While there is one, no other open file description leads to
- * the file than the holder's, and each descriptor of that shows it in fdinfo. For a mapping, maps shows the
- * file as the list of locks has it.
+ * Would opening this link of /proc break a lease? While there is a lease, only the holder's open file
+ * description leads to the file, and each descriptor of it shows the lease in fdinfo. For a mapping, maps
+ * names the file as the list of locks does.
  */
 export function isLeased(link: string): boolean {
   const [, process = '', kind, which] = /^(\/proc\/[^/]+)\/(fd|map_files)\/(.*)$/.exec(link) ?? [];
   if (kind === 'fd') return leaseOfDescriptor.test(fs.readFileSync(`${process}/fdinfo/${which}`, 'latin1'));
-  // Nobody can have a write lease on what is executed, nor on a folder.
+  // Nobody can have a write lease on a file that is being executed, nor on a folder.
   if (kind !== 'map_files') return false;
   const leases = readLeases();
   if (leases.length === 0) return false;
@@ -30,7 +30,7 @@ export function isLeased(link: string): boolean {
 }
 
 /**
- * As the kernel names the files, `08:01` and `131083`. It shows those of our pid namespace and of the ones
+ * Files as the kernel names them, `08:01` and `131083`. It shows leases of our pid namespace and of those
  * below it.
  */
 export function readLeases(): { dev: string; ino: string }[] {

@@ -1,6 +1,6 @@
 /**
- * Which names could a file be given again? Looked at inside a root that somebody else controls, through
- * descriptors that act on nothing.
+ * Finds which names a file could be given again. It looks inside a root that somebody else controls, through
+ * descriptors that do nothing to the files.
  */
 import fs from 'node:fs';
 import { ask, openInRoot } from '../native/call.js';
@@ -15,7 +15,7 @@ export function areFree(
 ): boolean[] {
   const rootFd = fs.openSync(root, fs.constants.O_RDONLY);
   try {
-    // What is gone, CRIU makes again in the nearest folder that is there.
+    // If the folder is gone, CRIU makes the file in the nearest folder that exists.
     const top = mountPoint.length === 1 ? 0 : mountPoint.length;
     for (let at = folder; at.length >= top; at = at.subarray(0, Math.max(0, at.lastIndexOf('/')))) {
       const fd = openInRoot(rootFd, at.length === 0 ? Buffer.from('/') : at);
@@ -34,7 +34,7 @@ export function areFree(
   }
 }
 
-/** Had a symbolic link been followed, the kernel would show another path. Source: proc_pid_fdinfo(5). */
+/** If a symbolic link had been followed, the kernel would show another path. Source: proc_pid_fdinfo(5). */
 function isFolderOf(fd: number, mountId: number, path: Buffer): boolean {
   const info = fs.readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1');
   if (Number(/^mnt_id:\s*(\d+)$/m.exec(info)?.[1]) !== mountId || !fs.fstatSync(fd).isDirectory())

@@ -2,8 +2,8 @@ import fs from 'node:fs';
 
 /**
  * The branches of an aufs mount, a union file system that mainline kernels never had and old Docker hosts
- * still have. Sources: aufs(5), Branch Syntax; Documentation/ABI/testing/sysfs-aufs. Not seen running: tested
- * on fixtures only.
+ * still have. Sources: aufs(5), Branch Syntax; Documentation/ABI/testing/sysfs-aufs. Tested on fixtures only;
+ * we have not seen a running aufs.
  */
 
 /** `/path=rw`, `/path=ro+wh`: a path may have an equals sign, a permission has none. */
@@ -13,8 +13,8 @@ function pathOfBranch(branch: string): Buffer {
 }
 
 /**
- * The branches that the mount options list, as `br:/a=rw:/b=ro` or `dirs=…`; undefined where they are left to
- * sysfs.
+ * The branches that the mount options list, as `br:/a=rw:/b=ro` or `dirs=…`; undefined where the kernel shows
+ * them only in sysfs.
  */
 function branchesInOptions(options: string): Buffer[] | undefined {
   const list = /(?:^|,)(?:br:|br=|dirs=)([^,]*)/.exec(options)?.[1];
@@ -27,7 +27,9 @@ function sysfsFolder(options: string): string | undefined {
   return id === undefined ? undefined : `/sys/fs/aufs/si_${id}`;
 }
 
-/** @param readLines what br0, br1, … in a folder of sysfs hold; none when it is not there */
+/**
+ * @param readLines gives the contents of br0, br1, … in a folder of sysfs, or nothing where it does not exist
+ */
 export function branchesOf(
   options: string,
   readLines: (folder: string) => string[] = readBranchFiles,

@@ -1,11 +1,11 @@
 import fs from 'node:fs';
 
-/** Where the one hierarchy of version 2 is mounted: alone, or beside those of version 1. */
+/** Mount points of the cgroup v2 hierarchy: alone, or beside those of version 1. */
 const unified = ['/sys/fs/cgroup', '/sys/fs/cgroup/unified'];
 
 /**
- * Is the cgroup of a process frozen, as by `runc pause`?
- * @param text its /proc/PID/cgroup. Source: cgroups(7); Documentation/admin-guide/cgroup-v2.rst,
+ * Is the cgroup of a process frozen, for example by `runc pause`?
+ * @param text of its /proc/PID/cgroup. Source: cgroups(7); Documentation/admin-guide/cgroup-v2.rst,
  * cgroup.events; cgroup-v1/freezer-subsystem.rst
  */
 export function isFrozen(text: string, read = readIfThere): boolean {

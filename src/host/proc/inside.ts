@@ -1,12 +1,12 @@
-/** What the kernel tells of files that no descriptor leads to. Only /proc and /sys are read. */
+/** The kernel's information on files that no descriptor leads to. Only /proc and /sys are read. */
 import fs from 'node:fs';
 import { splitDev } from '../../base/units.js';
 
 const partBytes = 4096;
 
 /**
- * A descriptor's fdinfo, one character a byte; at most LIMIT bytes of it. An io_uring lists up to a million
- * files there. Source: proc_pid_fdinfo(5)
+ * A descriptor's fdinfo, one character a byte, at most LIMIT bytes. An io_uring may list a million files
+ * there. Source: proc_pid_fdinfo(5)
  */
 export function readFdInfo(pid: number, fd: number, limit: number): string {
   const file = fs.openSync(`/proc/${pid}/fdinfo/${fd}`, fs.constants.O_RDONLY);
@@ -26,8 +26,8 @@ export function readFdInfo(pid: number, fd: number, limit: number): string {
 }
 
 /**
- * Path of the file behind a loop device, or behind the one that RDEV is a partition of; undefined for other
- * devices. Source: drivers/block/loop.c, loop_attr_backing_file_show
+ * Path of the file behind a loop device, or behind the loop device that RDEV is a partition of; undefined for
+ * other devices. Source: drivers/block/loop.c, loop_attr_backing_file_show
  */
 export function readBackingFile(rdev: bigint): Buffer | undefined {
   const { major, minor } = splitDev(rdev);
@@ -37,7 +37,7 @@ export function readBackingFile(rdev: bigint): Buffer | undefined {
       // The kernel ends the path with a newline.
       return text.subarray(0, -1);
     } catch {
-      // No loop device, or one without a file by now.
+      // This is not a loop device, or its file has been detached by now.
     }
   }
   return undefined;

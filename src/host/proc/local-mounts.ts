@@ -1,10 +1,10 @@
-/** Which mounts of processes are this machine's own, and which ones a server stands behind. */
+/** Which mounts of processes are this machine's own, and which ones have a server behind them. */
 import { errnoOf } from '../../base/errors.js';
 import { hasLayers, mayHaveServer } from '../../base/filesystems.js';
 import type { Mount } from '../../base/host/host.js';
 import { layersOf } from './mountinfo.js';
 
-/** How /proc shows the mounts of processes. */
+/** Shows the mounts of processes, as /proc does. */
 export interface MountReader {
   mounts(pid: number): Mount[];
   mountNamespace(pid: number): string;
@@ -18,14 +18,14 @@ interface Table {
 }
 
 export class LocalMounts {
-  /** Mounts whose files no server has to be asked about, ascending. */
+  /** Ids, ascending, of mounts whose files can be read without asking a server. */
   readonly ids: BigUint64Array;
   readonly #ids = new Set<number>();
-  /** A namespace shows each root its own paths. */
+  /** Keyed by namespace and root: in one namespace, each root sees its own paths. */
   readonly #tables = new Map<string, Table>();
   readonly #byPid = new Map<number, Table>();
 
-  /** @param pids whose mounts are looked at */
+  /** @param pids of the processes whose mounts are looked at */
   constructor(
     private readonly reader: MountReader,
     pids: readonly number[],
@@ -39,14 +39,14 @@ export class LocalMounts {
     return this.#ids.has(id);
   }
 
-  /** Mounts of servers that PATH of PID leads over, outer ones first, as far as their names tell. */
+  /** Mounts of servers that PATH of PID leads over, outer ones first, judged by names alone. */
   serversOn(pid: number, path: Buffer): Mount[] {
     return this.#tableOf(pid)
       .servers.filter(({ mountPoint }) => isAtOrBelow(path, mountPoint))
       .sort((a, b) => a.mountPoint.length - b.mountPoint.length);
   }
 
-  /** Asked once a process: it may hold ten thousand files. */
+  /** The table is found once for each process, which may hold ten thousand files. */
   #tableOf(pid: number): Table {
     let table = this.#byPid.get(pid);
     if (!table) {
@@ -63,16 +63,16 @@ export class LocalMounts {
       this.#tables.set(key, known);
       return known;
     } catch (error) {
-      // Who has ended has no files, and who may not be looked at shows none.
+      // A process that has ended has no files, and one that we may not look at shows none.
       if (errnoOf(error) === undefined) throw error;
       return tableOf([]);
     }
   }
 
   /**
-   * An overlay has what its layers have. Their paths are those of whoever mounted it: mostly a container
-   * engine that sees what we see, or else the process itself. A relative one tells nothing, so a server is
-   * asked about such a mount where there is any.
+   * An overlay is as local as its layers. The paths of its layers are those that the process saw that mounted
+   * it: mostly a container engine, which sees what we see, or else the process itself. A relative path tells
+   * nothing, so where there is any server, such a mount counts as one with a server.
    */
   #isLocal(mount: Mount, table: Table): boolean {
     if (!hasLayers(mount.filesystem)) return !mayHaveServer(mount.filesystem);
@@ -86,7 +86,7 @@ function isOnServer(path: Buffer, { mounts, servers }: Table): boolean {
   if (!servers.some(({ mountPoint }) => isAtOrBelow(path, mountPoint))) return false;
   let nearest: Mount | undefined;
   for (const mount of mounts) {
-    // The last of one place is on top.
+    // Of several mounts at one place, the last is on top.
     if (mount.mountPoint.length < (nearest?.mountPoint.length ?? 0)) continue;
     if (isAtOrBelow(path, mount.mountPoint)) nearest = mount;
   }

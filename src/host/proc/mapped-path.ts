@@ -3,10 +3,10 @@ import { mapPage } from '../native/libc.js';
 import { openToPin } from '../pin/open-to-pin.js';
 
 /**
- * LINK is below /proc. The path of the regular file it leads to, of any length, with " (deleted)" behind it
- * where it has no name any more. maps of the process that has it mapped is the only place where the kernel
- * shows more than a page of one. Source: fs/proc/task_mmu.c, show_map_vma, whose buffer grows;
- * fs/proc/base.c, do_proc_readlink, whose buffer is a page.
+ * LINK is below /proc. @returns the path of the regular file it leads to, of any length, followed by "
+ * (deleted)" where the file has no name any more. Only maps, of a process that has mapped the file, shows
+ * more than a page of a path. Source: fs/proc/task_mmu.c, show_map_vma, whose buffer grows; fs/proc/base.c,
+ * do_proc_readlink, whose buffer is a page.
  */
 export function mappedPath(link: string): Buffer {
   const fd = openToPin(link);
@@ -20,7 +20,7 @@ export function mappedPath(link: string): Buffer {
 function pathOf(fd: number): Buffer {
   const { address, unmap } = mapPage(fd);
   try {
-    // Behind the address: permissions, offset, device, inode and spaces.
+    // The address is followed by permissions, offset, device, inode and spaces.
     const line = new RegExp(`^0*${address.toString(16)}-\\S+ \\S+ \\S+ \\S+ \\d+ +(.*)$`, 'm');
     const path = line.exec(fs.readFileSync('/proc/self/maps', 'latin1'))?.[1];
     if (path === undefined) throw Object.assign(new Error('a mapping is not in maps'), { code: 'EIO' });

@@ -1,10 +1,9 @@
 import type { FileMap } from '../../base/host/host.js';
 
 /**
- * The lines of /proc/PID/maps that have a file, one for each file and way it is mapped: a program maps its
- * libraries in many pieces, and one piece is enough to find a ghost. All pieces of a file that is one are
- * wanted as holders, so pieces are kept apart by their label only. Source: proc_pid_maps(5): address perms
- * offset dev inode pathname
+ * The lines of /proc/PID/maps that have a file, with the label that tells files apart. A program maps its
+ * libraries in many pieces: one piece is enough to find a ghost, but all pieces of a ghost are wanted as its
+ * holders. Source: proc_pid_maps(5): address perms offset dev inode pathname
  */
 export function parseMaps(bytes: Buffer): FileMap[] {
   const maps: FileMap[] = [];
@@ -12,7 +11,7 @@ export function parseMaps(bytes: Buffer): FileMap[] {
     const match = /^([0-9a-f]+-[0-9a-f]+) (.)(.)(.)(.) [0-9a-f]+ ([0-9a-f]+:[0-9a-f]+) ([0-9]+) *(.*)$/s.exec(
       line,
     );
-    // The first segment of SysV shared memory has inode 0, too, and a path.
+    // The first segment of SysV shared memory also has inode 0, but it has a path.
     if (!match || (match[7] === '0' && !match[8]?.startsWith('/'))) continue;
     maps.push({
       address: stripZeroes(match[1] as string),
@@ -25,8 +24,8 @@ export function parseMaps(bytes: Buffer): FileMap[] {
 }
 
 /**
- * Only the lines of shared mappings that may be stored through now: whoever asks reads the maps of all
- * processes.
+ * Only the lines of shared mappings that a process can write through now. The caller reads the maps of all
+ * processes, so the other lines are skipped first.
  */
 export function parseWritableShared(bytes: Buffer): FileMap[] {
   const lines = bytes
@@ -37,7 +36,7 @@ export function parseWritableShared(bytes: Buffer): FileMap[] {
 }
 
 /**
- * maps pads addresses to 8 digits, map_files does not. Source: fs/proc/base.c, map_files names are %lx-%lx.
+ * maps pads addresses to 8 digits, and map_files does not. Source: fs/proc/base.c, where names are %lx-%lx.
  */
 function stripZeroes(address: string): string {
   return address

@@ -4,8 +4,8 @@ import { makeDev } from '../../base/units.js';
 import { branchesOf } from './aufs.js';
 
 /**
- * Parse /proc/PID/mountinfo. Lines that cannot be read are skipped: a mount we do not know is a mount whose
- * ghosts we leave alone.
+ * Parse /proc/PID/mountinfo. Lines that cannot be parsed are skipped: we leave alone the ghosts of a mount
+ * that we do not know.
  * Source: proc_pid_mountinfo(5): id parent major:minor root mount-point options optional… - type source
  * options
  */
@@ -36,8 +36,8 @@ export function parseMountinfo(bytes: Buffer, readBranches?: (folder: string) =>
 }
 
 /**
- * Two slashes are in no name, so only the kernel can have written this. A file that is replaced by a rename
- * is removed, too. Source: fs/d_path.c, dentry_path.
+ * The kernel writes this where the mount's root was removed, also by a rename over it. No name has two
+ * slashes in it, so only the kernel can have written this. Source: fs/d_path.c, dentry_path.
  */
 const gone = '//deleted';
 
@@ -53,8 +53,9 @@ function upperOf(options: string): Pick<Mount, 'upper'> {
 }
 
 /**
- * All folders that an overlay shows, as who mounted it saw them: only where they are asked for, as there may
- * be hundreds. Source: as upperOf; a colon in a name of lowerdir has a backslash before it.
+ * All folders that an overlay shows, by the paths of the process that mounted it. They are parsed only on
+ * request, as there may be hundreds. Source: as upperOf; a colon in a name of lowerdir has a backslash before
+ * it.
  */
 export function layersOf({ layerOptions = '' }: Mount): Buffer[] {
   return layerOptions.split(',').flatMap(option => {

@@ -1,5 +1,5 @@
 /**
- * Names of an inode below a folder that somebody else controls: every step goes through openat2 with
+ * Finds names of an inode below a folder that somebody else controls. Every step goes through openat2(2) with
  * RESOLVE_IN_ROOT, and entries are looked at through a descriptor of their folder, so that no symbolic link
  * leads outside.
  */
@@ -46,7 +46,7 @@ class NameSearch {
     private readonly limit: number,
   ) {}
 
-  /** Finding as many names as the inode has links ends the search early. */
+  /** True where the whole mount was searched, or where as many names were found as the inode has links. */
   isComplete(): boolean {
     return this.looked < this.limit || this.names.length >= this.inode.nlink;
   }
@@ -63,8 +63,9 @@ class NameSearch {
   }
 
   /**
-   * A mount inside is not touched, not even by a stat: a FUSE server may be frozen, and a bind mount of the
-   * same file system shows names that are not of this mount. Its id is known from the descriptor alone.
+   * The search touches no other mount inside, not even by a stat: its FUSE server may be frozen, and a bind
+   * mount of the same file system shows names that are not on this mount. The descriptor alone tells the
+   * mount's id.
    * @returns the folders inside
    */
   #look(path: Buffer): Buffer[] {

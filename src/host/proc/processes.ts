@@ -24,19 +24,16 @@ import { childrenOf, numbers, standsStill, statFields } from './tasks.js';
 
 const { O_RDONLY } = fs.constants;
 
-/** Hardly a process has one. */
+/** Threads with descriptors of their own; hardly any process has one. */
 const apart = new Uint32Array(4096);
 
-/**
- * /proc, read synchronously: these files come from the kernel's memory, and a promise costs more than the
- * read.
- */
+/** Reads /proc synchronously: the kernel answers from memory, and a promise costs more than the read. */
 export class LinuxProcesses implements ProcessView {
   #ahead: OpenFdsAhead | undefined;
   #sharedMemoryDev: bigint | undefined;
   #local = new LocalMounts(this, []);
   readonly #patience = new Patience();
-  /** Mounts of servers that paths have led over since inTurn began, and whether they answered. */
+  /** Mounts of servers that paths have led over since inTurn() began, and whether their servers answered. */
   readonly #met = new Map<number, boolean>();
 
   listPids(): number[] {
@@ -177,7 +174,7 @@ export class LinuxProcesses implements ProcessView {
     return answers;
   }
 
-  /** A path that leads over a dead server's mount would be waited for. @throws ETIMEDOUT */
+  /** We would wait for a path that leads over the mount of a dead server. @throws ETIMEDOUT */
   #assertReachable(pid: number, path: Buffer): void {
     for (const { id, mountPoint, filesystem } of this.#local.serversOn(pid, path)) {
       const answers =

@@ -1,11 +1,11 @@
-/** Processes and their threads, by what /proc says of each. */
+/** Processes and their threads, as /proc shows them. */
 import fs from 'node:fs';
 import { errnoOf } from '../../base/errors.js';
 import { isFrozen } from './freezer.js';
 
 /**
- * Source: proc_pid_task(5), task/TID/children; a thread that ends meanwhile has no children, and the others
- * still have theirs.
+ * Source: proc_pid_task(5), task/TID/children. A thread that ends meanwhile shows no children; the other
+ * threads still show theirs.
  */
 export function childrenOf(pid: number): number[] {
   const tids = ifThere(() => fs.readdirSync(`/proc/${pid}/task`)) ?? [];
@@ -15,7 +15,10 @@ export function childrenOf(pid: number): number[] {
   });
 }
 
-/** A tracer stops one thread and lets others run; threads may be in cgroups of their own. */
+/**
+ * Is this thread stopped or frozen? A tracer may stop one thread and let others run, and threads may be in
+ * cgroups of their own.
+ */
 export function standsStill(thread: string): boolean {
   const state = ifThere(() => statFields(thread)[0]);
   if (state === undefined || stopped.has(state)) return true;
@@ -25,13 +28,16 @@ export function standsStill(thread: string): boolean {
 /** Stopped, by a signal or by a tracer, or ended. Source: proc_pid_stat(5) */
 const stopped = new Set(['T', 't', 'Z', 'X']);
 
-/** Fields 3 on of FOLDER/stat: after the last ")", because the name in field 2 may hold anything. */
+/**
+ * Fields 3 and later of FOLDER/stat. They begin after the last ")", because the name in field 2 may contain
+ * anything.
+ */
 export function statFields(folder: string): string[] {
   const text = fs.readFileSync(`${folder}/stat`, 'latin1');
   return text.slice(text.lastIndexOf(')') + 2).split(' ');
 }
 
-/** Undefined for what has ended. */
+/** @returns undefined where the process or thread has ended */
 export function ifThere<T>(read: () => T): T | undefined {
   try {
     return read();
