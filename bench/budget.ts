@@ -1,6 +1,6 @@
 import { missing } from './machine/missing.js';
 
-/** A suite's time, shared among its cells: what one does not need, the others may have. */
+/** A suite's time, shared among its cells. Time that one cell does not need goes to the others. */
 export class Budget {
   #cells: number;
   readonly #end: number;
@@ -15,10 +15,10 @@ export class Budget {
   }
 
   /**
-   * When the cell of that name should have ended; it gets one round however long that lasts.
-   * @param leastMs what one round takes on an idle machine
-   * @returns undefined, said, when that is more than what is left: on a busy machine a suite is cut short,
-   * not long
+   * Gives the time by which the named cell should end. It gets one round, however long that lasts.
+   * @param leastMs the length of one round on an idle machine
+   * @returns undefined when a round takes more than the time left, which is reported: on a busy machine a
+   * suite is cut short and does not run longer
    */
   next(name: string, leastMs = 0): number | undefined {
     const now = this.now();
@@ -33,5 +33,8 @@ export class Budget {
   }
 }
 
-/** Half a minute less than what is promised: 5 minutes a suite, 1 with --quick, with making file systems. */
+/**
+ * Half a minute less than promised (5 minutes a suite, 1 with --quick), because making file systems takes
+ * time too.
+ */
 export const suiteMs = { full: 270_000, quick: 45_000 };

@@ -1,6 +1,5 @@
 /**
- * Is every byte right? Judged by the pattern alone, with none of ghostkeep's own code but its way to call
- * lseek(2).
+ * Is every byte right? Judged by the pattern alone. The only code of ghostkeep in it is the call of lseek(2).
  */
 import fs from 'node:fs';
 import { seek } from '../src/host/native/libc.js';
@@ -21,8 +20,8 @@ export function fileEquals(pattern: Pattern, file: string | number): boolean {
 const [seekData, seekHole] = [3, 4];
 
 /**
- * As fileEquals, where reading the holes would take an hour: a hole reads as zero, says the kernel that made
- * it.
+ * As fileEquals, for files whose holes would take an hour to read. The kernel guarantees that a hole reads as
+ * zero.
  */
 export function sparseFileEquals(pattern: Pattern, file: string): boolean {
   const fd = fs.openSync(file, 'r');
@@ -91,7 +90,9 @@ function rangeEquals(pattern: Pattern, from: number, to: number, fd: number, pla
 
 const head = Buffer.alloc(512);
 
-/** Varint fields of one protobuf message behind its u32 length; the last of each number. */
+/**
+ * Varint fields of one protobuf message behind its u32 length. Of several with one number, the last counts.
+ */
 function readEntry(fd: number, at: number): { fields: Map<number, number>; next: number } {
   fs.readSync(fd, head, 0, head.length, at);
   const length = head.readUInt32LE(0);

@@ -1,4 +1,4 @@
-/** `ghostkeep bench`: suites in their order, each writes its result when it is done. */
+/** `ghostkeep bench` runs the suites in order. Each suite's result is written when the suite is done. */
 import fs from 'node:fs';
 import path from 'node:path';
 import { GhostkeepError } from '../src/base/errors.js';
@@ -24,7 +24,7 @@ export interface BenchOptions {
   filesystem: readonly string[];
   results?: string;
   scratch: string;
-  /** The words all this was read from, to start the same bench inside. */
+  /** The command line that all this was read from, to start the same bench inside. */
   args: readonly string[];
   version: string;
 }
@@ -32,7 +32,7 @@ export interface BenchOptions {
 export const names = suites.map(({ name }) => name);
 export const filesystems: readonly string[] = filesystemNames;
 
-/** @returns 0; 1 when a byte was wrong, a suite failed, or nothing could be compared */
+/** @returns 0, or 1 when a byte was wrong, a suite failed, or nothing could be compared */
 export async function bench(options: BenchOptions): Promise<number> {
   if (process.getuid?.() !== 0) {
     throw new GhostkeepError(
@@ -58,7 +58,7 @@ async function runSuites(options: BenchOptions, scratch: string): Promise<number
     try {
       for await (const row of runSuite(suite, options, scratch)) rows.push(row);
     } catch (error) {
-      // What was measured before is not lost, and the next suite is another matter.
+      // Earlier measurements are kept, and the next suite still runs.
       failed = true;
       say(`${suite.name}: ${(error as Error).stack ?? error}`);
       missing('the rest', `it failed: ${(error as Error).message.split('\n')[0]?.slice(-200)}`);
@@ -82,7 +82,7 @@ async function runSuites(options: BenchOptions, scratch: string): Promise<number
   return wrong.length > 0 || all.length === 0 || failed ? 1 : 0;
 }
 
-/** File systems are made anew for each suite: what one leaves behind does not slow the next. */
+/** File systems are made anew for each suite, so that files left behind do not slow the next one. */
 async function* runSuite(suite: Suite, options: BenchOptions, scratch: string): AsyncGenerator<Row> {
   const started = performance.now();
   const made: Filesystem[] = [];

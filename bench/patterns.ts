@@ -1,20 +1,20 @@
-/**
- * Files whose every byte is known from its offset, so that any copy of them can be judged without the
- * original.
- */
+/** Files whose every byte follows from its offset, so that any copy can be judged without the original. */
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 
 export interface Pattern {
   name: string;
   size: number;
-  /** Data of `data` bytes begins at lead, lead + period, … below size. All are multiples of 4 KiB. */
+  /**
+   * Data of `data` bytes begins at lead, lead + period, … below size. All these numbers are multiples of 4
+   * KiB.
+   */
   lead: number;
   data: number;
   period: number;
-  /** Allocate all of it first; what is not data stays unwritten. */
+  /** Allocate the whole file first. The parts without data stay unwritten. */
   fallocated?: boolean;
-  /** In every block: of many files one cannot pass for another. */
+  /** A number in every block, so that one of many files cannot pass for another. */
   serial?: number;
 }
 
@@ -28,7 +28,7 @@ export function dense(mebibytes: number, name = `dense-${mebibytes}m`): Pattern 
   return { name, size, lead: 0, data: size, period: size };
 }
 
-/** So many dense files, all different. */
+/** This many dense files, all different. */
 export function many(count: number, kibibytes: number): Pattern[] {
   const size = kibibytes * kib;
   return Array.from({ length: count }, (_, n) => {
@@ -51,7 +51,7 @@ export function fallocatedWith8k(mebibytes: number): Pattern {
   return { name: `fallocated-${mebibytes}m`, size, lead, data: 8 * kib, period: size, fallocated: true };
 }
 
-/** So many blocks, evenly apart. */
+/** This many blocks, at equal distances. */
 export function scattered(name: string, extents: number, size: number): Pattern {
   return { name, size, lead: 0, data: blockBytes, period: size / extents };
 }
@@ -76,7 +76,7 @@ export function* ranges(pattern: Pattern, from: number, to: number): Generator<[
 const noise = makeNoise();
 const scratch = Buffer.alloc(windowBytes);
 
-/** What [offset, offset + length) must read as; valid until the next call. At most windowBytes. */
+/** The bytes that [offset, offset + length) must read as. Valid until the next call. At most windowBytes. */
 export function expected(pattern: Pattern, offset: number, length: number): Buffer {
   const window = scratch.subarray(0, length);
   let at = offset;
@@ -88,7 +88,7 @@ export function expected(pattern: Pattern, offset: number, length: number): Buff
   return window.fill(0, at - offset);
 }
 
-/** Noise, with each block's own offset and its file's serial number at its start. */
+/** Fills with noise. Each block begins with its own offset and its file's serial number. */
 function fillData(into: Buffer, offset: number, serial: number): void {
   for (let at = 0; at < into.length; ) {
     const from = (offset + at) % windowBytes;
@@ -100,7 +100,8 @@ function fillData(into: Buffer, offset: number, serial: number): void {
 }
 
 /**
- * Write it into a new, empty file. The size comes first: xfs would preallocate behind each write otherwise.
+ * Write the pattern into a new, empty file. The size is set first, because xfs would otherwise preallocate
+ * behind each write.
  */
 export function writePattern(pattern: Pattern, file: string, fd: number): void {
   if (pattern.fallocated) execFileSync('fallocate', ['-l', String(pattern.size), file]);

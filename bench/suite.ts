@@ -3,17 +3,17 @@ import type { Row } from './report/row.js';
 
 export interface SuiteContext {
   quick: boolean;
-  /** For all cells together. */
+  /** The time for all cells together. */
   budgetMs: number;
-  /** Of the bench's own; gone when it ends. */
+  /** The bench's own folder, which is removed when it ends. */
   scratch: string;
   filesystems: readonly Filesystem[];
-  /** --case: only cases of these names. */
+  /** With --case, true only for the cases named there. */
   wants(name: string): boolean;
   say(line: string): void;
 }
 
-/** One file a suite: rows as they come, so that what was measured before a failure is not lost. */
+/** One file a suite. Rows are yielded one by one, so that earlier measurements survive a failure. */
 export interface Suite {
   name: string;
   summary: string;

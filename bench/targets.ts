@@ -1,8 +1,8 @@
 /**
- * What a ratio of ours to the best peer's should be at most. Chosen from what the parts of a dump cost when
- * they are measured alone: reflink where there is one, else one gathering write for each read window. A
- * dump's are for the time frozen; a restore's for files that ghostkeep makes itself: through CRIU it is CRIU
- * that writes.
+ * The highest ratio that we want, ours to the best peer's. It was chosen from the costs that the parts of a
+ * dump have when they are measured alone: reflink where the file system has it, else one gathering write for
+ * each read window. Targets for a dump are for the time frozen. Targets for a restore are for files that
+ * ghostkeep makes itself, because in a restore by CRIU it is CRIU that writes.
  */
 type Targets = Record<string, Record<string, number>>;
 
@@ -12,7 +12,7 @@ const dumpTargets: Targets = {
   hole: { ext4: 1, xfs: 1, btrfs: 1, tmpfs: 1 },
   fallocated: { ext4: 1, xfs: 1, btrfs: 1 },
 };
-/** Fewer extents are dirty here than CRIU's FIEMAP would have to write out first. */
+/** CRIU's FIEMAP has fewer dirty extents to write out first here. */
 const dumpSynced: Targets = { '4k-4k': { ext4: 0.35 } };
 const restoreTargets: Targets = {
   dense: { ext4: 0.6, xfs: 0.05, btrfs: 0.05, tmpfs: 0.6 },

@@ -1,4 +1,4 @@
-/** One command, its wall time, and no result without success. */
+/** Runs one command and measures its wall time. A command that fails gives no result. */
 import { spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -8,7 +8,7 @@ import { windowBytes } from './patterns.js';
 export interface RunOptions {
   env?: NodeJS.ProcessEnv;
   cwd?: string;
-  /** A path: what is to be said when it fails. */
+  /** The path of a log whose end is shown when the command fails. */
   log?: string;
 }
 
@@ -31,7 +31,7 @@ export function timed(words: readonly string[], { env, cwd, log }: RunOptions = 
   throw failure(words, error?.message ?? signal ?? `status ${status}`, stderr, log);
 }
 
-/** As timed, and WATCHER looks on: it is given the command's pid. */
+/** As timed, while WATCHER watches. It is given the command's pid. */
 export async function timedAndWatched(
   words: readonly string[],
   { env, cwd, log }: RunOptions,
@@ -74,8 +74,8 @@ function failure(words: readonly string[], why: string, stderr: string, log: str
 }
 
 /**
- * What lies in memory at one turn and has to come from the disk at the next makes no median: read all of a
- * folder's files.
+ * Reads all files of a folder. A median means nothing if the files are in memory in one turn and have to come
+ * from the disk in the next.
  */
 export function readAll(folder: string): void {
   const block = Buffer.allocUnsafe(windowBytes);
@@ -88,8 +88,9 @@ export function readAll(folder: string): void {
 }
 
 /**
- * Free memory that the machine's host has taken back faults in at a fraction of the speed, so whoever ran
- * second would win: write as much as is going to be written, and remove it, right before each timed run.
+ * Writes as many bytes as a timed run is going to write, and removes them, right before the run. Free memory
+ * that the machine's host has taken back faults in at a fraction of the speed, so the second contender would
+ * win.
  */
 export function warm(folder: string, bytes: number): void {
   const file = path.join(folder, 'warm');

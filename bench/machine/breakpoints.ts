@@ -1,19 +1,21 @@
 /**
- * CRIU takes control of a process by a hardware breakpoint. For the first event of the kind in the kernel
- * somebody waits for RCU, 10 to 20 ms with all frozen, and a second after the last one is gone the next is a
- * first one again. Whether a run paid for that depended on how long its files had taken to write. Source:
+ * CRIU takes control of a process with a hardware breakpoint. The first such event in the kernel waits for
+ * RCU, 10 to 20 ms with the holder frozen. A second after the last one is gone, the next counts as a first
+ * one again. So whether a run paid for that depended on how long its files had taken to write. Source:
  * kernel/events/core.c, account_event() and perf_sched_delayed.
  */
 import { createRequire } from 'node:module';
 
-/** Source: linux/perf_event.h; the numbers of perf_event_open(2) are those of its table for each machine. */
+/**
+ * Source: linux/perf_event.h. The numbers of perf_event_open(2) are from the kernel's table for each machine.
+ */
 const [typeSoftware, countDummy, closeOnExec] = [1, 9n, 8n];
 const attrBytes = 64;
 const callNumbers: Record<string, bigint> = { x64: 298n, arm64: 241n };
 
 /**
- * Have one such event, of this very thread, until the bench ends.
- * @returns false where there is none to be had
+ * Keep one such event open, on this very thread, until the bench ends.
+ * @returns false where the kernel gives none
  */
 export function keepBreakpointsReady(): boolean {
   const number = callNumbers[process.arch];

@@ -1,4 +1,4 @@
-/** A stock CRIU, alone or with the gate as its only plugin, and what its own statistics say. */
+/** A stock CRIU, alone or with the gate as its only plugin, and the figures in its own statistics. */
 import fs from 'node:fs';
 import path from 'node:path';
 import { findBeside } from '../../src/host/native/program-files.js';
@@ -17,7 +17,7 @@ export interface Criu {
   gate: string;
 }
 
-/** @returns undefined, said, when there is no CRIU */
+/** @returns undefined when there is no CRIU, which is reported */
 export function findCriu(scratch: string): Criu | undefined {
   const words = findInTree('criu');
   if (!words) return undefined;
@@ -36,7 +36,7 @@ export interface Dump {
   bytes: number;
 }
 
-/** Dump a holder into a new folder; it goes on afterwards. */
+/** Dump a holder into a new folder. The holder runs on afterwards. */
 export function dump(criu: Criu, way: Way, holder: Holder, folder: string): Dump {
   const { words, options } = prepareDump(criu, way, holder, folder);
   return figuresOf(timed(words, options), folder);
@@ -44,8 +44,8 @@ export function dump(criu: Criu, way: Way, holder: Holder, folder: string): Dump
 
 /**
  * As dump.
- * @returns what the gate's helper, or CRIU where there is none, took besides: processor time while all were
- * frozen
+ * @returns also the use of the gate's helper, or of CRIU where there is no helper: processor time while the
+ * holder was frozen
  */
 export async function dumpWatched(
   criu: Criu,
@@ -90,7 +90,7 @@ function figuresOf(totalMs: number, folder: string): Dump {
   return { totalMs, frozenMs: frozenMs(path.join(folder, 'stats-dump')), bytes: bytesIn(folder) };
 }
 
-/** CRIU alone, or with the gate, makes the process again under its old pid, which must be free. */
+/** CRIU, alone or with the gate, makes the process again under its old pid, which must be free. */
 export function restore(criu: Criu, way: Way, folder: string): number {
   return timed(
     [
@@ -107,8 +107,8 @@ export function restore(criu: Criu, way: Way, folder: string): number {
 }
 
 /**
- * Every ghost has its image, whatever the order of their ids, and with the gate there is a sealed manifest,
- * or nothing where there is no ghost.
+ * True where every ghost has its image, in any order of ids. With the gate there must also be a sealed
+ * manifest, or none where there is no ghost.
  */
 export function imagesEqual(way: Way, { patterns }: Holder, folder: string): boolean {
   const images = fs.readdirSync(folder).filter(name => /^ghost-file-[0-9a-f]+\.img$/.test(name));

@@ -1,4 +1,7 @@
-/** ext4, xfs and btrfs on loop devices with direct I/O, and tmpfs: made for one run, gone after it. */
+/**
+ * ext4, xfs and btrfs on loop devices with direct I/O, and tmpfs. They are made for one run and removed after
+ * it.
+ */
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -10,7 +13,10 @@ export type FilesystemName = (typeof filesystemNames)[number];
 export interface Filesystem {
   name: FilesystemName;
   folder: string;
-  /** False when the loop device's file lies where direct I/O is not possible: then it is cached twice. */
+  /**
+   * False when the loop device's file lies where direct I/O is not possible. Its content is then cached
+   * twice.
+   */
   direct: boolean;
 }
 
@@ -22,9 +28,9 @@ const mkfs: Record<string, string[]> = {
 };
 
 /**
- * Mounts of the bench's own mount namespace: they go with its last process, however it ends. The device goes
+ * Mounts in the bench's own mount namespace, which go with its last process, however it ends. The device goes
  * with its mount (autoclear), and the file below it has no name.
- * @returns undefined, said, when the file system's programs are not there
+ * @returns undefined when the file system's programs are not installed, which is reported
  */
 export function makeFilesystem(name: FilesystemName, scratch: string): Filesystem | undefined {
   const folder = path.join(scratch, name);

@@ -1,5 +1,5 @@
 /**
- * The gate starts /usr/local/bin/ghostkeep: in our mount namespace, and nowhere else, that is this program.
+ * The gate starts /usr/local/bin/ghostkeep. In our mount namespace, and nowhere else, that is this program.
  */
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';

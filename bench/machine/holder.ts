@@ -1,4 +1,4 @@
-/** A process that does nothing but hold files without a name, and is easily dumped. */
+/** A process that only holds files without a name, and that CRIU dumps easily. */
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -52,12 +52,12 @@ function makeGhost(folder: string, pattern: Pattern, state: State): number {
   return fd;
 }
 
-/** A way to open one of them. */
+/** A path that opens one of the held files. */
 export function heldFile({ pid }: Pick<Holder, 'pid'>, index = 0): string {
   return `/proc/${pid}/fd/${firstFd + index}`;
 }
 
-/** What the process of that pid holds now, after a restore perhaps. */
+/** Compares the files that the process of this pid holds now, for example after a restore. */
 export function heldEquals({ pid, patterns }: Pick<Holder, 'pid' | 'patterns'>): boolean {
   return patterns.every((pattern, index) => {
     const link = heldFile({ pid }, index);
@@ -65,7 +65,7 @@ export function heldEquals({ pid, patterns }: Pick<Holder, 'pid' | 'patterns'>):
   });
 }
 
-/** End a process that is not our child: whoever is its parent reaps it. */
+/** End a process that is not our child. Its parent reaps it. */
 export async function endProcess(pid: number): Promise<void> {
   process.kill(pid, 'SIGKILL');
   const until = performance.now() + endWaitMs;

@@ -1,4 +1,4 @@
-/** What a figure depends on: it is written beside it. */
+/** The facts about the machine that a figure depends on. They are written beside it. */
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
@@ -30,7 +30,7 @@ export function describeMachine(version: string): Machine {
   };
 }
 
-/** With + when files differ from it. */
+/** The commit, followed by + when files differ from it. */
 function commit(): string {
   const top = path.dirname(path.dirname(findBeside('bench', 'build-tree') ?? '/'));
   if (!fs.existsSync(path.join(top, '.git'))) return 'none';

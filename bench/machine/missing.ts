@@ -1,4 +1,4 @@
-/** What this machine could not show is said, once, and goes into the result. */
+/** Things that this machine could not measure are reported once and written into the result. */
 const said = new Map<string, string>();
 
 export function missing(what: string, why: string): void {
@@ -11,7 +11,7 @@ export function whatIsMissing(): Record<string, string> {
   return Object.fromEntries(said);
 }
 
-/** For the next suite: what one could not show says nothing about another. */
+/** Called before the next suite, because a thing that one suite lacks may not concern another. */
 export function forgetMissing(): void {
   said.clear();
 }

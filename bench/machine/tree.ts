@@ -1,7 +1,7 @@
 /**
- * Programs that a bench compares with. Those that every machine has come from PATH; what it has not, and CRIU
- * always, from a tree of Debian 13 that bench/build-tree unpacks once into the cache. A program of the tree
- * is started by the tree's own loader, so it needs no chroot and sees this machine's files.
+ * Programs that a bench compares with. Those that the machine has come from PATH. The others, and CRIU
+ * always, come from a tree of Debian 13 that bench/build-tree unpacks once into the cache. A program of the
+ * tree is started by the tree's own loader, so it needs no chroot and sees this machine's files.
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -15,7 +15,7 @@ const multiarch: Record<string, string> = { x64: 'x86_64-linux-gnu', arm64: 'aar
 let found: string | undefined | null = null;
 const used = new Map<string, readonly string[]>();
 
-/** @returns the words that start it; undefined, said, when it is nowhere */
+/** @returns the words that start the program; undefined when it is nowhere, which is reported */
 export function findProgram(name: string): string[] | undefined {
   for (const folder of [...(process.env['PATH'] ?? '').split(':'), '/usr/sbin', '/sbin']) {
     if (folder !== '' && isProgram(path.join(folder, name)))
@@ -36,7 +36,7 @@ export function findInTree(name: string): string[] | undefined {
   return undefined;
 }
 
-/** Its version will stand beside the figures. */
+/** The version of this program will be written beside the figures. */
 export function noteProgram(name: string, words: string[]): string[] {
   used.set(name, words);
   return words;
@@ -46,7 +46,7 @@ export function programVersions(): Record<string, string> {
   return Object.fromEntries([...used].map(([name, words]) => [name, versionOf(words)]));
 }
 
-/** The first line with a digit in it of what --version (lsof: -v) says. */
+/** A number from the first line with a version that --version (lsof: -v) prints. */
 function versionOf(words: readonly string[]): string {
   const option = words.at(-1)?.endsWith('lsof') ? '-v' : '--version';
   const { stdout, stderr } = spawnSync(words[0] as string, [...words.slice(1), option], { encoding: 'utf8' });
@@ -54,7 +54,7 @@ function versionOf(words: readonly string[]): string {
   return /[0-9]+(\.[0-9]+)+/.exec(lines.find(line => /[0-9]\.[0-9]/.test(line)) ?? '')?.[0] ?? 'unknown';
 }
 
-/** GHOSTKEEP_BENCH_TREE, or the one in the cache, which is made when it is not there. */
+/** GHOSTKEEP_BENCH_TREE, or the tree in the cache, which is made when it does not exist. */
 export function findTree(): string | undefined {
   if (found === null) found = process.env['GHOSTKEEP_BENCH_TREE'] || cachedTree();
   return found;

@@ -1,17 +1,22 @@
-/** What a process takes, seen from outside while it runs: /proc tells, read every few milliseconds. */
+/**
+ * Measures the memory and processor time of a process from outside while it runs, by reading /proc every few
+ * milliseconds.
+ */
 import fs from 'node:fs';
 
 export interface Use {
-  /** Its largest resident set: the kernel keeps it, so only what came after the last look is missed. */
+  /**
+   * The largest resident set. The kernel keeps this maximum, so only growth after our last look is missed.
+   */
   peakBytes: number;
-  /** User and system, of all its threads, in the time that counts. */
+  /** User and system time of all its threads while `counts` holds. */
   cpuMs: number;
 }
 
 export interface WatchRequest {
-  /** Asked again until it knows: a helper begins later than who starts it. */
+  /** Asked until it finds the process: a helper begins later than the program that starts it. */
   find(): number | undefined;
-  /** From when on processor time counts; without it from the start. */
+  /** Processor time counts from the first time that this is true; without it, from the start. */
   counts?(): boolean;
 }
 
@@ -19,7 +24,10 @@ const everyMs = 4;
 /** USER_HZ is 100 on every architecture that Node runs on. Source: time(7) */
 const tickMs = 10;
 
-/** @returns how to end it and know: undefined when there was no such process, or its time never came */
+/**
+ * @returns ends the watch and gives the use; undefined when there was no such process, or `counts` was never
+ * true
+ */
 export function watch({ find, counts = () => true }: WatchRequest): () => Use | undefined {
   let pid: number | undefined;
   let [peakBytes, before, after] = [0, undefined as number | undefined, 0];
@@ -31,7 +39,7 @@ export function watch({ find, counts = () => true }: WatchRequest): () => Use | 
       after = cpuMsOf(pid);
       if (before === undefined && counts()) before = after;
     } catch (error) {
-      // It has ended. What was seen last stands.
+      // The process has ended. The last values seen stay.
       if (!['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
     }
   };
@@ -42,7 +50,7 @@ export function watch({ find, counts = () => true }: WatchRequest): () => Use | 
   };
 }
 
-/** The gate's helper, by its command line. */
+/** Finds the gate's helper by its command line. */
 export function findHelper(): number | undefined {
   const pids = fs.readdirSync('/proc').filter(name => /^[0-9]+$/.test(name));
   return pids.map(Number).find(pid => {
@@ -54,12 +62,12 @@ export function findHelper(): number | undefined {
   });
 }
 
-/** CRIU has stopped it. Source: proc_pid_stat(5), state t */
+/** True while CRIU has stopped the process. Source: proc_pid_stat(5), state t */
 export function isStopped(pid: number): boolean {
   return statFields(pid)[0] === 't';
 }
 
-/** 0 of a zombie, which has no memory. */
+/** 0 for a zombie, which has no memory. */
 function peakOf(pid: number): number {
   const status = fs.readFileSync(`/proc/${pid}/status`, 'latin1');
   return Number(/^VmHWM:\s*(\d+) kB/m.exec(status)?.[1] ?? 0) * 1024;
@@ -71,7 +79,9 @@ function cpuMsOf(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) * tickMs;
 }
 
-/** From the third on: after the last ")", the name before it may hold anything. */
+/**
+ * Fields from the third on. They begin after the last ")", because the name before it may contain anything.
+ */
 function statFields(pid: number): string[] {
   const text = fs.readFileSync(`/proc/${pid}/stat`, 'latin1');
   return text.slice(text.lastIndexOf(')') + 2).split(' ');

@@ -1,6 +1,7 @@
 /**
- * Everything the bench makes lives in a mount and a pid namespace of its own and goes with them: by its end,
- * by Ctrl-C, by a crash. The bench starts itself again inside; outside remains who waits and sweeps.
+ * Everything the bench makes lives in a mount and a pid namespace of its own and goes with them, whether the
+ * bench ends, is stopped by Ctrl-C or crashes. The bench starts itself again inside; the outer process waits
+ * and cleans up.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -21,13 +22,14 @@ export async function enterWorld(args: readonly string[], parent: string): Promi
     'unshare',
     [
       ...['--mount', '--propagation', 'private', '--pid', '--fork', '--kill-child', '--mount-proc'],
-      // Somebody has to reap the processes that CRIU restored: as pid 1 a shell does, Node does not.
+      // Pid 1 has to reap the processes that CRIU restored. A shell does so, and Node does not.
       ...['sh', '-c', '"$@"; exit $?', 'bench'],
       ...[process.execPath, process.argv[1] as string, 'bench', ...args],
     ],
     { stdio: 'inherit', env: { ...process.env, [insideVariable]: folder } },
   );
-  // Ctrl-C reaches the one inside by itself, and its end ends the rest. We stay to sweep.
+  // Ctrl-C reaches the bench inside directly, and its end ends everything in its namespace. We stay to clean
+  // up.
   const ignore = () => {};
   const kill = () => child.kill('SIGKILL');
   process.on('SIGINT', ignore);
@@ -45,7 +47,7 @@ export async function enterWorld(args: readonly string[], parent: string): Promi
   }
 }
 
-/** A device that was attached and not yet mounted when the end came. */
+/** Detaches a device that was attached and not yet mounted when the bench ended. */
 function detachLoops(folder: string): void {
   const { stdout } = spawnSync('losetup', ['--list', '--noheadings', '--raw', '--output', 'NAME,BACK-FILE'], {
     encoding: 'utf8',
@@ -57,7 +59,10 @@ function detachLoops(folder: string): void {
   }
 }
 
-/** What a terminal or a test runner left open here would be held by every process that CRIU is to dump. */
+/**
+ * A descriptor that a terminal or a test runner left open here would be held by every process that CRIU is to
+ * dump.
+ */
 function closeForeignDescriptors(): void {
   for (const name of fs.readdirSync('/proc/self/fd')) {
     const fd = Number(name);
@@ -70,6 +75,6 @@ function closesOnExec(fd: number): boolean {
     const flags = /^flags:\s*(\d+)/m.exec(fs.readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1'))?.[1];
     return (Number.parseInt(flags ?? '0', 8) & 0o2000000) !== 0; // O_CLOEXEC
   } catch {
-    return true; // the listing's own, closed by now
+    return true; // readdirSync's own descriptor, which is closed by now
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Time against how much, both logarithmic: a panel for each thing that grows. What is linear rises by one
- * tick a tick.
+ * Plots time against amount, both logarithmic, with a panel for each thing that grows. A linear cost rises by
+ * one tick for each tick.
  */
 import { logScale } from './plot.js';
 import { ours, type Row } from './row.js';

@@ -1,6 +1,6 @@
 /**
- * Horizontal bars on a logarithmic scale of milliseconds: a panel for each file system, a group for each row,
- * ours first.
+ * Horizontal bars on a logarithmic scale of milliseconds, with a panel for each file system and a group for
+ * each row. Our bar comes first.
  */
 import { ours, type Row } from './row.js';
 import { document, fixed, text } from './svg.js';
@@ -10,14 +10,14 @@ const barsWidth = 300;
 const panelWidth = labelWidth + barsWidth + 60;
 const bar = 10;
 const gap = 10;
-/** Of most fonts at this size, at most. */
+/** The widest letter of most fonts at this size. */
 const letterWidth = 7;
 const headHeight = 48;
 const panelHead = 44;
 const colours = ['#5b7fa6', '#d08f3a', '#7a9a58', '#a0679a', '#8a8a8a', '#b9574f'];
 const ownColour = '#111111';
 
-/** SVG text. Every panel has the same scale: whole powers of ten around all values. */
+/** @returns SVG text. Every panel has the same scale: whole powers of ten around all values. */
 export function plotRows(title: string, rows: readonly Row[]): string {
   const names = [...new Set([ours, ...rows.flatMap(({ peers }) => Object.keys(peers))])];
   const scale = logScale(
@@ -81,7 +81,7 @@ function panel(
   return parts;
 }
 
-/** Three digits, and the memory where that was watched. */
+/** The time with three digits, and the memory where it was measured. */
 function figureText({ peakBytes }: Row, name: string, ms: number): string {
   const peak = peakBytes?.[name];
   const digits = String(Number(ms.toPrecision(3)));
@@ -108,7 +108,7 @@ function colourOf(name: string, names: readonly string[]): string {
   return name === ours ? ownColour : (colours[(names.indexOf(name) - 1) % colours.length] as string);
 }
 
-/** at: 0 at the lowest tick, 1 at the highest. */
+/** `at` gives 0 for the lowest tick and 1 for the highest. */
 export function logScale(values: readonly number[]): { at(value: number): number; ticks: number[] } {
   const positive = values.filter(value => value > 0);
   if (positive.length === 0) return { at: () => 0, ticks: [1] };

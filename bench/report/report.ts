@@ -1,4 +1,4 @@
-/** Rows as a table for people, JSON for programs, and a plot; one of each for a suite. */
+/** Writes each suite's rows as a table for people, as JSON for programs, and as a plot. */
 import fs from 'node:fs';
 import path from 'node:path';
 import type { Machine } from '../machine/machine.js';
@@ -9,7 +9,7 @@ import type { Row } from './row.js';
 export interface Result {
   suite: string;
   machine: Machine;
-  /** Name and version of what it was compared with. */
+  /** Names and versions of the programs that ghostkeep was compared with. */
   programs: Record<string, string>;
   quick: boolean;
   missing: Record<string, string>;
@@ -53,7 +53,7 @@ function cells(row: Row): string[] {
   ];
 }
 
-/** What a suite has beside times. */
+/** The figures that a row has besides times. */
 function also({ bytes, addedMs, published, atWork, peakBytes, targetBytes, rounds }: Row): string {
   const list = (values: Record<string, number>, write: (value: number) => string) =>
     Object.entries(values)

@@ -1,4 +1,4 @@
-/** One line of a result: ours against the best of the peers that ran in the same turns. */
+/** One line of a result: our figure and the best of the peers that ran in the same turns. */
 import { median, range, type Samples } from './samples.js';
 
 export interface Figure {
@@ -8,7 +8,7 @@ export interface Figure {
 
 export interface Row {
   suite: string;
-  /** The pattern, and after a space what was measured of it. */
+  /** The pattern, followed by a space and the thing that was measured. */
   case: string;
   filesystem: string;
   state: string;
@@ -16,31 +16,36 @@ export interface Row {
   peer: string;
   oursMs: number;
   peerMs: number;
-  /** ours / peer: below 1 we are faster. */
+  /** ours / peer: below 1, we are faster. */
   ratio: number;
-  /** What the ratio should be at most; null where nobody asked. */
+  /** The highest ratio that we want; null where there is no target. */
   target: number | null;
-  /** Every byte of every run was right, the peers' too. */
+  /** Every byte of every run was right, in the peers' runs too. */
   equal: boolean;
   ours: Figure;
   peers: Record<string, Figure>;
-  /** Who was not right. */
+  /** Names of the contenders with a wrong byte. */
   unequal?: string[];
-  /** Bytes on disk of what was written. */
+  /** Bytes on disk of the files that each has written. */
   bytes?: Record<string, number>;
   rounds: number;
-  /** What a hook adds to a run without one. */
+  /** The time that a hook adds to a run without one. */
   addedMs?: Record<string, number>;
-  /** Where what is asked is a time and not a ratio. */
+  /** The highest time that we want, where the target is a time and not a ratio. */
   targetMs?: number;
-  /** Processors at work for us while all was frozen: our helper's processor time to the time frozen. */
+  /**
+   * Processors at work for us while the holder was frozen: our helper's processor time divided by the time
+   * frozen.
+   */
   atWork?: number;
-  /** The largest resident set of each, and what ours should be at most. */
+  /** The largest resident set of each contender, and the highest that we want for ours. */
   peakBytes?: Record<string, number>;
   targetBytes?: number;
-  /** In the growth suite: of what there is how much. */
+  /** Only in the growth suite: the thing that grows, and its amount. */
   growth?: { of: string; value: number };
-  /** What others measured on another machine: only its ratio, FIEMAP to SEEK, means something here. */
+  /**
+   * Figures that others measured on another machine. Only their ratio, FIEMAP to SEEK, means something here.
+   */
   published?: { fiemapMs: number; seekMs: number; ratio: number };
 }
 
@@ -93,7 +98,7 @@ function figure(values: readonly number[]): Figure {
   return { ms: round(median(values)), range: [round(low), round(high)] };
 }
 
-/** Microseconds are the last digit that means anything. */
+/** Digits below a microsecond mean nothing. */
 function round(value: number): number {
   return Math.round(value * 1000) / 1000;
 }

@@ -1,13 +1,16 @@
-/** Taking turns and what to make of it: A B A B, so that what happens to the machine happens to both. */
+/**
+ * Runs the contenders in turns (A B A B), so that a disturbance of the machine affects both, and evaluates
+ * the samples.
+ */
 
 export interface Samples {
   [contender: string]: number[];
 }
 
 /**
- * Run every contender once a round; each run returns its own figure.
- * @param until performance.now() by which it should end: another round is not begun that would last longer,
- * after the first
+ * Run every contender once a round. Each run returns its own figure.
+ * @param until performance.now() by which it should end. After the first round, none is begun that would last
+ * longer
  */
 export async function interleave(
   contenders: Readonly<Record<string, (round: number) => Promise<number> | number>>,
@@ -29,7 +32,8 @@ export async function interleave(
 }
 
 /**
- * The middle value, or the mean of the middle two. Of nothing: an error, a figure must not come from nowhere.
+ * The middle value, or the mean of the middle two. No values are an error, because a figure must not come
+ * from nowhere.
  */
 export function median(values: readonly number[]): number {
   if (values.length === 0) throw new Error('there is no median of nothing');

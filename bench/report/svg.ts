@@ -1,4 +1,4 @@
-/** The few words of SVG that a plot is made of. */
+/** The few elements of SVG that a plot needs. */
 
 export function document(width: number, height: number, title: string, parts: readonly string[]): string {
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-family="sans-serif">

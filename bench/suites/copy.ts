@@ -1,6 +1,6 @@
 /**
- * The engine, from a file to a ghost image, beside the tools that copy sparse files; whole commands in their
- * case.
+ * Compares the engine, copying a file to a ghost image, with tools that copy sparse files. For the tools
+ * whole commands are measured.
  */
 import fs from 'node:fs';
 import path from 'node:path';
@@ -28,7 +28,7 @@ interface Tool {
   name: string;
   program: string;
   words(from: string, to: string): string[];
-  /** It makes an archive: what to run to have the file again at TO. */
+  /** Only for a tool that makes an archive: the arguments that unpack it to TO. */
   unpack?(archive: string, to: string): string[];
 }
 
@@ -59,7 +59,7 @@ export const copySuite: Suite = {
   summary: 'the engine beside cp, rsync, bsdtar, qemu-img and dd',
   needsFilesystems: true,
   async *run(context) {
-    // What is small first: the time that it leaves is for more rounds of what is large.
+    // Small patterns come first, so that the time they leave gives large ones more rounds.
     const chosen = patterns(context.quick)
       .toSorted((a, b) => dataBytes(a) - dataBytes(b))
       .filter(({ name }) => context.wants(name));
@@ -93,7 +93,7 @@ async function cell(
   let fd = makeOriginal(pattern, from);
   try {
     const turn = (name: string, run: () => number | Promise<number>, right: () => boolean) => async () => {
-      // Who reads unwritten space leaves pages there that the next takes for data.
+      // A reader of unwritten space leaves pages there that the next reader takes for data.
       if (pattern.fallocated) {
         fs.closeSync(fd);
         fs.rmSync(from);

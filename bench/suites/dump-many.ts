@@ -1,6 +1,6 @@
 /**
- * Any number of ghosts in one process: none at all, small ones that cost by the piece, large ones for all
- * processors.
+ * Any number of ghosts in one process: none at all, many small ones where each one costs time, and large ones
+ * that keep all processors busy.
  */
 import fs from 'node:fs';
 import path from 'node:path';
@@ -13,11 +13,11 @@ import { interleave } from '../report/samples.js';
 import type { SuiteContext } from '../suite.js';
 import { warm } from '../timed.js';
 
-/** Rounds, where there is time for them. */
+/** The most rounds, if there is time for them. */
 const most = 5;
-/** Of a round: each byte is warmed for, dumped and compared, twice. */
+/** Time for one round: for each contender the cache is warmed, and each byte is dumped and compared. */
 const msPerMebibyte = 6;
-/** Images of more than this are not kept for the sake of the next run. */
+/** Images larger than this in total are removed before the next run. */
 const keptBytes = 2 ** 30;
 
 export interface ManyCell {
@@ -30,9 +30,12 @@ interface Crowd {
   name: string;
   patterns: Pattern[];
   target?: number;
-  /** What the gate may add to the time frozen; where it has nothing to copy one file system is enough. */
+  /**
+   * The most time that the gate may add to the time frozen. Without anything to copy, one file system is
+   * enough.
+   */
   mostAddedMs?: number;
-  /** Only where every byte has to be copied: what is reflinked gives no processor work. */
+  /** Only on file systems where every byte has to be copied. Reflinking gives the processors no work. */
   copied?: boolean;
 }
 
@@ -53,15 +56,15 @@ export function manyCellsOf(context: SuiteContext): ManyCell[] {
     );
 }
 
-/** What has to be left for them, some over because a machine is never idle. */
+/** The time that must be left for these cells, with some to spare because a machine is never idle. */
 export function leastOf(cells: readonly ManyCell[]): number {
   return 1.2 * cells.reduce((sum, { leastMs }) => sum + leastMs, 0);
 }
 
 /**
- * Images are kept until all rounds are over: ext4 does not give the number of a file out again that was
- * removed a moment ago, and to find that out costs the next file that is created 0.7 ms for each. Source:
- * fs/ext4/ialloc.c, recently_deleted
+ * Images are kept until all rounds are over. ext4 does not reuse the inode number of a file that was removed
+ * a moment ago, and checking for that costs the next created file 0.7 ms for each. Source: fs/ext4/ialloc.c,
+ * recently_deleted
  */
 export async function* manyCell(
   context: SuiteContext,
@@ -95,7 +98,7 @@ export async function* manyCell(
       if (way === 'ghostkeep' && figures.use) atWork.push(figures.use.cpuMs / figures.frozenMs);
       return figures.totalMs;
     };
-    // Its engines do not differ here: there are no holes.
+    // CRIU's two engines do not differ here, because there are no holes.
     const turns = { 'criu-seek': turn('criu-seek'), ghostkeep: turn('ghostkeep') };
     const samples = await interleave(turns, most, until);
     const common = {
@@ -117,7 +120,9 @@ export async function* manyCell(
   }
 }
 
-/** The one with the most images comes last: what it removes slows ext4's next files (see manyCell). */
+/**
+ * The crowd with the most images comes last, because removing them slows ext4's next files (see manyCell).
+ */
 function crowds(quick: boolean): Crowd[] {
   const none = { name: 'no-ghost', patterns: [], mostAddedMs: 5 };
   return quick

@@ -1,4 +1,4 @@
-/** CRIU alone with its limit raised, by both its engines, against the same CRIU with the gate. */
+/** Compares CRIU alone with its limit raised, by both its engines, with the same CRIU with the gate. */
 import fs from 'node:fs';
 import path from 'node:path';
 import { Budget } from '../budget.js';
@@ -13,7 +13,7 @@ import { dumpTarget } from '../targets.js';
 import { warm } from '../timed.js';
 import { leastOf, manyCell, manyCellsOf } from './dump-many.js';
 
-/** Rounds, where there is time for them. */
+/** The most rounds, if there is time for them. */
 const most = 5;
 const ways: Way[] = ['criu-seek', 'ghostkeep', 'criu-fiemap'];
 
@@ -50,7 +50,7 @@ function nameOf({ filesystem, pattern, state }: Cell): string {
   return `${pattern.name}, ${filesystem.name}, ${state}`;
 }
 
-/** On tmpfs nothing is ever written out, and what fallocate gives reads as a hole already. */
+/** tmpfs never writes anything out, and space from fallocate reads there as a hole anyway. */
 function cellsOf(context: SuiteContext): Cell[] {
   return patterns(context.quick)
     .filter(({ name }) => context.wants(name))
@@ -83,8 +83,8 @@ async function* cell(
   const bytes: Record<string, number> = {};
   const unequal = new Set<string>();
   const folder = path.join(filesystem.folder, 'dump');
-  // A dump may write a dirty ghost out, and one that reads unwritten space leaves pages there that the next
-  // takes for data: those are made anew each time.
+  // A dump may write a dirty ghost out, and a dump that reads unwritten space leaves pages there that the
+  // next one takes for data. Such ghosts are made anew for each dump.
   const kept =
     state === 'synced' && !pattern.fallocated ? await hold(filesystem.folder, [pattern], state) : undefined;
   const once = async (way: Way): Promise<Dump> => {
@@ -103,7 +103,7 @@ async function* cell(
     }
   };
   try {
-    // What is read and loaded for the first time is nobody's to pay.
+    // The first run reads and loads things that no contender should pay for.
     if (small || context.quick) for (const way of ways) await once(way);
     const turns = ways.map(way => [
       way,

@@ -1,8 +1,8 @@
 /**
- * The comparison CRIU's sparse-ghost work was published with: how long FIEMAP and SEEK_DATA take to find the
- * extents of a file of 4 KiB data, 4 KiB hole. Ours is the engine's FIEMAP through its FFI, its own SEEK_DATA
- * the peer, and the published figures stand beside them: another machine's, so only their ratio says
- * something here.
+ * Repeats the comparison that CRIU's sparse-ghost work was published with: the time that FIEMAP and SEEK_DATA
+ * take to find the extents of a file of 4 KiB data, 4 KiB hole. Ours is the engine's FIEMAP through its FFI,
+ * and the peer is its own SEEK_DATA. The published figures stand beside them; they are another machine's, so
+ * only their ratio says something here.
  */
 import fs from 'node:fs';
 import path from 'node:path';
@@ -16,7 +16,7 @@ import { makeRow, ours, type Row } from '../report/row.js';
 import { interleave } from '../report/samples.js';
 import type { Suite, SuiteContext } from '../suite.js';
 
-/** µs, FIEMAP and SEEK. Source: L.-C. Chen, Google Summer of Code 2022, CRIU: "compare", run on ext4. */
+/** µs for FIEMAP and SEEK. Source: L.-C. Chen, Google Summer of Code 2022, CRIU: "compare", run on ext4. */
 const published: Record<number, [number, number]> = {
   32: [2040, 7161],
   64: [4239, 14474],
@@ -81,8 +81,8 @@ async function cell(
 }
 
 /**
- * The library alone, in batches as the engine asks for them: what JavaScript makes of each extent is not its
- * time.
+ * Measures the library alone, in batches as the engine asks for them, without the time that JavaScript takes
+ * to convert each extent.
  */
 function walk(fd: number, name: number, size: bigint): number {
   const [extents, count, next] = [Buffer.alloc(batch * extent.bytes), Buffer.alloc(4), Buffer.alloc(8)];
@@ -92,7 +92,7 @@ function walk(fd: number, name: number, size: bigint): number {
   return performance.now() - started;
 }
 
-/** Every data block lies in an extent. An extent may be longer: allocation has its own grain. */
+/** Every data block must lie in an extent. An extent may be longer, because allocation has its own grain. */
 function covers(pattern: Pattern, extents: readonly { offset: bigint; length: bigint }[]): boolean {
   let index = 0;
   for (const [start, end] of ranges(pattern, 0, pattern.size)) {

@@ -8,7 +8,7 @@ import { interleave } from '../report/samples.js';
 import type { Suite, SuiteContext } from '../suite.js';
 import { timedAndWatched } from '../timed.js';
 
-/** Of so many descriptors of each process, this many have no name. */
+/** Number of each process's descriptors whose file has no name. */
 const ghostsEach = 10;
 const targetBytes = 200 * 2 ** 20;
 
@@ -71,7 +71,7 @@ async function cell(context: SuiteContext, name: string, size: (typeof sizes)[nu
     const lsfd = findProgram('lsfd');
     if (lsfd) contenders['lsfd'] = turn('lsfd', [...lsfd, '-u', '-Q', 'DELETED'], lines);
     const samples = await interleave(contenders, context.quick ? 3 : 5);
-    // Once more, watched: whoever looks on takes time.
+    // One more run is watched, because watching takes time.
     const { use } = await timedAndWatched(scan, {}, pid => ({ find: () => pid }));
     return makeRow({
       suite: 'find',

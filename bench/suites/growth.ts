@@ -1,6 +1,6 @@
 /**
- * Does it stay linear? A dump with the gate and by CRIU alone, of ever larger files, ever more extents, ever
- * more ghosts.
+ * Does the cost stay linear? Compares dumps with the gate and by CRIU alone, with ever larger files, ever
+ * more extents and ever more ghosts.
  */
 import fs from 'node:fs';
 import path from 'node:path';
@@ -34,7 +34,7 @@ export const growthSuite: Suite = {
     const criu = findCriu(context.scratch);
     const [filesystem] = context.filesystems;
     if (!criu || !filesystem) return;
-    // What takes long comes last, so that a busy machine leaves out no more than it must.
+    // Long steps come last, so that a busy machine leaves out no more than it must.
     const chosen = steps(context.quick).filter(({ of }) => context.wants(of));
     const short = chosen.filter(step => !isLong(step));
     const long = chosen.filter(isLong).toSorted((a, b) => leastMs(a) - leastMs(b));
@@ -58,7 +58,10 @@ export const growthSuite: Suite = {
   },
 };
 
-/** Of one round, on an idle machine: what is written and compared, and what each extent and ghost costs. */
+/**
+ * Time for one round on an idle machine: writing and comparing the data, and the cost of each extent and
+ * ghost.
+ */
 function leastMs({ of, value, patterns }: Step): number {
   const each = of === 'extents' ? 0.1 : of === 'ghosts' ? 1 : 0;
   return value * each + sumBytes(patterns) * 1e-5;
@@ -72,7 +75,7 @@ function sumBytes(patterns: readonly Pattern[]): number {
   return patterns.reduce((sum, pattern) => sum + dataBytes(pattern), 0);
 }
 
-/** The data stays the same while the size grows; a block each while extents and ghosts do. */
+/** The data stays the same while the size grows. With extents and ghosts, each one more adds its own data. */
 function steps(quick: boolean): Step[] {
   const upTo = (all: number[], most: number) => all.filter(value => !quick || value <= most);
   return [
@@ -98,8 +101,8 @@ function steps(quick: boolean): Step[] {
 }
 
 /**
- * Small files stay until the file system goes, the ghosts too: removed ones make the next ones slow on ext4
- * (dump-many.ts).
+ * Small files, and the ghosts too, stay until the file system goes, because on ext4 removed files make the
+ * next ones slow (dump-many.ts).
  */
 async function cell(
   context: SuiteContext,
@@ -127,7 +130,7 @@ async function cell(
       return frozenMs;
     },
   ]);
-  // Of what is very long once must do: making and removing it is in no round, and takes half a minute more.
+  // A very long step runs once only. Making and removing it belongs to no round and takes half a minute more.
   const samples = await interleave(Object.fromEntries(turns), leastMs(step) < 50_000 ? 3 : 1, until);
   const row = makeRow({
     suite: 'growth',

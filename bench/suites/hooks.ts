@@ -1,9 +1,9 @@
 /**
- * What the hooks add to `runc run`: whole runs, in turns, with no hook, with /bin/true as both hooks, and
- * with ours as they are installed, for a container that they concern (it has an annotation io.ghostkeep.…)
- * and one that they do not. What is added is the median less that without a hook. Where they concern it Node
- * is started: by Debian 13's, and by the one that runs the bench, each beside an empty program of it as both
- * hooks, below which no hook can be.
+ * Measures the time that the hooks add to `runc run`. Whole runs take turns: with no hook, with /bin/true as
+ * both hooks, and with our hooks as they are installed, for a container that they concern (it has an
+ * annotation io.ghostkeep.…) and for one that they do not. The added time is the median less the median
+ * without a hook. Where the hooks concern the container, Node is started: Debian 13's, and the one that runs
+ * the bench. Beside each an empty Node program runs as both hooks; no hook can be faster than that.
  */
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -26,7 +26,9 @@ const kinds: readonly Kind[] = [
   'unconcerned',
   ...bothNodes.flatMap(node => [`empty, ${node}`, `concerned, ${node}`] as const),
 ];
-/** Two hooks, prestart and poststop, in each run: under 3 ms a hook, and under 100 ms where there is work. */
+/**
+ * For both hooks of a run, prestart and poststop: under 3 ms a hook, and under 100 ms where there is work.
+ */
 const [unconcernedMs, concernedMs] = [6, 200];
 
 export const hooksSuite: Suite = {
@@ -66,7 +68,7 @@ function row(kind: Kind, peers: readonly Kind[], targetMs: number, samples: Samp
 }
 
 /**
- * A root to change into: the tree, with a layer of its own above it, this program, and a bundle of each kind.
+ * A root to change into: the tree with a layer of its own above it, this program, and a bundle of each kind.
  */
 function makeRoot(context: SuiteContext): string | undefined {
   const tree = findTree();

@@ -1,7 +1,7 @@
 /**
- * Memory must not grow with what is dumped: a file of 1 TiB in a million pieces, through dump, verify and
- * restore, and ten thousand ghosts of one process through the gate. The peers of the first have the same
- * bytes to move; what is asked is the memory.
+ * Memory must not grow with the amount that is dumped: a file of 1 TiB in a million pieces, through dump,
+ * verify and restore, and ten thousand ghosts of one process through the gate. The peers of the first move
+ * the same bytes; the measured thing is memory.
  */
 import fs from 'node:fs';
 import os from 'node:os';
@@ -19,7 +19,7 @@ import { timed, timedAndWatched, warm } from '../timed.js';
 
 const targetBytes = 120 * 2 ** 20;
 const gib = 2 ** 30;
-/** The pieces three times, ghost, image and copy, and room for everything else. */
+/** Room for the pieces three times (ghost, image and copy) and for everything else. */
 const roomyBytes = 16 * gib;
 const mostRounds = 3;
 
@@ -44,7 +44,7 @@ export const memorySuite: Suite = {
   },
 };
 
-/** A million pieces are written out one by one where there is a disk: tmpfs, if there is memory for it. */
+/** On a disk a million pieces are written out one by one, so tmpfs is chosen if there is memory for it. */
 function choose(filesystems: readonly Filesystem[]): Filesystem | undefined {
   const order = os.freemem() > roomyBytes ? ['tmpfs', 'xfs'] : ['xfs', 'tmpfs'];
   return order.map(name => filesystems.find(each => each.name === name)).find(each => each) ?? filesystems[0];
@@ -80,7 +80,7 @@ async function gateCell(
   }
 }
 
-/** One round: it takes a minute, and memory does not vary as time does. */
+/** One round only: it takes a minute, and memory does not vary as time does. */
 async function* hugeCell(
   context: SuiteContext,
   filesystem: Filesystem,

@@ -1,7 +1,7 @@
 /**
- * A stock CRIU restores its own images, and one that the gate made, with the gate: bytes read from the new
- * process. Beside them, in the same turns, what ghostkeep needs to make the file itself: by the code that
- * also makes linked ghosts again (`file`), and by its command (`command`).
+ * A stock CRIU restores its own images, and images that the gate made, with the gate. The bytes are read from
+ * the new process. In the same turns, ghostkeep makes the file itself: by the code that also makes linked
+ * ghosts again (`file`), and by its command (`command`).
  */
 import fs from 'node:fs';
 import path from 'node:path';
@@ -31,7 +31,7 @@ export const restoreSuite: Suite = {
   async *run(context) {
     const criu = findCriu(context.scratch);
     if (!criu) return;
-    // What is small first: the time that it leaves is for more rounds of what is large.
+    // Small patterns come first, so that the time they leave gives large ones more rounds.
     const cells = patterns(context.quick)
       .toSorted((a, b) => dataBytes(a) - dataBytes(b))
       .filter(({ name }) => context.wants(name))
@@ -86,7 +86,7 @@ async function* cell(
   }
 }
 
-/** One of ours against CRIU alone. */
+/** The samples of one of our ways and of CRIU alone. */
 function against(samples: Samples, name: string): Samples {
   const peers = Object.entries(samples).filter(([who]) => isPeer(who));
   return { [ours]: samples[name] ?? [], ...Object.fromEntries(peers) };

@@ -1,13 +1,13 @@
 /**
- * The largest documents that are read. All of them may be anybody's, and a sparse file is as large as its
- * maker likes: so the size is known before anything is read, and a whole command stays below 512 MiB of
- * memory (test/scenario/sizes.test.ts).
+ * The largest documents that ghostkeep reads. Anybody may have made them, and a sparse file costs nothing
+ * however large it is. So we check the size before we read, and a whole command stays below 512 MiB of memory
+ * (test/scenario/sizes.test.ts).
  */
 import type { ErrorCode } from './errors.js';
 
 export interface Bound {
   bytes: number;
-  /** The code of the error where there is more. */
+  /** The code of the error where the file is larger. */
   code: ErrorCode;
 }
 
@@ -16,8 +16,8 @@ const MiB = 1024 * KiB;
 
 export const bounds = {
   /**
-   * Manifest and journal: some 1,000 bytes a ghost, so about 40,000 ghosts. Read and printed, it takes eight
-   * times as much memory.
+   * Manifest and journal have some 1,000 bytes a ghost, so this is enough for about 40,000 ghosts. To read
+   * and print them takes eight times as much memory.
    */
   manifest: { bytes: 40 * MiB, code: 'MANIFEST_INVALID' },
   /** A number of ten digits. */
@@ -28,7 +28,7 @@ export const bounds = {
   remaps: { bytes: 8 * MiB, code: 'CRIU_IMAGE_INVALID' },
   /** CRIU writes some 100 bytes; the manifest keeps a copy. */
   inventory: { bytes: MiB, code: 'CRIU_IMAGE_INVALID' },
-  /** Some 2 KiB a cgroup. CRIU writes all that are below the container's, which may be the host's root. */
+  /** Some 2 KiB a cgroup. CRIU writes all cgroups below the container's, which may be the host's root. */
   cgroup: { bytes: 64 * MiB, code: 'CRIU_IMAGE_INVALID' },
   /** A page of settings. */
   policy: { bytes: MiB, code: 'BAD_POLICY' },
@@ -36,22 +36,23 @@ export const bounds = {
   session: { bytes: MiB, code: 'BAD_INPUT' },
   /** Lines of options that the user gives CRIU. */
   criuConfig: { bytes: MiB, code: 'BAD_INPUT' },
-  /** An OCI bundle's config.json: large ones have some 100 KiB. */
+  /** An OCI bundle's config.json; large ones have some 100 KiB. */
   bundle: { bytes: 4 * MiB, code: 'BAD_INPUT' },
   /**
-   * Programs that are installed with ghostkeep, and what they and a runtime write while the hooks are tried.
+   * Programs that are installed with ghostkeep, and the output of these and of a runtime when `try-hooks`
+   * runs them.
    */
   ownParts: { bytes: 64 * MiB, code: 'IO' },
 } as const satisfies Record<string, Bound>;
 
 /**
- * Values that one JSON document may have: an empty object is 2 bytes of text and 64 bytes of memory, so that
- * the size of the text alone bounds nothing. A ghost has some 50 of them.
+ * Values that one JSON document may have. An empty object is 2 bytes of text and 64 bytes of memory, so a
+ * limit on the text alone is not enough. A ghost has some 50 values.
  */
 export const mostJsonValues = 2_100_000;
 
 /**
- * Different keys that the objects of one JSON document may have: each takes some 600 bytes of memory. There
- * are some 100 that we know; the others are names of extended attributes.
+ * Different keys that the objects of one JSON document may have. Each takes some 600 bytes of memory. We know
+ * some 100 keys; the others are names of extended attributes.
  */
 export const mostJsonNames = 100_000;

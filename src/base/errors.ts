@@ -1,8 +1,8 @@
 import { constants } from 'node:os';
 
 /**
- * Every failure that ghostkeep can name. A new one is an entry in error-codes.json, which says what it means
- * and what to do, and from which docs/errors.md is made. Codes are stable: scripts test for them.
+ * Every failure that ghostkeep can name. To add one, add an entry to error-codes.json; it gives the meaning
+ * and the remedy, and docs/errors.md is made from it. Codes are stable: scripts test for them.
  */
 export type ErrorCode = keyof typeof import('./error-codes.json', { with: { type: 'json' }});
 
@@ -22,7 +22,7 @@ export class GhostkeepError extends Error {
   }
 }
 
-/** What a log's line about an error carries. */
+/** The fields that a log line about an error has. */
 export function fieldsOf(error: unknown): { code?: ErrorCode; subject?: string } {
   return error instanceof GhostkeepError ? { code: error.code, subject: error.subject } : {};
 }
@@ -36,8 +36,8 @@ export function errnoOf(error: unknown): string | undefined {
 }
 
 /**
- * Node itself has no name for some numbers, ESTALE, EBADMSG and EDQUOT among them.
- * @param errno negative, as Node's
+ * The name of an errno. Node itself has no name for some numbers, among them ESTALE, EBADMSG and EDQUOT.
+ * @param errno negative, as in Node
  */
 export function errnoName(errno: number): string | undefined {
   return errnoNames.get(-errno);
@@ -45,13 +45,13 @@ export function errnoName(errno: number): string | undefined {
 
 const errnoNames = new Map(Object.entries(constants.errno).map(([name, errno]) => [errno, name]));
 
-/** @param mount how its mount point is shown */
+/** @param mount is the mount point as text */
 export function silentServer(mount: string, filesystem: string): Error {
   const message = `the server of ${mount} (${filesystem}) does not answer`;
   return Object.assign(new Error(message), { code: 'ETIMEDOUT' });
 }
 
-/** What to show of an unknown thrown value, on one line. */
+/** The text to show for an unknown thrown value, on one line. */
 export function reasonOf(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
   return text
@@ -63,8 +63,8 @@ export function reasonOf(error: unknown): string {
 }
 
 /**
- * Give an error that is not ours yet a code: by its errno where that says more than `code`.
- * @param action what was being done, as `cannot seal /images`: it begins the message
+ * Give a code to an error that is not ours yet: the code of its errno where that says more than `code`.
+ * @param action begins the message: `cannot seal /images`
  */
 export function translate(error: unknown, code: ErrorCode, subject: string, action: string): GhostkeepError {
   if (error instanceof GhostkeepError) return error;

@@ -1,21 +1,23 @@
 /**
- * What is known of file systems that decides about a ghost, each by the name that mountinfo gives it and,
- * where a process is asked, by its statfs type. Whatever is not in this table is unknown, and of the unknown
- * nothing is believed. Sources: linux/magic.h and the file systems' own sources; how each is read is
- * native/engine/map/auto.c's.
+ * Facts about file systems that decide about a ghost. Each is found by the name that mountinfo gives it, and
+ * by its statfs type where we ask a process. A file system that is not in this table is unknown, and we
+ * assume nothing good of it. Sources: linux/magic.h and the file systems' own sources.
+ * native/engine/map/auto.c has the way to read each.
  */
 
 interface FileSystem {
   /**
-   * Where content and names are: on a disk of this host, in its memory, with a server, or in layers of
-   * others; `here` is this host, and of the names nothing is believed.
+   * Where content and names are kept: on a disk of this host, in its memory, on a server, or in layers of
+   * other file systems. `here` is this host, but we do not rely on the names.
    */
   on: 'disk' | 'memory' | 'server' | 'layers' | 'here';
-  /** statfs(2) f_type, where we ask for it. */
+  /** statfs(2) f_type, for file systems that we ask for it. */
   magics?: readonly bigint[];
-  /** The name that a file gets when it is removed while it is open. It goes with the last descriptor. */
+  /**
+   * The name that a file gets when it is removed while it is open. This name goes with the last descriptor.
+   */
   sillyName?: RegExp;
-  /** Can a file get a second name? It can where this is missing. */
+  /** Can a file get a second name? If this is missing, it can. */
   hardLinks?: 'never' | 'perhaps';
 }
 
@@ -33,7 +35,7 @@ const afs: FileSystem = {
   magics: [0x6b414653n, 0x5346414fn],
   sillyName: /\/\.__afs[0-9a-f]{1,8}$/i,
 };
-/** fs/smb/client/cifsfs.h, CIFS_SILLYNAME_PREFIX. Whether links can be made is the server's to say. */
+/** fs/smb/client/cifsfs.h, CIFS_SILLYNAME_PREFIX. It depends on the server whether links can be made. */
 const smb: FileSystem = {
   on: 'server',
   magics: [0xff534d42n, 0xfe534d42n, 0x517bn],
@@ -41,7 +43,7 @@ const smb: FileSystem = {
   ...perhapsLinks,
 };
 /**
- * libfuse lib/fuse.c, hidden_name(), and others that write longer numbers; ntfs-3g.c and lowntfs-3g.c,
+ * libfuse lib/fuse.c, hidden_name(), and servers that write longer numbers; ntfs-3g.c and lowntfs-3g.c,
  * ghostformat.
  */
 const fuse: FileSystem = {
@@ -95,8 +97,8 @@ const table = new Map<string, FileSystem>([
   ['orangefs', { ...server, ...neverLinks }],
   ['vboxsf', { ...server, ...neverLinks }],
   ['fuse', fuse],
-  // FUSE names its servers behind a dot. Object stores have no second name for anything; these say so in
-  // their docs.
+  // FUSE puts the server's name behind a dot. Object stores cannot give a file a second name; these servers
+  // say so in their docs.
   ...[
     's3fs',
     'gcsfuse',
@@ -111,7 +113,7 @@ const table = new Map<string, FileSystem>([
   ].map((name): [string, FileSystem] => [`fuse.${name}`, { ...fuse, ...perhapsLinks }]),
 ]);
 
-/** All that have one. */
+/** All file systems that give silly names. */
 const withSillyNames = [nfs, afs, smb, fuse];
 
 function lookUp(filesystem: string): FileSystem | undefined {
@@ -124,7 +126,7 @@ export function isFuse(filesystem: string): boolean {
 }
 
 /**
- * Do names stay when processes and their descriptors are gone, also over a reboot? Only then may content be
+ * Do names stay when processes and their descriptors are gone, and after a reboot? Only then may content be
  * left out.
  */
 export function keepsNames(filesystem: string): boolean {
@@ -132,9 +134,9 @@ export function keepsNames(filesystem: string): boolean {
 }
 
 /**
- * May a server be the only one who knows the attributes of a file there? It may be dead, and what the kernel
- * remembers of them may not be true any more. Whatever is unknown may have one. Overlayfs has what its layers
- * have.
+ * May a server be the only one who knows the attributes of a file there? The server may be dead, and the
+ * kernel may remember old attributes. An unknown file system may have a server. The attributes of overlayfs
+ * come from its layers.
  */
 export function mayHaveServer(filesystem: string): boolean {
   return (lookUp(filesystem) ?? server).on === 'server';
@@ -149,23 +151,23 @@ export function isInMemory(filesystem: string): boolean {
 }
 
 /**
- * By statfs type: where a missing name may be made at restore. A folder on a disk or a server is also
- * somebody else's.
+ * Is this the statfs type of a file system in memory? Only there may a missing name be made at restore: a
+ * folder on a disk or a server also belongs to others.
  */
 export function isMemoryMagic(magic: bigint): boolean {
   return [...table.values()].some(({ on, magics }) => on === 'memory' && magics?.includes(magic));
 }
 
 /**
- * May NLINK be there without a name? Some servers say 1 whatever they have, and overlayfs goes on showing the
- * count of a lower layer.
+ * May a file with NLINK links have no name at all? Some servers say 1 for every file, and overlayfs still
+ * shows the count of a lower layer.
  */
 export function mayCountWrongly(filesystem: string, nlink: number): boolean {
   const on = lookUp(filesystem)?.on;
   return on === 'layers' || (on === 'server' && nlink === 1);
 }
 
-/** May PATH be such a name? A user may have called a file so. */
+/** Does PATH look like a silly name? A user may also have named a file like that. */
 export function looksSilly(path: Buffer): boolean {
   const text = path.toString('latin1');
   return withSillyNames.some(({ sillyName }) => sillyName?.test(text));
@@ -182,7 +184,7 @@ export function isSillyNameOn(path: Buffer, filesystem: string): boolean {
   return lookUp(filesystem)?.sillyName?.test(path.toString('latin1')) ?? false;
 }
 
-/** Can a file get a second name there? CRIU makes a ghost again by a link. */
+/** Can a file get a second name there? CRIU needs a link to make a ghost again. */
 export function hardLinks(filesystem: string): 'always' | 'perhaps' | 'never' {
   return lookUp(filesystem)?.hardLinks ?? 'always';
 }

@@ -1,4 +1,6 @@
-/** VALUE of each item under its KEY, in the order of the first ones; an item without a key is left out. */
+/**
+ * Groups each item's VALUE by its KEY, in the order of first appearance. An item without a key is left out.
+ */
 export function groupBy<T, V>(
   items: Iterable<T>,
   key: (item: T) => string | undefined,

@@ -2,14 +2,14 @@ import type { IdMaps } from './documents/generated/manifest.js';
 
 export type { IdMaps };
 
-/** From host ids to ids inside. */
+/** Translates host ids to ids inside the container. */
 export interface IdMap {
   uid(hostId: number): number;
   gid(hostId: number): number;
 }
 
 /**
- * What the kernel shows for an id without a mapping. Source: user_namespaces(7),
+ * The kernel shows this for an id without a mapping. Source: user_namespaces(7),
  * /proc/sys/kernel/overflowuid.
  */
 const overflowId = 65534;

@@ -1,6 +1,4 @@
-/**
- * Fields that a line about a ghost, a process or a container carries, so that logs can be filtered by them.
- */
+/** Fields of a line about a ghost, a process or a container, so that logs can be filtered by them. */
 export interface LogFields {
   ghost?: string;
   pid?: number;
@@ -8,7 +6,7 @@ export interface LogFields {
   [field: string]: unknown;
 }
 
-/** One line an event. Flows get one; the cli makes it (src/cli/log/logger.ts). */
+/** Writes one line for each event. Flows are given a log; the cli makes it (src/cli/log/logger.ts). */
 export interface Log {
   debug(message: string, fields?: LogFields): void;
   info(message: string, fields?: LogFields): void;

@@ -1,6 +1,6 @@
 /**
  * Run WORK for each item, at most WIDTH at a time, and keep the order of the results. After the first failure
- * nothing new is started; what runs is awaited, so that no work goes on behind the caller's back.
+ * no new item is started; running ones are awaited, so that no work goes on after the caller has its answer.
  */
 export async function inParallel<Item, Result>(
   items: readonly Item[],

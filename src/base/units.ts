@@ -2,7 +2,7 @@ import { GhostkeepError } from './errors.js';
 
 const powers: Record<string, bigint> = { '': 0n, K: 10n, M: 20n, G: 30n, T: 40n };
 
-/** Bytes from `4096`, `16M`, `1G`: powers of 1024, as CRIU reads its sizes. */
+/** Bytes from `4096`, `16M`, `1G`. The units are powers of 1024, as in CRIU. */
 export function parseSize(text: string | number, name: string): bigint {
   const match = /^([0-9]{1,19})([KMGT]?)$/.exec(String(text));
   if (!match) {
@@ -27,7 +27,7 @@ export function showBytes(bytes: bigint): string {
   return `${unit === 0 || Number.isInteger(value) ? value : value.toFixed(1)} ${units[unit]}`;
 }
 
-/** JSON carries integers exactly up to 2^53; above, a string of digits (design: scan --json). */
+/** JSON carries integers exactly up to 2^53. Larger ones become a string of digits (design: scan --json). */
 export function countToJson(value: bigint): number | string {
   return value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value.toString();
 }
@@ -36,7 +36,7 @@ export function countFromJson(value: number | string): bigint {
   return BigInt(value);
 }
 
-/** `SECONDS.NANOSECONDS`, exact, also before 1970: the nanoseconds always count forward. */
+/** `SECONDS.NANOSECONDS`, exact, also before 1970, because the nanoseconds always count forward. */
 export function showTime(nanoseconds: bigint): string {
   const second = 1_000_000_000n;
   const rest = ((nanoseconds % second) + second) % second;
@@ -44,8 +44,8 @@ export function showTime(nanoseconds: bigint): string {
 }
 
 /**
- * The inverse of showTime, split as timespec(3type) wants it.
- * @throws BAD_INPUT, also where time_t has no room for it
+ * The inverse of showTime, split into the fields of timespec(3type).
+ * @throws BAD_INPUT, also where the seconds do not fit into time_t
  */
 export function parseTime(text: string): { seconds: bigint; nanoseconds: bigint } {
   const [, digits, nanoseconds] = /^(-?[0-9]{1,19})\.([0-9]{9})$/.exec(text) ?? [];
@@ -74,7 +74,7 @@ export function makeDev(major: bigint, minor: bigint): bigint {
 
 /**
  * The inverse of showDev.
- * @throws BAD_INPUT, also where a part has more than the 32 bits that makeDev takes of it
+ * @throws BAD_INPUT, also where major or minor has more than 32 bits, as makeDev would drop the rest
  */
 export function parseDev(text: string): bigint {
   const [, major, minor] = /^([0-9]{1,10}):([0-9]{1,10})$/.exec(text) ?? [];

@@ -1,6 +1,6 @@
 /**
- * cgroup.img, for one thing: crun lets CRIU restore cgroup.freeze, so a container we froze would come back
- * frozen.
+ * Changes one thing in cgroup.img. crun lets CRIU restore cgroup.freeze, so a container that we had frozen
+ * would come back frozen.
  */
 import { joinImage, magic, splitImage } from './frame.js';
 import { type CgroupDirEntry, CgroupEntrySchema } from './generated/images_pb.js';
@@ -8,12 +8,12 @@ import { decode, encode } from './message.js';
 
 const name = 'cgroup.img';
 /**
- * Property and the value that means running. Source: cgroup-v2.rst, cgroup.freeze; freezer-subsystem.rst,
- * freezer.state.
+ * Each property, and its value for a running cgroup. Source: cgroup-v2.rst, cgroup.freeze;
+ * freezer-subsystem.rst, freezer.state.
  */
 const running: Record<string, string> = { 'cgroup.freeze': '0', 'freezer.state': 'THAWED' };
 
-/** The image with every frozen cgroup running; undefined when there is none. */
+/** The image with every frozen cgroup set to running; undefined when no cgroup is frozen. */
 export function thawCgroups(bytes: Buffer): Buffer | undefined {
   let changed = false;
   const thawDir = (dir: CgroupDirEntry) => {

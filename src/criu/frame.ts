@@ -7,8 +7,8 @@ import { GhostkeepError } from '../base/errors.js';
 const common = 0x54564319;
 
 /**
- * Each is an object in memory, however short: a real one has some 100 bytes in files.img, and the size of
- * that is bounded.
+ * Each entry becomes an object in memory, however short it is. A real one has some 100 bytes in files.img,
+ * whose size is bounded.
  */
 const mostEntries = 600_000;
 

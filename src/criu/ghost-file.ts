@@ -1,22 +1,24 @@
-/** The head of a ghost-file-*.img: both magics and its ghost_file_entry. The body is the engine's. */
+/**
+ * The head of a ghost-file-*.img: both magics and its ghost_file_entry. The engine reads and writes the body.
+ */
 import { create } from '@bufbuild/protobuf';
 import { makeDev, splitDev } from '../base/units.js';
 import { broken, joinImage, magic, splitImage } from './frame.js';
 import { GhostFileEntrySchema } from './generated/images_pb.js';
 import { decode, encode } from './message.js';
 
-/** From this size on CRIU writes chunks. Source: files-reg.c, GHOST_CHUNKS_THRESH. */
+/** CRIU writes chunks from this size on. Source: files-reg.c, GHOST_CHUNKS_THRESH. */
 const chunkedFromBytes = 3n * 4096n;
 
-/** Enough for the head of any ghost image, CRIU's with a symbolic link's target included. */
+/** Enough for the head of any ghost image, also one by CRIU that contains a symbolic link's target. */
 export const headBytes = 8192;
 
 export interface GhostHead {
-  /** Inside the container's user namespace. */
+  /** As ids inside the container's user namespace. */
   uid: number;
   gid: number;
   mode: number;
-  /** As stat gives it; CRIU's own packing is this module's affair. */
+  /** As stat(2) gives it. Only this module knows CRIU's own packing. */
   dev: bigint;
   ino: bigint;
   size: bigint;
@@ -28,7 +30,7 @@ export function isChunked(size: bigint): boolean {
   return size >= chunkedFromBytes;
 }
 
-/** Bytes from the start of the image up to where the engine goes on. */
+/** The bytes of an image before those that the engine writes. */
 export function encodeGhostHead(head: GhostHead): Buffer {
   const entry = create(GhostFileEntrySchema, {
     uid: head.uid,
@@ -45,7 +47,8 @@ export function encodeGhostHead(head: GhostHead): Buffer {
 
 /**
  * @param start the first bytes of an image, at least its whole head
- * @returns the head; size is that of the entry, or of the bytes behind it where there are no chunks
+ * @returns the head. Its size is the entry's, or the number of bytes behind the head where there are no
+ * chunks
  */
 export function decodeGhostHead(start: Buffer, imageBytes: bigint, name: string): GhostHead {
   if (start.length < 12) throw broken(name, 'it ends before its first entry');

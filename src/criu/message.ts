@@ -1,7 +1,9 @@
 import { type DescMessage, fromBinary, type MessageShape, toBinary } from '@bufbuild/protobuf';
 import { broken } from './frame.js';
 
-/** Decode one entry, keeping fields we do not know: newer CRIUs add some, and they must survive a rewrite. */
+/**
+ * Decode one entry and keep fields that we do not know. Newer CRIUs add fields, which must survive a rewrite.
+ */
 export function decode<Desc extends DescMessage>(
   schema: Desc,
   bytes: Uint8Array,
@@ -14,7 +16,7 @@ export function decode<Desc extends DescMessage>(
   }
 }
 
-/** @throws CRIU_IMAGE_INVALID too: a field that CRIU always writes may be missing in what was decoded. */
+/** @throws CRIU_IMAGE_INVALID also here: the decoded entry may lack a field that CRIU always writes */
 export function encode<Desc extends DescMessage>(
   schema: Desc,
   message: MessageShape<Desc>,

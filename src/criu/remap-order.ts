@@ -1,13 +1,13 @@
 /**
- * The order of entries in remap-fpath.img. CRIU makes the ghosts at restore in this order, and when every
+ * The order of entries in remap-fpath.img. At restore CRIU makes the ghosts in this order, and when every
  * file is open it removes the names it made for them in the same order: unlink for a file, rmdir for a
- * folder. A folder must therefore stand behind everything that CRIU would put into it. An entry that comes
- * before its folder's is made in the nearest folder above that exists, and linked to its own path when it is
- * opened. Source: CRIU files-reg.c, prepare_remaps, create_ghost_dentry, rfi_remap and try_clean_remaps.
+ * folder. A folder must therefore come after everything that CRIU would put into it. An entry that comes
+ * before its folder's is made in the nearest folder above that exists, and is linked to its own path when it
+ * is opened. Source: CRIU files-reg.c, prepare_remaps, create_ghost_dentry, rfi_remap and try_clean_remaps.
  */
 import { groupBy } from '../base/group-by.js';
 
-/** What is to be ordered; FOLDER is the path of a ghost that is a folder itself. */
+/** An entry to be ordered. FOLDER is the ghost's path where the ghost is a folder itself. */
 export interface Remapped<T> {
   entry: T;
   ours: boolean;
@@ -15,7 +15,7 @@ export interface Remapped<T> {
 }
 
 /**
- * Our ghosts first, then those of CRIU that are no folders, then folders, each behind those that lay in it.
+ * Orders our ghosts first, then CRIU's ghosts that are no folders, then folders, each after those inside it.
  */
 export function orderRemaps<T>(remaps: readonly Remapped<T>[]): T[] {
   const files = remaps.filter(({ folder }) => !folder);
@@ -31,7 +31,7 @@ export function orderRemaps<T>(remaps: readonly Remapped<T>[]): T[] {
   ];
 }
 
-/** Paths stay in their order, except that each comes behind all below it. */
+/** Paths stay in their order, except that each comes after all paths below it. */
 function innermostFirst(paths: readonly string[]): string[] {
   const inside = childrenOf(paths);
   const placed = new Set<string>();
@@ -46,10 +46,10 @@ function innermostFirst(paths: readonly string[]): string[] {
   return ordered;
 }
 
-/** Under each of PATHS that has others below it: those whose nearest ancestor it is. */
+/** For each of PATHS that has others below it: the paths whose nearest ancestor it is. */
 function childrenOf(paths: readonly string[]): Map<string, string[]> {
   const above: string[] = [];
-  // With a slash at its end a path sorts just before all that are below it.
+  // With a slash at its end a path sorts just before all paths below it.
   const pairs = paths
     .map(path => `${path}/`)
     .sort()

@@ -1,6 +1,7 @@
 /**
- * Sealing, computed: turn CRIU's external entries back into what CRIU itself would have written for a ghost.
- * Pure: image bytes in, image bytes out. Entries that are not ours keep every byte.
+ * Computes a seal: it turns CRIU's external entries into the entries that CRIU itself would have written for
+ * a ghost. The functions are pure: image bytes in, image bytes out. Entries that are not ours keep every
+ * byte.
  */
 import { clearField, create } from '@bufbuild/protobuf';
 import { joinImage, magic, splitImage } from './frame.js';
@@ -19,14 +20,16 @@ const remapTypeGhost = 1;
 const fileTypes = 0o170000;
 const directory = 0o040000;
 
-/** A ghost that stands in files.img as an external file. */
+/** A ghost that is an external file in files.img. */
 export interface ExternalGhost {
-  /** remap id, and hexadecimal in the name ghost-file-ID.img */
+  /** The remap id; in hexadecimal it is the ID in the name ghost-file-ID.img. */
   id: number;
   paths: RenamedFile[];
 }
 
-/** An open file that gets another name of its inode: nothing to remap, the file is there by that name. */
+/**
+ * An open file that gets another name of its inode. It needs no remap, because the file exists by that name.
+ */
 export interface RenamedFile {
   key: string;
   mount: number;
@@ -36,10 +39,10 @@ export interface RenamedFile {
 export interface SealPlan {
   files: Buffer;
   remaps: Buffer;
-  /** Entries of files.img that were turned back now. */
+  /** Number of entries in files.img that this seal has changed back. */
   turned: number;
   /**
-   * Ids of remapped ghosts that are not among the given ones: CRIU dumped them itself, with their files'
+   * Ghosts in the remaps that are not among the given ones, by id: CRIU dumped them itself. With their files'
    * names.
    */
   adopted: Map<number, { path: Buffer; mount: number }>;
@@ -74,7 +77,7 @@ export function planSeal(
     turned += 1;
     file.reg.name = ours.place.path;
     if (mountNamespace) file.reg.mntId = ours.place.mount;
-    // Cleared, not set to false: CRIU leaves the field out.
+    // The field is cleared and not set to false, because CRIU leaves it out.
     clearField(file.reg, RegFileEntrySchema.field.ext);
     if (ours.ghostId !== undefined && !remapped.has(file.id)) added.push(makeRemap(file.id, ours.ghostId));
     return encode(FileEntrySchema, file, 'files.img');
@@ -104,12 +107,12 @@ export function planSeal(
   };
 }
 
-/** Largest remap id in use, so that ours come after CRIU's. */
+/** The largest remap id in use; our ids must come after CRIU's. */
 export function largestRemapId(remaps: Buffer | undefined): number {
   return [...remappedGhosts(remaps)].reduce((largest, id) => Math.max(largest, id), 0);
 }
 
-/** Remap ids that files.img is restored from, after sealing: every one must have its image. */
+/** Remap ids that a restore needs after sealing. Each must have its image. */
 export function remappedGhosts(remaps: Buffer | undefined): Set<number> {
   return new Set(
     readRemaps(remaps)
@@ -118,7 +121,7 @@ export function remappedGhosts(remaps: Buffer | undefined): Set<number> {
   );
 }
 
-/** Ghosts that files in files.img are named after, none of which has a remap to it. */
+/** Ghosts whose path is the name of a file in files.img while no such file has a remap to the ghost. */
 export function lostRemaps(
   files: Buffer,
   remaps: Buffer | undefined,
@@ -141,7 +144,7 @@ export function lostRemaps(
   });
 }
 
-/** Those of RENAMED after which no file in files.img is named: CRIU would not open them by that name. */
+/** Those of RENAMED whose name no file in files.img has. CRIU would not open them by that name. */
 export function lostNames(files: Buffer, renamed: readonly RenamedFile[]): RenamedFile[] {
   if (renamed.length === 0) return [];
   const named = new Set(
@@ -153,7 +156,7 @@ export function lostNames(files: Buffer, renamed: readonly RenamedFile[]): Renam
   return renamed.filter(({ path }) => !named.has(path.toString('latin1')));
 }
 
-/** Keys of external regular files still in files.img. */
+/** Keys of the external regular files that are still in files.img. */
 export function externalNames(files: Buffer): string[] {
   return splitImage(files, magic.FILES, 'files.img').flatMap(bytes => {
     const { reg } = decode(FileEntrySchema, bytes, 'files.img');
@@ -161,7 +164,7 @@ export function externalNames(files: Buffer): string[] {
   });
 }
 
-/** A files.img as CRIU would write it of regular files that are left to us. */
+/** A files.img as CRIU would write it for regular files that it leaves to us. */
 export function encodeExternalFiles(keys: readonly string[]): Buffer {
   const entries = keys.map((key, index) => {
     const id = index + 1;

@@ -3,9 +3,9 @@ import { folder, isSealedOwnName, manifestName, oldManifestName } from './layout
 import { isOwnFolder } from './own-folder.js';
 
 /**
- * Remove what an earlier dump left of ours in IMAGES, which may be used again: it must not pass for this
- * dump's.
- * @param keep names of images in the working folder that stay, because they are this dump's already
+ * Remove our files of an earlier dump from IMAGES. The directory may be used again, and those files must not
+ * be taken for this dump's.
+ * @param keep names of images in the working folder that stay, because they already belong to this dump
  */
 export function clearImages(host: Host, images: string, keep: readonly (string | undefined)[] = []): void {
   const { files } = host;
@@ -13,7 +13,7 @@ export function clearImages(host: Host, images: string, keep: readonly (string |
   const kept = new Set(keep.filter(name => name !== undefined));
   const isOwn = isOwnFolder({ host }, images);
   clearSealed(files, images);
-  // Behind a link lies another directory, which is not this dump's.
+  // If our folder is a link, it leads to another directory, which does not belong to this dump.
   if (isOwn) files.remove(`${images}/${oldManifestName}`);
   if (kept.size === 0 || !isOwn) files.removeTree(ours);
   else
@@ -22,7 +22,8 @@ export function clearImages(host: Host, images: string, keep: readonly (string |
 }
 
 /**
- * The manifest first: without it, nothing passes for a dump. A folder by such a name is somebody's mistake.
+ * The manifest is removed first, because without it nothing counts as a dump. A folder with such a name is
+ * somebody's mistake and is removed too.
  */
 function clearSealed(files: Files, images: string): void {
   files.removeTree(`${images}/${manifestName}`);

@@ -1,6 +1,6 @@
 import type { Manifest } from '../base/documents/generated/manifest.js';
 
-/** `2 ghosts and 1 file with other names`. The content of the latter stays where it is. */
+/** `2 ghosts and 1 file with other names`. The content of such a file is not copied. */
 export function countGhosts({ ghosts, links = [] }: Manifest): string {
   const copied = new Set(ghosts.flatMap(({ key }) => key));
   const others = new Set(links.map(({ key }) => key).filter(key => !copied.has(key))).size;

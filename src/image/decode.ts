@@ -1,7 +1,7 @@
 /**
- * A manifest is anybody's, and its texts stand for bytes, times and devices. All of them are decoded once
- * when it is read, so that nothing is done by half of a manifest whose other half cannot be decoded. Whoever
- * uses one decodes it and checks that.
+ * Anybody may have made a manifest, and its texts stand for bytes, times and devices. All of them are decoded
+ * once when the manifest is read, so that nothing is done by one half of a manifest whose other half cannot
+ * be decoded. Code that uses a text decodes it again and checks the result.
  */
 
 import type { Manifest, ManifestGhost } from '../base/documents/generated/manifest.js';
@@ -11,7 +11,7 @@ import { nameFromText } from '../base/text/name-text.js';
 import { type PathText, pathFromText } from '../base/text/path-bytes.js';
 import { parseDev, parseTime } from '../base/units.js';
 
-/** @param subject what the manifest is, for the message. @throws MANIFEST_INVALID */
+/** @param subject names the manifest in the message. @throws MANIFEST_INVALID */
 export function assertDecodes(manifest: Manifest, subject: string): void {
   let field = 'inventory';
   try {

@@ -1,34 +1,37 @@
 /**
- * Names inside an image directory. A sealed one has regular files only, ours beside CRIU's: containerd's CRI
- * unpacks the directory file by file and makes no folders (decision 0012). The working folder `ghostkeep/` is
- * there while a dump is not sealed.
+ * Names inside an image directory. A sealed directory has regular files only, ours beside CRIU's:
+ * containerd's CRI unpacks it file by file and makes no folders (decision 0012). The working folder
+ * `ghostkeep/` exists only while a dump is not sealed.
  */
 export const folder = 'ghostkeep';
 export const manifestName = 'ghostkeep-manifest.json';
-/** Versions before the flat directory wrote the manifest here: such a dump is refused, not read. */
+/** Versions before the flat directory wrote the manifest here. Such a dump is refused and not read. */
 export const oldManifestName = `${folder}/manifest.json`;
 export const journalName = `${folder}/journal.json`;
-/** While sealing: the id that the first ghost was given. */
+/** Exists while sealing: the id that the first ghost was given. */
 export const firstIdName = `${folder}/first-id`;
 export const reserveName = `${folder}/reserve`;
 
 /**
- * Until CRIU has given out its own ids, a ghost's image has a name of its own: this one, or that of its warm
- * image.
+ * The name of a ghost's image until CRIU has given out its own ids. A ghost with a warm image keeps that
+ * image's name instead.
  */
 export function pendingName(index: number): string {
   return `${folder}/pending-${index.toString(16)}.img`;
 }
 
 /**
- * Copied while the container still ran, and not believed before it was compared.
- * @param pass tells it from those of another CRIU that was given up in the same directory and still copies
+ * The name of an image that was copied while the container still ran. It is compared before it is used.
+ * @param pass tells this CRIU's images from those of an earlier CRIU whose helper still copies into the same
+ * directory
  */
 export function warmName(pass: string, index: number): string {
   return `${folder}/warm-${pass}-${index.toString(16)}.img`;
 }
 
-/** Content of a linked ghost until it is sealed: CRIU never reads it, so it waits for no id of CRIU's. */
+/**
+ * The content of a linked ghost until the dump is sealed. CRIU never reads it, so it needs no id from CRIU.
+ */
 export function linkedName(index: number): string {
   return `${folder}/linked-${index.toString(16)}.img`;
 }
@@ -42,16 +45,16 @@ export const isGhostImageName = (name: string) => /^ghost-file-[0-9a-f]+\.img$/.
 
 const linkedPattern = /^ghostkeep\/(linked-[0-9a-f]+\.img)$/;
 
-/** An image that has its name only until the dump is sealed. */
+/** True for an image that has this name only until the dump is sealed. */
 export const isPendingName = (name: string) =>
   linkedPattern.test(name) || /^ghostkeep\/(pending|warm-[0-9a-f]{12})-[0-9a-f]+\.img$/.test(name);
 
-/** The name that a pending image gets when the dump is sealed. @param id of its ghost */
+/** The name that a pending image gets when the dump is sealed. @param id of the image's ghost */
 export function sealedName(pending: string, id: number): string {
   const linked = linkedPattern.exec(pending)?.[1];
   return linked === undefined ? ghostImageName(id) : `ghostkeep-${linked}`;
 }
 
-/** Of an earlier dump in IMAGES, or what is left of one: the manifest, one half written, linked ghosts. */
+/** Files of ours that a dump leaves in IMAGES: the manifest, also a half-written one, and linked ghosts. */
 export const isSealedOwnName = (name: string) =>
   /^ghostkeep-(manifest\.json(\.[0-9a-f]{12}\.tmp)?|linked-[0-9a-f]+\.img)$/.test(name);

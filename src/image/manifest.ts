@@ -34,8 +34,9 @@ function assertFlat(files: Files, images: string): void {
 }
 
 /**
- * A journal beside an old manifest is an old seal that was interrupted: sealing again makes it a new one.
- * @throws IMAGE_INVALID where the working folder is a link or no folder: nobody knows what was meant by it
+ * A journal beside an old manifest is an old seal that was interrupted. Sealing again makes it a new one.
+ * @throws IMAGE_INVALID where the working folder is a link or no folder, because nobody knows what was meant
+ * by it
  */
 export function isOldLayout(files: Files, images: string): boolean {
   const ours = `${images}/${folder}`;
@@ -49,14 +50,14 @@ function isInterrupted(files: Files, images: string): boolean {
   return files.exists(ours) && files.list(ours).some(name => isPendingName(`${folder}/${name}`));
 }
 
-/** As readManifest, and nothing may be left to seal: that would write the manifest anew. */
+/** As readManifest, but throws if anything is left to seal, because a seal would write the manifest anew. */
 export function readSealedManifest(files: Files, images: string): Manifest {
   const manifest = readManifest(files, images);
   if (manifest.state === 'sealed' && !files.exists(`${images}/${journalName}`)) return manifest;
   throw unsealed(files.realPath(images));
 }
 
-/** The dump's state before it is sealed; undefined when there is none. */
+/** The state of a dump before it is sealed; undefined when there is none. */
 export function readJournal(files: Files, images: string): Manifest | undefined {
   return readIfThere(files, images, journalName);
 }
@@ -65,15 +66,16 @@ export function writeJournal(files: Files, images: string, journal: Manifest, { 
   files.replace(`${images}/${journalName}`, encodeJournal(journal), { durable });
 }
 
-/** @throws MANIFEST_INVALID where it is not what its schema says */
+/** @throws MANIFEST_INVALID where JOURNAL does not match its schema */
 export function encodeJournal(journal: Manifest): Buffer {
   assertDocument<Manifest>('Manifest', journal, journalName, 'MANIFEST_INVALID');
   return encode(journal, sealing);
 }
 
 /**
- * The last step of a dump: no manifest, no dump. It was checked when it was the journal, and with 10,000
- * ghosts that takes its time: whoever adds what comes from elsewhere checks it.
+ * The last step of a dump: without a manifest there is no dump. The manifest is not checked here. It was
+ * checked as the journal, and checking 10,000 ghosts takes time. A caller that adds data from elsewhere
+ * checks it.
  */
 export function writeManifest(
   files: Files,
@@ -84,7 +86,7 @@ export function writeManifest(
   files.replace(`${images}/${manifestName}`, encode(manifest), { durable });
 }
 
-/** Ids must come out the same when a seal is repeated: the first is kept before any image bears one. */
+/** A repeated seal must give the same ids, so the first id is stored before any image bears one. */
 export function keepFirstId(files: Files, images: string, id: number, { durable }: Durability): number {
   const kept = files.readIfThere(`${images}/${firstIdName}`, bounds.firstId)?.toString('latin1');
   if (kept === undefined) {
@@ -103,9 +105,7 @@ export function manifestExists(files: Files, images: string): boolean {
   return files.exists(`${images}/${manifestName}`);
 }
 
-/**
- * True when IMAGES holds a dump of ghostkeep's, sealed or not, and also one that only an old version reads.
- */
+/** True when IMAGES holds a dump of ghostkeep's, sealed or not, or one that only an old version reads. */
 export function holdsDump(files: Files, images: string): boolean {
   return [manifestName, journalName, oldManifestName].some(name => files.exists(`${images}/${name}`));
 }
@@ -128,7 +128,7 @@ function readIfThere(files: Files, images: string, name: string): Manifest | und
   return manifest;
 }
 
-/** Images in the working folder would be taken for leftovers. */
+/** An image in the working folder would be taken for a leftover. */
 function assertNamesGiven({ ghosts }: Manifest, subject: string): void {
   const image = ghosts.find(ghost => isPendingName(ghost.image))?.image;
   if (image === undefined) return;
@@ -144,14 +144,17 @@ interface Room {
   values: number;
 }
 
-/** What sealing adds to a journal, when the container may be gone: the inventory, in base64, and states. */
+/**
+ * The space that sealing adds to a journal, when the container may be gone: the inventory, in base64, and
+ * states.
+ */
 const sealing: Room = { bytes: 2 * bounds.inventory.bytes, values: 1000 };
 const none: Room = { bytes: 0, values: 0 };
-/** Keys that a document has besides names of extended attributes, and far fewer. */
+/** More than the number of keys that a document has besides the names of extended attributes. */
 const ownNames = 1000;
 
 /**
- * What no reader would take must show when it is written: as a journal, before CRIU goes on.
+ * A document that no reader would accept must fail when it is written: as a journal, before CRIU goes on.
  * @param spare is left free
  */
 function encode(document: Manifest, spare: Room = none): Buffer {
@@ -176,7 +179,7 @@ function countXattrNames({ ghosts }: Manifest): number {
   return names.size;
 }
 
-/** Undefined where V8 has no room for so long a string. */
+/** Undefined where the text is longer than V8's strings can be. */
 function stringify(document: Manifest): string | undefined {
   try {
     return `${JSON.stringify(document, null, 1)}\n`;

@@ -3,8 +3,8 @@ import type { Host } from '../base/host/host.js';
 import { folder } from './layout.js';
 
 /**
- * Is IMAGES/ghostkeep a folder, nobody's but ours to write to? Image directories come from elsewhere: a link
- * there leads anywhere, and what others may write to is not what was written.
+ * Is IMAGES/ghostkeep a folder that only we can write to? Image directories come from elsewhere: a link there
+ * may lead anywhere, and others may have changed the files in a folder that they can write to.
  */
 export function isOwnFolder({ host }: { host: Host }, images: string): boolean {
   const path = `${images}/${folder}`;

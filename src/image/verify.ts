@@ -1,4 +1,7 @@
-/** Find every damage of a sealed dump: what restore would stumble over, and what it would not notice. */
+/**
+ * Finds every damage of a sealed dump: damage that stops a restore, and damage that a restore does not
+ * notice.
+ */
 import type { Manifest, ManifestGhost } from '../base/documents/generated/manifest.js';
 import type { Damage } from '../base/documents/generated/verification.js';
 import { type ErrorCode, errnoOf, GhostkeepError, reasonOf, translate } from '../base/errors.js';
@@ -6,16 +9,13 @@ import type { EngineReport, Host, OnProgress } from '../base/host/host.js';
 import { countFromJson } from '../base/units.js';
 
 export interface Verifying {
-  /**
-   * Wait until the disk has what was written, and read it from there: a write that it could not take is known
-   * only then.
-   */
+  /** Wait until the image is on the disk and read it from there. Only then is a failed write known. */
   fromDisk: boolean;
   /** Called with the bytes done of the image that is being read. */
   onProgress?: OnProgress | undefined;
 }
 
-/** Find every damage of a sealed dump: damage that stops a restore, and damage that it would not notice. */
+/** @returns all damage found, in the order of the manifest's ghosts */
 export async function verifyImages(
   host: Host,
   images: string,
@@ -24,7 +24,7 @@ export async function verifyImages(
 ): Promise<Damage[]> {
   const damage: Damage[] = [];
   for (const [index, ghost] of manifest.ghosts.entries()) {
-    // Each image is a sign of life, however small.
+    // Each image is a sign of life, however small it is.
     onProgress?.(BigInt(index));
     try {
       await verifyGhost(host, images, ghost, { fromDisk, onProgress });
@@ -52,7 +52,7 @@ async function verifyGhost(
   }
 }
 
-/** Of the image. @throws IMAGE_TRUNCATED, IMAGE_MISMATCH */
+/** Compares the size of the image with the manifest. @throws IMAGE_TRUNCATED, IMAGE_MISMATCH */
 export function verifySize({ files }: Host, fd: number, ghost: ManifestGhost): void {
   if (!ghost.data) return;
   const { size } = files.stat(fd);
@@ -62,7 +62,7 @@ export function verifySize({ files }: Host, fd: number, ghost: ManifestGhost): v
     throw fault('IMAGE_MISMATCH', ghost, `it has ${size} bytes where ${wanted} were written`);
 }
 
-/** What the engine found in an image, by a check or while it restored. @throws IMAGE_MISMATCH */
+/** @param report on the image, from a check or a restore. @throws IMAGE_MISMATCH */
 export function verifyReport(ghost: ManifestGhost, report: EngineReport): void {
   const pairs: [string, bigint, number | string | undefined][] = [
     ['file size', report.size, ghost.size],
@@ -76,7 +76,7 @@ export function verifyReport(ghost: ManifestGhost, report: EngineReport): void {
   }
 }
 
-/** Where one was recorded. @throws IMAGE_MISMATCH */
+/** Compares the digest, where one was recorded. @throws IMAGE_MISMATCH */
 export async function verifyDigest(
   { engine }: Host,
   fd: number,
@@ -98,7 +98,7 @@ function fault(code: ErrorCode, ghost: ManifestGhost, reason: string): Ghostkeep
   return new GhostkeepError(code, ghost.image, `${ghost.image} is damaged: ${reason}`);
 }
 
-/** Who may not read a file knows nothing of its state. Undefined for any other error. */
+/** A refusal to read a file says nothing about the file's state. Undefined for any other error. */
 export function refusedAs(subject: string, error: unknown): Damage | undefined {
   const { code, message } = translate(error, 'IO', subject, `cannot read ${subject}`);
   return code === 'PERMISSION' ? { code, subject, message } : undefined;

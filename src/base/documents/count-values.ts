@@ -1,4 +1,4 @@
-/** Below this many characters, no document has so many values that it matters. */
+/** A shorter document cannot have enough values to matter. */
 const shortText = 1 << 20;
 
 const [quote, backslash, comma, colon, bracket, brace] = [0x22, 0x5c, 0x2c, 0x3a, 0x5b, 0x7b];
@@ -6,11 +6,13 @@ const [quote, backslash, comma, colon, bracket, brace] = [0x22, 0x5c, 0x2c, 0x3a
 export interface JsonCount {
   /** Values that the text has, at most. */
   values: number;
-  /** Different keys of its objects; of more than MOSTNAMES it is not known how many. */
+  /** Different keys of its objects. Counting stops above MOSTNAMES. */
   names: number;
 }
 
-/** It costs less to count what a JSON text has than to have it. Nothing is counted of a short text. */
+/**
+ * Counts the values and keys of a JSON text, which costs less than parsing it. A short text is not counted.
+ */
 export function countJson(text: string, mostNames: number): JsonCount {
   if (text.length < shortText) return { values: 0, names: 0 };
   const names = new Set<string>();
@@ -29,7 +31,7 @@ export function countJson(text: string, mostNames: number): JsonCount {
   return { values, names: names.size };
 }
 
-/** As countJson's values. */
+/** Only the number of values, as countJson counts them. */
 export function countValues(text: string): number {
   return countJson(text, -1).values;
 }

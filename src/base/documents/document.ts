@@ -10,7 +10,7 @@ const mostFaults = 20;
 
 /**
  * Parse a JSON document that may be hostile and check it against its schema.
- * @param subject what the document is, for the message: a path, `stdin`
+ * @param subject names the document in messages: a path, `stdin`
  * @throws with `code`, naming every field that is wrong
  */
 export function parseDocument<T>(kind: DocumentKind, text: string, subject: string, code: ErrorCode): T {
@@ -37,7 +37,7 @@ export function parseDocument<T>(kind: DocumentKind, text: string, subject: stri
   return value;
 }
 
-/** As parseDocument, for a value that was parsed or made already. @param prefix as showFault's */
+/** As parseDocument, for a value that was already parsed or made. @param prefix as in showFault */
 export function assertDocument<T>(
   kind: DocumentKind,
   value: unknown,

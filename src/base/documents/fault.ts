@@ -1,7 +1,9 @@
-/** What is wrong with a document, for whoever wrote it: which key, what it has, what it may be. */
+/**
+ * Explains to the author of a document what is wrong with it: which key, its value, and the allowed values.
+ */
 import type { ValidationError } from './generated/validators.js';
 
-/** @param prefix what stands before each key where the document came from, as `io.ghostkeep.` */
+/** @param prefix goes before each key, as the author wrote it: `io.ghostkeep.` */
 export function showFault(fault: ValidationError, prefix = ''): string {
   const { instancePath, keyword, params, data, parentSchema = {} } = fault;
   const path = instancePath.slice(1).replaceAll('/', '.');
@@ -15,8 +17,8 @@ export function showFault(fault: ValidationError, prefix = ''): string {
 }
 
 /**
- * A schema with examples says in its description what they are examples of. Sources: JSON Schema draft 7, and
- * Ajv's `params`
+ * The sentence's end. A schema with examples has a description that says what they are examples of. Sources:
+ * JSON Schema draft 7, and Ajv's `params`
  */
 function whatItMayBe({ keyword, message, params, parentSchema = {} }: ValidationError): string {
   const { description, examples } = parentSchema as { description?: string; examples?: unknown[] };

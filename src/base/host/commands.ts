@@ -1,10 +1,11 @@
-/** Programs of the host. Rejects only when one cannot be started. */
+/** Runs programs of the host. A call rejects only when its program cannot be started. */
 export interface Commands {
   /** Run with our own stdin, stdout and stderr; resolves to the exit status. */
   run(argv: readonly string[], environment?: Record<string, string>): Promise<number>;
   /**
-   * Run and collect; after waitMs it is killed with its process group. SIGINT is passed on to it.
-   * @param cwd ours where it is not given
+   * Run a program and collect its output. After waitMs it is killed with its process group. SIGINT is passed
+   * on to it.
+   * @param cwd our own where it is not given
    */
   output(
     argv: readonly string[],

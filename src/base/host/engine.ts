@@ -1,8 +1,8 @@
 import type { FileStat, Refused } from './file-stat.js';
 
 /**
- * The native library as the flows see it: native/include/ghostkeep.h, one call a ghost, or one for many small
- * ones.
+ * The native library as the flows see it (native/include/ghostkeep.h): one call for each ghost, or one for
+ * many small ones.
  */
 
 export type EngineName = 'auto' | 'fiemap' | 'seek' | 'read';
@@ -13,7 +13,7 @@ export interface EngineReport {
   chunks: bigint;
   unwrittenBytes: bigint;
   imageBytes: bigint;
-  /** Of the image, what an earlier one held already. */
+  /** Bytes of the image that an earlier image already had. */
   keptBytes: bigint;
   size: bigint;
   failedOffset: bigint;
@@ -21,7 +21,7 @@ export interface EngineReport {
   fallbacks: number;
   ways: CopyWay[];
   crc32c: number;
-  /** Of dump: why this engine, and where another gave up. */
+  /** Only for a dump: why this engine was used, and where another one gave up. */
   why: string;
 }
 
@@ -31,7 +31,7 @@ export interface Extent {
   kind: 'data' | 'unwritten';
 }
 
-/** One small ghost among many: what dump takes, and the image's name below the folder. */
+/** One small ghost among many: the arguments of `dump`, and the image's name below the folder. */
 export interface DumpJob {
   ghostFd: number;
   name: string;
@@ -39,14 +39,14 @@ export interface DumpJob {
   header: Uint8Array;
   chunked: boolean;
   detectZeroes: boolean;
-  /** As dump's; without it no file may be there by that name. */
+  /** As in `dump`. Without it no file may have that name yet. */
   over?: boolean;
 }
 
-/** Called now and then while an engine call runs; `done` is bytes so far. */
+/** Called now and then while an engine call runs. `done` is the number of bytes so far. */
 export type OnProgress = (done: bigint) => void;
 
-/** The native library. Rejects with an errno error whose message is the engine's line. */
+/** The native library. A call rejects with an errno error whose message is the engine's. */
 export interface Engine {
   dump(
     request: {
@@ -56,17 +56,17 @@ export interface Engine {
       size: bigint;
       header: Uint8Array;
       chunked: boolean;
-      /** Leave out blocks of zeroes inside data, too. */
+      /** Leave out blocks of zeroes inside data too. */
       detectZeroes: boolean;
-      /** The image may hold anything: every byte is compared, and written where it is another. */
+      /** The image may already hold any bytes: each byte is compared, and written where it differs. */
       over?: boolean;
     },
     onProgress?: OnProgress,
   ): Promise<EngineReport>;
   /**
-   * dump for many small ghosts at once, on all processors, into images that are made, or are there already
-   * where a job says `over`. What failed has left none that it made or wrote to.
-   * @returns in their order what was written, and the ghost's stat after that
+   * Dump many small ghosts at once, on all processors. Their images are made, or exist already where a job
+   * says `over`. A job that fails leaves no image that it made or wrote to.
+   * @returns for each job, in order, the report and the ghost's stat after the copy
    */
   dumpMany(
     folder: string,
@@ -74,21 +74,24 @@ export interface Engine {
     mode: number,
     jobs: readonly DumpJob[],
   ): ({ report: EngineReport; after: FileStat } | Refused)[];
-  /** Write dirty pages to disk and wait: blocks could not be shared before. */
+  /** Write dirty pages to disk and wait. Blocks cannot be shared before that. */
   writeBack(fd: number, size: bigint, onProgress?: OnProgress): Promise<EngineReport>;
   check(imageFd: number, onProgress?: OnProgress): Promise<EngineReport>;
   digest(fd: number, onProgress?: OnProgress): Promise<EngineReport>;
   /**
-   * Wait until the disk has a file, and read from there from now on.
-   * @throws an errno error where it could not take it
+   * Wait until a file is on the disk, and make later reads come from the disk.
+   * @throws an errno error where the disk could not take the file
    */
   settle(fd: number): Promise<void>;
   restore(imageFd: number, fileFd: number, onProgress?: OnProgress): Promise<EngineReport>;
   extents(fd: number, engine: EngineName, size: bigint): Iterable<Extent>;
   chunks(imageFd: number): Iterable<Extent>;
-  /** What is allocated but no data: unwritten ranges, and all past size. Undefined where no map tells. */
+  /**
+   * Ranges that are allocated but have no data: unwritten ones, and all past size. Undefined where the file
+   * system has no map.
+   */
   allocation(fd: number, size: bigint): Iterable<Extent> | undefined;
-  /** Allocate without changing what is there, or the size. */
+  /** Allocate space without changing the content or the size. */
   allocate(fd: number, offset: bigint, length: bigint): void;
   setTimes(fd: number, atime: string, mtime: string): void;
   /** Inode flags (chattr(1)) that can be given to another file; 0 where the file system has none. */

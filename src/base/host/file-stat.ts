@@ -1,6 +1,6 @@
-/** What the machine says of one file, or why it does not. */
+/** The machine's answer about one file, or the reason why there is none. */
 
-/** What tells one inode from another: identity.ts. */
+/** These fields tell one inode from another: identity.ts. */
 export type Identity = Pick<FileStat, 'dev' | 'ino' | 'birthtimeNs' | 'ctimeNs'>;
 
 export interface FileStat {
@@ -19,11 +19,14 @@ export interface FileStat {
   mtimeNs: bigint;
   ctimeNs: bigint;
   birthtimeNs: bigint;
-  /** Through which mount it was looked at; 0 where the kernel does not say, undefined where nobody asked. */
+  /**
+   * The mount that the file was looked at through. 0 where the kernel does not say, undefined where nobody
+   * asked.
+   */
   mountId?: number;
 }
 
-/** What could not be had of one among many. */
+/** One of many questions failed with this error. */
 export interface Refused {
   error: Error;
 }
@@ -41,7 +44,7 @@ export interface FdInfo {
   position: bigint;
 }
 
-/** A descriptor as one look at it shows it: stat, what its link says, fdinfo. */
+/** One look at a descriptor: stat, the target of its link, fdinfo. */
 export interface FdLook {
   fd: number;
   stat: FileStat;
@@ -53,10 +56,10 @@ export interface FdLook {
 /** One look through all descriptors of a process shows this. */
 export interface OpenFds {
   /**
-   * May hold a ghost, /dev/fuse or a loop device, or could not be looked at: each wants a look of its own.
+   * These may hold a ghost, /dev/fuse or a loop device, or could not be looked at. Each needs a closer look.
    */
   suspects: number[];
-  /** Sockets and io_urings: files may be inside that no descriptor leads to. Only fdinfo tells. */
+  /** Sockets and io_urings. They may hold files that no descriptor leads to; only fdinfo tells. */
   carriers: number[];
   /** All others, three numbers each: fd, dev, ino. A process may have a million. */
   others: BigUint64Array;

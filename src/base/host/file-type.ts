@@ -5,7 +5,7 @@ const directory = 0o040000;
 const blockDevice = 0o060000;
 const symbolicLink = 0o120000;
 
-// A Map, not an object: Biome rewrites octal keys, and gets them wrong.
+// A Map, not an object, because Biome rewrites octal keys and gets them wrong.
 const names = new Map([
   [0o010000, 'a FIFO'],
   [0o020000, 'a character device'],
@@ -19,7 +19,7 @@ export function isRegular(mode: number): boolean {
   return (mode & typeMask) === regular;
 }
 
-/** A symbolic link's content is what it leads to; all other types but these two have none. */
+/** The content of a symbolic link is its target. All types but these two have no content. */
 export function hasContent(mode: number): boolean {
   return isRegular(mode) || (mode & typeMask) === symbolicLink;
 }
@@ -33,7 +33,7 @@ export function isDirectory(mode: number): boolean {
 }
 
 /**
- * Types that CRIU keeps as files with a path; sockets, pipes' and anonymous inodes' types are not among them.
+ * Names of the types that CRIU keeps as files with a path. Undefined for sockets, pipes and anonymous inodes.
  */
 export function kindName(mode: number): string | undefined {
   return names.get(mode & typeMask);

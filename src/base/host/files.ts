@@ -3,30 +3,30 @@ import type { FileStat } from './file-stat.js';
 import type { FolderLocks } from './folder-locks.js';
 import type { Mount } from './mount.js';
 
-/** Durable: file and directory are fsynced, so that what is written also survives a power failure. */
+/** `durable`: file and directory are fsynced, so that they also survive a power failure. */
 export interface Durability {
   durable: boolean;
 }
 
-/** Files of ours: image directories, records. Paths are text: we made them. */
+/** Our own files: image directories, records. Paths are text, because we made them. */
 export interface Files extends FolderLocks {
   /**
-   * Do WORK, which is done when it returns. A FOLDER of ours is opened once for it and not for each file in
-   * it, which takes longer than a rename.
+   * Do WORK, which must be finished when it returns. One of our own folders is then opened once for all its
+   * files, and not once for each; an open takes longer than a rename.
    */
   holding<T>(folder: string, work: () => T): T;
   /** The whole file. @throws the bound's code where it is larger, before anything is read */
   read(path: string, bound: Bound): Buffer;
-  /** At most BYTES from the start: what may be large is never read as a whole. */
+  /** At most BYTES from the start, for files that may be too large to read whole. */
   readStart(path: string, bytes: number): Buffer;
   readIfThere(path: string, bound: Bound): Buffer | undefined;
   exists(path: string): boolean;
   list(path: string): string[];
   makeDirectory(path: string, mode?: number): void;
   /**
-   * Open a folder, for paths below /proc/self/fd/N; made with mode 0700 where it is not there. A symbolic
-   * link on the way is followed only where nobody but root and we ourselves could have put it. The caller
-   * closes it.
+   * Open a folder, for paths below /proc/self/fd/N. It is made with mode 0700 where it does not exist. A
+   * symbolic link on the way is followed only where only root and we ourselves could have made it. The caller
+   * closes the descriptor.
    */
   openFolder(path: string): number;
   /**
@@ -40,19 +40,19 @@ export interface Files extends FolderLocks {
   /** lstat */
   statPath(path: string): FileStat;
   /**
-   * Write beside PATH and rename over it: all of it or none. Keeps mode and owner of what it replaces.
-   * Durable where nothing else is said.
+   * Write a new file beside PATH and rename it over PATH, so that a reader sees all of it or none. It keeps
+   * mode and owner of the file it replaces. Durable unless DURABILITY says otherwise.
    */
   replace(path: string, bytes: Uint8Array, durability?: Durability): void;
   rename(from: string, to: string): void;
-  /** As rename, but what has the name already stays: EEXIST. */
+  /** As rename, but a file that already has the name stays, and the call throws EEXIST. */
   renameNew(from: string, to: string): void;
   /**
-   * flock(2), at once: false where another has it, undefined where the file system has no such locks. Closing
-   * lets go.
+   * flock(2) without waiting: false where another process has the lock, undefined where the file system has
+   * no such locks. Closing FD releases it.
    */
   tryLock(fd: number): boolean | undefined;
-  /** Give PATHS, which were all made alike, the mode and owner of LIKE. */
+  /** Give PATHS the mode and owner of LIKE. They must all have been made alike. */
   matchOwner(paths: readonly string[], like: string): void;
   remove(path: string): void;
   removeTree(path: string): void;
@@ -62,22 +62,22 @@ export interface Files extends FolderLocks {
   /** fsync(2) of a descriptor, on a thread of its own. */
   flush(fd: number): Promise<void>;
   /**
-   * What is free for whoever is not root; undefined where the file system does not say, as ramfs, which has
-   * no size.
+   * Free bytes for users other than root; undefined where the file system does not say (ramfs, for example,
+   * has no size).
    */
   freeBytes(path: string): bigint | undefined;
   setOwner(fd: number, uid: number, gid: number): void;
   setMode(fd: number, mode: number): void;
   /**
-   * What a file system has refused since this was last asked and no content depends on, as `fsync (EINVAL)`:
-   * owner, mode and fsync of `replace`, `matchOwner` and `sync`. Some shares have none of them.
+   * Operations that a file system has refused since the last call, as `fsync (EINVAL)`: owner, mode and fsync
+   * of `replace`, `matchOwner` and `sync`. No content depends on them, and some shares support none of them.
    */
   takeRefused(): string[];
   /**
-   * Below FOLDER, never outside it: give the file that WRITE fills all of NAMES (relative, bytes). Names that
-   * are there already stay what they are, and the missing ones become theirs.
-   * @param check gets the statfs(2) f_type of each folder before anything is made in any; throws where
-   * nothing may be
+   * Below FOLDER, and never outside it, give a file all of NAMES (relative, bytes). If some of them exist,
+   * the missing ones are linked to their file; else WRITE fills a new file. Existing names stay as they are.
+   * @param check gets the statfs(2) f_type of each folder before anything is made in any; it throws where
+   * nothing may be made
    * @returns what had to be made: nothing, links, or the whole file
    */
   makeNames(
@@ -87,11 +87,11 @@ export interface Files extends FolderLocks {
     write: (fd: number) => Promise<void>,
   ): Promise<'nothing' | 'links' | 'file'>;
   /**
-   * lstat of NAME (relative; empty for the mount point itself) on a mount of ours; undefined where nothing
-   * has that name. Follows no link out of the mount. @throws EXDEV where another mount is in the way, so that
-   * nobody can say
+   * lstat of NAME (relative; empty for the mount point itself) on one of our own mounts; undefined where no
+   * file has that name. Follows no link out of the mount. @throws EXDEV where another mount is in the way, so
+   * that the answer cannot be known
    */
   statOn(mount: Mount, name: Buffer): FileStat | undefined;
-  /** Where a path that may be a magic link (/proc/self/fd/4) really is, for messages. */
+  /** The real path of a path that may be a magic link (/proc/self/fd/4), for messages. */
   realPath(path: string): string;
 }

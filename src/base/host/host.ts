@@ -1,6 +1,6 @@
 /**
- * What the flows may ask of the machine. src/host implements it on Linux; tests pass their own.
- * Errors are Node's, with their errno (`code: 'ENOENT'`): the flow that asked translates.
+ * The machine, as the flows use it. src/host implements it on Linux; tests pass their own.
+ * Errors are Node's, with their errno (`code: 'ENOENT'`). The flow that asked translates them.
  */
 
 import type { Commands } from './commands.js';
@@ -24,6 +24,9 @@ export interface Host {
   /** Monotonic milliseconds. */
   clock(): number;
   uid(): number;
-  /** The same on this host after a reboot, and on no other; nobody can tell the machine id from it. */
+  /**
+   * An id of this host that stays the same after a reboot and differs from every other host's. The machine id
+   * cannot be computed from it.
+   */
   machine(): string;
 }

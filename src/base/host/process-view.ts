@@ -1,4 +1,6 @@
-/** Processes, their files and mounts, as the flows see them: /proc of the host, or a test's. */
+/**
+ * Processes, their files and mounts, as the flows see them. They come from /proc of the host, or from a test.
+ */
 import type { IdMaps } from '../id-map.js';
 import type { Answer, FdLook, FileStat, Identity, OpenFds, Refused } from './file-stat.js';
 import type { Mount } from './mount.js';
@@ -10,18 +12,18 @@ export interface FileMap {
   writable: boolean;
   shared: boolean;
   /**
-   * `MAJOR:MINOR INODE PATH` as maps has them, numbers of the device in hexadecimal: identifies the line's
-   * file among those of one scan. The device is the mount's; stat's may be another.
+   * `MAJOR:MINOR INODE PATH` as maps shows them, with the device in hexadecimal. It tells the line's file
+   * from the others of one scan. The device is the mount's; stat may show another one.
    */
   label: string;
 }
 
-/** A descriptor of ours on a regular file, and what is asked about it first. */
+/** Our own descriptor on a regular file, with the facts that are needed first. */
 export interface Pin {
   fd: number;
-  /** Of the descriptor, before anything was read. */
+  /** Stat of the descriptor, before anything was read. */
   stat: FileStat;
-  /** Undefined: not asked. */
+  /** Undefined where it was not asked for. */
   inodeFlags?: number;
   hasXattrs?: boolean;
 }
@@ -36,84 +38,91 @@ export interface ProcessView {
   /** Cgroup paths of a process, as /proc/PID/cgroup lists them. */
   cgroupsOf(pid: number): string[];
   /**
-   * Do all its threads stand still: stopped, by a tracer too, or their cgroups frozen? False where that
-   * cannot be found out.
+   * Are all its threads stopped (also by a tracer), or their cgroups frozen? False where that cannot be found
+   * out.
    */
   isPaused(pid: number): boolean;
   startTime(pid: number): string;
   commandLine(pid: number): string[];
-  /** A variable of the environment that it was started with. */
+  /** A variable of the environment that the process was started with. */
   environment(pid: number, name: string): string | undefined;
-  /** Pid of its tracer, 0 without. */
+  /** Pid of its tracer, 0 without one. */
   tracer(pid: number): number;
   parent(pid: number): number;
   fds(pid: number): number[];
   /**
-   * Look through all descriptors; opens nothing. Whatever is no suspect is no ghost (ghostkeep.h,
-   * gk_open_files).
+   * Look through all descriptors without opening anything. A descriptor that is not listed as a suspect holds
+   * no ghost (ghostkeep.h, gk_open_files).
    */
   openFds(pid: number): OpenFds;
   /**
-   * Threads of PID whose descriptors are not in its /proc/PID/fd, one of each table: they have unshared it
-   * (unshare(2), CLONE_FILES), or the main thread has ended. Where tables cannot be compared, all threads.
-   * Each can be asked for as a process is.
+   * Threads of PID whose descriptors are not in its /proc/PID/fd: they have unshared the table (unshare(2),
+   * CLONE_FILES), or the main thread has ended. One thread for each table, or all threads where tables cannot
+   * be compared. A thread can be passed wherever a pid is wanted.
    */
   threadsApart(pid: number): number[];
-  /** LOOK asks for the openFds of PIDS, in this order: they may be looked at ahead, on other processors. */
+  /**
+   * LOOK asks for the openFds of PIDS in this order, so that they can be looked at ahead, on other
+   * processors.
+   */
   inTurn<T>(pids: readonly number[], look: () => T): T;
   maps(pid: number): FileMap[];
-  /** Of maps, only what is shared and may be written to now. */
+  /** Only those of `maps` that are shared and writable now. */
   writableShared(pid: number): FileMap[];
   /** fdinfo of a descriptor, one character a byte, at most LIMIT bytes of it. */
   fdInfo(pid: number, fd: number, limit: number): string;
-  /** What the kernel calls the file behind a loop device, or behind the one that RDEV is a partition of. */
+  /**
+   * The kernel's path of the file behind a loop device, or behind the loop device that RDEV is a partition
+   * of.
+   */
   backingFile(rdev: bigint): Buffer | undefined;
-  /** What FDS are, in their order. Opens nothing of the process's. */
+  /** Looks at FDS, in their order. It opens no file of the process. */
   lookAt(pid: number, fds: readonly number[]): Iterable<FdLook | ({ fd: number } & Refused)>;
   mounts(pid: number): Mount[];
   /** Identity of the mount namespace, as readlink of ns/mnt gives it. */
   mountNamespace(pid: number): string;
   idMaps(pid: number): IdMaps;
   /**
-   * stat through `fd/N`, `map_files/A-B`, `exe`, `cwd`, `root`; never opens anything, and asks no server.
-   * Where one would have to be asked (isOnServer) the attributes may be old.
+   * stat through `fd/N`, `map_files/A-B`, `exe`, `cwd`, `root`. It never opens anything and asks no server,
+   * so where a server has the attributes (isOnServer) they may be old.
    */
   stat(pid: number, link: string): FileStat;
   /**
-   * @throws ENAMETOOLONG where the path has about 4,096 bytes or more: a link of /proc has room for a page
+   * @throws ENAMETOOLONG where the path has about 4,096 bytes or more, because a link of /proc has room for a
+   * page
    */
   readLink(pid: number, link: string): Buffer;
   /**
-   * Is a server the only one who knows the attributes of this file? By the mounts of the processes of the
-   * last inTurn.
+   * Is a server the only one who knows the attributes of this file? Judged by the mounts of the processes in
+   * the last inTurn.
    */
   isOnServer(stat: FileStat): boolean;
   /**
-   * What servers say now of LINKS, which are on one mount, in their order. The call ends when nothing was
-   * answered for two seconds, or for less where this or another server has been silent before: undefined for
-   * the file that was asked about then, and for those behind it.
+   * Ask servers about LINKS, which are all on one mount, and return the answers in order. The call ends when
+   * no answer came for two seconds, or for less where this or another server has been silent before. The file
+   * that was asked about then, and all after it, are undefined.
    */
   askServers(
     mountId: number,
     links: readonly { pid: number; link: string }[],
   ): (Answer | Refused | undefined)[];
   /**
-   * As readLink, of a path of any length. Opens the file, which must be a regular one, and shows a newline as
-   * \012.
+   * As readLink, for a path of any length. It opens the file, which must be a regular one, and shows a
+   * newline as \012.
    */
   longPath(pid: number, link: string): Buffer;
   /** statfs(2) f_type */
   filesystemMagic(pid: number, link: string): bigint;
   /**
-   * Identity of what PATH names below the process's root, symbolic links resolved inside it; undefined if
-   * nothing. This, namesOf and areFree throw ETIMEDOUT where the path leads over the mount of a server that
-   * does not answer.
+   * Identity of the file that PATH names below the process's root, with symbolic links resolved inside it;
+   * undefined where there is none. This, namesOf and areFree throw ETIMEDOUT where the path leads over the
+   * mount of a server that does not answer.
    */
   statInRoot(pid: number, path: Buffer): Identity | undefined;
   /**
-   * Other names of an inode on a mount, absolute in the process's mount namespace: looked for first in the
-   * folder of NEAR, then on the whole mount, but among no more than `limit` files.
-   * @returns looked: at how many files; complete: false when the search ended at the limit
+   * Other names of an inode on a mount, absolute in the process's mount namespace. The search begins in the
+   * folder of NEAR and goes on to the whole mount, but looks at no more than `limit` files.
+   * @returns looked: the number of files looked at; complete: false when the search ended at the limit
    */
   namesOf(
     pid: number,
@@ -123,9 +132,9 @@ export interface ProcessView {
     limit: number,
   ): { names: Buffer[]; complete: boolean; looked: number };
   /**
-   * For each of NAMES: could a file be made by it in FOLDER of a mount? Not where something has the name,
-   * where the folder is another file or hidden, or is reached by a symbolic link; one that is gone can be
-   * made. Paths are those of the process's root.
+   * For each of NAMES: could a file of this name be made in FOLDER of a mount? No, where a file has the name
+   * already, where the folder is another file, is hidden, or is reached by a symbolic link. Yes, where the
+   * folder is gone, because it can be made again. Paths are below the process's root.
    */
   areFree(
     pid: number,
@@ -135,17 +144,20 @@ export interface ProcessView {
     names: readonly Buffer[],
   ): boolean[];
   /**
-   * Open a regular file through a link without touching atime where allowed: for reading, or for writing too,
-   * which for a running executable fails (ETXTBSY). The caller closes it.
+   * Open a regular file through a link, without changing atime where that is allowed. WRITABLE opens it for
+   * writing too, which fails for a running executable (ETXTBSY). The caller closes it.
    */
   pin(pid: number, link: string, writable?: boolean): number;
-  /** As pin and statPin, for many at once, in their order. The caller closes what was opened. */
+  /** As pin and statPin, for many links at once, in their order. The caller closes the descriptors. */
   pinAll(links: readonly { pid: number; link: string }[]): (Pin | Refused)[];
   unpin(fd: number): void;
   statPin(fd: number): FileStat;
-  /** The mount id a link's file is open through; opens with O_PATH, which acts on nothing. */
+  /**
+   * The id of the mount that a link's file is open through. It opens with O_PATH, which does nothing to the
+   * file.
+   */
   mountThrough(pid: number, link: string): number;
-  /** The device of memfds, and of no mount; undefined where the kernel has none. */
+  /** The device that memfds are on, which no mount has; undefined where the kernel makes no memfds. */
   sharedMemoryDev(): bigint | undefined;
   self(): number;
 }

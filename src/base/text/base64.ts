@@ -1,8 +1,8 @@
 import { GhostkeepError } from '../errors.js';
 
 /**
- * Node.js passes over whatever is no base64, and stops at padding: what follows would be read by nobody or by
- * others only.
+ * Node.js ignores characters that are not base64 and stops at padding, so other readers could see more in a
+ * text than we do. This function accepts only exact base64.
  * @throws BAD_INPUT for any text that Buffer's toString('base64') does not give
  */
 export function bytesFromBase64(text: string): Buffer {

@@ -1,7 +1,7 @@
 /**
- * Names of extended attributes are bytes, and keys of a JSON object are text. Where a name is no UTF-8 each
- * byte above 0x7f is a lone surrogate, U+DC80 to U+DCFF, as in Python's surrogateescape (PEP 383): no UTF-8
- * reads as one, and JSON writes it as \udcXX.
+ * Names of extended attributes are bytes, and keys of a JSON object are text. In a name that is not UTF-8
+ * each byte above 0x7f becomes a lone surrogate, U+DC80 to U+DCFF, as in Python's surrogateescape (PEP 383).
+ * No UTF-8 text contains one, and JSON writes it as \udcXX.
  */
 import { isUtf8 } from 'node:buffer';
 import { GhostkeepError } from '../errors.js';
@@ -16,16 +16,16 @@ export function nameToText(name: Buffer): string {
 }
 
 /**
- * The text may be anybody's, and a check of it says nothing about its bytes: decode first, then check the
- * bytes.
- * @throws BAD_INPUT for any text that nameToText gives for no name
+ * Anybody may have written the text, and checking the text proves nothing about its bytes. Decode first, then
+ * check the bytes.
+ * @throws BAD_INPUT for any text that nameToText never gives
  */
 export function nameFromText(text: string): Buffer {
   const bytes = /\p{Surrogate}/u.test(text)
     ? Buffer.from(Array.from(text, character => character.charCodeAt(0) & 0xff))
     : Buffer.from(text, 'utf8');
-  // A character that is neither ASCII nor an escaped byte lost its upper bits above, and comes back as
-  // another.
+  // A character that is neither ASCII nor an escaped byte has lost its upper bits above, so nameToText gives
+  // another character for it.
   if (bytes.length > 0 && bytes.length <= mostBytes && !bytes.includes(0) && nameToText(bytes) === text)
     return bytes;
   const shown = JSON.stringify(text.slice(0, mostBytes));

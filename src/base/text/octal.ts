@@ -1,5 +1,5 @@
 /**
- * In lists of the kernel space, tab, newline and backslash stand as \040, \011, \012, \134. Source:
+ * In its lists the kernel writes space, tab, newline and backslash as \040, \011, \012, \134. Source:
  * seq_file.c, mangle_path
  */
 export function unescapeOctal(text: string): string {

@@ -1,6 +1,7 @@
 /**
- * Paths are bytes, JSON and terminals want text. Where a path is UTF-8, printable and without a backslash the
- * text is the path; elsewhere the text is an escape for people, and the bytes travel beside it in base64.
+ * Paths are bytes; JSON and terminals want text. Where a path is UTF-8, printable and without a backslash,
+ * the text is the path. Otherwise the text is an escaped form for people, and the bytes stand beside it in
+ * base64.
  */
 
 import { isUtf8 } from 'node:buffer';
@@ -20,8 +21,8 @@ export function pathToText(bytes: Buffer): PathText {
 }
 
 /**
- * The bytes, which the text beside them only shows: it may be anybody's, so whatever is checked is checked of
- * these.
+ * The bytes of a path. The text beside them is only for people and anybody may have written it, so every
+ * check must be made on these bytes.
  * @throws BAD_INPUT where they are no path: no kernel takes a NUL, and a lone surrogate has no bytes
  */
 export function pathFromText({ path, pathBytes }: PathText): Buffer {
