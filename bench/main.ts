@@ -49,7 +49,7 @@ async function runSuites(options: BenchOptions, scratch: string): Promise<number
   const chosen = suites.filter(({ name }) => options.suites.length === 0 || options.suites.includes(name));
   installCommand(scratch, fs.realpathSync(process.argv[1] as string));
   const machine = describeMachine(options.version);
-  if (!keepBreakpointsReady()) say('whoever is first to set a breakpoint will wait for it');
+  if (!keepBreakpointsReady()) say('the first CRIU to set a breakpoint will wait 10 to 20 ms for the kernel');
   const all: Row[] = [];
   let failed = false;
   for (const suite of chosen) {

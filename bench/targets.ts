@@ -12,7 +12,10 @@ const dumpTargets: Targets = {
   hole: { ext4: 1, xfs: 1, btrfs: 1, tmpfs: 1 },
   fallocated: { ext4: 1, xfs: 1, btrfs: 1 },
 };
-/** CRIU's FIEMAP has fewer dirty extents to write out first here. */
+/**
+ * Targets for files that are on disk already. Fewer extents are dirty than in the other state, where CRIU's
+ * FIEMAP has to write them out first.
+ */
 const dumpSynced: Targets = { '4k-4k': { ext4: 0.35 } };
 const restoreTargets: Targets = {
   dense: { ext4: 0.6, xfs: 0.05, btrfs: 0.05, tmpfs: 0.6 },

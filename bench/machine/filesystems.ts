@@ -66,7 +66,7 @@ function attach(file: string): { device: string; direct: boolean } {
   try {
     return { device: run('losetup', ['--direct-io=on', '--show', '--find', file]).trim(), direct: true };
   } catch {
-    missing(path.basename(file), 'no direct I/O below it: what it holds is cached twice');
+    missing(path.basename(file), 'direct I/O is not possible below it, so its content is cached twice');
     return { device: run('losetup', ['--show', '--find', file]).trim(), direct: false };
   }
 }

@@ -3,7 +3,7 @@
  * both hooks, and with our hooks as they are installed, for a container that they concern (it has an
  * annotation io.ghostkeep.…) and for one that they do not. The added time is the median less the median
  * without a hook. Where the hooks concern the container, Node is started: Debian 13's, and the one that runs
- * the bench. Beside each an empty Node program runs as both hooks; no hook can be faster than that.
+ * the bench. Beside each an empty Node program runs as both hooks; no hook that starts Node can be faster.
  */
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';

@@ -53,7 +53,8 @@ export function encodeGhostHead(head: GhostHead): Buffer {
 export function decodeGhostHead(start: Buffer, imageBytes: bigint, name: string): GhostHead {
   if (start.length < 12) throw broken(name, 'it ends before its first entry');
   const end = 12 + start.readUInt32LE(8);
-  if (end > start.length) throw broken(name, `its first entry ends at ${end}, behind what can be read`);
+  if (end > start.length)
+    throw broken(name, `its first entry ends at ${end}, after the bytes that were read`);
   const [entryBytes] = splitImage(start.subarray(0, end), magic.GHOST_FILE, name);
   const entry = decode(GhostFileEntrySchema, entryBytes as Buffer, name);
   const time = (value: { tvSec: bigint; tvUsec: bigint } | undefined) =>

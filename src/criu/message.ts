@@ -25,6 +25,6 @@ export function encode<Desc extends DescMessage>(
   try {
     return toBinary(schema, message, { writeUnknownFields: true });
   } catch (cause) {
-    throw broken(name, `an entry is no whole ${schema.name} (${(cause as Error).message})`);
+    throw broken(name, `an entry is not a complete ${schema.name} (${(cause as Error).message})`);
   }
 }

@@ -15,7 +15,7 @@ export function readManifest(files: Files, images: string): Manifest {
   const where = files.realPath(images);
   if (files.exists(`${images}/${journalName}`)) throw unsealed(where);
   const why = isInterrupted(files, images)
-    ? 'a dump into it was interrupted before all was copied, and what is there is of no use; dump again'
+    ? 'a dump into it was interrupted before every ghost was copied, and its files are of no use; dump again'
     : files.exists(images)
       ? `there is no ${manifestName} in it, so nothing was dumped here by ghostkeep`
       : 'there is no such directory';
@@ -97,7 +97,7 @@ export function keepFirstId(files: Files, images: string, id: number, { durable 
   throw new GhostkeepError(
     'MANIFEST_INVALID',
     firstIdName,
-    `cannot read ${files.realPath(images)}/${firstIdName}: it is no number`,
+    `cannot read ${files.realPath(images)}/${firstIdName}: it is not a number`,
   );
 }
 
@@ -169,7 +169,7 @@ function encode(document: Manifest, spare: Room = none): Buffer {
   throw new GhostkeepError(
     'MANIFEST_INVALID',
     manifestName,
-    `cannot write ${manifestName}: it would be larger than what is read again (${bounds.manifest.bytes} bytes, ${mostJsonValues} values, ${mostJsonNames} different keys); the ${document.ghosts.length} ghosts are too many, or have too many extended attributes, names or holders`,
+    `cannot write ${manifestName}: it would be larger than ghostkeep can read again (${bounds.manifest.bytes} bytes, ${mostJsonValues} values, ${mostJsonNames} different keys); the ${document.ghosts.length} ghosts are too many, or have too many extended attributes, names or holders`,
   );
 }
 

@@ -24,8 +24,8 @@ export class OpenFiles {
   servesFuse = false;
   readonly #byIno = new Map<bigint, { stat: Identity; opened: OpenFile[] }[]>();
   /**
-   * These may be a hundred thousand files that share no number with a ghost. They stay plain numbers until
-   * index() needs one of them.
+   * Nearly all of these, perhaps a hundred thousand, share no number with a ghost. They stay plain numbers
+   * until index() needs one of them.
    */
   readonly #descriptors: { pid: number; others: BigUint64Array }[] = [];
 

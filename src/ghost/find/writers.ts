@@ -34,8 +34,8 @@ export function findWriters(
   const writers: Writer[] = [];
   for (const pid of processes.listPids()) {
     alive();
-    // Most dumped processes are stopped, and most other processes map no ghost of theirs. So each is asked
-    // the question first that costs less.
+    // Most dumped processes are paused, so that is checked first for them. Most other processes map none of
+    // the ghosts, so their maps are read first.
     if (dumped.has(pid) && processes.isPaused(pid)) continue;
     const mapped = mapsOf(processes, pid).flatMap(map => ghostsOf(processes, pid, map, byKey));
     if (mapped.length === 0 || (!dumped.has(pid) && processes.isPaused(pid))) continue;

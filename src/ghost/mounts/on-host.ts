@@ -25,7 +25,7 @@ export function findOnHost(ours: readonly Mount[], where: GhostMount, path: Buff
 /**
  * The file system of an overlay's upper layer, where UPPER is a folder that we see. No folder above a mount
  * that may not answer is looked at. A process that mounted the overlay in a namespace of its own may have
- * meant another folder by the same path, so the folder must exist here.
+ * meant another folder by the same path.
  */
 export function filesystemOfUpper(
   processes: ProcessView,

@@ -87,7 +87,7 @@ function openFolder(parent: string, name: string, path: string): number {
     throw new GhostkeepError(
       'IMAGE_INVALID',
       path,
-      `cannot use ${path}: it is a symbolic link or no folder, and in an image directory no link is followed; where it is the image directory itself, name what it leads to`,
+      `cannot use ${path}: it is a symbolic link or not a folder, and ghostkeep follows no link in an image directory; if the link is the image directory itself, give the path that it leads to`,
       { cause: error },
     );
   }

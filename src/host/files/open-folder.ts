@@ -31,7 +31,7 @@ export function openFolder(folder: string, uid: number): number {
         continue;
       }
       fs.closeSync(next);
-      if (!stat.isSymbolicLink()) throw refused('ENOTDIR', `${name} in ${folder} is no folder`);
+      if (!stat.isSymbolicLink()) throw refused('ENOTDIR', `${name} in ${folder} is not a folder`);
       if (!isOurDoing(fs.fstatSync(fd), stat, uid))
         throw refused('ELOOP', `${name} in ${folder} is a symbolic link that somebody else could have made`);
       if (++links > mostLinks) throw refused('ELOOP', `${folder} has too many symbolic links`);

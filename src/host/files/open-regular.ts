@@ -25,7 +25,8 @@ export function openRegular(file: string, flags: number): number {
  */
 export function reopenRegular(held: number, flags: number, file: string): number {
   const stat = fs.fstatSync(held);
-  if (stat.isSymbolicLink()) throw failure('ELOOP', `${file} is a symbolic link, and none is followed there`);
+  if (stat.isSymbolicLink())
+    throw failure('ELOOP', `${file} is a symbolic link, and ghostkeep follows none there`);
   if (!stat.isFile()) throw failure('EINVAL', `${file} is not a regular file`);
   return naming(file, `/proc/self/fd/${held}`, place => fs.openSync(place, flags | O_NONBLOCK | O_NOCTTY));
 }

@@ -7,5 +7,5 @@ const noSuchCall = ['ENOSYS', 'EOPNOTSUPP', 'ENOTSUP', 'EINVAL'];
 export const noOwners = new Set(['EPERM', 'EACCES', ...noSuchCall]);
 export const noFsync = new Set(noSuchCall);
 
-/** The kernel or a FUSE server answers with these where it has no statfs. */
+/** A FUSE server answers with these where it has no statfs. */
 export const noStatfs = new Set(['ENOSYS', 'EOPNOTSUPP', 'ENOTSUP']);

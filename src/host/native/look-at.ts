@@ -62,6 +62,6 @@ function readLook(
 /** An error worded as Node words its own. @param errno negative */
 export function errorOf(errno: number, what: string): NodeJS.ErrnoException {
   const code = errnoName(errno) ?? `errno ${-errno}`;
-  const text = getSystemErrorMap().get(errno)?.[1] ?? 'no more is known';
+  const text = getSystemErrorMap().get(errno)?.[1] ?? 'an error without a description';
   return Object.assign(new Error(`${code}: ${text}, ${what}`), { code, errno });
 }

@@ -43,7 +43,7 @@ export function close(fd: number): void {
 }
 
 function leased(link: string, why: string): NodeJS.ErrnoException {
-  return errorOf(EAGAIN, `open ${link}: its holder has a write lease, which that would break, and ${why}`);
+  return errorOf(EAGAIN, `open ${link}: its holder has a write lease, which an open would break, and ${why}`);
 }
 
 /** Source: proc_pid_fdinfo(5), octal */

@@ -4,12 +4,12 @@ import { errnoOf, GhostkeepError, reasonOf, translate } from '../../../src/base/
 import { errno } from '../fake-processes.js';
 
 describe('translate', () => {
-  it('when the error is ours already, it stays what it is', () => {
+  it('when the error is already a GhostkeepError, it is returned unchanged', () => {
     const ours = new GhostkeepError('DEADLINE', 'x', 'late');
     assert.equal(translate(ours, 'IO', 'y', 'cannot do it'), ours);
   });
 
-  it('when the errno says more than the caller, it decides the code', () => {
+  it("when the errno says more than the caller's code, the errno decides the code", () => {
     for (const [code, expected] of [
       ['ENOSPC', 'NO_SPACE'],
       ['EDQUOT', 'NO_SPACE'],
@@ -27,7 +27,7 @@ describe('translate', () => {
     }
   });
 
-  it('when something is thrown that is no error, it still becomes one line', () => {
+  it('when the thrown value is not an error or has many lines, the message is one line', () => {
     assert.equal(translate('a\n  b', 'IO', 'x', 'cannot').message, 'cannot: a b');
     assert.equal(translate(undefined, 'IO', 'x', 'cannot').message, 'cannot: undefined');
     assert.equal(reasonOf(new Error('one\ntwo\n three')), 'one two three');
@@ -37,7 +37,7 @@ describe('translate', () => {
 });
 
 describe('errnoOf', () => {
-  it('when Node has no name for an errno, it is named all the same', () => {
+  it('when Node has no name for an errno, errnoOf finds its name', () => {
     for (const [errno, name] of [
       [-116, 'ESTALE'],
       [-74, 'EBADMSG'],
@@ -48,7 +48,7 @@ describe('errnoOf', () => {
     }
   });
 
-  it('when an error has no errno, it is undefined', () => {
+  it('when a value is not an error with an errno, errnoOf gives undefined', () => {
     assert.equal(errnoOf(errno('ENOENT')), 'ENOENT');
     assert.equal(errnoOf(errno('E2BIG')), 'E2BIG');
     assert.equal(errnoOf(errno('ERR_FS_FILE_TOO_LARGE')), undefined);

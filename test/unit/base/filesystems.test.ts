@@ -21,14 +21,14 @@ const [nfs, fuse, kafs, openafs, cifs, ext4] = [
 ] as const;
 
 describe('the table of file systems', () => {
-  it('when a file system is on this host, no server is asked; whatever is unknown may have one', () => {
+  it('when a file system is on this host, it has no server; an unknown one may have a server', () => {
     const asked = (names: string) => names.split(' ').filter(mayHaveServer);
     assert.deepEqual(asked('ext4 xfs zfs tmpfs overlay aufs squashfs proc fusectl hugetlbfs exfat'), []);
     const far = 'nfs4 cifs 9p virtiofs ceph fuse fuseblk fuse.sshfs new';
     assert.deepEqual(asked(far), far.split(' '));
   });
 
-  it('when a name is one that a removed open file gets, it counts on that file system only', () => {
+  it('when a name is one that a removed open file gets, it counts on that kind of file system only', () => {
     const names: [string, bigint, string][] = [
       ['.nfs000000000000000200000001', nfs, 'nfs4'],
       ['.fuse_hidden0000000200000001', fuse, 'fuse.sshfs'],
@@ -50,7 +50,7 @@ describe('the table of file systems', () => {
     }
   });
 
-  it('when a name is only like such a one, it is a user’s', () => {
+  it("when a name only resembles a silly name, it counts as a user's own name", () => {
     for (const name of [
       '.fuse_hidden',
       '.fuse_hidden00000002',
@@ -62,7 +62,7 @@ describe('the table of file systems', () => {
       assert.ok(!isSillyName(Buffer.from(`/srv/${name}`), kafs), name);
   });
 
-  it('names stay on local disks that are known, and nowhere else', () => {
+  it('when a file system is a known local disk, names stay there; on all others they may go', () => {
     for (const filesystem of ['ext4', 'xfs', 'btrfs', 'f2fs', 'zfs'])
       assert.ok(keepsNames(filesystem), filesystem);
     for (const filesystem of [
@@ -85,13 +85,13 @@ describe('the table of file systems', () => {
       assert.ok(!keepsNames(filesystem), filesystem);
   });
 
-  it('only tmpfs and ramfs are in memory, by name and by statfs type', () => {
+  it('only tmpfs and ramfs count as memory, by name and by statfs type', () => {
     assert.ok(isInMemory('tmpfs') && isInMemory('ramfs') && !isInMemory('ext4') && !isInMemory('fuse'));
     assert.ok(isMemoryMagic(0x01021994n) && isMemoryMagic(0x858458f6n));
     for (const magic of [nfs, fuse, cifs, ext4, 0n]) assert.ok(!isMemoryMagic(magic), String(magic));
   });
 
-  it('FUSE is what begins so, but for its control file system', () => {
+  it('every type that begins with fuse is FUSE, except its control file system and names that only resemble it', () => {
     assert.deepEqual(['fuse', 'fuseblk', 'fuse.s3fs', 'fusectl', 'fuser'].map(isFuse), [
       true,
       true,
@@ -101,7 +101,7 @@ describe('the table of file systems', () => {
     ]);
   });
 
-  it('where no file can have two names, that is known; where it is the server’s to say, it is likely', () => {
+  it('when a file system cannot make hard links the answer is never, and when its server decides it is perhaps', () => {
     for (const filesystem of ['vfat', 'exfat', 'msdos']) assert.equal(hardLinks(filesystem), 'never');
     for (const filesystem of ['fuse.s3fs', '9p', 'cifs', 'smb3'])
       assert.equal(hardLinks(filesystem), 'perhaps');

@@ -6,13 +6,13 @@ import { fixture } from '../fixture.js';
 const text = (name: string) => fixture(`odd-names/${name}`).toString('latin1');
 
 describe('parseIdMaps', () => {
-  it('when an id is mapped, it is the one inside, in every range', () => {
+  it('when an id lies in one of the mapped ranges, the id inside is given', () => {
     const map = parseIdMaps({ uid: text('uid_map'), gid: text('gid_map') });
     assert.deepEqual([100000, 100999, 1000].map(map.uid), [0, 999, 1000]);
     assert.deepEqual([4294967200, 4294967294].map(map.gid), [0, 94]);
   });
 
-  it('when an id is not mapped, it is the overflow id', () => {
+  it('when an id is not mapped, the overflow id is given', () => {
     const map = parseIdMaps({ uid: text('uid_map'), gid: text('gid_map') });
     assert.deepEqual([0, 99999, 101000, 999, 1001].map(map.uid), [65534, 65534, 65534, 65534, 65534]);
     assert.deepEqual([0, 4294967295].map(map.gid), [65534, 65534]);

@@ -4,7 +4,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { inParallel } from '../../../src/base/parallel.js';
 
 describe('inParallel', () => {
-  it('when later items are done first, it keeps the order', async () => {
+  it('when later items end first, the results keep the order of the items', async () => {
     const results = await inParallel([4, 3, 2, 1], 4, async (turns, index) => {
       for (let n = 0; n < turns; n += 1) await turn();
       return `${index}:${turns}`;
@@ -12,7 +12,7 @@ describe('inParallel', () => {
     assert.deepEqual(results, ['0:4', '1:3', '2:2', '3:1']);
   });
 
-  it('when there are more items than its width, no more than that run at once', async () => {
+  it('when there are more items than the width, no more than the width run at once', async () => {
     let running = 0;
     let most = 0;
     await inParallel(Array.from({ length: 20 }), 3, async () => {
@@ -24,7 +24,7 @@ describe('inParallel', () => {
     assert.equal(most, 3);
   });
 
-  it('when one fails, it starts nothing new and waits for what runs', async () => {
+  it('when one item fails, no new item starts and running ones are awaited', async () => {
     const events: string[] = [];
     await assert.rejects(
       inParallel(['slow', 'bad', 'never'], 2, async item => {
@@ -39,14 +39,14 @@ describe('inParallel', () => {
     assert.deepEqual(events, ['start slow', 'start bad', 'end slow']);
   });
 
-  it('when undefined is thrown, it still fails', async () => {
+  it('when undefined is thrown, the call still fails', async () => {
     await assert.rejects(
       inParallel([1], 1, () => Promise.reject(undefined)),
       error => error === undefined,
     );
   });
 
-  it('when there is nothing to do, it is done', async () => {
+  it('when there are no items, the result is empty', async () => {
     assert.deepEqual(await inParallel([], 4, async () => 1), []);
   });
 });

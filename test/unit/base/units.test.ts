@@ -15,7 +15,7 @@ import {
 import { ghostkeepError } from '../expect.js';
 
 describe('sizes', () => {
-  it('when a size has a suffix, it counts in powers of 1024', () => {
+  it('when a size has a suffix, the suffix is a power of 1024', () => {
     assert.equal(parseSize('0', 'x'), 0n);
     assert.equal(parseSize(4096, 'x'), 4096n);
     assert.equal(parseSize('3K', 'x'), 3072n);
@@ -24,7 +24,7 @@ describe('sizes', () => {
     assert.equal(parseSize('8388607T', 'x'), 8388607n << 40n);
   });
 
-  it('when a size is anything else, it names the setting and the value', () => {
+  it('when a text is not a size, the error names the setting and the value', () => {
     for (const text of [
       '',
       '-1',
@@ -44,7 +44,7 @@ describe('sizes', () => {
       );
   });
 
-  it('when bytes are shown, it says whole numbers whole and others with one digit', () => {
+  it('when bytes are shown, whole numbers have no decimals and others have one', () => {
     assert.equal(showBytes(0n), '0 B');
     assert.equal(showBytes(1023n), '1023 B');
     assert.equal(showBytes(1024n), '1 KiB');
@@ -54,7 +54,7 @@ describe('sizes', () => {
 });
 
 describe('counts in JSON', () => {
-  it('when a count passes 2^53, it travels as a string and comes back exact', () => {
+  it('when a count exceeds 2^53, it becomes a string in JSON and comes back exact', () => {
     assert.equal(countToJson(9007199254740991n), 9007199254740991);
     assert.equal(countToJson(9007199254740992n), '9007199254740992');
     for (const count of [0n, 1n, (1n << 53n) + 1n, (1n << 64n) - 1n])
@@ -70,7 +70,7 @@ describe('times', () => {
     assert.deepEqual(parseTime('-2.500000000'), { seconds: -2n, nanoseconds: 500_000_000n });
   });
 
-  it('when a time is shown and read again, not a nanosecond is lost', () => {
+  it('when a time is shown and read again, no nanosecond is lost', () => {
     for (const ns of [0n, 1n, -1n, -999_999_999n, -1_000_000_001n, 1_700_000_000_123_456_789n, 1n << 66n]) {
       const { seconds, nanoseconds } = parseTime(showTime(ns));
       assert.equal(seconds * 1_000_000_000n + nanoseconds, ns);
@@ -84,7 +84,7 @@ describe('devices', () => {
     assert.equal(showDev(0x801n), '8:1');
   });
 
-  it('when major passes 4095 or minor 255, they survive the round trip', () => {
+  it('when major exceeds 4095 or minor 255, both survive the round trip', () => {
     for (const [major, minor] of [
       [0, 0],
       [0, 256],

@@ -14,7 +14,7 @@ const image = (...dirs: Buffer[]) =>
 const dir = (name: string, ...parts: Buffer[]) => message(2, bytes(1, name), ...parts);
 
 describe('thawCgroups', () => {
-  it('when a nested cgroup is frozen, it runs, and everything else keeps its bytes', () => {
+  it('when a nested cgroup is frozen, it is set to running and all other bytes stay', () => {
     const build = (freeze: string, state: string) =>
       image(
         dir(
@@ -28,7 +28,7 @@ describe('thawCgroups', () => {
     assert.deepEqual(thawCgroups(build('1', 'FROZEN')), build('0', 'THAWED'));
   });
 
-  it('when a property has the name but the running value, there is nothing to do', () => {
+  it('when every cgroup is already running, there is nothing to change', () => {
     for (const value of ['0', '0\n', ' 0'])
       assert.equal(thawCgroups(image(dir('web', property('cgroup.freeze', value)))), undefined);
     assert.equal(thawCgroups(image(dir('web', property('freezer.state', 'THAWED')))), undefined);
@@ -36,13 +36,13 @@ describe('thawCgroups', () => {
     assert.equal(thawCgroups(joinImage(magic.CGROUP, [])), undefined);
   });
 
-  it('when it has thawed once, there is nothing left to do', () => {
+  it('when an image has been thawed, there is nothing left to change', () => {
     const thawed = thawCgroups(image(dir('web', property('cgroup.freeze', '1'))));
     assert.ok(thawed);
     assert.equal(thawCgroups(thawed), undefined);
   });
 
-  it('when the image is cut or nested without end, it is refused', () => {
+  it('when the image is cut off or nested too deep, it is refused', () => {
     const whole = image(dir('web', property('cgroup.freeze', '1')));
     for (let length = 0; length < whole.length; length += 1)
       if (length !== 8)
@@ -50,7 +50,7 @@ describe('thawCgroups', () => {
           () => thawCgroups(whole.subarray(0, length)),
           ghostkeepError('CRIU_IMAGE_INVALID', 'cgroup.img'),
         );
-    // Inside out: each level's header needs only the length of what it holds.
+    // The levels are built from the inside out: each header needs only the length of its content.
     const parts = [property('cgroup.freeze', '1')];
     let length = parts[0]?.length ?? 0;
     for (let level = 0; level < 20_000; level += 1) {

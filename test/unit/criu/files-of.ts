@@ -1,4 +1,4 @@
-/** files.img as it is read: what became of each regular file. */
+/** Shows files.img line by line, to see how each regular file was written. */
 import { magic, splitImage } from '../../../src/criu/frame.js';
 import { FileEntrySchema } from '../../../src/criu/generated/images_pb.js';
 import { decode } from '../../../src/criu/message.js';

@@ -7,7 +7,7 @@ const image = joinImage(magic.FILES, [Buffer.from('one'), Buffer.alloc(0), Buffe
 const invalid = (...named: string[]) => ghostkeepError('CRIU_IMAGE_INVALID', 'files.img', ...named);
 
 describe('framing', () => {
-  it('when entries are joined, it is what CRIU writes', () => {
+  it('when entries are joined, the bytes are those that CRIU writes', () => {
     assert.equal(
       image.toString('hex'),
       ['19435654', '38313056', '03000000', '6f6e65', '00000000', '05000000', '7468726565'].join(''),
@@ -19,7 +19,7 @@ describe('framing', () => {
     assert.deepEqual(splitImage(joinImage(magic.FILES, []), magic.FILES, 'files.img'), []);
   });
 
-  it('when an image ends anywhere but between entries, it is refused', () => {
+  it('when an image does not end between two entries, it is refused', () => {
     const whole = new Set([8, 15, 19, image.length]);
     for (let length = 0; length <= image.length; length += 1) {
       const split = () => splitImage(image.subarray(0, length), magic.FILES, 'files.img');
@@ -28,12 +28,12 @@ describe('framing', () => {
     }
   });
 
-  it('when a length points behind everything, it says where', () => {
+  it("when an entry's length goes past the end of the image, the error gives the entry's offset", () => {
     const huge = Buffer.concat([image, Buffer.from([0xff, 0xff, 0xff, 0xff, 0])]);
     assert.throws(() => splitImage(huge, magic.FILES, 'files.img'), invalid(`at ${image.length}`));
   });
 
-  it('when a magic is wrong, it is refused', () => {
+  it('when a magic number is wrong, the image is refused', () => {
     for (let at = 0; at < 8; at += 1) {
       const wrong = Buffer.from(image);
       wrong[at] = (wrong[at] as number) ^ 1;

@@ -21,7 +21,7 @@ const roundTrip = (given: GhostHead) => {
 };
 
 describe('ghost head', () => {
-  it('when a head is written and read, everything comes back', () => {
+  it('when a head is written and read again, every field comes back', () => {
     assert.deepEqual(roundTrip(head()), head());
     assert.deepEqual(roundTrip(head({ size: (1n << 63n) - 1n })).size, (1n << 63n) - 1n);
   });
@@ -31,7 +31,7 @@ describe('ghost head', () => {
       assert.equal(roundTrip(head({ mtimeNs: ns })).mtimeNs, ns);
   });
 
-  it('when a time has nanoseconds, it is cut to microseconds, downwards', () => {
+  it('when a time has nanoseconds, it is rounded down to microseconds', () => {
     assert.equal(roundTrip(head({ atimeNs: 1_999n })).atimeNs, 1_000n);
     assert.equal(roundTrip(head({ atimeNs: -1n })).atimeNs, -1_000n);
   });
@@ -52,7 +52,7 @@ describe('ghost head', () => {
     assert.equal(decodeGhostHead(bytes, BigInt(bytes.length), 'x').size, 5n);
   });
 
-  it('when the head is cut at any byte, it is refused', () => {
+  it('when the head is cut off at any byte, it is refused', () => {
     const bytes = encodeGhostHead(head());
     for (let length = 0; length < bytes.length; length += 1)
       assert.throws(
@@ -61,7 +61,7 @@ describe('ghost head', () => {
       );
   });
 
-  it('when any byte of the head is damaged, it is refused or read, and never crashes', () => {
+  it('when any byte of the head is damaged, the head is refused or read, without a crash', () => {
     const bytes = encodeGhostHead(head());
     for (let at = 0; at < bytes.length; at += 1)
       for (const mask of [1, 0x80, 0xff]) {

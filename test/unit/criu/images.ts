@@ -7,13 +7,13 @@ export interface Reg {
   name: string | Uint8Array;
   ext?: boolean;
   mount?: number;
-  /** null: a CRIU that leaves it out. */
+  /** null: as from a CRIU that leaves the mode out. */
   mode?: number | null;
-  /** Fields we have no schema for, behind the others. */
+  /** Fields that our schema does not know, after the others. */
   more?: Buffer;
 }
 
-/** fown (5), size (8) and mode (10) as CRIU 4.1 writes them: unknown to us, to be kept. */
+/** fown (5), size (8) and mode (10) as CRIU 4.1 writes them. We do not know them and must keep them. */
 export const fown = message(5, varint(1, 0), varint(2, 0), varint(3, 0), varint(4, 0));
 
 export function regEntry({ id, name, ext, mount, mode = 0o100600, more }: Reg): Buffer {
@@ -34,7 +34,7 @@ export function regEntry({ id, name, ext, mount, mode = 0o100600, more }: Reg): 
 export const regFile = (reg: Reg, more: Buffer = Buffer.alloc(0)) =>
   Buffer.concat([varint(1, 1), varint(2, reg.id), bytes(3, regEntry(reg)), more]);
 
-/** A file of another type (a pipe), with a field this version does not know. */
+/** A file of another type (a pipe), with a field that this version does not know. */
 export const pipeFile = (id: number) =>
   Buffer.concat([varint(1, 4), varint(2, id), message(11, varint(1, id), varint(2, 9)), fixed64(99, 5n)]);
 

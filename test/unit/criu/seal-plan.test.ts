@@ -26,14 +26,14 @@ const entriesOf = (image: Buffer, kind: number) =>
   splitImage(image, kind, 'x').map(entry => entry.toString('hex'));
 
 describe('planSeal', () => {
-  it('when a file is external, it becomes what CRIU would have written', () => {
+  it('when a ghost is an external file, its entries become those that CRIU would have written', () => {
     const { files, remaps, turned } = planSeal(
       filesImage(live, external, pipeFile(3)),
       undefined,
       [ghost()],
       true,
     );
-    // Known fields in order, then the unknown ones as they were.
+    // The known fields come in order, and the unknown ones follow unchanged.
     const reg = [
       varint(1, 2),
       varint(2, 0o100002),
@@ -59,7 +59,7 @@ describe('planSeal', () => {
     assert.ok(files.includes(Buffer.from('/data/tmp')));
   });
 
-  it('when CRIU is newer than we are, fields we do not know survive byte for byte', () => {
+  it('when CRIU is newer than our schema, unknown fields survive byte for byte', () => {
     const inReg = Buffer.concat([
       varint(11, 0xffffffffffffffffn),
       bytes(1000, Buffer.from([0xff, 0x00, 0xfe])),
@@ -79,21 +79,21 @@ describe('planSeal', () => {
     assert.ok(entry.endsWith(inFile.toString('hex')), 'in the file entry');
   });
 
-  it('when entries are not ours, they keep every byte, even in an order we would not write', () => {
+  it('when entries are not ours, they keep every byte, even in an order that we would not write', () => {
     const odd = Buffer.concat([
       bytes(3, Buffer.concat([bytes(6, '/x'), varint(1, 5), varint(3, 0), varint(2, 0), varint(9, 0)])),
       varint(2, 5),
       varint(1, 1),
     ]);
     const foreign = regFile({ id: 6, name: 'file[1e:9999]', ext: true });
-    // Named as a key but no external file: somebody's real name.
+    // This file's real name looks like a key, but the file is not external.
     const named = regFile({ id: 8, name: key });
     const { files, turned } = planSeal(filesImage(odd, foreign, named), undefined, [ghost()], true);
     assert.deepEqual(files, filesImage(odd, foreign, named));
     assert.equal(turned, 0);
   });
 
-  it('when a ghost is open through two mounts and twice in one, each file gets a remap to one image', () => {
+  it('when a ghost is open through two mounts and twice in one, each open file gets a remap to the one image', () => {
     const two = ghost({
       paths: [
         { key, mount: 30, path: Buffer.from('/data/tmp') },
@@ -115,7 +115,7 @@ describe('planSeal', () => {
     assert.deepEqual(remaps, remapsImage(remap(2, 7, 1), remap(3, 7, 1), remap(4, 7, 1)));
   });
 
-  it('when it runs a second time, nothing changes', () => {
+  it('when a seal is planned a second time, nothing changes', () => {
     const first = planSeal(filesImage(live, external), remapsImage(remap(1, 3, 0)), [ghost()], true);
     const second = planSeal(first.files, first.remaps, [ghost()], true);
     assert.deepEqual(second.files, first.files);
@@ -123,7 +123,7 @@ describe('planSeal', () => {
     assert.equal(second.turned, 0);
   });
 
-  it('when it was interrupted between remaps and files, the remap is not written twice', () => {
+  it('when a seal was interrupted between remaps and files, the remap is not written twice', () => {
     const done = planSeal(filesImage(external), undefined, [ghost()], true);
     const again = planSeal(filesImage(external), done.remaps, [ghost()], true);
     assert.deepEqual(again.files, done.files);
@@ -141,7 +141,7 @@ describe('planSeal', () => {
     assert.ok(files.includes(bytes(6, path)));
   });
 
-  it('when CRIU dumped ghosts itself, they are named, and their remaps keep their bytes', () => {
+  it('when CRIU dumped some ghosts itself, they are adopted and their remaps keep their bytes', () => {
     const old = [remap(9, 1, 0), remap(5, 2, 1, varint(50, 3)), remap(6, 2, 1), remap(8, 4, 2)];
     const { adopted, remaps } = planSeal(
       filesImage(
@@ -161,7 +161,7 @@ describe('planSeal', () => {
   const removed = (files: Buffer[], ...old: Buffer[]) =>
     planSeal(filesImage(external, ...files), remapsImage(...old), [ghost()], true).remaps;
 
-  it('when a folder that was removed is open before or after its ghost, the folder comes last', () => {
+  it('when a removed folder is open before or after its ghost in files.img, its remap comes last', () => {
     const expected = remapsImage(remap(2, 7, 1), remap(5, 1, 1));
     assert.deepEqual(removed([folder(5, '/data')], remap(5, 1, 1)), expected);
     const before = planSeal(
@@ -173,7 +173,7 @@ describe('planSeal', () => {
     assert.deepEqual(before.remaps, expected);
   });
 
-  it('when CRIU itself dumped a FIFO or a file of such a folder behind the folder, the folder comes last', () => {
+  it("when CRIU dumped a FIFO or a file of a removed folder after the folder, the folder's remap still comes last", () => {
     const inside = [folder(6, '/data/fifo', 0o010600), folder(7, '/data/small', 0o100600)];
     const [five, six, seven] = [remap(5, 1, 1), remap(6, 2, 1), remap(7, 3, 1, varint(50, 3))];
     assert.deepEqual(
@@ -182,7 +182,7 @@ describe('planSeal', () => {
     );
   });
 
-  it('when removed folders lay in each other, inner ones come before outer ones, and others keep their place', () => {
+  it('when removed folders lay in each other, inner ones come before outer ones, and the others keep their order', () => {
     const paths = ['/data', '/z', '/data/in/deep', '/data-2', '/data/in', '/data/in2', '/a', '/data/in'];
     const files = paths.map((path, index) => folder(20 + index, path));
     const old = paths.map((_, index) => remap(20 + index, 30 + index, 1));
@@ -193,13 +193,13 @@ describe('planSeal', () => {
     );
   });
 
-  it('when a remap of another type is that of a folder, or the mode is not known, it stays where it was', () => {
+  it("when a folder's remap is of another type, or the file's mode is unknown, the remap keeps its place", () => {
     const old = [remap(5, 6, 0), remap(6, 1, 1), remap(7, 9, 2), remap(99, 7, 0)];
     const files = [folder(5, '/data'), regFile({ id: 6, name: '/old', mount: 30, mode: null })];
     assert.deepEqual(removed([...files, folder(7, '/proc/9')], ...old), remapsImage(remap(2, 7, 1), ...old));
   });
 
-  it('when it is repeated over remaps in the order of an earlier version, the order is mended, and stays', () => {
+  it('when an earlier version wrote the remaps in another order, a new seal corrects the order and keeps it', () => {
     const files = filesImage(folder(5, '/data'), external);
     const fromScratch = planSeal(files, remapsImage(remap(5, 1, 1)), [ghost()], true);
     for (const sealed of [files, fromScratch.files]) {
@@ -210,7 +210,7 @@ describe('planSeal', () => {
     }
   });
 
-  it('when either image is cut anywhere, it is refused or whole, and never crashes', () => {
+  it('when files.img or remap-fpath.img is cut off anywhere, it is refused or read as whole, without a crash', () => {
     const files = filesImage(live, external, pipeFile(3));
     const remaps = remapsImage(remap(5, 2, 1), remap(6, 3, 1));
     let refused = 0;
@@ -224,11 +224,12 @@ describe('planSeal', () => {
     };
     for (let length = 0; length < files.length; length += 1) attempt(files.subarray(0, length), remaps);
     for (let length = 0; length < remaps.length; length += 1) attempt(files, remaps.subarray(0, length));
-    // Whole are only the ends between entries: three of files.img, two of remap-fpath.img.
+    // A cut image is whole only where it ends between entries: three places in files.img, two in
+    // remap-fpath.img.
     assert.equal(refused, files.length + remaps.length - 5);
   });
 
-  it('when an entry itself is cut or damaged, it is refused or kept, and never crashes', () => {
+  it('when an entry is cut off or damaged, it is refused or kept, without a crash', () => {
     for (let length = 0; length < external.length; length += 1) {
       for (const image of [filesImage(external.subarray(0, length)), filesImage(flipped(external, length))]) {
         try {
@@ -240,7 +241,7 @@ describe('planSeal', () => {
     }
   });
 
-  it('when fields that CRIU always writes are missing, it is refused', () => {
+  it('when fields that CRIU always writes are missing, the image is refused', () => {
     const bare = Buffer.concat([varint(1, 1), varint(2, 2), message(3, bytes(6, key), varint(9, 1))]);
     assert.throws(
       () => planSeal(filesImage(bare), undefined, [ghost()], true),
@@ -250,7 +251,7 @@ describe('planSeal', () => {
 });
 
 describe('remap ids', () => {
-  it('when CRIU has given out ids, the largest is that of any ghost', () => {
+  it('when CRIU has given out ids, largestRemapId finds the largest', () => {
     assert.equal(largestRemapId(undefined), 0);
     assert.equal(
       largestRemapId(remapsImage(remap(1, 5, 1), remap(2, 0xfffffff0, 1), remap(3, 6, 1))),
@@ -258,7 +259,7 @@ describe('remap ids', () => {
     );
   });
 
-  it('when a remap is of another type, it is no ghost: type 0 is also what stands for nothing', () => {
+  it('when a remap is of another type, it does not count as a ghost (a missing type reads as 0)', () => {
     assert.deepEqual(
       remappedGhosts(remapsImage(remap(1, 5), remap(2, 6, 0), remap(3, 7, 1), remap(4, 8, 2))),
       new Set([7]),

@@ -1,4 +1,4 @@
-/** Protobuf's wire format by hand: what CRIU may write that we have no schema for. */
+/** Writes protobuf's wire format by hand, for fields that CRIU may write and our schema does not know. */
 
 export const varint = (field: number, value: number | bigint) =>
   Buffer.concat([base128(BigInt(field) << 3n), base128(BigInt(value))]);
@@ -16,11 +16,11 @@ export const fixed64 = (field: number, value: bigint) => {
   out.writeBigUInt64LE(value);
   return Buffer.concat([base128((BigInt(field) << 3n) | 1n), out]);
 };
-/** Only the tag and the length of a field of bytes that follow. */
+/** Only the tag and the length of a field; its bytes follow. */
 export const lengthOf = (field: number, length: number) =>
   Buffer.concat([base128((BigInt(field) << 3n) | 2n), base128(BigInt(length))]);
 export const message = (field: number, ...parts: Uint8Array[]) => bytes(field, Buffer.concat(parts));
-/** sint32, as mnt_id is written */
+/** A sint32, as CRIU writes mnt_id. */
 export const zigzag = (field: number, value: number) => varint(field, BigInt((value << 1) ^ (value >> 31)));
 
 function base128(value: bigint): Buffer {

@@ -23,7 +23,7 @@ async function runWrapper(t: TestContext, script: string, waitMs: number) {
 }
 
 describe('LinuxCommands.output', () => {
-  it('when what a wrapper started hangs, the limit holds and ends it too', async t => {
+  it('when a process that a wrapper started hangs, the time limit holds and ends that process too', async t => {
     const { status, ms, pid } = await runWrapper(t, 'sleep 20 & echo $!; wait', 500);
     assert.equal(status, 1);
     assert.ok(ms >= 490 && ms < 5000, `${ms} ms`);
@@ -31,20 +31,20 @@ describe('LinuxCommands.output', () => {
     assert.equal(isSleeping(pid), false);
   });
 
-  it('when what hangs has left the group, the limit holds', async t => {
+  it('when the hanging process has left the group, the time limit holds', async t => {
     const { status, ms } = await runWrapper(t, 'setsid sleep 20 & echo $!; wait', 500);
     assert.equal(status, 1);
     assert.ok(ms >= 490 && ms < 5000, `${ms} ms`);
   });
 
-  it('when it ends and leaves a process behind, nobody waits for that or ends it', async t => {
+  it('when the command ends and leaves a process behind, we neither wait for that process nor end it', async t => {
     const { status, ms, pid } = await runWrapper(t, 'sleep 20 & echo $!', longMs);
     assert.equal(status, 0);
     assert.ok(ms < 10_000, `${ms} ms`);
     assert.ok(isSleeping(pid));
   });
 
-  it('when it ends by itself, all it said is there', async () => {
+  it('when the command ends by itself, all its output is there', async () => {
     const script =
       'head -c 3000000 /dev/zero | tr "\\0" x; head -c 300000 /dev/zero | tr "\\0" y >&2; exit 3';
     const { status, stdout, stderr } = await new LinuxCommands().output(['/bin/sh', '-c', script], longMs);
@@ -52,13 +52,13 @@ describe('LinuxCommands.output', () => {
     assert.ok(stdout === 'x'.repeat(3_000_000) && stderr === 'y'.repeat(300_000));
   });
 
-  it('when it says much and leaves a process behind, all it said is there', async () => {
+  it('when the command writes much and leaves a process behind, all its output is there', async () => {
     const script = 'head -c 100000 /dev/zero | tr "\\0" x; sleep 3 &';
     const { stdout } = await new LinuxCommands().output(['/bin/sh', '-c', script], longMs);
     assert.ok(stdout === 'x'.repeat(100_000));
   });
 
-  it('when it cannot be started, that is the error, and nothing keeps us from ending', async () => {
+  it('when the command cannot be started, the call fails with that error and leaves no timer', async () => {
     const timers = () => process.getActiveResourcesInfo().filter(name => name === 'Timeout').length;
     const before = timers();
     await assert.rejects(new LinuxCommands().output(['/nonexistent/runc', 'state'], longMs), {

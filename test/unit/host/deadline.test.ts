@@ -34,13 +34,13 @@ describe('ProcessDeadline', () => {
     assert.deepEqual(run(300, block(60_000)), [7, 'too late\n']);
   });
 
-  it('when it is said to be alive, or stopped, it does not end', () => {
+  it('when alive() is called in time, or the deadline is stopped, the process does not end', () => {
     const lives = `for (let n = 0; n < 8; n += 1) { ${block(250)} deadline.alive(); }`;
     assert.deepEqual(run(1500, lives), [0, '']);
     assert.deepEqual(run(300, `deadline.stop(); ${block(600)}`), [0, '']);
   });
 
-  it('when it has a folder, that goes with the files in it, and a folder inside stays', t => {
+  it('when the deadline has a folder, the folder goes with its files, but not where it contains a folder', t => {
     const top = temporaryFolder(t);
     for (const name of ['half', 'kept', 'kept/inside']) fs.mkdirSync(`${top}/${name}`);
     for (const name of ['half/a', 'half/b', 'kept/c', 'kept/inside/d'])
@@ -56,7 +56,7 @@ describe('ProcessDeadline', () => {
     ]);
   });
 
-  it('when a call waits for a server that has stopped, the process ends all the same', async t => {
+  it('when a call waits for a server that has stopped, the process still ends', async t => {
     const server = await fuseServer(t);
     if (!server) return;
     fs.writeFileSync(`${server.source}/file`, 'far');

@@ -23,8 +23,8 @@ const group = (name: string, values = {}) => ({
   },
 });
 
-describe('a manifest that is read', () => {
-  it('when every text of it can be decoded, it is taken', () => {
+describe('reading a manifest', () => {
+  it('when every text in it can be decoded, the manifest is accepted', () => {
     const ghost = aManifestGhost({
       pathBytes: bytes('/\xff'),
       xattrs: { 'user.\udcff': bytes('\0'), 'security.capability': '' },
@@ -63,11 +63,11 @@ describe('a manifest that is read', () => {
     ['a mount point with a NUL', group('a', { mountPoint: { path: '/dev/shm\0' } })],
   ];
   for (const [what, values] of refused)
-    it(`when it has ${what}, it is refused as a whole`, () => {
+    it(`when it has ${what}, the whole manifest is refused`, () => {
       assert.throws(() => read(withGhost(values)), ghostkeepError('MANIFEST_INVALID', /ghosts.0/));
     });
 
-  it('when a link has a path that is none, or an inventory is no base64, it is refused', () => {
+  it('when the path of a link or the inventory is not base64, the manifest is refused', () => {
     const links = [{ key: 'file[1:1]', mount: 1, path: '/a', pathBytes: '*' }];
     assert.throws(() => read(aManifest({ links })), ghostkeepError('MANIFEST_INVALID', 'links'));
     assert.throws(() => read(aManifest({ inventory: '*' })), ghostkeepError('MANIFEST_INVALID', 'inventory'));

@@ -11,16 +11,16 @@ const parse = (kind: DocumentKind, text: string) => parseDocument(kind, text, 's
 const parseManifest = (value: unknown) => parse('Manifest', JSON.stringify(value));
 
 describe('parseDocument', () => {
-  it('when a document is right, it is returned', () => {
+  it('when a document is valid, parseDocument returns it', () => {
     assert.deepEqual(parseManifest(aManifest()), aManifest());
   });
 
-  it('when the text is no JSON, it says so with the code it was given', () => {
+  it('when the text is not JSON, the error says so and has the code that the caller gave', () => {
     for (const text of ['', '{', 'null x', '\ufeff{}', '{"a":1,}', "{'a':1}", 'NaN'])
       assert.throws(() => parse('Manifest', text), ghostkeepError('MANIFEST_INVALID', 'stdin', 'not JSON'));
   });
 
-  it('when the document is of another type, every kind refuses it', () => {
+  it('when the document is not an object, every kind of document refuses it', () => {
     for (const kind of Object.keys(validators) as DocumentKind[])
       for (const text of ['null', '[]', '1', '"x"', 'true', '[[]]'])
         assert.throws(
@@ -29,7 +29,7 @@ describe('parseDocument', () => {
         );
   });
 
-  it('when a field has a wrong type, it names each', () => {
+  it('when fields have a wrong type, the error names each of them', () => {
     const wrong = { ...aManifest(), version: '1', ghosts: [{ ...aManifestGhost(), uid: -1, holders: {} }] };
     assert.throws(
       () => parseManifest(wrong),
@@ -37,7 +37,7 @@ describe('parseDocument', () => {
     );
   });
 
-  it('when a field is unknown, it names it', () => {
+  it('when a field is unknown, the error names it', () => {
     assert.throws(
       () => parse('Policy', '{"engin": "auto"}'),
       ghostkeepError('MANIFEST_INVALID', 'there is no key engin, only enabled, limit'),
@@ -48,11 +48,11 @@ describe('parseDocument', () => {
     );
   });
 
-  it("when a manifest has a field of a newer ghostkeep's, it is passed over", () => {
+  it("when a manifest has a field of a newer ghostkeep's, the field is ignored", () => {
     assert.doesNotThrow(() => parseManifest({ ...aManifest(), parent: 'x' }));
   });
 
-  it('when an image name leads out of the directory, it is refused', () => {
+  it('when the name of an image leads out of the directory, the manifest is refused', () => {
     for (const image of [
       '../ghost-file-1.img',
       '/etc/passwd',
@@ -68,7 +68,7 @@ describe('parseDocument', () => {
       );
   });
 
-  it('when a count is no exact integer, it is refused', () => {
+  it('when a count is not an exact integer, the manifest is refused', () => {
     for (const ino of [1.5, -1, 2 ** 53, '12', 'x', '1e20', '123456789012345678901', null])
       assert.throws(
         () => parseManifest(aManifest({ ghosts: [{ ...aManifestGhost(), ino: ino as number }] })),
@@ -77,7 +77,7 @@ describe('parseDocument', () => {
     parseManifest(aManifest({ ghosts: [aManifestGhost({ ino: '18446744073709551615' })] }));
   });
 
-  it('when the document is nested a million deep, it fails as any other', () => {
+  it('when the document is nested a million deep, it is refused like any other wrong document', () => {
     const deep = '['.repeat(1e6) + ']'.repeat(1e6);
     assert.throws(() => parse('OciState', deep), ghostkeepError('MANIFEST_INVALID'));
     assert.throws(
@@ -98,7 +98,7 @@ describe('parseDocument', () => {
     );
   });
 
-  it('when a document was made by us, it is checked the same way', () => {
+  it('when we made the document ourselves, it is checked in the same way', () => {
     assertDocument<Manifest>('Manifest', aManifest(), 'x', 'IO');
     assert.throws(() => assertDocument('Manifest', {}, 'x', 'IO'), ghostkeepError('IO', 'format'));
   });
@@ -107,7 +107,7 @@ describe('parseDocument', () => {
 describe('schemas', () => {
   const folder = new URL('../../../../schemas/', import.meta.url);
 
-  it('when a schema lies in schemas/, it has a validator by its title', () => {
+  it('when a schema lies in schemas/, there is a validator with its title', () => {
     const titles = readdirSync(folder).map(
       file => (JSON.parse(readFileSync(new URL(file, folder), 'utf8')) as { title: string }).title,
     );

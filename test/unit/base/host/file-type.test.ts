@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { isRegular, kindName } from '../../../../src/base/host/file-type.js';
 
 describe('kindName', () => {
-  it('when a mode has a type with a path, it is named, whatever its permissions', () => {
+  it('when the type of a file has a path, it gets a name, whatever its permissions are', () => {
     const names = Object.fromEntries(
       ['010644', '020666', '040755', '060660', '100644', '104755', '120777'].map(mode => [
         mode,
@@ -21,7 +21,7 @@ describe('kindName', () => {
     });
   });
 
-  it('when it is a socket or an anonymous inode, it has no name and is not regular', () => {
+  it('when a file is a socket or an anonymous inode, its type gets no name and it is not regular', () => {
     assert.equal(kindName(0o140777), undefined);
     assert.equal(kindName(0o600), undefined);
     assert.equal(isRegular(0o600), false);

@@ -5,14 +5,14 @@ import { isSameInode } from '../../../../src/base/host/identity.js';
 const one = { dev: 1n, ino: 2n ** 60n + 1n, birthtimeNs: 5n, ctimeNs: 9n };
 
 describe('isSameInode', () => {
-  it('when device, number in all its 64 bits, or birth differ, they are two', () => {
+  it('when device, inode number (all 64 bits) or birth time differ, the inodes are two', () => {
     assert.equal(isSameInode(one, { ...one, ctimeNs: 10n }), true);
     assert.equal(isSameInode(one, { ...one, dev: 2n }), false);
     assert.equal(isSameInode(one, { ...one, ino: 2n ** 60n }), false);
     assert.equal(isSameInode(one, { ...one, birthtimeNs: 6n }), false);
   });
 
-  it('when a birth is not known, or is only the last change, it does not count', () => {
+  it('when a birth time is unknown or equals the last change, it is not compared', () => {
     assert.equal(isSameInode(one, { ...one, birthtimeNs: 0n }), true);
     assert.equal(isSameInode({ ...one, birthtimeNs: 8n, ctimeNs: 8n }, one), true);
   });

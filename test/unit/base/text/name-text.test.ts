@@ -9,7 +9,7 @@ describe('nameToText', () => {
       assert.equal(nameToText(Buffer.from(name)), name);
   });
 
-  it('when it is not, JSON can hold it, and it comes back byte for byte', () => {
+  it('when a name is not UTF-8, it survives JSON byte for byte', () => {
     const names = ['ff', 'c3', '61ff62', 'c328', 'eda080', '80f09f9280'].map(hex => Buffer.from(hex, 'hex'));
     const all = names.map(nameToText);
     assert.equal(new Set(all).size, names.length);
@@ -20,17 +20,17 @@ describe('nameToText', () => {
     );
   });
 
-  it('when text stands for no name, it is refused, whatever its bytes would have been', () => {
+  it('when a text stands for no name, it is refused, whatever its bytes would be', () => {
     const texts = [
-      // The low byte of U+0173 is an s, that of U+0100 ends a name in C.
+      // The low byte of U+0173 is an s, and the low byte of U+0100 ends a name in C.
       '\u0173ecurity.capability\u0100\udc80',
       '\u0173ecurity.capability\udc80',
       'user.a\u0000b',
       'security.capability\u0000\udc80',
-      // Bytes that are UTF-8 have another text.
+      // These bytes are UTF-8, so their name has another text.
       'user.\udcc3\udcbc',
       'user.\udc80\u00e9',
-      // No surrogate of a byte.
+      // These surrogates stand for no byte.
       'user.\udc00',
       'user.\udd00',
       'user.\ud800',
@@ -42,7 +42,7 @@ describe('nameToText', () => {
     assert.equal(nameFromText('u'.repeat(255)).length, 255);
   });
 
-  it('when text has pairs of surrogates, it is UTF-8 all the same', () => {
+  it('when a text has pairs of surrogates, it is read as UTF-8', () => {
     assert.deepEqual(nameFromText('user.\u{1f480}'), Buffer.from('user.\u{1f480}'));
   });
 });

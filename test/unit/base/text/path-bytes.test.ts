@@ -6,18 +6,18 @@ import { ghostkeepError } from '../../expect.js';
 const roundTrip = (bytes: Buffer) => pathFromText(JSON.parse(JSON.stringify(pathToText(bytes))));
 
 describe('paths as text', () => {
-  it('when a path is clean UTF-8, the text is the path and nothing travels beside it', () => {
+  it('when a path is clean UTF-8, the text is the path and no bytes are added', () => {
     for (const path of ['/data/tmp', '/データ/ü', '/with space (deleted)', '/', ''])
       assert.deepEqual(pathToText(Buffer.from(path)), { path });
   });
 
-  it('when a path is not UTF-8, it shows an escape and keeps the bytes', () => {
+  it('when a path is not UTF-8, the text is escaped and the bytes are kept', () => {
     const bytes = Buffer.from([0x2f, 0xff, 0xfe, 0x61]);
     assert.deepEqual(pathToText(bytes), { path: '/\\xff\\xfea', pathBytes: bytes.toString('base64') });
     assert.deepEqual(roundTrip(bytes), bytes);
   });
 
-  it('when a path has control characters or a backslash, no text can be mistaken for another path', () => {
+  it('when a path has control characters or a backslash, its text cannot be mistaken for another path', () => {
     for (const text of ['/a\nb', '/a\\x0ab', '/a\tb', '/a\u007fb']) {
       const { path, pathBytes } = pathToText(Buffer.from(text));
       assert.match(path, /^[\x20-\x7e]+$/);
@@ -27,7 +27,7 @@ describe('paths as text', () => {
     assert.equal(pathToText(Buffer.from('/a\\x0ab')).path, '/a\\x5cx0ab');
   });
 
-  it('when a path has characters that a terminal acts on or that nobody sees, they are escaped', () => {
+  it('when a path has invisible characters or some that a terminal acts on, they are escaped', () => {
     const ranges = [
       [0x80, 0x9f],
       [0x061c, 0x061c],
@@ -46,15 +46,15 @@ describe('paths as text', () => {
     }
   });
 
-  it('when a path holds every byte there is, it comes back byte for byte', () => {
+  it('when a path has every possible byte, it comes back byte for byte', () => {
     const bytes = Buffer.from(Array.from({ length: 255 }, (_, byte) => byte + 1));
     assert.deepEqual(roundTrip(bytes), bytes);
-    // A replacement character that was really there is no sign of damage.
+    // A replacement character may really be in a name and is no sign of damage.
     assert.deepEqual(roundTrip(Buffer.from('/\ufffd')), Buffer.from('/\ufffd'));
     assert.deepEqual(roundTrip(Buffer.from([0x2f, 0xed, 0xa0, 0x80])), Buffer.from([0x2f, 0xed, 0xa0, 0x80]));
   });
 
-  it('when text stands for no path, it is refused', () => {
+  it('when a text stands for no path, it is refused', () => {
     const texts = [
       { path: '/a\u0000b' },
       { path: '/a\udc80' },

@@ -491,7 +491,7 @@ describe('sealImages', () => {
       const journal = aManifest({ ghosts: [aManifestGhost({ xattrs })] });
       assert.throws(
         () => writeJournal(host.files, images, journal, { durable: false }),
-        ghostkeepError('MANIFEST_INVALID', 'larger than what is read'),
+        ghostkeepError('MANIFEST_INVALID', 'larger than ghostkeep can read'),
       );
     }
     assert.deepEqual(host.files.snapshot(), {});

@@ -8,7 +8,7 @@ import { type FakeProcess, fakeFile, fakeHost, fakeMount, opened } from '../../f
 const memory = makeDev(0n, 1n);
 const fuse = opened(fakeFile({ mode: 0o020600, nlink: 1, rdev: 0x0ae5n, ino: 99n }), '/dev/fuse');
 
-/** What a dump without CRIU says of the one ghost of a process. */
+/** The reason why a dump without CRIU does not copy the one ghost of a process. */
 function whyNot(process: FakeProcess): string | undefined {
   const { processes } = fakeHost();
   processes.add(100, process);
@@ -21,25 +21,25 @@ function whyNot(process: FakeProcess): string | undefined {
 const lost = (name: string, dev = makeDev(0n, 77n)) =>
   opened(fakeFile({ dev }), `${name} (deleted)`, { mount: 77 });
 
-describe('without CRIU', () => {
-  it('when its mount is nowhere, or another covers it, it is copied', () => {
+describe('whyNotCopied, for a dump without CRIU', () => {
+  it("when a ghost's mount is nowhere or covered, the ghost is copied", () => {
     assert.equal(whyNot({ fds: { 3: lost('/x') } }), undefined);
     const mounts = [fakeMount(30), fakeMount(31, { parent: 30 })];
     assert.equal(whyNot({ mounts, fds: { 3: opened(fakeFile(), '/x (deleted)') } }), undefined);
   });
 
-  it('when it is on huge pages, it is copied: they can be read', () => {
+  it('when a ghost is on huge pages, it is copied, because it can be read', () => {
     const mounts = [fakeMount(30, { filesystem: 'hugetlbfs' })];
     assert.equal(whyNot({ mounts, fds: { 3: opened(fakeFile(), '/x (deleted)') } }), undefined);
     assert.equal(whyNot({ fds: { 3: lost('/memfd:huge', makeDev(0n, 17n)) } }), undefined);
   });
 
-  it('when it is memory that the kernel shows as a file, it is not', () => {
+  it('when a ghost is memory that the kernel shows as a file, it is not copied', () => {
     for (const name of ['/SYSV0001e240', '/dev/zero', '/[aio]', '/anon_hugepage', '/secretmem'])
       assert.match(whyNot({ fds: { 3: lost(name, memory) } }) ?? '', /: memory of its processes/, name);
   });
 
-  it('when it is a directory or a FIFO, there is nothing to copy', () => {
+  it('when a ghost is a directory or a FIFO, it is not copied, because it has no content', () => {
     for (const mode of [0o040755, 0o010644])
       assert.match(
         whyNot({ fds: { 3: opened(fakeFile({ mode }), '/x (deleted)') } }) ?? '',
@@ -47,7 +47,7 @@ describe('without CRIU', () => {
       );
   });
 
-  it('when it cannot be opened from here, that is why', () => {
+  it('when a ghost cannot be opened from here, that is the reason not to copy it', () => {
     const maps = [{ address: '1000-2000', opened: lost('/x') }];
     assert.match(
       whyNot({ maps, fails: { 'mountThrough map_files/1000-2000': 'EACCES' } }) ?? '',
@@ -55,7 +55,7 @@ describe('without CRIU', () => {
     );
   });
 
-  it('when its FUSE server may be stopped, it is not read; a disk and a memfd are', () => {
+  it("when a ghost's FUSE server may be stopped, it is not copied; ghosts on a disk and memfds are", () => {
     const on = (filesystem: string) => ({
       mounts: [fakeMount(30, { filesystem })],
       fds: { 3: opened(fakeFile(), '/x (deleted)'), 9: fuse },
@@ -65,12 +65,12 @@ describe('without CRIU', () => {
     assert.match(whyNot(on('fuseblk')) ?? '', server);
     assert.equal(whyNot(on('ext4')), undefined);
     assert.equal(whyNot({ fds: { 3: lost('/memfd:queue', memory), 9: fuse } }), undefined);
-    // Its mount is gone, and it may be called anything.
+    // The mount of this file is gone, and the file may have any name.
     assert.match(whyNot({ fds: { 3: lost('/x'), 9: fuse } }) ?? '', server);
     assert.match(whyNot({ fds: { 3: lost('/memfd:queue'), 9: fuse } }) ?? '', server);
   });
 
-  it('when its mount is gone and its file system mounted elsewhere, that says whether it is FUSE', () => {
+  it("when a ghost's mount is gone, another mount of the same device tells whether it is FUSE", () => {
     const seen = (filesystem: string) => ({
       mounts: [fakeMount(30, { filesystem, dev: makeDev(0n, 77n) })],
       fds: { 3: lost('/x'), 9: fuse },

@@ -5,7 +5,7 @@ import { findGhosts } from '../../../../src/ghost/find/find.js';
 import { type Ghost, keysOf, toRecord } from '../../../../src/ghost/ghost.js';
 import { type FakeProcess, fakeFile, fakeHost, fakeMount, opened } from '../../fake-host.js';
 
-/** One process with PID 100 and what is found in it. */
+/** Searches one process, with PID 100. */
 function findIn(process: FakeProcess) {
   const { processes } = fakeHost();
   processes.add(100, process);
@@ -40,7 +40,7 @@ describe('findGhosts', () => {
     assert.equal(ghosts[0]?.keep, 'ghostkeep');
   });
 
-  it('when a server has given an inode number out again, two births are two ghosts, and CRIU has to tell them apart', () => {
+  it('when a server has given an inode number out again, two births are two ghosts and CRIU keeps both', () => {
     const old = opened(fakeFile({ birthtimeNs: 1n }), deleted);
     const young = opened(fakeFile({ birthtimeNs: 2n, content: Buffer.from('other') }), '/data/new (deleted)');
     const found = findIn({ fds: { 3: old, 4: young, 5: old } });
@@ -51,7 +51,7 @@ describe('findGhosts', () => {
     assert.deepEqual(summary(found), ['unlinked: criu', 'unlinked: criu']);
   });
 
-  it('when the same inode has many holders, it is one ghost with all of them, and a key a mount', () => {
+  it('when many holders have the same inode, it is one ghost with all holders and with a key for each mount', () => {
     const { processes } = fakeHost();
     const file = fakeFile();
     const through = (mount: number, name = deleted) => opened(file, name, { mount });
@@ -88,7 +88,7 @@ describe('findGhosts', () => {
     assert.equal(ghost.keep, 'ghostkeep');
   });
 
-  it('when only a mapping holds it, it is found: a library that was extracted, mapped and deleted', () => {
+  it('when only a mapping holds a file (a library that was extracted, mapped and deleted), it is found', () => {
     const found = findIn({
       maps: [{ address: '1000-2000', opened: opened(fakeFile(), '/tmp/libjni.so (deleted)') }],
     });
@@ -96,7 +96,7 @@ describe('findGhosts', () => {
     assert.deepEqual(found.ghosts[0] && keysOf(found.ghosts[0]), ['file[1e:1267]']);
   });
 
-  it('when it is a directory, a FIFO or a device, CRIU makes it again', () => {
+  it('when a ghost is a directory, a FIFO or a device, CRIU keeps it', () => {
     const at = (mode: number) => opened(fakeFile({ mode, ino: BigInt(mode) }), '/d (deleted)');
     const found = findIn({ cwd: at(0o40755), fds: { 3: at(0o10644), 4: at(0o20644) } });
     assert.deepEqual(summary(found), ['unlinked: criu', 'unlinked: criu', 'unlinked: criu']);
@@ -106,7 +106,7 @@ describe('findGhosts', () => {
     );
   });
 
-  it('when it is a socket, an event descriptor or another anonymous inode, it is none', () => {
+  it('when a file is a socket, an event descriptor or another anonymous inode, it is no ghost', () => {
     const found = findIn({
       fds: {
         3: opened(fakeFile({ mode: 0o140777, nlink: 1 }), 'socket:[1]'),
@@ -116,7 +116,7 @@ describe('findGhosts', () => {
     assert.deepEqual(found.ghosts, []);
   });
 
-  it('when it never had a name in a file system, CRIU keeps it itself', () => {
+  it('when a file never had a name in a file system, CRIU keeps it', () => {
     const names = [
       '/memfd:x (deleted)',
       '/SYSV00000000 (deleted)',
@@ -141,7 +141,7 @@ describe('findGhosts', () => {
     );
   });
 
-  it('when a real file is named like one of those, or lies on huge pages, the mount decides', () => {
+  it('when a real file has such a name, ghostkeep keeps it; on huge pages CRIU does', () => {
     assert.deepEqual(summary(findIn({ fds: { 3: opened(fakeFile(), '/memfd:x (deleted)') } })), [
       'unlinked: ghostkeep',
     ]);
@@ -151,13 +151,13 @@ describe('findGhosts', () => {
     ]);
   });
 
-  it("when the mount is not in the holder's mountinfo, it is left to CRIU", () => {
+  it("when the mount is not in the holder's mountinfo, CRIU keeps the ghost", () => {
     const found = findIn({ fds: { 3: opened(fakeFile(), '/x (deleted)', { mount: 77 }) } });
     assert.deepEqual(summary(found), ['unlinked: criu']);
     assert.match(found.ghosts[0]?.why ?? '', /in no mount namespace that CRIU looks in/);
   });
 
-  it('when a chrooted process does not see the mount but its neighbour does, it is ours', () => {
+  it('when a chrooted holder does not see the mount but another process in its namespace does, ghostkeep keeps the ghost', () => {
     const { processes } = fakeHost();
     const namespace = 'mnt:[7]';
     const root = opened(fakeFile({ mode: 0o40755, nlink: 2 }), '/data');
@@ -168,7 +168,7 @@ describe('findGhosts', () => {
     assert.deepEqual(keeps, ['ghostkeep', 'ghostkeep', 'ghostkeep']);
   });
 
-  it('when there is much to look at, each process and each item is a sign of life', () => {
+  it('when there is much to look at, each process and each item calls alive()', () => {
     const { processes } = fakeHost();
     const tmp = (ino: bigint) => opened(fakeFile({ ino }), '/tmp/x (deleted)');
     processes.add(100, {
@@ -179,7 +179,7 @@ describe('findGhosts', () => {
     findGhosts(processes, [100], () => {
       signs += 1;
     });
-    // One process, three to look at in it, and three ghosts to decide about.
+    // There is one process, with three files to look at, and three ghosts to decide about.
     assert.equal(signs, 7);
   });
 });
@@ -191,7 +191,7 @@ describe('classes', () => {
     assert.deepEqual(findIn({ inRoot, fds: { 3: opened(file, '/x (deleted)') } }).ghosts, []);
   });
 
-  it('when the name is gone but the inode has others, it is linked and left to CRIU', () => {
+  it('when the opened name is gone, the inode has others and none is found, it is a linked ghost that CRIU keeps', () => {
     const open = opened(fakeFile({ nlink: 1 }), deleted);
     assert.deepEqual(summary(findIn({ fds: { 3: open } })), ['linked: criu']);
     const inRoot = { [deleted]: fakeFile({ nlink: 1, ino: 1n }) };
@@ -208,7 +208,7 @@ describe('classes', () => {
     );
   });
 
-  it('when one of the other names is on its mount, it is a linked ghost of ours and knows them all', () => {
+  it("when another name is found on the ghost's mount, ghostkeep keeps it with all the names", () => {
     const file = fakeFile({ nlink: 2 });
     const inRoot = { '/dev/shm/sem.a': file, '/dev/shm/sem.b': file };
     const found = findIn({ inRoot, fds: { 3: opened(file, '/dev/shm/sem.x (deleted)') } });
@@ -216,18 +216,18 @@ describe('classes', () => {
     assert.deepEqual(found.ghosts[0]?.mounts[0]?.names?.map(String), Object.keys(inRoot));
   });
 
-  it('when overlayfs shows a link count of 1 for a file that has no name at all, it is unlinked', () => {
+  it('when overlayfs shows a link count of 1 for a file without any name, it is an unlinked ghost', () => {
     const mounts = [fakeMount(30, { filesystem: 'overlay' })];
     const found = findIn({ mounts, fds: { 3: opened(fakeFile({ nlink: 1 }), deleted) } });
     assert.deepEqual(summary(found), ['unlinked: ghostkeep']);
   });
 
-  it('when the suffix is there twice, only one is stripped', () => {
+  it("when a path ends in ' (deleted)' twice, only one is stripped", () => {
     const { ghosts } = findIn({ fds: { 3: opened(fakeFile(), '/x (deleted) (deleted)') } });
     assert.equal(String(ghosts[0]?.mounts[0]?.path), '/x (deleted)');
   });
 
-  it('when NFS renamed it, it is silly-renamed and ours; elsewhere or with other digits it is a live file', () => {
+  it('when NFS has renamed a file, it is silly-renamed; with another magic or other digits it is a live file', () => {
     const name = '/export/.nfs000000000000000200000001';
     const at = (magic: bigint, path = name) =>
       findIn({ fds: { 3: opened(fakeFile({ nlink: 1, magic }), path) } });
@@ -239,8 +239,8 @@ describe('classes', () => {
   });
 });
 
-describe('what AFS and FUSE renamed', () => {
-  it('when its name is the one it got for that, it is silly-renamed by statfs type', () => {
+describe('files that AFS and FUSE renamed on removal', () => {
+  it('when a name is one that AFS or FUSE gives and the statfs type fits, the file is silly-renamed', () => {
     const at = (path: string, magic: bigint) =>
       summary(findIn({ fds: { 3: opened(fakeFile({ nlink: 1, magic }), path) } }));
     for (const [path, magic] of [
@@ -253,7 +253,7 @@ describe('what AFS and FUSE renamed', () => {
     }
   });
 
-  it('when the name that FUSE’s was opened by is another file by now, it gets a path', () => {
+  it('when another file has taken the opened name of a ghost on FUSE, the ghost gets a restorable path', () => {
     const file = fakeFile({ nlink: 1 });
     const inRoot = { '/m/x': fakeFile({ nlink: 1, ino: 7n }), '/m/.fuse_hidden0000000200000001': file };
     const { ghosts } = findIn({
@@ -266,28 +266,28 @@ describe('what AFS and FUSE renamed', () => {
   });
 });
 
-describe('inode numbers that collide', () => {
+describe('files with the same inode number', () => {
   const ghost = opened(fakeFile({ dev: 1n }), deleted);
   const other = (mount: number) => opened(fakeFile({ dev: 2n, nlink: 1 }), '/lib/x', { mount });
 
-  it('when another file with that number is open on the same mount, CRIU keeps it and says why', () => {
+  it("when another file with the ghost's number is open on the same mount, CRIU keeps the ghost and says why", () => {
     const found = findIn({ fds: { 3: ghost, 4: other(30) } });
     assert.deepEqual(summary(found), ['unlinked: criu']);
     assert.match(found.ghosts[0]?.why ?? '', /same inode number on the same mount/);
   });
 
-  it('when the other is only mapped, it counts too', () => {
+  it('when the other file is only mapped, CRIU keeps the ghost too', () => {
     assert.deepEqual(summary(findIn({ fds: { 3: ghost }, maps: [{ address: '1-2', opened: other(30) }] })), [
       'unlinked: criu',
     ]);
   });
 
-  it('when it is on another mount, both keys differ and it is ours', () => {
+  it('when the other file is on another mount, the keys differ and ghostkeep keeps the ghost', () => {
     const mounts = [fakeMount(30), fakeMount(31)];
     assert.deepEqual(summary(findIn({ mounts, fds: { 3: ghost, 4: other(31) } })), ['unlinked: ghostkeep']);
   });
 
-  it('when the same other file is open on both mounts, the one in question is seen', () => {
+  it("when the other file is open on both mounts, the one on the ghost's mount is noticed", () => {
     const mounts = [fakeMount(30), fakeMount(31)];
     const file = other(31).file;
     const found = findIn({
@@ -297,17 +297,17 @@ describe('inode numbers that collide', () => {
     assert.deepEqual(summary(found), ['unlinked: criu']);
   });
 
-  it('when two ghosts share the number on one mount, neither is ours', () => {
+  it('when two ghosts share a number on one mount, CRIU keeps both', () => {
     const found = findIn({ fds: { 3: ghost, 4: opened(fakeFile({ dev: 2n }), deleted) } });
     assert.deepEqual(summary(found), ['unlinked: criu', 'unlinked: criu']);
   });
 });
 
-describe('FUSE', () => {
+describe('ghosts on FUSE', () => {
   const mounts = [fakeMount(30, { filesystem: 'fuse.sshfs' })];
   const ghost = opened(fakeFile(), deleted);
 
-  it('when a searched process serves FUSE, its mounts are not read from', () => {
+  it('when a searched process serves FUSE, CRIU keeps ghosts on FUSE', () => {
     const device = opened(
       fakeFile({ mode: 0o20666, rdev: makeDev(10n, 229n), ino: 9n, nlink: 1 }),
       '/dev/fuse',
@@ -317,15 +317,15 @@ describe('FUSE', () => {
     assert.match(found.ghosts[0]?.why ?? '', /FUSE server/);
   });
 
-  it('when the server is outside, the ghost is ours', () => {
+  it('when the FUSE server is outside, ghostkeep keeps the ghost', () => {
     assert.deepEqual(summary(findIn({ mounts, fds: { 3: ghost } })), ['unlinked: ghostkeep']);
   });
 });
 
-describe('what cannot be seen', () => {
+describe('files that cannot be looked at', () => {
   const ghost = opened(fakeFile(), deleted);
 
-  it('when a file server has no such file any more, whoever has it open may have all that is left of it', () => {
+  it('when a file server no longer has a file, its holders may hide the last content of it', () => {
     const file = opened(fakeFile({ nlink: 1 }), '/data/f');
     const { ghosts, unseen } = findIn({
       fds: { 3: file, 4: file },
@@ -342,7 +342,7 @@ describe('what cannot be seen', () => {
     );
   });
 
-  it('when a process has vanished, it is unseen once and the others are found', () => {
+  it('when a process has ended, `unseen` names it once and the other processes are searched', () => {
     const { processes } = fakeHost();
     processes.add(200, { fds: { 3: ghost } });
     const { ghosts, unseen } = findGhosts(processes, [100, 200]);
@@ -353,7 +353,7 @@ describe('what cannot be seen', () => {
     );
   });
 
-  it('when a descriptor closes while we look, that is no news', () => {
+  it('when a descriptor closes during the search, it is left out of `unseen`', () => {
     for (const calls of [['stat', 'readLink'], ['fdInfo'], ['readLink']]) {
       const found = findIn({
         fds: { 3: ghost, 4: opened(fakeFile({ ino: 2n }), deleted) },
@@ -364,7 +364,7 @@ describe('what cannot be seen', () => {
     }
   });
 
-  it('when the descriptors may not be listed, it is said once, not for each', () => {
+  it('when no descriptor may be looked at, `unseen` says so once and not for each', () => {
     const { unseen } = findIn({
       exe: opened(fakeFile({ ino: 1n, nlink: 1 }), '/bin/x'),
       fds: { 3: ghost, 4: ghost },
@@ -385,7 +385,7 @@ describe('what cannot be seen', () => {
     );
   });
 
-  it('when one descriptor fails for its own reasons, the others are still looked at', () => {
+  it('when one descriptor fails for its own reason, the others are still looked at', () => {
     const stale = opened(fakeFile({ ino: 5n }), '/nfs/x');
     const { ghosts, unseen } = findIn({ fds: { 3: stale, 4: ghost }, fails: { 'stat fd/3': 'ESTALE' } });
     assert.equal(ghosts.length, 1);
@@ -396,7 +396,7 @@ describe('what cannot be seen', () => {
     assert.match(unseen[0]?.why ?? '', /ESTALE/);
   });
 
-  it('when map_files may not be used, mappings of deleted files are named from maps', () => {
+  it('when map_files may not be used, mappings of deleted files are reported from maps', () => {
     const { ghosts, unseen } = findIn({
       maps: [
         { address: '1000-2000', opened: opened(fakeFile({ nlink: 1, ino: 1n }), '/lib/libc.so') },
@@ -411,7 +411,7 @@ describe('what cannot be seen', () => {
     );
   });
 
-  it('when a hidden mapping is of a ghost that a descriptor shows, or of no file, nothing is unseen', () => {
+  it('when an unreadable mapping is of a known ghost or of no file, it is not reported', () => {
     const hidden = (address: string, name: string, file = fakeFile({ ino: 9n })) => ({
       address,
       opened: opened(file, name),
@@ -433,7 +433,7 @@ describe('what cannot be seen', () => {
     );
   });
 
-  it('when something fails that is no errno, it is a bug and not hidden', () => {
+  it('when an error has no errno, it is thrown, because it is a bug', () => {
     const { processes } = fakeHost();
     processes.add(100, {});
     processes.fds = () => {
@@ -449,14 +449,14 @@ describe('mounts that hide others', () => {
   const root = at(20, 1, '/');
   const jail = opened(fakeFile({ mode: 0o40755, nlink: 2, ino: 2n }), '/jail');
 
-  it('when its mount is covered, CRIU keeps it, because CRIU refuses it; a dump without CRIU need not', () => {
+  it("when a ghost's mount is covered, CRIU keeps the ghost and will refuse it", () => {
     const mounts = [root, at(30, 20, '/data'), at(31, 30, '/data')];
     const found = findIn({ mounts, fds: { 3: opened(fakeFile(), deleted) } });
     assert.deepEqual(summary(found), ['unlinked: criu']);
     assert.match(found.ghosts[0]?.why ?? '', /another mount covers its own: CRIU refuses/);
   });
 
-  it('when it is open through two mounts and one is covered, CRIU keeps it', () => {
+  it('when a ghost is open through two mounts and one is covered, CRIU keeps it', () => {
     const mounts = [root, at(30, 20, '/data'), at(31, 20, '/other'), at(32, 31, '/other')];
     const file = fakeFile();
     const found = findIn({
@@ -466,7 +466,7 @@ describe('mounts that hide others', () => {
     assert.deepEqual(summary(found), ['unlinked: criu']);
   });
 
-  it('when its inode has other names on a covered mount, they are not looked for', () => {
+  it("when a linked ghost's mount is covered, its names are not looked for", () => {
     const { processes } = fakeHost();
     processes.add(100, {
       mounts: [root, at(30, 20, '/data'), at(31, 30, '/data')],
@@ -477,7 +477,7 @@ describe('mounts that hide others', () => {
     assert.deepEqual([ghost?.class, ghost?.keep], ['linked', 'criu']);
   });
 
-  it('when only its folder is hidden, it is ours, with a path in the root of the mount', () => {
+  it("when only the ghost's folder is hidden, ghostkeep keeps it, with a path in the root of the mount", () => {
     const mounts = [root, at(30, 20, '/data'), at(31, 30, '/data/d')];
     const found = findIn({ mounts, fds: { 3: opened(fakeFile(), '/data/d/tmp (deleted)') } });
     assert.deepEqual(summary(found), ['unlinked: ghostkeep']);
@@ -486,7 +486,7 @@ describe('mounts that hide others', () => {
     assert.match(String(mount?.restorable), /^\/data\/\.ghostkeep-[0-9a-f]{24}$/);
   });
 
-  it('when its folder is another file by now, it gets a path there, too; where that is not known, its own', () => {
+  it("when another file has taken the folder's name, the ghost gets a path in the root; if unknown, it keeps its own", () => {
     const inRoot = { '/data/d': fakeFile({ nlink: 1, ino: 7n }) };
     const fds = { 3: opened(fakeFile(), '/data/d/tmp (deleted)') };
     const restorable = (process: FakeProcess) =>
@@ -498,7 +498,7 @@ describe('mounts that hide others', () => {
     assert.equal(restorable({ fails: { areFree: 'EACCES' } }), 'undefined');
   });
 
-  it('when one of them serves FUSE, no path is looked at', () => {
+  it('when one of the processes serves FUSE, no path is looked at', () => {
     const { processes } = fakeHost();
     const device = opened(
       fakeFile({ mode: 0o20666, rdev: makeDev(10n, 229n), ino: 9n, nlink: 1 }),
@@ -509,7 +509,7 @@ describe('mounts that hide others', () => {
     assert.equal(findGhosts(processes, [100]).ghosts.length, 1);
   });
 
-  it('when ten thousand lie in one folder, it is looked at together', () => {
+  it('when many ghosts lie in one folder, their names are looked at together', () => {
     const { processes } = fakeHost();
     const ghosts = [1n, 2n, 3n].map(ino => opened(fakeFile({ ino }), `/tmp/${ino} (deleted)`));
     processes.add(100, { fds: { ...ghosts } });
@@ -531,7 +531,7 @@ describe('mounts that hide others', () => {
     );
   });
 
-  it('when its name is another file by now, it gets a path; what NFS renamed has its name itself', () => {
+  it("when another file has the ghost's name, the ghost gets a restorable path; a file that NFS renamed keeps its own", () => {
     const pathOf = (path: string, magic = 0xef53n) => {
       const open = opened(fakeFile({ magic, nlink: magic === 0x6969n ? 1 : 0 }), path);
       const inRoot = { [path.replace(' (deleted)', '')]: fakeFile({ nlink: 1, ino: 7n }) };
@@ -541,13 +541,13 @@ describe('mounts that hide others', () => {
     assert.equal(pathOf('/data/.nfs000000000000000200000001', 0x6969n), undefined);
   });
 
-  it("when its holder is chrooted, mount points are the namespace's, whoever is looked at first", () => {
+  it("when the holder is chrooted, mount points are the namespace's, whichever process is searched first", () => {
     for (const pids of [
       [100, 200],
       [200, 100],
     ]) {
       const { processes } = fakeHost();
-      // The jail lies on mount 20 and shows only what is mounted in it, by its own paths.
+      // The jail lies on mount 20. Inside it only the mounts below it are shown, by the jail's own paths.
       processes.add(100, {
         root: jail,
         mounts: [at(30, 20, '/data')],
@@ -569,7 +569,7 @@ describe('mounts that hide others', () => {
     }
   });
 
-  it('when only the chrooted one is looked at, its mounts are where the namespace has them', () => {
+  it("when only the chrooted process is searched, mount points are still the namespace's", () => {
     const found = findIn({
       root: jail,
       mounts: [at(30, 20, '/'), at(31, 30, '/in')],
@@ -578,7 +578,7 @@ describe('mounts that hide others', () => {
     assert.equal(String(found.ghosts[0]?.mounts[0]?.mountPoint), '/jail/in');
   });
 
-  it('when ten thousand of one process have no mount in its namespace, its mountinfo is read once', () => {
+  it('when several files of one process have no mount in its namespace, its mountinfo is read once', () => {
     const { processes } = fakeHost();
     const name = '/memfd:x (deleted)';
     processes.add(100, {
@@ -597,11 +597,11 @@ describe('mounts that hide others', () => {
     assert.equal(reads, 1);
   });
 
-  describe('when a path has more bytes than a link of /proc has room for', () => {
+  describe('when a path is too long for a link of /proc', () => {
     const long = `/${'x'.repeat(5000)}`;
     const live = fakeFile({ nlink: 1 });
 
-    it('a live file is none of ours', () => {
+    it('a live file is no ghost', () => {
       const found = findIn({
         fds: { 3: opened(live, long) },
         exe: opened(live, long),
@@ -610,7 +610,7 @@ describe('mounts that hide others', () => {
       assert.deepEqual([found.ghosts, found.unseen], [[], []]);
     });
 
-    it('a ghost is found, and CRIU would refuse it', () => {
+    it('a ghost is found, and CRIU keeps it and would refuse it', () => {
       const found = findIn({ fds: { 3: opened(fakeFile(), `${long} (deleted)`) } });
       assert.deepEqual(summary(found), ['unlinked: criu']);
       assert.deepEqual(found.unseen, []);
@@ -624,7 +624,7 @@ describe('mounts that hide others', () => {
       assert.deepEqual([summary(found), found.unseen], [['linked: criu'], []]);
     });
 
-    it('and the file cannot be opened, it may be a ghost', () => {
+    it('a file that cannot be opened is reported, because it may be a ghost', () => {
       const found = findIn({ fds: { 3: opened(live, long) }, fails: { 'longPath fd/3': 'EIO' } });
       assert.deepEqual(
         found.unseen.map(({ what, mayHide }) => [what, mayHide]),
@@ -637,7 +637,7 @@ describe('mounts that hide others', () => {
     const mounts = [fakeMount(30), fakeMount(31, { filesystem: 'fuse.gk', mountPoint: Buffer.from('/far') })];
     const far = (file: ReturnType<typeof fakeFile>, name: string) => opened(file, name, { mount: 31 });
 
-    it('and it is silent, what is on this machine is found, and the mount is named', () => {
+    it("a silent server's mount is reported, and ghosts on this machine are found", () => {
       const { processes } = fakeHost();
       const live = fakeFile({ ino: 1n, nlink: 1 });
       processes.add(100, {
@@ -662,7 +662,7 @@ describe('mounts that hide others', () => {
       );
     });
 
-    it('and another client has removed the last name, the old link count loses nothing', () => {
+    it('a ghost is found although the kernel still shows the old link count', () => {
       const { processes } = fakeHost();
       const file = fakeFile({ nlink: 1 });
       processes.add(100, { mounts, fds: { 3: far(file, '/far/file') } });
@@ -671,7 +671,7 @@ describe('mounts that hide others', () => {
       assert.deepEqual(summary(findGhosts(processes, [100])), ['unlinked: ghostkeep']);
     });
 
-    it('and the server is one of the processes, nobody asks it', () => {
+    it('no server is asked that is itself a searched process', () => {
       const { processes } = fakeHost();
       const fuse = fakeFile({ mode: 0o020666, nlink: 1, rdev: 0x0ae5n, ino: 9n });
       processes.add(100, {

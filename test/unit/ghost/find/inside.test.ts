@@ -17,8 +17,8 @@ function look(process: FakeProcess, more: Record<number, FakeProcess> = {}) {
   return { processes, inside };
 }
 
-describe('what is in flight in a unix socket', () => {
-  it('is named, by the socket that will receive it; a socket with nothing in it is not', () => {
+describe('files in flight in a unix socket', () => {
+  it('the receiving socket is reported, and a socket with nothing in flight is not', () => {
     const found = look({ fdInfo: { 4: socket(1, 2), 5: socket(2, 0), 6: 'pos:\t0\n' } }).inside();
     assert.deepEqual(
       found.map(({ pid, what, inside }) => [pid, what, inside]),
@@ -27,12 +27,12 @@ describe('what is in flight in a unix socket', () => {
     assert.match(found[0]?.why ?? '', /^2 descriptors are in flight/);
   });
 
-  it('is one, however many descriptors and processes share the socket', () => {
+  it('a socket that several descriptors and processes share is reported once', () => {
     const shared = { fdInfo: { 4: socket(1, 1), 5: socket(1, 1) } };
     assert.equal(look(shared, { 200: shared }).inside().length, 1);
   });
 
-  it('is nothing where the descriptor is closed meanwhile; where its fdinfo is refused that is said', () => {
+  it('a socket that was closed meanwhile is not reported, and a refused fdinfo is', () => {
     const fdInfo = { 4: socket(1, 1) };
     assert.deepEqual(look({ fdInfo, fails: { 'fdInfo 4': 'ENOENT' } }).inside(), []);
     const [refused] = look({ fdInfo, fails: { 'fdInfo 4': 'EACCES' } }).inside();
@@ -40,13 +40,13 @@ describe('what is in flight in a unix socket', () => {
   });
 });
 
-describe('what is registered with io_uring', () => {
+describe('files registered with io_uring', () => {
   const paths = (files: string, process: FakeProcess = {}) =>
     look({ fdInfo: { 3: ring(files) }, ...process })
       .inside()
       .map(({ path, why }) => path ?? why);
 
-  it('is named where it has no name any more and no descriptor leads to it', () => {
+  it('a file without a name is reported where no descriptor leads to it', () => {
     const files =
       'UserFiles:\t4\n    0: /tmp/a\\040(deleted)\n    1: /etc/passwd\n    2: socket:[12]\n    3: /n/.nfs000000000000000200000001\n';
     assert.deepEqual(paths(files), ['/tmp/a', '/n/.nfs000000000000000200000001']);
@@ -54,13 +54,13 @@ describe('what is registered with io_uring', () => {
     assert.deepEqual(paths(files, held), ['/n/.nfs000000000000000200000001']);
   });
 
-  it('where two are registered by a name that one ghost had, one of them may be another file', () => {
+  it('two registered files with the name of one ghost: one of them may be another file, and is reported', () => {
     const files = 'UserFiles:\t2\n    0: /tmp/a\\040(deleted)\n    1: /tmp/a\\040(deleted)\n';
     const held = { fds: { 7: opened(fakeFile(), '/tmp/a (deleted)') } };
     assert.deepEqual(paths(files, held), ['/tmp/a']);
   });
 
-  it('where a name is hostile its bytes are kept, and the text is escaped', () => {
+  it('a hostile name keeps its bytes, and its text is escaped', () => {
     const [found] = look({
       fdInfo: { 3: ring('UserFiles:\t1\n    0: /a\\012\\134\u001b\xff\\040(deleted)\n') },
     }).inside();
@@ -71,17 +71,17 @@ describe('what is registered with io_uring', () => {
     );
   });
 
-  it('where the kernel shows the last part of the name alone, it may be lost', () => {
+  it('a file is reported where the kernel shows only the last part of its name', () => {
     assert.deepEqual(paths('UserFiles:\t2\n    0: passwd\n    1: <none>\n'), ['passwd']);
   });
 
-  it('where the list is not shown because the ring is in use, that is asked again and then said', () => {
+  it('a ring in use that does not show its list is read three times and then reported', () => {
     const { processes, inside } = look({ fdInfo: { 3: ring('', '') } });
     assert.match(inside()[0]?.why ?? '', /kernel does not say which files/);
     assert.equal(processes.fdInfosRead.length, 3);
   });
 
-  it('where the list is longer than what is read of it, that is said', () => {
+  it('a list that is too long to be read whole is reported', () => {
     const line = `    1: ${'/x'.repeat(2000)}\\040(deleted)\n`;
     const found = paths(`UserFiles:\t1000\n${line.repeat(1000)}`);
     assert.equal(found.length, 2);
@@ -89,10 +89,10 @@ describe('what is registered with io_uring', () => {
   });
 });
 
-describe('a file behind a loop device', () => {
+describe('files behind a loop device', () => {
   const device = (rdev: bigint) => opened(fakeFile({ mode: 0o60660, nlink: 1, rdev, ino: 9n }), '/dev/loop7');
 
-  it('is named once where it has no name any more; of one that has, and of other devices, nothing is said', () => {
+  it('a file without a name is reported once; a file with a name and other devices are not', () => {
     const { processes, inside } = look(
       { fds: { 3: device(7n), 4: device(7n), 5: device(8n), 6: device(9n) } },
       { 200: { fds: { 3: device(7n) } } },
@@ -105,7 +105,7 @@ describe('a file behind a loop device', () => {
     );
   });
 
-  it('that a descriptor leads to as well is a ghost like others', () => {
+  it('a file that a descriptor leads to as well is not reported', () => {
     const { processes, inside } = look({
       fds: { 3: device(7n), 4: opened(fakeFile(), '/srv/disk (deleted)') },
     });

@@ -9,7 +9,8 @@ import { errno, type FakeHost, fakeContext, fakeFile, fakeHost, fakeMount, opene
 type Names = ReturnType<FakeHost['processes']['namesOf']>;
 
 /**
- * What becomes of a file whose opened name is gone and whose inode has another, if the search for it ends so.
+ * Finds a ghost whose opened name is gone and whose inode has another link, when SEARCH is the result of the
+ * search for names.
  */
 function keepOf(search: Partial<Names> | string, filesystem = 'ext4', mounts = [30]) {
   const { processes } = fakeHost();
@@ -29,14 +30,14 @@ function keepOf(search: Partial<Names> | string, filesystem = 'ext4', mounts = [
   return { asked, kept: `${ghost.class}: ${ghost.keep}`, why: ghost.why, ghost };
 }
 
-describe('who keeps a linked ghost', () => {
-  it('when another name is found, ghostkeep does, and says by which', () => {
+describe('decideKeep, for a linked ghost', () => {
+  it('when another name is found, ghostkeep keeps the ghost and says by which name', () => {
     const { kept, why } = keepOf({});
     assert.equal(kept, 'linked: ghostkeep');
     assert.equal(why, 'its inode still is /m30/other');
   });
 
-  it('when it is open through two mounts, each needs a name of its own', () => {
+  it('when a ghost is open through two mounts, a name is looked for on each', () => {
     const { kept, asked, ghost } = keepOf({}, 'ext4', [30, 31]);
     assert.equal(kept, 'linked: ghostkeep');
     assert.deepEqual(asked, ['/m30', '/m31']);
@@ -46,7 +47,7 @@ describe('who keeps a linked ghost', () => {
     );
   });
 
-  it('when no name is found, CRIU does, and why says whether the search came to its end', () => {
+  it('when no name is found, CRIU keeps the ghost, and the reason says whether the search was complete', () => {
     const complete = keepOf({ names: [] });
     assert.equal(complete.kept, 'linked: criu');
     assert.match(complete.why, /none on the mount it is open through.*--link-remap/);
@@ -55,42 +56,42 @@ describe('who keeps a linked ghost', () => {
     assert.match(cut.why, /none was found in reasonable time/);
   });
 
-  it('when the search fails, that is no proof of anything', () => {
+  it('when the search for names fails, CRIU keeps the ghost, because the failure proves nothing', () => {
     for (const filesystem of ['ext4', 'overlay'])
       assert.equal(keepOf('EACCES', filesystem).kept, 'linked: criu', filesystem);
   });
 
-  it('when overlayfs has no name at all, it is an unlinked one; when the search was cut off, nobody knows', () => {
+  it('when a complete search on overlayfs finds no name, the ghost is unlinked; after an incomplete one CRIU keeps it', () => {
     assert.equal(keepOf({ names: [] }, 'overlay').kept, 'unlinked: ghostkeep');
     assert.equal(keepOf({ names: [], complete: false }, 'overlay').kept, 'linked: criu');
   });
 
-  it('when its only name is the one FUSE gave it, it is silly-renamed; another name beside that one is a name', () => {
+  it('when the only name is the one that FUSE gave, the ghost is silly-renamed; with another name it is linked', () => {
     const hidden = Buffer.from('/m30/.fuse_hidden0000000200000001');
     assert.equal(keepOf({ names: [hidden] }, 'fuse.sshfs').kept, 'silly-renamed: ghostkeep');
     assert.equal(keepOf({ names: [hidden], complete: false }, 'fuseblk').kept, 'silly-renamed: ghostkeep');
     const both = keepOf({ names: [hidden, Buffer.from('/m30/other')] }, 'fuse.sshfs');
     assert.equal(both.kept, 'linked: ghostkeep');
     assert.deepEqual(both.ghost.mounts[0]?.names?.map(String), ['/m30/other']);
-    // On a disk a user has called it so.
+    // On a disk, a user has chosen this name.
     assert.equal(keepOf({ names: [hidden] }).kept, 'linked: ghostkeep');
   });
 
-  it('when a server says that there is a link and there is no name, it is an unlinked one', () => {
+  it('when a server shows one link but no name is found, the ghost is unlinked', () => {
     for (const filesystem of ['fuse.s3fs', '9p', 'smb3']) {
       assert.equal(keepOf({ names: [] }, filesystem).kept, 'unlinked: ghostkeep', filesystem);
       assert.equal(keepOf({ names: [], complete: false }, filesystem).kept, 'linked: criu', filesystem);
     }
   });
 
-  it('when its names may be gone at restore, its content is copied: always but on a known disk', () => {
+  it('when the names may be gone at restore, the content is copied: everywhere but on a known disk', () => {
     const copied = (filesystem: string) => needsCopy(keepOf({}, filesystem).ghost);
     for (const filesystem of ['tmpfs', 'ramfs', 'fuse.sshfs', 'nfs4', 'cifs', 'afs', '9p', 'nobody-knows'])
       assert.ok(copied(filesystem), filesystem);
     for (const filesystem of ['ext4', 'xfs', 'btrfs']) assert.ok(!copied(filesystem), filesystem);
   });
 
-  it('when only the container has mounted the disk, that may go with it: the content is copied', () => {
+  it('when only the container has mounted the disk, the content is copied, because the disk may go with it', () => {
     const copied = (dev: bigint) => {
       const { processes } = fakeHost();
       const file = fakeFile({ nlink: 1 });
@@ -108,7 +109,7 @@ describe('who keeps a linked ghost', () => {
     assert.equal(copied(8n), true);
   });
 
-  it('when it is on overlayfs, its names stay where the upper layer is on a known disk', () => {
+  it('when a ghost is on overlayfs, its content is copied unless the upper layer is on a known disk', () => {
     const copied = (filesystem: string) => {
       const { processes } = fakeHost();
       const file = fakeFile({ nlink: 1 });
@@ -131,7 +132,7 @@ describe('who keeps a linked ghost', () => {
     assert.equal(copied('nfs4'), true);
   });
 
-  it('when many are on one overlay, what its upper layer lies on is looked up once: all stands still', () => {
+  it('when many ghosts are on one overlay, its upper layer is looked up only once, because all processes may be frozen', () => {
     const { processes } = fakeHost();
     const files = [1n, 2n, 3n].map(ino => fakeFile({ nlink: 1, ino }));
     const upper = Buffer.from('/var/c/diff');
@@ -151,12 +152,12 @@ describe('who keeps a linked ghost', () => {
     assert.equal(reads, 1);
   });
 
-  it('when a name was found before the search was cut off, that name will do on a disk', () => {
+  it('when a name was found before the search was cut off, ghostkeep keeps the ghost by that name', () => {
     assert.equal(keepOf({ complete: false }).kept, 'linked: ghostkeep');
   });
 });
 
-describe('what CRIU would dump and could not restore', () => {
+describe('ghosts that CRIU would dump and could not restore', () => {
   const on = (values: Parameters<typeof fakeMount>[1], nlink = 0) => {
     const context = fakeContext();
     context.host.processes.add(100, {
@@ -169,7 +170,7 @@ describe('what CRIU would dump and could not restore', () => {
     return { ghost: found.ghosts[0], choose, lines: context.lines };
   };
 
-  it('when the source of its mount is gone, a checkpoint is refused, and a dump without CRIU has it', () => {
+  it('when the source of the mount is gone, a checkpoint is refused, and a dump without CRIU copies the ghost', () => {
     const { ghost, choose } = on({ rootGone: true });
     assert.equal(ghost?.keep, 'criu');
     assert.match(ghost?.why ?? '', /removed or replaced/);
@@ -177,7 +178,7 @@ describe('what CRIU would dump and could not restore', () => {
     assert.equal(choose(false), 1);
   });
 
-  it('when its file system has no hard links, likewise', () => {
+  it('when the file system has no hard links, a checkpoint is refused, and a dump without CRIU copies the ghost', () => {
     for (const filesystem of ['vfat', 'exfat', 'msdos', 'orangefs', 'vboxsf']) {
       const { choose } = on({ filesystem });
       assert.throws(() => choose(true), ghostkeepError('GHOST_UNRESTORABLE', filesystem, 'no hard links'));
@@ -185,7 +186,7 @@ describe('what CRIU would dump and could not restore', () => {
     }
   });
 
-  it('when it may have none, a checkpoint warns and goes on; where it has, nothing is said', () => {
+  it('when the file system may have no hard links, a checkpoint warns and goes on; where it has them, there is no warning', () => {
     for (const filesystem of ['fuse.s3fs', '9p', 'cifs', 'smb3']) {
       const { choose, lines } = on({ filesystem });
       assert.equal(choose(false), 1);
@@ -198,7 +199,7 @@ describe('what CRIU would dump and could not restore', () => {
     assert.deepEqual(lines, []);
   });
 
-  it('when it is one only by the names that are left, likewise', () => {
+  it('when a ghost is unlinked only because no name was found, the same warnings and refusals apply', () => {
     const { ghost, choose, lines } = on({ filesystem: 'fuse.s3fs' }, 1);
     assert.equal(ghost?.class, 'unlinked');
     assert.equal(choose(true), 1);
@@ -207,7 +208,7 @@ describe('what CRIU would dump and could not restore', () => {
     assert.throws(() => gone.choose(true), ghostkeepError('GHOST_UNRESTORABLE', '/vol/x'));
   });
 
-  it('when CRIU would keep it for another reason, the checkpoint is refused all the same: CRIU could restore it no better', () => {
+  it('when CRIU would keep an unrestorable ghost for another reason, the checkpoint is still refused', () => {
     const { processes } = fakeHost();
     const twins = [fakeFile({ dev: 1n }), fakeFile({ dev: 2n, nlink: 1 })] as const;
     processes.add(100, {
@@ -223,7 +224,7 @@ describe('what CRIU would dump and could not restore', () => {
     );
   });
 
-  it('when it has another name, CRIU is asked to refuse it', () => {
+  it('when the ghost has another name, ghostkeep does not mark it as unrestorable', () => {
     assert.equal(on({ rootGone: true }, 1).ghost?.unrestorable, undefined);
   });
 });

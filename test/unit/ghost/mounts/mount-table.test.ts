@@ -33,8 +33,8 @@ function find(declared: Record<number, FakeProcess>, pids = Object.keys(declared
   return { ghost, mount: ghost.mounts[0], read, asked };
 }
 
-describe('a mount that is not in the namespace of whoever holds the ghost', () => {
-  it('when it is in that of another process, it is ours, by descriptor or mapping, and paths are those there', () => {
+describe("a mount that is not in the namespace of the ghost's holder", () => {
+  it("when it is in another process's namespace, ghostkeep keeps the ghost, by that namespace's paths", () => {
     for (const holds of [{ fds: { 3: far() } }, { maps: [{ address: '1000-2000', opened: far() }] }]) {
       const { ghost, mount, asked } = find({ 100: before, 200: { ...after, ...holds } });
       assert.deepEqual(
@@ -45,7 +45,7 @@ describe('a mount that is not in the namespace of whoever holds the ghost', () =
     }
   });
 
-  it('when that process comes first or last, or is chrooted beside one that is not, it is found', () => {
+  it('when the other process comes first or last, or beside a chrooted one, the mount is found', () => {
     const holder = { ...after, fds: { 3: far() } };
     const chrooted = { ...before, root: jail, mounts: [] };
     for (const declared of [
@@ -55,7 +55,7 @@ describe('a mount that is not in the namespace of whoever holds the ghost', () =
       assert.equal(find(declared).ghost.keep, 'ghostkeep');
   });
 
-  it("when its inode has another name, that is looked for in the mount's namespace", () => {
+  it("when the inode has another name, it is looked for in the mount's namespace", () => {
     const file = { nlink: 1 };
     const inRoot = { '/data/other': fakeFile(file) };
     const { ghost, asked } = find({
@@ -69,14 +69,14 @@ describe('a mount that is not in the namespace of whoever holds the ghost', () =
     assert.deepEqual([...new Set(asked)], [100]);
   });
 
-  it('when nobody is in its namespace, CRIU refuses it', () => {
+  it("when no searched process is in the mount's namespace, CRIU keeps the ghost and will refuse it", () => {
     const { ghost, mount } = find({ 200: { ...after, fds: { 3: far() } } });
     assert.equal(ghost.keep, 'criu');
     assert.match(ghost.why, /in no mount namespace that CRIU looks in/);
     assert.equal(mount?.mountPoint, undefined);
   });
 
-  it('when only a thread is in its namespace, CRIU refuses it, whoever else holds it', () => {
+  it("when only a thread is in the mount's namespace, CRIU keeps the ghost and will refuse it", () => {
     const fds = { 3: far() };
     for (const own of [{ fds }, {}]) {
       const process = { ...after, ...own, threadsApart: [101] };
@@ -86,7 +86,7 @@ describe('a mount that is not in the namespace of whoever holds the ghost', () =
     }
   });
 
-  it('when no mount is missing but that of a memfd, nobody else is read', () => {
+  it("when only the mount of a memfd is missing, no other process's mounts are read", () => {
     const memfd = opened(fakeFile({ ino: 9n }), '/memfd:x (deleted)', { mount: 2 });
     const { read } = find({ 100: before, 200: { ...after, fds: { 3: memfd } } });
     assert.deepEqual(read, [200]);
@@ -96,7 +96,7 @@ describe('a mount that is not in the namespace of whoever holds the ghost', () =
 describe('a mount that a chrooted process does not see', () => {
   const chrooted = (namespace: string) => ({ namespace, root: jail, mounts: [], fds: { 3: far() } });
 
-  it('when it is in our own namespace, which is what CRIU sees too, it is ours', () => {
+  it('when the mount is in our own namespace, which CRIU sees too, ghostkeep keeps the ghost', () => {
     const { processes } = fakeHost();
     processes.add(100, chrooted('mnt:[1]'));
     processes.add(processes.self(), { namespace: 'mnt:[1]', mounts: before.mounts });
@@ -104,12 +104,12 @@ describe('a mount that a chrooted process does not see', () => {
     assert.deepEqual([ghost?.keep, String(ghost?.mounts[0]?.mountPoint)], ['ghostkeep', '/data']);
   });
 
-  it('when only a process that nobody asked for sees it, it is known, and CRIU refuses it', () => {
+  it('when only a process outside the search sees the mount, it is found, and CRIU keeps the ghost', () => {
     const { ghost, mount } = find({ 100: chrooted('mnt:[7]'), 200: before }, [100]);
     assert.deepEqual([ghost.keep, ghost.filesystem, String(mount?.mountPoint)], ['criu', 'ext4', '/data']);
   });
 
-  it("when the root of that process was unmounted, it is not taken for the namespace's own", () => {
+  it("when the holder's root was unmounted, that root is not taken for the namespace's own", () => {
     const gone = { namespace: 'mnt:[7]', mounts: [], fds: { 3: far() } };
     assert.equal(find({ 100: gone, 200: before }).ghost.keep, 'ghostkeep');
   });

@@ -16,7 +16,7 @@ const where = (mountPoint: string, root: string): GhostMount => ({
 const show = (found: ReturnType<typeof findOnHost>) => found && `${found.mount.mountPoint} + ${found.name}`;
 
 describe('findOnHost', () => {
-  it('when the container has a folder of a file system, it is found below a mount of ours', () => {
+  it('when the container mounts a folder of a file system, the file is found below one of our own mounts', () => {
     const found = (ours: ReturnType<typeof at>[]) =>
       show(findOnHost(ours, where('/data', '/vol'), Buffer.from('/data/d/f')));
     assert.equal(found([at('/', '/')]), '/ + vol/d/f');
@@ -25,7 +25,7 @@ describe('findOnHost', () => {
     assert.equal(found([at('/file', '/vol/d/f')]), '/file + ');
   });
 
-  it('when no mount of ours shows it, nobody can say where it is', () => {
+  it('when none of our own mounts shows the file, the result is undefined', () => {
     const found = (mount: ReturnType<typeof at>) =>
       findOnHost([mount], where('/data', '/vol'), Buffer.from('/data/f'));
     assert.equal(found(at('/', '/', { dev: 7n })), undefined);
@@ -46,14 +46,14 @@ describe('filesystemOfUpper', () => {
     processes.add(processes.self(), { mounts, inRoot: isThere ? { '/var/c/diff': fakeFile() } : {} });
     return filesystemOfUpper(processes, upper, filesystem => trusted.includes(filesystem));
   };
-  it('when it is a folder of ours, the nearest mount says what it lies on; of two at one place, the later', () => {
+  it('when the upper layer is a folder here, the nearest and latest mount tells its file system', () => {
     assert.equal(ask([at('/', '/')]), 'ext4');
     assert.equal(ask([at('/', '/'), at('/var', '/', { filesystem: 'tmpfs' })]), undefined);
     assert.equal(ask([at('/', '/', { filesystem: 'tmpfs' }), at('/var/c', '/')]), 'ext4');
     assert.equal(ask([at('/var', '/'), at('/var', '/', { filesystem: 'tmpfs' })]), undefined);
   });
 
-  it('when there is no such folder, or nothing is mounted, it is not known', () => {
+  it('when the folder does not exist or nothing is mounted, the file system is unknown', () => {
     assert.equal(ask([at('/', '/')], false), undefined);
     assert.equal(ask([]), undefined);
     const { processes } = fakeHost();
@@ -64,7 +64,7 @@ describe('filesystemOfUpper', () => {
     );
   });
 
-  it('when the file system is not trusted, the folder is not looked at: its server may not answer', () => {
+  it('when the file system is not trusted, the folder is not looked at, because its server may not answer', () => {
     const { processes } = fakeHost();
     processes.add(processes.self(), { mounts: [at('/', '/', { filesystem: 'fuse' })] });
     processes.statInRoot = () => assert.fail('it was looked at');

@@ -5,7 +5,7 @@ import { MountTree } from '../../../../src/ghost/mounts/cover.js';
 import { noteRestorablePaths } from '../../../../src/ghost/mounts/restorable-path.js';
 import { type FakeFile, fakeFile, fakeHost, fakeMount } from '../../fake-host.js';
 
-/** Where CRIU shall make the ghosts of these paths, on a mount with another one at `/data/hidden`. */
+/** The restorable paths of ghosts with these PATHS. Their mount has another one on `/data/hidden`. */
 function pathsOf(
   paths: string[],
   mountPoint = '/data',
@@ -28,41 +28,41 @@ const pathOf = (path: string, mountPoint?: string) => pathsOf([path], mountPoint
 const own = /^\/data\/\.ghostkeep-[0-9a-f]{24}$/;
 
 describe('noteRestorablePaths', () => {
-  it('when CRIU can make the file by its own path, that stays', () => {
+  it('when CRIU can make the file by its own path, it gets no other path', () => {
     for (const path of ['/data/x', `/data/${'n'.repeat(237)}`, '/data/d/x (deleted)', '/data/\xff\n'])
       assert.equal(pathOf(path), undefined, path);
   });
 
-  it('when the name has no room for what CRIU appends, it is a short one in the same folder', () => {
+  it("when the name is too long for CRIU's suffix, the ghost gets a short name in the same folder", () => {
     assert.match(pathOf(`/data/d/${'n'.repeat(238)}`) ?? '', /^\/data\/d\/\.ghostkeep-[0-9a-f]{24}$/);
     assert.match(pathOf(`/${'n'.repeat(255)}`, '/') ?? '', /^\/\.ghostkeep-[0-9a-f]{24}$/);
   });
 
-  it('when the whole path has no room for the folder that CRIU restores in, too', () => {
+  it("when the whole path is too long for CRIU's temporary folder, the ghost gets a name in the root of the mount", () => {
     assert.equal(pathOf(`/data${'/folder'.repeat(500)}`), undefined);
     assert.match(pathOf(`/data${'/folder'.repeat(560)}`) ?? '', own);
   });
 
-  it('when the name is taken, it is another in the same folder: nobody may be allowed to write in the root', () => {
+  it('when the name is taken, the ghost gets another name in the same folder, because it may not be allowed to write in the root', () => {
     const [taken, free] = pathsOf(['/data/d/x', '/data/d/y'], '/data', { '/data/d/x': fakeFile() });
     assert.match(taken ?? '', /^\/data\/d\/\.ghostkeep-[0-9a-f]{24}$/);
     assert.equal(free, undefined);
   });
 
-  it('when its folder is a file by now, it is one in the root of the mount', () => {
+  it('when the folder is a file by now, the ghost gets a name in the root of the mount', () => {
     assert.match(pathsOf(['/data/d/x'], '/data', { '/data/d': fakeFile() })[0] ?? '', own);
   });
 
-  it('when its folder is hidden, too', () => {
+  it('when the folder is hidden by another mount, the ghost gets a name in the root of the mount', () => {
     assert.match(pathOf('/data/hidden/d/x') ?? '', own);
   });
 
-  it('when many are in one folder, each has a name of its own', () => {
+  it('when many ghosts are in one folder, each gets a name of its own', () => {
     const paths = pathsOf(['/data/hidden/x', '/data/hidden/x', '/data/hidden/y', '/data/z']);
     assert.deepEqual([new Set(paths).size, paths[3]], [4, undefined]);
   });
 
-  it('when the mount is a single file, there is no folder to put it in', () => {
+  it('when the mount is a single file, the ghost gets no other path, because there is no folder for it', () => {
     assert.equal(pathOf('/data/hidden', '/data/hidden'), undefined);
     assert.equal(pathOf(`/data2/${'n'.repeat(255)}`), undefined);
   });

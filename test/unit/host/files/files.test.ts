@@ -13,14 +13,14 @@ beforeEach(() => {
 afterEach(() => fs.rmSync(top, { recursive: true }));
 
 describe('LinuxFiles', () => {
-  it('when a directory is made, its parents are; when one is there, that is no error', () => {
+  it('when a directory is made, its parents are made too; when it exists, that is no error', () => {
     files.makeDirectory(`${top}/a/b/c`, 0o700);
     files.makeDirectory(`${top}/a/b/c`, 0o700);
     assert.equal(fs.statSync(`${top}/a/b`).mode & 0o777, 0o700);
     fs.writeFileSync(`${top}/file`, '');
     assert.throws(() => files.makeDirectory(`${top}/file`), { code: 'EEXIST' });
     assert.throws(() => files.makeDirectory(`${top}/file/x`), { code: 'ENOTDIR' });
-    // There Node's own way to make parents, too, never ends.
+    // In this place Node's own way to make parents never ends.
     assert.throws(() => files.makeDirectory('/proc/gk-none/x'), { code: 'ENOENT' });
   });
 });

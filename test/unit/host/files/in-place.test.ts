@@ -20,11 +20,11 @@ beforeEach(() => {
 });
 afterEach(() => fs.rmSync(top, { recursive: true }));
 
-describe('what lies in a working folder', () => {
+describe('files in a working folder', () => {
   const ours = ['ghostkeep', 'ghostkeep/rehearsal', 'ghostkeep/rehearsal/ghostkeep'];
 
   for (const folder of ours)
-    it(`when ${folder} is swapped for a link meanwhile, what is done stays in the folder that was there`, () => {
+    it(`when ${folder} is replaced by a link during an action, the action stays in the original folder`, () => {
       const place = `${top}/images/${folder}`;
       inPlace(`${place}/x`, at => {
         fs.renameSync(place, `${top}/moved`);
@@ -37,7 +37,7 @@ describe('what lies in a working folder', () => {
       assert.ok(fs.existsSync(`${top}/moved/x`));
     });
 
-  it('when it is held, files in it are named in the folder that was there, and by their path again afterwards', () => {
+  it('when the folder is held, its files are named in the original folder, and by their path again afterwards', () => {
     const ours = `${top}/images/ghostkeep`;
     const other = `${top}/images/ghostkeep/rehearsal/ghostkeep`;
     fs.writeFileSync(`${ours}/a`, 'a');
@@ -75,7 +75,7 @@ describe('what lies in a working folder', () => {
     assert.deepEqual(opened, ['/img/ghostkeep']);
   });
 
-  it('when it is a link, every call refuses it, and nothing behind it changes', () => {
+  it('when the working folder is a link, every call refuses it, and nothing behind it changes', () => {
     const { ours, file } = { ours: `${top}/images/ghostkeep`, file: `${top}/images/ghostkeep/x` };
     fs.rmSync(ours, { recursive: true });
     fs.symlinkSync(`${top}/victim`, ours);
@@ -109,18 +109,18 @@ describe('what lies in a working folder', () => {
     assert.equal(fs.existsSync(ours), false);
   });
 
-  it('when it is not there, it is made with the folder in it', () => {
+  it('when the working folder does not exist, it is made together with the folder in it', () => {
     files.removeTree(`${top}/images`);
     files.makeDirectory(`${top}/images/ghostkeep/rehearsal`);
     assert.ok(fs.statSync(`${top}/images/ghostkeep/rehearsal`).isDirectory());
   });
 
-  it('when an error names a file, it is the one that was asked for', () => {
+  it('when an error names a file, it is the path that the caller gave', () => {
     const file = `${top}/images/ghostkeep/none`;
     assert.throws(() => files.open(file), { code: 'ENOENT', message: new RegExp(`open '${file}'`) });
   });
 
-  it('when a tree with links and odd names goes, what the links lead to stays', () => {
+  it('when a tree with links and odd names is removed, the targets of the links stay', () => {
     const ours = `${top}/images/ghostkeep`;
     fs.symlinkSync(`${top}/victim`, `${ours}/rehearsal/link`);
     fs.writeFileSync(Buffer.concat([Buffer.from(`${ours}/`), Buffer.from([0xff, 0x0a])]), '');

@@ -8,7 +8,7 @@ import { describe, it, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { lockFolder, lockHolder } from '../../../../src/host/files/lock.js';
 
-/** A tmpfs as well: file systems keep their numbers in ways of their own. */
+/** /dev/shm is a tmpfs: file systems number their devices and inodes in different ways. */
 const places = [os.tmpdir(), '/dev/shm'];
 
 function folderIn(t: TestContext, place: string): string {
@@ -28,7 +28,7 @@ async function locker(t: TestContext, folder: string) {
 }
 
 describe('lockFolder', () => {
-  it('when a folder is locked, nobody else can; when the descriptor is closed, anybody can', t => {
+  it('when a folder is locked, no other call can lock it; when the descriptor is closed, the next one can', t => {
     for (const place of places) {
       const folder = folderIn(t, place);
       const fd = lockFolder(folder);
@@ -45,7 +45,7 @@ describe('lockFolder', () => {
     }
   });
 
-  it('when a link leads to the folder, it is the same lock', t => {
+  it("when a link leads to the folder, its lock is the folder's lock", t => {
     const folder = folderIn(t, os.tmpdir());
     fs.symlinkSync(folder, `${folder}/link`);
     const fd = lockFolder(`${folder}/link`) as number;
@@ -53,7 +53,7 @@ describe('lockFolder', () => {
     fs.closeSync(fd);
   });
 
-  it('when another process has it, that one is named; when it is killed, the lock has gone with it', async t => {
+  it('when another process has the lock, its pid is given; when that process is killed, the lock is gone', async t => {
     for (const place of places) {
       const folder = folderIn(t, place);
       const other = await locker(t, folder);
@@ -67,7 +67,7 @@ describe('lockFolder', () => {
     }
   });
 
-  it('when the process that made the lock has ended, whoever was given the descriptor has it', async t => {
+  it('when the process that made the lock has ended, the holder is the process that has the descriptor', async t => {
     const folder = folderIn(t, os.tmpdir());
     const script = 'exec 9<"$1"; flock 9; echo locked; exec sleep 600';
     const child = spawn('sh', ['-c', script, 'sh', folder], { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -78,7 +78,7 @@ describe('lockFolder', () => {
     assert.notEqual(lockHolder(folder, []), child.pid);
   });
 
-  it('when a program is started meanwhile, it does not keep the lock', async t => {
+  it('when a program is started while we have the lock, it does not keep the lock', async t => {
     const folder = folderIn(t, os.tmpdir());
     const fd = lockFolder(folder) as number;
     const child = spawn('sleep', ['600'], { stdio: 'ignore' });
@@ -91,7 +91,7 @@ describe('lockFolder', () => {
     fs.closeSync(again);
   });
 
-  it('when it is no folder or not there, the reason comes out', t => {
+  it('when the path is not a folder or does not exist, the error says so', t => {
     const folder = folderIn(t, os.tmpdir());
     fs.writeFileSync(`${folder}/file`, '');
     assert.throws(() => lockFolder(`${folder}/file`), { code: 'ENOTDIR' });

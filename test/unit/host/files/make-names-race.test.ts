@@ -1,4 +1,4 @@
-/** Names of linked ghosts, made where somebody else renames all the time. */
+/** Makes names of linked ghosts while another process renames all the time. */
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -9,7 +9,7 @@ import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { makeNames } from '../../../../src/host/files/make-names.js';
 
-/** Swaps FOLDER for a link to TARGET and back until it is ended, and for 20 seconds at most. */
+/** Replaces FOLDER by a link to TARGET and back until it is killed, for 20 seconds at most. */
 const swapper = `
   const fs = require('node:fs');
   const [folder, target] = process.argv.slice(1);
@@ -29,7 +29,7 @@ describe('makeNames, raced', () => {
     ['an absolute link', (outside: string) => outside],
     ['a link by dots', (outside: string) => `../${path.basename(outside)}`],
   ] as const)
-    it(`when somebody swaps a folder for ${how} all the time, nothing is made outside`, async () => {
+    it(`when another process replaces a folder by ${how} again and again, no name is made outside`, async () => {
       const outside = fs.mkdtempSync(path.join(os.tmpdir(), 'ghostkeep-names-'));
       const top = fs.mkdtempSync(path.join(os.tmpdir(), 'ghostkeep-names-'));
       const listed = (start: string) => fs.readdirSync(top).filter(name => name.startsWith(start));
@@ -66,7 +66,7 @@ describe('makeNames, raced', () => {
       }
     });
 
-  /** A folder, and a file of somebody else's to put in the place of another one. */
+  /** A folder, and a foreign file to put in the place of another one. */
   function raced(t: TestContext) {
     const top = fs.mkdtempSync(path.join(os.tmpdir(), 'ghostkeep-names-'));
     t.after(() => fs.rmSync(top, { recursive: true }));
@@ -75,7 +75,7 @@ describe('makeNames, raced', () => {
     return { top, read: (name: string) => fs.readFileSync(`${top}/${name}`, 'utf8') };
   }
 
-  it('when somebody puts another file under the name it has while it is filled, its names are not of that one', async t => {
+  it('when another file takes the temporary name of the new file, the new names still belong to the new file', async t => {
     const { top, read } = raced(t);
     const swap = async (fd: number) => {
       await writes(fd);
@@ -87,7 +87,7 @@ describe('makeNames, raced', () => {
     assert.deepEqual([read('a'), read('sub/b')], ['content', 'content']);
   });
 
-  it('when the file is removed while it is filled, no name is made', async t => {
+  it('when the file is removed while it is being filled, no name is made', async t => {
     const { top } = raced(t);
     const swap = async () => {
       for (const name of fs.readdirSync(top).filter(name => name.startsWith('.ghostkeep-')))
@@ -100,7 +100,7 @@ describe('makeNames, raced', () => {
     assert.ok(!fs.existsSync(`${top}/a`));
   });
 
-  it('when the name that is there is another file by the time of the link, the others are not of that one', async t => {
+  it('when another file takes the existing name before the links are made, they still belong to the first file', async t => {
     const { top, read } = raced(t);
     fs.writeFileSync(`${top}/a`, 'content');
     const swap = () => {

@@ -19,7 +19,7 @@ function open(t: TestContext, folder: string, as = uid): string {
 }
 
 describe('openFolder', () => {
-  it('when folders are missing, they are made for us alone; dots and slashes are what they always are', t => {
+  it('when folders are missing, they are made for us alone; dots and double slashes work as usual', t => {
     const folder = scratch(t);
     const held = open(t, `${folder}/a/.//b/../c/`);
     assert.equal(fs.realpathSync(held), `${folder}/a/c`);
@@ -27,7 +27,7 @@ describe('openFolder', () => {
     assert.equal(fs.realpathSync(open(t, '.')), process.cwd());
   });
 
-  it('when the folder is swapped for a link after it was opened, what is made stays in it', t => {
+  it('when the opened folder is replaced by a link, new files still go into the opened folder', t => {
     const folder = scratch(t);
     fs.mkdirSync(`${folder}/victim`);
     const held = open(t, `${folder}/a`);
@@ -38,7 +38,7 @@ describe('openFolder', () => {
     assert.deepEqual(fs.readdirSync(`${folder}/victim`), []);
   });
 
-  it('when a link is ours in a folder of ours, it is followed, absolute or not', t => {
+  it('when a link in our own folder is ours, it is followed, absolute or relative', t => {
     const folder = scratch(t);
     fs.mkdirSync(`${folder}/real`);
     fs.symlinkSync('../gone/../real', `${folder}/real/relative`);
@@ -47,7 +47,7 @@ describe('openFolder', () => {
     assert.equal(fs.realpathSync(open(t, `${folder}/absolute/x`)), `${folder}/real/x`);
   });
 
-  it('when anybody could have made the link, it is not followed', t => {
+  it('when somebody else could have made the link, it is not followed', t => {
     const folder = scratch(t);
     fs.symlinkSync('/', `${folder}/link`);
     fs.chmodSync(folder, 0o777);
@@ -58,7 +58,7 @@ describe('openFolder', () => {
     open(t, `${folder}/link`);
   });
 
-  it('when links lead in a circle, or a file stands in the way, it ends with that error', t => {
+  it('when links lead in a circle, or a file is in the way, the error says so', t => {
     const folder = scratch(t);
     fs.symlinkSync('link', `${folder}/link`);
     fs.writeFileSync(`${folder}/file`, '');

@@ -7,7 +7,7 @@ import { errnoOf } from '../../../../src/base/errors.js';
 import { lookAt } from '../../../../src/host/native/look-at.js';
 
 describe('lookAt', () => {
-  it('when there are more than a call takes, each has its own answer', () => {
+  it('when there are more descriptors than one call takes, each gets its own answer', () => {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'ghostkeep-look-at-'));
     const files = ['one', 'other'].map(name => path.join(folder, name));
     const fds = files.map(file => fs.openSync(file, 'w'));

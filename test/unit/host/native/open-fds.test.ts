@@ -36,7 +36,7 @@ function filesOf(others: BigUint64Array): Map<number, string> {
 }
 
 describe('readOpenFds', () => {
-  it('when a file has lost its name, it is a suspect; one that has it is told with its identity', () => {
+  it('when a file has lost its name, its descriptor is a suspect; a live file is listed with device and inode', () => {
     const live = open('live');
     const unlinked = open('unlinked');
     fs.rmSync(path.join(top, 'unlinked'));
@@ -62,7 +62,7 @@ describe('readOpenFds', () => {
     assert.ok(files.has(nearlySilly) && !suspects.includes(live));
   });
 
-  it('when it is a directory that was removed, its link count tells, whatever its name', () => {
+  it('when a removed directory is open, it is a suspect by its link count, whatever its name is', () => {
     fs.mkdirSync(path.join(top, 'folder'));
     const fd = fs.openSync(path.join(top, 'folder'), 'r');
     fds.push(fd);
@@ -70,17 +70,17 @@ describe('readOpenFds', () => {
     assert.ok(readOpenFds(own, local).suspects.includes(fd));
   });
 
-  it('when it is a live file named as a deleted one, it is a suspect all the same', () => {
+  it("when a live file's name ends in ' (deleted)', it is a suspect too", () => {
     const fd = open('alive (deleted)');
     assert.ok(readOpenFds(own, local).suspects.includes(fd));
   });
 
-  it('when it is a character device, the caller looks whether it is /dev/fuse', () => {
+  it('when a descriptor is a character device, it is a suspect, because it may be /dev/fuse', () => {
     fds.push(fs.openSync('/dev/null', 'r'));
     assert.ok(readOpenFds(own, local).suspects.includes(fds[0] as number));
   });
 
-  it('when it is a socket, it is neither, and what comes after it is not lost', async () => {
+  it('when a descriptor is a socket, it is not listed as a file, and later descriptors are not lost', async () => {
     const server = net.createServer().listen(path.join(top, 'socket'));
     await new Promise(resolve => server.once('listening', resolve));
     const fd = (server as unknown as { _handle: { fd: number } })._handle.fd;
@@ -92,7 +92,7 @@ describe('readOpenFds', () => {
     await new Promise(resolve => server.close(resolve));
   });
 
-  it('when there are more than one thread or one call looks at, every one of them is found', () => {
+  it('when there are more descriptors than one thread or one call takes, each of them is found', () => {
     const many = 17_000;
     for (let n = 0; n < many; n += 1) fds.push(fs.openSync(top, 'r'));
     const last = open('unlinked');
@@ -105,7 +105,7 @@ describe('readOpenFds', () => {
     assert.equal(new Set([...files.keys(), ...suspects]).size, files.size + suspects.length);
   });
 
-  it('when the process is gone, its errno comes through', () => {
+  it('when the process is gone, its errno is thrown', () => {
     assert.throws(() => readOpenFds('/proc/4194305/fd', local), { code: 'ENOENT' });
   });
 });
@@ -113,7 +113,7 @@ describe('readOpenFds', () => {
 describe('OpenFdsAhead', () => {
   const pids = [process.pid, process.ppid, 1, 4_194_305, ...Array<number>(8).fill(process.pid)];
 
-  it('when processes are asked for in their order, each is as if it were read alone; one that is gone is its errno', t => {
+  it('when processes are asked for in their order, each answer is as if read alone; a process that is gone throws its errno', t => {
     open('live');
     const unlinked = open('unlinked');
     fs.rmSync(path.join(top, 'unlinked'));
@@ -130,7 +130,7 @@ describe('OpenFdsAhead', () => {
     assert.equal(ahead.take(process.pid), undefined);
   });
 
-  it('when another process is asked for, or there are few, it is nobody’s turn', t => {
+  it('when another process than the next is asked for, or there are few processes, nothing is taken', t => {
     const ahead = new OpenFdsAhead(pids, local);
     t.after(() => ahead.end());
     assert.equal(ahead.take(1), undefined);

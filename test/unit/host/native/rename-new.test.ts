@@ -31,7 +31,7 @@ describe('renameNew', () => {
       assert.deepEqual([fs.existsSync(from), fs.statSync(to).nlink], [false, 1]);
     });
 
-    it(`when the file system ${what} and something has the name, both stay what they are`, t => {
+    it(`when the file system ${what} and the new name is taken, both files stay as they are`, t => {
       const [from, to] = two(t);
       for (const make of [() => fs.writeFileSync(to, 'old'), () => fs.symlinkSync('nowhere', to)]) {
         make();
@@ -42,7 +42,7 @@ describe('renameNew', () => {
     });
   }
 
-  it('when it fails for another reason, that is the error', t => {
+  it('when the rename fails for another reason, that error is thrown', t => {
     const [from, to] = two(t);
     assert.throws(() => renameNew(`${from}.gone`, to), { code: 'ENOENT' });
     assert.throws(() => renameNew(from, to, withoutFlag, () => fs.linkSync('/proc/version', to)), {

@@ -20,8 +20,8 @@ beforeEach(() => {
 afterEach(() => fs.rmSync(top, { recursive: true }));
 
 /**
- * Just before the open with this number (0: the first), the link leads to TARGET: as a descriptor that is
- * used again.
+ * Just before the open with this number (from 0), the link is made to lead to TARGET, as if its descriptor
+ * number had been used again.
  */
 function swapBeforeOpen(t: TestContext, number: number, target: string): void {
   const { openSync } = fs;
@@ -40,23 +40,23 @@ function contentOf(t: TestContext, fd: number): string {
   return fs.readFileSync(fd, 'utf8');
 }
 
-describe('a link that leads to another file between two looks', () => {
+describe('a link that leads to another file after we looked at it', () => {
   for (const [what, target] of [
     ['a FIFO', 'fifo'],
     ['a folder', '.'],
     ['a device', '/dev/null'],
   ] as const)
-    it(`when it becomes ${what} before it is held, that is not opened`, t => {
+    it(`when it leads to ${what} before it is opened with O_PATH, that is not opened`, t => {
       swapBeforeOpen(t, 0, path.resolve(top, target));
       assert.throws(() => openToPin(link), { code: 'EINVAL' });
     });
 
-  it('when it becomes another file after it is held, the one that is held is opened', t => {
+  it('when it leads to another file after it is opened with O_PATH, the first file is opened', t => {
     swapBeforeOpen(t, 1, `${top}/another`);
     assert.equal(contentOf(t, openToPin(link)), 'the file');
   });
 
-  it('when it becomes a FIFO after it is held, for writing, too', t => {
+  it('when it leads to a FIFO after it is opened with O_PATH, the first file is opened, for writing too', t => {
     swapBeforeOpen(t, 1, `${top}/fifo`);
     const fd = openToPin(link, true);
     assert.ok(fs.fstatSync(fd).isFile());
@@ -65,7 +65,7 @@ describe('a link that leads to another file between two looks', () => {
 });
 
 describe('a file in an image directory', () => {
-  it('when it is a link or no file, it is not opened', () => {
+  it('when the file is a link or not regular, it is not opened', () => {
     assert.throws(() => openRegular(link, fs.constants.O_RDONLY), { code: 'ELOOP' });
     for (const other of ['fifo', '.'])
       assert.throws(() => openRegular(`${top}/${other}`, fs.constants.O_RDONLY), { code: 'EINVAL' });

@@ -26,7 +26,7 @@ const free = (folder: string, names = ['x'], id = mountId, mountPoint = '/') =>
 const holds = (folder: string, id = mountId) => free(folder, ['x'], id)[0];
 
 describe('areFree', () => {
-  it('when the folder is there, or it and some above it are gone, it can', () => {
+  it('when the folder exists, or it and some folders above it are gone, a file can be made there', () => {
     fs.mkdirSync(`${top}/a/b`, { recursive: true });
     assert.deepEqual(
       ['', '/a/b', '/a/gone', '/gone/too'].map(folder => holds(folder)),
@@ -34,12 +34,12 @@ describe('areFree', () => {
     );
   });
 
-  it('when it or one above it is a file by now, it cannot', () => {
+  it('when the folder or one above it is a file by now, no file can be made there', () => {
     fs.writeFileSync(`${top}/file`, '');
     assert.deepEqual([holds('/file'), holds('/file/in'), holds('/file/in/it')], [false, false, false]);
   });
 
-  it('when a symbolic link stands there or on the way, it cannot, wherever that leads', () => {
+  it('when the folder or one above it is a symbolic link, no file can be made there, wherever the link leads', () => {
     fs.mkdirSync(`${top}/a/b`, { recursive: true });
     fs.symlinkSync('a', `${top}/link`);
     fs.symlinkSync('/nowhere', `${top}/broken`);
@@ -50,27 +50,27 @@ describe('areFree', () => {
     );
   });
 
-  it('when it is on another mount, it cannot', () => {
+  it('when the folder is on another mount, no file can be made there', () => {
     assert.equal(holds('', mountId + 1), false);
   });
 
-  it('when something has the name, whatever it is, it is not free', () => {
+  it('when a file of any type has the name, the name is not free', () => {
     fs.mkdirSync(`${top}/folder`);
     fs.writeFileSync(`${top}/file`, '');
     fs.symlinkSync('/nowhere', `${top}/link`);
     assert.deepEqual(free('', ['folder', 'x', 'file', 'link', '\n']), [false, true, false, false, true]);
   });
 
-  it('when a name cannot be looked for, that is an error and no answer', () => {
+  it('when a name cannot be looked up, the call throws', () => {
     assert.throws(() => free('', ['x', 'x'.repeat(256)]), { code: 'ENAMETOOLONG' });
   });
 
-  it('when it is the root of the mount, names are looked for there', () => {
+  it('when the folder is the root of the mount, names are looked up there', () => {
     fs.writeFileSync(`${top}/file`, '');
     assert.deepEqual(free('', ['file', 'x'], mountId, top), [false, true]);
   });
 
-  it('when it is the root of all, too', () => {
+  it('when the folder is the root of the namespace, names are looked up there', () => {
     const rootId = Number(
       / (\d+) \d+ \S+ \S+ \/ /.exec(
         ` ${fs

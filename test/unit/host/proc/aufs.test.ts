@@ -4,7 +4,7 @@ import { openedAs } from '../../../../src/ghost/mounts/aufs.js';
 import { parseMountinfo } from '../../../../src/host/proc/mountinfo.js';
 import { fixture } from '../../fixture.js';
 
-// As Docker on Ubuntu 14.04 shows them; no kernel with aufs was at hand.
+// As Docker on Ubuntu 14.04 shows them. We had no kernel with aufs to test on.
 const sysfs: Record<string, string[]> = {
   '/sys/fs/aufs/si_3caaf9fe6c8a1d3b': ['br0', 'br1'].map(name => fixture(`aufs/sysfs/${name}`).toString()),
 };
@@ -18,23 +18,23 @@ const branches = (id: number) => mount(id).branches?.map(String);
 const nameOf = (id: number, path: string) => String(openedAs(Buffer.from(path), mount(id)));
 
 describe('aufs', () => {
-  it('when the branches are in sysfs, they are read there', () =>
+  it('when the branches are in sysfs, they are read from there', () =>
     assert.deepEqual(branches(95), ['/var/lib/docker/aufs/diff/11aa', '/var/lib/docker/aufs/diff/22bb']));
 
-  it('when the options list them, a path may have spaces and equals signs', () =>
+  it('when the mount options list the branches, a path may have spaces and equals signs', () =>
     assert.deepEqual(branches(96), ['/srv/a b', '/srv/c=d']));
 
-  it('when sysfs has nothing, there are none; another file system has no branches at all', () => {
+  it('when sysfs has no branches, the list is empty; another file system has no list at all', () => {
     assert.deepEqual(branches(97), []);
     assert.equal(branches(98), undefined);
   });
 
-  it('when a mapped file is shown in a branch, it gets the name it was opened by', () => {
+  it('when /proc shows a mapped file by its path in a branch, it gets the name it was opened by', () => {
     assert.equal(nameOf(95, '/var/lib/docker/aufs/diff/22bb/usr/lib/libc.so'), '/usr/lib/libc.so');
     assert.equal(nameOf(96, '/srv/c=d/file'), '/mnt/union/file');
   });
 
-  it('when it is in no branch, the name stays', () => {
+  it('when a path is in no branch, it stays as it is', () => {
     assert.equal(nameOf(95, '/usr/lib/libc.so'), '/usr/lib/libc.so');
     assert.equal(nameOf(95, '/var/lib/docker/aufs/diff/11aaa/x'), '/var/lib/docker/aufs/diff/11aaa/x');
     assert.equal(nameOf(97, '/anything'), '/anything');

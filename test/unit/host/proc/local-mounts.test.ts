@@ -8,7 +8,7 @@ const line = (id: number, point: string, type: string, options = 'rw') =>
 const overlay = (lower: string, upper = '/var/up') =>
   line(100, '/', 'overlay', `rw,lowerdir=${lower},upperdir=${upper},workdir=/var/work`);
 
-/** Process 1 is ours, 2 is in a container. */
+/** Process 1 is our own, and process 2 is in a container. */
 function local(own: string, inside: string): LocalMounts {
   const tables = [parseMountinfo(Buffer.from(own)), parseMountinfo(Buffer.from(inside))];
   const reader = {
@@ -24,12 +24,12 @@ describe('LocalMounts', () => {
   const disk = line(1, '/', 'ext4');
   const own = disk + line(2, '/far', 'fuse.gk') + line(3, '/far/near', 'tmpfs');
 
-  it('when a server may stand behind a mount, also one that is unknown, it is not local', () => {
+  it('when a mount may have a server behind it, or its file system is unknown, it is not local', () => {
     const mounts = disk + line(2, '/n', 'nfs4') + line(3, '/u', 'new') + line(4, '/proc', 'proc');
     assert.deepEqual([...local(disk, mounts).ids], [1n, 4n]);
   });
 
-  it('when a layer of an overlay lies with a server, by our mounts or its own, it is not local', () => {
+  it("when a layer of an overlay is on a server, by our own or the process's mounts, the overlay is not local", () => {
     const isLocal = (lower: string, upper?: string, inside = '') =>
       local(own, overlay(lower, upper) + inside).has(100);
     assert.equal(isLocal('/var/a:/var/b'), true);
@@ -39,12 +39,12 @@ describe('LocalMounts', () => {
     assert.equal(isLocal('/mnt/a', '/var/up', line(5, '/mnt', 'nfs')), false);
   });
 
-  it('when a layer is told by a relative path, a server is asked where there is any', () => {
+  it('when a layer has a relative path, the overlay is local only where there is no server at all', () => {
     assert.equal(local(own, overlay('12/fs:11/fs')).has(100), false);
     assert.equal(local(disk, overlay('12/fs:11/fs')).has(100), true);
   });
 
-  it('when layers have odd names, they are told apart', () => {
+  it('when layers have odd names, they are split correctly', () => {
     assert.equal(local(own, overlay('/var/a\\134:/far/b')).has(100), true);
     assert.equal(local(own, overlay('/var/a\\054lowerdir=/far')).has(100), true);
     assert.equal(
@@ -53,7 +53,7 @@ describe('LocalMounts', () => {
     );
   });
 
-  it('when a path leads over mounts of servers, the outer ones come first', () => {
+  it('when a path leads over mounts of servers, the outer mounts come first', () => {
     const mounts = local(disk, `${disk}${line(6, '/far/in', 'nfs')}${line(2, '/far', 'fuse.gk')}`);
     const on = (path: string) => mounts.serversOn(2, Buffer.from(path)).map(({ id }) => id);
     assert.deepEqual([on('/far/in/x'), on('/far'), on('/farther'), on('/')], [[2, 6], [2], [], []]);

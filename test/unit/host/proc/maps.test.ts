@@ -6,7 +6,7 @@ import { fixture } from '../../fixture.js';
 describe('parseMaps', () => {
   const maps = parseMaps(fixture('odd-names/maps'));
 
-  it('when a mapping has an inode, it is listed as map_files names it; when it has none, it is not', () => {
+  it('when a mapping has an inode, it is listed by its name in map_files; others are not listed', () => {
     assert.deepEqual(
       maps.map(({ address, shared, writable }) => [address, shared, writable]),
       [
@@ -30,14 +30,14 @@ describe('parseMaps', () => {
     );
   });
 
-  it('when there is nothing, as in a kernel thread, nothing is listed', () => {
+  it('when there are no mappings, as in a kernel thread, the list is empty', () => {
     assert.deepEqual(parseMaps(Buffer.alloc(0)), []);
     assert.deepEqual(parseMaps(Buffer.from('garbage\n\n')), []);
   });
 });
 
 describe('the first segment of SysV shared memory', () => {
-  it('has inode 0, and is listed all the same; the heap is not', () => {
+  it('has inode 0 and is listed, and the heap is not', () => {
     const [only, ...more] = parseMaps(
       Buffer.from(
         '7f0000000000-7f0000001000 rw-s 00000000 00:01 0                          /SYSV00000000 (deleted)\n' +
@@ -50,7 +50,7 @@ describe('the first segment of SysV shared memory', () => {
 });
 
 describe('parseWritableShared', () => {
-  it('lists what can be stored through for others to see, whatever bytes names have', () => {
+  it('lists only shared writable mappings, whatever bytes their names have', () => {
     const maps = fixture('odd-names/maps');
     assert.deepEqual(
       parseWritableShared(maps),

@@ -21,7 +21,7 @@ describe('parseMountinfo', () => {
     );
   });
 
-  it('when mounts lie on others, each names its parent', () => {
+  it("when mounts lie on others, each has its parent's id", () => {
     assert.deepEqual(
       mounts.map(({ id, parent }) => [id, parent]),
       [
@@ -34,7 +34,7 @@ describe('parseMountinfo', () => {
     );
   });
 
-  it('when a mount point has escapes, they are bytes again', () => {
+  it('when a mount point has octal escapes, they become bytes', () => {
     assert.deepEqual(byId(30)?.mountPoint, Buffer.from('/data with space'));
     assert.deepEqual(byId(31)?.mountPoint, Buffer.from('/tab\tnew\nline\\back'));
   });
@@ -43,12 +43,12 @@ describe('parseMountinfo', () => {
     assert.deepEqual(byId(33)?.mountPoint, Buffer.from([0x2f, 0x62, 0xff, 0xc3, 0x72]));
   });
 
-  it('when a device has a large major and minor, it is what stat would say', () => {
+  it('when a device has a large major and minor, its number is the one that stat(2) shows', () => {
     assert.equal(byId(4096)?.dev, makeDev(4095n, 1048575n));
     assert.equal(byId(30)?.dev, 0x801n);
   });
 
-  it('when the source of a bind mount was removed, its root says so; a name that only ends alike does not', () => {
+  it('when the source of a bind mount was removed, the mount says so; a root whose name only ends alike does not', () => {
     const roots = (field: string) => {
       const [mount] = parseMountinfo(Buffer.from(`40 1 8:1 ${field} /m rw - ext4 /dev/sda1 rw\n`));
       return [String(mount?.root), mount?.rootGone ?? false];
@@ -61,7 +61,7 @@ describe('parseMountinfo', () => {
     assert.deepEqual(roots('/deleted'), ['/deleted', false]);
   });
 
-  it('when it is an overlay, its upper layer is told, whatever is in its name', () => {
+  it('when a mount is an overlay, its upper layer is read, whatever characters its name has', () => {
     const upper = (options: string) =>
       parseMountinfo(Buffer.from(`40 1 0:50 / /m rw - overlay overlay ${options}\n`))[0]?.upper?.toString();
     assert.equal(upper('rw,lowerdir=/l1:/l2,upperdir=/c/diff,workdir=/c/work'), '/c/diff');
@@ -69,7 +69,7 @@ describe('parseMountinfo', () => {
     assert.equal(upper('ro,lowerdir=/l1:/l2'), undefined);
   });
 
-  it('when the last line is cut off, or there is none, it is left out', () => {
+  it('when a line is cut off or cannot be parsed, it is left out', () => {
     assert.equal(byId(34), undefined);
     assert.deepEqual(parseMountinfo(Buffer.alloc(0)), []);
     assert.deepEqual(parseMountinfo(Buffer.from('a b c\n - \n1 2 x:y / / rw - a b c\n')), []);

@@ -16,7 +16,7 @@ afterEach(() => fs.rmSync(top, { recursive: true }));
 const at = (name: string | Buffer) => Buffer.concat([Buffer.from(`${top}/`), Buffer.from(name as string)]);
 const folder = (name: string) => fs.mkdirSync(at(name), { recursive: true });
 
-/** A file with these names, as it is when `opened` was the first and is gone. */
+/** Makes a file with these names, as it is when its first name, `opened`, has been removed. */
 function linked(...names: (string | Buffer)[]) {
   const first = at('.opened');
   fs.writeFileSync(first, 'ghost');
@@ -33,7 +33,7 @@ const search = (inode: ReturnType<typeof linked>, near = '/opened', limit = 1000
 };
 
 describe('namesOf', () => {
-  it('when a name lies in the same folder, it is found first, and deeper ones after it', () => {
+  it('when names lie in the same folder and deeper, those in the same folder come first', () => {
     folder('a/b/c');
     folder('z');
     const inode = linked('a/b/c/deep', 'z/near', 'top');
@@ -43,7 +43,7 @@ describe('namesOf', () => {
     });
   });
 
-  it('when the mount point is deeper than the root, names are absolute all the same', () => {
+  it('when the mount point is below the root, names are still absolute', () => {
     folder('dev/shm/sub');
     const inode = linked('dev/shm/sem.a', 'dev/shm/sub/b', 'outside');
     assert.deepEqual(
@@ -52,7 +52,7 @@ describe('namesOf', () => {
     );
   });
 
-  it('when all links are found, the search ends and is complete, also at its limit', () => {
+  it('when all links are found, the search ends as complete, even at its limit', () => {
     const inode = linked('a');
     folder('many');
     for (let n = 0; n < 50; n += 1) fs.writeFileSync(at(`many/${n}`), '');
@@ -61,7 +61,7 @@ describe('namesOf', () => {
     assert.deepEqual(search({ ...more, nlink: 1 }).names.length, 1, 'nothing is looked at after the last');
   });
 
-  it('when the limit comes first, the search says that it is not complete', () => {
+  it('when the search reaches its limit, it says that it is not complete', () => {
     folder('many/far');
     for (let n = 0; n < 50; n += 1) fs.writeFileSync(at(`many/${n}`), '');
     const inode = linked('many/far/a');
@@ -69,7 +69,7 @@ describe('namesOf', () => {
     assert.deepEqual(search(inode, '/opened', 1000), { names: ['/many/far/a'], complete: true });
   });
 
-  it('when links are missing on the mount, it is complete without them', () => {
+  it('when some links are not on the mount, the search is complete without them', () => {
     const inode = linked('a');
     assert.deepEqual(search({ ...inode, nlink: 2 }), { names: ['/a'], complete: true });
     assert.deepEqual(search({ ...inode, ino: inode.ino + 1_000_000n }), { names: [], complete: true });
@@ -81,7 +81,7 @@ describe('namesOf', () => {
     assert.deepEqual(namesOf(top, slash, inode, Buffer.from('/x'), 100).names, [Buffer.concat([slash, odd])]);
   });
 
-  it('when symbolic links lead outside, to itself or in a circle, none is followed', () => {
+  it('when symbolic links lead outside or in a circle, none is followed', () => {
     const outside = fs.mkdtempSync(path.join(os.tmpdir(), 'ghostkeep-names-'));
     try {
       const inode = linked('a');
@@ -92,7 +92,7 @@ describe('namesOf', () => {
       fs.symlinkSync('a', at('b'));
       const wanted = { ...inode, nlink: 9 };
       assert.deepEqual(search(wanted), { names: ['/a'], complete: true });
-      // The root holds even where the folder of the opened name has become a link.
+      // The search stays in the root even where the folder of the opened name has become a link.
       for (const near of ['/absolute/opened', '/relative/opened', '/gone/opened', '/a/opened'])
         assert.deepEqual(search(wanted, near), { names: ['/a'], complete: true }, near);
     } finally {
@@ -100,7 +100,7 @@ describe('namesOf', () => {
     }
   });
 
-  it('when the same file system is mounted inside again, names there are not of this mount', t => {
+  it('when the same file system is mounted again inside, names there do not count as names on this mount', t => {
     folder('inside');
     folder('other');
     const inode = linked('other/b');
@@ -119,7 +119,7 @@ describe('namesOf', () => {
     }
   });
 
-  it('when the mount point is not to be found, nothing is claimed', () => {
+  it('when the mount point is not found, the result is empty and not complete', () => {
     const inode = linked('a');
     assert.deepEqual(namesOf(top, Buffer.from('/gone'), inode, Buffer.from('/gone/a'), 10), {
       names: [],
@@ -148,7 +148,7 @@ describe('makeNames', () => {
   });
   afterEach(() => assert.equal(descriptors(), before, 'a descriptor is left open'));
 
-  it('when nothing is there, the file is made with all its names, odd ones too, and no other', async () => {
+  it('when none of the names exists, the file is made with all its names, odd ones too, and no other', async () => {
     folder('sub');
     const odd = Buffer.from([0x0a, 0xff]);
     assert.equal(await makeNames(top, names('a', 'sub/b', odd), writes), 'file');
@@ -158,7 +158,7 @@ describe('makeNames', () => {
     assert.equal(listed().length, 3);
   });
 
-  it('when one name is there, it stays as it is and the others become its own', async () => {
+  it('when one name exists, it stays as it is and the others are linked to its file', async () => {
     fs.writeFileSync(at('b'), 'old');
     const inode = ino('b');
     assert.equal(await makeNames(top, names('a', 'b', 'c'), never), 'links');
@@ -166,7 +166,7 @@ describe('makeNames', () => {
     assert.equal(fs.readFileSync(at('a'), 'utf8'), 'old');
   });
 
-  it('when all names are there, nothing is done, also where they are different files', async () => {
+  it('when all names exist, nothing is done, even where they are different files', async () => {
     fs.writeFileSync(at('a'), '1');
     fs.symlinkSync('nowhere', at('b'));
     assert.equal(await makeNames(top, names('a', 'b'), never), 'nothing');
@@ -174,7 +174,7 @@ describe('makeNames', () => {
     assert.equal(fs.readlinkSync(at('b')), 'nowhere');
   });
 
-  it('when writing fails, nothing is left', async () => {
+  it('when writing the file fails, nothing is left behind', async () => {
     const broken = makeNames(top, names('a'), async fd => {
       fs.writeSync(fd, 'half');
       throw new Error('disk full');
@@ -183,7 +183,7 @@ describe('makeNames', () => {
     assert.deepEqual(listed(), []);
   });
 
-  it('when a folder of a name is gone, it says so and takes the other names back', async () => {
+  it('when the folder of a name is gone, the error says so and the other names are removed again', async () => {
     await assert.rejects(makeNames(top, names('a', 'gone/b'), writes), { code: 'ENOENT' });
     assert.deepEqual(listed(), []);
     fs.writeFileSync(at('old'), 'old');
@@ -192,13 +192,13 @@ describe('makeNames', () => {
     assert.equal(fs.readFileSync(at('old'), 'utf8'), 'old');
   });
 
-  it('when the folder itself is gone, or is a file, it fails before anything is made', async () => {
+  it('when the root folder is gone or is a file, the call fails before anything is made', async () => {
     await assert.rejects(makeNames(`${top}/gone`, names('a'), never), { code: 'ENOENT' });
     fs.writeFileSync(at('file'), '');
     await assert.rejects(makeNames(`${top}/file`, names('a'), never), { code: 'ENOTDIR' });
   });
 
-  it('when a name leads outside by dots or links, it stays inside', async () => {
+  it('when a name leads outside by dots or links, the file stays inside', async () => {
     const outside = fs.mkdtempSync(path.join(os.tmpdir(), 'ghostkeep-names-'));
     try {
       fs.symlinkSync(outside, at('link'));
@@ -215,7 +215,7 @@ describe('makeNames', () => {
     }
   });
 
-  it('when a folder is swapped for a link meanwhile, names are made and taken back where it was', async () => {
+  it('when a folder is replaced by a link meanwhile, names are made and removed in the original folder', async () => {
     const outside = fs.mkdtempSync(path.join(os.tmpdir(), 'ghostkeep-names-'));
     const swap = async (fd: number) => {
       await writes(fd);
@@ -241,7 +241,7 @@ describe('makeNames', () => {
     }
   });
 
-  it('when a folder is refused for its file system, nothing is made, in no other folder either', async t => {
+  it('when a folder is refused for its file system, nothing is made in any folder', async t => {
     folder('sub');
     const allowed = fs.statfsSync(top, { bigint: true }).type;
     const check = (magic: bigint) => assert.equal(magic, allowed, 'another file system');
