@@ -21,21 +21,24 @@ export const magic = {
 
 /** Split an image into its entries; the buffers are views. @param name for messages: `files.img` */
 export function splitImage(bytes: Buffer, imageMagic: number, name: string): Buffer[] {
+  return [...entriesOf(bytes, imageMagic, name)];
+}
+
+/** The same one after another: a view takes some 200 bytes, so those of a large image are not all kept. */
+export function* entriesOf(bytes: Buffer, imageMagic: number, name: string): Generator<Buffer> {
   if (bytes.length < 8 || bytes.readUInt32LE(0) !== common || bytes.readUInt32LE(4) !== imageMagic) {
     throw broken(name, 'its magic numbers are not those of this kind of CRIU image');
   }
-  const entries: Buffer[] = [];
   let at = 8;
-  while (at < bytes.length) {
-    if (entries.length === mostEntries) throw broken(name, `it has more than ${mostEntries} entries`);
+  for (let count = 0; at < bytes.length; count += 1) {
+    if (count === mostEntries) throw broken(name, `it has more than ${mostEntries} entries`);
     if (at + 4 > bytes.length) throw broken(name, `it ends inside a length at ${at}`);
     const end = at + 4 + bytes.readUInt32LE(at);
     if (end > bytes.length)
       throw broken(name, `the entry at ${at} ends at ${end}, the file at ${bytes.length}`);
-    entries.push(bytes.subarray(at + 4, end));
+    yield bytes.subarray(at + 4, end);
     at = end;
   }
-  return entries;
 }
 
 export function joinImage(imageMagic: number, entries: readonly Uint8Array[]): Buffer {

@@ -4,9 +4,12 @@ import fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, describe, it, type TestContext } from 'node:test';
+import { bounds } from '../../src/base/bounds.js';
 import type { Manifest } from '../../src/base/documents/generated/manifest.js';
 import { joinImage, magic } from '../../src/criu/frame.js';
 import { journalName, manifestName } from '../../src/image/layout.js';
+import { property } from '../unit/criu/images.js';
+import { message } from '../unit/criu/wire.js';
 import { ghostFile, ghostkeep, temporaryFolder } from './ghostkeep.js';
 
 const mostKiB = 512 * 1024;
@@ -212,6 +215,42 @@ describe('a ghost image of many chunks', () => {
     assert.equal(ghosts[0]?.extents?.length, 20_000);
     assert.deepEqual(ghosts[0]?.extents?.at(-1), { offset: 19_999, length: 1 });
   });
+});
+
+/** A dump that CRIU has finished and nobody has sealed, with GHOSTS in its journal. */
+function unsealed(t: TestContext, ghosts = 1) {
+  const { images } = aDump(t);
+  fs.writeFileSync(`${images}/files.img`, joinImage(magic.FILES, []));
+  fs.writeFileSync(`${images}/inventory.img`, 'inventory');
+  const asCriu = (manifest: Manifest): Manifest => ({
+    ...manifest,
+    criu: true,
+    state: 'dumped',
+    thaw: true,
+    inventory: 'aW52ZW50b3J5',
+    ghosts: Array.from({ length: ghosts }, (_, index) => ({
+      ...(manifest.ghosts[0] as Manifest['ghosts'][number]),
+      id: index + 1,
+    })),
+  });
+  rewrite(images, asCriu, journalName);
+  return images;
+}
+
+describe('cgroup.img as large as it may be', () => {
+  const fill = (part: Buffer) => Buffer.alloc(bounds.cgroup.bytes - 100, part);
+  const frozen = property('cgroup.freeze', '1');
+  for (const [what, content] of [
+    ['empty controllers', () => fill(message(2))],
+    ['empty cgroups', () => message(2, fill(message(2)))],
+    ['frozen cgroups', () => message(2, message(2, fill(frozen).subarray(0, 3_000_000 * frozen.length)))],
+  ] as const)
+    it(`when it has nothing but ${what}, the seal goes through`, t => {
+      const images = unsealed(t);
+      fs.writeFileSync(`${images}/cgroup.img`, joinImage(magic.CGROUP, [content()]));
+      const { status, stderr } = measured(t, ['seal', '-D', images]);
+      assert.equal(status, 0, stderr);
+    });
 });
 
 describe('the most ghosts that a manifest can have', () => {

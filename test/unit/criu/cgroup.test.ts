@@ -36,6 +36,30 @@ describe('thawCgroups', () => {
     assert.equal(thawCgroups(joinImage(magic.CGROUP, [])), undefined);
   });
 
+  it('when a value is longer than the running one, spaces fill its place', () => {
+    const build = (freeze: string, state: string) =>
+      image(dir('web', property('cgroup.freeze', freeze), property('freezer.state', state)));
+    assert.deepEqual(thawCgroups(build('1\n', 'FREEZING')), build('0 ', 'THAWED  '));
+  });
+
+  it('when a cgroup lies as deep as a path can, it runs', () => {
+    const build = (freeze: string) => {
+      let inner = property('cgroup.freeze', freeze);
+      for (let level = 0; level < 2_048; level += 1) inner = dir('d', inner);
+      return image(inner);
+    };
+    assert.deepEqual(thawCgroups(build('1')), build('0'));
+  });
+
+  it('when a field ends behind the message that it is in, it is refused', () => {
+    const frozen = property('cgroup.freeze', '1');
+    for (const inner of [lengthOf(1, 40), lengthOf(3, 40), lengthOf(9, 40), fixed32(9, 1).subarray(0, 2)])
+      assert.throws(
+        () => thawCgroups(image(message(2, inner), ...Array.from({ length: 9 }, () => frozen))),
+        ghostkeepError('CRIU_IMAGE_INVALID', 'cgroup.img', 'ends at'),
+      );
+  });
+
   it('when an image has been thawed, there is nothing left to change', () => {
     const thawed = thawCgroups(image(dir('web', property('cgroup.freeze', '1'))));
     assert.ok(thawed);
