@@ -42,16 +42,45 @@ export function* entriesOf(bytes: Buffer, imageMagic: number, name: string): Gen
 }
 
 export function joinImage(imageMagic: number, entries: readonly Uint8Array[]): Buffer {
-  const image = Buffer.alloc(entries.reduce((sum, entry) => sum + 4 + entry.byteLength, 8));
-  image.writeUInt32LE(common, 0);
-  image.writeUInt32LE(imageMagic, 4);
-  let at = 8;
-  for (const entry of entries) {
-    image.writeUInt32LE(entry.byteLength, at);
-    image.set(entry, at + 4);
-    at += 4 + entry.byteLength;
+  const size = entries.reduce((sum, entry) => sum + 4 + entry.byteLength, 8);
+  const image = new ImageWriter(imageMagic, 'an image', size, size);
+  for (const entry of entries) image.append(entry);
+  return image.finish();
+}
+
+/** An image that is written entry by entry, so that they need not all be there at once. */
+export class ImageWriter {
+  #image: Buffer;
+  #size = 8;
+
+  /** @param expected bytes; it grows where that is too little. @param most more bytes are refused */
+  constructor(
+    imageMagic: number,
+    readonly name: string,
+    expected: number,
+    readonly most: number,
+  ) {
+    this.#image = Buffer.alloc(Math.max(expected, 8));
+    this.#image.writeUInt32LE(common, 0);
+    this.#image.writeUInt32LE(imageMagic, 4);
   }
-  return image;
+
+  append(entry: Uint8Array): void {
+    const end = this.#size + 4 + entry.byteLength;
+    if (end > this.most) throw broken(this.name, `sealed it would have more than ${this.most} bytes`);
+    if (end > this.#image.length) {
+      const larger = Buffer.alloc(Math.min(this.most, Math.max(end, 2 * this.#image.length)));
+      larger.set(this.#image);
+      this.#image = larger;
+    }
+    this.#image.writeUInt32LE(entry.byteLength, this.#size);
+    this.#image.set(entry, this.#size + 4);
+    this.#size = end;
+  }
+
+  finish(): Buffer {
+    return this.#image.subarray(0, this.#size);
+  }
 }
 
 export function broken(name: string, reason: string): GhostkeepError {

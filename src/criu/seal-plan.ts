@@ -4,16 +4,16 @@
  * byte.
  */
 import { clearField, create } from '@bufbuild/protobuf';
-import { joinImage, magic, splitImage } from './frame.js';
+import { bounds } from '../base/bounds.js';
+import { broken, entriesOf, ImageWriter, joinImage, magic } from './frame.js';
 import {
   FileEntrySchema,
   FileKindSchema,
   RegFileEntrySchema,
-  type RemapFilePathEntry,
   RemapFilePathEntrySchema,
 } from './generated/images_pb.js';
 import { decode, encode } from './message.js';
-import { orderRemaps, type Remapped } from './remap-order.js';
+import { orderRemaps } from './remap-order.js';
 
 const fdTypeReg = 1;
 const remapTypeGhost = 1;
@@ -46,7 +46,16 @@ export interface SealPlan {
    * names.
    */
   adopted: Map<number, { path: Buffer; mount: number }>;
+  /** How many adopted ones there are where they are too many to be listed; then `adopted` has none. */
+  tooManyAdopted: number;
 }
+
+/** They are listed for information only, and each takes as much memory as a ghost of ours. */
+const mostAdopted = 10_000;
+/** Each is an object in memory; a manifest has room for 40,000 ghosts, which several files may share. */
+const mostRemaps = 200_000;
+/** Folders without a name are put in order by their paths, which takes three times their length. */
+const mostFolders = 100_000;
 
 /** @param remaps undefined where CRIU wrote no remap-fpath.img */
 export function planSeal(
@@ -59,66 +68,93 @@ export function planSeal(
   const byKey = new Map<string, { place: RenamedFile; ghostId?: number }>();
   for (const place of renamed) byKey.set(place.key, { place });
   for (const { id, paths } of ghosts) for (const place of paths) byKey.set(place.key, { place, ghostId: id });
-  const oldRemaps = readRemaps(remaps);
-  const remapped = new Set(oldRemaps.map(({ remap }) => remap.origId));
-  const added: RemapFilePathEntry[] = [];
-  const names = new Map<number, { path: Buffer; mount: number; isFolder: boolean }>();
+  const oldRemaps = [...readRemaps(remaps)];
+  const remapped = new Set(oldRemaps.map(({ origId }) => origId));
+  const added: Remap[] = [];
+  const places = new Map<number, number>();
+  const folders = new Set<number>();
   let turned = 0;
 
-  const entries = splitImage(files, magic.FILES, 'files.img').map(bytes => {
+  const sealed = new ImageWriter(magic.FILES, 'files.img', files.length, bounds.files.bytes);
+  for (const bytes of entriesOf(files, magic.FILES, 'files.img')) {
     const file = decode(FileEntrySchema, bytes, 'files.img');
-    if (file.type !== fdTypeReg || !file.reg) return bytes;
-    if (remapped.has(file.id)) {
-      const { name, mntId } = file.reg;
-      names.set(file.id, { path: Buffer.from(name), mount: mntId, isFolder: isFolder(bytes) });
+    const reg = file.type === fdTypeReg ? file.reg : undefined;
+    if (reg && remapped.has(file.id)) {
+      places.set(file.id, bytes.byteOffset - files.byteOffset);
+      if (isFolder(bytes)) folders.add(file.id);
     }
-    const ours = file.reg.ext ? byKey.get(Buffer.from(file.reg.name).toString('latin1')) : undefined;
-    if (!ours) return bytes;
+    const ours = reg?.ext ? byKey.get(Buffer.from(reg.name).toString('latin1')) : undefined;
+    if (!reg || !ours) {
+      sealed.append(bytes);
+      continue;
+    }
     turned += 1;
-    file.reg.name = ours.place.path;
-    if (mountNamespace) file.reg.mntId = ours.place.mount;
+    reg.name = ours.place.path;
+    if (mountNamespace) reg.mntId = ours.place.mount;
     // The field is cleared and not set to false, because CRIU leaves it out.
-    clearField(file.reg, RegFileEntrySchema.field.ext);
-    if (ours.ghostId !== undefined && !remapped.has(file.id)) added.push(makeRemap(file.id, ours.ghostId));
-    return encode(FileEntrySchema, file, 'files.img');
-  });
+    clearField(reg, RegFileEntrySchema.field.ext);
+    if (ours.ghostId !== undefined && !remapped.has(file.id)) {
+      if (oldRemaps.length + added.length === mostRemaps)
+        throw broken('remap-fpath.img', `sealed it would have more than ${mostRemaps} entries`);
+      added.push({ at: undefined, origId: file.id, remapId: ours.ghostId, isGhost: true });
+    }
+    sealed.append(encode(FileEntrySchema, file, 'files.img'));
+  }
 
+  const nameOf = (id: number) => {
+    const place = places.get(id);
+    return place === undefined ? undefined : nameAt(files, place);
+  };
   const ourIds = new Set(ghosts.map(ghost => ghost.id));
-  const isOurs = (remap: RemapFilePathEntry) => isGhost(remap) && ourIds.has(remap.remapId);
+  const isOurs = ({ isGhost, remapId }: Remap) => isGhost && ourIds.has(remapId);
+  const fileOfAdopted = new Map<number, number>();
+  for (const remap of oldRemaps)
+    if (remap.isGhost && places.has(remap.origId) && !isOurs(remap) && !fileOfAdopted.has(remap.remapId))
+      fileOfAdopted.set(remap.remapId, remap.origId);
+  const tooManyAdopted = fileOfAdopted.size > mostAdopted ? fileOfAdopted.size : 0;
   const adopted = new Map<number, { path: Buffer; mount: number }>();
-  for (const { remap } of oldRemaps) {
-    const name = names.get(remap.origId);
-    if (isGhost(remap) && name && !isOurs(remap) && !adopted.has(remap.remapId))
-      adopted.set(remap.remapId, { path: name.path, mount: name.mount });
-  }
-  const remapsNow: Remapped<Uint8Array>[] = oldRemaps.map(({ bytes, remap }) => {
-    const name = isGhost(remap) ? names.get(remap.origId) : undefined;
-    return { entry: bytes, ours: isOurs(remap), folder: name?.isFolder ? name.path : undefined };
-  });
-  for (const remap of added) {
-    const entry = encode(RemapFilePathEntrySchema, remap, 'remap-fpath.img');
-    remapsNow.push({ entry, ours: true, folder: undefined });
-  }
+  if (!tooManyAdopted)
+    for (const [id, file] of fileOfAdopted) {
+      const name = nameOf(file);
+      if (name) adopted.set(id, name);
+    }
+  if (folders.size > mostFolders)
+    throw broken('files.img', `it has more than ${mostFolders} folders without a name`);
+  const remapsNow = [...oldRemaps, ...added].map(remap => ({
+    entry: remap,
+    ours: remap.at === undefined || isOurs(remap),
+    folder: remap.isGhost && folders.has(remap.origId) ? nameOf(remap.origId)?.path : undefined,
+  }));
+  const ordered = orderRemaps(remapsNow);
+  const oldSize = remaps?.length ?? 0;
+  const remapsSealed = new ImageWriter(magic.REMAP_FPATH, 'remap-fpath.img', oldSize, bounds.remaps.bytes);
+  for (const remap of ordered)
+    remapsSealed.append(
+      remaps && remap.at !== undefined
+        ? entryAt(remaps, remap.at)
+        : encode(RemapFilePathEntrySchema, makeRemap(remap.origId, remap.remapId), 'remap-fpath.img'),
+    );
   return {
-    files: joinImage(magic.FILES, entries),
-    remaps: joinImage(magic.REMAP_FPATH, orderRemaps(remapsNow)),
+    files: sealed.finish(),
+    remaps: remapsSealed.finish(),
     turned,
     adopted,
+    tooManyAdopted,
   };
 }
 
 /** The largest remap id in use; our ids must come after CRIU's. */
 export function largestRemapId(remaps: Buffer | undefined): number {
-  return [...remappedGhosts(remaps)].reduce((largest, id) => Math.max(largest, id), 0);
+  let largest = 0;
+  for (const { isGhost, remapId } of readRemaps(remaps)) if (isGhost) largest = Math.max(largest, remapId);
+  return largest;
 }
 
 /** Remap ids that a restore needs after sealing. Each must have its image. */
 export function remappedGhosts(remaps: Buffer | undefined): Set<number> {
-  return new Set(
-    readRemaps(remaps)
-      .filter(({ remap }) => isGhost(remap))
-      .map(({ remap }) => remap.remapId),
-  );
+  const ids = new Set<number>();
+  for (const { isGhost, remapId } of readRemaps(remaps)) if (isGhost) ids.add(remapId);
+  return ids;
 }
 
 /** Ghosts whose path is the name of a file in files.img while no such file has a remap to the ghost. */
@@ -127,10 +163,11 @@ export function lostRemaps(
   remaps: Buffer | undefined,
   ghosts: readonly ExternalGhost[],
 ): ExternalGhost[] {
-  const ghostOfFile = new Map(readRemaps(remaps).map(({ remap }) => [remap.origId, remap.remapId]));
+  const ghostOfFile = new Map<number, number>();
+  for (const { origId, remapId } of readRemaps(remaps)) ghostOfFile.set(origId, remapId);
   const filesByName = new Map<string, number[]>();
   const wanted = new Set(ghosts.flatMap(({ paths }) => paths.map(({ path }) => path.toString('latin1'))));
-  for (const bytes of splitImage(files, magic.FILES, 'files.img')) {
+  for (const bytes of entriesOf(files, magic.FILES, 'files.img')) {
     const { id, reg } = decode(FileEntrySchema, bytes, 'files.img');
     const name = reg && Buffer.from(reg.name).toString('latin1');
     if (name === undefined || !wanted.has(name)) continue;
@@ -147,21 +184,24 @@ export function lostRemaps(
 /** Those of RENAMED whose name no file in files.img has. CRIU would not open them by that name. */
 export function lostNames(files: Buffer, renamed: readonly RenamedFile[]): RenamedFile[] {
   if (renamed.length === 0) return [];
-  const named = new Set(
-    splitImage(files, magic.FILES, 'files.img').map(bytes => {
-      const { reg } = decode(FileEntrySchema, bytes, 'files.img');
-      return reg && Buffer.from(reg.name).toString('latin1');
-    }),
-  );
-  return renamed.filter(({ path }) => !named.has(path.toString('latin1')));
+  const lost = new Map(renamed.map(file => [file.path.toString('latin1'), file]));
+  for (const bytes of entriesOf(files, magic.FILES, 'files.img')) {
+    const { reg } = decode(FileEntrySchema, bytes, 'files.img');
+    if (reg) lost.delete(Buffer.from(reg.name).toString('latin1'));
+  }
+  return renamed.filter(({ path }) => lost.has(path.toString('latin1')));
 }
 
-/** Keys of the external regular files that are still in files.img. */
-export function externalNames(files: Buffer): string[] {
-  return splitImage(files, magic.FILES, 'files.img').flatMap(bytes => {
+/** Those of KEYS that are still external regular files in files.img. */
+export function stillExternal(files: Buffer, keys: Iterable<string>): Set<string> {
+  const wanted = new Set(keys);
+  const found = new Set<string>();
+  for (const bytes of entriesOf(files, magic.FILES, 'files.img')) {
     const { reg } = decode(FileEntrySchema, bytes, 'files.img');
-    return reg?.ext ? [Buffer.from(reg.name).toString('latin1')] : [];
-  });
+    const key = reg?.ext ? Buffer.from(reg.name).toString('latin1') : undefined;
+    if (key !== undefined && wanted.has(key)) found.add(key);
+  }
+  return found;
 }
 
 /** A files.img as CRIU would write it for regular files that it leaves to us. */
@@ -174,12 +214,37 @@ export function encodeExternalFiles(keys: readonly string[]): Buffer {
   return joinImage(magic.FILES, entries);
 }
 
-function readRemaps(bytes: Buffer | undefined): { bytes: Buffer; remap: RemapFilePathEntry }[] {
-  if (!bytes) return [];
-  return splitImage(bytes, magic.REMAP_FPATH, 'remap-fpath.img').map(entry => ({
-    bytes: entry,
-    remap: decode(RemapFilePathEntrySchema, entry, 'remap-fpath.img'),
-  }));
+/** An entry of remap-fpath.img; AT is where it begins, undefined where it has yet to be written. */
+interface Remap {
+  at: number | undefined;
+  origId: number;
+  remapId: number;
+  isGhost: boolean;
+}
+
+function* readRemaps(bytes: Buffer | undefined): Generator<Remap> {
+  if (!bytes) return;
+  let count = 0;
+  for (const entry of entriesOf(bytes, magic.REMAP_FPATH, 'remap-fpath.img')) {
+    count += 1;
+    if (count > mostRemaps) throw broken('remap-fpath.img', `it has more than ${mostRemaps} entries`);
+    const { origId, remapId, remapType } = decode(RemapFilePathEntrySchema, entry, 'remap-fpath.img');
+    yield {
+      at: entry.byteOffset - bytes.byteOffset,
+      origId,
+      remapId,
+      isGhost: remapType === remapTypeGhost,
+    };
+  }
+}
+
+function entryAt(image: Buffer, at: number): Buffer {
+  return image.subarray(at, at + image.readUInt32LE(at - 4));
+}
+
+function nameAt(files: Buffer, at: number): { path: Buffer; mount: number } | undefined {
+  const { reg } = decode(FileEntrySchema, entryAt(files, at), 'files.img');
+  return reg && { path: Buffer.from(reg.name), mount: reg.mntId };
 }
 
 function isFolder(file: Buffer): boolean {
@@ -187,10 +252,6 @@ function isFolder(file: Buffer): boolean {
   return reg !== undefined && (reg.mode & fileTypes) === directory;
 }
 
-function makeRemap(origId: number, remapId: number): RemapFilePathEntry {
+function makeRemap(origId: number, remapId: number) {
   return create(RemapFilePathEntrySchema, { origId, remapId, remapType: remapTypeGhost });
-}
-
-function isGhost(remap: RemapFilePathEntry): boolean {
-  return remap.remapType === remapTypeGhost;
 }

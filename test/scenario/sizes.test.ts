@@ -8,7 +8,7 @@ import { bounds } from '../../src/base/bounds.js';
 import type { Manifest } from '../../src/base/documents/generated/manifest.js';
 import { joinImage, magic } from '../../src/criu/frame.js';
 import { journalName, manifestName } from '../../src/image/layout.js';
-import { property } from '../unit/criu/images.js';
+import { property, regFile, remap } from '../unit/criu/images.js';
 import { message } from '../unit/criu/wire.js';
 import { ghostFile, ghostkeep, temporaryFolder } from './ghostkeep.js';
 
@@ -251,6 +251,30 @@ describe('cgroup.img as large as it may be', () => {
       const { status, stderr } = measured(t, ['seal', '-D', images]);
       assert.equal(status, 0, stderr);
     });
+});
+
+describe('files.img and remap-fpath.img of many small entries', () => {
+  const many = (count: number, entry: (index: number) => Buffer) =>
+    Array.from({ length: count }, (_, index) => entry(index + 1));
+  const sealOf = (t: TestContext, files: number, remaps: number) => {
+    const images = unsealed(t);
+    const file = (id: number) => regFile({ id, name: `/d${id}` });
+    fs.writeFileSync(`${images}/files.img`, joinImage(magic.FILES, many(files, file)));
+    const remapped = many(remaps, id => remap(id, id, 1));
+    fs.writeFileSync(`${images}/remap-fpath.img`, joinImage(magic.REMAP_FPATH, remapped));
+    return measured(t, ['seal', '-D', images]);
+  };
+
+  it('when CRIU has dumped as many ghosts as are read, the seal lists none of them and goes through', t => {
+    const { status, stderr } = sealOf(t, 200_000, 200_000);
+    assert.equal(status, 0, stderr);
+    assert.match(stderr, /no room for 199999 ghosts that CRIU dumped itself/);
+  });
+
+  it('when there are more, they are counted', t => {
+    const { stderr } = sealOf(t, 1, 600_000);
+    assert.match(stderr, /remap-fpath.img: it has more than 200000 entries \[CRIU_IMAGE_INVALID\]/);
+  });
 });
 
 describe('the most ghosts that a manifest can have', () => {

@@ -10,7 +10,7 @@ import { bounds } from '../../base/bounds.js';
 import type { Manifest } from '../../base/documents/generated/manifest.js';
 import { GhostkeepError, reasonOf } from '../../base/errors.js';
 import { showBytes } from '../../base/units.js';
-import { externalNames } from '../../criu/seal-plan.js';
+import { stillExternal } from '../../criu/seal-plan.js';
 import { findGhosts } from '../../ghost/find/find.js';
 import { clearImages } from '../../image/clear-images.js';
 import { folder } from '../../image/layout.js';
@@ -225,7 +225,7 @@ async function finishOrHold(
       const isSealed = manifestExists(files, images);
       // Or it has found none: a container that could not be paused has closed them before CRIU froze it.
       const hasNoneOfOurs = () =>
-        externalNames(files.read(`${images}/files.img`, bounds.files)).every(key => !keys.includes(key));
+        stillExternal(files.read(`${images}/files.img`, bounds.files), keys).size === 0;
       if (isSealed || (!holdsDump(files, images) && hasNoneOfOurs())) {
         if (paused) await asOwner(context, images, () => thaw(files, images, { durable: true }), patient);
         return isSealed ? readManifest(files, images) : undefined;

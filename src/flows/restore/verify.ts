@@ -7,7 +7,7 @@ import { GhostkeepError, reasonOf } from '../../base/errors.js';
 import { pathFromText } from '../../base/text/path-bytes.js';
 import { countFromJson, showDev, showTime } from '../../base/units.js';
 import { decodeGhostHead, type GhostHead, headBytes } from '../../criu/ghost-file.js';
-import { externalNames, lostRemaps, remappedGhosts } from '../../criu/seal-plan.js';
+import { lostRemaps, remappedGhosts, stillExternal } from '../../criu/seal-plan.js';
 import { isOfThisCheckpoint } from '../../image/inventory.js';
 import { readManifest } from '../../image/manifest.js';
 import { refusedAs, verifyImages } from '../../image/verify.js';
@@ -127,7 +127,8 @@ function verifyCriu({ host: { files } }: Context, images: string, manifest: Mani
         message: `remap-fpath.img lacks ghost ${id}, whose files are in files.img: they would be looked for by name`,
       });
     }
-    const external = new Set(externalNames(filesImage));
+    const keys = manifest.ghosts.flatMap(({ paths }) => paths.map(({ key }) => key));
+    const external = stillExternal(filesImage, keys);
     for (const ghost of manifest.ghosts) {
       for (const { key, ...place } of ghost.paths) {
         if (!external.has(key)) continue;

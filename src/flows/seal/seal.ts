@@ -110,11 +110,14 @@ function writeWhatFits(
     const isTooLarge = error instanceof GhostkeepError && error.code === 'MANIFEST_INVALID';
     if (!isTooLarge || ghosts.length === manifest.ghosts.length) throw error;
     writeManifest(files, images, { ...manifest, ghosts }, { durable });
-    const count = manifest.ghosts.length - ghosts.length;
-    log.warn(
-      `the manifest has no room for ${count} ghosts that CRIU dumped itself: verify looks at none of them`,
-    );
+    warnOfUnlisted(log, manifest.ghosts.length - ghosts.length);
   }
+}
+
+function warnOfUnlisted(log: Context['log'], count: number): void {
+  log.warn(
+    `the manifest has no room for ${count} ghosts that CRIU dumped itself: verify looks at none of them`,
+  );
 }
 
 /** A manifest to write, and images that it does not list, to be removed when it is there. */
@@ -161,6 +164,7 @@ function sealCriu(context: Context, images: string, journal: Manifest, { durable
       alike.map(name => `${images}/${name}`),
       `${images}/files.img`,
     );
+  if (plan.tooManyAdopted > 0) warnOfUnlisted(context.log, plan.tooManyAdopted);
   const adopted = [...plan.adopted].flatMap(([id, name]) => adopt(context, images, id, name));
   const { earlierInventory: _, heldBy: __, earlierGhosts = [], ...rest } = journal;
   const manifest: Manifest = { ...rest, state: 'sealed', inventory, ghosts: [...ghosts, ...adopted] };
