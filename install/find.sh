@@ -58,7 +58,7 @@ native_is_ready() {
 # All of it: what is there was made elsewhere, and npm gives files whatever times.
 build_native() {
 	can_compile ||
-		fail "$top/build was not made for this machine, and that needs cc and make: install them, run this again"
+		fail "$top/build was not made for this machine, and making it needs cc and make: $why"
 	say 'building for this machine'
 	make -s --always-make -C "$top/native" BUILD="$top/build" >&2 || fail 'the build failed'
 }
@@ -96,7 +96,7 @@ make_gate() {
 	[ -n "$gate" ] || return 0
 	if [ "$(read_with_node gate "$gate_source" "$launcher")" = other ]; then
 		can_compile ||
-			fail "PREFIX=$prefix needs a gate with $launcher compiled in, and that needs cc and make: install them, or use PREFIX=/usr/local"
+			fail "PREFIX=$prefix needs a gate with $launcher compiled in, and that needs cc and make; PREFIX=/usr/local does not: $why"
 		make -s -C "$top/native/gate" BUILD="$work/gate" HELPER="$launcher" >&2 || fail 'cannot build the gate'
 		gate_source=$work/gate/ghostkeep.so
 	fi
@@ -104,8 +104,10 @@ make_gate() {
 		fail "the gate was built for another kind of machine than $criu"
 }
 
+# Sets why.
 can_compile() {
-	[ -f "$top/native/Makefile" ] && command -v make >/dev/null && command -v "${CC:-cc}" >/dev/null
+	why="there is no $top/native/can-compile"
+	[ -f "$top/native/can-compile" ] && why=$(sh "$top/native/can-compile")
 }
 
 tell_about_criu() {

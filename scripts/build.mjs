@@ -1,6 +1,6 @@
 // Builds everything into dist/ and build/: types and validators from schemas/, CRIU's messages from
 // src/criu/images.proto, the bundle, and the native parts. `node scripts/build.mjs generate` stops after the code it generates.
-import { execFileSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,12 +13,12 @@ import { changedSources, readSources, readStamp, removeStamp, writeStamp } from 
 
 const top = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const inTop = (...parts) => path.join(top, ...parts);
-const run = (file, args) => execFileSync(file, args, { cwd: top, stdio: ['ignore', 'ignore', 'inherit'] });
 
 if (process.argv[2] === 'generate') await generate();
 else await build();
 
 async function build() {
+  assertCompiles();
   const [before, sources] = [readStamp(top), readSources(top)];
   removeStamp(top);
   await generate();
@@ -137,4 +137,20 @@ async function bundle() {
 function makeNative(changed) {
   const all = changed.some(name => name.startsWith('native/')) ? ['--always-make'] : [];
   run('make', ['-s', ...all, '-C', inTop('native'), `BUILD=${inTop('build')}`]);
+}
+
+function assertCompiles() {
+  const { status, stdout } = spawnSync('sh', [inTop('native/can-compile')], { encoding: 'utf8' });
+  if (status !== 0) fail(stdout.trim());
+}
+
+/** What fails has said why on stderr. A stack of ours would hide it. */
+function run(file, args) {
+  const { status, error } = spawnSync(file, args, { cwd: top, stdio: ['ignore', 'ignore', 'inherit'] });
+  if (status !== 0) fail(`${path.basename(file)} failed${error === undefined ? '' : `: ${error.message}`}`);
+}
+
+function fail(why) {
+  console.error(`build: ${why}`);
+  process.exit(1);
 }

@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { temporaryFolder } from './ghostkeep.js';
+
+const top = fileURLToPath(new URL('../..', import.meta.url));
+
+/** What Debian's gcc says where libc6-dev is not installed. */
+const withoutHeaders = `#!/bin/sh
+echo '<stdin>:2:10: fatal error: stdio.h: No such file or directory' >&2
+exit 1
+`;
+
+/** A tree that was never built, with the packages of this one. */
+function freshTree(t: TestContext): string {
+  const tree = temporaryFolder(t);
+  const names = [
+    'src',
+    'native',
+    'schemas',
+    'scripts',
+    'install',
+    'bench',
+    'package.json',
+    'package-lock.json',
+  ];
+  for (const name of [...names, 'tsconfig.json'])
+    fs.cpSync(path.join(top, name), path.join(tree, name), { recursive: true });
+  fs.symlinkSync(path.join(top, 'node_modules'), path.join(tree, 'node_modules'));
+  return tree;
+}
+
+/** @param tools contents of programs that come first in PATH */
+function run(t: TestContext, command: string[], tools: Record<string, string>) {
+  const [first = '', ...args] = command;
+  const bin = temporaryFolder(t);
+  for (const [name, text] of Object.entries(tools))
+    fs.writeFileSync(path.join(bin, name), text, { mode: 0o755 });
+  const env = { ...process.env, PATH: `${bin}:${process.env['PATH']}` };
+  return spawnSync(first, args, { cwd: freshTree(t), env, encoding: 'utf8' });
+}
+
+describe('when the C compiler has no headers', () => {
+  for (const [who, command] of [
+    ['setup', ['sh', 'scripts/setup']],
+    ['build', [process.execPath, 'scripts/build.mjs']],
+  ] as const) {
+    it(`${who} names the packages to install in one line, and ends with 1`, t => {
+      const { status, stderr } = run(t, [...command], { cc: withoutHeaders });
+      assert.equal(status, 1, stderr);
+      const last = stderr
+        .trim()
+        .split('\n')
+        .filter(line => !line.startsWith('setup: npm run build'));
+      assert.equal(last.length, 1, stderr);
+      assert.match(last[0] ?? '', new RegExp(`^${who}: cc cannot make a program \\(stdio\\.h: No such file`));
+      assert.match(
+        stderr,
+        /Debian: apt-get install gcc libc6-dev make; Fedora: dnf install gcc glibc-devel make/,
+      );
+    });
+  }
+
+  it('a build that fails later says which program failed, without a stack', t => {
+    const { status, stderr } = run(t, [process.execPath, 'scripts/build.mjs'], {
+      make: '#!/bin/sh\necho "make: it breaks" >&2\nexit 2\n',
+    });
+    assert.equal(status, 1);
+    assert.equal(stderr, 'make: it breaks\nbuild: make failed\n');
+  });
+});
+
+it('when make or the compiler is not there, the line names it', () => {
+  const said = (env: NodeJS.ProcessEnv) =>
+    spawnSync('/bin/sh', [path.join(top, 'native/can-compile')], { env, encoding: 'utf8' });
+  const noMake = said({ PATH: '/no/such' });
+  assert.equal(noMake.status, 1);
+  assert.match(noMake.stdout, /^make is missing: install a C compiler, .*\n$/);
+  const noCompiler = said({ ...process.env, CC: 'no-such-compiler -m64' });
+  assert.match(noCompiler.stdout, /^no-such-compiler is missing: install .*\n$/);
+});
