@@ -1,6 +1,16 @@
 #!/usr/bin/env bash
 # Install ghostkeep on this host, look whether it is installed well, or remove it.
 # The steps are in install/.
+
+# `sh install.sh` may be another shell, which reads no further than this, or bash that keeps to POSIX.
+if [ -z "${BASH_VERSION:-}" ]; then
+	command -v bash >/dev/null || {
+		echo 'install.sh: bash is missing, and runs this: install it (Debian: apt-get install bash)' >&2
+		exit 1
+	}
+	exec bash "$0" "$@"
+fi
+set +o posix
 set -euo pipefail
 umask 022
 
@@ -15,11 +25,13 @@ usage() {
 	  NODE           the Node.js, 20 or later, that will run it (node in PATH)
 	  CRIU           the criu binary whose plugin directory gets the gate (criu in PATH)
 	  CRIU_LIBS_DIR  that plugin directory, where CRIU is run with this variable
+	  HOOKS_D        where the hooks.d files go (/usr/share/containers/oci/hooks.d; where that is read-only,
+	                 /etc/containers/oci/hooks.d, which Podman and CRI-O read as well)
 	TEXT
 }
 
-HOOKS_D=/usr/share/containers/oci/hooks.d	# Podman and CRI-O read it
-HOOKS_D_OVER=/etc/containers/oci/hooks.d	# its files hide those of the same name
+HOOKS_D_USR=/usr/share/containers/oci/hooks.d	# Podman and CRI-O read it
+HOOKS_D_OVER=/etc/containers/oci/hooks.d	# they read this, too: its files hide those of the same name
 CONFIG=/etc/ghostkeep/config.json
 
 main() {
@@ -37,6 +49,8 @@ main() {
 load_parts() {
 	# shellcheck source=install/find.sh
 	. "$top/install/find.sh"
+	# shellcheck source=install/mounts.sh
+	. "$top/install/mounts.sh"
 	# shellcheck source=install/trust.sh
 	. "$top/install/trust.sh"
 	# shellcheck source=install/parts.sh
@@ -87,6 +101,7 @@ set_paths() {
 	libexec=$prefix/libexec/ghostkeep
 	launcher=$prefix/bin/ghostkeep
 	record=$lib/installed
+	choose_hooks_d
 }
 
 install_all() {
@@ -94,12 +109,13 @@ install_all() {
 		fail 'this is the installed copy: it knows --check and --uninstall; install from a source tree'
 	need_root install
 	need_trusted_tree
+	need_exec
 	find_node
 	build_if_needed
 	find_criu
 	make_gate
 
-	! starts_another "$HOOKS_D/ghostkeep-prestart.json" ||
+	! starts_another "$hooks_d/ghostkeep-prestart.json" ||
 		say "runtimes and CRIU start this installation from now on, not that of $program"
 
 	# Everything is written beside its place first, and renamed when all of it is there.
@@ -112,6 +128,7 @@ install_all() {
 	finish_record
 
 	say "$launcher is installed"
+	[ "$hooks_d" = "$HOOKS_D_USR" ] || say "hooks.d: $hooks_d"
 	tell_about_criu
 }
 

@@ -73,12 +73,12 @@ check_program() {
 	if said=$(env -i "${start[@]}" --version 2>&1); then
 		report ok "program: $launcher, $said"
 	else
-		report FAIL "program: $launcher does not run: ${said##*$'\n'}"
+		report FAIL "program: $launcher does not run: ${said##*$'\n'}$(why_not_run "$destdir$lib")"
 	fi
 	if said=$(read_with_node library "$destdir$lib" 2>&1); then
 		report ok "library: $lib/build/libghostkeep.so"
 	else
-		report FAIL "library: ${said%%$'\n'*}"
+		report FAIL "library: ${said%%$'\n'*}$(why_not_run "$destdir$lib")"
 	fi
 }
 
@@ -88,7 +88,7 @@ check_hook() {
 	if said=$(env -i "$destdir$libexec/hook" prestart /none 2>&1 <<<'{}'); then
 		report ok "hook: $libexec/hook"
 	else
-		report FAIL "hook: $libexec/hook does not run: $said"
+		report FAIL "hook: $libexec/hook does not run: $said$(why_not_run "$destdir$libexec")"
 	fi
 }
 
@@ -96,12 +96,12 @@ check_hooks_d() {
 	local stage file said
 	for stage in prestart poststop; do
 		file=ghostkeep-$stage.json
-		if ! said=$(read_with_node json hooks-d "$destdir$HOOKS_D/$file" 2>&1); then
+		if ! said=$(read_with_node json hooks-d "$destdir$hooks_d/$file" 2>&1); then
 			report FAIL "hooks.d: ${said%%$'\n'*}"
-		elif [ -e "$destdir$HOOKS_D_OVER/$file" ]; then
+		elif [ "$hooks_d" != "$HOOKS_D_OVER" ] && [ -e "$destdir$HOOKS_D_OVER/$file" ]; then
 			report note "hooks.d: $HOOKS_D_OVER/$file hides ours"
 		else
-			report ok "hooks.d: $HOOKS_D/$file"
+			report ok "hooks.d: $hooks_d/$file"
 		fi
 	done
 }

@@ -46,7 +46,7 @@ place_hooks() {
 	done
 	place_filled 644 config-hooks.json "$libexec/config-hooks.json"
 	for stage in prestart poststop; do
-		place_filled 644 "$stage.json" "$HOOKS_D/ghostkeep-$stage.json"
+		place_filled 644 "$stage.json" "$hooks_d/ghostkeep-$stage.json"
 		read_with_node json hooks-d "$work/hooks/$stage.json" ||
 			fail "hooks/$stage.json does not make a valid hooks.d file: nothing is installed"
 	done

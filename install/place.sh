@@ -25,7 +25,7 @@ is_like() {
 stage() {
 	remove_leftovers "$3"
 	staged+=("$3.new-$$")
-	install -m "$1" -T "$2" "$3.new-$$" || fail "cannot write $3"
+	install -m "$1" -T "$2" "$3.new-$$" || fail "cannot write $3$(why_not_written "${3#"$destdir"}")"
 }
 
 # Of an installation that was killed.
@@ -39,7 +39,7 @@ make_directory() {
 	/*/*) make_directory "${1%/*}" ;;
 	*) mkdir -p "$destdir/" || fail "cannot make $destdir" ;;
 	esac
-	mkdir "$destdir$1" || fail "cannot make $destdir$1"
+	mkdir "$destdir$1" || fail "cannot make $destdir$1$(why_not_written "$1")"
 	made+=("$1")
 }
 

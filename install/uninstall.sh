@@ -41,7 +41,7 @@ remove_file() {
 # There is one hooks.d and one plugin directory for all: whoever was installed last has its files there. Sets program.
 starts_another() {
 	case $1 in
-	"$HOOKS_D"/*) program=$(sed -n 's/.*"path": "\([^"]*\)".*/\1/p' "$destdir$1") ;;
+	*/ghostkeep-prestart.json | */ghostkeep-poststop.json) program=$(sed -n 's/.*"path": "\([^"]*\)".*/\1/p' "$destdir$1") ;;
 	*/ghostkeep.so) program=$(grep -azxm1 '/.*/bin/ghostkeep' "$destdir$1" | tr -d '\0') ;;
 	*) return 1 ;;
 	esac 2>/dev/null
@@ -56,8 +56,8 @@ is_ours() {
 
 # What others start goes before what it needs.
 gate_and_hooks_first() {
-	awk -v hooks="$HOOKS_D/" '
-		/\/ghostkeep\.so$/ || index($0, hooks) { print; next }
+	awk '
+		/\/ghostkeep(-prestart\.json|-poststop\.json|\.so)$/ { print; next }
 		{ rest[++n] = $0 }
 		END { for (i = 1; i <= n; i++) print rest[i] }'
 }

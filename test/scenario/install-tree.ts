@@ -80,9 +80,15 @@ export class InstallTree {
     execFileSync(process.execPath, ['scripts/build.mjs'], { cwd: this.tree });
   }
 
-  /** @param environment overrides; an empty value is as none */
-  run(args: string[], environment: Record<string, string> = {}) {
-    const { status, stdout, stderr } = spawnSync('bash', [path.join(this.tree, 'install.sh'), ...args], {
+  /**
+   * @param environment overrides; an empty value is as none
+   * @param before runs in the shell of a mount namespace of its own, in which install.sh runs then; it needs root
+   */
+  run(args: string[], environment: Record<string, string> = {}, { shell = 'bash', before = '' } = {}) {
+    const command = [shell, path.join(this.tree, 'install.sh'), ...args];
+    const apart = ['unshare', '-m', 'sh', '-ec', `${before}\nexec "$@"`, 'sh'];
+    const [first = '', ...rest] = before === '' ? command : [...apart, ...command];
+    const { status, stdout, stderr } = spawnSync(first, rest, {
       env: { PATH: process.env['PATH'], DESTDIR: this.root, CRIU: this.criu, ...environment },
       encoding: 'utf8',
     });
