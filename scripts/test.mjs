@@ -138,6 +138,7 @@ async function lintShell(say) {
   const scripts = [
     'install.sh',
     'scripts/setup',
+    'scripts/about-tests',
     'native/can-compile',
     '.ci/run',
     'hooks/prestart',

@@ -7,6 +7,9 @@ import { GhostkeepError, reasonOf } from '../base/errors.js';
 
 export type { HooksD };
 
+/** In a hook's environment: where its log goes instead of the host's. A trial sets it, and leaves nothing on the host. */
+export const hookLogVariable = 'GHOSTKEEP_HOOK_LOG';
+
 /** The absolute names that a hook program starts, with nothing looked up in PATH. */
 export interface HookCommand {
   node: string;

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { assertDocument } from '../../src/base/documents/document.js';
 import type { Trial } from '../../src/base/documents/generated/trial.js';
 import { publicProgram } from './ghostkeep.js';
 import { run } from './try-hooks-bundles.js';
 
+const hostLog = '/var/log/ghostkeep.log';
 const kinds = [
   'dense',
   'hole-1g-8k',
@@ -80,6 +82,18 @@ describe('when newcomers run the demo', () => {
     assert.equal(status, 0, stdout);
     assert.match(stdout, / of [89] equal: every byte/);
     assert.match(stdout, /^2\. With runc and CRIU: (skipped, .+|a container .+)$/m);
+    assert.match(stdout, /It takes .* leaves nothing/s);
+  });
+
+  it('it leaves no line in the log of the host', { skip: isRoot() ? false : 'needs root' }, async () => {
+    // Others may run hooks meanwhile: a trial's lines name its folder.
+    const lines = () => (existsSync(hostLog) ? readFileSync(hostLog, 'utf8').split('\n') : []);
+    const ofTrials = () => lines().filter(line => line.includes('ghostkeep-try-')).length;
+    const before = ofTrials();
+    const { status, left } = await run([], [], 'demo');
+    assert.equal(status, 0);
+    assert.deepEqual(left, []);
+    assert.equal(ofTrials(), before);
   });
 });
 

@@ -6,8 +6,15 @@ import { onStage, playTrial, showStep, showTrial, timelineHead } from '../trial.
 const intro = `A file that is open but has no name any more lives only as long as its process. CRIU, which checkpoints
 containers, gives up on such a "ghost" when it is larger than 1 MiB. ghostkeep keeps it.
 
+This demo has two parts:
 1. Without a container: a workload makes ghosts, ghostkeep's hooks dump them while it is frozen, it is killed,
-   and a new process gets them back. Nothing is installed; all of it happens in a temporary folder.
+   and a new process gets them back.
+2. Where this is root and finds runc and CRIU: the same with a real container.
+
+It takes some ten seconds, a minute with a container. It installs nothing and works in a temporary folder, which it
+removes. On the host it leaves nothing but the empty folder of ghostkeep's session records (/run/ghostkeep for root).
+
+1. Without a container
 
 `;
 

@@ -4,6 +4,7 @@ import { poststop } from '../../flows/hooks/poststop.js';
 import { prestart } from '../../flows/hooks/prestart.js';
 import { ProcessDeadline } from '../../host/deadline.js';
 import { exitAtOnce } from '../../host/native/libc.js';
+import { hookLogVariable } from '../../oci/hooks-d.js';
 import { largestStateBytes, parseState } from '../../oci/state.js';
 import { oneOf, parse } from '../args.js';
 import { makeContext } from '../context.js';
@@ -14,13 +15,15 @@ import { errorLine } from '../print/line.js';
 /** Below the 30 s of the hooks.d templates, so that the reason is ours and not the runtime's. */
 const waitMs = 25_000;
 const hooks = { prestart, poststop };
+const hostLog = '/var/log/ghostkeep.log';
 
 export async function hookCommand(args: string[]): Promise<number> {
   const name = oneOf('hook', 'HOOK', parse('hook', args, {}, 1).positionals[0] ?? '', [
     'prestart',
     'poststop',
   ]);
-  const log = makeLogger(process.getuid?.() === 0 ? { file: '/var/log/ghostkeep.log' } : {});
+  const file = process.env[hookLogVariable] ?? (process.getuid?.() === 0 ? hostLog : undefined);
+  const log = makeLogger(file === undefined ? {} : { file });
   const deadline = startDeadline(`hook ${name}`);
   try {
     const state = parseState(await readState());

@@ -1,8 +1,8 @@
 /** The bundle whose hooks are tried: the user's, or one with ghostkeep's own hooks as they are registered. */
 import { bounds } from '../../base/bounds.js';
 import { GhostkeepError, translate } from '../../base/errors.js';
-import { type Bundle, parseBundle } from '../../oci/bundle.js';
-import { renderHook, renderHookDocument } from '../../oci/hooks-d.js';
+import { type Bundle, type BundleHook, parseBundle } from '../../oci/bundle.js';
+import { hookLogVariable, renderHook, renderHookDocument } from '../../oci/hooks-d.js';
 import { annotationPrefix } from '../../oci/policy.js';
 import type { StageContext } from './stage-context.js';
 
@@ -10,6 +10,10 @@ export interface TriedBundle {
   /** Absolute. */
   path: string;
   config: Bundle;
+}
+
+interface Stanza {
+  hooks: Record<'prestart' | 'poststop', BundleHook[]>;
 }
 
 /** @throws BAD_INPUT, NOT_FOUND */
@@ -40,10 +44,12 @@ export function readBundle({ host: { files }, stage }: StageContext, folder: str
   return { path, config };
 }
 
-/** As install.sh registers them, but under the bundle: nothing outside of it is needed or changed. */
+/** As install.sh registers them, but under the bundle, also their log: nothing outside of it is needed or changed. */
 export function makeBundle(context: StageContext, path: string): TriedBundle {
   const { stage } = context;
-  const stanza = JSON.parse(renderHookDocument(template(context, 'config-hooks.json'), path)) as object;
+  const { hooks } = JSON.parse(renderHookDocument(template(context, 'config-hooks.json'), path)) as Stanza;
+  const env = [`${hookLogVariable}=${path}/hooks.log`];
+  const withLog = (list: BundleHook[]) => list.map(hook => ({ ...hook, env }));
   const libexec = `${path}/libexec/ghostkeep`;
   stage.write(`${libexec}/hook`, part(context, 'build', 'ghostkeep-hook'), 0o755);
   for (const name of ['prestart', 'poststop'])
@@ -53,7 +59,7 @@ export function makeBundle(context: StageContext, path: string): TriedBundle {
     process: { args: ['/ghost-workload'], cwd: '/', user: { uid: 0, gid: 0 } },
     root: { path: 'rootfs' },
     annotations: { [`${annotationPrefix}enabled`]: 'true' },
-    ...stanza,
+    hooks: { prestart: withLog(hooks.prestart), poststop: withLog(hooks.poststop) },
   };
   stage.write(`${path}/config.json`, `${JSON.stringify(config, null, 2)}\n`, 0o644);
   context.host.files.makeDirectory(`${path}/rootfs`);
