@@ -1,7 +1,7 @@
 /**
  * The largest documents that ghostkeep reads. Anybody may have made them, and a sparse file costs nothing
- * however large it is. So we check the size before we read, and a whole command stays below 512 MiB of memory
- * (test/scenario/sizes.test.ts).
+ * however large it is. So we check the size before we read. test/scenario/sizes.test.ts shows that a command
+ * stays below 512 MiB of memory where one document has its bound; several at once are not measured.
  */
 import type { ErrorCode } from './errors.js';
 
