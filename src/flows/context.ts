@@ -1,32 +1,32 @@
 import type { Host } from '../base/host/host.js';
 import type { Log } from '../base/log.js';
 
-/** What every flow is given: the machine, a log, and whom to tell that it moves. */
+/** Every flow is given this: the machine, a log, and callbacks for callers that wait with a deadline. */
 export interface Context {
   host: Host;
   log: Log;
-  /** Called while bytes move; a caller with a deadline starts it anew. */
+  /** A flow calls this while bytes move; a caller that has a deadline starts it anew. */
   alive?: () => void;
-  /** Undefined where whoever called has a deadline of its own. */
+  /** Starts a deadline of our own. Undefined where the caller already has one. */
   watch?: (watched: Watched) => Watch;
   /** Program and version, for manifests. */
   tool: string;
 }
 
-/** What may never end, because a server does not answer any more. */
+/** Work that may never end because a file server does not answer any more. */
 export interface Watched {
   subject: string;
-  /** `cannot dump …`: how the message begins. */
+  /** The beginning of the message: `cannot dump …`. */
   action: string;
-  /** How it ends. */
+  /** The end of the message. */
   wayOut: string;
-  /** It goes with the program, and the files in it. */
+  /** The program removes this folder, with its files, when the deadline ends it. */
   folder?: string;
 }
 
 /**
- * When nothing is alive for its time the program ends with DEADLINE, also where a call on the dead server
- * blocks everything else.
+ * A deadline. If nobody calls `alive` in time, the program ends with DEADLINE, even while a call to the dead
+ * server blocks everything else.
  */
 export interface Watch {
   alive(): void;

@@ -1,4 +1,4 @@
-/** Which of the ghosts that were found are ours to keep, and what fails a dump. */
+/** Decides which of the found ghosts are ours to keep, and what fails a dump. */
 
 import { GhostkeepError } from '../../base/errors.js';
 import { hasContent, isRegular } from '../../base/host/file-type.js';
@@ -15,19 +15,19 @@ import { type LeftOut, leaveGhost, leaveUnseen, wayOut } from './left-out.js';
 
 export interface Choice {
   chosen: Ghost[];
-  /** Content that nobody keeps: only without CRIU. */
+  /** Content that nobody keeps. Always empty for a dump with CRIU. */
   leftOut: LeftOut[];
 }
 
 export interface ChoiceOf {
   policy: Policy;
-  /** CRIU dumps the processes, and sees to what is left to it. */
+  /** CRIU dumps the processes and keeps the ghosts that are left to it. */
   criu: boolean;
 }
 
 /**
- * What ghostkeep keeps; a ghost over the policy's limit fails the dump. With CRIU so does one that nobody can
- * keep, without it that is left out.
+ * Chooses the ghosts that ghostkeep keeps. A ghost over the policy's limit fails the dump. A ghost that
+ * nobody can keep fails a dump with CRIU, and is left out of a dump without CRIU.
  */
 export function chooseGhosts(
   { log, host, alive }: Context,
@@ -39,8 +39,8 @@ export function chooseGhosts(
     const subject = `process ${one.pid}`;
     const what = one.what === 'process' ? '' : `${one.what} of `;
     const message = `cannot look at ${what}${subject}: ${one.why}`;
-    // CRIU looks for itself, and keeps or refuses what we have not seen. What it does not look at would be
-    // lost.
+    // CRIU searches the processes itself, and keeps or refuses a ghost that we have not seen. A ghost in a
+    // place that CRIU does not search would be lost.
     const mayBeLost = policy.enabled && one.mayHide && !(criu && looksItself(found, one));
     if (mayBeLost && (criu || !policy.allowMissing))
       throw new GhostkeepError('GHOST_UNREADABLE', subject, criu ? message : `${message}; ${wayOut}`);
@@ -70,21 +70,19 @@ export function chooseGhosts(
   return { chosen, leftOut: [...leftOut, ...unseen.map(leaveUnseen)] };
 }
 
-/** A linked ghost whose names stay needs only another of them in files.img. */
+/** A linked ghost whose names stay needs no copy: files.img only gets another of its names. */
 export function needsCopy(ghost: Ghost): boolean {
   return ghost.class !== 'linked' || !ghost.namesStay;
 }
 
 const whyLeftToCriu = ({ keep, why }: Ghost) => (keep === 'criu' ? why : undefined);
 
-/** CRIU does not look for threads apart, nor at them. */
+/** CRIU does not search the descriptors of threads that have a table of their own. */
 function looksItself(found: Found, { pid, what }: UnseenInSearch): boolean {
   return what !== 'task' && !found.apart.has(pid);
 }
 
-/**
- * CRIU takes the descriptors of a process for those of all its threads, and says nothing where they are not.
- */
+/** CRIU assumes that all threads of a process share its descriptors, and reports nothing if they do not. */
 function assertCanBeKept(found: Found, ghost: Ghost): void {
   const identity = showIdentity(ghost.stat);
   if (ghost.keep === 'no')
@@ -98,7 +96,10 @@ function assertCanBeKept(found: Found, ghost: Ghost): void {
   );
 }
 
-/** What CRIU would find out when the container is gone. A dump without CRIU restores to any folder. */
+/**
+ * CRIU would notice this only at restore, when the container is gone. A dump without CRIU restores to any
+ * folder.
+ */
 function assertCanBeRestored(log: Log, ghost: Ghost): void {
   const { unrestorable, doubt } = ghost;
   if (doubt !== undefined) log.warn(`${showGhost(ghost)} may be lost at restore: ${doubt}`);

@@ -1,4 +1,4 @@
-/** A dump without CRIU promises a copy of one moment only of processes that stand still. */
+/** A dump without CRIU is a copy of one moment only if all its processes are frozen. */
 
 import { GhostkeepError } from '../../base/errors.js';
 import { showSome } from '../../base/text/show-some.js';
@@ -9,8 +9,8 @@ import type { Context } from '../context.js';
 const wayOut = 'freeze it first (SIGSTOP to its process, or the freezer of its cgroup)';
 
 /**
- * Before anything is looked at: while one runs it may also open, close and hand on what was, or was not yet,
- * looked for.
+ * Called before the search: a process that runs may open, close and hand on files behind our back while we
+ * search.
  */
 export function assertFrozen({ host: { processes } }: Context, pids: readonly number[]): void {
   const running = pids.filter(pid => !processes.isPaused(pid));

@@ -1,6 +1,6 @@
 /**
- * What a dump without CRIU cannot hold: no one else keeps it, so it stands in the manifest, and the dump is
- * no success unless whoever asked for it has said that this may be.
+ * A dump without CRIU may have to leave content out, and nobody else keeps that content. So the manifest
+ * lists it, and the dump fails unless the user has accepted that something is missing.
  */
 import type { LeftOut, Manifest } from '../../base/documents/generated/manifest.js';
 import type { Unseen } from '../../base/documents/generated/scan.js';
@@ -18,7 +18,7 @@ export type { LeftOut };
 export const wayOut =
   '`dump --allow-missing`, or `allowMissing` in /etc/ghostkeep/config.json, accepts that something is missing';
 
-/** As the manifest's schema has them. */
+/** The manifest's schema has the same bounds. */
 const [mostLeftOut, longestWhat, longestWhy] = [4096, 100, 2000];
 
 export function leaveGhost(ghost: Ghost, why: string): LeftOut {
@@ -46,7 +46,7 @@ function cut({ pid, what, why }: Pick<LeftOut, 'pid' | 'what' | 'why'>) {
   return { pid, what: what.slice(0, longestWhat), why: why.slice(0, longestWhy) };
 }
 
-/** What the manifest says of it; and the log, a line for each reason. */
+/** Logs a line for each reason. @returns the part of the manifest that lists what is left out */
 export function noteLeftOut(
   log: Log,
   leftOut: readonly LeftOut[],
@@ -57,7 +57,7 @@ export function noteLeftOut(
   return { leftOut: leftOut.slice(0, mostLeftOut), ...(more > 0 ? { leftOutMore: more } : {}) };
 }
 
-/** A line for each reason, with the first of those it is true of. */
+/** One line for each reason, with the first of the files that it applies to. */
 export function showLeftOut(leftOut: readonly LeftOut[]): string[] {
   const reasons = groupBy(leftOut, ({ why }) => why, nameLeftOut);
   return [...reasons].map(([why, names]) => `${showSome(names)}: ${why}`);
@@ -67,7 +67,7 @@ function nameLeftOut({ pid, what, path }: LeftOut): string {
   return `${what} of process ${pid}${path === undefined ? '' : ` (${path})`}`;
 }
 
-/** @throws GHOST_LEFT_OUT; the dump is sealed and stays, whatever it lacks */
+/** @throws GHOST_LEFT_OUT if anything is missing; the dump is sealed and stays all the same */
 export function assertNothingMissing(manifest: Manifest, images: string, policy: Policy): void {
   const { leftOut = [], leftOutMore = 0 } = manifest;
   const [first] = leftOut;

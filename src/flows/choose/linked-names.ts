@@ -1,7 +1,7 @@
 /**
- * Content of a linked ghost is left out where its names stay. The manifest says where they are on this host,
- * so that `verify` can tell when one has gone all the same. A restore does not look: CRIU opens them, and
- * says so itself.
+ * If the names of a linked ghost stay, its content is left out of the dump. The manifest says where the names
+ * are on this host, so that `verify` can report one that has gone all the same. A restore does not check:
+ * CRIU opens the names and reports a missing one itself.
  */
 import type { LinkedName, LinkedNames, Manifest } from '../../base/documents/generated/manifest.js';
 import type { Damage } from '../../base/documents/generated/verification.js';
@@ -15,7 +15,7 @@ import { countFromJson, countToJson, showTime } from '../../base/units.js';
 import type { Ghost } from '../../ghost/ghost.js';
 import { findOnHost } from '../../ghost/mounts/on-host.js';
 
-/** @param ghosts whose content is left out */
+/** @param ghosts those whose content is left out */
 export function findLinkedNames(
   { processes, machine }: Host,
   ghosts: readonly Ghost[],
@@ -43,8 +43,8 @@ export function findLinkedNames(
 }
 
 /**
- * Only those that can be judged: on the host of the dump, by a mount that is there and has not another one on
- * top.
+ * Checks only names that can be judged: on the host of the dump, on a mount that is there and not covered by
+ * another one.
  */
 export function verifyLinkedNames({ processes, files, machine }: Host, { linkedNames }: Manifest): Damage[] {
   if (!linkedNames || linkedNames.host !== machine()) return [];
@@ -84,7 +84,7 @@ function whatIsWrong(
   }
 }
 
-/** A number is soon given out again: only the time of birth tells then. */
+/** Inode numbers are soon used again; then only the time of birth shows that it is another file. */
 function isFileOf(stat: FileStat, { ino, birth }: LinkedName): boolean {
   const born = birthOf(stat);
   return (

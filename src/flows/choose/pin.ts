@@ -3,23 +3,26 @@ import type { FileStat, Pin, ProcessView, Refused } from '../../base/host/host.j
 import { isSameInode } from '../../base/host/identity.js';
 import { type Ghost, type Holder, showGhost, showIdentity } from '../../ghost/ghost.js';
 
-/** A ghost and our descriptor on it: from here on it cannot vanish. */
+/** A ghost with a descriptor of ours on it: from now on the ghost cannot vanish. */
 export interface PinnedGhost {
   ghost: Ghost;
   fd: number;
-  /** Of the descriptor, before anything was read. */
+  /** Stat of the descriptor, taken before anything was read. */
   stat: FileStat;
-  /** What was asked when it was opened; undefined: still to be asked. */
+  /** The answers from when it was pinned; undefined if they are still to be asked for. */
   inodeFlags?: number;
   hasXattrs?: boolean;
 }
 
-/** A call, and then a sign of life: the slowest server opens that many before whoever waits gives up. */
+/**
+ * Pins in one call, followed by a sign of life: the slowest server opens this many before a waiting caller
+ * gives up.
+ */
 const mostAtOnce = 1024;
 
 /**
- * Pin all or none. The caller unpins.
- * @param leave takes what cannot be opened, and why: then the others are pinned without it
+ * Pins all ghosts or none. The caller unpins.
+ * @param leave takes a ghost that cannot be opened, and the reason; the others are then pinned without it
  * @throws HOLDER_GONE, PERMISSION, GHOST_CHANGED
  */
 export function pinGhosts(
@@ -53,7 +56,7 @@ export function pinGhosts(
   }
 }
 
-/** Those that can be pinned through the first of their holders. The caller unpins. */
+/** Pins those ghosts that can be pinned through their first holder. The caller unpins. */
 export function pinSome(processes: ProcessView, ghosts: readonly Ghost[]): PinnedGhost[] {
   const pins = processes.pinAll(ghosts.map(({ holders: [first] }) => first as Holder));
   return ghosts.flatMap((ghost, index) => {
@@ -69,10 +72,13 @@ export function unpinGhosts(processes: ProcessView, pinned: readonly PinnedGhost
   for (const { fd } of pinned) processes.unpin(fd);
 }
 
-/** Reasons that say nothing of the ghost: its holder has gone, or we have no room. */
+/** Errors that say nothing about the ghost: its holder has gone, or we have no room. */
 const notTheGhosts = new Set(['ENOENT', 'ESRCH', 'EBADF', 'EMFILE', 'ENFILE', 'ENOMEM', 'EINTR']);
 
-/** Any holder will do: they all lead to the same inode, and a process may end or may not be ours to read. */
+/**
+ * Tries each holder: all lead to the same inode, and a process may have ended or we may not be allowed to
+ * read it.
+ */
 function pinByAnyHolder(
   processes: ProcessView,
   ghost: Ghost,
@@ -118,7 +124,7 @@ function pinByAnyHolder(
   );
 }
 
-/** A file with a write lease cannot be opened without harm to its holder. */
+/** We cannot open a file that has a write lease without harm to its holder. */
 function isLeased(failure: unknown): boolean {
   return ['EAGAIN', 'EWOULDBLOCK'].includes(errnoOf(failure) ?? '');
 }

@@ -2,7 +2,10 @@ import { translate } from '../../base/errors.js';
 import type { ProcessView } from '../../base/host/host.js';
 import type { IdMaps } from '../../base/id-map.js';
 
-/** Of the first process that still lives: they are all of one container. @throws HOLDER_GONE */
+/**
+ * Reads id maps and mount namespace of the first process that still lives; all PIDS belong to one container.
+ * @throws HOLDER_GONE
+ */
 export function namespacesOf(
   processes: ProcessView,
   pids: readonly number[],

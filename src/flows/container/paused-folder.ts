@@ -1,6 +1,6 @@
 /**
- * Records of containers that we have paused. They name commands to be run, so there is no such folder in
- * /tmp.
+ * The folder with records of containers that we have paused. A record names commands that we run later, so
+ * the folder is never in /tmp, where anybody could make one.
  */
 export const pausedFolder = (uid: number): string =>
   uid === 0 ? '/run/ghostkeep/paused' : `/run/user/${uid}/ghostkeep/paused`;

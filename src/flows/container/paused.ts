@@ -1,7 +1,7 @@
 /**
- * A container that `ghostkeep checkpoint` has paused must not stay so when that is killed. It keeps a record
- * while it may have to resume the container; the next command that finds the record of one that has ended
- * does it.
+ * If `ghostkeep checkpoint` is killed, the container that it has paused must not stay paused. So it keeps a
+ * record for as long as it may have to resume the container. The next command that finds a record whose owner
+ * has ended resumes the container.
  */
 import path from 'node:path';
 import { bounds } from '../../base/bounds.js';
@@ -16,7 +16,7 @@ import { pausedFolder } from './paused-folder.js';
 import { isPausedBy, resume } from './runtime-calls.js';
 import { startTimeOf } from './sessions.js';
 
-/** To be called before the container is paused. @returns what to do when it has been resumed */
+/** The caller calls this before it pauses the container. @returns a function to call after the resume */
 export function notePause(
   context: Context,
   { container, program, globals, cwd }: RuntimeCommand,
@@ -42,8 +42,8 @@ export function notePause(
 }
 
 /**
- * Resume what checkpoints that were killed have left paused. Never throws for one of them: the command has
- * another purpose.
+ * Resumes containers that killed checkpoints have left paused. A container that cannot be resumed is only
+ * logged, because the command that calls this has another purpose.
  */
 export async function resumeForgotten(context: Context): Promise<void> {
   const { host, log } = context;
@@ -68,7 +68,7 @@ export async function resumeForgotten(context: Context): Promise<void> {
 
 async function resumeIfPaused(context: Context, paused: Paused): Promise<void> {
   const { container, owner, first } = paused;
-  // Another one by that name, or none, is nobody's to resume.
+  // If the process has ended, there is nothing to resume; another container may have its name by now.
   if (startTimeOf(context.host.processes, first.pid) !== first.startTime) return;
   if (!(await isPausedBy(context, paused))) return;
   await resume(context, paused);
@@ -77,14 +77,17 @@ async function resumeIfPaused(context: Context, paused: Paused): Promise<void> {
   );
 }
 
-/** The folder of CRIU's options, made by mkdtemp(3) where everybody may make folders. */
+/** Removes the folder of CRIU's options. mkdtemp(3) made it where everybody may make folders. */
 function removeScratch(host: Host, { criuConfig }: Paused): void {
   const scratch = path.dirname(criuConfig);
   if (/^ghostkeep-[A-Za-z0-9]{6}$/.test(path.basename(scratch)) && isPrivate(host, scratch))
     host.files.removeTree(scratch);
 }
 
-/** The runtime's command outlives who started it: what CRIU has frozen for its dump must not be thawed. */
+/**
+ * The runtime's command may outlive its caller, and CRIU may have frozen the container: then we must not thaw
+ * it.
+ */
 function isInUse({ processes }: Host, { owner, criuConfig }: Paused): boolean {
   return (
     startTimeOf(processes, owner.pid) === owner.startTime ||

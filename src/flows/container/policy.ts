@@ -17,7 +17,10 @@ export function readConfig({ host }: Context): PolicyDocument {
   return bytes ? parseConfig(bytes.toString('utf8'), configPath) : {};
 }
 
-/** What a container's annotations ask for, checked against the host's policy. @throws BAD_POLICY */
+/**
+ * Reads the policy that a container's annotations ask for, and checks it against the host's. @throws
+ * BAD_POLICY
+ */
 export function wishesOf(context: Context, annotations: Record<string, string | undefined>): PolicyDocument {
   const wishes = parseAnnotations(annotations);
   assertPermitted(readConfig(context), wishes);
@@ -25,15 +28,15 @@ export function wishesOf(context: Context, annotations: Record<string, string | 
 }
 
 /**
- * For the processes that are being dumped: the host's, and what their container's session asks for where a
- * hook made one.
+ * The policy for the processes that are being dumped: the host's policy, with the wishes of the container's
+ * session if a hook has recorded one.
  */
 export function policyOf(context: Context, pid: number): { policy: Policy; session: Session | undefined } {
   const session = findSession(context, pid);
   return { policy: policyOfSession(context, session), session };
 }
 
-/** The host's policy of now is the bound: a record may be older than it. */
+/** A session record may be older than the host's policy, so the host's current policy is the bound. */
 export function policyOfSession(context: Context, session: Session | undefined): Policy {
   return resolvePolicy(withWishes(readConfig(context), session?.policy ?? {}));
 }

@@ -1,10 +1,10 @@
-/** What we ask a runtime to do besides its checkpoint. */
+/** Calls of a runtime other than its checkpoint: `state`, `pause` and `resume`. */
 import { GhostkeepError, translate } from '../../base/errors.js';
 import type { RuntimeCommand } from '../../oci/command-line.js';
 import { type OciState, parseState } from '../../oci/state.js';
 import type { Context } from '../context.js';
 
-/** How long `state`, `pause` and `resume` of a runtime may take. */
+/** The longest time that `state`, `pause` and `resume` of a runtime may take. */
 export const runtimeWaitMs = 30_000;
 
 export type Runtime = Pick<RuntimeCommand, 'program' | 'globals' | 'container'> &
@@ -35,7 +35,10 @@ function readState(command: Runtime, text: string): OciState {
   return parseState(text, `from \`${runtimeCall(command, 'state').join(' ')}\``);
 }
 
-/** The runtime may have resumed it already; that it still is paused is what must not stay unsaid. */
+/**
+ * Fails only if the container is still paused: the runtime may have resumed it itself, and then `resume`
+ * fails.
+ */
 export async function resume(context: Context, command: Runtime): Promise<void> {
   const { commands } = context.host;
   const { status, stderr } = await commands.output(
@@ -58,7 +61,7 @@ export function runtimeCall(command: Runtime, verb: string): string[] {
   return [command.program, ...command.globals, verb, command.container];
 }
 
-/** False for one that the runtime does not know, too. */
+/** Also false for a container that the runtime does not know. */
 export async function isPausedBy(context: Context, command: Runtime): Promise<boolean> {
   const { status, stdout } = await context.host.commands.output(
     runtimeCall(command, 'state'),

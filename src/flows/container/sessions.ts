@@ -1,4 +1,7 @@
-/** What the hooks and the gate tell each other about a container: one small file, named by its id. */
+/**
+ * Session records: the hooks and the gate share what they know of a container in one small file, named by its
+ * id.
+ */
 import { bounds } from '../../base/bounds.js';
 import { parseDocument } from '../../base/documents/document.js';
 import type { Session } from '../../base/documents/generated/session.js';
@@ -10,7 +13,8 @@ import type { Context } from '../context.js';
 export type { Session };
 
 /**
- * Records of root lie in /run; those of a user in the user's own part of it, or in /tmp where there is none.
+ * Root's records lie in /run. A user's records lie in the user's own folder in /run/user, or in /tmp if that
+ * folder does not exist.
  */
 function sessionsFolder(host: Host): string {
   if (host.uid() === 0) return '/run/ghostkeep/sessions';
@@ -33,7 +37,7 @@ export function readSession(context: Context, id: string): Session | undefined {
 
 export function writeSession({ host }: Context, session: Session): void {
   const folder = sessionsFolder(host);
-  // Before, too: a link of somebody else's would lead us to make a folder elsewhere.
+  // We check before we make the folder, too: through somebody else's link we would make it elsewhere.
   assertPrivate(host, folder);
   host.files.makeDirectory(folder, 0o700);
   assertPrivate(host, folder);
@@ -44,14 +48,14 @@ export function writeSession({ host }: Context, session: Session): void {
   );
 }
 
-/** The gate's record for poststop. That it cannot be kept is no failure of the dump. */
+/** Keeps the gate's record for poststop. If it cannot be kept, the dump still succeeds. */
 export function rememberImages(context: Context, session: Session, images: string): void {
   keepSession(context, { ...session, images });
 }
 
 /**
- * Without a record the host's policy applies at the next checkpoint: worth a warning, not a container that
- * does not start.
+ * Without a record the host's policy applies at the next checkpoint. That deserves a warning; it is no reason
+ * to keep the container from starting.
  */
 export function keepSession(context: Context, session: Session): void {
   try {
@@ -66,7 +70,7 @@ export function closeSession(context: Context, id: string): void {
 }
 
 /**
- * The session of the container whose first process is PID; a record that cannot be read is passed over, with
+ * Finds the session of the container whose first process is PID. A record that cannot be read is skipped with
  * a warning.
  */
 export function findSession(context: Context, pid: number): Session | undefined {
@@ -103,7 +107,7 @@ function listSessions(host: Host): string[] {
   }
 }
 
-/** A record says what is sealed where, so that somebody else's is never obeyed. */
+/** A record says which directory to seal, so we never obey one that somebody else may have written. */
 function mayUseFolder({ host, log }: Context): boolean {
   try {
     assertPrivate(host, sessionsFolder(host));
@@ -116,9 +120,9 @@ function mayUseFolder({ host, log }: Context): boolean {
 }
 
 /**
- * Anyone can make a folder in /tmp first. So the folder is ours and nobody else may write to it; each folder
- * above it is ours or root's, and in one that others may write to, the sticky bit keeps them from renaming
- * ours. A folder that is not there yet is no danger.
+ * Anybody can make a folder in /tmp before we do. So the folder must be ours, and nobody else may write to
+ * it. Each folder above it must be ours or root's; if others may write to one of these, its sticky bit must
+ * keep them from renaming our folder. A folder that does not exist yet is no danger.
  */
 function assertPrivate(host: Host, folder: string): void {
   const names = folder.slice(1).split('/');

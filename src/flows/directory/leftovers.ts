@@ -1,7 +1,7 @@
 /**
- * A process that was killed while it dumped has left its working folder. The next owner of the directory
- * removes it: containerd's CRI takes no directory with a folder in it. It is in nobody's way otherwise, so
- * that a folder that cannot be removed is no failure.
+ * A process that is killed while it dumps leaves its working folder. The next owner of the directory removes
+ * that folder, because containerd's CRI accepts no directory with a folder in it. The folder does no other
+ * harm, so failing to remove it is no error.
  */
 import { errnoOf, GhostkeepError, reasonOf } from '../../base/errors.js';
 import { folder, isPendingName, journalName } from '../../image/layout.js';
@@ -9,24 +9,30 @@ import { isOldLayout, manifestExists, readJournal, readManifest } from '../../im
 import { isOwnFolder } from '../../image/own-folder.js';
 import type { Context } from '../context.js';
 
-/** Remove the working folder, unless it holds what a journal or a manifest names. For the owner of IMAGES. */
+/**
+ * Removes the working folder, unless it holds images that a journal or a manifest names. For the owner of
+ * IMAGES.
+ */
 export function removeLeftovers(context: Context, images: string): void {
   const { files } = context.host;
   attempt(context, images, () => {
     if (!isOwnFolder(context, images) || files.exists(`${images}/${journalName}`)) return;
     if (isOldLayout(files, images)) return;
-    // A manifest that is refused may name images in the working folder.
+    // A manifest that we cannot accept may name images in the working folder, so reading it here must
+    // succeed.
     if (manifestExists(files, images)) readManifest(files, images);
     files.removeTree(`${images}/${folder}`);
   });
 }
 
-/** Remove the images of a warm pass whose dump has not begun. The images of an older dump's journal stay. */
+/**
+ * Removes the images of a warm pass whose dump has not begun. Images that an older dump's journal lists stay.
+ */
 export function removeWarmImages(context: Context, images: string): void {
   const { files } = context.host;
   attempt(context, images, () => {
     if (!isOwnFolder(context, images)) return;
-    // The images that a dump has written over its warm ones keep these names until they are sealed.
+    // Images that a dump has written over warm ones keep these names until the dump is sealed.
     const listed = new Set(readJournal(files, images)?.ghosts.map(({ image }) => image));
     const names = files.list(`${images}/${folder}`).map(name => `${folder}/${name}`);
     for (const name of names.filter(isPendingName))

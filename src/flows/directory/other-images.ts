@@ -1,8 +1,8 @@
 /**
- * Images in a directory that a dump did not make. A dump without CRIU makes `ghost-file-*.img` beside
- * whatever is there, and what is there may be the only copy of files that are gone. CRIU itself writes over
- * an earlier checkpoint, so under the gate nothing is refused; there an image that was left over must not
- * pass for one of this checkpoint.
+ * Images in a directory that the current dump did not make. A dump without CRIU makes `ghost-file-*.img`
+ * beside the files that are there, and these may be the only copy of files that are gone, so it refuses such
+ * a directory. CRIU itself writes over an earlier checkpoint, so under the gate nothing is refused; but an
+ * image that was left over must not pass for an image of this checkpoint.
  */
 import { bounds } from '../../base/bounds.js';
 import { errnoOf, GhostkeepError } from '../../base/errors.js';
@@ -12,7 +12,9 @@ import { ghostImageName, isGhostImageName, journalName } from '../../image/layou
 import { manifestExists, readManifest } from '../../image/manifest.js';
 import type { Context } from '../context.js';
 
-/** An earlier dump's without CRIU are ours to replace, where its manifest lists them. @throws BAD_INPUT */
+/**
+ * Images of an earlier dump without CRIU are ours to replace, if its manifest lists them. @throws BAD_INPUT
+ */
 export function assertNoImages({ host: { files } }: Context, images: string): void {
   if (!files.exists(images)) return;
   const own = new Set(imagesAlone(files, images));
@@ -28,7 +30,7 @@ export function assertNoImages({ host: { files } }: Context, images: string): vo
   );
 }
 
-/** Remove the images of an earlier dump without CRIU, whose place another one takes. */
+/** Removes the images of an earlier dump without CRIU; another dump takes its place. */
 export function removeImagesAlone({ host: { files } }: Context, images: string): void {
   for (const name of imagesAlone(files, images)) files.remove(`${images}/${name}`);
 }
@@ -39,12 +41,13 @@ function imagesAlone(files: Files, images: string): string[] {
   return criu ? [] : ghosts.map(({ image }) => image).filter(isGhostImageName);
 }
 
-/** As the manifest's schema has it. */
+/** The manifest's schema has the same bound. */
 const mostEarlier = 10_000;
 
 /**
- * Ghosts of the checkpoint that a new one by CRIU is about to replace: only what its remap-fpath.img names is
- * surely of it. None where that cannot be read or names too many: then their images stay.
+ * Notes the ghosts of the checkpoint that CRIU is about to replace. Only ghosts that its remap-fpath.img
+ * names surely belong to it. If that file cannot be read or names too many, we note none, and the images
+ * stay.
  */
 export function noteEarlierGhosts({ host: { files } }: Context, images: string): number[] {
   try {
@@ -56,8 +59,8 @@ export function noteEarlierGhosts({ host: { files } }: Context, images: string):
 }
 
 /**
- * `ghost-file-*.img` as they were before CRIU wrote anything: name → when, and under which number, it was
- * written.
+ * The `ghost-file-*.img` that were there before CRIU wrote anything: the name of each, and its device, inode,
+ * size and times.
  */
 export type OlderImages = ReadonlyMap<string, string>;
 
@@ -67,11 +70,11 @@ export function noteOlderImages({ host: { files } }: Context, images: string): O
 }
 
 /**
- * Give another name, NAME.earlier, to what CRIU's new remap-fpath.img names and CRIU has not written: it is
- * another file's content. An image is CRIU's where there is any doubt: it goes only if it is the same inode,
- * unchanged since OLDER was noted, and older than our journal, which was written before CRIU's first image
- * and by the same clock.
- * @returns the names that they had
+ * Renames images that CRIU's new remap-fpath.img names but CRIU has not written, to NAME.earlier: they hold
+ * the content of another file. In any doubt we take an image for CRIU's. So we rename it only if it is the
+ * same inode, unchanged since OLDER was noted, and older than our journal, which was written before CRIU's
+ * first image and by the same clock.
+ * @returns the old names
  */
 export function setAsideOlderImages(
   { host: { files } }: Context,

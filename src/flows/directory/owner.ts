@@ -1,11 +1,12 @@
 /**
- * An image directory has one owner at a time, from the first look into it to the last rename. Whatever writes
- * there becomes its owner before it removes anything; what only reads does not ask.
+ * An image directory has one owner at a time, from the first look into it to the last rename. A flow that
+ * writes there becomes its owner before it removes anything; a flow that only reads does not.
  *
- * The lock is the kernel's (host/lock.ts): it leaves nothing in the directory and ends with its holder. While
- * CRIU writes, `ghostkeep checkpoint` and the gate let it go: the gate may be installed beside the first, and
- * with --lazy-pages a receiver may seal the directory before CRIU has ended. Who is still to finish the dump
- * stands in the journal (`heldBy`), and nobody begins another one while that process lives.
+ * The lock is the kernel's (src/host/files/lock.ts): it leaves nothing in the directory and ends with its
+ * holder. `ghostkeep checkpoint` and the gate let it go while CRIU writes: the gate may be installed beside
+ * `ghostkeep checkpoint`, and with --lazy-pages a receiver may seal the directory before CRIU has ended. The
+ * journal names the process that is still to finish the dump (`heldBy`), and nobody begins another dump while
+ * that process lives.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Manifest } from '../../base/documents/generated/manifest.js';
@@ -17,11 +18,14 @@ import { startTimeOf } from '../container/sessions.js';
 import type { Context } from '../context.js';
 
 export interface OwnerOptions {
-  /** Who started us: what these hold, they hold for us. */
+  /** The processes that started us: a lock that one of them holds counts as ours. */
   family?: readonly number[];
-  /** Somebody else may be about to end: how long to wait for that. */
+  /** How long to wait for another owner that may be about to end. */
   waitMs?: number;
-  /** For another dump: refused, too, where a living process is still to finish the dump that is there. */
+  /**
+   * The caller begins another dump, so it is also refused if a living process is still to finish the dump
+   * there.
+   */
   begins?: boolean;
 }
 
@@ -29,16 +33,19 @@ const tryEveryMs = 100;
 const longestCommand = 200;
 
 export interface Owned {
-  /** The directory itself: its name may lead to another one by the time the work ends. */
+  /** The path of the directory itself: its name may lead to another directory by the time the work ends. */
   images: string;
-  /** False where nothing keeps others away: the file system has no locks, or the lock is our caller's. */
+  /**
+   * False if nothing keeps others away: the file system has no locks, or the lock belongs to a process that
+   * started us.
+   */
   isLocked: boolean;
   letGo(): void;
 }
 
 /**
- * @param work is given the path to write by, and whether it is locked
- * @throws IN_USE, before it is called
+ * @param work is given the path to write by, and whether the directory is locked
+ * @throws IN_USE, before work is called
  */
 export async function asOwner<T>(
   context: Context,
@@ -68,14 +75,15 @@ export async function becomeOwner(
       typeof lock === 'object'
         ? { images: lock.path, isLocked: true, letGo: () => files.close(lock.fd) }
         : unlocked;
-    // A look reads all descriptors of our family, which may be an engine's: so not at each try.
+    // lockHolder reads all descriptors of our family, one of which may be a container engine, so not at each
+    // try.
     const looks = waitedMs === 0 || waitedMs >= waitMs;
     const locker = lock === undefined && looks ? files.lockHolder(images, family) : undefined;
     const isOurs = lock !== undefined || (locker !== undefined && family.includes(locker));
     const holder = isOurs && begins ? holderOf(context, images) : undefined;
     const isHeld = holder !== undefined && !family.includes(holder);
     if (isOurs && !isHeld) {
-      // flock(1) around the command that started us: it was locked so that we may write there.
+      // A process that started us, such as flock(1), holds the lock so that we may write there.
       if (locker !== undefined)
         context.log.info(
           `${files.realPath(images)} is locked by process ${locker}, which started us: nothing keeps apart what else it starts`,
@@ -93,14 +101,15 @@ export async function becomeOwner(
 }
 
 /**
- * @returns none where it cannot be locked: a dump that succeeds without a lock must not fail for want of one
+ * @returns 'none' if the directory cannot be locked: a dump that would succeed without a lock must not fail
+ * for lack of one; undefined if another process holds the lock
  */
 function tryLock({ host: { files }, log }: Context, images: string) {
   try {
     return files.lock(images);
   } catch (error) {
     const errno = errnoOf(error);
-    // Whoever needs the directory says so better.
+    // If there is no such directory, the flow that needs it reports that better.
     if (errno !== 'ENOENT' && errno !== 'ENOTDIR')
       log.warn(
         `${files.realPath(images)} cannot be locked (${errno ?? reasonOf(error)}): nothing keeps another ghostkeep from writing there, too`,
@@ -115,13 +124,13 @@ export function holderOf({ host: { files, processes } }: Context, images: string
   try {
     ({ heldBy } = readJournal(files, images) ?? {});
   } catch {
-    // What nobody can read, nobody can finish.
+    // If nobody can read the journal, nobody can finish its dump.
     return undefined;
   }
   return heldBy && startTimeOf(processes, heldBy.pid) === heldBy.startTime ? heldBy.pid : undefined;
 }
 
-/** PID, and who started it, and so on up to the first. */
+/** PID, the process that started it, and so on up to the first process. */
 export function familyOf(processes: ProcessView, pid = processes.self()): number[] {
   const family: number[] = [];
   try {
@@ -147,7 +156,7 @@ function inUse(
 }
 
 function nameOf(processes: ProcessView, pid: number | undefined): string {
-  // Where /proc/locks is hidden, or the lock was made in another container or on another host.
+  // /proc/locks may be hidden, or the lock was made in another container or on another host.
   if (pid === undefined) return 'another process, which the kernel does not name,';
   try {
     const command = processes.commandLine(pid).join(' ').slice(0, longestCommand);

@@ -3,8 +3,8 @@ import type { Durability, Files } from '../../base/host/host.js';
 import { thawCgroups } from '../../criu/cgroup.js';
 
 /**
- * Have the checkpoint in IMAGES say that its cgroups run: crun would restore a container that was paused by
- * us frozen.
+ * Makes the checkpoint in IMAGES say that its cgroups run. Otherwise crun would restore a container that we
+ * had paused in the frozen state.
  */
 export function thaw(files: Files, images: string, { durable }: Durability): void {
   const path = `${images}/cgroup.img`;

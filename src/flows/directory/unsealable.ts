@@ -1,10 +1,10 @@
-/** Image directories whose files.img nobody but CRIU can write. */
+/** Image directories whose files.img only CRIU can write. */
 import { GhostkeepError } from '../../base/errors.js';
 import type { Files } from '../../base/host/host.js';
 
 /** Source: criu-image-streamer, the socket CRIU connects to when it dumps with --stream. */
 const streamerSocket = 'streamer-capture.sock';
-/** Source: checkpoint-restore/criu#2297. Where it lies, CRIU encrypts what it writes, files.img too. */
+/** Source: checkpoint-restore/criu#2297. If this image is there, CRIU encrypts its images, files.img too. */
 const cipherImage = 'cipher.img';
 
 const unsealable: readonly [name: string, what: string][] = [
@@ -12,15 +12,14 @@ const unsealable: readonly [name: string, what: string][] = [
   [cipherImage, `CRIU encrypts the image (${cipherImage})`],
 ];
 
-/** Before a dump: why all is to be left to CRIU, for a message. */
+/** Called before a dump. @returns for a message, why all ghosts have to be left to CRIU */
 export function whyUnsealable(files: Files, images: string): string | undefined {
   const what = unsealable.find(([name]) => files.exists(`${images}/${name}`))?.[1];
   return what && `${what}, which ghostkeep cannot seal: ghosts are left to CRIU and its limit`;
 }
 
 /**
- * At a seal: CRIU has written cipher.img after the ghosts were left to us, so that files.img is not what it
- * seems.
+ * Called at a seal: if CRIU has written cipher.img after it left the ghosts to us, files.img is encrypted.
  * @throws SEAL_FAILED, and nothing in IMAGES is touched
  */
 export function assertNotEncrypted(files: Files, images: string): void {

@@ -1,8 +1,9 @@
 import type { Context } from '../context.js';
 
 /**
- * Say what the file system of IMAGES has refused and the dump does without. That fsync(2) is refused is no
- * lost write, which is told by another error, and no promise either.
+ * Warns of operations that the file system of IMAGES has refused and that the dump does without. A refused
+ * fsync(2) does not mean that a write was lost (another error would report that), but the data may not be on
+ * disk.
  */
 export function warnOfRefused({ host: { files }, log }: Context, images: string): void {
   const refused = files.takeRefused();

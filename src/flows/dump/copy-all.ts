@@ -13,11 +13,12 @@ import { type Copy, type CopyTarget, copyGhost } from './copy-one.js';
 import { startState } from './describe-again.js';
 
 /**
- * Kept free for what sealing itself writes, so that a full disk shows before CRIU has finished, not after.
+ * Disk space that we keep free for the files that sealing writes, so that a full disk shows before CRIU has
+ * finished and not after.
  */
 const sealReserveBytes = 1024 * 1024;
 
-/** @param earlier as makeJournal's */
+/** @param earlier as in makeJournal */
 export function toCopies(
   pinned: readonly PinnedGhost[],
   journal: Manifest,
@@ -33,10 +34,10 @@ export function toCopies(
   }));
 }
 
-/** Copy each ghost into the image its journal entry names, and note in the entry what was written. */
+/** Copies each ghost into the image that its journal entry names, and notes in the entry what was written. */
 export async function copyAll(context: Context, target: CopyTarget, copies: readonly Copy[]): Promise<void> {
   const { images, policy } = target;
-  // No line in the log for each: there may be 10,000, all stands still, and the manifest says it.
+  // Ghosts get no log line each: there may be 10,000, the container is frozen, and the manifest lists them.
   await inParallel(copySmall(context, copies, target), availableParallelism(), async copy => {
     copy.entry.data = await copyGhost(context, copy, target);
   });
@@ -51,7 +52,10 @@ export async function copyAll(context: Context, target: CopyTarget, copies: read
   setAside(context.host, images);
 }
 
-/** Allocated, not written: a megabyte of zeroes takes its time, and all stands still. */
+/**
+ * Allocates the space and does not write it: writing a megabyte of zeroes takes time while the container is
+ * frozen.
+ */
 function setAside({ files, engine }: Host, images: string): void {
   const path = `${images}/${reserveName}`;
   files.remove(path);
@@ -67,7 +71,7 @@ function setAside({ files, engine }: Host, images: string): void {
   }
 }
 
-/** Of file systems that cannot allocate, NFSv3 for one: there it has to be written. */
+/** Errors of file systems that cannot allocate, for example NFSv3: there we write the zeroes. */
 const noAllocation = new Set(['EOPNOTSUPP', 'ENOTSUP', 'ENOSYS', 'EINVAL']);
 
 function assertReserve({ host: { files } }: Context, images: string, policy: Policy): void {

@@ -1,6 +1,6 @@
 /**
- * Small ghosts, many in a call: of a thousand files of 16 KiB each, what the calls for one cost in JavaScript
- * was several times what its bytes take (decision 0008).
+ * Copies many small ghosts in one call: for a thousand files of 16 KiB each, the calls in JavaScript took
+ * several times as long as copying the bytes (decision 0008).
  */
 import type { FileStat } from '../../base/host/host.js';
 import type { Context } from '../context.js';
@@ -15,23 +15,26 @@ import {
   toData,
 } from './copy-one.js';
 
-/** More is worth a call and a thread of its own, and signs of life while it is copied. */
+/** A larger file deserves a call and a thread of its own, and signs of life while it is copied. */
 const smallBytes = 256n * 1024n;
 export function isSmallFile({ size }: Pick<FileStat, 'size'>): boolean {
   return size <= smallBytes;
 }
 
-/** A call, and then a sign of life: the slowest disk has written that much before the gate gives up. */
+/**
+ * Most files and bytes in one call, followed by a sign of life: the slowest disk writes them before the gate
+ * gives up.
+ */
 const [mostAtOnce, mostBytesAtOnce] = [256, 8n << 20n];
 
 /**
- * Copy the small ones among COPIES and note in their entries what was written.
- * @returns those still to be copied: large ones, and whatever did not go well here, to be tried and explained
- * alone
+ * Copies the small ones among COPIES and notes in their entries what was written.
+ * @returns those still to be copied: large ones, and those that failed here, which are tried again alone so
+ * that the error can name them
  */
 export function copySmall(context: Context, copies: readonly Copy[], target: CopyTarget): Copy[] {
   const isSmall = ({ stat }: Copy) => isSmallFile(stat);
-  // A digest is of the image as it is on disk: another call for each.
+  // A digest is computed from the image on disk, which takes another call for each ghost.
   if (target.policy.verify === 'digest') return [...copies];
   const small = copies.filter(isSmall);
   const left = copies.filter(copy => !isSmall(copy));
@@ -42,7 +45,7 @@ export function copySmall(context: Context, copies: readonly Copy[], target: Cop
   return left;
 }
 
-/** As many at once as a call may take. */
+/** Parts COPIES into batches, each as large as one call may take. */
 export function* inBatches(copies: readonly Copy[]): Generator<Copy[]> {
   let [batch, bytes] = [[] as Copy[], 0n];
   for (const copy of copies) {
@@ -75,7 +78,10 @@ function copyBatch(context: Context, copies: readonly Copy[], target: CopyTarget
   });
 }
 
-/** One call for all of COPIES. @returns in their order what became of each, nothing of it noted yet */
+/**
+ * Copies all of COPIES in one call. @returns the result of each, in their order; nothing is noted in the
+ * entries yet
+ */
 export function dumpTogether(
   { host: { engine } }: Context,
   copies: readonly Copy[],

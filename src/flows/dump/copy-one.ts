@@ -10,23 +10,23 @@ import { type Context, whenMoving } from '../context.js';
 import { nameOf } from './describe.js';
 import { type Described, describeAgain } from './describe-again.js';
 
-/** A writer outside the frozen container may be in our way; it gets this many chances to pause. */
+/** A process outside the frozen container may be writing to the ghost; we try again this many times. */
 const attempts = 3;
 
-/** Unwritten ranges that the manifest has room for: maxItems of its schema. */
+/** The most unwritten ranges that the manifest has room for: maxItems of its schema. */
 const mostRanges = 4096;
 
-/** What st_blocks counts beyond data: the rest of the last block, and ext4's tree of extents. */
+/** st_blocks counts more than data: the rest of the last block, and ext4's tree of extents. */
 const restBytes = 8192n;
 const treeBytesPerChunk = 16n;
 
-/** What is to be copied, to where its entry says. */
+/** A ghost to copy, and the entry that names its image. */
 export interface Copy extends Described {
-  /** Its image is there from before the freeze: bytes that are right stay. */
+  /** The image exists since before the freeze: its bytes that are right stay. */
   over?: boolean;
 }
 
-/** Where images go, and how. */
+/** The directory of the images, and how they are written. */
 export interface CopyTarget {
   images: string;
   policy: Policy;
@@ -35,7 +35,7 @@ export interface CopyTarget {
 }
 
 /**
- * Write a ghost's image at IMAGES/entry.image and return what is in it.
+ * Writes a ghost's image at IMAGES/entry.image. @returns what the image holds
  * @throws GHOST_CHANGED, NO_SPACE, IO
  */
 export async function copyGhost(context: Context, copy: Copy, target: CopyTarget): Promise<GhostData> {
@@ -44,7 +44,7 @@ export async function copyGhost(context: Context, copy: Copy, target: CopyTarget
     try {
       return await copyOnce(context, copy, target);
     } catch (error) {
-      // Whatever it was: without the earlier image it may be none.
+      // Without the earlier image the copy may succeed, whatever the error was.
       files.remove(`${target.images}/${copy.entry.image}`);
       startAnew(
         context,
@@ -67,7 +67,7 @@ export async function copyGhost(context: Context, copy: Copy, target: CopyTarget
 
 export const hasChanged = 'changed while it was copied';
 
-/** What was copied is not what is there now, and its image is gone: the next try begins with a look at it. */
+/** Prepares another try after the image was removed: the ghost has changed, so we look at it again. */
 export function startAnew(context: Context, copy: Copy, why: string): void {
   context.log.warn(`${nameOf(copy.entry)} ${why}, trying again`, {
     ghost: showIdentity(copy.stat),
@@ -98,7 +98,7 @@ async function copyOnce(
       policy.verify === 'digest' ? showDigest((await engine.digest(imageFd, moving)).crc32c) : undefined;
     const written = imageFd;
     imageFd = undefined;
-    // Some servers tell only now what became of a write.
+    // Some servers report a failed write only at close.
     files.close(written);
     return { ...toData(context, copy, report), ...(digest ? { digest } : {}) };
   } catch (error) {
@@ -108,7 +108,7 @@ async function copyOnce(
   }
 }
 
-/** What the engine is told of a ghost, whether it is copied alone or with others. */
+/** The engine's description of a ghost, the same whether it is copied alone or with others. */
 export function describeCopy({ entry, fd, stat, over = false }: Copy, policy: Policy) {
   return {
     ghostFd: fd,
@@ -130,14 +130,16 @@ export function describeCopy({ entry, fd, stat, over = false }: Copy, policy: Po
 }
 
 /**
- * CRIU's images are for everybody whom the folder lets in; what only `ghostkeep restore` reads is its
- * owner's.
+ * Everybody who can enter the folder may read CRIU's images. An image that only `ghostkeep restore` reads is
+ * for its owner alone.
  */
 export function imageMode(criu: boolean): number {
   return criu ? 0o644 : 0o600;
 }
 
-/** A copy that was interrupted may have left one; that is rare, so nobody looks first. */
+/**
+ * A copy that was interrupted may have left an image. That is rare, so we do not look before we create one.
+ */
 function createAnew(files: Files, path: string, mode: number): number {
   try {
     return files.create(path, mode);
@@ -148,7 +150,9 @@ function createAnew(files: Files, path: string, mode: number): number {
   }
 }
 
-/** Asked only where there is more allocated than data, so that most ghosts cost no call more while frozen. */
+/**
+ * We ask only if more is allocated than there is data, so that most ghosts cost no extra call while frozen.
+ */
 function allocationOf(
   { host: { engine }, log }: Context,
   { entry, fd, stat: { allocated, size } }: Copy,
@@ -170,7 +174,7 @@ function allocationOf(
       allocation.push({ offset: countToJson(offset), length: countToJson(length) });
     }
   } catch (error) {
-    // All its bytes are there: what is missing is where there are none.
+    // All bytes of the ghost are copied; only the places of its unwritten space are unknown.
     if (errnoOf(error) === undefined) throw error;
     log.warn(`${nameOf(entry)}: what it has allocated is not known: ${reasonOf(error)}`);
     return {};

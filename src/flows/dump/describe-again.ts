@@ -1,4 +1,4 @@
-/** A ghost may have changed since its entry was written: while it was only pinned, or while it was copied. */
+/** Describes a ghost again: it may have changed while it was only pinned, or while it was copied. */
 import type { Manifest, ManifestGhost } from '../../base/documents/generated/manifest.js';
 import { errnoOf, reasonOf } from '../../base/errors.js';
 import type { FileStat } from '../../base/host/host.js';
@@ -7,26 +7,27 @@ import { countToJson, showBytes, showTime } from '../../base/units.js';
 import type { Context } from '../context.js';
 import { describeAttributes, describeOwner, nameOf } from './describe.js';
 
-/** A descriptor on a ghost, and the journal's entry of it. */
+/** A descriptor on a ghost, and the ghost's entry in the journal. */
 export interface Described {
   entry: ManifestGhost;
   fd: number;
-  /** Of the descriptor, before anything was read. */
+  /** Stat of the descriptor, taken before anything was read. */
   stat: FileStat;
   dump: DumpState;
 }
 
-/** One for all ghosts of a dump. */
+/** State that all ghosts of a dump share. */
 export interface DumpState {
-  /** Of the container, to say who owns a ghost by now; without them its entry's owner stays. */
+  /** The container's id maps, to find a ghost's current owner; without them the owner in its entry stays. */
   ids: IdMap | undefined;
   /**
-   * How much more extended attributes they may have together than when they were first described, in base64.
+   * How much larger, in base64, the extended attributes of all ghosts together may get than when they were
+   * first described.
    */
   attributeBytes: number;
 }
 
-/** The journal must not outgrow what can be written: by then the container may be gone. */
+/** The journal must stay small enough to be written: by then the container may be gone. */
 const mostMoreAttributes = 16 * 1024 * 1024;
 
 export function startState({ idMaps }: Manifest): DumpState {
@@ -34,8 +35,9 @@ export function startState({ idMaps }: Manifest): DumpState {
 }
 
 /**
- * Mode and owner are of one stat: a setuid bit must not meet an owner of before. Attributes that cannot be
- * had any more are no reason to lose the bytes: the container may be gone.
+ * Takes mode and owner from one stat: a setuid bit must not be combined with an earlier owner. If the
+ * attributes cannot be read any more, the dump keeps the bytes all the same, because the container may be
+ * gone.
  */
 export function describeAgain(context: Context, { entry, fd, stat, dump }: Described): void {
   entry.size = countToJson(stat.size);
@@ -51,7 +53,7 @@ export function describeAgain(context: Context, { entry, fd, stat, dump }: Descr
     context.log.warn(`extended attributes and flags of ${nameOf(entry)} are those of before: ${why}`);
 }
 
-/** @returns why they stay what they were, where they do */
+/** @returns the reason if the attributes stay as they were first described */
 function takeAttributes(
   context: Context,
   entry: ManifestGhost,

@@ -15,9 +15,7 @@ import { findLinkedNames } from '../choose/linked-names.js';
 import type { PinnedGhost } from '../choose/pin.js';
 import type { Context } from '../context.js';
 
-/**
- * Everything the manifest knows of a ghost but its data: what CRIU's format holds, and what it cannot hold.
- */
+/** Everything the manifest knows of a ghost except its data, including what CRIU's format cannot hold. */
 export function describeGhost(
   context: Context,
   pinned: PinnedGhost,
@@ -52,7 +50,7 @@ export function describeOwner(stat: FileStat, ids: IdMap): Pick<ManifestGhost, '
   return { uid: ids.uid(stat.uid), gid: ids.gid(stat.gid) };
 }
 
-/** What it has that is in no stat. */
+/** Reads extended attributes and inode flags, which no stat shows. */
 export function describeAttributes(
   { host: { engine } }: Context,
   { fd, ...asked }: Pick<PinnedGhost, 'fd' | 'inodeFlags' | 'hasXattrs'>,
@@ -68,17 +66,17 @@ export function describeAttributes(
 }
 
 /**
- * The device CRIU writes: on btrfs stat shows a subvolume's made-up device, and CRIU takes the mount's.
- * Source: CRIU mount.c, phys_stat_resolve_dev.
+ * The device that CRIU writes. On btrfs stat(2) shows the made-up device of a subvolume, and CRIU takes the
+ * mount's device. Source: CRIU mount.c, phys_stat_resolve_dev.
  */
 export function physicalDev({ ghost, stat }: PinnedGhost): bigint {
   return (ghost.filesystem === 'btrfs' ? ghost.mounts[0]?.dev : undefined) ?? stat.dev;
 }
 
-/** What the manifest says of all linked ghosts together. */
+/** The part of the manifest that is about all linked ghosts together. */
 export type Linked = Pick<Manifest, 'links' | 'linkedNames'>;
 
-/** The open files of linked ghosts, under the first name that its inode still has on each mount. */
+/** Lists the open files of linked ghosts, under the first name that the inode still has on each mount. */
 export function describeLinked({ host }: Context, ghosts: readonly Ghost[]): Linked {
   const links = ghosts.flatMap(describeLinks);
   const linkedNames = findLinkedNames(

@@ -1,4 +1,4 @@
-/** find → choose → pin → copy → journal. Sealing (seal.ts) makes it a dump. */
+/** A dump in its order: find → choose → pin → copy → journal. Sealing (seal.ts) then makes it valid. */
 
 import type { Manifest } from '../../base/documents/generated/manifest.js';
 import { errnoOf, translate } from '../../base/errors.js';
@@ -26,8 +26,8 @@ export interface Dumped {
 }
 
 /**
- * Copy all ghosts of PIDS that are ours to keep. The processes should not run meanwhile: whoever calls has
- * frozen them.
+ * Copies all ghosts of PIDS that are ours to keep. The caller has frozen the processes, so that nothing
+ * changes meanwhile.
  */
 export async function dumpGhosts(context: Context, request: DumpRequest): Promise<Dumped> {
   const { host } = context;
@@ -72,7 +72,7 @@ function letGo(
   warm?.discard();
 }
 
-/** @param onCopied servers are asked for nothing from then on */
+/** @param onCopied is called when the ghosts are copied: from then on no server is asked for anything */
 async function dumpPinned(
   context: Context,
   request: DumpRequest,
@@ -88,7 +88,7 @@ async function dumpPinned(
   const earlier = pinned.map(({ ghost, stat }) =>
     mayTake && ghost.class !== 'linked' ? warm.take(stat) : undefined,
   );
-  // What nobody has taken may hold the room that others need.
+  // Warm images that no ghost has taken may occupy the room that others need.
   warm?.discard();
   if (!request.criu) removeImagesAlone(context, images);
   clearImages(host, images, earlier);
@@ -97,7 +97,7 @@ async function dumpPinned(
     const journal = makeJournal(context, request, pinned, linked, earlier);
     await copyAll(context, request, toCopies(pinned, journal, earlier));
     onCopied();
-    // CRIU does not wait for the disk either, and its processes stand still.
+    // With CRIU we do not wait for the disk: CRIU does not either, and the container is frozen meanwhile.
     if (!request.criu)
       for (const { image } of journal.ghosts)
         syncImage(host.files, images, image, 'while the processes live, dump them again, elsewhere');
@@ -107,7 +107,7 @@ async function dumpPinned(
     if (needed) writeJournal(host.files, images, journal, { durable: false });
     return journal;
   } catch (error) {
-    // What was copied is of no use without the rest, and may fill the disk.
+    // The images copied so far are of no use without the rest, and may fill the disk.
     clearImages(host, images);
     throw error;
   }

@@ -1,4 +1,4 @@
-/** The journal of a dump: a manifest that is not sealed yet. It is written before CRIU is told anything. */
+/** The journal of a dump is a manifest that is not sealed yet. It is written before CRIU gets our answer. */
 import type { Manifest } from '../../base/documents/generated/manifest.js';
 import { parseIdMaps } from '../../base/id-map.js';
 import { readInventory } from '../../image/inventory.js';
@@ -13,15 +13,15 @@ import type { WarmImages } from './warm-images.js';
 export interface DumpRequest extends CopyTarget {
   pids: readonly number[];
   container?: string;
-  /** What the warm pass has copied. */
+  /** The images that the warm pass has made. */
   warm?: WarmImages;
   /** See noteEarlierGhosts. */
   earlierGhosts?: readonly number[];
-  /** It is an error that a process runs. */
+  /** The dump fails if a process runs. */
   requireFrozen?: boolean;
 }
 
-/** @param earlier names of images that ghosts, in their order, have already */
+/** @param earlier for each ghost in order, the name of its warm image if it has one */
 export function makeJournal(
   context: Context,
   request: DumpRequest,
@@ -31,7 +31,8 @@ export function makeJournal(
 ): Manifest {
   const { files, processes } = context.host;
   const earlierInventory = request.criu ? readInventory(files, request.images) : undefined;
-  // A process whose main thread has ended shows them no more; a thread of it that holds a ghost does.
+  // A process whose main thread has ended does not show its maps any more; its thread that holds a ghost
+  // does.
   const holders = pinned.flatMap(({ ghost }) => ghost.holders[0]?.pid ?? []);
   const { idMaps, mountNamespace } = namespacesOf(processes, [...request.pids, ...holders]);
   const ids = parseIdMaps(idMaps);
@@ -59,7 +60,7 @@ export function makeJournal(
   };
 }
 
-/** CRIU's keys of all files it shall leave to us. */
+/** CRIU's keys of all files that it shall leave to us. */
 export function keysOfJournal({ ghosts, links = [] }: Manifest): string[] {
   return [...new Set([...ghosts.flatMap(ghost => ghost.key), ...links.map(link => link.key)])];
 }

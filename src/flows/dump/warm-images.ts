@@ -5,7 +5,7 @@ import type { Log } from '../../base/log.js';
 import { folder } from '../../image/layout.js';
 import { isSmallFile } from './copy-batch.js';
 
-/** An image of what a ghost was a moment ago. */
+/** The image of a ghost as it was before the freeze. */
 interface WarmImage {
   /** Name in the image directory. */
   image: string;
@@ -13,11 +13,11 @@ interface WarmImage {
 }
 
 /**
- * What the warm pass has left for the dump. Only names are kept: whatever lies there when it is taken, and by
- * whomever it was made, is compared with the ghost.
+ * Images that the warm pass has left for the dump. Only names are kept: whoever made the file that has the
+ * name when it is taken, the dump compares every byte of it with the ghost.
  */
 export class WarmImages {
-  /** By device and number: there may be ten thousand. */
+  /** The key is device and inode, because there may be ten thousand images. */
   readonly #images = new Map<string, WarmImage>();
 
   constructor(
@@ -34,18 +34,20 @@ export class WarmImages {
     this.#images.set(pairOf(stat), { image, stat });
   }
 
-  /** @returns the name of this ghost's image, from now on the caller's; undefined where there is none */
+  /**
+   * @returns the name of this ghost's image, which is the caller's from now on; undefined if there is none
+   */
   take(stat: FileStat): string | undefined {
     const pair = pairOf(stat);
     const warm = this.#images.get(pair);
     if (!warm || !isSameInode(warm.stat, stat)) return undefined;
-    // What has grown large since may share its blocks, which costs nothing.
+    // A ghost that has become large may share its blocks with an image, which costs nothing.
     if (isSmallFile(warm.stat) && !isSmallFile(stat)) return undefined;
     this.#images.delete(pair);
     return warm.image;
   }
 
-  /** Remove whatever nobody took, and the folder if nothing else is in it. */
+  /** Removes the images that nobody took, and the folder if it is then empty. */
   discard(): void {
     for (const { image } of this.#images.values()) this.#remove(image);
     this.#images.clear();
@@ -57,7 +59,7 @@ export class WarmImages {
     }
   }
 
-  /** It is of no use to anybody: not being able to is no reason to fail. */
+  /** Nobody needs the image, so failing to remove it is no error. */
   #remove(image: string): void {
     try {
       this.files.remove(`${this.images}/${image}`);

@@ -1,6 +1,6 @@
 /**
- * A server may die after it has answered, and whoever then opens, reads or closes a file of it waits for
- * ever. So a dump has a deadline for as long as it does that.
+ * A file server may die after it has answered, and then opening, reading or closing a file on it blocks for
+ * ever. So a dump has a deadline for as long as it does any of these.
  */
 import type { Ghost } from '../../ghost/ghost.js';
 import { folder } from '../../image/layout.js';
@@ -9,7 +9,10 @@ import type { Context, Watch } from '../context.js';
 const again =
   'dump again when it is back, or with --allow-missing, which leaves out what a silent server has';
 
-/** From the first ghost that is opened to the last that is copied. @returns CONTEXT, with a watch over it */
+/**
+ * Watches from the first ghost that is opened to the last one that is copied. @returns CONTEXT with the watch
+ * in it
+ */
 export function watchServers(
   context: Context,
   ghosts: readonly Ghost[],
@@ -31,7 +34,7 @@ export function watchServers(
   return { watched: { ...context, alive }, watch };
 }
 
-/** Closing asks a server as well. */
+/** Closing a file asks its server as well. */
 export function watchUnpin(
   context: Context,
   ghosts: readonly Ghost[],
@@ -50,7 +53,7 @@ export function watchUnpin(
   });
 }
 
-/** The mounts of servers that GHOSTS lie on; undefined where nobody has to be watched. */
+/** Names the servers' mounts that GHOSTS lie on. @returns undefined if nothing has to be watched */
 function serverOf({ watch, host }: Context, ghosts: readonly Ghost[]): string | undefined {
   if (!watch) return undefined;
   const far = ghosts.filter(({ stat }) => host.processes.isOnServer(stat));
@@ -64,5 +67,5 @@ function serverOf({ watch, host }: Context, ghosts: readonly Ghost[]): string | 
   return others.length === 0 ? first : `${first} and ${others.length} more servers`;
 }
 
-/** The line of a deadline is made before it is needed, and has room for a thousand bytes. */
+/** The message of a deadline is made before it is needed, and has room for a thousand bytes. */
 const longest = 120;

@@ -8,8 +8,9 @@ import type { Context } from '../context.js';
 import { type Selection, selectPids } from './select.js';
 
 /**
- * Who holds what, in bytes. Reads only; needs neither CRIU nor root, but sees only what it may.
- * @throws NOT_FOUND, and PERMISSION where a process that was named shows nothing
+ * Finds which processes hold which ghosts, and their sizes in bytes. It only reads and needs neither CRIU nor
+ * root, but it sees only processes that it may look at.
+ * @throws NOT_FOUND; PERMISSION if a process that was named may not be looked at
  */
 export function scan({ host: { processes } }: Context, selection: Selection): Scan {
   const found = findGhosts(processes, selectPids(processes, selection));
@@ -22,7 +23,8 @@ export function scan({ host: { processes } }: Context, selection: Selection): Sc
 }
 
 /**
- * Among many some end and some are others'. Of one that was named, "no ghosts" must mean that it has none.
+ * Among many processes some end and some belong to others, so we skip these. For a process that the user
+ * named, "no ghosts" must mean that it has none.
  */
 function assertNamedWereSeen(unseen: readonly UnseenInSearch[], named: readonly number[]): void {
   const one = unseen.find(({ pid, what }) => named.includes(pid) && (what === 'fd' || what === 'process'));

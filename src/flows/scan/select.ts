@@ -1,7 +1,7 @@
 import { GhostkeepError } from '../../base/errors.js';
 import type { ProcessView } from '../../base/host/host.js';
 
-/** Which processes a command is about; exactly one of the fields. */
+/** The processes that a command is about. Exactly one of the fields is set. */
 export interface Selection {
   pids?: readonly number[];
   container?: string;
@@ -19,12 +19,16 @@ export function selectPids(processes: ProcessView, selection: Selection): number
   return [...(selection.pids ?? [])];
 }
 
-/** What runtimes put before an id. Not libpod-conmon-: that is podman's monitor, outside the container. */
+/**
+ * Runtimes put these before an id. libpod-conmon- is not one: that is podman's monitor, outside the
+ * container.
+ */
 const prefix = /^(libpod|crio|cri-containerd|containerd|docker|nerdctl|crun|runc)-/;
 
 /**
- * A container's processes by its cgroup: runtimes name it after the id (`/ID`, `libpod-ID`, `crio-ID.scope`,
- * `cri-containerd-ID.scope`, `docker-ID.scope`). A prefix of 12 or more digits of the id is enough.
+ * Finds a container's processes by cgroup. Runtimes name the cgroup after the id (`/ID`, `libpod-ID`,
+ * `crio-ID.scope`, `cri-containerd-ID.scope`, `docker-ID.scope`). The first 12 or more digits of the id are
+ * enough.
  */
 export function pidsOfContainer(processes: ProcessView, id: string): number[] {
   return processes.listPids().filter(pid => {
