@@ -1,9 +1,9 @@
 /**
- * The gate's part around a runtime's own command, for a host whose CRIU has no plugin hook or where the gate
- * may not be installed: find and pin, tell CRIU through CRIU_CONFIG_FILE, run the command, copy, seal.
+ * Does the gate's work around a runtime's own command, for a host whose CRIU has no plugin hook or where the
+ * gate may not be installed: find and pin, tell CRIU through CRIU_CONFIG_FILE, run the command, copy, seal.
  *
- * Once CRIU has succeeded the container may be gone and our pins are all there is: nothing lets them go
- * before the dump is sealed, or the caller says so.
+ * Once CRIU has succeeded the container may be gone, and then only our pins keep the ghosts. So we close them
+ * only when the dump is sealed or the caller gives up.
  */
 
 import { bounds } from '../../base/bounds.js';
@@ -33,23 +33,23 @@ import { keysOfJournal, makeJournal } from '../dump/journal.js';
 import { finishDump } from '../seal/finish.js';
 import { warnOfGoneSources } from './warn-of-gone-sources.js';
 
-/** `ghostkeep seal` may be at work. */
+/** `ghostkeep seal` may be at work, so we wait this long for it. */
 const patient = { waitMs: 10_000 };
 
 export interface CheckpointRequest {
   command: RuntimeCommand;
   argv: readonly string[];
-  /** Where a file for CRIU may be written; removed afterwards. */
+  /** Path for a file with CRIU's options; it is removed afterwards. */
   configPath: string;
-  /** What CRIU_CONFIG_FILE named before, to be kept in effect. */
+  /** The file that CRIU_CONFIG_FILE named before; its options stay in effect. */
   userConfig: string | undefined;
   /**
-   * Called when the command is about to begin. What it throws ends the checkpoint, and the container runs on.
+   * Called when the command is about to begin. An error that it throws ends the checkpoint, and the container
+   * runs on.
    */
   beforeCommand?: () => Promise<void>;
   /**
-   * Called when finishing failed after CRIU succeeded; resolves when it shall be tried again, or to false to
-   * give up.
+   * Called when finishing failed after CRIU succeeded. Resolves to true to try again, or to false to give up.
    */
   hold: (error: unknown) => Promise<boolean>;
 }
@@ -65,9 +65,9 @@ export async function checkpoint(
   const { policy: wished } = policyOf(context, pid);
   const policy = leftToCriu ? { ...wished, enabled: false } : wished;
   if (policy.enabled) warnOfGoneSources(context, pid);
-  // What it would remove, link or write until CRIU freezes it we would not see; and where it goes on, until
-  // it is copied. Nor is it paused where all is left to CRIU:
-  // its cgroup.img we could not have run again where CRIU encrypts that.
+  // We pause the container, because we would not see what it removes, links or writes before CRIU freezes it
+  // and, if it is left running, before its ghosts are copied. We do not pause it if all is left to CRIU: if
+  // CRIU encrypts cgroup.img, we could not mark the container as running there again.
   const forget =
     status === 'paused' || leftToCriu ? undefined : notePause(context, command, pid, request.configPath);
   const paused = forget !== undefined && (await pause(context, request, forget));
@@ -129,7 +129,7 @@ async function aroundCommand(
         await withdraw(context, images);
         throw error;
       }
-      // CRIU had finished and the runtime failed after it: the ghosts exist nowhere but here.
+      // CRIU had finished and the runtime failed after it, so only our pins keep the ghosts.
       await finishOrHold(context, request, keys, policy, paused);
       throw error;
     }
@@ -140,7 +140,8 @@ async function aroundCommand(
 }
 
 /**
- * What we began is of no use. Where the gate is installed as well it has taken our place, and has cleaned up.
+ * Removes what we began. If the gate is installed as well, the directory is the gate's by now, and it cleans
+ * up.
  */
 async function withdraw(context: Context, images: string): Promise<void> {
   try {
@@ -181,7 +182,7 @@ function stillRuns({ host: { processes } }: Context, pid: number, startTime: str
   return startTime !== undefined && startTimeOf(processes, pid) === startTime;
 }
 
-/** CRIU's own file of options, after the user's. Source: criu(8), Configuration files. */
+/** Writes CRIU's file of options, the user's options first. Source: criu(8), Configuration files. */
 async function runCommand(
   context: Context,
   request: CheckpointRequest,
@@ -221,9 +222,11 @@ async function finishOrHold(
   const { images } = request.command;
   for (;;) {
     try {
-      // The gate may be installed as well and have done it all; or somebody ran `ghostkeep seal` meanwhile.
+      // The gate may be installed as well and have done everything, or somebody has run `ghostkeep seal`
+      // meanwhile.
       const isSealed = manifestExists(files, images);
-      // Or it has found none: a container that could not be paused has closed them before CRIU froze it.
+      // Or the gate has found none: a container that could not be paused may have closed its ghosts before
+      // the freeze.
       const hasNoneOfOurs = () =>
         stillExternal(files.read(`${images}/files.img`, bounds.files), keys).size === 0;
       if (isSealed || (!holdsDump(files, images) && hasNoneOfOurs())) {
@@ -238,7 +241,7 @@ async function finishOrHold(
   }
 }
 
-/** Too small a disk must show before the container is gone. */
+/** A disk that is too small must show before the container is gone. */
 function assertRoom(
   { host: { files } }: Context,
   images: string,
@@ -255,19 +258,19 @@ function assertRoom(
   );
 }
 
-/** @returns false where it cannot be, and need not: CRIU will freeze it, and it ends then */
+/** @returns false if it cannot be paused and need not be, because CRIU freezes it and ends it */
 async function pause(
   context: Context,
   { command, configPath }: CheckpointRequest,
   forget: () => void,
 ): Promise<boolean> {
   const { commands } = context.host;
-  // By this variable it is known while it runs, whatever has become of us: paused.ts.
+  // This variable marks the runtime's process while it runs, even if we are killed: paused.ts.
   const ours = { CRIU_CONFIG_FILE: configPath };
   const { status, stderr } = await commands.output(runtimeCall(command, 'pause'), runtimeWaitMs, ours);
   if (status === 0) return true;
   const why = `it cannot be paused (${stderr.trim()})`;
-  // A pause that failed half way, or took too long, may have frozen it.
+  // A pause that failed half way, or took too long, may have frozen the container.
   await resume(context, command);
   forget();
   if (!command.leaveRunning) {

@@ -1,4 +1,4 @@
-/** Restored ghosts get space, xattrs, flags and times here, before their processes go on. */
+/** Gives restored ghosts their space, xattrs, flags and times before their processes go on. */
 import type { ManifestGhost } from '../../base/documents/generated/manifest.js';
 import { errnoOf, reasonOf } from '../../base/errors.js';
 import { isInMemory } from '../../base/filesystems.js';
@@ -11,18 +11,20 @@ import type { Context } from '../context.js';
 import { type AllocationRoom, allocateAgain } from '../restore/allocation.js';
 import { applyMetadata } from '../restore/metadata.js';
 
-/** The processes stand still meanwhile; allocating what is there takes far less. */
+/** The processes are stopped meanwhile. Allocating space that the disk has takes far less than this. */
 export const allocationMs = 60_000;
 
-/** What the map did not tell is worth a word, too: it does not come back. */
+/**
+ * True if the ghost has allocated space to restore. If the dump does not know where, we report it as lost.
+ */
 export function hasAllocation({ linked, data, allocated }: ManifestGhost): boolean {
   if (linked) return false;
   return data?.allocation ? data.allocation.length > 0 : countFromJson(allocated) > 0n;
 }
 
 /**
- * Before completeGhost, and by a descriptor of its own: a running executable, say, cannot be opened for
- * writing.
+ * Comes before completeGhost and opens a descriptor of its own for writing: a running executable, for
+ * example, cannot be opened for writing.
  */
 export function allocateGhost(
   context: Context,
@@ -41,7 +43,7 @@ export function allocateGhost(
   );
 }
 
-/** Undefined where config.json is wrong: without it CRIU restores all the same. */
+/** @returns undefined if config.json is wrong; CRIU restores the container all the same */
 export function roomOfHost(context: Context): AllocationRoom | undefined {
   try {
     return { keepFree: resolvePolicy(readConfig(context)).reserve, byImage: new Map() };
@@ -52,8 +54,8 @@ export function roomOfHost(context: Context): AllocationRoom | undefined {
 }
 
 export function completeGhost(context: Context, found: Ghost, entry: ManifestGhost): string[] {
-  // What CRIU restores beside them has the rights that the image says, and these lie in the container's own
-  // mounts: SECURITY.md.
+  // CRIU restores the other files with the rights that the image says, and these ghosts lie in the
+  // container's own mounts, so they get theirs, too: SECURITY.md.
   const request = { parts: ['xattrs', 'times', 'flags'], allowPrivileged: true } as const;
   return throughPin(
     context,
@@ -64,7 +66,7 @@ export function completeGhost(context: Context, found: Ghost, entry: ManifestGho
   );
 }
 
-/** @returns what ACT does, or what could not be done at all */
+/** @returns the result of ACT, or a line that says why it could not be done */
 function throughPin(
   { host: { processes } }: Context,
   found: Ghost,
@@ -77,7 +79,7 @@ function throughPin(
   let fd: number | undefined;
   try {
     fd = processes.pin(holder.pid, holder.link, writable);
-    // What is set here is this file's alone, set-id bits too.
+    // We set set-id bits, too, so this must be the ghost and no other file.
     if (!isSameInode(processes.statPin(fd), found.stat)) return [`${what} (its holder has another file now)`];
     return act(fd);
   } catch (error) {

@@ -1,4 +1,4 @@
-/** What the helper of the CRIU plugin does. native/gate/PROTOCOL.md says who calls when. */
+/** The work of the CRIU plugin's helper. native/gate/PROTOCOL.md says who calls when. */
 
 import { bounds } from '../../base/bounds.js';
 import type { Manifest } from '../../base/documents/generated/manifest.js';
@@ -47,9 +47,9 @@ export class GateDump {
   }
 
   /**
-   * Before anything else, and while the container runs. Whoever has the directory may be about to end: the
-   * helper of a CRIU that was killed cleans up.
-   * @param criu the CRIU that started us: `ghostkeep checkpoint` may have started that, and waits for it
+   * Takes the directory, before anything else and while the container runs. Its owner may be about to end:
+   * the helper of a killed CRIU cleans up first.
+   * @param criu the CRIU that started us; a `ghostkeep checkpoint` may have started that CRIU and wait for it
    * @throws IN_USE
    */
   async begin(criu: number): Promise<void> {
@@ -67,7 +67,7 @@ export class GateDump {
   }
 
   /**
-   * Others may have the directory now. While CRIU writes, the journal keeps it for us from all but a receiver
+   * Lets others have the directory. While CRIU writes, the journal keeps it for us, except from a receiver
    * that seals.
    */
   letGo(): void {
@@ -76,8 +76,9 @@ export class GateDump {
   }
 
   /**
-   * Nothing is frozen yet; PID is said to be the root of what will be. Where it stands still already (`runc
-   * pause`) a copy would only come twice. Whatever is wrong, checkpoint() will say so.
+   * Runs the warm pass while nothing is frozen; PID is the root of the processes that will be. If it is
+   * frozen already (`runc pause`), copying now would only copy twice. Errors are only logged: checkpoint()
+   * reports them.
    */
   async warm(pid: number): Promise<void> {
     const { host, log } = this.context;
@@ -98,7 +99,7 @@ export class GateDump {
    * @returns the keys of the ghosts that CRIU shall leave to us
    */
   async checkpoint(pid: number): Promise<string[]> {
-    // CRIU names the root of the tree first, and that call does the work for all.
+    // CRIU names the root of the tree first, and that call does the work for all processes.
     if (this.#covered.has(pid) || this.#isLeftToCriu()) return [];
     await this.#own();
     for (const member of this.context.host.processes.tree(pid)) this.#covered.add(member);
@@ -122,11 +123,11 @@ export class GateDump {
   }
 
   /**
-   * A streamed image never lies in the directory as files, an encrypted one cannot be written anew: CRIU has
-   * to manage alone.
+   * A streamed image never lies in the directory as files, and an encrypted one cannot be rewritten. So CRIU
+   * dumps all ghosts itself.
    */
   #isLeftToCriu(): boolean {
-    // Once a part is ours it has to be sealed, whatever appears there.
+    // Once some ghosts are ours the dump has to be sealed, whatever appears in the directory.
     const why = this.#started ? undefined : this.#whyLeftToCriu();
     if (!why) return false;
     if (!this.#leftToCriu) this.context.log.warn(why);
@@ -139,17 +140,16 @@ export class GateDump {
   }
 
   /**
-   * CRIU has ended in the middle of a request. The directory is ours, so whatever warm images it holds are of
-   * no use to anybody.
+   * CRIU has ended in the middle of a request. The directory is ours, so nobody needs the warm images in it.
    */
   abandon(): void {
     if (this.#started) clearImages(this.context.host, this.images);
     else removeWarmImages(this.context, this.images);
   }
 
-  /** CRIU is through, the processes are still frozen. @param result of the dump: 0 is success */
+  /** CRIU has finished, and the processes are still frozen. @param result of the dump: 0 is success */
   async finish(result: number): Promise<void> {
-    // Taken by then, or never asked for: another plugin may have answered for every process.
+    // By now the dump has taken the warm images, or another plugin has answered for every process.
     this.#warm?.discard();
     try {
       if (result !== 0) await this.#giveUp();
@@ -157,7 +157,7 @@ export class GateDump {
         await this.#own();
         this.#finishAsOwner();
       }
-      // A helper that was killed may have left it, or one before.
+      // A helper that was killed may have left its folder.
       if (this.#owned) removeLeftovers(this.context, this.images);
     } finally {
       this.letGo();
@@ -165,8 +165,9 @@ export class GateDump {
   }
 
   /**
-   * A dump that failed before it came to us has left nothing of ours; what is there is an older dump's. The
-   * container is to run on: nobody is waited for. What stays is of no use, and the next dump removes it.
+   * A dump that failed before we were asked has left nothing of ours; files in the directory are an older
+   * dump's. We wait for nobody, because the container is to run on. Files that stay are of no use, and the
+   * next dump removes them.
    */
   async #giveUp(): Promise<void> {
     if (!this.#started) return;
@@ -182,8 +183,8 @@ export class GateDump {
 
   #finishAsOwner(): void {
     const where = this.context.host.files.realPath(this.images);
-    // An older dump's manifest says nothing about what CRIU has written now, and would have the restore
-    // refused.
+    // An older dump's manifest says nothing about the images that CRIU has written now, and would make the
+    // restore fail.
     if (this.#leftToCriu && !this.#started) clearImages(this.context.host, this.images);
     const journal = this.#journal;
     if (journal && keysOfJournal(journal).length > 0) this.#seal(journal, where);
@@ -205,16 +206,16 @@ export class GateDump {
   }
 
   /**
-   * Seal, unless a receiver has done it: with --lazy-pages CRIU serves memory for as long as the restored
-   * processes ask for it before it comes to us. Sealed too early, before CRIU had written all of files.img,
-   * there would be ghosts missing.
+   * Seals, unless a receiver has done it: with --lazy-pages, CRIU calls us only after it has served memory
+   * for as long as the restored processes ask for it. If the receiver sealed before CRIU had written all of
+   * files.img, ghosts would be missing.
    */
   #isSealed(journal: Manifest): boolean {
     const { manifest, now } = sealImages(this.context, this.images, { durable: false, journal });
     if (now) return true;
     const { files } = this.context.host;
     const sealed = new Set(keysOfJournal(manifest));
-    // A seal keeps of ghosts those that it found in files.img, and of links all.
+    // A seal keeps only those ghosts that it found in files.img, but all links.
     return (
       isOfThisCheckpoint(files, this.images, manifest) &&
       keysOfJournal(journal).every(key => sealed.has(key)) &&

@@ -1,6 +1,6 @@
 /**
- * What the helper of the CRIU plugin does at restore: before CRIU reads the image, and before the processes
- * go on.
+ * The work of the CRIU plugin's helper at restore: before CRIU reads the image, and before the processes go
+ * on.
  */
 
 import { errnoOf } from '../../base/errors.js';
@@ -32,9 +32,10 @@ export class GateRestore {
   }
 
   /**
-   * PID and all others that CRIU traces are restored and do not run yet: their ghosts get what CRIU's image
-   * cannot hold. CRIU opened them by the names they had, so name and size tell them apart; where two have the
-   * same, nothing is guessed. Space comes back only where `materialize` wrote that wish into the manifest.
+   * PID and all others that CRIU traces are restored and do not run yet: we give their ghosts what CRIU's
+   * image cannot hold. CRIU has opened the ghosts by the names they had, so we tell them apart by name and
+   * size; if two have the same, we guess nothing. Space is allocated again only if `materialize` wrote that
+   * wish into the manifest.
    */
   async resumed(pid: number): Promise<void> {
     const { host, log, alive } = this.context;
@@ -56,7 +57,7 @@ export class GateRestore {
   }
 }
 
-/** All that CRIU holds stopped: PID stands for them (native/gate/PROTOCOL.md). */
+/** All processes that CRIU holds stopped; PID stands for them (native/gate/PROTOCOL.md). */
 function tracedWith(processes: ProcessView, pid: number): number[] {
   const tracer = processes.tracer(pid);
   if (tracer === 0) return [pid];

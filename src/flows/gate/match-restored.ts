@@ -4,7 +4,8 @@ import { countFromJson } from '../../base/units.js';
 import { type Ghost, pathOf } from '../../ghost/ghost.js';
 
 /**
- * Those that only one entry and one file can mean. Linear: there may be 10,000 of each, and they stand still.
+ * Pairs an entry and a file if neither fits any other. Takes linear time: there may be 10,000 of each, and
+ * the processes are stopped.
  */
 export function matchRestored(
   entries: readonly ManifestGhost[],
@@ -34,8 +35,8 @@ function markOf(found: Ghost): string {
 }
 
 /**
- * One for each name it may have been opened by: where a live file has the name by now, CRIU opens the ghost
- * by another. Source: CRIU files-reg.c, open_path: `NAME.cr_link`.
+ * One mark for each name that the ghost may be open by: if a live file has the name by now, CRIU opens the
+ * ghost as `NAME.cr_link`. Source: CRIU files-reg.c, open_path.
  */
 function marksOf({ linked, size, paths }: ManifestGhost): string[] {
   if (linked) return [];

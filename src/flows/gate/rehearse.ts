@@ -1,7 +1,7 @@
 /**
- * A whole dump on a small file of our own, before anything is frozen: V8 compiles a function when it is first
- * called, and the native library is loaded at its first call. What is slow only once is over when it counts
- * (decision 0006). Where there are many ghosts, what each of them takes is rehearsed with themselves
+ * Dumps a small file of our own, before anything is frozen. V8 compiles a function when it is first called,
+ * and the native library is loaded at its first call, so what is slow only once is done before the freeze
+ * (decision 0006). If there are many ghosts, we rehearse the work for each of them with the ghosts themselves
  * (decision 0008).
  */
 
@@ -25,7 +25,8 @@ import { sealImages } from '../seal/seal.js';
 const ghostBytes = 20_000;
 
 /**
- * Leaves nothing in IMAGES. Whatever goes wrong here goes wrong again when it matters, and is reported then.
+ * Leaves nothing in IMAGES. An error here is only logged: it happens again at the real dump, and is reported
+ * then.
  */
 export async function rehearse(context: Context, images: string): Promise<void> {
   const { files, processes } = context.host;
@@ -53,7 +54,7 @@ export async function rehearse(context: Context, images: string): Promise<void> 
   } catch (error) {
     context.log.debug(`the rehearsal failed: ${reasonOf(error)}`);
   } finally {
-    // First: on NFS an open file without a name still has one in the folder.
+    // We close it first: on NFS an open file without a name still has one in the folder.
     if (ghost !== undefined) files.close(ghost);
     removeScratch(context, existed ? scratch : ours);
   }
@@ -67,12 +68,12 @@ function removeScratch({ host: { files }, log }: Context, scratch: string): void
   }
 }
 
-/** Rounds, and ghosts in each: by then V8 has made machine code of what it found to be hot. */
+/** Rounds, and ghosts in each: after these V8 has compiled the hot functions to machine code. */
 const [rounds, mostGhosts] = [4, 500];
-/** No round is begun later: the checkpoint waits. */
+/** No round begins later than this, because the checkpoint waits. */
 const mostMs = 500;
 
-/** What JavaScript does for each of many ghosts but finding it. Nothing of it is kept. */
+/** Runs the JavaScript for each of many ghosts, except the search for them. The results are thrown away. */
 export function rehearseMany(context: Context, request: DumpRequest, pinned: readonly PinnedGhost[]): void {
   const { clock } = context.host;
   const some = pinned.slice(0, mostGhosts);

@@ -13,22 +13,22 @@ import { type DumpRequest, makeJournal } from '../dump/journal.js';
 import type { WarmImages } from '../dump/warm-images.js';
 import { rehearseMany } from './rehearse.js';
 
-/** What an image takes beside its ghost's data, the rest of its last block included. */
+/** Bytes that an image takes besides its ghost's data, with the rest of its last block. */
 const headBytes = 8192n;
 
 /**
- * File systems that share blocks, and from which length on the engine asks them to: LARGE_BYTES of
+ * File systems that share blocks, and the length from which on the engine asks them to share: LARGE_BYTES of
  * native/engine/base/io.h.
  */
 const sharing = new Set(['xfs', 'btrfs']);
 const sharedBytes = 64n << 10n;
-/** Extents to look at to know a file's. */
+/** Extents that we look at to estimate the average length of a file's extents. */
 const sample = 256;
 
-/** No ghost is begun later: whoever asked for the checkpoint is waiting. */
+/** No copy of a ghost begins later than this, because the user waits for the checkpoint. */
 const mostMs = 30_000;
 
-/** Copies of ghosts made while the container runs, until the time or the room for them is used up. */
+/** Copies ghosts while the container runs, until the time or the room for the copies is used up. */
 export class WarmCopies {
   written = 0;
   #names = 0;
@@ -45,8 +45,8 @@ export class WarmCopies {
   }
 
   /**
-   * The container may write to the same disk: half of what is free has to be left for it until all stands
-   * still.
+   * The container may write to the same disk, so half of the free space has to be left to it until it is
+   * frozen.
    */
   mayCopy(ghosts: readonly Ghost[]): boolean {
     const { host, log } = this.context;
@@ -66,7 +66,7 @@ export class WarmCopies {
     return false;
   }
 
-  /** @param mayCopy false: only write it to disk, where its blocks will be shared */
+  /** @param mayCopy false: only write the ghost's dirty pages to disk, if its blocks will be shared */
   async copy(ghost: Ghost, mayCopy: boolean): Promise<void> {
     const { host, log } = this.context;
     if (this.#isOver) return;
@@ -88,7 +88,7 @@ export class WarmCopies {
     }
   }
 
-  /** Small ones, as the dump copies them. */
+  /** Copies small ghosts in batches, as the dump does. */
   copyMany(ghosts: readonly Ghost[]): void {
     const {
       log,
@@ -134,7 +134,9 @@ export class WarmCopies {
     return warmName(this.#name, this.#names);
   }
 
-  /** On one file system, and most of it in extents that are worth it. */
+  /**
+   * True if the image is on the same file system and most of the ghost is in extents long enough to share.
+   */
   #willShare({ ghost, fd, stat }: PinnedGhost): boolean {
     const { engine, files } = this.context.host;
     if (!sharing.has(ghost.filesystem) || files.statPath(`${this.request.images}/.`).dev !== stat.dev)
@@ -153,7 +155,7 @@ export class WarmCopies {
     this.written += 1;
   }
 
-  /** @returns false where blocks were shared after all: the dump does that in no time */
+  /** @returns false if blocks were shared after all: the dump does that in no time */
   async #copyTo(image: string, pinned: PinnedGhost): Promise<boolean> {
     const { files, engine } = this.context.host;
     const { images, policy, criu } = this.request;

@@ -1,12 +1,12 @@
 /**
- * The warm pass: what is large, or many, is copied while the container still runs, so that little is left to
- * do when it stands still.
+ * The warm pass: ghosts that are large, or many, are copied while the container still runs, so that little is
+ * left to do while it is frozen.
  *
- * Nothing of it is believed. When all is frozen the ghosts are found anew, and a dump over a warm image
- * compares every byte with what is there and writes what differs (GK_DUMP_OVER): a time stamp is no proof,
- * because a store into a mapping need not change one. Where large ranges will be reflinked the freeze copies
- * nothing anyway: then only dirty pages, for which that would have to wait, are written to disk now (decision
- * 0010).
+ * The dump trusts none of these copies. When the container is frozen the ghosts are searched anew, and a dump
+ * over a warm image compares every byte with the ghost and writes those that differ (GK_DUMP_OVER): a time
+ * stamp proves nothing, because a store into a mapping need not change it. If large ranges will be reflinked,
+ * the dump copies nothing anyway; then the warm pass only writes dirty pages to disk, because reflinking
+ * would wait for them (decision 0010).
  */
 
 import { availableParallelism } from 'node:os';
@@ -21,15 +21,15 @@ import type { DumpRequest } from '../dump/journal.js';
 import { WarmImages } from '../dump/warm-images.js';
 import { WarmCopies } from './warm-copies.js';
 
-/** Allocated. Below, a copy takes a millisecond or two, and its comparison not much less. */
+/** Allocated bytes. A copy of fewer takes a millisecond or two, and comparing it not much less. */
 const worthBytes = 4n << 20n;
 
-/** Small ones: fewer are made, written and described in a millisecond or two. */
+/** The least number of small ghosts: fewer are copied and described in a millisecond or two. */
 const worthMany = 32;
 
 /**
- * Copy what is large of the ghosts of PIDS, and what is many. Whatever goes wrong is left to the dump, which
- * will say so.
+ * Copies those ghosts of PIDS that are large, or many. A ghost that fails is left to the dump, which reports
+ * it.
  */
 export async function warmUp(context: Context, request: DumpRequest): Promise<WarmImages> {
   const { host, log } = context;
@@ -39,8 +39,8 @@ export async function warmUp(context: Context, request: DumpRequest): Promise<Wa
   tryPins(context, kept.filter(needsCopy));
   const forbidden = kept.find(ghost => isOverLimit(ghost, request.policy));
   if (forbidden) {
-    // It may be gone by the freeze, so that this is for the dump to refuse. Copies of the others would only
-    // take room meanwhile.
+    // The ghost may be gone by the freeze, so the dump has to decide. Copies of the others would only take
+    // room meanwhile.
     log.info(`nothing is copied before the freeze: ${showGhost(forbidden)} is over the policy's limit`);
     return warm;
   }
@@ -51,7 +51,7 @@ export async function warmUp(context: Context, request: DumpRequest): Promise<Wa
   if (large.length + many.length === 0) return warm;
   const pass = new WarmCopies(context, request, warm);
   try {
-    // Small ones first: they come and go.
+    // Small ghosts come first, because they come and go.
     if (many.length > 0 && pass.mayCopy(many)) pass.copyMany(many);
     const mayCopy = large.length > 0 && pass.mayCopy(large);
     await inParallel(large, availableParallelism(), ghost => pass.copy(ghost, mayCopy));
@@ -66,9 +66,9 @@ export async function warmUp(context: Context, request: DumpRequest): Promise<Wa
 }
 
 /**
- * A table of descriptors grows by doubling, and each time a process of several threads waits for all
- * processors (expand_files() in fs/file.c, synchronize_rcu()): 5 ms that nobody has when all stands still. It
- * never shrinks.
+ * Grows our table of descriptors before the freeze. The table grows by doubling, and each time a process of
+ * several threads waits for all processors (expand_files() in fs/file.c, synchronize_rcu()): 5 ms, which must
+ * not fall into the time in which the container is frozen. The table never shrinks.
  */
 function tryPins({ host: { processes } }: Context, ghosts: readonly Ghost[]): void {
   unpinGhosts(processes, pinSome(processes, ghosts));

@@ -4,8 +4,8 @@ import { showSome } from '../../base/text/show-some.js';
 import type { Context } from '../context.js';
 
 /**
- * A ghost on a mount whose source is gone has the checkpoint refused. Without one it succeeds, and says
- * nothing of the restore to come. @param pid of a process in the container's mount namespace
+ * Warns of mounts whose source is gone. A ghost on such a mount makes the checkpoint fail; without a ghost it
+ * succeeds, although the restore may fail. @param pid of a process in the container's mount namespace
  */
 export function warnOfGoneSources({ host: { processes }, log }: Context, pid: number): void {
   let mounts: Mount[];

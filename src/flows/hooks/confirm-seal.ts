@@ -1,4 +1,4 @@
-/** What poststop does about an image directory: confirm the seal, redo it, or dump and seal by itself. */
+/** Poststop's work on an image directory: it confirms the seal, seals again, or dumps and seals by itself. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf, GhostkeepError } from '../../base/errors.js';
@@ -14,7 +14,7 @@ import { asOwner, holderOf } from '../directory/owner.js';
 import { dumpGhosts } from '../dump/dump.js';
 import { sealImages } from '../seal/seal.js';
 
-/** How long processes that were killed may take to end, and how often they are looked at. */
+/** How long killed processes may take to end, and how often we look at them. */
 const [endsWithinMs, lookEveryMs] = [1000, 20];
 
 export async function confirmSeal(
@@ -66,15 +66,17 @@ async function confirmAsOwner(
   assertNothingMissing(manifest, where, policy);
 }
 
-/** A sealed dump without CRIU, of an earlier time: while its processes are there a new one is wanted. */
+/**
+ * True for a sealed dump without CRIU from an earlier time: if its processes are there, a new dump is wanted.
+ */
 function isAlone(files: Files, images: string): boolean {
   return !readJournal(files, images) && readManifest(files, images).criu !== true;
 }
 
 /**
- * CRIU kills the processes of its last checkpoint, and they end a moment later. Those that live were left
- * running by it: they may have written since, and whoever calls us is about to end them. A dump of them here
- * would replace CRIU's images.
+ * Waits until the container's processes have ended. CRIU kills the processes of a container's last
+ * checkpoint, and they end a moment later. If they live, CRIU has left them running: they may have written
+ * since, and our caller is about to end them. A dump of them here would replace CRIU's images, so we refuse.
  * @throws BAD_INPUT
  */
 async function assertEnds(processes: ProcessView, session: Session, where: string): Promise<void> {
@@ -91,7 +93,7 @@ async function assertEnds(processes: ProcessView, session: Session, where: strin
   }
 }
 
-/** Not one that has ended and nobody has asked how: it has no file any more. */
+/** A zombie, which nobody has waited for yet, does not count: it has no open file any more. */
 function stillThere(processes: ProcessView, { pid, startTime }: Session): number | undefined {
   try {
     if (pid === undefined || processes.startTime(pid) !== startTime) return undefined;

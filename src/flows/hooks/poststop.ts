@@ -1,7 +1,7 @@
 /**
- * The poststop hook of a container with annotations io.ghostkeep.* or a session record: confirm the seal or
- * redo it, and close the session. Runtimes may call it more than once, and mostly there is no image: then
- * nothing that knows images is loaded.
+ * The poststop hook of a container with annotations io.ghostkeep.* or a session record: it confirms the seal
+ * or seals again, and closes the session. Runtimes may call it more than once, and mostly there is no image:
+ * then it does not load the modules that read images.
  */
 import { fieldsOf } from '../../base/errors.js';
 import type { ProcessView } from '../../base/host/host.js';
@@ -20,7 +20,8 @@ export async function poststop(context: Context, state: OciState): Promise<void>
     try {
       await confirmSeal(context, state.id, session, images);
     } catch (error) {
-      // A dump that lacks content is sealed and stays so. All else the next poststop tries again.
+      // A dump that lacks content is sealed, so another try would change nothing. Other failures the next
+      // poststop retries.
       if (fieldsOf(error).code === 'GHOST_LEFT_OUT') closeSession(context, state.id);
       else if (session)
         context.log.warn(`the session record of ${state.id} stays, for the next poststop to try again`);
@@ -31,7 +32,8 @@ export async function poststop(context: Context, state: OciState): Promise<void>
 }
 
 /**
- * `runc checkpoint --image-path DIR ID` is our parent. Anything else that stops a container is no checkpoint.
+ * Finds the images if `runc checkpoint --image-path DIR ID` is our parent. Any other caller has stopped the
+ * container without a checkpoint.
  */
 function imagesOfCaller(processes: ProcessView, state: OciState): string | undefined {
   try {
@@ -42,7 +44,7 @@ function imagesOfCaller(processes: ProcessView, state: OciState): string | undef
     );
     return command.verb === 'checkpoint' && command.container === state.id ? command.images : undefined;
   } catch {
-    // A caller that is not runc or crun, or is gone: then there is nothing to confirm.
+    // The caller is not runc or crun, or is gone, so there is nothing to confirm.
     return undefined;
   }
 }

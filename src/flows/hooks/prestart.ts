@@ -1,7 +1,7 @@
 /**
- * The prestart hook of a container with annotations io.ghostkeep.*: at create, remember it and its policy; at
- * restore, check the image. What only a restore needs is loaded there: a create waits for every file that is
- * loaded.
+ * The prestart hook of a container with annotations io.ghostkeep.*. At create it records the container and
+ * its policy; at restore it checks the image. Modules that only a restore needs are loaded there, because a
+ * create waits for every module that is loaded.
  */
 
 import path from 'node:path';
@@ -23,8 +23,8 @@ export async function prestart(context: Context, state: OciState): Promise<void>
 }
 
 async function checkImages(context: Context, state: OciState): Promise<void> {
-  // Who restores without CRIU has no descriptor of it to show: then the record of the last checkpoint says
-  // it.
+  // A restore without CRIU has no descriptor of CRIU's to show; then the record of the last checkpoint names
+  // the directory.
   const images = findRestoreImages(context, state) ?? readSession(context, state.id)?.images;
   if (!images) {
     context.log.info(`no image directory is known for ${state.id}, nothing to check`, {
@@ -37,9 +37,9 @@ async function checkImages(context: Context, state: OciState): Promise<void> {
 }
 
 /**
- * The bundle says where bind mounts come from. Source: OCI runtime-spec, config.md, Mounts. crun before 1.27
- * gives hooks `/` as every container's bundle (containers/crun#2025): then this is not known, and the gate,
- * which asks CRIU, does without it.
+ * Finds in the bundle where bind mounts come from. Source: OCI runtime-spec, config.md, Mounts. crun before
+ * 1.27 gives hooks `/` as every container's bundle (containers/crun#2025). Then the sources are not known
+ * here, but the gate does not need the bundle, because it asks CRIU.
  */
 function sourcesOf({ host: { files }, log }: Context, { bundle, id }: OciState): FindSource {
   if (path.posix.resolve(bundle) === '/') {
@@ -69,7 +69,7 @@ function makeSession(context: Context, state: OciState): Session {
   };
 }
 
-/** runc runs the hook while CRIU restores: the state says stopped, and the first process still is CRIU's. */
+/** runc runs the hook while CRIU restores: the state is `stopped`, and the first process is still CRIU. */
 function isRestore(processes: ProcessView, state: OciState): boolean {
   return (
     state.status === 'stopped' || (state.pid !== undefined && state.pid > 0 && isCriu(processes, state.pid))
@@ -86,8 +86,7 @@ function isCriu(processes: ProcessView, pid: number): boolean {
 }
 
 /**
- * The state never names the image directory: one of CRIU's descriptors is it, or its parent's command line
- * says.
+ * The state never names the image directory. One of CRIU's descriptors, or of its parent's, is open on it.
  */
 function findRestoreImages({ host: { processes, files } }: Context, state: OciState): string | undefined {
   if (!state.pid) return undefined;

@@ -3,35 +3,37 @@ import { errnoOf } from '../../base/errors.js';
 import { countFromJson, showBytes } from '../../base/units.js';
 import type { Context } from '../context.js';
 
-/** Of a file, by off_t. */
+/** The largest offset in a file (off_t). */
 const largestOffset = (1n << 63n) - 1n;
-/** A sign of life at least this often: a file system may take its time for each block. */
+/** We give a sign of life at least this often, because a file system may take its time for each block. */
 const sliceBytes = 1n << 30n;
 
 /**
- * How much may be allocated again. What was allocated and never written has left no byte in an image that
- * would prove it.
+ * How much may be allocated again. An image has no bytes that would prove how much was allocated and never
+ * written.
  */
 export interface AllocationRoom {
-  /** Bytes that stay free on the file system: the host's `reserve`, and data that is still to come. */
+  /** Bytes that stay free on the file system: the host's `reserve`, and data that is still to be written. */
   keepFree: bigint;
   /**
-   * What the image alone asks for takes half of the rest at most, all its ghosts together: bytes left, by
-   * device.
+   * Set if only the image asks for allocation: all ghosts together then get at most half of the remaining
+   * space. The bytes left, by device.
    */
   byImage?: Map<bigint, bigint>;
 }
 
 /**
- * Allocate again what a ghost had allocated and never written; data and size stay as they are. To be done
- * before other metadata: fallocate(2) moves times and drops file capabilities and set-user-ID bits, and an
- * immutable file takes no more. The ranges are the manifest's word and may be anybody's: they must be what
- * one file could have had, of more than there is room for none is even tried, so that neither root's reserve
- * goes nor a full disk is left behind. Where the room is not known none is tried either: a tmpfs without a
- * limit would take all memory.
+ * Allocates again the ranges that a ghost had allocated and never written; data and size stay as they are. It
+ * comes before the other metadata: fallocate(2) changes times and drops file capabilities and set-user-ID
+ * bits, and an immutable file cannot be allocated.
+ *
+ * The ranges come from the manifest, which anybody may have written. So they must be possible for one file,
+ * and if there is not room for all of them, none is tried: neither root's reserve is used up nor the disk
+ * filled. If the free space is not known, none is tried either, because a tmpfs without a limit would take
+ * all memory.
  * @param fd open for writing
- * @param until by the host's clock: what is not allocated by then stays as it is
- * @returns what did not come back, as `allocation (ENOSPC)`
+ * @param until a time of the host's clock: ranges that are not allocated by then stay as they are
+ * @returns the parts that were not allocated, as `allocation (ENOSPC)`
  */
 export function allocateAgain(
   { host, alive }: Context,
@@ -65,13 +67,13 @@ export function allocateAgain(
     if (errno === undefined) throw error;
     return [`allocation (${errno}${partOf()})`];
   } finally {
-    // Without CAP_FSETID the bits are gone.
+    // Without CAP_FSETID the kernel has dropped the set-id bits.
     if (files.stat(fd).mode !== before.mode) files.setMode(fd, before.mode & 0o7777);
   }
 
   /**
-   * ext4 keeps what a call that failed had got so far. It stays: to punch it out could take data that came
-   * since.
+   * ext4 keeps what a failed call has already allocated. We leave it: punching it out could destroy data that
+   * was written since.
    */
   function partOf(): string {
     const got = files.stat(fd).allocated - before.allocated;
@@ -79,7 +81,7 @@ export function allocateAgain(
   }
 }
 
-/** Take it. @returns why not, where there is not enough */
+/** Takes the room for WANTED bytes. @returns the reason if there is not enough */
 function roomFor(
   wanted: bigint,
   dev: bigint,
@@ -97,7 +99,7 @@ function roomFor(
   return undefined;
 }
 
-/** As a file's map lists them: in order, and no byte twice. */
+/** True if the ranges are in order and do not overlap, as a file's map lists them. */
 function areApart(ranges: readonly Range[]): boolean {
   let end = 0n;
   for (const { offset, length } of ranges) {
@@ -112,7 +114,7 @@ export interface Range {
   length: bigint;
 }
 
-/** Undefined where it is not known. */
+/** @returns undefined if the ranges are not known */
 export function rangesOf({ data }: ManifestGhost): Range[] | undefined {
   return data?.allocation?.map(({ offset, length }) => ({
     offset: countFromJson(offset),

@@ -10,8 +10,9 @@ import { type FindSource, recreateLinked } from './recreate-linked.js';
 import { assertUndamaged, verify } from './verify.js';
 
 /**
- * Finish an interrupted seal, refuse what would not come back whole, and make linked ghosts again.
- * @param findSource where external mounts of the container come from on this host
+ * Finishes an interrupted seal, refuses an image that would not be restored completely, and makes the names
+ * of linked ghosts again.
+ * @param findSource finds where external mounts of the container come from on this host
  */
 export async function checkBeforeRestore(
   context: Context,
@@ -37,7 +38,10 @@ export async function checkBeforeRestore(
   await recreateLinked(context, images, readManifest(files, images), findSource);
 }
 
-/** What a killed dump has left is in no restore's way: the directory may also be in use, or read-only. */
+/**
+ * Leftovers of a killed dump do not disturb a restore, so a directory that is in use or read-only is no
+ * error.
+ */
 async function tidy(context: Context, images: string): Promise<void> {
   try {
     await asOwner(context, images, (owned, { isLocked }) => {
@@ -49,14 +53,14 @@ async function tidy(context: Context, images: string): Promise<void> {
 }
 
 /**
- * A changed inventory.img would turn all checks off, so that whoever changes it would decide that nothing is
- * checked. Only the host's policy can say so.
+ * With a changed inventory.img all checks would be skipped, so anybody who can change it could turn them off.
+ * Only the host's policy may allow that.
  * @throws IMAGE_MISMATCH
  */
 async function acceptForeign(context: Context, images: string): Promise<void> {
   const where = context.host.files.realPath(images);
   const what = `inventory.img in ${where} is not that of the checkpoint which ghostkeep's manifest there describes`;
-  // Loaded here: a restore waits for every file that is loaded, and mostly this is not asked.
+  // We import this here, because a restore waits for every module that is loaded and seldom needs this one.
   const { configPath, readConfig } = await import('../container/policy.js');
   if (readConfig(context).acceptChangedInventory) {
     context.log.warn(`${what}: nothing is checked, as \`acceptChangedInventory\` in ${configPath} says`);

@@ -1,4 +1,4 @@
-/** See that a dump stands alone, and write into its manifest what is wished of its restore. */
+/** Checks that a dump is complete, and writes wishes for its restore into its manifest. */
 
 import type { Manifest } from '../../base/documents/generated/manifest.js';
 import type { Materialized } from '../../base/documents/generated/materialized.js';
@@ -15,22 +15,24 @@ import { assertUndamaged, verify } from './verify.js';
 export interface MaterializeRequest {
   images: string;
   /**
-   * What was allocated and never written is allocated again by every restore that ghostkeep takes part in.
+   * Every restore that ghostkeep takes part in allocates again the space that was allocated and never
+   * written.
    */
   preserveAllocation?: boolean;
   /**
-   * Take inventory.img as it is now for that of this checkpoint, if everything else is as the manifest says.
+   * Accept the current inventory.img as the one of this checkpoint, if everything else is as the manifest
+   * says.
    */
   acceptChangedInventory?: boolean;
 }
 
 /**
- * Can be repeated; a wish once written stays. Every dump is whole today, so there is nothing to put together.
+ * Can be repeated; a wish that is written once stays. Every dump is complete today, so no images are copied.
  * @throws IN_USE, MANIFEST_MISSING, MANIFEST_INVALID, and the first damage's code
  */
 export async function materialize(context: Context, request: MaterializeRequest): Promise<Materialized> {
   const work = (images: string) => materializeHere(context, { ...request, images });
-  // Without a wish nothing is written.
+  // Without a wish we write nothing, and need not be the owner.
   return request.preserveAllocation || request.acceptChangedInventory
     ? asOwner(context, request.images, work)
     : work(request.images);
@@ -43,7 +45,8 @@ async function materializeHere(
   const { files } = context.host;
   const where = files.realPath(images);
   const manifest = readSealedManifest(files, images);
-  // Read before the check and not again: what is accepted is what lay there then.
+  // We read it once, before the check: the inventory that is accepted is the one that was there during the
+  // check.
   const changed = acceptChangedInventory ? changedInventory(files, images, manifest) : undefined;
   const anyInventory = changed !== undefined;
   assertUndamaged(await verify(context, images, { anyInventory }), `cannot materialize ${where}`);
@@ -69,7 +72,7 @@ async function materializeHere(
   };
 }
 
-/** @returns undefined where it is what it was, or is none: CRIU writes one that has content. */
+/** @returns undefined if it is unchanged, or empty: the one that CRIU writes has content */
 function changedInventory(
   files: Files,
   images: string,

@@ -7,38 +7,42 @@ import { xattrsOf } from '../../image/decode.js';
 export type MetadataPart = 'owner' | 'xattrs' | 'mode' | 'times' | 'flags';
 
 /**
- * Owner before mode (chown clears setuid bits), times after what touches them, flags last: an immutable file
- * takes no more, not even another name, so a linked ghost gets none.
+ * The owner comes before the mode, because chown clears setuid bits; times come after everything that changes
+ * them. Flags come last: an immutable file accepts no change, not even another name, so a linked ghost gets
+ * none.
  */
 const all: readonly MetadataPart[] = ['owner', 'xattrs', 'mode', 'times', 'flags'];
 
 /**
- * A linked ghost is made on the host, and the image may be anybody's: nothing that gives rights comes from
- * there.
+ * A linked ghost is made on the host, and anybody may have written the image, so we set nothing from it that
+ * gives rights.
  */
 const never = 'never of a linked ghost';
 const privileged = ['security.', 'trusted.'].map(prefix => Buffer.from(prefix));
-/** A label gives its file no rights, it takes others' away. */
+/** A label gives its file no rights; it restricts others. */
 const label = Buffer.from('security.selinux');
 const setId = 0o6000;
 
 export interface MetadataRequest {
   parts?: readonly MetadataPart[];
   /**
-   * Whoever runs us vouches for the image: it may make set-id files, capabilities and what else the kernel
-   * acts on.
+   * The user who runs us vouches for the image: it may set set-id bits, capabilities and other xattrs that
+   * the kernel acts on.
    */
   allowPrivileged: boolean;
 }
 
 export interface Applied {
-  /** What could not be set, as `owner (EPERM)`: without privilege that is no failure, but it is said. */
+  /**
+   * Metadata that could not be set, as `owner (EPERM)`. Without privilege that is no error, but it is
+   * reported.
+   */
   missing: string[];
-  /** What was not tried without `allowPrivileged`. */
+  /** Metadata that we did not try to set without `allowPrivileged`. */
   withheld: string[];
 }
 
-/** Give a file what the manifest knows of its ghost. */
+/** Gives a file the metadata that the manifest has of its ghost. */
 export function applyMetadata(
   { files, engine }: Pick<Host, 'files' | 'engine'>,
   fd: number,
@@ -57,10 +61,13 @@ export function applyMetadata(
       return false;
     }
   };
-  // In a linked group's folder on the host, ids are the host's.
+  // A linked ghost lies in a folder of the host, so its ids are the host's.
   const [uid, gid] = ghost.linked ? [ghost.linked.hostUid, ghost.linked.hostGid] : [ghost.uid, ghost.gid];
   const isOwned = !parts.includes('owner') || attempt('owner', () => files.setOwner(fd, uid, gid));
-  /** Rights of the ghost's owner are not given to whom the file belongs instead. */
+  /**
+   * If the owner could not be set, the file belongs to somebody else, who must not get the rights of the
+   * ghost's owner.
+   */
   const mayGive = (what: string): boolean => {
     if (ghost.linked) missing.push(`${what} (${never})`);
     else if (!allowPrivileged) withheld.push(what);
@@ -87,7 +94,7 @@ export function applyMetadata(
   return { missing, withheld };
 }
 
-/** By its bytes: those are what the kernel is given. */
+/** Compares bytes, because the kernel gets the name as bytes. */
 function isPrivileged(name: Buffer, { linked }: ManifestGhost): boolean {
   if (!linked && name.equals(label)) return false;
   return privileged.some(prefix => name.subarray(0, prefix.length).equals(prefix));

@@ -1,6 +1,6 @@
 /**
- * A file that is restored has no name of its own before all of it is on the disk. What an interrupted restore
- * has left says so by its name, and the next one into the folder removes it.
+ * A restored file gets its own name only when all of it is on the disk. Until then its name marks it as
+ * partial, so that the next restore into the folder can remove what an interrupted one has left.
  */
 import { errnoOf } from '../../base/errors.js';
 import { isRegular } from '../../base/host/file-type.js';
@@ -11,16 +11,16 @@ const partialName = /^\.ghostkeep-partial-[1-9][0-9]{0,9}-[0-9]{1,19}-[0-9]{1,9}
 
 export interface PartialFile {
   fd: number;
-  /** Below the folder's descriptor. */
+  /** Path of the file, through the folder's descriptor. */
   path: string;
 }
 
 let made = 0;
 
 /**
- * The caller closes it.
- * @param folder as /proc/self/fd/N: nobody else may write to it
- * @param unfinished gets its path, and has it for as long as it is no ghost's name
+ * Creates a file under a partial name. The caller closes it.
+ * @param folder as /proc/self/fd/N; nobody else may write to it
+ * @param unfinished holds the file's path for as long as the file has no ghost's name
  */
 export function createPartial(
   { files, processes, clock }: Host,
@@ -30,11 +30,12 @@ export function createPartial(
 ): PartialFile {
   for (;;) {
     made += 1;
-    // Pid, time and count: no two at once have the same, and a name that is there is passed over.
+    // The name has pid, time and a count, so no two files at once have the same; a name that is taken is
+    // skipped.
     const path = `${folder}/.ghostkeep-partial-${id}-${processes.self()}${Math.trunc(clock())}-${made}`;
     try {
       const fd = files.create(path);
-      // Before it is locked, another restore may have taken it for a leftover.
+      // Before we lock it, another restore may take it for a leftover and remove it.
       if (files.tryLock(fd) !== false && files.stat(fd).nlink > 0) {
         unfinished.add(path);
         return { fd, path };
@@ -46,7 +47,10 @@ export function createPartial(
   }
 }
 
-/** Remove what interrupted restores have left. One that another restore is writing is locked, and stays. */
+/**
+ * Removes files that interrupted restores have left. A file that another restore is writing is locked, and
+ * stays.
+ */
 export function clearPartials({ host: { files }, log }: Context, folder: string, to: string): void {
   for (const name of files.list(folder).filter(found => partialName.test(found))) {
     const path = `${folder}/${name}`;
@@ -57,7 +61,7 @@ export function clearPartials({ host: { files }, log }: Context, folder: string,
       fd = files.open(path);
       const isOurs = files.tryLock(fd);
       if (isOurs === undefined) log.warn(`${to}/${name} is of another restore; remove it if that is over`);
-      // Whoever had it locked until now may have given it its name.
+      // The restore that held the lock until now may have given the file its final name.
       if (!isOurs || !files.exists(path)) continue;
       files.remove(path);
       log.warn(`removed ${to}/${name}, which an interrupted restore had left`);

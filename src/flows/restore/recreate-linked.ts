@@ -1,6 +1,6 @@
 /**
- * Make the names of linked ghosts again before CRIU opens them: their file system was somebody else's and may
- * have come back empty. Where it did not, what is there stays as it is.
+ * Makes the names of linked ghosts again before CRIU opens them: their file system is not part of the
+ * checkpoint and may have come back empty. A name that is there stays as it is.
  */
 import { isUtf8 } from 'node:buffer';
 import type { Manifest, ManifestGhost } from '../../base/documents/generated/manifest.js';
@@ -12,8 +12,8 @@ import { type Context, whenMoving } from '../context.js';
 import { applyMetadata } from './metadata.js';
 
 /**
- * Where an external mount of the container comes from on this host; undefined when CRIU restores the mount
- * itself.
+ * Finds where an external mount of the container comes from on this host; undefined if CRIU restores the
+ * mount itself.
  */
 export type FindSource = (mountPoint: string) => string | undefined;
 
@@ -37,7 +37,7 @@ async function recreate(
   const { files, engine } = context.host;
   const mountBytes = pathFromText(group.mountPoint);
   const mountPoint = mountBytes.toString('utf8');
-  // As text it would be the key of another mount.
+  // Bytes that are no UTF-8 would, as text, be the key of another mount.
   const source = isUtf8(mountBytes) ? findSource(mountPoint) : undefined;
   if (source === undefined) return;
   if (!source.startsWith('/')) {
@@ -65,8 +65,8 @@ async function recreate(
 }
 
 /**
- * The image says which mount, and may be anybody's: on a disk or a file server, which others use too, no
- * ghost of ours is to be made. Its content is in the image, and whoever runs the restore may put it there.
+ * The image chooses the mount, and anybody may have written the image. So we make no ghost on a disk or a
+ * file server, which others use too. Its content is in the image, and the user may put it there.
  */
 function assertInMemory(
   { host: { files } }: Context,

@@ -1,4 +1,6 @@
-/** One ghost of a restore: its file is made without a name, and gets that when the disk has all of it. */
+/**
+ * Restores one ghost: its file is made under a partial name, and gets its own when the disk has all of it.
+ */
 import type { ManifestGhost } from '../../base/documents/generated/manifest.js';
 import { errnoOf, GhostkeepError, translate } from '../../base/errors.js';
 import { verifyDigest, verifyReport, verifySize } from '../../image/verify.js';
@@ -12,21 +14,21 @@ export interface RestoredGhost {
   id: number;
   path: string;
   ghost: ManifestGhost;
-  /** What could not be set, as `owner (EPERM)`. */
+  /** Metadata that could not be set, as `owner (EPERM)`. */
   missing: string[];
-  /** What was not set without `allowPrivileged`. */
+  /** Metadata that we did not set without `allowPrivileged`. */
   withheld: string[];
 }
 
-/** Where files of a restore go, and what all of them have in common. */
+/** The folder that a restore writes files to, and settings that all of them share. */
 export interface Target {
   images: string;
-  /** As it was called, for messages. */
+  /** The folder's name as the user gave it, for messages. */
   to: string;
-  /** The same by its descriptor: /proc/self/fd/N. */
+  /** The same folder by its descriptor: /proc/self/fd/N. */
   folder: string;
   allowPrivileged: boolean;
-  /** As createPartial's. */
+  /** See createPartial. */
   unfinished: Set<string>;
 }
 
@@ -36,8 +38,9 @@ export interface MadeGhost {
 }
 
 /**
- * Everything but the name, and the flags that forbid one: nameGhost's.
- * @throws with the ghost and what to do
+ * Makes the file with everything except its name, and the flags that would forbid a name; nameGhost adds
+ * these.
+ * @throws an error that names the ghost and says what to do
  */
 export async function makeGhost(
   context: Context,
@@ -70,7 +73,9 @@ export async function makeGhost(
   }
 }
 
-/** Give it its name when the disk has all of it. @throws as makeGhost, and then nothing is left of it */
+/**
+ * Gives the file its name when the disk has all of it. @throws as makeGhost does; then the file is removed
+ */
 export async function nameGhost(
   context: Context,
   target: Target,
@@ -115,14 +120,14 @@ function explain(error: unknown, ghost: ManifestGhost, path: string): unknown {
       `${action}: ${error.message}; restore others with --keep-going or --ghost ID, and this one from another copy`,
       { cause: error },
     );
-  // A fault of ours is nothing to go on after.
+  // An error that is a fault of our own is passed on as it is: the restore must not go on after it.
   if (!(error instanceof GhostkeepError) && errnoOf(error) === undefined) return error;
   return translate(error, errnoOf(error) === 'EBADMSG' ? 'IMAGE_INVALID' : 'IO', ghost.image, action);
 }
 
 /**
- * What the engine's own checks would not see while it restores: another ghost's image, or wrong bytes where
- * there is a digest.
+ * Opens an image after checks that the engine does not make while it restores: is it another ghost's image,
+ * and, if there is a digest, are its bytes right?
  */
 async function openUndamaged(context: Context, images: string, ghost: ManifestGhost): Promise<number> {
   const { host } = context;

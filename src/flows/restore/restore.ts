@@ -1,4 +1,6 @@
-/** Make files again from a sealed dump, with everything the manifest knows. CRIU restores without this. */
+/**
+ * Restores files from a sealed dump, with all metadata that the manifest has. CRIU itself does not use this.
+ */
 import type { Manifest, ManifestGhost } from '../../base/documents/generated/manifest.js';
 import { GhostkeepError } from '../../base/errors.js';
 import { countFromJson } from '../../base/units.js';
@@ -15,32 +17,32 @@ export type { RestoredGhost };
 export interface RestoreRequest {
   images: string;
   to: string;
-  /** Ids; none for all. */
+  /** Ids of the ghosts to restore; empty for all. */
   only?: readonly number[];
-  /** Allocate again what was allocated and held no data. Also done where the manifest says so. */
+  /** Allocate again space that held no data. This is also done if the manifest asks for it. */
   preserveAllocation?: boolean;
   /** Bytes that allocating leaves free: the host's policy. */
   reserve?: bigint;
-  /** As applyMetadata's. */
+  /** See applyMetadata. */
   allowPrivileged?: boolean;
-  /** Called for each ghost that has its name, in their order. */
+  /** Called for each ghost that has got its name, in their order. */
   onRestored?: (restored: RestoredGhost) => void;
   /**
-   * Called for each ghost that could not be restored; without it the first of them is thrown, and ends the
-   * restore.
+   * Called for each ghost that could not be restored. Without it the first failure ends the restore and is
+   * thrown.
    */
   onFailure?: (error: GhostkeepError) => void;
   /**
-   * Has the paths of files that have no ghost's name yet: whoever ends the process before the restore has
-   * ended removes them.
+   * Paths of files that have no ghost's name yet. A caller that ends the process before the restore is over
+   * removes them.
    */
   unfinished?: Set<string>;
 }
 
-/** So many wait together for the disk: it takes their writes in one go, and each holds a descriptor. */
+/** Ghosts that wait for the disk together: it writes them in one go, and each holds a descriptor. */
 const batchSize = 16;
 
-/** @returns one file a ghost, TO/ghost-ID, on the disk; a file that is there already is a failure */
+/** @returns one file for each ghost, TO/ghost-ID, on the disk; a file that exists already is an error */
 export async function restoreGhosts(context: Context, request: RestoreRequest): Promise<RestoredGhost[]> {
   const { files } = context.host;
   const { images, to, only = [], allowPrivileged = false, unfinished = new Set() } = request;
@@ -50,7 +52,7 @@ export async function restoreGhosts(context: Context, request: RestoreRequest): 
   const folder = `/proc/self/fd/${folderFd}`;
   const batches = new Batches(context, request, { images, to, folder, allowPrivileged, unfinished });
   const room = roomFor(request, manifest);
-  // What comes back empty must not take the room of data that has yet to come.
+  // Allocating empty space must not take the room of data that is still to be written.
   let toCome = wanted.reduce((sum, ghost) => sum + dataOf(ghost), 0n);
   try {
     clearPartials(context, folder, to);
@@ -71,7 +73,7 @@ export async function restoreGhosts(context: Context, request: RestoreRequest): 
 
 class Batches {
   readonly restored: RestoredGhost[] = [];
-  /** What ends the restore, when those before it have their names. */
+  /** The error that ends the restore, after the ghosts before it have their names. */
   failure: unknown;
   #made: MadeGhost[] = [];
 
@@ -81,7 +83,7 @@ class Batches {
     private readonly target: Target,
   ) {}
 
-  /** @returns whether to go on */
+  /** @returns true if the restore goes on */
   async add(ghost: ManifestGhost, room: AllocationRoom | undefined): Promise<boolean> {
     try {
       this.#made.push(await makeGhost(this.context, this.target, ghost, room));
@@ -92,7 +94,7 @@ class Batches {
     return this.failure === undefined;
   }
 
-  /** Those that were made get their names. */
+  /** Gives names to the files that were made. */
   async end(): Promise<void> {
     const made = this.#made;
     this.#made = [];
@@ -114,7 +116,7 @@ class Batches {
   }
 }
 
-/** Undefined where nobody asks for what was allocated. */
+/** @returns undefined if nobody asks to allocate again */
 function roomFor(
   { preserveAllocation = false, reserve = 0n }: RestoreRequest,
   manifest: Manifest,

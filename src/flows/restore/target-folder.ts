@@ -4,9 +4,8 @@ import type { Host } from '../../base/host/host.js';
 const othersWrite = 0o022;
 
 /**
- * The folder that files are restored to, made where it is not there. Who else may write to it could put
- * another file in the place of one that is restored. The caller closes the descriptor, and makes files by it
- * alone.
+ * Opens the folder that files are restored to, and makes it if it does not exist. If others could write to
+ * it, they could replace a restored file. The caller closes the descriptor, and makes files only through it.
  * @throws PERMISSION
  */
 export function openTarget({ files, uid }: Host, to: string): number {

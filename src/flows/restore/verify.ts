@@ -1,4 +1,6 @@
-/** Verify an image directory: the manifest, every ghost image, and that CRIU's own files still fit them. */
+/**
+ * Verifies an image directory: the manifest, every ghost image, and that CRIU's own files still match them.
+ */
 
 import { bounds } from '../../base/bounds.js';
 import type { Manifest, ManifestGhost } from '../../base/documents/generated/manifest.js';
@@ -16,9 +18,9 @@ import { type Context, whenMoving } from '../context.js';
 import { toExternal } from '../dump/describe.js';
 
 /**
- * @param fromDisk see verifyImages; a restore does not wait for the disk, nor look for names that CRIU will
- * open
- * @param anyInventory check all but whether inventory.img is that of the manifest
+ * @param fromDisk see verifyImages; false before a restore, which neither waits for the disk nor looks for
+ * names that CRIU will open
+ * @param anyInventory skip the check that inventory.img is the one that the manifest knows
  */
 export async function verify(
   context: Context,
@@ -68,7 +70,8 @@ const foreignInventory: Damage = {
 };
 
 /**
- * What restore would give the file must be what the manifest says: bits of the head are in no chunk's checks.
+ * Compares an image's head with the manifest, because restore takes metadata from the head and no chunk's
+ * checksum covers it.
  */
 export function verifyHead({ host: { files } }: Context, images: string, ghost: ManifestGhost): Damage[] {
   const path = `${images}/${ghost.image}`;

@@ -7,7 +7,9 @@ import { decodeGhostHead, type GhostHead, headBytes } from '../../criu/ghost-fil
 import { ghostImageName } from '../../image/layout.js';
 import type { Context } from '../context.js';
 
-/** A ghost CRIU dumped itself, from what its own image says. Only regular files have content to care for. */
+/**
+ * Describes a ghost that CRIU has dumped itself, from the head of its image. Only regular files have content.
+ */
 export function adopt(
   { host: { files }, log }: Context,
   images: string,
@@ -20,7 +22,7 @@ export function adopt(
   try {
     head = decodeGhostHead(files.readStart(path, headBytes), files.statPath(path).size, image);
   } catch (error) {
-    // The record is only for information: CRIU will say so itself if its image is damaged.
+    // The record is only for information: CRIU itself reports a damaged image.
     log.warn(`cannot list ${image}, which CRIU wrote: ${reasonOf(error)}`);
     return [];
   }

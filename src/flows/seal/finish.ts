@@ -1,4 +1,4 @@
-/** Finish a dump whose ghosts are still held by pins: copy them, then seal. Can be repeated. */
+/** Finishes a dump whose ghosts are still held by pins: copies them, then seals. Can be repeated. */
 
 import type { Manifest, ManifestGhost } from '../../base/documents/generated/manifest.js';
 import { GhostkeepError, translate } from '../../base/errors.js';
@@ -33,15 +33,15 @@ export async function finishDump(
     async (images, { isLocked }) => {
       const journal = readJournal(files, images);
       if (journal?.state === 'pinned') {
-        // Not earlier: what is copied while the container still runs would pass for what it had at the
-        // freeze.
+        // CRIU must have finished: content that is copied while the container still runs would pass for the
+        // content at the freeze.
         if (journal.criu) inventoryOfThis(files, images, journal);
         await copyPinned(context, images, journal, policy);
       }
       try {
         return sealImages(context, images, { durable: true });
       } finally {
-        // Without a lock, what looks like a leftover may be a dump at work.
+        // Without a lock, a folder that looks like a leftover may belong to a dump at work.
         if (!journal && isLocked) removeLeftovers(context, images);
       }
     },
@@ -61,9 +61,10 @@ async function copyPinned(
   const copies: Copy[] = [];
   try {
     for (const entry of journal.ghosts) copies.push({ ...openPin(context, entry), dump });
-    // The container ran on between the pin and CRIU's freeze.
+    // The container has run on between our pin and CRIU's freeze.
     for (const copy of copies) describeAgain(context, copy);
-    // The container is gone: room that the policy would rather keep is better used than its ghosts lost.
+    // The container is gone, so losing its ghosts would be worse than using the room that the policy
+    // reserves.
     await copyAll(
       context,
       { images, policy: { ...policy, reserve: 0n }, criu: journal.criu ?? false },
@@ -86,7 +87,7 @@ async function copyPinned(
   writeJournal(files, images, journal, { durable: true });
 }
 
-/** A journal names descriptors to copy from: one that others could have written is not followed. */
+/** A journal names descriptors to copy from, so we do not follow one that others could have written. */
 function assertOwnFolder(context: Context, images: string): void {
   if (isOwnFolder(context, images)) return;
   const path = `${context.host.files.realPath(images)}/${folder}`;
@@ -97,7 +98,7 @@ function assertOwnFolder(context: Context, images: string): void {
   );
 }
 
-/** On overlayfs a file that was copied up since has another birth: the container ran on after the pin. */
+/** On overlayfs a file that was copied up since the pin has another time of birth: the container ran on. */
 function isEntryOf(entry: ManifestGhost, stat: FileStat): boolean {
   const birth = entry.filesystem === 'overlay' ? undefined : birthOf(stat);
   return (
@@ -107,7 +108,7 @@ function isEntryOf(entry: ManifestGhost, stat: FileStat): boolean {
   );
 }
 
-/** The holder of the pins may be another process: `ghostkeep checkpoint`, waiting. */
+/** Another process may hold the pins: a `ghostkeep checkpoint` that waits. */
 function openPin({ host: { processes } }: Context, entry: ManifestGhost): Omit<Described, 'dump'> {
   const subject = `${entry.dev}/${entry.ino}`;
   const { pin } = entry;

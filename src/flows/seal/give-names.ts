@@ -8,8 +8,7 @@ import { syncImage } from '../../image/sync-image.js';
 import type { Context } from '../context.js';
 
 /**
- * The dump found no image by that name (other-images.ts): whatever has it now was put there by another
- * program.
+ * The dump found no image by that name (other-images.ts), so if one is there now, another program made it.
  */
 export function assertNotTaken(files: Files, images: string, pending: string, image: string): void {
   if (!files.exists(`${images}/${image}`) || !files.exists(`${images}/${pending}`)) return;
@@ -20,7 +19,7 @@ export function assertNotTaken(files: Files, images: string, pending: string, im
   );
 }
 
-/** CRIU has given out its ids, ours follow them from FIRST on. */
+/** CRIU has given out its ids; ours follow them, from FIRST on. */
 export function giveNames(
   context: Context,
   images: string,
@@ -42,7 +41,10 @@ export function giveNames(
   return files.holding(`${images}/${folder}`, () => journal.ghosts.map(give));
 }
 
-/** The next fsync(2) would succeed, so that nothing vouches for the image again it loses its name. */
+/**
+ * A failed fsync(2) is reported once and the next one would succeed, so the image loses its name: no later
+ * seal may vouch for it.
+ */
 function syncOrDisown(files: Files, images: string, image: string): void {
   const disowned = `${image}.lost`;
   try {
@@ -58,13 +60,13 @@ function syncOrDisown(files: Files, images: string, image: string): void {
   }
 }
 
-/** A journal that names images by their ids, as an earlier version left it, has given them out. */
+/** An earlier version's journal may name images by their ids, which are then given already. */
 function givenId(image: string): number | undefined {
   const digits = /^ghost-file-([0-9a-f]+)\.img$/.exec(image)?.[1];
   return digits === undefined ? undefined : Number.parseInt(digits, 16);
 }
 
-/** False when it was renamed before. */
+/** @returns false if it was renamed before */
 function isRenamed(files: Files, from: string, to: string): boolean {
   try {
     files.rename(from, to);
@@ -76,8 +78,8 @@ function isRenamed(files: Files, from: string, to: string): boolean {
 }
 
 /**
- * An earlier seal has renamed it, unless it was lost and an earlier checkpoint has left an image by this
- * name.
+ * An earlier seal has renamed the image, or the image was lost and an earlier checkpoint has left another
+ * image by this name. Its head tells which.
  */
 function assertImageOf(files: Files, images: string, image: string, ghost: ManifestGhost): void {
   assertThere(files, images, image);

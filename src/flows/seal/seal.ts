@@ -1,8 +1,8 @@
 /**
- * Seal a dump: the image stands alone, as if CRIU had written the ghosts itself.
+ * Seals a dump: afterwards the image directory is complete, as if CRIU had written the ghosts itself.
  *
- * Every step can be repeated, and the journal, which goes last, says what is still to do: a seal that was
- * interrupted anywhere is finished by calling it again. Nothing of the ghosts' content is touched.
+ * Every step can be repeated. The journal is removed last and says what is still to do, so a seal that was
+ * interrupted anywhere is finished by another one. No content of the ghosts is touched.
  */
 
 import { bounds } from '../../base/bounds.js';
@@ -32,15 +32,15 @@ import { assertNotTaken, giveNames } from './give-names.js';
 
 export interface Sealed {
   manifest: Manifest;
-  /** False: it was sealed before. */
+  /** False if the dump was sealed before. */
   now: boolean;
 }
 
 /**
  * @param how.durable fsync everything, ghost images included. Not while processes are frozen: CRIU does not
  * sync its own images either, and on ext4 a sync of one file waits for the data of all.
- * @param how.journal the journal, by whoever has just written it
- * @throws MANIFEST_MISSING when nothing was dumped here, SEAL_FAILED and others when it can be tried again
+ * @param how.journal the journal, from a caller that has just written it
+ * @throws MANIFEST_MISSING if nothing was dumped here; SEAL_FAILED and others if it can be tried again
  */
 export function sealImages(
   context: Context,
@@ -48,7 +48,7 @@ export function sealImages(
   { durable, journal: known }: Durability & { journal?: Manifest },
 ): Sealed {
   const { files } = context.host;
-  // The journal is the word on whether there is anything to seal, even to the one who wrote it.
+  // The journal on disk decides whether there is anything to seal, even for the caller that wrote it.
   const journal = known && files.exists(`${images}/${journalName}`) ? known : readJournal(files, images);
   if (!journal) {
     const manifest = readManifest(files, images);
@@ -81,8 +81,8 @@ export function sealImages(
 }
 
 /**
- * Its journal has gone before: without that the first id is not asked for again. The dump is whole by now, so
- * what cannot be removed is no failure.
+ * The journal was removed before this folder, because without a journal the folder's first id is not read
+ * again. The dump is complete by now, so failing to remove the folder is no error.
  */
 function removeWorkingFolder({ host: { files }, log }: Context, images: string): void {
   try {
@@ -96,7 +96,10 @@ function removeWorkingFolder({ host: { files }, log }: Context, images: string):
   }
 }
 
-/** What CRIU has dumped itself is listed for information only: where there is no room for it, it is not. */
+/**
+ * Ghosts that CRIU has dumped itself are listed for information only, so they are dropped if there is no
+ * room.
+ */
 function writeWhatFits(
   { host: { files }, log }: Context,
   images: string,
@@ -120,7 +123,7 @@ function warnOfUnlisted(log: Context['log'], count: number): void {
   );
 }
 
-/** A manifest to write, and images that it does not list, to be removed when it is there. */
+/** A manifest to write, and images that it does not list: these are removed when the manifest is written. */
 interface Plan {
   manifest: Manifest;
   unused: string[];
@@ -148,17 +151,18 @@ function sealCriu(context: Context, images: string, journal: Manifest, { durable
     journal.mountNamespace,
     journal.links?.map(toKeyPath),
   );
-  // Remaps first: with files.img still external they are unused, the other way round a ghost would be
-  // missing.
+  // We write the remaps first: while files.img still has external entries, nothing uses them. In the other
+  // order a ghost would be missing.
   files.replace(`${images}/remap-fpath.img`, plan.remaps, { durable });
   files.replace(`${images}/files.img`, plan.files, { durable });
   if (journal.thaw) thaw(files, images, { durable });
-  // Pinned while the container ran, closed before CRIU froze it: no entry of files.img wants such a ghost any
-  // more.
+  // The container may have closed a ghost between our pin and CRIU's freeze. Then no entry of files.img needs
+  // it any more.
   const used = remappedGhosts(plan.remaps);
   const isUsed = (ghost: ManifestGhost) => ghost.linked !== undefined || used.has(ghost.id);
   const ghosts = named.filter(isUsed);
-  // Who may read CRIU's images may read these: at restore that is root of the container's user namespace.
+  // Everybody who may read CRIU's images may read ours: at restore that is root of the container's user
+  // namespace.
   for (const alike of [['remap-fpath.img'], ghosts.map(ghost => ghost.image)])
     files.matchOwner(
       alike.map(name => `${images}/${name}`),
@@ -171,7 +175,7 @@ function sealCriu(context: Context, images: string, journal: Manifest, { durable
   if (adopted.length > 0)
     assertDocument<Manifest>('Manifest', { ...manifest, ghosts: adopted }, manifestName, 'MANIFEST_INVALID');
   const listed = new Set(manifest.ghosts.map(({ image }) => image));
-  // CRIU and we have written over the checkpoint that these were of.
+  // These images are from the checkpoint that CRIU and we have written over.
   const replaced = earlierGhosts
     .filter(id => !used.has(id))
     .map(ghostImageName)
