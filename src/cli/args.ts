@@ -4,8 +4,8 @@ import { GhostkeepError } from '../base/errors.js';
 type Options = NonNullable<ParseArgsConfig['options']>;
 
 /**
- * node:util parseArgs, with its errors as ours. An option that takes one value has one: which of two was
- * meant, nobody knows.
+ * Parses arguments with node:util parseArgs and turns its errors into ours. An option with one value may be
+ * given once: of two values we could not know which was meant.
  * @param positionals how many there must be
  * @throws USAGE
  */
@@ -48,7 +48,10 @@ function assertOnce(tokens: readonly Token[], options: Options): void {
   }
 }
 
-/** Node's words, shorter: they advise on values and arguments that begin with a dash, which ours do not. */
+/**
+ * Shortens Node's message: its advice on values and arguments that begin with a dash does not apply to our
+ * commands.
+ */
 function reasonFrom(message: string): string {
   const missing = /^Option '(-[^', ]+).* argument (missing|is ambiguous)/.exec(message);
   if (missing) return `${missing[1]} has no value`;

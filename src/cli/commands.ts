@@ -1,4 +1,7 @@
-/** Every command, what it does in a line, and where its code is: loaded only when it is called. */
+/**
+ * Every command with its one-line summary and the module with its code, which is loaded only when it is
+ * called.
+ */
 export interface Command {
   usage: string;
   summary: string;

@@ -2,12 +2,12 @@ import fs from 'node:fs';
 import { pausedFolder } from '../flows/container/paused-folder.js';
 
 /**
- * These run while a container is frozen or created, and must be fast; the others come first to whoever looks
- * for what went wrong.
+ * These commands run while a container is frozen or created, so they must be fast. A user who looks for what
+ * went wrong runs one of the others first.
  */
 const passedOver = new Set(['hook', 'gate']);
 
-/** Before command NAME: resume what a checkpoint that was killed has left paused. */
+/** Runs before command NAME and resumes containers that a killed checkpoint has left paused. */
 export async function resumeForgotten(name: string): Promise<void> {
   if (passedOver.has(name) || isEmpty(pausedFolder(process.getuid?.() ?? 0))) return;
   const { makeContext } = await import('./context.js');

@@ -10,12 +10,12 @@ const newline = 0x0a;
 
 /**
  * The helper's end of the gate's socket, line by line (native/gate/PROTOCOL.md). It blocks: while the helper
- * waits for a line it has nothing else to do, and the way through the event loop takes a millisecond more,
- * with all frozen.
- * @throws USAGE where the descriptor is no socket: nobody but the gate starts a helper
+ * waits for a line it has nothing else to do, and the event loop would take a millisecond more while the
+ * container is frozen.
+ * @throws USAGE if the descriptor is no socket: only the gate starts a helper
  */
 export class GateChannel {
-  /** CRIU has ended: nobody waits for an answer any more. */
+  /** CRIU has ended, so nobody waits for an answer any more. */
   hasHungUp = false;
   readonly #room = Buffer.alloc(longestLineBytes);
   #unread = Buffer.alloc(0);
@@ -33,7 +33,7 @@ export class GateChannel {
     this.say(`ready ${protocolVersion}`);
   }
 
-  /** The gate's next line; undefined when CRIU has finished or is gone. */
+  /** @returns the gate's next line; undefined if CRIU has finished or is gone */
   next(): string | undefined {
     for (;;) {
       const end = this.#unread.indexOf(newline);
@@ -49,8 +49,8 @@ export class GateChannel {
   }
 
   /**
-   * Lines, in one write: each costs a system call and the gate a wakeup, and there may be a key for 10,000
-   * ghosts.
+   * Sends lines in one write: each write costs a system call and a wakeup of the gate, and there may be keys
+   * for 10,000 ghosts.
    */
   say(...lines: (string | readonly string[])[]): void {
     const bytes = Buffer.from(lines.flat().map(toLine).join(''));
@@ -58,21 +58,21 @@ export class GateChannel {
     try {
       while (sent < bytes.length) sent += again(() => fs.writeSync(socketFd, bytes, sent));
     } catch (error) {
-      // CRIU went away: next() says so, and there is nobody to tell.
+      // CRIU is gone: next() reports that, and nobody is left to read our answer.
       if (!hungUp.has(errnoOf(error) ?? '')) throw error;
       this.hasHungUp = true;
     }
   }
 
-  /** The last word: the gate waits for it, and then no longer for this process. */
+  /** Closes the socket. The gate waits for this, and then no longer for our process. */
   close(): void {
     fs.closeSync(socketFd);
   }
 
   /**
-   * What CRIU was told with --external KEY:VALUE: the value, '' for none, undefined where the key is unknown
-   * to it. So is one that no line can hold as it is: with a space for a control character, or cut off, it
-   * would be another mount's key.
+   * Asks for the value that CRIU was given with --external KEY:VALUE.
+   * @returns '' if it has none; undefined if CRIU does not know the key, or if one line cannot hold it
+   * unchanged: with a space for a control character, or cut off, it would be the key of another mount
    */
   lookup(key: string): string | undefined {
     const line = `lookup ${key}`;
@@ -101,7 +101,7 @@ export class GateChannel {
 
 const hungUp = new Set(['EPIPE', 'ECONNRESET']);
 
-/** A signal may interrupt a call that blocks; Node does not begin it again. */
+/** A signal may interrupt a call that blocks, and Node does not repeat it. */
 function again<T>(call: () => T): T {
   for (;;) {
     try {
@@ -120,7 +120,7 @@ function isSocket(fd: number): boolean {
   }
 }
 
-/** Control characters become spaces, what is too long is cut between characters. */
+/** Replaces control characters by spaces, and cuts a line that is too long between two characters. */
 function toLine(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
   const clean = text.replaceAll(/[\x00-\x1f\x7f]/g, ' ');

@@ -45,7 +45,7 @@ function findCommand(name: string): Command {
   );
 }
 
-/** Wherever it stands; behind `--` stands somebody else's command. */
+/** Looks for --help anywhere before `--`; after that comes somebody else's command. */
 function asksForHelp(args: readonly string[]): boolean {
   const own = args.includes('--') ? args.slice(0, args.indexOf('--')) : args;
   return own.includes('--help') || own.includes('-h');

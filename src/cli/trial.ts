@@ -1,4 +1,4 @@
-/** Play a trial on a stage of its own, and show it: a timeline while it runs, a table at its end. */
+/** Plays a trial on a stage of its own, and shows it: a timeline while it runs, a table at its end. */
 import type { Trial, TrialGhost, TrialStep } from '../base/documents/generated/trial.js';
 import { countFromJson, showBytes } from '../base/units.js';
 import { longestHookMs } from '../flows/try-hooks/hooks.js';
@@ -10,12 +10,12 @@ import { Deadline } from './ending/deadline.js';
 import { errorLine, line } from './print/line.js';
 import { table } from './print/table.js';
 
-/** The longest that one step may take: a hook's own limit is the longest of all. */
+/** The longest time for one step: a minute more than the longest limit of a hook. */
 const stepWaitMs = longestHookMs + 60_000;
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 const interrupted = 130;
 
-/** Run WORK with a stage, and leave nothing behind: not after a failure, a signal or a hang either. */
+/** Runs WORK with a stage and removes everything afterwards, even after a failure, a signal or a hang. */
 export async function onStage<Result>(
   keep: boolean,
   work: (context: StageContext) => Promise<Result>,
@@ -70,7 +70,7 @@ export function showTrial({ ok, ghosts, timeline, notTried, kept }: Trial): stri
     '\n',
     ...wrong,
     line(verdict(ok, ghosts, timeline)),
-    // Where nothing was tried at all, nobody asks what else was not.
+    // If nothing was tried at all, a list of what else was not tried helps nobody.
     ...(ghosts.length > 0 ? notTried : []).map(text => line(`not tried here: ${text}`)),
     kept === undefined ? '' : line(`kept: ${kept}`),
   ].join('');

@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 
 declare const GHOSTKEEP_VERSION: string | undefined;
 
-/** Put in by the bundler; from package.json where the sources run unbundled, in tests. */
+/** The bundler sets it; if the sources run unbundled, in tests, it comes from package.json. */
 export const version: string =
   typeof GHOSTKEEP_VERSION === 'string'
     ? GHOSTKEEP_VERSION

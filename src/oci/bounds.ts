@@ -1,6 +1,6 @@
 /**
  * The host's policy wins: it says which keys a container's annotations may set, and its sizes are bounds for
- * theirs.
+ * their sizes.
  */
 import { GhostkeepError } from '../base/errors.js';
 import { parseSize } from '../base/units.js';
@@ -23,7 +23,9 @@ export function assertPermitted(host: PolicyDocument, wishes: PolicyDocument): v
   throw new GhostkeepError('BAD_POLICY', subject, `cannot accept ${subject}: ${faults.join('; ')}`);
 }
 
-/** HOST with those of a container's wishes that it permits: it may have changed since they were accepted. */
+/**
+ * Adds to HOST those wishes of a container that it permits. HOST may have changed since they were accepted.
+ */
 export function withWishes(host: PolicyDocument, wishes: PolicyDocument): PolicyDocument {
   const permitted = Object.entries(wishes).filter(
     ([key, value]) => whatIsAllowed(host, key, value) === undefined,
@@ -31,7 +33,7 @@ export function withWishes(host: PolicyDocument, wishes: PolicyDocument): Policy
   return { ...host, ...Object.fromEntries(permitted) };
 }
 
-/** @returns undefined where KEY may be VALUE, and else what the host allows */
+/** @returns undefined if KEY may be VALUE, and otherwise what the host allows */
 function whatIsAllowed(host: PolicyDocument, key: string, value: unknown): string | undefined {
   const keys: readonly string[] = host.allow ?? allowedByDefault;
   if (!keys.includes(key)) {

@@ -1,18 +1,18 @@
-/** What a runtime's command line says: which container, which image directory. Source: runc(8), crun(1). */
+/** Parses a runtime's command line, to find container and image directory. Source: runc(8), crun(1). */
 import path from 'node:path';
 import { type ErrorCode, GhostkeepError } from '../base/errors.js';
 
 export interface RuntimeCommand {
   runtime: 'runc' | 'crun';
-  /** Absolute; relative paths of PROGRAM and GLOBALS begin there. */
+  /** Absolute path. PROGRAM and GLOBALS may be relative to it. */
   cwd: string;
-  /** As it was typed; what runs `state` and `pause` for us. */
+  /** The program as the user typed it. We also run `state` and `pause` with it. */
   program: string;
-  /** Options before the verb, to be repeated in front of other verbs. */
+  /** Options before the verb, which we repeat before other verbs. */
   globals: string[];
   verb: string;
   container: string;
-  /** Absolute. */
+  /** Absolute path. */
   images: string;
   leaveRunning: boolean;
   preDump: boolean;
@@ -69,7 +69,7 @@ export function parseRuntimeCommand(argv: readonly string[], cwd: string): Runti
   };
 }
 
-/** Words up to the first that is no option. */
+/** Splits words before the first that is no option. */
 function splitOptions(
   words: readonly string[],
   valued: readonly string[],
@@ -113,7 +113,7 @@ function isSet(options: readonly string[], name: string, letter: string): boolea
   );
 }
 
-/** runc's options are Go's: one dash is as good as two. */
+/** runc's options follow Go's rules: one dash is as good as two. */
 function twoDashes(option: string): string {
   return option.replace(/^-(?=[a-z][a-z-])/, '--');
 }

@@ -1,5 +1,6 @@
 /**
- * What a runtime reads to find our hooks, and the programs it then runs: made from the templates in hooks/.
+ * The files from which a runtime finds our hooks, and the programs that it then runs, made from the templates
+ * in hooks/.
  */
 import { parseDocument } from '../base/documents/document.js';
 import type { HooksD } from '../base/documents/generated/hooks-d.js';
@@ -7,10 +8,10 @@ import { GhostkeepError, reasonOf } from '../base/errors.js';
 
 export type { HooksD };
 
-/** In a hook's environment: where its log goes instead of the host's. A trial sets it, and leaves nothing on the host. */
+/** This variable in a hook's environment names its log, in place of the host's. A trial sets it, so that nothing stays. */
 export const hookLogVariable = 'GHOSTKEEP_HOOK_LOG';
 
-/** The absolute names that a hook program starts, with nothing looked up in PATH. */
+/** The absolute names that a hook program starts, so that nothing is looked up in PATH. */
 export interface HookCommand {
   node: string;
   /** dist/ghostkeep.mjs */
@@ -18,8 +19,9 @@ export interface HookCommand {
 }
 
 /**
- * A hooks.d file. One that Podman cannot accept makes every `podman run` on the host fail, so patterns are
- * compiled too. Source: oci-hooks(5), schema 1.0.0. @throws BAD_INPUT naming every field that is wrong
+ * Parses a hooks.d file. A file that Podman cannot accept makes every `podman run` on the host fail, so we
+ * compile its patterns, too. Source: oci-hooks(5), schema 1.0.0. @throws BAD_INPUT naming every field that is
+ * wrong
  */
 export function parseHooksD(text: string, path: string): HooksD {
   const document = parseDocument<HooksD>('HooksD', text, path, 'BAD_INPUT');
@@ -31,20 +33,20 @@ export function parseHooksD(text: string, path: string): HooksD {
 }
 
 /**
- * The program of a hook from its template (hooks/prestart, hooks/poststop).
+ * Makes the program of a hook from its template (hooks/prestart, hooks/poststop).
  * @throws BAD_INPUT for a name that is not absolute: a hook starts with no PATH and in an unknown directory
  */
 export function renderHook(template: string, { node, program }: HookCommand): string {
   return fill(template, { NODE: quoted(node), PROGRAM: quoted(program) });
 }
 
-/** The hooks.d file, or the stanza for a bundle's config.json, of hooks installed under `prefix`. */
+/** Makes the hooks.d file, or the stanza for a bundle's config.json, of hooks installed under `prefix`. */
 export function renderHookDocument(template: string, prefix: string): string {
   assertAbsolute(prefix);
   return fill(template, { PREFIX: JSON.stringify(prefix).slice(1, -1) });
 }
 
-/** A template with a name nobody fills in would install a hook that cannot start. */
+/** If a placeholder stayed in a template, we would install a hook that cannot start. */
 function fill(template: string, values: Record<string, string>): string {
   return template.replaceAll(/@([A-Z]+)@/g, (placeholder, name: string) => {
     const value = values[name];
@@ -59,7 +61,7 @@ function fill(template: string, values: Record<string, string>): string {
   });
 }
 
-/** The template's own single quotes stand around it. */
+/** Escapes PATH for the single quotes that the template has around it. */
 function quoted(path: string): string {
   assertAbsolute(path);
   return path.replaceAll("'", "'\\''");

@@ -1,5 +1,5 @@
 /**
- * What to do with a container's ghosts: the host's config.json, and within its bounds (bounds.ts) the
+ * The policy for a container's ghosts: the host's config.json, and within its bounds (bounds.ts) the
  * container's annotations.
  */
 import { assertDocument, parseDocument } from '../base/documents/document.js';
@@ -12,7 +12,7 @@ export type { PolicyDocument };
 
 export interface Policy {
   enabled: boolean;
-  /** Most allocated bytes of one ghost; undefined: any. */
+  /** The most bytes that one ghost may have allocated; undefined for no limit. */
   limit: bigint | undefined;
   /** Bytes to leave free on the image's file system. */
   reserve: bigint;
@@ -20,9 +20,9 @@ export interface Policy {
   verify: 'structure' | 'digest';
   /** Copy large ghosts before the freeze, too. */
   warm: boolean;
-  /** Content that a dump without CRIU has to leave out is no failure. */
+  /** A dump without CRIU succeeds even if it has to leave content out. */
   allowMissing: boolean;
-  /** Only `dump` asks for it: leave out zeroes inside data, which `engine: read` does anyway. */
+  /** Only `dump` sets it: leave out zeroes inside data, which `engine: read` does anyway. */
   detectZeroes?: boolean;
 }
 
@@ -30,7 +30,7 @@ export const annotationPrefix = 'io.ghostkeep.';
 
 type SettableKey = NonNullable<PolicyDocument['allow']>[number];
 
-/** Keys that annotations may set where the host lets them; all others are the host's alone. */
+/** Keys that annotations may set if the host lets them; only the host may set the others. */
 export const settableKeys: readonly SettableKey[] = [
   'enabled',
   'limit',
@@ -41,9 +41,7 @@ export const settableKeys: readonly SettableKey[] = [
   'allowMissing',
 ];
 
-/**
- * The keys that `allow` has where config.json does not say it. That content is missing only the host accepts.
- */
+/** The keys of `allow` if config.json does not have it. Only the host may accept that content is missing. */
 export const allowedByDefault: readonly SettableKey[] = settableKeys.filter(key => key !== 'allowMissing');
 
 export const defaults: Required<Omit<Pick<PolicyDocument, SettableKey>, 'limit'>> = {
@@ -63,15 +61,15 @@ export function parseConfig(text: string, path: string): PolicyDocument {
 }
 
 /**
- * The hooks leave containers alone that do not. native/hook/ asks the same of the text, before Node.js is
- * started.
+ * True if a container has one of our annotations; the hooks leave other containers alone. native/hook/
+ * searches the state's text for the same, before Node.js is started.
  */
 export function asksForUs(annotations: Record<string, string | undefined> = {}): boolean {
   return Object.keys(annotations).some(name => name.startsWith(annotationPrefix));
 }
 
 /**
- * The annotations io.ghostkeep.KEY as a policy document; annotations are text, so booleans are spelled out.
+ * The annotations io.ghostkeep.KEY as a policy document. Annotations are text, so booleans are spelled out.
  */
 export function parseAnnotations(annotations: Record<string, string | undefined>): PolicyDocument {
   const document = Object.fromEntries(
@@ -116,7 +114,7 @@ export function resolvePolicy(...documents: PolicyDocument[]): Policy {
   };
 }
 
-/** Anything else stays text, which the schema then refuses by its name. */
+/** Any other text stays as it is, and the schema then refuses it by its name. */
 function parseBoolean(text: string | undefined): boolean | string | undefined {
   return text === 'true' ? true : text === 'false' ? false : text;
 }

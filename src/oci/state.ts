@@ -3,12 +3,12 @@ import type { OciState } from '../base/documents/generated/oci-state.js';
 
 export type { OciState };
 
-/** Far above any real state; a hook must not be made to swallow more. */
+/** Far larger than any real state. A hook must not read more. */
 export const largestStateBytes = 1024 * 1024;
 
 /**
- * The state a runtime writes to a hook's stdin, and prints when it is asked. Source: OCI runtime-spec,
- * runtime.md, State.
+ * Parses the state that a runtime writes to a hook's stdin, and prints when it is asked. Source: OCI
+ * runtime-spec, runtime.md, State.
  * @param source where the text comes from, for the message
  * @throws BAD_STATE
  */

@@ -14,8 +14,8 @@ const options = {
 } as const;
 
 /**
- * What bench/main.ts exports: a bundle of its own, so that no other command carries it, and nothing here
- * imports it.
+ * The exports of bench/main.ts. It is a bundle of its own, so that no other command has to carry it; so
+ * nothing here imports it.
  */
 interface BenchBundle {
   names: readonly string[];

@@ -56,7 +56,7 @@ export async function checkpointCommand(args: string[]): Promise<number> {
     rmSync(scratch, { recursive: true, force: true });
   }
 
-  /** Wait until somebody finished it with `ghostkeep seal`; our descriptors are what it copies from. */
+  /** Waits until somebody has sealed the dump with `ghostkeep seal`, which copies from our descriptors. */
   async function hold(error: unknown, images: string, waitMs: number): Promise<boolean> {
     process.stderr.write(
       errorLine(translate(error, 'IO', images, 'cannot finish the checkpoint')) +

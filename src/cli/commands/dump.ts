@@ -65,14 +65,17 @@ export async function dumpCommand(args: string[]): Promise<number> {
   return 0;
 }
 
-/** Among others' children some may end meanwhile. One that was named and is not there is a mistake. */
+/**
+ * The user has named this process, so it must exist. Other callers dump trees of processes, in which one may
+ * have ended.
+ */
 function assertThere(processes: ProcessView, pid: number): void {
   if (startTimeOf(processes, pid) !== undefined) return;
   const what = `process ${pid}`;
   throw new GhostkeepError('HOLDER_GONE', what, `cannot dump ${what}: there is none`);
 }
 
-/** What lies there may be the only copy of files that are gone. */
+/** A dump that is there may be the only copy of files that are gone. */
 function assertNoDump(files: Files, images: string): void {
   if (!holdsDump(files, images)) return;
   const where = files.realPath(images);

@@ -14,19 +14,19 @@ const images = '/proc/self/fd/4';
 const signOfLifeMs = 200;
 
 /**
- * A request of the gate: what it asks and about whom. Whatever it returns is sent before `done`, a line each.
+ * Answers one request of the gate. ARGUMENT is a pid or a status. The returned lines are sent before `done`.
  */
 type Answer = (argument: number) => Promise<string[]>;
 
-/** Speak the gate's protocol until CRIU is through. One request at a time, answered in order. */
+/** Speaks the gate's protocol until CRIU has finished. It answers one request at a time, in order. */
 export async function gateCommand(args: string[]): Promise<number> {
   const { positionals } = parse('gate', args, {}, 'any');
   const stage = oneOf('gate', 'STAGE', positionals[0] ?? '', ['dump', 'restore']);
   const channel = new GateChannel();
-  // Functions that run once while all is frozen: machine code from the first call on, not from the hundredth.
-  // At a restore somebody waits for the start.
+  // Much code runs only once, while the container is frozen: V8 then compiles it at its first call and not at
+  // its hundredth. At a restore the caller waits for our start, which this flag would make slower.
   if (stage === 'dump') setFlagsFromString('--always-sparkplug');
-  // Written when CRIU has its answer and is at work itself.
+  // The log is written after CRIU has our answer and goes on with its own work.
   const file = makeLogger({ file: `${images}/ghostkeep.log`, level: 'error', deferred: true, atOnce: true });
   const log = both(file, {
     debug: () => {},
@@ -40,7 +40,8 @@ export async function gateCommand(args: string[]): Promise<number> {
     atMostEvery(signOfLifeMs, () => {
       channel.say('progress copying');
       if (!channel.hasHungUp || !part?.abandon) return;
-      // In the middle of a request that nobody waits for; the next dump may want the directory.
+      // We are in the middle of a request that nobody waits for any more, and the next dump may want the
+      // directory.
       part.abandon();
       exitAtOnce(1);
     }),
@@ -51,7 +52,7 @@ export async function gateCommand(args: string[]): Promise<number> {
         ? await prepareDump(context, file, positive('gate', 'PID', positionals[1] ?? String(process.pid)))
         : await prepareRestore(context, channel);
   } catch (error) {
-    // Not in the log file: it lies in the directory, which may be another dump's.
+    // We do not write this to the log file: it lies in the directory, which may belong to another dump.
     channel.say(refusal(error));
     channel.close();
     return 1;
@@ -87,11 +88,11 @@ interface Part {
   /** CRIU has ended, with or without telling us. */
   gone(): Promise<void>;
   /**
-   * Before the gate is told that we are through: what CRIU's caller starts next, poststop for one, may want
-   * the directory.
+   * Lets go of the directory before the gate learns that we have finished: the program that CRIU's caller
+   * starts next, for example poststop, may want it.
    */
   letGo(): void;
-  /** CRIU has ended in the middle of a request: leave nothing of the dump. */
+  /** CRIU has ended in the middle of a request: removes everything of the dump. */
   abandon?(): void;
 }
 
@@ -110,13 +111,13 @@ async function prepareDump(context: Context, file: Logger, criu: number): Promis
       warm: async pid => nothing(dump.warm(pid)),
       checkpoint: async pid => (await dump.checkpoint(pid)).map(key => `external ${key}`),
       finish: async result => {
-        // A seal that fails keeps its journal: `ghostkeep seal` goes on from there.
+        // A seal that fails keeps its journal, and `ghostkeep seal` goes on from there.
         finished = true;
         await dump.finish(result);
         return [];
       },
     },
-    // Without a word the dump is none.
+    // If CRIU ends without `finish`, the dump has failed.
     gone: async () => {
       if (!finished) await dump.finish(1);
     },
@@ -140,8 +141,8 @@ async function prepareRestore(context: Context, channel: GateChannel): Promise<P
 }
 
 /**
- * The first line that winston writes costs it milliseconds, and the gate waits for the log before CRIU goes
- * on.
+ * Writes a first line to nowhere: the first line that winston writes takes milliseconds, and the gate waits
+ * for the log before CRIU goes on.
  */
 async function rehearseLog(): Promise<void> {
   const nowhere = makeLogger({ file: '/dev/null', level: 'error', deferred: true, atOnce: true });
@@ -149,7 +150,9 @@ async function rehearseLog(): Promise<void> {
   await nowhere.flush();
 }
 
-/** Work that goes on without the event loop tells of itself at every item. */
+/**
+ * Limits how often TELL is called: work that goes on without the event loop calls the result at every item.
+ */
 function atMostEvery(ms: number, tell: () => void): () => void {
   let last = Number.NEGATIVE_INFINITY;
   return () => {

@@ -12,7 +12,10 @@ import { Deadline, expired } from '../ending/deadline.js';
 import { makeLogger } from '../log/logger.js';
 import { errorLine } from '../print/line.js';
 
-/** Below the 30 s of the hooks.d templates, so that the reason is ours and not the runtime's. */
+/**
+ * Less than the 30 s of the hooks.d templates, so that our own message names the reason and not the
+ * runtime's.
+ */
 const waitMs = 25_000;
 const hooks = { prestart, poststop };
 const hostLog = '/var/log/ghostkeep.log';
@@ -39,8 +42,8 @@ export async function hookCommand(args: string[]): Promise<number> {
 }
 
 /**
- * Outside the event loop: what hangs may be a call on a dead server. An installation without its library has
- * a timer.
+ * Starts a deadline outside the event loop, because a call on a dead server may block that. An installation
+ * without the native library gets a timer instead.
  */
 function startDeadline(what: string): Pick<Deadline, 'alive' | 'stop'> {
   try {
@@ -54,7 +57,7 @@ function startDeadline(what: string): Pick<Deadline, 'alive' | 'stop'> {
   }
 }
 
-/** The native hook hands a file over, which needs no stream: those take 15 ms to load. */
+/** The native hook hands the state over in a file, which needs no stream: loading streams takes 15 ms. */
 async function readState(): Promise<string> {
   const parts: Buffer[] = [];
   let length = 0;

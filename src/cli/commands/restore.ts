@@ -51,7 +51,7 @@ export async function restoreCommand(args: string[]): Promise<number> {
       }),
     );
   } catch (error) {
-    // What was made stays.
+    // Ghosts that were restored stay, so we list them.
     if (restored.length > 0) printAll(showRestored(restored));
     throw error;
   }
@@ -70,7 +70,7 @@ function* showRestored(restored: readonly RestoredGhost[]): Generator<string> {
   yield showWithheld(restored);
 }
 
-/** A line: there may be thousands of ghosts, and the same of each. */
+/** One line for all ghosts: there may be thousands, with the same rights withheld of each. */
 function showWithheld(restored: readonly RestoredGhost[]): string {
   const each = restored.flatMap(({ id, withheld }) => withheld.map(what => ({ id, what })));
   if (each.length === 0) return '';

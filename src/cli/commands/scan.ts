@@ -58,7 +58,8 @@ export function showScan({ ghosts, unseen }: Scan): string {
 }
 
 /**
- * Why ghostkeep leaves a ghost alone: a line for each reason, since a container may have hundreds of memfds.
+ * Says why ghostkeep leaves ghosts alone, in one line for each reason, because a container may have hundreds
+ * of memfds.
  */
 function showWhy(ghosts: Scan['ghosts']): string {
   const reasons = groupBy(

@@ -16,7 +16,7 @@ export async function sealCommand(args: string[]): Promise<number> {
   process.stdout.write(
     line(`${countGhosts(manifest)}, ${now ? 'sealed now' : `sealed before (${manifest.created})`}`),
   );
-  // Whoever began the dump did not live to say so.
+  // The command that began the dump has not lived to report this.
   if (now) assertNothingMissing(manifest, context.host.files.realPath(images), policy);
   return 0;
 }

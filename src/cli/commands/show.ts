@@ -36,7 +36,7 @@ export async function showCommand(args: string[]): Promise<number> {
   return 0;
 }
 
-/** As JSON, written while it is read: an image may have more ranges than memory should hold. */
+/** Writes JSON while the image is read: an image may have more ranges than memory should hold. */
 function writeWithExtents(host: Host, images: string, manifest: Manifest): void {
   const { ghosts, ...rest } = manifest;
   writeList({ ...rest, ghosts: [] }, ghosts, ghost =>
@@ -47,7 +47,7 @@ function writeWithExtents(host: Host, images: string, manifest: Manifest): void 
   process.stdout.write('\n');
 }
 
-/** VALUE, whose last member is an empty list, with ITEMS in that list. */
+/** Writes VALUE, whose last member is an empty list, with ITEMS in that list. */
 function writeList<T>(value: object, items: Iterable<T>, write: (item: T) => void): void {
   process.stdout.write(JSON.stringify(value, null, 2).slice(0, -']\n}'.length));
   let separator = '\n';
@@ -59,7 +59,7 @@ function writeList<T>(value: object, items: Iterable<T>, write: (item: T) => voi
   process.stdout.write(']\n}');
 }
 
-/** Ranges of data that an image has. */
+/** The ranges of data in an image. */
 function* extentsOf({ files, engine }: Host, path: string): Generator<Extent> {
   const fd = files.open(path);
   try {
@@ -95,7 +95,9 @@ export function* showDump(manifest: Manifest): Generator<string> {
   );
 }
 
-/** Why which engine: a line for each reason, since many ghosts lie on one file system. */
+/**
+ * Says why each engine was chosen, in one line for each reason, because many ghosts lie on one file system.
+ */
 function* showWhy({ ghosts }: Manifest): Generator<string> {
   const reasons = groupBy(
     ghosts,

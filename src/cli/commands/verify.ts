@@ -22,7 +22,8 @@ export async function verifyCommand(args: string[]): Promise<number> {
 }
 
 /**
- * Of an undamaged dump: without a checksum a changed byte of content is no damage that anybody could find.
+ * The line for an undamaged dump. It says what was checked: without a checksum nobody can find a changed byte
+ * of content.
  */
 export function showChecked(manifest: Manifest): string {
   const { ghosts, leftOut = [], leftOutMore = 0 } = manifest;

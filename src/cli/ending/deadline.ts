@@ -5,8 +5,8 @@ export function expired(what: string, waitMs: number): GhostkeepError {
 }
 
 /**
- * Fail with DEADLINE when nothing shows a sign of life for WAIT_MS. A call that blocks the event
- * loop outlasts it: see ProcessDeadline.
+ * Fails with DEADLINE if nobody calls `alive` for WAIT_MS. It cannot interrupt a call that blocks the event
+ * loop: see ProcessDeadline.
  */
 export class Deadline {
   #timer: NodeJS.Timeout;

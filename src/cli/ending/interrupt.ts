@@ -6,8 +6,8 @@ import { line } from '../print/line.js';
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /**
- * Until WORK has ended, a signal ends the process after UNDO, which says what it has done. What the native
- * library does on other threads is not waited for: it writes into files that have no name any more. The exit
+ * Until WORK has ended, a signal runs UNDO, prints the message it returns, and ends the process. We do not
+ * wait for the native library's other threads: they write into files that have no name any more. The exit
  * status is a shell's for that signal. Source: POSIX, Shell & Utilities, 2.8.2.
  */
 export async function orUndo<T>(undo: () => string, work: () => Promise<T>): Promise<T> {

@@ -5,11 +5,12 @@ export class Interrupted extends Error {}
 type Signal = 'SIGINT' | 'SIGTERM' | 'SIGHUP';
 
 /**
- * Signals to a command that runs another one. Until that begins, they end the work. From then on they are the
- * other's, which gets a terminal's as well: what we hold must outlive a closed terminal and a Ctrl-C.
+ * Handles signals for a command that runs another one. Until the other one begins, a signal ends our work.
+ * From then on we ignore it: the other command gets a terminal's signals itself, and the ghosts that we hold
+ * must survive a closed terminal and a Ctrl-C.
  */
 export class Interruption {
-  /** The first that came in time. */
+  /** The first signal that came before the other command began. */
   signal: Signal | undefined;
   #begun = false;
 
@@ -20,10 +21,13 @@ export class Interruption {
       });
   }
 
-  /** The other command begins, in this turn of the event loop. @throws Interrupted where a signal has come */
+  /**
+   * Called in the turn of the event loop in which the other command begins. @throws Interrupted if a signal
+   * has come
+   */
   async assertNone(): Promise<void> {
-    // What came during work without the event loop is told by its next look at its descriptors, between these
-    // two.
+    // A signal that came during work without the event loop is reported when the loop next polls its
+    // descriptors, which happens between these two turns.
     await nextTurn();
     await nextTurn();
     if (this.signal !== undefined) throw new Interrupted(this.signal);

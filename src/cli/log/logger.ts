@@ -3,25 +3,25 @@ import type { Log, LogFields } from '../../base/log.js';
 import type { LogEntry, WriterOptions } from './winston.js';
 
 export interface LoggerOptions extends WriterOptions {
-  /** Nothing is written before flush(): for who has no time to lose now. */
+  /** Writes nothing before flush(), for a caller that has no time to lose now. */
   deferred?: boolean;
 }
 
 export interface Logger extends Log {
-  /** Load what writes: it takes its time. */
+  /** Loads the module that writes, which takes time. */
   prepare(): Promise<unknown>;
-  /** Write what has been said so far. */
+  /** Writes the lines logged so far. */
   flush(): Promise<void>;
 }
 
 const loggers: Logger[] = [];
 
-/** What is still unsaid, of all loggers: before the process says its last word. */
+/** Writes the waiting lines of all loggers, before the process prints its last line. */
 export async function flushLogs(): Promise<void> {
   for (const logger of loggers) await logger.flush();
 }
 
-/** One line an event. Winston is loaded when there is a first one: most runs have nothing to say. */
+/** Logs one line for each event. Winston is loaded for the first line only, because most runs log none. */
 export function makeLogger(options: LoggerOptions = {}): Logger {
   const waiting: LogEntry[] = [];
   let writer: Promise<(entry: LogEntry) => void> | undefined;
@@ -34,7 +34,7 @@ export function makeLogger(options: LoggerOptions = {}): Logger {
     if (waiting.length === 0) return;
     const write = await prepare();
     for (const entry of waiting.splice(0)) write(entry);
-    // Streams hand on what they are given in the event loop's next turn.
+    // Streams pass their data on in the event loop's next turn.
     await setImmediate();
   }
   const at = (level: LogEntry['level']) => (message: string, fields?: LogFields) => {

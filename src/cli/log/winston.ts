@@ -5,10 +5,11 @@ import { toPrintable } from '../../base/text/printable.js';
 import { appendTo } from '../../host/files/append-to.js';
 
 export interface WriterOptions {
-  /** JSON lines go here too; the file is made with the first of them. */
+  /** JSON lines go here too; the first of them creates the file. */
   file?: string;
   /**
-   * A line is in the file when its call returns: for who ends without a word. Such a file does not rotate.
+   * Each line is in the file when its call returns, for a process that may end at any time. Such a file does
+   * not rotate.
    */
   atOnce?: boolean;
   /** Least level on stderr; the file gets everything. */
@@ -36,7 +37,7 @@ function rotatingFile(file: string) {
   });
 }
 
-/** A log that cannot be written is no reason to fail. */
+/** Ignores errors: a log that cannot be written is no reason to fail. */
 function fileAtOnce(file: string) {
   const stream = new Writable({
     write(line, _encoding, done) {
@@ -50,8 +51,9 @@ function fileAtOnce(file: string) {
 }
 
 /**
- * JSON lines in the file; on stderr what people read, wherever it leads: runtimes show a hook's to their
- * users, the gate puts the helper's into CRIU's log, and a shell mixes it with other commands'.
+ * Writes JSON lines to the file and readable lines to stderr, because people read stderr wherever it leads:
+ * runtimes show a hook's to their users, the gate puts the helper's into CRIU's log, and a shell mixes it
+ * with other commands'.
  */
 export function makeWriter({
   file,

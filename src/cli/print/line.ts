@@ -2,19 +2,19 @@ import type { GhostkeepError } from '../../base/errors.js';
 import { toPrintable } from '../../base/text/printable.js';
 
 /**
- * A line for people. What it quotes may be anybody's: no character of it ends the line or acts on the
- * terminal.
+ * A line for people. Anybody may have written the text that it quotes, so no character of it may end the line
+ * or act on the terminal.
  */
 export function line(text: string): string {
   return `${toPrintable(text.replaceAll(/\s*\n\s*/g, ' '))}\n`;
 }
 
-/** What is said of an error on stderr, last of all: scripts look for the code at the end. */
+/** An error's line on stderr, the last one that we print: scripts look for the code at its end. */
 export function errorLine({ message, code }: GhostkeepError): string {
   return withCode(`ghostkeep: ${message}`, code);
 }
 
-/** As line; the code is there however long the text is. */
+/** Like line; the code is there even if the text is cut off. */
 export function withCode(text: string, code: string): string {
   return `${line(text).trimEnd()} [${line(code).trimEnd()}]\n`;
 }

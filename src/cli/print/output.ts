@@ -1,15 +1,15 @@
 import fs from 'node:fs';
 import { errnoOf } from '../../base/errors.js';
 
-/** fsync(2) of a file that lies on no disk. */
+/** Errors of fsync(2) on a file that does not lie on a disk. */
 const nothingToSync = new Set(['EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'EROFS']);
 
 /**
- * A command whose output is lost has failed. A reader that has gone has read enough, and the work goes on to
- * its end. What cannot be said on stderr cannot be said, and changes no status: a container must not fail
- * because a log is full.
- * @param report says on stderr why stdout could not be written, and returns the exit status
- * @returns the status to end with, given the command's own
+ * A command whose output is lost has failed. If the reader of a pipe has gone, it has read enough, and the
+ * command goes on to its end. If stderr cannot be written, the exit status does not change: a container must
+ * not fail because a log is full.
+ * @param report prints to stderr why stdout could not be written, and returns the exit status
+ * @returns a function from the command's own exit status to the one to end with
  */
 export function watchOutput(report: (error: unknown) => number): (status: number) => number {
   let lost: number | undefined;
@@ -29,6 +29,7 @@ export function watchOutput(report: (error: unknown) => number): (status: number
 
 /**
  * Node takes a write(2) to a file for complete, but on a full disk it ends with the last byte that had room.
+ * So we write until all bytes are written.
  */
 function writeAll(stream: NodeJS.WriteStream): { written: boolean } {
   const state = { written: false };
@@ -43,7 +44,7 @@ function writeAll(stream: NodeJS.WriteStream): { written: boolean } {
   return state;
 }
 
-/** write(2) fills memory. Only fsync(2) tells that a thin or failing disk did not take it. */
+/** write(2) only fills memory. fsync(2) reports that a thin or failing disk has not taken it. */
 function sync(lose: (error: unknown) => void): void {
   try {
     fs.fsyncSync(1);
@@ -60,7 +61,7 @@ function isFile(fd: number): boolean {
   }
 }
 
-/** Print PARTS, some at a time: together they may be more than memory should hold. */
+/** Prints PARTS in pieces, because all of them together may be more than memory should hold. */
 export function printAll(parts: Iterable<string>): void {
   let text = '';
   for (const part of parts) {

@@ -1,8 +1,8 @@
 import { toPrintable } from '../../base/text/printable.js';
 
 /**
- * Columns wide enough for what is in them, whoever wrote it; numbers to the right. The last column is as long
- * as it likes: a path, so lines are made one by one, as they are printed.
+ * Makes columns as wide as their content, whoever wrote it, and aligns numbers to the right. The last column,
+ * a path, may have any length. Lines are made one by one, as they are printed.
  */
 export function* table(head: readonly string[], rows: readonly (readonly string[])[]): Generator<string> {
   const last = head.length - 1;

@@ -44,7 +44,10 @@ export function readBundle({ host: { files }, stage }: StageContext, folder: str
   return { path, config };
 }
 
-/** As install.sh registers them, but under the bundle, also their log: nothing outside of it is needed or changed. */
+/**
+ * Makes a bundle with the hooks as install.sh registers them, but inside the bundle: nothing outside of it is
+ * needed or changed, and their log lies in it, too.
+ */
 export function makeBundle(context: StageContext, path: string): TriedBundle {
   const { stage } = context;
   const { hooks } = JSON.parse(renderHookDocument(template(context, 'config-hooks.json'), path)) as Stanza;

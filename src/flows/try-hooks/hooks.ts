@@ -1,4 +1,4 @@
-/** Run a bundle's hooks as a runtime does. Source: OCI runtime-spec, config.md, POSIX-platform Hooks. */
+/** Runs a bundle's hooks as a runtime does. Source: OCI runtime-spec, config.md, POSIX-platform Hooks. */
 
 import path from 'node:path';
 import { errnoOf, GhostkeepError, reasonOf } from '../../base/errors.js';
@@ -10,27 +10,28 @@ import type { TriedBundle } from './bundle.js';
 import type { StageContext } from './stage-context.js';
 import type { Timeline } from './timeline.js';
 
-/** For a hook whose stanza names no timeout: a runtime would wait for ever. */
+/** The limit for a hook whose stanza names no timeout. A runtime would wait for ever. */
 const noTimeoutMs = 60_000;
-/** Whatever the stanza says. */
+/** The limit for every hook, even if its stanza names a longer timeout. */
 export const longestHookMs = 600_000;
 
 /**
- * In the order in which a runtime calls them. Those that it calls in the container's namespaces are not
- * played.
+ * The hooks that a trial calls, in the order in which a runtime calls them. Hooks that a runtime calls in the
+ * container's namespaces are not tried.
  */
 export const playedHooks = ['prestart', 'createRuntime', 'poststop'] as const;
 
 export interface HookCall {
-  /** What the runtime is doing: `create`, `checkpoint`. */
+  /** The runtime's action: `create`, `checkpoint`. */
   moment: string;
   names: readonly (typeof playedHooks)[number][];
   state: Pick<OciState, 'id' | 'status' | 'pid'>;
 }
 
 /**
- * One after the other, as they stand in the stanza. The first that fails ends it; of poststop hooks the
- * others are called all the same. Source: OCI runtime-spec, runtime.md, Lifecycle. @throws StepFailed
+ * Calls hooks one after the other, in the stanza's order. The first that fails ends the calls, but the other
+ * poststop hooks are called even after a failure. Source: OCI runtime-spec, runtime.md, Lifecycle.
+ * @throws StepFailed
  */
 export async function callHooks(
   context: StageContext,
@@ -94,7 +95,8 @@ async function startHook(
       waitMs: waitMs(hook),
     });
   } catch (cause) {
-    // It is there and may be executed: so it is what its first line names that is not.
+    // The hook's file exists and may be executed, so the interpreter that its first line names must be
+    // missing.
     const hint = errnoOf(cause) === 'ENOENT' ? '; is the program there that its first line names?' : '';
     throw new GhostkeepError(
       'HOOK_FAILED',

@@ -1,4 +1,4 @@
-/** What a trial that goes well says nothing about. */
+/** Lists the cases that a trial does not test, even if it succeeds. */
 import { asksForUs, type PolicyDocument } from '../../oci/policy.js';
 import { configPath, readConfig } from '../container/policy.js';
 import type { TriedBundle } from './bundle.js';
@@ -31,7 +31,7 @@ function isEmpty(list: unknown): boolean {
   return Array.isArray(list) && list.length === 0;
 }
 
-/** An annotation makes the trial work; containers without one are another matter. */
+/** The trial works because the bundle has an annotation. Containers without one are treated differently. */
 function otherContainers(context: StageContext, { config: { annotations } }: TriedBundle): string[] {
   if (!asksForUs(annotations)) return [];
   const isOff = configOf(context).enabled === false;
@@ -41,7 +41,7 @@ function otherContainers(context: StageContext, { config: { annotations } }: Tri
   ];
 }
 
-/** One that cannot be read has failed a hook already. */
+/** A config that cannot be read has already made a hook fail. */
 function configOf(context: StageContext): PolicyDocument {
   try {
     return readConfig(context);

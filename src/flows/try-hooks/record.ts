@@ -1,4 +1,4 @@
-/** The session that prestart has left, with the image directory that the gate would write into it. */
+/** Writes the image directory into the session that prestart has left, as the gate would. */
 import { GhostkeepError } from '../../base/errors.js';
 import { annotationPrefix } from '../../oci/policy.js';
 import { configPath, policyOfSession } from '../container/policy.js';
@@ -6,7 +6,7 @@ import { readSession, type Session, writeSession } from '../container/sessions.j
 import type { TriedBundle } from './bundle.js';
 import type { StageContext } from './stage-context.js';
 
-/** @throws HOOK_FAILED when there is none, or the hooks would do nothing by its policy */
+/** @throws HOOK_FAILED if there is no session, or if its policy turns the hooks off */
 export function recordImages(
   context: StageContext,
   { config: { annotations } }: TriedBundle,

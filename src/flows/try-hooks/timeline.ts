@@ -1,12 +1,12 @@
-/** What happened when, and whether it worked: a step that fails ends the trial. */
+/** The timeline of a trial: each step's time and whether it worked. A step that fails ends the trial. */
 import type { TrialStep } from '../../base/documents/generated/trial.js';
 import { errnoOf, GhostkeepError, reasonOf, translate } from '../../base/errors.js';
 import type { StageContext } from './stage-context.js';
 
-/** What a step has to say when it worked. */
+/** The report of a step that worked. */
 export type Told = string | Pick<TrialStep, 'what' | 'status' | 'stderr'>;
 
-/** Already on the timeline; nothing more is to be said of it. */
+/** The failure is already on the timeline, so no caller reports it again. */
 export class StepFailed extends Error {}
 
 export class Timeline {
@@ -20,7 +20,7 @@ export class Timeline {
     this.#start = context.host.clock();
   }
 
-  /** Do a step; its result is what TELL makes words of. @throws StepFailed */
+  /** Runs a step; TELL turns its result into words. @throws StepFailed */
   async step<Result>(
     name: string,
     work: () => Result | Promise<Result>,
@@ -50,7 +50,7 @@ export class Timeline {
   }
 }
 
-/** With its code, as all that ghostkeep says of a failure. */
+/** Shows a failure with its code, as ghostkeep does everywhere. */
 function showFailure(error: unknown, step: string): string {
   const known = errnoOf(error) === undefined ? error : translate(error, 'IO', step, 'cannot go on');
   return `${reasonOf(known)}${known instanceof GhostkeepError ? ` [${known.code}]` : ''}`;

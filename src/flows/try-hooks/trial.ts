@@ -1,7 +1,7 @@
 /**
- * The standalone hook test runner: a runtime and CRIU, played. Everything is real but those two: the
- * processes, the hooks with the state a runtime would send, the dump and the seal that poststop makes, the
- * files made again.
+ * The standalone hook test runner. It plays the part of a runtime and of CRIU; everything else is real: the
+ * processes, the hooks with the state that a runtime would send, poststop's dump and seal, and the restored
+ * files.
  */
 
 import type { Manifest } from '../../base/documents/generated/manifest.js';
@@ -20,7 +20,7 @@ import type { StageContext } from './stage-context.js';
 import { StepFailed, Timeline } from './timeline.js';
 import { freeze, kill, startWorkload, type Workload } from './workload.js';
 
-/** What the workload holds, and what for. */
+/** The kinds of ghosts that the workload holds. */
 const kinds = [
   'dense',
   'hole-1g-8k',
@@ -31,11 +31,11 @@ const kinds = [
   'shared',
   'tail-odd',
 ];
-/** No descriptor, only a mapping: to be seen with privilege only. */
+/** This ghost has only a mapping and no descriptor, so it takes privilege to see it. */
 const mappedOnly = 'mapped';
 
 export interface TrialRequest {
-  /** The user's; without one, ghostkeep's own hooks are tried. */
+  /** The user's bundle; without one, ghostkeep's own hooks are tried. */
   bundle?: string;
   keep: boolean;
   onStep: (step: TrialStep) => void;
@@ -127,7 +127,7 @@ class Attempt {
     await this.#hooks(bundle, 'delete', ['poststop'], 'stopped');
   }
 
-  /** Also after a failure, and as often as one likes. */
+  /** Called after a failure, too, and may be called more than once. */
   close(): void {
     closeRevived(this.context, this.#revived);
     closeOriginals(this.context, this.#originals);
@@ -135,7 +135,7 @@ class Attempt {
     this.#originals = [];
   }
 
-  /** The processes are frozen and alive: the case where poststop finds, dumps and seals by itself. */
+  /** The processes are frozen and alive, so poststop finds, dumps and seals the ghosts itself. */
   async #checkpoint(bundle: TriedBundle, workload: Workload): Promise<Manifest> {
     const { context, timeline } = this;
     const session = await timeline.step(
@@ -148,8 +148,8 @@ class Attempt {
       'sealed',
       () => {
         const manifest = readManifest(context.host.files, this.#images);
-        // poststop has closed the session. There is no CRIU here whose descriptor would show prestart the
-        // image directory, so the record of the checkpoint takes its place.
+        // poststop has closed the session. A restore without CRIU has no descriptor that shows prestart the
+        // image directory, so we write the session again for it.
         const { pid: _, startTime: __, ...stopped } = session;
         writeSession(context, stopped);
         return manifest;
@@ -181,7 +181,8 @@ class Attempt {
   }
 
   /**
-   * A container that these refuse is stopped and deleted. Source: OCI runtime-spec, runtime.md, Lifecycle.
+   * If one of these hooks fails, the container is stopped and deleted. Source: OCI runtime-spec, runtime.md,
+   * Lifecycle.
    */
   async #startHooks(
     bundle: TriedBundle,

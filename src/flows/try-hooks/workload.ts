@@ -8,18 +8,18 @@ import type { StageContext } from './stage-context.js';
 
 const startWaitMs = 60_000;
 const stopWaitMs = 10_000;
-/** Nobody stays behind, even if this process is killed in a way it cannot see. */
+/** The workload ends after this time, even if this process is killed in a way that it cannot notice. */
 const longestLifeMs = 600_000;
 const lookEveryMs = 10;
 
-/** What ghost-workload writes of one holder into DIR/ready. */
+/** One holder, as ghost-workload writes it into DIR/ready. */
 export interface Holder {
   kind: string;
   role: 'main' | 'dup' | 'second' | 'child' | 'map' | 'map2' | 'exe';
   pid: number;
-  /** -1 when it is no descriptor. */
+  /** -1 if it is no descriptor. */
   fd: number;
-  /** Of a mapping, hexadecimal. */
+  /** Start address of a mapping, hexadecimal. */
   address?: string;
   length?: number;
 }
@@ -49,7 +49,8 @@ export async function startWorkload(
 ): Promise<Workload> {
   const { host, stage } = context;
   host.files.makeDirectory(folder);
-  // Anonymous memory, which its processes would share, poststop could not dump.
+  // The workload's processes share this page as a file, because poststop could not dump shared anonymous
+  // memory.
   stage.write(`${folder}/page`, Buffer.alloc(4096), 0o600);
   const program = findWorkload(context);
   const running = await stage.start({
@@ -83,7 +84,8 @@ async function ready({ host, stage }: StageContext, running: Program, folder: st
 }
 
 /**
- * Stop a tree of processes for good: a process may start another one until it is stopped itself.
+ * Stops a whole tree of processes. It looks again and again, because a process may start another one until it
+ * is stopped itself.
  * @returns their pids
  */
 export async function freeze(context: StageContext, pid: number): Promise<number[]> {
@@ -104,7 +106,7 @@ export async function freeze(context: StageContext, pid: number): Promise<number
   }
 }
 
-/** Resolves when they are gone; one that only waits for its parent to notice is. */
+/** Resolves when the processes are gone. A zombie counts as gone. */
 export async function kill({ host, stage }: StageContext, pids: readonly number[]): Promise<void> {
   const until = host.clock() + stopWaitMs;
   for (const pid of pids) stage.signal(pid, 'SIGKILL');

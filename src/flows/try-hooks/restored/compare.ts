@@ -1,6 +1,6 @@
 /**
- * Every byte, hole and timestamp of a restored file against its original, by lseek and read only: not by the
- * engine.
+ * Compares every byte, hole and timestamp of a restored file with its original. It uses only lseek and read,
+ * so that the engine does not judge its own work.
  */
 
 import type { FileStat } from '../../../base/host/host.js';

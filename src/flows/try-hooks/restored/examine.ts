@@ -1,4 +1,4 @@
-/** A new process gets the restored files at the old numbers and says what it finds there. */
+/** A new process gets the restored files at the old descriptor numbers and reports what it finds there. */
 import { GhostkeepError } from '../../../base/errors.js';
 import type { StageContext } from '../stage-context.js';
 import type { Workload } from '../workload.js';
@@ -7,7 +7,7 @@ import type { Revived } from './revive.js';
 const examineWaitMs = 120_000;
 
 export interface Examined {
-  /** By kind. */
+  /** The number of checks that were right, by kind. */
   right: Map<string, number>;
   wrong: Map<string, string[]>;
 }

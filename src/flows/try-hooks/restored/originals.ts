@@ -1,6 +1,6 @@
 /**
- * Our own descriptors on the workload's ghosts, past everything that is tried: what the restored files must
- * equal.
+ * Our own descriptors on the workload's ghosts, opened without any of the code that is tried. The restored
+ * files must equal them.
  */
 import { translate } from '../../../base/errors.js';
 import type { FileStat } from '../../../base/host/host.js';
@@ -9,7 +9,7 @@ import type { Holder, Workload } from '../workload.js';
 
 export interface Original {
   kind: string;
-  /** Place in the list of kinds: the new process expects it at descriptor 100 + index. */
+  /** Place in the list of kinds: the new process expects the ghost at descriptor 100 + index. */
   index: number;
   fd: number;
   stat: FileStat;
@@ -46,8 +46,8 @@ function linkOf({ role, fd, address = '0', length = 0 }: Holder): string {
 }
 
 /**
- * Reading map_files takes CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN (proc_pid_map_files(5)); tried on
- * ourselves.
+ * Reading map_files takes CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN (proc_pid_map_files(5)). We try it on our
+ * own process.
  */
 export function canSeeMappings({ host: { processes } }: StageContext): boolean {
   const self = processes.self();

@@ -1,5 +1,6 @@
 /**
- * The ghosts again: files made from the images, opened as they were open, without a name, for a new process.
+ * Revives the ghosts for a new process: makes files from the images, opens them as they were open, and
+ * removes their names.
  */
 import type { HolderRecord } from '../../../base/documents/generated/ghost.js';
 import type { Manifest, ManifestGhost } from '../../../base/documents/generated/manifest.js';
@@ -12,8 +13,8 @@ import { type Comparison, compareFiles } from './compare.js';
 import type { Original } from './originals.js';
 
 /**
- * The workload's number for ghost i, where it had no descriptor too. Source: native/workload/workload.h,
- * FIRST_FD
+ * Ghost i gets the workload's number firstFd + i, even if it had no descriptor. Source:
+ * native/workload/workload.h, FIRST_FD
  */
 const firstFd = 100;
 const accessModes = ['RDONLY', 'WRONLY', 'RDWR'];
@@ -29,14 +30,14 @@ const flagNames: [number, string][] = [
 
 export interface Revived {
   original: Original;
-  /** Number in the new process → our descriptor; two numbers for one share their offset. */
+  /** Number in the new process → our descriptor. Two numbers with the same descriptor share their offset. */
   descriptors: Map<number, number>;
   held: string;
   comparison: Comparison | undefined;
   differences: string[];
 }
 
-/** Restore one ghost, compare it, open it as it was open, and take its name away. */
+/** Restores one ghost, compares it, opens it as it was open, and removes its name. */
 export async function revive(
   context: StageContext,
   images: string,
@@ -53,7 +54,7 @@ export async function revive(
   };
   try {
     const ghost = findGhost(manifest, original);
-    // The image is of a workload of our own.
+    // We may allow privileges, because the image comes from a workload of our own.
     const request = { images, to: folder, only: [ghost.id], allowPrivileged: true };
     const [restored] = await restoreGhosts(context, request);
     if (!restored) throw new Error('nothing was restored');
@@ -92,7 +93,9 @@ function compareWith({ host, stage }: StageContext, original: Original, path: st
   }
 }
 
-/** Flags and offsets are those of the manifest; only who shares with whom is the workload's to say. */
+/**
+ * Flags and offsets come from the manifest; only which descriptors share an offset comes from the workload.
+ */
 function placeDescriptors(
   context: StageContext,
   ghost: ManifestGhost,

@@ -1,4 +1,4 @@
-/** What the trial says of one ghost: the runner's own comparison and the new process's, side by side. */
+/** A row of the trial's table: our own comparison of one ghost and the new process's checks, side by side. */
 import type { TrialGhost } from '../../../base/documents/generated/trial.js';
 import { countToJson } from '../../../base/units.js';
 import type { Examined } from './examine.js';

@@ -1,4 +1,6 @@
-/** A container of runc that holds one ghost: made, checkpointed, restored, asked, removed. */
+/**
+ * A container of runc that holds one ghost: started, checkpointed, restored, asked for a verdict, removed.
+ */
 
 import { bounds } from '../../../base/bounds.js';
 import { GhostkeepError } from '../../../base/errors.js';
@@ -9,11 +11,11 @@ import type { StageContext } from '../stage-context.js';
 import { findWorkload } from '../workload.js';
 import type { RealTools } from './tools.js';
 
-/** 1 GiB of hole and 2 MiB of data: CRIU's limit is 1 MiB. */
+/** 1 GiB of hole and 2 MiB of data: more than CRIU's limit of 1 MiB. */
 const kind = 'hole-1g-2m';
 /**
- * Not /tmp, which often is a tmpfs: there CRIU's own look at a file's first page, in search of a build id,
- * fills the hole that it looks at, and the workload would notice.
+ * Not /tmp, which is often a tmpfs. CRIU reads a file's first page in search of a build id; on a tmpfs that
+ * fills the hole it reads, and the workload would notice.
  */
 const diskFolder = '/var/tmp';
 const commandWaitMs = 120_000;
@@ -50,7 +52,7 @@ export class RealContainer {
     return this.#pid();
   }
 
-  /** @returns why CRIU refused; undefined when it did not, thanks to the gate */
+  /** @returns CRIU's reason if it refused; undefined if the gate made the checkpoint succeed */
   async checkpoint(): Promise<string | undefined> {
     const { host } = this.context;
     const ended = await this.#run([this.tools.runc, ...this.#checkpointWords()]);
@@ -69,7 +71,7 @@ export class RealContainer {
     throw new GhostkeepError('CHECKPOINT_FAILED', this.#id, `runc checkpoint failed: ${reason}`);
   }
 
-  /** @returns how many ghosts are in the image */
+  /** @returns the number of ghosts in the image */
   async checkpointWithGhostkeep(): Promise<number> {
     const { host, stage } = this.context;
     const { node, program } = stage.self();
@@ -106,7 +108,7 @@ export class RealContainer {
     return this.#pid();
   }
 
-  /** Ask the workload itself. @returns how many of its checks were right */
+  /** Asks the workload itself. @returns the number of its checks that were right */
   async verdict(): Promise<number> {
     const { host, stage } = this.context;
     stage.write(`${this.#bundle}/rootfs/data/verify`, '', 0o644);
@@ -148,7 +150,10 @@ export class RealContainer {
     return pid;
   }
 
-  /** The container keeps runc's standard streams: pipes to us would be pipes that CRIU cannot restore. */
+  /**
+   * The container keeps runc's standard streams. They must not be pipes to us, because CRIU cannot restore
+   * those.
+   */
   async #detached(words: readonly string[]): Promise<void> {
     const { host } = this.context;
     const runc = [

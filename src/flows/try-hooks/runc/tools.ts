@@ -1,19 +1,19 @@
-/** runc and CRIU of this host, if they are there and may be used. */
+/** Finds runc and CRIU on this host, if they are there and may be used. */
 import { reasonOf } from '../../../base/errors.js';
 import type { StageContext } from '../stage-context.js';
 
 export interface RealTools {
   runc: string;
-  /** What runc must find CRIU with. */
+  /** The PATH in which runc finds CRIU. */
   path: string;
-  /** For people. */
+  /** Versions as text for the user. */
   versions: string;
 }
 
 const folders = ['/usr/local/sbin', '/usr/sbin', '/sbin', '/usr/local/bin', '/usr/bin', '/bin'];
 const askWaitMs = 30_000;
 
-/** @returns the tools, or why there are none, in a line */
+/** @returns the tools, or one line that says why there are none */
 export async function findRealTools(context: StageContext, path: string): Promise<RealTools | string> {
   const { host, stage } = context;
   if (host.uid() !== 0) return 'it needs root';

@@ -5,7 +5,7 @@ import { StepFailed, Timeline } from '../timeline.js';
 import { RealContainer } from './container.js';
 import type { RealTools } from './tools.js';
 
-/** @returns true when all of it worked */
+/** @returns true if all steps worked */
 export async function realThing(
   context: StageContext,
   tools: RealTools,
