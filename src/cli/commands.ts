@@ -12,7 +12,7 @@ export interface Command {
 export const commands: Record<string, Command> = {
   scan: {
     usage: 'scan [--pid N … | --container ID | --cgroup PATH | --all] [--json]',
-    summary: 'who holds which files without a name, in bytes (default: --all)',
+    summary: 'list files without a name and the processes that hold them (default: --all)',
     details:
       '--pid may be given more than once. --container takes the id, or 12 digits of it, that the runtime names its cgroup\nafter. Root sees every process, others their own; what was not looked at is counted below the table.',
     load: async () => (await import('./commands/scan.js')).scanCommand,
@@ -27,7 +27,7 @@ export const commands: Record<string, Command> = {
   },
   show: {
     usage: 'show -D DIR [--extents] [--json]',
-    summary: 'what a dump holds',
+    summary: 'list the ghosts of a dump',
     details: '--extents adds the ranges of data of each ghost: [from, to) in bytes.',
     load: async () => (await import('./commands/show.js')).showCommand,
   },
@@ -86,12 +86,12 @@ export const commands: Record<string, Command> = {
   },
   hook: {
     usage: 'hook prestart|poststop',
-    summary: 'what hooks/ calls; container state on stdin',
+    summary: 'called by the programs in hooks/; container state on stdin',
     load: async () => (await import('./commands/hook.js')).hookCommand,
   },
   gate: {
     usage: 'gate dump|restore',
-    summary: 'what the CRIU plugin starts; not for people (native/gate/PROTOCOL.md)',
+    summary: 'started by the CRIU plugin, not by people (native/gate/PROTOCOL.md)',
     load: async () => (await import('./commands/gate.js')).gateCommand,
   },
 };

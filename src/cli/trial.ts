@@ -80,7 +80,7 @@ function verdict(ok: boolean, ghosts: readonly TrialGhost[], timeline: readonly 
   if (ok)
     return `${ghosts.length} of ${ghosts.length} equal: every byte, hole and timestamp, and every descriptor's flags and offset`;
   const failed = timeline.find(step => step.failed);
-  if (failed) return `FAILED in ${failed.step}: it says above why`;
+  if (failed) return `FAILED in ${failed.step}: the reason is above`;
   const equal = ghosts.filter(({ result }) => result === 'equal').length;
   return `FAILED: ${ghosts.length - equal} of ${ghosts.length} are different`;
 }

@@ -188,7 +188,7 @@ describe('when the bundle is not what it should be', () => {
     assert.equal(status, 1);
     assert.match(stdout, expected);
     assert.match(stdout, / FAILED: .* \[BAD_INPUT\]$/m);
-    assert.equal(stdout.match(/^ .*FAILED|^FAILED in bundle: it says above why$/gm)?.length, 2, stdout);
+    assert.equal(stdout.match(/^ .*FAILED|^FAILED in bundle: the reason is above$/gm)?.length, 2, stdout);
     assert.doesNotMatch(stdout, /^ +[0-9]+ {2}start /m);
   };
   const good = { path: program, timeout: 1 };

@@ -36,7 +36,9 @@ export function notePause(
     return () => files.remove(record);
   } catch (error) {
     if (errnoOf(error) === undefined) throw error;
-    log.warn(`if this is killed, ${container} stays paused, and nobody will know: ${reasonOf(error)}`);
+    log.warn(
+      `cannot record that ${container} is paused, so it stays paused if ghostkeep is killed: ${reasonOf(error)}`,
+    );
     return () => {};
   }
 }
@@ -61,7 +63,7 @@ export async function resumeForgotten(context: Context): Promise<void> {
       removeScratch(host, paused);
       files.remove(record);
     } catch (error) {
-      log.warn(`what is paused by ${record} stays so: ${reasonOf(error)}`);
+      log.warn(`cannot resume the container of ${record}: ${reasonOf(error)}`);
     }
   }
 }
@@ -73,7 +75,7 @@ async function resumeIfPaused(context: Context, paused: Paused): Promise<void> {
   if (!(await isPausedBy(context, paused))) return;
   await resume(context, paused);
   context.log.warn(
-    `resumed ${container}: ghostkeep checkpoint (process ${owner.pid}) had paused it and was killed; what it had begun is no checkpoint`,
+    `resumed ${container}: ghostkeep checkpoint (process ${owner.pid}) had paused it and was killed; its checkpoint is not complete`,
   );
 }
 

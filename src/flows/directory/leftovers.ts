@@ -46,6 +46,6 @@ function attempt({ log }: Context, images: string, work: () => void): void {
     work();
   } catch (error) {
     if (!(error instanceof GhostkeepError) && errnoOf(error) === undefined) throw error;
-    log.info(`cannot remove what a dump that was killed has left in ${images}: ${reasonOf(error)}`);
+    log.info(`cannot remove the leftovers of a killed dump in ${images}: ${reasonOf(error)}`);
   }
 }

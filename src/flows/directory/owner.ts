@@ -86,7 +86,7 @@ export async function becomeOwner(
       // A process that started us, such as flock(1), holds the lock so that we may write there.
       if (locker !== undefined)
         context.log.info(
-          `${files.realPath(images)} is locked by process ${locker}, which started us: nothing keeps apart what else it starts`,
+          `${files.realPath(images)} is locked by process ${locker}, which started us: the lock does not keep away other programs that it starts`,
         );
       return owned;
     }

@@ -176,7 +176,7 @@ function allocationOf(
   } catch (error) {
     // All bytes of the ghost are copied; only the places of its unwritten space are unknown.
     if (errnoOf(error) === undefined) throw error;
-    log.warn(`${nameOf(entry)}: what it has allocated is not known: ${reasonOf(error)}`);
+    log.warn(`cannot find the space that ${nameOf(entry)} has allocated: ${reasonOf(error)}`);
     return {};
   }
   return { allocation };
@@ -219,7 +219,7 @@ function failure(
   const where = files.realPath(images);
   if (errno === 'ENOSPC' || errno === 'EDQUOT') {
     const free = files.freeBytes(images);
-    const left = free === undefined ? 'how much is free it does not say' : `${showBytes(free)} are free`;
+    const left = free === undefined ? 'it does not say how much is free' : `${showBytes(free)} are free`;
     return new GhostkeepError(
       'NO_SPACE',
       where,
@@ -232,7 +232,7 @@ function failure(
     return new GhostkeepError(
       'GHOST_OVER_LIMIT',
       subject,
-      `cannot dump ${nameOf(entry)}: ${reasonOf(error)}; with engine \`seek\` its file system's word on holes is believed, with \`read\` every byte is read`,
+      `cannot dump ${nameOf(entry)}: ${reasonOf(error)}; engine \`seek\` trusts its file system about holes, engine \`read\` reads every byte`,
       { cause: error },
     );
   }

@@ -50,7 +50,9 @@ export function describeAgain(context: Context, { entry, fd, stat, dump }: Descr
   if (entry.linked) Object.assign(entry.linked, { hostUid: stat.uid, hostGid: stat.gid });
   const why = takeAttributes(context, entry, fd, dump);
   if (why !== undefined)
-    context.log.warn(`extended attributes and flags of ${nameOf(entry)} are those of before: ${why}`);
+    context.log.warn(
+      `extended attributes and flags of ${nameOf(entry)} stay as they were first described: ${why}`,
+    );
 }
 
 /** @returns the reason if the attributes stay as they were first described */

@@ -150,7 +150,7 @@ async function withdraw(context: Context, images: string): Promise<void> {
     };
     await asOwner(context, images, work, patient);
   } catch (error) {
-    context.log.warn(`cannot remove what was begun in ${images}: ${reasonOf(error)}`);
+    context.log.warn(`cannot remove the unfinished dump in ${images}: ${reasonOf(error)}`);
   }
 }
 

@@ -177,7 +177,7 @@ export class GateDump {
     } catch (error) {
       if (fieldsOf(error).code !== 'IN_USE') throw error;
       const where = this.context.host.files.realPath(this.images);
-      this.context.log.warn(`what was copied for a dump that failed stays in ${where}: ${reasonOf(error)}`);
+      this.context.log.warn(`the copies of a failed dump stay in ${where}: ${reasonOf(error)}`);
     }
   }
 

@@ -56,7 +56,7 @@ export class WarmCopies {
     const free = host.files.freeBytes(images);
     if (free !== undefined && 2n * needed + policy.reserve > free) {
       log.info(
-        `not copied before the freeze: of ${showBytes(free)} free, ${showBytes(needed)} would be too much`,
+        `ghosts are not copied before the freeze: they need ${showBytes(needed)}, too much of the ${showBytes(free)} free`,
       );
       return false;
     }

@@ -48,7 +48,7 @@ async function tidy(context: Context, images: string): Promise<void> {
       if (isLocked) removeLeftovers(context, owned);
     });
   } catch (error) {
-    context.log.info(`what a dump that was killed has left in ${images} stays there: ${reasonOf(error)}`);
+    context.log.info(`the leftovers of a killed dump stay in ${images}: ${reasonOf(error)}`);
   }
 }
 

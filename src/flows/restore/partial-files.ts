@@ -60,7 +60,8 @@ export function clearPartials({ host: { files }, log }: Context, folder: string,
     try {
       fd = files.open(path);
       const isOurs = files.tryLock(fd);
-      if (isOurs === undefined) log.warn(`${to}/${name} is of another restore; remove it if that is over`);
+      if (isOurs === undefined)
+        log.warn(`another restore has made ${to}/${name}; remove the file if that restore is over`);
       // The restore that held the lock until now may have given the file its final name.
       if (!isOurs || !files.exists(path)) continue;
       files.remove(path);

@@ -70,7 +70,7 @@ const foreignInventory: Damage = {
 };
 
 /**
- * Compares an image's head with the manifest, because restore takes metadata from the head and no chunk's
+ * Compares an image's head with the manifest: CRIU gives the file the metadata in the head, and no chunk's
  * checksum covers it.
  */
 export function verifyHead({ host: { files } }: Context, images: string, ghost: ManifestGhost): Damage[] {

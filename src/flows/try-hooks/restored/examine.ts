@@ -32,7 +32,7 @@ export async function examine(
     throw new GhostkeepError(
       'IO',
       'verify',
-      `the new process ${late ? `was not through after ${examineWaitMs / 1000} s` : `ended early (${signal ?? `status ${status}`})`}: ${stderr.trim()}`,
+      `the new process ${late ? `did not finish within ${examineWaitMs / 1000} s` : `ended early (${signal ?? `status ${status}`})`}: ${stderr.trim()}`,
     );
   return { right: countRight(lines), wrong: listWrong(lines) };
 }

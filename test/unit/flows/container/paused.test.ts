@@ -88,7 +88,7 @@ describe('resumeForgotten', () => {
     broken.files.put(`${folder}/x.json`, '{"version":1,"program":"/bin/sh"}');
     await broken.go();
     assert.deepEqual(broken.calls, [stateCall, resumeCall]);
-    assert.match(broken.context.lines.join('\n'), /warn what is paused by .*x\.json stays so: /);
+    assert.match(broken.context.lines.join('\n'), /warn cannot resume the container of .*x\.json: /);
   });
 
   it('when no record can be kept, that is said and the checkpoint goes on', () => {
@@ -98,6 +98,6 @@ describe('resumeForgotten', () => {
       throw errno('EROFS');
     };
     notePause(context, command, 100, criuConfig)();
-    assert.match(context.lines.join('\n'), /^warn if this is killed, web stays paused/);
+    assert.match(context.lines.join('\n'), /^warn cannot record that web is paused/);
   });
 });

@@ -124,7 +124,7 @@ describe('GateDump', () => {
     const start = performance.now();
     await gate.finish(1);
     assert.ok(performance.now() - start < 1000);
-    assert.match(context.lines.at(-1) ?? '', /^warn .*stays in \/img: cannot use \/img/);
+    assert.match(context.lines.at(-1) ?? '', /^warn .*stay in \/img: cannot use \/img/);
     // Nor is anybody kept out for a dump of which nothing was begun.
     const none = container();
     none.files.lock = () => assert.fail('it was locked');

@@ -152,7 +152,10 @@ describe('finishDump', () => {
       assert.deepEqual({ inodeFlags: ghost?.inodeFlags, xattrs: ghost?.xattrs }, noted);
       assert.deepEqual([ghost?.data?.bytes, ghost?.mode, ghost?.uid, ghost?.gid], [5, 0o104755, 33, 44]);
       assert.ok(files.exists(`${images}/ghost-file-1.img`));
-      assert.equal(context.lines.filter(line => /of ghost .* are those of before: /.test(line)).length, 1);
+      assert.equal(
+        context.lines.filter(line => /of ghost .* stay as they were first described: /.test(line)).length,
+        1,
+      );
     }
   });
 
