@@ -122,7 +122,7 @@ function isSocket(fd: number): boolean {
 
 /** Replaces control characters by spaces, and cuts a line that is too long between two characters. */
 function toLine(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: we search for control characters
   const clean = text.replaceAll(/[\x00-\x1f\x7f]/g, ' ');
   const bytes = Buffer.from(clean);
   if (bytes.length < longestLineBytes) return `${clean}\n`;

@@ -33,7 +33,7 @@ export interface Watch {
   stop(): void;
 }
 
-/** Turns byte counts into signs of life: no new byte, no sign. */
+/** Turns byte counts into signs of life: it calls `alive` only if bytes have moved since the last call. */
 export function whenMoving(context: Context): (done: bigint) => void {
   let before = 0n;
   return done => {
