@@ -91,7 +91,7 @@ function rangeEquals(pattern: Pattern, from: number, to: number, fd: number, pla
 const head = Buffer.alloc(512);
 
 /**
- * Varint fields of one protobuf message behind its u32 length. Of several with one number, the last counts.
+ * Varint fields of one protobuf message behind its u32 length. If several have one number, the last counts.
  */
 function readEntry(fd: number, at: number): { fields: Map<number, number>; next: number } {
   fs.readSync(fd, head, 0, head.length, at);

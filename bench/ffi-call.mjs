@@ -1,4 +1,4 @@
-// What one call into C costs through koffi: the figure of docs/decisions/0001-koffi.md. `npm run build` first.
+// Measures one call into C through koffi: the figure of docs/decisions/0001-koffi.md. `npm run build` first.
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 

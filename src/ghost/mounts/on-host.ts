@@ -38,7 +38,7 @@ export function filesystemOfUpper(
   let nearest: Mount | undefined;
   for (const mount of processes.mounts(self)) {
     if (pathBelow(mount.mountPoint, upper) === undefined) continue;
-    // Of several mounts at one place, the last is on top.
+    // If several mounts lie at one place, the last is on top.
     if (mount.mountPoint.length >= (nearest?.mountPoint.length ?? 0)) nearest = mount;
   }
   const filesystem = nearest?.filesystem;
