@@ -8,9 +8,9 @@
 #include "base/report.h"
 
 /*
- * What chattr(1) sets on any file and what can be set again on one that has
- * content: S, i, a, d, A. The rest is the file system's own business (extents,
- * inline data), or belongs to a place on it (compression, project, no-COW).
+ * These are the flags that chattr(1) can set on any file and that can be set again on a file with
+ * content: S, i, a, d, A. The other flags are the file system's own business (extents, inline
+ * data), or belong to the file's place on it (compression, project, no-COW).
  */
 #define KEPT (FS_SYNC_FL | FS_IMMUTABLE_FL | FS_APPEND_FL | FS_NODUMP_FL | FS_NOATIME_FL)
 

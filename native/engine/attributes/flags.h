@@ -5,8 +5,8 @@
 #include <stdint.h>
 
 /*
- * Those flags of a file that can be given to another, none where the file system has none.
- * 0 or a negative errno.
+ * Give the flags of a file that can be set on another file; 0 where the file system has no flags.
+ * Returns 0 or a negative errno.
  */
 int inode_flags(int fd, uint32_t *flags);
 

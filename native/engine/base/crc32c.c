@@ -3,7 +3,7 @@
 
 #include "base/crc32c.h"
 
-#define POLYNOMIAL UINT32_C(0x82f63b78) /* bits reversed */
+#define POLYNOMIAL UINT32_C(0x82f63b78) /* its bits are in reversed order */
 
 static uint64_t le64(const unsigned char *bytes)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* CRC-32C (Castagnoli, RFC 3720 B.4), by the processor where it can. */
+/* CRC-32C (Castagnoli, RFC 3720 B.4), computed by the processor's own instruction where it has one. */
 #ifndef GK_CRC32C_H
 #define GK_CRC32C_H
 
@@ -9,7 +9,7 @@
 struct crc32c {
 	bool hardware;
 	uint32_t state;
-	uint32_t table[8][256]; /* for eight bytes at once without it */
+	uint32_t table[8][256]; /* without the instruction: eight bytes at once */
 };
 
 void crc32c_start(struct crc32c *crc, bool may_use_hardware);

@@ -37,7 +37,7 @@ int writev_full(int fd, struct iovec *pieces, int count, uint64_t offset)
 			continue;
 		if (put < 0)
 			return -errno;
-		if (put == 0) /* POSIX allows it; waiting for more would spin */
+		if (put == 0) /* POSIX allows it; trying again could spin forever */
 			return -EIO;
 		offset += (uint64_t)put;
 		for (; count > 0 && (size_t)put >= pieces->iov_len; count--)

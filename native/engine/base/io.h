@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The only reads and writes of the library: whole, whatever the kernel gives at a time. */
+/*
+ * All reads and writes of the library go through here. They are repeated until everything is done,
+ * because the kernel may do only a part at a time.
+ */
 #ifndef GK_IO_H
 #define GK_IO_H
 
@@ -7,16 +10,22 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
-/* One window is what a call reads at once, and the longest it is deaf to cancel. */
+/* A call reads one window at a time, and notices cancel after a window at the latest. */
 #define WINDOW_BYTES (UINT64_C(1) << 20)
 
-/* From here on a range is worth its own system calls, padding and reflink. */
+/* A range of this length or more is worth its own system calls, padding and reflink. */
 #define LARGE_BYTES (UINT64_C(64) << 10)
 
-/* Bytes read, fewer than length only at end of file; or a negative errno. */
+/*
+ * Returns the number of bytes read, which is less than length only at the end of the file, or a
+ * negative errno.
+ */
 int64_t read_full(int fd, void *to, uint64_t length, uint64_t offset);
 
-/* Count pieces one after the other, all of them or a negative errno; eats the vector. */
+/*
+ * Write count pieces one after the other. Returns 0 when all are written, or a negative errno. It
+ * changes the vector.
+ */
 int writev_full(int fd, struct iovec *pieces, int count, uint64_t offset);
 
 #endif

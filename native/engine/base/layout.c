@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
-/* What a caller that cannot include ghostkeep.h has written down once more: src/host/native/layout.ts. */
+/*
+ * Lists the layout that ghostkeep.h defines. src/host/native/layout.ts cannot include the header
+ * and holds a copy to compare.
+ */
 #include <stddef.h>
 #include <stdio.h>
 
 #include "base/report.h"
 
-/* The formatter takes #type for a directive. */
+/* clang-format would take #type for a preprocessor directive. */
 /* clang-format off */
 #define SIZE(type) { #type, sizeof(struct type), NOWHERE }
 #define FIELD(type, field) \
@@ -16,7 +19,7 @@
 
 static const struct entry {
 	const char *name;
-	uint64_t value; /* or how many bytes it has */
+	uint64_t value; /* the value, or the size in bytes */
 	uint64_t at;
 } entries[] = {
 	VALUE(GK_MESSAGE_BYTES),

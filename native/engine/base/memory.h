@@ -4,7 +4,10 @@
 
 #include <stdint.h>
 
-/* A buffer for DMA-friendly reads; NULL when there is no memory. Freed with free(). */
+/*
+ * Allocate a page-aligned buffer for reads. NULL when there is no memory. The caller frees it with
+ * free().
+ */
 void *window_alloc(uint64_t bytes);
 
 /* For __attribute__((cleanup(free_pointer))) on any pointer from malloc. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What another thread sees of a call, and how it stops one. Progress may be NULL. */
+/* Another thread reads how far a call has come, and can stop it. progress may be NULL. */
 #ifndef GK_PROGRESS_H
 #define GK_PROGRESS_H
 

@@ -22,7 +22,7 @@ int fail(struct gk_report *report, int error, uint64_t offset, const char *forma
 	va_end(arguments);
 
 	if (used >= 0 && (size_t)used < room) {
-		/* %m instead of strerror: it needs no shared buffer. */
+		/* strerror would need a shared buffer; %m does not. */
 		errno = -error;
 		snprintf(report->message + used, room - (size_t)used, ": %m");
 	}

@@ -5,8 +5,9 @@
 #include "ghostkeep.h"
 
 /*
- * 0 or a negative errno. An empty path is dir_fd itself; symbolic links are followed. how is
- * AT_STATX_DONT_SYNC, which asks no server, or 0, which waits for one.
+ * statx(2), with symbolic links followed. An empty path means dir_fd itself. how is
+ * AT_STATX_DONT_SYNC, which asks no server, or 0, which waits for the server. Returns 0 or a
+ * negative errno.
  */
 int stat_at(int dir_fd, const char *path, int how, struct gk_stat *about);
 

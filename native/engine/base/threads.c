@@ -52,7 +52,7 @@ struct each {
 	void (*one)(void *, uint32_t);
 	void *argument;
 	uint32_t items;
-	uint32_t next; /* shared: the first that nobody has taken */
+	uint32_t next; /* shared: the first item that no thread has taken */
 };
 
 static void take_each(void *argument)

@@ -1,22 +1,26 @@
 /* SPDX-License-Identifier: MIT */
-/* Work that all processors can share. */
+/* Spreads work over all processors. */
 #ifndef GK_THREADS_H
 #define GK_THREADS_H
 
 #include <stdint.h>
 
-/* Those that are online, 1 at least. */
+/* The number of online processors, at least 1. */
 uint32_t processors(void);
 
 /*
- * Call work(argument) on this thread and on others, as many as there are processors
- * and as often as items hold worth: starting one costs what that many take. Returns
- * when all have. Where no thread can be had this one does everything, so work takes
- * its items one by one from a counter that all share.
+ * Call work(argument) on this thread and on others, and return when all calls have returned.
+ * Starting a thread costs about as much as worth items, so there is at most one other thread for
+ * every worth items, and no more threads than processors. Threads may fail to start, and then this
+ * thread does everything. So work has to take its items one by one from a counter that all threads
+ * share.
  */
 void on_all_processors(void (*work)(void *), void *argument, uint64_t items, uint64_t worth);
 
-/* The same for items that need nothing of their thread: one(argument, i) for each i below items. */
+/*
+ * The same for items that need no state of their own thread: calls one(argument, i) for each i
+ * below items.
+ */
 void each_on_all_processors(void (*one)(void *, uint32_t), void *argument, uint32_t items, uint32_t worth);
 
 #endif

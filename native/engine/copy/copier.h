@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a copy from one file to another knows of both, and where it has come to. */
+/* What a copy from one file to another knows about both files, and how far it has come. */
 #ifndef GK_COPIER_H
 #define GK_COPIER_H
 
@@ -12,17 +12,17 @@ struct earlier;
 struct copier {
 	int from;
 	int to;
-	uint32_t ways;	       /* set of enum gk_copy_way still believed in */
-	uint32_t used;	       /* set of those that moved bytes */
-	bool dirty_by_hand;    /* what is in memory only is read and written, not shared */
-	bool shared_by_hand;   /* what several processors share is read and written */
-	uint64_t block;	       /* what reflink wants offsets to be a multiple of */
-	unsigned char *window; /* WINDOW_BYTES, the caller's */
-	struct earlier
-		*earlier; /* what may lie in to already, or NULL; then bytes are compared, not shared */
+	uint32_t ways;	       /* set of enum gk_copy_way that have not failed yet */
+	uint32_t used;	       /* set of enum gk_copy_way that moved bytes */
+	bool dirty_by_hand;    /* dirty pages are copied by read and write, not shared by reflink */
+	bool shared_by_hand;   /* ranges that several processors can share are copied by read and write */
+	uint64_t block;	       /* reflink needs offsets that are multiples of this */
+	unsigned char *window; /* WINDOW_BYTES long; the caller owns it */
+	/* An earlier image that to may hold, or NULL. With one, bytes are compared and not shared. */
+	struct earlier *earlier;
 	struct gk_progress *progress;
-	uint64_t done; /* where the last copy came to: its length, or where it failed */
-	bool writing;  /* the last failure was the destination's */
+	uint64_t done; /* bytes that the last copy has copied: all of its length, or up to its failure */
+	bool writing;  /* the last failure was in writing the destination */
 };
 
 #endif

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * A range by hand: windows of it read and written by all processors. Writes to one
- * file wait for each other, reads do not, and where an earlier image has most of it
- * already nearly all is reading.
+ * Copies a range by read and write: all processors take windows of it. The kernel lets only one
+ * thread write to a file at a time, but reads run in parallel. Where an earlier image already holds
+ * most of the range, nearly all of the work is reading.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -21,15 +21,18 @@
 struct range {
 	struct copier *copier;
 	uint64_t from, to, length;
-	uint64_t next;	    /* the first window that nobody has taken */
-	uint64_t failed_at; /* where the first window that failed did, or length */
+	uint64_t next;	    /* the first window that no thread has taken */
+	uint64_t failed_at; /* where the first failed window failed, or length */
 	uint64_t kept;
-	int error; /* of that window */
+	int error; /* the error of that window */
 	bool writing;
-	pthread_mutex_t lock; /* of the four above */
+	pthread_mutex_t lock; /* guards the four fields above */
 };
 
-/* Of several failures the first in the file counts; nobody begins another window. */
+/*
+ * Note a failure. When several windows fail, the one that comes first in the file counts. No thread
+ * begins another window after a failure.
+ */
 static void note(struct range *range, uint64_t at, int error, bool writing)
 {
 	__atomic_store_n(&range->next, range->length, __ATOMIC_RELAXED);
@@ -42,7 +45,7 @@ static void note(struct range *range, uint64_t at, int error, bool writing)
 	pthread_mutex_unlock(&range->lock);
 }
 
-/* 0, or an error that was noted. */
+/* Returns 0, or an error that it has noted in range. */
 static int one_window(struct range *range, uint64_t at, unsigned char *window, struct earlier *earlier)
 {
 	struct copier *copier = range->copier;
@@ -101,7 +104,7 @@ bool has_earlier(const struct copier *copier)
 
 bool has_help(uint64_t length)
 {
-	/* In this order: to count processors glibc reads a file. */
+	/* The length is tested first, because glibc reads a file to count the processors. */
 	return length / WINDOW_BYTES >= WORTH_A_THREAD && processors() > 1;
 }
 
@@ -120,7 +123,7 @@ int copy_windows(struct copier *copier, uint64_t from, uint64_t to, uint64_t len
 
 	if (has_help(length))
 		on_all_processors(help, &range, length / WINDOW_BYTES, WORTH_A_THREAD);
-	/* The caller's memory is there in any case, for what nobody had memory for. */
+	/* The caller's window is always there, so this copies what no other thread had memory for. */
 	all_windows(&range, copier->window, earlier);
 	earlier->kept += range.kept;
 	copier->used |= GK_COPY_READ_WRITE;

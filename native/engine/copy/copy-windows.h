@@ -4,13 +4,16 @@
 
 #include "copy/copier.h"
 
-/* copy_bytes() by hand, and over copier->earlier only what differs. Adds to copier->done. */
+/*
+ * As copy_bytes(), but by read and write only. Over copier->earlier it writes only the bytes that
+ * differ. Adds to copier->done.
+ */
 int copy_windows(struct copier *copier, uint64_t from, uint64_t to, uint64_t length);
 
-/* Other processors would take part in that. */
+/* Whether other processors would take part in copying this length. */
 bool has_help(uint64_t length);
 
-/* There is an earlier image, and memory to compare with it. */
+/* Whether there is an earlier image, and memory to compare with it. */
 bool has_earlier(const struct copier *copier);
 
 #endif

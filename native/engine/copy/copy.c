@@ -39,7 +39,7 @@ uint64_t block_size(int fd)
 
 	if (fstat(fd, &about) < 0)
 		return 4096;
-	/* st_blksize is advice and can be megabytes, on NFS for one. */
+	/* st_blksize is only advice and can be megabytes, for example on NFS. */
 	bytes = (uint64_t)about.st_blksize;
 	if (bytes < 4096 || (bytes & (bytes - 1)))
 		return 4096;
@@ -71,12 +71,12 @@ int copy_bytes(struct copier *copier, uint64_t from, uint64_t to, uint64_t lengt
 }
 
 /*
- * What is worth trying where the source lies on which file system. ext4 and xfs
- * take large writes in large folios: by hand is twice as fast there as the
- * kernel's own copy, page by page. To share blocks xfs first writes out what is
- * in memory only, and waits for the disk: by hand it has copied it by then.
- * btrfs, which computes checksums, has not. On tmpfs the kernel's copy is faster
- * than one processor by hand, and slower than two. (docs/decisions/0008)
+ * Choose the ways that are worth trying on the source's file system. ext4 and xfs take large writes
+ * in large folios, so read and write is twice as fast there as the kernel's own copy, which goes
+ * page by page. Before xfs shares blocks, it writes dirty pages to the disk and waits for it; read
+ * and write is done sooner. On btrfs, which computes checksums, reflink is still the faster way. On
+ * tmpfs the kernel's copy is faster than read and write by one processor, and slower than by two.
+ * (docs/decisions/0008)
  */
 static void choose_ways(struct copier *copier)
 {
@@ -99,12 +99,12 @@ static void choose_ways(struct copier *copier)
 	}
 }
 
-/* Of Linux 6.5 and later. Source: cachestat(2), linux/mman.h. */
+/* The kernel has it since Linux 6.5. Source: cachestat(2), linux/mman.h. */
 #ifndef SYS_cachestat
 #define SYS_cachestat 451
 #endif
 
-/* More than half of a range; where the kernel cannot say it, none. */
+/* Whether more than half of a range is dirty. It is false where the kernel cannot tell. */
 static bool is_dirty(int fd, uint64_t offset, uint64_t length)
 {
 	struct {
@@ -124,7 +124,10 @@ static bool is_fastest_by_hand(const struct copier *copier, uint64_t from, uint6
 	       (copier->shared_by_hand && has_help(length));
 }
 
-/* Whole blocks only: a tail is copied, so that what is appended next shares no block. */
+/*
+ * Only whole blocks are reflinked. The tail is copied, so that what is appended to the image next
+ * shares no block with it.
+ */
 static void reflink(struct copier *copier, uint64_t from, uint64_t to, uint64_t length)
 {
 	struct file_clone_range range = {
@@ -158,7 +161,10 @@ static void copy_in_kernel(struct copier *copier, uint64_t from, uint64_t to, ui
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got <= 0) {
-			/* 0 is end of file, or a file system that only says so. */
+			/*
+			 * 0 means the end of the file, or a file system that returns 0 instead of
+			 * an error.
+			 */
 			copier->ways &= ~(uint32_t)GK_COPY_RANGE;
 			return;
 		}

@@ -13,7 +13,7 @@ static bool is_there(int fd, const struct iovec *pieces, int count, uint64_t off
 
 	for (i = 0; i < count; i++)
 		bytes += pieces[i].iov_len;
-	/* What cannot be read is written anew. */
+	/* If the old bytes cannot be read, the new ones are written. */
 	if (bytes > EARLIER_BYTES || read_full(fd, earlier->room, bytes, offset) != (int64_t)bytes)
 		return false;
 	for (i = 0; i < count; there += pieces[i++].iov_len)

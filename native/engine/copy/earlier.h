@@ -7,16 +7,17 @@
 
 #include "base/io.h"
 
-/* What an earlier image holds, to be compared with what would be written there. */
+/* Memory to read an earlier image into, so that it can be compared with what would be written over it. */
 struct earlier {
-	unsigned char *room; /* EARLIER_BYTES, the caller's; NULL: there is no earlier image */
-	uint64_t kept;	     /* bytes that were there already */
+	unsigned char
+		*room; /* EARLIER_BYTES long, owned by the caller; NULL when there is no earlier image */
+	uint64_t kept; /* bytes that were there already */
 };
 
-/* A window, and as many headers as are gathered for one. */
+/* A window of data, and the headers of all chunks that gather.h collects for one window. */
 #define EARLIER_BYTES (WINDOW_BYTES + (UINT64_C(64) << 10))
 
-/* As writev_full, but what is there already is not written again. */
+/* As writev_full, but bytes that are already in the file are not written again. */
 int writev_changed(int fd, struct iovec *pieces, int count, uint64_t offset, struct earlier *earlier);
 
 #endif

@@ -7,9 +7,9 @@
 #include "base/report.h"
 
 /*
- * A write that the disk could not take is told to the first fsync(2) and to none
- * after it, and the page cache goes on showing what was written: so what is read
- * from here on comes from the disk. To forget pages is advice, and may be declined.
+ * When the disk could not take a write, only the first fsync(2) reports it, and the page cache
+ * still shows what was written. So the pages are dropped, and later reads come from the disk. The
+ * kernel takes posix_fadvise(2) as advice and may keep pages.
  */
 GK_PUBLIC int gk_settle(int fd, struct gk_report *report)
 {
@@ -19,7 +19,7 @@ GK_PUBLIC int gk_settle(int fd, struct gk_report *report)
 	do
 		ret = fsync(fd);
 	while (ret && errno == EINTR);
-	/* a file system that never writes has nothing to wait for, and some servers have no fsync */
+	/* a file system that never writes back has nothing to wait for, and some servers have no fsync */
 	if (ret && errno != EINVAL && errno != EOPNOTSUPP && errno != ENOSYS && errno != EROFS)
 		return fail(report, -errno, 0, "the disk could not take what was written");
 	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);

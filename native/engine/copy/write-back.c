@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Dirty pages to disk, before somebody has to wait for it: sync_file_range(2). */
+/* Writes dirty pages to disk, so that nobody has to wait for it later: sync_file_range(2). */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -8,7 +8,8 @@
 #include "base/report.h"
 #include "map/seek.h"
 
-#define STEP (UINT64_C(1) << 20) /* and then a sign of life: a container's disk may be throttled */
+/* Progress is reported after each step, because a container's disk may be throttled. */
+#define STEP (UINT64_C(1) << 20)
 
 static int write_out(int fd, uint64_t offset, uint64_t length)
 {
@@ -46,7 +47,7 @@ GK_PUBLIC int gk_write_back(int fd, uint64_t size, struct gk_progress *progress,
 		if (error || data >= size)
 			break;
 		error = seek_hole(fd, data, &hole);
-		if (hole == UINT64_MAX) /* it has become shorter */
+		if (hole == UINT64_MAX) /* the file has become shorter */
 			break;
 		if (!error)
 			error = write_range(fd, data, hole < size ? hole : size, progress);

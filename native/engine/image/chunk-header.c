@@ -52,7 +52,7 @@ uint32_t encode_padded_chunk(unsigned char header[CHUNK_HEADER_ROOM], uint64_t o
 	*zeroes = 0;
 	if (room == 0)
 		return used;
-	/* A room that no tag, size and zeroes fill exactly: take one block more. */
+	/* If tag, size and zeroes cannot fill the room exactly, take one block more. */
 	for (;; room += align)
 		for (size_bytes = 1; size_bytes <= 3; size_bytes++) {
 			if (room < tag_bytes + size_bytes)

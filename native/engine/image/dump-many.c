@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* Small ghosts by the thousand: what a call of the runtime costs is more than what most of them take. */
+/*
+ * Dumps many small ghosts in one call. For most of them, a call from JavaScript would cost more
+ * than the dump itself.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -11,14 +14,14 @@
 #include "base/threads.h"
 #include "image/image-write.h"
 
-#define WORTH_A_THREAD 8 /* jobs: starting one costs what a small file costs */
+#define WORTH_A_THREAD 8 /* jobs: starting a thread costs about as much as a small file */
 
 struct work {
 	int dir_fd;
 	uint32_t mode, engine, count;
 	struct gk_dump_job *jobs;
 	const char *headers, *names;
-	uint32_t next; /* shared: the first job that nobody has taken */
+	uint32_t next; /* shared: the first job that no thread has taken */
 };
 
 static int copy(const struct work *work, struct dump_room *room, struct gk_dump_job *job, int image_fd)
@@ -48,7 +51,7 @@ static int do_job(const struct work *work, struct dump_room *room, struct gk_dum
 	if (fd < 0)
 		return fail(&job->report, -errno, 0, "cannot %s %.100s", over ? "open" : "make", name);
 	error = copy(work, room, job, fd);
-	/* Some servers tell only now what became of a write. */
+	/* Some servers report a failed write only at close. */
 	if (close(fd) < 0 && !error)
 		error = fail(&job->report, -errno, 0, "cannot write %.100s", name);
 	if (error && unlinkat(work->dir_fd, name, 0) < 0)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * CRIU's ghost image, in numbers. Two magics, then entries of a little-endian
- * 32-bit length and that many bytes of protobuf: one ghost_file_entry, then
- * ghost_chunk_entries {len=1, off=2}, each followed at once by its raw bytes.
+ * The numbers of CRIU's ghost image format. An image begins with two magics. Then come entries: a
+ * little-endian 32-bit length and that many bytes of protobuf. The first entry is a
+ * ghost_file_entry. The others are ghost_chunk_entries {len=1, off=2}, each followed directly by
+ * its raw bytes.
  */
 #ifndef GK_FORMAT_H
 #define GK_FORMAT_H
@@ -15,10 +16,13 @@
 #define MAGICS_BYTES 8
 #define LENGTH_BYTES 4
 
-/* Ours, unknown to CRIU and so skipped by it: zeroes that move the raw bytes. */
+/*
+ * Our own field, which CRIU does not know and skips. It holds zeroes that move the raw bytes to an
+ * aligned offset.
+ */
 #define PADDING_FIELD 18251
 
-/* More than an entry of ours, or of any CRIU seen, can have. */
+/* Upper limits: no entry that we write or that a known CRIU writes is as long. */
 #define GHOST_ENTRY_MAX (UINT32_C(1) << 20)
 #define CHUNK_ENTRY_MAX (UINT32_C(128) << 10)
 

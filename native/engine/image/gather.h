@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Small chunks on their way into an image: what lies close together in the
- * ghost is read at once, gaps included, and headers and data of many chunks
- * leave in one write. A fragmented file costs two system calls a window.
+ * Collects small chunks for an image. Chunks that lie close together in the ghost are read at once,
+ * with the gaps between them. The headers and data of many chunks are written at once. So a
+ * fragmented file costs two system calls for each window.
  */
 #ifndef GK_GATHER_H
 #define GK_GATHER_H
@@ -12,30 +12,33 @@
 
 #include "image/chunk-header.h"
 
-#define GATHER_CHUNKS 512 /* two pieces each: IOV_MAX is 1024 */
+#define GATHER_CHUNKS 512 /* each has two pieces, and IOV_MAX is 1024 */
 
 struct earlier;
 
 struct gather {
 	int from;
 	int to;
-	struct earlier *earlier; /* what may lie in to already */
-	unsigned char *window;	 /* WINDOW_BYTES, the caller's */
-	uint64_t position;	 /* where the next byte of the image goes */
+	struct earlier *earlier; /* an earlier image that to may hold */
+	unsigned char *window;	 /* WINDOW_BYTES long; the caller owns it */
+	uint64_t position;	 /* where the next byte of the image is written */
 	uint64_t data_bytes;	 /* gathered and not yet written */
-	uint64_t run_offset;	 /* of the ghost, the run being collected */
+	uint64_t run_offset;	 /* offset in the ghost of the run that is being collected */
 	uint64_t run_bytes;
-	uint64_t run_at; /* of the window, where it will be */
+	uint64_t run_at; /* offset in the window where the run will be */
 	uint32_t chunks;
-	bool writing; /* the last failure was the image's */
+	bool writing; /* the last failure was in writing the image */
 	struct iovec pieces[2 * GATHER_CHUNKS];
 	unsigned char headers[GATHER_CHUNKS][CHUNK_HEADER_ROOM];
 };
 
-/* False: there is no room for it before a flush. Length is at most WINDOW_BYTES. */
+/* Add a chunk of at most WINDOW_BYTES. Returns false when there is no room for it before a flush. */
 bool gather_add(struct gather *gather, uint64_t offset, uint64_t length, int *error);
 
-/* Write what was gathered. -ENODATA: the ghost ends before it does. */
+/*
+ * Write what was gathered. Returns 0, -ENODATA when the ghost ends too early, or another negative
+ * errno.
+ */
 int gather_flush(struct gather *gather);
 
 #endif

@@ -10,11 +10,14 @@
 #include "image/image-body.h"
 #include "map/walk.h"
 
-/* From here on 64 KiB alignment is under 2 % of padding, and copies run faster. */
+/*
+ * For chunks of this size or more, alignment to 64 KiB costs less than 2 % in padding, and copies
+ * run faster.
+ */
 #define WIDE_BYTES (UINT64_C(4) << 20)
 #define WIDE_ALIGN (UINT64_C(64) << 10)
 
-/* Holes are not read, so only this sees that one at the end has gone. */
+/* A ghost that lost a hole at its end is noticed only here, because holes are not read. */
 int check_still_whole(struct dump *dump)
 {
 	struct stat about;
@@ -28,12 +31,12 @@ int check_still_whole(struct dump *dump)
 		    (unsigned long long)dump->size);
 }
 
-/* What is said about a read or write that failed somewhere around offset. */
+/* Report a read or write that failed somewhere around offset. */
 static int explain(struct dump *dump, int error, bool writing, uint64_t offset)
 {
 	walk_ahead_end(&dump->ahead);
 	if (error == -ENODATA) {
-		/* It ended where we read, and may since have grown again. */
+		/* The ghost ended where we read. It may have grown again since then. */
 		error = check_still_whole(dump);
 		if (error)
 			return error;
@@ -127,7 +130,7 @@ static int dump_data(struct dump *dump, const struct gk_extent *extent)
 	return extent->length >= LARGE_BYTES ? dump_large(dump, extent) : dump_small(dump, extent);
 }
 
-/* What of a data range is not zero. */
+/* Dump the parts of a data range that are not zero. */
 static int dump_nonzero(struct dump *dump, const struct gk_extent *extent)
 {
 	struct gk_extent piece;

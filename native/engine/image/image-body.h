@@ -10,11 +10,11 @@
 #include "image/gather.h"
 #include "map/walk-ahead.h"
 
-/* One dump, set up; its head is written. */
+/* A dump that is set up and whose head is written. */
 struct dump {
 	struct walk walk;
 	struct walk_ahead ahead; /* over walk */
-	struct walk zeroes;	 /* over one data range at a time, when zeroes are looked for */
+	struct walk zeroes;	 /* over one data range at a time, when zeroes inside data are left out */
 	struct copier copier;
 	struct gather gather;
 	struct earlier earlier;
@@ -23,13 +23,16 @@ struct dump {
 	uint64_t size;
 	uint64_t align;
 	bool detect_zeroes;
-	bool over; /* the image may hold an earlier one */
+	bool over; /* the file may already hold an earlier image */
 };
 
-/* The whole body, as chunks or raw. 0, or a negative errno that stands in the report. */
+/*
+ * Write the whole body, as chunks or as raw bytes. Returns 0, or a negative errno with a message in
+ * the report.
+ */
 int dump_body(struct dump *dump, bool chunked);
 
-/* Is the ghost as long as it was said to be? As above. */
+/* Fail with -ESTALE if the ghost is shorter than the size that was asked for. Returns as above. */
 int check_still_whole(struct dump *dump);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Walks that only look: is the image sound, and where are its chunks. */
+/* Walks over an image that only read: they check that it is sound, or list its chunks. */
 #include <errno.h>
 #include <string.h>
 

@@ -4,7 +4,7 @@
 #include "image/image-entries.h"
 #include "image/protobuf.h"
 
-/* ghost_file_entry: what each known field must look like, and what must be there. */
+/* The wire type of each known field of ghost_file_entry, and the fields that must be there. */
 static const uint8_t ghost_wire[] = {
 	[1] = WIRE_VARINT, [2] = WIRE_VARINT,  [3] = WIRE_VARINT, /* uid, gid, mode */
 	[4] = WIRE_VARINT, [5] = WIRE_VARINT,  [6] = WIRE_VARINT, /* dev, ino, rdev */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The two messages of a ghost image, from bytes that nobody vouches for. */
+/* Parses the two messages of a ghost image. The bytes may come from anybody. */
 #ifndef GK_IMAGE_ENTRIES_H
 #define GK_IMAGE_ENTRIES_H
 
@@ -17,7 +17,7 @@ struct chunk_entry {
 	uint64_t length;
 };
 
-/* NULL, or what is wrong with the entry. */
+/* Return NULL, or a text that says what is wrong with the entry. */
 const char *parse_ghost_entry(const unsigned char *bytes, uint64_t length, struct ghost_entry *entry);
 const char *parse_chunk_entry(const unsigned char *bytes, uint64_t length, struct chunk_entry *entry);
 

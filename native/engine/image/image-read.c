@@ -9,7 +9,10 @@
 #include "image/format.h"
 #include "image/image-read.h"
 
-/* After a large chunk usually comes another: a whole window would be read for one header. */
+/*
+ * Read only this much after a large chunk, because usually another large chunk follows. A whole
+ * window would be read for one header.
+ */
 #define FAR_READ_BYTES (UINT64_C(8) << 10)
 
 static int bad(struct image *image, uint64_t position, const char *what)
@@ -56,7 +59,7 @@ int image_bytes(struct image *image, uint64_t position, uint64_t length, const u
 	return 0;
 }
 
-/* An entry's length prefix and its bytes; moves position behind it. */
+/* Read an entry's length prefix and its bytes, and move position behind it. */
 static int next_entry(struct image *image, uint32_t limit, const unsigned char **entry, uint32_t *length)
 {
 	uint64_t position = image->position;
@@ -152,7 +155,7 @@ int image_next(struct image *image, struct image_chunk *chunk)
 	wrong = parse_chunk_entry(bytes, length, &entry);
 	if (wrong)
 		return bad(image, header, wrong);
-	if (entry.length == 0) /* no dump writes one, and a small image holds millions */
+	if (entry.length == 0) /* no dump writes one, and a small image could hold millions */
 		return bad(image, header, "a chunk without data");
 	if (entry.offset > image->size || entry.length > image->size - entry.offset)
 		return bad(image, header, "a chunk passes the ghost's size");

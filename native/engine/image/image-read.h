@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A walk over a ghost image as hostile input: every chunk it gives out is
- * whole in the file, inside the ghost's size, and behind the one before.
- * Errors are in the report when they come back.
+ * A walk over a ghost image, which is taken for hostile input. Each chunk that it gives out is
+ * complete in the image file, inside the ghost's size, and behind the chunk before it. When a
+ * function returns an error, its message is in the report.
  */
 #ifndef GK_IMAGE_READ_H
 #define GK_IMAGE_READ_H
@@ -12,26 +12,26 @@
 #include "base/report.h"
 #include "image/image-entries.h"
 
-/* Fits the longest entry, wherever in a window it begins. */
+/* Room for the longest entry, wherever in a window it begins. */
 #define IMAGE_WINDOW_BYTES (UINT64_C(2) << 20)
 
 struct image {
 	int fd;
 	struct gk_report *report;
-	uint64_t bytes;	   /* of the image file */
-	uint64_t position; /* of the next header */
-	uint64_t body;	   /* where the first can be */
+	uint64_t bytes;	   /* length of the image file */
+	uint64_t position; /* offset of the next header */
+	uint64_t body;	   /* offset of the first header */
 	uint64_t size;	   /* of the ghost */
-	uint64_t reached;  /* of the ghost, by the chunks so far */
+	uint64_t reached;  /* end of the last chunk, as an offset in the ghost */
 	bool chunked;
-	bool raw_given; /* the one chunk of an image without chunks */
-	bool far;	/* the last header was far before position */
+	bool raw_given; /* an image without chunks has one chunk, and it was given out */
+	bool far;	/* the last chunk was large, so a whole window would be read for one header */
 	unsigned char *window;
 	uint64_t window_start;
 	uint64_t window_bytes;
 	/*
-	 * Called before the window is read anew, by which pointers from
-	 * image_bytes() become stale. May be NULL; its error ends the walk.
+	 * Called before the window is read anew, which invalidates pointers from image_bytes(). It
+	 * may be NULL. Its error ends the walk.
 	 */
 	int (*leaving)(void *context);
 	void *context;
@@ -40,15 +40,18 @@ struct image {
 struct image_chunk {
 	uint64_t offset; /* of the ghost */
 	uint64_t length;
-	uint64_t position; /* of its raw bytes in the image */
+	uint64_t position; /* offset of its raw bytes in the image */
 };
 
 int image_open(struct image *image, int fd, struct gk_report *report);
 
-/* The next chunk: 1, 0 behind the last, or a negative errno. */
+/* Give the next chunk. Returns 1, 0 after the last chunk, or a negative errno. */
 int image_next(struct image *image, struct image_chunk *chunk);
 
-/* length bytes at position in memory, length at most LARGE_BYTES or an entry's maximum. */
+/*
+ * Give length bytes at position, read into memory. length is at most LARGE_BYTES or the maximum of
+ * an entry.
+ */
 int image_bytes(struct image *image, uint64_t position, uint64_t length, const unsigned char **bytes);
 
 void image_close(struct image *image);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* A ghost image: what is checked before and after its body is written, and its head. */
+/* Writes the head of a ghost image, and checks both files before and after the body is written. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,15 +16,15 @@
 #include "map/walk.h"
 
 /*
- * The read engine has already read what it found: copy it while it is still in
- * the page cache rather than fetch a large file twice from a server.
+ * The read engine has read what it found. The limit makes sure that it is copied while it is still
+ * in the page cache, so that a large file is not fetched twice from a server.
  */
 #define READ_CHUNK_BYTES (UINT64_C(64) << 20)
 
 struct dump_room {
 	struct dump dump;
 	unsigned char *window;
-	unsigned char *earlier; /* NULL until it is needed */
+	unsigned char *earlier; /* NULL until a dump needs it */
 };
 
 static int prepare(struct dump *dump, struct dump_room *room, const struct dump_request *request);
@@ -178,7 +178,7 @@ static int check_files(struct dump *dump)
 	return check_still_whole(dump);
 }
 
-/* What an earlier image had behind the end of this one. */
+/* Remove what an earlier image has behind the end of this one. */
 static int cut_off(struct dump *dump)
 {
 	struct stat about;

@@ -4,14 +4,14 @@
 
 #include "ghostkeep.h"
 
-/* What writing an image needs of memory; may serve one ghost after the other. */
+/* The memory that a dump needs. It can be used for one ghost after the other. */
 struct dump_room;
 
-/* NULL when there is none. */
+/* Returns NULL when there is no memory. */
 struct dump_room *dump_room_new(void);
 void dump_room_free(struct dump_room *room);
 
-/* As gk_dump has them. */
+/* The parameters of gk_dump. */
 struct dump_request {
 	int ghost_fd;
 	int image_fd;
@@ -23,7 +23,7 @@ struct dump_request {
 	struct gk_progress *progress; /* may be NULL */
 };
 
-/* gk_dump, in this room. */
+/* As gk_dump, with this memory. */
 int dump_ghost(struct dump_room *room, const struct dump_request *request, struct gk_report *report);
 
 #endif

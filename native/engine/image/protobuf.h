@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Just enough of protobuf's wire format to walk a message from a stranger.
- * Source: protobuf.dev/programming-guides/encoding.
+ * Reads as much of protobuf's wire format as is needed to walk a message from a stranger. Source:
+ * protobuf.dev/programming-guides/encoding.
  */
 #ifndef GK_PROTOBUF_H
 #define GK_PROTOBUF_H
@@ -13,13 +13,13 @@ enum wire_type {
 	WIRE_VARINT = 0,
 	WIRE_FIXED64 = 1,
 	WIRE_BYTES = 2,
-	WIRE_FIXED32 = 5, /* 3 and 4, groups, nobody writes any more */
+	WIRE_FIXED32 = 5, /* 3 and 4 are groups, which nobody writes any more */
 };
 
 struct field {
 	uint32_t number;
 	uint32_t wire;
-	uint64_t value;		    /* of a varint */
+	uint64_t value;		    /* of a WIRE_VARINT */
 	const unsigned char *bytes; /* of WIRE_BYTES */
 	uint64_t length;
 };
@@ -29,7 +29,7 @@ struct message {
 	const unsigned char *end;
 };
 
-/* The next field: 1, 0 at the end of the message, -1 where it is malformed. */
+/* Give the next field. Returns 1, 0 at the end of the message, or -1 where it is malformed. */
 int next_field(struct message *message, struct field *field);
 
 /* Whether every field of a message can be walked. */

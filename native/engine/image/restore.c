@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* A file from a ghost image: sparse, large chunks reflinked, neighbours written together. */
+/*
+ * Writes a file from a ghost image. Holes stay holes, large chunks are reflinked, and neighbouring
+ * small chunks are written together.
+ */
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -18,7 +21,10 @@ struct restore {
 	struct copier copier;
 	struct gk_report *report;
 	struct gk_progress *progress;
-	/* Small chunks that touch each other in the file; their bytes are in the image's window. */
+	/*
+	 * The run: small chunks that touch each other in the file. Their bytes are in the image's
+	 * window.
+	 */
 	uint64_t run_offset;
 	uint64_t run_bytes;
 	int run_pieces;
@@ -57,7 +63,7 @@ static int restore_small(struct restore *restore, const struct image_chunk *chun
 
 	if (restore->run_pieces == RUN_PIECES || chunk->offset != restore->run_offset + restore->run_bytes)
 		error = write_run(restore);
-	if (!error) /* may end the run as well, by reading on */
+	if (!error) /* it may read on, and so call write_run, too */
 		error = image_bytes(&restore->image, chunk->position, chunk->length, &bytes);
 	if (error)
 		return error;
@@ -97,7 +103,7 @@ static int prepare_file(struct restore *restore)
 		return fail(restore->report, -errno, 0, "cannot look at the file");
 	if (!S_ISREG(about.st_mode) || about.st_size != 0)
 		return fail(restore->report, -EINVAL, 0, "the file is not an empty regular file");
-	/* The whole size before the first write: xfs then preallocates nothing beyond. */
+	/* The whole size is set before the first write, so that xfs preallocates nothing beyond it. */
 	if (ftruncate(fd, (off_t)restore->image.size) < 0)
 		return fail(restore->report, -errno, restore->image.size,
 			    "cannot set the file's size to %llu", (unsigned long long)restore->image.size);

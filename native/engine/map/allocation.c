@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What a file has allocated beyond its data, and giving it to another file. */
+/* Lists what a file has allocated beyond its data, and allocates it in another file. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fiemap.h>
@@ -31,8 +31,8 @@ static int ask(int fd, uint64_t start, struct fiemap *map)
 }
 
 /*
- * The part of an extent from start on that is allocation only: all of an
- * unwritten one, of others what is past size.
+ * The part of an extent, from start on, that holds no data: all of an unwritten extent, and of
+ * others the part past size.
  */
 static struct gk_extent empty_part(const struct fiemap_extent *fe, uint64_t start, uint64_t size)
 {
@@ -41,7 +41,10 @@ static struct gk_extent empty_part(const struct fiemap_extent *fe, uint64_t star
 	if (__builtin_add_overflow(fe->fe_logical, fe->fe_length, &end) || end > INT64_MAX)
 		end = INT64_MAX;
 	if (!(fe->fe_flags & FIEMAP_EXTENT_UNWRITTEN)) {
-		/* A last block that the file ends in is no allocation past its end. */
+		/*
+		 * The file ends inside its last block; the rest of that block does not count as
+		 * allocated past the end.
+		 */
 		uint64_t block_end = size + (4096 - size % 4096) % 4096;
 
 		from = from > block_end ? from : block_end;
@@ -49,7 +52,7 @@ static struct gk_extent empty_part(const struct fiemap_extent *fe, uint64_t star
 	return (struct gk_extent){ from, from < end ? end - from : 0, GK_EXTENT_UNWRITTEN, fe->fe_flags };
 }
 
-/* Add it, or make the last one longer. False when there is no room. */
+/* Add an extent, or lengthen the last one if they touch. Returns false when there is no room. */
 static bool add(struct gk_extent *extents, uint32_t capacity, uint32_t *count, const struct gk_extent *one)
 {
 	struct gk_extent *last = *count ? &extents[*count - 1] : NULL;
@@ -98,7 +101,7 @@ GK_PUBLIC int gk_allocation(int fd, uint64_t size, uint64_t start, struct gk_ext
 			if (fe->fe_logical + fe->fe_length > start)
 				start = fe->fe_logical + fe->fe_length;
 		}
-		if (start <= from) /* nothing there, or an answer that turns in a circle */
+		if (start <= from) /* no extent, or an answer without progress */
 			return 0;
 	} while (start < FIEMAP_MAX_OFFSET);
 	return 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Which engine to trust where. Safety first, then speed (nanoseconds an extent). */
+/* Chooses the engine by file system. Safety comes first, then speed (nanoseconds for each extent). */
 #include <errno.h>
 #include <linux/fiemap.h>
 #include <linux/fs.h>
@@ -38,10 +38,10 @@ static const struct opinion unknown = {
 };
 
 /*
- * statfs says overlayfs whatever lies below, and maps are passed on to what
- * does. All file systems above whose map is not to be believed have no
- * FIEMAP, so one that answers it may be asked by lseek, too.
- * Source: fs/overlayfs/inode.c (ovl_fiemap), file.c (ovl_llseek).
+ * statfs says overlayfs, whichever file system lies below, and overlayfs passes requests for a map
+ * on to that. None of the file systems above whose map cannot be trusted has FIEMAP. So if FIEMAP
+ * is answered, lseek can be trusted, too. Source: fs/overlayfs/inode.c (ovl_fiemap), file.c
+ * (ovl_llseek).
  */
 static const struct opinion overlay[2] = {
 	{ MAGIC_OVERLAY, GK_ENGINE_READ,
@@ -89,9 +89,9 @@ bool maps_show_dirty_holes(int fd)
 	uint32_t magic = 0;
 
 	/*
-	 * ext4 shows delayed allocation as such. xfs does so only in the data
-	 * fork: dirty data beside a shared block can wait in the fork for copy
-	 * on write, over what FIEMAP still calls a hole.
+	 * ext4's map shows delayed allocation as such. xfs's map does so only in the data fork.
+	 * Dirty data beside a shared block can wait in the fork for copy on write, where FIEMAP
+	 * still shows a hole.
 	 */
 	return magic_of(fd, &magic) == 0 && magic == MAGIC_EXT4;
 }

@@ -5,7 +5,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The engine that is safe, and among those fastest, on the file's file system. */
+/*
+ * Choose the fastest of the engines that are safe on the file's file system. Returns 0 or a
+ * negative errno.
+ */
 int choose_engine(int fd, uint32_t *engine, const char **why);
 
 /* Whether a file system's extent map shows all dirty data outside unwritten extents. */

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * FS_IOC_FIEMAP, 512 extents a call, without FIEMAP_FLAG_SYNC: that would
- * force dirty data to disk, up to 70 µs an extent. What the map then cannot
- * know, lseek(2) decides, which sees the page cache: whether there is data
- * inside unwritten extents, and, where maps hide dirty data there, in gaps.
- * Source: Documentation/filesystems/fiemap.rst. Nothing of an answer is
- * believed that would make us skip bytes or turn in a circle.
+ * Asks FS_IOC_FIEMAP for 512 extents a call, without FIEMAP_FLAG_SYNC: that would force dirty data
+ * to disk, which costs up to 70 µs an extent. Without it the map can be wrong about dirty pages.
+ * lseek(2) sees the page cache and decides there: inside unwritten extents, and also inside gaps
+ * where the file system's map hides dirty data. Source: Documentation/filesystems/fiemap.rst.
+ *
+ * No answer is believed that would make us skip bytes or loop forever.
  */
 #include <errno.h>
 #include <linux/fiemap.h>
@@ -23,15 +23,15 @@
 
 struct fiemap_state {
 	uint64_t asked_to;  /* the map below this offset is known */
-	uint32_t next;	    /* of the batch */
-	bool gaps_show_all; /* lseek has nothing to add about gaps */
+	uint32_t next;	    /* index in the batch */
+	bool gaps_show_all; /* lseek need not be asked about gaps */
 	bool may_trust_gaps;
-	/* [walk->pos, doubt_end) is unwritten or a gap: lseek decides. */
+	/* [walk->pos, doubt_end) is unwritten or a gap; lseek decides what is in it. */
 	uint64_t doubt_end;
-	uint32_t doubt_flags;	/* with FIEMAP_EXTENT_UNWRITTEN, or a gap */
-	uint64_t no_data_until; /* lseek has already said so */
-	uint64_t data_until;	/* and so */
-	struct fiemap map;	/* and behind it room for BATCH extents */
+	uint32_t doubt_flags;	/* has FIEMAP_EXTENT_UNWRITTEN, or else this is a gap */
+	uint64_t no_data_until; /* lseek said that there is no data before this offset */
+	uint64_t data_until;	/* lseek said that there is data up to this offset */
+	struct fiemap map;	/* room for BATCH extents follows it */
 };
 
 static uint64_t end_of(const struct fiemap_extent *fe)
@@ -43,7 +43,7 @@ static uint64_t end_of(const struct fiemap_extent *fe)
 
 static bool is_unwritten(uint32_t flags)
 {
-	/* Where the place is not known yet, the data is in memory only. */
+	/* An extent without a known place on disk has its data in memory only. */
 	return (flags & FIEMAP_EXTENT_UNWRITTEN) &&
 	       !(flags & (FIEMAP_EXTENT_UNKNOWN | FIEMAP_EXTENT_DELALLOC));
 }
@@ -64,8 +64,8 @@ static int map_error(struct walk *walk, int error)
 }
 
 /*
- * Extents may overlap, start before the question or pass its end: clipping
- * handles that. They must not go back, since what lies behind was answered.
+ * Extents may overlap, start before the range that was asked for or pass its end: clipping handles
+ * that. They must not go backwards, because earlier ranges are answered already.
  */
 static bool batch_makes_sense(const struct fiemap_state *state)
 {
@@ -103,8 +103,9 @@ static int ask(struct walk *walk)
 		if (end_of(&state->map.fm_extents[i]) > known)
 			known = end_of(&state->map.fm_extents[i]);
 	/*
-	 * FIEMAP_EXTENT_LAST is not asked: it can mean the end of the question
-	 * only. An empty answer is the end; one without progress is nonsense.
+	 * FIEMAP_EXTENT_LAST is ignored, because it can mark just the end of the range that was
+	 * asked for. An empty answer means that no extents follow. An answer without progress is
+	 * nonsense.
 	 */
 	if (state->map.fm_mapped_extents == 0)
 		known = walk->size;
@@ -114,7 +115,7 @@ static int ask(struct walk *walk)
 	return 0;
 }
 
-/* [from, to) holds nothing. 1 when that is an extent, 0 in a gap. */
+/* [from, to) holds no data. Returns 1 when it is an unwritten extent, 0 when it is a gap. */
 static int pass_empty(struct walk *walk, uint64_t from, uint64_t to, struct gk_extent *extent)
 {
 	struct fiemap_state *state = walk->fiemap;
@@ -124,7 +125,10 @@ static int pass_empty(struct walk *walk, uint64_t from, uint64_t to, struct gk_e
 	return (state->doubt_flags & FIEMAP_EXTENT_UNWRITTEN) != 0;
 }
 
-/* lseek takes every cached page for data, and an unwritten one that was only read is zero. */
+/*
+ * lseek takes every cached page for data. A page of an unwritten extent that was only read is zero,
+ * so the bytes are tested.
+ */
 static int test_cached(struct walk *walk, uint64_t limit, struct gk_extent *extent)
 {
 	uint64_t from = walk->pos;
@@ -134,13 +138,16 @@ static int test_cached(struct walk *walk, uint64_t limit, struct gk_extent *exte
 		return got;
 	if (got == 0)
 		return pass_empty(walk, from, limit, extent);
-	if (extent->offset > from) /* the data comes next time, its window is still there */
+	if (extent->offset > from) /* the data comes with the next call; its window is still in memory */
 		return pass_empty(walk, from, extent->offset, extent);
 	extent->flags = walk->fiemap->doubt_flags;
 	return 1;
 }
 
-/* Settle the beginning of [pos, doubt_end). 1: an extent, 0: go on. */
+/*
+ * Find out what is at the beginning of [pos, doubt_end). Returns 1 for an extent, 0 to go on, or a
+ * negative errno.
+ */
 static int settle(struct walk *walk, struct gk_extent *extent)
 {
 	struct fiemap_state *state = walk->fiemap;
@@ -156,7 +163,10 @@ static int settle(struct walk *walk, struct gk_extent *extent)
 			return error;
 	}
 	if (walk->pos < state->no_data_until) {
-		/* A gap asked about and found empty, as this kind of file system promises. */
+		/*
+		 * lseek was asked about this gap and found it empty, as this kind of file system
+		 * promises.
+		 */
 		if (gap && state->no_data_until >= end && state->may_trust_gaps)
 			state->gaps_show_all = true;
 		return pass_empty(walk, walk->pos, state->no_data_until < end ? state->no_data_until : end,

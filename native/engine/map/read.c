@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The engine that believes no map: read every byte, keep the blocks that are not all zero. */
+/* The engine that believes no map. It reads every byte and keeps the blocks that are not all zero. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,18 +11,18 @@
 #define BLOCK_BYTES 4096
 
 struct read_state {
-	uint64_t start; /* what the window holds: [start, end) of the file */
+	uint64_t start; /* the window holds [start, end) of the file */
 	uint64_t end;
 	unsigned char window[];
 };
 
 static bool all_zero(const unsigned char *bytes, uint64_t length)
 {
-	/* Equal to itself one byte later, and the first byte is zero. */
+	/* The bytes are all zero if the first is zero and each equals the next. */
 	return bytes[0] == 0 && memcmp(bytes, bytes + 1, length - 1) == 0;
 }
 
-/* End of the block around offset: blocks lie on a grid of the file, not of the window. */
+/* The end of the block around offset. Blocks are aligned in the file, not in the window. */
 static uint64_t block_end(const struct read_state *state, uint64_t offset)
 {
 	uint64_t end = (offset | (BLOCK_BYTES - 1)) + 1;

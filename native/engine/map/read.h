@@ -8,8 +8,8 @@
 int read_step(struct walk *walk, struct gk_extent *extent);
 
 /*
- * The part of the read engine that others use where they doubt: the next
- * blocks in [pos, limit) that are not zero. 1, or 0 with pos at the limit.
+ * Other engines use this part of the read engine where they are in doubt. It finds the next blocks
+ * in [pos, limit) that are not zero. Returns 1, 0 with pos at the limit, or a negative errno.
  */
 int read_blocks(struct walk *walk, uint64_t limit, struct gk_extent *extent);
 

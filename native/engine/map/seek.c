@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* lseek(2) with SEEK_DATA and SEEK_HOLE: sees dirty pages, two calls an extent. */
+/* Uses lseek(2) with SEEK_DATA and SEEK_HOLE, which sees dirty pages and costs two calls an extent. */
 #include <errno.h>
 #include <unistd.h>
 
@@ -7,16 +7,16 @@
 #include "map/seek.h"
 
 /*
- * The last 2 MiB below 2^63 are always called data: the kernel rounds up to
- * the end of a page or huge page there, wraps around, and misses what tmpfs
- * (6.18) holds in it. Who cares reads them and tests for zero.
+ * The last 2 MiB below 2^63 are always called data. The kernel rounds up to the end of a page or
+ * huge page there, wraps around, and misses what tmpfs (6.18) holds in them. The walk reads them
+ * and tests for zero.
  */
 #define TOP ((UINT64_C(1) << 63) - (UINT64_C(2) << 20))
 
 /*
- * An extent and the hole behind it cost two calls: 0.5 µs on tmpfs, 1 on ext4, 3 on
- * btrfs. Reading 8 KiB and looking for zeroes costs 1. So where so many of them in
- * a row are no larger than this on average, the next stretch is read.
+ * An extent and the hole behind it cost two calls: 0.5 µs on tmpfs, 1 µs on ext4, 3 µs on btrfs.
+ * Reading 8 KiB and looking for zeroes costs 1 µs. So when PROBE_EXTENTS extents in a row, with
+ * their holes, are smaller than SMALL_BYTES on average, the next stretch is read.
  */
 #define PROBE_EXTENTS 32
 #define SMALL_BYTES (UINT64_C(16) << 10)
@@ -24,7 +24,7 @@
 
 static int seek_error(int error)
 {
-	/* EINVAL is what a file system without the two says. */
+	/* A file system without SEEK_DATA and SEEK_HOLE returns EINVAL. */
 	return error == EINVAL || error == ENOTTY || error == ESPIPE || error == ENOSYS ? -EOPNOTSUPP :
 											  -error;
 }
@@ -45,11 +45,11 @@ int seek_hole(int fd, uint64_t offset, uint64_t *hole)
 {
 	off_t at = offset < TOP ? lseek(fd, (off_t)offset, SEEK_HOLE) : INT64_MAX;
 
-	/* ENXIO: the file has become shorter. Its reader will find out. */
+	/* ENXIO: the file has become shorter. Whoever reads the data will notice. */
 	if (at < 0 && errno != ENXIO)
 		return seek_error(errno);
 	*hole = at < 0 ? UINT64_MAX : (uint64_t)at;
-	/* A hole that begins where data begins: this map contradicts itself. */
+	/* A hole that begins where data begins means that the answers contradict each other. */
 	return *hole <= offset ? -EOPNOTSUPP : 0;
 }
 

@@ -8,10 +8,10 @@
 int seek_step(struct walk *walk, struct gk_extent *extent);
 
 /*
- * Where data begins at or after offset, and where it ends, as lseek(2) sees
- * it, page cache included. Both may be far past the size: nothing from here on.
- * 0, -EOPNOTSUPP when this file system cannot say or talks nonsense, or a
- * negative errno.
+ * seek_data finds where data begins at or after offset; seek_hole finds where the data at offset
+ * ends. Both see the page cache. An answer far past the size means that nothing follows. They
+ * return 0, -EOPNOTSUPP when the file system cannot tell or contradicts itself, or another negative
+ * errno.
  */
 int seek_data(int fd, uint64_t offset, uint64_t *data);
 int seek_hole(int fd, uint64_t offset, uint64_t *hole);

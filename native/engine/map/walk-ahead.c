@@ -4,12 +4,12 @@
 
 #include "map/walk-ahead.h"
 
-/* What is found in the time in which a thread begins. */
+/* Starting a thread costs about as much as finding this many extents. */
 #define ALONE_EXTENTS 256
 
 /*
- * Not so far ahead, holes included, that what was read to be found has left the page cache when it
- * is copied, nor so long that nobody sees anything move.
+ * Limits for how far the thread runs ahead. Holes count, too. Bytes that the thread has read should
+ * still be in the page cache when they are copied, and progress should show regularly.
  */
 #define BATCH_EXTENTS 512
 #define BATCH_BYTES (UINT64_C(64) << 20)
@@ -17,19 +17,19 @@
 
 struct batch {
 	uint32_t count;
-	int end;	 /* what the walk said behind the last of them; 1: it goes on */
-	uint32_t engine; /* which found all of them, but for the one where it gave up */
+	int end;	 /* what walk_next() returned after the last extent; 1: the walk goes on */
+	uint32_t engine; /* the engine that found all of them, except the one at which it gave up */
 	struct gk_extent extents[BATCH_EXTENTS];
 };
 
 struct walk_thread {
 	struct walk *walk;
 	pthread_t thread;
-	pthread_mutex_t lock; /* of the next two; a batch is its finder's until it is filled */
+	pthread_mutex_t lock; /* guards filled and emptied; the finder owns a batch until it is filled */
 	pthread_cond_t moved;
 	uint64_t filled, emptied;
-	const struct batch *current; /* the one that is being emptied, the caller's */
-	uint32_t taken;		     /* of it */
+	const struct batch *current; /* the batch that the caller is emptying */
+	uint32_t taken;		     /* extents taken from current */
 	struct batch batches[BATCHES];
 };
 

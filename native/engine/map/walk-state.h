@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where a walk over the extents of one file has come to; it goes from one offset upwards.
+ * The state of a walk over the extents of one file, from one offset upwards.
  *
- * Each engine is one step function, in fiemap.h, seek.h and read.h. It answers for a range that begins at
- * walk->pos, moves pos to the end of what it has answered for, and returns
+ * Each engine is one step function, in fiemap.h, seek.h and read.h. It answers for a range that
+ * begins at walk->pos, moves pos to the end of that range, and returns
  *   1  an extent inside that range was found (in *extent)
  *   0  there is nothing more below walk->size
- *  -EOPNOTSUPP  it cannot tell, from pos on: the next engine has to
+ *  -EOPNOTSUPP  it cannot tell from pos on, and the next engine has to
  *  any other negative errno: the file cannot be read
- * Because pos is all that engines hand on to each other, one may give up in
- * the middle of a file and no range is lost or told twice.
+ *
+ * Engines pass on nothing but pos to each other. So an engine may give up in the middle of a file,
+ * and no range is lost or given twice.
  */
 #ifndef GK_WALK_STATE_H
 #define GK_WALK_STATE_H
@@ -26,20 +27,24 @@ struct walk {
 	uint32_t engine; /* the one in use now */
 	uint32_t fallbacks;
 	uint64_t size;
-	uint64_t pos;		      /* everything below it is answered */
-	uint64_t read_limit;	      /* what the read engine finds is merged no further */
-	struct gk_progress *progress; /* may be NULL; asked for cancel only */
-	bool stop;		      /* set by another thread: nobody wants what would be found next */
+	uint64_t pos;		      /* everything below it has been answered */
+	uint64_t read_limit;	      /* the read engine's extents are not merged beyond this length */
+	struct gk_progress *progress; /* may be NULL; only cancel is read */
+	bool stop;		      /* set by another thread: the rest is not needed any more */
 	struct fiemap_state *fiemap;  /* made at first use */
 	struct read_state *read;      /* made at first use */
-	char why[160];		      /* this engine, in words; grows when one gives up */
-	int gave_up_with;	      /* errno of the step that could not tell, 0: its answer was nonsense */
-	bool may_read_on;     /* auto's seek: where extents are small, reading is faster than asking */
-	uint64_t read_until;  /* and it does so up to here */
-	uint64_t probe_start; /* since there, so many extents were asked for */
+	char why[160];		      /* why this engine is used; grows when one gives up */
+	int gave_up_with;	      /* errno of the step that could not tell; 0: its answer was nonsense */
+	/*
+	 * Set with GK_ENGINE_AUTO: where extents are small, seek may read, which is faster than
+	 * asking.
+	 */
+	bool may_read_on;
+	uint64_t read_until;  /* seek reads up to here */
+	uint64_t probe_start; /* probe_extents were asked for since this offset */
 	uint32_t probe_extents;
-	bool bounded;		  /* reading holes was nobody's wish: GK_READ_HOLES_MAX */
-	struct gk_extent waiting; /* found while merging, not yet given out */
+	bool bounded;		  /* read was not asked for by name, so GK_READ_HOLES_MAX holds */
+	struct gk_extent waiting; /* found while merging, and not given out yet */
 	bool has_waiting;
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The walk: which engine, what to do when it gives up, merging and clipping. */
+/* The walk: it chooses the engine, goes on with the next when one gives up, merges and clips. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -94,13 +94,13 @@ static int engine_step(struct walk *walk, struct gk_extent *extent)
 	}
 }
 
-/* fiemap → seek → read, from pos on. */
+/* Go on from pos with the next engine: fiemap → seek → read. */
 static void next_engine(struct walk *walk)
 {
 	static const char *const names[] = { "auto", "fiemap", "seek", "read" };
 	size_t used = strlen(walk->why);
 
-	/* %m instead of strerror: it needs no shared buffer. */
+	/* strerror would need a shared buffer; %m does not. */
 	errno = walk->gave_up_with ? walk->gave_up_with : EOPNOTSUPP;
 	snprintf(walk->why + used, sizeof(walk->why) - used, "; %s gave up at offset %llu: %m",
 		 names[walk->engine], (unsigned long long)walk->pos);
@@ -109,7 +109,10 @@ static void next_engine(struct walk *walk)
 	walk->fallbacks++;
 }
 
-/* Reading is right everywhere, but a large file that is nearly all hole is not worth it unasked. */
+/*
+ * Reading finds all data on every file system. But reading a large file that is nearly all hole
+ * takes too long if nobody asked for it.
+ */
 static int may_read(struct walk *walk)
 {
 	struct stat about;
@@ -124,7 +127,7 @@ static int may_read(struct walk *walk)
 		       0;
 }
 
-/* One unmerged extent from whichever engine can tell. */
+/* Give one unmerged extent from the first engine that can tell. */
 static int next_piece(struct walk *walk, struct gk_extent *extent)
 {
 	while (walk->pos < walk->size) {

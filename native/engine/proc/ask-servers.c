@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* A child process asks what only a server can say, so that a deadline can end it. */
+/* A child process asks the questions that only a server can answer, so that a deadline can end it. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -15,7 +15,8 @@
 #include "base/report.h"
 #include "base/stat.h"
 
-#define END_MS 100 /* a killed process that waits for a request that was not read yet ends at once */
+/* A killed process ends at once if the server has not yet read the request that it waits for. */
+#define END_MS 100
 
 GK_PUBLIC int gk_stat_cached(const char *path, struct gk_stat *about, struct gk_report *report)
 {
@@ -26,7 +27,7 @@ GK_PUBLIC int gk_stat_cached(const char *path, struct gk_stat *about, struct gk_
 }
 
 struct question {
-	const char *root; /* NULL: paths are whole, and nobody else's */
+	const char *root; /* NULL: paths are absolute, and no stranger controls them */
 	const char *paths;
 	uint32_t count;
 	uint32_t wait_ms;
@@ -69,10 +70,13 @@ static void ask_in_root(const struct question *question)
 	finish(answer);
 }
 
-/* The child of a process with threads: system calls and nothing else. */
+/* This runs in the forked child of a process with threads, so it only makes system calls. */
 static void answer(const struct question *question)
 {
-	/* A silent server may keep this process from ending, and its descriptors would stay open as long. */
+	/*
+	 * Close all descriptors first: a silent server may keep this process from ending, and they
+	 * would stay open as long.
+	 */
 	syscall(SYS_close_range, 0U, ~0U, 0U);
 	if (question->root)
 		ask_in_root(question);
@@ -110,7 +114,7 @@ static void wait_for_answers(pid_t pid, int pid_fd, const struct question *quest
 		done = count_done(question->answers, before, question->count);
 	} while (done > before);
 	kill(pid, SIGKILL);
-	/* One that cannot end is init's when this process has ended. */
+	/* A child that cannot end yet is reaped by init after this process has ended. */
 	has_ended(pid_fd, END_MS);
 	waitpid(pid, NULL, WNOHANG);
 }
@@ -135,7 +139,7 @@ static int ask_in_child(const struct question *question)
 	return 0;
 }
 
-/* Where the child leaves its answers, this process must find them. */
+/* The child writes its answers into shared memory, so that this process can read them. */
 static int ask_and_copy(struct question *question, struct gk_answer *answers, struct gk_report *report)
 {
 	size_t bytes = (size_t)question->count * sizeof(*answers);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A timer of the event loop waits for the event loop, and that may wait for a dead server. This
- * one has a thread of its own. A thread that waits for NFS or FUSE ends with its process.
+ * A deadline on a thread of its own. A timer of the event loop would not fire while the event loop
+ * waits for a dead server. A thread that waits for NFS or FUSE ends with its process.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -19,7 +19,7 @@
 
 #define LINE_BYTES 1024
 #define PATH_BYTES 4096
-#define REMOVE_MS 2000 /* the folder may be the dead server's */
+#define REMOVE_MS 2000 /* the folder may be on the dead server */
 #define REMOVE_TIMES 3 /* other threads may still make files */
 
 static struct {
@@ -30,7 +30,7 @@ static struct {
 	int status;
 	size_t length;
 	char line[LINE_BYTES];
-	char folder[PATH_BYTES]; /* "": nothing is removed */
+	char folder[PATH_BYTES]; /* "" when nothing is to be removed */
 } deadline = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static int has_passed(void)
@@ -42,7 +42,10 @@ static int has_passed(void)
 	       (now.tv_sec == deadline.at.tv_sec && now.tv_nsec >= deadline.at.tv_nsec);
 }
 
-/* System calls and nothing else, as readdir(3) allocates. What is no file stays, and its folder. */
+/*
+ * Only system calls are made, because readdir(3) allocates memory. Anything that is not a file
+ * stays, and so does its folder.
+ */
 static void remove_files(int folder)
 {
 	char entries[8192];
@@ -70,8 +73,9 @@ static void remove_folder(void)
 }
 
 /*
- * In a process of its own, which may hang as well. It has no descriptors of its own: closing copies of those on
- * the dead server's files would make it hang. It is no fork(3), which takes locks of the C library.
+ * Remove the folder in a process of its own, because that may hang as well. The process shares our
+ * descriptors: with copies of those on the dead server's files, it would hang when it closes them.
+ * fork(3) is not used, because it takes locks of the C library.
  */
 static void remove_in_child(void)
 {
@@ -89,7 +93,7 @@ static void remove_in_child(void)
 		poll(&ended, 1, REMOVE_MS);
 }
 
-/* It takes no lock of the C library: who holds one may be the thread that hangs. */
+/* This takes no lock of the C library, because the hanging thread may hold it. */
 static void end(void)
 {
 	if (deadline.folder[0])

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Threads whose descriptors are not those of /proc/PID/fd: they called
- * unshare(CLONE_FILES), or the main thread has ended and theirs live on.
+ * Finds threads whose descriptors are not those in /proc/PID/fd. They have called
+ * unshare(CLONE_FILES), or the main thread has ended and they live on.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,14 +18,17 @@
 
 #define PORTION 256 /* threads */
 
-/* Threads with different tables, in the kernel's order of them, or all threads. */
+/* Threads with different tables, in the order in which the kernel sorts the tables; or all threads. */
 struct tables {
 	uint32_t *tids;
 	uint32_t count, room;
 	int all;
 };
 
-/* 0: they share one, 1: the first one's comes first, 2: the second one's. Source: kcmp(2). */
+/*
+ * Returns 0 when both share a table, 1 when the first one's table comes first, 2 when the second
+ * one's does, or a negative errno. Source: kcmp(2).
+ */
 static int compare(uint32_t one, uint32_t other)
 {
 	long order = syscall(SYS_kcmp, one, other, KCMP_FILES, 0UL, 0UL);
@@ -33,7 +36,10 @@ static int compare(uint32_t one, uint32_t other)
 	return order < 0 ? -errno : (int)order;
 }
 
-/* A process may have many thousand threads, each with its own: so by bisection. */
+/*
+ * A process may have many thousand threads, each with its own table, so the place is found by
+ * bisection.
+ */
 static int add(struct tables *tables, uint32_t tid)
 {
 	uint32_t low = 0, high = tables->count;
@@ -42,7 +48,10 @@ static int add(struct tables *tables, uint32_t tid)
 		uint32_t middle = low + (high - low) / 2;
 		int order = compare(tables->tids[middle], tid);
 
-		/* a thread that has ended is left out; where the other has, this one is kept, perhaps twice */
+		/*
+		 * if this thread has ended, it is left out; if the other has ended, this one is
+		 * kept, perhaps twice
+		 */
 		if (order == -ESRCH && compare(tid, tid) != 0)
 			return 0;
 		if (order == -ESRCH)
@@ -102,7 +111,10 @@ GK_PUBLIC int gk_fd_tables(uint32_t pid, uint32_t capacity, uint32_t *tids, uint
 
 	memset(report, 0, sizeof(*report));
 	*count = 0;
-	/* no kcmp(2), or none for us, as below Docker's seccomp filter: then each has its own */
+	/*
+	 * kcmp(2) is missing or forbidden, for example by Docker's seccomp filter: then every
+	 * thread counts as having its own table
+	 */
 	if (err == -ENOSYS || err == -EPERM) {
 		tables.all = 1;
 		err = find_tables(&tables, pid);

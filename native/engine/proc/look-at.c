@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* What the suspects among a process's descriptors are, without a call of the runtime for each field. */
+/*
+ * Looks at the suspects among a process's descriptors, all in one call from JavaScript instead of
+ * one for each field.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -38,7 +41,7 @@ static int read_fdinfo(int proc_fd, struct gk_look *look)
 	fd = openat(proc_fd, path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	do /* one read gives all there is, up to the buffer's end */
+	do /* one read gives the whole text, up to the buffer's end */
 		got = read(fd, text, FDINFO_BYTES);
 	while (got < 0 && errno == EINTR);
 	error = got < 0 ? -errno : 0;
@@ -60,7 +63,10 @@ struct work {
 	char *names;
 };
 
-/* The link last, and right after the rest: a descriptor may be another's by then. */
+/*
+ * The link is read last and right after the rest, because the descriptor may belong to another file
+ * by then.
+ */
 static int look(const struct work *work, struct gk_look *look, char *name)
 {
 	char path[40];

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Reading a file that root may not read: an NFS server with root_squash takes
- * root for nobody. fsuid and fsgid are the calling thread's own, and what the
- * server asks for is who opened the file, not who reads it. Leaving fsuid 0
- * takes the capabilities that override file permissions along, and coming
- * back to it brings them. Source: setfsuid(2), capabilities(7).
+ * Opens a file that root may not read: an NFS server with root_squash treats root as nobody. fsuid
+ * and fsgid belong to the calling thread alone. The server checks who opened the file, not who
+ * reads it. When the thread leaves fsuid 0, it loses the capabilities that override file
+ * permissions; when it returns to 0, it gets them back. Source: setfsuid(2), capabilities(7).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +15,7 @@
 
 #include "base/report.h"
 
-/* setfsuid returns the old one, whatever becomes of it: only asking again tells. */
+/* setfsuid returns the old uid whether it succeeds or not, so a second call has to tell. */
 static int become(uid_t uid, gid_t gid)
 {
 	setfsgid(gid);
@@ -38,7 +37,7 @@ GK_PUBLIC int gk_open_as_owner(int path_fd, int *fd, struct gk_report *report)
 		return fail(report, -errno, 0, "cannot look at a file to open it");
 	if (!S_ISREG(about.st_mode))
 		return fail(report, -EINVAL, 0, "cannot open what is no regular file");
-	/* Our own descriptor: nobody's permission is asked on the way to it. */
+	/* The path leads through our own descriptor, so no folder's permissions matter. */
 	snprintf(path, sizeof(path), "/proc/thread-self/fd/%d", path_fd);
 	error = become(about.st_uid, about.st_gid);
 	if (!error) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The next processes' descriptors are looked at while the caller thinks about the last one's. */
+/* Looks at the descriptors of the next processes while the caller handles those of the last one. */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -13,7 +13,7 @@
 #include "proc/open-files.h"
 
 #define MOST_THREADS 8
-#define MOST_AHEAD 64 /* processes: what they hold open stays in memory until it is taken */
+#define MOST_AHEAD 64 /* processes: their open files stay in memory until they are taken */
 #define FIRST_ROOM 1024
 
 struct process {
@@ -27,7 +27,7 @@ struct process {
 
 struct ahead {
 	pthread_mutex_t lock;
-	pthread_cond_t moved; /* one is done, one was taken, or all is to end */
+	pthread_cond_t moved; /* a process is done or was taken, or the threads are to end */
 	pthread_t threads[MOST_THREADS];
 	uint32_t threads_count;
 	uint32_t count, next, taken;
@@ -36,7 +36,7 @@ struct ahead {
 	struct process processes[];
 };
 
-/* All numbers of the directory, in memory that grows with them. */
+/* List all numbers of the directory, in memory that grows with them. */
 static int list_all(int dir_fd, struct process *process)
 {
 	uint32_t room = 0, got, wanted;
@@ -112,7 +112,7 @@ static void forget(struct process *process)
 	process->carriers = NULL;
 }
 
-/* @returns how many: what is left of them, or as many as there is room for */
+/* Copy the items not given yet, at most capacity. Returns how many were copied. */
 static uint32_t give(uint32_t *to, const uint32_t *from, uint32_t count, uint32_t *given, uint32_t capacity)
 {
 	uint32_t some = count - *given < capacity ? count - *given : capacity;

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* A process may have a million descriptors, and nearly none of them is a ghost. */
+/*
+ * Looks through the descriptors of a process. It may have a million, and almost none of them is a
+ * ghost.
+ */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -16,19 +19,19 @@
 #include "base/report.h"
 #include "proc/open-files.h"
 
-#define SUSPECT (UINT64_C(1) << 63) /* these in gk_open_file.fd, until they are told apart */
+#define SUSPECT (UINT64_C(1) << 63) /* these bits are set in gk_open_file.fd until the entries are sorted */
 #define NO_FILE (UINT64_C(1) << 62)
 #define CARRIER (UINT64_C(1) << 61)
 #define LIST_BYTES 32768
-#define LINK_BYTES 4097	   /* the kernel shows a page at most; longer is an error */
-#define WORTH_A_THREAD 256 /* starting one costs what 20 descriptors cost */
+#define LINK_BYTES 4097	   /* the kernel shows at most a page; a longer path is an error */
+#define WORTH_A_THREAD 256 /* starting a thread costs about as much as 20 descriptors */
 
-/* The kernel puts this behind a name that no longer leads to its file. Source: fs/d_path.c. */
+/* The kernel appends this to a name that no longer leads to its file. Source: fs/d_path.c. */
 static const char deleted[] = " (deleted)";
 
 /*
- * Beginnings of names that removed files get while they are open. Whether one is
- * such a file is the caller's to say: src/ghost/mounts/filesystems.ts has the whole forms.
+ * The beginnings of names that file systems give to files removed while open. The caller decides
+ * whether a file is one of these: src/ghost/mounts/filesystems.ts has the complete forms.
  */
 static const char *const silly[] = {
 	".nfs", ".fuse_hidden", ".ghost-ntfs-3g-", ".__afs", ".__smbfile_silly",
@@ -55,9 +58,9 @@ static int looks_lost(const char *target, size_t used)
 }
 
 /*
- * Sockets, pipes and eventfds: no file with a path. Sockets and io_urings may hold
- * files, which costs a look at fdinfo that not every caller wants. A path begins
- * with a slash, so no name that a container chooses looks like these.
+ * Tell apart the descriptors that are no file with a path: sockets, pipes, eventfds. Sockets and
+ * io_urings may hold files; finding out costs a look at fdinfo, which not every caller wants. A
+ * path begins with a slash, so no name that a container chooses looks like these.
  */
 static uint64_t kind_of(const char *target)
 {
@@ -95,10 +98,10 @@ static int is_local(const struct local *local, uint64_t id)
 }
 
 /*
- * Whatever cannot be seen is a suspect: the caller looks itself, and gets the same error.
- * AT_STATX_DONT_SYNC takes from a network or FUSE file system what it remembers. A link count
- * that it remembers is no proof: another client may have removed the last name. So each
- * regular file there is a suspect, too, and nothing is lost by not asking here.
+ * If a descriptor cannot be examined, it is a suspect: the caller looks itself and meets the same
+ * error. With AT_STATX_DONT_SYNC, a network or FUSE file system answers from its cache. A cached
+ * link count proves nothing, because another client may have removed the last name. So every
+ * regular file there is a suspect, too, and nothing is lost by not asking the server here.
  */
 static void look(int dir_fd, struct local local, struct gk_open_file *file)
 {
@@ -127,7 +130,7 @@ static void look(int dir_fd, struct local local, struct gk_open_file *file)
 	}
 	file->dev = makedev(st.stx_dev_major, st.stx_dev_minor);
 	file->ino = st.stx_ino;
-	/* a device may be /dev/fuse or a loop device, which the caller wants to know of */
+	/* a device may be /dev/fuse or a loop device, and the caller needs to know about these */
 	if (st.stx_nlink == 0 || S_ISCHR(st.stx_mode) || S_ISBLK(st.stx_mode) ||
 	    (S_ISREG(st.stx_mode) &&
 	     (looks_lost(target, (size_t)length) || !is_local(&local, st.stx_mnt_id))))
@@ -148,7 +151,7 @@ static void *look_at_all(void *argument)
 	return NULL;
 }
 
-/* Half of them on another processor; where no thread can be had, all on this one. */
+/* Look at half of them on another processor. Where no thread can be started, look at all of them here. */
 static void look_in_parallel(int dir_fd, struct local local, struct gk_open_file *files, uint32_t count)
 {
 	struct part mine = { dir_fd, local, files, count };
@@ -179,7 +182,7 @@ static int parse_number(const char *name, uint64_t *number)
 	return !errno && !*end && *number <= UINT32_MAX;
 }
 
-/* The next numbers of the directory; its offset is left behind the last one that was taken. */
+/* List the next numbers of the directory. Its offset is left behind the last number that was taken. */
 int list_open_files(int dir_fd, struct gk_open_file *files, uint32_t capacity, uint32_t *count)
 {
 	char buffer[LIST_BYTES] __attribute__((aligned(8)));

@@ -9,8 +9,9 @@
 #include "base/report.h"
 
 /*
- * A path with ".." in it, or in a link on its way, fails with EAGAIN when anybody on the host renames something meanwhile:
- * the kernel cannot tell whether it stayed inside. openat2(2) says to try again; it takes microseconds.
+ * A path with ".." in it, or in a link on its way, fails with EAGAIN when anybody on the host
+ * renames something meanwhile. The kernel then cannot tell whether the path stayed inside.
+ * openat2(2) says to try again; a try takes microseconds.
  */
 #define TRIES 1000
 

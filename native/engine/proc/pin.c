@@ -29,15 +29,15 @@ static int reopen_regular(int held)
 		return -EINVAL;
 	snprintf(path, sizeof(path), "/proc/thread-self/fd/%d", held);
 	fd = open(path, how | O_NOATIME);
-	if (fd < 0 && errno == EPERM) /* for the owner and CAP_FOWNER: open(2) */
+	if (fd < 0 && errno == EPERM) /* only the owner and CAP_FOWNER may use O_NOATIME: open(2) */
 		fd = open(path, how);
 	return fd < 0 ? -errno : fd;
 }
 
 /*
- * Opening a FIFO waits and opening a device acts: only regular files are ever
- * opened. A descriptor may be another file's between two looks, so that what it
- * leads to is held by one that acts on nothing, looked at and opened through it.
+ * Only regular files are opened, because opening a FIFO waits and opening a device has effects. The
+ * descriptor of a process may lead to another file from one moment to the next. So its file is
+ * first held by an O_PATH descriptor, which has no effects, then looked at and opened through that.
  */
 static int open_regular(const char *path)
 {
