@@ -10,20 +10,19 @@
 #include "helper/last-words.h"
 #include "lookup.h"
 
-#define KEYS_MAX (1 << 20) /* in one request: more is a helper in a loop */
+#define KEYS_MAX (1 << 20) /* in one request: with more, the helper must be in a loop */
 
 /*
- * At the start of the helper nothing is frozen or restored, and nobody is
- * harmed by waiting longer. Node.js and the rehearsal take a second of
- * processor time, which is half a minute and more in a virtual machine on a
- * host with a load of 20.
+ * The helper gets more time to start, because nothing is frozen or restored yet and waiting longer
+ * harms nobody. Node.js and the rehearsal take a second of processor time, which is half a minute
+ * and more in a virtual machine on a host with a load of 20.
  */
 #define START_TIMES 4
 
 static enum answer give_up(struct helper *helper, const char *during, int timeout_ms, int ret);
 static enum answer protest(struct helper *helper, const char *during, const char *line);
 
-/* The text of line if it starts with word, else NULL. */
+/* Returns the text behind word if line starts with it, else NULL. */
 static const char *after(const char *line, const char *word)
 {
 	size_t length = strlen(word);
@@ -35,7 +34,10 @@ static const char *after(const char *line, const char *word)
 	return line[length] == ' ' ? line + length + 1 : NULL;
 }
 
-/* Lines that may come at any time; they only prove that it is alive. */
+/*
+ * Log a line that may come at any time. Such a line answers nothing; it only proves that the helper
+ * is alive.
+ */
 static bool is_chatter(const char *line)
 {
 	const char *text;
@@ -83,7 +85,7 @@ enum answer await_ready(struct helper *helper)
 	return ANSWER_DONE;
 }
 
-/* CRIU's add_external wants a char *, and copies it. */
+/* CRIU's add_external takes a char *, but it copies the key. */
 static bool give_key(char *key)
 {
 	int ret = criu.add_external(key);
@@ -94,7 +96,7 @@ static bool give_key(char *key)
 	return false;
 }
 
-/* An answer may lie here that belongs to no request: take it for no answer. */
+/* A line that is here already answers no request of ours, so it must not be taken for the next answer. */
 static int clear_before(struct helper *helper, char **line)
 {
 	int ret = next_line(helper, 0, line);
@@ -133,7 +135,7 @@ static enum answer converse(struct helper *helper, const char *request, bool bri
 		text = brings_keys ? after(line, "external") : NULL;
 		if (!text || !key_is_valid(text))
 			return protest(helper, request, line);
-		/* after one failure read on, to stay in step with the helper */
+		/* after a failure it reads on, to stay in step with the helper */
 		if (taken)
 			taken = give_key((char *)text);
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* PROTOCOL.md, from the gate's side. */
+/* The gate's side of PROTOCOL.md. */
 #ifndef GATE_DIALOGUE_H
 #define GATE_DIALOGUE_H
 
@@ -7,17 +7,17 @@
 
 enum answer {
 	ANSWER_DONE,
-	ANSWER_REFUSED, /* it will not, or CRIU did not take a key */
-	ANSWER_NONE,	/* it is dead, silent or mad; now killed */
+	ANSWER_REFUSED, /* the helper refused, or CRIU did not take a key */
+	ANSWER_NONE,	/* the helper died, was silent or broke the protocol, and is killed now */
 };
 
-/* Wait for `ready 3`. What goes wrong is logged, here and below. */
+/* Wait for `ready 3`. All functions here log what goes wrong. */
 enum answer await_ready(struct helper *helper);
 
-/* Send a request that does not bring keys, wait for its answer. */
+/* Send a request that brings no keys, and wait for its answer. */
 enum answer ask(struct helper *helper, const char *request);
 
-/* The same for one that does: each is given to CRIU. */
+/* The same for a request that brings keys: each key is given to CRIU. */
 enum answer ask_for_keys(struct helper *helper, const char *request);
 
 #endif

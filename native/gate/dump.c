@@ -14,9 +14,9 @@
 static struct helper helper;
 static struct {
 	bool active;	    /* between init(DUMP) and its exit */
-	bool failed;	    /* once, and the dump cannot be good */
-	unsigned int asked; /* processes that we were asked about */
-	char images[512];   /* where the image goes, for messages */
+	bool failed;	    /* after one failure the dump cannot be good */
+	unsigned int asked; /* processes that CRIU has asked us about */
+	char images[512];   /* the image directory, for messages */
 } dump;
 
 static void remember_images(int image_dir)
@@ -32,8 +32,9 @@ static void remember_images(int image_dir)
 }
 
 /*
- * The container still runs: what is copied now need not be copied while it is frozen.
- * A helper that fails here has failed nothing that matters; another takes its place.
+ * Ask for a warm pass. The container still runs, and what is copied now need not be copied while it
+ * is frozen. When the helper fails here, nothing that matters is lost: another helper takes its
+ * place.
  */
 static int warm_up(int image_dir)
 {
@@ -56,7 +57,7 @@ int dump_begin(void)
 {
 	int image_dir = criu.get_image_dir();
 
-	helper_kill(&helper); /* of a dump that CRIU never ended */
+	helper_kill(&helper); /* left from a dump that CRIU never ended */
 	memset(&dump, 0, sizeof(dump));
 	if (image_dir < 0) {
 		gate_log(CRIU_LOG_ERROR,
@@ -80,7 +81,7 @@ int dump_checkpoint(int pid)
 	if (!dump.active)
 		return -ENOTSUP; /* a pre-dump */
 	if (pid <= 0)
-		return -ENOTSUP; /* no process: criu#3105 calls once with -1 */
+		return -ENOTSUP; /* this is no process: criu#3105 calls once with -1 */
 	dump.asked++;
 	if (!dump.failed) {
 		snprintf(request, sizeof(request), "checkpoint %d", pid);
@@ -89,9 +90,9 @@ int dump_checkpoint(int pid)
 	if (dump.failed)
 		return -1;
 	/*
-	 * Well done, and yet not 0: CRIU would then ask no other plugin about
-	 * this process, and a GPU's would never learn of it. With -ENOTSUP it
-	 * goes on, as if we were not there.
+	 * This means success, but it must not be 0: CRIU would then ask no other plugin about this
+	 * process, and a GPU's plugin would never learn of it. With -ENOTSUP, CRIU goes on as if
+	 * this plugin did not exist.
 	 */
 	return -ENOTSUP;
 }
@@ -127,7 +128,7 @@ void dump_end(int ret)
 	if (!dump.active)
 		return;
 	if (dump.failed && !ret) {
-		/* no CRIU that we know does this; it must not be sealed */
+		/* no CRIU that we know goes on; such an image must not be sealed */
 		gate_log(CRIU_LOG_ERROR,
 			 "CRIU WENT ON after a refusal: ghosts are missing in this image, do not use it");
 		ret = -1;

@@ -6,7 +6,7 @@
 /* init(DUMP): start the helper while the container runs. 0 or -1. */
 int dump_begin(void);
 
-/* Hook 11: pid is frozen; take the keys of its ghosts to CRIU. */
+/* Hook 11: pid is frozen. Give the keys of its ghosts to CRIU. */
 int dump_checkpoint(int pid);
 
 /* exit(DUMP, ret): seal, or clean up. */

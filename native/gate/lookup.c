@@ -20,7 +20,7 @@ int lookup_answer(struct channel *channel, const char *key)
 	char answer[CHANNEL_LINE_BYTES];
 	const char *value, *why_not;
 
-	/* CRIU's parameter is a char *, but it only compares */
+	/* CRIU's parameter is a char *, but CRIU only compares the key */
 	if (!criu.lookup)
 		return channel_send(channel, "none");
 	value = criu.lookup((char *)key);

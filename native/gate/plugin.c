@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * The gate: a CRIU plugin that lets `ghostkeep gate` take part in dump and
- * restore.
+ * The gate is a CRIU plugin that lets `ghostkeep gate` take part in dump and restore.
  *
- * It decides nothing. It starts the helper before anything is frozen or
- * restored, asks it about each process, hands its keys to CRIU and tells it
- * the outcome. What the two say to each other is in PROTOCOL.md.
+ * It decides nothing. It starts the helper before anything is frozen or restored, asks it about
+ * each process, hands its keys to CRIU and tells it the outcome. PROTOCOL.md describes what the two
+ * say to each other.
  */
 #include <stddef.h>
 
@@ -20,7 +19,7 @@
 static int gate_init(int stage);
 static void gate_exit(int stage, int ret);
 
-/* Accepted by any CRIU as it is; open_gate() makes it useful. */
+/* Any CRIU accepts this as it is; open_gate() makes it useful. */
 EXPORTED struct criu_plugin_desc CR_PLUGIN_DESC = {
 	.name = "ghostkeep",
 	.init = gate_init,
@@ -30,7 +29,7 @@ EXPORTED struct criu_plugin_desc CR_PLUGIN_DESC = {
 	.hooks = { [HOOKS - 1] = NULL },
 };
 
-/* CRIU judges the descriptor before it calls us, so this comes before that. */
+/* CRIU checks the descriptor before it calls us, so a constructor fills it in. */
 __attribute__((constructor)) static void open_gate(void)
 {
 	find_criu();

@@ -13,7 +13,7 @@
 #include "start.h"
 
 static struct helper helper;
-static bool begun; /* there is something to finish */
+static bool begun; /* the helper has to be told to finish */
 
 static int holds_dump(int image_dir);
 static int begin_with_helper(int image_dir);
@@ -23,7 +23,7 @@ int restore_begin(void)
 	int image_dir = criu.get_image_dir();
 	int held;
 
-	helper_kill(&helper); /* of a restore that CRIU never ended */
+	helper_kill(&helper); /* left from a restore that CRIU never ended */
 	if (image_dir < 0)
 		return 0;
 	held = holds_dump(image_dir);
@@ -33,10 +33,10 @@ int restore_begin(void)
 }
 
 /*
- * The manifest of a sealed dump is a file; the working folder holds what is
- * not sealed, or what an old version sealed there. Whatever else has one of
- * these names must not pass for "no dump": 1 when there is one, 0 when there
- * is none, -1 when nobody can tell.
+ * Returns 1 when the image directory holds a dump of ours, 0 when it does not, -1 when that cannot
+ * be told. The manifest of a sealed dump is a file. The working folder holds a dump that is not
+ * sealed, or one that an old version sealed there. Anything else with one of these names must not
+ * pass for "no dump".
  */
 static int holds_dump(int image_dir)
 {
@@ -75,10 +75,10 @@ static int begin_with_helper(int image_dir)
 		return -1;
 	begun = true;
 	if (ask(&helper, "restore") != ANSWER_DONE) {
-		restore_end(-1); /* CRIU will not call it */
+		restore_end(-1); /* CRIU will not call restore_end after a failed init */
 		return -1;
 	}
-	/* every byte is there now: without the helper this is still a restore */
+	/* every byte is restored now, so even without the helper this is a good restore */
 	helper.loss = CRIU_LOG_WARN;
 	return 0;
 }
@@ -87,7 +87,7 @@ int restore_resumed(int pid)
 {
 	char request[32];
 
-	/* no process: criu#3105 calls once with -1, and others still come */
+	/* this is no process: criu#3105 calls once with -1, and other calls follow */
 	if (pid <= 0)
 		return -ENOTSUP;
 	if (begun && helper.running) {
@@ -98,12 +98,12 @@ int restore_resumed(int pid)
 				"the processes go on: their files have all their bytes, but extended attributes and exact times may be missing");
 	}
 	/*
-	 * The first process stands for all, and the helper ends here: a CRIU
-	 * that stays attached comes to exit() only after they have ended, and
-	 * as pid 1 it would wait for the helper, too, which waits for it.
+	 * The first process stands for all, and the helper ends here. A CRIU that stays attached
+	 * calls exit() only after the processes have ended. As pid 1 it would also wait for the
+	 * helper, while the helper waits for it.
 	 */
 	restore_end(0);
-	/* as at a dump: with 0 a GPU's plugin would not hear of this process */
+	/* as at a dump: after 0, a GPU's plugin would not hear of this process */
 	return -ENOTSUP;
 }
 

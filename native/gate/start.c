@@ -14,7 +14,7 @@ int start_helper(struct helper *helper, const char *mode, int image_dir)
 	if (answer == ANSWER_DONE)
 		return 0;
 	helper_end(helper);
-	/* with a reason of its own it has started well */
+	/* a helper that refuses has started well, and has said why */
 	if (answer == ANSWER_NONE)
 		gate_log(CRIU_LOG_ERROR,
 			 "the helper does not start: reinstall ghostkeep, or remove %s to do without it",

@@ -4,10 +4,10 @@
 
 #include "helper/helper.h"
 
-/* Start the helper and wait until it is ready: 0, or -1 when all is said. */
+/* Start the helper and wait until it is ready. Returns 0, or -1 when the reason has been logged. */
 int start_helper(struct helper *helper, const char *mode, int image_dir);
 
-/* Where this plugin was loaded from: what to remove to do without it. */
+/* The path this plugin was loaded from. A user removes that file to do without it. */
 const char *plugin_path(void);
 
 #endif

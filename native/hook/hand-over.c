@@ -12,7 +12,7 @@
 #define MFD_NOEXEC_SEAL 0x0008U
 #endif
 
-/* Where vm.memfd_noexec is 2, only with the flag; before Linux 6.3, only without. */
+/* Where vm.memfd_noexec is 2, memfd_create needs the flag. Before Linux 6.3, it fails with the flag. */
 static int create_memory_file(void)
 {
 	int fd = memfd_create("container-state", MFD_NOEXEC_SEAL);
@@ -35,7 +35,10 @@ static int write_all(int fd, const char *bytes, size_t length)
 	return 0;
 }
 
-/* A pipe would hold 64 KiB, and somebody would have to stay and fill it. */
+/*
+ * Stdin is a file in memory, because a pipe holds only 64 KiB and a process would have to stay and
+ * fill it.
+ */
 static int make_stdin(const struct state *state)
 {
 	int fd = create_memory_file();
@@ -48,7 +51,7 @@ static int make_stdin(const struct state *state)
 		ret = -errno;
 	if (!ret && dup2(fd, STDIN_FILENO) < 0)
 		ret = -errno;
-	/* it is descriptor 0 itself when the runtime gave none */
+	/* the file is descriptor 0 itself when the runtime gave no stdin */
 	if (fd != STDIN_FILENO)
 		close(fd);
 	return ret;

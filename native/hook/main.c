@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * ghostkeep-hook STAGE PROGRAM [ARGUMENT...]: the hook that a runtime starts,
- * with the container's state on stdin.
+ * ghostkeep-hook STAGE PROGRAM [ARGUMENT...]: the hook that a runtime starts, with the container's
+ * state on stdin.
  *
- * Starting Node.js takes longer than starting a small container. So this looks
- * first whether the container can be one of ours, and ends at once when it is
- * not. In any doubt PROGRAM gets the very same bytes: it decides, and says what
- * is wrong. Only "surely not ours" is decided here.
+ * Starting Node.js takes longer than starting a small container. So this program first looks
+ * whether the container can be one of ours, and ends at once when it is not. In any doubt PROGRAM
+ * gets exactly the same bytes; it decides, and says what is wrong. The only decision made here is
+ * "surely not ours".
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -20,10 +20,10 @@
 
 #define EXIT_USAGE 2
 
-/* Mostly never touched: pages come as the state does. */
+/* Large, but the kernel gives it memory only as far as the state reaches. */
 static struct state state;
 
-/* The same question as in src/flows/hooks/prestart.ts and poststop.ts. */
+/* src/flows/hooks/prestart.ts and poststop.ts ask the same question. */
 static bool is_surely_not_ours(const char *stage)
 {
 	if (!state_is_whole(&state) || may_mention_us(&state))

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * JSON can write each character in two ways: as it is, or as \uXXXX; the short
- * escapes stand for none of ours (RFC 8259, section 7). So a text without the
- * word as it is and without any \u does not have it, however keys are ordered
- * and nested. No parser is needed, and none can be wrong.
+ * JSON can write each letter in two ways: as it is, or as \uXXXX; no short escape stands for a
+ * letter of our name (RFC 8259, section 7). So a text that has neither the word as it is nor any \u
+ * does not contain the word, however its keys are ordered and nested. No parser is needed, so no
+ * parser can be wrong.
  */
 #include <string.h>
 
@@ -12,8 +12,8 @@
 #define NAME "io.ghostkeep."
 
 /*
- * What Go's encoding/json, and so runc and podman, writes for < > & and two
- * line ends: often in annotations, and no letter of a name or an id.
+ * Go's encoding/json, which runc and podman use, writes these escapes for < > & and two line ends.
+ * They are frequent in annotations, and no name or id of ours contains these characters.
  */
 static const char harmless[][4] = {
 	{ '0', '0', '3', 'c' }, { '0', '0', '3', 'e' }, { '0', '0', '2', '6' },
@@ -36,7 +36,7 @@ static bool has_odd_escape(const struct state *state)
 	const char *end = p + state->length;
 
 	while ((p = memchr(p, '\\', end - p)) && p + 1 < end) {
-		p += 2; /* the second of two backslashes begins nothing */
+		p += 2; /* skip the escaped character, which may be a backslash and begins no escape */
 		if (p[-1] == 'u' && !is_harmless(p, end - p))
 			return true;
 	}

@@ -7,12 +7,12 @@
 #include "state.h"
 
 /*
- * False only when no string of this JSON text, decoded, has "io.ghostkeep." in
- * it or is spelled in an unusual way: keys, values and names alike.
+ * False only when no string of this JSON text, decoded, contains "io.ghostkeep." or is spelled in
+ * an unusual way. This holds for keys, values and names alike.
  */
 bool may_mention_us(const struct state *state);
 
-/* Is "WORD", in quotes, in the text? */
+/* Whether "WORD" is in the text, in quotes. */
 bool has_string(const struct state *state, const char *word, size_t length);
 
 #endif

@@ -12,9 +12,9 @@
 #define SUFFIX ".json"
 
 /*
- * Anyone can make a folder in /tmp first, and what it leads to may hang. No
- * record in another's is obeyed, so there is none: this asks only who owns it,
- * src/flows/container/sessions.ts asks more.
+ * Anyone can make a folder in /tmp before us, and a path in it may hang. No record in somebody
+ * else's folder is obeyed, so such a folder counts as missing. This checks only the owner;
+ * src/flows/container/sessions.ts checks more.
  */
 static DIR *open_in_tmp(unsigned int uid)
 {
@@ -32,7 +32,7 @@ static DIR *open_in_tmp(unsigned int uid)
 	return opendir(path);
 }
 
-/* The folder of src/flows/container/sessions.ts, which asks by real uid, too. */
+/* Open the folder of src/flows/container/sessions.ts, which also goes by the real uid. */
 static DIR *open_sessions(void)
 {
 	char path[sizeof(RUN_FOLDER) + 64];

@@ -15,7 +15,10 @@ static int64_t now_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Anything but silence: data, the end, or an error that read(2) will name. */
+/*
+ * Returns true for data, the end of the file, or an error that read(2) will report; false when the
+ * deadline passes.
+ */
 static bool wait_readable(int fd, int64_t deadline)
 {
 	struct pollfd poller = { .fd = fd, .events = POLLIN };
@@ -52,7 +55,7 @@ static bool is_space(char c)
 	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
-/* The byte behind the string that begins at p, or NULL where it has no end. */
+/* Returns the byte behind the string that begins at p, or NULL when the string has no end. */
 static const char *after_string(const char *p, const char *end)
 {
 	for (p++; p < end && (unsigned char)*p >= ' '; p++) {

@@ -5,24 +5,24 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* As in src/oci/state.ts: far above any real state. */
+/* The same as in src/oci/state.ts, and far above any real state. */
 #define STATE_LIMIT (1024 * 1024)
 
 struct state {
 	size_t length;
-	char bytes[STATE_LIMIT + 1]; /* one more shows that it is too large */
+	char bytes[STATE_LIMIT + 1]; /* one byte more shows that the state is too large */
 };
 
 /*
- * Read until the end, the limit, an error, or the deadline: whatever ended it,
- * what came until then is the state, and state_is_whole() tells.
+ * Read until the end, the limit, an error, or the deadline. The bytes that came until then are the
+ * state, and state_is_whole() tells whether they are complete.
  */
 void state_read(struct state *state, int fd, int deadline_ms);
 
 /*
- * One JSON object from its first byte to its last, as far as brackets and
- * strings go: not cut, not too large, nothing behind it. What is wrong inside
- * of it is not looked for: without our name no reading of it is ours.
+ * Whether the text is one complete JSON object, as far as brackets and strings tell: not cut, not
+ * too large, and with nothing behind it. Faults inside the object do not matter, because without
+ * our name no reading of it is ours.
  */
 bool state_is_whole(const struct state *state);
 

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What CRIU and a plugin see of each other, as far as the gate uses it.
+ * The interface between CRIU and a plugin, as far as the gate uses it.
  *
- * Described from CRIU's documented behaviour and from the symbols of its
- * binaries (Debian's 3.17.1, 4.1.1), in our words: CRIU's own header is
- * GPL-2.0 and is not needed to build this.
+ * It is described from CRIU's documented behaviour and from the symbols of its binaries (Debian's
+ * 3.17.1, 4.1.1), in our words: CRIU's own header is GPL-2.0 and is not needed to build this.
  */
 #ifndef CRIU_PLUGIN_ABI_H
 #define CRIU_PLUGIN_ABI_H
@@ -19,23 +18,23 @@ enum criu_stage {
 };
 
 /*
- * int hook(int pid), at restore, for each process that is not a zombie, when
- * everything is restored; CRIU still holds all of them stopped. Real pid. What
- * it returns fails nothing; how it ends the round is the same as below.
+ * int hook(int pid): CRIU calls it at restore for each process that is not a zombie, when
+ * everything is restored. CRIU still holds all processes stopped. pid is the real one. The return
+ * value cannot make the restore fail; it ends the round as below.
  */
 #define CRIU_HOOK_RESUME_DEVICES_LATE 9
 
 /*
- * int hook(int pid), for each process, when all of them are frozen and
- * nothing is dumped yet. A negative return aborts the dump. -ENOTSUP means
- * "not mine": CRIU asks the next plugin. Any other return, 0 included, ends
- * the round, and plugins loaded later are not asked at all.
+ * int hook(int pid): CRIU calls it for each process, when all processes are frozen and nothing is
+ * dumped yet. A negative return aborts the dump. -ENOTSUP means "not mine", and CRIU asks the next
+ * plugin. Any other return, 0 included, ends the round: CRIU does not ask the plugins that were
+ * loaded later.
  */
 #define CRIU_HOOK_CHECKPOINT_DEVICES 11
 
 /*
- * What its symbol root_item points to: the first process of a dump, known before
- * init(DUMP). Only the beginning of both; seen in 4.1.1.
+ * CRIU's symbol root_item points to the first of these: the first process of a dump, which CRIU
+ * knows before init(DUMP). Only the beginning of both structs is described, as seen in 4.1.1.
  */
 struct criu_pstree_item {
 	void *parent, *children[2], *sibling[2];
@@ -44,10 +43,10 @@ struct criu_pstree_item {
 
 struct criu_pid {
 	void *item; /* back to the struct criu_pstree_item */
-	int real;   /* in the pid namespace of CRIU */
+	int real;   /* the pid in CRIU's pid namespace */
 };
 
-/* What CRIU prints by default is up to WARN; runtimes ask for DEBUG. */
+/* By default CRIU prints levels up to WARN; runtimes ask for DEBUG. */
 enum criu_log_level {
 	CRIU_LOG_MSG = 0,
 	CRIU_LOG_ERROR = 1,
@@ -57,9 +56,8 @@ enum criu_log_level {
 };
 
 /*
- * A plugin exports one of these as CR_PLUGIN_DESC. CRIU reads version and
- * max_hooks before it calls anything, and calls the plugin corrupted, failing
- * every dump, when one of them is above its own.
+ * A plugin exports one of these as CR_PLUGIN_DESC. CRIU reads version and max_hooks before it calls
+ * anything. When one of them is above its own, it calls the plugin corrupted and every dump fails.
  */
 struct criu_plugin_desc {
 	const char *name;
@@ -71,18 +69,19 @@ struct criu_plugin_desc {
 };
 
 /*
- * The symbol cr_plugin_ctl of CRIU is a list head and one list head for each
- * hook, so its size tells how many hooks this CRIU has.
+ * CRIU's symbol cr_plugin_ctl is one list head, and one more for each hook. So its size tells how
+ * many hooks this CRIU has.
  */
 #define CRIU_PLUGIN_CTL "cr_plugin_ctl"
 #define CRIU_LIST_HEAD_BYTES (2 * sizeof(void *))
 
 /* Functions of CRIU that a plugin finds with dlsym(RTLD_DEFAULT, …). */
 typedef int criu_add_external_fn(char *key); /* copies key */
-typedef int criu_get_image_dir_fn(void);     /* CRIU's own descriptor */
+typedef int criu_get_image_dir_fn(void);     /* returns CRIU's own descriptor */
 /*
- * external_lookup_by_key: what follows KEY: in an --external, NULL when only
- * KEY was given. The string is CRIU's. No such key: a negative errno, cast.
+ * external_lookup_by_key: returns what follows KEY: in an --external, or NULL when only KEY was
+ * given. The string belongs to CRIU. When there is no such key, it returns a negative errno cast to
+ * a pointer.
  */
 typedef char *criu_lookup_fn(char *key);
 #define CRIU_ERRNO_MAX 4095

@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libghostkeep: everything ghostkeep does once per extent or once per byte.
+ * libghostkeep does everything that ghostkeep does once per extent or once per byte.
  *
- * One call handles one whole ghost, or many small ones: a container may have
- * ten thousand, and all stands still meanwhile. A call keeps no state between
- * calls and allocates a bounded amount of memory, whatever the size of the file
- * and the number of its extents.
+ * One call handles one whole ghost, or many small ones: a container may have ten thousand, and it
+ * is frozen meanwhile. A call keeps no state between calls. It allocates a bounded amount of
+ * memory, which does not grow with the size of the file or the number of its extents.
  *
- * Every function returns 0 or a negative errno. On failure it writes one line
- * to report->message that names what it was doing and where; on success
- * gk_dump and gk_extents say there why the engine was used. None prints or exits.
- * Offsets and lengths are bytes; ranges are half-open.
- * Descriptors stay the caller's; their file offsets are not used for the
- * ghost, and are undefined afterwards for an image.
+ * Every function returns 0 or a negative errno. On failure it writes one line to report->message
+ * that says what it was doing and where. On success gk_dump and gk_extents write there why the
+ * engine was used. No function prints or exits.
+ * Offsets and lengths are in bytes, and ranges are half-open.
+ * Descriptors remain the caller's. A ghost's file offset is not used; an image's is undefined
+ * afterwards.
  */
 #ifndef GHOSTKEEP_H
 #define GHOSTKEEP_H
@@ -24,21 +23,20 @@
 #define GK_MESSAGE_BYTES 240
 
 /*
- * How data is found. Values are stable: JavaScript passes them as numbers.
- * No engine leaves out a byte that a read would return as non-zero. FIEMAP
- * alone would: dirty pages over unwritten extents, and on some file systems
- * over holes, are not in its map. So lseek(2), which sees the page cache,
- * decides inside what the map calls unwritten, and inside its gaps too where
- * the map cannot be relied on (all but ext4).
- * Where the file system does not know an engine, fiemap gives way to seek and
- * seek to read, from the offset reached; report->engine is the last one.
- * When auto comes to read, more than GK_READ_HOLES_MAX bytes of holes are
- * -EOVERFLOW: that would take minutes. Whoever asks for read by name gets it.
+ * How data is found. The values are stable, because JavaScript passes them as numbers.
+ * No engine leaves out a byte that a read would return as non-zero. FIEMAP alone would: its map
+ * lacks dirty pages over unwritten extents, and on some file systems dirty pages over holes. So
+ * lseek(2), which sees the page cache, decides inside what the map calls unwritten. It also decides
+ * inside the map's gaps where the map cannot be relied on (everywhere but on ext4).
+ * Where the file system does not support an engine, fiemap gives way to seek and seek to read, from
+ * the offset reached. report->engine is the last engine used. When auto comes to read and would
+ * read more than GK_READ_HOLES_MAX bytes of holes, it fails with -EOVERFLOW, because that would
+ * take minutes. A caller that asks for read by name always gets it.
  */
 #define GK_READ_HOLES_MAX (UINT64_C(64) << 30)
 
 enum gk_engine {
-	GK_ENGINE_AUTO = 0,   /* choose by file system */
+	GK_ENGINE_AUTO = 0,   /* the file system decides */
 	GK_ENGINE_FIEMAP = 1, /* FS_IOC_FIEMAP, never with FIEMAP_FLAG_SYNC */
 	GK_ENGINE_SEEK = 2,   /* lseek(SEEK_DATA), lseek(SEEK_HOLE) */
 	GK_ENGINE_READ = 3,   /* read every byte, test blocks for zero */
@@ -49,7 +47,7 @@ enum gk_extent_kind {
 	GK_EXTENT_UNWRITTEN = 1, /* allocated, reads as zero */
 };
 
-/* How bytes were moved; a report holds the set that was used. */
+/* How bytes were moved. A report holds the set of ways that were used. */
 enum gk_copy_way {
 	GK_COPY_REFLINK = 1,
 	GK_COPY_RANGE = 2, /* copy_file_range(2) */
@@ -64,14 +62,14 @@ struct gk_extent {
 };
 
 /* Flags of gk_dump. */
-#define GK_DUMP_CHUNKED 1	/* chunks; without it the raw bytes of the whole file */
+#define GK_DUMP_CHUNKED 1	/* write chunks; without it, the raw bytes of the whole file */
 #define GK_DUMP_DETECT_ZEROES 2 /* blocks of zeroes inside data are left out, too */
-#define GK_DUMP_OVER 4		/* the image may hold anything: what is right there stays */
+#define GK_DUMP_OVER 4		/* the image may hold anything; bytes that are right already are kept */
 
 /*
- * Shared with another thread while a call runs: the library adds to
- * done_bytes and reads cancel with relaxed atomics. A call that sees cancel
- * set returns -ECANCELED soon (within one window of 1 MiB or one clone).
+ * Shared with another thread while a call runs. The library adds to done_bytes and reads cancel
+ * with relaxed atomics. A call that sees cancel set returns -ECANCELED soon (within one window of 1
+ * MiB or one clone).
  */
 struct gk_progress {
 	uint64_t done_bytes;
@@ -85,138 +83,148 @@ struct gk_report {
 	uint64_t unwritten_bytes; /* allocated but never written */
 	uint64_t image_bytes;	  /* length of the image, header included */
 	uint64_t size;		  /* size of the ghost in bytes */
-	uint64_t kept_bytes;	  /* of the image, that an earlier one held already */
-	uint64_t failed_offset;	  /* where it failed, in the file named by message */
-	uint32_t engine;	  /* enum gk_engine that was really used */
-	uint32_t fallbacks;	  /* how often an engine gave up for the next */
+	uint64_t kept_bytes;	  /* bytes of the image that an earlier one held already */
+	uint64_t failed_offset;	  /* where it failed, in the file that message names */
+	uint32_t engine;	  /* enum gk_engine that was used in the end */
+	uint32_t fallbacks;	  /* how often an engine gave up and the next went on */
 	uint32_t ways;		  /* set of enum gk_copy_way */
-	uint32_t crc32c;	  /* of what the call documents */
+	uint32_t crc32c;	  /* of what the function's comment says */
 	char message[GK_MESSAGE_BYTES];
 };
 
 /*
- * List the extents of fd that intersect [start, size), in order, without
- * overlap, clipped to size; touching extents of one kind are merged.
- * At most capacity are stored; *count says how many and *next where to go on
- * (size when there is nothing left). Holes are what is not listed.
+ * List the extents of fd that intersect [start, size). They come in order, do not overlap and are
+ * clipped to size. Extents of one kind that touch are merged. At most capacity extents are stored;
+ * *count says how many, and *next where to go on (size when there is nothing left). Whatever is not
+ * listed is a hole.
  * Source: Documentation/filesystems/fiemap.rst, lseek(2).
  */
 int gk_extents(int fd, uint32_t engine, uint64_t size, uint64_t start, struct gk_extent *extents,
 	       uint32_t capacity, uint32_t *count, uint64_t *next, struct gk_report *report);
 
 /*
- * Write the body of a CRIU ghost image: after header_bytes of header (both
- * magics and the ghost_file_entry, made by the caller) one ghost_chunk_entry
- * and its raw bytes for each data range of ghost_fd in [0, size).
- * Without GK_DUMP_CHUNKED the raw bytes of the whole file follow the header, as
- * CRIU writes files below 12 KiB.
+ * Write a CRIU ghost image: header_bytes of header (both magics and the ghost_file_entry, made by
+ * the caller), then for each data range of ghost_fd in [0, size) one ghost_chunk_entry and its raw
+ * bytes. Without GK_DUMP_CHUNKED the raw bytes of the whole file follow the header, as CRIU writes
+ * files below 12 KiB.
  *
- * Chunk headers of ranges of 64 KiB and more carry a padding field so that
- * their raw bytes start at a multiple of the image's block size (reflink).
- * image_fd must be an empty regular file open for reading and writing. With
- * GK_DUMP_OVER it need not be empty: every byte is compared with what is there, by
- * whatever it came, and written where it differs. Nothing is reflinked then. What a
- * ghost's earlier image shares with it costs two reads instead of a write.
- * A ghost that turns out shorter than size is -ESTALE, and failed_offset says
- * where it ends; an extent that merely passes size is clipped.
- * With GK_ENGINE_READ no chunk is much longer than 64 MiB, so that each byte
- * is still in memory when it is copied.
- * report: data_bytes, chunks (0 when not chunked), unwritten_bytes,
- * image_bytes, kept_bytes, engine, fallbacks, ways.
+ * The chunk headers of ranges of 64 KiB or more carry a padding field, so that their raw bytes
+ * start at a multiple of the image's block size (reflink).
+ * image_fd must be an empty regular file, open for reading and writing. With GK_DUMP_OVER it may
+ * hold anything: every byte is compared with what the file holds, and is written only where they
+ * differ. Nothing is reflinked then. A range that the ghost shares with its earlier image costs two
+ * reads instead of a write.
+ * When the ghost turns out to be shorter than size, the call fails with -ESTALE, and failed_offset
+ * says where the ghost ends. An extent that passes size is only clipped.
+ * With GK_ENGINE_READ no chunk is much longer than 64 MiB, so that each byte is still in memory
+ * when it is copied.
+ * report: data_bytes, chunks (0 when not chunked), unwritten_bytes, image_bytes, kept_bytes,
+ * engine, fallbacks, ways.
  */
 int gk_dump(int ghost_fd, int image_fd, uint32_t engine, uint64_t size, const void *header,
 	    uint64_t header_bytes, uint32_t flags, struct gk_progress *progress, struct gk_report *report);
 
 /*
- * Write dirty pages of fd in [0, size) to disk and wait for them: sharing their blocks
- * would have to (reflink). No promise that they survive a power cut: sync_file_range(2).
+ * Write dirty pages of fd in [0, size) to disk and wait for them, because sharing their blocks
+ * (reflink) would have to. This does not promise that they survive a power cut: sync_file_range(2).
  */
 int gk_write_back(int fd, uint64_t size, struct gk_progress *progress, struct gk_report *report);
 
 /*
- * List what of fd is allocated but holds no data of its own, resumable as
- * gk_extents: unwritten extents, and everything past size. Dirty pages
- * inside are not cut out: who allocates the range again loses nothing.
- * *next is 0 when there is nothing left. -EOPNOTSUPP where there is no FIEMAP.
+ * List the parts of fd that are allocated but hold no data: unwritten extents, and everything past
+ * size. It is resumable as gk_extents is, but *next is 0 when there is nothing left. Dirty pages
+ * inside are not cut out: allocating their range again loses nothing. -EOPNOTSUPP where there is no
+ * FIEMAP.
  */
 int gk_allocation(int fd, uint64_t size, uint64_t start, struct gk_extent *extents, uint32_t capacity,
 		  uint32_t *count, uint64_t *next, struct gk_report *report);
 
-/* fallocate(2) with FALLOC_FL_KEEP_SIZE: what is there stays, the rest is allocated and reads as zero. */
+/*
+ * fallocate(2) with FALLOC_FL_KEEP_SIZE: existing data is kept, and the rest of the range is
+ * allocated and reads as zero.
+ */
 int gk_allocate(int fd, uint64_t offset, uint64_t length, struct gk_report *report);
 
 /*
- * Walk a ghost image as hostile input and check its structure: both magics,
- * a complete ghost_file_entry, chunks complete, inside size, in ascending
- * order and not overlapping, nothing behind the last one.
- * -EBADMSG and a message with the offset where it is wrong.
+ * Walk a ghost image, which is taken for hostile input, and check its structure: both magics and a
+ * complete ghost_file_entry; chunks that are complete, inside size, in ascending order and do not
+ * overlap; nothing behind the last chunk. When it is wrong, the call fails with -EBADMSG and a
+ * message with the offset.
  * report: size, data_bytes, chunks, image_bytes.
  */
 int gk_check(int image_fd, struct gk_progress *progress, struct gk_report *report);
 
-/* crc32c over all bytes of a file from 0 to its end (report: crc32c, image_bytes). */
+/* Compute the crc32c of all bytes of a file (report: crc32c, image_bytes). */
 int gk_digest(int fd, struct gk_progress *progress, struct gk_report *report);
 
 /*
- * Write the data of a ghost image into file_fd, an empty regular file open
- * for writing, and set its size: sparse, holes stay holes. Checks as gk_check.
+ * Write the data of a ghost image into file_fd, an empty regular file open for writing, and set its
+ * size. Holes stay holes. The image is checked as by gk_check.
  * report: size, data_bytes, chunks, ways.
  */
 int gk_restore(int image_fd, int file_fd, struct gk_progress *progress, struct gk_report *report);
 
 /*
- * List the chunks of a ghost image, resumable as gk_extents: start at
- * cursor 0, go on with *next until it is 0. The raw content of an image
- * without chunks is listed as one.
+ * List the chunks of a ghost image, resumable as gk_extents is: start at cursor 0, and go on with
+ * *next until it is 0. The raw content of an image without chunks is listed as one chunk.
  */
 int gk_chunks(int image_fd, uint64_t cursor, struct gk_extent *extents, uint32_t capacity, uint32_t *count,
 	      uint64_t *next, struct gk_report *report);
 
-/* futimens(2) with nanoseconds, which Node cannot set. */
+/* futimens(2) with nanoseconds, which Node.js cannot set. */
 int gk_set_times(int fd, int64_t atime_sec, int64_t atime_nsec, int64_t mtime_sec, int64_t mtime_nsec,
 		 struct gk_report *report);
 
 /*
- * FS_IOC_GETFLAGS and FS_IOC_SETFLAGS (ioctl_iflags(2)), of those flags that can
- * be given to another file: S, i, a, d and A of chattr(1). A file system
- * without flags has none; to set any there fails.
+ * FS_IOC_GETFLAGS and FS_IOC_SETFLAGS (ioctl_iflags(2)), restricted to the flags that can be set on
+ * another file: S, i, a, d and A of chattr(1). On a file system without flags, get returns none and
+ * setting any fails.
  */
 int gk_get_flags(int fd, uint32_t *flags, struct gk_report *report);
 int gk_set_flags(int fd, uint32_t flags, struct gk_report *report);
 
-/* flistxattr(2) and fgetxattr(2): *length in: capacity, out: used or needed. */
+/*
+ * flistxattr(2), fgetxattr(2) and fsetxattr(2). *length is the capacity before the call, and the
+ * length used or needed after it.
+ */
 int gk_list_xattrs(int fd, void *names, uint64_t *length, struct gk_report *report);
 int gk_get_xattr(int fd, const char *name, void *value, uint64_t *length, struct gk_report *report);
 int gk_set_xattr(int fd, const char *name, const void *value, uint64_t length, struct gk_report *report);
 
 struct gk_dump_job {
-	uint64_t ghost_fd, size, flags;	  /* as gk_dump's */
-	uint64_t header_at, header_bytes; /* a part of headers */
-	uint64_t name_at;     /* of the image below dir_fd, in names: there with GK_DUMP_OVER, else not yet */
-	int64_t error;	      /* out: 0, or a negative errno: then there is no image of this call */
-	struct gk_stat after; /* of the ghost, when it was copied */
+	uint64_t ghost_fd, size, flags;	  /* parameters of gk_dump */
+	uint64_t header_at, header_bytes; /* which part of headers is this ghost's */
+	/*
+	 * Where the image's path below dir_fd begins in names. With GK_DUMP_OVER the image has to
+	 * exist, without it must not.
+	 */
+	uint64_t name_at;
+	/* Out: 0, or a negative errno: then this call has left no image. */
+	int64_t error;
+	struct gk_stat after; /* of the ghost, after it was copied */
 	struct gk_report report;
 };
 
 /*
- * gk_dump for each of many ghosts, on all processors. Each is tried, and has an
- * error and a report of its own. New images are made with mode, as umask(2) allows.
- * With GK_DUMP_OVER an image that is not there, or is no regular file, is an error, too.
+ * gk_dump for each of many ghosts, on all processors. Every ghost is tried, and has an error and a
+ * report of its own. New images get mode, as umask(2) allows. With GK_DUMP_OVER it is an error if
+ * an image does not exist or is no regular file.
  */
 int gk_dump_many(int dir_fd, uint32_t mode, uint32_t engine, uint32_t count, struct gk_dump_job *jobs,
 		 const void *headers, const char *names, struct gk_report *report);
 
-/* Wait until the disk has a file, and read from there from now on. */
+/* Wait until the disk has the whole file, and read it from the disk from now on. */
 int gk_settle(int fd, struct gk_report *report);
 
 /*
- * The values and the layout of the structs in these headers, for callers that cannot include them and
- * compare them with what they have by heart: a line each, "GK_DUMP_OVER 4", "gk_report 312",
- * "gk_report.size 8 at 32" (bytes, offset). Returns how long the text is, without a NUL; it is cut at capacity.
+ * Write the values and struct layouts of these headers as text. Callers that cannot include the
+ * headers compare it with their own copy. Each line is like "GK_DUMP_OVER 4", "gk_report 312" or
+ * "gk_report.size 8 at 32" (bytes, offset). Returns the length of the text without a NUL; the text
+ * is cut at capacity.
  */
 uint32_t gk_layout(char *text, uint32_t capacity);
 
-/* sizeof(struct gk_report) in the low 16 bits, above it GK_ABI, which changes with this file. */
+/* sizeof(struct gk_report) in the low 16 bits, and above them GK_ABI, which changes with this file. */
 #define GK_ABI 13
 uint32_t gk_abi(void);
 

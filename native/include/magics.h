@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* f_type of statfs(2). Sources: linux/magic.h, and the file systems' own for those that are not in it. */
+/*
+ * Values of f_type in statfs(2). Sources: linux/magic.h; for those that it lacks, the file systems'
+ * own sources.
+ */
 #ifndef GK_MAGICS_H
 #define GK_MAGICS_H
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Ask the running process which CRIU it is.
+ * Finds out which CRIU has loaded the gate.
  *
- * Nothing is linked against CRIU: a symbol that a version does not have must
- * make the gate inert, not make dlopen() fail and every dump with it.
+ * The gate is not linked against CRIU. When a CRIU version lacks a symbol, the gate must become
+ * inert. If it were linked, dlopen() would fail, and every dump with it.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -18,7 +18,7 @@
 
 #include "criu/criu.h"
 
-#define HOOKS_MAX 64 /* a larger table is not the one that we know */
+#define HOOKS_MAX 64 /* a larger table is not the one we know */
 
 struct criu criu;
 
@@ -51,7 +51,7 @@ static void count_hooks(void)
 
 	if (!ctl)
 		return;
-	/* dladdr1 answers with the symbol that covers ctl: it may be another */
+	/* dladdr1 returns the symbol that covers ctl, which may be another one */
 	if (!dladdr1(ctl, &info, (void **)&symbol, RTLD_DL_SYMENT) || !symbol || info.dli_saddr != ctl ||
 	    strcmp(info.dli_sname, CRIU_PLUGIN_CTL)) {
 		stay_inert("the size of " CRIU_PLUGIN_CTL " is not known");
@@ -92,7 +92,7 @@ void find_criu(void)
 	ask_kernel();
 }
 
-/* Where nothing is, this fails; CRIU must not die of a guess. */
+/* Read memory that may not exist: then this fails, and CRIU does not crash because of a wrong guess. */
 static bool peek(const void *at, void *to, size_t length)
 {
 	struct iovec there = { (void *)at, length }, here = { to, length };
@@ -109,6 +109,6 @@ int criu_root_pid(void)
 	if (!peek(criu.root_item, &root, sizeof(root)) || !peek(root, &item, sizeof(item)) ||
 	    !peek(item.pid, &pid, sizeof(pid)))
 		return 0;
-	/* that it points back tells this layout from any other */
+	/* only with the known layout does it point back to its item */
 	return pid.item == root && pid.real > 0 ? pid.real : 0;
 }

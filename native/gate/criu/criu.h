@@ -9,7 +9,7 @@ struct criu {
 	criu_add_external_fn *add_external;
 	criu_get_image_dir_fn *get_image_dir;
 	criu_print_on_level_fn *print_on_level;
-	criu_lookup_fn *lookup; /* may be NULL: we can do without it */
+	criu_lookup_fn *lookup; /* may be NULL: the gate can do without it */
 	void *const *root_item; /* may be NULL: the root of the tree that is dumped */
 	unsigned int hooks;	/* how many this CRIU has; 0: unknown */
 	char why_inert[160];	/* empty when we can work with it */
@@ -18,12 +18,12 @@ struct criu {
 extern struct criu criu;
 
 /*
- * The pid of that root, or 0 when this CRIU keeps it in another way. It is what CRIU
- * will freeze, but nothing may rest on it: only the freeze itself says so.
+ * The pid of the root of the tree, or 0 when this CRIU keeps it in another way. CRIU will probably
+ * freeze this process, but only the freeze itself is certain, so nothing may depend on it.
  */
 int criu_root_pid(void);
 
-/* Fill in criu. Runs in a constructor: it only looks, and never fails. */
+/* Fill in criu. It is called from a constructor, has no side effects and never fails. */
 void find_criu(void);
 
 #endif

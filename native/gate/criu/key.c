@@ -7,7 +7,7 @@
 #define INO_DIGITS 16
 #define MOUNT_KEY_BYTES_MAX 4000
 
-/* The length of the number at text, 0 if it is not one. */
+/* Returns the length of the number at text, or 0 if it is not one. */
 static size_t hex_number(const char *text, size_t digits_max)
 {
 	size_t digits = strspn(text, "0123456789abcdef");

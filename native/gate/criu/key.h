@@ -5,17 +5,16 @@
 #include <stdbool.h>
 
 /*
- * Whether key is file[MNT_ID:INO] exactly as CRIU will print it when it looks
- * a file up: lower-case hex, no leading zero, a 32-bit and a 64-bit number.
- * CRIU compares text, so a key in any other form would name no file, and CRIU
- * would dump the ghost itself without a word.
+ * Whether key is file[MNT_ID:INO] exactly as CRIU will print it when it looks a file up: a 32-bit
+ * and a 64-bit number in lower-case hex without leading zeros. CRIU compares text. With a key in
+ * any other form it would find no file, and would silently dump the ghost itself.
  */
 bool key_is_valid(const char *key);
 
 /* Whether key is mnt[…], of a bounded length, without control characters. */
 bool mount_key_is_valid(const char *key);
 
-/* C0 and DEL: among them is the newline that would end a line of ours. */
+/* Whether text has a C0 character or DEL. One of these is the newline, which would end our line. */
 bool has_controls(const char *text);
 
 #endif

@@ -9,7 +9,7 @@
 /* CRIU formats a line, its time stamp included, in a buffer of 1 KiB. */
 #define LINE_BYTES 900
 
-/* C0, DEL, and C1 in its UTF-8 form: what a terminal could act on. */
+/* Replace what a terminal could act on: C0, DEL, and C1 in its UTF-8 form. */
 static void replace_controls(char *text)
 {
 	unsigned char *p;
@@ -22,7 +22,7 @@ static void replace_controls(char *text)
 	}
 }
 
-/* End in "...", and not in the middle of a UTF-8 character. */
+/* Cut text so that it ends in "...", but not in the middle of a UTF-8 character. */
 static void cut(char *text, size_t length)
 {
 	size_t end = length - strlen("...");

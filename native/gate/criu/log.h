@@ -5,8 +5,8 @@
 #include "criu-plugin-abi.h"
 
 /*
- * One line, "ghostkeep: …", in CRIU's log. Text from elsewhere may be among
- * the arguments: control characters are replaced, a long line is cut.
+ * Write one line, "ghostkeep: …", into CRIU's log. The arguments may contain text from elsewhere,
+ * so control characters are replaced and a long line is cut.
  */
 void gate_log(enum criu_log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

@@ -16,8 +16,8 @@ int channel_send(struct channel *channel, const char *text)
 	if (length < 0 || (size_t)length >= sizeof(line))
 		return -EMSGSIZE;
 	/*
-	 * One request or answer is under way at a time: a full buffer means
-	 * a helper that does not read, and waiting would not change it.
+	 * Only one request or answer is under way at a time. So a full buffer means that the helper
+	 * does not read, and waiting would not help.
 	 */
 	do {
 		sent = send(channel->fd, line, length, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -62,7 +62,7 @@ static int receive(struct channel *channel)
 
 int channel_line(struct channel *channel, int timeout_ms, char **line)
 {
-	/* a line that comes byte by byte does not move its deadline */
+	/* one deadline for the whole line: a line that comes byte by byte does not extend it */
 	int64_t deadline = deadline_in(timeout_ms);
 	int ret;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Lines through the socket between the gate and its helper. */
+/* Sends and receives lines through the socket between the gate and its helper. */
 #ifndef GATE_CHANNEL_H
 #define GATE_CHANNEL_H
 
@@ -10,11 +10,11 @@
 struct channel {
 	int fd;	      /* the gate's end; owned by the helper's record */
 	size_t used;  /* bytes in buffer */
-	size_t taken; /* of these, bytes of lines handed out */
+	size_t taken; /* bytes of these that were handed out as lines */
 	char buffer[CHANNEL_LINE_BYTES];
 };
 
-/* Send text and a newline at once: 0 or a negative errno. Never waits. */
+/* Send text and a newline, without ever waiting. Returns 0 or a negative errno. */
 int channel_send(struct channel *channel, const char *text);
 
 /*

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-/* A moment of the monotonic clock, in milliseconds. */
+/* The time in ms milliseconds, by the monotonic clock. */
 int64_t deadline_in(int ms);
 
 /*

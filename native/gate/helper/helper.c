@@ -17,12 +17,12 @@
 #include "helper/spawn.h"
 #include "helper/timeout.h"
 
-#define END_MS 2000  /* to end by itself once the socket is closed */
-#define KILL_MS 1000 /* to be gone after SIGKILL */
+#define END_MS 2000  /* how long it may take to end by itself when the socket is closed */
+#define KILL_MS 1000 /* how long it may take to be gone after SIGKILL */
 
 int helper_start(struct helper *helper, const char *mode, int image_dir)
 {
-	/* the pid of CRIU: whoever has started that may hold the image directory for it */
+	/* CRIU's pid, because the process that started CRIU may hold the image directory for it */
 	char pid[16];
 	char *const argv[] = { HELPER_PATH, "gate", (char *)mode, pid, NULL };
 	/* the environment of someone less privileged must not reach Node */
@@ -50,7 +50,7 @@ int helper_start(struct helper *helper, const char *mode, int image_dir)
 	spawn.error_fd = helper->error_fd;
 	spawn.socket_fd = sockets[1];
 	ret = spawn_unrelated(&spawn);
-	close(sockets[1]); /* or its end would never be seen here */
+	close(sockets[1]); /* or the gate would never see the end of the stream */
 	if (ret)
 		goto close_socket;
 
@@ -74,8 +74,8 @@ failed:
 static void release(struct helper *helper)
 {
 	/*
-	 * A CRIU that is pid 1 of its namespace inherits all orphans, and so
-	 * has to bury the helper. In any other this fails with ECHILD.
+	 * A CRIU that is pid 1 of its namespace inherits all orphans, so it has to reap the helper.
+	 * In any other CRIU this fails with ECHILD.
 	 */
 	waitid((idtype_t)P_PIDFD, helper->pidfd, NULL, WEXITED | WNOHANG);
 	close(helper->channel.fd);
@@ -88,7 +88,7 @@ void helper_kill(struct helper *helper)
 {
 	if (!helper->running)
 		return;
-	/* before the socket closes: it must not act on that any more */
+	/* kill it before the socket closes, so that it does not act on that any more */
 	syscall(SYS_pidfd_send_signal, helper->pidfd, SIGKILL, NULL, 0);
 	if (wait_readable(helper->pidfd, deadline_in(KILL_MS)) <= 0)
 		gate_log(CRIU_LOG_WARN, "the helper (pid %d) is killed but not gone yet: the kernel holds it",
@@ -109,7 +109,7 @@ void helper_end(struct helper *helper)
 	helper_kill(helper);
 }
 
-/* What is still said is not listened to. */
+/* Wait until the helper has closed its end. What it still says is ignored. */
 static bool has_hung_up(struct helper *helper)
 {
 	int64_t deadline = deadline_in(END_MS);

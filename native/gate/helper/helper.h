@@ -13,25 +13,25 @@ struct helper {
 	bool running; /* false: the rest is meaningless */
 	pid_t pid;
 	int pidfd;
-	int error_fd;		  /* what it wrote to its stderr */
+	int error_fd;		  /* its stderr */
 	int timeout_ms;		  /* how long it may say nothing */
-	enum criu_log_level loss; /* what it is when it fails us */
+	enum criu_log_level loss; /* the log level of a failure of the helper */
 	struct channel channel;
 };
 
 /* Start HELPER gate MODE: 0 or a negative errno, which is logged. */
 int helper_start(struct helper *helper, const char *mode, int image_dir);
 
-/* Let it end by itself, not for long; then as helper_kill. */
+/* Let the helper end by itself for a short time, then kill it as helper_kill does. */
 void helper_end(struct helper *helper);
 
 /*
- * Wait until it has nothing left to do, which it says by closing its end, and
- * kill it: taking down the memory of a Node takes 8 ms, and nobody waits for it.
+ * Wait until the helper closes its end, which says that its work is done, and kill it. The kernel
+ * needs 8 ms to take down the memory of Node.js, and so nobody waits for that.
  */
 void helper_leave(struct helper *helper);
 
-/* Kill it at once, and let go of everything that belongs to it. */
+/* Kill the helper at once, and release everything that belongs to it. */
 void helper_kill(struct helper *helper);
 
 #endif

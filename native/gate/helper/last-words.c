@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Why did the helper die? Node ends a crash report with its stack and its
- * version, and only above them says what happened: so the last lines, not
- * just the last one.
+ * Logs why the helper died. Node.js ends a crash report with its stack and its version, and says
+ * what happened only above them. So several last lines are logged, not just one.
  */
 #include <string.h>
 #include <sys/stat.h>
@@ -14,7 +13,7 @@
 #define TAIL_BYTES 4096
 #define LINES_MAX 12
 
-/* The start of the last lines of text that fit the log. */
+/* Returns the start of the last LINES_MAX lines of text. */
 static char *last_lines(char *text)
 {
 	char *start = text + strlen(text);

@@ -4,7 +4,7 @@
 
 #include "helper/helper.h"
 
-/* Put the end of what it wrote to its stderr into CRIU's log. */
+/* Put the end of the helper's stderr into CRIU's log. */
 void helper_log_last_words(const struct helper *helper);
 
 #endif

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT
 /*
- * Start the helper so that CRIU cannot notice.
+ * Starts the helper so that CRIU cannot notice.
  *
- * CRIU handles SIGCHLD and waits for any child; one that it does not know
- * would end its dump. So the helper is a grandchild, and the child between:
+ * CRIU handles SIGCHLD and waits for any child; a child that it does not know would end its dump.
+ * So the helper is a grandchild, and the child in between:
  *
- * - has no exit signal: no SIGCHLD is ever sent, and neither CRIU's wait4(-1)
- *   nor a SIGCHLD set to ignore can reap it (wait(2), __WALL). Blocking
- *   SIGCHLD around a plain fork() would leave one pending afterwards, and
- *   taking it away with sigtimedwait() might take one of CRIU's own with it;
- * - shares memory and descriptors with us (as posix_spawn(3) does), so that
- *   the helper's pid and pidfd are here when it ends, with no moment in which
- *   the pid could be someone else's.
+ * - has no exit signal, so no SIGCHLD is ever sent, and neither CRIU's wait4(-1) nor a SIGCHLD set
+ * to ignore can reap it (wait(2), __WALL). Blocking SIGCHLD around a plain fork() would leave a
+ * signal pending afterwards, and taking that away with sigtimedwait() might take one of CRIU's own
+ * with it;
+ * - shares memory and descriptors with us (as posix_spawn(3) does). So when it ends, the helper's
+ * pid and pidfd are here already, and there is no moment in which the pid could belong to another
+ * process.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -38,7 +38,7 @@
 #define HELPER_FDS 5
 #define STACK_BYTES (64 * 1024)
 
-/* AddressSanitizer knows one stack per thread; these run on others. */
+/* AddressSanitizer knows one stack per thread, and these functions run on other stacks. */
 #ifdef __SANITIZE_ADDRESS__
 #define ON_OTHER_STACK __attribute__((no_sanitize_address))
 #else
@@ -62,11 +62,11 @@ int spawn_unrelated(struct spawn *spawn)
 	spawn->pidfd = -1;
 	spawn->error = 0;
 
-	/* were CRIU a subreaper, the orphan would come back to it */
+	/* if CRIU were a subreaper, the orphan would become its child again */
 	prctl(PR_GET_CHILD_SUBREAPER, &subreaper);
 	if (subreaper)
 		prctl(PR_SET_CHILD_SUBREAPER, 0);
-	/* no handler of CRIU's may run in a process that shares its memory */
+	/* no signal handler of CRIU's may run in a process that shares its memory */
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &before);
 
@@ -87,7 +87,7 @@ ON_OTHER_STACK static int between(void *arg)
 {
 	struct spawn *spawn = arg;
 
-	/* neither memory nor descriptors are shared with the helper */
+	/* the helper shares neither memory nor descriptors with us */
 	spawn->pid = clone(helper, helper_stack + STACK_BYTES, CLONE_PIDFD | SIGCHLD, spawn, &spawn->pidfd);
 	if (spawn->pid < 0)
 		spawn->error = errno;
@@ -116,7 +116,7 @@ ON_OTHER_STACK static bool place_descriptors(const struct spawn *spawn)
 	from[2] = spawn->error_fd;
 	from[3] = spawn->socket_fd;
 	from[4] = spawn->image_dir_fd;
-	/* first out of the way, so that none is overwritten before its turn */
+	/* move all out of the way first, so that none is overwritten before its turn */
 	for (fd = 0; fd < HELPER_FDS; fd++) {
 		from[fd] = fcntl(from[fd], F_DUPFD, HELPER_FDS);
 		if (from[fd] < 0)
@@ -128,7 +128,7 @@ ON_OTHER_STACK static bool place_descriptors(const struct spawn *spawn)
 	return true;
 }
 
-/* close_range(2) came with Linux 5.9. */
+/* close_range(2) exists since Linux 5.9. */
 ON_OTHER_STACK static void close_others(void)
 {
 	struct rlimit limit = { 0 };
@@ -148,7 +148,7 @@ ON_OTHER_STACK static void say(int fd, const char *text)
 	while (text[length])
 		length++;
 	if (write(fd, text, length) < 0)
-		return; /* nobody is left to be told */
+		return; /* there is nobody to tell */
 }
 
 ON_OTHER_STACK static const char *why_not_executed(int error)
@@ -168,10 +168,10 @@ ON_OTHER_STACK static const char *why_not_executed(int error)
 }
 
 /*
- * At restore runc has put CRIU into the container's cgroup already. What the
- * helper needs must not count against the container's memory.max or pids.max,
- * so it goes to the root of each hierarchy that has those limits. Where that
- * is not allowed it stays: the restore goes on either way.
+ * At restore runc has already put CRIU into the container's cgroup. The helper's memory and threads
+ * must not count against the container's memory.max or pids.max, so the helper moves to the root of
+ * each hierarchy that has those limits. Where that is not allowed it stays, and the restore goes on
+ * either way.
  */
 ON_OTHER_STACK static void leave_cgroup(void)
 {
@@ -193,7 +193,7 @@ ON_OTHER_STACK static void leave_cgroup(void)
 	}
 }
 
-/* From here to execve: only what signal-safety(7) allows after a fork. */
+/* From here to execve only functions are called that signal-safety(7) allows after a fork. */
 ON_OTHER_STACK static int helper(void *arg)
 {
 	const struct spawn *spawn = arg;

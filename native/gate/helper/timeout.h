@@ -2,7 +2,7 @@
 #ifndef GATE_TIMEOUT_H
 #define GATE_TIMEOUT_H
 
-/* How long the helper may say nothing, in milliseconds. */
+/* How long the helper may be silent, in milliseconds. */
 int answer_timeout_ms(void);
 
 #endif
