@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-# The Makefiles below native/ share these rules. Each sets PART, its folder's name, and PRODUCT, the file that
-# is linked from all .c files below it, and includes this; then it says how $(OBJECTS)/$(PRODUCT) is linked.
-# The Makefiles below test/native/ take the flags: they set no PART.
-#   BUILD=/abs/out   where everything is made
-#   SANITIZE=1       for tests; what is installed is never sanitized
+# The Makefiles below native/ share these rules. Each sets PART, the name of its folder, and PRODUCT, the file
+# that is linked from all .c files below that folder. Then it includes this file, and says how to link
+# $(OBJECTS)/$(PRODUCT). The Makefiles below test/native/ set no PART and use only the flags.
+#   BUILD=/abs/out   where everything is built
+#   SANITIZE=1       for tests; an installed build is never sanitized
 BUILD ?= ../../build
 CC ?= cc
 override BUILD := $(abspath $(BUILD))
@@ -16,7 +16,7 @@ ifeq ($(SANITIZE),1)
 FLAVOUR := -sanitized
 SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -g
 endif
-# For programs: static where that links, and never with a sanitizer.
+# Programs are linked statically where that works, and never with a sanitizer.
 STATIC = $(if $(SANITIZERS),,$(shell printf 'int main(void){return 0;}' | \
 	$(CC) -static -x c -o /dev/null - 2>/dev/null && echo -static))
 

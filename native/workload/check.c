@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What a descriptor must still show: the file behind it, and the description. */
+/* Checks what a descriptor must still show: its file, and its open file description. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -41,7 +41,7 @@ bool any_not_ok(void)
 	return seen_not_ok;
 }
 
-/* Offset of the first wrong byte of a data range, -1 when all are right. */
+/* Returns the offset of the first wrong byte of a data range, or -1 when all are right. */
 static int64_t compare_data(int fd, uint64_t seed, const struct range *range, int *err)
 {
 	uint64_t done = 0;
@@ -100,8 +100,8 @@ static int64_t first_nonzero(int fd, uint64_t start, uint64_t end)
 }
 
 /*
- * A hole reads as zero. What SEEK_DATA calls a hole does by definition; only
- * what it calls data inside an expected hole is read.
+ * A hole reads as zero. A range that SEEK_DATA calls a hole does so by definition, so only what it
+ * calls data inside an expected hole is read.
  */
 static int64_t nonzero_in_hole(int fd, uint64_t start, uint64_t end)
 {
@@ -166,7 +166,10 @@ static void check_time(FILE *to, const char *kind, const char *what, const struc
 	       (long long)before->tv_sec, before->tv_nsec);
 }
 
-/* An NFS client keeps an open file by names of its own, one for each it was asked to remove. */
+/*
+ * An NFS client keeps a removed file that is open under names of its own, one for each time it was
+ * asked to remove it.
+ */
 static bool has_no_name(int fd, const struct stat *st)
 {
 	struct statfs about;
@@ -218,7 +221,7 @@ void check_description(FILE *to, const struct holder *expected, int fd)
 	       "%#o, %#o before", flags, expected->flags);
 }
 
-/* Two descriptors of one description move together. */
+/* Two descriptors of one description must move together. */
 void check_same_description(FILE *to, const char *kind, const char *what, int fd, int other)
 {
 	off_t before = lseek(fd, 0, SEEK_CUR);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The ghost that is the program itself: copied, padded, run, unlinked. */
+/* Makes the ghost that is the program itself: the program is copied, padded, run and unlinked. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -68,8 +68,8 @@ static int copy_self(const char *path, const struct kind *kind, unsigned int ind
 }
 
 /*
- * Returns 0 when this process runs from the copy, whose name is gone then.
- * Only for a workload that has the kind.
+ * Returns 0 when this process runs from the copy, whose name is gone then. Only a workload with
+ * this kind may call it.
  */
 int run_from_deleted_exe(const struct workload *w, char **argv)
 {

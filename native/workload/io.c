@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Whole reads, whole writes, whole files. */
+/* Reads and writes that are repeated until they are complete, and whole files. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -27,7 +27,7 @@ int write_all(int fd, const void *bytes, size_t length, uint64_t offset)
 	return 0;
 }
 
-/* A file that ends too early is -ENODATA. */
+/* Returns -ENODATA when the file ends too early. */
 int read_all(int fd, void *bytes, size_t length, uint64_t offset)
 {
 	uint8_t *to = bytes;
@@ -47,8 +47,8 @@ int read_all(int fd, void *bytes, size_t length, uint64_t offset)
 }
 
 /*
- * Moves the offset of the descriptor, and puts it back. A file system without
- * SEEK_HOLE shows no holes: 0.
+ * Moves the offset of the descriptor, and puts it back. Returns 0 on a file system without
+ * SEEK_HOLE, which shows no holes.
  */
 uint64_t seek_hole_bytes(int fd, uint64_t size)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The kinds of ghosts: their names, sizes and where their data lies. */
+/* The kinds of ghosts: their names, their sizes and where their data lies. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +28,7 @@ static const struct kind kinds[] = {
 
 #define NR_KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
-/* `dense-NNm`: as much data as a scenario needs, to make a dump take its time. */
+/* `dense-NNm` has as much data as a scenario needs to make a dump take its time. */
 static int sized_dense(const char *name, struct kind *kind)
 {
 	char *end;

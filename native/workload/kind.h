@@ -10,7 +10,7 @@
 
 int find_kind(const char *name, struct kind *kind);
 void print_kinds(FILE *to);
-/* The next data range at or after *at; false when there is none. Moves *at. */
+/* Give the next data range at or after *at, and move *at behind it. Returns false when there is none. */
 bool next_data(const struct kind *kind, uint64_t *at, struct range *range);
 
 #endif

@@ -63,8 +63,8 @@ static int has_exe(const struct workload *w)
 }
 
 /*
- * Shared ghosts first: what is made before the fork, the second process would
- * hold too.
+ * Shared ghosts are made first, because the second process would also hold any ghost made before
+ * its fork.
  */
 static int make_ghosts(struct workload *w)
 {
@@ -86,7 +86,7 @@ static int make_ghosts(struct workload *w)
 	return err;
 }
 
-/* Its length never changes and its name stays: an ordinary file for CRIU. */
+/* The length of this file never changes and its name stays, so CRIU treats it as an ordinary file. */
 static int open_alive(const char *dir)
 {
 	char path[PATH_MAX];

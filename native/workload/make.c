@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Making ghosts: create by name, fill, open again where wanted, unlink. */
+/* Makes ghosts: create by name, fill, open again where wanted, unlink. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -45,8 +45,8 @@ static int write_range(int fd, uint64_t seed, const struct range *range)
 }
 
 /*
- * Sparse writes do not always leave holes: xfs preallocates behind them. Such
- * holes are punched. A file system that can do neither keeps its zeroes.
+ * Sparse writes do not always leave holes, because xfs preallocates behind them. Such ranges are
+ * punched out. A file system that can do neither keeps its zeroes.
  */
 static void punch_holes(int fd, const struct kind *kind)
 {
@@ -100,7 +100,7 @@ static int move_fd(int fd, int to)
 	return 0;
 }
 
-/* Opened before the name goes: another description of the same file. */
+/* Open the file again while it has a name: this gives another description of the same file. */
 static int open_second(struct ghost *ghost, const char *path, int at)
 {
 	int fd = open(path, O_RDONLY | O_APPEND | O_NONBLOCK);
@@ -130,9 +130,8 @@ static int map_ghost(struct ghost *ghost)
 }
 
 /*
- * Far from now, so that a file that was merely created again never has them;
- * and with atime after every other time, so that reading never moves it
- * (relatime).
+ * The times are far from now, so that a file that was merely created again never has them. atime is
+ * later than every other time, so that reading never moves it (relatime).
  */
 int set_times(int fd, unsigned int index)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Mappings: the same bytes, at the same address, and still the same file. */
+/* Checks mappings: they must show the same bytes, at the same address, of the same file. */
 #include <string.h>
 #include <unistd.h>
 
@@ -10,10 +10,7 @@
 #include "pattern.h"
 #include "workload.h"
 
-/*
- * Only data is touched: on tmpfs, looking at a hole through a shared mapping
- * fills it.
- */
+/* Only data is touched, because on tmpfs looking at a hole through a shared mapping fills it. */
 static void check_bytes(FILE *to, const struct ghost *ghost)
 {
 	const struct kind *kind = &ghost->kind;
@@ -26,7 +23,7 @@ static void check_bytes(FILE *to, const struct ghost *ghost)
 	result(to, kind->name, "mapping", wrong < 0, "byte %lld differs", (long long)wrong);
 }
 
-/* Write through the descriptor, read through the mapping, and the reverse. */
+/* Write through the descriptor and read through the mapping, and the reverse. */
 static void check_with_descriptor(FILE *to, const struct ghost *ghost)
 {
 	uint64_t at = ghost->kind.lead + 12345;

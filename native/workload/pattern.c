@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Bytes that say where they belong: every 8-byte word is a hash of the kind's
- * name and of its own place, so data that comes back shifted, from another
- * ghost, or as zeroes is found at the first byte.
+ * Makes bytes that say where they belong. Every 8-byte word is a hash of the kind's name and of the
+ * word's own place. So data that comes back shifted, from another ghost, or as zeroes is found at
+ * its first byte.
  */
 #include <errno.h>
 #include <string.h>

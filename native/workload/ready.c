@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* DIR/ready: one line of JSON per holder, written here and read back here. */
+/* Writes and reads DIR/ready: one line of JSON for each holder. */
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -10,7 +10,7 @@
 #include "ready.h"
 #include "workload.h"
 
-/* JavaScript's numbers end at 2^53: above, a string. */
+/* JavaScript's numbers are exact only to 2^53, so a larger number is written as a string. */
 static void print_ino(FILE *to, uint64_t ino)
 {
 	const char *quote = ino > (1ULL << 53) ? "\"" : "";
@@ -52,7 +52,7 @@ int write_ready(const struct workload *w)
 	return finish_report(ready, w->dir, "ready");
 }
 
-/* The text behind "key": in a line of ours, or NULL. */
+/* Returns the text behind "key": in one of our lines, or NULL. */
 static const char *value_of(const char *line, const char *key)
 {
 	char quoted[40];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A second process that inherited one open file description, and how the
- * first one proves that it still is one: the offset moves for both.
+ * Makes a second process that inherits an open file description. The first process proves that both
+ * still share one: when one moves the offset, it moves for both.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,14 +20,14 @@
 #include "workload.h"
 
 /*
- * Anonymous and shared: a file with link count 0 that is no ghost of ours. A dump
- * without CRIU has to leave that out; who makes one puts a file in its place.
+ * The page is anonymous and shared, so it is a file with link count 0 that is not one of our
+ * ghosts. A dump without CRIU has to leave that out; whoever makes one puts the file DIR/page in its place.
  */
 struct shared_page {
-	_Atomic uint64_t asked; /* number of the question */
+	_Atomic uint64_t asked; /* number of the last question */
 	_Atomic uint64_t answered;
-	_Atomic uint64_t position; /* seek here, then say where you are */
-	_Atomic uint64_t byte;	   /* the byte it read at that position */
+	_Atomic uint64_t position; /* question: seek here, then say where you are */
+	_Atomic uint64_t byte;	   /* answer: the byte that was read at that position */
 };
 
 static void pause_ms(long ms)
@@ -88,7 +88,7 @@ int start_second_process(const char *dir, struct ghost *ghost)
 	_exit(0);
 }
 
-/* True when the second process answered within five seconds. */
+/* Returns true when the second process answered within five seconds. */
 static bool ask(struct shared_page *page, uint64_t position)
 {
 	uint64_t number = page->asked + 1;

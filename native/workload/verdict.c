@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The whole examination: by the workload itself, or by a stranger that has only the descriptors. */
+/* The whole examination, made by the workload itself or by a stranger that has only the descriptors. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -13,7 +13,7 @@
 #include "verdict.h"
 #include "workload.h"
 
-/* Looking into a mapping stores there, which moves mtime: put it back. */
+/* The check of a mapping stores into it, which moves mtime, so the times are put back. */
 static void restore_mtime(int fd, const struct holder *expected)
 {
 	struct timespec times[2] = {
@@ -91,8 +91,8 @@ void verdict(FILE *to, struct workload *w)
 }
 
 /*
- * Only the descriptors are here. A ghost that had none (mapped, deleted-exe)
- * is expected at FIRST_FD + i all the same: its file, not its description.
+ * This process has only the descriptors. A ghost that had none (mapped, deleted-exe) is expected at
+ * FIRST_FD + i all the same; its file is checked, but not its description.
  */
 static void verify_ghost(struct workload *w, const struct ghost *ghost)
 {

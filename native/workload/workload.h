@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ghost-workload: a program that makes ghosts, holds them, and can prove
- * afterwards that nothing of them was lost. See README.md for the kinds, the
- * descriptor numbers and the files it writes.
+ * ghost-workload makes ghosts, holds them, and can prove afterwards that nothing of them was lost.
+ * See README.md for the kinds, the descriptor numbers and the files it writes.
  *
- * Functions return 0 or a negative errno unless they say otherwise, and print
- * one line that names the object when they fail.
+ * Functions return 0 or a negative errno unless they say otherwise. When they fail, they print one
+ * line that names the object.
  */
 #ifndef GHOST_WORKLOAD_H
 #define GHOST_WORKLOAD_H
@@ -17,7 +16,7 @@
 #include <time.h>
 
 #define FIRST_FD 100	   /* ghost i is held at FIRST_FD + i */
-#define FIRST_EXTRA_FD 110 /* its dup at 110 + 3i, its second open at 111 + 3i */
+#define FIRST_EXTRA_FD 110 /* its dup is at 110 + 3i, its second open at 111 + 3i */
 #define MAX_GHOSTS 10
 #define MAX_HOLDERS (MAX_GHOSTS * 4)
 
@@ -29,7 +28,7 @@ enum kind_shape {
 	SHAPE_EXE,	  /* the executable itself */
 };
 
-/* Data starts at lead and repeats every period, data bytes each; the rest is hole. */
+/* Data starts at lead and repeats every period with data bytes each. The rest is hole. */
 struct kind {
 	char name[32];
 	enum kind_shape shape;
@@ -45,12 +44,12 @@ struct range {
 	uint64_t length;
 };
 
-/* What is expected of one holder: a line of DIR/ready. */
+/* What one holder is expected to show: a line of DIR/ready. */
 struct holder {
 	char kind[32];
 	char role[8]; /* main, dup, second, child, map, map2, exe */
 	pid_t pid;
-	int fd;	   /* -1 when it is no descriptor */
+	int fd;	   /* -1 when the holder is no descriptor */
 	int flags; /* F_GETFL without O_LARGEFILE */
 	uint64_t size;
 	uint64_t offset;
@@ -73,7 +72,7 @@ struct ghost {
 	int second_fd;
 	uint8_t *map;
 	uint8_t *map2;		  /* the second half again, SHAPE_MAP */
-	struct shared_page *page; /* talk with the second process */
+	struct shared_page *page; /* where the two processes talk to each other */
 	pid_t child;
 };
 

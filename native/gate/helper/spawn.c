@@ -6,12 +6,12 @@
  * So the helper is a grandchild, and the child in between:
  *
  * - has no exit signal, so no SIGCHLD is ever sent, and neither CRIU's wait4(-1) nor a SIGCHLD set
- * to ignore can reap it (wait(2), __WALL). Blocking SIGCHLD around a plain fork() would leave a
- * signal pending afterwards, and taking that away with sigtimedwait() might take one of CRIU's own
- * with it;
+ *   to ignore can reap it (wait(2), __WALL). Blocking SIGCHLD around a plain fork() would leave a
+ *   signal pending afterwards, and taking that away with sigtimedwait() might take one of CRIU's
+ *   own with it;
  * - shares memory and descriptors with us (as posix_spawn(3) does). So when it ends, the helper's
- * pid and pidfd are here already, and there is no moment in which the pid could belong to another
- * process.
+ *   pid and pidfd are here already, and there is no moment in which the pid could belong to another
+ *   process.
  */
 #include <errno.h>
 #include <fcntl.h>
