@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# Install ghostkeep on this host, look whether it is installed well, or remove it.
-# The steps are in install/.
+# Installs ghostkeep on this host, checks an installation, or removes it. The steps are in install/.
 
 # `sh install.sh` may be another shell, which reads no further than this, or bash that keeps to POSIX.
 if [ -z "${BASH_VERSION:-}" ]; then
@@ -30,8 +29,8 @@ usage() {
 	TEXT
 }
 
-HOOKS_D_USR=/usr/share/containers/oci/hooks.d	# Podman and CRI-O read it
-HOOKS_D_OVER=/etc/containers/oci/hooks.d	# they read this, too: its files hide those of the same name
+HOOKS_D_USR=/usr/share/containers/oci/hooks.d	# Podman and CRI-O read this folder
+HOOKS_D_OVER=/etc/containers/oci/hooks.d	# and this one: its files hide those of the same name in the other
 CONFIG=/etc/ghostkeep/config.json
 
 main() {
@@ -85,14 +84,14 @@ need_root() {
 set_paths() {
 	destdir=${DESTDIR:-}
 	prefix=${PREFIX:-}
-	# The copy that was installed looks after its own installation.
+	# The installed copy of this script works on its own installation.
 	if [ -z "$prefix$destdir" ] && [ -f "$top/installed" ]; then
 		prefix=${top%/lib/ghostkeep}
 	fi
 	prefix=${prefix:-/usr/local}
 	prefix=${prefix%/}
 	destdir=${destdir%/}
-	# It goes into JSON, C and shell programs as it is.
+	# The prefix is written into JSON, C and shell programs without quoting.
 	[[ $prefix =~ ^(/[A-Za-z0-9._+-]+)+$ && ! $prefix =~ /\.\.?(/|$) ]] ||
 		fail "PREFIX must be an absolute path of letters, digits and . _ + - (it is '$prefix')"
 	[[ -z $destdir || ( $destdir == /* && $destdir != *$'\n'* ) ]] ||
@@ -118,7 +117,7 @@ install_all() {
 	! starts_another "$hooks_d/ghostkeep-prestart.json" ||
 		say "runtimes and CRIU start this installation from now on, not that of $program"
 
-	# Everything is written beside its place first, and renamed when all of it is there.
+	# Each file is first written beside its place. All are renamed when the last one is written.
 	place_program
 	place_hooks
 	place_config
@@ -132,6 +131,6 @@ install_all() {
 	tell_about_criu
 }
 
-# In a function and before an exit: --uninstall may remove this file while bash reads it.
+# main is a function, and exit follows it, because --uninstall may remove this file while bash reads it.
 main "$@"
 exit

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034,SC2154 # the parts of install.sh share its variables
-# Looks at each part of an installation: a line each.
+# Checks each part of an installation, and prints a line for each.
 
 check_all() {
 	bad=0
@@ -24,7 +24,7 @@ report() {
 	[ "$1" != FAIL ] || bad=1
 }
 
-# Where others may write, the program may be theirs: nothing of it is started.
+# Where others may write, the program may be theirs, so nothing of it is started.
 check_folders() {
 	local said
 	said=$(need_trusted "$destdir$lib" 2>&1) && said=$(need_trusted "$destdir${launcher%/*}" 2>&1) && return
@@ -32,7 +32,7 @@ check_folders() {
 	exit 1
 }
 
-# config.json is the administrator's.
+# config.json belongs to the administrator and is not compared.
 check_files() {
 	local hash path right=0 wrong=0
 	recorded_files "$destdir$record" >"$work/files"
@@ -52,7 +52,7 @@ check_files() {
 	[ $wrong = 1 ] || report ok "files: $right as they were installed"
 }
 
-# The one that the launcher and the hooks name, which need not be the one in PATH.
+# Checks the Node.js that the launcher and the hooks name. It need not be the one in PATH.
 check_interpreter() {
 	local version
 	node=$(sed -n "s/^exec '\([^']*\)' .*/\1/p" "$destdir$launcher" 2>/dev/null || true)
@@ -82,7 +82,7 @@ check_program() {
 	fi
 }
 
-# An empty state concerns nobody: it ends at once.
+# The hook ends at once with an empty state, because that is no container of ours.
 check_hook() {
 	local said
 	if said=$(env -i "$destdir$libexec/hook" prestart /none 2>&1 <<<'{}'); then

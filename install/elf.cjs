@@ -1,11 +1,11 @@
-// The dynamic symbols of a 64-bit object: a minimal Debian has no readelf. Source: elf(5).
+// Reads the dynamic symbols of a 64-bit ELF file, because a minimal Debian has no readelf. Source: elf(5).
 const fs = require('node:fs');
 
 const SHT_DYNSYM = 11;
 const SHT_DYNAMIC = 6;
 const SHN_UNDEF = 0;
 
-/** @returns e_machine; of a large file, too, only the header is read */
+/* @returns e_machine; only the header is read, so a large file costs no more */
 exports.readMachine = file => {
   const data = Buffer.alloc(64);
   const fd = fs.openSync(file, 'r');

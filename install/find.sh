@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034,SC2154 # the parts of install.sh share its variables
-# What is there: Node.js, the build, the criu that runtimes run, a gate for it.
+# Finds Node.js, the build and the criu that runtimes run, and makes a gate for it.
 
 inert='this CRIU is older than 4.0 and has no hook for it; use: ghostkeep checkpoint -- runc checkpoint …'
 
@@ -8,7 +8,7 @@ find_node() {
 	local said version
 	node=${NODE:-$(command -v node || command -v nodejs || true)}
 	[ -n "$node" ] || fail 'node is missing: install Node.js 20 or later, or set NODE'
-	# execPath: where a link or a version manager's wrapper in PATH leads.
+	# The path may be a link or a version manager's wrapper; execPath is the program that it leads to.
 	said=$("$node" -p 'process.execPath + "\n" + process.versions.node') || fail "cannot run Node.js as $node"
 	node=${said%%$'\n'*}
 	version=${said##*$'\n'}
@@ -21,8 +21,8 @@ read_with_node() {
 	"$node" "$top/install/read.cjs" "$@"
 }
 
-# A source tree says by itself whether its build is one of its sources. The npm package, and a copy without
-# sources, are taken as they are: the host may have no compiler and no npm.
+# A source tree knows whether its build was made from its sources. The npm package, and a copy without
+# sources, are taken as they are, because the host may have no compiler and no npm.
 build_if_needed() {
 	local setup=(env "PATH=${node%/*}:$PATH" sh "$top/scripts/setup")
 	if [ -d "$top/src" ]; then
@@ -33,7 +33,7 @@ build_if_needed() {
 	native_is_ready || build_native
 }
 
-# What root built in a user's tree the user could not build again.
+# Builds as the owner of the tree. If root built in a user's tree, the user could not build it again.
 as_owner() {
 	local owner home
 	owner=$(stat -c %u "$top/package.json")
@@ -45,7 +45,7 @@ as_owner() {
 	setpriv --reuid "$owner" --regid "$(stat -c %g "$top/package.json")" --clear-groups env HOME="$home" "$@"
 }
 
-# The library is loaded into Node.js: both are for the same kind of machine.
+# The library is loaded into Node.js, so both must be for the same kind of machine.
 native_is_ready() {
 	local part
 	for part in libghostkeep.so ghostkeep.so ghostkeep-hook ghost-workload; do
@@ -55,7 +55,7 @@ native_is_ready() {
 	[ "$(read_with_node machine "$part" 2>/dev/null)" = "$(read_with_node machine "$node")" ]
 }
 
-# All of it: what is there was made elsewhere, and npm gives files whatever times.
+# Builds everything anew: the existing files were made elsewhere, and npm gives files arbitrary times.
 build_native() {
 	can_compile ||
 		fail "$top/build was not made for this machine, and making it needs cc and make: $why"
@@ -63,7 +63,7 @@ build_native() {
 	make -s --always-make -C "$top/native" BUILD="$top/build" >&2 || fail 'the build failed'
 }
 
-# Sets criu, how many plugin hooks it has, and where it reads the gate.
+# Sets criu, hooks (how many plugin hooks it has) and gate (where it reads the gate).
 find_criu() {
 	local facts directory
 	criu=${CRIU:-$(first_criu)}
@@ -79,7 +79,7 @@ find_criu() {
 	gate=$directory/ghostkeep.so
 }
 
-# The one that a runtime will find; a tree in DESTDIR may have its own.
+# Prints the criu that a runtime will find. A tree in DESTDIR may have its own.
 first_criu() {
 	local folder
 	if [ -n "$destdir" ]; then
@@ -90,7 +90,7 @@ first_criu() {
 	(PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin && command -v criu) || true
 }
 
-# The gate starts its helper by a path that was compiled in.
+# The gate starts its helper by a path that was compiled in, so another PREFIX needs another gate.
 make_gate() {
 	gate_source=$top/build/ghostkeep.so
 	[ -n "$gate" ] || return 0

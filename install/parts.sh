@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034,SC2154 # the parts of install.sh share its variables
-# What is installed, in the order in which it becomes visible: each thing after what it needs, the gate last.
+# Places what is installed, in the order in which it becomes visible: each thing comes after what it needs,
+# and the gate comes last.
 
 place_program() {
 	place_files "$top" run_time_files
@@ -13,7 +14,7 @@ place_program() {
 	place 755 "$work/ghostkeep" "$launcher"
 }
 
-# place_files FOLDER FUNCTION: what FUNCTION lists there.
+# place_files FOLDER FUNCTION: place the files of FOLDER that FUNCTION lists.
 place_files() {
 	local file
 	[ -n "$1" ] || fail 'koffi is not there, and loads the native library: run npm ci, or install the npm package again'
@@ -29,14 +30,16 @@ run_time_files() {
 	find dist hooks schemas install -type f ! -name '*.map' ! -path dist/ghostkeep.mjs | sort
 }
 
-# Its sources and documentation, which node does not load, are the larger part. npm may put it beside us.
+# koffi's sources and documentation are its larger part, and Node.js does not load them. npm may place koffi
+# beside us.
 koffi_files() {
 	find -H node_modules/koffi node_modules/@koromix/koffi-linux-* \( -name vendor -o -name doc \) -prune -o \
 		-type f \( -name '*.js' -o -name '*.cjs' -o -name '*.node' -o -name package.json -o -name 'LICENSE*' \) \
 		! -name cnoke.cjs -print | sort
 }
 
-# The programs before the hooks.d files: Podman starts no container while one names a program that is not there.
+# The programs come before the hooks.d files, because Podman starts no container while one of these names a
+# program that is missing.
 place_hooks() {
 	local stage
 	mkdir "$work/hooks"
@@ -61,7 +64,7 @@ place_filled() {
 	place "$1" "$work/hooks/$2" "$3"
 }
 
-# An administrator's file is never touched, nor a link.
+# An administrator's file or link is never touched.
 place_config() {
 	echo '{}' >"$work/config.json"
 	[ -e "$destdir$CONFIG" ] || [ -L "$destdir$CONFIG" ] || place 644 "$work/config.json" "$CONFIG"

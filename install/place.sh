@@ -1,13 +1,13 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034,SC2154 # the parts of install.sh share its variables
-# How a file gets to its place: beside it first, then all of them by renaming; and the record of it.
+# Writes files beside their places, then renames all of them, and keeps the record of the installation.
 
-staged=()	# written beside their places, not yet renamed
+staged=()	# files written beside their places and not renamed yet
 placed=()	# paths of this installation
-sources=()	# what each of them is a copy of
-made=()		# directories that were not there
+sources=()	# the source of each of these
+made=()		# directories that this installation made
 
-# place MODE SOURCE PATH: stage a copy, unless PATH is like it already.
+# place MODE SOURCE PATH: stage a copy, unless PATH already has that mode and content.
 place() {
 	local target=$destdir$3
 	make_directory "${3%/*}"
@@ -28,7 +28,7 @@ stage() {
 	install -m "$1" -T "$2" "$3.new-$$" || fail "cannot write $3$(why_not_written "${3#"$destdir"}")"
 }
 
-# Of an installation that was killed.
+# Removes leftovers of an installation that was killed.
 remove_leftovers() {
 	rm -f "$1".new-[0-9]*
 }
@@ -43,7 +43,7 @@ make_directory() {
 	made+=("$1")
 }
 
-# In the order of staging.
+# Renames the files in the order in which they were staged.
 commit() {
 	local new
 	[ ${#staged[@]} -gt 0 ] || return 0
@@ -54,7 +54,7 @@ commit() {
 	staged=()
 }
 
-# What was begun and not finished is taken back.
+# Takes back what was begun and not finished.
 clean_up() {
 	local i
 	[ ${#staged[@]} = 0 ] || rm -f "${staged[@]}"
@@ -65,8 +65,9 @@ clean_up() {
 	rm -rf "$work"
 }
 
-# The record has a line for each file, `SHA256  PATH`, and for each directory that was made, `directory  PATH`.
-# Until everything is in place it names the old and the new: an interrupted installation can be removed too.
+# The record has a line for each file, `SHA256  PATH`, and for each directory that was made, `directory
+# PATH`. Until everything is in place it names both old and new files, so that an interrupted installation can
+# be removed, too.
 begin_record() {
 	cp "$destdir$record" "$work/old-record" 2>/dev/null || : >"$work/old-record"
 	new_record | sort -u >"$work/record"
@@ -84,11 +85,11 @@ new_record() {
 	for i in "${!placed[@]}"; do
 		printf '%s  %s\n' "${hashes[i]}" "${placed[i]}"
 	done
-	# Ours from an earlier time; one that was there before us is not recorded.
+	# A settings file from our earlier installation is recorded. One that was there before us is not.
 	[[ " ${placed[*]} " == *" $CONFIG "* ]] || grep -F "  $CONFIG" "$work/old-record" || true
 }
 
-# What an older version had and this one has not goes.
+# Removes files that the older version had and this one has not.
 finish_record() {
 	local hash path
 	declare -A current

@@ -1,4 +1,5 @@
-// What takes a program to read: ELF and JSON. One job a call; a fault is a line on stderr and exit status 1.
+// Reads ELF and JSON for the shell scripts. A call does one job. When it fails, it prints a line to stderr and
+// its exit status is 1.
 const fs = require('node:fs');
 const { createRequire } = require('node:module');
 const path = require('node:path');
@@ -11,7 +12,7 @@ const jobs = {
     console.log(hooksOf(symbols), readMachine(file), pluginDirectory(data));
   },
 
-  /** Does FILE start HELPER? Prints `same` or `other`. */
+  /* Prints `same` if FILE starts HELPER, else `other`. */
   gate(file, helper) {
     console.log(fs.readFileSync(file).includes(`\0${helper}\0`) ? 'same' : 'other');
   },
@@ -25,13 +26,13 @@ const jobs = {
     console.log(path.resolve(createRequire(`${folder}/dist/`).resolve('koffi'), '../../..'));
   },
 
-  /** Is FILE what the program reads as KIND (src/cli/check-document.ts)? */
+  /* Fails unless the program can read FILE as a document of KIND (src/cli/check-document.ts). */
   async json(kind, file) {
     const { checkDocument } = await import('../dist/check-document.mjs');
     checkDocument[kind](fs.readFileSync(file, 'utf8'), file);
   },
 
-  /** Load the library below an installed program's folder, as the program does. */
+  /* Loads the library below an installed program's folder, as the program does. */
   library(folder) {
     const koffi = createRequire(`${folder}/dist/`)('koffi');
     koffi.load(`${folder}/build/libghostkeep.so`).func('uint32_t gk_abi()')();
@@ -49,14 +50,17 @@ async function run() {
   await jobs[job](...args);
 }
 
-/** The default directory is compiled in; `/usr/lib/criu/` on Debian, lib64 or another prefix elsewhere. */
+/* The default directory is compiled in: `/usr/lib/criu/` on Debian, lib64 or another prefix elsewhere. */
 function pluginDirectory(data) {
   const names = data.toString('latin1').match(/(?<=\0)\/[ -~]*\/lib[ -~]*\/criu\/?(?=\0)/g) ?? [];
   const [name = ''] = names.sort((a, b) => Number(b.endsWith('/')) - Number(a.endsWith('/')));
   return name.replace(/\/$/, '');
 }
 
-/** cr_plugin_ctl is 16 bytes and 16 more for each hook: the same question that the gate asks the CRIU that loads it. */
+/**
+ * cr_plugin_ctl has 16 bytes, and 16 more for each hook. The gate asks the CRIU that loads it the same
+ * question.
+ */
 function hooksOf(symbols) {
   const size = symbols.get('cr_plugin_ctl') ?? 0;
   const needed = ['add_external', 'criu_get_image_dir', 'print_on_level'];

@@ -1,11 +1,13 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # the parts of install.sh share its variables
-# CRIU and runtimes run as root what lies in our folders: who else may write there could put a program in its place.
+# CRIU and runtimes run as root what is in our folders. Anybody else who may write there could replace a
+# program.
 
-declare -gA trusted=()	# folders that were looked at
+declare -gA trusted=()	# folders that were checked
 
-# Fails where somebody else may write to FOLDER, or to one above it; with DESTDIR, to one below that. A group may be
-# there: it is the owner's choice, and Debian's /usr/local belongs to root:staff, who may write.
+# Fails when somebody else may write to FOLDER or to one above it. With DESTDIR, only folders below that
+# count. A group may have write permission: that is the owner's choice, and Debian's /usr/local belongs to
+# root:staff, which may write.
 need_trusted() {
 	local folder top_folder folders owner mode
 	[ -z "${trusted[$1]:-}" ] || return 0
@@ -23,7 +25,8 @@ need_trusted() {
 	trusted[$1]=yes
 }
 
-# A tree that belongs to a user is that user's, and root has chosen it. One that anybody may write to is nobody's.
+# A tree that belongs to a user is trusted, because root has chosen it. A tree that anybody may write to is
+# not.
 need_trusted_tree() {
 	local folder folders mode found
 	[ "$EUID" = 0 ] || return 0
@@ -41,19 +44,20 @@ fail_of_tree() {
 	fail "anybody may write to $1, so what would be installed may be theirs: use a fresh copy that only its owner may write to"
 }
 
-# Adds to folders, / first.
+# Adds the path's folders to folders, beginning with /.
 folders_to() {
 	local above=${1%/*}
 	[ "$1" = / ] || folders_to "${above:-/}"
 	folders+=("$1")
 }
 
-# In a folder like /tmp the sticky bit keeps others from renaming what is ours.
+# Whether anybody may replace what is in a folder. In a folder like /tmp the sticky bit keeps others from
+# renaming our files.
 is_open() {
 	(((8#$1 & 8#1002) == 2))
 }
 
-# Others do not get to what lies in it.
+# Whether others cannot reach what is in the folder.
 is_closed() {
 	(((8#$1 & 1) == 0))
 }

@@ -9,13 +9,13 @@ uninstall_all() {
 		return
 	fi
 	need_root uninstall
-	need_trusted "$destdir$lib"	# the record says what is removed
+	need_trusted "$destdir$lib"	# the record decides what is removed
 	recorded_files "$destdir$record" | gate_and_hooks_first >"$work/files"
 	recorded_directories "$destdir$record" | sort -ru >"$work/directories"
 	while read -r hash path; do
 		remove_file "$hash" "$path"
 	done <"$work/files"
-	# A second try must find the record if the first one fails: it goes last.
+	# The record goes last, because a second try must find it if the first one fails.
 	remove_leftovers "$destdir$record"
 	rm -f "$destdir$record"
 	while read -r hash path; do
@@ -38,7 +38,8 @@ remove_file() {
 	rm -f "$target" || fail "cannot remove $target"
 }
 
-# There is one hooks.d and one plugin directory for all: whoever was installed last has its files there. Sets program.
+# All installations share one hooks.d and one plugin directory, and the last one installed has its files
+# there. Sets program.
 starts_another() {
 	case $1 in
 	*/ghostkeep-prestart.json | */ghostkeep-poststop.json) program=$(sed -n 's/.*"path": "\([^"]*\)".*/\1/p' "$destdir$1") ;;
@@ -48,13 +49,14 @@ starts_another() {
 	! is_ours "$program" && [[ -x $destdir$program && ! -d $destdir$program ]]
 }
 
-# By whatever name: the way to this installation may have a symbolic link in it.
+# Compares the files and not only the names, because the path to this installation may have a symbolic link in
+# it.
 is_ours() {
 	[[ $1 = "$launcher" || $1 = "$libexec"/* || $destdir$1 -ef $destdir$launcher ||
 		$destdir${1%/*} -ef $destdir$libexec ]]
 }
 
-# What others start goes before what it needs.
+# Prints the files that others start before the files that these need.
 gate_and_hooks_first() {
 	awk '
 		/\/ghostkeep(-prestart\.json|-poststop\.json|\.so)$/ { print; next }

@@ -1,5 +1,6 @@
 // Builds everything into dist/ and build/: types and validators from schemas/, CRIU's messages from
-// src/criu/images.proto, the bundle, and the native parts. `node scripts/build.mjs generate` stops after the code it generates.
+// src/criu/images.proto, the bundle, and the native parts. `node scripts/build.mjs generate` stops after the
+// generated code.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -60,8 +61,8 @@ async function generateDocuments() {
     });
     writeFileSync(path.join(generated, file.replace('.schema.json', '.ts')), types);
   }
-  // Ajv writes require() even into ES modules: the sources must also run unbundled, in tests.
-  // And it keeps every error: a hostile document has millions, and 20 are shown.
+  // Ajv writes require() even into ES modules, but the sources must also run unbundled, in tests. Ajv also
+  // keeps every error, of which a hostile document has millions, and only 20 are shown.
   const code = standaloneCode(ajv, exported)
     .replaceAll(
       /const (\w+) = require\("([^"]+)"\)\.default;/g,
@@ -99,8 +100,9 @@ function generateMessages() {
 }
 
 /**
- * One file and its lazily loaded chunks; koffi stays outside: it finds its prebuilt library beside itself.
- * @returns the packages that are in it
+ * Bundles one file and its lazily loaded chunks. koffi stays outside, because it finds its prebuilt library
+ * beside itself.
+ * @returns the packages that are in the bundle
  */
 async function bundle() {
   const { version } = JSON.parse(readFileSync(inTop('package.json'), 'utf8'));
@@ -131,8 +133,8 @@ async function bundle() {
 }
 
 /**
- * make goes by times, and does not see that a file is gone. So it makes all of it where anything changed since the last
- * build.
+ * make compares times, and does not notice that a file is gone. So when anything has changed since the last
+ * build, it makes everything.
  */
 function makeNative(changed) {
   const all = changed.some(name => name.startsWith('native/')) ? ['--always-make'] : [];

@@ -1,6 +1,7 @@
-// node scripts/campaign.mjs [NAME …] [--seed N]: the long attacks, all or those named, one after the other. Each ends
-// by itself, by its number of executions or its time. Their figures go to bench/results/campaign.json; an attack that
-// was not run keeps those it had. The tests run the same attacks with smaller numbers.
+// node scripts/campaign.mjs [NAME …] [--seed N]: runs the long attacks, all or those named, one after the
+// other. Each ends by itself, after a number of executions or a time. Their figures go to
+// bench/results/campaign.json; an attack that was not run keeps its old ones. The tests run the same attacks
+// with smaller numbers.
 import { execFileSync, spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
@@ -12,7 +13,10 @@ const results = path.join(top, 'bench/results/campaign.json');
 const build = path.join(top, 'build');
 const gateBuild = path.join(build, 'gate-test-sanitized');
 
-/** make: what must be built. run: a command that prints how much it did. counts: the pattern of that number. */
+/**
+ * make: the parts to build first. run: a command that prints how much it did. counts: the pattern of that
+ * number.
+ */
 const attacks = {
   gate: {
     what: 'the gate’s dialogue and keys with a hostile helper, under ASan and UBSan',
@@ -94,7 +98,7 @@ async function attack({ what, make, run, counts, atMostSeconds }, seed) {
   };
 }
 
-/** Ends with the status of the command; one that takes too long is killed, which is no success. */
+/* Returns the status of the command. A command that takes too long is killed, which is no success. */
 function command([file, ...args], atMostSeconds) {
   return new Promise((resolve, reject) => {
     let said = '';

@@ -1,5 +1,6 @@
-// Writes the parts of README.md and docs/ that repeat what the code says: `node --import tsx scripts/docs.mjs`.
-// Each part stands between two comments, `<!-- made from SOURCE -->` and `<!-- end -->`. A unit test fails when a page is stale.
+// Writes the parts of README.md and docs/ that repeat what the code says: `node --import tsx
+// scripts/docs.mjs`. Each part is between two comments, `<!-- made from SOURCE -->` and `<!-- end -->`. A unit
+// test fails when a page is out of date.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -39,7 +40,7 @@ function errorCodes() {
   );
 }
 
-/** The default stands at the end of a description: `… Default: 16M.` */
+/* The default is at the end of a description: `… Default: 16M.` */
 function policyKeys() {
   const { properties } = json('schemas/policy.schema.json');
   const rows = Object.entries(properties).map(([key, schema]) => {
@@ -73,7 +74,7 @@ function commandList() {
 
 const capital = text => text[0].toUpperCase() + text.slice(1);
 
-/** Rows of the last full run of `ghostkeep bench`: which of them, and what they are called here. */
+/* The rows of the last full run of `ghostkeep bench` that are shown, and their names here. */
 const shown = [
   ['dump', /^dense-1024m (frozen|total)$/, /ext4|xfs/, 'one file of 1 GiB'],
   ['dump', /^hole-1024m-8k (frozen|total)$/, /ext4/, 'a hole of 1 GiB with 8 KiB of data'],

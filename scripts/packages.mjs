@@ -1,5 +1,6 @@
-// dist/THIRD-PARTY-LICENSES.txt has the licence of every package that is bundled in dist/, and dist/sbom.cdx.json
-// (CycloneDX 1.6) lists all that is shipped, for an audit of an installation. Both are made from what esbuild used.
+// Writes two files from what esbuild used. dist/THIRD-PARTY-LICENSES.txt has the licence of every package that
+// is bundled in dist/. dist/sbom.cdx.json (CycloneDX 1.6) lists everything that is shipped, for an audit of an
+// installation.
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -16,7 +17,7 @@ export function bundledPackages(top, metafile) {
   const found = new Map();
   const outputs = Object.values(metafile.outputs);
   for (const input of new Set(outputs.flatMap(({ inputs }) => Object.keys(inputs)))) {
-    // The innermost: a package may have another version of a package of its own.
+    // The innermost folder counts, because a package may have its own version of another package.
     const [folder] = input.match(/^.*node_modules\/(?:@[^/]+\/)?[^/]+/) ?? [];
     if (folder === undefined) continue;
     if (!found.has(folder)) found.set(folder, { ...readPackage(top, folder), inputs: [] });
@@ -61,7 +62,7 @@ function besideTheBundle(top) {
   );
 }
 
-/** A static program has a C library in it, and its faults. */
+/* A static program contains a C library, with that library's faults. */
 function linkedStatically(top) {
   const programs = ['ghostkeep-hook', 'ghost-workload'].filter(
     name => !readElf(path.join(top, 'build', name)).dynamic,
@@ -110,7 +111,10 @@ are in native/, so that they can be linked with another version of it.
   ].join(line);
 }
 
-/** The licence files; where there is none, what the sources say, and the text of the licences they name. */
+/**
+ * Gives the licence files. Where there are none, it gives what the sources say and the text of the licences
+ * that they name.
+ */
 function licenceOf(top, { name, license, folder, inputs }) {
   const files = readdirSync(path.join(top, folder)).filter(file => licenceFile.test(file));
   if (files.length > 0)

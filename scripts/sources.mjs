@@ -1,5 +1,6 @@
-// The build notes the sources that dist/ and build/ were made of, by their content. Times would not tell: tar, rsync and
-// cp -p bring old ones, copying a tree mixes them up, and a file that was removed or renamed has none.
+// The build records the content of the sources that dist/ and build/ were made from. Times would not do: tar,
+// rsync and cp -p bring old ones, copying a tree mixes them up, and a file that was removed or renamed has
+// none.
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -14,7 +15,7 @@ const parts = [
   'package-lock.json',
   'tsconfig.json',
 ];
-/** What the build writes itself, and what the bench writes. */
+/* Files that the build or the bench writes itself. */
 const notSources = name => name.endsWith('/generated') || name === 'bench/results';
 const stampName = path.join('build', '.built');
 const made = [
@@ -46,7 +47,7 @@ export function readSources(top) {
   return found;
 }
 
-/** Why the build of a tree is not one of its sources: a line, or undefined where it is. */
+/* Says in a line why the build of a tree was not made from its sources; undefined when it was. */
 export function whyBuildIsOld(top) {
   const missing = made.find(name => !existsSync(path.join(top, name)));
   if (missing !== undefined) return `there is no ${missing}`;
@@ -57,7 +58,7 @@ export function whyBuildIsOld(top) {
   return `${first}${others.length > 0 ? ` and ${others.length} more` : ''} changed`;
 }
 
-/** Names that are in one only, or have another content. */
+/* Lists the names that are in only one map or have different content. */
 export function changedSources(before, after) {
   return [...new Set([...before.keys(), ...after.keys()])].filter(
     name => before.get(name) !== after.get(name),
@@ -75,7 +76,9 @@ export function readStamp(top) {
   }
 }
 
-/** @param sources as they were before the build: what is edited while it runs is built the next time */
+/**
+ * @param sources as they were before the build, so that a file edited while it runs is built the next time
+ */
 export function writeStamp(top, sources) {
   mkdirSync(path.join(top, 'build'), { recursive: true });
   const lines = [...sources].map(([name, hash]) => `${hash}  ${name}\n`);

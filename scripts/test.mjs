@@ -1,6 +1,7 @@
-// node scripts/test.mjs [lint|unit|scenario|native|lab …]: runs the parts that are named, or all, and adds up what they say.
-// A part that fails does not stop the others. Under CI=true a skipped test is a failure. What uses one processor runs
-// beside others, as many at a time as there are processors, and says what it has to say when it has ended.
+// node scripts/test.mjs [lint|unit|scenario|native|lab …]: runs the parts that are named, or all, and adds up
+// their results. A part that fails does not stop the others. Under CI=true a skipped test is a failure. Parts
+// that use one processor run beside others, as many at a time as there are processors, and their output is
+// printed when they have ended.
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
@@ -21,7 +22,10 @@ const parts = {
   lab: [say => nodeTests(say, 'test/lab')],
 };
 
-/** Scenarios measure and watch the machine, the lab uses all of it. A sanitized build has folders of its own. */
+/**
+ * Scenarios measure and watch the machine, and the lab uses all of it. A sanitized build has folders of its
+ * own.
+ */
 const besideOthers = ['lint', 'unit', 'native'];
 
 process.exitCode = await main(process.argv.slice(2));
@@ -71,7 +75,7 @@ function summarize(results) {
   return total.failed > 0 || mustRun ? 1 : 0;
 }
 
-/** Every *.test.ts below a folder, by Node's own runner. */
+/* Runs every *.test.ts below a folder with Node's own runner. */
 async function nodeTests(say, folder) {
   const files = readdirSync(path.join(top, folder), { recursive: true, encoding: 'utf8' })
     .filter(name => name.endsWith('.test.ts'))
@@ -113,7 +117,7 @@ async function make(say, name, ...variables) {
   ]);
   const lines = text.split('\n');
   const skipped = lines.filter(line => /^(not )?ok\b.*# SKIP/i.test(line)).length;
-  // A runner that counts by itself says so in its last line: `ok   41 cases`.
+  // A runner that counts by itself prints its number in its last line: `ok   41 cases`.
   const passed = lines.reduce((sum, line) => {
     const cases = line.match(/^ok +(\d+) cases$/);
     return sum + (cases ? Number(cases[1]) : Number(/^ok\b(?!.*# SKIP)/i.test(line)));
@@ -122,7 +126,7 @@ async function make(say, name, ...variables) {
   return total(`native/${name} ${variables.join(' ')}`.trim(), status, seconds, passed, failed, skipped);
 }
 
-/** A command that is one test. */
+/* Runs a command that counts as one test. */
 async function single(say, file, args, what = [file, ...args].join(' ')) {
   const { status, seconds } = await run(say, file, args);
   return total(what, status, seconds, status === 0 ? 1 : 0, 0, 0);
@@ -158,13 +162,16 @@ async function lintShell(say) {
   );
 }
 
-/** A failure that no line told of counts as one; so does a run that tested nothing. */
+/* A failure that no line reported counts as one; so does a run that tested nothing. */
 function total(what, status, seconds, passed, failed, skipped) {
   const silent = (status !== 0 && failed === 0) || passed + failed + skipped === 0;
   return { what, passed, failed: silent ? 1 : failed, skipped, seconds };
 }
 
-/** What it says goes to `say` as it comes; its output is returned. A signal or a missing program is status 1. */
+/**
+ * Passes the command's output to `say` as it comes, and returns it. A signal or a missing program gives
+ * status 1.
+ */
 function run(say, file, args) {
   const started = Date.now();
   return new Promise(resolve => {

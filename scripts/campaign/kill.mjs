@@ -1,6 +1,7 @@
-// node kill.mjs [--seed N] [--times N] [--seconds N]: kills `ghostkeep dump` and `ghostkeep restore` after a random time, and looks
-// at what is there then. A dump that was not finished is no image; a finished one is whole; a file with a ghost's name
-// is whole; and the next command, which nobody kills, does its work.
+// node kill.mjs [--seed N] [--times N] [--seconds N]: kills `ghostkeep dump` and `ghostkeep restore` after a
+// random time, and checks what is there then. A dump that was not finished must be no image, and a finished
+// one must be whole. A file with a ghost's name must be whole. The next command, which nobody kills, must do
+// its work.
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
@@ -52,7 +53,7 @@ async function main() {
   console.log(`ok   kill: ${time} kills from seed ${seed}, ${finished} of them came too late`);
 }
 
-/** A file of this process without a name, its content from the seed. */
+/* Makes a file of this process without a name, with content from the seed. */
 function ghost(size) {
   const name = `${folder}/ghost`;
   const fd = fs.openSync(name, 'wx+');
@@ -72,7 +73,8 @@ function afterDump(where, images, killed) {
   const early = restore(images, back);
   if (early.status !== 1)
     throw new Error(`${where}: restore of half a dump: ${early.status} ${early.stderr}`);
-  // A dump that has all its copies can be finished. Any other is refused, and another directory takes the next.
+  // A dump that has all its copies can be finished. Any other is refused, and the next one takes another
+  // directory.
   if (run(['seal', '-D', images]).status === 0) return whole(where, restore(images, back), back);
   dump(`${back}/images`);
   whole(where, restore(`${back}/images`, `${back}/files`), `${back}/files`);

@@ -1,5 +1,6 @@
-// node scripts/lint/format-c.mjs [--write]: says where C is not as .clang-format wants it, or writes it so. The npm
-// package clang-format brings the program for some machines only; elsewhere C is not checked, which CI=true forbids.
+// node scripts/lint/format-c.mjs [--write]: says where C does not follow .clang-format, or with --write
+// formats it. The npm package clang-format has the program for some machines only. On others C is not checked,
+// and CI=true forbids that.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
@@ -29,7 +30,7 @@ function main(write) {
   return status === 0 ? 0 : 1;
 }
 
-/** What git would commit, so that nothing that is built or installed is looked at. */
+/* Lists the files that git would commit, so that nothing that is built or installed is checked. */
 function sources() {
   const args = ['ls-files', '-z', '--cached', '--others', '--exclude-standard', '*.c', '*.h'];
   const names = execFileSync('git', args, { cwd: top, encoding: 'utf8' }).split('\0');
