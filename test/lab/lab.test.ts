@@ -1,5 +1,5 @@
-// The lab as tests: runs test/lab/run-lab and makes a subtest of each of its results. Where it cannot run, it
-// says why and skips; with CI=true that is a failure.
+// Runs the lab as tests: it starts test/lab/run-lab and makes a subtest of each of its results. Where the lab
+// cannot run, this says why and skips; with CI=true that is a failure.
 import assert from 'node:assert/strict';
 import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -9,8 +9,8 @@ import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 /**
- * On two processors trixie's takes 20 minutes; a slow machine, and scenarios that run twice, shall not fail
- * it.
+ * On two processors trixie's lab takes 20 minutes. A slow machine, and scenarios that run twice, should not
+ * fail it.
  */
 const deadlineMs = 65 * 60 * 1000;
 
@@ -26,14 +26,17 @@ interface Result {
 const lab = path.join(root(), 'test', 'lab');
 
 /**
- * All of Debian 13's, and of forky's what a few minutes have room for: `run-lab --suite forky` runs the rest.
+ * All scenarios run on Debian 13. On forky only those run that fit into a few minutes: `run-lab --suite
+ * forky` runs the rest.
  */
 const suites: Record<string, string[]> = {
   trixie: [],
   forky: ['--native', '10', '11', '23'],
 };
 
-/** GHOSTKEEP_LAB_SCENARIOS="10 22": only those, in trixie or GHOSTKEEP_LAB_SUITE, while working on them. */
+/**
+ * GHOSTKEEP_LAB_SCENARIOS="10 22" runs only those, in trixie or GHOSTKEEP_LAB_SUITE, while working on them.
+ */
 const onlyScenarios = words(process.env.GHOSTKEEP_LAB_SCENARIOS);
 const onlySuite = process.env.GHOSTKEEP_LAB_SUITE ?? (onlyScenarios.length > 0 ? 'trixie' : undefined);
 
@@ -70,7 +73,7 @@ function lastLine(ran: SpawnSyncReturns<string>): string {
   return ran.stderr?.trim().split('\n').at(-1) || String(ran.error ?? `exit status ${ran.status}`);
 }
 
-// Its progress goes to our stderr as it comes; the results come from a file.
+// The lab's progress goes to our stderr as it comes. The results come from a file.
 function runLab(suite: string, scenarios: string[]): { status: number | null; results: Result[] } {
   const directory = mkdtempSync(path.join(tmpdir(), 'ghostkeep-lab-'));
   const file = path.join(directory, 'results.jsonl');

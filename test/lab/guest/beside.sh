@@ -1,11 +1,13 @@
 # shellcheck shell=bash
-# Another suite's tree, at /beside (test/lab/native), as if it were another host: its own /run, /tmp and programs, and
-# the same disk for containers and their images. SUITE-runc and SUITE-crun start its runtimes.
+# Another suite's tree is at /beside (test/lab/native), as if it were another host. It has its own /run, /tmp
+# and programs, and the same disk for containers and their images. SUITE-runc and SUITE-crun start its
+# runtimes.
 
 BESIDE_GATE=/beside/usr/lib/criu/ghostkeep.so
 BESIDE_AWAY=/beside/usr/lib/criu.away
 
-# enter_beside PROGRAM ARGUMENT…: it sees nothing else. Processes are shared: who is restored can be looked at from here.
+# enter_beside PROGRAM ARGUMENT…: PROGRAM sees only that tree. Processes are shared, so a restored one can be
+# looked at from here.
 ENTER=/usr/local/bin/enter-beside
 make_beside() {
 	local suite=$1 runtime place
@@ -31,7 +33,7 @@ make_beside() {
 	chmod 755 "$ENTER"
 }
 
-# By Debian's own Node of that suite.
+# Installs ghostkeep with the Node.js of that suite's Debian.
 with_ghostkeep_beside() {
 	[ ! -e "$BESIDE_AWAY" ] || mv "$BESIDE_AWAY" "$BESIDE_GATE"
 	[ ! -e "$BESIDE_GATE" ] || return 0

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# A runc container whose /data is a bind mount of a file system of filesystems.sh.
+# Makes a runc container whose /data is a bind mount of a file system of filesystems.sh.
 
-# start_on FILESYSTEM NAME KIND… by the user and group RUN_AS, root by default.
+# start_on FILESYSTEM NAME KIND…: starts it as the user and group RUN_AS, root by default.
 RUN_AS=0
 start_on() {
 	local filesystem=$1 name=$2 source=$FS/$1/$2

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # The cases that every runtime must pass, with its own unmodified commands.
 
-# What CRIU alone refuses works after install.sh, on the same container.
+# CRIU alone refuses this container. After install.sh the same container can be checkpointed.
 refused_then_kept() {
 	local runtime=$1 name=case3-$1 images
 	without_gate

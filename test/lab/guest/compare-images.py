@@ -40,7 +40,7 @@ def varint(data, at):
 
 
 def chunk_fields(data):
-    """len and off of a ghost_chunk_entry; whatever else it has is padding."""
+    """Return len and off of a ghost_chunk_entry. All its other fields are padding."""
     fields, at = {}, 0
     while at < len(data):
         key, at = varint(data, at)
@@ -56,7 +56,7 @@ def chunk_fields(data):
 
 
 def ghost_data(path):
-    """(ranges, digest): touching ranges are one, however they were cut."""
+    """Return (ranges, digest). Ranges that touch are merged, however they were cut."""
     with open(path, "rb") as image:
         image.seek(8)
         length = struct.unpack("<I", image.read(4))[0]

@@ -1,7 +1,6 @@
 # shellcheck shell=bash
-# The same five words for four runtimes: start, checkpoint, restore, delete,
-# and where a container's /data is. RUNTIME is runc, crun, podman-crun or
-# podman-runc; a container is called by its NAME.
+# The same functions for four runtimes: start, checkpoint, restore, delete, and where a container's /data is.
+# RUNTIME is runc, crun, podman-crun or podman-runc; NAME names a container.
 
 # shellcheck disable=SC2034 # for scenarios
 RUNTIMES='runc crun podman-crun podman-runc'
@@ -25,7 +24,7 @@ start_container() {
 	wait_for 60 "ghosts in $name" data_has "$runtime" "$name" ready
 }
 
-# Go programs start slowly under emulation: what podman says once is kept.
+# Go programs start slowly under emulation, so the answer of podman is kept.
 declare -ga PODMAN_RUN_OPTIONS=()
 podman_run() {
 	local runtime=$1 name=$2
@@ -38,7 +37,7 @@ podman_run() {
 	tail -n 1 "$WORK/$name.run" >"$WORK/$name.id"
 }
 
-# Standard streams of the host would be files that CRIU cannot find.
+# The host's standard streams would be files that CRIU cannot find.
 start_bundle() {
 	local runtime=$1 name=$2 log=$WORK/$2/runtime.log
 	STARTED+=("$runtime $name")
@@ -47,7 +46,7 @@ start_bundle() {
 		fail "$runtime run failed: $(tail -n 1 "$log")"
 }
 
-# checkpoint_container RUNTIME NAME IMAGES [OPTION…]; podman chooses the place.
+# checkpoint_container RUNTIME NAME IMAGES [OPTION…]; podman ignores IMAGES and chooses the place.
 checkpoint_container() {
 	local runtime=$1 name=$2 images=$3
 	shift 3
@@ -78,7 +77,7 @@ restore_container() {
 	[ "$bundle" = "$WORK/$name" ] || cp "$bundle/pid" "$WORK/$name/pid"
 }
 
-# Where CRIU's images of this checkpoint are, its logs, and the process's id.
+# These print where CRIU's images of this checkpoint are, where its logs are, and the process's id.
 images_of() {
 	if is_podman "$1"; then
 		echo "$(userdata_of "$2")/checkpoint"
@@ -107,7 +106,7 @@ pid_of() {
 	fi
 }
 
-# The container's /data, seen from outside while it runs.
+# Prints the path of the container's /data from outside, while it runs.
 data_of() {
 	echo "/proc/$(pid_of "$1" "$2")/root/data"
 }
@@ -121,13 +120,14 @@ delete_container() {
 		timeout 60 podman rm -f -t 0 "$2" >/dev/null 2>&1
 	else
 		timeout 30 "$1" delete -f "$2" >/dev/null 2>&1
-		# CRIU has made it again for a container of crun, which does not know of it (test/lab/native).
+		# CRIU has made this cgroup again for a container of crun, which does not know of it
+		# (test/lab/native).
 		[ ! -d "/run/lab/unified/$2" ] || find "/run/lab/unified/$2" -depth -type d -exec rmdir {} +
 		rm -rf "${WORK:?}/$2" "${WORK:?}/$2".*
 	fi
 }
 
-# at_exit COMMAND…: what a case must undo, whatever becomes of it.
+# at_exit COMMAND…: runs COMMAND at the end of the case, however it ends.
 STARTED=()
 UNDO=()
 at_exit() {
@@ -148,7 +148,7 @@ cleanup() {
 	done
 }
 
-# make_bundle DIR ARGUMENT…: a rootfs with one program in it, and config.json.
+# make_bundle DIR ARGUMENT…: makes a rootfs with one program in it, and config.json.
 make_bundle() {
 	local bundle=$1
 	shift
@@ -182,7 +182,7 @@ make_rootfs() {
 	cp "$WORKLOAD" "$1/ghost-workload"
 }
 
-# The image is made once a boot, without a network.
+# The image is made once per boot, without a network.
 podman_image() {
 	podman image exists "$IMAGE" && return 0
 	make_rootfs "$WORK/image-rootfs"
@@ -190,7 +190,7 @@ podman_image() {
 		expect_ok podman import --change 'ENTRYPOINT ["/ghost-workload"]' - "$IMAGE"
 }
 
-# The workload runs: its counter moves.
+# Checks that the workload runs: its counter moves.
 expect_alive() {
 	local data before
 	data=$(data_of "$1" "$2")
@@ -202,7 +202,7 @@ counter_moved() {
 	[ "$(<"$1/alive")" \> "$2" ]
 }
 
-# It goes on from where it was: its counter did not start again.
+# Checks that the workload goes on from where it was: its counter has not started again.
 expect_continued() {
 	local now
 	now=$(cat "$(data_of "$1" "$2")/alive")
@@ -213,7 +213,7 @@ counter_of() {
 	cat "$(data_of "$1" "$2")/alive"
 }
 
-# The workload examines its own ghosts; every line must be ok.
+# The workload examines its own ghosts, and every line must be ok.
 check_verdict() {
 	local runtime=$1 name=$2 data
 	data=$(data_of "$runtime" "$name")

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# The file systems of docs/filesystems.md, each made when it is first asked
-# for: loop devices, mounts over them, and NFS exports of this very machine.
+# The file systems of docs/filesystems.md. Each is made when it is first asked for: loop devices, mounts over
+# them, and NFS exports of this same machine.
 
 FS=/srv/fs
 ROOM=/dev/vdd	# run-lab --extents: for millions
@@ -10,7 +10,7 @@ FILESYSTEMS='ext4 ext4-inline xfs btrfs btrfs-subvolume btrfs-zstd tmpfs
 	nfs3 nfs3-squash nfs4.2 nfs4.2-squash'
 [ -z "${LAB_FILESYSTEMS:-}" ] || FILESYSTEMS=${LAB_FILESYSTEMS//,/ }
 
-# make_filesystem NAME: mounted on $FS/NAME afterwards. Nothing is done twice.
+# make_filesystem NAME: mounts the file system on $FS/NAME, unless that is done already.
 make_filesystem() {
 	local name=$1
 	[ ! -e "$FS/$name.made" ] || return 0
@@ -50,16 +50,16 @@ loop_mount() {
 	"$@" "$disk" && mount -o loop "$disk" "$FS/$name"
 }
 
-# A subvolume that is mounted by itself: what stat says is not the mount's device.
+# A subvolume is mounted by itself, so that stat shows another device than the mount has.
 mount_subvolume() {
 	make_filesystem btrfs
 	btrfs -q subvolume create "$FS/btrfs/volume" &&
 		mount -o subvol=volume "$(findmnt -no SOURCE --nofsroot "$FS/btrfs")" "$FS/btrfs-subvolume"
 }
 
-# image_arguments NAME: what engine-cases is told. Over NFS to this machine every byte
-# costs two: images, which have a case of their own there, go onto a disk. A million
-# extents are made on the server's side, or their writes alone take half an hour.
+# image_arguments NAME: prints the arguments for engine-cases. Over NFS to this same machine every byte costs
+# two, so images, which have a case of their own there, go onto a disk. A million extents are made on the
+# server's side, because their writes alone would take half an hour over NFS.
 image_arguments() {
 	case $1 in
 	nfs*) echo --images "$(layer "$1" images)"
@@ -83,7 +83,8 @@ fuse_mount() {
 		"$FS/fuse-overlayfs"
 }
 
-# nfs_mount NAME SQUASH OPTIONS: an export of its own, owned by whom root is there.
+# nfs_mount NAME SQUASH OPTIONS: mounts an export of its own, which belongs to the user whom the server takes
+# root for.
 nfs_mount() {
 	local name=$1 folder
 	make_filesystem ext4
@@ -96,7 +97,7 @@ nfs_mount() {
 		timeout 60 mount -t nfs -o "$3,proto=tcp,soft,timeo=100" "127.0.0.1:$folder" "$FS/$name"
 }
 
-# No systemd: what its units would start.
+# There is no systemd, so this starts what its units would start.
 start_nfs_server() {
 	[ ! -e /run/nfs-server ] || return 0
 	modprobe nfsd

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""ghost-owners.py IMAGES UID GID: every ghost image has this owner."""
+"""ghost-owners.py IMAGES UID GID: checks that every ghost image has this owner."""
 import glob
 import sys
 

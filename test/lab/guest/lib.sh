@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# What every scenario uses: checks and their records, deadlines, verdicts.
-# A case is a function that runs under `set -e` in a subshell of its own.
+# Every scenario uses this: checks and their records, deadlines, verdicts. A case is a function that runs
+# under `set -e` in a subshell of its own.
 
 WORK=/var/lib/lab		# on the ext4 disk
 mkdir -p "$WORK"
@@ -10,7 +10,7 @@ mkdir -p "$WORK"
 # shellcheck source-path=SCRIPTDIR source=program.sh
 . "$GUEST/program.sh"
 
-# check RUNTIME CASE FUNCTION [ARGUMENT…]: run it, record how it went.
+# check RUNTIME CASE FUNCTION [ARGUMENT…]: runs FUNCTION and records its result.
 check() {
 	local runtime=$1 case=$2 log started status detail
 	runs_here "$runtime" || return 0
@@ -32,7 +32,7 @@ check() {
 	record "$runtime" "$case" "$status" "$(seconds_since "$started")" "${detail#FAIL: }"
 }
 
-# One line for the host, at once.
+# Sends one line to the host at once.
 record() {
 	jq -Mcn --arg scenario "$SCENARIO" --arg runtime "$1" --arg case "$2" \
 		--argjson ok "$3" --arg seconds "$4" --arg detail "${5:-}" \
@@ -40,9 +40,9 @@ record() {
 		>>"$LAB_RESULTS"
 }
 
-# LAB_PART says which checks run on this machine: all of them; those that run on the
-# host's own kernel (native); or what such a run has left (rest). RUNTIME may be a file
-# system. A scenario's line `# native:` says whether it has run there.
+# LAB_PART says which checks run on this machine: all of them; those that run on the host's own kernel
+# (native); or those that such a run has left (rest). RUNTIME may be a file system. A scenario's line `#
+# native:` says whether it has run natively.
 runs_here() {
 	case $LAB_PART in
 	native) ! needs_emulation "$1" ;;
@@ -51,7 +51,7 @@ runs_here() {
 	esac
 }
 
-# podman needs cgroup v2, the NFS server a kernel module.
+# podman needs cgroup v2, and the NFS server needs a kernel module.
 needs_emulation() {
 	[[ $1 = podman-* || $1 = nfs* ]]
 }
@@ -70,7 +70,7 @@ fail() {
 	exit 1
 }
 
-# Print what runs and how long it took.
+# Prints the command and how long it took.
 say() {
 	printf '[%s] %s\n' "$(cut -d' ' -f1 /proc/uptime)" "$*"
 }
@@ -88,7 +88,7 @@ expect_fail() {
 	esac
 }
 
-# A program gets a deadline here; our functions bound what they run.
+# A program gets a deadline here. Functions have deadlines for the programs that they run.
 bounded() {
 	if declare -F "$1" >/dev/null; then
 		"$@"
@@ -97,13 +97,13 @@ bounded() {
 	fi
 }
 
-# The seconds that scenarios name are for a host that has nothing else to do. Where its load is 20, the machine gets
-# a tenth of a processor, and Python alone takes a minute to start. A deadline of ours only tells what hangs from what
-# is slow; how soon the product gives up is for its own deadlines.
+# The seconds in scenarios are for a host that has nothing else to do. On a host with a load of 20, the
+# machine gets a tenth of a processor, and Python alone takes a minute to start. A deadline here only tells a
+# hang from slowness; the product's own deadlines test how soon it gives up.
 LOADED=5
 
-# wait_for SECONDS WHAT COMMAND…: until it succeeds. No program is started between
-# two looks: that would take the processor from what is waited for.
+# wait_for SECONDS WHAT COMMAND…: runs COMMAND until it succeeds. It starts no program between two tries,
+# because that would take processor time from the process that it waits for.
 wait_for() {
 	local deadline=$(($(now_ms) + $1 * 1000 * LOADED)) what=$2
 	shift 2
@@ -113,7 +113,7 @@ wait_for() {
 	done
 }
 
-# expect_line FILE REGEX: a log that says it clearly.
+# expect_line FILE REGEX: the log has a line that says it clearly.
 expect_line() {
 	grep -aqE "$2" "$1" || {
 		tail -n 20 "$1" 2>/dev/null
@@ -121,7 +121,7 @@ expect_line() {
 	}
 }
 
-# Keep a log of CRIU or of the runtime with the case's own.
+# Keeps a log of CRIU or of the runtime beside the case's own.
 keep_log() {
 	local file
 	for file; do

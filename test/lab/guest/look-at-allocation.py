@@ -1,4 +1,4 @@
-"""Print what of a file must be the same after restore, as JSON, and below it how many KiB are allocated."""
+"""Print as JSON what must be the same in a file after restore, and below it how many KiB are allocated."""
 
 import hashlib
 import json

@@ -1,17 +1,17 @@
 # shellcheck shell=bash
-# ghostkeep in the machine: installed, removed, asked.
+# Installs, removes and asks ghostkeep in the machine.
 
 GATE=/usr/lib/criu/ghostkeep.so
 AWAY=$WORK/gate.away
 
-# Installing takes its time under emulation: once a machine is enough.
+# Installing takes long under emulation, so once per machine is enough.
 with_ghostkeep() {
 	[ ! -e "$AWAY" ] || mv "$AWAY" "$GATE"
 	[ ! -e "$GATE" ] || return 0
 	install_ghostkeep
 }
 
-# For cases that are about what happens while all is frozen.
+# For cases about what happens while the container is frozen.
 without_warm_pass() {
 	mkdir -p /etc/ghostkeep
 	echo '{"warm": false}' >/etc/ghostkeep/config.json
@@ -24,7 +24,7 @@ install_ghostkeep() {
 	[ -e "$GATE" ] || fail "install.sh did not install $GATE"
 }
 
-# CRIU as it is without us: nothing of ours but the gate is seen by CRIU.
+# Hides ghostkeep from CRIU. Hiding the gate is enough, because CRIU sees nothing else of ours.
 without_gate() {
 	[ ! -e "$GATE" ] || mv "$GATE" "$AWAY"
 }
@@ -36,19 +36,19 @@ uninstall_ghostkeep() {
 	[ ! -e /usr/local/bin/ghostkeep ] || fail "the program is still there"
 }
 
-# A line of ours in CRIU's log that says what went wrong.
+# Our line in CRIU's log that says what went wrong.
 expect_reason() {
 	expect_line "$1/dump.log" "[Gg]hostkeep.*$2"
 }
 
-# A sealed image: our manifest says so, and ghostkeep itself agrees.
+# Checks that an image is sealed: our manifest says so, and ghostkeep itself agrees.
 expect_sealed() {
 	[ -f "$1/ghostkeep-manifest.json" ] || fail "$1 has no manifest"
 	expect_flat "$1"
 	expect_ok ghostkeep verify -D "$1"
 }
 
-# containerd's CRI creates each entry as a file: no folder, nothing but names of its own.
+# containerd's CRI creates each entry as a file, so no folder and only our own file names may be there.
 expect_flat() {
 	local odd
 	odd=$(find "$1" -mindepth 1 \( ! -type f -o -links +1 \))

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Containers that run one of programs/ with the machine's own Python: /usr is
-# bind-mounted into an otherwise empty rootfs.
+# Makes containers that run one of programs/ with the machine's own Python: /usr is bind-mounted into an
+# otherwise empty rootfs.
 
 PYTHON_IMAGE=localhost/python
 
@@ -18,8 +18,8 @@ python_image() {
 	tar -C "$WORK/python-rootfs" -c . | expect_ok podman import - "$PYTHON_IMAGE"
 }
 
-# start_python RUNTIME NAME FILE 'PROGRAM ARGUMENT…' [HOST:CONTAINER]: FILE
-# appears in /data when it is ready; a host's folder may be mounted.
+# start_python RUNTIME NAME FILE 'PROGRAM ARGUMENT…' [HOST:CONTAINER]: FILE appears in /data when the program
+# is ready. A folder of the host may be mounted.
 start_python() {
 	local runtime=$1 name=$2 file=$3 words volume=${5:-}
 	read -ra words <<<"$4"

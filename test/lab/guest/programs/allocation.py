@@ -1,4 +1,4 @@
-"""Hold a ghost that has far more allocated than written, as descriptor 100. /data/ready says that it is there.
+"""Hold a ghost that has far more allocated than written, as descriptor 100. /data/ready appears when it exists.
 
 48 MiB of its size and 32 MiB behind its end are allocated, 8 KiB are written.
 """

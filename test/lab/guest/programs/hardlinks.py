@@ -1,4 +1,4 @@
-"""Hold files whose opened name is gone while their inode has others: by descriptor and by mapping.
+"""Hold files, by descriptor and by mapping, whose opened name is gone while their inode has other names.
 
 /data/state    a line of JSON about them, written anew each time
 """

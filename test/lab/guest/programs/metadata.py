@@ -33,7 +33,7 @@ ACL = struct.pack("<I", 2) + b"".join(
 GET_FLAGS, SET_FLAGS = 0x80086601, 0x40086602
 NO_DUMP_NO_ATIME = 0x40 | 0x80
 
-# Python's own would go back to sleep. Source: CRIU's compel, a restart block becomes EINTR.
+# Python's own call would go back to sleep. Source: CRIU's compel, a restart block becomes EINTR.
 poll = ctypes.CDLL(None).poll
 
 

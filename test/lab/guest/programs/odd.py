@@ -17,7 +17,8 @@ import time
 
 SIZE = 3_000_017
 MTIME = 2_000_000_000_987_654_321
-# Written again after restore by nobody: atime would move when the file is read.
+# Nobody sets it again after restore. It is in the future, because reading the file would move an atime in the
+# past.
 ATIME = 4_000_000_000_123_456_789
 
 
@@ -27,7 +28,7 @@ def content(place):
 
 
 def ghost(place, path, flags=os.O_RDWR):
-    """A file with content, opened and removed."""
+    """Make a file with content, open it and remove it."""
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o640)
     view = memoryview(content(place))
     while view:
@@ -246,7 +247,7 @@ def namespace_mapped():
 
 
 def namespace_inherited():
-    """The parent is in the mount's namespace and has closed the file; the child holds it and is in another."""
+    """The parent is in the mount's namespace and has closed the file. The child holds it, and is in another namespace."""
     os.unshare(os.CLONE_NEWNS)
     fd = ghost("namespace_inherited", tmpfs("/data/ns-parent") + "/x")
     if os.fork() > 0:
@@ -258,7 +259,7 @@ def namespace_inherited():
 
 
 def namespace_of_nobody():
-    """Whoever was in the mount's namespace has left it."""
+    """The process that was in the mount's namespace has left it."""
     os.unshare(os.CLONE_NEWNS)
     fd = ghost("namespace_of_nobody", tmpfs("/data/ns-nobody") + "/x")
     os.unshare(os.CLONE_NEWNS)
@@ -308,7 +309,7 @@ def look(place, fd):
         wrong.append("offset")
     if stat.st_nlink != 0:
         wrong.append("links")
-    # On a read-only mount nobody but CRIU, which keeps microseconds, can set them.
+    # On a read-only mount only CRIU can set them, and it keeps microseconds.
     unit = 1000 if place.startswith("read_only") else 1
     if (stat.st_mtime_ns // unit, stat.st_atime_ns // unit) != (MTIME // unit, ATIME // unit):
         wrong.append(f"times {stat.st_mtime_ns} {stat.st_atime_ns}")
@@ -317,7 +318,7 @@ def look(place, fd):
 
 
 def answer(data, suffix, fds, look=look):
-    """By descriptor: a child may be where no path leads to /data."""
+    """Goes by descriptor, because a child may be where no path leads to /data."""
     seen = "".join(look(place, fd) for place, fd in fds.items())
     fd = os.open("seen" + suffix + ".new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644, dir_fd=data)
     os.write(fd, seen.encode())

@@ -1,4 +1,4 @@
-"""Hold ghosts in folders that were removed and are held, too, and look at both when asked.
+"""Hold ghosts in removed folders, which are held, too, and look at both when asked.
 
 removed.py PLACE…        places are the functions below; each gives names and descriptors
 
@@ -22,7 +22,7 @@ def handle(path):
 
 
 def small(path):
-    """CRIU's image of so small a file has no chunks."""
+    """The file is so small that CRIU's image of it has no chunks."""
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     os.write(fd, SMALL)
     os.unlink(path)
@@ -30,7 +30,7 @@ def small(path):
 
 
 def fifo(path):
-    """A ghost that is left to CRIU."""
+    """Make a ghost that is left to CRIU."""
     os.mkfifo(path, 0o640)
     fd = os.open(path, os.O_RDWR)
     os.unlink(path)

@@ -22,7 +22,7 @@ def read_state():
 
 
 def count(who, before, more):
-    """Not safe without the lock: what another writes between read and write is lost, and it will notice."""
+    """This needs the lock. Without it, a count that another writes between read and write is lost, which is noticed."""
     state = read_state()
     if state.get(who, 0) != before:
         with open("/data/lost", "a") as file:
@@ -62,7 +62,7 @@ def main():
     while True:
         made += 1
         with lock:
-            # Made first, handed over then: taken can never be more.
+            # A token is made first and handed over afterwards, so taken can never be more.
             count("parent", made - 1, {"made": made})
         tokens.release()
         if not invited and os.path.exists("/data/newcomer"):

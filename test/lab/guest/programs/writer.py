@@ -1,4 +1,4 @@
-"""Write into a ghost all the time, by write(2) and through a mapping, and keep in memory what it must hold.
+"""Write into a ghost all the time, by write(2) and through a mapping, and keep its right content in memory.
 
 Its times are set back after each write: who believes them takes it for a file that does not change. /data/ready says
 that it is there. When there is a /data/stop, what the ghost holds is compared, and /data/verdict says how it ended.

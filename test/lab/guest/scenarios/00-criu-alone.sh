@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # weight: 50 30
 # native: but podman
-# The machine itself: CRIU without ghostkeep keeps small ghosts. What is red
-# here is no fault of ghostkeep's.
+# Tests the machine itself: CRIU without ghostkeep keeps small ghosts. A failure here is not ghostkeep's
+# fault.
 
 small_ghosts_survive() {
 	local runtime=$1 name=small-$1 images counter

@@ -3,14 +3,15 @@
 # suites: trixie
 # beside: forky
 # native: only
-# A checkpoint made by one Debian's runtime, CRIU and ghostkeep is restored by another's, both ways: with the gate
-# there, and by CRIU alone. Whether CRIU can carry a container over at all is tried first, without ghostkeep.
+# A checkpoint made by one Debian's runtime, CRIU and ghostkeep is restored by another's, in both directions:
+# with the gate, and by CRIU alone. First it is tried without ghostkeep whether CRIU can carry a container
+# over at all.
 # shellcheck source-path=SCRIPTDIR source=../beside.sh
 . "$GUEST/beside.sh"
 
 GHOSTS='hole-64m-4m hole-1g-2m alternate-8m deleted-exe shared mapped small tail-odd'
 
-# What makes checkpoints and what restores them, here and beside, with the gate or without.
+# The runtimes that make checkpoints and restore them, here and beside, with the gate or without.
 gates() {
 	case $1 in
 	with)
@@ -22,7 +23,8 @@ gates() {
 	esac
 }
 
-# restored_alone FROM TO: by CRIU alone, with ghosts that it dumps itself. Where it cannot, this notes what it said.
+# restored_alone FROM TO: CRIU alone restores ghosts that it has dumped itself. Where it cannot, this notes
+# what it said.
 restored_alone() {
 	local from=$1 to=$2 name=$1-$2-alone images
 	images=$(images_of "$from" "$name")
@@ -41,13 +43,14 @@ restored_alone() {
 	check_verdict "$from" "$name"
 }
 
-# The last error before CRIU gave up: others before it stop no restore, such as a limit that only CAP_SYS_RESOURCE raises.
+# Prints the last error before CRIU gave up. Errors before it do not stop a restore, such as a limit that only
+# CAP_SYS_RESOURCE raises.
 reason_of() {
 	grep -a ' Error ' "$1/restore.log" | grep -avE 'Restorer fail|Restoring FAILED|cgroupd' | tail -n 1 |
 		sed 's/.*Error ([^)]*): //'
 }
 
-# carried FROM TO with|without: FROM's checkpoint, restored by TO; there the gate is installed, or not.
+# carried FROM TO with|without: TO restores FROM's checkpoint, with the gate installed or without.
 carried() {
 	local from=$1 to=$2 name=$1-$2-$3 images counter
 	images=$(images_of "$from" "$name")
@@ -72,8 +75,8 @@ carried() {
 	check_verdict "$to" "$name"
 }
 
-# CRIU refuses what ghostkeep has made for the reason for which it refuses its own, every byte is there all
-# the same, and where it was made it is restored after that.
+# CRIU refuses what ghostkeep has made for the same reason as its own. Every byte is there all the same, and
+# where it was made it is restored afterwards.
 refused_as_alone() {
 	local from=$1 to=$2 name=$3 images status=0
 	images=$(images_of "$from" "$name")
@@ -88,7 +91,8 @@ refused_as_alone() {
 }
 
 make_beside forky
-# must: a newer CRIU restores what an older one wrote. The other way round nobody promises that, and it is tried.
+# must: a newer CRIU has to restore what an older one wrote. Nobody promises the other direction, so it is
+# only tried.
 both_ways() {
 	local runtime=$1 from to need
 	while read -r from to need; do

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # weight: 85
-# Checkpoints made with ghostkeep are restored where nobody has heard of it:
-# an empty store, no ghostkeep; only the archives and the image travel.
+# Checkpoints made with ghostkeep are restored on a host without it: the store is empty, and only the archives
+# and the image travel.
 
 TRAVEL=$WORK/travel
 
@@ -17,8 +17,7 @@ export_here() {
 	cp "$WORK/$name.id" "$TRAVEL/"
 }
 
-# podman writes the store's paths into the archive, so another host is another
-# store at the same paths.
+# podman writes the store's paths into the archive, so the other host is another store at the same paths.
 become_other_host() {
 	uninstall_ghostkeep
 	mkdir -p "$WORK/other/lib" "$WORK/other/run"

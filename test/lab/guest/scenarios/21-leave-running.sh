@@ -1,10 +1,10 @@
 # shellcheck shell=bash
 # weight: 140 70
 # native: but podman
-# --leave-running: the container goes on with its ghosts, and what was
-# written is a whole checkpoint that can be restored elsewhere, later.
+# --leave-running: the container goes on with its ghosts, and the checkpoint is complete and can be restored
+# elsewhere, later.
 
-# Elsewhere: another bundle with a copy of the rootfs, and another id.
+# Elsewhere means another bundle with a copy of the rootfs, and another id.
 copy_bundle() {
 	mkdir -p "$WORK/$2"
 	cp -a "$WORK/$1/rootfs" "$WORK/$1/config.json" "$WORK/$2/"

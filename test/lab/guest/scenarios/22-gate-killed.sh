@@ -1,19 +1,20 @@
 # shellcheck shell=bash
 # weight: 165
-# A copy that is quick to end is hard to interrupt: emulated, it takes long enough.
-# The helper dies: the dump fails, the container runs on with its files, and
-# the next try works. Before the freeze it does no harm at all.
+# This is emulated, because a native copy ends too soon to be interrupted. The helper dies: the dump fails,
+# the container runs on with its files, and the next try works. Before the freeze its death does no harm at
+# all.
 
 helper_pid() {
 	pgrep -o -f 'ghostkeep.* gate dump' || true
 }
 
-# copying IMAGES KIND: the data of a ghost has begun to arrive in ghostkeep/KIND-….img.
+# copying IMAGES KIND: succeeds when the data of a ghost has begun to arrive in ghostkeep/KIND-….img.
 copying() {
 	[ "$(du -skc "$1/ghostkeep/$2-"* 2>/dev/null | tail -n 1 | cut -f1)" -gt 1024 ]
 }
 
-# kill_helper WHEN IMAGES: `start` as soon as it is seen, `pending` or `warm` while it copies to such images.
+# kill_helper WHEN IMAGES: kills the helper as soon as it is seen (`start`), or while it copies to `pending`
+# or `warm` images.
 kill_helper() {
 	local when=$1 images=$2 pid tries
 	for ((tries = 0; tries < 3000; tries++)); do

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # weight: 70
 # native: all
-# No gate in CRIU's plugin directory: `ghostkeep checkpoint` does its part.
+# There is no gate in CRIU's plugin directory, and `ghostkeep checkpoint` does its part.
 
 around_the_runtime() {
 	local runtime=$1 name=nogate-$1 images counter
@@ -31,6 +31,6 @@ check runc "10 ghostkeep checkpoint" around_the_runtime runc
 check crun "10 ghostkeep checkpoint" around_the_runtime crun
 check runc "10 ghostkeep checkpoint, --leave-running" around_the_runtime runc --leave-running
 check crun "10 ghostkeep checkpoint, --leave-running" around_the_runtime crun --leave-running
-# The gate wants the directory that `ghostkeep checkpoint` keeps for itself.
+# With a gate, the gate would want the directory that `ghostkeep checkpoint` keeps for itself.
 check runc "10 ghostkeep checkpoint, with the gate as well" around_the_runtime runc gate
 check crun "10 ghostkeep checkpoint, with the gate as well" around_the_runtime crun gate

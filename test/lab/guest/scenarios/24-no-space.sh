@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # weight: 25
 # native: all
-# The image directory is too small for the ghost: said clearly, nothing lost.
+# The image directory is too small for the ghost: the error says so clearly, and nothing is lost.
 
 too_small() {
 	local runtime=$1 name=space-$1 small=/run/lab/small-$1 images

@@ -1,10 +1,10 @@
 # shellcheck shell=bash
 # weight: 40
 # native: all
-# What is sealed is what CRIU itself would have written: the same container,
-# dumped by CRIU alone and through ghostkeep, decoded and compared.
+# A sealed image is what CRIU itself would have written. The same container is dumped by CRIU alone and
+# through ghostkeep, and both images are decoded and compared.
 
-# What the comparison and the check must both notice.
+# Makes damage that the comparison and the check must both notice.
 flip_last_byte() {
 	local last=$(($(stat -c %s "$1") - 1)) byte
 	byte=$(od -An -tu1 -j "$last" -N 1 "$1")

@@ -1,10 +1,10 @@
 # shellcheck shell=bash
 # weight: 30
-# A container with its own user namespace: owners in the image are those inside.
+# A container has its own user namespace, and the owners in the image are those inside.
 
 HOST_BASE=100000
 
-# The workload is 1000:1000 inside, its ghost belongs to it.
+# The workload is 1000:1000 inside, and its ghost belongs to it.
 make_mapped_bundle() {
 	local bundle=$WORK/$1
 	shift

@@ -1,9 +1,9 @@
 # shellcheck shell=bash
 # weight: 155 120
 # native: but podman
-# The hooks that a runtime calls: only for containers that ask for them.
+# The hooks that a runtime calls act only for containers that ask for them.
 
-# Session records of a container, wherever below /run/ghostkeep they are.
+# Lists session records of a container, wherever they are below /run/ghostkeep.
 records_of() {
 	{
 		grep -rl "$1" /run/ghostkeep || true
@@ -61,7 +61,7 @@ a_bad_value_is_refused() {
 	expect_line "$said" teleport
 }
 
-# with_stanza RUNTIME ANNOTATIONS: a bundle with our stanza in its config.json.
+# with_stanza RUNTIME ANNOTATIONS: makes a bundle with our stanza in its config.json.
 with_stanza() {
 	local runtime=$1 name=stanza-$1
 	make_bundle "$WORK/$name" run /data hole-1g-2m
@@ -74,7 +74,7 @@ with_stanza() {
 
 LIBEXEC=/usr/local/libexec/ghostkeep
 
-# Checkpoint and restore it; runc calls prestart at restore, too.
+# The container is checkpointed and restored. runc calls prestart at restore, too.
 there_and_back() {
 	local runtime=$1 name=stanza-$1 images
 	images=$(images_of "$runtime" "$name")
@@ -94,7 +94,7 @@ stanza_of_one_that_asks() {
 	[ -z "$(records_of "$name")" ] || fail "poststop left the session: $(records_of "$name")"
 }
 
-# What the hook in C would hand over to fails: it must not be started.
+# The program that the hook in C would hand over to fails, because it must not be started.
 stanza_of_one_that_does_not() {
 	local runtime=$1 name=stanza-$1 stage
 	with_ghostkeep

@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # weight: 60
 # native: all
-# A checkpoint into the directory of an earlier one with more ghosts: what is restored is the later one, and
-# of the earlier one's ghosts nothing is left.
+# A checkpoint goes into the directory of an earlier one with more ghosts. The later one is restored, and
+# nothing of the earlier one's ghosts is left.
 
 expect_images() {
 	local images=$1 found

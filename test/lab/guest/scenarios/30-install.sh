@@ -1,10 +1,10 @@
 # shellcheck shell=bash
 # weight: 130
 # native: all
-# install.sh: with the machine's own node, again with another one, and gone
-# without a trace.
+# install.sh installs with the machine's own node, then again with another one, and uninstalls without a
+# trace.
 
-# What must be the same afterwards.
+# Lists what must be the same afterwards.
 host_files() {
 	find /usr /etc -xdev -printf '%p %s %m\n' | sort
 }

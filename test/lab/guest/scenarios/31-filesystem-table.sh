@@ -1,19 +1,19 @@
 # shellcheck shell=bash
 # weight: 320 110
 # native: but nfs
-# One table, file system by case: every engine's image against a plain read.
-# Each cell is a check. Where a case must be possible is said below, so that one
-# that cannot be made any more does not pass unnoticed.
+# Makes one table, file system by case, which compares every engine's image with a plain read. Each cell is a
+# check. The scenario says below which cases must be possible, so that a case that can no longer be made does
+# not pass unnoticed.
 
 # shellcheck source-path=SCRIPTDIR source=../filesystems.sh
 . "$GUEST/filesystems.sh"
 
-# For the file with the most extents: run-lab --extents. A second of writing is
-# up to 30,000 of them, and 90 s of copying and comparing.
+# The seconds for the file with the most extents: run-lab --extents. A second of writing makes up to 30,000 of
+# them, and takes 90 s of copying and comparing.
 EXTENTS_SECONDS=$LAB_EXTENTS
 TABLE=$LAB_OUT/$SCENARIO/table.tsv
 
-# What a file system must really have made, or its column proves nothing.
+# What each file system must really have made; otherwise its column proves nothing.
 must_be_equal() {
 	case $1 in
 	ext4-inline\|inline* | btrfs*\|inline*) ;;
@@ -31,7 +31,8 @@ run_table() {
 	make_filesystem "$name"
 	if [ "${EXTENTS_SECONDS%.*}" -ge 10 ]; then
 		mapfile -t arguments < <(image_arguments "$name" | tr ' ' '\n')
-		# A million answers of SEEK over the emulated wire, an hour, are asked for once.
+		# A million answers of SEEK over the emulated wire take an hour, so they are asked for only
+		# once.
 		case $name in
 		nfs4.2-squash) arguments+=(--extents=auto) ;;
 		*) arguments+=(--extents) ;;

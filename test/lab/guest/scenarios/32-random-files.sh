@@ -1,10 +1,9 @@
 # shellcheck shell=bash
 # weight: 135 45
 # native: but nfs
-# Random files, each by a random sequence of writes, mapped writes, fallocate
-# modes, truncates, syncs and dropped caches: every engine against a plain
-# read, for about 6 s on each file system (run-lab --random). The case's line has the seed and
-# how many files there were; a failure names the seed of its one file.
+# Makes random files, each by a random sequence of writes, mapped writes, fallocate modes, truncates, syncs
+# and dropped caches, and compares every engine with a plain read, for about 6 s on each file system (run-lab
+# --random). The case's line has the seed and the number of files. A failure names the seed of its one file.
 
 # shellcheck source-path=SCRIPTDIR source=../filesystems.sh
 . "$GUEST/filesystems.sh"

@@ -1,9 +1,9 @@
 # shellcheck shell=bash
 # weight: 150
 # native: all
-# 25-as-criu-would with the ghosts on other file systems: a container whose
-# /data is a bind mount, dumped by CRIU alone and through ghostkeep. Only ids
-# and padding may differ; the ghosts' dev is the mount's device, also on btrfs.
+# This is 25-as-criu-would with the ghosts on other file systems: a container whose /data is a bind mount is
+# dumped by CRIU alone and through ghostkeep. Only ids and padding may differ. The ghosts' dev is the mount's
+# device, also on btrfs.
 
 # shellcheck source-path=SCRIPTDIR source=../filesystems.sh
 . "$GUEST/filesystems.sh"
@@ -14,8 +14,8 @@ same_images_on() {
 	local filesystem=$1 name=same-$1 alone=$WORK/same-$1.alone ours=$WORK/same-$1.ours
 	without_gate
 	start_on "$filesystem" "$name" small tail-odd tail-hole hole-1g-8k mapped
-	# Twice: CRIU maps the first page of each file to look for a build id, and
-	# on tmpfs that fault fills the hole there, which the next dump sees.
+	# It is dumped twice: CRIU maps the first page of each file to look for a build id. On tmpfs that
+	# fault fills the hole there, which the next dump sees.
 	expect_ok checkpoint_container runc "$name" "$alone" --leave-running
 	rm -rf "$alone"
 	expect_ok checkpoint_container runc "$name" "$alone" --leave-running
@@ -23,7 +23,7 @@ same_images_on() {
 	expect_ok checkpoint_container runc "$name" "$ours"
 	expect_sealed "$ours"
 	expect_ok python3 "$GUEST/compare-images.py" "$alone" "$ours"
-	# There the workload would miss the hole that CRIU has filled.
+	# On tmpfs the workload would miss the hole that CRIU has filled.
 	[ "$filesystem" != tmpfs ] || return 0
 	restore_container runc "$name" "$ours"
 	check_verdict runc "$name"

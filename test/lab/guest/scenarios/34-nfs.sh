@@ -1,14 +1,14 @@
 # shellcheck shell=bash
 # weight: 175
-# Ghosts on NFS: silly-renamed by the client, found by that name, dumped
-# through the gate, restored, and at the end nothing is left on the server.
+# Ghosts on NFS are silly-renamed by the client and found by that name, dumped through the gate and restored.
+# At the end nothing is left on the server.
 
 # shellcheck source-path=SCRIPTDIR source=../filesystems.sh
 . "$GUEST/filesystems.sh"
 # shellcheck source-path=SCRIPTDIR source=../bind-data.sh
 . "$GUEST/bind-data.sh"
 
-# A live file that a user gave such a name, with fewer digits.
+# A user gave a live file such a name, with fewer digits.
 LIVE=.nfs00000000000000020000
 
 expect_silly_ghosts() {
@@ -17,7 +17,7 @@ expect_silly_ghosts() {
 		"$LOGS.scan.json" || fail "scan: $(jq -c '[.ghosts[] | {class, path, keep, why}]' "$LOGS.scan.json")"
 }
 
-# On the server itself, not through the client's idea of it.
+# Looks on the server itself, not through the client's cache.
 leftovers() {
 	find "$FS/ext4/$1/export/$2" \( -name '.nfs*' -o -name '*.cr.*' -o -name 'link_remap*' \) ! -name "$LIVE"
 }
@@ -41,7 +41,7 @@ survives_on() {
 	wait_for 10 "clean server: $(leftovers "$filesystem" "$name")" nothing_left "$filesystem" "$name"
 }
 
-# sha256 of each ghost, read as the user whose process holds it.
+# Prints the sha256 of each ghost, read as the user whose process holds it.
 digests_of() {
 	local pid=$1 fd
 	for fd in $(ghostkeep scan --pid "$pid" --json | jq -r '.ghosts[].holders[0].fd'); do
@@ -49,10 +49,9 @@ digests_of() {
 	done | cut -c1-64 | sort
 }
 
-# Root may not even read what the container's user wrote: the dump is complete
-# all the same, once CRIU is told not to look for build ids. CRIU makes files as
-# root, which this server does not let it, and a mapped one it cannot even dump:
-# "Can't open map_files: Permission denied".
+# Root may not even read what the container's user wrote. The dump is complete all the same, once CRIU is told
+# not to look for build ids. CRIU makes files as root, which this server does not allow, and it cannot even
+# dump a mapped one: "Can't open map_files: Permission denied".
 owned_by_another_on() {
 	local filesystem=$1 name=owned-$1 images=$WORK/owned-$1.images before
 	RUN_AS=1000
@@ -75,7 +74,7 @@ owned_by_another_on() {
 	expect_line "$images/restore.log" "Error .*(ownership|ermission)"
 }
 
-# The client keeps locks of folders to itself: between its own processes they hold.
+# The client keeps locks of folders to itself, so they hold between its own processes.
 has_one_owner_on() {
 	local images=$FS/$1/owned process owner
 	with_ghostkeep

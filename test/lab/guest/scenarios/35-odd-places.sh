@@ -1,12 +1,12 @@
 # shellcheck shell=bash
 # weight: 240
 # native: all
-# Ghosts where a look by path would not find them, through a real CRIU: they
-# come back byte for byte, or CRIU refuses and the container runs on.
+# Ghosts are in places where a look by path would not find them. Through a real CRIU they come back byte for
+# byte, or CRIU refuses and the container runs on.
 # shellcheck source-path=SCRIPTDIR source=../python.sh
 . "$GUEST/python.sh"
 
-# start_odd RUNTIME NAME PLACE…: a container that may mount and chroot.
+# start_odd RUNTIME NAME PLACE…: starts a container that may mount and chroot.
 start_odd() {
 	local runtime=$1 name=$2
 	shift 2
@@ -23,7 +23,7 @@ is_ready() {
 	[ -e "$WORK/$1/rootfs/data/ready" ]
 }
 
-# Each process looks at what it holds; every line must be `same`.
+# Each process looks at what it holds, and every line must be `same`.
 expect_same() {
 	local runtime=$1 name=$2 data suffix places=0
 	shift 2
@@ -56,7 +56,7 @@ comes_back() {
 	expect_same "$runtime" "$name" "$@"
 }
 
-# refused RUNTIME NAME REASON PLACE…: nothing of the container is harmed.
+# refused RUNTIME NAME REASON PLACE…: the checkpoint is refused, and nothing of the container is harmed.
 refused() {
 	local runtime=$1 name=odd-$2-$1 reason=$3 images
 	shift 3
@@ -68,7 +68,7 @@ refused() {
 	expect_same "$runtime" "$name" "$@"
 }
 
-# source_replaced RUNTIME: the host replaces the file that is mounted, as editors do.
+# source_replaced RUNTIME: the host replaces the mounted file, as editors do.
 source_replaced() {
 	local runtime=$1 name=odd-source-$1 source=$WORK/odd-source-$1.d images
 	with_ghostkeep

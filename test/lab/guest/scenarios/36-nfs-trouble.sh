@@ -1,17 +1,15 @@
 # shellcheck shell=bash
 # weight: 210
-# An NFS server that does not answer while a container is dumped, and one that
-# has lost the file: an error by a deadline that names the ghost, and the
-# container runs on.
+# An NFS server does not answer while a container is dumped, and another one has lost the file. Each time
+# there is an error by a deadline that names the ghost, and the container runs on.
 
 # shellcheck source-path=SCRIPTDIR source=../filesystems.sh
 . "$GUEST/filesystems.sh"
 # shellcheck source-path=SCRIPTDIR source=../bind-data.sh
 . "$GUEST/bind-data.sh"
 
-# How long a checkpoint may take to give up, under emulation, in seconds: the
-# gate waits 120 for its helper to start and 30 without a sign of life, the mounts
-# are soft.
+# How many seconds a checkpoint may take to give up, under emulation. The gate waits 120 s for its helper to
+# start and 30 s without a line from it; the mounts are soft.
 PATIENCE=240
 
 expect_given_up() {
@@ -31,14 +29,14 @@ start_server() {
 	rpc.nfsd 4
 }
 
-# What the client has in its cache it would give without asking anybody.
+# The client would answer from its cache without asking the server, so the cache is dropped.
 forget_caches() {
 	sync
 	echo 3 >/proc/sys/vm/drop_caches
 }
 
-# A process that waits for the server in the kernel cannot be frozen: then CRIU
-# gives up by itself, and nobody ever asks us. So it waits for us instead.
+# A process that waits for the server in the kernel cannot be frozen. Then CRIU gives up by itself and never
+# asks us. So the process waits for us instead.
 signal_all() {
 	local name=$1 signal=$2 pids
 	mapfile -t pids <"/sys/fs/cgroup/$name/cgroup.procs"
@@ -76,7 +74,7 @@ heartbeat() {
 	[ "$(cat "$(data_of runc "$1")/alive")" \> "$before" ]
 }
 
-# Somebody tidies up on the server, where nobody knows what .nfsXXXX is for.
+# Somebody removes files on the server, where nobody knows what .nfsXXXX is for.
 has_lost_the_file() {
 	local filesystem=$1 name=stale-$1 images=$WORK/stale-$1.images
 	with_ghostkeep

@@ -1,9 +1,8 @@
 # shellcheck shell=bash
 # weight: 340 200
 # native: but podman
-# Python's multiprocessing keeps its semaphores under /dev/shm, in files whose
-# opened name is gone and whose real name is there (`linked` ghosts). On a tmpfs
-# of the host nobody brings them back but us.
+# Python's multiprocessing keeps its semaphores under /dev/shm, in files whose opened name is gone and whose
+# real name still exists (`linked` ghosts). On a tmpfs of the host nobody but us brings them back.
 # shellcheck source-path=SCRIPTDIR source=../python.sh
 . "$GUEST/python.sh"
 
@@ -27,7 +26,7 @@ more_than() {
 	[ "$(value "$1" "$2" "$3")" -gt "$4" ]
 }
 
-# Every count was made under the lock, so none was lost, and no token came from nowhere.
+# Every count was made under the lock, so none may be lost, and no token may come from nowhere.
 expect_exclusive() {
 	local state
 	state=$(cat "$(data_of "$1" "$2")/state")
@@ -38,7 +37,7 @@ expect_exclusive() {
 		fail "the lock is not shared any more: $(tail -n 1 "$(data_of "$1" "$2")/lost")"
 }
 
-# Both processes go on with the lock and the semaphore that they had, and a third opens the lock by its name.
+# Both processes go on with their lock and semaphore, and a third opens the lock by its name.
 expect_working() {
 	local runtime=$1 name=$2 counted
 	counted=$(value "$runtime" "$name" parent)
@@ -84,7 +83,7 @@ survives_a_new_tmpfs() {
 	expect_working "$runtime" "$name"
 }
 
-# A stock CRIU needs the names to be there: it refuses where they are not.
+# A stock CRIU needs the names, and refuses where they do not exist.
 stock_restore() {
 	local runtime=$1 name=sem-stock-$1 images status=0
 	with_ghostkeep
@@ -106,7 +105,7 @@ stock_restore() {
 	expect_working "$runtime" "$name"
 }
 
-# Nobody but the container has this tmpfs: CRIU, or podman, brings its content back.
+# Only the container has this tmpfs, and CRIU, or podman, brings its content back.
 survives_on_its_own_tmpfs() {
 	local runtime=$1 name=sem-own-$1 images
 	with_ghostkeep

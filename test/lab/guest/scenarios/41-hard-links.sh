@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # weight: 95 40
 # native: but podman
-# Held files with another name on a disk that survives: no content is copied,
-# CRIU finds them by that name.
+# Files are held that have another name on a disk that survives. No content is copied, because CRIU finds them
+# by that name.
 # shellcheck source-path=SCRIPTDIR source=../python.sh
 . "$GUEST/python.sh"
 

@@ -5,7 +5,7 @@
 # shellcheck source-path=SCRIPTDIR source=../python.sh
 . "$GUEST/python.sh"
 
-# checkpoint, restore, and what the program saw first.
+# Checkpoints and restores, and prints what the program saw first.
 restored() {
 	local runtime=$1 name=$2 images
 	images=$(images_of "$runtime" "$name")
@@ -32,7 +32,7 @@ comes_back() {
 	is_equal "$runtime" "$name" || fail "not the metadata it had: $(cat "$(data_of "$runtime" "$name")/after")"
 }
 
-# What the README says of a host without us: microseconds, no xattrs.
+# Checks what the README says about a host without us: microseconds, no xattrs.
 stock_restore() {
 	local runtime=$1 name=meta-stock-$1 data images
 	with_ghostkeep

@@ -1,20 +1,20 @@
 # shellcheck shell=bash
 # weight: 260 110
 # native: but podman
-# Space that was allocated and never written comes back where materialize asked for it, and nowhere else.
+# Space that was allocated and never written comes back where materialize asked for it, and only there.
 # shellcheck source-path=SCRIPTDIR source=../python.sh
 . "$GUEST/python.sh"
 # shellcheck source-path=SCRIPTDIR source=../filesystems.sh
 . "$GUEST/filesystems.sh"
 
-# HOST:CONTAINER, where /data is not the rootfs's own.
+# HOST:CONTAINER, when /data is not the rootfs's own.
 VOLUME=
 
 ghost_of() {
 	echo "/proc/$(pid_of "$1" "$2")/fd/100"
 }
 
-# File capabilities are what fallocate would drop: a version 2 set with CAP_NET_BIND_SERVICE.
+# fallocate would drop file capabilities: this is a version 2 set with CAP_NET_BIND_SERVICE.
 start_grown() {
 	start_python "$1" "$2" ready allocation.py "$VOLUME"
 	python3 -c 'import os, sys; os.setxattr(sys.argv[1], "security.capability",
@@ -22,7 +22,7 @@ start_grown() {
 		fail "cannot give $2 a capability"
 }
 
-# look RUNTIME NAME WHEN → NAME.WHEN, and its last line, KiB, in NAME.WHEN.kib
+# look RUNTIME NAME WHEN: writes NAME.WHEN, and its last line, KiB, into NAME.WHEN.kib.
 look() {
 	python3 "$GUEST/look-at-allocation.py" "$(ghost_of "$1" "$2")" >"$WORK/$2.$3" || fail "cannot look at $2"
 	cat "$WORK/$2.$3"
@@ -30,7 +30,7 @@ look() {
 	sed -i '$d' "$WORK/$2.$3"
 }
 
-# A block of extents here or there is no difference.
+# A block of extents more or less does not count as a difference.
 expect_kib() {
 	local kib
 	kib=$(cat "$1")
@@ -63,7 +63,7 @@ comes_back() {
 	round_trip "$1" "grown-$1" 81920 --preserve-allocation
 	local log
 	log=$(logs_of "$1" "grown-$1")/restore.log
-	# Podman removes it when a restore has succeeded.
+	# Podman removes the log when a restore has succeeded.
 	case $1 in podman-*) ;; *) [ -s "$log" ] || fail "there is no $log" ;; esac
 	[ ! -f "$log" ] || ! grep -a 'ghostkeep:.*allocation' "$log" || fail "it warns"
 }
@@ -81,7 +81,7 @@ stays_away() {
 	round_trip "$1" "thin-$1" 8
 }
 
-# What podman has exported is unpacked for it and packed again.
+# Podman's exported archive is unpacked for materialize and packed again.
 exported() {
 	local runtime=$1 name=sent-$1 archive=$WORK/sent-$1.tar unpacked=$WORK/sent-$1.unpacked
 	with_ghostkeep
@@ -99,7 +99,7 @@ exported() {
 	expect_kib "$WORK/$name.after.kib" 81920
 }
 
-# Restored to a file system that has no room for it: the container runs, and why is said.
+# The file system has no room for the allocation. The container runs, and a message says why it is missing.
 no_room() {
 	local name=tight-runc images small=$WORK/tight
 	with_ghostkeep

@@ -1,17 +1,19 @@
 # shellcheck shell=bash
 # weight: 225
 # native: all
-# A ghost that is written to without a pause, before, during and after the warm pass: what is restored is what it was when all stood still.
+# A ghost is written to without a pause, before, during and after the warm pass. The restored ghost is what it
+# was when the container was frozen.
 # shellcheck source-path=SCRIPTDIR source=../python.sh
 . "$GUEST/python.sh"
 # shellcheck source-path=SCRIPTDIR source=../filesystems.sh
 . "$GUEST/filesystems.sh"
 
-# HOST:CONTAINER, where /data is not the rootfs's own; and where the images go then.
+# HOST:CONTAINER, when /data is not the rootfs's own, and where the images go then.
 VOLUME=
 IMAGES=
 
-# written_to RUNTIME NAME [COMMAND…]: that, checkpoint, restore, and let it compare.
+# written_to RUNTIME NAME [COMMAND…]: starts the writer, runs COMMAND, checkpoints, restores, and lets the
+# program compare.
 written_to() {
 	local runtime=$1 name=$2 images verdict
 	shift 2
@@ -47,7 +49,7 @@ while_writing_on() {
 	mkdir "${VOLUME%:*}"
 	at_exit rm -rf "${VOLUME%:*}" "$IMAGES"
 	written_to runc "writer-$filesystem"
-	# Where blocks are shared nothing is copied before the freeze.
+	# Where blocks are shared, nothing is copied before the freeze.
 	[ "$filesystem" != tmpfs ] || [ "$(kept_of "writer-$filesystem")" != '"none"' ] || fail "there was no warm pass"
 }
 
@@ -57,7 +59,7 @@ without() {
 	[ "$(kept_of cold)" = '"none"' ] || fail "there was a warm pass"
 }
 
-# It stands still already: a copy before CRIU's freeze would only come twice.
+# The container is frozen already, so a copy before CRIU's freeze would be made twice.
 paused() {
 	written_to runc paused runc pause paused
 	[ "$(kept_of paused)" = '"none"' ] || fail "there was a warm pass"

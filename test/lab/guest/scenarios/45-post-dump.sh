@@ -1,11 +1,11 @@
 # shellcheck shell=bash
 # weight: 25
 # native: all
-# CRIU alone, without a runtime, with an action script that sends the images
-# away at post-dump. CRIU ends its plugins after such scripts: what was sent is
-# whole but not sealed. The receiver's restore seals it, or `ghostkeep seal`.
+# CRIU runs alone, without a runtime, with an action script that sends the images away at post-dump. CRIU ends
+# its plugins after such scripts, so the sent image is complete but not sealed. The receiver's restore seals
+# it, or `ghostkeep seal`.
 
-# start_alone NAME KIND…: the workload without a container, in /data here.
+# start_alone NAME KIND…: starts the workload without a container, in /data here.
 start_alone() {
 	local name=$1
 	shift
@@ -23,7 +23,7 @@ sender() {
 	printf '#!/bin/sh\n[ "$CRTOOLS_SCRIPT_ACTION" != post-dump ] || cp -r "$CRTOOLS_IMAGE_DIR/." %s\n' "$1"
 }
 
-# sent_away stock|gate: who restores what was sent.
+# sent_away stock|gate: says who restores the sent image.
 sent_away() {
 	local receiver=$1 name=sent-$1 images=$WORK/sent-$1.images sent=$WORK/sent-$1.sent counter
 	with_ghostkeep
@@ -36,7 +36,7 @@ sent_away() {
 		--action-script "$WORK/$name/send"
 	[ -f "$sent/ghostkeep/journal.json" ] || fail "the script did not see an unsealed dump"
 	rm -rf "$images"
-	# By the receiver's clock it was written an hour before it was dumped.
+	# By the receiver's clock the image was written an hour before it was dumped.
 	find "$sent" -exec touch -d '1 hour ago' {} +
 	if [ "$receiver" = stock ]; then
 		expect_ok ghostkeep seal -D "$sent"

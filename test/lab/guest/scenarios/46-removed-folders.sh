@@ -1,12 +1,12 @@
 # shellcheck shell=bash
 # weight: 50
 # native: all
-# Ghosts in folders that were removed and are still a working directory, or open:
-# they come back byte for byte, the folders too, and no name is left behind.
+# Ghosts are in folders that were removed and are still a working directory, or open. They come back byte for
+# byte, the folders too, and no name is left behind.
 # shellcheck source-path=SCRIPTDIR source=../python.sh
 . "$GUEST/python.sh"
 
-# Every descriptor of the container, a line each, is `same`.
+# Each descriptor of the container has a line, and each must be `same`.
 expect_same() {
 	local runtime=$1 name=$2 wanted=$3 data
 	data=$(data_of "$runtime" "$name")
@@ -19,7 +19,7 @@ expect_same() {
 	[ "$(wc -l <"$data/seen")" = "$wanted" ] || fail "$name: $wanted descriptors should be looked at"
 }
 
-# comes_back RUNTIME stock|gate DESCRIPTORS PLACE…: who restores it.
+# comes_back RUNTIME stock|gate DESCRIPTORS PLACE…: stock or gate says who restores it.
 comes_back() {
 	local runtime=$1 by=$2 name=removed-$2-$1 descriptors=$3 images left
 	shift 3

@@ -1,12 +1,12 @@
 # shellcheck shell=bash
 # weight: 40
-# Lazy migration: `criu dump --lazy-pages` ends, and with it the gate seals, only when the
-# restored processes have all their memory. What is handed on before is sealed by
-# who receives it: `ghostkeep seal` on the copy, or the gate of the target.
+# In a lazy migration `criu dump --lazy-pages` ends, and with it the gate seals, only when the restored
+# processes have all their memory. An image handed on before that is sealed by its receiver: by `ghostkeep
+# seal` on the copy, or by the target's gate.
 
 PORT=27182
 
-# The workload without a container, in /data here.
+# Starts the workload without a container, in /data here.
 start_alone() {
 	local name=$1
 	mkdir -p "$WORK/$name" /data
@@ -19,7 +19,7 @@ start_alone() {
 	wait_for 60 "ghosts in $name" data_has criu "$name" ready
 }
 
-# CRIU says that its page server listens by a zero byte.
+# CRIU writes a zero byte when its page server listens.
 lazy_dump() {
 	local name=$1 images=$2
 	mkdir "$images"
@@ -34,7 +34,7 @@ lazy_dump() {
 	[ -f "$images/ghostkeep/journal.json" ] || fail "it is sealed before it is handed on: say so in README.md"
 }
 
-# Another machine is here a PID namespace: the dumped processes are still there, frozen.
+# A PID namespace stands for the other machine, because the dumped processes are still there, frozen.
 lazy_restore() {
 	local name=$1 images=$2 lazy
 	say "\$ criu lazy-pages, criu restore --lazy-pages in $images"
@@ -60,7 +60,7 @@ lazy_restore() {
 	wait "$DUMP" || fail "criu dump ended with $?"
 }
 
-# migrate cp|tar|none stock|gate: how the images get there, and who restores them.
+# migrate cp|tar|none stock|gate: says how the images get there, and who restores them.
 migrate() {
 	local way=$1 receiver=$2 name=lazy-$1-$2 images copy counter image
 	images=$WORK/$name.images
@@ -82,7 +82,7 @@ migrate() {
 	keep_log "$images/dump.log" "$copy"/{restore,lazy}.log
 	expect_continued criu "$name" "$counter"
 	check_verdict criu "$name"
-	# The end of the page server is the end of the dump: the original is sealed now.
+	# The dump ends with the page server, so the original is sealed now.
 	expect_sealed "$copy"
 	expect_sealed "$images"
 	! grep -a 'NOT SEALED' "$images/dump.log" || fail "the gate says that the original is not sealed"

@@ -1,9 +1,9 @@
 # shellcheck shell=bash
 # weight: 120
 # native: all
-# A ghost with a write lease: opening it would break the lease. It is dumped, the lease is there after restore, and a
-# checkpoint that CRIU refuses (it wants --file-locks) changes nothing. CRIU itself opens each file to look for a build
-# id, and so breaks leases, unless it is told to be content with sizes.
+# A ghost has a write lease, which opening it would break. It is dumped, and the lease is there after restore.
+# A checkpoint that CRIU refuses (it wants --file-locks) changes nothing. CRIU itself opens each file to look
+# for a build id, and so breaks leases, unless it is told to compare only sizes.
 # shellcheck source-path=SCRIPTDIR source=../python.sh
 . "$GUEST/python.sh"
 

@@ -1,12 +1,12 @@
 # shellcheck shell=bash
 # weight: 60
 # native: all
-# containerd's CRI, which kubelet and crictl checkpoint through, creates each entry
-# of the image directory as a file.
+# kubelet and crictl checkpoint through containerd's CRI, which creates each entry of the image directory as a
+# file.
 
-# unpack TAR FOLDER: source, containerd's internal/cri/server/container_checkpoint_linux.go:
-# names with `..` are refused, and whatever an entry is, a file is created and its content
-# copied. Folders it does not make, and links have no content.
+# unpack TAR FOLDER: does what containerd's internal/cri/server/container_checkpoint_linux.go does. It refuses
+# names with `..`. For every entry, of whatever type, it creates a file and copies the content. It makes no
+# folders, and links have no content.
 unpack_as_cri() {
 	local name
 	mkdir -p "$2"

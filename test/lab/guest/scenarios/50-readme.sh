@@ -1,9 +1,10 @@
 # shellcheck shell=bash
 # weight: 110
 # native: but podman
-# README.md, word for word: the blocks that name this file are run one after another, as a user would type them.
+# Runs README.md word for word: the blocks that name this file are run one after another, as a user would type
+# them.
 
-# block NUMBER: the commands of the NUMBERth block that names this scenario.
+# block NUMBER: prints the commands of the NUMBERth block that names this scenario.
 block() {
 	awk -v wanted="$1" '
 		/^<!-- run by .*50-readme\.sh/ { at++ }
@@ -13,7 +14,7 @@ block() {
 	' /lab/README.md
 }
 
-# Nobody types sudo as root, and install.sh has its own scenario.
+# Root does not type sudo, and install.sh has its own scenario.
 run_block() {
 	local commands
 	commands=$(block "$1")

@@ -1,15 +1,16 @@
 # shellcheck shell=bash
 # weight: 100
 # native: all
-# A FUSE server that is stopped while a container holds a live file of it. CRIU alone waits for it in fstat(2) for as
-# long as it is stopped, with the container frozen; the gate must not be slower to give up, and adds little to that.
+# A FUSE server is stopped while a container holds a live file of it. CRIU alone waits for it in fstat(2) as
+# long as it is stopped, with the container frozen. The gate must not be slower to give up than CRIU alone,
+# and adds little to the wait.
 # shellcheck source-path=SCRIPTDIR source=../filesystems.sh
 . "$GUEST/filesystems.sh"
 
 SERVED=$FS/served
 WAITS=10	# seconds after which a CRIU that waits for the server is taken for one that always will
 
-# Attributes are believed for a second.
+# The kernel believes attributes for a second.
 start_fuse_server() {
 	mkdir -p "$SERVED"/{lower,upper,work,mount}
 	echo far >"$SERVED/lower/live"
@@ -21,7 +22,7 @@ start_fuse_server() {
 	wait_for 10 "mount of the server" mountpoint -q "$SERVED/mount"
 }
 
-# A ghost in /data, and a process that holds a file of the server and does nothing with it.
+# Makes a ghost in /data, and a process that holds a file of the server and does nothing with it.
 start_holder() {
 	local runtime=$1 name=$2
 	make_bundle "$WORK/$name" run /data small
@@ -36,7 +37,8 @@ start_holder() {
 	wait_for 60 "ghosts in $name" data_has "$runtime" "$name" ready
 }
 
-# checkpoint_meanwhile RUNTIME NAME: it has not ended after WAITS seconds, and CRIU waits for the server by then.
+# checkpoint_meanwhile RUNTIME NAME: the checkpoint has not ended after WAITS seconds, and CRIU waits for the
+# server by then.
 checkpoint_meanwhile() {
 	local runtime=$1 name=$2 images=$WORK/$2.images
 	kill -STOP "$SERVER"
@@ -53,7 +55,7 @@ waits_for_server() {
 	grep -q fuse "/proc/$CRIU/stack"
 }
 
-# Seconds from the first request of the gate to its answer, by the log of CRIU.
+# Prints the seconds from the gate's first request to its answer, by CRIU's log.
 frozen_by_gate() {
 	local hook
 	hook=$(grep -a "plugin: .ghostkeep' hook 11" "$1/dump.log" | head -n 1 | sed 's/^(\([0-9.]*\)).*/\1/')
