@@ -71,8 +71,7 @@ int gk_ahead_take(uint64_t ahead, uint32_t capacity, struct gk_open_file *files,
 int gk_ahead_end(uint64_t ahead, struct gk_report *report);
 
 /*
- * What statx(2) says about the target of a descriptor or path. A birth of 0.0 means that there is
- * none.
+ * The answer of statx(2) about the target of a descriptor or path. A birth of 0.0 means that there is none.
  */
 struct gk_stat {
 	uint64_t dev, ino, mode, nlink, uid, gid, rdev;

@@ -44,7 +44,7 @@ struct range {
 	uint64_t length;
 };
 
-/* What one holder is expected to show: a line of DIR/ready. */
+/* One holder, and everything it is expected to show: a line of DIR/ready. */
 struct holder {
 	char kind[32];
 	char role[8]; /* main, dup, second, child, map, map2, exe */

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What a copy from one file to another knows about both files, and how far it has come. */
+/*
+ * The state of a copy from one file to another: its knowledge about both files, and how far it has come.
+ */
 #ifndef GK_COPIER_H
 #define GK_COPIER_H
 
