@@ -8,7 +8,10 @@ import { GhostkeepError, reasonOf } from '../base/errors.js';
 
 export type { HooksD };
 
-/** This variable in a hook's environment names its log, in place of the host's. A trial sets it, so that nothing stays. */
+/**
+ * This variable in a hook's environment names its log, in place of the host's. A trial sets it, so that
+ * nothing stays.
+ */
 export const hookLogVariable = 'GHOSTKEEP_HOOK_LOG';
 
 /** The absolute names that a hook program starts, so that nothing is looked up in PATH. */

@@ -1,4 +1,7 @@
-/** install.sh where a mount does not let it write, or start programs; and in the shells that people start it with. */
+/**
+ * install.sh where a mount does not let it write, or start programs; and in the shells that people start it
+ * with.
+ */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';

@@ -82,7 +82,8 @@ export class InstallTree {
 
   /**
    * @param environment overrides; an empty value is as none
-   * @param before runs in the shell of a mount namespace of its own, in which install.sh runs then; it needs root
+   * @param before runs in the shell of a mount namespace of its own, in which install.sh runs then; it needs
+   * root
    */
   run(args: string[], environment: Record<string, string> = {}, { shell = 'bash', before = '' } = {}) {
     const command = [shell, path.join(this.tree, 'install.sh'), ...args];

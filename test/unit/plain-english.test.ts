@@ -1,6 +1,6 @@
 /**
- * Comments are whole sentences that a newcomer understands at first reading. This test refuses the habits that
- * a pattern can find: a sentence that begins as a fragment, and phrases that hide who does what.
+ * Comments are whole sentences that a newcomer understands at first reading. This test refuses the habits
+ * that a pattern can find: a sentence that begins as a fragment, and phrases that hide who does what.
  */
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
