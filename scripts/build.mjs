@@ -146,7 +146,7 @@ function assertCompiles() {
   if (status !== 0) fail(stdout.trim());
 }
 
-/** What fails has said why on stderr. A stack of ours would hide it. */
+/** A command that fails has printed the reason to stderr. A stack trace of ours would hide it. */
 function run(file, args) {
   const { status, error } = spawnSync(file, args, { cwd: top, stdio: ['ignore', 'ignore', 'inherit'] });
   if (status !== 0) fail(`${path.basename(file)} failed${error === undefined ? '' : `: ${error.message}`}`);

@@ -157,9 +157,9 @@ int gk_are_free(int dir_fd, uint32_t count, const char *names, uint8_t *answers,
 
 /*
  * List threads of process pid whose table of descriptors is not the main thread's, or that have one
- * when the main thread has ended. Of the threads that share a table, one is listed; where kcmp(2)
- * may not be called, all threads are. /proc/TID/fd shows what a thread has open. -E2BIG when there
- * are more than capacity.
+ * when the main thread has ended. It lists one of the threads that share a table, or all threads
+ * where kcmp(2) may not be called. /proc/TID/fd shows what a thread has open. -E2BIG when there are
+ * more than capacity.
  */
 int gk_fd_tables(uint32_t pid, uint32_t capacity, uint32_t *tids, uint32_t *count, struct gk_report *report);
 

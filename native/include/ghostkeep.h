@@ -95,8 +95,8 @@ struct gk_report {
 /*
  * List the extents of fd that intersect [start, size). They come in order, do not overlap and are
  * clipped to size. Extents of one kind that touch are merged. At most capacity extents are stored;
- * *count says how many, and *next where to go on (size when there is nothing left). Whatever is not
- * listed is a hole.
+ * *count says how many, and *next where to go on (size when there is nothing left). A range that is
+ * not listed is a hole.
  * Source: Documentation/filesystems/fiemap.rst, lseek(2).
  */
 int gk_extents(int fd, uint32_t engine, uint64_t size, uint64_t start, struct gk_extent *extents,

@@ -9,8 +9,8 @@ import { broken, entriesOf, magic } from './frame.js';
 const name = 'cgroup.img';
 
 /**
- * What stops a cgroup, and what lets it run. No running value is longer, and the kernel ignores spaces at the
- * end. Source: cgroup-v2.rst, cgroup.freeze; freezer-subsystem.rst, freezer.state.
+ * The value that lets a cgroup run for each value that stops it. No running value is longer, and the kernel
+ * ignores spaces at the end. Source: cgroup-v2.rst, cgroup.freeze; freezer-subsystem.rst, freezer.state.
  */
 const running = new Map<string, ReadonlyMap<string, string>>([
   ['cgroup.freeze', new Map([['1', '0']])],

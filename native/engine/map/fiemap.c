@@ -5,7 +5,7 @@
  * lseek(2) sees the page cache and decides there: inside unwritten extents, and also inside gaps
  * where the file system's map hides dirty data. Source: Documentation/filesystems/fiemap.rst.
  *
- * No answer is believed that would make us skip bytes or loop forever.
+ * We trust no answer that would make us skip bytes or loop forever.
  */
 #include <errno.h>
 #include <linux/fiemap.h>

@@ -109,7 +109,7 @@ void helper_end(struct helper *helper)
 	helper_kill(helper);
 }
 
-/* Wait until the helper has closed its end. What it still says is ignored. */
+/* Wait until the helper has closed its end. Its last messages are ignored. */
 static bool has_hung_up(struct helper *helper)
 {
 	int64_t deadline = deadline_in(END_MS);

@@ -86,7 +86,7 @@ function isOnServer(path: Buffer, { mounts, servers }: Table): boolean {
   if (!servers.some(({ mountPoint }) => isAtOrBelow(path, mountPoint))) return false;
   let nearest: Mount | undefined;
   for (const mount of mounts) {
-    // Of several mounts at one place, the last is on top.
+    // If several mounts lie at one place, the last is on top.
     if (mount.mountPoint.length < (nearest?.mountPoint.length ?? 0)) continue;
     if (isAtOrBelow(path, mount.mountPoint)) nearest = mount;
   }
