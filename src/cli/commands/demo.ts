@@ -11,8 +11,9 @@ This demo has two parts:
    and a new process gets them back.
 2. Where this is root and finds runc and CRIU: the same with a real container.
 
-It takes some ten seconds, a minute with a container. It installs nothing and works in a temporary folder, which it
-removes. On the host it leaves nothing but the empty folder of ghostkeep's session records (/run/ghostkeep for root).
+It takes some ten seconds, a minute with a container. It installs nothing and works in a temporary folder,
+which it removes. On the host it leaves nothing but the empty folder of ghostkeep's session records
+(/run/ghostkeep for root).
 
 1. Without a container
 
