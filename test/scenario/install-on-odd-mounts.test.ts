@@ -113,7 +113,7 @@ describe('install.sh', () => {
       const [prefix, criu] = [path.join(host.folder, 'prefix'), path.join(host.folder, 'criu')];
       mkdirSync(prefix);
       mkdirSync(criu);
-      const environment = { DESTDIR: '', PREFIX: prefix, CRIU_LIBS_DIR: criu };
+      const environment = { DESTDIR: '', CC: 'gcc', PREFIX: prefix, CRIU_LIBS_DIR: criu };
       const { status, said } = host.run([], environment, { before: prepare(prefix) });
       assert.equal(status, 1, said);
       assert.match(
