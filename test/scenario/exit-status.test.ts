@@ -56,7 +56,7 @@ describe('exit status', () => {
       const { status, stdout, stderr } = ghostkeep(args);
       assert.equal(status, 2, stderr);
       assert.equal(stdout, '');
-      // Called without a word, it shows its commands.
+      // Called without arguments, it shows its commands.
       if (args.length > 0) assert.match(stderr, /^ghostkeep: cannot .* \[USAGE\]\n$/);
       assert.notEqual(stderr, '');
     });

@@ -1,4 +1,4 @@
-/** What a sealed image directory holds, and who takes no other. */
+/** A sealed image directory holds regular files only, because containerd's CRI takes no other. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { isRoot, needs, temporaryFolder } from './ghostkeep.js';
 
 export interface FuseServer {
-  /** What it serves, and where. */
+  /** The folder that it serves, and the place where it does. */
   source: string;
   mount: string;
   /** From now on it answers nothing. */

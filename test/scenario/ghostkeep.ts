@@ -1,5 +1,5 @@
 /**
- * What scenarios are made of: the built program, folders that go away again, and real files without a name.
+ * Scenarios are made of these: the built program, folders that go away again, and real files without a name.
  */
 import { type SpawnSyncReturns, spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -142,7 +142,7 @@ export async function stoppedWorkload(
   return { pid, holders: lines.map(line => JSON.parse(line) as Workload['holders'][number]) };
 }
 
-/** What a machine cannot run is skipped with a reason; under CI nothing may be. */
+/** A test that a machine cannot run is skipped with a reason; under CI nothing may be skipped. */
 export function needs(t: TestContext, condition: boolean, reason: string): boolean {
   if (condition) return true;
   if (process.env['CI'] === 'true') throw new Error(`under CI nothing may be skipped: ${reason}`);

@@ -55,7 +55,7 @@ describe('names of extended attributes in a hostile manifest', () => {
     });
 });
 
-/** What root would run as root, whoever starts it: the head of the image says it, too. */
+/** A set-id bit would let anybody run the file as root; the head of the image has the bit, too. */
 function withRights(t: TestContext) {
   const folder = temporaryFolder(t);
   const fd = ghostFile(t, folder, 'x', 'content');

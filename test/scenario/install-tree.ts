@@ -117,7 +117,7 @@ export class InstallTree {
   }
 
   /**
-   * What install.sh asks of a criu: its symbols and strings. 12 hooks are CRIU 4.0's; 11, those of one
+   * install.sh looks at the symbols and strings of a criu. 12 hooks are CRIU 4.0's; 11, those of one
    * before.
    */
   compileCriu(hooks: number): string {

@@ -42,7 +42,7 @@ class Host {
     const container = spawn('sleep', ['600'], { stdio: 'ignore' });
     t.after(() => {
       for (const child of [namespace, container]) child.kill('SIGKILL');
-      // What waits for these ends.
+      // Processes that wait for these end.
       for (const verb of ['pause', 'checkpoint']) fs.rmSync(`${folder}/hold-${verb}`, { force: true });
     });
     await once(namespace.stdout, 'data');

@@ -28,7 +28,7 @@ before(() => {
 interface Holder {
   pid: number;
   child: ChildProcessByStdio<Writable, Readable, null>;
-  /** What it says of itself. */
+  /** The lines that the holder prints. */
   ask(): Promise<string>;
 }
 

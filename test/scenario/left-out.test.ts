@@ -1,6 +1,5 @@
 /**
- * What a dump without CRIU cannot have, or may have torn, is said: by real processes, as the kernel shows
- * them.
+ * A dump without CRIU says which content it cannot have, and which it may have torn. The processes are real.
  */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';

@@ -37,7 +37,7 @@ async function holder(t: TestContext, script: string): Promise<{ pid: number; fo
   return { pid: child.pid as number, folder };
 }
 
-/** What the gate answers CRIU. */
+/** The answer that the gate gives CRIU. */
 async function checkpoint(t: TestContext, { pid, folder }: { pid: number; folder: string }): Promise<string> {
   fs.mkdirSync(`${folder}/checkpoint`);
   const gate = new Gate(t, 'dump', `${folder}/checkpoint`);

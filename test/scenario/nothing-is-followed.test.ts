@@ -1,4 +1,7 @@
-/** Whatever has a name in an image directory: nothing waits for it, acts on it, or is led elsewhere by it. */
+/**
+ * Any kind of file may have a name in an image directory. ghostkeep waits for none, acts on none, and is led
+ * elsewhere by none.
+ */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';

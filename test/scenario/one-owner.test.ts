@@ -1,4 +1,4 @@
-/** Whatever writes into an image directory has it for itself: real processes, real locks. */
+/** A process that writes into an image directory has it for itself. Processes and locks are real. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';

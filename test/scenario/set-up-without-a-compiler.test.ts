@@ -8,7 +8,7 @@ import { temporaryFolder } from './ghostkeep.js';
 
 const top = fileURLToPath(new URL('../..', import.meta.url));
 
-/** What Debian's gcc says where libc6-dev is not installed. */
+/** Debian's gcc says this where libc6-dev is not installed. */
 const withoutHeaders = `#!/bin/sh
 echo '<stdin>:2:10: fatal error: stdio.h: No such file or directory' >&2
 exit 1

@@ -63,7 +63,7 @@ const sparse = (file: string) => {
   fs.truncateSync(file, 3e9);
 };
 
-/** What reads which document. */
+/** The commands that read each document. */
 const readers: [string, string[][]][] = [
   [
     'ghostkeep-manifest.json',

@@ -15,7 +15,7 @@ export interface Run {
   status: number;
   stdout: string;
   stderr: string;
-  /** What it left in its temporary folder. */
+  /** The files that it left in its temporary folder. */
   left: string[];
 }
 

@@ -28,7 +28,8 @@ class Dump {
   }
 
   /**
-   * Whatever verify finds in an image, restore refuses, and leaves no file. That one was cut off both say.
+   * restore refuses every damage that verify finds in an image, and leaves no file. That one was cut off both
+   * say.
    */
   async codes(): Promise<string[]> {
     const { damage } = await verify(context, this.images);

@@ -158,7 +158,7 @@ describe('the warm pass', () => {
   });
 });
 
-/** Of 0 to 250,000 bytes, each another. */
+/** Contents of 0 to 250,000 bytes, all different. */
 const smallContent = (n: number) => Buffer.alloc((n * n * 97) % 250_000, `ghost ${n} `);
 
 describe('the warm pass of many small ghosts', () => {

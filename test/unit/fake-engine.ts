@@ -82,11 +82,11 @@ export class FakeEngine implements Engine {
     return report(0n, 0n, content);
   }
 
-  /** What extents() answers. */
+  /** The answer of extents(). */
   found: Extent[] = [];
   extents = (): Iterable<Extent> => this.found;
   chunks = (): Iterable<Extent> => [];
-  /** What allocation() answers, and what was allocated since. */
+  /** The answer of allocation(), and the ranges that were allocated since. */
   map: Extent[] | undefined = [];
   allocated: [bigint, bigint][] = [];
   allocation = (): Iterable<Extent> | undefined => this.map;

@@ -40,7 +40,7 @@ export interface FakeProcess {
   fdInfo?: Record<number, string>;
   /** Threads with descriptors of their own; each is a process here. */
   threadsApart?: number[];
-  /** What names lead to below the process's root. */
+  /** The files that names lead to below the process's root. */
   inRoot?: Record<string, FakeFile>;
   idMaps?: IdMaps;
   /** Errno for a call: `fds`, `maps`, `mounts`, `stat fd/3`, `pin fd/3`, … */
@@ -135,7 +135,7 @@ export class FakeProcesses implements ProcessView {
     return found;
   }
 
-  /** Processes that stand still. */
+  /** Processes that are stopped. */
   paused = new Set<number>();
   isPaused = (pid: number) => this.paused.has(pid);
   listPids = () => [...this.#processes.keys()].sort((a, b) => a - b);
@@ -227,7 +227,7 @@ export class FakeProcesses implements ProcessView {
     return { ...file.stat, mountId: mount };
   }
   readLink(pid: number, link: string): Buffer {
-    // Who declares no root has the namespace's.
+    // A process for which no root is declared has the namespace's.
     if (link === 'root' && !this.#get(pid).root) return Buffer.from('/');
     if (this.#isLong(pid, link)) throw errno('ENAMETOOLONG', link);
     return this.#open(pid, link, 'readLink').name;
@@ -235,7 +235,7 @@ export class FakeProcesses implements ProcessView {
   #isLong = (pid: number, link: string) => this.#open(pid, link).name.length > 4095;
   /** Mounts whose server is silent. */
   silent = new Set<number>();
-  /** What a server knows by now, and the kernel does not yet. */
+  /** Attributes that a server knows by now, and the kernel does not yet. */
   onServer = new Map<FakeFile, Partial<FileStat>>();
   isOnServer({ mountId = 30 }: FileStat): boolean {
     const mounts = [...this.#processes.values()].flatMap(process => process.mounts ?? []);

@@ -77,7 +77,7 @@ const files = (readdirSync(source, { recursive: true }) as string[])
   .filter(name => /\.[jt]s$/.test(name))
   .sort();
 const ours = files.filter(name => !name.includes('/generated/'));
-/** What is written by hand in src and bench; native-house.test.ts looks at native. */
+/** Files that are written by hand in src and bench; native-house.test.ts looks at native. */
 const top = path.dirname(source);
 const sources = ['src', 'bench'].flatMap(folder =>
   (readdirSync(path.join(top, folder), { recursive: true }) as string[])

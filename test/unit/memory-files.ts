@@ -94,7 +94,7 @@ export class MemoryFiles implements Files {
     return fd;
   }
   #held = new Map<string, string>();
-  /** What a path through a held folder leads to. */
+  /** The path that a path through a held folder leads to. */
   #real(path: string): string {
     const [, held, rest] = /^(\/proc\/self\/fd\/\d+)(\/.*)?$/.exec(path) ?? [];
     const folder = this.#held.get(held ?? '');

@@ -43,7 +43,7 @@ const stemOf = (name: string) => name.replace(/\.[ch]$/, '');
 const sources = files.filter(name => name.endsWith('.c'));
 const headers = files.filter(name => name.endsWith('.h') && partOf(name) !== 'include');
 
-/** What begins in the first column and has an argument list: name, and the words before it. */
+/** A declaration begins in the first column and has an argument list: its name, and the words before it. */
 function functionsIn(name: string): { name: string; words: string; isDeclared: boolean }[] {
   const text = textOf(name).replace(/\/\*[\s\S]*?\*\//g, '');
   return [

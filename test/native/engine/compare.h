@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What must hold for any file, any engine: compared with a plain read of it. */
+/* Checks that must hold for any file and any engine, against a plain read of the file. */
 #ifndef TEST_COMPARE_H
 #define TEST_COMPARE_H
 

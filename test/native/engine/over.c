@@ -133,7 +133,7 @@ void over_cases(const struct place *place)
 		expect(!futimens(image, long_ago), "times: %m"); /* a tick of the clock is 4 ms */
 		fstat(image, &before);
 		changes[i].change(ghost);
-		/* Of a block on its way to the disk a map says one thing now and another then. */
+		/* While a block is on its way to the disk, a map may say one thing now and another later. */
 		expect(!fsync(ghost), "fsync: %m");
 		expect(!dump(ghost, image, GK_DUMP_OVER, &second), "%s", second.message);
 		fstat(image, &after);

@@ -78,7 +78,7 @@ static int shift(int fd, int mode, uint64_t offset, uint64_t length)
 	return fallocate(fd, mode, (off_t)(offset / 4096 * 4096), (off_t)((length + 4095) / 4096 * 4096));
 }
 
-/* What the file system does not know it refuses, and the file stays as it was. */
+/* The file system refuses an operation that it does not know, and the file stays as it was. */
 static void change(int fd, int clone)
 {
 	uint64_t offset = any_offset(), length = 1 + pick(pick(2) ? 9000 : 200000);

@@ -85,7 +85,7 @@ static void flags(int fd)
 		expect(gk_set_flags(fd, wanted, &report) < 0 && report.message[0], "no flags here");
 		return;
 	}
-	/* What we do not keep neither comes nor goes. */
+	/* Flags that we do not keep are neither set nor cleared. */
 	expect(!gk_set_flags(fd, wanted | FS_EXTENT_FL | FS_TOPDIR_FL, &report), "%s", report.message);
 	expect(!gk_get_flags(fd, &found, &report) && found == wanted, "%x", found);
 	expect(!gk_set_flags(fd, 0, &report) && !gk_get_flags(fd, &found, &report) && !found, "%x", found);

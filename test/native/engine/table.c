@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * The table of docs/filesystems.md: one case a row, every engine against a
- * plain read. What a file system cannot do is told, with its reason.
+ * plain read. If a file system cannot do something, the row says so, with the reason.
  */
 #include <errno.h>
 #include <fcntl.h>

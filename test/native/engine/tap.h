@@ -19,7 +19,7 @@ void skip(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The case cannot be made here, and why: no failure, unless something is wrong with it. */
 void impossible(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* What else to say in the line of the case. */
+/* Adds a remark to the line of the case. */
 void remark(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* How many things are wrong with the case so far. */

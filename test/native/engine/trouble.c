@@ -231,7 +231,7 @@ static void cancelling(const struct place *place)
 
 	begin(place->name, "cancelled before and during a dump");
 	ghost = dense_ghost(place);
-	/* What is being written out is unwritten to ext4's map, and would be read to be found. */
+	/* A page that is being written out is unwritten in ext4's map, and would have to be read to be found. */
 	expect(!fsync(ghost), "fsync: %m");
 	progress = (struct gk_progress){ .cancel = 1 };
 	expect(dump(place, GK_ENGINE_AUTO, SIZE, GK_DUMP_CHUNKED, &report) == -ECANCELED, "%s",

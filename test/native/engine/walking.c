@@ -173,7 +173,7 @@ static void unwanted(const struct place *place)
 	close(image);
 }
 
-/* Whatever an engine found before it gave up is tested, as if it had not. */
+/* The ranges that an engine found before it gave up are tested, as if it had not given up. */
 static void zeroes(const struct place *place)
 {
 	static const char zero[4096];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * A CRIU that only has its plugin loader, and that watches what a plugin does
- * to it. What it exports is chosen at compile time:
+ * to it. The host exports what is chosen at compile time:
  *   CTL_BYTES=n            size of the symbol cr_plugin_ctl, 0: not there
  *   WITHOUT_ADD_EXTERNAL, WITHOUT_IMAGE_DIR, WITHOUT_PRINT, WITHOUT_LOOKUP,
  *   WITHOUT_ROOT_ITEM
@@ -75,7 +75,7 @@ EXPORTED int add_external(char *key)
 #endif
 
 #ifndef WITHOUT_LOOKUP
-/* What a name in mnt[…] was given as its value. */
+/* The value that a name in mnt[…] was given. */
 EXPORTED char *external_lookup_by_key(char *key)
 {
 	static char longest[4089 + 1], too_long[4090 + 1];
@@ -232,7 +232,7 @@ static void compare_fds(const struct look *before)
 			misuse("descriptor %d was \"%s\" and is \"%s\"", fd, before->fds[fd], now.fds[fd]);
 }
 
-/* What CRIU starts while it dumps must not hold the helper's socket. */
+/* A program that CRIU starts while it dumps must not hold the helper's socket. */
 static void look_for_inheritance(const struct look *before)
 {
 	struct look now;

@@ -23,13 +23,13 @@ interface Play {
   status?: number;
   /** Exit status of the verbs we call ourselves. */
   verbs?: Record<string, number>;
-  /** What `state` says once the command has run. */
+  /** The answer of `state` once the command has run. */
   stateAfter?: string;
   stateBefore?: string;
   ghosts?: boolean;
   userConfig?: string;
   hold?: CheckpointRequest['hold'];
-  /** What happens between our look at the container and CRIU's freeze. */
+  /** Called between our look at the container and CRIU's freeze. */
   beforeFreeze?: (files: FakeFile[]) => void;
 }
 

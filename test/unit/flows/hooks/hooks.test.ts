@@ -56,7 +56,7 @@ function restoring(context: Awaited<ReturnType<typeof created>>, pid: number) {
   const exe = opened(fakeFile({ nlink: 1 }), '/usr/sbin/criu');
   context.host.processes.add(pid, { exe, parent: 50, fds: { 7: folder } }).add(50, { fds: {} });
   const { files } = context.host;
-  // What /proc/PID/fd/7 leads to.
+  // The directory that /proc/PID/fd/7 leads to.
   for (const [path, file] of [...files.contents])
     if (path.startsWith(`${images}/`)) files.contents.set(path.replace(images, `/proc/${pid}/fd/7`), file);
 }

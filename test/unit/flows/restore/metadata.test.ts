@@ -15,7 +15,7 @@ const ghost = aManifestGhost({
 
 const trusted = { allowPrivileged: true };
 
-/** What is done to a descriptor, in order; `fails` maps the name of a step to what it throws. */
+/** The steps that are done to a descriptor, in order; `fails` maps the name of a step to what it throws. */
 function recorder(fails: Record<string, unknown> = {}) {
   const host = fakeHost();
   const steps: string[] = [];
