@@ -2,9 +2,9 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { findBeside } from '../../src/host/native/program-files.js';
-import { ghostImageEquals, varintFields } from '../equal.js';
-import { type RunOptions, timed, timedAndWatched } from '../timed.js';
+import { ghostImageEquals, varintFields } from '../content/equal.js';
 import type { Holder } from './holder.js';
+import { type RunOptions, timed, timedAndWatched } from './timed.js';
 import { findInTree } from './tree.js';
 import { findHelper, isStopped, type Use } from './watch.js';
 

@@ -3,8 +3,8 @@ import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileEquals } from '../equal.js';
-import { type Pattern, writePattern } from '../patterns.js';
+import { fileEquals } from '../content/equal.js';
+import { type Pattern, writePattern } from '../content/patterns.js';
 
 export interface Holder {
   pid: number;

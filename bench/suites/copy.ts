@@ -7,9 +7,7 @@ import path from 'node:path';
 import { encodeGhostHead, isChunked } from '../../src/criu/ghost-file.js';
 import { NativeEngine } from '../../src/host/engine/engine.js';
 import { Budget } from '../budget.js';
-import { fileEquals, ghostImageEquals } from '../equal.js';
-import type { Filesystem } from '../machine/filesystems.js';
-import { findProgram } from '../machine/tree.js';
+import { fileEquals, ghostImageEquals } from '../content/equal.js';
 import {
   alternating,
   dataBytes,
@@ -18,11 +16,13 @@ import {
   holeBefore8k,
   type Pattern,
   writePattern,
-} from '../patterns.js';
+} from '../content/patterns.js';
+import type { Filesystem } from '../machine/filesystems.js';
+import { timed, warm } from '../machine/timed.js';
+import { findProgram } from '../machine/tree.js';
 import { makeRow, ours, type Row } from '../report/row.js';
 import { interleave } from '../report/samples.js';
 import type { Suite, SuiteContext } from '../suite.js';
-import { timed, warm } from '../timed.js';
 
 interface Tool {
   name: string;

@@ -4,14 +4,14 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
+import { dataBytes, many, type Pattern } from '../content/patterns.js';
 import { type Criu, dumpWatched, imagesEqual, type Way } from '../machine/criu.js';
 import type { Filesystem } from '../machine/filesystems.js';
 import { hold } from '../machine/holder.js';
-import { dataBytes, many, type Pattern } from '../patterns.js';
+import { warm } from '../machine/timed.js';
 import { makeRow, type Row } from '../report/row.js';
 import { interleave } from '../report/samples.js';
 import type { SuiteContext } from '../suite.js';
-import { warm } from '../timed.js';
 
 /** The most rounds, if there is time for them. */
 const most = 5;

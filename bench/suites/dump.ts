@@ -2,15 +2,22 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { Budget } from '../budget.js';
+import {
+  alternating,
+  dataBytes,
+  dense,
+  fallocatedWith8k,
+  holeBefore8k,
+  type Pattern,
+} from '../content/patterns.js';
 import { type Criu, type Dump, dump, findCriu, imagesEqual, type Way } from '../machine/criu.js';
 import type { Filesystem } from '../machine/filesystems.js';
 import { type Holder, hold, type State } from '../machine/holder.js';
-import { alternating, dataBytes, dense, fallocatedWith8k, holeBefore8k, type Pattern } from '../patterns.js';
+import { warm } from '../machine/timed.js';
 import { makeRow, type Row } from '../report/row.js';
 import { interleave } from '../report/samples.js';
 import type { Suite, SuiteContext } from '../suite.js';
 import { dumpTarget } from '../targets.js';
-import { warm } from '../timed.js';
 import { leastOf, manyCell, manyCellsOf } from './dump-many.js';
 
 /** The most rounds, if there is time for them. */

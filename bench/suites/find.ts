@@ -2,11 +2,11 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
+import { timedAndWatched } from '../machine/timed.js';
 import { findProgram } from '../machine/tree.js';
 import { makeRow, ours, type Row } from '../report/row.js';
 import { interleave } from '../report/samples.js';
 import type { Suite, SuiteContext } from '../suite.js';
-import { timedAndWatched } from '../timed.js';
 
 /** Number of each process's descriptors whose file has no name. */
 const ghostsEach = 10;

@@ -5,14 +5,14 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { Budget } from '../budget.js';
+import { dataBytes, many, type Pattern, scattered } from '../content/patterns.js';
 import { type Criu, dump, findCriu, imagesEqual, type Way } from '../machine/criu.js';
 import type { Filesystem } from '../machine/filesystems.js';
 import { type Holder, hold } from '../machine/holder.js';
-import { dataBytes, many, type Pattern, scattered } from '../patterns.js';
+import { warm } from '../machine/timed.js';
 import { makeRow, type Row } from '../report/row.js';
 import { interleave } from '../report/samples.js';
 import type { Suite, SuiteContext } from '../suite.js';
-import { warm } from '../timed.js';
 
 const kib = 1024;
 const mib = 1024 * kib;

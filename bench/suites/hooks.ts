@@ -10,11 +10,11 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { findBeside } from '../../src/host/native/program-files.js';
 import { missing } from '../machine/missing.js';
+import { timed } from '../machine/timed.js';
 import { findTree, noteProgram } from '../machine/tree.js';
 import { makeRow, ours, type Row } from '../report/row.js';
 import { interleave, median, type Samples } from '../report/samples.js';
 import type { Suite, SuiteContext } from '../suite.js';
-import { timed } from '../timed.js';
 
 const nodes = { "Debian's Node": '/usr/bin/node', 'own Node': '/own-node' } as const;
 type NodeName = keyof typeof nodes;

@@ -7,15 +7,15 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { Budget } from '../budget.js';
-import { ghostImageEquals, sparseFileEquals } from '../equal.js';
+import { ghostImageEquals, sparseFileEquals } from '../content/equal.js';
+import { dataBytes, many, type Pattern, scattered } from '../content/patterns.js';
 import { type Criu, dumpWatched, findCriu, imagesEqual, type Way } from '../machine/criu.js';
 import type { Filesystem } from '../machine/filesystems.js';
 import { heldFile, hold } from '../machine/holder.js';
-import { dataBytes, many, type Pattern, scattered } from '../patterns.js';
+import { timed, timedAndWatched, warm } from '../machine/timed.js';
 import { makeRow, ours, type Row } from '../report/row.js';
 import { interleave } from '../report/samples.js';
 import type { Suite, SuiteContext } from '../suite.js';
-import { timed, timedAndWatched, warm } from '../timed.js';
 
 const targetBytes = 120 * 2 ** 20;
 const gib = 2 ** 30;

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { describe, it } from 'node:test';
+import { timedAndWatched } from '../../../../bench/machine/timed.js';
 import { isStopped, watch } from '../../../../bench/machine/watch.js';
-import { timedAndWatched } from '../../../../bench/timed.js';
 
 /** Takes 64 MiB and a quarter of a second of a processor. */
 const busy = `const taken = Buffer.alloc(64 << 20, 1); const until = process.cpuUsage().user + 250_000;

@@ -2,7 +2,7 @@
  * Is every byte right? Judged by the pattern alone. The only code of ghostkeep in it is the call of lseek(2).
  */
 import fs from 'node:fs';
-import { seek } from '../src/host/native/libc.js';
+import { seek } from '../../src/host/native/libc.js';
 import { dataBytes, expected, type Pattern, ranges, windowBytes } from './patterns.js';
 
 const buffer = Buffer.alloc(windowBytes);

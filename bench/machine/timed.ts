@@ -2,8 +2,8 @@
 import { spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import { type Use, type WatchRequest, watch } from './machine/watch.js';
-import { windowBytes } from './patterns.js';
+import { windowBytes } from '../content/patterns.js';
+import { type Use, type WatchRequest, watch } from './watch.js';
 
 export interface RunOptions {
   env?: NodeJS.ProcessEnv;

@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { fileEquals, ghostImageEquals, sparseFileEquals } from '../../../bench/equal.js';
+import { fileEquals, ghostImageEquals, sparseFileEquals } from '../../../../bench/content/equal.js';
 import {
   alternating,
   dataBytes,
@@ -12,8 +12,8 @@ import {
   type Pattern,
   ranges,
   writePattern,
-} from '../../../bench/patterns.js';
-import { encodeGhostHead } from '../../../src/criu/ghost-file.js';
+} from '../../../../bench/content/patterns.js';
+import { encodeGhostHead } from '../../../../src/criu/ghost-file.js';
 
 const pattern: Pattern = { ...alternating(1), size: 64 * 1024 };
 const head = { uid: 0, gid: 0, mode: 0o100600, dev: 2049n, ino: 300n, atimeNs: 1_700_000_000_123_456_000n };
