@@ -40,7 +40,7 @@ describe('makeNames, raced', () => {
       try {
         await once(racer.stdout, 'data');
         let made = 0;
-        for (let time = 0; time < 400; time += 1) {
+        for (let time = 0; time < 400 || (made === 0 && time < 20_000); time += 1) {
           try {
             await makeNames(
               top,
