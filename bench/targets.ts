@@ -31,7 +31,10 @@ export function restoreTarget(pattern: string, filesystem: string): number | und
   return restoreTargets[kindOf(pattern)]?.[filesystem];
 }
 
-/** `4k-4k-256m` is of kind 4k-4k, `hole-1024m-8k` of kind hole. */
+/**
+ * The kind of a pattern is the key of dumpTargets with which its name begins: `4k-4k-256m` is of kind 4k-4k,
+ * and `hole-1024m-8k` is of kind hole.
+ */
 function kindOf(pattern: string): string {
   return Object.keys(dumpTargets).find(kind => pattern.startsWith(kind)) ?? '';
 }

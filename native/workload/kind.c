@@ -28,7 +28,7 @@ static const struct kind kinds[] = {
 
 #define NR_KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
-/* `dense-NNm` has as much data as a scenario needs to make a dump take its time. */
+/* `dense-NNm` has NN MiB of data. A scenario chooses NN so large that the dump lasts long enough. */
 static int sized_dense(const char *name, struct kind *kind)
 {
 	char *end;

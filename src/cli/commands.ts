@@ -14,7 +14,7 @@ export const commands: Record<string, Command> = {
     usage: 'scan [--pid N … | --container ID | --cgroup PATH | --all] [--json]',
     summary: 'list files without a name and the processes that hold them (default: --all)',
     details:
-      '--pid may be given more than once. --container takes the id, or 12 digits of it, that the runtime names its cgroup\nafter. Root sees every process, others their own; what was not looked at is counted below the table.',
+      '--pid may be given more than once. --container takes the id after which the runtime\nnames the cgroup, or 12 digits of that id. Root sees every process, others their own; what was not looked at is counted below the table.',
     load: async () => (await import('./commands/scan.js')).scanCommand,
   },
   dump: {
@@ -22,7 +22,7 @@ export const commands: Record<string, Command> = {
       'dump --pid N … -D DIR [--engine auto|fiemap|seek|read] [--detect-zeroes] [--digest] [--require-frozen] [--allow-missing] [--json]',
     summary: "copy processes' ghosts into DIR; freeze the processes first",
     details:
-      '-D, --images-dir DIR is made if it is not there, and must hold no dump. --pid N is given for each process. --engine says\nhow data is found (default auto: by file system), --detect-zeroes leaves out blocks of zeroes that were written,\n--digest adds checksums for `ghostkeep verify`. --require-frozen: it is an error that one of the processes runs, or that another\none can change a ghost through a mapping. Content that cannot be dumped is listed, and the exit status is 1 unless\n--allow-missing is given.',
+      '-D, --images-dir DIR is made if it is not there, and must hold no dump. --pid N is given for each process. --engine says\nhow data is found (default auto: by file system), --detect-zeroes leaves out blocks of zeroes that were written,\n--digest adds checksums for `ghostkeep verify`. With --require-frozen the dump fails if one of the processes runs, or if another\nprocess can change a ghost through a mapping. Content that cannot be dumped is listed, and the exit status is 1 unless\n--allow-missing is given.',
     load: async () => (await import('./commands/dump.js')).dumpCommand,
   },
   show: {
@@ -42,7 +42,7 @@ export const commands: Record<string, Command> = {
       'restore -D DIR --to DIR2 [--ghost ID …] [--preserve-allocation] [--allow-privileged]\n         [--keep-going]',
     summary: 'make files again from a dump, as DIR2/ghost-ID',
     details:
-      '--ghost takes an id that `ghostkeep show` lists, and may be given more than once (default: all). No file that is there is\nwritten over, and none has its name before the disk has all of it. --keep-going restores the others where one is\ndamaged or does not fit; exit status 1 all the same. --preserve-allocation gives back space that was allocated and\nnever written, too. Nobody else may be able to write to DIR2. Rights that an image gives (set-id bits, xattrs\ntrusted.* and security.*) are withheld and listed; --allow-privileged sets them: an image of somebody else then makes\nprograms that run as root for whoever starts them.',
+      '--ghost takes an id that `ghostkeep show` lists, and may be given more than once (default: all). restore writes over no file\nthat is there, and a new file gets its name only when the disk has all of it. --keep-going restores the others where one is\ndamaged or does not fit; exit status 1 all the same. --preserve-allocation gives back space that was allocated and\nnever written, too. Nobody else may be able to write to DIR2. Rights that an image gives (set-id bits, xattrs\ntrusted.* and security.*) are withheld and listed; --allow-privileged sets them: an image of somebody else then makes\nprograms that run as root for whoever starts them.',
     load: async () => (await import('./commands/restore.js')).restoreCommand,
   },
   seal: {
@@ -52,9 +52,9 @@ export const commands: Record<string, Command> = {
   },
   materialize: {
     usage: 'materialize -D DIR [--preserve-allocation] [--accept-changed-inventory] [--json]',
-    summary: 'see that a dump stands alone; ask that allocated space comes back at restore',
+    summary: 'check that a dump is complete; ask that allocated space comes back at restore',
     details:
-      'With --preserve-allocation the manifest notes that space which was allocated and never written (fallocate) is\nallocated again when the dump is restored: by CRIU where ghostkeep is installed, and by `ghostkeep restore`. Without it such\nspace comes back as holes. What cannot be allocated is a warning in the log of CRIU. A checkpoint that podman has\nexported must be unpacked first.\nWith --accept-changed-inventory everything but inventory.img of CRIU is checked, and inventory.img as it is now is noted as\nthat of this checkpoint: for a tool that has rewritten it. Else a restore with ghostkeep refuses such a directory.',
+      'With --preserve-allocation the manifest notes that space which was allocated and never written (fallocate) is\nallocated again when the dump is restored: by CRIU where ghostkeep is installed, and by `ghostkeep restore`. Without it such\nspace comes back as holes. What cannot be allocated is a warning in the log of CRIU. A checkpoint that podman has\nexported must be unpacked first.\nWhen a tool has rewritten inventory.img, a restore with ghostkeep refuses the directory.\n--accept-changed-inventory checks everything else, and the manifest then accepts inventory.img as it is now.',
     load: async () => (await import('./commands/materialize.js')).materializeCommand,
   },
   checkpoint: {

@@ -63,7 +63,10 @@ export class LinuxCommands implements Commands {
         reject(error);
       });
 
-      /** Stops reading: a process outside the group holds the pipes, or SIGKILL does not end the command. */
+      /**
+       * Stops reading. Otherwise we would wait without end where a process outside the group still holds the
+       * pipes, or where SIGKILL does not end the command.
+       */
       function giveUp(): void {
         child.stdout?.destroy();
         child.stderr?.destroy();

@@ -100,7 +100,7 @@ describe('the warm pass', () => {
     assert.ok(Number(ghosts[0]?.data?.kept ?? Number.NaN) < 100_000);
   });
 
-  it('when the ghost is gone, its copy goes too; one that came is copied', async t => {
+  it('when a ghost has gone since the warm pass, its warm image goes too, and a new ghost is copied', async t => {
     let other = 0;
     const { images, folder, ghosts } = await dumpAfter(t, ({ folder, fd }) => {
       other = ghostFile(t, folder, 'other', randomBytes(6 << 20));

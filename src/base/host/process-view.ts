@@ -12,8 +12,9 @@ export interface FileMap {
   writable: boolean;
   shared: boolean;
   /**
-   * `MAJOR:MINOR INODE PATH` as maps shows them, with the device in hexadecimal. It tells the line's file
-   * from the others of one scan. The device is the mount's; stat may show another one.
+   * The label is `MAJOR:MINOR INODE PATH` from a line of /proc/PID/maps, with the device in hexadecimal.
+   * Within one scan, lines with the same label map the same file, and lines with other labels map other
+   * files. The device is the mount's; stat may show another one.
    */
   label: string;
 }

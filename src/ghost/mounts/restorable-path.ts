@@ -48,8 +48,8 @@ interface InFolder {
 }
 
 /**
- * One look at a folder is enough for ten thousand ghosts. Most of them are in the same folder as the one
- * before.
+ * Groups the ghosts by folder, so that the caller looks at each folder once, even for ten thousand ghosts in
+ * it. We try the folder of the ghost before first, because most ghosts are in the same one.
  */
 function byFolder(held: readonly Held[]): InFolder[] {
   const folders = new Map<string, InFolder>();

@@ -23,8 +23,8 @@ export function borrow(link: string, writable = false): number {
   const fd = getDescriptor(Number(pid), Number(theirs));
   const flags = flagsOf(fd);
   const isOfUse = (flags & accessMode) !== (writable ? O_RDONLY : O_WRONLY);
-  // Direct reads need whole blocks and aligned memory. Clearing the flag would change the holder's descriptor
-  // too.
+  // We refuse a descriptor with O_DIRECT, because reads through it need whole blocks and aligned memory. We
+  // cannot clear the flag, because that would change the holder's descriptor too.
   const isDirect = (flags & O_DIRECT) !== 0;
   if (isOfUse && !isDirect) {
     borrowed.add(fd);

@@ -174,7 +174,10 @@ export class LinuxProcesses implements ProcessView {
     return answers;
   }
 
-  /** We would wait for a path that leads over the mount of a dead server. @throws ETIMEDOUT */
+  /**
+   * Refuses a path that leads over the mount of a dead server, because we would wait for that server.
+   * @throws ETIMEDOUT
+   */
   #assertReachable(pid: number, path: Buffer): void {
     for (const { id, mountPoint, filesystem } of this.#local.serversOn(pid, path)) {
       const answers =

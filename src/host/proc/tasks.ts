@@ -25,7 +25,9 @@ export function standsStill(thread: string): boolean {
   return isFrozen(ifThere(() => fs.readFileSync(`${thread}/cgroup`, 'utf8')) ?? '');
 }
 
-/** Stopped, by a signal or by a tracer, or ended. Source: proc_pid_stat(5) */
+/**
+ * A thread in one of these states is stopped by a signal or a tracer, or has ended. Source: proc_pid_stat(5)
+ */
 const stopped = new Set(['T', 't', 'Z', 'X']);
 
 /**

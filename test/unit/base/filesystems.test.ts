@@ -28,7 +28,7 @@ describe('the table of file systems', () => {
     assert.deepEqual(asked(far), far.split(' '));
   });
 
-  it('when a name is one that a removed open file gets, it counts on that kind of file system only', () => {
+  it('when a file has a silly name, the name counts only on the file systems that give such names', () => {
     const names: [string, bigint, string][] = [
       ['.nfs000000000000000200000001', nfs, 'nfs4'],
       ['.fuse_hidden0000000200000001', fuse, 'fuse.sshfs'],

@@ -37,7 +37,7 @@ describe('parseDocument', () => {
     );
   });
 
-  it('when a field is unknown, the error names it', () => {
+  it('when a policy has an unknown field, the error names the field', () => {
     assert.throws(
       () => parse('Policy', '{"engin": "auto"}'),
       ghostkeepError('MANIFEST_INVALID', 'there is no key engin, only enabled, limit'),

@@ -227,7 +227,7 @@ describe('checkpoint', () => {
     nothingLeft(played);
   });
 
-  it('when the only ghost is linked on a disk, it is renamed without a copy', async () => {
+  it('when the only ghost is linked on a disk, files.img gets its other name and nothing is copied', async () => {
     const played = stage({ ghosts: false });
     const file = fakeFile({ ino: 7n, nlink: 1 });
     played.processes.add(100, {
