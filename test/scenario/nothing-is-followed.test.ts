@@ -147,7 +147,7 @@ describe('a working folder that is a link', () => {
       const { victim, before } = leadElsewhere(folder, ours);
       const { status, stderr } = ghostkeep(['seal', '-D', images], { waitMs });
       assert.equal(status, 1);
-      assert.match(stderr, /is a symbolic link or no folder.*\[IMAGE_INVALID\]/);
+      assert.match(stderr, /is a symbolic link or not a folder.*\[IMAGE_INVALID\]/);
       assert.deepEqual(contentOf(victim), before);
     });
 
@@ -163,7 +163,7 @@ describe('a working folder that is a link', () => {
     for (const command of commands) {
       const { status, stdout, stderr } = ghostkeep([...command, '-D', images], { waitMs });
       assert.equal(status, 1, `${command}`);
-      assert.match(stdout + stderr, /is a symbolic link or no folder.*\[IMAGE_INVALID\]/);
+      assert.match(stdout + stderr, /is a symbolic link or not a folder.*\[IMAGE_INVALID\]/);
       assert.deepEqual(contentOf(victim), before, `${command}`);
     }
   });
