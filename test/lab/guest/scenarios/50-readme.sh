@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# weight: 110
-# native: but podman
+# weight: 60
+# native: all
 # Runs README.md word for word: the blocks that name this file are run one after another, as a user would type
 # them.
 
@@ -19,7 +19,7 @@ run_block() {
 	local commands
 	commands=$(block "$1")
 	[ -n "$commands" ] || fail "README.md has no block $1 for this scenario"
-	cd "$WORK"
+	cd "$WORK" || fail "cannot enter $WORK"
 	DEADLINE=300 bounded bash -euxo pipefail -c "$commands" | tee "$LOGS.said"
 }
 
@@ -39,21 +39,4 @@ first_checkpoint_with() {
 	expect_said '^end$'
 }
 
-first_checkpoint_with_podman() {
-	local runtime=$1
-	with_ghostkeep
-	[ -d "$WORK/first" ] || make_rootfs "$WORK/first/rootfs"
-	podman_is_runtime "$runtime"
-	at_exit podman rm -f -t 0 mydb
-	run_block 2
-	expect_said '^mydb$'
-}
-
-# The README says `podman`, which starts the runtime that its configuration names.
-podman_is_runtime() {
-	export CONTAINERS_CONF_OVERRIDE=$WORK/containers.conf
-	printf '[engine]\nruntime = "%s"\n' "${1#podman-}" >"$CONTAINERS_CONF_OVERRIDE"
-}
-
 check runc "README: a first checkpoint" first_checkpoint_with runc
-check podman-crun "README: a first checkpoint with podman" first_checkpoint_with_podman podman-crun
