@@ -8,7 +8,7 @@
 block() {
 	awk -v wanted="$1" '
 		/^<!-- run by .*50-readme\.sh/ { at++ }
-		/^```$/ { inside = 0 }
+		/^```$/ { if (inside && at == wanted) exit; inside = 0 }
 		inside && at == wanted { print }
 		/^```sh$/ { inside = 1 }
 	' /lab/README.md
