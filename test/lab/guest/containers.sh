@@ -120,9 +120,6 @@ delete_container() {
 		timeout 60 podman rm -f -t 0 "$2" >/dev/null 2>&1
 	else
 		timeout 30 "$1" delete -f "$2" >/dev/null 2>&1
-		# CRIU has made this cgroup again for a container of crun, which does not know of it
-		# (test/lab/native).
-		[ ! -d "/run/lab/unified/$2" ] || find "/run/lab/unified/$2" -depth -type d -exec rmdir {} +
 		rm -rf "${WORK:?}/$2" "${WORK:?}/$2".*
 	fi
 }
@@ -146,6 +143,13 @@ cleanup() {
 	for entry in "${UNDO[@]}"; do
 		eval "$entry"
 	done
+	remove_cgroups
+}
+
+# A restore by CRIU makes the container's cgroups in all hierarchies, and a runtime removes those that it knows
+# of. The others would be dumped with the next container (test/lab/native).
+remove_cgroups() {
+	[ ! -d /run/lab/cgroups ] || find /run/lab/cgroups -mindepth 2 -depth -type d -exec rmdir {} + 2>/dev/null
 }
 
 # make_bundle DIR ARGUMENT…: makes a rootfs with one program in it, and config.json.

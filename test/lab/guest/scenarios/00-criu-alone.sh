@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# weight: 50 30
-# native: but podman
+# weight: 50
+# native: all
 # Tests the machine itself: CRIU without ghostkeep keeps small ghosts. A failure here is not ghostkeep's
 # fault.
 

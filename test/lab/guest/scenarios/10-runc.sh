@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # weight: 160
-# native: and again
+# native: all
+# cgroups: v2 and v1
 # shellcheck source-path=SCRIPTDIR source=../cases.sh
 . "$GUEST/cases.sh"
 

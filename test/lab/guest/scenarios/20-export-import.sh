@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # weight: 85
+# native: all
 # Checkpoints made with ghostkeep are restored on a host without it: the store is empty, and only the archives
 # and the image travel.
 

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# weight: 140 70
-# native: but podman
+# weight: 140
+# native: all
 # --leave-running: the container goes on with its ghosts, and the checkpoint is complete and can be restored
 # elsewhere, later.
 

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # weight: 30
+# native: all
 # A container has its own user namespace, and the owners in the image are those inside.
 
 HOST_BASE=100000

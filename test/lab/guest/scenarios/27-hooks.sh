@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# weight: 155 120
-# native: but podman
+# weight: 155
+# native: all
 # The hooks that a runtime calls act only for containers that ask for them.
 
 # Lists session records of a container, wherever they are below /run/ghostkeep.

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# weight: 340 200
-# native: but podman
+# weight: 340
+# native: all
 # Python's multiprocessing keeps its semaphores under /dev/shm, in files whose opened name is gone and whose
 # real name still exists (`linked` ghosts). On a tmpfs of the host nobody but us brings them back.
 # shellcheck source-path=SCRIPTDIR source=../python.sh

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# weight: 95 40
-# native: but podman
+# weight: 95
+# native: all
 # Files are held that have another name on a disk that survives. No content is copied, because CRIU finds them
 # by that name.
 # shellcheck source-path=SCRIPTDIR source=../python.sh

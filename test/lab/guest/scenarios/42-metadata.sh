@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# weight: 205 90
-# native: but podman
+# weight: 205
+# native: all
 # Metadata that CRIU's image cannot hold is back before the container runs.
 # shellcheck source-path=SCRIPTDIR source=../python.sh
 . "$GUEST/python.sh"

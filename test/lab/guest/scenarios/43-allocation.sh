@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# weight: 260 110
-# native: but podman
+# weight: 260
+# native: all
 # Space that was allocated and never written comes back where materialize asked for it, and only there.
 # shellcheck source-path=SCRIPTDIR source=../python.sh
 . "$GUEST/python.sh"
