@@ -65,82 +65,120 @@ export function planSeal(
   mountNamespace: boolean,
   renamed: readonly RenamedFile[] = [],
 ): SealPlan {
-  const byKey = new Map<string, { place: RenamedFile; ghostId?: number }>();
+  const byKey = new Map<string, Turn>();
   for (const place of renamed) byKey.set(place.key, { place });
   for (const { id, paths } of ghosts) for (const place of paths) byKey.set(place.key, { place, ghostId: id });
-  const oldRemaps = [...readRemaps(remaps)];
-  const remapped = new Set(oldRemaps.map(({ origId }) => origId));
-  const added: Remap[] = [];
-  const places = new Map<number, number>();
-  const folders = new Set<number>();
-  let turned = 0;
+  const criuRemaps = [...readRemaps(remaps)];
+  const turned = turnFiles(files, criuRemaps, byKey, mountNamespace);
+  const ourIds = new Set(ghosts.map(ghost => ghost.id));
+  const isSealed = ({ isGhost, remapId }: Remap) => isGhost && ourIds.has(remapId);
+  const isAdopted = (remap: Remap) => remap.isGhost && !isSealed(remap) && turned.remapped.has(remap.origId);
+  const nameOf = (id: number) => {
+    const place = turned.remapped.get(id);
+    return place && nameAt(files, place.at);
+  };
+  const isFolderRemap = ({ isGhost, origId }: Remap) => isGhost && turned.remapped.get(origId)?.isFolder;
+  const ordered = orderRemaps(
+    [...criuRemaps, ...turned.added].map(remap => ({
+      entry: remap,
+      ours: remap.at === undefined || isSealed(remap),
+      folder: isFolderRemap(remap) ? nameOf(remap.origId)?.path : undefined,
+    })),
+  );
+  return {
+    files: turned.files,
+    remaps: writeRemaps(remaps, ordered),
+    turned: turned.count,
+    ...findAdopted(criuRemaps.filter(isAdopted), nameOf),
+  };
+}
 
+/** An external entry becomes a file with a name, and gets a remap to the ghost where there is an id. */
+interface Turn {
+  place: RenamedFile;
+  ghostId?: number;
+}
+
+/**
+ * The rewritten files.img, which has names where it had external entries; the remaps that these entries need;
+ * and the entries that had a remap before.
+ */
+interface TurnedFiles {
+  files: Buffer;
+  count: number;
+  added: Remap[];
+  /** By the file's id; AT is where its entry begins in the files.img before the seal. */
+  remapped: Map<number, { at: number; isFolder: boolean }>;
+}
+
+function turnFiles(
+  files: Buffer,
+  criuRemaps: readonly Remap[],
+  byKey: ReadonlyMap<string, Turn>,
+  mountNamespace: boolean,
+): TurnedFiles {
+  const hasRemap = new Set(criuRemaps.map(({ origId }) => origId));
+  const added: Remap[] = [];
+  const remapped: TurnedFiles['remapped'] = new Map();
+  let folders = 0;
+  let count = 0;
   const sealed = new ImageWriter(magic.FILES, 'files.img', files.length, bounds.files.bytes);
   for (const bytes of entriesOf(files, magic.FILES, 'files.img')) {
     const file = decode(FileEntrySchema, bytes, 'files.img');
     const reg = file.type === fdTypeReg ? file.reg : undefined;
-    if (reg && remapped.has(file.id)) {
-      places.set(file.id, bytes.byteOffset - files.byteOffset);
-      if (isFolder(bytes)) folders.add(file.id);
+    if (reg && hasRemap.has(file.id)) {
+      const isFolder = isFolderEntry(bytes);
+      remapped.set(file.id, { at: bytes.byteOffset - files.byteOffset, isFolder });
+      if (isFolder) folders += 1;
+      if (folders > mostFolders)
+        throw broken('files.img', `it has more than ${mostFolders} folders without a name`);
     }
-    const ours = reg?.ext ? byKey.get(Buffer.from(reg.name).toString('latin1')) : undefined;
-    if (!reg || !ours) {
+    const turn = reg?.ext ? byKey.get(Buffer.from(reg.name).toString('latin1')) : undefined;
+    if (!reg || !turn) {
       sealed.append(bytes);
       continue;
     }
-    turned += 1;
-    reg.name = ours.place.path;
-    if (mountNamespace) reg.mntId = ours.place.mount;
+    count += 1;
+    reg.name = turn.place.path;
+    if (mountNamespace) reg.mntId = turn.place.mount;
     // The field is cleared and not set to false, because CRIU leaves it out.
     clearField(reg, RegFileEntrySchema.field.ext);
-    if (ours.ghostId !== undefined && !remapped.has(file.id)) {
-      if (oldRemaps.length + added.length === mostRemaps)
+    if (turn.ghostId !== undefined && !hasRemap.has(file.id)) {
+      if (criuRemaps.length + added.length === mostRemaps)
         throw broken('remap-fpath.img', `sealed it would have more than ${mostRemaps} entries`);
-      added.push({ at: undefined, origId: file.id, remapId: ours.ghostId, isGhost: true });
+      added.push({ at: undefined, origId: file.id, remapId: turn.ghostId, isGhost: true });
     }
     sealed.append(encode(FileEntrySchema, file, 'files.img'));
   }
+  return { files: sealed.finish(), count, added, remapped };
+}
 
-  const nameOf = (id: number) => {
-    const place = places.get(id);
-    return place === undefined ? undefined : nameAt(files, place);
-  };
-  const ourIds = new Set(ghosts.map(ghost => ghost.id));
-  const isOurs = ({ isGhost, remapId }: Remap) => isGhost && ourIds.has(remapId);
-  const fileOfAdopted = new Map<number, number>();
-  for (const remap of oldRemaps)
-    if (remap.isGhost && places.has(remap.origId) && !isOurs(remap) && !fileOfAdopted.has(remap.remapId))
-      fileOfAdopted.set(remap.remapId, remap.origId);
-  const tooManyAdopted = fileOfAdopted.size > mostAdopted ? fileOfAdopted.size : 0;
-  const adopted = new Map<number, { path: Buffer; mount: number }>();
-  if (!tooManyAdopted)
-    for (const [id, file] of fileOfAdopted) {
-      const name = nameOf(file);
-      if (name) adopted.set(id, name);
-    }
-  if (folders.size > mostFolders)
-    throw broken('files.img', `it has more than ${mostFolders} folders without a name`);
-  const remapsNow = [...oldRemaps, ...added].map(remap => ({
-    entry: remap,
-    ours: remap.at === undefined || isOurs(remap),
-    folder: remap.isGhost && folders.has(remap.origId) ? nameOf(remap.origId)?.path : undefined,
-  }));
-  const ordered = orderRemaps(remapsNow);
-  const oldSize = remaps?.length ?? 0;
-  const remapsSealed = new ImageWriter(magic.REMAP_FPATH, 'remap-fpath.img', oldSize, bounds.remaps.bytes);
+/** CRIU's own ghosts, each by the name of the first file that has it. */
+function findAdopted(
+  criuGhosts: readonly Remap[],
+  nameOf: (id: number) => { path: Buffer; mount: number } | undefined,
+): Pick<SealPlan, 'adopted' | 'tooManyAdopted'> {
+  const fileOf = new Map<number, number>();
+  for (const { origId, remapId } of criuGhosts) if (!fileOf.has(remapId)) fileOf.set(remapId, origId);
+  const adopted: SealPlan['adopted'] = new Map();
+  if (fileOf.size > mostAdopted) return { adopted, tooManyAdopted: fileOf.size };
+  for (const [id, file] of fileOf) {
+    const name = nameOf(file);
+    if (name) adopted.set(id, name);
+  }
+  return { adopted, tooManyAdopted: 0 };
+}
+
+function writeRemaps(remaps: Buffer | undefined, ordered: readonly Remap[]): Buffer {
+  const size = remaps?.length ?? 0;
+  const sealed = new ImageWriter(magic.REMAP_FPATH, 'remap-fpath.img', size, bounds.remaps.bytes);
   for (const remap of ordered)
-    remapsSealed.append(
+    sealed.append(
       remaps && remap.at !== undefined
         ? entryAt(remaps, remap.at)
         : encode(RemapFilePathEntrySchema, makeRemap(remap.origId, remap.remapId), 'remap-fpath.img'),
     );
-  return {
-    files: sealed.finish(),
-    remaps: remapsSealed.finish(),
-    turned,
-    adopted,
-    tooManyAdopted,
-  };
+  return sealed.finish();
 }
 
 /** The largest remap id in use; our ids must come after CRIU's. */
@@ -247,7 +285,7 @@ function nameAt(files: Buffer, at: number): { path: Buffer; mount: number } | un
   return reg && { path: Buffer.from(reg.name), mount: reg.mntId };
 }
 
-function isFolder(file: Buffer): boolean {
+function isFolderEntry(file: Buffer): boolean {
   const { reg } = decode(FileKindSchema, file, 'files.img');
   return reg !== undefined && (reg.mode & fileTypes) === directory;
 }

@@ -9,16 +9,16 @@ import { isOwnFolder } from './own-folder.js';
  */
 export function clearImages(host: Host, images: string, keep: readonly (string | undefined)[] = []): void {
   const { files } = host;
-  const ours = `${images}/${folder}`;
+  const workFolder = `${images}/${folder}`;
   const kept = new Set(keep.filter(name => name !== undefined));
   const isOwn = isOwnFolder({ host }, images);
   clearSealed(files, images);
   // If our folder is a link, it leads to another directory, which does not belong to this dump.
   if (isOwn) files.remove(`${images}/${oldManifestName}`);
-  if (kept.size === 0 || !isOwn) files.removeTree(ours);
+  if (kept.size === 0 || !isOwn) files.removeTree(workFolder);
   else
-    for (const name of files.list(ours))
-      if (!kept.has(`${folder}/${name}`)) files.removeTree(`${ours}/${name}`);
+    for (const name of files.list(workFolder))
+      if (!kept.has(`${folder}/${name}`)) files.removeTree(`${workFolder}/${name}`);
 }
 
 /**

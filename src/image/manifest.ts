@@ -39,15 +39,15 @@ function assertFlat(files: Files, images: string): void {
  * by it
  */
 export function isOldLayout(files: Files, images: string): boolean {
-  const ours = `${images}/${folder}`;
-  if (!files.exists(ours)) return false;
-  const names = new Set(files.list(ours).map(name => `${folder}/${name}`));
+  const workFolder = `${images}/${folder}`;
+  if (!files.exists(workFolder)) return false;
+  const names = new Set(files.list(workFolder).map(name => `${folder}/${name}`));
   return names.has(oldManifestName) && !names.has(journalName);
 }
 
 function isInterrupted(files: Files, images: string): boolean {
-  const ours = `${images}/${folder}`;
-  return files.exists(ours) && files.list(ours).some(name => isPendingName(`${folder}/${name}`));
+  const workFolder = `${images}/${folder}`;
+  return files.exists(workFolder) && files.list(workFolder).some(name => isPendingName(`${folder}/${name}`));
 }
 
 /** As readManifest, but throws if anything is left to seal, because a seal would write the manifest anew. */

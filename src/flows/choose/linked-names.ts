@@ -21,11 +21,11 @@ export function findLinkedNames(
   ghosts: readonly Ghost[],
 ): LinkedNames | undefined {
   if (ghosts.length === 0) return undefined;
-  const ours = processes.mounts(processes.self());
+  const hostMounts = processes.mounts(processes.self());
   const files = ghosts.flatMap(({ stat, mounts }) => {
     const birth = birthOf(stat);
     return mounts.flatMap((where): LinkedName[] => {
-      const found = where.names?.[0] && findOnHost(ours, where, where.names[0]);
+      const found = where.names?.[0] && findOnHost(hostMounts, where, where.names[0]);
       if (!found) return [];
       const { mount, name } = found;
       return [
@@ -48,10 +48,10 @@ export function findLinkedNames(
  */
 export function verifyLinkedNames({ processes, files, machine }: Host, { linkedNames }: Manifest): Damage[] {
   if (!linkedNames || linkedNames.host !== machine()) return [];
-  const ours = processes.mounts(processes.self());
+  const hostMounts = processes.mounts(processes.self());
   return linkedNames.files.flatMap(file => {
     const mountPoint = pathFromText(file.mountPoint);
-    const mount = ours.find(
+    const mount = hostMounts.find(
       each => each.mountPoint.equals(mountPoint) && each.filesystem === file.filesystem,
     );
     const name = pathFromText(file.name);

@@ -79,10 +79,10 @@ export async function becomeOwner(
     // try.
     const looks = waitedMs === 0 || waitedMs >= waitMs;
     const locker = lock === undefined && looks ? files.lockHolder(images, family) : undefined;
-    const isOurs = lock !== undefined || (locker !== undefined && family.includes(locker));
-    const holder = isOurs && begins ? holderOf(context, images) : undefined;
+    const isLockedByUs = lock !== undefined || (locker !== undefined && family.includes(locker));
+    const holder = isLockedByUs && begins ? holderOf(context, images) : undefined;
     const isHeld = holder !== undefined && !family.includes(holder);
-    if (isOurs && !isHeld) {
+    if (isLockedByUs && !isHeld) {
       // A process that started us, such as flock(1), holds the lock so that we may write there.
       if (locker !== undefined)
         context.log.info(

@@ -51,11 +51,12 @@ export class WarmImages {
   discard(): void {
     for (const { image } of this.#images.values()) this.#remove(image);
     this.#images.clear();
-    const ours = `${this.images}/${folder}`;
+    const workFolder = `${this.images}/${folder}`;
     try {
-      if (this.files.exists(ours) && this.files.list(ours).length === 0) this.files.removeTree(ours);
+      if (this.files.exists(workFolder) && this.files.list(workFolder).length === 0)
+        this.files.removeTree(workFolder);
     } catch (error) {
-      this.log.info(`cannot remove ${ours}: ${reasonOf(error)}`);
+      this.log.info(`cannot remove ${workFolder}: ${reasonOf(error)}`);
     }
   }
 

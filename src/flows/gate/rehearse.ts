@@ -30,12 +30,12 @@ const ghostBytes = 20_000;
  */
 export async function rehearse(context: Context, images: string): Promise<void> {
   const { files, processes } = context.host;
-  const ours = `${images}/${folder}`;
-  const scratch = `${ours}/rehearsal`;
+  const workFolder = `${images}/${folder}`;
+  const scratch = `${workFolder}/rehearsal`;
   const self = processes.self();
-  const existed = files.exists(ours);
+  const existed = files.exists(workFolder);
   if (existed && !isOwnFolder(context, images)) {
-    context.log.debug(`no rehearsal: ${ours} is no folder, or others may write to it`);
+    context.log.debug(`no rehearsal: ${workFolder} is no folder, or others may write to it`);
     return;
   }
   let ghost: number | undefined;
@@ -56,7 +56,7 @@ export async function rehearse(context: Context, images: string): Promise<void> 
   } finally {
     // We close it first: on NFS an open file without a name still has one in the folder.
     if (ghost !== undefined) files.close(ghost);
-    removeScratch(context, existed ? scratch : ours);
+    removeScratch(context, existed ? scratch : workFolder);
   }
 }
 

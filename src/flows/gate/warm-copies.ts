@@ -51,7 +51,7 @@ export class WarmCopies {
   mayCopy(ghosts: readonly Ghost[]): boolean {
     const { host, log } = this.context;
     const { images, policy } = this.request;
-    const ours = `${images}/${folder}`;
+    const workFolder = `${images}/${folder}`;
     const needed = ghosts.reduce((sum, { stat }) => sum + stat.allocated + headBytes, 0n);
     const free = host.files.freeBytes(images);
     if (free !== undefined && 2n * needed + policy.reserve > free) {
@@ -60,9 +60,9 @@ export class WarmCopies {
       );
       return false;
     }
-    host.files.makeDirectory(ours);
+    host.files.makeDirectory(workFolder);
     if (isOwnFolder(this.context, images)) return true;
-    log.info(`nothing is copied before the freeze: others may write to ${ours}, or it is no folder`);
+    log.info(`nothing is copied before the freeze: others may write to ${workFolder}, or it is no folder`);
     return false;
   }
 

@@ -59,11 +59,11 @@ export function clearPartials({ host: { files }, log }: Context, folder: string,
     let fd: number | undefined;
     try {
       fd = files.open(path);
-      const isOurs = files.tryLock(fd);
-      if (isOurs === undefined)
+      const isLocked = files.tryLock(fd);
+      if (isLocked === undefined)
         log.warn(`another restore has made ${to}/${name}; remove the file if that restore is over`);
       // The restore that held the lock until now may have given the file its final name.
-      if (!isOurs || !files.exists(path)) continue;
+      if (!isLocked || !files.exists(path)) continue;
       files.remove(path);
       log.warn(`removed ${to}/${name}, which an interrupted restore had left`);
     } catch (error) {

@@ -16,10 +16,10 @@ export function openTarget({ files, uid }: Host, to: string): number {
     throw translate(error, 'IO', to, `cannot restore to ${to}`);
   }
   const { uid: owner, mode } = files.stat(fd);
-  const isOurs = owner === uid() || owner === 0;
-  if (isOurs && (mode & othersWrite) === 0) return fd;
+  const isTrustedOwner = owner === uid() || owner === 0;
+  if (isTrustedOwner && (mode & othersWrite) === 0) return fd;
   files.close(fd);
-  const reason = isOurs ? 'others than its owner may write to it' : 'it belongs to somebody else';
+  const reason = isTrustedOwner ? 'others than its owner may write to it' : 'it belongs to somebody else';
   throw new GhostkeepError(
     'PERMISSION',
     to,
