@@ -1,7 +1,7 @@
 // node scripts/test.mjs [lint|unit|scenario|native|lab …]: runs the parts that are named, or all, and adds up
 // their results. A part that fails does not stop the others. Under CI=true a skipped test is a failure. Parts
 // that use one processor run beside others, as many at a time as there are processors, and their output is
-// printed when they have ended.
+// printed when they have ended. So do the files of the scenarios, most of which wait.
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
@@ -14,7 +14,7 @@ const scratch = mkdtempSync(path.join(os.tmpdir(), 'ghostkeep-test-'));
 const parts = {
   lint: [say => single(say, 'npm', ['run', '--silent', 'lint']), lintShell],
   unit: [say => nodeTests(say, 'test/unit')],
-  scenario: [say => nodeTests(say, 'test/scenario')],
+  scenario: [say => nodeTests(say, 'test/scenario', os.availableParallelism())],
   native: ['engine', 'gate', 'hook', 'workload'].flatMap(name => [
     say => make(say, name),
     say => make(say, name, 'SANITIZE=1'),
@@ -22,10 +22,7 @@ const parts = {
   lab: [say => nodeTests(say, 'test/lab')],
 };
 
-/**
- * Scenarios measure and watch the machine, and the lab uses all of it. A sanitized build has folders of its
- * own.
- */
+/** The lab uses all of the machine. A sanitized build has folders of its own. */
 const besideOthers = ['lint', 'unit', 'native'];
 
 process.exitCode = await main(process.argv.slice(2));
@@ -75,8 +72,8 @@ function summarize(results) {
   return total.failed > 0 || mustRun ? 1 : 0;
 }
 
-/* Runs every *.test.ts below a folder with Node's own runner. */
-async function nodeTests(say, folder) {
+/* Runs every *.test.ts below a folder with Node's own runner, TOGETHER files at a time. */
+async function nodeTests(say, folder, together = 1) {
   const files = readdirSync(path.join(top, folder), { recursive: true, encoding: 'utf8' })
     .filter(name => name.endsWith('.test.ts'))
     .map(name => path.join(folder, name))
@@ -90,6 +87,7 @@ async function nodeTests(say, folder) {
     '--import',
     'tsx',
     '--test',
+    `--test-concurrency=${together}`,
     ...reporters,
     ...places,
     ...files,

@@ -195,8 +195,8 @@ struct gk_dump_job {
 	uint64_t ghost_fd, size, flags;	  /* parameters of gk_dump */
 	uint64_t header_at, header_bytes; /* which part of headers is this ghost's */
 	/*
-	 * Where the image's path below dir_fd begins in names. With GK_DUMP_OVER the image has to
-	 * exist, without it must not.
+	 * Offset in names at which the image's path begins. The path is relative to dir_fd. With
+	 * GK_DUMP_OVER the image must exist already; without that flag it must not exist yet.
 	 */
 	uint64_t name_at;
 	/* Out: 0, or a negative errno: then this call has left no image. */

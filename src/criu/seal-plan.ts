@@ -153,7 +153,10 @@ function turnFiles(
   return { files: sealed.finish(), count, added, remapped };
 }
 
-/** CRIU's own ghosts, each by the name of the first file that has it. */
+/**
+ * Maps the id of each ghost that CRIU has dumped itself to the path and mount of the first file that refers
+ * to it. If there are more than `mostAdopted`, the map stays empty and only their number is returned.
+ */
 function findAdopted(
   criuGhosts: readonly Remap[],
   nameOf: (id: number) => { path: Buffer; mount: number } | undefined,

@@ -7,8 +7,8 @@ export type { OciState };
 export const largestStateBytes = 1024 * 1024;
 
 /**
- * Parses the state that a runtime writes to a hook's stdin, and prints when it is asked. Source: OCI
- * runtime-spec, runtime.md, State.
+ * Parses the state of a container. A runtime writes that text to the stdin of a hook, and `runc state` prints
+ * it. Source: OCI runtime-spec, runtime.md, State.
  * @param source where the text comes from, for the message
  * @throws BAD_STATE
  */

@@ -153,7 +153,7 @@ describe('a ghost with a lease', () => {
     assertSame(images, large);
   });
 
-  it('when ghostkeep checkpoint holds it, and copies when its process has ended, nothing is lost', async t => {
+  it('when the process ends before `ghostkeep checkpoint` copies its pinned ghost, every byte is copied', async t => {
     const images = temporaryFolder(t);
     const held = await holder(t, 'write');
     const context = flows();

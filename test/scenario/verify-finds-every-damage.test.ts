@@ -83,7 +83,10 @@ async function dumpOf(t: TestContext, content: Buffer, digest: boolean): Promise
 const withHole = Buffer.concat([Buffer.alloc(9000, 'a'), Buffer.alloc(65536), Buffer.alloc(5000, 'b')]);
 const small = Buffer.from('a small ghost, below 12 KiB');
 
-/** Head and chunks of an image made by hand, in the place of a dumped one. */
+/**
+ * Makes a damaged or a valid image: the head of WHOLE, a dumped image, and then chunks made by hand. A chunk
+ * states LENGTH and OFFSET, and has DATA bytes, or LENGTH bytes where DATA is not given.
+ */
 function chunked(whole: Buffer, chunks: [length: number, offset: number, data?: number][]): Buffer {
   const head = whole.subarray(0, 12 + whole.readUInt32LE(8));
   const parts = chunks.flatMap(([length, offset, data = length]) => [

@@ -74,7 +74,8 @@ const acts = /^node:(fs|child_process|net|process|worker_threads|http|os)(\/|$)/
 const mayAct: Record<string, RegExp> = {
   host: /./,
   cli: /./,
-  // How many to run at once, and what errno 116 is called, are questions to the machine, but no acts on it.
+  // These two may import node:os, because they only ask how many processors there are and what errno 116 is
+  // called. Asking changes nothing on the machine.
   flows: /^node:os$/,
   base: /^node:os$/,
 };

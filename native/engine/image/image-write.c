@@ -16,8 +16,9 @@
 #include "map/walk.h"
 
 /*
- * The read engine has read what it found. The limit makes sure that it is copied while it is still
- * in the page cache, so that a large file is not fetched twice from a server.
+ * The read engine finds data by reading the file, so the data is then in the page cache. This limit
+ * on one extent makes us copy it while it is still there. Otherwise a large file on a server would
+ * be fetched twice.
  */
 #define READ_CHUNK_BYTES (UINT64_C(64) << 20)
 

@@ -164,8 +164,8 @@ static int settle(struct walk *walk, struct gk_extent *extent)
 	}
 	if (walk->pos < state->no_data_until) {
 		/*
-		 * lseek was asked about this gap and found it empty, as this kind of file system
-		 * promises.
+		 * lseek has found no data in the whole gap. On a file system whose map shows all
+		 * dirty data (ext4) one such answer is enough, so lseek is not asked about later gaps.
 		 */
 		if (gap && state->no_data_until >= end && state->may_trust_gaps)
 			state->gaps_show_all = true;

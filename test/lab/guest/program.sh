@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# Installs, removes and asks ghostkeep in the machine.
+# Functions that install, hide and remove ghostkeep on the machine that runs the scenario, and functions that
+# check the images and logs that it has written.
 
 GATE=/usr/lib/criu/ghostkeep.so
 AWAY=$WORK/gate.away

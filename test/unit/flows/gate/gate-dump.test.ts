@@ -353,7 +353,7 @@ describe('checkBeforeRestore', () => {
     await checkBeforeRestore(context, images, noSource);
   });
 
-  it('when the image is not ours, it is none of our business', async () => {
+  it('when the directory has no dump of ours, the check before a restore passes', async () => {
     await checkBeforeRestore(fakeContext(), images, noSource);
   });
 

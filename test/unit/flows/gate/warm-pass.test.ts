@@ -442,7 +442,7 @@ describe('the warm pass of many small ghosts', () => {
     assert.ok(context.lines.some(line => /^info not all small ghosts are copied.*no space left/.test(line)));
   });
 
-  it('when one is large for what it has allocated, it is copied once, and nothing is left of it', async () => {
+  it('when few bytes have much space allocated, they are copied once, and a failed checkpoint leaves no image', async () => {
     const { gate, engine, processes, ours, files } = containerOf(many);
     processes.add(101, {
       parent: 100,

@@ -610,7 +610,7 @@ describe('mounts that hide others', () => {
       assert.deepEqual([found.ghosts, found.unseen], [[], []]);
     });
 
-    it('a ghost is found, and CRIU keeps it and would refuse it', () => {
+    it('a ghost is found and left to CRIU, which refuses so long a path', () => {
       const found = findIn({ fds: { 3: opened(fakeFile(), `${long} (deleted)`) } });
       assert.deepEqual(summary(found), ['unlinked: criu']);
       assert.deepEqual(found.unseen, []);

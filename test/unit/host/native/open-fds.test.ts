@@ -130,7 +130,7 @@ describe('OpenFdsAhead', () => {
     assert.equal(ahead.take(process.pid), undefined);
   });
 
-  it('when another process than the next is asked for, or there are few processes, nothing is taken', t => {
+  it('when take() is called out of turn, or the list is too short for threads, it returns undefined', t => {
     const ahead = new OpenFdsAhead(pids, local);
     t.after(() => ahead.end());
     assert.equal(ahead.take(1), undefined);
