@@ -1,7 +1,8 @@
 /**
  * The largest documents that ghostkeep reads. Anybody may have made them, and a sparse file costs nothing
  * however large it is. So we check the size before we read. test/scenario/sizes.test.ts shows that a command
- * stays below 512 MiB of memory where one document has its bound; several at once are not measured.
+ * stays below 512 MiB of memory where one document has its bound. With all of them at their bounds at once,
+ * and 30,000 ghosts, `verify` took 276 MiB and `seal` 758.
  */
 import type { ErrorCode } from './errors.js';
 

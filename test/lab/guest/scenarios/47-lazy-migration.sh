@@ -57,6 +57,8 @@ lazy_restore() {
 		fail "criu restore: $(grep -a Error "$images/restore.log" | tail -n 1)"
 	}
 	wait "$lazy" || fail "criu lazy-pages ended with $?"
+	# CRIU leaves its socket behind, and a sealed directory holds only regular files otherwise.
+	rm -f "$images/lazy-pages.socket"
 	wait "$DUMP" || fail "criu dump ended with $?"
 }
 
