@@ -1,0 +1,95 @@
+# shellcheck shell=bash
+# weight: 0
+# native: only
+# containerd checkpoints by `ctr`: into its content store, and from there into a new container. CRIU writes
+# into containerd's temporary folder.
+# shellcheck source-path=SCRIPTDIR source=../containerd.sh
+. "$GUEST/containerd.sh"
+
+GHOSTS='dense-4m dense-300m hole-1g-8k deleted-exe'
+
+refused_alone() {
+	without_gate
+	with_containerd
+	ctr_run alone dense-4m dense-300m
+	expect_fail ctr tasks checkpoint alone
+	expect_line "$CONTAINERD_TASKS/default/alone/criu-dump.log" "Can't dump ghost file"
+	expect_alive containerd alone
+	check_verdict containerd alone
+}
+
+# Without --exit the container goes on, and what was kept is a checkpoint like any other.
+tasks_checkpoint() {
+	local kept
+	with_ghostkeep
+	with_containerd
+	# shellcheck disable=SC2086 # words
+	ctr_run tasks $GHOSTS
+	kept=$(timeout 120 ctr tasks checkpoint tasks) || fail "ctr tasks checkpoint failed with $?"
+	expect_alive containerd tasks
+	check_verdict containerd tasks
+	unpack_checkpoint "$kept" "$WORK/tasks.images"
+	expect_sealed "$WORK/tasks.images"
+	timeout 10 ctr image rm "$kept"
+}
+
+containers_restore() {
+	local counter
+	with_ghostkeep
+	with_containerd
+	# shellcheck disable=SC2086 # words
+	ctr_run before $GHOSTS
+	counter=$(counter_of containerd before)
+	expect_ok ctr containers checkpoint --rw --task --image before localhost/kept:1
+	expect_alive containerd before
+	timeout 30 ctr task rm -f before || fail "cannot end the container"
+	ctr_restore after localhost/kept:1
+	expect_continued containerd after "$counter"
+	expect_alive containerd after
+	check_verdict containerd after
+	timeout 10 ctr image rm localhost/kept:1
+}
+
+# containerd 1.7.24 takes "already exists" of the content store for success. When an earlier checkpoint of the
+# container is kept, its second one has no task in it, with ghostkeep or without, and `ctr` says nothing. Once
+# the earlier one is gone, the next is whole.
+second_checkpoint() {
+	"$1"
+	with_containerd
+	ctr_run twice small tail-odd
+	expect_ok ctr containers checkpoint --task twice localhost/twice:1
+	expect_ok ctr containers checkpoint --task twice localhost/twice:2
+	if ! has_checkpoint localhost/twice:2; then
+		ctr version | grep -q 'Version: *1\.7\.' || fail "this containerd forgets the second checkpoint, too"
+		say "containerd 1.7 has kept no task in the second checkpoint"
+		expect_ok ctr image rm --sync localhost/twice:1 localhost/twice:2
+		expect_ok ctr containers checkpoint --task twice localhost/twice:2
+	fi
+	has_checkpoint localhost/twice:2 || fail "the checkpoint has no task in it"
+	timeout 10 ctr image rm --sync localhost/twice:1 localhost/twice:2
+	expect_alive containerd twice
+}
+
+# The temporary folder is often a tmpfs. With too little room in it the checkpoint fails, its reason is kept,
+# and the container goes on.
+too_small() {
+	with_ghostkeep
+	mkdir -p "$CONTAINERD_TEMP"
+	mount -t tmpfs -o size=64M small "$CONTAINERD_TEMP"
+	at_exit umount "$CONTAINERD_TEMP"
+	with_containerd
+	ctr_run small dense-4m dense-300m
+	expect_fail ctr containers checkpoint --task small localhost/small:1
+	expect_line "$CONTAINERD_TASKS/default/small/criu-dump.log" '[Gg]hostkeep.*([Nn]o space|NO_SPACE)'
+	! ctr_has_image localhost/small:1 || fail "there is an image of the checkpoint that failed"
+	[ -z "$(ls -A "$CONTAINERD_TEMP")" ] || fail "something was left: $(ls -A "$CONTAINERD_TEMP")"
+	expect_alive containerd small
+	check_verdict containerd small
+}
+
+check containerd "CRIU alone refuses 300 MiB" refused_alone
+check containerd "ctr tasks checkpoint leaves it running" tasks_checkpoint
+check containerd "ctr containers checkpoint, restore" containers_restore
+check containerd "a second checkpoint, CRIU alone" second_checkpoint without_gate
+check containerd "a second checkpoint" second_checkpoint with_ghostkeep
+check containerd "temporary folder too small" too_small
