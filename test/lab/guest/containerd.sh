@@ -3,11 +3,12 @@
 # with `ctr`. pid_of and data_of find them under the runtime's name `containerd`.
 
 CTR_IMAGE=localhost/ghost-workload:latest
+CTR_NAMESPACE=${CONTAINERD_NAMESPACE:-default}
 CONTAINERD_TEMP=$WORK/containerd-temp
-CONTAINERD_TASKS=/run/containerd/io.containerd.runtime.v2.task
+CONTAINERD_TASKS=/run/containerd/io.containerd.runtime.v2.task/$CTR_NAMESPACE
+CONTAINERD_WORK=$WORK/containerd/io.containerd.runtime.v2.task/$CTR_NAMESPACE
 
-# with_containerd: starts containerd and imports the image. CONTAINERD_TEMP is its temporary folder, in which
-# CRIU writes.
+# CONTAINERD_TEMP is its temporary folder, in which CRIU writes.
 with_containerd() {
 	local config=$WORK/containerd.toml
 	mkdir -p "$CONTAINERD_TEMP"
@@ -15,14 +16,15 @@ with_containerd() {
 	TMPDIR=$CONTAINERD_TEMP setsid containerd --config "$config" </dev/null >"$WORK/containerd.log" 2>&1 &
 	at_exit stop_containerd $!
 	wait_for 20 containerd ctr_answers
-	ctr_has_image "$CTR_IMAGE" || import_image "$CTR_IMAGE" /ghost-workload
 }
 
+CONTAINERD_PLUGINS=
 containerd_config() {
 	cat <<-CONF
 	version = 2
 	root = "$WORK/containerd"
 	state = "/run/containerd"
+	$CONTAINERD_PLUGINS
 	CONF
 }
 
@@ -38,16 +40,16 @@ ctr_answers() {
 }
 
 ctr_has_image() {
-	timeout 10 ctr image ls -q | grep -qxF "$1"
+	timeout 10 ctr image ls -q | grep -xF "$1"
 }
 
-# import_image NAME PROGRAM…: the image has the workload's rootfs as its only layer, and runs PROGRAM.
+# import_image NAME MAKE_ROOTFS PROGRAM…: an image with one layer, filled by MAKE_ROOTFS, that runs PROGRAM.
 import_image() {
 	local layout=$WORK/layout name=$1
-	shift
+	! ctr_has_image "$name" || return 0
 	rm -rf "$layout" "$WORK/layout-rootfs"
-	make_rootfs "$WORK/layout-rootfs"
-	make_layout "$layout" "$WORK/layout-rootfs" "$name" "$@"
+	"$2" "$WORK/layout-rootfs"
+	make_layout "$layout" "$WORK/layout-rootfs" "$name" "${@:3}"
 	tar -C "$layout" -cf "$WORK/layout.tar" .
 	expect_ok ctr image import "$WORK/layout.tar"
 }
@@ -89,6 +91,7 @@ add_blob() {
 ctr_run() {
 	local name=$1
 	shift
+	import_image "$CTR_IMAGE" make_rootfs /ghost-workload
 	at_exit ctr_delete "$name"
 	expect_ok ctr run -d --cpu-shares 0 --net-host "$CTR_IMAGE" "$name" /ghost-workload run /data "$@"
 	note_pid "$name"
@@ -101,8 +104,8 @@ note_pid() {
 }
 
 ctr_delete() {
-	keep_log "$CONTAINERD_TASKS/default/$1/criu-dump.log" \
-		"$WORK/containerd/io.containerd.runtime.v2.task/default/$1/restore.log"
+	keep_log "$CONTAINERD_TASKS/$1/criu-dump.log" \
+		"$CONTAINERD_WORK/$1/restore.log"
 	timeout 30 ctr task rm -f "$1"
 	timeout 30 ctr container rm "$1"
 	rm -rf "${WORK:?}/$1"
@@ -110,7 +113,7 @@ ctr_delete() {
 
 # ctr_restore NAME CHECKPOINT: `ctr containers restore` cannot say what CRIU said, so its log is printed.
 ctr_restore() {
-	local name=$1 log=$WORK/containerd/io.containerd.runtime.v2.task/default/$1/restore.log
+	local name=$1 log=$CONTAINERD_WORK/$1/restore.log
 	at_exit ctr_delete "$name"
 	(expect_ok ctr containers restore --rw --live "$name" "$2") || {
 		tail -n 30 "$log"
