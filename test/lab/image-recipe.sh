@@ -21,6 +21,10 @@ LAB_PACKAGES='
 # checkpointctl, which shows what is in a checkpoint, is not in trixie.
 LAB_PACKAGES_FORKY=checkpointctl
 
+# It has api.proto, by which kubelet talks to containerd. Only that file is taken, into LAB_CRI_API.
+LAB_CRI_API_PACKAGE=golang-k8s-cri-api-dev
+LAB_CRI_API=usr/share/cri-api
+
 # Programs whose versions are worth a line in a report.
 LAB_VERSIONS='criu runc crun podman containerd nodejs'
 
@@ -50,6 +54,8 @@ recipe_before_packages() {
 
 recipe_after_packages() {
 	root=$1
+	suite=$2
+	[ "$suite" != forky ] || recipe_cri_api "$root"
 	# shellcheck disable=SC2016,SC2086 # dpkg-query's own variables; words
 	dpkg-query --admindir="$root/var/lib/dpkg" --show --showformat '${Package} ${Version}\n' \
 		$LAB_VERSIONS >"$root/versions"
@@ -60,6 +66,18 @@ recipe_after_packages() {
 	: >"$root/etc/resolv.conf"
 	recipe_init >"$root/sbin/lab-init"
 	chmod 755 "$root/sbin/lab-init"
+}
+
+# mmdebstrap tells its hooks by which configuration apt outside works for the tree.
+recipe_cri_api() {
+	mkdir -p "$1/$LAB_CRI_API/package"
+	(
+		cd "$1/$LAB_CRI_API" &&
+		APT_CONFIG=$MMDEBSTRAP_APT_CONFIG apt-get -q download "$LAB_CRI_API_PACKAGE" &&
+		dpkg-deb --extract "$LAB_CRI_API_PACKAGE"_*.deb package &&
+		mv package/usr/share/gocode/src/k8s.io/cri-api/pkg/apis/runtime/v1/api.proto .
+	) || return 1
+	rm -r "$1/$LAB_CRI_API/package" "$1/$LAB_CRI_API/$LAB_CRI_API_PACKAGE"_*.deb
 }
 
 # The disk's own init knows nothing: what runs comes with the second disk.

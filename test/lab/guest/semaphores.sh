@@ -1,6 +1,19 @@
 # shellcheck shell=bash
 # Checks of programs/semaphores.py: RUNTIME and NAME name the container that it runs in.
 
+# A tmpfs for /dev/shm.
+SHM=/run/lab-shm
+
+new_shm() {
+	drop_shm
+	mkdir -p "$SHM"
+	mount -t tmpfs -o mode=1777 lab-shm "$SHM"
+}
+
+drop_shm() {
+	! mountpoint -q "$SHM" || umount "$SHM"
+}
+
 value() {
 	jq -r ".$3 // 0" "$(data_of "$1" "$2")/state"
 }

@@ -8,18 +8,6 @@
 # shellcheck source-path=SCRIPTDIR source=../semaphores.sh
 . "$GUEST/semaphores.sh"
 
-SHM=/run/lab-shm
-
-new_shm() {
-	drop_shm
-	mkdir -p "$SHM"
-	mount -t tmpfs -o mode=1777 lab-shm "$SHM"
-}
-
-drop_shm() {
-	! mountpoint -q "$SHM" || umount "$SHM"
-}
-
 start_counting() {
 	start_python "$1" "$2" state semaphores.py "${3:-}"
 	wait_for 60 "child of $2" more_than "$1" "$2" child 20
