@@ -16,6 +16,8 @@ umask 022
 usage() {
 	cat <<-'TEXT'
 	usage: install.sh              install, or bring an installation up to date
+	       install.sh --hook-stage prestart|createRuntime
+	                               the same; runtimes start our hook at this stage (prestart)
 	       install.sh --check      a line for each part of an installation; exit status 1 if one is wrong
 	       install.sh --uninstall  remove what was installed, and nothing else
 	From the environment, all optional:
@@ -38,6 +40,7 @@ main() {
 	load_parts
 	case ${1:-} in
 	'') prepare; install_all ;;
+	--hook-stage) choose_start_stage "${2:-}"; prepare; install_all ;;
 	--check) prepare; check_all ;;
 	--uninstall) prepare; uninstall_all ;;
 	--help | -h) usage ;;
@@ -60,6 +63,16 @@ load_parts() {
 	. "$top/install/uninstall.sh"
 	# shellcheck source=install/check.sh
 	. "$top/install/check.sh"
+}
+
+# Both stages are the same moment, and a runtime that is given both starts the hook twice. So the file in hooks.d
+# has one name for both, and has the stage of the last installation.
+start_stage=prestart
+choose_start_stage() {
+	case $1 in
+	prestart | createRuntime) start_stage=$1 ;;
+	*) usage >&2; exit 2 ;;
+	esac
 }
 
 prepare() {
@@ -128,6 +141,7 @@ install_all() {
 
 	say "$launcher is installed"
 	[ "$hooks_d" = "$HOOKS_D_USR" ] || say "hooks.d: $hooks_d"
+	[ "$start_stage" = prestart ] || say "hooks.d: runtimes start the hook at the stage $start_stage"
 	tell_about_criu
 }
 

@@ -101,8 +101,22 @@ check_hooks_d() {
 		elif [ "$hooks_d" != "$HOOKS_D_OVER" ] && [ -e "$destdir$HOOKS_D_OVER/$file" ]; then
 			report note "hooks.d: $HOOKS_D_OVER/$file hides ours"
 		else
-			report ok "hooks.d: $hooks_d/$file"
+			report ok "hooks.d: $hooks_d/$file, stage $(stage_of "$hooks_d/$file")"
 		fi
+	done
+	find_second_starts
+}
+
+stage_of() {
+	sed -n 's/.*"stages": \["\([^"]*\)"\].*/\1/p' "$destdir$1"
+}
+
+# Somebody may have written a hooks.d file of their own that starts our prestart hook, in whatever stage.
+find_second_starts() {
+	local file
+	for file in "$destdir$HOOKS_D_USR"/*.json "$destdir$HOOKS_D_OVER"/*.json; do
+		[[ ${file##*/} != ghostkeep-prestart.json ]] && grep -qsF "\"$libexec/prestart\"" "$file" || continue
+		report note "hooks.d: ${file#"$destdir"} starts our prestart hook as well, so runtimes may start it twice"
 	done
 }
 

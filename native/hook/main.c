@@ -23,12 +23,18 @@
 /* Large, but the kernel gives it memory only as far as the state reaches. */
 static struct state state;
 
+/* createRuntime is the OCI's newer name for the moment at which runtimes call prestart. */
+static bool is_start(const char *stage)
+{
+	return !strcmp(stage, "prestart") || !strcmp(stage, "createRuntime");
+}
+
 /* src/flows/hooks/prestart.ts and poststop.ts ask the same question. */
 static bool is_surely_not_ours(const char *stage)
 {
 	if (!state_is_whole(&state) || may_mention_us(&state))
 		return false;
-	if (!strcmp(stage, "prestart"))
+	if (is_start(stage))
 		return true;
 	return !strcmp(stage, "poststop") && !may_have_session(&state);
 }
@@ -37,7 +43,7 @@ int main(int argc, char **argv)
 {
 	if (argc < 3) {
 		dprintf(STDERR_FILENO,
-			"ghostkeep-hook: usage: ghostkeep-hook prestart|poststop PROGRAM [ARGUMENT...]\n");
+			"ghostkeep-hook: usage: ghostkeep-hook prestart|createRuntime|poststop PROGRAM [ARGUMENT...]\n");
 		return EXIT_USAGE;
 	}
 	state_read(&state, STDIN_FILENO, DEADLINE_MS);

@@ -85,7 +85,7 @@ export const commands: Record<string, Command> = {
     load: async () => (await import('./commands/bench.js')).benchCommand,
   },
   hook: {
-    usage: 'hook prestart|poststop',
+    usage: 'hook prestart|createRuntime|poststop',
     summary: 'called by the programs in hooks/; container state on stdin',
     load: async () => (await import('./commands/hook.js')).hookCommand,
   },

@@ -43,10 +43,17 @@ export function renderHook(template: string, { node, program }: HookCommand): st
   return fill(template, { NODE: quoted(node), PROGRAM: quoted(program) });
 }
 
+/** The stages at which a runtime may start the prestart hook: one moment with two names. */
+export type StartStage = 'prestart' | 'createRuntime';
+
 /** Makes the hooks.d file, or the stanza for a bundle's config.json, of hooks installed under `prefix`. */
-export function renderHookDocument(template: string, prefix: string): string {
+export function renderHookDocument(
+  template: string,
+  prefix: string,
+  stage: StartStage = 'prestart',
+): string {
   assertAbsolute(prefix);
-  return fill(template, { PREFIX: JSON.stringify(prefix).slice(1, -1) });
+  return fill(template, { PREFIX: JSON.stringify(prefix).slice(1, -1), STAGE: stage });
 }
 
 /** If a placeholder stayed in a template, we would install a hook that cannot start. */

@@ -25,7 +25,8 @@ type Hook = (t: TestContext, name: string, input: unknown) => ReturnType<typeof 
 const program: Hook = (_, name, input) => ghostkeep(['hook', name], { env: {}, input: toText(input) });
 
 const installed: Hook = (t, name, input) => {
-  const { status, stdout, stderr } = spawnSync(launcher, [name, installedHook(t, name)], {
+  const program = installedHook(t, name === 'createRuntime' ? 'prestart' : name);
+  const { status, stdout, stderr } = spawnSync(launcher, [name, program], {
     argv0: 'hook',
     env: {},
     input: toText(input),
@@ -51,6 +52,13 @@ for (const [how, hook] of [
       for (let time = 0; time < 2; time += 1)
         assert.deepEqual(hook(t, 'poststop', stopped), { status: 0, stdout: '', stderr: '' });
       assert.ok(!fs.existsSync(path));
+    });
+
+    it('when the runtime calls it createRuntime, it does what prestart does', t => {
+      const { path, bundle, state, id } = container(t);
+      assert.deepEqual(hook(t, 'createRuntime', state), { status: 0, stdout: '', stderr: '' });
+      const session = JSON.parse(fs.readFileSync(path, 'utf8')) as Session;
+      assert.deepEqual([session.container, session.pid, session.bundle], [id, process.pid, bundle]);
     });
 
     it('when the policy is bad, prestart fails with the key, the value and what is allowed', t => {
@@ -118,7 +126,7 @@ describe('the installed hook', () => {
   it('when the container is not ours, nothing else is started', t => {
     const { state } = container(t);
     const { annotations: _, ...plain } = state;
-    for (const name of ['prestart', 'poststop'])
+    for (const name of ['prestart', 'createRuntime', 'poststop'])
       assert.equal(spawnSync(launcher, [name, '/none'], { env: {}, input: JSON.stringify(plain) }).status, 0);
     assert.equal(
       spawnSync(launcher, ['prestart', '/none'], { env: {}, input: JSON.stringify(state) }).status,

@@ -96,6 +96,18 @@ describe('install.sh --check', () => {
     assert.match(said, /^note +hooks\.d: .*prestart\.json hides ours/m);
   });
 
+  it('says so when another hooks.d file starts the prestart hook as well', () => {
+    const example = new URL('../../examples/hooks.d/ghostkeep-enabled-prestart.json', import.meta.url);
+    for (const folder of [hooksD, '/etc/containers/oci/hooks.d']) {
+      const { said } = check(() => {
+        mkdirSync(host.at(folder), { recursive: true });
+        cpSync(example, host.at(`${folder}/mine.json`));
+      });
+      assert.match(said, /^note +hooks\.d: .*\/mine\.json starts our prestart hook as well/m);
+      assert.equal(said.match(/as well/g)?.length, folder === hooksD ? 1 : 2);
+    }
+  });
+
   it('fails when the gate starts another installation', () => {
     const { status, said } = check(() => {
       assert.equal(host.run([], { PREFIX: '/opt/other' }).status, 0);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { parseBundle } from '../../src/oci/bundle.js';
@@ -152,6 +152,40 @@ describe('install.sh', () => {
       const document = readFileSync(host.at(`${hooksD}/ghostkeep-${stage}.json`), 'utf8');
       assert.equal(document, renderHookDocument(template(`${stage}.json`), '/usr/local'));
     }
+  });
+
+  it('has its hook at one stage, which is that of the last installation', () => {
+    const read = () => {
+      const folder = host.at(hooksD);
+      const found = readdirSync(folder).sort();
+      assert.deepEqual(found, ['ghostkeep-poststop.json', 'ghostkeep-prestart.json']);
+      const { stages } = JSON.parse(readFileSync(`${folder}/ghostkeep-prestart.json`, 'utf8'));
+      const stanza = readFileSync(host.at('/usr/local/libexec/ghostkeep/config-hooks.json'), 'utf8');
+      assert.deepEqual(Object.keys(JSON.parse(stanza).hooks), [...stages, 'poststop']);
+      const { status, said } = host.run(['--check']);
+      assert.equal(status, 0, said);
+      assert.match(said, new RegExp(`^ok +hooks\\.d: .*-prestart\\.json, stage ${stages}$`, 'm'));
+      return stages;
+    };
+    install();
+    assert.deepEqual(read(), ['prestart']);
+    for (const stage of ['createRuntime', 'prestart', 'createRuntime']) {
+      const { status, said } = host.run(['--hook-stage', stage]);
+      assert.equal(status, 0, said);
+      assert.deepEqual(read(), [stage]);
+      assert.equal(/stage createRuntime/.test(said), stage === 'createRuntime', said);
+    }
+    assert.equal(host.run(['--uninstall']).status, 0);
+    assert.deepEqual(Object.keys(host.snapshot()), []);
+  });
+
+  it('knows no other stage for the hook, and then writes nothing', () => {
+    for (const stage of [['poststop'], ['createContainer'], []]) {
+      const { status, said } = host.run(['--hook-stage', ...stage]);
+      assert.equal(status, 2, said);
+      assert.match(said, /--hook-stage prestart\|createRuntime/);
+    }
+    assert.deepEqual(Object.keys(host.snapshot()), []);
   });
 
   it('installs hooks and a program that start with an empty environment', () => {

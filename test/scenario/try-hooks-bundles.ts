@@ -52,6 +52,7 @@ export function makeBundle(
   scripts: { prestart?: string; poststop?: string },
   timeoutSeconds = 30,
   annotations?: Record<string, string>,
+  stages: readonly ('prestart' | 'createRuntime')[] = ['prestart'],
 ): { bundle: string; remove: () => void } {
   const bundle = makeFolder(0o755);
   const entry = (name: 'prestart' | 'poststop') => {
@@ -69,7 +70,9 @@ export function makeBundle(
     chmodSync(file, 0o755);
     return [{ path: file, timeout: timeoutSeconds }];
   };
-  writeConfig(bundle, { prestart: entry('prestart'), poststop: entry('poststop') }, annotations);
+  const start = entry('prestart');
+  const starts = Object.fromEntries(stages.map(stage => [stage, start]));
+  writeConfig(bundle, { ...starts, poststop: entry('poststop') }, annotations);
   return { bundle, remove: () => rmSync(bundle, { recursive: true }) };
 }
 

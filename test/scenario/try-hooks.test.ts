@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import { assertDocument } from '../../src/base/documents/document.js';
 import type { Trial } from '../../src/base/documents/generated/trial.js';
 import { publicProgram } from './ghostkeep.js';
-import { run } from './try-hooks-bundles.js';
+import { makeBundle, run, tryBundle } from './try-hooks-bundles.js';
 
 const hostLog = '/var/log/ghostkeep.log';
 const kinds = [
@@ -54,6 +54,16 @@ describe('when the hooks are tried', () => {
     assert.match(stdout, /^hole-1g-8k +1\.0 GiB +8 KiB +8 KiB +1 GiB +equal +equal +101 RDWR @536875025$/m);
   });
 
+  for (const stages of [['createRuntime'], ['createRuntime', 'prestart']] as const)
+    it(`a bundle's hooks are called in the order of the OCI where they are ${stages.join(' and ')}`, async () => {
+      const { bundle, remove } = makeBundle({}, 30, undefined, stages);
+      const { status, trial, stdout } = await tryBundle(bundle);
+      remove();
+      assert.equal(status, 0, stdout);
+      const starts = stages.toReversed();
+      assertEqual(trial, [...starts, 'poststop', ...starts, 'poststop']);
+    });
+
   it('--keep keeps what was made', async () => {
     const { status, left } = await run(['--keep', '--json']);
     assert.equal(status, 0);
@@ -61,7 +71,7 @@ describe('when the hooks are tried', () => {
   });
 });
 
-function assertEqual(trial: Trial): void {
+function assertEqual(trial: Trial, called = ['prestart', 'poststop', 'prestart', 'poststop']): void {
   assert.equal(trial.ok, true);
   for (const kind of kinds) {
     const ghost = trial.ghosts.find(candidate => candidate.kind === kind);
@@ -72,7 +82,7 @@ function assertEqual(trial: Trial): void {
   }
   assert.deepEqual(
     trial.timeline.filter(({ status }) => status !== undefined).map(({ step }) => step),
-    ['prestart', 'poststop', 'prestart', 'poststop'],
+    called,
   );
 }
 

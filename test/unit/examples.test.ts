@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { parseBundle } from '../../src/oci/bundle.js';
-import { parseHooksD } from '../../src/oci/hooks-d.js';
+import { parseHooksD, renderHookDocument } from '../../src/oci/hooks-d.js';
 import { parseAnnotations, parseConfig, resolvePolicy } from '../../src/oci/policy.js';
 
 const read = (name: string) => readFileSync(new URL(`../../examples/${name}`, import.meta.url), 'utf8');
@@ -18,7 +18,7 @@ describe('the examples', () => {
 
   it('when the hooks.d file is read, it starts what the installed one starts', () => {
     const text = readFileSync(new URL('../../hooks/prestart.json', import.meta.url), 'utf8');
-    const installed = parseHooksD(text.replaceAll('@PREFIX@', '/usr/local'), 'prestart.json');
+    const installed = parseHooksD(renderHookDocument(text, '/usr/local'), 'prestart.json');
     const strict = parseHooksD(read('hooks.d/ghostkeep-enabled-prestart.json'), 'example');
     assert.deepEqual(strict.hook, installed.hook);
     assert.deepEqual(strict.stages, installed.stages);
@@ -28,7 +28,7 @@ describe('the examples', () => {
   it('when the bundle is read, its hooks are those that install.sh leaves, and its annotation is valid', () => {
     const config = JSON.parse(read('bundle/config.json'));
     const text = readFileSync(new URL('../../hooks/config-hooks.json', import.meta.url), 'utf8');
-    const stanza = JSON.parse(text.replaceAll('@PREFIX@', '/usr/local'));
+    const stanza = JSON.parse(renderHookDocument(text, '/usr/local'));
     const { hooks } = parseBundle(read('bundle/config.json'), 'config.json');
     for (const stage of stages) assert.deepEqual(hooks?.[stage], stanza.hooks[stage]);
     assert.deepEqual(parseAnnotations(config.annotations), { limit: '4G' });

@@ -17,12 +17,14 @@ import { errorLine } from '../print/line.js';
  * runtime's.
  */
 const waitMs = 25_000;
-const hooks = { prestart, poststop };
+/** `createRuntime` is the OCI's newer name for the moment at which runtimes call prestart. */
+const hooks = { prestart, createRuntime: prestart, poststop };
 const hostLog = '/var/log/ghostkeep.log';
 
 export async function hookCommand(args: string[]): Promise<number> {
   const name = oneOf('hook', 'HOOK', parse('hook', args, {}, 1).positionals[0] ?? '', [
     'prestart',
+    'createRuntime',
     'poststop',
   ]);
   const file = process.env[hookLogVariable] ?? (process.getuid?.() === 0 ? hostLog : undefined);

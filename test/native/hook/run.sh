@@ -43,7 +43,7 @@ plain='{"ociVersion":"1.0.2","id":"web","status":"creating","pid":1,"bundle":"/b
 asked='{"ociVersion":"1.0.2","id":"web","status":"creating","bundle":"/b","annotations":{"io.ghostkeep.limit":"1G"}}'
 
 not_ours() {
-	for stage in prestart poststop; do
+	for stage in prestart createRuntime poststop; do
 		printf %s "$plain" >"$build/state"
 		ends_at_once $stage
 		# as podman writes it, and with what Go escapes
@@ -53,7 +53,7 @@ not_ours() {
 }
 
 ours() {
-	for stage in prestart poststop; do
+	for stage in prestart createRuntime poststop; do
 		printf %s "$asked" >"$build/state"
 		handed_over $stage
 		printf %s '{"annotations":{"\u0069o.ghostkeep.limit":"1G"}}' >"$build/state"
@@ -69,6 +69,7 @@ records() {
 	ends_at_once poststop
 	: >"$sessions/web.json"
 	ends_at_once prestart
+	ends_at_once createRuntime
 	handed_over poststop
 	rm -r "$sessions"
 	ends_at_once poststop
@@ -79,7 +80,7 @@ records() {
 }
 
 doubts() {
-	for stage in prestart poststop; do
+	for stage in prestart createRuntime poststop; do
 		for text in '' '[]' "${plain%?}" "$plain$plain" 'state'; do
 			printf %s "$text" >"$build/state"
 			handed_over $stage
@@ -88,7 +89,7 @@ doubts() {
 		handed_over $stage
 	done
 	printf %s "$plain" >"$build/state"
-	handed_over createRuntime
+	handed_over createContainer
 
 	# 1 MiB is read as it is, a byte more is not all there is
 	{ printf %s "$plain"; head -c $((1048576 - ${#plain})) /dev/zero | tr '\0' ' '; } >"$build/state"

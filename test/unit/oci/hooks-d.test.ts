@@ -96,6 +96,16 @@ describe('renderHook', () => {
 });
 
 describe('renderHookDocument', () => {
+  it('has one stage of the two in which runtimes start the hook', () => {
+    const render = (name: string) => renderHookDocument(template(name), '/usr/local', 'createRuntime');
+    const { hook, stages } = parseHooksD(render('prestart.json'), 'prestart.json');
+    assert.deepEqual(stages, ['createRuntime']);
+    assert.deepEqual(hook.args?.slice(1), ['createRuntime', '/usr/local/libexec/ghostkeep/prestart']);
+    const { hooks: stanza } = JSON.parse(render('config-hooks.json'));
+    assert.deepEqual(Object.keys(stanza), ['createRuntime', 'poststop']);
+    assert.deepEqual(stanza.createRuntime, [hook]);
+  });
+
   it('makes the stanza for a config.json, with a timeout at each hook', () => {
     const { hooks: stanza } = JSON.parse(renderHookDocument(template('config-hooks.json'), '/opt/a "b"'));
     for (const stage of ['prestart', 'poststop']) {
