@@ -9,6 +9,7 @@
 #include "criu/log.h"
 #include "dialogue.h"
 #include "dump.h"
+#include "options.h"
 #include "start.h"
 
 static struct helper helper;
@@ -31,6 +32,17 @@ static void remember_images(int image_dir)
 	dump.images[length] = '\0';
 }
 
+/* Start a helper that knows the options which CRIU was given for us. */
+static int start_dump_helper(int image_dir)
+{
+	if (start_helper(&helper, "dump", image_dir))
+		return -1;
+	if (!send_options(&helper))
+		return 0;
+	helper_end(&helper);
+	return -1;
+}
+
 /*
  * Ask for a warm pass. The container still runs, and what is copied now need not be copied while it
  * is frozen. When the helper fails here, nothing that matters is lost: another helper takes its
@@ -47,7 +59,7 @@ static int warm_up(int image_dir)
 	helper.loss = CRIU_LOG_WARN;
 	if (ask(&helper, request) == ANSWER_NONE) {
 		gate_log(CRIU_LOG_WARN, "the dump does without a warm pass");
-		return start_helper(&helper, "dump", image_dir);
+		return start_dump_helper(image_dir);
 	}
 	helper.loss = CRIU_LOG_ERROR;
 	return 0;
@@ -66,7 +78,7 @@ int dump_begin(void)
 		return -1;
 	}
 	remember_images(image_dir);
-	if (start_helper(&helper, "dump", image_dir))
+	if (start_dump_helper(image_dir))
 		return -1;
 	if (warm_up(image_dir))
 		return -1;

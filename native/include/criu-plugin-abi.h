@@ -68,6 +68,9 @@ struct criu_plugin_desc {
 	void *hooks[];
 };
 
+/* CRIU 4.2.1 has this many hooks, and it is the newest that was run. criu-dev has 17. */
+#define CRIU_HOOKS_RUN 13
+
 /*
  * CRIU's symbol cr_plugin_ctl is one list head, and one more for each hook. So its size tells how
  * many hooks this CRIU has.
@@ -85,6 +88,14 @@ typedef int criu_get_image_dir_fn(void);     /* returns CRIU's own descriptor */
  */
 typedef char *criu_lookup_fn(char *key);
 #define CRIU_ERRNO_MAX 4095
+/*
+ * criu_plugin_get_options: gives the options that CRIU was given for its plugins, in their order, as
+ * an argument vector that belongs to CRIU: a name that means nothing, then `--PLUGIN.NAME=VALUE` or
+ * `--PLUGIN.NAME` for each, then NULL. argc counts without the NULL, so it is 1 when there is no
+ * option. Returns 0 or a negative errno. CRIU's branch criu-dev has it since September 2026 (its pull
+ * request 3138), and no CRIU of Debian's has it.
+ */
+typedef int criu_get_options_fn(int *argc, char ***argv);
 typedef void criu_print_on_level_fn(unsigned int level, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 

@@ -87,6 +87,7 @@ void find_criu(void)
 	criu.add_external = (criu_add_external_fn *)find("add_external");
 	criu.get_image_dir = (criu_get_image_dir_fn *)find("criu_get_image_dir");
 	criu.lookup = (criu_lookup_fn *)dlsym(RTLD_DEFAULT, "external_lookup_by_key");
+	criu.get_options = (criu_get_options_fn *)dlsym(RTLD_DEFAULT, "criu_plugin_get_options");
 	criu.root_item = dlsym(RTLD_DEFAULT, "root_item");
 	count_hooks();
 	ask_kernel();

@@ -9,10 +9,11 @@ struct criu {
 	criu_add_external_fn *add_external;
 	criu_get_image_dir_fn *get_image_dir;
 	criu_print_on_level_fn *print_on_level;
-	criu_lookup_fn *lookup; /* may be NULL: the gate can do without it */
-	void *const *root_item; /* may be NULL: the root of the tree that is dumped */
-	unsigned int hooks;	/* how many this CRIU has; 0: unknown */
-	char why_inert[160];	/* empty when we can work with it */
+	criu_lookup_fn *lookup;		  /* may be NULL: the gate can do without it */
+	criu_get_options_fn *get_options; /* may be NULL: this CRIU has no plugin options */
+	void *const *root_item;		  /* may be NULL: the root of the tree that is dumped */
+	unsigned int hooks;		  /* how many this CRIU has; 0: unknown */
+	char why_inert[160];		  /* empty when we can work with it */
 };
 
 extern struct criu criu;

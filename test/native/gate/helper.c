@@ -245,7 +245,7 @@ static void behave(const char *word)
 
 int main(int argc, char **argv, char **envp)
 {
-	char text[512] = "ready", line[256];
+	char text[512] = "ready", line[4096 + 1];
 	char *word, *next;
 	FILE *heard;
 	int fd;

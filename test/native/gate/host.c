@@ -4,15 +4,18 @@
  * to it. The host exports what is chosen at compile time:
  *   CTL_BYTES=n            size of the symbol cr_plugin_ctl, 0: not there
  *   WITHOUT_ADD_EXTERNAL, WITHOUT_IMAGE_DIR, WITHOUT_PRINT, WITHOUT_LOOKUP,
- *   WITHOUT_ROOT_ITEM
+ *   WITHOUT_ROOT_ITEM, WITH_OPTIONS
  *
- * host [-x] [-i] [-s] [-a] [-c] [-b] [-d] [-r RET] [-t STAGE] [-p PID] PLUGIN IMAGES [PID…]
+ * host [-x] [-i] [-s] [-a] [-c] [-b] [-d] [-r RET] [-t STAGE] [-p PID] [-o OPTION] [-e RET]
+ *      [-n ARGC] PLUGIN IMAGES [PID…]
  *   -x  add_external fails           -i  SIGCHLD is ignored
  *   -s  be a subreaper               -a  interrupt all system calls all the time
  *   -c  descriptors 0 to 2 are closed
  *   -b  SIGCHLD is blocked           -d  be deaf to what a hook returns
  *   -r  what exit() is told when nothing failed
  *   -p  root_item leads to this pid; 0: it does not point back; -1: it leads nowhere
+ *   -o  a plugin option as CRIU hands it on, any number of times
+ *   -e, -n  criu_plugin_get_options returns RET, or gives ARGC; with ARGC 0 no vector either
  * Prints the log and the events; ends with 0 (dumped), 1 (a plugin made it
  * fail), 3 (the plugin did to its host what it must not).
  */
@@ -127,6 +130,19 @@ EXPORTED void print_on_level(unsigned int level, const char *fmt, ...)
 		if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
 			misuse("control character %d in the log", line[i]);
 	fprintf(out, "%s %s", names[level % 5], line);
+}
+#endif
+
+static char *options[64] = { "criu-plugin" };
+static int option_count = 1, options_ret, options_argc = -1;
+
+#ifdef WITH_OPTIONS
+/* As criu-dev has it. */
+EXPORTED int criu_plugin_get_options(int *argc, char ***argv)
+{
+	*argc = options_argc < 0 ? option_count : options_argc;
+	*argv = *argc ? options : NULL;
+	return options_ret;
 }
 #endif
 
@@ -354,7 +370,7 @@ int main(int argc, char **argv)
 	setvbuf(out, NULL, _IONBF, 0);
 	sigemptyset(&set);
 	sigaction(SIGCHLD, &action, NULL);
-	while ((option = getopt(argc, argv, "xisacbdr:t:p:")) != -1) {
+	while ((option = getopt(argc, argv, "xisacbdr:t:p:o:e:n:")) != -1) {
 		switch (option) {
 		case 'x':
 			refuse_keys = true;
@@ -388,6 +404,15 @@ int main(int argc, char **argv)
 			break;
 		case 'p':
 			set_root(atoi(optarg));
+			break;
+		case 'o':
+			options[option_count++] = optarg;
+			break;
+		case 'e':
+			options_ret = atoi(optarg);
+			break;
+		case 'n':
+			options_argc = atoi(optarg);
 			break;
 		case 't':
 			stage = atoi(optarg);

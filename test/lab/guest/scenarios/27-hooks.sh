@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# weight: 155
+# weight: 195
 # native: all
 # The hooks that a runtime calls act only for containers that ask for them.
 
@@ -74,6 +74,16 @@ with_stanza() {
 
 LIBEXEC=/usr/local/libexec/ghostkeep
 
+# as_create_runtime FUNCTION RUNTIME: installs the hook for the stage createRuntime while FUNCTION runs.
+as_create_runtime() {
+	with_ghostkeep
+	expect_ok bash /lab/install.sh --hook-stage createRuntime
+	at_exit bash /lab/install.sh
+	jq -e '.hooks | has("createRuntime") and (has("prestart") | not)' "$LIBEXEC/config-hooks.json" ||
+		fail "the stanza is not for createRuntime alone"
+	"$@"
+}
+
 # The container is checkpointed and restored. runc calls prestart at restore, too.
 there_and_back() {
 	local runtime=$1 name=stanza-$1 images
@@ -90,6 +100,8 @@ stanza_of_one_that_asks() {
 	with_stanza "$runtime" '{"io.ghostkeep.verify": "digest"}'
 	[ -n "$(records_of "$name")" ] || fail "prestart made no session record"
 	there_and_back "$runtime"
+	# At a checkpoint poststop has closed the session, and runc calls the hook again at restore.
+	[ -n "$(records_of "$name")" ] || fail "the hook was not called at restore"
 	delete_container "$runtime" "$name"
 	[ -z "$(records_of "$name")" ] || fail "poststop left the session: $(records_of "$name")"
 }
@@ -116,4 +128,6 @@ check podman-runc "14 hooks of a container that asks" asked_for podman-runc
 check podman-runc "14 a bad policy is refused by name" a_bad_value_is_refused podman-runc
 check runc "14 stanza of a container that asks" stanza_of_one_that_asks runc
 check runc "14 stanza of a container that does not" stanza_of_one_that_does_not runc
+check podman-crun "14 hooks as createRuntime" as_create_runtime asked_for podman-crun
+check runc "14 stanza as createRuntime" as_create_runtime stanza_of_one_that_asks runc
 check crun "14 stanza of a container that does not" stanza_of_one_that_does_not crun

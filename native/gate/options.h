@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef GATE_OPTIONS_H
+#define GATE_OPTIONS_H
+
+#include "helper/helper.h"
+
+/*
+ * Send the helper each plugin option of CRIU that begins with `ghostkeep.`. Returns 0, also when this
+ * CRIU has no such options; -1 when the helper did not accept one, which is logged.
+ */
+int send_options(struct helper *helper);
+
+#endif
