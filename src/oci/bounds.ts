@@ -1,25 +1,26 @@
 /**
- * The host's policy wins: it says which keys a container's annotations may set, and its sizes are bounds for
- * their sizes.
+ * The host's policy wins: it says which keys a container's annotations and CRIU's plugin options may set, and
+ * its sizes are bounds for their sizes.
  */
 import { GhostkeepError } from '../base/errors.js';
 import { parseSize } from '../base/units.js';
 import {
+  type Asker,
   allowedByDefault,
-  annotationPrefix,
+  annotationsAsk,
   defaults,
   type PolicyDocument,
   resolvePolicy,
 } from './policy.js';
 
-/** @throws BAD_POLICY naming each annotation that asks for more than HOST lets a container have */
-export function assertPermitted(host: PolicyDocument, wishes: PolicyDocument): void {
+/** @throws BAD_POLICY naming each key that asks for more than HOST lets a container have */
+export function assertPermitted(host: PolicyDocument, wishes: PolicyDocument, asker: Asker): void {
+  const { subject, prefix } = asker;
   const faults = Object.entries(wishes).flatMap(([key, value]) => {
-    const allowed = whatIsAllowed(host, key, value);
-    return allowed ? [`${annotationPrefix}${key} is ${JSON.stringify(value)}, ${allowed}`] : [];
+    const allowed = whatIsAllowed(host, key, value, asker);
+    return allowed ? [`${prefix}${key} is ${JSON.stringify(value)}, ${allowed}`] : [];
   });
   if (faults.length === 0) return;
-  const subject = "the container's annotations";
   throw new GhostkeepError('BAD_POLICY', subject, `cannot accept ${subject}: ${faults.join('; ')}`);
 }
 
@@ -28,17 +29,22 @@ export function assertPermitted(host: PolicyDocument, wishes: PolicyDocument): v
  */
 export function withWishes(host: PolicyDocument, wishes: PolicyDocument): PolicyDocument {
   const permitted = Object.entries(wishes).filter(
-    ([key, value]) => whatIsAllowed(host, key, value) === undefined,
+    ([key, value]) => whatIsAllowed(host, key, value, annotationsAsk) === undefined,
   );
   return { ...host, ...Object.fromEntries(permitted) };
 }
 
 /** @returns undefined if KEY may be VALUE, and otherwise what the host allows */
-function whatIsAllowed(host: PolicyDocument, key: string, value: unknown): string | undefined {
+function whatIsAllowed(
+  host: PolicyDocument,
+  key: string,
+  value: unknown,
+  { prefix, one }: Asker,
+): string | undefined {
   const keys: readonly string[] = host.allow ?? allowedByDefault;
   if (!keys.includes(key)) {
-    const names = keys.map(name => `${annotationPrefix}${name}`);
-    return `and the host's config.json allows ${names.length > 0 ? `only ${names.join(', ')}` : 'no annotation'} (\`allow\`)`;
+    const names = keys.map(name => `${prefix}${name}`);
+    return `and the host's config.json allows ${names.length > 0 ? `only ${names.join(', ')}` : `no ${one}`} (\`allow\`)`;
   }
   const { limit, reserve } = resolvePolicy(host);
   if (key === 'limit' && limit !== undefined && sizeOf(key, value) > limit)

@@ -28,6 +28,26 @@ export interface Policy {
 
 export const annotationPrefix = 'io.ghostkeep.';
 
+/** What asks for a policy beside the host, and how its keys begin there. */
+export interface Asker {
+  subject: string;
+  prefix: string;
+  /** One of its keys, in a message. */
+  one: string;
+}
+
+export const annotationsAsk: Asker = {
+  subject: "the container's annotations",
+  prefix: annotationPrefix,
+  one: 'annotation',
+};
+
+export const optionsAsk: Asker = {
+  subject: "CRIU's plugin options",
+  prefix: 'ghostkeep.',
+  one: 'plugin option',
+};
+
 type SettableKey = NonNullable<PolicyDocument['allow']>[number];
 
 /** Keys that annotations may set if the host lets them; only the host may set the others. */
@@ -72,26 +92,44 @@ export function asksForUs(annotations: Record<string, string | undefined> = {}):
  * The annotations io.ghostkeep.KEY as a policy document. Annotations are text, so booleans are spelled out.
  */
 export function parseAnnotations(annotations: Record<string, string | undefined>): PolicyDocument {
-  const document = Object.fromEntries(
-    Object.entries(annotations)
-      .filter(([name]) => name.startsWith(annotationPrefix))
-      .map(([name, value]) => {
-        const key = name.slice(annotationPrefix.length);
-        return [key, booleans.has(key) ? parseBoolean(value) : value];
-      }),
+  const ours = Object.entries(annotations)
+    .filter(([name]) => name.startsWith(annotationPrefix))
+    .map(([name, value]): Wish => [name.slice(annotationPrefix.length), value]);
+  return parseWishes(ours, annotationsAsk);
+}
+
+/**
+ * A plugin option `ghostkeep.KEY=VALUE` of CRIU as a policy document. @param option KEY=VALUE
+ * @throws BAD_POLICY
+ */
+export function parseOption(option: string): PolicyDocument {
+  const at = option.indexOf('=');
+  if (at >= 0) return parseWishes([[option.slice(0, at), option.slice(at + 1)]], optionsAsk);
+  const { subject, prefix } = optionsAsk;
+  throw new GhostkeepError(
+    'BAD_POLICY',
+    subject,
+    `cannot accept ${subject}: ${prefix}${option.slice(0, 80)} has no value; expected: ${prefix}KEY=VALUE`,
   );
-  const subject = "the container's annotations";
+}
+
+type Wish = [key: string, value: string | undefined];
+
+function parseWishes(wishes: Wish[], { subject, prefix }: Asker): PolicyDocument {
+  const document = Object.fromEntries(
+    wishes.map(([key, value]) => [key, booleans.has(key) ? parseBoolean(value) : value]),
+  );
   const unknown = Object.keys(document).find(key => !(settableKeys as readonly string[]).includes(key));
   if (unknown !== undefined) {
-    const known = settableKeys.map(key => `${annotationPrefix}${key}`).join(', ');
-    const name = `${annotationPrefix}${unknown.slice(0, 80)}`;
+    const known = settableKeys.map(key => `${prefix}${key}`).join(', ');
+    const name = `${prefix}${unknown.slice(0, 80)}`;
     throw new GhostkeepError(
       'BAD_POLICY',
       subject,
       `cannot accept ${subject}: there is no key ${name}, only ${known}`,
     );
   }
-  assertDocument<PolicyDocument>('Policy', document, subject, 'BAD_POLICY', annotationPrefix);
+  assertDocument<PolicyDocument>('Policy', document, subject, 'BAD_POLICY', prefix);
   return document;
 }
 

@@ -39,6 +39,23 @@ describe('the gate protocol', () => {
     assert.equal(ghostkeep(['verify', '-D', images]).status, 0);
   });
 
+  it('when CRIU was given a plugin option, it holds for the dump; a bad one is refused with its name', async t => {
+    const { images } = setting(t);
+    const gate = new Gate(t, 'dump', images);
+    await gate.answer();
+    assert.deepEqual(await gate.ask('option verify=digest'), ['done']);
+    assert.match(
+      (await gate.ask('option engine=a b'))[0] ?? '',
+      /^refuse cannot accept CRIU's plugin options: ghostkeep\.engine is "a b", it must be one of .* \[BAD_POLICY\]$/,
+    );
+    const [key = ''] = await gate.ask(`checkpoint ${process.pid}`);
+    endOfCriu(images, key.slice('external '.length));
+    assert.deepEqual(await gate.ask('finish 0'), ['done']);
+    assert.equal(await gate.end(), 0);
+    const manifest = fs.readFileSync(`${images}/ghostkeep-manifest.json`, 'utf8');
+    assert.match(manifest, /"digest"/);
+  });
+
   it('when it has closed its end, all that was logged is written, whatever becomes of it then', async t => {
     const { images } = setting(t);
     const gate = new Gate(t, 'dump', images);

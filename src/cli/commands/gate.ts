@@ -14,9 +14,10 @@ const images = '/proc/self/fd/4';
 const signOfLifeMs = 200;
 
 /**
- * Answers one request of the gate. ARGUMENT is a pid or a status. The returned lines are sent before `done`.
+ * Answers one request of the gate. ARGUMENT is a pid, a status or an option. The returned lines are sent before
+ * `done`.
  */
-type Answer = (argument: number) => Promise<string[]>;
+type Answer = (argument: string) => Promise<string[]>;
 
 /** Speaks the gate's protocol until CRIU has finished. It answers one request at a time, in order. */
 export async function gateCommand(args: string[]): Promise<number> {
@@ -60,11 +61,11 @@ export async function gateCommand(args: string[]): Promise<number> {
   const { answers, gone } = part;
   channel.ready();
   for (let line = channel.next(); line !== undefined; line = channel.next()) {
-    const [request = '', argument = ''] = line.split(' ');
+    const [, request = '', argument = ''] = /^(\S*) ?(.*)$/s.exec(line) ?? [];
     try {
       const answer = Object.hasOwn(answers, request) ? answers[request] : undefined;
       if (!answer) throw unknownRequest(request, stage);
-      channel.say(await answer(Number(argument)), 'done');
+      channel.say(await answer(argument), 'done');
     } catch (error) {
       log.error(reasonOf(error), fieldsOf(error));
       channel.say(refusal(error));
@@ -108,12 +109,16 @@ async function prepareDump(context: Context, file: Logger, criu: number): Promis
   await rehearseLog();
   return {
     answers: {
-      warm: async pid => nothing(dump.warm(pid)),
-      checkpoint: async pid => (await dump.checkpoint(pid)).map(key => `external ${key}`),
+      option: async option => {
+        dump.accept(option);
+        return [];
+      },
+      warm: async pid => nothing(dump.warm(Number(pid))),
+      checkpoint: async pid => (await dump.checkpoint(Number(pid))).map(key => `external ${key}`),
       finish: async result => {
         // A seal that fails keeps its journal, and `ghostkeep seal` goes on from there.
         finished = true;
-        await dump.finish(result);
+        await dump.finish(Number(result));
         return [];
       },
     },
@@ -132,7 +137,7 @@ async function prepareRestore(context: Context, channel: GateChannel): Promise<P
   return {
     answers: {
       restore: async () => nothing(restore.check()),
-      resumed: async pid => nothing(restore.resumed(pid)),
+      resumed: async pid => nothing(restore.resumed(Number(pid))),
       finish: async () => [],
     },
     gone: async () => {},

@@ -1,10 +1,13 @@
 import { bounds } from '../../base/bounds.js';
 import { assertPermitted, withWishes } from '../../oci/bounds.js';
 import {
+  annotationsAsk,
+  optionsAsk,
   type Policy,
   type PolicyDocument,
   parseAnnotations,
   parseConfig,
+  parseOption,
   resolvePolicy,
 } from '../../oci/policy.js';
 import type { Context } from '../context.js';
@@ -23,20 +26,36 @@ export function readConfig({ host }: Context): PolicyDocument {
  */
 export function wishesOf(context: Context, annotations: Record<string, string | undefined>): PolicyDocument {
   const wishes = parseAnnotations(annotations);
-  assertPermitted(readConfig(context), wishes);
+  assertPermitted(readConfig(context), wishes, annotationsAsk);
   return wishes;
+}
+
+/** The same for a plugin option of CRIU. @param option KEY=VALUE @throws BAD_POLICY */
+export function wishOfOption(context: Context, option: string): PolicyDocument {
+  const wish = parseOption(option);
+  assertPermitted(readConfig(context), wish, optionsAsk);
+  return wish;
 }
 
 /**
  * The policy for the processes that are being dumped: the host's policy, with the wishes of the container's
  * session if a hook has recorded one.
+ * @param options wishes for this dump alone; they override the container's
  */
-export function policyOf(context: Context, pid: number): { policy: Policy; session: Session | undefined } {
+export function policyOf(
+  context: Context,
+  pid: number,
+  options: PolicyDocument = {},
+): { policy: Policy; session: Session | undefined } {
   const session = findSession(context, pid);
-  return { policy: policyOfSession(context, session), session };
+  return { policy: policyOfSession(context, session, options), session };
 }
 
 /** A session record may be older than the host's policy, so the host's current policy is the bound. */
-export function policyOfSession(context: Context, session: Session | undefined): Policy {
-  return resolvePolicy(withWishes(readConfig(context), session?.policy ?? {}));
+export function policyOfSession(
+  context: Context,
+  session: Session | undefined,
+  options: PolicyDocument = {},
+): Policy {
+  return resolvePolicy(withWishes(readConfig(context), { ...session?.policy, ...options }));
 }

@@ -6,7 +6,8 @@ import { fieldsOf, GhostkeepError, reasonOf } from '../../base/errors.js';
 import { lostNames } from '../../criu/seal-plan.js';
 import { clearImages } from '../../image/clear-images.js';
 import { isOfThisCheckpoint } from '../../image/inventory.js';
-import { policyOf } from '../container/policy.js';
+import type { PolicyDocument } from '../../oci/policy.js';
+import { policyOf, wishOfOption } from '../container/policy.js';
 import { rememberImages, type Session } from '../container/sessions.js';
 import type { Context } from '../context.js';
 import { removeLeftovers, removeWarmImages } from '../directory/leftovers.js';
@@ -32,6 +33,7 @@ export class GateDump {
   #started = false;
   #leftToCriu = false;
   #session: Session | undefined;
+  #options: PolicyDocument = {};
   #journal: Manifest | undefined;
   #warm: WarmImages | undefined;
   #older: OlderImages = new Map();
@@ -76,6 +78,14 @@ export class GateDump {
   }
 
   /**
+   * CRIU was given the plugin option ghostkeep.KEY=VALUE. The last one of a key counts. @param option KEY=VALUE
+   * @throws BAD_POLICY
+   */
+  accept(option: string): void {
+    this.#options = { ...this.#options, ...wishOfOption(this.context, option) };
+  }
+
+  /**
    * Runs the warm pass while nothing is frozen; PID is the root of the processes that will be. If it is
    * frozen already (`runc pause`), copying now would only copy twice. Errors are only logged: checkpoint()
    * reports them.
@@ -84,7 +94,7 @@ export class GateDump {
     const { host, log } = this.context;
     try {
       const pids = host.processes.tree(pid);
-      const { policy } = policyOf(this.context, pids[0] ?? pid);
+      const { policy } = policyOf(this.context, pids[0] ?? pid, this.#options);
       if (!policy.enabled || host.processes.isPaused(pid)) return;
       warnOfGoneSources(this.context, pids[0] ?? pid);
       if (policy.warm && !this.#whyLeftToCriu())
@@ -104,7 +114,7 @@ export class GateDump {
     await this.#own();
     for (const member of this.context.host.processes.tree(pid)) this.#covered.add(member);
     const first = this.#covered.values().next().value ?? pid;
-    const { policy, session } = policyOf(this.context, first);
+    const { policy, session } = policyOf(this.context, first, this.#options);
     this.#session = session;
     this.#started = true;
     const { journal } = await dumpGhosts(this.context, {

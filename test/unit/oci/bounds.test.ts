@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { assertPermitted, withWishes } from '../../../src/oci/bounds.js';
-import { parseAnnotations, parseConfig, resolvePolicy } from '../../../src/oci/policy.js';
+import { annotationsAsk, optionsAsk, parseAnnotations, parseConfig, parseOption, resolvePolicy } from '../../../src/oci/policy.js';
 import { ghostkeepError } from '../expect.js';
 
 const config = (value: unknown) => parseConfig(JSON.stringify(value), '/etc/ghostkeep/config.json');
@@ -21,10 +21,10 @@ describe("the host's bounds for annotations", () => {
       verify: 'digest',
       warm: 'false',
     });
-    assertPermitted({}, wishes);
+    assertPermitted({}, wishes, annotationsAsk);
     const missing = annotations({ allowMissing: 'true' });
-    assert.throws(() => assertPermitted({}, missing), ghostkeepError('BAD_POLICY', 'allowMissing'));
-    assertPermitted({ allow: ['allowMissing'] }, missing);
+    assert.throws(() => assertPermitted({}, missing, annotationsAsk), ghostkeepError('BAD_POLICY', 'allowMissing'));
+    assertPermitted({ allow: ['allowMissing'] }, missing, annotationsAsk);
     assert.deepEqual(resolvePolicy(withWishes({}, wishes)), {
       enabled: false,
       limit: 5n * M,
@@ -51,10 +51,10 @@ describe("the host's bounds for annotations", () => {
       const wishes = annotations({ [key]: value });
       if (refusal)
         assert.throws(
-          () => assertPermitted(config(host), wishes),
+          () => assertPermitted(config(host), wishes, annotationsAsk),
           ghostkeepError('BAD_POLICY', `io.ghostkeep.${refusal}`),
         );
-      else assertPermitted(config(host), wishes);
+      else assertPermitted(config(host), wishes, annotationsAsk);
       assert.equal(resolvePolicy(withWishes(config(host), wishes))[key as 'limit' | 'reserve'], resolved);
     });
 
@@ -62,7 +62,7 @@ describe("the host's bounds for annotations", () => {
     const host = config({ allow: ['limit', 'warm'], engine: 'seek' });
     const wishes = annotations({ warm: 'false', engine: 'read' });
     assert.throws(
-      () => assertPermitted(host, wishes),
+      () => assertPermitted(host, wishes, annotationsAsk),
       ghostkeepError(
         'BAD_POLICY',
         'io.ghostkeep.engine is "read", and the host\'s config.json allows only io.ghostkeep.limit, io.ghostkeep.warm',
@@ -71,7 +71,7 @@ describe("the host's bounds for annotations", () => {
     const { engine, warm } = resolvePolicy(withWishes(host, wishes));
     assert.deepEqual([engine, warm], ['seek', false]);
     assert.throws(
-      () => assertPermitted(config({ allow: [] }), wishes),
+      () => assertPermitted(config({ allow: [] }), wishes, annotationsAsk),
       ghostkeepError('BAD_POLICY', 'config.json allows no annotation'),
     );
   });
@@ -85,5 +85,17 @@ describe("the host's bounds for annotations", () => {
       () => config({ allow: ['allow'] }),
       ghostkeepError('BAD_POLICY', 'allow.0 is "allow", it must be one of "enabled", "limit"'),
     );
+  });
+
+  it('when a plugin option asks for more, the message names it as one', () => {
+    const refused = (host: unknown, option: string, reason: string) =>
+      assert.throws(
+        () => assertPermitted(config(host), parseOption(option), optionsAsk),
+        ghostkeepError('BAD_POLICY', `cannot accept CRIU's plugin options: ghostkeep.${reason}`),
+      );
+    refused({ limit: '1G' }, 'limit=2G', 'limit is "2G", it must be "1G" or less');
+    refused({}, 'allowMissing=true', 'allowMissing is true, and the host\'s config.json allows only ghostkeep.en');
+    refused({ allow: [] }, 'warm=false', 'warm is false, and the host\'s config.json allows no plugin option');
+    assertPermitted(config({ limit: '1G' }), parseOption('limit=512M'), optionsAsk);
   });
 });

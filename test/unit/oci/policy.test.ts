@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { parseAnnotations, parseConfig, resolvePolicy } from '../../../src/oci/policy.js';
+import { parseAnnotations, parseConfig, parseOption, resolvePolicy } from '../../../src/oci/policy.js';
 import { ghostkeepError } from '../expect.js';
 
 const config = (value: unknown) => parseConfig(JSON.stringify(value), '/etc/ghostkeep/config.json');
@@ -112,5 +112,25 @@ describe('policy', () => {
         'container\'s annotations: io.ghostkeep.engine is "dd", it must be one of',
       ),
     );
+  });
+
+  it("when an option of CRIU's is read, it counts as an annotation does", () => {
+    assert.deepEqual(parseOption('warm=false'), { warm: false });
+    assert.deepEqual(parseOption('limit=5M'), { limit: '5M' });
+    const cases: [string, string][] = [
+      ['warm', 'ghostkeep.warm has no value; expected: ghostkeep.KEY=VALUE'],
+      ['warm=', 'ghostkeep.warm is "", it must be true or false'],
+      ['warm=no', 'ghostkeep.warm is "no", it must be true or false'],
+      ['limit=a=b', 'ghostkeep.limit is "a=b", it must be a whole number of bytes'],
+      ['=1', 'there is no key ghostkeep., only ghostkeep.enabled, '],
+      ['allow=x', 'there is no key ghostkeep.allow, only ghostkeep.enabled, '],
+      ['__proto__=x', 'there is no key ghostkeep.__proto__, only ghostkeep.enabled, '],
+      [`${'k'.repeat(4000)}`, `ghostkeep.${'k'.repeat(80)} has no value`],
+    ];
+    for (const [option, reason] of cases)
+      assert.throws(
+        () => parseOption(option),
+        ghostkeepError('BAD_POLICY', `cannot accept CRIU's plugin options: ${reason}`),
+      );
   });
 });

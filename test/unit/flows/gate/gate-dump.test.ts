@@ -240,6 +240,25 @@ describe('GateDump', () => {
     assert.ok(at('/copy').length > 4);
   });
 
+  it("when CRIU was given plugin options, they count within the host's bounds, and above an annotation", async () => {
+    const { gate, context, files } = container();
+    files.put('/etc/ghostkeep/config.json', '{"limit": "1G", "allow": ["limit", "warm"]}');
+    const session = { version: 1 as const, container: 'db', bundle: '/b', created: 'now' };
+    writeSession(context, { ...session, pid: 100, startTime: '10000', policy: { limit: '1G' } });
+    gate.accept('limit=1G');
+    gate.accept('limit=1K');
+    for (const [option, reason] of [
+      ['limit=2G', 'ghostkeep.limit is "2G", it must be "1G" or less'],
+      ['engine=read', 'ghostkeep.engine is "read", and the host\'s config.json allows only'],
+      ['limits=1', 'there is no key ghostkeep.limits, only'],
+      ['warm', 'ghostkeep.warm has no value'],
+    ] as const)
+      assert.throws(() => gate.accept(option), ghostkeepError('BAD_POLICY', reason));
+    await assert.rejects(gate.checkpoint(100), ghostkeepError('GHOST_OVER_LIMIT', '1 KiB'));
+    gate.accept('limit=1M');
+    assert.deepEqual(await gate.checkpoint(200), ['file[1e:1]', 'file[1e:2]', 'file[1e:3]']);
+  });
+
   it('when there is a session, its policy counts and it learns where the image is', async () => {
     const { context, gate, files } = container();
     const session = {
