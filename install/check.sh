@@ -115,7 +115,8 @@ stage_of() {
 find_second_starts() {
 	local file
 	for file in "$destdir$HOOKS_D_USR"/*.json "$destdir$HOOKS_D_OVER"/*.json; do
-		[[ ${file##*/} != ghostkeep-prestart.json ]] && grep -qsF "\"$libexec/prestart\"" "$file" || continue
+		[ "${file##*/}" != ghostkeep-prestart.json ] || continue
+		grep -qsF "\"$libexec/prestart\"" "$file" || continue
 		report note "hooks.d: ${file#"$destdir"} starts our prestart hook as well, so runtimes may start it twice"
 	done
 }

@@ -27,8 +27,8 @@ static bool read_options(int *argc, char ***argv)
 	if (!ret && *argc >= 1 && *argc <= OPTIONS_MAX && *argv)
 		return true;
 	gate_log(CRIU_LOG_WARN,
-		 "CRIU's plugin options cannot be read (it returned %d for %d arguments), so none counts", ret,
-		 *argc);
+		 "CRIU's plugin options cannot be read (it returned %d for %d arguments), so none counts",
+		 ret, *argc);
 	return false;
 }
 

@@ -48,10 +48,11 @@ static int gate_init(int stage)
 		return 0;
 	}
 	if (criu.hooks > CRIU_HOOKS_RUN)
-		gate_log(CRIU_LOG_INFO,
-			 "this CRIU has %u plugin hooks, and ghostkeep was run with %d at most: it uses only hooks %d and %d",
-			 criu.hooks, CRIU_HOOKS_RUN, CRIU_HOOK_RESUME_DEVICES_LATE,
-			 CRIU_HOOK_CHECKPOINT_DEVICES);
+		gate_log(
+			CRIU_LOG_INFO,
+			"this CRIU has %u plugin hooks, and ghostkeep was run with %d at most: it uses only hooks %d and %d",
+			criu.hooks, CRIU_HOOKS_RUN, CRIU_HOOK_RESUME_DEVICES_LATE,
+			CRIU_HOOK_CHECKPOINT_DEVICES);
 	if (stage == CRIU_STAGE_DUMP)
 		return dump_begin();
 	if (stage == CRIU_STAGE_RESTORE)

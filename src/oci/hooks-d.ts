@@ -47,11 +47,7 @@ export function renderHook(template: string, { node, program }: HookCommand): st
 export type StartStage = 'prestart' | 'createRuntime';
 
 /** Makes the hooks.d file, or the stanza for a bundle's config.json, of hooks installed under `prefix`. */
-export function renderHookDocument(
-  template: string,
-  prefix: string,
-  stage: StartStage = 'prestart',
-): string {
+export function renderHookDocument(template: string, prefix: string, stage: StartStage = 'prestart'): string {
   assertAbsolute(prefix);
   return fill(template, { PREFIX: JSON.stringify(prefix).slice(1, -1), STAGE: stage });
 }

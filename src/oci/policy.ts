@@ -28,7 +28,7 @@ export interface Policy {
 
 export const annotationPrefix = 'io.ghostkeep.';
 
-/** What asks for a policy beside the host, and how its keys begin there. */
+/** A place other than config.json where a policy is asked for. Its keys begin with `prefix`. */
 export interface Asker {
   subject: string;
   prefix: string;

@@ -14,8 +14,8 @@ const images = '/proc/self/fd/4';
 const signOfLifeMs = 200;
 
 /**
- * Answers one request of the gate. ARGUMENT is a pid, a status or an option. The returned lines are sent before
- * `done`.
+ * Answers one request of the gate. ARGUMENT is a pid, a status or an option. The returned lines are sent
+ * before `done`.
  */
 type Answer = (argument: string) => Promise<string[]>;
 

@@ -78,7 +78,8 @@ export class GateDump {
   }
 
   /**
-   * CRIU was given the plugin option ghostkeep.KEY=VALUE. The last one of a key counts. @param option KEY=VALUE
+   * CRIU was given the plugin option ghostkeep.KEY=VALUE. The last one of a key counts.
+   * @param option KEY=VALUE
    * @throws BAD_POLICY
    */
   accept(option: string): void {

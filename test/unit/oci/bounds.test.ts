@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { assertPermitted, withWishes } from '../../../src/oci/bounds.js';
-import { annotationsAsk, optionsAsk, parseAnnotations, parseConfig, parseOption, resolvePolicy } from '../../../src/oci/policy.js';
+import {
+  annotationsAsk,
+  optionsAsk,
+  parseAnnotations,
+  parseConfig,
+  parseOption,
+  resolvePolicy,
+} from '../../../src/oci/policy.js';
 import { ghostkeepError } from '../expect.js';
 
 const config = (value: unknown) => parseConfig(JSON.stringify(value), '/etc/ghostkeep/config.json');
@@ -23,7 +30,10 @@ describe("the host's bounds for annotations", () => {
     });
     assertPermitted({}, wishes, annotationsAsk);
     const missing = annotations({ allowMissing: 'true' });
-    assert.throws(() => assertPermitted({}, missing, annotationsAsk), ghostkeepError('BAD_POLICY', 'allowMissing'));
+    assert.throws(
+      () => assertPermitted({}, missing, annotationsAsk),
+      ghostkeepError('BAD_POLICY', 'allowMissing'),
+    );
     assertPermitted({ allow: ['allowMissing'] }, missing, annotationsAsk);
     assert.deepEqual(resolvePolicy(withWishes({}, wishes)), {
       enabled: false,
@@ -94,8 +104,12 @@ describe("the host's bounds for annotations", () => {
         ghostkeepError('BAD_POLICY', `cannot accept CRIU's plugin options: ghostkeep.${reason}`),
       );
     refused({ limit: '1G' }, 'limit=2G', 'limit is "2G", it must be "1G" or less');
-    refused({}, 'allowMissing=true', 'allowMissing is true, and the host\'s config.json allows only ghostkeep.en');
-    refused({ allow: [] }, 'warm=false', 'warm is false, and the host\'s config.json allows no plugin option');
+    refused(
+      {},
+      'allowMissing=true',
+      "allowMissing is true, and the host's config.json allows only ghostkeep.en",
+    );
+    refused({ allow: [] }, 'warm=false', "warm is false, and the host's config.json allows no plugin option");
     assertPermitted(config({ limit: '1G' }), parseOption('limit=512M'), optionsAsk);
   });
 });
