@@ -27,16 +27,26 @@ expect_said() {
 	grep -aqE "$1" "$LOGS.said" || fail "the block printed no line like: $1"
 }
 
-first_checkpoint_with() {
-	local runtime=$1
+first_checkpoint() {
 	with_ghostkeep
 	rm -rf "$WORK/first" "$WORK/ckpt" "$WORK/examples"
 	cp -a /lab/examples "$WORK/examples"
-	at_exit "$runtime" delete -f mydb
+	at_exit runc delete -f mydb
 	run_block 1
 	expect_said '300 MiB +unlinked .* ghostkeep +/data/'
 	expect_said '^ok dense-300m'
 	expect_said '^end$'
 }
 
-check runc "README: a first checkpoint" first_checkpoint_with runc
+# The second block goes on with the files of the first.
+same_with_podman() {
+	with_ghostkeep
+	at_exit podman rm -f -t 0 mydb
+	run_block 2
+	expect_said '^ok dense-300m'
+	expect_said '^end$'
+}
+
+check runc "README: a first checkpoint" first_checkpoint
+# It would take too long under emulation.
+[ "$LAB_PART" != native ] || check podman-crun "README: the same with Podman" same_with_podman
