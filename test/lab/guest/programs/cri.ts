@@ -24,7 +24,10 @@ function main([method = '', request = '{}']: string[]): void {
 }
 
 function openService(): InstanceType<Service> {
-  const proto = loadSync(process.env.CRI_PROTO ?? '/usr/share/cri-api/api.proto', { keepCase: true, enums: String });
+  const proto = loadSync(process.env.CRI_PROTO ?? '/usr/share/cri-api/api.proto', {
+    keepCase: true,
+    enums: String,
+  });
   // An object of packages, by their names in api.proto: `package runtime.v1`.
   const { runtime } = loadPackageDefinition(proto) as unknown as {
     runtime: { v1: { RuntimeService: Service } };
