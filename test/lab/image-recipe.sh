@@ -18,6 +18,9 @@ LAB_PACKAGES='
 	iproute2 procps util-linux
 '
 
+# Docker takes 130 MB, so one suite has it.
+LAB_PACKAGES_TRIXIE='docker.io docker-cli'
+
 # checkpointctl, which shows what is in a checkpoint, is not in trixie.
 LAB_PACKAGES_FORKY=checkpointctl
 
@@ -36,6 +39,7 @@ LAB_EMULATOR='qemu-system-x86 seabios'
 
 recipe_packages() {
 	case $1 in
+	trixie) echo "$LAB_PACKAGES $LAB_PACKAGES_TRIXIE" ;;
 	forky) echo "$LAB_PACKAGES $LAB_PACKAGES_FORKY" ;;
 	*) echo "$LAB_PACKAGES" ;;
 	esac
