@@ -15,10 +15,13 @@ const parts = {
   lint: [say => single(say, 'npm', ['run', '--silent', 'lint']), lintShell],
   unit: [say => nodeTests(say, 'test/unit')],
   scenario: [say => nodeTests(say, 'test/scenario', os.availableParallelism())],
-  native: ['engine', 'gate', 'hook', 'workload'].flatMap(name => [
-    say => make(say, name),
-    say => make(say, name, 'SANITIZE=1'),
-  ]),
+  native: [
+    ...['engine', 'gate', 'hook', 'workload'].flatMap(name => [
+      say => make(say, name),
+      say => make(say, name, 'SANITIZE=1'),
+    ]),
+    say => counted(say, 'native for aarch64', 'test/native/aarch64/run', [path.join(top, 'build/aarch64')]),
+  ],
   lab: [say => nodeTests(say, 'test/lab')],
 };
 
@@ -104,15 +107,15 @@ async function nodeTests(say, folder, together = 1) {
   );
 }
 
-async function make(say, name, ...variables) {
-  const { status, seconds, text } = await run(say, 'make', [
-    '-s',
-    '-C',
-    `native/${name}`,
-    'test',
-    `BUILD=${path.join(top, 'build')}`,
-    ...variables,
-  ]);
+function make(say, name, ...variables) {
+  const build = `BUILD=${path.join(top, 'build')}`;
+  const what = `native/${name} ${variables.join(' ')}`.trim();
+  return counted(say, what, 'make', ['-s', '-C', `native/${name}`, 'test', build, ...variables]);
+}
+
+/* Runs a command that prints a line for each of its tests, in TAP's form or ours. */
+async function counted(say, what, file, args) {
+  const { status, seconds, text } = await run(say, file, args);
   const lines = text.split('\n');
   const skipped = lines.filter(line => /^(not )?ok\b.*# SKIP/i.test(line)).length;
   // A runner that counts by itself prints its number in its last line: `ok   41 cases`.
@@ -121,7 +124,7 @@ async function make(say, name, ...variables) {
     return sum + (cases ? Number(cases[1]) : Number(/^ok\b(?!.*# SKIP)/i.test(line)));
   }, 0);
   const failed = lines.filter(line => /^(not ok\b(?!.*# SKIP)|FAIL )/i.test(line)).length;
-  return total(`native/${name} ${variables.join(' ')}`.trim(), status, seconds, passed, failed, skipped);
+  return total(what, status, seconds, passed, failed, skipped);
 }
 
 /* Runs a command that counts as one test. */
@@ -149,6 +152,8 @@ async function lintShell(say) {
     'test/lab/build-image',
     'test/lab/native',
     'test/lab/run-lab',
+    'test/native/aarch64/emulator',
+    'test/native/aarch64/run',
     'test/native/hook/run.sh',
     'test/native/workload/run.sh',
   ];

@@ -5,8 +5,8 @@
 #include <stdint.h>
 
 /*
- * Allocate a page-aligned buffer for reads. NULL when there is no memory. The caller frees it with
- * free().
+ * Allocate a buffer for reads. It begins at a multiple of 4096, which is for speed alone: a page may be
+ * larger. NULL when there is no memory. The caller frees it with free().
  */
 void *window_alloc(uint64_t bytes);
 

@@ -46,7 +46,7 @@ bool is_mount_key(const char *text)
 	if (length < 5 || length > 4000 || memcmp(text, "mnt[", 4) || text[length - 1] != ']')
 		return false;
 	for (i = 0; i < length; i++)
-		if ((text[i] >= 0 && text[i] < ' ') || text[i] == 127)
+		if ((unsigned char)text[i] < ' ' || text[i] == 127)
 			return false;
 	return true;
 }
