@@ -8,7 +8,7 @@ export CONTAINERD_NAMESPACE=k8s.io
 # shellcheck source-path=SCRIPTDIR source=python.sh
 . "$GUEST/python.sh"
 
-CRI_IMAGE=localhost/python-and-workload:1
+CRI_IMAGE=localhost:5000/python-and-workload:1
 CRI_PAUSE=localhost/pause:1
 
 # The lab may not lower oom_score_adj (it has no CAP_SYS_RESOURCE), and has no cgroup controllers.
@@ -24,7 +24,20 @@ with_cri() {
 	  BinaryName = \"$RUNC_WITHOUT_RESOURCES\""
 	with_containerd
 	import_image "$CRI_PAUSE" make_pause_rootfs /busybox sleep 1000000
-	import_image "$CRI_IMAGE" make_pod_rootfs
+	with_registry
+	cri PullImage "$(jq -nc --arg image "$CRI_IMAGE" '{image: {$image}}')" || fail "cannot pull $CRI_IMAGE"
+}
+
+# CreateContainer pulls the image of a checkpoint anew by its digest, so there has to be a registry.
+with_registry() {
+	local layout=$WORK/registry
+	if [ ! -e "$layout" ]; then
+		make_pod_rootfs "$WORK/registry-rootfs"
+		make_layout "$layout" "$WORK/registry-rootfs" "$CRI_IMAGE"
+	fi
+	python3 "$GUEST/programs/registry.py" 5000 "$layout" </dev/null >"$WORK/registry.log" 2>&1 &
+	at_exit kill $!
+	wait_for 20 registry timeout 1 bash -c ': </dev/tcp/127.0.0.1/5000' 2>/dev/null
 }
 
 # The CRI gives every pod a share of the processor, which runc cannot set here. So it is taken out of the
@@ -77,9 +90,17 @@ container_config() {
 	}' -- "${@:2}"
 }
 
-# start_in_pod NAME IMAGE PROGRAM…: IMAGE may be a checkpoint.
+# start_in_pod NAME IMAGE PROGRAM…: IMAGE may be a checkpoint. The CRI asks for a program then, too, and does not
+# run it.
 start_in_pod() {
+	create_in_pod "$@"
+	cri StartContainer "$(about_container "$1")" || fail "cannot start the container in $1"
+	timeout 10 ctr task ls | awk -v id="$(cat "$WORK/$1.container")" '$1 == id { print $2 }' >"$WORK/$1/pid"
+}
+
+create_in_pod() {
 	local name=$1 pod container
+	mkdir -p "$WORK/$name"
 	pod=$(cri RunPodSandbox "$(jq -nc --argjson config "$(pod_config "$name")" '{$config}')" | jq -r .pod_sandbox_id)
 	[ -n "$pod" ] || fail "no pod $name"
 	echo "$pod" >"$WORK/$name.pod"
@@ -89,9 +110,6 @@ start_in_pod() {
 		'{pod_sandbox_id: $pod, $config, sandbox_config: $pod_config}')" | jq -r .container_id)
 	[ -n "$container" ] || fail "no container in $name"
 	echo "$container" >"$WORK/$name.container"
-	cri StartContainer "$(about_container "$name")" || fail "cannot start the container in $name"
-	mkdir -p "$WORK/$name"
-	timeout 10 ctr task ls | awk -v id="$container" '$1 == id { print $2 }' >"$WORK/$name/pid"
 }
 
 about_container() {

@@ -13,9 +13,9 @@ type Service = new (address: string, credentials: unknown) => Client & Record<st
 const deadlineMs = 300_000;
 
 function main([method = '', request = '{}']: string[]): void {
-  const service = openService();
-  const call = service[method];
-  if (call === undefined) throw new Error(`the CRI has no ${method}`);
+  const service = openServices().find(candidate => candidate[method] !== undefined);
+  const call = service?.[method];
+  if (service === undefined || call === undefined) throw new Error(`the CRI has no ${method}`);
   call.call(service, JSON.parse(request), { deadline: Date.now() + deadlineMs }, (error, answer) => {
     service.close();
     if (error !== null) return fail(error);
@@ -23,17 +23,19 @@ function main([method = '', request = '{}']: string[]): void {
   });
 }
 
-function openService(): InstanceType<Service> {
+function openServices(): InstanceType<Service>[] {
   const proto = loadSync(process.env.CRI_PROTO ?? '/usr/share/cri-api/api.proto', {
     keepCase: true,
     enums: String,
   });
   // An object of packages, by their names in api.proto: `package runtime.v1`.
   const { runtime } = loadPackageDefinition(proto) as unknown as {
-    runtime: { v1: { RuntimeService: Service } };
+    runtime: { v1: { RuntimeService: Service; ImageService: Service } };
   };
   const socket = process.env.CRI_SOCKET ?? '/run/containerd/containerd.sock';
-  return new runtime.v1.RuntimeService(`unix://${socket}`, credentials.createInsecure());
+  return [runtime.v1.RuntimeService, runtime.v1.ImageService].map(
+    service => new service(`unix://${socket}`, credentials.createInsecure()),
+  );
 }
 
 function fail(error: Error): void {

@@ -1,4 +1,4 @@
-"""hold.py PATH SIZE: open PATH for writing, fill it, and say in /data/seen what is in it each time that there is /data/look."""
+"""hold.py PATH SIZE [unlink]: open PATH for writing, fill it, and say in /data/seen what is in it each time that there is /data/look."""
 
 import hashlib
 import os
@@ -9,6 +9,8 @@ path, size = sys.argv[1], int(sys.argv[2])
 fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o640)
 content = (b"%s " % path.encode()) * size
 os.write(fd, content[:size])
+if sys.argv[3:] == ["unlink"]:
+    os.unlink(path)
 open("/data/ready", "w").close()
 while True:
     time.sleep(0.02)

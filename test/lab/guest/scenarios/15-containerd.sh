@@ -87,9 +87,27 @@ too_small() {
 	check_verdict containerd small
 }
 
+# A restore unpacks into that folder as well. When it cannot, the checkpoint is still there.
+restore_too_small() {
+	with_ghostkeep
+	with_containerd
+	ctr_run full dense-4m dense-300m
+	expect_ok ctr containers checkpoint --rw --task --image full localhost/full:1
+	timeout 30 ctr task rm -f full || fail "cannot end the container"
+	mount -t tmpfs -o size=64M small "$CONTAINERD_TEMP"
+	at_exit ctr_delete nowhere
+	expect_fail ctr containers restore --rw --live nowhere localhost/full:1
+	umount "$CONTAINERD_TEMP"
+	ctr_restore again localhost/full:1
+	check_verdict containerd again
+	ls -A "$CONTAINERD_TEMP"
+	timeout 10 ctr image rm localhost/full:1
+}
+
 check containerd "CRIU alone refuses 300 MiB" refused_alone
 check containerd "ctr tasks checkpoint leaves it running" tasks_checkpoint
 check containerd "ctr containers checkpoint, restore" containers_restore
 check containerd "a second checkpoint, CRIU alone" second_checkpoint without_gate
 check containerd "a second checkpoint" second_checkpoint with_ghostkeep
 check containerd "temporary folder too small" too_small
+check containerd "restore, temporary folder too small" restore_too_small

@@ -10,7 +10,7 @@
 . "$GUEST/semaphores.sh"
 
 # The tar that the second check makes, and what is in it.
-TAR=$WORK/kept.tar
+TAR=$WORK/checkpoint.tar
 UNPACKED=$WORK/unpacked
 
 start_worker() {
@@ -43,6 +43,7 @@ kept_in_a_tar() {
 	start_worker kept dense-64m deleted-exe
 	expect_ok checkpoint_in_pod kept "$TAR"
 	expect_whole containerd kept
+	rm -rf "$UNPACKED"
 	mkdir "$UNPACKED"
 	tar -C "$UNPACKED" -xf "$TAR"
 	expect_sealed "$UNPACKED/checkpoint"
@@ -88,12 +89,53 @@ put_semaphores() {
 	done
 }
 
+# containerd 2.1 restores where a checkpoint is named as the image. Later ones do not.
 created_from_the_tar() {
+	with_ghostkeep
+	with_cri
+	start_in_pod again "$TAR" not-run
+	expect_continued containerd again "$(cat "$UNPACKED/counter")"
+	expect_whole containerd again
+}
+
+# checkpoint_of_held NAME [unlink]: checkpoints a container that holds a file of 5 MB on the pod's /dev/shm, and
+# removes the pod.
+checkpoint_of_held() {
+	start_in_pod "$1" "$CRI_IMAGE" /usr/bin/python3 /hold.py /dev/shm/held 5000000 "${@:2}"
+	wait_for 60 "file in $1" data_has containerd "$1" ready
+	expect_ok checkpoint_in_pod "$1" "$WORK/held.tar"
+	remove_pod "$1"
+}
+
+unlinked_on_shm() {
+	with_ghostkeep
+	with_cri
+	checkpoint_of_held unlinked unlink
+	start_in_pod elsewhere "$WORK/held.tar" not-run
+	: >"$(data_of containerd elsewhere)/look"
+	wait_for 60 "answer of hold.py" data_has containerd elsewhere seen
+	expect_line "$(data_of containerd elsewhere)/seen" '^same '
+}
+
+# The CRI keeps nothing of the pod's /dev/shm, and ghostkeep no file that has a name. CRIU sees at restore that
+# the file is not there, as it does for any file on a volume.
+named_on_shm() {
 	"$1"
 	with_cri
-	start_in_pod "again-$1" "$TAR"
-	expect_continued containerd "again-$1" "$(cat "$UNPACKED/counter")"
-	expect_whole containerd "again-$1"
+	checkpoint_of_held "named-$1"
+	create_in_pod "nowhere-$1" "$WORK/held.tar" not-run
+	keep_restore_log
+	expect_fail cri StartContainer "$(about_container "nowhere-$1")"
+	expect_line "$RESTORE_LOG" "Can't open file dev/shm/held"
+}
+
+# containerd removes the log of a restore that failed. CRIU takes another place for it from runc.conf.
+RESTORE_LOG=$WORK/cri-restore.log
+keep_restore_log() {
+	mkdir -p /etc/criu
+	echo "log-file $RESTORE_LOG" >/etc/criu/runc.conf
+	at_exit rm /etc/criu/runc.conf
+	at_exit keep_log "$RESTORE_LOG"
 }
 
 # CRIU alone keeps these ghosts as well, so checkpointctl has to show the same of both.
@@ -125,5 +167,9 @@ check containerd "CRI: CRIU alone refuses" refused_alone
 check containerd "CRI: CheckpointContainer, verify, restore" kept_in_a_tar
 check runc "CRI: restored by runc" restored_by_runc with_ghostkeep
 check runc "CRI: restored by runc, CRIU alone" restored_by_runc without_gate
-check containerd "CRI: CreateContainer from the tar" created_from_the_tar with_ghostkeep
+check containerd "CRI: CreateContainer from the tar" created_from_the_tar
+check containerd "CRI: unlinked on /dev/shm, in another pod" unlinked_on_shm
+for gate in with_ghostkeep without_gate; do
+	check containerd "CRI: named on /dev/shm, in another pod: refused, $gate" named_on_shm "$gate"
+done
 check containerd "CRI: checkpointctl shows the same" shown_by_checkpointctl
