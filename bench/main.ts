@@ -47,7 +47,7 @@ export async function bench(options: BenchOptions): Promise<number> {
 
 async function runSuites(options: BenchOptions, scratch: string): Promise<number> {
   const chosen = suites.filter(({ name }) => options.suites.length === 0 || options.suites.includes(name));
-  installCommand(scratch, fs.realpathSync(process.argv[1] as string));
+  installCommand(scratch);
   const machine = describeMachine(options.version);
   if (!keepBreakpointsReady()) say('the first CRIU to set a breakpoint will wait 10 to 20 ms for the kernel');
   const all: Row[] = [];

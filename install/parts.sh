@@ -58,8 +58,7 @@ place_hooks() {
 place_filled() {
 	local text
 	text=$(<"$top/hooks/$2")
-	text=${text//@NODE@/"$node"}
-	text=${text//@PROGRAM@/"$lib/dist/ghostkeep.mjs"}
+	text=${text//@COMMAND@/"'$node' '$lib/dist/ghostkeep.mjs'"}
 	text=${text//@STAGE@/"$start_stage"}
 	printf '%s\n' "${text//@PREFIX@/"$prefix"}" >"$work/hooks/$2"
 	place "$1" "$work/hooks/$2" "$3"

@@ -9,8 +9,9 @@ import { Ajv } from 'ajv';
 import standaloneCode from 'ajv/dist/standalone/index.js';
 import esbuild from 'esbuild';
 import { compileFromFile } from 'json-schema-to-typescript';
+import { makeExecutable } from './executable.mjs';
 import { bundledPackages, writeListOfPackages } from './packages.mjs';
-import { changedSources, readSources, readStamp, removeStamp, writeStamp } from './sources.mjs';
+import { buildIdOf, changedSources, readSources, readStamp, removeStamp, writeStamp } from './sources.mjs';
 
 const top = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const inTop = (...parts) => path.join(top, ...parts);
@@ -23,9 +24,14 @@ async function build() {
   const [before, sources] = [readStamp(top), readSources(top)];
   removeStamp(top);
   await generate();
-  const packages = await bundle();
+  const define = constants(buildIdOf(sources));
+  const packages = await bundle(define);
+  writeFileSync(inTop('native/gate/build-id'), `${buildIdOf(sources)}\n`);
   makeNative(before === undefined ? [] : changedSources(before, sources));
-  writeListOfPackages(top, packages);
+  const bun = makeExecutable(top, define);
+  if (bun === undefined)
+    console.error(`build: npm has no Bun for ${process.arch}, so there is no build/ghostkeep`);
+  writeListOfPackages(top, packages, bun);
   writeStamp(top, sources);
 }
 
@@ -99,13 +105,18 @@ function generateMessages() {
   run(inTop('node_modules/.bin/buf'), ['generate', inTop('src/criu'), '--template', template]);
 }
 
+/** The bundlers replace these names in src/cli/version.ts. */
+function constants(buildId) {
+  const { version } = JSON.parse(readFileSync(inTop('package.json'), 'utf8'));
+  return { GHOSTKEEP_VERSION: JSON.stringify(version), GHOSTKEEP_BUILD: JSON.stringify(buildId) };
+}
+
 /**
  * Bundles one file and its lazily loaded chunks. koffi stays outside, because it finds its prebuilt library
  * beside itself.
  * @returns the packages that are in the bundle
  */
-async function bundle() {
-  const { version } = JSON.parse(readFileSync(inTop('package.json'), 'utf8'));
+async function bundle(define) {
   rmSync(inTop('dist'), { recursive: true, force: true });
   const { metafile } = await esbuild.build({
     entryPoints: {
@@ -124,7 +135,7 @@ async function bundle() {
     minifySyntax: true,
     minifyWhitespace: true,
     external: ['koffi'],
-    define: { GHOSTKEEP_VERSION: JSON.stringify(version) },
+    define,
     banner: {
       js: "import { createRequire as ghostkeepRequire } from 'node:module';\nconst require = ghostkeepRequire(import.meta.url);",
     },

@@ -5,6 +5,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
+import { licencesOfBun, linkedIntoBun } from './linked-into-bun.mjs';
 
 const { readElf } = createRequire(import.meta.url)('../install/elf.cjs');
 const licenceFile = /^(licen[cs]e|copying|notice)/i;
@@ -26,8 +27,10 @@ export function bundledPackages(top, metafile) {
   return [...found.values()].sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1));
 }
 
-export function writeListOfPackages(top, bundled) {
-  writeFileSync(path.join(top, 'dist/THIRD-PARTY-LICENSES.txt'), licencesOf(top, bundled));
+/** @param bun the Bun that is in build/ghostkeep; undefined where there is no such program */
+export function writeListOfPackages(top, bundled, bun) {
+  const linked = bun === undefined ? [] : linkedIntoBun(bun);
+  writeFileSync(path.join(top, 'dist/THIRD-PARTY-LICENSES.txt'), licencesOf(top, bundled, linked));
   const { name, version, license } = readPackage(top, '.');
   const document = {
     bomFormat: 'CycloneDX',
@@ -38,6 +41,7 @@ export function writeListOfPackages(top, bundled) {
       ...bundled.map(one => ({ type: 'library', ...component(one, 'dist') })),
       ...besideTheBundle(top).map(one => ({ type: 'library', ...component(one, 'node_modules') })),
       ...linkedStatically(top),
+      ...linked.map(generic),
     ],
   };
   writeFileSync(path.join(top, 'dist/sbom.cdx.json'), `${JSON.stringify(document, undefined, 2)}\n`);
@@ -85,6 +89,20 @@ function linkedStatically(top) {
   ];
 }
 
+function generic({ name, version, license, sources }) {
+  const purl = `pkg:generic/${name}${version ? `@${version}` : ''}`;
+  return {
+    type: 'library',
+    'bom-ref': purl,
+    name,
+    ...(version ? { version } : {}),
+    licenses: [{ expression: license }],
+    purl,
+    externalReferences: [{ type: 'vcs', url: sources }],
+    properties: [{ name: 'ghostkeep:in', value: 'build/ghostkeep' }],
+  };
+}
+
 /** Source: https://cyclonedx.org/docs/1.6/json/ and package-url's type npm */
 function component({ name, version, license }, place) {
   const purl = `pkg:npm/${name.replace('@', '%40')}@${version}`;
@@ -98,7 +116,7 @@ function component({ name, version, license }, place) {
   };
 }
 
-function licencesOf(top, bundled) {
+function licencesOf(top, bundled, linked) {
   const parts = bundled.map(one => `${nameOf(one)} (${one.license})\n\n${licenceOf(top, one).trim()}\n`);
   const line = `\n${'-'.repeat(80)}\n\n`;
   return [
@@ -108,6 +126,7 @@ function licencesOf(top, bundled) {
 Software Foundation, Inc. and others, LGPL-2.1-or-later, https://www.gnu.org/software/libc/. Their sources and Makefiles
 are in native/, so that they can be linked with another version of it.
 `,
+    ...(linked.length > 0 ? [licencesOfBun(top, linked)] : []),
   ].join(line);
 }
 

@@ -16,7 +16,8 @@ const parts = [
   'tsconfig.json',
 ];
 /* Files that the build or the bench writes itself. */
-const notSources = name => name.endsWith('/generated') || name === 'bench/results';
+const notSources = name =>
+  name.endsWith('/generated') || ['bench/results', 'native/gate/build-id'].includes(name);
 const stampName = path.join('build', '.built');
 const made = [
   'dist/ghostkeep.mjs',
@@ -24,6 +25,7 @@ const made = [
   'build/ghostkeep.so',
   'build/ghostkeep-hook',
   'build/ghost-workload',
+  'native/gate/build-id',
   'src/base/documents/generated/validators.js',
   'src/criu/generated',
 ];
@@ -56,6 +58,12 @@ export function whyBuildIsOld(top) {
   const [first, ...others] = changedSources(before, readSources(top));
   if (first === undefined) return undefined;
   return `${first}${others.length > 0 ? ` and ${others.length} more` : ''} changed`;
+}
+
+/* Names a build: whatever is made from the same sources has the same name. */
+export function buildIdOf(sources) {
+  const lines = [...sources].map(([name, hash]) => `${hash}  ${name}\n`).sort();
+  return createHash('sha256').update(lines.join('')).digest('hex').slice(0, 16);
 }
 
 /* Lists the names that are in only one map or have different content. */

@@ -4,7 +4,7 @@
  * one again. So whether a run paid for that depended on how long its files had taken to write. Source:
  * kernel/events/core.c, account_event() and perf_sched_delayed.
  */
-import { createRequire } from 'node:module';
+import { loadKoffi } from '../../src/host/native/program-files.js';
 
 /**
  * Source: linux/perf_event.h. The numbers of perf_event_open(2) are from the kernel's table for each machine.
@@ -24,8 +24,7 @@ export function keepBreakpointsReady(): boolean {
   attr.writeUInt32LE(typeSoftware, 0);
   attr.writeUInt32LE(attrBytes, 4);
   attr.writeBigUInt64LE(countDummy, 8);
-  const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
-  const syscall = koffi.load(null).func('long syscall(long, void *, int, int, int, long)');
+  const syscall = loadKoffi().load(null).func('long syscall(long, void *, int, int, int, long)');
   const [thisThread, anyProcessor, noGroup] = [0, -1, -1];
   return syscall(number, attr, thisThread, anyProcessor, noGroup, closeOnExec) >= 0;
 }

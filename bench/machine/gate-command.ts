@@ -4,10 +4,11 @@
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
+import { ownCommand } from '../../src/host/native/program-files.js';
 
 const folder = '/usr/local/bin';
 
-export function installCommand(scratch: string, program: string): void {
+export function installCommand(scratch: string): void {
   const over = path.join(scratch, 'over');
   fs.mkdirSync(over);
   execFileSync('mount', ['-t', 'tmpfs', 'ghostkeep-bench', over]);
@@ -17,5 +18,8 @@ export function installCommand(scratch: string, program: string): void {
   execFileSync('mount', ['-t', 'overlay', '-o', layers, 'ghostkeep-bench', folder]);
   const file = path.join(folder, 'ghostkeep');
   fs.rmSync(file, { force: true });
-  fs.writeFileSync(file, `#!/bin/sh\nexec '${process.execPath}' '${program}' "$@"\n`, { mode: 0o755 });
+  const command = ownCommand()
+    .map(word => `'${word}'`)
+    .join(' ');
+  fs.writeFileSync(file, `#!/bin/sh\nexec ${command} "$@"\n`, { mode: 0o755 });
 }

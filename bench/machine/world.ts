@@ -6,6 +6,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
+import { ownCommand } from '../../src/host/native/program-files.js';
 
 const insideVariable = 'GHOSTKEEP_BENCH_FOLDER';
 
@@ -24,7 +25,7 @@ export async function enterWorld(args: readonly string[], parent: string): Promi
       ...['--mount', '--propagation', 'private', '--pid', '--fork', '--kill-child', '--mount-proc'],
       // Pid 1 has to reap the processes that CRIU restored. A shell does so, and Node does not.
       ...['sh', '-c', '"$@"; exit $?', 'bench'],
-      ...[process.execPath, process.argv[1] as string, 'bench', ...args],
+      ...[...ownCommand(), 'bench', ...args],
     ],
     { stdio: 'inherit', env: { ...process.env, [insideVariable]: folder } },
   );

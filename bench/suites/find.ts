@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
+import { ownCommand } from '../../src/host/native/program-files.js';
 import { timedAndWatched } from '../machine/timed.js';
 import { findProgram } from '../machine/tree.js';
 import { makeRow, ours, type Row } from '../report/row.js';
@@ -51,10 +52,7 @@ async function cell(context: SuiteContext, name: string, size: (typeof sizes)[nu
       if (countIn(stdout) !== expected) unequal.add(label);
       return ms;
     };
-    const scan = [
-      ...[process.execPath, fs.realpathSync(process.argv[1] as string)],
-      ...['scan', '--all', '--json'],
-    ];
+    const scan = [...ownCommand(), ...['scan', '--all', '--json']];
     const contenders: Record<string, () => number> = {
       [ours]: turn(
         ours,

@@ -6,6 +6,7 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { ownCommand } from '../../src/host/native/program-files.js';
 import { Budget } from '../budget.js';
 import { ghostImageEquals, sparseFileEquals } from '../content/equal.js';
 import { dataBytes, many, type Pattern, scattered } from '../content/patterns.js';
@@ -90,7 +91,7 @@ async function* hugeCell(
   const [images, restored, copy] = ['images', 'restored', 'copy'].map(name =>
     path.join(filesystem.folder, name),
   ) as [string, string, string];
-  const program = [process.execPath, fs.realpathSync(process.argv[1] as string)];
+  const program = ownCommand();
   const unequal = new Set<string>();
   const holder = await hold(filesystem.folder, [pattern], 'dirty');
   const step = async (

@@ -8,6 +8,7 @@ import path from 'node:path';
 import { silent } from '../../src/base/log.js';
 import { restoreGhosts } from '../../src/flows/restore/restore.js';
 import { linuxHost } from '../../src/host/linux.js';
+import { ownCommand } from '../../src/host/native/program-files.js';
 import { Budget } from '../budget.js';
 import { fileEquals } from '../content/equal.js';
 import { dataBytes, type Pattern } from '../content/patterns.js';
@@ -22,7 +23,7 @@ import { restoreTarget } from '../targets.js';
 import { patterns } from './dump.js';
 
 const ways: Way[] = ['criu-seek', 'ghostkeep', 'criu-fiemap'];
-const program = [process.execPath, fs.realpathSync(process.argv[1] as string)];
+const program = ownCommand();
 
 export const restoreSuite: Suite = {
   name: 'restore',

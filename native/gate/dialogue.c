@@ -3,6 +3,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "build-id.h" /* made by the Makefile: BUILD_ID */
 #include "criu/criu.h"
 #include "criu/key.h"
 #include "criu/log.h"
@@ -80,7 +81,7 @@ enum answer await_ready(struct helper *helper)
 	reason = after(line, "refuse");
 	if (reason)
 		return refused(helper, during, reason);
-	if (strcmp(line, "ready 3"))
+	if (strcmp(line, "ready 4 " BUILD_ID))
 		return protest(helper, during, line);
 	return ANSWER_DONE;
 }

@@ -11,7 +11,7 @@ enum answer {
 	ANSWER_NONE,	/* the helper died, was silent or broke the protocol, and is killed now */
 };
 
-/* Wait for `ready 3`. All functions here log what goes wrong. */
+/* Wait for `ready 4 BUILD`, with the BUILD of this gate. All functions here log what goes wrong. */
 enum answer await_ready(struct helper *helper);
 
 /* Send a request that brings no keys, and wait for its answer. */

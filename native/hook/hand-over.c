@@ -57,6 +57,24 @@ static int make_stdin(const struct state *state)
 	return ret;
 }
 
+/*
+ * Keeps our own variables. Whoever makes a container may give its hooks an environment, and variables like
+ * NODE_OPTIONS and BUN_OPTIONS run other code.
+ */
+static void drop_variables_of_others(void)
+{
+	static const char ours[] = "GHOSTKEEP_";
+	char **kept = environ;
+	char **variable;
+
+	if (!environ)
+		return;
+	for (variable = environ; *variable; variable++)
+		if (!strncmp(*variable, ours, sizeof(ours) - 1))
+			*kept++ = *variable;
+	*kept = NULL;
+}
+
 static int fail(const char *action, const char *object, int error, const char *way_out)
 {
 	dprintf(STDERR_FILENO, "ghostkeep: cannot %s %s: %s%s\n", action, object, strerror(error), way_out);
@@ -69,6 +87,10 @@ int hand_over(const struct state *state, char **argv)
 
 	if (ret)
 		return fail("hand the container state to", argv[0], -ret, "");
+	drop_variables_of_others();
+	/* the runtime of the program may read settings from the working directory, which is the bundle's */
+	if (chdir("/"))
+		return fail("change to the directory", "/", errno, "");
 	execv(argv[0], argv);
 	return fail("execute", argv[0], errno, "; install ghostkeep again");
 }

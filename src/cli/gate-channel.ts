@@ -1,8 +1,9 @@
 import fs from 'node:fs';
 import { errnoOf, GhostkeepError } from '../base/errors.js';
+import { build } from './version.js';
 
 const socketFd = 3;
-const protocolVersion = 3;
+const protocolVersion = 4;
 const longestLineBytes = 4096;
 /** Source: native/gate/PROTOCOL.md, lookup. */
 const longestKeyBytes = 4000;
@@ -30,7 +31,7 @@ export class GateChannel {
   }
 
   ready(): void {
-    this.say(`ready ${protocolVersion}`);
+    this.say(`ready ${protocolVersion} ${build}`);
   }
 
   /** @returns the gate's next line; undefined if CRIU has finished or is gone */

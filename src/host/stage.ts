@@ -11,7 +11,7 @@ import { getSystemErrorName } from 'node:util';
 import type {} from '../base/host/host.js';
 import type { Ended, Program, ProgramRequest, Stage } from '../base/host/stage.js';
 import { seek } from './native/libc.js';
-import { findBeside } from './native/program-files.js';
+import { findBeside, ownCommand } from './native/program-files.js';
 
 const largestOutput = 256 * 1024;
 /**
@@ -163,8 +163,8 @@ export class LinuxStage implements Stage {
     return findBeside(parts.join('/'));
   }
 
-  self(): { node: string; program: string } {
-    return { node: process.execPath, program: fs.realpathSync(process.argv[1] ?? '') };
+  ownCommand(): string[] {
+    return ownCommand();
   }
 
   #signalAll(group: number): void {

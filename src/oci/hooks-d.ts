@@ -14,13 +14,6 @@ export type { HooksD };
  */
 export const hookLogVariable = 'GHOSTKEEP_HOOK_LOG';
 
-/** The absolute names that a hook program starts, so that nothing is looked up in PATH. */
-export interface HookCommand {
-  node: string;
-  /** dist/ghostkeep.mjs */
-  program: string;
-}
-
 /**
  * Parses a hooks.d file. A file that Podman cannot accept makes every `podman run` on the host fail, so we
  * compile its patterns, too. Source: oci-hooks(5), schema 1.0.0. @throws BAD_INPUT naming every field that is
@@ -37,10 +30,11 @@ export function parseHooksD(text: string, path: string): HooksD {
 
 /**
  * Makes the program of a hook from its template (hooks/prestart, hooks/poststop).
+ * @param command the words that start ghostkeep
  * @throws BAD_INPUT for a name that is not absolute: a hook starts with no PATH and in an unknown directory
  */
-export function renderHook(template: string, { node, program }: HookCommand): string {
-  return fill(template, { NODE: quoted(node), PROGRAM: quoted(program) });
+export function renderHook(template: string, command: readonly string[]): string {
+  return fill(template, { COMMAND: command.map(quoted).join(' ') });
 }
 
 /** The stages at which a runtime may start the prestart hook: one moment with two names. */
@@ -67,10 +61,9 @@ function fill(template: string, values: Record<string, string>): string {
   });
 }
 
-/** Escapes PATH for the single quotes that the template has around it. */
 function quoted(path: string): string {
   assertAbsolute(path);
-  return path.replaceAll("'", "'\\''");
+  return `'${path.replaceAll("'", "'\\''")}'`;
 }
 
 function assertAbsolute(path: string): void {

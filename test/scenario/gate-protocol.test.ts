@@ -21,7 +21,7 @@ describe('the gate protocol', () => {
   it('when CRIU succeeds, the dump is sealed and verifies', async t => {
     const { images } = setting(t);
     const gate = new Gate(t, 'dump', images);
-    assert.match((await gate.answer())[0] ?? '', /^ready [0-9]+$/);
+    assert.match((await gate.answer())[0] ?? '', /^ready 4 [0-9a-f]{16}$/);
     const [key = '', ...rest] = await gate.ask(`checkpoint ${process.pid}`);
     assert.match(key, /^external file\[[0-9a-f]+:[0-9a-f]+\]$/);
     assert.deepEqual(rest, ['done']);

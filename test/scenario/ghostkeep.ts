@@ -94,7 +94,7 @@ export function temporaryFolder(t: TestContext, parent = tmpdir()): string {
 export function installedHook(t: TestContext, name: string): string {
   const file = path.join(temporaryFolder(t), name);
   const template = fs.readFileSync(path.join(top, 'hooks', name), 'utf8');
-  fs.writeFileSync(file, renderHook(template, { node: process.execPath, program }), { mode: 0o755 });
+  fs.writeFileSync(file, renderHook(template, [process.execPath, program]), { mode: 0o755 });
   return file;
 }
 

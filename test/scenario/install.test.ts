@@ -153,7 +153,7 @@ describe('install.sh', () => {
   it('writes what src/oci/hooks-d.ts renders', () => {
     install();
     const template = (name: string) => readFileSync(path.join(host.tree, 'hooks', name), 'utf8');
-    const command = { node: process.execPath, program: '/usr/local/lib/ghostkeep/dist/ghostkeep.mjs' };
+    const command = [process.execPath, '/usr/local/lib/ghostkeep/dist/ghostkeep.mjs'];
     for (const stage of ['prestart', 'poststop']) {
       const program = readFileSync(host.at(`/usr/local/libexec/ghostkeep/${stage}`), 'utf8');
       assert.equal(program, renderHook(template(stage), command));

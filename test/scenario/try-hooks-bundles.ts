@@ -59,7 +59,7 @@ export function makeBundle(
     const ours = path.join(bundle, `ours-${name}`);
     writeFileSync(
       ours,
-      renderHook(readFileSync(path.join(top, 'hooks', name), 'utf8'), { node: process.execPath, program }),
+      renderHook(readFileSync(path.join(top, 'hooks', name), 'utf8'), [process.execPath, program]),
     );
     chmodSync(ours, 0o755);
     const file = path.join(bundle, name);

@@ -76,6 +76,18 @@ describe('what is shipped', () => {
         assert.ok(text.includes(read(`${folder}/${file}`).trim()), `${folder}/${file}`);
     }
     // It comes without a licence file: its sources name the authors, and the licence asks for a copy of it.
+    // These are linked into the executable.
+    if (fs.existsSync(path.join(top, 'build/ghostkeep'))) {
+      for (const part of [
+        /^bun \d.* \(MIT\)/m,
+        /^JavaScriptCore [0-9a-f]{40} \(LGPL/m,
+        /^tinycc [0-9a-f]{40} \(LGPL/m,
+      ])
+        assert.match(text, part);
+      assert.match(text, /GNU LESSER GENERAL PUBLIC LICENSE\s+Version 2\.1/);
+      const inIt = components().map(({ purl }) => purl);
+      assert.ok(inIt.some(purl => /^pkg:generic\/JavaScriptCore@[0-9a-f]{40}$/.test(purl)));
+    }
     for (const line of [
       /Copyright .*Buf Technologies/,
       /Copyright 2008 Google/,

@@ -3,7 +3,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -25,12 +24,15 @@ int helper_start(struct helper *helper, const char *mode, int image_dir)
 	/* CRIU's pid, because the process that started CRIU may hold the image directory for it */
 	char pid[16];
 	char *const argv[] = { HELPER_PATH, "gate", (char *)mode, pid, NULL };
-	/* the environment of someone less privileged must not reach Node */
+	/*
+	 * The environment of CRIU's caller must not reach the helper: variables like NODE_OPTIONS and
+	 * BUN_OPTIONS run other code.
+	 */
 	char *const nothing[] = { NULL };
 	struct spawn spawn = {
 		.leave_cgroup = !strcmp(mode, "restore"),
 		.argv = argv,
-		.envp = getauxval(AT_SECURE) ? nothing : environ,
+		.envp = nothing,
 		.image_dir_fd = image_dir,
 	};
 	int sockets[2];

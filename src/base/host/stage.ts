@@ -61,6 +61,6 @@ export interface Stage {
   isExecutable(path: string): boolean;
   /** Finds a file that belongs to the program: `hooks/prestart`. */
   findBeside(...parts: string[]): string | undefined;
-  /** The paths of node and of the script that run us. */
-  self(): { node: string; program: string };
+  /** The words that start this program, with absolute names. */
+  ownCommand(): string[];
 }

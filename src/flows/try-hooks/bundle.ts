@@ -56,7 +56,7 @@ export function makeBundle(context: StageContext, path: string): TriedBundle {
   const libexec = `${path}/libexec/ghostkeep`;
   stage.write(`${libexec}/hook`, part(context, 'build', 'ghostkeep-hook'), 0o755);
   for (const name of ['prestart', 'poststop'])
-    stage.write(`${libexec}/${name}`, renderHook(template(context, name), stage.self()), 0o755);
+    stage.write(`${libexec}/${name}`, renderHook(template(context, name), stage.ownCommand()), 0o755);
   const config = {
     ociVersion: '1.0.2',
     process: { args: ['/ghost-workload'], cwd: '/', user: { uid: 0, gid: 0 } },

@@ -1,9 +1,9 @@
 /** Calls of the C library that Node does not have, through koffi (docs/decisions/0001-koffi.md). */
 import { closeSync, constants as ofFiles } from 'node:fs';
-import { createRequire } from 'node:module';
 import { constants } from 'node:os';
 import { getSystemErrorName } from 'node:util';
 import { errnoName } from '../../base/errors.js';
+import { koffiIsLoaded, loadKoffi } from './program-files.js';
 
 type Lseek = (fd: number, offset: bigint, whence: number) => number | bigint;
 
@@ -19,12 +19,9 @@ let rename: Rename | undefined;
 let link: Link | undefined;
 let flock: Flock | undefined;
 
-const requireHere = createRequire(import.meta.url);
-const load = () => requireHere('koffi') as typeof import('koffi');
-
 /** lseek(2). @returns the new offset, or a negative errno */
 export function seek(fd: number, offset: bigint, whence: number): bigint {
-  const koffi = load();
+  const koffi = loadKoffi();
   lseek ??= koffi.load(null).func('int64_t lseek(int, int64_t, int)') as unknown as Lseek;
   const result = BigInt(lseek(fd, offset, whence));
   return result < 0n ? -BigInt(koffi.errno()) : result;
@@ -32,7 +29,7 @@ export function seek(fd: number, offset: bigint, whence: number): bigint {
 
 /** memfd_create(2), closed on exec. @returns undefined where the kernel refuses it */
 export function createMemfd(name: string): number | undefined {
-  const create = load().load(null).func('int memfd_create(const char *, unsigned int)');
+  const create = loadKoffi().load(null).func('int memfd_create(const char *, unsigned int)');
   const fd = create(name, closeOnExec) as number;
   return fd < 0 ? undefined : fd;
 }
@@ -40,7 +37,7 @@ export function createMemfd(name: string): number | undefined {
 /** Source: renameat2(2), fcntl.h, linux/fs.h. @returns 0 or a negative errno; nothing is replaced */
 export function renameNoReplace(from: string, to: string): number {
   const [here, noReplace] = [-100, 1];
-  const koffi = load();
+  const koffi = loadKoffi();
   rename ??= koffi
     .load(null)
     .func('int renameat2(int, const char *, int, const char *, unsigned int)') as unknown as Rename;
@@ -53,7 +50,7 @@ export function renameNoReplace(from: string, to: string): number {
  */
 export function linkOpen(fd: number, to: Buffer): void {
   const [here, followLink] = [-100, 0x400];
-  const koffi = load();
+  const koffi = loadKoffi();
   link ??= koffi.load(null).func('int linkat(int, const char *, int, const void *, int)') as unknown as Link;
   if (link(here, `/proc/self/fd/${fd}`, here, to, followLink) < 0)
     throw failed(BigInt(-koffi.errno()), `link ${to.subarray(0, -1).toString('utf8')}`);
@@ -62,7 +59,7 @@ export function linkOpen(fd: number, to: Buffer): void {
 /** flock(2). The lock ends with the descriptor, so also when the process is killed. See Files.tryLock. */
 export function tryLock(fd: number): boolean | undefined {
   const exclusiveAtOnce = 2 | 4;
-  const koffi = load();
+  const koffi = loadKoffi();
   flock ??= koffi.load(null).func('int flock(int, int)') as unknown as Flock;
   if (flock(fd, exclusiveAtOnce) === 0) return true;
   return koffi.errno() === constants.errno.EWOULDBLOCK ? false : undefined;
@@ -73,7 +70,7 @@ export function tryLock(fd: number): boolean | undefined {
  * @throws an errno error
  */
 export function mapPage(fd: number): { address: bigint; unmap(): void } {
-  const koffi = load();
+  const koffi = loadKoffi();
   const libc = koffi.load(null);
   const length = 4096;
   const [protNone, mapPrivate] = [0, 2];
@@ -121,7 +118,7 @@ let syscall: SystemCall | undefined;
 
 /** @returns the kernel's result: a negative errno is a failure */
 function systemCall(number: bigint, ...args: [bigint, bigint, bigint?]): bigint {
-  const koffi = load();
+  const koffi = loadKoffi();
   const signature = 'int64_t syscall(int64_t, int64_t, int64_t, int64_t)';
   syscall ??= koffi.load(null).func(signature) as unknown as SystemCall;
   const result = BigInt(syscall(number, args[0], args[1], args[2] ?? 0n));
@@ -134,7 +131,7 @@ function systemCall(number: bigint, ...args: [bigint, bigint, bigint?]): bigint 
  */
 export function exitAtOnce(status: number): void {
   try {
-    load().load(null).func('void _exit(int)')(status);
+    loadKoffi().load(null).func('void _exit(int)')(status);
   } catch {
     // An installation without koffi cannot call _exit: whoever waits for us sees a signal and no status.
     process.kill(process.pid, 'SIGKILL');
@@ -147,5 +144,5 @@ export function exitAtOnce(status: number): void {
  * as Node does.
  */
 export function exitWithoutKoffi(status: number): void {
-  if (Object.keys(requireHere.cache).some(file => file.endsWith('/koffi.node'))) exitAtOnce(status);
+  if (koffiIsLoaded()) exitAtOnce(status);
 }

@@ -3,11 +3,10 @@
  * program's version and layout; otherwise the error gives the reason and a way out.
  */
 import fs from 'node:fs';
-import { createRequire } from 'node:module';
 import path from 'node:path';
 import { GhostkeepError, reasonOf } from '../../base/errors.js';
 import { abi, differenceOf, layoutText } from './layout.js';
-import { findBeside } from './program-files.js';
+import { findBeside, loadKoffi } from './program-files.js';
 
 /** The npm package contains the native sources, because a built library fits one kind of machine only. */
 function wayOut(): string {
@@ -27,9 +26,7 @@ export function loadLibrary() {
   let library: ReturnType<typeof import('koffi')['load']>;
   try {
     assertLoadable(file);
-    // koffi finds its own prebuilt part beside itself; a plain require keeps it out of the bundle.
-    const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
-    library = koffi.load(file);
+    library = loadKoffi().load(file);
     found = (library.func('uint32_t gk_abi()') as unknown as () => number)();
     difference = found === abi ? differenceOf(readLayout(library)) : undefined;
   } catch (cause) {

@@ -41,8 +41,8 @@ prepare starts-late ready-late done
 GHOSTKEEP_GATE_TIMEOUT_SECONDS=1 host 12 0 "$plugin" "$images" 101
 heard 'checkpoint 101;finish 0;end;'
 
-for mode in ready2 ready30 lookup:mnt[path]; do
-	prepare "other-protocol $mode" $mode
+for mode in ready-older-protocol ready-longer ready-without-a-build ready-another-build lookup:mnt[path]; do
+	prepare "no helper of this gate's: $mode" $mode
 	host 12 1 "$plugin" "$images" 101
 	cannot_start
 done

@@ -15,6 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "build-id.h"
+
 #define SOCKET 3
 #define IMAGES 4
 
@@ -140,14 +142,18 @@ static void behave(const char *word)
 	int i;
 
 	if (!strcmp(word, "ready")) {
-		say("ready 3\n");
+		say("ready 4 " BUILD_ID "\n");
 	} else if (!strcmp(word, "ready-late")) {
 		sleep_ms(1500);
-		say("ready 3\n");
-	} else if (!strcmp(word, "ready2")) {
-		say("ready 2\n");
-	} else if (!strcmp(word, "ready30")) {
-		say("ready 30\n");
+		say("ready 4 " BUILD_ID "\n");
+	} else if (!strcmp(word, "ready-older-protocol")) {
+		say("ready 3 " BUILD_ID "\n");
+	} else if (!strcmp(word, "ready-longer")) {
+		say("ready 4 " BUILD_ID "0\n");
+	} else if (!strcmp(word, "ready-without-a-build")) {
+		say("ready 4\n");
+	} else if (!strcmp(word, "ready-another-build")) {
+		say("ready 4 an0ther\n");
 	} else if (!strncmp(word, "lookup:", 7)) {
 		look_up(word + 7);
 		say("done\n");

@@ -24,6 +24,8 @@ main() {
 		here=${0%/*}
 		/bin/cat >"$here/stdin"
 		echo "$*" >"$here/arguments"
+		/bin/readlink "/proc/$$/cwd" >"$here/folder"
+		/usr/bin/tr '\0' '\n' <"/proc/$$/environ" >"$here/environment"
 		exit 7
 	PROGRAM
 	chmod 755 "$other"
@@ -33,6 +35,7 @@ main() {
 	records
 	doubts
 	odd_descriptors
+	only_our_variables
 	no_program
 
 	[ $failures = 0 ] || { echo "$failures failures in $cases cases"; exit 1; }
@@ -154,6 +157,17 @@ no_program() {
 		env -i "$hook" $arguments <"$build/state" >"$out" 2>&1
 		expect_status 2
 	done
+}
+
+# A container's hooks get their environment from whoever made it, and start in its bundle.
+only_our_variables() {
+	printf %s "$asked" >"$build/state"
+	begin
+	(cd "$place" && env -i BUN_OPTIONS=--preload=/x GHOSTKEEP_HOOK_LOG=/log NODE_OPTIONS=--require=/x \
+		"$hook" prestart "$other" an 'argument  more' <"$build/state" >"$out" 2>&1)
+	was_handed_over prestart
+	[ "$(cat "$place/environment")" = GHOSTKEEP_HOOK_LOG=/log ] || fail "environment: $(cat "$place/environment")"
+	[ "$(cat "$place/folder")" = / ] || fail "it starts in $(cat "$place/folder")"
 }
 
 begin() {

@@ -55,8 +55,8 @@ const lookUp = `
 `;
 
 describe('GateChannel', () => {
-  it('when it is ready, it says which version it speaks', async () => {
-    assert.equal(await new Gate('channel.ready();').heard(), 'ready 3');
+  it('when it is ready, it says which version it speaks, and which build it is', async () => {
+    assert.equal(await new Gate('channel.ready();').heard(), 'ready 4 unbundled');
   });
 
   it('when a line cannot hold a key as it is, it is not asked for: it would be the key of another mount', async () => {

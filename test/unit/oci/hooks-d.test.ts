@@ -75,23 +75,23 @@ describe('parseHooksD', () => {
 
 describe('renderHook', () => {
   it('starts the program by absolute names', () => {
-    const program = renderHook(template('prestart'), { node: '/opt/node', program: '/lib/ghostkeep.mjs' });
+    const program = renderHook(template('prestart'), ['/opt/node', '/lib/ghostkeep.mjs']);
     assert.match(program, /^#!\/bin\/sh\n/);
     assert.match(program, /\nexec '\/opt\/node' '\/lib\/ghostkeep.mjs' hook prestart\n$/);
     assert.doesNotMatch(program, /@[A-Z]+@/);
   });
 
   it('quotes for the shell', () => {
-    const program = renderHook("exec '@NODE@'", { node: "/it's $(here)", program: '/p' });
+    const program = renderHook('exec @COMMAND@', ["/it's $(here)"]);
     assert.equal(program, "exec '/it'\\''s $(here)'");
   });
 
   it('refuses a name that is not absolute', () => {
-    assert.throws(() => renderHook(template('poststop'), { node: 'node', program: '/p' }), refused(/"node"/));
+    assert.throws(() => renderHook(template('poststop'), ['node', '/p']), refused(/"node"/));
   });
 
   it('refuses a template with a name that nobody fills in', () => {
-    assert.throws(() => renderHook("exec '@SHELL@'", { node: '/n', program: '/p' }), refused(/@SHELL@/));
+    assert.throws(() => renderHook("exec '@SHELL@'", ['/n', '/p']), refused(/@SHELL@/));
   });
 });
 

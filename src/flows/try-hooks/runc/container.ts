@@ -74,10 +74,8 @@ export class RealContainer {
   /** @returns the number of ghosts in the image */
   async checkpointWithGhostkeep(): Promise<number> {
     const { host, stage } = this.context;
-    const { node, program } = stage.self();
     const words = [
-      node,
-      program,
+      ...stage.ownCommand(),
       'checkpoint',
       '--hold',
       '1',

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "build-id.h"
 #include "fuzz.h"
 
 static uint64_t state;
@@ -94,8 +95,10 @@ static void put_line(struct part *part, bool brings_keys)
 {
 	static const char *const words[] = { "progress", "note", "warn" };
 	static const char *const wrong[] = {
-		"done ",    "done x", "Done",	      "",	 " ",	    "ready", "ready 2",	   "ready 3",
-		"external", "lookup", "lookupmnt[a]", "value x", "refused", "doner", "external  ",
+		"done ",    "done x", "Done",	      "",
+		" ",	    "ready",  "ready 4",      "ready 4 " BUILD_ID,
+		"external", "lookup", "lookupmnt[a]", "value x",
+		"refused",  "doner",  "external  ",
 	};
 
 	switch (pick(20)) {
@@ -171,7 +174,7 @@ static void make_part(struct part *part, bool first)
 	while (lines--)
 		put_line(part, part->brings_keys);
 	if (pick(12))
-		put_text(part, first ? "ready 3\n" : "done\n");
+		put_text(part, first ? "ready 4 " BUILD_ID "\n" : "done\n");
 	if (!pick(12))
 		put_line(part, true); /* nobody has asked for it */
 	if (!pick(first ? 12 : 4))
@@ -189,7 +192,7 @@ void make_script(struct script *script)
 	make_part(&script->parts[0], true);
 	if (pick(4)) {
 		script->parts[0].length = 0;
-		put_text(&script->parts[0], "ready 3\n");
+		put_text(&script->parts[0], "ready 4 " BUILD_ID "\n");
 	}
 	for (i = 1; i <= script->requests; i++)
 		make_part(&script->parts[i], false);

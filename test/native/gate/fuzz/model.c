@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "build-id.h"
 #include "dialogue.h"
 #include "fuzz.h"
 
@@ -93,7 +94,7 @@ static enum answer read_ready(struct reading *reading)
 		return ANSWER_NONE;
 	if (is(line, "refuse"))
 		return ANSWER_REFUSED;
-	return strcmp(line, "ready 3") ? ANSWER_NONE : ANSWER_DONE;
+	return strcmp(line, "ready 4 " BUILD_ID) ? ANSWER_NONE : ANSWER_DONE;
 }
 
 static enum answer read_answer(const struct script *script, const struct part *part, struct reading *reading,

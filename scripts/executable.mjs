@@ -1,0 +1,58 @@
+// Builds build/ghostkeep, one program that needs no Node.js, and puts koffi's library beside it
+// (docs/decisions/0014-one-executable.md).
+import { spawnSync } from 'node:child_process';
+import { closeSync, copyFileSync, openSync, readSync, renameSync, rmSync } from 'node:fs';
+import path from 'node:path';
+
+const architectures = { x64: 'x64', arm64: 'aarch64' };
+
+/**
+ * @param define what the bundlers replace, by name
+ * @returns the Bun that is in it; undefined where npm has none for this machine: then there is dist/ alone
+ */
+export function makeExecutable(top, define) {
+  const made = path.join(top, 'build/ghostkeep');
+  rmSync(made, { force: true });
+  const bun = findBun(top);
+  if (bun === undefined) return undefined;
+  compile(bun, top, define, `${made}.new`);
+  const folder = `@koromix/koffi-linux-${process.arch}/linux_${process.arch}`;
+  copyFileSync(path.join(top, 'node_modules', folder, 'koffi.node'), path.join(top, 'build/koffi.node'));
+  renameSync(`${made}.new`, made);
+  return bun;
+}
+
+/** The postinstall script of the package `bun` moves the program; where no scripts may run, it stays. */
+function findBun(top) {
+  const places = [`@oven/bun-linux-${architectures[process.arch]}/bin/bun`, 'bun/bin/bun.exe'];
+  return places.map(place => path.join(top, 'node_modules', place)).find(isProgram);
+}
+
+/** Before its postinstall script, the package `bun` has a short text there. */
+function isProgram(file) {
+  const magic = Buffer.alloc(4);
+  try {
+    const fd = openSync(file, 'r');
+    readSync(fd, magic);
+    closeSync(fd);
+  } catch (error) {
+    if (error.code === 'ENOENT') return false;
+    throw error;
+  }
+  return magic.toString('latin1') === '\x7fELF';
+}
+
+/**
+ * The program is this very Bun with our code behind it, as text and as byte code. It is told not to read files of
+ * the folder in which it is started. Bun gets no environment, because some variables change what it does.
+ */
+function compile(bun, top, define, made) {
+  const args = [
+    ...['build', 'src/cli/main.ts', '--compile', `--compile-executable-path=${bun}`, `--outfile=${made}`],
+    ...['--target=bun', '--format=esm', '--splitting', '--bytecode', '--minify', '--external=koffi'],
+    ...Object.entries(define).map(([name, value]) => `--define=${name}=${value}`),
+    ...['dotenv', 'bunfig', 'tsconfig', 'package-json'].map(file => `--no-compile-autoload-${file}`),
+  ];
+  const { status, error, stderr } = spawnSync(bun, args, { cwd: top, env: {}, encoding: 'utf8' });
+  if (status !== 0) throw new Error(`bun build failed: ${error?.message ?? stderr.trim()}`);
+}
