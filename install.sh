@@ -23,7 +23,8 @@ usage() {
 	From the environment, all optional:
 	  PREFIX         where the program goes (/usr/local)
 	  DESTDIR        a directory that stands for / while files are written
-	  NODE           the Node.js, 20 or later, that will run it (node in PATH)
+	  NODE           the Node.js, 20 or later, that will run it, in place of the executable in build/, which needs
+	                 none (without an executable: node in PATH)
 	  CRIU           the criu binary whose plugin directory gets the gate (criu in PATH)
 	  CRIU_LIBS_DIR  that plugin directory, where CRIU is run with this variable
 	  HOOKS_D        where the hooks.d files go (/usr/share/containers/oci/hooks.d; where that is read-only,
@@ -122,8 +123,8 @@ install_all() {
 	need_root install
 	need_trusted_tree
 	need_exec
-	find_node
 	build_if_needed
+	choose_program
 	find_criu
 	make_gate
 

@@ -3,7 +3,7 @@
 # Checks each part of an installation, and prints a line for each.
 
 check_all() {
-	bad=0
+	bad=0 executable=''
 	if [ ! -f "$destdir$record" ]; then
 		report FAIL "nothing is installed under $destdir$prefix"
 		exit 1
@@ -52,11 +52,13 @@ check_files() {
 	[ $wrong = 1 ] || report ok "files: $right as they were installed"
 }
 
-# Checks the Node.js that the launcher and the hooks name. It need not be the one in PATH.
+# Checks the program or the Node.js that the launcher and the hooks name. It need not be the Node.js in PATH.
 check_interpreter() {
 	local version
 	node=$(sed -n "s/^exec '\([^']*\)' .*/\1/p" "$destdir$launcher" 2>/dev/null || true)
-	if version=$(env -i "${node:-/none}" --version 2>/dev/null); then
+	if [ "$node" = "$lib/build/ghostkeep" ]; then
+		check_executable
+	elif version=$(env -i "${node:-/none}" --version 2>/dev/null); then
 		report ok "interpreter: $node, $version"
 	elif [ -n "$destdir" ] && [ -x "$destdir$node" ]; then
 		report ok "interpreter: $node, in $destdir"
@@ -67,18 +69,43 @@ check_interpreter() {
 	fi
 }
 
+# Reads the other parts with the executable of this tree, or with a Node.js.
+check_executable() {
+	executable=$destdir$lib/build/ghostkeep
+	node=''
+	if executable_runs "$executable"; then
+		report ok "executable: $lib/build/ghostkeep, which needs no Node.js"
+	else
+		report FAIL "executable: $lib/build/ghostkeep does not run, or is not ghostkeep any more$(why_not_run "$destdir$lib")"
+	fi
+	executable_runs "$top/build/ghostkeep" || find_node
+}
+
 check_program() {
 	local said start=("$launcher")
-	[ -z "$destdir" ] || start=("$node" "$destdir$lib/dist/ghostkeep.mjs")
-	if said=$(env -i "${start[@]}" --version 2>&1); then
+	if [ -n "$executable" ]; then
+		start=("$executable")
+	elif [ -n "$destdir" ]; then
+		start=("$node" "$destdir$lib/dist/ghostkeep.mjs")
+	fi
+	if said=$(env -i "${start[@]}" --version 2>&1) && [[ $said == 'ghostkeep '* ]]; then
 		report ok "program: $launcher, $said"
 	else
 		report FAIL "program: $launcher does not run: ${said##*$'\n'}$(why_not_run "$destdir$lib")"
 	fi
-	if said=$(read_with_node library "$destdir$lib" 2>&1); then
+	if said=$(load_library 2>&1); then
 		report ok "library: $lib/build/libghostkeep.so"
 	else
 		report FAIL "library: ${said%%$'\n'*}$(why_not_run "$destdir$lib")"
+	fi
+}
+
+# Loads it as the program does.
+load_library() {
+	if [ -n "$executable" ]; then
+		env -i "$executable" scan --pid $$
+	else
+		read_file library "$destdir$lib"
 	fi
 }
 
@@ -96,7 +123,7 @@ check_hooks_d() {
 	local stage file said
 	for stage in prestart poststop; do
 		file=ghostkeep-$stage.json
-		if ! said=$(read_with_node json hooks-d "$destdir$hooks_d/$file" 2>&1); then
+		if ! said=$(read_file json hooks-d "$destdir$hooks_d/$file" 2>&1); then
 			report FAIL "hooks.d: ${said%%$'\n'*}"
 		elif [ "$hooks_d" != "$HOOKS_D_OVER" ] && [ -e "$destdir$HOOKS_D_OVER/$file" ]; then
 			report note "hooks.d: $HOOKS_D_OVER/$file hides ours"
@@ -125,7 +152,7 @@ check_config() {
 	local said
 	if [ ! -e "$destdir$CONFIG" ]; then
 		report ok "settings: no $CONFIG, so every one is the default"
-	elif said=$(read_with_node json policy "$destdir$CONFIG" 2>&1); then
+	elif said=$(read_file json policy "$destdir$CONFIG" 2>&1); then
 		report ok "settings: $CONFIG"
 	else
 		report FAIL "settings: ${said%%$'\n'*}"
@@ -138,9 +165,9 @@ check_gate() {
 		report note 'gate: no criu on this host; run install.sh again when there is one'
 	elif [ ! -e "$destdir$gate" ]; then
 		report FAIL "gate: $criu would load $gate, which is not there; run install.sh again"
-	elif [ "$(read_with_node machine "$destdir$gate")" != "$criu_machine" ]; then
+	elif [ "$(read_file machine "$destdir$gate")" != "$criu_machine" ]; then
 		report FAIL "gate: $gate was built for another kind of machine than $criu"
-	elif [ "$(read_with_node gate "$destdir$gate" "$launcher")" != same ]; then
+	elif [ "$(read_file gate "$destdir$gate" "$launcher")" != same ]; then
 		report FAIL "gate: $gate starts another program than $launcher"
 	elif [ "$hooks" -ge 12 ]; then
 		report ok "gate: $gate, active: $criu has $hooks plugin hooks and calls it when all processes are frozen"

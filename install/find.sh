@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034,SC2154 # the parts of install.sh share its variables
-# Finds Node.js, the build and the criu that runtimes run, and makes a gate for it.
+# Finds what runs the program, the build and the criu that runtimes run, and makes a gate for it.
 
 inert='this CRIU is older than 4.0 and has no hook for it; use: ghostkeep checkpoint -- runc checkpoint …'
 
@@ -17,19 +17,45 @@ find_node() {
 	[[ ! $node =~ [\'\\] ]] || fail "cannot use a Node.js with a quote or backslash in its path: $node"
 }
 
-read_with_node() {
-	"$node" "$top/install/read.cjs" "$@"
+# Sets command, the quoted words that start the installed program, and node. The executable needs no Node.js, and
+# node is empty then. NODE asks for Node.js.
+choose_program() {
+	if [ -z "${NODE:-}" ] && executable_runs "$top/build/ghostkeep"; then
+		node=''
+		command="'$lib/build/ghostkeep'"
+	else
+		[ -n "${node:-}" ] || find_node
+		command="'$node' '$lib/dist/ghostkeep.mjs'"
+	fi
 }
 
+# An executable of another kind of machine does not start. One that strip has cut is a plain Bun, and has another version.
+executable_runs() {
+	[[ $(env -i "$1" --version 2>/dev/null) == 'ghostkeep '* ]]
+}
+
+# The executable is a Bun, and runs a file of ours where it is told to be one. It reads no settings of this folder.
+read_file() {
+	if [ -n "$node" ]; then
+		"$node" "$top/install/read.cjs" "$@"
+	else
+		env -i BUN_BE_BUN=1 "$top/build/ghostkeep" --config=/dev/null --no-env-file "$top/install/read.cjs" "$@"
+	fi
+}
+
+# Node.js builds a source tree. Without sources it may not be needed.
 # A source tree knows whether its build was made from its sources. The npm package, and a copy without
 # sources, are taken as they are, because the host may have no compiler and no npm.
 build_if_needed() {
-	local setup=(env "PATH=${node%/*}:$PATH" sh "$top/scripts/setup")
+	local setup
 	if [ -d "$top/src" ]; then
+		find_node
+		setup=(env "PATH=${node%/*}:$PATH" sh "$top/scripts/setup")
 		"${setup[@]}" --check 2>/dev/null || as_owner "${setup[@]}" || fail 'the build failed'
 		return
 	fi
 	[ -f "$top/dist/ghostkeep.mjs" ] || fail 'there is no dist/ghostkeep.mjs, and no source to build it from'
+	choose_program
 	native_is_ready || build_native
 }
 
@@ -45,14 +71,14 @@ as_owner() {
 	setpriv --reuid "$owner" --regid "$(stat -c %g "$top/package.json")" --clear-groups env HOME="$home" "$@"
 }
 
-# The library is loaded into Node.js, so both must be for the same kind of machine.
+# The library is loaded into the program, so both must be for the same kind of machine.
 native_is_ready() {
 	local part
 	for part in libghostkeep.so ghostkeep.so ghostkeep-hook ghost-workload; do
 		[ -e "$top/build/$part" ] || return 1
 	done
 	part=$top/build/libghostkeep.so
-	[ "$(read_with_node machine "$part" 2>/dev/null)" = "$(read_with_node machine "$node")" ]
+	[ "$(read_file machine "$part" 2>/dev/null)" = "$(read_file machine "${node:-$top/build/ghostkeep}")" ]
 }
 
 # Builds everything anew: the existing files were made elsewhere, and npm gives files arbitrary times.
@@ -69,7 +95,7 @@ find_criu() {
 	criu=${CRIU:-$(first_criu)}
 	gate='' hooks=0 criu_machine=''
 	[ -n "$criu" ] || return 0
-	facts=$(read_with_node criu "$criu") || fail "cannot read CRIU=$criu"
+	facts=$(read_file criu "$criu") || fail "cannot read CRIU=$criu"
 	read -r hooks criu_machine directory <<<"$facts"
 	if [ -n "${CRIU_LIBS_DIR:-}" ] && [ -d "$destdir$CRIU_LIBS_DIR" ]; then
 		directory=${CRIU_LIBS_DIR%/}
@@ -94,13 +120,13 @@ first_criu() {
 make_gate() {
 	gate_source=$top/build/ghostkeep.so
 	[ -n "$gate" ] || return 0
-	if [ "$(read_with_node gate "$gate_source" "$launcher")" = other ]; then
+	if [ "$(read_file gate "$gate_source" "$launcher")" = other ]; then
 		can_compile ||
 			fail "PREFIX=$prefix needs a gate with $launcher compiled in, and that needs cc and make; PREFIX=/usr/local does not: $why"
 		make -s -C "$top/native/gate" BUILD="$work/gate" HELPER="$launcher" >&2 || fail 'cannot build the gate'
 		gate_source=$work/gate/ghostkeep.so
 	fi
-	[ "$(read_with_node machine "$gate_source")" = "$criu_machine" ] ||
+	[ "$(read_file machine "$gate_source")" = "$criu_machine" ] ||
 		fail "the gate was built for another kind of machine than $criu"
 }
 

@@ -5,13 +5,24 @@
 
 place_program() {
 	place_files "$top" run_time_files
-	place_files "$(read_with_node above-koffi "$top")" koffi_files
+	place_files "$(read_file above-koffi "$top")" koffi_files
 	place 755 "$top/install.sh" "$lib/install.sh"
 	place 755 "$top/build/ghost-workload" "$lib/build/ghost-workload"
 	place 755 "$top/build/ghostkeep-hook" "$lib/build/ghostkeep-hook"	# for try-hooks
 	place 644 "$top/dist/ghostkeep.mjs" "$lib/dist/ghostkeep.mjs"
-	printf "#!/bin/sh\nexec '%s' '%s' \"\$@\"\n" "$node" "$lib/dist/ghostkeep.mjs" >"$work/ghostkeep"
+	[ -n "$node" ] || place_executable
+	printf '#!/bin/sh\n%sexec %s "$@"\n' "$forget" "$command" >"$work/ghostkeep"
 	place 755 "$work/ghostkeep" "$launcher"
+}
+
+# The launcher keeps the folder and the environment of the user, without the variables with which a Bun runs other code
+# or reports a crash. Gate and hooks start it with no variables at all.
+forget=''
+place_executable() {
+	place 644 "$top/build/koffi.node" "$lib/build/koffi.node"
+	place 755 "$top/build/ghostkeep" "$lib/build/ghostkeep"
+	forget='unset BUN_BE_BUN BUN_OPTIONS BUN_INSPECT BUN_INSPECT_PRELOAD BUN_INSPECT_CONNECT_TO BUN_ENABLE_CRASH_REPORTING
+'
 }
 
 # place_files FOLDER FUNCTION: place the files of FOLDER that FUNCTION lists.
@@ -50,7 +61,7 @@ place_hooks() {
 	place_filled 644 config-hooks.json "$libexec/config-hooks.json"
 	for stage in prestart poststop; do
 		place_filled 644 "$stage.json" "$hooks_d/ghostkeep-$stage.json"
-		read_with_node json hooks-d "$work/hooks/$stage.json" ||
+		read_file json hooks-d "$work/hooks/$stage.json" ||
 			fail "hooks/$stage.json does not make a valid hooks.d file: nothing is installed"
 	done
 }
@@ -58,7 +69,7 @@ place_hooks() {
 place_filled() {
 	local text
 	text=$(<"$top/hooks/$2")
-	text=${text//@COMMAND@/"'$node' '$lib/dist/ghostkeep.mjs'"}
+	text=${text//@COMMAND@/"$command"}
 	text=${text//@STAGE@/"$start_stage"}
 	printf '%s\n' "${text//@PREFIX@/"$prefix"}" >"$work/hooks/$2"
 	place "$1" "$work/hooks/$2" "$3"
