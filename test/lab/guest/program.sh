@@ -23,6 +23,8 @@ install_ghostkeep() {
 	[ -f /lab/install.sh ] || fail "the working tree has no install.sh"
 	expect_ok bash /lab/install.sh
 	[ -e "$GATE" ] || fail "install.sh did not install $GATE"
+	[ -n "${NODE:-}" ] || [ ! -e /lab/build/ghostkeep ] ||
+		expect_line /usr/local/bin/ghostkeep "exec '.*/build/ghostkeep'"
 }
 
 # Hides ghostkeep from CRIU. Hiding the gate is enough, because CRIU sees nothing else of ours.

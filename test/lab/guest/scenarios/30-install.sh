@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # weight: 130
 # native: all
-# install.sh installs with the machine's own node, then again with another one, and uninstalls without a
+# install.sh installs with the machine's own node, then again with the executable, and uninstalls without a
 # trace.
 
 # Lists what must be the same afterwards.
