@@ -9,15 +9,19 @@
 #include "criu/log.h"
 #include "dialogue.h"
 #include "dump.h"
+#include "first-look.h"
 #include "options.h"
 #include "start.h"
 
 static struct helper helper;
 static struct {
 	bool active;	    /* between init(DUMP) and its exit */
+	bool alone;	    /* the helper has not been needed so far */
 	bool failed;	    /* after one failure the dump cannot be good */
 	unsigned int asked; /* processes that CRIU has asked us about */
-	char images[512];   /* the image directory, for messages */
+	int first;	    /* the first of them */
+	int image_dir;
+	char images[512]; /* the image directory, for messages */
 } dump;
 
 static void remember_images(int image_dir)
@@ -48,9 +52,8 @@ static int start_dump_helper(int image_dir)
  * is frozen. When the helper fails here, nothing that matters is lost: another helper takes its
  * place.
  */
-static int warm_up(int image_dir)
+static int warm_up(int image_dir, int pid)
 {
-	int pid = criu_root_pid();
 	char request[32];
 
 	if (!pid)
@@ -68,6 +71,7 @@ static int warm_up(int image_dir)
 int dump_begin(void)
 {
 	int image_dir = criu.get_image_dir();
+	int root = criu_root_pid();
 
 	helper_kill(&helper); /* left from a dump that CRIU never ended */
 	memset(&dump, 0, sizeof(dump));
@@ -78,27 +82,56 @@ int dump_begin(void)
 		return -1;
 	}
 	remember_images(image_dir);
-	if (start_dump_helper(image_dir))
-		return -1;
-	if (warm_up(image_dir))
+	dump.image_dir = image_dir;
+	dump.alone = !has_options() && first_look_begin(root, image_dir);
+	if (!dump.alone && (start_dump_helper(image_dir) || warm_up(image_dir, root)))
 		return -1;
 	dump.active = true;
 	return 0;
 }
 
-int dump_checkpoint(int pid)
+static bool ask_about(int pid)
 {
 	char request[32];
 
+	snprintf(request, sizeof(request), "checkpoint %d", pid);
+	return ask_for_keys(&helper, request) == ANSWER_DONE;
+}
+
+/*
+ * All processes are frozen, and a ghost may have come since the first look. The helper is asked about
+ * the first process as well, because it has to know all open files: two may have the same key.
+ */
+static bool start_late(int pid, const char *why)
+{
+	gate_log(CRIU_LOG_WARN, "the helper starts late, while the processes are frozen: %s", why);
+	first_look_end();
+	dump.alone = false;
+	if (start_dump_helper(dump.image_dir))
+		return false;
+	return pid == dump.first || ask_about(dump.first);
+}
+
+/* Whether all is well with this process and those below it. */
+static bool take_care_of(int pid)
+{
+	const char *why = dump.alone ? first_look_again(pid) : NULL;
+
+	if (why && !start_late(pid, why))
+		return false;
+	return dump.alone || ask_about(pid);
+}
+
+int dump_checkpoint(int pid)
+{
 	if (!dump.active)
 		return -ENOTSUP; /* a pre-dump */
 	if (pid <= 0)
 		return -ENOTSUP; /* this is no process: criu#3105 calls once with -1 */
-	dump.asked++;
-	if (!dump.failed) {
-		snprintf(request, sizeof(request), "checkpoint %d", pid);
-		dump.failed = ask_for_keys(&helper, request) != ANSWER_DONE;
-	}
+	if (!dump.asked++)
+		dump.first = pid;
+	if (!dump.failed)
+		dump.failed = !take_care_of(pid);
 	if (dump.failed)
 		return -1;
 	/*
@@ -116,7 +149,7 @@ static void log_outcome(enum answer answer, int ret)
 			gate_log(
 				CRIU_LOG_WARN,
 				"the failed dump was not cleaned up: the folder ghostkeep in the image directory can be removed");
-		else
+		else if (!dump.alone)
 			gate_log(CRIU_LOG_INFO, "the dump failed, and its remains are removed");
 		return;
 	}
@@ -128,17 +161,21 @@ static void log_outcome(enum answer answer, int ret)
 	else if (!dump.asked)
 		gate_log(CRIU_LOG_WARN,
 			 "another plugin has answered for every process: their ghosts were left to CRIU");
+	else if (dump.alone)
+		gate_log(CRIU_LOG_INFO, "there was nothing to seal");
 	else
 		gate_log(CRIU_LOG_INFO, "sealed");
 }
 
 void dump_end(int ret)
 {
-	enum answer answer = ANSWER_NONE;
+	/* without the helper there is nothing to seal, and nothing to clean up */
+	enum answer answer = dump.alone ? ANSWER_DONE : ANSWER_NONE;
 	char request[32];
 
 	if (!dump.active)
 		return;
+	first_look_end();
 	if (dump.failed && !ret) {
 		/* no CRIU that we know goes on; such an image must not be sealed */
 		gate_log(CRIU_LOG_ERROR,

@@ -46,6 +46,25 @@ static int send_option(struct helper *helper, const char *option)
 	return ask(helper, request) == ANSWER_DONE ? 0 : -1;
 }
 
+/* Whether a plugin option is ours, and not another plugin's. */
+static bool is_ours(const char *option)
+{
+	return option && !strncmp(option, PREFIX, strlen(PREFIX));
+}
+
+bool has_options(void)
+{
+	char **argv = NULL;
+	int argc = 0;
+
+	if (!read_options(&argc, &argv))
+		return false;
+	for (int i = 1; i < argc; i++)
+		if (is_ours(argv[i]))
+			return true;
+	return false;
+}
+
 int send_options(struct helper *helper)
 {
 	char **argv = NULL;
@@ -54,11 +73,8 @@ int send_options(struct helper *helper)
 
 	if (!read_options(&argc, &argv))
 		return 0;
-	for (i = 1; i < argc; i++) {
-		if (!argv[i] || strncmp(argv[i], PREFIX, strlen(PREFIX)))
-			continue; /* another plugin's */
-		if (send_option(helper, argv[i] + strlen(PREFIX)))
+	for (i = 1; i < argc; i++)
+		if (is_ours(argv[i]) && send_option(helper, argv[i] + strlen(PREFIX)))
 			return -1;
-	}
 	return 0;
 }

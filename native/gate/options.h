@@ -2,7 +2,12 @@
 #ifndef GATE_OPTIONS_H
 #define GATE_OPTIONS_H
 
+#include <stdbool.h>
+
 #include "helper/helper.h"
+
+/* Whether CRIU was given a plugin option for us: then the helper has to judge it. */
+bool has_options(void);
 
 /*
  * Send the helper each plugin option of CRIU that begins with `ghostkeep.`. Returns 0, also when this

@@ -2,9 +2,9 @@
 /*
  * The gate is a CRIU plugin that lets `ghostkeep gate` take part in dump and restore.
  *
- * It decides nothing. It starts the helper before anything is frozen or restored, asks it about
- * each process, hands its keys to CRIU and tells it the outcome. PROTOCOL.md describes what the two
- * say to each other.
+ * It decides nothing but whether the helper is surely not needed (look/). It starts the helper before
+ * anything is frozen or restored, asks it about each process, hands its keys to CRIU and tells it the
+ * outcome. PROTOCOL.md describes what the two say to each other.
  */
 #include <stddef.h>
 

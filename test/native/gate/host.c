@@ -7,7 +7,7 @@
  *   WITHOUT_ROOT_ITEM, WITH_OPTIONS
  *
  * host [-x] [-i] [-s] [-a] [-c] [-b] [-d] [-r RET] [-t STAGE] [-p PID] [-o OPTION] [-e RET]
- *      [-n ARGC] PLUGIN IMAGES [PID…]
+ *      [-n ARGC] [-g FIFO] PLUGIN IMAGES [PID…]
  *   -x  add_external fails           -i  SIGCHLD is ignored
  *   -s  be a subreaper               -a  interrupt all system calls all the time
  *   -c  descriptors 0 to 2 are closed
@@ -16,6 +16,7 @@
  *   -p  root_item leads to this pid; 0: it does not point back; -1: it leads nowhere
  *   -o  a plugin option as CRIU hands it on, any number of times
  *   -e, -n  criu_plugin_get_options returns RET, or gives ARGC; with ARGC 0 no vector either
+ *   -g  between init and the first hook, write a line to FIFO and wait for one from it
  * Prints the log and the events; ends with 0 (dumped), 1 (a plugin made it
  * fail), 3 (the plugin did to its host what it must not).
  */
@@ -44,6 +45,7 @@
 static int image_dir = -1;
 static bool refuse_keys, deaf;
 static FILE *out;
+static const char *between;
 static volatile sig_atomic_t sigchlds;
 static bool misused;
 
@@ -304,6 +306,20 @@ static void look_that_helper_has_ended(void)
 	}
 }
 
+static void give_turn(const char *fifo)
+{
+	char answer;
+	int fd = open(fifo, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, "\n", 1) != 1)
+		abort();
+	close(fd);
+	fd = open(fifo, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || read(fd, &answer, 1) != 1)
+		abort();
+	close(fd);
+}
+
 static int use_plugin(struct criu_plugin_desc *desc, int stage, int ret, char **pids,
 		      const struct look *before)
 {
@@ -336,6 +352,8 @@ static int use_plugin(struct criu_plugin_desc *desc, int stage, int ret, char **
 	look_for_children("after init");
 	compare_signals(before, "after init");
 	look_for_inheritance(before);
+	if (between)
+		give_turn(between);
 	task = restore ? fork_task() : 0;
 	for (; hook && *pids; pids++) {
 		int answer = hook(atoi(*pids));
@@ -370,7 +388,7 @@ int main(int argc, char **argv)
 	setvbuf(out, NULL, _IONBF, 0);
 	sigemptyset(&set);
 	sigaction(SIGCHLD, &action, NULL);
-	while ((option = getopt(argc, argv, "xisacbdr:t:p:o:e:n:")) != -1) {
+	while ((option = getopt(argc, argv, "xisacbdr:t:p:o:e:n:g:")) != -1) {
 		switch (option) {
 		case 'x':
 			refuse_keys = true;
@@ -413,6 +431,9 @@ int main(int argc, char **argv)
 			break;
 		case 'n':
 			options_argc = atoi(optarg);
+			break;
+		case 'g':
+			between = optarg;
 			break;
 		case 't':
 			stage = atoi(optarg);

@@ -34,7 +34,7 @@ has_ended() {
 host() {
 	variant=$1 wanted=$2
 	shift 2
-	"$build/host-$variant" "$@" >"$out" 2>&1
+	${around:-} "$build/host-$variant" "$@" >"$out" 2>&1
 	status=$?
 	[ $status = "$wanted" ] || fail "status $status, not $wanted"
 	if [ -e "$images/pid" ]; then

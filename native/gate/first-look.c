@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "criu/log.h"
+#include "first-look.h"
+#include "look/look.h"
+
+/* A look takes a millisecond or two. When it takes this long, the helper has more to look at anyway. */
+#define BEFORE_MS 2000
+#define FROZEN_MS 500
+
+static struct look_result seen;
+static int owned_fd = -1;
+
+/*
+ * The helper locks the directory in this way, too (src/flows/directory/owner.ts). A directory that
+ * cannot be locked is the helper's business, which waits or explains.
+ */
+static bool own(int image_dir)
+{
+	int fd = openat(image_dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return false;
+	if (flock(fd, LOCK_EX | LOCK_NB)) {
+		close(fd);
+		return false;
+	}
+	owned_fd = fd;
+	return true;
+}
+
+bool first_look_begin(int root, int image_dir)
+{
+	first_look_end();
+	if (!root)
+		return false;
+	if (!own(image_dir)) {
+		gate_log(CRIU_LOG_INFO, "the helper starts: the image directory is in use");
+		return false;
+	}
+	look(&seen, root, image_dir, BEFORE_MS);
+	if (!seen.is_nothing) {
+		gate_log(CRIU_LOG_INFO, "the helper starts: %s", seen.why);
+		first_look_end();
+		return false;
+	}
+	gate_log(CRIU_LOG_INFO, "the helper does not start: no process holds a file without a name");
+	/* these processes still run, so they have to be looked at again */
+	memset(&seen, 0, sizeof(seen));
+	return true;
+}
+
+static bool has_seen(int pid)
+{
+	for (int i = 0; i < seen.count; i++)
+		if (seen.pids[i] == pid)
+			return true;
+	return false;
+}
+
+const char *first_look_again(int pid)
+{
+	/* CRIU names the root of the tree first, and that call looks at all processes */
+	if (seen.is_nothing && has_seen(pid))
+		return NULL;
+	look(&seen, pid, NO_PLACE, FROZEN_MS);
+	return seen.is_nothing ? NULL : seen.why;
+}
+
+void first_look_end(void)
+{
+	memset(&seen, 0, sizeof(seen));
+	if (owned_fd >= 0)
+		close(owned_fd);
+	owned_fd = -1;
+}

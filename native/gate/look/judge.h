@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/* Whether one file can be a ghost. No other part of the look decides this. */
+#ifndef GATE_LOOK_JUDGE_H
+#define GATE_LOOK_JUDGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "look/mounts.h"
+
+struct look_file {
+	const char *name; /* as the kernel shows it */
+	enum mount_kind mount;
+	uint32_t mode, links;
+	uint32_t rdev_major, rdev_minor;
+	bool is_memory; /* on the kernel's own file system for memory, which nobody can mount */
+};
+
+/* Whether the link leads to a socket, a pipe or the like: something that has no file. */
+bool has_no_file(const char *name);
+
+/* Whether the link may lead to memory that CRIU keeps itself: a memfd or a shared mapping. */
+bool may_be_memory(const char *name);
+
+/*
+ * Returns NULL where src/ghost/find would surely find no ghost, else why there is a doubt. It may
+ * doubt more than the finder finds, and never less.
+ */
+const char *why_doubted(const struct look_file *file);
+
+#endif

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The first look: does a tree of processes surely hold nothing of ours? Most containers do, and
+ * then the helper is not needed. In any doubt it is.
+ */
+#ifndef GATE_LOOK_LOOK_H
+#define GATE_LOOK_LOOK_H
+
+#include "look/doubt.h"
+
+#define NO_PLACE (-1)
+
+/*
+ * Look at the process root and all below it, and at the host and the image directory as well unless
+ * image_dir is NO_PLACE. This happens in a child process, which is killed after deadline_ms.
+ */
+void look(struct look_result *result, int root, int image_dir, int deadline_ms);
+
+#endif

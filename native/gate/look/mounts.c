@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The table has only those mounts of which something good is known, so what is missing is in doubt.
+ * Source of the format: proc_pid_mountinfo(5).
+ */
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "look/lines.h"
+#include "look/mounts.h"
+#include "look/servers.h"
+
+#define MOUNTS_MAX 8192
+
+/* File systems without a server. src/base/filesystems.ts has more, and a test compares the two. */
+static const char *const local[] = {
+	"bcachefs", "binfmt_misc", "bpf",     "btrfs", "cgroup", "cgroup2", "configfs",	  "debugfs",
+	"devpts",   "devtmpfs",	   "erofs",   "exfat", "ext2",	 "ext3",    "ext4",	  "f2fs",
+	"fusectl",  "iso9660",	   "mqueue",  "proc",  "pstore", "ramfs",   "securityfs", "squashfs",
+	"sysfs",    "tmpfs",	   "tracefs", "vfat",  "xfs",	 "zfs",
+};
+
+struct mount_line {
+	uint64_t id;
+	char *root, *point, *type, *options;
+};
+
+static struct {
+	uint32_t count;
+	uint64_t ids[MOUNTS_MAX]; /* ascending, shifted by one bit, which is set for an overlay */
+} table;
+
+static struct lines lines;
+
+/* Cut the next field off. Returns NULL where there is none. */
+static char *field(char **rest)
+{
+	return strsep(rest, " ");
+}
+
+/* Returns false for a line in another form. */
+static bool parse(char *line, struct mount_line *mount)
+{
+	char *rest = strstr(line, " - "), *left = line, *id, *end;
+
+	if (!rest)
+		return false;
+	*rest = '\0';
+	rest += strlen(" - ");
+	id = field(&left);
+	if (!field(&left) || !field(&left)) /* its parent and its device */
+		return false;
+	mount->root = field(&left);
+	mount->point = field(&left);
+	if (!mount->point || !left)
+		return false;
+	mount->type = field(&rest);
+	if (!field(&rest) || !rest) /* its source */
+		return false;
+	mount->options = rest;
+	errno = 0;
+	mount->id = strtoull(id, &end, 10);
+	return !errno && end != id && !*end && mount->id <= UINT32_MAX;
+}
+
+static bool is_local(const char *type)
+{
+	for (size_t i = 0; i < sizeof(local) / sizeof(*local); i++)
+		if (!strcmp(type, local[i]))
+			return true;
+	return false;
+}
+
+/* The place of the first id in the table that is not smaller. */
+static uint32_t place_of(uint64_t id)
+{
+	uint32_t low = 0, high = table.count;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (table.ids[middle] >> 1 < id)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static bool has(uint32_t place, uint64_t id)
+{
+	return place < table.count && table.ids[place] >> 1 == id;
+}
+
+static int add(struct look_result *result, uint64_t id, bool is_overlay)
+{
+	uint32_t place = place_of(id);
+
+	if (has(place, id))
+		return 0;
+	if (table.count == MOUNTS_MAX)
+		return doubt(result, "there are more than %d mounts", MOUNTS_MAX);
+	memmove(table.ids + place + 1, table.ids + place, (table.count - place) * sizeof(*table.ids));
+	table.ids[place] = id << 1 | is_overlay;
+	table.count++;
+	return 0;
+}
+
+static void forget(uint64_t id)
+{
+	uint32_t place = place_of(id);
+
+	if (!has(place, id))
+		return;
+	table.count--;
+	memmove(table.ids + place, table.ids + place + 1, (table.count - place) * sizeof(*table.ids));
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+	size_t length = strlen(text), tail = strlen(end);
+
+	return length >= tail && !strcmp(text + length - tail, end);
+}
+
+static int add_mount(struct look_result *result, const struct mount_line *mount)
+{
+	bool is_overlay = !strcmp(mount->type, "overlay");
+
+	if (is_overlay || is_local(mount->type))
+		return add(result, mount->id, is_overlay);
+	servers_add(mount->point);
+	return 0;
+}
+
+/* An overlay is as local as its layers, which can be judged only when all servers are known. */
+static int judge_overlay(struct look_result *result, const struct mount_line *mount)
+{
+	(void)result;
+	if (!strcmp(mount->type, "overlay") && servers_may_have(mount->options))
+		forget(mount->id);
+	return 0;
+}
+
+static int note_gone(struct look_result *result, const struct mount_line *mount)
+{
+	/* fs/d_path.c writes this where the source of a mount was removed; the helper warns of it */
+	if (ends_with(mount->root, "//deleted"))
+		return doubt(result, "the source of the mount at %.100s is gone", mount->point);
+	return add_mount(result, mount);
+}
+
+typedef int take_mount(struct look_result *result, const struct mount_line *mount);
+
+static int each_mount(struct look_result *result, int proc_fd, const char *path, take_mount *take)
+{
+	struct mount_line mount;
+	char *line;
+	int ret = lines_open(&lines, proc_fd, path);
+
+	if (ret)
+		return doubt(result, "cannot open %s: %s", path, strerror(-ret));
+	while ((ret = lines_next(&lines, &line)) > 0) {
+		if (!parse(line, &mount)) {
+			ret = doubt(result, "%s has a line in an unknown form", path);
+			break;
+		}
+		if (take(result, &mount)) {
+			ret = DOUBT;
+			break;
+		}
+	}
+	lines_close(&lines);
+	if (ret)
+		return doubt(result, "cannot read %s: %s", path, strerror(-ret));
+	return 0;
+}
+
+int mounts_read(struct look_result *result, int proc_fd, int pid)
+{
+	char path[32];
+
+	table.count = 0;
+	servers_clear();
+	snprintf(path, sizeof(path), "%d/mountinfo", pid);
+	if (each_mount(result, proc_fd, path, note_gone) ||
+	    each_mount(result, proc_fd, "self/mountinfo", add_mount))
+		return DOUBT;
+	if (!servers_are_there())
+		return 0;
+	if (each_mount(result, proc_fd, path, judge_overlay) ||
+	    each_mount(result, proc_fd, "self/mountinfo", judge_overlay))
+		return DOUBT;
+	return 0;
+}
+
+enum mount_kind mount_kind(uint64_t id)
+{
+	uint32_t place = place_of(id);
+
+	if (!has(place, id))
+		return MOUNT_UNKNOWN;
+	return table.ids[place] & 1 ? MOUNT_OVERLAY : MOUNT_LOCAL;
+}

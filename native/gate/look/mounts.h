@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* Tells which mounts are surely this machine's own, so that touching a file there waits for nobody. */
+#ifndef GATE_LOOK_MOUNTS_H
+#define GATE_LOOK_MOUNTS_H
+
+#include <stdint.h>
+
+#include "look/doubt.h"
+
+/* This is what we know of a mount. Every file on a mount that is not local is in doubt. */
+enum mount_kind {
+	MOUNT_UNKNOWN, /* not in the table, with a server, or of a file system that we do not know */
+	MOUNT_LOCAL,
+	MOUNT_OVERLAY, /* local, and its link counts may be those of a lower layer */
+};
+
+/*
+ * Read the mounts that process pid sees and those that we see, once for all processes of the look.
+ * Returns 0 or DOUBT.
+ */
+int mounts_read(struct look_result *result, int proc_fd, int pid);
+
+enum mount_kind mount_kind(uint64_t id);
+
+#endif

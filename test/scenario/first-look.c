@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The gate's first look without its child process. Each line of stdin is FOLDER PID: FOLDER is /proc
+ * or looks like it. The answer to each line is `nothing` or the reason for the doubt. The first line
+ * of stdout is the device of the kernel's own memory.
+ *
+ * In a made-up folder, links of descriptors lead nowhere, and no thread exists. There the file
+ * `stats` says what statx(2) and kcmp(2) would: `PATH ERROR MODE LINKS MAJOR:MINOR RDEV MOUNT`, and
+ * `apart TID` for a thread with descriptors of its own.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "look/processes.h"
+#include "look/same-files.h"
+
+int __real_statx(int dir_fd, const char *path, int flags, unsigned int mask, struct statx *st);
+int __wrap_statx(int dir_fd, const char *path, int flags, unsigned int mask, struct statx *st);
+bool __real_has_same_files(int pid, int tid);
+bool __wrap_has_same_files(int pid, int tid);
+
+static char stats[64 * 1024]; /* empty: this is /proc */
+
+/* The text behind key in stats, or NULL. */
+static const char *stat_of(const char *key)
+{
+	char line[128];
+	const char *at;
+
+	snprintf(line, sizeof(line), "\n%s ", key);
+	at = strstr(stats, line);
+	return at ? at + strlen(line) : NULL;
+}
+
+int __wrap_statx(int dir_fd, const char *path, int flags, unsigned int mask, struct statx *st)
+{
+	unsigned int error, mode, links, major, minor, rdev_major, rdev_minor, mount;
+	const char *line = stat_of(path);
+
+	if (!stats[0] || (flags & AT_EMPTY_PATH))
+		return __real_statx(dir_fd, path, flags, mask, st);
+	if (!(flags & AT_STATX_DONT_SYNC) || !line ||
+	    sscanf(line, "%u %o %u %u:%u %u:%u %u", &error, &mode, &links, &major, &minor, &rdev_major,
+		   &rdev_minor, &mount) != 8)
+		abort();
+	memset(st, 0, sizeof(*st));
+	st->stx_mask = mask;
+	st->stx_mode = mode;
+	st->stx_nlink = links;
+	st->stx_dev_major = major;
+	st->stx_dev_minor = minor;
+	st->stx_rdev_major = rdev_major;
+	st->stx_rdev_minor = rdev_minor;
+	st->stx_mnt_id = mount;
+	errno = error;
+	return error ? -1 : 0;
+}
+
+bool __wrap_has_same_files(int pid, int tid)
+{
+	char key[32];
+
+	snprintf(key, sizeof(key), "apart %d", tid);
+	return stats[0] ? !stat_of(key) : __real_has_same_files(pid, tid);
+}
+
+static void read_stats(int folder)
+{
+	int fd = openat(folder, "stats", O_RDONLY);
+	ssize_t got = fd < 0 ? 0 : read(fd, stats, sizeof(stats) - 1);
+
+	if (got < 0 || got == sizeof(stats) - 1)
+		abort();
+	stats[got] = '\0';
+	if (fd >= 0)
+		close(fd);
+}
+
+static void print_memory(void)
+{
+	int fd = memfd_create("memory", MFD_CLOEXEC);
+	struct statx st;
+
+	if (fd < 0 || __real_statx(fd, "", AT_EMPTY_PATH, STATX_INO, &st))
+		abort();
+	printf("%u:%u\n", st.stx_dev_major, st.stx_dev_minor);
+	fflush(stdout);
+	close(fd);
+}
+
+int main(void)
+{
+	static struct look_result result;
+	char folder[256];
+	int pid;
+
+	print_memory();
+	while (scanf("%255s %d", folder, &pid) == 2) {
+		int fd = open(folder, O_RDONLY | O_DIRECTORY);
+
+		if (fd < 0)
+			abort();
+		read_stats(fd);
+		memset(&result, 0, sizeof(result));
+		if (look_at_processes(&result, fd, pid))
+			printf("doubt: %s\n", result.why);
+		else
+			printf("nothing\n");
+		fflush(stdout);
+		close(fd);
+	}
+	return 0;
+}
