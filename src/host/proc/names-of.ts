@@ -75,12 +75,14 @@ class NameSearch {
     try {
       const self = `/proc/self/fd/${fd}`;
       if (mountId(fd) !== this.mount || !fs.fstatSync(fd).isDirectory()) return folders;
-      for (const entry of fs.readdirSync(self, { encoding: 'buffer', withFileTypes: true })) {
+      // Bun gives no types with names as buffers. In latin1, each byte of a name is one character.
+      for (const entry of fs.readdirSync(self, { encoding: 'latin1', withFileTypes: true })) {
         if (!this.#goesOn()) break;
         this.looked += 1;
-        const full = joinPath(path, entry.name);
+        const name = Buffer.from(entry.name, 'latin1');
+        const full = joinPath(path, name);
         if (entry.isDirectory()) folders.push(full);
-        else if (entry.isFile() && this.#isNameOf(Buffer.concat([Buffer.from(`${self}/`), entry.name]), full))
+        else if (entry.isFile() && this.#isNameOf(Buffer.concat([Buffer.from(`${self}/`), name]), full))
           this.names.push(full);
       }
     } finally {
