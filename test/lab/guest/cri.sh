@@ -119,6 +119,7 @@ about_container() {
 remove_pod() {
 	local pod
 	[ -e "$WORK/$1.pod" ] || return 0
+	[ ! -e "$WORK/$1.container" ] || keep_log "$CONTAINERD_TASKS/$(cat "$WORK/$1.container")/criu-dump.log"
 	pod=$(jq -nc --arg pod_sandbox_id "$(cat "$WORK/$1.pod")" '{$pod_sandbox_id}')
 	cri StopPodSandbox "$pod"
 	cri RemovePodSandbox "$pod"
