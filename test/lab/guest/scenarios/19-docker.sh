@@ -55,7 +55,7 @@ docker_images() {
 }
 
 # Docker puts a checkpoint into containerd's store again before it restores it. It fails as long as containerd has
-# not removed what the checkpoint itself left there. It does so without ghostkeep as well.
+# not removed what the checkpoint itself left there. A second checkpoint fails in this way without ghostkeep, too.
 start_from() {
 	local checkpoint=$1 name=$2 said tries=0
 	until said=$(bounded docker start --checkpoint "$checkpoint" "$name" 2>&1); do
