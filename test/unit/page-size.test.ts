@@ -39,6 +39,12 @@ const known: Record<string, Record<string, string>> = {
   'native/engine/proc/deadline.c': { '#define PATH_BYTES 4096': 'PATH_MAX' },
   'native/gate/helper/channel.h': { '#define CHANNEL_LINE_BYTES 4096': 'the longest line of PROTOCOL.md' },
   'native/gate/helper/last-words.c': { '#define TAIL_BYTES 4096': buffer },
+  'native/gate/look/files.c': {
+    '#define NAME_BYTES 4096': 'a longer link of /proc, which larger pages allow, is a doubt',
+    '#define LABEL_BYTES 4096': buffer,
+  },
+  'native/gate/look/place.c': { '#define ENTRIES_MAX 4096': count },
+  'native/gate/look/processes.c': { '#define PORTION 4096': buffer },
   'native/gate/options.c': { '#define OPTIONS_MAX 4096': count },
   'native/include/criu-plugin-abi.h': { '#define CRIU_ERRNO_MAX 4095': "the kernel's MAX_ERRNO" },
   'native/include/ghostkeep-proc.h': { '#define GK_NAME_BYTES 4096': buffer },

@@ -17,7 +17,7 @@
 #include "look/servers.h"
 
 #define FILES_MAX 65536	 /* with more, the helper looks, on all processors */
-#define NAME_BYTES 4096	 /* a link of /proc shows less than a page */
+#define NAME_BYTES 4096	 /* a longer link is a doubt */
 #define FDINFO_BYTES 512 /* mnt_id is in the first lines. Source: fs/proc/fd.c, seq_show */
 #define LABEL_BYTES 4096
 
