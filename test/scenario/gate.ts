@@ -8,7 +8,7 @@ import type { Socket } from 'node:net';
 import readline from 'node:readline';
 import type { TestContext } from 'node:test';
 import { filesImage, regFile } from '../unit/criu/images.js';
-import { program } from './ghostkeep.js';
+import { command } from './ghostkeep.js';
 
 const longestLine = 4096;
 
@@ -19,7 +19,8 @@ export class Gate {
 
   constructor(t: TestContext, stage: string, images: string) {
     const folder = fs.openSync(images, 'r');
-    this.#child = spawn(process.execPath, [program, 'gate', stage], {
+    const [file, ...words] = command;
+    this.#child = spawn(file, [...words, 'gate', stage], {
       stdio: ['ignore', 'ignore', 'pipe', 'pipe', folder],
       cwd: '/',
       env: {},

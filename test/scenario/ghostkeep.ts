@@ -15,6 +15,15 @@ import { renderHook } from '../../src/oci/hooks-d.js';
 
 const top = fileURLToPath(new URL('../..', import.meta.url));
 export const program = path.join(top, 'dist/ghostkeep.mjs');
+const executable = path.join(top, 'build/ghostkeep');
+/**
+ * The command that starts ghostkeep. It is the executable, because that is what an installation runs. Where
+ * there is none, or GHOSTKEEP_BY=node asks for it, Node.js starts dist/.
+ */
+export const command: readonly [string, ...string[]] =
+  fs.existsSync(executable) && process.env['GHOSTKEEP_BY'] !== 'node'
+    ? [executable]
+    : [process.execPath, program];
 export const workload = path.join(top, 'build/ghost-workload');
 export const launcher = path.join(top, 'build/ghostkeep-hook');
 export const isRoot = process.getuid?.() === 0;
@@ -38,7 +47,7 @@ export interface RunOptions {
   env?: Record<string, string>;
   uid?: number;
   cwd?: string;
-  /** Another copy of the program. */
+  /** Another copy of dist/ghostkeep.mjs, which Node.js starts. */
   at?: string;
   /** It is killed after this long; default 30 s. */
   waitMs?: number;
@@ -47,9 +56,10 @@ export interface RunOptions {
 /** Run the program to its end. */
 export function ghostkeep(
   args: readonly string[],
-  { input = '', uid, at = program, waitMs = 30_000, ...options }: RunOptions = {},
+  { input = '', uid, at, waitMs = 30_000, ...options }: RunOptions = {},
 ): Run {
-  const result: SpawnSyncReturns<string> = spawnSync(process.execPath, [at, ...args], {
+  const [file, ...words] = at === undefined ? command : [process.execPath, at];
+  const result: SpawnSyncReturns<string> = spawnSync(file, [...words, ...args], {
     input,
     encoding: 'utf8',
     timeout: waitMs,
@@ -94,7 +104,7 @@ export function temporaryFolder(t: TestContext, parent = tmpdir()): string {
 export function installedHook(t: TestContext, name: string): string {
   const file = path.join(temporaryFolder(t), name);
   const template = fs.readFileSync(path.join(top, 'hooks', name), 'utf8');
-  fs.writeFileSync(file, renderHook(template, [process.execPath, program]), { mode: 0o755 });
+  fs.writeFileSync(file, renderHook(template, command), { mode: 0o755 });
   return file;
 }
 

@@ -7,6 +7,7 @@ import fs from 'node:fs';
 import { describe, it, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
+  command,
   filesIn,
   flows,
   ghostFile,
@@ -201,8 +202,9 @@ describe('a dump that is interrupted', () => {
     const images = `${folder}/images`;
     fs.mkdirSync(images);
     fs.writeFileSync(`${images}/not-ours`, 'stays');
-    const args = [program, 'dump', '--pid', me, '-D', images, '--engine', 'read'];
-    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    const [file, ...words] = command;
+    const args = [...words, 'dump', '--pid', me, '-D', images, '--engine', 'read'];
+    const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     t.after(() => child.kill('SIGKILL'));
     let text = '';
     for (const stream of [child.stdout, child.stderr])

@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import fs from 'node:fs';
 import { describe, it, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isRoot, needs, program, temporaryFolder } from './ghostkeep.js';
+import { command, isRoot, needs, temporaryFolder } from './ghostkeep.js';
 
 /** A runtime with one container, whose verbs PAUSE and CHECKPOINT go on only when a file is removed. */
 const runtime = (folder: string, pid: number) => `#!/bin/sh
@@ -54,7 +54,7 @@ class Host {
   }
 
   #command(...args: string[]): string[] {
-    return [this.#namespace, process.execPath, program, ...args];
+    return [this.#namespace, ...command, ...args];
   }
 
   /** By relative paths, as from a shell. */

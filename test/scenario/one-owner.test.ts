@@ -7,7 +7,7 @@ import { describe, it, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { aRuntime } from './a-runtime.js';
 import { endOfCriu, Gate } from './gate.js';
-import { ghostkeep, program, type Run, temporaryFolder } from './ghostkeep.js';
+import { command, ghostkeep, type Run, temporaryFolder } from './ghostkeep.js';
 
 interface Setting {
   folder: string;
@@ -34,7 +34,8 @@ async function holder(t: TestContext, folder: string, name: string, times = 10_0
 }
 
 function start(t: TestContext, args: readonly string[]): { child: ChildProcess; ended: Promise<Run> } {
-  const child = spawn(process.execPath, [program, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const [file, ...words] = command;
+  const child = spawn(file, [...words, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
   t.after(() => child.kill('SIGKILL'));
   const text = { stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr'] as const)
@@ -202,7 +203,7 @@ describe('an image directory', () => {
     for (const [name, script] of Object.entries(scripts)) {
       const images = `${folder}/${name}`;
       fs.mkdirSync(images);
-      const args = ['-c', script, images, process.execPath, program, ...dump(pid, images)];
+      const args = ['-c', script, images, ...command, ...dump(pid, images)];
       const child = spawn('sh', args, { stdio: ['ignore', 'ignore', 'inherit'] });
       t.after(() => child.kill('SIGKILL'));
       assert.deepEqual(await once(child, 'close'), [0, null], name);

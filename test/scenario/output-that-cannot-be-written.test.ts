@@ -6,14 +6,14 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 import { failingDisk } from './failing-disk.js';
-import { ghostFile, isRoot, needs, program, temporaryFolder } from './ghostkeep.js';
+import { command, ghostFile, isRoot, needs, temporaryFolder } from './ghostkeep.js';
 
 /** Run the program with what is written to stdout or stderr going to /dev/full. */
 function full(args: string[], which: 'stdout' | 'stderr') {
   const fd = fs.openSync('/dev/full', 'w');
   try {
     const stdio = which === 'stdout' ? (['ignore', fd, 'pipe'] as const) : (['ignore', 'pipe', fd] as const);
-    return spawnSync(process.execPath, [program, ...args], { stdio: [...stdio], encoding: 'utf8' });
+    return spawnSync(command[0], [...command.slice(1), ...args], { stdio: [...stdio], encoding: 'utf8' });
   } finally {
     fs.closeSync(fd);
   }
@@ -48,9 +48,13 @@ describe('output that cannot be written', () => {
     const folder = temporaryFolder(t);
     const images = `${folder}/images`;
     ghostFile(t, folder, 'ghost', 'content');
-    const child = spawn(process.execPath, [program, 'dump', '--pid', String(process.pid), '-D', images], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    const child = spawn(
+      command[0],
+      [...command.slice(1), 'dump', '--pid', String(process.pid), '-D', images],
+      {
+        stdio: ['ignore', 'pipe', 'pipe'],
+      },
+    );
     child.stdout.destroy();
     let said = '';
     child.stderr.on('data', (text: Buffer) => {
@@ -71,7 +75,7 @@ function lostFile(disk: string, name: string): number {
 
 /** A command that has loaded the native library. Descriptors in STDIO are closed. */
 function scan(stdio: ('ignore' | 'pipe' | number)[], ...args: string[]) {
-  const ended = spawnSync(process.execPath, [program, 'scan', '--pid', String(process.pid), ...args], {
+  const ended = spawnSync(command[0], [...command.slice(1), 'scan', '--pid', String(process.pid), ...args], {
     stdio,
     encoding: 'utf8',
     timeout: 20_000,

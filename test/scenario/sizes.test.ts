@@ -10,7 +10,7 @@ import { joinImage, magic } from '../../src/criu/frame.js';
 import { journalName, manifestName } from '../../src/image/layout.js';
 import { property, regFile, remap } from '../unit/criu/images.js';
 import { message } from '../unit/criu/wire.js';
-import { ghostFile, ghostkeep, temporaryFolder } from './ghostkeep.js';
+import { ghostFile, ghostkeep, program, temporaryFolder } from './ghostkeep.js';
 
 const mostKiB = 512 * 1024;
 
@@ -51,7 +51,11 @@ function measured(t: TestContext, args: readonly string[]) {
      });`,
   );
   const options = `${process.env['NODE_OPTIONS'] ?? ''} --require=${folder}/measure.cjs`;
-  const run = ghostkeep(args, { env: { ...process.env, NODE_OPTIONS: options } as Record<string, string> });
+  // Only Node.js takes a module along.
+  const run = ghostkeep(args, {
+    at: program,
+    env: { ...process.env, NODE_OPTIONS: options } as Record<string, string>,
+  });
   assert.ok(fs.existsSync(`${folder}/kib`), `${args.join(' ')} ended without a word: ${run.stderr}`);
   const kib = Number(fs.readFileSync(`${folder}/kib`, 'latin1'));
   assert.ok(kib < mostKiB, `${args.join(' ')} took ${kib} KiB`);

@@ -4,7 +4,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { isRoot, needs, program, temporaryFolder } from './ghostkeep.js';
+import { command, isRoot, needs, temporaryFolder } from './ghostkeep.js';
 
 interface Row {
   path: string;
@@ -36,7 +36,7 @@ describe('scan, beside processes that come and go', () => {
       const folder = temporaryFolder(t);
       execFileSync('cc', ['-Wall', '-Werror', '-D_GNU_SOURCE', '-o', `${folder}/storm`, source]);
       const around = ['--pid', '--fork', '--kill-child', '--mount-proc', 'bash', '-c', script, 'bash'];
-      const args = [folder, String(processes), process.execPath, program];
+      const args = [folder, String(processes), ...command];
       const { stderr } = spawnSync('unshare', [...around, ...args], { encoding: 'utf8', timeout: 60_000 });
       const said = [1, 2, 3].map(scan => fs.readFileSync(`${folder}/scan-${scan}.txt`, 'utf8')).join('');
       assert.equal(fs.readFileSync(`${folder}/status`, 'utf8'), '0\n0\n0\n', stderr + said);

@@ -20,7 +20,7 @@ export function watchOutput(report: (error: unknown) => number): (status: number
   };
   process.stdout.on('error', lose);
   process.stderr.on('error', () => {});
-  const file = isFile(1) ? writeAll(process.stdout) : undefined;
+  const file = isFile(1) ? writeAll(process.stdout, lose) : undefined;
   return status => {
     if (file?.written) sync(lose);
     return lost ?? status;
@@ -29,17 +29,18 @@ export function watchOutput(report: (error: unknown) => number): (status: number
 
 /**
  * Node takes a write(2) to a file for complete, but on a full disk it ends with the last byte that had room.
- * So we write until all bytes are written.
+ * So we write until all bytes are written. The method itself is replaced, because Bun does not call _write.
  */
-function writeAll(stream: NodeJS.WriteStream): { written: boolean } {
+function writeAll(stream: NodeJS.WriteStream, lose: (error: unknown) => void): { written: boolean } {
   const state = { written: false };
-  stream._write = (chunk: Buffer, _encoding, done) => {
+  stream.write = (text: string | Uint8Array) => {
+    const chunk = Buffer.from(text as string);
     try {
       for (let at = 0; at < chunk.length; state.written = true) at += fs.writeSync(1, chunk, at);
-      done();
     } catch (error) {
-      done(error as Error);
+      lose(error);
     }
+    return true;
   };
   return state;
 }
