@@ -131,8 +131,8 @@ are in native/, so that they can be linked with another version of it.
 }
 
 /**
- * Gives the licence files. Where there are none, it gives what the sources say and the text of the licences
- * that they name.
+ * Returns the text of a package's licence files. If it has none, it returns the copyright comments of its
+ * sources and our copies of the licences that its package.json names.
  */
 function licenceOf(top, { name, license, folder, inputs }) {
   const files = readdirSync(path.join(top, folder)).filter(file => licenceFile.test(file));

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * A FUSE server with a few small files in its memory, in one folder, on libfuse's
- * usual way with a removed open file: it is renamed to .fuse_hidden… and removed
- * when it is closed. usage: fuse-memory MOUNTPOINT [option of libfuse…], -f given.
- * With OTHERS_REMOVE in the environment, whatever has been written is removed by
- * somebody else at once: only whoever has it open still has it.
+ * usage: fuse-memory MOUNTPOINT -f [option of libfuse…]
+ * A FUSE server that keeps a few small files in its memory, in one folder. It leaves libfuse's default for
+ * removed open files: libfuse renames the file to .fuse_hidden… and removes that name when the file is closed.
+ * If OTHERS_REMOVE is in the environment, every file with content looks as if somebody else had removed it: a
+ * look-up by its name fails, and only processes that have it open can still reach it.
  */
 #define FUSE_USE_VERSION 31
 #include <errno.h>

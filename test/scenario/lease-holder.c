@@ -75,7 +75,10 @@ int main(int argc, char *argv[])
 	int fd;
 
 	require(argc == 4, "usage");
-	/* Whoever started us waits for this process, and the one that takes the lease is to end. */
+	/*
+	 * In the mode "inherited" the process that takes the lease must end. The test waits for the process
+	 * that it started, so that one only sleeps, and its child takes the lease.
+	 */
 	if (!strcmp(mode, "inherited") && fork() > 0)
 		for (;;)
 			pause();

@@ -53,7 +53,7 @@ function dump(pid: number, images: string, ...options: string[]) {
 const left = ({ leftOut = [] }: Manifest) => leftOut.map(({ path, inside }) => path ?? inside).sort();
 
 describe('a dump without CRIU', () => {
-  it('says what it leaves out, in every way, and has the rest; --allow-missing makes that a success', async t => {
+  it('names on stderr, in the manifest and in show what it leaves out, and has the rest; --allow-missing accepts it', async t => {
     const folder = temporaryFolder(t);
     const kinds = ['registered', 'in-flight', 'segment', 'anonymous', 'ghost'];
     const { pid } = await holding(t, folder, kinds);

@@ -47,7 +47,7 @@ bool servers_are_there(void)
 	return servers.count > 0 || servers.are_unclear;
 }
 
-/* Whether each layer in a list, up to its comma, begins with a slash. */
+/* Says whether every layer of a colon-separated list begins with a slash. A comma ends the list. */
 static bool is_absolute(const char *list)
 {
 	bool begins = true;

@@ -56,7 +56,10 @@ export async function checkpointCommand(args: string[]): Promise<number> {
     rmSync(scratch, { recursive: true, force: true });
   }
 
-  /** Waits until somebody has sealed the dump with `ghostkeep seal`, which copies from our descriptors. */
+  /**
+   * Keeps the ghosts open for WAIT_MS, so that `ghostkeep seal` can copy them from our descriptors.
+   * @returns true as soon as somebody has sealed the dump, and false when the time is over
+   */
   async function hold(error: unknown, images: string, waitMs: number): Promise<boolean> {
     process.stderr.write(
       errorLine(translate(error, 'IO', images, 'cannot finish the checkpoint')) +

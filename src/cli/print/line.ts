@@ -9,12 +9,12 @@ export function line(text: string): string {
   return `${toPrintable(text.replaceAll(/\s*\n\s*/g, ' '))}\n`;
 }
 
-/** An error's line on stderr, the last one that we print: scripts look for the code at its end. */
+/** Formats an error as a line for stderr. The line ends with the code, because scripts look for it there. */
 export function errorLine({ message, code }: GhostkeepError): string {
   return withCode(`ghostkeep: ${message}`, code);
 }
 
-/** Like line; the code is there even if the text is cut off. */
+/** Formats a text as line() does, and adds the code after it, because line() shortens a very long text. */
 export function withCode(text: string, code: string): string {
   return `${line(text).trimEnd()} [${line(code).trimEnd()}]\n`;
 }

@@ -34,8 +34,8 @@ export interface MetadataRequest {
 
 export interface Applied {
   /**
-   * Metadata that could not be set, as `owner (EPERM)`. Without privilege that is no error, but it is
-   * reported.
+   * The metadata that the file did not get, each with the reason, for example `owner (EPERM)`. This never
+   * makes the restore fail. The caller reports it.
    */
   missing: string[];
   /** Metadata that we did not try to set without `allowPrivileged`. */

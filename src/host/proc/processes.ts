@@ -33,7 +33,10 @@ export class LinuxProcesses implements ProcessView {
   #sharedMemoryDev: bigint | undefined;
   #local = new LocalMounts(this, []);
   readonly #patience = new Patience();
-  /** Mounts of servers that paths have led over since inTurn() began, and whether their servers answered. */
+  /**
+   * Says for each mount of a server (FUSE or network) that we met on a path since inTurn() began whether that
+   * server answered, so that each is asked only once.
+   */
   readonly #met = new Map<number, boolean>();
 
   listPids(): number[] {

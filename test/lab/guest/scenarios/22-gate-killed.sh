@@ -53,7 +53,8 @@ dump_fails_container_lives() {
 	check_verdict "$runtime" "$name"
 }
 
-# The ghost is so large because a warm pass over a smaller one may end before the helper is found.
+# The test kills the helper during its warm pass. The ghost has 512 MiB, because the warm pass over a smaller
+# one could end before kill_helper has found the helper.
 warm_pass_is_not_missed() {
 	local runtime=$1 name=killed-$1-warm images killer
 	with_ghostkeep

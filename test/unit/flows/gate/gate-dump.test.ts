@@ -226,7 +226,7 @@ describe('GateDump', () => {
     }
   });
 
-  it('when a copy that was sealed elsewhere is of the same dump, this one gets the same images', async () => {
+  it('when a copy of an unsealed dump is sealed first, sealing the original gives the same images', async () => {
     const { context, gate, files } = container();
     endOfCriu(files, await gate.checkpoint(100));
     for (const name of ours(files)) files.put(name.replace(images, '/copy'), files.get(name));

@@ -110,7 +110,7 @@ describe('GateRestore.resumed', () => {
     assert.deepEqual(set, []);
   });
 
-  it('when two of one name differ in size, each is known', async () => {
+  it('when two ghosts have one name and different sizes, the size tells which one was restored', async () => {
     const { gate, set } = restored([entryAt('/a', { size: 9 }), entryAt('/a')], { 3: '/a' });
     await gate.resumed(100);
     assert.equal(set.length, 2);

@@ -111,7 +111,7 @@ describe('prestart at create', () => {
     }
   });
 
-  it('when it runs twice, the record is the same', async () => {
+  it('when prestart runs twice, the session record stays the same', async () => {
     const context = await created();
     const before = context.host.files.snapshot();
     await prestart(context, state());
@@ -436,7 +436,7 @@ describe('poststop', () => {
     }
   });
 
-  it('when an earlier dump without CRIU lies there, a new one takes its place; one that has ended leaves it', async () => {
+  it('when there is a dump without CRIU, poststop replaces it for a living process, and keeps it for a zombie', async () => {
     const context = await created();
     const { files, processes } = context.host;
     const put = () => {
