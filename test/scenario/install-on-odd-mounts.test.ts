@@ -61,7 +61,9 @@ describe('install.sh', () => {
       assert.match(said, /^install\.sh: hooks\.d: \/etc\/containers\/oci\/hooks\.d$/m);
       const check = host.run(['--check'], elsewhere, readOnly);
       assert.equal(check.status, 0, check.said);
-      assert.match(check.said, /^ok +hooks\.d: \/etc\/containers\/oci\/hooks\.d\/ghostkeep-poststop\.json$/m);
+      const poststop =
+        /^ok +hooks\.d: \/etc\/containers\/oci\/hooks\.d\/ghostkeep-poststop\.json, stage poststop$/m;
+      assert.match(check.said, poststop);
       assert.doesNotMatch(check.said, /hides ours/);
       const again = host.run([], elsewhere);
       assert.equal(again.status, 0, 'it stays there when /usr can be written again');

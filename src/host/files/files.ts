@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 import type { Bound } from '../../base/bounds.js';
 import { errnoOf } from '../../base/errors.js';
 import type { Durability, FileStat, Files, Mount } from '../../base/host/host.js';
-import { tryLock } from '../native/libc.js';
+import { closeWritten, tryLock } from '../native/libc.js';
 import { randomHex } from '../native/random.js';
 import { renameNew } from '../native/rename-new.js';
 import { toFileStat } from '../native/stat.js';
@@ -104,7 +104,7 @@ export class LinuxFiles implements Files {
   }
 
   close(fd: number): void {
-    fs.closeSync(fd);
+    closeWritten(fd);
   }
 
   stat(fd: number): FileStat {
@@ -124,7 +124,7 @@ export class LinuxFiles implements Files {
         this.#keepOwner(file, fd);
         if (durable) this.#fsync(fd);
       } finally {
-        fs.closeSync(fd);
+        closeWritten(fd);
       }
       fs.renameSync(temporary, file);
     } catch (error) {

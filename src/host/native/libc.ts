@@ -3,7 +3,7 @@ import { closeSync, constants as ofFiles } from 'node:fs';
 import { constants } from 'node:os';
 import { getSystemErrorName } from 'node:util';
 import { errnoName } from '../../base/errors.js';
-import { koffiIsLoaded, loadKoffi } from './program-files.js';
+import { koffiIsLoaded, loadKoffi, runsInExecutable } from './program-files.js';
 
 type Lseek = (fd: number, offset: bigint, whence: number) => number | bigint;
 
@@ -111,6 +111,25 @@ export function getDescriptor(pid: number, fd: number): number {
 function failed(result: bigint, what: string): NodeJS.ErrnoException {
   const code = getSystemErrorName(Number(result));
   return Object.assign(new Error(`${code}: ${what}`), { code, errno: Number(result) });
+}
+
+let close: ((fd: number) => number) | undefined;
+
+/**
+ * close(2) on a file that was written. A file server may say only here that it did not take a write, and Bun's
+ * closeSync does not pass that on.
+ * @throws an errno error; the descriptor is closed all the same
+ */
+export function closeWritten(fd: number): void {
+  if (!runsInExecutable()) {
+    closeSync(fd);
+    return;
+  }
+  const koffi = loadKoffi();
+  close ??= koffi.load(null).func('int close(int)') as unknown as (fd: number) => number;
+  if (close(fd) === 0) return;
+  const error = koffi.errno();
+  if (error !== constants.errno.EINTR) throw failed(BigInt(-error), 'close');
 }
 
 type SystemCall = (number: bigint, ...args: bigint[]) => number | bigint;

@@ -10,6 +10,11 @@ import { fileURLToPath } from 'node:url';
 /** The executable's runtime shows the JavaScript in it under this name, which is no folder. */
 const isExecutable = process.argv[1]?.startsWith('/$bunfs/') ?? false;
 
+/** Whether the program runs in the executable, where Bun stands in for Node.js. */
+export function runsInExecutable(): boolean {
+  return isExecutable;
+}
+
 /** The words that start this program, with absolute names. */
 export function ownCommand(): string[] {
   return isExecutable ? [process.execPath] : [process.execPath, realpathSync(process.argv[1] ?? '')];
