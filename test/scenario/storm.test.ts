@@ -21,10 +21,12 @@ rm "$1/steady"
 echo steady >&9
 "$1/storm" "$1" "$2" 20 9<&- &
 storm=$!
+folder=$1
+shift 2
 for scan in 1 2 3; do
-  "$3" "$4" scan --all --json >"$1/scan-$scan.json" 2>"$1/scan-$scan.txt"
-  echo $? >>"$1/status"
-  kill -0 $storm || echo over >>"$1/status"
+  "$@" scan --all --json >"$folder/scan-$scan.json" 2>"$folder/scan-$scan.txt"
+  echo $? >>"$folder/status"
+  kill -0 $storm || echo over >>"$folder/status"
 done
 kill $storm
 `;
