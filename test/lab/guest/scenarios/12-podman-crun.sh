@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # weight: 90
-# native: and again
+# native: all
 # shellcheck source-path=SCRIPTDIR source=../cases.sh
 . "$GUEST/cases.sh"
 
