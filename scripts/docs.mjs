@@ -5,6 +5,8 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { commands } from '../src/cli/commands.ts';
+import { enginesByCriu, filesystemsByCheck, nodeVersions } from './support-tables.mjs';
+import { table } from './table.mjs';
 
 const top = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const read = name => readFileSync(path.join(top, name), 'utf8');
@@ -15,6 +17,9 @@ const parts = {
   'schemas/policy.schema.json': policyKeys,
   'src/cli/commands.ts': commandList,
   'bench/results': costs,
+  'test/results/engines': enginesByCriu,
+  'test/results/filesystems': filesystemsByCheck,
+  'test/results/node.json': nodeVersions,
 };
 
 /** @returns every page that has such a part, as it should be: path below the top → text */
@@ -102,11 +107,6 @@ function costs() {
 }
 
 const milliseconds = ms => `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
-
-function table(head, rows) {
-  const line = cells => `| ${cells.map(cell => String(cell).replaceAll('|', '\\|')).join(' | ')} |`;
-  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
-}
 
 if (process.argv[1] === fileURLToPath(import.meta.url))
   for (const [name, text] of pages()) if (read(name) !== text) writeFileSync(path.join(top, name), text);
