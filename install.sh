@@ -121,6 +121,8 @@ install_all() {
 	[ ! -f "$top/installed" ] ||
 		fail 'this is the installed copy: it knows --check and --uninstall; install from a source tree'
 	need_root install
+	! is_packaged "$CONFIG" ||
+		fail 'the package ghostkeep has installed it on this host: upgrade that package, or remove it first'
 	need_trusted_tree
 	need_exec
 	build_if_needed

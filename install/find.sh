@@ -130,6 +130,16 @@ make_gate() {
 		fail "the gate was built for another kind of machine than $criu"
 }
 
+# Whether a .deb or an .rpm has installed PATH. Such a file is the package manager's.
+is_packaged() {
+	[ -e "$destdir/usr/lib/ghostkeep/install/follow-criu.sh" ] && [ "$prefix" != /usr ] || return 1
+	case $1 in
+	"$CONFIG" | */hooks.d/ghostkeep-*.json) true ;;
+	*/ghostkeep.so) [ "$(readlink "$destdir$1")" = /usr/lib/ghostkeep/build/ghostkeep.so ] ;;
+	*) false ;;
+	esac
+}
+
 # Sets why.
 can_compile() {
 	why="there is no $top/native/can-compile"

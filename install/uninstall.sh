@@ -30,6 +30,10 @@ remove_file() {
 		say "$target was changed: it stays"
 		return
 	fi
+	if is_packaged "$2"; then
+		say "$target belongs to the package ghostkeep: it stays"
+		return
+	fi
 	if starts_another "$2"; then
 		say "$target starts $program of another installation: it stays"
 		return

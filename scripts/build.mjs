@@ -1,6 +1,7 @@
 // Builds everything into dist/ and build/: types and validators from schemas/, CRIU's messages from
 // src/criu/images.proto, the bundle, and the native parts. `node scripts/build.mjs generate` stops after the
-// generated code.
+// generated code. `node scripts/build.mjs executable FOLDER ARCH` only makes FOLDER/build/ghostkeep for another machine,
+// of the packages in FOLDER/node_modules.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -16,7 +17,9 @@ import { buildIdOf, changedSources, readSources, readStamp, removeStamp, writeSt
 const top = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const inTop = (...parts) => path.join(top, ...parts);
 
-if (process.argv[2] === 'generate') await generate();
+const [job, folder, arch] = process.argv.slice(2);
+if (job === 'generate') await generate();
+else if (job === 'executable') makeExecutable(top, constants(buildIdOf(readSources(top))), folder, arch);
 else await build();
 
 async function build() {

@@ -8,23 +8,29 @@ const architectures = { x64: 'x64', arm64: 'aarch64' };
 
 /**
  * @param define what the bundlers replace, by name
+ * @param target the folder whose node_modules/ has the packages for ARCH (as Node.js names it), and whose build/ gets the
+ * executable
  * @returns the Bun that is in it; undefined where npm has none for this machine: then there is dist/ alone
  */
-export function makeExecutable(top, define) {
-  const made = path.join(top, 'build/ghostkeep');
+export function makeExecutable(top, define, target = top, arch = process.arch) {
+  const made = path.join(target, 'build/ghostkeep');
   rmSync(made, { force: true });
-  const bun = findBun(top);
+  const bun = findBun(target, arch);
   if (bun === undefined) return undefined;
-  compile(bun, top, define, `${made}.new`);
-  const folder = `@koromix/koffi-linux-${process.arch}/linux_${process.arch}`;
-  copyFileSync(path.join(top, 'node_modules', folder, 'koffi.node'), path.join(top, 'build/koffi.node'));
+  compile(findBun(top, process.arch), bun, top, define, `${made}.new`);
+  const folder = `@koromix/koffi-linux-${arch}/linux_${arch}`;
+  copyFileSync(
+    path.join(target, 'node_modules', folder, 'koffi.node'),
+    path.join(target, 'build/koffi.node'),
+  );
   renameSync(`${made}.new`, made);
   return bun;
 }
 
 /** The postinstall script of the package `bun` moves the program; where no scripts may run, it stays. */
-function findBun(top) {
-  const places = [`@oven/bun-linux-${architectures[process.arch]}/bin/bun`, 'bun/bin/bun.exe'];
+function findBun(top, arch) {
+  const places = [`@oven/bun-linux-${architectures[arch]}/bin/bun`];
+  if (arch === process.arch) places.push('bun/bin/bun.exe');
   return places.map(place => path.join(top, 'node_modules', place)).find(isProgram);
 }
 
@@ -43,12 +49,12 @@ function isProgram(file) {
 }
 
 /**
- * The program is this very Bun with our code behind it, as text and as byte code. It is told not to read files of
+ * The program is the Bun INSIDE with our code behind it, as text and as byte code. It is told not to read files of
  * the folder in which it is started. Bun gets no environment, because some variables change what it does.
  */
-function compile(bun, top, define, made) {
+function compile(bun, inside, top, define, made) {
   const args = [
-    ...['build', 'src/cli/main.ts', '--compile', `--compile-executable-path=${bun}`, `--outfile=${made}`],
+    ...['build', 'src/cli/main.ts', '--compile', `--compile-executable-path=${inside}`, `--outfile=${made}`],
     ...['--target=bun', '--format=esm', '--splitting', '--bytecode', '--minify', '--external=koffi'],
     ...Object.entries(define).map(([name, value]) => `--define=${name}=${value}`),
     ...['dotenv', 'bunfig', 'tsconfig', 'package-json'].map(file => `--no-compile-autoload-${file}`),

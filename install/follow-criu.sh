@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# follow-criu.sh [--remove]: links the gate of a package into the plugin directory of the criu that is installed, and takes
+# the link away from where it was before. A package's scripts run it: CRIU may come later, go, or read another directory.
+# A CRIU that no gate fits, or none at all, is no reason for a package not to be installed, so it ends with status 0.
+set -euo pipefail
+umask 022
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+lib=$top
+launcher=${lib%/lib/ghostkeep}/bin/ghostkeep
+destdir='' node=''
+gate_source=$lib/build/ghostkeep.so
+noted=/var/lib/ghostkeep/gate	# has the path of the link
+
+# shellcheck source-path=SCRIPTDIR source=find.sh
+. "$top/install/find.sh"
+
+main() {
+	local before
+	before=$(cat "$noted" 2>/dev/null || true)
+	gate=''
+	if [ "${1:-}" != --remove ]; then
+		if ! executable_runs "$top/build/ghostkeep"; then
+			say "$top/build/ghostkeep does not run here, so CRIU gets no gate"
+			return
+		fi
+		find_criu
+	fi
+	[ "$before" = "$gate" ] || remove_link "$before"
+	if [ -z "$gate" ]; then
+		rm -f "$noted"
+		rmdir "${noted%/*}" 2>/dev/null || true
+		[ "${1:-}" = --remove ] || say 'no criu found: the gate is put in its place when there is one'
+		return
+	fi
+	make_link
+	tell_about_criu
+}
+
+say() {
+	printf 'ghostkeep: %s\n' "$*"
+}
+
+fail() {
+	say "$*"
+	exit 0
+}
+
+# What lies there may be the gate of an installation by install.sh. It is replaced at once, so that CRIU always finds one.
+make_link() {
+	[ "$(read_file machine "$gate_source")" = "$criu_machine" ] || fail "the gate is for another kind of machine than $criu"
+	mkdir -p "${gate%/*}" "${noted%/*}"
+	printf '%s\n' "$gate" >"$noted.new"
+	mv -f "$noted.new" "$noted"
+	[ "$(readlink "$gate" || true)" != "$gate_source" ] || return 0
+	ln -sfT "$gate_source" "$gate.new"
+	mv -fT "$gate.new" "$gate"
+}
+
+# Only our own link goes: an installation by install.sh may have put its gate there since.
+remove_link() {
+	[ -n "$1" ] && [ "$(readlink "$1" || true)" = "$gate_source" ] || return 0
+	rm -f "$1"
+}
+
+main "$@"
