@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# shellcheck disable=SC2034,SC2154 # find.sh shares its variables
 # follow-criu.sh [--remove]: links the gate of a package into the plugin directory of the criu that is installed, and takes
 # the link away from where it was before. A package's scripts run it: CRIU may come later, go, or read another directory.
 # A CRIU that no gate fits, or none at all, is no reason for a package not to be installed, so it ends with status 0.
@@ -10,14 +11,13 @@ lib=$top
 launcher=${lib%/lib/ghostkeep}/bin/ghostkeep
 destdir='' node=''
 gate_source=$lib/build/ghostkeep.so
-noted=/var/lib/ghostkeep/gate	# has the path of the link
+noted=/var/lib/ghostkeep/gate	# the path of the link; then `made`, if CRIU's plugin directory was not there before
 
 # shellcheck source-path=SCRIPTDIR source=find.sh
 . "$top/install/find.sh"
 
 main() {
-	local before
-	before=$(cat "$noted" 2>/dev/null || true)
+	before=$(head -n 1 "$noted" 2>/dev/null || true)
 	gate=''
 	if [ "${1:-}" != --remove ]; then
 		if ! executable_runs "$top/build/ghostkeep"; then
@@ -49,18 +49,28 @@ fail() {
 # What lies there may be the gate of an installation by install.sh. It is replaced at once, so that CRIU always finds one.
 make_link() {
 	[ "$(read_file machine "$gate_source")" = "$criu_machine" ] || fail "the gate is for another kind of machine than $criu"
-	mkdir -p "${gate%/*}" "${noted%/*}"
-	printf '%s\n' "$gate" >"$noted.new"
-	mv -f "$noted.new" "$noted"
+	note_link
+	mkdir -p "${gate%/*}"
 	[ "$(readlink "$gate" || true)" != "$gate_source" ] || return 0
 	ln -sfT "$gate_source" "$gate.new"
 	mv -fT "$gate.new" "$gate"
+}
+
+# It is noted before it is made, so that an interrupted run leaves no link that nobody knows.
+note_link() {
+	mkdir -p "${noted%/*}"
+	if [ "$before" != "$gate" ]; then
+		printf '%s\n' "$gate" >"$noted.new"
+		[ -d "${gate%/*}" ] || echo made >>"$noted.new"
+		mv -f "$noted.new" "$noted"
+	fi
 }
 
 # Only our own link goes: an installation by install.sh may have put its gate there since.
 remove_link() {
 	[ -n "$1" ] && [ "$(readlink "$1" || true)" = "$gate_source" ] || return 0
 	rm -f "$1"
+	! grep -qx made "$noted" || rmdir "${1%/*}" 2>/dev/null || true
 }
 
 main "$@"

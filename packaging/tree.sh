@@ -28,6 +28,7 @@ place_tree() {
 		. "$top/install/$part.sh"
 	done
 	node='' command="'$lib/build/ghostkeep'"
+	# shellcheck disable=SC2317 # install/ calls it
 	read_file() { "$(command -v node || command -v nodejs)" "$top/install/read.cjs" "$@"; }
 	make -s -C "$top/native/gate" BUILD="$work/gate" HELPER="$launcher" ${cross:+CC="$cross"} >&2
 	place_program

@@ -40,7 +40,7 @@ installs_and_purges() {
 	expect_ok env -i /usr/bin/ghostkeep scan --pid $$
 	[ -z "$(dpkg --verify ghostkeep)" ] || fail "installed otherwise than packed: $(dpkg --verify ghostkeep)"
 	expect_ok dpkg -r ghostkeep
-	[ ! -e "$GATE" ] && [ ! -L "$GATE" ] || fail "$GATE is still there"
+	if [ -e "$GATE" ] || [ -L "$GATE" ]; then fail "$GATE is still there"; fi
 	[ -e /etc/ghostkeep/config.json ] || fail 'removing took the settings, too'
 	expect_ok dpkg -P ghostkeep
 	host_files >"$WORK/after.txt"
