@@ -144,7 +144,8 @@ struct gk_pin {
 /*
  * Open regular files for reading, without touching atime where that is allowed. paths holds count
  * strings, one after the other. For anything but a regular file, fd is -EINVAL, and it is not
- * opened.
+ * opened. It is -EAGAIN where a path is /proc/PID/fd/N and opening the file would break a lease of
+ * its holder. For other paths the caller has to know that there is no lease.
  */
 int gk_pin(const char *paths, uint32_t count, struct gk_pin *pins, struct gk_report *report);
 

@@ -13,7 +13,7 @@ import { before, describe, it, type TestContext } from 'node:test';
 import { checkpoint } from '../../src/flows/gate/checkpoint.js';
 import { parseRuntimeCommand } from '../../src/oci/command-line.js';
 import { endOfCriu, Gate } from './gate.js';
-import { flows, ghostkeep, program, temporaryFolder } from './ghostkeep.js';
+import { command, flows, ghostkeep, needs, program, temporaryFolder } from './ghostkeep.js';
 
 const source = path.join(path.dirname(program), '../test/scenario/lease-holder.c');
 const holderProgram = path.join(path.dirname(program), '../build/test-lease-holder');
@@ -151,6 +151,20 @@ describe('a ghost with a lease', () => {
     assert.equal(status, 0, stderr);
     assert.equal(await held.ask(), untouched);
     assertSame(images, large);
+  });
+
+  it('is known from its descriptor: nobody reads the list of all leases, which is slow', async t => {
+    const strace = '/usr/bin/strace';
+    if (!needs(t, fs.existsSync(strace), 'strace is not installed')) return;
+    const folder = temporaryFolder(t);
+    const held = await holder(t, 'write');
+    const run = ['-f', '-qq', '-e', 'trace=openat', '-o', `${folder}/trace`, ...command];
+    const args = ['dump', '--pid', String(held.pid), '-D', `${folder}/images`];
+    const { status, stderr } = spawnSync(strace, [...run, ...args], { encoding: 'utf8' });
+    assert.equal(status, 0, stderr);
+    const trace = fs.readFileSync(`${folder}/trace`, 'utf8');
+    assert.match(trace, new RegExp(`/proc/${held.pid}/fdinfo/`));
+    assert.doesNotMatch(trace, /\/proc\/locks/);
   });
 
   it('when the process ends before `ghostkeep checkpoint` copies its pinned ghost, every byte is copied', async t => {

@@ -13,6 +13,7 @@
 #include "base/report.h"
 #include "base/stat.h"
 #include "base/threads.h"
+#include "proc/lease.h"
 
 #define WORTH_A_THREAD 16 /* files */
 
@@ -42,10 +43,13 @@ static int reopen_regular(int held)
 static int open_regular(const char *path)
 {
 	int held = open(path, O_PATH | O_CLOEXEC);
-	int fd = held < 0 ? -errno : reopen_regular(held);
+	int leased, fd;
 
-	if (held >= 0)
-		close(held);
+	if (held < 0)
+		return -errno;
+	leased = breaks_lease(path);
+	fd = leased == 0 ? reopen_regular(held) : leased < 0 ? leased : -EAGAIN;
+	close(held);
 	return fd;
 }
 

@@ -62,9 +62,10 @@ export class GateDump {
     this.#earlier = noteEarlierGhosts(this.context, this.images);
   }
 
-  async #own(waitMs = 5000): Promise<void> {
+  /** With `begins` it reads the journal (OwnerOptions), which takes long where there are many ghosts. */
+  async #own({ waitMs = 5000, begins = true } = {}): Promise<void> {
     if (this.#owned) return;
-    const options = { family: this.#family, waitMs, begins: true };
+    const options = { family: this.#family, waitMs, begins };
     this.#owned = await becomeOwner(this.context, this.images, options);
   }
 
@@ -165,7 +166,8 @@ export class GateDump {
     try {
       if (result !== 0) await this.#giveUp();
       else {
-        await this.#own();
+        // Nobody has begun another dump here, because our journal names us and we live.
+        await this.#own({ begins: false });
         this.#finishAsOwner();
       }
       // A helper that was killed may have left its folder.
@@ -183,7 +185,7 @@ export class GateDump {
   async #giveUp(): Promise<void> {
     if (!this.#started) return;
     try {
-      await this.#own(0);
+      await this.#own({ waitMs: 0 });
       clearImages(this.context.host, this.images);
     } catch (error) {
       if (fieldsOf(error).code !== 'IN_USE') throw error;

@@ -1,4 +1,5 @@
 import fs from 'node:fs';
+import { errnoOf } from '../../base/errors.js';
 import type { Pin, Refused } from '../../base/host/host.js';
 import { ask } from '../native/call.js';
 import { pin } from '../native/layout.js';
@@ -12,19 +13,35 @@ import { isLeased, readLeases } from '../pin/leases.js';
  * (pin.ts).
  */
 export function pinAll(links: readonly string[]): (Pin | Refused)[] {
-  if (links.length === 0) return [];
-  // The leases are read once for all links: there may be thousands of links, and hardly ever a lease.
-  const leased = new Set(readLeases().map(({ ino }) => BigInt(ino)));
-  if (leased.size === 0) return openAll(links);
-  const borrowed = links.map(link => borrowLeased(link, leased));
-  const opened = openAll(links.filter((_, index) => borrowed[index] === undefined));
-  return borrowed.map(pin => pin ?? (opened.shift() as Pin | Refused));
+  // The kernel's list of leases is read for mappings only, because reading it takes long (lease.c).
+  const leased = new Set(links.some(isMapping) ? readLeases().map(({ ino }) => BigInt(ino)) : []);
+  const shared = links.map(link => (isMapping(link) ? shareIfLeased(link, leased) : undefined));
+  const opened = openAll(links.filter((_, index) => shared[index] === undefined));
+  return links.map((link, index) => shared[index] ?? shareIfRefused(link, opened.shift() as Pin | Refused));
 }
 
-/** @returns undefined where the file has no lease and may be opened */
-function borrowLeased(link: string, leased: ReadonlySet<bigint>): Pin | Refused | undefined {
+function isMapping(link: string): boolean {
+  return link.includes('/map_files/');
+}
+
+/** @returns undefined where the mapped file has no lease and may be opened */
+function shareIfLeased(link: string, leased: ReadonlySet<bigint>): Pin | Refused | undefined {
+  if (leased.size === 0) return undefined;
   try {
     if (!leased.has(fs.statSync(link, { bigint: true }).ino) || !isLeased(link)) return undefined;
+  } catch (error) {
+    return { error: error as Error };
+  }
+  return share(link);
+}
+
+/** The library does not open a descriptor whose holder has a lease. */
+function shareIfRefused(link: string, pin: Pin | Refused): Pin | Refused {
+  return 'error' in pin && errnoOf(pin.error) === 'EAGAIN' ? share(link) : pin;
+}
+
+function share(link: string): Pin | Refused {
+  try {
     const fd = borrow(link);
     return { fd, stat: toFileStat(fs.fstatSync(fd, { bigint: true })) };
   } catch (error) {
