@@ -15,8 +15,8 @@
 
 /*
  * The helper gets more time to start, because nothing is frozen or restored yet and waiting longer
- * harms nobody. Node.js and the rehearsal take a second of processor time, which is half a minute
- * and more in a virtual machine on a host with a load of 20.
+ * harms nobody. Node.js takes most of a second of processor time, which is half a minute in a
+ * virtual machine on a host with a load of 20.
  */
 #define START_TIMES 4
 

@@ -104,16 +104,18 @@ async function prepareDump(context: Context, file: Logger, criu: number): Promis
   const dump = new GateDump(context, images);
   await dump.begin(criu);
   let finished = false;
-  await file.prepare();
-  await rehearse(context, images);
-  await rehearseLog();
+  const rehearseAll = async () => {
+    await file.prepare();
+    await rehearse(context, images);
+    await rehearseLog();
+  };
   return {
     answers: {
       option: async option => {
         dump.accept(option);
         return [];
       },
-      warm: async pid => nothing(dump.warm(Number(pid))),
+      warm: async pid => nothing(dump.warm(Number(pid), rehearseAll)),
       checkpoint: async pid => (await dump.checkpoint(Number(pid))).map(key => `external ${key}`),
       finish: async result => {
         // A seal that fails keeps its journal, and `ghostkeep seal` goes on from there.

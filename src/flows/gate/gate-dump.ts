@@ -88,16 +88,17 @@ export class GateDump {
   }
 
   /**
-   * Runs the warm pass while nothing is frozen; PID is the root of the processes that will be. If it is
-   * frozen already (`runc pause`), copying now would only copy twice. Errors are only logged: checkpoint()
-   * reports them.
+   * Rehearses the dump and runs the warm pass while nothing is frozen; PID is the root of the processes that
+   * will be. If it is frozen already (`runc pause`), both would only make the container wait longer. Errors
+   * are only logged: checkpoint() reports them.
    */
-  async warm(pid: number): Promise<void> {
+  async warm(pid: number, rehearse = async () => {}): Promise<void> {
     const { host, log } = this.context;
     try {
       const pids = host.processes.tree(pid);
       const { policy } = policyOf(this.context, pids[0] ?? pid, this.#options);
       if (!policy.enabled || host.processes.isPaused(pid)) return;
+      await rehearse();
       warnOfGoneSources(this.context, pids[0] ?? pid);
       if (policy.warm && !this.#whyLeftToCriu())
         this.#warm = await warmUp(this.context, { images: this.images, pids, policy, criu: true });

@@ -57,15 +57,31 @@ describe('before the warm pass', () => {
     assert.deepEqual(whole.warnings(), []);
   });
 
-  it('when the container is paused already, or we are to do nothing, its mounts are not read', async () => {
+  it('when the container runs, the dump is rehearsed once, before anything is copied', async () => {
+    const { gate, context, ours } = container();
+    const rehearsed: string[][] = [];
+    await gate.warm(100, async () => void rehearsed.push(ours()));
+    assert.deepEqual(rehearsed, [[]]);
+    assert.equal(ours().length, 1);
+    assert.deepEqual(
+      context.lines.filter(line => line.startsWith('warn')),
+      [],
+    );
+  });
+
+  it('when the container is paused already, or we are to do nothing, nothing is read or rehearsed', async () => {
     const paused = without(true);
     paused.context.host.processes.paused.add(100);
     const off = without(true);
     off.context.host.files.put('/etc/ghostkeep/config.json', '{"enabled": false}');
     for (const { context, gate, warnings } of [paused, off]) {
-      context.host.processes.mounts = () => assert.fail('they were read');
-      await gate.warm(100);
-      assert.deepEqual(warnings(), []);
+      const done: string[] = [];
+      context.host.processes.mounts = () => {
+        done.push('mounts read');
+        return [];
+      };
+      await gate.warm(100, async () => void done.push('rehearsed'));
+      assert.deepEqual([done, warnings()], [[], []]);
     }
   });
 });
