@@ -7,8 +7,10 @@ import { growthSuite } from './suites/growth.js';
 import { hooksSuite } from './suites/hooks.js';
 import { memorySuite } from './suites/memory.js';
 import { restoreSuite } from './suites/restore.js';
+import { startSuite } from './suites/start.js';
 
 export const suites: readonly Suite[] = [
+  startSuite,
   dumpSuite,
   restoreSuite,
   copySuite,

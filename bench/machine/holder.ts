@@ -17,8 +17,15 @@ const firstFd = 3;
 const endWaitMs = 20_000;
 let counter = 0;
 
-export async function hold(folder: string, patterns: readonly Pattern[], state: State): Promise<Holder> {
+/** @param named how many descriptors on a file with a name it has besides */
+export async function hold(
+  folder: string,
+  patterns: readonly Pattern[],
+  state: State,
+  named = 0,
+): Promise<Holder> {
   const fds = patterns.map(pattern => makeGhost(folder, pattern, state));
+  for (let n = 0; n < named; n += 1) fds.push(fs.openSync(path.join(folder, 'named'), 'a+', 0o600));
   const child = spawn('/bin/sleep', ['86400'], {
     stdio: ['ignore', 'ignore', 'ignore', ...fds],
     cwd: '/',

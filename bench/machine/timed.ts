@@ -8,6 +8,8 @@ import { type Use, type WatchRequest, watch } from './watch.js';
 export interface RunOptions {
   env?: NodeJS.ProcessEnv;
   cwd?: string;
+  /** Given on stdin. */
+  input?: string;
   /** The path of a log whose end is shown when the command fails. */
   log?: string;
 }
@@ -16,11 +18,12 @@ export interface RunOptions {
 const waitMs = 180_000;
 
 /** @throws Error with the command's last words when its status is not 0 */
-export function timed(words: readonly string[], { env, cwd, log }: RunOptions = {}): number {
+export function timed(words: readonly string[], { env, cwd, log, input }: RunOptions = {}): number {
   const started = performance.now();
   const { status, stderr, error, signal } = spawnSync(words[0] as string, words.slice(1), {
-    stdio: ['ignore', 'ignore', 'pipe'],
+    stdio: [input === undefined ? 'ignore' : 'pipe', 'ignore', 'pipe'],
     encoding: 'utf8',
+    ...(input === undefined ? {} : { input }),
     timeout: waitMs,
     killSignal: 'SIGKILL',
     ...(env ? { env: { ...process.env, ...env } } : {}),

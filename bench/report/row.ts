@@ -93,6 +93,11 @@ export function makeRow(request: RowRequest): Row {
   };
 }
 
+/** The same row with the time that we add to the fastest peer's, and the most that we want to add. */
+export function withAdded(row: Row, mostMs: number): Row {
+  return { ...row, addedMs: { [ours]: round(row.oursMs - row.peerMs) }, targetMs: round(mostMs) };
+}
+
 function figure(values: readonly number[]): Figure {
   const [low, high] = range(values);
   return { ms: round(median(values)), range: [round(low), round(high)] };

@@ -8,15 +8,26 @@ import { findProgram } from '../machine/tree.js';
 import { makeRow, ours, type Row } from '../report/row.js';
 import { interleave } from '../report/samples.js';
 import type { Suite, SuiteContext } from '../suite.js';
+import { scanTargets } from '../targets.js';
 
 /** Number of each process's descriptors whose file has no name. */
 const ghostsEach = 10;
 const targetBytes = 200 * 2 ** 20;
 
-const sizes = [
-  { processes: 1, descriptors: 100, target: undefined },
+interface Size {
+  processes: number;
+  descriptors: number;
+  target?: number;
+  /** Every tool looks at these processes alone, and not at the whole machine. */
+  byPid?: boolean;
+}
+
+export const few: Size = { processes: 1, descriptors: 100, target: scanTargets.few, byPid: true };
+export const most: Size = { processes: 100, descriptors: 1000, target: scanTargets.many };
+const sizes: readonly Size[] = [
+  { processes: 1, descriptors: 100 },
   { processes: 10, descriptors: 1000, target: 0.53 },
-  { processes: 100, descriptors: 1000, target: 0.2 },
+  most,
 ];
 
 export const findSuite: Suite = {
@@ -26,12 +37,13 @@ export const findSuite: Suite = {
   async *run(context) {
     for (const size of context.quick ? sizes.slice(0, 2) : sizes) {
       const name = `${size.processes}x${size.descriptors}`;
-      if (context.wants(name)) yield await cell(context, name, size);
+      if (context.wants(name)) yield await findCell(context, 'find', name, size);
     }
   },
 };
 
-async function cell(context: SuiteContext, name: string, size: (typeof sizes)[number]): Promise<Row> {
+/** @param suite that the row is for */
+export async function findCell(context: SuiteContext, suite: string, name: string, size: Size): Promise<Row> {
   context.say(`${name} descriptors`);
   const folder = path.join(context.scratch, `find-${name}`);
   fs.mkdirSync(folder);
@@ -52,7 +64,9 @@ async function cell(context: SuiteContext, name: string, size: (typeof sizes)[nu
       if (countIn(stdout) !== expected) unequal.add(label);
       return ms;
     };
-    const scan = [...ownCommand(), ...['scan', '--all', '--json']];
+    const pids = size.byPid ? holders.map(({ pid }) => String(pid)) : [];
+    const chosen = size.byPid ? pids.flatMap(pid => ['--pid', pid]) : ['--all'];
+    const scan = [...ownCommand(), 'scan', ...chosen, '--json'];
     const contenders: Record<string, () => number> = {
       [ours]: turn(
         ours,
@@ -65,14 +79,20 @@ async function cell(context: SuiteContext, name: string, size: (typeof sizes)[nu
     };
     const lines = (output: string) => output.split('\n').filter(line => line.includes(`${folder}/`)).length;
     const lsof = findProgram('lsof');
-    if (lsof) contenders['lsof +L1'] = turn('lsof +L1', [...lsof, '-n', '-P', '+L1'], lines);
-    const lsfd = findProgram('lsfd');
+    if (lsof)
+      contenders['lsof +L1'] = turn(
+        'lsof +L1',
+        [...lsof, '-n', '-P', '+L1', ...(size.byPid ? ['-a', '-p', pids.join()] : [])],
+        lines,
+      );
+    // The targets of the suite start are for lsof.
+    const lsfd = suite === 'find' ? findProgram('lsfd') : undefined;
     if (lsfd) contenders['lsfd'] = turn('lsfd', [...lsfd, '-u', '-Q', 'DELETED'], lines);
     const samples = await interleave(contenders, context.quick ? 3 : 5);
     // One more run is watched, because watching takes time.
     const { use } = await timedAndWatched(scan, {}, pid => ({ find: () => pid }));
     return makeRow({
-      suite: 'find',
+      suite,
       case: name,
       filesystem: '',
       state: '',
