@@ -1,11 +1,10 @@
 /**
  * The head of a ghost-file-*.img: both magics and its ghost_file_entry. The engine reads and writes the body.
  */
-import { create } from '@bufbuild/protobuf';
 import { makeDev, splitDev } from '../base/units.js';
 import { broken, joinImage, magic, splitImage } from './frame.js';
-import { GhostFileEntrySchema } from './generated/images_pb.js';
 import { decode, encode } from './message.js';
+import { ghostFileEntry, type Timeval } from './messages.js';
 
 /** CRIU writes chunks from this size on. Source: files-reg.c, GHOST_CHUNKS_THRESH. */
 const chunkedFromBytes = 3n * 4096n;
@@ -32,7 +31,7 @@ export function isChunked(size: bigint): boolean {
 
 /** The bytes of an image before those that the engine writes. */
 export function encodeGhostHead(head: GhostHead): Buffer {
-  const entry = create(GhostFileEntrySchema, {
+  const entry = encode(ghostFileEntry, {
     uid: head.uid,
     gid: head.gid,
     mode: head.mode,
@@ -42,7 +41,7 @@ export function encodeGhostHead(head: GhostHead): Buffer {
     mtim: microseconds(head.mtimeNs),
     ...(isChunked(head.size) ? { chunks: true, size: head.size } : {}),
   });
-  return joinImage(magic.GHOST_FILE, [encode(GhostFileEntrySchema, entry, 'ghost-file-*.img')]);
+  return joinImage(magic.GHOST_FILE, [entry]);
 }
 
 /**
@@ -56,22 +55,22 @@ export function decodeGhostHead(start: Buffer, imageBytes: bigint, name: string)
   if (end > start.length)
     throw broken(name, `its first entry ends at ${end}, after the bytes that were read`);
   const [entryBytes] = splitImage(start.subarray(0, end), magic.GHOST_FILE, name);
-  const entry = decode(GhostFileEntrySchema, entryBytes as Buffer, name);
-  const time = (value: { tvSec: bigint; tvUsec: bigint } | undefined) =>
+  const entry = decode(ghostFileEntry, entryBytes as Buffer, name);
+  const time = (value: Timeval | undefined) =>
     value ? BigInt.asIntN(64, value.tvSec) * 1_000_000_000n + value.tvUsec * 1000n : 0n;
   return {
     uid: entry.uid,
     gid: entry.gid,
     mode: entry.mode,
-    dev: unpackDev(entry.dev),
-    ino: entry.ino,
-    size: entry.chunks ? entry.size : imageBytes - BigInt(end),
+    dev: unpackDev(entry.dev ?? 0),
+    ino: entry.ino ?? 0n,
+    size: entry.chunks ? (entry.size ?? 0n) : imageBytes - BigInt(end),
     atimeNs: time(entry.atim),
     mtimeNs: time(entry.mtim),
   };
 }
 
-function microseconds(ns: bigint): { tvSec: bigint; tvUsec: bigint } {
+function microseconds(ns: bigint): Timeval {
   const second = 1_000_000_000n;
   const rest = ((ns % second) + second) % second;
   return { tvSec: BigInt.asUintN(64, (ns - rest) / second), tvUsec: rest / 1000n };

@@ -3,16 +3,10 @@
  * a ghost. The functions are pure: image bytes in, image bytes out. Entries that are not ours keep every
  * byte.
  */
-import { clearField, create } from '@bufbuild/protobuf';
 import { bounds } from '../base/bounds.js';
 import { broken, entriesOf, ImageWriter, joinImage, magic } from './frame.js';
-import {
-  FileEntrySchema,
-  FileKindSchema,
-  RegFileEntrySchema,
-  RemapFilePathEntrySchema,
-} from './generated/images_pb.js';
 import { decode, encode } from './message.js';
+import { fileEntry, fileKind, remapFilePathEntry } from './messages.js';
 import { orderRemaps } from './remap-order.js';
 
 const fdTypeReg = 1;
@@ -124,7 +118,7 @@ function turnFiles(
   let count = 0;
   const sealed = new ImageWriter(magic.FILES, 'files.img', files.length, bounds.files.bytes);
   for (const bytes of entriesOf(files, magic.FILES, 'files.img')) {
-    const file = decode(FileEntrySchema, bytes, 'files.img');
+    const file = decode(fileEntry, bytes, 'files.img');
     const reg = file.type === fdTypeReg ? file.reg : undefined;
     if (reg && hasRemap.has(file.id)) {
       const isFolder = isFolderEntry(bytes);
@@ -142,13 +136,13 @@ function turnFiles(
     reg.name = turn.place.path;
     if (mountNamespace) reg.mntId = turn.place.mount;
     // The field is cleared and not set to false, because CRIU leaves it out.
-    clearField(reg, RegFileEntrySchema.field.ext);
+    delete reg.ext;
     if (turn.ghostId !== undefined && !hasRemap.has(file.id)) {
       if (criuRemaps.length + added.length === mostRemaps)
         throw broken('remap-fpath.img', `sealed it would have more than ${mostRemaps} entries`);
       added.push({ at: undefined, origId: file.id, remapId: turn.ghostId, isGhost: true });
     }
-    sealed.append(encode(FileEntrySchema, file, 'files.img'));
+    sealed.append(encode(fileEntry, file));
   }
   return { files: sealed.finish(), count, added, remapped };
 }
@@ -179,7 +173,7 @@ function writeRemaps(remaps: Buffer | undefined, ordered: readonly Remap[]): Buf
     sealed.append(
       remaps && remap.at !== undefined
         ? entryAt(remaps, remap.at)
-        : encode(RemapFilePathEntrySchema, makeRemap(remap.origId, remap.remapId), 'remap-fpath.img'),
+        : encode(remapFilePathEntry, makeRemap(remap.origId, remap.remapId)),
     );
   return sealed.finish();
 }
@@ -209,7 +203,7 @@ export function lostRemaps(
   const filesByName = new Map<string, number[]>();
   const wanted = new Set(ghosts.flatMap(({ paths }) => paths.map(({ path }) => path.toString('latin1'))));
   for (const bytes of entriesOf(files, magic.FILES, 'files.img')) {
-    const { id, reg } = decode(FileEntrySchema, bytes, 'files.img');
+    const { id, reg } = decode(fileEntry, bytes, 'files.img');
     const name = reg && Buffer.from(reg.name).toString('latin1');
     if (name === undefined || !wanted.has(name)) continue;
     const named = filesByName.get(name);
@@ -227,7 +221,7 @@ export function lostNames(files: Buffer, renamed: readonly RenamedFile[]): Renam
   if (renamed.length === 0) return [];
   const lost = new Map(renamed.map(file => [file.path.toString('latin1'), file]));
   for (const bytes of entriesOf(files, magic.FILES, 'files.img')) {
-    const { reg } = decode(FileEntrySchema, bytes, 'files.img');
+    const { reg } = decode(fileEntry, bytes, 'files.img');
     if (reg) lost.delete(Buffer.from(reg.name).toString('latin1'));
   }
   return renamed.filter(({ path }) => lost.has(path.toString('latin1')));
@@ -238,7 +232,7 @@ export function stillExternal(files: Buffer, keys: Iterable<string>): Set<string
   const wanted = new Set(keys);
   const found = new Set<string>();
   for (const bytes of entriesOf(files, magic.FILES, 'files.img')) {
-    const { reg } = decode(FileEntrySchema, bytes, 'files.img');
+    const { reg } = decode(fileEntry, bytes, 'files.img');
     const key = reg?.ext ? Buffer.from(reg.name).toString('latin1') : undefined;
     if (key !== undefined && wanted.has(key)) found.add(key);
   }
@@ -249,8 +243,8 @@ export function stillExternal(files: Buffer, keys: Iterable<string>): Set<string
 export function encodeExternalFiles(keys: readonly string[]): Buffer {
   const entries = keys.map((key, index) => {
     const id = index + 1;
-    const reg = create(RegFileEntrySchema, { id, flags: 0, pos: 0n, name: Buffer.from(key), ext: true });
-    return encode(FileEntrySchema, create(FileEntrySchema, { type: fdTypeReg, id, reg }), 'files.img');
+    const reg = { id, flags: 0, pos: 0n, name: Buffer.from(key), ext: true };
+    return encode(fileEntry, { type: fdTypeReg, id, reg });
   });
   return joinImage(magic.FILES, entries);
 }
@@ -269,7 +263,7 @@ function* readRemaps(bytes: Buffer | undefined): Generator<Remap> {
   for (const entry of entriesOf(bytes, magic.REMAP_FPATH, 'remap-fpath.img')) {
     count += 1;
     if (count > mostRemaps) throw broken('remap-fpath.img', `it has more than ${mostRemaps} entries`);
-    const { origId, remapId, remapType } = decode(RemapFilePathEntrySchema, entry, 'remap-fpath.img');
+    const { origId, remapId, remapType } = decode(remapFilePathEntry, entry, 'remap-fpath.img');
     yield {
       at: entry.byteOffset - bytes.byteOffset,
       origId,
@@ -284,15 +278,15 @@ function entryAt(image: Buffer, at: number): Buffer {
 }
 
 function nameAt(files: Buffer, at: number): { path: Buffer; mount: number } | undefined {
-  const { reg } = decode(FileEntrySchema, entryAt(files, at), 'files.img');
-  return reg && { path: Buffer.from(reg.name), mount: reg.mntId };
+  const { reg } = decode(fileEntry, entryAt(files, at), 'files.img');
+  return reg && { path: Buffer.from(reg.name), mount: reg.mntId ?? 0 };
 }
 
 function isFolderEntry(file: Buffer): boolean {
-  const { reg } = decode(FileKindSchema, file, 'files.img');
-  return reg !== undefined && (reg.mode & fileTypes) === directory;
+  const { reg } = decode(fileKind, file, 'files.img');
+  return reg !== undefined && ((reg.mode ?? 0) & fileTypes) === directory;
 }
 
 function makeRemap(origId: number, remapId: number) {
-  return create(RemapFilePathEntrySchema, { origId, remapId, remapType: remapTypeGhost });
+  return { origId, remapId, remapType: remapTypeGhost };
 }
