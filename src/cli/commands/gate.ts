@@ -71,6 +71,7 @@ export async function gateCommand(args: string[]): Promise<number> {
       channel.say(refusal(error));
     }
     await file.flush();
+    part.meanwhile?.();
   }
   await gone();
   await file.flush();
@@ -86,6 +87,8 @@ function refusal(error: unknown): string {
 
 interface Part {
   answers: Record<string, Answer>;
+  /** Called after each answer, while CRIU goes on with its own work. */
+  meanwhile?(): void;
   /** CRIU has ended, with or without telling us. */
   gone(): Promise<void>;
   /**
@@ -142,6 +145,7 @@ async function prepareRestore(context: Context, channel: GateChannel): Promise<P
       resumed: async pid => nothing(restore.resumed(Number(pid))),
       finish: async () => [],
     },
+    meanwhile: () => restore.prepare(),
     gone: async () => {},
     letGo: () => {},
   };

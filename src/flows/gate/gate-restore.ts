@@ -3,7 +3,7 @@
  * on.
  */
 
-import { errnoOf } from '../../base/errors.js';
+import { errnoOf, reasonOf } from '../../base/errors.js';
 import type { ProcessView } from '../../base/host/host.js';
 import { findGhosts } from '../../ghost/find/find.js';
 import { isOfThisCheckpoint } from '../../image/inventory.js';
@@ -21,14 +21,32 @@ import {
 import { matchRestored } from './match-restored.js';
 
 export class GateRestore {
+  #mayPrepare = false;
+
   constructor(
     private readonly context: Context,
     private readonly images: string,
     private readonly findSource: FindSource,
   ) {}
 
-  check(): Promise<void> {
-    return checkBeforeRestore(this.context, this.images, this.findSource);
+  async check(): Promise<void> {
+    await checkBeforeRestore(this.context, this.images, this.findSource);
+    this.#mayPrepare = true;
+  }
+
+  /**
+   * CRIU restores now, and waits for nobody. A search takes 10 ms the first time (decision 0006), so the
+   * first one is made here, in our own process, and its result is thrown away.
+   */
+  prepare(): void {
+    const { host, log } = this.context;
+    if (!this.#mayPrepare) return;
+    this.#mayPrepare = false;
+    try {
+      if (holdsDump(host.files, this.images)) findGhosts(host.processes, [host.processes.self()]);
+    } catch (error) {
+      log.debug(`nothing is prepared: ${reasonOf(error)}`);
+    }
   }
 
   /**

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import type { ManifestGhost } from '../../../../src/base/documents/generated/manifest.js';
 import { GateRestore } from '../../../../src/flows/gate/gate-restore.js';
 import { aManifest, aManifestGhost } from '../../a-manifest.js';
+import { filesImage } from '../../criu/images.js';
 import { ghostkeepError } from '../../expect.js';
 import { errno, fakeContext, fakeFile, fakeMount, opened } from '../../fake-host.js';
 
@@ -48,6 +49,32 @@ function restored(
   files.setMode = () => assert.fail('the mode is what CRIU restored');
   return { context, set, gate: new GateRestore(context, images, () => undefined) };
 }
+
+describe('GateRestore.prepare', () => {
+  /** The processes that are searched after each of two answers. */
+  async function searched(check: boolean) {
+    const { gate, context } = restored([], {});
+    const { processes, files } = context.host;
+    files.put(`${images}/files.img`, filesImage());
+    if (check) await gate.check();
+    const looked: number[] = [];
+    processes.maps = pid => {
+      looked.push(pid);
+      throw errno('EIO', 'maps');
+    };
+    for (const _ of ['restore', 'resumed']) gate.prepare();
+    return { looked, self: processes.self() };
+  }
+
+  it('when the image is checked, our own process is searched once, and what fails there is no failure', async () => {
+    const { looked, self } = await searched(true);
+    assert.deepEqual(looked, [self]);
+  });
+
+  it('when nothing was checked, nothing is searched', async () => {
+    assert.deepEqual((await searched(false)).looked, []);
+  });
+});
 
 describe('GateRestore.resumed', () => {
   it('when path and size are those of one ghost, it gets its xattrs and its times, and no pin is left', async () => {
