@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -14,6 +13,7 @@
 #include "look/files.h"
 #include "look/judge.h"
 #include "look/lines.h"
+#include "look/open-dir.h"
 #include "look/servers.h"
 
 #define FILES_MAX 65536	 /* with more, the helper looks, on all processors */
@@ -59,11 +59,10 @@ int each_number(struct look_result *result, int proc_fd, int pid, const char *fo
 	struct dirent *entry;
 	char path[32];
 	DIR *dir;
-	int fd, ret = 0;
+	int ret = 0;
 
 	snprintf(path, sizeof(path), "%d/%s", pid, folder);
-	fd = openat(proc_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	dir = fd < 0 ? NULL : fdopendir(fd);
+	dir = open_dir(proc_fd, path, 0);
 	if (!dir)
 		return doubt(result, "cannot list %s: %s", path, strerror(errno));
 	while (!ret && (errno = 0, entry = readdir(dir)))

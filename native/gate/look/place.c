@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -8,6 +7,7 @@
 #include <unistd.h>
 
 #include "look/lines.h"
+#include "look/open-dir.h"
 #include "look/place.h"
 
 #define CONFIG "/etc/ghostkeep/config.json"
@@ -63,14 +63,12 @@ static bool is_of_concern(const char *name)
 static int look_into(struct look_result *result, int at, const char *folder, is_sign *is_sign,
 		     const char *why)
 {
-	int fd = openat(at, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	DIR *dir = open_dir(at, folder, O_NOFOLLOW);
 	struct dirent *entry;
 	int entries = 0, ret = 0;
-	DIR *dir;
 
-	if (fd < 0 && errno == ENOENT)
+	if (!dir && errno == ENOENT)
 		return 0;
-	dir = fd < 0 ? NULL : fdopendir(fd);
 	if (!dir)
 		return doubt(result, "cannot list %s: %s", folder, strerror(errno));
 	while (!ret && (errno = 0, entry = readdir(dir))) {
