@@ -1,7 +1,7 @@
 // build/ghostkeep contains Bun and the libraries that are linked into it. Bun's npm package has no licence files, so
 // their licences are listed here as Bun's LICENSE.md names them, and Bun itself says which versions it has.
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 
 /** Name, licence (SPDX), where the sources are, and the name in process.versions where it has one. */
@@ -54,21 +54,32 @@ export function linkedIntoBun(bun) {
   ];
 }
 
-/** @param linked of linkedIntoBun */
+/**
+ * The notices come from Debian's packages of the same libraries (scripts/licenses/bun), because Bun's npm package has
+ * none.
+ * @param linked of linkedIntoBun
+ */
 export function licencesOfBun(top, linked) {
   const lines = linked.map(
     ({ name, version, license, sources }) =>
       `${name}${version ? ` ${version}` : ''} (${license}): ${sources}`,
   );
-  const lgpl = readFileSync(path.join(top, 'scripts/licenses/LGPL-2.1.txt'), 'utf8').trim();
+  const text = name => readFileSync(path.join(top, 'scripts/licenses', `${name}.txt`), 'utf8').trim();
+  const noticed = readdirSync(path.join(top, 'scripts/licenses/bun')).map(file => path.parse(file).name);
+  const others = linked.map(({ name }) => name).filter(name => !noticed.includes(name));
   return `build/ghostkeep, where it is installed, contains Bun and the libraries that are linked into it:
 
 ${lines.join('\n')}
 
-JavaScriptCore and tinycc are under the GNU Lesser General Public License, whose text follows. It lets you change them and
+JavaScriptCore and tinycc are under the GNU Lesser General Public License, whose texts follow. It lets you change them and
 use them changed in build/ghostkeep. Build such a Bun from its sources (LICENSE.md there says how), put it in the place of
 node_modules/bun/bin/bun.exe in ghostkeep's sources, and run \`npm run build\`. All of ghostkeep's code is in those sources.
 
-${lgpl}
+Behind these texts and the Apache License come the copyright notices of the libraries, as Debian's packages of them have
+them. Debian's versions may be others than Bun's. What such a notice names below /usr/share/common-licenses and is not here
+is at https://www.gnu.org/licenses or https://www.mozilla.org/MPL. The notices of ${others.join(', ')} are not in Debian, and
+their projects have no npm package with them: they are in the sources, at the addresses above.
+
+${['LGPL-2.1', 'LGPL-2.0', 'Apache-2.0', ...noticed.map(name => `bun/${name}`)].map(text).join('\n\n\n')}
 `;
 }
