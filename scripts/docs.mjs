@@ -81,13 +81,17 @@ const capital = text => text[0].toUpperCase() + text.slice(1);
 
 /* The rows of the last full run of `ghostkeep bench` that are shown, and their names here. */
 const shown = [
+  ['start', /^no-ghost (total|frozen)$/, /./, 'nothing to keep'],
+  ['start', /^one-16k (total|frozen)$/, /./, 'one file of 16 KiB'],
+  ['start', /^restore one-16k$/, /./, 'restore of one file of 16 KiB'],
+  ['start', /^hook (prestart|poststop)$/, /^/, 'a hook of a container with annotations of ours'],
+  ['start', /^scan --pid, 1x100$/, /^/, '`scan --pid` of a process with 100 descriptors'],
+  ['start', /^scan --all, 100x1000$/, /^/, '`scan --all` of 100 processes with 1,000 each'],
   ['dump', /^dense-1024m (frozen|total)$/, /ext4|xfs/, 'one file of 1 GiB'],
   ['dump', /^hole-1024m-8k (frozen|total)$/, /ext4/, 'a hole of 1 GiB with 8 KiB of data'],
   ['dump', /^1000x16k (frozen|total)$/, /ext4/, '1,000 files of 16 KiB'],
   ['dump', /^100x64m (frozen|total)$/, /ext4/, '100 files of 64 MiB'],
-  ['dump', /^no-ghost (frozen|total)$/, /./, 'nothing to keep'],
   ['hooks', /^runc run, unconcerned$/, /^/, '`runc run` of a container without annotations of ours'],
-  ['hooks', /^runc run, concerned, own Node$/, /^/, '`runc run` of a container with one'],
 ];
 
 function costs() {
