@@ -1,3 +1,6 @@
+import type { Identity } from '../base/host/host.js';
+import { birthOf } from '../base/host/identity.js';
+
 /**
  * Names inside an image directory. A sealed directory has regular files only, ours beside CRIU's:
  * containerd's CRI unpacks it file by file and makes no folders (decision 0012). The working folder
@@ -28,6 +31,17 @@ export function pendingName(index: number): string {
 export function warmName(pass: string, index: number): string {
   return `${folder}/warm-${pass}-${index.toString(16)}.img`;
 }
+
+/**
+ * The name of a base: an image that a round has made while the container ran. It says of which inode: device,
+ * number and time of birth (0 where the file system has none), in hexadecimal.
+ */
+export function baseName(file: Identity): string {
+  const birth = BigInt.asUintN(64, birthOf(file) ?? 0n);
+  return `${folder}/base-${[file.dev, file.ino, birth].map(part => part.toString(16)).join('-')}.img`;
+}
+
+export const isBaseName = (name: string) => /^ghostkeep\/base(-[0-9a-f]{1,16}){3}\.img$/.test(name);
 
 /**
  * The content of a linked ghost until the dump is sealed. CRIU never reads it, so it needs no id from CRIU.

@@ -110,6 +110,11 @@ export function holdsDump(files: Files, images: string): boolean {
   return [manifestName, journalName, oldManifestName].some(name => files.exists(`${images}/${name}`));
 }
 
+/** A dump of ours, or a checkpoint that CRIU has finished, with or without us. */
+export function holdsCheckpoint(files: Files, images: string): boolean {
+  return holdsDump(files, images) || files.exists(`${images}/inventory.img`);
+}
+
 function unsealed(where: string): GhostkeepError {
   return new GhostkeepError(
     'MANIFEST_MISSING',

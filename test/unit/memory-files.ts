@@ -200,6 +200,7 @@ export class MemoryFiles implements Files {
   freeBytes = () => this.free;
   setOwner: Files['setOwner'] = () => {};
   setMode: Files['setMode'] = () => {};
+  setNewMode: Files['setNewMode'] = () => {};
   realPath = (path: string) => path;
 }
 

@@ -68,6 +68,8 @@ export interface Files extends FolderLocks {
   freeBytes(path: string): bigint | undefined;
   setOwner(fd: number, uid: number, gid: number): void;
   setMode(fd: number, mode: number): void;
+  /** Give a file the mode that `create` would give it now: MODE as umask(2) allows. */
+  setNewMode(fd: number, mode: number): void;
   /**
    * Operations that a file system has refused since the last call, as `fsync (EINVAL)`: owner, mode and fsync
    * of `replace`, `matchOwner` and `sync`. No content depends on them, and some shares support none of them.

@@ -1,11 +1,15 @@
 import { GhostkeepError } from '../../base/errors.js';
 import type { Files, ProcessView } from '../../base/host/host.js';
+import { Bases, basesIn } from '../../flows/bases/bases.js';
 import { assertNothingMissing } from '../../flows/choose/left-out.js';
 import { readConfig } from '../../flows/container/policy.js';
 import { startTimeOf } from '../../flows/container/sessions.js';
+import type { Context } from '../../flows/context.js';
 import { assertNoImages } from '../../flows/directory/other-images.js';
 import { asOwner } from '../../flows/directory/owner.js';
+import { imageMode } from '../../flows/dump/copy-one.js';
 import { dumpGhosts } from '../../flows/dump/dump.js';
+import { WarmImages } from '../../flows/dump/warm-images.js';
 import { sealImages } from '../../flows/seal/seal.js';
 import { clearImages } from '../../image/clear-images.js';
 import { holdsDump } from '../../image/manifest.js';
@@ -26,6 +30,7 @@ export async function dumpCommand(args: string[]): Promise<number> {
     'detect-zeroes': { type: 'boolean' },
     'allow-missing': { type: 'boolean' },
     'require-frozen': { type: 'boolean' },
+    base: { type: 'string' },
     json: { type: 'boolean' },
   });
   const images = required('dump', '-D', values['images-dir']);
@@ -44,8 +49,10 @@ export async function dumpCommand(args: string[]): Promise<number> {
   const { manifest } = await asOwner(context, images, async owned => {
     assertNoDump(context.host.files, owned);
     assertNoImages(context, owned);
+    const warm = withBases(context, owned, values.base);
     const undo = () => {
-      clearImages(context.host, owned);
+      warm.giveBack();
+      clearImages(context.host, owned, basesIn(context, owned));
       return `nothing is dumped, and what was copied into ${images} is removed`;
     };
     return orUndo(undo, async () => {
@@ -55,14 +62,24 @@ export async function dumpCommand(args: string[]): Promise<number> {
         policy: { ...policy, detectZeroes: values['detect-zeroes'] ?? false },
         criu: false,
         requireFrozen: values['require-frozen'] ?? false,
+        warm,
       });
       return sealImages(context, owned, { durable: true });
-    });
+    }).finally(() => warm.bases?.letGo());
   });
   if (values.json) process.stdout.write(`${JSON.stringify(manifest, null, 2)}\n`);
   else printAll(showDump(manifest));
   assertNothingMissing(manifest, context.host.files.realPath(images), policy);
   return 0;
+}
+
+/** Bases lie in the directory of BASE, and a round may have put some into that of the images. */
+function withBases(context: Context, images: string, base: string | undefined): WarmImages {
+  const { files } = context.host;
+  const folders = base === undefined ? [] : [files.realPath(required('dump', '--base', base))];
+  const bases = new Bases(context, images, [images, ...folders], imageMode(false));
+  if (base !== undefined && !bases.mayHave) context.log.warn(`there is no base of ours in ${base}`);
+  return new WarmImages(files, images, context.log, bases);
 }
 
 /**

@@ -8,11 +8,11 @@ import { bounds } from '../../base/bounds.js';
 import { parseDocument } from '../../base/documents/document.js';
 import type { Paused } from '../../base/documents/generated/paused.js';
 import { errnoOf, reasonOf } from '../../base/errors.js';
-import { isDirectory } from '../../base/host/file-type.js';
 import type { Host } from '../../base/host/host.js';
 import type { RuntimeCommand } from '../../oci/command-line.js';
 import type { Context } from '../context.js';
 import { pausedFolder } from './paused-folder.js';
+import { isPrivate } from './private-folder.js';
 import { isPausedBy, resume } from './runtime-calls.js';
 import { startTimeOf } from './sessions.js';
 
@@ -104,12 +104,6 @@ function variableOf(processes: Host['processes'], pid: number): string | undefin
     if (errnoOf(error) === undefined) throw error;
     return undefined;
   }
-}
-
-function isPrivate({ files, uid }: Host, folder: string): boolean {
-  if (!files.exists(folder)) return false;
-  const stat = files.statPath(folder);
-  return isDirectory(stat.mode) && stat.uid === uid() && (stat.mode & 0o022) === 0;
 }
 
 function pathOf(host: Host, name: string): string {

@@ -4,8 +4,14 @@
  * harm, so failing to remove it is no error.
  */
 import { errnoOf, GhostkeepError, reasonOf } from '../../base/errors.js';
-import { folder, isPendingName, journalName } from '../../image/layout.js';
-import { isOldLayout, manifestExists, readJournal, readManifest } from '../../image/manifest.js';
+import { folder, isBaseName, isPendingName, journalName } from '../../image/layout.js';
+import {
+  holdsCheckpoint,
+  isOldLayout,
+  manifestExists,
+  readJournal,
+  readManifest,
+} from '../../image/manifest.js';
 import { isOwnFolder } from '../../image/own-folder.js';
 import type { Context } from '../context.js';
 
@@ -21,8 +27,18 @@ export function removeLeftovers(context: Context, images: string): void {
     // A manifest that we cannot accept may name images in the working folder, so reading it here must
     // succeed.
     if (manifestExists(files, images)) readManifest(files, images);
-    files.removeTree(`${images}/${folder}`);
+    if (holdsCheckpoint(files, images)) files.removeTree(`${images}/${folder}`);
+    else removeAllButBases(context, images);
   });
+}
+
+/** A round has put bases there for the checkpoint to come. */
+function removeAllButBases({ host: { files } }: Context, images: string): void {
+  const workFolder = `${images}/${folder}`;
+  const names = files.list(workFolder);
+  const others = names.filter(name => !isBaseName(`${folder}/${name}`));
+  for (const name of others.length < names.length ? others : []) files.removeTree(`${workFolder}/${name}`);
+  if (others.length === names.length) files.removeTree(workFolder);
 }
 
 /**

@@ -9,6 +9,7 @@ import { folder } from '../../image/layout.js';
 import { writeJournal } from '../../image/manifest.js';
 import { isOwnFolder } from '../../image/own-folder.js';
 import { syncImage } from '../../image/sync-image.js';
+import { basesIn } from '../bases/bases.js';
 import { chooseGhosts, needsCopy } from '../choose/choose.js';
 import { assertFrozen, checkWriters } from '../choose/frozen.js';
 import { type LeftOut, leaveGhost, noteLeftOut } from '../choose/left-out.js';
@@ -84,9 +85,9 @@ async function dumpPinned(
   const { host } = context;
   const { images, warm } = request;
   const needed = pinned.length > 0 || linked.links !== undefined || !request.criu;
-  const mayTake = warm !== undefined && warm.count > 0 && isOwnFolder(context, images);
+  const mayTake = pinned.length > 0 && warm?.mayHave === true && ownsFolder(context, images);
   const earlier = pinned.map(({ ghost, stat }) =>
-    mayTake && ghost.class !== 'linked' ? warm.take(stat) : undefined,
+    mayTake && ghost.class !== 'linked' ? warm?.take(stat) : undefined,
   );
   // Warm images that no ghost has taken may occupy the room that others need.
   warm?.discard();
@@ -108,7 +109,15 @@ async function dumpPinned(
     return journal;
   } catch (error) {
     // The images copied so far are of no use without the rest, and may fill the disk.
-    clearImages(host, images);
+    warm?.giveBack();
+    clearImages(host, images, basesIn(context, images));
     throw error;
   }
+}
+
+/** Bases are moved into our working folder, which is not there yet if the warm pass has copied nothing. */
+function ownsFolder(context: Context, images: string): boolean {
+  const { files } = context.host;
+  if (!files.exists(`${images}/${folder}`)) files.makeDirectory(`${images}/${folder}`);
+  return isOwnFolder(context, images);
 }

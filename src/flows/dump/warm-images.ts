@@ -3,6 +3,7 @@ import type { FileStat, Files } from '../../base/host/host.js';
 import { isSameInode } from '../../base/host/identity.js';
 import type { Log } from '../../base/log.js';
 import { folder } from '../../image/layout.js';
+import type { Bases } from '../bases/bases.js';
 import { isSmallFile } from './copy-batch.js';
 
 /** The image of a ghost as it was before the freeze. */
@@ -13,8 +14,9 @@ interface WarmImage {
 }
 
 /**
- * Images that the warm pass has left for the dump. Only names are kept: whoever made the file that has the
- * name when it is taken, the dump compares every byte of it with the ghost.
+ * Images that the warm pass has left for the dump, and bases that rounds have left. Only names are kept:
+ * whoever made the file that has the name when it is taken, the dump compares every byte of it with the
+ * ghost.
  */
 export class WarmImages {
   /** The key is device and inode, because there may be ten thousand images. */
@@ -24,10 +26,16 @@ export class WarmImages {
     private readonly files: Files,
     private readonly images: string,
     private readonly log: Log,
+    readonly bases?: Bases,
   ) {}
 
   get count(): number {
     return this.#images.size;
+  }
+
+  /** False if no ghost can have an image here. */
+  get mayHave(): boolean {
+    return this.count > 0 || this.bases?.mayHave === true;
   }
 
   add(image: string, stat: FileStat): void {
@@ -38,6 +46,10 @@ export class WarmImages {
    * @returns the name of this ghost's image, which is the caller's from now on; undefined if there is none
    */
   take(stat: FileStat): string | undefined {
+    return this.#takeWarm(stat) ?? this.bases?.take(stat)?.image;
+  }
+
+  #takeWarm(stat: FileStat): string | undefined {
     const pair = pairOf(stat);
     const warm = this.#images.get(pair);
     if (!warm || !isSameInode(warm.stat, stat)) return undefined;
@@ -45,6 +57,12 @@ export class WarmImages {
     if (isSmallFile(warm.stat) && !isSmallFile(stat)) return undefined;
     this.#images.delete(pair);
     return warm.image;
+  }
+
+  /** The dump has failed: bases go back to where they were, and the other images go. */
+  giveBack(): void {
+    this.bases?.giveBack();
+    this.discard();
   }
 
   /** Removes the images that nobody took, and the folder if it is then empty. */

@@ -7,6 +7,7 @@ import { lostNames } from '../../criu/seal-plan.js';
 import { clearImages } from '../../image/clear-images.js';
 import { isOfThisCheckpoint } from '../../image/inventory.js';
 import type { PolicyDocument } from '../../oci/policy.js';
+import { basesIn, findBases } from '../bases/bases.js';
 import { policyOf, wishOfOption } from '../container/policy.js';
 import { rememberImages, type Session } from '../container/sessions.js';
 import type { Context } from '../context.js';
@@ -19,10 +20,11 @@ import {
 } from '../directory/other-images.js';
 import { becomeOwner, familyOf, type Owned } from '../directory/owner.js';
 import { whyUnsealable } from '../directory/unsealable.js';
+import { imageMode } from '../dump/copy-one.js';
 import { toKeyPath } from '../dump/describe.js';
 import { dumpGhosts } from '../dump/dump.js';
 import { keysOfJournal } from '../dump/journal.js';
-import type { WarmImages } from '../dump/warm-images.js';
+import { WarmImages } from '../dump/warm-images.js';
 import { sealImages } from '../seal/seal.js';
 import { warmUp } from './warm-pass.js';
 import { warnOfGoneSources } from './warn-of-gone-sources.js';
@@ -101,10 +103,28 @@ export class GateDump {
       await rehearse();
       warnOfGoneSources(this.context, pids[0] ?? pid);
       if (policy.warm && !this.#whyLeftToCriu())
-        this.#warm = await warmUp(this.context, { images: this.images, pids, policy, criu: true });
+        await warmUp(this.context, {
+          images: this.images,
+          pids,
+          policy,
+          criu: true,
+          warm: this.#warmFor(pids),
+        });
     } catch (error) {
       log.info(`no warm pass: ${reasonOf(error)}`);
     }
+  }
+
+  /** Images from before the freeze: those of the warm pass, and the bases of rounds. */
+  #warmFor(pids: readonly number[]): WarmImages {
+    const { host, log } = this.context;
+    this.#warm ??= new WarmImages(
+      host.files,
+      this.images,
+      log,
+      findBases(this.context, this.images, pids, imageMode(true)),
+    );
+    return this.#warm;
   }
 
   /**
@@ -120,13 +140,14 @@ export class GateDump {
     const { policy, session } = policyOf(this.context, first, this.#options);
     this.#session = session;
     this.#started = true;
+    const pids = [...this.#covered];
     const { journal } = await dumpGhosts(this.context, {
       images: this.images,
-      pids: [...this.#covered],
+      pids,
       policy,
       criu: true,
       earlierGhosts: this.#earlier,
-      ...(this.#warm ? { warm: this.#warm } : {}),
+      warm: this.#warmFor(pids),
       ...(session ? { container: session.container } : {}),
     });
     this.#journal = journal;
@@ -156,14 +177,21 @@ export class GateDump {
    * CRIU has ended in the middle of a request. The directory is ours, so nobody needs the warm images in it.
    */
   abandon(): void {
-    if (this.#started) clearImages(this.context.host, this.images);
+    this.#warm?.bases?.giveBack();
+    if (this.#started) this.#clear();
     else removeWarmImages(this.context, this.images);
+  }
+
+  /** Removes our images, but not the bases that a round has left for the next dump. */
+  #clear(): void {
+    clearImages(this.context.host, this.images, basesIn(this.context, this.images));
   }
 
   /** CRIU has finished, and the processes are still frozen. @param result of the dump: 0 is success */
   async finish(result: number): Promise<void> {
     // By now the dump has taken the warm images, or another plugin has answered for every process.
-    this.#warm?.discard();
+    if (result === 0) this.#warm?.discard();
+    else this.#warm?.giveBack();
     try {
       if (result !== 0) await this.#giveUp();
       else {
@@ -174,6 +202,7 @@ export class GateDump {
       // A helper that was killed may have left its folder.
       if (this.#owned) removeLeftovers(this.context, this.images);
     } finally {
+      this.#warm?.bases?.letGo();
       this.letGo();
     }
   }
@@ -187,7 +216,7 @@ export class GateDump {
     if (!this.#started) return;
     try {
       await this.#own({ waitMs: 0 });
-      clearImages(this.context.host, this.images);
+      this.#clear();
     } catch (error) {
       if (fieldsOf(error).code !== 'IN_USE') throw error;
       const where = this.context.host.files.realPath(this.images);

@@ -18,7 +18,7 @@ import { pinSome, unpinGhosts } from '../choose/pin.js';
 import type { Context } from '../context.js';
 import { isSmallFile } from '../dump/copy-batch.js';
 import type { DumpRequest } from '../dump/journal.js';
-import { WarmImages } from '../dump/warm-images.js';
+import type { WarmImages } from '../dump/warm-images.js';
 import { WarmCopies } from './warm-copies.js';
 
 /** Allocated bytes. A copy of fewer takes a millisecond or two, and comparing it not much less. */
@@ -31,9 +31,9 @@ const worthMany = 32;
  * Copies those ghosts of PIDS that are large, or many. A ghost that fails is left to the dump, which reports
  * it.
  */
-export async function warmUp(context: Context, request: DumpRequest): Promise<WarmImages> {
+export async function warmUp(context: Context, request: DumpRequest & { warm: WarmImages }): Promise<void> {
   const { host, log } = context;
-  const warm = new WarmImages(host.files, request.images, log);
+  const { warm } = request;
   const { ghosts } = findGhosts(host.processes, request.pids, context.alive);
   const kept = ghosts.filter(({ keep }) => keep === 'ghostkeep');
   tryPins(context, kept.filter(needsCopy));
@@ -42,13 +42,13 @@ export async function warmUp(context: Context, request: DumpRequest): Promise<Wa
     // The ghost may be gone by the freeze, so the dump has to decide. Copies of the others would only take
     // room meanwhile.
     log.info(`nothing is copied before the freeze: ${showGhost(forbidden)} is over the policy's limit`);
-    return warm;
+    return;
   }
   const ours = kept.filter(ghost => ghost.class !== 'linked');
   const large = ours.filter(isLarge);
   const small = ours.filter(ghost => isSmallFile(ghost.stat) && !isLarge(ghost));
   const many = small.length >= worthMany ? small : [];
-  if (large.length + many.length === 0) return warm;
+  if (large.length + many.length === 0) return;
   const pass = new WarmCopies(context, request, warm);
   try {
     // Small ghosts come first, because they come and go.
@@ -62,7 +62,6 @@ export async function warmUp(context: Context, request: DumpRequest): Promise<Wa
   log.info(
     `before the freeze: ${warm.count} of ${large.length + many.length} large or many ghosts copied, ${pass.written} written to disk`,
   );
-  return warm;
 }
 
 /**

@@ -1,9 +1,11 @@
-import { GhostkeepError } from '../../base/errors.js';
+import { errnoOf, GhostkeepError } from '../../base/errors.js';
 import type { ProcessView } from '../../base/host/host.js';
 
 /** The processes that a command is about. Exactly one of the fields is set. */
 export interface Selection {
   pids?: readonly number[];
+  /** This process and its descendants. */
+  tree?: number;
   container?: string;
   cgroup?: string;
   all?: boolean;
@@ -16,7 +18,18 @@ export function selectPids(processes: ProcessView, selection: Selection): number
     return assertSome(processes.cgroupPids(selection.cgroup), `cgroup ${selection.cgroup}`);
   if (selection.container !== undefined)
     return assertSome(pidsOfContainer(processes, selection.container), `container ${selection.container}`);
+  if (selection.tree !== undefined)
+    return assertSome(treeOf(processes, selection.tree), `process ${selection.tree}`);
   return [...(selection.pids ?? [])];
+}
+
+function treeOf(processes: ProcessView, pid: number): number[] {
+  try {
+    return processes.tree(pid);
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    return [];
+  }
 }
 
 /**

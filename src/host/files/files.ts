@@ -227,6 +227,10 @@ export class LinuxFiles implements Files {
     if ((fs.fstatSync(fd).mode & 0o7777) !== mode) fs.fchmodSync(fd, mode);
   }
 
+  setNewMode(fd: number, mode: number): void {
+    this.#attempt('mode', noOwners, () => this.setMode(fd, mode & ~process.umask()));
+  }
+
   takeRefused(): string[] {
     const refused = [...this.#refused].sort();
     this.#refused.clear();

@@ -1,0 +1,80 @@
+import type { PreDump } from '../../base/documents/generated/pre-dump.js';
+import { groupBy } from '../../base/group-by.js';
+import { showSome } from '../../base/text/show-some.js';
+import { countFromJson, showBytes } from '../../base/units.js';
+import { preDump } from '../../flows/rounds/pre-dump.js';
+import { oneOf, parse, positive, required, usage } from '../args.js';
+import { makeContext } from '../context.js';
+import { watch } from '../ending/watch.js';
+import { line } from '../print/line.js';
+
+/** Enough for any ghost whose changes come to a rest. */
+const mostRounds = 10;
+
+export async function preDumpCommand(args: string[]): Promise<number> {
+  const { values } = parse('pre-dump', withCount(args), {
+    pid: { type: 'string', multiple: true },
+    tree: { type: 'string' },
+    container: { type: 'string' },
+    'images-dir': { type: 'string', short: 'D' },
+    'until-stable': { type: 'string' },
+    engine: { type: 'string' },
+    json: { type: 'boolean' },
+  });
+  const { pid, tree, container } = values;
+  if ([pid, tree, container].filter(value => value !== undefined).length !== 1)
+    throw usage('pre-dump', 'one of --container, --pid and --tree is needed');
+  if (container !== undefined) required('pre-dump', '--container', container);
+  const images = values['images-dir'];
+  if (images !== undefined) required('pre-dump', '-D', images);
+  const until = values['until-stable'];
+  const result = await preDump(
+    { ...makeContext(), watch },
+    {
+      selection: {
+        ...(pid ? { pids: pid.map(text => positive('pre-dump', '--pid', text)) } : {}),
+        ...(tree === undefined ? {} : { tree: positive('pre-dump', '--tree', tree) }),
+        ...(container === undefined ? {} : { container }),
+      },
+      images,
+      rounds: until === undefined ? 1 : positive('pre-dump', '--until-stable', until),
+      wishes:
+        values.engine === undefined
+          ? {}
+          : { engine: oneOf('pre-dump', '--engine', values.engine, ['auto', 'fiemap', 'seek', 'read']) },
+    },
+  );
+  process.stdout.write(values.json ? `${JSON.stringify(result, null, 2)}\n` : showPreDump(result));
+  return 0;
+}
+
+/** The count behind --until-stable may be left out, which parseArgs does not know. */
+function withCount(args: readonly string[]): string[] {
+  return args.map((arg, index) =>
+    arg === '--until-stable' && !/^[0-9]/.test(args[index + 1] ?? '') ? `${arg}=${mostRounds}` : arg,
+  );
+}
+
+export function showPreDump({ images, rounds, ghosts, freeze }: PreDump): string {
+  const seconds = (ms: number) => `${(ms / 1000).toFixed(2)} s`;
+  const show = (bytes: number | string) => showBytes(countFromJson(bytes));
+  const made = rounds.map(
+    ({ bytes, differed, ms }, index) =>
+      `round ${index + 1}: ${show(bytes)} in ${seconds(ms)}, of which ${show(differed)} had changed or were new`,
+  );
+  const count = (done: string) => ghosts.filter(ghost => ghost.done === done).length;
+  const passedOver = groupBy(
+    ghosts,
+    ({ done, why }) => (done === 'nothing' ? why : undefined),
+    ({ dev, ino }) => `${dev}/${ino}`,
+  );
+  const about = freeze.measured === 'comparing' ? 'about' : 'at most';
+  return [
+    ...made,
+    `${count('base')} ghosts have a base in ${images}, ${count('written-back')} were written to their disk`,
+    ...[...passedOver].map(([why, which]) => `${showSome(which)} not copied: ${why}`),
+    `estimate: copying these ghosts will take ${about} ${seconds(freeze.estimateMs)} of the freeze`,
+  ]
+    .map(line)
+    .join('');
+}

@@ -1,0 +1,127 @@
+/**
+ * A record says where the bases of some processes lie, so that the gate finds them without being told, also
+ * for a container without hooks. The round that makes the bases writes it before the first of them. Nobody
+ * changes a base's use by it: a base that no record leads to costs time, and one that a record leads to is
+ * compared. The record ends with its processes. Whoever finds it then removes it with its bases
+ * (leftover-bases.ts).
+ */
+import path from 'node:path';
+import { bounds } from '../../base/bounds.js';
+import { parseDocument } from '../../base/documents/document.js';
+import type { BaseProcess, BaseRecord } from '../../base/documents/generated/base-record.js';
+import { errnoOf, GhostkeepError, reasonOf } from '../../base/errors.js';
+import type { Host, ProcessView } from '../../base/host/host.js';
+import { isPrivate } from '../container/private-folder.js';
+import { startTimeOf } from '../container/sessions.js';
+import type { Context } from '../context.js';
+
+export type { BaseRecord };
+
+/** The schema's bound. A container has one such process, and one more for each `exec`. */
+const mostProcesses = 1024;
+
+/** Never in /tmp, where anybody could make one: a record makes us rename files. */
+const recordsFolder = (host: Host): string =>
+  host.uid() === 0 ? '/run/ghostkeep/bases' : `/run/user/${host.uid()}/ghostkeep/bases`;
+
+export interface FoundRecord {
+  path: string;
+  record: BaseRecord;
+}
+
+/**
+ * Notes that bases of PIDS lie in FOLDER. A record of the same processes is replaced. If none can be written,
+ * the round goes on: a dump into FOLDER itself, or with --base FOLDER, finds the bases all the same.
+ */
+export function writeBaseRecord(
+  context: Context,
+  folder: string,
+  pids: readonly number[],
+  container?: string,
+): void {
+  const { host, log } = context;
+  const processes = leadersOf(host.processes, pids);
+  const [first] = processes;
+  if (!first) return;
+  const record: BaseRecord = {
+    version: 1,
+    ...(container === undefined ? {} : { container }),
+    folder,
+    created: host.now().toISOString(),
+    processes,
+  };
+  const file = `${recordsFolder(host)}/${first.pid}-${first.startTime}.json`;
+  try {
+    host.files.makeDirectory(path.dirname(file), 0o700);
+    if (!mayUse(host)) throw new Error('others may write to it');
+    host.files.replace(file, Buffer.from(`${JSON.stringify(record, null, 1)}\n`), { durable: false });
+  } catch (error) {
+    log.warn(
+      `cannot record in ${path.dirname(file)} where the bases lie, so the gate finds only those in its own image directory: ${reasonOf(error)}`,
+    );
+  }
+}
+
+/** Those of PIDS whose parent is not among them: the others end or are dumped with these. */
+function leadersOf(processes: ProcessView, pids: readonly number[]): BaseProcess[] {
+  const all = new Set(pids);
+  const leaders: BaseProcess[] = [];
+  for (const pid of pids) {
+    if (leaders.length === mostProcesses) break;
+    const startTime = startTimeOf(processes, pid);
+    if (startTime !== undefined && !hasParentIn(processes, pid, all)) leaders.push({ pid, startTime });
+  }
+  return leaders;
+}
+
+function hasParentIn(processes: ProcessView, pid: number, all: ReadonlySet<number>): boolean {
+  try {
+    return all.has(processes.parent(pid));
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    return false;
+  }
+}
+
+/** A record that cannot be read is passed over with a warning. */
+export function listBaseRecords({ host, log }: Context): FoundRecord[] {
+  const { files } = host;
+  if (!mayUse(host)) return [];
+  const folder = recordsFolder(host);
+  return files
+    .list(folder)
+    .filter(name => name.endsWith('.json'))
+    .flatMap(name => {
+      const file = `${folder}/${name}`;
+      try {
+        const bytes = files.readIfThere(file, bounds.session);
+        if (!bytes) return [];
+        const record = parseDocument<BaseRecord>('BaseRecord', bytes.toString('utf8'), file, 'BAD_INPUT');
+        return [{ path: file, record }];
+      } catch (error) {
+        if (!(error instanceof GhostkeepError) && errnoOf(error) === undefined) throw error;
+        log.warn(`cannot read ${file}, passing it over: ${reasonOf(error)}`);
+        return [];
+      }
+    });
+}
+
+/** The folders in which bases of PIDS may lie. */
+export function foldersOfBases(context: Context, pids: readonly number[]): string[] {
+  const all = new Set(pids);
+  const { processes } = context.host;
+  const isOurs = ({ record }: FoundRecord) =>
+    record.processes.some(({ pid, startTime }) => all.has(pid) && startTimeOf(processes, pid) === startTime);
+  const found = listBaseRecords(context).filter(isOurs);
+  return [...new Set(found.map(({ record }) => record.folder))];
+}
+
+/** Does one of the record's processes still live? */
+export function isAwaited({ processes }: Host, record: BaseRecord): boolean {
+  return record.processes.some(({ pid, startTime }) => startTimeOf(processes, pid) === startTime);
+}
+
+function mayUse(host: Host): boolean {
+  const folder = recordsFolder(host);
+  return isPrivate(host, folder) && isPrivate(host, path.dirname(folder));
+}

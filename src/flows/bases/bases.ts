@@ -1,0 +1,122 @@
+import { randomBytes } from 'node:crypto';
+import { errnoOf, GhostkeepError, reasonOf } from '../../base/errors.js';
+import type { FileStat } from '../../base/host/host.js';
+import { baseName, folder, isBaseName, warmName } from '../../image/layout.js';
+import { isOwnFolder } from '../../image/own-folder.js';
+import type { Context } from '../context.js';
+import { holderOf } from '../directory/owner.js';
+import { type HeldBase, holdBase, isStillAt, moveBase, prepareFolder } from './base-file.js';
+import { foldersOfBases } from './base-records.js';
+
+/** A base that a dump has taken over, and its name before. */
+interface Taken {
+  base: HeldBase;
+  /** The directory and the name that it came from. */
+  images: string;
+  name: string;
+}
+
+/**
+ * The bases that one dump into IMAGES may take over. It finds each by its ghost's identity, moves it into its
+ * own folder, and holds its lock until `letGo`, after the seal.
+ */
+export class Bases {
+  readonly #taken: Taken[] = [];
+  readonly #pass = randomBytes(6).toString('hex');
+  readonly #folders: readonly string[];
+
+  /** @param folders directories in whose folder `ghostkeep` bases may lie */
+  constructor(
+    private readonly context: Context,
+    private readonly images: string,
+    folders: readonly string[],
+    /** The mode of an image in IMAGES. */
+    private readonly mode: number,
+  ) {
+    this.#folders = folders.filter(one => isOwnFolder(context, one) && basesIn(context, one).length > 0);
+  }
+
+  get mayHave(): boolean {
+    return this.#folders.length > 0;
+  }
+
+  /** @returns the image's name in IMAGES, and when the base was last written */
+  take(ghost: FileStat): { image: string; mtimeNs: bigint } | undefined {
+    const name = baseName(ghost);
+    for (const images of this.#folders) {
+      const base = holdBase(this.context, images, name);
+      const image = base && this.#moveHere(base, images, name);
+      if (image !== undefined) return { image, mtimeNs: base?.stat.mtimeNs ?? 0n };
+    }
+    return undefined;
+  }
+
+  #moveHere(base: HeldBase, images: string, name: string): string | undefined {
+    const { host, log } = this.context;
+    const image = warmName(this.#pass, this.#taken.length + 1);
+    try {
+      moveBase(this.context, base, `${this.images}/${image}`);
+      host.files.setNewMode(base.fd, this.mode);
+      this.#taken.push({ base, images, name });
+      return image;
+    } catch (error) {
+      if (errnoOf(error) === undefined) throw error;
+      const why =
+        errnoOf(error) === 'EXDEV' ? 'it lies on another file system than the images' : reasonOf(error);
+      log.info(`the base ${base.path} is not used: ${why}`);
+      host.files.close(base.fd);
+      return undefined;
+    }
+  }
+
+  /**
+   * The dump has failed. Its bases go back to where they were, so that they are there for the next one. A
+   * base that cannot go back is removed with the other images of the dump. The locks stay: a thread may still
+   * write.
+   */
+  giveBack(): void {
+    for (const { base, images, name } of this.#taken)
+      try {
+        // A copy that failed has removed the base, and another image may have its name.
+        if (!isStillAt(this.context.host.files, base.path, base.stat)) continue;
+        if (images === this.images) moveBase(this.context, base, `${images}/${name}`);
+        else this.#moveBack(base, images, name);
+      } catch (error) {
+        if (errnoOf(error) === undefined && !(error instanceof GhostkeepError)) throw error;
+        this.context.log.info(`a base does not go back to ${images}/${name}: ${reasonOf(error)}`);
+      }
+  }
+
+  /** Into a directory that may have another owner, or hold a checkpoint, by now. */
+  #moveBack(base: HeldBase, images: string, name: string): void {
+    const { files } = this.context.host;
+    const lock = files.lock(images);
+    try {
+      if (!lock || holderOf(this.context, images) !== undefined)
+        throw new GhostkeepError('IN_USE', images, `somebody writes into ${images}`);
+      prepareFolder(this.context, lock.path);
+      moveBase(this.context, base, `${images}/${name}`);
+    } finally {
+      if (lock) files.close(lock.fd);
+    }
+  }
+
+  /** The images are sealed, or of no use any more. */
+  letGo(): void {
+    for (const { base } of this.#taken.splice(0)) this.context.host.files.close(base.fd);
+  }
+}
+
+/** The names of bases in IMAGES, as in `ghostkeep/base-1-2-3.img`. */
+export function basesIn({ host: { files } }: Pick<Context, 'host'>, images: string): string[] {
+  if (!files.exists(`${images}/${folder}`)) return [];
+  return files
+    .list(`${images}/${folder}`)
+    .map(name => `${folder}/${name}`)
+    .filter(isBaseName);
+}
+
+/** The bases for a dump of PIDS into IMAGES: those in IMAGES itself, and those that a record leads to. */
+export function findBases(context: Context, images: string, pids: readonly number[], mode: number): Bases {
+  return new Bases(context, images, [images, ...foldersOfBases(context, pids)], mode);
+}

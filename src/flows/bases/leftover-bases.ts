@@ -1,0 +1,102 @@
+/**
+ * Bases that nobody came for: their processes have ended, their round was killed, or their ghost is gone.
+ * They cost room and nothing else.
+ */
+import { errnoOf, GhostkeepError, reasonOf } from '../../base/errors.js';
+import { folder } from '../../image/layout.js';
+import { isOwnFolder } from '../../image/own-folder.js';
+import type { Context } from '../context.js';
+import { holdBase, removeBase } from './base-file.js';
+import { type BaseRecord, type FoundRecord, isAwaited, listBaseRecords } from './base-records.js';
+import { basesIn } from './bases.js';
+
+export interface BasesOfFolder {
+  folder: string;
+  container?: string;
+  /** Those of the record's processes that live. */
+  pids: number[];
+  bases: { name: string; bytes: bigint }[];
+}
+
+/** Every folder that a record leads to, and IMAGES where it is given. */
+export function listBases(context: Context, images?: string): BasesOfFolder[] {
+  const records = listBaseRecords(context);
+  const folders = new Set([...records.map(({ record }) => record.folder), ...(images ? [images] : [])]);
+  return [...folders].sort().map(one => describe(context, one, records));
+}
+
+function describe(context: Context, images: string, records: readonly FoundRecord[]): BasesOfFolder {
+  const { files } = context.host;
+  const its = records.map(({ record }) => record).filter(record => record.folder === images);
+  const living = its.filter(record => isAwaited(context.host, record));
+  const container = its.find(record => record.container !== undefined)?.container;
+  const names = isOwnFolder(context, images) ? basesIn(context, images) : [];
+  return {
+    folder: images,
+    ...(container === undefined ? {} : { container }),
+    pids: living.flatMap(record => record.processes.map(({ pid }) => pid)),
+    bases: names.flatMap(name => {
+      try {
+        return [{ name, bytes: files.statPath(`${images}/${name}`).allocated }];
+      } catch (error) {
+        if (errnoOf(error) === undefined) throw error;
+        return [];
+      }
+    }),
+  };
+}
+
+/**
+ * Removes the records whose processes have all ended, and the bases in their folders, except where another
+ * record still leads to the folder.
+ * @param isEnded also ends records whose processes live: those of a container that is ending
+ * @returns the folders from which bases were removed
+ */
+export function removeEnded(
+  context: Context,
+  isEnded: (record: BaseRecord) => boolean = () => false,
+): string[] {
+  const records = listBaseRecords(context);
+  const ended = records.filter(({ record }) => isEnded(record) || !isAwaited(context.host, record));
+  const kept = new Set(records.filter(one => !ended.includes(one)).map(({ record }) => record.folder));
+  for (const { path, record } of ended) {
+    if (!kept.has(record.folder)) removeBases(context, record.folder);
+    context.host.files.remove(path);
+  }
+  return [...new Set(ended.map(({ record }) => record.folder))].filter(one => !kept.has(one));
+}
+
+/** Removes the bases in IMAGES that nobody has locked, and the folder if it is then empty. */
+export function removeBases(context: Context, images: string, keep: ReadonlySet<string> = new Set()): void {
+  const { host, log } = context;
+  if (!isOwnFolder(context, images)) return;
+  const workFolder = `${images}/${folder}`;
+  try {
+    for (const name of basesIn(context, images).filter(one => !keep.has(one))) {
+      const base = holdBase(context, images, name);
+      if (base) removeBase(context, base);
+    }
+    if (host.files.list(workFolder).length === 0) host.files.removeTree(workFolder);
+  } catch (error) {
+    if (errnoOf(error) === undefined && !(error instanceof GhostkeepError)) throw error;
+    log.warn(`cannot remove the bases in ${workFolder}: ${reasonOf(error)}`);
+  }
+}
+
+/**
+ * Ghosts of earlier rounds of PIDS may be gone, and their bases take room. Where other processes have bases
+ * in the same folder, too, nobody can tell them apart, and all stay.
+ */
+export function removeStale(
+  context: Context,
+  images: string,
+  pids: readonly number[],
+  wanted: ReadonlySet<string>,
+): void {
+  const own = new Set(pids);
+  const isOthers = ({ record }: FoundRecord) =>
+    record.folder === images &&
+    isAwaited(context.host, record) &&
+    !record.processes.some(({ pid }) => own.has(pid));
+  if (!listBaseRecords(context).some(isOthers)) removeBases(context, images, wanted);
+}

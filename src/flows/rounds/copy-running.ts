@@ -1,0 +1,114 @@
+/** Copies of ghosts while their processes run, for a round and for the warm pass. Nobody believes them. */
+import { showBytes } from '../../base/units.js';
+import { type Ghost, showGhost } from '../../ghost/ghost.js';
+import type { Policy } from '../../oci/policy.js';
+import { isOverLimit } from '../choose/choose.js';
+import type { PinnedGhost } from '../choose/pin.js';
+import { type Context, whenMoving } from '../context.js';
+import { toCopies } from '../dump/copy-all.js';
+import { type Copy, describeCopy } from '../dump/copy-one.js';
+import { type DumpRequest, makeJournal } from '../dump/journal.js';
+
+/** Allocated bytes. A copy of fewer takes a millisecond or two, and comparing it not much less. */
+export const worthBytes = 4n << 20n;
+
+/** Bytes that an image takes besides its ghost's data, with the rest of its last block. */
+const headBytes = 8192n;
+
+/**
+ * File systems that share blocks, and the length from which on the engine asks them to share: LARGE_BYTES of
+ * native/engine/base/io.h.
+ */
+const sharing = new Set(['xfs', 'btrfs']);
+const sharedBytes = 64n << 10n;
+/** Extents that we look at to estimate the average length of a file's extents. */
+const sample = 256;
+
+export function isLarge({ stat }: Ghost): boolean {
+  return stat.allocated >= worthBytes;
+}
+
+/** @returns the reason if GHOSTS are not to be copied, because the dump will refuse one of them */
+export function whyForbidden(ghosts: readonly Ghost[], policy: Policy): string | undefined {
+  const forbidden = ghosts.find(ghost => isOverLimit(ghost, policy));
+  return forbidden && `${showGhost(forbidden)} is over the policy's limit`;
+}
+
+/**
+ * The container may write to the same disk, so half of the free space has to be left to it until it is
+ * frozen, besides what the policy reserves.
+ * @returns the reason if there is no room for copies of GHOSTS
+ */
+export function whyNoRoom(
+  { host: { files } }: Context,
+  images: string,
+  { reserve }: Policy,
+  ghosts: readonly Ghost[],
+): string | undefined {
+  const needed = roomFor(ghosts);
+  const free = files.freeBytes(images);
+  if (free === undefined || 2n * needed + reserve <= free) return undefined;
+  return `they need ${showBytes(needed)}, too much of the ${showBytes(free)} free`;
+}
+
+/** The same, when the copies of GHOSTS are there: what they take is not free any more. */
+export function whyTooFull(
+  { host: { files } }: Context,
+  images: string,
+  { reserve }: Policy,
+  ghosts: readonly Ghost[],
+): string | undefined {
+  const taken = roomFor(ghosts);
+  const free = files.freeBytes(images);
+  if (free === undefined || taken === 0n || taken + reserve <= free) return undefined;
+  return `only ${showBytes(free)} are free, and a base of it would take room that its container may need`;
+}
+
+const roomFor = (ghosts: readonly Ghost[]) =>
+  ghosts.reduce((sum, { stat }) => sum + stat.allocated + headBytes, 0n);
+
+/** True if the image is on the same file system and most of the ghost is in extents long enough to share. */
+export function willShare(
+  { host: { engine, files } }: Context,
+  { images, policy }: Pick<DumpRequest, 'images' | 'policy'>,
+  { ghost, fd, stat }: PinnedGhost,
+): boolean {
+  if (!sharing.has(ghost.filesystem) || files.statPath(`${images}/.`).dev !== stat.dev) return false;
+  let [count, bytes] = [0n, 0n];
+  for (const { length } of engine.extents(fd, policy.engine, stat.size)) {
+    count += 1n;
+    bytes += length;
+    if (count === BigInt(sample)) break;
+  }
+  return count > 0n && bytes / count >= sharedBytes;
+}
+
+export interface RunningCopy {
+  /** Bytes of data that the ghost has. */
+  bytes: bigint;
+  /** Those that the image did not have yet. */
+  differed: bigint;
+  /** Blocks were shared after all. The dump does that in no time, and such an image is of no use. */
+  shared: boolean;
+}
+
+/** @param over IMAGE_FD may hold an earlier image: bytes that are right already are kept */
+export async function copyRunning(
+  context: Context,
+  request: DumpRequest,
+  pinned: PinnedGhost,
+  imageFd: number,
+  over: boolean,
+): Promise<RunningCopy> {
+  const { policy } = request;
+  const journal = makeJournal(context, request, [pinned], {});
+  const copy = { ...(toCopies([pinned], journal)[0] as Copy), over };
+  const job = { ...describeCopy(copy, policy), imageFd, engine: policy.engine };
+  const { dataBytes, imageBytes, keptBytes, ways } = await context.host.engine.dump(job, whenMoving(context));
+  const written = over ? imageBytes - keptBytes : dataBytes;
+  return {
+    bytes: dataBytes,
+    differed: written < dataBytes ? written : dataBytes,
+    shared: ways.includes('reflink'),
+  };
+}

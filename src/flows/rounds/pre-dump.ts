@@ -1,0 +1,87 @@
+/** `ghostkeep pre-dump`: rounds by themselves, before an engine pauses the container and calls CRIU. */
+import type { RoundGhost as GhostRecord, PreDump } from '../../base/documents/generated/pre-dump.js';
+import { pathToText } from '../../base/text/path-bytes.js';
+import { countToJson, showDev } from '../../base/units.js';
+import { pathOf } from '../../ghost/ghost.js';
+import type { PolicyDocument } from '../../oci/policy.js';
+import { removeEnded } from '../bases/leftover-bases.js';
+import { policyOf } from '../container/policy.js';
+import type { Context } from '../context.js';
+import { type Selection, selectPids } from '../scan/select.js';
+import { findImagePlace } from './image-place.js';
+import { type Round, type RoundGhost, runRound } from './round.js';
+
+/** Less is written in a millisecond or two, so another round would gain nothing. */
+const settledBytes = 4n << 20n;
+
+export interface PreDumpRequest {
+  selection: Selection;
+  /** The directory for the bases. Without it the container's engine decides. */
+  images?: string | undefined;
+  /** Rounds are repeated while what differs still shrinks, this many at most. */
+  rounds: number;
+  /** The caller asks for this besides the policy of host and container. */
+  wishes?: PolicyDocument;
+}
+
+/** @throws NOT_FOUND, NO_IMAGE_PLACE and those of runRound */
+export async function preDump(
+  context: Context,
+  { selection, images, rounds, wishes = {} }: PreDumpRequest,
+): Promise<PreDump> {
+  const { host } = context;
+  const { container } = selection;
+  const [first = 0] = selectPids(host.processes, selection);
+  removeEnded(context);
+  const asked = images ?? findImagePlace(host, container);
+  host.files.makeDirectory(asked, 0o700);
+  const where = host.files.realPath(asked);
+  const { policy } = policyOf(context, first, wishes);
+  const made: Round[] = [];
+  do {
+    const pids = policy.enabled ? selectPids(host.processes, selection) : [];
+    const request = { images: where, pids, policy, criu: false };
+    made.push(await runRound(context, { ...request, ...(container === undefined ? {} : { container }) }));
+  } while (made.length < rounds && pays(made));
+  return toRecord(where, container, made);
+}
+
+/**
+ * Does what differs still shrink? The first round has copied all, so the second one shows what the ghosts do.
+ */
+function pays(rounds: readonly Round[]): boolean {
+  const [last, before] = [rounds.at(-1), rounds.at(-2)].map(round => round && sumOf(round, 'differed'));
+  return last !== undefined && last >= settledBytes && (before === undefined || last < before);
+}
+
+const sumOf = ({ ghosts }: Round, field: 'bytes' | 'differed') =>
+  ghosts.reduce((sum, ghost) => sum + ghost[field], 0n);
+
+function toRecord(images: string, container: string | undefined, rounds: readonly Round[]): PreDump {
+  const last = rounds.at(-1) as Round;
+  return {
+    images,
+    ...(container === undefined ? {} : { container }),
+    rounds: rounds.map(round => ({
+      bytes: countToJson(sumOf(round, 'bytes')),
+      differed: countToJson(sumOf(round, 'differed')),
+      ms: round.ms,
+    })),
+    ghosts: last.ghosts.map(describe),
+    freeze: { estimateMs: last.ms, measured: last.compared ? 'comparing' : 'copying' },
+  };
+}
+
+function describe({ ghost, done, bytes, differed, why }: RoundGhost): GhostRecord {
+  const { stat } = ghost;
+  return {
+    ...pathToText(pathOf(ghost)),
+    dev: showDev(stat.dev),
+    ino: countToJson(stat.ino),
+    size: countToJson(stat.size),
+    done,
+    bytes: countToJson(bytes),
+    differed: countToJson(differed),
+    ...(why === undefined ? {} : { why }),
+  };
+}
