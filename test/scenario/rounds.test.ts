@@ -24,9 +24,20 @@ function preDump(folder: string, ...more: string[]) {
   return JSON.parse(stdout) as { ghosts: { done: string }[]; rounds: { bytes: number; differed: number }[] };
 }
 
-async function gateDump(t: TestContext, images: string, finish = 0) {
+interface HowDumped {
+  /** CRIU's result. */
+  finish?: number;
+  /** The container is not paused before: there is a warm pass, and this happens after it. */
+  afterWarm?: () => void;
+}
+
+async function gateDump(t: TestContext, images: string, { finish = 0, afterWarm }: HowDumped = {}) {
   const gate = new Gate(t, 'dump', images);
   assert.match((await gate.answer())[0] ?? '', /^ready/);
+  if (afterWarm) {
+    assert.deepEqual(await gate.ask(`warm ${me}`), ['done']);
+    afterWarm();
+  }
   const keys = (await gate.ask(`checkpoint ${me}`)).slice(0, -1);
   if (finish === 0) endOfCriu(images, ...keys.map(key => key.slice('external '.length)));
   assert.deepEqual(await gate.ask(`finish ${finish}`), ['done']);
@@ -102,11 +113,50 @@ describe('a round', () => {
     const { folder, images, bases, fd } = setUp(t);
     for (const place of [bases, images]) {
       preDump(place);
-      await gateDump(t, images, -1);
+      await gateDump(t, images, { finish: -1 });
       assert.equal(basesIn(place).length, 1, place);
     }
     await gateDump(t, images);
     assert.ok((assertDumped(images, folder, fd) ?? 0) >= content.length);
+  });
+
+  it('when the container runs on until CRIU freezes it, the warm pass copies no ghost whose base is newer', async t => {
+    const { folder, images, bases, fd } = setUp(t);
+    if (!needs(t, isRoot, 'the gate finds records of bases in /run')) return;
+    preDump(bases);
+    const base = (place: string) =>
+      fs.statSync(`${place}/ghostkeep/${fs.readdirSync(`${place}/ghostkeep`)[0]}`);
+    const before = base(bases);
+    await gateDump(t, images, {
+      afterWarm: () => {
+        assert.deepEqual([base(images).ino, base(images).mtimeMs], [before.ino, before.mtimeMs]);
+        fs.writeSync(fd, 'changed', 4_000_000);
+      },
+    });
+    assert.ok((assertDumped(images, folder, fd) ?? 0) > content.length - (2 << 20));
+  });
+
+  it('when its ghost was written to since, the warm pass writes over the base', async t => {
+    const { folder, images, bases, fd } = setUp(t);
+    if (!needs(t, isRoot, 'the gate finds records of bases in /run')) return;
+    preDump(bases);
+    fs.writeSync(fd, randomBytes(content.length), 0, content.length, 0);
+    await gateDump(t, images, { afterWarm: () => assert.deepEqual(basesIn(bases), []) });
+    assert.ok((assertDumped(images, folder, fd) ?? 0) >= content.length);
+  });
+
+  it('when CRIU fails after the warm pass, the base goes back', async t => {
+    const { images, bases } = setUp(t);
+    if (!needs(t, isRoot, 'the gate finds records of bases in /run')) return;
+    preDump(bases);
+    const gate = new Gate(t, 'dump', images);
+    await gate.answer();
+    await gate.ask(`warm ${me}`);
+    assert.deepEqual(basesIn(bases), []);
+    await gate.ask('finish -1');
+    assert.equal(await gate.end(), 0);
+    assert.equal(basesIn(bases).length, 1);
+    assert.ok(!fs.existsSync(`${images}/ghostkeep`));
   });
 
   it('when a dump without CRIU is given the base, it takes it', t => {

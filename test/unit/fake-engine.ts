@@ -18,6 +18,9 @@ export class FakeEngine implements Engine {
   written = 0;
   ways: EngineReport['ways'] = ['read/write'];
 
+  /** How many bytes a dump over an earlier image finds changed: all where it is not given. */
+  differed: bigint | undefined;
+
   constructor(private readonly files: MemoryFiles) {}
 
   async dump({ ghostFd, imageFd, header, size, engine, over = false }: Parameters<Engine['dump']>[0]) {
@@ -27,7 +30,10 @@ export class FakeEngine implements Engine {
     this.onDump(this.dumps, ghost);
     const image = this.#file(imageFd);
     image.content = Buffer.concat([header, ghost.content]);
-    return report(size, BigInt(ghost.content.length), image.content, { engine, ways: this.ways });
+    const { differed } = this;
+    const keptBytes = over && differed !== undefined && size > differed ? size - differed : 0n;
+    const more = differed === undefined ? {} : { dataBytes: size, imageBytes: size, keptBytes };
+    return report(size, BigInt(ghost.content.length), image.content, { engine, ways: this.ways, ...more });
   }
 
   dumpMany: Engine['dumpMany'] = (folder, engine, _mode, jobs) =>

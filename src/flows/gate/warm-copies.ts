@@ -1,6 +1,9 @@
 import { randomBytes } from 'node:crypto';
+import { availableParallelism } from 'node:os';
 import { errnoOf, reasonOf } from '../../base/errors.js';
-import { showBytes } from '../../base/units.js';
+import type { FileStat } from '../../base/host/host.js';
+import { isSameInode } from '../../base/host/identity.js';
+import { inParallel } from '../../base/parallel.js';
 import { type Ghost, showGhost } from '../../ghost/ghost.js';
 import { folder, warmName } from '../../image/layout.js';
 import { isOwnFolder } from '../../image/own-folder.js';
@@ -8,29 +11,42 @@ import { type PinnedGhost, pinGhosts, pinSome, unpinGhosts } from '../choose/pin
 import { type Context, whenMoving } from '../context.js';
 import { toCopies } from '../dump/copy-all.js';
 import { dumpTogether, inBatches } from '../dump/copy-batch.js';
-import { type Copy, describeCopy, imageMode } from '../dump/copy-one.js';
+import { type Copy, imageMode } from '../dump/copy-one.js';
 import { type DumpRequest, makeJournal } from '../dump/journal.js';
 import type { WarmImages } from '../dump/warm-images.js';
+import {
+  copyRunning,
+  isMapped,
+  mayHaveChanged,
+  whyNoRoom,
+  willShare,
+  worthBytes,
+} from '../rounds/copy-running.js';
 import { rehearseMany } from './rehearse.js';
-
-/** Bytes that an image takes besides its ghost's data, with the rest of its last block. */
-const headBytes = 8192n;
-
-/**
- * File systems that share blocks, and the length from which on the engine asks them to share: LARGE_BYTES of
- * native/engine/base/io.h.
- */
-const sharing = new Set(['xfs', 'btrfs']);
-const sharedBytes = 64n << 10n;
-/** Extents that we look at to estimate the average length of a file's extents. */
-const sample = 256;
 
 /** No copy of a ghost begins later than this, because the user waits for the checkpoint. */
 const mostMs = 30_000;
 
+/** The most rounds. Each of them reads all that may have changed, and the user waits. */
+const mostRounds = 5;
+
+/** A copy of a large ghost that the next round may go over. */
+interface Running {
+  ghost: Ghost;
+  image: string;
+  /** Of the ghost, from before the last round has read it. */
+  stat: FileStat;
+  /** Bytes that the last round has written. */
+  differed: bigint;
+}
+
 /** Copies ghosts while the container runs, until the time or the room for the copies is used up. */
 export class WarmCopies {
   written = 0;
+  rounds = 1;
+  /** Bases that are good as they are. */
+  fresh = 0;
+  #running: Running[] = [];
   #names = 0;
   readonly #name = randomBytes(6).toString('hex');
   readonly #until: number;
@@ -44,43 +60,70 @@ export class WarmCopies {
     this.#until = context.host.clock() + mostMs;
   }
 
-  /**
-   * The container may write to the same disk, so half of the free space has to be left to it until it is
-   * frozen.
-   */
-  mayCopy(ghosts: readonly Ghost[]): boolean {
+  /** Makes the folder for the copies. @returns false if it is not ours alone */
+  ownsFolder(): boolean {
     const { host, log } = this.context;
-    const { images, policy } = this.request;
-    const workFolder = `${images}/${folder}`;
-    const needed = ghosts.reduce((sum, { stat }) => sum + stat.allocated + headBytes, 0n);
-    const free = host.files.freeBytes(images);
-    if (free !== undefined && 2n * needed + policy.reserve > free) {
-      log.info(
-        `ghosts are not copied before the freeze: they need ${showBytes(needed)}, too much of the ${showBytes(free)} free`,
-      );
-      return false;
-    }
-    host.files.makeDirectory(workFolder);
+    const { images } = this.request;
+    host.files.makeDirectory(`${images}/${folder}`);
     if (isOwnFolder(this.context, images)) return true;
-    log.info(`nothing is copied before the freeze: others may write to ${workFolder}, or it is no folder`);
+    log.info(
+      `nothing is copied before the freeze: others may write to ${images}/${folder}, or it is no folder`,
+    );
     return false;
   }
 
-  /** @param mayCopy false: only write the ghost's dirty pages to disk, if its blocks will be shared */
-  async copy(ghost: Ghost, mayCopy: boolean): Promise<void> {
+  hasRoom(ghosts: readonly Ghost[]): boolean {
+    const why = whyNoRoom(this.context, this.request.images, this.request.policy, ghosts);
+    if (why !== undefined) this.context.log.info(`ghosts are not copied before the freeze: ${why}`);
+    return why === undefined;
+  }
+
+  /** @param hasRoom false: no image is made for the ghost; if it has a base, that is written over */
+  async copy(ghost: Ghost, hasRoom: boolean): Promise<void> {
+    await this.#pinned(ghost, async pin => {
+      if (willShare(this.context, this.request, pin)) {
+        await this.#writeBack(pin);
+        return;
+      }
+      const base = this.warm.bases?.take(pin.stat);
+      if (!base && !hasRoom) return;
+      const image = base?.image ?? this.#nextName();
+      const isFresh = base !== undefined && base.mtimeNs > newest(pin.stat) && !isMapped(ghost);
+      if (isFresh) this.warm.add(image, pin.stat);
+      else await this.#copyTo(image, pin, base !== undefined);
+      if (isFresh) this.fresh += 1;
+    });
+  }
+
+  /**
+   * Copies once more what has changed while it was copied, as long as that becomes less each time. Time
+   * stamps only tell what is worth it: the dump compares all.
+   */
+  async again(): Promise<void> {
+    for (; this.rounds < mostRounds && !this.#isOver; this.rounds += 1) {
+      const before = this.#running.filter(({ differed }) => differed >= worthBytes);
+      this.#running = [];
+      let went = 0;
+      await inParallel(before, availableParallelism(), one =>
+        this.#pinned(one.ghost, async pin => {
+          if (!isSameInode(pin.stat, one.stat) || !mayHaveChanged(one.ghost, one.stat, pin.stat)) return;
+          went += 1;
+          await this.#copyTo(one.image, pin, true, one.differed);
+        }),
+      );
+      if (went === 0) return;
+    }
+  }
+
+  async #pinned(ghost: Ghost, work: (pin: PinnedGhost) => Promise<void>): Promise<void> {
     const { host, log } = this.context;
     if (this.#isOver) return;
-    const image = this.#nextName();
     let pinned: PinnedGhost[] = [];
     try {
       pinned = pinGhosts(host.processes, [ghost]);
       const [pin] = pinned as [PinnedGhost];
-      if (this.#willShare(pin)) await this.#writeBack(pin);
-      else if (!mayCopy) return;
-      else if (await this.#copyTo(image, pin)) this.warm.add(image, pin.stat);
-      else host.files.remove(`${this.request.images}/${image}`);
+      await work(pin);
     } catch (error) {
-      host.files.remove(`${this.request.images}/${image}`);
       this.#noteFull(error);
       log.info(`${showGhost(ghost)} is not copied before the freeze: ${reasonOf(error)}`);
     } finally {
@@ -126,7 +169,7 @@ export class WarmCopies {
   }
 
   #noteFull(error: unknown): void {
-    this.#isFull ||= errnoOf(error) === 'ENOSPC' || errnoOf(error) === 'EDQUOT';
+    this.#isFull ||= isFull(error);
   }
 
   #nextName(): string {
@@ -134,40 +177,39 @@ export class WarmCopies {
     return warmName(this.#name, this.#names);
   }
 
-  /**
-   * True if the image is on the same file system and most of the ghost is in extents long enough to share.
-   */
-  #willShare({ ghost, fd, stat }: PinnedGhost): boolean {
-    const { engine, files } = this.context.host;
-    if (!sharing.has(ghost.filesystem) || files.statPath(`${this.request.images}/.`).dev !== stat.dev)
-      return false;
-    let [count, bytes] = [0n, 0n];
-    for (const { length } of engine.extents(fd, this.request.policy.engine, stat.size)) {
-      count += 1n;
-      bytes += length;
-      if (count === BigInt(sample)) break;
-    }
-    return count > 0n && bytes / count >= sharedBytes;
-  }
-
   async #writeBack({ fd, stat }: PinnedGhost): Promise<void> {
     await this.context.host.engine.writeBack(fd, stat.size, whenMoving(this.context));
     this.written += 1;
   }
 
-  /** @returns false if blocks were shared after all: the dump does that in no time */
-  async #copyTo(image: string, pinned: PinnedGhost): Promise<boolean> {
-    const { files, engine } = this.context.host;
-    const { images, policy, criu } = this.request;
-    const [copy] = toCopies([pinned], makeJournal(this.context, this.request, [pinned], {}, [image]));
-    const imageFd = files.create(`${images}/${image}`, imageMode(criu));
+  /**
+   * @param over the image is there and may hold anything
+   * @param before bytes that differed in the round before: there is no other round if they do not become less
+   */
+  async #copyTo(image: string, pinned: PinnedGhost, over: boolean, before?: bigint): Promise<void> {
+    const { files } = this.context.host;
+    const path = `${this.request.images}/${image}`;
     try {
-      const job = { ...describeCopy(copy as Copy, policy), imageFd, engine: policy.engine };
-      const { ways } = await engine.dump(job, whenMoving(this.context));
-      if (ways.includes('reflink')) return false;
-      return true;
-    } finally {
-      files.close(imageFd);
+      const imageFd = over ? files.open(path, true) : files.create(path, imageMode(this.request.criu));
+      try {
+        const { shared, differed } = await copyRunning(this.context, this.request, pinned, imageFd, over);
+        // The dump shares blocks in no time.
+        if (shared) files.remove(path);
+        else this.warm.add(image, pinned.stat);
+        const shrinks = before === undefined || differed < before;
+        if (!shared && shrinks)
+          this.#running.push({ ghost: pinned.ghost, image, stat: pinned.stat, differed });
+      } finally {
+        files.close(imageFd);
+      }
+    } catch (error) {
+      // The image of an earlier round is still worth comparing, unless the disk is full.
+      if (before === undefined || isFull(error)) files.remove(path);
+      throw error;
     }
   }
 }
+
+const isFull = (error: unknown) => errnoOf(error) === 'ENOSPC' || errnoOf(error) === 'EDQUOT';
+
+const newest = ({ mtimeNs, ctimeNs }: FileStat) => (mtimeNs > ctimeNs ? mtimeNs : ctimeNs);

@@ -6,23 +6,23 @@
  * over a warm image compares every byte with the ghost and writes those that differ (GK_DUMP_OVER): a time
  * stamp proves nothing, because a store into a mapping need not change it. If large ranges will be reflinked,
  * the dump copies nothing anyway; then the warm pass only writes dirty pages to disk, because reflinking
- * would wait for them (decision 0010).
+ * would wait for them (decision 0010). What has changed while it was copied is copied again, as long as it
+ * becomes less. A base that a round has left (decision 0016) is taken over, and where it is newer than its
+ * ghost nothing is copied.
  */
 
 import { availableParallelism } from 'node:os';
 import { inParallel } from '../../base/parallel.js';
 import { findGhosts } from '../../ghost/find/find.js';
-import { type Ghost, showGhost } from '../../ghost/ghost.js';
-import { isOverLimit, needsCopy } from '../choose/choose.js';
+import type { Ghost } from '../../ghost/ghost.js';
+import { needsCopy } from '../choose/choose.js';
 import { pinSome, unpinGhosts } from '../choose/pin.js';
 import type { Context } from '../context.js';
 import { isSmallFile } from '../dump/copy-batch.js';
 import type { DumpRequest } from '../dump/journal.js';
 import type { WarmImages } from '../dump/warm-images.js';
+import { isLarge, whyForbidden } from '../rounds/copy-running.js';
 import { WarmCopies } from './warm-copies.js';
-
-/** Allocated bytes. A copy of fewer takes a millisecond or two, and comparing it not much less. */
-const worthBytes = 4n << 20n;
 
 /** The least number of small ghosts: fewer are copied and described in a millisecond or two. */
 const worthMany = 32;
@@ -37,11 +37,11 @@ export async function warmUp(context: Context, request: DumpRequest & { warm: Wa
   const { ghosts } = findGhosts(host.processes, request.pids, context.alive);
   const kept = ghosts.filter(({ keep }) => keep === 'ghostkeep');
   tryPins(context, kept.filter(needsCopy));
-  const forbidden = kept.find(ghost => isOverLimit(ghost, request.policy));
-  if (forbidden) {
+  const forbidden = whyForbidden(kept, request.policy);
+  if (forbidden !== undefined) {
     // The ghost may be gone by the freeze, so the dump has to decide. Copies of the others would only take
     // room meanwhile.
-    log.info(`nothing is copied before the freeze: ${showGhost(forbidden)} is over the policy's limit`);
+    log.info(`nothing is copied before the freeze: ${forbidden}`);
     return;
   }
   const ours = kept.filter(ghost => ghost.class !== 'linked');
@@ -51,16 +51,18 @@ export async function warmUp(context: Context, request: DumpRequest & { warm: Wa
   if (large.length + many.length === 0) return;
   const pass = new WarmCopies(context, request, warm);
   try {
+    if (!pass.ownsFolder()) return;
     // Small ghosts come first, because they come and go.
-    if (many.length > 0 && pass.mayCopy(many)) pass.copyMany(many);
-    const mayCopy = large.length > 0 && pass.mayCopy(large);
-    await inParallel(large, availableParallelism(), ghost => pass.copy(ghost, mayCopy));
+    if (many.length > 0 && pass.hasRoom(many)) pass.copyMany(many);
+    const hasRoom = large.length > 0 && pass.hasRoom(large);
+    await inParallel(large, availableParallelism(), ghost => pass.copy(ghost, hasRoom));
+    await pass.again();
   } catch (error) {
-    warm.discard();
+    warm.giveBack();
     throw error;
   }
   log.info(
-    `before the freeze: ${warm.count} of ${large.length + many.length} large or many ghosts copied, ${pass.written} written to disk`,
+    `before the freeze: ${warm.count} of ${large.length + many.length} large or many ghosts copied in ${pass.rounds} rounds, ${pass.fresh} by a round before, ${pass.written} written to disk`,
   );
 }
 
@@ -71,8 +73,4 @@ export async function warmUp(context: Context, request: DumpRequest & { warm: Wa
  */
 function tryPins({ host: { processes } }: Context, ghosts: readonly Ghost[]): void {
   unpinGhosts(processes, pinSome(processes, ghosts));
-}
-
-function isLarge({ stat }: Ghost): boolean {
-  return stat.allocated >= worthBytes;
 }

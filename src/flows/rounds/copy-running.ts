@@ -1,4 +1,5 @@
 /** Copies of ghosts while their processes run, for a round and for the warm pass. Nobody believes them. */
+import type { FileStat } from '../../base/host/host.js';
 import { showBytes } from '../../base/units.js';
 import { type Ghost, showGhost } from '../../ghost/ghost.js';
 import type { Policy } from '../../oci/policy.js';
@@ -6,7 +7,7 @@ import { isOverLimit } from '../choose/choose.js';
 import type { PinnedGhost } from '../choose/pin.js';
 import { type Context, whenMoving } from '../context.js';
 import { toCopies } from '../dump/copy-all.js';
-import { type Copy, describeCopy } from '../dump/copy-one.js';
+import { type Copy, describeCopy, isUnchanged } from '../dump/copy-one.js';
 import { type DumpRequest, makeJournal } from '../dump/journal.js';
 
 /** Allocated bytes. A copy of fewer takes a millisecond or two, and comparing it not much less. */
@@ -105,10 +106,23 @@ export async function copyRunning(
   const copy = { ...(toCopies([pinned], journal)[0] as Copy), over };
   const job = { ...describeCopy(copy, policy), imageFd, engine: policy.engine };
   const { dataBytes, imageBytes, keptBytes, ways } = await context.host.engine.dump(job, whenMoving(context));
-  const written = over ? imageBytes - keptBytes : dataBytes;
+  // The head of the image, and padding in it, count as well when they were written.
+  const isPartly = over && imageBytes - keptBytes < dataBytes;
   return {
     bytes: dataBytes,
-    differed: written < dataBytes ? written : dataBytes,
+    differed: isPartly ? imageBytes - keptBytes : dataBytes,
     shared: ways.includes('reflink'),
   };
+}
+
+/**
+ * May the ghost have other bytes than when BEFORE was seen? Only a hint for what is worth copying: a store
+ * into a mapping need not change a time, so a file that is mapped may always have changed.
+ */
+export function mayHaveChanged(ghost: Ghost, before: FileStat, now: FileStat): boolean {
+  return isMapped(ghost) || !isUnchanged(before, now);
+}
+
+export function isMapped({ holders }: Ghost): boolean {
+  return holders.some(({ via, shared, writable }) => via === 'map' && shared && writable);
 }
