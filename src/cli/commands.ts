@@ -92,6 +92,13 @@ export const commands: Record<string, Command> = {
       'Suites: start, dump, restore, copy, extents, find, hooks, growth, memory (default: all). Needs root: file systems are made on\nloop devices and removed again, all in namespaces of its own. Programs that this machine lacks come from a tree\nof Debian 13 in ~/.cache/ghostkeep (mmdebstrap; GHOSTKEEP_BENCH_TREE names another). Table, JSON and plot go\ninto --results. Exit status 1 when a byte was wrong; no time is ever an error.',
     load: async () => (await import('./commands/bench.js')).benchCommand,
   },
+  doctor: {
+    usage: 'doctor [--clean] [-D DIR] [--json]',
+    summary: 'list the bases that pre-dump has left on this host',
+    details:
+      '--clean removes those that nobody comes for: their processes have ended. Bases that somebody is writing stay. After a\nreboot nothing leads to bases on a disk any more: -D names the directory that pre-dump was given.',
+    load: async () => (await import('./commands/doctor.js')).doctorCommand,
+  },
   hook: {
     usage: 'hook prestart|createRuntime|poststop',
     summary: 'called by the programs in hooks/; container state on stdin',

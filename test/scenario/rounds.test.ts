@@ -2,72 +2,10 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
-import { describe, it, type TestContext } from 'node:test';
-import { readManifest } from '../../src/image/manifest.js';
-import { endOfCriu, Gate } from './gate.js';
-import { filesIn, flows, ghostFile, ghostkeep, isRoot, needs, temporaryFolder } from './ghostkeep.js';
-
-const content = randomBytes(9 << 20);
-const me = String(process.pid);
-
-/** tmpfs: where blocks can be shared, a round makes no base. */
-function setUp(t: TestContext) {
-  const folder = temporaryFolder(t, '/dev/shm');
-  const [images, bases] = [`${folder}/images`, `${folder}/bases`];
-  fs.mkdirSync(images);
-  return { folder, images, bases, fd: ghostFile(t, folder, 'ghost', content) };
-}
-
-function preDump(folder: string, ...more: string[]) {
-  const { status, stdout, stderr } = ghostkeep(['pre-dump', '--pid', me, '-D', folder, '--json', ...more]);
-  assert.equal(status, 0, stderr);
-  return JSON.parse(stdout) as { ghosts: { done: string }[]; rounds: { bytes: number; differed: number }[] };
-}
-
-interface HowDumped {
-  /** CRIU's result. */
-  finish?: number;
-  /** The container is not paused before: there is a warm pass, and this happens after it. */
-  afterWarm?: () => void;
-}
-
-async function gateDump(t: TestContext, images: string, { finish = 0, afterWarm }: HowDumped = {}) {
-  const gate = new Gate(t, 'dump', images);
-  assert.match((await gate.answer())[0] ?? '', /^ready/);
-  if (afterWarm) {
-    assert.deepEqual(await gate.ask(`warm ${me}`), ['done']);
-    afterWarm();
-  }
-  const keys = (await gate.ask(`checkpoint ${me}`)).slice(0, -1);
-  if (finish === 0) endOfCriu(images, ...keys.map(key => key.slice('external '.length)));
-  assert.deepEqual(await gate.ask(`finish ${finish}`), ['done']);
-  assert.equal(await gate.end(), 0);
-}
-
-function bytesOf(fd: number): Buffer {
-  const bytes = Buffer.alloc(fs.fstatSync(fd).size);
-  fs.readSync(fd, bytes, 0, bytes.length, 0);
-  return bytes;
-}
-
-/** @returns how much of the image was there before */
-function assertDumped(images: string, folder: string, fd: number): number | undefined {
-  const { ghosts } = readManifest(flows().host.files, images);
-  const ino = fs.fstatSync(fd).ino;
-  const ghost = ghosts.find(each => each.ino === ino);
-  assert.ok(ghost);
-  const to = `${folder}/restored`;
-  const { status, stderr } = ghostkeep(['restore', '-D', images, '--to', to, '--ghost', String(ghost.id)]);
-  assert.equal(status, 0, stderr);
-  const [name = ''] = filesIn(to);
-  assert.ok(bytesOf(fd).equals(fs.readFileSync(`${to}/${name}`)), 'other bytes');
-  return ghost.data?.kept as number | undefined;
-}
-
-const basesIn = (folder: string) =>
-  fs.existsSync(`${folder}/ghostkeep`)
-    ? fs.readdirSync(`${folder}/ghostkeep`).filter(name => name.startsWith('base-'))
-    : [];
+import { describe, it } from 'node:test';
+import { Gate } from './gate.js';
+import { ghostkeep, isRoot, needs } from './ghostkeep.js';
+import { assertDumped, basesIn, content, gateDump, me, preDump, setUp } from './rounds.js';
 
 describe('a round', () => {
   it('when the gate dumps its processes afterwards, it takes the base from where it lies', async t => {

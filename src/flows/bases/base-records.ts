@@ -83,6 +83,11 @@ function hasParentIn(processes: ProcessView, pid: number, all: ReadonlySet<numbe
   }
 }
 
+/** For callers that would load more modules only to find none. */
+export function hasBaseRecords({ host }: Context): boolean {
+  return mayUse(host) && host.files.list(recordsFolder(host)).length > 0;
+}
+
 /** A record that cannot be read is passed over with a warning. */
 export function listBaseRecords({ host, log }: Context): FoundRecord[] {
   const { files } = host;
@@ -116,9 +121,11 @@ export function foldersOfBases(context: Context, pids: readonly number[]): strin
   return [...new Set(found.map(({ record }) => record.folder))];
 }
 
-/** Does one of the record's processes still live? */
-export function isAwaited({ processes }: Host, record: BaseRecord): boolean {
-  return record.processes.some(({ pid, startTime }) => startTimeOf(processes, pid) === startTime);
+/** The record's processes that live: they may still be dumped. */
+export function livingOf({ processes }: Host, record: BaseRecord): number[] {
+  return record.processes
+    .filter(({ pid, startTime }) => startTimeOf(processes, pid) === startTime)
+    .map(({ pid }) => pid);
 }
 
 function mayUse(host: Host): boolean {

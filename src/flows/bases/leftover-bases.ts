@@ -7,7 +7,7 @@ import { folder } from '../../image/layout.js';
 import { isOwnFolder } from '../../image/own-folder.js';
 import type { Context } from '../context.js';
 import { holdBase, removeBase } from './base-file.js';
-import { type BaseRecord, type FoundRecord, isAwaited, listBaseRecords } from './base-records.js';
+import { type BaseRecord, type FoundRecord, listBaseRecords, livingOf } from './base-records.js';
 import { basesIn } from './bases.js';
 
 export interface BasesOfFolder {
@@ -28,13 +28,12 @@ export function listBases(context: Context, images?: string): BasesOfFolder[] {
 function describe(context: Context, images: string, records: readonly FoundRecord[]): BasesOfFolder {
   const { files } = context.host;
   const its = records.map(({ record }) => record).filter(record => record.folder === images);
-  const living = its.filter(record => isAwaited(context.host, record));
   const container = its.find(record => record.container !== undefined)?.container;
   const names = isOwnFolder(context, images) ? basesIn(context, images) : [];
   return {
     folder: images,
     ...(container === undefined ? {} : { container }),
-    pids: living.flatMap(record => record.processes.map(({ pid }) => pid)),
+    pids: its.flatMap(record => livingOf(context.host, record)),
     bases: names.flatMap(name => {
       try {
         return [{ name, bytes: files.statPath(`${images}/${name}`).allocated }];
@@ -57,7 +56,9 @@ export function removeEnded(
   isEnded: (record: BaseRecord) => boolean = () => false,
 ): string[] {
   const records = listBaseRecords(context);
-  const ended = records.filter(({ record }) => isEnded(record) || !isAwaited(context.host, record));
+  const ended = records.filter(
+    ({ record }) => isEnded(record) || livingOf(context.host, record).length === 0,
+  );
   const kept = new Set(records.filter(one => !ended.includes(one)).map(({ record }) => record.folder));
   for (const { path, record } of ended) {
     if (!kept.has(record.folder)) removeBases(context, record.folder);
@@ -95,8 +96,6 @@ export function removeStale(
 ): void {
   const own = new Set(pids);
   const isOthers = ({ record }: FoundRecord) =>
-    record.folder === images &&
-    isAwaited(context.host, record) &&
-    !record.processes.some(({ pid }) => own.has(pid));
+    record.folder === images && livingOf(context.host, record).some(pid => !own.has(pid));
   if (!listBaseRecords(context).some(isOthers)) removeBases(context, images, wanted);
 }

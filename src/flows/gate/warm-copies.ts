@@ -34,7 +34,7 @@ const mostRounds = 5;
 interface Running {
   ghost: Ghost;
   image: string;
-  /** Of the ghost, from before the last round has read it. */
+  /** The ghost, before the last round has read it. */
   stat: FileStat;
   /** Bytes that the last round has written. */
   differed: bigint;

@@ -1,17 +1,21 @@
 /** Poststop's work on an image directory: it confirms the seal, seals again, or dumps and seals by itself. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Manifest } from '../../base/documents/generated/manifest.js';
 import { errnoOf, GhostkeepError } from '../../base/errors.js';
 import type { Files, ProcessView } from '../../base/host/host.js';
 import { countGhosts } from '../../image/count-ghosts.js';
 import { holdsDump, readJournal, readManifest } from '../../image/manifest.js';
+import { findBases } from '../bases/bases.js';
 import { assertNothingMissing } from '../choose/left-out.js';
 import { policyOfSession } from '../container/policy.js';
 import type { Session } from '../container/sessions.js';
 import type { Context } from '../context.js';
 import { assertNoImages } from '../directory/other-images.js';
 import { asOwner, holderOf } from '../directory/owner.js';
+import { imageMode } from '../dump/copy-one.js';
 import { dumpGhosts } from '../dump/dump.js';
+import { WarmImages } from '../dump/warm-images.js';
 import { sealImages } from '../seal/seal.js';
 
 /** How long killed processes may take to end, and how often we look at them. */
@@ -54,14 +58,16 @@ async function confirmAsOwner(
   if (!pid || !host.files.exists(images)) return;
   assertNoImages(context, images);
   const policy = policyOfSession(context, session);
-  await dumpGhosts(context, {
-    images,
-    pids: host.processes.tree(pid),
-    policy,
-    container,
-    criu: false,
-  });
-  const { manifest } = sealImages(context, images, { durable: true });
+  const pids = host.processes.tree(pid);
+  const bases = findBases(context, images, pids, imageMode(false));
+  const warm = new WarmImages(host.files, images, log, bases);
+  let manifest: Manifest;
+  try {
+    await dumpGhosts(context, { images, pids, policy, container, criu: false, warm });
+    ({ manifest } = sealImages(context, images, { durable: true }));
+  } finally {
+    bases.letGo();
+  }
   log.info(`${where}: ${countGhosts(manifest)} dumped and sealed`, fields);
   assertNothingMissing(manifest, where, policy);
 }

@@ -8,7 +8,8 @@ import type { ProcessView } from '../../base/host/host.js';
 import { parseRuntimeCommand } from '../../oci/command-line.js';
 import { asksForUs } from '../../oci/policy.js';
 import type { OciState } from '../../oci/state.js';
-import { closeSession, readSession } from '../container/sessions.js';
+import { hasBaseRecords } from '../bases/base-records.js';
+import { closeSession, readSession, type Session } from '../container/sessions.js';
 import type { Context } from '../context.js';
 
 export async function poststop(context: Context, state: OciState): Promise<void> {
@@ -29,6 +30,19 @@ export async function poststop(context: Context, state: OciState): Promise<void>
     }
   }
   closeSession(context, state.id);
+  await removeBasesOf(context, state.id, session);
+}
+
+/** The container has ended, so nobody comes for the bases that a round has made of it. */
+async function removeBasesOf(context: Context, id: string, session: Session | undefined): Promise<void> {
+  if (!hasBaseRecords(context)) return;
+  const { removeEnded } = await import('../bases/leftover-bases.js');
+  removeEnded(
+    context,
+    ({ container, processes }) =>
+      container === id ||
+      processes.some(({ pid, startTime }) => pid === session?.pid && startTime === session.startTime),
+  );
 }
 
 /**

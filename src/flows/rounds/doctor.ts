@@ -1,0 +1,34 @@
+/** `ghostkeep doctor`: what ghostkeep has left on this host, and whether anybody still comes for it. */
+import type { BasesOfFolder as BasesRecord, Doctor } from '../../base/documents/generated/doctor.js';
+import { countToJson } from '../../base/units.js';
+import { type BasesOfFolder, listBases, removeBases, removeEnded } from '../bases/leftover-bases.js';
+import type { Context } from '../context.js';
+
+/**
+ * @param images a directory to look at besides those that records lead to: after a reboot there is no record
+ * @param clean remove what nobody comes for
+ */
+export function examine(context: Context, { images, clean }: { images?: string; clean: boolean }): Doctor {
+  const where = images === undefined ? undefined : context.host.files.realPath(images);
+  const before = listBases(context, where);
+  if (!clean) return { bases: before.map(found => toRecord(found, found)) };
+  removeEnded(context);
+  for (const { folder, pids } of before) if (pids.length === 0) removeBases(context, folder);
+  const after = new Map(listBases(context, where).map(found => [found.folder, found]));
+  return { bases: before.map(found => toRecord(found, after.get(found.folder))) };
+}
+
+/** @param after the same folder now: bases stay where somebody writes them */
+function toRecord({ folder, container, pids, bases }: BasesOfFolder, after?: BasesOfFolder): BasesRecord {
+  const left = after?.bases ?? [];
+  const shown = left.length > 0 ? left : bases;
+  const state = pids.length > 0 ? 'awaited' : left.length > 0 || bases.length === 0 ? 'left-over' : 'removed';
+  return {
+    folder,
+    ...(container === undefined ? {} : { container }),
+    count: shown.length,
+    bytes: countToJson(shown.reduce((sum, { bytes }) => sum + bytes, 0n)),
+    state,
+    pids,
+  };
+}

@@ -1,0 +1,140 @@
+/**
+ * Writers of every kind race the rounds, and the freeze comes at a random moment: the dump must equal a plain
+ * read. GHOSTKEEP_SEED repeats one run; GHOSTKEEP_RACES says how many there are on each file system.
+ */
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import fs from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { before, describe, it, type TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { readManifest } from '../../src/image/manifest.js';
+import { endOfCriu, Gate } from './gate.js';
+import { command, flows, ghostkeep, isRoot, program, temporaryFolder } from './ghostkeep.js';
+
+const source = path.join(path.dirname(program), '../test/scenario/writers.c');
+const writers = path.join(path.dirname(program), '../build/test-writers');
+/** Ghosts that were dumped over a base: without any, no race has proved anything. */
+let overBases = 0;
+const races = Number(process.env['GHOSTKEEP_RACES'] ?? 3);
+
+before(() => {
+  const args = ['-D_GNU_SOURCE', '-Wall', '-Wextra', '-Werror', '-O2', '-pthread', '-o', writers, source];
+  const { status, stderr } = spawnSync('cc', args, { encoding: 'utf8' });
+  assert.equal(status, 0, stderr);
+});
+
+/** Numbers from SEED, so that a race can be run again: mulberry32. */
+function chanceFrom(seed: number): (below: number) => number {
+  let state = seed;
+  return below => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
+  };
+}
+
+async function startWriters(t: TestContext, folder: string, seed: number): Promise<ChildProcess> {
+  const child = spawn(writers, [folder, String(seed)], { stdio: ['ignore', 'pipe', 'inherit'] });
+  t.after(() => child.kill('SIGKILL'));
+  await Promise.race([
+    once(child.stdout as NodeJS.ReadableStream, 'data'),
+    once(child, 'exit').then(() => assert.fail('the writers have ended')),
+  ]);
+  return child;
+}
+
+/** A thread in a system call ends it before it stops. */
+async function freeze({ pid = 0 }: ChildProcess): Promise<void> {
+  process.kill(pid, 'SIGSTOP');
+  const isStopped = (task: string) =>
+    / T /.test(fs.readFileSync(`/proc/${pid}/task/${task}/stat`, 'latin1').replace(/^.*\)/, ''));
+  while (!fs.readdirSync(`/proc/${pid}/task`).every(isStopped)) await sleep(1);
+}
+
+function round(folder: string, pid: number): ChildProcess {
+  const [file, ...words] = command;
+  const args = [...words, 'pre-dump', '--pid', String(pid), '-D', folder];
+  return spawn(file, args, { stdio: 'ignore' });
+}
+
+async function race(t: TestContext, parent: string, seed: number): Promise<void> {
+  t.diagnostic(`GHOSTKEEP_SEED=${seed}`);
+  const chance = chanceFrom(seed);
+  const folder = temporaryFolder(t, parent);
+  const [images, bases, to] = ['images', 'bases', 'back'].map(name => `${folder}/${name}`) as [
+    string,
+    string,
+    string,
+  ];
+  fs.mkdirSync(images);
+  const child = await startWriters(t, folder, seed);
+  const pid = child.pid as number;
+  const place = chance(2) === 0 ? images : bases;
+  for (let left = chance(5); left > 0; left -= 1) await once(round(place, pid), 'exit');
+  const last = round(place, pid);
+  const ended = once(last, 'exit');
+  await sleep(chance(400));
+  await freeze(child);
+  if (isRoot && chance(2) === 0) await dumpByGate(t, images, pid, chance(2) === 0);
+  else dumpAlone(images, bases, pid);
+  await ended;
+  assertSame(images, to, pid);
+  child.kill('SIGKILL');
+}
+
+async function dumpByGate(t: TestContext, images: string, pid: number, failsFirst: boolean): Promise<void> {
+  for (const result of failsFirst ? [-1, 0] : [0]) {
+    const gate = new Gate(t, 'dump', images);
+    assert.match((await gate.answer())[0] ?? '', /^ready/);
+    const lines = await gate.ask(`checkpoint ${pid}`);
+    assert.equal(lines.at(-1), 'done');
+    if (result === 0) endOfCriu(images, ...lines.slice(0, -1).map(key => key.slice('external '.length)));
+    assert.deepEqual(await gate.ask(`finish ${result}`), ['done']);
+    assert.equal(await gate.end(), 0);
+  }
+}
+
+function dumpAlone(images: string, bases: string, pid: number): void {
+  const args = ['dump', '--pid', String(pid), '-D', images];
+  const { status, stderr } = ghostkeep(fs.existsSync(bases) ? [...args, '--base', bases] : args);
+  assert.equal(status, 0, stderr);
+}
+
+function assertSame(images: string, to: string, pid: number): void {
+  const { status, stderr } = ghostkeep(['restore', '-D', images, '--to', to]);
+  assert.equal(status, 0, stderr);
+  const { ghosts } = readManifest(flows().host.files, images);
+  const held = fs
+    .readdirSync(`/proc/${pid}/fd`)
+    .map(fd => `/proc/${pid}/fd/${fd}`)
+    .filter(fd => fs.statSync(fd).isFile() && fs.statSync(fd).nlink === 0);
+  const inodes = new Map(held.map(fd => [fs.statSync(fd).ino, fd]));
+  // A writer that was frozen between two files has none.
+  assert.ok(inodes.size > 0);
+  assert.equal(ghosts.length, inodes.size);
+  overBases += ghosts.filter(({ data }) => data?.kept !== undefined).length;
+  for (const [ino, fd] of inodes) {
+    const ghost = ghosts.find(each => each.ino === ino);
+    const name = fs.readdirSync(to).find(each => each === `ghost-${ghost?.id}`);
+    assert.ok(name !== undefined, `no ${ghost?.id} among ${fs.readdirSync(to).join()}`);
+    assert.ok(fs.readFileSync(fd).equals(fs.readFileSync(`${to}/${name}`)), `${fd} has other bytes`);
+  }
+}
+
+describe('rounds while writers of every kind are at work', () => {
+  for (const parent of ['/dev/shm', tmpdir()])
+    for (let count = 0; count < races; count += 1)
+      it(`when the freeze comes at a random moment on ${parent}, race ${count + 1}, the dump equals a read`, async t => {
+        const seed = Number(process.env['GHOSTKEEP_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+        await race(t, parent, seed);
+      });
+
+  it('when all races are over, some of them were over bases', t => {
+    t.diagnostic(`${overBases} ghosts were dumped over a base`);
+    if (process.env['GHOSTKEEP_SEED'] === undefined) assert.ok(overBases > 0);
+  });
+});
