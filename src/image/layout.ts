@@ -36,12 +36,18 @@ export function warmName(pass: string, index: number): string {
  * The name of a base: an image that a round has made while the container ran. It says of which inode: device,
  * number and time of birth (0 where the file system has none), in hexadecimal.
  */
-export function baseName(file: Identity): string {
+export const baseName = (file: Identity) => `${folder}/base-${identityOf(file)}.img`;
+
+/** The name of a base until the disk has taken it. Nobody uses a file with this name. */
+export const roughName = (file: Identity) => `${folder}/rough-${identityOf(file)}.img`;
+
+function identityOf(file: Identity): string {
   const birth = BigInt.asUintN(64, birthOf(file) ?? 0n);
-  return `${folder}/base-${[file.dev, file.ino, birth].map(part => part.toString(16)).join('-')}.img`;
+  return [file.dev, file.ino, birth].map(part => part.toString(16)).join('-');
 }
 
-export const isBaseName = (name: string) => /^ghostkeep\/base(-[0-9a-f]{1,16}){3}\.img$/.test(name);
+/** Either of the two. */
+export const isBaseName = (name: string) => /^ghostkeep\/(base|rough)(-[0-9a-f]{1,16}){3}\.img$/.test(name);
 
 /**
  * The content of a linked ghost until the dump is sealed. CRIU never reads it, so it needs no id from CRIU.

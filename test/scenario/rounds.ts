@@ -64,7 +64,8 @@ export function assertDumped(images: string, folder: string, fd: number): number
   return ghost.data?.kept as number | undefined;
 }
 
-export const basesIn = (folder: string) =>
+/** @param kind rough: those that a round is still at work on */
+export const basesIn = (folder: string, kind = 'base') =>
   fs.existsSync(`${folder}/ghostkeep`)
-    ? fs.readdirSync(`${folder}/ghostkeep`).filter(name => name.startsWith('base-'))
+    ? fs.readdirSync(`${folder}/ghostkeep`).filter(name => name.startsWith(`${kind}-`))
     : [];

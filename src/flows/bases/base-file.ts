@@ -93,7 +93,7 @@ export function moveBase({ host: { files } }: Context, base: HeldBase, to: strin
   base.path = to;
 }
 
-/** Removes a base that we hold, and lets go of it. */
+/** Removes a base that we hold, if it still has its name, and lets go of it. */
 export function removeBase({ host: { files } }: Context, { path, fd, stat }: HeldBase): void {
   try {
     if (isStillAt(files, path, stat)) files.remove(path);

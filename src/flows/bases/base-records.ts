@@ -11,6 +11,7 @@ import { parseDocument } from '../../base/documents/document.js';
 import type { BaseProcess, BaseRecord } from '../../base/documents/generated/base-record.js';
 import { errnoOf, GhostkeepError, reasonOf } from '../../base/errors.js';
 import type { Host, ProcessView } from '../../base/host/host.js';
+import { showDev } from '../../base/units.js';
 import { isPrivate } from '../container/private-folder.js';
 import { startTimeOf } from '../container/sessions.js';
 import type { Context } from '../context.js';
@@ -47,6 +48,7 @@ export function writeBaseRecord(
     version: 1,
     ...(container === undefined ? {} : { container }),
     folder,
+    dev: devOf(host, folder),
     created: host.now().toISOString(),
     processes,
   };
@@ -88,7 +90,7 @@ export function hasBaseRecords({ host }: Context): boolean {
   return mayUse(host) && host.files.list(recordsFolder(host)).length > 0;
 }
 
-/** A record that cannot be read is passed over with a warning. */
+/** A record that cannot be read, of another version perhaps, is passed over. */
 export function listBaseRecords({ host, log }: Context): FoundRecord[] {
   const { files } = host;
   if (!mayUse(host)) return [];
@@ -105,21 +107,30 @@ export function listBaseRecords({ host, log }: Context): FoundRecord[] {
         return [{ path: file, record }];
       } catch (error) {
         if (!(error instanceof GhostkeepError) && errnoOf(error) === undefined) throw error;
-        log.warn(`cannot read ${file}, passing it over: ${reasonOf(error)}`);
+        log.info(`cannot read ${file}, passing it over: ${reasonOf(error)}`);
         return [];
       }
     });
 }
 
-/** The folders in which bases of PIDS may lie. */
-export function foldersOfBases(context: Context, pids: readonly number[]): string[] {
+/**
+ * The folders on the file system of IMAGES in which bases of PIDS may lie. Bases elsewhere could not be
+ * renamed, and looking for them could mean to wait for a dead server.
+ */
+export function foldersOfBases(context: Context, images: string, pids: readonly number[]): string[] {
   const all = new Set(pids);
-  const { processes } = context.host;
-  const isOurs = ({ record }: FoundRecord) =>
-    record.processes.some(({ pid, startTime }) => all.has(pid) && startTimeOf(processes, pid) === startTime);
-  const found = listBaseRecords(context).filter(isOurs);
+  const { host } = context;
+  const found = listBaseRecords(context).filter(
+    ({ record }) =>
+      record.dev === devOf(host, images) &&
+      record.processes.some(
+        ({ pid, startTime }) => all.has(pid) && startTimeOf(host.processes, pid) === startTime,
+      ),
+  );
   return [...new Set(found.map(({ record }) => record.folder))];
 }
+
+const devOf = ({ files }: Host, folder: string) => showDev(files.statPath(`${folder}/.`).dev);
 
 /** The record's processes that live: they may still be dumped. */
 export function livingOf({ processes }: Host, record: BaseRecord): number[] {

@@ -62,7 +62,9 @@ export class Bases {
     } catch (error) {
       if (errnoOf(error) === undefined) throw error;
       const why =
-        errnoOf(error) === 'EXDEV' ? 'it lies on another file system than the images' : reasonOf(error);
+        errnoOf(error) === 'EXDEV'
+          ? 'it lies on another file system than the images, or in another project of a quota'
+          : reasonOf(error);
       log.info(`the base ${base.path} is not used: ${why}`);
       host.files.close(base.fd);
       return undefined;
@@ -107,7 +109,7 @@ export class Bases {
   }
 }
 
-/** The names of bases in IMAGES, as in `ghostkeep/base-1-2-3.img`. */
+/** The names of bases in IMAGES, finished or not, as in `ghostkeep/base-1-2-3.img`. */
 export function basesIn({ host: { files } }: Pick<Context, 'host'>, images: string): string[] {
   if (!files.exists(`${images}/${folder}`)) return [];
   return files
@@ -118,5 +120,5 @@ export function basesIn({ host: { files } }: Pick<Context, 'host'>, images: stri
 
 /** The bases for a dump of PIDS into IMAGES: those in IMAGES itself, and those that a record leads to. */
 export function findBases(context: Context, images: string, pids: readonly number[], mode: number): Bases {
-  return new Bases(context, images, [images, ...foldersOfBases(context, pids)], mode);
+  return new Bases(context, images, [images, ...foldersOfBases(context, images, pids)], mode);
 }

@@ -68,19 +68,22 @@ export function removeEnded(
 }
 
 /** Removes the bases in IMAGES that nobody has locked, and the folder if it is then empty. */
-export function removeBases(context: Context, images: string, keep: ReadonlySet<string> = new Set()): void {
-  const { host, log } = context;
+export function removeBases(context: Context, images: string): void {
   if (!isOwnFolder(context, images)) return;
-  const workFolder = `${images}/${folder}`;
+  const { files } = context.host;
+  removeAllBut(context, images, new Set());
+  if (files.list(`${images}/${folder}`).length === 0) files.removeTree(`${images}/${folder}`);
+}
+
+function removeAllBut(context: Context, images: string, kept: ReadonlySet<string>): void {
   try {
-    for (const name of basesIn(context, images).filter(one => !keep.has(one))) {
+    for (const name of basesIn(context, images).filter(one => !kept.has(one))) {
       const base = holdBase(context, images, name);
       if (base) removeBase(context, base);
     }
-    if (host.files.list(workFolder).length === 0) host.files.removeTree(workFolder);
   } catch (error) {
     if (errnoOf(error) === undefined && !(error instanceof GhostkeepError)) throw error;
-    log.warn(`cannot remove the bases in ${workFolder}: ${reasonOf(error)}`);
+    context.log.warn(`cannot remove the bases in ${images}/${folder}: ${reasonOf(error)}`);
   }
 }
 
@@ -97,5 +100,5 @@ export function removeStale(
   const own = new Set(pids);
   const isOthers = ({ record }: FoundRecord) =>
     record.folder === images && livingOf(context.host, record).some(pid => !own.has(pid));
-  if (!listBaseRecords(context).some(isOthers)) removeBases(context, images, wanted);
+  if (!listBaseRecords(context).some(isOthers)) removeAllBut(context, images, wanted);
 }

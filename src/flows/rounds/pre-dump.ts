@@ -37,6 +37,7 @@ export async function preDump(
   host.files.makeDirectory(asked, 0o700);
   const where = host.files.realPath(asked);
   const { policy } = policyOf(context, first, wishes);
+  if (!policy.enabled) context.log.warn('nothing is copied: the policy says `enabled: false`');
   const made: Round[] = [];
   do {
     const pids = policy.enabled ? selectPids(host.processes, selection) : [];

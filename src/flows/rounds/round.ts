@@ -8,7 +8,7 @@ import { errnoOf, GhostkeepError, reasonOf } from '../../base/errors.js';
 import { inParallel } from '../../base/parallel.js';
 import { findGhosts } from '../../ghost/find/find.js';
 import type { Ghost } from '../../ghost/ghost.js';
-import { baseName } from '../../image/layout.js';
+import { baseName, roughName } from '../../image/layout.js';
 import {
   type HeldBase,
   holdBase,
@@ -69,22 +69,27 @@ interface Work extends RoundGhost {
  * @throws BAD_INPUT, PERMISSION, IN_USE if IMAGES cannot take bases
  */
 export async function runRound(context: Context, request: DumpRequest): Promise<Round> {
-  const { processes } = context.host;
+  const { host } = context;
+  const { processes } = host;
   const ghosts = findGhosts(processes, request.pids, context.alive).ghosts.filter(isOurs);
   const { watched, watch } = watchServers(context, ghosts, request.images);
   const pinned = pinSome(processes, ghosts.filter(isLarge));
   try {
-    const works = await prepare(watched, request, pinned);
-    const start = context.host.clock();
-    await inParallel(works, availableParallelism(), work => copy(watched, request, work));
-    const ms = Math.round(context.host.clock() - start);
+    const works = pinned.map(one => begin(watched, request, one));
+    const inTurn = (work: (one: Work) => Promise<void>) => inParallel(works, availableParallelism(), work);
+    await inTurn(one => writeBack(watched, one));
+    await asOwner(watched, request.images, owned => prepare(watched, request, owned, works), owner);
+    const start = host.clock();
+    await inTurn(one => copy(watched, request, one));
+    const ms = Math.round(host.clock() - start);
     leaveRoom(watched, request, works);
-    await inParallel(works, availableParallelism(), work => settle(watched, work));
-    const seen = new Map(works.map(work => [work.ghost, toResult(work)]));
+    await inTurn(one => settle(watched, one));
+    await name(watched, request, works);
+    const seen = new Map(works.map(one => [one.ghost, toResult(one)]));
     return {
       ghosts: ghosts.map(ghost => seen.get(ghost) ?? passedOver(ghost)),
       ms,
-      compared: works.every(({ over }) => over),
+      compared: works.every(({ done, over }) => over || done !== 'base'),
     };
   } finally {
     unpinGhosts(processes, pinned);
@@ -92,12 +97,18 @@ export async function runRound(context: Context, request: DumpRequest): Promise<
   }
 }
 
+/**
+ * We are the owner of the directory only while we make and rename files: a round that hangs while it copies
+ * must keep no checkpoint from the directory.
+ */
+const owner = { begins: true, waitMs };
+
 const isOurs = (ghost: Ghost) => ghost.keep === 'ghostkeep' && ghost.class !== 'linked';
 
 function passedOver(ghost: Ghost): RoundGhost {
   const why = isLarge(ghost)
     ? 'it cannot be opened'
-    : `it is below ${worthBytes >> 20n} MiB, and copied as fast`;
+    : `less than ${worthBytes >> 20n} MiB are allocated, which is copied in a millisecond or two`;
   return { ghost, done: 'nothing', bytes: 0n, differed: 0n, why };
 }
 
@@ -109,65 +120,51 @@ const toResult = ({ ghost, done, bytes, differed, why }: Work): RoundGhost => ({
   ...(why === undefined ? {} : { why }),
 });
 
-/**
- * Takes over or makes the bases. Only then are we the owner of IMAGES: a round that hangs while it copies
- * must not keep a checkpoint from the directory.
- */
-async function prepare(
-  context: Context,
-  request: DumpRequest,
-  pinned: readonly PinnedGhost[],
-): Promise<Work[]> {
-  const { images, policy, pids, container } = request;
-  const works = pinned.map(
-    (pin): Work => ({ ghost: pin.ghost, pinned: pin, done: 'nothing', bytes: 0n, differed: 0n, over: false }),
-  );
-  const work = (owned: string) => {
-    prepareFolder(context, owned);
-    const earlier = foldersOfBases(context, pids).filter(one => one !== images);
-    writeBaseRecord(context, images, pids, container);
-    const copied = works.filter(one => !isShared(context, request, one));
-    for (const one of copied) takeOver(context, images, earlier, one);
-    const anew = copied.filter(({ base }) => !base);
-    const why =
-      whyForbidden(
-        works.map(({ ghost }) => ghost),
-        policy,
-      ) ??
-      whyNoRoom(
-        context,
-        images,
-        policy,
-        anew.map(({ ghost }) => ghost),
-      );
-    for (const one of anew) {
-      if (why === undefined) attempt(one, () => create(context, images, one));
-      else one.why = why;
-    }
-    removeStale(context, images, pids, new Set(works.map(({ pinned: { stat } }) => baseName(stat))));
-  };
-  await asOwner(context, images, work, { begins: true, waitMs });
-  return works;
+function begin(context: Context, request: DumpRequest, pinned: PinnedGhost): Work {
+  const work: Work = { ghost: pinned.ghost, pinned, done: 'nothing', bytes: 0n, differed: 0n, over: false };
+  attempt(work, () => {
+    if (willShare(context, request, pinned)) work.done = 'written-back';
+  });
+  return work;
 }
 
-function isShared(context: Context, request: DumpRequest, work: Work): boolean {
+async function writeBack(context: Context, work: Work): Promise<void> {
+  if (work.done !== 'written-back') return;
+  const { fd, stat } = work.pinned;
   try {
-    if (willShare(context, request, work.pinned)) work.done = 'written-back';
+    await context.host.engine.writeBack(fd, stat.size, whenMoving(context));
   } catch (error) {
     if (errnoOf(error) === undefined) throw error;
-    work.why = reasonOf(error);
+    Object.assign(work, { done: 'nothing', why: reasonOf(error) });
   }
-  return work.done === 'written-back';
 }
 
-/** An earlier round may have put the base elsewhere. */
+/** Takes over or makes the files of the bases. */
+function prepare(context: Context, request: DumpRequest, owned: string, works: readonly Work[]): void {
+  const { images, policy, pids, container } = request;
+  prepareFolder(context, owned);
+  const earlier = foldersOfBases(context, images, pids).filter(one => one !== images);
+  writeBaseRecord(context, images, pids, container);
+  const copied = works.filter(({ done, why }) => done === 'nothing' && why === undefined);
+  for (const one of copied) takeOver(context, images, earlier, one);
+  removeStale(context, images, pids, new Set(works.map(({ pinned: { stat } }) => baseName(stat))));
+  const anew = copied.filter(({ base }) => !base).map(({ ghost }) => ghost);
+  const all = works.map(({ ghost }) => ghost);
+  const why = whyForbidden(all, policy) ?? whyNoRoom(context, images, policy, anew);
+  for (const one of copied.filter(({ base }) => !base))
+    if (why === undefined) attempt(one, () => create(context, images, one));
+    else one.why = why;
+}
+
+/** An earlier round may have put the base elsewhere. While we write to it, it has another name. */
 function takeOver(context: Context, images: string, earlier: readonly string[], work: Work): void {
-  const name = baseName(work.pinned.stat);
+  const { stat } = work.pinned;
   for (const one of [images, ...earlier]) {
-    const base = holdBase(context, one, name);
+    const base = holdBase(context, one, baseName(stat));
     if (!base) continue;
     try {
-      if (one !== images) moveBase(context, base, `${images}/${name}`);
+      dropRough(context, images, work);
+      moveBase(context, base, `${images}/${roughName(stat)}`);
       Object.assign(work, { base, over: true });
       return;
     } catch (error) {
@@ -181,18 +178,27 @@ function takeOver(context: Context, images: string, earlier: readonly string[], 
 }
 
 function create(context: Context, images: string, work: Work): void {
-  const base = makeBase(context, images, baseName(work.pinned.stat));
+  const { stat } = work.pinned;
+  if (context.host.files.exists(`${images}/${baseName(stat)}`)) {
+    work.why = 'another round is at work on its base, or it is no file of ours';
+    return;
+  }
+  dropRough(context, images, work);
+  const base = makeBase(context, images, roughName(stat));
   if (base) work.base = base;
   else work.why = 'its base cannot be locked';
 }
 
+/** Nobody knows whether the disk has taken what a killed round has left. */
+function dropRough(context: Context, images: string, { pinned: { stat } }: Work): void {
+  const old = holdBase(context, images, roughName(stat));
+  if (old) removeBase(context, old);
+}
+
 async function copy(context: Context, request: DumpRequest, work: Work): Promise<void> {
-  const { host } = context;
   const { pinned, base, over } = work;
+  if (!base) return;
   try {
-    if (work.done === 'written-back')
-      await host.engine.writeBack(pinned.fd, pinned.stat.size, whenMoving(context));
-    if (!base) return;
     const { bytes, differed, shared } = await copyRunning(context, request, pinned, base.fd, over);
     Object.assign(work, { bytes, differed });
     if (shared) giveUp(context, work, 'its blocks can be shared, so that the freeze copies none');
@@ -200,7 +206,7 @@ async function copy(context: Context, request: DumpRequest, work: Work): Promise
   } catch (error) {
     if (errnoOf(error) === undefined && !(error instanceof GhostkeepError)) throw error;
     // The ghost has become shorter meanwhile. The base is worth comparing all the same.
-    if (base && errnoOf(error) === 'ESTALE') Object.assign(work, { done: 'base', why: reasonOf(error) });
+    if (errnoOf(error) === 'ESTALE') Object.assign(work, { done: 'base', why: reasonOf(error) });
     else giveUp(context, work, reasonOf(error));
   }
 }
@@ -218,17 +224,43 @@ function leaveRoom(context: Context, { images, policy }: DumpRequest, works: rea
  * all the same, so such a base goes.
  */
 async function settle(context: Context, work: Work): Promise<void> {
-  const { files } = context.host;
-  const { base } = work;
-  if (!base) return;
+  if (!work.base) return;
   try {
-    await files.flush(base.fd);
+    await context.host.files.flush(work.base.fd);
     context.alive?.();
-    files.close(base.fd);
-    delete work.base;
   } catch (error) {
     if (errnoOf(error) === undefined) throw error;
     giveUp(context, work, `its disk has not taken the base: ${reasonOf(error)}`);
+  }
+}
+
+/** Only now is there a base. A checkpoint may have come first, and then the directory is no place for it. */
+async function name(context: Context, { images }: DumpRequest, works: readonly Work[]): Promise<void> {
+  const made = works.filter(({ base }) => base);
+  if (made.length === 0) return;
+  const work = (owned: string) => {
+    prepareFolder(context, owned);
+    for (const one of made) giveName(context, images, one);
+  };
+  try {
+    await asOwner(context, images, work, owner);
+  } catch (error) {
+    for (const one of made) giveUp(context, one, reasonOf(error));
+    if (!(error instanceof GhostkeepError)) throw error;
+    context.log.warn(`${made.length} bases are removed: ${reasonOf(error)}`);
+  }
+}
+
+function giveName(context: Context, images: string, work: Work): void {
+  const { base, pinned } = work;
+  if (!base) return;
+  try {
+    moveBase(context, base, `${images}/${baseName(pinned.stat)}`);
+    delete work.base;
+    context.host.files.close(base.fd);
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    giveUp(context, work, reasonOf(error));
   }
 }
 
