@@ -1,24 +1,9 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
-import { describe, it, type TestContext } from 'node:test';
-import { filesIn, ghostFile, ghostkeep, isRoot, needs, temporaryFolder } from './ghostkeep.js';
-
-/** A file system of its own, SIZE large; undefined where none can be mounted. */
-function smallDisk(t: TestContext, size: string): string | undefined {
-  if (!needs(t, isRoot, 'mounting a small tmpfs needs root')) return undefined;
-  const folder = fs.mkdtempSync(path.join(tmpdir(), 'gk-disk-'));
-  const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'gk-test', folder]).status === 0;
-  t.after(() => {
-    if (mounted) spawnSync('umount', [folder]);
-    fs.rmdirSync(folder);
-  });
-  if (!needs(t, mounted, 'no tmpfs can be mounted here')) return undefined;
-  return folder;
-}
+import { describe, it } from 'node:test';
+import { filesIn, ghostFile, ghostkeep, temporaryFolder } from './ghostkeep.js';
+import { smallDisk } from './small-disk.js';
 
 describe('an image directory without room', () => {
   it('when the disk is smaller than a ghost, it says how much is needed and free, and leaves nothing half', t => {

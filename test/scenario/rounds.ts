@@ -21,7 +21,10 @@ export function setUp(t: TestContext) {
 export function preDump(folder: string, ...more: string[]) {
   const { status, stdout, stderr } = ghostkeep(['pre-dump', '--pid', me, '-D', folder, '--json', ...more]);
   assert.equal(status, 0, stderr);
-  return JSON.parse(stdout) as { ghosts: { done: string }[]; rounds: { bytes: number; differed: number }[] };
+  return JSON.parse(stdout) as {
+    ghosts: { done: string; why?: string }[];
+    rounds: { bytes: number; differed: number }[];
+  };
 }
 
 export interface HowDumped {
