@@ -83,12 +83,19 @@ struct gk_report {
 	uint64_t unwritten_bytes; /* allocated but never written */
 	uint64_t image_bytes;	  /* length of the image, header included */
 	uint64_t size;		  /* size of the ghost in bytes */
-	uint64_t kept_bytes;	  /* bytes of the image that an earlier one held already */
-	uint64_t failed_offset;	  /* where it failed, in the file that message names */
-	uint32_t engine;	  /* enum gk_engine that was used in the end */
-	uint32_t fallbacks;	  /* how often an engine gave up and the next went on */
-	uint32_t ways;		  /* set of enum gk_copy_way */
-	uint32_t crc32c;	  /* of what the function's comment says */
+	/*
+	 * Only with GK_DUMP_OVER: how many bytes of the image the earlier one held already, how many
+	 * it held differently (counted in whole blocks, and all of them were written), and how many
+	 * were written over it without being compared. The three make up image_bytes.
+	 */
+	uint64_t kept_bytes;
+	uint64_t differing_bytes;
+	uint64_t uncompared_bytes;
+	uint64_t failed_offset; /* where it failed, in the file that message names */
+	uint32_t engine;	/* enum gk_engine that was used in the end */
+	uint32_t fallbacks;	/* how often an engine gave up and the next went on */
+	uint32_t ways;		/* set of enum gk_copy_way */
+	uint32_t crc32c;	/* of what the function's comment says */
 	char message[GK_MESSAGE_BYTES];
 };
 
@@ -119,7 +126,7 @@ int gk_extents(int fd, uint32_t engine, uint64_t size, uint64_t start, struct gk
  * With GK_ENGINE_READ no chunk is much longer than 64 MiB, so that each byte is still in memory
  * when it is copied.
  * report: data_bytes, chunks (0 when not chunked), unwritten_bytes, image_bytes, kept_bytes,
- * engine, fallbacks, ways.
+ * differing_bytes, uncompared_bytes, engine, fallbacks, ways.
  */
 int gk_dump(int ghost_fd, int image_fd, uint32_t engine, uint64_t size, const void *header,
 	    uint64_t header_bytes, uint32_t flags, struct gk_progress *progress, struct gk_report *report);
@@ -225,7 +232,7 @@ int gk_settle(int fd, struct gk_report *report);
 uint32_t gk_layout(char *text, uint32_t capacity);
 
 /* sizeof(struct gk_report) in the low 16 bits, and above them GK_ABI, which changes with this file. */
-#define GK_ABI 13
+#define GK_ABI 14
 uint32_t gk_abi(void);
 
 #endif

@@ -125,6 +125,8 @@ function report(
     unwrittenBytes: 0n,
     imageBytes: BigInt(image.length),
     keptBytes: 0n,
+    differingBytes: 0n,
+    uncomparedBytes: 0n,
     failedOffset: 0n,
     engine: 'auto',
     fallbacks: 0,

@@ -30,6 +30,7 @@ const known: Record<string, Record<string, string>> = {
     'return 4096;': block,
     'if (bytes < 4096 ||': block,
   },
+  'native/engine/copy/earlier.c': { '#define BLOCK UINT64_C(4096)': 'how finely images are compared' },
   'native/engine/copy/copy.h': { 'between 4096 bytes and 64 KiB': block },
   'native/engine/map/allocation.c': {
     'uint64_t block_end = size + (4096 - size % 4096) % 4096;':
@@ -101,6 +102,6 @@ describe('the size of a page', () => {
 
   it('when a page is counted, its size comes from the kernel', () => {
     const asks = files.filter(file => /_SC_PAGE_?SIZE|getpagesize/.test(linesOf(file).join('\n')));
-    assert.deepEqual(asks, ['native/engine/copy/copy.c']);
+    assert.deepEqual(asks, ['native/engine/base/page-cache.c']);
   });
 });

@@ -55,6 +55,8 @@ static const struct entry {
 	FIELD(gk_report, image_bytes),
 	FIELD(gk_report, size),
 	FIELD(gk_report, kept_bytes),
+	FIELD(gk_report, differing_bytes),
+	FIELD(gk_report, uncompared_bytes),
 	FIELD(gk_report, failed_offset),
 	FIELD(gk_report, engine),
 	FIELD(gk_report, fallbacks),

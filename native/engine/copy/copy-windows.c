@@ -21,10 +21,10 @@
 struct range {
 	struct copier *copier;
 	uint64_t from, to, length;
-	uint64_t next;	    /* the first window that no thread has taken */
-	uint64_t failed_at; /* where the first failed window failed, or length */
-	uint64_t kept;
-	int error; /* the error of that window */
+	uint64_t next;		/* the first window that no thread has taken */
+	uint64_t failed_at;	/* where the first failed window failed, or length */
+	struct earlier counted; /* by other threads */
+	int error;		/* the error of that window */
 	bool writing;
 	pthread_mutex_t lock; /* guards the four fields above */
 };
@@ -87,13 +87,13 @@ static void help(void *argument)
 	struct range *range = argument;
 	AUTO_FREE unsigned char *window = window_alloc(WINDOW_BYTES);
 	AUTO_FREE unsigned char *room = has_earlier(range->copier) ? window_alloc(EARLIER_BYTES) : NULL;
-	struct earlier earlier = { room, 0 };
+	struct earlier earlier = { .room = room };
 
 	if (!window || (has_earlier(range->copier) && !room))
 		return;
 	all_windows(range, window, &earlier);
 	pthread_mutex_lock(&range->lock);
-	range->kept += earlier.kept;
+	earlier_add(&range->counted, &earlier);
 	pthread_mutex_unlock(&range->lock);
 }
 
@@ -125,7 +125,7 @@ int copy_windows(struct copier *copier, uint64_t from, uint64_t to, uint64_t len
 		on_all_processors(help, &range, length / WINDOW_BYTES, WORTH_A_THREAD);
 	/* The caller's window is always there, so this copies what no other thread had memory for. */
 	all_windows(&range, copier->window, earlier);
-	earlier->kept += range.kept;
+	earlier_add(earlier, &range.counted);
 	copier->used |= GK_COPY_READ_WRITE;
 	copier->done += range.failed_at;
 	copier->writing = range.writing;

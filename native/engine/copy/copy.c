@@ -3,11 +3,11 @@
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/page-cache.h"
 #include "base/progress.h"
 #include "copy/copy-windows.h"
 #include "copy/copy.h"
@@ -97,25 +97,6 @@ static void choose_ways(struct copier *copier)
 		copier->shared_by_hand = true;
 		break;
 	}
-}
-
-/* The kernel has it since Linux 6.5. Source: cachestat(2), linux/mman.h. */
-#ifndef SYS_cachestat
-#define SYS_cachestat 451
-#endif
-
-/* Whether more than half of a range is dirty. It is false where the kernel cannot tell. */
-static bool is_dirty(int fd, uint64_t offset, uint64_t length)
-{
-	struct {
-		uint64_t offset, length;
-	} range = { offset, length };
-	struct {
-		uint64_t cached, dirty, writeback, evicted, recently_evicted;
-	} pages;
-	uint64_t all = length / (uint64_t)sysconf(_SC_PAGESIZE);
-
-	return syscall(SYS_cachestat, fd, &range, &pages, 0) == 0 && pages.dirty + pages.writeback > all / 2;
 }
 
 static bool is_fastest_by_hand(const struct copier *copier, uint64_t from, uint64_t length)

@@ -7,11 +7,17 @@
 
 #include "base/io.h"
 
-/* Memory to read an earlier image into, so that it can be compared with what would be written over it. */
+/*
+ * An earlier image is compared with what would be written over it, and only what differs is
+ * written. One thread uses it at a time.
+ */
 struct earlier {
-	unsigned char
-		*room; /* EARLIER_BYTES long, owned by the caller; NULL when there is no earlier image */
-	uint64_t kept; /* bytes that were there already */
+	/* EARLIER_BYTES long, owned by the caller; NULL when there is no earlier image */
+	unsigned char *room;
+	uint64_t kept;	     /* bytes that were there already */
+	uint64_t differing;  /* bytes that were compared and written */
+	uint64_t uncompared; /* bytes that were written and not compared */
+	uint32_t misses;     /* how many windows in a row had to be written whole */
 };
 
 /* A window of data, and the headers of all chunks that gather.h collects for one window. */
@@ -19,5 +25,8 @@ struct earlier {
 
 /* As writev_full, but bytes that are already in the file are not written again. */
 int writev_changed(int fd, struct iovec *pieces, int count, uint64_t offset, struct earlier *earlier);
+
+/* Add what a thread counted in its own struct. */
+void earlier_add(struct earlier *earlier, const struct earlier *other);
 
 #endif

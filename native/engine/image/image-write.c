@@ -105,6 +105,8 @@ int dump_ghost(struct dump_room *room, const struct dump_request *request, struc
 		error = cut_off(dump);
 
 	report->kept_bytes = dump->earlier.kept;
+	report->differing_bytes = dump->earlier.differing;
+	report->uncompared_bytes = dump->earlier.uncompared;
 	report->image_bytes = dump->gather.position;
 	report->engine = chunked ? dump->walk.engine : (uint32_t)GK_ENGINE_READ;
 	report->fallbacks = dump->walk.fallbacks;

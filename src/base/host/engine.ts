@@ -13,8 +13,14 @@ export interface EngineReport {
   chunks: bigint;
   unwrittenBytes: bigint;
   imageBytes: bigint;
-  /** Bytes of the image that an earlier image already had. */
+  /**
+   * Only for a dump over an earlier image: bytes of the image that the earlier one held already, that it
+   * held differently (counted in whole blocks), and that were written over it without being compared.
+   * Together they are `imageBytes`. The last two were written.
+   */
   keptBytes: bigint;
+  differingBytes: bigint;
+  uncomparedBytes: bigint;
   size: bigint;
   failedOffset: bigint;
   engine: EngineName;

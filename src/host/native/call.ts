@@ -180,6 +180,8 @@ export function readReport(report: Buffer): EngineReport {
     imageBytes: report.readBigUInt64LE(at.image_bytes),
     size: report.readBigUInt64LE(at.size),
     keptBytes: report.readBigUInt64LE(at.kept_bytes),
+    differingBytes: report.readBigUInt64LE(at.differing_bytes),
+    uncomparedBytes: report.readBigUInt64LE(at.uncompared_bytes),
     failedOffset: report.readBigUInt64LE(at.failed_offset),
     engine: engineNames.get(report.readUInt32LE(at.engine)) ?? 'auto',
     fallbacks: report.readUInt32LE(at.fallbacks),

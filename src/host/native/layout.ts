@@ -4,7 +4,7 @@
  */
 
 /** GK_ABI, the version of the header. */
-export const abiVersion = 13;
+export const abiVersion = 14;
 
 export const values = {
   GK_MESSAGE_BYTES: 240,
@@ -58,6 +58,8 @@ export const report = struct({
   image_bytes: u64,
   size: u64,
   kept_bytes: u64,
+  differing_bytes: u64,
+  uncompared_bytes: u64,
   failed_offset: u64,
   engine: u32,
   fallbacks: u32,
