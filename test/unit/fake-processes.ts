@@ -4,26 +4,14 @@ import { mayHaveServer } from '../../src/base/filesystems.js';
 import type { FileMap, FileStat, Mount, OpenFds, ProcessView } from '../../src/base/host/host.js';
 import type { IdMaps } from '../../src/base/id-map.js';
 import { makeDev, splitDev } from '../../src/base/units.js';
+import { errno, type FakeFile, fakeMount, type Opened } from './fake-file.js';
 import type { MemoryFiles } from './memory-files.js';
 
-export interface FakeFile {
-  stat: FileStat;
-  content: Buffer;
-  /** statfs f_type */
-  magic: bigint;
-}
-
-/** A file as one holder has it: the name the kernel shows, and through which mount. */
-export interface Opened {
-  file: FakeFile;
-  name: Buffer;
-  mount: number;
-  flags: number;
-  position: bigint;
-}
+export * from './fake-file.js';
 
 export interface FakeProcess {
   parent?: number;
+  uid?: number;
   startTime?: string;
   commandLine?: string[];
   environment?: Record<string, string>;
@@ -45,51 +33,6 @@ export interface FakeProcess {
   idMaps?: IdMaps;
   /** Errno for a call: `fds`, `maps`, `mounts`, `stat fd/3`, `pin fd/3`, … */
   fails?: Record<string, string>;
-}
-
-export function errno(code: string, what = 'fake'): NodeJS.ErrnoException {
-  return Object.assign(new Error(`${code}: ${what}`), { code });
-}
-
-export function fakeFile(values: Partial<FileStat> & { content?: Buffer; magic?: bigint } = {}): FakeFile {
-  const { content = Buffer.from('ghost'), magic = 0xef53n, ...stat } = values;
-  return {
-    content,
-    magic,
-    stat: {
-      dev: makeDev(8n, 1n),
-      ino: 4711n,
-      mode: 0o100644,
-      nlink: 0,
-      uid: 0,
-      gid: 0,
-      rdev: 0n,
-      size: BigInt(content.length),
-      allocated: 4096n,
-      blockBytes: 4096,
-      atimeNs: 1_000_000_001n,
-      mtimeNs: 2_000_000_002n,
-      ctimeNs: 3_000_000_003n,
-      birthtimeNs: 4_000_000_004n,
-      ...stat,
-    },
-  };
-}
-
-export function opened(file: FakeFile, name: string | Buffer, values: Partial<Opened> = {}): Opened {
-  return { file, name: Buffer.from(name as string), mount: 30, flags: 0o100002, position: 0n, ...values };
-}
-
-export function fakeMount(id: number, values: Partial<Mount> = {}): Mount {
-  return {
-    id,
-    parent: 0,
-    dev: makeDev(8n, 1n),
-    mountPoint: Buffer.from('/'),
-    filesystem: 'ext4',
-    readOnly: false,
-    ...values,
-  };
 }
 
 const ownPid = 999;
@@ -148,6 +91,14 @@ export class FakeProcesses implements ProcessView {
   cgroupPids = (path: string) => this.listPids().filter(pid => this.#get(pid).cgroups?.includes(path));
   cgroupsOf = (pid: number) => this.#get(pid, 'cgroupsOf').cgroups ?? ['/'];
   startTime = (pid: number) => this.#get(pid).startTime ?? `${pid}00`;
+  uid = (pid: number) => this.#get(pid, 'uid').uid ?? 0;
+  /** The pids that listen, by socket. */
+  readonly listeners = new Map<string, number>();
+  listener(socket: string): number {
+    const pid = this.listeners.get(socket);
+    if (pid === undefined) throw errno('ECONNREFUSED', `connect ${socket}`);
+    return pid;
+  }
   tracer = (pid: number) => this.#get(pid).tracer ?? 0;
   environment = (pid: number, name: string) => this.#get(pid).environment?.[name];
   commandLine = (pid: number) => this.#get(pid).commandLine ?? [];

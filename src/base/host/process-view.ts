@@ -50,6 +50,10 @@ export interface ProcessView {
   /** Pid of its tracer, 0 without one. */
   tracer(pid: number): number;
   parent(pid: number): number;
+  /** Its real user, whom a set-uid program does not change. */
+  uid(pid: number): number;
+  /** Pid of the process that listens on a unix socket. @throws an errno error, without waiting */
+  listener(socket: string): number;
   fds(pid: number): number[];
   /**
    * Look through all descriptors without opening anything. A descriptor that is not listed as a suspect holds

@@ -9,6 +9,7 @@ import type { Context } from '../context.js';
 import { holdBase, removeBase } from './base-file.js';
 import { type BaseRecord, type FoundRecord, listBaseRecords, livingOf } from './base-records.js';
 import { basesIn } from './bases.js';
+import { isPassingFolder } from './passing-folder.js';
 
 export interface BasesOfFolder {
   folder: string;
@@ -67,12 +68,14 @@ export function removeEnded(
   return [...new Set(ended.map(({ record }) => record.folder))].filter(one => !kept.has(one));
 }
 
-/** Removes the bases in IMAGES that nobody has locked, and the folder if it is then empty. */
+/** Removes the bases in IMAGES that nobody has locked, and our folders that are then empty. */
 export function removeBases(context: Context, images: string): void {
   if (!isOwnFolder(context, images)) return;
   const { files } = context.host;
   removeAllBut(context, images, new Set());
-  if (files.list(`${images}/${folder}`).length === 0) files.removeTree(`${images}/${folder}`);
+  if (files.list(`${images}/${folder}`).length > 0) return;
+  files.removeTree(`${images}/${folder}`);
+  if (isPassingFolder(images) && files.list(images).length === 0) files.removeTree(images);
 }
 
 function removeAllBut(context: Context, images: string, kept: ReadonlySet<string>): void {

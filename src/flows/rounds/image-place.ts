@@ -1,15 +1,18 @@
-import { GhostkeepError } from '../../base/errors.js';
-import type { Host } from '../../base/host/host.js';
+import { foldersOfBases } from '../bases/base-records.js';
+import { isPassingFolder, passingFolder } from '../bases/passing-folder.js';
+import { findImagePlace } from '../container/image-place.js';
+import type { Context } from '../context.js';
 
 /**
- * Where will the engine of CONTAINER put its images? A base must lie on that file system.
+ * Chooses the directory for bases of PIDS: on the file system where their engine will put the images.
  * @throws NO_IMAGE_PLACE
  */
-export function findImagePlace(_host: Host, container: string | undefined): string {
+export function chooseDirectory(context: Context, pids: readonly number[], container?: string): string {
   const what = container === undefined ? 'these processes' : `container ${container}`;
-  throw new GhostkeepError(
-    'NO_IMAGE_PLACE',
-    what,
-    `cannot tell where the images of ${what} will lie; give -D, a directory on the same file system`,
+  const { folder, own } = findImagePlace(context, pids, what);
+  if (own) return folder;
+  const place = context.host.files.realPath(folder);
+  return (
+    foldersOfBases(context, place, pids).find(one => isPassingFolder(one, place)) ?? passingFolder(place)
   );
 }

@@ -8,7 +8,7 @@ import { removeEnded } from '../bases/leftover-bases.js';
 import { policyOf } from '../container/policy.js';
 import type { Context } from '../context.js';
 import { type Selection, selectPids } from '../scan/select.js';
-import { findImagePlace } from './image-place.js';
+import { chooseDirectory } from './image-place.js';
 import { type Round, type RoundGhost, runRound } from './round.js';
 
 /** Less is written in a millisecond or two, so another round would gain nothing. */
@@ -31,9 +31,10 @@ export async function preDump(
 ): Promise<PreDump> {
   const { host } = context;
   const { container } = selection;
-  const [first = 0] = selectPids(host.processes, selection);
+  const found = selectPids(host.processes, selection);
+  const [first = 0] = found;
   removeEnded(context);
-  const asked = images ?? findImagePlace(host, container);
+  const asked = images ?? chooseDirectory(context, found, container);
   host.files.makeDirectory(asked, 0o700);
   const where = host.files.realPath(asked);
   const { policy } = policyOf(context, first, wishes);

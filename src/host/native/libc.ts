@@ -65,6 +65,40 @@ export function tryLock(fd: number): boolean | undefined {
   return koffi.errno() === constants.errno.EWOULDBLOCK ? false : undefined;
 }
 
+/** Sources: unix(7), linux/un.h; asm-generic/socket.h, which x86 and arm share */
+const socketPathBytes = 108;
+const [afUnix, solSocket, soPeercred] = [1, 1, 17];
+/** SOCK_STREAM, SOCK_NONBLOCK and SOCK_CLOEXEC */
+const streamAtOnce = 1 | 0o4000 | 0o2000000;
+
+/**
+ * Pid of the process that listens on a unix socket, as the kernel knows it. We connect, send nothing, and
+ * hang up. A listener that accepts nobody is EAGAIN. @throws an errno error
+ */
+export function listenerOn(socketPath: string): number {
+  const koffi = loadKoffi();
+  const libc = koffi.load(null);
+  const failure = (code = -koffi.errno()) => failed(BigInt(code), `connect ${socketPath}`);
+  const name = Buffer.from(`${socketPath}\0`);
+  if (name.length > socketPathBytes) throw failure(-constants.errno.ENAMETOOLONG);
+  const address = Buffer.alloc(2 + socketPathBytes);
+  address.writeUInt16LE(afUnix);
+  name.copy(address, 2);
+  const fd = libc.func('int socket(int, int, int)')(afUnix, streamAtOnce, 0) as number;
+  if (fd < 0) throw failure();
+  try {
+    if (libc.func('int connect(int, const void *, uint32_t)')(fd, address, address.length) < 0)
+      throw failure();
+    const [peer, length] = [Buffer.alloc(12), Buffer.alloc(4)];
+    length.writeUInt32LE(peer.length);
+    const getsockopt = libc.func('int getsockopt(int, int, int, void *, void *)');
+    if (getsockopt(fd, solSocket, soPeercred, peer, length) < 0) throw failure();
+    return peer.readInt32LE();
+  } finally {
+    closeSync(fd);
+  }
+}
+
 /**
  * mmap(2) of the first page of a file, which may be empty. The mapping cannot be read.
  * @throws an errno error

@@ -6,6 +6,7 @@ import { pinAll } from '../engine/pin-all.js';
 import { pathOnly } from '../files/open-regular.js';
 import { answersInRoot, askServers } from '../native/ask-servers.js';
 import { ask, openInRoot } from '../native/call.js';
+import { listenerOn } from '../native/libc.js';
 import { lookAt } from '../native/look-at.js';
 import { OpenFdsAhead, readOpenFds } from '../native/open-fds.js';
 import { Patience } from '../native/patience.js';
@@ -20,7 +21,7 @@ import { parseMaps, parseWritableShared } from './maps.js';
 import { devOfMemfd } from './memfd.js';
 import { parseMountinfo } from './mountinfo.js';
 import { namesOf } from './names-of.js';
-import { childrenOf, numbers, standsStill, statFields } from './tasks.js';
+import { childrenOf, numbers, standsStill, statFields, statusField } from './tasks.js';
 
 const { O_RDONLY } = fs.constants;
 
@@ -88,8 +89,15 @@ export class LinuxProcesses implements ProcessView {
   }
 
   tracer(pid: number): number {
-    const status = fs.readFileSync(`/proc/${pid}/status`, 'latin1');
-    return Number(/^TracerPid:\s*(\d+)/m.exec(status)?.[1] ?? 0);
+    return statusField(pid, 'TracerPid');
+  }
+
+  uid(pid: number): number {
+    return statusField(pid, 'Uid');
+  }
+
+  listener(socket: string): number {
+    return listenerOn(socket);
   }
 
   commandLine(pid: number): string[] {

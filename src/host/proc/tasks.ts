@@ -39,6 +39,17 @@ export function statFields(folder: string): string[] {
   return text.slice(text.lastIndexOf(')') + 2).split(' ');
 }
 
+/**
+ * The first number of a field of /proc/PID/status. A process cannot forge a line: the kernel escapes newlines
+ * in its name. Source: proc_pid_status(5)
+ */
+export function statusField(pid: number, name: 'TracerPid' | 'Uid'): number {
+  const status = fs.readFileSync(`/proc/${pid}/status`, 'latin1');
+  const value = new RegExp(`^${name}:\\s*(\\d+)`, 'm').exec(status)?.[1];
+  if (value === undefined) throw new Error(`/proc/${pid}/status has no ${name}`);
+  return Number(value);
+}
+
 /** @returns undefined where the process or thread has ended */
 export function ifThere<T>(read: () => T): T | undefined {
   try {
