@@ -65,6 +65,17 @@ paused() {
 	[ "$(kept_of paused)" = '"none"' ] || fail "there was a warm pass"
 }
 
+# The round copies while it is written to, and what has changed since is found while it is frozen.
+paused_after_a_round() {
+	written_to runc early round_and_pause early
+	[ "$(kept_of early)" != '"none"' ] || fail "the base was not used"
+}
+
+round_and_pause() {
+	expect_ok ghostkeep pre-dump --container "$1" -D "$WORK/$1.bases" --until-stable
+	expect_ok runc pause "$1"
+}
+
 for runtime in runc crun; do
 	check "$runtime" "written to all the time" while_writing "$runtime"
 done
@@ -72,4 +83,5 @@ for filesystem in xfs btrfs tmpfs; do
 	check runc "written to all the time, on $filesystem" while_writing_on "$filesystem"
 done
 check runc "written to all the time, then paused" paused
+check runc "written to all the time, a round, then paused" paused_after_a_round
 check runc "written to all the time, the policy is warm: false" without
