@@ -40,6 +40,8 @@ export const bounds = {
   session: { bytes: MiB, code: 'BAD_INPUT' },
   /** Lines of options that the user gives CRIU. */
   criuConfig: { bytes: MiB, code: 'BAD_INPUT' },
+  /** A container engine's list of its containers: some KiB for each. */
+  containers: { bytes: 16 * MiB, code: 'BAD_INPUT' },
   /** An OCI bundle's config.json; large ones have some 100 KiB. */
   bundle: { bytes: 4 * MiB, code: 'BAD_INPUT' },
   /**

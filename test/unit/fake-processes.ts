@@ -88,7 +88,6 @@ export class FakeProcesses implements ProcessView {
       for (const [child, process] of this.#processes) if (process.parent === parent) found.push(child);
     return found;
   }
-  cgroupPids = (path: string) => this.listPids().filter(pid => this.#get(pid).cgroups?.includes(path));
   cgroupsOf = (pid: number) => this.#get(pid, 'cgroupsOf').cgroups ?? ['/'];
   startTime = (pid: number) => this.#get(pid).startTime ?? `${pid}00`;
   uid = (pid: number) => this.#get(pid, 'uid').uid ?? 0;

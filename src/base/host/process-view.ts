@@ -34,8 +34,6 @@ export interface ProcessView {
   listPids(): number[];
   /** PID and all its descendants that exist now. */
   tree(pid: number): number[];
-  /** Pids of a cgroup path (as under /sys/fs/cgroup, or absolute), its children included. */
-  cgroupPids(path: string): number[];
   /** Cgroup paths of a process, as /proc/PID/cgroup lists them. */
   cgroupsOf(pid: number): string[];
   /**

@@ -31,7 +31,7 @@ export async function preDump(
 ): Promise<PreDump> {
   const { host } = context;
   const { container } = selection;
-  const found = selectPids(host.processes, selection);
+  const found = selectPids(host, selection);
   const [first = 0] = found;
   removeEnded(context);
   const asked = images ?? chooseDirectory(context, found, container);
@@ -41,7 +41,7 @@ export async function preDump(
   if (!policy.enabled) context.log.warn('nothing is copied: the policy says `enabled: false`');
   const made: Round[] = [];
   do {
-    const pids = policy.enabled ? selectPids(host.processes, selection) : [];
+    const pids = policy.enabled ? selectPids(host, selection) : [];
     const request = { images: where, pids, policy, criu: false };
     made.push(await runRound(context, { ...request, ...(container === undefined ? {} : { container }) }));
   } while (made.length < rounds && pays(made));

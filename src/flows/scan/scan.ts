@@ -12,8 +12,9 @@ import { type Selection, selectPids } from './select.js';
  * root, but it sees only processes that it may look at.
  * @throws NOT_FOUND; PERMISSION if a process that was named may not be looked at
  */
-export function scan({ host: { processes } }: Context, selection: Selection): Scan {
-  const found = findGhosts(processes, selectPids(processes, selection));
+export function scan({ host }: Context, selection: Selection): Scan {
+  const { processes } = host;
+  const found = findGhosts(processes, selectPids(host, selection));
   const { ghosts, unseen } = found;
   assertNamedWereSeen(unseen, selection.pids ?? []);
   return {

@@ -1,61 +1,91 @@
-import { errnoOf, GhostkeepError } from '../../base/errors.js';
-import type { ProcessView } from '../../base/host/host.js';
+/** The processes that a command is about. All commands that choose processes do it in the same words. */
+import { GhostkeepError } from '../../base/errors.js';
+import type { Host, ProcessView } from '../../base/host/host.js';
+import { showSome } from '../../base/text/show-some.js';
+import { cgroupPaths, isIn, withoutBackslashes } from '../container/cgroup-path.js';
+import { isNamedAfter, knownContainers } from '../container/known.js';
 
-/** The processes that a command is about. Exactly one of the fields is set. */
+/** Exactly one of the fields is set. */
 export interface Selection {
   pids?: readonly number[];
-  /** This process and its descendants. */
+  /** This process and all its descendants. */
   tree?: number;
+  /** Name or id. */
   container?: string;
   cgroup?: string;
   all?: boolean;
 }
 
-/** @throws NOT_FOUND when a container or cgroup has no process */
-export function selectPids(processes: ProcessView, selection: Selection): number[] {
+type Machine = Pick<Host, 'processes' | 'files' | 'uid'>;
+
+/** @throws NOT_FOUND when a container, cgroup or tree has no process; BAD_INPUT when a name is not unique */
+export function selectPids(host: Machine, selection: Selection): number[] {
+  const { processes } = host;
   if (selection.all) return processes.listPids();
   if (selection.cgroup !== undefined)
-    return assertSome(processes.cgroupPids(selection.cgroup), `cgroup ${selection.cgroup}`);
+    return assertSome(pidsOfCgroup(processes, selection.cgroup), `cgroup ${selection.cgroup}`);
   if (selection.container !== undefined)
-    return assertSome(pidsOfContainer(processes, selection.container), `container ${selection.container}`);
-  if (selection.tree !== undefined)
-    return assertSome(treeOf(processes, selection.tree), `process ${selection.tree}`);
+    return assertSome(pidsOfContainer(host, selection.container), `container ${selection.container}`);
+  if (selection.tree !== undefined) return treeOf(processes, selection.tree);
   return [...(selection.pids ?? [])];
 }
 
-function treeOf(processes: ProcessView, pid: number): number[] {
-  try {
-    return processes.tree(pid);
-  } catch (error) {
-    if (errnoOf(error) === undefined) throw error;
-    return [];
-  }
+/**
+ * Finds a container's processes by its cgroup, which the runtime has named after the id or noted in a record.
+ * Twelve digits of an id are enough.
+ */
+export function pidsOfContainer(host: Machine, name: string): number[] {
+  const named = knownContainers(host).filter(({ id, names }) => names.includes(name) || isId(id, name));
+  const ids = [...new Set(named.map(({ id }) => id))];
+  if (ids.length > 1) throw notUnique(name, ids);
+  const cgroups = named.flatMap(each => each.cgroups);
+  const [id = name] = ids;
+  return pidsInCgroup(
+    host.processes,
+    path => cgroups.some(each => isIn(path, each)) || path.split('/').some(part => isNamedAfter(part, id)),
+  );
 }
 
-/**
- * Runtimes put these before an id. libpod-conmon- is not one: that is podman's monitor, outside the
- * container.
- */
-const prefix = /^(libpod|crio|cri-containerd|containerd|docker|nerdctl|crun|runc)-/;
+function isId(id: string, name: string): boolean {
+  return id === name || (/^[0-9a-f]{12,}$/.test(name) && id.startsWith(name));
+}
 
-/**
- * Finds a container's processes by cgroup. Runtimes name the cgroup after the id (`/ID`, `libpod-ID`,
- * `crio-ID.scope`, `cri-containerd-ID.scope`, `docker-ID.scope`). The first 12 or more digits of the id are
- * enough.
- */
-export function pidsOfContainer(processes: ProcessView, id: string): number[] {
+function pidsOfCgroup(processes: ProcessView, pasted: string): number[] {
+  const wanted = cgroupPaths(pasted);
+  const found = pidsInCgroup(processes, path => wanted.some(each => isIn(path, each)));
+  if (found.length > 0) return found;
+  const unquoted = wanted.map(withoutBackslashes);
+  const asUnquoted = pidsInCgroup(processes, path =>
+    unquoted.some(each => isIn(withoutBackslashes(path), each)),
+  );
+  if (asUnquoted.length > 0 || pasted.includes('/')) return asUnquoted;
+  // A tree of cgroups, as systemd-cgls prints it, shows a unit by its name alone.
+  return pidsInCgroup(processes, path => path.split('/').includes(pasted.trim()));
+}
+
+/** A process that ends meanwhile is in no cgroup. */
+function pidsInCgroup(processes: ProcessView, isWanted: (path: string) => boolean): number[] {
   return processes.listPids().filter(pid => {
     try {
-      return processes.cgroupsOf(pid).some(path => path.split('/').some(part => isNamedAfter(part, id)));
+      return processes.cgroupsOf(pid).some(isWanted);
     } catch {
       return false;
     }
   });
 }
 
-function isNamedAfter(part: string, id: string): boolean {
-  const own = part.replace(/\.scope$/, '').replace(prefix, '');
-  return (id !== '' && own === id) || (id.length >= 12 && own.startsWith(id) && /^[0-9a-f]+$/.test(own));
+function treeOf(processes: ProcessView, pid: number): number[] {
+  if (processes.listPids().includes(pid)) return processes.tree(pid);
+  const what = `process ${pid}`;
+  throw new GhostkeepError('NOT_FOUND', what, `cannot look at ${what}: there is none`);
+}
+
+function notUnique(name: string, ids: readonly string[]): GhostkeepError {
+  return new GhostkeepError(
+    'BAD_INPUT',
+    `container ${name}`,
+    `cannot choose container ${name}: ${ids.length} containers have this name: ${showSome(ids)}; give an id`,
+  );
 }
 
 function assertSome(pids: number[], what: string): number[] {

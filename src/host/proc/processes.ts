@@ -52,19 +52,6 @@ export class LinuxProcesses implements ProcessView {
     return found;
   }
 
-  cgroupPids(path: string): number[] {
-    const wanted = path.replace(/^\/sys\/fs\/cgroup/, '').replace(/\/+$/, '') || '/';
-    return this.listPids().filter(pid => {
-      try {
-        return this.cgroupsOf(pid).some(
-          own => own === wanted || own.startsWith(wanted === '/' ? '/' : `${wanted}/`),
-        );
-      } catch {
-        return false;
-      }
-    });
-  }
-
   /** Source: cgroups(7): hierarchy-id:controllers:path */
   cgroupsOf(pid: number): string[] {
     const lines = fs.readFileSync(`/proc/${pid}/cgroup`, 'utf8').trim().split('\n');

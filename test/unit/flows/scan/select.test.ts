@@ -5,7 +5,11 @@ import { ghostkeepError } from '../../expect.js';
 import { fakeHost } from '../../fake-host.js';
 
 const id = '4f1c3b2a9d8e7f6a5b4c3d2e1f0a9b8c7d6e5f4a3b2c1d0e9f8a7b6c5d4e3f2a';
-const inCgroup = (path: string) => fakeHost().processes.add(100, { cgroups: ['/', path] });
+const inCgroup = (path: string) => {
+  const host = fakeHost();
+  host.processes.add(100, { cgroups: ['/', path] });
+  return host;
+};
 const matches = (path: string, name: string) => pidsOfContainer(inCgroup(path), name).includes(100);
 
 describe('pidsOfContainer', () => {
@@ -47,26 +51,116 @@ describe('pidsOfContainer', () => {
   });
 
   it('when a process vanishes meanwhile, it is passed over', () => {
-    const processes = inCgroup('/web').add(101, { fails: { cgroupsOf: 'ESRCH' } });
-    assert.deepEqual(pidsOfContainer(processes, 'web'), [100]);
+    const host = inCgroup('/web');
+    host.processes.add(101, { fails: { cgroupsOf: 'ESRCH' } });
+    assert.deepEqual(pidsOfContainer(host, 'web'), [100]);
+  });
+});
+
+const stored = '/var/lib/containers/storage/overlay-containers/containers.json';
+const other = id.replaceAll('4', '7');
+
+describe('pidsOfContainer by name', () => {
+  const records: Record<string, [path: string, record: object | string]> = {
+    podman: [stored, [{ id, names: ['web'] }]],
+    docker: [`/var/lib/docker/containers/${id}/config.v2.json`, { ID: id, Name: '/web' }],
+    'CRI-O': [stored, [{ id, names: ['k8s_web_pod_ns_uid_0'], metadata: '{"metadata-name":"web"}' }]],
+    "containerd's CRI": [
+      `/run/containerd/io.containerd.runtime.v2.task/k8s.io/${id}/config.json`,
+      { annotations: { 'io.kubernetes.cri.container-name': 'web' } },
+    ],
+    nerdctl: [
+      `/run/containerd/io.containerd.runtime.v2.task/default/${id}/config.json`,
+      { annotations: { 'nerdctl/name': 'web' } },
+    ],
+  };
+  for (const [engine, [path, record]] of Object.entries(records))
+    it(`when ${engine} has noted the name, it is found`, () => {
+      const host = inCgroup(`/a/libpod-${id}.scope`);
+      host.files.put(path, JSON.stringify(record));
+      assert.deepEqual(pidsOfContainer(host, 'web'), [100]);
+      assert.deepEqual(pidsOfContainer(host, 'we'), []);
+    });
+
+  it('when the cgroup is named after something else, the record of runc or crun says which it is', () => {
+    for (const [path, record] of [
+      ['/run/runc/web/state.json', { cgroup_paths: { freezer: '/sys/fs/cgroup/freezer/a/b', '': '' } }],
+      ['/run/runc/web/state.json', { cgroup_paths: { '': '/sys/fs/cgroup/a/b' } }],
+      ['/run/docker/runtime-runc/moby/web/state.json', { cgroup_paths: { '': '/sys/fs/cgroup/a/b' } }],
+      ['/run/crun/web/status', { 'cgroup-path': '/a/b' }],
+    ] as const) {
+      const host = inCgroup('/a/b/c');
+      host.files.put(path, JSON.stringify(record));
+      assert.deepEqual(pidsOfContainer(host, 'web'), [100], path);
+    }
+  });
+
+  it('when two containers have the name, it says so, and an id chooses', () => {
+    const host = inCgroup(`/a/crio-${id}.scope`);
+    host.files.put(stored, JSON.stringify([id, other].map(each => ({ id: each, names: ['app'] }))));
+    assert.throws(() => pidsOfContainer(host, 'app'), ghostkeepError('BAD_INPUT', id, other, 'give an id'));
+    assert.deepEqual(pidsOfContainer(host, id.slice(0, 12)), [100]);
+  });
+
+  it('when a record is odd or too large, it is skipped', () => {
+    for (const record of [
+      '',
+      '[',
+      'null',
+      '[null, 7, {"id": 7}, {"id": "x", "names": {"a": 1}}]',
+      '{"id":"web"}',
+    ]) {
+      const host = inCgroup('/web');
+      host.files.put(stored, record);
+      host.files.put('/run/runc/web/state.json', record);
+      assert.deepEqual(pidsOfContainer(host, 'web'), [100], record);
+    }
+  });
+});
+
+describe('selectPids by cgroup', () => {
+  const path = '/system.slice/dev-disk\\x2dby.slice/web.scope';
+  for (const pasted of [
+    path,
+    `${path}/`,
+    path.slice(1),
+    `/sys/fs/cgroup${path}`,
+    `/sys/fs/cgroup/freezer${path}/`,
+    `0::${path}\n`,
+    `12:cpu,cpuacct:${path}`,
+    path.replaceAll('\\', ''),
+    '/system.slice',
+    'web.scope',
+  ])
+    it(`when ${JSON.stringify(pasted)} was pasted, it is found`, () => {
+      assert.deepEqual(selectPids(inCgroup(path), { cgroup: pasted }), [100]);
+    });
+
+  it('when only a part of a name fits, it is not', () => {
+    for (const pasted of ['/system', 'web', '/web.scope', '/sys/fs/cgroup/system.slice/x/web.scope'])
+      assert.throws(() => selectPids(inCgroup(path), { cgroup: pasted }), ghostkeepError('NOT_FOUND'));
   });
 });
 
 describe('selectPids', () => {
+  it('when a tree is wanted, all descendants are in it, and its first process must be there', () => {
+    const host = inCgroup('/');
+    host.processes.add(101, { parent: 100 }).add(102, { parent: 101 });
+    assert.deepEqual(selectPids(host, { tree: 100 }), [100, 101, 102]);
+    assert.throws(() => selectPids(host, { tree: 7 }), ghostkeepError('NOT_FOUND', 'process 7'));
+  });
+
   it('when nothing is in a container or cgroup, it says so', () => {
-    const processes = inCgroup('/web');
-    assert.throws(
-      () => selectPids(processes, { container: 'x' }),
-      ghostkeepError('NOT_FOUND', 'container x'),
-    );
-    assert.throws(() => selectPids(processes, { cgroup: '/x' }), ghostkeepError('NOT_FOUND', 'cgroup /x'));
+    const host = inCgroup('/web');
+    assert.throws(() => selectPids(host, { container: 'x' }), ghostkeepError('NOT_FOUND', 'container x'));
+    assert.throws(() => selectPids(host, { cgroup: '/x' }), ghostkeepError('NOT_FOUND', 'cgroup /x'));
   });
 
   it('when pids are given, they are taken as they are', () => {
-    const processes = inCgroup('/web');
-    assert.deepEqual(selectPids(processes, { pids: [7, 100] }), [7, 100]);
-    assert.deepEqual(selectPids(processes, { cgroup: '/web' }), [100]);
-    assert.deepEqual(selectPids(processes, { container: 'web' }), [100]);
-    assert.deepEqual(selectPids(processes, { all: true }), [100, 999]);
+    const host = inCgroup('/web');
+    assert.deepEqual(selectPids(host, { pids: [7, 100] }), [7, 100]);
+    assert.deepEqual(selectPids(host, { cgroup: '/web' }), [100]);
+    assert.deepEqual(selectPids(host, { container: 'web' }), [100]);
+    assert.deepEqual(selectPids(host, { all: true }), [100, 999]);
   });
 });
