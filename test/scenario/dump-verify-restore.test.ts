@@ -94,7 +94,7 @@ describe('dump, verify, restore', () => {
     const { status, stderr } = ghostkeep(args);
     assert.equal(status, 1);
     assert.match(stderr, /there is a dump in it already.*\[BAD_INPUT\]/);
-    assert.match(ghostkeep(['verify', '-D', images]).stdout, /1 ghosts, no damage/);
+    assert.match(ghostkeep(['verify', '-D', images]).stdout, /1 ghost, no damage/);
     fs.rmSync(`${images}/ghostkeep-manifest.json`);
     fs.mkdirSync(`${images}/ghostkeep`);
     fs.writeFileSync(`${images}/ghostkeep/pending-2.img`, '');

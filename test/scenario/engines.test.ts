@@ -188,7 +188,7 @@ describe('allocation', () => {
     const { images } = dump(t);
     const plain = ghostkeep(['materialize', '-D', images]);
     assert.equal(plain.status, 0, plain.stderr);
-    assert.match(plain.stdout, /1 ghosts, whole, stands alone\n$/);
+    assert.match(plain.stdout, /1 ghost, whole, stands alone\n$/);
     for (const _ of ['once', 'again']) {
       const { status, stdout, stderr } = ghostkeep([
         'materialize',

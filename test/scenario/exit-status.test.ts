@@ -147,7 +147,7 @@ describe('--json', () => {
       return JSON.parse(stdout) as Record<string, unknown>;
     };
     const scan = json(ghostkeep(['scan', '--pid', String(process.pid), '--json']));
-    assert.deepEqual(Object.keys(scan), ['ghosts', 'unseen']);
+    assert.deepEqual(Object.keys(scan), ['ghosts', 'unseen', 'processes', 'containers']);
     const dump = json(ghostkeep(['dump', '--pid', String(process.pid), '-D', images, '--json']));
     assert.equal(dump['state'], 'sealed');
     assert.deepEqual(json(ghostkeep(['show', '-D', images, '--json'])), dump);
@@ -166,15 +166,15 @@ describe('--json', () => {
     const images = `${folder}/images`;
     assert.match(
       ghostkeep(['scan', '--pid', String(process.pid)]).stdout,
-      /unlinked .* ghostkeep .*\/ghost\n1 ghosts, 20 KiB allocated\n$/,
+      / ghostkeep .* unlinked .*\/ghost\n1 ghost, 20 KiB allocated\n$/,
     );
-    assert.match(ghostkeep(['dump', '--pid', String(process.pid), '-D', images]).stdout, /1 ghosts, sealed /);
+    assert.match(ghostkeep(['dump', '--pid', String(process.pid), '-D', images]).stdout, /1 ghost, sealed /);
     assert.match(ghostkeep(['show', '-D', images, '--extents']).stdout, /\[0, 20000\) {2}19\.5 KiB\n$/);
     const shown = JSON.parse(ghostkeep(['show', '-D', images, '--extents', '--json']).stdout) as Manifest;
     assert.deepEqual(shown.ghosts[0]?.extents, [{ offset: 0, length: 20_000 }]);
     assert.match(
       ghostkeep(['verify', '-D', images]).stdout,
-      /1 ghosts, no damage found; structure only: no checksums /,
+      /1 ghost, no damage found; structure only: no checksums /,
     );
     assert.match(ghostkeep(['restore', '-D', images, '--to', `${folder}/to`]).stdout, /ghost-1 .*19\.5 KiB/);
     assert.equal(fs.readFileSync(`${folder}/to/ghost-1`, 'latin1'), 'x'.repeat(20_000));

@@ -108,8 +108,8 @@ describe('the gate protocol', () => {
     endOfCriu(images, key.slice('external '.length));
     const seal = ghostkeep(['seal', '-D', images]);
     assert.equal(seal.status, 0, seal.stderr);
-    assert.match(seal.stdout, /1 ghosts, sealed now/);
-    assert.match(ghostkeep(['seal', '-D', images]).stdout, /1 ghosts, sealed before/);
+    assert.match(seal.stdout, /1 ghost, sealed now/);
+    assert.match(ghostkeep(['seal', '-D', images]).stdout, /1 ghost, sealed before/);
   });
 
   it('when a request is unknown or belongs to the other stage, it refuses and lives on', async t => {

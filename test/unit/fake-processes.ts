@@ -100,6 +100,9 @@ export class FakeProcesses implements ProcessView {
   }
   tracer = (pid: number) => this.#get(pid).tracer ?? 0;
   environment = (pid: number, name: string) => this.#get(pid).environment?.[name];
+  commandName = (pid: number) => this.#get(pid, 'commandName').commandLine?.[0] ?? 'fake';
+  hidden: string | undefined;
+  hidesProcesses = () => this.hidden;
   commandLine = (pid: number) => this.#get(pid).commandLine ?? [];
   parent = (pid: number) => this.#get(pid).parent ?? 1;
   fds = (pid: number) => Object.keys(this.#get(pid, 'fds').fds ?? {}).map(Number);

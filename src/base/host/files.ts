@@ -8,6 +8,11 @@ export interface Durability {
   durable: boolean;
 }
 
+export interface Replacement extends Durability {
+  /** The mode of a file that did not exist; 0600 if none is given. */
+  mode?: number;
+}
+
 /** Our own files: image directories, records. Paths are text, because we made them. */
 export interface Files extends FolderLocks {
   /**
@@ -41,9 +46,9 @@ export interface Files extends FolderLocks {
   statPath(path: string): FileStat;
   /**
    * Write a new file beside PATH and rename it over PATH, so that a reader sees all of it or none. It keeps
-   * mode and owner of the file it replaces. Durable unless DURABILITY says otherwise.
+   * mode and owner of the file it replaces. Durable unless HOW says otherwise.
    */
-  replace(path: string, bytes: Uint8Array, durability?: Durability): void;
+  replace(path: string, bytes: Uint8Array, how?: Replacement): void;
   rename(from: string, to: string): void;
   /** As rename, but a file that already has the name stays, and the call throws EEXIST. */
   renameNew(from: string, to: string): void;

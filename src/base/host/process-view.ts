@@ -43,6 +43,10 @@ export interface ProcessView {
   isPaused(pid: number): boolean;
   startTime(pid: number): string;
   commandLine(pid: number): string[];
+  /** As /proc/PID/comm has it; a process may give itself any name of up to 15 bytes. */
+  commandName(pid: number): string;
+  /** The option of /proc (`hidepid=2`) that hides processes of other users from us; undefined where none does. */
+  hidesProcesses(): string | undefined;
   /** A variable of the environment that the process was started with. */
   environment(pid: number, name: string): string | undefined;
   /** Pid of its tracer, 0 without one. */

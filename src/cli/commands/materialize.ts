@@ -1,4 +1,5 @@
 import type { Materialized } from '../../base/documents/generated/materialized.js';
+import { counted } from '../../base/text/counted.js';
 import { countFromJson, showBytes } from '../../base/units.js';
 import { materialize } from '../../flows/restore/materialize.js';
 import { parse, required } from '../args.js';
@@ -24,11 +25,13 @@ export async function materializeCommand(args: string[]): Promise<number> {
 function show({ images, ghosts, ...result }: Materialized): string {
   const { preserveAllocation, allocationBytes, allocationUnknown } = result;
   const bytes = showBytes(countFromJson(allocationBytes));
-  const lines = [`${images}: ${ghosts} ghosts, whole, stands alone`];
+  const lines = [`${images}: ${counted(ghosts, 'ghost')}, whole, stands alone`];
   if (result.acceptedInventory) lines.push('inventory.img as it is now belongs to this checkpoint');
   if (preserveAllocation)
     lines.push(`space that was allocated and never written comes back at restore: ${bytes}`);
   if (preserveAllocation && allocationUnknown.length > 0)
-    lines.push(`not known of ${allocationUnknown.length} ghosts, whose file system has no map of it`);
+    lines.push(
+      `not known of ${counted(allocationUnknown.length, 'ghost')}, whose file system has no map of it`,
+    );
   return lines.map(line).join('');
 }

@@ -1,5 +1,6 @@
 import type { GhostkeepError } from '../../base/errors.js';
 import { groupBy } from '../../base/group-by.js';
+import { counted } from '../../base/text/counted.js';
 import { showSome } from '../../base/text/show-some.js';
 import { countFromJson, showBytes } from '../../base/units.js';
 import { readConfig } from '../../flows/container/policy.js';
@@ -34,7 +35,7 @@ export async function restoreCommand(args: string[]): Promise<number> {
   const unfinished = new Set<string>();
   const undo = () => {
     for (const path of unfinished) context.host.files.remove(path);
-    return `what was not finished is removed; ${restored.length} ghosts are whole and stay in ${to}`;
+    return `what was not finished is removed; ${counted(restored.length, 'ghost is', 'ghosts are')} whole and ${restored.length === 1 ? 'stays' : 'stay'} in ${to}`;
   };
   try {
     await orUndo(undo, () =>

@@ -1,72 +1,84 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Scan } from '../../base/documents/generated/scan.js';
-import { groupBy } from '../../base/group-by.js';
-import { showSome } from '../../base/text/show-some.js';
-import { countFromJson, showBytes } from '../../base/units.js';
-import { showLeftOut } from '../../flows/choose/left-out.js';
+import { parseSize } from '../../base/units.js';
+import { sortKeys } from '../../flows/scan/arrange.js';
+import { writeMetrics } from '../../flows/scan/metrics.js';
 import { scan } from '../../flows/scan/scan.js';
-import { parse, positive, required, usage } from '../args.js';
+import { oneOf, parse, usage } from '../args.js';
 import { makeContext } from '../context.js';
-import { line } from '../print/line.js';
-import { table } from '../print/table.js';
+import { showScan } from '../print/show-scan.js';
+import { selection, selectionOptions } from '../selection.js';
 
 export async function scanCommand(args: string[]): Promise<number> {
   const { values } = parse('scan', args, {
-    pid: { type: 'string', multiple: true },
-    container: { type: 'string' },
+    ...selectionOptions,
     cgroup: { type: 'string' },
     all: { type: 'boolean' },
+    sort: { type: 'string' },
+    'min-size': { type: 'string' },
+    'kept-by': { type: 'string', multiple: true },
+    watch: { type: 'boolean' },
+    metrics: { type: 'string' },
     json: { type: 'boolean' },
   });
-  const chosen = [values.pid, values.container, values.cgroup, values.all].filter(
-    value => value !== undefined,
-  );
-  for (const name of ['container', 'cgroup'] as const)
-    if (values[name] !== undefined) required('scan', `--${name}`, values[name]);
-  if (chosen.length > 1)
-    throw usage('scan', 'only one of --pid, --container, --cgroup and --all makes sense');
-  const result = scan(makeContext(), {
-    ...(values.pid ? { pids: values.pid.map(text => positive('scan', '--pid', text)) } : {}),
-    ...(values.container === undefined ? {} : { container: values.container }),
-    ...(values.cgroup === undefined ? {} : { cgroup: values.cgroup }),
-    all: values.all === true || chosen.length === 0,
-  });
-  process.stdout.write(values.json ? `${JSON.stringify(result, null, 2)}\n` : showScan(result));
+  const chosen = selection('scan', values) ?? { all: true };
+  const context = makeContext();
+  const view = {
+    ...(values.sort === undefined ? {} : { sort: oneOf('scan', '--sort', values.sort, sortKeys) }),
+    ...(values['min-size'] === undefined ? {} : { minAllocated: sizeOf(values['min-size']) }),
+    ...(values['kept-by'] === undefined
+      ? {}
+      : {
+          keptBy: values['kept-by'].map(text =>
+            oneOf('scan', '--kept-by', text, ['ghostkeep', 'criu', 'no']),
+          ),
+        }),
+  };
+  if (values.watch && (values.json || values.metrics !== undefined))
+    throw usage('scan', '--watch prints for people, without --json and --metrics');
+  const asRoot = context.host.uid() === 0;
+  const look = () => scan(context, chosen, view);
+  const show = (result: Scan) => showScan(result, { width: terminalWidth(), asRoot });
+  if (values.watch) return watchScan(() => show(look()));
+  const result = look();
+  if (values.metrics !== undefined) {
+    writeMetrics(context, metricsFile(values.metrics), result);
+    if (!values.json) return 0;
+  }
+  process.stdout.write(values.json ? `${JSON.stringify(result, null, 2)}\n` : show(result));
   return 0;
 }
 
-export function showScan({ ghosts, unseen }: Scan): string {
-  const rows = ghosts.map(ghost => [
-    showBytes(countFromJson(ghost.allocated)),
-    showBytes(countFromJson(ghost.size)),
-    ghost.class,
-    `${ghost.dev}/${ghost.ino}`,
-    [...new Set(ghost.holders.map(holder => holder.pid))].join(','),
-    ghost.keep,
-    ghost.path,
-  ]);
-  const total = ghosts.reduce((sum, ghost) => sum + countFromJson(ghost.allocated), 0n);
-  const inside = unseen.filter(each => each.inside);
-  const others = unseen.length - inside.length;
-  const notSeen = others === 0 ? '' : `${others} not looked at (--json says which and why)\n`;
-  return [
-    ...table(['allocated', 'size', 'class', 'dev/ino', 'pid', 'kept by', 'path'], rows),
-    showWhy(ghosts),
-    ...showLeftOut(inside).map(line),
-    `${ghosts.length} ghosts, ${showBytes(total)} allocated\n`,
-    notSeen,
-  ].join('');
+const watchEveryMs = 2000;
+/** Moves the cursor to the top of the terminal and clears it. Source: console_codes(4) */
+const clear = '\x1b[H\x1b[2J';
+
+/** Ends when the user interrupts it, or when nobody reads its output any more. */
+async function watchScan(show: () => string): Promise<number> {
+  while (process.stdout.writable) {
+    const text = show();
+    process.stdout.write(process.stdout.isTTY ? `${clear}${text}` : `${text}\n`);
+    await sleep(watchEveryMs);
+  }
+  return 0;
 }
 
-/**
- * Says why ghostkeep leaves ghosts alone, in one line for each reason, because a container may have hundreds
- * of memfds.
- */
-function showWhy(ghosts: Scan['ghosts']): string {
-  const reasons = groupBy(
-    ghosts,
-    ({ keep, why }) =>
-      keep === 'ghostkeep' ? undefined : `${keep === 'no' ? 'kept by nobody' : 'left to CRIU'}: ${why}`,
-    ({ dev, ino }) => `${dev}/${ino}`,
+function terminalWidth(): number | undefined {
+  return process.stdout.isTTY ? process.stdout.columns : undefined;
+}
+
+function metricsFile(file: string): string {
+  if (file.endsWith('.prom')) return file;
+  throw usage(
+    'scan',
+    `--metrics is ${JSON.stringify(file)}, and node_exporter only reads names that end in .prom`,
   );
-  return [...reasons].map(([reason, which]) => line(`${showSome(which)} ${reason}`)).join('');
+}
+
+function sizeOf(text: string): bigint {
+  try {
+    return parseSize(text, '--min-size');
+  } catch (error) {
+    throw usage('scan', (error as Error).message.replace(/^cannot read /, ''));
+  }
 }

@@ -12,8 +12,7 @@ export function* table(head: readonly string[], rows: readonly (readonly string[
       : rows.reduce((widest, row) => Math.max(widest, toPrintable(row[column] ?? '').length), name.length),
   );
   const numeric = head.map(
-    (_, column) =>
-      rows.length > 0 && rows.every(row => /^[0-9]/.test(row[column] ?? '') || row[column] === ''),
+    (_, column) => rows.length > 0 && rows.every(row => isNumber.test(row[column] ?? '')),
   );
   const line = (row: readonly string[]) =>
     row
@@ -26,3 +25,6 @@ export function* table(head: readonly string[], rows: readonly (readonly string[
   yield `${line(head)}\n`;
   for (const row of rows) yield `${line(row.map(toPrintable))}\n`;
 }
+
+/** A count, or an amount with its unit. An empty cell does not matter. */
+const isNumber = /^([0-9.]+( [KMGTPE]?i?B)?)?$/;

@@ -3,6 +3,7 @@ import type { Manifest, ManifestGhost } from '../../base/documents/generated/man
 import { errnoOf, GhostkeepError, translate } from '../../base/errors.js';
 import type { Host } from '../../base/host/host.js';
 import { inParallel } from '../../base/parallel.js';
+import { counted } from '../../base/text/counted.js';
 import { countFromJson, showBytes } from '../../base/units.js';
 import { reserveName } from '../../image/layout.js';
 import type { Policy } from '../../oci/policy.js';
@@ -47,7 +48,7 @@ export async function copyAll(context: Context, target: CopyTarget, copies: read
   const before = copies.some(({ entry: { data } }) => data?.kept !== undefined)
     ? `, ${showBytes(sum('kept'))} of the images before the freeze`
     : '';
-  context.log.info(`copied ${copies.length} ghosts: ${showBytes(sum('bytes'))} of data${before}`);
+  context.log.info(`copied ${counted(copies.length, 'ghost')}: ${showBytes(sum('bytes'))} of data${before}`);
   assertReserve(context, images, policy);
   setAside(context.host, images);
 }

@@ -1,10 +1,13 @@
-import type { Scan } from '../../base/documents/generated/scan.js';
+import type { Scan, ScanTotal } from '../../base/documents/generated/scan.js';
 import { GhostkeepError, translate } from '../../base/errors.js';
+import { countToJson } from '../../base/units.js';
 import { findGhosts } from '../../ghost/find/find.js';
 import { lookInside } from '../../ghost/find/inside.js';
 import type { UnseenInSearch } from '../../ghost/find/unseen.js';
-import { toRecord } from '../../ghost/ghost.js';
+import { type Ghost, toRecord } from '../../ghost/ghost.js';
 import type { Context } from '../context.js';
+import { annotate } from './annotate.js';
+import { arrange, type View } from './arrange.js';
 import { type Selection, selectPids } from './select.js';
 
 /**
@@ -12,15 +15,25 @@ import { type Selection, selectPids } from './select.js';
  * root, but it sees only processes that it may look at.
  * @throws NOT_FOUND; PERMISSION if a process that was named may not be looked at
  */
-export function scan({ host }: Context, selection: Selection): Scan {
+export function scan({ host }: Context, selection: Selection, view: View = {}): Scan {
   const { processes } = host;
   const found = findGhosts(processes, selectPids(host, selection));
-  const { ghosts, unseen } = found;
+  const { unseen } = found;
   assertNamedWereSeen(unseen, selection.pids ?? []);
+  const { shown, others } = arrange(found.ghosts, view);
+  const hidden = selection.pids || selection.tree !== undefined ? undefined : processes.hidesProcesses();
   return {
-    ghosts: ghosts.map(ghost => ({ ...toRecord(ghost), keep: ghost.keep, why: ghost.why })),
+    ghosts: shown.map(ghost => ({ ...toRecord(ghost), keep: ghost.keep, why: ghost.why })),
     unseen: [...unseen.map(({ pid, what, why }) => ({ pid, what, why })), ...lookInside(processes, found)],
+    ...annotate(host, shown),
+    ...(others.length === 0 ? {} : { filtered: totalOf(others) }),
+    ...(hidden === undefined ? {} : { hidden }),
   };
+}
+
+function totalOf(ghosts: readonly Ghost[]): ScanTotal {
+  const allocated = ghosts.reduce((sum, { stat }) => sum + stat.allocated, 0n);
+  return { ghosts: ghosts.length, allocated: countToJson(allocated) };
 }
 
 /**

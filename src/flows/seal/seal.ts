@@ -10,6 +10,7 @@ import { assertDocument } from '../../base/documents/document.js';
 import type { Manifest, ManifestGhost } from '../../base/documents/generated/manifest.js';
 import { errnoOf, GhostkeepError, reasonOf, translate } from '../../base/errors.js';
 import type { Durability } from '../../base/host/host.js';
+import { counted } from '../../base/text/counted.js';
 import { largestRemapId, planSeal, remappedGhosts } from '../../criu/seal-plan.js';
 import { inventoryOfThis } from '../../image/inventory.js';
 import {
@@ -119,7 +120,7 @@ function writeWhatFits(
 
 function warnOfUnlisted(log: Context['log'], count: number): void {
   log.warn(
-    `the manifest has no room for ${count} ghosts that CRIU dumped itself: verify looks at none of them`,
+    `the manifest has no room for ${counted(count, 'ghost')} that CRIU dumped itself: verify looks at none of them`,
   );
 }
 

@@ -6,6 +6,7 @@
 
 import type { Manifest } from '../../base/documents/generated/manifest.js';
 import type { Trial, TrialGhost, TrialStep } from '../../base/documents/generated/trial.js';
+import { counted } from '../../base/text/counted.js';
 import { readManifest } from '../../image/manifest.js';
 import { closeSession, writeSession } from '../container/sessions.js';
 import { makeBundle, readBundle, type TriedBundle } from './bundle.js';
@@ -154,7 +155,7 @@ class Attempt {
         writeSession(context, stopped);
         return manifest;
       },
-      ({ ghosts, tool }) => `manifest of ${ghosts.length} ghosts by ${tool}`,
+      ({ ghosts, tool }) => `manifest of ${counted(ghosts.length, 'ghost')} by ${tool}`,
     );
   }
 

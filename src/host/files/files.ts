@@ -3,7 +3,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import type { Bound } from '../../base/bounds.js';
 import { errnoOf } from '../../base/errors.js';
-import type { Durability, FileStat, Files, Mount } from '../../base/host/host.js';
+import type { FileStat, Files, Mount, Replacement } from '../../base/host/host.js';
 import { closeWritten, tryLock } from '../native/libc.js';
 import { randomHex } from '../native/random.js';
 import { renameNew } from '../native/rename-new.js';
@@ -115,12 +115,13 @@ export class LinuxFiles implements Files {
     return toFileStat(fs.lstatSync(file, { bigint: true }));
   }
 
-  replace(file: string, bytes: Uint8Array, { durable }: Durability = { durable: true }): void {
+  replace(file: string, bytes: Uint8Array, { durable, mode }: Replacement = { durable: true }): void {
     const temporary = `${file}.${randomHex(6)}.tmp`;
     const fd = fs.openSync(temporary, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0o600);
     try {
       try {
         writeAll(fd, bytes);
+        if (mode !== undefined) fs.fchmodSync(fd, mode);
         this.#keepOwner(file, fd);
         if (durable) this.#fsync(fd);
       } finally {

@@ -1,3 +1,4 @@
+import fs from 'node:fs';
 import type { Mount } from '../../base/host/host.js';
 import { unescapeOctal } from '../../base/text/octal.js';
 import { makeDev } from '../../base/units.js';
@@ -70,4 +71,18 @@ export function layersOf({ layerOptions = '' }: Mount): Buffer[] {
 
 function toPath(field: string): Buffer {
   return Buffer.from(unescapeOctal(field), 'latin1');
+}
+
+/**
+ * The option of the mount of /proc that hides processes of other users from us. The option has no effect on
+ * root and on members of the group that `gid=` names, and these see process 1.
+ * @param mountinfo of our own process. Source: proc(5), Mount options
+ */
+export function hidingOption(
+  mountinfo: string,
+  seesFirst = () => fs.existsSync('/proc/1'),
+): string | undefined {
+  const lines = mountinfo.split('\n').filter(line => line.split(' ')[4] === '/proc');
+  const [option] = /\bhidepid=(2|4|invisible|ptraceable)\b/.exec(lines.at(-1) ?? '') ?? [];
+  return option === undefined || seesFirst() ? undefined : option;
 }

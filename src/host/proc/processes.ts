@@ -19,7 +19,7 @@ import { LocalMounts } from './local-mounts.js';
 import { mappedPath } from './mapped-path.js';
 import { parseMaps, parseWritableShared } from './maps.js';
 import { devOfMemfd } from './memfd.js';
-import { parseMountinfo } from './mountinfo.js';
+import { hidingOption, parseMountinfo } from './mountinfo.js';
 import { namesOf } from './names-of.js';
 import { childrenOf, numbers, standsStill, statFields, statusField } from './tasks.js';
 
@@ -89,6 +89,14 @@ export class LinuxProcesses implements ProcessView {
 
   commandLine(pid: number): string[] {
     return fs.readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').slice(0, -1);
+  }
+
+  commandName(pid: number): string {
+    return fs.readFileSync(`/proc/${pid}/comm`, 'utf8').replace(/\n$/, '');
+  }
+
+  hidesProcesses(): string | undefined {
+    return hidingOption(fs.readFileSync('/proc/self/mountinfo', 'utf8'));
   }
 
   environment(pid: number, name: string): string | undefined {

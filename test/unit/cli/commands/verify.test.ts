@@ -26,7 +26,7 @@ describe('showChecked', () => {
       showChecked(aManifest({ ghosts: [withDigest], leftOut, ...(leftOutMore ? { leftOutMore } : {}) }));
     assert.equal(
       text([one]),
-      '1 ghosts, no damage found; 1 file left out of the dump (`ghostkeep show` says why)',
+      '1 ghost, no damage found; 1 file left out of the dump (`ghostkeep show` says why)',
     );
     assert.match(text([one, one], 7), /; 9 files left out of the dump /);
   });
@@ -39,11 +39,11 @@ describe('showChecked', () => {
     const text = (...ghosts: (typeof without)[]) => showChecked(aManifest({ ghosts, links }));
     assert.equal(text(), '0 ghosts and 2 files with other names, no damage found');
     const copied = { ...withDigest, key: ['file[1f:2]'] };
-    assert.equal(text(copied), '1 ghosts and 1 file with other names, no damage found');
+    assert.equal(text(copied), '1 ghost and 1 file with other names, no damage found');
   });
 
   it('when all have one, or there are none, there is nothing to add', () => {
-    assert.equal(checked(withDigest), '1 ghosts, no damage found');
+    assert.equal(checked(withDigest), '1 ghost, no damage found');
     assert.equal(checked(), '0 ghosts, no damage found');
   });
 });

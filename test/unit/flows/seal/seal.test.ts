@@ -111,7 +111,7 @@ describe('sealImages', () => {
       written.ghosts.map(({ id }) => id),
       [5, 6, 7],
     );
-    assert.match(context.lines.join('\n'), /no room for 1 ghosts that CRIU dumped itself/);
+    assert.match(context.lines.join('\n'), /no room for 1 ghost that CRIU dumped itself/);
   });
 
   it('when it is to survive a power failure, each image is on the disk before the manifest names it', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { makeDev } from '../../../../src/base/units.js';
-import { parseMountinfo } from '../../../../src/host/proc/mountinfo.js';
+import { hidingOption, parseMountinfo } from '../../../../src/host/proc/mountinfo.js';
 import { fixture } from '../../fixture.js';
 
 describe('parseMountinfo', () => {
@@ -73,5 +73,31 @@ describe('parseMountinfo', () => {
     assert.equal(byId(34), undefined);
     assert.deepEqual(parseMountinfo(Buffer.alloc(0)), []);
     assert.deepEqual(parseMountinfo(Buffer.from('a b c\n - \n1 2 x:y / / rw - a b c\n')), []);
+  });
+});
+
+describe('hidingOption', () => {
+  const proc = (options: string) => `23 28 0:21 / /proc rw,nosuid shared:12 - proc proc rw,${options}\n`;
+  const other = '24 28 0:22 / /other rw - proc proc rw,hidepid=2\n';
+
+  it('when /proc hides processes from us, it is the option that does', () => {
+    for (const option of ['hidepid=2', 'hidepid=4', 'hidepid=invisible', 'hidepid=ptraceable'])
+      assert.equal(
+        hidingOption(proc(`gid=5,${option}`), () => false),
+        option,
+      );
+  });
+
+  it('when it hides nothing, we may see everything, or it is another mount, there is none', () => {
+    for (const text of [proc('relatime'), proc('hidepid=1'), proc('hidepid=noaccess'), other, ''])
+      assert.equal(
+        hidingOption(text, () => false),
+        undefined,
+        text,
+      );
+    assert.equal(
+      hidingOption(proc('hidepid=2'), () => true),
+      undefined,
+    );
   });
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { showScan } from '../../../../src/cli/commands/scan.js';
+import { showScan } from '../../../../src/cli/print/show-scan.js';
 import { aManifestGhost } from '../../a-manifest.js';
 
 const ghost = (ino: number, keep: 'ghostkeep' | 'criu' | 'no', why: string) => ({

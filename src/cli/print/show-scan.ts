@@ -1,0 +1,158 @@
+/** Prints a scan for people. */
+import type { HolderRecord } from '../../base/documents/generated/ghost.js';
+import type { Scan, Unseen } from '../../base/documents/generated/scan.js';
+import { groupBy } from '../../base/group-by.js';
+import { counted } from '../../base/text/counted.js';
+import { showSome } from '../../base/text/show-some.js';
+import { countFromJson, showBytes } from '../../base/units.js';
+import { showLeftOut } from '../../flows/choose/left-out.js';
+import { type Column, fit } from './fit.js';
+import { line } from './line.js';
+import { table } from './table.js';
+
+export interface ScanPrint {
+  /** Characters of a line of the terminal; undefined where the lines go into a pipe or file. */
+  width?: number | undefined;
+  /** The scan was made by root. */
+  asRoot?: boolean;
+}
+
+/** A ghost may have hundreds of holders. `--json` has all of them. */
+const mostHolders = 3;
+/** On a terminal that is narrower than this, one holder has to be enough. */
+const roomForAll = 140;
+
+/** A narrow terminal keeps what leads to the process and its disk. */
+const columns: Column[] = [
+  { name: 'allocated' },
+  { name: 'size', drop: 'last' },
+  { name: 'container', least: 12 },
+  { name: 'command', least: 8 },
+  { name: 'holder in /proc', least: 18 },
+  { name: 'kept by', drop: 'last' },
+  { name: 'class', drop: 'first' },
+  { name: 'dev/ino', drop: 'first' },
+  { name: 'path' },
+];
+
+export function showScan(scan: Scan, { width, asRoot = true }: ScanPrint = {}): string {
+  const { ghosts, unseen } = scan;
+  const rows = rowsOf(scan, width !== undefined && width < roomForAll ? 1 : mostHolders);
+  const hasContainers = (scan.containers ?? []).length > 0;
+  const shown = columns.filter(({ name }) => name !== 'container' || hasContainers);
+  const { head, rows: fitted } =
+    width === undefined ? { head: shown.map(({ name }) => name), rows } : fit(shown, rows, width);
+  return [
+    ...table(head, fitted),
+    showWhy(ghosts),
+    ...showLeftOut(unseen.filter(each => each.inside)).map(line),
+    ...showContainers(scan),
+    showTotal(scan),
+    ...showUnseen(scan, asRoot),
+  ].join('');
+}
+
+function rowsOf({ ghosts, processes = [], containers = [] }: Scan, mostLinks: number): string[][] {
+  const byPid = new Map(processes.map(each => [each.pid, each]));
+  const names = new Map(containers.map(({ id, name }) => [id, name ?? shortId(id)]));
+  const hasContainers = containers.length > 0;
+  return ghosts.map(ghost => {
+    const holding = [...new Set(ghost.holders.map(({ pid }) => pid))].map(pid => byPid.get(pid));
+    return [
+      showBytes(countFromJson(ghost.allocated)),
+      showBytes(countFromJson(ghost.size)),
+      ...(hasContainers ? [firstOf(holding.map(each => names.get(each?.container ?? '')))] : []),
+      firstOf(holding.map(each => each?.command)),
+      showHolders(ghost.holders, mostLinks),
+      ghost.keep,
+      ghost.class,
+      `${ghost.dev}/${ghost.ino}`,
+      ghost.path,
+    ];
+  });
+}
+
+/** The first of the names, and how many others there are. */
+function firstOf(names: readonly (string | undefined)[]): string {
+  const [first, ...others] = new Set(names.filter(name => name !== undefined && name !== ''));
+  return others.length === 0 ? (first ?? '') : `${first} +${others.length}`;
+}
+
+/**
+ * `812/fd/5`, below /proc: `: > /proc/812/fd/5` empties that file. A mapping has no such number, so it is
+ * shown without its address.
+ */
+function showHolders(holders: readonly HolderRecord[], most: number): string {
+  const links = [...new Set(holders.map(({ pid, via, fd }) => `${pid}/${via === 'fd' ? `fd/${fd}` : via}`))];
+  const more = links.length - most;
+  return `${links.slice(0, most).join(' ')}${more > 0 ? ` and ${more} more` : ''}`;
+}
+
+/** Engines show this many digits of an id. */
+function shortId(id: string): string {
+  return /^[0-9a-f]{64}$/.test(id) ? id.slice(0, 12) : id;
+}
+
+function* showContainers({ containers = [] }: Scan): Generator<string> {
+  if (containers.length === 0) return;
+  yield '\n';
+  const rows = containers.map(({ id, name, ghosts, allocated }) => [
+    showBytes(countFromJson(allocated)),
+    String(ghosts),
+    id,
+    name ?? '',
+  ]);
+  yield* table(
+    ['allocated', 'ghosts', 'container', 'name'],
+    rows.map(([bytes = '', count = '', id = '', name = '']) => [bytes, count, shortId(id), name]),
+  );
+  yield '\n';
+}
+
+function showTotal({ ghosts, filtered }: Scan): string {
+  const total = ghosts.reduce((sum, ghost) => sum + countFromJson(ghost.allocated), 0n);
+  const others = filtered
+    ? `; ${counted(filtered.ghosts, 'ghost')} more with ${showBytes(countFromJson(filtered.allocated))} not shown`
+    : '';
+  return `${counted(ghosts.length, 'ghost')}, ${showBytes(total)} allocated${others}\n`;
+}
+
+/** A process that we could not look at may hold ghosts, so we say so. */
+function* showUnseen({ unseen, hidden }: Scan, asRoot: boolean): Generator<string> {
+  const wayOut = asRoot ? 'root needs CAP_SYS_PTRACE for it' : 'run it as root to see them';
+  if (hidden !== undefined)
+    yield line(`processes of other users are hidden, because /proc is mounted with ${hidden}; ${wayOut}`);
+  const outside = unseen.filter(each => !each.inside);
+  const refused = outside.filter(isRefused);
+  if (refused.length > 0) {
+    const pids = [...new Set(refused.map(({ pid }) => pid))];
+    yield line(
+      `not looked at, because permission is denied: ${counted(pids.length, 'process', 'processes')} (${showSome(pids)}); ${wayOut}`,
+    );
+  }
+  const others = groupBy(
+    outside.filter(each => !isRefused(each)),
+    ({ what, why }) =>
+      what === 'process' ? why : `${what.replace(/ .*/, '')}: ${why.replace(/,? '\/proc\/.*/, '')}`,
+    ({ pid }) => pid,
+  );
+  for (const [why, pids] of others)
+    yield line(`not looked at: process ${showSome([...new Set(pids)])}: ${why}`);
+}
+
+const isRefused = ({ why }: Unseen) =>
+  /\b(EACCES|EPERM)\b|: (Permission denied|Operation not permitted)/.test(why);
+
+/**
+ * Says why ghostkeep leaves ghosts alone, in one line for each reason, because a container may have hundreds
+ * of memfds.
+ */
+function showWhy(ghosts: Scan['ghosts']): string {
+  const reasons = groupBy(
+    ghosts,
+    ({ keep, why }) =>
+      keep === 'ghostkeep' ? undefined : `${keep === 'no' ? 'kept by nobody' : 'left to CRIU'}: ${why}`,
+    ({ dev, ino }) => `${dev}/${ino}`,
+  );
+  return [...reasons].map(([reason, which]) => line(`${showSome(which)} ${reason}`)).join('');
+}
