@@ -172,6 +172,16 @@ int gk_digest(int fd, struct gk_progress *progress, struct gk_report *report);
 int gk_restore(int image_fd, int file_fd, struct gk_progress *progress, struct gk_report *report);
 
 /*
+ * Copy the data of from in [0, size) into to, an empty regular file open for reading and writing, at the
+ * same offsets, and set its size. Holes stay holes; what can be reflinked is. Only data that is there
+ * when it is looked for is copied: the caller compares from before and after. -ESTALE where from turns
+ * out to be shorter.
+ * report: size, data_bytes, chunks, unwritten_bytes, engine, fallbacks, ways.
+ */
+int gk_copy(int from, int to, uint32_t engine, uint64_t size, struct gk_progress *progress,
+	    struct gk_report *report);
+
+/*
  * List the chunks of a ghost image, resumable as gk_extents is: start at cursor 0, and go on with
  * *next until it is 0. The raw content of an image without chunks is listed as one chunk.
  */

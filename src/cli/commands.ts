@@ -18,6 +18,14 @@ export const commands: Record<string, Command> = {
       '--pid may be given more than once, --tree adds all descendants. --container takes the name or id that podman, docker,\nnerdctl, crictl or runc shows, or 12 digits of the id; --cgroup a path as a shell or systemctl shows it. The table begins\nwith what takes most room. A holder such as 812/fd/5 lies below /proc: `: > /proc/812/fd/5` empties that file, and its room\nis free again. --min-size leaves out ghosts for which fewer bytes are allocated. --watch looks again every two seconds.\n--metrics writes FILE for node_exporter (examples/ghostkeep-scan.timer). Root sees every process, others their own; what was\nnot looked at is said below the table.',
     load: async () => (await import('./commands/scan.js')).scanCommand,
   },
+  recover: {
+    usage:
+      'recover --pid N …|--tree PID|--container NAME|--cgroup PATH [--to DIR] [--paths] [--allow-privileged]\n         [--json]',
+    summary: 'bring files back that were deleted and are still open, while their processes go on',
+    details:
+      'Each file comes back in DIR (default: ghostkeep-recovered) under its old base name; --paths makes the folders of its old path\nbelow DIR, too. No file that is there is written over: a second file of one name becomes NAME.ghost-INODE. Bytes of a\nname that act on a terminal or look like an option become %NN. Owner, mode, times and xattrs come back; set-id bits and\nxattrs trusted.* and security.* only with --allow-privileged. A file that was written to meanwhile may be torn, and that\nis said: `ghostkeep dump --freeze` copies one moment. Nobody else may be able to write to DIR.',
+    load: async () => (await import('./commands/recover.js')).recoverCommand,
+  },
   dump: {
     usage:
       'dump --pid N … -D DIR [--base DIR2] [--engine auto|fiemap|seek|read] [--detect-zeroes] [--digest] [--require-frozen] [--allow-missing] [--json]',

@@ -96,10 +96,16 @@ describe('scan', () => {
     child.stdout.setEncoding('utf8').on('data', (part: string) => {
       text += part;
     });
-    while (!/\d+ ghosts?,/.test(text)) await sleep(20);
+    const until = async (isThere: () => boolean) => {
+      for (let waits = 0; !isThere(); waits += 1) {
+        if (waits > 1000 || child.exitCode !== null) throw new Error(`it showed only:\n${text}`);
+        await sleep(20);
+      }
+    };
+    await until(() => /\d+ ghosts?,/.test(text));
     assert.doesNotMatch(text, /came-later/);
     ghostFile(t, folder, 'came-later', 'x');
-    while (!text.includes('came-later')) await sleep(20);
+    await until(() => text.includes('came-later'));
     const ended = once(child, 'exit');
     child.stdout.destroy();
     assert.deepEqual(await ended, [0, null]);

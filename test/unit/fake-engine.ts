@@ -88,6 +88,12 @@ export class FakeEngine implements Engine {
     return report(0n, 0n, content);
   }
 
+  async copy(fromFd: number, toFd: number): Promise<EngineReport> {
+    const { content } = this.#file(fromFd);
+    this.#file(toFd).content = content;
+    return report(0n, 0n, content);
+  }
+
   /** The answer of extents(). */
   found: Extent[] = [];
   extents = (): Iterable<Extent> => this.found;

@@ -40,6 +40,7 @@ const rooms: Record<string, string[][]> = {
     ['dump'],
     ['seal', 'rounds'],
     ['restore'],
+    ['recover'],
     ['gate', 'hooks', 'try-hooks'],
     ['try-hooks/restored', 'try-hooks/runc'],
   ],

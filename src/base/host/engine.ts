@@ -90,6 +90,8 @@ export interface Engine {
    */
   settle(fd: number): Promise<void>;
   restore(imageFd: number, fileFd: number, onProgress?: OnProgress): Promise<EngineReport>;
+  /** Copy the first SIZE bytes of one file into an empty one. Holes stay holes. */
+  copy(fromFd: number, toFd: number, size: bigint, onProgress?: OnProgress): Promise<EngineReport>;
   extents(fd: number, engine: EngineName, size: bigint): Iterable<Extent>;
   chunks(imageFd: number): Iterable<Extent>;
   /**

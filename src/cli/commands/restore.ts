@@ -1,7 +1,5 @@
 import type { GhostkeepError } from '../../base/errors.js';
-import { groupBy } from '../../base/group-by.js';
 import { counted } from '../../base/text/counted.js';
-import { showSome } from '../../base/text/show-some.js';
 import { countFromJson, showBytes } from '../../base/units.js';
 import { readConfig } from '../../flows/container/policy.js';
 import { type RestoredGhost, restoreGhosts } from '../../flows/restore/restore.js';
@@ -9,8 +7,9 @@ import { resolvePolicy } from '../../oci/policy.js';
 import { parse, positive, required } from '../args.js';
 import { makeContext } from '../context.js';
 import { orUndo } from '../ending/interrupt.js';
-import { errorLine, line } from '../print/line.js';
+import { errorLine } from '../print/line.js';
 import { printAll } from '../print/output.js';
+import { showWithheld } from '../print/show-restored.js';
 import { table } from '../print/table.js';
 
 export async function restoreCommand(args: string[]): Promise<number> {
@@ -68,18 +67,5 @@ function* showRestored(restored: readonly RestoredGhost[]): Generator<string> {
     ghost.path,
   ]);
   yield* table(['file', 'size', 'could not set', 'was'], rows);
-  yield showWithheld(restored);
-}
-
-/** One line for all ghosts: there may be thousands, with the same rights withheld of each. */
-function showWithheld(restored: readonly RestoredGhost[]): string {
-  const each = restored.flatMap(({ id, withheld }) => withheld.map(what => ({ id, what })));
-  if (each.length === 0) return '';
-  const groups = groupBy(
-    each,
-    ({ what }) => what,
-    ({ id }) => id,
-  );
-  const shown = showSome([...groups].map(([what, ids]) => `${what} (ghost ${showSome(ids)})`));
-  return line(`withheld: ${shown}; where you trust the image, --allow-privileged sets them`);
+  yield showWithheld(restored, 'the image');
 }

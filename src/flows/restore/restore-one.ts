@@ -6,40 +6,16 @@ import { errnoOf, GhostkeepError, translate } from '../../base/errors.js';
 import { verifyDigest, verifyReport, verifySize } from '../../image/verify.js';
 import { type Context, whenMoving } from '../context.js';
 import { type AllocationRoom, allocateAgain } from './allocation.js';
-import { applyMetadata } from './metadata.js';
-import { createPartial, type PartialFile } from './partial-files.js';
+import { type Folder, type MadeFile, makeFile } from './make-file.js';
 import { verifyHead } from './verify.js';
 
-export interface RestoredGhost {
-  id: number;
-  path: string;
-  ghost: ManifestGhost;
-  /** Metadata that could not be set, as `owner (EPERM)`. */
-  missing: string[];
-  /** Metadata that we did not set without `allowPrivileged`. */
-  withheld: string[];
-}
-
-/** The folder that a restore writes files to, and settings that all of them share. */
-export interface Target {
+/** The folder that a restore writes to, and the one with the images. */
+export interface Target extends Folder {
   images: string;
-  /** The folder's name as the user gave it, for messages. */
-  to: string;
-  /** The same folder by its descriptor: /proc/self/fd/N. */
-  folder: string;
-  allowPrivileged: boolean;
-  /** See createPartial. */
-  unfinished: Set<string>;
-}
-
-export interface MadeGhost {
-  partial: PartialFile;
-  restored: RestoredGhost;
 }
 
 /**
- * Makes the file with everything except its name, and the flags that would forbid a name; nameGhost adds
- * these.
+ * Makes the file of a ghost, still without its name.
  * @throws an error that names the ghost and says what to do
  */
 export async function makeGhost(
@@ -47,63 +23,27 @@ export async function makeGhost(
   target: Target,
   ghost: ManifestGhost,
   room: AllocationRoom | undefined,
-): Promise<MadeGhost> {
-  const { host } = context;
-  const { files, engine } = host;
-  const { images, to, folder, allowPrivileged, unfinished } = target;
-  const path = `${to}/${nameOf(ghost)}`;
+): Promise<MadeFile> {
+  const { files, engine } = context.host;
+  const path = `${target.to}/${nameOf(ghost)}`;
   let imageFd: number | undefined;
-  let partial: PartialFile | undefined;
+  const fill = async (fd: number) => {
+    imageFd = await openUndamaged(context, target.images, ghost);
+    verifyReport(ghost, await engine.restore(imageFd, fd, whenMoving(context)));
+    return room ? allocateAgain(context, fd, ghost, room) : [];
+  };
+  const explain = (error: unknown) => explainRestore(error, ghost, path);
   try {
-    if (files.exists(`${folder}/${nameOf(ghost)}`))
-      throw new GhostkeepError('IO', path, `${actionOf(ghost, path)}: EEXIST: it is there already`);
-    imageFd = await openUndamaged(context, images, ghost);
-    partial = createPartial(host, folder, ghost.id, unfinished);
-    verifyReport(ghost, await engine.restore(imageFd, partial.fd, whenMoving(context)));
-    const unallocated = room ? allocateAgain(context, partial.fd, ghost, room) : [];
-    const request = { parts: ['owner', 'xattrs', 'mode', 'times'], allowPrivileged } as const;
-    const { missing, withheld } = applyMetadata(host, partial.fd, ghost, request);
-    const restored = { id: ghost.id, path, ghost, missing: [...unallocated, ...missing], withheld };
-    return { partial, restored };
-  } catch (error) {
-    if (partial) dropPartial(context, target, partial);
-    throw explain(error, ghost, path);
+    return await makeFile(context, target, {
+      name: nameOf(ghost),
+      ghost,
+      action: actionOf(ghost, path),
+      fill,
+      explain,
+    });
   } finally {
     if (imageFd !== undefined) files.close(imageFd);
   }
-}
-
-/**
- * Gives the file its name when the disk has all of it. @throws as makeGhost does; then the file is removed
- */
-export async function nameGhost(
-  context: Context,
-  target: Target,
-  { partial, restored }: MadeGhost,
-): Promise<RestoredGhost> {
-  const { host } = context;
-  const { ghost, path } = restored;
-  const { folder, allowPrivileged, unfinished } = target;
-  try {
-    await host.files.flush(partial.fd);
-    host.files.renameNew(partial.path, `${folder}/${nameOf(ghost)}`);
-    unfinished.delete(partial.path);
-  } catch (error) {
-    dropPartial(context, target, partial);
-    throw explain(error, ghost, path);
-  }
-  try {
-    const { missing } = applyMetadata(host, partial.fd, ghost, { parts: ['flags'], allowPrivileged });
-    return { ...restored, missing: [...restored.missing, ...missing] };
-  } finally {
-    host.files.close(partial.fd);
-  }
-}
-
-function dropPartial({ host: { files } }: Context, { unfinished }: Target, { fd, path }: PartialFile): void {
-  files.remove(path);
-  unfinished.delete(path);
-  files.close(fd);
 }
 
 const nameOf = ({ id }: ManifestGhost) => `ghost-${id}`;
@@ -111,7 +51,7 @@ const nameOf = ({ id }: ManifestGhost) => `ghost-${id}`;
 const actionOf = (ghost: ManifestGhost, path: string) =>
   `cannot restore ghost ${ghost.id} (${ghost.path}) to ${path}`;
 
-function explain(error: unknown, ghost: ManifestGhost, path: string): unknown {
+function explainRestore(error: unknown, ghost: ManifestGhost, path: string): unknown {
   const action = actionOf(ghost, path);
   if (error instanceof GhostkeepError && error.code.startsWith('IMAGE_'))
     return new GhostkeepError(

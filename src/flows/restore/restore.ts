@@ -8,8 +8,9 @@ import { readManifest } from '../../image/manifest.js';
 import type { Context } from '../context.js';
 import { warnOfRefused } from '../directory/warn-of-refused.js';
 import type { AllocationRoom } from './allocation.js';
+import { type MadeFile, nameFile, type RestoredGhost } from './make-file.js';
 import { clearPartials } from './partial-files.js';
-import { type MadeGhost, makeGhost, nameGhost, type RestoredGhost, type Target } from './restore-one.js';
+import { makeGhost, type Target } from './restore-one.js';
 import { openTarget } from './target-folder.js';
 
 export type { RestoredGhost };
@@ -75,7 +76,7 @@ class Batches {
   readonly restored: RestoredGhost[] = [];
   /** The error that ends the restore, after the ghosts before it have their names. */
   failure: unknown;
-  #made: MadeGhost[] = [];
+  #made: MadeFile[] = [];
 
   constructor(
     private readonly context: Context,
@@ -98,7 +99,7 @@ class Batches {
   async end(): Promise<void> {
     const made = this.#made;
     this.#made = [];
-    const ends = await Promise.allSettled(made.map(each => nameGhost(this.context, this.target, each)));
+    const ends = await Promise.allSettled(made.map(each => nameFile(this.context, this.target, each)));
     for (const end of ends) {
       if (end.status === 'rejected') {
         this.#failed(end.reason);

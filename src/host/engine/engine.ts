@@ -57,6 +57,11 @@ export class NativeEngine implements Engine {
     return watched(onProgress, progress => callOnThread('gk_restore', imageFd, fileFd, progress));
   }
 
+  copy(fromFd: number, toFd: number, size: bigint, onProgress?: OnProgress): Promise<EngineReport> {
+    const engine = engineNumber(engineFor(fromFd, 'auto'));
+    return watched(onProgress, progress => callOnThread('gk_copy', fromFd, toFd, engine, size, progress));
+  }
+
   *extents(fd: number, engine: EngineName, size: bigint): Iterable<Extent> {
     let start = 0n;
     while (start < size) {

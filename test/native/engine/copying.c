@@ -49,6 +49,24 @@ static int no_reflink(void)
 	return -1;
 }
 
+/* A copy without an image, beside the ghost and on another file system. */
+static void copy_ways(int ghost, const struct place *from, const struct place *to)
+{
+	int copies[] = { ghost_in(from), ghost_in(to) };
+	struct gk_report report;
+
+	for (int i = 0; i < 2; i++) {
+		expect(!gk_copy(ghost, copies[i], 0, size, NULL, &report), "%s", report.message);
+		expect(first_difference(ghost, copies[i], size) == size, "copy %d differs", i);
+		expect(report.data_bytes == size && report.ways, "copied %lu, ways %u", report.data_bytes,
+		       report.ways);
+		expect(gk_copy(ghost, copies[i], 0, size, NULL, &report) == -EINVAL,
+		       "over a file that has bytes");
+		close(copies[i]);
+	}
+	expect(gk_copy(ghost, ghost_in(to), 0, size + 1, NULL, &report) == -ESTALE, "%s", report.message);
+}
+
 static uint32_t dump_ways(const struct place *from, const struct place *to, bool *same)
 {
 	int ghost = make_ghost(from), image = ghost_in(to), file = ghost_in(from);
@@ -61,6 +79,7 @@ static uint32_t dump_ways(const struct place *from, const struct place *to, bool
 	*same = first_difference(ghost, file, size) == size;
 	expect(*same, "differs at %lu", first_difference(ghost, file, size));
 	expect(dumped.ways & restored.ways, "dump %u, restore %u", dumped.ways, restored.ways);
+	copy_ways(ghost, from, to);
 	close(ghost);
 	close(image);
 	close(file);

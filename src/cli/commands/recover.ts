@@ -1,0 +1,72 @@
+import { counted } from '../../base/text/counted.js';
+import { countFromJson, showBytes } from '../../base/units.js';
+import { showLeftOut } from '../../flows/choose/left-out.js';
+import { readConfig } from '../../flows/container/policy.js';
+import { type Recovered, type Recovery, recoverFiles, toResult } from '../../flows/recover/recover.js';
+import { resolvePolicy } from '../../oci/policy.js';
+import { parse, required, usage } from '../args.js';
+import { makeContext } from '../context.js';
+import { orUndo } from '../ending/interrupt.js';
+import { errorLine, line } from '../print/line.js';
+import { printAll } from '../print/output.js';
+import { showWithheld } from '../print/show-restored.js';
+import { table } from '../print/table.js';
+import { selection, selectionOptions } from '../selection.js';
+
+/** A folder that is made for it: old names do not end up among other files. */
+const standard = 'ghostkeep-recovered';
+
+export async function recoverCommand(args: string[]): Promise<number> {
+  const { values } = parse('recover', args, {
+    ...selectionOptions,
+    cgroup: { type: 'string' },
+    to: { type: 'string' },
+    paths: { type: 'boolean' },
+    'allow-privileged': { type: 'boolean' },
+    json: { type: 'boolean' },
+  });
+  const chosen = selection('recover', values);
+  if (!chosen) throw usage('recover', '--pid, --container, --tree or --cgroup is missing');
+  const to = required('recover', '--to', values.to ?? standard);
+  const context = makeContext();
+  const unfinished = new Set<string>();
+  const undo = () => {
+    for (const path of unfinished) context.host.files.remove(path);
+    return `what was not finished is removed; the files that are whole stay in ${to}`;
+  };
+  const recovery = await orUndo(undo, () =>
+    recoverFiles(context, {
+      selection: chosen,
+      to,
+      paths: values.paths ?? false,
+      reserve: resolvePolicy(readConfig(context)).reserve,
+      allowPrivileged: values['allow-privileged'] ?? false,
+      unfinished,
+    }),
+  );
+  const { recovered, failures, leftOut } = recovery;
+  if (values.json) process.stdout.write(`${JSON.stringify(toDocument(recovery), null, 2)}\n`);
+  else printAll(show(recovery));
+  for (const error of failures) process.stderr.write(errorLine(error));
+  return failures.length > 0 || (recovered.length === 0 && leftOut.length > 0) ? 1 : 0;
+}
+
+const toDocument = ({ recovered, failures, leftOut }: Recovery) => ({
+  recovered: recovered.map(toResult),
+  failed: failures.map(({ code, subject, message }) => ({ code, subject, message })),
+  leftOut,
+});
+
+function* show({ recovered, leftOut }: Recovery): Generator<string> {
+  const rows = recovered.map(({ path, ghost, missing }: Recovered) => [
+    path,
+    showBytes(countFromJson(ghost.size)),
+    missing.join(', '),
+    ghost.path,
+  ]);
+  yield* table(['file', 'size', 'could not set', 'was'], rows);
+  for (const { path, torn } of recovered) if (torn !== undefined) yield line(`${path} may be torn: ${torn}`);
+  for (const text of showLeftOut(leftOut)) yield line(`not recovered: ${text}`);
+  yield showWithheld(recovered, 'the container');
+  yield line(`${counted(recovered.length, 'file')} recovered; the processes went on`);
+}
