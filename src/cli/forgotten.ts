@@ -7,12 +7,15 @@ import { pausedFolder } from '../flows/container/paused-folder.js';
  */
 const passedOver = new Set(['hook', 'gate']);
 
-/** Runs before command NAME and resumes containers that a killed checkpoint has left paused. */
+/** Runs before command NAME: what a killed checkpoint or dump has left paused or frozen goes on. */
 export async function resumeForgotten(name: string): Promise<void> {
   if (passedOver.has(name) || isEmpty(pausedFolder(process.getuid?.() ?? 0))) return;
   const { makeContext } = await import('./context.js');
-  const flow = await import('../flows/container/paused.js');
-  await flow.resumeForgotten(makeContext());
+  const paused = await import('../flows/container/paused.js');
+  const frozen = await import('../flows/container/frozen.js');
+  const context = makeContext();
+  await paused.resumeForgotten(context);
+  frozen.thawForgotten(context);
 }
 
 function isEmpty(folder: string): boolean {

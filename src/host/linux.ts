@@ -3,6 +3,7 @@ import { LinuxCommands } from './commands.js';
 import { NativeEngine } from './engine/engine.js';
 import { PlacedFiles } from './files/placed-files.js';
 import { machine } from './machine.js';
+import { LinuxFreezer } from './proc/freezer.js';
 import { LinuxProcesses } from './proc/processes.js';
 
 export function linuxHost(): Host {
@@ -11,6 +12,7 @@ export function linuxHost(): Host {
     processes: new LinuxProcesses(),
     files: new PlacedFiles(),
     engine: new NativeEngine(),
+    freezer: new LinuxFreezer(),
     now: () => new Date(),
     clock: () => performance.now(),
     uid: () => process.getuid?.() ?? 0,

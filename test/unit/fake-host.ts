@@ -1,5 +1,5 @@
 /** A whole machine in memory: processes, files and engine see each other's descriptors. */
-import type { Commands, Host } from '../../src/base/host/host.js';
+import type { Commands, Freezer, Host } from '../../src/base/host/host.js';
 import type { Log } from '../../src/base/log.js';
 import type { Context } from '../../src/flows/context.js';
 import { FakeEngine } from './fake-engine.js';
@@ -20,6 +20,15 @@ const noCommands: Commands = {
   output: async () => ({ status: 0, stdout: '', stderr: '' }),
 };
 
+const noFreezer: Freezer = {
+  cgroupOf: () => undefined,
+  members: () => [],
+  setFrozen: () => {},
+  isFrozen: () => false,
+  signal: () => {},
+  wait: async () => {},
+};
+
 export function fakeHost(): FakeHost {
   const files = new MemoryFiles();
   return {
@@ -27,6 +36,7 @@ export function fakeHost(): FakeHost {
     processes: new FakeProcesses(files),
     engine: new FakeEngine(files),
     commands: noCommands,
+    freezer: noFreezer,
     now: () => new Date(0),
     clock: () => 0,
     uid: () => 0,

@@ -6,7 +6,7 @@
 import type { Commands } from './commands.js';
 import type { Engine } from './engine.js';
 import type { Files } from './files.js';
-import type { ProcessView } from './process-view.js';
+import type { Freezer, ProcessView } from './process-view.js';
 
 export type * from './commands.js';
 export type * from './engine.js';
@@ -20,6 +20,7 @@ export interface Host {
   processes: ProcessView;
   files: Files;
   engine: Engine;
+  freezer: Freezer;
   now(): Date;
   /** Monotonic milliseconds. */
   clock(): number;

@@ -168,3 +168,26 @@ export interface ProcessView {
   sharedMemoryDev(): bigint | undefined;
   self(): number;
 }
+
+/** A cgroup whose processes the kernel freezes together. */
+export interface FreezerCgroup {
+  /** The file of version 2, or of version 1. */
+  control: 'cgroup.freeze' | 'freezer.state';
+  /** Where the hierarchy is mounted. */
+  root: string;
+  path: string;
+}
+
+/** Stops processes and lets them go on: by the freezer of a cgroup, or by signals. */
+export interface Freezer {
+  /** Undefined where the process is in the root cgroup, or the host has no freezer. */
+  cgroupOf(pid: number): FreezerCgroup | undefined;
+  /** Pids of the processes in the cgroup and below it; 0 for one that this pid namespace does not show. */
+  members(cgroup: FreezerCgroup): number[];
+  /** Asks the kernel; `isFrozen` says when it has happened. It is no error to thaw a cgroup that is gone. */
+  setFrozen(cgroup: FreezerCgroup, frozen: boolean): void;
+  isFrozen(cgroup: FreezerCgroup): boolean;
+  /** It is no error if the process is gone. */
+  signal(pid: number, signal: 'SIGSTOP' | 'SIGCONT'): void;
+  wait(ms: number): Promise<void>;
+}

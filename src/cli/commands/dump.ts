@@ -10,20 +10,33 @@ import { asOwner } from '../../flows/directory/owner.js';
 import { imageMode } from '../../flows/dump/copy-one.js';
 import { dumpGhosts } from '../../flows/dump/dump.js';
 import { WarmImages } from '../../flows/dump/warm-images.js';
+import { selectPids } from '../../flows/scan/select.js';
 import { sealImages } from '../../flows/seal/seal.js';
 import { clearImages } from '../../image/clear-images.js';
 import { holdsDump } from '../../image/manifest.js';
 import { resolvePolicy } from '../../oci/policy.js';
-import { oneOf, parse, positive, required, usage } from '../args.js';
+import { oneOf, parse, required, usage } from '../args.js';
 import { makeContext } from '../context.js';
 import { orUndo } from '../ending/interrupt.js';
 import { watch } from '../ending/watch.js';
+import { dumpFrozen, thawAfterOwner } from '../frozen-dump.js';
 import { printAll } from '../print/output.js';
+import { selection, selectionOptions } from '../selection.js';
 import { showDump } from './show.js';
 
 export async function dumpCommand(args: string[]): Promise<number> {
+  try {
+    return await dump(args);
+  } finally {
+    thawAfterOwner();
+  }
+}
+
+async function dump(args: string[]): Promise<number> {
   const { values } = parse('dump', args, {
-    pid: { type: 'string', multiple: true },
+    ...selectionOptions,
+    cgroup: { type: 'string' },
+    freeze: { type: 'boolean' },
     'images-dir': { type: 'string', short: 'D' },
     engine: { type: 'string' },
     digest: { type: 'boolean' },
@@ -34,7 +47,8 @@ export async function dumpCommand(args: string[]): Promise<number> {
     json: { type: 'boolean' },
   });
   const images = required('dump', '-D', values['images-dir']);
-  if (!values.pid) throw usage('dump', '--pid is missing');
+  const chosen = selection('dump', values);
+  if (!chosen) throw usage('dump', '--pid, --container, --tree or --cgroup is missing');
   const context = { ...makeContext(), watch };
   const policy = resolvePolicy(readConfig(context), {
     ...(values.engine === undefined
@@ -43,8 +57,9 @@ export async function dumpCommand(args: string[]): Promise<number> {
     ...(values.digest ? { verify: 'digest' as const } : {}),
     ...(values['allow-missing'] ? { allowMissing: true } : {}),
   });
-  const pids = values.pid.map(text => positive('dump', '--pid', text));
-  for (const pid of pids) assertThere(context.host.processes, pid);
+  for (const pid of chosen.pids ?? []) assertThere(context.host.processes, pid);
+  if (values.freeze) return dumpFrozen(context, chosen, args);
+  const pids = selectPids(context.host, chosen);
   context.host.files.makeDirectory(images, 0o700);
   const { manifest } = await asOwner(context, images, async owned => {
     assertNoDump(context.host.files, owned);

@@ -7,35 +7,28 @@ import { oneOf, parse, positive, required, usage } from '../args.js';
 import { makeContext } from '../context.js';
 import { watch } from '../ending/watch.js';
 import { line } from '../print/line.js';
+import { selection, selectionOptions } from '../selection.js';
 
 /** Enough for any ghost whose changes come to a rest. */
 const mostRounds = 10;
 
 export async function preDumpCommand(args: string[]): Promise<number> {
   const { values } = parse('pre-dump', withCount(args), {
-    pid: { type: 'string', multiple: true },
-    tree: { type: 'string' },
-    container: { type: 'string' },
+    ...selectionOptions,
     'images-dir': { type: 'string', short: 'D' },
     'until-stable': { type: 'string' },
     engine: { type: 'string' },
     json: { type: 'boolean' },
   });
-  const { pid, tree, container } = values;
-  if ([pid, tree, container].filter(value => value !== undefined).length !== 1)
-    throw usage('pre-dump', 'one of --container, --pid and --tree is needed');
-  if (container !== undefined) required('pre-dump', '--container', container);
+  const chosen = selection('pre-dump', values);
+  if (!chosen) throw usage('pre-dump', '--container, --pid or --tree is missing');
   const images = values['images-dir'];
   if (images !== undefined) required('pre-dump', '-D', images);
   const until = values['until-stable'];
   const result = await preDump(
     { ...makeContext(), watch },
     {
-      selection: {
-        ...(pid ? { pids: pid.map(text => positive('pre-dump', '--pid', text)) } : {}),
-        ...(tree === undefined ? {} : { tree: positive('pre-dump', '--tree', tree) }),
-        ...(container === undefined ? {} : { container }),
-      },
+      selection: chosen,
       images,
       rounds: until === undefined ? 1 : positive('pre-dump', '--until-stable', until),
       wishes:

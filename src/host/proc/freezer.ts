@@ -1,4 +1,7 @@
 import fs from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { errnoOf } from '../../base/errors.js';
+import type { Freezer, FreezerCgroup } from '../../base/host/host.js';
 
 /** Mount points of the cgroup v2 hierarchy: alone, or beside those of version 1. */
 const unified = ['/sys/fs/cgroup', '/sys/fs/cgroup/unified'];
@@ -29,3 +32,59 @@ function readIfThere(file: string): string {
     return '';
   }
 }
+
+const gone = new Set(['ENOENT', 'ENODEV', 'ESRCH']);
+
+export class LinuxFreezer implements Freezer {
+  /** Where both versions are mounted, the freezer may belong to version 1. */
+  cgroupOf(pid: number): FreezerCgroup | undefined {
+    const lines = fs.readFileSync(`/proc/${pid}/cgroup`, 'utf8').trim().split('\n');
+    const found = lines.flatMap((line): FreezerCgroup[] => {
+      const [hierarchy, controllers = '', ...rest] = line.split(':');
+      const path = rest.join(':');
+      const isFirst = controllers.split(',').includes('freezer');
+      const roots = isFirst ? ['/sys/fs/cgroup/freezer'] : hierarchy === '0' ? unified : [];
+      const control = isFirst ? 'freezer.state' : 'cgroup.freeze';
+      return path === '/' ? [] : roots.map(root => ({ control, root, path }));
+    });
+    return found.find(cgroup => fs.existsSync(controlOf(cgroup)));
+  }
+
+  members(cgroup: FreezerCgroup): number[] {
+    const folder = `${cgroup.root}${cgroup.path}`;
+    const own = fs.readFileSync(`${folder}/cgroup.procs`, 'utf8').split('\n').filter(Boolean).map(Number);
+    const below = fs.readdirSync(folder, { withFileTypes: true }).filter(entry => entry.isDirectory());
+    return [
+      ...own,
+      ...below.flatMap(({ name }) => this.members({ ...cgroup, path: `${cgroup.path}/${name}` })),
+    ];
+  }
+
+  setFrozen(cgroup: FreezerCgroup, frozen: boolean): void {
+    const words = cgroup.control === 'cgroup.freeze' ? ['0', '1'] : ['THAWED', 'FROZEN'];
+    try {
+      fs.writeFileSync(controlOf(cgroup), words[Number(frozen)] as string, { flag: 'r+' });
+    } catch (error) {
+      if (frozen || !gone.has(errnoOf(error) ?? '')) throw error;
+    }
+  }
+
+  isFrozen({ control, root, path }: FreezerCgroup): boolean {
+    if (control === 'cgroup.freeze') return /^frozen 1$/m.test(readIfThere(`${root}${path}/cgroup.events`));
+    return readIfThere(`${root}${path}/freezer.state`).trim() === 'FROZEN';
+  }
+
+  signal(pid: number, signal: 'SIGSTOP' | 'SIGCONT'): void {
+    try {
+      process.kill(pid, signal);
+    } catch (error) {
+      if (errnoOf(error) !== 'ESRCH') throw error;
+    }
+  }
+
+  async wait(ms: number): Promise<void> {
+    await sleep(ms);
+  }
+}
+
+const controlOf = ({ control, root, path }: FreezerCgroup) => `${root}${path}/${control}`;

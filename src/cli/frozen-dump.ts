@@ -1,0 +1,58 @@
+/**
+ * `dump --freeze`: one process freezes, and another copies. However the one that copies ends (killed, out of
+ * memory, caught by a server that is silent), the first one is there to thaw.
+ */
+import { freeze } from '../flows/container/freeze.js';
+import { recordVariable, thawForgotten, thawOwn } from '../flows/container/frozen.js';
+import type { Context } from '../flows/context.js';
+import { type Selection, selectPids } from '../flows/scan/select.js';
+import { ownCommand } from '../host/native/program-files.js';
+import { makeContext } from './context.js';
+import { orUndo } from './ending/interrupt.js';
+import { runChild } from './ending/run-child.js';
+
+/** @param args those of the dump */
+export async function dumpFrozen(
+  context: Context,
+  chosen: Selection,
+  args: readonly string[],
+): Promise<number> {
+  const what = nameOf(chosen);
+  const undo = () => {
+    thawOwn(context.host);
+    return `${what} goes on, and nothing is dumped`;
+  };
+  const { pids, record, thaw } = await orUndo(undo, () =>
+    freeze(context, what, () => selectPids(context.host, chosen)),
+  );
+  try {
+    const named = pids.flatMap(pid => ['--pid', String(pid)]);
+    const words = [...ownCommand(), 'dump', ...withoutSelection(args), ...named];
+    return await runChild(words, { [recordVariable]: record });
+  } finally {
+    thaw();
+  }
+}
+
+/** Called when the one that copies is done: if the one that has frozen was killed, nobody else thaws. */
+export function thawAfterOwner(): void {
+  if (process.env[recordVariable] !== undefined) thawForgotten(makeContext(), process.pid);
+}
+
+function withoutSelection(args: readonly string[]): string[] {
+  const rest: string[] = [];
+  for (let at = 0; at < args.length; at += 1) {
+    const [name] = (args[at] as string).split('=');
+    if (name === '--freeze') continue;
+    if (['--pid', '--tree', '--container', '--cgroup'].includes(name as string))
+      at += Number(args[at] === name);
+    else rest.push(args[at] as string);
+  }
+  return rest;
+}
+
+function nameOf({ container, cgroup, tree, pids = [] }: Selection): string {
+  if (container !== undefined) return `container ${container}`;
+  if (cgroup !== undefined) return `cgroup ${cgroup}`;
+  return `process ${tree ?? pids.join(', ')}`;
+}

@@ -1,0 +1,83 @@
+/**
+ * If `ghostkeep dump --freeze` is killed, what it has frozen must not stay frozen. So it keeps a record, beside
+ * those of `ghostkeep checkpoint`, for as long as something is frozen. The next command that finds a record
+ * whose owner has ended lets the processes go on.
+ */
+import { bounds } from '../../base/bounds.js';
+import { parseDocument } from '../../base/documents/document.js';
+import type { Frozen } from '../../base/documents/generated/frozen.js';
+import { errnoOf, reasonOf } from '../../base/errors.js';
+import type { Host } from '../../base/host/host.js';
+import type { Context } from '../context.js';
+import { pausedFolder } from './paused-folder.js';
+import { isPrivate } from './private-folder.js';
+import { startTimeOf } from './sessions.js';
+
+export type { Frozen };
+
+/** The dump that copies the frozen processes has the record's path here. While it lives nobody thaws them. */
+export const recordVariable = 'GHOSTKEEP_FROZEN';
+
+export function recordPath({ uid, processes }: Host): string {
+  const self = processes.self();
+  return `${pausedFolder(uid())}/${self}-${processes.startTime(self)}.frozen`;
+}
+
+/** The caller writes the record before it freezes what the record names. */
+export function noteFrozen({ files, uid }: Host, path: string, frozen: Frozen): void {
+  files.makeDirectory(pausedFolder(uid()), 0o700);
+  files.replace(path, Buffer.from(`${JSON.stringify(frozen, null, 1)}\n`), { durable: false });
+}
+
+/** Lets everything that FROZEN names go on. Another process may have the number of one that has ended. */
+export function thawAll({ freezer, processes }: Host, { cgroup, stopped }: Frozen): void {
+  if (cgroup) freezer.setFrozen(cgroup, false);
+  for (const { pid, startTime } of stopped)
+    if (startTimeOf(processes, pid) === startTime) freezer.signal(pid, 'SIGCONT');
+}
+
+/** Lets everything go on that this process has frozen. */
+export function thawOwn(host: Host): void {
+  const record = recordPath(host);
+  const bytes = host.files.readIfThere(record, bounds.session);
+  if (!bytes) return;
+  thawAll(host, parseDocument<Frozen>('Frozen', bytes.toString('utf8'), record, 'BAD_INPUT'));
+  host.files.remove(record);
+}
+
+/** @param finished a dump that has ended, so that it keeps nobody from thawing */
+export function thawForgotten(context: Context, finished?: number): void {
+  const { host, log } = context;
+  const { files } = host;
+  const folder = pausedFolder(host.uid());
+  if (!isPrivate(host, folder)) return;
+  for (const name of files.list(folder).filter(found => found.endsWith('.frozen'))) {
+    const record = `${folder}/${name}`;
+    try {
+      const bytes = files.readIfThere(record, bounds.session);
+      if (!bytes) continue;
+      const frozen = parseDocument<Frozen>('Frozen', bytes.toString('utf8'), record, 'BAD_INPUT');
+      if (isInUse(host, frozen, record, finished)) continue;
+      thawAll(host, frozen);
+      files.remove(record);
+      log.warn(
+        `${frozen.what} goes on: ghostkeep dump --freeze (process ${frozen.owner.pid}) had frozen it and was killed`,
+      );
+    } catch (error) {
+      log.warn(`cannot thaw what ${record} names: ${reasonOf(error)}`);
+    }
+  }
+}
+
+function isInUse({ processes }: Host, { owner }: Frozen, record: string, finished?: number): boolean {
+  if (startTimeOf(processes, owner.pid) === owner.startTime) return true;
+  return processes.listPids().some(pid => {
+    if (pid === finished) return false;
+    try {
+      return processes.environment(pid, recordVariable) === record;
+    } catch (error) {
+      if (errnoOf(error) === undefined) throw error;
+      return false;
+    }
+  });
+}

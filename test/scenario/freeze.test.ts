@@ -1,0 +1,231 @@
+/** `ghostkeep dump --freeze`: processes are frozen while they are copied, and go on whatever happens. */
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import fs from 'node:fs';
+import { describe, it, type TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { command, ghostFile, isRoot, temporaryFolder } from './ghostkeep.js';
+
+/**
+ * Two counters, parent and child, that write the same number into two files, one after the other. In a copy
+ * of one moment they differ by one at most.
+ */
+const counters = 'i=0; while :; do i=$((i+1)); echo $i >>/dev/fd/3; echo $i >>/dev/fd/4; done & wait';
+
+class Case {
+  readonly folder: string;
+  readonly #namespace: ChildProcess;
+  readonly child: ChildProcess;
+
+  /** With a /run of its own, so that no other test's command thaws what is frozen here. */
+  private constructor(t: TestContext, folder: string, namespace: ChildProcess, fds: readonly number[]) {
+    this.folder = folder;
+    this.#namespace = namespace;
+    this.child = spawn('sh', ['-c', counters], {
+      stdio: ['ignore', 'ignore', 'ignore', ...fds],
+      detached: true,
+    });
+    t.after(() => {
+      process.kill(-(this.child.pid as number), 'SIGKILL');
+    });
+  }
+
+  static async make(t: TestContext, bytes = 0): Promise<Case> {
+    const folder = temporaryFolder(t);
+    const namespace = spawn(
+      'unshare',
+      ['--mount', 'sh', '-c', 'mount -t tmpfs gk /run && echo made && exec sleep 600'],
+      {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      },
+    );
+    t.after(() => namespace.kill('SIGKILL'));
+    await once(namespace.stdout as NonNullable<typeof namespace.stdout>, 'data');
+    const fds = ['one', 'two'].map(name => ghostFile(t, folder, name, ''));
+    if (bytes > 0) fds.push(ghostFile(t, folder, 'large', Buffer.alloc(bytes, 1)));
+    return new Case(t, folder, namespace, fds);
+  }
+
+  /** Folders are named by their whole path, because nsenter begins in the root. */
+  words = (...args: string[]) => [
+    `--mount=/proc/${this.#namespace.pid}/ns/mnt`,
+    ...command,
+    ...args.map(arg => (/^(images|more|to)$/.test(arg) ? `${this.folder}/${arg}` : arg)),
+  ];
+  run = (...args: string[]) =>
+    spawnSync('nsenter', this.words(...args), { encoding: 'utf8', timeout: 30_000 });
+  start(t: TestContext, ...args: string[]): ChildProcess {
+    const child = spawn('nsenter', this.words(...args), {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      cwd: this.folder,
+    });
+    t.after(() => child.kill('SIGKILL'));
+    return child;
+  }
+
+  pids(): number[] {
+    const { pid } = this.child;
+    const children = fs
+      .readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+      .trim()
+      .split(' ')
+      .map(Number);
+    return [pid as number, ...children.filter(Boolean)];
+  }
+  states = () =>
+    this.pids().map(pid => /^State:\s(.)/m.exec(fs.readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
+
+  /** Waits until the counters go on, or fails. */
+  async assertGoesOn(): Promise<void> {
+    const size = () => fs.statSync(`/proc/${this.child.pid}/fd/3`).size;
+    const before = size();
+    for (let waits = 0; size() === before; waits += 1) {
+      assert.ok(waits < 300, `stands still: ${this.states()}`);
+      await sleep(10);
+    }
+  }
+
+  async until(isSo: () => boolean): Promise<void> {
+    for (let waits = 0; !isSo(); waits += 1) {
+      assert.ok(waits < 2000, `states ${this.states()}`);
+      await sleep(5);
+    }
+  }
+
+  /** Both counters in the dump, as they were at its moment. */
+  counts(): number[] {
+    assert.equal(this.run('restore', '-D', 'images', '--to', 'to').status, 0);
+    const names = fs.readdirSync(`${this.folder}/to`).sort().slice(0, 2);
+    return names.map(name =>
+      Number(fs.readFileSync(`${this.folder}/to/${name}`, 'utf8').trim().split('\n').at(-1)),
+    );
+  }
+}
+
+/** A cgroup with the case's processes, in the first hierarchy that has a freezer. */
+async function cgroupOf(t: TestContext, made: Case): Promise<string> {
+  const root = ['/sys/fs/cgroup/freezer', '/sys/fs/cgroup', '/sys/fs/cgroup/unified'].find(each =>
+    fs.existsSync(`${each}/cgroup.procs`),
+  );
+  const cgroup = `${root}/gk-freeze-${process.pid}`;
+  fs.mkdirSync(cgroup);
+  t.after(async () => {
+    for (let waits = 0; waits < 200; waits += 1) {
+      try {
+        return fs.rmdirSync(cgroup);
+      } catch {
+        await sleep(10);
+      }
+    }
+  });
+  for (const pid of made.pids()) fs.writeFileSync(`${cgroup}/cgroup.procs`, String(pid));
+  return cgroup;
+}
+
+describe('dump --freeze', { skip: isRoot ? false : 'mounts and cgroups need root' }, () => {
+  it('stops a tree of processes, copies one moment, and lets it go on', async t => {
+    const made = await Case.make(t);
+    await made.assertGoesOn();
+    const { status, stderr } = made.run('dump', '--tree', String(made.child.pid), '--freeze', '-D', 'images');
+    assert.deepEqual([status, stderr], [0, '']);
+    await made.assertGoesOn();
+    const [one = 0, two = 0] = made.counts();
+    assert.ok(one > 0 && one - two <= 1 && one >= two, `${one} and ${two}`);
+  });
+
+  it('freezes a container by the freezer of its cgroup, and no signal stops it', async t => {
+    const made = await Case.make(t, 64 << 20);
+    const cgroup = await cgroupOf(t, made);
+    const name = cgroup.split('/').at(-1) as string;
+    const child = made.start(t, 'dump', '--container', name, '--freeze', '-D', 'images');
+    const file = ['freezer.state', 'cgroup.events']
+      .map(each => `${cgroup}/${each}`)
+      .find(each => fs.existsSync(each));
+    await made.until(() => /FROZEN|frozen 1/.test(fs.readFileSync(file as string, 'utf8')));
+    assert.ok(!made.states().includes('T'), `${made.states()}`);
+    assert.deepEqual(await once(child, 'exit'), [0, null]);
+    assert.doesNotMatch(fs.readFileSync(file as string, 'utf8'), /FROZEN|frozen 1/);
+    await made.assertGoesOn();
+    const [one = 0, two = 0] = made.counts();
+    assert.ok(one > 0 && one - two <= 1 && one >= two, `${one} and ${two}`);
+  });
+
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+    it(`when ${signal} comes meanwhile, the processes go on, and nothing is dumped`, async t => {
+      const made = await Case.make(t, 256 << 20);
+      const child = made.start(t, 'dump', '--tree', String(made.child.pid), '--freeze', '-D', 'images');
+      await made.until(() => made.states().every(state => state === 'T'));
+      child.kill(signal);
+      const [status] = await once(child, 'exit');
+      assert.notEqual(status, 0);
+      await made.assertGoesOn();
+      assert.ok(!fs.existsSync(`${made.folder}/images/ghostkeep-manifest.json`));
+    });
+
+  it('when the process that copies is killed, the one that has frozen thaws at once', async t => {
+    const made = await Case.make(t, 256 << 20);
+    const child = made.start(t, 'dump', '--tree', String(made.child.pid), '--freeze', '-D', 'images');
+    await made.until(() => made.states().every(state => state === 'T'));
+    let copier = '';
+    await made.until(() => {
+      copier = fs.readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').trim();
+      return copier !== '';
+    });
+    process.kill(Number(copier), 'SIGKILL');
+    assert.deepEqual(await once(child, 'exit'), [137, null]);
+    await made.assertGoesOn();
+  });
+
+  it('when both are killed, the next command lets the processes go on', async t => {
+    const made = await Case.make(t, 256 << 20);
+    const child = made.start(t, 'dump', '--tree', String(made.child.pid), '--freeze', '-D', 'images');
+    await made.until(() => made.states().every(state => state === 'T'));
+    child.kill('SIGSTOP');
+    const copier = fs.readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').trim();
+    child.kill('SIGKILL');
+    if (copier !== '') process.kill(Number(copier), 'SIGKILL');
+    await once(child, 'exit');
+    assert.ok(
+      made.states().every(state => state === 'T'),
+      `${made.states()}`,
+    );
+    const { stderr } = made.run('scan', '--pid', String(process.pid));
+    assert.match(
+      stderr,
+      /process \d+ goes on: ghostkeep dump --freeze \(process \d+\) had frozen it and was killed/,
+    );
+    await made.assertGoesOn();
+    assert.equal(made.run('scan', '--pid', String(process.pid)).stderr, '');
+  });
+
+  it('when only the one that has frozen is killed, the other finishes the dump and then thaws', async t => {
+    const made = await Case.make(t, 256 << 20);
+    const child = made.start(t, 'dump', '--tree', String(made.child.pid), '--freeze', '-D', 'images');
+    let copier = '';
+    await made.until(() => {
+      copier = fs.readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').trim();
+      return copier !== '';
+    });
+    child.kill('SIGKILL');
+    await made.until(() => fs.existsSync(`${made.folder}/images/ghostkeep-manifest.json`));
+    await made.assertGoesOn();
+    const [one = 0, two = 0] = made.counts();
+    assert.ok(one > 0 && one - two <= 1 && one >= two, `${one} and ${two}`);
+  });
+
+  it('leaves stopped what was stopped before, and refuses to freeze itself', async t => {
+    const made = await Case.make(t);
+    await made.assertGoesOn();
+    for (const pid of made.pids()) process.kill(pid, 'SIGSTOP');
+    const { status, stderr } = made.run('dump', '--tree', String(made.child.pid), '--freeze', '-D', 'images');
+    assert.deepEqual([status, stderr], [0, '']);
+    assert.ok(
+      made.states().every(state => state === 'T'),
+      `${made.states()}`,
+    );
+    const itself = made.run('dump', '--tree', String(process.pid), '--freeze', '-D', 'more');
+    assert.equal(itself.status, 1);
+    assert.match(itself.stderr, /ghostkeep itself is among the processes \[NOT_FROZEN\]/);
+  });
+});
