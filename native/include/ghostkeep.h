@@ -18,6 +18,7 @@
 
 #include <stdint.h>
 
+#include "ghostkeep-layer.h"
 #include "ghostkeep-proc.h"
 
 #define GK_MESSAGE_BYTES 240

@@ -74,6 +74,13 @@ export const commands: Record<string, Command> = {
       'With --preserve-allocation the manifest notes that space which was allocated and never written (fallocate) is\nallocated again when the dump is restored: by CRIU where ghostkeep is installed, and by `ghostkeep restore`. Without it such\nspace comes back as holes. What cannot be allocated is a warning in the log of CRIU. A checkpoint that podman has\nexported must be unpacked first.\nWhen a tool has rewritten inventory.img, a restore with ghostkeep refuses the directory.\n--accept-changed-inventory checks everything else, and the manifest then accepts inventory.img as it is now.',
     load: async () => (await import('./commands/materialize.js')).materializeCommand,
   },
+  share: {
+    usage: 'share -D DIR DIR2 … [--json]',
+    summary: 'let checkpoints share the blocks that are equal (xfs, btrfs); each still stands alone',
+    details:
+      'Give the directories in the order in which the checkpoints were made: each is compared with the one before it.\nThe kernel compares the bytes again before it shares a block, so no content changes. It can be repeated.\nxfs frees as much as it says; btrfs frees an extent, of up to 128 MiB, when all of it is shared.',
+    load: async () => (await import('./commands/share.js')).shareCommand,
+  },
   checkpoint: {
     usage: 'checkpoint [--hold SECONDS] -- runc|crun [OPTION …] checkpoint [OPTION …] ID',
     summary: "the gate's part around a runtime's command, where the gate is not installed",

@@ -94,6 +94,8 @@ export class FakeEngine implements Engine {
     return report(0n, 0n, content);
   }
 
+  share: Engine['share'] = async () => report(0n, 0n, Buffer.alloc(0));
+
   /** The answer of extents(). */
   found: Extent[] = [];
   extents = (): Iterable<Extent> => this.found;

@@ -40,7 +40,7 @@ const rooms: Record<string, string[][]> = {
     ['dump'],
     ['seal', 'rounds'],
     ['restore'],
-    ['recover'],
+    ['recover', 'history'],
     ['gate', 'hooks', 'try-hooks'],
     ['try-hooks/restored', 'try-hooks/runc'],
   ],

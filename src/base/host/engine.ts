@@ -92,6 +92,11 @@ export interface Engine {
   restore(imageFd: number, fileFd: number, onProgress?: OnProgress): Promise<EngineReport>;
   /** Copy the first SIZE bytes of one file into an empty one. Holes stay holes. */
   copy(fromFd: number, toFd: number, size: bigint, onProgress?: OnProgress): Promise<EngineReport>;
+  /**
+   * Let two images share equal blocks. `dataBytes` are shared by this call, `keptBytes` were before.
+   * @throws EOPNOTSUPP where the file system shares no blocks, or the images lie on two
+   */
+  share(fromFd: number, toFd: number, onProgress?: OnProgress): Promise<EngineReport>;
   extents(fd: number, engine: EngineName, size: bigint): Iterable<Extent>;
   chunks(imageFd: number): Iterable<Extent>;
   /**

@@ -62,6 +62,10 @@ export class NativeEngine implements Engine {
     return watched(onProgress, progress => callOnThread('gk_copy', fromFd, toFd, engine, size, progress));
   }
 
+  share(fromFd: number, toFd: number, onProgress?: OnProgress): Promise<EngineReport> {
+    return watched(onProgress, progress => callOnThread('gk_share', fromFd, toFd, progress));
+  }
+
   *extents(fd: number, engine: EngineName, size: bigint): Iterable<Extent> {
     let start = 0n;
     while (start < size) {

@@ -32,6 +32,7 @@ const signatures = {
   gk_digest: 'int gk_digest(int, void *, void *)',
   gk_copy: 'int gk_copy(int, int, uint32_t, uint64_t, void *, void *)',
   gk_restore: 'int gk_restore(int, int, void *, void *)',
+  gk_share: 'int gk_share(int, int, void *, void *)',
   gk_chunks: 'int gk_chunks(int, uint64_t, void *, uint32_t, void *, void *, void *)',
   gk_allocation: 'int gk_allocation(int, uint64_t, uint64_t, void *, uint32_t, void *, void *, void *)',
   gk_allocate: 'int gk_allocate(int, uint64_t, uint64_t, void *)',

@@ -1,0 +1,46 @@
+/** Real file systems for tests, on loop devices of sparse files. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import type { TestContext } from 'node:test';
+import { program } from './ghostkeep.js';
+
+const build = path.join(path.dirname(program), '../build');
+
+export type LoopFilesystem = 'ext4' | 'xfs' | 'btrfs';
+
+const makers: Record<LoopFilesystem, readonly string[]> = {
+  ext4: ['mke2fs', '-q', '-F', '-t', 'ext4'],
+  xfs: ['mkfs.xfs', '-q', '-m', 'reflink=1'],
+  btrfs: ['mkfs.btrfs', '-q'],
+};
+
+export function run(program_: string, ...args: string[]): string {
+  const { status, stdout, stderr } = spawnSync(program_, args, { encoding: 'utf8', timeout: 60_000 });
+  assert.equal(status, 0, `${program_} ${args.join(' ')}: ${stderr}`);
+  return stdout;
+}
+
+/** @returns the mount point. It is unmounted when the test ends */
+export function onLoopDevice(t: TestContext, filesystem: LoopFilesystem, size = '512M'): string {
+  const folder = fs.mkdtempSync(path.join(build, 'mount-'));
+  const disk = `${folder}.disk`;
+  const [maker, ...options] = makers[filesystem] as [string, ...string[]];
+  run('truncate', '-s', size, disk);
+  run(maker, ...options, disk);
+  run('mount', '-o', 'loop', disk, folder);
+  fs.rmSync(disk);
+  t.after(() => {
+    run('umount', folder);
+    fs.rmdirSync(folder);
+  });
+  return folder;
+}
+
+/** Bytes that a file system has in use, once it has written everything and freed what it can. */
+export function usedBytes(folder: string): number {
+  run('sync', '-f', folder);
+  const { blocks, bfree, bsize } = fs.statfsSync(folder);
+  return (blocks - bfree) * bsize;
+}
