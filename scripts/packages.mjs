@@ -8,6 +8,13 @@ import path from 'node:path';
 import { licencesOfBun, linkedIntoBun } from './linked-into-bun.mjs';
 
 const { readElf } = createRequire(import.meta.url)('../install/elf.cjs');
+/** The engine contains it (native/blake3/README.md). */
+const blake3 = {
+  name: 'blake3',
+  version: '1.8.2',
+  license: 'CC0-1.0',
+  sources: 'https://github.com/BLAKE3-team/BLAKE3',
+};
 const licenceFile = /^(licen[cs]e|copying|notice)/i;
 
 /**
@@ -41,7 +48,8 @@ export function writeListOfPackages(top, bundled, bun) {
       ...bundled.map(one => ({ type: 'library', ...component(one, 'dist') })),
       ...besideTheBundle(top).map(one => ({ type: 'library', ...component(one, 'node_modules') })),
       ...linkedStatically(top),
-      ...linked.map(generic),
+      generic(blake3, 'build/libghostkeep.so'),
+      ...linked.map(one => generic(one)),
     ],
   };
   writeFileSync(path.join(top, 'dist/sbom.cdx.json'), `${JSON.stringify(document, undefined, 2)}\n`);
@@ -89,7 +97,7 @@ function linkedStatically(top) {
   ];
 }
 
-function generic({ name, version, license, sources }) {
+function generic({ name, version, license, sources }, where = 'build/ghostkeep') {
   const purl = `pkg:generic/${name}${version ? `@${version}` : ''}`;
   return {
     type: 'library',
@@ -99,7 +107,7 @@ function generic({ name, version, license, sources }) {
     licenses: [{ expression: license }],
     purl,
     externalReferences: [{ type: 'vcs', url: sources }],
-    properties: [{ name: 'ghostkeep:in', value: 'build/ghostkeep' }],
+    properties: [{ name: 'ghostkeep:in', value: where }],
   };
 }
 

@@ -21,6 +21,8 @@ export const bounds = {
    * and print them takes eight times as much memory.
    */
   manifest: { bytes: 40 * MiB, code: 'MANIFEST_INVALID' },
+  /** An id and a path for each of 1024 children. */
+  children: { bytes: 5 * MiB, code: 'MANIFEST_INVALID' },
   /** A number of ten digits. */
   firstId: { bytes: KiB, code: 'MANIFEST_INVALID' },
   /**

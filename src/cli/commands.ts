@@ -49,9 +49,10 @@ export const commands: Record<string, Command> = {
     load: async () => (await import('./commands/show.js')).showCommand,
   },
   verify: {
-    usage: 'verify -D DIR [--json]',
+    usage: 'verify -D DIR [--chain] [--json]',
     summary: 'check a dump for damage',
-    details: 'Its structure, and its content where checksums were recorded. Exit status 1 on any damage.',
+    details:
+      'Its structure, and its content where checksums were recorded; of a packed dump, what it has itself. --chain reads\nwhat it needs of its parents, too. Exit status 1 on any damage.',
     load: async () => (await import('./commands/verify.js')).verifyCommand,
   },
   restore: {
@@ -68,10 +69,10 @@ export const commands: Record<string, Command> = {
     load: async () => (await import('./commands/seal.js')).sealCommand,
   },
   materialize: {
-    usage: 'materialize -D DIR [--preserve-allocation] [--accept-changed-inventory] [--json]',
-    summary: 'check that a dump is complete; ask that allocated space comes back at restore',
+    usage: 'materialize -D DIR [--to DIR2] [--preserve-allocation] [--accept-changed-inventory] [--json]',
+    summary: 'make a packed dump stand alone again; ask that allocated space comes back at restore',
     details:
-      'With --preserve-allocation the manifest notes that space which was allocated and never written (fallocate) is\nallocated again when the dump is restored: by CRIU where ghostkeep is installed, and by `ghostkeep restore`. Without it such\nspace comes back as holes. What cannot be allocated is a warning in the log of CRIU. A checkpoint that podman has\nexported must be unpacked first.\nWhen a tool has rewritten inventory.img, a restore with ghostkeep refuses the directory.\n--accept-changed-inventory checks everything else, and the manifest then accepts inventory.img as it is now.',
+      'It also checks that the dump is complete. --to leaves DIR as it is and makes a copy that stands alone in DIR2, which must be\nempty or not there. In place it is refused while packed directories need DIR.\nWith --preserve-allocation the manifest notes that space which was allocated and never written (fallocate) is\nallocated again when the dump is restored: by CRIU where ghostkeep is installed, and by `ghostkeep restore`. Without it such\nspace comes back as holes. What cannot be allocated is a warning in the log of CRIU. A checkpoint that podman has\nexported must be unpacked first.\nWhen a tool has rewritten inventory.img, a restore with ghostkeep refuses the directory.\n--accept-changed-inventory checks everything else, and the manifest then accepts inventory.img as it is now.',
     load: async () => (await import('./commands/materialize.js')).materializeCommand,
   },
   share: {
@@ -80,6 +81,13 @@ export const commands: Record<string, Command> = {
     details:
       'Give the directories in the order in which the checkpoints were made: each is compared with the one before it.\nThe kernel compares the bytes again before it shares a block, so no content changes. It can be repeated.\nxfs frees as much as it says; btrfs frees an extent, of up to 128 MiB, when all of it is shared.',
     load: async () => (await import('./commands/share.js')).shareCommand,
+  },
+  pack: {
+    usage: 'pack -D CHILD --parent P [--json]',
+    summary: 'keep of a checkpoint only what differs from an earlier one, its parent',
+    details:
+      'Ghosts above 64 KiB that the parent has, too, are compared byte by byte, in units of 64 KiB. Both directories are checked\nfirst. CHILD cannot be restored by CRIU until `ghostkeep materialize` has made it stand alone again; `show`, `verify`\nand `restore` work on it. It needs P, where P is now, with the parents of P; there may be 32 of them.',
+    load: async () => (await import('./commands/pack.js')).packCommand,
   },
   checkpoint: {
     usage: 'checkpoint [--hold SECONDS] -- runc|crun [OPTION …] checkpoint [OPTION …] ID',

@@ -75,6 +75,30 @@ export function sealedName(pending: string, id: number): string {
   return linked === undefined ? ghostImageName(id) : `ghostkeep-${linked}`;
 }
 
-/** Files of ours that a dump leaves in IMAGES: the manifest, also a half-written one, and linked ghosts. */
+/** Which packed directories need this one. */
+export const childrenName = 'ghostkeep-children.json';
+
+/** The two files that stand for the image of a packed ghost. */
+export const layerNames = (id: number) => {
+  const stem = `ghostkeep-layer-${id.toString(16)}`;
+  return { map: `${stem}.map`, data: `${stem}.data` };
+};
+
+/** The name of an image that is put together from layers, until all of it is on the disk. */
+export const wholeName = (id: number) => `ghostkeep-whole-${id.toString(16)}.img`;
+
+export const isLayerName = (name: string) => /^ghostkeep-layer-[0-9a-f]+\.(map|data)$/.test(name);
+/** A document that was not renamed yet when its writer was killed. */
+export const isHalfWritten = (name: string) =>
+  /^ghostkeep-(manifest|children)\.json\.[0-9a-f]{12}\.tmp$/.test(name);
+export const isWholeName = (name: string) => /^ghostkeep-whole-[0-9a-f]+\.img$/.test(name);
+
+/**
+ * Files of ours that a dump leaves in IMAGES: manifest and children, also half-written ones, linked ghosts,
+ * and what `pack` and `materialize` make.
+ */
 export const isSealedOwnName = (name: string) =>
-  /^ghostkeep-(manifest\.json(\.[0-9a-f]{12}\.tmp)?|linked-[0-9a-f]+\.img)$/.test(name);
+  isLayerName(name) ||
+  isWholeName(name) ||
+  isHalfWritten(name) ||
+  /^ghostkeep-((manifest|children)\.json|linked-[0-9a-f]+\.img)$/.test(name);

@@ -2,7 +2,7 @@
  * Finds every damage of a sealed dump: damage that stops a restore, and damage that a restore does not
  * notice.
  */
-import type { Manifest, ManifestGhost } from '../base/documents/generated/manifest.js';
+import type { ManifestGhost } from '../base/documents/generated/manifest.js';
 import type { Damage } from '../base/documents/generated/verification.js';
 import { type ErrorCode, errnoOf, GhostkeepError, reasonOf, translate } from '../base/errors.js';
 import type { EngineReport, Host, OnProgress } from '../base/host/host.js';
@@ -15,15 +15,15 @@ export interface Verifying {
   onProgress?: OnProgress | undefined;
 }
 
-/** @returns all damage found, in the order of the manifest's ghosts */
+/** @returns all damage found, in the order of GHOSTS */
 export async function verifyImages(
   host: Host,
   images: string,
-  manifest: Manifest,
+  ghosts: readonly ManifestGhost[],
   { fromDisk, onProgress }: Verifying,
 ): Promise<Damage[]> {
   const damage: Damage[] = [];
-  for (const [index, ghost] of manifest.ghosts.entries()) {
+  for (const [index, ghost] of ghosts.entries()) {
     // Each image is a sign of life, however small it is.
     onProgress?.(BigInt(index));
     try {

@@ -39,6 +39,7 @@ const rooms: Record<string, string[][]> = {
     ['scan', 'choose'],
     ['dump'],
     ['seal', 'rounds'],
+    ['chain'],
     ['restore'],
     ['recover', 'history'],
     ['gate', 'hooks', 'try-hooks'],

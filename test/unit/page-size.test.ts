@@ -74,7 +74,7 @@ const known: Record<string, Record<string, string>> = {
 
 const files = ['src', 'native'].flatMap(folder =>
   readdirSync(path.join(top, folder), { recursive: true, encoding: 'utf8' })
-    .filter(name => /\.(c|h|ts)$/.test(name) && !name.split('/').includes('generated'))
+    .filter(name => /\.(c|h|ts)$/.test(name) && !/(^|\/)(generated|blake3)\//.test(name))
     .map(name => `${folder}/${name}`)
     .sort(),
 );

@@ -36,6 +36,7 @@ static const struct entry {
 	VALUE(GK_DUMP_CHUNKED),
 	VALUE(GK_DUMP_DETECT_ZEROES),
 	VALUE(GK_DUMP_OVER),
+	VALUE(GK_LEVELS_MAX),
 
 	SIZE(gk_extent),
 	FIELD(gk_extent, offset),
@@ -127,6 +128,14 @@ static const struct entry {
 	FIELD(gk_dump_job, error),
 	FIELD(gk_dump_job, after),
 	FIELD(gk_dump_job, report),
+
+	SIZE(gk_level),
+	FIELD(gk_level, image_fd),
+	FIELD(gk_level, map_fd),
+	FIELD(gk_level, data_fd),
+
+	SIZE(gk_name),
+	FIELD(gk_name, bytes),
 };
 
 GK_PUBLIC uint32_t gk_layout(char *text, uint32_t capacity)

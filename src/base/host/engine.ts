@@ -53,7 +53,7 @@ export interface DumpJob {
 export type OnProgress = (done: bigint) => void;
 
 /** The native library. A call rejects with an errno error whose message is the engine's. */
-export interface Engine {
+export interface Engine extends Layers {
   dump(
     request: {
       ghostFd: number;
@@ -92,11 +92,6 @@ export interface Engine {
   restore(imageFd: number, fileFd: number, onProgress?: OnProgress): Promise<EngineReport>;
   /** Copy the first SIZE bytes of one file into an empty one. Holes stay holes. */
   copy(fromFd: number, toFd: number, size: bigint, onProgress?: OnProgress): Promise<EngineReport>;
-  /**
-   * Let two images share equal blocks. `dataBytes` are shared by this call, `keptBytes` were before.
-   * @throws EOPNOTSUPP where the file system shares no blocks, or the images lie on two
-   */
-  share(fromFd: number, toFd: number, onProgress?: OnProgress): Promise<EngineReport>;
   extents(fd: number, engine: EngineName, size: bigint): Iterable<Extent>;
   chunks(imageFd: number): Iterable<Extent>;
   /**
@@ -112,4 +107,41 @@ export interface Engine {
   setFlags(fd: number, flags: number): void;
   xattrs(fd: number): Record<string, Buffer>;
   setXattr(fd: number, name: Buffer, value: Buffer): void;
+}
+
+/** One layer of a ghost, by descriptors: its whole image, or the map and the data of a packed one. */
+export type Level = { imageFd: number } | { mapFd: number; dataFd: number };
+
+/**
+ * The part of the native library for histories (native/include/ghostkeep-layer.h). The layers of a ghost
+ * begin with the one that is asked for; each needs the one behind it.
+ */
+export interface Layers {
+  /**
+   * Let two images share equal blocks. `dataBytes` are shared by this call, `keptBytes` were before.
+   * @throws EOPNOTSUPP where the file system shares no blocks, or the images lie on two
+   */
+  share(fromFd: number, toFd: number, onProgress?: OnProgress): Promise<EngineReport>;
+  /**
+   * Write into two empty files what a ghost has and its parent has not. `dataBytes` went into the data,
+   * `keptBytes` are in the parent.
+   */
+  pack(
+    request: { ghost: readonly Level[]; parent: readonly Level[]; mapFd: number; dataFd: number },
+    onProgress?: OnProgress,
+  ): Promise<EngineReport>;
+  /**
+   * Put a ghost together in an empty file: its image where there is a header, otherwise the file itself.
+   * @throws EBADMSG where a layer is damaged, or has other bytes than were packed
+   */
+  unpack(
+    levels: readonly Level[],
+    toFd: number,
+    header?: Uint8Array,
+    onProgress?: OnProgress,
+  ): Promise<EngineReport>;
+  /** Check as unpack does, and write nothing. One level alone is checked without what is in its parent. */
+  checkLayer(levels: readonly Level[], onProgress?: OnProgress): Promise<EngineReport>;
+  /** The name of a layer, `blake3:` and 64 hexadecimal digits. */
+  layerName(mapFd: number): Promise<string>;
 }

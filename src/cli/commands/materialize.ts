@@ -1,6 +1,7 @@
 import type { Materialized } from '../../base/documents/generated/materialized.js';
 import { counted } from '../../base/text/counted.js';
 import { countFromJson, showBytes } from '../../base/units.js';
+import { unpack } from '../../flows/history/unpack.js';
 import { materialize } from '../../flows/restore/materialize.js';
 import { parse, required } from '../args.js';
 import { makeContext } from '../context.js';
@@ -9,15 +10,23 @@ import { line } from '../print/line.js';
 export async function materializeCommand(args: string[]): Promise<number> {
   const { values } = parse('materialize', args, {
     'images-dir': { type: 'string', short: 'D' },
+    to: { type: 'string' },
     'preserve-allocation': { type: 'boolean' },
     'accept-changed-inventory': { type: 'boolean' },
     json: { type: 'boolean' },
   });
-  const result = await materialize(makeContext(), {
-    images: required('materialize', '-D', values['images-dir']),
-    preserveAllocation: values['preserve-allocation'] ?? false,
-    acceptChangedInventory: values['accept-changed-inventory'] ?? false,
-  });
+  const context = makeContext();
+  const images = required('materialize', '-D', values['images-dir']);
+  const to = values.to === undefined ? undefined : required('materialize', '--to', values.to);
+  const unpacked = await unpack(context, { images, to });
+  const result: Materialized = {
+    ...(await materialize(context, {
+      images: to ?? images,
+      preserveAllocation: values['preserve-allocation'] ?? false,
+      acceptChangedInventory: values['accept-changed-inventory'] ?? false,
+    })),
+    ...(unpacked > 0 ? { unpacked } : {}),
+  };
   process.stdout.write(values.json ? `${JSON.stringify(result, null, 2)}\n` : show(result));
   return 0;
 }
@@ -26,6 +35,7 @@ function show({ images, ghosts, ...result }: Materialized): string {
   const { preserveAllocation, allocationBytes, allocationUnknown } = result;
   const bytes = showBytes(countFromJson(allocationBytes));
   const lines = [`${images}: ${counted(ghosts, 'ghost')}, whole, stands alone`];
+  if (result.unpacked) lines.push(`${counted(result.unpacked, 'ghost')} put together from their layers`);
   if (result.acceptedInventory) lines.push('inventory.img as it is now belongs to this checkpoint');
   if (preserveAllocation)
     lines.push(`space that was allocated and never written comes back at restore: ${bytes}`);

@@ -3,6 +3,7 @@ import { groupBy } from '../../base/group-by.js';
 import type { Extent, Host } from '../../base/host/host.js';
 import { showSome } from '../../base/text/show-some.js';
 import { countFromJson, countToJson, showBytes } from '../../base/units.js';
+import { isPacked, packedGhosts } from '../../chain/packed.js';
 import { showLeftOut } from '../../flows/choose/left-out.js';
 import { countGhosts } from '../../image/count-ghosts.js';
 import { readManifest } from '../../image/manifest.js';
@@ -28,7 +29,7 @@ export async function showCommand(args: string[]): Promise<number> {
   }
   printAll(showDump(manifest));
   if (!values.extents) return 0;
-  for (const ghost of manifest.ghosts) {
+  for (const ghost of manifest.ghosts.filter(each => !isPacked(each))) {
     process.stdout.write(`\n${line(`${ghost.image}  ${ghost.path}`)}`);
     for (const { offset, length } of extentsOf(host, `${images}/${ghost.image}`))
       process.stdout.write(`  [${offset}, ${offset + length})  ${showBytes(length)}\n`);
@@ -40,8 +41,10 @@ export async function showCommand(args: string[]): Promise<number> {
 function writeWithExtents(host: Host, images: string, manifest: Manifest): void {
   const { ghosts, ...rest } = manifest;
   writeList({ ...rest, ghosts: [] }, ghosts, ghost =>
-    writeList({ ...ghost, extents: [] }, extentsOf(host, `${images}/${ghost.image}`), extent =>
-      process.stdout.write(JSON.stringify(toRange(extent))),
+    writeList(
+      { ...ghost, extents: [] },
+      isPacked(ghost) ? [] : extentsOf(host, `${images}/${ghost.image}`),
+      extent => process.stdout.write(JSON.stringify(toRange(extent))),
     ),
   );
   process.stdout.write('\n');
@@ -88,11 +91,21 @@ export function* showDump(manifest: Manifest): Generator<string> {
   const { state, created, tool, preserveAllocation, leftOut = [], leftOutMore } = manifest;
   yield* table(['id', 'size', 'data', 'chunks', 'engine', 'copied by', 'class', 'path'], rows);
   yield* showWhy(manifest);
+  yield* showPacked(manifest);
   for (const text of showLeftOut(leftOut)) yield line(`not in the dump: ${text}`);
   if (leftOutMore) yield `${leftOutMore} more are not in the dump\n`;
   yield line(
     `${countGhosts(manifest)}, ${state} ${created} by ${tool}${preserveAllocation ? '; allocated space comes back' : ''}`,
   );
+}
+
+function* showPacked(manifest: Manifest): Generator<string> {
+  for (const { id, layer } of packedGhosts(manifest)) {
+    const [here, above] = [layer.dataBytes, layer.parentBytes].map(count => showBytes(countFromJson(count)));
+    yield line(
+      `${id} is packed: ${here} here, ${above} in ${layer.parent ? manifest.parent?.path : 'no parent'}`,
+    );
+  }
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { Manifest } from '../../base/documents/generated/manifest.js';
+import { isPacked, packedGhosts } from '../../chain/packed.js';
 import { verify } from '../../flows/restore/verify.js';
 import { countFiles, countGhosts } from '../../image/count-ghosts.js';
 import { readManifest } from '../../image/manifest.js';
@@ -9,14 +10,17 @@ import { line, withCode } from '../print/line.js';
 export async function verifyCommand(args: string[]): Promise<number> {
   const { values } = parse('verify', args, {
     'images-dir': { type: 'string', short: 'D' },
+    chain: { type: 'boolean' },
     json: { type: 'boolean' },
   });
   const images = required('verify', '-D', values['images-dir']);
   const context = makeContext();
-  const result = await verify(context, images);
+  const result = await verify(context, images, { chain: values.chain ?? false });
   if (values.json) process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
   else if (result.damage.length === 0)
-    process.stdout.write(line(`${result.images}: ${showChecked(readManifest(context.host.files, images))}`));
+    process.stdout.write(
+      line(`${result.images}: ${showChecked(readManifest(context.host.files, images), values.chain)}`),
+    );
   else for (const { code, message } of result.damage) process.stdout.write(withCode(message, code));
   return result.damage.length === 0 ? 0 : 1;
 }
@@ -25,9 +29,10 @@ export async function verifyCommand(args: string[]): Promise<number> {
  * The line for an undamaged dump. It says what was checked: without a checksum nobody can find a changed byte
  * of content.
  */
-export function showChecked(manifest: Manifest): string {
+export function showChecked(manifest: Manifest, chain = false): string {
   const { ghosts, leftOut = [], leftOutMore = 0 } = manifest;
-  const without = ghosts.filter(({ data }) => data?.digest === undefined).length;
+  const packed = packedGhosts(manifest).length;
+  const without = ghosts.filter(ghost => !isPacked(ghost) && ghost.data?.digest === undefined).length;
   const which = without === ghosts.length ? '' : ` for ${without}`;
   const missing = leftOut.length + leftOutMore;
   return [
@@ -35,6 +40,9 @@ export function showChecked(manifest: Manifest): string {
     ...(without === 0
       ? []
       : [`structure only${which}: no checksums were recorded (policy \`verify: digest\`)`]),
+    ...(packed === 0 || chain
+      ? []
+      : [`${packed} packed, their parents were not read (\`--chain\` reads them)`]),
     ...(missing === 0 ? [] : [`${countFiles(missing)} left out of the dump (\`ghostkeep show\` says why)`]),
   ].join('; ');
 }

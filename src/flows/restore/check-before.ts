@@ -1,4 +1,5 @@
 import { GhostkeepError, reasonOf } from '../../base/errors.js';
+import { assertStandsAlone } from '../../chain/packed.js';
 import { isOfThisCheckpoint } from '../../image/inventory.js';
 import { folder, manifestName } from '../../image/layout.js';
 import { holdsDump, readJournal, readManifest } from '../../image/manifest.js';
@@ -31,6 +32,11 @@ export async function checkBeforeRestore(
     await acceptForeign(context, images);
     return;
   }
+  assertStandsAlone(
+    readManifest(files, images),
+    `cannot restore from ${files.realPath(images)}`,
+    files.realPath(images),
+  );
   assertUndamaged(
     await verify(context, images, { fromDisk: false }),
     `cannot restore from ${files.realPath(images)}`,

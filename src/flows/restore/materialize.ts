@@ -4,6 +4,7 @@ import type { Manifest } from '../../base/documents/generated/manifest.js';
 import type { Materialized } from '../../base/documents/generated/materialized.js';
 import type { Files } from '../../base/host/host.js';
 import { countFromJson, countToJson } from '../../base/units.js';
+import { assertStandsAlone } from '../../chain/packed.js';
 import { readInventory } from '../../image/inventory.js';
 import { readSealedManifest, writeManifest } from '../../image/manifest.js';
 import type { Context } from '../context.js';
@@ -27,8 +28,8 @@ export interface MaterializeRequest {
 }
 
 /**
- * Can be repeated; a wish that is written once stays. Every dump is complete today, so no images are copied.
- * @throws IN_USE, MANIFEST_MISSING, MANIFEST_INVALID, and the first damage's code
+ * Can be repeated; a wish that is written once stays. `unpack` comes first where the directory is packed.
+ * @throws IN_USE, PACKED, MANIFEST_MISSING, MANIFEST_INVALID, and the first damage's code
  */
 export async function materialize(context: Context, request: MaterializeRequest): Promise<Materialized> {
   const work = (images: string) => materializeHere(context, { ...request, images });
@@ -45,6 +46,7 @@ async function materializeHere(
   const { files } = context.host;
   const where = files.realPath(images);
   const manifest = readSealedManifest(files, images);
+  assertStandsAlone(manifest, `cannot materialize ${where}`, where);
   // We read it once, before the check: the inventory that is accepted is the one that was there during the
   // check.
   const changed = acceptChangedInventory ? changedInventory(files, images, manifest) : undefined;

@@ -3,7 +3,10 @@
  */
 import type { ManifestGhost } from '../../base/documents/generated/manifest.js';
 import { errnoOf, GhostkeepError, translate } from '../../base/errors.js';
+import { countFromJson } from '../../base/units.js';
+import { isPacked, type PackedGhost } from '../../chain/packed.js';
 import { verifyDigest, verifyReport, verifySize } from '../../image/verify.js';
+import { type Link, openLayers, type Parents } from '../chain/open-layers.js';
 import { type Context, whenMoving } from '../context.js';
 import { type AllocationRoom, allocateAgain } from './allocation.js';
 import { type Folder, type MadeFile, makeFile } from './make-file.js';
@@ -12,6 +15,9 @@ import { verifyHead } from './verify.js';
 /** The folder that a restore writes to, and the one with the images. */
 export interface Target extends Folder {
   images: string;
+  /** The directory of the images, whose ghosts may be packed, and its parents. */
+  link: Link;
+  parents: Parents;
 }
 
 /**
@@ -24,26 +30,63 @@ export async function makeGhost(
   ghost: ManifestGhost,
   room: AllocationRoom | undefined,
 ): Promise<MadeFile> {
-  const { files, engine } = context.host;
   const path = `${target.to}/${nameOf(ghost)}`;
-  let imageFd: number | undefined;
+  let source: Source | undefined;
   const fill = async (fd: number) => {
-    imageFd = await openUndamaged(context, target.images, ghost);
-    verifyReport(ghost, await engine.restore(imageFd, fd, whenMoving(context)));
+    source = isPacked(ghost)
+      ? await openPacked(context, target, ghost)
+      : await openWhole(context, target.images, ghost);
+    await source.restore(fd);
     return room ? allocateAgain(context, fd, ghost, room) : [];
   };
-  const explain = (error: unknown) => explainRestore(error, ghost, path);
   try {
     return await makeFile(context, target, {
       name: nameOf(ghost),
       ghost,
       action: actionOf(ghost, path),
       fill,
-      explain,
+      explain: error => explainRestore(error, ghost, path),
     });
   } finally {
-    if (imageFd !== undefined) files.close(imageFd);
+    source?.close();
   }
+}
+
+/** Where the bytes of a ghost come from. */
+interface Source {
+  restore(toFd: number): Promise<void>;
+  close(): void;
+}
+
+async function openWhole(context: Context, images: string, ghost: ManifestGhost): Promise<Source> {
+  const { files, engine } = context.host;
+  const imageFd = await openUndamaged(context, images, ghost);
+  return {
+    restore: async toFd => verifyReport(ghost, await engine.restore(imageFd, toFd, whenMoving(context))),
+    close: () => files.close(imageFd),
+  };
+}
+
+/** The engine checks each unit of a layer against its digest before it writes it. */
+async function openPacked(context: Context, target: Target, ghost: PackedGhost): Promise<Source> {
+  const { engine } = context.host;
+  const layers = await openLayers(context, target.link, ghost, target.parents);
+  return {
+    restore: async toFd => {
+      const { size } = await engine.unpack(layers.levels, toFd, undefined, whenMoving(context));
+      assertSize(ghost, size);
+    },
+    close: layers.close,
+  };
+}
+
+function assertSize(ghost: PackedGhost, size: bigint): void {
+  if (size === countFromJson(ghost.size)) return;
+  throw new GhostkeepError(
+    'IMAGE_MISMATCH',
+    ghost.layer.map,
+    `${ghost.layer.map} is damaged: its file size is ${size}, the manifest says ${ghost.size}`,
+  );
 }
 
 const nameOf = ({ id }: ManifestGhost) => `ghost-${id}`;

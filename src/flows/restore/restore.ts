@@ -5,6 +5,7 @@ import type { Manifest, ManifestGhost } from '../../base/documents/generated/man
 import { GhostkeepError } from '../../base/errors.js';
 import { countFromJson } from '../../base/units.js';
 import { readManifest } from '../../image/manifest.js';
+import { Parents } from '../chain/open-layers.js';
 import type { Context } from '../context.js';
 import { warnOfRefused } from '../directory/warn-of-refused.js';
 import type { AllocationRoom } from './allocation.js';
@@ -51,7 +52,10 @@ export async function restoreGhosts(context: Context, request: RestoreRequest): 
   const wanted = only.length === 0 ? manifest.ghosts : only.map(id => findById(manifest.ghosts, id));
   const folderFd = openTarget(context.host, to);
   const folder = `/proc/self/fd/${folderFd}`;
-  const batches = new Batches(context, request, { images, to, folder, allowPrivileged, unfinished });
+  const link = { images, where: files.realPath(images), manifest };
+  const parents = new Parents(context);
+  const target = { images, to, folder, allowPrivileged, unfinished, link, parents };
+  const batches = new Batches(context, request, target);
   const room = roomFor(request, manifest);
   // Allocating empty space must not take the room of data that is still to be written.
   let toCome = wanted.reduce((sum, ghost) => sum + dataOf(ghost), 0n);

@@ -8,35 +8,46 @@ import type { Damage, Verification } from '../../base/documents/generated/verifi
 import { GhostkeepError, reasonOf } from '../../base/errors.js';
 import { pathFromText } from '../../base/text/path-bytes.js';
 import { countFromJson, showDev, showTime } from '../../base/units.js';
+import { isPacked } from '../../chain/packed.js';
 import { decodeGhostHead, type GhostHead, headBytes } from '../../criu/ghost-file.js';
 import { lostRemaps, remappedGhosts, stillExternal } from '../../criu/seal-plan.js';
 import { isOfThisCheckpoint } from '../../image/inventory.js';
 import { readManifest } from '../../image/manifest.js';
 import { refusedAs, verifyImages } from '../../image/verify.js';
+import { verifyLayers } from '../chain/verify-layers.js';
 import { verifyLinkedNames } from '../choose/linked-names.js';
 import { type Context, whenMoving } from '../context.js';
 import { toExternal } from '../dump/describe.js';
+
+export interface Verifying {
+  fromDisk?: boolean;
+  anyInventory?: boolean;
+  chain?: boolean;
+}
 
 /**
  * @param fromDisk see verifyImages; false before a restore, which neither waits for the disk nor looks for
  * names that CRIU will open
  * @param anyInventory skip the check that inventory.img is the one that the manifest knows
+ * @param chain also read the parents of a packed directory, for what its own layers lack
  */
 export async function verify(
   context: Context,
   images: string,
-  { fromDisk = true, anyInventory = false }: { fromDisk?: boolean; anyInventory?: boolean } = {},
+  { fromDisk = true, anyInventory = false, chain = false }: Verifying = {},
 ): Promise<Verification> {
   const { files } = context.host;
   const where = files.realPath(images);
   try {
     const manifest = readManifest(files, images);
-    const damage = await verifyImages(context.host, images, manifest, {
+    const whole = manifest.ghosts.filter(ghost => !isPacked(ghost));
+    const damage = await verifyImages(context.host, images, whole, {
       fromDisk,
       onProgress: whenMoving(context),
     });
     const damaged = new Set(damage.map(({ subject }) => subject));
-    for (const ghost of manifest.ghosts)
+    for (const found of await verifyLayers(context, { images, where, manifest }, chain)) damage.push(found);
+    for (const ghost of whole)
       if (!damaged.has(ghost.image))
         for (const found of verifyHead(context, images, ghost)) damage.push(found);
     if (!anyInventory && !isOfThisCheckpoint(files, images, manifest)) damage.push(foreignInventory);

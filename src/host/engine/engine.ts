@@ -3,15 +3,16 @@ import type { Engine, EngineName, EngineReport, Extent, OnProgress } from '../..
 import { nameToText } from '../../base/text/name-text.js';
 import { parseTime } from '../../base/units.js';
 import { call, callOnThread, cString, dumpFlags, engineNumber } from '../native/call.js';
-import { extent, progress as progressLayout, values } from '../native/layout.js';
+import { extent, values } from '../native/layout.js';
 import { errorOf } from '../native/look-at.js';
 import { isBorrowed } from '../pin/borrow.js';
 import { dumpMany } from './dump-many.js';
+import { NativeLayers } from './layers.js';
+import { watched } from './watched.js';
 
 const batch = 512;
-const progressEveryMs = 500;
 
-export class NativeEngine implements Engine {
+export class NativeEngine extends NativeLayers implements Engine {
   dump(request: Parameters<Engine['dump']>[0], onProgress?: OnProgress): Promise<EngineReport> {
     const { ghostFd, imageFd, engine, size, header } = request;
     return watched(onProgress, progress =>
@@ -60,10 +61,6 @@ export class NativeEngine implements Engine {
   copy(fromFd: number, toFd: number, size: bigint, onProgress?: OnProgress): Promise<EngineReport> {
     const engine = engineNumber(engineFor(fromFd, 'auto'));
     return watched(onProgress, progress => callOnThread('gk_copy', fromFd, toFd, engine, size, progress));
-  }
-
-  share(fromFd: number, toFd: number, onProgress?: OnProgress): Promise<EngineReport> {
-    return watched(onProgress, progress => callOnThread('gk_share', fromFd, toFd, progress));
   }
 
   *extents(fd: number, engine: EngineName, size: bigint): Iterable<Extent> {
@@ -147,22 +144,6 @@ export class NativeEngine implements Engine {
  */
 function engineFor(fd: number, engine: EngineName): EngineName {
   return isBorrowed(fd) ? 'read' : engine;
-}
-
-/** Polls struct gk_progress while the call runs. */
-async function watched(
-  onProgress: OnProgress | undefined,
-  start: (progress: Buffer) => Promise<EngineReport>,
-): Promise<EngineReport> {
-  const progress = Buffer.alloc(progressLayout.bytes);
-  const timer =
-    onProgress &&
-    setInterval(() => onProgress(progress.readBigUInt64LE(progressLayout.at.done_bytes)), progressEveryMs);
-  try {
-    return await start(progress);
-  } finally {
-    clearInterval(timer);
-  }
 }
 
 type Room = [extents: Buffer, capacity: number, count: Buffer, next: Buffer];

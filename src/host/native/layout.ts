@@ -21,6 +21,7 @@ export const values = {
   GK_DUMP_CHUNKED: 1,
   GK_DUMP_DETECT_ZEROES: 2,
   GK_DUMP_OVER: 4,
+  GK_LEVELS_MAX: 33,
 } as const;
 
 const [u32, u64] = [4, 8];
@@ -120,6 +121,10 @@ export const dumpJob = struct({
   report: report.bytes,
 });
 
+export const level = struct({ image_fd: u64, map_fd: u64, data_fd: u64 });
+
+export const layerName = struct({ bytes: 32 });
+
 const structs: Record<string, Struct> = {
   gk_extent: extent,
   gk_progress: progress,
@@ -131,6 +136,8 @@ const structs: Record<string, Struct> = {
   gk_answer: answer,
   gk_pin: pin,
   gk_dump_job: dumpJob,
+  gk_level: level,
+  gk_name: layerName,
 };
 
 /** gk_abi returns this where the library has this version. */

@@ -17,9 +17,11 @@
 #ifdef __SANITIZE_ADDRESS__
 #define RANDOM_FILES 150
 #define RANDOM_IMAGES 2000
+#define RANDOM_LAYERS 300
 #else
 #define RANDOM_FILES 2000
 #define RANDOM_IMAGES 5000
+#define RANDOM_LAYERS 600
 #endif
 
 static int run_cases(void)
@@ -48,6 +50,7 @@ static int run_cases(void)
 	many_cases(&places[TMPFS]);
 	hostile_cases(&places[TMPFS]);
 	image_cases(&places[TMPFS], seed, given ? 1 : RANDOM_IMAGES);
+	layer_cases(&places[TMPFS], seed, given ? 1 : RANDOM_LAYERS);
 	small_cases(&places[CWD]);
 	ahead_cases();
 	fd_table_cases();

@@ -49,7 +49,7 @@ describe('parseDocument', () => {
   });
 
   it("when a manifest has a field of a newer ghostkeep's, the field is ignored", () => {
-    assert.doesNotThrow(() => parseManifest({ ...aManifest(), parent: 'x' }));
+    assert.doesNotThrow(() => parseManifest({ ...aManifest(), later: 'x' }));
   });
 
   it('when the name of an image leads out of the directory, the manifest is refused', () => {

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/report.h"
+#include "layer/batch.h"
+#include "layer/chain.h"
+
+static int next_chunk(struct level *level)
+{
+	int got = image_next(&level->image, &level->chunk);
+
+	level->ended = got == 0;
+	return got < 0 ? got : 0;
+}
+
+static int open_level(struct level *level, const struct gk_level *from, struct gk_report *report)
+{
+	struct stat about;
+	int error;
+
+	level->whole = from->image_fd >= 0;
+	if (level->whole) {
+		error = image_open(&level->image, (int)from->image_fd, report);
+		return error ? error : next_chunk(level);
+	}
+	level->data_fd = (int)from->data_fd;
+	error = map_open(&level->map, (int)from->map_fd, report);
+	if (error)
+		return error;
+	if (fstat(level->data_fd, &about) < 0)
+		return fail(report, -errno, 0, "cannot look at a layer's data");
+	if (!S_ISREG(about.st_mode) || (uint64_t)about.st_size != level->map.data_bytes)
+		return fail(report, -EBADMSG, 0, "a layer's data has %lld bytes where its map says %llu",
+			    (long long)about.st_size, (unsigned long long)level->map.data_bytes);
+	return 0;
+}
+
+int chain_open(struct chain *chain, const struct gk_level *levels, uint32_t count, struct gk_report *report)
+{
+	int error;
+
+	memset(chain, 0, sizeof(*chain));
+	chain->report = report;
+	if (count == 0 || count > GK_LEVELS_MAX)
+		return fail(report, -EINVAL, 0, "cannot walk over %u layers", count);
+	while (chain->count < count) {
+		/* A level that cannot be opened is closed with the others. */
+		error = open_level(&chain->levels[chain->count], &levels[chain->count], report);
+		chain->count++;
+		if (error)
+			return error;
+	}
+	chain->size = chain->levels[0].whole ? chain->levels[0].image.size : chain->levels[0].map.size;
+	return 0;
+}
+
+void chain_close(struct chain *chain)
+{
+	for (uint32_t i = 0; i < chain->count; i++) {
+		image_close(&chain->levels[i].image);
+		map_close(&chain->levels[i].map);
+	}
+}
+
+/* Drop the chunks that end before a unit. */
+static int skip_chunks(struct level *level, uint64_t start)
+{
+	int error = 0;
+
+	while (!error && !level->ended && level->chunk.offset + level->chunk.length <= start)
+		error = next_chunk(level);
+	return error;
+}
+
+int chain_next(struct chain *chain, uint64_t *unit)
+{
+	struct level *level = &chain->levels[0];
+	int error = 0;
+
+	if (level->whole) {
+		error = skip_chunks(level, *unit * UNIT_BYTES);
+		if (error || level->ended)
+			return error;
+		if (level->chunk.offset > *unit * UNIT_BYTES)
+			*unit = level->chunk.offset / UNIT_BYTES;
+		return 1;
+	}
+	while (!error && !level->map.ended && level->map.current.unit < *unit)
+		error = map_step(&level->map);
+	if (error || level->map.ended)
+		return error;
+	*unit = level->map.current.unit;
+	return 1;
+}
+
+static int add_chunks(struct level *level, uint64_t start, struct batch *batch)
+{
+	uint64_t end = start + UNIT_BYTES;
+	int error = skip_chunks(level, start);
+
+	while (!error && !level->ended && level->chunk.offset < end) {
+		const struct image_chunk *chunk = &level->chunk;
+		uint64_t from = chunk->offset > start ? chunk->offset : start;
+		uint64_t until = chunk->offset + chunk->length < end ? chunk->offset + chunk->length : end;
+
+		batch_add_piece(batch, level->image.fd, chunk->position + (from - chunk->offset),
+				(uint32_t)(from - start), (uint32_t)(until - from));
+		if (chunk->offset + chunk->length > end)
+			break;
+		error = next_chunk(level);
+	}
+	return error;
+}
+
+/* Neighbouring blocks lie together in the data, too. */
+static void add_blocks(struct level *level, const struct record *record, struct batch *batch)
+{
+	uint64_t position = record->position;
+	uint32_t block = 0, first;
+
+	while (block < UNIT_BLOCKS) {
+		if (!(record->blocks >> block & 1)) {
+			block++;
+			continue;
+		}
+		for (first = block; block < UNIT_BLOCKS && record->blocks >> block & 1;)
+			block++;
+		batch_add_piece(batch, level->data_fd, position, first * BLOCK_BYTES,
+				(block - first) * BLOCK_BYTES);
+		position += (block - first) * BLOCK_BYTES;
+	}
+}
+
+static int altered(struct chain *chain, uint64_t start, uint32_t depth)
+{
+	return fail(chain->report, -EBADMSG, start,
+		    "parent %u has not what its child needs at offset %llu of the ghost", depth,
+		    (unsigned long long)start);
+}
+
+int chain_add(struct chain *chain, uint64_t number, bool local, struct batch *batch)
+{
+	struct unit *unit = &batch->units[batch->count++];
+	uint64_t start = number * UNIT_BYTES;
+
+	*unit = (struct unit){ .number = number, .first_piece = batch->pieces };
+	for (uint32_t depth = 0; depth < chain->count; depth++) {
+		struct level *level = &chain->levels[depth];
+		struct map *map = &level->map;
+		int error = 0;
+
+		if (level->whole)
+			return add_chunks(level, start, batch);
+		while (!error && !map->ended && map->current.unit < number)
+			error = map_step(map);
+		if (error)
+			return error;
+		if (map->ended || map->current.unit != number)
+			return depth == 0 ? 0 : altered(chain, start, depth);
+		if (depth == 0) {
+			unit->known = true;
+			unit->blocks = map->current.blocks;
+			memcpy(unit->digest, map->current.digest, DIGEST_BYTES);
+		} else if (memcmp(unit->digest, map->current.digest, DIGEST_BYTES)) {
+			return altered(chain, start, depth);
+		}
+		if (map->current.where == RECORD_HERE) {
+			add_blocks(level, &map->current, batch);
+			return 0;
+		}
+		unit->skipped = local;
+		if (local)
+			return 0;
+	}
+	return fail(chain->report, -EBADMSG, start,
+		    "the last layer needs a parent at offset %llu of the ghost", (unsigned long long)start);
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The layers of one ghost, from the one that is asked for down to the one that needs no parent. The
+ * last may be a whole image. A chain is walked once, from the ghost's first unit to its last.
+ */
+#ifndef GK_CHAIN_H
+#define GK_CHAIN_H
+
+#include "image/image-read.h"
+#include "layer/map-read.h"
+
+struct batch;
+
+struct level {
+	bool whole; /* an image; otherwise a map and data */
+	struct map map;
+	int data_fd;
+	struct image image;
+	struct image_chunk chunk; /* the first one that may not be used up */
+	bool ended;		  /* the image has no such chunk */
+};
+
+struct chain {
+	struct level levels[GK_LEVELS_MAX];
+	uint32_t count;
+	uint64_t size; /* of the ghost at the first level */
+	struct gk_report *report;
+};
+
+int chain_open(struct chain *chain, const struct gk_level *levels, uint32_t count, struct gk_report *report);
+void chain_close(struct chain *chain);
+
+/* Set *unit to the first unit from *unit on that may not be all zero. Returns 1, 0, or a negative errno. */
+int chain_next(struct chain *chain, uint64_t *unit);
+
+/*
+ * Add a unit to the batch, with the places of its bytes. Units are asked for in ascending order. With
+ * local, the unit gets no places when the first level says that it is in the parent.
+ */
+int chain_add(struct chain *chain, uint64_t unit, bool local, struct batch *batch);
+
+#endif

@@ -1,0 +1,25 @@
+import type { Files } from '../../base/host/host.js';
+import { isPacked } from '../../chain/packed.js';
+import { isHalfWritten, isLayerName, isWholeName, manifestName } from '../../image/layout.js';
+import { readSealedManifest } from '../../image/manifest.js';
+
+/**
+ * Removes what a `pack` or `materialize` that was killed has left in IMAGES. The manifest decides: a layer
+ * that it does not name is half-written or was given up, and an image whose ghost it says is packed has its
+ * layer on the disk. For the owner of IMAGES.
+ */
+export function tidy(files: Files, images: string): void {
+  const packed = readSealedManifest(files, images).ghosts.filter(isPacked);
+  const named = new Set(packed.flatMap(({ layer }) => [layer.map, layer.data]));
+  const spare = new Set(packed.map(({ image }) => image));
+  const isLeft = (name: string) =>
+    (isLayerName(name) && !named.has(name)) || isWholeName(name) || isHalfWritten(name) || spare.has(name);
+  const left = files.list(images).filter(isLeft);
+  // The images go only when the disk surely has the manifest that does without them.
+  if (left.some(name => spare.has(name))) {
+    files.sync(`${images}/${manifestName}`);
+    files.syncFolder(images);
+  }
+  for (const name of left) files.remove(`${images}/${name}`);
+  if (left.length > 0) files.syncFolder(images);
+}

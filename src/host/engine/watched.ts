@@ -1,0 +1,20 @@
+import type { EngineReport, OnProgress } from '../../base/host/host.js';
+import { progress as layout } from '../native/layout.js';
+
+const progressEveryMs = 500;
+
+/** Polls struct gk_progress while the call runs. */
+export async function watched(
+  onProgress: OnProgress | undefined,
+  start: (progress: Buffer) => Promise<EngineReport>,
+): Promise<EngineReport> {
+  const progress = Buffer.alloc(layout.bytes);
+  const timer =
+    onProgress &&
+    setInterval(() => onProgress(progress.readBigUInt64LE(layout.at.done_bytes)), progressEveryMs);
+  try {
+    return await start(progress);
+  } finally {
+    clearInterval(timer);
+  }
+}

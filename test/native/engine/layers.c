@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Layers of random ghosts: put together again they are what was packed, as a file and as an image. Then
+ * maps, data and parents that nobody thought of. GK_SEED=n makes one case again.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cases.h"
+#include "compare.h"
+#include "tap.h"
+
+#define UNITS 24
+#define UNIT 65536
+
+static uint64_t state;
+
+static uint64_t pick(uint64_t below)
+{
+	state = state * 6364136223846793005u + 1442695040888963407u;
+	return (state >> 33) % below;
+}
+
+struct files {
+	int ghost, image, map, data;
+	uint64_t size;
+};
+
+static void change(struct files *files)
+{
+	static unsigned char bytes[3 * UNIT];
+	uint64_t length = 1 + pick(pick(2) ? 9 : sizeof(bytes)), times;
+
+	for (times = pick(4); times; times--) {
+		for (uint64_t i = 0; i < length; i += 1 + pick(64))
+			bytes[i] = (unsigned char)pick(256);
+		if (!pick(4))
+			memset(bytes, 0, length);
+		expect(pwrite(files->ghost, bytes, length, (off_t)pick(UNITS * UNIT)) == (ssize_t)length,
+		       "write: %m");
+	}
+	if (!pick(3))
+		expect(ftruncate(files->ghost, (off_t)(12288 + pick(UNITS * UNIT))) == 0, "truncate: %m");
+}
+
+static void dump(const struct place *place, struct files *files)
+{
+	unsigned char head[128];
+	struct gk_report report;
+	struct stat about;
+
+	expect(fstat(files->ghost, &about) == 0, "stat: %m");
+	files->size = (uint64_t)about.st_size;
+	files->image = image_in(place);
+	expect(!gk_dump(files->ghost, files->image, GK_ENGINE_AUTO, files->size, head,
+			make_head(head, files->size, true), GK_DUMP_CHUNKED, NULL, &report),
+	       "%s", report.message);
+}
+
+/* Unpacked as a file and as an image, it is the ghost. */
+static void compare(const struct place *place, const struct files *files, const struct gk_level *levels,
+		    uint32_t count)
+{
+	int file = image_in(place), image = image_in(place), again = image_in(place);
+	unsigned char head[128];
+	struct gk_report report, checked;
+	uint64_t same;
+
+	expect(!gk_unpack(levels, count, file, NULL, 0, NULL, &report), "%s", report.message);
+	same = first_difference(files->ghost, file, files->size);
+	expect(report.size == files->size && same == files->size, "the file differs at %lu", same);
+	expect(!gk_unpack(levels, count, image, head, make_head(head, files->size, true), NULL, &report),
+	       "%s", report.message);
+	expect(!gk_check(image, NULL, &checked), "%s", checked.message);
+	expect(checked.chunks == report.chunks && checked.data_bytes == report.data_bytes &&
+		       checked.image_bytes == report.image_bytes,
+	       "%lu chunks, %lu bytes", checked.chunks, checked.data_bytes);
+	expect(!gk_restore(image, again, NULL, &report), "%s", report.message);
+	same = first_difference(files->ghost, again, files->size);
+	expect(same == files->size, "the image differs at %lu", same);
+	expect(!gk_check_layer(levels, count, NULL, &report), "%s", report.message);
+	close(file);
+	close(image);
+	close(again);
+}
+
+/* Change some bytes of a map, its data or the parent. The engine may say anything, but not crash. */
+static void harm(const struct place *place, const struct files *files, const struct gk_level *levels)
+{
+	int victim = pick(3) ? files->map : pick(2) ? files->data : (int)levels[1].map_fd;
+	struct gk_report report;
+	unsigned char byte;
+	struct stat about;
+	int file, error;
+
+	if (victim < 0 || fstat(victim, &about) < 0 || about.st_size == 0)
+		return;
+	for (uint64_t times = 1 + pick(4); times; times--) {
+		off_t at = (off_t)pick(pick(2) ? 80 : (uint64_t)about.st_size);
+
+		byte = pick(2) ? (unsigned char)pick(256) : (unsigned char)(1 << pick(8));
+		if (at < about.st_size)
+			expect(pwrite(victim, &byte, 1, at) == 1, "write: %m");
+	}
+	if (!pick(4))
+		expect(ftruncate(victim, (off_t)pick((uint64_t)about.st_size + 100)) == 0, "truncate: %m");
+	for (uint32_t count = 1; count <= 2; count++) {
+		file = image_in(place);
+		error = gk_unpack(levels, count, file, NULL, 0, NULL, &report);
+		expect(error == 0 || error == -EBADMSG || error == -EFBIG || error == -EINVAL, "%d %s", error,
+		       report.message);
+		error = gk_check_layer(levels, count, NULL, &report);
+		expect(error == 0 || error == -EBADMSG, "%d %s", error, report.message);
+		close(file);
+	}
+}
+
+static struct gk_level level_of(const struct files *files, bool whole)
+{
+	return whole ? (struct gk_level){ files->image, -1, -1 } :
+		       (struct gk_level){ -1, files->map, files->data };
+}
+
+static void one_history(const struct place *place, uint64_t seed)
+{
+	struct files older, newer;
+	struct gk_level levels[2], image;
+	struct gk_report report;
+	bool whole;
+
+	state = seed * 0x9e3779b97f4a7c15u;
+	memset(&older, -1, sizeof(older));
+	older.ghost = ghost_in(place);
+	expect(ftruncate(older.ghost, (off_t)(12288 + pick(UNITS * UNIT))) == 0, "truncate: %m");
+	change(&older);
+	dump(place, &older);
+	whole = pick(2);
+	older.map = older.data = -1;
+	if (!whole) {
+		older.map = image_in(place);
+		older.data = image_in(place);
+		image = level_of(&older, true);
+		expect(!gk_pack(&image, 1, NULL, 0, older.map, older.data, NULL, &report), "%s",
+		       report.message);
+		image = level_of(&older, false);
+		compare(place, &older, &image, 1);
+	}
+	newer = older;
+	change(&newer);
+	dump(place, &newer);
+	newer.map = image_in(place);
+	newer.data = image_in(place);
+	image = level_of(&newer, true);
+	levels[0] = level_of(&newer, false);
+	levels[1] = level_of(&older, whole);
+	expect(!gk_pack(&image, 1, &levels[1], 1, newer.map, newer.data, NULL, &report), "%s",
+	       report.message);
+	compare(place, &newer, levels, 2);
+	harm(place, &newer, levels);
+	if (!whole) {
+		close(older.map);
+		close(older.data);
+	}
+	close(older.image);
+	close(newer.image);
+	close(newer.map);
+	close(newer.data);
+	close(newer.ghost);
+}
+
+void layer_cases(const struct place *place, uint64_t seed, uint64_t number)
+{
+	uint64_t i;
+
+	begin(place->name, "layers of random ghosts from seed %lu on", seed);
+	for (i = 0; i < number && !how_wrong(); i++)
+		one_history(place, seed + i);
+	if (how_wrong())
+		wrong("it was the history of seed %lu", seed + i - 1);
+	remark("%lu histories", i);
+}

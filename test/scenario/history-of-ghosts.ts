@@ -1,0 +1,103 @@
+/** A process (this one) whose ghosts change, and its checkpoints, each with what the ghosts held then. */
+import assert from 'node:assert/strict';
+import { randomFillSync } from 'node:crypto';
+import fs from 'node:fs';
+import type { TestContext } from 'node:test';
+import { asOwner } from '../../src/flows/directory/owner.js';
+import { dumpGhosts } from '../../src/flows/dump/dump.js';
+import { restoreGhosts } from '../../src/flows/restore/restore.js';
+import { sealImages } from '../../src/flows/seal/seal.js';
+import { resolvePolicy } from '../../src/oci/policy.js';
+import { flows, temporaryFolder } from './ghostkeep.js';
+
+export const unit = 65536;
+
+/** The same seed gives the same history. @returns whole numbers below BELOW. Source: mulberry32 */
+export function randomFrom(seed: number): (below: number) => number {
+  let state = seed >>> 0;
+  return below => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * below);
+  };
+}
+
+/** The content of each ghost by its inode number. */
+export type Contents = Map<string, Buffer>;
+
+export class LivingGhosts {
+  readonly #fds: number[] = [];
+  #made = 0;
+
+  constructor(
+    t: TestContext,
+    private readonly folder: string,
+    private readonly random: (below: number) => number,
+  ) {
+    t.after(() => {
+      for (const fd of this.#fds) fs.closeSync(fd);
+    });
+  }
+
+  come(bytes = this.random(24 * unit)): number {
+    const name = `${this.folder}/ghost-${this.#made++}`;
+    const fd = fs.openSync(name, 'wx+');
+    fs.unlinkSync(name);
+    this.#fds.push(fd);
+    fs.writeSync(fd, noise(bytes), 0, bytes, 0);
+    return fd;
+  }
+
+  change(): void {
+    const { random } = this;
+    const kind = random(8);
+    const fd = this.#fds[random(this.#fds.length)];
+    if (fd === undefined || kind === 0) this.come();
+    else if (kind === 1 && this.#fds.length > 1) {
+      fs.closeSync(fd);
+      this.#fds.splice(this.#fds.indexOf(fd), 1);
+    } else if (kind === 2) fs.ftruncateSync(fd, random(30 * unit));
+    else {
+      // Some bytes, noise or zeroes, anywhere, also behind the end.
+      const bytes = 1 + random(random(2) ? 3 : 3 * unit);
+      const content = random(3) ? noise(bytes) : Buffer.alloc(bytes);
+      fs.writeSync(fd, content, 0, bytes, random(26 * unit));
+    }
+  }
+
+  contents(): Contents {
+    return new Map(
+      this.#fds.map(fd => {
+        const { ino, size } = fs.fstatSync(fd);
+        const content = Buffer.alloc(size);
+        fs.readSync(fd, content, 0, size, 0);
+        return [String(ino), content];
+      }),
+    );
+  }
+}
+
+const noise = (bytes: number) => randomFillSync(Buffer.alloc(bytes));
+
+/** Dump the ghosts of this process into IMAGES. */
+export async function dumpInto(images: string): Promise<void> {
+  const context = flows();
+  context.host.files.makeDirectory(images, 0o700);
+  await asOwner(context, images, async owned => {
+    const policy = resolvePolicy({ verify: 'digest' });
+    await dumpGhosts(context, { images: owned, pids: [process.pid], policy, criu: false });
+    sealImages(context, owned, { durable: false });
+  });
+}
+
+/** Restore IMAGES and compare every byte. */
+export async function assertHolds(t: TestContext, images: string, contents: Contents): Promise<void> {
+  const to = `${temporaryFolder(t)}/back`;
+  const restored = await restoreGhosts(flows(), { images, to });
+  const found = new Map(restored.map(({ path, ghost }) => [String(ghost.ino), fs.readFileSync(path)]));
+  assert.deepEqual([...found.keys()].sort(), [...contents.keys()].sort(), `the ghosts of ${images}`);
+  for (const [ino, content] of contents)
+    assert.ok(found.get(ino)?.equals(content), `ghost ${ino} of ${images} came back with other bytes`);
+  fs.rmSync(to, { recursive: true });
+}
