@@ -108,7 +108,7 @@ export function restore(criu: Criu, way: Way, folder: string): number {
 
 /**
  * True where every ghost has its image, in any order of ids. With the gate there must also be a sealed
- * manifest, or none where there is no ghost.
+ * manifest if there is a ghost, and no manifest if there is none.
  */
 export function imagesEqual(way: Way, { patterns }: Holder, folder: string): boolean {
   const images = fs.readdirSync(folder).filter(name => /^ghost-file-[0-9a-f]+\.img$/.test(name));

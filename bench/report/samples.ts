@@ -9,8 +9,8 @@ export interface Samples {
 
 /**
  * Run every contender once a round. Each run returns its own figure.
- * @param until performance.now() by which it should end. After the first round, none is begun that would last
- * longer
+ * @param until performance.now() by which all rounds should end. The first round is always run. Another one
+ * begins only if a round of average length would end in time.
  */
 export async function interleave(
   contenders: Readonly<Record<string, (round: number) => Promise<number> | number>>,

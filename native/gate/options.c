@@ -14,8 +14,9 @@
 #define OPTIONS_MAX 4096 /* of all plugins: with more, the vector is not the one we know */
 
 /*
- * A CRIU that answers otherwise than we know may still dump, and so this is a warning. Only the
- * policy of the host and of the container's annotations counts then.
+ * This CRIU may answer in a form that we do not know and still be able to dump, so we only warn.
+ * Then we read none of its plugin options: only the policy of the host and of the container's
+ * annotations applies.
  */
 static bool read_options(int *argc, char ***argv)
 {

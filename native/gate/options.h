@@ -10,8 +10,9 @@
 bool has_options(void);
 
 /*
- * Send the helper each plugin option of CRIU that begins with `ghostkeep.`. Returns 0, also when this
- * CRIU has no such options; -1 when the helper did not accept one, which is logged.
+ * Send the helper each plugin option of CRIU that begins with `ghostkeep.`. Returns 0 when the
+ * helper accepted all of them, or when there is none to send; -1 when the helper refused one,
+ * which is logged.
  */
 int send_options(struct helper *helper);
 

@@ -100,8 +100,8 @@ static int64_t first_nonzero(int fd, uint64_t start, uint64_t end)
 }
 
 /*
- * A hole reads as zero. A range that SEEK_DATA calls a hole does so by definition, so only what it
- * calls data inside an expected hole is read.
+ * An expected hole must read as zero. Where SEEK_DATA reports a hole, the kernel guarantees that,
+ * so we read only those parts of the expected hole that SEEK_DATA reports as data.
  */
 static int64_t nonzero_in_hole(int fd, uint64_t start, uint64_t end)
 {

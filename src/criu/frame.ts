@@ -7,8 +7,9 @@ import { GhostkeepError } from '../base/errors.js';
 const common = 0x54564319;
 
 /**
- * Each entry becomes an object in memory, however short it is. A real one has some 100 bytes in files.img,
- * whose size is bounded.
+ * The most entries that we read from an image. Each entry becomes an object in memory, however short it is,
+ * so the size of the image alone does not bound the memory. An entry that CRIU writes to files.img has some
+ * 100 bytes, so an image within our bound on its size has fewer.
  */
 const mostEntries = 600_000;
 

@@ -1,9 +1,10 @@
 /**
  * The order of entries in remap-fpath.img. At restore CRIU makes the ghosts in this order, and when every
  * file is open it removes the names it made for them in the same order: unlink for a file, rmdir for a
- * folder. A folder must therefore come after everything that CRIU would put into it. An entry that comes
- * before its folder's is made in the nearest folder above that exists, and is linked to its own path when it
- * is opened. Source: CRIU files-reg.c, prepare_remaps, create_ghost_dentry, rfi_remap and try_clean_remaps.
+ * folder. A folder must therefore come after everything that CRIU would put into it. If an entry comes before
+ * the entry of its folder, CRIU makes that ghost in the nearest folder above that exists, and links it to its
+ * own path when it opens it. Source: CRIU files-reg.c, prepare_remaps, create_ghost_dentry, rfi_remap and
+ * try_clean_remaps.
  */
 import { groupBy } from '../base/group-by.js';
 

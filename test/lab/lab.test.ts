@@ -68,8 +68,9 @@ async function testSuite(t: TestContext, suite: string, scenarios: string[]): Pr
 }
 
 /**
- * Checks in test/results that this run has not seen to pass; ALL: it ran every scenario of the suite. A host
- * that emulates everything has other checks, and is not compared.
+ * Lists the checks that test/results records as passed and that did not pass in this run. ALL is true if this
+ * run had every scenario of the suite; otherwise only the scenarios that ran are compared. On a host without
+ * native runs (machine-native), where everything is emulated, other checks apply and none is compared.
  */
 function notPassed(suite: string, all: boolean, results: Result[]): string[] {
   if (!existsSync(path.join(root(), `build/lab/${suite}/machine-native`))) return [];

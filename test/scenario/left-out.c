@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * left-out DIR KIND…: files that a dump without CRIU cannot have, and writers that it does not see. Says "ready", then a
- * line for each number of a process that it started; ends when stdin does.
+ * left-out DIR KIND…: makes files that a dump without CRIU cannot keep, and processes that write
+ * to a ghost without being dumped. It prints "ready", then the pid of each process that it
+ * started, each on a line, and ends when stdin ends.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * storm FOLDER PROCESSES SECONDS: so many processes at a time, each of which holds for a moment a file without a name,
- * FOLDER/storm-PID-N of N bytes, and ends. In a pid namespace of its own pids come again at once.
+ * storm FOLDER PROCESSES SECONDS: keeps up to PROCESSES processes alive at a time. Each makes
+ * FOLDER/storm-PID-N of N bytes, removes its name, holds it for a moment and ends. Run it in a
+ * pid namespace of its own: there the kernel gives the same pids out again at once.
  */
 #include <fcntl.h>
 #include <stdio.h>

@@ -45,7 +45,7 @@ function commentsIn(source: string): Comment[] {
   const lines = source.split('\n');
   for (let at = 0; at < lines.length; at += 1) {
     const start = at;
-    const [, block] = /(?:^|[;,{})\]])\s*\/\*+(.*)$/.exec(lines[at] as string) ?? [];
+    const [, block] = /(?:^\s*|[;,{})\]]\s+)\/\*+(.*)$/.exec(lines[at] as string) ?? [];
     if (block !== undefined) {
       const parts = [block];
       while (!(parts.at(-1) as string).includes('*/') && at + 1 < lines.length)
@@ -53,7 +53,7 @@ function commentsIn(source: string): Comment[] {
       comments.push({ line: start + 1, text: parts.map(toText).join('\n') });
       continue;
     }
-    const [, after] = /(?:^|[;,{})\]])\s*\/\/ ?(.*)$/.exec(lines[at] as string) ?? [];
+    const [, after] = /(?:^\s*|[;,{})\]]\s+)\/\/ ?(.*)$/.exec(lines[at] as string) ?? [];
     if (after === undefined) continue;
     const parts = [after];
     for (let next: string | undefined; ; parts.push(next)) {
@@ -109,6 +109,7 @@ describe('plain English', () => {
       '/** What is left is the dump. */',
       'a(); // Of the descriptor.',
       'const url = "https://What.example";',
+      'const glob = `$(find)/*/What is left.`;',
       '\tint fd; /* Whom it serves */',
       '/**',
       ' * It is long. What',
@@ -120,7 +121,7 @@ describe('plain English', () => {
     ];
     assert.deepEqual(
       faultsIn(source.join('\n')).map(fault => Number.parseInt(fault, 10)),
-      [1, 2, 4, 5, 10],
+      [1, 2, 5, 6, 11],
     );
   });
 });

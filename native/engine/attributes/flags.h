@@ -5,8 +5,8 @@
 #include <stdint.h>
 
 /*
- * Give the flags of a file that can be set on another file; 0 where the file system has no flags.
- * Returns 0 or a negative errno.
+ * Store in *flags those flags of a file that can also be set on another file; none where the file
+ * system has no flags. Returns 0 or a negative errno.
  */
 int inode_flags(int fd, uint32_t *flags);
 

@@ -10,10 +10,10 @@ uint32_t processors(void);
 
 /*
  * Call work(argument) on this thread and on others, and return when all calls have returned.
- * Starting a thread costs about as much as worth items, so there is at most one other thread for
- * every worth items, and no more threads than processors. Threads may fail to start, and then this
- * thread does everything. So work has to take its items one by one from a counter that all threads
- * share.
+ * Starting a thread costs about as much as processing `worth` items. So there is at most one
+ * other thread for each `worth` items, and there are no more threads than processors. If other
+ * threads cannot be started, this thread does everything. Therefore work() takes its items one by
+ * one from a counter that all threads share.
  */
 void on_all_processors(void (*work)(void *), void *argument, uint64_t items, uint64_t worth);
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * A deadline on a thread of its own. A timer of the event loop would not fire while the event loop
- * waits for a dead server. A thread that waits for NFS or FUSE ends with its process.
+ * A deadline on a thread of its own: when it passes, it ends the whole process. A timer of the
+ * event loop would not fire while the event loop waits for a dead server. A thread that waits for
+ * NFS or FUSE cannot be stopped alone, but it ends with its process.
  */
 #include <dirent.h>
 #include <errno.h>

@@ -7,8 +7,9 @@
 #include "ghostkeep.h"
 
 /*
- * List the next numbers of a /proc/PID/fd, at most capacity. Fewer than capacity means the end.
- * Returns 0 or a negative errno.
+ * List the next descriptor numbers of the opened directory /proc/PID/fd, at most capacity. The
+ * directory's position tells where the last call ended. A *count below capacity means that there
+ * are no more. Returns 0 or a negative errno.
  */
 int list_open_files(int dir_fd, struct gk_open_file *files, uint32_t capacity, uint32_t *count);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The table has only those mounts of which something good is known, so what is missing is in doubt.
- * Source of the format: proc_pid_mountinfo(5).
+ * The table lists the mounts that are surely local: no server is behind them. A file on any other
+ * mount makes the look doubt. Source of the format: proc_pid_mountinfo(5).
  */
 #include <errno.h>
 #include <stdbool.h>

@@ -44,8 +44,8 @@ export interface CheckpointRequest {
   /** The file that CRIU_CONFIG_FILE named before; its options stay in effect. */
   userConfig: string | undefined;
   /**
-   * Called when the command is about to begin. An error that it throws ends the checkpoint, and the container
-   * runs on.
+   * Called when the runtime's command is about to begin. If it throws an error, the checkpoint ends and the
+   * container runs on.
    */
   beforeCommand?: () => Promise<void>;
   /**

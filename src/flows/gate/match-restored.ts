@@ -35,8 +35,9 @@ function markOf(found: Ghost): string {
 }
 
 /**
- * One mark for each name that the ghost may be open by: if a live file has the name by now, CRIU opens the
- * ghost as `NAME.cr_link`. Source: CRIU files-reg.c, open_path.
+ * The marks of a ghost: its size and a name that it may be open by. If a live file has the name by now, CRIU
+ * opens the ghost as `NAME.cr_link`, so there is a mark with each of the two. Source: CRIU files-reg.c,
+ * open_path.
  */
 function marksOf({ linked, size, paths }: ManifestGhost): string[] {
   if (linked) return [];

@@ -23,14 +23,14 @@ export interface AllocationRoom {
 }
 
 /**
- * Allocates again the ranges that a ghost had allocated and never written; data and size stay as they are. It
- * comes before the other metadata: fallocate(2) changes times and drops file capabilities and set-user-ID
- * bits, and an immutable file cannot be allocated.
+ * Allocates again the ranges that a ghost had allocated and never written; data and size stay as they are.
+ * This comes before the other metadata: fallocate(2) changes times and drops file capabilities and
+ * set-user-ID bits, and an immutable file cannot be allocated.
  *
- * The ranges come from the manifest, which anybody may have written. So they must be possible for one file,
- * and if there is not room for all of them, none is tried: neither root's reserve is used up nor the disk
- * filled. If the free space is not known, none is tried either, because a tmpfs without a limit would take
- * all memory.
+ * The ranges come from the manifest, which anybody may have written. We try none of them unless one file
+ * could have had them all (apart from each other, and within the largest file size), and unless the disk has
+ * room for all of them: a hostile manifest must neither use up root's reserve nor fill the disk. We also try
+ * none if the free space is not known, because a tmpfs without a limit would take all memory.
  * @param fd open for writing
  * @param until a time of the host's clock: ranges that are not allocated by then stay as they are
  * @returns the parts that were not allocated, as `allocation (ENOSPC)`

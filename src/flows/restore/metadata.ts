@@ -8,8 +8,8 @@ export type MetadataPart = 'owner' | 'xattrs' | 'mode' | 'times' | 'flags';
 
 /**
  * The owner comes before the mode, because chown clears setuid bits; times come after everything that changes
- * them. Flags come last: an immutable file accepts no change, not even another name, so a linked ghost gets
- * none.
+ * them. Flags come last, because an immutable file accepts no change. It does not even accept another name,
+ * so a linked ghost, which may need one, gets no flags.
  */
 const all: readonly MetadataPart[] = ['owner', 'xattrs', 'mode', 'times', 'flags'];
 

@@ -82,8 +82,9 @@ export function sealImages(
 }
 
 /**
- * The journal was removed before this folder, because without a journal the folder's first id is not read
- * again. The dump is complete by now, so failing to remove the folder is no error.
+ * The folder holds the first id. Only a seal that has a journal reads that id, so the journal was removed
+ * first, and an id that is left behind is never used for another dump. The dump is complete by now, so
+ * failing to remove the folder is no error.
  */
 function removeWorkingFolder({ host: { files }, log }: Context, images: string): void {
   try {

@@ -31,8 +31,9 @@ export function classify(
 }
 
 /**
- * Reads a link. It opens the file only where its path is too long for a link, because only the name tells a
- * live file from a ghost with links.
+ * Reads a link of /proc to learn the path of its file, because only the path tells a live file from a ghost
+ * that has other names. The kernel does not show a path of more than a page in a link; then the file must be
+ * opened to learn its path.
  */
 function readAnyLink(processes: ProcessView, pid: number, link: string): Buffer {
   try {

@@ -67,9 +67,9 @@ function criuKeeps(
 }
 
 /**
- * CRIU checks whether a mount is covered only for files that it keeps itself. A ghost on a covered mount that
- * we took would be lost at restore. If we leave it to CRIU, CRIU stops the checkpoint and the container runs
- * on.
+ * CRIU checks whether a mount is covered only for files that it keeps itself. If we took a ghost whose mount
+ * is covered, it would be lost at restore. If we leave it to CRIU, CRIU stops the checkpoint and the
+ * container runs on.
  */
 function refusal(ghost: Ghost): { keep: 'criu'; why: string } | undefined {
   if (!ghost.mounts.some(mount => mount.covered)) return undefined;

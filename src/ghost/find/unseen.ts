@@ -80,8 +80,8 @@ export class UnseenList {
   }
 
   /**
-   * True where the link still shows a name. The kernel keeps the name of a file that a server has lost or
-   * does not show.
+   * True where the link still shows a name, so the file is taken for a live one. The kernel shows that name
+   * even if a file server has deleted the file since, or hides it.
    */
   #goesByName(pid: number, link: string): boolean {
     try {

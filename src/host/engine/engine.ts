@@ -36,8 +36,8 @@ export class NativeEngine extends NativeLayers implements Engine {
   }
 
   writeBack(fd: number, size: bigint, onProgress?: OnProgress): Promise<EngineReport> {
-    // Writing back looks for data with lseek(2), which would move the holder's file offset. Data that is not
-    // written back now is written during the freeze.
+    // A borrowed descriptor shares its file offset with the holder, and writing back looks for data with
+    // lseek(2), which would move that offset. So we refuse. The data is then written during the freeze.
     if (isBorrowed(fd)) return Promise.reject(errorOf(-95, `write descriptor ${fd} back`)); // EOPNOTSUPP
     return watched(onProgress, progress => callOnThread('gk_write_back', fd, size, progress));
   }

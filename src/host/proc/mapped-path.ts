@@ -3,10 +3,13 @@ import { mapPage } from '../native/libc.js';
 import { openToPin } from '../pin/open-to-pin.js';
 
 /**
- * LINK is below /proc. @returns the path of the regular file it leads to, of any length, followed by "
- * (deleted)" where the file has no name any more. Only maps, of a process that has mapped the file, shows
- * more than a page of a path. Source: fs/proc/task_mmu.c, show_map_vma, whose buffer grows; fs/proc/base.c,
- * do_proc_readlink, whose buffer is a page.
+ * @param link below /proc, to a regular file
+ * @returns the path of that file, of any length, followed by " (deleted)" where the file has no name any
+ * more.
+ *
+ * We map a page of the file ourselves and read the path in our own /proc/self/maps, because no other list of
+ * the kernel shows more than a page of a path. Source: fs/proc/task_mmu.c, show_map_vma, whose buffer grows;
+ * fs/proc/base.c, do_proc_readlink, whose buffer is a page.
  */
 export function mappedPath(link: string): Buffer {
   const fd = openToPin(link);

@@ -1,9 +1,10 @@
 import type { FileMap } from '../../base/host/host.js';
 
 /**
- * The lines of /proc/PID/maps that have a file, with the label that tells files apart. A program maps its
- * libraries in many pieces: one piece is enough to find a ghost, but all pieces of a ghost are wanted as its
- * holders. Source: proc_pid_maps(5): address perms offset dev inode pathname
+ * The lines of /proc/PID/maps that have a file. The label of a line is the file's device, inode and path,
+ * which tell files apart. A program maps its libraries in many pieces: one piece is enough to find a ghost,
+ * but all pieces of a ghost are listed as its holders. Source: proc_pid_maps(5): address perms offset dev
+ * inode pathname
  */
 export function parseMaps(bytes: Buffer): FileMap[] {
   const maps: FileMap[] = [];

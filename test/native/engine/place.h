@@ -41,8 +41,9 @@ void prepare_directory(struct place *place, const char *name, const char *folder
 int ghost_in(const struct place *place);
 
 /*
- * The ghost as its holder has it: the same descriptor, but for a file in a
- * lower layer one that was opened for reading through the overlay.
+ * Gives the descriptor through which the holder of a ghost would read it. That
+ * is FD itself, except for a file in a lower layer: that one is opened for
+ * reading through the overlay.
  */
 int seen(const struct place *place, int fd);
 
