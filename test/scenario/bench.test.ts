@@ -51,7 +51,7 @@ function canMount(t: TestContext): boolean {
 }
 
 describe('bench copy', () => {
-  it('when all is well, it prints a row for each file system, every byte equal, and leaves only its results', t => {
+  it('when a whole run succeeds, bench copy prints a row for each file system with all bytes equal, and leaves only its results', t => {
     if (!canMount(t)) return;
     const { status, stdout, stderr, scratch } = bench(t, []);
     assert.equal(status, 0, stderr);
@@ -70,7 +70,7 @@ describe('bench copy', () => {
     assert.deepEqual(leftovers(scratch), []);
   });
 
-  it('when a peer changes a byte, its row is not equal, the row names it, and the status is 1', t => {
+  it('when a peer changes a byte, its row is marked as not equal and names the byte, and the status is 1', t => {
     if (!canMount(t)) return;
     const bin = temporaryFolder(t);
     const damage =
@@ -86,7 +86,7 @@ describe('bench copy', () => {
     assert.match(stderr, /WRONG BYTES: copy 4k-4k-16m, xfs: cp, cp --sparse=always/);
   });
 
-  it('when our own engine writes a wrong byte, that is seen too', t => {
+  it("when ghostkeep's own engine writes a wrong byte, the comparison finds it too", t => {
     if (!canMount(t)) return;
     const folder = temporaryFolder(t);
     const { status, stdout, stderr } = bench(t, ['--filesystem', 'xfs'], { LD_PRELOAD: buildWrong(folder) });
@@ -95,7 +95,7 @@ describe('bench copy', () => {
     assert.deepEqual([row?.equal, row?.unequal], [false, ['ghostkeep']]);
   });
 
-  it('when a tool fails, what was measured before stays, what is missing is said, and the status is 1', t => {
+  it('when a tool fails, bench copy keeps the earlier measurements, names what is missing, and ends with status 1', t => {
     if (!canMount(t)) return;
     const bin = temporaryFolder(t);
     const fails = 'case "$*" in */xfs/*) echo broken >&2; exit 9;; esac; exec /bin/cp "$@"';
@@ -112,7 +112,7 @@ describe('bench copy', () => {
     assert.deepEqual(leftovers(scratch), []);
   });
 
-  it('when it is interrupted or killed, its devices, mounts and folders go with it', async t => {
+  it('when bench copy is interrupted or killed, its devices, mounts and folders are removed', async t => {
     if (!canMount(t)) return;
     for (const signal of ['SIGINT', 'SIGTERM'] as const) {
       const scratch = temporaryFolder(t, '/var/tmp');
@@ -147,7 +147,7 @@ describe('bench copy', () => {
 });
 
 describe('bench memory', () => {
-  it('when a file of 16 GiB in 16,384 pieces is dumped, verified and restored, each step has its peak, every byte equal', t => {
+  it('when a file of 16 GiB in 16,384 pieces is dumped, verified and restored, each step reports its peak memory and every byte is equal', t => {
     if (!canMount(t)) return;
     const { status, stdout, stderr } = bench(t, [], {}, memory);
     assert.equal(status, 0, stderr);
@@ -167,7 +167,7 @@ describe('bench memory', () => {
     }
   });
 
-  it('when our own engine writes a wrong byte, that is seen in the image and in what is restored', t => {
+  it("when ghostkeep's own engine writes a wrong byte, bench memory finds it in the image and in the restored file", t => {
     if (!canMount(t)) return;
     const folder = temporaryFolder(t);
     const { status, stdout, stderr } = bench(t, [], { LD_PRELOAD: buildWrong(folder) }, memory);

@@ -9,7 +9,7 @@ import { temporaryFolder } from './ghostkeep.js';
 const top = fileURLToPath(new URL('../..', import.meta.url));
 const longAgo = new Date('2001-01-01');
 
-it('a second build has nothing of a C file that is gone, and all of one that came with an old time', t => {
+it('a second build drops a C file that is gone, and compiles a changed C file even if its time is old', t => {
   const tree = temporaryFolder(t);
   const at = (name: string) => path.join(tree, name);
   for (const name of [

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { ghostkeep, program, publicProgram } from './ghostkeep.js';
 
 describe('libghostkeep.so', () => {
-  it('when it is missing or damaged, the error says so and how to get it back', t => {
+  it('when libghostkeep.so is missing or damaged, the error names it and the way to get it back', t => {
     const at = publicProgram(t);
     const library = path.join(path.dirname(at), '../build/libghostkeep.so');
     const whole = fs.readFileSync(library);
@@ -31,7 +31,7 @@ describe('libghostkeep.so', () => {
     }
   });
 
-  it('when a field has moved in it, and the version was not changed, it is not used', t => {
+  it('when a field of a structure has moved in libghostkeep.so under the same version, the library is refused', t => {
     const at = publicProgram(t);
     const folder = path.dirname(path.dirname(at));
     const header = path.join(folder, 'native/include/ghostkeep-proc.h');
@@ -56,7 +56,7 @@ describe('libghostkeep.so', () => {
     );
   });
 
-  it('when koffi is missing, it says so', t => {
+  it('when koffi is missing, the error says that koffi is missing', t => {
     const at = publicProgram(t);
     fs.rmSync(path.join(path.dirname(at), '../node_modules'), { recursive: true });
     const { status, stderr } = ghostkeep(['scan', '--pid', String(process.pid)], { at });

@@ -16,8 +16,8 @@ function scan(pid: number): Scan {
 
 const names = ({ ghosts }: Scan) => ghosts.map(({ path }) => path.slice(path.lastIndexOf('/') + 1));
 
-describe('when a server does not answer', () => {
-  it('scan names its mount and shows the rest', async t => {
+describe('when a file server does not answer', () => {
+  it("scan names the server's mount and shows all other ghosts", async t => {
     const server = await fuseServer(t);
     if (!server) return;
     const pid = await farHolder(t, server, 'live');
@@ -32,7 +32,7 @@ describe('when a server does not answer', () => {
     ]);
   });
 
-  it('dump keeps what is on this machine, and says what it has not seen', async t => {
+  it('dump keeps the ghosts on this machine, and names what it could not look at', async t => {
     const server = await fuseServer(t);
     if (!server) return;
     const pid = await farHolder(t, server, 'live');
@@ -48,7 +48,7 @@ describe('when a server does not answer', () => {
     assert.ok(fs.existsSync(`${images}/ghost-file-1.img`));
   });
 
-  it('a file that was silly-renamed or removed there fails a dump, since nobody else would keep it', async t => {
+  it('a file on the server that may be silly-renamed or removed fails the dump, because CRIU would not keep it either', async t => {
     const server = await fuseServer(t);
     if (!server) return;
     const pid = await farHolder(t, server, `.nfs${'0'.repeat(24)}`);
@@ -67,7 +67,7 @@ describe('when a server does not answer', () => {
 });
 
 /** It is met twice in a checkpoint, and the second time everything is frozen. */
-it('when it was silent before the freeze, it takes little time during the freeze', async t => {
+it('when a file server was silent before the freeze, waiting for it takes little time during the freeze', async t => {
   const server = await fuseServer(t);
   if (!server) return;
   const pid = await farHolder(t, server, 'live');
@@ -84,7 +84,7 @@ it('when it was silent before the freeze, it takes little time during the freeze
   assert.ok(frozenMs < warmMs / 4, `frozen for ${frozenMs} ms, ${warmMs} ms before`);
 });
 
-it('when it has come back by the freeze, its ghosts are found', async t => {
+it('when a file server answers again at the freeze, its ghosts are found', async t => {
   const server = await fuseServer(t);
   if (!server) return;
   const pid = await farHolder(t, server, '.fuse_hidden0000000200000001');
@@ -108,7 +108,7 @@ async function timed<T>(work: () => Promise<T>): Promise<[number, T]> {
   return [performance.now() - started, result];
 }
 
-it('when the last name is removed at the server, the file is not taken for one that was closed', async t => {
+it('when the last name of an open file is removed on its server, the file is not taken for a closed one', async t => {
   const server = await fuseServer(t);
   if (!server) return;
   const pid = await farHolder(t, server, 'far');
@@ -126,7 +126,7 @@ it('when the last name is removed at the server, the file is not taken for one t
 });
 
 /** Its deadline is 25 s: less than the 30 s after which a runtime would end it, without a reason. */
-it('when the images lie there, a hook ends by its own deadline', async t => {
+it('when the images lie on a file server that does not answer, a hook ends by its own deadline', async t => {
   const server = await fuseServer(t);
   if (!server) return;
   const id = `gk-test-dead-${process.pid}`;

@@ -41,7 +41,7 @@ function assertSameFile(ghost: ManifestGhost, restored: string): void {
 }
 
 describe('dump, verify, restore', () => {
-  it('when a workload of every kind is dumped, its files come back with bytes, holes, times and modes', async t => {
+  it('when a workload of every kind is dumped, restore brings its files back with bytes, holes, times and modes', async t => {
     if (!needs(t, isRoot, 'map_files of another process needs root')) return;
     const folder = temporaryFolder(t);
     const images = `${folder}/images`;
@@ -72,7 +72,7 @@ describe('dump, verify, restore', () => {
     }
   });
 
-  it('when processes are not dumped whole, one holder of a shared ghost is enough', async t => {
+  it('when only one of the processes that share a ghost is dumped, the ghost is dumped', async t => {
     const folder = temporaryFolder(t);
     const { holders } = await stoppedWorkload(t, folder, ['shared']);
     const child = holders.find(({ role }) => role === 'child');
@@ -85,7 +85,7 @@ describe('dump, verify, restore', () => {
     );
   });
 
-  it('when a dump lies in the directory, another is not made over it', t => {
+  it('when a dump lies in the directory, another dump into it is refused and the first one stays whole', t => {
     const folder = temporaryFolder(t);
     ghostFile(t, folder, 'x', 'content');
     const images = `${folder}/images`;
@@ -103,7 +103,7 @@ describe('dump, verify, restore', () => {
     assert.ok(!fs.existsSync(`${images}/ghostkeep`), 'seal is the owner, and removes what is left');
   });
 
-  it('when a file has extended attributes, one with a name that is no UTF-8, and a time before 1970, they come back', t => {
+  it('when a file has extended attributes, one with a name that is not UTF-8, and a time before 1970, restore brings them back', t => {
     const folder = temporaryFolder(t);
     const fd = ghostFile(t, folder, 'x', 'content');
     const { engine } = flows().host;
@@ -127,7 +127,7 @@ describe('dump, verify, restore', () => {
     assert.deepEqual(engine.xattrs(back)['user.\udcff'], Buffer.from('no text'));
   });
 
-  it('when the file is 8 EiB - 1 long, its last byte comes back at its place', t => {
+  it('when a file is 8 EiB - 1 long, restore writes its last byte at the right offset', t => {
     const folder = temporaryFolder(t, '/dev/shm');
     const last = 9223372036854775806n;
     const made = spawnSync('sh', [
@@ -167,7 +167,7 @@ describe('names', () => {
     ['has a carriage return', Buffer.from('a\rb'), 'a\\x0db'],
   ];
   for (const [what, name, shown] of names)
-    it(`when a name ${what}, it is kept byte for byte`, t => {
+    it(`when a ghost's name ${what}, the manifest keeps the name byte for byte`, t => {
       const folder = temporaryFolder(t);
       ghostFile(t, folder, name, 'content');
       const dump = ghostkeep(['dump', '--pid', String(process.pid), '-D', `${folder}/images`, '--json']);
@@ -182,7 +182,7 @@ describe('names', () => {
       assert.equal(ghostkeep(['verify', '-D', `${folder}/images`]).status, 0);
     });
 
-  it("when a live file is called 'x (deleted)', it is no ghost", t => {
+  it("when a live file is called 'x (deleted)', it is not taken for a ghost", t => {
     const folder = temporaryFolder(t);
     const fd = fs.openSync(`${folder}/x (deleted)`, 'w');
     t.after(() => fs.closeSync(fd));

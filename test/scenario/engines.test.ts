@@ -87,7 +87,7 @@ function alternate(fd: number, blocks: number): void {
 }
 
 describe('engines', () => {
-  it('when fiemap gives up in the middle of a file, seek goes on, nothing is lost, and show says so', t => {
+  it('when fiemap fails in the middle of a file, the seek engine goes on, no byte is lost, and show reports the change', t => {
     if (!needs(t, isRoot, 'mounting needs root')) return;
     const library = `${temporaryFolder(t)}/fiemap-fails.so`;
     run('cc', '-shared', '-fPIC', '-o', library, source, '-ldl');
@@ -112,7 +112,7 @@ describe('engines', () => {
     ['tmpfs', tmpfs, /1 by seek: tmpfs has no map/],
     ['overlayfs on tmpfs', overlayOnTmpfs, /1 by read: what lies below this overlay has no map/],
   ] as const)
-    it(`when the ghost is on ${name}, show says why its engine is used`, t => {
+    it(`when the ghost is on ${name}, show says why the engine was chosen`, t => {
       if (!needs(t, isRoot, 'mounting needs root')) return;
       const fd = ghost(t, make(t), (_, to) => alternate(to, 8));
       const { images } = dump(t);
@@ -120,7 +120,7 @@ describe('engines', () => {
       restored(t, images, fd);
     });
 
-  it('when holes cannot be told and there are many, the dump is refused, and the way out works', t => {
+  it("when the file system cannot report a file's many holes, the dump is refused, and the way out in its message works", t => {
     if (!needs(t, isRoot, 'mounting needs root')) return;
     ghost(t, overlayOnTmpfs(t), (file, to) => {
       run('truncate', '-s', '100G', file);
@@ -143,7 +143,7 @@ function restored(t: TestContext, images: string, fd: number): void {
 }
 
 describe('allocation', () => {
-  it('when it is asked for, unwritten space comes back, past the end of the file too', t => {
+  it('when --preserve-allocation is given, restore allocates unwritten space again, past the end of the file too', t => {
     if (!needs(t, isRoot, 'mounting needs root')) return;
     const folder = ext4(t);
     const fd = ghost(t, folder, (file, to) => {
@@ -170,7 +170,7 @@ describe('allocation', () => {
     }
   });
 
-  it('when a dump is materialized with that wish, every restore brings it back, file capabilities too', t => {
+  it('when materialize --preserve-allocation has run, every restore allocates the space again and keeps file capabilities', t => {
     if (!needs(t, isRoot, 'mounting needs root')) return;
     const folder = ext4(t);
     const fd = ghost(t, folder, (file, to) => {
@@ -232,7 +232,7 @@ describe('allocation', () => {
     assert.match(damaged.stderr, /cannot materialize .*\[IMAGE_TRUNCATED\]/);
   });
 
-  it('when there is less room than was allocated, none of it is taken and that is said', t => {
+  it('when there is less room than was allocated, restore allocates none of it and says why', t => {
     if (!needs(t, isRoot, 'mounting needs root')) return;
     const [folder, small] = [ext4(t), ext4(t)];
     ghost(t, folder, file => run('fallocate', '-n', '-o', '0', '-l', '8M', file));
@@ -247,7 +247,7 @@ describe('allocation', () => {
     assert.ok(fs.statSync(`${small}/back/ghost-1`).blocks <= 16);
   });
 
-  it("when an image asks for nearly all of the disk, it gets none; who asks for it leaves the host's reserve", t => {
+  it("when an image asks for nearly all of the disk, restore allocates nothing; with --preserve-allocation it still keeps the host's reserve free", t => {
     if (!needs(t, isRoot, 'mounting needs root')) return;
     const [folder, disk] = [ext4(t), ext4(t)];
     ghost(t, folder, file => run('fallocate', '-l', '4M', file));
@@ -281,7 +281,7 @@ describe('allocation', () => {
     assert.ok(restore(`${disk}/asked`, '--preserve-allocation').blocks * 512 > 4 * 2 ** 20);
   });
 
-  it('when no map tells what was allocated, restore says that it cannot bring it back', t => {
+  it('when no map tells what was allocated, restore says that it cannot allocate the space again', t => {
     if (!needs(t, isRoot, 'mounting needs root')) return;
     const folder = tmpfs(t);
     ghost(t, folder, file => run('fallocate', '-l', '4M', file));
@@ -299,8 +299,8 @@ describe('allocation', () => {
   });
 });
 
-describe('zeroes', () => {
-  it('when they are to be detected, blocks of zeroes inside data are left out, and every byte comes back', t => {
+describe('blocks of zeroes', () => {
+  it('when zeroes are to be detected, blocks of zeroes inside data become holes, and every byte comes back', t => {
     const folder = temporaryFolder(t);
     const fd = ghost(t, folder, (_, to) => {
       fs.writeSync(to, Buffer.alloc(2 ** 20));

@@ -52,7 +52,7 @@ describe('exit status', () => {
     ['hook', 'x'],
   ];
   for (const args of wrong)
-    it(`when it is called as \`ghostkeep ${args.join(' ')}\`, it is 2, with a reason and nothing on stdout`, () => {
+    it(`when ghostkeep is called as \`ghostkeep ${args.join(' ')}\`, the status is 2, with a reason on stderr and nothing on stdout`, () => {
       const { status, stdout, stderr } = ghostkeep(args);
       assert.equal(status, 2, stderr);
       assert.equal(stdout, '');
@@ -61,7 +61,7 @@ describe('exit status', () => {
       assert.notEqual(stderr, '');
     });
 
-  it('when something fails, it is 1, with one line that ends in the code', t => {
+  it('when a command fails, the status is 1 and stderr has one line that ends in the error code', t => {
     const folder = temporaryFolder(t);
     const cases: [string[], string][] = [
       [['scan', '--pid', String(process.pid), '--pid', noPid], 'NOT_FOUND'],
@@ -88,12 +88,12 @@ describe('exit status', () => {
     }
   });
 
-  it('when the directory itself is not there, it says that', t => {
+  it('when the image directory does not exist, the error says that', t => {
     const { stderr } = ghostkeep(['show', '-D', `${temporaryFolder(t)}/none`]);
     assert.match(stderr, /\/none: there is no such directory \[MANIFEST_MISSING\]\n$/);
   });
 
-  it('when the reason quotes a hostile document, it still is one line without control characters', t => {
+  it('when the reason quotes a hostile document, the error is still one line without control characters', t => {
     const folder = temporaryFolder(t);
     fs.mkdirSync(`${folder}/ghostkeep`);
     for (const text of ['{"a":\n\u001b]0;x\u0007\u009b2J\u202e', '{"format":"\u009b2J\u202e"}']) {
@@ -103,7 +103,7 @@ describe('exit status', () => {
     }
   });
 
-  it('when an image is a FIFO, verify does not wait for who may write into it', t => {
+  it('when an image is a FIFO, verify does not wait for a writer', t => {
     const images = `${temporaryFolder(t)}/images`;
     ghostFile(t, temporaryFolder(t), 'ghost', 'ghost');
     assert.equal(ghostkeep(['dump', '--pid', String(process.pid), '-D', images]).status, 0);
@@ -114,13 +114,13 @@ describe('exit status', () => {
     assert.match(stdout, /ghost-file-1\.img .* not a regular file .*\[IMAGE_INVALID\]/);
   });
 
-  it('when a dump is damaged or not there, verify is 1 and says so on stdout', t => {
+  it('when a dump is damaged or missing, verify ends with 1 and says so on stdout', t => {
     const { status, stdout, stderr } = ghostkeep(['verify', '-D', temporaryFolder(t)]);
     assert.deepEqual([status, stderr], [1, '']);
     assert.match(stdout, /\[MANIFEST_MISSING\]\n$/);
   });
 
-  it('when help or the version is asked for, it is 0 and on stdout', () => {
+  it('when help or the version is asked for, the status is 0 and the text is on stdout', () => {
     for (const args of [
       ['--help'],
       ['-h'],
@@ -138,7 +138,7 @@ describe('exit status', () => {
 });
 
 describe('--json', () => {
-  it('when a command has it, stdout is one JSON document and nothing else', t => {
+  it('when a command has --json, stdout is one JSON document and nothing else', t => {
     const folder = temporaryFolder(t);
     ghostFile(t, folder, 'ghost', 'content');
     const images = `${folder}/images`;
@@ -160,7 +160,7 @@ describe('--json', () => {
     );
   });
 
-  it('when it is for people, it says the same in words', t => {
+  it('when a command has no --json, stdout says the same in words', t => {
     const folder = temporaryFolder(t);
     ghostFile(t, folder, 'ghost', 'x'.repeat(20_000));
     const images = `${folder}/images`;

@@ -28,19 +28,19 @@ async function dumpWhile(t: TestContext, change: (fd: number, round: number) => 
 }
 
 describe('a writer outside the container', () => {
-  it('when it shrinks the file while it is copied, the dump fails and leaves nothing', async t => {
+  it('when the writer shrinks the file during the copy, the dump fails and leaves no file', async t => {
     const images = await dumpWhile(t, (fd, round) =>
       fs.ftruncateSync(fd, content.length - 4096 * (round + 1)),
     );
     assert.deepEqual(fs.readdirSync(images), []);
   });
 
-  it('when it makes the file grow, the dump fails and leaves nothing', async t => {
+  it('when the writer makes the file grow during the copy, the dump fails and leaves no file', async t => {
     const images = await dumpWhile(t, fd => fs.writeSync(fd, 'more'));
     assert.deepEqual(fs.readdirSync(images), []);
   });
 
-  it('when it writes in place, the dump fails and leaves nothing', async t => {
+  it('when the writer changes bytes in place during the copy, the dump fails and leaves no file', async t => {
     const images = await dumpWhile(t, fd => fs.writeSync(fd, 'other', 0));
     assert.deepEqual(filesIn(images), []);
   });

@@ -157,14 +157,14 @@ describe('the first look of the gate', () => {
   });
   after(() => fs.rmSync(path.dirname(program), { recursive: true }));
 
-  it('says `nothing` about 10,000 made-up processes only where the finder finds nothing and sees all', t => {
+  it('the look says `nothing` about 10,000 made-up processes only where the finder finds no ghost and could look at everything', t => {
     const { wrong, seen, nothing } = compare(t, [program], 10_000);
     assert.deepEqual(wrong[0], []);
     for (const name of oddityNames) assert.ok((seen.get(name) ?? 0) > 100, `${name} is in many of them`);
     assert.ok(nothing > 2000, `${nothing} have nothing`);
   });
 
-  it('is found wrong on these processes when any of its rules is missing', t => {
+  it('the comparison with the finder notices when any one rule of the look is missing', t => {
     const builder = new Builder(temporary(t));
     const programs = [undefined, ...mutations].map((mutation, i) => builder.build(`mutated-${i}`, mutation));
     const { wrong } = compare(t, programs, 1500);
@@ -193,7 +193,9 @@ describe('the first look of the gate', () => {
       'unshare -m sleep 600 & until [ "$(readlink /proc/$!/ns/mnt)" != "$(readlink /proc/$$/ns/mnt)" ]; do :; done',
   };
 
-  it('when real processes hold no ghost, it says `nothing`', { skip: !isRoot && 'not root' }, async t => {
+  it('when real processes hold no ghost, the look says `nothing`', {
+    skip: !isRoot && 'not root',
+  }, async t => {
     for (const script of nothing) {
       const { pid } = await holder(t, script);
       assert.deepEqual(look(program, ['/proc'], pid).slice(1), ['nothing'], script);
@@ -201,7 +203,9 @@ describe('the first look of the gate', () => {
   });
 
   for (const [what, script] of Object.entries(ghosts))
-    it(`when ${what} of a real process is a ghost's, it doubts`, { skip: !isRoot && 'not root' }, async t => {
+    it(`when ${what} of a real process is a ghost's, the look doubts`, {
+      skip: !isRoot && 'not root',
+    }, async t => {
       const { pid } = await holder(t, script);
       assert.match(look(program, ['/proc'], pid)[1] ?? '', /^doubt: /);
     });

@@ -63,7 +63,7 @@ async function restoreCheck(t: TestContext, images: string, { linked = true } = 
 }
 
 describe('a sealed image directory', () => {
-  it('when it is listed, all of it is regular files of one name', async t => {
+  it('when a sealed image directory is listed, it has only regular files with one name each, and no folder', async t => {
     const { images } = await sealed(t);
     assert.deepEqual(fs.readdirSync(images).sort(), [...filesBesideLog(images), 'ghostkeep.log'].sort());
     assert.deepEqual(filesBesideLog(images), [
@@ -80,7 +80,7 @@ describe('a sealed image directory', () => {
     }
   });
 
-  it('when containerd’s CRI unpacks it, it verifies, is restored, and the gate lets CRIU have it', async t => {
+  it("when containerd’s CRI unpacks the directory, the copy verifies, restores, and passes the gate's check before restore", async t => {
     const { folder, images } = await sealed(t);
     tarOf(images, `${folder}/images.tar`);
     unpackAsCri(`${folder}/images.tar`, `${folder}/there`);
@@ -94,8 +94,8 @@ describe('a sealed image directory', () => {
   });
 });
 
-describe('a directory of the old layout', () => {
-  it('when anything is done with it, that is said, and a restore with the gate is refused', async t => {
+describe('an image directory of the old layout', () => {
+  it('when a command uses the directory, it says that the layout is old, and the gate refuses a restore', async t => {
     const { images } = await sealed(t);
     fs.mkdirSync(`${images}/ghostkeep`, { mode: 0o700 });
     fs.renameSync(`${images}/ghostkeep-manifest.json`, `${images}/ghostkeep/manifest.json`);
@@ -121,7 +121,7 @@ describe('a directory of the old layout', () => {
   });
 });
 
-describe('what a helper that was killed has left', () => {
+describe('the working folder that a killed helper has left', () => {
   const leftovers = { 'warm-0123456789ab-1.img': 'half', reserve: 'x' };
   const leave = (images: string) => {
     fs.mkdirSync(`${images}/ghostkeep`, { mode: 0o700, recursive: true });
@@ -129,14 +129,14 @@ describe('what a helper that was killed has left', () => {
       fs.writeFileSync(`${images}/ghostkeep/${name}`, text);
   };
 
-  it('when a checkpoint of CRIU alone is restored there, it goes', async t => {
+  it('when a checkpoint by CRIU alone is restored from there, the folder is removed', async t => {
     const images = `${temporaryFolder(t)}/images`;
     leave(images);
     assert.equal(await restoreCheck(t, images, { linked: false }), 'done');
     assert.ok(!fs.existsSync(`${images}/ghostkeep`));
   });
 
-  it('when it lies beside a sealed dump, the restore check and seal remove it', async t => {
+  it('when the folder lies beside a sealed dump, the restore check and seal remove it', async t => {
     const { images } = await sealed(t);
     leave(images);
     assert.equal(await restoreCheck(t, images), 'done');
@@ -146,7 +146,7 @@ describe('what a helper that was killed has left', () => {
     assert.ok(!fs.existsSync(`${images}/ghostkeep`));
   });
 
-  it('when the next dump fails before it has begun, or finds nothing to do, it goes as well', async t => {
+  it('when the next dump fails before it has begun, or finds no ghost, the folder is removed as well', async t => {
     for (const result of [0, 1]) {
       const images = `${temporaryFolder(t)}/images`;
       leave(images);
@@ -158,7 +158,7 @@ describe('what a helper that was killed has left', () => {
     }
   });
 
-  it('when the dump that is there is not sealed yet, nothing of it goes', async t => {
+  it('when the dump in the directory is not sealed yet, everything in the folder stays', async t => {
     const { images, gate } = await dumped(t);
     await gate.kill();
     const before = filesBesideLog(images);

@@ -55,7 +55,7 @@ describe('a removed file on FUSE', () => {
   const mounted = async (t: TestContext) =>
     needs(t, isRoot, 'mounting needs root') && (await fuseMount(t, `subtype=memory,${remembering}`));
 
-  it('when nobody has looked at its folder, it is an unlinked one', async t => {
+  it("when nobody has looked at the file's folder since, the ghost is unlinked", async t => {
     const m = await mounted(t);
     if (!m) return;
     const fd = hold(m);
@@ -63,7 +63,7 @@ describe('a removed file on FUSE', () => {
     assert.deepEqual(summary(keepAndLose(t, [fd])), ['unlinked held 0']);
   });
 
-  it('when somebody has, its name is one that goes with it: the content is kept, under the opened name', async t => {
+  it('when somebody has looked at its folder, the ghost is silly-renamed: the dump keeps its content under the opened name', async t => {
     const m = await mounted(t);
     if (!m) return;
     const fd = hold(m);
@@ -73,7 +73,7 @@ describe('a removed file on FUSE', () => {
     assert.deepEqual(look(m), []);
   });
 
-  it('when a backup has opened it by that name, and only the backup holds it by now', async t => {
+  it('when only a backup holds the file, by the name that FUSE gave it, the ghost is silly-renamed', async t => {
     const m = await mounted(t);
     if (!m) return;
     const fd = hold(m);
@@ -84,7 +84,7 @@ describe('a removed file on FUSE', () => {
     assert.deepEqual(summary(keepAndLose(t, [backup])), [`silly-renamed ${hidden} 1`]);
   });
 
-  it('when it was replaced by a rename, as editors do', async t => {
+  it('when a rename has replaced the file, as editors do, the ghost is silly-renamed', async t => {
     const m = await mounted(t);
     if (!m) return;
     const fd = hold(m);
@@ -95,7 +95,7 @@ describe('a removed file on FUSE', () => {
     assert.equal(fs.readFileSync(`${m}/held`, 'utf8'), 'new');
   });
 
-  it('when it has another name, that may be gone at restore: the content is kept', async t => {
+  it('when the file has another name, the dump keeps its content, because that name may be gone at restore', async t => {
     const m = await mounted(t);
     if (!m) return;
     const fd = hold(m);
@@ -107,7 +107,7 @@ describe('a removed file on FUSE', () => {
     assert.deepEqual(ghosts[0]?.linked?.names, [{ path: 'other' }]);
   });
 
-  it('when others have removed it on the server, its holder still reads it: a dump that cannot is no success', async t => {
+  it('when others have removed the file on the server but its holder still reads it, a dump that cannot read it fails', async t => {
     if (!needs(t, isRoot, 'mounting needs root')) return;
     const m = await fuseMount(t, 'subtype=memory,attr_timeout=0,entry_timeout=0', { OTHERS_REMOVE: '1' });
     const fd = hold(m);

@@ -39,7 +39,7 @@ describe('the gate protocol', () => {
     assert.equal(ghostkeep(['verify', '-D', images]).status, 0);
   });
 
-  it('when CRIU was given a plugin option, it holds for the dump; a bad one is refused with its name', async t => {
+  it('when CRIU was given a plugin option, the dump obeys it; a bad option is refused by its name', async t => {
     const { images } = setting(t);
     const gate = new Gate(t, 'dump', images);
     await gate.answer();
@@ -56,7 +56,7 @@ describe('the gate protocol', () => {
     assert.match(manifest, /"digest"/);
   });
 
-  it('when it has closed its end, all that was logged is written, whatever becomes of it then', async t => {
+  it('when the gate has closed its end of the socket, everything that was logged is in the log file, a failed seal too', async t => {
     const { images } = setting(t);
     const gate = new Gate(t, 'dump', images);
     await gate.answer();
@@ -73,7 +73,7 @@ describe('the gate protocol', () => {
     );
   });
 
-  it('when CRIU fails, nothing of the dump is left', async t => {
+  it('when CRIU fails, no file of the dump is left', async t => {
     const { images } = setting(t);
     const gate = new Gate(t, 'dump', images);
     await gate.answer();
@@ -83,7 +83,7 @@ describe('the gate protocol', () => {
     assert.deepEqual(filesBesideLog(images), []);
   });
 
-  it('when the gate goes away without a word, nothing of the dump is left', async t => {
+  it('when the gate closes the socket without `finish`, no file of the dump is left', async t => {
     const { images } = setting(t);
     const gate = new Gate(t, 'dump', images);
     await gate.answer();
@@ -93,7 +93,7 @@ describe('the gate protocol', () => {
     assert.deepEqual(filesBesideLog(images), []);
   });
 
-  it('when sealing fails, it refuses with the way out, keeps the journal, and seal goes on', async t => {
+  it('when sealing fails, the helper refuses with the way out and keeps the journal, and `seal` finishes the dump', async t => {
     const { images } = setting(t);
     const gate = new Gate(t, 'dump', images);
     await gate.answer();
@@ -112,7 +112,7 @@ describe('the gate protocol', () => {
     assert.match(ghostkeep(['seal', '-D', images]).stdout, /1 ghost, sealed before/);
   });
 
-  it('when a request is unknown or belongs to the other stage, it refuses and lives on', async t => {
+  it('when a request is unknown or belongs to the other stage, the helper refuses it and answers the next one', async t => {
     const { images } = setting(t);
     const gate = new Gate(t, 'dump', images);
     await gate.answer();
@@ -122,7 +122,7 @@ describe('the gate protocol', () => {
     assert.equal(await gate.end(), 0);
   });
 
-  it('when the process is none, it refuses, and the end leaves nothing', async t => {
+  it('when the process does not exist, the helper refuses, and leaves no file at its end', async t => {
     for (const pid of ['4194305', 'x', '', '-1', '1e99']) {
       const { images } = setting(t);
       const gate = new Gate(t, 'dump', images);
@@ -134,7 +134,7 @@ describe('the gate protocol', () => {
     }
   });
 
-  it('when a reason has newlines or is longer than a line may be, it is one line all the same', async t => {
+  it('when a reason has newlines or is too long for a line, the refusal is still one line', async t => {
     const { images } = setting(t);
     const deep = `${'d'.repeat(200)}/`.repeat(4);
     fs.mkdirSync(`${images}/${deep}`, { recursive: true });
@@ -146,7 +146,7 @@ describe('the gate protocol', () => {
     assert.equal(await gate.end(), 0);
   });
 
-  it('when an image is damaged, restore is refused; when it is whole or not ours, it is not', async t => {
+  it('when an image is damaged, restore is refused; when it is whole or by CRIU alone, restore goes on', async t => {
     const { folder, images } = setting(t);
     fs.mkdirSync(`${folder}/other`);
     const other = new Gate(t, 'restore', `${folder}/other`);
@@ -173,7 +173,7 @@ describe('the gate protocol', () => {
 });
 
 describe('the rehearsal', () => {
-  it('when it is over, every step was done once, and nothing is left or lost', async t => {
+  it('when the rehearsal is over, every step of a dump was run once, and no file is left or lost', async t => {
     const { images } = setting(t);
     const context = flows();
     const said: string[] = [];
@@ -187,7 +187,7 @@ describe('the rehearsal', () => {
     assert.deepEqual([said, filesIn(images)], [[], ['ghostkeep/journal.json']]);
   });
 
-  it('when it cannot be, that is no failure of the dump', async t => {
+  it('when the rehearsal fails, the real dump still succeeds', async t => {
     const { images } = setting(t);
     const said: string[] = [];
     const context = flows();

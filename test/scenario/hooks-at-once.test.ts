@@ -44,7 +44,7 @@ async function allWell(calls: ReturnType<typeof call>[]): Promise<void> {
 }
 
 describe('hooks of one container at once', () => {
-  it('when prestart and poststop run together, both end well, and the record is whole or gone', async t => {
+  it('when prestart and poststop run together, both succeed, and the session record is whole or gone', async t => {
     const hooks = hooksOf(t);
     const { id, state } = container(t);
     for (let time = 0; time < 2; time += 1) {
@@ -60,14 +60,14 @@ describe('hooks of one container at once', () => {
     }
   });
 
-  it('when prestart runs several times together, there is one record', async t => {
+  it('when prestart runs several times together, there is one session record', async t => {
     const hooks = hooksOf(t);
     const { id, state } = container(t);
     await allWell([1, 2, 3, 4].map(() => call(hooks, 'prestart', state)));
     assert.deepEqual(left(id), [`${id}.json`]);
   });
 
-  it('when poststop runs several times together, each ends well and the record is gone', async t => {
+  it('when poststop runs several times together, each succeeds and the session record is gone', async t => {
     const hooks = hooksOf(t);
     const { id, state } = container(t);
     await allWell([call(hooks, 'prestart', state)]);

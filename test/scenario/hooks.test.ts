@@ -40,7 +40,7 @@ for (const [how, hook] of [
   ['as they are installed', installed],
 ] as const)
   describe(`hooks ${how}`, () => {
-    it('when the environment is empty, prestart records the session and poststop closes it, each twice', t => {
+    it('when the environment is empty, prestart records the session and poststop closes it, each also when run twice', t => {
       const { path, bundle, state, id } = container(t);
       for (let time = 0; time < 2; time += 1) {
         assert.deepEqual(hook(t, 'prestart', state), { status: 0, stdout: '', stderr: '' });
@@ -54,14 +54,14 @@ for (const [how, hook] of [
       assert.ok(!fs.existsSync(path));
     });
 
-    it('when the runtime calls it createRuntime, it does what prestart does', t => {
+    it('when the runtime calls the hook createRuntime, it does what prestart does', t => {
       const { path, bundle, state, id } = container(t);
       assert.deepEqual(hook(t, 'createRuntime', state), { status: 0, stdout: '', stderr: '' });
       const session = JSON.parse(fs.readFileSync(path, 'utf8')) as Session;
       assert.deepEqual([session.container, session.pid, session.bundle], [id, process.pid, bundle]);
     });
 
-    it('when the policy is bad, prestart fails with the key, the value and what is allowed', t => {
+    it('when the policy is bad, prestart fails and names the key, the value and the allowed values', t => {
       const { path, state } = container(t);
       const { status, stderr } = hook(t, 'prestart', {
         ...state,
@@ -93,7 +93,7 @@ for (const [how, hook] of [
     ];
     for (const name of ['prestart', 'poststop'])
       for (const [what, input, reason] of bad)
-        it(`when the state on stdin ${what}, ${name} says so in one line and fails`, t => {
+        it(`when the state on stdin ${what}, ${name} fails with one line that says so`, t => {
           const { status, stdout, stderr } = hook(t, name, input);
           assert.equal(status, 1);
           assert.equal(stdout, '');
@@ -103,7 +103,7 @@ for (const [how, hook] of [
           assert.match(lines[0] ?? '', /\[BAD_STATE\]$/);
         });
 
-    it('when the container does not ask for us, nothing is recorded', t => {
+    it('when the container has no annotation of ghostkeep, the hooks record nothing', t => {
       const { path, state } = container(t);
       const { annotations: _, ...plain } = state;
       for (const other of [plain, { ...plain, annotations: { authors: 'a <a@b> io.ghostkeep.' } }])
@@ -112,7 +112,7 @@ for (const [how, hook] of [
       assert.ok(!fs.existsSync(path));
     });
 
-    it('when a container that does not ask has a record, poststop closes it', t => {
+    it('when a container without our annotations has a session record, poststop closes it', t => {
       const { path, state } = container(t);
       hook(t, 'prestart', state);
       assert.ok(fs.existsSync(path));
@@ -123,7 +123,7 @@ for (const [how, hook] of [
   });
 
 describe('the installed hook', () => {
-  it('when the container is not ours, nothing else is started', t => {
+  it('when the container has no annotation of ghostkeep, the launcher starts no other program', t => {
     const { state } = container(t);
     const { annotations: _, ...plain } = state;
     for (const name of ['prestart', 'createRuntime', 'poststop'])
@@ -136,7 +136,7 @@ describe('the installed hook', () => {
 });
 
 describe('ghostkeep hook', () => {
-  it('when the hook is unknown, it is wrong usage', () => {
+  it('when the hook is unknown, the command ends with the status for wrong usage', () => {
     for (const args of [
       ['hook'],
       ['hook', 'poststart'],

@@ -42,7 +42,7 @@ describe('names of extended attributes in a hostile manifest', () => {
     ['before a NUL, in UTF-8', 'security.capability\u0000x'],
   ] as const;
   for (const [how, name] of names)
-    it(`when one is security.capability ${how}, nobody gets it`, t => {
+    it(`when an attribute is security.capability ${how}, restore sets it on no file`, t => {
       if (!needs(t, isRoot, 'capabilities are set by root')) return;
       const { to, restore } = hostileImage(t, ghost => {
         ghost.linked = { mountPoint: { path: '/dev/shm' }, names: [{ path: 'a' }], hostUid: 0, hostGid: 0 };
@@ -74,8 +74,10 @@ function withRights(t: TestContext) {
 
 const modeOf = (path: string) => (fs.statSync(path).mode & 0o7777).toString(8);
 
-describe('rights in an image that may be anybody’s', { skip: isRoot ? false : 'root gives rights' }, () => {
-  it('when nobody vouches for it, they are withheld and named; with --allow-privileged they come back', t => {
+describe('set-id bits and capabilities in an image that anybody may have written', {
+  skip: isRoot ? false : 'root gives rights',
+}, () => {
+  it('when the user does not vouch for the image, restore withholds and names them; --allow-privileged sets them', t => {
     const { folder, images } = withRights(t);
     const back = ghostkeep(['restore', '-D', images, '--to', `${folder}/back`]);
     assert.equal(back.status, 0, back.stderr);
@@ -96,7 +98,7 @@ describe('rights in an image that may be anybody’s', { skip: isRoot ? false : 
     ]);
   });
 
-  it('when the owner cannot be set, who restores it does not get its set-id bits either', t => {
+  it('when restore cannot set the owner, it does not set the set-id bits either: they would be rights of the restoring user', t => {
     const { folder, images } = withRights(t);
     fs.chmodSync(folder, 0o755);
     for (const name of fs.readdirSync(images, { recursive: true }) as string[])
@@ -115,7 +117,7 @@ describe('rights in an image that may be anybody’s', { skip: isRoot ? false : 
   });
 });
 
-describe('the folder that files are restored to', {
+describe('the folder that restore writes to', {
   skip: isRoot ? false : 'root has what others want',
 }, () => {
   /** DIR2 as others may have left it, below a folder where all may write, as /tmp. */
@@ -150,7 +152,7 @@ describe('the folder that files are restored to', {
     ],
   ];
   for (const [what, make] of refused)
-    it(`when ${what}, nothing is made`, t => {
+    it(`when ${what}, restore makes no file`, t => {
       const { status, stderr, victim, to } = target(t, make);
       assert.equal(status, 1);
       assert.match(stderr, /^ghostkeep: cannot restore to .*\[(PERMISSION|IO)\]\n$/);
@@ -164,7 +166,7 @@ describe('the folder that files are restored to', {
     ['a link of our own leads to it', (to, victim) => fs.symlinkSync(`../${path.basename(victim)}`, to)],
   ];
   for (const [what, make] of taken)
-    it(`when ${what}, it is taken`, t => {
+    it(`when ${what}, restore uses the folder`, t => {
       const { status, stderr, to } = target(t, make);
       assert.equal(status, 0, stderr);
       assert.equal(fs.readFileSync(`${to}/ghost-1`, 'utf8'), 'content');

@@ -6,7 +6,7 @@ import { filesIn, ghostFile, ghostkeep, temporaryFolder } from './ghostkeep.js';
 import { smallDisk } from './small-disk.js';
 
 describe('an image directory without room', () => {
-  it('when the disk is smaller than a ghost, it says how much is needed and free, and leaves nothing half', t => {
+  it('when the disk is smaller than a ghost, the dump says how much is needed and how much is free, and leaves no file', t => {
     const disk = smallDisk(t, '2m');
     if (!disk) return;
     ghostFile(t, temporaryFolder(t), 'fits', 'small');
@@ -21,7 +21,7 @@ describe('an image directory without room', () => {
     assert.deepEqual(filesIn(disk), []);
   });
 
-  it('when the ghosts fit but the reserve does not, it names the reserve and leaves nothing half', t => {
+  it('when the ghosts fit but the reserve does not, the dump names the reserve and leaves no file', t => {
     const disk = smallDisk(t, '4m');
     if (!disk) return;
     ghostFile(t, temporaryFolder(t), 'fits', randomBytes(1 << 20));

@@ -27,7 +27,7 @@ function setting(t: TestContext) {
 
 const dump = (images: string) => ghostkeep(['dump', '--pid', String(process.pid), '-D', images]);
 
-describe('images of others', () => {
+describe('a dump into a directory with images of others', () => {
   it('when a checkpoint by CRIU alone is there, dump is refused and every image stays', t => {
     const { images } = setting(t);
     const before = checkpointByCriu(images);
@@ -37,7 +37,7 @@ describe('images of others', () => {
     assert.deepEqual(contentsOf(images), before);
   });
 
-  it('when the manifest of a dump was removed, nobody knows whose images are there: dump is refused', t => {
+  it("when the manifest of a dump was removed, dump is refused, because the images may be anybody's", t => {
     const { images } = setting(t);
     assert.equal(dump(images).status, 0);
     fs.rmSync(`${images}/ghostkeep-manifest.json`);
@@ -46,7 +46,7 @@ describe('images of others', () => {
     assert.deepEqual(contentsOf(images), before);
   });
 
-  it('when poststop would dump beside a checkpoint by CRIU, it is refused, too', t => {
+  it('when poststop would dump beside a checkpoint by CRIU, it is refused too', t => {
     const { folder, images } = setting(t);
     const before = checkpointByCriu(images);
     const id = `gk-test-${process.pid}-others`;
@@ -71,7 +71,7 @@ describe('images of others', () => {
     assert.deepEqual(contentsOf(images), before);
   });
 
-  it('when CRIU dumps over it, with the gate, that is its own to do, and what it left over is not taken for ours', async t => {
+  it('when CRIU with the gate dumps over a checkpoint, an image that the older one left is not taken for one of the new dump', async t => {
     const { images } = setting(t);
     checkpointByCriu(images);
     fs.writeFileSync(`${images}/ghost-file-2.img`, 'of the checkpoint before');
@@ -91,7 +91,7 @@ describe('images of others', () => {
     assert.equal(ghostkeep(['verify', '-D', images]).status, 0);
   });
 
-  it('when CRIU names an image and has not written it, the older one by that name is removed and missed', async t => {
+  it('when CRIU names an image and has not written it, the older image of that name is removed, and verify says that it is missing', async t => {
     const { images } = setting(t);
     checkpointByCriu(images);
     const gate = new Gate(t, 'dump', images);

@@ -51,7 +51,7 @@ function assertWhole(images: string): void {
 }
 
 describe('an image directory on a share', () => {
-  it('when it has neither owners, modes, times nor fsync, a dump is whole, and what fsync did not promise is said', async t => {
+  it('when the share has no owners, modes, times or fsync, the dump is whole, and a warning names what fsync did not promise', async t => {
     const images = await share(t, nothingButBytes);
     if (!images) return;
     const { status, stderr } = dumpTo(images);
@@ -69,7 +69,7 @@ describe('an image directory on a share', () => {
     [1, 'EPERM'],
     [22, 'EINVAL'],
   ])
-    it(`when it refuses the owner of CRIU's files with ${name}, the checkpoint is sealed and the log says so`, async t => {
+    it(`when the share refuses the owner of CRIU's files with ${name}, the checkpoint is sealed and the log says so`, async t => {
       const images = await share(t, `chown:${errno},chmod:${errno}`);
       if (!images) return;
       assert.deepEqual(await checkpointTo(t, images), ['done']);
@@ -81,7 +81,7 @@ describe('an image directory on a share', () => {
       assertWhole(images);
     });
 
-  it('when it has owners, files of ours get those of CRIU', async t => {
+  it("when the share has owners, our files get the owner of CRIU's files", async t => {
     const images = await share(t, '-');
     if (!images) return;
     assert.deepEqual(await checkpointTo(t, images), ['done']);
@@ -92,7 +92,7 @@ describe('an image directory on a share', () => {
     assert.doesNotMatch(fs.readFileSync(`${images}/ghostkeep.log`, 'utf8'), /refuses/);
   });
 
-  it('when it tells at close(2) that it could not take a write, the dump is none, with code and path', async t => {
+  it('when the share reports a failed write only at close(2), the dump fails with a code and the path', async t => {
     const images = await share(t, 'flush:5');
     if (!images) return;
     const { status, stderr } = dumpTo(images);
@@ -101,7 +101,7 @@ describe('an image directory on a share', () => {
     assert.deepEqual(filesIn(images), []);
   });
 
-  it('when fsync fails and is not merely refused, the dump is none', async t => {
+  it('when fsync fails with an error, and is not merely unsupported, the dump fails', async t => {
     const images = await share(t, 'fsync:5');
     if (!images) return;
     const { status, stderr } = dumpTo(images);
@@ -109,7 +109,7 @@ describe('an image directory on a share', () => {
     assert.match(stderr, /EIO.* \[IO\]\n$/);
   });
 
-  it('when the helper cannot write there at all, its refusal has a code and the path', async t => {
+  it('when the helper cannot write to the share at all, its refusal has a code and the path', async t => {
     if (!needs(t, isRoot, 'mounting needs root')) return;
     const images = `${await fuseShare(t, 'create:30')}/d`;
     ghostFile(t, temporaryFolder(t), 'ghost', content);

@@ -29,7 +29,7 @@ describe('install.sh in a source tree', () => {
     return { status, stderr };
   };
 
-  it('builds what a pull has changed, and installs that', () => {
+  it('builds what a pull has changed, and installs that build', () => {
     install();
     assert.equal(installed(), 'the first');
     fs.writeFileSync(at('src/main.ts'), 'the second');
@@ -80,7 +80,7 @@ describe('install.sh in a source tree', () => {
     });
   }
 
-  it('builds nothing in a copy of the tree whose times are all others', () => {
+  it('builds nothing in a copy of the tree whose times are all different', () => {
     for (const name of fs.readdirSync(host.tree, { recursive: true, encoding: 'utf8' })) {
       if (/^(node_modules|native)/.test(name)) continue;
       const time = name.startsWith('build') || name.startsWith('dist') ? longAgo : new Date();
@@ -89,7 +89,7 @@ describe('install.sh in a source tree', () => {
     assert.doesNotMatch(install(), /npm/);
   });
 
-  it('installs nothing of a build that failed, also the second time', () => {
+  it('installs nothing of a failed build, also the second time', () => {
     install();
     fs.writeFileSync(at('src/main.ts'), 'the second');
     fs.writeFileSync(at('src/breaks'), '');
@@ -104,7 +104,7 @@ describe('install.sh in a source tree', () => {
     assert.equal(installed(), 'the second');
   });
 
-  it("as root builds in a user's tree as that user, who can build again", t => {
+  it('builds as the owner of the tree when root runs it, so that the owner can build again', t => {
     if (!needs(t, isRoot, 'root is needed to give a tree to another user')) return;
     const uid = 12345;
     fs.chmodSync(host.folder, 0o755);

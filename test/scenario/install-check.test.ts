@@ -82,13 +82,13 @@ describe('install.sh --check', () => {
     assert.equal(status, 0, said);
   });
 
-  it('says what it means that a CRIU is too old', () => {
+  it('says what follows from a CRIU that is too old', () => {
     const { status, said } = check(() => {}, old);
     assert.equal(status, 0, said);
     assert.match(said, /^note +gate: .*inert: .*older than 4\.0.*ghostkeep checkpoint/m);
   });
 
-  it('says so when a file in /etc hides ours', () => {
+  it('warns when a file in /etc hides one of ours', () => {
     const { said } = check(() => {
       mkdirSync(host.at('/etc/containers/oci/hooks.d'), { recursive: true });
       writeFileSync(host.at('/etc/containers/oci/hooks.d/ghostkeep-prestart.json'), '{}');
@@ -96,7 +96,7 @@ describe('install.sh --check', () => {
     assert.match(said, /^note +hooks\.d: .*prestart\.json hides ours/m);
   });
 
-  it('says so when another hooks.d file starts the prestart hook as well', () => {
+  it('warns when another hooks.d file starts the prestart hook as well', () => {
     const example = new URL('../../examples/hooks.d/ghostkeep-enabled-prestart.json', import.meta.url);
     for (const folder of [hooksD, '/etc/containers/oci/hooks.d']) {
       const { said } = check(() => {
@@ -116,7 +116,7 @@ describe('install.sh --check', () => {
     assert.match(said, /ghostkeep\.so starts another program than \/usr\/local\/bin\/ghostkeep/);
   });
 
-  it('looks where CRIU_LIBS_DIR says, if that is a directory', () => {
+  it('looks for the gate where CRIU_LIBS_DIR says, if that is a directory', () => {
     const { said } = check(() => mkdirSync(host.at('/plugins')), { CRIU_LIBS_DIR: '/plugins' });
     assert.match(said, /would load \/plugins\/ghostkeep\.so/);
     const again = host.run(['--check'], { CRIU_LIBS_DIR: path.join('/no', 'such') });

@@ -15,7 +15,7 @@ const executable = path.join(top, 'build/ghostkeep');
 const withoutNode = `for node in $(which -a node nodejs); do mount --bind /dev/null "$node"; done
 ! command -v node || exit 99`;
 
-describe('install.sh with an executable', {
+describe('install.sh with the executable', {
   skip: isRoot && fs.existsSync(executable) ? false : whyNot(),
 }, () => {
   let host: InstallTree;
@@ -31,7 +31,7 @@ describe('install.sh with an executable', {
   const check = () => host.run(['--check'], {}, { before: withoutNode });
   const text = (file: string) => fs.readFileSync(host.at(file), 'utf8');
 
-  it('installs it on a host without Node.js, and its check accepts it', () => {
+  it('installs the executable on a host without Node.js, and its own check accepts the installation', () => {
     const { status, said } = check();
     assert.equal(status, 0, said);
     assert.match(said, /^ok +executable: .*needs no Node\.js$/m);
@@ -44,7 +44,7 @@ describe('install.sh with an executable', {
       );
   });
 
-  it('whose launcher forgets the variables with which a Bun runs other code', t => {
+  it('installs a launcher that drops the variables with which a Bun runs other code', t => {
     const launcher = path.join(host.folder, 'launcher');
     const mark = path.join(host.folder, 'mark');
     fs.writeFileSync(launcher, text('/usr/local/bin/ghostkeep').replace(installed, host.at(installed)), {
@@ -62,7 +62,7 @@ describe('install.sh with an executable', {
     assert.ok(!fs.existsSync(mark));
   });
 
-  it('says when strip has made a plain Bun of it', () => {
+  it('says in --check that strip has turned the executable into a plain Bun', () => {
     const whole = `${host.folder}/whole`;
     fs.copyFileSync(host.at(installed), whole);
     execFileSync('strip', [host.at(installed)]);
@@ -72,7 +72,7 @@ describe('install.sh with an executable', {
     assert.match(said, /^FAIL +executable: .*is not ghostkeep any more/m);
   });
 
-  it('installs Node.js’s program where NODE asks for it, and removes the executable', () => {
+  it('installs the program for Node.js where NODE asks for that, and removes the executable', () => {
     const { status, said } = host.run([], { NODE: process.execPath });
     assert.equal(status, 0, said);
     assert.ok(!fs.existsSync(host.at(installed)));

@@ -20,7 +20,7 @@ describe('install.sh', () => {
   });
   afterEach(() => host.remove());
 
-  it('works as `sh install.sh`, whatever shell that is', () => {
+  it('works as `sh install.sh`, whatever shell sh is', () => {
     for (const shell of ['sh', 'dash']) {
       const { status, said } = host.run(['--help'], {}, { shell });
       assert.equal(status, 0, said);
@@ -31,12 +31,12 @@ describe('install.sh', () => {
     assert.ok(existsSync(host.at(`${inUsr}/ghostkeep-prestart.json`)));
   });
 
-  it('works in a bash that keeps to POSIX', () => {
+  it('works in a bash that runs in POSIX mode', () => {
     const { status, said } = host.run([], { POSIXLY_CORRECT: '1' });
     assert.equal(status, 0, said);
   });
 
-  it('says so where there is no bash', () => {
+  it('says that bash is needed where there is none', () => {
     const { status, stderr } = spawnSync('/bin/dash', [path.join(host.tree, 'install.sh')], {
       env: { PATH: '/no/such' },
       encoding: 'utf8',
@@ -78,7 +78,7 @@ describe('install.sh', () => {
       ['HOOKS_D', { ...elsewhere, HOOKS_D: inUsr }],
       ['CRIU_LIBS_DIR', { ...elsewhere, CRIU_LIBS_DIR: '' }],
     ] as const) {
-      it(`names ${variable} for what would go there, and leaves nothing`, () => {
+      it(`names ${variable} as the way to put that file elsewhere, and leaves no file`, () => {
         const { status, said } = host.run([], environment, readOnly);
         assert.equal(status, 1, said);
         const place = host.at('/usr');
@@ -91,7 +91,7 @@ describe('install.sh', () => {
     }
   });
 
-  it('puts the hooks.d files where HOOKS_D says, and moves them when it says something else', () => {
+  it('puts the hooks.d files where HOOKS_D says, and moves them when HOOKS_D changes', () => {
     assert.equal(host.run([], { HOOKS_D: '/opt/hooks.d' }).status, 0);
     assert.ok(existsSync(host.at('/opt/hooks.d/ghostkeep-prestart.json')));
     assert.equal(host.run(['--check']).status, 0);
@@ -111,7 +111,7 @@ describe('install.sh', () => {
         .map(place => `mount -t tmpfs -o ${place === prefix ? 'noexec,mode=755' : 'mode=755'} none ${place}`)
         .join('; ');
 
-    it('refuses, and says that the mount is the reason', () => {
+    it('refuses, and gives the mount option as the reason', () => {
       const [prefix, criu] = [path.join(host.folder, 'prefix'), path.join(host.folder, 'criu')];
       mkdirSync(prefix);
       mkdirSync(criu);
@@ -125,7 +125,7 @@ describe('install.sh', () => {
       assert.match(said, /choose another PREFIX, or run: mount -o remount,exec/);
     });
 
-    it('--check names it as the reason why the hook does not run', () => {
+    it('says in --check that the mount option is the reason why the hook does not run', () => {
       assert.equal(host.run([]).status, 0);
       const place = host.at('/usr/local');
       const before = `mount --bind ${place} ${place}; mount -o remount,bind,noexec ${place}`;

@@ -8,7 +8,7 @@ import { InstallTree } from './install-tree.js';
 
 const stranger = 65_534;
 
-describe('install.sh, beside other users', () => {
+describe('install.sh beside other users', () => {
   let host: InstallTree;
   beforeEach(() => {
     host = new InstallTree();
@@ -38,27 +38,27 @@ describe('install.sh, beside other users', () => {
       refuses(name);
     });
 
-  it('when a folder on the way belongs to somebody else, nothing is installed', t => {
+  it('when a folder on the path belongs to another user, nothing is installed', t => {
     if (!needs(t, isRoot, 'only root gives folders away')) return;
     folder('/usr/local/lib', 0o755, stranger);
     refuses('/usr/local/lib');
   });
 
-  it('when a folder on the way is a link into one that anybody may write to, nothing is installed', () => {
+  it('when a folder on the path is a link into one that anybody may write to, nothing is installed', () => {
     folder('/shared', 0o777);
     folder('/usr', 0o755);
     fs.symlinkSync(host.at('/shared'), host.at('/usr/local'));
     refuses('/shared');
   });
 
-  it('when a folder is shared as /tmp is, or with its group as /usr/local is on Debian, it installs', () => {
+  it('when a folder is shared like /tmp, or with its group like /usr/local on Debian, the installation succeeds', () => {
     folder('/usr/share', 0o1777);
     folder('/usr/local', 0o2775);
     const { status, said } = host.run([]);
     assert.equal(status, 0, said);
   });
 
-  it('when others cannot enter, it installs', () => {
+  it('when other users cannot enter a folder on the path, the installation succeeds', () => {
     folder('/usr/local', 0o777);
     fs.chmodSync(host.at('/usr'), 0o750);
     fs.chmodSync(host.at('/'), 0o750);
@@ -66,7 +66,7 @@ describe('install.sh, beside other users', () => {
     assert.equal(status, 0, said);
   });
 
-  it('when anybody may write to an installation, its check starts nothing of it and its removal removes nothing', () => {
+  it('when anybody may write to an installation, --check starts no program of it and --uninstall removes nothing', () => {
     assert.equal(host.run([]).status, 0);
     const lib = host.at('/usr/local/lib/ghostkeep');
     const victim = path.join(host.root, 'victim');
@@ -84,7 +84,7 @@ describe('install.sh, beside other users', () => {
   });
 
   for (const name of ['dist/ghostkeep.mjs', '.'])
-    it(`when anybody may write to ${name} of the tree, root installs nothing from it`, t => {
+    it(`when anybody may write to ${name} of the source tree, root installs nothing from it`, t => {
       if (!needs(t, isRoot, 'only root asks whose a tree is')) return;
       const file = path.join(host.tree, name);
       fs.chmodSync(file, 0o777);

@@ -37,7 +37,7 @@ describe('install.sh', () => {
     return said;
   };
 
-  it('installs what its check accepts, again without writing anything, and removes all of it', () => {
+  it('installs files that --check accepts, changes nothing when it runs again, and removes them all with --uninstall', () => {
     install();
     const { status, said } = host.run(['--check']);
     assert.equal(status, 0, said);
@@ -56,7 +56,7 @@ describe('install.sh', () => {
     assert.equal(host.run(['--check']).status, 1);
   });
 
-  it('removes nothing of others', () => {
+  it('leaves files of other programs in place at --uninstall', () => {
     mkdirSync(host.at(hooksD), { recursive: true });
     writeFileSync(host.at(`${hooksD}/other.json`), 'theirs');
     const before = host.snapshot();
@@ -65,7 +65,7 @@ describe('install.sh', () => {
     assert.deepEqual(Object.keys(host.snapshot()).sort(), Object.keys(before).sort());
   });
 
-  it('knows its own by a path with a symbolic link in it', () => {
+  it('recognizes its own files through a path with a symbolic link in it', () => {
     mkdirSync(host.at('/opt/it'), { recursive: true });
     symlinkSync('it', host.at('/opt/link'));
     install({ PREFIX: '/opt/link' });
@@ -89,7 +89,7 @@ describe('install.sh', () => {
       return said;
     };
 
-    it('leaves what the other has put in the places that there are once', () => {
+    it('keeps the files that exist once on a host if they start the other installation', () => {
       const said = uninstall(first);
       for (const file of shared) {
         assert.match(readFileSync(host.at(file), 'latin1'), new RegExp(`${second}/`));
@@ -103,13 +103,13 @@ describe('install.sh', () => {
       assert.ok(!existsSync(host.at(second)));
     });
 
-    it('removes them where what they start is gone', () => {
+    it('removes those files if the installation that they start is gone', () => {
       rmSync(host.at(second), { recursive: true });
       uninstall(first);
       for (const file of shared) assert.ok(!existsSync(host.at(file)), file);
     });
 
-    it('says of the first what it has lost, and installing it again gives it back', () => {
+    it('names the files that the first installation has lost to the second, and installing the first again restores them', () => {
       const { status, said } = host.run(['--check']);
       assert.equal(status, 1);
       for (const file of shared) assert.ok(said.includes(`${file} is not what was installed`), said);
@@ -118,7 +118,7 @@ describe('install.sh', () => {
     });
   });
 
-  it('keeps a config.json that was changed', () => {
+  it('keeps a config.json that was changed after the installation', () => {
     install();
     writeFileSync(host.at(config), '{"engine":"seek"}');
     install();
@@ -132,7 +132,7 @@ describe('install.sh', () => {
     ]);
   });
 
-  it('keeps a config.json that was there before, whatever is in it', () => {
+  it('keeps a config.json that was there before the installation, whatever its content', () => {
     mkdirSync(path.dirname(host.at(config)), { recursive: true });
     writeFileSync(host.at(config), '{}\n');
     install();
@@ -140,7 +140,7 @@ describe('install.sh', () => {
     assert.equal(readFileSync(host.at(config), 'utf8'), '{}\n');
   });
 
-  it('removes what an older version had and this one has not', () => {
+  it('removes a file that an older version had installed and this one does not have', () => {
     const old = path.join(host.tree, 'dist/chunk-OLD.mjs');
     writeFileSync(old, '');
     install();
@@ -150,7 +150,7 @@ describe('install.sh', () => {
     assert.ok(!('usr/local/lib/ghostkeep/dist/chunk-OLD.mjs' in host.snapshot()));
   });
 
-  it('writes what src/oci/hooks-d.ts renders', () => {
+  it('writes the hooks and hooks.d files exactly as src/oci/hooks-d.ts renders them', () => {
     install();
     const template = (name: string) => readFileSync(path.join(host.tree, 'hooks', name), 'utf8');
     const command = [process.execPath, '/usr/local/lib/ghostkeep/dist/ghostkeep.mjs'];
@@ -162,7 +162,7 @@ describe('install.sh', () => {
     }
   });
 
-  it('has its hook at one stage, which is that of the last installation', () => {
+  it('puts its hook at one stage: the one that the last installation chose', () => {
     const read = () => {
       const folder = host.at(hooksD);
       const found = readdirSync(folder).sort();
@@ -187,7 +187,7 @@ describe('install.sh', () => {
     assert.deepEqual(Object.keys(host.snapshot()), []);
   });
 
-  it('knows no other stage for the hook, and then writes nothing', () => {
+  it('refuses any stage but prestart and createRuntime for the hook, and then writes nothing', () => {
     for (const stage of [['poststop'], ['createContainer'], []]) {
       const { status, said } = host.run(['--hook-stage', ...stage]);
       assert.equal(status, 2, said);
@@ -238,7 +238,7 @@ describe('install.sh', () => {
       assert.deepEqual(Object.keys(host.snapshot()), before);
     };
 
-    it('leaves nothing of a hooks.d file that is not valid', () => {
+    it('leaves no file when a hooks.d file is not valid', () => {
       const file = path.join(host.tree, 'hooks/poststop.json');
       const template = readFileSync(file, 'utf8');
       for (const [from, to, about] of [
@@ -253,40 +253,39 @@ describe('install.sh', () => {
       }
     });
 
-    it('leaves nothing where a directory cannot be made', () => {
+    it('leaves no file when a directory cannot be made', () => {
       mkdirSync(host.at('/usr/share'), { recursive: true });
       writeFileSync(host.at('/usr/share/containers'), 'a file');
       assertNothing(/cannot make .*containers/);
     });
 
-    it('says so for a criu it cannot read', () => {
+    it('says that it cannot read the criu program', () => {
       const wrapper = path.join(host.folder, 'wrapper');
       writeFileSync(wrapper, '#!/bin/sh\nexec criu\n');
       assertNothing(/wrapper: it is not an ELF file/, { CRIU: wrapper });
     });
 
-    it('says so for a prefix that is not absolute', () => assertNothing(/PREFIX must be/, { PREFIX: 'usr' }));
-    it('says so for a prefix with a quote', () => assertNothing(/PREFIX must be/, { PREFIX: "/us'r" }));
-    it('says so for a Node.js that does not run', () =>
-      assertNothing(/cannot run Node/, { NODE: '/bin/false' }));
-    it('says so where it would have to compile and cannot', () => {
+    it('says that PREFIX is not absolute', () => assertNothing(/PREFIX must be/, { PREFIX: 'usr' }));
+    it('says that PREFIX has a quote in it', () => assertNothing(/PREFIX must be/, { PREFIX: "/us'r" }));
+    it('says that the Node.js does not run', () => assertNothing(/cannot run Node/, { NODE: '/bin/false' }));
+    it('says that it would have to compile and cannot', () => {
       assertNothing(/needs cc and make/, { PREFIX: '/opt/it', CC: 'no-such-compiler' });
     });
-    it('says so for a tree that is not complete', () => {
+    it('says that the tree is not complete', () => {
       rmSync(path.join(host.tree, 'dist/ghostkeep.mjs'));
       assertNothing(/no dist\/ghostkeep\.mjs/);
     });
-    it('says so where the native part is missing and nothing can make it', () => {
+    it('says that the native part is missing and that no compiler can make it', () => {
       rmSync(path.join(host.tree, 'build/libghostkeep.so'));
       assertNothing(/build was not made for this machine.* needs cc and make/, { CC: 'no-such-compiler' });
     });
-    it('says so where koffi is missing', () => {
+    it('says that koffi is missing', () => {
       rmSync(path.join(host.tree, 'node_modules'));
       assertNothing(/koffi is not there.*run npm ci/);
     });
   });
 
-  it('can be removed, and repeated, after it was killed on its way', () => {
+  it('can be uninstalled, and run again, after it was killed halfway', () => {
     const tools = path.join(host.folder, 'tools');
     mkdirSync(tools);
     const mv = '#!/bin/sh\ncase $* in *hooks.d*) kill -9 $PPID;; esac\nexec /bin/mv "$@"\n';

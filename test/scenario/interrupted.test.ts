@@ -32,7 +32,7 @@ function dumped(t: TestContext, ...contents: Buffer[]) {
 
 const partial = /^\.ghostkeep-partial-1-[0-9]+-[0-9]+$/;
 
-describe('a restore that was interrupted', () => {
+describe('what an interrupted restore leaves', () => {
   const content = randomBytes(4 << 20);
 
   const source = (name: string) => JSON.stringify(new URL(`../../src/${name}`, import.meta.url).href);
@@ -60,7 +60,7 @@ describe('a restore that was interrupted', () => {
     return place;
   }
 
-  it('when it is killed while it writes, no file has a ghost’s name; the next removes what is left, and says so', t => {
+  it('when a restore is killed while it writes, no file has a ghost’s name; the next restore removes the partial file and says so', t => {
     const { images, to } = interrupted(t);
     const [left = '', ...others] = fs.readdirSync(to);
     assert.match(left, partial);
@@ -72,7 +72,7 @@ describe('a restore that was interrupted', () => {
     assert.ok(fs.readFileSync(`${to}/ghost-1`).equals(content));
   });
 
-  it('when another restore still writes it, it stays', t => {
+  it('when another restore still writes the partial file, that file stays', t => {
     const { images, to } = interrupted(t);
     const [left = ''] = fs.readdirSync(to);
     const { files } = flows().host;
@@ -83,7 +83,7 @@ describe('a restore that was interrupted', () => {
     assert.deepEqual(fs.readdirSync(to).sort(), [left, 'ghost-1'].sort());
   });
 
-  it('when something only looks like what is left, it stays', t => {
+  it('when something only looks like a partial file, it stays', t => {
     const { images, to, folder } = dumped(t, content);
     fs.mkdirSync(to, { mode: 0o700 });
     fs.writeFileSync(`${folder}/precious`, 'precious');
@@ -104,14 +104,14 @@ describe('a restore that was interrupted', () => {
   });
 });
 
-describe('ghosts that cannot be restored beside others that can', () => {
+describe('restore when some ghosts cannot be restored', () => {
   const contents = ['one', 'two', 'three'].map(text => Buffer.from(text));
 
   for (const [options, left] of [
     [['--keep-going'], ['ghost-1', 'ghost-3']],
     [[], ['ghost-1']],
   ] as const)
-    it(`when one is damaged, with ${options[0] ?? 'no option'}, ${left.join(' and ')} come back and are listed`, t => {
+    it(`when one ghost is damaged, with ${options[0] ?? 'no option'}, ${left.join(' and ')} come back and are listed`, t => {
       const { images, to } = dumped(t, ...contents);
       fs.truncateSync(`${images}/ghost-file-2.img`, 20);
       const { status, stdout, stderr } = ghostkeep(['restore', '-D', images, '--to', to, ...options]);
@@ -122,7 +122,7 @@ describe('ghosts that cannot be restored beside others that can', () => {
       assert.ok(!stdout.includes('ghost-2'));
     });
 
-  it('when one does not fit, the others come back, and nothing of it is left', t => {
+  it('when one ghost does not fit on the disk, the others come back, and no part of it is left', t => {
     if (!needs(t, isRoot, 'mounting needs root')) return;
     const { images, folder } = dumped(t, Buffer.from('small'), randomBytes(4 << 20), Buffer.from('last'));
     const disk = `${folder}/disk`;
@@ -140,7 +140,7 @@ describe('ghosts that cannot be restored beside others that can', () => {
     }
   });
 
-  it('when a file has the name of one, it stays, and the others come back', t => {
+  it('when a file has the name that a ghost would get, that file stays, and the other ghosts come back', t => {
     const { images, to } = dumped(t, ...contents);
     fs.mkdirSync(to, { mode: 0o700 });
     fs.symlinkSync('nowhere', `${to}/ghost-1`);
@@ -153,7 +153,7 @@ describe('ghosts that cannot be restored beside others that can', () => {
     assert.equal(fs.readFileSync(`${to}/ghost-3`, 'utf8'), 'mine');
   });
 
-  it('when one is immutable, it has its name before it is', t => {
+  it('when a ghost is immutable, it gets its name before it gets that flag', t => {
     if (!needs(t, isRoot, 'inode flags are set by root')) return;
     const { folder, images, to } = dumped(t);
     const fd = ghostFile(t, folder, 'immutable', 'for ever');
@@ -178,7 +178,7 @@ describe('ghosts that cannot be restored beside others that can', () => {
     }
   });
 
-  it('when there are more than wait for the disk together, all come back in their order', t => {
+  it('when more ghosts are restored than are synced together, all come back in their order', t => {
     const many = Array.from({ length: 40 }, (_, index) => Buffer.from(`ghost ${index}`));
     const { images, to } = dumped(t, ...many);
     const { status, stdout } = ghostkeep(['restore', '-D', images, '--to', to]);
@@ -191,7 +191,7 @@ describe('ghosts that cannot be restored beside others that can', () => {
   });
 });
 
-describe('a dump that is interrupted', () => {
+describe('a dump that a signal interrupts', () => {
   /** It reads a terabyte of holes: it is never through before it is told to end. */
   async function underWay(
     t: TestContext,
@@ -223,7 +223,7 @@ describe('a dump that is interrupted', () => {
     ['SIGTERM', 143],
     ['SIGHUP', 129],
   ] as const)
-    it(`when ${signal} ends it, what it had copied is removed, it says so, and its status is ${status}`, async t => {
+    it(`when ${signal} ends the dump, it removes its copies, says so, and ends with status ${status}`, async t => {
       const { images, child, said } = await underWay(t);
       child.kill(signal);
       await once(child, 'close');
@@ -234,7 +234,7 @@ describe('a dump that is interrupted', () => {
     });
 });
 
-describe('a restore that is told to end', () => {
+describe('a restore that a signal interrupts', () => {
   /** The disk takes 16 files, which is one batch, and then no more. */
   async function waiting(t: TestContext, count: number) {
     const contents = Array.from({ length: count }, (_, index) => Buffer.from(`ghost ${index}`));
@@ -270,7 +270,7 @@ describe('a restore that is told to end', () => {
     ['SIGTERM', 143],
     ['SIGHUP', 129],
   ] as const)
-    it(`when ${signal} ends it, only whole files stay, it says which, and its status is ${status}`, async t => {
+    it(`when ${signal} ends the restore, only whole files stay, it names them, and it ends with status ${status}`, async t => {
       const { images, to, child, said } = await waiting(t, 18);
       child.kill(signal);
       await once(child, 'close');

@@ -115,7 +115,7 @@ describe('ghostkeep checkpoint that ends before its time', {
   skip: isRoot ? false : 'mounting needs root',
 }, () => {
   for (const verb of ['pause', 'checkpoint'])
-    it(`when it is killed during the runtime's ${verb}, the first command after that resumes the container`, async t => {
+    it(`when it is killed during the runtime's ${verb}, the next ghostkeep command after that resumes the container`, async t => {
       if (!needs(t, isRoot, 'mounting needs root')) return;
       const host = await Host.make(t, verb);
       const child = host.checkpoint(t);
@@ -155,7 +155,7 @@ describe('ghostkeep checkpoint that ends before its time', {
       assert.ok(!fs.existsSync(`${host.folder}/i/ghostkeep`));
     });
 
-  it("when SIGINT comes while the runtime's command is at work, that decides, and its failure is the failure", async t => {
+  it("when SIGINT comes during the runtime's command, the runtime decides, and its failure is ghostkeep's failure", async t => {
     const host = await Host.make(t, 'checkpoint');
     const child = host.checkpoint(t);
     await host.begun('checkpoint');

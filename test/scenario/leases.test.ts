@@ -82,7 +82,7 @@ const dump = (images: string, { pid }: Holder, ...more: string[]) =>
 
 describe('a ghost with a lease', () => {
   for (const [how, bytes] of Object.entries({ 'large, among extents': large, 'small, among many': 3000 }))
-    it(`when it is ${how}, all its bytes are dumped, and lease and offset stay`, async t => {
+    it(`when the ghost is ${how}, all its bytes are dumped, and the lease and the file offset stay`, async t => {
       const images = `${temporaryFolder(t)}/images`;
       const held = await holder(t, 'write', bytes);
       const { status, stderr } = dump(images, held, '--engine', 'seek');
@@ -91,7 +91,7 @@ describe('a ghost with a lease', () => {
       assertSame(images, bytes);
     });
 
-  it('when the gate copies it, before the freeze as well, lease and offset stay', async t => {
+  it('when the gate copies the ghost, also before the freeze, the lease and the file offset stay', async t => {
     const images = temporaryFolder(t);
     const held = await holder(t, 'write');
     const gate = new Gate(t, 'dump', images);
@@ -111,7 +111,7 @@ describe('a ghost with a lease', () => {
     direct: /its descriptor is open for direct I\/O \(O_DIRECT\) only/,
     map: /only a mapping leads to it/,
   }))
-    it(`when nothing of its holder's can be read (${mode}), the checkpoint is refused, and the lease stays`, async t => {
+    it(`when no descriptor of the holder can be read (${mode}), the checkpoint is refused, and the lease stays`, async t => {
       const images = temporaryFolder(t);
       const held = await holder(t, mode);
       const gate = new Gate(t, 'dump', images);
@@ -127,7 +127,7 @@ describe('a ghost with a lease', () => {
       assert.match(await held.ask(), mode === 'map' ? / told 0$/ : new RegExp(untouched));
     });
 
-  it('when the lease is one for reading, it minds no reader', async t => {
+  it('when the lease is a read lease, the dump reads the ghost and the lease stays', async t => {
     const images = `${temporaryFolder(t)}/images`;
     const held = await holder(t, 'read');
     assert.equal(dump(images, held).status, 0);
@@ -135,7 +135,7 @@ describe('a ghost with a lease', () => {
     assertSame(images, large);
   });
 
-  it('when somebody else is breaking it already, the dump waits for nobody', async t => {
+  it('when another process is breaking the lease already, the dump does not wait', async t => {
     const images = `${temporaryFolder(t)}/images`;
     const held = await holder(t, 'breaking');
     const { status, stderr } = dump(images, held);
@@ -144,7 +144,7 @@ describe('a ghost with a lease', () => {
     assertSame(images, large);
   });
 
-  it('when who took it has ended and left it to a child, it stays', async t => {
+  it('when the process that took the lease has ended and a child has it, the lease stays', async t => {
     const images = `${temporaryFolder(t)}/images`;
     const held = await holder(t, 'inherited');
     const { status, stderr } = dump(images, held);

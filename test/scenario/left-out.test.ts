@@ -53,7 +53,7 @@ function dump(pid: number, images: string, ...options: string[]) {
 const left = ({ leftOut = [] }: Manifest) => leftOut.map(({ path, inside }) => path ?? inside).sort();
 
 describe('a dump without CRIU', () => {
-  it('names on stderr, in the manifest and in show what it leaves out, and has the rest; --allow-missing accepts it', async t => {
+  it('names on stderr, in the manifest and in show what it leaves out, and keeps all else; --allow-missing accepts that', async t => {
     const folder = temporaryFolder(t);
     const kinds = ['registered', 'in-flight', 'segment', 'anonymous', 'ghost'];
     const { pid } = await holding(t, folder, kinds);
@@ -85,7 +85,7 @@ describe('a dump without CRIU', () => {
     assert.deepEqual(left(second.manifest()), expected);
   });
 
-  it('that was killed before it could say so says it when it is sealed', async t => {
+  it('names what it left out when it is sealed, if it was killed before it could do so', async t => {
     const folder = temporaryFolder(t);
     const { pid } = await holding(t, folder, ['in-flight']);
     const images = `${folder}/images`;
@@ -100,7 +100,7 @@ describe('a dump without CRIU', () => {
     assert.equal(ghostkeep(['seal', '-D', images]).status, 0);
   });
 
-  it('of a process that has nothing but ghosts leaves nothing out', async t => {
+  it('leaves nothing out for a process that has only ghosts', async t => {
     const folder = temporaryFolder(t);
     const { pid } = await holding(t, folder, ['ghost', 'mapped']);
     const { status, manifest, stderr } = dump(pid, `${folder}/images`);
@@ -110,7 +110,7 @@ describe('a dump without CRIU', () => {
 });
 
 describe('scan', () => {
-  it('names what no descriptor leads to, in words and in JSON', async t => {
+  it('names files that no descriptor leads to, in words and in JSON', async t => {
     const folder = temporaryFolder(t);
     const { pid } = await holding(t, folder, ['registered', 'not-accepted']);
     const { unseen } = JSON.parse(ghostkeep(['scan', '--pid', String(pid), '--json']).stdout) as Scan;
@@ -121,7 +121,7 @@ describe('scan', () => {
     assert.doesNotMatch(stdout, /not looked at/);
   });
 
-  it('names a removed file behind a loop device, and behind a partition of one', async t => {
+  it('names a removed file behind a loop device, and behind a partition of a loop device', async t => {
     if (!needs(t, isRoot, 'a loop device needs root')) return;
     const folder = temporaryFolder(t);
     const disk = `${folder}/disk`;
@@ -158,8 +158,8 @@ describe('scan', () => {
   });
 });
 
-describe('a dump of what runs', () => {
-  it('warns where it maps a ghost shared and writable, and fails with --require-frozen', async t => {
+describe('a dump without CRIU of a running process', () => {
+  it('warns if the process maps a ghost shared and writable, and fails with --require-frozen', async t => {
     const folder = temporaryFolder(t);
     const { pid } = await holding(t, folder, ['mapped']);
     const torn = new RegExp(`process ${pid} runs and can change ghost .*/mapped`);
@@ -174,7 +174,7 @@ describe('a dump of what runs', () => {
     assert.deepEqual([third.status, third.stderr], [0, '']);
   });
 
-  it('is one where a tracer has stopped the main thread only', async t => {
+  it('fails with --require-frozen if a tracer has stopped the main thread only', async t => {
     const folder = temporaryFolder(t);
     const { pid } = await holding(t, folder, ['mapped', 'half-stopped']);
     assert.match(fs.readFileSync(`/proc/${pid}/stat`, 'latin1'), /\) t /);
@@ -183,7 +183,7 @@ describe('a dump of what runs', () => {
     assert.match(stderr, /one of its threads/);
   });
 
-  it('is one where another process, that is not dumped, maps the same ghost', async t => {
+  it('warns if another process, which is not dumped, runs and maps the same ghost', async t => {
     const folder = temporaryFolder(t);
     const shared = fs.openSync(`${folder}/shared`, 'wx+');
     t.after(() => fs.closeSync(shared));

@@ -45,7 +45,7 @@ describe('a file system that does not say how much room there is', () => {
       mount -t overlay -o lowerdir=below/l,upperdir=below/u,workdir=below/w gk-test m`,
   };
   for (const [name, commands] of Object.entries(places))
-    it(`when it is ${name}, it takes a dump and a restore`, t => {
+    it(`when the file system is ${name}, dump and restore succeed there`, t => {
       if (needs(t, isRoot, 'mounting needs root')) assertTaken(t, mounted(t, commands));
     });
 
@@ -53,11 +53,11 @@ describe('a file system that does not say how much room there is', () => {
     'whose statfs says nothing': 'statfs:0',
     'that has no statfs': 'statfs:38',
   }))
-    it(`when it is a FUSE server ${name}, it takes a dump and a restore`, async t => {
+    it(`when the file system is a FUSE server ${name}, dump and restore succeed there`, async t => {
       if (needs(t, isRoot, 'mounting needs root')) assertTaken(t, await fuseShare(t, refused));
     });
 
-  it('when space that was allocated shall come back there, none is tried, and that is said', t => {
+  it('when restore is to allocate space again there, it allocates none and says so', t => {
     if (!needs(t, isRoot, 'mounting needs root')) return;
     const place = mounted(t, 'mount -t tmpfs -o size=0 gk-test m');
     const folder = temporaryFolder(t);

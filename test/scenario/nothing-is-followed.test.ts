@@ -68,7 +68,7 @@ function fifo(path: string): void {
 }
 
 describe('a FIFO in an image directory', () => {
-  it('when it is a ghost image, seal ends and says that it is damaged', t => {
+  it('when a FIFO has the name of a ghost image, seal ends and says that the image is damaged', t => {
     const { images, ours } = setting(t);
     unseal(images);
     fifo(`${ours}/pending-1.img`);
@@ -78,7 +78,7 @@ describe('a FIFO in an image directory', () => {
   });
 
   for (const name of ['files.img', 'remap-fpath.img', 'inventory.img', 'cgroup.img', 'ghostkeep/first-id'])
-    it(`when it is ${name}, seal ends`, t => {
+    it(`when a FIFO has the name of ${name}, seal ends`, t => {
       const { images } = setting(t);
       unseal(images);
       asCriu(images, { thaw: true });
@@ -88,7 +88,7 @@ describe('a FIFO in an image directory', () => {
       assert.match(stderr, /not a regular file/);
     });
 
-  it('when it is a ghost image or the manifest, whoever reads it ends', t => {
+  it('when a FIFO has the name of a ghost image or the manifest, every command that reads it ends', t => {
     const { folder, images } = setting(t);
     const commands = [
       ['verify'],
@@ -115,7 +115,7 @@ describe('ghostkeep.log in an image directory', () => {
     ['another name of a file', (log, victim) => fs.linkSync(victim, log)],
   ];
   for (const [what, make] of others)
-    it(`when it is ${what}, the dump goes on without it`, async t => {
+    it(`when the log file is ${what}, the dump goes on without it`, async t => {
       const folder = temporaryFolder(t);
       ghostFile(t, folder, 'ghost', 'x'.repeat(20_000));
       const images = `${folder}/images`;
@@ -140,7 +140,7 @@ describe('ghostkeep.log in an image directory', () => {
 
 describe('a working folder that is a link', () => {
   for (const criu of [false, true])
-    it(`when a dump ${criu ? 'of CRIU’s ' : ''}is sealed through it, nothing behind it changes`, t => {
+    it(`when a dump ${criu ? 'of CRIU’s ' : ''}is sealed through the link, nothing behind the link changes`, t => {
       const { folder, images, ours } = setting(t);
       unseal(images);
       if (criu) asCriu(images);
@@ -151,7 +151,7 @@ describe('a working folder that is a link', () => {
       assert.deepEqual(contentOf(victim), before);
     });
 
-  it('when anything else is done with it, nothing behind it is believed or changes', t => {
+  it('when any other command meets the link, it trusts and changes nothing behind the link', t => {
     const { folder, images, ours } = setting(t);
     const { victim, before } = leadElsewhere(folder, ours);
     const commands = [
@@ -168,7 +168,7 @@ describe('a working folder that is a link', () => {
     }
   });
 
-  it('when a dump begins, it is the link that goes, whatever it leads to', async t => {
+  it('when a dump begins, it removes the link, whatever the link leads to', async t => {
     const folder = temporaryFolder(t);
     ghostFile(t, folder, 'ghost', 'x'.repeat(20_000));
     const images = `${folder}/images`;
@@ -190,8 +190,10 @@ describe('a working folder that is a link', () => {
   });
 });
 
-describe('a ghost image with another name', { skip: isRoot ? false : 'only root gives files away' }, () => {
-  it('when the seal would give it another owner, it stays what it is; who only reads it reads it', t => {
+describe('a ghost image that has another name elsewhere', {
+  skip: isRoot ? false : 'only root gives files away',
+}, () => {
+  it('when the seal would give the image another owner, it does not change that file; commands that only read it still do', t => {
     const { folder, images, ours } = setting(t);
     fs.linkSync(`${images}/ghost-file-1.img`, `${folder}/victim`);
     assert.equal(ghostkeep(['verify', '-D', images]).status, 0);

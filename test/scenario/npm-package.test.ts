@@ -72,7 +72,7 @@ describe('the npm package', { skip: isRoot ? false : whyNot() }, () => {
     return stdout;
   };
 
-  it('has what it needs, and says whose work is in it', () => {
+  it('contains all that it needs, and the licences of everything that is bundled', () => {
     for (const file of files) assert.ok(fs.existsSync(path.join(home, file)), file);
   });
 
@@ -102,7 +102,7 @@ describe('the npm package', { skip: isRoot ? false : whyNot() }, () => {
     return { status, said: stdout + stderr };
   };
 
-  it('is installed by its install.sh, without a compiler', () => {
+  it('is installed by its own install.sh, without a compiler', () => {
     const { status, said } = install([], { CC: 'no-such-compiler' });
     assert.equal(status, 0, said);
     assert.ok(fs.existsSync(tree.at('/usr/local/lib/ghostkeep/dist/sbom.cdx.json')));
@@ -110,7 +110,7 @@ describe('the npm package', { skip: isRoot ? false : whyNot() }, () => {
     assert.equal(check.status, 0, check.said);
   });
 
-  it('on another kind of machine says how to make the native part, and install.sh makes it', () => {
+  it('says on another kind of machine how to make the native part, and install.sh makes it', () => {
     const library = path.join(home, 'build/libghostkeep.so');
     const bytes = fs.readFileSync(library);
     bytes.writeUInt16LE(bytes.readUInt16LE(18) === 183 ? 62 : 183, 18);
@@ -125,7 +125,7 @@ describe('the npm package', { skip: isRoot ? false : whyNot() }, () => {
     assert.equal(JSON.parse(runWell('try-hooks', '--json')).ok, true);
   });
 
-  it('does not take a library from the project that it is installed in', () => {
+  it('loads no library from the project in which it is installed', () => {
     const at = path.join(folder, 'project');
     const inner = path.join(at, 'node_modules/ghostkeep');
     fs.mkdirSync(path.join(at, 'build'), { recursive: true });
@@ -136,7 +136,7 @@ describe('the npm package', { skip: isRoot ? false : whyNot() }, () => {
     assert.match(stderr, /it is not beside the program/);
   });
 
-  it('is packed from what the sources say now', () => {
+  it('is packed from the current sources', () => {
     const source = new InstallTree();
     try {
       source.addSources();

@@ -21,7 +21,7 @@ async function comesBack(t: TestContext, script: string, name: string, pids?: (p
 
 const tmpfs = 'mkdir m && mount -t tmpfs test m && cp source m/ghost';
 
-describe('ghosts in odd places', { skip: isRoot ? false : 'mounting needs root' }, () => {
+describe('a ghost in an odd place comes back', { skip: isRoot ? false : 'mounting needs root' }, () => {
   it('when its mount is read-only by now', t =>
     comesBack(
       t,
@@ -44,18 +44,18 @@ describe('ghosts in odd places', { skip: isRoot ? false : 'mounting needs root' 
       ],
     ));
 
-  it('when its name has been taken by another file since', t =>
+  it('when another file has taken its name since', t =>
     comesBack(t, `cp source ghost; exec 9<>ghost; rm ghost; echo another >ghost`, 'ghost'));
 
-  it('when its name is a directory by now, or leads elsewhere', async t => {
+  it('when a directory, or a link to another file, has its name by now', async t => {
     await comesBack(t, `cp source ghost; exec 9<>ghost; rm ghost; mkdir ghost`, 'ghost');
     await comesBack(t, `cp source ghost; exec 9<>ghost; rm ghost; ln -s /etc/passwd ghost`, 'ghost');
   });
 
-  it('when the folder it lay in is gone, too', t =>
+  it('when the folder that it lay in is gone too', t =>
     comesBack(t, `mkdir d; cp source d/ghost; exec 9<>d/ghost; rm -r d`, 'ghost'));
 
-  it('when its process is chrooted, paths are those of the mount namespace', async t => {
+  it('when its process is chrooted, with paths as the mount namespace shows them', async t => {
     const { pid, folder } = await holder(
       t,
       `mkdir -p root/data; cp ${workload} root/w; chroot root /w run /data small tail-odd >&2 &
@@ -79,7 +79,7 @@ describe('ghosts in odd places', { skip: isRoot ? false : 'mounting needs root' 
     assert.equal(ghostkeep(['verify', '-D', `${folder}/images`]).status, 0);
   });
 
-  it('when two layers of an overlay have the same inode number, neither is taken for the other', async t => {
+  it('when two layers of an overlay have files of the same inode number, without mixing the two up', async t => {
     // Without xino an overlay of two file systems shows the numbers of the layers below: these collide.
     const { pid, folder } = await holder(
       t,

@@ -78,7 +78,7 @@ describe('the executable', () => {
     assert.equal(JSON.parse(apart([at.executable, 'try-hooks', '--json'])).ok, true);
   });
 
-  it('loads koffi from beside itself and from nowhere else', t => {
+  it('loads koffi from the folder beside itself and from nowhere else', t => {
     const at = place(t);
     if (!at) return;
     fs.rmSync(`${at.folder}/build/koffi.node`);
@@ -97,7 +97,7 @@ describe('the executable', () => {
     assert.ok(!fs.existsSync(at.mark), 'code of the working directory ran');
   });
 
-  it('connects to nobody, starts nothing and makes no file of its own, even when it crashes', t => {
+  it('opens no connection, starts no program and writes no file of its own, even when it crashes', t => {
     const at = place(t);
     if (!at || !needs(t, run(['/usr/bin/strace', '-V']).status === 0, 'strace is not installed')) return;
     const traced = (...command: string[]) => {
@@ -130,7 +130,7 @@ describe('the executable', () => {
     }
   });
 
-  it('reads no settings of the folder in which it is started', t => {
+  it('reads no settings from the folder in which it is started', t => {
     const at = place(t);
     if (!at) return;
     fs.writeFileSync(`${at.folder}/steal.js`, markBy(at.mark));
@@ -164,7 +164,7 @@ describe('the executable', () => {
     assert.ok(fs.existsSync(at.mark), 'started otherwise it would have run');
   });
 
-  it('when strip has made a plain Bun of it, the gate does not take it for its helper', t => {
+  it("is not taken for the gate's helper once strip has made a plain Bun of it", t => {
     const at = place(t);
     if (!at) return;
     const build = `${at.folder}/native`;

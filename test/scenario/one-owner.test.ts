@@ -71,7 +71,7 @@ function assertRefused(run: Run, owner: ChildProcess, what: string): void {
 }
 
 describe('an image directory', () => {
-  it('when two dumps begin at the same moment, one has it, with all its ghosts, and the other says that it has not', async t => {
+  it('when two dumps begin at the same moment, one gets the directory and keeps all its ghosts, and the other is refused', async t => {
     const { folder } = setting(t);
     const pids = [await holder(t, folder, 'one'), await holder(t, folder, 'two')];
     for (let round = 0; round < 5; round += 1) {
@@ -87,7 +87,7 @@ describe('an image directory', () => {
     }
   });
 
-  it('when somebody has it, whatever writes there is refused and removes nothing; what only reads is not', async t => {
+  it('when a process owns the directory, commands that write there are refused and remove nothing; commands that only read are not', async t => {
     const { folder, images } = setting(t);
     const pid = await holder(t, folder, 'ghost');
     const sealed = `${folder}/sealed`;
@@ -120,7 +120,7 @@ describe('an image directory', () => {
     assert.ok(!fs.existsSync(journal));
   });
 
-  it('when its owner is killed in the middle of a dump, the next one has it at once', async t => {
+  it('when the owner is killed in the middle of a dump, the next dump gets the directory at once', async t => {
     const { folder, images } = setting(t);
     const pid = await holder(t, folder, 'ghost');
     const gate = new Gate(t, 'dump', images);
@@ -133,7 +133,7 @@ describe('an image directory', () => {
     assert.equal(ghostkeep(dump(pid, images)).status, 0);
   });
 
-  it('when the one that has it is about to end, the next checkpoint waits for it', async t => {
+  it('when the owner is about to end, the next checkpoint waits for it', async t => {
     const { folder, images } = setting(t);
     const pid = await holder(t, folder, 'ghost');
     const first = new Gate(t, 'dump', images);
@@ -149,7 +149,7 @@ describe('an image directory', () => {
     assert.equal(ghostkeep(['seal', '-D', images]).status, 0);
   });
 
-  it('when CRIU has written all and not ended, a receiver may seal there, and nobody may begin another dump', async t => {
+  it('when CRIU has written all files but not ended, another process may seal the dump, and no process may begin another dump', async t => {
     const { folder, images } = setting(t);
     const pid = await holder(t, folder, 'ghost');
     const gate = new Gate(t, 'dump', images);
@@ -170,7 +170,7 @@ describe('an image directory', () => {
     assert.equal(ghostkeep(['verify', '-D', images]).status, 0);
   });
 
-  it('when it is removed and made again meanwhile, a dump writes nothing into the new one, and fails', async t => {
+  it('when the directory is removed and made again during a dump, that dump writes nothing into the new one, and fails', async t => {
     const { folder } = setting(t);
     const pid = await holder(t, folder, 'large', 1 << 23);
     const other = await holder(t, folder, 'other');
@@ -193,7 +193,7 @@ describe('an image directory', () => {
     }
   });
 
-  it('when it was locked by whoever started us, it was locked for us', async t => {
+  it('when the process that started us has locked the directory, that lock counts as ours', async t => {
     const { folder } = setting(t);
     const pid = await holder(t, folder, 'ghost');
     const scripts = {
@@ -213,7 +213,7 @@ describe('an image directory', () => {
 
 describe('ghostkeep checkpoint', () => {
   for (const gate of [false, true])
-    it(`when ${gate ? 'the gate is installed as well' : 'there is no gate'}, nobody else begins a dump there while CRIU runs`, async t => {
+    it(`when ${gate ? 'the gate is installed as well' : 'there is no gate'}, no other process can begin a dump there while CRIU runs`, async t => {
       const { folder, images } = setting(t);
       const pid = await holder(t, folder, 'ghost');
       const until = `${folder}/go`;

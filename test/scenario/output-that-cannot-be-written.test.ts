@@ -20,7 +20,7 @@ function full(args: string[], which: 'stdout' | 'stderr') {
 }
 
 describe('output that cannot be written', () => {
-  it('when stdout is full, it is a failure with one line that ends in the code', t => {
+  it('when stdout is on a full disk, the command fails with one line that ends in the error code', t => {
     const images = `${temporaryFolder(t)}/images`;
     ghostFile(t, temporaryFolder(t), 'ghost', 'content');
     const pid = String(process.pid);
@@ -39,12 +39,12 @@ describe('output that cannot be written', () => {
     assert.ok(fs.existsSync(`${images}/ghostkeep-manifest.json`), 'the dump itself was done');
   });
 
-  it('when stderr is full, the status stays what it is', () => {
+  it('when stderr is on a full disk, the exit status stays the same', () => {
     assert.equal(full(['nonsense'], 'stderr').status, 2);
     assert.equal(full(['scan', '--container', 'gk-none'], 'stderr').status, 1);
   });
 
-  it('when the reader has gone, nothing is said and the work is done', async t => {
+  it('when the reader of stdout has gone, the command does its work and prints no error', async t => {
     const folder = temporaryFolder(t);
     const images = `${folder}/images`;
     ghostFile(t, folder, 'ghost', 'content');
@@ -86,7 +86,7 @@ function scan(stdio: ('ignore' | 'pipe' | number)[], ...args: string[]) {
 }
 
 describe('output on a disk that fails after write(2) has returned', () => {
-  it('when stderr is there, the command ends with its own status', t => {
+  it('when stderr is on that disk, the command ends with its own status', t => {
     const disk = failingDisk(t);
     if (!disk) return;
     const { status, signal, stdout } = scan(['ignore', 'pipe', lostFile(disk, 'stderr')], '--json');
@@ -94,7 +94,7 @@ describe('output on a disk that fails after write(2) has returned', () => {
     assert.ok(JSON.parse(stdout));
   });
 
-  it('when stdout is there, the command says so and fails', t => {
+  it('when stdout is on that disk, the command says so and fails', t => {
     const disk = failingDisk(t);
     if (!disk) return;
     const { status, signal, stderr } = scan(['ignore', lostFile(disk, 'stdout'), 'pipe'], '--json');
@@ -102,7 +102,7 @@ describe('output on a disk that fails after write(2) has returned', () => {
     assert.match(stderr, /^ghostkeep: cannot write to stdout: .* \[(IO|NO_SPACE)\]\n$/);
   });
 
-  it('when both are there, the command fails, and ends', t => {
+  it('when both are on that disk, the command fails, and ends', t => {
     const disk = failingDisk(t);
     if (!disk) return;
     const [out, err] = [lostFile(disk, 'stdout'), lostFile(disk, 'stderr')];

@@ -27,7 +27,7 @@ function mounted(t: TestContext, folder: string, ...words: string[]): boolean {
 
 const silent = ({ mount }: FuseServer) => `the server of ${mount} (fuse.server) does not answer`;
 
-it('when a file of this machine is reached over a dead server, its names are not looked for', async t => {
+it('when the path of a local file leads over a dead server, its names are not looked for', async t => {
   const server = await fuseServer(t);
   if (!server) return;
   fs.mkdirSync(`${server.source}/inside`);
@@ -52,7 +52,7 @@ it('when a file of this machine is reached over a dead server, its names are not
   assert.deepEqual(found?.unseen, [{ pid, what: 'fd 3', why: silent(server) }]);
 });
 
-it("when a lower layer of an overlay is with a dead server, its files count as the server's", async t => {
+it("when a lower layer of an overlay is on a dead server, the files of the overlay count as the server's", async t => {
   const server = await fuseServer(t);
   if (!server) return;
   fs.writeFileSync(`${server.source}/live`, 'live');

@@ -78,7 +78,7 @@ describe('scan', () => {
     );
   });
 
-  it('when the user has no privileges, what could not be looked at is said and nothing fails', t => {
+  it('when the user has no privileges, scan names what it could not look at and succeeds', t => {
     const folder = temporaryFolder(t);
     ghostFile(t, folder, 'mine', 'x');
     const options = isRoot ? { uid: 65534, at: publicProgram(t), cwd: '/' } : {};
@@ -88,7 +88,7 @@ describe('scan', () => {
     assert.match(init?.why ?? '', /EACCES|EPERM|Permission denied/);
   });
 
-  it('when the user has no privileges, a process that was named and is not his fails', t => {
+  it('when a user without privileges names a process of another user, scan fails', t => {
     const options = isRoot ? { uid: 65534, at: publicProgram(t), cwd: '/' } : {};
     const { status, stdout, stderr } = ghostkeep(['scan', '--pid', '1', '--json'], options);
     assert.deepEqual([status, stdout], [1, '']);

@@ -45,7 +45,7 @@ describe('when the folder of session records in /tmp', {
     return needs(t, !fs.existsSync(`/run/user/${owner}`) && !fs.existsSync(base), `${base} is in use`);
   };
 
-  it('is our own, poststop does what its record says', t => {
+  it('is our own, poststop obeys the record in it', t => {
     if (!ready(t)) return;
     putRecord(`${base}/sessions`, victim(t), owner);
     fs.chownSync(base, owner, owner);
@@ -84,7 +84,7 @@ describe('when the folder of session records in /tmp', {
       assert.ok(fs.existsSync(`${base}/sessions/web.json`));
     });
 
-  it('was made by another user, the launcher has nothing to hand over', t => {
+  it('was made by another user, the launcher hands nothing over to ghostkeep', t => {
     if (!ready(t)) return;
     const program = publicProgram(t).replace(/dist\/.*/, 'build/ghostkeep-hook');
     const call = () =>

@@ -43,7 +43,7 @@ function run(t: TestContext, command: string[], tools: Record<string, string>) {
   return spawnSync(first, args, { cwd: freshTree(t), env, encoding: 'utf8' });
 }
 
-describe('when the C compiler has no headers', () => {
+describe('building when the C compiler has no headers', () => {
   for (const [who, command] of [
     ['setup', ['sh', 'scripts/setup']],
     ['build', [process.execPath, 'scripts/build.mjs']],
@@ -64,7 +64,7 @@ describe('when the C compiler has no headers', () => {
     });
   }
 
-  it('a build that fails later says which program failed, without a stack', t => {
+  it('a build that fails later names the program that failed, without a stack trace', t => {
     const { status, stderr } = run(t, [process.execPath, 'scripts/build.mjs'], {
       make: '#!/bin/sh\necho "make: it breaks" >&2\nexit 2\n',
     });
@@ -73,7 +73,7 @@ describe('when the C compiler has no headers', () => {
   });
 });
 
-it('when make or the compiler is not there, the line names it', () => {
+it('when make or the compiler is missing, the line names it', () => {
   const said = (env: NodeJS.ProcessEnv) =>
     spawnSync('/bin/sh', [path.join(top, 'native/can-compile')], { env, encoding: 'utf8' });
   const noMake = said({ PATH: '/no/such' });

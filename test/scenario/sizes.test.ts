@@ -84,7 +84,7 @@ const readers: [string, string[][]][] = [
 describe('a sparse file of 3 GB', () => {
   for (const [name, commands] of readers)
     for (const [command = '', ...more] of commands)
-      it(`when it is ${name}, ${[command, ...more].join(' ')} names it, its size and what is read`, t => {
+      it(`when the file is ${name}, ${[command, ...more].join(' ')} names it, its size and how much is read`, t => {
         const { folder, images } = aDump(t);
         fs.writeFileSync(`${images}/files.img`, joinImage(magic.FILES, []));
         fs.writeFileSync(`${images}/inventory.img`, 'inventory');
@@ -106,11 +106,11 @@ describe('a sparse file of 3 GB', () => {
       });
 });
 
-describe('a document that fits, and has as many values as it can', () => {
+describe('a document within its size bound that has as many values as possible', () => {
   const many = (count: number, value: (index: number) => string) =>
     Array.from({ length: count }, (_, index) => value(index)).join(',');
 
-  it('when they are more than its size tells, they are counted before they are made', t => {
+  it('when the document has more values than are read, they are counted before they become objects', t => {
     const { images } = aDump(t);
     rewrite(images, manifest => ({ ...manifest, ghosts: [] }));
     const text = fs.readFileSync(`${images}/${manifestName}`, 'utf8');
@@ -119,7 +119,7 @@ describe('a document that fits, and has as many values as it can', () => {
     assert.match(measured(t, ['show', '-D', images]).stderr, /has \d+ values, and at most.*MANIFEST_INVALID/);
   });
 
-  it('when all of them are wrong, some are named', t => {
+  it('when a million entries are wrong, the message names the first ones', t => {
     const { images } = aDump(t);
     rewrite(images, manifest => ({ ...manifest, ghosts: [] }));
     const text = fs.readFileSync(`${images}/${manifestName}`, 'utf8');
@@ -128,7 +128,7 @@ describe('a document that fits, and has as many values as it can', () => {
     assert.match(measured(t, ['show', '-D', images]).stderr, /ghosts\.0\.class is missing.*MANIFEST_INVALID/);
   });
 
-  it('when each has another key, that is counted before they are made', t => {
+  it('when an object has more different keys than are read, they are counted before they become objects', t => {
     const { images } = aDump(t);
     const xattrs = many(2_000_000, index => `"${index.toString(36)}":""`);
     const text = fs.readFileSync(`${images}/${manifestName}`, 'utf8');
@@ -140,7 +140,7 @@ describe('a document that fits, and has as many values as it can', () => {
     assert.match(stderr, /has more than 100000 different keys \[MANIFEST_INVALID\]/);
   });
 
-  it('when a column has as many words as fit, no other row is made as wide', t => {
+  it('when one cell would have a million words, the manifest is refused, and no table of that width is made', t => {
     const { images } = aDump(t);
     const ways = Array.from({ length: 1_000_000 }, () => 'reflink' as const);
     rewrite(images, manifest => ({
@@ -153,7 +153,7 @@ describe('a document that fits, and has as many values as it can', () => {
     assert.match(measured(t, ['show', '-D', images]).stderr, /MANIFEST_INVALID/);
   });
 
-  it('when a path is nothing but characters that are escaped, its beginning is shown', t => {
+  it('when a path consists of characters that must be escaped, show prints its beginning', t => {
     const { images } = aDump(t);
     const path = `/${'\u202e'.repeat(13_000_000)}`;
     rewrite(images, manifest => ({
@@ -165,7 +165,7 @@ describe('a document that fits, and has as many values as it can', () => {
     assert.match(stdout, /(\\xe2\\x80\\xae){60000}…\n/);
   });
 
-  it('when CRIU’s files are entries of no bytes, that is damage', t => {
+  it('when CRIU’s files consist of entries of no bytes, that counts as damage', t => {
     const { images } = aDump(t);
     rewrite(images, manifest => ({ ...manifest, criu: true }));
     for (const [name, kind] of [
@@ -199,7 +199,7 @@ function chunksImage(image: string, count: number, length: number): Buffer {
 }
 
 describe('a ghost image of many chunks', () => {
-  it('when they are empty, it is damaged', t => {
+  it('when the chunks are empty, the image is damaged', t => {
     const { images } = aDump(t);
     const image = `${images}/ghost-file-1.img`;
     fs.writeFileSync(image, chunksImage(image, 4_000_000, 0));
@@ -208,7 +208,7 @@ describe('a ghost image of many chunks', () => {
     assert.equal(measured(t, ['verify', '-D', images]).status, 1);
   });
 
-  it('when each has a byte, they are listed as they are read, and the list is JSON', t => {
+  it('when each chunk has a byte, the chunks are listed while they are read, and the list is JSON', t => {
     const { images } = aDump(t);
     const image = `${images}/ghost-file-1.img`;
     const chunks = chunksImage(image, 20_000, 1);
@@ -241,7 +241,7 @@ function unsealed(t: TestContext, ghosts = 1) {
   return images;
 }
 
-describe('cgroup.img as large as it may be', () => {
+describe('a cgroup.img of the largest size that is read', () => {
   const fill = (part: Buffer) => Buffer.alloc(bounds.cgroup.bytes - 100, part);
   const frozen = property('cgroup.freeze', '1');
   for (const [what, content] of [
@@ -249,7 +249,7 @@ describe('cgroup.img as large as it may be', () => {
     ['empty cgroups', () => message(2, fill(message(2)))],
     ['frozen cgroups', () => message(2, message(2, fill(frozen).subarray(0, 3_000_000 * frozen.length)))],
   ] as const)
-    it(`when it has nothing but ${what}, the seal goes through`, t => {
+    it(`when it has nothing but ${what}, sealing succeeds`, t => {
       const images = unsealed(t);
       fs.writeFileSync(`${images}/cgroup.img`, joinImage(magic.CGROUP, [content()]));
       const { status, stderr } = measured(t, ['seal', '-D', images]);
@@ -269,13 +269,13 @@ describe('files.img and remap-fpath.img of many small entries', () => {
     return measured(t, ['seal', '-D', images]);
   };
 
-  it('when CRIU has dumped as many ghosts as are read, the seal lists none of them and goes through', t => {
+  it('when CRIU itself has dumped as many ghosts as are read, the seal lists none of them and succeeds', t => {
     const { status, stderr } = sealOf(t, 200_000, 200_000);
     assert.equal(status, 0, stderr);
     assert.match(stderr, /no room for 199999 ghosts that CRIU dumped itself/);
   });
 
-  it('when there are more, they are counted', t => {
+  it('when CRIU itself has dumped more ghosts than are read, they are only counted', t => {
     const { stderr } = sealOf(t, 1, 600_000);
     assert.match(stderr, /remap-fpath.img: it has more than 200000 entries \[CRIU_IMAGE_INVALID\]/);
   });
@@ -283,7 +283,7 @@ describe('files.img and remap-fpath.img of many small entries', () => {
 
 describe('the most ghosts that a manifest can have', () => {
   for (const args of [['show'], ['show', '--json']])
-    it(`${args.join(' ')} stays below the bound`, t => {
+    it(`${args.join(' ')} stays below the bound on memory`, t => {
       const { images } = aDump(t);
       rewrite(images, manifest => ({
         ...manifest,

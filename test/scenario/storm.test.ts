@@ -33,7 +33,7 @@ kill $storm
 
 describe('scan, beside processes that come and go', () => {
   for (const processes of [2, 120])
-    it(`when ${processes} at a time end and their pids come again, it ends well and mixes no two of them up`, t => {
+    it(`when ${processes} processes at a time end and their pids are used again, scan succeeds and mixes no two of them up`, t => {
       if (!needs(t, isRoot, 'pids come again in a namespace of root’s')) return;
       const folder = temporaryFolder(t);
       execFileSync('cc', ['-Wall', '-Werror', '-D_GNU_SOURCE', '-o', `${folder}/storm`, source]);

@@ -18,8 +18,8 @@ const kinds = [
   'tail-odd',
 ];
 
-describe('when the hooks are tried', () => {
-  it('every ghost comes back equal, and nothing is left', async () => {
+describe('try-hooks with the installed hooks', () => {
+  it('brings every ghost back equal, and leaves no file', async () => {
     const { status, stdout, stderr, left } = await run(['--json']);
     assert.equal(status, 0, stdout + stderr);
     assert.deepEqual(left, []);
@@ -28,7 +28,9 @@ describe('when the hooks are tried', () => {
     assertEqual(trial);
   });
 
-  it('as nobody every ghost that can be seen does', { skip: isRoot() ? false : 'needs root' }, async t => {
+  it('brings back every ghost that an unprivileged user can see', {
+    skip: isRoot() ? false : 'needs root',
+  }, async t => {
     const nobody = ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups'];
     const { status, stdout, stderr } = await run(
       ['--json'],
@@ -46,7 +48,7 @@ describe('when the hooks are tried', () => {
     assert.match(trial.notTried.join('\n'), /map_files/);
   });
 
-  it('people read a timeline and a table', async () => {
+  it('prints a timeline and a table for people', async () => {
     const { status, stdout } = await run([]);
     assert.equal(status, 0, stdout);
     for (const step of ['prestart', 'freeze', 'poststop', 'kill', 'restore', 'examine'])
@@ -55,7 +57,7 @@ describe('when the hooks are tried', () => {
   });
 
   for (const stages of [['createRuntime'], ['createRuntime', 'prestart']] as const)
-    it(`a bundle's hooks are called in the order of the OCI where they are ${stages.join(' and ')}`, async () => {
+    it(`calls a bundle's hooks in the order of the OCI specification where they are ${stages.join(' and ')}`, async () => {
       const { bundle, remove } = makeBundle({}, 30, undefined, stages);
       const { status, trial, stdout } = await tryBundle(bundle);
       remove();
@@ -64,7 +66,7 @@ describe('when the hooks are tried', () => {
       assertEqual(trial, [...starts, 'poststop', ...starts, 'poststop']);
     });
 
-  it('--keep keeps what was made', async () => {
+  it('keeps the files that it made with --keep', async () => {
     const { status, left } = await run(['--keep', '--json']);
     assert.equal(status, 0);
     assert.equal(left.length, 1);
@@ -86,8 +88,8 @@ function assertEqual(trial: Trial, called = ['prestart', 'poststop', 'prestart',
   );
 }
 
-describe('when newcomers run the demo', () => {
-  it('it shows the same, and what it does about a real container', async () => {
+describe('ghostkeep demo', () => {
+  it('shows the same as try-hooks, and what it does with a real container', async () => {
     const { status, stdout } = await run([], [], 'demo');
     assert.equal(status, 0, stdout);
     assert.match(stdout, / of [89] equal: every byte/);
@@ -95,7 +97,7 @@ describe('when newcomers run the demo', () => {
     assert.match(stdout, /It takes .* leaves nothing/s);
   });
 
-  it('it leaves no line in the log of the host', { skip: isRoot() ? false : 'needs root' }, async () => {
+  it('writes no line to the log of the host', { skip: isRoot() ? false : 'needs root' }, async () => {
     // Others may run hooks meanwhile: a trial's lines name its folder.
     const lines = () => (existsSync(hostLog) ? readFileSync(hostLog, 'utf8').split('\n') : []);
     const ofTrials = () => lines().filter(line => line.includes('ghostkeep-try-')).length;

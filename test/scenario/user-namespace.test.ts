@@ -61,7 +61,7 @@ async function attacker(t: TestContext): Promise<number | undefined> {
 }
 
 describe('when a user without rights mounts file systems in a user namespace', () => {
-  it('scan ends, shows the ghosts, and follows no link of theirs', async t => {
+  it("scan ends, shows the ghosts there, and follows none of the user's links", async t => {
     const pid = await attacker(t);
     if (pid === undefined) return;
     const { status, stdout, stderr } = ghostkeep(['scan', '--pid', String(pid), '--json'], {
@@ -81,7 +81,7 @@ describe('when a user without rights mounts file systems in a user namespace', (
     );
   });
 
-  it('dump ends, and restore gives back every byte of their ghosts', async t => {
+  it("dump ends, and restore gives back every byte of the user's ghosts", async t => {
     const pid = await attacker(t);
     if (pid === undefined) return;
     const folder = temporaryFolder(t);

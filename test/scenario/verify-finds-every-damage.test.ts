@@ -99,7 +99,7 @@ function chunked(whole: Buffer, chunks: [length: number, offset: number, data?: 
 describe('verify', () => {
   before(() => assert.ok(withHole.length > 12288));
 
-  it('when a small image is cut at any byte, it is found', async t => {
+  it('when a small image is cut at any byte, verify finds the damage', async t => {
     const dump = await dumpOf(t, small, false);
     for (let length = 0; length < dump.whole.length; length += 1) {
       dump.write(dump.whole.subarray(0, length));
@@ -109,7 +109,7 @@ describe('verify', () => {
     assert.deepEqual(await dump.codes(), ['IMAGE_MISMATCH'], 'one byte too long');
   });
 
-  it('when an image with chunks is cut, it is found, with and without its length in the manifest', async t => {
+  it('when an image with chunks is cut, verify finds the damage, with and without its length in the manifest', async t => {
     const dump = await dumpOf(t, withHole, false);
     const cuts = [
       ...Array(200).keys(),
@@ -128,7 +128,7 @@ describe('verify', () => {
     }
   });
 
-  it('when any single bit is flipped under digest, it is found', async t => {
+  it('when any single bit of an image with a digest is flipped, verify finds the damage', async t => {
     for (const content of [
       small,
       Buffer.concat([Buffer.alloc(4096), Buffer.from('x'), Buffer.alloc(8191)]),
@@ -147,7 +147,7 @@ describe('verify', () => {
     }
   });
 
-  it('when any bit of the head is flipped, it is found without digest too', async t => {
+  it('when any bit of the head is flipped, verify finds the damage without a digest too', async t => {
     const dump = await dumpOf(t, small, false);
     const headBits = (12 + dump.whole.readUInt32LE(8)) * 8;
     for (let bit = 0; bit < headBits; bit += 1) {
@@ -158,7 +158,7 @@ describe('verify', () => {
     }
   });
 
-  it('when chunks overlap, pass the size, stand in the wrong order or lack data, it is found', async t => {
+  it('when chunks overlap, pass the size, stand in the wrong order or lack data, verify finds the damage', async t => {
     const dump = await dumpOf(t, withHole, false);
     dump.forgetData();
     const size = withHole.length;
@@ -204,7 +204,7 @@ describe('verify', () => {
     }
   });
 
-  it('when a magic is wrong, it is found', async t => {
+  it('when a magic number is wrong, verify finds the damage', async t => {
     const dump = await dumpOf(t, small, false);
     for (const at of [0, 4]) {
       const wrong = Buffer.from(dump.whole);
@@ -214,7 +214,7 @@ describe('verify', () => {
     }
   });
 
-  it('when an image is missing, a link or a folder, it is found', async t => {
+  it('when an image is missing, a link or a folder, verify finds the damage', async t => {
     const dump = await dumpOf(t, small, false);
     fs.renameSync(dump.image, `${dump.image}.old`);
     assert.deepEqual(await dump.codes(), ['IMAGE_MISSING']);
@@ -225,7 +225,7 @@ describe('verify', () => {
     assert.deepEqual(await dump.codes(), ['IMAGE_INVALID']);
   });
 
-  it('when the manifest is cut, edited or missing, it is found', async t => {
+  it('when the manifest is cut, edited or missing, verify finds the damage', async t => {
     const dump = await dumpOf(t, small, false);
     const text = fs.readFileSync(dump.manifestPath);
     for (let length = 0; length < text.length - 2; length += 7) {
@@ -251,7 +251,7 @@ describe('verify', () => {
     assert.deepEqual(await dump.codes(), ['MANIFEST_MISSING']);
   });
 
-  it('when files.img still has a ghost as an external file, it is found', async t => {
+  it('when files.img still lists a ghost as an external file, verify finds the damage', async t => {
     const folder = temporaryFolder(t);
     ghostFile(t, folder, 'ghost', small);
     const images = `${folder}/images`;
@@ -275,7 +275,7 @@ describe('verify', () => {
     assert.match(stdout, /files\.img still has file\[.*\[IMAGE_MISMATCH\]/);
   });
 
-  it('when an image is larger than memory should hold, it is still checked', async t => {
+  it('when an image is larger than should be held in memory, verify checks it in little memory', async t => {
     const dump = await dumpOf(t, withHole, false);
     const length = 5 * 2 ** 30;
     const head = joinImage(magic.GHOST_FILE, [

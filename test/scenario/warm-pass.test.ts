@@ -88,19 +88,19 @@ describe('the warm pass', () => {
     });
   }
 
-  it('when nothing has changed, nothing is written while all is frozen', async t => {
+  it('when nothing has changed since the warm pass, nothing is written during the freeze', async t => {
     const { ghosts } = await dumpAfter(t, () => {});
     const [{ data } = {}] = ghosts;
     assert.ok(data && Number(data.imageBytes) > content.length);
     assert.equal(data.kept, data.imageBytes);
   });
 
-  it('when all bytes are others, nothing was of use', async t => {
+  it('when all bytes have changed since the warm pass, none of the warm image is kept', async t => {
     const { ghosts } = await dumpAfter(t, setting => changes['all bytes are others']?.(setting));
     assert.ok(Number(ghosts[0]?.data?.kept ?? Number.NaN) < 100_000);
   });
 
-  it('when a ghost has gone since the warm pass, its warm image goes too, and a new ghost is copied', async t => {
+  it('when a ghost has been closed since the warm pass, its warm image is removed, and a new ghost is copied', async t => {
     let other = 0;
     const { images, folder, ghosts } = await dumpAfter(t, ({ folder, fd }) => {
       other = ghostFile(t, folder, 'other', randomBytes(6 << 20));
@@ -118,7 +118,7 @@ describe('the warm pass', () => {
     );
   });
 
-  it('when CRIU fails, nothing of it is left', async t => {
+  it('when CRIU fails, no warm image is left', async t => {
     const folder = temporaryFolder(t, '/dev/shm');
     const images = `${folder}/images`;
     fs.mkdirSync(images);
@@ -132,7 +132,7 @@ describe('the warm pass', () => {
     assert.ok(!fs.existsSync(`${images}/ghostkeep`));
   });
 
-  it('when CRIU has ended while its helper still copies, that leaves nothing, and the next checkpoint has the directory', async t => {
+  it('when CRIU ends while its helper still copies, no file is left, and the next checkpoint gets the directory', async t => {
     const folder = temporaryFolder(t, '/dev/shm');
     const images = `${folder}/images`;
     fs.mkdirSync(images);
@@ -162,7 +162,7 @@ describe('the warm pass', () => {
 const smallContent = (n: number) => Buffer.alloc((n * n * 97) % 250_000, `ghost ${n} `);
 
 describe('the warm pass of many small ghosts', () => {
-  it('when some have changed until the freeze, the dump has every byte of all', async t => {
+  it('when some ghosts have changed before the freeze, the dump has every byte of all ghosts', async t => {
     const folder = temporaryFolder(t, '/dev/shm');
     const images = `${folder}/images`;
     fs.mkdirSync(images);
@@ -201,7 +201,7 @@ describe('the warm pass of many small ghosts', () => {
     assert.deepEqual(leftOver, []);
   });
 
-  it('when the folder in the image directory is a link, nothing behind it is touched', async t => {
+  it('when the working folder is a link, nothing behind the link changes', async t => {
     const folder = temporaryFolder(t, '/dev/shm');
     const [images, elsewhere] = [`${folder}/images`, `${folder}/elsewhere`];
     for (const each of [images, elsewhere, `${elsewhere}/rehearsal`]) fs.mkdirSync(each);

@@ -21,7 +21,7 @@ const { bundledPackages, writeListOfPackages } = await import(
   pathToFileURL(path.join(top, 'scripts/packages.mjs')).href
 );
 
-describe('what is shipped', () => {
+describe('the bundle of packages in dist', () => {
   let inputs: string[];
   before(async () => {
     const { metafile } = await esbuild.build({
@@ -50,7 +50,7 @@ describe('what is shipped', () => {
   const components = (): { purl: string; licenses: { expression: string }[] }[] =>
     JSON.parse(read('dist/sbom.cdx.json')).components;
 
-  it('is listed in dist/sbom.cdx.json, package by package, and nothing else is', () => {
+  it('is listed in dist/sbom.cdx.json, package by package, without any other package', () => {
     assert.ok(packages().length > 10, 'esbuild names them');
     const purls = packages().map(({ name, version }) => `pkg:npm/${name.replace('@', '%40')}@${version}`);
     const listed = components().map(({ purl }) => purl);
@@ -60,7 +60,7 @@ describe('what is shipped', () => {
     assert.ok(components().every(({ licenses }) => licenses[0]?.expression));
   });
 
-  it('is what `npm audit --omit=dev` looks at', () => {
+  it('has the packages that `npm audit --omit=dev` looks at', () => {
     const lock = JSON.parse(read('package-lock.json')).packages;
     for (const { folder, version } of [...packages(), packageOf('node_modules/koffi/index.cjs')]) {
       assert.equal(lock[folder]?.version, version, folder);
@@ -68,7 +68,7 @@ describe('what is shipped', () => {
     }
   });
 
-  it('has the copyright lines of all of it', () => {
+  it('has the copyright lines of all its packages', () => {
     const text = read('dist/THIRD-PARTY-LICENSES.txt');
     for (const { name, version, license, folder } of packages()) {
       assert.ok(text.includes(`\n${name} ${version} (${license})\n`), name);
@@ -96,7 +96,7 @@ describe('what is shipped', () => {
       assert.match(text, line);
   });
 
-  describe('where packages are odd', () => {
+  describe('when the packages are odd', () => {
     const tree = (folder: string, files: Record<string, string | object>) => {
       for (const [name, content] of Object.entries(files)) {
         const file = path.join(folder, name);
@@ -108,7 +108,7 @@ describe('what is shipped', () => {
       outputs: { 'dist/a.mjs': { inputs: Object.fromEntries(names.map(name => [name, {}])) } },
     });
 
-    it('two versions of one are two', t => {
+    it('two versions of one package are listed as two', t => {
       const folder = temporaryFolder(t);
       const outer = { name: '@a/x', version: '1.0.0', license: 'MIT' };
       tree(folder, {
@@ -125,7 +125,7 @@ describe('what is shipped', () => {
       );
     });
 
-    it('one whose licence nobody knows is not built', t => {
+    it('a package whose licence is not known fails the build', t => {
       const folder = temporaryFolder(t);
       tree(folder, {
         'package.json': { name: 'it', version: '1.0.0', license: 'MIT' },

@@ -25,7 +25,7 @@ async function expectGhost(held: Holder, name: string, keep: string, why: RegExp
 
 const beyond = /in no mount namespace that CRIU looks in/;
 
-describe('a dump without CRIU', { skip: isRoot ? false : 'mounting needs root' }, () => {
+describe('a dump without CRIU keeps a ghost', { skip: isRoot ? false : 'mounting needs root' }, () => {
   const is = async (t: TestContext, script: string, keep: string, why: RegExp, name = 'ghost') =>
     expectGhost(await holder(t, script), name, keep, why);
 
@@ -52,7 +52,7 @@ describe('a dump without CRIU', { skip: isRoot ? false : 'mounting needs root' }
     await is(t, oddly(t, 'detached-copy'), 'criu', beyond);
   });
 
-  it('when its process is chrooted and alone, its mount is known by who is not', async t => {
+  it('when its process is chrooted, because a process that is not chrooted shows its mount', async t => {
     await expectGhost(await holder(t, oddly(t, 'chroot'), []), 'ghost', 'ghostkeep', /regular file/);
     // In another mount namespace CRIU would see no more than its process does.
     const apart = await holder(
@@ -81,7 +81,7 @@ describe('a dump without CRIU', { skip: isRoot ? false : 'mounting needs root' }
       'linked',
     ));
 
-  it('when two subvolumes of one btrfs give the same inode number', async t => {
+  it('when another subvolume of its btrfs has a ghost of the same inode number', async t => {
     const held = await holder(
       t,
       `truncate -s 128M disk; mkfs.btrfs -q disk; mkdir m; mount -o loop disk m
