@@ -14,14 +14,14 @@ const docs = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'ARCHITECTURE.md'].
 );
 
 describe('the documentation', () => {
-  it('when the code changes, the parts of pages that are made from it follow', () => {
+  it('when the code changes, the generated parts of pages change with it', () => {
     const made = pages();
     assert.ok(made.size >= 4, `${made.size} pages were made`);
     for (const [name, text] of made)
       assert.equal(read(name), text, `${name} is stale: node --import tsx scripts/docs.mjs`);
   });
 
-  it('when a page links to a file or a heading, it exists', () => {
+  it('when a page links to a file or a heading, the target exists', () => {
     const broken = docs.flatMap(name =>
       [...read(name).matchAll(/\]\((?!https?:)([^)\s]+)\)/g)]
         .map(([, target]) => target as string)
@@ -31,7 +31,7 @@ describe('the documentation', () => {
     assert.deepEqual(broken, []);
   });
 
-  it('when a page shows commands, it says which test runs them or why none does', () => {
+  it('when a page shows commands, it names the test that runs them or says why none does', () => {
     const unsaid = docs.flatMap(name => {
       const lines = read(name).split('\n');
       return lines.flatMap((line, index) =>
@@ -41,7 +41,7 @@ describe('the documentation', () => {
     assert.deepEqual(unsaid, []);
   });
 
-  it('when a newcomer opens the README, it has at most 200 lines', () => {
+  it('the README has at most 200 lines', () => {
     assert.ok(read('README.md').split('\n').length <= 201);
   });
 });

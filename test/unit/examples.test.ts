@@ -9,14 +9,14 @@ const read = (name: string) => readFileSync(new URL(`../../examples/${name}`, im
 const stages = ['prestart', 'poststop'] as const;
 
 describe('the examples', () => {
-  it('when the policy is read, it is valid and says what its page says', () => {
+  it('the example policy is valid and does what its page says', () => {
     const policy = resolvePolicy(parseConfig(read('policy.json'), 'policy.json'));
     assert.equal(policy.limit, 20n << 30n);
     assert.equal(policy.reserve, 1n << 30n);
     assert.equal(policy.verify, 'digest');
   });
 
-  it('when the hooks.d file is read, it starts what the installed one starts', () => {
+  it('the example hooks.d file starts the program that the installed one starts', () => {
     const text = readFileSync(new URL('../../hooks/prestart.json', import.meta.url), 'utf8');
     const installed = parseHooksD(renderHookDocument(text, '/usr/local'), 'prestart.json');
     const strict = parseHooksD(read('hooks.d/ghostkeep-enabled-prestart.json'), 'example');
@@ -25,7 +25,7 @@ describe('the examples', () => {
     assert.deepEqual(strict.when, { annotations: { '^io\\.ghostkeep\\.enabled$': '^true$' } });
   });
 
-  it('when the bundle is read, its hooks are those that install.sh leaves, and its annotation is valid', () => {
+  it('the example bundle has the hooks that install.sh leaves, and a valid annotation', () => {
     const config = JSON.parse(read('bundle/config.json'));
     const text = readFileSync(new URL('../../hooks/config-hooks.json', import.meta.url), 'utf8');
     const stanza = JSON.parse(renderHookDocument(text, '/usr/local'));

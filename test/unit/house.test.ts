@@ -129,8 +129,8 @@ const benchImports = sources
   .map(({ from, to }) => ({ from, to: path.normalize(path.join(path.dirname(from), to)) }));
 const show = ({ from, to }: Import) => `${from} imports ${to}`;
 
-describe('the house', () => {
-  it('when a file imports another, the import runs in the direction of the design', () => {
+describe('the rules of the house', () => {
+  it('a file imports only from folders that the design allows', () => {
     assert.ok(folderImports.length > 100, `${folderImports.length} imports were found`);
     const wrong = folderImports.filter(({ from, to }) => {
       const [own, other] = [folderOf(from), folderOf(to)];
@@ -139,7 +139,7 @@ describe('the house', () => {
     assert.deepEqual(wrong.map(show), []);
   });
 
-  it('when a room imports another, that one comes before it', () => {
+  it('a room imports only from rooms that come before it', () => {
     const wrong = [...folderImports, ...benchImports].filter(({ from, to }) => {
       const top = folderOf(from);
       const order = rooms[top];
@@ -151,7 +151,7 @@ describe('the house', () => {
     assert.deepEqual(wrong.map(show), []);
   });
 
-  it('when files lie side by side, there are at most twelve of them', () => {
+  it('a folder has at most twelve files', () => {
     const counts = new Map<string, number>();
     for (const name of sources.filter(isWritten))
       counts.set(path.dirname(name), (counts.get(path.dirname(name)) ?? 0) + 1);
@@ -159,7 +159,7 @@ describe('the house', () => {
     assert.deepEqual(full, []);
   });
 
-  it('when a line is written, it has at most 110 characters', () => {
+  it('a line has at most 110 characters', () => {
     const wide = sources
       .filter(isWritten)
       .flatMap(name =>
@@ -168,7 +168,7 @@ describe('the house', () => {
     assert.deepEqual(wide, []);
   });
 
-  it('when a comment cites a document, the repository has it', () => {
+  it('a document that a comment cites exists in the repository', () => {
     const missing = sources.filter(isWritten).flatMap(name =>
       [
         ...readFileSync(path.join(top, name), 'utf8').matchAll(
@@ -182,7 +182,7 @@ describe('the house', () => {
     assert.deepEqual(missing, []);
   });
 
-  it('when a unit has a test, the test lies where the unit lies', () => {
+  it('a test file lies at the same place below test/unit as its unit below src', () => {
     const units = path.join(top, 'test', 'unit');
     const strays = (readdirSync(units, { recursive: true }) as string[])
       .filter(name => name.includes('/') && name.endsWith('.test.ts'))
@@ -192,25 +192,25 @@ describe('the house', () => {
     assert.deepEqual(strays, []);
   });
 
-  it('when a folder is new, somebody has decided what it may import', () => {
+  it('every folder has a rule for what it may import', () => {
     assert.deepEqual(
       [...new Set(files.map(folderOf))].filter(folder => !(folder in allowed)),
       [],
     );
   });
 
-  it('when an import is not ours, it acts on the machine only in host and cli', () => {
+  it('only host and cli import modules that act on the machine', () => {
     const wrong = imports.filter(({ from, to }) => acts.test(to) && !mayAct[folderOf(from)]?.test(to));
     assert.deepEqual(wrong.map(show), []);
   });
 
-  it('when C is called, it is through the module for our library or the one for libc', () => {
+  it('only the modules for our library and for libc call C', () => {
     const callers = ours.filter(name => /['"]koffi['"]|loadKoffi/.test(textOf(name)));
     const loader = 'host/native/program-files.ts';
     assert.deepEqual(callers, ['host/native/libc.ts', 'host/native/load-library.ts', loader]);
   });
 
-  it('when imports are followed, no file leads back to itself', () => {
+  it('no file imports itself through others', () => {
     const edges = new Map<string, string[]>();
     for (const { from, to } of [...folderImports, ...benchImports])
       edges.set(from, [...(edges.get(from) ?? []), to.replace(/\.js$/, '.ts')]);
@@ -224,19 +224,19 @@ describe('the house', () => {
     for (const name of edges.keys()) visit(name, []);
   });
 
-  it('when a file grows long, two ideas have met in it', () => {
+  it('a file has at most 300 lines, because a longer one has two ideas', () => {
     const long = sources.filter(isWritten).filter(name => linesOf(name).length > longest);
     assert.deepEqual(long, []);
   });
 
-  it('when a file has a name, it says what is in it', () => {
+  it("a file's name says what is in it: no utils, common, manager or helper", () => {
     assert.deepEqual(
       files.filter(name => /(^|[/-])(utils?|common|managers?|helpers?)(?=[.-])/.test(name)),
       [],
     );
   });
 
-  it('when something is printed or the program ended, it is in the cli', () => {
+  it('only the cli prints and ends the program', () => {
     const wrong = ours.filter(
       name =>
         folderOf(name) !== 'cli' && /\bconsole\.|process\.(exit|stdout|stderr|stdin)\b/.test(textOf(name)),

@@ -72,8 +72,8 @@ const includes = [...sources, ...headers].flatMap(from =>
   }),
 );
 
-describe('the house of native/', () => {
-  it('when .c files lie side by side, there are at most twelve of them', () => {
+describe('the rules of native/', () => {
+  it('a folder has at most twelve .c files', () => {
     const counts = new Map<string, number>();
     for (const name of sources) counts.set(path.dirname(name), (counts.get(path.dirname(name)) ?? 0) + 1);
     assert.deepEqual(
@@ -82,7 +82,7 @@ describe('the house of native/', () => {
     );
   });
 
-  it('when a file has functions for others, the header beside it declares them', () => {
+  it('a function that other files call is declared in the header beside its file', () => {
     const wrong = sources.flatMap(source => {
       const shown = functionsIn(source).filter(
         ({ words, isDeclared }) => !isDeclared && !/\bstatic\b/.test(words),
@@ -97,7 +97,7 @@ describe('the house of native/', () => {
     assert.deepEqual(wrong, []);
   });
 
-  it('when a header declares a function, the file beside it defines it', () => {
+  it('a function that a header declares is defined in the file beside it', () => {
     const wrong = headers.flatMap(header => {
       const source = `${stemOf(header)}.c`;
       if (!sources.includes(source)) return header in alone ? [] : [`${header}: no .c beside it`];
@@ -110,7 +110,7 @@ describe('the house of native/', () => {
     assert.ok(headers.flatMap(functionsIn).length > 80, 'the pattern finds functions');
   });
 
-  it('when a room includes another, that one comes before it', () => {
+  it('a room includes only rooms that come before it', () => {
     const wrong = includes.filter(({ from, to }) => {
       const [own, other] = [roomOf(from), roomOf(to)];
       const rank = (room: string) => rooms[partOf(from)]?.findIndex(line => line.includes(room)) ?? -1;
@@ -120,7 +120,7 @@ describe('the house of native/', () => {
     assert.ok(includes.length > 100, `${includes.length} includes were found`);
   });
 
-  it('when includes are followed, they never come back', () => {
+  it('no file includes itself through others', () => {
     const done = new Set<string>();
     const visit = (stem: string, trail: string[]): void => {
       assert.ok(!trail.includes(stem), `a circle: ${[...trail, stem].join(' → ')}`);
@@ -131,7 +131,7 @@ describe('the house of native/', () => {
     for (const name of sources) visit(stemOf(name), []);
   });
 
-  it('when a line is written, it has at most 110 characters; a text in quotes may be wider', () => {
+  it('a line has at most 110 characters, except a text in quotes', () => {
     const wide = files.flatMap(name =>
       linesOf(name).flatMap((line, index) =>
         line.length > widest && !line.includes('"') ? [`${name}:${index + 1}`] : [],
@@ -140,7 +140,7 @@ describe('the house of native/', () => {
     assert.deepEqual(wide, []);
   });
 
-  it('when a file grows long, two ideas have met in it', () => {
+  it('a file has at most 300 lines, because a longer one has two ideas', () => {
     assert.deepEqual(
       files.filter(name => linesOf(name).length > longest),
       [],

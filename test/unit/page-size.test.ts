@@ -80,8 +80,8 @@ const files = ['src', 'native'].flatMap(folder =>
 );
 const linesOf = (file: string) => readFileSync(path.join(top, file), 'utf8').split('\n');
 
-describe('the size of a page', () => {
-  it('when a source has a number that may be one, this test says what else it is', () => {
+describe('the size of a memory page', () => {
+  it('every number in a source that could be a page size is listed in this test with its real meaning', () => {
     const unknown = files.flatMap(file => {
       const texts = Object.keys(known[file] ?? {});
       return linesOf(file)
@@ -91,7 +91,7 @@ describe('the size of a page', () => {
     assert.deepEqual(unknown, []);
   });
 
-  it('when such a number is gone, this test does not list it any more', () => {
+  it('every number that this test lists still exists in its source', () => {
     const gone = Object.entries(known).flatMap(([file, texts]) =>
       Object.keys(texts)
         .filter(text => !files.includes(file) || !linesOf(file).some(line => line.includes(text)))
@@ -100,7 +100,7 @@ describe('the size of a page', () => {
     assert.deepEqual(gone, []);
   });
 
-  it('when a page is counted, its size comes from the kernel', () => {
+  it('only copy.c needs the size of a page, and it asks the kernel for it', () => {
     const asks = files.filter(file => /_SC_PAGE_?SIZE|getpagesize/.test(linesOf(file).join('\n')));
     assert.deepEqual(asks, ['native/engine/base/page-cache.c']);
   });

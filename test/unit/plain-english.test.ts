@@ -96,7 +96,7 @@ const files = folders
   .sort();
 
 describe('plain English', () => {
-  it('when a comment is written, its sentences are whole and plain', () => {
+  it('the sentences of a comment are whole and plain', () => {
     assert.ok(files.length > 100, `${files.length} files were found`);
     const faults = files.flatMap(name =>
       faultsIn(readFileSync(path.join(top, name), 'utf8')).map(fault => `${name}:${fault}`),

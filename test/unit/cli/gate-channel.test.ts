@@ -55,11 +55,11 @@ const lookUp = `
 `;
 
 describe('GateChannel', () => {
-  it('when it is ready, it says which version it speaks, and which build it is', async () => {
+  it('when the helper is ready, it says which protocol version it speaks and which build it is', async () => {
     assert.equal(await new Gate('channel.ready();').heard(), 'ready 4 unbundled');
   });
 
-  it('when a line cannot hold a key as it is, it is not asked for: it would be the key of another mount', async () => {
+  it('when a key cannot be sent in one line unchanged, it is not asked for, because it would be the key of another mount', async () => {
     const keys = ['mnt[/a\nb]', 'mnt[/a\x7fb]', `mnt[/${'a'.repeat(4000)}]`, 'mnt[/a b]'];
     const gate = new Gate(`
       for (const key of ${JSON.stringify(keys)}) channel.say('found ' + (channel.lookup(key) ?? 'none'));
@@ -68,7 +68,7 @@ describe('GateChannel', () => {
     assert.equal(await gate.heard(), 'lookup mnt[/a b]');
   });
 
-  it('when it looks a mount up, the answer is a value, an empty one, or none', async () => {
+  it("when the helper looks a mount up, the gate's answer is a value, an empty value, or none", async () => {
     const gate = new Gate(lookUp);
     for (const [answer, found] of [
       ['value /srv/shm', '"/srv/shm"'],
@@ -83,7 +83,7 @@ describe('GateChannel', () => {
     }
   });
 
-  it('when the answer is none it knows, that is an error of the protocol', async () => {
+  it("when the gate's answer is unknown, the protocol counts as broken", async () => {
     const gate = new Gate(lookUp);
     gate.say('mnt[/a]');
     await gate.heard();
@@ -94,7 +94,7 @@ describe('GateChannel', () => {
     );
   });
 
-  it('when the gate goes away in place of an answer, it ends', async () => {
+  it('when the gate closes the socket instead of answering, the helper ends', async () => {
     const gate = new Gate(lookUp);
     gate.say('mnt[/a]');
     assert.equal(await gate.heard(), 'lookup mnt[/a]');
@@ -103,7 +103,7 @@ describe('GateChannel', () => {
     assert.deepEqual(await ended, [0, null]);
   });
 
-  it('when a line has control characters or is too long, one line of 4096 bytes comes, cut between characters', async () => {
+  it('when a line has control characters or is too long, one line of 4096 bytes is sent, cut between characters', async () => {
     const gate = new Gate(`
       channel.say('note a\\nb\\r\\x00c\\x7f');
       channel.say('note ' + '\\u00fc'.repeat(5000));

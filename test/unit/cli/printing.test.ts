@@ -9,8 +9,8 @@ import { aManifest, aManifestGhost } from '../a-manifest.js';
 const hostile = '/a\u001b[2J\u009b31m\u202eb\nc';
 const shown = '/a\\x1b[2J\\xc2\\x9b31m\\xe2\\x80\\xaeb\\x0ac';
 
-describe('what is printed for people', () => {
-  it('when a cell of a table has control characters, they are escaped, and columns stay straight', () => {
+describe('the output for people', () => {
+  it('when a cell of a table has control characters, they are escaped, and the columns stay straight', () => {
     assert.equal(
       [
         ...table(
@@ -25,18 +25,18 @@ describe('what is printed for people', () => {
     );
   });
 
-  it('when a line quotes control characters, they are escaped; an end of line becomes a space', () => {
+  it('when a line quotes control characters, they are escaped; a line break becomes a space', () => {
     assert.equal(line(`cannot read ${hostile}\n  [X]`), `cannot read ${shown.replace('\\x0a', ' ')} [X]\n`);
   });
 
-  it('when a manifest is hostile in any text it has, show prints no control character', () => {
+  it('when any text of a manifest is hostile, show prints no control character', () => {
     const ghost = aManifestGhost({ path: hostile });
     const text = [...showDump(aManifest({ ghosts: [ghost], tool: hostile, created: hostile }))].join('');
     assert.doesNotMatch(text.replaceAll('\n', ''), /[\p{Cc}\p{Cf}]/u);
     assert.equal(text.split('\n').length, 4);
   });
 
-  it('when there are more rows than a call may have arguments, scan and show print them all', () => {
+  it('when there are more rows than a call may have arguments, scan and show print all of them', () => {
     const ghosts = Array.from({ length: 150_000 }, (_, index) => aManifestGhost({ id: index + 1 }));
     const found = ghosts.map(ghost => ({ ...ghost, keep: 'no' as const, why: 'many' }));
     for (const text of [

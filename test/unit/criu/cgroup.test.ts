@@ -14,7 +14,7 @@ const image = (...dirs: Buffer[]) =>
 const dir = (name: string, ...parts: Buffer[]) => message(2, bytes(1, name), ...parts);
 
 describe('thawCgroups', () => {
-  it('when a nested cgroup is frozen, it is set to running and all other bytes stay', () => {
+  it('when a nested cgroup is frozen, its state becomes the running one and all other bytes stay', () => {
     const build = (freeze: string, state: string) =>
       image(
         dir(
@@ -28,7 +28,7 @@ describe('thawCgroups', () => {
     assert.deepEqual(thawCgroups(build('1', 'FROZEN')), build('0', 'THAWED'));
   });
 
-  it('when every cgroup is already running, there is nothing to change', () => {
+  it('when every cgroup is already running, no byte changes', () => {
     for (const value of ['0', '0\n', ' 0'])
       assert.equal(thawCgroups(image(dir('web', property('cgroup.freeze', value)))), undefined);
     assert.equal(thawCgroups(image(dir('web', property('freezer.state', 'THAWED')))), undefined);
@@ -36,13 +36,13 @@ describe('thawCgroups', () => {
     assert.equal(thawCgroups(joinImage(magic.CGROUP, [])), undefined);
   });
 
-  it('when a value is longer than the running one, spaces fill its place', () => {
+  it('when the frozen value is longer than the running one, spaces fill its place', () => {
     const build = (freeze: string, state: string) =>
       image(dir('web', property('cgroup.freeze', freeze), property('freezer.state', state)));
     assert.deepEqual(thawCgroups(build('1\n', 'FREEZING')), build('0 ', 'THAWED  '));
   });
 
-  it('when a cgroup lies as deep as a path can, it runs', () => {
+  it('when a frozen cgroup lies as deep as a path can, its state becomes the running one', () => {
     const build = (freeze: string) => {
       let inner = property('cgroup.freeze', freeze);
       for (let level = 0; level < 2_048; level += 1) inner = dir('d', inner);
@@ -51,7 +51,7 @@ describe('thawCgroups', () => {
     assert.deepEqual(thawCgroups(build('1')), build('0'));
   });
 
-  it('when a field ends behind the message that it is in, it is refused', () => {
+  it('when the length of a field passes the end of its message, the image is refused', () => {
     const frozen = property('cgroup.freeze', '1');
     for (const inner of [lengthOf(1, 40), lengthOf(3, 40), lengthOf(9, 40), fixed32(9, 1).subarray(0, 2)])
       assert.throws(
@@ -60,7 +60,7 @@ describe('thawCgroups', () => {
       );
   });
 
-  it('when an image has been thawed, there is nothing left to change', () => {
+  it('when an image has been thawed, thawing it again changes no byte', () => {
     const thawed = thawCgroups(image(dir('web', property('cgroup.freeze', '1'))));
     assert.ok(thawed);
     assert.equal(thawCgroups(thawed), undefined);

@@ -24,7 +24,7 @@ const group = (name: string, values = {}) => ({
 });
 
 describe('reading a manifest', () => {
-  it('when every text in it can be decoded, the manifest is accepted', () => {
+  it('when every text in a manifest can be decoded, the manifest is accepted', () => {
     const ghost = aManifestGhost({
       pathBytes: bytes('/\xff'),
       xattrs: { 'user.\udcff': bytes('\0'), 'security.capability': '' },
@@ -63,7 +63,7 @@ describe('reading a manifest', () => {
     ['a mount point with a NUL', group('a', { mountPoint: { path: '/dev/shm\0' } })],
   ];
   for (const [what, values] of refused)
-    it(`when it has ${what}, the whole manifest is refused`, () => {
+    it(`when a manifest has ${what}, the whole manifest is refused`, () => {
       assert.throws(() => read(withGhost(values)), ghostkeepError('MANIFEST_INVALID', /ghosts.0/));
     });
 

@@ -19,7 +19,7 @@ const annotations = (wishes: Record<string, string>) =>
 const M = 1n << 20n;
 
 describe("the host's bounds for annotations", () => {
-  it("when config.json says nothing, annotations may set every key but allowMissing, which is the host's", () => {
+  it('when config.json sets no bounds, annotations may set every key but allowMissing, which only the host may set', () => {
     const wishes = annotations({
       enabled: 'false',
       limit: '5M',
@@ -57,7 +57,7 @@ describe("the host's bounds for annotations", () => {
     ['reserve', { reserve: 0 }, '4096', 4096n, undefined],
   ];
   for (const [key, host, value, resolved, refusal] of sizes)
-    it(`when the host says ${JSON.stringify(host)} and ${key} is ${value}, it is ${refusal ? 'refused' : 'heard'}`, () => {
+    it(`when the host says ${JSON.stringify(host)} and ${key} is ${value}, the annotation is ${refusal ? 'refused' : 'accepted'}`, () => {
       const wishes = annotations({ [key]: value });
       if (refusal)
         assert.throws(
@@ -68,7 +68,7 @@ describe("the host's bounds for annotations", () => {
       assert.equal(resolvePolicy(withWishes(config(host), wishes))[key as 'limit' | 'reserve'], resolved);
     });
 
-  it('when config.json lists what annotations may set, another key is refused by name and ignored in a record', () => {
+  it('when config.json lists which keys annotations may set, another key is refused by name and ignored in a session record', () => {
     const host = config({ allow: ['limit', 'warm'], engine: 'seek' });
     const wishes = annotations({ warm: 'false', engine: 'read' });
     assert.throws(
@@ -86,7 +86,7 @@ describe("the host's bounds for annotations", () => {
     );
   });
 
-  it("when an annotation sets what is only the host's to say, it is no key", () => {
+  it('when an annotation sets a key that only the host has, it is refused as an unknown key', () => {
     assert.throws(
       () => annotations({ allow: 'limit' }),
       ghostkeepError('BAD_POLICY', 'there is no key io.ghostkeep.allow, only io.ghostkeep.enabled, '),
@@ -97,7 +97,7 @@ describe("the host's bounds for annotations", () => {
     );
   });
 
-  it('when a plugin option asks for more, the message names it as one', () => {
+  it('when a plugin option asks for too much, the message calls it a plugin option', () => {
     const refused = (host: unknown, option: string, reason: string) =>
       assert.throws(
         () => assertPermitted(config(host), parseOption(option), optionsAsk),

@@ -6,7 +6,7 @@ import { ghostkeepError } from '../expect.js';
 const parse = (text: string) => parseRuntimeCommand(text.split(' '), '/home/me');
 
 describe('parseRuntimeCommand', () => {
-  it('when options come before and behind the verb, each is where it belongs', () => {
+  it('when options come before and after the verb, each is assigned to its part', () => {
     assert.deepEqual(
       parse(
         '/usr/sbin/runc --root /run/r --debug --log-format=json checkpoint --image-path /img --tcp-established web',
@@ -25,7 +25,7 @@ describe('parseRuntimeCommand', () => {
     );
   });
 
-  it('when a value looks like a verb or an id, it stays a value', () => {
+  it('when a value looks like a verb or an id, it is read as a value', () => {
     const command = parse(
       'crun --cgroup-manager checkpoint --log file:x checkpoint --work-path web --parent-path ../p web2',
     );
@@ -36,14 +36,14 @@ describe('parseRuntimeCommand', () => {
     assert.deepEqual([logged.globals, logged.verb], [['--log-level', 'debug'], 'checkpoint']);
   });
 
-  it('when the image path is relative or not given, it is made absolute', () => {
+  it('when the image path is relative or not given, the result is an absolute path', () => {
     assert.equal(parse('runc checkpoint --image-path=a/../b web').images, '/home/me/b');
     assert.equal(parse('runc checkpoint --image-path ./x web').images, '/home/me/x');
     assert.equal(parse('runc checkpoint web').images, '/home/me/checkpoint');
     assert.equal(parse('runc checkpoint web --image-path late').images, '/home/me/late');
   });
 
-  it('when the container is left running, in whatever spelling, it is seen', () => {
+  it('when the option to leave the container running is given in any spelling, it is recognized', () => {
     for (const option of [
       '--leave-running',
       '-R',
@@ -57,20 +57,20 @@ describe('parseRuntimeCommand', () => {
     assert.equal(parse('runc checkpoint --tcp-established web').leaveRunning, false);
   });
 
-  it('when it is a pre-dump, it is seen', () => {
+  it('when the option for a pre-dump is given, it is recognized', () => {
     assert.equal(parse('runc checkpoint --pre-dump web').preDump, true);
     assert.equal(parse('crun checkpoint -P web').preDump, true);
     assert.equal(parse('runc checkpoint web').preDump, false);
   });
 
-  it("when options are written Go's way with one dash, their values are no ids", () => {
+  it('when options are written with one dash, as Go allows, their values are not read as ids', () => {
     const command = parse('runc -root /r checkpoint -image-path /img web');
     assert.equal(command.images, '/img');
     assert.equal(command.container, 'web');
     assert.deepEqual(command.globals, ['-root', '/r']);
   });
 
-  it('when there is no id, or there are two, it says what was expected', () => {
+  it('when there is no id, or there are two, the error says what was expected', () => {
     for (const text of [
       'runc checkpoint',
       '/runc/ x',
@@ -81,13 +81,13 @@ describe('parseRuntimeCommand', () => {
     assert.throws(() => parse('runc --root /x'), ghostkeepError('USAGE', 'no verb'));
   });
 
-  it('when it is another program, it is not guessed at', () => {
+  it('when the program is not a runtime, its command line is not guessed at', () => {
     for (const text of ['podman container checkpoint web', 'runc.old checkpoint web', 'sh -c runc', ''])
       assert.throws(() => parse(text), ghostkeepError('RUNTIME_UNKNOWN'), text);
     assert.throws(() => parseRuntimeCommand([], '/'), ghostkeepError('RUNTIME_UNKNOWN', 'nothing'));
   });
 
-  it('when it has more options than a call may have arguments, all are read', () => {
+  it('when there are more options than a call may have arguments, all are read', () => {
     const options = Array.from({ length: 200_000 }, () => '--tcp-established');
     const argv = ['runc', 'checkpoint', ...options, '--leave-running', 'id'];
     assert.equal(parseRuntimeCommand(argv, '/').leaveRunning, true);

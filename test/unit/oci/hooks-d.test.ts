@@ -74,29 +74,29 @@ describe('parseHooksD', () => {
 });
 
 describe('renderHook', () => {
-  it('starts the program by absolute names', () => {
+  it('starts the program by its absolute path', () => {
     const program = renderHook(template('prestart'), ['/opt/node', '/lib/ghostkeep.mjs']);
     assert.match(program, /^#!\/bin\/sh\n/);
     assert.match(program, /\nexec '\/opt\/node' '\/lib\/ghostkeep.mjs' hook prestart\n$/);
     assert.doesNotMatch(program, /@[A-Z]+@/);
   });
 
-  it('quotes for the shell', () => {
+  it('quotes a path for the shell', () => {
     const program = renderHook('exec @COMMAND@', ["/it's $(here)"]);
     assert.equal(program, "exec '/it'\\''s $(here)'");
   });
 
-  it('refuses a name that is not absolute', () => {
+  it('refuses a path that is not absolute', () => {
     assert.throws(() => renderHook(template('poststop'), ['node', '/p']), refused(/"node"/));
   });
 
-  it('refuses a template with a name that nobody fills in', () => {
+  it('refuses a template with a placeholder that has no value', () => {
     assert.throws(() => renderHook("exec '@SHELL@'", ['/n', '/p']), refused(/@SHELL@/));
   });
 });
 
 describe('renderHookDocument', () => {
-  it('has one stage of the two in which runtimes start the hook', () => {
+  it('has one of the two stages at which runtimes start the hook', () => {
     const render = (name: string) => renderHookDocument(template(name), '/usr/local', 'createRuntime');
     const { hook, stages } = parseHooksD(render('prestart.json'), 'prestart.json');
     assert.deepEqual(stages, ['createRuntime']);
@@ -106,7 +106,7 @@ describe('renderHookDocument', () => {
     assert.deepEqual(stanza.createRuntime, [hook]);
   });
 
-  it('makes the stanza for a config.json, with a timeout at each hook', () => {
+  it('makes the hooks stanza for a config.json, with a timeout for each hook', () => {
     const { hooks: stanza } = JSON.parse(renderHookDocument(template('config-hooks.json'), '/opt/a "b"'));
     for (const stage of ['prestart', 'poststop']) {
       const folder = '/opt/a "b"/libexec/ghostkeep';

@@ -6,7 +6,7 @@ import { ghostkeepError } from '../expect.js';
 const config = (value: unknown) => parseConfig(JSON.stringify(value), '/etc/ghostkeep/config.json');
 
 describe('policy', () => {
-  it('when nothing is said, it takes the defaults', () => {
+  it('when neither config.json nor an annotation sets a key, the policy has the defaults', () => {
     assert.deepEqual(resolvePolicy(), {
       enabled: true,
       limit: undefined,
@@ -18,7 +18,7 @@ describe('policy', () => {
     });
   });
 
-  it('when every key is given, it is heard', () => {
+  it('when every key is given, the policy has all of them', () => {
     assert.deepEqual(
       resolvePolicy(
         config({
@@ -43,7 +43,7 @@ describe('policy', () => {
     );
   });
 
-  it('when both config and annotations speak, annotations override key by key', () => {
+  it("when both config.json and annotations set a key, the annotation's value applies", () => {
     const annotations = parseAnnotations({
       'io.ghostkeep.limit': '5M',
       'io.ghostkeep.enabled': 'true',
@@ -57,11 +57,11 @@ describe('policy', () => {
     assert.equal(policy.engine, 'read');
   });
 
-  it('when a limit is 0, it is a limit and not none', () => {
+  it('when a limit is 0, it is a limit of 0 and not no limit', () => {
     assert.equal(resolvePolicy(config({ limit: 0 })).limit, 0n);
   });
 
-  it('when a key is unknown, it names the key and those that are known', () => {
+  it('when a key is unknown, the error names the key and the known keys', () => {
     assert.throws(
       () => config({ limits: 1 }),
       ghostkeepError(
@@ -76,7 +76,7 @@ describe('policy', () => {
       );
   });
 
-  it('when a value is bad, it names key, value and what is allowed', () => {
+  it('when a value is bad, the error names the key, the value and the allowed values', () => {
     const size = 'a whole number of bytes, K, M, G or T, such as 4096, "64M", "2G"';
     const cases: [string, unknown, string][] = [
       ['engine', 'dd', 'one of "auto", "fiemap", "seek", "read"'],
@@ -100,7 +100,7 @@ describe('policy', () => {
       );
   });
 
-  it('when an annotation is bad, it is named as one', () => {
+  it('when an annotation is bad, the error calls it an annotation', () => {
     assert.throws(
       () => parseAnnotations({ 'io.ghostkeep.enabled': 'yes' }),
       ghostkeepError('BAD_POLICY', 'io.ghostkeep.enabled is "yes", it must be true or false'),
@@ -114,7 +114,7 @@ describe('policy', () => {
     );
   });
 
-  it("when an option of CRIU's is read, it counts as an annotation does", () => {
+  it('when CRIU gives us a plugin option, it is read like an annotation', () => {
     assert.deepEqual(parseOption('warm=false'), { warm: false });
     assert.deepEqual(parseOption('limit=5M'), { limit: '5M' });
     const cases: [string, string][] = [

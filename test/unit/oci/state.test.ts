@@ -12,7 +12,7 @@ const bad = (values: object, ...named: string[]) =>
   );
 
 describe('parseState', () => {
-  it('when a runtime writes more than we know, it is accepted', () => {
+  it('when a runtime writes more fields than we know, the state is accepted', () => {
     const podman = {
       ...state,
       annotations: { 'io.container.manager': 'libpod' },
@@ -22,18 +22,18 @@ describe('parseState', () => {
     assert.deepEqual(parseState(JSON.stringify(podman)), podman);
   });
 
-  it('when there is no pid, as at poststop, it is accepted', () => {
+  it('when there is no pid, as at poststop, the state is accepted', () => {
     const { pid: _, ...stopped } = { ...state, status: 'stopped' };
     assert.equal(parseState(JSON.stringify(stopped)).pid, undefined);
     assert.equal(parseState(JSON.stringify({ ...stopped, pid: 0 })).pid, 0);
   });
 
-  it('when ids are unusual but legal, they are accepted', () => {
+  it('when ids are unusual but legal, the state is accepted', () => {
     for (const id of ['a', '_', 'A.b-c+d_e', '0'.repeat(255), 'a..b'])
       assert.equal(parseState(JSON.stringify({ ...state, id })).id, id);
   });
 
-  it('when an id could name another file, it is refused', () => {
+  it('when an id could name another file, the state is refused', () => {
     for (const id of [
       '',
       '.',
@@ -53,14 +53,14 @@ describe('parseState', () => {
       bad({ id }, 'id');
   });
 
-  it('when it is not JSON or not an object, it says so', () => {
+  it('when the text is not JSON or not an object, the error says so', () => {
     for (const text of ['', 'x', '{"id":', '\0'])
       assert.throws(() => parseState(text), ghostkeepError('BAD_STATE', 'not JSON', 'stdin'));
     for (const text of ['[]', 'null', '"x"'])
       assert.throws(() => parseState(text), ghostkeepError('BAD_STATE', 'must be an object'));
   });
 
-  it('when fields are missing, it names them all', () => {
+  it('when fields are missing, the error names all of them', () => {
     assert.throws(
       () => parseState('{}'),
       ghostkeepError(
@@ -73,7 +73,7 @@ describe('parseState', () => {
     );
   });
 
-  it('when fields have values that no runtime writes, it names them', () => {
+  it('when fields have values that no runtime writes, the error names the fields', () => {
     bad({ pid: -1 }, 'pid');
     bad({ pid: 1.5 }, 'pid');
     bad({ pid: '100' }, 'pid');

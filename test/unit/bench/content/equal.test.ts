@@ -52,26 +52,26 @@ function inFile(t: TestContext, bytes: Buffer): string {
 }
 
 describe('ghostImageEquals', () => {
-  it('when every data range is there, it is equal, and zeroes in place of a hole are no error', t => {
+  it('when every data range is there, the image is equal, and zeroes in place of a hole are no error', t => {
     assert.equal(chunks.length, 8);
     assert.equal(ghostImageEquals(pattern, inFile(t, image(chunks))), true);
     const all = [{ offset: 0, length: pattern.size }];
     assert.equal(ghostImageEquals(pattern, inFile(t, image(all))), true);
   });
 
-  it('when one byte is another, it is not', t => {
+  it('when one byte differs, the image is not equal', t => {
     const change = (bytes: Buffer, offset: number) => {
       if (offset === 8192) bytes[4095] = ~(bytes[4095] as number);
     };
     assert.equal(ghostImageEquals(pattern, inFile(t, image(chunks, change))), false);
   });
 
-  it('when a data range is missing, or the image is cut off, it is not', t => {
+  it('when a data range is missing, or the image is cut off, the image is not equal', t => {
     assert.equal(ghostImageEquals(pattern, inFile(t, image(chunks.slice(0, -1)))), false);
     assert.equal(ghostImageEquals(pattern, inFile(t, image(chunks).subarray(0, -1))), false);
   });
 
-  it('when a chunk stands at another offset, it is not', t => {
+  it('when a chunk stands at another offset, the image is not equal', t => {
     const moved = image(chunks, (bytes, offset) => {
       if (offset === 8192) bytes.set(expected(pattern, 16384, 4096));
     });
@@ -80,7 +80,7 @@ describe('ghostImageEquals', () => {
 });
 
 describe('fileEquals', () => {
-  it('when a file is what was written, it is equal; shorter or damaged it is not', t => {
+  it('when a file has what was written, it is equal; a shorter or damaged file is not', t => {
     const file = inFile(t, Buffer.alloc(0));
     const fd = fs.openSync(file, 'r+');
     writePattern(pattern, file, fd);
@@ -97,7 +97,7 @@ describe('fileEquals', () => {
 });
 
 describe('sparseFileEquals', () => {
-  it('when only the data was read, a wrong byte, one too many in a hole and a lost range are seen all the same', t => {
+  it('when only the data is read, a wrong byte, an extra byte in a hole and a lost range are still found', t => {
     const file = inFile(t, Buffer.alloc(0));
     const fd = fs.openSync(file, 'r+');
     writePattern(pattern, file, fd);
@@ -116,7 +116,7 @@ describe('sparseFileEquals', () => {
 });
 
 describe('many', () => {
-  it('when files have the same size, one is never equal to another', t => {
+  it('when two files of a set have the same size, their contents differ', t => {
     const [first, second] = many(2, 16) as [Pattern, Pattern];
     const file = inFile(t, Buffer.from(expected(first, 0, first.size)));
     assert.deepEqual([fileEquals(first, file), fileEquals(second, file)], [true, false]);

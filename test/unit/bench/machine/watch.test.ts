@@ -9,19 +9,19 @@ const busy = `const taken = Buffer.alloc(64 << 20, 1); const until = process.cpu
 while (process.cpuUsage().user < until) taken[0] += 1;`;
 
 describe('timedAndWatched', () => {
-  it('when a command takes memory and time, both are known after its end', async () => {
+  it('when a command takes memory and time, both are measured', async () => {
     const words = [process.execPath, '-e', busy];
     const { ms, use } = await timedAndWatched(words, {}, pid => ({ find: () => pid }));
     assert.ok(use && use.peakBytes > 64 << 20, JSON.stringify(use));
     assert.ok(use.cpuMs >= 200 && ms >= 200, JSON.stringify({ ms, use }));
   });
 
-  it('when the time that counts never comes, nothing is made up', async () => {
+  it('when the line from which time counts never comes, no time is given', async () => {
     const request = { find: () => process.pid, counts: () => false };
     assert.equal((await timedAndWatched(['/bin/true'], {}, () => request)).use, undefined);
   });
 
-  it('when the command fails, its last words are the error', async () => {
+  it('when the command fails, the last lines of its output are the error', async () => {
     const words = ['/bin/sh', '-c', 'echo no room >&2; exit 3'];
     await assert.rejects(
       timedAndWatched(words, {}, pid => ({ find: () => pid })),
@@ -31,7 +31,7 @@ describe('timedAndWatched', () => {
 });
 
 describe('watch', () => {
-  it('when the process was gone before anyone looked, nothing is made up', async t => {
+  it('when the process ended before the first sample, no figure is given', async t => {
     const child = spawn('/bin/true');
     await new Promise(resolve => child.on('exit', resolve));
     const stop = watch({ find: () => child.pid });
@@ -40,7 +40,7 @@ describe('watch', () => {
     assert.equal(stop(), undefined);
   });
 
-  it('when a process merely sleeps or is stopped by a signal, CRIU has not stopped it', t => {
+  it('when a process sleeps or a signal has stopped it, it does not count as stopped by CRIU', t => {
     const child = spawn('sleep', ['10']);
     t.after(() => child.kill('SIGKILL'));
     assert.equal(isStopped(child.pid as number), false);

@@ -30,7 +30,7 @@ const rows = [
 ];
 
 describe('markdown', () => {
-  it('when there are rows, each has its medians with ranges, its ratio and target, and the machine stands below', () => {
+  it('when there are rows, each has its medians with ranges, its ratio and target, and the machine stands below the table', () => {
     const lines = markdown({
       suite: 'dump',
       machine,
@@ -56,7 +56,7 @@ describe('markdown', () => {
 });
 
 describe('logScale', () => {
-  it('when values span decades, the ticks are the powers of ten around them, evenly apart', () => {
+  it('when values span decades, the ticks are the powers of ten around them, evenly spaced', () => {
     const { at, ticks } = logScale([0.4, 20, 3000]);
     assert.deepEqual(ticks, [0.1, 1, 10, 100, 1000, 10000]);
     assert.deepEqual(
@@ -69,7 +69,7 @@ describe('logScale', () => {
 describe('plotRows', () => {
   const plot = plotRows('a & b', rows);
 
-  it('when a bar is ten times as long in time, it is as much longer as a tick', () => {
+  it('when a value is ten times another, its bar is longer by one step of the logarithmic scale', () => {
     const widths = [...plot.matchAll(/height="8" fill="#111111"/g)];
     assert.equal(widths.length, rows.length);
     const width = (ms: number) =>
@@ -81,12 +81,12 @@ describe('plotRows', () => {
     assert.ok(Math.abs(width(300) - width(30) - 150) < 0.2, `${width(300)} and ${width(30)}`);
   });
 
-  it('when memory was watched, it stands behind the time', () => {
+  it('when memory was measured, the figure stands behind the time', () => {
     assert.match(plot, />300 \(96 MiB\)</);
     assert.match(plot, />30</);
   });
 
-  it('when names have signs of markup in them, they are escaped', () => {
+  it('when names have characters of markup in them, they are escaped', () => {
     assert.match(plot, /criu&#60;seek&#62;/);
     assert.match(plot, /<title>a &#38; b<\/title>/);
     assert.doesNotMatch(plot, /criu</);

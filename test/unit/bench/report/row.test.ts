@@ -6,7 +6,7 @@ import { dumpTarget } from '../../../../bench/targets.js';
 const names = { suite: 'copy', case: 'dense-64m', filesystem: 'xfs', state: 'synced' };
 
 describe('makeRow', () => {
-  it('when several peers ran, the ratio is to the median of the best of them', () => {
+  it('when several peers ran, the ratio is to the median of the fastest peer', () => {
     const samples = { ghostkeep: [5, 6, 100], cp: [40, 12, 11], dd: [30, 20, 10] };
     const row = makeRow({ ...names, samples, target: 0.4 });
     assert.equal(row.peer, 'cp');
@@ -16,13 +16,13 @@ describe('makeRow', () => {
     assert.equal(row.equal, true);
   });
 
-  it('when a contender wrote wrong bytes, the row says so and who it was', () => {
+  it('when a contender wrote wrong bytes, the row says so and names the contender', () => {
     const row = makeRow({ ...names, samples: { ghostkeep: [1], cp: [2] }, unequal: new Set(['cp']) });
     assert.equal(row.equal, false);
     assert.deepEqual(row.unequal, ['cp']);
   });
 
-  it('when processors and memory were watched, the row has the median of the one and the other as it is', () => {
+  it('when processors and memory were measured, the row has the median of the processors at work and the peak memory unchanged', () => {
     const samples = { ghostkeep: [1], cp: [2] };
     const row = makeRow({ ...names, samples, atWork: [1.2, 1.904, 1.9], peakBytes: { ghostkeep: 5 } });
     assert.deepEqual([row.atWork, row.peakBytes], [1.9, { ghostkeep: 5 }]);
@@ -30,14 +30,14 @@ describe('makeRow', () => {
     assert.equal('atWork' in unseen || 'peakBytes' in unseen, false);
   });
 
-  it('when ours or every peer is missing, there is no row', () => {
+  it('when our own run or every peer is missing, there is no row', () => {
     assert.throws(() => makeRow({ ...names, samples: { cp: [1] } }), /ghostkeep did not run/);
     assert.throws(() => makeRow({ ...names, samples: { ghostkeep: [1] } }), /no peer/);
   });
 });
 
 describe('dumpTarget', () => {
-  it('when a pattern is of a known kind, the target is that of the file system and state', () => {
+  it('when a pattern is of a known kind, the target is the one for the file system and the state of the cache', () => {
     assert.equal(dumpTarget('dense-1024m', 'btrfs', 'dirty'), 0.02);
     assert.equal(dumpTarget('4k-4k-256m', 'ext4', 'synced'), 0.35);
     assert.equal(dumpTarget('4k-4k-256m', 'ext4', 'dirty'), 0.4);

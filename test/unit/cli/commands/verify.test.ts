@@ -9,18 +9,18 @@ const withDigest = aManifestGhost({ data: { ...data, ways: [], digest: 'crc32c:0
 const checked = (...ghosts: (typeof without)[]) => showChecked(aManifest({ ghosts }));
 
 describe('showChecked', () => {
-  it('when no image has a digest, only the structure was checked, and it says how to have more', () => {
+  it('when no image has a digest, the output says that only the structure was checked, and how to have digests', () => {
     assert.equal(
       checked(without, aManifestGhost()),
       '2 ghosts, no damage found; structure only: no checksums were recorded (policy `verify: digest`)',
     );
   });
 
-  it('when some have one, it says how many', () => {
+  it('when some images have a digest, the output says how many', () => {
     assert.match(checked(withDigest, without), /^2 ghosts, no damage found; structure only for 1: /);
   });
 
-  it('when files were left out, it says how many, since nothing else there would', () => {
+  it('when files were left out of the dump, the output says how many, because no other line would', () => {
     const one = { pid: 100, what: 'fd 3', why: 'it cannot be opened from here' };
     const text = (leftOut: (typeof one)[], leftOutMore?: number) =>
       showChecked(aManifest({ ghosts: [withDigest], leftOut, ...(leftOutMore ? { leftOutMore } : {}) }));
@@ -31,7 +31,7 @@ describe('showChecked', () => {
     assert.match(text([one, one], 7), /; 9 files left out of the dump /);
   });
 
-  it('when files have other names, they are counted apart, and those with content only once', () => {
+  it('when linked ghosts have other names, the output counts them apart, and counts those with content only once', () => {
     const links = [
       { key: 'file[1e:1]', mount: 30, path: '/data/other' },
       { key: 'file[1f:2]', mount: 31, path: '/dev/shm/sem.a' },

@@ -14,7 +14,7 @@ const below = (...ghosts: ReturnType<typeof ghost>[]) =>
     .slice(ghosts.length + 1, -2);
 
 describe('showScan', () => {
-  it('when ghosts are not kept by ghostkeep, it says who keeps which and why', () => {
+  it('when ghosts are not kept by ghostkeep, the output says who keeps which and why', () => {
     assert.deepEqual(
       below(
         ghost(1, 'criu', 'memfd: CRIU keeps it itself'),
@@ -28,14 +28,14 @@ describe('showScan', () => {
     );
   });
 
-  it('when many share a reason, the line names the first and counts the others', () => {
+  it('when many ghosts share a reason, the line names the first and counts the others', () => {
     const many = Array.from({ length: 50_000 }, (_, n) => ghost(n + 1, 'criu', 'memfd'));
     const [line = '', ...more] = below(...many);
     assert.match(line, /^8:1\/1, .*8:1\/8 and 49992 more left to CRIU: memfd$/);
     assert.deepEqual(more, []);
   });
 
-  it('when ghostkeep keeps them all, there is nothing to explain', () => {
+  it('when ghostkeep keeps all ghosts, the output has no explanation', () => {
     assert.deepEqual(below(ghost(1, 'ghostkeep', 'a regular file that exists nowhere else')), []);
   });
 });

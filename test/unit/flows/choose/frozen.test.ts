@@ -20,8 +20,8 @@ function machine(processes: Record<number, FakeProcess>, paused: number[] = []) 
   return { ...context, dump, warnings };
 }
 
-describe('a process that runs while it is dumped', () => {
-  it('and maps a ghost shared and writable is a warning', async () => {
+describe('a dump without CRIU of a running process', () => {
+  it('warns when the process maps a ghost shared and writable', async () => {
     const { dump, warnings } = machine({ 100: mapped() });
     const { journal } = await dump();
     assert.equal(journal.ghosts.length, 1);
@@ -31,7 +31,7 @@ describe('a process that runs while it is dumped', () => {
     );
   });
 
-  it('and maps it for reading or privately, or holds a descriptor, is none: writes are seen', async () => {
+  it('does not warn when the process maps the ghost for reading or privately, or only holds a descriptor: then writes are seen', async () => {
     for (const values of [{ writable: false }, { shared: false }]) {
       const { dump, warnings } = machine({ 100: { fds: { 3: ghost }, ...mapped(values) } });
       await dump();
@@ -39,7 +39,7 @@ describe('a process that runs while it is dumped', () => {
     }
   });
 
-  it('is an error with --require-frozen, whatever it holds, and nothing is copied', async () => {
+  it('fails with --require-frozen, whatever the process holds, and nothing is copied', async () => {
     for (const process of [mapped(), { fds: { 3: ghost } }, {}]) {
       const { dump, host } = machine({ 100: process });
       await assert.rejects(dump({ requireFrozen: true }), ghostkeepError('NOT_FROZEN', 'process 100'));
@@ -47,21 +47,21 @@ describe('a process that runs while it is dumped', () => {
     }
   });
 
-  it('is no matter to a dump by CRIU, which freezes it', async () => {
+  it('does not warn when CRIU makes the dump, because CRIU freezes the process', async () => {
     const { dump, warnings } = machine({ 100: mapped() });
     await dump({ criu: true });
     assert.deepEqual(warnings(), []);
   });
 });
 
-describe('a process that stands still', () => {
-  it('is dumped without a warning', async () => {
+describe('a dump without CRIU of a stopped process', () => {
+  it('gives no warning', async () => {
     const { dump, warnings } = machine({ 100: mapped() }, [100]);
     await dump({ requireFrozen: true });
     assert.deepEqual(warnings(), []);
   });
 
-  it('does not when another one that is not dumped runs and maps the same ghost', async () => {
+  it('warns when another process, which is not dumped, runs and maps the same ghost', async () => {
     const both = { 100: mapped(), 200: mapped() };
     const { dump, warnings } = machine(both, [100]);
     await dump();
@@ -71,7 +71,7 @@ describe('a process that stands still', () => {
     assert.deepEqual(again.host.files.snapshot(), {});
   });
 
-  it('where the other one maps another file by the same number, is stopped, or shows nothing, it may go on', async () => {
+  it('does not warn when the other process maps another file of the same number, is stopped, or shows no mappings', async () => {
     const other = opened(fakeFile({ birthtimeNs: 5n }), '/other');
     const others: [FakeProcess, number[]][] = [
       [{ maps: [{ address: '1-2', opened: other }] }, [100]],
@@ -85,7 +85,7 @@ describe('a process that stands still', () => {
     }
   });
 
-  it('where only the label of the other one tells, it is believed', async () => {
+  it("fails with --require-frozen when only the label of the other process's mapping says that it maps the ghost", async () => {
     const { dump } = machine(
       { 100: mapped(), 200: { ...mapped(), fails: { 'stat map_files/7f00-8f00': 'EPERM' } } },
       [100],

@@ -27,7 +27,7 @@ const damage = (host: FakeHost, linkedNames: LinkedNames | undefined) =>
   );
 
 describe('names of files whose content is left out', () => {
-  it('when they are there, nothing is said', () => {
+  it('when the names are there, verify reports no damage', () => {
     const { host, linkedNames } = dumped();
     assert.deepEqual(linkedNames, {
       host: 'this machine',
@@ -44,7 +44,7 @@ describe('names of files whose content is left out', () => {
     assert.deepEqual(damage(host, linkedNames), []);
   });
 
-  it('when one is gone, or another file has it, that is damage', () => {
+  it('when a name is gone, or another file has it, verify reports damage', () => {
     const { host, linkedNames } = dumped();
     host.files.statOn = () => undefined;
     assert.deepEqual(damage(host, linkedNames), ['NAME_GONE /vol/other is gone']);
@@ -57,7 +57,7 @@ describe('names of files whose content is left out', () => {
     }
   });
 
-  it('when nobody can say, nothing is said: another host, no mount there, another one on top', () => {
+  it('when the names cannot be checked (another host, no mount, another mount on top), verify reports no damage', () => {
     const { host, linkedNames } = dumped();
     host.files.statOn = () => undefined;
     assert.deepEqual(damage({ ...host, machine: () => 'another' }, linkedNames), []);
@@ -72,7 +72,7 @@ describe('names of files whose content is left out', () => {
     }
   });
 
-  it('when the manifest names a file server, nothing there is looked at', () => {
+  it('when the manifest names a file server, verify looks at no file there', () => {
     const { host, linkedNames } = dumped();
     host.processes.add(host.processes.self(), { mounts: [fakeMount(1, { root, filesystem: 'nfs4' })] });
     host.files.statOn = () => assert.fail('it was looked at');

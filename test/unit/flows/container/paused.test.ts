@@ -35,7 +35,7 @@ function left({ status = 'paused', resume = 0, owner = 'gone' } = {}) {
 const [stateCall, resumeCall] = ['runc --root /r state web', 'runc --root /r resume web'];
 
 describe('resumeForgotten', () => {
-  it('when a checkpoint was killed, its container is resumed once, and that is said', async () => {
+  it('when a checkpoint was killed, the container that it had paused is resumed once, and a message says so', async () => {
     const { context, calls, records, go } = left();
     await go();
     assert.deepEqual(calls, [stateCall, resumeCall]);
@@ -45,7 +45,7 @@ describe('resumeForgotten', () => {
     assert.equal(calls.length, 2);
   });
 
-  it('when the checkpoint is still at work, or a command of its runtime is, nothing is touched', async () => {
+  it('when the checkpoint or a command of its runtime is still at work, the container is not resumed', async () => {
     const working = left({ owner: 'alive' });
     await working.go();
     assert.deepEqual([working.calls, working.records()], [[], 1]);
@@ -58,7 +58,7 @@ describe('resumeForgotten', () => {
     assert.deepEqual(orphaned.calls, [stateCall, resumeCall]);
   });
 
-  it('when the container runs by now, has ended or is another one, it is left alone', async () => {
+  it('when the container runs again, has ended or is another one, it is not resumed', async () => {
     const running = left({ status: 'running' });
     await running.go();
     assert.deepEqual([running.calls, running.records()], [[stateCall], 0]);
@@ -68,7 +68,7 @@ describe('resumeForgotten', () => {
     assert.deepEqual([other.calls, other.records()], [[], 0]);
   });
 
-  it('when it cannot be resumed, the record stays, and how to do it is said', async () => {
+  it('when the container cannot be resumed, the record stays, and the message says how to resume it', async () => {
     const { context, records, go } = left({ resume: 1 });
     await go();
     assert.equal(records(), 1);
@@ -78,7 +78,7 @@ describe('resumeForgotten', () => {
     );
   });
 
-  it('when others may write to the folder, or a record is none, no command is run', async () => {
+  it('when others may write to the folder of records, or a record is invalid, no command is run', async () => {
     const open = left();
     const { statPath } = open.files;
     open.files.statPath = path => ({ ...statPath.call(open.files, path), mode: 0o40722 });
@@ -91,7 +91,7 @@ describe('resumeForgotten', () => {
     assert.match(broken.context.lines.join('\n'), /warn cannot resume the container of .*x\.json: /);
   });
 
-  it('when no record can be kept, that is said and the checkpoint goes on', () => {
+  it('when no record can be written, a warning says so and the checkpoint goes on', () => {
     const context = fakeContext();
     context.host.processes.add(100, {});
     context.host.files.makeDirectory = () => {

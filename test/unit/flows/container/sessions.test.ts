@@ -23,7 +23,7 @@ const session = (values: Partial<Session> = {}): Session => ({
 });
 
 describe('sessions', () => {
-  it('when a session is written, it is read and closed by its container, twice too', () => {
+  it('when a session record is written, its container reads and closes it, and may close it twice', () => {
     const context = fakeContext();
     writeSession(context, session());
     writeSession(context, session({ images: '/img' }));
@@ -33,7 +33,7 @@ describe('sessions', () => {
     assert.equal(readSession(context, 'web'), undefined);
   });
 
-  it('when a pid is asked for, its start time must be the same: pids are used again', () => {
+  it('when a record is looked for by pid, its start time must match too, because pids are used again', () => {
     const context = fakeContext();
     context.host.processes.add(100, {}).add(101, {});
     writeSession(context, session());
@@ -45,7 +45,7 @@ describe('sessions', () => {
     assert.equal(findSession(context, 100), undefined, 'gone');
   });
 
-  it('when one record is broken, the others are still found, with a warning', () => {
+  it('when one record is broken, the others are still found, and a warning names it', () => {
     const context = fakeContext();
     context.host.processes.add(100, {});
     context.host.files.put(`${folder}/a.json`, '{"version":2}');
@@ -62,7 +62,7 @@ describe('sessions', () => {
     assert.throws(() => readSession(context, 'a'), ghostkeepError('BAD_INPUT', `${folder}/a.json`));
   });
 
-  it('when nothing was ever recorded, there is no session', () => {
+  it('when no session was ever recorded, none is found', () => {
     const context = fakeContext();
     context.host.processes.add(100, {});
     assert.equal(findSession(context, 100), undefined);
@@ -78,7 +78,7 @@ describe('sessions', () => {
     ['others may rename the folder', { '/tmp': { uid: 0, mode: 0o40777 } }],
   ];
   for (const [what, stats] of strangers)
-    it(`when ${what}, its records are neither read, nor written, nor removed`, () => {
+    it(`when ${what}, the records there are neither read, nor written, nor removed`, () => {
       const context = userContext(stats);
       const text = JSON.stringify(session({ images: '/victim' }));
       context.host.files.put('/tmp/ghostkeep-1000/sessions/web.json', text);
@@ -96,7 +96,7 @@ describe('sessions', () => {
       assert.equal(context.host.files.get('/tmp/ghostkeep-1000/sessions/web.json').toString(), text);
     });
 
-  it('when the folder in /tmp is our own, its records are used', () => {
+  it('when the folder in /tmp is our own, the records in it are used', () => {
     const context = userContext({});
     writeSession(context, session());
     assert.equal(findSession(context, 100)?.container, 'web');

@@ -21,7 +21,7 @@ function left(names: Record<string, string>) {
 const manifest = (image: string) => JSON.stringify(aManifest({ ghosts: [aManifestGhost({ image })] }));
 
 describe('leftovers of a dump that was killed', () => {
-  it('when no journal leads to them, they go with their folder, and what is sealed stays', () => {
+  it('when no journal names the leftover images, they are removed with their folder, and the sealed dump stays', () => {
     for (const sealed of [{}, { 'ghostkeep-manifest.json': manifest('ghost-file-1.img') }]) {
       const { context, ours } = left({ ...sealed, [warm]: 'x', 'ghostkeep/reserve': 'x' });
       removeLeftovers(context, images);
@@ -30,7 +30,7 @@ describe('leftovers of a dump that was killed', () => {
     }
   });
 
-  it('when something leads to them, they stay', () => {
+  it('when a journal or a manifest names the leftover images, they stay', () => {
     const leads = {
       'ghostkeep/journal.json': manifest(warm),
       'ghostkeep/manifest.json': manifest('ghostkeep/linked-1.img'),
@@ -44,7 +44,7 @@ describe('leftovers of a dump that was killed', () => {
     }
   });
 
-  it("when the folder is somebody else's, or cannot be removed, it stays and nothing fails", () => {
+  it('when the folder belongs to another user, or cannot be removed, it stays and the work goes on', () => {
     const other = left({ [warm]: 'x' });
     other.context.host.uid = () => 1000;
     const busy = left({ [warm]: 'x' });
@@ -58,7 +58,7 @@ describe('leftovers of a dump that was killed', () => {
     assert.match(busy.context.lines.join('\n'), /^info cannot remove .*EROFS/m);
   });
 
-  it('when an older dump is still to be sealed, the warm images that it has taken over are its own', () => {
+  it('when an older dump is still to be sealed, the warm images that it uses stay', () => {
     const taken = 'ghostkeep/warm-ba9876543210-1.img';
     const { context, ours } = left({ 'ghostkeep/journal.json': manifest(taken), [taken]: 'x', [warm]: 'x' });
     removeWarmImages(context, images);

@@ -30,13 +30,13 @@ function withDump(criu: boolean, ...names: string[]) {
 }
 
 describe('assertNoImages', () => {
-  it('when there is no image, nothing that is there is in the way', () => {
+  it('when the directory has no image, a dump into it is allowed', () => {
     for (const names of [[], ['dump.log', 'stats', 'ghost-file-1.img.lost', 'ghostkeep/pending-1.img']])
       assertNoImages(directory(...names).context, images);
     assertNoImages(fakeContext(), '/none');
   });
 
-  it('when any image is there that no dump of ours lists, it is refused', () => {
+  it('when the directory has an image that no dump of ours lists, a dump into it is refused', () => {
     for (const name of ['ghost-file-1.img', 'inventory.img', 'pages-1.img', 'core-1.img'])
       assert.throws(
         () => assertNoImages(directory(name, 'dump.log').context, images),
@@ -48,7 +48,7 @@ describe('assertNoImages', () => {
     );
   });
 
-  it('when a dump of ours without CRIU is there, its images are ours to replace, and no others', () => {
+  it('when the directory has a dump of ours without CRIU, a new dump may replace the images of that dump and no others', () => {
     assertNoImages(withDump(false, 'ghost-file-1.img').context, images);
     const more = withDump(false, 'ghost-file-1.img', 'ghost-file-2.img');
     assert.throws(
@@ -60,7 +60,7 @@ describe('assertNoImages', () => {
     assert.ok(more.files.exists(`${images}/ghost-file-2.img`));
   });
 
-  it('when a checkpoint by CRIU is there, sealed by us or not, nothing in it is', () => {
+  it('when the directory has a checkpoint by CRIU, a dump without CRIU into it is refused, also if we have sealed that checkpoint', () => {
     const { context, files } = withDump(true, 'ghost-file-1.img');
     assert.throws(() => assertNoImages(context, images), ghostkeepError('BAD_INPUT', 'ghost-file-1.img'));
     removeImagesAlone(context, images);
@@ -69,14 +69,14 @@ describe('assertNoImages', () => {
 });
 
 describe('noteEarlierGhosts', () => {
-  it('when a checkpoint is there, its ghosts are those that its remap-fpath.img names', () => {
+  it('when the directory has a checkpoint, its ghosts are those that its remap-fpath.img names', () => {
     const { context, files } = directory('ghost-file-1.img', 'ghost-file-3.img');
     assert.deepEqual(noteEarlierGhosts(context, images), []);
     files.put(`${images}/remap-fpath.img`, remapsImage(remap(7, 1, 1), remap(8, 2, 1), remap(9, 5, 0)));
     assert.deepEqual(noteEarlierGhosts(context, images), [1, 2]);
   });
 
-  it('when it cannot be read, or names too many for a journal, none is noted', () => {
+  it('when remap-fpath.img cannot be read, or names too many ghosts for a journal, no ghost is noted', () => {
     const { context, files } = directory();
     files.put(`${images}/remap-fpath.img`, 'damaged');
     assert.deepEqual(noteEarlierGhosts(context, images), []);
@@ -104,7 +104,7 @@ describe('setAsideOlderImages', () => {
     return { ...made, replace, left };
   }
 
-  it('when CRIU names an image that it has not written, that one goes, and none that CRIU does not name', () => {
+  it('when CRIU names an image that it has not written, that image is removed, and no image that CRIU does not name', () => {
     const { files, replace, left } = reused();
     replace({ ino: 2n, ctimeNs: 11_000_000_000n });
     assert.deepEqual(left(), ['ghost-file-1.img']);
@@ -115,7 +115,7 @@ describe('setAsideOlderImages', () => {
     assert.ok(files.exists(`${images}/ghost-file-1.img.earlier`), 'nothing is removed');
   });
 
-  it('when anything about it has changed, CRIU has written it', () => {
+  it('when any attribute of an image has changed, it counts as written by CRIU', () => {
     for (const values of [
       { ino: 9n, ctimeNs: 3_000_000_000n },
       { ino: 2n, ctimeNs: 3_000_000_000n, mtimeNs: 1n },
@@ -127,13 +127,13 @@ describe('setAsideOlderImages', () => {
     }
   });
 
-  it('when the clock of the file system cannot tell it from what is new, it stays', () => {
+  it('when the clock of the file system cannot tell an older image from a new one, the image stays', () => {
     const { files, left } = reused();
     files.contents.set(`${images}/ghostkeep/journal.json`, fakeFile({ mtimeNs: 3_000_000_000n }));
     assert.deepEqual(left(), []);
   });
 
-  it('when nothing was there before, nothing is looked at', () => {
+  it('when the directory had no image before, no image is looked at', () => {
     const { context } = directory();
     assert.deepEqual(setAsideOlderImages(context, images, new Map()), []);
   });

@@ -24,7 +24,7 @@ function taken(pid?: number) {
 }
 
 describe('asOwner', () => {
-  it('when nobody has it, it is ours while the work goes on, also where that fails', async () => {
+  it('when the directory has no owner, it is ours while the work runs, and free after it, also if the work fails', async () => {
     const { context, files } = directory();
     assert.equal(await asOwner(context, images, () => files.lockedFolders.size), 1);
     assert.equal(files.lockedFolders.size, 0);
@@ -35,7 +35,7 @@ describe('asOwner', () => {
     assert.deepEqual([files.lockedFolders.size, files.open_.size], [0, 0]);
   });
 
-  it('when somebody has it, nothing is done, and the refusal names the process and the command', async () => {
+  it('when another process owns the directory, the work is not done, and the refusal names the process and its command', async () => {
     const { context, processes } = taken(700);
     processes.add(700, { commandLine: ['ghostkeep', 'dump', '--pid', '5\n\u202e'] });
     const work = () => assert.fail('it was done');
@@ -45,7 +45,7 @@ describe('asOwner', () => {
     );
   });
 
-  it('when the kernel does not say who has it, or its maker has ended, the refusal says that', async () => {
+  it('when the kernel does not say who owns the directory, or the process that locked it has ended, the refusal says that', async () => {
     await assert.rejects(
       becomeOwner(taken().context, images),
       ghostkeepError('IN_USE', 'the kernel does not name'),
@@ -56,7 +56,7 @@ describe('asOwner', () => {
     );
   });
 
-  it('when it is let go while we wait, it is ours', async () => {
+  it('when the other owner lets the directory go while we wait, it becomes ours', async () => {
     const { context, files } = taken(700);
     let tries = 0;
     context.alive = () => {
@@ -67,7 +67,7 @@ describe('asOwner', () => {
     assert.equal(tries, 2);
   });
 
-  it('when we wait, the holder is looked for at first and at last: that reads all descriptors of our family', async () => {
+  it('when we wait for the directory, its owner is looked up only at the start and the end, because that reads many descriptors', async () => {
     const { context, files } = taken(700);
     let looks = 0;
     files.lockHolder = () => {
@@ -78,7 +78,7 @@ describe('asOwner', () => {
     assert.equal(looks, 2);
   });
 
-  it('when whoever started us has it, it is for us; anybody else of that name is not enough', async () => {
+  it('when the process that started us owns the directory, its lock counts as ours; a process of another family is refused', async () => {
     const { context, processes } = taken(50);
     processes.add(40, { parent: 50 }).add(50, { parent: 1 }).add(999, { parent: 40 });
     assert.equal(await asOwner(context, images, () => 'done'), 'done');
@@ -89,7 +89,7 @@ describe('asOwner', () => {
     );
   });
 
-  it('when there is no such directory, whoever needs it says so; when it cannot be locked, there is a warning', async () => {
+  it('when the directory does not exist, the work runs without a lock and without a warning; when it cannot be locked, there is a warning', async () => {
     const { context, files } = directory();
     assert.equal(await asOwner(context, '/none', () => 'done'), 'done');
     assert.deepEqual(context.lines, []);
@@ -101,7 +101,7 @@ describe('asOwner', () => {
   });
 });
 
-describe('asOwner of another dump', () => {
+describe('asOwner for beginning a dump over an unsealed one', () => {
   const heldBy = { pid: 700, startTime: '5' };
   const begin = (context: Context, family?: number[]) =>
     asOwner(context, images, () => 'done', { begins: true, ...(family ? { family } : {}) });
@@ -116,7 +116,7 @@ describe('asOwner of another dump', () => {
     return made;
   }
 
-  it('when a living process is to finish the one that is there, nobody may begin but whom that has started', async () => {
+  it('when a living process still has to finish the dump in the directory, only a process that it has started may begin another', async () => {
     const { context, files } = held('5');
     assert.equal(holderOf(context, images), 700);
     await assert.rejects(
@@ -128,7 +128,7 @@ describe('asOwner of another dump', () => {
     assert.equal(await asOwner(context, images, () => 'sealed'), 'sealed');
   });
 
-  it('when that has ended, its pid is another process, or the journal cannot be read, anybody may', async () => {
+  it('when that process has ended, its pid is another process, or the journal cannot be read, any process may begin a dump', async () => {
     await begin(held('6').context);
     const ended = held('5');
     ended.processes.end(700);
@@ -141,7 +141,7 @@ describe('asOwner of another dump', () => {
 });
 
 describe('familyOf', () => {
-  it('when processes were started by each other, they are in it up to the first; what has ended ends it', () => {
+  it('when processes have started each other, the family reaches up to the first; a process that has ended ends it', () => {
     const { processes } = directory();
     processes.add(10, { parent: 20 }).add(20, { parent: 30 }).add(30, { parent: 0 });
     assert.deepEqual(familyOf(processes, 10), [10, 20, 30]);

@@ -21,8 +21,8 @@ function halfSeen() {
 
 const request = (criu: boolean) => ({ images, pids: [100], policy: resolvePolicy(), criu });
 
-describe('when not everything could be looked at', () => {
-  it('a dump without CRIU is none: nobody else would keep what was not seen', async () => {
+describe('when some files could not be looked at', () => {
+  it('a dump without CRIU fails, because nobody else would keep what it did not see', async () => {
     const context = halfSeen();
     await assert.rejects(
       dumpGhosts(context, request(false)),
@@ -32,7 +32,7 @@ describe('when not everything could be looked at', () => {
     assert.equal(manifestExists(context.host.files, images), false);
   });
 
-  it('CRIU sees for itself, and only what was seen is taken from it', async () => {
+  it('a dump by CRIU keeps what was seen and leaves the rest to CRIU, which looks itself', async () => {
     const context = halfSeen();
     const { journal } = await dumpGhosts(context, request(true));
     assert.deepEqual(
@@ -42,7 +42,7 @@ describe('when not everything could be looked at', () => {
     assert.match(context.lines.join('\n'), /^warn cannot look at fd 4 of process 100: EIO/m);
   });
 
-  it('threads apart CRIU does not see: what could not be looked at there is refused', async () => {
+  it('a dump by CRIU is refused if the files of a thread apart were not seen, because CRIU does not see them either', async () => {
     for (const fails of [{ threadsApart: 'E2BIG' }, { 'stat fd/4': 'EIO' }]) {
       const context = fakeContext(fakeHost());
       const fds = { 4: opened(fakeFile(), deleted) };
@@ -53,7 +53,7 @@ describe('when not everything could be looked at', () => {
     }
   });
 
-  it('a folder, and a file that still goes by its name, hide no ghost', async () => {
+  it('an unseen folder, or an unseen file that still has its name, does not fail the dump', async () => {
     const context = fakeContext(fakeHost());
     const [named, gone] = [opened(fakeFile({ ino: 2n, nlink: 1 }), '/nfs/x'), opened(fakeFile(), deleted)];
     const fails = { 'stat cwd': 'ESTALE', 'stat fd/4': 'ENOTCONN' };
@@ -63,7 +63,7 @@ describe('when not everything could be looked at', () => {
     assert.equal(journal.ghosts.length, 1);
   });
 
-  it("a zombie, whose descriptors are root's to list, has none", async () => {
+  it('a zombie, whose descriptors only root may list, counts as a process without ghosts', async () => {
     const context = halfSeen();
     context.host.processes.add(200, {
       fds: { 3: opened(fakeFile(), deleted) },
@@ -74,7 +74,7 @@ describe('when not everything could be looked at', () => {
     assert.equal(journal.ghosts.length, 1);
   });
 
-  it('what has ended meanwhile holds nothing', async () => {
+  it('a process that has ended meanwhile counts as a process without ghosts', async () => {
     const context = halfSeen();
     context.host.processes.add(200, { fds: { 3: opened(fakeFile(), deleted) } });
     const { journal } = await dumpGhosts(context, { ...request(false), pids: [200, 300] });
@@ -82,7 +82,7 @@ describe('when not everything could be looked at', () => {
   });
 });
 
-describe('when only a thread with descriptors of its own holds a ghost', () => {
+describe('when only a thread with its own descriptors holds a ghost', () => {
   function apart(shared: boolean) {
     const { context } = whole();
     const own = opened(fakeFile({ ino: 7n }), deleted);
@@ -92,7 +92,7 @@ describe('when only a thread with descriptors of its own holds a ghost', () => {
     return context;
   }
 
-  it('a dump without CRIU has it', async () => {
+  it('a dump without CRIU keeps the ghost', async () => {
     const { journal } = await dumpGhosts(apart(false), request(false));
     assert.deepEqual(
       journal.ghosts.map(({ ino, holders }) => [ino, holders.map(({ pid, fd }) => `${pid} ${fd}`)]),
@@ -100,20 +100,20 @@ describe('when only a thread with descriptors of its own holds a ghost', () => {
     );
   });
 
-  it('CRIU would lose it without a word, so it is refused', async () => {
+  it('a dump by CRIU is refused, because CRIU would lose the ghost silently', async () => {
     await assert.rejects(
       dumpGhosts(apart(false), request(true)),
       ghostkeepError('GHOST_UNREADABLE', 'only thread 101 holds it', 'unshare(CLONE_FILES)'),
     );
   });
 
-  it('where the process holds it too, CRIU does not lose it', async () => {
+  it('a dump by CRIU goes on if the main thread holds the ghost too', async () => {
     const { journal } = await dumpGhosts(apart(true), request(true));
     assert.equal(journal.ghosts.length, 1);
   });
 });
 
-describe('when CRIU would keep or refuse a ghost', () => {
+describe('when CRIU would keep or refuse a ghost itself', () => {
   const memfd = fakeFile({ ino: 5n, dev: 1n });
   const far = fakeFile({ ino: 6n });
   const holding = () => {
@@ -128,7 +128,7 @@ describe('when CRIU would keep or refuse a ghost', () => {
     return context;
   };
 
-  it('a dump without CRIU copies it, with the mount ids that it has', async () => {
+  it('a dump without CRIU copies the ghost, with the mount ids that it has', async () => {
     const { journal } = await dumpGhosts(holding(), request(false));
     assert.deepEqual(
       journal.ghosts.map(({ path, mounts, filesystem, data }) => [path, mounts, filesystem, !!data]),
@@ -139,12 +139,12 @@ describe('when CRIU would keep or refuse a ghost', () => {
     );
   });
 
-  it('by CRIU it is left to CRIU', async () => {
+  it('a dump by CRIU leaves the ghost to CRIU', async () => {
     const { journal } = await dumpGhosts(holding(), request(true));
     assert.deepEqual(journal.ghosts, []);
   });
 
-  it('a linked one of which no name was found is copied without CRIU, on a disk too', async () => {
+  it('a dump without CRIU copies a linked ghost of which no name was found, on a disk too', async () => {
     const context = fakeContext(fakeHost());
     context.host.processes.add(100, { fds: { 3: opened(fakeFile({ nlink: 1 }), deleted) } });
     context.host.files.folders.add(images);
@@ -156,8 +156,8 @@ describe('when CRIU would keep or refuse a ghost', () => {
   });
 });
 
-describe('when the disk could not take an image after all', () => {
-  it('a dump without CRIU is none, and the next one begins anew', async () => {
+describe('when the disk fails to store an image after write(2) has returned', () => {
+  it('a dump without CRIU fails, and the next one begins anew', async () => {
     const { context, files } = whole();
     files.lostWrites.add(`${images}/ghostkeep/pending-1.img`);
     await assert.rejects(dumpGhosts(context, request(false)), ghostkeepError('IO', 'pending-1.img', 'EIO'));
@@ -166,14 +166,14 @@ describe('when the disk could not take an image after all', () => {
     assert.equal(journal.ghosts.length, 1);
   });
 
-  it('a dump by CRIU does not wait for it: the processes stand still', async () => {
+  it('a dump by CRIU does not wait for the disk while the processes are frozen', async () => {
     const { context, files } = whole();
     files.lostWrites.add(`${images}/ghostkeep/pending-1.img`);
     await dumpGhosts(context, request(true));
     assert.equal(files.lostWrites.size, 1);
   });
 
-  it('a seal does not call it lossless', async () => {
+  it('a seal does not say that the dump is lossless', async () => {
     const { context, files } = whole();
     await dumpGhosts(context, request(false));
     files.lostWrites.add(`${images}/ghost-file-1.img`);

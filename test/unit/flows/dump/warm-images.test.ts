@@ -6,8 +6,8 @@ import { fakeContext, fakeFile } from '../../fake-host.js';
 
 const images = '/img';
 
-describe('images from before the freeze', () => {
-  it('when a number is another file by now, its image is not taken for that one', () => {
+describe('the list of warm images', () => {
+  it("when another file has a ghost's inode number by now, it does not get the ghost's warm image", () => {
     const { host, log } = fakeContext();
     const warm = new WarmImages(host.files, images, log);
     const { stat } = fakeFile();
@@ -17,7 +17,7 @@ describe('images from before the freeze', () => {
     assert.equal(warm.take(stat), undefined, 'it is taken once');
   });
 
-  it('when what bears the name of the folder is a file, it is no folder of ours', () => {
+  it('when a file has the name of the working folder, it does not count as our folder', () => {
     const context = fakeContext();
     context.host.files.put(`${images}/ghostkeep`, 'a file');
     assert.equal(isOwnFolder(context, images), false);

@@ -110,8 +110,8 @@ const nothingLeft = (played: Stage) => {
   assert.equal(played.processes.pins.size, 0);
 };
 
-describe('checkpoint', () => {
-  it('when it goes into the directory of an earlier one, the images of that one that nothing names are removed', async () => {
+describe('ghostkeep checkpoint', () => {
+  it('when the directory has an earlier checkpoint, the images of its ghosts that no entry names any more are removed', async () => {
     const remaps = `${images}/remap-fpath.img`;
     const { files, go } = stage({ beforeFreeze: () => files.remove(remaps) });
     files.put(remaps, remapsImage(remap(7, 9, 1)));
@@ -126,7 +126,7 @@ describe('checkpoint', () => {
     );
   });
 
-  it('when the source of a mount is gone, there is a warning before anything is done', async () => {
+  it('when the source of a mount is gone, a warning comes before any other step', async () => {
     const { context, go } = stage({ ghosts: false });
     const mount = fakeMount(30, { mountPoint: Buffer.from('/data'), rootGone: true });
     context.host.processes.add(100, { mounts: [mount] });
@@ -134,7 +134,7 @@ describe('checkpoint', () => {
     assert.match(context.lines[0] ?? '', /^warn the source of the mount at \/data was removed or replaced: /);
   });
 
-  it('when all goes well, it pins before CRIU, copies after it, and holds the pins until it is sealed', async () => {
+  it('when all goes well, ghosts are pinned before CRIU runs, copied after it, and held until the dump is sealed', async () => {
     const played = stage();
     const manifest = await played.go();
     assert.deepEqual(played.steps, [
@@ -159,14 +159,14 @@ describe('checkpoint', () => {
     assert.deepEqual(played.files.get(`${images}/cgroup.img`), frozen('0'));
   });
 
-  it('when it cannot be paused, CRIU freezes it all the same, and what that may cost is said', async () => {
+  it('when the container cannot be paused, CRIU freezes it all the same, and a warning says what that may cost', async () => {
     const played = stage({ verbs: { pause: 1 } });
     await played.go();
     assert.ok(played.context.lines.some(line => /^warn web runs on .*pause says no/.test(line)));
     assert.deepEqual(played.files.get(`${images}/cgroup.img`), frozen('1'));
   });
 
-  it('when it is paused already, nobody resumes it, and it comes back as it was', async () => {
+  it('when the container is paused already, it is not resumed, and its restored copy is paused too', async () => {
     const played = stage({ stateBefore: 'paused' });
     await played.go();
     assert.deepEqual(played.steps.slice(0, 2), ['runc --root /r state web', 'criu 2 pins']);
@@ -174,13 +174,13 @@ describe('checkpoint', () => {
     assert.deepEqual(played.files.get(`${images}/cgroup.img`), frozen('1'));
   });
 
-  it('when there is no ghost, it does not come back paused either', async () => {
+  it('when there is no ghost, cgroup.img is thawed too, so that the restored container runs', async () => {
     const played = stage({ ghosts: false });
     await played.go();
     assert.deepEqual(played.files.get(`${images}/cgroup.img`), frozen('0'));
   });
 
-  it('when a ghost changes hands before CRIU freezes its container, the manifest has its last owner', async () => {
+  it('when a ghost changes its owner before CRIU freezes the container, the manifest has the last owner', async () => {
     const played = stage({
       beforeFreeze: ([first]) => Object.assign(first?.stat ?? {}, { uid: 33, gid: 44 }),
     });
@@ -195,7 +195,7 @@ describe('checkpoint', () => {
     assert.equal(manifest?.idMaps, undefined);
   });
 
-  it('when the user has a CRIU_CONFIG_FILE, it stays in effect before ours', async () => {
+  it('when the user has a CRIU_CONFIG_FILE, its options stay in effect before ours', async () => {
     const played = stage({ userConfig: '/home/criu.conf' });
     played.files.put('/home/criu.conf', 'tcp-established');
     await played.go();
@@ -206,7 +206,7 @@ describe('checkpoint', () => {
     assert.equal(gone.configs[0], '\nexternal file[1e:1]\nexternal file[1e:2]\n');
   });
 
-  it('when there is no ghost, the command runs all the same, and an earlier dump does not pass for this one', async () => {
+  it("when there is no ghost, the runtime's command runs all the same, and the manifest of an earlier dump is removed", async () => {
     const played = stage({ ghosts: false });
     played.files.put(`${images}/ghostkeep-manifest.json`, JSON.stringify(aManifest()));
     assert.equal(await played.go(), undefined);
@@ -214,7 +214,7 @@ describe('checkpoint', () => {
     nothingLeft(played);
   });
 
-  it('when CRIU encrypts the image (cipher.img), nothing is paused and all is left to CRIU, which is said', async () => {
+  it('when CRIU encrypts the image (cipher.img), nothing is paused, all ghosts are left to CRIU, and a warning says so', async () => {
     const played = stage();
     played.files.put(`${images}/cipher.img`, 'a token');
     played.files.put(`${images}/ghostkeep/manifest.json`, '{}');
@@ -241,14 +241,14 @@ describe('checkpoint', () => {
     assert.deepEqual(filesOf(played.files.get(`${images}/files.img`)), ['1 /data/y @30']);
   });
 
-  it('when the runtime fails, its container is left as it is and nothing of ours remains', async () => {
+  it('when the runtime fails, its container is left as it is and none of our files remains', async () => {
     const played = stage({ status: 3 });
     await assert.rejects(played.go(), ghostkeepError('CHECKPOINT_FAILED', 'status 3', 'dump.log', images));
     assert.ok(!played.steps.includes('copy'));
     nothingLeft(played);
   });
 
-  it('when another one still holds the ghosts of a checkpoint there, nothing is begun and nothing removed', async () => {
+  it('when another process still holds the ghosts of a checkpoint in the directory, nothing is begun and nothing removed', async () => {
     for (const ghosts of [true, false]) {
       const played = stage({ ghosts });
       const journal = aManifest({ state: 'pinned', heldBy: { pid: 700, startTime: '5' } });
@@ -260,7 +260,7 @@ describe('checkpoint', () => {
     }
   });
 
-  it('when the runtime fails and the gate has taken our place there, what the gate made stays', async () => {
+  it("when the runtime fails and the gate has written a dump there meanwhile, the gate's files stay", async () => {
     const played = stage({ status: 3 });
     const { run } = played.context.host.commands;
     played.context.host.commands.run = async (words, environment) => {
@@ -273,7 +273,7 @@ describe('checkpoint', () => {
     assert.ok(played.files.exists(`${images}/ghostkeep-manifest.json`));
   });
 
-  it('when the gate is there as well and found no ghost any more, the checkpoint is made and nobody waits', async () => {
+  it('when the gate is installed as well and found no ghost any more, the checkpoint succeeds without a wait', async () => {
     for (const open of [false, true]) {
       const played = stage({ verbs: { pause: 1 }, hold: async () => false });
       const { run } = played.context.host.commands;
@@ -290,7 +290,7 @@ describe('checkpoint', () => {
     }
   });
 
-  it('when the runtime cannot be started, nothing of ours remains either', async () => {
+  it('when the runtime cannot be started, none of our files remains', async () => {
     const played = stage();
     played.context.host.commands.run = async () => {
       throw errno('ENOENT', 'runc');
@@ -299,7 +299,7 @@ describe('checkpoint', () => {
     nothingLeft(played);
   });
 
-  it('when there is too little room, it says so before the command runs', async () => {
+  it("when there is too little room, the checkpoint is refused before the runtime's command runs", async () => {
     const played = stage();
     played.files.free = 16n * 1024n * 1024n + 8191n;
     await assert.rejects(played.go(), ghostkeepError('NO_SPACE', images, '--image-path'));
@@ -313,13 +313,13 @@ describe('checkpoint', () => {
     await unknown.go();
   });
 
-  it('when the container is not known, or has ended, it says what the runtime said', async () => {
+  it('when the runtime does not know the container, the error quotes the runtime', async () => {
     const played = stage({ verbs: { state: 1 } });
     await assert.rejects(played.go(), ghostkeepError('NOT_FOUND', 'web', 'state says no'));
     assert.deepEqual(played.configs, []);
   });
 
-  it('when it was killed, it says that it is stopped and what is needed', async () => {
+  it('when the container is stopped, the error says that it must be started again', async () => {
     const played = stage();
     const { output } = played.context.host.commands;
     played.context.host.commands.output = async (words, waitMs) => {
@@ -329,7 +329,7 @@ describe('checkpoint', () => {
     await assert.rejects(played.go(), ghostkeepError('NOT_FOUND', 'web', 'it is stopped', 'start it again'));
   });
 
-  it('when the runtime prints no state, it says whose answer cannot be read', async () => {
+  it('when the runtime prints no state, the error names the command whose answer cannot be read', async () => {
     const played = stage();
     played.context.host.commands.output = async () => ({ status: 0, stdout: 'warning: x', stderr: '' });
     await assert.rejects(
@@ -340,7 +340,7 @@ describe('checkpoint', () => {
     );
   });
 
-  it('when the runtime is not there, it says which program cannot be run', async () => {
+  it("when the runtime's program does not exist, the error names the program", async () => {
     const played = stage();
     played.context.host.commands.output = async () => {
       throw Object.assign(new Error('spawn runc ENOENT'), { code: 'ENOENT' });
@@ -348,7 +348,7 @@ describe('checkpoint', () => {
     await assert.rejects(played.go(), ghostkeepError('IO', 'cannot run runc', 'ENOENT'));
   });
 
-  it('when a copy fails after CRIU has succeeded, the ghosts are held until it works', async () => {
+  it('when a copy fails after CRIU has succeeded, the ghosts are held until a copy succeeds', async () => {
     const held: string[] = [];
     const played = stage({
       hold: async error => {
@@ -368,7 +368,7 @@ describe('checkpoint', () => {
     assert.equal(played.processes.pins.size, 0);
   });
 
-  it('when it is given up, the error comes out, and what is there can still be looked at', async () => {
+  it('when the user gives up after a failed copy, the error is reported, and the journal stays for `show`', async () => {
     const played = stage({ hold: async () => false });
     played.engine.onDump = () => {
       throw errno('EIO');
@@ -378,7 +378,7 @@ describe('checkpoint', () => {
     assert.equal(played.processes.pins.size, 0);
   });
 
-  it('when somebody sealed it while it was held, that is the end of it', async () => {
+  it('when another process has sealed the dump while the ghosts were held, the checkpoint ends with that manifest', async () => {
     const played = stage({
       hold: async () => {
         played.files.put(`${images}/ghostkeep-manifest.json`, JSON.stringify(aManifest({ tool: 'other' })));
@@ -391,7 +391,7 @@ describe('checkpoint', () => {
     assert.equal((await played.go())?.tool, 'other');
   });
 
-  it('when sealing fails, it is held, too, and the copies are not made again', async () => {
+  it('when sealing fails, the ghosts are held too, and the copies are not made again', async () => {
     let holds = 0;
     const played = stage({ hold: async () => ++holds < 10 });
     const { read } = played.files;
@@ -406,10 +406,10 @@ describe('checkpoint', () => {
   });
 });
 
-describe('checkpoint --leave-running', () => {
+describe('ghostkeep checkpoint --leave-running', () => {
   const options = ['--leave-running'];
 
-  it('when all goes well, the container is paused before anything is looked at and resumed at the end', async () => {
+  it('when all goes well, the container is paused before the search for ghosts and resumed at the end', async () => {
     const played = stage({ options });
     const manifest = await played.go();
     assert.deepEqual(played.steps, [
@@ -425,7 +425,7 @@ describe('checkpoint --leave-running', () => {
     assert.deepEqual(played.files.get(`${images}/cgroup.img`), frozen('0'));
   });
 
-  it('when anything fails, it is resumed all the same', async () => {
+  it('when any step fails, the container is resumed all the same', async () => {
     const full = stage({ options });
     full.files.free = 0n;
     const failed = stage({ options, status: 1 });
@@ -439,7 +439,7 @@ describe('checkpoint --leave-running', () => {
     }
   });
 
-  it('when it cannot be paused, nothing is begun, and what the runtime froze before it failed is thawed', async () => {
+  it('when the container cannot be paused, the checkpoint does not begin, and a half-done pause is undone', async () => {
     const played = stage({ options, verbs: { pause: 1 } });
     await assert.rejects(played.go(), ghostkeepError('CHECKPOINT_FAILED', 'pause says no'));
     assert.deepEqual(played.configs, []);
@@ -447,18 +447,18 @@ describe('checkpoint --leave-running', () => {
     nothingLeft(played);
   });
 
-  it('when the runtime has resumed it already, its complaint is no failure', async () => {
+  it('when the runtime has resumed the container already, the failure of `resume` is ignored', async () => {
     const played = stage({ options, verbs: { resume: 1 } });
     await played.go();
     assert.ok(played.steps.at(-1)?.includes('state web'));
   });
 
-  it('when it stays paused, that is not kept quiet', async () => {
+  it('when the container stays paused, the checkpoint fails and says so', async () => {
     const played = stage({ options, verbs: { resume: 1 }, stateAfter: 'paused' });
     await assert.rejects(played.go(), ghostkeepError('CHECKPOINT_FAILED', 'still paused'));
   });
 
-  it('when a copy fails, nothing is held: the container still has its ghosts', async () => {
+  it('when a copy fails, the ghosts are not held, because the running container still has them', async () => {
     let held = 0;
     const played = stage({ options, hold: async () => ++held > 0 });
     played.engine.onDump = () => {

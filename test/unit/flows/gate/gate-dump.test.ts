@@ -35,7 +35,7 @@ function endOfCriu(files: ReturnType<typeof container>['files'], keys: string[])
 }
 
 describe('GateDump', () => {
-  it('when the first process is named, the whole tree is dumped; its members are then covered', async () => {
+  it('when the first process is named, the ghosts of its whole tree are dumped; naming a member later adds none', async () => {
     const { gate, context, files } = container();
     assert.deepEqual(await gate.checkpoint(100), ['file[1e:1]', 'file[1e:2]']);
     assert.deepEqual(await gate.checkpoint(101), []);
@@ -48,7 +48,7 @@ describe('GateDump', () => {
     ]);
   });
 
-  it('when a process outside the tree is named later, its ghosts join and none is lost', async () => {
+  it('when a process outside the tree is named later, its ghosts are added and none is lost', async () => {
     const { gate, files } = container();
     const first = await gate.checkpoint(101);
     const second = await gate.checkpoint(200);
@@ -62,7 +62,7 @@ describe('GateDump', () => {
     );
   });
 
-  it('when its mount is covered, CRIU gets no key of it and will refuse; a dump without CRIU takes it', async () => {
+  it("when a ghost's mount is covered, CRIU gets no key of it and will refuse it; a dump without CRIU copies it", async () => {
     const { gate, context, processes } = container();
     const at = (id: number, parent: number, path: string) =>
       fakeMount(id, { parent, mountPoint: Buffer.from(path) });
@@ -91,7 +91,7 @@ describe('GateDump', () => {
     );
   });
 
-  it('when its folder is hidden, files.img gets a path that CRIU can make it by, the manifest keeps its own', async () => {
+  it("when a ghost's folder is hidden, files.img gets a path that CRIU can make, and the manifest keeps the ghost's own path", async () => {
     const { gate, files, processes } = container();
     processes.add(300, {
       mounts: [fakeMount(30), fakeMount(31, { parent: 30, mountPoint: Buffer.from('/d') })],
@@ -107,7 +107,7 @@ describe('GateDump', () => {
     assert.ok(files.get(`${images}/files.img`).includes(place?.path ?? 'no path'));
   });
 
-  it('when CRIU has failed, nothing of ours is left', async () => {
+  it('when CRIU has failed, none of our files and no pin is left', async () => {
     const { gate, files, processes } = container();
     await gate.checkpoint(100);
     await gate.finish(1);
@@ -116,7 +116,7 @@ describe('GateDump', () => {
     assert.equal(processes.pins.size, 0);
   });
 
-  it('when CRIU has failed and somebody else has the directory, the container does not wait for that', async () => {
+  it('when CRIU has failed and another process owns the directory, the container does not wait for that process', async () => {
     const { context, gate, files } = container();
     await gate.checkpoint(100);
     files.lockedFolders.set(images, 0);
@@ -131,13 +131,13 @@ describe('GateDump', () => {
     await none.gate.finish(1);
   });
 
-  it('when CRIU has failed before it named a process, that is no error', async () => {
+  it('when CRIU has failed before it named a process, finish succeeds', async () => {
     const { gate, files } = container();
     await gate.finish(-1);
     assert.deepEqual(ours(files), []);
   });
 
-  it('when there is no ghost, nothing is written at all', async () => {
+  it('when there is no ghost, no file is written', async () => {
     const { files, processes, gate } = container();
     processes.add(300, {});
     assert.deepEqual(await gate.checkpoint(300), []);
@@ -146,7 +146,7 @@ describe('GateDump', () => {
     assert.ok(!files.exists(`${images}/ghostkeep`));
   });
 
-  it('when an earlier dump lies in the directory, nothing of it passes for this one', async () => {
+  it('when an earlier dump lies in the directory, its manifest and images are removed', async () => {
     const { gate, files, processes } = container();
     processes.add(300, {});
     files.put(`${images}/ghostkeep-manifest.json`, 'old');
@@ -155,7 +155,7 @@ describe('GateDump', () => {
     assert.deepEqual(ours(files), []);
   });
 
-  it('when an earlier checkpoint lies there, its inventory does not pass for the end of this one', async () => {
+  it('when an earlier checkpoint lies in the directory, its inventory.img is not taken for the end of this one', async () => {
     const { gate, files } = container();
     endOfCriu(files, []);
     const keys = await gate.checkpoint(100);
@@ -167,7 +167,7 @@ describe('GateDump', () => {
     assert.equal(readManifest(files, images).state, 'sealed');
   });
 
-  it('when an earlier checkpoint lies there, the images of its ghosts that nothing names are removed', async () => {
+  it('when an earlier checkpoint lies in the directory, the images of its ghosts that no entry names any more are removed', async () => {
     const { gate, files } = container();
     files.put(`${images}/remap-fpath.img`, remapsImage(remap(7, 9, 1)));
     for (const id of [8, 9]) files.put(`${images}/ghost-file-${id}.img`, 'earlier');
@@ -185,7 +185,7 @@ describe('GateDump', () => {
     );
   });
 
-  it('when a receiver sealed it while CRIU still served memory, it is sealed', async () => {
+  it('when the receiver of a migration has sealed the dump while CRIU still served memory, finish accepts that seal', async () => {
     const { context, gate, files } = container();
     endOfCriu(files, await gate.checkpoint(100));
     await checkBeforeRestore(context, images, noSource);
@@ -194,7 +194,7 @@ describe('GateDump', () => {
     assert.deepEqual(files.snapshot(), sealed);
   });
 
-  it('when somebody sealed it before CRIU had written all files, or another checkpoint is there, it is not', async () => {
+  it('when the dump was sealed before CRIU had written all files, or is of another checkpoint, finish fails', async () => {
     const early = container();
     const [first = '', second = ''] = await early.gate.checkpoint(100);
     endOfCriu(early.files, [first]);
@@ -208,7 +208,7 @@ describe('GateDump', () => {
     await assert.rejects(other.gate.finish(0), ghostkeepError('SEAL_FAILED', 'somebody else'));
   });
 
-  it('when somebody sealed it before CRIU had written an open file of a linked ghost, it is not sealed', async () => {
+  it('when the dump was sealed before CRIU had written an open file of a linked ghost, finish fails', async () => {
     const linked = fakeFile({ ino: 7n, nlink: 1 });
     for (const isThere of [false, true]) {
       const { context, gate, files, processes } = container();
@@ -240,7 +240,7 @@ describe('GateDump', () => {
     assert.ok(at('/copy').length > 4);
   });
 
-  it("when CRIU was given plugin options, they count within the host's bounds, and above an annotation", async () => {
+  it("when CRIU was given plugin options, they apply within the host's bounds, and override an annotation", async () => {
     const { gate, context, files } = container();
     files.put('/etc/ghostkeep/config.json', '{"limit": "1G", "allow": ["limit", "warm"]}');
     const session = { version: 1 as const, container: 'db', bundle: '/b', created: 'now' };
@@ -259,7 +259,7 @@ describe('GateDump', () => {
     assert.deepEqual(await gate.checkpoint(200), ['file[1e:1]', 'file[1e:2]', 'file[1e:3]']);
   });
 
-  it('when there is a session, its policy counts and it learns where the image is', async () => {
+  it('when the container has a session record, its policy applies and the path of the image is added to the record', async () => {
     const { context, gate, files } = container();
     const session = {
       version: 1,
@@ -282,7 +282,7 @@ describe('GateDump', () => {
     assert.equal(readSession(context, 'web')?.images, images);
   });
 
-  it('when one ghost cannot be copied, nothing of ours is left and no pin is held', async () => {
+  it('when one ghost cannot be copied, none of our files is left and no pin is held', async () => {
     for (const [errno, code] of [
       ['ENOSPC', 'NO_SPACE'],
       ['EIO', 'IO'],
@@ -299,7 +299,7 @@ describe('GateDump', () => {
     }
   });
 
-  it('when a file changes while it is copied, it is tried three times more; when it rests, the copy is good', async () => {
+  it('when a file changes while it is copied, it is copied again up to three times; a copy without a change is accepted', async () => {
     const { context, gate } = container();
     context.host.engine.onDump = (count, ghost) => {
       if (count === 1) ghost.stat = { ...ghost.stat, mtimeNs: 5n };
@@ -321,7 +321,7 @@ describe('GateDump', () => {
     assert.equal(restless.context.host.engine.dumps, 4);
   });
 
-  it('when owner, mode and attributes change while it is copied, entry and image have what they became', async () => {
+  it('when owner, mode and attributes change while a ghost is copied, its entry and its image have the new values', async () => {
     const { context, gate, files } = container();
     const { engine } = context.host;
     engine.onDump = (count, ghost) => {
@@ -339,20 +339,20 @@ describe('GateDump', () => {
     assert.equal(journal?.idMaps, undefined);
   });
 
-  it('when the disk is nearly full after the copy, the reserve is defended', async () => {
+  it('when less than the reserve is free after the copy, the dump fails and its images are removed', async () => {
     const { gate, files } = container();
     files.free = 1024n;
     await assert.rejects(gate.checkpoint(100), ghostkeepError('NO_SPACE', '1 KiB', '16 MiB', 'reserve'));
     assert.deepEqual(ours(files), []);
   });
 
-  it('when its file system does not say how much is free, there is no reserve to defend', async () => {
+  it('when the file system does not say how much is free, the reserve is not checked', async () => {
     const { gate, files } = container();
     files.free = undefined;
     assert.notDeepEqual(await gate.checkpoint(100), []);
   });
 
-  it('when the policy is off, ghosts are left to CRIU', async () => {
+  it('when the policy is off, all ghosts are left to CRIU', async () => {
     const { gate, files } = container();
     files.put('/etc/ghostkeep/config.json', '{"enabled":false}');
     assert.deepEqual(await gate.checkpoint(100), []);
@@ -367,23 +367,23 @@ describe('checkBeforeRestore', () => {
     return { files, context };
   }
 
-  it('when the image is whole, also with times before 1970, it is silent', async () => {
+  it('when the image is whole, also with times before 1970, the check passes', async () => {
     const { context } = await sealed();
     await checkBeforeRestore(context, images, noSource);
   });
 
-  it('when the directory has no dump of ours, the check before a restore passes', async () => {
+  it('when the directory has no dump of ours, the check passes', async () => {
     await checkBeforeRestore(fakeContext(), images, noSource);
   });
 
-  it('when the seal was interrupted, it is finished first', async () => {
+  it('when the seal was interrupted, the check finishes it first', async () => {
     const { gate, files, context } = container();
     endOfCriu(files, await gate.checkpoint(100));
     await checkBeforeRestore(context, images, noSource);
     assert.ok(files.exists(`${images}/ghostkeep-manifest.json`));
   });
 
-  it('when anything is damaged, it refuses and counts', async () => {
+  it('when any image is damaged, the check refuses the restore and counts the damage', async () => {
     const { files, context } = await sealed();
     files.put(`${images}/ghost-file-1.img`, 'x');
     files.contents.delete(`${images}/ghost-file-2.img`);
@@ -413,7 +413,7 @@ describe('checkBeforeRestore', () => {
       return { context, files, gate: new GateDump(context, images) };
     };
 
-    it(`when ${name} lies in the directory, all is left to CRIU, which is said once`, async () => {
+    it(`when ${name} lies in the directory, all ghosts are left to CRIU, and one warning says so`, async () => {
       const { context, files, gate } = leaveToCriu({});
       const before = files.snapshot();
       await gate.warm(100);
@@ -426,7 +426,7 @@ describe('checkBeforeRestore', () => {
       assert.match(said[0] ?? '', new RegExp(`^warn ${what}.*ghosts are left to CRIU and its limit$`));
     });
 
-    it(`when an earlier dump lies beside ${name}, its manifest goes if CRIU succeeds, and stays if not`, async () => {
+    it(`when an earlier dump lies beside ${name}, its manifest is removed if CRIU succeeds, and stays if CRIU fails`, async () => {
       const earlier = { 'ghostkeep-manifest.json': '{}', 'inventory.img': 'x' };
       for (const result of [1, 0]) {
         const { files, gate } = leaveToCriu(earlier);
@@ -438,7 +438,7 @@ describe('checkBeforeRestore', () => {
     });
   }
 
-  it('when cipher.img appears only after ghosts were taken over, they are not thrown away', async () => {
+  it('when cipher.img appears only after we have copied ghosts, the copies stay and the seal fails', async () => {
     const context = fakeContext();
     const { files, processes } = context.host;
     files.folders.add(images);

@@ -77,7 +77,7 @@ describe('GateRestore.prepare', () => {
 });
 
 describe('GateRestore.resumed', () => {
-  it('when path and size are those of one ghost, it gets its xattrs and its times, and no pin is left', async () => {
+  it('when path and size are those of one ghost, the file gets its xattrs and its times, and no pin is left', async () => {
     const { gate, set, context } = restored([entryAt('/a'), entryAt('/b')], { 3: '/b', 4: '/a' });
     await gate.resumed(100);
     assert.deepEqual(set.sort(), [
@@ -90,7 +90,7 @@ describe('GateRestore.resumed', () => {
     assert.deepEqual(context.lines, []);
   });
 
-  it('when another process that CRIU traces holds it, it is found there', async () => {
+  it('when another process that CRIU traces holds the ghost, it is found there', async () => {
     const { gate, set, context } = restored([entryAt('/a'), entryAt('/b')], { 3: '/a' });
     const ghost = opened(fakeFile({ ino: 9n }), '/b (deleted)');
     context.host.processes.add(101, { tracer: 50, fds: { 5: ghost } });
@@ -102,7 +102,7 @@ describe('GateRestore.resumed', () => {
     );
   });
 
-  it('when the name or the size is another, nothing is touched', async () => {
+  it('when a file has another name or size than the ghost, it is not changed', async () => {
     const name = restored([entryAt('/a')], { 3: '/other' });
     await name.gate.resumed(100);
     const size = restored([entryAt('/a')], { 3: '/a' }, 6);
@@ -110,7 +110,7 @@ describe('GateRestore.resumed', () => {
     assert.deepEqual([...name.set, ...size.set], []);
   });
 
-  it('when a live file had taken its name, it is known by the one CRIU gave it', async () => {
+  it("when a live file had taken the ghost's name, the ghost is found by the name that CRIU gave it", async () => {
     const { gate, set } = restored([entryAt('/a'), entryAt('/b')], { 3: '/a.cr_link', 4: '/b' });
     await gate.resumed(100);
     assert.deepEqual(
@@ -119,19 +119,19 @@ describe('GateRestore.resumed', () => {
     );
   });
 
-  it('when that name is also the own one of another ghost of its size, neither is guessed at', async () => {
+  it("when that name is also another ghost's own name, with the same size, neither ghost is changed", async () => {
     const { gate, set } = restored([entryAt('/a'), entryAt('/a.cr_link')], { 3: '/a.cr_link' });
     await gate.resumed(100);
     assert.deepEqual(set, []);
   });
 
-  it('when two ghosts had the same name and size, neither is guessed at', async () => {
+  it('when two ghosts had the same name and size, neither is changed', async () => {
     const { gate, set } = restored([entryAt('/a'), entryAt('/a')], { 3: '/a', 4: '/a' });
     await gate.resumed(100);
     assert.deepEqual(set, []);
   });
 
-  it('when the manifest has one but two ghosts of that name were restored, neither is touched', async () => {
+  it('when two restored files have the name of one ghost, neither is changed', async () => {
     const { gate, set } = restored([entryAt('/a')], { 3: '/a', 4: '/a' });
     await gate.resumed(100);
     assert.deepEqual(set, []);
@@ -143,14 +143,14 @@ describe('GateRestore.resumed', () => {
     assert.equal(set.length, 2);
   });
 
-  it('when the ghost is linked, it was given everything before', async () => {
+  it('when the ghost is linked, it is not changed, because it got its metadata before', async () => {
     const linked = { mountPoint: { path: '/' }, names: [{ path: 'b' }], hostUid: 0, hostGid: 0 };
     const { gate, set } = restored([entryAt('/a', { linked })], { 3: '/a' });
     await gate.resumed(100);
     assert.deepEqual(set, []);
   });
 
-  it('when something is refused, or the ghost cannot be opened, it warns and goes on', async () => {
+  it('when an attribute is refused, or a ghost cannot be opened, a warning says so and the rest is done', async () => {
     const { gate, context } = restored([entryAt('/a'), entryAt('/b')], { 3: '/a', 4: '/b' });
     context.host.engine.setXattr = () => {
       throw errno('ENOTSUP');
@@ -166,26 +166,26 @@ describe('GateRestore.resumed', () => {
     assert.match(context.lines[1] as string, /^warn could not set metadata \(.*EACCES.*\) of \/b again/);
   });
 
-  it('when the image is not ours, nothing is looked at', async () => {
+  it('when the image is not ours, no process is looked at', async () => {
     const context = fakeContext();
     await new GateRestore(context, images, () => undefined).resumed(100);
     assert.deepEqual(context.lines, []);
   });
 
-  it('when the manifest has been damaged since, it says so', async () => {
+  it('when the manifest has been damaged since the check, the error says so', async () => {
     const { gate, context } = restored([], {});
     context.host.files.put(`${images}/ghostkeep-manifest.json`, '{');
     await assert.rejects(gate.resumed(100), ghostkeepError('MANIFEST_INVALID'));
   });
 });
 
-describe('GateRestore.resumed, where allocation shall come back', () => {
+describe('GateRestore.resumed, where space is to be allocated again', () => {
   const allocation = [{ offset: 8192, length: 4096 }];
   const data = { bytes: 5, chunks: 0, unwritten: 0, imageBytes: 1, fallbacks: 0, ways: [] };
   const grown = (path: string, ranges = allocation) =>
     entryAt(path, { allocated: 8192, data: { ...data, engine: 'seek', ways: [], allocation: ranges } });
 
-  it('when the manifest says so, it comes back by a descriptor for writing, before xattrs and times', async () => {
+  it('when the manifest asks for it, space is allocated through a descriptor for writing, before xattrs and times', async () => {
     const { gate, set, context } = restored([grown('/a'), grown('/b', [])], { 3: '/a', 4: '/b' }, 5, true);
     await gate.resumed(100);
     assert.deepEqual(
@@ -197,14 +197,14 @@ describe('GateRestore.resumed, where allocation shall come back', () => {
     assert.deepEqual(context.lines, []);
   });
 
-  it('when the manifest does not, nothing is allocated and nothing is opened for writing', async () => {
+  it('when the manifest does not ask for it, no space is allocated and no file is opened for writing', async () => {
     const { gate, set, context } = restored([grown('/a')], { 3: '/a' });
     await gate.resumed(100);
     assert.ok(!set.some(line => line.includes('[')));
     assert.deepEqual(context.host.processes.pinned, ['100 fd/3']);
   });
 
-  it('when the map did not tell, nothing is opened for writing, and it is said where less is there', async () => {
+  it('when the manifest has no list of ranges, no file is opened for writing, and a warning names files with less space than before', async () => {
     const unknown = (allocated: number) => entryAt('/a', { allocated });
     const { gate, context } = restored([unknown(8192)], { 3: '/a' }, 5, true);
     await gate.resumed(100);
@@ -215,7 +215,7 @@ describe('GateRestore.resumed, where allocation shall come back', () => {
     assert.deepEqual(enough.context.lines, []);
   });
 
-  it('when it cannot be allocated, or not be opened for writing, it warns and does the rest', async () => {
+  it('when space cannot be allocated, or the file not be opened for writing, a warning says so and the rest is done', async () => {
     for (const code of ['ENOSPC', 'ETXTBSY']) {
       const { gate, set, context } = restored([grown('/a')], { 3: '/a' }, 5, true);
       if (code === 'ETXTBSY') {
@@ -240,7 +240,7 @@ describe('GateRestore.resumed, where allocation shall come back', () => {
     }
   });
 
-  it("when it would take all that is free, or what the host's config.json keeps, it warns and does the rest", async () => {
+  it("when the space would take all that is free, or what the host's config.json keeps, a warning says so and the rest is done", async () => {
     for (const [free, config] of [
       [(16n << 20n) + 8191n, undefined],
       [1n << 30n, '{"reserve": "1G"}'],
@@ -259,7 +259,7 @@ describe('GateRestore.resumed, where allocation shall come back', () => {
     }
   });
 
-  it('when many ghosts want a little each, they share what the image may take', async () => {
+  it('when many ghosts ask for a little space each, together they get no more than the image may take', async () => {
     const names = Object.fromEntries(Array.from({ length: 20 }, (_, index) => [index + 3, `/${index}`]));
     const { gate, set, context } = restored(
       Object.values(names).map(name => grown(name)),
@@ -273,7 +273,7 @@ describe('GateRestore.resumed, where allocation shall come back', () => {
     assert.equal(context.lines.length, 15);
   });
 
-  it('when it was restored to a tmpfs, no memory of the host is allocated', async () => {
+  it('when the ghost was restored to a tmpfs, no memory is allocated for it', async () => {
     const { gate, set, context } = restored([grown('/a')], { 3: '/a' }, 5, true);
     context.host.processes.mounts = () => [fakeMount(30, { filesystem: 'tmpfs' })];
     await gate.resumed(100);
@@ -281,7 +281,7 @@ describe('GateRestore.resumed, where allocation shall come back', () => {
     assert.match(context.lines.join(), /^warn could not set allocation \(in a tmpfs .*\) of \/a again$/);
   });
 
-  it('when two files could be the ghost, neither is grown and it is said', async () => {
+  it('when two files could be the ghost, neither gets space, and a warning says so', async () => {
     const { gate, set, context } = restored([grown('/a'), grown('/a')], { 3: '/a', 4: '/a' }, 5, true);
     await gate.resumed(100);
     assert.deepEqual(set, []);

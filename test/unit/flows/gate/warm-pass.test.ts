@@ -48,7 +48,7 @@ describe('before the warm pass', () => {
     return { context, gate: new GateDump(context, '/img'), warnings };
   }
 
-  it('when the source of a mount is gone, there is a warning, since the checkpoint will succeed', async () => {
+  it('when the source of a mount is gone, a warning says so, because CRIU will not refuse the checkpoint', async () => {
     const { gate, warnings } = without(true);
     await gate.warm(100);
     assert.match(warnings().join(), /^warn the source of the mount at \/data was removed or replaced: /);
@@ -87,7 +87,7 @@ describe('before the warm pass', () => {
 });
 
 describe('the warm pass', () => {
-  it('when a ghost is large, it is copied before the freeze, and over that copy when all is frozen', async () => {
+  it('when a ghost is large, it is copied before the freeze, and during the freeze over that copy', async () => {
     const { gate, engine, processes, ghost, ours, names, files } = container();
     await gate.warm(100);
     assert.equal(ours().length, 1);
@@ -154,7 +154,7 @@ describe('the warm pass', () => {
     assert.deepEqual(files.list(images), []);
   });
 
-  it('when one cannot be pinned, that is for the dump to say', async () => {
+  it('when a ghost cannot be pinned, the warm pass goes on and the dump reports the error', async () => {
     const { gate, context, processes, ghost } = container();
     processes.add(200, { fds: { 3: opened(ghost, '/large (deleted)') }, fails: { 'pin fd/3': 'EACCES' } });
     await gate.warm(200);
@@ -176,7 +176,7 @@ describe('the warm pass', () => {
     ['allocated', 2n << 30n],
     ['mostly a hole', 64n << 20n],
   ] as const)
-    it(`when a ghost of 2 GiB is ${what}, a limit of 1 GiB lets ${allocated > 1n << 30n ? 'nothing' : 'all'} be copied first`, async () => {
+    it(`when a ghost of 2 GiB is ${what}, a limit of 1 GiB lets ${allocated > 1n << 30n ? 'nothing' : 'all'} be copied before the freeze`, async () => {
       const { gate, engine, processes, ours } = container({ limit: '1G' });
       const other = opened(fakeFile({ ino: 9n, size: 2n << 30n, allocated }), '/data/other (deleted)');
       processes.add(101, { parent: 100, mounts: [fakeMount(30, { filesystem: 'ext4' })], fds: { 3: other } });
@@ -187,14 +187,14 @@ describe('the warm pass', () => {
       if (isOver) await assert.rejects(gate.checkpoint(100), { code: 'GHOST_OVER_LIMIT' });
     });
 
-  it('when the policy cannot be read, that is for the dump to say', async () => {
+  it('when the policy cannot be read, the warm pass does nothing and the dump reports the error', async () => {
     const { gate, files } = container();
     files.put(configPath, '{"warm":"perhaps"}');
     await gate.warm(100);
     await assert.rejects(gate.checkpoint(100), { code: 'BAD_POLICY' });
   });
 
-  it('when large extents will be shared, only dirty pages are written out', async () => {
+  it('when large extents will be shared by reflink, the warm pass only writes back dirty pages', async () => {
     const { gate, engine, ours } = container({}, 'xfs');
     engine.found = [{ offset: 0n, length: 64n << 20n, kind: 'data' }];
     await gate.warm(100);
@@ -205,7 +205,7 @@ describe('the warm pass', () => {
     assert.deepEqual(engine.over, [false]);
   });
 
-  it('when extents are too small to be shared, they are copied', async () => {
+  it('when extents are too small to be shared by reflink, they are copied', async () => {
     const { gate, engine } = container({}, 'xfs');
     engine.found = Array.from({ length: 300 }, (_, n) => ({
       offset: BigInt(n) * 8192n,
@@ -218,7 +218,7 @@ describe('the warm pass', () => {
     assert.deepEqual(engine.over, [false, true]);
   });
 
-  it('when blocks were shared unexpectedly, the dump shares anew', async () => {
+  it('when the warm copy turned out to share blocks, it is removed and the dump copies anew', async () => {
     const { gate, engine, ours } = container({}, 'bcachefs');
     engine.ways = ['reflink'];
     await gate.warm(100);
@@ -227,14 +227,14 @@ describe('the warm pass', () => {
     assert.deepEqual(engine.over, [false, false]);
   });
 
-  it('when the process stands still already, nothing is copied twice', async () => {
+  it('when the process is frozen already, the warm pass copies nothing', async () => {
     const { gate, engine, processes } = container();
     processes.paused.add(100);
     await gate.warm(100);
     assert.equal(engine.dumps, 0);
   });
 
-  it('when the dump over the copy fails, it is made without', async () => {
+  it('when the dump over the warm copy fails, the ghost is copied anew', async () => {
     const { gate, engine, names, context } = container();
     engine.onDump = () => {
       if (engine.over.at(-1)) throw errno('ENOMEM', 'no memory to compare');
@@ -248,7 +248,7 @@ describe('the warm pass', () => {
     );
   });
 
-  it('when somebody has removed the copy, the dump does without', async () => {
+  it('when another process has removed the warm copy, the ghost is copied anew', async () => {
     const { gate, engine, files, ours, names } = container();
     await gate.warm(100);
     files.remove(ours()[0] ?? '');
@@ -257,7 +257,7 @@ describe('the warm pass', () => {
     assert.deepEqual(names(), afterDump);
   });
 
-  it('when the ghost is small by now, it is dumped over its copy all the same, and that is cut off', async () => {
+  it('when the ghost has become small, it is dumped over its warm copy, which is cut to its size', async () => {
     const { gate, engine, ghost, names, ours, files } = container();
     await gate.warm(100);
     ghost.stat = { ...ghost.stat, size: 5n, allocated: 4096n };
@@ -268,7 +268,7 @@ describe('the warm pass', () => {
     assert.ok(files.get(ours().at(-1) ?? '').includes('short'));
   });
 
-  it('when the ghost is gone by now, its copy goes before others need the room', async () => {
+  it('when the ghost has been closed, its warm copy is removed before other ghosts need the room', async () => {
     const { gate, engine, processes, ours } = container();
     await gate.warm(100);
     processes.add(100, { fds: { 4: opened(fakeFile({ ino: 2n }), '/data/small (deleted)') } });
@@ -277,7 +277,7 @@ describe('the warm pass', () => {
     assert.equal(engine.dumps, 2);
   });
 
-  it('when not even removing works, that is no failure, and what was copied goes', async () => {
+  it('when removing a failed warm copy fails too, the checkpoint goes on, and a failed checkpoint leaves no copy', async () => {
     const { gate, engine, files, processes, ours, context } = container();
     processes.add(101, { parent: 100, fds: { 3: opened(fakeFile({ ino: 5n, ...large }), '/b (deleted)') } });
     const remove = files.remove.bind(files);
@@ -298,7 +298,7 @@ describe('the warm pass', () => {
     assert.ok(ours().every(name => !name.endsWith('-1.img')));
   });
 
-  it('when CRIU names no process, nothing is left', async () => {
+  it('when CRIU names no process, no warm copy is left', async () => {
     const { gate, ours, files } = container();
     await gate.warm(100);
     await gate.finish(0);
@@ -306,7 +306,7 @@ describe('the warm pass', () => {
     assert.ok(!files.exists('/img/ghostkeep'));
   });
 
-  it('when the copy fails, nothing of it is left, and the dump does without', async () => {
+  it('when the warm copy fails, no part of it is left, and the ghost is copied during the freeze', async () => {
     const { gate, engine, ours, names, context } = container();
     engine.onDump = count => {
       if (count === 1) throw errno('EIO', 'cannot read the ghost');
@@ -319,7 +319,7 @@ describe('the warm pass', () => {
     assert.deepEqual(engine.over, [false, false]);
   });
 
-  it('when it would take more than half of what is free, nothing is copied', async () => {
+  it('when warm copies would take more than half of the free space, none is made', async () => {
     const { gate, files, engine, context } = container();
     files.free = (144n << 20n) + 16383n;
     await gate.warm(100);
@@ -338,7 +338,7 @@ describe('the warm pass', () => {
     assert.equal(unknown.engine.dumps, 1);
   });
 
-  it('when there is no room for copies, what will be shared is written out all the same', async () => {
+  it('when there is no room for warm copies, ghosts that will be shared by reflink are still written back', async () => {
     const { gate, files, engine, ours } = container({}, 'xfs');
     engine.found = [{ offset: 0n, length: 64n << 20n, kind: 'data' }];
     files.free = 1n << 20n;
@@ -348,7 +348,7 @@ describe('the warm pass', () => {
     assert.deepEqual(ours(), []);
   });
 
-  it('when the disk is full all the same, no other ghost is tried', async () => {
+  it('when the disk fills up during the warm pass, no other ghost is copied', async () => {
     const { gate, engine, processes, ours } = container();
     const more = fakeFile({ ino: 5n, ...large });
     processes.add(101, {
@@ -368,13 +368,13 @@ describe('the warm pass', () => {
     assert.deepEqual(ours(), []);
   });
 
-  it('when the process is gone, that is for the dump to say', async () => {
+  it('when the process is gone, the warm pass does nothing and the dump reports the error', async () => {
     const { gate, ours } = container();
     await gate.warm(4711);
     assert.deepEqual(ours(), []);
   });
 
-  it('when an earlier dump lies in the directory, it stays until all is frozen', async () => {
+  it('when an earlier dump lies in the directory, the warm pass leaves it in place', async () => {
     const { gate, files, ours } = container();
     files.put('/img/ghostkeep-manifest.json', 'old');
     files.put('/img/ghostkeep/pending-9.img', 'old');
@@ -383,7 +383,7 @@ describe('the warm pass', () => {
     assert.deepEqual(ours(), ['/img/ghostkeep-manifest.json', '/img/ghostkeep/pending-9.img']);
   });
 
-  it('when an earlier dump lies in the directory, nothing of it passes for this one', async () => {
+  it('when an earlier dump lies in the directory, its files are gone after the dump', async () => {
     const { gate, files, names } = container();
     files.put('/img/ghostkeep-manifest.json', 'old');
     files.put('/img/ghostkeep/pending-9.img', 'old');
@@ -408,7 +408,7 @@ function containerOf(count: number, config: object = {}) {
 const many = 32;
 
 describe('the warm pass of many small ghosts', () => {
-  it('when there are many, they are copied before the freeze, and over those copies when all is frozen', async () => {
+  it('when there are many, they are copied before the freeze, and during the freeze over those copies', async () => {
     const { gate, engine, processes, ghosts, names, files, ours, context } = containerOf(many);
     await gate.warm(100);
     assert.equal(ours().length, many);
@@ -428,14 +428,14 @@ describe('the warm pass of many small ghosts', () => {
     assert.equal(processes.pins.size, 0);
   });
 
-  it('when there are few, nothing is copied', async () => {
+  it('when there are few, no ghost is copied before the freeze', async () => {
     const { gate, engine, ours } = containerOf(many - 1);
     await gate.warm(100);
     assert.equal(engine.dumps, 0);
     assert.deepEqual(ours(), []);
   });
 
-  it('when one cannot be copied before, the dump does without, and with all others', async () => {
+  it('when one cannot be copied before the freeze, the dump copies it anew, and the others over their copies', async () => {
     const { gate, engine, ours } = containerOf(many);
     engine.onDump = count => {
       if (count === 3) throw errno('EIO', 'cannot read the ghost');
@@ -447,7 +447,7 @@ describe('the warm pass of many small ghosts', () => {
     assert.ok(ours().includes('/img/ghostkeep/pending-3.img'));
   });
 
-  it('when a dump over the copy fails, it is made without', async () => {
+  it('when the dump over a warm copy fails, the ghost is copied anew', async () => {
     const { gate, engine, files, ours } = containerOf(many);
     await gate.warm(100);
     engine.onDump = count => {
@@ -477,7 +477,7 @@ describe('the warm pass of many small ghosts', () => {
     assert.equal(processes.pins.size, 0);
   });
 
-  it('when they cannot be copied at all, large ones are all the same', async () => {
+  it('when small ghosts cannot be copied at all, large ones are copied all the same', async () => {
     const { gate, processes, engine, ours, context } = containerOf(many);
     processes.add(101, {
       parent: 100,
@@ -492,7 +492,7 @@ describe('the warm pass of many small ghosts', () => {
     assert.equal(processes.pins.size, 0);
   });
 
-  it('when the disk is full all the same, no other is tried', async () => {
+  it('when the disk fills up during the warm pass, no further ghost is copied', async () => {
     const { gate, engine, ours, context } = containerOf(600);
     engine.onDump = count => {
       if (count === 2) throw errno('ENOSPC', 'no space left');
@@ -503,7 +503,7 @@ describe('the warm pass of many small ghosts', () => {
     assert.ok(context.lines.some(line => /^info not all small ghosts are copied.*no space left/.test(line)));
   });
 
-  it('when few bytes have much space allocated, they are copied once, and a failed checkpoint leaves no image', async () => {
+  it('when a ghost of few bytes has much space allocated, it is copied once, and a failed checkpoint leaves no image', async () => {
     const { gate, engine, processes, ours, files } = containerOf(many);
     processes.add(101, {
       parent: 100,
@@ -516,7 +516,7 @@ describe('the warm pass of many small ghosts', () => {
     assert.ok(!files.exists('/img/ghostkeep'));
   });
 
-  it('when a small one has grown large, its copy is of no use', async () => {
+  it('when a small ghost has grown large, its warm copy is not used', async () => {
     const { gate, engine, ghosts } = containerOf(many);
     await gate.warm(100);
     const [first] = ghosts as [(typeof ghosts)[0]];
@@ -526,7 +526,7 @@ describe('the warm pass of many small ghosts', () => {
     assert.deepEqual(engine.over, [false]);
   });
 
-  it('when the folder is others’ to write to, nothing is copied before, and nothing there is believed', async () => {
+  it('when others may write to the working folder, nothing is copied into it before the freeze, and nothing in it is used', async () => {
     const { gate, engine, files, context } = containerOf(many);
     const statPath = files.statPath.bind(files);
     files.put('/img/ghostkeep/precious', 'old');
@@ -539,7 +539,7 @@ describe('the warm pass of many small ghosts', () => {
     assert.ok(context.lines.some(line => /others may write to \/img\/ghostkeep/.test(line)));
   });
 
-  it('when the folder became others’ after the pass, the dump begins with a new one', async () => {
+  it('when others could write to the working folder after the warm pass, the dump makes a new folder and copies every ghost anew', async () => {
     const { gate, engine, files } = containerOf(many);
     await gate.warm(100);
     const statPath = files.statPath.bind(files);
@@ -551,14 +551,14 @@ describe('the warm pass of many small ghosts', () => {
     assert.ok(!engine.overTogether.includes(true));
   });
 
-  it('when their images are digested, each is dumped over its copy alone', async () => {
+  it('when the images get digests, each ghost is dumped over its warm copy in a call of its own', async () => {
     const { gate, engine } = containerOf(many, { verify: 'digest' });
     await gate.warm(100);
     await gate.checkpoint(100);
     assert.deepEqual(engine.over, Array(many).fill(true));
   });
 
-  it('when nothing may be copied for want of room, nothing is', async () => {
+  it('when there is no room for warm copies, none is made', async () => {
     const { gate, engine, files } = containerOf(many);
     files.free = 1n << 20n;
     await gate.warm(100);

@@ -96,7 +96,7 @@ describe('prestart at create', () => {
     );
   });
 
-  it("when the host's policy is tighter by the time of the checkpoint, it wins", async () => {
+  it("when the host's policy has become tighter by the time of the checkpoint, the host's policy applies", async () => {
     for (const [config, error] of [
       [{ limit: 0 }, { code: 'GHOST_OVER_LIMIT' }],
       [{ allow: [], enabled: true, limit: 0 }, { code: 'GHOST_OVER_LIMIT' }],
@@ -118,7 +118,7 @@ describe('prestart at create', () => {
     assert.deepEqual(context.host.files.snapshot(), before);
   });
 
-  it('when the policy is bad, the container is refused at create and not at checkpoint', async () => {
+  it('when the policy is bad, the container is refused at create, before any checkpoint', async () => {
     for (const [name, value] of [
       ['io.ghostkeep.engine', 'dd'],
       ['io.ghostkeep.limit', '5m'],
@@ -136,7 +136,7 @@ describe('prestart at create', () => {
     );
   });
 
-  it('when the process is gone already, the session has no pid', async () => {
+  it('when the process is gone already, the session is recorded without a pid', async () => {
     const context = fakeContext();
     await prestart(context, state());
     assert.equal(readSession(context, 'web')?.pid, undefined);
@@ -144,7 +144,7 @@ describe('prestart at create', () => {
 });
 
 describe('a container without annotations of ours', () => {
-  it('when it is created, nothing is recorded, whatever the host says', async () => {
+  it("when the container is created, nothing is recorded, whatever the host's config.json says", async () => {
     const context = fakeContext();
     context.host.files.put('/etc/ghostkeep/config.json', '{');
     const before = context.host.files.snapshot();
@@ -155,14 +155,14 @@ describe('a container without annotations of ours', () => {
     assert.deepEqual(context.host.files.snapshot(), before);
   });
 
-  it('when it is restored, its image is left to the gate', async () => {
+  it('when the container is restored, prestart leaves the check of its image to the gate', async () => {
     const context = await checkpointed(true);
     context.host.files.put(`${images}/ghost-file-1.img`, 'damaged');
     restoring(context, 100);
     await prestart(context, state({ status: 'stopped', annotations: {} }));
   });
 
-  it('when it stops in a checkpoint, nothing is done, unless there is a record of it', async () => {
+  it('when the container stops in a checkpoint, poststop does nothing, unless there is a session record of it', async () => {
     const context = await checkpointed(false);
     const { files, processes } = context.host;
     processes.add(999, { parent: 60 }).add(60, {
@@ -178,13 +178,13 @@ describe('a container without annotations of ours', () => {
 });
 
 describe('prestart at restore', () => {
-  it('when the image is whole, the container may come back', async () => {
+  it('when the image is whole, the restore is allowed', async () => {
     const context = await checkpointed(true);
     restoring(context, 100);
     await prestart(context, state({ status: 'stopped' }));
   });
 
-  it('when an image is damaged, restore is refused with what is wrong', async () => {
+  it('when an image is damaged, the restore is refused and the damage is named', async () => {
     const context = await checkpointed(true);
     context.host.files.put(`${images}/ghost-file-1.img`, 'damaged');
     restoring(context, 100);
@@ -194,7 +194,7 @@ describe('prestart at restore', () => {
     );
   });
 
-  it('when inventory.img is another than at the dump, restore is refused unless config.json accepts that', async () => {
+  it('when inventory.img is another than at the dump, the restore is refused unless config.json accepts that', async () => {
     const context = await checkpointed(true);
     const { files } = context.host;
     files.put(`${images}/inventory.img`, 'another');
@@ -213,7 +213,7 @@ describe('prestart at restore', () => {
     await gate.resumed(100);
   });
 
-  it('when inventory.img is gone, restore is refused, and the annotation of a pod cannot accept that', async () => {
+  it('when inventory.img is gone, the restore is refused, and an annotation of a pod cannot accept that', async () => {
     const context = await checkpointed(true);
     context.host.files.remove(`${images}/inventory.img`);
     const gate = new GateRestore(context, images, () => undefined);
@@ -229,7 +229,7 @@ describe('prestart at restore', () => {
     await gate.check();
   });
 
-  it('when the directory was copied, so that inventory.img has another time, it is checked as ever', async () => {
+  it('when the directory was copied, so that inventory.img has another time, the check is the same', async () => {
     const context = await checkpointed(true);
     const { files } = context.host;
     files.put(`${images}/inventory.img`, Buffer.from(files.get(`${images}/inventory.img`)));
@@ -262,14 +262,14 @@ describe('prestart at restore', () => {
     });
   const restore = (bundle: string) => state({ pid: 200, status: 'stopped', bundle });
 
-  it('when the bundle is known, it says where a linked ghost is made again', async () => {
+  it('when the bundle is known, its mounts say where a linked ghost is made again', async () => {
     const context = await withLinked();
     await prestart(context, restore('/run/web'));
     assert.ok(context.host.files.exists('/srv/shm/sem.a'));
   });
 
   for (const bundle of ['/', '//', '/.'])
-    it(`when the runtime says that the bundle is ${bundle}, as crun before 1.27, nothing is read there, and nothing fails`, async () => {
+    it(`when the runtime says that the bundle is ${bundle}, as crun before 1.27 does, no config.json is read there, and the hook succeeds`, async () => {
       const context = await withLinked();
       const { files } = context.host;
       await prestart(context, restore(bundle));
@@ -285,19 +285,19 @@ describe('prestart at restore', () => {
       assert.equal(readSession(context, 'web')?.pid, 200);
     });
 
-  it('when a bundle that is known has no config.json, restore is refused', async () => {
+  it('when the bundle is known and has no config.json, the restore is refused', async () => {
     const context = await withLinked();
     await assert.rejects(prestart(context, restore('/run/other')), { code: 'ENOENT' });
   });
 
-  it('when the state says creating but the process is CRIU, it is a restore too', async () => {
+  it('when the state says `creating` but the process is CRIU, the image is checked as for a restore', async () => {
     const context = await checkpointed(true);
     context.host.files.contents.delete(`${images}/ghost-file-1.img`);
     restoring(context, 100);
     await assert.rejects(prestart(context, state({ status: 'creating' })), ghostkeepError('IMAGE_MISSING'));
   });
 
-  it('when no image directory of ours is open, or the process is gone, there is nothing to check', async () => {
+  it('when no image directory of ours is open, or the process is gone, the hook succeeds without a check', async () => {
     const context = await created();
     await prestart(context, state({ status: 'stopped' }));
     context.host.processes.end(100);
@@ -307,7 +307,7 @@ describe('prestart at restore', () => {
 });
 
 describe('poststop', () => {
-  it('when the gate has sealed, it confirms and closes the session, twice in a row', async () => {
+  it('when the gate has sealed the dump, poststop confirms that and closes the session, also when run twice', async () => {
     const context = await checkpointed(true);
     assert.equal(readSession(context, 'web')?.images, images);
     const { [`/run/ghostkeep/sessions/web.json`]: _, ...sealed } = context.host.files.snapshot();
@@ -318,7 +318,7 @@ describe('poststop', () => {
     assert.ok(context.lines.some(line => line.includes('sealed before')));
   });
 
-  it('when runc is our parent and the seal is missing, it is done now', async () => {
+  it('when runc is our parent and the dump is not sealed, poststop seals it', async () => {
     const context = await checkpointed(false);
     const { files, processes } = context.host;
     processes.end(100);
@@ -332,7 +332,7 @@ describe('poststop', () => {
     assert.equal(readSession(context, 'web'), undefined);
   });
 
-  it('when a checkpoint by CRIU has left the processes alive, that one is not confirmed as their last', async () => {
+  it('when a checkpoint by CRIU has left the processes alive, poststop fails, because their later ghosts are not in it', async () => {
     for (const sealed of [true, false]) {
       const context = await checkpointed(sealed);
       const { files, processes } = context.host;
@@ -350,14 +350,14 @@ describe('poststop', () => {
     }
   });
 
-  it('when CRIU has killed the process and it is still ending, the checkpoint is confirmed', async () => {
+  it('when CRIU has killed the process and the process is still ending, poststop confirms the checkpoint', async () => {
     const context = await checkpointed(true);
     setTimeout(() => context.host.processes.end(100), 60);
     await poststop(context, stopped());
     assert.ok(context.lines.some(line => line.includes('sealed before')));
   });
 
-  it('when a living process holds the ghosts and will seal them, it is left to that one', async () => {
+  it('when a living process holds the ghosts of the dump, poststop leaves the seal to that process', async () => {
     const context = await checkpointed(false);
     const { files, processes } = context.host;
     const path = `${images}/ghostkeep/journal.json`;
@@ -369,7 +369,7 @@ describe('poststop', () => {
     assert.match(context.lines.join('\n'), /left to process 700/);
   });
 
-  it('when the container was only stopped or deleted, nothing is sealed or dumped', async () => {
+  it('when the container was only stopped or deleted, poststop neither seals nor dumps', async () => {
     const context = await created();
     context.host.processes.add(999, { parent: 60 }).add(60, {
       commandLine: ['runc', 'delete', '--force', 'web'],
@@ -379,7 +379,7 @@ describe('poststop', () => {
     assert.deepEqual(context.host.files.snapshot(), {});
   });
 
-  it('when the processes can still be reached, it finds, dumps and seals by itself', async () => {
+  it('when the runtime did not use CRIU and the processes still live, poststop dumps and seals their ghosts', async () => {
     const context = await created();
     const { files, processes } = context.host;
     files.folders.add(images);
@@ -395,7 +395,7 @@ describe('poststop', () => {
     assert.equal(processes.pins.size, 0);
   });
 
-  it('when it has to leave content out, it fails with what there is sealed; where the policy allows it, it does not', async () => {
+  it('when poststop has to leave content out, it seals the rest and fails, unless the policy allows missing content', async () => {
     for (const allowMissing of ['false', 'true']) {
       const context = await created({ 'io.ghostkeep.warm': 'true' });
       const { files, processes } = context.host;
@@ -417,7 +417,7 @@ describe('poststop', () => {
     }
   });
 
-  it('when the dump is sealed and lacks content, the record is closed; a seal that can be repeated keeps it, and says so', async () => {
+  it('when a sealed dump lacks content, the session record is removed; when the seal failed, the record stays and a warning says so', async () => {
     for (const why of ['left out', 'no room']) {
       const context = await created();
       const { files } = context.host;
@@ -459,7 +459,7 @@ describe('poststop', () => {
     assert.equal(readManifest(files, images).container, 'earlier');
   });
 
-  it('when a poststop before this one was killed before its seal, what it left out is told, unless that may be', async () => {
+  it('when an earlier poststop was killed before its seal, this one reports what was left out, unless the policy allows that', async () => {
     const context = await created();
     const { files } = context.host;
     const put = () => {
@@ -480,7 +480,7 @@ describe('poststop', () => {
     assert.equal(readManifest(files, images).state, 'sealed');
   });
 
-  it("when the container's pid is another process's by now, that one is not dumped over its images", async () => {
+  it("when another process has the container's pid by now, that process is not dumped over the container's images", async () => {
     const context = await created();
     const { files, processes } = context.host;
     const session = readSession(context, 'web');
@@ -500,7 +500,7 @@ describe('poststop', () => {
     assert.equal(readManifest(files, images).container, 'earlier');
   });
 
-  it('when nothing is known of the container, it is done at once', async () => {
+  it('when nothing is known of the container, poststop ends without a change', async () => {
     const context = fakeContext();
     await poststop(context, stopped());
     assert.deepEqual(context.host.files.snapshot(), {});

@@ -28,7 +28,7 @@ function empty() {
 }
 
 describe('allocateAgain', () => {
-  it('when there are ranges, each is allocated, a large one in slices with a sign of life after each', () => {
+  it('when the manifest has ranges, each is allocated, a large one in slices with a call of alive() after each', () => {
     const { context, fd, engine } = empty();
     let signs = 0;
     context.alive = () => {
@@ -48,7 +48,7 @@ describe('allocateAgain', () => {
     assert.equal(signs, 4);
   });
 
-  it('when the ranges are hostile, none is tried', () => {
+  it('when the ranges are hostile, none is allocated', () => {
     const beyond: Ranges[] = [
       [{ offset: '9223372036854775807', length: 1 }],
       [{ offset: '99999999999999999999', length: 1 }],
@@ -69,7 +69,7 @@ describe('allocateAgain', () => {
     { offset: 12288, length: 8192 },
   ]);
 
-  it('when less is free than all ranges want together, none is tried', () => {
+  it('when less is free than all ranges need together, none is allocated', () => {
     const { context, fd, engine, files } = empty();
     files.free = 12288n;
     assert.deepEqual(allocateAgain(context, fd, two, anyRoom), [
@@ -80,7 +80,7 @@ describe('allocateAgain', () => {
     assert.deepEqual(allocateAgain(context, fd, two, anyRoom), []);
   });
 
-  it('when the ranges are none that one file could have had, none is tried', () => {
+  it('when no single file could have had the ranges, none is allocated', () => {
     const contradictions: [Ranges, number][] = [
       // More than st_blocks said.
       [[{ offset: 0, length: 8192 }], 8191],
@@ -111,7 +111,7 @@ describe('allocateAgain', () => {
     }
   });
 
-  it('when it would take what the host keeps free, none is tried', () => {
+  it('when the ranges would take what the host keeps free, none is allocated', () => {
     const { context, fd, engine, files } = empty();
     files.free = 16384n + 4095n;
     assert.deepEqual(allocateAgain(context, fd, two, { keepFree: 4096n }), [
@@ -122,7 +122,7 @@ describe('allocateAgain', () => {
     assert.deepEqual(allocateAgain(context, fd, two, { keepFree: 4096n }), []);
   });
 
-  it('when only the image asks for it, all its ghosts together get half of what is free, on each file system', () => {
+  it('when only the image asks for it, its ghosts together get at most half of the free space on each file system', () => {
     const { context, file, fd, engine, files } = empty();
     const room: AllocationRoom = { keepFree: 4096n, byImage: new Map() };
     files.free = 4096n + 2n * 16384n + 8192n;
@@ -137,7 +137,7 @@ describe('allocateAgain', () => {
     assert.deepEqual(allocateAgain(context, fd, two, room), []);
   });
 
-  it('when others take the room meanwhile, it ends before what is kept', () => {
+  it('when other programs use up the space meanwhile, the allocation ends before it takes what is kept free', () => {
     const { context, fd, engine, files } = empty();
     files.free = 65536n;
     engine.allocate = () => {
@@ -146,7 +146,7 @@ describe('allocateAgain', () => {
     assert.deepEqual(allocateAgain(context, fd, two, { keepFree: 1n }), ['allocation (ENOSPC)']);
   });
 
-  it('when the file system does not say how much is free, none is tried: a tmpfs would take all memory', () => {
+  it('when the file system does not say how much is free, none is allocated, because a tmpfs would take all memory', () => {
     const { context, fd, engine, files } = empty();
     files.free = undefined;
     assert.deepEqual(allocateAgain(context, fd, ghostWith([{ offset: 0, length: 4096 }]), anyRoom), [
@@ -155,7 +155,7 @@ describe('allocateAgain', () => {
     assert.deepEqual(engine.allocated, []);
   });
 
-  it('when the file system has had enough, it ends there and says how much came back', () => {
+  it('when the file system runs out of space, the allocation ends there and says how much came back', () => {
     const { context, file, fd, engine } = empty();
     let calls = 0;
     engine.allocate = () => {
@@ -170,7 +170,7 @@ describe('allocateAgain', () => {
     assert.equal(calls, 2);
   });
 
-  it('when the file system cannot, that is said and nothing more', () => {
+  it('when the file system cannot allocate, the result says so and nothing more', () => {
     const { context, fd, engine } = empty();
     engine.allocate = () => {
       throw errno('EOPNOTSUPP');
@@ -179,7 +179,7 @@ describe('allocateAgain', () => {
     assert.deepEqual(allocateAgain(context, fd, ghost, anyRoom), ['allocation (EOPNOTSUPP)']);
   });
 
-  it('when a fault is ours, it is not swallowed', () => {
+  it('when allocate() throws an error without an errno, that error is thrown, because it is a bug', () => {
     const { context, fd, engine } = empty();
     engine.allocate = () => {
       throw new TypeError('bug');
@@ -190,7 +190,7 @@ describe('allocateAgain', () => {
     );
   });
 
-  it('when time is up, the rest is left', () => {
+  it('when the time limit has passed, the remaining ranges are not allocated', () => {
     const { context, fd, engine } = empty();
     let now = 0;
     context.host.clock = () => now++;
@@ -199,7 +199,7 @@ describe('allocateAgain', () => {
     assert.equal(engine.allocated.length, 2);
   });
 
-  it('when allocating cost the file its set-user-ID bit, it gets it again', () => {
+  it("when allocating has removed the file's set-user-ID bit, the bit is set again", () => {
     const { context, file, fd, engine, files } = empty();
     engine.allocate = () => {
       file.stat = { ...file.stat, mode: 0o100755 };
@@ -210,7 +210,7 @@ describe('allocateAgain', () => {
     assert.deepEqual(modes, ['4755']);
   });
 
-  it('when it is not known, that is said where less is allocated than was', () => {
+  it('when the manifest has no list of ranges, the result says so if the file has less space than before', () => {
     const { context, fd } = empty();
     assert.deepEqual(allocateAgain(context, fd, aManifestGhost({ allocated: 4096 }), anyRoom), []);
     assert.deepEqual(allocateAgain(context, fd, aManifestGhost({ allocated: 8192 }), anyRoom), [

@@ -51,7 +51,7 @@ const manifestOf = ({ host }: FakeContext) => JSON.parse(host.files.get(manifest
 const wish = { images, preserveAllocation: true };
 
 describe('materialize', () => {
-  it('when the dump is whole, it says so and writes nothing', async () => {
+  it('when the dump is whole, materialize says so and writes nothing', async () => {
     const context = sealed();
     assert.deepEqual(await materialize(context, { images }), {
       images,
@@ -63,7 +63,7 @@ describe('materialize', () => {
     assert.equal(context.host.files.changes, 0);
   });
 
-  it('when allocation shall come back, the manifest says so, keeps all else, and that stays', async () => {
+  it('when space is to be allocated again, the manifest records it, keeps all other fields, and later calls do not undo it', async () => {
     const context = sealed({ newer: 'field' } as Partial<Manifest>);
     const before = manifestOf(context);
     assert.equal((await materialize(context, wish)).preserveAllocation, true);
@@ -74,7 +74,7 @@ describe('materialize', () => {
     assert.equal(context.host.files.changes, 1, 'nothing is written twice');
   });
 
-  it('when allocation is not known of a ghost, it is named', async () => {
+  it('when the ranges of a ghost are not known, the result names the ghost', async () => {
     const unknown = aManifestGhost({ id: 1 });
     assert.deepEqual((await materialize(sealed({ ghosts: [unknown] }), wish)).allocationUnknown, [1]);
   });
@@ -87,7 +87,7 @@ describe('materialize', () => {
   }
   const accept = { images, acceptChangedInventory: true };
 
-  it('when inventory.img was rewritten and that is accepted, the manifest has the new one, and restore passes', async () => {
+  it('when inventory.img was rewritten and that is accepted, the manifest has the new one, and the restore check passes', async () => {
     const context = rewritten();
     const gate = new GateRestore(context, images, () => undefined);
     await assert.rejects(materialize(context, { images }), ghostkeepError('IMAGE_MISMATCH', 'inventory.img'));
@@ -100,7 +100,7 @@ describe('materialize', () => {
     assert.equal(context.host.files.changes, 1, 'nothing is written twice');
   });
 
-  it('when anything else is damaged, or inventory.img is empty or gone, it is not accepted', async () => {
+  it('when any other file is damaged, or inventory.img is empty or gone, the change is not accepted', async () => {
     const damaged = rewritten();
     damaged.host.files.put(`${images}/ghost-file-1.img`, image.subarray(0, image.length - 1));
     const gone = rewritten();
@@ -116,7 +116,7 @@ describe('materialize', () => {
     }
   });
 
-  it('when it is interrupted, the manifest is the old one', async () => {
+  it('when materialize is interrupted, the old manifest stays', async () => {
     const context = sealed();
     const before = context.host.files.snapshot();
     context.host.files.interruptAt = 1;
@@ -124,7 +124,7 @@ describe('materialize', () => {
     assert.deepEqual(context.host.files.snapshot(), before);
   });
 
-  it('when the dump is damaged, not sealed, half sealed or none, it refuses and writes nothing', async () => {
+  it('when the dump is damaged, not sealed, half sealed or missing, materialize refuses and writes nothing', async () => {
     const damaged = sealed();
     damaged.host.files.put(`${images}/ghost-file-1.img`, image.subarray(0, image.length - 1));
     const half = sealed();

@@ -32,7 +32,7 @@ function recorder(fails: Record<string, unknown> = {}) {
 }
 
 describe('applyMetadata', () => {
-  it('when all is allowed, owner comes before mode, then times, and flags come last', () => {
+  it('when everything is allowed, the owner is set before the mode, then the times, and the flags last', () => {
     const { host, steps } = recorder();
     assert.deepEqual(applyMetadata(host, 7, ghost, trusted), { missing: [], withheld: [] });
     assert.deepEqual(steps, [
@@ -45,7 +45,7 @@ describe('applyMetadata', () => {
     ]);
   });
 
-  it('when something is refused, it is named with its errno and the rest is done', () => {
+  it('when an attribute is refused, it is named with its errno and the other attributes are set', () => {
     const { host, steps } = recorder({ owner: errno('EPERM'), 'user.a': errno('ENOTSUP') });
     assert.deepEqual(applyMetadata(host, 7, ghost, trusted).missing, [
       'owner (EPERM)',
@@ -58,7 +58,7 @@ describe('applyMetadata', () => {
     );
   });
 
-  it('when only parts are asked for, nothing else is touched', () => {
+  it('when only some parts are asked for, the other attributes are not changed', () => {
     const { host, steps } = recorder();
     applyMetadata(host, 7, ghost, { ...trusted, parts: ['xattrs', 'times'] });
     assert.deepEqual(
@@ -74,7 +74,7 @@ describe('applyMetadata', () => {
     'system.posix_acl_access': 'AQ==',
   };
 
-  it('when nobody vouches for the image, it gives no rights, and each that is withheld is named', () => {
+  it('when the user does not vouch for the image, attributes that give rights are withheld, and each is named', () => {
     for (const fails of [{}, { owner: errno('EPERM') }]) {
       const { host, steps } = recorder(fails);
       const { withheld } = applyMetadata(host, 7, { ...ghost, xattrs: rights }, { allowPrivileged: false });
@@ -86,7 +86,7 @@ describe('applyMetadata', () => {
     }
   });
 
-  it('when somebody does and the owner cannot be set, whoever owns the file instead gets none either', () => {
+  it('when the user vouches for the image and the owner cannot be set, attributes that give rights are not set for another owner', () => {
     const { host, steps } = recorder({ owner: errno('EPERM') });
     const { missing } = applyMetadata(host, 7, { ...ghost, xattrs: rights }, trusted);
     assert.deepEqual(missing, [
@@ -98,7 +98,7 @@ describe('applyMetadata', () => {
     assert.ok(steps.includes('mode 7 755'));
   });
 
-  it("when the ghost is linked, it gets the host's owner: it lies in a folder of the host", () => {
+  it('when the ghost is linked, it gets the owner that the host sees, because it lies in a folder of the host', () => {
     const { host, steps } = recorder();
     const linked = { mountPoint: { path: '/dev/shm' }, names: [{ path: 'a' }], hostUid: 1001, hostGid: 1002 };
     applyMetadata(host, 7, { ...ghost, linked }, trusted);
@@ -106,7 +106,7 @@ describe('applyMetadata', () => {
     assert.ok(!steps.some(line => line.startsWith('flags')), 'immutable, it would take no name');
   });
 
-  it('when the ghost is linked, it gets nothing that gives rights, and that is said', () => {
+  it('when the ghost is linked, attributes that give rights are never set, and the result says so', () => {
     const { host, steps } = recorder();
     const linked = { mountPoint: { path: '/dev/shm' }, names: [{ path: 'a' }], hostUid: 0, hostGid: 0 };
     const xattrs = {
@@ -129,7 +129,7 @@ describe('applyMetadata', () => {
     ]);
   });
 
-  it("when a linked ghost's xattr is another by its bytes, it is not set by either name", () => {
+  it('when a linked ghost has an xattr whose text and bytes differ, neither name is set', () => {
     const { host, steps } = recorder();
     const linked = { mountPoint: { path: '/dev/shm' }, names: [{ path: 'a' }], hostUid: 0, hostGid: 0 };
     const xattrs = { '\u0173ecurity.capability\u0100\udc80': 'AQ==' };
@@ -143,7 +143,7 @@ describe('applyMetadata', () => {
     assert.ok(!steps.some(step => step.includes('ecurity')));
   });
 
-  it('when the failure is no errno but a fault of ours, it is not swallowed', () => {
+  it('when a call throws an error without an errno, that error is thrown, because it is a bug', () => {
     const { host } = recorder({ mode: new TypeError('bug') });
     assert.throws(() => applyMetadata(host, 7, ghost, trusted), TypeError);
   });

@@ -48,7 +48,7 @@ const recreate = (context: FakeContext, source: string | undefined, ghost = link
   recreateLinked(context, images, aManifest({ ghosts: [aManifestGhost(), ghost] }), from(source));
 
 describe('recreateLinked', () => {
-  it('when the folder is empty, the content comes back once, with all names and the owner on the host', async () => {
+  it("when the folder is empty, the content is written once, and gets all names and the host's owner", async () => {
     const context = restoring();
     const { files } = context.host;
     const owners: number[][] = [];
@@ -61,7 +61,7 @@ describe('recreateLinked', () => {
     assert.deepEqual(context.lines, ['info made again /data/tmp in /srv/shm']);
   });
 
-  it('when a name is still there, its content is not touched and the others become its own', async () => {
+  it('when one name is still there, its content is not changed and the other names are linked to it', async () => {
     const context = restoring();
     const { files } = context.host;
     files.put('/srv/shm/sem.a', 'goes on');
@@ -70,7 +70,7 @@ describe('recreateLinked', () => {
     assert.deepEqual(context.lines, ['info made missing names of /data/tmp in /srv/shm']);
   });
 
-  it('when all names are there, it says nothing; done twice, the second does nothing', async () => {
+  it('when all names are there, nothing is changed and nothing is logged', async () => {
     const context = restoring();
     await recreate(context, '/srv/shm');
     const before = context.host.files.snapshot();
@@ -80,19 +80,19 @@ describe('recreateLinked', () => {
     assert.deepEqual(context.lines, []);
   });
 
-  it('when CRIU restores the mount itself, nothing is done', async () => {
+  it('when CRIU restores the mount itself, nothing is made', async () => {
     const context = restoring();
     const before = context.host.files.snapshot();
     await recreate(context, undefined);
     assert.deepEqual(context.host.files.snapshot(), before);
   });
 
-  it('when the mount comes from what is no path, it refuses and names it', async () => {
+  it('when the source of the mount is not an absolute path, the restore is refused and the mount is named', async () => {
     await assert.rejects(recreate(restoring(), ''), ghostkeepError('IO', '/dev/shm', 'no path'));
     await assert.rejects(recreate(restoring(), 'shm'), ghostkeepError('IO', '/dev/shm', 'comes from shm'));
   });
 
-  it('when the mount comes from neither a tmpfs nor a ramfs, nothing is made and it refuses', async () => {
+  it('when the source of the mount is neither on a tmpfs nor on a ramfs, nothing is made and the restore is refused', async () => {
     const context = restoring();
     const { files } = context.host;
     files.magic = 0xef53n;
@@ -108,7 +108,7 @@ describe('recreateLinked', () => {
     assert.ok(files.exists('/srv/shm/sem.a'));
   });
 
-  it('when it refuses so on a file server, it says how to have the content', async () => {
+  it('when that source is on a file server, the refusal says how to get the content', async () => {
     for (const magic of [0x65735546n, 0x6969n, 0xff534d42n]) {
       const context = restoring();
       context.host.files.magic = magic;
@@ -119,7 +119,7 @@ describe('recreateLinked', () => {
     }
   });
 
-  it('when all names are there, it does not matter on which file system', async () => {
+  it('when all names are there, the file system of the source does not matter', async () => {
     const context = restoring();
     context.host.files.magic = 0xef53n;
     for (const name of ['sem.a', odd.toString('latin1')]) context.host.files.put(`/srv/shm/${name}`, 'there');
@@ -127,7 +127,7 @@ describe('recreateLinked', () => {
     assert.deepEqual(context.lines, []);
   });
 
-  it('when the folder cannot be written, it says where, and the image is closed', async () => {
+  it('when the folder cannot be written to, the error names it, and the image is closed', async () => {
     const context = restoring();
     const { files } = context.host;
     files.makeNames = async () => {
@@ -140,7 +140,7 @@ describe('recreateLinked', () => {
     assert.equal(files.open_.size, 0);
   });
 
-  it('when metadata is refused, the file is there and a warning says what is missing', async () => {
+  it('when an attribute is refused, the file is made and a warning names the attribute', async () => {
     const context = restoring();
     context.host.files.setOwner = () => {
       throw errno('EPERM');
@@ -150,14 +150,14 @@ describe('recreateLinked', () => {
     assert.ok(context.lines.includes('warn could not set owner (EPERM) of /data/tmp again'));
   });
 
-  it('when a mount point is no UTF-8, it is not asked for by the text of another', async () => {
+  it('when a mount point is not UTF-8, the lookup does not ask for another mount of the same text', async () => {
     const mountPoint = pathToText(Buffer.from([0x2f, 0xff]));
     const ghost = linkedGhost({ linked: group({ mountPoint }) });
     const asked = () => assert.fail('asked');
     await recreateLinked(restoring(), images, aManifest({ ghosts: [ghost] }), asked);
   });
 
-  it('when a name climbs out of the mount, nothing is made', async () => {
+  it('when a name leads out of the mount, nothing is made', async () => {
     const context = restoring();
     const before = context.host.files.snapshot();
     const climbing = linkedGhost({ linked: group({ names: [{ path: 'a/../../etc/x' }] }) });
@@ -165,7 +165,7 @@ describe('recreateLinked', () => {
     assert.deepEqual(context.host.files.snapshot(), before);
   });
 
-  it('when an odd mount point is asked for, its bytes are asked for', async () => {
+  it('when a mount point has odd characters, the lookup asks for its bytes', async () => {
     const asked: string[] = [];
     const ghost = linkedGhost({ linked: group({ mountPoint: pathToText(Buffer.from('/mnt/a\nb')) }) });
     await recreateLinked(restoring(), images, aManifest({ ghosts: [ghost] }), mountPoint => {

@@ -37,11 +37,11 @@ const damageOf = async (context: FakeContext) =>
   (await verify(context, images)).damage.map(({ code, subject }) => `${code} ${subject}`);
 
 describe('verify', () => {
-  it('when all is well, there is no damage', async () => {
+  it('when the dump is whole, there is no damage', async () => {
     assert.deepEqual(await verify(sealed(), images), { images, ghosts: 1, damage: [] });
   });
 
-  it('when the disk could not take what was written, that is damage, though the page cache still has it', async () => {
+  it('when the disk has lost what was written, verify reports damage even if the page cache still has it', async () => {
     const context = sealed();
     const { lostWrites } = context.host.files;
     lostWrites.add(`${images}/ghost-file-1.img`);
@@ -49,7 +49,7 @@ describe('verify', () => {
     assert.deepEqual(await damageOf(context), ['IMAGE_INVALID ghost-file-1.img']);
   });
 
-  it('when the inventory is that of another checkpoint, that is damage', async () => {
+  it('when inventory.img is that of another checkpoint, verify reports damage', async () => {
     const context = sealed({ inventory: Buffer.from('mine').toString('base64') });
     context.host.files.put(`${images}/inventory.img`, 'mine');
     assert.deepEqual(await damageOf(context), []);
@@ -57,7 +57,7 @@ describe('verify', () => {
     assert.deepEqual(await damageOf(context), ['IMAGE_MISMATCH inventory.img']);
   });
 
-  it('when anything in the head differs from the manifest, it is named', async () => {
+  it('when any field in the head of an image differs from the manifest, verify names the field', async () => {
     const changes: [string, Partial<GhostHead>][] = [
       ['uid', { uid: 1 }],
       ['gid', { gid: 1 }],
@@ -90,7 +90,7 @@ describe('verify', () => {
     ]);
   });
 
-  it('when a file may not be read, that is said of it and not that it is damaged', async () => {
+  it('when an image may not be read, verify says that it cannot read it, and not that it is damaged', async () => {
     const refusals: [string, 'open' | 'read' | 'readIfThere', string][] = [
       ['ghost-file-1.img', 'open', 'ghost-file-1.img'],
       ['files.img', 'read', images],
@@ -116,7 +116,7 @@ describe('verify', () => {
     }
   });
 
-  it("when CRIU's files do not fit any more, they are named", async () => {
+  it("when CRIU's files do not fit the manifest any more, verify names them", async () => {
     const external = sealed();
     external.host.files.put(
       `${images}/files.img`,
@@ -137,7 +137,7 @@ describe('verify', () => {
     assert.deepEqual(await damageOf(dangling), ['IMAGE_MISSING ghost-file-9.img']);
   });
 
-  it('when a remap is lost, the file it stood for would not come back', async () => {
+  it('when a remap is lost, verify says that its file would not come back', async () => {
     const empty = sealed();
     empty.host.files.put(`${images}/remap-fpath.img`, remapsImage());
     assert.deepEqual(await damageOf(empty), ['IMAGE_MISMATCH remap-fpath.img']);
@@ -147,21 +147,21 @@ describe('verify', () => {
     assert.deepEqual(await damageOf(gone), ['IMAGE_MISMATCH remap-fpath.img']);
   });
 
-  it('when there is no manifest, or it is hostile, that is the damage', async () => {
+  it('when the manifest is missing or hostile, verify reports that as the damage', async () => {
     assert.deepEqual(await damageOf(fakeContext()), [`MANIFEST_MISSING ${images}`]);
     const context = sealed();
     context.host.files.put(`${images}/ghostkeep-manifest.json`, '[]');
     assert.deepEqual(await damageOf(context), [`MANIFEST_INVALID ${images}/ghostkeep-manifest.json`]);
   });
 
-  it('when the seal was interrupted, it says how to finish it', async () => {
+  it('when the seal was interrupted, verify says how to finish it', async () => {
     const context = fakeContext();
     context.host.files.put(`${images}/ghostkeep/journal.json`, '{}');
     const { damage } = await verify(context, images);
     assert.match(damage[0]?.message ?? '', /not sealed; run `ghostkeep seal -D \/img`/);
   });
 
-  it('when there is more damage than a call may have arguments, all of it is listed', async () => {
+  it('when there is more damage than a call may have arguments, verify lists all of it', async () => {
     const keys = Array.from({ length: 150_000 }, (_, index) => `file[1:${index.toString(16)}]`);
     const paths = keys.map(key => ({ key, mount: 1, path: '/x' }));
     const context = sealed({ ghosts: [aManifestGhost({ paths })] });

@@ -13,14 +13,14 @@ function machine(process: FakeProcess) {
 }
 
 describe('scan', () => {
-  it('when a process that was named is not there, it fails, whatever the others have', () => {
+  it('when a process that was named does not exist, scan fails, whatever the others hold', () => {
     assert.throws(
       () => scan(machine({}), { pids: [100, 300] }),
       ghostkeepError('NOT_FOUND', 'process 300: there is none'),
     );
   });
 
-  it('when one that was named may not be looked at, it fails and says who may', () => {
+  it('when a process that was named may not be looked at, scan fails and says who may', () => {
     for (const fds of ['EACCES', 'EPERM'])
       assert.throws(
         () => scan(machine({ fails: { fds } }), { pids: [200] }),
@@ -28,7 +28,7 @@ describe('scan', () => {
       );
   });
 
-  it('when one descriptor of it is refused, the others are shown', () => {
+  it('when one descriptor of a named process is refused, its other descriptors are shown', () => {
     const fds = {
       3: ghost,
       4: opened(fakeFile({ ino: 2n }), '/fuse/x'),
@@ -54,7 +54,7 @@ describe('scan', () => {
     assert.deepEqual([listed, unseen], [[100, 200], []]);
   });
 
-  it('when one that was not named is gone or forbidden, that is an outcome', () => {
+  it('when a process that was not named is gone or forbidden, scan reports it and succeeds', () => {
     for (const fds of ['EACCES', 'ESRCH']) {
       const { ghosts, unseen } = scan(machine({ fails: { fds } }), { all: true });
       assert.equal(ghosts.length, 1);

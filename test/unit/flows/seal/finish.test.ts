@@ -41,7 +41,7 @@ function held(values: Partial<Manifest> = {}) {
 }
 
 describe('finishDump', () => {
-  it('when another process holds the ghosts, they are copied from its descriptors, sealed, and it keeps its own', async () => {
+  it('when another process holds the ghosts, they are copied from its descriptors and sealed, and it keeps its descriptors', async () => {
     const { context, files, processes } = held();
     const { manifest, now } = await finishDump(context, images);
     assert.equal(now, true);
@@ -57,7 +57,7 @@ describe('finishDump', () => {
     assert.ok(!files.exists(`${images}/ghostkeep/journal.json`));
   });
 
-  it('when the disk could not take an image after all, it is copied again from the descriptor', async () => {
+  it('when the disk has lost an image, finishing fails, and the next try copies the ghost from the descriptor again', async () => {
     const { context, files, processes } = held();
     files.lostWrites.add(`${images}/ghostkeep/pending-2.img`);
     await assert.rejects(finishDump(context, images), ghostkeepError('IO', 'pending-2.img', 'EIO'));
@@ -66,7 +66,7 @@ describe('finishDump', () => {
     assert.equal(processes.pinned.length, 4);
   });
 
-  it('when a ghost has changed since it was pinned, its entry and its image say what it became', async () => {
+  it('when a ghost has changed since it was pinned, its entry and its image have the new state', async () => {
     const { context, files, processes } = held();
     processes.end(500);
     const grown = fakeFile({ ino: 1n, content: Buffer.from('grown since'), mode: 0o100600, mtimeNs: 9n });
@@ -80,7 +80,7 @@ describe('finishDump', () => {
 
   const idMaps = { uid: '0 100000 65536', gid: '0 200000 65536' };
 
-  it('when a ghost has got another owner, attributes or flags since it was pinned, its entry has them', async () => {
+  it('when a ghost has got another owner, attributes or flags since it was pinned, its entry has the new ones', async () => {
     const { context, processes } = held({ idMaps });
     processes.end(500);
     const [given, other] = [
@@ -128,7 +128,7 @@ describe('finishDump', () => {
     processes.add(500, { startTime: '77', fds: { 20: opened(given, '/data/1 (deleted)') } });
   };
 
-  it('when flags have gone since, they are gone; the owner of a linked ghost is also known as the host knows it', async () => {
+  it('when a ghost has lost its flags since it was pinned, its entry has none; a linked ghost has both its owners', async () => {
     const linked = { mountPoint: { path: '/data' }, names: [{ path: 'other' }], hostUid: 0, hostGid: 0 };
     const now = pinnedWith({ class: 'linked', linked, paths: [], image: 'ghostkeep/linked-1.img' });
     changeOwner(now);
@@ -138,7 +138,7 @@ describe('finishDump', () => {
     assert.deepEqual([ghost?.linked?.hostUid, ghost?.linked?.hostGid], [100_033, 200_044]);
   });
 
-  it('when attributes cannot be read any more, or are too many, the bytes are kept, with those of before but its owner of now', async () => {
+  it('when attributes cannot be read any more, or are too many, the dump keeps the bytes with the old attributes and the new owner', async () => {
     const unreadable = () => {
       throw errno('EIO');
     };
@@ -159,7 +159,7 @@ describe('finishDump', () => {
     }
   });
 
-  it('when CRIU has not finished, nothing is copied yet: the container may still write', async () => {
+  it('when CRIU has not finished, nothing is copied, because the container may still write', async () => {
     const { context, files } = held();
     files.contents.delete(`${images}/inventory.img`);
     await assert.rejects(finishDump(context, images), ghostkeepError('SEAL_FAILED', 'CRIU has not finished'));
@@ -168,7 +168,7 @@ describe('finishDump', () => {
     await finishDump(context, images);
   });
 
-  it('when somebody else is finishing it, that one alone does; when he has ended, the next may', async () => {
+  it('when another process is finishing the dump, the second is refused; when that process has ended, the next may finish', async () => {
     const { context, files, processes } = held();
     processes.add(700, { commandLine: ['ghostkeep', 'seal'] });
     files.lockedFolders.set(images, 0);
@@ -183,7 +183,7 @@ describe('finishDump', () => {
     assert.equal(files.lockedFolders.size, 0);
   });
 
-  it('when the directory cannot be locked, it is finished all the same, with a warning', async () => {
+  it('when the directory cannot be locked, the dump is finished all the same, with a warning', async () => {
     for (const code of ['ENOLCK', 'EOPNOTSUPP', 'EACCES']) {
       const { context, files } = held();
       files.lock = () => {
@@ -194,7 +194,7 @@ describe('finishDump', () => {
     }
   });
 
-  it('when it failed once, it can be repeated, and after the end it changes nothing', async () => {
+  it('when finishing has failed once, it can be repeated, and after it has succeeded it changes nothing', async () => {
     const { context, files, processes } = held();
     context.host.engine.onDump = count => {
       // Among others, and then alone.
@@ -208,7 +208,7 @@ describe('finishDump', () => {
     assert.equal(files.changes, changes);
   });
 
-  it('when all was copied before, nobody is asked for a descriptor', async () => {
+  it('when all ghosts were copied before, no process is asked for a descriptor', async () => {
     const { context, processes, files } = held();
     await finishDump(context, images);
     const journal = {
@@ -234,7 +234,7 @@ describe('finishDump', () => {
     }
   });
 
-  it('when its descriptor is another file by now, nothing is copied and no pin is left', async () => {
+  it("when the holder's descriptor is another file by now, nothing is copied and no pin is left", async () => {
     for (const other of [{ ino: 9n }, { ino: 1n, dev: makeDev(8n, 2n) }]) {
       const { context, processes } = held();
       processes.end(500);
@@ -248,7 +248,7 @@ describe('finishDump', () => {
     }
   });
 
-  it('when its descriptor has the number but another birth, it is another file, but for one that overlayfs copied up', async () => {
+  it('when the file has the inode number but another birth time, it counts as another file, except on overlayfs, which copies files up', async () => {
     const born = (filesystem: string) =>
       held({
         ghosts: [
@@ -267,19 +267,19 @@ describe('finishDump', () => {
     assert.equal(overlay.context.host.engine.dumps, 1);
   });
 
-  it('when the journal names no pin, it says so', async () => {
+  it('when the journal names no pin, the error says so', async () => {
     const { context } = held({ ghosts: [aManifestGhost({ image: 'ghostkeep/pending-1.img' })] });
     await assert.rejects(finishDump(context, images), ghostkeepError('HOLDER_GONE', 'names no pin'));
   });
 
-  it('when the disk would be left with less than the reserve, the ghosts are copied all the same: they exist nowhere else', async () => {
+  it('when less than the reserve would be free, the ghosts are copied all the same, because they exist nowhere else', async () => {
     const { context, files } = held();
     files.free = 1024n;
     const { manifest } = await finishDump(context, images);
     assert.equal(manifest.ghosts.length, 2);
   });
 
-  it('when others may write to the folder, its journal is not followed', async () => {
+  it('when others may write to the working folder, its journal is not used: finishing is refused', async () => {
     const { context, processes } = held();
     context.host.uid = () => 1000;
     await assert.rejects(finishDump(context, images), ghostkeepError('PERMISSION', 'somebody else'));

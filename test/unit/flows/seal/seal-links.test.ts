@@ -65,7 +65,7 @@ function dumped(mountNamespace = true): FakeContext {
 }
 
 describe('sealImages with linked ghosts', () => {
-  it('when it seals, every open file gets its other name, none is remapped, and the content stays ours', async () => {
+  it('when the dump is sealed, every open file of a linked ghost gets the other name, no remap is written, and the content stays in our image', async () => {
     const context = dumped();
     const { files } = context.host;
     const { manifest } = sealImages(context, images, { durable: true });
@@ -88,7 +88,7 @@ describe('sealImages with linked ghosts', () => {
     assert.deepEqual((await verify(context, images)).damage, []);
   });
 
-  it('when CRIU dumped no mount namespace, it would have written no mount', () => {
+  it('when CRIU dumped no mount namespace, the entries get no mount id, as CRIU would write them', () => {
     const context = dumped(false);
     sealImages(context, images, { durable: true });
     assert.deepEqual(filesOf(context.host.files.get(`${images}/files.img`)).slice(0, 2), [
@@ -97,7 +97,7 @@ describe('sealImages with linked ghosts', () => {
     ]);
   });
 
-  it('when it is done again, nothing changes', () => {
+  it('when the dump is sealed a second time, nothing changes', () => {
     const context = dumped();
     sealImages(context, images, { durable: true });
     const { changes } = context.host.files;
@@ -105,7 +105,7 @@ describe('sealImages with linked ghosts', () => {
     assert.equal(context.host.files.changes, changes);
   });
 
-  it('when it is interrupted before any change and repeated, the result is the same', () => {
+  it('when the seal is interrupted before any change and repeated, the result is the same', () => {
     const whole = dumped();
     sealImages(whole, images, { durable: true });
     const expected = whole.host.files.snapshot();

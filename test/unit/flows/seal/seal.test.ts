@@ -83,7 +83,7 @@ function closedEarly(): FakeContext {
 }
 
 describe('sealImages', () => {
-  it('when CRIU has encrypted the image (cipher.img) meanwhile, nothing is touched until that is gone', () => {
+  it('when CRIU has encrypted the image (cipher.img), no file is changed until cipher.img is gone', () => {
     const context = dumped();
     const { files } = context.host;
     files.put(`${images}/cipher.img`, 'a token');
@@ -95,7 +95,7 @@ describe('sealImages', () => {
     assert.equal(sealImages(context, images, { durable: true }).manifest.state, 'sealed');
   });
 
-  it('when the manifest has no room for what CRIU dumped itself, that is left out, and the seal succeeds', () => {
+  it('when the manifest has no room for the ghosts that CRIU dumped itself, they are left out, and the seal succeeds', () => {
     const context = dumped();
     const { files } = context.host;
     const path = `/${'x'.repeat(bounds.files.bytes - (23 << 20))}`;
@@ -114,7 +114,7 @@ describe('sealImages', () => {
     assert.match(context.lines.join('\n'), /no room for 1 ghost that CRIU dumped itself/);
   });
 
-  it('when it is to survive a power failure, each image is on the disk before the manifest names it', () => {
+  it('when the dump must survive a power failure, each image is on the disk before the manifest names it', () => {
     for (const durable of [true, false]) {
       const context = dumped();
       const { files } = context.host;
@@ -128,7 +128,7 @@ describe('sealImages', () => {
     }
   });
 
-  it("when an earlier checkpoint's ghosts are there, their images go, and none that anything names or nobody knows", () => {
+  it("when an earlier checkpoint's ghosts are known, their images are removed, except those that an entry names or that are not known", () => {
     for (const interruptAt of [Number.POSITIVE_INFINITY, 6]) {
       const context = dumped({ earlierGhosts: [4, 5, 8, 9] });
       const { files } = context.host;
@@ -155,7 +155,7 @@ describe('sealImages', () => {
     }
   });
 
-  it("when it seals, ids follow CRIU's, files are turned back, and what CRIU kept is adopted", async () => {
+  it("when the dump is sealed, our ids follow CRIU's, external files become ghosts, and CRIU's own ghosts are listed", async () => {
     const context = dumped();
     const { manifest, now } = sealImages(context, images, { durable: true });
     assert.equal(now, true);
@@ -189,7 +189,7 @@ describe('sealImages', () => {
     assert.deepEqual((await verify(context, images)).damage, []);
   });
 
-  it('when it is interrupted before any change and repeated, the result is the same and no image is lost', () => {
+  it('when the seal is interrupted before any change and repeated, the result is the same and no image is lost', () => {
     const whole = dumped();
     sealImages(whole, images, { durable: true });
     const expected = whole.host.files.snapshot();
@@ -214,7 +214,7 @@ describe('sealImages', () => {
     }
   });
 
-  it('when it is interrupted again and again, it still comes to the same end', () => {
+  it('when the seal is interrupted again and again, it ends with the same result', () => {
     const whole = dumped();
     sealImages(whole, images, { durable: true });
     const context = dumped();
@@ -232,7 +232,7 @@ describe('sealImages', () => {
     assert.deepEqual(files.snapshot(), whole.host.files.snapshot());
   });
 
-  it('when an old version was interrupted in its last step, the result is of the new layout', () => {
+  it('when a seal by an old version was interrupted in its last step, the result has the new layout', () => {
     const whole = dumped();
     const { manifest } = sealImages(whole, images, { durable: true });
     for (let at = 1; at < 20; at += 1) {
@@ -260,7 +260,7 @@ describe('sealImages', () => {
     assert.match(context.lines.join('\n'), /^warn cannot remove \/img\/ghostkeep: .*EBUSY/m);
   });
 
-  it('when it was sealed by an old version, that is said and nothing is touched', () => {
+  it('when the dump was sealed by an old version, the error says so and no file is changed', () => {
     const context = fakeContext();
     const { files } = context.host;
     files.put(`${images}/ghostkeep/manifest.json`, JSON.stringify(aManifest()));
@@ -272,7 +272,7 @@ describe('sealImages', () => {
     assert.deepEqual(files.snapshot(), before);
   });
 
-  it('when it was sealed before, it says so and touches nothing', () => {
+  it('when the dump was sealed before, the result says so and no file is changed', () => {
     const context = dumped();
     const first = sealImages(context, images, { durable: true });
     const { changes } = context.host.files;
@@ -282,7 +282,7 @@ describe('sealImages', () => {
     assert.equal(context.host.files.changes, changes);
   });
 
-  it('when CRIU wrote no remap-fpath.img, it is made, and ids begin at 1', () => {
+  it('when CRIU wrote no remap-fpath.img, the seal makes it, and ids begin at 1', () => {
     const context = dumped();
     const { files } = context.host;
     files.contents.delete(`${images}/remap-fpath.img`);
@@ -297,7 +297,7 @@ describe('sealImages', () => {
     );
   });
 
-  it('when the dump was made without CRIU, its files are not asked for', () => {
+  it("when the dump was made without CRIU, the seal does not need CRIU's files", () => {
     const context = dumped({ criu: false });
     for (const name of ['files.img', 'remap-fpath.img', 'cgroup.img'])
       context.host.files.contents.delete(`${images}/${name}`);
@@ -307,13 +307,13 @@ describe('sealImages', () => {
     );
   });
 
-  it('when the container was not frozen by us, cgroup.img stays as it is', () => {
+  it('when we did not freeze the container, cgroup.img stays as it is', () => {
     const context = dumped({ thaw: false });
     sealImages(context, images, { durable: true });
     assert.deepEqual(context.host.files.get(`${images}/cgroup.img`), frozen('1'));
   });
 
-  it('when an image is missing, it fails, says how to go on, and leaves the journal', () => {
+  it('when an image is missing, the seal fails, says how to go on, and leaves the journal', () => {
     const context = dumped();
     context.host.files.contents.delete(`${images}/ghostkeep/pending-2.img`);
     assert.throws(
@@ -324,7 +324,7 @@ describe('sealImages', () => {
     assert.ok(!context.host.files.exists(`${images}/ghostkeep-manifest.json`));
   });
 
-  it('when an image is missing and an earlier checkpoint has left one by the name it would get, that is not taken for it', () => {
+  it('when an image is missing and an earlier checkpoint has left one of its final name, the older image is not taken for it', () => {
     const context = dumped();
     const { files } = context.host;
     files.contents.delete(`${images}/ghostkeep/pending-2.img`);
@@ -337,7 +337,7 @@ describe('sealImages', () => {
     assert.ok(!files.exists(`${images}/ghostkeep-manifest.json`));
   });
 
-  it('when another program has put an image there since the dump without CRIU began, that one stays until it is moved', () => {
+  it('when another program has made an image of a final name since the dump began, that image stays, and the seal waits until it is moved', () => {
     const context = dumped({ criu: false });
     const { files } = context.host;
     files.put(`${images}/ghost-file-2.img`, 'the only copy');
@@ -351,7 +351,7 @@ describe('sealImages', () => {
     assert.equal(sealImages(context, images, { durable: true }).now, true);
   });
 
-  it("when CRIU's files.img is missing or damaged, it fails and leaves the journal", () => {
+  it("when CRIU's files.img is missing or damaged, the seal fails and leaves the journal", () => {
     for (const damage of [undefined, Buffer.from('x'), Buffer.alloc(0)]) {
       const context = dumped();
       const { files } = context.host;
@@ -367,7 +367,7 @@ describe('sealImages', () => {
     }
   });
 
-  it('when CRIU has not finished, no image gets its name yet, and nothing is changed', () => {
+  it('when CRIU has not finished, no image gets its final name, and no file is changed', () => {
     const earlier = { content: Buffer.from('an earlier one').toString('base64'), mtime: '7.000000000' };
     const context = dumped({ earlierInventory: earlier });
     const { files } = context.host;
@@ -394,7 +394,7 @@ describe('sealImages', () => {
     assert.equal(manifest.earlierInventory, undefined);
   });
 
-  it('when CRIU has written another checkpoint there since, the manifest is known not to be of it', () => {
+  it("when CRIU has written another checkpoint into the directory since, the manifest does not count as that checkpoint's", () => {
     const context = dumped();
     const { files } = context.host;
     const { manifest } = sealImages(context, images, { durable: true });
@@ -403,7 +403,7 @@ describe('sealImages', () => {
     assert.ok(!isOfThisCheckpoint(files, images, manifest));
   });
 
-  it('when a ghost was closed before CRIU came to it, neither manifest nor directory keeps it', () => {
+  it('when a ghost was closed before CRIU dumped it, neither the manifest nor the directory keeps it', () => {
     const context = closedEarly();
     const { manifest } = sealImages(context, images, { durable: true });
     assert.deepEqual(
@@ -413,7 +413,7 @@ describe('sealImages', () => {
     assert.ok(!context.host.files.exists(`${images}/ghost-file-7.img`));
   });
 
-  it('when that was so and it is interrupted anywhere, it can be repeated', () => {
+  it('when a ghost was closed before CRIU dumped it and the seal is interrupted anywhere, the seal can be repeated', () => {
     const whole = closedEarly();
     sealImages(whole, images, { durable: true });
     for (let at = 1; at <= whole.host.files.changes; at += 1) {
@@ -431,7 +431,7 @@ describe('sealImages', () => {
     }
   });
 
-  it('when the journal has the ids already, they stay, and no image is lost', () => {
+  it('when the journal has the final ids already, they stay, and no image is lost', () => {
     const context = dumped({
       ghosts: [1, 2, 3].map(n => ({ ...ghostOf(n), id: 4 + n, image: `ghost-file-${4 + n}.img` })),
     });
@@ -455,7 +455,7 @@ describe('sealImages', () => {
     for (const { image } of manifest.ghosts) assert.ok(files.exists(`${images}/${image}`), image);
   });
 
-  it('when content is still to be copied, or nothing was dumped at all, it says which', () => {
+  it('when content is still to be copied, or nothing was dumped at all, the error says which', () => {
     assert.throws(
       () => sealImages(dumped({ state: 'pinned' }), images, { durable: true }),
       ghostkeepError('SEAL_FAILED', 'not all ghosts are copied'),
@@ -466,7 +466,7 @@ describe('sealImages', () => {
     );
   });
 
-  it('when the journal is hostile, no file outside the directory is touched', () => {
+  it('when the journal is hostile, no file outside the directory is changed', () => {
     const context = dumped({ ghosts: [{ ...ghostOf(1), image: '../../etc/passwd' }] });
     assert.throws(
       () => sealImages(context, images, { durable: true }),
@@ -483,7 +483,7 @@ describe('sealImages', () => {
     }
   });
 
-  it('when a journal is larger than its reader takes, it is not written at all', () => {
+  it('when a journal would be larger than ghostkeep reads, it is not written at all', () => {
     const { host } = fakeContext();
     const most = 'x'.repeat(bounds.manifest.bytes);
     // And so large that there is no such string.

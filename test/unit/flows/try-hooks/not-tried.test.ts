@@ -19,24 +19,24 @@ const staged = (config?: string) => {
   return context as typeof context & StageContext;
 };
 
-describe('when a trial says what it did not try', () => {
+describe('the list of what a trial did not try', () => {
   const ours = bundleWith({ 'io.ghostkeep.enabled': 'true' });
   const last = (config?: string, bundle = ours) => listNotTried(staged(config), bundle, true).at(-1) ?? '';
 
-  it('containers without annotations are for the policy of the host', () => {
+  it('names containers without annotations, to which the policy of the host applies', () => {
     assert.match(last(), /^containers without annotations .* the host's policy applies$/);
     assert.match(last('{"enabled":true}'), /the host's policy applies$/);
   });
-  it('a host whose policy is off is named', () =>
+  it('names a policy of the host that is off', () =>
     assert.match(
       last('{"enabled":false}'),
       /the host's policy \(\/etc\/ghostkeep\/config\.json: "enabled": false\)/,
     ));
-  it('a config.json that is damaged is what the hooks have failed for', () =>
+  it('does not repeat that config.json is damaged, because the hooks have failed for that reason', () =>
     assert.match(last('{'), /the host's policy applies$/));
-  it('a bundle without annotations has failed for that', () =>
+  it('does not name containers without annotations when the bundle has none itself', () =>
     assert.match(last('{"enabled":false}', bundleWith({})), /^addresses of mappings/));
-  it('hooks of other stages are listed, empty ones are not', () => {
+  it('names hooks of other stages, but not empty ones', () => {
     const hooks = {
       prestart: [{}],
       poststop: [{}],
@@ -48,7 +48,7 @@ describe('when a trial says what it did not try', () => {
   });
 });
 
-describe('when the policy that prestart recorded is off', () => {
+describe('the error when the policy that prestart recorded is off', () => {
   const session: Session = {
     version: 1,
     container: 'try',
@@ -63,12 +63,12 @@ describe('when the policy that prestart recorded is off', () => {
     return recordImages(context, bundleWith(annotations), 'try', '/images');
   };
 
-  it('the annotation is named where it says so', () =>
+  it('names the annotation if the annotation says so', () =>
     assert.throws(
       record({ 'io.ghostkeep.enabled': 'false' }),
       ghostkeepError('HOOK_FAILED', /do nothing here: the annotation io\.ghostkeep\.enabled=false/),
     ));
-  it("and else the host's config.json", () =>
+  it("names the host's config.json if no annotation says so", () =>
     assert.throws(
       record({ 'io.ghostkeep.limit': '1G' }),
       ghostkeepError('HOOK_FAILED', /"enabled": false in \/etc\/ghostkeep\/config\.json leaves/),
