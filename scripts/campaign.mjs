@@ -14,8 +14,8 @@ const build = path.join(top, 'build');
 const gateBuild = path.join(build, 'gate-test-sanitized');
 
 /**
- * make: the parts to build first. run: a command that prints how much it did. counts: the pattern of that
- * number.
+ * Fields of an attack. make: the parts to build first. run: a command that prints how much it did. counts: a
+ * pattern that finds this number in its output.
  */
 const attacks = {
   gate: {

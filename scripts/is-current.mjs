@@ -1,5 +1,5 @@
-// node scripts/is-current.mjs packages|build: ends with 0 when what was made from this tree is up to date.
-// Otherwise it prints why not and ends with 1. It writes nothing.
+// node scripts/is-current.mjs packages|build: ends with 0 if the installed packages, or the build, are up to
+// date with this tree. Otherwise it prints the reason and ends with 1. It writes nothing.
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';

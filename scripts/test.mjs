@@ -1,7 +1,7 @@
 // node scripts/test.mjs [lint|unit|scenario|native|lab …]: runs the parts that are named, or all, and adds up
 // their results. A part that fails does not stop the others. Under CI=true a skipped test is a failure. Parts
-// that use one processor run beside others, as many at a time as there are processors, and their output is
-// printed when they have ended. So do the files of the scenarios, most of which wait.
+// that use one processor run side by side, as many at a time as there are processors, and the output of each
+// is printed when it has ended. The files of the scenarios, most of which wait, run side by side, too.
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
@@ -25,7 +25,7 @@ const parts = {
   lab: [say => nodeTests(say, 'test/lab')],
 };
 
-/** The lab uses all of the machine. A sanitized build has folders of its own. */
+/** The lab uses the whole machine, so it runs alone. A sanitized build has folders of its own. */
 const besideOthers = ['lint', 'unit', 'native'];
 
 process.exitCode = await main(process.argv.slice(2));

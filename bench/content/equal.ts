@@ -20,8 +20,8 @@ export function fileEquals(pattern: Pattern, file: string | number): boolean {
 const [seekData, seekHole] = [3, 4];
 
 /**
- * As fileEquals, for files whose holes would take an hour to read. The kernel guarantees that a hole reads as
- * zero.
+ * Like fileEquals, but it does not read the holes, which would take an hour for some files. The kernel
+ * guarantees that a hole reads as zero.
  */
 export function sparseFileEquals(pattern: Pattern, file: string): boolean {
   const fd = fs.openSync(file, 'r');

@@ -43,7 +43,7 @@ export function dump(criu: Criu, way: Way, holder: Holder, folder: string): Dump
 }
 
 /**
- * As dump.
+ * Like dump.
  * @returns also the use of the gate's helper, or of CRIU where there is no helper: processor time while the
  * holder was frozen
  */

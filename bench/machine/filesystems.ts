@@ -28,8 +28,8 @@ const mkfs: Record<string, string[]> = {
 };
 
 /**
- * Mounts in the bench's own mount namespace, which go with its last process, however it ends. The device goes
- * with its mount (autoclear), and the file below it has no name.
+ * Mounts in the bench's own mount namespace, so the mount ends with the namespace's last process, however
+ * that ends. The device goes with its mount (autoclear), and the file below it has no name.
  * @returns undefined when the file system's programs are not installed, which is reported
  */
 export function makeFilesystem(name: FilesystemName, scratch: string): Filesystem | undefined {

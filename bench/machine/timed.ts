@@ -34,7 +34,7 @@ export function timed(words: readonly string[], { env, cwd, log, input }: RunOpt
   throw failure(words, error?.message ?? signal ?? `status ${status}`, stderr, log);
 }
 
-/** As timed, while WATCHER watches. It is given the command's pid. */
+/** Like timed, while WATCHER watches. It is given the command's pid. */
 export async function timedAndWatched(
   words: readonly string[],
   { env, cwd, log }: RunOptions,

@@ -1,4 +1,6 @@
-/** `ghostkeep scan` beside lsof +L1 and lsfd, whole commands, over processes that hold many files. */
+/**
+ * Measures `ghostkeep scan` beside lsof +L1 and lsfd, as whole commands, over processes that hold many files.
+ */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';

@@ -75,7 +75,10 @@ function sumBytes(patterns: readonly Pattern[]): number {
   return patterns.reduce((sum, pattern) => sum + dataBytes(pattern), 0);
 }
 
-/** The data stays the same while the size grows. With extents and ghosts, each one more adds its own data. */
+/**
+ * The data stays the same while the size of the file grows. In the panels for extents and ghosts, each
+ * additional one adds its own data.
+ */
 function steps(quick: boolean): Step[] {
   const upTo = (all: number[], most: number) => all.filter(value => !quick || value <= most);
   return [

@@ -1,7 +1,7 @@
 /**
- * Memory must not grow with the amount that is dumped: a file of 1 TiB in a million pieces, through dump,
- * verify and restore, and ten thousand ghosts of one process through the gate. The peers of the first move
- * the same bytes; the measured thing is memory.
+ * Memory must not grow with the amount that is dumped. Measures a file of 1 TiB in a million pieces, through
+ * dump, verify and restore, and ten thousand ghosts of one process through the gate. For the file, peers that
+ * move the same bytes run as well, and their memory is measured.
  */
 import fs from 'node:fs';
 import os from 'node:os';

@@ -12,8 +12,8 @@
 #define SUFFIX ".json"
 
 /*
- * Anyone can make a folder in /tmp before us, and a path in it may hang. No record in somebody
- * else's folder is obeyed, so such a folder counts as missing. This checks only the owner;
+ * Anyone can make a folder in /tmp before us, and a path in it may hang. We obey no record in a
+ * folder of another user, so such a folder counts as missing. This checks only the owner;
  * src/flows/container/sessions.ts checks more.
  */
 static DIR *open_in_tmp(unsigned int uid)

@@ -139,10 +139,10 @@ int gk_dump(int ghost_fd, int image_fd, uint32_t engine, uint64_t size, const vo
 int gk_write_back(int fd, uint64_t size, struct gk_progress *progress, struct gk_report *report);
 
 /*
- * List the parts of fd that are allocated but hold no data: unwritten extents, and everything past
- * size. It is resumable as gk_extents is, but *next is 0 when there is nothing left. Dirty pages
- * inside are not cut out: allocating their range again loses nothing. -EOPNOTSUPP where there is no
- * FIEMAP.
+ * List the parts of fd that are allocated but hold no data: unwritten extents, and everything
+ * past size. Call it again with *next, as gk_extents, but here *next is 0 when there is nothing
+ * left. Dirty pages inside are not cut out: allocating their range again loses nothing.
+ * -EOPNOTSUPP where there is no FIEMAP.
  */
 int gk_allocation(int fd, uint64_t size, uint64_t start, struct gk_extent *extents, uint32_t capacity,
 		  uint32_t *count, uint64_t *next, struct gk_report *report);

@@ -21,7 +21,8 @@
 
 /*
  * The page is anonymous and shared, so it is a file with link count 0 that is not one of our
- * ghosts. A dump without CRIU has to leave that out; whoever makes one puts the file DIR/page in its place.
+ * ghosts. A dump without CRIU has to leave the page out. So a test that makes such a dump puts
+ * the file DIR/page in its place.
  */
 struct shared_page {
 	_Atomic uint64_t asked; /* number of the last question */

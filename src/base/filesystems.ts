@@ -179,7 +179,7 @@ export function isSillyName(path: Buffer, magic: bigint): boolean {
   return withSillyNames.some(({ magics, sillyName }) => magics?.includes(magic) && sillyName?.test(text));
 }
 
-/** As isSillyName, by mountinfo's name of the file system. */
+/** Like isSillyName, but the file system is given by its name in mountinfo. */
 export function isSillyNameOn(path: Buffer, filesystem: string): boolean {
   return lookUp(filesystem)?.sillyName?.test(path.toString('latin1')) ?? false;
 }

@@ -25,7 +25,10 @@ export function splitImage(bytes: Buffer, imageMagic: number, name: string): Buf
   return [...entriesOf(bytes, imageMagic, name)];
 }
 
-/** The same one after another: a view takes some 200 bytes, so those of a large image are not all kept. */
+/**
+ * The same entries one after the other: a view takes some 200 bytes, so the views of a large image are not
+ * all kept.
+ */
 export function* entriesOf(bytes: Buffer, imageMagic: number, name: string): Generator<Buffer> {
   if (bytes.length < 8 || bytes.readUInt32LE(0) !== common || bytes.readUInt32LE(4) !== imageMagic) {
     throw broken(name, 'its magic numbers are not those of this kind of CRIU image');

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* The engine that believes no map. It reads every byte and keeps the blocks that are not all zero. */
+/*
+ * The engine that relies on no map. It reads every byte and keeps the blocks that are not all
+ * zero.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -49,8 +49,8 @@ static int add(struct tables *tables, uint32_t tid)
 		int order = compare(tables->tids[middle], tid);
 
 		/*
-		 * if this thread has ended, it is left out; if the other has ended, this one is
-		 * kept, perhaps twice
+		 * if this thread has ended, it is left out; if the other thread has ended, this
+		 * one is kept, perhaps twice
 		 */
 		if (order == -ESRCH && compare(tid, tid) != 0)
 			return 0;

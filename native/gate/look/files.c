@@ -84,7 +84,7 @@ static int read_name(struct look_result *result, int proc_fd, const char *path, 
 	return 0;
 }
 
-/* fdinfo tells the mount, and the file system is not touched for that. */
+/* fdinfo tells the mount, and reading it does not touch the file system. */
 static int read_mount(struct look_result *result, int proc_fd, int pid, int fd, uint64_t *mount)
 {
 	char path[48], text[FDINFO_BYTES + 1];

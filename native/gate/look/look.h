@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The first look: does a tree of processes surely hold nothing of ours? Most containers do, and
- * then the helper is not needed. In any doubt it is.
+ * The first look: does a tree of processes surely hold no ghost? Most containers hold none, and
+ * then the helper is not needed. If the look doubts, the helper is needed.
  */
 #ifndef GATE_LOOK_LOOK_H
 #define GATE_LOOK_LOOK_H

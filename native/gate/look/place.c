@@ -53,7 +53,10 @@ static bool is_session(const char *name)
 	return name[0] != '.';
 }
 
-/* Everything of ours, ghosts of an earlier checkpoint, and what makes the helper leave all to CRIU. */
+/*
+ * Files of ours, ghosts of an earlier checkpoint, and files because of which the helper leaves
+ * everything to CRIU.
+ */
 static bool is_of_concern(const char *name)
 {
 	return !strncmp(name, "ghost", strlen("ghost")) || !strcmp(name, "remap-fpath.img") ||

@@ -37,7 +37,10 @@ export function parseDocument<T>(kind: DocumentKind, text: string, subject: stri
   return value;
 }
 
-/** As parseDocument, for a value that was already parsed or made. @param prefix as in showFault */
+/**
+ * Like parseDocument, but for a value that was already parsed or made.
+ * @param prefix as in showFault
+ */
 export function assertDocument<T>(
   kind: DocumentKind,
   value: unknown,

@@ -17,8 +17,8 @@ export function showFault(fault: ValidationError, prefix = ''): string {
 }
 
 /**
- * The sentence's end. A schema with examples has a description that says what they are examples of. Sources:
- * JSON Schema draft 7, and Ajv's `params`
+ * The end of the sentence: what the value may be. If a schema has examples, its description says what these
+ * are examples of. Sources: JSON Schema draft 7, and Ajv's `params`
  */
 function whatItMayBe({ keyword, message, params, parentSchema = {} }: ValidationError): string {
   const { description, examples } = parentSchema as { description?: string; examples?: unknown[] };

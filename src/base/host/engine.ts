@@ -27,7 +27,7 @@ export interface EngineReport {
   fallbacks: number;
   ways: CopyWay[];
   crc32c: number;
-  /** Only for a dump: why this engine was used, and where another one gave up. */
+  /** Only for a dump: why this engine was used, and where another engine gave up. */
   why: string;
 }
 
@@ -45,7 +45,7 @@ export interface DumpJob {
   header: Uint8Array;
   chunked: boolean;
   detectZeroes: boolean;
-  /** As in `dump`. Without it no file may have that name yet. */
+  /** Write over the image of this name, as in `dump`. Without it, no file may have that name yet. */
   over?: boolean;
 }
 

@@ -15,8 +15,8 @@ export interface PinnedGhost {
 }
 
 /**
- * Pins in one call, followed by a sign of life: the slowest server opens this many before a waiting caller
- * gives up.
+ * Ghosts that one call pins; after each call we give a sign of life. Even the slowest server opens this many
+ * files before a waiting caller gives up.
  */
 const mostAtOnce = 1024;
 

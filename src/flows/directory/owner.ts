@@ -75,8 +75,8 @@ export async function becomeOwner(
       typeof lock === 'object'
         ? { images: lock.path, isLocked: true, letGo: () => files.close(lock.fd) }
         : unlocked;
-    // lockHolder reads all descriptors of our family, one of which may be a container engine, so not at each
-    // try.
+    // lockHolder reads all descriptors of our family, and a container engine among them may have many. So it
+    // is not called at each try.
     const looks = waitedMs === 0 || waitedMs >= waitMs;
     const locker = lock === undefined && looks ? files.lockHolder(images, family) : undefined;
     const isLockedByUs = lock !== undefined || (locker !== undefined && family.includes(locker));

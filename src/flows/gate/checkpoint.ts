@@ -225,8 +225,8 @@ async function finishOrHold(
       // The gate may be installed as well and have done everything, or somebody has run `ghostkeep seal`
       // meanwhile.
       const isSealed = manifestExists(files, images);
-      // Or the gate has found none: a container that could not be paused may have closed its ghosts before
-      // the freeze.
+      // Or the gate has found no ghost: a container that could not be paused may have closed its ghosts
+      // before the freeze.
       const hasNoneOfOurs = () =>
         stillExternal(files.read(`${images}/files.img`, bounds.files), keys).size === 0;
       if (isSealed || (!holdsDump(files, images) && hasNoneOfOurs())) {

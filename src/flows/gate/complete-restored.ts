@@ -23,8 +23,8 @@ export function hasAllocation({ linked, data, allocated }: ManifestGhost): boole
 }
 
 /**
- * Comes before completeGhost and opens a descriptor of its own for writing: a running executable, for
- * example, cannot be opened for writing.
+ * Call this before completeGhost. It opens a second descriptor, for writing, and only this step needs it: a
+ * running executable, for example, cannot be opened for writing.
  */
 export function allocateGhost(
   context: Context,

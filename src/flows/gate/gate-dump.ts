@@ -72,8 +72,8 @@ export class GateDump {
   }
 
   /**
-   * Lets others have the directory. While CRIU writes, the journal keeps it for us, except from a receiver
-   * that seals.
+   * Releases the directory. While CRIU writes, our journal keeps other dumps out of it, but a receiver may
+   * seal there.
    */
   letGo(): void {
     this.#owned?.letGo();
@@ -81,7 +81,8 @@ export class GateDump {
   }
 
   /**
-   * CRIU was given the plugin option ghostkeep.KEY=VALUE. The last one of a key counts.
+   * CRIU was given the plugin option ghostkeep.KEY=VALUE. If a key is given several times, the last value
+   * applies.
    * @param option KEY=VALUE
    * @throws BAD_POLICY
    */

@@ -26,8 +26,8 @@ const setId = 0o6000;
 export interface MetadataRequest {
   parts?: readonly MetadataPart[];
   /**
-   * The user who runs us vouches for the image: it may set set-id bits, capabilities and other xattrs that
-   * the kernel acts on.
+   * The user who runs us vouches for the image, so we also set set-id bits, capabilities and other xattrs
+   * that the kernel acts on.
    */
   allowPrivileged: boolean;
 }

@@ -1,5 +1,6 @@
 /**
- * Restores one ghost: its file is made under a partial name, and gets its own when the disk has all of it.
+ * Restores one ghost: its file is made under a partial name, and gets its final name when the disk has all of
+ * it.
  */
 import type { ManifestGhost } from '../../base/documents/generated/manifest.js';
 import { errnoOf, GhostkeepError, translate } from '../../base/errors.js';

@@ -279,8 +279,7 @@ class Search {
       const errno = errnoOf(error);
       if (errno === undefined) throw error;
       const hasEnded = gone.has(errno) || (what === 'fd' && this.#hasNoProgram(pid));
-      // A process whose descriptors are gone has ended. A kernel thread has no exe, which is not worth a
-      // line.
+      // A process whose descriptors are gone has ended. A kernel thread has no exe, which we do not report.
       if (hasEnded && what === 'fd') this.unseen.addEnded(pid, error);
       else if (!hasEnded) this.unseen.add(pid, what, error, what === 'exe' ? 'exe' : undefined);
       return hasEnded;

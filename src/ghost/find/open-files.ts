@@ -24,8 +24,8 @@ export class OpenFiles {
   servesFuse = false;
   readonly #byIno = new Map<bigint, { stat: Identity; opened: OpenFile[] }[]>();
   /**
-   * Nearly all of these, perhaps a hundred thousand, share no number with a ghost. They stay plain numbers
-   * until index() needs one of them.
+   * Nearly all files, perhaps a hundred thousand, share no number with a ghost. Their entries stay plain
+   * numbers until index() needs them.
    */
   readonly #descriptors: { pid: number; others: BigUint64Array }[] = [];
 

@@ -59,8 +59,8 @@ export class MountNamespaces {
   }
 
   /**
-   * A chrooted process sees fewer mounts than others in its namespace. Read those among PIDS until none is
-   * missing.
+   * A chrooted process sees fewer mounts than others in its namespace. So read the mountinfo of PIDS, one
+   * after the other, until no mount is missing.
    */
   readThrough(namespace: Namespace, pids: readonly number[]): void {
     for (const pid of pids) {

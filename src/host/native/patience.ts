@@ -1,9 +1,11 @@
 /**
  * How long we wait for a server. A checkpoint meets a dead server twice: while the container runs, and again
- * when it is frozen. The second time it gets only as long as a server needs that has come back.
+ * when it is frozen. The second time we wait only as long as a server needs to answer after it has come back.
  */
 export const firstWaitMs = 2000;
-/** The whole container may be frozen meanwhile, and one server has already used up its time. */
+/**
+ * The whole container may be frozen meanwhile, and waiting for another silent server has already taken time.
+ */
 const nextWaitMs = 500;
 const againWaitMs = 100;
 

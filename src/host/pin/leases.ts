@@ -14,8 +14,8 @@ const leaseOfDescriptor = /^lock:\s*\d+: LEASE\s+(?!ACTIVE\s+READ\b)/m;
 
 /**
  * Would opening this link of /proc break a lease? While there is a lease, only the holder's open file
- * description leads to the file, and each descriptor of it shows the lease in fdinfo. For a mapping, maps
- * names the file as the list of locks does.
+ * description leads to the file, and each descriptor of that description shows the lease in fdinfo. For a
+ * mapping, /proc/PID/maps names the file in the same way as the kernel's list of locks.
  */
 export function isLeased(link: string): boolean {
   const [, process = '', kind, which] = /^(\/proc\/[^/]+)\/(fd|map_files)\/(.*)$/.exec(link) ?? [];

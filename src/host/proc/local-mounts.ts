@@ -70,9 +70,9 @@ export class LocalMounts {
   }
 
   /**
-   * An overlay is as local as its layers. The paths of its layers are those that the process saw that mounted
-   * it: mostly a container engine, which sees what we see, or else the process itself. A relative path tells
-   * nothing, so where there is any server, such a mount counts as one with a server.
+   * An overlay is as local as its layers. The paths of its layers are paths as the process that mounted it
+   * saw them. Mostly that was a container engine, which sees what we see, or else the process itself. A
+   * relative path tells nothing, so where there is any server, such a mount counts as one with a server.
    */
   #isLocal(mount: Mount, table: Table): boolean {
     if (!hasLayers(mount.filesystem)) return !mayHaveServer(mount.filesystem);

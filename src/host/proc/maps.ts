@@ -37,7 +37,8 @@ export function parseWritableShared(bytes: Buffer): FileMap[] {
 }
 
 /**
- * maps pads addresses to 8 digits, and map_files does not. Source: fs/proc/base.c, where names are %lx-%lx.
+ * /proc/PID/maps pads addresses to 8 digits, and the names in map_files are not padded. Source:
+ * fs/proc/base.c, where names are %lx-%lx.
  */
 function stripZeroes(address: string): string {
   return address
