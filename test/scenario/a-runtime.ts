@@ -1,6 +1,7 @@
 /**
- * A runtime and its CRIU, for `ghostkeep checkpoint -- runc checkpoint …`: it leaves to us what
- * CRIU_CONFIG_FILE names, and whatever the gate names where the test says that the gate is installed as well.
+ * A fake runtime with its CRIU, for `ghostkeep checkpoint -- runc checkpoint …`. It leaves the files to us
+ * that CRIU_CONFIG_FILE names. If the test says that the gate is installed as well, it also leaves those to
+ * us that the gate names.
  */
 import fs from 'node:fs';
 import path from 'node:path';
@@ -18,7 +19,7 @@ export interface RuntimeRequest {
   pid: number;
   images: string;
   gate?: boolean;
-  /** CRIU ends when this file is there. */
+  /** CRIU ends when this file exists. */
   until?: string;
 }
 
@@ -59,7 +60,7 @@ async function playCriu(request: RuntimeRequest): Promise<number> {
     const named = (await gate?.ask(`checkpoint ${pid}`)) ?? [];
     keys.push(...named.flatMap(line => (line.startsWith('external ') ? [line.slice(9)] : [])));
     fs.writeFileSync(`${path.dirname(process.argv[2] as string)}/frozen`, '');
-    // Where the test has failed its folders are gone.
+    // If the test has failed, its folders are gone by now.
     while (request.until && fs.existsSync(images) && !fs.existsSync(request.until)) await sleep(10);
     endOfCriu(images, ...new Set(keys));
     const sealed = await gate?.ask('finish 0');

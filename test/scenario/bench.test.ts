@@ -1,6 +1,6 @@
 /**
- * The bench itself, on real file systems: what it prints, that it sees a wrong byte, and that nothing of it
- * stays.
+ * The bench itself, on real file systems: its output, whether it notices a wrong byte, and whether it leaves
+ * anything behind.
  */
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
@@ -14,7 +14,7 @@ import { ghostkeep, isRoot, needs, program, type Run, temporaryFolder } from './
 const small = ['copy', '--quick', '--json', '--case', '4k-4k-16m'];
 const memory = ['memory', '--quick', '--json', '--case', '16g-16k', '--filesystem', 'tmpfs'];
 
-/** In a scratch folder of its own, without a Debian tree: what this machine lacks is left out. */
+/** Runs in a scratch folder, without a Debian tree, so programs that this machine lacks are left out. */
 function bench(
   t: TestContext,
   args: readonly string[],
@@ -187,7 +187,7 @@ function buildWrong(folder: string): string {
   return `${folder}/wrong.so`;
 }
 
-/** The engine's gathering write, with one bit turned; Node itself writes without vectors. */
+/** A fault in the engine's gathering write: it flips one bit. Node itself writes without vectors. */
 const wrongWrites = `
 #define _GNU_SOURCE
 #include <sys/syscall.h>

@@ -16,7 +16,7 @@ describe('libghostkeep.so', () => {
       ['missing', undefined, /cannot find /],
       ['empty', Buffer.alloc(0), /it is no shared library/],
       ['text', Buffer.from('<html>'.repeat(100)), /it is no shared library/],
-      // dlopen would map what is not there and die of it.
+      // dlopen would map more than the file has, and the process would die of SIGBUS.
       ['cut in its code', whole.subarray(0, 8192), /it has 8192 of \d+ bytes/],
       ['cut at its end', whole.subarray(0, -100), /it has \d+ of \d+ bytes/],
       ['another library', fs.readFileSync(gate), /gk_abi|symbol/],

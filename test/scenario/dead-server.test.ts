@@ -1,4 +1,4 @@
-/** Files of a server that does not answer: nothing waits for it, and nothing else is left out. */
+/** Files of a server that does not answer: no command waits for the server, and no other file is left out. */
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { describe, it } from 'node:test';
@@ -23,7 +23,7 @@ describe('when a file server does not answer', () => {
     const pid = await farHolder(t, server, 'live');
     assert.deepEqual([names(scan(pid)), scan(pid).unseen], [['near'], []]);
     server.stop();
-    // The kernel believes attributes for a second.
+    // The kernel trusts attributes for a second.
     await sleep(1100);
     const found = scan(pid);
     assert.deepEqual(names(found), ['near']);
@@ -66,7 +66,7 @@ describe('when a file server does not answer', () => {
   });
 });
 
-/** It is met twice in a checkpoint, and the second time everything is frozen. */
+/** A checkpoint meets the server twice, and the second time everything is frozen. */
 it('when a file server was silent before the freeze, waiting for it takes little time during the freeze', async t => {
   const server = await fuseServer(t);
   if (!server) return;
@@ -125,7 +125,7 @@ it('when the last name of an open file is removed on its server, the file is not
   assert.match(stderr, /cannot look at fd 3 of process \d+: ENOENT: .* \[GHOST_UNREADABLE\]\n$/);
 });
 
-/** Its deadline is 25 s: less than the 30 s after which a runtime would end it, without a reason. */
+/** The deadline of a hook is 25 s: a runtime ends a hook after 30 s, and gives no reason. */
 it('when the images lie on a file server that does not answer, a hook ends by its own deadline', async t => {
   const server = await fuseServer(t);
   if (!server) return;

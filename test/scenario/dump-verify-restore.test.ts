@@ -29,7 +29,7 @@ function linkOf(ghost: ManifestGhost): string {
 
 function assertSameFile(ghost: ManifestGhost, restored: string): void {
   const is = fs.statSync(restored, { bigint: true });
-  // Before anything is read: reading moves atime.
+  // Taken before any read, because reading moves atime.
   assert.equal(showTime(is.atimeNs), ghost.atime, `atime of ${ghost.path}`);
   assert.equal(showTime(is.mtimeNs), ghost.mtime, `mtime of ${ghost.path}`);
   const was = fs.statSync(linkOf(ghost), { bigint: true });

@@ -1,4 +1,4 @@
-/** A server that dies after it has answered: a deadline ends who waits for it. */
+/** A server dies after it has answered: a deadline ends the command that waits for it. */
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { describe, it } from 'node:test';
@@ -27,7 +27,7 @@ describe('when a file server dies after it has answered', () => {
       const rest = 'or with --allow-missing, which leaves out what a silent server has';
       assert.deepEqual([status, lastLine(stderr)], [1, `ghostkeep: ${why}; ${wayOut} ${rest} [DEADLINE]`]);
       assert.deepEqual(fs.readdirSync(images), []);
-      // The way out.
+      // This is the way out that the message names.
       const again = ghostkeep(['dump', '--pid', String(pid), '-D', images, '--allow-missing']);
       assert.equal(again.status, 0, again.stderr);
       assert.ok(fs.existsSync(`${images}/ghost-file-1.img`));

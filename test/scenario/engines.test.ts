@@ -1,6 +1,6 @@
 /**
- * Which engine, why, and what of a file beside its bytes comes back: on the file systems a test can make
- * here.
+ * Which engine is used and why, and which attributes of a file come back besides its bytes, on the file
+ * systems that a test can make here.
  */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -20,7 +20,7 @@ function run(program_: string, ...args: string[]): string {
   return stdout;
 }
 
-/** To be undone when the test ends, the last first: t.after() begins with the first. */
+/** Steps to undo when the test ends, the last one first: t.after() would begin with the first. */
 const undoing = new WeakMap<TestContext, (() => void)[]>();
 
 function atEnd(t: TestContext, undo: () => void): void {
@@ -101,7 +101,7 @@ describe('engines', () => {
       assert.deepEqual([dumped?.data?.engine, dumped?.data?.fallbacks], ['seek', 1]);
       const said = /seek: ext4's map .*; fiemap gave up at offset (\d+): Operation not supported/;
       const [, gaveUp] = said.exec(ghostkeep(['show', '-D', images]).stdout) ?? [];
-      // Batches are of 512 extents; a gap at the end of one is answered with it.
+      // A batch has 512 extents; a gap at the end of a batch is answered together with it.
       assert.ok(Math.abs(Number(gaveUp) - offset) <= 2 * block, `${gaveUp} after call ${at}`);
       restored(t, images, fd);
     }

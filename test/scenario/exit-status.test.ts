@@ -74,7 +74,7 @@ describe('exit status', () => {
       [['dump', '--pid', noPid, '-D', `${folder}/x`], 'HOLDER_GONE'],
       [['checkpoint', '--', 'podman', 'checkpoint', 'x'], 'RUNTIME_UNKNOWN'],
       [['dump', '--pid', String(process.pid), '-D', '/etc/passwd'], 'IO'],
-      // Node's own mkdir never comes back from there.
+      // Node's own mkdir would never return there.
       [['dump', '--pid', String(process.pid), '-D', '/proc/gk-none/x'], 'IO'],
       [['show', '-D', '/etc/passwd/x'], 'IO'],
       [['checkpoint', '--', '/gk-none/runc', 'checkpoint', '--image-path', folder, 'x'], 'IO'],

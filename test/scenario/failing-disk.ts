@@ -6,8 +6,7 @@ import type { TestContext } from 'node:test';
 import { isRoot, needs } from './ghostkeep.js';
 
 /**
- * An ext4 that believes to have 60 MiB, on a disk that has 6: write(2) succeeds, and the disk takes nothing
- * of it.
+ * An ext4 of 60 MiB on a disk that has only 6 MiB: write(2) succeeds, and the disk fails to store the data.
  */
 export function failingDisk(t: TestContext): string | undefined {
   if (!needs(t, isRoot, 'a loop device needs root')) return undefined;

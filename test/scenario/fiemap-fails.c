@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* LD_PRELOAD: FS_IOC_FIEMAP fails from call number $FIEMAP_FAILS_AT on, as on a file system that knows it only so far. */
+/*
+ * For LD_PRELOAD: FS_IOC_FIEMAP fails from call number $FIEMAP_FAILS_AT on, as on a file system
+ * that has a map of only the first part of a file.
+ */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>

@@ -9,7 +9,7 @@ import { filesIn, flows, ghostFile, temporaryFolder } from './ghostkeep.js';
 
 const content = randomBytes(48 << 20);
 
-/** Dump a ghost of this process while CHANGE is done to it again and again, from the first byte copied. */
+/** Dumps a ghost of this process, and calls CHANGE on it again and again from the first copied byte on. */
 async function dumpWhile(t: TestContext, change: (fd: number, round: number) => void): Promise<string> {
   const folder = temporaryFolder(t);
   const images = `${folder}/images`;

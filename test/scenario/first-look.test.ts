@@ -1,6 +1,6 @@
 /**
- * The gate's first look (native/gate/look) decides alone that there is nothing of ours. It may say so only
- * where the finder (src/ghost/find) finds nothing and has seen everything.
+ * The gate's first look (native/gate/look) decides alone that there is surely no ghost. It may say so only
+ * where the finder (src/ghost/find) finds no ghost and could look at everything.
  */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -28,7 +28,7 @@ interface Mutation {
   to: string;
 }
 
-/** The look with MUTATION in it; what is not mutated is compiled once. */
+/** Compiles the look with MUTATION in it; files without a mutation are compiled once. */
 class Builder {
   readonly #objects: string[] = [];
 
@@ -66,7 +66,10 @@ class Builder {
   }
 }
 
-/** @param folders what looks like /proc @returns an answer for each, and first the device of memory */
+/**
+ * @param folders that look like /proc
+ * @returns first the device of memory, and then an answer for each folder
+ */
 function look(program: string, folders: readonly string[], pid = firstPid): string[] {
   const input = folders.map(each => `${each} ${pid}\n`).join('');
   const { status, stdout, stderr } = spawnSync(program, { input, encoding: 'utf8', timeout: 60_000 });

@@ -37,8 +37,8 @@ async function sealed(t: TestContext) {
 }
 
 /**
- * As containerd's CRI does: whatever an entry is, a file is created and its content copied.
- * Source: internal/cri/server/container_checkpoint_linux.go.
+ * Unpacks as containerd's CRI does: whatever an entry is, a file is created and its content copied. Source:
+ * internal/cri/server/container_checkpoint_linux.go.
  */
 function unpackAsCri(tar: string, to: string): void {
   fs.mkdirSync(to);
@@ -51,7 +51,10 @@ function unpackAsCri(tar: string, to: string): void {
 const tarOf = (images: string, file: string) =>
   execFileSync('tar', ['-C', images, '--no-recursion', '-cf', file, ...fs.readdirSync(images)]);
 
-/** The last word on it. The linked ghost is asked for once: CRIU was told nothing about its mount. */
+/**
+ * The last line of the answer. The helper looks the linked ghost's mount up once: CRIU was told nothing about
+ * that mount.
+ */
 async function restoreCheck(t: TestContext, images: string, { linked = true } = {}): Promise<string> {
   const gate = new Gate(t, 'restore', images);
   await gate.answer();

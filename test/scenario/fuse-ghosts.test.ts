@@ -20,7 +20,10 @@ function hold(mountPoint: string): number {
   return fd;
 }
 
-/** As `ls -l` and any backup do. @returns the names there */
+/**
+ * Looks at a folder as `ls -l` and any backup do.
+ * @returns the names there
+ */
 function look(folder: string): string[] {
   const names = fs.readdirSync(folder);
   for (const name of names) fs.statSync(`${folder}/${name}`);
@@ -28,7 +31,7 @@ function look(folder: string): string[] {
 }
 
 /**
- * Dump the files of this process that are on FUSE, let go of them, and have them again.
+ * Dumps the files of this process that are on FUSE, closes them, and restores them.
  * @returns their classes
  */
 function keepAndLose(t: TestContext, fds: readonly number[], then = () => {}): Manifest['ghosts'] {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * usage: fuse-server ROOT MOUNTPOINT [statfs|read]    what is in ROOT, in the foreground, until it is ended
- * Attributes are remembered for a second. Stopped by SIGSTOP it is a dead server. It stops by itself when it has
- * answered the first such request, before it takes the next one.
+ * usage: fuse-server ROOT MOUNTPOINT [statfs|read]: shows the content of ROOT, in the foreground,
+ * until it is ended. The kernel remembers its attributes for a second. SIGSTOP makes it a dead
+ * server. With a third argument it stops by itself when it has answered the first such request,
+ * before it takes the next one.
  */
 #define FUSE_USE_VERSION 31
 #define _GNU_SOURCE

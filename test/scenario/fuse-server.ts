@@ -7,17 +7,17 @@ import { fileURLToPath } from 'node:url';
 import { isRoot, needs, temporaryFolder } from './ghostkeep.js';
 
 export interface FuseServer {
-  /** The folder that it serves, and the place where it does. */
+  /** The folder that the server shows, and its mount point. */
   source: string;
   mount: string;
-  /** From now on it answers nothing. */
+  /** Stops the server: from now on it answers nothing. */
   stop(): void;
   goOn(): void;
 }
 
 /**
- * A server of a FUSE file system. With LAST it stops by itself when it has answered one such request. When
- * the test ends the mount is gone, and with it whoever waits for the server.
+ * Starts the server of a FUSE file system. With LAST it stops by itself when it has answered one such
+ * request. When the test ends, the mount is removed, and every process that waits for the server ends.
  */
 export async function fuseServer(t: TestContext, last?: 'statfs' | 'read'): Promise<FuseServer | undefined> {
   if (!needs(t, isRoot && fs.existsSync('/dev/fuse'), 'a FUSE mount needs root and /dev/fuse'))
@@ -47,7 +47,9 @@ export async function fuseServer(t: TestContext, last?: 'statfs' | 'read'): Prom
   return { source, mount, stop: () => void child.kill('SIGSTOP'), goOn: () => void child.kill('SIGCONT') };
 }
 
-/** A process that holds FAR of the server open as descriptor 3, and a ghost on this machine as 4. */
+/**
+ * A process that holds the server's file FAR as descriptor 3, and a ghost on this machine as descriptor 4.
+ */
 export function farHolder(
   t: TestContext,
   { source, mount }: FuseServer,
@@ -59,7 +61,7 @@ export function farHolder(
   return hold(t, `exec 3<${mount}/${far} 4>${folder}/near; echo near >&4; rm ${folder}/near`);
 }
 
-/** A process that has done what SCRIPT says and does nothing more. */
+/** A process that runs SCRIPT and then waits. */
 export async function hold(t: TestContext, script: string): Promise<number> {
   const child = spawn('bash', ['-ec', `${script}; echo ready; exec sleep 600`], {
     stdio: ['ignore', 'pipe', 'inherit'],

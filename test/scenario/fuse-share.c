@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * A FUSE server that shows a folder of the host, and refuses what it is told to, as shares of
- * hypervisors and object stores do. usage: fuse-share FOLDER REFUSED MOUNTPOINT [option of
- * libfuse…], where REFUSED is a list of call:errno, as `chown:1,fsync:22`; errno 0 of statfs
- * is an answer that says nothing.
+ * A FUSE server that shows a folder of the host and refuses calls, as shares of hypervisors and
+ * object stores do. usage: fuse-share FOLDER REFUSED MOUNTPOINT [option of libfuse…]. REFUSED is
+ * a list of call:errno, for example `chown:1,fsync:22`. statfs:0 makes statfs(2) succeed without
+ * any figures.
  */
 #define FUSE_USE_VERSION 31
 #define _GNU_SOURCE
@@ -22,7 +22,7 @@
 static int top;
 static const char *refused;
 
-/* 0 where the call is not refused. */
+/* Returns 0 if the call is not refused. */
 static int refusal(const char *call)
 {
 	const char *found = strstr(refused, call);
@@ -99,7 +99,7 @@ static int write_file(const char *path, const char *data, size_t size, off_t at,
 	return done < 0 ? -errno : (int)done;
 }
 
-/* Called by each close(2): what an object store has not taken it says here. */
+/* The kernel calls this at each close(2): an object store reports here what it has not stored. */
 static int flush(const char *path, struct fuse_file_info *file)
 {
 	(void)path, (void)file;

@@ -10,7 +10,7 @@ import { program } from './ghostkeep.js';
 
 const source = path.join(path.dirname(program), '../test/scenario/fuse-share.c');
 
-/** The folder that is shown at a mount point, where nothing is refused. */
+/** The folder that the server shows at a mount point; there nothing is refused. */
 export const shownAt = (mountPoint: string): string => `${path.dirname(mountPoint)}/shown`;
 
 /** @param refused as fuse-share.c takes it. @returns the mount point */

@@ -14,7 +14,7 @@ function setting(t: TestContext) {
   return { folder, images };
 }
 
-/** The log stays, as CRIU's own does. */
+/** ghostkeep.log stays, as CRIU's own log does. */
 const filesBesideLog = (images: string) => filesIn(images).filter(name => name !== 'ghostkeep.log');
 
 describe('the gate protocol', () => {

@@ -53,7 +53,10 @@ export class Gate {
     return this.answer();
   }
 
-  /** As the gate does it after `finish`: it waits for the last word, and for no process. */
+  /**
+   * Ends as the gate does after `finish`: it waits until the helper has closed the socket, and for no
+   * process.
+   */
   async leave(): Promise<void> {
     const hungUp = once(this.#socket, 'close');
     this.#socket.end();
@@ -71,7 +74,10 @@ export class Gate {
     await once(this.#child, 'exit');
   }
 
-  /** The gate has gone, or is through. @returns exit status, and how long that took */
+  /**
+   * The gate has ended, or has finished.
+   * @returns the exit status, and how long that took
+   */
   async end(): Promise<number | null> {
     this.#socket.end();
     if (this.#child.exitCode === null) await once(this.#child, 'exit');
@@ -79,7 +85,7 @@ export class Gate {
   }
 }
 
-/** CRIU's files, the inventory last: no two are alike. */
+/** Writes CRIU's files, the inventory last; no two inventories are equal. */
 export function endOfCriu(images: string, ...keys: string[]): void {
   const entries = keys.map((name, index) => regFile({ id: index + 1, name, ext: true }));
   fs.writeFileSync(`${images}/files.img`, filesImage(...entries));

@@ -1,5 +1,5 @@
 /**
- * Scenarios are made of these: the built program, folders that go away again, and real files without a name.
+ * The scenarios share these: the built program, folders that are removed again, and real files without a name.
  */
 import { type SpawnSyncReturns, spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -49,7 +49,7 @@ export interface RunOptions {
   cwd?: string;
   /** Another copy of dist/ghostkeep.mjs, which Node.js starts. */
   at?: string;
-  /** It is killed after this long; default 30 s. */
+  /** The program is killed after this many milliseconds; the default is 30 s. */
   waitMs?: number;
 }
 
@@ -81,7 +81,9 @@ const publicParts = [
   'node_modules/@koromix',
 ];
 
-/** The program where anyone may read it: a clone may lie in a folder that only its owner enters. */
+/**
+ * A copy of the program that every user may read: a clone may lie in a folder that only its owner can enter.
+ */
 export function publicProgram(t: TestContext): string {
   const folder = temporaryFolder(t);
   fs.chmodSync(folder, 0o755);
@@ -91,7 +93,7 @@ export function publicProgram(t: TestContext): string {
   return path.join(folder, 'dist/ghostkeep.mjs');
 }
 
-/** The flows without a process around them, for what is done a thousand times. */
+/** The flows without a process around them, for tests that call them a thousand times. */
 export const flows = (): Context => ({ host: linuxHost(), log: silent, tool: 'ghostkeep test' });
 
 export function temporaryFolder(t: TestContext, parent = tmpdir()): string {
@@ -100,7 +102,7 @@ export function temporaryFolder(t: TestContext, parent = tmpdir()): string {
   return folder;
 }
 
-/** hooks/prestart or hooks/poststop as it is installed, for this program. */
+/** hooks/prestart or hooks/poststop as install.sh installs it, for this program. */
 export function installedHook(t: TestContext, name: string): string {
   const file = path.join(temporaryFolder(t), name);
   const template = fs.readFileSync(path.join(top, 'hooks', name), 'utf8');
@@ -108,7 +110,7 @@ export function installedHook(t: TestContext, name: string): string {
   return file;
 }
 
-/** A file of this process that has no name any more. Closed when the test ends. */
+/** Makes a file of this process that has no name any more. It is closed when the test ends. */
 export function ghostFile(
   t: TestContext,
   folder: string,
@@ -129,13 +131,15 @@ export interface Workload {
   holders: { kind: string; role: string; pid: number; fd: number; size: number; ino: number | string }[];
 }
 
-/** The workload, with its ghosts made and all its processes stopped, as a runtime would freeze them. */
+/**
+ * Starts the workload, which makes its ghosts, and stops all its processes, as a runtime would freeze them.
+ */
 export async function stoppedWorkload(
   t: TestContext,
   folder: string,
   kinds: readonly string[],
 ): Promise<Workload> {
-  // Anonymous memory, which its processes would share, a dump without CRIU leaves out.
+  // A dump without CRIU leaves out anonymous memory, which the processes would share, so they share a file.
   fs.writeFileSync(`${folder}/page`, Buffer.alloc(4096));
   const child = spawn(workload, ['run', folder, ...kinds], {
     stdio: ['ignore', 'ignore', 'inherit'],

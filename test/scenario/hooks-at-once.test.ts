@@ -1,6 +1,6 @@
 /**
- * Hooks of one container that run at the same time: a runtime is killed and called again, an administrator
- * helps it.
+ * Hooks of one container that run at the same time, for example because a runtime was killed and called
+ * again, or because an administrator runs a hook by hand.
  */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';

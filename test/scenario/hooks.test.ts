@@ -21,7 +21,7 @@ const toText = (input: unknown) =>
 
 type Hook = (t: TestContext, name: string, input: unknown) => ReturnType<typeof ghostkeep>;
 
-/** As podman runs it: no PATH, no HOME, nothing. */
+/** Runs a hook as podman does: with an empty environment. */
 const program: Hook = (_, name, input) => ghostkeep(['hook', name], { env: {}, input: toText(input) });
 
 const installed: Hook = (t, name, input) => {

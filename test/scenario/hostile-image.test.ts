@@ -1,4 +1,4 @@
-/** `ghostkeep restore` of what anybody could have written. */
+/** `ghostkeep restore` of images that anybody could have written. */
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -6,7 +6,7 @@ import { describe, it, type TestContext } from 'node:test';
 import type { Manifest, ManifestGhost } from '../../src/base/documents/generated/manifest.js';
 import { flows, ghostFile, ghostkeep, isRoot, needs, publicProgram, temporaryFolder } from './ghostkeep.js';
 
-/** A dump of one file, as whoever has it in their hands may have changed it. */
+/** A dump of one file. CHANGE changes its manifest, as anybody could who has the image. */
 function hostileImage(t: TestContext, change: (ghost: ManifestGhost) => void) {
   const folder = temporaryFolder(t);
   ghostFile(t, folder, 'x', 'content');
@@ -120,7 +120,7 @@ describe('set-id bits and capabilities in an image that anybody may have written
 describe('the folder that restore writes to', {
   skip: isRoot ? false : 'root has what others want',
 }, () => {
-  /** DIR2 as others may have left it, below a folder where all may write, as /tmp. */
+  /** DIR2 as other users may have left it, below a folder where all may write, like /tmp. */
   function target(t: TestContext, make: (to: string, victim: string) => void) {
     const folder = temporaryFolder(t);
     ghostFile(t, folder, 'x', 'content');

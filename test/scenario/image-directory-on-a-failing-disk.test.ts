@@ -37,7 +37,8 @@ describe('an image directory on a disk that fails after write(2) has returned', 
       stdout,
       /ghost-file-1\.img is damaged: the disk could not take what was written: .*\[IMAGE_INVALID\]/,
     );
-    // The disk tells it once. A second time its bytes are read, and not what memory still has.
+    // The disk reports the fault only once. The second verify fails all the same, because it reads the bytes
+    // from the disk and not from memory.
     assert.equal(ghostkeep(['verify', '-D', copy]).status, 1);
   });
 });

@@ -6,7 +6,7 @@ import { filesImage, regFile, remap, remapsImage } from '../unit/criu/images.js'
 import { endOfCriu, Gate } from './gate.js';
 import { ghostFile, ghostkeep, sessionsFolder, temporaryFolder } from './ghostkeep.js';
 
-/** As CRIU alone leaves it: one ghost of its own. */
+/** Leaves a checkpoint as CRIU alone does, with one ghost that CRIU dumped. */
 function checkpointByCriu(images: string): Map<string, string> {
   fs.mkdirSync(images);
   fs.writeFileSync(`${images}/files.img`, filesImage(regFile({ id: 1, name: '/data/theirs' })));

@@ -11,7 +11,7 @@ const top = fileURLToPath(new URL('../..', import.meta.url));
 const installed = '/usr/local/lib/ghostkeep/build/ghostkeep';
 const executable = path.join(top, 'build/ghostkeep');
 
-/** In a mount namespace without Node.js: a file that cannot be executed lies over each one. */
+/** Shell: a mount namespace without Node.js, where a file that cannot be executed lies over each one. */
 const withoutNode = `for node in $(which -a node nodejs); do mount --bind /dev/null "$node"; done
 ! command -v node || exit 99`;
 

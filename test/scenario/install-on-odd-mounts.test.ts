@@ -105,7 +105,7 @@ describe('install.sh', () => {
   });
 
   describe('when PREFIX is on a mount with noexec', { skip: needsRoot }, () => {
-    // Should it install after all, it must not reach this machine: /etc and /usr/share are empty there.
+    // If it should install after all, it must not change this machine: /etc and /usr/share are empty there.
     const prepare = (prefix: string) =>
       ['/etc', '/usr/share', prefix]
         .map(place => `mount -t tmpfs -o ${place === prefix ? 'noexec,mode=755' : 'mode=755'} none ${place}`)

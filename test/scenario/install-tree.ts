@@ -81,8 +81,8 @@ export class InstallTree {
   }
 
   /**
-   * @param environment overrides; an empty value is as none
-   * @param before runs in the shell of a mount namespace of its own, in which install.sh runs then; it needs
+   * @param environment overrides variables; an empty value removes one
+   * @param before runs in the shell of a separate mount namespace, in which install.sh then runs; it needs
    * root
    */
   run(args: string[], environment: Record<string, string> = {}, { shell = 'bash', before = '' } = {}) {
@@ -101,7 +101,7 @@ export class InstallTree {
     return path.join(this.root, file);
   }
 
-  /** Every file and directory below the root with what changes when it is written anew. */
+  /** Every file and directory below the root, with values that change when it is written again. */
   snapshot(): Record<string, string> {
     const found: Record<string, string> = {};
     if (!statSync(this.root, { throwIfNoEntry: false })) return found;
@@ -117,8 +117,8 @@ export class InstallTree {
   }
 
   /**
-   * install.sh looks at the symbols and strings of a criu. 12 hooks are CRIU 4.0's; 11, those of one
-   * before.
+   * install.sh looks at the symbols and strings of a criu program. CRIU 4.0 has 12 hooks, and the version
+   * before it has 11.
    */
   compileCriu(hooks: number): string {
     const source = path.join(this.folder, `criu-${hooks}.c`);

@@ -1,4 +1,4 @@
-/** install.sh, where somebody else could put a program in the place of ours. */
+/** install.sh where another user could put a program in the place of ours. */
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -12,7 +12,7 @@ describe('install.sh beside other users', () => {
   let host: InstallTree;
   beforeEach(() => {
     host = new InstallTree();
-    // Others get in: a folder that is closed to them protects all that lies in it.
+    // Lets other users enter, because a folder that is closed to them protects everything below it.
     fs.chmodSync(host.folder, 0o755);
   });
   afterEach(() => host.remove());

@@ -20,7 +20,7 @@ const hooksD = '/usr/share/containers/oci/hooks.d';
 const config = '/etc/ghostkeep/config.json';
 const gate = '/usr/lib/criu/ghostkeep.so';
 
-/** Names that are in one only, or were written anew. */
+/** Names that are in one snapshot only, or whose file was written again. */
 const changed = (before: Record<string, string>, after: Record<string, string>) =>
   Object.keys({ ...before, ...after }).filter(name => before[name] !== after[name]);
 

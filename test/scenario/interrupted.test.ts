@@ -37,7 +37,7 @@ describe('what an interrupted restore leaves', () => {
 
   const source = (name: string) => JSON.stringify(new URL(`../../src/${name}`, import.meta.url).href);
 
-  /** SIGKILL, when half of a file is written. */
+  /** Kills the restore with SIGKILL when half of a file is written. */
   function interrupted(t: TestContext) {
     const place = dumped(t, content);
     const script = `
@@ -192,7 +192,7 @@ describe('restore when some ghosts cannot be restored', () => {
 });
 
 describe('a dump that a signal interrupts', () => {
-  /** It reads a terabyte of holes: it is never through before it is told to end. */
+  /** The dump reads a terabyte of holes, so it cannot finish before it gets the signal. */
   async function underWay(
     t: TestContext,
   ): Promise<{ images: string; child: ChildProcess; said: () => string }> {
@@ -235,7 +235,7 @@ describe('a dump that a signal interrupts', () => {
 });
 
 describe('a restore that a signal interrupts', () => {
-  /** The disk takes 16 files, which is one batch, and then no more. */
+  /** The disk accepts 16 files, which is one batch, and then no more. */
   async function waiting(t: TestContext, count: number) {
     const contents = Array.from({ length: count }, (_, index) => Buffer.from(`ghost ${index}`));
     const { folder, images, to } = dumped(t, ...contents);
@@ -285,7 +285,7 @@ describe('a restore that a signal interrupts', () => {
       assert.deepEqual(fs.readdirSync(to).sort(), whole.sort());
       for (const [index, name] of ['ghost-1', 'ghost-2'].entries())
         assert.equal(fs.readFileSync(`${to}/${name}`, 'utf8'), `ghost ${index}`);
-      // The way on that the README names.
+      // Runs the commands with which the README goes on.
       const rest = ghostkeep(['restore', '-D', images, '--to', to, '--ghost', '17', '--ghost', '18']);
       assert.deepEqual([rest.status, rest.stderr], [0, '']);
     });

@@ -1,5 +1,6 @@
 /**
- * `ghostkeep checkpoint` ends before its time: what it has paused runs on, at once or with the next command.
+ * `ghostkeep checkpoint` ends before its time: the container that it has paused is resumed, at once or by the
+ * next command.
  */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
@@ -32,7 +33,7 @@ class Host {
     this.#namespace = `--mount=/proc/${namespace}/ns/mnt`;
   }
 
-  /** With a /run of its own: no other test's commands see what is paused here. */
+  /** Runs with a separate /run, so that no other test's command sees the container that is paused here. */
   static async make(t: TestContext, ...holds: string[]): Promise<Host> {
     const folder = temporaryFolder(t);
     const script = 'mount -t tmpfs gk-test /run && echo made && exec sleep 600';
@@ -42,7 +43,7 @@ class Host {
     const container = spawn('sleep', ['600'], { stdio: 'ignore' });
     t.after(() => {
       for (const child of [namespace, container]) child.kill('SIGKILL');
-      // Processes that wait for these end.
+      // The runtime's processes wait until these files are gone, and then end.
       for (const verb of ['pause', 'checkpoint']) fs.rmSync(`${folder}/hold-${verb}`, { force: true });
     });
     await once(namespace.stdout, 'data');
@@ -57,7 +58,7 @@ class Host {
     return [this.#namespace, ...command, ...args];
   }
 
-  /** By relative paths, as from a shell. */
+  /** Uses relative paths, as from a shell. */
   checkpoint(t: TestContext): ChildProcess {
     const args = [
       'checkpoint',
@@ -78,7 +79,10 @@ class Host {
     return child;
   }
 
-  /** Some other command. @returns stderr */
+  /**
+   * Runs another command of ghostkeep.
+   * @returns stderr
+   */
   next(): string {
     const args = this.#command('scan', '--pid', String(process.pid));
     const { status, stderr } = spawnSync('nsenter', args, { encoding: 'utf8' });

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Holds a removed file with a lease on it. usage:
- * lease-holder FILE BYTES write|write-only|direct|map|read|inherited|breaking
- * Prints `ready PID`, and for each line of stdin the lease (as F_GETLEASE), the offset and how often it was
- * told of somebody who opens the file.
+ * Holds a removed file with a lease on it. usage: lease-holder FILE BYTES
+ * write|write-only|direct|map|read|inherited|breaking Prints `ready PID`. For each line of stdin
+ * it prints the lease (as F_GETLEASE gives it), the file offset, and how often a signal has said
+ * that somebody opens the file.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -33,7 +33,7 @@ static void require(bool fine, const char *what)
 	exit(1);
 }
 
-/* BYTES of a pattern, a hole of as many, and three bytes. */
+/* Writes BYTES of a pattern, a hole of the same length, and three bytes. */
 static void write_file(const char *path, size_t bytes)
 {
 	char *content = malloc(bytes);
@@ -48,7 +48,7 @@ static void write_file(const char *path, size_t bytes)
 	free(content);
 }
 
-/* Somebody who waits for the lease, until the file's holder ends. */
+/* Starts a process that waits for the lease until the file's holder ends. */
 static void begin_to_break(const char *path)
 {
 	pid_t child = fork();
@@ -98,7 +98,7 @@ int main(int argc, char *argv[])
 		require(mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0) != MAP_FAILED, "mmap");
 		require(close(fd) == 0, "close");
 	}
-	/* The lease stays with what is open, and SIGIO goes to nobody. */
+	/* The lease stays with the open file description, and SIGIO has no receiver. */
 	if (!strcmp(mode, "inherited") && fork() > 0)
 		_exit(0);
 	printf("ready %d\n", getpid());

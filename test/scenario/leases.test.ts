@@ -1,6 +1,6 @@
 /**
- * A holder has a write lease on its ghost: it is read without an open(2), which would break the lease, or not
- * at all.
+ * A holder has a write lease on its ghost. ghostkeep reads the ghost without an open(2), which would break
+ * the lease, or not at all.
  */
 import assert from 'node:assert/strict';
 import { type ChildProcessByStdio, spawn, spawnSync } from 'node:child_process';
@@ -32,7 +32,7 @@ interface Holder {
   ask(): Promise<string>;
 }
 
-/** Stopped until it is asked. */
+/** The holder is stopped until the test asks it. */
 async function holder(
   t: TestContext,
   mode: string,
@@ -47,7 +47,7 @@ async function holder(
     try {
       process.kill(-(child.pid as number), 'SIGKILL');
     } catch {
-      // A test has ended it.
+      // The test has ended the holder.
     }
   });
   const lines = readline.createInterface({ input: child.stdout })[Symbol.asyncIterator]();

@@ -68,7 +68,10 @@ static void in_flight(const char *dir)
 	close(fd);
 }
 
-/* Whose connection nobody has accepted yet: the listening socket has the descriptor. */
+/*
+ * Sends the file through a connection that was not accepted yet: the descriptor is in the
+ * listening socket.
+ */
 static void not_accepted(const char *dir)
 {
 	struct sockaddr address = { .sa_family = AF_UNIX };
@@ -117,7 +120,7 @@ static void *nothing(void *argument)
 	return argument;
 }
 
-/* The main thread is stopped by a tracer, another one runs. */
+/* A tracer has stopped the main thread, and another thread runs. */
 static void half_stopped(void)
 {
 	pthread_t thread;

@@ -1,5 +1,6 @@
 /**
- * A dump without CRIU says which content it cannot have, and which it may have torn. The processes are real.
+ * A dump without CRIU says which content it leaves out, and which content it may have copied while it
+ * changed. The processes are real.
  */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
@@ -37,7 +38,7 @@ async function holding(
   return { pid: child.pid as number, child };
 }
 
-/** SIGSTOP is on its way for a moment. */
+/** SIGSTOP takes a moment to act. */
 async function stop(pid: number): Promise<void> {
   process.kill(pid, 'SIGSTOP');
   const processes = new LinuxProcesses();
@@ -90,7 +91,7 @@ describe('a dump without CRIU', () => {
     const { pid } = await holding(t, folder, ['in-flight']);
     const images = `${folder}/images`;
     const { manifest } = dump(pid, images, '--allow-missing');
-    // As a dump that was killed before its seal leaves it.
+    // Leaves a dump as if it was killed before its seal.
     fs.mkdirSync(`${images}/ghostkeep`);
     fs.writeFileSync(`${images}/ghostkeep/journal.json`, JSON.stringify({ ...manifest(), state: 'dumped' }));
     fs.rmSync(`${images}/ghostkeep-manifest.json`);

@@ -1,6 +1,6 @@
 /**
- * Content of a file with another name is left out where that name stays: on a disk, and `verify` says when it
- * did not.
+ * If a file has another name on a disk, where the name stays, its content is left out. `verify` says if the
+ * name did not stay.
  */
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
@@ -35,7 +35,7 @@ function mountExt4(folder: string): void {
   run('mount', '-o', 'loop', `${folder}.disk`, folder);
 }
 
-/** A file that was opened as FOLDER/held and is FOLDER/d/other by now. */
+/** Makes a file that was opened as FOLDER/held and now has only the name FOLDER/d/other. */
 function holdOther(t: TestContext, folder: string): void {
   fs.mkdirSync(`${folder}/d`);
   const fd = fs.openSync(`${folder}/held`, 'wx+');

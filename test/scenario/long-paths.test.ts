@@ -1,4 +1,4 @@
-/** Open files whose path has more bytes than a link of /proc has room for, which is a page. */
+/** Open files whose path does not fit into a link of /proc, which has room for a page. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -10,14 +10,16 @@ import { ghostkeep } from './ghostkeep.js';
 
 const content = randomBytes(20_000).toString('base64');
 
-/** Node's own rmSync cannot remove what has so long a path. */
+/** Node's own rmSync cannot remove a folder with so long a path in it. */
 function deepFolder(t: TestContext, parent = tmpdir()): string {
   const folder = fs.mkdtempSync(`${parent}/gk-deep-`);
   t.after(() => spawnSync('rm', ['-rf', folder]));
   return folder;
 }
 
-/** A file of this process, 30 folders of 150 bytes below FOLDER. No call can name it whole. */
+/**
+ * Makes a file of this process, 30 folders of 150 bytes below FOLDER. No single call can take the whole path.
+ */
 function deepFile(t: TestContext, folder: string): { fd: number; place: string } {
   let at = fs.openSync(folder, fs.constants.O_DIRECTORY);
   for (let depth = 0; depth < 30; depth += 1) {
@@ -37,7 +39,7 @@ function deepFile(t: TestContext, folder: string): { fd: number; place: string }
   return { fd, place };
 }
 
-/** @returns what is in DIR/back after a dump of this process and a restore */
+/** @returns the content of DIR/back after a dump of this process and a restore */
 function comesBack(folder: string): { classes: string[]; files: string[] } {
   const images = `${folder}/images`;
   const { status, stdout, stderr } = ghostkeep([

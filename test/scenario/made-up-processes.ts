@@ -1,6 +1,6 @@
 /**
- * Made-up processes, for the gate's first look and for the finder. Both get the same: the first one a folder
- * that looks like /proc, the other one a FakeProcesses.
+ * Made-up processes, for the gate's first look and for the finder. Both get the same ones: the first look as
+ * a folder that looks like /proc, the finder as FakeProcesses.
  */
 import fs from 'node:fs';
 import type { Mount } from '../../src/base/host/host.js';
@@ -109,7 +109,7 @@ const oddities: Record<string, Oddity> = {
 };
 export const oddityNames = Object.keys(oddities);
 
-/** Makes WHAT odd. */
+/** Makes WHAT odd in one random way. */
 function set<T extends Held | World>(what: T, values: Partial<T>, doubt = true): { doubt: boolean } {
   Object.assign(what, values);
   return { doubt };
@@ -118,7 +118,7 @@ function set<T extends Held | World>(what: T, values: Partial<T>, doubt = true):
 /** One or two processes; the second is a child of the first, and each has a second thread. */
 export class World {
   readonly odd: string[] = [];
-  /** The first look must not say `nothing`. */
+  /** If this is true, the first look must not say `nothing`. */
   mustDoubt = false;
   threadApart = false;
   otherNamespace = false;

@@ -1,7 +1,7 @@
 /**
- * A folder or file that a container got by a bind mount is removed on the host, or replaced as editors do.
- * CRIU dumps small ghosts there and cannot restore them, so that a checkpoint has to fail; a dump without
- * CRIU has their content.
+ * The host removes a folder or file that a container got by a bind mount, or replaces it as editors do. CRIU
+ * dumps small ghosts there and cannot restore them, so a checkpoint has to fail; a dump without CRIU keeps
+ * their content.
  */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -16,8 +16,8 @@ import { ghostkeep, isRoot, needs, temporaryFolder } from './ghostkeep.js';
 const content = randomBytes(30_001);
 
 /**
- * In a mount namespace of its own: source/f has the content, and SCRIPT opens it through a bind mount and
- * takes the source away.
+ * Works in a separate mount namespace: source/f has the content. SCRIPT opens it through a bind mount and
+ * then removes the source.
  */
 async function holder(t: TestContext, script: string): Promise<{ pid: number; folder: string }> {
   const folder = temporaryFolder(t);
@@ -37,7 +37,7 @@ async function holder(t: TestContext, script: string): Promise<{ pid: number; fo
   return { pid: child.pid as number, folder };
 }
 
-/** The answer that the gate gives CRIU. */
+/** @returns the gate's answer to CRIU */
 async function checkpoint(t: TestContext, { pid, folder }: { pid: number; folder: string }): Promise<string> {
   fs.mkdirSync(`${folder}/checkpoint`);
   const gate = new Gate(t, 'dump', `${folder}/checkpoint`);

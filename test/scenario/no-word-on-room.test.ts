@@ -1,6 +1,4 @@
-/**
- * A file system whose statfs(2) says neither how large it is nor how much is free takes a dump as any other.
- */
+/** A file system whose statfs(2) gives neither its size nor its free space takes a dump like any other. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -12,7 +10,10 @@ import { LinuxFiles } from '../../src/host/files/files.js';
 import { fuseShare } from './fuse-share.js';
 import { ghostFile, ghostkeep, isRoot, needs, temporaryFolder } from './ghostkeep.js';
 
-/** Mounts by commands in a folder of their own, `m` among them, and unmounts all that lies there. */
+/**
+ * Runs commands that mount file systems in a folder, `m` among them, and unmounts everything in it at the
+ * end.
+ */
 function mounted(t: TestContext, commands: string): string {
   const folder = fs.mkdtempSync(path.join(tmpdir(), 'gk-room-'));
   t.after(() => {

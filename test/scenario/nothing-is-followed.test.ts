@@ -1,6 +1,6 @@
 /**
- * Any kind of file may have a name in an image directory. ghostkeep waits for none, acts on none, and is led
- * elsewhere by none.
+ * Any kind of file may have a name in an image directory. ghostkeep waits for none of them, acts on none, and
+ * follows none to another place.
  */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -13,7 +13,7 @@ import { ghostFile, ghostkeep, isRoot, temporaryFolder } from './ghostkeep.js';
 
 const waitMs = 20_000;
 
-/** A dump, and a victim: a folder that nobody has named to us, with a file of each name that we use. */
+/** A dump, and a victim: a folder that the user has not named, with a file of each name that we use. */
 function setting(t: TestContext) {
   const folder = temporaryFolder(t);
   ghostFile(t, folder, 'x', Buffer.alloc(20_000, 1));
@@ -23,7 +23,7 @@ function setting(t: TestContext) {
   return { folder, images, ours: `${images}/ghostkeep` };
 }
 
-/** As CRIU leaves it before it is sealed. */
+/** Leaves the dump as CRIU leaves it before the seal. */
 function unseal(images: string): void {
   const ours = `${images}/ghostkeep`;
   const manifest = JSON.parse(fs.readFileSync(`${images}/ghostkeep-manifest.json`, 'utf8')) as Manifest;
@@ -47,7 +47,7 @@ function asCriu(images: string, change: Partial<Manifest> = {}): void {
   fs.writeFileSync(`${images}/inventory.img`, 'inventory');
 }
 
-/** The working folder moves elsewhere, and a link to it is where it was. */
+/** Moves the working folder elsewhere, and puts a link to it in its place. */
 function leadElsewhere(folder: string, ours: string): { victim: string; before: string[] } {
   const victim = `${folder}/victim`;
   if (fs.existsSync(ours)) fs.renameSync(ours, victim);
@@ -199,7 +199,7 @@ describe('a ghost image that has another name elsewhere', {
     assert.equal(ghostkeep(['verify', '-D', images]).status, 0);
     unseal(images);
     asCriu(images);
-    // The ghost is in use: a linked one always is.
+    // The seal keeps only ghosts that are in use, and a linked one always counts as in use.
     const journal = JSON.parse(fs.readFileSync(`${ours}/journal.json`, 'utf8')) as Manifest;
     const linked = { mountPoint: { path: '/dev/shm' }, names: [{ path: 'a' }], hostUid: 0, hostGid: 0 };
     const ghosts = journal.ghosts.map(ghost => ({ ...ghost, linked }));

@@ -21,8 +21,8 @@ const files = [
 ];
 
 /**
- * The package as npm packs and installs it, run where this source tree is not to be seen. No registry is
- * asked: koffi, an ordinary dependency, is packed from node_modules. No scripts are run, as many hosts do not
+ * The package as npm packs and installs it, run where this source tree cannot be seen. npm asks no registry:
+ * koffi, an ordinary dependency, is packed from node_modules. npm runs no scripts, because many hosts do not
  * allow them.
  */
 describe('the npm package', { skip: isRoot ? false : whyNot() }, () => {
@@ -55,7 +55,7 @@ describe('the npm package', { skip: isRoot ? false : whyNot() }, () => {
     assert.equal(status, 0, stdout + stderr);
   }
 
-  /** In a mount namespace where the source tree is an empty folder. */
+  /** Runs a command in a mount namespace where the source tree is an empty folder. */
   function apart(command: string[], environment: Record<string, string> = {}) {
     const hidden = 'mount -t tmpfs none "$0" && ! test -e "$0/package.json" && exec "$@"';
     const { status, stdout, stderr } = spawnSync(

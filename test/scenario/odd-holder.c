@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* odd-holder HOW FILE: hold a file with FILE's content that has no name, in a way that no shell can, and say `ready`. */
+/*
+ * odd-holder HOW FILE: holds a file without a name that has FILE's content, in a way that no
+ * shell can, and prints `ready`.
+ */
 #define _GNU_SOURCE
 #include <err.h>
 #include <fcntl.h>
@@ -46,7 +49,7 @@ static void only_map(int fd)
 	close(fd);
 }
 
-/* A file system that was never mounted anywhere. */
+/* Opens the file on a file system that was never mounted anywhere. */
 static int detached_tmpfs(void)
 {
 	int fs = (int)syscall(SYS_fsopen, "tmpfs", 0U);
@@ -56,7 +59,7 @@ static int detached_tmpfs(void)
 	return (int)syscall(SYS_fsmount, fs, 0U, 0U);
 }
 
-/* A copy of a mount that is mounted nowhere itself. */
+/* Opens the file through a copy of a mount; the copy is mounted nowhere. */
 static int detached_copy(void)
 {
 	return (int)syscall(SYS_open_tree, AT_FDCWD, ".", 1U /* OPEN_TREE_CLONE */);

@@ -18,9 +18,9 @@ export interface Holder {
 }
 
 /**
- * Run SCRIPT in a mount namespace of its own, in a folder with the content in `source`; it goes on holding
- * what it opened.
- * @param around instead of the namespace: what the shell is run by
+ * Runs SCRIPT in a separate mount namespace, in a folder with the content in `source`. The process then goes
+ * on holding the files that it opened.
+ * @param around a program that runs the shell, instead of the namespace
  */
 export async function holder(
   t: TestContext,
@@ -35,10 +35,11 @@ export async function holder(
     stdio: ['ignore', 'pipe', 'inherit'],
     detached: true,
   });
-  // With all it has started: who holds the pipe keeps this process from ending.
+  // Also kills all processes that it has started: one that holds the pipe would keep this process from
+  // ending.
   t.after(() => process.kill(-(child.pid as number), 'SIGKILL'));
   await new Promise((resolve, reject) => {
-    // Programs of the script may print, too.
+    // Programs in the script may print lines, too.
     let said = '';
     child.stdout.on('data', text => {
       said += text;
@@ -51,7 +52,7 @@ export async function holder(
 
 const source = path.join(path.dirname(program), '../test/scenario/odd-holder.c');
 
-/** A command for SCRIPT of holder: odd-holder.c says which ways there are. */
+/** A command for SCRIPT of holder(); odd-holder.c lists the ways. */
 export function oddly(t: TestContext, how: string): string {
   const built = path.join(temporaryFolder(t), 'odd-holder');
   const { status, stderr } = spawnSync('cc', ['-Wall', '-Werror', '-o', built, source], { encoding: 'utf8' });
@@ -60,8 +61,8 @@ export function oddly(t: TestContext, how: string): string {
 }
 
 /**
- * PIDS are dumped without CRIU; all their ghosts come back with the content.
- * @returns what the manifest says of them
+ * Dumps PIDS without CRIU, and checks that all their ghosts come back with the content.
+ * @returns their entries in the manifest
  */
 export async function comesBack(
   { folder }: Pick<Holder, 'folder'>,

@@ -1,6 +1,6 @@
 /**
- * Ghosts where a look by path would not find them: found, dumped and restored through the holder's own
- * descriptors.
+ * Ghosts in places where a search by path would not find them. They are found, dumped and restored through
+ * the holder's own descriptors.
  */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -63,7 +63,7 @@ describe('a ghost in an odd place comes back', { skip: isRoot ? false : 'mountin
     );
     const children = fs.readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ');
     t.after(() => children.forEach(each => void spawnSync('kill', ['-9', each])));
-    // The mount is not below the jail's root: only who is outside sees it.
+    // The mount is not below the jail's root, so only a process outside the jail sees it.
     const targets = [String(pid), ...children].flatMap(each => ['--pid', each]);
     const dump = ghostkeep(['dump', ...targets, '-D', `${folder}/images`, '--json']);
     assert.equal(dump.status, 0, dump.stderr);
@@ -80,7 +80,7 @@ describe('a ghost in an odd place comes back', { skip: isRoot ? false : 'mountin
   });
 
   it('when two layers of an overlay have files of the same inode number, without mixing the two up', async t => {
-    // Without xino an overlay of two file systems shows the numbers of the layers below: these collide.
+    // Without xino, an overlay of two file systems shows the numbers of the layers below, and these collide.
     const { pid, folder } = await holder(
       t,
       `mkdir a b up m; for l in a b; do
@@ -98,7 +98,7 @@ describe('a ghost in an odd place comes back', { skip: isRoot ? false : 'mountin
       assert.equal(keep, 'criu');
       assert.match(why, /same inode number on the same mount/);
     }
-    // Without CRIU there is no key that both would have.
+    // A dump without CRIU needs no key, so the equal keys do no harm.
     await dumpAndRestore({ folder }, [pid], [content.subarray(0, 200_000), content.subarray(0, 100_000)]);
   });
 });

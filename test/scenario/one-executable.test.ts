@@ -1,6 +1,6 @@
 /**
- * build/ghostkeep where neither this source tree nor Node.js's modules are to be seen, and where others try to
- * give it their code: docs/decisions/0014-one-executable.md.
+ * build/ghostkeep in a place where neither this source tree nor node_modules can be seen, and where other
+ * users try to make it run their code: docs/decisions/0014-one-executable.md.
  */
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
@@ -18,7 +18,7 @@ interface Place {
   /** Holds build/ and hooks/. */
   folder: string;
   executable: string;
-  /** A file that appears when somebody else's code runs. */
+  /** A file that appears if code of another user runs. */
   mark: string;
 }
 

@@ -1,4 +1,6 @@
-/** A process that writes into an image directory has it for itself. Processes and locks are real. */
+/**
+ * A process that writes into an image directory keeps all other writers out. Processes and locks are real.
+ */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -21,7 +23,7 @@ function setting(t: TestContext): Setting {
   return { folder, images };
 }
 
-/** A process that holds a file without a name, with its own name as content. */
+/** A process that holds a file without a name; the file's content is its former name. */
 async function holder(t: TestContext, folder: string, name: string, times = 10_000): Promise<number> {
   const fd = fs.openSync(`${folder}/${name}`, 'wx+');
   fs.writeSync(fd, name.repeat(times));
@@ -55,7 +57,7 @@ async function there(file: string): Promise<void> {
   while (!fs.existsSync(file)) await sleep(5);
 }
 
-/** Another process that has IMAGES, and what it is called in a refusal. */
+/** Another process that owns IMAGES, and the words by which a refusal names it. */
 async function owner(t: TestContext, images: string): Promise<ChildProcess> {
   const child = spawn('flock', ['--no-fork', images, 'sh', '-c', 'echo locked; exec sleep 600'], {
     stdio: ['ignore', 'pipe', 'ignore'],
@@ -79,7 +81,7 @@ describe('an image directory', () => {
       const runs = await Promise.all(pids.map(pid => start(t, dump(pid, images)).ended));
       assert.deepEqual(runs.map(run => run.status).sort(), [0, 1], JSON.stringify(runs));
       const winner = runs.findIndex(run => run.status === 0);
-      // It may have been through when the other came.
+      // The first dump may have ended before the second one began.
       assert.match(runs[1 - winner]?.stderr ?? '', /\[IN_USE\]|there is a dump in it already/);
       const name = ['one', 'two'][winner] as string;
       assert.deepEqual(pathsIn(images), [`${folder}/${name}`]);
@@ -144,7 +146,7 @@ describe('an image directory', () => {
     const [key = ''] = await second.ask(`checkpoint ${pid}`);
     endOfCriu(images, key.slice('external '.length));
     assert.deepEqual(await second.ask('finish 0'), ['done']);
-    // From the gate's last word on it is free, though the helper may still be there.
+    // The directory is free as soon as the gate has closed its socket, though the helper may still run.
     await second.leave();
     assert.equal(ghostkeep(['seal', '-D', images]).status, 0);
   });
@@ -187,7 +189,7 @@ describe('an image directory', () => {
       assert.deepEqual(pathsIn(images), [`${folder}/other`]);
       assert.equal(ghostkeep(['verify', '-D', images]).status, 0);
       assert.ok(isSealed || status === 1);
-      // It may have been through before it was stopped.
+      // The dump may have finished before it was stopped.
       if (!isSealed) break;
       assert.ok(round < 20);
     }

@@ -8,7 +8,7 @@ import { describe, it } from 'node:test';
 import { failingDisk } from './failing-disk.js';
 import { command, ghostFile, isRoot, needs, temporaryFolder } from './ghostkeep.js';
 
-/** Run the program with what is written to stdout or stderr going to /dev/full. */
+/** Runs the program with stdout or stderr on /dev/full. */
 function full(args: string[], which: 'stdout' | 'stderr') {
   const fd = fs.openSync('/dev/full', 'w');
   try {
@@ -66,7 +66,7 @@ describe('output that cannot be written', () => {
   });
 });
 
-/** A file whose disk cannot take what memory already holds of it: the next fsync(2) fails, once. */
+/** A file whose disk cannot store the data that memory already has: the next fsync(2) fails, once. */
 function lostFile(disk: string, name: string): number {
   const fd = fs.openSync(path.join(disk, name), 'wx');
   fs.writeSync(fd, randomBytes(12 << 20));

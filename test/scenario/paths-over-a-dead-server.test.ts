@@ -9,13 +9,13 @@ import type { Scan } from '../../src/base/documents/generated/scan.js';
 import { type FuseServer, fuseServer, hold } from './fuse-server.js';
 import { ghostkeep, needs } from './ghostkeep.js';
 
-/** undefined: it did not end. */
+/** undefined if the program did not end. */
 function scan(pid: number): Scan | undefined {
   const { status, stdout } = ghostkeep(['scan', '--pid', String(pid), '--json']);
   return status === 0 ? (JSON.parse(stdout) as Scan) : undefined;
 }
 
-/** In FOLDER, which goes with the mount. */
+/** Makes the files in FOLDER, which is removed with the mount. */
 function mounted(t: TestContext, folder: string, ...words: string[]): boolean {
   const { status, stderr } = spawnSync('mount', words, { encoding: 'utf8' });
   t.after(() => {
@@ -33,7 +33,7 @@ it('when the path of a local file leads over a dead server, its names are not lo
   fs.mkdirSync(`${server.source}/inside`);
   const inside = `${server.mount}/inside`;
   if (!mounted(t, `${server.source}/inside`, '-t', 'tmpfs', 'tmpfs', inside)) return;
-  // One name has gone, another is there; and one ghost without any name.
+  // A file that has lost one name and kept another, and a ghost without any name.
   const linked = `exec 3>${inside}/opened; ln ${inside}/opened ${inside}/other; rm ${inside}/opened`;
   const pid = await hold(t, `${linked}; exec 4>${inside}/gone; rm ${inside}/gone`);
   assert.deepEqual(

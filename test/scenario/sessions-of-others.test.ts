@@ -12,8 +12,8 @@ const state = { ociVersion: '1.2.0', id: 'web', status: 'stopped', bundle: '/' }
 const annotations = { 'io.ghostkeep.enabled': 'true' };
 
 /**
- * A dump of OWNER's that waits for its seal; a record that is obeyed names it, and poststop does something to
- * it.
+ * A dump of OWNER's that waits for its seal. If poststop obeys a record that names it, poststop changes
+ * something in it.
  */
 function victim(t: TestContext): string {
   const images = temporaryFolder(t);

@@ -32,7 +32,7 @@ function aDump(t: TestContext) {
 
 after(() => first && fs.rmSync(first, { recursive: true }));
 
-/** Change the manifest; as a journal, it is a dump that CRIU has finished and nobody has sealed. */
+/** Changes the manifest. As a journal it describes a dump that CRIU has finished and that is not sealed. */
 function rewrite(images: string, change: (manifest: Manifest) => Manifest, name = manifestName): void {
   const manifest = JSON.parse(fs.readFileSync(`${images}/${manifestName}`, 'utf8')) as Manifest;
   fs.rmSync(`${images}/${manifestName}`);
@@ -40,7 +40,7 @@ function rewrite(images: string, change: (manifest: Manifest) => Manifest, name 
   fs.writeFileSync(`${images}/${name}`, JSON.stringify(change(manifest)));
 }
 
-/** Run a command and measure it. One that ends by a signal leaves no measure. */
+/** Runs a command and measures its memory. A command that a signal ends gives no figure. */
 function measured(t: TestContext, args: readonly string[]) {
   const folder = temporaryFolder(t);
   fs.writeFileSync(
@@ -51,7 +51,7 @@ function measured(t: TestContext, args: readonly string[]) {
      });`,
   );
   const options = `${process.env['NODE_OPTIONS'] ?? ''} --require=${folder}/measure.cjs`;
-  // Only Node.js takes a module along.
+  // Only Node.js can preload a module.
   const run = ghostkeep(args, {
     at: program,
     env: { ...process.env, NODE_OPTIONS: options } as Record<string, string>,
@@ -180,7 +180,7 @@ describe('a document within its size bound that has as many values as possible',
   });
 });
 
-/** COUNT chunks of LENGTH bytes each, behind the head of the dump's own image. */
+/** Writes COUNT chunks of LENGTH bytes each, behind the head of the dump's own image. */
 function chunksImage(image: string, count: number, length: number): Buffer {
   const head = fs.readFileSync(image).subarray(0, -20_000);
   const headBytes = 12 + head.readUInt32LE(8);
@@ -221,7 +221,7 @@ describe('a ghost image of many chunks', () => {
   });
 });
 
-/** A dump that CRIU has finished and nobody has sealed, with GHOSTS in its journal. */
+/** A dump that CRIU has finished and that is not sealed, with GHOSTS in its journal. */
 function unsealed(t: TestContext, ghosts = 1) {
   const { images } = aDump(t);
   fs.writeFileSync(`${images}/files.img`, joinImage(magic.FILES, []));

@@ -14,7 +14,7 @@ interface Row {
 
 const source = fileURLToPath(new URL('storm.c', import.meta.url));
 
-/** Ends by itself: the storm after some seconds, and all of it with its pid namespace. */
+/** Ends by itself: the storm ends after some seconds, and all its processes end with its pid namespace. */
 const script = `
 exec 9<>"$1/steady"
 rm "$1/steady"

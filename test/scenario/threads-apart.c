@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * threads-apart own|ended FILE: a thread makes FILE, removes it and holds it by a
- * table of descriptors of its own, or by the process's, whose main thread ends.
- * Says `ready` when it has. See threads-apart.test.ts.
+ * threads-apart own|ended FILE: a thread makes FILE, removes it and holds it: by a table of
+ * descriptors of its own, or by the table of the process, whose main thread ends. Prints `ready`
+ * then. See threads-apart.test.ts.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

@@ -1,6 +1,4 @@
-/**
- * Files that /proc/PID/fd does not show, though the process has them open: CRIU and lsof +L1 do not see them.
- */
+/** Files that a process has open and that /proc/PID/fd does not show: CRIU and lsof +L1 do not see them. */
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';

@@ -15,11 +15,11 @@ export interface Run {
   status: number;
   stdout: string;
   stderr: string;
-  /** The files that it left in its temporary folder. */
+  /** The files that the command left in its temporary folder. */
   left: string[];
 }
 
-/** In a temporary folder of its own, so that what is left there is its doing. */
+/** Runs in a separate temporary folder, so every file that is left there was left by the command. */
 export function run(
   args: readonly string[],
   prefix: readonly string[] = [],

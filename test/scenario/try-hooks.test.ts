@@ -98,7 +98,7 @@ describe('ghostkeep demo', () => {
   });
 
   it('writes no line to the log of the host', { skip: isRoot() ? false : 'needs root' }, async () => {
-    // Others may run hooks meanwhile: a trial's lines name its folder.
+    // Other tests may run hooks at the same time, so we look for the folder of this trial in the log.
     const lines = () => (existsSync(hostLog) ? readFileSync(hostLog, 'utf8').split('\n') : []);
     const ofTrials = () => lines().filter(line => line.includes('ghostkeep-try-')).length;
     const before = ofTrials();

@@ -1,4 +1,4 @@
-/** A user without rights is root of a user namespace, mounts there what they like, and serves FUSE. */
+/** A user without rights is root of a user namespace, mounts file systems there, and serves FUSE. */
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -51,7 +51,7 @@ async function attacker(t: TestContext): Promise<number | undefined> {
     [`--reuid=${nobody}`, `--regid=${nobody}`, '--clear-groups', 'unshare', '-Urm', 'bash', '-ec', attack],
     { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'], detached: true },
   );
-  // Its server is in the same process group, and the mounts end with the namespace.
+  // The FUSE server is in the same process group, and the mounts end with the namespace.
   t.after(() => process.kill(-(child.pid as number), 'SIGKILL'));
   await new Promise((resolve, reject) => {
     child.stdout.once('data', resolve);

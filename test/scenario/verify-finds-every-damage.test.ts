@@ -28,8 +28,8 @@ class Dump {
   }
 
   /**
-   * restore refuses every damage that verify finds in an image, and leaves no file. That one was cut off both
-   * say.
+   * restore refuses every damage that verify finds in an image, and leaves no file. If an image is cut off,
+   * both say so.
    */
   async codes(): Promise<string[]> {
     const { damage } = await verify(context, this.images);
@@ -118,7 +118,8 @@ describe('verify', () => {
     for (const knowsLength of [true, false]) {
       if (!knowsLength) dump.forgetData();
       for (const length of cuts.filter(cut => cut >= 0)) {
-        // Cut between chunks an image is a whole one of a sparser file: only its length tells.
+        // An image that is cut between two chunks is a valid image of a sparser file: only the length in the
+        // manifest shows the damage.
         if (!knowsLength && length === 12 + dump.whole.readUInt32LE(8)) continue;
         dump.write(dump.whole.subarray(0, length));
         const codes = await dump.codes();
@@ -135,7 +136,8 @@ describe('verify', () => {
     ]) {
       const dump = await dumpOf(t, content, true);
       const bits = dump.whole.length * 8;
-      // All of a small image; of the larger one all of its heads and every 61st bit behind.
+      // Flips all bits of a small image; of the larger image, all bits of the heads and every 61st bit after
+      // them.
       for (let bit = 0; bit < bits; bit += bit < 2048 ? 1 : 61) {
         const flipped = Buffer.from(dump.whole);
         flipped[bit >> 3] = (flipped[bit >> 3] as number) ^ (1 << (bit & 7));

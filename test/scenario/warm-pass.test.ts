@@ -1,6 +1,6 @@
 /**
- * Large ghosts are copied before the freeze; whatever becomes of them until then, the dump has what is there
- * in the end.
+ * Large ghosts are copied before the freeze. The dump has the content that they have at the freeze, whatever
+ * happened to them since they were copied.
  */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
@@ -20,8 +20,8 @@ interface Setting {
 }
 
 /**
- * tmpfs: where blocks can be shared there would be nothing to copy before the freeze. A process with a large
- * ghost, up to the freeze; CHANGE happens to it before that.
+ * On tmpfs, because where blocks can be shared nothing is copied before the freeze. A process with a large
+ * ghost is dumped; CHANGE is called between the warm pass and the freeze.
  */
 async function dumpAfter(t: TestContext, change: (setting: Setting) => void) {
   const folder = temporaryFolder(t, '/dev/shm');
@@ -44,7 +44,7 @@ async function dumpAfter(t: TestContext, change: (setting: Setting) => void) {
 
 const filesBesideLog = (images: string) => filesIn(images).filter(name => name !== 'ghostkeep.log');
 
-/** All of a file, by its descriptor. */
+/** The whole content of a file, read through its descriptor. */
 function bytesOf(fd: number): Buffer {
   const bytes = Buffer.alloc(fs.fstatSync(fd).size);
   fs.readSync(fd, bytes, 0, bytes.length, 0);
@@ -137,7 +137,7 @@ describe('the warm pass', () => {
     const images = `${folder}/images`;
     fs.mkdirSync(images);
     const fd = ghostFile(t, folder, 'ghost', content);
-    // Long enough to be in the middle of it.
+    // Large enough that the copy is not finished when CRIU ends.
     const large = ghostFile(t, folder, 'large', '');
     for (let at = 0; at < 1 << 28; at += content.length) fs.writeSync(large, content, 0, content.length, at);
     const old = new Gate(t, 'dump', images);

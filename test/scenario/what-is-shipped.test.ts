@@ -75,8 +75,7 @@ describe('the bundle of packages in dist', () => {
       for (const file of fs.readdirSync(path.join(top, folder)).filter(name => /^licen[cs]e/i.test(name)))
         assert.ok(text.includes(read(`${folder}/${file}`).trim()), `${folder}/${file}`);
     }
-    // It comes without a licence file: its sources name the authors, and the licence asks for a copy of it.
-    // These are linked into the executable.
+    // These parts are linked into the executable.
     if (fs.existsSync(path.join(top, 'build/ghostkeep'))) {
       for (const part of [
         /^bun \d.* \(MIT\)/m,
@@ -88,6 +87,8 @@ describe('the bundle of packages in dist', () => {
       const inIt = components().map(({ purl }) => purl);
       assert.ok(inIt.some(purl => /^pkg:generic\/JavaScriptCore@[0-9a-f]{40}$/.test(purl)));
     }
+    // @bufbuild/protobuf comes without a licence file: its sources name the authors, and its licence asks for a
+    // copy of itself.
     for (const line of [
       /Copyright .*Buf Technologies/,
       /Copyright 2008 Google/,

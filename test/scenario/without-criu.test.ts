@@ -1,6 +1,6 @@
 /**
- * `dump` without CRIU: nobody else keeps what it does not copy, so it copies what CRIU would keep or refuse,
- * too.
+ * `dump` without CRIU: nobody else keeps what it does not copy. So it also copies what CRIU would keep or
+ * refuse.
  */
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
@@ -11,7 +11,10 @@ import { comesBack, content, type Holder, holder, oddly } from './odd-holder.js'
 
 const scanOf = ({ pid }: Holder) => scan(flows(), { pids: [pid] }).ghosts;
 
-/** One ghost of HOLDER comes back; CRIU would have done KEEP with it, and scan says why. */
+/**
+ * Checks that the one ghost of HOLDER comes back. In a checkpoint, KEEP would keep it, and scan gives the
+ * reason.
+ */
 async function expectGhost(held: Holder, name: string, keep: string, why: RegExp, is = 'unlinked') {
   const [found] = scanOf(held);
   assert.deepEqual([found?.class, found?.keep], [is, keep]);

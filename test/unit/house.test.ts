@@ -49,7 +49,7 @@ const rooms: Record<string, string[][]> = {
   bench: [['content'], ['machine'], ['report'], ['.'], ['suites']],
   host: [['native'], ['files'], ['pin'], ['engine'], ['proc'], ['.']],
 };
-/** Where a story starts: these call their own folder's rooms. */
+/** Files that start a sequence of steps: they may call every room of their folder. */
 const doors = new Set([
   'cli/main.ts',
   'cli/commands.ts',
@@ -108,7 +108,7 @@ interface Import {
   to: string;
 }
 
-/** Static and dynamic imports, of types too: they bind folders as much. */
+/** Static and dynamic imports. An import of a type makes one folder depend on another just as much. */
 function importsOf(name: string, text = textOf(name)): Import[] {
   const pattern =
     /(?:^|\n)\s*(?:import|export)\b[^;'"]*?from\s*['"]([^'"]+)['"]|(?:^|[^.\w])import\s*\(?\s*['"]([^'"]+)['"]/g;

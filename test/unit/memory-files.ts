@@ -14,7 +14,7 @@ export class MemoryFiles implements Files {
   free: bigint | undefined = 1n << 40n;
   /** statfs f_type: a tmpfs */
   magic = 0x01021994n;
-  /** Does the disk take them? Told once for each, as by fsync(2). */
+  /** Files whose data the disk has lost. That is reported once for each, as by fsync(2). */
   readonly lostWrites = new Set<string>();
   /** The n-th change from now on is interrupted, before it happens. */
   interruptAt = Number.POSITIVE_INFINITY;
@@ -125,9 +125,9 @@ export class MemoryFiles implements Files {
   refused: string[] = [];
   takeRefused = () => this.refused.splice(0);
 
-  /** Folders that somebody has, by the descriptor where it is one of ours. */
+  /** Locked folders, with our descriptor where the lock is ours. */
   readonly lockedFolders = new Map<string, number>();
-  /** The kernel's word on who has which. */
+  /** The process that the kernel names as the holder of each lock. */
   readonly lockHolders = new Map<string, number>();
   lockHolder = (folder: string) => this.lockHolders.get(folder);
   lock(folder: string): { fd: number; path: string } | undefined {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
-/* Descriptors of many processes, looked at ahead: the same as one by one. */
+/*
+ * Descriptors of many processes that are looked at ahead: the result is the same as one by one.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -72,7 +74,7 @@ static int in_turn(uint64_t ahead, uint32_t capacity, struct seen *seen)
 	return err;
 }
 
-/* A third of what each holds has no name. */
+/* A third of the files that each process holds has no name. */
 static pid_t start_holder(int number)
 {
 	char name[32];

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* Allocation that is not data, listed and given to another file; and data that is zero. */
+/*
+ * Space that is allocated without data is listed and allocated in another file; data that is zero
+ * can be left out.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
@@ -23,7 +26,10 @@ static uint64_t allocated(int fd)
 	return fstat(fd, &about) == 0 ? (uint64_t)about.st_blocks * 512 : 0;
 }
 
-/* Dump, restore, allocate again what is listed, ROOM ranges a call: as much allocated as before. */
+/*
+ * Dump, restore, and allocate the listed ranges again, ROOM ranges in each call: then as much is
+ * allocated as before.
+ */
 static void comes_back(const struct place *place, int fd, uint64_t size, uint32_t room)
 {
 	int image = scratch_in(place), file = scratch_in(place);
@@ -52,7 +58,10 @@ static void comes_back(const struct place *place, int fd, uint64_t size, uint32_
 	expect(listed > 0, "nothing was listed");
 	expect(first_difference(fd, file, size) == size, "differs at %lu", first_difference(fd, file, size));
 	expect((uint64_t)lseek(file, 0, SEEK_END) == size, "another size");
-	/* Trees of extents are counted as well, and may be a few blocks larger or smaller. */
+	/*
+	 * The blocks of extent trees are counted as well, and there may be a few more or fewer of
+	 * them.
+	 */
 	expect(allocated(file) + 4 * BLOCK >= allocated(fd) && allocated(file) <= allocated(fd) + 4 * BLOCK,
 	       "%lu bytes allocated, %lu before", allocated(file), allocated(fd));
 	close(image);
@@ -124,7 +133,7 @@ static void lies(const struct place *place)
 	close(fd);
 }
 
-/* 1 MiB of zeroes written out, with one byte in it. */
+/* 1 MiB of zeroes that were written, with one other byte in it. */
 static void zeroes(const struct place *place)
 {
 	int fd = ghost_in(place), image = scratch_in(place);
@@ -179,7 +188,10 @@ static void holes_without_a_map(const struct place *place)
 		       strstr(report.message, "64 GiB of holes") && strstr(report.message, "seek gave up"),
 	       "%s", report.message);
 	stand_in_nowhere();
-	/* Asked for by name it is read; a cancelled call shows that it has begun. */
+	/*
+	 * If the read engine is asked for by name, it reads the holes. The call is cancelled,
+	 * which shows that it has begun.
+	 */
 	expect(ftruncate(image, 0) == 0, "%m");
 	expect(gk_dump(fd, image, GK_ENGINE_READ, size, head, make_head(head, size, true), GK_DUMP_CHUNKED,
 		       &(struct gk_progress){ .cancel = 1 }, &report) == -ECANCELED,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The calls for many at once: each of the many has an answer of its own. */
+/* The calls that handle many files at once: each file gets an answer of its own. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -109,9 +109,12 @@ static void pin(const struct place *place)
 }
 
 static char swapped[256], other[256];
-static int opens_left; /* before the swap */
+static int opens_left; /* opens before the swap */
 
-/* A process closes a descriptor and opens another file: the number is the same. */
+/*
+ * Stands for a process that closes a descriptor and opens another file, which gets the same
+ * number.
+ */
 static void swap(void)
 {
 	if (opens_left-- == 0)
@@ -148,7 +151,7 @@ static void pin_what_changes(const struct place *place)
 	}
 }
 
-/* Sizes from none to 200 KiB, some with a hole at the start. */
+/* Files of 0 bytes to 200 KiB, some with a hole at the start. */
 static void fill(int fd, uint32_t i)
 {
 	uint64_t size = (uint64_t)i * i * 131;
@@ -184,7 +187,7 @@ static bool is_as_alone(int image, const struct gk_dump_job *job, const char *he
 	       !strcmp(alone.message, job->report.message);
 }
 
-/* MANY ghosts and what is asked for each; headers and names are strings of 8 and 16 bytes. */
+/* The arguments of a call for MANY ghosts; headers and names are strings of 8 and 16 bytes. */
 struct many {
 	struct gk_dump_job jobs[MANY];
 	char headers[MANY * 8], names[MANY * 16];

@@ -24,14 +24,14 @@ void small_cases(const struct place *place);				     /* digest, times, xattrs, o
 void ahead_cases(void);	   /* descriptors of many processes */
 void fd_table_cases(void); /* descriptors of single threads */
 
-/* Anything else: number cases from a seed, or as many as there are seconds for. */
+/* Any other arguments: runs `number` cases from a seed, or as many as there are seconds for. */
 void random_cases(const struct place *place, uint64_t seed, uint64_t number, double seconds);
 
 void table_cases(const struct place *place); /* the rows of docs/filesystems.md */
 void largest_case(const struct place *place);
 void extents_case(const struct place *place, bool all_engines);
 
-/* The run with arguments: what it does is in on-directory.c. */
+/* Runs the cases that the arguments name, on a directory: on-directory.c. */
 int run_on_directory(int argc, char **argv);
 
 #endif

@@ -29,7 +29,7 @@ static uint64_t first_nonzero(const unsigned char *bytes, uint64_t from, uint64_
 	return from;
 }
 
-/* The read engine answers exactly: the blocks of 4096 that are not all zero. */
+/* The read engine must give exactly the blocks of 4096 bytes that are not all zero. */
 static void compare_exactly(const unsigned char *bytes, uint64_t size, uint64_t gap_end,
 			    const struct gk_extent *extent)
 {
@@ -140,7 +140,10 @@ uint32_t make_head(unsigned char *head, uint64_t size, bool chunked)
 	return used;
 }
 
-/* Sum of the chunks, grown to whole blocks: the most that the file may hold as data. */
+/*
+ * The sum of the chunks, each grown to whole blocks: the restored file may hold at most this much
+ * as data.
+ */
 static uint64_t chunk_blocks(int image)
 {
 	uint64_t next = 0, sum = 0, reached = 0;

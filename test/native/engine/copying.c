@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The ways of copying: which is taken, and what happens when one fails or lies. */
+/* The ways of copying: which way is taken, and what happens when one fails or lies. */
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -127,7 +127,7 @@ void copy_cases(const struct place *place)
 	if (place == &places[TMPFS] && sysconf(_SC_NPROCESSORS_ONLN) > 1)
 		expect(ways == GK_COPY_READ_WRITE, "ways %u", ways);
 
-	/* It is not tried on ext4 and xfs. */
+	/* copy_file_range is not tried on ext4 and xfs. */
 	for (i = 0; i < sizeof(errors) / sizeof(errors[0]) && is_tried; i++)
 		for (good_calls = 0; good_calls < 3; good_calls++) {
 			begin(place->name, "copy_file_range %s after %u calls",

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Threads whose descriptors are not their process's. */
+/* Threads that have other descriptors than their process. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
@@ -22,7 +22,11 @@
 #define EACH 300 /* threads with a table of their own, and as many without */
 
 struct shared {
-	pthread_barrier_t barrier; /* all threads, and who asks: they exist; they may end */
+	/*
+	 * All threads and the process that asks about them wait here: first until all exist, and then
+	 * until all may end.
+	 */
+	pthread_barrier_t barrier;
 	uint32_t apart[EACH];
 };
 
@@ -37,7 +41,7 @@ static void *live(void *slot)
 	return NULL;
 }
 
-/* In a process of its own: threads of the other cases come and go. */
+/* Runs in a process of its own, because threads of other cases come and go in this one. */
 static _Noreturn void live_in_threads(void)
 {
 	pthread_t thread;
@@ -56,7 +60,10 @@ static int is_apart(uint32_t tid)
 	return 0;
 }
 
-/* Its process has no table any more from then on. Field 3 of stat, behind a name that has no ")" in it. */
+/*
+ * From then on the process of this thread has no table. Field 3 of stat comes after a name that
+ * has no ")" in it.
+ */
 static void await_end_of_main_thread(pid_t pid)
 {
 	char path[32], text[64] = "";
@@ -73,7 +80,10 @@ static void await_end_of_main_thread(pid_t pid)
 	expect(strstr(text, ") Z"), "%s", text);
 }
 
-/* One of each table: those of their own, and one that shares the process's, whose main thread has ended. */
+/*
+ * One thread for each table: the threads with tables of their own, and one of those that share
+ * the table of the process, whose main thread has ended.
+ */
 static void check_tables(uint32_t pid)
 {
 	uint32_t tids[EACH + 1], count, own = 0;
@@ -89,7 +99,7 @@ static void check_tables(uint32_t pid)
 	expect(gk_fd_tables(pid, EACH, tids, &count, &report) == -E2BIG && count == 0, "%u fit", count);
 }
 
-/* As below a container engine's filter. The child is who asks, and the process it asks about. */
+/* Calls the library as below a container engine's seccomp filter. The child asks about itself. */
 static _Noreturn void ask_without_kcmp(void)
 {
 	struct sock_filter refuse[] = {

@@ -27,7 +27,7 @@ void put_entry(const void *bytes, uint32_t length)
 	put(bytes, length);
 }
 
-/* len and off below 128, so that each is one byte. */
+/* len and off are below 128, so each takes one byte. */
 void put_chunk(unsigned char length, unsigned char offset)
 {
 	const unsigned char entry[4] = { 8, length, 16, offset };
@@ -55,7 +55,7 @@ int verdict(const struct place *place, struct gk_report *report)
 	do
 		listed = gk_chunks(image, next, extents, 3, &count, &next, &other);
 	while (!listed && next);
-	/* A list that is resumed does not remember what came before. */
+	/* A list that goes on at a cursor does not know the chunks before that cursor. */
 	expect(listed == error || (error && !listed), "check %d, chunks %d", error, listed);
 	close(image);
 	close(file);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One ghost image in memory, made byte by byte, and what the engine says about it. */
+/* One ghost image in memory, made byte by byte, and the engine's verdict on it. */
 #ifndef TEST_FORGE_H
 #define TEST_FORGE_H
 
@@ -9,17 +9,17 @@
 #include "place.h"
 
 extern unsigned char forged[2 << 20];
-extern uint32_t forged_bytes; /* bytes of it */
+extern uint32_t forged_bytes; /* the number of bytes in it */
 
-/* Begin a new image of a file of this size, in chunks. */
+/* Begin a new image, in chunks, of a file of this size. */
 void start(uint64_t size);
 void put(const void *bytes, uint32_t length);
-/* A protobuf message behind its length. */
+/* Add a protobuf message with its length before it. */
 void put_entry(const void *bytes, uint32_t length);
-/* A chunk and its data. len and off are below 128, so that each is one byte. */
+/* Add a chunk and its data. len and off are below 128, so each takes one byte. */
 void put_chunk(unsigned char length, unsigned char offset);
 
-/* The verdict of check, restore and chunks about the image; they must agree. */
+/* Returns the verdict of check, restore and chunks on the image; the three must agree. */
 int verdict(const struct place *place, struct gk_report *report);
 
 #endif

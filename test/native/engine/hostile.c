@@ -171,7 +171,7 @@ static void good_images(const struct place *place)
 	}
 }
 
-/* As no dump of ours has them: a run of these goes on where the next window is read. */
+/* No dump of ours writes such chunks: a run of them goes on where the next window is read. */
 static void touching_chunks(const struct place *place)
 {
 	enum {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The largest file there can be, with one byte at its very end. */
+/* The largest possible file, with one byte at its very end. */
 #include <errno.h>
 #include <stdint.h>
 #include <string.h>
@@ -32,7 +32,7 @@ void huge_cases(const struct place *place)
 
 	begin(place->name, "8 EiB - 1 with one byte at the end");
 	if (ftruncate(fd, INT64_MAX) < 0 || pwrite(fd, "x", 1, INT64_MAX - 1) != 1) {
-		/* Not a skip: ext4 and btrfs have no such files. */
+		/* This is not a skipped test: ext4 and btrfs cannot have such files. */
 		expect(errno == EFBIG || errno == EINVAL || errno == ENOSPC, "%s", strerror(errno));
 		goto out;
 	}

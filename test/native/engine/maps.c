@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* FIEMAP that gives up in the middle, and maps that no file system should answer with. */
+/* A FIEMAP that gives up in the middle of a file, and maps that no file system should give. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

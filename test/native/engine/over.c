@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* A dump over an earlier image of the ghost: the same bytes as in a new one, and no more writes than needed. */
+/*
+ * A dump over an earlier image of the ghost: the image has the same bytes as a new one, and no
+ * more is written than needed.
+ */
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -84,7 +87,7 @@ static const struct {
 	{ "data where there was none", filled, UINT64_MAX },
 };
 
-/* Large ranges, a hole, and small ranges with holes between them. */
+/* Data in large ranges, a hole, and data in small ranges with holes between them. */
 static void make(int fd)
 {
 	uint64_t at;
@@ -106,7 +109,7 @@ static int dump(int ghost, int image, uint32_t flags, struct gk_report *report)
 		       GK_DUMP_CHUNKED | flags, NULL, report);
 }
 
-/* The same image as a new one, byte by byte. */
+/* The image must have the same bytes as a new one. */
 static void compare_with_new(const struct place *place, int ghost, int image)
 {
 	int fresh = image_in(place);
@@ -175,7 +178,7 @@ void over_cases(const struct place *place)
 		expect(!futimens(image, long_ago), "times: %m"); /* a tick of the clock is 4 ms */
 		fstat(image, &before);
 		changes[i].change(ghost);
-		/* While a block is on its way to the disk, a map may say one thing now and another later. */
+		/* While a block is being written to the disk, two maps of the file may differ. */
 		expect(!fsync(ghost), "fsync: %m");
 		expect(!dump(ghost, image, GK_DUMP_OVER, &second), "%s", second.message);
 		fstat(image, &after);

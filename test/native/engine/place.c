@@ -146,7 +146,9 @@ static int make_file(const char *folder, char *path, size_t room)
 	return fd;
 }
 
-/* The same name on the other side of the overlay, without that name from now on. */
+/*
+ * The file of the same name on the other side of the overlay; from now on it has no name there.
+ */
 static int open_through(const struct place *place, const char *below, int flags)
 {
 	char path[256];
@@ -170,7 +172,10 @@ int ghost_in(const struct place *place)
 	if (!place->lower[0])
 		return scratch_in(place);
 	fd = make_file(place->lower, path, sizeof(path));
-	/* A server that squashes root lets only the folder's owner in, as whom root comes. */
+	/*
+	 * A server that squashes root lets only the folder's owner in, so root comes as that
+	 * user.
+	 */
 	if (stat(place->folder, &folder) < 0 || fchown(fd, folder.st_uid, folder.st_gid) < 0) {
 		printf("Bail out! no owner for %s: %s\n", path, strerror(errno));
 		exit(1);
@@ -222,7 +227,10 @@ int image_in(const struct place *place)
 	return nameless(place->images);
 }
 
-/* Where vm.memfd_noexec is 2, only with the flag; before Linux 6.3, only without. */
+/*
+ * Where vm.memfd_noexec is 2, the call works only with the flag; before Linux 6.3, only without
+ * it.
+ */
 int image_to_seal(void)
 {
 	int fd = memfd_create("image", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);

@@ -30,14 +30,20 @@ extern struct place places[PLACES];
 
 void prepare_places(void);
 
-/* Unmounts and removes all of them. */
+/* Unmounts and removes all places. */
 void leave_places(void);
 
-/* A directory that somebody else prepared and cleans up. images and lower may be NULL. */
+/*
+ * A directory that the caller prepared and cleans up. images and lower may be
+ * NULL.
+ */
 void prepare_directory(struct place *place, const char *name, const char *folder, const char *images,
 		       const char *lower, bool copy_up);
 
-/* A new file that has no name once seen() was called. Ends the run when there can be none. */
+/*
+ * Makes a new file, which has no name after seen() was called. Ends the run if
+ * no file can be made.
+ */
 int ghost_in(const struct place *place);
 
 /*
@@ -47,13 +53,13 @@ int ghost_in(const struct place *place);
  */
 int seen(const struct place *place, int fd);
 
-/* A new file without a name, beside the ghosts. */
+/* Makes a new file without a name, beside the ghosts. */
 int scratch_in(const struct place *place);
 
-/* The same where images are, for them and for what is restored from them. */
+/* The same in the place for images and restored files. */
 int image_in(const struct place *place);
 
-/* One in memory, for F_ADD_SEALS. */
+/* Makes such a file in memory, for F_ADD_SEALS. */
 int image_to_seal(void);
 
 #endif

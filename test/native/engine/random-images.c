@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
-/* Images that nobody thought of. Each has a seed: GK_SEED=n, or --seed n --hostile 1, makes it again. */
+/*
+ * Images with random faults. Each has a seed: GK_SEED=n, or --seed n --hostile 1, makes it again.
+ */
 #include <errno.h>
 
 #include "cases.h"
@@ -14,7 +16,10 @@ static uint64_t pick(uint64_t below)
 	return (state >> 33) % below;
 }
 
-/* Chunks in any order and of any size, then changed bytes: what is said must agree, and nothing may crash. */
+/*
+ * Chunks in any order and of any size, of which random bytes are then changed: all calls must
+ * agree, and none may crash.
+ */
 static void one_image(const struct place *place, uint64_t seed)
 {
 	unsigned char offset = 0;

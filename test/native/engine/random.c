@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* Files that nobody thought of. Each has its own seed: GK_SEED=n, or --seed n --cases 1, makes it again. */
+/*
+ * Files made by random calls. Each has its own seed: GK_SEED=n, or --seed n --cases 1, makes it
+ * again.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
@@ -56,7 +59,7 @@ static void store_mapped(int fd, uint64_t offset)
 	munmap(mapped, 4096);
 }
 
-/* Written back, and out of memory: this file, seldom all files. */
+/* Write this file back, or sometimes all files, and drop it from memory. */
 static void drop_caches(int fd)
 {
 	int all = pick(40) ? -1 : open("/proc/sys/vm/drop_caches", O_WRONLY | O_CLOEXEC);
@@ -70,7 +73,7 @@ static void drop_caches(int fd)
 	}
 }
 
-/* Collapsing and inserting want whole blocks. */
+/* Collapsing and inserting a range needs whole blocks. */
 static int shift(int fd, int mode, uint64_t offset, uint64_t length)
 {
 	if (mode == FALLOC_FL_INSERT_RANGE && lseek(fd, 0, SEEK_END) > 2 * MOST_BYTES)
@@ -78,7 +81,7 @@ static int shift(int fd, int mode, uint64_t offset, uint64_t length)
 	return fallocate(fd, mode, (off_t)(offset / 4096 * 4096), (off_t)((length + 4095) / 4096 * 4096));
 }
 
-/* The file system refuses an operation that it does not know, and the file stays as it was. */
+/* The file system refuses an operation that it does not support, and the file stays as it was. */
 static void change(int fd, int clone)
 {
 	uint64_t offset = any_offset(), length = 1 + pick(pick(2) ? 9000 : 200000);

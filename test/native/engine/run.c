@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Prepares the file systems, runs the cases in a child, and cleans up after
- * it however it ends. With arguments: the cases on one directory.
+ * Prepares the file systems, runs the cases in a child, and cleans up after the child however it
+ * ends. With arguments it runs the cases on one directory.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@
 #include "cases.h"
 #include "tap.h"
 
-/* Some 5 ms each, and several times that under the sanitizers. */
+/* Each takes some 5 ms, and several times that under the sanitizers. */
 #ifdef __SANITIZE_ADDRESS__
 #define RANDOM_FILES 150
 #define RANDOM_IMAGES 2000
@@ -68,7 +68,7 @@ int main(int argc, char **argv)
 	if (argc > 1)
 		return run_on_directory(argc, argv);
 	prepare_places();
-	/* The child may be stopped from the keyboard; this one has to clean up. */
+	/* Ctrl-C may end the child; this process has to clean up, so it goes on. */
 	signal(SIGINT, SIG_IGN);
 	child = fork();
 	if (child == 0) {

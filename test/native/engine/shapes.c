@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Files of every shape that is known to go wrong somewhere. */
+/* Files of every shape that is known to cause errors somewhere. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
@@ -98,7 +98,10 @@ static void alternating(const struct place *place)
 	close(fd);
 }
 
-/* auto's seek reads where extents are small: into and out of such stretches, and past what lies in them. */
+/*
+ * Where extents are small, the engine auto reads instead of asking lseek. These files lead into
+ * such stretches and out of them, and have other shapes inside them.
+ */
 static void small_among_large(const struct place *place)
 {
 	const uint64_t size = (16 << 20) + 5;
@@ -180,8 +183,8 @@ static void mapped_into_hole(const struct place *place)
 }
 
 /*
- * xfs preallocates in the fork for copy on write around a shared block; a
- * write into the hole beside it stays there, and FIEMAP says hole.
+ * xfs preallocates in the fork for copy on write around a shared block. A write into the hole
+ * beside that block stays in the fork, and FIEMAP shows a hole.
  */
 static void beside_shared_blocks(const struct place *place)
 {
@@ -189,10 +192,13 @@ static void beside_shared_blocks(const struct place *place)
 	int fd = ghost_in(place), clone = ghost_in(place);
 
 	begin(place->name, "dirty data in a hole beside shared blocks");
-	/* The whole size first: or xfs preallocates, and there is no hole. */
+	/* The size is set first, because otherwise xfs preallocates and there is no hole. */
 	if (ftruncate(fd, (off_t)size) < 0)
 		wrong("truncate: %m");
-	/* The first gap is a true hole: finding it empty must not prove the others so. */
+	/*
+	 * The first gap is a real hole: that lseek finds it empty must not prove that later gaps
+	 * are empty.
+	 */
 	put(fd, 64 * 4096, 4096);
 	put(fd, 128 * 4096, 4096);
 	fsync(fd);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Everything that is one system call or one sum. */
+/* Calls of the library that make one system call or compute one sum. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
@@ -34,7 +34,7 @@ static void digest(const struct place *place)
 	struct gk_report report;
 
 	begin(place->name, "crc32c: known answers, table and hardware alike");
-	/* RFC 3720 B.4 and the usual check value. */
+	/* Test vectors of RFC 3720 B.4, and the usual check value. */
 	expect(crc_of("123456789", 9, false) == 0xe3069283, "%x", crc_of("123456789", 9, false));
 	expect(crc_of("123456789", 9, true) == 0xe3069283, "%x", crc_of("123456789", 9, true));
 	expect(crc_of(bytes, 32, true) == 0x8a9136aa, "%x", crc_of(bytes, 32, true));
@@ -70,7 +70,9 @@ static void padding(const struct place *place)
 		}
 }
 
-/* noatime and nodump; a file system without flags says so only when one is wanted. */
+/*
+ * The flags noatime and nodump. A file system without flags fails only when a flag is to be set.
+ */
 static void flags(int fd)
 {
 	const uint32_t wanted = FS_NOATIME_FL | FS_NODUMP_FL;
@@ -164,7 +166,10 @@ static void as_owner(const struct place *place)
 	named = open(path, O_PATH | O_CLOEXEC);
 	expect(!gk_open_as_owner(named, &fd, &report) && fd >= 0, "%s", report.message);
 	close(fd);
-	/* The owner may not read it: root could, so it really was the owner who tried. */
+	/*
+	 * The owner may not read the file and root could. So the failure shows that the call
+	 * acted as the owner.
+	 */
 	expect(!chmod(path, 0000), "%m");
 	expect(gk_open_as_owner(named, &fd, &report) == -EACCES && fd == -1 &&
 		       strstr(report.message, "owner 12345:23456"),

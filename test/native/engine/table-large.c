@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The two rows of the table that are about how much: the largest file, the most extents. */
+/* The two rows of the table that are about amounts: the largest file and the most extents. */
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -20,7 +20,9 @@ static bool last_byte_fits(int fd, uint64_t size)
 	return ftruncate(fd, (off_t)size) == 0 && pwrite(fd, "x", 1, (off_t)size - 1) == 1;
 }
 
-/* The largest size whose last byte can be written, and what is said above it. */
+/*
+ * Returns the largest size whose last byte can be written. *error is the errno for a larger size.
+ */
 static uint64_t largest(int fd, int *error)
 {
 	uint64_t fits = 1, too_large = INT64_MAX;
@@ -43,7 +45,7 @@ static uint64_t largest(int fd, int *error)
 	return last_byte_fits(fd, fits) ? fits : 0;
 }
 
-/* An engine that reads each byte takes years here, so it is not asked. */
+/* An engine that reads each byte would take years here, so it is not run. */
 static void find_last_byte(const struct place *place, int fd, uint64_t size, uint32_t engine)
 {
 	int image = image_in(place), file = image_in(place);
@@ -64,7 +66,7 @@ static void find_last_byte(const struct place *place, int fd, uint64_t size, uin
 	close(file);
 }
 
-/* Nobody wants to wait for that with a frozen container. */
+/* Reading that many holes would keep a container frozen for too long. */
 static void refused(const struct place *place, int fd, uint64_t size)
 {
 	int image = image_in(place), got;
@@ -112,7 +114,7 @@ static double now(void)
 	return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
-/* compare_round_trip() looks at each chunk in many ways, which here takes too long. */
+/* compare_round_trip() looks at each chunk in many ways, which would take too long here. */
 static void copy_many(const struct place *place, int fd, uint32_t engine, uint64_t count)
 {
 	int image = image_in(place), file = image_in(place);
@@ -132,8 +134,11 @@ static void copy_many(const struct place *place, int fd, uint32_t engine, uint64
 	close(file);
 }
 
-/* The file, its image and the restored file lie here at once, a block of 4096 bytes for each
- * extent. A quarter of what is free is left to the file system's own blocks. */
+/*
+ * The file, its image and the restored file are here at the same time, and each needs a block of
+ * 4096 bytes for each extent. A quarter of the free space is left for the file system's own
+ * blocks.
+ */
 static uint64_t extents_that_fit(int fd)
 {
 	struct statvfs room;
@@ -145,7 +150,10 @@ static uint64_t extents_that_fit(int fd)
 	return count < MOST ? count : MOST;
 }
 
-/* As many as there is time and room for, up to a million. No engine runs twice: the other rows show that. */
+/*
+ * Makes as many extents as there is time and room for, up to a million. No engine runs twice,
+ * because other rows test that.
+ */
 void extents_case(const struct place *place, bool all_engines)
 {
 	const char *given = getenv("GK_EXTENTS_SECONDS");
@@ -157,7 +165,10 @@ void extents_case(const struct place *place, bool all_engines)
 
 	begin(place->name, "1,000,000 extents");
 	most = extents_that_fit(fd);
-	/* The whole size first, or xfs preallocates behind each write, and zeroes it for the next. */
+	/*
+	 * The size is set first: otherwise xfs preallocates behind each write, and zeroes that
+	 * range at the next write.
+	 */
 	expect(ftruncate(fd, MOST * 8192) == 0, "cannot truncate: %m");
 	for (; count < most && (count < 1024 || count % 256 || now() < end); count++)
 		if (!expect(pwrite(fd, "x", 1, (off_t)(count * 8192 + 4096 + count % 4000)) == 1,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The table of docs/filesystems.md: one case a row, every engine against a
- * plain read. If a file system cannot do something, the row says so, with the reason.
+ * The table of docs/filesystems.md: each row is one case, and compares every engine with a plain
+ * read. If a file system cannot have the case, the row says so, with the reason.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -69,7 +69,10 @@ static bool share(int fd)
 	return shared;
 }
 
-/* Data at rest is as the case wants it, or the case proves nothing. */
+/*
+ * Checks that data at rest is laid out as the case needs it; otherwise the case would prove
+ * nothing.
+ */
 static void needs_flag(int fd, uint32_t flag, const char *what)
 {
 	struct {
@@ -222,7 +225,7 @@ static void shared_extents(int fd)
 	share(fd);
 }
 
-/* xfs keeps it in the fork for copy on write, over what its map calls a hole. */
+/* xfs keeps the data in the fork for copy on write, where its map shows a hole. */
 static void dirty_beside_shared(int fd)
 {
 	grow(fd, SIZE);

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* The ghost changes, the caller has had enough, the files are not what they should be. */
+/*
+ * The ghost changes during the call, the caller cancels it, or the files are not what they should
+ * be.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -90,7 +93,7 @@ static void shrinking(const struct place *place)
 		begin(place->name, "shrinks while it is %s, %s", variant & 1 ? "copied" : "cloned",
 		      variant & 2 ? "raw" : "chunked");
 		ghost = dense_ghost(place);
-		/* xfs clones what is on disk only. */
+		/* xfs shares only blocks that are on the disk. */
 		expect(!fsync(ghost), "fsync: %m");
 		stand_in_nowhere();
 		stand_in.reflink = variant & 1 ? unknown_reflink : shrink_when_cloned;
@@ -124,7 +127,7 @@ static ssize_t fail_when_read(int fd)
 	return -1;
 }
 
-/* Over an earlier image several threads copy; what fails on any of them fails the dump. */
+/* Several threads copy over an earlier image; a failure on any of them fails the dump. */
 static void over_an_image(const struct place *place)
 {
 	struct gk_report report;
@@ -177,7 +180,7 @@ static void over_an_image(const struct place *place)
 
 static int reads_of_image;
 
-/* The first read is of the head, and finds the image whole. */
+/* The first read is of the head, and at that time the image is still whole. */
 static void cut_when_read(int fd)
 {
 	if (fd == ghost && reads_of_image++ > 0)
@@ -231,7 +234,10 @@ static void cancelling(const struct place *place)
 
 	begin(place->name, "cancelled before and during a dump");
 	ghost = dense_ghost(place);
-	/* A page that is being written out is unwritten in ext4's map, and would have to be read to be found. */
+	/*
+	 * While a page is being written out, ext4's map shows it as unwritten, so the page must
+	 * be read.
+	 */
 	expect(!fsync(ghost), "fsync: %m");
 	progress = (struct gk_progress){ .cancel = 1 };
 	expect(dump(place, GK_ENGINE_AUTO, SIZE, GK_DUMP_CHUNKED, &report) == -ECANCELED, "%s",

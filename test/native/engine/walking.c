@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* Extents that are found on a thread of their own: what ends it, and what it ends. */
+/*
+ * Extents that a thread of its own finds: what ends the thread, and what the thread's end leads
+ * to.
+ */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -60,7 +63,7 @@ static unsigned int threads(void)
 	return count - 2;
 }
 
-/* A thread that was joined may be seen in /proc a moment longer. */
+/* A thread that was joined may still be listed in /proc for a moment. */
 static void expect_alone(void)
 {
 	for (int tries = 0; tries < 1000 && threads() > 1; tries++)
@@ -96,7 +99,10 @@ static off_t cancel_late(int fd, off_t offset, int whence)
 	return STAND_ASIDE;
 }
 
-/* Extents 257 to 768 are handed over together, and then there is more to copy than the 256 before. */
+/*
+ * Extents 257 to 768 are handed over together, and then there is more to copy than the 256
+ * extents before.
+ */
 static off_t wait_for_copy(int fd, off_t offset, int whence)
 {
 	(void)fd;
@@ -137,7 +143,10 @@ static void full(const struct place *place)
 
 	begin(place->name, "a thread finds extents: the image cannot grow");
 	progress = (struct gk_progress){ 0 };
-	/* A quarter is there already, so the thread has begun when the end of it is met. */
+	/*
+	 * A quarter of the image is there already. So the thread has begun when the end of that
+	 * part is reached.
+	 */
 	stand_in_nowhere();
 	expect(!gk_dump(ghost, image, GK_ENGINE_SEEK, SIZE / 4, "head", 4, GK_DUMP_CHUNKED, &progress,
 			&report),
@@ -150,7 +159,10 @@ static void full(const struct place *place)
 	close(image);
 }
 
-/* A thread that reads a hole of 8 GiB for nobody would keep all that is frozen waiting. */
+/*
+ * If the thread went on reading a hole of 8 GiB that is not needed any more, the container would
+ * stay frozen.
+ */
 static void unwanted(const struct place *place)
 {
 	int image = image_to_seal();
@@ -162,7 +174,10 @@ static void unwanted(const struct place *place)
 	stand_in_nowhere();
 	stand_in.before_read = count_reads;
 	reads = 0;
-	/* Full while the last batch but one is copied, and the last one looked for. */
+	/*
+	 * The disk becomes full while the last batch but one is copied and the thread looks for
+	 * the last one.
+	 */
 	expect(!ftruncate(image, 5600 * 4096) && !fcntl(image, F_ADD_SEALS, F_SEAL_GROW), "seal: %m");
 	expect(gk_dump(ghost, image, GK_ENGINE_READ, SIZE + (UINT64_C(8) << 30), "head", 4,
 		       GK_DUMP_CHUNKED | GK_DUMP_OVER, &progress, &report) == -EPERM,
@@ -173,7 +188,7 @@ static void unwanted(const struct place *place)
 	close(image);
 }
 
-/* The ranges that an engine found before it gave up are tested, as if it had not given up. */
+/* The ranges that an engine found before it gave up are tested as if it had not given up. */
 static void zeroes(const struct place *place)
 {
 	static const char zero[4096];

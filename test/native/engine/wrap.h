@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Stand-ins for system calls the engine makes, put between by ld --wrap.
- * NULL, the normal state: the real one. A stand-in returns STAND_ASIDE to let
- * the real one answer.
+ * Stand-ins for system calls that the engine makes; ld --wrap puts them in between. Where a
+ * stand-in is NULL, as it normally is, the real call is made. A stand-in returns STAND_ASIDE to
+ * have the real call made.
  */
 #ifndef TEST_WRAP_H
 #define TEST_WRAP_H
@@ -25,7 +25,7 @@ struct stand_ins {
 
 extern struct stand_ins stand_in;
 
-/* How often the engine has made each call since the last reset_calls(). */
+/* Returns how often the engine has made each call since the last reset_calls(). */
 struct calls {
 	unsigned int fiemap, lseek, copy_file_range, reflink;
 };

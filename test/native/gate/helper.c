@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * A helper that behaves as the file `mode` in the image directory says: a
- * list of words, one a request, the first for its start; the last one is
- * repeated. It writes down what it was started with (`seen`), what it was
- * told (`heard`) and its pid (`pid`).
+ * A fake helper. The file `mode` in the image directory tells what it does: a list of words, the
+ * first for its start and then one for each request; the last word is repeated. It writes files:
+ * its arguments and environment (`seen`), the lines that it got (`heard`) and its pid (`pid`).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -106,7 +105,7 @@ static void fill(char byte, int count)
 		say((char[]){ byte, '\0' });
 }
 
-/* The answer to a lookup, cut, into `heard`. */
+/* Writes the answer to a lookup, cut to a length, into `heard`. */
 static void note_answer(void)
 {
 	static char answer[8192];

@@ -80,7 +80,7 @@ EXPORTED int add_external(char *key)
 #endif
 
 #ifndef WITHOUT_LOOKUP
-/* The value that a name in mnt[…] was given. */
+/* The value that was given for a name in mnt[…]. */
 EXPORTED char *external_lookup_by_key(char *key)
 {
 	static char longest[4089 + 1], too_long[4090 + 1];
@@ -139,7 +139,7 @@ static char *options[64] = { "criu-plugin" };
 static int option_count = 1, options_ret, options_argc = -1;
 
 #ifdef WITH_OPTIONS
-/* As criu-dev has it. */
+/* A stand-in for the function of the same name in criu-dev. */
 EXPORTED int criu_plugin_get_options(int *argc, char ***argv)
 {
 	*argc = options_argc < 0 ? option_count : options_argc;
@@ -177,7 +177,7 @@ static void on_alarm(int number)
 	(void)number;
 }
 
-/* Everything about this process that a plugin must leave as it was. */
+/* The state of this process that a plugin must not change. */
 struct look {
 	char fds[FDS_MAX][64];
 	sigset_t mask;
@@ -223,7 +223,7 @@ static void compare_signals(const struct look *before, const char *when)
 		misuse("%s: the working directory has changed", when);
 }
 
-/* CRIU waits for any child, and gives up when it does not know it. */
+/* CRIU waits for any child, and gives up if it does not know the child. */
 static void look_for_children(const char *when)
 {
 	int status;
@@ -262,7 +262,7 @@ static void look_for_inheritance(const struct look *before)
 			misuse("descriptor %d (%s) is not close-on-exec", fd, now.fds[fd]);
 }
 
-/* A restored task: a fork that closes what is CRIU's and lives on. */
+/* A restored task: a fork that closes CRIU's descriptors and lives on. */
 static pid_t fork_task(void)
 {
 	pid_t task = fork();
@@ -290,7 +290,7 @@ static void end_task(pid_t task)
 	sigchlds = 0;
 }
 
-/* A CRIU that stays attached comes to exit() only when its tasks are dead. */
+/* A CRIU that stays attached calls exit() only when its tasks are dead. */
 static void look_that_helper_has_ended(void)
 {
 	char path[64], link[256];

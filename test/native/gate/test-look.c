@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
-/* The child process of the first look: whatever becomes of it, only a look that has ended well says `nothing`. */
+/*
+ * The child process of the first look: if it fails in any way, the look must not say `nothing`.
+ */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>

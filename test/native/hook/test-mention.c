@@ -40,7 +40,10 @@ static void whole(const char *text, size_t length, bool wanted)
 	expect(state_is_whole(&state), wanted, "state_is_whole");
 }
 
-/* Each letter as it is or escaped, in digits of both cases: 2 * 2^13 keys, one case. */
+/*
+ * Our name with each letter as it is or escaped, with hexadecimal digits in both cases: 2 * 2^13
+ * keys in one test.
+ */
 static void every_spelling(void)
 {
 	char text[256], *p;

@@ -10,7 +10,7 @@
 #define REQUESTS_MAX 3 /* after `ready` */
 #define PART_BYTES_MAX (24 << 10)
 
-/* The helper says this after one request. */
+/* A part of the script: what the helper says after one request. */
 struct part {
 	char bytes[PART_BYTES_MAX];
 	size_t length;
@@ -33,20 +33,20 @@ struct outcome {
 	unsigned int lookups;
 };
 
-/* Everything below follows from this seed alone. */
+/* Every function below takes its input from this seed alone. */
 void random_start(uint64_t seed);
 uint64_t pick(uint64_t below);
 
 void make_script(struct script *script);
 void expect_outcome(const struct script *script, struct outcome *outcome);
 
-/* The reference for key.c, which shares no line with it. */
+/* The reference for key.c; the two have no line in common. */
 bool is_file_key(const char *text);
 bool is_mount_key(const char *text);
 
-/* The wire: hands the script's bytes to the gate, and notes what it does with them. */
+/* The wire hands the script's bytes to the gate, and records what the gate does with them. */
 void wire_start(const struct script *script, struct outcome *outcome);
-/* A request of the fuzzer's is about to be sent: its part of the script follows it. */
+/* The fuzzer is about to send a request, and the part of the script for that request follows. */
 void wire_request(const char *request);
 
 void add_key(struct outcome *outcome, const char *key);

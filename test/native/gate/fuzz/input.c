@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* Scripts of a hostile helper: lines of the protocol, lines that are nearly such, and bytes. */
+/*
+ * Makes scripts of a hostile helper: lines of the protocol, lines that nearly are, and random
+ * bytes.
+ */
 #include <stdio.h>
 #include <string.h>
 
@@ -34,7 +37,7 @@ static void put_text(struct part *part, const char *text)
 	put(part, text, strlen(text));
 }
 
-/* Text, control characters, halves of UTF-8 characters, C1; seldom a newline or a NUL. */
+/* Adds text, control characters, halves of UTF-8 characters, C1; seldom a newline or a NUL. */
 static void put_any(struct part *part, size_t length)
 {
 	static const char *const odd[] = {
@@ -59,7 +62,7 @@ static void put_filler(struct part *part, size_t length)
 	put(part, filler, length);
 }
 
-/* Numbers of all lengths about those that are allowed. */
+/* Adds a number with about as many digits as are allowed, or a few more or fewer. */
 static void put_hex(struct part *part, size_t digits_max)
 {
 	static const char digits[] = "0123456789abcdef0000AFgx -:]";

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * gate-fuzz [--seed N] [--executions N]
- * Each execution has a seed of its own, the first N, so that one that fails is made again by --seed and
- * --executions 1.
+ * gate-fuzz [--seed N] [--executions N]: each execution has a seed of its own, and the first has
+ * N. So --seed and --executions 1 repeat an execution that failed.
  */
 #include <signal.h>
 #include <stdarg.h>
@@ -65,7 +64,7 @@ static void on_crash(int number)
 	fail("signal %d", number);
 }
 
-/* The helper's stderr is hostile, too. */
+/* The helper's stderr is hostile as well. */
 static void write_last_words(void)
 {
 	char text[6000];
@@ -77,7 +76,7 @@ static void write_last_words(void)
 		fail("cannot write the helper's stderr");
 }
 
-/* A line from the middle of the script, as a key that ends where its memory ends. */
+/* Takes a line from the middle of the script as a key, in memory that ends with the key. */
 static void try_key(void)
 {
 	const struct part *part = &script.parts[pick(script.requests + 1)];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The second reading: PROTOCOL.md says that the gate does this with a script. It has all bytes before it and
- * no deadline, so it is simple; it shares no code with the gate.
+ * The second reading of PROTOCOL.md: what the gate must do with a script. The model has all bytes
+ * from the start and no deadline, so it is simple; it shares no code with the gate.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -25,7 +25,7 @@ enum event {
 	BROKEN
 };
 
-/* Written back as CRIU writes them, the numbers are the same text. */
+/* When the numbers are written back as CRIU writes them, they must give the same text. */
 bool is_file_key(const char *text)
 {
 	uint64_t inode;

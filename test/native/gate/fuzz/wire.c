@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Stands where the kernel, CRIU and the helper's process are. Bytes come in pieces of any size, and time
- * passes only while the gate waits in vain, so that a dialogue depends on its seed alone.
+ * Takes the place of the kernel, CRIU and the helper's process. Bytes come in pieces of any size,
+ * and time passes only while the gate waits in vain, so a dialogue depends on its seed alone.
  */
 #include <errno.h>
 #include <poll.h>
@@ -52,7 +52,7 @@ static char *look_up(char *key)
 	return value;
 }
 
-/* CRIU's log takes a line of less than 1 KiB, and nothing that a terminal acts on. */
+/* A line of CRIU's log has less than 1 KiB, and no character that a terminal acts on. */
 __attribute__((format(printf, 2, 3))) static void print_on_level(unsigned int level, const char *fmt, ...)
 {
 	unsigned char line[2048];
@@ -141,7 +141,7 @@ ssize_t __wrap_recv(int fd, void *to, size_t room, int flags)
 	return (ssize_t)length;
 }
 
-/* A request, or the answer to a lookup: one line in any case. */
+/* The gate sends a request, or the answer to a lookup; either must be one line. */
 ssize_t __wrap_send(int fd, const void *bytes, size_t length, int flags);
 ssize_t __wrap_send(int fd, const void *bytes, size_t length, int flags)
 {
@@ -177,7 +177,7 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *now)
 	return 0;
 }
 
-/* A dialogue that the gate gives up ends with this: the process is not asked any more. */
+/* When the gate gives up a dialogue, it must call this, and may not ask the helper any more. */
 void helper_kill(struct helper *helper)
 {
 	if (!helper->running)

@@ -8,7 +8,10 @@ import { errno, type FakeHost, fakeFile, fakeHost, fakeMount, opened } from '../
 
 const root = Buffer.from('/');
 
-/** A process that holds /data/x, which is /data/other by now, and what the manifest says of that. */
+/**
+ * A process that holds a file which was /data/x and is /data/other now, and the manifest's record of that
+ * name.
+ */
 function dumped(): { host: FakeHost; linkedNames: LinkedNames | undefined } {
   const host = fakeHost();
   const file = fakeFile({ nlink: 1 });

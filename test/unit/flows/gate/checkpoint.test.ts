@@ -283,7 +283,7 @@ describe('ghostkeep checkpoint', () => {
         if (!open) played.files.put(`${images}/files.img`, filesImage(regFile({ id: 1, name: '/live' })));
         return status;
       };
-      // Where CRIU did leave one to us it is not in the image.
+      // If CRIU did leave a ghost to us, the image lacks it, so the checkpoint fails.
       if (open) await assert.rejects(played.go(), ghostkeepError('MANIFEST_MISSING'));
       else assert.equal(await played.go(), undefined);
       assert.equal(played.processes.pins.size, 0);

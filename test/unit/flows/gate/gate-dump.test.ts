@@ -125,7 +125,7 @@ describe('GateDump', () => {
     await gate.finish(1);
     assert.ok(performance.now() - start < 1000);
     assert.match(context.lines.at(-1) ?? '', /^warn .*stay in \/img: cannot use \/img/);
-    // Nor is anybody kept out for a dump of which nothing was begun.
+    // A gate whose dump has not begun does not take the lock.
     const none = container();
     none.files.lock = () => assert.fail('it was locked');
     await none.gate.finish(1);

@@ -273,7 +273,7 @@ describe('prestart at restore', () => {
       const context = await withLinked();
       const { files } = context.host;
       await prestart(context, restore(bundle));
-      // Nor from a config.json of somebody else's that lies there.
+      // A config.json of another user that lies there is not read either.
       files.put(`${bundle}/config.json`, config('/srv/trap'));
       files.put('/config.json', config('/srv/trap'));
       await prestart(context, restore(bundle));

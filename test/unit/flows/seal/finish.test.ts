@@ -197,7 +197,7 @@ describe('finishDump', () => {
   it('when finishing has failed once, it can be repeated, and after it has succeeded it changes nothing', async () => {
     const { context, files, processes } = held();
     context.host.engine.onDump = count => {
-      // Among others, and then alone.
+      // The copy fails in the call for many ghosts, and then in the call for this ghost alone.
       if (count === 2 || count === 3) throw errno('ENOSPC');
     };
     await assert.rejects(finishDump(context, images), ghostkeepError('NO_SPACE', '/data/2'));

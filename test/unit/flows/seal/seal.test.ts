@@ -72,7 +72,7 @@ function dumped(values: Partial<Manifest> = {}): FakeContext {
   return context;
 }
 
-/** The third was closed before CRIU came to it: no entry of files.img is its. */
+/** The third ghost was closed before CRIU dumped it, so files.img has no entry for it. */
 function closedEarly(): FakeContext {
   const context = dumped();
   const open = [1, 2].map(n =>
