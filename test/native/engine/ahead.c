@@ -103,7 +103,7 @@ static void compare(const uint32_t *pids, uint32_t capacity)
 	uint64_t ahead;
 	int err;
 
-	begin("ahead", "%d processes, one of which is gone, %u descriptors a call", PROCESSES, capacity);
+	begin("ahead", "descriptors of %d processes, one of them gone, %u in each call", PROCESSES, capacity);
 	if (!expect(!gk_ahead_begin(pids, PROCESSES, NULL, 0, &ahead, &report), "%s", report.message))
 		return;
 	for (int i = 0; i < PROCESSES; i++) {
@@ -140,7 +140,7 @@ void ahead_cases(void)
 			waitpid((pid_t)pids[i], NULL, WUNTRACED);
 	compare(pids, ROOM);
 	compare(pids, 7);
-	begin("ahead", "ended when one of %d was taken", PROCESSES);
+	begin("ahead", "looking ahead ends after the first of %d processes", PROCESSES);
 	expect(!gk_ahead_begin(pids, PROCESSES, NULL, 0, &ahead, &report), "%s", report.message);
 	expect(!in_turn(ahead, ROOM, &seen), "the first could not be taken");
 	gk_ahead_end(ahead, &report);

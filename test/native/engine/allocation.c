@@ -94,7 +94,7 @@ static void no_map(const struct place *place)
 	uint32_t count;
 	int fd = ghost_in(place);
 
-	begin(place->name, "allocation cannot be listed");
+	begin(place->name, "listing allocated space fails without FIEMAP");
 	expect(!fallocate(fd, 0, 0, MIB), "%m");
 	expect(gk_allocation(fd, MIB, 0, &extent, 1, &count, &next, &report) == -EOPNOTSUPP, "%s",
 	       report.message);
@@ -123,7 +123,7 @@ static void lies(const struct place *place)
 	uint32_t count;
 	int fd = ghost_in(place);
 
-	begin(place->name, "allocation from a map that turns in a circle");
+	begin(place->name, "listing allocated space ends if the map goes in a circle");
 	stand_in_nowhere();
 	stand_in.fiemap = endless;
 	expect(!gk_allocation(fd, MIB, 0, extents, 4, &count, &next, &report) && count == 1 && next == 0,
@@ -176,7 +176,7 @@ static void holes_without_a_map(const struct place *place)
 	uint32_t count;
 	int fd = ghost_in(place), image = scratch_in(place);
 
-	begin(place->name, "nobody waits for 64 GiB of holes to be read, unasked");
+	begin(place->name, "64 GiB of holes are read only if the read engine is asked for");
 	if (ftruncate(fd, (off_t)size) < 0) {
 		skip("%s", strerror(errno));
 		goto out;

@@ -82,7 +82,7 @@ static void pin(const struct place *place)
 	struct gk_report report;
 	int fd, used;
 
-	begin(place->name, "files are pinned together, and nothing but files is opened");
+	begin(place->name, "files are pinned together, and only regular files are opened");
 	snprintf(file, sizeof(file), "%s/pinned", place->folder);
 	snprintf(fifo, sizeof(fifo), "%s/fifo", place->folder);
 	fd = open(file, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
@@ -262,7 +262,8 @@ static void many_anew(const struct place *place)
 	uint32_t i;
 	int fd;
 
-	begin(place->name, "%d small ghosts in a call are as each alone; those that fail leave nothing",
+	begin(place->name,
+	      "%d small ghosts dumped in one call get the same images as one by one; those that fail leave nothing",
 	      MANY);
 	many->jobs[shrunk].size++;
 	fd = openat(many->dir, many->names + there * 16, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
@@ -292,7 +293,8 @@ static void many_over(const struct place *place)
 	struct stat about;
 	uint32_t i;
 
-	begin(place->name, "%d small ghosts over their earlier images are as each alone", MANY);
+	begin(place->name, "%d small ghosts dumped over earlier images get the same images as one by one",
+	      MANY);
 	dump_many(many);
 	for (i = 0; i < MANY; i++)
 		jobs[i].flags |= GK_DUMP_OVER;

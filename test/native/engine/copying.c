@@ -119,7 +119,7 @@ void copy_cases(const struct place *place)
 			       "ways %u", ways);
 	}
 
-	begin(place->name, "a chunk that processors share comes back as it was");
+	begin(place->name, "a chunk that several processors copy has every byte");
 	stand_in_nowhere();
 	size = MOST;
 	ways = dump_ways(place, place, &same);
@@ -142,7 +142,7 @@ void copy_cases(const struct place *place)
 		}
 	stand_in_nowhere();
 	if (place == &places[TMPFS]) {
-		begin(place->name, "to another file system");
+		begin(place->name, "a dump to another file system has every byte");
 		ways = dump_ways(place, &places[CWD], &same);
 		expect(ways == GK_COPY_READ_WRITE, "ways %u", ways);
 		expect(calls.copy_file_range >= 1 && calls.copy_file_range <= 2, "tried again after EXDEV");

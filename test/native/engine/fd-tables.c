@@ -143,7 +143,7 @@ void fd_table_cases(void)
 	uint32_t tid, count;
 	pid_t pid;
 
-	begin("proc", "threads with a table of descriptors of their own are found, one of each");
+	begin("proc", "one thread is found for each table of descriptors");
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (!expect(shared != MAP_FAILED, "%m"))
 		return;
@@ -165,7 +165,7 @@ void fd_table_cases(void)
 	without_kcmp();
 	munmap(shared, sizeof(*shared));
 
-	begin("proc", "a process of one table has no such thread, and one that is gone is an error");
+	begin("proc", "a process with one table has no such thread; a process that is gone is an error");
 	expect(!gk_fd_tables((uint32_t)getpid(), 1, &tid, &count, &report) && count == 0, "%u", count);
 	expect(gk_fd_tables((uint32_t)pid, 1, &tid, &count, &report) == -ENOENT, "%s", report.message);
 }

@@ -24,7 +24,7 @@ static void truncations(const struct place *place)
 	struct gk_report report;
 	uint32_t whole, ends[4], n = 0, i, at;
 
-	begin(place->name, "an image cut at every byte");
+	begin(place->name, "an image that is cut at any byte is refused");
 	start(120);
 	ends[n++] = forged_bytes;
 	for (i = 0; i < 3; i++) {
@@ -51,14 +51,14 @@ static void bad_heads(const struct place *place)
 	static const unsigned char typed[] = { 10, 1, 1, 16, 1, 24, 1, 32, 1, 40, 1 };
 	uint32_t i;
 
-	begin(place->name, "wrong magics");
+	begin(place->name, "an image with a wrong magic number is refused");
 	start(9);
 	forged[0] ^= 1;
 	expect_bad(place, 0, "CRIU image magic");
 	start(9);
 	forged[7] ^= 1;
 	expect_bad(place, 4, "ghost file magic");
-	begin(place->name, "ghost entries that lack or mistype something");
+	begin(place->name, "a ghost entry that lacks a field or has one of a wrong type is refused");
 	start(9);
 	forged_bytes = 8;
 	put_entry(lacking, sizeof(lacking));
@@ -79,7 +79,7 @@ static void bad_heads(const struct place *place)
 	forged[forged_bytes++] = 1;
 	forged[8]++;
 	expect_bad(place, 8, "impossible size");
-	begin(place->name, "an oversized ghost entry");
+	begin(place->name, "a ghost entry that is too large is refused");
 	start(9);
 	memcpy(forged + 8, "\x01\x00\x10\x00", 4);
 	expect_bad(place, 8, "too long");
@@ -119,7 +119,7 @@ static void bad_chunks(const struct place *place)
 		put("ddddddddddddddddddddd", 20);
 		expect_bad(place, header, entries[i].words);
 	}
-	begin(place->name, "chunks past the size, overlapping, backwards");
+	begin(place->name, "chunks past the size, overlapping or in the wrong order are refused");
 	start(120);
 	put_chunk(20, 50);
 	header = forged_bytes;
@@ -131,7 +131,7 @@ static void bad_chunks(const struct place *place)
 	forged_bytes = header;
 	put_chunk(20, 10);
 	expect_bad(place, header, "goes back");
-	begin(place->name, "an oversized chunk header, and rubbish at the end");
+	begin(place->name, "a chunk header that is too large, and bytes behind the last chunk, are refused");
 	forged_bytes = header;
 	put("\x01\x00\x02\x00", 4);
 	forged_bytes += 200 << 10;
@@ -152,7 +152,7 @@ static void good_images(const struct place *place)
 	put("dd", 2);
 	expect(!verdict(place, &report) && report.data_bytes == 2 && report.size == 120, "%s",
 	       report.message);
-	begin(place->name, "without chunks the rest is the content");
+	begin(place->name, "in an image without chunks, all bytes behind the head are the content");
 	forged_bytes = make_head(forged, 0, false);
 	put("content", 7);
 	expect(!verdict(place, &report) && report.data_bytes == 7 && report.size == 7 && report.chunks == 0,
@@ -183,7 +183,7 @@ static void touching_chunks(const struct place *place)
 	struct gk_report report;
 	uint32_t i;
 
-	begin(place->name, "small chunks that touch, more than a window of them");
+	begin(place->name, "small adjacent chunks that fill more than a window come back");
 	start(sizeof(wanted));
 	for (i = 0; i < sizeof(wanted); i++)
 		wanted[i] = (unsigned char)(i / BYTES + i % 251);
@@ -208,7 +208,7 @@ static void touching_chunks(const struct place *place)
 	expect(!gk_restore(image, file, NULL, &report) && report.chunks == CHUNKS, "%s", report.message);
 	expect(pread(file, got, sizeof(got), 0) == sizeof(got) && !memcmp(got, wanted, sizeof(got)),
 	       "restored otherwise");
-	begin(place->name, "a file that is not empty is not restored over");
+	begin(place->name, "a restore into a file that is not empty is refused");
 	expect(gk_restore(image, file, NULL, &report) == -EINVAL, "%s", report.message);
 	expect(pread(file, got, sizeof(got), 0) == sizeof(got) && !memcmp(got, wanted, sizeof(got)),
 	       "it was written to");

@@ -30,7 +30,7 @@ void huge_cases(const struct place *place)
 	struct gk_report report;
 	uint32_t engine;
 
-	begin(place->name, "8 EiB - 1 with one byte at the end");
+	begin(place->name, "a file of 8 EiB - 1 with one byte at its end");
 	if (ftruncate(fd, INT64_MAX) < 0 || pwrite(fd, "x", 1, INT64_MAX - 1) != 1) {
 		/* This is not a skipped test: ext4 and btrfs cannot have such files. */
 		expect(errno == EFBIG || errno == EINVAL || errno == ENOSPC, "%s", strerror(errno));

@@ -67,7 +67,7 @@ static void giving_up(const struct place *place, int fd, const struct gk_extent 
 					       extents[i].length == truth[i].length,
 				       "extent %u is %lu+%lu", i, extents[i].offset, extents[i].length);
 		}
-	begin(place->name, "an I/O error is no reason to try the next engine");
+	begin(place->name, "after an I/O error the next engine is not tried");
 	fails_at = 2;
 	fails_with = EIO;
 	stand_in_nowhere();

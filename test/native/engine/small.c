@@ -111,10 +111,10 @@ static void attributes(const struct place *place)
 	       "%ld.%09ld", about.st_atim.tv_sec, about.st_atim.tv_nsec);
 	expect(gk_set_times(-1, 0, 0, 0, 0, &report) == -EBADF && report.message[0], "bad fd");
 
-	begin(place->name, "inode flags");
+	begin(place->name, "inode flags are read and set");
 	flags(fd);
 
-	begin(place->name, "extended attributes");
+	begin(place->name, "extended attributes are read and set");
 	expect(!gk_set_xattr(fd, "user.gk", "a\0b", 3, &report), "%s", report.message);
 	expect(gk_get_xattr(fd, "user.gk", value, &length, &report) == -ERANGE && length == 3, "needs %lu",
 	       length);
@@ -187,7 +187,7 @@ static void as_owner(const struct place *place)
 
 void small_cases(const struct place *place)
 {
-	begin("here", "gk_abi");
+	begin("here", "gk_abi gives the version and the size of the report");
 	expect(gk_abi() == (GK_ABI << 16 | sizeof(struct gk_report)), "%x", gk_abi());
 	digest(place);
 	padding(place);

@@ -82,7 +82,7 @@ static void shrinking(const struct place *place)
 	int variant;
 
 	for (engine = GK_ENGINE_AUTO; engine <= GK_ENGINE_READ; engine++) {
-		begin(place->name, "shrunk before the dump, engine %u", engine);
+		begin(place->name, "a ghost that has shrunk before the dump, engine %u", engine);
 		ghost = dense_ghost(place);
 		expect(dump(place, engine, SIZE + 4097, GK_DUMP_CHUNKED, &report) == -ESTALE &&
 			       report.failed_offset == SIZE && strstr(report.message, "8388608"),
@@ -106,7 +106,7 @@ static void shrinking(const struct place *place)
 		stand_in_nowhere();
 		close(ghost);
 	}
-	begin(place->name, "a hole at the end goes while data is copied");
+	begin(place->name, "a hole at the end of a ghost is cut off while data is copied");
 	ghost = dense_ghost(place);
 	expect(!ftruncate(ghost, SIZE + 4096), "truncate");
 	stand_in.reflink = shrink_when_cloned;
@@ -134,7 +134,7 @@ static void over_an_image(const struct place *place)
 	int seals = F_SEAL_GROW, image, i;
 	unsigned char head[128];
 
-	begin(place->name, "shrinks while it is compared");
+	begin(place->name, "a ghost shrinks while it is compared with its earlier image");
 	ghost = dense_ghost(place);
 	expect(!fsync(ghost), "fsync: %m");
 	stand_in_nowhere();
@@ -145,7 +145,7 @@ static void over_an_image(const struct place *place)
 	stand_in_nowhere();
 	close(ghost);
 
-	begin(place->name, "cannot be read while it is compared, or copied by hand");
+	begin(place->name, "a ghost cannot be read while it is compared, or copied by read and write");
 	ghost = dense_ghost(place);
 	stand_in.pread = fail_when_read;
 	stand_in.reflink = unknown_reflink;
@@ -163,7 +163,7 @@ static void over_an_image(const struct place *place)
 	progress = (struct gk_progress){ 0 };
 	close(ghost);
 
-	begin(place->name, "the earlier image cannot be written, or not be cut off");
+	begin(place->name, "the earlier image cannot be written to, or cannot be cut off");
 	ghost = dense_ghost(place);
 	for (i = 0; i < 2; i++) {
 		image = image_to_seal();
@@ -193,7 +193,7 @@ static void image_ends(const struct place *place)
 	int from = dense_ghost(place), file = ghost_in(place);
 	unsigned char head[128];
 
-	begin(place->name, "an image is cut short while it is restored by hand");
+	begin(place->name, "an image is cut off while it is restored by read and write");
 	ghost = ghost_in(place);
 	expect(!gk_dump(from, ghost, GK_ENGINE_READ, SIZE, head, make_head(head, SIZE, true), GK_DUMP_CHUNKED,
 			&progress, &report),
@@ -232,7 +232,7 @@ static void cancelling(const struct place *place)
 	int image = ghost_in(place), file = ghost_in(place);
 	unsigned char head[128];
 
-	begin(place->name, "cancelled before and during a dump");
+	begin(place->name, "a dump that is cancelled before or during its work ends");
 	ghost = dense_ghost(place);
 	/*
 	 * While a page is being written out, ext4's map shows it as unwritten, so the page must
@@ -256,7 +256,7 @@ static void cancelling(const struct place *place)
 	       progress.done_bytes);
 	stand_in_nowhere();
 
-	begin(place->name, "cancelled restore, check and digest");
+	begin(place->name, "a restore, a check and a digest that are cancelled end");
 	progress = (struct gk_progress){ 0 };
 	expect(!gk_dump(ghost, image, 0, SIZE, head, make_head(head, SIZE, true), 1, &progress, &report),
 	       "%s", report.message);
@@ -276,7 +276,7 @@ static void wrong_files(const struct place *place)
 	struct gk_report report;
 	int image = ghost_in(place), ends[2], zero = open("/dev/zero", O_RDWR | O_CLOEXEC);
 
-	begin(place->name, "files that are not what they should be");
+	begin(place->name, "wrong descriptors and arguments are refused");
 	ghost = dense_ghost(place);
 	expect(pwrite(image, "x", 1, 0) == 1, "write");
 	expect(gk_dump(ghost, image, 0, SIZE, head, 10, 1, NULL, &report) == -EINVAL &&

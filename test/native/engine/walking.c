@@ -168,7 +168,8 @@ static void unwanted(const struct place *place)
 	int image = image_to_seal();
 	struct gk_report report;
 
-	begin(place->name, "a thread finds extents: nobody waits for what is not wanted any more");
+	begin(place->name,
+	      "a thread finds extents: a failed dump does not wait for extents that it does not need");
 	expect(!ftruncate(ghost, SIZE + (INT64_C(8) << 30)), "truncate: %m");
 	progress = (struct gk_progress){ 0 };
 	stand_in_nowhere();
@@ -197,7 +198,7 @@ static void zeroes(const struct place *place)
 	unsigned char head[128];
 	uint32_t i;
 
-	begin(place->name, "a thread finds extents: zeroes among them, and the engine changes");
+	begin(place->name, "a thread finds extents: some hold only zeroes, and the engine changes");
 	for (i = 1; i < EXTENTS; i += 2)
 		expect(pwrite(ghost, zero, sizeof(zero), i * INT64_C(8192)) == sizeof(zero), "write: %m");
 	progress = (struct gk_progress){ 0 };
@@ -225,7 +226,7 @@ void walk_cases(const struct place *place)
 	dumped(place, "cancelled late", cancel_late, -ECANCELED);
 	full(place);
 
-	begin(place->name, "a thread finds extents: equal, also where the engine changes");
+	begin(place->name, "a thread finds extents: the image is the same, also where the engine changes");
 	progress = (struct gk_progress){ 0 };
 	late_errno = EINVAL;
 	stand_in_nowhere();
