@@ -34,7 +34,7 @@ function findBun(top, arch) {
   return places.map(place => path.join(top, 'node_modules', place)).find(isProgram);
 }
 
-/** Before its postinstall script, the package `bun` has a short text there. */
+/** Before its postinstall script has run, the package `bun` has a short text in place of the program. */
 function isProgram(file) {
   const magic = Buffer.alloc(4);
   try {

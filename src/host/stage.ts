@@ -93,7 +93,7 @@ export class LinuxStage implements Stage {
     }
   }
 
-  /** End every program that still runs and remove the files that were made. Also for an early end. */
+  /** End every program that still runs and remove the files that were made, also if the run ends early. */
   close(keep: boolean): void {
     for (const kill of this.#running.values()) kill();
     this.#running.clear();

@@ -17,7 +17,7 @@ function scan(pid: number): Scan {
 const names = ({ ghosts }: Scan) => ghosts.map(({ path }) => path.slice(path.lastIndexOf('/') + 1));
 
 describe('when a file server does not answer', () => {
-  it("scan names the server's mount and shows all other ghosts", async t => {
+  it('scan names the mount of a file server that does not answer, and shows all other ghosts', async t => {
     const server = await fuseServer(t);
     if (!server) return;
     const pid = await farHolder(t, server, 'live');
@@ -32,7 +32,7 @@ describe('when a file server does not answer', () => {
     ]);
   });
 
-  it('dump keeps the ghosts on this machine, and names what it could not look at', async t => {
+  it('dump keeps the ghosts on this machine when a file server does not answer, and names what it could not look at', async t => {
     const server = await fuseServer(t);
     if (!server) return;
     const pid = await farHolder(t, server, 'live');
@@ -48,7 +48,7 @@ describe('when a file server does not answer', () => {
     assert.ok(fs.existsSync(`${images}/ghost-file-1.img`));
   });
 
-  it('a file on the server that may be silly-renamed or removed fails the dump, because CRIU would not keep it either', async t => {
+  it('a file on a silent server that may have lost its name fails the dump, because nobody else would keep it', async t => {
     const server = await fuseServer(t);
     if (!server) return;
     const pid = await farHolder(t, server, `.nfs${'0'.repeat(24)}`);

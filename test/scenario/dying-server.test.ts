@@ -7,12 +7,12 @@ import { ghostkeep, temporaryFolder } from './ghostkeep.js';
 
 const lastLine = (text: string) => text.trimEnd().split('\n').at(-1);
 
-describe('when a file server dies after it has answered', () => {
+describe('a file server that dies', () => {
   for (const [last, what] of [
     ['statfs', 'the ghost cannot be opened'],
     ['read', 'the ghost cannot be read to its end'],
   ] as const)
-    it(`and ${what}, dump ends by its deadline and leaves no part of a dump`, async t => {
+    it(`when a file server dies after it has answered and ${what}, dump ends by its deadline and leaves no part of a dump`, async t => {
       const server = await fuseServer(t, last);
       if (!server) return;
       const hidden = '.fuse_hidden0000000200000001';

@@ -83,7 +83,7 @@ describe('a sealed image directory', () => {
     }
   });
 
-  it("when containerd’s CRI unpacks the directory, the copy verifies, restores, and passes the gate's check before restore", async t => {
+  it("when containerd’s CRI unpacks a sealed directory, the copy verifies, restores, and passes the gate's check before restore", async t => {
     const { folder, images } = await sealed(t);
     tarOf(images, `${folder}/images.tar`);
     unpackAsCri(`${folder}/images.tar`, `${folder}/there`);
@@ -98,7 +98,7 @@ describe('a sealed image directory', () => {
 });
 
 describe('an image directory of the old layout', () => {
-  it('when a command uses the directory, it says that the layout is old, and the gate refuses a restore', async t => {
+  it('when a command uses a directory of the old layout, it says that the layout is old, and the gate refuses a restore', async t => {
     const { images } = await sealed(t);
     fs.mkdirSync(`${images}/ghostkeep`, { mode: 0o700 });
     fs.renameSync(`${images}/ghostkeep-manifest.json`, `${images}/ghostkeep/manifest.json`);
@@ -132,14 +132,14 @@ describe('the working folder that a killed helper has left', () => {
       fs.writeFileSync(`${images}/ghostkeep/${name}`, text);
   };
 
-  it('when a checkpoint by CRIU alone is restored from there, the folder is removed', async t => {
+  it('when a killed helper has left its working folder beside a checkpoint by CRIU alone, the restore check removes it', async t => {
     const images = `${temporaryFolder(t)}/images`;
     leave(images);
     assert.equal(await restoreCheck(t, images, { linked: false }), 'done');
     assert.ok(!fs.existsSync(`${images}/ghostkeep`));
   });
 
-  it('when the folder lies beside a sealed dump, the restore check and seal remove it', async t => {
+  it('when a killed helper has left its working folder beside a sealed dump, the restore check and seal remove it', async t => {
     const { images } = await sealed(t);
     leave(images);
     assert.equal(await restoreCheck(t, images), 'done');
@@ -149,7 +149,7 @@ describe('the working folder that a killed helper has left', () => {
     assert.ok(!fs.existsSync(`${images}/ghostkeep`));
   });
 
-  it('when the next dump fails before it has begun, or finds no ghost, the folder is removed as well', async t => {
+  it('when the next dump fails before it has begun, or finds no ghost, it removes the working folder that a killed helper has left', async t => {
     for (const result of [0, 1]) {
       const images = `${temporaryFolder(t)}/images`;
       leave(images);
@@ -161,7 +161,7 @@ describe('the working folder that a killed helper has left', () => {
     }
   });
 
-  it('when the dump in the directory is not sealed yet, everything in the folder stays', async t => {
+  it('when the dump in the directory is not sealed yet, everything in its working folder stays', async t => {
     const { images, gate } = await dumped(t);
     await gate.kill();
     const before = filesBesideLog(images);

@@ -58,7 +58,7 @@ describe('a removed file on FUSE', () => {
   const mounted = async (t: TestContext) =>
     needs(t, isRoot, 'mounting needs root') && (await fuseMount(t, `subtype=memory,${remembering}`));
 
-  it("when nobody has looked at the file's folder since, the ghost is unlinked", async t => {
+  it('when nobody has listed the folder of a removed file on FUSE since, the ghost is unlinked', async t => {
     const m = await mounted(t);
     if (!m) return;
     const fd = hold(m);
@@ -66,7 +66,7 @@ describe('a removed file on FUSE', () => {
     assert.deepEqual(summary(keepAndLose(t, [fd])), ['unlinked held 0']);
   });
 
-  it('when somebody has looked at its folder, the ghost is silly-renamed: the dump keeps its content under the opened name', async t => {
+  it('when somebody has listed the folder of a removed file on FUSE, the ghost is silly-renamed, and the dump keeps its content under the opened name', async t => {
     const m = await mounted(t);
     if (!m) return;
     const fd = hold(m);
@@ -76,7 +76,7 @@ describe('a removed file on FUSE', () => {
     assert.deepEqual(look(m), []);
   });
 
-  it('when only a backup holds the file, by the name that FUSE gave it, the ghost is silly-renamed', async t => {
+  it('when only a backup holds a removed file, by the name that FUSE gave it, the ghost is silly-renamed', async t => {
     const m = await mounted(t);
     if (!m) return;
     const fd = hold(m);
@@ -87,7 +87,7 @@ describe('a removed file on FUSE', () => {
     assert.deepEqual(summary(keepAndLose(t, [backup])), [`silly-renamed ${hidden} 1`]);
   });
 
-  it('when a rename has replaced the file, as editors do, the ghost is silly-renamed', async t => {
+  it('when a rename has replaced an open file on FUSE, as editors do, the ghost is silly-renamed', async t => {
     const m = await mounted(t);
     if (!m) return;
     const fd = hold(m);
@@ -98,7 +98,7 @@ describe('a removed file on FUSE', () => {
     assert.equal(fs.readFileSync(`${m}/held`, 'utf8'), 'new');
   });
 
-  it('when the file has another name, the dump keeps its content, because that name may be gone at restore', async t => {
+  it('when a removed file on FUSE has another name, the dump keeps its content, because that name may be gone at restore', async t => {
     const m = await mounted(t);
     if (!m) return;
     const fd = hold(m);

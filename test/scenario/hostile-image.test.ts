@@ -42,7 +42,7 @@ describe('names of extended attributes in a hostile manifest', () => {
     ['before a NUL, in UTF-8', 'security.capability\u0000x'],
   ] as const;
   for (const [how, name] of names)
-    it(`when an attribute is security.capability ${how}, restore sets it on no file`, t => {
+    it(`when an attribute of a hostile manifest is security.capability ${how}, restore sets it on no file`, t => {
       if (!needs(t, isRoot, 'capabilities are set by root')) return;
       const { to, restore } = hostileImage(t, ghost => {
         ghost.linked = { mountPoint: { path: '/dev/shm' }, names: [{ path: 'a' }], hostUid: 0, hostGid: 0 };
@@ -77,7 +77,7 @@ const modeOf = (path: string) => (fs.statSync(path).mode & 0o7777).toString(8);
 describe('set-id bits and capabilities in an image that anybody may have written', {
   skip: isRoot ? false : 'root gives rights',
 }, () => {
-  it('when the user does not vouch for the image, restore withholds and names them; --allow-privileged sets them', t => {
+  it('when the user does not vouch for the image, restore withholds and names set-id bits and capabilities; --allow-privileged sets them', t => {
     const { folder, images } = withRights(t);
     const back = ghostkeep(['restore', '-D', images, '--to', `${folder}/back`]);
     assert.equal(back.status, 0, back.stderr);
@@ -136,13 +136,19 @@ describe('the folder that restore writes to', {
   const nobody = (path: string) => fs.lchownSync(path, 65534, 65534);
 
   const refused: [string, (to: string, victim: string) => void][] = [
-    ['all may write to it', to => fs.mkdirSync(to) ?? fs.chmodSync(to, 0o777)],
-    ['its group may write to it', to => fs.mkdirSync(to) ?? fs.chmodSync(to, 0o770)],
-    ['all may write to it, and remove only their own', to => fs.mkdirSync(to) ?? fs.chmodSync(to, 0o1777)],
-    ['it is another user’s', to => fs.mkdirSync(to) ?? nobody(to)],
-    ['another user has made it a link', (to, victim) => fs.symlinkSync(victim, to) ?? nobody(to)],
+    ['all may write to the target folder', to => fs.mkdirSync(to) ?? fs.chmodSync(to, 0o777)],
+    ['its group may write to the target folder', to => fs.mkdirSync(to) ?? fs.chmodSync(to, 0o770)],
     [
-      'a folder of another user leads to it by a link',
+      'all may write to the target folder, and remove only their own files',
+      to => fs.mkdirSync(to) ?? fs.chmodSync(to, 0o1777),
+    ],
+    ['the target folder is another user’s', to => fs.mkdirSync(to) ?? nobody(to)],
+    [
+      'another user has made the target folder a link',
+      (to, victim) => fs.symlinkSync(victim, to) ?? nobody(to),
+    ],
+    [
+      'a folder of another user leads to the target folder by a link',
       (to, victim) => {
         fs.mkdirSync(`${to}.d`);
         fs.symlinkSync(victim, `${to}.d/link`);
@@ -152,7 +158,7 @@ describe('the folder that restore writes to', {
     ],
   ];
   for (const [what, make] of refused)
-    it(`when ${what}, restore makes no file`, t => {
+    it(`when ${what}, restore writes no file`, t => {
       const { status, stderr, victim, to } = target(t, make);
       assert.equal(status, 1);
       assert.match(stderr, /^ghostkeep: cannot restore to .*\[(PERMISSION|IO)\]\n$/);
@@ -161,12 +167,15 @@ describe('the folder that restore writes to', {
     });
 
   const taken: [string, (to: string, victim: string) => void][] = [
-    ['it is ours below a folder where all may write', to => fs.mkdirSync(to)],
-    ['it is not there yet', () => {}],
-    ['a link of our own leads to it', (to, victim) => fs.symlinkSync(`../${path.basename(victim)}`, to)],
+    ['the target folder is ours, below a folder where all may write', to => fs.mkdirSync(to)],
+    ['the target folder does not exist yet', () => {}],
+    [
+      'a link of our own leads to the target folder',
+      (to, victim) => fs.symlinkSync(`../${path.basename(victim)}`, to),
+    ],
   ];
   for (const [what, make] of taken)
-    it(`when ${what}, restore uses the folder`, t => {
+    it(`when ${what}, restore writes its files there`, t => {
       const { status, stderr, to } = target(t, make);
       assert.equal(status, 0, stderr);
       assert.equal(fs.readFileSync(`${to}/ghost-1`, 'utf8'), 'content');

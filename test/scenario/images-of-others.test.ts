@@ -28,7 +28,7 @@ function setting(t: TestContext) {
 const dump = (images: string) => ghostkeep(['dump', '--pid', String(process.pid), '-D', images]);
 
 describe('a dump into a directory with images of others', () => {
-  it('when a checkpoint by CRIU alone is there, dump is refused and every image stays', t => {
+  it('when the directory has a checkpoint by CRIU alone, dump is refused and every image stays', t => {
     const { images } = setting(t);
     const before = checkpointByCriu(images);
     const { status, stderr } = dump(images);

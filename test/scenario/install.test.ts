@@ -103,7 +103,7 @@ describe('install.sh', () => {
       assert.ok(!existsSync(host.at(second)));
     });
 
-    it('removes those files if the installation that they start is gone', () => {
+    it('removes the files that exist once on a host if the installation that they start is gone', () => {
       rmSync(host.at(second), { recursive: true });
       uninstall(first);
       for (const file of shared) assert.ok(!existsSync(host.at(file)), file);

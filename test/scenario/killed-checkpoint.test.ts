@@ -119,7 +119,7 @@ describe('ghostkeep checkpoint that ends before its time', {
   skip: isRoot ? false : 'mounting needs root',
 }, () => {
   for (const verb of ['pause', 'checkpoint'])
-    it(`when it is killed during the runtime's ${verb}, the next ghostkeep command after that resumes the container`, async t => {
+    it(`when ghostkeep checkpoint is killed during the runtime's ${verb}, the next ghostkeep command after that resumes the container`, async t => {
       if (!needs(t, isRoot, 'mounting needs root')) return;
       const host = await Host.make(t, verb);
       const child = host.checkpoint(t);

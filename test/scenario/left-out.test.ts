@@ -54,7 +54,7 @@ function dump(pid: number, images: string, ...options: string[]) {
 const left = ({ leftOut = [] }: Manifest) => leftOut.map(({ path, inside }) => path ?? inside).sort();
 
 describe('a dump without CRIU', () => {
-  it('names on stderr, in the manifest and in show what it leaves out, and keeps all else; --allow-missing accepts that', async t => {
+  it('a dump without CRIU names on stderr, in the manifest and in show what it leaves out; --allow-missing accepts that', async t => {
     const folder = temporaryFolder(t);
     const kinds = ['registered', 'in-flight', 'segment', 'anonymous', 'ghost'];
     const { pid } = await holding(t, folder, kinds);
@@ -86,7 +86,7 @@ describe('a dump without CRIU', () => {
     assert.deepEqual(left(second.manifest()), expected);
   });
 
-  it('names what it left out when it is sealed, if it was killed before it could do so', async t => {
+  it('a dump that was killed before it named what it left out names that when it is sealed', async t => {
     const folder = temporaryFolder(t);
     const { pid } = await holding(t, folder, ['in-flight']);
     const images = `${folder}/images`;
@@ -101,7 +101,7 @@ describe('a dump without CRIU', () => {
     assert.equal(ghostkeep(['seal', '-D', images]).status, 0);
   });
 
-  it('leaves nothing out for a process that has only ghosts', async t => {
+  it('a dump of a process that has only ghosts leaves nothing out', async t => {
     const folder = temporaryFolder(t);
     const { pid } = await holding(t, folder, ['ghost', 'mapped']);
     const { status, manifest, stderr } = dump(pid, `${folder}/images`);
@@ -111,7 +111,7 @@ describe('a dump without CRIU', () => {
 });
 
 describe('scan', () => {
-  it('names files that no descriptor leads to, in words and in JSON', async t => {
+  it('scan names files that no descriptor leads to, in words and in JSON', async t => {
     const folder = temporaryFolder(t);
     const { pid } = await holding(t, folder, ['registered', 'not-accepted']);
     const { unseen } = JSON.parse(ghostkeep(['scan', '--pid', String(pid), '--json']).stdout) as Scan;
@@ -122,7 +122,7 @@ describe('scan', () => {
     assert.doesNotMatch(stdout, /not looked at/);
   });
 
-  it('names a removed file behind a loop device, and behind a partition of a loop device', async t => {
+  it('scan names a removed file behind a loop device, and behind a partition of a loop device', async t => {
     if (!needs(t, isRoot, 'a loop device needs root')) return;
     const folder = temporaryFolder(t);
     const disk = `${folder}/disk`;
@@ -160,7 +160,7 @@ describe('scan', () => {
 });
 
 describe('a dump without CRIU of a running process', () => {
-  it('warns if the process maps a ghost shared and writable, and fails with --require-frozen', async t => {
+  it('a dump warns if a running process maps a ghost shared and writable, and fails with --require-frozen', async t => {
     const folder = temporaryFolder(t);
     const { pid } = await holding(t, folder, ['mapped']);
     const torn = new RegExp(`process ${pid} runs and can change ghost .*/mapped`);
@@ -175,7 +175,7 @@ describe('a dump without CRIU of a running process', () => {
     assert.deepEqual([third.status, third.stderr], [0, '']);
   });
 
-  it('fails with --require-frozen if a tracer has stopped the main thread only', async t => {
+  it('a dump fails with --require-frozen if a tracer has stopped the main thread only', async t => {
     const folder = temporaryFolder(t);
     const { pid } = await holding(t, folder, ['mapped', 'half-stopped']);
     assert.match(fs.readFileSync(`/proc/${pid}/stat`, 'latin1'), /\) t /);
@@ -184,7 +184,7 @@ describe('a dump without CRIU of a running process', () => {
     assert.match(stderr, /one of its threads/);
   });
 
-  it('warns if another process, which is not dumped, runs and maps the same ghost', async t => {
+  it('a dump warns if another process, which is not dumped, runs and maps the same ghost', async t => {
     const folder = temporaryFolder(t);
     const shared = fs.openSync(`${folder}/shared`, 'wx+');
     t.after(() => fs.closeSync(shared));

@@ -63,7 +63,7 @@ const linked = ({ ghosts }: Manifest) => ghosts.filter(ghost => ghost.class === 
 const verify = (images: string) => ghostkeep(['verify', '-D', images]);
 
 describe('a file whose opened name is gone', () => {
-  it("when the file's other name is removed too, verify says so; when another mount only hides that name, verify is silent", t => {
+  it('when the other name of a linked ghost is removed too, verify says so; when another mount only hides that name, verify is silent', t => {
     if (!needs(t, isRoot, 'mounting needs root')) return;
     const [folder = ''] = places(t, 'disk');
     mountExt4(folder);
@@ -95,7 +95,7 @@ describe('a file whose opened name is gone', () => {
     assert.equal(verify(images).status, 0, 'nobody can say what a disk holds that is not mounted');
   });
 
-  it('when the file is on overlayfs, the dump copies its content unless the upper layer is on a disk', t => {
+  it('when a linked ghost is on overlayfs, the dump copies its content unless the upper layer is on a disk', t => {
     if (!needs(t, isRoot, 'mounting needs root')) return;
     const [memory = '', disk = '', onMemory = '', onDisk = ''] = places(t, 'memory', 'disk', 'm', 'd');
     run('mount', '-t', 'tmpfs', 'test', memory);
@@ -115,7 +115,7 @@ describe('a file whose opened name is gone', () => {
     assert.equal(linked(manifest), 1);
   });
 
-  it('when only the holder has mounted the disk, the dump copies the content, because the disk goes with the holder', async t => {
+  it('when only the holder of a linked ghost has mounted its disk, the dump copies the content, because the disk goes with the holder', async t => {
     if (!needs(t, isRoot, 'mounting needs root')) return;
     const [folder = ''] = places(t, 'disk');
     run('truncate', '-s', '16M', `${folder}.disk`);

@@ -58,8 +58,8 @@ function comesBack(folder: string): { classes: string[]; files: string[] } {
   return { classes: ghosts.map(ghost => ghost.class), files };
 }
 
-describe('when a path has more than 4,095 bytes', () => {
-  it('a live file is left alone, and the dump succeeds', t => {
+describe('paths of more than 4,095 bytes', () => {
+  it('when the path of a live file has more than 4,095 bytes, the file is left alone and the dump succeeds', t => {
     const folder = deepFolder(t);
     deepFile(t, folder);
     const { ghosts, unseen } = JSON.parse(ghostkeep(['scan', '--pid', String(process.pid), '--json']).stdout);
@@ -67,13 +67,13 @@ describe('when a path has more than 4,095 bytes', () => {
     assert.deepEqual(comesBack(folder).classes, []);
   });
 
-  it('a ghost comes back', t => {
+  it('when the path of a ghost has more than 4,095 bytes, the ghost comes back', t => {
     const folder = deepFolder(t);
     fs.unlinkSync(deepFile(t, folder).place);
     assert.deepEqual(comesBack(folder), { classes: ['unlinked'], files: [content] });
   });
 
-  it('a ghost that has another name on a tmpfs comes back', t => {
+  it('when a ghost with a path of more than 4,095 bytes has another name on a tmpfs, it comes back', t => {
     const folder = deepFolder(t, '/dev/shm');
     const { place } = deepFile(t, folder);
     fs.linkSync(place, `${folder}/other`);

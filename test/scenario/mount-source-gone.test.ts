@@ -70,19 +70,19 @@ describe('a ghost on a mount whose source is gone', () => {
     'a file that was replaced by a rename': `${fileMount}; echo new >source/n; mv source/n source/f`,
     'a folder by an odd name that was removed': `mv source 'a (deleted)'; mkdir source; mount --bind 'a (deleted)' to; exec 9<>to/f; rm to/f; rmdir 'a (deleted)'`,
   }))
-    it(`when the source is ${what}, the checkpoint is refused`, async t => {
+    it(`when a ghost lies on a mount whose source is ${what}, the checkpoint is refused`, async t => {
       if (!needs(t, isRoot, 'mounting needs root')) return;
       const held = await holder(t, script);
       assert.match(await checkpoint(t, held), /^refuse .*removed or replaced.*\[GHOST_UNRESTORABLE\]$/);
     });
 
-  it('a dump without CRIU keeps its content', async t => {
+  it('when a ghost lies on a mount whose source is gone, a dump without CRIU keeps its content', async t => {
     if (!needs(t, isRoot, 'mounting needs root')) return;
     for (const script of [`${folderMount}; rmdir source`, `${fileMount}; rm source/f`])
       assert.ok(dumpedContent(await holder(t, script)).equals(content), 'other bytes came back');
   });
 
-  it('when there is no ghost on the mount, the gate warns before the freeze, and the checkpoint is not refused', async t => {
+  it('when no ghost lies on a mount whose source is gone, the gate warns before the freeze, and the checkpoint is not refused', async t => {
     if (!needs(t, isRoot, 'mounting needs root')) return;
     const held = await holder(t, 'mount --bind source to; rm to/f; rmdir source');
     fs.mkdirSync(`${held.folder}/checkpoint`);

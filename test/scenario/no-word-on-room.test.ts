@@ -46,7 +46,7 @@ describe('a file system that does not say how much room there is', () => {
       mount -t overlay -o lowerdir=below/l,upperdir=below/u,workdir=below/w gk-test m`,
   };
   for (const [name, commands] of Object.entries(places))
-    it(`when the file system is ${name}, dump and restore succeed there`, t => {
+    it(`when a file system that does not say its free space is ${name}, dump and restore succeed there`, t => {
       if (needs(t, isRoot, 'mounting needs root')) assertTaken(t, mounted(t, commands));
     });
 
@@ -54,11 +54,11 @@ describe('a file system that does not say how much room there is', () => {
     'whose statfs says nothing': 'statfs:0',
     'that has no statfs': 'statfs:38',
   }))
-    it(`when the file system is a FUSE server ${name}, dump and restore succeed there`, async t => {
+    it(`when a file system that does not say its free space is a FUSE server ${name}, dump and restore succeed there`, async t => {
       if (needs(t, isRoot, 'mounting needs root')) assertTaken(t, await fuseShare(t, refused));
     });
 
-  it('when restore is to allocate space again there, it allocates none and says so', t => {
+  it('when a file system does not say its free space, restore allocates no unwritten space there and says so', t => {
     if (!needs(t, isRoot, 'mounting needs root')) return;
     const place = mounted(t, 'mount -t tmpfs -o size=0 gk-test m');
     const folder = temporaryFolder(t);

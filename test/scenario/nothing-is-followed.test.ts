@@ -115,7 +115,7 @@ describe('ghostkeep.log in an image directory', () => {
     ['another name of a file', (log, victim) => fs.linkSync(victim, log)],
   ];
   for (const [what, make] of others)
-    it(`when the log file is ${what}, the dump goes on without it`, async t => {
+    it(`when ghostkeep.log is ${what}, the dump goes on without it`, async t => {
       const folder = temporaryFolder(t);
       ghostFile(t, folder, 'ghost', 'x'.repeat(20_000));
       const images = `${folder}/images`;
@@ -140,7 +140,7 @@ describe('ghostkeep.log in an image directory', () => {
 
 describe('a working folder that is a link', () => {
   for (const criu of [false, true])
-    it(`when a dump ${criu ? 'of CRIU’s ' : ''}is sealed through the link, nothing behind the link changes`, t => {
+    it(`when a dump ${criu ? 'of CRIU’s ' : ''}is sealed and its working folder is a link, nothing behind the link changes`, t => {
       const { folder, images, ours } = setting(t);
       unseal(images);
       if (criu) asCriu(images);
@@ -151,7 +151,7 @@ describe('a working folder that is a link', () => {
       assert.deepEqual(contentOf(victim), before);
     });
 
-  it('when any other command meets the link, it trusts and changes nothing behind the link', t => {
+  it('when the working folder is a link, other commands trust and change nothing behind the link', t => {
     const { folder, images, ours } = setting(t);
     const { victim, before } = leadElsewhere(folder, ours);
     const commands = [
@@ -168,7 +168,7 @@ describe('a working folder that is a link', () => {
     }
   });
 
-  it('when a dump begins, it removes the link, whatever the link leads to', async t => {
+  it('when a dump begins and the working folder is a link, the dump removes the link, whatever it leads to', async t => {
     const folder = temporaryFolder(t);
     ghostFile(t, folder, 'ghost', 'x'.repeat(20_000));
     const images = `${folder}/images`;
@@ -193,7 +193,7 @@ describe('a working folder that is a link', () => {
 describe('a ghost image that has another name elsewhere', {
   skip: isRoot ? false : 'only root gives files away',
 }, () => {
-  it('when the seal would give the image another owner, it does not change that file; commands that only read it still do', t => {
+  it("when a ghost image has another name elsewhere, the seal does not change the file's owner, and commands that only read the file succeed", t => {
     const { folder, images, ours } = setting(t);
     fs.linkSync(`${images}/ghost-file-1.img`, `${folder}/victim`);
     assert.equal(ghostkeep(['verify', '-D', images]).status, 0);

@@ -72,11 +72,11 @@ describe('the npm package', { skip: isRoot ? false : whyNot() }, () => {
     return stdout;
   };
 
-  it('contains all that it needs, and the licences of everything that is bundled', () => {
+  it('the npm package contains all that it needs, and the licences of everything that is bundled', () => {
     for (const file of files) assert.ok(fs.existsSync(path.join(home, file)), file);
   });
 
-  it('scans, dumps, verifies and restores', () => {
+  it('the npm package scans, dumps, verifies and restores', () => {
     const pid = String(holder.child.pid);
     const images = path.join(folder, 'images');
     assert.match(runWell('--version'), /^ghostkeep \d/);
@@ -88,7 +88,7 @@ describe('the npm package', { skip: isRoot ? false : whyNot() }, () => {
     assert.deepEqual(fs.readFileSync(path.join(folder, 'restored', restored)), holder.content);
   });
 
-  it('plays a runtime with try-hooks', () => {
+  it('the npm package plays a runtime with try-hooks', () => {
     assert.equal(JSON.parse(runWell('try-hooks', '--json')).ok, true);
   });
 
@@ -102,7 +102,7 @@ describe('the npm package', { skip: isRoot ? false : whyNot() }, () => {
     return { status, said: stdout + stderr };
   };
 
-  it('is installed by its own install.sh, without a compiler', () => {
+  it('the npm package is installed by its own install.sh, without a compiler', () => {
     const { status, said } = install([], { CC: 'no-such-compiler' });
     assert.equal(status, 0, said);
     assert.ok(fs.existsSync(tree.at('/usr/local/lib/ghostkeep/dist/sbom.cdx.json')));
@@ -110,7 +110,7 @@ describe('the npm package', { skip: isRoot ? false : whyNot() }, () => {
     assert.equal(check.status, 0, check.said);
   });
 
-  it('says on another kind of machine how to make the native part, and install.sh makes it', () => {
+  it('the npm package says on another kind of machine how to make the native part, and install.sh makes it', () => {
     const library = path.join(home, 'build/libghostkeep.so');
     const bytes = fs.readFileSync(library);
     bytes.writeUInt16LE(bytes.readUInt16LE(18) === 183 ? 62 : 183, 18);
@@ -125,7 +125,7 @@ describe('the npm package', { skip: isRoot ? false : whyNot() }, () => {
     assert.equal(JSON.parse(runWell('try-hooks', '--json')).ok, true);
   });
 
-  it('loads no library from the project in which it is installed', () => {
+  it('the npm package loads no library from the project in which it is installed', () => {
     const at = path.join(folder, 'project');
     const inner = path.join(at, 'node_modules/ghostkeep');
     fs.mkdirSync(path.join(at, 'build'), { recursive: true });
@@ -136,7 +136,7 @@ describe('the npm package', { skip: isRoot ? false : whyNot() }, () => {
     assert.match(stderr, /it is not beside the program/);
   });
 
-  it('is packed from the current sources', () => {
+  it('the npm package is packed from the current sources', () => {
     const source = new InstallTree();
     try {
       source.addSources();

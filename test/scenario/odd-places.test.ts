@@ -21,18 +21,18 @@ async function comesBack(t: TestContext, script: string, name: string, pids?: (p
 
 const tmpfs = 'mkdir m && mount -t tmpfs test m && cp source m/ghost';
 
-describe('a ghost in an odd place comes back', { skip: isRoot ? false : 'mounting needs root' }, () => {
-  it('when its mount is read-only by now', t =>
+describe('ghosts in odd places', { skip: isRoot ? false : 'mounting needs root' }, () => {
+  it('a ghost comes back when its mount is read-only by now', t =>
     comesBack(
       t,
       `${tmpfs}; exec 9<m/ghost; rm m/ghost; mount -o remount,bind,ro m; ! touch m/x 2>&-`,
       'ghost',
     ));
 
-  it('when another file system is mounted over its own', t =>
+  it('a ghost comes back when another file system is mounted over its own', t =>
     comesBack(t, `${tmpfs}; exec 9<>m/ghost; rm m/ghost; mount -t tmpfs over m; [ ! -e m/source ]`, 'ghost'));
 
-  it('when it lies in a mount namespace below that of the first process', t =>
+  it('a ghost comes back when it lies in a mount namespace below that of the first process', t =>
     comesBack(
       t,
       `mkdir n; echo 'mount -t tmpfs test n && cp source n/ghost && exec 8<>n/ghost && rm n/ghost && : >made && exec sleep 600' >child
@@ -44,18 +44,18 @@ describe('a ghost in an odd place comes back', { skip: isRoot ? false : 'mountin
       ],
     ));
 
-  it('when another file has taken its name since', t =>
+  it('a ghost comes back when another file has taken its name since', t =>
     comesBack(t, `cp source ghost; exec 9<>ghost; rm ghost; echo another >ghost`, 'ghost'));
 
-  it('when a directory, or a link to another file, has its name by now', async t => {
+  it('a ghost comes back when a directory, or a link to another file, has its name by now', async t => {
     await comesBack(t, `cp source ghost; exec 9<>ghost; rm ghost; mkdir ghost`, 'ghost');
     await comesBack(t, `cp source ghost; exec 9<>ghost; rm ghost; ln -s /etc/passwd ghost`, 'ghost');
   });
 
-  it('when the folder that it lay in is gone too', t =>
+  it('a ghost comes back when the folder that it lay in is gone too', t =>
     comesBack(t, `mkdir d; cp source d/ghost; exec 9<>d/ghost; rm -r d`, 'ghost'));
 
-  it('when its process is chrooted, with paths as the mount namespace shows them', async t => {
+  it('a ghost comes back when its process is chrooted, with paths as the mount namespace shows them', async t => {
     const { pid, folder } = await holder(
       t,
       `mkdir -p root/data; cp ${workload} root/w; chroot root /w run /data small tail-odd >&2 &
@@ -79,7 +79,7 @@ describe('a ghost in an odd place comes back', { skip: isRoot ? false : 'mountin
     assert.equal(ghostkeep(['verify', '-D', `${folder}/images`]).status, 0);
   });
 
-  it('when two layers of an overlay have files of the same inode number, without mixing the two up', async t => {
+  it('when two layers of an overlay have files of the same inode number, dump and restore do not mix them up', async t => {
     // Without xino, an overlay of two file systems shows the numbers of the layers below, and these collide.
     const { pid, folder } = await holder(
       t,

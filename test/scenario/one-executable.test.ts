@@ -63,7 +63,7 @@ function apart(command: readonly string[]) {
 const markBy = (mark: string) => `require('node:fs').writeFileSync(${JSON.stringify(mark)}, 'ran');\n`;
 
 describe('the executable', () => {
-  it('scans, dumps, verifies, restores and plays a runtime without a checkout and without node_modules', t => {
+  it('the executable scans, dumps, verifies, restores and plays a runtime without a checkout and without node_modules', t => {
     const at = place(t);
     if (!at || !needs(t, isRoot, 'root is needed to hide the source tree')) return;
     const content = Buffer.concat([randomBytes(5000), Buffer.alloc(1 << 20), randomBytes(777)]);
@@ -78,7 +78,7 @@ describe('the executable', () => {
     assert.equal(JSON.parse(apart([at.executable, 'try-hooks', '--json'])).ok, true);
   });
 
-  it('loads koffi from the folder beside itself and from nowhere else', t => {
+  it('the executable loads koffi from the folder beside itself and from nowhere else', t => {
     const at = place(t);
     if (!at) return;
     fs.rmSync(`${at.folder}/build/koffi.node`);
@@ -97,7 +97,7 @@ describe('the executable', () => {
     assert.ok(!fs.existsSync(at.mark), 'code of the working directory ran');
   });
 
-  it('opens no connection, starts no program and writes no file of its own, even when it crashes', t => {
+  it('the executable opens no connection, starts no program and writes no file of its own, even when it crashes', t => {
     const at = place(t);
     if (!at || !needs(t, run(['/usr/bin/strace', '-V']).status === 0, 'strace is not installed')) return;
     const traced = (...command: string[]) => {
@@ -130,7 +130,7 @@ describe('the executable', () => {
     }
   });
 
-  it('reads no settings from the folder in which it is started', t => {
+  it('the executable reads no settings from the folder in which it is started', t => {
     const at = place(t);
     if (!at) return;
     fs.writeFileSync(`${at.folder}/steal.js`, markBy(at.mark));
@@ -146,7 +146,7 @@ describe('the executable', () => {
     assert.ok(fs.existsSync(at.mark), 'the variable would have been heeded');
   });
 
-  it('runs no code that its environment names when the hook starts it', t => {
+  it('the executable runs no code that its environment names when the hook starts it', t => {
     const at = place(t);
     if (!at) return;
     fs.writeFileSync(`${at.folder}/steal.js`, markBy(at.mark));
@@ -164,7 +164,7 @@ describe('the executable', () => {
     assert.ok(fs.existsSync(at.mark), 'started otherwise it would have run');
   });
 
-  it("is not taken for the gate's helper once strip has made a plain Bun of it", t => {
+  it("the executable is not taken for the gate's helper once strip has made a plain Bun of it", t => {
     const at = place(t);
     if (!at) return;
     const build = `${at.folder}/native`;

@@ -86,7 +86,7 @@ function scan(stdio: ('ignore' | 'pipe' | number)[], ...args: string[]) {
 }
 
 describe('output on a disk that fails after write(2) has returned', () => {
-  it('when stderr is on that disk, the command ends with its own status', t => {
+  it('when stderr is on a disk that fails after write(2), the command ends with its own status', t => {
     const disk = failingDisk(t);
     if (!disk) return;
     const { status, signal, stdout } = scan(['ignore', 'pipe', lostFile(disk, 'stderr')], '--json');
@@ -94,7 +94,7 @@ describe('output on a disk that fails after write(2) has returned', () => {
     assert.ok(JSON.parse(stdout));
   });
 
-  it('when stdout is on that disk, the command says so and fails', t => {
+  it('when stdout is on a disk that fails after write(2), the command says so and fails', t => {
     const disk = failingDisk(t);
     if (!disk) return;
     const { status, signal, stderr } = scan(['ignore', lostFile(disk, 'stdout'), 'pipe'], '--json');
@@ -102,7 +102,7 @@ describe('output on a disk that fails after write(2) has returned', () => {
     assert.match(stderr, /^ghostkeep: cannot write to stdout: .* \[(IO|NO_SPACE)\]\n$/);
   });
 
-  it('when both are on that disk, the command fails, and ends', t => {
+  it('when stdout and stderr are on a disk that fails after write(2), the command fails, and ends', t => {
     const disk = failingDisk(t);
     if (!disk) return;
     const [out, err] = [lostFile(disk, 'stdout'), lostFile(disk, 'stderr')];

@@ -37,7 +37,7 @@ function poststop(t: TestContext) {
   return ghostkeep(['hook', 'poststop'], { env: {}, input, uid: owner, at: publicProgram(t) });
 }
 
-describe('when the folder of session records in /tmp', {
+describe('the folder of session records in /tmp', {
   skip: process.getuid?.() !== 0 && 'needs root',
 }, () => {
   const ready = (t: TestContext) => {
@@ -45,7 +45,7 @@ describe('when the folder of session records in /tmp', {
     return needs(t, !fs.existsSync(`/run/user/${owner}`) && !fs.existsSync(base), `${base} is in use`);
   };
 
-  it('is our own, poststop obeys the record in it', t => {
+  it('when the folder of session records in /tmp is our own, poststop obeys the record in it', t => {
     if (!ready(t)) return;
     putRecord(`${base}/sessions`, victim(t), owner);
     fs.chownSync(base, owner, owner);
@@ -73,7 +73,7 @@ describe('when the folder of session records in /tmp', {
       },
     ],
   ] as const)
-    it(`${what}, poststop obeys no record there and removes none`, t => {
+    it(`when the folder of session records in /tmp ${what}, poststop obeys no record there and removes none`, t => {
       if (!ready(t)) return;
       t.after(() => fs.rmSync(`${base}.real`, { recursive: true, force: true }));
       putRecord(`${base}/sessions`, victim(t), owner);
@@ -84,7 +84,7 @@ describe('when the folder of session records in /tmp', {
       assert.ok(fs.existsSync(`${base}/sessions/web.json`));
     });
 
-  it('was made by another user, the launcher hands nothing over to ghostkeep', t => {
+  it('when the folder of session records in /tmp was made by another user, the launcher hands nothing over to ghostkeep', t => {
     if (!ready(t)) return;
     const program = publicProgram(t).replace(/dist\/.*/, 'build/ghostkeep-hook');
     const call = () =>

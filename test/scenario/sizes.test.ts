@@ -84,7 +84,7 @@ const readers: [string, string[][]][] = [
 describe('a sparse file of 3 GB', () => {
   for (const [name, commands] of readers)
     for (const [command = '', ...more] of commands)
-      it(`when the file is ${name}, ${[command, ...more].join(' ')} names it, its size and how much is read`, t => {
+      it(`when a sparse file of 3 GB is ${name}, ${[command, ...more].join(' ')} names it, its size and how much is read`, t => {
         const { folder, images } = aDump(t);
         fs.writeFileSync(`${images}/files.img`, joinImage(magic.FILES, []));
         fs.writeFileSync(`${images}/inventory.img`, 'inventory');
@@ -199,7 +199,7 @@ function chunksImage(image: string, count: number, length: number): Buffer {
 }
 
 describe('a ghost image of many chunks', () => {
-  it('when the chunks are empty, the image is damaged', t => {
+  it('when an image has very many empty chunks, it is damaged', t => {
     const { images } = aDump(t);
     const image = `${images}/ghost-file-1.img`;
     fs.writeFileSync(image, chunksImage(image, 4_000_000, 0));
@@ -208,7 +208,7 @@ describe('a ghost image of many chunks', () => {
     assert.equal(measured(t, ['verify', '-D', images]).status, 1);
   });
 
-  it('when each chunk has a byte, the chunks are listed while they are read, and the list is JSON', t => {
+  it('when an image has very many chunks of a byte, show lists them while it reads them, and the list is JSON', t => {
     const { images } = aDump(t);
     const image = `${images}/ghost-file-1.img`;
     const chunks = chunksImage(image, 20_000, 1);
@@ -249,7 +249,7 @@ describe('a cgroup.img of the largest size that is read', () => {
     ['empty cgroups', () => message(2, fill(message(2)))],
     ['frozen cgroups', () => message(2, message(2, fill(frozen).subarray(0, 3_000_000 * frozen.length)))],
   ] as const)
-    it(`when it has nothing but ${what}, sealing succeeds`, t => {
+    it(`when a cgroup.img of the largest size has nothing but ${what}, sealing succeeds`, t => {
       const images = unsealed(t);
       fs.writeFileSync(`${images}/cgroup.img`, joinImage(magic.CGROUP, [content()]));
       const { status, stderr } = measured(t, ['seal', '-D', images]);
@@ -283,7 +283,7 @@ describe('files.img and remap-fpath.img of many small entries', () => {
 
 describe('the most ghosts that a manifest can have', () => {
   for (const args of [['show'], ['show', '--json']])
-    it(`${args.join(' ')} stays below the bound on memory`, t => {
+    it(`with the most ghosts that a manifest can have, ${args.join(' ')} stays below the bound on memory`, t => {
       const { images } = aDump(t);
       rewrite(images, manifest => ({
         ...manifest,

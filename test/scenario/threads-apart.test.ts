@@ -27,8 +27,8 @@ async function holding(t: TestContext, how: 'own' | 'ended'): Promise<{ pid: str
 
 describe('a ghost that only a thread holds', () => {
   for (const how of ['own', 'ended'] as const) {
-    const what = how === 'own' ? 'by a table of its own' : 'since the main thread has ended';
-    it(`${what}: the ghost is found, dumped and restored`, async t => {
+    const what = how === 'own' ? 'by a table of descriptors of its own' : 'since the main thread has ended';
+    it(`when only a thread holds a ghost, ${what}, the ghost is found, dumped and restored`, async t => {
       const { pid, folder } = await holding(t, how);
       const scan = JSON.parse(ghostkeep(['scan', '--pid', pid, '--json']).stdout) as Scan;
       const [found] = scan.ghosts.filter(ghost => ghost.path === `${folder}/file`);

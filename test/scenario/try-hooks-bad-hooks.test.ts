@@ -10,7 +10,7 @@ import { makeBundle, program, run, tryBundle, writeConfig } from './try-hooks-bu
 const findImages = `for D in $(tr '\\0' '\\n' </proc/$PPID/environ | sed -n 's/^TMPDIR=//p')/*/images; do :; done`;
 
 describe('try-hooks with hooks that are wrong', () => {
-  it('names a byte of an image that poststop has changed', async () => {
+  it('try-hooks names a byte of an image that poststop has changed', async () => {
     const { bundle, remove } = makeBundle({
       poststop: `"$OURS" || exit 1\n${findImages}\n[ -e $D/ghost-file-1.img ] || exit 0\nprintf '\\377' | dd of=$D/ghost-file-1.img bs=1 seek=5000000 conv=notrunc 2>/dev/null`,
     });
@@ -24,7 +24,7 @@ describe('try-hooks with hooks that are wrong', () => {
     assert.match(different[0]?.differences.join('\n') ?? '', /in the new process: data: byte [0-9]+/);
   });
 
-  it('reports that prestart refuses a truncated image at restore', async () => {
+  it('try-hooks reports that prestart refuses a truncated image at restore', async () => {
     const { bundle, remove } = makeBundle({
       poststop: `"$OURS" || exit 1\n${findImages}\n[ -e $D/ghost-file-1.img ] || exit 0\ntruncate -s 9000 $D/ghost-file-1.img`,
     });
@@ -39,7 +39,7 @@ describe('try-hooks with hooks that are wrong', () => {
     );
   });
 
-  it('ends when prestart fails, with its status and its output', async () => {
+  it('try-hooks ends when prestart fails, with its status and its output', async () => {
     const { bundle, remove } = makeBundle({ prestart: 'echo "no such luck" >&2; exit 3' });
     const { status, trial, left } = await tryBundle(bundle);
     remove();
@@ -51,7 +51,7 @@ describe('try-hooks with hooks that are wrong', () => {
     assert.match(failed?.what ?? '', /prestart hook prestart .*ended with status 3 \[HOOK_FAILED\]$/);
   });
 
-  it('prints once what failed, and once what the hook wrote', async () => {
+  it('try-hooks prints once what failed, and once what the hook wrote', async () => {
     const { bundle, remove } = makeBundle({ prestart: 'echo "no such luck" >&2; exit 3' });
     const { stdout } = await run(['--bundle', bundle]);
     remove();
@@ -62,7 +62,7 @@ describe('try-hooks with hooks that are wrong', () => {
     assert.doesNotMatch(stdout, /^not tried here/m);
   });
 
-  it('stops a container that prestart refuses, and calls its poststop hooks', async () => {
+  it('try-hooks stops a container that prestart refuses, and calls its poststop hooks', async () => {
     const { bundle, remove } = makeBundle({
       prestart: 'exit 3',
       poststop: 'read state; echo "$state" >&2',
@@ -81,7 +81,7 @@ describe('try-hooks with hooks that are wrong', () => {
     assert.deepEqual([state['status'], state['pid']], ['stopped', undefined]);
   });
 
-  it('calls the poststop hooks that come after a failing one', async () => {
+  it('try-hooks calls the poststop hooks that come after a failing one', async () => {
     const { bundle, remove } = makeBundle({});
     const { hooks } = readConfig(bundle);
     writeConfig(bundle, { ...hooks, poststop: [{ path: '/bin/false' }, ...(hooks.poststop ?? [])] });
@@ -97,7 +97,7 @@ describe('try-hooks with hooks that are wrong', () => {
     );
   });
 
-  it('says that the interpreter of a hook is missing', async () => {
+  it('try-hooks says that the interpreter of a hook is missing', async () => {
     const { bundle, remove } = makeBundle({});
     writeFileSync(path.join(bundle, 'prestart'), '#!/no/such/shell\n');
     const { status, trial } = await tryBundle(bundle);
@@ -106,7 +106,7 @@ describe('try-hooks with hooks that are wrong', () => {
     assert.match(failedStep(trial)?.what ?? '', /cannot be started: .*first line names\? \[HOOK_FAILED\]$/);
   });
 
-  it('says that the hooks do nothing because of the policy', async () => {
+  it('try-hooks says that the hooks do nothing because of the policy', async () => {
     const { bundle, remove } = makeBundle({}, 30, { 'io.ghostkeep.enabled': 'false' });
     const { status, trial } = await tryBundle(bundle);
     remove();
@@ -119,7 +119,7 @@ describe('try-hooks with hooks that are wrong', () => {
     );
   });
 
-  it('names hooks of other stages as not tried', async () => {
+  it('try-hooks names hooks of other stages as not tried', async () => {
     const { bundle, remove } = makeBundle({});
     writeConfig(bundle, {
       ...readConfig(bundle).hooks,
@@ -135,7 +135,7 @@ describe('try-hooks with hooks that are wrong', () => {
     );
   });
 
-  it('kills a hook that hangs after its timeout, with the processes that it started', async () => {
+  it('try-hooks kills a hook that hangs after its timeout, with the processes that it started', async () => {
     const { bundle, remove } = makeBundle({ prestart: 'sleep 471147 & sleep 471148' }, 1);
     const started = performance.now();
     const { status, trial } = await tryBundle(bundle);
@@ -149,7 +149,7 @@ describe('try-hooks with hooks that are wrong', () => {
     assert.deepEqual(runningSleeps(), []);
   });
 
-  it('says that the hooks left no session record', async () => {
+  it('try-hooks says that the hooks left no session record', async () => {
     const { bundle, remove } = makeBundle({ prestart: 'exit 0' });
     const { status, trial } = await tryBundle(bundle);
     remove();
@@ -157,7 +157,7 @@ describe('try-hooks with hooks that are wrong', () => {
     assert.match(trial.timeline.at(-1)?.what ?? '', /the hooks left no session .*\[HOOK_FAILED\]$/);
   });
 
-  it('says that the bundle has no annotation of ghostkeep', async () => {
+  it('try-hooks says that the bundle has no annotation of ghostkeep', async () => {
     const { bundle, remove } = makeBundle({}, 30, { 'some.annotation': 'x' });
     const { status, trial } = await tryBundle(bundle);
     remove();
@@ -165,7 +165,7 @@ describe('try-hooks with hooks that are wrong', () => {
     assert.match(trial.timeline.at(-1)?.what ?? '', /has the bundle an annotation io\.ghostkeep\.\*/);
   });
 
-  it("gives a hook only the stanza's environment, its directory and its state", async () => {
+  it("try-hooks gives a hook only the stanza's environment, its directory and its state", async () => {
     const { bundle, remove } = makeBundle({
       prestart: `cat >state; env | grep -v '^\\(PWD\\|SHLVL\\|_\\|OLDPWD\\|PATH\\)=' >&2; pwd >&2; cat state >&2; exit 9`,
     });
@@ -179,7 +179,7 @@ describe('try-hooks with hooks that are wrong', () => {
   });
 });
 
-describe('try-hooks refuses a bundle that has', () => {
+describe('try-hooks with a bundle that is wrong', () => {
   const refused = async (write: (bundle: string) => void, expected: RegExp) => {
     const bundle = mkdtempSync(path.join(tmpdir(), 'try-hooks-bad-'));
     write(bundle);
@@ -193,29 +193,32 @@ describe('try-hooks refuses a bundle that has', () => {
   };
   const good = { path: program, timeout: 1 };
 
-  it('no config.json', () => refused(() => {}, /FAILED: cannot read the bundle's .*config\.json: ENOENT/));
-  it('a config.json that is not JSON', () =>
+  it('try-hooks refuses a bundle that has no config.json', () =>
+    refused(() => {}, /FAILED: cannot read the bundle's .*config\.json: ENOENT/));
+  it('try-hooks refuses a bundle that has a config.json that is not JSON', () =>
     refused(bundle => writeFileSync(path.join(bundle, 'config.json'), '{'), /it is not JSON/));
-  it('no hooks', () => refused(bundle => writeConfig(bundle, {}), /no prestart or createRuntime/));
-  it('no poststop hooks', () => refused(bundle => writeConfig(bundle, { prestart: [good] }), /no poststop/));
-  it('a hook with a relative path, a timeout of 0 or a variable without =', () =>
+  it('try-hooks refuses a bundle that has no hooks', () =>
+    refused(bundle => writeConfig(bundle, {}), /no prestart or createRuntime/));
+  it('try-hooks refuses a bundle that has no poststop hooks', () =>
+    refused(bundle => writeConfig(bundle, { prestart: [good] }), /no poststop/));
+  it('try-hooks refuses a bundle that has a hook with a relative path, a timeout of 0 or a variable without =', () =>
     refused(
       bundle => writeConfig(bundle, { prestart: [{ path: 'a', timeout: 0, env: ['A'] }], poststop: [good] }),
       /hooks\.prestart\.0\.path .*hooks\.prestart\.0\.env\.0 .*hooks\.prestart\.0\.timeout /,
     ));
-  it('a hook that does not exist', () =>
+  it('try-hooks refuses a bundle that has a hook that does not exist', () =>
     refused(
       bundle => writeConfig(bundle, { prestart: [{ path: '/no/such/hook' }], poststop: [good] }),
       /\/no\/such\/hook is not there/,
     ));
-  it('a hook that cannot be executed', () =>
+  it('try-hooks refuses a bundle that has a hook that cannot be executed', () =>
     refused(
       bundle => writeConfig(bundle, { prestart: [{ path: '/etc/passwd' }], poststop: [good] }),
       /\/etc\/passwd is no file that may be executed/,
     ));
-  it('a config.json that is a link', () =>
+  it('try-hooks refuses a bundle that has a config.json that is a link', () =>
     refused(bundle => symlinkSync('/etc/passwd', path.join(bundle, 'config.json')), /ELOOP/));
-  it('a config.json that is a device', () =>
+  it('try-hooks refuses a bundle that has a config.json that is a device', () =>
     refused(bundle => symlinkSync('/dev/zero', path.join(bundle, 'config.json')), /ELOOP/));
 });
 

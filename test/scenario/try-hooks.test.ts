@@ -19,7 +19,7 @@ const kinds = [
 ];
 
 describe('try-hooks with the installed hooks', () => {
-  it('brings every ghost back equal, and leaves no file', async () => {
+  it('try-hooks brings every ghost back equal, and leaves no file', async () => {
     const { status, stdout, stderr, left } = await run(['--json']);
     assert.equal(status, 0, stdout + stderr);
     assert.deepEqual(left, []);
@@ -28,7 +28,7 @@ describe('try-hooks with the installed hooks', () => {
     assertEqual(trial);
   });
 
-  it('brings back every ghost that an unprivileged user can see', {
+  it('try-hooks brings back every ghost that an unprivileged user can see', {
     skip: isRoot() ? false : 'needs root',
   }, async t => {
     const nobody = ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups'];
@@ -48,7 +48,7 @@ describe('try-hooks with the installed hooks', () => {
     assert.match(trial.notTried.join('\n'), /map_files/);
   });
 
-  it('prints a timeline and a table for people', async () => {
+  it('try-hooks prints a timeline and a table for people', async () => {
     const { status, stdout } = await run([]);
     assert.equal(status, 0, stdout);
     for (const step of ['prestart', 'freeze', 'poststop', 'kill', 'restore', 'examine'])
@@ -57,7 +57,7 @@ describe('try-hooks with the installed hooks', () => {
   });
 
   for (const stages of [['createRuntime'], ['createRuntime', 'prestart']] as const)
-    it(`calls a bundle's hooks in the order of the OCI specification where they are ${stages.join(' and ')}`, async () => {
+    it(`try-hooks calls a bundle's hooks in the order of the OCI specification where they are ${stages.join(' and ')}`, async () => {
       const { bundle, remove } = makeBundle({}, 30, undefined, stages);
       const { status, trial, stdout } = await tryBundle(bundle);
       remove();
@@ -66,7 +66,7 @@ describe('try-hooks with the installed hooks', () => {
       assertEqual(trial, [...starts, 'poststop', ...starts, 'poststop']);
     });
 
-  it('keeps the files that it made with --keep', async () => {
+  it('try-hooks keeps the files that it made with --keep', async () => {
     const { status, left } = await run(['--keep', '--json']);
     assert.equal(status, 0);
     assert.equal(left.length, 1);
@@ -89,7 +89,7 @@ function assertEqual(trial: Trial, called = ['prestart', 'poststop', 'prestart',
 }
 
 describe('ghostkeep demo', () => {
-  it('shows the same as try-hooks, and what it does with a real container', async () => {
+  it('ghostkeep demo shows the same as try-hooks, and what it does with a real container', async () => {
     const { status, stdout } = await run([], [], 'demo');
     assert.equal(status, 0, stdout);
     assert.match(stdout, / of [89] equal: every byte/);
@@ -97,7 +97,9 @@ describe('ghostkeep demo', () => {
     assert.match(stdout, /It takes .* leaves nothing/s);
   });
 
-  it('writes no line to the log of the host', { skip: isRoot() ? false : 'needs root' }, async () => {
+  it('ghostkeep demo writes no line to the log of the host', {
+    skip: isRoot() ? false : 'needs root',
+  }, async () => {
     // Other tests may run hooks at the same time, so we look for the folder of this trial in the log.
     const lines = () => (existsSync(hostLog) ? readFileSync(hostLog, 'utf8').split('\n') : []);
     const ofTrials = () => lines().filter(line => line.includes('ghostkeep-try-')).length;

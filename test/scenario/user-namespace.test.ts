@@ -60,8 +60,8 @@ async function attacker(t: TestContext): Promise<number | undefined> {
   return child.pid;
 }
 
-describe('when a user without rights mounts file systems in a user namespace', () => {
-  it("scan ends, shows the ghosts there, and follows none of the user's links", async t => {
+describe('file systems that a user without rights mounts in a user namespace', () => {
+  it("scan ends in a user namespace with hostile mounts, shows the ghosts there, and follows none of the user's links", async t => {
     const pid = await attacker(t);
     if (pid === undefined) return;
     const { status, stdout, stderr } = ghostkeep(['scan', '--pid', String(pid), '--json'], {
@@ -81,7 +81,7 @@ describe('when a user without rights mounts file systems in a user namespace', (
     );
   });
 
-  it("dump ends, and restore gives back every byte of the user's ghosts", async t => {
+  it("dump ends in a user namespace with hostile mounts, and restore gives back every byte of the user's ghosts", async t => {
     const pid = await attacker(t);
     if (pid === undefined) return;
     const folder = temporaryFolder(t);

@@ -66,17 +66,17 @@ const changes: Record<string, (setting: Setting) => void> = {
     fs.writeSync(fd, Buffer.from([(content[5_000_000] as number) ^ 1]), 0, 1, 5_000_000);
     fs.futimesSync(fd, atime, mtime);
   },
-  'all bytes are others': ({ fd }) => fs.writeSync(fd, randomBytes(content.length), 0, content.length, 0),
-  'it has grown': ({ fd }) => fs.writeSync(fd, 'more', content.length + 1_000_000),
-  'it has shrunk': ({ fd }) => fs.ftruncateSync(fd, 5_000_001),
-  'it is small now': ({ fd }) => fs.ftruncateSync(fd, 20_000),
-  'it is empty now': ({ fd }) => fs.ftruncateSync(fd, 0),
-  'its mode has changed': ({ fd }) => fs.fchmodSync(fd, 0o640),
+  'all bytes have changed': ({ fd }) => fs.writeSync(fd, randomBytes(content.length), 0, content.length, 0),
+  'the ghost has grown': ({ fd }) => fs.writeSync(fd, 'more', content.length + 1_000_000),
+  'the ghost has shrunk': ({ fd }) => fs.ftruncateSync(fd, 5_000_001),
+  'the ghost is small now': ({ fd }) => fs.ftruncateSync(fd, 20_000),
+  'the ghost is empty now': ({ fd }) => fs.ftruncateSync(fd, 0),
+  "the ghost's mode has changed": ({ fd }) => fs.fchmodSync(fd, 0o640),
 };
 
 describe('the warm pass', () => {
   for (const [name, change] of Object.entries(changes)) {
-    it(`when ${name}, the dump has every byte`, async t => {
+    it(`when ${name} since the warm pass, the dump has every byte`, async t => {
       const { images, folder, fd, ghosts } = await dumpAfter(t, change);
       assert.equal(ghosts.length, 1);
       assertRestores(images, folder, fd, ghosts[0]?.id ?? 0);
@@ -96,7 +96,7 @@ describe('the warm pass', () => {
   });
 
   it('when all bytes have changed since the warm pass, none of the warm image is kept', async t => {
-    const { ghosts } = await dumpAfter(t, setting => changes['all bytes are others']?.(setting));
+    const { ghosts } = await dumpAfter(t, setting => changes['all bytes have changed']?.(setting));
     assert.ok(Number(ghosts[0]?.data?.kept ?? Number.NaN) < 100_000);
   });
 

@@ -50,7 +50,7 @@ describe('the bundle of packages in dist', () => {
   const components = (): { purl: string; licenses: { expression: string }[] }[] =>
     JSON.parse(read('dist/sbom.cdx.json')).components;
 
-  it('is listed in dist/sbom.cdx.json, package by package, without any other package', () => {
+  it('dist/sbom.cdx.json lists every bundled package, and no other', () => {
     assert.ok(packages().length > 10, 'esbuild names them');
     const purls = packages().map(({ name, version }) => `pkg:npm/${name.replace('@', '%40')}@${version}`);
     const listed = components().map(({ purl }) => purl);
@@ -60,7 +60,7 @@ describe('the bundle of packages in dist', () => {
     assert.ok(components().every(({ licenses }) => licenses[0]?.expression));
   });
 
-  it('has the packages that `npm audit --omit=dev` looks at', () => {
+  it('the bundled packages are among those that `npm audit --omit=dev` looks at', () => {
     const lock = JSON.parse(read('package-lock.json')).packages;
     for (const { folder, version } of [...packages(), packageOf('node_modules/koffi/index.cjs')]) {
       assert.equal(lock[folder]?.version, version, folder);
@@ -68,7 +68,7 @@ describe('the bundle of packages in dist', () => {
     }
   });
 
-  it('has the copyright lines of all its packages', () => {
+  it('the file of licences has the copyright lines of all bundled packages', () => {
     const text = read('dist/THIRD-PARTY-LICENSES.txt');
     for (const { name, version, license, folder } of packages()) {
       assert.ok(text.includes(`\n${name} ${version} (${license})\n`), name);

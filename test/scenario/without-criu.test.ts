@@ -28,11 +28,11 @@ async function expectGhost(held: Holder, name: string, keep: string, why: RegExp
 
 const beyond = /in no mount namespace that CRIU looks in/;
 
-describe('a dump without CRIU keeps a ghost', { skip: isRoot ? false : 'mounting needs root' }, () => {
+describe('a dump without CRIU', { skip: isRoot ? false : 'mounting needs root' }, () => {
   const is = async (t: TestContext, script: string, keep: string, why: RegExp, name = 'ghost') =>
     expectGhost(await holder(t, script), name, keep, why);
 
-  it('when its file system was unmounted lazily', t =>
+  it('a dump without CRIU keeps a ghost when its file system was unmounted lazily', t =>
     is(
       t,
       'mkdir m; mount -t tmpfs test m; cp source m/ghost; exec 9<>m/ghost; rm m/ghost; umount -l m',
@@ -40,7 +40,7 @@ describe('a dump without CRIU keeps a ghost', { skip: isRoot ? false : 'mounting
       beyond,
     ));
 
-  it('when it was opened before unshare(CLONE_NEWNS), by a descriptor or a mapping', async t => {
+  it('a dump without CRIU keeps a ghost when it was opened before unshare(CLONE_NEWNS), by a descriptor or a mapping', async t => {
     await is(
       t,
       'cp source ghost; exec 9<>ghost; rm ghost; exec unshare --mount bash -c "echo ready; exec sleep 600"',
@@ -50,12 +50,12 @@ describe('a dump without CRIU keeps a ghost', { skip: isRoot ? false : 'mounting
     await is(t, oddly(t, 'mapped-before-unshare'), 'criu', beyond);
   });
 
-  it('when its file system was never mounted, or its mount is a copy that is mounted nowhere', async t => {
+  it('a dump without CRIU keeps a ghost when its file system was never mounted, or its mount is a copy that is mounted nowhere', async t => {
     await is(t, oddly(t, 'detached-tmpfs'), 'criu', beyond);
     await is(t, oddly(t, 'detached-copy'), 'criu', beyond);
   });
 
-  it('when its process is chrooted, because a process that is not chrooted shows its mount', async t => {
+  it('a dump without CRIU keeps a ghost when its process is chrooted, because a process that is not chrooted shows its mount', async t => {
     await expectGhost(await holder(t, oddly(t, 'chroot'), []), 'ghost', 'ghostkeep', /regular file/);
     // In another mount namespace CRIU would see no more than its process does.
     const apart = await holder(
@@ -67,12 +67,12 @@ describe('a dump without CRIU keeps a ghost', { skip: isRoot ? false : 'mounting
     assert.notEqual(scanOf(worker)[0]?.filesystem, 'unknown');
   });
 
-  it('when it is a memfd, sealed or only mapped', async t => {
+  it('a dump without CRIU keeps a ghost when it is a memfd, sealed or only mapped', async t => {
     await is(t, oddly(t, 'memfd'), 'criu', /a memfd: CRIU keeps it/, 'memfd:queue');
     await is(t, oddly(t, 'mapped-memfd'), 'criu', /a memfd: CRIU keeps it/, 'memfd:queue');
   });
 
-  it('when its inode has a name that no path on its mount leads to', async t =>
+  it('a dump without CRIU keeps a ghost when its inode has a name that no path on its mount leads to', async t =>
     expectGhost(
       await holder(
         t,
@@ -84,7 +84,7 @@ describe('a dump without CRIU keeps a ghost', { skip: isRoot ? false : 'mounting
       'linked',
     ));
 
-  it('when another subvolume of its btrfs has a ghost of the same inode number', async t => {
+  it('a dump without CRIU keeps a ghost when another subvolume of its btrfs has a ghost of the same inode number', async t => {
     const held = await holder(
       t,
       `truncate -s 128M disk; mkfs.btrfs -q disk; mkdir m; mount -o loop disk m

@@ -16,7 +16,7 @@ struct look_result {
 	int pids[LOOK_PROCESSES_MAX];
 };
 
-/* Every function of this folder returns 0 where it has no doubt, and DOUBT where this was called. */
+/* Every function of this folder returns 0 if it has no doubt, and DOUBT after a call of doubt(). */
 #define DOUBT (-1)
 
 /* Keep the reason, if it is the first one. Returns DOUBT. */

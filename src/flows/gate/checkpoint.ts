@@ -265,7 +265,7 @@ async function pause(
   forget: () => void,
 ): Promise<boolean> {
   const { commands } = context.host;
-  // This variable marks the runtime's process while it runs, even if we are killed: paused.ts.
+  // By this variable paused.ts recognises the runtime's process while it runs, even if we are killed.
   const ours = { CRIU_CONFIG_FILE: configPath };
   const { status, stderr } = await commands.output(runtimeCall(command, 'pause'), runtimeWaitMs, ours);
   if (status === 0) return true;

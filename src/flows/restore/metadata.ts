@@ -38,7 +38,7 @@ export interface Applied {
    * makes the restore fail. The caller reports it.
    */
   missing: string[];
-  /** Metadata that we did not try to set without `allowPrivileged`. */
+  /** Metadata that we did not try to set because `allowPrivileged` was not given. */
   withheld: string[];
 }
 

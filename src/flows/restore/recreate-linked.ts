@@ -37,7 +37,7 @@ async function recreate(
   const { files, engine } = context.host;
   const mountBytes = pathFromText(group.mountPoint);
   const mountPoint = mountBytes.toString('utf8');
-  // Bytes that are no UTF-8 would, as text, be the key of another mount.
+  // As text, a mount point that is not UTF-8 could be the key of another mount.
   const source = isUtf8(mountBytes) ? findSource(mountPoint) : undefined;
   if (source === undefined) return;
   if (!source.startsWith('/')) {

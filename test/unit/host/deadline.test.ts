@@ -40,7 +40,7 @@ describe('ProcessDeadline', () => {
     assert.deepEqual(run(300, `deadline.stop(); ${block(600)}`), [0, '']);
   });
 
-  it('when the deadline has a folder, the folder goes with its files, but not where it contains a folder', t => {
+  it('when the deadline has a folder, it removes the folder and its files, unless the folder contains another folder', t => {
     const top = temporaryFolder(t);
     for (const name of ['half', 'kept', 'kept/inside']) fs.mkdirSync(`${top}/${name}`);
     for (const name of ['half/a', 'half/b', 'kept/c', 'kept/inside/d'])

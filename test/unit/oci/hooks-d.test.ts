@@ -22,12 +22,12 @@ describe('parseHooksD', () => {
   };
   const parse = (changes: object) => parseHooksD(JSON.stringify({ ...valid, ...changes }), 'file.json');
 
-  it('accepts what Podman accepts', () => {
+  it('parseHooksD accepts what Podman accepts', () => {
     assert.deepEqual(parse({}), valid);
   });
 
   for (const stage of ['prestart', 'poststop']) {
-    it(`accepts hooks/${stage}.json: one stage, a timeout, and only containers with our annotations`, () => {
+    it(`parseHooksD accepts hooks/${stage}.json: one stage, a timeout, and only containers with our annotations`, () => {
       const { hook, when, stages } = parseHooksD(
         renderHookDocument(template(`${stage}.json`), '/usr/local'),
         stage,
@@ -65,38 +65,38 @@ describe('parseHooksD', () => {
     ],
   ];
   for (const [what, changes, about] of wrong) {
-    it(`refuses ${what}`, () => assert.throws(() => parse(changes), refused(about)));
+    it(`parseHooksD refuses ${what}`, () => assert.throws(() => parse(changes), refused(about)));
   }
 
-  it('refuses text that is not JSON, and names the file', () => {
+  it('parseHooksD refuses text that is not JSON, and names the file', () => {
     assert.throws(() => parseHooksD('{', 'file.json'), refused(/file\.json.*not JSON/));
   });
 });
 
 describe('renderHook', () => {
-  it('starts the program by its absolute path', () => {
+  it('renderHook starts the program by its absolute path', () => {
     const program = renderHook(template('prestart'), ['/opt/node', '/lib/ghostkeep.mjs']);
     assert.match(program, /^#!\/bin\/sh\n/);
     assert.match(program, /\nexec '\/opt\/node' '\/lib\/ghostkeep.mjs' hook prestart\n$/);
     assert.doesNotMatch(program, /@[A-Z]+@/);
   });
 
-  it('quotes a path for the shell', () => {
+  it('renderHook quotes a path for the shell', () => {
     const program = renderHook('exec @COMMAND@', ["/it's $(here)"]);
     assert.equal(program, "exec '/it'\\''s $(here)'");
   });
 
-  it('refuses a path that is not absolute', () => {
+  it('renderHook refuses a path that is not absolute', () => {
     assert.throws(() => renderHook(template('poststop'), ['node', '/p']), refused(/"node"/));
   });
 
-  it('refuses a template with a placeholder that has no value', () => {
+  it('renderHook refuses a template with a placeholder that has no value', () => {
     assert.throws(() => renderHook("exec '@SHELL@'", ['/n', '/p']), refused(/@SHELL@/));
   });
 });
 
 describe('renderHookDocument', () => {
-  it('has one of the two stages at which runtimes start the hook', () => {
+  it('renderHookDocument has one of the two stages at which runtimes start the hook', () => {
     const render = (name: string) => renderHookDocument(template(name), '/usr/local', 'createRuntime');
     const { hook, stages } = parseHooksD(render('prestart.json'), 'prestart.json');
     assert.deepEqual(stages, ['createRuntime']);
@@ -106,7 +106,7 @@ describe('renderHookDocument', () => {
     assert.deepEqual(stanza.createRuntime, [hook]);
   });
 
-  it('makes the hooks stanza for a config.json, with a timeout for each hook', () => {
+  it('renderHookDocument makes the hooks stanza for a config.json, with a timeout for each hook', () => {
     const { hooks: stanza } = JSON.parse(renderHookDocument(template('config-hooks.json'), '/opt/a "b"'));
     for (const stage of ['prestart', 'poststop']) {
       const folder = '/opt/a "b"/libexec/ghostkeep';

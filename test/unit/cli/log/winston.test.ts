@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { makeWriter } from '../../../../src/cli/log/winston.js';
 
 describe('the log on stderr', () => {
-  it('consists of lines of text without control characters, on a terminal or not', t => {
+  it('the log on stderr consists of lines of text without control characters, on a terminal or not', t => {
     const written: string[] = [];
     t.mock.method(process.stderr, 'write', (text: string) => written.push(text));
     const write = makeWriter({ level: 'warn' });

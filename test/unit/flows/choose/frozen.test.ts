@@ -21,7 +21,7 @@ function machine(processes: Record<number, FakeProcess>, paused: number[] = []) 
 }
 
 describe('a dump without CRIU of a running process', () => {
-  it('warns when the process maps a ghost shared and writable', async () => {
+  it('when a running process maps a ghost shared and writable, a dump without CRIU warns', async () => {
     const { dump, warnings } = machine({ 100: mapped() });
     const { journal } = await dump();
     assert.equal(journal.ghosts.length, 1);
@@ -31,7 +31,7 @@ describe('a dump without CRIU of a running process', () => {
     );
   });
 
-  it('does not warn when the process maps the ghost for reading or privately, or only holds a descriptor: then writes are seen', async () => {
+  it('when a running process maps a ghost for reading or privately, or only holds a descriptor, a dump does not warn: then writes are seen', async () => {
     for (const values of [{ writable: false }, { shared: false }]) {
       const { dump, warnings } = machine({ 100: { fds: { 3: ghost }, ...mapped(values) } });
       await dump();
@@ -39,7 +39,7 @@ describe('a dump without CRIU of a running process', () => {
     }
   });
 
-  it('fails with --require-frozen, whatever the process holds, and nothing is copied', async () => {
+  it('when a process runs, a dump with --require-frozen fails, whatever the process holds, and nothing is copied', async () => {
     for (const process of [mapped(), { fds: { 3: ghost } }, {}]) {
       const { dump, host } = machine({ 100: process });
       await assert.rejects(dump({ requireFrozen: true }), ghostkeepError('NOT_FROZEN', 'process 100'));
@@ -47,7 +47,7 @@ describe('a dump without CRIU of a running process', () => {
     }
   });
 
-  it('does not warn when CRIU makes the dump, because CRIU freezes the process', async () => {
+  it('when CRIU makes the dump, there is no warning about running processes, because CRIU freezes them', async () => {
     const { dump, warnings } = machine({ 100: mapped() });
     await dump({ criu: true });
     assert.deepEqual(warnings(), []);
@@ -55,13 +55,13 @@ describe('a dump without CRIU of a running process', () => {
 });
 
 describe('a dump without CRIU of a stopped process', () => {
-  it('gives no warning', async () => {
+  it('when all processes are stopped, a dump gives no warning', async () => {
     const { dump, warnings } = machine({ 100: mapped() }, [100]);
     await dump({ requireFrozen: true });
     assert.deepEqual(warnings(), []);
   });
 
-  it('warns when another process, which is not dumped, runs and maps the same ghost', async () => {
+  it('when another process, which is not dumped, runs and maps the same ghost, the dump of a stopped process warns', async () => {
     const both = { 100: mapped(), 200: mapped() };
     const { dump, warnings } = machine(both, [100]);
     await dump();
@@ -71,7 +71,7 @@ describe('a dump without CRIU of a stopped process', () => {
     assert.deepEqual(again.host.files.snapshot(), {});
   });
 
-  it('does not warn when the other process maps another file of the same number, is stopped, or shows no mappings', async () => {
+  it('when the other process maps another file of the same number, is stopped, or shows no mappings, the dump does not warn', async () => {
     const other = opened(fakeFile({ birthtimeNs: 5n }), '/other');
     const others: [FakeProcess, number[]][] = [
       [{ maps: [{ address: '1-2', opened: other }] }, [100]],
@@ -85,7 +85,7 @@ describe('a dump without CRIU of a stopped process', () => {
     }
   });
 
-  it("fails with --require-frozen when only the label of the other process's mapping says that it maps the ghost", async () => {
+  it("when only the label of another process's mapping says that it maps the ghost, a dump with --require-frozen fails", async () => {
     const { dump } = machine(
       { 100: mapped(), 200: { ...mapped(), fails: { 'stat map_files/7f00-8f00': 'EPERM' } } },
       [100],

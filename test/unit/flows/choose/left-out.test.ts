@@ -37,7 +37,7 @@ async function sealed(context: ReturnType<typeof machine>, allowMissing = false)
 const missing = ({ leftOut = [] }: Manifest) => leftOut.map(({ what, path, why }) => ({ what, path, why }));
 
 describe('what a dump without CRIU leaves out', () => {
-  it('is listed in the manifest and warned of with its reason; the other ghosts are dumped', async () => {
+  it('a file that a dump without CRIU leaves out is listed in the manifest and warned of with its reason; the other ghosts are dumped', async () => {
     const context = machine({
       fds: { 3: ghost },
       maps: [{ address: '7f00-8f00', opened: internal('/SYSV00000000', 2n) }],
@@ -61,7 +61,7 @@ describe('what a dump without CRIU leaves out', () => {
     assert.match(warnings[0] ?? '', /map_files 7f00-8f00 of process 100 \(\/SYSV00000000\): .*SysV/);
   });
 
-  it('makes the dump fail, unless allowMissing or --allow-missing permits it', async () => {
+  it('a file that is left out makes the dump fail, unless allowMissing or --allow-missing permits it', async () => {
     const manifest = await sealed(machine({ fdInfo: { 8: inFlight } }));
     assert.equal(manifest.state, 'sealed');
     assert.throws(
@@ -78,13 +78,13 @@ describe('what a dump without CRIU leaves out', () => {
     assertNothingMissing(await sealed(machine({ fds: { 3: ghost } })), images, resolvePolicy());
   });
 
-  it('does not include directories, FIFOs and devices, because they have no content', async () => {
+  it('the list of files left out has no directories, FIFOs and devices, because they have no content', async () => {
     const of = (mode: number, ino: bigint) => opened(fakeFile({ mode, ino }), '/x (deleted)');
     const fds = { 3: of(0o40755, 1n), 4: of(0o10600, 2n), 5: of(0o20600, 3n), 6: of(0o60600, 4n) };
     assert.equal((await sealed(machine({ fds }))).leftOut, undefined);
   });
 
-  it('includes a removed symbolic link, because its target is its content', async () => {
+  it('the list of files left out has a removed symbolic link, because its target is its content', async () => {
     const fds = { 3: opened(fakeFile({ mode: 0o120777 }), '/link (deleted)') };
     assert.deepEqual(
       missing(await sealed(machine({ fds }))).map(({ path }) => path),
@@ -92,7 +92,7 @@ describe('what a dump without CRIU leaves out', () => {
     );
   });
 
-  it('does not include a linked ghost whose names stay', async () => {
+  it('the list of files left out has no linked ghost whose names stay', async () => {
     const file = fakeFile({ nlink: 1 });
     const manifest = await sealed(
       machine({ fds: { 3: opened(file, '/old (deleted)') }, inRoot: { '/new': file } }),
@@ -100,7 +100,7 @@ describe('what a dump without CRIU leaves out', () => {
     assert.deepEqual([manifest.ghosts, manifest.leftOut], [[], undefined]);
   });
 
-  it('includes a ghost that cannot be opened, and the others are dumped; a holder that has ended fails the dump', async () => {
+  it('a ghost that cannot be opened is left out, and the others are dumped; a holder that has ended fails the dump', async () => {
     const fds = { 3: ghost, 4: opened(fakeFile({ ino: 2n }), '/other (deleted)') };
     const context = machine({ fds, fails: { 'pin fd/4': 'EACCES' } });
     const manifest = await sealed(context);
@@ -118,7 +118,7 @@ describe('what a dump without CRIU leaves out', () => {
       );
   });
 
-  it('includes files that could not be looked at, if that is allowed', async () => {
+  it('files that could not be looked at are left out, if that is allowed', async () => {
     const process = { fds: { 3: ghost, 4: ghost }, fails: { 'stat fd/4': 'EIO' } };
     await assert.rejects(
       dumpGhosts(machine(process), request()),
@@ -128,7 +128,7 @@ describe('what a dump without CRIU leaves out', () => {
     assert.deepEqual([manifest.ghosts.length, missing(manifest).map(({ what }) => what)], [1, ['fd 4']]);
   });
 
-  it('includes shared memory once for all who share it, even if its mappings may not be looked at', async () => {
+  it('shared memory is left out and listed once for all who share it, even if its mappings may not be looked at', async () => {
     const maps = [{ address: '7f00-8f00', opened: internal('/dev/zero', 2n) }];
     const fails = { 'stat map_files/7f00-8f00': 'EPERM' };
     const context = machine({ fds: { 3: ghost }, maps, fails });
@@ -141,7 +141,7 @@ describe('what a dump without CRIU leaves out', () => {
     );
   });
 
-  it('is only counted in the manifest beyond the entries that the manifest has room for', async () => {
+  it('files left out beyond the entries that the manifest has room for are only counted', async () => {
     const maps = Array.from({ length: 5000 }, (_, n) => ({
       address: `${n}000-${n}fff`,
       opened: internal('/dev/zero', BigInt(n + 1)),
@@ -156,7 +156,7 @@ describe('what a dump without CRIU leaves out', () => {
     assert.equal(context.lines.filter(line => line.startsWith('warn')).length, 1);
   });
 
-  it('is named in the manifest by its bytes, and in the log by printable characters only, when its name is hostile', async () => {
+  it('a file left out with a hostile name has its bytes in the manifest, and only printable characters in the log', async () => {
     const context = machine({ fds: { 3: opened(fakeFile({ mode: 0o120777 }), '/a\u001b\n (deleted)') } });
     const { leftOut: [link] = [] } = await sealed(context);
     assert.deepEqual(
@@ -168,13 +168,13 @@ describe('what a dump without CRIU leaves out', () => {
 });
 
 describe('a file inside a unix socket or a ring', () => {
-  it('is left to CRIU in a checkpoint: no fdinfo is read while the container is frozen', async () => {
+  it('in a checkpoint, files inside sockets and rings are left to CRIU: no fdinfo is read while the container is frozen', async () => {
     const context = machine({ fds: { 3: ghost }, fdInfo: { 8: inFlight } });
     const { journal } = await dumpGhosts(context, request(true));
     assert.deepEqual([context.host.processes.fdInfosRead, journal.leftOut], [[], undefined]);
   });
 
-  it('is reported by scan as not seen', () => {
+  it('scan reports a file inside a unix socket as not seen', () => {
     const { unseen } = scan(machine({ fds: { 3: ghost }, fdInfo: { 8: inFlight } }), { pids: [100] });
     assert.deepEqual(
       unseen.map(({ pid, what, inside }) => [pid, what, inside]),

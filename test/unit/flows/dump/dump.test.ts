@@ -22,7 +22,7 @@ function halfSeen() {
 const request = (criu: boolean) => ({ images, pids: [100], policy: resolvePolicy(), criu });
 
 describe('when some files could not be looked at', () => {
-  it('a dump without CRIU fails, because nobody else would keep what it did not see', async () => {
+  it('a dump without CRIU fails if a file could not be looked at, because nobody else would keep it', async () => {
     const context = halfSeen();
     await assert.rejects(
       dumpGhosts(context, request(false)),
@@ -32,7 +32,7 @@ describe('when some files could not be looked at', () => {
     assert.equal(manifestExists(context.host.files, images), false);
   });
 
-  it('a dump by CRIU keeps what was seen and leaves the rest to CRIU, which looks itself', async () => {
+  it('a dump by CRIU keeps what was seen, and leaves files that could not be looked at to CRIU, which looks itself', async () => {
     const context = halfSeen();
     const { journal } = await dumpGhosts(context, request(true));
     assert.deepEqual(
@@ -53,7 +53,7 @@ describe('when some files could not be looked at', () => {
     }
   });
 
-  it('an unseen folder, or an unseen file that still has its name, does not fail the dump', async () => {
+  it('a folder, or a file that still has its name, does not fail the dump if it could not be looked at', async () => {
     const context = fakeContext(fakeHost());
     const [named, gone] = [opened(fakeFile({ ino: 2n, nlink: 1 }), '/nfs/x'), opened(fakeFile(), deleted)];
     const fails = { 'stat cwd': 'ESTALE', 'stat fd/4': 'ENOTCONN' };
@@ -92,7 +92,7 @@ describe('when only a thread with its own descriptors holds a ghost', () => {
     return context;
   }
 
-  it('a dump without CRIU keeps the ghost', async () => {
+  it('a dump without CRIU keeps a ghost that only a thread with its own descriptors holds', async () => {
     const { journal } = await dumpGhosts(apart(false), request(false));
     assert.deepEqual(
       journal.ghosts.map(({ ino, holders }) => [ino, holders.map(({ pid, fd }) => `${pid} ${fd}`)]),
@@ -100,14 +100,14 @@ describe('when only a thread with its own descriptors holds a ghost', () => {
     );
   });
 
-  it('a dump by CRIU is refused, because CRIU would lose the ghost silently', async () => {
+  it('a dump by CRIU is refused if only a thread with its own descriptors holds a ghost, because CRIU would lose it silently', async () => {
     await assert.rejects(
       dumpGhosts(apart(false), request(true)),
       ghostkeepError('GHOST_UNREADABLE', 'only thread 101 holds it', 'unshare(CLONE_FILES)'),
     );
   });
 
-  it('a dump by CRIU goes on if the main thread holds the ghost too', async () => {
+  it('a dump by CRIU goes on if the main thread holds the ghost of such a thread too', async () => {
     const { journal } = await dumpGhosts(apart(true), request(true));
     assert.equal(journal.ghosts.length, 1);
   });
@@ -128,7 +128,7 @@ describe('when CRIU would keep or refuse a ghost itself', () => {
     return context;
   };
 
-  it('a dump without CRIU copies the ghost, with the mount ids that it has', async () => {
+  it('a dump without CRIU copies a ghost that CRIU would keep or refuse, with the mount ids that it has', async () => {
     const { journal } = await dumpGhosts(holding(), request(false));
     assert.deepEqual(
       journal.ghosts.map(({ path, mounts, filesystem, data }) => [path, mounts, filesystem, !!data]),
@@ -139,7 +139,7 @@ describe('when CRIU would keep or refuse a ghost itself', () => {
     );
   });
 
-  it('a dump by CRIU leaves the ghost to CRIU', async () => {
+  it('a dump by CRIU leaves a ghost to CRIU that CRIU keeps or refuses', async () => {
     const { journal } = await dumpGhosts(holding(), request(true));
     assert.deepEqual(journal.ghosts, []);
   });
@@ -157,7 +157,7 @@ describe('when CRIU would keep or refuse a ghost itself', () => {
 });
 
 describe('when the disk fails to store an image after write(2) has returned', () => {
-  it('a dump without CRIU fails, and the next one begins anew', async () => {
+  it('a dump without CRIU fails if the disk has lost an image, and the next one begins anew', async () => {
     const { context, files } = whole();
     files.lostWrites.add(`${images}/ghostkeep/pending-1.img`);
     await assert.rejects(dumpGhosts(context, request(false)), ghostkeepError('IO', 'pending-1.img', 'EIO'));
@@ -166,14 +166,14 @@ describe('when the disk fails to store an image after write(2) has returned', ()
     assert.equal(journal.ghosts.length, 1);
   });
 
-  it('a dump by CRIU does not wait for the disk while the processes are frozen', async () => {
+  it('a dump by CRIU does not wait until images are on the disk while the processes are frozen', async () => {
     const { context, files } = whole();
     files.lostWrites.add(`${images}/ghostkeep/pending-1.img`);
     await dumpGhosts(context, request(true));
     assert.equal(files.lostWrites.size, 1);
   });
 
-  it('a seal does not say that the dump is lossless', async () => {
+  it('a seal fails if the disk has lost an image', async () => {
     const { context, files } = whole();
     await dumpGhosts(context, request(false));
     files.lostWrites.add(`${images}/ghost-file-1.img`);

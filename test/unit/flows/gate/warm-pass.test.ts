@@ -408,7 +408,7 @@ function containerOf(count: number, config: object = {}) {
 const many = 32;
 
 describe('the warm pass of many small ghosts', () => {
-  it('when there are many, they are copied before the freeze, and during the freeze over those copies', async () => {
+  it('when there are many small ghosts, they are copied before the freeze, and during the freeze over those copies', async () => {
     const { gate, engine, processes, ghosts, names, files, ours, context } = containerOf(many);
     await gate.warm(100);
     assert.equal(ours().length, many);
@@ -428,14 +428,14 @@ describe('the warm pass of many small ghosts', () => {
     assert.equal(processes.pins.size, 0);
   });
 
-  it('when there are few, no ghost is copied before the freeze', async () => {
+  it('when there are few small ghosts, none is copied before the freeze', async () => {
     const { gate, engine, ours } = containerOf(many - 1);
     await gate.warm(100);
     assert.equal(engine.dumps, 0);
     assert.deepEqual(ours(), []);
   });
 
-  it('when one cannot be copied before the freeze, the dump copies it anew, and the others over their copies', async () => {
+  it('when one of many small ghosts cannot be copied before the freeze, the dump copies it anew, and the others over their copies', async () => {
     const { gate, engine, ours } = containerOf(many);
     engine.onDump = count => {
       if (count === 3) throw errno('EIO', 'cannot read the ghost');
@@ -465,7 +465,7 @@ describe('the warm pass of many small ghosts', () => {
     );
   });
 
-  it('when one cannot be pinned, or is another file by now, the others are copied', async () => {
+  it('when one of many small ghosts cannot be pinned, or is another file by now, the others are copied', async () => {
     const { gate, processes, ours } = containerOf(many);
     processes.add(101, {
       parent: 100,

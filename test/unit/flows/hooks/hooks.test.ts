@@ -144,7 +144,7 @@ describe('prestart at create', () => {
 });
 
 describe('a container without annotations of ours', () => {
-  it("when the container is created, nothing is recorded, whatever the host's config.json says", async () => {
+  it("when a container without our annotations is created, nothing is recorded, whatever the host's config.json says", async () => {
     const context = fakeContext();
     context.host.files.put('/etc/ghostkeep/config.json', '{');
     const before = context.host.files.snapshot();
@@ -155,14 +155,14 @@ describe('a container without annotations of ours', () => {
     assert.deepEqual(context.host.files.snapshot(), before);
   });
 
-  it('when the container is restored, prestart leaves the check of its image to the gate', async () => {
+  it('when a container without our annotations is restored, prestart leaves the check of its image to the gate', async () => {
     const context = await checkpointed(true);
     context.host.files.put(`${images}/ghost-file-1.img`, 'damaged');
     restoring(context, 100);
     await prestart(context, state({ status: 'stopped', annotations: {} }));
   });
 
-  it('when the container stops in a checkpoint, poststop does nothing, unless there is a session record of it', async () => {
+  it('when a container without our annotations stops in a checkpoint, poststop does nothing, unless there is a session record of it', async () => {
     const context = await checkpointed(false);
     const { files, processes } = context.host;
     processes.add(999, { parent: 60 }).add(60, {

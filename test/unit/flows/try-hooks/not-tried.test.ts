@@ -23,20 +23,20 @@ describe('the list of what a trial did not try', () => {
   const ours = bundleWith({ 'io.ghostkeep.enabled': 'true' });
   const last = (config?: string, bundle = ours) => listNotTried(staged(config), bundle, true).at(-1) ?? '';
 
-  it('names containers without annotations, to which the policy of the host applies', () => {
+  it('the list of what was not tried names containers without annotations, to which the policy of the host applies', () => {
     assert.match(last(), /^containers without annotations .* the host's policy applies$/);
     assert.match(last('{"enabled":true}'), /the host's policy applies$/);
   });
-  it('names a policy of the host that is off', () =>
+  it('the list of what was not tried names a policy of the host that is off', () =>
     assert.match(
       last('{"enabled":false}'),
       /the host's policy \(\/etc\/ghostkeep\/config\.json: "enabled": false\)/,
     ));
-  it('does not repeat that config.json is damaged, because the hooks have failed for that reason', () =>
+  it('the list of what was not tried does not repeat that config.json is damaged, because the hooks have failed for that reason', () =>
     assert.match(last('{'), /the host's policy applies$/));
-  it('does not name containers without annotations when the bundle has none itself', () =>
+  it('the list of what was not tried does not name containers without annotations when the bundle has none itself', () =>
     assert.match(last('{"enabled":false}', bundleWith({})), /^addresses of mappings/));
-  it('names hooks of other stages, but not empty ones', () => {
+  it('the list of what was not tried names hooks of other stages, but not empty ones', () => {
     const hooks = {
       prestart: [{}],
       poststop: [{}],
@@ -63,12 +63,12 @@ describe('the error when the policy that prestart recorded is off', () => {
     return recordImages(context, bundleWith(annotations), 'try', '/images');
   };
 
-  it('names the annotation if the annotation says so', () =>
+  it('when an annotation turns the hooks off, the error names the annotation', () =>
     assert.throws(
       record({ 'io.ghostkeep.enabled': 'false' }),
       ghostkeepError('HOOK_FAILED', /do nothing here: the annotation io\.ghostkeep\.enabled=false/),
     ));
-  it("names the host's config.json if no annotation says so", () =>
+  it("when the host's config.json turns the hooks off, the error names config.json", () =>
     assert.throws(
       record({ 'io.ghostkeep.limit': '1G' }),
       ghostkeepError('HOOK_FAILED', /"enabled": false in \/etc\/ghostkeep\/config\.json leaves/),

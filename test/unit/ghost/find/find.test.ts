@@ -601,7 +601,7 @@ describe('mounts that hide others', () => {
     const long = `/${'x'.repeat(5000)}`;
     const live = fakeFile({ nlink: 1 });
 
-    it('a live file is no ghost', () => {
+    it('a live file whose path is too long for a link of /proc is no ghost', () => {
       const found = findIn({
         fds: { 3: opened(live, long) },
         exe: opened(live, long),
@@ -610,13 +610,13 @@ describe('mounts that hide others', () => {
       assert.deepEqual([found.ghosts, found.unseen], [[], []]);
     });
 
-    it('a ghost is found and left to CRIU, which refuses so long a path', () => {
+    it('a ghost whose path is too long for a link of /proc is left to CRIU, which refuses it', () => {
       const found = findIn({ fds: { 3: opened(fakeFile(), `${long} (deleted)`) } });
       assert.deepEqual(summary(found), ['unlinked: criu']);
       assert.deepEqual(found.unseen, []);
     });
 
-    it('a ghost with another name is found by its mapping', () => {
+    it('a ghost with too long a path and another name is found by its mapping', () => {
       const found = findIn({
         maps: [{ address: '1-2', opened: opened(live, `${long} (deleted)`) }],
         inRoot: { '/other': live },
@@ -624,7 +624,7 @@ describe('mounts that hide others', () => {
       assert.deepEqual([summary(found), found.unseen], [['linked: criu'], []]);
     });
 
-    it('a file that cannot be opened is reported, because it may be a ghost', () => {
+    it('a file with too long a path that cannot be opened is reported, because it may be a ghost', () => {
       const found = findIn({ fds: { 3: opened(live, long) }, fails: { 'longPath fd/3': 'EIO' } });
       assert.deepEqual(
         found.unseen.map(({ what, mayHide }) => [what, mayHide]),

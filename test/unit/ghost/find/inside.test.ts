@@ -18,7 +18,7 @@ function look(process: FakeProcess, more: Record<number, FakeProcess> = {}) {
 }
 
 describe('files in flight in a unix socket', () => {
-  it('the receiving socket is reported, and a socket with nothing in flight is not', () => {
+  it('a unix socket with a file in flight is reported, and a socket with nothing in flight is not', () => {
     const found = look({ fdInfo: { 4: socket(1, 2), 5: socket(2, 0), 6: 'pos:\t0\n' } }).inside();
     assert.deepEqual(
       found.map(({ pid, what, inside }) => [pid, what, inside]),
@@ -46,7 +46,7 @@ describe('files registered with io_uring', () => {
       .inside()
       .map(({ path, why }) => path ?? why);
 
-  it('a file without a name is reported where no descriptor leads to it', () => {
+  it('a file without a name that is only registered with io_uring is reported', () => {
     const files =
       'UserFiles:\t4\n    0: /tmp/a\\040(deleted)\n    1: /etc/passwd\n    2: socket:[12]\n    3: /n/.nfs000000000000000200000001\n';
     assert.deepEqual(paths(files), ['/tmp/a', '/n/.nfs000000000000000200000001']);
@@ -60,7 +60,7 @@ describe('files registered with io_uring', () => {
     assert.deepEqual(paths(files, held), ['/tmp/a']);
   });
 
-  it('a hostile name keeps its bytes, and its text is escaped', () => {
+  it('a hostile name of a registered file keeps its bytes, and its text is escaped', () => {
     const [found] = look({
       fdInfo: { 3: ring('UserFiles:\t1\n    0: /a\\012\\134\u001b\xff\\040(deleted)\n') },
     }).inside();
@@ -71,7 +71,7 @@ describe('files registered with io_uring', () => {
     );
   });
 
-  it('a file is reported where the kernel shows only the last part of its name', () => {
+  it('a registered file is reported where the kernel shows only the last part of its name', () => {
     assert.deepEqual(paths('UserFiles:\t2\n    0: passwd\n    1: <none>\n'), ['passwd']);
   });
 
@@ -81,7 +81,7 @@ describe('files registered with io_uring', () => {
     assert.equal(processes.fdInfosRead.length, 3);
   });
 
-  it('a list that is too long to be read whole is reported', () => {
+  it('a list of registered files that is too long to be read whole is reported', () => {
     const line = `    1: ${'/x'.repeat(2000)}\\040(deleted)\n`;
     const found = paths(`UserFiles:\t1000\n${line.repeat(1000)}`);
     assert.equal(found.length, 2);
@@ -92,7 +92,7 @@ describe('files registered with io_uring', () => {
 describe('files behind a loop device', () => {
   const device = (rdev: bigint) => opened(fakeFile({ mode: 0o60660, nlink: 1, rdev, ino: 9n }), '/dev/loop7');
 
-  it('a file without a name is reported once; a file with a name and other devices are not', () => {
+  it('a file without a name behind a loop device is reported once; a file with a name and other devices are not', () => {
     const { processes, inside } = look(
       { fds: { 3: device(7n), 4: device(7n), 5: device(8n), 6: device(9n) } },
       { 200: { fds: { 3: device(7n) } } },
@@ -105,7 +105,7 @@ describe('files behind a loop device', () => {
     );
   });
 
-  it('a file that a descriptor leads to as well is not reported', () => {
+  it('a file behind a loop device is not reported if a descriptor leads to it as well', () => {
     const { processes, inside } = look({
       fds: { 3: device(7n), 4: opened(fakeFile(), '/srv/disk (deleted)') },
     });

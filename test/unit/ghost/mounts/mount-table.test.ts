@@ -34,7 +34,7 @@ function find(declared: Record<number, FakeProcess>, pids = Object.keys(declared
 }
 
 describe("a mount that is not in the namespace of the ghost's holder", () => {
-  it("when it is in another process's namespace, ghostkeep keeps the ghost, by that namespace's paths", () => {
+  it("when a ghost's mount is only in another process's namespace, ghostkeep keeps the ghost, by that namespace's paths", () => {
     for (const holds of [{ fds: { 3: far() } }, { maps: [{ address: '1000-2000', opened: far() }] }]) {
       const { ghost, mount, asked } = find({ 100: before, 200: { ...after, ...holds } });
       assert.deepEqual(

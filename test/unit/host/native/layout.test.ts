@@ -4,7 +4,7 @@ import { differenceOf, layoutText, openFile } from '../../../../src/host/native/
 import { loadLibrary } from '../../../../src/host/native/load-library.js';
 
 describe('the layout that JavaScript and the library share', () => {
-  it('is the same as the one that the library was compiled with', () => {
+  it('the layout in JavaScript is the one that the library was compiled with', () => {
     const text = Buffer.alloc(16_384);
     const read = loadLibrary().func('uint32_t gk_layout(void *, uint32_t)');
     const length = read(text, text.byteLength) as number;
@@ -33,7 +33,7 @@ describe('the layout that JavaScript and the library share', () => {
     assert.match(differenceOf('') ?? '', /^it has "" where this program has "GK_MESSAGE_BYTES 240"$/);
   });
 
-  it('has three words for an open file, as the type OpenFds promises', () => {
+  it('the layout has three words for an open file, as the type OpenFds promises', () => {
     assert.deepEqual([openFile.words, openFile.word], [3, { fd: 0, dev: 1, ino: 2 }]);
   });
 });

@@ -46,17 +46,17 @@ describe('a link that leads to another file after we looked at it', () => {
     ['a folder', '.'],
     ['a device', '/dev/null'],
   ] as const)
-    it(`when it leads to ${what} before it is opened with O_PATH, that is not opened`, t => {
+    it(`when a link of /proc leads to ${what} before it is opened with O_PATH, the call does not open that`, t => {
       swapBeforeOpen(t, 0, path.resolve(top, target));
       assert.throws(() => openToPin(link), { code: 'EINVAL' });
     });
 
-  it('when it leads to another file after it is opened with O_PATH, the first file is opened', t => {
+  it('when a link of /proc leads to another file after it is opened with O_PATH, the first file is opened', t => {
     swapBeforeOpen(t, 1, `${top}/another`);
     assert.equal(contentOf(t, openToPin(link)), 'the file');
   });
 
-  it('when it leads to a FIFO after it is opened with O_PATH, the first file is opened, for writing too', t => {
+  it('when a link of /proc leads to a FIFO after it is opened with O_PATH, the first file is opened, for writing too', t => {
     swapBeforeOpen(t, 1, `${top}/fifo`);
     const fd = openToPin(link, true);
     assert.ok(fs.fstatSync(fd).isFile());
@@ -65,7 +65,7 @@ describe('a link that leads to another file after we looked at it', () => {
 });
 
 describe('a file in an image directory', () => {
-  it('when the file is a link or not regular, it is not opened', () => {
+  it('when a file in an image directory is a link or not regular, it is not opened', () => {
     assert.throws(() => openRegular(link, fs.constants.O_RDONLY), { code: 'ELOOP' });
     for (const other of ['fifo', '.'])
       assert.throws(() => openRegular(`${top}/${other}`, fs.constants.O_RDONLY), { code: 'EINVAL' });

@@ -29,7 +29,7 @@ describe('aufs', () => {
     assert.equal(branches(98), undefined);
   });
 
-  it('when /proc shows a mapped file by its path in a branch, it gets the name it was opened by', () => {
+  it('when /proc shows a mapped file by its path in a branch, the file gets the path by which it was opened', () => {
     assert.equal(nameOf(95, '/var/lib/docker/aufs/diff/22bb/usr/lib/libc.so'), '/usr/lib/libc.so');
     assert.equal(nameOf(96, '/srv/c=d/file'), '/mnt/union/file');
   });

@@ -37,7 +37,7 @@ describe('parseMaps', () => {
 });
 
 describe('the first segment of SysV shared memory', () => {
-  it('has inode 0 and is listed, and the heap is not', () => {
+  it('the first segment of SysV shared memory has inode 0 and is listed, and the heap is not', () => {
     const [only, ...more] = parseMaps(
       Buffer.from(
         '7f0000000000-7f0000001000 rw-s 00000000 00:01 0                          /SYSV00000000 (deleted)\n' +
@@ -50,7 +50,7 @@ describe('the first segment of SysV shared memory', () => {
 });
 
 describe('parseWritableShared', () => {
-  it('lists only shared writable mappings, whatever bytes their names have', () => {
+  it('parseWritableShared lists only shared writable mappings, whatever bytes their names have', () => {
     const maps = fixture('odd-names/maps');
     assert.deepEqual(
       parseWritableShared(maps),

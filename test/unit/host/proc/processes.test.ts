@@ -5,7 +5,7 @@ import { describe, it } from 'node:test';
 import { LinuxProcesses } from '../../../../src/host/proc/processes.js';
 
 describe('the tree of a process', () => {
-  it('has its children and grandchildren, and no other process', async t => {
+  it('the tree of a process has its children and grandchildren, and no other process', async t => {
     const shell = spawn('sh', ['-c', 'sleep 60 & echo $!; wait'], { stdio: ['ignore', 'pipe', 'ignore'] });
     t.after(() => shell.kill('SIGKILL'));
     const [line] = (await once(shell.stdout, 'data')) as [Buffer];
@@ -15,13 +15,13 @@ describe('the tree of a process', () => {
     assert.ok(new LinuxProcesses().tree(process.pid).includes(sleeper));
   });
 
-  it('has only the pid itself where that process does not exist', () => {
+  it('the tree of a process that does not exist has only its pid', () => {
     assert.deepEqual(new LinuxProcesses().tree(4_194_304), [4_194_304]);
   });
 });
 
 describe('the device of shared memory', () => {
-  it('is the device of a memfd, and of no mount', () => {
+  it('the device of shared memory is that of a memfd, and of no mount', () => {
     const processes = new LinuxProcesses();
     const dev = processes.sharedMemoryDev();
     assert.notEqual(dev, undefined);
