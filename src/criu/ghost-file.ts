@@ -13,11 +13,11 @@ const chunkedFromBytes = 3n * 4096n;
 export const headBytes = 8192;
 
 export interface GhostHead {
-  /** As ids inside the container's user namespace. */
+  /** Both are ids inside the container's user namespace. */
   uid: number;
   gid: number;
   mode: number;
-  /** As stat(2) gives it. Only this module knows CRIU's own packing. */
+  /** The device as stat(2) gives it. Only this module knows CRIU's own packing. */
   dev: bigint;
   ino: bigint;
   size: bigint;

@@ -50,7 +50,7 @@ function isInterrupted(files: Files, images: string): boolean {
   return files.exists(workFolder) && files.list(workFolder).some(name => isPendingName(`${folder}/${name}`));
 }
 
-/** As readManifest, but throws if anything is left to seal, because a seal would write the manifest anew. */
+/** Like readManifest, but it throws if anything is left to seal: a seal would write the manifest anew. */
 export function readSealedManifest(files: Files, images: string): Manifest {
   const manifest = readManifest(files, images);
   if (manifest.state === 'sealed' && !files.exists(`${images}/${journalName}`)) return manifest;

@@ -75,7 +75,7 @@ const baseIn = (bases: string): string => `${bases}/ghostkeep/${basesIn(bases)[0
 
 describe('a base', () => {
   for (const [what, make] of Object.entries(unusable))
-    it(`when it ${what}, the dump leaves it alone`, async t => {
+    it(`when a base ${what}, the dump does not use it`, async t => {
       if (!needs(t, isRoot, 'the gate finds records of bases in /run')) return;
       const { folder, images, bases, fd } = setUp(t);
       preDump(bases);
@@ -86,7 +86,7 @@ describe('a base', () => {
     });
 
   for (const [what, make] of Object.entries(wrong))
-    it(`when it ${what}, the dump has every byte all the same`, async t => {
+    it(`when a base ${what}, the dump has every byte all the same`, async t => {
       const { folder, images, fd } = setUp(t);
       preDump(images);
       make({ base: baseIn(images), folder });
@@ -173,7 +173,7 @@ function fill(fd: number, letter: string): void {
 }
 
 describe('a round that does not come to its end', () => {
-  it('when it is stopped in the middle and goes on after the dump, the dump keeps its bytes', async t => {
+  it('when a round is stopped in the middle and goes on after the dump, the dump keeps its bytes', async t => {
     const { folder, images, bases } = setUp(t);
     const fd = hugeGhost(t, folder, 'a');
     const round = await stoppedRound(t, bases);
@@ -188,7 +188,7 @@ describe('a round that does not come to its end', () => {
     assert.equal(assertDumped(images, folder, fd), undefined);
   });
 
-  it('when it is stopped in the directory of the checkpoint, the gate does not wait for it', async t => {
+  it('when a round is stopped in the directory of the checkpoint, the gate does not wait for it', async t => {
     const { folder, images } = setUp(t);
     const fd = hugeGhost(t, folder, 'a');
     const round = await stoppedRound(t, images);
@@ -203,7 +203,7 @@ describe('a round that does not come to its end', () => {
     assert.ok(!fs.existsSync(`${images}/ghostkeep`));
   });
 
-  it('when it is killed in the middle, nobody believes what it has left, and the next round has a base', async t => {
+  it('when a round is killed in the middle, its files are not used, and the next round has a base', async t => {
     const { folder, images } = setUp(t);
     const fd = hugeGhost(t, folder, 'a');
     for (let count = 0; count < 3; count += 1) {

@@ -110,7 +110,7 @@ describe('engines', () => {
   for (const [name, make, reason] of [
     ['ext4', ext4, /1 by fiemap: ext4's map is its fastest answer/],
     ['tmpfs', tmpfs, /1 by seek: tmpfs has no map/],
-    ['overlayfs on tmpfs', overlayOnTmpfs, /1 by read: what lies below this overlay has no map/],
+    ['overlayfs on tmpfs', overlayOnTmpfs, /1 by read: the file system below this overlay has no map/],
   ] as const)
     it(`when the ghost is on ${name}, show says why the engine was chosen`, t => {
       if (!needs(t, isRoot, 'mounting needs root')) return;

@@ -229,7 +229,7 @@ describe('install.sh', () => {
     assert.match(run('prestart', { 'io.ghostkeep.x': 'y' }).stderr, /\[BAD_POLICY\]/);
   });
 
-  describe('when it cannot install', () => {
+  describe('when install.sh cannot install', () => {
     const assertNothing = (about: RegExp, environment = {}) => {
       const before = Object.keys(host.snapshot());
       const { status, said } = host.run([], environment);

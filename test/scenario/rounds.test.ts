@@ -24,7 +24,7 @@ describe('a round', () => {
     assert.ok(!fs.existsSync(`${images}/ghostkeep`));
   });
 
-  it('when it was made in the directory of the checkpoint itself, the gate finds it there', async t => {
+  it('when a round was made in the directory of the checkpoint itself, the gate finds it there', async t => {
     const { folder, images, fd } = setUp(t);
     preDump(images);
     fs.writeSync(fd, 'changed', 4_000_000);

@@ -26,7 +26,7 @@ function threeGhosts(t: TestContext): void {
 const order = (stdout: string) => rows(stdout).map(row => row.replace(/.*\//, ''));
 
 describe('scan', () => {
-  it('when it lists ghosts, those that take most room come first, or what --sort says', t => {
+  it('when scan lists ghosts, those that take most room come first, or what --sort says', t => {
     threeGhosts(t);
     assert.deepEqual(order(shown()), ['large', 'sparse', 'small']);
     assert.deepEqual(order(shown('--sort', 'size')), ['sparse', 'large', 'small']);
@@ -86,7 +86,7 @@ describe('scan', () => {
     assert.match(shown(), / \/\S*\/(deep\/){20}the-end\n/);
   });
 
-  it('when it watches, it shows what has come meanwhile, and ends when nobody reads any more', async t => {
+  it('when scan watches, it shows what has come meanwhile, and ends when nobody reads any more', async t => {
     const folder = temporaryFolder(t);
     const child = spawn(command[0], [...command.slice(1), ...own, '--watch'], {
       stdio: ['ignore', 'pipe', 'inherit'],

@@ -70,7 +70,7 @@ describe('share', () => {
       assertHolds(t, directories[1] as string, contents[1] as Buffer);
     });
 
-  it('when it is repeated, nothing is saved again, and it says what was shared before', t => {
+  it('when share is repeated, it saves nothing again, and says what was shared before', t => {
     if (!needs(t, isRoot, 'mounting needs root')) return;
     const [[first = '', second = '']] = history(t, onLoopDevice(t, 'xfs'));
     const once = share(first, second).shared;

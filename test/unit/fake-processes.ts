@@ -106,7 +106,7 @@ export class FakeProcesses implements ProcessView {
   commandLine = (pid: number) => this.#get(pid).commandLine ?? [];
   parent = (pid: number) => this.#get(pid).parent ?? 1;
   fds = (pid: number) => Object.keys(this.#get(pid, 'fds').fds ?? {}).map(Number);
-  /** As ghostkeep.h promises of gk_open_files. */
+  /** Keeps the promises that ghostkeep.h makes for gk_open_files. */
   inTurn<T>(_pids: readonly number[], look: () => T): T {
     return look();
   }
@@ -247,7 +247,7 @@ export class FakeProcesses implements ProcessView {
   self = () => ownPid;
 }
 
-/** As in maps. */
+/** A device number as maps shows it. */
 function showHexDev(dev: bigint): string {
   const { major, minor } = splitDev(dev);
   return `${major.toString(16)}:${minor.toString(16)}`;

@@ -161,7 +161,7 @@ export class MemoryFiles implements Files {
     this.contents.delete(this.#real(path));
   }
   removeTree(path: string): void {
-    // As on a disk: one after the other, and the process may end between any two.
+    // Removes one after the other, as on a disk: the process may end between any two.
     for (const name of [...this.contents.keys()].filter(at => at === path || at.startsWith(`${path}/`)))
       this.remove(name);
     if (!this.folders.has(path)) return;

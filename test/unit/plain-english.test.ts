@@ -31,7 +31,7 @@ const riddles: [phrase: RegExp, plain: string][] = [
   [/\b(is|are|was|were) said of (it|them)\b/i, 'we report'],
   [/\bwhom it belongs\b/i, 'its owner'],
   [/\bwhether it said so\b/i, 'with or without telling us'],
-  [/\bis (to be )?believed\b/i, 'we trust'],
+  [/\bbeliev(e|es|ed)\b/i, 'trust, rely on'],
 ];
 
 interface Comment {
@@ -88,6 +88,20 @@ function faultsIn(source: string): string[] {
   );
 }
 
+/** A title is often read without its suite, so it must not begin with a pronoun that only the suite explains. */
+const pronoun = /^(when )?(it|they|that one|this one)\b/i;
+
+/** Titles of suites and tests that are written as one string. */
+function faultsInTitles(source: string): string[] {
+  return source.split('\n').flatMap((line, index) => {
+    const [, title] = /^\s*(?:describe|it)\(\s*['"`](.*)$/.exec(line) ?? [];
+    if (title === undefined) return [];
+    if (pronoun.test(title)) return [`${index + 1}: a pronoun without a noun: ${title}`];
+    const riddle = riddles.find(([phrase]) => phrase.test(title));
+    return riddle ? [`${index + 1}: write "${riddle[1]}": ${title}`] : [];
+  });
+}
+
 const files = folders
   .flatMap(folder =>
     (readdirSync(path.join(top, folder), { recursive: true }) as string[]).map(name => `${folder}/${name}`),
@@ -102,6 +116,27 @@ describe('plain English', () => {
       faultsIn(readFileSync(path.join(top, name), 'utf8')).map(fault => `${name}:${fault}`),
     );
     assert.deepEqual(faults, []);
+  });
+
+  it('a title says who or what without the suite around it', () => {
+    const tests = files.filter(name => name.endsWith('.test.ts'));
+    assert.ok(tests.length > 100, `${tests.length} files were found`);
+    const faults = tests.flatMap(name =>
+      faultsInTitles(readFileSync(path.join(top, name), 'utf8')).map(fault => `${name}:${fault}`),
+    );
+    assert.deepEqual(faults, []);
+  });
+
+  it('when a title begins with a pronoun or has a riddle, it is found', () => {
+    const source = [
+      "it('when it ends', () => {",
+      'it("a list ends", () => {',
+      'it(`the map is believed`, () => {',
+    ];
+    assert.deepEqual(
+      faultsInTitles(source.join('\n')).map(fault => Number.parseInt(fault, 10)),
+      [1, 3],
+    );
   });
 
   it('when a sentence is a fragment, it is found in every kind of comment', () => {

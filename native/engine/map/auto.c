@@ -45,7 +45,7 @@ static const struct opinion unknown = {
  */
 static const struct opinion overlay[2] = {
 	{ MAGIC_OVERLAY, GK_ENGINE_READ,
-	  "what lies below this overlay has no map, so it may be one not to believe" },
+	  "the file system below this overlay has no map, so we cannot trust its holes" },
 	{ MAGIC_OVERLAY, GK_ENGINE_SEEK, "overlayfs passes lseek on to a file system with a map" },
 };
 

@@ -50,7 +50,7 @@ export interface Files extends FolderLocks {
    */
   replace(path: string, bytes: Uint8Array, how?: Replacement): void;
   rename(from: string, to: string): void;
-  /** As rename, but a file that already has the name stays, and the call throws EEXIST. */
+  /** Like rename, but a file that already has the name stays, and the call throws EEXIST. */
   renameNew(from: string, to: string): void;
   /**
    * flock(2) without waiting: false where another process has the lock, undefined where the file system has

@@ -114,7 +114,7 @@ export interface ProcessView {
     links: readonly { pid: number; link: string }[],
   ): (Answer | Refused | undefined)[];
   /**
-   * As readLink, for a path of any length. It opens the file, which must be a regular one, and shows a
+   * Like readLink, but for a path of any length. It opens the file, which must be a regular one, and shows a
    * newline as \012.
    */
   longPath(pid: number, link: string): Buffer;
@@ -155,7 +155,7 @@ export interface ProcessView {
    * writing too, which fails for a running executable (ETXTBSY). The caller closes it.
    */
   pin(pid: number, link: string, writable?: boolean): number;
-  /** As pin and statPin, for many links at once, in their order. The caller closes the descriptors. */
+  /** Like pin and statPin, but for many links at once, in their order. The caller closes the descriptors. */
   pinAll(links: readonly { pid: number; link: string }[]): (Pin | Refused)[];
   unpin(fd: number): void;
   statPin(fd: number): FileStat;

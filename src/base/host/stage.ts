@@ -1,7 +1,7 @@
 export interface ProgramRequest {
   /** Absolute; no PATH is searched. */
   path: string;
-  /** As execve(2) takes it, with the program's own name first. */
+  /** The words that execve(2) takes, with the program's own name first. */
   argv: readonly string[];
   /** The program gets exactly this environment. */
   environment: Record<string, string>;

@@ -44,7 +44,7 @@ function keyed(place: ImagePlace): [string, ImagePlace] {
 
 /**
  * Goes up from each process to its nearest monitor. A process of the container may give itself a monitor's
- * command line, so we believe only processes outside of it (isTrusted).
+ * command line, so we trust only processes outside of it (isTrusted).
  */
 function findMonitors(host: Host, pids: readonly number[]): Monitor[] {
   const { processes } = host;

@@ -1,4 +1,4 @@
-/** Copies of ghosts while their processes run, for a round and for the warm pass. Nobody believes them. */
+/** Copies of ghosts while their processes run, for a round and for the warm pass. No dump relies on them. */
 import type { FileStat } from '../../base/host/host.js';
 import { showBytes } from '../../base/units.js';
 import { type Ghost, showGhost } from '../../ghost/ghost.js';

@@ -57,7 +57,7 @@ function openIfThere(base: string, folders: string): number | undefined {
   }
 }
 
-/** As inPlace, for work on the contents of a folder. */
+/** Like inPlace, but for work on the contents of a folder. */
 export function inFolder<T>(folder: string, act: (place: string) => T): T {
   return inPlace(`${folder}/.`, act);
 }

@@ -87,7 +87,7 @@ export function ask(name: NativeFunction, ...args: unknown[]): void {
 
 const unread = Buffer.alloc(layout.bytes);
 
-/** As call, on another thread, so that the event loop goes on and can show progress. */
+/** Like call, but on another thread, so that the event loop goes on and can show progress. */
 export function callOnThread(name: NativeFunction, ...args: unknown[]): Promise<EngineReport> {
   const report = Buffer.alloc(layout.bytes);
   return new Promise((resolve, reject) => {

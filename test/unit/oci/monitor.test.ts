@@ -13,23 +13,23 @@ const monitor = (name: string) =>
 const id = '78f99c7130c66d710f52c1f8582cab436a0bbe5769c76730b0fdef1fa9cd0e12';
 
 describe('parseMonitor', () => {
-  it("when it is containerd's shim, it has the daemon's socket", () => {
+  it("when the process is containerd's shim, the result has the daemon's socket", () => {
     const socket = '/run/containerd/containerd.sock';
     assert.deepEqual(monitor('containerd-shim'), { engine: 'containerd', socket });
   });
 
-  it("when it is Podman's conmon, the folder is the bundle's", () => {
+  it("when the process is Podman's conmon, the folder is the bundle's", () => {
     assert.deepEqual(monitor('podman'), {
       engine: 'podman',
       folder: `/var/lib/containers/storage/overlay-containers/${id}/userdata`,
     });
   });
 
-  it('when it is the conmon of a `podman exec`, its folder is not the one for images', () => {
+  it('when the process is the conmon of a `podman exec`, its folder is not the one for images', () => {
     assert.equal(monitor('podman-exec'), undefined);
   });
 
-  it("when it is CRI-O's conmon, the folder is the one that outlives a reboot", () => {
+  it("when the process is CRI-O's conmon, the folder is the one that outlives a reboot", () => {
     assert.deepEqual(monitor('cri-o'), {
       engine: 'cri-o',
       folder:
@@ -37,7 +37,7 @@ describe('parseMonitor', () => {
     });
   });
 
-  it('when it is something else, or lacks what we need, it is no monitor', () => {
+  it('when a command line belongs to another program, or lacks what we need, the process is no monitor', () => {
     for (const line of [
       'containerd-shim-runc-v1 -address /s',
       '/usr/bin/containerd-shim-kata-v2 -address /s',

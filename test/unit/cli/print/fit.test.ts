@@ -28,7 +28,7 @@ describe('fit', () => {
     assert.equal(at(30)[1], '1 KiB  a-long-…  …h/to/the-end');
   });
 
-  it('when it is printed, no line is wider, down to what always stays', () => {
+  it('when a table is fitted to a width, no line is wider, down to what always stays', () => {
     for (let width = 30; width < 90; width += 1)
       for (const line of at(width)) assert.ok(line.length <= width, `${width}: ${line}`);
   });

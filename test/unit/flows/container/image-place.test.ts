@@ -64,7 +64,7 @@ describe('findImagePlace', () => {
     assert.throws(() => find(machine(shell)), isUnknown('runc and crun'));
   });
 
-  it('when a process of the container takes the name of a monitor, it is not believed', () => {
+  it('when a process of the container takes the name of a monitor, that process is not trusted', () => {
     const context = machine({ namespace: host, commandLine: ['sh'] }, {}, ['/etc', '/tmp']);
     context.host.processes.add(100, { ...podman('/etc'), namespace: container, parent: 50 });
     assert.throws(() => find(context), isUnknown('runc and crun'));
@@ -72,14 +72,14 @@ describe('findImagePlace', () => {
     assert.deepEqual(find(context), { engine: 'containerd', folder: '/tmp', own: false });
   });
 
-  it("when another user's process looks like a monitor, it is not believed, but our own user's is", () => {
+  it("when another user's process looks like a monitor, that process is not trusted, but one of our own user is", () => {
     const context = machine({ ...podman('/etc'), uid: 1000 }, {}, ['/etc']);
     assert.throws(() => find(context), isUnknown('runc and crun'));
     context.host.uid = () => 1000;
     assert.equal(find(context).folder, '/etc');
   });
 
-  it('when containerd is not there, is silent, or is not believed, the reason says so', () => {
+  it('when containerd is not there, is silent, or is not trusted, the reason says so', () => {
     const context = machine(shim, { namespace: 'mnt:[7]' });
     assert.throws(() => find(context), isUnknown('process 40', 'other mounts'));
     context.host.processes.add(40, { namespace: host, uid: 5 });

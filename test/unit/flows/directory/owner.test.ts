@@ -128,7 +128,7 @@ describe('asOwner for beginning a dump over an unsealed one', () => {
     assert.equal(await asOwner(context, images, () => 'sealed'), 'sealed');
   });
 
-  it('when that process has ended, its pid is another process, or the journal cannot be read, any process may begin a dump', async () => {
+  it('when the process that must finish a dump has ended, its pid is another process, or the journal cannot be read, any process may begin a dump', async () => {
     await begin(held('6').context);
     const ended = held('5');
     ended.processes.end(700);

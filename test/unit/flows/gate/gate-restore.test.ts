@@ -119,7 +119,7 @@ describe('GateRestore.resumed', () => {
     );
   });
 
-  it("when that name is also another ghost's own name, with the same size, neither ghost is changed", async () => {
+  it("when the name that CRIU gave a ghost is also another ghost's own name, with the same size, neither ghost is changed", async () => {
     const { gate, set } = restored([entryAt('/a'), entryAt('/a.cr_link')], { 3: '/a.cr_link' });
     await gate.resumed(100);
     assert.deepEqual(set, []);

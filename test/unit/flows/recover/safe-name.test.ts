@@ -10,7 +10,7 @@ describe('safeName', () => {
       assert.equal(safe(name), name);
   });
 
-  it('when it is long, it is cut between characters, so that a suffix has room', () => {
+  it('when a name is long, it is cut between characters, so that a suffix has room', () => {
     assert.equal(safe('a'.repeat(255)).length, 220);
     assert.equal(safe(`${'a'.repeat(219)}ü`), 'a'.repeat(219));
   });

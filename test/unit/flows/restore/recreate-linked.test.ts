@@ -108,7 +108,7 @@ describe('recreateLinked', () => {
     assert.ok(files.exists('/srv/shm/sem.a'));
   });
 
-  it('when that source is on a file server, the refusal says how to get the content', async () => {
+  it('when the source of the mount is on a file server, the refusal says how to get the content', async () => {
     for (const magic of [0x65735546n, 0x6969n, 0xff534d42n]) {
       const context = restoring();
       context.host.files.magic = magic;

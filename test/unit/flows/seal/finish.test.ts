@@ -104,7 +104,7 @@ describe('finishDump', () => {
     assert.equal(manifest.idMaps, undefined);
   });
 
-  /** As pinned: append-only, with a note. */
+  /** The flags and attributes of the ghost when it was pinned: append-only, with a note. */
   const noted = { inodeFlags: 0x20, xattrs: { 'user.note': 'YmVmb3Jl' } };
   const pinnedWith = (values: Partial<ManifestGhost>) =>
     held({

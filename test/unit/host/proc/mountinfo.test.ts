@@ -88,7 +88,7 @@ describe('hidingOption', () => {
       );
   });
 
-  it('when it hides nothing, we may see everything, or it is another mount, there is none', () => {
+  it('when /proc hides nothing, we may see everything, or the mount is another one, there is no such option', () => {
     for (const text of [proc('relatime'), proc('hidepid=1'), proc('hidepid=noaccess'), other, ''])
       assert.equal(
         hidingOption(text, () => false),
