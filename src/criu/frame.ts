@@ -9,7 +9,7 @@ const common = 0x54564319;
 /**
  * The most entries that we read from an image. Each entry becomes an object in memory, however short it is,
  * so the size of the image alone does not bound the memory. An entry that CRIU writes to files.img has some
- * 100 bytes, so an image within our bound on its size has fewer.
+ * 100 bytes, so an image within our bound on its size has no more entries than this.
  */
 const mostEntries = 600_000;
 
