@@ -167,7 +167,7 @@ describe('a ghost with a lease', () => {
     assert.doesNotMatch(trace, /\/proc\/locks/);
   });
 
-  it('when the process ends before `ghostkeep checkpoint` copies its pinned ghost, every byte is copied', async t => {
+  it('when the holder ends before `ghostkeep checkpoint` copies its pinned ghost, every byte is copied', async t => {
     const images = temporaryFolder(t);
     const held = await holder(t, 'write');
     const context = flows();

@@ -12,9 +12,9 @@ export interface RestoredGhost {
   id: number;
   path: string;
   ghost: ManifestGhost;
-  /** Metadata that could not be set, as `owner (EPERM)`. */
+  /** Metadata that could not be set, for example `owner (EPERM)`. */
   missing: string[];
-  /** Metadata that we did not set without `allowPrivileged`. */
+  /** Metadata that we did not set because `allowPrivileged` was not given. */
   withheld: string[];
 }
 

@@ -42,7 +42,7 @@ describe('showChecked', () => {
     assert.equal(text(copied), '1 ghost and 1 file with other names, no damage found');
   });
 
-  it('when all have one, or there are none, there is nothing to add', () => {
+  it('when all images have a digest, or there is no image, the output adds no explanation', () => {
     assert.equal(checked(withDigest), '1 ghost, no damage found');
     assert.equal(checked(), '0 ghosts, no damage found');
   });

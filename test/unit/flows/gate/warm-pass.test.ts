@@ -69,7 +69,7 @@ describe('before the warm pass', () => {
     );
   });
 
-  it('when the container is paused already, or we are to do nothing, nothing is read or rehearsed', async () => {
+  it('when the container is paused already, or the policy is off, no mount is read and nothing is rehearsed', async () => {
     const paused = without(true);
     paused.context.host.processes.paused.add(100);
     const off = without(true);
@@ -146,7 +146,7 @@ describe('the warm pass', () => {
     assert.deepEqual(engine.over, [false, true]);
   });
 
-  it('when ghosts are small, they are pinned once at once and let go, but not those left to CRIU', async () => {
+  it('when ghosts are small, they are pinned once together and released, except those that are left to CRIU', async () => {
     const { gate, processes, files } = container({ limit: '1M' });
     await gate.warm(100);
     assert.deepEqual(processes.pinned, ['100 fd/3', '100 fd/4']);
