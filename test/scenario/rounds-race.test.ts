@@ -12,7 +12,7 @@ import { before, describe, it, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readManifest } from '../../src/image/manifest.js';
 import { endOfCriu, Gate } from './gate.js';
-import { command, flows, ghostkeep, isRoot, program, temporaryFolder } from './ghostkeep.js';
+import { command, flows, ghostkeep, program, temporaryFolder } from './ghostkeep.js';
 
 const source = path.join(path.dirname(program), '../test/scenario/writers.c');
 const writers = path.join(path.dirname(program), '../build/test-writers');
@@ -74,16 +74,36 @@ async function race(t: TestContext, parent: string, seed: number): Promise<void>
   const child = await startWriters(t, folder, seed);
   const pid = child.pid as number;
   const place = chance(2) === 0 ? images : bases;
-  for (let left = chance(5); left > 0; left -= 1) await once(round(place, pid), 'exit');
+  for (let left = chance(5); left > 0; left -= 1) {
+    const one = round(place, pid);
+    const ended = once(one, 'exit');
+    if (chance(4) === 0) {
+      await sleep(chance(300));
+      one.kill('SIGKILL');
+    }
+    await ended;
+  }
   const last = round(place, pid);
   const ended = once(last, 'exit');
   await sleep(chance(400));
   await freeze(child);
-  if (isRoot && chance(2) === 0) await dumpByGate(t, images, pid, chance(2) === 0);
+  // CRIU dumps again into the directory of a dump that was killed; without CRIU that is refused.
+  const isKilled = chance(3) === 0;
+  if (isKilled) await killHelper(t, images, pid, chance(150));
+  if (isKilled || chance(2) === 0) await dumpByGate(t, images, pid, chance(2) === 0);
   else dumpAlone(images, bases, pid);
   await ended;
   assertSame(images, to, pid);
   child.kill('SIGKILL');
+}
+
+/** Anywhere: before it has taken a base, while it copies, or when it waits for CRIU. */
+async function killHelper(t: TestContext, images: string, pid: number, afterMs: number): Promise<void> {
+  const gate = new Gate(t, 'dump', images);
+  assert.match((await gate.answer())[0] ?? '', /^ready/);
+  gate.say(`checkpoint ${pid}`);
+  await sleep(afterMs);
+  await gate.kill();
 }
 
 async function dumpByGate(t: TestContext, images: string, pid: number, failsFirst: boolean): Promise<void> {

@@ -42,7 +42,7 @@ export async function preDumpCommand(args: string[]): Promise<number> {
 }
 
 /** The count behind --until-stable may be left out, which parseArgs does not know. */
-function withCount(args: readonly string[]): string[] {
+export function withCount(args: readonly string[]): string[] {
   return args.map((arg, index) =>
     arg === '--until-stable' && !/^[0-9]/.test(args[index + 1] ?? '') ? `${arg}=${mostRounds}` : arg,
   );

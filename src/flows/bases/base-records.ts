@@ -53,15 +53,20 @@ export function writeBaseRecord(
     processes,
   };
   const file = `${recordsFolder(host)}/${first.pid}-${first.startTime}.json`;
+  let why = 'others may write to it';
   try {
     host.files.makeDirectory(path.dirname(file), 0o700);
-    if (!mayUse(host)) throw new Error('others may write to it');
-    host.files.replace(file, Buffer.from(`${JSON.stringify(record, null, 1)}\n`), { durable: false });
+    if (mayUse(host)) {
+      host.files.replace(file, Buffer.from(`${JSON.stringify(record, null, 1)}\n`), { durable: false });
+      return;
+    }
   } catch (error) {
-    log.warn(
-      `cannot record in ${path.dirname(file)} where the bases lie, so the gate finds only those in its own image directory: ${reasonOf(error)}`,
-    );
+    if (errnoOf(error) === undefined) throw error;
+    why = reasonOf(error);
   }
+  log.warn(
+    `cannot record in ${path.dirname(file)} where the bases lie, so the gate finds only those in its own image directory: ${why}`,
+  );
 }
 
 /** Those of PIDS whose parent is not among them: the others end or are dumped with these. */

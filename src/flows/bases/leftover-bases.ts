@@ -70,20 +70,26 @@ export function removeEnded(
 
 /** Removes the bases in IMAGES that nobody has locked, and our folders that are then empty. */
 export function removeBases(context: Context, images: string): void {
-  if (!isOwnFolder(context, images)) return;
   const { files } = context.host;
-  removeAllBut(context, images, new Set());
-  if (files.list(`${images}/${folder}`).length > 0) return;
-  files.removeTree(`${images}/${folder}`);
-  if (isPassingFolder(images) && files.list(images).length === 0) files.removeTree(images);
+  attempt(context, images, () => {
+    removeAllBut(context, images, new Set());
+    if (files.list(`${images}/${folder}`).length > 0) return;
+    files.removeTree(`${images}/${folder}`);
+    if (isPassingFolder(images) && files.list(images).length === 0) files.removeTree(images);
+  });
 }
 
 function removeAllBut(context: Context, images: string, kept: ReadonlySet<string>): void {
+  for (const name of basesIn(context, images).filter(one => !kept.has(one))) {
+    const base = holdBase(context, images, name);
+    if (base) removeBase(context, base);
+  }
+}
+
+/** Bases that stay cost room and nothing else, so failing to remove them is no error. */
+function attempt(context: Context, images: string, remove: () => void): void {
   try {
-    for (const name of basesIn(context, images).filter(one => !kept.has(one))) {
-      const base = holdBase(context, images, name);
-      if (base) removeBase(context, base);
-    }
+    if (isOwnFolder(context, images)) remove();
   } catch (error) {
     if (errnoOf(error) === undefined && !(error instanceof GhostkeepError)) throw error;
     context.log.warn(`cannot remove the bases in ${images}/${folder}: ${reasonOf(error)}`);
@@ -103,5 +109,6 @@ export function removeStale(
   const own = new Set(pids);
   const isOthers = ({ record }: FoundRecord) =>
     record.folder === images && livingOf(context.host, record).some(pid => !own.has(pid));
-  if (!listBaseRecords(context).some(isOthers)) removeAllBut(context, images, wanted);
+  if (listBaseRecords(context).some(isOthers)) return;
+  attempt(context, images, () => removeAllBut(context, images, wanted));
 }

@@ -145,9 +145,9 @@ function prepare(context: Context, request: DumpRequest, owned: string, works: r
   prepareFolder(context, owned);
   const earlier = foldersOfBases(context, images, pids).filter(one => one !== images);
   writeBaseRecord(context, images, pids, container);
+  removeStale(context, images, pids, new Set(works.map(({ pinned: { stat } }) => baseName(stat))));
   const copied = works.filter(({ done, why }) => done === 'nothing' && why === undefined);
   for (const one of copied) takeOver(context, images, earlier, one);
-  removeStale(context, images, pids, new Set(works.map(({ pinned: { stat } }) => baseName(stat))));
   const anew = copied.filter(({ base }) => !base).map(({ ghost }) => ghost);
   const all = works.map(({ ghost }) => ghost);
   const why = whyForbidden(all, policy) ?? whyNoRoom(context, images, policy, anew);

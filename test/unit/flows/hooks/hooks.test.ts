@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { listBaseRecords, writeBaseRecord } from '../../../../src/flows/bases/base-records.js';
 import { configPath } from '../../../../src/flows/container/policy.js';
 import { readSession, writeSession } from '../../../../src/flows/container/sessions.js';
 import { GateDump } from '../../../../src/flows/gate/gate-dump.js';
@@ -7,6 +8,7 @@ import { GateRestore } from '../../../../src/flows/gate/gate-restore.js';
 import { confirmSeal } from '../../../../src/flows/hooks/confirm-seal.js';
 import { poststop } from '../../../../src/flows/hooks/poststop.js';
 import { prestart } from '../../../../src/flows/hooks/prestart.js';
+import { baseName } from '../../../../src/image/layout.js';
 import { readManifest } from '../../../../src/image/manifest.js';
 import type { OciState } from '../../../../src/oci/state.js';
 import { aManifest } from '../../a-manifest.js';
@@ -316,6 +318,27 @@ describe('poststop', () => {
     await poststop(context, stopped());
     assert.deepEqual(context.host.files.snapshot(), sealed);
     assert.ok(context.lines.some(line => line.includes('sealed before')));
+  });
+
+  it('when a round has left bases of the container, they go, and those of another one stay', async () => {
+    const context = await checkpointed(true);
+    const { files, processes } = context.host;
+    processes.add(200, {});
+    for (const [folder, pid] of [
+      ['/bases', 100],
+      ['/others', 200],
+    ] as const) {
+      files.folders.add(folder).add(`${folder}/ghostkeep`);
+      files.put(`${folder}/${baseName(fakeFile().stat)}`, 'a base');
+      writeBaseRecord(context, folder, [pid]);
+    }
+    processes.end(100);
+    await poststop(context, stopped());
+    assert.deepEqual([files.exists('/bases/ghostkeep'), files.exists('/others/ghostkeep')], [false, true]);
+    assert.deepEqual(
+      listBaseRecords(context).map(({ record }) => record.folder),
+      ['/others'],
+    );
   });
 
   it('when runc is our parent and the dump is not sealed, poststop seals it', async () => {

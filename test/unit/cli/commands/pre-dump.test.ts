@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { showDoctor } from '../../../../src/cli/commands/doctor.js';
+import { showPreDump, withCount } from '../../../../src/cli/commands/pre-dump.js';
+
+const ghost = { path: '/data/x', dev: '8:1', ino: 7, size: 1 << 30, bytes: 1 << 30, differed: 5 } as const;
+
+describe('showPreDump', () => {
+  it('when there were two rounds, each has a line, and the last one says what the freeze will do', () => {
+    const text = showPreDump({
+      images: '/bases',
+      rounds: [
+        { bytes: 1 << 30, differed: 1 << 30, ms: 1234 },
+        { bytes: 1 << 30, differed: 3 << 20, ms: 240 },
+      ],
+      ghosts: [
+        { ...ghost, done: 'base' },
+        { ...ghost, ino: 8, done: 'nothing', why: 'no room' },
+        { ...ghost, ino: 9, done: 'nothing', why: 'no room' },
+      ],
+      freeze: { estimateMs: 240, measured: 'comparing' },
+    });
+    assert.deepEqual(text.split('\n'), [
+      'round 1: 1 GiB in 1.23 s, of which 1 GiB had changed or were new',
+      'round 2: 1 GiB in 0.24 s, of which 3 MiB had changed or were new',
+      '1 ghosts have a base in /bases, 0 were written to their disk',
+      '8:1/8, 8:1/9 not copied: no room',
+      'estimate: copying these ghosts will take about 0.24 s of the freeze',
+      '',
+    ]);
+  });
+});
+
+describe('withCount', () => {
+  it('when --until-stable has no count, it gets one, and other options stay as they are', () => {
+    const given = ['--until-stable', '--pid', '7', '-D', 'x'];
+    assert.deepEqual(withCount(given), ['--until-stable=10', '--pid', '7', '-D', 'x']);
+    for (const args of [['--until-stable', '3'], ['--until-stable=3'], ['--pid', '3']])
+      assert.deepEqual(withCount(args), args);
+    assert.deepEqual(withCount(['--until-stable']), ['--until-stable=10']);
+  });
+});
+
+describe('showDoctor', () => {
+  it('when there are bases, each directory has a line that says whether somebody comes for them', () => {
+    const one = { folder: '/bases', count: 2, bytes: 3 << 20, pids: [] };
+    const text = showDoctor({
+      bases: [
+        { ...one, state: 'awaited', pids: [100], container: 'mydb' },
+        { ...one, state: 'left-over' },
+        { ...one, state: 'removed' },
+        { ...one, count: 0, state: 'left-over' },
+      ],
+    });
+    assert.deepEqual(text.split('\n'), [
+      '2 bases of container mydb in /bases, 3 MiB: process 100 lives, and its next checkpoint takes them',
+      '2 bases in /bases, 3 MiB: nobody comes for them, and `ghostkeep doctor --clean` removes them',
+      '2 bases in /bases, 3 MiB: nobody came for them: removed',
+      '',
+    ]);
+    assert.equal(showDoctor({ bases: [] }), 'no bases of `ghostkeep pre-dump` are on this host\n');
+  });
+});

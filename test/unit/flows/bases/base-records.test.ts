@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import {
+  foldersOfBases,
+  listBaseRecords,
+  livingOf,
+  writeBaseRecord,
+} from '../../../../src/flows/bases/base-records.js';
+import { removeEnded } from '../../../../src/flows/bases/leftover-bases.js';
+import { baseName } from '../../../../src/image/layout.js';
+import { fakeContext, fakeFile } from '../../fake-host.js';
+
+const records = '/run/ghostkeep/bases';
+
+/** Process 100 with a child and a grandchild, and 200 beside them. */
+function host() {
+  const context = fakeContext();
+  const { files, processes } = context.host;
+  files.folders.add('/img').add('/bases').add('/bases/ghostkeep').add('/other').add('/run/ghostkeep');
+  processes.add(100, {});
+  processes.add(101, { parent: 100 });
+  processes.add(102, { parent: 101 });
+  processes.add(200, {});
+  return { context, files, processes };
+}
+
+describe('a record of bases', () => {
+  it('when a tree is recorded, its root stands for all, and any set with the root in it leads there', () => {
+    const { context } = host();
+    writeBaseRecord(context, '/bases', [100, 101, 102]);
+    const [{ path, record }] = listBaseRecords(context) as [ReturnType<typeof listBaseRecords>[0]];
+    assert.match(path, /^\/run\/ghostkeep\/bases\/100-\w+\.json$/);
+    assert.deepEqual(
+      record.processes.map(({ pid }) => pid),
+      [100],
+    );
+    assert.deepEqual(foldersOfBases(context, '/img', [100, 101]), ['/bases']);
+    assert.deepEqual(foldersOfBases(context, '/img', [101, 200]), []);
+  });
+
+  it('when the pid belongs to another process by now, the record leads nowhere, and goes', () => {
+    const { context, processes, files } = host();
+    writeBaseRecord(context, '/bases', [100]);
+    processes.add(100, { startTime: '99999' });
+    assert.deepEqual(foldersOfBases(context, '/img', [100]), []);
+    assert.deepEqual(livingOf(context.host, listBaseRecords(context)[0]?.record as never), []);
+    assert.deepEqual(removeEnded(context), ['/bases']);
+    assert.deepEqual(files.list(records), []);
+  });
+
+  it('when the same processes have another round, the record is replaced', () => {
+    const { context } = host();
+    writeBaseRecord(context, '/bases', [100]);
+    writeBaseRecord(context, '/other', [100], 'mydb');
+    assert.deepEqual(
+      listBaseRecords(context).map(({ record }) => [record.folder, record.container]),
+      [['/other', 'mydb']],
+    );
+  });
+
+  it('when the images are on another device, its folder is not looked at', () => {
+    const { context, files } = host();
+    writeBaseRecord(context, '/bases', [100]);
+    const statPath = files.statPath.bind(files);
+    files.statPath = path =>
+      path.startsWith('/bases') ? assert.fail(path) : { ...statPath(path), dev: 0x900n };
+    assert.deepEqual(foldersOfBases(context, '/img', [100]), []);
+  });
+
+  it('when others may write to the folder of records, it is neither read nor written', () => {
+    const { context, files } = host();
+    writeBaseRecord(context, '/bases', [100]);
+    const statPath = files.statPath.bind(files);
+    files.statPath = path => ({ ...statPath(path), ...(path === records ? { mode: 0o40777 } : {}) });
+    assert.deepEqual(listBaseRecords(context), []);
+    writeBaseRecord(context, '/bases', [200]);
+    assert.deepEqual(context.lines, [
+      `warn cannot record in ${records} where the bases lie, so the gate finds only those in its own image directory: others may write to it`,
+    ]);
+    assert.equal(files.list(records).length, 1);
+  });
+
+  it('when one cannot be read, the others are', () => {
+    const { context, files } = host();
+    writeBaseRecord(context, '/bases', [100]);
+    files.put(`${records}/1-1.json`, '{"version": 2}');
+    files.put(`${records}/2-2.json`, 'x'.repeat(2 << 20));
+    assert.equal(listBaseRecords(context).length, 1);
+  });
+
+  it('when its container has ended, the record goes with its bases, but not with those of others there', () => {
+    const { context, files } = host();
+    const base = `/bases/${baseName(fakeFile().stat)}`;
+    files.put(base, 'a base');
+    writeBaseRecord(context, '/bases', [100], 'one');
+    writeBaseRecord(context, '/bases', [200], 'two');
+    const end = (id: string) => removeEnded(context, ({ container }) => container === id);
+    assert.deepEqual(end('one'), []);
+    assert.ok(files.exists(base));
+    assert.deepEqual(end('two'), ['/bases']);
+    assert.ok(!files.exists(base));
+    assert.deepEqual(files.list(records), []);
+  });
+});
