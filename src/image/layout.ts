@@ -1,5 +1,4 @@
 import type { Identity } from '../base/host/host.js';
-import { birthOf } from '../base/host/identity.js';
 
 /**
  * Names inside an image directory. A sealed directory has regular files only, ours beside CRIU's:
@@ -41,9 +40,12 @@ export const baseName = (file: Identity) => `${folder}/base-${identityOf(file)}.
 /** The name of a base until the disk has taken it. Nobody uses a file with this name. */
 export const roughName = (file: Identity) => `${folder}/rough-${identityOf(file)}.img`;
 
-function identityOf(file: Identity): string {
-  const birth = BigInt.asUintN(64, birthOf(file) ?? 0n);
-  return [file.dev, file.ino, birth].map(part => part.toString(16)).join('-');
+/**
+ * The time of birth is taken as it is, and not by birthOf, which does not know it as long as the file has not
+ * changed since: the name must stay the same.
+ */
+function identityOf({ dev, ino, birthtimeNs }: Identity): string {
+  return [dev, ino, BigInt.asUintN(64, birthtimeNs)].map(part => part.toString(16)).join('-');
 }
 
 /** Either of the two. */
