@@ -48,6 +48,8 @@ function identityOf({ dev, ino, birthtimeNs }: Identity): string {
   return [dev, ino, BigInt.asUintN(64, birthtimeNs)].map(part => part.toString(16)).join('-');
 }
 
+export const isRoughName = (name: string) => name.startsWith(`${folder}/rough-`) && isBaseName(name);
+
 /** Either of the two. */
 export const isBaseName = (name: string) => /^ghostkeep\/(base|rough)(-[0-9a-f]{1,16}){3}\.img$/.test(name);
 

@@ -7,7 +7,7 @@ import fs from 'node:fs';
 import { describe, it, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { endOfCriu, Gate } from './gate.js';
-import { command, ghostFile, ghostkeep, isRoot, needs } from './ghostkeep.js';
+import { command, filesIn, ghostFile, ghostkeep, isRoot, needs } from './ghostkeep.js';
 import { assertDumped, basesIn, content, gateDump, me, preDump, setUp } from './rounds.js';
 
 interface Place {
@@ -201,6 +201,30 @@ describe('a round that does not come to its end', () => {
     fill(fd, 'b');
     assert.equal(assertDumped(images, `${images}-back`, fd), undefined);
     assert.ok(!fs.existsSync(`${images}/ghostkeep`));
+  });
+
+  it('when a signal ends a round, the round removes what it was copying', async t => {
+    const { folder, images } = setUp(t);
+    hugeGhost(t, folder, 'a');
+    const round = await stoppedRound(t, images);
+    const ended = once(round, 'exit');
+    round.kill('SIGTERM');
+    round.kill('SIGCONT');
+    const [status] = await ended;
+    assert.equal(status, 128 + 15);
+    assert.deepEqual(filesIn(images), []);
+  });
+
+  it('when a round was killed, doctor --clean removes what it has left, although its processes live', async t => {
+    if (!needs(t, isRoot, 'records of bases lie in /run')) return;
+    const { folder, images } = setUp(t);
+    hugeGhost(t, folder, 'a');
+    const round = await stoppedRound(t, images);
+    const ended = once(round, 'exit');
+    round.kill('SIGKILL');
+    await ended;
+    assert.equal(ghostkeep(['doctor', '--clean']).status, 0);
+    assert.deepEqual(filesIn(images), []);
   });
 
   it('when a round is killed in the middle, its files are not used, and the next round has a base', async t => {

@@ -2,9 +2,12 @@ import type { PreDump } from '../../base/documents/generated/pre-dump.js';
 import { groupBy } from '../../base/group-by.js';
 import { showSome } from '../../base/text/show-some.js';
 import { countFromJson, showBytes } from '../../base/units.js';
-import { preDump } from '../../flows/rounds/pre-dump.js';
+import { removeBase } from '../../flows/bases/base-file.js';
+import { type PreDumpRequest, preDump } from '../../flows/rounds/pre-dump.js';
+import type { Unfinished } from '../../flows/rounds/round.js';
 import { oneOf, parse, positive, required, usage } from '../args.js';
 import { makeContext } from '../context.js';
+import { orUndo } from '../ending/interrupt.js';
 import { watch } from '../ending/watch.js';
 import { line } from '../print/line.js';
 import { selection, selectionOptions } from '../selection.js';
@@ -25,18 +28,25 @@ export async function preDumpCommand(args: string[]): Promise<number> {
   const images = values['images-dir'];
   if (images !== undefined) required('pre-dump', '-D', images);
   const until = values['until-stable'];
-  const result = await preDump(
-    { ...makeContext(), watch },
-    {
-      selection: chosen,
-      images,
-      rounds: until === undefined ? 1 : positive('pre-dump', '--until-stable', until),
-      wishes:
-        values.engine === undefined
-          ? {}
-          : { engine: oneOf('pre-dump', '--engine', values.engine, ['auto', 'fiemap', 'seek', 'read']) },
+  const context = { ...makeContext(), watch };
+  let works: readonly Unfinished[] = [];
+  const undo = () => {
+    for (const { base } of works) if (base) removeBase(context, base);
+    return 'what was being copied is removed';
+  };
+  const request: PreDumpRequest = {
+    selection: chosen,
+    images,
+    rounds: until === undefined ? 1 : positive('pre-dump', '--until-stable', until),
+    wishes:
+      values.engine === undefined
+        ? {}
+        : { engine: oneOf('pre-dump', '--engine', values.engine, ['auto', 'fiemap', 'seek', 'read']) },
+    onBegin: begun => {
+      works = begun;
     },
-  );
+  };
+  const result = await orUndo(undo, () => preDump(context, request));
   process.stdout.write(values.json ? `${JSON.stringify(result, null, 2)}\n` : showPreDump(result));
   return 0;
 }

@@ -23,7 +23,8 @@ interface Taken {
 export class Bases {
   readonly #taken: Taken[] = [];
   readonly #pass = randomBytes(6).toString('hex');
-  readonly #folders: readonly string[];
+  /** The names in each directory: there may be thousands of ghosts, and most of them have no base. */
+  readonly #folders: readonly { images: string; names: ReadonlySet<string> }[];
 
   /** @param folders directories in whose folder `ghostkeep` bases may lie */
   constructor(
@@ -33,7 +34,10 @@ export class Bases {
     /** The mode of an image in IMAGES. */
     private readonly mode: number,
   ) {
-    this.#folders = folders.filter(one => isOwnFolder(context, one) && basesIn(context, one).length > 0);
+    this.#folders = folders
+      .filter(one => isOwnFolder(context, one))
+      .map(one => ({ images: one, names: new Set(basesIn(context, one)) }))
+      .filter(({ names }) => names.size > 0);
   }
 
   get mayHave(): boolean {
@@ -43,7 +47,8 @@ export class Bases {
   /** @returns the image's name in IMAGES, and when the base was last written */
   take(ghost: FileStat): { image: string; mtimeNs: bigint } | undefined {
     const name = baseName(ghost);
-    for (const images of this.#folders) {
+    for (const { images, names } of this.#folders) {
+      if (!names.has(name)) continue;
       const base = holdBase(this.context, images, name);
       const image = base && this.#moveHere(base, images, name);
       if (image !== undefined) return { image, mtimeNs: base?.stat.mtimeNs ?? 0n };

@@ -3,7 +3,7 @@
  * They cost room and nothing else.
  */
 import { errnoOf, GhostkeepError, reasonOf } from '../../base/errors.js';
-import { folder } from '../../image/layout.js';
+import { folder, isRoughName } from '../../image/layout.js';
 import { isOwnFolder } from '../../image/own-folder.js';
 import type { Context } from '../context.js';
 import { holdBase, removeBase } from './base-file.js';
@@ -77,6 +77,12 @@ export function removeBases(context: Context, images: string): void {
     files.removeTree(`${images}/${folder}`);
     if (isPassingFolder(images) && files.list(images).length === 0) files.removeTree(images);
   });
+}
+
+/** Removes what killed rounds have left in IMAGES. Nobody comes for that, whoever lives. */
+export function removeRough(context: Context, images: string): void {
+  const finished = basesIn(context, images).filter(name => !isRoughName(name));
+  attempt(context, images, () => removeAllBut(context, images, new Set(finished)));
 }
 
 function removeAllBut(context: Context, images: string, kept: ReadonlySet<string>): void {

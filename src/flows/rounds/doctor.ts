@@ -1,7 +1,13 @@
 /** `ghostkeep doctor`: what ghostkeep has left on this host, and whether anybody still comes for it. */
 import type { BasesOfFolder as BasesRecord, Doctor } from '../../base/documents/generated/doctor.js';
 import { countToJson } from '../../base/units.js';
-import { type BasesOfFolder, listBases, removeBases, removeEnded } from '../bases/leftover-bases.js';
+import {
+  type BasesOfFolder,
+  listBases,
+  removeBases,
+  removeEnded,
+  removeRough,
+} from '../bases/leftover-bases.js';
 import type { Context } from '../context.js';
 
 /**
@@ -13,7 +19,9 @@ export function examine(context: Context, { images, clean }: { images?: string; 
   const before = listBases(context, where);
   if (!clean) return { bases: before.map(found => toRecord(found, found)) };
   removeEnded(context);
-  for (const { folder, pids } of before) if (pids.length === 0) removeBases(context, folder);
+  for (const { folder, pids } of before)
+    if (pids.length === 0) removeBases(context, folder);
+    else removeRough(context, folder);
   const after = new Map(listBases(context, where).map(found => [found.folder, found]));
   return { bases: before.map(found => toRecord(found, after.get(found.folder))) };
 }

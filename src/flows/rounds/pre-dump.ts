@@ -9,7 +9,7 @@ import { policyOf } from '../container/policy.js';
 import type { Context } from '../context.js';
 import { type Selection, selectPids } from '../scan/select.js';
 import { chooseDirectory } from './image-place.js';
-import { type Round, type RoundGhost, runRound } from './round.js';
+import { type Round, type RoundGhost, runRound, type Unfinished } from './round.js';
 
 /** Less is written in a millisecond or two, so another round would gain nothing. */
 const settledBytes = 4n << 20n;
@@ -22,12 +22,14 @@ export interface PreDumpRequest {
   rounds: number;
   /** The caller asks for this besides the policy of host and container. */
   wishes?: PolicyDocument;
+  /** See runRound. */
+  onBegin?: (works: readonly Unfinished[]) => void;
 }
 
 /** @throws NOT_FOUND, NO_IMAGE_PLACE and those of runRound */
 export async function preDump(
   context: Context,
-  { selection, images, rounds, wishes = {} }: PreDumpRequest,
+  { selection, images, rounds, wishes = {}, onBegin }: PreDumpRequest,
 ): Promise<PreDump> {
   const { host } = context;
   const { container } = selection;
@@ -42,8 +44,8 @@ export async function preDump(
   const made: Round[] = [];
   do {
     const pids = policy.enabled ? selectPids(host, selection) : [];
-    const request = { images: where, pids, policy, criu: false };
-    made.push(await runRound(context, { ...request, ...(container === undefined ? {} : { container }) }));
+    const named = container === undefined ? {} : { container };
+    made.push(await runRound(context, { images: where, pids, policy, criu: false, ...named }, onBegin));
   } while (made.length < rounds && pays(made));
   return toRecord(where, container, made);
 }

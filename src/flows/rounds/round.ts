@@ -54,10 +54,15 @@ export interface Round {
   compared: boolean;
 }
 
-/** A ghost with its base, while the round works on it. */
-interface Work extends RoundGhost {
-  pinned: PinnedGhost;
+/** A round that is ended by a signal removes what it holds. */
+export interface Unfinished {
+  /** The file that becomes a base, as long as the round works on it. */
   base?: HeldBase;
+}
+
+/** A ghost with its base, while the round works on it. */
+interface Work extends RoundGhost, Unfinished {
+  pinned: PinnedGhost;
   /** The base holds an earlier image. */
   over: boolean;
 }
@@ -66,9 +71,14 @@ interface Work extends RoundGhost {
  * Copies the large ghosts of PIDS into bases in IMAGES, or over the bases that are there. One that fails is
  * passed over, and the dump copies it.
  * @param request.images the directory's own path: the record keeps it
+ * @param onBegin is given a list that shows at any time what the round works on
  * @throws BAD_INPUT, PERMISSION, IN_USE if IMAGES cannot take bases
  */
-export async function runRound(context: Context, request: DumpRequest): Promise<Round> {
+export async function runRound(
+  context: Context,
+  request: DumpRequest,
+  onBegin?: (works: readonly Unfinished[]) => void,
+): Promise<Round> {
   const { host } = context;
   const { processes } = host;
   const ghosts = findGhosts(processes, request.pids, context.alive).ghosts.filter(isOurs);
@@ -76,6 +86,7 @@ export async function runRound(context: Context, request: DumpRequest): Promise<
   const pinned = pinSome(processes, ghosts.filter(isLarge));
   try {
     const works = pinned.map(one => begin(watched, request, one));
+    onBegin?.(works);
     const inTurn = (work: (one: Work) => Promise<void>) => inParallel(works, availableParallelism(), work);
     await inTurn(one => writeBack(watched, one));
     await asOwner(watched, request.images, owned => prepare(watched, request, owned, works), owner);
