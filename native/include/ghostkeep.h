@@ -120,8 +120,11 @@ int gk_extents(int fd, uint32_t engine, uint64_t size, uint64_t start, struct gk
  * start at a multiple of the image's block size (reflink).
  * image_fd must be an empty regular file, open for reading and writing. With GK_DUMP_OVER it may
  * hold anything: every byte is compared with what the file holds, and is written only where they
- * differ. Nothing is reflinked then. A range that the ghost shares with its earlier image costs two
- * reads instead of a write.
+ * differ, or where the file is not in memory. Nothing is reflinked then. A range that the ghost
+ * shares with its earlier image costs two reads instead of a write.
+ * Where the file holds an earlier image of a ghost, data stays where that image has it, as far as
+ * it can. So there may be several chunks for one data range, chunks without data that fill gaps,
+ * and chunks that had no room in front of others are at the end.
  * When the ghost turns out to be shorter than size, the call fails with -ESTALE, and failed_offset
  * says where the ghost ends. An extent that passes size is only clipped.
  * With GK_ENGINE_READ no chunk is much longer than 64 MiB, so that each byte is still in memory
@@ -155,9 +158,9 @@ int gk_allocate(int fd, uint64_t offset, uint64_t length, struct gk_report *repo
 
 /*
  * Walk a ghost image, which is taken for hostile input, and check its structure: both magics and a
- * complete ghost_file_entry; chunks that are complete, inside size, in ascending order and do not
- * overlap; nothing behind the last chunk. When it is wrong, the call fails with -EBADMSG and a
- * message with the offset.
+ * complete ghost_file_entry; chunks that are complete, inside size and do not overlap, in ascending
+ * order that goes back once at most; nothing behind the last chunk. When it is wrong, the call
+ * fails with -EBADMSG and a message with the offset.
  * report: size, data_bytes, chunks, image_bytes.
  */
 int gk_check(int image_fd, struct gk_progress *progress, struct gk_report *report);
@@ -183,8 +186,9 @@ int gk_copy(int from, int to, uint32_t engine, uint64_t size, struct gk_progress
 	    struct gk_report *report);
 
 /*
- * List the chunks of a ghost image, resumable as gk_extents is: start at cursor 0, and go on with
- * *next until it is 0. The raw content of an image without chunks is listed as one chunk.
+ * List the chunks of a ghost image in the order of the image, resumable as gk_extents is: start at
+ * cursor 0, and go on with *next until it is 0. The raw content of an image without chunks is
+ * listed as one chunk.
  */
 int gk_chunks(int image_fd, uint64_t cursor, struct gk_extent *extents, uint32_t capacity, uint32_t *count,
 	      uint64_t *next, struct gk_report *report);

@@ -19,6 +19,7 @@ const alone: Record<string, string> = {
   'engine/base/progress.h': 'two inline functions',
   'engine/map/walk-state.h': 'the state that the walk and its three engines share',
   'engine/copy/copier.h': 'the state that both ways of copying share',
+  'engine/image/dump.h': 'the state of a dump',
   'engine/image/format.h': 'numbers of a file format',
   'engine/layer/layer-format.h': 'numbers of a file format',
   'workload/workload.h': 'the types that all files of the program share',

@@ -32,6 +32,7 @@ const known: Record<string, Record<string, string>> = {
   },
   'native/engine/copy/earlier.c': { '#define BLOCK UINT64_C(4096)': 'how finely images are compared' },
   'native/engine/copy/copy.h': { 'between 4096 bytes and 64 KiB': block },
+  'native/engine/image/places.c': { '#define SMALL_MAX 4096': count },
   'native/engine/map/allocation.c': {
     'uint64_t block_end = size + (4096 - size % 4096) % 4096;':
       'the smallest block: the rest of a larger last block is listed as allocated, as it is',

@@ -19,9 +19,13 @@
 /* Whether the earlier image is in memory is asked for in pieces of this size. */
 #define PIECE_BYTES (UINT64_C(64) << 10)
 
-/* After so many windows without a byte to keep, only one window in PROBE is compared. */
+/*
+ * After so many windows without a byte to keep, only one window in PROBE is compared. Shorter
+ * writes than this are always compared, and say nothing about what follows: most are headers.
+ */
 #define GIVE_UP 4
 #define PROBE 8
+#define SHORT_BYTES (UINT64_C(256) << 10)
 
 #define BLOCKS_MAX (EARLIER_BYTES / BLOCK + 2)
 
@@ -175,32 +179,36 @@ static int write_differing(struct over *over, const struct iovec *pieces, struct
 	return error;
 }
 
-static bool is_worth_comparing(const struct earlier *earlier)
+static bool is_worth_comparing(const struct earlier *earlier, uint64_t bytes)
 {
-	return earlier->misses < GIVE_UP || (earlier->misses - GIVE_UP) % PROBE == 0;
+	if (bytes > EARLIER_BYTES)
+		return false;
+	return bytes < SHORT_BYTES || earlier->misses < GIVE_UP || (earlier->misses - GIVE_UP) % PROBE == 0;
 }
 
 int writev_changed(int fd, struct iovec *pieces, int count, uint64_t offset, struct earlier *earlier)
 {
 	struct over over = { .fd = fd, .offset = offset, .end = offset, .room = earlier->room };
-	uint64_t written = earlier->differing + earlier->uncompared;
+	uint64_t before = earlier->differing + earlier->uncompared, bytes, kept;
 	int i, error;
 
 	for (i = 0; i < count; i++)
 		over.end += pieces[i].iov_len;
+	bytes = over.end - offset;
 	if (!earlier->room)
 		return writev_full(fd, pieces, count, offset);
-	if (over.end - offset > EARLIER_BYTES || !is_worth_comparing(earlier)) {
-		earlier->uncompared += over.end - offset;
+	if (!is_worth_comparing(earlier, bytes)) {
+		earlier->uncompared += bytes;
 		earlier->misses++;
 		return writev_full(fd, pieces, count, offset);
 	}
 	read_what_is_in_memory(&over, earlier->room);
 	compare(&over, pieces, count);
 	error = write_differing(&over, pieces, earlier);
-	written = earlier->differing + earlier->uncompared - written;
-	earlier->kept += over.end - offset - written;
-	earlier->misses = written == over.end - offset ? earlier->misses + 1 : 0;
+	kept = bytes + before - earlier->differing - earlier->uncompared;
+	earlier->kept += kept;
+	if (bytes >= SHORT_BYTES)
+		earlier->misses = kept ? 0 : earlier->misses + 1;
 	return error;
 }
 

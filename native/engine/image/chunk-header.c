@@ -41,28 +41,40 @@ uint32_t encode_chunk(unsigned char header[CHUNK_HEADER_ROOM], uint64_t offset, 
 	return used;
 }
 
-uint32_t encode_padded_chunk(unsigned char header[CHUNK_HEADER_ROOM], uint64_t offset, uint64_t length,
-			     uint64_t position, uint64_t align, uint64_t *zeroes)
+uint32_t encode_chunk_filling(unsigned char header[CHUNK_HEADER_ROOM], uint64_t offset, uint64_t length,
+			      uint64_t room, uint64_t *zeroes)
 {
 	const uint32_t tag = PADDING_FIELD << 3 | 2;
 	uint32_t used = encode_chunk(header, offset, length);
 	uint32_t tag_bytes = varint_bytes(tag), size_bytes;
-	uint64_t room = (align - (position + used) % align) % align;
 
 	*zeroes = 0;
-	if (room == 0)
+	if (room == used)
 		return used;
+	for (size_bytes = 1; size_bytes <= 3; size_bytes++) {
+		if (room < used + tag_bytes + size_bytes)
+			break;
+		*zeroes = room - used - tag_bytes - size_bytes;
+		if (varint_bytes(*zeroes) != size_bytes)
+			continue;
+		used += put_varint(header + used, tag);
+		used += put_varint(header + used, *zeroes);
+		put_length(header, used + *zeroes - LENGTH_BYTES);
+		return used;
+	}
+	return 0;
+}
+
+uint32_t encode_padded_chunk(unsigned char header[CHUNK_HEADER_ROOM], uint64_t offset, uint64_t length,
+			     uint64_t position, uint64_t align, uint64_t *zeroes)
+{
+	uint64_t used = encode_chunk(header, offset, length);
+	uint64_t room = used + (align - (position + used) % align) % align;
+
 	/* If tag, size and zeroes cannot fill the room exactly, take one block more. */
-	for (;; room += align)
-		for (size_bytes = 1; size_bytes <= 3; size_bytes++) {
-			if (room < tag_bytes + size_bytes)
-				continue;
-			*zeroes = room - tag_bytes - size_bytes;
-			if (varint_bytes(*zeroes) != size_bytes)
-				continue;
-			used += put_varint(header + used, tag);
-			used += put_varint(header + used, *zeroes);
-			put_length(header, used + *zeroes - LENGTH_BYTES);
-			return used;
-		}
+	for (;; room += align) {
+		used = encode_chunk_filling(header, offset, length, room, zeroes);
+		if (used)
+			return (uint32_t)used;
+	}
 }

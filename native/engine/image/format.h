@@ -26,4 +26,10 @@
 #define GHOST_ENTRY_MAX (UINT32_C(1) << 20)
 #define CHUNK_ENTRY_MAX (UINT32_C(128) << 10)
 
+/*
+ * A chunk of no bytes, with padding, fills a gap that is too long for the padding of the next
+ * header. Its entry has at least this length.
+ */
+#define FILLER_MIN (UINT32_C(32) << 10)
+
 #endif

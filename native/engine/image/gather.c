@@ -44,14 +44,13 @@ bool gather_add(struct gather *gather, uint64_t offset, uint64_t length, int *er
 	pieces[1].iov_base = gather->window + gather->run_at + (offset - gather->run_offset);
 	pieces[1].iov_len = length;
 	gather->data_bytes += length;
+	gather->image_bytes += pieces[0].iov_len + length;
 	gather->chunks++;
 	return true;
 }
 
 int gather_flush(struct gather *gather)
 {
-	uint64_t bytes = 0;
-	uint32_t i;
 	int error;
 
 	if (gather->chunks == 0)
@@ -59,13 +58,11 @@ int gather_flush(struct gather *gather)
 	error = read_run(gather);
 	if (error)
 		return error;
-	for (i = 0; i < 2 * gather->chunks; i++)
-		bytes += gather->pieces[i].iov_len;
 	gather->writing = true;
 	error = writev_changed(gather->to, gather->pieces, (int)(2 * gather->chunks), gather->position,
 			       gather->earlier);
-	gather->position += bytes;
-	gather->data_bytes = 0;
+	gather->position += gather->image_bytes;
+	gather->data_bytes = gather->image_bytes = 0;
 	gather->run_at = gather->run_bytes = 0;
 	gather->chunks = 0;
 	return error;

@@ -23,6 +23,7 @@ struct gather {
 	unsigned char *window;	 /* WINDOW_BYTES long; the caller owns it */
 	uint64_t position;	 /* where the next byte of the image is written */
 	uint64_t data_bytes;	 /* gathered and not yet written */
+	uint64_t image_bytes;	 /* the same with headers */
 	uint64_t run_offset;	 /* offset in the ghost of the run that is being collected */
 	uint64_t run_bytes;
 	uint64_t run_at; /* offset in the window where the run will be */

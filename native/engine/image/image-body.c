@@ -1,133 +1,123 @@
 // SPDX-License-Identifier: MIT
-/* The body of a ghost image, written from front to end in one pass over the ghost. */
-#include <errno.h>
-#include <sys/stat.h>
-
-#include "base/io.h"
-#include "base/progress.h"
-#include "base/report.h"
-#include "copy/copy.h"
+/* The body of a ghost image, in one pass over the ghost: which range goes where. */
 #include "image/image-body.h"
+#include "base/progress.h"
+#include "image/image-chunks.h"
 #include "map/walk.h"
 
 /*
- * For chunks of this size or more, alignment to 64 KiB costs less than 2 % in padding, and copies
- * run faster.
+ * Data stays where the earlier image has it if the gap in front of it is no longer than its padding
+ * and a share of the data. So an image grows by no more than that, however often it is dumped over.
  */
-#define WIDE_BYTES (UINT64_C(4) << 20)
-#define WIDE_ALIGN (UINT64_C(64) << 10)
-
-/* A ghost that lost a hole at its end is noticed only here, because holes are not read. */
-int check_still_whole(struct dump *dump)
-{
-	struct stat about;
-
-	if (fstat(dump->copier.from, &about) < 0)
-		return fail(dump->report, -errno, 0, "cannot look at the ghost");
-	if ((uint64_t)about.st_size >= dump->size)
-		return 0;
-	return fail(dump->report, -ESTALE, (uint64_t)about.st_size,
-		    "the ghost ends at offset %lld, before its size of %llu", (long long)about.st_size,
-		    (unsigned long long)dump->size);
-}
-
-/* Report a read or write that failed somewhere around offset. */
-static int explain(struct dump *dump, int error, bool writing, uint64_t offset)
-{
-	walk_ahead_end(&dump->ahead);
-	if (error == -ENODATA) {
-		/* The ghost ended where we read. It may have grown again since then. */
-		error = check_still_whole(dump);
-		if (error)
-			return error;
-		return fail(dump->report, -ESTALE, offset,
-			    "the ghost ended at offset %llu while it was copied", (unsigned long long)offset);
-	}
-	if (error == -ECANCELED)
-		return fail(dump->report, error, offset, "stopped at offset %llu of the ghost",
-			    (unsigned long long)offset);
-	if (error == -EOVERFLOW)
-		return fail(dump->report, error, offset, "more than %llu GiB of holes would be read (%s)",
-			    (unsigned long long)(GK_READ_HOLES_MAX >> 30), dump->walk.why);
-	if (writing)
-		return fail(dump->report, error, dump->gather.position,
-			    "cannot write the image at offset %llu",
-			    (unsigned long long)dump->gather.position);
-	return fail(dump->report, error, offset, "cannot read the ghost at offset %llu",
-		    (unsigned long long)offset);
-}
-
-static int copy_to_image(struct dump *dump, uint64_t offset, uint64_t length)
-{
-	struct copier *copier = &dump->copier;
-	int error = copy_bytes(copier, offset, dump->gather.position, length);
-
-	dump->gather.position += copier->done;
-	dump->report->data_bytes += copier->done;
-	return error ? explain(dump, error, copier->writing, offset + copier->done) : 0;
-}
+#define WASTE_BYTES (UINT64_C(4) << 10)
+#define WASTE_SHARE 4
 
 static int dump_raw(struct dump *dump)
 {
 	return copy_to_image(dump, 0, dump->size);
 }
 
-static int flush(struct dump *dump)
+/* Whether a range fits in front of the next place, with room for the header of that place. */
+static bool fits(const struct dump *dump, const struct gk_extent *extent)
 {
-	struct gather *gather = &dump->gather;
-	uint64_t bytes = gather->data_bytes;
-	uint32_t chunks = gather->chunks;
-	int error = gather_flush(gather);
+	const struct image_chunk *place = &dump->places.next;
+	unsigned char header[CHUNK_HEADER_ROOM];
+	uint64_t end = end_of_image(dump) + extent->length, zeroes;
 
-	if (error)
-		return explain(dump, error, gather->writing, gather->run_offset);
-	if (chunks)
-		dump->copier.used |= GK_COPY_READ_WRITE;
-	dump->report->data_bytes += bytes;
-	progress_add(dump->progress, bytes);
-	if (cancelled(dump->progress))
-		return explain(dump, -ECANCELED, false, gather->run_offset);
-	return 0;
+	if (extent->length >= LARGE_BYTES)
+		return end + 3 * WIDE_ALIGN <= place->position;
+	end += encode_chunk(header, extent->offset, extent->length);
+	return end < place->position &&
+	       (place->position - end > GAP_MAX ||
+		encode_chunk_filling(header, place->offset, place->length, place->position - end, &zeroes));
 }
 
-static int dump_small(struct dump *dump, const struct gk_extent *extent)
+/* Dump a range that the earlier image has not, or not where it could stay. */
+static int dump_elsewhere(struct dump *dump, const struct gk_extent *extent)
 {
+	struct places *places = &dump->places;
+
+	if (places->next.length && !fits(dump, extent)) {
+		if (places_put_off(places, extent->offset, extent->length))
+			return 0;
+		places_end(places);
+	}
+	return append_chunk(dump, extent);
+}
+
+/* The first part of a range that is all in the next place, or not in it at all. */
+static uint64_t part_length(const struct places *places, const struct gk_extent *extent)
+{
+	uint64_t start = places->next.offset, end = start + places->next.length;
+
+	if (!places->next.length || extent->offset + extent->length <= start)
+		return extent->length;
+	if (extent->offset < start)
+		return start - extent->offset;
+	return places->last || extent->offset + extent->length <= end ? extent->length : end - extent->offset;
+}
+
+/* Whether the gap in front of a range would be too long if the range stayed at position. */
+static bool wastes(const struct dump *dump, const struct gk_extent *extent, uint64_t position)
+{
+	uint64_t padding = extent->length < LARGE_BYTES ? WASTE_BYTES : 2 * dump->align;
+
+	return position > end_of_image(dump) + padding + extent->length / WASTE_SHARE;
+}
+
+/* Dump a range that is all in the next place, or not in it at all. */
+static int dump_part(struct dump *dump, const struct gk_extent *extent)
+{
+	const struct image_chunk *place = &dump->places.next;
+	struct gk_extent first = *extent, rest = *extent;
+	uint64_t position = place->position + extent->offset - place->offset;
 	int error;
 
-	while (!gather_add(&dump->gather, extent->offset, extent->length, &error)) {
-		error = flush(dump);
-		if (error)
-			return error;
-	}
-	return error ? explain(dump, error, false, dump->gather.run_offset) : 0;
-}
-
-static int dump_large(struct dump *dump, const struct gk_extent *extent)
-{
-	static const unsigned char zero[2 * WIDE_ALIGN];
-	uint64_t align = extent->length >= WIDE_BYTES ? WIDE_ALIGN : dump->align;
-	unsigned char header[CHUNK_HEADER_ROOM];
-	struct iovec pieces[2] = { { header, 0 }, { (void *)zero, 0 } };
-	uint64_t zeroes;
-	int error = flush(dump);
-
-	if (error)
+	if (!place->length || extent->offset < place->offset || wastes(dump, extent, position))
+		return dump_elsewhere(dump, extent);
+	error = place_chunk(dump, extent, position);
+	if (error <= 0)
 		return error;
-	pieces[0].iov_len = encode_padded_chunk(header, extent->offset, extent->length, dump->gather.position,
-						align, &zeroes);
-	pieces[1].iov_len = zeroes;
-	zeroes += pieces[0].iov_len;
-	error = writev_changed(dump->copier.to, pieces, 2, dump->gather.position, &dump->earlier);
-	if (error)
-		return explain(dump, error, true, extent->offset);
-	dump->gather.position += zeroes;
-	return copy_to_image(dump, extent->offset, extent->length);
+	/* No header has the right length. Without its first block, the rest has room for one. */
+	first.length = dump->align < extent->length ? dump->align : extent->length;
+	rest.offset += first.length;
+	rest.length -= first.length;
+	error = dump_elsewhere(dump, &first);
+	if (error || rest.length == 0)
+		return error;
+	error = place->length ? place_chunk(dump, &rest, position + first.length) : 1;
+	return error > 0 ? dump_elsewhere(dump, &rest) : error;
 }
 
 static int dump_data(struct dump *dump, const struct gk_extent *extent)
 {
-	dump->report->chunks++;
-	return extent->length >= LARGE_BYTES ? dump_large(dump, extent) : dump_small(dump, extent);
+	struct gk_extent part = *extent;
+	int error = 0;
+
+	while (part.length > 0 && !error) {
+		places_skip(&dump->places, part.offset);
+		part.length = part_length(&dump->places, &part);
+		error = dump_part(dump, &part);
+		part.offset += part.length;
+		part.length = extent->offset + extent->length - part.offset;
+	}
+	return error;
+}
+
+/* Dump what had no room in front of the places. It is in order, too. */
+static int dump_put_off(struct dump *dump)
+{
+	uint32_t i;
+	int error = 0;
+
+	places_end(&dump->places);
+	for (i = 0; i < dump->places.put_offs && !error; i++) {
+		const struct put_off *range = &dump->places.put_off[i];
+
+		error = append_chunk(dump,
+				     &(struct gk_extent){ range->offset, range->length, GK_EXTENT_DATA, 0 });
+	}
+	return error;
 }
 
 /* Dump the parts of a data range that are not zero. */
@@ -149,13 +139,13 @@ static int dump_nonzero(struct dump *dump, const struct gk_extent *extent)
 static int dump_chunks(struct dump *dump)
 {
 	struct gk_extent extent;
-	int got;
+	int got, error;
 
 	while ((got = walk_ahead_next(&dump->ahead, &extent)) > 0) {
 		/* The read engine has tested for zero already. */
 		bool test = dump->detect_zeroes && dump->ahead.engine != GK_ENGINE_READ;
-		int error = 0;
 
+		error = 0;
 		if (extent.kind == GK_EXTENT_UNWRITTEN)
 			dump->report->unwritten_bytes += extent.length;
 		else
@@ -165,7 +155,8 @@ static int dump_chunks(struct dump *dump)
 	}
 	if (got < 0)
 		return explain(dump, got, false, dump->walk.pos);
-	return flush(dump);
+	error = dump_put_off(dump);
+	return error ? error : flush_chunks(dump);
 }
 
 int dump_body(struct dump *dump, bool chunked)

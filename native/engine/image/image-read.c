@@ -15,6 +15,9 @@
  */
 #define FAR_READ_BYTES (UINT64_C(8) << 10)
 
+/* Read only this much where nothing but headers is wanted. Most headers are much shorter. */
+#define HEADER_READ_BYTES 512
+
 static int bad(struct image *image, uint64_t position, const char *what)
 {
 	return fail(image->report, -EBADMSG, position, "%s at offset %llu of the image", what,
@@ -42,6 +45,7 @@ int image_bytes(struct image *image, uint64_t position, uint64_t length, const u
 				return error;
 		}
 		wanted = image->far ? FAR_READ_BYTES : WINDOW_BYTES;
+		wanted = image->headers_only ? HEADER_READ_BYTES : wanted;
 		left = image->bytes - position;
 		wanted = wanted > length ? wanted : length;
 		image->window_bytes = 0;
@@ -107,12 +111,13 @@ static int read_head(struct image *image)
 	return 0;
 }
 
-int image_open(struct image *image, int fd, struct gk_report *report)
+static int open_image(struct image *image, int fd, bool headers_only, struct gk_report *report)
 {
 	struct stat about;
 
 	memset(image, 0, sizeof(*image));
 	image->fd = fd;
+	image->headers_only = headers_only;
 	image->report = report;
 	if (fstat(fd, &about) < 0)
 		return fail(report, -errno, 0, "cannot look at the image");
@@ -125,44 +130,126 @@ int image_open(struct image *image, int fd, struct gk_report *report)
 	return read_head(image);
 }
 
+int image_open(struct image *image, int fd, struct gk_report *report)
+{
+	return open_image(image, fd, false, report);
+}
+
+int image_open_headers(struct image *image, int fd, struct gk_report *report)
+{
+	return open_image(image, fd, true, report);
+}
+
 void image_close(struct image *image)
 {
+	if (image->first)
+		image_close(image->first);
+	free(image->first);
 	free(image->window);
+	image->first = NULL;
+	image->window = NULL;
+}
+
+/* The offsets go back here. Walk the first run again, which ends where this chunk's header begins. */
+static int begin_second_run(struct image *image, uint64_t header)
+{
+	int error;
+
+	if (image->second_run)
+		return bad(image, header, "a chunk overlaps the one before it, or goes back a second time");
+	image->second_run = true;
+	image->first = calloc(1, sizeof(*image->first));
+	if (!image->first)
+		return fail(image->report, -ENOMEM, header, "cannot read the image");
+	error = image_open(image->first, image->fd, image->report);
+	if (error)
+		return error;
+	image->report->image_bytes = image->bytes;
+	image->first->bytes = header;
+	image->first->second_run = true; /* so that it cannot go back, even if the file is changed now */
+	error = image_next(image->first, &image->beside);
+	return error < 0 ? error : 0;
+}
+
+/* Check that a chunk of the second run overlaps none of the first. */
+static int check_beside(struct image *image, uint64_t header, const struct chunk_entry *entry)
+{
+	struct image_chunk *beside = &image->beside;
+	int got = 1;
+
+	while (beside->length && beside->offset + beside->length <= entry->offset) {
+		beside->length = 0;
+		got = image_next(image->first, beside);
+		if (got < 0)
+			return got;
+	}
+	if (beside->length && beside->offset < entry->offset + entry->length)
+		return bad(image, header, "a chunk overlaps one of the first run");
+	return 0;
+}
+
+static int next_raw(struct image *image, struct image_chunk *chunk)
+{
+	*chunk = (struct image_chunk){ 0, image->size, image->body };
+	image->position = image->bytes;
+	if (image->raw_given || image->size == 0)
+		return 0;
+	image->raw_given = true;
+	return 1;
+}
+
+/* Read the next header. Returns 1, 0 when it only fills a gap, or a negative errno. */
+static int next_header(struct image *image, struct chunk_entry *entry)
+{
+	uint64_t header = image->position;
+	const unsigned char *bytes;
+	const char *wrong;
+	uint32_t length;
+	int error = next_entry(image, CHUNK_ENTRY_MAX, &bytes, &length);
+
+	if (error)
+		return error;
+	wrong = parse_chunk_entry(bytes, length, entry);
+	if (wrong)
+		return bad(image, header, wrong);
+	if (entry->offset > image->size || entry->length > image->size - entry->offset)
+		return bad(image, header, "a chunk passes the ghost's size");
+	if (entry->length > image->bytes - image->position)
+		return bad(image, header, "a chunk's data is cut short");
+	if (entry->length > 0)
+		return 1;
+	/* A small image could hold millions of short ones. */
+	return length < FILLER_MIN ? bad(image, header, "a chunk without data") : 0;
 }
 
 int image_next(struct image *image, struct image_chunk *chunk)
 {
-	uint64_t header = image->position;
-	const unsigned char *bytes;
 	struct chunk_entry entry;
-	const char *wrong;
-	uint32_t length;
-	int error;
+	uint64_t header;
+	int got;
 
-	if (!image->chunked) {
-		*chunk = (struct image_chunk){ 0, image->size, image->body };
-		image->position = image->bytes;
-		if (image->raw_given || image->size == 0)
+	if (!image->chunked)
+		return next_raw(image, chunk);
+	do {
+		header = image->position;
+		if (header == image->bytes)
 			return 0;
-		image->raw_given = true;
-		return 1;
+		got = next_header(image, &entry);
+		if (got < 0)
+			return got;
+	} while (got == 0);
+	if (entry.offset < image->reached) {
+		if (image->headers_only)
+			return 0;
+		got = begin_second_run(image, header);
+		if (got)
+			return got;
 	}
-	if (header == image->bytes)
-		return 0;
-	error = next_entry(image, CHUNK_ENTRY_MAX, &bytes, &length);
-	if (error)
-		return error;
-	wrong = parse_chunk_entry(bytes, length, &entry);
-	if (wrong)
-		return bad(image, header, wrong);
-	if (entry.length == 0) /* no dump writes one, and a small image could hold millions */
-		return bad(image, header, "a chunk without data");
-	if (entry.offset > image->size || entry.length > image->size - entry.offset)
-		return bad(image, header, "a chunk passes the ghost's size");
-	if (entry.offset < image->reached)
-		return bad(image, header, "a chunk overlaps the one before it, or goes back");
-	if (entry.length > image->bytes - image->position)
-		return bad(image, header, "a chunk's data is cut short");
+	if (image->first) {
+		got = check_beside(image, header, &entry);
+		if (got)
+			return got;
+	}
 	*chunk = (struct image_chunk){ entry.offset, entry.length, image->position };
 	image->reached = entry.offset + entry.length;
 	image->position += entry.length;

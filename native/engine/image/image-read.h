@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A walk over a ghost image, which is taken for hostile input. Each chunk that it gives out is
- * complete in the image file, inside the ghost's size, and behind the chunk before it. When a
- * function returns an error, its message is in the report.
+ * complete in the image file and inside the ghost's size, and no two of them overlap. Their offsets
+ * ascend, but may go back once: a dump over an earlier image puts what it has no room for at the
+ * end (places.h). When a function returns an error, its message is in the report.
  */
 #ifndef GK_IMAGE_READ_H
 #define GK_IMAGE_READ_H
@@ -15,6 +16,12 @@
 /* Room for the longest entry, wherever in a window it begins. */
 #define IMAGE_WINDOW_BYTES (UINT64_C(2) << 20)
 
+struct image_chunk {
+	uint64_t offset; /* of the ghost */
+	uint64_t length;
+	uint64_t position; /* offset of its raw bytes in the image */
+};
+
 struct image {
 	int fd;
 	struct gk_report *report;
@@ -24,6 +31,14 @@ struct image {
 	uint64_t size;	   /* of the ghost */
 	uint64_t reached;  /* end of the last chunk, as an offset in the ghost */
 	bool chunked;
+	bool headers_only; /* see image_open_headers() */
+	bool second_run;   /* the offsets went back */
+	/*
+	 * In the second run: a walk over the first run again, which is one step ahead, in beside.
+	 * So chunks of both runs are compared without a list of them.
+	 */
+	struct image *first;
+	struct image_chunk beside;
 	bool raw_given; /* an image without chunks has one chunk, and it was given out */
 	bool far;	/* the last chunk was large, so a whole window would be read for one header */
 	unsigned char *window;
@@ -37,13 +52,13 @@ struct image {
 	void *context;
 };
 
-struct image_chunk {
-	uint64_t offset; /* of the ghost */
-	uint64_t length;
-	uint64_t position; /* offset of its raw bytes in the image */
-};
-
 int image_open(struct image *image, int fd, struct gk_report *report);
+
+/*
+ * As image_open, for a walk that asks for no raw bytes and ends before the offsets go back. It
+ * reads little besides the headers.
+ */
+int image_open_headers(struct image *image, int fd, struct gk_report *report);
 
 /* Give the next chunk. Returns 1, 0 after the last chunk, or a negative errno. */
 int image_next(struct image *image, struct image_chunk *chunk);

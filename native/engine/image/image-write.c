@@ -12,6 +12,7 @@
 #include "base/report.h"
 #include "copy/copy.h"
 #include "image/image-body.h"
+#include "image/image-chunks.h"
 #include "image/image-write.h"
 #include "map/walk.h"
 
@@ -94,11 +95,15 @@ int dump_ghost(struct dump_room *room, const struct dump_request *request, struc
 	if (error)
 		return error;
 	error = check_files(dump);
+	/* The head may be longer than the earlier one, and then goes over the first chunk's header. */
+	if (!error && dump->over && chunked)
+		places_open(&dump->places, request->image_fd);
 	if (!error)
 		error = write_head(dump, request);
 	if (!error)
 		error = dump_body(dump, chunked);
 	walk_ahead_end(&dump->ahead);
+	places_close(&dump->places);
 	if (!error)
 		error = check_still_whole(dump);
 	if (!error && dump->over)

@@ -108,7 +108,8 @@ static void bad_chunks(const struct place *place)
 		  "passes" },
 		{ "len past 2^64", "\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x10\x05", 13, "passes" },
 	};
-	uint32_t i, header;
+	uint32_t i, header, second;
+	struct gk_report report;
 
 	for (i = 0; i < sizeof(entries) / sizeof(entries[0]); i++) {
 		begin(place->name, "a chunk header: %s", entries[i].name);
@@ -130,7 +131,20 @@ static void bad_chunks(const struct place *place)
 	expect_bad(place, header, "overlaps");
 	forged_bytes = header;
 	put_chunk(20, 10);
-	expect_bad(place, header, "goes back");
+	expect(!verdict(place, &report) && report.chunks == 2 && report.data_bytes == 40, "%s",
+	       report.message);
+	second = forged_bytes;
+	put_chunk(20, 20);
+	expect_bad(place, second, "goes back a second time");
+	forged_bytes = second;
+	put_chunk(10, 60);
+	expect_bad(place, second, "overlaps one of the first run");
+	forged_bytes = second;
+	put_chunk(20, 31);
+	expect_bad(place, second, "overlaps one of the first run");
+	forged_bytes = header;
+	put_chunk(1, 69);
+	expect_bad(place, header, "overlaps one of the first run");
 	begin(place->name, "a chunk header that is too large, and bytes behind the last chunk, are refused");
 	forged_bytes = header;
 	put("\x01\x00\x02\x00", 4);

@@ -16,9 +16,7 @@
 #include "compare.h"
 #include "tap.h"
 
-#define MOST_BYTES (768 << 10)
-
-static uint64_t state;
+static uint64_t state, most_bytes;
 
 static uint64_t pick(uint64_t below)
 {
@@ -28,17 +26,19 @@ static uint64_t pick(uint64_t below)
 
 static uint64_t any_offset(void)
 {
-	uint64_t offset = pick(MOST_BYTES);
+	uint64_t offset = pick(most_bytes);
 
 	return pick(3) ? offset / 4096 * 4096 : offset;
 }
 
 static void store(int fd, uint64_t offset, uint64_t length)
 {
-	unsigned char bytes[70000];
+	static unsigned char bytes[1 << 20];
+	uint64_t value = pick(6) ? pick(255) + 1 : 0, i;
 
 	length = length < sizeof(bytes) ? length : sizeof(bytes);
-	memset(bytes, pick(6) ? (int)pick(255) + 1 : 0, length);
+	for (i = 0; i < length; i++) /* so that no part equals another */
+		bytes[i] = (unsigned char)(value ? value + (offset + i) / 89 : 0);
 	if (pick(2)) /* zeroes with one byte that is not */
 		memset(bytes, 0, length - 1);
 	if (pwrite(fd, bytes, length, (off_t)offset) < 0)
@@ -76,7 +76,7 @@ static void drop_caches(int fd)
 /* Collapsing and inserting a range needs whole blocks. */
 static int shift(int fd, int mode, uint64_t offset, uint64_t length)
 {
-	if (mode == FALLOC_FL_INSERT_RANGE && lseek(fd, 0, SEEK_END) > 2 * MOST_BYTES)
+	if (mode == FALLOC_FL_INSERT_RANGE && lseek(fd, 0, SEEK_END) > 2 * (off_t)most_bytes)
 		return 0;
 	return fallocate(fd, mode, (off_t)(offset / 4096 * 4096), (off_t)((length + 4095) / 4096 * 4096));
 }
@@ -84,7 +84,7 @@ static int shift(int fd, int mode, uint64_t offset, uint64_t length)
 /* The file system refuses an operation that it does not support, and the file stays as it was. */
 static void change(int fd, int clone)
 {
-	uint64_t offset = any_offset(), length = 1 + pick(pick(2) ? 9000 : 200000);
+	uint64_t offset = any_offset(), length = 1 + pick(pick(2) ? 9000 : most_bytes / 4);
 	int refused = 0;
 
 	switch (pick(16)) {
@@ -132,14 +132,25 @@ static uint32_t any_flags(void)
 	return pick(8) ? GK_DUMP_CHUNKED | (pick(2) ? GK_DUMP_DETECT_ZEROES : 0) : 0;
 }
 
+/* An image that was cut short, has grown, or has other bytes. */
+static void spoil(int image)
+{
+	uint64_t bytes = (uint64_t)lseek(image, 0, SEEK_END), times;
+
+	if (!pick(3) && ftruncate(image, (off_t)pick(bytes + 100000)) < 0)
+		wrong("truncate: %m");
+	for (times = pick(4); times; times--)
+		store(image, pick(bytes + 1), 1 + pick(pick(2) ? 30 : 100000));
+}
+
 static void one_file(const struct place *place, uint64_t seed)
 {
 	int fd = ghost_in(place), clone = scratch_in(place), holder, image;
-	uint64_t changes, size;
+	uint64_t changes, size, rounds;
 	uint32_t engine;
 
 	state = seed * 0x9e3779b97f4a7c15u;
-	pick(2);
+	most_bytes = pick(16) ? 768 << 10 : 6 << 20;
 	for (changes = 1 + pick(12); changes; changes--)
 		change(fd, clone);
 	holder = seen(place, fd);
@@ -148,14 +159,17 @@ static void one_file(const struct place *place, uint64_t seed)
 		compare_extents(holder, size, engine);
 	image = image_in(place);
 	compare_image(place, holder, size, (uint32_t)pick(4), any_flags(), image);
-	if (holder == fd) { /* and what it is by now, over the image of what it was */
+	/* and what it is by now, over the image of what it was, several times */
+	for (rounds = holder == fd ? 1 + pick(4) : 0; rounds; rounds--) {
 		for (changes = pick(4); changes; changes--)
 			change(fd, clone);
+		if (!pick(6))
+			spoil(image);
 		compare_image(place, fd, (uint64_t)lseek(fd, 0, SEEK_END), (uint32_t)pick(4),
 			      any_flags() | GK_DUMP_OVER, image);
-	} else {
-		close(holder);
 	}
+	if (holder != fd)
+		close(holder);
 	close(image);
 	close(fd);
 	close(clone);

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where an earlier image has the data of a ghost. A dump over it leaves data where it is, although
+ * the ghost has more or fewer extents by now. A range that has no room in front of such a place
+ * is put off to the end of the image.
+ *
+ * The earlier image may be anything, and is only believed about where to look: whatever it says,
+ * the dump compares or writes every byte.
+ */
+#ifndef GK_PLACES_H
+#define GK_PLACES_H
+
+#include "image/image-read.h"
+
+struct places {
+	struct image image; /* the earlier image, read just ahead of what is written over it */
+	struct gk_report report;
+	struct image_chunk next; /* the next place; its length is 0 when there is none left */
+	bool last;		 /* the image ends where this place does */
+	uint32_t small;		 /* small chunks in a row */
+	struct put_off *put_off; /* in order */
+	uint32_t put_offs;
+};
+
+struct put_off {
+	uint64_t offset, length;
+};
+
+/* Begin. Without an earlier image that is worth it, there are no places. */
+void places_open(struct places *places, int fd);
+
+/* Leave out the places of what lies before offset in the ghost. */
+void places_skip(struct places *places, uint64_t offset);
+
+/* From now on there are no places. */
+void places_end(struct places *places);
+
+/* Put a range off to the end. Returns false when there is no room to note it. */
+bool places_put_off(struct places *places, uint64_t offset, uint64_t length);
+
+void places_close(struct places *places);
+
+#endif
