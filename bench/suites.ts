@@ -7,11 +7,13 @@ import { growthSuite } from './suites/growth.js';
 import { hooksSuite } from './suites/hooks.js';
 import { memorySuite } from './suites/memory.js';
 import { restoreSuite } from './suites/restore.js';
+import { roundsSuite } from './suites/rounds.js';
 import { startSuite } from './suites/start.js';
 
 export const suites: readonly Suite[] = [
   startSuite,
   dumpSuite,
+  roundsSuite,
   restoreSuite,
   copySuite,
   extentsSuite,

@@ -16,12 +16,16 @@ export interface Pattern {
   fallocated?: boolean;
   /** A number in every block, so that one of many files cannot pass for another. */
   serial?: number;
+  /** Every so many blocks there is one that has been written over, for the REVISIONth time. */
+  changed?: { every: number; revision: number };
 }
 
 const kib = 1024;
 const mib = 1024 * kib;
 const blockBytes = 4 * kib;
 export const windowBytes = mib;
+/** Between the noise of one revision and that of the next. */
+const changedStep = 7 * blockBytes;
 
 export function dense(mebibytes: number, name = `dense-${mebibytes}m`): Pattern {
   const size = mebibytes * mib;
@@ -82,7 +86,9 @@ export function expected(pattern: Pattern, offset: number, length: number): Buff
   let at = offset;
   for (const [start, end] of ranges(pattern, offset, offset + length)) {
     window.fill(0, at - offset, start - offset);
-    fillData(window.subarray(start - offset, end - offset), start, pattern.serial ?? 0);
+    const data = window.subarray(start - offset, end - offset);
+    fillData(data, start, pattern.serial ?? 0);
+    if (pattern.changed) change(data, start, pattern.changed);
     at = end;
   }
   return window.fill(0, at - offset);
@@ -97,6 +103,39 @@ function fillData(into: Buffer, offset: number, serial: number): void {
   const first = Math.ceil(offset / blockBytes) * blockBytes - offset;
   for (let at = first; at + 12 <= into.length; at += blockBytes)
     into.writeUInt32LE(serial, into.writeDoubleLE(offset + at + 1, at));
+}
+
+/** Where those blocks of [offset, offset + length) begin that have been written over. */
+export function* changedBlocks(
+  { every }: NonNullable<Pattern['changed']>,
+  offset: number,
+  length: number,
+): Generator<number> {
+  const period = every * blockBytes;
+  for (let at = Math.ceil(offset / period) * period; at < offset + length; at += period) yield at;
+}
+
+/** All their bytes are others than before. */
+function change(data: Buffer, offset: number, changed: NonNullable<Pattern['changed']>): void {
+  for (const at of changedBlocks(changed, offset, data.length)) {
+    const from = (at + changed.revision * changedStep) % windowBytes;
+    noise.copy(data, at - offset, from, from + blockBytes);
+    data.writeDoubleLE(at + 1, at - offset);
+  }
+}
+
+/** Writes over the blocks of a file that PATTERN says have changed. */
+export function writeChanges(pattern: Pattern, file: string): void {
+  const { changed, size } = pattern;
+  if (!changed) return;
+  const fd = fs.openSync(file, 'r+');
+  try {
+    for (const at of changedBlocks(changed, 0, size))
+      if (fs.writeSync(fd, expected(pattern, at, blockBytes), 0, blockBytes, at) !== blockBytes)
+        throw new Error(`${file}: a short write at ${at}`);
+  } finally {
+    fs.closeSync(fd);
+  }
 }
 
 /**

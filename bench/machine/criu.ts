@@ -44,19 +44,20 @@ export function dump(criu: Criu, way: Way, holder: Holder, folder: string): Dump
 
 /**
  * Like dump.
- * @returns also the use of the gate's helper, or of CRIU where there is no helper: processor time while the
- * holder was frozen
+ * @param counts the moment from which use counts; without it, that at which CRIU has stopped the holder
+ * @returns also the use of the gate's helper, or of CRIU where there is no helper
  */
 export async function dumpWatched(
   criu: Criu,
   way: Way,
   holder: Holder,
   folder: string,
+  counts = () => isStopped(holder.pid),
 ): Promise<Dump & { use: Use | undefined }> {
   const { words, options } = prepareDump(criu, way, holder, folder);
   const { ms, use } = await timedAndWatched(words, options, pid => ({
     find: way === 'ghostkeep' ? findHelper : () => pid,
-    counts: () => isStopped(holder.pid),
+    counts,
   }));
   return { ...figuresOf(ms, folder), use };
 }

@@ -11,6 +11,8 @@ export interface Use {
   peakBytes: number;
   /** User and system time of all its threads while `counts` holds. */
   cpuMs: number;
+  /** Bytes that it has written while `counts` holds, by write(2) and its kin and by copy_file_range(2). */
+  writtenBytes: number;
 }
 
 export interface WatchRequest {
@@ -19,6 +21,8 @@ export interface WatchRequest {
   /** Processor time counts from the first time that this is true; without it, from the start. */
   counts?(): boolean;
 }
+
+type Counts = Pick<Use, 'cpuMs' | 'writtenBytes'>;
 
 const everyMs = 4;
 /** USER_HZ is 100 on every architecture that Node runs on. Source: time(7) */
@@ -30,13 +34,15 @@ const tickMs = 10;
  */
 export function watch({ find, counts = () => true }: WatchRequest): () => Use | undefined {
   let pid: number | undefined;
-  let [peakBytes, before, after] = [0, undefined as number | undefined, 0];
+  let peakBytes = 0;
+  let before: Counts | undefined;
+  let after: Counts = { cpuMs: 0, writtenBytes: 0 };
   const look = () => {
     try {
       pid ??= find();
       if (pid === undefined) return;
       peakBytes = Math.max(peakBytes, peakOf(pid));
-      after = cpuMsOf(pid);
+      after = { cpuMs: cpuMsOf(pid), writtenBytes: writtenBytesOf(pid) };
       if (before === undefined && counts()) before = after;
     } catch (error) {
       // The process has ended. The last values seen stay.
@@ -46,7 +52,9 @@ export function watch({ find, counts = () => true }: WatchRequest): () => Use | 
   const timer = setInterval(look, everyMs);
   return () => {
     clearInterval(timer);
-    return before === undefined || peakBytes === 0 ? undefined : { peakBytes, cpuMs: after - before };
+    if (before === undefined || peakBytes === 0) return undefined;
+    const writtenBytes = after.writtenBytes - before.writtenBytes;
+    return { peakBytes, cpuMs: after.cpuMs - before.cpuMs, writtenBytes };
   };
 }
 
@@ -67,10 +75,20 @@ export function isStopped(pid: number): boolean {
   return statFields(pid)[0] === 't';
 }
 
+/** True where SIGSTOP has stopped it. Source: proc_pid_stat(5), state T */
+export function isPaused(pid: number): boolean {
+  return statFields(pid)[0] === 'T';
+}
+
 /** 0 for a zombie, which has no memory. */
 function peakOf(pid: number): number {
   const status = fs.readFileSync(`/proc/${pid}/status`, 'latin1');
   return Number(/^VmHWM:\s*(\d+) kB/m.exec(status)?.[1] ?? 0) * 1024;
+}
+
+/** Source: proc_pid_io(5). A process that is ending says no more. */
+function writtenBytesOf(pid: number): number {
+  return Number(/^wchar: (\d+)$/m.exec(fs.readFileSync(`/proc/${pid}/io`, 'latin1'))?.[1] ?? 0);
 }
 
 /** utime and stime, fields 14 and 15. */

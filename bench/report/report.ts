@@ -54,7 +54,8 @@ function cells(row: Row): string[] {
 }
 
 /** The figures that a row has besides times. */
-function also({ bytes, addedMs, published, atWork, peakBytes, targetBytes, rounds }: Row): string {
+function also(row: Row): string {
+  const { bytes, addedMs, published, atWork, peakBytes, targetBytes, rounds } = row;
   const list = (values: Record<string, number>, write: (value: number) => string) =>
     Object.entries(values)
       .map(([name, value]) => `${name} ${write(value)}`)
@@ -69,8 +70,13 @@ function also({ bytes, addedMs, published, atWork, peakBytes, targetBytes, round
           `peak memory: ${list(peakBytes, showBytes)}${targetBytes === undefined ? '' : ` (at most ${showBytes(targetBytes)})`}`,
         ]
       : []),
+    ...(row.writtenBytes === undefined ? [] : [`written while paused: ${written(row)}`]),
     `${rounds} rounds`,
   ].join('; ');
+}
+
+function written({ writtenBytes = 0, targetWritten }: Row): string {
+  return `${showBytes(writtenBytes)}${targetWritten === undefined ? '' : ` (at most ${showBytes(targetWritten)})`}`;
 }
 
 function show({ ms, range: [low, high] }: Row['ours']): string {

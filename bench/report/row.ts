@@ -41,6 +41,9 @@ export interface Row {
   /** The largest resident set of each contender, and the highest that we want for ours. */
   peakBytes?: Record<string, number>;
   targetBytes?: number;
+  /** Our helper has written so much while the holder was paused; the other is the most that we want. */
+  writtenBytes?: number;
+  targetWritten?: number;
   /** Only in the growth suite: the thing that grows, and its amount. */
   growth?: { of: string; value: number };
   /**
@@ -63,11 +66,14 @@ export interface RowRequest {
   atWork?: readonly number[];
   peakBytes?: Record<string, number>;
   targetBytes?: number | undefined;
+  writtenBytes?: number | undefined;
+  targetWritten?: number | undefined;
 }
 
 /** @throws Error when there are no samples of ours, or none of any peer */
 export function makeRow(request: RowRequest): Row {
-  const { samples, target, unequal, bytes, atWork, peakBytes, targetBytes, ...names } = request;
+  const { samples, target, unequal, bytes, atWork, peakBytes, targetBytes, ...rest } = request;
+  const { writtenBytes, targetWritten, ...names } = rest;
   const { [ours]: own, ...others } = samples;
   if (!own) throw new Error(`${names.suite} ${names.case}: ghostkeep did not run`);
   const peers = Object.fromEntries(Object.entries(others).map(([name, values]) => [name, figure(values)]));
@@ -89,6 +95,8 @@ export function makeRow(request: RowRequest): Row {
     ...(atWork && atWork.length > 0 ? { atWork: Math.round(median(atWork) * 100) / 100 } : {}),
     ...(peakBytes && Object.keys(peakBytes).length > 0 ? { peakBytes } : {}),
     ...(targetBytes === undefined ? {} : { targetBytes }),
+    ...(writtenBytes === undefined ? {} : { writtenBytes }),
+    ...(targetWritten === undefined ? {} : { targetWritten }),
     rounds: own.length,
   };
 }

@@ -7,10 +7,12 @@ import { fileEquals, ghostImageEquals, sparseFileEquals } from '../../../../benc
 import {
   alternating,
   dataBytes,
+  dense,
   expected,
   many,
   type Pattern,
   ranges,
+  writeChanges,
   writePattern,
 } from '../../../../bench/content/patterns.js';
 import { encodeGhostHead } from '../../../../src/criu/ghost-file.js';
@@ -120,5 +122,41 @@ describe('many', () => {
     const [first, second] = many(2, 16) as [Pattern, Pattern];
     const file = inFile(t, Buffer.from(expected(first, 0, first.size)));
     assert.deepEqual([fileEquals(first, file), fileEquals(second, file)], [true, false]);
+  });
+});
+
+describe('writeChanges', () => {
+  const [blockBytes, every] = [4096, 100];
+  const whole = dense(2);
+
+  function written(t: TestContext, now: Pattern): string {
+    const file = inFile(t, Buffer.alloc(0));
+    const fd = fs.openSync(file, 'r+');
+    writePattern(whole, file, fd);
+    fs.closeSync(fd);
+    writeChanges(now, file);
+    return file;
+  }
+
+  it('when blocks are written over, the file is the new one, and no earlier one', t => {
+    const now: Pattern = { ...whole, changed: { every, revision: 2 } };
+    const file = written(t, now);
+    assert.equal(fileEquals(now, file), true);
+    assert.equal(fileEquals(whole, file), false);
+    assert.equal(fileEquals({ ...now, changed: { every, revision: 1 } }, file), false);
+  });
+
+  it('when every hundredth block is, all other bytes stay, and none of its own', t => {
+    const bytes = fs.readFileSync(written(t, { ...whole, changed: { every, revision: 1 } }));
+    const before = fs.readFileSync(written(t, whole));
+    for (let at = 0; at < bytes.length; at += blockBytes) {
+      const [old, now] = [before, bytes].map(all => all.subarray(at + 8, at + blockBytes)) as [
+        Buffer,
+        Buffer,
+      ];
+      const same = old.filter((byte, index) => byte === now[index]).length;
+      if (at % (every * blockBytes) === 0) assert.ok(same < blockBytes / 64, `${at}: ${same} bytes stayed`);
+      else assert.ok(old.equals(now), `${at}`);
+    }
   });
 });

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import fs from 'node:fs';
 import { describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { timedAndWatched } from '../../../../bench/machine/timed.js';
 import { isStopped, watch } from '../../../../bench/machine/watch.js';
 
@@ -31,6 +33,20 @@ describe('timedAndWatched', () => {
 });
 
 describe('watch', () => {
+  it('when a process writes, the bytes are counted', async t => {
+    const writer = 'read x; printf %3000000d 0 >/dev/null; sleep 10';
+    const child = spawn('bash', ['-c', writer]);
+    t.after(() => child.kill('SIGKILL'));
+    const stop = watch({ find: () => child.pid });
+    t.after(stop);
+    await sleep(50);
+    child.stdin.write('go\n');
+    const wrote = () => /^wchar: 3\d{6}$/m.test(fs.readFileSync(`/proc/${child.pid}/io`, 'latin1'));
+    for (let n = 0; n < 500 && !wrote(); n++) await sleep(20);
+    await sleep(50);
+    assert.ok((stop()?.writtenBytes ?? 0) >= 3_000_000);
+  });
+
   it('when the process ended before the first sample, no figure is given', async t => {
     const child = spawn('/bin/true');
     await new Promise(resolve => child.on('exit', resolve));

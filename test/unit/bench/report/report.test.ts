@@ -26,6 +26,8 @@ const rows = [
     atWork: [1.5],
     peakBytes: { ghostkeep: 96 << 20 },
     targetBytes: 120 << 20,
+    writtenBytes: 2 << 20,
+    targetWritten: 3 << 20,
   }),
 ];
 
@@ -45,7 +47,7 @@ describe('markdown', () => {
     );
     assert.match(
       lines[3] as string,
-      /\| on disk: ghostkeep 4 KiB; 1\.5 processors at work; peak memory: ghostkeep 96\.0 MiB \(at most 120\.0 MiB\); 1 rounds \| NO: criu<seek> \|$/,
+      /\| on disk: ghostkeep 4 KiB; 1\.5 processors at work; peak memory: ghostkeep 96\.0 MiB \(at most 120\.0 MiB\); written while paused: 2\.0 MiB \(at most 3\.0 MiB\); 1 rounds \| NO: criu<seek> \|$/,
     );
     assert.match(
       lines[5] as string,
