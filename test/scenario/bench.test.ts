@@ -146,6 +146,29 @@ describe('bench copy', () => {
   });
 });
 
+describe('bench start', () => {
+  it('when hooks are measured, each has its time beside /bin/true and its target, and leaves no record on the host', t => {
+    if (!needs(t, isRoot, 'it mounts, which takes root')) return;
+    const { status, stdout, stderr, scratch } = bench(t, [], {}, [
+      'start',
+      '--quick',
+      '--json',
+      '--case',
+      'hook',
+    ]);
+    assert.equal(status, 0, stderr);
+    const rows = JSON.parse(stdout) as Row[];
+    assert.deepEqual(
+      rows.map(({ case: name, peer, targetMs }) => [name, peer, targetMs]),
+      ['prestart', 'poststop'].map(stage => [`hook ${stage}`, '/bin/true', 30]),
+    );
+    for (const { addedMs, oursMs, peerMs } of rows)
+      assert.ok(Math.abs((addedMs?.['ghostkeep'] ?? 0) - (oursMs - peerMs)) < 0.01);
+    assert.ok(!fs.existsSync('/run/ghostkeep/sessions/ghostkeep-bench.json'));
+    assert.deepEqual(leftovers(scratch), []);
+  });
+});
+
 describe('bench memory', () => {
   it('when a file of 16 GiB in 16,384 pieces is dumped, verified and restored, each step reports its peak memory and every byte is equal', t => {
     if (!canMount(t)) return;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { makeRow } from '../../../../bench/report/row.js';
-import { dumpTarget } from '../../../../bench/targets.js';
+import { makeRow, withAdded } from '../../../../bench/report/row.js';
+import { dumpTarget, mostAddedWithout } from '../../../../bench/targets.js';
 
 const names = { suite: 'copy', case: 'dense-64m', filesystem: 'xfs', state: 'synced' };
 
@@ -28,6 +28,13 @@ describe('makeRow', () => {
     assert.deepEqual([row.atWork, row.peakBytes], [1.9, { ghostkeep: 5 }]);
     const unseen = makeRow({ ...names, samples, atWork: [], peakBytes: {} });
     assert.equal('atWork' in unseen || 'peakBytes' in unseen, false);
+  });
+
+  it('when the target is a time, it is held against what we add to the fastest peer', () => {
+    const samples = { ghostkeep: [71.25, 70.25, 72.25], slow: [90], criu: [60.25] };
+    const row = withAdded(makeRow({ ...names, samples }), mostAddedWithout(1000).total);
+    assert.deepEqual([row.addedMs, row.targetMs, row.target], [{ ghostkeep: 11 }, 18, null]);
+    assert.deepEqual(mostAddedWithout(0), { total: 15, frozen: 1 });
   });
 
   it('when our own run or every peer is missing, there is no row', () => {
