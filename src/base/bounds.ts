@@ -1,8 +1,8 @@
 /**
  * The largest documents that ghostkeep reads. Anybody may have made them, and a sparse file costs nothing
  * however large it is. So we check the size before we read. test/scenario/sizes.test.ts shows that a command
- * stays below 512 MiB of memory where one document has its bound. With all of them at their bounds at once,
- * and 30,000 ghosts, `verify` took 276 MiB and `seal` 758.
+ * stays below 512 MiB of memory where one document has its bound, and all-documents-at-their-bounds.test.ts
+ * shows it for all of them at once.
  */
 import type { ErrorCode } from './errors.js';
 
@@ -25,10 +25,7 @@ export const bounds = {
   children: { bytes: 5 * MiB, code: 'MANIFEST_INVALID' },
   /** A number of ten digits. */
   firstId: { bytes: KiB, code: 'MANIFEST_INVALID' },
-  /**
-   * Some 100 bytes an open file, so about 600,000 open files. A seal of them takes less than 512 MiB beside a
-   * journal of few ghosts; nobody has measured it beside a full one.
-   */
+  /** Some 100 bytes an open file, so about 600,000 open files. */
   files: { bytes: 64 * MiB, code: 'CRIU_IMAGE_INVALID' },
   /** 10 to 20 bytes for each open file without a name; 200,000 entries are read. */
   remaps: { bytes: 8 * MiB, code: 'CRIU_IMAGE_INVALID' },

@@ -3,8 +3,8 @@
  * frozen. The image is edited where it lies and never decoded: two bytes of it can be a message, which takes
  * some 100 bytes of memory when it is decoded.
  */
-import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
-import { broken, entriesOf, magic } from './frame.js';
+import { FieldReader, WireType } from './field-reader.js';
+import { broken, entryPlaces, magic } from './frame.js';
 
 const name = 'cgroup.img';
 
@@ -37,78 +37,67 @@ const fields = {
 
 type Parent = keyof typeof fields;
 
-/** The image with every frozen cgroup running; undefined when there is none. Nothing else changes. */
+/**
+ * Makes every frozen cgroup run, in BYTES itself, because a copy would take as much memory again.
+ * @returns BYTES, or undefined when no cgroup was frozen. Nothing else changes
+ */
 export function thawCgroups(bytes: Buffer): Buffer | undefined {
-  const image: Image = { bytes, reader: new BinaryReader(bytes), thawed: undefined };
-  for (const entry of entriesOf(bytes, magic.CGROUP, name)) {
-    const start = entry.byteOffset - bytes.byteOffset;
+  const image: Image = { reader: new FieldReader(bytes), isThawed: false };
+  for (const { start, end } of entryPlaces(bytes, magic.CGROUP, name)) {
     image.reader.pos = start;
     try {
-      thawInside(image, start + entry.length, 'image', 0);
+      thawInside(image, end, 'image', 0);
     } catch (cause) {
       throw broken(name, `an entry is not a CgroupEntry (${(cause as Error).message})`);
     }
   }
-  return image.thawed;
+  return image.isThawed ? bytes : undefined;
 }
 
 interface Image {
-  bytes: Buffer;
-  reader: BinaryReader;
-  thawed: Buffer | undefined;
+  reader: FieldReader;
+  isThawed: boolean;
 }
 
 /** Thaw what is in a message that ends at END. */
 function thawInside(image: Image, end: number, parent: Parent, depth: number): void {
   if (depth > deepest) throw new RangeError(`it is nested more than ${deepest} times`);
+  const { reader } = image;
   const inside: Readonly<Record<number, Parent | 'property'>> = fields[parent];
-  while (image.reader.pos < end) {
-    const [field, type] = image.reader.tag();
-    const kind = type === WireType.LengthDelimited ? inside[field] : undefined;
-    if (kind === undefined) skipField(image, end, field, type);
-    else if (kind === 'property') thawProperty(image, endOfField(image, end));
-    else thawInside(image, endOfField(image, end), kind, depth + 1);
+  while (reader.next(end)) {
+    const kind = reader.type === WireType.LengthDelimited ? inside[reader.field] : undefined;
+    if (kind === undefined) reader.skip(end);
+    else if (kind === 'property') thawProperty(image, reader.endOfField(end));
+    else thawInside(image, reader.endOfField(end), kind, depth + 1);
   }
 }
 
 function thawProperty(image: Image, end: number): void {
-  const texts = ['', '', ''];
+  const { reader } = image;
+  let property = '';
+  let value = '';
   let valueAt = 0;
-  while (image.reader.pos < end) {
-    const [field, type] = image.reader.tag();
-    if (type !== WireType.LengthDelimited || field > 2) {
-      skipField(image, end, field, type);
+  while (reader.next(end)) {
+    if (reader.type !== WireType.LengthDelimited || reader.field > 2) {
+      reader.skip(end);
       continue;
     }
-    const textEnd = endOfField(image, end);
-    if (field === 2) valueAt = image.reader.pos;
-    texts[field] = shortText(image, textEnd);
+    const textEnd = reader.endOfField(end);
+    if (reader.field === 1) property = shortText(reader, textEnd);
+    else {
+      valueAt = reader.pos;
+      value = shortText(reader, textEnd);
+    }
   }
-  const [, property = '', value = ''] = texts;
   const wanted = running.get(property)?.get(value.trim());
   if (wanted === undefined) return;
-  image.thawed ??= Buffer.from(image.bytes);
-  image.thawed.write(wanted.padEnd(value.length), valueAt, 'latin1');
+  reader.bytes.write(wanted.padEnd(value.length), valueAt, 'latin1');
+  image.isThawed = true;
 }
 
 /** Empty where it is longer than all that we look for. */
-function shortText({ bytes, reader }: Image, end: number): string {
+function shortText(reader: FieldReader, end: number): string {
   const start = reader.pos;
   reader.pos = end;
-  return end - start > longest ? '' : bytes.toString('latin1', start, end);
-}
-
-function endOfField({ reader }: Image, end: number): number {
-  const length = reader.uint32();
-  assertInside(reader.pos + length, end);
-  return reader.pos + length;
-}
-
-function skipField({ reader }: Image, end: number, field: number, type: WireType): void {
-  reader.skip(type, field);
-  assertInside(reader.pos, end);
-}
-
-function assertInside(at: number, end: number): void {
-  if (at > end) throw new RangeError(`a field ends at ${at}, and what it is in at ${end}`);
+  return end - start > longest ? '' : reader.bytes.toString('latin1', start, end);
 }

@@ -30,6 +30,15 @@ export function splitImage(bytes: Buffer, imageMagic: number, name: string): Buf
  * all kept.
  */
 export function* entriesOf(bytes: Buffer, imageMagic: number, name: string): Generator<Buffer> {
+  for (const { start, end } of entryPlaces(bytes, imageMagic, name)) yield bytes.subarray(start, end);
+}
+
+/** Where each entry lies in the image. */
+export function* entryPlaces(
+  bytes: Buffer,
+  imageMagic: number,
+  name: string,
+): Generator<{ start: number; end: number }> {
   if (bytes.length < 8 || bytes.readUInt32LE(0) !== common || bytes.readUInt32LE(4) !== imageMagic) {
     throw broken(name, 'its magic numbers are not those of this kind of CRIU image');
   }
@@ -37,10 +46,11 @@ export function* entriesOf(bytes: Buffer, imageMagic: number, name: string): Gen
   for (let count = 0; at < bytes.length; count += 1) {
     if (count === mostEntries) throw broken(name, `it has more than ${mostEntries} entries`);
     if (at + 4 > bytes.length) throw broken(name, `it ends inside a length at ${at}`);
-    const end = at + 4 + bytes.readUInt32LE(at);
+    const start = at + 4;
+    const end = start + bytes.readUInt32LE(at);
     if (end > bytes.length)
       throw broken(name, `the entry at ${at} ends at ${end}, the file at ${bytes.length}`);
-    yield bytes.subarray(at + 4, end);
+    yield { start, end };
     at = end;
   }
 }
@@ -69,16 +79,18 @@ export class ImageWriter {
     this.#image.writeUInt32LE(imageMagic, 4);
   }
 
-  append(entry: Uint8Array): void {
-    const end = this.#size + 4 + entry.byteLength;
+  /** Appends an entry, which lies in BYTES from START to BYTESEND. */
+  append(bytes: Uint8Array, start = 0, bytesEnd = bytes.byteLength): void {
+    const length = bytesEnd - start;
+    const end = this.#size + 4 + length;
     if (end > this.most) throw broken(this.name, `sealed it would have more than ${this.most} bytes`);
     if (end > this.#image.length) {
       const larger = Buffer.alloc(Math.min(this.most, Math.max(end, 2 * this.#image.length)));
       larger.set(this.#image);
       this.#image = larger;
     }
-    this.#image.writeUInt32LE(entry.byteLength, this.#size);
-    this.#image.set(entry, this.#size + 4);
+    this.#image.writeUInt32LE(length, this.#size);
+    Buffer.prototype.copy.call(bytes, this.#image, this.#size + 4, start, bytesEnd);
     this.#size = end;
   }
 

@@ -21,15 +21,6 @@ export interface RegFileEntry {
   ext?: boolean;
 }
 
-/** A FileEntry in which only the file type is of interest. */
-export interface FileKind {
-  reg?: RegFileMode;
-}
-
-export interface RegFileMode {
-  mode?: number;
-}
-
 export interface RemapFilePathEntry {
   origId: number;
   remapId: number;
@@ -76,16 +67,6 @@ export const fileEntry: MessageType<FileEntry> = {
     { no: 2, name: 'id', kind: 'uint32', required },
     { no: 3, name: 'reg', kind: regFileEntry },
   ],
-};
-
-const regFileMode: MessageType<RegFileMode> = {
-  typeName: 'RegFileMode',
-  fields: [{ no: 10, name: 'mode', kind: 'uint32' }],
-};
-
-export const fileKind: MessageType<FileKind> = {
-  typeName: 'FileKind',
-  fields: [{ no: 3, name: 'reg', kind: regFileMode }],
 };
 
 export const remapFilePathEntry: MessageType<RemapFilePathEntry> = {

@@ -8,21 +8,24 @@
  */
 import { groupBy } from '../base/group-by.js';
 
-/** An entry to be ordered. FOLDER is the ghost's path where the ghost is a folder itself. */
+/**
+ * An entry to be ordered. FOLDER is the ghost's path where the ghost is a folder itself, with a character for
+ * each byte.
+ */
 export interface Remapped<T> {
   entry: T;
   ours: boolean;
-  folder: Buffer | undefined;
+  folder: string | undefined;
 }
 
 /**
  * Orders our ghosts first, then CRIU's ghosts that are no folders, then folders, each after those inside it.
  */
 export function orderRemaps<T>(remaps: readonly Remapped<T>[]): T[] {
-  const files = remaps.filter(({ folder }) => !folder);
+  const files = remaps.filter(({ folder }) => folder === undefined);
   const folders = groupBy(
     remaps,
-    ({ folder }) => folder?.toString('latin1'),
+    ({ folder }) => folder,
     ({ entry }) => entry,
   );
   return [

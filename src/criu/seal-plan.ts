@@ -4,15 +4,16 @@
  * byte.
  */
 import { bounds } from '../base/bounds.js';
-import { broken, entriesOf, ImageWriter, joinImage, magic } from './frame.js';
+import { collectAfter } from '../base/memory.js';
+import { FieldReader } from './field-reader.js';
+import { type NamedFile, nameIn, nameText, openFilesIn } from './files-image.js';
+import { broken, entryPlaces, ImageWriter, joinImage, magic } from './frame.js';
 import { decode, encode } from './message.js';
-import { fileEntry, fileKind, remapFilePathEntry } from './messages.js';
+import { fileEntry, remapFilePathEntry } from './messages.js';
 import { orderRemaps } from './remap-order.js';
 
 const fdTypeReg = 1;
 const remapTypeGhost = 1;
-const fileTypes = 0o170000;
-const directory = 0o040000;
 
 /** A ghost that is an external file in files.img. */
 export interface ExternalGhost {
@@ -64,19 +65,23 @@ export function planSeal(
   for (const { id, paths } of ghosts) for (const place of paths) byKey.set(place.key, { place, ghostId: id });
   const criuRemaps = [...readRemaps(remaps)];
   const turned = turnFiles(files, criuRemaps, byKey, mountNamespace);
+  collectAfter(files.length);
   const ourIds = new Set(ghosts.map(ghost => ghost.id));
   const isSealed = ({ isGhost, remapId }: Remap) => isGhost && ourIds.has(remapId);
   const isAdopted = (remap: Remap) => remap.isGhost && !isSealed(remap) && turned.remapped.has(remap.origId);
   const nameOf = (id: number) => {
-    const place = turned.remapped.get(id);
-    return place && nameAt(files, place.at);
+    const reg = turned.remapped.get(id);
+    return reg && { path: nameIn(files, reg), mount: reg.mount };
   };
-  const isFolderRemap = ({ isGhost, origId }: Remap) => isGhost && turned.remapped.get(origId)?.isFolder;
+  const folderOf = ({ isGhost, origId }: Remap) => {
+    const reg = isGhost ? turned.remapped.get(origId) : undefined;
+    return reg?.isFolder ? nameText(files, reg) : undefined;
+  };
   const ordered = orderRemaps(
     [...criuRemaps, ...turned.added].map(remap => ({
       entry: remap,
       ours: remap.at === undefined || isSealed(remap),
-      folder: isFolderRemap(remap) ? nameOf(remap.origId)?.path : undefined,
+      folder: folderOf(remap),
     })),
   );
   return {
@@ -101,8 +106,8 @@ interface TurnedFiles {
   files: Buffer;
   count: number;
   added: Remap[];
-  /** By the file's id; AT is where its entry begins in the files.img before the seal. */
-  remapped: Map<number, { at: number; isFolder: boolean }>;
+  /** By the file's id; their names lie in the files.img before the seal. */
+  remapped: Map<number, NamedFile>;
 }
 
 function turnFiles(
@@ -117,34 +122,38 @@ function turnFiles(
   let folders = 0;
   let count = 0;
   const sealed = new ImageWriter(magic.FILES, 'files.img', files.length, bounds.files.bytes);
-  for (const bytes of entriesOf(files, magic.FILES, 'files.img')) {
-    const file = decode(fileEntry, bytes, 'files.img');
-    const reg = file.type === fdTypeReg ? file.reg : undefined;
-    if (reg && hasRemap.has(file.id)) {
-      const isFolder = isFolderEntry(bytes);
-      remapped.set(file.id, { at: bytes.byteOffset - files.byteOffset, isFolder });
-      if (isFolder) folders += 1;
+  for (const { id, start, end, isRegular, reg } of openFilesIn(files)) {
+    if (isRegular && reg && hasRemap.has(id)) {
+      remapped.set(id, reg);
+      if (reg.isFolder) folders += 1;
       if (folders > mostFolders)
         throw broken('files.img', `it has more than ${mostFolders} folders without a name`);
     }
-    const turn = reg?.ext ? byKey.get(Buffer.from(reg.name).toString('latin1')) : undefined;
-    if (!reg || !turn) {
-      sealed.append(bytes);
+    const turn = isRegular && reg?.isExternal ? byKey.get(nameText(files, reg)) : undefined;
+    if (!turn) {
+      sealed.append(files, start, end);
       continue;
     }
     count += 1;
-    reg.name = turn.place.path;
-    if (mountNamespace) reg.mntId = turn.place.mount;
-    // The field is cleared and not set to false, because CRIU leaves it out.
-    delete reg.ext;
-    if (turn.ghostId !== undefined && !hasRemap.has(file.id)) {
+    if (turn.ghostId !== undefined && !hasRemap.has(id)) {
       if (criuRemaps.length + added.length === mostRemaps)
         throw broken('remap-fpath.img', `sealed it would have more than ${mostRemaps} entries`);
-      added.push({ at: undefined, origId: file.id, remapId: turn.ghostId, isGhost: true });
+      added.push({ at: undefined, origId: id, remapId: turn.ghostId, isGhost: true });
     }
-    sealed.append(encode(fileEntry, file));
+    sealed.append(turnEntry(files.subarray(start, end), turn.place, mountNamespace));
   }
   return { files: sealed.finish(), count, added, remapped };
+}
+
+/** The entry as CRIU would have written it for a file that has the name of PLACE. */
+function turnEntry(entry: Buffer, place: RenamedFile, mountNamespace: boolean): Uint8Array {
+  const file = decode(fileEntry, entry, 'files.img');
+  if (!file.reg) throw broken('files.img', 'an entry has lost its file');
+  file.reg.name = place.path;
+  if (mountNamespace) file.reg.mntId = place.mount;
+  // The field is cleared and not set to false, because CRIU leaves it out.
+  delete file.reg.ext;
+  return encode(fileEntry, file);
 }
 
 /**
@@ -161,7 +170,8 @@ function findAdopted(
   if (fileOf.size > mostAdopted) return { adopted, tooManyAdopted: fileOf.size };
   for (const [id, file] of fileOf) {
     const name = nameOf(file);
-    if (name) adopted.set(id, name);
+    // A copy, because a view would keep the whole image in memory.
+    if (name) adopted.set(id, { ...name, path: Buffer.from(name.path) });
   }
   return { adopted, tooManyAdopted: 0 };
 }
@@ -202,9 +212,8 @@ export function lostRemaps(
   for (const { origId, remapId } of readRemaps(remaps)) ghostOfFile.set(origId, remapId);
   const filesByName = new Map<string, number[]>();
   const wanted = new Set(ghosts.flatMap(({ paths }) => paths.map(({ path }) => path.toString('latin1'))));
-  for (const bytes of entriesOf(files, magic.FILES, 'files.img')) {
-    const { id, reg } = decode(fileEntry, bytes, 'files.img');
-    const name = reg && Buffer.from(reg.name).toString('latin1');
+  for (const { id, reg } of openFilesIn(files)) {
+    const name = reg && nameText(files, reg);
     if (name === undefined || !wanted.has(name)) continue;
     const named = filesByName.get(name);
     if (named) named.push(id);
@@ -220,10 +229,7 @@ export function lostRemaps(
 export function lostNames(files: Buffer, renamed: readonly RenamedFile[]): RenamedFile[] {
   if (renamed.length === 0) return [];
   const lost = new Map(renamed.map(file => [file.path.toString('latin1'), file]));
-  for (const bytes of entriesOf(files, magic.FILES, 'files.img')) {
-    const { reg } = decode(fileEntry, bytes, 'files.img');
-    if (reg) lost.delete(Buffer.from(reg.name).toString('latin1'));
-  }
+  for (const { reg } of openFilesIn(files)) if (reg) lost.delete(nameText(files, reg));
   return renamed.filter(({ path }) => lost.has(path.toString('latin1')));
 }
 
@@ -231,9 +237,8 @@ export function lostNames(files: Buffer, renamed: readonly RenamedFile[]): Renam
 export function stillExternal(files: Buffer, keys: Iterable<string>): Set<string> {
   const wanted = new Set(keys);
   const found = new Set<string>();
-  for (const bytes of entriesOf(files, magic.FILES, 'files.img')) {
-    const { reg } = decode(fileEntry, bytes, 'files.img');
-    const key = reg?.ext ? Buffer.from(reg.name).toString('latin1') : undefined;
+  for (const { reg } of openFilesIn(files)) {
+    const key = reg?.isExternal ? nameText(files, reg) : undefined;
     if (key !== undefined && wanted.has(key)) found.add(key);
   }
   return found;
@@ -260,31 +265,32 @@ interface Remap {
 function* readRemaps(bytes: Buffer | undefined): Generator<Remap> {
   if (!bytes) return;
   let count = 0;
-  for (const entry of entriesOf(bytes, magic.REMAP_FPATH, 'remap-fpath.img')) {
+  const reader = new FieldReader(bytes);
+  for (const { start, end } of entryPlaces(bytes, magic.REMAP_FPATH, 'remap-fpath.img')) {
     count += 1;
     if (count > mostRemaps) throw broken('remap-fpath.img', `it has more than ${mostRemaps} entries`);
-    const { origId, remapId, remapType } = decode(remapFilePathEntry, entry, 'remap-fpath.img');
-    yield {
-      at: entry.byteOffset - bytes.byteOffset,
-      origId,
-      remapId,
-      isGhost: remapType === remapTypeGhost,
-    };
+    yield readRemap(reader, start, end);
   }
+}
+
+function readRemap(reader: FieldReader, start: number, end: number): Remap {
+  const remap = { at: start, origId: 0, remapId: 0, isGhost: false };
+  reader.pos = start;
+  try {
+    while (reader.next(end)) {
+      if (reader.field === 1) remap.origId = reader.uint32();
+      else if (reader.field === 2) remap.remapId = reader.uint32();
+      else if (reader.field === 3) remap.isGhost = reader.uint32() === remapTypeGhost;
+      else reader.skip(end);
+    }
+  } catch (cause) {
+    throw broken('remap-fpath.img', `an entry is not a RemapFilePathEntry (${(cause as Error).message})`);
+  }
+  return remap;
 }
 
 function entryAt(image: Buffer, at: number): Buffer {
   return image.subarray(at, at + image.readUInt32LE(at - 4));
-}
-
-function nameAt(files: Buffer, at: number): { path: Buffer; mount: number } | undefined {
-  const { reg } = decode(fileEntry, entryAt(files, at), 'files.img');
-  return reg && { path: Buffer.from(reg.name), mount: reg.mntId ?? 0 };
-}
-
-function isFolderEntry(file: Buffer): boolean {
-  const { reg } = decode(fileKind, file, 'files.img');
-  return reg !== undefined && ((reg.mode ?? 0) & fileTypes) === directory;
 }
 
 function makeRemap(origId: number, remapId: number) {

@@ -1,10 +1,11 @@
 import { bounds, mostJsonNames, mostJsonValues } from '../base/bounds.js';
-import { countValues } from '../base/documents/count-values.js';
 import { assertDocument, parseDocument } from '../base/documents/document.js';
 import type { Manifest } from '../base/documents/generated/manifest.js';
 import { GhostkeepError } from '../base/errors.js';
 import type { Durability, Files } from '../base/host/host.js';
+import { collectAfter } from '../base/memory.js';
 import { assertDecodes } from './decode.js';
+import { encodeManifest } from './encode.js';
 import { firstIdName, folder, isPendingName, journalName, manifestName, oldManifestName } from './layout.js';
 
 /** @throws MANIFEST_MISSING, MANIFEST_INVALID */
@@ -130,6 +131,7 @@ function readIfThere(files: Files, images: string, name: string): Manifest | und
   const manifest = parseDocument<Manifest>('Manifest', bytes.toString('utf8'), subject, 'MANIFEST_INVALID');
   assertDecodes(manifest, subject);
   if (name === manifestName) assertNamesGiven(manifest, subject);
+  collectAfter(bytes.length);
   return manifest;
 }
 
@@ -163,14 +165,9 @@ const ownNames = 1000;
  * @param spare is left free
  */
 function encode(document: Manifest, spare: Room = none): Buffer {
-  const text = stringify(document);
-  if (
-    text !== undefined &&
-    Buffer.byteLength(text) <= bounds.manifest.bytes - spare.bytes &&
-    countValues(text) <= mostJsonValues - spare.values &&
-    countXattrNames(document) <= mostJsonNames - ownNames
-  )
-    return Buffer.from(text);
+  const most = { bytes: bounds.manifest.bytes - spare.bytes, values: mostJsonValues - spare.values };
+  const bytes = encodeManifest(document, most);
+  if (bytes && countXattrNames(document) <= mostJsonNames - ownNames) return bytes;
   throw new GhostkeepError(
     'MANIFEST_INVALID',
     manifestName,
@@ -182,14 +179,4 @@ function countXattrNames({ ghosts }: Manifest): number {
   const names = new Set<string>();
   for (const { xattrs } of ghosts) for (const name of Object.keys(xattrs)) names.add(name);
   return names.size;
-}
-
-/** Undefined where the text is longer than V8's strings can be. */
-function stringify(document: Manifest): string | undefined {
-  try {
-    return `${JSON.stringify(document, null, 1)}\n`;
-  } catch (error) {
-    if (error instanceof RangeError) return undefined;
-    throw error;
-  }
 }

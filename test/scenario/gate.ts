@@ -17,9 +17,9 @@ export class Gate {
   readonly #socket: Socket;
   readonly #lines: AsyncIterator<string>;
 
-  constructor(t: TestContext, stage: string, images: string) {
+  constructor(t: TestContext, stage: string, images: string, by: readonly [string, ...string[]] = command) {
     const folder = fs.openSync(images, 'r');
-    const [file, ...words] = command;
+    const [file, ...words] = by;
     this.#child = spawn(file, [...words, 'gate', stage], {
       stdio: ['ignore', 'ignore', 'pipe', 'pipe', folder],
       cwd: '/',
@@ -29,6 +29,10 @@ export class Gate {
     t.after(() => this.#child.kill('SIGKILL'));
     this.#socket = this.#child.stdio[3] as Socket;
     this.#lines = readline.createInterface({ input: this.#socket })[Symbol.asyncIterator]();
+  }
+
+  get pid(): number {
+    return this.#child.pid as number;
   }
 
   say(line: string): void {

@@ -1,5 +1,6 @@
 import { mostJsonNames, mostJsonValues } from '../bounds.js';
 import { type ErrorCode, GhostkeepError } from '../errors.js';
+import { collectAfter } from '../memory.js';
 import { countJson } from './count-values.js';
 import { showFault } from './fault.js';
 import * as validators from './generated/validators.js';
@@ -7,6 +8,8 @@ import * as validators from './generated/validators.js';
 export type DocumentKind = keyof typeof validators;
 
 const mostFaults = 20;
+/** A shorter document cannot have enough values to matter. */
+const shortText = 1 << 20;
 
 /**
  * Parse a JSON document that may be hostile and check it against its schema.
@@ -14,13 +17,15 @@ const mostFaults = 20;
  * @throws with `code`, naming every field that is wrong
  */
 export function parseDocument<T>(kind: DocumentKind, text: string, subject: string, code: ErrorCode): T {
-  const { values, names } = countJson(text, mostJsonNames);
+  const { values, names } =
+    text.length < shortText ? { values: 0, names: 0 } : countJson(text, mostJsonNames);
   const tooMany =
     values > mostJsonValues
       ? `${values} values, and at most ${mostJsonValues} are read`
       : names > mostJsonNames
         ? `more than ${mostJsonNames} different keys`
         : undefined;
+  collectAfter(text.length);
   if (tooMany) throw new GhostkeepError(code, subject, `cannot read ${subject}: it has ${tooMany}`);
   let value: unknown;
   try {
@@ -33,6 +38,7 @@ export function parseDocument<T>(kind: DocumentKind, text: string, subject: stri
       { cause },
     );
   }
+  collectAfter(text.length);
   assertDocument<T>(kind, value, subject, code);
   return value;
 }

@@ -1,5 +1,6 @@
 import { bounds } from '../../base/bounds.js';
 import type { Durability, Files } from '../../base/host/host.js';
+import { collectAfter } from '../../base/memory.js';
 import { thawCgroups } from '../../criu/cgroup.js';
 
 /**
@@ -11,4 +12,5 @@ export function thaw(files: Files, images: string, { durable }: Durability): voi
   const bytes = files.readIfThere(path, bounds.cgroup);
   const thawed = bytes && thawCgroups(bytes);
   if (thawed) files.replace(path, thawed, { durable });
+  collectAfter(bytes?.length ?? 0);
 }

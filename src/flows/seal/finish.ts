@@ -39,7 +39,7 @@ export async function finishDump(
         await copyPinned(context, images, journal, policy);
       }
       try {
-        return sealImages(context, images, { durable: true });
+        return sealImages(context, images, { durable: true, ...(journal ? { journal } : {}) });
       } finally {
         // Without a lock, a folder that looks like a leftover may belong to a dump at work.
         if (!journal && isLocked) removeLeftovers(context, images);

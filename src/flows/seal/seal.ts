@@ -11,7 +11,8 @@ import type { Manifest, ManifestGhost } from '../../base/documents/generated/man
 import { errnoOf, GhostkeepError, reasonOf, translate } from '../../base/errors.js';
 import type { Durability } from '../../base/host/host.js';
 import { counted } from '../../base/text/counted.js';
-import { largestRemapId, planSeal, remappedGhosts } from '../../criu/seal-plan.js';
+import { collectAfter } from '../../base/memory.js';
+import { largestRemapId, planSeal, remappedGhosts, type SealPlan } from '../../criu/seal-plan.js';
 import { inventoryOfThis } from '../../image/inventory.js';
 import {
   folder,
@@ -142,25 +143,11 @@ function sealAlone(context: Context, images: string, journal: Manifest, { durabl
 function sealCriu(context: Context, images: string, journal: Manifest, { durable }: Durability): Plan {
   const { files } = context.host;
   const inventory = inventoryOfThis(files, images, journal);
-  const filesImage = files.read(`${images}/files.img`, bounds.files);
-  const remaps = files.readIfThere(`${images}/remap-fpath.img`, bounds.remaps);
-  const first = keepFirstId(files, images, largestRemapId(remaps) + 1, { durable });
-  const named = giveNames(context, images, journal, first, { durable });
-  const plan = planSeal(
-    filesImage,
-    remaps,
-    named.map(toExternal),
-    journal.mountNamespace,
-    journal.links?.map(toKeyPath),
-  );
-  // We write the remaps first: while files.img still has external entries, nothing uses them. In the other
-  // order a ghost would be missing.
-  files.replace(`${images}/remap-fpath.img`, plan.remaps, { durable });
-  files.replace(`${images}/files.img`, plan.files, { durable });
+  const { named, used, ...others } = sealOpenFiles(context, images, journal, { durable });
+  collectAfter(others.bytes);
   if (journal.thaw) thaw(files, images, { durable });
   // The container may have closed a ghost between our pin and CRIU's freeze. Then no entry of files.img needs
   // it any more.
-  const used = remappedGhosts(plan.remaps);
   const isUsed = (ghost: ManifestGhost) => ghost.linked !== undefined || used.has(ghost.id);
   const ghosts = named.filter(isUsed);
   // Everybody who may read CRIU's images may read ours: at restore that is root of the container's user
@@ -170,8 +157,8 @@ function sealCriu(context: Context, images: string, journal: Manifest, { durable
       alike.map(name => `${images}/${name}`),
       `${images}/files.img`,
     );
-  if (plan.tooManyAdopted > 0) warnOfUnlisted(context.log, plan.tooManyAdopted);
-  const adopted = [...plan.adopted].flatMap(([id, name]) => adopt(context, images, id, name));
+  if (others.tooManyAdopted > 0) warnOfUnlisted(context.log, others.tooManyAdopted);
+  const adopted = [...others.adopted].flatMap(([id, name]) => adopt(context, images, id, name));
   const { earlierInventory: _, heldBy: __, earlierGhosts = [], ...rest } = journal;
   const manifest: Manifest = { ...rest, state: 'sealed', inventory, ghosts: [...ghosts, ...adopted] };
   if (adopted.length > 0)
@@ -184,4 +171,40 @@ function sealCriu(context: Context, images: string, journal: Manifest, { durable
     .filter(image => !listed.has(image));
   const unused = named.filter(ghost => !isUsed(ghost)).map(({ image }) => image);
   return { manifest, unused: [...unused, ...replaced] };
+}
+
+/** The ghosts with their names, the ids in remap-fpath.img, and the part of the plan that is needed later. */
+interface SealedFiles extends Pick<SealPlan, 'adopted' | 'tooManyAdopted'> {
+  named: ManifestGhost[];
+  used: Set<number>;
+  /** The size of files.img. */
+  bytes: number;
+}
+
+/** A function of its own, so that both images are out of memory when it returns. */
+function sealOpenFiles(
+  context: Context,
+  images: string,
+  journal: Manifest,
+  { durable }: Durability,
+): SealedFiles {
+  const { files } = context.host;
+  const filesImage = files.read(`${images}/files.img`, bounds.files);
+  const remaps = files.readIfThere(`${images}/remap-fpath.img`, bounds.remaps);
+  const first = keepFirstId(files, images, largestRemapId(remaps) + 1, { durable });
+  const named = giveNames(context, images, journal, first, { durable });
+  const plan = planSeal(
+    filesImage,
+    remaps,
+    named.map(toExternal),
+    journal.mountNamespace,
+    journal.links?.map(toKeyPath),
+  );
+  collectAfter(filesImage.length);
+  // We write the remaps first: while files.img still has external entries, nothing uses them. In the other
+  // order a ghost would be missing.
+  files.replace(`${images}/remap-fpath.img`, plan.remaps, { durable });
+  files.replace(`${images}/files.img`, plan.files, { durable });
+  const { adopted, tooManyAdopted } = plan;
+  return { named, used: remappedGhosts(plan.remaps), bytes: filesImage.length, adopted, tooManyAdopted };
 }

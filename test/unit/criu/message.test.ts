@@ -3,14 +3,13 @@ import { describe, it } from 'node:test';
 import { type DescMessage, fromBinary, toBinary } from '@bufbuild/protobuf';
 import * as generated from '../../../src/criu/generated/images_pb.js';
 import { decode, encode, type MessageType } from '../../../src/criu/message.js';
-import { fileEntry, fileKind, ghostFileEntry, remapFilePathEntry } from '../../../src/criu/messages.js';
+import { fileEntry, ghostFileEntry, remapFilePathEntry } from '../../../src/criu/messages.js';
 import { ghostkeepError } from '../expect.js';
 import { bytes, fixed32, fixed64, lengthOf, message, varint } from './wire.js';
 
 /** Each of our tables, and the description that protoc has made from images.proto. */
 const pairs = [
   [fileEntry, generated.FileEntrySchema],
-  [fileKind, generated.FileKindSchema],
   [remapFilePathEntry, generated.RemapFilePathEntrySchema],
   [ghostFileEntry, generated.GhostFileEntrySchema],
 ] as const satisfies [MessageType<never>, DescMessage][];
@@ -108,7 +107,7 @@ describe('messages of CRIU', () => {
 
   it('when an entry is cut off in the middle of a field, it is refused', () => {
     for (let length = whole.length - 1; length > 4; length -= 1)
-      assert.throws(() => decode(fileKind, whole.subarray(0, length), 'files.img'), {
+      assert.throws(() => decode(fileEntry, whole.subarray(0, length), 'files.img'), {
         code: 'CRIU_IMAGE_INVALID',
       });
   });
