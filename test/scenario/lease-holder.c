@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Holds a removed file with a lease on it. usage: lease-holder FILE BYTES
- * write|write-only|direct|map|read|inherited|breaking Prints `ready PID`. For each line of stdin
+ * Holds a removed file with a lease on it. usage:
+ * lease-holder FILE BYTES write|write-only|direct|map|read|inherited|breaking|sparse
+ * Prints `ready PID`. For each line of stdin
  * it prints the lease (as F_GETLEASE gives it), the file offset, and how often a signal has said
  * that somebody opens the file.
  */
@@ -93,6 +94,8 @@ int main(int argc, char *argv[])
 	if (!strcmp(mode, "breaking"))
 		begin_to_break(argv[1]);
 	require(unlink(argv[1]) == 0, "unlink");
+	if (!strcmp(mode, "sparse"))
+		require(ftruncate(fd, 8LL << 40) == 0, "ftruncate");
 	require(lseek(fd, 4711, SEEK_SET) == 4711, "lseek");
 	if (!strcmp(mode, "map")) {
 		require(mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0) != MAP_FAILED, "mmap");

@@ -113,7 +113,7 @@ function pinByAnyHolder(
     throw new GhostkeepError(
       'GHOST_UNREADABLE',
       showIdentity(ghost.stat),
-      `cannot pin ${name}: ${reasonOf(failure)}; let its holder give the lease up, or open it for reading and writing`,
+      `cannot pin ${name}: ${reasonOf(failure)}; let its holder give the lease up`,
       { cause: failure },
     );
   if (failure) throw translate(failure, 'HOLDER_GONE', showIdentity(ghost.stat), `cannot pin ${name}`);

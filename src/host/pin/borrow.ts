@@ -4,6 +4,7 @@
  * would move the offset.
  */
 import fs from 'node:fs';
+import { showBytes } from '../../base/units.js';
 import { getDescriptor } from '../native/libc.js';
 import { errorOf } from '../native/look-at.js';
 
@@ -11,11 +12,17 @@ const accessMode = 3; // O_ACCMODE
 const { O_WRONLY, O_RDONLY, O_DIRECT } = fs.constants;
 const EAGAIN = -11;
 
+/**
+ * A hole can be skipped only with lseek(2), or through an open(2) of our own, so all holes are read. 4 GiB of
+ * them took 10 s of processor time, during which the container is frozen. A file may have 8 EiB.
+ */
+const mostHoles = 4n << 30n;
+
 const borrowed = new Set<number>();
 
 /**
- * @throws EAGAIN where the descriptor cannot be read or, if WRITABLE, written, or where LINK is not a
- * descriptor
+ * @throws EAGAIN where the descriptor cannot be read or, if WRITABLE, written, where reading its holes would
+ * take too long, or where LINK is not a descriptor
  */
 export function borrow(link: string, writable = false): number {
   const [, pid, theirs] = /^\/proc\/(\d+)\/fd\/(\d+)$/.exec(link) ?? [];
@@ -26,13 +33,21 @@ export function borrow(link: string, writable = false): number {
   // We refuse a descriptor with O_DIRECT, because reads through it need whole blocks and aligned memory. We
   // cannot clear the flag, because that would change the holder's descriptor too.
   const isDirect = (flags & O_DIRECT) !== 0;
-  if (isOfUse && !isDirect) {
+  const holes = holesOf(fd);
+  if (isOfUse && !isDirect && holes <= mostHoles) {
     borrowed.add(fd);
     return fd;
   }
   fs.closeSync(fd);
+  if (isOfUse && !isDirect)
+    throw leased(link, `without one its ${showBytes(holes)} of holes would have to be read`);
   const only = isOfUse ? 'direct I/O (O_DIRECT)' : writable ? 'reading' : 'writing';
-  throw leased(link, `its descriptor is open for ${only} only`);
+  throw leased(link, `its descriptor is open for ${only} only, and not for reading and writing`);
+}
+
+function holesOf(fd: number): bigint {
+  const { size, blocks } = fs.fstatSync(fd, { bigint: true });
+  return size - blocks * 512n;
 }
 
 export const isBorrowed = (fd: number): boolean => borrowed.has(fd);
