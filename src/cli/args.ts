@@ -1,5 +1,6 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { GhostkeepError } from '../base/errors.js';
+import { nearest } from '../base/text/nearest.js';
 
 type Options = NonNullable<ParseArgsConfig['options']>;
 
@@ -28,7 +29,7 @@ export function parse<const T extends Options>(
       throw new Error(`it takes ${positionals} argument${positionals === 1 ? '' : 's'}`);
     return parsed;
   } catch (cause) {
-    throw usage(command, reasonFrom((cause as Error).message));
+    throw usage(command, reasonFrom((cause as Error).message, options));
   }
 }
 
@@ -52,11 +53,14 @@ function assertOnce(tokens: readonly Token[], options: Options): void {
  * Shortens Node's message: its advice on values and arguments that begin with a dash does not apply to our
  * commands.
  */
-function reasonFrom(message: string): string {
+function reasonFrom(message: string, options: Options): string {
   const missing = /^Option '(-[^', ]+).* argument (missing|is ambiguous)/.exec(message);
   if (missing) return `${missing[1]} has no value`;
   const text = message.replace(/\. (To specify a positional|This command does not take).*$/s, '');
-  return text.charAt(0).toLowerCase() + text.slice(1);
+  const [, unknown] = /^Unknown option '--([^'=]+)/.exec(message) ?? [];
+  const meant = unknown === undefined ? undefined : nearest(unknown, Object.keys(options));
+  const question = meant === undefined ? '' : `; did you mean --${meant}?`;
+  return `${text.charAt(0).toLowerCase()}${text.slice(1)}${question}`;
 }
 
 export function usage(command: string, reason: string): GhostkeepError {
@@ -87,4 +91,20 @@ export function positive(command: string, option: string, text: string): number 
   const value = Number(text);
   if (/^[0-9]+$/.test(text) && value >= 1 && value <= 0xffffffff) return value;
   throw usage(command, `${option} is ${JSON.stringify(text)}, it must be a whole number from 1`);
+}
+
+/**
+ * A ghost's id as `ghostkeep show` lists it, or as the name of its image has it, where it is hexadecimal:
+ * `10`, `ghost-10`, `ghost-file-a.img`.
+ * @throws USAGE
+ */
+export function ghostId(command: string, option: string, text: string): number {
+  const [, decimal] = /^(?:ghost-)?([0-9]+)$/.exec(text) ?? [];
+  if (decimal !== undefined) return positive(command, option, decimal);
+  const [, hexadecimal] = /^(?:.*\/)?ghost-file-([0-9a-f]{1,8})(?:\.img)?$/.exec(text) ?? [];
+  if (hexadecimal !== undefined) return positive(command, option, String(Number.parseInt(hexadecimal, 16)));
+  throw usage(
+    command,
+    `${option} is ${JSON.stringify(text)}, it must be an id that \`ghostkeep show\` lists, or the name of an image`,
+  );
 }

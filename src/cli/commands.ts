@@ -43,13 +43,14 @@ export const commands: Record<string, Command> = {
     load: async () => (await import('./commands/pre-dump.js')).preDumpCommand,
   },
   show: {
-    usage: 'show -D DIR [--extents] [--json]',
+    usage: 'show DIR [--extents] [--json]',
     summary: 'list the ghosts of a dump',
-    details: '--extents adds the ranges of data of each ghost: [from, to) in bytes.',
+    details:
+      'DIR may also be given as -D DIR, as in CRIU. The id in the name of an image is hexadecimal, as CRIU writes it.\n--extents adds the ranges of data of each ghost: [from, to) in bytes.',
     load: async () => (await import('./commands/show.js')).showCommand,
   },
   verify: {
-    usage: 'verify -D DIR [--chain] [--json]',
+    usage: 'verify DIR [--chain] [--json]',
     summary: 'check a dump for damage',
     details:
       'Its structure, and its content where checksums were recorded; of a packed dump, what it has itself. --chain reads\nwhat it needs of its parents, too. Exit status 1 on any damage.',
@@ -57,19 +58,19 @@ export const commands: Record<string, Command> = {
   },
   restore: {
     usage:
-      'restore -D DIR --to DIR2 [--ghost ID …] [--preserve-allocation] [--allow-privileged]\n         [--keep-going]',
+      'restore -D DIR --to DIR2 [--ghost ID …] [--preserve-allocation] [--allow-privileged]\n         [--keep-going] [--json]',
     summary: 'make files again from a dump, as DIR2/ghost-ID',
     details:
-      '--ghost takes an id that `ghostkeep show` lists, and may be given more than once (default: all). restore writes over no file\nthat is there, and a new file gets its name only when the disk has all of it. --keep-going restores the others where one is\ndamaged or does not fit; exit status 1 all the same. --preserve-allocation gives back space that was allocated and\nnever written, too. Nobody else may be able to write to DIR2. Rights that an image gives (set-id bits, xattrs\ntrusted.* and security.*) are withheld and listed; --allow-privileged sets them: an image of somebody else then makes\nprograms that run as root for whoever starts them.',
+      '--ghost takes an id that `ghostkeep show` lists or the name of an image (10, ghost-file-a.img), and may be given more than once (default: all). restore writes over no file\nthat is there, and a new file gets its name only when the disk has all of it. --keep-going restores the others where one is\ndamaged or does not fit; exit status 1 all the same. --preserve-allocation gives back space that was allocated and\nnever written, too. Nobody else may be able to write to DIR2. Rights that an image gives (set-id bits, xattrs\ntrusted.* and security.*) are withheld and listed; --allow-privileged sets them: an image of somebody else then makes\nprograms that run as root for whoever starts them.',
     load: async () => (await import('./commands/restore.js')).restoreCommand,
   },
   seal: {
-    usage: 'seal -D DIR',
+    usage: 'seal DIR [--json]',
     summary: 'finish a dump that was interrupted before its end',
     load: async () => (await import('./commands/seal.js')).sealCommand,
   },
   materialize: {
-    usage: 'materialize -D DIR [--to DIR2] [--preserve-allocation] [--accept-changed-inventory] [--json]',
+    usage: 'materialize DIR [--to DIR2] [--preserve-allocation] [--accept-changed-inventory] [--json]',
     summary: 'make a packed dump stand alone again; ask that allocated space comes back at restore',
     details:
       'It also checks that the dump is complete. --to leaves DIR as it is and makes a copy that stands alone in DIR2, which must be\nempty or not there. In place it is refused while packed directories need DIR.\nWith --preserve-allocation the manifest notes that space which was allocated and never written (fallocate) is\nallocated again when the dump is restored: by CRIU where ghostkeep is installed, and by `ghostkeep restore`. Without it such\nspace comes back as holes. What cannot be allocated is a warning in the log of CRIU. A checkpoint that podman has\nexported must be unpacked first.\nWhen a tool has rewritten inventory.img, a restore with ghostkeep refuses the directory.\n--accept-changed-inventory checks everything else, and the manifest then accepts inventory.img as it is now.',

@@ -1,11 +1,13 @@
 #!/usr/bin/env node
 import { errnoOf, GhostkeepError, reasonOf, translate } from '../base/errors.js';
+import { nearest } from '../base/text/nearest.js';
 import { toPrintable } from '../base/text/printable.js';
 import { exitWithoutKoffi } from '../host/native/libc.js';
 import { type Command, commands } from './commands.js';
 import { resumeForgotten } from './forgotten.js';
 import { helpFor, overview } from './help.js';
 import { flushLogs } from './log/logger.js';
+import { printJsonError } from './print/json.js';
 import { errorLine } from './print/line.js';
 import { watchOutput } from './print/output.js';
 import { version } from './version.js';
@@ -23,7 +25,7 @@ async function main([name, ...args]: string[]): Promise<number> {
   if (name === undefined) return print(overview(), exitUsage);
   if (name === 'help' && args[0] !== undefined) return main([args[0], '--help']);
   if (name === '--help' || name === '-h' || name === 'help') return print(overview(), 0);
-  if (name === '--version') return print(`ghostkeep ${version}\n`, 0);
+  if (name === '--version' || name === '-V') return print(`ghostkeep ${version}\n`, 0);
   try {
     const command = findCommand(name);
     if (asksForHelp(args)) return print(helpFor(name, command), 0);
@@ -31,27 +33,31 @@ async function main([name, ...args]: string[]): Promise<number> {
     return await (await command.load())(args);
   } catch (error) {
     await flushLogs();
-    return report(error, `cannot finish ${name}`);
+    return report(error, `cannot finish ${name}`, own(args).includes('--json'));
   }
 }
 
 function findCommand(name: string): Command {
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (command) return command;
+  const meant = nearest(name, Object.keys(commands));
   throw new GhostkeepError(
     'USAGE',
     name,
-    `cannot run ${JSON.stringify(name)}: there is no such command; \`ghostkeep --help\` lists them`,
+    `cannot run ${JSON.stringify(name)}: there is no such command${meant === undefined ? '' : `; did you mean ${meant}?`}; \`ghostkeep --help\` lists them`,
   );
 }
 
-/** Looks for --help anywhere before `--`; after that comes somebody else's command. */
 function asksForHelp(args: readonly string[]): boolean {
-  const own = args.includes('--') ? args.slice(0, args.indexOf('--')) : args;
-  return own.includes('--help') || own.includes('-h');
+  return own(args).includes('--help') || own(args).includes('-h');
 }
 
-function report(error: unknown, action: string): number {
+/** The arguments before `--`; after that comes somebody else's command. */
+function own(args: readonly string[]): readonly string[] {
+  return args.includes('--') ? args.slice(0, args.indexOf('--')) : args;
+}
+
+function report(error: unknown, action: string, asJson = false): number {
   const known = errnoOf(error) !== undefined ? translate(error, 'IO', '', action) : error;
   if (!(known instanceof GhostkeepError)) {
     const text = `ghostkeep: ${known instanceof Error && known.stack ? known.stack : reasonOf(known)}`;
@@ -59,6 +65,7 @@ function report(error: unknown, action: string): number {
     return exitFailed;
   }
   process.stderr.write(errorLine(known));
+  if (asJson) printJsonError(known);
   return known.code === 'USAGE' ? exitUsage : exitFailed;
 }
 

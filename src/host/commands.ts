@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { errnoOf } from '../base/errors.js';
 import type { Commands } from '../base/host/host.js';
 
 /** The module is loaded with the first command. A hook starts no command and would wait 10 ms for it. */
@@ -17,7 +19,7 @@ export class LinuxCommands implements Commands {
         stdio: 'inherit',
         env: { ...process.env, ...environment },
       });
-      child.on('error', reject);
+      child.on('error', error => reject(explain(error, argv)));
       child.on('close', (status, signal) => resolve(status ?? (signal ? 128 : 1)));
     });
   }
@@ -60,7 +62,7 @@ export class LinuxCommands implements Commands {
       child.on('close', settle);
       child.on('error', error => {
         letGo();
-        reject(error);
+        reject(explain(error, argv, cwd));
       });
 
       /**
@@ -83,6 +85,15 @@ export class LinuxCommands implements Commands {
       }
     });
   }
+}
+
+/** Node says `spawn runc ENOENT`, also where the folder to start it in does not exist. */
+function explain(error: Error, [program = '']: readonly string[], cwd?: string): Error {
+  if (errnoOf(error) !== 'ENOENT') return error;
+  const isFolder = cwd === undefined || existsSync(cwd);
+  const where = program.includes('/') ? '' : ', or in no folder of PATH';
+  const reason = isFolder ? `${program} is not installed${where}` : `there is no folder ${cwd}`;
+  return Object.assign(new Error(reason), { code: 'ENOENT' });
 }
 
 function signalGroup(leader: number | undefined, signal: NodeJS.Signals): void {

@@ -20,8 +20,9 @@ import { makeContext } from '../context.js';
 import { orUndo } from '../ending/interrupt.js';
 import { watch } from '../ending/watch.js';
 import { dumpFrozen, thawAfterOwner } from '../frozen-dump.js';
+import { selection, selectionOptions } from '../options/selection.js';
+import { printJson } from '../print/json.js';
 import { printAll } from '../print/output.js';
-import { selection, selectionOptions } from '../selection.js';
 import { showDump } from './show.js';
 
 export async function dumpCommand(args: string[]): Promise<number> {
@@ -82,7 +83,7 @@ async function dump(args: string[]): Promise<number> {
       return sealImages(context, owned, { durable: true });
     }).finally(() => warm.bases?.letGo());
   });
-  if (values.json) process.stdout.write(`${JSON.stringify(manifest, null, 2)}\n`);
+  if (values.json) printJson(manifest);
   else printAll(showDump(manifest));
   assertNothingMissing(manifest, context.host.files.realPath(images), policy);
   return 0;

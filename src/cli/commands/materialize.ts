@@ -5,18 +5,26 @@ import { unpack } from '../../flows/history/unpack.js';
 import { materialize } from '../../flows/restore/materialize.js';
 import { parse, required } from '../args.js';
 import { makeContext } from '../context.js';
+import { imagesDir, imagesDirOption } from '../options/images-dir.js';
+import { printJson } from '../print/json.js';
 import { line } from '../print/line.js';
 
 export async function materializeCommand(args: string[]): Promise<number> {
-  const { values } = parse('materialize', args, {
-    'images-dir': { type: 'string', short: 'D' },
-    to: { type: 'string' },
-    'preserve-allocation': { type: 'boolean' },
-    'accept-changed-inventory': { type: 'boolean' },
-    json: { type: 'boolean' },
-  });
+  const parsed = parse(
+    'materialize',
+    args,
+    {
+      ...imagesDirOption,
+      to: { type: 'string' },
+      'preserve-allocation': { type: 'boolean' },
+      'accept-changed-inventory': { type: 'boolean' },
+      json: { type: 'boolean' },
+    },
+    'any',
+  );
+  const { values } = parsed;
   const context = makeContext();
-  const images = required('materialize', '-D', values['images-dir']);
+  const images = imagesDir('materialize', parsed);
   const to = values.to === undefined ? undefined : required('materialize', '--to', values.to);
   const unpacked = await unpack(context, { images, to });
   const result: Materialized = {
@@ -27,7 +35,8 @@ export async function materializeCommand(args: string[]): Promise<number> {
     })),
     ...(unpacked > 0 ? { unpacked } : {}),
   };
-  process.stdout.write(values.json ? `${JSON.stringify(result, null, 2)}\n` : show(result));
+  if (values.json) printJson(result);
+  else process.stdout.write(show(result));
   return 0;
 }
 

@@ -7,11 +7,12 @@ import { resolvePolicy } from '../../oci/policy.js';
 import { parse, required, usage } from '../args.js';
 import { makeContext } from '../context.js';
 import { orUndo } from '../ending/interrupt.js';
+import { selection, selectionOptions } from '../options/selection.js';
+import { printJson } from '../print/json.js';
 import { errorLine, line } from '../print/line.js';
 import { printAll } from '../print/output.js';
 import { showWithheld } from '../print/show-restored.js';
 import { table } from '../print/table.js';
-import { selection, selectionOptions } from '../selection.js';
 
 /** A folder that is made for it: old names do not end up among other files. */
 const standard = 'ghostkeep-recovered';
@@ -45,7 +46,7 @@ export async function recoverCommand(args: string[]): Promise<number> {
     }),
   );
   const { recovered, failures, leftOut } = recovery;
-  if (values.json) process.stdout.write(`${JSON.stringify(toDocument(recovery), null, 2)}\n`);
+  if (values.json) printJson(toDocument(recovery));
   else printAll(show(recovery));
   for (const error of failures) process.stderr.write(errorLine(error));
   return failures.length > 0 || (recovered.length === 0 && leftOut.length > 0) ? 1 : 0;

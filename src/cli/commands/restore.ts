@@ -4,9 +4,10 @@ import { countFromJson, showBytes } from '../../base/units.js';
 import { readConfig } from '../../flows/container/policy.js';
 import { type RestoredGhost, restoreGhosts } from '../../flows/restore/restore.js';
 import { resolvePolicy } from '../../oci/policy.js';
-import { parse, positive, required } from '../args.js';
+import { ghostId, parse, required } from '../args.js';
 import { makeContext } from '../context.js';
 import { orUndo } from '../ending/interrupt.js';
+import { printJson } from '../print/json.js';
 import { errorLine } from '../print/line.js';
 import { printAll } from '../print/output.js';
 import { showWithheld } from '../print/show-restored.js';
@@ -20,16 +21,21 @@ export async function restoreCommand(args: string[]): Promise<number> {
     'preserve-allocation': { type: 'boolean' },
     'allow-privileged': { type: 'boolean' },
     'keep-going': { type: 'boolean' },
+    json: { type: 'boolean' },
   });
   const images = required('restore', '-D', values['images-dir']);
   const to = required('restore', '--to', values.to);
-  const ids = (values.ghost ?? []).map(text => positive('restore', '--ghost', text));
+  const ids = (values.ghost ?? []).map(text => ghostId('restore', '--ghost', text));
   const context = makeContext();
   const restored: RestoredGhost[] = [];
-  let failures = 0;
+  const failed: GhostkeepError[] = [];
   const goOn = (error: GhostkeepError) => {
-    failures += 1;
+    failed.push(error);
     process.stderr.write(errorLine(error));
+  };
+  const print = () => {
+    if (values.json) printJson(toDocument(restored, failed));
+    else printAll(showRestored(restored));
   };
   const unfinished = new Set<string>();
   const undo = () => {
@@ -52,12 +58,25 @@ export async function restoreCommand(args: string[]): Promise<number> {
     );
   } catch (error) {
     // Ghosts that were restored stay, so we list them.
-    if (restored.length > 0) printAll(showRestored(restored));
+    if (restored.length > 0 && !values.json) print();
     throw error;
   }
-  if (restored.length > 0 || failures === 0) printAll(showRestored(restored));
-  return failures === 0 ? 0 : 1;
+  if (restored.length > 0 || failed.length === 0 || values.json) print();
+  return failed.length === 0 ? 0 : 1;
 }
+
+const toDocument = (restored: readonly RestoredGhost[], failed: readonly GhostkeepError[]) => ({
+  restored: restored.map(({ id, path, ghost, missing, withheld }) => ({
+    id,
+    file: path,
+    path: ghost.path,
+    ...(ghost.pathBytes === undefined ? {} : { pathBytes: ghost.pathBytes }),
+    size: ghost.size,
+    ...(missing.length === 0 ? {} : { missing }),
+    ...(withheld.length === 0 ? {} : { withheld }),
+  })),
+  failed: failed.map(({ code, subject, message }) => ({ code, subject, message })),
+});
 
 function* showRestored(restored: readonly RestoredGhost[]): Generator<string> {
   const rows = restored.map(({ path, ghost, missing }) => [

@@ -6,8 +6,9 @@ import { writeMetrics } from '../../flows/scan/metrics.js';
 import { scan } from '../../flows/scan/scan.js';
 import { oneOf, parse, usage } from '../args.js';
 import { makeContext } from '../context.js';
+import { selection, selectionOptions } from '../options/selection.js';
+import { printJson } from '../print/json.js';
 import { showScan } from '../print/show-scan.js';
-import { selection, selectionOptions } from '../selection.js';
 
 export async function scanCommand(args: string[]): Promise<number> {
   const { values } = parse('scan', args, {
@@ -45,7 +46,8 @@ export async function scanCommand(args: string[]): Promise<number> {
     writeMetrics(context, metricsFile(values.metrics), result);
     if (!values.json) return 0;
   }
-  process.stdout.write(values.json ? `${JSON.stringify(result, null, 2)}\n` : show(result));
+  if (values.json) printJson(result);
+  else process.stdout.write(show(result));
   return 0;
 }
 

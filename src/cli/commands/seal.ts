@@ -3,19 +3,23 @@ import { readConfig } from '../../flows/container/policy.js';
 import { finishDump } from '../../flows/seal/finish.js';
 import { countGhosts } from '../../image/count-ghosts.js';
 import { resolvePolicy } from '../../oci/policy.js';
-import { parse, required } from '../args.js';
+import { parse } from '../args.js';
 import { makeContext } from '../context.js';
+import { imagesDir, imagesDirOption } from '../options/images-dir.js';
+import { printJson } from '../print/json.js';
 import { line } from '../print/line.js';
 
 export async function sealCommand(args: string[]): Promise<number> {
-  const { values } = parse('seal', args, { 'images-dir': { type: 'string', short: 'D' } });
+  const parsed = parse('seal', args, { ...imagesDirOption, json: { type: 'boolean' } }, 'any');
   const context = makeContext();
-  const images = required('seal', '-D', values['images-dir']);
+  const images = imagesDir('seal', parsed);
   const policy = resolvePolicy(readConfig(context));
   const { manifest, now } = await finishDump(context, images, policy);
-  process.stdout.write(
-    line(`${countGhosts(manifest)}, ${now ? 'sealed now' : `sealed before (${manifest.created})`}`),
-  );
+  if (parsed.values.json) printJson(manifest);
+  else
+    process.stdout.write(
+      line(`${countGhosts(manifest)}, ${now ? 'sealed now' : `sealed before (${manifest.created})`}`),
+    );
   // The command that began the dump has not lived to report this.
   if (now) assertNothingMissing(manifest, context.host.files.realPath(images), policy);
   return 0;

@@ -7,24 +7,32 @@ import { isPacked, packedGhosts } from '../../chain/packed.js';
 import { showLeftOut } from '../../flows/choose/left-out.js';
 import { countGhosts } from '../../image/count-ghosts.js';
 import { readManifest } from '../../image/manifest.js';
-import { parse, required } from '../args.js';
+import { parse } from '../args.js';
 import { makeContext } from '../context.js';
+import { imagesDir, imagesDirOption } from '../options/images-dir.js';
+import { beginJson, printJson } from '../print/json.js';
 import { line } from '../print/line.js';
 import { printAll } from '../print/output.js';
 import { table } from '../print/table.js';
 
 export async function showCommand(args: string[]): Promise<number> {
-  const { values } = parse('show', args, {
-    'images-dir': { type: 'string', short: 'D' },
-    extents: { type: 'boolean' },
-    json: { type: 'boolean' },
-  });
-  const images = required('show', '-D', values['images-dir']);
+  const parsed = parse(
+    'show',
+    args,
+    {
+      ...imagesDirOption,
+      extents: { type: 'boolean' },
+      json: { type: 'boolean' },
+    },
+    'any',
+  );
+  const { values } = parsed;
+  const images = imagesDir('show', parsed);
   const { host } = makeContext();
   const manifest = readManifest(host.files, images);
   if (values.json) {
     if (values.extents) writeWithExtents(host, images, manifest);
-    else process.stdout.write(`${JSON.stringify(manifest, null, 2)}\n`);
+    else printJson(manifest);
     return 0;
   }
   printAll(showDump(manifest));
@@ -40,6 +48,7 @@ export async function showCommand(args: string[]): Promise<number> {
 /** Writes JSON while the image is read: an image may have more ranges than memory should hold. */
 function writeWithExtents(host: Host, images: string, manifest: Manifest): void {
   const { ghosts, ...rest } = manifest;
+  beginJson();
   writeList({ ...rest, ghosts: [] }, ghosts, ghost =>
     writeList(
       { ...ghost, extents: [] },
@@ -80,6 +89,7 @@ const toRange = ({ offset, length }: Extent) => ({
 export function* showDump(manifest: Manifest): Generator<string> {
   const rows = manifest.ghosts.map(ghost => [
     String(ghost.id),
+    ghost.image,
     showBytes(countFromJson(ghost.size)),
     ghost.data ? showBytes(countFromJson(ghost.data.bytes)) : '',
     ghost.data ? String(ghost.data.chunks) : '',
@@ -89,7 +99,7 @@ export function* showDump(manifest: Manifest): Generator<string> {
     ghost.path,
   ]);
   const { state, created, tool, preserveAllocation, leftOut = [], leftOutMore } = manifest;
-  yield* table(['id', 'size', 'data', 'chunks', 'engine', 'copied by', 'class', 'path'], rows);
+  yield* table(['id', 'image', 'size', 'data', 'chunks', 'engine', 'copied by', 'class', 'path'], rows);
   yield* showWhy(manifest);
   yield* showPacked(manifest);
   for (const text of showLeftOut(leftOut)) yield line(`not in the dump: ${text}`);

@@ -1,4 +1,5 @@
 import { parse } from '../args.js';
+import { printJson } from '../print/json.js';
 import { playTrial, showStep, showTrial, timelineHead } from '../trial.js';
 
 export async function tryHooksCommand(args: string[]): Promise<number> {
@@ -17,6 +18,6 @@ export async function tryHooksCommand(args: string[]): Promise<number> {
     onStep: step => say(showStep(step)),
   });
   say(showTrial(trial));
-  if (values.json) process.stdout.write(`${JSON.stringify(trial, null, 2)}\n`);
+  if (values.json) printJson(trial);
   return trial.ok ? 0 : 1;
 }

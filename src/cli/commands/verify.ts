@@ -3,20 +3,28 @@ import { isPacked, packedGhosts } from '../../chain/packed.js';
 import { verify } from '../../flows/restore/verify.js';
 import { countFiles, countGhosts } from '../../image/count-ghosts.js';
 import { readManifest } from '../../image/manifest.js';
-import { parse, required } from '../args.js';
+import { parse } from '../args.js';
 import { makeContext } from '../context.js';
+import { imagesDir, imagesDirOption } from '../options/images-dir.js';
+import { printJson } from '../print/json.js';
 import { line, withCode } from '../print/line.js';
 
 export async function verifyCommand(args: string[]): Promise<number> {
-  const { values } = parse('verify', args, {
-    'images-dir': { type: 'string', short: 'D' },
-    chain: { type: 'boolean' },
-    json: { type: 'boolean' },
-  });
-  const images = required('verify', '-D', values['images-dir']);
+  const parsed = parse(
+    'verify',
+    args,
+    {
+      ...imagesDirOption,
+      chain: { type: 'boolean' },
+      json: { type: 'boolean' },
+    },
+    'any',
+  );
+  const { values } = parsed;
+  const images = imagesDir('verify', parsed);
   const context = makeContext();
   const result = await verify(context, images, { chain: values.chain ?? false });
-  if (values.json) process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
+  if (values.json) printJson(result);
   else if (result.damage.length === 0)
     process.stdout.write(
       line(`${result.images}: ${showChecked(readManifest(context.host.files, images), values.chain)}`),

@@ -10,8 +10,8 @@ import { assertDocument } from '../../base/documents/document.js';
 import type { Manifest, ManifestGhost } from '../../base/documents/generated/manifest.js';
 import { errnoOf, GhostkeepError, reasonOf, translate } from '../../base/errors.js';
 import type { Durability } from '../../base/host/host.js';
-import { counted } from '../../base/text/counted.js';
 import { collectAfter } from '../../base/memory.js';
+import { counted } from '../../base/text/counted.js';
 import { largestRemapId, planSeal, remappedGhosts, type SealPlan } from '../../criu/seal-plan.js';
 import { inventoryOfThis } from '../../image/inventory.js';
 import {

@@ -1,5 +1,5 @@
-import type { Selection } from '../flows/scan/select.js';
-import { positive, required, usage } from './args.js';
+import type { Selection } from '../../flows/scan/select.js';
+import { positive, required, usage } from '../args.js';
 
 /** The options by which a command is told which processes it is about. */
 export const selectionOptions = {

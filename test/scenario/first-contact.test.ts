@@ -1,0 +1,131 @@
+/** The command line, as somebody meets it who does not know it yet. */
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import { describe, it, type TestContext } from 'node:test';
+import { ghostFile, ghostkeep, temporaryFolder } from './ghostkeep.js';
+
+/** A dump of COUNT ghosts. */
+function dumped(t: TestContext, count = 1): { folder: string; images: string } {
+  const folder = temporaryFolder(t);
+  for (let n = 1; n <= count; n += 1) ghostFile(t, folder, `ghost-${n}`, `content ${n}`);
+  const images = `${folder}/images`;
+  const { status, stderr } = ghostkeep(['dump', '--pid', String(process.pid), '-D', images]);
+  assert.equal(status, 0, stderr);
+  return { folder, images };
+}
+
+describe('a slip of the hand', () => {
+  for (const [args, question] of [
+    [['sacn'], 'did you mean scan?'],
+    [['verfy', '-D', 'x'], 'did you mean verify?'],
+    [['help', 'restor'], 'did you mean restore?'],
+    [['scan', '--contaner', 'web'], 'did you mean --container?'],
+    [['dump', '--detect-zeros'], 'did you mean --detect-zeroes?'],
+  ] as const)
+    it(`when it is \`ghostkeep ${args.join(' ')}\`, the answer asks: ${question}`, () => {
+      const { status, stderr } = ghostkeep(args);
+      assert.equal(status, 2);
+      assert.ok(stderr.includes(question), stderr);
+    });
+
+  it('when nothing is near, nothing is asked', () => {
+    for (const args of [['nonsense'], ['scan', '--frobnicate']])
+      assert.doesNotMatch(ghostkeep(args).stderr, /did you mean/);
+  });
+
+  it('when -V is asked for, the version is printed', () => {
+    assert.deepEqual(ghostkeep(['-V']), ghostkeep(['--version']));
+    assert.match(ghostkeep(['-V']).stdout, /^ghostkeep \d+\.\d+\.\d+/);
+  });
+
+  it('when a runtime is not installed, the error says so', t => {
+    const run = (program: string) =>
+      ghostkeep(
+        ['checkpoint', '--', program, 'checkpoint', '--image-path', `${temporaryFolder(t)}/i`, 'web'],
+        {
+          env: { PATH: '/gk-none' },
+        },
+      );
+    const { status, stderr } = run('runc');
+    assert.equal(status, 1);
+    assert.match(stderr, /^ghostkeep: cannot run runc: runc is not installed, or in no folder of PATH \[/m);
+    assert.match(
+      run('/gk-none/crun').stderr,
+      /cannot run \/gk-none\/crun: \/gk-none\/crun is not installed \[/,
+    );
+  });
+});
+
+describe('a directory', () => {
+  it('when a command is about one, it takes it as an argument or as -D, and no second one', t => {
+    const { images } = dumped(t);
+    for (const name of ['show', 'verify', 'seal', 'materialize']) {
+      assert.deepEqual(ghostkeep([name, images]), ghostkeep([name, '-D', images]), name);
+      assert.equal(ghostkeep([name, images]).status, 0);
+      assert.equal(ghostkeep([name, images, images]).status, 2);
+      assert.equal(ghostkeep([name, images, '-D', images]).status, 2);
+    }
+  });
+});
+
+describe('the id of a ghost', () => {
+  it('when show lists it with its image, restore takes the one and the other', t => {
+    const { folder, images } = dumped(t, 11);
+    const { stdout } = ghostkeep(['show', images]);
+    const [, path = ''] = /^ *10 {2}ghost-file-a\.img .* (\/\S+)$/m.exec(stdout) ?? [];
+    const content = `content ${path.replace(/.*-/, '')}`;
+    const ways = ['10', 'ghost-10', 'ghost-file-a.img', 'ghost-file-a', `${images}/ghost-file-a.img`];
+    for (const [index, way] of ways.entries()) {
+      const to = `${folder}/to-${index}`;
+      const { status, stderr } = ghostkeep(['restore', '-D', images, '--to', to, '--ghost', way]);
+      assert.equal(status, 0, stderr);
+      assert.deepEqual(fs.readdirSync(to), ['ghost-10'], way);
+      assert.equal(fs.readFileSync(`${to}/ghost-10`, 'utf8'), content);
+    }
+    for (const way of ['a', '0xa', 'ghost-file-A.img', 'ghost-file-.img', '0', '-1', 'ghost-file-0.img'])
+      assert.equal(
+        ghostkeep(['restore', '-D', images, '--to', `${folder}/no`, `--ghost=${way}`]).status,
+        2,
+        way,
+      );
+  });
+});
+
+describe('--json', () => {
+  const parse = (text: string) => JSON.parse(text) as Record<string, unknown>;
+
+  it('when a command fails, stdout has the error as a document, and stderr the same in words', t => {
+    const none = `${temporaryFolder(t)}/none`;
+    for (const [args, code, status] of [
+      [['scan', '--container', 'gk-none'], 'NOT_FOUND', 1],
+      [['scan', '--bad'], 'USAGE', 2],
+      [['dump', '--pid', '4194304', '-D', none], 'HOLDER_GONE', 1],
+      [['recover', '--tree', '4194304', '--to', none], 'NOT_FOUND', 1],
+      [['show', none], 'MANIFEST_MISSING', 1],
+      [['seal', none], 'MANIFEST_MISSING', 1],
+      [['materialize', none], 'MANIFEST_MISSING', 1],
+      [['restore', '-D', none, '--to', `${none}-to`], 'MANIFEST_MISSING', 1],
+    ] as const) {
+      const run = ghostkeep([...args, '--json']);
+      assert.equal(run.status, status, run.stderr);
+      const { error } = parse(run.stdout) as { error: Record<string, string> };
+      assert.equal(error['code'], code, run.stdout);
+      assert.equal(run.stderr, `ghostkeep: ${error['message']} [${code}]\n`);
+    }
+  });
+
+  it('when a command succeeds, stdout is one document, and when it finds damage, still only one', t => {
+    const { folder, images } = dumped(t);
+    assert.equal(parse(ghostkeep(['seal', images, '--json']).stdout)['state'], 'sealed');
+    const restored = ['restore', '-D', images, '--to', `${folder}/to`, '--json'];
+    assert.deepEqual(Object.keys(parse(ghostkeep(restored).stdout)), ['restored', 'failed']);
+    const again = parse(ghostkeep([...restored, '--keep-going']).stdout) as { failed: { code: string }[] };
+    assert.deepEqual(
+      again.failed.map(({ code }) => code),
+      ['IO'],
+    );
+    assert.match(String(parse(ghostkeep(restored).stdout)['error']), /object/);
+    fs.rmSync(`${images}/ghost-file-1.img`);
+    assert.ok(parse(ghostkeep(['verify', images, '--json']).stdout)['damage']);
+  });
+});
