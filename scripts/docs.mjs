@@ -65,11 +65,12 @@ function valuesOf({ type, enum: values, $ref, items }) {
 
 function commandList() {
   return Object.values(commands)
-    .map(({ usage, summary, details }) =>
+    .map(({ usage, summary, details, example }) =>
       [
         `### \`ghostkeep ${usage.replace(/\s+/g, ' ')}\``,
         `${capital(summary)}.`,
         details?.replaceAll('\n', ' '),
+        example && `Example: \`${example}\``,
       ]
         .filter(Boolean)
         .join('\n\n'),

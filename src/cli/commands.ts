@@ -1,14 +1,9 @@
+import type { Command } from './command.js';
+
 /**
  * Every command with its one-line summary and the module with its code, which is loaded only when it is
  * called.
  */
-export interface Command {
-  usage: string;
-  summary: string;
-  details?: string;
-  load(): Promise<(args: string[]) => Promise<number>>;
-}
-
 export const commands: Record<string, Command> = {
   scan: {
     usage:
@@ -16,6 +11,7 @@ export const commands: Record<string, Command> = {
     summary: 'list files without a name and the processes that hold them (default: --all)',
     details:
       '--pid may be given more than once, --tree adds all descendants. --container takes the name or id that podman, docker,\nnerdctl, crictl or runc shows, or 12 digits of the id; --cgroup a path as a shell or systemctl shows it. The table begins\nwith what takes most room. A holder such as 812/fd/5 lies below /proc: `: > /proc/812/fd/5` empties that file, and its room\nis free again. --min-size leaves out ghosts for which fewer bytes are allocated. --watch looks again every two seconds.\n--metrics writes FILE for node_exporter (examples/ghostkeep-scan.timer). Root sees every process, others their own; what was\nnot looked at is said below the table.',
+    example: 'ghostkeep scan --sort size --min-size 1M',
     load: async () => (await import('./commands/scan.js')).scanCommand,
   },
   recover: {
@@ -24,6 +20,7 @@ export const commands: Record<string, Command> = {
     summary: 'bring files back that were deleted and are still open, while their processes go on',
     details:
       'Each file comes back in DIR (default: ghostkeep-recovered) under its old base name; --paths makes the folders of its old path\nbelow DIR, too. No file that is there is written over: a second file of one name becomes NAME.ghost-INODE. Bytes of a\nname that act on a terminal or look like an option become %NN. Owner, mode, times and xattrs come back; set-id bits and\nxattrs trusted.* and security.* only with --allow-privileged. A file that was written to meanwhile may be torn, and that\nis said: `ghostkeep dump --freeze` copies one moment. Nobody else may be able to write to DIR.',
+    example: 'ghostkeep recover --pid 4711 --to saved',
     load: async () => (await import('./commands/recover.js')).recoverCommand,
   },
   dump: {
@@ -32,6 +29,7 @@ export const commands: Record<string, Command> = {
     summary: "copy processes' ghosts into DIR, with --freeze as they are at one moment",
     details:
       '-D, --images-dir DIR is made if it is not there, and must hold no dump. --pid N is given for each process. --freeze\nfreezes the processes by the freezer of their cgroup, or with SIGSTOP, while they are copied; they go on however the copy ends,\nand if ghostkeep itself is killed, with its next command. --engine says\nhow data is found (default auto: by file system), --detect-zeroes leaves out blocks of zeroes that were written,\n--digest adds checksums for `ghostkeep verify`. --base takes over the bases that `pre-dump` has left in DIR2, compares every\nbyte, and writes what differs. With --require-frozen the dump fails if one of the processes runs, or if another\nprocess can change a ghost through a mapping. Content that cannot be dumped is listed, and the exit status is 1 unless\n--allow-missing is given.',
+    example: 'ghostkeep dump --tree 4711 --freeze -D images',
     load: async () => (await import('./commands/dump.js')).dumpCommand,
   },
   'pre-dump': {
@@ -40,6 +38,7 @@ export const commands: Record<string, Command> = {
     summary: 'copy large ghosts while their processes run, so that the freeze is short',
     details:
       'For engines that pause a container before they call CRIU. The copies are bases in DIR/ghostkeep: the next checkpoint\nof these processes finds them, compares every byte, and writes what differs. DIR must be on the file system of the\ncheckpoint, and must hold none; CRIU may write its checkpoint there. Another pre-dump goes over the same bases.\n--until-stable repeats that while what differs still shrinks, N times at most (default 10). Where the freeze will share\nblocks (xfs, btrfs), only dirty pages are written to the disk.',
+    example: 'ghostkeep pre-dump --tree 4711 -D next',
     load: async () => (await import('./commands/pre-dump.js')).preDumpCommand,
   },
   show: {
@@ -47,6 +46,7 @@ export const commands: Record<string, Command> = {
     summary: 'list the ghosts of a dump',
     details:
       'DIR may also be given as -D DIR, as in CRIU. The id in the name of an image is hexadecimal, as CRIU writes it.\n--extents adds the ranges of data of each ghost: [from, to) in bytes.',
+    example: 'ghostkeep show images --extents',
     load: async () => (await import('./commands/show.js')).showCommand,
   },
   verify: {
@@ -54,6 +54,7 @@ export const commands: Record<string, Command> = {
     summary: 'check a dump for damage',
     details:
       'Its structure, and its content where checksums were recorded; of a packed dump, what it has itself. --chain reads\nwhat it needs of its parents, too. Exit status 1 on any damage.',
+    example: 'ghostkeep verify images',
     load: async () => (await import('./commands/verify.js')).verifyCommand,
   },
   restore: {
@@ -62,25 +63,21 @@ export const commands: Record<string, Command> = {
     summary: 'make files again from a dump, as DIR2/ghost-ID',
     details:
       '--ghost takes an id that `ghostkeep show` lists or the name of an image (10, ghost-file-a.img), and may be given more than once (default: all). restore writes over no file\nthat is there, and a new file gets its name only when the disk has all of it. --keep-going restores the others where one is\ndamaged or does not fit; exit status 1 all the same. --preserve-allocation gives back space that was allocated and\nnever written, too. Nobody else may be able to write to DIR2. Rights that an image gives (set-id bits, xattrs\ntrusted.* and security.*) are withheld and listed; --allow-privileged sets them: an image of somebody else then makes\nprograms that run as root for whoever starts them.',
+    example: 'ghostkeep restore -D images --to files',
     load: async () => (await import('./commands/restore.js')).restoreCommand,
   },
   seal: {
     usage: 'seal DIR [--json]',
     summary: 'finish a dump that was interrupted before its end',
+    example: 'ghostkeep seal images',
     load: async () => (await import('./commands/seal.js')).sealCommand,
-  },
-  materialize: {
-    usage: 'materialize DIR [--to DIR2] [--preserve-allocation] [--accept-changed-inventory] [--json]',
-    summary: 'make a packed dump stand alone again; ask that allocated space comes back at restore',
-    details:
-      'It also checks that the dump is complete. --to leaves DIR as it is and makes a copy that stands alone in DIR2, which must be\nempty or not there. In place it is refused while packed directories need DIR.\nWith --preserve-allocation the manifest notes that space which was allocated and never written (fallocate) is\nallocated again when the dump is restored: by CRIU where ghostkeep is installed, and by `ghostkeep restore`. Without it such\nspace comes back as holes. What cannot be allocated is a warning in the log of CRIU. A checkpoint that podman has\nexported must be unpacked first.\nWhen a tool has rewritten inventory.img, a restore with ghostkeep refuses the directory.\n--accept-changed-inventory checks everything else, and the manifest then accepts inventory.img as it is now.',
-    load: async () => (await import('./commands/materialize.js')).materializeCommand,
   },
   share: {
     usage: 'share -D DIR DIR2 … [--json]',
     summary: 'let checkpoints share the blocks that are equal (xfs, btrfs); each still stands alone',
     details:
       'Give the directories in the order in which the checkpoints were made: each is compared with the one before it.\nThe kernel compares the bytes again before it shares a block, so no content changes. It can be repeated.\nxfs frees as much as it says; btrfs frees an extent, of up to 128 MiB, when all of it is shared.',
+    example: 'ghostkeep share -D older images',
     load: async () => (await import('./commands/share.js')).shareCommand,
   },
   pack: {
@@ -88,18 +85,29 @@ export const commands: Record<string, Command> = {
     summary: 'keep of a checkpoint only what differs from an earlier one, its parent',
     details:
       'Ghosts above 64 KiB that the parent has, too, are compared byte by byte, in units of 64 KiB. Both directories are checked\nfirst. CHILD cannot be restored by CRIU until `ghostkeep materialize` has made it stand alone again; `show`, `verify`\nand `restore` work on it. It needs P, where P is now, with the parents of P; there may be 32 of them.',
+    example: 'ghostkeep pack -D images --parent older',
     load: async () => (await import('./commands/pack.js')).packCommand,
+  },
+  materialize: {
+    usage: 'materialize DIR [--to DIR2] [--preserve-allocation] [--accept-changed-inventory] [--json]',
+    summary: 'make a packed dump stand alone again; ask that allocated space comes back at restore',
+    details:
+      'It also checks that the dump is complete. --to leaves DIR as it is and makes a copy that stands alone in DIR2, which must be\nempty or not there. In place it is refused while packed directories need DIR.\nWith --preserve-allocation the manifest notes that space which was allocated and never written (fallocate) is\nallocated again when the dump is restored: by CRIU where ghostkeep is installed, and by `ghostkeep restore`. Without it such\nspace comes back as holes. What cannot be allocated is a warning in the log of CRIU. A checkpoint that podman has\nexported must be unpacked first.\nWhen a tool has rewritten inventory.img, a restore with ghostkeep refuses the directory.\n--accept-changed-inventory checks everything else, and the manifest then accepts inventory.img as it is now.',
+    example: 'ghostkeep materialize images --preserve-allocation',
+    load: async () => (await import('./commands/materialize.js')).materializeCommand,
   },
   checkpoint: {
     usage: 'checkpoint [--hold SECONDS] -- runc|crun [OPTION …] checkpoint [OPTION …] ID',
     summary: "the gate's part around a runtime's command, where the gate is not installed",
     details:
       'Ghosts are found and held, CRIU is told to leave them out, the command runs, then they are copied and the image\nis sealed. If that fails the files stay held for --hold seconds (default 86400) so that nothing is lost:\nremove the cause and run `ghostkeep seal -D DIR` in another terminal.',
+    example: 'ghostkeep checkpoint -- runc checkpoint --image-path images web',
     load: async () => (await import('./commands/checkpoint.js')).checkpointCommand,
   },
   demo: {
     usage: 'demo',
     summary: 'see it work: try-hooks, then a real container where runc and CRIU are',
+    example: 'ghostkeep demo',
     load: async () => (await import('./commands/demo.js')).demoCommand,
   },
   'try-hooks': {
@@ -107,6 +115,7 @@ export const commands: Record<string, Command> = {
     summary: 'the hooks without a runtime: checkpoint and restore played, every byte compared',
     details:
       "Needs no runtime, no CRIU and no root. A workload makes files without a name; the hooks that the bundle's\nconfig.json registers (without --bundle: ghostkeep's own) are run as a runtime runs them, with its state on stdin;\nthe processes are frozen, dumped by poststop, killed, and a new one gets the restored files. Everything is made\nin a folder of its own below $TMPDIR, which --keep leaves there. Exit status 1 on any difference.",
+    example: 'ghostkeep try-hooks',
     load: async () => (await import('./commands/try-hooks.js')).tryHooksCommand,
   },
   bench: {
@@ -114,7 +123,8 @@ export const commands: Record<string, Command> = {
       'bench [SUITE …] [--quick] [--json] [--case NAME …] [--filesystem NAME …] [--results DIR] [--scratch DIR]',
     summary: 'ghostkeep beside CRIU and other tools, in turns, every byte compared',
     details:
-      'Suites: start, dump, restore, copy, extents, find, hooks, growth, memory (default: all). Needs root: file systems are made on\nloop devices and removed again, all in namespaces of its own. Programs that this machine lacks come from a tree\nof Debian 13 in ~/.cache/ghostkeep (mmdebstrap; GHOSTKEEP_BENCH_TREE names another). Table, JSON and plot go\ninto --results. Exit status 1 when a byte was wrong; no time is ever an error.',
+      'Suites: start, dump, rounds, restore, copy, extents, find, hooks, growth, memory (default: all). Needs root: file systems are made on\nloop devices and removed again, all in namespaces of its own. Programs that this machine lacks come from a tree\nof Debian 13 in ~/.cache/ghostkeep (mmdebstrap; GHOSTKEEP_BENCH_TREE names another). Table, JSON and plot go\ninto --results. Exit status 1 when a byte was wrong; no time is ever an error.',
+    example: 'ghostkeep bench copy --quick --case 4k-4k-16m',
     load: async () => (await import('./commands/bench.js')).benchCommand,
   },
   doctor: {
@@ -122,6 +132,7 @@ export const commands: Record<string, Command> = {
     summary: 'list the bases that pre-dump has left on this host',
     details:
       '--clean removes those that nobody comes for: their processes have ended. Bases that somebody is writing stay. After a\nreboot nothing leads to bases on a disk any more: -D names the directory that pre-dump was given.',
+    example: 'ghostkeep doctor',
     load: async () => (await import('./commands/doctor.js')).doctorCommand,
   },
   hook: {
@@ -133,5 +144,20 @@ export const commands: Record<string, Command> = {
     usage: 'gate dump|restore',
     summary: 'started by the CRIU plugin, not by people (native/gate/PROTOCOL.md)',
     load: async () => (await import('./commands/gate.js')).gateCommand,
+  },
+  completion: {
+    usage: 'completion bash|zsh|fish',
+    summary: 'print completions of the command line for a shell',
+    details:
+      'bash: `ghostkeep completion bash >/etc/bash_completion.d/ghostkeep`; zsh: into a file _ghostkeep in a folder of $fpath;\nfish: into ~/.config/fish/completions/ghostkeep.fish.',
+    example: 'ghostkeep completion bash',
+    load: async () => (await import('./commands/completion.js')).completionCommand(commands),
+  },
+  man: {
+    usage: 'man',
+    summary: 'print the manual page',
+    details: '`ghostkeep man | man -l -` shows it.',
+    example: 'ghostkeep man',
+    load: async () => (await import('./commands/man.js')).manCommand(commands),
   },
 };

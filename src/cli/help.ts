@@ -1,4 +1,5 @@
-import { type Command, commands } from './commands.js';
+import type { Command } from './command.js';
+import { commands } from './commands.js';
 
 export function overview(): string {
   const width = Object.keys(commands).reduce((widest, name) => Math.max(widest, name.length), 0);
@@ -6,6 +7,6 @@ export function overview(): string {
   return `ghostkeep keeps unlinked-but-open files alive across container checkpoint and restore\n\nghostkeep COMMAND [OPTION …]\n\n${lines.join('\n')}\n\n\`ghostkeep COMMAND --help\` says more, \`ghostkeep --version\` which this is. Exit status: 0 done, 1 failed, 2 wrong usage.\n`;
 }
 
-export function helpFor(name: string, { usage, summary, details }: Command): string {
-  return `ghostkeep ${usage}\n\n${name}: ${summary}\n${details ? `\n${details}\n` : ''}`;
+export function helpFor(name: string, { usage, summary, details, example }: Command): string {
+  return `ghostkeep ${usage}\n\n${name}: ${summary}\n${details ? `\n${details}\n` : ''}${example ? `\nExample: ${example}\n` : ''}`;
 }

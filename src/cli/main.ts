@@ -3,7 +3,8 @@ import { errnoOf, GhostkeepError, reasonOf, translate } from '../base/errors.js'
 import { nearest } from '../base/text/nearest.js';
 import { toPrintable } from '../base/text/printable.js';
 import { exitWithoutKoffi } from '../host/native/libc.js';
-import { type Command, commands } from './commands.js';
+import type { Command } from './command.js';
+import { commands } from './commands.js';
 import { resumeForgotten } from './forgotten.js';
 import { helpFor, overview } from './help.js';
 import { flushLogs } from './log/logger.js';

@@ -9,8 +9,8 @@ import { oneOf, parse, positive, required, usage } from '../args.js';
 import { makeContext } from '../context.js';
 import { orUndo } from '../ending/interrupt.js';
 import { watch } from '../ending/watch.js';
+import { selection, selectionOptions } from '../options/selection.js';
 import { line } from '../print/line.js';
-import { selection, selectionOptions } from '../selection.js';
 
 /** Enough for any ghost whose changes come to a rest. */
 const mostRounds = 10;

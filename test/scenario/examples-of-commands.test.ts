@@ -1,0 +1,125 @@
+/** The one table of commands: each example works, and what is made from the table can be used. */
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { commands } from '../../src/cli/commands.js';
+import { command, ghostFile, ghostkeep, temporaryFolder } from './ghostkeep.js';
+
+const here = path.dirname(fileURLToPath(import.meta.url));
+const examples = Object.entries(commands).flatMap(([name, { example }]) =>
+  example ? [{ name, example }] : [],
+);
+
+describe('the example of each command', () => {
+  it('when a command is for people, it has one, and --help shows it', () => {
+    const without = Object.keys(commands).filter(name => !examples.some(each => each.name === name));
+    assert.deepEqual(without.sort(), ['gate', 'hook']);
+    for (const { name, example } of examples)
+      assert.ok(ghostkeep([name, '--help']).stdout.endsWith(`\nExample: ${example}\n`), name);
+  });
+
+  it('when they are typed one after the other, each does what it says', { timeout: 240_000 }, t => {
+    const folder = temporaryFolder(t);
+    fs.mkdirSync(`${folder}/bin`);
+    const program = command.map(word => `'${word}'`).join(' ');
+    fs.writeFileSync(`${folder}/bin/ghostkeep`, `#!/bin/sh\nexec ${program} "$@"\n`, { mode: 0o755 });
+    const child = spawn('sleep', ['600'], {
+      stdio: ['ignore', ghostFile(t, folder, 'log', 'x'.repeat(20_000))],
+    });
+    t.after(() => child.kill('SIGKILL'));
+    const env = { ...process.env, PATH: `${folder}/bin:${process.env['PATH']}` };
+    for (const { name, example } of examples) {
+      // test/scenario/bench.test.ts runs this one.
+      if (name === 'bench') continue;
+      // A real one is run in the lab (test/lab/guest/scenarios/23-no-gate.sh).
+      const noRuntime = name === 'checkpoint' && spawnSync('runc', ['--version']).status !== 0;
+      if (name === 'share') fs.cpSync(`${folder}/images`, `${folder}/older`, { recursive: true });
+      const words = example.replace('4711', String(child.pid));
+      const { status, stdout, stderr } = spawnSync('sh', ['-c', words], {
+        cwd: folder,
+        env,
+        encoding: 'utf8',
+      });
+      if (noRuntime) assert.match(stderr, /runc is not installed/);
+      else if (name === 'share' && status !== 0) assert.match(stderr, /use `?ghostkeep pack/);
+      else if (name !== 'checkpoint') assert.equal(status, 0, `${words}\n${stdout}${stderr}`);
+    }
+    assert.equal(fs.readFileSync(`${folder}/saved/log`, 'utf8'), 'x'.repeat(20_000));
+    assert.equal(fs.readFileSync(`${folder}/files/ghost-1`, 'utf8'), 'x'.repeat(20_000));
+    assert.match(fs.readFileSync(`/proc/${child.pid}/status`, 'utf8'), /^State:\sS/m);
+  });
+
+  it('when it is the one of bench, another test runs these words', () => {
+    const text = fs.readFileSync(`${here}/bench.test.ts`, 'utf8');
+    const words = [...(/const small = \[(.*)\]/.exec(text)?.[1] ?? '').matchAll(/'([^']+)'/g)].map(
+      ([, word]) => word,
+    );
+    assert.equal(
+      `ghostkeep bench ${words.filter(word => word !== '--json').join(' ')}`,
+      commands['bench']?.example,
+    );
+  });
+});
+
+describe('completions', () => {
+  /** The words that bash would offer behind LINE. */
+  function offered(line: string): string[] {
+    const words = line.split(' ');
+    const script = `eval "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _ghostkeep; printf '%s\\n' "\${COMPREPLY[@]}"`;
+    const made = ghostkeep(['completion', 'bash']).stdout;
+    const { stdout, stderr, status } = spawnSync('bash', ['-euc', script, 'bash', made, ...words], {
+      encoding: 'utf8',
+      cwd: '/',
+    });
+    assert.deepEqual([status, stderr], [0, ''], line);
+    return stdout.split('\n').filter(Boolean);
+  }
+
+  it('when it is bash, it offers commands, options, words and folders', () => {
+    assert.deepEqual(offered('ghostkeep re'), ['recover', 'restore']);
+    assert.deepEqual(offered('ghostkeep scan --so'), ['--sort']);
+    assert.deepEqual(offered('ghostkeep scan --sort '), ['allocated', 'size', 'path', 'pid']);
+    assert.deepEqual(offered('ghostkeep restore --to /et'), ['/etc']);
+    assert.deepEqual(offered('ghostkeep show /et'), ['/etc']);
+    assert.deepEqual(offered('ghostkeep completion z'), ['zsh']);
+    assert.deepEqual(offered('ghostkeep checkpoint --h'), ['--hold', '--help']);
+  });
+
+  for (const [shell, check] of [
+    ['zsh', '-n'],
+    ['fish', '--no-execute'],
+  ] as const)
+    it(`when it is ${shell}, the shell can read it`, t => {
+      if (spawnSync(shell, ['--version']).status !== 0) return t.skip(`not run: ${shell} is not installed`);
+      const file = `${temporaryFolder(t)}/completion`;
+      fs.writeFileSync(file, ghostkeep(['completion', shell]).stdout);
+      const { status, stderr } = spawnSync(shell, [check, file], { encoding: 'utf8' });
+      assert.deepEqual([status, stderr], [0, '']);
+    });
+
+  it('when it is another shell, the answer names those there are', () => {
+    const { status, stderr } = ghostkeep(['completion', 'tcsh']);
+    assert.equal(status, 2);
+    assert.match(stderr, /must be one of bash, zsh, fish/);
+  });
+});
+
+describe('the manual page', () => {
+  it('when man formats it, nothing is wrong with it, and all commands and options are there', t => {
+    const page = ghostkeep(['man']).stdout;
+    for (const { example } of examples) assert.ok(page.includes(example.replaceAll('-', '\\-')), example);
+    if (spawnSync('man', ['--version']).status !== 0) return t.skip('not run: man is not installed');
+    const formatted = spawnSync('man', ['--warnings', '-E', 'UTF-8', '-l', '-'], {
+      input: page,
+      encoding: 'utf8',
+      env: { ...process.env, MANWIDTH: '500', LC_ALL: 'C.UTF-8' },
+    });
+    assert.deepEqual([formatted.status, formatted.stderr], [0, '']);
+    for (const option of ['--kept-by', '--freeze', '--allow-privileged'])
+      assert.ok(formatted.stdout.includes(option));
+    assert.match(formatted.stdout, /Example:\n+ +ghostkeep scan --sort size/);
+  });
+});
