@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -15,12 +16,19 @@ static int next_chunk(struct level *level)
 	return got < 0 ? got : 0;
 }
 
+/* Several threads read neighbouring units, which the kernel would not take for one sequential read. */
+static void read_ahead(int fd)
+{
+	posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+}
+
 static int open_level(struct level *level, const struct gk_level *from, struct gk_report *report)
 {
 	struct stat about;
 	int error;
 
 	level->whole = from->image_fd >= 0;
+	read_ahead((int)(level->whole ? from->image_fd : from->data_fd));
 	if (level->whole) {
 		error = image_open(&level->image, (int)from->image_fd, report);
 		return error ? error : next_chunk(level);

@@ -7,8 +7,9 @@ import { GhostkeepError } from '../../base/errors.js';
 import { countFromJson, countToJson } from '../../base/units.js';
 import { mostParents, type PackedGhost, packedGhosts } from '../../chain/packed.js';
 import { pairGhosts } from '../../chain/pair.js';
-import { ghostImageName } from '../../image/layout.js';
+import { ghostImageName, manifestName } from '../../image/layout.js';
 import { readSealedManifest, writeManifest } from '../../image/manifest.js';
+import { syncImage } from '../../image/sync-image.js';
 import { registerChild, unregisterChild } from '../chain/children.js';
 import { type Link, Parents } from '../chain/open-layers.js';
 import type { Context } from '../context.js';
@@ -130,9 +131,21 @@ async function assertFit(context: Context, child: Link, parent: Link): Promise<v
       parent.where,
       `${action}: it would have more than ${mostParents} parents; materialize ${parent.where} first`,
     );
-  assertUndamaged(await verify(context, child.images), action);
+  // The page cache may answer, because the bytes of the child are read once more when it is packed.
+  const quick = { fromDisk: false };
+  assertUndamaged(await verify(context, child.images, quick), action);
   for (const { images, where } of links)
-    assertUndamaged(await verify(context, images), `${action}: ${where} is damaged`);
+    assertUndamaged(await verify(context, images, quick), `${action}: ${where} is damaged`);
+  for (const link of links) syncLink(context, link);
+}
+
+/** The child will rely on its parents, so the disk must have them before the child's own images go. */
+function syncLink({ host: { files } }: Context, { images, manifest }: Link): void {
+  for (const { image, layer } of manifest.ghosts)
+    for (const name of layer ? [layer.map, layer.data] : [image])
+      syncImage(files, images, name, 'make the checkpoint again');
+  files.sync(`${images}/${manifestName}`);
+  files.syncFolder(images);
 }
 
 function summary(child: Link, parent: Link, packed: readonly PackedGhost[]): Packed {
