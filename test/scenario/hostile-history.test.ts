@@ -1,0 +1,119 @@
+/**
+ * Packed directories from strangers: whatever their manifests say, a checkpoint comes back as it was or not at
+ * all, and nothing but our own errors ends a command.
+ */
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import { describe, it } from 'node:test';
+import type { Manifest } from '../../src/base/documents/generated/manifest.js';
+import { GhostkeepError } from '../../src/base/errors.js';
+import { pack } from '../../src/flows/history/pack.js';
+import { unpack } from '../../src/flows/history/unpack.js';
+import { restoreGhosts } from '../../src/flows/restore/restore.js';
+import { verify } from '../../src/flows/restore/verify.js';
+import { flows, temporaryFolder } from './ghostkeep.js';
+import { assertHolds, dumpInto, LivingGhosts, randomFrom, unit } from './history-of-ghosts.js';
+
+const seed = Number(process.env['GHOSTKEEP_SEED'] ?? Date.now() % 2 ** 32);
+const manifests = Number(process.env['GHOSTKEEP_MANIFESTS'] ?? 150);
+
+const values: unknown[] = [
+  '.',
+  '..',
+  '../0',
+  '../1',
+  '../2',
+  '../../../../../../../../dev',
+  '/proc/self',
+  `/${'a/'.repeat(2000)}`,
+  '',
+  'x\0y',
+  0,
+  -1,
+  1,
+  2,
+  65536,
+  2 ** 53,
+  '18446744073709551615',
+  '9223372036854775807',
+  '0'.repeat(20),
+  null,
+  [],
+  {},
+  true,
+  'ghostkeep-layer-1.map',
+  'ghostkeep-layer-2.data',
+  'ghost-file-1.img',
+  `blake3:${'0'.repeat(64)}`,
+];
+
+type Json = Record<string, unknown>;
+
+/** Every place in a document that holds a value. */
+function* places(at: Json): Generator<[Json, string]> {
+  for (const [key, value] of Object.entries(at)) {
+    yield [at, key];
+    if (typeof value === 'object' && value !== null) yield* places(value as Json);
+  }
+}
+
+describe('a packed directory from a stranger', () => {
+  it(`when its manifests are changed at random, no wrong byte comes back (GHOSTKEEP_SEED=${seed})`, async t => {
+    const random = randomFrom(seed);
+    const disk = temporaryFolder(t);
+    const ghosts = new LivingGhosts(t, temporaryFolder(t), random);
+    const [fd] = [ghosts.come(5 * unit), ghosts.come(4 * unit)];
+    for (const night of [0, 1, 2]) {
+      fs.writeSync(fd, 'changed', night * unit);
+      await dumpInto(`${disk}/${night}`);
+      if (night > 0) await pack(flows(), { images: `${disk}/${night}`, parent: `${disk}/${night - 1}` });
+    }
+    const contents = ghosts.contents();
+    const files = [0, 1, 2].map(night => `${disk}/${night}/ghostkeep-manifest.json`);
+    const originals = files.map(file => fs.readFileSync(file, 'utf8'));
+    const ends = new Map<string, number>();
+    const attempt = async (work: () => Promise<unknown>) => {
+      try {
+        await work();
+        ends.set('done', (ends.get('done') ?? 0) + 1);
+        return true;
+      } catch (error) {
+        if (!(error instanceof GhostkeepError)) throw error;
+        ends.set(error.code, (ends.get(error.code) ?? 0) + 1);
+        return false;
+      }
+    };
+    for (let round = 0; round < manifests; round += 1) {
+      const night = random(2) ? 2 : random(3);
+      const manifest = JSON.parse(originals[night] as string) as Manifest;
+      const all = [...places(manifest as unknown as Json)].filter(
+        ([, key]) => random(3) === 0 || /parent|layer|path|map|data|name|id|size|birth|ino/i.test(key),
+      );
+      const [at, key] = all[random(all.length)] as [Json, string];
+      if (random(6) === 0) delete at[key];
+      else at[key] = values[random(values.length)];
+      fs.writeFileSync(files[night] as string, JSON.stringify(manifest));
+      const what = `seed ${seed}, round ${round}: ${key} of ${night} became ${JSON.stringify(at[key])?.slice(0, 60)}`;
+      const to = `${disk}/out`;
+      try {
+        await verify(flows(), `${disk}/2`, { chain: true });
+        if (await attempt(() => restoreGhosts(flows(), { images: `${disk}/2`, to })))
+          for (const name of fs.readdirSync(to)) {
+            const found = fs.readFileSync(`${to}/${name}`);
+            assert.ok(
+              [...contents.values()].some(content => content.equals(found)),
+              `${name} is wrong`,
+            );
+          }
+        fs.rmSync(to, { recursive: true, force: true });
+        await attempt(() => unpack(flows(), { images: `${disk}/2`, to }));
+      } catch (error) {
+        throw new Error(what, { cause: error });
+      }
+      fs.rmSync(to, { recursive: true, force: true });
+      fs.writeFileSync(files[night] as string, originals[night] as string);
+    }
+    t.diagnostic([...ends].map(([end, count]) => `${end} ${count}`).join(', '));
+    await assertHolds(t, `${disk}/2`, contents);
+  });
+});
