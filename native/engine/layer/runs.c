@@ -36,12 +36,10 @@ int runs_next(struct runs *runs, uint64_t *offset, uint64_t *length)
 	*offset = runs->map.current.unit * UNIT_BYTES + first * BLOCK_BYTES;
 	end = *offset + count * BLOCK_BYTES;
 	while (!runs->left) {
-		bool full = end % UNIT_BYTES == 0;
-
 		error = step(runs);
 		if (error)
 			return error;
-		if (!runs->left || !full || runs->map.current.unit * UNIT_BYTES != end || !(runs->left & 1))
+		if (!runs->left || runs->map.current.unit * UNIT_BYTES != end || !(runs->left & 1))
 			break;
 		take_blocks(&runs->left, &first, &count);
 		end += count * BLOCK_BYTES;
