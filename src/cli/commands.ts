@@ -37,7 +37,7 @@ export const commands: Record<string, Command> = {
       'pre-dump --container ID | --pid N … | --tree PID [-D DIR] [--until-stable [N]] [--engine auto|fiemap|seek|read] [--json]',
     summary: 'copy large ghosts while their processes run, so that the freeze is short',
     details:
-      'For engines that pause a container before they call CRIU. The copies are bases in DIR/ghostkeep: the next checkpoint\nof these processes finds them, compares every byte, and writes what differs. DIR must be on the file system of the\ncheckpoint, and must hold none; CRIU may write its checkpoint there. Another pre-dump goes over the same bases.\n--until-stable repeats that while what differs still shrinks, N times at most (default 10). Where the freeze will share\nblocks (xfs, btrfs), only dirty pages are written to the disk.',
+      'For engines that pause a container before they call CRIU. The copies are bases in DIR/ghostkeep: the next checkpoint\nof these processes finds them, compares every byte, and writes what differs. DIR must be on the file system of the\ncheckpoint, and must hold none; CRIU may write its checkpoint there. Without it, they lie where containerd, CRI-O or\nPodman will put the images. Another pre-dump goes over the same bases.\n--until-stable repeats that while what differs still shrinks, N times at most (default 10). Where the freeze will share\nblocks (xfs, btrfs), only dirty pages are written to the disk.',
     example: 'ghostkeep pre-dump --tree 4711 -D next',
     load: async () => (await import('./commands/pre-dump.js')).preDumpCommand,
   },

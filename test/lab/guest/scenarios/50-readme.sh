@@ -2,7 +2,7 @@
 # weight: 60
 # native: all
 # Runs README.md word for word: the blocks that name this file are run one after another, as a user would type
-# them.
+# them. Root does not type sudo, and install.sh has its own scenario.
 
 # shellcheck source-path=SCRIPTDIR source=../blocks.sh
 . "$GUEST/blocks.sh"

@@ -8,6 +8,8 @@
 . "$GUEST/containerd.sh"
 # shellcheck source-path=SCRIPTDIR source=../rounds.sh
 . "$GUEST/rounds.sh"
+# shellcheck source-path=SCRIPTDIR source=../blocks.sh
+. "$GUEST/blocks.sh"
 
 GHOSTS='dense-64m dense-4m small deleted-exe'
 
@@ -102,6 +104,46 @@ by_podman() {
 	check_verdict "$runtime" "$name"
 }
 
+# The page's commands, of which the container is `mydb`.
+page_with_ctr() {
+	with_ghostkeep
+	with_containerd
+	# shellcheck disable=SC2086 # words
+	ctr_run mydb $GHOSTS
+	run_block docs/short-freeze.md 1
+	at_exit timeout 10 ctr image rm localhost/mydb-checkpoint:1
+	rm -rf "$WORK/mydb.images"
+	unpack_checkpoint localhost/mydb-checkpoint:1 "$WORK/mydb.images"
+	expect_sealed "$WORK/mydb.images"
+	expect_base_used "$WORK/mydb.images" 67108864
+	expect_alive containerd mydb
+}
+
+page_with_podman() {
+	with_ghostkeep
+	# shellcheck disable=SC2086 # words
+	start_container "$1" mydb $GHOSTS
+	at_exit rm -rf "$WORK/mydb.tar" "$WORK/checkpoint"
+	run_block docs/short-freeze.md 2
+	tar -C "$WORK" -xf "$WORK/mydb.tar" checkpoint
+	expect_sealed "$WORK/checkpoint"
+	expect_base_used "$WORK/checkpoint" 67108864
+	expect_alive "$1" mydb
+	check_verdict "$1" mydb
+}
+
+page_with() {
+	with_ghostkeep
+	# shellcheck disable=SC2086 # words
+	start_container "$1" mydb $GHOSTS
+	rm -rf "$WORK/ckpt"
+	run_block docs/short-freeze.md 3 "s/runc/$1/"
+	expect_sealed "$WORK/ckpt"
+	expect_base_used "$WORK/ckpt" 67108864
+	expect_alive "$1" mydb
+	check_verdict "$1" mydb
+}
+
 # runc and crun are told where to put images, so a round has to be told, too.
 needs_a_place() {
 	with_ghostkeep
@@ -122,4 +164,9 @@ for runtime in runc crun; do
 done
 for runtime in podman-runc podman-crun; do
 	check "$runtime" "a round before" by_podman "$runtime"
+	check "$runtime" "docs/short-freeze.md" page_with_podman "$runtime"
+done
+check containerd "docs/short-freeze.md" page_with_ctr
+for runtime in runc crun; do
+	check "$runtime" "docs/short-freeze.md" page_with "$runtime"
 done

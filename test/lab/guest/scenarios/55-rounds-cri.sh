@@ -8,6 +8,8 @@
 . "$GUEST/cri.sh"
 # shellcheck source-path=SCRIPTDIR source=../rounds.sh
 . "$GUEST/rounds.sh"
+# shellcheck source-path=SCRIPTDIR source=../blocks.sh
+. "$GUEST/blocks.sh"
 
 # by_cri NAME [ROUND…]: ROUND is a command with which a round is made.
 by_cri() {
@@ -46,5 +48,12 @@ round_in_pod() {
 	[[ $(jq -r .images "$WORK/$1.round") = "$CONTAINERD_TEMP"/ghostkeep-bases-* ]] || fail "it is the wrong place"
 }
 
+page_in_pod() {
+	ID=$(cut -c -13 "$WORK/$1.container")
+	export ID
+	run_block docs/short-freeze.md 1
+}
+
 check containerd "CRI: no round before" by_cri plain
 check containerd "CRI: a round before" by_cri early round_in_pod
+check containerd "CRI: docs/short-freeze.md" by_cri page page_in_pod
