@@ -1,8 +1,9 @@
 // Measures dumps over an earlier image of the ghost: the table of docs/decisions/0017-comparing-in-pieces.md.
 //   node bench/dump-over.mjs --dir DIR [--mib 1024] [--rounds 5] [--case NAME] LIBRARY [LIBRARY …]
 // Each LIBRARY is a libghostkeep.so. They take turns over the same ghost, each with an image of its own. For
-// each it prints the median time, and what it wrote by /proc/self/io. `npm run build` makes the newest one.
+// each it prints the shortest and the median time, the least processor time, and what it wrote by /proc/self/io.
 
+import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
@@ -44,9 +45,8 @@ function fill(fd, start, from) {
   }
 }
 
-const punch = createRequire(import.meta.url)('node:child_process').execFileSync;
 const fallocate = (fd, ...args) =>
-  punch('fallocate', [...args, '/proc/self/fd/3'], { stdio: ['ignore', 'inherit', 'inherit', fd] });
+  execFileSync('fallocate', [...args, '/proc/self/fd/3'], { stdio: ['ignore', 'inherit', 'inherit', fd] });
 
 /** How a ghost begins, and what happens to it before each round. */
 const cases = {
@@ -119,35 +119,51 @@ function dump({ dump: call }, ghost, image, flags) {
   if (result !== 0) throw new Error(`gk_dump: ${result} ${report.toString('latin1')}`);
 }
 
+/** Others on this machine may have dropped its caches, and an image that is not in memory is not compared. */
+function intoMemory(fd) {
+  const window = Buffer.alloc(mebibyte);
+  for (let at = 0; fs.readSync(fd, window, 0, mebibyte, at) > 0; at += mebibyte);
+}
+
 const median = list => list.toSorted((a, b) => a - b)[Math.floor(list.length / 2)];
 
 for (const [name, { begin, change }] of Object.entries(cases)) {
   if (values.case && !values.case.includes(name)) continue;
   const ghost = open('ghost');
   begin(ghost);
-  const runs = libraries.map((library, n) => ({ library, image: open(`image-${n}`), ms: [], mib: [] }));
+  const runs = libraries.map((library, n) => ({
+    library,
+    image: open(`image-${n}`),
+    ms: [],
+    cpu: [],
+    mib: [],
+  }));
   for (const { library, image } of runs) dump(library, ghost, image, 0);
   for (let round = 1; round <= Number(values.rounds); round += 1) {
     change(ghost, round);
     for (const { image } of runs) fs.fsyncSync(image);
     fs.fsyncSync(ghost);
     for (const run of round % 2 ? runs : runs.toReversed()) {
+      intoMemory(ghost);
+      intoMemory(run.image);
       const before = written();
+      const used = process.cpuUsage();
       const started = performance.now();
       dump(run.library, ghost, run.image, over);
       run.ms.push(performance.now() - started);
+      const { user, system } = process.cpuUsage(used);
+      run.cpu.push((user + system) / 1000);
       run.mib.push((written() - before) / mebibyte);
     }
   }
-  for (const { library, image, ms, mib } of runs) {
+  for (const { library, image, ms, cpu, mib } of runs) {
     const size = fs.fstatSync(image).size / mebibyte;
+    const [least, middle, busy] = [Math.min(...ms), median(ms), Math.min(...cpu)].map(n =>
+      n.toFixed(0).padStart(5),
+    );
     console.log(
-      `${name.padEnd(10)} ${Math.min(...ms)
-        .toFixed(0)
-        .padStart(
-          6,
-        )} ms at best ${median(ms).toFixed(0).padStart(6)} in the middle ${median(mib).toFixed(1).padStart(8)} MiB written, ` +
-        `image ${size.toFixed(1)} MiB  ${library.name}`,
+      `${name.padEnd(10)}${least} ms at best ${middle} median ${busy} of processors ` +
+        `${median(mib).toFixed(1).padStart(7)} MiB written, image ${size.toFixed(1)} MiB  ${path.basename(library.name)}`,
     );
     fs.closeSync(image);
   }

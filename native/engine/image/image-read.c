@@ -15,8 +15,11 @@
  */
 #define FAR_READ_BYTES (UINT64_C(8) << 10)
 
-/* Read only this much where nothing but headers is wanted. Most headers are much shorter. */
-#define HEADER_READ_BYTES 512
+/*
+ * Read only this much where nothing but headers is wanted: a header whose padding ends on the next
+ * block, or a block of data and the header behind it.
+ */
+#define HEADER_READ_BYTES 4608
 
 static int bad(struct image *image, uint64_t position, const char *what)
 {
