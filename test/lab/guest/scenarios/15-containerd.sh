@@ -104,6 +104,28 @@ restore_too_small() {
 	timeout 10 ctr image rm localhost/full:1
 }
 
+# The content store gets its copy when the checkpoint has been made, and so, with --exit, when the container is
+# gone. Where the store has no room, containerd says so and keeps nothing, with ghostkeep or without.
+store_full() {
+	local ingest=$WORK/containerd/io.containerd.content.v1.content/ingest
+	"$1"
+	with_containerd
+	ctr_run stored small tail-odd
+	mount -t tmpfs -o size=64k small "$ingest"
+	at_exit umount "$ingest"
+	expect_fail ctr tasks checkpoint stored 2>"$LOGS.runs-on"
+	expect_line "$LOGS.runs-on" 'no space left on device'
+	expect_alive containerd stored
+	expect_fail ctr tasks checkpoint --exit stored 2>"$LOGS.exit"
+	expect_line "$LOGS.exit" 'no space left on device'
+	wait_for 10 "end of the container" task_stopped stored
+	[ -z "$(ls -A "$CONTAINERD_TEMP")" ] || fail "something was left: $(ls -A "$CONTAINERD_TEMP")"
+}
+
+task_stopped() {
+	timeout 10 ctr task ls | awk -v name="$1" '$1 == name { print $3 }' | grep -x STOPPED
+}
+
 check containerd "CRIU alone refuses 300 MiB" refused_alone
 check containerd "ctr tasks checkpoint leaves it running" tasks_checkpoint
 check containerd "ctr containers checkpoint, restore" containers_restore
@@ -111,3 +133,6 @@ check containerd "a second checkpoint, CRIU alone" second_checkpoint without_gat
 check containerd "a second checkpoint" second_checkpoint with_ghostkeep
 check containerd "temporary folder too small" too_small
 check containerd "restore, temporary folder too small" restore_too_small
+for gate in without_gate with_ghostkeep; do
+	check containerd "content store full, $gate" store_full "$gate"
+done
