@@ -5,6 +5,7 @@ import fs from 'node:fs';
 import { describe, it, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
+  command,
   filesIn,
   ghostFile,
   ghostkeep,
@@ -188,5 +189,23 @@ describe('recover', () => {
     assert.equal(status, 1);
     assert.match(stderr, /hold no file that was deleted.*\[NOT_FOUND\]/);
     assert.equal(ghostkeep(['recover']).status, 2);
+  });
+
+  it('does what docs/deleted-files.md shows', t => {
+    const page = fs.readFileSync(new URL('../../docs/deleted-files.md', import.meta.url), 'utf8');
+    const [, block = ''] = /```sh\n([\s\S]*?)```/.exec(page) ?? [];
+    const folder = temporaryFolder(t);
+    const program = command.map(word => `'${word}'`).join(' ');
+    const { status, stdout, stderr } = spawnSync(
+      'sh',
+      ['-euc', `ghostkeep() { ${program} "$@"; }\n${block}`],
+      {
+        encoding: 'utf8',
+        cwd: folder,
+      },
+    );
+    assert.deepEqual([status, stderr], [0, ''], stdout);
+    assert.match(stdout, / sleep +\d+\/fd\/3 .*\/notes\.txt\n/);
+    assert.match(stdout, /1 file recovered; the processes went on\nprecious\n$/);
   });
 });
