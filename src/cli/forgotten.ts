@@ -1,5 +1,5 @@
 import fs from 'node:fs';
-import { pausedFolder } from '../flows/container/paused-folder.js';
+import { pausedFolder } from '../flows/container/pause/paused-folder.js';
 
 /**
  * These commands run while a container is frozen or created, so they must be fast. A user who looks for what
@@ -11,8 +11,8 @@ const passedOver = new Set(['hook', 'gate']);
 export async function resumeForgotten(name: string): Promise<void> {
   if (passedOver.has(name) || isEmpty(pausedFolder(process.getuid?.() ?? 0))) return;
   const { makeContext } = await import('./context.js');
-  const paused = await import('../flows/container/paused.js');
-  const frozen = await import('../flows/container/frozen.js');
+  const paused = await import('../flows/container/pause/paused.js');
+  const frozen = await import('../flows/container/pause/frozen.js');
   const context = makeContext();
   await paused.resumeForgotten(context);
   frozen.thawForgotten(context);

@@ -2,8 +2,8 @@
  * `dump --freeze`: one process freezes, and another copies. However the one that copies ends (killed, out of
  * memory, caught by a server that is silent), the first one is there to thaw.
  */
-import { freeze } from '../flows/container/freeze.js';
-import { recordVariable, thawForgotten, thawOwn } from '../flows/container/frozen.js';
+import { freeze } from '../flows/container/pause/freeze.js';
+import { recordVariable, thawForgotten, thawOwn } from '../flows/container/pause/frozen.js';
 import type { Context } from '../flows/context.js';
 import { type Selection, selectPids } from '../flows/scan/select.js';
 import { ownCommand } from '../host/native/program-files.js';

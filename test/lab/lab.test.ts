@@ -31,7 +31,7 @@ const lab = path.join(root(), 'test', 'lab');
  */
 const suites: Record<string, string[]> = {
   trixie: ['--random', '2'],
-  forky: ['--native', '10', '11', '16', '18', '23', '54'],
+  forky: ['--native', '10', '11', '16', '18', '23', '56'],
 };
 
 /**

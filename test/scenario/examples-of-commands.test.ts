@@ -21,7 +21,7 @@ describe('the example of each command', () => {
       assert.ok(ghostkeep([name, '--help']).stdout.endsWith(`\nExample: ${example}\n`), name);
   });
 
-  it('when they are typed one after the other, each does what it says', { timeout: 240_000 }, t => {
+  it('when the examples are typed one after the other, each command succeeds', { timeout: 240_000 }, t => {
     const folder = temporaryFolder(t);
     fs.mkdirSync(`${folder}/bin`);
     const program = command.map(word => `'${word}'`).join(' ');
@@ -52,7 +52,7 @@ describe('the example of each command', () => {
     assert.match(fs.readFileSync(`/proc/${child.pid}/status`, 'utf8'), /^State:\sS/m);
   });
 
-  it('when it is the one of bench, another test runs these words', () => {
+  it('when bench has an example, another test runs the same words', () => {
     const text = fs.readFileSync(`${here}/bench.test.ts`, 'utf8');
     const words = [...(/const small = \[(.*)\]/.exec(text)?.[1] ?? '').matchAll(/'([^']+)'/g)].map(
       ([, word]) => word,
@@ -78,7 +78,7 @@ describe('completions', () => {
     return stdout.split('\n').filter(Boolean);
   }
 
-  it('when it is bash, it offers commands, options, words and folders', () => {
+  it('when the shell is bash, it offers commands, options, words and folders', () => {
     assert.deepEqual(offered('ghostkeep re'), ['recover', 'restore']);
     assert.deepEqual(offered('ghostkeep scan --so'), ['--sort']);
     assert.deepEqual(offered('ghostkeep scan --sort '), ['allocated', 'size', 'path', 'pid']);
@@ -92,7 +92,7 @@ describe('completions', () => {
     ['zsh', '-n'],
     ['fish', '--no-execute'],
   ] as const)
-    it(`when it is ${shell}, the shell can read it`, t => {
+    it(`when ${shell} reads its completions, it finds no error`, t => {
       if (spawnSync(shell, ['--version']).status !== 0) return t.skip(`not run: ${shell} is not installed`);
       const file = `${temporaryFolder(t)}/completion`;
       fs.writeFileSync(file, ghostkeep(['completion', shell]).stdout);
@@ -100,7 +100,7 @@ describe('completions', () => {
       assert.deepEqual([status, stderr], [0, '']);
     });
 
-  it('when it is another shell, the answer names those there are', () => {
+  it('when completions for an unknown shell are asked for, the answer names those there are', () => {
     const { status, stderr } = ghostkeep(['completion', 'tcsh']);
     assert.equal(status, 2);
     assert.match(stderr, /must be one of bash, zsh, fish/);

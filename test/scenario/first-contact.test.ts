@@ -22,7 +22,7 @@ describe('a slip of the hand', () => {
     [['scan', '--contaner', 'web'], 'did you mean --container?'],
     [['dump', '--detect-zeros'], 'did you mean --detect-zeroes?'],
   ] as const)
-    it(`when it is \`ghostkeep ${args.join(' ')}\`, the answer asks: ${question}`, () => {
+    it(`when somebody types \`ghostkeep ${args.join(' ')}\`, the answer asks: ${question}`, () => {
       const { status, stderr } = ghostkeep(args);
       assert.equal(status, 2);
       assert.ok(stderr.includes(question), stderr);

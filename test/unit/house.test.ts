@@ -34,6 +34,7 @@ const rooms: Record<string, string[][]> = {
   flows: [
     ['.'],
     ['container'],
+    ['container/pause'],
     ['directory'],
     ['bases'],
     ['scan', 'choose'],

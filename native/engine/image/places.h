@@ -4,8 +4,8 @@
  * the ghost has more or fewer extents by now. A range that has no room in front of such a place
  * is put off to the end of the image.
  *
- * The earlier image may be anything, and is only believed about where to look: whatever it says,
- * the dump compares or writes every byte.
+ * The earlier image may hold anything. It only shows where to look: the dump compares or writes every
+ * byte in any case.
  */
 #ifndef GK_PLACES_H
 #define GK_PLACES_H

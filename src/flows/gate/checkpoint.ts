@@ -19,7 +19,7 @@ import type { RuntimeCommand } from '../../oci/command-line.js';
 import type { Policy } from '../../oci/policy.js';
 import { chooseGhosts, needsCopy } from '../choose/choose.js';
 import { type PinnedGhost, pinGhosts, unpinGhosts } from '../choose/pin.js';
-import { notePause } from '../container/paused.js';
+import { notePause } from '../container/pause/paused.js';
 import { policyOf } from '../container/policy.js';
 import { resume, runtimeCall, runtimeWaitMs, stateOf } from '../container/runtime-calls.js';
 import { startTimeOf } from '../container/sessions.js';

@@ -21,7 +21,7 @@ describe('encodeManifest', () => {
     }
   });
 
-  it('when it has as many bytes as there is room for, it is written; with one less it is not', () => {
+  it('when a document has as many bytes as there is room for, it is written; with one less it is not', () => {
     const manifest = withGhosts(300);
     const bytes = encodeManifest(manifest, anyRoom)?.length ?? 0;
     assert.equal(encodeManifest(manifest, { ...anyRoom, bytes })?.length, bytes);

@@ -5,7 +5,7 @@ import { nearest } from '../../../../src/base/text/nearest.js';
 const known = ['scan', 'show', 'seal', 'restore', 'pre-dump'];
 
 describe('nearest', () => {
-  it('when one letter is missing, too many, wrong, or swapped with its neighbour, the word is found', () => {
+  it('when one letter is missing, doubled, wrong or swapped, the nearest name is found', () => {
     for (const text of ['scn', 'scann', 'scam', 'sacn']) assert.equal(nearest(text, known), 'scan', text);
     assert.equal(nearest('retsoer', known), 'restore');
     assert.equal(nearest('predump', known), 'pre-dump');

@@ -153,7 +153,7 @@ describe('a round', () => {
     assert.deepEqual(left(), [base]);
   });
 
-  it('when it is killed at any moment, the next round has a base, and a dump has every byte', async () => {
+  it('when a round is killed at any moment, the next round has a base, and a dump has every byte', async () => {
     let kills = 0;
     for (let at = 1; ; at += 1) {
       const { context, done, left, base, files, engine } = container();

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { notePause, resumeForgotten } from '../../../../src/flows/container/paused.js';
-import { parseRuntimeCommand } from '../../../../src/oci/command-line.js';
-import { errno, fakeContext } from '../../fake-host.js';
+import { notePause, resumeForgotten } from '../../../../../src/flows/container/pause/paused.js';
+import { parseRuntimeCommand } from '../../../../../src/oci/command-line.js';
+import { errno, fakeContext } from '../../../fake-host.js';
 
 const folder = '/run/ghostkeep/paused';
 const criuConfig = '/tmp/gk/criu.conf';

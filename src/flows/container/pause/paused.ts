@@ -4,17 +4,17 @@
  * has ended resumes the container.
  */
 import path from 'node:path';
-import { bounds } from '../../base/bounds.js';
-import { parseDocument } from '../../base/documents/document.js';
-import type { Paused } from '../../base/documents/generated/paused.js';
-import { errnoOf, reasonOf } from '../../base/errors.js';
-import type { Host } from '../../base/host/host.js';
-import type { RuntimeCommand } from '../../oci/command-line.js';
-import type { Context } from '../context.js';
+import { bounds } from '../../../base/bounds.js';
+import { parseDocument } from '../../../base/documents/document.js';
+import type { Paused } from '../../../base/documents/generated/paused.js';
+import { errnoOf, reasonOf } from '../../../base/errors.js';
+import type { Host } from '../../../base/host/host.js';
+import type { RuntimeCommand } from '../../../oci/command-line.js';
+import type { Context } from '../../context.js';
+import { isPrivate } from '../private-folder.js';
+import { isPausedBy, resume } from '../runtime-calls.js';
+import { startTimeOf } from '../sessions.js';
 import { pausedFolder } from './paused-folder.js';
-import { isPrivate } from './private-folder.js';
-import { isPausedBy, resume } from './runtime-calls.js';
-import { startTimeOf } from './sessions.js';
 
 /** The caller calls this before it pauses the container. @returns a function to call after the resume */
 export function notePause(

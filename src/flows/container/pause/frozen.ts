@@ -3,15 +3,15 @@
  * those of `ghostkeep checkpoint`, for as long as something is frozen. The next command that finds a record
  * whose owner has ended lets the processes go on.
  */
-import { bounds } from '../../base/bounds.js';
-import { parseDocument } from '../../base/documents/document.js';
-import type { Frozen } from '../../base/documents/generated/frozen.js';
-import { errnoOf, reasonOf } from '../../base/errors.js';
-import type { Host } from '../../base/host/host.js';
-import type { Context } from '../context.js';
+import { bounds } from '../../../base/bounds.js';
+import { parseDocument } from '../../../base/documents/document.js';
+import type { Frozen } from '../../../base/documents/generated/frozen.js';
+import { errnoOf, reasonOf } from '../../../base/errors.js';
+import type { Host } from '../../../base/host/host.js';
+import type { Context } from '../../context.js';
+import { isPrivate } from '../private-folder.js';
+import { startTimeOf } from '../sessions.js';
 import { pausedFolder } from './paused-folder.js';
-import { isPrivate } from './private-folder.js';
-import { startTimeOf } from './sessions.js';
 
 export type { Frozen };
 

@@ -1,12 +1,12 @@
 /** Freezes processes for a copy of one moment: by the freezer of their cgroup, or with SIGSTOP. */
 
-import { errnoOf, GhostkeepError, translate } from '../../base/errors.js';
-import type { FreezerCgroup, Host } from '../../base/host/host.js';
-import { showSome } from '../../base/text/show-some.js';
-import type { Context } from '../context.js';
+import { errnoOf, GhostkeepError, translate } from '../../../base/errors.js';
+import type { FreezerCgroup, Host } from '../../../base/host/host.js';
+import { showSome } from '../../../base/text/show-some.js';
+import type { Context } from '../../context.js';
+import { startTimeOf } from '../sessions.js';
 import type { Frozen } from './frozen.js';
 import { noteFrozen, recordPath, thawAll } from './frozen.js';
-import { startTimeOf } from './sessions.js';
 
 /** A process that waits for a dead server cannot be frozen. */
 const longestMs = 10_000;
