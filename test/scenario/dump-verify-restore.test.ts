@@ -187,6 +187,6 @@ describe('names', () => {
     const fd = fs.openSync(`${folder}/x (deleted)`, 'w');
     t.after(() => fs.closeSync(fd));
     const { stdout } = ghostkeep(['scan', '--pid', String(process.pid), '--json']);
-    assert.deepEqual(JSON.parse(stdout), { ghosts: [], unseen: [] });
+    assert.deepEqual(JSON.parse(stdout), { ghosts: [], unseen: [], processes: [], containers: [] });
   });
 });

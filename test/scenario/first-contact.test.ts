@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { describe, it, type TestContext } from 'node:test';
+import { assertDocument } from '../../src/base/documents/document.js';
 import { ghostFile, ghostkeep, temporaryFolder } from './ghostkeep.js';
 
 /** A dump of COUNT ghosts. */
@@ -118,7 +119,11 @@ describe('--json', () => {
     const { folder, images } = dumped(t);
     assert.equal(parse(ghostkeep(['seal', images, '--json']).stdout)['state'], 'sealed');
     const restored = ['restore', '-D', images, '--to', `${folder}/to`, '--json'];
-    assert.deepEqual(Object.keys(parse(ghostkeep(restored).stdout)), ['restored', 'failed']);
+    const document = parse(ghostkeep(restored).stdout);
+    assert.deepEqual(Object.keys(document), ['restored', 'failed']);
+    assertDocument('RecoveryDocument', document, 'stdout', 'BAD_INPUT');
+    const recovered = ['recover', '--pid', String(process.pid), '--to', `${folder}/saved`, '--json'];
+    assertDocument('RecoveryDocument', parse(ghostkeep(recovered).stdout), 'stdout', 'BAD_INPUT');
     const again = parse(ghostkeep([...restored, '--keep-going']).stdout) as { failed: { code: string }[] };
     assert.deepEqual(
       again.failed.map(({ code }) => code),

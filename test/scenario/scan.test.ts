@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import fs from 'node:fs';
 import { describe, it, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { assertDocument } from '../../src/base/documents/document.js';
 import type { Scan } from '../../src/base/documents/generated/scan.js';
 import { command, ghostFile, ghostkeep, isRoot, needs, publicProgram, temporaryFolder } from './ghostkeep.js';
 
@@ -40,6 +41,7 @@ describe('scan', () => {
     assert.match(large, /^2 ghosts, 1\.1 MiB allocated; 1 ghost more with 4 KiB not shown$/m);
     assert.match(shown('--kept-by', 'criu', '--kept-by', 'no'), /^0 ghosts, .*; 3 ghosts more/m);
     const json = JSON.parse(shown('--min-size', '60K', '--json')) as Scan;
+    assertDocument<Scan>('Scan', json, 'stdout', 'BAD_INPUT');
     assert.deepEqual([json.ghosts.length, json.filtered], [2, { ghosts: 1, allocated: 4096 }]);
   });
 
