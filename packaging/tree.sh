@@ -63,9 +63,18 @@ cross_build() {
 }
 
 add_documents() {
-	local doc=$work/tree/usr/share/doc/ghostkeep
-	mkdir -p "$doc"
+	local share=$work/tree/usr/share doc=$work/tree/usr/share/doc/ghostkeep
+	mkdir -p "$doc" "$share"/{man/man1,bash-completion/completions,zsh/vendor-completions,fish/vendor_completions.d}
+	ghostkeep man | gzip -9n >"$share/man/man1/ghostkeep.1.gz"
+	ghostkeep completion bash >"$share/bash-completion/completions/ghostkeep"
+	ghostkeep completion zsh >"$share/zsh/vendor-completions/_ghostkeep"
+	ghostkeep completion fish >"$share/fish/vendor_completions.d/ghostkeep.fish"
 	gzip -9nc "$top/CHANGELOG.md" >"$doc/changelog.gz"
+	cp -a "$top/examples" "$doc/"
 	cp -a "$top/docs/policy.md" "$top/docs/errors.md" "$top/docs/restore.md" "$top/SECURITY.md" "$doc/"
 	find "$work/tree" -exec touch -hd "@$(date_of_change)" {} +
+}
+
+ghostkeep() {
+	"$(command -v node || command -v nodejs)" "$top/dist/ghostkeep.mjs" "$@"
 }

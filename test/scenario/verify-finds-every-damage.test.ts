@@ -84,8 +84,8 @@ const withHole = Buffer.concat([Buffer.alloc(9000, 'a'), Buffer.alloc(65536), Bu
 const small = Buffer.from('a small ghost, below 12 KiB');
 
 /**
- * Makes a damaged or a valid image: the head of WHOLE, a dumped image, and then chunks made by hand. A chunk
- * states LENGTH and OFFSET, and has DATA bytes, or LENGTH bytes where DATA is not given.
+ * Makes a damaged or a valid image by hand: it takes the head of WHOLE, a dumped image, and adds chunks. The header
+ * of a chunk has LENGTH and OFFSET. DATA bytes follow it, or LENGTH bytes where DATA is not given.
  */
 function chunked(whole: Buffer, chunks: [length: number, offset: number, data?: number][]): Buffer {
   const head = whole.subarray(0, 12 + whole.readUInt32LE(8));

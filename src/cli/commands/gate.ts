@@ -92,7 +92,7 @@ interface Part {
   /** CRIU has ended, with or without telling us. */
   gone(): Promise<void>;
   /**
-   * Lets go of the directory before the gate learns that we have finished: the program that CRIU's caller
+   * Releases the lock of the directory before the gate learns that we have finished: the program that CRIU's caller
    * starts next, for example poststop, may want it.
    */
   letGo(): void;

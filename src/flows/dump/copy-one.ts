@@ -130,7 +130,7 @@ export function describeCopy({ entry, fd, stat, over = false }: Copy, policy: Po
 }
 
 /**
- * Everybody who can enter the folder may read CRIU's images. An image that only `ghostkeep restore` reads is
+ * Everybody who can enter the folder may read the images that CRIU reads. An image that only `ghostkeep restore` reads is
  * for its owner alone.
  */
 export function imageMode(criu: boolean): number {

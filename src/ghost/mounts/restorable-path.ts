@@ -49,7 +49,7 @@ interface InFolder {
 
 /**
  * Groups the ghosts by folder, so that the caller looks at each folder once, even for ten thousand ghosts in
- * it. We try the folder of the ghost before first, because most ghosts are in the same one.
+ * it. We first try the folder of the previous ghost, because most ghosts are in the same one.
  */
 function byFolder(held: readonly Held[]): InFolder[] {
   const folders = new Map<string, InFolder>();
