@@ -94,8 +94,8 @@ function openFolder(parent: string, name: string, path: string): number {
 }
 
 /**
- * Is there anything at PLACE? The answer is no where something on the way to it is not a folder. Then the path
- * that the user gave is wrong, and the image directory is not to blame.
+ * Is there anything at PLACE? The answer is no where something on the way to it is not a folder. Then the
+ * path that the user gave is wrong, and the image directory is not to blame.
  */
 function isThere(place: string): boolean {
   try {
