@@ -7,8 +7,12 @@ import { folder } from './layout.js';
  * may lead anywhere, and others may have changed the files in a folder that they can write to.
  */
 export function isOwnFolder({ host }: { host: Host }, images: string): boolean {
-  const path = `${images}/${folder}`;
-  if (!host.files.exists(path)) return false;
-  const { uid, mode } = host.files.statPath(path);
-  return isDirectory(mode) && uid === host.uid() && (mode & 0o022) === 0;
+  return isPrivate(host, `${images}/${folder}`);
+}
+
+/** Is PATH a folder of ours that nobody else can write to? False where there is none. */
+export function isPrivate({ files, uid }: Host, path: string): boolean {
+  if (!files.exists(path)) return false;
+  const stat = files.statPath(path);
+  return isDirectory(stat.mode) && stat.uid === uid() && (stat.mode & 0o022) === 0;
 }

@@ -5,6 +5,7 @@
  * compared. The record ends with its processes. Whoever finds it then removes it with its bases
  * (leftover-bases.ts).
  */
+
 import path from 'node:path';
 import { bounds } from '../../base/bounds.js';
 import { parseDocument } from '../../base/documents/document.js';
@@ -12,7 +13,7 @@ import type { BaseProcess, BaseRecord } from '../../base/documents/generated/bas
 import { errnoOf, GhostkeepError, reasonOf } from '../../base/errors.js';
 import type { Host, ProcessView } from '../../base/host/host.js';
 import { showDev } from '../../base/units.js';
-import { isPrivate } from '../container/private-folder.js';
+import { isPrivate } from '../../image/own-folder.js';
 import { startTimeOf } from '../container/sessions.js';
 import type { Context } from '../context.js';
 

@@ -8,8 +8,8 @@ import { parseDocument } from '../../../base/documents/document.js';
 import type { Frozen } from '../../../base/documents/generated/frozen.js';
 import { errnoOf, reasonOf } from '../../../base/errors.js';
 import type { Host } from '../../../base/host/host.js';
+import { isPrivate } from '../../../image/own-folder.js';
 import type { Context } from '../../context.js';
-import { isPrivate } from '../private-folder.js';
 import { startTimeOf } from '../sessions.js';
 import { pausedFolder } from './paused-folder.js';
 

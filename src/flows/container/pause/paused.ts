@@ -3,15 +3,16 @@
  * record for as long as it may have to resume the container. The next command that finds a record whose owner
  * has ended resumes the container.
  */
+
 import path from 'node:path';
 import { bounds } from '../../../base/bounds.js';
 import { parseDocument } from '../../../base/documents/document.js';
 import type { Paused } from '../../../base/documents/generated/paused.js';
 import { errnoOf, reasonOf } from '../../../base/errors.js';
 import type { Host } from '../../../base/host/host.js';
+import { isPrivate } from '../../../image/own-folder.js';
 import type { RuntimeCommand } from '../../../oci/command-line.js';
 import type { Context } from '../../context.js';
-import { isPrivate } from '../private-folder.js';
 import { isPausedBy, resume } from '../runtime-calls.js';
 import { startTimeOf } from '../sessions.js';
 import { pausedFolder } from './paused-folder.js';

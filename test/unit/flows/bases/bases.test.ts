@@ -38,7 +38,7 @@ describe('bases', () => {
     assert.equal(bases().take({ ...stat, dev: 1n }), undefined);
   });
 
-  it('when a base lies on another file system, it stays where it is', () => {
+  it('when a base lies on another file system, the base stays where it is', () => {
     const { bases, there, files, context } = place();
     files.rename = from => {
       throw errno('EXDEV', from);

@@ -137,6 +137,20 @@ describe('a round', () => {
     assert.deepEqual([left(), engine.dumps], [[base], 1]);
   });
 
+  it('when a base is newer than its ghost, the warm pass copies nothing, and else it copies over the base', async () => {
+    for (const isNewer of [true, false]) {
+      const { context, round, engine, ghost } = container();
+      await round();
+      const time = isNewer ? 1n : 1n << 62n;
+      ghost.stat = { ...ghost.stat, mtimeNs: time, ctimeNs: time };
+      const gate = new GateDump(context, '/img');
+      await gate.warm(100);
+      assert.deepEqual(engine.over, isNewer ? [false] : [false, true]);
+      await gate.checkpoint(100);
+      assert.equal(engine.over.at(-1), true);
+    }
+  });
+
   it('when a ghost is gone, its base is removed, unless other processes have bases there', async () => {
     const { done, left, base, files, processes } = container();
     await done();
