@@ -42,6 +42,31 @@ const attacks = {
     counts: /# (\d+) files/,
     atMostSeconds: 300,
   },
+  histories: {
+    what: 'random histories: dump, pack, materialize and remove, every checkpoint compared',
+    run: seed => [
+      ...['env', `GHOSTKEEP_SEED=${seed}`, 'GHOSTKEEP_STEPS=1000'],
+      ...[process.execPath, '--import', 'tsx', '--test', 'test/scenario/histories.test.ts'],
+    ],
+    counts: /# (\d+) steps/,
+    atMostSeconds: 900,
+  },
+  strangers: {
+    what: 'packed directories whose manifests were changed at random',
+    run: seed => [
+      ...['env', `GHOSTKEEP_SEED=${seed}`, 'GHOSTKEEP_MANIFESTS=5000'],
+      ...[process.execPath, '--import', 'tsx', '--test', 'test/scenario/hostile-history.test.ts'],
+    ],
+    counts: /# (\d+) manifests/,
+    atMostSeconds: 900,
+  },
+  layers: {
+    what: 'layers of random ghosts, then mutated maps and data, under ASan and UBSan',
+    make: ['-C', 'native/engine', 'cases', `BUILD=${build}`, 'SANITIZE=1'],
+    run: seed => [`${build}/engine-cases`, '--dir', '/dev/shm', '--layers', '3000', '--seed', seed],
+    counts: /# (\d+) histories/,
+    atMostSeconds: 900,
+  },
   kill: {
     what: 'SIGKILL of dump and restore at any moment',
     run: seed => [

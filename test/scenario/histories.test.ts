@@ -113,6 +113,7 @@ describe('histories', () => {
       t.diagnostic(`GHOSTKEEP_SEED=${seed}: ${history.done.join(', ')}`);
       throw error;
     }
+    t.diagnostic(`${steps} steps`);
     for (const kind of ['pack', 'materialize'])
       assert.ok(
         history.done.some(step => step.startsWith(kind) && !/: [A-Z_]+$/.test(step)),

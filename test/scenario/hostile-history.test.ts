@@ -113,6 +113,7 @@ describe('a packed directory from a stranger', () => {
       fs.rmSync(to, { recursive: true, force: true });
       fs.writeFileSync(files[night] as string, originals[night] as string);
     }
+    t.diagnostic(`${manifests} manifests`);
     t.diagnostic([...ends].map(([end, count]) => `${end} ${count}`).join(', '));
     await assertHolds(t, `${disk}/2`, contents);
   });

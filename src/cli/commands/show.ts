@@ -37,8 +37,12 @@ export async function showCommand(args: string[]): Promise<number> {
   }
   printAll(showDump(manifest));
   if (!values.extents) return 0;
-  for (const ghost of manifest.ghosts.filter(each => !isPacked(each))) {
+  for (const ghost of manifest.ghosts) {
     process.stdout.write(`\n${line(`${ghost.image}  ${ghost.path}`)}`);
+    if (isPacked(ghost)) {
+      process.stdout.write(line('  it is packed: a copy by `ghostkeep materialize --to` has its ranges'));
+      continue;
+    }
     for (const { offset, length } of extentsOf(host, `${images}/${ghost.image}`))
       process.stdout.write(`  [${offset}, ${offset + length})  ${showBytes(length)}\n`);
   }
