@@ -2,14 +2,16 @@
  * `dump --freeze`: one process freezes, and another copies. However the one that copies ends (killed, out of
  * memory, caught by a server that is silent), the first one is there to thaw.
  */
+import { constants } from 'node:os';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { freeze } from '../flows/container/pause/freeze.js';
-import { recordVariable, thawForgotten, thawOwn } from '../flows/container/pause/frozen.js';
+import { recordVariable, thawForgotten } from '../flows/container/pause/frozen.js';
 import type { Context } from '../flows/context.js';
 import { type Selection, selectPids } from '../flows/scan/select.js';
 import { ownCommand } from '../host/native/program-files.js';
 import { makeContext } from './context.js';
-import { orUndo } from './ending/interrupt.js';
-import { runChild } from './ending/run-child.js';
+import { Parent } from './ending/parent.js';
+import { line } from './print/line.js';
 
 /** @param args those of the dump */
 export async function dumpFrozen(
@@ -18,19 +20,25 @@ export async function dumpFrozen(
   args: readonly string[],
 ): Promise<number> {
   const what = nameOf(chosen);
-  const undo = () => {
-    thawOwn(context.host);
-    return `${what} goes on, and nothing is dumped`;
-  };
-  const { pids, record, thaw } = await orUndo(undo, () =>
-    freeze(context, what, () => selectPids(context.host, chosen)),
-  );
+  const parent = new Parent();
   try {
-    const named = pids.flatMap(pid => ['--pid', String(pid)]);
-    const words = [...ownCommand(), 'dump', ...withoutSelection(args), ...named];
-    return await runChild(words, { [recordVariable]: record });
+    const { pids, record, thaw } = await freeze(context, what, () => selectPids(context.host, chosen));
+    try {
+      // A signal that came meanwhile is reported when the event loop next looks for one.
+      await nextTurn();
+      await nextTurn();
+      if (parent.signal !== undefined) {
+        process.stderr.write(line(`ghostkeep: ${parent.signal}: ${what} goes on, and nothing is dumped`));
+        return 128 + constants.signals[parent.signal];
+      }
+      const named = pids.flatMap(pid => ['--pid', String(pid)]);
+      const words = [...ownCommand(), 'dump', ...withoutSelection(args), ...named];
+      return await parent.run(words, { [recordVariable]: record });
+    } finally {
+      thaw();
+    }
   } finally {
-    thaw();
+    parent.end();
   }
 }
 

@@ -103,11 +103,15 @@ class Case {
   }
 }
 
-/** A cgroup with the case's processes, in the first hierarchy that has a freezer. */
-async function cgroupOf(t: TestContext, made: Case): Promise<string> {
-  const root = ['/sys/fs/cgroup/freezer', '/sys/fs/cgroup', '/sys/fs/cgroup/unified'].find(each =>
-    fs.existsSync(`${each}/cgroup.procs`),
-  );
+/** The freezers of this host: of cgroup version 1, and of version 2 alone or beside it. */
+const freezers = [
+  { version: 'version 1', root: '/sys/fs/cgroup/freezer', state: 'freezer.state' },
+  { version: 'version 2', root: '/sys/fs/cgroup', state: 'cgroup.events' },
+  { version: 'version 2 beside 1', root: '/sys/fs/cgroup/unified', state: 'cgroup.events' },
+].filter(({ root }) => fs.existsSync(`${root}/cgroup.procs`));
+
+/** A cgroup with the case's processes. */
+async function cgroupOf(t: TestContext, made: Case, root: string): Promise<string> {
   const cgroup = `${root}/gk-freeze-${process.pid}`;
   fs.mkdirSync(cgroup);
   t.after(async () => {
@@ -134,26 +138,25 @@ describe('dump --freeze', { skip: isRoot ? false : 'mounts and cgroups need root
     assert.ok(one > 0 && one - two <= 1 && one >= two, `${one} and ${two}`);
   });
 
-  it('freezes a container by the freezer of its cgroup, and no signal stops it', async t => {
-    const made = await Case.make(t, 64 << 20);
-    const cgroup = await cgroupOf(t, made);
-    const name = cgroup.split('/').at(-1) as string;
-    const child = made.start(t, 'dump', '--container', name, '--freeze', '-D', 'images');
-    const file = ['freezer.state', 'cgroup.events']
-      .map(each => `${cgroup}/${each}`)
-      .find(each => fs.existsSync(each));
-    await made.until(() => /FROZEN|frozen 1/.test(fs.readFileSync(file as string, 'utf8')));
-    assert.ok(!made.states().includes('T'), `${made.states()}`);
-    assert.deepEqual(await once(child, 'exit'), [0, null]);
-    assert.doesNotMatch(fs.readFileSync(file as string, 'utf8'), /FROZEN|frozen 1/);
-    await made.assertGoesOn();
-    const [one = 0, two = 0] = made.counts();
-    assert.ok(one > 0 && one - two <= 1 && one >= two, `${one} and ${two}`);
-  });
+  for (const { version, root, state } of freezers)
+    it(`freezes a container by the freezer of its cgroup (${version}), and no signal stops it`, async t => {
+      const made = await Case.make(t, 64 << 20);
+      const cgroup = await cgroupOf(t, made, root);
+      const name = cgroup.split('/').at(-1) as string;
+      const child = made.start(t, 'dump', '--container', name, '--freeze', '-D', 'images');
+      const isFrozen = () => /FROZEN|frozen 1/.test(fs.readFileSync(`${cgroup}/${state}`, 'utf8'));
+      await made.until(isFrozen);
+      assert.ok(!made.states().includes('T'), `${made.states()}`);
+      assert.deepEqual(await once(child, 'exit'), [0, null]);
+      assert.ok(!isFrozen());
+      await made.assertGoesOn();
+      const [one = 0, two = 0] = made.counts();
+      assert.ok(one > 0 && one - two <= 1 && one >= two, `${one} and ${two}`);
+    });
 
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
     it(`when ${signal} comes meanwhile, the processes go on, and nothing is dumped`, async t => {
-      const made = await Case.make(t, 256 << 20);
+      const made = await Case.make(t, 128 << 20);
       const child = made.start(t, 'dump', '--tree', String(made.child.pid), '--freeze', '-D', 'images');
       await made.until(() => made.states().every(state => state === 'T'));
       child.kill(signal);
@@ -164,7 +167,7 @@ describe('dump --freeze', { skip: isRoot ? false : 'mounts and cgroups need root
     });
 
   it('when the process that copies is killed, the one that has frozen thaws at once', async t => {
-    const made = await Case.make(t, 256 << 20);
+    const made = await Case.make(t, 128 << 20);
     const child = made.start(t, 'dump', '--tree', String(made.child.pid), '--freeze', '-D', 'images');
     await made.until(() => made.states().every(state => state === 'T'));
     let copier = '';
@@ -178,7 +181,7 @@ describe('dump --freeze', { skip: isRoot ? false : 'mounts and cgroups need root
   });
 
   it('when both are killed, the next command lets the processes go on', async t => {
-    const made = await Case.make(t, 256 << 20);
+    const made = await Case.make(t, 128 << 20);
     const child = made.start(t, 'dump', '--tree', String(made.child.pid), '--freeze', '-D', 'images');
     await made.until(() => made.states().every(state => state === 'T'));
     child.kill('SIGSTOP');
@@ -200,7 +203,7 @@ describe('dump --freeze', { skip: isRoot ? false : 'mounts and cgroups need root
   });
 
   it('when only the one that has frozen is killed, the other finishes the dump and then thaws', async t => {
-    const made = await Case.make(t, 256 << 20);
+    const made = await Case.make(t, 128 << 20);
     const child = made.start(t, 'dump', '--tree', String(made.child.pid), '--freeze', '-D', 'images');
     let copier = '';
     await made.until(() => {

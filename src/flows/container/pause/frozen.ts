@@ -36,15 +36,6 @@ export function thawAll({ freezer, processes }: Host, { cgroup, stopped }: Froze
     if (startTimeOf(processes, pid) === startTime) freezer.signal(pid, 'SIGCONT');
 }
 
-/** Lets everything go on that this process has frozen. */
-export function thawOwn(host: Host): void {
-  const record = recordPath(host);
-  const bytes = host.files.readIfThere(record, bounds.session);
-  if (!bytes) return;
-  thawAll(host, parseDocument<Frozen>('Frozen', bytes.toString('utf8'), record, 'BAD_INPUT'));
-  host.files.remove(record);
-}
-
 /** @param finished a dump that has ended, so that it keeps nobody from thawing */
 export function thawForgotten(context: Context, finished?: number): void {
   const { host, log } = context;
