@@ -67,6 +67,19 @@ describe('a round', () => {
     assert.deepEqual(filesIn(disk), []);
   });
 
+  it('when the base is no longer in memory, the dump has every byte', async t => {
+    const folder = temporaryFolder(t, '/dev/shm');
+    const images = temporaryFolder(t);
+    const fd = ghostFile(t, folder, 'ghost', content);
+    preDump(images);
+    const [base = ''] = filesIn(images);
+    const evict = spawnSync('dd', [`if=${images}/${base}`, 'iflag=nocache', 'count=0'], { encoding: 'utf8' });
+    assert.equal(evict.status, 0, evict.stderr);
+    fs.writeSync(fd, 'changed', 4_000_000);
+    await gateDump(t, images);
+    assert.notEqual(assertDumped(images, folder, fd), undefined);
+  });
+
   it('when the freeze will share blocks, only dirty pages are written to the disk', async t => {
     const disk = shareableDisk(t);
     if (!disk) return;

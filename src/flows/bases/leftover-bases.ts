@@ -73,9 +73,16 @@ export function removeBases(context: Context, images: string): void {
   const { files } = context.host;
   attempt(context, images, () => {
     removeAllBut(context, images, new Set());
-    if (files.list(`${images}/${folder}`).length > 0) return;
-    files.removeTree(`${images}/${folder}`);
-    if (isPassingFolder(images) && files.list(images).length === 0) files.removeTree(images);
+    // The folder may be another dump's, which is about to put its first image there.
+    const lock = files.lock(images);
+    if (!lock) return;
+    try {
+      if (files.list(`${images}/${folder}`).length > 0) return;
+      files.removeTree(`${images}/${folder}`);
+      if (isPassingFolder(images) && files.list(images).length === 0) files.removeTree(images);
+    } finally {
+      files.close(lock.fd);
+    }
   });
 }
 

@@ -99,6 +99,18 @@ describe('a record of bases', () => {
     assert.ok(files.exists(base));
     assert.deepEqual(end('two'), ['/bases']);
     assert.ok(!files.exists(base));
+    assert.ok(!files.exists('/bases/ghostkeep'));
     assert.deepEqual(files.list(records), []);
+  });
+
+  it('when another dump owns the directory by now, the bases go, and the folder is left to that dump', () => {
+    const { context, files, processes } = host();
+    files.put(`/bases/${baseName(fakeFile().stat)}`, 'a base');
+    writeBaseRecord(context, '/bases', [100]);
+    processes.end(100);
+    files.lockedFolders.set('/bases', -1);
+    removeEnded(context);
+    assert.deepEqual(files.list('/bases/ghostkeep'), []);
+    assert.ok(files.exists('/bases/ghostkeep'));
   });
 });
