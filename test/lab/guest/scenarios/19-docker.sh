@@ -4,6 +4,8 @@
 # native: only
 # Docker's own commands: docker checkpoint create and docker start --checkpoint, which need --experimental. There
 # is no network: Docker would need a bridge and iptables.
+# shellcheck source-path=SCRIPTDIR source=../rounds.sh
+. "$GUEST/rounds.sh"
 
 STORE=$WORK/docker
 
@@ -107,9 +109,26 @@ goes_on() {
 	check_verdict docker "$name"
 }
 
+# Docker checkpoints through a containerd of its own, which pauses the container first.
+after_a_round() {
+	local name=docker-round images counter
+	with_ghostkeep
+	docker_run "$name" dense-64m dense-4m
+	round "$name" --container "$(docker inspect --format '{{.Id}}' "$name")"
+	counter=$(counter_of docker "$name")
+	expect_ok docker checkpoint create "$name" first
+	images=$(docker_images "$name" first)
+	expect_sealed "$images"
+	expect_base_used "$images" 67108864
+	start_from first "$name"
+	expect_continued docker "$name" "$counter"
+	check_verdict docker "$name"
+}
+
 check docker "dockerd starts" start_docker
 check docker "CRIU alone refuses 4 MiB, the container runs on" refused_alone
 check docker "4 MiB and 300 MiB, restored by the gate" comes_back gate dense-4m dense-300m
 check docker "4 MiB and others, restored by CRIU alone" comes_back stock dense-4m hole-1g-2m shared deleted-exe
 check docker "--leave-running, then killed and restored" goes_on
+check docker "a round before" after_a_round
 check docker "dockerd ends" stop_docker
