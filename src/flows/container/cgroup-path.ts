@@ -10,8 +10,9 @@ export function cgroupPaths(text: string): string[] {
   const below = pasted.replace(/^\/sys\/fs\/cgroup(?=\/|$)/, '');
   const path = `/${below.split('/').filter(Boolean).join('/')}`;
   const isFolder = below !== pasted;
-  const withoutHierarchy = path.replace(/^\/[^/]+/, '') || '/';
-  return isFolder && path !== '/' ? [path, withoutHierarchy] : [path];
+  // If nothing is left behind the first folder, that is the root cgroup, and all processes are in it.
+  const withoutHierarchy = path.replace(/^\/[^/]+(?=\/)/, '');
+  return isFolder ? [...new Set([path, withoutHierarchy])] : [path];
 }
 
 /** Is the cgroup PATH the cgroup PARENT, or below it? */

@@ -103,15 +103,28 @@ function byRuntime(host: Machine): KnownContainer[] {
     list(host, root).flatMap(id => {
       const state = readJson(host, `${root}/${id}/state.json`, bounds.bundle);
       const crun = state === undefined ? readJson(host, `${root}/${id}/status`, bounds.bundle) : undefined;
-      const paths = [...Object.values(asObject(member(state, 'cgroup_paths'))), member(crun, 'cgroup-path')];
-      const cgroups = paths.flatMap(path =>
-        typeof path === 'string' && path !== '' ? cgroupPaths(path) : [],
+      const paths: [string, unknown][] = [
+        ...Object.entries(asObject(member(state, 'cgroup_paths'))),
+        ['', member(crun, 'cgroup-path')],
+      ];
+      const cgroups = paths.flatMap(([controller, path]) =>
+        typeof path === 'string' ? cgroupOf(controller, path) : [],
       );
       return state === undefined && crun === undefined
         ? []
         : { id, names: [], cgroups: [...new Set(cgroups)] };
     }),
   );
+}
+
+/**
+ * The cgroup at PATH below /sys/fs/cgroup. For a controller of cgroup v1, the first folder is its hierarchy's;
+ * v2 has no name here. The root cgroup has all processes in it, so it does not tell a container's.
+ */
+function cgroupOf(controller: string, path: string): string[] {
+  const [first = '/', last = first] = cgroupPaths(path);
+  if (controller === '') return first === '/' ? [] : [first];
+  return last === first ? [] : [last];
 }
 
 function homeOf({ files, uid }: Machine): string {

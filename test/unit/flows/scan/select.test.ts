@@ -95,6 +95,37 @@ describe('pidsOfContainer by name', () => {
     }
   });
 
+  it('when the record names a cgroup right below the root, no other process is chosen', () => {
+    for (const [path, record] of [
+      ['/run/runc/web/state.json', { cgroup_paths: { '': '/sys/fs/cgroup/own' } }],
+      ['/run/runc/web/state.json', { cgroup_paths: { freezer: '/sys/fs/cgroup/freezer/own' } }],
+      ['/run/crun/web/status', { 'cgroup-path': '/own' }],
+    ] as const) {
+      const host = inCgroup('/own');
+      host.processes.add(200, { cgroups: ['/', '/other'] });
+      host.files.put(path, JSON.stringify(record));
+      assert.deepEqual(pidsOfContainer(host, 'web'), [100], JSON.stringify(record));
+    }
+  });
+
+  it('when the record is of cgroup v2, the first folder of its path is no hierarchy', () => {
+    const host = inCgroup('/own/web');
+    host.processes.add(200, { cgroups: ['/web'] });
+    host.files.put(
+      '/run/runc/x/state.json',
+      JSON.stringify({ cgroup_paths: { '': '/sys/fs/cgroup/own/web' } }),
+    );
+    assert.deepEqual(pidsOfContainer(host, 'x'), [100]);
+  });
+
+  it('when the record says that the container is in the root cgroup, it does not tell which processes', () => {
+    for (const cgroup_paths of [{ '': '/sys/fs/cgroup' }, { freezer: '/sys/fs/cgroup/freezer' }]) {
+      const host = inCgroup('/a');
+      host.files.put('/run/runc/web/state.json', JSON.stringify({ cgroup_paths }));
+      assert.deepEqual(pidsOfContainer(host, 'web'), [], JSON.stringify(cgroup_paths));
+    }
+  });
+
   it('when two containers have the name, it says so, and an id chooses', () => {
     const host = inCgroup(`/a/crio-${id}.scope`);
     host.files.put(stored, JSON.stringify([id, other].map(each => ({ id: each, names: ['app'] }))));
@@ -135,6 +166,12 @@ describe('selectPids by cgroup', () => {
     it(`when ${JSON.stringify(pasted)} was pasted, it is found`, () => {
       assert.deepEqual(selectPids(inCgroup(path), { cgroup: pasted }), [100]);
     });
+
+  it('when a cgroup right below the root is pasted as a folder, no other process is chosen', () => {
+    const host = inCgroup('/web');
+    host.processes.add(200, { cgroups: ['/', '/other'] });
+    assert.deepEqual(selectPids(host, { cgroup: '/sys/fs/cgroup/web' }), [100]);
+  });
 
   it('when only a part of a name fits, it is not', () => {
     for (const pasted of ['/system', 'web', '/web.scope', '/sys/fs/cgroup/system.slice/x/web.scope'])
