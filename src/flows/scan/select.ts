@@ -38,7 +38,9 @@ export function pidsOfContainer(host: Machine, name: string): number[] {
   const named = knownContainers(host).filter(({ id, names }) => names.includes(name) || isId(id, name));
   const ids = [...new Set(named.map(({ id }) => id))];
   if (ids.length > 1) throw notUnique(name, ids);
-  const cgroups = named.flatMap(each => each.cgroups);
+  // A runtime notes the root of a hierarchy in which the container has no cgroup of its own: that is every
+  // process.
+  const cgroups = named.flatMap(each => each.cgroups).filter(each => each !== '/');
   const [id = name] = ids;
   return pidsInCgroup(
     host.processes,

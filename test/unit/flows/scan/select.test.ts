@@ -126,6 +126,21 @@ describe('pidsOfContainer by name', () => {
     }
   });
 
+  it('when runc notes the root of a hierarchy, where every process is, only the other cgroups count', () => {
+    const record = { cgroup_paths: { freezer: '/sys/fs/cgroup/freezer/a/b', misc: '/sys/fs/cgroup/misc' } };
+    for (const [own, found] of [
+      ['/a/b/c', [100]],
+      ['/x', []],
+    ] as const) {
+      const host = inCgroup(own);
+      host.files.put(
+        '/run/runc/web/state.json',
+        JSON.stringify({ cgroup_paths: { ...record.cgroup_paths, x: '/' } }),
+      );
+      assert.deepEqual(pidsOfContainer(host, 'web'), found);
+    }
+  });
+
   it('when two containers have the name, it says so, and an id chooses', () => {
     const host = inCgroup(`/a/crio-${id}.scope`);
     host.files.put(stored, JSON.stringify([id, other].map(each => ({ id: each, names: ['app'] }))));
