@@ -70,16 +70,19 @@ export function writeBaseRecord(
   );
 }
 
-/** Those of PIDS whose parent is not among them: the others end or are dumped with these. */
+/**
+ * PIDS, those first whose parent is not among them. Not these alone: a set that is too large by one process
+ * would then have another first one, and the gate would not find the record.
+ */
 function leadersOf(processes: ProcessView, pids: readonly number[]): BaseProcess[] {
   const all = new Set(pids);
-  const leaders: BaseProcess[] = [];
-  for (const pid of pids) {
-    if (leaders.length === mostProcesses) break;
-    const startTime = startTimeOf(processes, pid);
-    if (startTime !== undefined && !hasParentIn(processes, pid, all)) leaders.push({ pid, startTime });
-  }
-  return leaders;
+  const isLeader = (pid: number) => !hasParentIn(processes, pid, all);
+  return [...pids.filter(isLeader), ...pids.filter(pid => !isLeader(pid))]
+    .slice(0, mostProcesses)
+    .flatMap(pid => {
+      const startTime = startTimeOf(processes, pid);
+      return startTime === undefined ? [] : { pid, startTime };
+    });
 }
 
 function hasParentIn(processes: ProcessView, pid: number, all: ReadonlySet<number>): boolean {

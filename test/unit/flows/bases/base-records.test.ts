@@ -25,17 +25,17 @@ function host() {
 }
 
 describe('a record of bases', () => {
-  it('when a tree is recorded, its root stands for all, and any set with the root in it leads there', () => {
+  it('when a tree is recorded, its root comes first, and any set with one of the processes leads there', () => {
     const { context } = host();
     writeBaseRecord(context, '/bases', [100, 101, 102]);
     const [{ path, record }] = listBaseRecords(context) as [ReturnType<typeof listBaseRecords>[0]];
     assert.match(path, /^\/run\/ghostkeep\/bases\/100-\w+\.json$/);
     assert.deepEqual(
       record.processes.map(({ pid }) => pid),
-      [100],
+      [100, 101, 102],
     );
-    assert.deepEqual(foldersOfBases(context, '/img', [100, 101]), ['/bases']);
-    assert.deepEqual(foldersOfBases(context, '/img', [101, 200]), []);
+    assert.deepEqual(foldersOfBases(context, '/img', [101, 200]), ['/bases']);
+    assert.deepEqual(foldersOfBases(context, '/img', [200]), []);
   });
 
   it('when the pid belongs to another process by now, the record leads nowhere, and goes', () => {
