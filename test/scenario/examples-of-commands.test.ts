@@ -44,7 +44,7 @@ describe('the example of each command', () => {
         encoding: 'utf8',
       });
       if (noRuntime) assert.match(stderr, /runc is not installed/);
-      else if (name === 'share' && status !== 0) assert.match(stderr, /use `?ghostkeep pack/);
+      else if (name === 'share' && status !== 0) assert.match(stderr, /`ghostkeep pack` saves room/);
       else if (name !== 'checkpoint') assert.equal(status, 0, `${words}\n${stdout}${stderr}`);
     }
     assert.equal(fs.readFileSync(`${folder}/saved/log`, 'utf8'), 'x'.repeat(20_000));

@@ -108,7 +108,7 @@ async function shareImages(
       throw new GhostkeepError(
         'NO_SHARING',
         where,
-        `${action}: their file system shares no blocks between two files, as xfs and btrfs do, or they lie on two file systems; both directories are as they were`,
+        `${action}: their file system shares no blocks between two files, as xfs and btrfs do, or they lie on two file systems; both directories are as they were; \`ghostkeep pack\` saves room on every file system`,
         { cause: error },
       );
     const code = errno === 'ENOENT' ? 'IMAGE_MISSING' : errno === 'EBADMSG' ? 'IMAGE_INVALID' : 'IO';
