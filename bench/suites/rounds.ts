@@ -10,7 +10,7 @@ import { type Criu, dump, dumpWatched, findCriu, imagesEqual, type Way } from '.
 import type { Filesystem } from '../machine/filesystems.js';
 import { command } from '../machine/gate-command.js';
 import { type Holder, heldFile, hold } from '../machine/holder.js';
-import { timed, warm } from '../machine/timed.js';
+import { readAll, timed, warm } from '../machine/timed.js';
 import { isPaused } from '../machine/watch.js';
 import { makeRow, ours, type Row } from '../report/row.js';
 import { interleave } from '../report/samples.js';
@@ -118,6 +118,8 @@ class Cell {
     const patterns = holder.patterns.map(pattern => ({ ...pattern, ...changed }));
     for (const [index, pattern] of patterns.entries()) writeChanges(pattern, heldFile(holder, index));
     warm(filesystem.folder, this.#pattern.size);
+    const made = path.join(this.#bases, 'ghostkeep');
+    if (fs.existsSync(made)) readAll(made);
     return { ...holder, patterns };
   }
 
