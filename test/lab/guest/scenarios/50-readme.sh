@@ -13,7 +13,7 @@ first_checkpoint() {
 	cp -a /lab/examples "$WORK/examples"
 	at_exit runc delete -f mydb
 	run_block README.md 1
-	expect_said '300 MiB +unlinked .* ghostkeep +/data/'
+	expect_said '300 MiB .* ghostkeep +unlinked .* /data/'
 	expect_said '^ok dense-300m'
 	expect_said '^end$'
 }

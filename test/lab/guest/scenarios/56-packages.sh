@@ -109,7 +109,7 @@ page() {
 	run_block docs/podman.md 1
 	expect_said "gate: $GATE; .* loads it from now on"
 	run_block docs/podman.md 2
-	expect_said '300 MiB +unlinked'
+	expect_said '300 MiB .* ghostkeep +unlinked '
 	run_block docs/podman.md 3
 	for number in 4 5; do
 		run_block docs/podman.md $number
