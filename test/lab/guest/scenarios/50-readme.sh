@@ -9,13 +9,22 @@
 
 first_checkpoint() {
 	with_ghostkeep
-	rm -rf "$WORK/first" "$WORK/ckpt" "$WORK/examples"
+	rm -rf "$WORK/examples"
 	cp -a /lab/examples "$WORK/examples"
 	at_exit runc delete -f mydb
 	run_block README.md 1
 	expect_said '300 MiB .* ghostkeep +unlinked .* /data/'
 	expect_said '^ok dense-300m'
 	expect_said '^end$'
+}
+
+# A reader whose container does not start sees why, and does not wait for ever.
+without_a_container() {
+	with_ghostkeep
+	rm -rf "$WORK/examples"
+	cp -a /lab/examples "$WORK/examples"
+	! run_block README.md 1 's/run -d --bundle first/run -d --bundle nowhere/' || fail "the block succeeded"
+	expect_said 'nowhere'
 }
 
 # The second block goes on with the files of the first.
@@ -27,6 +36,7 @@ same_with_podman() {
 	expect_said '^end$'
 }
 
+check runc "README: a container that does not start" without_a_container
 check runc "README: a first checkpoint" first_checkpoint
 # It would take too long under emulation.
 [ "$LAB_PART" != native ] || check podman-crun "README: the same with Podman" same_with_podman
