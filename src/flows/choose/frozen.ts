@@ -6,7 +6,8 @@ import { findWriters, type Writer } from '../../ghost/find/writers.js';
 import { type Ghost, showGhost } from '../../ghost/ghost.js';
 import type { Context } from '../context.js';
 
-const wayOut = 'freeze it first (SIGSTOP to its process, or the freezer of its cgroup)';
+const wayOut =
+  '`ghostkeep dump --freeze` freezes the processes that it dumps; freeze any other by SIGSTOP or the freezer of its cgroup';
 
 /**
  * Called before the search: a process that runs may open, close and hand on files behind our back while we

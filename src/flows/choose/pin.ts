@@ -116,11 +116,13 @@ function pinByAnyHolder(
       `cannot pin ${name}: ${reasonOf(failure)}; let its holder give the lease up`,
       { cause: failure },
     );
-  if (failure) throw translate(failure, 'HOLDER_GONE', showIdentity(ghost.stat), `cannot pin ${name}`);
+  if (failure && errno !== 'ENOENT' && errno !== 'ESRCH')
+    throw translate(failure, 'HOLDER_GONE', showIdentity(ghost.stat), `cannot pin ${name}`);
   throw new GhostkeepError(
     'HOLDER_GONE',
     showIdentity(ghost.stat),
-    `cannot pin ${name}: none of its holders has it open any more`,
+    `cannot pin ${name}: none of its holders has it open any more; without CRIU, \`ghostkeep dump --freeze\` keeps them from closing it meanwhile`,
+    { cause: failure },
   );
 }
 

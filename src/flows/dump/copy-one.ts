@@ -93,7 +93,7 @@ async function copyOnce(
       { ...describeCopy(copy, policy), imageFd, engine: policy.engine },
       moving,
     );
-    if (!isUnchanged(stat, processes.statPin(fd))) throw changed(entry);
+    if (!isUnchanged(stat, processes.statPin(fd))) throw changed(entry, criu);
     const digest =
       policy.verify === 'digest' ? showDigest((await engine.digest(imageFd, moving)).crc32c) : undefined;
     const written = imageFd;
@@ -186,11 +186,15 @@ export function isUnchanged(before: FileStat, after: FileStat): boolean {
   return before.size === after.size && before.mtimeNs === after.mtimeNs && before.ctimeNs === after.ctimeNs;
 }
 
-function changed(entry: ManifestGhost): GhostkeepError {
+/** CRIU has frozen the processes of its checkpoint, so that only another process can write. */
+function changed(entry: ManifestGhost, criu: boolean): GhostkeepError {
+  const wayOut = criu
+    ? 'stop the process outside the container that writes to it, and try again'
+    : '`ghostkeep dump --freeze` freezes the processes that it dumps; any other writer must be stopped';
   return new GhostkeepError(
     'GHOST_CHANGED',
     `${entry.dev}/${entry.ino}`,
-    `cannot dump ${nameOf(entry)}: it is written to while it is copied; freeze its processes, stop who writes to it from outside the container, and try again`,
+    `cannot dump ${nameOf(entry)}: it is written to while it is copied; ${wayOut}`,
   );
 }
 

@@ -42,9 +42,20 @@ describe('a dump without CRIU of a running process', () => {
   it('when a process runs, a dump with --require-frozen fails, whatever the process holds, and nothing is copied', async () => {
     for (const process of [mapped(), { fds: { 3: ghost } }, {}]) {
       const { dump, host } = machine({ 100: process });
-      await assert.rejects(dump({ requireFrozen: true }), ghostkeepError('NOT_FROZEN', 'process 100'));
+      await assert.rejects(
+        dump({ requireFrozen: true }),
+        ghostkeepError('NOT_FROZEN', 'process 100', '`ghostkeep dump --freeze`'),
+      );
       assert.deepEqual([host.processes.pinned, host.files.snapshot()], [[], {}]);
     }
+  });
+
+  it('when a process writes to a ghost again and again, the error names the command that freezes it', async () => {
+    const { dump, host } = machine({ 100: { fds: { 3: ghost } } });
+    host.engine.onDump = (count, file) => {
+      file.stat = { ...file.stat, ctimeNs: BigInt(count) };
+    };
+    await assert.rejects(dump(), ghostkeepError('GHOST_CHANGED', '/data/tmp', '`ghostkeep dump --freeze`'));
   });
 
   it('when CRIU makes the dump, there is no warning about running processes, because CRIU freezes them', async () => {

@@ -114,7 +114,7 @@ describe('what a dump without CRIU leaves out', () => {
     for (const gone of ['ENOENT', 'EMFILE'])
       await assert.rejects(
         dumpGhosts(machine({ fds, fails: { 'pin fd/4': gone } }), request()),
-        ghostkeepError(gone === 'EMFILE' ? 'IO' : 'HOLDER_GONE'),
+        gone === 'EMFILE' ? ghostkeepError('IO') : ghostkeepError('HOLDER_GONE', '`ghostkeep dump --freeze`'),
       );
   });
 
