@@ -1,5 +1,6 @@
 import type { Host } from '../../base/host/host.js';
-import { idIn, type KnownContainer, knownContainers } from './known.js';
+import { levelsOf } from './cgroup-path.js';
+import { idIn, isCgroupOf, type KnownContainer, knownContainers } from './known.js';
 
 /** A container as a list shows it. */
 export interface Container {
@@ -10,16 +11,15 @@ export interface Container {
 /** Tells in which container a process is. Records of engines are read once, when it is made. */
 export class Containers {
   readonly #names = new Map<string, string>();
-  readonly #byCgroup = new Map<string, string>();
+  readonly #idsByPath = new Map<string, string | undefined>();
 
   constructor(
     private readonly host: Pick<Host, 'processes' | 'files' | 'uid'>,
-    known: readonly KnownContainer[] = knownContainers(host),
+    private readonly known: readonly KnownContainer[] = knownContainers(host),
   ) {
-    for (const { id, names, cgroups } of known) {
+    for (const { id, names } of known) {
       const [name] = names;
       if (name !== undefined) this.#names.set(id, name);
-      for (const cgroup of cgroups) if (cgroup !== '/') this.#byCgroup.set(cgroup, id);
     }
   }
 
@@ -42,10 +42,13 @@ export class Containers {
 
   /** The innermost cgroup decides, because a container may run others. */
   #idOf(path: string): string | undefined {
-    const parts = path.split('/').slice(1);
-    for (let depth = parts.length; depth > 0; depth -= 1) {
-      const noted = this.#byCgroup.get(`/${parts.slice(0, depth).join('/')}`);
-      const id = noted ?? idIn(parts[depth - 1] as string);
+    if (!this.#idsByPath.has(path)) this.#idsByPath.set(path, this.#findId(path));
+    return this.#idsByPath.get(path);
+  }
+
+  #findId(path: string): string | undefined {
+    for (const level of levelsOf(path)) {
+      const id = this.known.find(each => isCgroupOf(each, level))?.id ?? idIn(level);
       if (id !== undefined) return id;
     }
     return undefined;

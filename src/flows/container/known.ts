@@ -5,7 +5,7 @@
 import { type Bound, bounds } from '../../base/bounds.js';
 import { errnoOf, GhostkeepError } from '../../base/errors.js';
 import type { Host } from '../../base/host/host.js';
-import { cgroupPaths } from './cgroup-path.js';
+import { cgroupPath } from './cgroup-path.js';
 
 export interface KnownContainer {
   id: string;
@@ -14,7 +14,7 @@ export interface KnownContainer {
   cgroups: string[];
 }
 
-type Machine = Pick<Host, 'files' | 'uid'>;
+type Machine = Pick<Host, 'processes' | 'files' | 'uid'>;
 
 /**
  * Runtimes put these before an id. libpod-conmon- is not one: that is podman's monitor, outside the
@@ -26,17 +26,25 @@ const prefix = /^(libpod|crio|cri-containerd|containerd|docker|nerdctl|crun|runc
  * Runtimes name the cgroup after the id (`/ID`, `libpod-ID`, `crio-ID.scope`, `cri-containerd-ID.scope`,
  * `docker-ID.scope`). The first 12 or more digits of the id are enough.
  */
-export function isNamedAfter(part: string, id: string): boolean {
+function isNamedAfter(part: string, id: string): boolean {
   const own = part.replace(/\.scope$/, '').replace(prefix, '');
   return (id !== '' && own === id) || (id.length >= 12 && own.startsWith(id) && /^[0-9a-f]+$/.test(own));
 }
 
-/** The container that a cgroup of this name belongs to, as far as the name alone tells. */
-export function idIn(part: string): string | undefined {
+/** Is LEVEL the cgroup of this container, by the record of its runtime or by its name? See levelsOf. */
+export function isCgroupOf({ id, cgroups }: Pick<KnownContainer, 'id' | 'cgroups'>, level: string): boolean {
+  return cgroups.includes(level) || isNamedAfter(nameOf(level), id);
+}
+
+/** The container that a cgroup belongs to, as far as its name alone tells. */
+export function idIn(level: string): string | undefined {
+  const part = nameOf(level);
   const own = part.replace(/\.scope$/, '').replace(prefix, '');
   if (/^[0-9a-f]{64}$/.test(own)) return own;
   return part.endsWith('.scope') && prefix.test(part) ? own : undefined;
 }
+
+const nameOf = (level: string) => level.slice(level.lastIndexOf('/') + 1);
 
 /** A host has some hundred containers. A folder with more entries is no folder of theirs. */
 const mostEntries = 10_000;
@@ -103,28 +111,15 @@ function byRuntime(host: Machine): KnownContainer[] {
     list(host, root).flatMap(id => {
       const state = readJson(host, `${root}/${id}/state.json`, bounds.bundle);
       const crun = state === undefined ? readJson(host, `${root}/${id}/status`, bounds.bundle) : undefined;
-      const paths: [string, unknown][] = [
-        ...Object.entries(asObject(member(state, 'cgroup_paths'))),
-        ['', member(crun, 'cgroup-path')],
-      ];
-      const cgroups = paths.flatMap(([controller, path]) =>
-        typeof path === 'string' ? cgroupOf(controller, path) : [],
+      const paths = [...Object.values(asObject(member(state, 'cgroup_paths'))), member(crun, 'cgroup-path')];
+      const cgroups = paths.flatMap(path =>
+        typeof path === 'string' && path !== '' ? cgroupPath(host, path) : [],
       );
       return state === undefined && crun === undefined
         ? []
         : { id, names: [], cgroups: [...new Set(cgroups)] };
     }),
   );
-}
-
-/**
- * The cgroup at PATH below /sys/fs/cgroup. For a controller of cgroup v1, the first folder is its hierarchy's;
- * v2 has no name here. The root cgroup has all processes in it, so it does not tell a container's.
- */
-function cgroupOf(controller: string, path: string): string[] {
-  const [first = '/', last = first] = cgroupPaths(path);
-  if (controller === '') return first === '/' ? [] : [first];
-  return last === first ? [] : [last];
 }
 
 function homeOf({ files, uid }: Machine): string {

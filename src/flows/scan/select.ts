@@ -2,8 +2,8 @@
 import { GhostkeepError } from '../../base/errors.js';
 import type { Host, ProcessView } from '../../base/host/host.js';
 import { showSome } from '../../base/text/show-some.js';
-import { cgroupPaths, isIn, withoutBackslashes } from '../container/cgroup-path.js';
-import { isNamedAfter, knownContainers } from '../container/known.js';
+import { cgroupPath, isIn, levelsOf, withoutBackslashes } from '../container/cgroup-path.js';
+import { isCgroupOf, knownContainers } from '../container/known.js';
 
 /** Exactly one of the fields is set. */
 export interface Selection {
@@ -23,7 +23,7 @@ export function selectPids(host: Machine, selection: Selection): number[] {
   const { processes } = host;
   if (selection.all) return processes.listPids();
   if (selection.cgroup !== undefined)
-    return assertSome(pidsOfCgroup(processes, selection.cgroup), `cgroup ${selection.cgroup}`);
+    return assertSome(pidsOfCgroup(host, selection.cgroup), `cgroup ${selection.cgroup}`);
   if (selection.container !== undefined)
     return assertSome(pidsOfContainer(host, selection.container), `container ${selection.container}`);
   if (selection.tree !== undefined) return treeOf(processes, selection.tree);
@@ -38,28 +38,22 @@ export function pidsOfContainer(host: Machine, name: string): number[] {
   const named = knownContainers(host).filter(({ id, names }) => names.includes(name) || isId(id, name));
   const ids = [...new Set(named.map(({ id }) => id))];
   if (ids.length > 1) throw notUnique(name, ids);
-  // A runtime notes the root of a hierarchy in which the container has no cgroup of its own: that is every
-  // process.
-  const cgroups = named.flatMap(each => each.cgroups).filter(each => each !== '/');
+  const cgroups = named.flatMap(each => each.cgroups);
   const [id = name] = ids;
-  return pidsInCgroup(
-    host.processes,
-    path => cgroups.some(each => isIn(path, each)) || path.split('/').some(part => isNamedAfter(part, id)),
-  );
+  return pidsInCgroup(host.processes, path => levelsOf(path).some(each => isCgroupOf({ id, cgroups }, each)));
 }
 
 function isId(id: string, name: string): boolean {
   return id === name || (/^[0-9a-f]{12,}$/.test(name) && id.startsWith(name));
 }
 
-function pidsOfCgroup(processes: ProcessView, pasted: string): number[] {
-  const wanted = cgroupPaths(pasted);
-  const found = pidsInCgroup(processes, path => wanted.some(each => isIn(path, each)));
+function pidsOfCgroup(host: Machine, pasted: string): number[] {
+  const { processes } = host;
+  const wanted = cgroupPath(host, pasted);
+  const found = pidsInCgroup(processes, path => isIn(path, wanted));
   if (found.length > 0) return found;
-  const unquoted = wanted.map(withoutBackslashes);
-  const asUnquoted = pidsInCgroup(processes, path =>
-    unquoted.some(each => isIn(withoutBackslashes(path), each)),
-  );
+  const unquoted = withoutBackslashes(wanted);
+  const asUnquoted = pidsInCgroup(processes, path => isIn(withoutBackslashes(path), unquoted));
   if (asUnquoted.length > 0 || pasted.includes('/')) return asUnquoted;
   // A tree of cgroups, as systemd-cgls prints it, shows a unit by its name alone.
   return pidsInCgroup(processes, path => path.split('/').includes(pasted.trim()));

@@ -22,6 +22,14 @@ describe('Containers', () => {
     assert.deepEqual(inCgroups('/custom/deeper'), { id: outer, name: 'shop' });
   });
 
+  it('when a runtime named the cgroup after an id that only its record tells from other names, it is found', () => {
+    const host = fakeHost();
+    host.processes.add(100, { cgroups: ['/', '/small'] });
+    const small = { id: 'small', names: [], cgroups: ['/'] };
+    assert.deepEqual(new Containers(host, [small]).of(100), { id: 'small' });
+    assert.equal(new Containers(host, [small]).of(host.processes.self()), undefined);
+  });
+
   it('when a container runs others, the inner one is named', () => {
     assert.deepEqual(inCgroups(`/docker/${outer}/docker/${inner}`), { id: inner });
   });

@@ -2,13 +2,21 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { pidsOfContainer, selectPids } from '../../../../src/flows/scan/select.js';
 import { ghostkeepError } from '../../expect.js';
-import { fakeHost } from '../../fake-host.js';
+import { type FakeHost, fakeHost, fakeMount } from '../../fake-host.js';
 
 const id = '4f1c3b2a9d8e7f6a5b4c3d2e1f0a9b8c7d6e5f4a3b2c1d0e9f8a7b6c5d4e3f2a';
 const inCgroup = (path: string) => {
   const host = fakeHost();
   host.processes.add(100, { cgroups: ['/', path] });
   return host;
+};
+/** The mounts of cgroup version 2, or of hierarchies of version 1. */
+const mountCgroups = (host: FakeHost, ...folders: string[]) => {
+  const filesystem = folders.includes('/sys/fs/cgroup') ? 'cgroup2' : 'cgroup';
+  const mounts = folders.map((folder, index) =>
+    fakeMount(31 + index, { mountPoint: Buffer.from(folder), root: Buffer.from('/'), filesystem }),
+  );
+  host.processes.add(host.processes.self(), { mounts });
 };
 const matches = (path: string, name: string) => pidsOfContainer(inCgroup(path), name).includes(100);
 
@@ -84,7 +92,6 @@ describe('pidsOfContainer by name', () => {
 
   it('when the cgroup is named after something else, the record of runc or crun says which it is', () => {
     for (const [path, record] of [
-      ['/run/runc/web/state.json', { cgroup_paths: { freezer: '/sys/fs/cgroup/freezer/a/b', '': '' } }],
       ['/run/runc/web/state.json', { cgroup_paths: { '': '/sys/fs/cgroup/a/b' } }],
       ['/run/docker/runtime-runc/moby/web/state.json', { cgroup_paths: { '': '/sys/fs/cgroup/a/b' } }],
       ['/run/crun/web/status', { 'cgroup-path': '/a/b' }],
@@ -95,50 +102,40 @@ describe('pidsOfContainer by name', () => {
     }
   });
 
-  it('when the record names a cgroup right below the root, no other process is chosen', () => {
-    for (const [path, record] of [
-      ['/run/runc/web/state.json', { cgroup_paths: { '': '/sys/fs/cgroup/own' } }],
-      ['/run/runc/web/state.json', { cgroup_paths: { freezer: '/sys/fs/cgroup/freezer/own' } }],
-      ['/run/crun/web/status', { 'cgroup-path': '/own' }],
-    ] as const) {
-      const host = inCgroup('/own');
-      host.processes.add(200, { cgroups: ['/', '/other'] });
-      host.files.put(path, JSON.stringify(record));
-      assert.deepEqual(pidsOfContainer(host, 'web'), [100], JSON.stringify(record));
-    }
-  });
-
-  it('when the record is of cgroup v2, the first folder of its path is no hierarchy', () => {
-    const host = inCgroup('/own/web');
-    host.processes.add(200, { cgroups: ['/web'] });
-    host.files.put(
-      '/run/runc/x/state.json',
-      JSON.stringify({ cgroup_paths: { '': '/sys/fs/cgroup/own/web' } }),
-    );
-    assert.deepEqual(pidsOfContainer(host, 'x'), [100]);
-  });
-
-  it('when the record says that the container is in the root cgroup, it does not tell which processes', () => {
-    for (const cgroup_paths of [{ '': '/sys/fs/cgroup' }, { freezer: '/sys/fs/cgroup/freezer' }]) {
-      const host = inCgroup('/a');
-      host.files.put('/run/runc/web/state.json', JSON.stringify({ cgroup_paths }));
-      assert.deepEqual(pidsOfContainer(host, 'web'), [], JSON.stringify(cgroup_paths));
-    }
-  });
-
-  it('when runc notes the root of a hierarchy, where every process is, only the other cgroups count', () => {
-    const record = { cgroup_paths: { freezer: '/sys/fs/cgroup/freezer/a/b', misc: '/sys/fs/cgroup/misc' } };
-    for (const [own, found] of [
-      ['/a/b/c', [100]],
-      ['/x', []],
-    ] as const) {
+  for (const own of ['/small', '/a/b', '/a/b/c'])
+    it(`when runc notes ${own} of cgroup version 2, no other container and nothing of the host is chosen`, () => {
       const host = inCgroup(own);
-      host.files.put(
-        '/run/runc/web/state.json',
-        JSON.stringify({ cgroup_paths: { ...record.cgroup_paths, x: '/' } }),
-      );
-      assert.deepEqual(pidsOfContainer(host, 'web'), found);
+      mountCgroups(host, '/sys/fs/cgroup');
+      const noted = { cgroup_paths: { '': `/sys/fs/cgroup${own}` } };
+      host.files.put('/run/runc/web/state.json', JSON.stringify(noted));
+      host.processes.add(1, { cgroups: ['/'] });
+      ['/b', '/c', '/b/c', '/a', '/smaller'].forEach((cgroup, index) => {
+        host.processes.add(200 + index, { cgroups: [cgroup] });
+      });
+      assert.deepEqual(selectPids(host, { container: 'web' }), [100]);
+      assert.deepEqual(selectPids(host, { cgroup: `/sys/fs/cgroup${own}` }), [100]);
+    });
+
+  it('when runc notes a cgroup in each hierarchy of version 1, wherever they are mounted, that is the cgroup', () => {
+    for (const root of ['/sys/fs/cgroup', '/run/lab/cgroups']) {
+      const host = inCgroup('/a/b');
+      mountCgroups(host, `${root}/cpu,cpuacct`, `${root}/freezer`);
+      const noted = {
+        cpu: `${root}/cpu,cpuacct/a/b`,
+        cpuacct: `${root}/cpu/a/b`,
+        freezer: `${root}/freezer/`,
+      };
+      host.files.put('/run/runc/web/state.json', JSON.stringify({ cgroup_paths: noted }));
+      host.processes.add(200, { cgroups: ['/b'] }).add(201, { cgroups: ['/cpu/a/b'] });
+      assert.deepEqual(selectPids(host, { container: 'web' }), [100], root);
     }
+  });
+
+  it('when a record notes the root of all cgroups, no process is chosen by it', () => {
+    const host = inCgroup('/other');
+    mountCgroups(host, '/sys/fs/cgroup');
+    host.files.put('/run/runc/web/state.json', JSON.stringify({ cgroup_paths: { '': '/sys/fs/cgroup' } }));
+    assert.throws(() => selectPids(host, { container: 'web' }), ghostkeepError('NOT_FOUND', 'container web'));
   });
 
   it('when two containers have the name, it says so, and an id chooses', () => {
@@ -179,7 +176,9 @@ describe('selectPids by cgroup', () => {
     'web.scope',
   ])
     it(`when ${JSON.stringify(pasted)} was pasted, it is found`, () => {
-      assert.deepEqual(selectPids(inCgroup(path), { cgroup: pasted }), [100]);
+      const host = inCgroup(path);
+      mountCgroups(host, '/sys/fs/cgroup/freezer');
+      assert.deepEqual(selectPids(host, { cgroup: pasted }), [100]);
     });
 
   it('when a cgroup right below the root is pasted as a folder, no other process is chosen', () => {
