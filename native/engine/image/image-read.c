@@ -242,7 +242,7 @@ int image_next(struct image *image, struct image_chunk *chunk)
 			return got;
 	} while (got == 0);
 	if (entry.offset < image->reached) {
-		if (image->headers_only)
+		if (image->headers_only || image->first_run_only)
 			return 0;
 		got = begin_second_run(image, header);
 		if (got)

@@ -31,8 +31,9 @@ struct image {
 	uint64_t size;	   /* of the ghost */
 	uint64_t reached;  /* end of the last chunk, as an offset in the ghost */
 	bool chunked;
-	bool headers_only; /* see image_open_headers() */
-	bool second_run;   /* the offsets went back */
+	bool headers_only;   /* see image_open_headers() */
+	bool first_run_only; /* the walk ends where the offsets go back; set it after image_open() */
+	bool second_run;     /* the offsets went back */
 	/*
 	 * In the second run: a walk over the first run again, which is one step ahead, in beside.
 	 * So chunks of both runs are compared without a list of them.

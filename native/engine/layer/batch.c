@@ -9,8 +9,11 @@
 #include "blake3/blake3.h"
 #include "layer/batch.h"
 
-/* A unit has at most one piece for each of its bytes. */
-#define UNIT_PIECES_MAX UNIT_BYTES
+/*
+ * A unit has at most one piece for each of its bytes. The two runs of an image are read one after the
+ * other, so if the file is changed meanwhile, each may have a piece for each byte.
+ */
+#define UNIT_PIECES_MAX (2 * UNIT_BYTES)
 #define PIECES_MAX (2 * UNIT_PIECES_MAX)
 
 int batch_init(struct batch *batch, struct gk_report *report)

@@ -8,12 +8,24 @@
 #include "layer/batch.h"
 #include "layer/chain.h"
 
-static int next_chunk(struct level *level)
+static int next_chunk(struct run *run)
 {
-	int got = image_next(&level->image, &level->chunk);
+	int got = image_next(&run->image, &run->chunk);
 
-	level->ended = got == 0;
+	run->ended = got == 0;
 	return got < 0 ? got : 0;
+}
+
+static int open_run(struct run *run, int fd, bool second, struct gk_report *report)
+{
+	int error = image_open(&run->image, fd, report);
+
+	run->image.first_run_only = !second;
+	if (!error)
+		error = next_chunk(run);
+	while (!error && second && !run->ended && !run->image.second_run)
+		error = next_chunk(run);
+	return error;
 }
 
 /* Several threads read neighbouring units, which the kernel would not take for one sequential read. */
@@ -30,8 +42,8 @@ static int open_level(struct level *level, const struct gk_level *from, struct g
 	level->whole = from->image_fd >= 0;
 	read_ahead((int)(level->whole ? from->image_fd : from->data_fd));
 	if (level->whole) {
-		error = image_open(&level->image, (int)from->image_fd, report);
-		return error ? error : next_chunk(level);
+		error = open_run(&level->runs[0], (int)from->image_fd, false, report);
+		return error ? error : open_run(&level->runs[1], (int)from->image_fd, true, report);
 	}
 	level->data_fd = (int)from->data_fd;
 	error = map_open(&level->map, (int)from->map_fd, report);
@@ -60,26 +72,46 @@ int chain_open(struct chain *chain, const struct gk_level *levels, uint32_t coun
 		if (error)
 			return error;
 	}
-	chain->size = chain->levels[0].whole ? chain->levels[0].image.size : chain->levels[0].map.size;
+	chain->size =
+		chain->levels[0].whole ? chain->levels[0].runs[0].image.size : chain->levels[0].map.size;
 	return 0;
 }
 
 void chain_close(struct chain *chain)
 {
 	for (uint32_t i = 0; i < chain->count; i++) {
-		image_close(&chain->levels[i].image);
+		image_close(&chain->levels[i].runs[0].image);
+		image_close(&chain->levels[i].runs[1].image);
 		map_close(&chain->levels[i].map);
 	}
 }
 
 /* Drop the chunks that end before a unit. */
-static int skip_chunks(struct level *level, uint64_t start)
+static int skip_chunks(struct run *run, uint64_t start)
 {
 	int error = 0;
 
-	while (!error && !level->ended && level->chunk.offset + level->chunk.length <= start)
-		error = next_chunk(level);
+	while (!error && !run->ended && run->chunk.offset + run->chunk.length <= start)
+		error = next_chunk(run);
 	return error;
+}
+
+/* The first unit of an image from *unit on that may not be all zero. */
+static int next_in_image(struct level *level, uint64_t *unit)
+{
+	uint64_t start = *unit * UNIT_BYTES, first = UINT64_MAX;
+
+	for (struct run *run = level->runs; run < level->runs + 2; run++) {
+		int error = skip_chunks(run, start);
+
+		if (error)
+			return error;
+		if (!run->ended && run->chunk.offset < first)
+			first = run->chunk.offset;
+	}
+	if (first > start)
+		*unit = first / UNIT_BYTES;
+	return first < UINT64_MAX;
 }
 
 int chain_next(struct chain *chain, uint64_t *unit)
@@ -87,14 +119,8 @@ int chain_next(struct chain *chain, uint64_t *unit)
 	struct level *level = &chain->levels[0];
 	int error = 0;
 
-	if (level->whole) {
-		error = skip_chunks(level, *unit * UNIT_BYTES);
-		if (error || level->ended)
-			return error;
-		if (level->chunk.offset > *unit * UNIT_BYTES)
-			*unit = level->chunk.offset / UNIT_BYTES;
-		return 1;
-	}
+	if (level->whole)
+		return next_in_image(level, unit);
 	while (!error && !level->map.ended && level->map.current.unit < *unit)
 		error = map_step(&level->map);
 	if (error || level->map.ended)
@@ -103,21 +129,21 @@ int chain_next(struct chain *chain, uint64_t *unit)
 	return 1;
 }
 
-static int add_chunks(struct level *level, uint64_t start, struct batch *batch)
+static int add_chunks(struct run *run, uint64_t start, struct batch *batch)
 {
 	uint64_t end = start + UNIT_BYTES;
-	int error = skip_chunks(level, start);
+	int error = skip_chunks(run, start);
 
-	while (!error && !level->ended && level->chunk.offset < end) {
-		const struct image_chunk *chunk = &level->chunk;
+	while (!error && !run->ended && run->chunk.offset < end) {
+		const struct image_chunk *chunk = &run->chunk;
 		uint64_t from = chunk->offset > start ? chunk->offset : start;
 		uint64_t until = chunk->offset + chunk->length < end ? chunk->offset + chunk->length : end;
 
-		batch_add_piece(batch, level->image.fd, chunk->position + (from - chunk->offset),
+		batch_add_piece(batch, run->image.fd, chunk->position + (from - chunk->offset),
 				(uint32_t)(from - start), (uint32_t)(until - from));
 		if (chunk->offset + chunk->length > end)
 			break;
-		error = next_chunk(level);
+		error = next_chunk(run);
 	}
 	return error;
 }
@@ -159,8 +185,10 @@ int chain_add(struct chain *chain, uint64_t number, bool local, struct batch *ba
 		struct map *map = &level->map;
 		int error = 0;
 
-		if (level->whole)
-			return add_chunks(level, start, batch);
+		if (level->whole) {
+			error = add_chunks(&level->runs[0], start, batch);
+			return error ? error : add_chunks(&level->runs[1], start, batch);
+		}
 		while (!error && !map->ended && map->current.unit < number)
 			error = map_step(map);
 		if (error)

@@ -11,13 +11,19 @@
 
 struct batch;
 
+/* A walk over chunks of an image whose offsets ascend. */
+struct run {
+	struct image image;
+	struct image_chunk chunk; /* the first one that may not be used up */
+	bool ended;		  /* there is no such chunk */
+};
+
 struct level {
 	bool whole; /* an image; otherwise a map and data */
 	struct map map;
 	int data_fd;
-	struct image image;
-	struct image_chunk chunk; /* the first one that may not be used up */
-	bool ended;		  /* the image has no such chunk */
+	/* The offsets of an image may go back once. Units are asked for in order, so each run has a walk. */
+	struct run runs[2];
 };
 
 struct chain {

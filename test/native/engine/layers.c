@@ -45,17 +45,30 @@ static void change(struct files *files)
 		expect(ftruncate(files->ghost, (off_t)(12288 + pick(UNITS * UNIT))) == 0, "truncate: %m");
 }
 
-static void dump(const struct place *place, struct files *files)
+static int copy_of(const struct place *place, int image)
 {
+	static unsigned char bytes[1 << 16];
+	int copy = image_in(place);
+	ssize_t got;
+
+	for (off_t at = 0; (got = pread(image, bytes, sizeof(bytes), at)) > 0; at += got)
+		expect(pwrite(copy, bytes, (size_t)got, at) == got, "write: %m");
+	return copy;
+}
+
+/* With earlier, over a copy of that image: then the offsets of the new image may go back once. */
+static void dump(const struct place *place, struct files *files, int earlier)
+{
+	uint32_t flags = GK_DUMP_CHUNKED | (earlier < 0 ? 0 : GK_DUMP_OVER);
 	unsigned char head[128];
 	struct gk_report report;
 	struct stat about;
 
 	expect(fstat(files->ghost, &about) == 0, "stat: %m");
 	files->size = (uint64_t)about.st_size;
-	files->image = image_in(place);
+	files->image = earlier < 0 ? image_in(place) : copy_of(place, earlier);
 	expect(!gk_dump(files->ghost, files->image, GK_ENGINE_AUTO, files->size, head,
-			make_head(head, files->size, true), GK_DUMP_CHUNKED, NULL, &report),
+			make_head(head, files->size, true), flags, NULL, &report),
 	       "%s", report.message);
 }
 
@@ -135,7 +148,7 @@ static void one_history(const struct place *place, uint64_t seed)
 	older.ghost = ghost_in(place);
 	expect(ftruncate(older.ghost, (off_t)(12288 + pick(UNITS * UNIT))) == 0, "truncate: %m");
 	change(&older);
-	dump(place, &older);
+	dump(place, &older, -1);
 	whole = pick(2);
 	older.map = older.data = -1;
 	if (!whole) {
@@ -149,7 +162,7 @@ static void one_history(const struct place *place, uint64_t seed)
 	}
 	newer = older;
 	change(&newer);
-	dump(place, &newer);
+	dump(place, &newer, pick(2) ? older.image : -1);
 	newer.map = image_in(place);
 	newer.data = image_in(place);
 	image = level_of(&newer, true);
@@ -170,10 +183,58 @@ static void one_history(const struct place *place, uint64_t seed)
 	close(newer.ghost);
 }
 
+#define FAR (UINT64_C(4) << 30)
+
+/*
+ * A dump over an earlier image has put the first unit off to the end, exactly 4 GiB behind the unit that
+ * the first run ends in. The parent, too, has such an image.
+ */
+static void put_off(const struct place *place)
+{
+	static unsigned char bytes[8 * UNIT];
+	struct files files = { .ghost = ghost_in(place), .map = image_in(place), .data = image_in(place) };
+	struct gk_level image, levels[2];
+	struct gk_report report;
+	int earlier;
+
+	begin(place->name, "a chunk that was put off lies 4 GiB in front of the others");
+	if (ftruncate(files.ghost, (off_t)(FAR + 8 * UNIT)) < 0) {
+		remark("so long a file cannot be made here: %m");
+		return;
+	}
+	memset(bytes, 7, sizeof(bytes));
+	expect(pwrite(files.ghost, bytes, sizeof(bytes), (off_t)(FAR - 6 * UNIT)) == sizeof(bytes),
+	       "write: %m");
+	dump(place, &files, -1);
+	earlier = files.image;
+	expect(pwrite(files.ghost, bytes, UNIT, 0) == UNIT, "write: %m");
+	dump(place, &files, earlier);
+	image = level_of(&files, true);
+	levels[0] = level_of(&files, false);
+	expect(!gk_pack(&image, 1, NULL, 0, files.map, files.data, NULL, &report), "%s", report.message);
+	expect(report.data_bytes == 9 * UNIT, "%lu bytes of data", report.data_bytes);
+	compare(place, &files, levels, 1);
+	close(files.map);
+	close(files.data);
+	files.map = image_in(place);
+	files.data = image_in(place);
+	levels[0] = level_of(&files, false);
+	levels[1] = image;
+	expect(!gk_pack(&image, 1, &image, 1, files.map, files.data, NULL, &report), "%s", report.message);
+	expect(report.kept_bytes == 9 * UNIT, "%lu bytes in the parent", report.kept_bytes);
+	compare(place, &files, levels, 2);
+	close(files.map);
+	close(files.data);
+	close(files.image);
+	close(earlier);
+	close(files.ghost);
+}
+
 void layer_cases(const struct place *place, uint64_t seed, uint64_t number)
 {
 	uint64_t i;
 
+	put_off(place);
 	begin(place->name, "layers of random ghosts from seed %lu on", seed);
 	for (i = 0; i < number && !how_wrong(); i++)
 		one_history(place, seed + i);
