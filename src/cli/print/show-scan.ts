@@ -44,7 +44,7 @@ export function showScan(scan: Scan, { width, asRoot = true }: ScanPrint = {}): 
     width === undefined ? { head: shown.map(({ name }) => name), rows } : fit(shown, rows, width);
   return [
     ...table(head, fitted),
-    showWhy(ghosts),
+    ...showWhy(ghosts),
     ...showLeftOut(unseen.filter(each => each.inside)).map(line),
     ...showContainers(scan),
     showTotal(scan),
@@ -145,14 +145,19 @@ const isRefused = ({ why }: Unseen) =>
 
 /**
  * Says why ghostkeep leaves ghosts alone, in one line for each reason, because a container may have hundreds
- * of memfds.
+ * of memfds. A user whose checkpoint is refused needs the path and the process, because that file has to go.
  */
-function showWhy(ghosts: Scan['ghosts']): string {
-  const reasons = groupBy(
+function* showWhy(ghosts: Scan['ghosts']): Generator<string> {
+  const left = groupBy(
     ghosts,
-    ({ keep, why }) =>
-      keep === 'ghostkeep' ? undefined : `${keep === 'no' ? 'kept by nobody' : 'left to CRIU'}: ${why}`,
+    ({ keep, why }) => (keep === 'criu' ? why : undefined),
     ({ dev, ino }) => `${dev}/${ino}`,
   );
-  return [...reasons].map(([reason, which]) => line(`${showSome(which)} ${reason}`)).join('');
+  for (const [why, which] of left) yield line(`${showSome(which)} left to CRIU: ${why}`);
+  const refused = groupBy(
+    ghosts,
+    ({ keep, why }) => (keep === 'no' ? why : undefined),
+    ({ path, holders: [first] }) => `${path}${first ? ` (process ${first.pid})` : ''}`,
+  );
+  for (const [why, which] of refused) yield line(`a checkpoint is refused: ${showSome(which)}: ${why}`);
 }

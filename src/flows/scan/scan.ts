@@ -20,7 +20,7 @@ export function scan({ host }: Context, selection: Selection, view: View = {}): 
   const found = findGhosts(processes, selectPids(host, selection));
   const { unseen } = found;
   assertNamedWereSeen(unseen, selection.pids ?? []);
-  const { shown, others } = arrange(found.ghosts, view);
+  const { shown, others } = arrange(found.ghosts.map(asCheckpointKeeps), view);
   const hidden = selection.pids || selection.tree !== undefined ? undefined : processes.hidesProcesses();
   return {
     ghosts: shown.map(ghost => ({ ...toRecord(ghost), keep: ghost.keep, why: ghost.why })),
@@ -29,6 +29,12 @@ export function scan({ host }: Context, selection: Selection, view: View = {}): 
     ...(others.length === 0 ? {} : { filtered: totalOf(others) }),
     ...(hidden === undefined ? {} : { hidden }),
   };
+}
+
+/** A checkpoint is refused where a ghost could not be restored, whoever would keep it. */
+function asCheckpointKeeps(ghost: Ghost): Ghost {
+  const { unrestorable } = ghost;
+  return unrestorable === undefined ? ghost : { ...ghost, keep: 'no', why: unrestorable };
 }
 
 function totalOf(ghosts: readonly Ghost[]): ScanTotal {

@@ -23,7 +23,7 @@ describe('showScan', () => {
       ),
       [
         '8:1/1, 8:1/3 left to CRIU: memfd: CRIU keeps it itself',
-        '8:1/2 kept by nobody: its mount is unknown',
+        'a checkpoint is refused: /data/tmp (process 100): its mount is unknown',
       ],
     );
   });

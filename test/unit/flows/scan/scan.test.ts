@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { scan } from '../../../../src/flows/scan/scan.js';
 import { ghostkeepError } from '../../expect.js';
-import { type FakeProcess, fakeContext, fakeFile, opened } from '../../fake-host.js';
+import { type FakeProcess, fakeContext, fakeFile, fakeMount, opened } from '../../fake-host.js';
 
 const ghost = opened(fakeFile(), '/a (deleted)');
 function machine(process: FakeProcess) {
@@ -26,6 +26,16 @@ describe('scan', () => {
         () => scan(machine({ fails: { fds } }), { pids: [200] }),
         ghostkeepError('PERMISSION', 'process 200', fds, 'root with CAP_SYS_PTRACE is needed'),
       );
+  });
+
+  it('when a checkpoint would be refused because of a ghost, nobody keeps it, and --kept-by finds it so', () => {
+    const mounts = [fakeMount(30, { rootGone: true })];
+    for (const keptBy of [['no'], ['criu', 'ghostkeep']] as const) {
+      const { ghosts } = scan(machine({ fds: { 3: ghost }, mounts }), { pids: [200] }, { keptBy });
+      const kept = ghosts.map(({ keep, why }) => `${keep}: ${why}`);
+      if (keptBy[0] === 'no') assert.match(kept.join(), /^no: the source of its mount was removed [^,]*$/);
+      else assert.deepEqual(kept, []);
+    }
   });
 
   it('when one descriptor of a named process is refused, its other descriptors are shown', () => {
