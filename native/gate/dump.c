@@ -150,7 +150,11 @@ static void log_outcome(enum answer answer, int ret)
 				CRIU_LOG_WARN,
 				"the failed dump was not cleaned up: the folder ghostkeep in the image directory can be removed");
 		else if (!dump.alone)
-			gate_log(CRIU_LOG_INFO, "the dump failed, and its remains are removed");
+			gate_log(
+				CRIU_LOG_INFO,
+				dump.failed ?
+					"the dump failed for the reason that ghostkeep has given above" :
+					"CRIU's dump failed; the reason is the line with Error above this one");
 		return;
 	}
 	if (answer != ANSWER_DONE)

@@ -9,7 +9,8 @@ aborts() {
 prepare refuses ready refuse done
 host 12 1 "$plugin" "$images" 101 102
 aborts
-says 'ERROR ghostkeep: checkpoint 101: cannot dump ghost 8:1/4711: no space left'
+says 'ERROR ghostkeep: checkpoint 101: cannot dump ghost 8:1/4711: no space left' \
+	'INFO ghostkeep: the dump failed for the reason that ghostkeep has given above'
 heard 'checkpoint 101;finish 1;end;'
 
 prepare refused-but-criu-goes-on ready refuse done
