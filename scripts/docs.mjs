@@ -114,4 +114,8 @@ function costs() {
 const milliseconds = ms => `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
 
 if (process.argv[1] === fileURLToPath(import.meta.url))
-  for (const [name, text] of pages()) if (read(name) !== text) writeFileSync(path.join(top, name), text);
+  for (const [name, text] of pages()) {
+    if (read(name) === text) continue;
+    writeFileSync(path.join(top, name), text);
+    console.log(`written: ${name}`);
+  }
