@@ -42,9 +42,12 @@ export async function dumpFrozen(
   }
 }
 
+/** Is this process the one that copies, while another keeps the processes frozen? */
+export const isOfFrozen = () => process.env[recordVariable] !== undefined;
+
 /** Called when the one that copies is done: if the one that has frozen was killed, nobody else thaws. */
 export function thawAfterOwner(): void {
-  if (process.env[recordVariable] !== undefined) thawForgotten(makeContext(), process.pid);
+  if (isOfFrozen()) thawForgotten(makeContext(), process.pid);
 }
 
 function withoutSelection(args: readonly string[]): string[] {

@@ -217,6 +217,21 @@ describe('dump --freeze', { skip: isRoot ? false : 'mounts and cgroups need root
     assert.ok(one > 0 && one - two <= 1 && one >= two, `${one} and ${two}`);
   });
 
+  it('when somebody lets the processes go on meanwhile, as another such dump does at its end, the dump fails', async t => {
+    const made = await Case.make(t, 512 << 20);
+    const child = made.start(t, 'dump', '--tree', String(made.child.pid), '--freeze', '-D', 'images');
+    let text = '';
+    child.stderr?.on('data', chunk => {
+      text += chunk;
+    });
+    await made.until(() => fs.existsSync(`${made.folder}/images/ghostkeep`));
+    for (const pid of made.pids()) process.kill(pid, 'SIGCONT');
+    assert.deepEqual(await once(child, 'exit'), [1, null]);
+    assert.match(text, /somebody let it go on before all was copied.*\[NOT_FROZEN\]/);
+    assert.ok(!fs.existsSync(`${made.folder}/images/ghostkeep-manifest.json`));
+    await made.assertGoesOn();
+  });
+
   it('leaves stopped what was stopped before, and refuses to freeze itself', async t => {
     const made = await Case.make(t);
     await made.assertGoesOn();

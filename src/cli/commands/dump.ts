@@ -19,7 +19,7 @@ import { oneOf, parse, required, usage } from '../args.js';
 import { makeContext } from '../context.js';
 import { orUndo } from '../ending/interrupt.js';
 import { watch } from '../ending/watch.js';
-import { dumpFrozen, thawAfterOwner } from '../frozen-dump.js';
+import { dumpFrozen, isOfFrozen, thawAfterOwner } from '../frozen-dump.js';
 import { selection, selectionOptions } from '../options/selection.js';
 import { printJson } from '../print/json.js';
 import { printAll } from '../print/output.js';
@@ -78,6 +78,7 @@ async function dump(args: string[]): Promise<number> {
         policy: { ...policy, detectZeroes: values['detect-zeroes'] ?? false },
         criu: false,
         requireFrozen: values['require-frozen'] ?? false,
+        staysFrozen: values['require-frozen'] ?? isOfFrozen(),
         warm,
       });
       return sealImages(context, owned, { durable: true });

@@ -4,6 +4,7 @@ import { GhostkeepError } from '../../base/errors.js';
 import { showSome } from '../../base/text/show-some.js';
 import { findWriters, type Writer } from '../../ghost/find/writers.js';
 import { type Ghost, showGhost } from '../../ghost/ghost.js';
+import { startTimeOf } from '../container/sessions.js';
 import type { Context } from '../context.js';
 
 const wayOut =
@@ -21,6 +22,20 @@ export function assertFrozen({ host: { processes } }: Context, pids: readonly nu
     'NOT_FROZEN',
     subject,
     `cannot dump process ${showSome(running)}: it runs, or one of its threads does, and --require-frozen is given; ${wayOut}`,
+  );
+}
+
+/**
+ * Called when all is copied: whoever had frozen the processes may have let them go on meanwhile, as another
+ * `dump --freeze` of them does that ends first. A process that has ended changes nothing any more.
+ */
+export function assertStillFrozen({ host: { processes } }: Context, pids: readonly number[]): void {
+  const running = pids.filter(pid => !processes.isPaused(pid) && startTimeOf(processes, pid) !== undefined);
+  if (running.length === 0) return;
+  throw new GhostkeepError(
+    'NOT_FROZEN',
+    `process ${running[0]}`,
+    `cannot dump process ${showSome(running)}: somebody let it go on before all was copied, perhaps another \`ghostkeep dump --freeze\` that ended; try again`,
   );
 }
 

@@ -11,7 +11,7 @@ import { isOwnFolder } from '../../image/own-folder.js';
 import { syncImage } from '../../image/sync-image.js';
 import { basesIn } from '../bases/bases.js';
 import { chooseGhosts, needsCopy } from '../choose/choose.js';
-import { assertFrozen, checkWriters } from '../choose/frozen.js';
+import { assertFrozen, assertStillFrozen, checkWriters } from '../choose/frozen.js';
 import { type LeftOut, leaveGhost, noteLeftOut } from '../choose/left-out.js';
 import { type PinnedGhost, pinGhosts, unpinGhosts } from '../choose/pin.js';
 import type { Context } from '../context.js';
@@ -97,6 +97,7 @@ async function dumpPinned(
   try {
     const journal = makeJournal(context, request, pinned, linked, earlier);
     await copyAll(context, request, toCopies(pinned, journal, earlier));
+    if (request.staysFrozen) assertStillFrozen(context, request.pids);
     onCopied();
     // With CRIU we do not wait for the disk: CRIU does not either, and the container is frozen meanwhile.
     if (!request.criu)

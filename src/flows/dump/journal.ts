@@ -19,6 +19,8 @@ export interface DumpRequest extends CopyTarget {
   earlierGhosts?: readonly number[];
   /** The dump fails if a process runs. */
   requireFrozen?: boolean;
+  /** The dump fails if a process that has not ended runs when all is copied. */
+  staysFrozen?: boolean;
 }
 
 /** @param earlier for each ghost in order, the name of its warm image if it has one */

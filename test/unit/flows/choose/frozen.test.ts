@@ -103,4 +103,13 @@ describe('a dump without CRIU of a stopped process', () => {
     );
     await assert.rejects(dump({ requireFrozen: true }), ghostkeepError('NOT_FROZEN', 'process 200'));
   });
+
+  it('when somebody lets a process go on while it is copied, a dump that must stay frozen fails and leaves nothing', async () => {
+    const { dump, host } = machine({ 100: mapped() }, [100]);
+    host.engine.onDump = () => host.processes.paused.clear();
+    await assert.rejects(dump({ staysFrozen: true }), ghostkeepError('NOT_FROZEN', 'process 100'));
+    assert.deepEqual(host.files.snapshot(), {});
+    host.processes.paused.add(100);
+    await dump();
+  });
 });
