@@ -168,6 +168,12 @@ export class MemoryFiles implements Files {
     this.#change();
     this.folders.delete(path);
   }
+  removeEmpty(path: string): boolean {
+    if ([...this.contents.keys(), ...this.folders].some(at => at.startsWith(`${path}/`))) return false;
+    if (!this.folders.has(path)) return false;
+    this.#change();
+    return this.folders.delete(path);
+  }
   sync(path: string): void {
     if (!this.exists(path)) throw errno('ENOENT', path);
     if (this.lostWrites.delete(path)) throw errno('EIO', path);

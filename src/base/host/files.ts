@@ -61,6 +61,8 @@ export interface Files extends FolderLocks {
   matchOwner(paths: readonly string[], like: string): void;
   remove(path: string): void;
   removeTree(path: string): void;
+  /** rmdir(2): a folder that is not empty, or not there, stays as it is. @returns whether it was removed */
+  removeEmpty(folder: string): boolean;
   /** fsync(2) of a file. */
   sync(path: string): void;
   syncFolder(path: string): void;

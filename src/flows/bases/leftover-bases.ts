@@ -77,9 +77,8 @@ export function removeBases(context: Context, images: string): void {
     const lock = files.lock(images);
     if (!lock) return;
     try {
-      if (files.list(`${images}/${folder}`).length > 0) return;
-      files.removeTree(`${images}/${folder}`);
-      if (isPassingFolder(images) && files.list(images).length === 0) files.removeTree(images);
+      // Where nothing can be locked, a dump may put its files there at any moment, so only an empty folder goes.
+      if (files.removeEmpty(`${images}/${folder}`) && isPassingFolder(images)) files.removeEmpty(images);
     } finally {
       files.close(lock.fd);
     }

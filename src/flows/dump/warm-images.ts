@@ -71,8 +71,7 @@ export class WarmImages {
     this.#images.clear();
     const workFolder = `${this.images}/${folder}`;
     try {
-      if (this.files.exists(workFolder) && this.files.list(workFolder).length === 0)
-        this.files.removeTree(workFolder);
+      this.files.removeEmpty(workFolder);
     } catch (error) {
       this.log.info(`cannot remove ${workFolder}: ${reasonOf(error)}`);
     }

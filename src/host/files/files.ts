@@ -15,7 +15,7 @@ import { openFolder } from './open-folder.js';
 import { hasOtherNames, openRegular } from './open-regular.js';
 import { readBounded } from './read-bounded.js';
 import { noFsync, noOwners, noStatfs } from './refusals.js';
-import { removeTree } from './remove-tree.js';
+import { removeEmpty, removeTree } from './remove-tree.js';
 import { statOn } from './stat-on.js';
 
 const { O_CREAT, O_EXCL, O_RDWR, O_RDONLY, O_WRONLY, O_NOFOLLOW, O_DIRECTORY, O_NONBLOCK } = fs.constants;
@@ -139,8 +139,7 @@ export class LinuxFiles implements Files {
     const last = paths.at(-1);
     const wanted = fs.lstatSync(like);
     if (!wanted.isFile()) throw Object.assign(new Error(`${like} is not a regular file`), { code: 'EINVAL' });
-    // Nearly always the files have this owner already, and there may be thousands. The last one is looked at
-    // because an interrupted run began with the first.
+    // Nearly always all have this owner already. An interrupted run began with the first of them.
     if (last === undefined || isSameOwner(fs.lstatSync(last), wanted)) return;
     for (const file of paths) {
       const fd = this.open(file);
@@ -154,6 +153,7 @@ export class LinuxFiles implements Files {
   }
 
   lockHolder = lockHolder;
+  removeEmpty = removeEmpty;
 
   lock(folder: string): { fd: number; path: string } | undefined {
     const fd = lockFolder(folder);

@@ -29,6 +29,17 @@ export function removeTree(file: string | Buffer, level = 0): void {
   fs.rmdirSync(file);
 }
 
+/** A folder that another process has put something into meanwhile stays. */
+export function removeEmpty(folder: string): boolean {
+  try {
+    fs.rmdirSync(folder);
+    return true;
+  } catch (error) {
+    if (['ENOTEMPTY', 'EEXIST', 'ENOENT'].includes(errnoOf(error) ?? '')) return false;
+    throw error;
+  }
+}
+
 function openIfFolder(file: string | Buffer): number | undefined {
   try {
     return fs.openSync(file, pathOnly | O_DIRECTORY | O_NOFOLLOW);

@@ -48,6 +48,21 @@ describe('a record of bases', () => {
     assert.deepEqual(files.list(records), []);
   });
 
+  it('when a dump begins in the folder while its last base is removed, what the dump has written stays', () => {
+    const { context, processes, files } = host();
+    writeBaseRecord(context, '/bases', [100]);
+    processes.add(100, { startTime: '99999' });
+    for (const way of ['removeEmpty', 'removeTree'] as const) {
+      const remove = files[way].bind(files);
+      files[way] = ((folder: string) => {
+        files.put('/bases/ghostkeep/ghost-1.img', 'all its bytes');
+        return remove(folder);
+      }) as never;
+    }
+    removeEnded(context);
+    assert.ok(files.exists('/bases/ghostkeep/ghost-1.img'));
+  });
+
   it('when the same processes have another round, the record is replaced', () => {
     const { context } = host();
     writeBaseRecord(context, '/bases', [100]);
