@@ -191,6 +191,37 @@ describe('recover', () => {
     assert.equal(ghostkeep(['recover']).status, 2);
   });
 
+  it('when there is no such process, it says that', t => {
+    const { status, stdout, stderr } = ghostkeep([
+      'recover',
+      '--pid',
+      '4194303',
+      '--to',
+      `${temporaryFolder(t)}/to`,
+    ]);
+    assert.deepEqual([status, stdout], [1, '']);
+    assert.match(stderr, /^ghostkeep: cannot recover anything: there is no process 4194303 \[NOT_FOUND\]\n$/);
+  });
+
+  it('when others may write to the folder, it says so once, in its own words, and prints no table', t => {
+    const folder = temporaryFolder(t);
+    fs.mkdirSync(`${folder}/to`);
+    fs.chmodSync(`${folder}/to`, 0o777);
+    const child = holder(
+      t,
+      ['one', 'two'].map(name => old(t, folder, name, 'x')),
+    );
+    const { status, stdout, stderr } = recover(child, `${folder}/to`);
+    assert.deepEqual([status, stdout], [1, '']);
+    assert.match(
+      stderr,
+      /^ghostkeep: cannot recover to \S+\/to: others than its owner may write .*\[PERMISSION\]\n$/,
+    );
+    fs.chmodSync(`${folder}/to`, 0o700);
+    assert.doesNotMatch(recover(child, `${folder}/to`).stdout, /could not set/);
+    assert.deepEqual(filesIn(`${folder}/to`), ['one', 'two']);
+  });
+
   it('does what docs/deleted-files.md shows', t => {
     const page = fs.readFileSync(new URL('../../docs/deleted-files.md', import.meta.url), 'utf8');
     const [, block = ''] = /```sh\n([\s\S]*?)```/.exec(page) ?? [];

@@ -1,8 +1,7 @@
 import { counted } from '../../base/text/counted.js';
-import { countFromJson, showBytes } from '../../base/units.js';
 import { showLeftOut } from '../../flows/choose/left-out.js';
 import { readConfig } from '../../flows/container/policy.js';
-import { type Recovered, type Recovery, recoverFiles, toResult } from '../../flows/recover/recover.js';
+import { type Recovery, recoverFiles, toResult } from '../../flows/recover/recover.js';
 import { resolvePolicy } from '../../oci/policy.js';
 import { parse, required, usage } from '../args.js';
 import { makeContext } from '../context.js';
@@ -11,8 +10,7 @@ import { selection, selectionOptions } from '../options/selection.js';
 import { printJson } from '../print/json.js';
 import { errorLine, line } from '../print/line.js';
 import { printAll } from '../print/output.js';
-import { showWithheld } from '../print/show-restored.js';
-import { table } from '../print/table.js';
+import { showFiles, showWithheld } from '../print/show-restored.js';
 
 /** A folder that is made for it: old names do not end up among other files. */
 const standard = 'ghostkeep-recovered';
@@ -59,15 +57,10 @@ const toDocument = ({ recovered, failures, leftOut }: Recovery) => ({
 });
 
 function* show({ recovered, leftOut }: Recovery): Generator<string> {
-  const rows = recovered.map(({ path, ghost, missing }: Recovered) => [
-    path,
-    showBytes(countFromJson(ghost.size)),
-    missing.join(', '),
-    ghost.path,
-  ]);
-  yield* table(['file', 'size', 'could not set', 'was'], rows);
+  if (recovered.length > 0) yield* showFiles(recovered);
   for (const { path, torn } of recovered) if (torn !== undefined) yield line(`${path} may be torn: ${torn}`);
   for (const text of showLeftOut(leftOut)) yield line(`not recovered: ${text}`);
   yield showWithheld(recovered, 'the container');
-  yield line(`${counted(recovered.length, 'file')} recovered; the processes went on`);
+  if (recovered.length > 0)
+    yield line(`${counted(recovered.length, 'file')} recovered; the processes went on`);
 }

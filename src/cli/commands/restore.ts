@@ -1,6 +1,5 @@
 import type { GhostkeepError } from '../../base/errors.js';
 import { counted } from '../../base/text/counted.js';
-import { countFromJson, showBytes } from '../../base/units.js';
 import { readConfig } from '../../flows/container/policy.js';
 import { type RestoredGhost, restoreGhosts } from '../../flows/restore/restore.js';
 import { resolvePolicy } from '../../oci/policy.js';
@@ -10,8 +9,7 @@ import { orUndo } from '../ending/interrupt.js';
 import { printJson } from '../print/json.js';
 import { errorLine } from '../print/line.js';
 import { printAll } from '../print/output.js';
-import { showWithheld } from '../print/show-restored.js';
-import { table } from '../print/table.js';
+import { showFiles, showWithheld } from '../print/show-restored.js';
 
 export async function restoreCommand(args: string[]): Promise<number> {
   const { values } = parse('restore', args, {
@@ -79,12 +77,6 @@ const toDocument = (restored: readonly RestoredGhost[], failed: readonly Ghostke
 });
 
 function* showRestored(restored: readonly RestoredGhost[]): Generator<string> {
-  const rows = restored.map(({ path, ghost, missing }) => [
-    path,
-    showBytes(countFromJson(ghost.size)),
-    missing.join(', '),
-    ghost.path,
-  ]);
-  yield* table(['file', 'size', 'could not set', 'was'], rows);
+  yield* showFiles(restored);
   yield showWithheld(restored, 'the image');
 }

@@ -6,6 +6,7 @@ import { errnoOf, GhostkeepError, translate } from '../../base/errors.js';
 import type { FileStat } from '../../base/host/host.js';
 import { countToJson, showBytes } from '../../base/units.js';
 import { findGhosts } from '../../ghost/find/find.js';
+import type { UnseenInSearch } from '../../ghost/find/unseen.js';
 import { findWriters } from '../../ghost/find/writers.js';
 import { type Ghost, pathOf, showGhost, showIdentity } from '../../ghost/ghost.js';
 import { internalName } from '../../ghost/links.js';
@@ -44,10 +45,11 @@ export interface Recovery {
   leftOut: LeftOut[];
 }
 
-/** @throws NOT_FOUND where the processes hold no deleted file */
+/** @throws NOT_FOUND where a process does not exist, or none holds a deleted file; PERMISSION for TO */
 export async function recoverFiles(context: Context, request: RecoverRequest): Promise<Recovery> {
   const { processes } = context.host;
   const found = findGhosts(processes, selectPids(context.host, request.selection), context.alive);
+  assertNamedExist(found.unseen, request.selection.pids ?? []);
   const policy = resolvePolicy({ enabled: true, allowMissing: true });
   const { chosen, leftOut } = chooseGhosts(context, found, { policy, criu: false });
   const files = chosen.filter(hadName);
@@ -60,6 +62,15 @@ export async function recoverFiles(context: Context, request: RecoverRequest): P
   } finally {
     unpinGhosts(processes, pinned);
   }
+}
+
+function assertNamedExist(unseen: readonly UnseenInSearch[], named: readonly number[]): void {
+  const one = unseen.find(({ pid, what }) => what === 'process' && named.includes(pid));
+  if (!one) return;
+  const what = `process ${one.pid}`;
+  throw new GhostkeepError('NOT_FOUND', what, `cannot recover anything: there is no ${what}`, {
+    cause: one.cause,
+  });
 }
 
 /** A memfd is content of its processes, and nobody has deleted it. */
@@ -90,6 +101,8 @@ async function recoverPinned(
   failures: GhostkeepError[],
 ): Promise<Recovered[]> {
   const { host } = context;
+  // A folder that cannot be used is one error, and not one for each file.
+  if (pinned.length > 0) host.files.close(openTarget(host, request.to, 'recover'));
   const writers = new Map<Ghost, number>();
   for (const { pid, ghosts } of findWriters(
     host.processes,
@@ -121,7 +134,7 @@ async function recoverOne(
   const { host } = context;
   const { folder: below, name } = safePath(pathOf(pinned.ghost));
   const place = paths && below !== '' ? `${to}/${below}` : to;
-  const folderFd = openTarget(host, place);
+  const folderFd = openTarget(host, place, 'recover');
   try {
     const folder = `/proc/self/fd/${folderFd}`;
     const target: Folder = { to: place, folder, allowPrivileged, unfinished };

@@ -50,7 +50,7 @@ export async function restoreGhosts(context: Context, request: RestoreRequest): 
   const { images, to, only = [], allowPrivileged = false, unfinished = new Set() } = request;
   const manifest = readManifest(files, images);
   const wanted = only.length === 0 ? manifest.ghosts : only.map(id => findById(manifest.ghosts, id));
-  const folderFd = openTarget(context.host, to);
+  const folderFd = openTarget(context.host, to, 'restore');
   const folder = `/proc/self/fd/${folderFd}`;
   const link = { images, where: files.realPath(images), manifest };
   const parents = new Parents(context);
