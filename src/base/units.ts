@@ -24,7 +24,7 @@ export function showBytes(bytes: bigint): string {
     value /= 1024;
     unit += 1;
   }
-  return `${unit === 0 || Number.isInteger(value) ? value : value.toFixed(1)} ${units[unit]}`;
+  return `${value.toFixed(1).replace(/\.0$/, '')} ${units[unit]}`;
 }
 
 /** JSON carries integers exactly up to 2^53. Larger ones become a string of digits (design: scan --json). */

@@ -1,5 +1,6 @@
 import type { PreDump } from '../../base/documents/generated/pre-dump.js';
 import { groupBy } from '../../base/group-by.js';
+import { counted } from '../../base/text/counted.js';
 import { showSome } from '../../base/text/show-some.js';
 import { countFromJson, showBytes } from '../../base/units.js';
 import { removeBase } from '../../flows/bases/base-file.js';
@@ -74,7 +75,7 @@ export function showPreDump({ images, rounds, ghosts, freeze }: PreDump): string
   const about = freeze.measured === 'comparing' ? 'about' : 'at most';
   return [
     ...made,
-    `${count('base')} ghosts have a base in ${images}, ${count('written-back')} were written to their disk`,
+    `${counted(count('base'), 'ghost has', 'ghosts have')} a base in ${images}, ${counted(count('written-back'), 'was written to its disk', 'were written to their disk')}`,
     ...[...passedOver].map(([why, which]) => `${showSome(which)} not copied: ${why}`),
     `estimate: copying these ghosts will take ${about} ${seconds(freeze.estimateMs)} of the freeze`,
   ]

@@ -43,7 +43,7 @@ export function showScan(scan: Scan, { width, asRoot = true }: ScanPrint = {}): 
   const { head, rows: fitted } =
     width === undefined ? { head: shown.map(({ name }) => name), rows } : fit(shown, rows, width);
   return [
-    ...table(head, fitted),
+    ...(rows.length > 0 ? table(head, fitted) : []),
     ...showWhy(ghosts),
     ...showLeftOut(unseen.filter(each => each.inside)).map(line),
     ...showContainers(scan),
@@ -122,7 +122,8 @@ function* showUnseen({ unseen, hidden }: Scan, asRoot: boolean): Generator<strin
   const wayOut = asRoot ? 'root needs CAP_SYS_PTRACE for it' : 'run it as root to see them';
   if (hidden !== undefined)
     yield line(`processes of other users are hidden, because /proc is mounted with ${hidden}; ${wayOut}`);
-  const outside = unseen.filter(each => !each.inside);
+  // A process that has ended holds nothing any more.
+  const outside = unseen.filter(({ inside, what }) => !inside && what !== 'process');
   const refused = outside.filter(isRefused);
   if (refused.length > 0) {
     const pids = [...new Set(refused.map(({ pid }) => pid))];
@@ -132,8 +133,7 @@ function* showUnseen({ unseen, hidden }: Scan, asRoot: boolean): Generator<strin
   }
   const others = groupBy(
     outside.filter(each => !isRefused(each)),
-    ({ what, why }) =>
-      what === 'process' ? why : `${what.replace(/ .*/, '')}: ${why.replace(/,? '\/proc\/.*/, '')}`,
+    ({ what, why }) => `${what.replace(/ .*/, '')}: ${why.replace(/,? '\/proc\/.*/, '')}`,
     ({ pid }) => pid,
   );
   for (const [why, pids] of others)

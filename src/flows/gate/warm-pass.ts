@@ -13,6 +13,7 @@
 
 import { availableParallelism } from 'node:os';
 import { inParallel } from '../../base/parallel.js';
+import { counted } from '../../base/text/counted.js';
 import { findGhosts } from '../../ghost/find/find.js';
 import type { Ghost } from '../../ghost/ghost.js';
 import { needsCopy } from '../choose/choose.js';
@@ -62,7 +63,7 @@ export async function warmUp(context: Context, request: DumpRequest & { warm: Wa
     throw error;
   }
   log.info(
-    `before the freeze: ${warm.count} of ${large.length + many.length} large or many ghosts copied in ${pass.rounds} rounds, ${pass.fresh} by a round before, ${pass.written} written to disk`,
+    `before the freeze: ${warm.count} of ${large.length + many.length} large or many ghosts copied in ${counted(pass.rounds, 'round')}, ${pass.fresh} by a round before, ${pass.written} written to disk`,
   );
 }
 

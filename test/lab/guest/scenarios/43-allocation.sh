@@ -118,7 +118,7 @@ no_room() {
 	look runc "$name" after
 	cmp "$WORK/$name.before" "$WORK/$name.after" || fail "not the file it was"
 	expect_kib "$WORK/$name.after.kib" 8
-	expect_line "$images/restore.log" 'ghostkeep: could not set allocation \(ENOSPC: 80.0 MiB are needed, .* of /data/ghost again'
+	expect_line "$images/restore.log" 'ghostkeep: could not set allocation \(ENOSPC: 80 MiB are needed, .* of /data/ghost again'
 }
 
 for runtime in runc crun podman-crun podman-runc; do

@@ -23,7 +23,7 @@ describe('showPreDump', () => {
     assert.deepEqual(text.split('\n'), [
       'round 1: 1 GiB in 1.23 s, of which 1 GiB had changed or were new',
       'round 2: 1 GiB in 0.24 s, of which 3 MiB had changed or were new',
-      '1 ghosts have a base in /bases, 0 were written to their disk',
+      '1 ghost has a base in /bases, 0 were written to their disk',
       '8:1/8, 8:1/9 not copied: no room',
       'estimate: copying these ghosts will take about 0.24 s of the freeze',
       '',

@@ -35,6 +35,15 @@ describe('showScan', () => {
     assert.deepEqual(more, []);
   });
 
+  it('when there is no ghost, there is no table, and processes that have ended are not listed', () => {
+    const ended = { pid: 100, what: 'process', why: 'it ended while it was looked at' };
+    const refused = { pid: 101, what: 'map_files 1-2', why: 'EIO' };
+    assert.equal(
+      showScan({ ghosts: [], unseen: [ended, refused] }),
+      '0 ghosts, 0 B allocated\nnot looked at: process 101: map_files: EIO\n',
+    );
+  });
+
   it('when ghostkeep keeps all ghosts, the output has no explanation', () => {
     assert.deepEqual(below(ghost(1, 'ghostkeep', 'a regular file that exists nowhere else')), []);
   });

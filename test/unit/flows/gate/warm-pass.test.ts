@@ -326,7 +326,7 @@ describe('the warm pass', () => {
     assert.equal(engine.dumps, 0);
     assert.ok(
       context.lines.some(line =>
-        /^info ghosts are not copied before the freeze: .* of the 144.0 MiB free/.test(line),
+        /^info ghosts are not copied before the freeze: .* of the 144 MiB free/.test(line),
       ),
     );
     files.free = (144n << 20n) + 16384n;

@@ -115,7 +115,7 @@ describe('allocateAgain', () => {
     const { context, fd, engine, files } = empty();
     files.free = 16384n + 4095n;
     assert.deepEqual(allocateAgain(context, fd, two, { keepFree: 4096n }), [
-      'allocation (ENOSPC: 16 KiB are needed, 20.0 KiB are free and 4 KiB are kept)',
+      'allocation (ENOSPC: 16 KiB are needed, 20 KiB are free and 4 KiB are kept)',
     ]);
     assert.deepEqual(engine.allocated, []);
     files.free += 1n;
