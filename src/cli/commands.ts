@@ -42,10 +42,10 @@ export const commands: Record<string, Command> = {
     load: async () => (await import('./commands/pre-dump.js')).preDumpCommand,
   },
   show: {
-    usage: 'show DIR [--extents] [--json]',
+    usage: 'show DIR [--verbose] [--extents] [--json]',
     summary: 'list the ghosts of a dump',
     details:
-      'DIR may also be given as -D DIR, as in CRIU. The id in the name of an image is hexadecimal, as CRIU writes it.\n--extents adds the ranges of data of each ghost: [from, to) in bytes.',
+      'DIR may also be given as -D DIR, as in CRIU. The id in the name of an image is hexadecimal, as CRIU writes it.\nA holder is what kept the file open at the checkpoint.\n-v, --verbose adds how each ghost was copied, and why so; --extents its ranges of data: [from, to) in bytes.',
     example: 'ghostkeep show images --extents',
     load: async () => (await import('./commands/show.js')).showCommand,
   },

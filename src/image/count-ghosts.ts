@@ -8,6 +8,11 @@ export function countGhosts({ ghosts, links = [] }: Manifest): string {
   return `${counted(ghosts.length, 'ghost')}${others === 0 ? '' : ` and ${countFiles(others)} with other names`}`;
 }
 
+/** How many ghosts have no checksum of their content. Each unit of a packed ghost has one. */
+export function countUnchecked({ ghosts }: Manifest): number {
+  return ghosts.filter(({ data, layer }) => layer === undefined && data?.digest === undefined).length;
+}
+
 export function countFiles(count: number): string {
   return counted(count, 'file');
 }

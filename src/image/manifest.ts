@@ -6,7 +6,15 @@ import type { Durability, Files } from '../base/host/host.js';
 import { collectAfter } from '../base/memory.js';
 import { assertDecodes } from './decode.js';
 import { encodeManifest } from './encode.js';
-import { firstIdName, folder, isPendingName, journalName, manifestName, oldManifestName } from './layout.js';
+import {
+  firstIdName,
+  folder,
+  isBaseName,
+  isPendingName,
+  journalName,
+  manifestName,
+  oldManifestName,
+} from './layout.js';
 
 /** @throws MANIFEST_MISSING, MANIFEST_INVALID */
 export function readManifest(files: Files, images: string): Manifest {
@@ -15,11 +23,13 @@ export function readManifest(files: Files, images: string): Manifest {
   if (manifest) return manifest;
   const where = files.realPath(images);
   if (files.exists(`${images}/${journalName}`)) throw unsealed(where);
-  const why = isInterrupted(files, images)
-    ? 'a dump into it was interrupted before every ghost was copied, and its files are of no use; dump again'
-    : files.exists(images)
-      ? `there is no ${manifestName} in it, so nothing was dumped here by ghostkeep`
-      : 'there is no such directory';
+  const why = holdsOnlyBases(files, images)
+    ? `it holds copies that \`ghostkeep pre-dump\` made beforehand, and no dump yet; \`ghostkeep doctor -D ${where}\` lists them`
+    : isInterrupted(files, images)
+      ? 'a dump into it was interrupted before every ghost was copied, and its files are of no use; dump again'
+      : files.exists(images)
+        ? `there is no ${manifestName} in it, so nothing was dumped here by ghostkeep`
+        : 'there is no such directory';
   throw new GhostkeepError('MANIFEST_MISSING', where, `cannot use ${where}: ${why}`);
 }
 
@@ -49,6 +59,12 @@ export function isOldLayout(files: Files, images: string): boolean {
 function isInterrupted(files: Files, images: string): boolean {
   const workFolder = `${images}/${folder}`;
   return files.exists(workFolder) && files.list(workFolder).some(name => isPendingName(`${folder}/${name}`));
+}
+
+function holdsOnlyBases(files: Files, images: string): boolean {
+  const workFolder = `${images}/${folder}`;
+  const names = files.exists(workFolder) ? files.list(workFolder).map(name => `${folder}/${name}`) : [];
+  return names.length > 0 && names.every(isBaseName);
 }
 
 /** Like readManifest, but it throws if anything is left to seal: a seal would write the manifest anew. */

@@ -100,7 +100,7 @@ describe('engines', () => {
       const { images, ghost: dumped } = dump(t, [], { LD_PRELOAD: library, FIEMAP_FAILS_AT: String(at) });
       assert.deepEqual([dumped?.data?.engine, dumped?.data?.fallbacks], ['seek', 1]);
       const said = /seek: ext4's map .*; fiemap gave up at offset (\d+): Operation not supported/;
-      const [, gaveUp] = said.exec(ghostkeep(['show', '-D', images]).stdout) ?? [];
+      const [, gaveUp] = said.exec(ghostkeep(['show', '-v', '-D', images]).stdout) ?? [];
       // A batch has 512 extents; a gap at the end of a batch is answered together with it.
       assert.ok(Math.abs(Number(gaveUp) - offset) <= 2 * block, `${gaveUp} after call ${at}`);
       restored(t, images, fd);
@@ -116,7 +116,7 @@ describe('engines', () => {
       if (!needs(t, isRoot, 'mounting needs root')) return;
       const fd = ghost(t, make(t), (_, to) => alternate(to, 8));
       const { images } = dump(t);
-      assert.match(ghostkeep(['show', '-D', images]).stdout, reason);
+      assert.match(ghostkeep(['show', '--verbose', '-D', images]).stdout, reason);
       restored(t, images, fd);
     });
 

@@ -46,6 +46,16 @@ describe('a round', () => {
     );
   });
 
+  it('when show looks at a directory that has only bases, it says so and names the command that lists them', t => {
+    const { bases } = setUp(t);
+    preDump(bases);
+    const { status, stderr } = ghostkeep(['show', bases]);
+    assert.equal(status, 1);
+    assert.match(stderr, /no dump yet; `ghostkeep doctor -D \S+bases` lists them \[MANIFEST_MISSING\]\n$/);
+    fs.writeFileSync(`${bases}/ghostkeep/pending-1.img`, '');
+    assert.match(ghostkeep(['show', bases]).stderr, /was interrupted before every ghost was copied/);
+  });
+
   it('when the dump fails after it has taken the base, it gives it back, and the next one has it', async t => {
     if (!needs(t, isRoot, 'the gate finds records of bases in /run')) return;
     const { folder, images, bases, fd } = setUp(t);

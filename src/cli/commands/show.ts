@@ -1,11 +1,11 @@
-import type { Manifest } from '../../base/documents/generated/manifest.js';
+import type { Manifest, ManifestGhost } from '../../base/documents/generated/manifest.js';
 import { groupBy } from '../../base/group-by.js';
 import type { Extent, Host } from '../../base/host/host.js';
 import { showSome } from '../../base/text/show-some.js';
 import { countFromJson, countToJson, showBytes } from '../../base/units.js';
 import { isPacked, packedGhosts } from '../../chain/packed.js';
 import { showLeftOut } from '../../flows/choose/left-out.js';
-import { countGhosts } from '../../image/count-ghosts.js';
+import { countGhosts, countUnchecked } from '../../image/count-ghosts.js';
 import { readManifest } from '../../image/manifest.js';
 import { parse } from '../args.js';
 import { makeContext } from '../context.js';
@@ -13,6 +13,7 @@ import { imagesDir, imagesDirOption } from '../options/images-dir.js';
 import { beginJson, printJson } from '../print/json.js';
 import { line } from '../print/line.js';
 import { printAll } from '../print/output.js';
+import { showHolders } from '../print/show-scan.js';
 import { table } from '../print/table.js';
 
 export async function showCommand(args: string[]): Promise<number> {
@@ -22,6 +23,7 @@ export async function showCommand(args: string[]): Promise<number> {
     {
       ...imagesDirOption,
       extents: { type: 'boolean' },
+      verbose: { type: 'boolean', short: 'v' },
       json: { type: 'boolean' },
     },
     'any',
@@ -35,7 +37,7 @@ export async function showCommand(args: string[]): Promise<number> {
     else printJson(manifest);
     return 0;
   }
-  printAll(showDump(manifest));
+  printAll(showDump(manifest, values.verbose));
   if (!values.extents) return 0;
   for (const ghost of manifest.ghosts) {
     process.stdout.write(`\n${line(`${ghost.image}  ${ghost.path}`)}`);
@@ -90,27 +92,67 @@ const toRange = ({ offset, length }: Extent) => ({
   length: countToJson(length),
 });
 
-export function* showDump(manifest: Manifest): Generator<string> {
-  const rows = manifest.ghosts.map(ghost => [
-    String(ghost.id),
-    ghost.image,
-    showBytes(countFromJson(ghost.size)),
-    ghost.data ? showBytes(countFromJson(ghost.data.bytes)) : '',
-    ghost.data ? String(ghost.data.chunks) : '',
-    ghost.data ? `${ghost.data.engine}${ghost.data.fallbacks > 0 ? ' (fell back)' : ''}` : 'criu',
-    ghost.data?.ways.join('+') ?? '',
-    ghost.class,
-    ghost.path,
-  ]);
-  const { state, created, tool, preserveAllocation, leftOut = [], leftOutMore } = manifest;
-  yield* table(['id', 'image', 'size', 'data', 'chunks', 'engine', 'copied by', 'class', 'path'], rows);
-  yield* showWhy(manifest);
+/** @param verbose adds how each ghost was copied, and why so */
+export function* showDump(manifest: Manifest, verbose = false): Generator<string> {
+  yield line(inWords(manifest));
+  yield* table(
+    [
+      'id',
+      'size',
+      'data',
+      'file',
+      ...(verbose ? ['chunks', 'engine', 'copied by', 'class'] : []),
+      'holder',
+      'path',
+    ],
+    manifest.ghosts.map(ghost => rowOf(ghost, verbose)),
+  );
+  if (verbose) yield* showWhy(manifest);
   yield* showPacked(manifest);
+  const { preserveAllocation, leftOut = [], leftOutMore } = manifest;
   for (const text of showLeftOut(leftOut)) yield line(`not in the dump: ${text}`);
   if (leftOutMore) yield `${leftOutMore} more are not in the dump\n`;
-  yield line(
-    `${countGhosts(manifest)}, ${state} ${created} by ${tool}${preserveAllocation ? '; allocated space comes back' : ''}`,
-  );
+  yield line(`${countGhosts(manifest)}${preserveAllocation ? '; allocated space comes back' : ''}`);
+}
+
+/** `checkpoint of container mydb by CRIU, sealed 2026-11-30T04:49:37.005Z by ghostkeep 0.2.0, no checksums` */
+function inWords(manifest: Manifest): string {
+  const { container, criu, state, created, tool, ghosts } = manifest;
+  const of = container === undefined ? '' : ` of container ${container}`;
+  const unchecked = countUnchecked(manifest);
+  const checksums =
+    ghosts.length === 0
+      ? []
+      : unchecked === ghosts.length
+        ? ['no checksums']
+        : [
+            unchecked === 0
+              ? 'with checksums'
+              : `checksums for ${ghosts.length - unchecked} of ${ghosts.length}`,
+          ];
+  const what = criu ? `checkpoint${of} by CRIU` : `dump${of} without CRIU`;
+  return [what, `${state} ${created} by ${tool}`, ...checksums].join(', ');
+}
+
+function rowOf(
+  { id, size, data, image, holders, path, class: kind }: ManifestGhost,
+  verbose: boolean,
+): string[] {
+  const how = [
+    data ? String(data.chunks) : '',
+    data ? `${data.engine}${data.fallbacks > 0 ? ' (fell back)' : ''}` : 'criu',
+    data?.ways.join('+') ?? '',
+    kind,
+  ];
+  return [
+    String(id),
+    showBytes(countFromJson(size)),
+    data ? showBytes(countFromJson(data.bytes)) : '',
+    image,
+    ...(verbose ? how : []),
+    showHolders(holders, 1),
+    path,
+  ];
 }
 
 function* showPacked(manifest: Manifest): Generator<string> {

@@ -1,7 +1,7 @@
 import type { Manifest } from '../../base/documents/generated/manifest.js';
-import { isPacked, packedGhosts } from '../../chain/packed.js';
+import { packedGhosts } from '../../chain/packed.js';
 import { verify } from '../../flows/restore/verify.js';
-import { countFiles, countGhosts } from '../../image/count-ghosts.js';
+import { countFiles, countGhosts, countUnchecked } from '../../image/count-ghosts.js';
 import { readManifest } from '../../image/manifest.js';
 import { parse } from '../args.js';
 import { makeContext } from '../context.js';
@@ -40,7 +40,7 @@ export async function verifyCommand(args: string[]): Promise<number> {
 export function showChecked(manifest: Manifest, chain = false): string {
   const { ghosts, leftOut = [], leftOutMore = 0 } = manifest;
   const packed = packedGhosts(manifest).length;
-  const without = ghosts.filter(ghost => !isPacked(ghost) && ghost.data?.digest === undefined).length;
+  const without = countUnchecked(manifest);
   const which = without === ghosts.length ? '' : ` for ${without}`;
   const missing = leftOut.length + leftOutMore;
   return [

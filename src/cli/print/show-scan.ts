@@ -82,7 +82,7 @@ function firstOf(names: readonly (string | undefined)[]): string {
  * `812/fd/5`, below /proc: `: > /proc/812/fd/5` empties that file. A mapping has no such number, so it is
  * shown without its address.
  */
-function showHolders(holders: readonly HolderRecord[], most: number): string {
+export function showHolders(holders: readonly HolderRecord[], most: number): string {
   const links = [...new Set(holders.map(({ pid, via, fd }) => `${pid}/${via === 'fd' ? `fd/${fd}` : via}`))];
   const more = links.length - most;
   return `${links.slice(0, most).join(' ')}${more > 0 ? ` and ${more} more` : ''}`;

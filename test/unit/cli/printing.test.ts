@@ -33,7 +33,37 @@ describe('the output for people', () => {
     const ghost = aManifestGhost({ path: hostile });
     const text = [...showDump(aManifest({ ghosts: [ghost], tool: hostile, created: hostile }))].join('');
     assert.doesNotMatch(text.replaceAll('\n', ''), /[\p{Cc}\p{Cf}]/u);
-    assert.equal(text.split('\n').length, 4);
+    assert.equal(text.split('\n').length, 5);
+  });
+
+  it('when show lists a dump, its first line says in words what it is; --verbose adds how it was copied', () => {
+    const data = {
+      ...({ bytes: 5, chunks: 1, unwritten: 0, imageBytes: 9, engine: 'fiemap', fallbacks: 0 } as const),
+      why: 'its map is exact',
+    } as const;
+    const digest = 'crc32c:00000000';
+    const ghosts = [
+      aManifestGhost({ data: { ...data, ways: ['reflink'], digest } }),
+      aManifestGhost({ id: 2 }),
+    ];
+    const show = (values: Parameters<typeof aManifest>[0], verbose?: boolean) =>
+      [...showDump(aManifest({ ghosts, ...values }), verbose)].join('').split('\n');
+    const sealed = 'sealed 1970-01-01T00:00:00.000Z by ghostkeep test';
+    assert.deepEqual(show({ container: 'mydb' }), [
+      `checkpoint of container mydb by CRIU, ${sealed}, checksums for 1 of 2`,
+      'id  size  data  file              holder    path',
+      ' 1   5 B   5 B  ghost-file-1.img  100/fd/3  /data/tmp',
+      ' 2   5 B        ghost-file-1.img  100/fd/3  /data/tmp',
+      '2 ghosts',
+      '',
+    ]);
+    const [first, , row, , why] = show({ criu: false }, true);
+    assert.equal(first, `dump without CRIU, ${sealed}, checksums for 1 of 2`);
+    assert.match(row ?? '', / ghost-file-1\.img +1 +fiemap +reflink +unlinked +100/);
+    assert.equal(why, '1 by fiemap: its map is exact');
+    assert.match(show({ ghosts: ghosts.slice(1) })[0] ?? '', /, no checksums$/);
+    assert.match(show({ ghosts: ghosts.slice(0, 1) })[0] ?? '', /, with checksums$/);
+    assert.equal(show({ ghosts: [] })[0], `checkpoint by CRIU, ${sealed}`);
   });
 
   it('when there are more rows than a call may have arguments, scan and show print all of them', () => {

@@ -94,9 +94,9 @@ from_lower_layer() {
 	images=$(images_of "$runtime" "$name")
 	expect_ok podman container checkpoint --keep "$name"
 	expect_sealed "$images"
-	expect_ok ghostkeep show -D "$images" | tee "$LOGS.show"
+	expect_ok ghostkeep show -v -D "$images" | tee "$LOGS.show"
 	for ghost in file library program; do
-		expect_line "$LOGS.show" "unlinked +/lower/$ghost\$"
+		expect_line "$LOGS.show" "unlinked .* /lower/$ghost\$"
 	done
 	[ "$by" = gate ] || without_gate
 	restore_container "$runtime" "$name" "$images"

@@ -14,6 +14,8 @@ first_checkpoint() {
 	at_exit runc delete -f mydb
 	run_block README.md 1
 	expect_said '300 MiB .* ghostkeep +unlinked .* /data/'
+	expect_said '^checkpoint of container mydb by CRIU, sealed .* by ghostkeep .*, no checksums'
+	expect_said '300 MiB +ghost-file-1.img +[0-9]+/fd/[0-9]+ +/data/'
 	expect_said '^ok dense-300m'
 	expect_said '^end$'
 }
