@@ -55,7 +55,8 @@ describe('dump, verify, restore', () => {
     assert.ok(manifest.ghosts.every(({ data }) => data?.digest));
 
     const verify = ghostkeep(['verify', '-D', images, '--json']);
-    assert.deepEqual([verify.status, (JSON.parse(verify.stdout) as Verification).damage], [0, []]);
+    const { checked, damage } = JSON.parse(verify.stdout) as Verification;
+    assert.deepEqual([verify.status, checked, damage], [0, 'digest', []]);
 
     const restore = ghostkeep(['restore', '-D', images, '--to', `${folder}/back`]);
     assert.equal(restore.status, 0, restore.stderr);

@@ -11,6 +11,7 @@ import { countFromJson, showDev, showTime } from '../../base/units.js';
 import { isPacked } from '../../chain/packed.js';
 import { decodeGhostHead, type GhostHead, headBytes } from '../../criu/ghost-file.js';
 import { lostRemaps, remappedGhosts, stillExternal } from '../../criu/seal-plan.js';
+import { countUnchecked } from '../../image/count-ghosts.js';
 import { isOfThisCheckpoint } from '../../image/inventory.js';
 import { readManifest } from '../../image/manifest.js';
 import { refusedAs, verifyImages } from '../../image/verify.js';
@@ -53,11 +54,13 @@ export async function verify(
     if (!anyInventory && !isOfThisCheckpoint(files, images, manifest)) damage.push(foreignInventory);
     if (fromDisk) for (const found of verifyLinkedNames(context.host, manifest)) damage.push(found);
     if (manifest.criu) for (const found of verifyCriu(context, images, manifest)) damage.push(found);
-    return { images: where, ghosts: manifest.ghosts.length, damage };
+    const checked = countUnchecked(manifest) === 0 ? 'digest' : 'structure';
+    return { images: where, ghosts: manifest.ghosts.length, checked, damage };
   } catch (error) {
     const refused = refusedAs(where, error);
     if (!refused && !(error instanceof GhostkeepError)) throw error;
-    return { images: where, ghosts: 0, damage: [refused ?? toDamage(error as GhostkeepError)] };
+    const found = refused ?? toDamage(error as GhostkeepError);
+    return { images: where, ghosts: 0, checked: 'structure', damage: [found] };
   }
 }
 

@@ -38,7 +38,15 @@ const damageOf = async (context: FakeContext) =>
 
 describe('verify', () => {
   it('when the dump is whole, there is no damage', async () => {
-    assert.deepEqual(await verify(sealed(), images), { images, ghosts: 1, damage: [] });
+    assert.deepEqual(await verify(sealed(), images), { images, ghosts: 1, checked: 'structure', damage: [] });
+  });
+
+  it('when every image has a checksum, the result says that the content was checked', async () => {
+    const data = { bytes: 5, chunks: 1, unwritten: 0, imageBytes: 9, engine: 'seek', fallbacks: 0 } as const;
+    const ghost = aManifestGhost({ data: { ...data, ways: [], digest: 'crc32c:00000000' } });
+    const checked = async (...ghosts: (typeof ghost)[]) => (await verify(sealed({ ghosts }), images)).checked;
+    assert.equal(await checked(ghost), 'digest');
+    assert.equal(await checked(ghost, aManifestGhost()), 'structure');
   });
 
   it('when the disk has lost what was written, verify reports damage even if the page cache still has it', async () => {
