@@ -142,7 +142,11 @@ install_all() {
 	commit
 	finish_record
 
-	say "$launcher is installed"
+	if [ -z "$destdir" ]; then
+		say "$launcher is installed"
+	else
+		say "$destdir$launcher is written; it runs only after all in $destdir is moved to /"
+	fi
 	[ "$hooks_d" = "$HOOKS_D_USR" ] || say "hooks.d: $hooks_d"
 	[ "$start_stage" = prestart ] || say "hooks.d: runtimes start the hook at the stage $start_stage"
 	tell_about_criu

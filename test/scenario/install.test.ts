@@ -56,6 +56,13 @@ describe('install.sh', () => {
     assert.equal(host.run(['--check']).status, 1);
   });
 
+  it('says where the program is, and with DESTDIR that it does not run from there', () => {
+    const written = host.at('/usr/local/bin/ghostkeep');
+    assert.ok(
+      install().includes(`${written} is written; it runs only after all in ${host.root} is moved to /\n`),
+    );
+  });
+
   it('leaves files of other programs in place at --uninstall', () => {
     mkdirSync(host.at(hooksD), { recursive: true });
     writeFileSync(host.at(`${hooksD}/other.json`), 'theirs');
