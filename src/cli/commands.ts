@@ -135,6 +135,14 @@ export const commands: Record<string, Command> = {
     example: 'ghostkeep doctor',
     load: async () => (await import('./commands/doctor.js')).doctorCommand,
   },
+  explain: {
+    usage: 'explain CODE',
+    summary: 'say what an error code means, and what to do',
+    details:
+      'CODE stands in brackets at the end of a message, as in [GHOST_CHANGED]. docs/errors.md has all of them.',
+    example: 'ghostkeep explain GHOST_CHANGED',
+    load: async () => (await import('./commands/explain.js')).explainCommand,
+  },
   hook: {
     usage: 'hook prestart|createRuntime|poststop',
     summary: 'called by the programs in hooks/; container state on stdin',

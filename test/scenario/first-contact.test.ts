@@ -69,6 +69,25 @@ describe('a directory', () => {
   });
 });
 
+describe('explain', () => {
+  it('when a code is given, in brackets or without, explain prints what docs/errors.md has', () => {
+    const page = fs.readFileSync(new URL('../../docs/errors.md', import.meta.url), 'utf8');
+    for (const word of ['GHOST_CHANGED', '[GHOST_CHANGED]', 'ghost_changed']) {
+      const { status, stdout } = ghostkeep(['explain', word]);
+      const [, means = '', wayOut = ''] =
+        /^GHOST_CHANGED\n\nIt means: {3}(.+)\nWhat to do: (.+)\n$/.exec(stdout) ?? [];
+      assert.equal(status, 0);
+      assert.ok(page.includes(`| \`GHOST_CHANGED\` | ${means} | ${wayOut} |`), stdout);
+    }
+  });
+
+  it('when there is no such code, the answer is wrong usage and lists all', () => {
+    const { status, stderr } = ghostkeep(['explain', 'GHOST']);
+    assert.equal(status, 2);
+    assert.match(stderr, /must be one of BAD_INPUT, .* USAGE;/);
+  });
+});
+
 describe('the id of a ghost', () => {
   it('when show lists it with its image, restore takes the one and the other', t => {
     const { folder, images } = dumped(t, 11);
