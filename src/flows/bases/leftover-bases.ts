@@ -77,7 +77,7 @@ export function removeBases(context: Context, images: string): void {
     const lock = files.lock(images);
     if (!lock) return;
     try {
-      // Where nothing can be locked, a dump may put its files there at any moment, so only an empty folder goes.
+      // Where nothing can be locked, a dump may put its files there at any moment: only an empty folder goes.
       if (files.removeEmpty(`${images}/${folder}`) && isPassingFolder(images)) files.removeEmpty(images);
     } finally {
       files.close(lock.fd);
