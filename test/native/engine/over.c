@@ -149,7 +149,10 @@ static void into_memory(int image)
 		at += got;
 }
 
-/* The kernel can tell that the image is only on the disk, so nothing of the large range is compared. */
+/*
+ * The kernel can tell that the image is only on the disk, so what it has not read ahead in the meantime is
+ * written without being compared.
+ */
 static void evicted_case(const struct place *place)
 {
 	int ghost = ghost_in(place), image = image_in(place);
@@ -166,7 +169,7 @@ static void evicted_case(const struct place *place)
 	       "%lu kept, %lu differing, %lu uncompared of %lu", second.kept_bytes, second.differing_bytes,
 	       second.uncompared_bytes, second.image_bytes);
 	if (strcmp(place->name, "xfs") == 0)
-		expect(second.uncompared_bytes >= 3 << 20, "%lu bytes uncompared", second.uncompared_bytes);
+		expect(second.uncompared_bytes > 0, "every byte was compared");
 	compare_with_ghost(place, ghost, image);
 	close(ghost);
 	close(image);
