@@ -78,7 +78,9 @@ export class LinuxFreezer implements Freezer {
     try {
       process.kill(pid, signal);
     } catch (error) {
-      if (errnoOf(error) !== 'ESRCH') throw error;
+      // A process that we may not thaw is one that we could not stop, and the others must go on all the same.
+      const isNotOurs = signal === 'SIGCONT' && errnoOf(error) === 'EPERM';
+      if (errnoOf(error) !== 'ESRCH' && !isNotOurs) throw error;
     }
   }
 

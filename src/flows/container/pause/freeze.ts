@@ -71,7 +71,9 @@ async function stopAll(host: Host, frozen: Frozen, record: string, look: () => n
   const { freezer, processes } = host;
   const known = new Set<number>();
   await until(host, frozen.what, () => {
-    const running = look().filter(pid => !processes.isPaused(pid));
+    const running = look().filter(
+      pid => !processes.isPaused(pid) && startTimeOf(processes, pid) !== undefined,
+    );
     const found = running.filter(pid => !known.has(pid));
     for (const pid of found) {
       known.add(pid);

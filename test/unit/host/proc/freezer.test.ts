@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { isFrozen } from '../../../../src/host/proc/freezer.js';
+import { isFrozen, LinuxFreezer } from '../../../../src/host/proc/freezer.js';
 
 const of = (files: Record<string, string>) => (file: string) => files[file] ?? '';
 
@@ -23,5 +23,22 @@ describe('isFrozen', () => {
   it('when nothing can be read, the process counts as running', () => {
     assert.equal(isFrozen('0::/a\n3:freezer:/a\n', of({})), false);
     assert.equal(isFrozen(''), false);
+  });
+});
+
+describe('a signal that freezes or thaws', () => {
+  it('when a process has ended, or may not be thawed by us, thawing goes on; one that cannot be stopped is an error', t => {
+    const fail = (code: string) =>
+      t.mock.method(process, 'kill', () => {
+        throw Object.assign(new Error(code), { code });
+      });
+    const freezer = new LinuxFreezer();
+    for (const code of ['EPERM', 'ESRCH']) {
+      fail(code);
+      freezer.signal(1, 'SIGCONT');
+    }
+    freezer.signal(1, 'SIGSTOP');
+    fail('EPERM');
+    assert.throws(() => freezer.signal(1, 'SIGSTOP'), { code: 'EPERM' });
   });
 });
