@@ -165,7 +165,9 @@ describe('scan by container', { skip: isRoot ? false : 'cgroups and mounts need 
       assert.match(stdout, new RegExp(`^ +1 MiB +1 +${id.slice(0, 12)} +shop$`, 'm'));
     }
     const json = JSON.parse(scan('--container', 'shop', '--json').stdout) as Scan;
-    assert.deepEqual(json.processes, [{ pid, command: 'sleep', container: id }]);
+    assert.deepEqual(json.processes, [
+      { pid, command: 'sleep', container: id, ghosts: 1, allocated: 1 << 20 },
+    ]);
     assert.deepEqual(json.containers, [{ id, name: 'shop', ghosts: 1, allocated: 1 << 20 }]);
     // Without the record the id is all that is known.
     assert.match(ghostkeep(['scan', '--pid', String(pid)]).stdout, new RegExp(` ${id.slice(0, 12)} +sleep `));

@@ -46,7 +46,7 @@ export function showScan(scan: Scan, { width, asRoot = true }: ScanPrint = {}): 
     ...(rows.length > 0 ? table(head, fitted) : []),
     ...showWhy(ghosts),
     ...showLeftOut(unseen.filter(each => each.inside)).map(line),
-    ...showContainers(scan),
+    ...showHolding(scan),
     showTotal(scan),
     ...showUnseen(scan, asRoot),
   ].join('');
@@ -93,6 +93,12 @@ function shortId(id: string): string {
   return /^[0-9a-f]{64}$/.test(id) ? id.slice(0, 12) : id;
 }
 
+function* showHolding(scan: Scan): Generator<string> {
+  const tables = [...showContainers(scan), ...showProcesses(scan)];
+  yield* tables;
+  if (tables.length > 0) yield '\n';
+}
+
 function* showContainers({ containers = [] }: Scan): Generator<string> {
   if (containers.length === 0) return;
   yield '\n';
@@ -106,7 +112,28 @@ function* showContainers({ containers = [] }: Scan): Generator<string> {
     ['allocated', 'ghosts', 'container', 'name'],
     rows.map(([bytes = '', count = '', id = '', name = '']) => [bytes, count, shortId(id), name]),
   );
+}
+
+/** More would only repeat the table of ghosts. `--json` has all. */
+const mostProcesses = 5;
+
+/** One process holds what the total says, so only several are compared. */
+function* showProcesses({ processes = [] }: Scan): Generator<string> {
+  if (processes.length < 2) return;
   yield '\n';
+  yield* table(
+    ['allocated', 'ghosts', 'pid', 'command'],
+    processes
+      .slice(0, mostProcesses)
+      .map(({ allocated, ghosts, pid, command }) => [
+        showBytes(countFromJson(allocated)),
+        String(ghosts),
+        String(pid),
+        command,
+      ]),
+  );
+  const more = processes.length - mostProcesses;
+  if (more > 0) yield line(`and ${counted(more, 'process', 'processes')} more; --json has all`);
 }
 
 function showTotal({ ghosts, filtered }: Scan): string {

@@ -35,6 +35,30 @@ describe('showScan', () => {
     assert.deepEqual(more, []);
   });
 
+  it('when several processes hold ghosts, those that hold most are compared, and the others are counted', () => {
+    const processes = [1, 2, 3, 4, 5, 6, 7].map(n => ({
+      pid: 100 + n,
+      command: `holder${n}`,
+      ghosts: n,
+      allocated: (10 - n) << 20,
+    }));
+    const shown = (count: number) =>
+      showScan({ ghosts: [], unseen: [], processes: processes.slice(0, count) }).split('\n');
+    assert.deepEqual(shown(7).slice(0, 9), [
+      '',
+      'allocated  ghosts  pid  command',
+      '    9 MiB       1  101  holder1',
+      '    8 MiB       2  102  holder2',
+      '    7 MiB       3  103  holder3',
+      '    6 MiB       4  104  holder4',
+      '    5 MiB       5  105  holder5',
+      'and 2 processes more; --json has all',
+      '',
+    ]);
+    assert.doesNotMatch(shown(2).join('\n'), /more/);
+    assert.deepEqual(shown(1), ['0 ghosts, 0 B allocated', '']);
+  });
+
   it('when there is no ghost, there is no table, and processes that have ended are not listed', () => {
     const ended = { pid: 100, what: 'process', why: 'it ended while it was looked at' };
     const refused = { pid: 101, what: 'map_files 1-2', why: 'EIO' };

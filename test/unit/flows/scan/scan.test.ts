@@ -28,6 +28,22 @@ describe('scan', () => {
       );
   });
 
+  it('says of each process how many ghosts it holds and how much they take, the most first', () => {
+    const file = (ino: bigint, allocated: bigint) =>
+      opened(fakeFile({ ino, allocated }), `/${ino} (deleted)`);
+    const [small, large] = [file(10n, 4096n), file(11n, 1n << 20n)];
+    const context = fakeContext();
+    context.host.processes
+      .add(100, { fds: { 3: small, 4: small }, cgroups: [`/docker/${'a'.repeat(64)}`] })
+      .add(200, { fds: { 3: small, 4: large }, commandLine: ['greedy'] });
+    const { processes, containers } = scan(context, { pids: [100, 200] });
+    assert.deepEqual(processes, [
+      { pid: 200, command: 'greedy', ghosts: 2, allocated: (1 << 20) + 4096 },
+      { pid: 100, command: 'fake', container: 'a'.repeat(64), ghosts: 1, allocated: 4096 },
+    ]);
+    assert.deepEqual(containers, [{ id: 'a'.repeat(64), ghosts: 1, allocated: 4096 }]);
+  });
+
   it('when a checkpoint would be refused because of a ghost, nobody keeps it, and --kept-by finds it so', () => {
     const mounts = [fakeMount(30, { rootGone: true })];
     for (const keptBy of [['no'], ['criu', 'ghostkeep']] as const) {
