@@ -141,6 +141,7 @@ static int add_chunks(struct run *run, uint64_t start, struct batch *batch)
 
 		batch_add_piece(batch, run->image.fd, chunk->position + (from - chunk->offset),
 				(uint32_t)(from - start), (uint32_t)(until - from));
+		run->taken += until - from;
 		if (chunk->offset + chunk->length > end)
 			break;
 		error = next_chunk(run);
@@ -212,4 +213,23 @@ int chain_add(struct chain *chain, uint64_t number, bool local, struct batch *ba
 	}
 	return fail(chain->report, -EBADMSG, start,
 		    "the last layer needs a parent at offset %llu of the ghost", (unsigned long long)start);
+}
+
+/* The image is removed when it is packed, so its chunks are counted by another reader, gk_check(). */
+int chain_took_all(struct chain *chain)
+{
+	const struct run *runs = chain->levels[0].runs;
+	uint64_t taken = runs[0].taken + runs[1].taken;
+	struct gk_report checked;
+	int error;
+
+	if (!chain->levels[0].whole)
+		return 0;
+	error = gk_check(runs[0].image.fd, NULL, &checked);
+	if (error)
+		return fail(chain->report, error, checked.failed_offset, "%s", checked.message);
+	if (taken != checked.data_bytes)
+		return fail(chain->report, -EIO, 0, "%llu of the image's %llu bytes of data were packed",
+			    (unsigned long long)taken, (unsigned long long)checked.data_bytes);
+	return 0;
 }

@@ -16,6 +16,7 @@ struct run {
 	struct image image;
 	struct image_chunk chunk; /* the first one that may not be used up */
 	bool ended;		  /* there is no such chunk */
+	uint64_t taken;		  /* bytes that units got from it */
 };
 
 struct level {
@@ -44,5 +45,8 @@ int chain_next(struct chain *chain, uint64_t *unit);
  * local, the unit gets no places when the first level says that it is in the parent.
  */
 int chain_add(struct chain *chain, uint64_t unit, bool local, struct batch *batch);
+
+/* When all units were added: did they get every byte of the first level, if that is an image? 0 or -EIO. */
+int chain_took_all(struct chain *chain);
 
 #endif

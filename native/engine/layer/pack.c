@@ -155,6 +155,8 @@ static int pack_units(struct pack *pack)
 			error = write_units(pack);
 		progress_add(pack->progress, pack->units.count * UNIT_BYTES);
 	} while (!error && pack->units.count);
+	if (!error)
+		error = chain_took_all(&pack->ghost);
 	return error ? error : write_head(pack);
 }
 
