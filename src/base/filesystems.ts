@@ -42,13 +42,15 @@ const smb: FileSystem = {
   sillyName: /\/\.__smbfile_silly[0-9a-f]+$/i,
   ...perhapsLinks,
 };
+/** statfs(2) f_type of every FUSE server. Source: linux/magic.h */
+export const fuseMagic = 0x65735546n;
 /**
  * libfuse lib/fuse.c, hidden_name(), and servers that write longer numbers; ntfs-3g.c and lowntfs-3g.c,
  * ghostformat.
  */
 const fuse: FileSystem = {
   on: 'server',
-  magics: [0x65735546n],
+  magics: [fuseMagic],
   sillyName: /\/(\.fuse_hidden[0-9a-f]{16,32}|\.ghost-ntfs-3g-[0-9]{20})$/i,
 };
 

@@ -102,7 +102,6 @@ class Search {
   finish(): Ghost[] {
     this.#onServers.askAll(this.#files.servesFuse, this.alive, {
       answered: (seen, { stat, magic }) => this.#judge({ ...seen, stat: { ...seen.stat, ...stat } }, magic),
-      remembered: seen => this.#judge(seen),
       failed: (seen, error) => this.#unseenOnServer(seen, error),
     });
     this.#mounts.locateAll(this.#pids, this.#files.servesFuse || this.#onServers.areSilent);

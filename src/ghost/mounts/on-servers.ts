@@ -6,15 +6,15 @@
  */
 
 import { errnoOf, silentServer } from '../../base/errors.js';
+import { fuseMagic } from '../../base/filesystems.js';
 import { isRegular } from '../../base/host/file-type.js';
 import type { Answer, ProcessView } from '../../base/host/host.js';
 import { internalName, stripDeleted } from '../links.js';
 import type { Seen } from '../seen.js';
 
 export interface Verdicts {
+  /** @throws an errno error where the holder has ended, or a server on the path is silent */
   answered(seen: Seen, answer: Answer): void;
-  /** The server may be one of the searched processes and frozen, so it was not asked. */
-  remembered(seen: Seen): void;
   failed(seen: Seen, error: unknown): void;
 }
 
@@ -44,7 +44,8 @@ export class OnServers {
       const first = ofMount[0] as Seen;
       const { name, filesystem } = this.#mountOf(first);
       if (servesFuse && filesystem.startsWith('fuse')) {
-        for (const seen of ofMount) verdicts.remembered(seen);
+        // The server may be one of these processes and frozen, so it is asked nothing, statfs(2) neither.
+        for (const seen of ofMount) settle(seen, { stat: seen.stat, magic: fuseMagic }, verdicts);
         continue;
       }
       const answers = this.processes.askServers(first.stat.mountId ?? 0, ofMount);
@@ -52,7 +53,7 @@ export class OnServers {
         const answer = answers[index];
         if (answer === undefined) verdicts.failed(seen, silentServer(name, filesystem));
         else if ('error' in answer) verdicts.failed(seen, answer.error);
-        else verdicts.answered(seen, answer);
+        else settle(seen, answer, verdicts);
       }
       this.areSilent ||= answers.includes(undefined);
     }
@@ -86,5 +87,15 @@ export class OnServers {
       if (errnoOf(error) === undefined) throw error;
     }
     return { name: `mount ${mountId}, which is in no mount namespace here,`, filesystem: 'unknown' };
+  }
+}
+
+/** One file that cannot be judged does not end the search. */
+function settle(seen: Seen, answer: Answer, verdicts: Verdicts): void {
+  try {
+    verdicts.answered(seen, answer);
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    verdicts.failed(seen, error);
   }
 }

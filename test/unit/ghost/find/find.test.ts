@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { makeDev } from '../../../../src/base/units.js';
 import { findGhosts } from '../../../../src/ghost/find/find.js';
 import { type Ghost, keysOf, toRecord } from '../../../../src/ghost/ghost.js';
-import { type FakeProcess, fakeFile, fakeHost, fakeMount, opened } from '../../fake-host.js';
+import { errno, type FakeProcess, fakeFile, fakeHost, fakeMount, opened } from '../../fake-host.js';
 
 /** Searches one process, with PID 100. */
 function findIn(process: FakeProcess) {
@@ -315,6 +315,35 @@ describe('ghosts on FUSE', () => {
     const found = findIn({ mounts, fds: { 3: ghost, 4: device } });
     assert.deepEqual(summary(found), ['unlinked: criu']);
     assert.match(found.ghosts[0]?.why ?? '', /FUSE server/);
+  });
+
+  const onServer = { mounts: [fakeMount(40, { filesystem: 'fuse.sshfs' })] };
+  const there = (ino: bigint, path: string) => opened(fakeFile({ nlink: 1, ino }), path, { mount: 40 });
+
+  it('when a searched process serves FUSE, no server is asked for its type, because it may be frozen', () => {
+    const device = fakeFile({ mode: 0o20666, rdev: makeDev(10n, 229n), ino: 9n, nlink: 1 });
+    const { processes } = fakeHost();
+    processes.filesystemMagic = () => assert.fail('statfs(2) waits for the server');
+    const hidden = there(7n, '/m/.fuse_hidden0000000200000001');
+    processes.add(100, { ...onServer, fds: { 3: hidden, 4: opened(device, '/dev/fuse') } });
+    assert.deepEqual(summary(findGhosts(processes, [100])), ['silly-renamed: criu']);
+  });
+
+  it('when a file on a server cannot be judged, the search goes on with the next one', () => {
+    const { processes } = fakeHost();
+    processes.statInRoot = () => {
+      throw errno('ECONNABORTED');
+    };
+    for (const pid of [100, 101])
+      processes.add(pid, { ...onServer, fds: { 3: there(BigInt(pid), `/m/${pid} (deleted)`) } });
+    const { unseen } = findGhosts(processes, [100, 101]);
+    assert.deepEqual(
+      unseen.map(({ pid, what }) => [pid, what]),
+      [
+        [100, 'fd 3'],
+        [101, 'fd 3'],
+      ],
+    );
   });
 
   it('when the FUSE server is outside, ghostkeep keeps the ghost', () => {
