@@ -44,7 +44,10 @@ class Case {
     await once(namespace.stdout as NonNullable<typeof namespace.stdout>, 'data');
     const fds = ['one', 'two'].map(name => ghostFile(t, folder, name, ''));
     if (bytes > 0) fds.push(ghostFile(t, folder, 'large', Buffer.alloc(bytes, 1)));
-    return new Case(t, folder, namespace, fds);
+    const made = new Case(t, folder, namespace, fds);
+    // The shell makes the second counter, which a cgroup must not miss.
+    await made.until(() => made.pids().length === 2);
+    return made;
   }
 
   /** Folders are named by their whole path, because nsenter begins in the root. */

@@ -110,7 +110,7 @@ describe('a ghost with a lease', () => {
     'write-only': /its descriptor is open for writing only/,
     direct: /its descriptor is open for direct I\/O \(O_DIRECT\) only/,
     map: /only a mapping leads to it/,
-    sparse: /without one its 8\.0 TiB of holes would have to be read/,
+    sparse: /without one its 8 TiB of holes would have to be read/,
   }))
     it(`when no descriptor of the holder can be read (${mode}), the checkpoint is refused, and the lease stays`, async t => {
       const images = temporaryFolder(t);
