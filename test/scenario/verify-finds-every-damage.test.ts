@@ -191,8 +191,9 @@ describe('verify', () => {
         ],
       ],
       [
-        'wrong order',
+        'wrong order: offsets may go back once, and go back twice',
         [
+          [4096, 16384],
           [4096, 8192],
           [4096, 0],
         ],
