@@ -232,7 +232,7 @@ describe('dump --freeze', { skip: isRoot ? false : 'mounts and cgroups need root
     await made.until(() => fs.existsSync(`${made.folder}/images/ghostkeep`));
     for (const pid of made.pids()) process.kill(pid, 'SIGCONT');
     assert.deepEqual(await once(child, 'exit'), [1, null]);
-    // What was still to be copied may have changed already.
+    // A ghost that was still to be copied may have changed already.
     assert.match(text, /somebody let it go on before all was copied.*\[NOT_FROZEN\]|\[GHOST_CHANGED\]/);
     assert.ok(!fs.existsSync(`${made.folder}/images/ghostkeep-manifest.json`));
     await made.assertGoesOn();
