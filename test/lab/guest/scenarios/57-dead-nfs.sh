@@ -7,8 +7,9 @@
 . "$GUEST/filesystems.sh"
 
 PATIENCE=400	# seconds until a checkpoint is taken for one that never gives up
-# Milliseconds that the gate may add. Under emulation its helper needs some 12 s to start, and on a slow host 30.
-MORE=45000
+# Milliseconds that the gate may add. Under emulation its helper needs some 12 s to start. If the gate waited for the
+# server, that would be 30 s more: the kernel gives up a soft mount after that.
+MORE=25000
 
 # Makes a ghost in /data, and a process that holds a file of the server and does nothing with it.
 start_holder() {
