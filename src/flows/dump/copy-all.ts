@@ -49,6 +49,11 @@ export async function copyAll(context: Context, target: CopyTarget, copies: read
     ? `, ${showBytes(sum('kept'))} of the images before the freeze`
     : '';
   context.log.info(`copied ${counted(copies.length, 'ghost')}: ${showBytes(sum('bytes'))} of data${before}`);
+  leaveReserve(context, images, policy);
+}
+
+/** @throws NO_SPACE, IO */
+export function leaveReserve(context: Context, images: string, policy: Policy): void {
   assertReserve(context, images, policy);
   setAside(context.host, images);
 }

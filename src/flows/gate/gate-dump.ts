@@ -23,7 +23,7 @@ import { whyUnsealable } from '../directory/unsealable.js';
 import { imageMode } from '../dump/copy-one.js';
 import { toKeyPath } from '../dump/describe.js';
 import { dumpGhosts } from '../dump/dump.js';
-import { keysOfJournal } from '../dump/journal.js';
+import { hasOurs, keysOfJournal } from '../dump/journal.js';
 import { WarmImages } from '../dump/warm-images.js';
 import { sealImages } from '../seal/seal.js';
 import { warmUp } from './warm-pass.js';
@@ -152,9 +152,8 @@ export class GateDump {
       ...(session ? { container: session.container } : {}),
     });
     this.#journal = journal;
-    const keys = keysOfJournal(journal);
-    if (keys.length > 0) this.letGo();
-    return keys;
+    if (hasOurs(journal)) this.letGo();
+    return keysOfJournal(journal);
   }
 
   /**
@@ -231,7 +230,7 @@ export class GateDump {
     // restore fail.
     if (this.#leftToCriu && !this.#started) clearImages(this.context.host, this.images);
     const journal = this.#journal;
-    if (journal && keysOfJournal(journal).length > 0) this.#seal(journal, where);
+    if (journal && hasOurs(journal)) this.#seal(journal, where);
     if (this.#session) rememberImages(this.context, this.#session, where);
   }
 

@@ -22,7 +22,7 @@ import type { Context } from '../context.js';
 import { isSmallFile } from '../dump/copy-batch.js';
 import type { DumpRequest } from '../dump/journal.js';
 import type { WarmImages } from '../dump/warm-images.js';
-import { isLarge, whyForbidden } from '../rounds/copy-running.js';
+import { isLarge, whyForbidden, worthNamed } from '../rounds/copy-running.js';
 import { WarmCopies } from './warm-copies.js';
 
 /** The least number of small ghosts: fewer are copied and described in a millisecond or two. */
@@ -35,8 +35,8 @@ const worthMany = 32;
 export async function warmUp(context: Context, request: DumpRequest & { warm: WarmImages }): Promise<void> {
   const { host, log } = context;
   const { warm } = request;
-  const { ghosts } = findGhosts(host.processes, request.pids, context.alive);
-  const kept = ghosts.filter(({ keep }) => keep === 'ghostkeep');
+  const found = findGhosts(host.processes, request.pids, context.alive, { named: true });
+  const kept = found.ghosts.filter(({ keep }) => keep === 'ghostkeep');
   tryPins(context, kept.filter(needsCopy));
   const forbidden = whyForbidden(kept, request.policy);
   if (forbidden !== undefined) {
@@ -49,7 +49,8 @@ export async function warmUp(context: Context, request: DumpRequest & { warm: Wa
   const large = ours.filter(isLarge);
   const small = ours.filter(ghost => isSmallFile(ghost.stat) && !isLarge(ghost));
   const many = small.length >= worthMany ? small : [];
-  if (large.length + many.length === 0) return;
+  const named = worthNamed(found.named, request.policy);
+  if (large.length + many.length + named.length === 0) return;
   const pass = new WarmCopies(context, request, warm);
   try {
     if (!pass.ownsFolder()) return;
@@ -57,13 +58,16 @@ export async function warmUp(context: Context, request: DumpRequest & { warm: Wa
     if (many.length > 0 && pass.hasRoom(many)) pass.copyMany(many);
     const hasRoom = large.length > 0 && pass.hasRoom(large);
     await inParallel(large, availableParallelism(), ghost => pass.copy(ghost, hasRoom));
+    // They come last, because a dump without them succeeds, too.
+    const hasMore = named.length > 0 && pass.hasRoom(named);
+    await inParallel(named, availableParallelism(), file => pass.copy(file, hasMore));
     await pass.again();
   } catch (error) {
     warm.giveBack();
     throw error;
   }
   log.info(
-    `before the freeze: ${warm.count} of ${large.length + many.length} large or many ghosts copied in ${counted(pass.rounds, 'round')}, ${pass.fresh} by a round before, ${pass.written} written to disk`,
+    `before the freeze: ${warm.count} of ${large.length + many.length + named.length} large or many ghosts copied in ${counted(pass.rounds, 'round')}, ${pass.fresh} by a round before, ${pass.written} written to disk`,
   );
 }
 

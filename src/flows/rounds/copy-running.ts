@@ -29,6 +29,11 @@ export function isLarge({ stat }: Ghost): boolean {
   return stat.allocated >= worthBytes;
 }
 
+/** Those of the named FILES that are worth a copy. A dump leaves out one that is over the limit. */
+export function worthNamed(files: readonly Ghost[], policy: Policy): Ghost[] {
+  return files.filter(file => isLarge(file) && !isOverLimit(file, policy));
+}
+
 /** @returns the reason if GHOSTS are not to be copied, because the dump will refuse one of them */
 export function whyForbidden(ghosts: readonly Ghost[], policy: Policy): string | undefined {
   const forbidden = ghosts.find(ghost => isOverLimit(ghost, policy));
