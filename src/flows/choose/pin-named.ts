@@ -5,6 +5,7 @@
  * it.
  */
 import { errnoOf } from '../../base/errors.js';
+import { counted } from '../../base/text/counted.js';
 import { showBytes } from '../../base/units.js';
 import { type Ghost, pathOf } from '../../ghost/ghost.js';
 import type { Policy } from '../../oci/policy.js';
@@ -38,7 +39,10 @@ export function pinNamed(
   if (!policy.enabled) return [];
   const most = ghosts > mostGhosts ? 0 : mostNamed;
   const [more] = files.slice(most);
-  if (more) leave(context, more, `it and ${files.length - most - 1} others are too many for one checkpoint`);
+  if (more) {
+    const count = counted(files.length - most, 'such file is', 'such files are');
+    leave(context, more, `${count} more than the ${most} that one checkpoint keeps`);
+  }
   const wanted = files.slice(0, most).filter(file => {
     if (!isOverLimit(file, policy)) return true;
     leave(context, file, `its ${showBytes(file.stat.allocated)} are over the policy's limit`);

@@ -69,6 +69,9 @@ function linkAll(fd: number, places: readonly Buffer[]): void {
   }
 }
 
+/** The mode of a folder that we have just made. */
+const made = 0o700;
+
 /**
  * Folders that were resolved inside the root and are held open: if somebody replaces one by a link meanwhile,
  * the new names still go into the folder that we opened.
@@ -119,14 +122,18 @@ class Folders {
     if (!wanted) return undefined;
     const place = this.placeOf(folder);
     try {
-      fs.mkdirSync(place, 0o700);
+      fs.mkdirSync(place, made);
     } catch (error) {
       if (errnoOf(error) !== 'EEXIST') throw error;
       return this.#find(folder);
     }
     const fd = fs.openSync(place, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY | fs.constants.O_NOFOLLOW);
     try {
+      // If somebody has put another folder there, that one stays as it is.
+      const { uid, mode } = fs.fstatSync(fd);
+      if (uid !== process.geteuid?.() || (mode & 0o7777) !== made) return fd;
       fs.fchownSync(fd, wanted.uid, wanted.gid);
+      // No set-id bits: see applyMetadata.
       fs.fchmodSync(fd, wanted.mode & 0o1777);
     } catch (error) {
       fs.closeSync(fd);
