@@ -12,7 +12,7 @@
 start_sharing() {
 	start_python "$1" "$2" state "shared.py $3" "${4:-}"
 	wait_for 60 "child of $2" more_than "$1" "$2" child 20
-	chown 1234:2345 "$SHM/twice" "$SHM/folder"
+	[ -z "${4:-}" ] || chown 1234:2345 "$SHM/twice" "$SHM/folder"
 }
 
 look_at_files() {
@@ -71,12 +71,97 @@ comes_back() {
 	keep_log "$images/ghostkeep.log" "$images/ghostkeep-manifest.json"
 	expect_sealed "$images"
 	expect_line "$images/ghostkeep.log" 'copied 4 files of a shared /dev/shm'
-	jq -e '[.ghosts[].class] == ["named", "named", "named", "named"]' "$images/ghostkeep-manifest.json"
+	expect_four "$images"
 	new_shm
 	restore_container "$runtime" "$name" "$images"
 	expect_same_text "$listed" "$(listed)"
 	expect_sharing "$runtime" "$name" "$before"
 	expect_same_text "$seen" "$(look_at_files "$runtime" "$name")"
+}
+
+expect_four() {
+	jq -c '.ghosts[] | [.class, .path, .image, .data.ways, .data.kept]' "$1/ghostkeep-manifest.json"
+	jq -e '[.ghosts[].class] == ["named", "named", "named", "named"]
+		and (.ghosts[] | select(.path == "/dev/shm/big") | .data.kept) > 1000000' "$1/ghostkeep-manifest.json" ||
+		fail "these are other files, or none was copied before the freeze"
+}
+
+# The pod goes on, and a process of another container has written to one file and removed another. What is
+# there stays as it is.
+in_the_same_pod() {
+	local runtime=$1 name=shm-same-$1 images
+	with_ghostkeep
+	new_shm
+	at_exit drop_shm
+	start_sharing "$runtime" "$name" 5000000 "$SHM:/dev/shm"
+	images=$(images_of "$runtime" "$name")
+	expect_ok checkpoint_container "$runtime" "$name" "$images"
+	printf 'ONE FILE' | dd of="$SHM/one" conv=notrunc status=none
+	rm "$SHM/twice"
+	restore_container "$runtime" "$name" "$images"
+	expect_sharing "$runtime" "$name" 20
+	look_at_files "$runtime" "$name" | jq -e '.one == "ONE FILE" and .twice == "written by the first descriptor"'
+	expect_line "$images/restore.log" 'ghostkeep: made again /dev/shm/twice'
+	! grep -aq 'made again /dev/shm/one' "$images/restore.log" || fail "a file that was there was made again"
+}
+
+# A process of another container writes while the file is copied: CRIU dumps the container all the same.
+written_by_others() {
+	local runtime=$1 name=shm-written-$1 images
+	with_ghostkeep
+	new_shm
+	at_exit drop_shm
+	start_sharing "$runtime" "$name" 100000000 "$SHM:/dev/shm"
+	dd if=/dev/zero of="$SHM/big" conv=notrunc bs=1 seek=32 count=1000000000 status=none &
+	at_exit kill $!
+	images=$(images_of "$runtime" "$name")
+	expect_ok checkpoint_container "$runtime" "$name" "$images"
+	keep_log "$images/ghostkeep.log"
+	expect_line "$images/ghostkeep.log" '/dev/shm/big is not copied, so it can be restored only where it still is: .*written to'
+	restore_container "$runtime" "$name" "$images"
+	expect_sharing "$runtime" "$name" 20
+}
+
+# The tmpfs is the container's own, and CRIU keeps its content: nothing of ours runs.
+on_its_own_tmpfs() {
+	local runtime=$1 name=shm-own-$1 images
+	with_ghostkeep
+	start_sharing "$runtime" "$name" 5000000
+	images=$(images_of "$runtime" "$name")
+	expect_ok checkpoint_container "$runtime" "$name" "$images"
+	expect_line "$(logs_of "$runtime" "$name")/dump.log" 'the helper does not start'
+	restore_container "$runtime" "$name" "$images"
+	expect_sharing "$runtime" "$name" 20
+}
+
+# Podman keeps the content of this tmpfs, too.
+on_podmans_own() {
+	local runtime=$1 name=shm-podman images
+	with_ghostkeep
+	start_sharing "$runtime" "$name" 5000000
+	images=$(images_of "$runtime" "$name")
+	expect_ok checkpoint_container "$runtime" "$name" "$images"
+	restore_container "$runtime" "$name" "$images"
+	expect_sharing "$runtime" "$name" 20
+}
+
+around_the_runtime() {
+	local runtime=$1 name=shm-nogate-$1 images listed
+	with_ghostkeep
+	without_gate
+	new_shm
+	at_exit drop_shm
+	start_sharing "$runtime" "$name" 5000000 "$SHM:/dev/shm"
+	listed=$(listed)
+	images=$(images_of "$runtime" "$name")
+	mkdir -p "$images"
+	expect_ok ghostkeep checkpoint -- "$runtime" checkpoint --image-path "$images" --work-path "$images" "$name"
+	expect_sealed "$images"
+	with_ghostkeep
+	new_shm
+	restore_container "$runtime" "$name" "$images"
+	expect_same_text "$listed" "$(listed)"
+	expect_sharing "$runtime" "$name" 20
 }
 
 expect_same_text() {
@@ -88,3 +173,8 @@ for runtime in podman-crun podman-runc runc crun; do
 	check "$runtime" "files on a /dev/shm that comes back empty" comes_back "$runtime" 5000000
 done
 check runc "300 MB on a /dev/shm that comes back empty" comes_back runc 300000000
+check runc "the same /dev/shm: what is there stays" in_the_same_pod runc
+check runc "a file on /dev/shm that others write to" written_by_others runc
+check runc "files on the container's own /dev/shm: no helper" on_its_own_tmpfs runc
+check podman-crun "files on podman's own /dev/shm" on_podmans_own podman-crun
+check runc "named files, ghostkeep checkpoint" around_the_runtime runc
