@@ -114,13 +114,16 @@ describe('copies of named files on a shared /dev/shm', () => {
   });
 
   it('an image from before the freeze goes, where it takes the room that CRIU needs', async () => {
-    const { gate, files, processes, ours } = container([64n * MiB]);
+    const { gate, files, processes, ours } = container([64n * MiB], { ghost: true });
     await gate.warm(100);
     assert.equal(ours().filter(name => name.includes('warm-')).length, 1);
     files.free = 20n * MiB;
     processes.memory.set(100, 60n * MiB);
-    assert.deepEqual(await gate.checkpoint(100), []);
-    assert.deepEqual(ours(), []);
+    assert.deepEqual(await gate.checkpoint(100), ['file[1e:63]']);
+    assert.deepEqual(
+      ours(),
+      ['journal.json', 'pending-1.img', 'reserve'].map(name => `/img/ghostkeep/${name}`),
+    );
   });
 
   it('a large one is copied before the freeze, and the dump goes over that image', async () => {
