@@ -35,7 +35,7 @@ static struct {
 	uint64_t ids[MOUNTS_MAX]; /* ascending, shifted by one bit, which is set for an overlay */
 } table;
 
-/* What is mounted on /dev/shm of the process; one over the other there may be several. */
+/* The mounts on /dev/shm of the process. There may be several, one over the other. */
 static struct {
 	int count;
 	struct {

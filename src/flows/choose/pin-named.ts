@@ -14,10 +14,10 @@ import { isOverLimit } from './choose.js';
 import { type PinnedGhost, pinSome } from './pin.js';
 
 /** The manifest has room for these besides the ghosts, and looking at each takes time. */
-const mostNamed = 4096;
+const mostNamed = 4000;
 const mostGhosts = 20_000;
 
-/** What an image takes besides its file's data, with the rest of its last block. */
+/** Bytes that an image takes besides its file's data, with the rest of its last block. */
 const headBytes = 8192n;
 
 /** A file that is open in this process, and the name of its image from before the freeze. */

@@ -18,7 +18,7 @@ import { describeGhost } from './describe.js';
 import { startState } from './describe-again.js';
 import type { DumpRequest } from './journal.js';
 
-/** Call this when all ghosts are copied. What could be copied is in the journal afterwards. */
+/** Call this when all ghosts are copied. Afterwards the journal has the files that could be copied. */
 export async function copyNamed(
   context: Context,
   request: DumpRequest,

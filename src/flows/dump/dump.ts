@@ -78,7 +78,7 @@ function letGo(
   warm?.discard();
 }
 
-/** What a dump keeps. */
+/** All that a dump keeps. */
 interface Held {
   pinned: readonly PinnedGhost[];
   named: readonly PinnedNamed[];

@@ -26,13 +26,13 @@ import type { DumpRequest } from '../dump/journal.js';
 import { watchServers } from '../dump/watch-servers.js';
 import {
   copyRunning,
+  ghostsForRound,
   isLarge,
   whyForbidden,
   whyNoRoom,
   whyTooFull,
   willShare,
   worthBytes,
-  worthNamed,
 } from './copy-running.js';
 
 /** Another round, or a checkpoint, may be about to end. */
@@ -83,7 +83,7 @@ export async function runRound(
   const { host } = context;
   const { processes } = host;
   const found = findGhosts(processes, request.pids, context.alive, { named: true });
-  const ghosts = [...found.ghosts.filter(isOurs), ...worthNamed(found.named, request.policy)];
+  const ghosts = ghostsForRound(found, request.policy);
   const { watched, watch } = watchServers(context, ghosts, request.images);
   const pinned = pinSome(processes, ghosts.filter(isLarge));
   try {
@@ -116,7 +116,6 @@ export async function runRound(
  */
 const owner = { begins: true, waitMs };
 
-const isOurs = (ghost: Ghost) => ghost.keep === 'ghostkeep' && ghost.class !== 'linked';
 const isOfGhost = ({ ghost }: Work) => ghost.class !== 'named';
 const ghostsOf = (works: readonly Work[]) => works.map(({ ghost }) => ghost);
 
@@ -167,9 +166,8 @@ function prepare(context: Context, request: DumpRequest, owned: string, works: r
   const forbidden = whyForbidden(ghostsOf(works), policy);
   // A dump without the named files succeeds, too, so the ghosts get the room first.
   const whyNot = (some: readonly Work[]) => forbidden ?? whyNoRoom(context, images, policy, ghostsOf(some));
-  const [whyNoGhosts, whyNoNamed] = [whyNot(anew.filter(isOfGhost)), whyNot(anew)];
   for (const one of anew) {
-    const why = isOfGhost(one) ? whyNoGhosts : whyNoNamed;
+    const why = whyNot(isOfGhost(one) ? anew.filter(isOfGhost) : anew);
     if (why === undefined) attempt(one, () => create(context, images, one));
     else one.why = why;
   }

@@ -3,7 +3,7 @@ import type { Ghost } from '../ghost.js';
 import type { Carrier, OpenDevice } from './inside.js';
 import type { UnseenInSearch } from './unseen.js';
 
-/** What a search of processes has found. */
+/** The result of a search of processes. */
 export interface Found {
   ghosts: Ghost[];
   /** Files on a shared /dev/shm that have their names. Only where they were asked for. */

@@ -36,7 +36,7 @@ export class NamedFiles {
     for (let at = 0; at < others.length; at += 3)
       if (devices.has(others[at + 1] as bigint)) fds.push(Number(others[at]));
     for (const look of this.processes.lookAt(pid, fds)) {
-      // A descriptor that was closed meanwhile, for example. What we cannot look at, CRIU can.
+      // The descriptor was closed meanwhile, for example. CRIU looks itself.
       if ('error' in look) continue;
       const { fd, info } = look;
       const stat = { ...look.stat, mountId: info.mountId };

@@ -13,7 +13,7 @@ const held = (values: object = {}, name = '/dev/shm/held') => opened(file(values
 
 interface Machine {
   mounts?: ReturnType<typeof fakeMount>[];
-  /** What the host has mounted. */
+  /** The mounts of the host. */
   ours?: ReturnType<typeof fakeMount>[];
   named?: boolean;
 }
