@@ -110,6 +110,14 @@ export const commands: Record<string, Command> = {
     example: 'ghostkeep demo',
     load: async () => (await import('./commands/demo.js')).demoCommand,
   },
+  register: {
+    usage: 'register [--remove] BUNDLE [--json]',
+    summary: "put the hooks of this installation into a bundle's config.json, for runc and crun",
+    details:
+      'The hooks of others and every other part of the file stay; hooks of ours from an earlier installation are replaced. A bundle\nthat has them already is not written. --remove takes ours out. podman, CRI-O and others read hooks.d and need no\nregistration.',
+    example: 'ghostkeep register bundle',
+    load: async () => (await import('./commands/register.js')).registerCommand,
+  },
   'try-hooks': {
     usage: 'try-hooks [--bundle DIR] [--keep] [--json]',
     summary: 'the hooks without a runtime: checkpoint and restore played, every byte compared',
