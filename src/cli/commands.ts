@@ -32,6 +32,14 @@ export const commands: Record<string, Command> = {
     example: 'ghostkeep dump --tree 4711 --freeze -D images',
     load: async () => (await import('./commands/dump.js')).dumpCommand,
   },
+  check: {
+    usage: 'check --container NAME|--pid N …|--tree PID|--cgroup PATH [-D DIR] [--json]',
+    summary: 'would a checkpoint succeed now, how much room does it need, how long is the freeze',
+    details:
+      "Everything is listed for which ghostkeep or CRIU would refuse the checkpoint, with a code and the way out, and what cannot\nbe known from here. Room and time are those of ghosts: memory comes on top. The time is what the copies take at the rate of a\nsample, the first 64 MiB of the largest ghost, which is copied into DIR just now and removed. Without -D the folder is asked of the\ncontainer's engine. The processes go on. Exit status 1 where something would be refused.",
+    example: 'ghostkeep check --tree 4711 -D next',
+    load: async () => (await import('./commands/check.js')).checkCommand,
+  },
   'pre-dump': {
     usage:
       'pre-dump --container ID | --pid N … | --tree PID [-D DIR] [--until-stable [N]] [--engine auto|fiemap|seek|read] [--json]',

@@ -40,7 +40,7 @@ const rooms: Record<string, string[][]> = {
     ['scan', 'choose'],
     ['dump'],
     ['seal', 'rounds'],
-    ['chain'],
+    ['chain', 'check'],
     ['restore'],
     ['recover', 'history'],
     ['gate', 'hooks', 'try-hooks'],
