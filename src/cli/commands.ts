@@ -127,10 +127,12 @@ export const commands: Record<string, Command> = {
     load: async () => (await import('./commands/register.js')).registerCommand,
   },
   'try-hooks': {
-    usage: 'try-hooks [--bundle DIR] [--keep] [--json]',
-    summary: 'the hooks without a runtime: checkpoint and restore played, every byte compared',
+    usage:
+      'try-hooks [--bundle DIR] [--keep] [--json]\n       try-hooks --hook PATH [--stage prestart|createRuntime|poststop …] [--timeout SECONDS] [--json] [-- ARG …]',
+    summary:
+      "the hooks without a runtime: checkpoint and restore played, every byte compared; or anybody's hook tried",
     details:
-      "Needs no runtime, no CRIU and no root. A workload makes files without a name; the hooks that the bundle's\nconfig.json registers (without --bundle: ghostkeep's own) are run as a runtime runs them, with its state on stdin;\nthe processes are frozen, dumped by poststop, killed, and a new one gets the restored files. Everything is made\nin a folder of its own below $TMPDIR, which --keep leaves there. Exit status 1 on any difference.",
+      'Needs no runtime, no CRIU and no root. A workload makes files without a name; the hooks that the bundle\'s\nconfig.json registers (without --bundle: ghostkeep\'s own) are run as a runtime runs them, with its state on stdin;\nthe processes are frozen, dumped by poststop, killed, and a new one gets the restored files. Everything is made\nin a folder of its own below $TMPDIR, which --keep leaves there. Exit status 1 on any difference.\n--hook tries a hook of somebody else: PATH is its program or a hooks.d file. It is called as runc, crun, podman and CRI-O\ncall it in the life of a container: without PATH, with the bundle "/", with 192 KiB of annotations, twice, without a pid.\nIt is run for real, as you. Exit status 1 if it does something wrong in a call.',
     example: 'ghostkeep try-hooks',
     load: async () => (await import('./commands/try-hooks.js')).tryHooksCommand,
   },

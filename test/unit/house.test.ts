@@ -44,7 +44,7 @@ const rooms: Record<string, string[][]> = {
     ['restore'],
     ['recover', 'history'],
     ['gate', 'hooks', 'try-hooks'],
-    ['try-hooks/restored', 'try-hooks/runc'],
+    ['try-hooks/restored', 'try-hooks/runc', 'try-hooks/others'],
   ],
   ghost: [['.'], ['mounts'], ['find']],
   bench: [['content'], ['machine'], ['report'], ['.'], ['suites']],
