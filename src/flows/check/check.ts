@@ -21,9 +21,9 @@ export async function check(context: Context, selection: Selection, images?: str
   const pids = selectPids(host, selection);
   const [first = 0] = pids;
   const { policy } = policyOf(context, first);
-  const found = findGhosts(host.processes, pids, context.alive);
+  const found = findGhosts(host.processes, pids, context.alive, { named: true });
   const place = placeOf(context, pids, selection, images);
-  const { room, freeze, refusals } = await estimate(context, found.ghosts, policy, place.folder);
+  const { room, freeze, refusals } = await estimate(context, found, policy, place.folder);
   const all = [...findRefusals(context, found, policy), ...findMountRefusals(context, pids), ...refusals];
   return {
     ok: all.length === 0,
