@@ -2,7 +2,7 @@ import type { Manifest } from '../base/documents/generated/manifest.js';
 import { counted } from '../base/text/counted.js';
 
 /** `2 ghosts and 1 file with other names`. The content of such a file is not copied. */
-export function countGhosts({ ghosts, links = [] }: Manifest): string {
+export function countGhosts({ ghosts, links = [] }: Pick<Manifest, 'ghosts' | 'links'>): string {
   const copied = new Set(ghosts.flatMap(({ key }) => key));
   const others = new Set(links.map(({ key }) => key).filter(key => !copied.has(key))).size;
   return `${counted(ghosts.length, 'ghost')}${others === 0 ? '' : ` and ${countFiles(others)} with other names`}`;

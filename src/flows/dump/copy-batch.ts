@@ -3,6 +3,7 @@
  * several times as long as copying the bytes (decision 0008).
  */
 import type { FileStat } from '../../base/host/host.js';
+import { countFromJson } from '../../base/units.js';
 import type { Context } from '../context.js';
 import {
   type Copy,
@@ -39,10 +40,18 @@ export function copySmall(context: Context, copies: readonly Copy[], target: Cop
   const small = copies.filter(isSmall);
   const left = copies.filter(copy => !isSmall(copy));
   for (const batch of inBatches(small)) {
-    for (const copy of copyBatch(context, batch, target)) left.push(copy);
+    const again = copyBatch(context, batch, target);
+    for (const copy of again) left.push(copy);
+    tellProgress(context, batch, again.length);
     context.alive?.();
   }
   return left;
+}
+
+function tellProgress({ progress }: Context, batch: readonly Copy[], failed: number): void {
+  if (!progress) return;
+  progress.moved(batch.reduce((sum, { entry: { data } }) => sum + countFromJson(data?.bytes ?? 0), 0n));
+  progress.did(batch.length - failed);
 }
 
 /** Parts COPIES into batches, each as large as one call may take. */

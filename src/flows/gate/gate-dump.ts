@@ -6,6 +6,7 @@ import { fieldsOf, GhostkeepError, reasonOf } from '../../base/errors.js';
 import { lostNames } from '../../criu/seal-plan.js';
 import { clearImages } from '../../image/clear-images.js';
 import { isOfThisCheckpoint } from '../../image/inventory.js';
+import { showSummary } from '../../image/summary.js';
 import type { PolicyDocument } from '../../oci/policy.js';
 import { basesIn, findBases } from '../bases/bases.js';
 import { policyOf, wishOfOption } from '../container/policy.js';
@@ -231,7 +232,10 @@ export class GateDump {
     // restore fail.
     if (this.#leftToCriu && !this.#started) clearImages(this.context.host, this.images);
     const journal = this.#journal;
-    if (journal && keysOfJournal(journal).length > 0) this.#seal(journal, where);
+    if (journal && keysOfJournal(journal).length > 0) {
+      this.#seal(journal, where);
+      this.context.log.info(`${showSummary(journal)}; sealed in ${where}`);
+    }
     if (this.#session) rememberImages(this.context, this.#session, where);
   }
 

@@ -41,9 +41,9 @@ const forbidden = new Set(['EACCES', 'EPERM']);
 
 /**
  * @param alive called at every process, descriptor, mapping and ghost, because looking at a million of them
- * takes longer than a caller may wait for a sign of life
+ * takes longer than a caller may wait for a sign of life; it is given the pid when a process begins
  */
-export function findGhosts(processes: ProcessView, pids: readonly number[], alive = () => {}): Found {
+export function findGhosts(processes: ProcessView, pids: readonly number[], alive: Alive = () => {}): Found {
   const search = new Search(processes, alive);
   processes.inTurn(pids, () => {
     for (const pid of pids) search.process(pid);
@@ -52,6 +52,8 @@ export function findGhosts(processes: ProcessView, pids: readonly number[], aliv
   const { unseen, apart, servesFuse, carriers, devices } = search;
   return { ghosts, unseen: unseen.all, apart, servesFuse, carriers, devices, memory: unseen.memory };
 }
+
+type Alive = (pid?: number) => void;
 
 class Search {
   readonly apart = new Set<number>();
@@ -68,7 +70,7 @@ class Search {
 
   constructor(
     private readonly processes: ProcessView,
-    private readonly alive: () => void,
+    private readonly alive: Alive,
   ) {
     this.#mounts = new MountTable(processes);
     this.#onServers = new OnServers(processes);
@@ -77,6 +79,7 @@ class Search {
 
   process(pid: number): void {
     this.#pids.push(pid);
+    this.alive(pid);
     if (!this.#holder(pid)) return;
     this.#guard(pid, 'task', () => {
       for (const tid of this.processes.threadsApart(pid)) {
