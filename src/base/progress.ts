@@ -30,8 +30,8 @@ export interface ProgressState {
 const leastMs = 1000;
 
 /**
- * How far a command has come. Flows say what they do, and printers look whenever they want (src/cli/progress/).
- * It is only counters, because a container may be frozen while they count.
+ * How far a command has come. Flows say what they do, and printers look whenever they want
+ * (src/cli/progress/). It is only counters, because a container may be frozen while they count.
  */
 export class Progress {
   #step: Step | undefined;

@@ -89,7 +89,8 @@ export const commands: Record<string, Command> = {
     load: async () => (await import('./commands/pack.js')).packCommand,
   },
   materialize: {
-    usage: 'materialize DIR [--to DIR2] [--preserve-allocation] [--accept-changed-inventory] [--verbose] [--json]',
+    usage:
+      'materialize DIR [--to DIR2] [--preserve-allocation] [--accept-changed-inventory] [--verbose] [--json]',
     summary: 'make a packed dump stand alone again; ask that allocated space comes back at restore',
     details:
       'It also checks that the dump is complete. --to leaves DIR as it is and makes a copy that stands alone in DIR2, which must be\nempty or not there. In place it is refused while packed directories need DIR.\nWith --preserve-allocation the manifest notes that space which was allocated and never written (fallocate) is\nallocated again when the dump is restored: by CRIU where ghostkeep is installed, and by `ghostkeep restore`. Without it such\nspace comes back as holes. What cannot be allocated is a warning in the log of CRIU. A checkpoint that podman has\nexported must be unpacked first.\nWhen a tool has rewritten inventory.img, a restore with ghostkeep refuses the directory.\n--accept-changed-inventory checks everything else, and the manifest then accepts inventory.img as it is now.',
@@ -97,7 +98,8 @@ export const commands: Record<string, Command> = {
     load: async () => (await import('./commands/materialize.js')).materializeCommand,
   },
   checkpoint: {
-    usage: 'checkpoint [--hold SECONDS] [--verbose] [--json] -- runc|crun [OPTION …] checkpoint [OPTION …] ID',
+    usage:
+      'checkpoint [--hold SECONDS] [--verbose] [--json] -- runc|crun [OPTION …] checkpoint [OPTION …] ID',
     summary: "the gate's part around a runtime's command, where the gate is not installed",
     details:
       'Ghosts are found and held, CRIU is told to leave them out, the command runs, then they are copied and the image\nis sealed. If that fails the files stay held for --hold seconds (default 86400) so that nothing is lost:\nremove the cause and run `ghostkeep seal -D DIR` in another terminal.',

@@ -16,8 +16,8 @@ export function searchGhosts({ host, alive, progress }: Context, pids: readonly 
   });
 }
 
-export function beginSync({ progress }: Context, files: number): void {
-  progress?.begin({ what: 'waiting for the disk', item: 'file', items: files });
+export function beginSync({ progress }: Context, files: number, what = 'waiting for the disk'): void {
+  progress?.begin({ what, item: 'file', items: files });
 }
 
 /** For work that reads the image of each of GHOSTS. */
@@ -44,8 +44,9 @@ export async function stepInParallel<Item extends { pinned: { stat: FileStat } }
 
 /** Bytes of data that files have at most: what is allocated may reach behind the end of a file. */
 export function dataAtMost(files: readonly { stat: Pick<FileStat, 'allocated' | 'size'> }[]): bigint {
-  return files.reduce(
-    (sum, { stat: { allocated, size } }) => sum + (allocated < size ? allocated : size),
-    0n,
-  );
+  let sum = 0n;
+  for (const { stat } of files)
+    if (stat.size < stat.allocated) sum += stat.size;
+    else sum += stat.allocated;
+  return sum;
 }

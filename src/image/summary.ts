@@ -1,6 +1,6 @@
 /** The sizes of a checkpoint in a few numbers: for CRIU's log, for people, and for scripts. */
 import type { Manifest } from '../base/documents/generated/manifest.js';
-import { countFromJson, showBytes } from '../base/units.js';
+import { showBytes } from '../base/units.js';
 import { countGhosts } from './count-ghosts.js';
 
 export interface Summary {
@@ -11,17 +11,16 @@ export interface Summary {
   beforeFreeze: bigint;
 }
 
+/** It adds numbers, which are exact below 8 PiB, because it is asked while 10,000 ghosts are frozen. */
 export function summarize({ ghosts }: Pick<Manifest, 'ghosts'>): Summary {
-  let [all, before] = [0n, 0n];
+  let [all, before] = [0, 0];
   for (const { data } of ghosts) {
-    const bytes = countFromJson(data?.bytes ?? 0);
+    const bytes = Number(data?.bytes ?? 0);
     all += bytes;
-    if (data?.kept === undefined) continue;
     // What was kept of an image includes its head and padding.
-    const kept = countFromJson(data.kept);
-    before += kept < bytes ? kept : bytes;
+    before += Math.min(Number(data?.kept ?? 0), bytes);
   }
-  return { ghosts: ghosts.length, bytes: all, beforeFreeze: before };
+  return { ghosts: ghosts.length, bytes: BigInt(all), beforeFreeze: BigInt(before) };
 }
 
 /** `3 ghosts, 1.2 GiB of data: 1.1 GiB copied before the freeze, 96 MiB while frozen` */

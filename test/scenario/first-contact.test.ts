@@ -92,17 +92,25 @@ describe('the id of a ghost', () => {
   it('when show lists it with its image, restore takes the one and the other', t => {
     const { folder, images } = dumped(t, 11);
     const { stdout } = ghostkeep(['show', images]);
-    const [, path = ''] = /^ *10 .* ghost-file-a\.img .* (\/\S+)$/m.exec(stdout) ?? [];
+    const [, path = ''] = /^ *0xa .* ghost-file-a\.img .* (\/\S+)$/m.exec(stdout) ?? [];
     const content = `content ${path.replace(/.*-/, '')}`;
-    const ways = ['10', 'ghost-10', 'ghost-file-a.img', 'ghost-file-a', `${images}/ghost-file-a.img`];
+    const ways = [
+      '10',
+      '0xa',
+      'ghost-10',
+      'ghost-0xa',
+      'ghost-file-a.img',
+      'ghost-file-a',
+      `${images}/ghost-file-a.img`,
+    ];
     for (const [index, way] of ways.entries()) {
       const to = `${folder}/to-${index}`;
       const { status, stderr } = ghostkeep(['restore', '-D', images, '--to', to, '--ghost', way]);
       assert.equal(status, 0, stderr);
-      assert.deepEqual(fs.readdirSync(to), ['ghost-10'], way);
-      assert.equal(fs.readFileSync(`${to}/ghost-10`, 'utf8'), content);
+      assert.deepEqual(fs.readdirSync(to), ['ghost-0xa'], way);
+      assert.equal(fs.readFileSync(`${to}/ghost-0xa`, 'utf8'), content);
     }
-    for (const way of ['a', '0xa', 'ghost-file-A.img', 'ghost-file-.img', '0', '-1', 'ghost-file-0.img'])
+    for (const way of ['a', '1f', 'ghost-file-A.img', 'ghost-file-.img', '0', '-1', 'ghost-file-0.img'])
       assert.equal(
         ghostkeep(['restore', '-D', images, '--to', `${folder}/no`, `--ghost=${way}`]).status,
         2,

@@ -1,6 +1,6 @@
 /**
- * The printers of a Progress. Each is called at every change and prints only now and then. None needs a timer:
- * work that goes on without the event loop calls them, too.
+ * The printers of a Progress. Each is called at every change and prints only now and then. None needs a
+ * timer: work that goes on without the event loop calls them, too.
  */
 import type { ProgressState } from '../../base/progress.js';
 import { countToJson } from '../../base/units.js';

@@ -17,7 +17,7 @@ export async function verifyLayers(context: Context, link: Link, chain: boolean)
   const packed = packedGhosts(link.manifest);
   if (packed.length > 0)
     context.progress?.begin({
-      what: `checking layers of ${link.where}`,
+      what: 'checking layers',
       item: 'ghost',
       items: packed.length,
     });

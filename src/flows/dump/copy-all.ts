@@ -3,9 +3,10 @@ import type { Manifest, ManifestGhost } from '../../base/documents/generated/man
 import { errnoOf, GhostkeepError, translate } from '../../base/errors.js';
 import type { Host } from '../../base/host/host.js';
 import { inParallel } from '../../base/parallel.js';
+import { counted } from '../../base/text/counted.js';
 import { showBytes } from '../../base/units.js';
 import { reserveName } from '../../image/layout.js';
-import { showSummary } from '../../image/summary.js';
+import { summarize } from '../../image/summary.js';
 import type { Policy } from '../../oci/policy.js';
 import type { PinnedGhost } from '../choose/pin.js';
 import type { Context } from '../context.js';
@@ -51,7 +52,9 @@ export async function copyAll(context: Context, target: CopyTarget, copies: read
     context.progress?.did();
   });
   if (copies.length === 0) return;
-  context.log.info(`copied ${showSummary({ ghosts: copies.map(({ entry }) => entry) })}`);
+  const { ghosts, bytes, beforeFreeze } = summarize({ ghosts: copies.map(({ entry }) => entry) });
+  const before = beforeFreeze > 0n ? `, ${showBytes(beforeFreeze)} of it before the freeze` : '';
+  context.log.info(`copied ${counted(ghosts, 'ghost')}: ${showBytes(bytes)} of data${before}`);
   assertReserve(context, images, policy);
   setAside(context.host, images);
 }

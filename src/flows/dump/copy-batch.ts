@@ -3,7 +3,6 @@
  * several times as long as copying the bytes (decision 0008).
  */
 import type { FileStat } from '../../base/host/host.js';
-import { countFromJson } from '../../base/units.js';
 import type { Context } from '../context.js';
 import {
   type Copy,
@@ -50,8 +49,9 @@ export function copySmall(context: Context, copies: readonly Copy[], target: Cop
 
 function tellProgress({ progress }: Context, batch: readonly Copy[], failed: number): void {
   if (!progress) return;
-  progress.moved(batch.reduce((sum, { entry: { data } }) => sum + countFromJson(data?.bytes ?? 0), 0n));
   progress.did(batch.length - failed);
+  // Small numbers: a container may be frozen, and there may be 10,000 ghosts.
+  progress.moved(BigInt(batch.reduce((sum, { entry: { data } }) => sum + Number(data?.bytes ?? 0), 0)));
 }
 
 /** Parts COPIES into batches, each as large as one call may take. */

@@ -10,8 +10,8 @@ import { type Link, Parents } from '../chain/open-layers.js';
 import type { Context } from '../context.js';
 import { asOwner } from '../directory/owner.js';
 import { warnOfRefused } from '../directory/warn-of-refused.js';
-import { copyOthers, otherFiles } from './copy-others.js';
 import { beginImages } from '../steps.js';
+import { copyOthers, otherFiles } from './copy-others.js';
 import { tidy } from './tidy.js';
 import { unpackGhost } from './unpack-one.js';
 

@@ -45,7 +45,7 @@ export async function verify(
     const whole = manifest.ghosts.filter(ghost => !isPacked(ghost));
     const { progress, alive } = context;
     const bytes = () => whole.reduce((sum, ghost) => sum + bytesToRead(ghost), 0n);
-    progress?.begin({ what: `checking ${where}`, item: 'ghost', items: whole.length, bytes });
+    progress?.begin({ what: 'checking', item: 'ghost', items: whole.length, bytes });
     const damage = await verifyImages(context.host, images, whole, {
       fromDisk,
       onProgress: () => whenMoving(context),

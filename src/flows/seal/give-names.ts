@@ -29,7 +29,7 @@ export function giveNames(
   { durable }: Durability,
 ): ManifestGhost[] {
   const { files } = context.host;
-  if (durable) beginSync(context, journal.ghosts.length);
+  if (durable) beginSync(context, journal.ghosts.length, 'sealing');
   const give = (ghost: ManifestGhost, index: number) => {
     const id = givenId(ghost.image) ?? first + index;
     const image = isPendingName(ghost.image) ? sealedName(ghost.image, id) : ghost.image;

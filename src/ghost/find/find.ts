@@ -41,7 +41,7 @@ const forbidden = new Set(['EACCES', 'EPERM']);
 
 /**
  * @param alive called at every process, descriptor, mapping and ghost, because looking at a million of them
- * takes longer than a caller may wait for a sign of life; it is given the pid when a process begins
+ * takes longer than a caller may wait for a sign of life; given the pid at a process or thread
  */
 export function findGhosts(processes: ProcessView, pids: readonly number[], alive: Alive = () => {}): Found {
   const search = new Search(processes, alive);
@@ -79,7 +79,6 @@ class Search {
 
   process(pid: number): void {
     this.#pids.push(pid);
-    this.alive(pid);
     if (!this.#holder(pid)) return;
     this.#guard(pid, 'task', () => {
       for (const tid of this.processes.threadsApart(pid)) {
@@ -91,7 +90,7 @@ class Search {
 
   /** @param pid of a process or a thread apart. @returns false where the kernel refuses a look at it */
   #holder(pid: number): boolean {
-    this.alive();
+    this.alive(pid);
     const mayLook = this.#guard(pid, 'fd', () => this.#descriptors(pid));
     this.#guard(pid, 'map_files', () => this.#mappings(pid));
     for (const via of ['exe', 'cwd', 'root'] as const) this.#guard(pid, via, () => this.#link(pid, via));
