@@ -53,7 +53,7 @@ export async function copyAll(context: Context, target: CopyTarget, copies: read
   });
   if (copies.length === 0) return;
   const { ghosts, bytes, beforeFreeze } = summarize({ ghosts: copies.map(({ entry }) => entry) });
-  const before = beforeFreeze > 0n ? `, ${showBytes(beforeFreeze)} of it before the freeze` : '';
+  const before = beforeFreeze > 0n ? `, ${showBytes(beforeFreeze)} of the images before the freeze` : '';
   context.log.info(`copied ${counted(ghosts, 'ghost')}: ${showBytes(bytes)} of data${before}`);
   assertReserve(context, images, policy);
   setAside(context.host, images);
