@@ -1,6 +1,6 @@
 /** A part of a command's work. */
 export interface Step {
-  /** What is done, as the beginning of a line: `copying`. */
+  /** The work, as the beginning of a line: `copying`. */
   what: string;
   /** How many things it is done to, and the name of one: `ghost`. */
   items: number;
@@ -9,7 +9,7 @@ export interface Step {
   bytes?: () => bigint;
 }
 
-/** What a printer needs to know of a step. */
+/** A step as a printer sees it. */
 export interface ProgressState {
   what: string;
   item: string;

@@ -17,7 +17,7 @@ export function summarize({ ghosts }: Pick<Manifest, 'ghosts'>): Summary {
   for (const { data } of ghosts) {
     const bytes = Number(data?.bytes ?? 0);
     all += bytes;
-    // What was kept of an image includes its head and padding.
+    // The bytes that were kept of an image include its head and padding.
     before += Math.min(Number(data?.kept ?? 0), bytes);
   }
   return { ghosts: ghosts.length, bytes: BigInt(all), beforeFreeze: BigInt(before) };

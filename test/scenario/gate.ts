@@ -13,7 +13,7 @@ import { command } from './ghostkeep.js';
 const longestLine = 4096;
 
 export class Gate {
-  /** What the helper has said for CRIU's log. */
+  /** The helper's lines for CRIU's log. */
   readonly said: string[] = [];
   readonly #child: ChildProcess;
   readonly #socket: Socket;

@@ -1,4 +1,4 @@
-/** What a user sees while a command takes longer than a second. */
+/** A user sees how far a command has come when it takes longer than a second. */
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';

@@ -1,4 +1,4 @@
-/** What a command that may take long says about its progress, and to whom. */
+/** A command that may take long says how far it has come: here it is decided to whom, and how. */
 import { Progress } from '../../base/progress.js';
 import type { Context } from '../../flows/context.js';
 import { makeContext } from '../context.js';

@@ -143,7 +143,7 @@ function roomFor(
   return manifest.preserveAllocation ? { keepFree: reserve, byImage: new Map() } : undefined;
 }
 
-/** What has a digest is read once more before it is copied. */
+/** An image that has a digest is read once more before it is copied. */
 function bytesToMove(ghost: ManifestGhost): bigint {
   const digest = ghost.data?.digest === undefined ? 0 : ghost.data.imageBytes;
   return dataOf(ghost) + countFromJson(digest);
