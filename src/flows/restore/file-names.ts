@@ -11,9 +11,9 @@ export type Naming = (ghost: ManifestGhost) => string;
 export const byId: Naming = ({ id }) => `ghost-${showId(id)}`;
 
 /**
- * The old base name, made harmless. The image may come from anybody, so no folder of the old path is made. The
- * first of several ghosts with one name gets that name, and the others get it with their id. So does a ghost
- * whose name a file in FOLDER has.
+ * The old base name, made harmless. The image may come from anybody, so no folder of the old path is made.
+ * The first of several ghosts with one name gets it, and the others get it with their id. So does a ghost
+ * whose name is that of a file in FOLDER.
  */
 export function byOldName(files: Files, folder: string): Naming {
   const taken = new Set<string>();
