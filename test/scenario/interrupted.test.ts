@@ -184,7 +184,7 @@ describe('restore when some ghosts cannot be restored', () => {
     const { images, to } = dumped(t, ...many);
     const { status, stdout } = ghostkeep(['restore', '-D', images, '--to', to]);
     assert.equal(status, 0);
-    const ids = [...stdout.matchAll(/ghost-([0-9]+) /g)].map(([, id]) => Number(id));
+    const ids = [...stdout.matchAll(/ghost-((?:0x)?[0-9a-f]+) /g)].map(([, id]) => Number(id));
     assert.deepEqual(
       ids,
       many.map((_, index) => index + 1),
