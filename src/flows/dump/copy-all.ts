@@ -55,6 +55,11 @@ export async function copyAll(context: Context, target: CopyTarget, copies: read
   const { ghosts, bytes, beforeFreeze } = summarize({ ghosts: copies.map(({ entry }) => entry) });
   const before = beforeFreeze > 0n ? `, ${showBytes(beforeFreeze)} of the images before the freeze` : '';
   context.log.info(`copied ${counted(ghosts, 'ghost')}: ${showBytes(bytes)} of data${before}`);
+  leaveReserve(context, images, policy);
+}
+
+/** @throws NO_SPACE, IO */
+export function leaveReserve(context: Context, images: string, policy: Policy): void {
   assertReserve(context, images, policy);
   setAside(context.host, images);
 }
