@@ -29,7 +29,7 @@ const allowed: Record<string, string[]> = {
  */
 const rooms: Record<string, string[][]> = {
   base: [['documents/generated'], ['.'], ['documents', 'text'], ['host']],
-  cli: [['print'], ['log', 'ending'], ['.'], ['options', 'generate'], ['commands']],
+  cli: [['print'], ['log', 'ending'], ['.'], ['options', 'generate', 'progress'], ['commands']],
   criu: [['generated'], ['.']],
   flows: [
     ['.'],

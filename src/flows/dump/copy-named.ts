@@ -11,6 +11,7 @@ import { pathOf } from '../../ghost/ghost.js';
 import { linkedName } from '../../image/layout.js';
 import { chooseFitting, type PinnedNamed, warnOfLeft } from '../choose/pin-named.js';
 import type { Context } from '../context.js';
+import { dataAtMost } from '../steps.js';
 import { leaveReserve } from './copy-all.js';
 import { copySmall } from './copy-batch.js';
 import { type Copy, type CopyTarget, copyGhost } from './copy-one.js';
@@ -37,6 +38,12 @@ export async function copyWhatCanBe(
   copies: readonly Copy[],
 ): Promise<Copy[]> {
   const failed = new Set<Copy>();
+  context.progress?.begin({
+    what: 'copying a shared /dev/shm',
+    item: 'file',
+    items: copies.length,
+    bytes: () => dataAtMost(copies),
+  });
   await inParallel(copySmall(context, copies, target), availableParallelism(), async copy => {
     try {
       copy.entry.data = await copyGhost(context, copy, target);
@@ -45,6 +52,7 @@ export async function copyWhatCanBe(
       failed.add(copy);
       warnOfLeft(context, copy.entry.path, reasonOf(error));
     }
+    context.progress?.did();
   });
   const copied = copies.filter(copy => !failed.has(copy));
   const bytes = copied.reduce((sum, { entry: { data } }) => sum + countFromJson(data?.bytes ?? 0), 0n);

@@ -2,7 +2,7 @@
 
 import type { Manifest } from '../../base/documents/generated/manifest.js';
 import { errnoOf, translate } from '../../base/errors.js';
-import { type Found, findGhosts } from '../../ghost/find/find.js';
+import type { Found } from '../../ghost/find/find.js';
 import type { Ghost } from '../../ghost/ghost.js';
 import { clearImages } from '../../image/clear-images.js';
 import { folder } from '../../image/layout.js';
@@ -17,6 +17,7 @@ import { type PinnedGhost, pinGhosts, unpinGhosts } from '../choose/pin.js';
 import { type PinnedNamed, pinNamed } from '../choose/pin-named.js';
 import type { Context } from '../context.js';
 import { removeImagesAlone } from '../directory/other-images.js';
+import { beginSync, searchGhosts } from '../steps.js';
 import { copyAll, toCopies } from './copy-all.js';
 import { copyNamed } from './copy-named.js';
 import { describeLinked, type Linked } from './describe.js';
@@ -36,7 +37,7 @@ export async function dumpGhosts(context: Context, request: DumpRequest): Promis
   const { host } = context;
   const { pids, policy, criu, requireFrozen = false } = request;
   if (requireFrozen) assertFrozen(context, pids);
-  const found = findGhosts(host.processes, pids, context.alive, { named: criu });
+  const found = searchGhosts(context, pids, { named: criu });
   const { chosen, leftOut } = chooseGhosts(context, found, { policy, criu });
   const copied = chosen.filter(needsCopy);
   if (!criu) checkWriters(context, copied, pids, requireFrozen);
@@ -114,9 +115,13 @@ async function dumpPinned(
     if (request.staysFrozen) assertStillFrozen(context, request.pids);
     onCopied();
     // With CRIU we do not wait for the disk: CRIU does not either, and the container is frozen meanwhile.
-    if (!request.criu)
-      for (const { image } of journal.ghosts)
+    if (!request.criu) {
+      beginSync(context, journal.ghosts.length);
+      for (const { image } of journal.ghosts) {
         syncImage(host.files, images, image, 'while the processes live, dump them again, elsewhere');
+        context.progress?.did();
+      }
+    }
     journal.state = 'dumped';
     delete journal.idMaps;
     Object.assign(journal, noteLeftOut(context.log, leftOut));

@@ -14,7 +14,6 @@
 import { availableParallelism } from 'node:os';
 import { inParallel } from '../../base/parallel.js';
 import { counted } from '../../base/text/counted.js';
-import { findGhosts } from '../../ghost/find/find.js';
 import type { Ghost } from '../../ghost/ghost.js';
 import { needsCopy } from '../choose/choose.js';
 import { pinSome, unpinGhosts } from '../choose/pin.js';
@@ -23,6 +22,7 @@ import { isSmallFile } from '../dump/copy-batch.js';
 import type { DumpRequest } from '../dump/journal.js';
 import type { WarmImages } from '../dump/warm-images.js';
 import { isLarge, whyForbidden, worthNamed } from '../rounds/copy-running.js';
+import { dataAtMost, searchGhosts } from '../steps.js';
 import { WarmCopies } from './warm-copies.js';
 
 /** The least number of small ghosts: fewer are copied and described in a millisecond or two. */
@@ -33,9 +33,9 @@ const worthMany = 32;
  * it.
  */
 export async function warmUp(context: Context, request: DumpRequest & { warm: WarmImages }): Promise<void> {
-  const { host, log } = context;
+  const { log } = context;
   const { warm } = request;
-  const found = findGhosts(host.processes, request.pids, context.alive, { named: true });
+  const found = searchGhosts(context, request.pids, { named: true });
   const kept = found.ghosts.filter(({ keep }) => keep === 'ghostkeep');
   tryPins(context, kept.filter(needsCopy));
   const forbidden = whyForbidden(kept, request.policy);
@@ -51,16 +51,27 @@ export async function warmUp(context: Context, request: DumpRequest & { warm: Wa
   const many = small.length >= worthMany ? small : [];
   const named = worthNamed(found.named, request.policy);
   if (large.length + many.length + named.length === 0) return;
+  const all = [...large, ...many, ...named];
+  context.progress?.begin({
+    what: 'copying before the freeze',
+    item: 'file',
+    items: all.length,
+    bytes: () => dataAtMost(all),
+  });
   const pass = new WarmCopies(context, request, warm);
   try {
     if (!pass.ownsFolder()) return;
     // Small ghosts come first, because they come and go.
     if (many.length > 0 && pass.hasRoom(many)) pass.copyMany(many);
     const hasRoom = large.length > 0 && pass.hasRoom(large);
-    await inParallel(large, availableParallelism(), ghost => pass.copy(ghost, hasRoom));
+    const copy = (hasRoom: boolean) => async (ghost: (typeof all)[number]) => {
+      await pass.copy(ghost, hasRoom);
+      context.progress?.did();
+    };
+    await inParallel(large, availableParallelism(), copy(hasRoom));
     // They come last, because a dump without them succeeds, too.
     const hasMore = named.length > 0 && pass.hasRoom(named);
-    await inParallel(named, availableParallelism(), file => pass.copy(file, hasMore));
+    await inParallel(named, availableParallelism(), copy(hasMore));
     await pass.again();
   } catch (error) {
     warm.giveBack();

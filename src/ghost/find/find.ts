@@ -30,13 +30,13 @@ const forbidden = new Set(['EACCES', 'EPERM']);
 
 /**
  * @param alive called at every process, descriptor, mapping and ghost, because looking at a million of them
- * takes longer than a caller may wait for a sign of life
+ * takes longer than a caller may wait for a sign of life; given the pid at a process or thread
  * @param wanted.named look for the files of a shared /dev/shm, too, which a checkpoint by CRIU needs
  */
 export function findGhosts(
   processes: ProcessView,
   pids: readonly number[],
-  alive = () => {},
+  alive: (at?: number) => void = () => {},
   wanted: { named?: boolean } = {},
 ): Found {
   const search = new Search(processes, alive, wanted.named ?? false);
@@ -64,7 +64,7 @@ class Search {
 
   constructor(
     private readonly processes: ProcessView,
-    private readonly alive: () => void,
+    private readonly alive: (at?: number) => void,
     named: boolean,
   ) {
     this.#mounts = new MountTable(processes);
@@ -86,7 +86,7 @@ class Search {
 
   /** @param pid of a process or a thread apart. @returns false where the kernel refuses a look at it */
   #holder(pid: number): boolean {
-    this.alive();
+    this.alive(pid);
     const mayLook = this.#guard(pid, 'fd', () => this.#descriptors(pid));
     this.#guard(pid, 'map_files', () => this.#mappings(pid));
     for (const via of ['exe', 'cwd', 'root'] as const) this.#guard(pid, via, () => this.#link(pid, via));
