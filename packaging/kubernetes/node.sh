@@ -6,6 +6,7 @@
 set -eu
 
 host=${HOST:-/host}
+files=${FILES:-/ghostkeep}
 lib=/usr/local/lib/ghostkeep
 # What is unpacked on the node while install.sh runs, and the note that the installation is ours.
 source=/var/lib/ghostkeep/daemonset
@@ -26,7 +27,7 @@ main() {
 	if is_foreign; then
 		say 'ghostkeep is installed by a package or by hand: nothing is changed'
 	else
-		install_on_node || give_up 'install.sh failed, and the reason is above'
+		install_on_node || give_up 'it could not be installed, and the reason is above'
 	fi
 	: >"$ready"
 	while :; do
@@ -40,20 +41,24 @@ is_foreign() {
 	[ -e "$host$lib/installed" ] || [ -e "$host/usr/lib/ghostkeep" ]
 }
 
-# The files are written beside their place, so that install.sh never runs from a half of them.
+# The files are written beside their place, so that install.sh never runs from a half of them: neither of what a
+# killed pod has left, nor of what a full disk has cut. `set -e` does not hold here, because callers look at the status.
 install_on_node() {
-	mkdir -p "$host$source"
-	rm -rf "${host:?}$source"
-	cp -a /ghostkeep "$host$source.new"
-	mv "$host$source.new" "$host$source"
-	: >"$note"
-	if on_node /bin/bash "$source/install.sh"; then
-		rm -rf "${host:?}$source"
-		criu_before=$(criu_now)
-		return 0
-	fi
-	rm -rf "${host:?}$source"
+	remove_files &&
+		mkdir -p "$host${source%/*}" &&
+		cp -a "$files" "$host$source.new" &&
+		mv "$host$source.new" "$host$source" &&
+		: >"$note" &&
+		on_node /bin/bash "$source/install.sh" &&
+		remove_files &&
+		criu_before=$(criu_now) &&
+		return
+	remove_files
 	return 1
+}
+
+remove_files() {
+	rm -rf "${host:?}$source" "${host:?}$source.new"
 }
 
 # An upgrade of criu may bring another plugin directory, or a CRIU that uses the gate.
@@ -61,7 +66,7 @@ follow_criu() {
 	[ -e "$note" ] || return 0
 	[ "$(criu_now)" != "$criu_before" ] || return 0
 	say 'criu has changed: installing again'
-	install_on_node || say 'install.sh failed, and is run again when criu changes'
+	install_on_node || say 'it could not be installed, and is tried again in a minute'
 }
 
 criu_before=
@@ -72,12 +77,14 @@ criu_now() {
 
 leave() {
 	rm -f "$ready"
+	remove_files
+	! is_foreign || exit 0
 	if [ -e "$note" ]; then
 		if [ ! -e "$host$lib/install.sh" ] || on_node /bin/bash "$lib/install.sh" --uninstall; then
 			rm -f "$note"
-			rmdir "$host/var/lib/ghostkeep" 2>/dev/null || true
 		fi
 	fi
+	rmdir "$host/var/lib/ghostkeep" 2>/dev/null || true
 	exit 0
 }
 
