@@ -19,6 +19,8 @@ const largestOutput = 256 * 1024;
  * long.
  */
 const lastWordsMs = 1000;
+/** A longer timer would end at once: 24 days. Source: Node.js, setTimeout */
+const longestWaitMs = 0x7fffffff;
 const closeOnExec = 0o2000000; // O_CLOEXEC. Source: asm-generic/fcntl.h
 const whence = { set: 0, data: 3, hole: 4 }; // Source: lseek(2)
 
@@ -51,10 +53,13 @@ export class LinuxStage implements Stage {
     child.stdin?.end(request.stdin ?? '');
 
     const ended = new Promise<Ended>(resolve => {
-      const timer = setTimeout(() => {
-        late = true;
-        killGroup();
-      }, request.waitMs);
+      const timer = setTimeout(
+        () => {
+          late = true;
+          killGroup();
+        },
+        Math.min(request.waitMs, longestWaitMs),
+      );
       child.on('error', () => clearTimeout(timer));
       child.on('exit', () => {
         clearTimeout(timer);

@@ -4,6 +4,7 @@ import fs from 'node:fs';
 import { describe, it, type TestContext } from 'node:test';
 import { assertDocument } from '../../src/base/documents/document.js';
 import { commands } from '../../src/cli/commands.js';
+import { showId } from '../../src/base/text/ghost-id.js';
 import { ghostFile, ghostkeep, temporaryFolder } from './ghostkeep.js';
 
 /** A dump of COUNT ghosts. */
@@ -111,6 +112,20 @@ describe('old names', () => {
     delete found[second];
     assert.deepEqual(found, { '%2drf': '-rf', 'a%0ab': 'a\nb', 'état %25': 'état %', '..x': '..x' });
     assert.match(stdout, new RegExp(`^${to}/log +[0-9]+ B +${folder}/(other/)?log$`, 'm'));
+  });
+
+  it('restore --names restores ghosts whose names were chosen to be those that others would get', t => {
+    const folder = temporaryFolder(t);
+    for (const one of ['a', 'b']) fs.mkdirSync(`${folder}/${one}`);
+    // Whatever ids the ghosts get, one of these is the name of the second `log` with its id.
+    const names = [...[1, 2, 3, 4, 5, 6, 7, 8, 9, 10].map(id => `log.ghost-${showId(id)}`), 'a/log', 'b/log'];
+    for (const name of names) ghostFile(t, folder, name, name);
+    const images = `${folder}/images`;
+    assert.equal(ghostkeep(['dump', '--pid', String(process.pid), '-D', images]).status, 0);
+    const { status, stderr } = ghostkeep(['restore', images, '--to', `${folder}/to`, '--names']);
+    assert.equal(status, 0, stderr);
+    const found = fs.readdirSync(`${folder}/to`).map(name => fs.readFileSync(`${folder}/to/${name}`, 'utf8'));
+    assert.deepEqual(found.sort(), names.sort());
   });
 
   it('restore --names writes over no file, and follows no link', t => {

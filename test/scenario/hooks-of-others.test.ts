@@ -128,6 +128,27 @@ describe('try-hooks --hook', () => {
     assert.deepEqual([...new Set(result.calls.map(({ stage }) => stage))], ['poststop']);
   });
 
+  it('waits for a hook as long as a very long timeout says', t => {
+    const more = ['--stage', 'poststop', '--timeout', '3000000'];
+    const { result } = tried(hookOf(t, '/bin/sleep 0.2'), ...more);
+    assert.deepEqual(faults(result), []);
+  });
+
+  const untried: [string, object, RegExp][] = [
+    ['is called only at stages that are not tried', { stages: ['createContainer'] }, /called at createContainer/],
+    ['has a NUL in an argument', { hook: { path: '/bin/true', args: ['a', 'b\0'] } }, /hook\.args\.1 is/],
+  ];
+  for (const [what, part, message] of untried)
+    it(`refuses a hooks.d file that ${what}`, t => {
+      const file = `${temporaryFolder(t)}/hook.json`;
+      const fine = { version: '1.0.0', hook: { path: '/bin/true' }, when: { always: true } };
+      fs.writeFileSync(file, JSON.stringify({ ...fine, stages: ['poststop'], ...part }));
+      const { status, stdout, stderr } = ghostkeep(['try-hooks', '--hook', file]);
+      assert.deepEqual({ status, stdout }, { status: 1, stdout: '' });
+      assert.match(stderr, message);
+      assert.match(stderr, /\[BAD_INPUT\]\n$/);
+    });
+
   it('shows each call in a line, and what the hook said below a wrong one', t => {
     const { status, stdout } = ghostkeep([
       ...['try-hooks', '--hook', hookOf(t, 'echo no such thing >&2; exit 3'), '--stage', 'poststop'],

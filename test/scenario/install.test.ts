@@ -229,6 +229,11 @@ describe('install.sh', () => {
     assert.equal(statSync(config).ino, ino, 'the file was not written again');
     assert.match(register('--remove'), /our hooks are out of/);
     assert.deepEqual(JSON.parse(readFileSync(config, 'utf8')), { ociVersion: '1.0.2' });
+    const latin1 = Buffer.from('{ "ociVersion": "1.0.2", "hostname": "\xe9" }', 'latin1');
+    writeFileSync(config, latin1);
+    const refused = spawnSync(`${prefix}/bin/ghostkeep`, ['register', bundle], { encoding: 'utf8' });
+    assert.match(refused.stderr, /it is not UTF-8 \[BAD_INPUT\]/);
+    assert.deepEqual(readFileSync(config), latin1);
   });
 
   it('installs hooks and a program that start with an empty environment', () => {

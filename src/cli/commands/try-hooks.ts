@@ -34,7 +34,7 @@ export async function tryHooksCommand(args: string[]): Promise<number> {
       tryHook(context, {
         hook,
         args: positionals,
-        ...(stages === undefined ? {} : { stages }),
+        ...(stages === undefined ? {} : { stages: [...new Set(stages)] }),
         ...(timeout === undefined ? {} : { timeoutSeconds: positive('try-hooks', '--timeout', timeout) }),
         onCall: call => say(showCall(call)),
       }),

@@ -1,4 +1,5 @@
 /** Registers our hooks with one container, for runtimes that read no hooks.d: runc and crun. */
+import { isUtf8 } from 'node:buffer';
 import { bounds } from '../../base/bounds.js';
 import { GhostkeepError, translate } from '../../base/errors.js';
 import { parseBundle } from '../../oci/bundle.js';
@@ -40,10 +41,13 @@ function readStanza(context: Context, path: string): Stanza {
   return hooks as Stanza;
 }
 
+/** What is read is written again, so bytes that no text can hold would be changed. */
 function read({ host: { files } }: Context, path: string, action: string): string {
   try {
-    return files.read(path, bounds.bundle).toString('utf8');
+    const bytes = files.read(path, bounds.bundle);
+    if (isUtf8(bytes)) return bytes.toString('utf8');
   } catch (error) {
     throw translate(error, 'BAD_INPUT', path, action);
   }
+  throw new GhostkeepError('BAD_INPUT', path, `${action}: it is not UTF-8`);
 }

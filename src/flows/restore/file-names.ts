@@ -10,16 +10,19 @@ export type Naming = (ghost: ManifestGhost) => string;
 /** `ghost-1`, `ghost-0xa`: nobody but us has chosen it. */
 export const byId: Naming = ({ id }) => `ghost-${showId(id)}`;
 
+/** A name of this kind would be another ghost's, if that ghost had to have its id in its name. */
+const endsWithId = /\.ghost-[0-9a-fx]+$/;
+
 /**
  * The old base name, made harmless. The image may come from anybody, so no folder of the old path is made.
  * The first of several ghosts with one name gets it, and the others get it with their id. So does a ghost
- * whose name is that of a file in FOLDER.
+ * whose name is that of a file in FOLDER, or that ends like a name with an id.
  */
 export function byOldName(files: Files, folder: string): Naming {
   const taken = new Set<string>();
   return ghost => {
     const { name } = safePath(pathFromText(ghost));
-    const isFree = !taken.has(name) && !files.exists(`${folder}/${name}`);
+    const isFree = !endsWithId.test(name) && !taken.has(name) && !files.exists(`${folder}/${name}`);
     const own = isFree ? name : `${name}.${byId(ghost)}`;
     taken.add(own);
     return own;

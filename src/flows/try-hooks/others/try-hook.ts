@@ -2,7 +2,7 @@
 
 import { bounds } from '../../../base/bounds.js';
 import type { HookTrial, TriedCall } from '../../../base/documents/generated/hook-trial.js';
-import { errnoOf, reasonOf, translate } from '../../../base/errors.js';
+import { errnoOf, GhostkeepError, reasonOf, translate } from '../../../base/errors.js';
 import type { Ended } from '../../../base/host/stage.js';
 import type { BundleHook } from '../../../oci/bundle.js';
 import { parseHooksD } from '../../../oci/hooks-d.js';
@@ -27,7 +27,7 @@ const deathMs = 20;
 /** Every start of a container waits for its hooks. */
 const slowMs = 1000;
 
-/** @throws BAD_INPUT for a hooks.d file that is not one; NOT_FOUND if the program is not there */
+/** @throws BAD_INPUT for a hooks.d file that is not one, or has none of these stages; NOT_FOUND if the program is not there */
 export async function tryHook(context: StageContext, request: HookRequest): Promise<HookTrial> {
   const { stage } = context;
   const { hook, stages } = readHook(context, request);
@@ -55,6 +55,12 @@ function readHook(
     return { hook: { path, args: [path, ...args], ...timeout }, stages: stages ?? allStages };
   const document = parseHooksD(files.read(path, bounds.bundle).toString('utf8'), path);
   const named = allStages.filter(each => (document.stages as readonly string[]).includes(each));
+  if (stages === undefined && named.length === 0)
+    throw new GhostkeepError(
+      'BAD_INPUT',
+      path,
+      `cannot try ${path}: it is called at ${document.stages.join(', ') || 'no stage'}, and only ${allStages.join(', ')} can be tried; choose one with --stage`,
+    );
   return { hook: { ...document.hook, ...timeout }, stages: stages ?? named };
 }
 
@@ -78,7 +84,7 @@ async function tryCall(context: StageContext, { call, hook, mark }: Attempt): Pr
   const { as, stage: at, point } = call;
   const hasProcess = 'pid' in call.state && call.state.status === 'creating';
   const container = hasProcess ? await startContainer(context) : undefined;
-  const state = container === undefined ? call.state : { ...call.state, pid: container };
+  const state = container === undefined ? call.state : { ...call.state, pid: container.pid };
   const start = host.clock();
   let wrong: string[] = [];
   let stderr = '';
@@ -104,12 +110,13 @@ async function tryCall(context: StageContext, { call, hook, mark }: Attempt): Pr
   if (container !== undefined) {
     // A process that was killed is there for a moment longer.
     await stage.wait(deathMs);
-    const runState = stage.runState(container);
+    // Another process may have the pid of one that is gone.
+    const runState = container.isGone ? undefined : stage.runState(container.pid);
     if (runState === undefined || 'ZXTt'.includes(runState))
       wrong.push(
         `the container's process ${runState === 'T' || runState === 't' ? 'was stopped' : 'is gone'}`,
       );
-    stage.signal(container, 'SIGKILL');
+    if (!container.isGone) stage.signal(container.pid, 'SIGKILL');
   }
   if (host.files.exists(mark)) {
     wrong.push('it ran text of the state as code: whoever sets an annotation is root on this host');
@@ -118,15 +125,19 @@ async function tryCall(context: StageContext, { call, hook, mark }: Attempt): Pr
   return { as, stage: at, point, ms, wrong, ...(stderr === '' ? {} : { stderr }) };
 }
 
-async function startContainer({ stage }: StageContext): Promise<number> {
-  const { pid } = await stage.start({
+async function startContainer({ stage }: StageContext): Promise<{ pid: number; isGone: boolean }> {
+  const { pid, ended } = await stage.start({
     path: '/bin/sleep',
     argv: ['sleep', '3600'],
     environment: {},
     cwd: '/',
     waitMs: 3600_000,
   });
-  return pid;
+  const container = { pid, isGone: false };
+  void ended.then(() => {
+    container.isGone = true;
+  });
+  return container;
 }
 
 function faultsOf(hook: BundleHook, { status, signal, late, lingers }: Ended): string[] {
