@@ -135,7 +135,11 @@ describe('try-hooks --hook', () => {
   });
 
   const untried: [string, object, RegExp][] = [
-    ['is called only at stages that are not tried', { stages: ['createContainer'] }, /called at createContainer/],
+    [
+      'is called only at stages that are not tried',
+      { stages: ['createContainer'] },
+      /called at createContainer/,
+    ],
     ['has a NUL in an argument', { hook: { path: '/bin/true', args: ['a', 'b\0'] } }, /hook\.args\.1 is/],
   ];
   for (const [what, part, message] of untried)

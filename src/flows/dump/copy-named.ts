@@ -17,6 +17,7 @@ import { copySmall } from './copy-batch.js';
 import { type Copy, type CopyTarget, copyGhost } from './copy-one.js';
 import { describeGhost } from './describe.js';
 import { startState } from './describe-again.js';
+import { EntryRoom } from './entry-room.js';
 import type { DumpRequest } from './journal.js';
 
 /** Call this when all ghosts are copied. Afterwards the journal has the files that could be copied. */
@@ -70,11 +71,13 @@ function describe(
 ): Copy[] {
   if (!journal.idMaps) return [];
   const [ids, dump] = [parseIdMaps(journal.idMaps), startState(journal)];
+  const room = new EntryRoom(context);
   return named.flatMap((pin, index): Copy[] => {
     const { ghost, fd, stat, warm } = pin;
     const id = journal.ghosts.length + index + 1;
     try {
       const entry = describeGhost(context, pin, ids, id, linkedName(id));
+      if (!room.hasFor(entry)) return [];
       if (warm !== undefined) context.host.files.rename(`${images}/${warm}`, `${images}/${entry.image}`);
       return [{ entry, fd, stat, dump, over: warm !== undefined }];
     } catch (error) {

@@ -30,6 +30,7 @@ import { asOwner, holderOf } from '../directory/owner.js';
 import { thaw } from '../directory/thaw.js';
 import { whyUnsealable } from '../directory/unsealable.js';
 import { describeLinked, type Linked } from '../dump/describe.js';
+import { EntryRoom } from '../dump/entry-room.js';
 import { keysOfJournal, makeJournal } from '../dump/journal.js';
 import { finishDump } from '../seal/finish.js';
 import { warnOfGoneSources } from './warn-of-gone-sources.js';
@@ -174,10 +175,10 @@ function pinnedJournal(
   const self = processes.self();
   const startTime = processes.startTime(self);
   if (paused) journal.thaw = true;
-  journal.ghosts = journal.ghosts.map((ghost, index) => ({
-    ...ghost,
-    pin: { pid: self, fd: (pinned[index] as PinnedGhost).fd, startTime },
-  }));
+  const pinOf = (index: number) => ({ pid: self, fd: (pinned[index] as PinnedGhost).fd, startTime });
+  const room = new EntryRoom(context);
+  const entries = journal.ghosts.map((ghost, index) => ({ ...ghost, pin: pinOf(index) }));
+  journal.ghosts = entries.filter(entry => room.hasFor(entry));
   return journal;
 }
 

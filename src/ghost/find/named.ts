@@ -18,7 +18,7 @@ import { findNames, type SearchBudget } from './names.js';
 const shmPath = Buffer.from('/dev/shm');
 const shmFilesystem = 'tmpfs';
 /** Any holder leads to the file. A thousand processes may share it, and the manifest has to stay small. */
-const mostHolders = 64;
+const mostHolders = 8;
 
 export class NamedFiles {
   readonly #found = new Map<string, Ghost>();

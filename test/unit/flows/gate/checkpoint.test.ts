@@ -179,6 +179,25 @@ describe('ghostkeep checkpoint', () => {
     );
   });
 
+  it('named files whose attributes would make the manifest too large are left out with a warning', async () => {
+    const played = stage({ ghosts: false });
+    const { processes, engine, context } = played;
+    const shm = (id: number) =>
+      fakeMount(id, { dev: 47n, filesystem: 'tmpfs', mountPoint: Buffer.from('/dev/shm') });
+    processes.add(processes.self(), { namespace: 'mnt:[1]', parent: 1, mounts: [shm(9)] });
+    const names = Array.from({ length: 1000 }, (_, index) => `f${index}`);
+    const files = names.map((name, index) => [
+      index + 10,
+      opened(fakeFile({ dev: 47n, ino: BigInt(index + 1), nlink: 1 }), `/dev/shm/${name}`, { mount: 40 }),
+    ]);
+    processes.add(100, { mounts: [fakeMount(30), shm(40)], fds: Object.fromEntries(files) });
+    engine.xattrs = () => ({ 'user.large': Buffer.alloc(60_000) });
+    const manifest = await played.go();
+    const kept = manifest?.ghosts.length ?? 0;
+    assert.ok(kept > 100 && kept < 200, String(kept));
+    assert.equal(context.lines.filter(line => /no room for its names/.test(line)).length, 1000 - kept);
+  });
+
   it('when the container cannot be paused, CRIU freezes it all the same, and a warning says what that may cost', async () => {
     const played = stage({ verbs: { pause: 1 } });
     await played.go();
