@@ -51,6 +51,23 @@ describe('ghostkeep check', () => {
     assert.match(stdout, /nothing is known for which a checkpoint would be refused\n$/);
   });
 
+  it('says that no images can be made where the directory is a file, beside everything else that it has found', t => {
+    const folder = temporaryFolder(t);
+    fs.writeFileSync(`${folder}/file`, '');
+    const pid = holder(t, ghostFile(t, folder, 'small', 'x'));
+    const { status, result } = check(pid, '-D', `${folder}/file`);
+    assert.equal(status, 1);
+    assert.deepEqual(
+      result.refusals.map(({ code, subject }) => [code, subject]),
+      [['IO', 'images']],
+    );
+    assert.match(
+      result.refusals[0]?.message ?? '',
+      /no images can be made in .*ENOTDIR.*choose another directory/,
+    );
+    assert.equal(result.ghosts.length, 1);
+  });
+
   it('says that room and time are not known where no engine says where images will lie', t => {
     const pid = holder(t, ghostFile(t, temporaryFolder(t), 'small', 'x'));
     const { status, result } = check(pid);

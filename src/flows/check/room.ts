@@ -1,6 +1,6 @@
 /** Would the copies fit, and how long would they keep the container frozen? */
 import type { Freeze, Refusal, Room } from '../../base/documents/generated/check.js';
-import { errnoOf } from '../../base/errors.js';
+import { errnoOf, translate } from '../../base/errors.js';
 import { countToJson, showBytes } from '../../base/units.js';
 import type { Found } from '../../ghost/find/find.js';
 import type { Ghost } from '../../ghost/ghost.js';
@@ -42,8 +42,8 @@ export async function estimate(
     // A file on a shared /dev/shm that does not fit is left out with a warning, and refuses nothing.
     const least = bytesOf(copied.filter(ghost => ghost.class !== 'named'));
     const isFull = free !== undefined && least + policy.reserve > free;
-    const ms =
-      folder === undefined || isFull ? undefined : await measure(context, pinned, isShared, needed, folder);
+    const measured =
+      folder === undefined || isFull ? {} : await measure(context, pinned, isShared, needed, folder);
     return {
       room: {
         ...(folder === undefined ? {} : { folder }),
@@ -53,9 +53,9 @@ export async function estimate(
       freeze: {
         copied: countToJson(needed),
         shared: countToJson(bytesOf([...isShared])),
-        ...(ms === undefined ? {} : { atMostMs: ms }),
+        ...(measured.ms === undefined ? {} : { atMostMs: measured.ms }),
       },
-      refusals: isFull ? [noSpace(least, free, policy)] : [],
+      refusals: isFull ? [noSpace(least, free, policy)] : (measured.refusals ?? []),
     };
   } finally {
     unpinGhosts(processes, pinned);
@@ -73,6 +73,12 @@ function noSpace(needed: bigint, free: bigint, { reserve }: Policy): Refusal {
   };
 }
 
+function noFile(folder: string, error: unknown): Refusal {
+  if (errnoOf(error) === undefined) throw error;
+  const { code, message } = translate(error, 'IO', 'images', `no images can be made in ${folder}`);
+  return { code, subject: 'images', message: `${message}; choose another directory` };
+}
+
 /** A ghost that cannot be looked at now is counted as one that is copied. */
 function shares(context: Context, one: PinnedGhost, policy: Policy, images: string): boolean {
   try {
@@ -85,7 +91,8 @@ function shares(context: Context, one: PinnedGhost, policy: Policy, images: stri
 
 /**
  * Copies the beginning of the largest ghost into a file without a name in FOLDER.
- * @returns the time that all of NEEDED would take at that rate; undefined where nothing could be copied
+ * @returns the time that all of NEEDED would take at that rate, if something could be copied; a refusal where
+ * no file can be made in FOLDER
  */
 async function measure(
   { host }: Context,
@@ -93,24 +100,29 @@ async function measure(
   isShared: ReadonlySet<Ghost>,
   needed: bigint,
   folder: string,
-): Promise<number | undefined> {
-  if (needed === 0n) return 0;
+): Promise<{ ms?: number; refusals?: Refusal[] }> {
+  if (needed === 0n) return { ms: 0 };
   const [largest] = pinned
     .filter(({ ghost }) => !isShared.has(ghost))
     .sort((a, b) => Number(b.stat.allocated - a.stat.allocated));
-  if (largest === undefined) return undefined;
+  if (largest === undefined) return {};
   const path = `${folder}/.ghostkeep-check-${host.processes.self()}`;
-  const fd = host.files.create(path);
+  let fd: number;
+  try {
+    fd = host.files.create(path);
+  } catch (error) {
+    return { refusals: [noFile(folder, error)] };
+  }
   try {
     host.files.remove(path);
     const size = largest.stat.size < sampleBytes ? largest.stat.size : sampleBytes;
     const start = host.clock();
     const { dataBytes } = await host.engine.copy(largest.fd, fd, size);
     const ms = host.clock() - start;
-    return dataBytes === 0n ? undefined : Math.ceil((ms * Number(needed)) / Number(dataBytes));
+    return dataBytes === 0n ? {} : { ms: Math.ceil((ms * Number(needed)) / Number(dataBytes)) };
   } catch (error) {
     if (errnoOf(error) === undefined) throw error;
-    return undefined;
+    return {};
   } finally {
     host.files.close(fd);
   }
