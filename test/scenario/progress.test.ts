@@ -16,8 +16,14 @@ const count = 1000;
  * Dumps many ghosts. The dump is stopped for more than a second when it has begun to copy, so that it takes
  * that long on every machine. In memory, because a busy disk takes seconds for as many files.
  * @param shell runs the words that are put behind it
+ * @param typed at the terminal, at the beginning
  */
-async function slowDump(t: TestContext, shell: readonly string[], options: readonly string[] = []) {
+async function slowDump(
+  t: TestContext,
+  shell: readonly string[],
+  options: readonly string[] = [],
+  typed = '',
+) {
   const folder = temporaryFolder(t, '/dev/shm');
   for (let n = 1; n <= count; n += 1) ghostFile(t, folder, `file-${n}`, 'x'.repeat(5000));
   const images = `${folder}/images`;
@@ -26,12 +32,13 @@ async function slowDump(t: TestContext, shell: readonly string[], options: reado
   const child = spawn(
     file,
     args.map(word => word.replace('DUMP', () => `echo $$ >'${folder}/pid'; exec '${dump.join("' '")}'`)),
-    { stdio: ['ignore', 'pipe', 'pipe'] },
+    { stdio: [typed === '' ? 'ignore' : 'pipe', 'pipe', 'pipe'] },
   );
   t.after(() => child.kill('SIGKILL'));
+  child.stdin?.write(typed);
   const output = { stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr'] as const)
-    child[name].setEncoding('utf8').on('data', text => {
+    child[name]?.setEncoding('utf8').on('data', text => {
       output[name] += text;
     });
   const ended = new Promise(resolve => child.on('close', resolve));
@@ -41,7 +48,8 @@ async function slowDump(t: TestContext, shell: readonly string[], options: reado
   await sleep(1300);
   // script(1) stops with its child.
   for (const each of [pid, child.pid as number]) signal(each, 'SIGCONT');
-  assert.equal(await ended, 0, output.stderr);
+  const late = sleep(60_000, 'it waits for its terminal', { ref: false });
+  assert.equal(await Promise.race([ended, late]), 0, output.stderr);
   return { ...output, images };
 }
 
@@ -59,6 +67,12 @@ describe('progress', () => {
     const lines = stdout.split('\r\x1b[K');
     assert.match(lines.slice(1, -1).join('\n'), /^[a-z ]+: [0-9]+%, .*[0-9]+ of 1000 (ghosts|files)$/m);
     assert.match(lines.at(-1) ?? '', /^dump without CRIU, sealed .*\r\n1000 ghosts\r\n$/s);
+  });
+
+  it('a terminal whose output was stopped by Ctrl-S does not stop a dump, whose processes may be frozen', async t => {
+    const ctrlS = '\x13';
+    const { images } = await slowDump(t, ['script', '-qec', 'DUMP >/dev/null', '/dev/null'], [], ctrlS);
+    assert.equal(ghostkeep(['verify', images]).status, 0);
   });
 
   it('stderr that is no terminal stays empty', async t => {

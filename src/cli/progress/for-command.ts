@@ -1,4 +1,5 @@
 /** A command that may take long says how far it has come: here it is decided to whom, and how. */
+import fs from 'node:fs';
 import { Progress } from '../../base/progress.js';
 import type { Context } from '../../flows/context.js';
 import { makeContext } from '../context.js';
@@ -37,13 +38,10 @@ function printerFor(verbose: boolean, json: boolean): Printer | undefined {
 }
 
 /** The line goes before anybody else writes, to stdout as well, which may be the same terminal. */
-function lineOnTerminal(): Printer {
-  const write = process.stderr.write.bind(process.stderr);
-  const { print, clear } = terminalLine(
-    text => void write(text),
-    () => process.stderr.columns,
-    onTerminal,
-  );
+function lineOnTerminal(): Printer | undefined {
+  const write = writerThatNeverWaits('/proc/self/fd/2');
+  if (!write) return undefined;
+  const { print, clear } = terminalLine(write, () => process.stderr.columns, onTerminal);
   for (const stream of [process.stdout, process.stderr]) {
     const own = stream.write.bind(stream);
     stream.write = ((...args: Parameters<typeof own>) => {
@@ -54,4 +52,27 @@ function lineOnTerminal(): Printer {
   }
   process.once('exit', clear);
   return print;
+}
+
+/**
+ * A terminal whose output is stopped (Ctrl-S, a broken connection) takes nothing, and the processes that are
+ * copied may be frozen until we go on. So what it does not take at once is not written. O_NONBLOCK belongs to
+ * an open file, and other programs have the one of stderr as well, so the terminal is opened again.
+ * @returns undefined where it cannot be opened: it may be another user's after su(1)
+ */
+function writerThatNeverWaits(terminal: string): ((text: string) => void) | undefined {
+  const { O_WRONLY, O_NONBLOCK, O_NOCTTY } = fs.constants;
+  let fd: number;
+  try {
+    fd = fs.openSync(terminal, O_WRONLY | O_NONBLOCK | O_NOCTTY);
+  } catch {
+    return undefined;
+  }
+  return text => {
+    try {
+      fs.writeSync(fd, text);
+    } catch {
+      // Nobody reads it, so it need not be there.
+    }
+  };
 }
