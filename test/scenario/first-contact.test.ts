@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { describe, it, type TestContext } from 'node:test';
 import { assertDocument } from '../../src/base/documents/document.js';
-import { commands } from '../../src/cli/commands.js';
 import { showId } from '../../src/base/text/ghost-id.js';
+import { commands } from '../../src/cli/commands.js';
 import { ghostFile, ghostkeep, temporaryFolder } from './ghostkeep.js';
 
 /** A dump of COUNT ghosts. */
