@@ -5,7 +5,8 @@ import { once } from 'node:events';
 import fs from 'node:fs';
 import { describe, it, type TestContext } from 'node:test';
 import type { Check } from '../../src/base/documents/generated/check.js';
-import { command, ghostFile, ghostkeep, isRoot, temporaryFolder } from './ghostkeep.js';
+import { fuseMount } from './fuse.js';
+import { command, ghostFile, ghostkeep, isRoot, needs, temporaryFolder } from './ghostkeep.js';
 
 /** A process with this ghost as its stdout. */
 function holder(t: TestContext, ghost: number): number {
@@ -97,6 +98,22 @@ describe('ghostkeep check', () => {
       ],
     );
     assert.match(result.refusals[0]?.message ?? '', /another mount covers its own/);
+  });
+
+  it('doubts a checkpoint of a file that it could not look at, because its server is silent', async t => {
+    if (!needs(t, isRoot, 'mounting needs root')) return;
+    const held = { server: 0 };
+    const mountPoint = await fuseMount(t, 'subtype=memory', {}, pid => {
+      held.server = pid;
+    });
+    const pid = holder(t, ghostFile(t, mountPoint, 'held', 'x'));
+    process.kill(held.server, 'SIGSTOP');
+    const { result } = check(pid, '-D', temporaryFolder(t));
+    process.kill(held.server, 'SIGCONT');
+    assert.match(
+      result.doubts.join('\n'),
+      /cannot look at fd 1 of process [0-9]+: the server of .* does not answer/,
+    );
   });
 
   it('says that the copies do not fit', { skip: !isRoot }, async t => {

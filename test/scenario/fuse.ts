@@ -10,8 +10,13 @@ import { program } from './ghostkeep.js';
 
 const source = path.join(path.dirname(program), '../test/scenario/fuse-memory.c');
 
-/** @param options libfuse's. @param environment the server's. @returns the mount point */
-export async function fuseMount(t: TestContext, options: string, environment = {}): Promise<string> {
+/** @param options libfuse's. @param environment the server's. @param onServer gets its pid. @returns the mount point */
+export async function fuseMount(
+  t: TestContext,
+  options: string,
+  environment = {},
+  onServer = (_: number) => {},
+): Promise<string> {
   // Not a temporaryFolder: hooks run in the order they are made in, and a mount point cannot be removed.
   const folder = fs.mkdtempSync(path.join(tmpdir(), 'gk-'));
   const mountPoint = `${folder}/m`;
@@ -22,6 +27,7 @@ export async function fuseMount(t: TestContext, options: string, environment = {
     stdio: 'inherit',
     env: { ...process.env, ...environment },
   });
+  onServer(server.pid as number);
   t.after(() => {
     spawnSync('umount', ['--lazy', mountPoint]);
     server.kill('SIGKILL');

@@ -25,12 +25,14 @@ export async function check(context: Context, selection: Selection, images?: str
   const found = searchGhosts(context, pids, { named: true });
   const place = placeOf(context, pids, selection, images);
   const { room, freeze, refusals } = await estimate(context, found, policy, place.folder);
-  const all = [...findRefusals(context, found, policy), ...findMountRefusals(context, pids), ...refusals];
+  const unseen: string[] = [];
+  const ours = findRefusals(context, found, policy, text => unseen.push(text));
+  const all = [...ours, ...findMountRefusals(context, pids), ...refusals];
   return {
     ok: all.length === 0,
     processes: pids.length,
     refusals: all,
-    doubts: [...findDoubts(found), ...place.doubts],
+    doubts: [...unseen, ...findDoubts(found), ...place.doubts],
     ghosts: found.ghosts.map(ghost => ({ ...toRecord(ghost), keep: ghost.keep, why: ghost.why })),
     room,
     freeze,

@@ -13,14 +13,24 @@ import type { Context } from '../context.js';
 /** CRIU's --ghost-limit where nobody has raised it. Source: criu(8) */
 const criuLimit = 1n << 20n;
 
-/** Finds what ghostkeep or CRIU would refuse, each ghost and each process for itself. */
-export function findRefusals(context: Context, found: Found, policy: Policy): Refusal[] {
+/**
+ * Finds what ghostkeep or CRIU would refuse, each ghost and each process for itself.
+ * @param onUnseen called for what could not be looked at, and is left to CRIU, with the reason
+ */
+export function findRefusals(
+  context: Context,
+  found: Found,
+  policy: Policy,
+  onUnseen: (text: string) => void,
+): Refusal[] {
   const nothing = { ...found, ghosts: [], unseen: [] };
-  const parts: Found[] = [
-    ...found.ghosts.map(ghost => ({ ...nothing, ghosts: [ghost] })),
-    ...found.unseen.map(one => ({ ...nothing, unseen: [one] })),
+  const refused = (part: Partial<Found>, log = context.log) =>
+    refusalOf(() => chooseGhosts({ ...context, log }, { ...nothing, ...part }, { policy, criu: true }));
+  const log = { ...context.log, warn: onUnseen };
+  const ours = [
+    ...found.ghosts.flatMap(ghost => refused({ ghosts: [ghost] })),
+    ...found.unseen.flatMap(one => refused({ unseen: [one] }, log)),
   ];
-  const ours = parts.flatMap(part => refusalOf(() => chooseGhosts(context, part, { policy, criu: true })));
   return [...ours, ...found.ghosts.filter(({ refusedByCriu }) => refusedByCriu).map(byCriu)];
 }
 
