@@ -117,7 +117,7 @@ describe('old names', () => {
   it('restore --names restores ghosts whose names were chosen to be those that others would get', t => {
     const folder = temporaryFolder(t);
     for (const one of ['a', 'b']) fs.mkdirSync(`${folder}/${one}`);
-    // Whatever ids the ghosts get, one of these is the name of the second `log` with its id.
+    // One of these is the name that the second `log` would get with its id.
     const names = [...[1, 2, 3, 4, 5, 6, 7, 8, 9, 10].map(id => `log.ghost-${showId(id)}`), 'a/log', 'b/log'];
     for (const name of names) ghostFile(t, folder, name, name);
     const images = `${folder}/images`;

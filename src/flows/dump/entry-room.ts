@@ -1,12 +1,16 @@
 /**
- * The room that the manifest has for named files. A manifest that grows too large fails the dump (bounds.ts), and
- * no dump may fail for such a file. Its container chooses how long its paths and attributes are.
+ * The room that the manifest has for named files. A manifest that grows too large fails the dump
+ * (bounds.ts), and no dump may fail for such a file. Its container chooses how long its paths and attributes
+ * are.
  */
 import type { ManifestGhost } from '../../base/documents/generated/manifest.js';
 import { warnOfLeft } from '../choose/pin-named.js';
 import type { Context } from '../context.js';
 
-/** Bytes of JSON for all of them together: 3 KiB for each of the most that one dump copies. The ghosts need the rest. */
+/**
+ * Bytes of JSON for all of them together: 3 KiB for each of the most that one dump copies. The ghosts need
+ * the rest.
+ */
 const mostBytes = 12 << 20;
 
 export class EntryRoom {

@@ -41,7 +41,7 @@ function readStanza(context: Context, path: string): Stanza {
   return hooks as Stanza;
 }
 
-/** What is read is written again, so bytes that no text can hold would be changed. */
+/** The text is written again, so bytes that no text can hold would be changed. */
 function read({ host: { files } }: Context, path: string, action: string): string {
   try {
     const bytes = files.read(path, bounds.bundle);
