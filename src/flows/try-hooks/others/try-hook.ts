@@ -28,8 +28,8 @@ const deathMs = 20;
 const slowMs = 1000;
 
 /**
- * @throws BAD_INPUT for a hooks.d file that is not one, or has none of these stages; NOT_FOUND if the program is
- * not there
+ * @throws BAD_INPUT for a hooks.d file that is not one, or has none of these stages; NOT_FOUND if the program
+ * is not there
  */
 export async function tryHook(context: StageContext, request: HookRequest): Promise<HookTrial> {
   const { stage } = context;
