@@ -21,6 +21,7 @@
 #include "ghostkeep-layer.h"
 #include "ghostkeep-move.h"
 #include "ghostkeep-proc.h"
+#include "ghostkeep-send.h"
 
 #define GK_MESSAGE_BYTES 240
 

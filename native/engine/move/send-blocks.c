@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <string.h>
+
+#include "base/io.h"
+#include "base/progress.h"
+#include "base/report.h"
+#include "move/send-blocks.h"
+
+static int table_failed(struct body *body, int error)
+{
+	return fail(body->report, error, 0, "cannot use the table %s",
+		    body->sender->ghosts[body->handle].key);
+}
+
+/*
+ * The table says zero as soon as `zero` is sent. That needs no acknowledgement, because a block of zeroes is
+ * never sent as the same.
+ */
+static int clear_entries(struct body *body)
+{
+	uint64_t changed;
+	int error = sender_table(body->sender, body->handle, body->report);
+
+	if (error)
+		return error;
+	error = table_clear(body->sender->table, body->from / BLOCK_SIZE, blocks_of(body->to - body->from),
+			    false, &changed);
+	return error ? table_failed(body, error) : 0;
+}
+
+int blocks_flush(struct body *body)
+{
+	unsigned char place[24 + BLAKE3_OUT_LEN];
+	struct iovec piece = { place, 24 };
+	uint32_t kind = body->kind;
+	int error = 0;
+
+	body->kind = 0;
+	if (kind == 0)
+		return 0;
+	put_place(place, body->handle, body->from);
+	put_number(place + 16, body->to - body->from, 8);
+	if (kind == FRAME_SAME) {
+		blake3_hasher_finalize(&body->entries, place + 24, BLAKE3_OUT_LEN);
+		piece.iov_len += BLAKE3_OUT_LEN;
+	} else {
+		error = clear_entries(body);
+	}
+	return error ? error : sender_send(body->sender, kind, &piece, 1, NULL, body->report);
+}
+
+/* Hold the blocks up to the offset to, with those in front of them. entries is only for FRAME_SAME. */
+static int hold(struct body *body, uint32_t kind, uint64_t to, const unsigned char *entries)
+{
+	uint64_t most = kind == FRAME_SAME ? GK_MOVE_SAME_BLOCKS * BLOCK_SIZE : UINT64_MAX;
+	int error = 0;
+
+	if (to > body->size)
+		to = body->size;
+	if (to <= body->done)
+		return 0;
+	if (body->kind != kind || to - body->from > most)
+		error = blocks_flush(body);
+	if (error)
+		return error;
+	if (body->kind == 0) {
+		body->kind = kind;
+		body->from = body->done;
+		blake3_hasher_init(&body->entries);
+	}
+	if (kind == FRAME_SAME)
+		blake3_hasher_update(&body->entries, entries, blocks_of(to - body->done) * ENTRY_BYTES);
+	body->to = body->done = to;
+	return 0;
+}
+
+int blocks_hold(struct body *body, uint32_t kind, uint64_t to)
+{
+	return hold(body, kind, to, NULL);
+}
+
+/* Send blocks of the window as data. From now until the acknowledgement they are unknown. */
+static int send_data(struct body *body, uint64_t to, const unsigned char *bytes, const unsigned char *entries)
+{
+	uint64_t length = to - body->done, block = body->done / BLOCK_SIZE;
+	uint32_t count = (uint32_t)blocks_of(length), sequence;
+	unsigned char place[16];
+	struct iovec pieces[2] = { { place, sizeof(place) }, { (void *)(uintptr_t)bytes, length } };
+	int error = blocks_flush(body);
+
+	if (!error)
+		error = sender_make_room(body->sender, count, body->report);
+	if (!error)
+		error = sender_table(body->sender, body->handle, body->report);
+	if (error)
+		return error;
+	error = table_set_unknown(body->sender->table, block, count);
+	if (error)
+		return table_failed(body, error);
+	put_place(place, body->handle, body->done);
+	error = sender_send(body->sender, FRAME_DATA, pieces, 2, &sequence, body->report);
+	if (error)
+		return error;
+	sender_note(body->sender, sequence, body->handle, block, count, entries);
+	body->report->differing_bytes += length;
+	body->done = to;
+	return 0;
+}
+
+static uint32_t kind_of(const unsigned char *now, const unsigned char *acknowledged)
+{
+	if (entry_is_zero(now))
+		return FRAME_ZERO;
+	return memcmp(now, acknowledged, ENTRY_BYTES) == 0 ? FRAME_SAME : FRAME_DATA;
+}
+
+int blocks_send(struct body *body, uint64_t until)
+{
+	uint64_t end = until < body->size ? until : body->size;
+	uint64_t start = body->done, length = end - start < DATA_BYTES ? end - start : DATA_BYTES;
+	uint32_t count, next;
+	unsigned char now[DATA_BLOCKS * ENTRY_BYTES], before[DATA_BLOCKS * ENTRY_BYTES];
+	int64_t got;
+	int error;
+
+	if (cancelled(body->progress))
+		return fail(body->report, -ECANCELED, start, "stopped at offset %llu of the ghost",
+			    (unsigned long long)start);
+	got = read_full(body->fd, body->window, length, start);
+	if (got < 0)
+		return fail(body->report, (int)got, start, "cannot read the ghost at offset %llu",
+			    (unsigned long long)start);
+	if ((uint64_t)got < length)
+		return fail(body->report, -ESTALE, start + (uint64_t)got,
+			    "the ghost ended at offset %llu while it was sent",
+			    (unsigned long long)(start + (uint64_t)got));
+	count = (uint32_t)blocks_of(length);
+	block_entries(body->window, length, now);
+	error = sender_table(body->sender, body->handle, body->report);
+	if (error)
+		return error;
+	error = table_get(body->sender->table, start / BLOCK_SIZE, count, before);
+	if (error)
+		return table_failed(body, error);
+	for (uint32_t i = 0; !error && i < count; i = next) {
+		const unsigned char *entries = now + (size_t)i * ENTRY_BYTES;
+		uint32_t kind = kind_of(entries, before + (size_t)i * ENTRY_BYTES);
+		uint64_t to;
+
+		for (next = i + 1; next < count; next++)
+			if (kind_of(now + (size_t)next * ENTRY_BYTES, before + (size_t)next * ENTRY_BYTES) !=
+			    kind)
+				break;
+		to = next == count ? start + length : start + next * BLOCK_SIZE;
+		if (kind != FRAME_ZERO)
+			body->report->data_bytes += to - body->done;
+		if (kind == FRAME_SAME)
+			body->report->kept_bytes += to - body->done;
+		error = kind == FRAME_DATA ? send_data(body, to, body->window + i * BLOCK_SIZE, entries) :
+					     hold(body, kind, to, entries);
+	}
+	progress_add(body->progress, length);
+	return error;
+}
