@@ -25,19 +25,19 @@ export const commands: Record<string, Command> = {
   },
   dump: {
     usage:
-      'dump --pid N …|--tree PID|--container NAME|--cgroup PATH [--freeze] -D DIR [--base DIR2] [--engine auto|fiemap|seek|read] [--detect-zeroes] [--digest] [--require-frozen] [--allow-missing] [--json]',
+      'dump --pid N …|--tree PID|--container NAME|--cgroup PATH [--freeze] -D DIR [--base DIR2] [--engine auto|fiemap|seek|read] [--detect-zeroes] [--digest] [--require-frozen] [--allow-missing]\n         [--to ADDR [--tls …] | --via COMMAND] [--json]',
     summary: "copy processes' ghosts into DIR, with --freeze as they are at one moment",
     details:
-      '-D, --images-dir DIR is made if it is not there, and must hold no dump. --pid N is given for each process. --freeze\nfreezes the processes by the freezer of their cgroup, or with SIGSTOP, while they are copied; they go on however the copy ends,\nand if ghostkeep itself is killed, with its next command. --engine says\nhow data is found (default auto: by file system), --detect-zeroes leaves out blocks of zeroes that were written,\n--digest adds checksums for `ghostkeep verify`. --base takes over the bases that `pre-dump` has left in DIR2, compares every\nbyte, and writes what differs. With --require-frozen the dump fails if one of the processes runs, or if another\nprocess can change a ghost through a mapping. Content that cannot be dumped is listed, and the exit status is 1 unless\n--allow-missing is given.',
+      '-D, --images-dir DIR is made if it is not there, and must hold no dump. --pid N is given for each process. --freeze\nfreezes the processes by the freezer of their cgroup, or with SIGSTOP, while they are copied; they go on however the copy ends,\nand if ghostkeep itself is killed, with its next command. --engine says\nhow data is found (default auto: by file system), --detect-zeroes leaves out blocks of zeroes that were written,\n--digest adds checksums for `ghostkeep verify`. --base takes over the bases that `pre-dump` has left in DIR2, compares every\nbyte, and writes what differs. With --require-frozen the dump fails if one of the processes runs, or if another\nprocess can change a ghost through a mapping. Content that cannot be dumped is listed, and the exit status is 1 unless\n--allow-missing is given. --to and --via send the ghosts to `ghostkeep receive` on another host and store none of their\ncontent in DIR (docs/migrate.md).',
     example: 'ghostkeep dump --tree 4711 --freeze -D images',
     load: async () => (await import('./commands/dump.js')).dumpCommand,
   },
   'pre-dump': {
     usage:
-      'pre-dump --container ID | --pid N … | --tree PID [-D DIR] [--until-stable [N]] [--engine auto|fiemap|seek|read] [--json]',
+      'pre-dump --container ID | --pid N … | --tree PID [-D DIR | --to ADDR [--tls …] | --via COMMAND] [--until-stable [N]]\n         [--engine auto|fiemap|seek|read] [--json]',
     summary: 'copy large ghosts while their processes run, so that the freeze is short',
     details:
-      'For engines that pause a container before they call CRIU. The copies are bases in DIR/ghostkeep: the next checkpoint\nof these processes finds them, compares every byte, and writes what differs. DIR must be on the file system of the\ncheckpoint, and must hold none; CRIU may write its checkpoint there. Without it, they lie where containerd, CRI-O or\nPodman will put the images. Another pre-dump goes over the same bases.\n--until-stable repeats that while what differs still shrinks, N times at most (default 10). Where the freeze will share\nblocks (xfs, btrfs), only dirty pages are written to the disk.',
+      'For engines that pause a container before they call CRIU. The copies are bases in DIR/ghostkeep: the next checkpoint\nof these processes finds them, compares every byte, and writes what differs. DIR must be on the file system of the\ncheckpoint, and must hold none; CRIU may write its checkpoint there. Without it, they lie where containerd, CRI-O or\nPodman will put the images. Another pre-dump goes over the same bases.\n--until-stable repeats that while what differs still shrinks, N times at most (default 10). Where the freeze will share\nblocks (xfs, btrfs), only dirty pages are written to the disk. --to and --via send the copies to `ghostkeep receive` on another host.',
     example: 'ghostkeep pre-dump --tree 4711 -D next',
     load: async () => (await import('./commands/pre-dump.js')).preDumpCommand,
   },
@@ -147,6 +147,20 @@ export const commands: Record<string, Command> = {
     usage: 'hook prestart|createRuntime|poststop',
     summary: 'called by the programs in hooks/; container state on stdin',
     load: async () => (await import('./commands/hook.js')).hookCommand,
+  },
+  'send-images': {
+    usage:
+      'send-images -D DIR --to ADDR [--tls [--tls-cacert FILE] [--tls-cert FILE] [--tls-key FILE] [--tls-no-cn-verify]] [--insecure]\n         | --via COMMAND [--json]',
+    summary: "send CRIU's own files of a checkpoint whose ghosts were sent to another host",
+    details:
+      'The last step of a move: DIR is the directory of the checkpoint here. The receiver then makes the images of the ghosts,\nchecks everything, and has a checkpoint. It can be repeated until that has worked; the gate calls it at its end.\n--to is HOST:PORT, [ADDRESS]:PORT or the path of a unix socket on which `ghostkeep receive --listen` listens. --tls encrypts;\nboth sides need certificates of one authority, by default the files that CRIU takes. Without it only loopback and unix\nsockets are used, unless --insecure is given. --via is a command that speaks to `ghostkeep receive` on its stdin and stdout.\nIt is split into words as a shell does and run without one, with PATH, HOME, USER, LOGNAME and SSH_AUTH_SOCK alone.',
+    example: "ghostkeep send-images -D images --via 'ssh backup ghostkeep receive -D /srv/web'",
+    load: async () => (await import('./commands/send-images.js')).sendImagesCommand,
+  },
+  carry: {
+    usage: 'carry [--tls …] [--insecure] ADDR',
+    summary: 'started by --to, not by people: bytes from stdin go to ADDR, and its bytes to stdout',
+    load: async () => (await import('./commands/carry.js')).carryCommand,
   },
   gate: {
     usage: 'gate dump|restore',

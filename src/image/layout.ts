@@ -44,7 +44,7 @@ export const roughName = (file: Identity) => `${folder}/rough-${identityOf(file)
  * The time of birth is taken as it is, and not by birthOf, which does not know it as long as the file has not
  * changed since: the name must stay the same.
  */
-function identityOf({ dev, ino, birthtimeNs }: Identity): string {
+export function identityOf({ dev, ino, birthtimeNs }: Identity): string {
   return [dev, ino, BigInt.asUintN(64, birthtimeNs)].map(part => part.toString(16)).join('-');
 }
 

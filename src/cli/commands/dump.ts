@@ -10,6 +10,10 @@ import { asOwner } from '../../flows/directory/owner.js';
 import { imageMode } from '../../flows/dump/copy-one.js';
 import { dumpGhosts } from '../../flows/dump/dump.js';
 import { WarmImages } from '../../flows/dump/warm-images.js';
+import { Mover, patienceMs } from '../../flows/move/mover.js';
+import { sendElsewhere } from '../../flows/move/send-copies.js';
+import { sendOwned } from '../../flows/move/send-images.js';
+import type { Target } from '../../flows/move/target.js';
 import { selectPids } from '../../flows/scan/select.js';
 import { sealImages } from '../../flows/seal/seal.js';
 import { clearImages } from '../../image/clear-images.js';
@@ -21,6 +25,7 @@ import { orUndo } from '../ending/interrupt.js';
 import { watch } from '../ending/watch.js';
 import { dumpFrozen, isOfFrozen, thawAfterOwner } from '../frozen-dump.js';
 import { selection, selectionOptions } from '../options/selection.js';
+import { targetOf, targetOptions } from '../options/target.js';
 import { printJson } from '../print/json.js';
 import { printAll } from '../print/output.js';
 import { showDump } from './show.js';
@@ -36,6 +41,7 @@ export async function dumpCommand(args: string[]): Promise<number> {
 async function dump(args: string[]): Promise<number> {
   const { values } = parse('dump', args, {
     ...selectionOptions,
+    ...targetOptions,
     cgroup: { type: 'string' },
     freeze: { type: 'boolean' },
     'images-dir': { type: 'string', short: 'D' },
@@ -58,6 +64,9 @@ async function dump(args: string[]): Promise<number> {
     ...(values.digest ? { verify: 'digest' as const } : {}),
     ...(values['allow-missing'] ? { allowMissing: true } : {}),
   });
+  const target = targetOf(context, 'dump', values);
+  if (target && values.base !== undefined)
+    throw usage('dump', '--base is for images in a directory, and with --to or --via there are none');
   for (const pid of chosen.pids ?? []) assertThere(context.host.processes, pid);
   if (values.freeze) return dumpFrozen(context, chosen, args);
   const pids = selectPids(context.host, chosen);
@@ -66,12 +75,14 @@ async function dump(args: string[]): Promise<number> {
     assertNoDump(context.host.files, owned);
     assertNoImages(context, owned);
     const warm = withBases(context, owned, values.base);
+    const mover = target && moverTo(context, target);
     const undo = () => {
       warm.giveBack();
       clearImages(context.host, owned, basesIn(context, owned));
       return `nothing is dumped, and what was copied into ${images} is removed`;
     };
     return orUndo(undo, async () => {
+      await mover?.connect();
       await dumpGhosts(context, {
         images: owned,
         pids,
@@ -79,15 +90,27 @@ async function dump(args: string[]): Promise<number> {
         criu: false,
         requireFrozen: values['require-frozen'] ?? false,
         staysFrozen: values['require-frozen'] ?? isOfFrozen(),
-        warm,
+        ...(mover ? { elsewhere: sendElsewhere(mover) } : { warm }),
       });
-      return sealImages(context, owned, { durable: true });
-    }).finally(() => warm.bases?.letGo());
+      const sealed = sealImages(context, owned, { durable: true });
+      await mover?.close(true);
+      if (target) await sendOwned(context, owned, target);
+      return sealed;
+    }).finally(async () => {
+      warm.bases?.letGo();
+      await mover?.close();
+    });
   });
   if (values.json) printJson(manifest);
   else printAll(showDump(manifest));
   assertNothingMissing(manifest, context.host.files.realPath(images), policy);
   return 0;
+}
+
+/** Processes may be frozen meanwhile. */
+function moverTo(context: Context, target: Target): Mover {
+  const resumeMs = resolvePolicy(readConfig(context)).moveDeadlineMs;
+  return new Mover(context, target, 'dump', { resumeMs, patienceMs: Math.min(patienceMs, resumeMs) });
 }
 
 /** Bases lie in the directory of BASE, and a round may have put some into that of the images. */

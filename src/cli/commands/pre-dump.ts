@@ -4,6 +4,7 @@ import { counted } from '../../base/text/counted.js';
 import { showSome } from '../../base/text/show-some.js';
 import { countFromJson, showBytes } from '../../base/units.js';
 import { removeBase } from '../../flows/bases/base-file.js';
+import { preDumpTo } from '../../flows/move/pre-dump.js';
 import { type PreDumpRequest, preDump } from '../../flows/rounds/pre-dump.js';
 import type { Unfinished } from '../../flows/rounds/round.js';
 import { oneOf, parse, positive, required, usage } from '../args.js';
@@ -11,6 +12,7 @@ import { makeContext } from '../context.js';
 import { orUndo } from '../ending/interrupt.js';
 import { watch } from '../ending/watch.js';
 import { selection, selectionOptions } from '../options/selection.js';
+import { targetOf, targetOptions } from '../options/target.js';
 import { line } from '../print/line.js';
 
 /** Enough for any ghost whose changes come to a rest. */
@@ -19,6 +21,7 @@ const mostRounds = 10;
 export async function preDumpCommand(args: string[]): Promise<number> {
   const { values } = parse('pre-dump', withCount(args), {
     ...selectionOptions,
+    ...targetOptions,
     'images-dir': { type: 'string', short: 'D' },
     'until-stable': { type: 'string' },
     engine: { type: 'string' },
@@ -30,6 +33,9 @@ export async function preDumpCommand(args: string[]): Promise<number> {
   if (images !== undefined) required('pre-dump', '-D', images);
   const until = values['until-stable'];
   const context = { ...makeContext(), watch };
+  const target = targetOf(context, 'pre-dump', values);
+  if (target && images !== undefined)
+    throw usage('pre-dump', 'a round that is sent leaves nothing in a directory: leave out -D');
   let works: readonly Unfinished[] = [];
   const undo = () => {
     for (const { base } of works) if (base) removeBase(context, base);
@@ -47,7 +53,9 @@ export async function preDumpCommand(args: string[]): Promise<number> {
       works = begun;
     },
   };
-  const result = await orUndo(undo, () => preDump(context, request));
+  const result = await orUndo(undo, () =>
+    target ? preDumpTo(context, { ...request, target }) : preDump(context, request),
+  );
   process.stdout.write(values.json ? `${JSON.stringify(result, null, 2)}\n` : showPreDump(result));
   return 0;
 }
@@ -72,12 +80,14 @@ export function showPreDump({ images, rounds, ghosts, freeze }: PreDump): string
     ({ done, why }) => (done === 'nothing' ? why : undefined),
     ({ dev, ino }) => `${dev}/${ino}`,
   );
+  const isSent = count('sent') > 0;
+  const bases = `${counted(count('base'), 'ghost has', 'ghosts have')} a base in ${images}, ${counted(count('written-back'), 'was written to its disk', 'were written to their disk')}`;
   const about = freeze.measured === 'comparing' ? 'about' : 'at most';
   return [
     ...made,
-    `${counted(count('base'), 'ghost has', 'ghosts have')} a base in ${images}, ${counted(count('written-back'), 'was written to its disk', 'were written to their disk')}`,
+    isSent ? `${counted(count('sent'), 'ghost was', 'ghosts were')} sent to ${images}` : bases,
     ...[...passedOver].map(([why, which]) => `${showSome(which)} not copied: ${why}`),
-    `estimate: copying these ghosts will take ${about} ${seconds(freeze.estimateMs)} of the freeze`,
+    `estimate: ${isSent ? 'sending' : 'copying'} these ghosts will take ${about} ${seconds(freeze.estimateMs)} of the freeze`,
   ]
     .map(line)
     .join('');

@@ -187,7 +187,7 @@ export function isUnchanged(before: FileStat, after: FileStat): boolean {
 }
 
 /** CRIU has frozen the processes of its checkpoint, so that only another process can write. */
-function changed(entry: ManifestGhost, criu: boolean): GhostkeepError {
+export function changed(entry: ManifestGhost, criu: boolean): GhostkeepError {
   const wayOut = criu
     ? 'stop the process outside the container that writes to it, and try again'
     : '`ghostkeep dump --freeze` freezes the processes that it dumps; any other writer must be stopped';

@@ -96,11 +96,12 @@ async function dumpPinned(
   if (needed) host.files.makeDirectory(`${images}/${folder}`);
   try {
     const journal = makeJournal(context, request, pinned, linked, earlier);
-    await copyAll(context, request, toCopies(pinned, journal, earlier));
+    await copyAll(context, request, toCopies(pinned, journal, earlier), request.elsewhere);
+    if (request.elsewhere && pinned.length > 0) journal.moved = request.elsewhere.moved();
     if (request.staysFrozen) assertStillFrozen(context, request.pids);
     onCopied();
     // With CRIU we do not wait for the disk: CRIU does not either, and the container is frozen meanwhile.
-    if (!request.criu)
+    if (!request.criu && !request.elsewhere)
       for (const { image } of journal.ghosts)
         syncImage(host.files, images, image, 'while the processes live, dump them again, elsewhere');
     journal.state = 'dumped';

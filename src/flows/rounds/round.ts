@@ -40,7 +40,7 @@ const waitMs = 5000;
 /** The work of a round on one ghost. */
 export interface RoundGhost {
   ghost: Ghost;
-  done: 'base' | 'written-back' | 'nothing';
+  done: 'base' | 'written-back' | 'sent' | 'nothing';
   bytes: bigint;
   differed: bigint;
   why?: string;
@@ -114,9 +114,9 @@ export async function runRound(
  */
 const owner = { begins: true, waitMs };
 
-const isOurs = (ghost: Ghost) => ghost.keep === 'ghostkeep' && ghost.class !== 'linked';
+export const isOurs = (ghost: Ghost) => ghost.keep === 'ghostkeep' && ghost.class !== 'linked';
 
-function passedOver(ghost: Ghost): RoundGhost {
+export function passedOver(ghost: Ghost): RoundGhost {
   const why = isLarge(ghost)
     ? 'it cannot be opened'
     : `less than ${worthBytes >> 20n} MiB are allocated, which is copied in a millisecond or two`;
