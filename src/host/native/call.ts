@@ -62,6 +62,19 @@ const signatures = {
   gk_dump_many: 'int gk_dump_many(int, uint32_t, uint32_t, uint32_t, void *, void *, void *, void *)',
   gk_are_free: 'int gk_are_free(int, uint32_t, void *, void *, void *)',
   gk_open_in_root: 'int gk_open_in_root(int, void *, void *, void *)',
+  gk_link_open: 'int gk_link_open(int, int, uint32_t, void *, void *)',
+  gk_link_greet: 'int gk_link_greet(uint64_t, void *, void *, void *)',
+  gk_link_beat: 'int gk_link_beat(uint64_t, uint32_t, void *)',
+  gk_link_receive: 'int gk_link_receive(uint64_t, uint32_t, void *, void *)',
+  gk_link_send: 'int gk_link_send(uint64_t, uint32_t, void *, uint32_t, void *, void *)',
+  gk_link_close: 'int gk_link_close(uint64_t, void *)',
+  gk_store_resize: 'int gk_store_resize(int, int, uint64_t, void *)',
+  gk_store_data: 'int gk_store_data(int, int, uint64_t, void *, uint32_t, void *, void *, void *)',
+  gk_store_zero: 'int gk_store_zero(int, int, uint64_t, uint64_t, void *, void *)',
+  gk_store_sync: 'int gk_store_sync(int, uint32_t, void *)',
+  gk_table_put: 'int gk_table_put(int, uint64_t, uint32_t, void *, void *)',
+  gk_table_digest: 'int gk_table_digest(int, uint64_t, uint32_t, void *, void *)',
+  gk_table_make: 'int gk_table_make(int, int, void *, void *)',
 } as const;
 
 export type NativeFunction = keyof typeof signatures;
