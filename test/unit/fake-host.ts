@@ -1,5 +1,6 @@
 /** A whole machine in memory: processes, files and engine see each other's descriptors. */
-import type { Commands, Freezer, Host } from '../../src/base/host/host.js';
+import assert from 'node:assert/strict';
+import type { Commands, Freezer, Host, Moving } from '../../src/base/host/host.js';
 import type { Log } from '../../src/base/log.js';
 import type { Context } from '../../src/flows/context.js';
 import { FakeEngine } from './fake-engine.js';
@@ -29,6 +30,11 @@ const noFreezer: Freezer = {
   wait: async () => {},
 };
 
+/** Nothing moves in memory: test/unit/flows/receive has real files. */
+const noMoving = new Proxy({} as Moving, {
+  get: (_, name) => assert.fail(`moving.${String(name)} was used`),
+});
+
 export function fakeHost(): FakeHost {
   const files = new MemoryFiles();
   return {
@@ -37,6 +43,7 @@ export function fakeHost(): FakeHost {
     engine: new FakeEngine(files),
     commands: noCommands,
     freezer: noFreezer,
+    moving: noMoving,
     now: () => new Date(0),
     clock: () => 0,
     uid: () => 0,

@@ -6,6 +6,7 @@
 import type { Commands } from './commands.js';
 import type { Engine } from './engine.js';
 import type { Files } from './files.js';
+import type { Moving } from './moving.js';
 import type { Freezer, ProcessView } from './process-view.js';
 
 export type * from './commands.js';
@@ -13,6 +14,7 @@ export type * from './engine.js';
 export type * from './file-stat.js';
 export type * from './files.js';
 export type * from './mount.js';
+export type * from './moving.js';
 export type * from './process-view.js';
 
 export interface Host {
@@ -21,6 +23,7 @@ export interface Host {
   files: Files;
   engine: Engine;
   freezer: Freezer;
+  moving: Moving;
   now(): Date;
   /** Monotonic milliseconds. */
   clock(): number;

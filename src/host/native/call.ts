@@ -73,7 +73,7 @@ const signatures = {
   gk_store_zero: 'int gk_store_zero(int, int, uint64_t, uint64_t, void *, void *)',
   gk_store_sync: 'int gk_store_sync(int, uint32_t, void *)',
   gk_table_put: 'int gk_table_put(int, uint64_t, uint32_t, void *, void *)',
-  gk_table_digest: 'int gk_table_digest(int, uint64_t, uint32_t, void *, void *)',
+  gk_table_digest: 'int gk_table_digest(int, uint64_t, uint32_t, void *, void *, void *)',
   gk_table_make: 'int gk_table_make(int, int, void *, void *)',
 } as const;
 
