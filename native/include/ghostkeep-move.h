@@ -84,10 +84,11 @@ int gk_store_sync(int fd, uint32_t whole, struct gk_report *report);
 int gk_table_put(int table_fd, uint64_t first, uint32_t count, const void *entries, struct gk_report *report);
 
 /*
- * BLAKE3 of count entries (GK_MOVE_SAME_BLOCKS at most), one behind the other, in digest (32 bytes). The
- * table reads as zero behind its end.
+ * BLAKE3 of count entries, one behind the other, in digest (32 bytes). The table reads as zero behind its
+ * end. *unknown is 1 if one of them is unknown: then the digest says nothing about content.
  */
-int gk_table_digest(int table_fd, uint64_t first, uint32_t count, void *digest, struct gk_report *report);
+int gk_table_digest(int table_fd, uint64_t first, uint32_t count, void *digest, uint32_t *unknown,
+		    struct gk_report *report);
 
 /* Read a ghost and write its table. table_fd is an empty file. */
 int gk_table_make(int data_fd, int table_fd, struct gk_progress *progress, struct gk_report *report);

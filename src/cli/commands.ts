@@ -41,6 +41,14 @@ export const commands: Record<string, Command> = {
     example: 'ghostkeep pre-dump --tree 4711 -D next',
     load: async () => (await import('./commands/pre-dump.js')).preDumpCommand,
   },
+  receive: {
+    usage: 'receive -D DIR [--max-bytes SIZE] | receive --dump',
+    summary: 'receive ghosts from another host, on stdin and stdout',
+    details:
+      'The sender is `ghostkeep pre-dump` or `dump` with --to or --via on the other host, and `ghostkeep send-images` at the end.\nDIR is made if it is not there, and must hold no checkpoint. Until all has arrived everything lies in DIR/ghostkeep. What\nwas acknowledged is not sent again after a connection breaks. --max-bytes bounds what a sender may make this host store.\n--dump prints a stream that was kept in a file, one line for each frame.',
+    example: 'ghostkeep receive -D images',
+    load: async () => (await import('./commands/receive.js')).receiveCommand,
+  },
   show: {
     usage: 'show DIR [--verbose] [--extents] [--json]',
     summary: 'list the ghosts of a dump',

@@ -2,6 +2,7 @@ import type { Host } from '../base/host/host.js';
 import { LinuxCommands } from './commands.js';
 import { NativeEngine } from './engine/engine.js';
 import { sending } from './engine/sending.js';
+import { moving } from './engine/moving.js';
 import { PlacedFiles } from './files/placed-files.js';
 import { machine } from './machine.js';
 import { LinuxFreezer } from './proc/freezer.js';
@@ -15,6 +16,7 @@ export function linuxHost(): Host {
     engine: new NativeEngine(),
     freezer: new LinuxFreezer(),
     sending,
+    moving,
     now: () => new Date(),
     clock: () => performance.now(),
     uid: () => process.getuid?.() ?? 0,

@@ -106,3 +106,19 @@ export const isSealedOwnName = (name: string) =>
   isWholeName(name) ||
   isHalfWritten(name) ||
   /^ghostkeep-((manifest|children)\.json|linked-[0-9a-f]+\.img)$/.test(name);
+
+/** Names at a receiver of ghosts from another host, while nothing is sealed (src/move/PROTOCOL.md). */
+export const receiverName = `${folder}/receiver.json`;
+/** The content of a moved ghost, at its own offsets. */
+export const movedName = (key: string) => `${folder}/moved-${key}.data`;
+/** What is known of each block of the content. */
+export const movedTableName = (key: string) => `${folder}/moved-${key}.table`;
+/** The key of a ghost, from the name of either file. */
+export const movedKey = (name: string) => /^moved-([0-9a-f-]+)\.(?:data|table)$/.exec(name)?.[1];
+/** The files of the checkpoint, with the names that they get when it is sealed. */
+export const arrivedFolder = `${folder}/arrived`;
+/** A file until its end has come, a table until it is complete, images until the disk has them. */
+export const incomingName = `${folder}/incoming`;
+export const makingName = (index: number | string) => `${folder}/making-${index}`;
+/** Exists when everything has arrived and was checked: what is left is to give names. */
+export const placingName = `${folder}/placing`;

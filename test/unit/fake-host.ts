@@ -1,6 +1,6 @@
 /** A whole machine in memory: processes, files and engine see each other's descriptors. */
 import assert from 'node:assert/strict';
-import type { Commands, Freezer, Host, Sending } from '../../src/base/host/host.js';
+import type { Commands, Freezer, Host, Moving, Sending } from '../../src/base/host/host.js';
 import type { Log } from '../../src/base/log.js';
 import type { Context } from '../../src/flows/context.js';
 import { FakeEngine } from './fake-engine.js';
@@ -36,6 +36,11 @@ const noSending = new Proxy({} as Sending, {
   get: (_, name) => assert.fail(`sending.${String(name)} was used`),
 });
 
+/** Nothing moves in memory: test/unit/flows/receive has real files. */
+const noMoving = new Proxy({} as Moving, {
+  get: (_, name) => assert.fail(`moving.${String(name)} was used`),
+});
+
 export function fakeHost(): FakeHost {
   const files = new MemoryFiles();
   return {
@@ -45,6 +50,7 @@ export function fakeHost(): FakeHost {
     commands: noCommands,
     freezer: noFreezer,
     sending: noSending,
+    moving: noMoving,
     now: () => new Date(0),
     clock: () => 0,
     uid: () => 0,

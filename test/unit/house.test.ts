@@ -12,12 +12,13 @@ const source = fileURLToPath(new URL('../../src', import.meta.url));
  */
 const allowed: Record<string, string[]> = {
   // Out of src only for the types of the bench, which is a bundle of its own.
-  cli: ['flows', 'ghost', 'chain', 'criu', 'oci', 'image', 'host', 'base', '..'],
-  flows: ['ghost', 'chain', 'criu', 'oci', 'image', 'base'],
+  cli: ['flows', 'ghost', 'chain', 'criu', 'oci', 'move', 'image', 'host', 'base', '..'],
+  flows: ['ghost', 'chain', 'criu', 'oci', 'move', 'image', 'base'],
   ghost: ['image', 'base'],
   chain: ['image', 'base'],
   criu: ['image', 'base'],
   oci: ['image', 'base'],
+  move: ['image', 'base'],
   image: ['base'],
   host: ['base'],
   base: [],
@@ -42,7 +43,7 @@ const rooms: Record<string, string[][]> = {
     ['seal', 'rounds'],
     ['chain'],
     ['restore'],
-    ['recover', 'history'],
+    ['recover', 'history', 'receive'],
     ['gate', 'hooks', 'try-hooks'],
     ['try-hooks/restored', 'try-hooks/runc'],
   ],

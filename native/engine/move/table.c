@@ -137,11 +137,12 @@ int table_clear(int fd, uint64_t first, uint64_t count, bool unknown, uint64_t *
 	return more < 0 ? more : 0;
 }
 
-int table_digest(int fd, uint64_t first, uint64_t count, unsigned char *digest)
+int table_digest(int fd, uint64_t first, uint64_t count, unsigned char *digest, bool *unknown)
 {
 	unsigned char entries[AT_ONCE * ENTRY_BYTES];
 	blake3_hasher hasher;
 
+	*unknown = false;
 	blake3_hasher_init(&hasher);
 	while (count) {
 		uint64_t some = count < AT_ONCE ? count : AT_ONCE;
@@ -149,6 +150,8 @@ int table_digest(int fd, uint64_t first, uint64_t count, unsigned char *digest)
 
 		if (error)
 			return error;
+		for (uint64_t i = 0; i < some; i++)
+			*unknown |= entry_is_unknown(entries + i * ENTRY_BYTES);
 		blake3_hasher_update(&hasher, entries, some * ENTRY_BYTES);
 		first += some;
 		count -= some;
@@ -166,11 +169,13 @@ GK_PUBLIC int gk_table_put(int table_fd, uint64_t first, uint32_t count, const v
 	return error ? fail(report, error, first * ENTRY_BYTES, "cannot write the table of a ghost") : 0;
 }
 
-GK_PUBLIC int gk_table_digest(int table_fd, uint64_t first, uint32_t count, void *digest,
+GK_PUBLIC int gk_table_digest(int table_fd, uint64_t first, uint32_t count, void *digest, uint32_t *unknown,
 			      struct gk_report *report)
 {
-	int error = table_digest(table_fd, first, count, digest);
+	bool is_unknown;
+	int error = table_digest(table_fd, first, count, digest, &is_unknown);
 
 	memset(report, 0, sizeof(*report));
+	*unknown = is_unknown;
 	return error ? fail(report, error, first * ENTRY_BYTES, "cannot read the table of a ghost") : 0;
 }

@@ -41,7 +41,7 @@ int table_set_unknown(int fd, uint64_t first, uint64_t count);
  */
 int table_clear(int fd, uint64_t first, uint64_t count, bool unknown, uint64_t *changed);
 
-/* BLAKE3 of entries, one behind the other. */
-int table_digest(int fd, uint64_t first, uint64_t count, unsigned char *digest);
+/* BLAKE3 of entries, one behind the other. *unknown says whether one of them is unknown. */
+int table_digest(int fd, uint64_t first, uint64_t count, unsigned char *digest, bool *unknown);
 
 #endif

@@ -6,6 +6,7 @@
 import type { Commands } from './commands.js';
 import type { Engine } from './engine.js';
 import type { Files } from './files.js';
+import type { Moving } from './moving.js';
 import type { Freezer, ProcessView } from './process-view.js';
 import type { Sending } from './sending.js';
 
@@ -14,6 +15,7 @@ export type * from './engine.js';
 export type * from './file-stat.js';
 export type * from './files.js';
 export type * from './mount.js';
+export type * from './moving.js';
 export type * from './process-view.js';
 export type * from './sending.js';
 
@@ -24,6 +26,7 @@ export interface Host {
   engine: Engine;
   freezer: Freezer;
   sending: Sending;
+  moving: Moving;
   now(): Date;
   /** Monotonic milliseconds. */
   clock(): number;

@@ -73,7 +73,6 @@ const signatures = {
   gk_store_zero: 'int gk_store_zero(int, int, uint64_t, uint64_t, void *, void *)',
   gk_store_sync: 'int gk_store_sync(int, uint32_t, void *)',
   gk_table_put: 'int gk_table_put(int, uint64_t, uint32_t, void *, void *)',
-  gk_table_digest: 'int gk_table_digest(int, uint64_t, uint32_t, void *, void *)',
   gk_carrier_start: 'int gk_carrier_start(void *, uint32_t, void *, uint32_t, void *, void *)',
   gk_carrier_end: 'int gk_carrier_end(void *, uint32_t, void *, void *)',
   gk_send_open: 'int gk_send_open(int, int, uint32_t, void *, void *)',
@@ -85,6 +84,7 @@ const signatures = {
   gk_send_ghost: 'int gk_send_ghost(uint64_t, int, uint32_t, uint64_t, void *, void *, void *)',
   gk_send_needed: 'int gk_send_needed(uint64_t, uint32_t, void *, void *)',
   gk_send_file: 'int gk_send_file(uint64_t, int, uint64_t, void *, void *)',
+  gk_table_digest: 'int gk_table_digest(int, uint64_t, uint32_t, void *, void *, void *)',
   gk_table_make: 'int gk_table_make(int, int, void *, void *)',
 } as const;
 
