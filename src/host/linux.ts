@@ -1,8 +1,8 @@
 import type { Host } from '../base/host/host.js';
 import { LinuxCommands } from './commands.js';
 import { NativeEngine } from './engine/engine.js';
-import { sending } from './engine/sending.js';
 import { moving } from './engine/moving.js';
+import { sending } from './engine/sending.js';
 import { PlacedFiles } from './files/placed-files.js';
 import { machine } from './machine.js';
 import { LinuxFreezer } from './proc/freezer.js';

@@ -15,6 +15,7 @@ import {
   manifestName,
   oldManifestName,
 } from './layout.js';
+import { assertHere } from './moved.js';
 
 /** @throws MANIFEST_MISSING, MANIFEST_INVALID */
 export function readManifest(files: Files, images: string): Manifest {
@@ -67,11 +68,20 @@ function holdsOnlyBases(files: Files, images: string): boolean {
   return names.length > 0 && names.every(isBaseName);
 }
 
-/** Like readManifest, but it throws if anything is left to seal: a seal would write the manifest anew. */
-export function readSealedManifest(files: Files, images: string): Manifest {
+/**
+ * Like readManifest, but it throws if anything is left to seal, because a seal would write the manifest anew,
+ * and, without `mayBeMoved`, if the ghosts are on another host.
+ */
+export function readSealedManifest(
+  files: Files,
+  images: string,
+  { mayBeMoved = false }: { mayBeMoved?: boolean } = {},
+): Manifest {
   const manifest = readManifest(files, images);
+  const where = files.realPath(images);
+  if (!mayBeMoved) assertHere(manifest, `cannot use ${where}`, where);
   if (manifest.state === 'sealed' && !files.exists(`${images}/${journalName}`)) return manifest;
-  throw unsealed(files.realPath(images));
+  throw unsealed(where);
 }
 
 /** The state of a dump before it is sealed; undefined when there is none. */

@@ -8,7 +8,7 @@ import { clearImages } from '../../image/clear-images.js';
 import { isOfThisCheckpoint } from '../../image/inventory.js';
 import type { PolicyDocument } from '../../oci/policy.js';
 import { basesIn, findBases } from '../bases/bases.js';
-import { policyOf, wishOfOption } from '../container/policy.js';
+import { policyOf, readConfig, wishOfOption } from '../container/policy.js';
 import { rememberImages, type Session } from '../container/sessions.js';
 import type { Context } from '../context.js';
 import { removeLeftovers, removeWarmImages } from '../directory/leftovers.js';
@@ -26,6 +26,7 @@ import { dumpGhosts } from '../dump/dump.js';
 import { keysOfJournal } from '../dump/journal.js';
 import { WarmImages } from '../dump/warm-images.js';
 import { sealImages } from '../seal/seal.js';
+import { GateMove } from './gate-move.js';
 import { warmUp } from './warm-pass.js';
 import { warnOfGoneSources } from './warn-of-gone-sources.js';
 
@@ -42,6 +43,7 @@ export class GateDump {
   #earlier: readonly number[] = [];
   #family: readonly number[];
   #owned: Owned | undefined;
+  #move: GateMove | undefined;
 
   constructor(
     private readonly context: Context,
@@ -62,6 +64,7 @@ export class GateDump {
     await this.#own();
     this.#older = noteOlderImages(this.context, this.images);
     this.#earlier = noteEarlierGhosts(this.context, this.images);
+    this.#move = GateMove.of(this.context, readConfig(this.context));
   }
 
   /** With `begins` it reads the journal (OwnerOptions), which takes long where there are many ghosts. */
@@ -103,7 +106,8 @@ export class GateDump {
       if (!policy.enabled || host.processes.isPaused(pid)) return;
       await rehearse();
       warnOfGoneSources(this.context, pids[0] ?? pid);
-      if (policy.warm && !this.#whyLeftToCriu())
+      if (this.#move) await this.#move.round(pids, policy);
+      else if (policy.warm && !this.#whyLeftToCriu())
         await warmUp(this.context, {
           images: this.images,
           pids,
@@ -148,7 +152,7 @@ export class GateDump {
       policy,
       criu: true,
       earlierGhosts: this.#earlier,
-      warm: this.#warmFor(pids),
+      ...(this.#move ? { elsewhere: this.#move.elsewhere } : { warm: this.#warmFor(pids) }),
       ...(session ? { container: session.container } : {}),
     });
     this.#journal = journal;
@@ -199,10 +203,12 @@ export class GateDump {
         // Nobody has begun another dump here, because our journal names us and we live.
         await this.#own({ begins: false });
         this.#finishAsOwner();
+        if (this.#journal?.moved) await this.#move?.sendImages(this.images);
       }
       // A helper that was killed may have left its folder.
       if (this.#owned) removeLeftovers(this.context, this.images);
     } finally {
+      await this.#move?.close();
       this.#warm?.bases?.letGo();
       this.letGo();
     }

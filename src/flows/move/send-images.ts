@@ -73,7 +73,7 @@ function readMoved({ host: { files } }: Context, images: string, where: string):
     !files.exists(`${images}/${folder}`)
   )
     return undefined;
-  const manifest = readSealedManifest(files, images);
+  const manifest = readSealedManifest(files, images, { mayBeMoved: true });
   const [here] = manifest.ghosts.filter(ghost => !ghost.moved && !ghost.adopted);
   if (!here || manifest.ghosts.length === 0) return manifest;
   throw new GhostkeepError(

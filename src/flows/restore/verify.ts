@@ -14,6 +14,7 @@ import { lostRemaps, remappedGhosts, stillExternal } from '../../criu/seal-plan.
 import { countUnchecked } from '../../image/count-ghosts.js';
 import { isOfThisCheckpoint } from '../../image/inventory.js';
 import { readManifest } from '../../image/manifest.js';
+import { isMoved, whereMoved } from '../../image/moved.js';
 import { refusedAs, verifyImages } from '../../image/verify.js';
 import { verifyLayers } from '../chain/verify-layers.js';
 import { verifyLinkedNames } from '../choose/linked-names.js';
@@ -41,11 +42,13 @@ export async function verify(
   const where = files.realPath(images);
   try {
     const manifest = readManifest(files, images);
-    const whole = manifest.ghosts.filter(ghost => !isPacked(ghost));
+    const whole = manifest.ghosts.filter(ghost => !isPacked(ghost) && !isMoved(ghost));
     const damage = await verifyImages(context.host, images, whole, {
       fromDisk,
       onProgress: whenMoving(context),
     });
+    const moved = whereMoved(manifest);
+    if (moved !== undefined) damage.push({ code: 'MOVED', subject: where, message: `${where}: ${moved}` });
     const damaged = new Set(damage.map(({ subject }) => subject));
     for (const found of await verifyLayers(context, { images, where, manifest }, chain)) damage.push(found);
     for (const ghost of whole)

@@ -1,0 +1,91 @@
+/**
+ * A checkpoint whose ghosts go to another host, because the host's config.json has `moveTo`. All bytes of them
+ * are on the receiver's disk before CRIU gets our answer. So if that fails, CRIU ends and the container runs on.
+ */
+import { reasonOf } from '../../base/errors.js';
+import type { Policy, PolicyDocument } from '../../oci/policy.js';
+import { resolvePolicy } from '../../oci/policy.js';
+import type { Context } from '../context.js';
+import type { Elsewhere } from '../dump/copy-all.js';
+import { Mover, patienceMs } from '../move/mover.js';
+import { sendRound } from '../move/pre-dump.js';
+import { sendElsewhere } from '../move/send-copies.js';
+import { sendOwned } from '../move/send-images.js';
+import { type Target, toConfigured } from '../move/target.js';
+
+export class GateMove {
+  readonly #mover: Mover;
+  #connecting: Promise<void> | undefined;
+
+  private constructor(
+    private readonly context: Context,
+    private readonly target: Target,
+    deadlineMs: number,
+  ) {
+    this.#mover = new Mover(context, target, 'dump', {
+      resumeMs: deadlineMs,
+      patienceMs: Math.min(patienceMs, deadlineMs),
+    });
+  }
+
+  /**
+   * @param config the host's: a container has no say in where its files go
+   * @returns undefined where they stay here
+   * @throws BAD_POLICY
+   */
+  static of(context: Context, config: PolicyDocument): GateMove | undefined {
+    if (config.moveTo === undefined) return undefined;
+    const target = toConfigured(context, config.moveTo);
+    context.log.warn(
+      `ghosts are sent to ${target.shown} (\`moveTo\`): this host will not be able to restore the checkpoint`,
+    );
+    return new GateMove(context, target, resolvePolicy(config).moveDeadlineMs);
+  }
+
+  /** Connects before the freeze. If that fails, it also ends the checkpoint, at once. */
+  async connect(): Promise<void> {
+    this.#connecting ??= this.#mover.connect();
+    return this.#connecting;
+  }
+
+  /** Sends the large ghosts while the container runs. */
+  async round(pids: readonly number[], policy: Policy): Promise<void> {
+    await this.connect();
+    if (!policy.warm) return;
+    const { ghosts } = await sendRound(this.context, this.#mover, pids, policy);
+    const sent = ghosts.filter(({ done }) => done === 'sent').length;
+    this.context.log.info(`before the freeze: ${sent} large ghosts sent to ${this.target.shown}`);
+  }
+
+  get elsewhere(): Elsewhere {
+    const { moved, take } = sendElsewhere(this.#mover);
+    return {
+      moved,
+      take: async (context, target, copies) => {
+        if (copies.length === 0) return;
+        await this.connect();
+        await take(context, target, copies);
+      },
+    };
+  }
+
+  /**
+   * CRIU's files follow when CRIU has written them. CRIU cannot be stopped any more, and the files are here, so
+   * a failure is only reported.
+   */
+  async sendImages(images: string): Promise<void> {
+    const { log, host } = this.context;
+    try {
+      await this.close(true);
+      await sendOwned(this.context, images, this.target);
+    } catch (error) {
+      log.error(
+        `CRIU's files are not sent: ${reasonOf(error)}; the receiver has the ghosts, and \`ghostkeep send-images -D ${host.files.realPath(images)}\` with --to or --via sends the rest`,
+      );
+    }
+  }
+
+  async close(graceful = false): Promise<void> {
+    await this.#mover.close(graceful);
+  }
+}
