@@ -4,7 +4,7 @@
  * what holds for all functions; src/move/PROTOCOL.md describes the bytes.
  *
  * A connection that breaks ends a call with -EPIPE, -ETIMEDOUT, -EBADMSG or another errno of read(2)
- * and write(2), and every later call, too. -EREMOTEIO says that the receiver has given up, and
+ * and write(2), and every later call, too. -ECONNREFUSED says that the receiver has given up, and
  * gk_send_failure() why. A sender is used by one thread at a time.
  */
 #ifndef GHOSTKEEP_SEND_H
@@ -47,7 +47,7 @@ int gk_send_message(uint64_t sender, uint32_t type, const void *payload, uint64_
 /* Wait for that answer. *length is the room for its payload before the call, and its length after it. */
 int gk_send_await(uint64_t sender, void *answer, uint32_t *length, struct gk_report *report);
 
-/* The payload of `fail`, after a call ended with -EREMOTEIO. -ENODATA where there is none. */
+/* The payload of `fail`, after a call ended with -ECONNREFUSED. -ENODATA where there is none. */
 int gk_send_failure(uint64_t sender, void *answer, uint32_t *length, struct gk_report *report);
 
 /*

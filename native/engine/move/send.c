@@ -127,7 +127,7 @@ GK_PUBLIC int gk_send_await(uint64_t handle, void *answer, uint32_t *length, str
 	while (!error && !sender->answered)
 		error = sender_receive(sender, true, report);
 	*length = 0;
-	if (error && error != -EREMOTEIO)
+	if (error && error != -ECONNREFUSED)
 		return error;
 	if (sender->answer_length > room)
 		return fail(report, -EMSGSIZE, 0, "the receiver's answer has %u bytes",

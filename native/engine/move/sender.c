@@ -145,7 +145,7 @@ static int take(struct sender *sender, const struct frame *frame, struct gk_repo
 	memcpy(sender->answer, frame->payload, frame->length);
 	sender->answer_length = frame->length;
 	sender->answered = true;
-	return frame->type == FRAME_FAIL ? fail(report, -EREMOTEIO, 0, "the receiver has given up") : 0;
+	return frame->type == FRAME_FAIL ? fail(report, -ECONNREFUSED, 0, "the receiver has given up") : 0;
 }
 
 int sender_receive(struct sender *sender, bool wait, struct gk_report *report)

@@ -13,7 +13,7 @@ export type Sender = bigint;
 
 /**
  * The sender's side of moving (native/include/ghostkeep-send.h, src/move/PROTOCOL.md). Calls reject with an
- * errno error: EREMOTEIO where the receiver has given up, and others where the connection is lost or a file
+ * errno error: ECONNREFUSED where the receiver has given up, and others where the connection is lost or a file
  * cannot be read. Calls that wait do so on another thread, with the sender's patience as their deadline.
  */
 export interface Sending {

@@ -140,14 +140,18 @@ function useTables(context: Context, sender: Sender, receiver: string): void {
 /** Errors that say that the other side, or what lies between, is gone or cannot be trusted any more. */
 const lost = new Set(['EPIPE', 'ECONNRESET', 'ETIMEDOUT', 'EBADMSG']);
 
+/** Codes with which a receiver says that bytes were changed or lost on the way. */
+const onTheWay = new Set(['MOVE_STREAM', 'MOVE_INTERRUPTED']);
+
 function explain(context: Context, target: Target, sender: Sender, error: unknown): unknown {
   const errno = errnoOf(error) ?? '';
   if (lost.has(errno)) return new Lost(reasonOf(error));
-  if (errno !== 'EREMOTEIO') return error;
+  if (errno !== 'ECONNREFUSED') return error;
   const payload = context.host.sending.failure(sender);
   if (!payload) return new Lost(reasonOf(error));
   try {
     const { code, message, subject } = parse<MoveFail>('MoveFail', payload, target);
+    if (onTheWay.has(code)) return new Lost(`${toPrintable(message)} [${code}]`);
     return new GhostkeepError(
       'MOVE_REFUSED',
       toPrintable(subject),
