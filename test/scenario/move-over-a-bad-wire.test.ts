@@ -39,6 +39,8 @@ function setUp(t: TestContext) {
   return { folder, fd, images, via, wire, passed };
 }
 
+const preDumpVia = (via: string) => ghostkeep(['pre-dump', '--pid', me, '--via', via], { waitMs: 120_000 });
+
 /** The receiver's copy of the one ghost that moves. */
 function arrived(images: string): Buffer {
   const [name = ''] = fs.readdirSync(`${images}/ghostkeep`).filter(one => /^moved-.*\.data$/.test(one));
@@ -66,10 +68,11 @@ describe('a move over a bad connection', () => {
         way: next(4) === 0 ? ('back' as const) : ('there' as const),
         kind: kinds[next(kinds.length)] as Fault['kind'],
         at: next(next(2) === 0 ? 400 : round === 0 ? size : 300_000),
-        length: 1 + next(500),
+        // What is dropped at the end is only noticed when as many signs of life have come: 16 bytes each second.
+        length: 1 + next(100),
       };
       wire([fault]);
-      const { status, stderr } = ghostkeep(['pre-dump', '--pid', me, '--via', via]);
+      const { status, stderr } = preDumpVia(via);
       const what = `seed ${seed}, round ${round}, ${JSON.stringify(fault)}: ${stderr}`;
       ends.push(status === 0 ? 'sent' : 'failed');
       if (status === 0) assert.ok(arrived(images).equals(bytesOf(fd)), what);
@@ -85,7 +88,7 @@ describe('a move over a bad connection', () => {
     const content = randomBytes(200 << 20);
     fs.writeSync(fd, content, 0, content.length, 0);
     wire([{ way: 'there', kind: 'cut', at: content.length / 2, length: 1 }]);
-    const { status, stderr } = ghostkeep(['pre-dump', '--pid', me, '--via', via]);
+    const { status, stderr } = preDumpVia(via);
     assert.equal(status, 0, stderr);
     assert.ok(arrived(images).equals(content));
     assert.ok(passed() < 1.1 * content.length, `${passed()} bytes for ${content.length}`);
