@@ -51,6 +51,9 @@ static int greet(uint64_t link, struct gk_report *report)
 	char theirs[GK_GREETING_BYTES + 1] = "";
 	int error = gk_link_greet(link, GREETING, theirs, report);
 
+	/* A program that takes nothing may have said why. */
+	if (error == -EPIPE)
+		error = gk_link_greet(link, NULL, theirs, report);
 	if (error == -ENODATA)
 		return fail(report, -EPIPE, 0, "the other side ended before it said what it is");
 	if (error || memcmp(theirs, GREETING, GK_GREETING_BYTES) == 0)

@@ -160,6 +160,8 @@ export class Mover {
   #named(error: unknown): unknown {
     if (!(error instanceof Lost)) return error;
     const { shown } = this.target;
-    return new GhostkeepError('MOVE_LOST', shown, `cannot send to ${shown}: ${reasonOf(error)}`);
+    const why = reasonOf(error);
+    const message = why.startsWith('cannot reach ') ? why : `cannot send to ${shown}: ${why}`;
+    return new GhostkeepError('MOVE_LOST', shown, message);
   }
 }
