@@ -36,7 +36,10 @@ describe('ghosts that are moved to another host', () => {
     const images = `${temporaryFolder(t)}/images`;
     const { ghosts, manifest } = smallSource(t);
     const dumped = receive(images, dumpStream(ghosts).bytes());
-    assert.deepEqual([dumped.status, dumped.answers.map(({ type }) => type)], [0, ['welcome', 'ack', 'committed']]);
+    assert.deepEqual(
+      [dumped.status, dumped.answers.map(({ type }) => type)],
+      [0, ['welcome', 'ack', 'committed']],
+    );
     const before = ghostkeep(['verify', images]);
     assert.match(before.stdout, /have not all arrived.*\[INCOMPLETE\]/);
     const sealed = receive(images, imagesStream(ghosts, { [manifestName]: manifest }).bytes());

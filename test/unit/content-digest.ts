@@ -1,7 +1,7 @@
 /** BLAKE3 of bytes, by the engine, which digests files. */
 import fs from 'node:fs';
-import { createMemfd } from '../../src/host/native/libc.js';
 import { moving } from '../../src/host/engine/moving.js';
+import { createMemfd } from '../../src/host/native/libc.js';
 
 export function contentDigest(content: Uint8Array): Buffer {
   const fd = createMemfd('digest');
