@@ -42,10 +42,11 @@ export const commands: Record<string, Command> = {
     load: async () => (await import('./commands/pre-dump.js')).preDumpCommand,
   },
   receive: {
-    usage: 'receive -D DIR [--max-bytes SIZE] | receive --dump',
-    summary: 'receive ghosts from another host, on stdin and stdout',
+    usage:
+      'receive -D DIR [--max-bytes SIZE] [--listen PATH|ADDRESS:PORT [--status-fd FD] [--insecure | --tls [--tls-cacert FILE]\n         [--tls-cert FILE] [--tls-key FILE]]] | receive --dump',
+    summary: 'receive ghosts from another host, on stdin and stdout or a socket',
     details:
-      'The sender is `ghostkeep pre-dump` or `dump` with --to or --via on the other host, and `ghostkeep send-images` at the end.\nDIR is made if it is not there, and must hold no checkpoint. Until all has arrived everything lies in DIR/ghostkeep. What\nwas acknowledged is not sent again after a connection breaks. --max-bytes bounds what a sender may make this host store.\n--dump prints a stream that was kept in a file, one line for each frame.',
+      'The sender is `pre-dump` or `dump` with --to or --via on the other host, and `send-images` at the end. DIR is made if it\nis not there, and must hold no checkpoint. Until all has arrived everything lies in DIR/ghostkeep, and what was\nacknowledged is not sent again when a connection breaks. --max-bytes bounds what a sender may make this host store.\n--listen waits for connections until DIR is sealed: on a unix socket, which only its own user may connect to, or a TCP\nport. With --tls both sides show certificates of one authority; files have the names that CRIU has for them\n(/etc/pki/CA/cacert.pem, /etc/pki/criu/cert.pem, /etc/pki/criu/private/key.pem). Without --tls a port that others can reach needs\n--insecure. --status-fd gets a NUL when the port is open. --dump prints a stream from stdin, a line for each frame.',
     example: 'ghostkeep receive -D images',
     load: async () => (await import('./commands/receive.js')).receiveCommand,
   },

@@ -16,14 +16,16 @@ import {
   oldManifestName,
 } from './layout.js';
 import { assertHere } from './moved.js';
+import { incomplete, isReceiving } from './receiving.js';
 
-/** @throws MANIFEST_MISSING, MANIFEST_INVALID */
+/** @throws MANIFEST_MISSING, MANIFEST_INVALID, INCOMPLETE */
 export function readManifest(files: Files, images: string): Manifest {
   assertFlat(files, images);
   const manifest = readIfThere(files, images, manifestName);
   if (manifest) return manifest;
   const where = files.realPath(images);
   if (files.exists(`${images}/${journalName}`)) throw unsealed(where);
+  if (isReceiving(files, images)) throw incomplete(files, images);
   const why = holdsOnlyBases(files, images)
     ? `it holds copies that \`ghostkeep pre-dump\` made beforehand, and no dump yet; \`ghostkeep doctor -D ${where}\` lists them`
     : isInterrupted(files, images)

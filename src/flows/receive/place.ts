@@ -4,7 +4,9 @@
  */
 import { errnoOf, GhostkeepError } from '../../base/errors.js';
 import { arrivedFolder, folder, manifestName, placingName } from '../../image/layout.js';
+import { isOwnFolder } from '../../image/own-folder.js';
 import type { Context } from '../context.js';
+import { asOwner } from '../directory/owner.js';
 
 /** From now on nothing is refused: only names are left to be given. */
 export function beginPlacing({ host: { files } }: Context, images: string): void {
@@ -23,8 +25,12 @@ export function place({ host: { files } }: Context, images: string): void {
   files.removeTree(`${images}/${folder}`);
 }
 
-export function isPlacing({ host: { files } }: Context, images: string): boolean {
-  return files.exists(`${images}/${placingName}`);
+/** For `ghostkeep seal`: a receiver that was interrupted in `place` is not needed any more. @throws IN_USE */
+export async function finishPlacing(context: Context, images: string): Promise<void> {
+  if (!context.host.files.exists(`${images}/${placingName}`)) return;
+  await asOwner(context, images, owned => {
+    if (isOwnFolder(context, owned)) place(context, owned);
+  });
 }
 
 function give(files: Context['host']['files'], images: string, name: string): void {
