@@ -10,7 +10,12 @@ import fs from 'node:fs';
 const [plan, program, ...words] = process.argv.slice(2);
 const { faults } = JSON.parse(fs.readFileSync(plan, 'utf8'));
 const log = `${plan}.log`;
-const turn = fs.existsSync(log) ? fs.readFileSync(log, 'utf8').split('\n').filter(line => line === 'begin').length : 0;
+const turn = fs.existsSync(log)
+  ? fs
+      .readFileSync(log, 'utf8')
+      .split('\n')
+      .filter(line => line === 'begin').length
+  : 0;
 fs.appendFileSync(log, 'begin\n');
 const fault = faults[turn];
 const child = spawn(program, words, { stdio: ['pipe', 'pipe', 'inherit'] });
@@ -33,7 +38,11 @@ for (const [way, from, to] of [
     if (fault.kind === 'cut') return cut(to, before);
     if (fault.kind === 'delay') return delay(from, to, bytes, fault.length);
     if (fault.kind === 'reorder' && held === undefined) held = hit;
-    pass(from, to, Buffer.concat([before, ...damaged(hit, after), ...(fault.kind === 'reorder' ? [held] : [])]));
+    pass(
+      from,
+      to,
+      Buffer.concat([before, ...damaged(hit, after), ...(fault.kind === 'reorder' ? [held] : [])]),
+    );
   });
   from.on('end', () => to.end());
 }
@@ -41,7 +50,7 @@ for (const [way, from, to] of [
 function damaged(hit, after) {
   if (fault.kind === 'flip') {
     const flipped = Buffer.from(hit);
-    flipped[0] ^= 1 << fault.at % 8;
+    flipped[0] ^= 1 << (fault.at % 8);
     return [flipped, after];
   }
   if (fault.kind === 'repeat') return [hit, hit, after];

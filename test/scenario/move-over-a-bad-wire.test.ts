@@ -13,7 +13,10 @@ import { bytesOf, me } from './rounds.js';
 const proxy = fileURLToPath(new URL('bad-wire.mjs', import.meta.url));
 const size = 6 << 20;
 const kinds = ['cut', 'flip', 'drop', 'repeat', 'reorder', 'delay'] as const;
-const [seed, cuts] = [Number(process.env['GHOSTKEEP_SEED'] ?? 1), Number(process.env['GHOSTKEEP_CUTS'] ?? 12)];
+const [seed, cuts] = [
+  Number(process.env['GHOSTKEEP_SEED'] ?? 1),
+  Number(process.env['GHOSTKEEP_CUTS'] ?? 12),
+];
 
 interface Fault {
   way: 'there' | 'back';

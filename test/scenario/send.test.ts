@@ -1,11 +1,22 @@
 /** Ghosts go to a receiver, and what lies here says so. The receiver is `ghostkeep receive` in another folder. */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import fs from 'node:fs';
+import readline from 'node:readline';
 import { describe, it, type TestContext } from 'node:test';
 import { readManifest } from '../../src/image/manifest.js';
-import { command, filesIn, flows, ghostFile, ghostkeep, isRoot, needs, temporaryFolder } from './ghostkeep.js';
+import {
+  command,
+  filesIn,
+  flows,
+  ghostFile,
+  ghostkeep,
+  isRoot,
+  needs,
+  temporaryFolder,
+} from './ghostkeep.js';
 import { bytesOf, me } from './rounds.js';
 
 const content = randomBytes(9 << 20);
@@ -43,7 +54,10 @@ describe('a dump with --via', () => {
     if (!needs(t, isRoot, 'tables of receivers lie in /run')) return;
     const { folder, here, receive } = setUp(t);
     assert.equal(ghostkeep(['dump', '--pid', me, '-D', here, '--via', receive]).status, 0);
-    assert.match(ghostkeep(['show', here]).stdout, /the content of \d+ ghosts? was sent to .* and is not here\n/);
+    assert.match(
+      ghostkeep(['show', here]).stdout,
+      /the content of \d+ ghosts? was sent to .* and is not here\n/,
+    );
     for (const args of [
       ['verify', here],
       ['restore', '-D', here, '--to', `${folder}/none`],
@@ -74,7 +88,8 @@ describe('a dump with --via', () => {
     const strace = '/usr/bin/strace';
     if (!needs(t, isRoot && fs.existsSync(strace), 'strace is not installed')) return;
     const { folder, here, receive } = setUp(t);
-    const calls = 'write,writev,pwrite64,pwritev,pwritev2,copy_file_range,sendfile,splice,vmsplice,mmap,ftruncate';
+    const calls =
+      'write,writev,pwrite64,pwritev,pwritev2,copy_file_range,sendfile,splice,vmsplice,mmap,ftruncate';
     const trace = ['-f', '-qq', '-y', '-e', `trace=${calls}`, '-o', `${folder}/trace`];
     // The receiver stands for the other host, so it is not traced: a shell that strace has let go starts it.
     const args = ['dump', '--pid', me, '-D', here, '--via', receive];
@@ -91,6 +106,89 @@ describe('a dump with --via', () => {
     const shared = lines.filter(line => /mmap\([^)]*MAP_SHARED[^)]*<\/(?!dev\/shm\/|proc)/.test(line));
     assert.ok(piped > content.length, `${piped} bytes went through the pipe`);
     assert.ok(stored < content.length / 50, `${stored} bytes were stored`);
-    assert.deepEqual(shared.filter(line => line.includes('PROT_WRITE')), []);
+    assert.deepEqual(
+      shared.filter(line => line.includes('PROT_WRITE')),
+      [],
+    );
   });
 });
+
+describe('a move with --to', () => {
+  it('goes over a unix socket, and over TCP with TLS, and is refused without a certificate', async t => {
+    if (!needs(t, isRoot, 'tables of receivers lie in /run')) return;
+    const { folder, fd } = setUp(t);
+    makeCertificates(folder);
+    const others = temporaryFolder(t);
+    makeCertificates(others);
+    const secret = certificates(folder);
+    for (const [index, [address, options]] of (
+      [
+        [`${folder}/socket`, []],
+        ['127.0.0.1:0', secret],
+      ] as const
+    ).entries()) {
+      const [here, there] = [`${folder}/here-${index}`, `${folder}/there-${index}`];
+      const at = await listening(t, there, address, options);
+      const to = ['--to', at, ...options];
+      if (options.length > 0) {
+        const stranger = ghostkeep(['pre-dump', '--pid', me, '--to', at, ...certificates(others)]);
+        assert.equal(stranger.status, 1, stranger.stderr);
+        assert.match(stranger.stderr, /\[MOVE_LOST\]\n$/);
+      }
+      const round = ghostkeep(['pre-dump', '--pid', me, ...to]);
+      assert.equal(round.status, 0, round.stderr);
+      fs.writeSync(fd, `changed ${index}`, 4_000_000);
+      const dump = ghostkeep(['dump', '--pid', me, '-D', here, ...to]);
+      assert.equal(dump.status, 0, dump.stderr);
+      assertThere(there, folder, fd);
+      fs.rmSync(`${folder}/restored`, { recursive: true });
+    }
+  });
+});
+
+/** @returns where `ghostkeep receive --listen` listens */
+async function listening(
+  t: TestContext,
+  there: string,
+  address: string,
+  options: readonly string[],
+): Promise<string> {
+  const [program, ...words] = command;
+  const child = spawn(program, [...words, 'receive', '-D', there, '--listen', address, ...options], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  t.after(() => child.kill());
+  const lines = readline.createInterface({ input: child.stdout });
+  const [line] = (await once(lines, 'line')) as [string];
+  return line.replace(/^listening on /, '');
+}
+
+const certificates = (folder: string) => [
+  '--tls',
+  ...['cacert', 'cert', 'key'].flatMap(name => [`--tls-${name}`, `${folder}/${name}.pem`]),
+];
+
+/** An authority, and one certificate for both sides. */
+function makeCertificates(folder: string): void {
+  const run = (...args: string[]) => {
+    const { status, stderr } = spawnSync('openssl', args, { cwd: folder, encoding: 'utf8' });
+    assert.equal(status, 0, stderr);
+  };
+  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'];
+  run('req', '-x509', ...key, '-keyout', 'ca.key', '-out', 'cacert.pem', '-subj', '/CN=authority');
+  const name = ['-subj', '/CN=host', '-addext', 'subjectAltName=IP:127.0.0.1'];
+  run(
+    'req',
+    '-x509',
+    '-CA',
+    'cacert.pem',
+    '-CAkey',
+    'ca.key',
+    ...key,
+    '-keyout',
+    'key.pem',
+    '-out',
+    'cert.pem',
+    ...name,
+  );
+}
