@@ -3,12 +3,12 @@
  * the ghosts that it has, checks everything, and has a checkpoint. It can be repeated until that is so.
  */
 import type { Manifest } from '../../base/documents/generated/manifest.js';
-import { GhostkeepError, translate } from '../../base/errors.js';
+import { errnoOf, GhostkeepError, translate } from '../../base/errors.js';
 import { isRegular } from '../../base/host/file-type.js';
 import { counted } from '../../base/text/counted.js';
 import { showBytes } from '../../base/units.js';
 import { folder, manifestName } from '../../image/layout.js';
-import { holdsCheckpoint, manifestExists, readSealedManifest, writeManifest } from '../../image/manifest.js';
+import { readSealedManifest, writeManifest } from '../../image/manifest.js';
 import type { Context } from '../context.js';
 import { asOwner } from '../directory/owner.js';
 import type { Connection } from './connection.js';
@@ -43,18 +43,23 @@ export async function sendOwned(context: Context, images: string, target: Target
   const manifest = readMoved(context, images, where);
   const mover = new Mover(context, target, 'images', { resumeMs, patienceMs });
   let sent = { files: 0, bytes: 0n };
+  let mayBeSealed = manifest.moved?.complete === true;
   try {
     await mover.withConnection(async connection => {
       assertReceiver(connection, manifest, target, where);
       sent = await sendFiles(context, connection, images);
-      if (manifest) await sendManifest(context, connection, images, manifest);
+      await sendManifest(context, connection, images, manifest);
+      mayBeSealed = true;
       await connection.seal(ghostsOf(manifest));
     });
     await mover.close(true);
+  } catch (error) {
+    // The receiver has sealed before, and we know that it was from what we have sent.
+    if (!mayBeSealed || !(error instanceof GhostkeepError) || error.cause !== 'ALREADY_SEALED') throw error;
   } finally {
     await mover.close();
   }
-  if (manifest?.moved) {
+  if (manifest.moved) {
     const moved = { ...manifest.moved, complete: true };
     writeManifest(files, images, { ...manifest, moved }, { durable: true });
     removeTables(context, manifest.moved.receiver);
@@ -62,17 +67,10 @@ export async function sendOwned(context: Context, images: string, target: Target
   context.log.info(
     `sent ${counted(sent.files, 'file')} of ${where} to ${target.shown}: ${showBytes(sent.bytes)}`,
   );
-  return { images: where, to: target.shown, ghosts: manifest?.ghosts.length ?? 0, ...sent };
+  return { images: where, to: target.shown, ghosts: manifest.ghosts.length, ...sent };
 }
 
-/** @returns undefined for a checkpoint without ghosts, which has no manifest */
-function readMoved({ host: { files } }: Context, images: string, where: string): Manifest | undefined {
-  if (
-    !manifestExists(files, images) &&
-    holdsCheckpoint(files, images) &&
-    !files.exists(`${images}/${folder}`)
-  )
-    return undefined;
+function readMoved({ host: { files } }: Context, images: string, where: string): Manifest {
   const manifest = readSealedManifest(files, images, { mayBeMoved: true });
   const [here] = manifest.ghosts.filter(ghost => !ghost.moved && !ghost.adopted);
   if (!here || manifest.ghosts.length === 0) return manifest;
@@ -86,11 +84,11 @@ function readMoved({ host: { files } }: Context, images: string, where: string):
 /** The ghosts are with one receiver, and their images can be made nowhere else. */
 function assertReceiver(
   { receiver }: Connection,
-  manifest: Manifest | undefined,
+  manifest: Manifest,
   { shown }: Target,
   where: string,
 ): void {
-  const moved = manifest?.moved;
+  const moved = manifest.moved;
   if (!moved || moved.receiver === receiver) return;
   throw new GhostkeepError(
     'MOVE_REFUSED',
@@ -104,7 +102,11 @@ async function sendFiles(context: Context, connection: Connection, images: strin
   const sent = { files: 0, bytes: 0n };
   for (const name of files.list(images)) {
     const path = `${images}/${name}`;
-    if (isOwnName(name) || !isRegular(files.statPath(path).mode)) continue;
+    if (isOwnName(name)) continue;
+    if (!isSendable(name) || !isRegular(files.statPath(path).mode)) {
+      context.log.warn(`${name} is not sent: it is no file of a checkpoint`);
+      continue;
+    }
     const fd = files.open(path);
     try {
       const { size, mode } = files.stat(fd);
@@ -112,7 +114,8 @@ async function sendFiles(context: Context, connection: Connection, images: strin
       sent.files += 1;
       sent.bytes += size;
     } catch (error) {
-      throw translate(error, 'IO', path, `cannot send ${path}`);
+      // A lost connection has no errno: the mover connects again.
+      throw errnoOf(error) === undefined ? error : translate(error, 'IO', path, `cannot send ${path}`);
     } finally {
       files.close(fd);
     }
@@ -120,8 +123,11 @@ async function sendFiles(context: Context, connection: Connection, images: strin
   return sent;
 }
 
-/** The receiver writes a log and a manifest of its own. */
+/** The receiver writes a log of its own, and gets the manifest last. */
 const isOwnName = (name: string) => name === manifestName || name === 'ghostkeep.log' || name === folder;
+
+/** What a receiver takes. CRIU's `parent` is a link, and there its page server makes one. */
+const isSendable = (name: string) => /^(?!ghostkeep)[A-Za-z0-9][A-Za-z0-9._-]{0,199}$/.test(name);
 
 /** As it is to lie beside the ghosts. */
 async function sendManifest(
@@ -144,7 +150,7 @@ async function sendManifest(
   }
 }
 
-const ghostsOf = (manifest: Manifest | undefined) =>
-  (manifest?.ghosts ?? []).flatMap(({ image, moved }) =>
+const ghostsOf = (manifest: Manifest) =>
+  manifest.ghosts.flatMap(({ image, moved }) =>
     moved ? [{ key: moved.key, image, header: moved.header }] : [],
   );
