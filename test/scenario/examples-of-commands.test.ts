@@ -48,7 +48,7 @@ describe('the example of each command', () => {
       else if (name !== 'checkpoint') assert.equal(status, 0, `${words}\n${stdout}${stderr}`);
     }
     assert.equal(fs.readFileSync(`${folder}/saved/log`, 'utf8'), 'x'.repeat(20_000));
-    assert.equal(fs.readFileSync(`${folder}/files/ghost-1`, 'utf8'), 'x'.repeat(20_000));
+    assert.equal(fs.readFileSync(`${folder}/files/log`, 'utf8'), 'x'.repeat(20_000));
     assert.match(fs.readFileSync(`/proc/${child.pid}/status`, 'utf8'), /^State:\sS/m);
   });
 

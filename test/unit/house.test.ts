@@ -30,7 +30,7 @@ const allowed: Record<string, string[]> = {
  */
 const rooms: Record<string, string[][]> = {
   base: [['documents/generated'], ['.'], ['documents', 'text'], ['host']],
-  cli: [['print'], ['log', 'ending'], ['.'], ['options', 'generate'], ['listen'], ['commands']],
+  cli: [['print'], ['log', 'ending'], ['.'], ['options', 'generate', 'progress'], ['listen'], ['commands']],
   criu: [['generated'], ['.']],
   flows: [
     ['.'],

@@ -8,12 +8,12 @@ import { preDumpTo } from '../../flows/move/pre-dump.js';
 import { type PreDumpRequest, preDump } from '../../flows/rounds/pre-dump.js';
 import type { Unfinished } from '../../flows/rounds/round.js';
 import { oneOf, parse, positive, required, usage } from '../args.js';
-import { makeContext } from '../context.js';
 import { orUndo } from '../ending/interrupt.js';
 import { watch } from '../ending/watch.js';
 import { selection, selectionOptions } from '../options/selection.js';
 import { targetOf, targetOptions } from '../options/target.js';
 import { line } from '../print/line.js';
+import { contextWithProgress, progressFdOf, progressOption, verboseOption } from '../progress/for-command.js';
 
 /** Enough for any ghost whose changes come to a rest. */
 const mostRounds = 10;
@@ -26,13 +26,18 @@ export async function preDumpCommand(args: string[]): Promise<number> {
     'until-stable': { type: 'string' },
     engine: { type: 'string' },
     json: { type: 'boolean' },
+    ...verboseOption,
+    ...progressOption,
   });
   const chosen = selection('pre-dump', values);
   if (!chosen) throw usage('pre-dump', '--container, --pid or --tree is missing');
   const images = values['images-dir'];
   if (images !== undefined) required('pre-dump', '-D', images);
   const until = values['until-stable'];
-  const context = { ...makeContext(), watch };
+  const context = {
+    ...contextWithProgress({ ...values, progressFd: progressFdOf('pre-dump', values.progress) }),
+    watch,
+  };
   const target = targetOf(context, 'pre-dump', values);
   if (target && images !== undefined)
     throw usage('pre-dump', 'a round that is sent leaves nothing in a directory: leave out -D');

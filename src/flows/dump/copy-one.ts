@@ -88,14 +88,15 @@ async function copyOnce(
   let imageFd: number | undefined;
   try {
     imageFd = over ? files.open(path, true) : createAnew(files, path, imageMode(criu));
-    const moving = whenMoving(context);
     const report = await engine.dump(
       { ...describeCopy(copy, policy), imageFd, engine: policy.engine },
-      moving,
+      whenMoving(context),
     );
     if (!isUnchanged(stat, processes.statPin(fd))) throw changed(entry, criu);
     const digest =
-      policy.verify === 'digest' ? showDigest((await engine.digest(imageFd, moving)).crc32c) : undefined;
+      policy.verify === 'digest'
+        ? showDigest((await engine.digest(imageFd, whenMoving(context))).crc32c)
+        : undefined;
     const written = imageFd;
     imageFd = undefined;
     // Some servers report a failed write only at close.

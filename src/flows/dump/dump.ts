@@ -2,7 +2,7 @@
 
 import type { Manifest } from '../../base/documents/generated/manifest.js';
 import { errnoOf, translate } from '../../base/errors.js';
-import { type Found, findGhosts } from '../../ghost/find/find.js';
+import type { Found } from '../../ghost/find/find.js';
 import type { Ghost } from '../../ghost/ghost.js';
 import { clearImages } from '../../image/clear-images.js';
 import { folder } from '../../image/layout.js';
@@ -16,6 +16,7 @@ import { type LeftOut, leaveGhost, noteLeftOut } from '../choose/left-out.js';
 import { type PinnedGhost, pinGhosts, unpinGhosts } from '../choose/pin.js';
 import type { Context } from '../context.js';
 import { removeImagesAlone } from '../directory/other-images.js';
+import { beginSync, searchGhosts } from '../steps.js';
 import { copyAll, toCopies } from './copy-all.js';
 import { describeLinked, type Linked } from './describe.js';
 import { type DumpRequest, makeJournal } from './journal.js';
@@ -34,7 +35,7 @@ export async function dumpGhosts(context: Context, request: DumpRequest): Promis
   const { host } = context;
   const { pids, policy, criu, requireFrozen = false } = request;
   if (requireFrozen) assertFrozen(context, pids);
-  const found = findGhosts(host.processes, pids, context.alive);
+  const found = searchGhosts(context, pids);
   const { chosen, leftOut } = chooseGhosts(context, found, { policy, criu });
   const copied = chosen.filter(needsCopy);
   if (!criu) checkWriters(context, copied, pids, requireFrozen);
@@ -101,9 +102,13 @@ async function dumpPinned(
     if (request.staysFrozen) assertStillFrozen(context, request.pids);
     onCopied();
     // With CRIU we do not wait for the disk: CRIU does not either, and the container is frozen meanwhile.
-    if (!request.criu && !request.elsewhere)
-      for (const { image } of journal.ghosts)
+    if (!request.criu && !request.elsewhere) {
+      beginSync(context, journal.ghosts.length);
+      for (const { image } of journal.ghosts) {
         syncImage(host.files, images, image, 'while the processes live, dump them again, elsewhere');
+        context.progress?.did();
+      }
+    }
     journal.state = 'dumped';
     delete journal.idMaps;
     Object.assign(journal, noteLeftOut(context.log, leftOut));

@@ -14,7 +14,6 @@
 import { availableParallelism } from 'node:os';
 import { inParallel } from '../../base/parallel.js';
 import { counted } from '../../base/text/counted.js';
-import { findGhosts } from '../../ghost/find/find.js';
 import type { Ghost } from '../../ghost/ghost.js';
 import { needsCopy } from '../choose/choose.js';
 import { pinSome, unpinGhosts } from '../choose/pin.js';
@@ -23,6 +22,7 @@ import { isSmallFile } from '../dump/copy-batch.js';
 import type { DumpRequest } from '../dump/journal.js';
 import type { WarmImages } from '../dump/warm-images.js';
 import { isLarge, whyForbidden } from '../rounds/copy-running.js';
+import { dataAtMost, searchGhosts } from '../steps.js';
 import { WarmCopies } from './warm-copies.js';
 
 /** The least number of small ghosts: fewer are copied and described in a millisecond or two. */
@@ -33,9 +33,9 @@ const worthMany = 32;
  * it.
  */
 export async function warmUp(context: Context, request: DumpRequest & { warm: WarmImages }): Promise<void> {
-  const { host, log } = context;
+  const { log } = context;
   const { warm } = request;
-  const { ghosts } = findGhosts(host.processes, request.pids, context.alive);
+  const { ghosts } = searchGhosts(context, request.pids);
   const kept = ghosts.filter(({ keep }) => keep === 'ghostkeep');
   tryPins(context, kept.filter(needsCopy));
   const forbidden = whyForbidden(kept, request.policy);
@@ -50,13 +50,22 @@ export async function warmUp(context: Context, request: DumpRequest & { warm: Wa
   const small = ours.filter(ghost => isSmallFile(ghost.stat) && !isLarge(ghost));
   const many = small.length >= worthMany ? small : [];
   if (large.length + many.length === 0) return;
+  context.progress?.begin({
+    what: 'copying before the freeze',
+    item: 'ghost',
+    items: large.length + many.length,
+    bytes: () => dataAtMost([...large, ...many]),
+  });
   const pass = new WarmCopies(context, request, warm);
   try {
     if (!pass.ownsFolder()) return;
     // Small ghosts come first, because they come and go.
     if (many.length > 0 && pass.hasRoom(many)) pass.copyMany(many);
     const hasRoom = large.length > 0 && pass.hasRoom(large);
-    await inParallel(large, availableParallelism(), ghost => pass.copy(ghost, hasRoom));
+    await inParallel(large, availableParallelism(), async ghost => {
+      await pass.copy(ghost, hasRoom);
+      context.progress?.did();
+    });
     await pass.again();
   } catch (error) {
     warm.giveBack();

@@ -54,15 +54,18 @@ export class Mover {
    * Sends COUNT ghosts. All of them are on the receiver's disk when this returns.
    * @param sendOne sends the ghost with this index; called again where its bytes have to be sent again
    * @param keys of those that were sent
+   * @param bytes that they have at most, for the progress
    * @throws MOVE_LOST, MOVE_REFUSED, and what SEND_ONE throws
    */
   async sendAll(
-    count: number,
+    { count, bytes }: { count: number; bytes: () => bigint },
     sendOne: (send: SendGhost, index: number) => Promise<void>,
     keys: () => readonly string[],
   ): Promise<void> {
     try {
       await this.#resumed(async connection => {
+        const { progress } = this.context;
+        progress?.begin({ what: 'sending', item: 'ghost', items: count, bytes });
         const send: SendGhost = (fd, size, key, engine) => connection.sendGhost(fd, size, key, engine);
         let indices = Array.from({ length: count }, (_, index) => index);
         for (let repairs = 0; ; repairs += 1) {
@@ -70,6 +73,7 @@ export class Mover {
           const sent: number[] = [];
           for (const index of indices) {
             await sendOne(send, index);
+            progress?.did();
             while (sent.length < connection.sent - first) sent.push(index);
           }
           const needed = await connection.commit(keys());

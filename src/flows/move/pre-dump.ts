@@ -1,7 +1,6 @@
 /** `ghostkeep pre-dump --to` and `--via`: rounds whose copies are made on another host. */
 import type { PreDump } from '../../base/documents/generated/pre-dump.js';
 import { errnoOf, GhostkeepError, reasonOf } from '../../base/errors.js';
-import { findGhosts } from '../../ghost/find/find.js';
 import { identityOf } from '../../image/layout.js';
 import type { Policy, PolicyDocument } from '../../oci/policy.js';
 import { type PinnedGhost, pinSome, unpinGhosts } from '../choose/pin.js';
@@ -11,6 +10,7 @@ import { isLarge, whyForbidden } from '../rounds/copy-running.js';
 import { pays, toRecord } from '../rounds/pre-dump.js';
 import { isOurs, passedOver, type Round, type RoundGhost } from '../rounds/round.js';
 import { type Selection, selectPids } from '../scan/select.js';
+import { dataAtMost, searchGhosts } from '../steps.js';
 import { Mover, patienceMs, type SendGhost } from './mover.js';
 import type { Target } from './target.js';
 
@@ -58,14 +58,14 @@ export async function sendRound(
   policy: Policy,
 ): Promise<Round> {
   const { processes, clock } = context.host;
-  const ghosts = findGhosts(processes, pids, context.alive).ghosts.filter(isOurs);
+  const ghosts = searchGhosts(context, pids).ghosts.filter(isOurs);
   const why = whyForbidden(ghosts, policy);
   const pinned = why === undefined ? pinSome(processes, ghosts.filter(isLarge)) : [];
   try {
     const start = clock();
     const results = pinned.map((): Partial<RoundGhost> => ({}));
     await mover.sendAll(
-      pinned.length,
+      { count: pinned.length, bytes: () => dataAtMost(pinned) },
       async (send, index) => {
         results[index] = await sendRunning(context, send, pinned[index] as PinnedGhost, policy);
       },

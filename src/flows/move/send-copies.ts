@@ -18,6 +18,7 @@ import {
   toData,
 } from '../dump/copy-one.js';
 import { nameOf } from '../dump/describe.js';
+import { dataAtMost } from '../steps.js';
 import type { Mover, SendGhost } from './mover.js';
 
 /** As often as a dump copies a ghost that somebody writes to. */
@@ -39,7 +40,7 @@ async function sendCopies(
 ): Promise<void> {
   let [bytes, before] = [0n, 0n];
   await mover.sendAll(
-    copies.length,
+    { count: copies.length, bytes: () => dataAtMost(copies) },
     async (send, index) => {
       const copy = copies[index] as Copy;
       const report = await sendUnchanged(context, send, target, copy);

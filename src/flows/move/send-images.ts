@@ -100,7 +100,10 @@ function assertReceiver(
 async function sendFiles(context: Context, connection: Connection, images: string) {
   const { files } = context.host;
   const sent = { files: 0, bytes: 0n };
-  for (const name of files.list(images)) {
+  const names = files.list(images);
+  context.progress?.begin({ what: 'sending', item: 'file', items: names.length });
+  for (const name of names) {
+    context.progress?.did();
     const path = `${images}/${name}`;
     if (isOwnName(name)) continue;
     if (!isSendable(name) || !isRegular(files.statPath(path).mode)) {

@@ -2,10 +2,12 @@
  * Makes the names of linked ghosts again before CRIU opens them: their file system is not part of the
  * checkpoint and may have come back empty. A name that is there stays as it is.
  */
+
 import { isUtf8 } from 'node:buffer';
 import type { Manifest, ManifestGhost } from '../../base/documents/generated/manifest.js';
 import { GhostkeepError, translate } from '../../base/errors.js';
 import { isMemoryMagic } from '../../base/filesystems.js';
+import { showId } from '../../base/text/ghost-id.js';
 import { pathFromText } from '../../base/text/path-bytes.js';
 import { linkedNamesOf } from '../../image/decode.js';
 import { type Context, whenMoving } from '../context.js';
@@ -79,6 +81,6 @@ function assertInMemory(
   throw new GhostkeepError(
     'IO',
     source,
-    `cannot make ${ghost.path} again in ${source}: that is neither tmpfs nor ramfs; bring its names back first (\`ghostkeep restore -D ${files.realPath(images)} --ghost ${ghost.id} --to DIR\` has its content)`,
+    `cannot make ${ghost.path} again in ${source}: that is neither tmpfs nor ramfs; bring its names back first (\`ghostkeep restore -D ${files.realPath(images)} --ghost ${showId(ghost.id)} --to DIR\` has its content)`,
   );
 }

@@ -6,6 +6,7 @@ import { bounds } from '../../base/bounds.js';
 import type { Manifest, ManifestGhost } from '../../base/documents/generated/manifest.js';
 import type { Damage, Verification } from '../../base/documents/generated/verification.js';
 import { GhostkeepError, reasonOf } from '../../base/errors.js';
+import { showId } from '../../base/text/ghost-id.js';
 import { pathFromText } from '../../base/text/path-bytes.js';
 import { countFromJson, showDev, showTime } from '../../base/units.js';
 import { isPacked } from '../../chain/packed.js';
@@ -43,9 +44,16 @@ export async function verify(
   try {
     const manifest = readManifest(files, images);
     const whole = manifest.ghosts.filter(ghost => !isPacked(ghost) && !isMoved(ghost));
+    const { progress, alive } = context;
+    const bytes = () => whole.reduce((sum, ghost) => sum + bytesToRead(ghost), 0n);
+    progress?.begin({ what: 'checking', item: 'ghost', items: whole.length, bytes });
     const damage = await verifyImages(context.host, images, whole, {
       fromDisk,
-      onProgress: whenMoving(context),
+      onProgress: () => whenMoving(context),
+      onGhost: () => {
+        alive?.();
+        progress?.did();
+      },
     });
     const moved = whereMoved(manifest);
     if (moved !== undefined) damage.push({ code: 'MOVED', subject: where, message: `${where}: ${moved}` });
@@ -65,6 +73,12 @@ export async function verify(
     const found = refused ?? toDamage(error as GhostkeepError);
     return { images: where, ghosts: 0, checked: 'structure', damage: [found] };
   }
+}
+
+/** The heads of all chunks, and with a digest the whole image. */
+function bytesToRead({ data }: ManifestGhost): bigint {
+  const digest = data?.digest === undefined ? 0 : data.imageBytes;
+  return countFromJson(data?.bytes ?? 0) + countFromJson(digest);
 }
 
 /** @param action begins the message. @throws the first damage, with its code */
@@ -144,7 +158,7 @@ function verifyCriu({ host: { files } }: Context, images: string, manifest: Mani
       damage.push({
         code: 'IMAGE_MISMATCH',
         subject: 'remap-fpath.img',
-        message: `remap-fpath.img lacks ghost ${id}, whose files are in files.img: they would be looked for by name`,
+        message: `remap-fpath.img lacks ghost ${showId(id)}, whose files are in files.img: they would be looked for by name`,
       });
     }
     const keys = manifest.ghosts.flatMap(({ paths }) => paths.map(({ key }) => key));

@@ -3,10 +3,9 @@
  * dump takes over and compares in full. So a round needs no knowledge of an earlier one, and a base may be
  * torn.
  */
-import { availableParallelism } from 'node:os';
+
 import { errnoOf, GhostkeepError, reasonOf } from '../../base/errors.js';
-import { inParallel } from '../../base/parallel.js';
-import { findGhosts } from '../../ghost/find/find.js';
+import { counted } from '../../base/text/counted.js';
 import type { Ghost } from '../../ghost/ghost.js';
 import { baseName, roughName } from '../../image/layout.js';
 import {
@@ -24,6 +23,7 @@ import { type Context, whenMoving } from '../context.js';
 import { asOwner } from '../directory/owner.js';
 import type { DumpRequest } from '../dump/journal.js';
 import { watchServers } from '../dump/watch-servers.js';
+import { searchGhosts, stepInParallel } from '../steps.js';
 import {
   copyRunning,
   isLarge,
@@ -81,20 +81,19 @@ export async function runRound(
 ): Promise<Round> {
   const { host } = context;
   const { processes } = host;
-  const ghosts = findGhosts(processes, request.pids, context.alive).ghosts.filter(isOurs);
+  const ghosts = searchGhosts(context, request.pids).ghosts.filter(isOurs);
   const { watched, watch } = watchServers(context, ghosts, request.images);
   const pinned = pinSome(processes, ghosts.filter(isLarge));
   try {
     const works = pinned.map(one => begin(watched, request, one));
     onBegin?.(works);
-    const inTurn = (work: (one: Work) => Promise<void>) => inParallel(works, availableParallelism(), work);
-    await inTurn(one => writeBack(watched, one));
+    await stepInParallel(watched, 'writing back', works, one => writeBack(watched, one));
     await asOwner(watched, request.images, owned => prepare(watched, request, owned, works), owner);
     const start = host.clock();
-    await inTurn(one => copy(watched, request, one));
+    await stepInParallel(watched, 'copying', works, one => copy(watched, request, one));
     const ms = Math.round(host.clock() - start);
     leaveRoom(watched, request, works);
-    await inTurn(one => settle(watched, one));
+    await stepInParallel(watched, 'waiting for the disk', works, one => settle(watched, one), false);
     await name(watched, request, works);
     const seen = new Map(works.map(one => [one.ghost, toResult(one)]));
     return {
@@ -258,7 +257,7 @@ async function name(context: Context, { images }: DumpRequest, works: readonly W
   } catch (error) {
     for (const one of made) giveUp(context, one, reasonOf(error));
     if (!(error instanceof GhostkeepError)) throw error;
-    context.log.warn(`${made.length} bases are removed: ${reasonOf(error)}`);
+    context.log.warn(`${counted(made.length, 'base is', 'bases are')} removed: ${reasonOf(error)}`);
   }
 }
 

@@ -18,6 +18,7 @@ import { copyAll } from '../dump/copy-all.js';
 import type { Copy } from '../dump/copy-one.js';
 import { nameOf } from '../dump/describe.js';
 import { type Described, describeAgain, startState } from '../dump/describe-again.js';
+import { beginSync } from '../steps.js';
 import { type Sealed, sealImages } from './seal.js';
 
 export async function finishDump(
@@ -73,13 +74,16 @@ async function copyPinned(
   } finally {
     for (const { fd } of copies) processes.unpin(fd);
   }
-  for (const { image } of journal.ghosts)
+  beginSync(context, journal.ghosts.length);
+  for (const { image } of journal.ghosts) {
     syncImage(
       files,
       images,
       image,
       `while it is held, make room there and \`ghostkeep seal -D ${files.realPath(images)}\``,
     );
+    context.progress?.did();
+  }
   journal.state = 'dumped';
   delete journal.idMaps;
   delete journal.heldBy;

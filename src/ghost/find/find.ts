@@ -41,9 +41,9 @@ const forbidden = new Set(['EACCES', 'EPERM']);
 
 /**
  * @param alive called at every process, descriptor, mapping and ghost, because looking at a million of them
- * takes longer than a caller may wait for a sign of life
+ * takes longer than a caller may wait for a sign of life; given the pid at a process or thread
  */
-export function findGhosts(processes: ProcessView, pids: readonly number[], alive = () => {}): Found {
+export function findGhosts(processes: ProcessView, pids: readonly number[], alive: Alive = () => {}): Found {
   const search = new Search(processes, alive);
   processes.inTurn(pids, () => {
     for (const pid of pids) search.process(pid);
@@ -52,6 +52,8 @@ export function findGhosts(processes: ProcessView, pids: readonly number[], aliv
   const { unseen, apart, servesFuse, carriers, devices } = search;
   return { ghosts, unseen: unseen.all, apart, servesFuse, carriers, devices, memory: unseen.memory };
 }
+
+type Alive = (pid?: number) => void;
 
 class Search {
   readonly apart = new Set<number>();
@@ -68,7 +70,7 @@ class Search {
 
   constructor(
     private readonly processes: ProcessView,
-    private readonly alive: () => void,
+    private readonly alive: Alive,
   ) {
     this.#mounts = new MountTable(processes);
     this.#onServers = new OnServers(processes);
@@ -88,7 +90,7 @@ class Search {
 
   /** @param pid of a process or a thread apart. @returns false where the kernel refuses a look at it */
   #holder(pid: number): boolean {
-    this.alive();
+    this.alive(pid);
     const mayLook = this.#guard(pid, 'fd', () => this.#descriptors(pid));
     this.#guard(pid, 'map_files', () => this.#mappings(pid));
     for (const via of ['exe', 'cwd', 'root'] as const) this.#guard(pid, via, () => this.#link(pid, via));

@@ -6,7 +6,7 @@ describe('a command that is run without a shell', () => {
   it('is split into the words that a shell would make of it', () => {
     for (const [text, words] of [
       ['ssh backup ghostkeep receive -D /srv', ['ssh', 'backup', 'ghostkeep', 'receive', '-D', '/srv']],
-      ["  a\t'b  c'\n\"d e\"f ", ['a', 'b  c', 'd ef']],
+      ['  a\t\'b  c\'\n"d e"f ', ['a', 'b  c', 'd ef']],
       ['a\\ b "c\\"d\\$\\n" \'\\\'', ['a b', 'c"d$\\n', '\\']],
       ["'' a''", ['', 'a']],
       ['a=~/b#c', ['a=~/b#c']],
