@@ -1,9 +1,10 @@
 import { bounds, mostJsonNames, mostJsonValues } from '../base/bounds.js';
 import { assertDocument, parseDocument } from '../base/documents/document.js';
-import type { Manifest } from '../base/documents/generated/manifest.js';
+import type { Manifest, ManifestGhost, MovedGhost } from '../base/documents/generated/manifest.js';
 import { GhostkeepError } from '../base/errors.js';
 import type { Durability, Files } from '../base/host/host.js';
 import { collectAfter } from '../base/memory.js';
+import { counted } from '../base/text/counted.js';
 import { assertDecodes } from './decode.js';
 import { encodeManifest } from './encode.js';
 import {
@@ -15,7 +16,6 @@ import {
   manifestName,
   oldManifestName,
 } from './layout.js';
-import { assertHere } from './moved.js';
 import { incomplete, isReceiving } from './receiving.js';
 
 /** @throws MANIFEST_MISSING, MANIFEST_INVALID, INCOMPLETE */
@@ -84,6 +84,24 @@ export function readSealedManifest(
   if (!mayBeMoved) assertHere(manifest, `cannot use ${where}`, where);
   if (manifest.state === 'sealed' && !files.exists(`${images}/${journalName}`)) return manifest;
   throw unsealed(where);
+}
+
+export const isMoved = (ghost: ManifestGhost): ghost is ManifestGhost & { moved: MovedGhost } =>
+  ghost.moved !== undefined;
+
+/** @returns where the ghosts of MANIFEST were sent, as a sentence; undefined where they are here */
+export function whereMoved(manifest: Manifest): string | undefined {
+  const { length } = manifest.ghosts.filter(isMoved);
+  if (length === 0) return undefined;
+  const { to = 'another host', complete = false } = manifest.moved ?? {};
+  const rest = complete ? '' : "; CRIU's files are still to be sent (`ghostkeep send-images`)";
+  return `the content of ${counted(length, 'ghost')} was sent to ${to} and is not here${rest}`;
+}
+
+/** @param action begins the message: `cannot restore from /images`. @throws MOVED */
+export function assertHere(manifest: Manifest, action: string, where: string): void {
+  const moved = whereMoved(manifest);
+  if (moved !== undefined) throw new GhostkeepError('MOVED', where, `${action}: ${moved}`);
 }
 
 /** The state of a dump before it is sealed; undefined when there is none. */

@@ -64,7 +64,7 @@ function pass(from, to, bytes) {
   to.once('drain', () => from.resume());
 }
 
-/** What was on the way is gone, in both directions. */
+/** Bytes on the way are gone, in both directions. */
 function cut(to, before) {
   to.write(before, () => {
     child.kill('SIGKILL');

@@ -43,7 +43,7 @@ const rooms: Record<string, string[][]> = {
     ['seal', 'rounds'],
     ['chain'],
     ['restore'],
-    ['recover', 'history', 'receive'],
+    ['recover', 'history', 'receive', 'move'],
     ['gate', 'hooks', 'try-hooks'],
     ['try-hooks/restored', 'try-hooks/runc'],
   ],

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a sender keeps between calls: the connection, the blocks that are not acknowledged yet, and
+ * A sender keeps these between calls: the connection, the blocks that are not acknowledged yet, and
  * the ghosts that the receiver needs again. For each ghost a table says which blocks the receiver
  * has acknowledged; it lies in a file of the folder tables, named by the ghost's key.
  */
@@ -16,7 +16,7 @@
 #define DATA_BYTES (UINT64_C(1) << 20)
 #define DATA_BLOCKS (DATA_BYTES / BLOCK_SIZE)
 /* Blocks without acknowledgement: 64 MiB. */
-#define WINDOW_BLOCKS 4096
+#define WINDOW_BLOCKS (64 * DATA_BLOCKS)
 #define KEY_BYTES 72
 #define GHOSTS_MAX 1000000
 #define ANSWER_BYTES 65536

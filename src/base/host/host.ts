@@ -6,9 +6,8 @@
 import type { Commands } from './commands.js';
 import type { Engine } from './engine.js';
 import type { Files } from './files.js';
-import type { Moving } from './moving.js';
+import type { Moving, Sending } from './moving.js';
 import type { Freezer, ProcessView } from './process-view.js';
-import type { Sending } from './sending.js';
 
 export type * from './commands.js';
 export type * from './engine.js';
@@ -17,7 +16,6 @@ export type * from './files.js';
 export type * from './mount.js';
 export type * from './moving.js';
 export type * from './process-view.js';
-export type * from './sending.js';
 
 export interface Host {
   commands: Commands;

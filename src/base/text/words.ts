@@ -1,7 +1,7 @@
 /**
  * Splits a command into words as a shell does, without doing anything else that a shell does: quotes and
- * backslashes have their meaning, and nothing is expanded. What a shell would act on is refused, so that
- * nobody relies on it. Source: POSIX, Shell Command Language, 2.2 Quoting.
+ * backslashes have their meaning, and nothing is expanded. Characters on which a shell would act are
+ * refused, so that nobody relies on it. Source: POSIX, Shell Command Language, 2.2 Quoting.
  * @returns the words, or the reason as text
  */
 export function splitWords(text: string): string[] | string {

@@ -46,8 +46,8 @@ export function toCopies(
 }
 
 /**
- * Copies each ghost into the image that its journal entry names, or takes it elsewhere, and notes in the entry
- * what was written.
+ * Copies each ghost into the image that its journal entry names, or takes it elsewhere, and notes in the
+ * entry what was written.
  */
 export async function copyAll(
   context: Context,

@@ -1,6 +1,6 @@
 /**
- * Sends ghosts, and begins again over a new connection when one breaks. What the receiver has acknowledged is
- * then sent as `same`, so only what was on the way is sent twice.
+ * Sends ghosts, and begins again over a new connection when one breaks. Blocks that the receiver has
+ * acknowledged are then sent as `same`, so only what was on the way is sent twice.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GhostkeepError, reasonOf } from '../../base/errors.js';
@@ -151,7 +151,7 @@ export class Mover {
     return connection;
   }
 
-  /** Nothing here waits for longer than its own deadline, so a caller with a deadline may be told that we live. */
+  /** All waits have a deadline of their own, so that a caller with a deadline may be told that we live. */
   async #waiting<T>(work: () => Promise<T>): Promise<T> {
     const timer = setInterval(() => this.context.alive?.(), signOfLifeMs);
     try {

@@ -47,7 +47,7 @@ export async function preDumpTo(context: Context, request: PreDumpTo): Promise<P
 }
 
 /**
- * Sends the large ghosts of PIDS while they run. One that cannot be sent is passed over, and the dump sends it.
+ * Sends the large ghosts of PIDS while they run. One that cannot be sent is passed over: the dump sends it.
  * @param mover is connected
  * @throws MOVE_LOST, MOVE_REFUSED
  */
@@ -87,7 +87,7 @@ export async function sendRound(
   }
 }
 
-/** What was sent needs no reason. */
+/** A ghost that was sent needs no reason. */
 function withoutWhy(result: Partial<RoundGhost> | undefined): Partial<RoundGhost> {
   return result?.done === 'sent' ? { why: undefined as never, ...result } : { ...result };
 }

@@ -129,7 +129,7 @@ async function sendFiles(context: Context, connection: Connection, images: strin
 /** The receiver writes a log of its own, and gets the manifest last. */
 const isOwnName = (name: string) => name === manifestName || name === 'ghostkeep.log' || name === folder;
 
-/** What a receiver takes. CRIU's `parent` is a link, and there its page server makes one. */
+/** The names that a receiver takes. CRIU's `parent` is a link, and there its page server makes one. */
 const isSendable = (name: string) => /^(?!ghostkeep)[A-Za-z0-9][A-Za-z0-9._-]{0,199}$/.test(name);
 
 /** As it is to lie beside the ghosts. */

@@ -6,8 +6,7 @@ import type { Manifest, ManifestGhost } from '../../base/documents/generated/man
 import { GhostkeepError } from '../../base/errors.js';
 import { showId } from '../../base/text/ghost-id.js';
 import { countFromJson } from '../../base/units.js';
-import { readManifest } from '../../image/manifest.js';
-import { assertHere } from '../../image/moved.js';
+import { assertHere, readManifest } from '../../image/manifest.js';
 import { Parents } from '../chain/open-layers.js';
 import type { Context } from '../context.js';
 import { warnOfRefused } from '../directory/warn-of-refused.js';

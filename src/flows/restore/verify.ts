@@ -14,8 +14,7 @@ import { decodeGhostHead, type GhostHead, headBytes } from '../../criu/ghost-fil
 import { lostRemaps, remappedGhosts, stillExternal } from '../../criu/seal-plan.js';
 import { countUnchecked } from '../../image/count-ghosts.js';
 import { isOfThisCheckpoint } from '../../image/inventory.js';
-import { readManifest } from '../../image/manifest.js';
-import { isMoved, whereMoved } from '../../image/moved.js';
+import { isMoved, readManifest, whereMoved } from '../../image/manifest.js';
 import { refusedAs, verifyImages } from '../../image/verify.js';
 import { verifyLayers } from '../chain/verify-layers.js';
 import { verifyLinkedNames } from '../choose/linked-names.js';
