@@ -51,6 +51,15 @@ const attacks = {
     counts: /# (\d+) steps/,
     atMostSeconds: 900,
   },
+  moves: {
+    what: 'rounds to another host over a connection that is cut, or that changes bytes',
+    run: seed => [
+      ...['env', `GHOSTKEEP_SEED=${seed}`, 'GHOSTKEEP_CUTS=1000'],
+      ...[process.execPath, '--import', 'tsx', '--test', 'test/scenario/move-over-a-bad-wire.test.ts'],
+    ],
+    counts: /# (\d+) moves/,
+    atMostSeconds: 2400,
+  },
   strangers: {
     what: 'packed directories whose manifests were changed at random',
     run: seed => [

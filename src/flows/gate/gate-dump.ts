@@ -27,7 +27,7 @@ import { dumpGhosts } from '../dump/dump.js';
 import { keysOfJournal } from '../dump/journal.js';
 import { WarmImages } from '../dump/warm-images.js';
 import { sealImages } from '../seal/seal.js';
-import { GateMove } from './gate-move.js';
+import type { GateMove } from './gate-move.js';
 import { warmUp } from './warm-pass.js';
 import { warnOfGoneSources } from './warn-of-gone-sources.js';
 
@@ -65,7 +65,11 @@ export class GateDump {
     await this.#own();
     this.#older = noteOlderImages(this.context, this.images);
     this.#earlier = noteEarlierGhosts(this.context, this.images);
-    this.#move = GateMove.of(this.context, readConfig(this.context));
+    const { moveTo, ...config } = readConfig(this.context);
+    if (moveTo === undefined) return;
+    // The modules are loaded only on hosts that send, because every checkpoint waits for the helper's start.
+    const { GateMove } = await import('./gate-move.js');
+    this.#move = new GateMove(this.context, moveTo, config);
   }
 
   /** With `begins` it reads the journal (OwnerOptions), which takes long where there are many ghosts. */

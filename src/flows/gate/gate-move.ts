@@ -17,29 +17,26 @@ export class GateMove {
   readonly #mover: Mover;
   #connecting: Promise<void> | undefined;
 
-  private constructor(
-    private readonly context: Context,
-    private readonly target: Target,
-    deadlineMs: number,
-  ) {
-    this.#mover = new Mover(context, target, 'dump', {
-      resumeMs: deadlineMs,
-      patienceMs: Math.min(patienceMs, deadlineMs),
-    });
-  }
+  readonly #target: Target;
 
   /**
-   * @param config the host's: a container has no say in where its files go
-   * @returns undefined where they stay here
+   * @param moveTo of the host's config.json: a container has no say in where its files go
    * @throws BAD_POLICY
    */
-  static of(context: Context, config: PolicyDocument): GateMove | undefined {
-    if (config.moveTo === undefined) return undefined;
-    const target = toConfigured(context, config.moveTo);
+  constructor(
+    private readonly context: Context,
+    moveTo: string,
+    config: PolicyDocument,
+  ) {
+    const { moveDeadlineMs: resumeMs } = resolvePolicy(config);
+    this.#target = toConfigured(context, moveTo);
     context.log.warn(
-      `ghosts are sent to ${target.shown} (\`moveTo\`): this host will not be able to restore the checkpoint`,
+      `ghosts are sent to ${moveTo} (\`moveTo\`): this host will not be able to restore the checkpoint`,
     );
-    return new GateMove(context, target, resolvePolicy(config).moveDeadlineMs);
+    this.#mover = new Mover(context, this.#target, 'dump', {
+      resumeMs,
+      patienceMs: Math.min(patienceMs, resumeMs),
+    });
   }
 
   /** Connects before the freeze. If that fails, it also ends the checkpoint, at once. */
@@ -54,7 +51,7 @@ export class GateMove {
     if (!policy.warm) return;
     const { ghosts } = await sendRound(this.context, this.#mover, pids, policy);
     const sent = ghosts.filter(({ done }) => done === 'sent').length;
-    this.context.log.info(`before the freeze: ${sent} large ghosts sent to ${this.target.shown}`);
+    this.context.log.info(`before the freeze: ${sent} large ghosts sent to ${this.#target.shown}`);
   }
 
   get elsewhere(): Elsewhere {
@@ -77,7 +74,7 @@ export class GateMove {
     const { log, host } = this.context;
     try {
       await this.close(true);
-      await sendOwned(this.context, images, this.target);
+      await sendOwned(this.context, images, this.#target);
     } catch (error) {
       log.error(
         `CRIU's files are not sent: ${reasonOf(error)}; the receiver has the ghosts, and \`ghostkeep send-images -D ${host.files.realPath(images)}\` with --to or --via sends the rest`,

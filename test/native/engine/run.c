@@ -56,6 +56,7 @@ static int run_cases(void)
 	fd_table_cases();
 	bulk_cases(&places[CWD]);
 	bulk_cases(&places[TMPFS]);
+	sending_cases(&places[TMPFS]);
 	return finish();
 }
 

@@ -112,10 +112,6 @@ moved() {
 	end_move "$1"
 }
 
-by_pipe() {
-	moved moved-by-pipe "ghostkeep receive -D $(other_side moved-by-pipe)"
-}
-
 # listen NAME ADDRESS [OPTION…]
 listen() {
 	local there=$WORK/$1.there said=$LOGS.listen
@@ -211,7 +207,6 @@ refused() {
 	expect_equal "$name"
 }
 
-check runc "three rounds and a last one, by a pipe" by_pipe
 check runc "three rounds and a last one, by a unix socket" by_unix_socket
 check runc "three rounds and a last one, by TLS" by_tls
 check runc "three rounds and a last one, by ssh" by_ssh
