@@ -27,7 +27,9 @@ export class Peer {
   /** @throws MOVE_VERSION, after the sender has got our own greeting */
   greet(): void {
     const theirs = this.#lost(() => this.link.greeting());
-    if (!isPageClient(theirs)) this.#lost(() => this.link.greet(greeting));
+    // Whatever we said to a CRIU it would take for pages.
+    this.#isLost = isPageClient(theirs);
+    if (!this.#isLost) this.#lost(() => this.link.greet(greeting));
     assertGreeting(theirs);
     this.#lost(() => this.link.beat(beatMs));
   }
