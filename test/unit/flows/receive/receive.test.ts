@@ -74,7 +74,7 @@ describe('a receiver', () => {
     const lost = await send(cut(round(b), 2));
     assert.deepEqual(typesOf(lost), ['welcome', 'fail']);
     const outcome = await send(unchanged(a));
-    assert.deepEqual(typesOf(outcome), ['welcome', 'need', 'ack', 'committed']);
+    assert.deepEqual(typesOf(outcome), ['welcome', 'need', 'ack', 'committed', 'fail']);
     assert.deepEqual(outcome.answers[1]?.payload, numbers(0, 0, 0n, BigInt(a.length)));
     assert.equal(needsOf(outcome), 1);
     await send(round(a));
