@@ -73,7 +73,7 @@ export class Peer {
     } catch (error) {
       const errno = errnoOf(error);
       if (errno === undefined) throw error;
-      if (errno === 'EBADMSG') throw streamError(reasonOf(error));
+      if (errno === 'EBADMSG') throw streamError(reasonOf(error).replace(/: Bad message$/, ''));
       this.#isLost = true;
       const why =
         errno === 'ETIMEDOUT' ? `the sender was silent for ${deadMs / 1000} seconds` : reasonOf(error);
