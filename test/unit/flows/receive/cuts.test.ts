@@ -8,7 +8,7 @@ import { ModelSender } from '../../model-sender.js';
 import { connect } from './connection.js';
 
 const seed = Number(process.env['GHOSTKEEP_SEED'] ?? Date.now() % 2 ** 32);
-const rounds = Number(process.env['GHOSTKEEP_ROUNDS'] ?? 40);
+const rounds = Number(process.env['GHOSTKEEP_ROUNDS'] ?? 25);
 const block = 16384;
 
 /** Blocks have one of few contents, so that a block is often what it was two rounds before: A, B, A. */
