@@ -56,6 +56,8 @@ static int run_cases(void)
 	fd_table_cases();
 	bulk_cases(&places[CWD]);
 	bulk_cases(&places[TMPFS]);
+	moving_cases(&places[CWD]);
+	moving_cases(&places[TMPFS]);
 	return finish();
 }
 
