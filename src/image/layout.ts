@@ -111,7 +111,7 @@ export const isSealedOwnName = (name: string) =>
 export const receiverName = `${folder}/receiver.json`;
 /** The content of a moved ghost, at its own offsets. */
 export const movedName = (key: string) => `${folder}/moved-${key}.data`;
-/** What is known of each block of the content. */
+/** The table says for each block whether it is known, and its digest. */
 export const movedTableName = (key: string) => `${folder}/moved-${key}.table`;
 /** The key of a ghost, from the name of either file. */
 export const movedKey = (name: string) => /^moved-([0-9a-f-]+)\.(?:data|table)$/.exec(name)?.[1];

@@ -15,7 +15,7 @@ const kills = Number(process.env['GHOSTKEEP_KILLS'] ?? 6);
 const manifestName = 'ghostkeep-manifest.json';
 const block = 16384;
 
-/** What a connection takes when nobody kills the receiver, at most. */
+/** A connection takes no longer than this when nobody kills the receiver. */
 const longestMs = 400;
 
 /** The content of GHOSTS, with some blocks that are others meanwhile. */

@@ -38,7 +38,7 @@ export class ModelSender {
     return prepared;
   }
 
-  /** What the answers say. If they are lost, it is never called, and the blocks stay unknown. */
+  /** Note what the answers say. If they are lost, it is never called, and the blocks stay unknown. */
   hear({ sent, compared }: Prepared, answers: readonly Answer[]): { committed: boolean } {
     let committed = false;
     for (const { type, payload, message } of answers) {

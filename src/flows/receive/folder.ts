@@ -15,7 +15,7 @@ const bootIdBytes = 36;
 
 /**
  * Make the directory ready, for its owner. @returns the receiver that it belongs to
- * @throws BAD_INPUT, ALREADY_SEALED where it holds a checkpoint, PERMISSION where the folder is not ours alone
+ * @throws BAD_INPUT, ALREADY_SEALED where it holds a checkpoint; PERMISSION where the folder is not ours
  */
 export function openReceiver(context: Context, images: string): Receiver {
   const { files } = context.host;

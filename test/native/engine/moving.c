@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What a receiver keeps of a ghost, and frames from strangers. */
+/* Tests the store of a receiver, and frames from strangers. */
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>

@@ -110,7 +110,7 @@ async function roundsWithCuts(t: TestContext, seed: number): Promise<number> {
   return committed;
 }
 
-/** The tables that were on the disk before a power failure are not believed. */
+/** Nobody relies on tables that were on the disk before a power failure. */
 function reboot(images: string): void {
   const path = `${images}/ghostkeep/receiver.json`;
   if (!fs.existsSync(path)) return;
