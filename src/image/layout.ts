@@ -120,5 +120,6 @@ export const arrivedFolder = `${folder}/arrived`;
 /** A file until its end has come, a table until it is complete, images until the disk has them. */
 export const incomingName = `${folder}/incoming`;
 export const makingName = (index: number | string) => `${folder}/making-${index}`;
+export const isMakingName = (name: string) => name.startsWith(`${folder}/making-`);
 /** Exists when everything has arrived and was checked: what is left is to give names. */
 export const placingName = `${folder}/placing`;
