@@ -76,6 +76,30 @@ const attacks = {
     counts: /# (\d+) histories/,
     atMostSeconds: 900,
   },
+  'move-streams': {
+    what: 'the reader of streams that move ghosts, with frames of a hostile sender',
+    run: seed => inTest('test/unit/move/hostile.test.ts', seed, 'GHOSTKEEP_STREAMS=1000000'),
+    counts: /# (\d+) streams/,
+    atMostSeconds: 1800,
+  },
+  'move-receiver': {
+    what: 'a receiver with real files and a hostile sender',
+    run: seed => inTest('test/unit/flows/receive/hostile.test.ts', seed, 'GHOSTKEEP_CONNECTIONS=10000'),
+    counts: /# (\d+) connections/,
+    atMostSeconds: 1800,
+  },
+  'move-cuts': {
+    what: 'random rounds to a receiver whose connections are cut anywhere',
+    run: seed => inTest('test/unit/flows/receive/cuts.test.ts', seed, 'GHOSTKEEP_ROUNDS=1000'),
+    counts: /# (\d+) rounds/,
+    atMostSeconds: 1800,
+  },
+  'move-kill': {
+    what: 'SIGKILL of a receiver at any moment, then rounds, dump and seal to the end',
+    run: seed => inTest('test/scenario/receive-killed.test.ts', seed, 'GHOSTKEEP_KILLS=150'),
+    counts: /# (\d+) kills/,
+    atMostSeconds: 1800,
+  },
   kill: {
     what: 'SIGKILL of dump and restore at any moment',
     run: seed => [
@@ -94,6 +118,11 @@ const attacks = {
 };
 
 process.exitCode = await main(process.argv.slice(2));
+
+/* A test that runs longer by a number in its environment. */
+function inTest(file, seed, ...numbers) {
+  return ['env', `GHOSTKEEP_SEED=${seed}`, ...numbers, process.execPath, '--import', 'tsx', '--test', file];
+}
 
 async function main(args) {
   const at = args.indexOf('--seed');

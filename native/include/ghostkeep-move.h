@@ -31,8 +31,8 @@ struct gk_report;
 int gk_link_open(int in_fd, int out_fd, uint32_t dead_ms, uint64_t *link, struct gk_report *report);
 
 /*
- * Send the 16 bytes of `ours` and receive those of `theirs`, in this order. Either may be NULL. Both come before
- * the first frame. -ENODATA if the other side ended before it sent 16 bytes.
+ * Send the 16 bytes of `ours` and receive those of `theirs`, in this order. Either may be NULL. Both come
+ * before the first frame. -ENODATA if the other side ended before it sent 16 bytes.
  */
 int gk_link_greet(uint64_t link, const void *ours, void *theirs, struct gk_report *report);
 

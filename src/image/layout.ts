@@ -111,7 +111,7 @@ export const isSealedOwnName = (name: string) =>
 export const receiverName = `${folder}/receiver.json`;
 /** The content of a moved ghost, at its own offsets. */
 export const movedName = (key: string) => `${folder}/moved-${key}.data`;
-/** What is known of each block of the content. */
+/** The table says for each block whether it is known, and its digest. */
 export const movedTableName = (key: string) => `${folder}/moved-${key}.table`;
 /** The key of a ghost, from the name of either file. */
 export const movedKey = (name: string) => /^moved-([0-9a-f-]+)\.(?:data|table)$/.exec(name)?.[1];
@@ -120,5 +120,6 @@ export const arrivedFolder = `${folder}/arrived`;
 /** A file until its end has come, a table until it is complete, images until the disk has them. */
 export const incomingName = `${folder}/incoming`;
 export const makingName = (index: number | string) => `${folder}/making-${index}`;
+export const isMakingName = (name: string) => name.startsWith(`${folder}/making-`);
 /** Exists when everything has arrived and was checked: what is left is to give names. */
 export const placingName = `${folder}/placing`;

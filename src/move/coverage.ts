@@ -1,4 +1,4 @@
-/** What a sender has told about one ghost so far. */
+/** Notes which ranges of a ghost a sender has told about. */
 import { blockBytes, mostSame, streamError } from './frames.js';
 
 /**

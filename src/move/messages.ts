@@ -1,4 +1,7 @@
-/** The payloads that are JSON. A sender may be hostile: a payload has 1 MiB at most, and its schema bounds the rest. */
+/**
+ * The payloads that are JSON. A sender may be hostile: a payload has 1 MiB at most, and its schema bounds the
+ * rest.
+ */
 import { type DocumentKind, parseDocument } from '../base/documents/document.js';
 
 export type { MoveCommit } from '../base/documents/generated/move-commit.js';

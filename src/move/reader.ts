@@ -20,6 +20,8 @@ import {
 const most = 50_000;
 const keyPattern = /^[0-9a-f]{1,16}(-[0-9a-f]{1,16}){2}$/;
 const longestKey = 50;
+/** Bytes of a message that has no list. */
+const shortMessage = 4000;
 
 /** Each is called when the frame has been checked. Buffers are valid until the call, or its promise, ends. */
 export interface Operations {
@@ -229,7 +231,7 @@ type Taker =
 
 /** The frames that a sender sends: how long the payload may be, and who takes it. */
 const readers: Partial<Record<FrameName, { least: number; most?: number; purpose: Purpose; take: Taker }>> = {
-  hello: { least: 2, most: 4096, purpose: 'any', take: 'hello' },
+  hello: { least: 2, most: shortMessage, purpose: 'any', take: 'hello' },
   ghost: { least: 17, most: 16 + longestKey, purpose: 'content', take: 'ghost' },
   data: { least: 17, purpose: 'content', take: 'data' },
   zero: { least: 24, most: 24, purpose: 'content', take: 'zero' },
@@ -237,7 +239,7 @@ const readers: Partial<Record<FrameName, { least: number; most?: number; purpose
   same: { least: 56, most: 56, purpose: 'content', take: 'same' },
   end: { least: 16, most: 16, purpose: 'content', take: 'end' },
   commit: { least: 2, purpose: 'content', take: 'commit' },
-  file: { least: 2, most: 4096, purpose: 'images', take: 'file' },
+  file: { least: 2, most: shortMessage, purpose: 'images', take: 'file' },
   'file-data': { least: 9, purpose: 'images', take: 'fileData' },
   'file-end': { least: 32, most: 32, purpose: 'images', take: 'fileEnd' },
   seal: { least: 2, purpose: 'images', take: 'seal' },

@@ -57,8 +57,8 @@ export function imagesStream(ghosts: readonly Moved[], files: Readonly<Record<st
   return stream;
 }
 
-export function addFile(stream: Stream, name: string, content: Buffer): void {
-  stream.add('file', payloads.file(name, content.length));
+export function addFile(stream: Stream, name: string, content: Buffer, mode = 0o644): void {
+  stream.add('file', payloads.file(name, content.length, mode));
   for (let at = 0; at < content.length; at += 1 << 20)
     stream.add('file-data', payloads.fileData(BigInt(at), content.subarray(at, at + (1 << 20))));
   stream.add('file-end', contentDigest(content));

@@ -68,8 +68,11 @@ const crowded: Record<string, string> = {
 const aside: Record<string, string> = {
   'cli/printing.ts': 'the lines that commands print, of line.ts, table.ts and show.ts',
   'flows/hooks/hooks.ts': 'prestart and poststop, one after the other',
+  'flows/receive/cuts.ts': 'rounds to a receiver whose connections are cut',
+  'flows/receive/hostile.ts': 'a receiver with a hostile sender',
   'flows/seal/seal-links.ts': 'the seal of linked ghosts',
   'host/files/make-names-race.ts': 'make-names.ts while somebody swaps folders',
+  'move/hostile.ts': 'reader.ts with frames of a hostile sender',
   'host/native/exit.ts': 'exitAtOnce of libc.ts, in a process of its own',
 };
 const widest = 110;

@@ -121,7 +121,7 @@ export class Stream {
 export interface Answer {
   type: Name;
   payload: Buffer;
-  /** Of a frame that is JSON. */
+  /** Only where the frame is JSON. */
   message?: Record<string, unknown>;
 }
 

@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/crc32c.h"
 #include "base/report.h"
 #include "move/link.h"
+#include "move/stream.h"
 
 #define SUMMED_HEAD_BYTES 12 /* the sum covers the head up to here */
 #define PIPE_BYTES (1 << 20)
@@ -31,14 +30,6 @@ struct link {
 	uint64_t sent_at_ms;
 };
 
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now); /* it cannot fail with this clock */
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 static uint32_t sum_of(const unsigned char *head, const struct iovec *pieces, int count)
 {
 	struct crc32c crc;
@@ -48,72 +39,6 @@ static uint32_t sum_of(const unsigned char *head, const struct iovec *pieces, in
 	for (int i = 0; i < count; i++)
 		crc32c_add(&crc, pieces[i].iov_base, pieces[i].iov_len);
 	return crc32c_end(&crc);
-}
-
-/* Wait until fd is ready. Returns 0, -ETIMEDOUT, or another negative errno. */
-static int await(int fd, short events, uint32_t wait_ms)
-{
-	struct pollfd what = { fd, events, 0 };
-	uint64_t end = now_ms() + wait_ms;
-
-	for (;;) {
-		uint64_t now = now_ms();
-		uint64_t left = now < end ? end - now : 0;
-		int ready = poll(&what, 1, left > 1000000 ? 1000000 : (int)left);
-
-		if (ready > 0)
-			return 0;
-		if (ready < 0 && errno != EINTR)
-			return -errno;
-		if (ready == 0 && now_ms() >= end)
-			return -ETIMEDOUT;
-	}
-}
-
-/* Read length bytes. Returns how many there were before the end, or a negative errno. */
-static int64_t read_stream(struct link *link, void *to, uint64_t length, uint32_t wait_ms)
-{
-	uint64_t done = 0;
-
-	while (done < length) {
-		int error = await(link->in, POLLIN, done ? link->dead_ms : wait_ms);
-		ssize_t got;
-
-		if (error)
-			return error;
-		got = read(link->in, (char *)to + done, length - done);
-		if (got < 0 && (errno == EINTR || errno == EAGAIN))
-			continue;
-		if (got < 0)
-			return -errno;
-		if (got == 0)
-			break;
-		done += (uint64_t)got;
-	}
-	return (int64_t)done;
-}
-
-static int write_stream(struct link *link, struct iovec *pieces, int count)
-{
-	while (count > 0) {
-		int error = await(link->out, POLLOUT, link->dead_ms);
-		ssize_t put;
-
-		if (error)
-			return error;
-		put = writev(link->out, pieces, count);
-		if (put < 0 && (errno == EINTR || errno == EAGAIN))
-			continue;
-		if (put < 0)
-			return -errno;
-		for (; count > 0 && (size_t)put >= pieces->iov_len; count--)
-			put -= (ssize_t)pieces++->iov_len;
-		if (count > 0) {
-			pieces->iov_base = (char *)pieces->iov_base + put;
-			pieces->iov_len -= (size_t)put;
-		}
-	}
-	return 0;
 }
 
 /* The caller holds the lock. */
@@ -132,7 +57,7 @@ static int send_locked(struct link *link, uint32_t type, const struct iovec *pie
 	put_number(head + 8, link->sent, 4);
 	put_number(head + 12, sum_of(head, pieces, count), 4);
 	if (!link->broken)
-		link->broken = write_stream(link, all, 1 + count);
+		link->broken = write_stream(link->out, all, 1 + count, link->dead_ms);
 	link->sent++;
 	link->sent_at_ms = now_ms();
 	return link->broken;
@@ -169,7 +94,7 @@ static int receive_rest(struct link *link, unsigned char *buffer, struct frame *
 	frame->payload = piece.iov_base;
 	if (frame->length > GK_FRAME_PAYLOAD_MAX)
 		return fail(report, -EBADMSG, 0, "a frame says that it has %u bytes", frame->length);
-	got = read_stream(link, piece.iov_base, frame->length, link->dead_ms);
+	got = read_stream(link->in, piece.iov_base, frame->length, link->dead_ms, link->dead_ms);
 	if (got < 0)
 		return fail(report, (int)got, 0, "cannot receive the payload of a frame");
 	if ((uint64_t)got < frame->length)
@@ -191,8 +116,8 @@ int link_receive(struct link *link, uint32_t wait_ms, void *buffer, struct frame
 	int error;
 
 	do {
-		int64_t got =
-			read_stream(link, buffer, GK_FRAME_HEAD_BYTES, until_dead ? link->dead_ms : wait_ms);
+		int64_t got = read_stream(link->in, buffer, GK_FRAME_HEAD_BYTES,
+					  until_dead ? link->dead_ms : wait_ms, link->dead_ms);
 
 		if (got == -ETIMEDOUT && !until_dead)
 			return fail(report, -EAGAIN, 0, "no frame has come yet");
@@ -257,14 +182,14 @@ GK_PUBLIC int gk_link_greet(uint64_t handle, const void *ours, void *theirs, str
 	struct link *link = (struct link *)(uintptr_t)handle;
 	struct iovec piece = { (void *)(uintptr_t)ours, GK_GREETING_BYTES };
 	int64_t got;
-	int error = ours ? write_stream(link, &piece, 1) : 0;
+	int error = ours ? write_stream(link->out, &piece, 1, link->dead_ms) : 0;
 
 	memset(report, 0, sizeof(*report));
 	if (error)
 		return fail(report, error, 0, "cannot send to the other side");
 	if (!theirs)
 		return 0;
-	got = read_stream(link, theirs, GK_GREETING_BYTES, link->dead_ms);
+	got = read_stream(link->in, theirs, GK_GREETING_BYTES, link->dead_ms, link->dead_ms);
 	if (got < 0)
 		return fail(report, (int)got, 0, "cannot receive from the other side");
 	if (got < GK_GREETING_BYTES)

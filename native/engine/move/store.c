@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What a receiver keeps of a ghost. */
+/* Keeps a ghost at the receiver: its content, and a table of what is known of it. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>

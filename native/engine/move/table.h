@@ -36,8 +36,8 @@ int table_put(int fd, uint64_t first, uint64_t count, const unsigned char *entri
 int table_set_unknown(int fd, uint64_t first, uint64_t count);
 
 /*
- * Make entries zero that are not. With `unknown`, make them unknown instead. Where the table has holes, nothing is read or
- * written. *changed is how many entries were not zero.
+ * Make entries zero that are not. With `unknown`, make them unknown instead. Where the table has holes,
+ * nothing is read or written. *changed is how many entries were not zero.
  */
 int table_clear(int fd, uint64_t first, uint64_t count, bool unknown, uint64_t *changed);
 

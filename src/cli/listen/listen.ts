@@ -88,8 +88,8 @@ function serve(socket: net.Socket, server: net.Server, { args, log, isDone }: Li
 }
 
 /**
- * What the receiver said last must arrive. If we closed the socket while bytes of the sender lie unread, the
- * kernel would reset the connection, and the sender would never know why.
+ * The last words of the receiver must arrive. If we closed the socket while bytes of the sender lie unread,
+ * the kernel would reset the connection, and the sender would never know why.
  */
 function hangUp(socket: net.Socket): void {
   socket.end();

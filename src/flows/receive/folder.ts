@@ -4,7 +4,15 @@ import { bounds } from '../../base/bounds.js';
 import { parseDocument } from '../../base/documents/document.js';
 import type { Receiver } from '../../base/documents/generated/receiver.js';
 import { GhostkeepError } from '../../base/errors.js';
-import { arrivedFolder, folder, movedKey, placingName, receiverName } from '../../image/layout.js';
+import {
+  arrivedFolder,
+  folder,
+  incomingName,
+  isMakingName,
+  movedKey,
+  placingName,
+  receiverName,
+} from '../../image/layout.js';
 import { holdsCheckpoint, manifestExists } from '../../image/manifest.js';
 import { isOwnFolder } from '../../image/own-folder.js';
 import type { Context } from '../context.js';
@@ -15,7 +23,7 @@ const bootIdBytes = 36;
 
 /**
  * Make the directory ready, for its owner. @returns the receiver that it belongs to
- * @throws BAD_INPUT, ALREADY_SEALED where it holds a checkpoint, PERMISSION where the folder is not ours alone
+ * @throws BAD_INPUT, ALREADY_SEALED where it holds a checkpoint; PERMISSION where the folder is not ours
  */
 export function openReceiver(context: Context, images: string): Receiver {
   const { files } = context.host;
@@ -40,7 +48,14 @@ export function openReceiver(context: Context, images: string): Receiver {
       where,
       `cannot receive into ${where}: ${where}/${folder} belongs to somebody else, or others may write to it`,
     );
+  removeHalf(context, images);
   return current(context, images, readReceiver(context, images));
+}
+
+/** Files that an earlier receiver had not finished when it ended. */
+function removeHalf({ host: { files } }: Context, images: string): void {
+  for (const name of files.list(`${images}/${folder}`).map(each => `${folder}/${each}`))
+    if (name === incomingName || isMakingName(name)) files.remove(`${images}/${name}`);
 }
 
 /** After a reboot nobody knows which table was on the disk before which content: all are made anew. */

@@ -20,7 +20,7 @@ const wholeFrom = 8;
 interface OpenGhost extends MovedFiles {
   key: string;
   isDirty: boolean;
-  /** What the table shall say when the content is on the disk. */
+  /** The table gets these entries when the content is on the disk. */
   pending: { first: bigint; entries: Buffer }[];
 }
 
@@ -108,7 +108,7 @@ export class Ghosts {
     }
   }
 
-  /** The table goes first: a table without its content would be believed. */
+  /** The table goes first: nobody would notice that a table has lost its content. */
   remove(key: string): void {
     const { files } = this.context.host;
     for (const name of [movedTableName(key), movedName(key)]) {

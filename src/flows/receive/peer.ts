@@ -17,7 +17,7 @@ const beatMs = 1000;
 /** A side that has received nothing for so long takes the other for dead. */
 export const deadMs = 30_000;
 const versionAt = greetingBytes - 2;
-const longestMessage = 4096;
+const longestMessage = 4000;
 
 export class Peer {
   #isLost = false;
@@ -27,7 +27,9 @@ export class Peer {
   /** @throws MOVE_VERSION, after the sender has got our own greeting */
   greet(): void {
     const theirs = this.#lost(() => this.link.greeting());
-    if (!isPageClient(theirs)) this.#lost(() => this.link.greet(greeting));
+    // A CRIU would take our greeting for pages.
+    this.#isLost = isPageClient(theirs);
+    if (!this.#isLost) this.#lost(() => this.link.greet(greeting));
     assertGreeting(theirs);
     this.#lost(() => this.link.beat(beatMs));
   }
@@ -71,7 +73,7 @@ export class Peer {
     } catch (error) {
       const errno = errnoOf(error);
       if (errno === undefined) throw error;
-      if (errno === 'EBADMSG') throw streamError(reasonOf(error));
+      if (errno === 'EBADMSG') throw streamError(reasonOf(error).replace(/: Bad message$/, ''));
       this.#isLost = true;
       const why =
         errno === 'ETIMEDOUT' ? `the sender was silent for ${deadMs / 1000} seconds` : reasonOf(error);

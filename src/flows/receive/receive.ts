@@ -34,7 +34,7 @@ export interface Received {
 
 /**
  * Serve one connection, to its end.
- * @throws after the sender was told, where that is still possible. What was acknowledged stays.
+ * @throws after the sender was told, where that is still possible. Everything that was acknowledged stays.
  */
 export async function receive(context: Context, request: ReceiveRequest): Promise<Received> {
   const peer = new Peer(request.link);

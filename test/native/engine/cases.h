@@ -22,6 +22,7 @@ void bulk_cases(const struct place *place);				     /* many in a call */
 void small_cases(const struct place *place);				     /* digest, times, xattrs, open */
 
 void sending_cases(const struct place *place); /* ghosts to another host */
+void moving_cases(const struct place *place);  /* to another host */
 
 void ahead_cases(void);	   /* descriptors of many processes */
 void fd_table_cases(void); /* descriptors of single threads */
