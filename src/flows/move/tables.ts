@@ -1,6 +1,6 @@
 /**
- * A table for each ghost says what its receiver has acknowledged. Tables lie below /run, so that they end with
- * the host. A table that is lost costs time only.
+ * A table for each ghost says what its receiver has acknowledged. Tables lie below /run, so that they end
+ * with the host. A table that is lost costs time only.
  */
 import path from 'node:path';
 import { errnoOf, GhostkeepError, reasonOf, translate } from '../../base/errors.js';

@@ -24,7 +24,7 @@ enum type {
 	FAIL = 70
 };
 
-/* What the sender writes goes into a file that nobody reads. */
+/* The sender writes into a file that nobody reads. */
 struct pair {
 	int answers[2], said, tables;
 	uint64_t sender, receiver;
