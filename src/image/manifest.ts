@@ -94,7 +94,7 @@ export function whereMoved(manifest: Manifest): string | undefined {
   const { length } = manifest.ghosts.filter(isMoved);
   if (length === 0) return undefined;
   const { to = 'another host', complete = false } = manifest.moved ?? {};
-  const rest = complete ? '' : "; CRIU's files are still to be sent (`ghostkeep send-images`)";
+  const rest = complete ? '' : '; the rest of the checkpoint is still to be sent (`ghostkeep send-images`)';
   return `the content of ${counted(length, 'ghost')} was sent to ${to} and is not here${rest}`;
 }
 

@@ -17,7 +17,7 @@ import type { Target } from '../../flows/move/target.js';
 import { selectPids } from '../../flows/scan/select.js';
 import { sealImages } from '../../flows/seal/seal.js';
 import { clearImages } from '../../image/clear-images.js';
-import { holdsDump } from '../../image/manifest.js';
+import { holdsDump, readManifest } from '../../image/manifest.js';
 import { resolvePolicy } from '../../oci/policy.js';
 import { oneOf, parse, required, usage } from '../args.js';
 import { orUndo } from '../ending/interrupt.js';
@@ -99,8 +99,9 @@ async function dump(args: string[]): Promise<number> {
       });
       const sealed = sealImages(context, owned, { durable: true });
       await mover?.close(true);
-      if (target) await sendOwned(context, owned, target);
-      return sealed;
+      if (!target) return sealed;
+      await sendOwned(context, owned, target);
+      return { manifest: readManifest(context.host.files, owned) };
     }).finally(async () => {
       warm.bases?.letGo();
       await mover?.close();

@@ -2,7 +2,7 @@ import { GhostkeepError } from '../../base/errors.js';
 import type { Context } from '../../flows/context.js';
 import { type Target, toAddress, viaCommand } from '../../flows/move/target.js';
 import { usage } from '../args.js';
-import { parseAddress } from './address.js';
+import { isLocal, parseAddress } from './address.js';
 import { tlsOptions } from './tls.js';
 
 /** How a socket is connected to. */
@@ -31,7 +31,11 @@ export function targetOf(context: Context, command: string, values: Values): Tar
   if (to === undefined && more.length > 0) throw usage(command, `${more[0]} is only for --to`);
   if (to === '' || via === '') throw usage(command, `--${to === '' ? 'to' : 'via'} is empty`);
   if (typeof to === 'string') {
-    parseAddress(command, '--to', to);
+    if (!values.tls && !values.insecure && !isLocal(parseAddress(command, '--to', to)))
+      throw usage(
+        command,
+        `everybody on the way to ${to} could read and change the ghosts; give --tls, or --insecure where the network is trusted, or use --via with ssh`,
+      );
     return toAddress(context, to, more);
   }
   if (typeof via !== 'string') return undefined;
