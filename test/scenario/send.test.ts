@@ -101,7 +101,7 @@ describe('a dump with --via', () => {
       const [, call, file = '', bytes] = /^\d+ +(\w+)\(\d+<([^>]*)>.* = (\d+)$/.exec(line) ?? [];
       if (call === undefined || call === 'mmap' || call === 'ftruncate') continue;
       if (file.startsWith('pipe:')) piped += Number(bytes);
-      else if (file.startsWith('/') && !file.startsWith('/dev/')) stored += Number(bytes);
+      else if (/^\/(?!dev\/(?!shm\/))/.test(file)) stored += Number(bytes);
     }
     const shared = lines.filter(line => /mmap\([^)]*MAP_SHARED[^)]*<\/(?!dev\/shm\/|proc)/.test(line));
     assert.ok(piped > content.length, `${piped} bytes went through the pipe`);
