@@ -4,6 +4,7 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import net from 'node:net';
 import { describe, it, type TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import tls from 'node:tls';
 import { type Answer, parseAnswers } from '../unit/move-stream.js';
 import { command, ghostkeep, temporaryFolder } from './ghostkeep.js';
@@ -122,6 +123,24 @@ describe('a receiver that listens', () => {
     assert.equal(await ended, 0);
     assert.equal(fs.existsSync(at), false);
     assert.equal(ghostkeep(['verify', `${folder}/images`]).status, 0);
+  });
+
+  it('takes the next connection of a sender whose last one broke without a sign', async t => {
+    const folder = temporaryFolder(t);
+    const { at } = await listen(t, `${folder}/images`, '--listen', '127.0.0.1:0');
+    const connect = () => net.connect({ host: '127.0.0.1', port: portOf(at), allowHalfOpen: true });
+    const { ghosts } = smallSource(t);
+    const bytes = dumpStream(ghosts).bytes();
+    const broken = connect();
+    t.after(() => broken.destroy());
+    broken.on('error', () => {});
+    const welcome = new Promise(resolve => broken.once('data', resolve));
+    broken.write(bytes.subarray(0, 1_000_000));
+    await welcome;
+    const early = (await talk(connect(), bytes)).at(-1);
+    assert.equal(early?.message?.['code'], 'IN_USE', 'a sender that may live keeps the directory');
+    await sleep(2000);
+    assert.equal((await talk(connect(), bytes)).at(-1)?.type, 'committed');
   });
 
   it('tells a sender why it fails, also while that still sends', async t => {

@@ -1,4 +1,5 @@
 import fs from 'node:fs';
+import { isatty } from 'node:tty';
 import { counted } from '../../base/text/counted.js';
 import { parseSize } from '../../base/units.js';
 import { deadMs } from '../../flows/receive/peer.js';
@@ -41,6 +42,11 @@ export async function receiveCommand(args: string[]): Promise<number> {
 
 /** The sender is on stdin and stdout, so that everything else goes to stderr. */
 async function receiveOne(images: string, mostBytes: bigint | undefined): Promise<number> {
+  if (isatty(stdin))
+    throw usage(
+      'receive',
+      'a sender must be on its stdin and stdout, and this is a terminal; give --listen, or start it with `pre-dump --via`',
+    );
   const context = makeContext();
   const { moving, files } = context.host;
   const link = moving.openLink(stdin, stdout, deadMs);

@@ -15,6 +15,8 @@ import type { Certificates } from '../options/tls.js';
 /** Each connection is a process. A sender needs one, and one more when it connects again. */
 const mostConnections = 8;
 const handshakeMs = 10_000;
+/** A sender says something each second. One that has said nothing for so long makes room for another. */
+const silentMs = 5_000;
 const keepAliveMs = 5_000;
 /** A sender has this long to hang up after its receiver has ended. */
 const lastWordsMs = 5_000;
@@ -64,12 +66,27 @@ function makeServer(listening: Listening): net.Server {
   return server;
 }
 
+/** Receivers at work, and when each has last heard of its sender. */
+const serving = new Map<ChildProcess, number>();
+
+/**
+ * When a network breaks, nothing says so to a receiver that waits for its sender. It would keep the directory from the
+ * sender's next connection until it takes the sender for dead. Killing it loses nothing that was acknowledged.
+ */
+function endSilent(): void {
+  for (const [child, heardAt] of serving) if (performance.now() - heardAt > silentMs) child.kill('SIGKILL');
+}
+
 /** Connect SOCKET with a receiver, until that ends. */
 function serve(socket: net.Socket, server: net.Server, { args, log, isDone }: Listening): void {
+  endSilent();
   const [program, ...words] = ownCommand() as [string, ...string[]];
   const child: ChildProcess = spawn(program, [...words, ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
   const { stdin, stdout } = child;
   if (!stdin || !stdout) return;
+  const hear = () => serving.set(child, performance.now());
+  hear();
+  socket.on('data', hear);
   // A receiver that has failed has said why to the sender. It reads no more, and may be gone.
   stdin.on('error', () => socket.resume());
   socket.on('error', error => log.info(`a connection was lost: ${reasonOf(error)}`));
@@ -79,6 +96,7 @@ function serve(socket: net.Socket, server: net.Server, { args, log, isDone }: Li
     socket.destroy();
   });
   child.on('exit', status => {
+    serving.delete(child);
     if (status === 0 && isDone()) server.close();
   });
   stdout.on('end', () => hangUp(socket));

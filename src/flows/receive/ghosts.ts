@@ -80,13 +80,19 @@ export class Ghosts {
     else this.#close(ghost);
   }
 
-  /** Everything is on the disk when this returns. @throws an errno error: what is not there stays unknown */
+  /**
+   * All content is on the disk when this returns, and so is the table as it was before: the disk says `unknown` of what was
+   * written. Only then does the table get its entries, which may be lost. @throws an errno error
+   */
   flush(): void {
     const { files } = this.context.host;
     const dirty = [...this.#ended, ...(this.#current?.isDirty ? [this.#current] : [])];
-    const [first] = dirty;
-    if (first && dirty.length >= wholeFrom) this.#store.sync(first.dataFd, true);
-    else for (const { dataFd } of dirty) this.#store.sync(dataFd, false);
+    try {
+      this.#sync(dirty);
+    } catch (error) {
+      this.#forget(dirty);
+      throw error;
+    }
     if (this.#isFolderDirty) files.syncFolder(`${this.images}/${folder}`);
     this.#isFolderDirty = false;
     for (const ghost of dirty) {
@@ -97,6 +103,23 @@ export class Ghosts {
     for (const ghost of this.#ended) this.#close(ghost);
     this.#ended = [];
     this.#unsynced = 0n;
+  }
+
+  #sync(dirty: readonly OpenGhost[]): void {
+    const [first] = dirty;
+    if (first && dirty.length >= wholeFrom) this.#store.sync(first.dataFd, true);
+    else
+      for (const { dataFd, tableFd } of dirty)
+        for (const fd of [dataFd, tableFd]) this.#store.sync(fd, false);
+  }
+
+  /**
+   * The disk has lost a part of these ghosts. It says so once, and memory may still show what was lost. So nothing of them
+   * can be relied on.
+   */
+  #forget(lost: readonly OpenGhost[]): void {
+    this.close();
+    for (const { key } of lost) this.remove(key);
   }
 
   /** Remove the ghosts that the sender has no more. */

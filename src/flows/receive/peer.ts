@@ -73,10 +73,10 @@ export class Peer {
     } catch (error) {
       const errno = errnoOf(error);
       if (errno === undefined) throw error;
-      if (errno === 'EBADMSG') throw streamError(reasonOf(error).replace(/: Bad message$/, ''));
+      if (errno === 'EBADMSG') throw streamError(withoutErrno(error));
       this.#isLost = true;
       const why =
-        errno === 'ETIMEDOUT' ? `the sender was silent for ${deadMs / 1000} seconds` : reasonOf(error);
+        errno === 'ETIMEDOUT' ? `the sender was silent for ${deadMs / 1000} seconds` : withoutErrno(error);
       throw interrupted(why, error);
     }
   }
@@ -90,6 +90,10 @@ export function interrupted(why: string, cause?: unknown): GhostkeepError {
     { cause },
   );
 }
+
+/** The engine's message says already what these errors mean. */
+const withoutErrno = (error: unknown) =>
+  reasonOf(error).replace(/: (Bad message|No data available|Connection reset by peer)$/, '');
 
 const clip = (text: string) => text.slice(0, longestMessage);
 

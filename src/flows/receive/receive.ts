@@ -177,13 +177,12 @@ class Receiving implements Operations {
   #begin(): void {
     const { files } = this.context.host;
     const { images, receiver } = this.#open();
-    if (this.#hasBegun) return;
-    this.#hasBegun = true;
     if (receiver.complete) {
       delete receiver.complete;
       writeReceiver(files, images, receiver);
     }
-    files.removeTree(`${images}/${arrivedFolder}`);
+    if (!this.#hasBegun) files.removeTree(`${images}/${arrivedFolder}`);
+    this.#hasBegun = true;
   }
 
   #ack(): void {

@@ -144,6 +144,21 @@ describe('a receiver', () => {
     );
   });
 
+  it('has no complete dump any more when another ghost comes after it in the same connection', async t => {
+    const { send, images } = place(t);
+    const complete = () =>
+      (JSON.parse(fs.readFileSync(`${images}/ghostkeep/receiver.json`, 'utf8')) as { complete?: string[] })
+        .complete;
+    const stream = new Stream().hello('dump');
+    stream.ghost(key, a);
+    stream.add('commit', payloads.commit([key]));
+    await send(stream);
+    assert.deepEqual(complete(), [key]);
+    stream.ghost(key, b);
+    await send(stream);
+    assert.equal(complete(), undefined);
+  });
+
   it('removes ghosts that the sender has no more, when all others are complete', async t => {
     const { send, images } = place(t);
     const both = new Stream().hello('round');
