@@ -22,7 +22,7 @@ export interface ProgressState {
   part: number;
   /** Since the step began. */
   ms: number;
-  /** Undefined where too little is done to tell. */
+  /** Undefined where too little is done to tell, and where nothing is left. */
   msLeft: number | undefined;
 }
 
@@ -79,7 +79,7 @@ export class Progress {
     const bytesDone = bytes !== undefined && this.#bytesDone > bytes ? bytes : this.#bytesDone;
     const part = bytes === undefined ? itemsDone / Math.max(items, 1) : Number(bytesDone) / Number(bytes);
     const ms = this.clock() - this.#since;
-    const msLeft = ms >= leastMs && part > 0 ? (ms / part) * (1 - part) : undefined;
+    const msLeft = ms >= leastMs && part > 0 && part < 1 ? (ms / part) * (1 - part) : undefined;
     return { what, item, items, itemsDone, bytes, bytesDone, part, ms, msLeft };
   }
 }

@@ -7,13 +7,18 @@ import { countFromJson } from '../base/units.js';
 import { type Found, findGhosts } from '../ghost/find/find.js';
 import type { Context } from './context.js';
 
-/** Finds ghosts, and tells of each process. */
-export function searchGhosts({ host, alive, progress }: Context, pids: readonly number[]): Found {
+/** Finds ghosts, and tells of each process. @param wanted as in findGhosts */
+export function searchGhosts(
+  { host, alive, progress }: Context,
+  pids: readonly number[],
+  wanted: Parameters<typeof findGhosts>[3] = {},
+): Found {
   progress?.begin({ what: 'looking for ghosts', item: 'process', items: pids.length });
-  return findGhosts(host.processes, pids, pid => {
+  const at = (pid?: number) => {
     alive?.();
     if (pid !== undefined) progress?.did();
-  });
+  };
+  return findGhosts(host.processes, pids, at, wanted);
 }
 
 export function beginSync({ progress }: Context, files: number, what = 'waiting for the disk'): void {

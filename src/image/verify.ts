@@ -11,8 +11,8 @@ import { countFromJson } from '../base/units.js';
 export interface Verifying {
   /** Wait until the image is on the disk and read it from there. Only then is a failed write known. */
   fromDisk: boolean;
-  /** Called with the bytes done of the image that is being read, from 0 for each reading. */
-  onProgress?: (() => OnProgress) | undefined;
+  /** Called when an image is read: for its structure alone, which is quick, or all of it. */
+  onProgress?: ((reading: 'structure' | 'content') => OnProgress) | undefined;
   /** Called when a ghost was looked at, however small it is. */
   onGhost?: () => void;
 }
@@ -46,8 +46,8 @@ async function verifyGhost(
   try {
     verifySize(host, fd, ghost);
     if (fromDisk) await host.engine.settle(fd);
-    verifyReport(ghost, await host.engine.check(fd, onProgress?.()));
-    await verifyDigest(host, fd, ghost, onProgress?.());
+    verifyReport(ghost, await host.engine.check(fd, onProgress?.('structure')));
+    await verifyDigest(host, fd, ghost, onProgress?.('content'));
   } finally {
     host.files.close(fd);
   }

@@ -1,10 +1,13 @@
 /** A user sees how far a command has come when it takes longer than a second. */
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import fs from 'node:fs';
 import { describe, it, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { assertDocument } from '../../src/base/documents/document.js';
+import type { Checkpointed } from '../../src/base/documents/generated/checkpointed.js';
+import { aRuntime } from './a-runtime.js';
 import { command, ghostFile, ghostkeep, needs, temporaryFolder } from './ghostkeep.js';
 
 const count = 1000;
@@ -74,6 +77,28 @@ describe('progress', () => {
     const lines = stderr.trim().split('\n');
     for (const line of lines) assertDocument('ProgressStatus', JSON.parse(line), line, 'BAD_INPUT');
     assert.equal(ghostkeep(['verify', images, '-v']).stderr, '');
+  });
+
+  it('at the end of a checkpoint around a runtime, what was copied is said in words or as a document', async t => {
+    for (const json of [false, true]) {
+      const folder = temporaryFolder(t);
+      const images = `${folder}/images`;
+      const holder = spawn('sleep', ['600'], {
+        stdio: ['ignore', 'ignore', 'ignore', ghostFile(t, folder, 'ghost', 'x'.repeat(3 << 20))],
+      });
+      t.after(() => holder.kill('SIGKILL'));
+      await once(holder, 'spawn');
+      const runtime = aRuntime(t, { pid: holder.pid as number, images });
+      const around = ['--', runtime, 'checkpoint', '--image-path', images, 'web'];
+      const { stdout, stderr, status } = ghostkeep(['checkpoint', ...(json ? ['--json'] : []), ...around]);
+      assert.equal(status, 0, stderr);
+      const said = '1 ghost, 3 MiB of data: 0 B copied before the freeze, 3 MiB while frozen; sealed in ';
+      assert.equal(stderr.includes(`ghostkeep: ${said}${images}\n`), !json, stderr);
+      if (!json) continue;
+      const document = JSON.parse(stdout) as Checkpointed;
+      assertDocument('Checkpointed', document, 'stdout', 'BAD_INPUT');
+      assert.deepEqual([document.ghosts, document.bytes, document.whileFrozen], [1, 3 << 20, 3 << 20]);
+    }
   });
 
   it('every command that moves bytes takes --verbose', t => {

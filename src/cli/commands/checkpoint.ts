@@ -82,12 +82,13 @@ export async function checkpointCommand(args: string[]): Promise<number> {
 }
 
 function toDocument(images: string, manifest: Manifest | undefined): Checkpointed {
-  const { ghosts, bytes, beforeFreeze } = summarize(manifest ?? { ghosts: [] });
+  const { ghosts, bytes, beforeFreeze, shared } = summarize(manifest ?? { ghosts: [] });
   return {
     images,
     ghosts,
     bytes: countToJson(bytes),
     beforeFreeze: countToJson(beforeFreeze),
     whileFrozen: countToJson(bytes - beforeFreeze),
+    shared: countToJson(shared),
   };
 }

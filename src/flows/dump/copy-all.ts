@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import type { Manifest, ManifestGhost, Moved } from '../../base/documents/generated/manifest.js';
+import type { Manifest, ManifestGhost } from '../../base/documents/generated/manifest.js';
 import { errnoOf, GhostkeepError, translate } from '../../base/errors.js';
 import type { Host } from '../../base/host/host.js';
 import { inParallel } from '../../base/parallel.js';
@@ -21,14 +21,6 @@ import { startState } from './describe-again.js';
  */
 const sealReserveBytes = 1024 * 1024;
 
-/** Takes the content of ghosts to where their images will be, in place of the image directory. */
-export interface Elsewhere {
-  /** For the manifest. */
-  moved(): Moved;
-  /** As copyAll does, it notes in the entries what was taken. All of it is on a disk when this returns. */
-  take(context: Context, target: CopyTarget, copies: readonly Copy[]): Promise<void>;
-}
-
 /** @param earlier as in makeJournal */
 export function toCopies(
   pinned: readonly PinnedGhost[],
@@ -45,16 +37,8 @@ export function toCopies(
   }));
 }
 
-/**
- * Copies each ghost into the image that its journal entry names, or takes it elsewhere, and notes in the
- * entry what was written.
- */
-export async function copyAll(
-  context: Context,
-  target: CopyTarget,
-  copies: readonly Copy[],
-  elsewhere?: Elsewhere,
-): Promise<void> {
+/** Copies each ghost into the image that its journal entry names, and notes in the entry what was written. */
+export async function copyAll(context: Context, target: CopyTarget, copies: readonly Copy[]): Promise<void> {
   const { images, policy } = target;
   context.progress?.begin({
     what: 'copying',
@@ -62,11 +46,6 @@ export async function copyAll(
     items: copies.length,
     bytes: () => bytesOf(copies, policy),
   });
-  if (elsewhere) {
-    await elsewhere.take(context, target, copies);
-    if (copies.length > 0) setAside(context.host, images);
-    return;
-  }
   // Ghosts get no log line each: there may be 10,000, the container is frozen, and the manifest lists them.
   await inParallel(copySmall(context, copies, target), availableParallelism(), async copy => {
     copy.entry.data = await copyGhost(context, copy, target);
@@ -76,6 +55,11 @@ export async function copyAll(
   const { ghosts, bytes, beforeFreeze } = summarize({ ghosts: copies.map(({ entry }) => entry) });
   const before = beforeFreeze > 0n ? `, ${showBytes(beforeFreeze)} of the images before the freeze` : '';
   context.log.info(`copied ${counted(ghosts, 'ghost')}: ${showBytes(bytes)} of data${before}`);
+  leaveReserve(context, images, policy);
+}
+
+/** @throws NO_SPACE, IO */
+export function leaveReserve(context: Context, images: string, policy: Policy): void {
   assertReserve(context, images, policy);
   setAside(context.host, images);
 }

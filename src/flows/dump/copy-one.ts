@@ -46,6 +46,7 @@ export async function copyGhost(context: Context, copy: Copy, target: CopyTarget
     } catch (error) {
       // Without the earlier image the copy may succeed, whatever the error was.
       files.remove(`${target.images}/${copy.entry.image}`);
+      if (isChanged(error) && isNamed(copy)) throw error;
       startAnew(
         context,
         copy,
@@ -58,12 +59,16 @@ export async function copyGhost(context: Context, copy: Copy, target: CopyTarget
       return await copyOnce(context, copy, target);
     } catch (error) {
       files.remove(`${target.images}/${copy.entry.image}`);
-      const isChanged = error instanceof GhostkeepError && error.code === 'GHOST_CHANGED';
-      if (!isChanged || attempt === attempts) throw error;
+      if (!isChanged(error) || attempt === attempts || isNamed(copy)) throw error;
       startAnew(context, copy, hasChanged);
     }
   }
 }
+
+const isChanged = (error: unknown) => error instanceof GhostkeepError && error.code === 'GHOST_CHANGED';
+
+/** Such a file may be left out, so the container does not stay frozen for another try. */
+const isNamed = ({ entry }: Copy) => entry.class === 'named';
 
 export const hasChanged = 'changed while it was copied';
 

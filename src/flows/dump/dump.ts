@@ -14,12 +14,15 @@ import { chooseGhosts, needsCopy } from '../choose/choose.js';
 import { assertFrozen, assertStillFrozen, checkWriters } from '../choose/frozen.js';
 import { type LeftOut, leaveGhost, noteLeftOut } from '../choose/left-out.js';
 import { type PinnedGhost, pinGhosts, unpinGhosts } from '../choose/pin.js';
+import { type PinnedNamed, pinNamed } from '../choose/pin-named.js';
 import type { Context } from '../context.js';
 import { removeImagesAlone } from '../directory/other-images.js';
 import { beginSync, searchGhosts } from '../steps.js';
 import { copyAll, toCopies } from './copy-all.js';
+import { copyNamed } from './copy-named.js';
 import { describeLinked, type Linked } from './describe.js';
-import { type DumpRequest, makeJournal } from './journal.js';
+import { takeElsewhere } from './elsewhere.js';
+import { type DumpRequest, hasOurs, makeJournal } from './journal.js';
 import { watchServers, watchUnpin } from './watch-servers.js';
 
 export interface Dumped {
@@ -35,7 +38,7 @@ export async function dumpGhosts(context: Context, request: DumpRequest): Promis
   const { host } = context;
   const { pids, policy, criu, requireFrozen = false } = request;
   if (requireFrozen) assertFrozen(context, pids);
-  const found = searchGhosts(context, pids);
+  const found = searchGhosts(context, pids, { named: criu });
   const { chosen, leftOut } = chooseGhosts(context, found, { policy, criu });
   const copied = chosen.filter(needsCopy);
   if (!criu) checkWriters(context, copied, pids, requireFrozen);
@@ -43,10 +46,13 @@ export async function dumpGhosts(context: Context, request: DumpRequest): Promis
   const { watched, watch } = watchServers(context, copied, request.images);
   try {
     const pinned = pinGhosts(host.processes, copied, criu ? undefined : leave, watched.alive);
+    let named: PinnedNamed[] = [];
     let dumped: Dumped | undefined;
     try {
+      named = pinNamed(context, policy, found.named, chosen.length);
       const linked = describeLinked(context, chosen);
-      const journal = await dumpPinned(watched, request, pinned, linked, leftOut, () => watch?.stop());
+      const held = { pinned, named, linked };
+      const journal = await dumpPinned(watched, request, held, leftOut, () => watch?.stop());
       dumped = { journal, found };
       return dumped;
     } catch (error) {
@@ -54,7 +60,7 @@ export async function dumpGhosts(context: Context, request: DumpRequest): Promis
       const where = host.files.realPath(request.images);
       throw translate(error, 'IO', where, `cannot dump into ${where}`);
     } finally {
-      letGo(context, request, pinned, dumped !== undefined);
+      letGo(context, request, [...pinned, ...named], dumped !== undefined);
     }
   } finally {
     watch?.stop();
@@ -74,31 +80,44 @@ function letGo(
   warm?.discard();
 }
 
+/** All that a dump keeps. */
+interface Held {
+  pinned: readonly PinnedGhost[];
+  named: readonly PinnedNamed[];
+  linked: Linked;
+}
+
 /** @param onCopied is called when the ghosts are copied: from then on no server is asked for anything */
 async function dumpPinned(
   context: Context,
   request: DumpRequest,
-  pinned: readonly PinnedGhost[],
-  linked: Linked,
+  { pinned, named, linked }: Held,
   leftOut: readonly LeftOut[],
   onCopied: () => void,
 ): Promise<Manifest> {
   const { host } = context;
   const { images, warm } = request;
-  const needed = pinned.length > 0 || linked.links !== undefined || !request.criu;
-  const mayTake = pinned.length > 0 && warm?.mayHave === true && ownsFolder(context, images);
+  const count = pinned.length + named.length;
+  const needed = count > 0 || linked.links !== undefined || !request.criu;
+  const mayTake = count > 0 && warm?.mayHave === true && ownsFolder(context, images);
   const earlier = pinned.map(({ ghost, stat }) =>
     mayTake && ghost.class !== 'linked' ? warm?.take(stat) : undefined,
   );
+  if (mayTake) for (const pin of named) pin.warm = warm?.take(pin.stat);
   // Warm images that no ghost has taken may occupy the room that others need.
   warm?.discard();
   if (!request.criu) removeImagesAlone(context, images);
-  clearImages(host, images, earlier);
+  clearImages(host, images, [...earlier, ...named.map(pin => pin.warm)]);
   if (needed) host.files.makeDirectory(`${images}/${folder}`);
   try {
     const journal = makeJournal(context, request, pinned, linked, earlier);
-    await copyAll(context, request, toCopies(pinned, journal, earlier), request.elsewhere);
-    if (request.elsewhere && pinned.length > 0) journal.moved = request.elsewhere.moved();
+    const copies = toCopies(pinned, journal, earlier);
+    if (request.elsewhere)
+      await takeElsewhere(context, request, request.elsewhere, journal, { copies, named });
+    else {
+      await copyAll(context, request, copies);
+      await copyNamed(context, request, journal, named);
+    }
     if (request.staysFrozen) assertStillFrozen(context, request.pids);
     onCopied();
     // With CRIU we do not wait for the disk: CRIU does not either, and the container is frozen meanwhile.
@@ -112,7 +131,8 @@ async function dumpPinned(
     journal.state = 'dumped';
     delete journal.idMaps;
     Object.assign(journal, noteLeftOut(context.log, leftOut));
-    if (needed) writeJournal(host.files, images, journal, { durable: false });
+    if (!request.criu || hasOurs(journal)) writeJournal(host.files, images, journal, { durable: false });
+    else if (needed) clearImages(host, images, basesIn(context, images));
     return journal;
   } catch (error) {
     // The images copied so far are of no use without the rest, and may fill the disk.

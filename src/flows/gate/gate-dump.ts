@@ -24,7 +24,7 @@ import { whyUnsealable } from '../directory/unsealable.js';
 import { imageMode } from '../dump/copy-one.js';
 import { toKeyPath } from '../dump/describe.js';
 import { dumpGhosts } from '../dump/dump.js';
-import { keysOfJournal } from '../dump/journal.js';
+import { hasOurs, keysOfJournal } from '../dump/journal.js';
 import { WarmImages } from '../dump/warm-images.js';
 import { sealImages } from '../seal/seal.js';
 import type { GateMove } from './gate-move.js';
@@ -161,9 +161,8 @@ export class GateDump {
       ...(session ? { container: session.container } : {}),
     });
     this.#journal = journal;
-    const keys = keysOfJournal(journal);
-    if (keys.length > 0) this.letGo();
-    return keys;
+    if (hasOurs(journal)) this.letGo();
+    return keysOfJournal(journal);
   }
 
   /**
@@ -242,7 +241,7 @@ export class GateDump {
     // restore fail.
     if (this.#leftToCriu && !this.#started) clearImages(this.context.host, this.images);
     const journal = this.#journal;
-    if (journal && keysOfJournal(journal).length > 0) {
+    if (journal && hasOurs(journal)) {
       const manifest = this.#seal(journal, where);
       this.context.log.info(`${showSummary(manifest)}; sealed in ${where}`);
     }

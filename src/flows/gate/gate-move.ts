@@ -6,7 +6,7 @@ import { reasonOf } from '../../base/errors.js';
 import type { Policy, PolicyDocument } from '../../oci/policy.js';
 import { resolvePolicy } from '../../oci/policy.js';
 import type { Context } from '../context.js';
-import type { Elsewhere } from '../dump/copy-all.js';
+import type { Elsewhere } from '../dump/elsewhere.js';
 import { Mover, patienceMs } from '../move/mover.js';
 import { sendRound } from '../move/pre-dump.js';
 import { sendElsewhere } from '../move/send-copies.js';
@@ -59,9 +59,9 @@ export class GateMove {
     return {
       moved,
       take: async (context, target, copies) => {
-        if (copies.length === 0) return;
+        if (copies.length === 0) return new Set();
         await this.connect();
-        await take(context, target, copies);
+        return take(context, target, copies);
       },
     };
   }

@@ -6,9 +6,9 @@ import type { Policy, PolicyDocument } from '../../oci/policy.js';
 import { type PinnedGhost, pinSome, unpinGhosts } from '../choose/pin.js';
 import { policyOf } from '../container/policy.js';
 import type { Context } from '../context.js';
-import { isLarge, whyForbidden } from '../rounds/copy-running.js';
+import { ghostsForRound, isLarge, whyForbidden } from '../rounds/copy-running.js';
 import { pays, toRecord } from '../rounds/pre-dump.js';
-import { isOurs, passedOver, type Round, type RoundGhost } from '../rounds/round.js';
+import { passedOver, type Round, type RoundGhost } from '../rounds/round.js';
 import { type Selection, selectPids } from '../scan/select.js';
 import { dataAtMost, searchGhosts } from '../steps.js';
 import { Mover, patienceMs, type SendGhost } from './mover.js';
@@ -58,7 +58,7 @@ export async function sendRound(
   policy: Policy,
 ): Promise<Round> {
   const { processes, clock } = context.host;
-  const ghosts = searchGhosts(context, pids).ghosts.filter(isOurs);
+  const ghosts = ghostsForRound(searchGhosts(context, pids, { named: true }), policy);
   const why = whyForbidden(ghosts, policy);
   const pinned = why === undefined ? pinSome(processes, ghosts.filter(isLarge)) : [];
   try {

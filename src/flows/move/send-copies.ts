@@ -1,12 +1,12 @@
 /** The ghosts of a dump go to a receiver, in place of the image directory. Nothing of them is stored here. */
 import type { ManifestGhost } from '../../base/documents/generated/manifest.js';
-import { errnoOf, GhostkeepError, translate } from '../../base/errors.js';
+import { errnoOf, GhostkeepError, reasonOf, translate } from '../../base/errors.js';
 import type { EngineReport } from '../../base/host/host.js';
 import { counted } from '../../base/text/counted.js';
 import { showBytes } from '../../base/units.js';
 import { identityOf } from '../../image/layout.js';
+import { warnOfLeft } from '../choose/pin-named.js';
 import type { Context } from '../context.js';
-import type { Elsewhere } from '../dump/copy-all.js';
 import {
   type Copy,
   type CopyTarget,
@@ -18,6 +18,7 @@ import {
   toData,
 } from '../dump/copy-one.js';
 import { nameOf } from '../dump/describe.js';
+import type { Elsewhere } from '../dump/elsewhere.js';
 import { dataAtMost } from '../steps.js';
 import type { Mover, SendGhost } from './mover.js';
 
@@ -37,23 +38,45 @@ async function sendCopies(
   mover: Mover,
   target: CopyTarget,
   copies: readonly Copy[],
-): Promise<void> {
+): Promise<ReadonlySet<Copy>> {
   let [bytes, before] = [0n, 0n];
+  const taken = new Set<Copy>();
   await mover.sendAll(
     { count: copies.length, bytes: () => dataAtMost(copies) },
     async (send, index) => {
       const copy = copies[index] as Copy;
-      const report = await sendUnchanged(context, send, target, copy);
+      taken.delete(copy);
+      const report = await sendOrLeave(context, send, target, copy);
+      if (!report) return;
+      taken.add(copy);
       bytes += report.differingBytes;
       before += report.keptBytes;
       copy.entry.data = { ...toData(context, copy, report), imageBytes: 0, ways: [] };
       copy.entry.moved = { key: identityOf(copy.stat), header: headerOf(copy, target) };
     },
-    () => copies.map(({ stat }) => identityOf(stat)),
+    () => [...taken].map(({ stat }) => identityOf(stat)),
   );
   context.log.info(
     `sent ${counted(copies.length, 'ghost')} to ${mover.target.shown}: ${showBytes(bytes)}, and ${showBytes(before)} were there before`,
   );
+  return taken;
+}
+
+/** @returns undefined for a file with a name that cannot be sent: it can be restored where it still is */
+async function sendOrLeave(
+  context: Context,
+  send: SendGhost,
+  target: CopyTarget,
+  copy: Copy,
+): Promise<EngineReport | undefined> {
+  try {
+    return await sendUnchanged(context, send, target, copy);
+  } catch (error) {
+    const isOurs = !(error instanceof GhostkeepError) || error.code === 'MOVE_REFUSED';
+    if (isOurs || copy.entry.class !== 'named') throw error;
+    warnOfLeft(context, copy.entry.path, reasonOf(error));
+    return undefined;
+  }
 }
 
 const headerOf = (copy: Copy, { policy }: CopyTarget) =>

@@ -26,6 +26,7 @@ import { watchServers } from '../dump/watch-servers.js';
 import { searchGhosts, stepInParallel } from '../steps.js';
 import {
   copyRunning,
+  ghostsForRound,
   isLarge,
   whyForbidden,
   whyNoRoom,
@@ -81,7 +82,8 @@ export async function runRound(
 ): Promise<Round> {
   const { host } = context;
   const { processes } = host;
-  const ghosts = searchGhosts(context, request.pids).ghosts.filter(isOurs);
+  const found = searchGhosts(context, request.pids, { named: true });
+  const ghosts = ghostsForRound(found, request.policy);
   const { watched, watch } = watchServers(context, ghosts, request.images);
   const pinned = pinSome(processes, ghosts.filter(isLarge));
   try {
@@ -113,7 +115,8 @@ export async function runRound(
  */
 const owner = { begins: true, waitMs };
 
-export const isOurs = (ghost: Ghost) => ghost.keep === 'ghostkeep' && ghost.class !== 'linked';
+const isOfGhost = ({ ghost }: Work) => ghost.class !== 'named';
+const ghostsOf = (works: readonly Work[]) => works.map(({ ghost }) => ghost);
 
 export function passedOver(ghost: Ghost): RoundGhost {
   const why = isLarge(ghost)
@@ -158,12 +161,15 @@ function prepare(context: Context, request: DumpRequest, owned: string, works: r
   removeStale(context, images, pids, new Set(works.map(({ pinned: { stat } }) => baseName(stat))));
   const copied = works.filter(({ done, why }) => done === 'nothing' && why === undefined);
   for (const one of copied) takeOver(context, images, earlier, one);
-  const anew = copied.filter(({ base }) => !base).map(({ ghost }) => ghost);
-  const all = works.map(({ ghost }) => ghost);
-  const why = whyForbidden(all, policy) ?? whyNoRoom(context, images, policy, anew);
-  for (const one of copied.filter(({ base }) => !base))
+  const anew = copied.filter(({ base }) => !base);
+  const forbidden = whyForbidden(ghostsOf(works), policy);
+  // A dump without the named files succeeds, too, so the ghosts get the room first.
+  const whyNot = (some: readonly Work[]) => forbidden ?? whyNoRoom(context, images, policy, ghostsOf(some));
+  for (const one of anew) {
+    const why = whyNot(isOfGhost(one) ? anew.filter(isOfGhost) : anew);
     if (why === undefined) attempt(one, () => create(context, images, one));
     else one.why = why;
+  }
 }
 
 /** An earlier round may have put the base elsewhere. While we write to it, it has another name. */
@@ -221,12 +227,13 @@ async function copy(context: Context, request: DumpRequest, work: Work): Promise
   }
 }
 
-/** The container may have filled its disk meanwhile, or since the last round. */
+/** The container may have filled its disk meanwhile, or since the last round. Named files go first. */
 function leaveRoom(context: Context, { images, policy }: DumpRequest, works: readonly Work[]): void {
-  const withBase = works.filter(({ base }) => base);
-  const ghosts = withBase.map(({ ghost }) => ghost);
-  const why = whyTooFull(context, images, policy, ghosts);
-  if (why !== undefined) for (const work of withBase) giveUp(context, work, why);
+  for (const isFirst of [(work: Work) => !isOfGhost(work), isOfGhost]) {
+    const withBase = works.filter(({ base }) => base);
+    const why = whyTooFull(context, images, policy, ghostsOf(withBase));
+    if (why !== undefined) for (const work of withBase.filter(isFirst)) giveUp(context, work, why);
+  }
 }
 
 /**

@@ -109,7 +109,7 @@ class Attempt {
     const pids = await timeline.step(
       'freeze',
       () => freeze(context, workload.pid),
-      found => `${found.length} processes stopped`,
+      found => `${counted(found.length, 'process', 'processes')} stopped`,
     );
     await timeline.step(
       'pin',

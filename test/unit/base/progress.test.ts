@@ -58,6 +58,14 @@ describe('how far a command has come', () => {
     assert.deepEqual({ part, bytesDone, itemsDone }, { part: 1, bytesDone: 10n, itemsDone: 1 });
   });
 
+  it('a step that is done has no time left to show', () => {
+    const { progress, time } = progressAt();
+    progress.begin({ what: 'sealing', item: 'file', items: 1 });
+    time.ms = 4000;
+    progress.did();
+    assert.equal(progress.look()?.msLeft, undefined);
+  });
+
   it('the bytes of a step are added up once, and only if somebody looks', () => {
     const { progress } = progressAt();
     let asked = 0;

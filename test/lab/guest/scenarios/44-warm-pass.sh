@@ -24,7 +24,7 @@ written_to() {
 	expect_ok checkpoint_container "$runtime" "$name" "$images"
 	expect_sealed "$images"
 	for log in dump ghostkeep; do
-		expect_line "$images/$log.log" '1 ghost, .* of data: .* copied before the freeze, .* while frozen; sealed in'
+		expect_line "$images/$log.log" '1 ghost, .* of data: .* copied before the freeze, .* while frozen.*; sealed in'
 	done
 	cp "$images/ghostkeep-manifest.json" "$WORK/$name.json"
 	restore_container "$runtime" "$name" "$images"
