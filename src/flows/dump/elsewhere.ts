@@ -1,22 +1,11 @@
 /** A dump whose content does not go into the image directory. */
-import type { Manifest, Moved } from '../../base/documents/generated/manifest.js';
+import type { Manifest } from '../../base/documents/generated/manifest.js';
 import type { PinnedNamed } from '../choose/pin-named.js';
 import type { Context } from '../context.js';
 import { leaveReserve } from './copy-all.js';
 import { describeNamed } from './copy-named.js';
-import type { Copy, CopyTarget } from './copy-one.js';
+import type { Copy, Elsewhere } from './copy-one.js';
 import type { DumpRequest } from './journal.js';
-
-/** Takes the content of ghosts to where their images will be. */
-export interface Elsewhere {
-  /** For the manifest. */
-  moved(): Moved;
-  /**
-   * As copyAll does, it notes in the entries what was taken. All of it is on a disk when this returns.
-   * @returns what was taken: all ghosts, and those files with a name that could be
-   */
-  take(context: Context, target: CopyTarget, copies: readonly Copy[]): Promise<ReadonlySet<Copy>>;
-}
 
 /** @param copies of the journal's ghosts. @param named files of a shared /dev/shm, which the journal gets here */
 export async function takeElsewhere(

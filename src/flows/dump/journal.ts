@@ -6,9 +6,8 @@ import { linkedName, pendingName } from '../../image/layout.js';
 import type { PinnedGhost } from '../choose/pin.js';
 import { namespacesOf } from '../container/namespaces.js';
 import type { Context } from '../context.js';
-import type { CopyTarget } from './copy-one.js';
+import type { CopyTarget, Elsewhere } from './copy-one.js';
 import { comesBackByName, describeGhost, type Linked } from './describe.js';
-import type { Elsewhere } from './elsewhere.js';
 import type { WarmImages } from './warm-images.js';
 
 export interface DumpRequest extends CopyTarget {

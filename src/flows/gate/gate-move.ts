@@ -6,7 +6,7 @@ import { reasonOf } from '../../base/errors.js';
 import type { Policy, PolicyDocument } from '../../oci/policy.js';
 import { resolvePolicy } from '../../oci/policy.js';
 import type { Context } from '../context.js';
-import type { Elsewhere } from '../dump/elsewhere.js';
+import type { Elsewhere } from '../dump/copy-one.js';
 import { Mover, patienceMs } from '../move/mover.js';
 import { sendRound } from '../move/pre-dump.js';
 import { sendElsewhere } from '../move/send-copies.js';

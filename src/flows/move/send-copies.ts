@@ -12,13 +12,13 @@ import {
   type CopyTarget,
   changed,
   describeCopy,
+  type Elsewhere,
   hasChanged,
   isUnchanged,
   startAnew,
   toData,
 } from '../dump/copy-one.js';
 import { nameOf } from '../dump/describe.js';
-import type { Elsewhere } from '../dump/elsewhere.js';
 import { dataAtMost } from '../steps.js';
 import type { Mover, SendGhost } from './mover.js';
 

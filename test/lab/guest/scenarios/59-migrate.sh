@@ -115,6 +115,7 @@ moved() {
 # listen NAME ADDRESS [OPTION…]
 listen() {
 	local there=$WORK/$1.there said=$LOGS.listen
+	with_ghostkeep
 	timeout --kill-after=5 600 ghostkeep receive -D "$there" --listen "${@:2}" >"$said" 2>&1 </dev/null &
 	at_exit eval "kill $! 2>/dev/null"
 	wait_for 20 "socket" grep -q '^listening on' "$said"
