@@ -152,6 +152,24 @@ describe('ghosts that are moved to another host', () => {
     assert.equal(await first.end(), 0, first.stderr);
   });
 
+  it('are received into two directories at the same time', async t => {
+    const folder = temporaryFolder(t);
+    const both = [3, 5].map(seed => {
+      const content = pattern(2_000_000, seed);
+      const stream = new Stream().hello('dump');
+      stream.ghost('1-2-3', content);
+      stream.add('commit', payloads.commit(['1-2-3']));
+      return { content, bytes: stream.bytes(), receiver: new Receiver(t, ['-D', `${folder}/${seed}`]), seed };
+    });
+    for (const { receiver, bytes } of both) receiver.write(bytes.subarray(0, 1_500_000));
+    while (both.some(({ receiver }) => receiver.answers().length === 0)) await sleep(10);
+    for (const { receiver, bytes } of both) receiver.write(bytes.subarray(1_500_000));
+    for (const { receiver, content, seed } of both) {
+      assert.equal(await receiver.end(), 0, receiver.stderr);
+      assert.ok(fs.readFileSync(`${folder}/${seed}/ghostkeep/moved-1-2-3.data`).equals(content));
+    }
+  });
+
   it('go on when the sender was stopped for some seconds, and the receiver shows that it lives', async t => {
     const images = `${temporaryFolder(t)}/images`;
     const receiver = new Receiver(t, ['-D', images]);
