@@ -88,6 +88,11 @@ describe('ghosts that are moved to another host', () => {
       receive(images, imagesStream(ghosts, { [manifestName]: damaged })).stderr,
       /not of a sealed dump.*\[MANIFEST_INVALID\]/,
     );
+    const otherTime = Buffer.from(manifest.toString('utf8').replace(/"mtime": "[0-9]+/, '"mtime": "1'));
+    assert.match(
+      receive(images, imagesStream(ghosts, { [manifestName]: otherTime })).stderr,
+      /mtime differ.*\[IMAGE_MISMATCH\]/,
+    );
     const uncommitted = [{ ...(ghosts[0] as Moved), key: '1-2-3' }];
     assert.match(
       receive(images, imagesStream(uncommitted, { [manifestName]: manifest })).stderr,

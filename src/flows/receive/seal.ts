@@ -27,6 +27,8 @@ export async function sealMoved(
   const arrived = `${images}/${arrivedFolder}`;
   if (!files.exists(arrived)) files.makeDirectory(arrived);
   const manifest = readManifest(files, arrived);
+  const where = files.realPath(images);
+  assertSealed(manifest, where);
   const byImage = new Map(manifest.ghosts.map(ghost => [ghost.image, ghost]));
   for (const { key, image } of sealed) assertExpected({ key, image }, byImage, complete);
   for (const name of [...files.list(arrived), ...byImage.keys()]) assertFree(context, images, name);
@@ -37,8 +39,6 @@ export async function sealMoved(
       `${arrived}/files.img`,
     );
   writeManifest(files, arrived, manifest, { durable: true });
-  assertSealed(manifest, files.realPath(images));
-  const where = files.realPath(images);
   assertUndamaged(await verify(context, arrived, { fromDisk: false }), `cannot seal ${where}`);
   beginPlacing(context, images);
   place(context, images);
@@ -157,13 +157,12 @@ async function describeMade(
   const fd = files.open(path);
   try {
     const report = await engine.check(fd);
-    const { size: _, ...before } = { size: 0, ...entry.data };
     entry.data = {
       unwritten: 0,
       engine: 'auto',
       fallbacks: 0,
       ways: [],
-      ...before,
+      ...entry.data,
       bytes: countToJson(report.dataBytes),
       chunks: countToJson(report.chunks),
       imageBytes: countToJson(report.imageBytes),
