@@ -93,6 +93,10 @@ describe('ghosts that are moved to another host', () => {
       receive(images, imagesStream(ghosts, { [manifestName]: otherTime })).stderr,
       /mtime differ.*\[IMAGE_MISMATCH\]/,
     );
+    const image = (ghosts[0] as Moved).image;
+    const instead = new Stream().hello('images');
+    addFile(instead, image, Buffer.from('the only copy is gone'));
+    assert.match(receive(images, instead).stderr, /may be the only copy.*\[BAD_INPUT\]/);
     const uncommitted = [{ ...(ghosts[0] as Moved), key: '1-2-3' }];
     assert.match(
       receive(images, imagesStream(uncommitted, { [manifestName]: manifest })).stderr,

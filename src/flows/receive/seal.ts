@@ -16,12 +16,19 @@ import { beginPlacing, place } from './place.js';
 /** Images that are made before the disk must have them. */
 const atOnce = { bytes: 64n << 20n, images: 256 };
 
+interface SealRequest {
+  sealed: readonly MoveSealGhost[];
+  complete: ReadonlySet<string>;
+  /** Called before the first image is made: from then on no file may take the name of one. */
+  noteMade(): void;
+}
+
 /** @throws where anything is not as the manifest says: then everything stays, and can be sent again */
 export async function sealMoved(
   context: Context,
   images: string,
   ghosts: Ghosts,
-  { sealed, complete }: { sealed: readonly MoveSealGhost[]; complete: ReadonlySet<string> },
+  { sealed, complete, noteMade }: SealRequest,
 ): Promise<number> {
   const { files } = context.host;
   const arrived = `${images}/${arrivedFolder}`;
@@ -32,6 +39,7 @@ export async function sealMoved(
   const byImage = new Map(manifest.ghosts.map(ghost => [ghost.image, ghost]));
   for (const { key, image } of sealed) assertExpected({ key, image }, byImage, complete);
   for (const name of [...files.list(arrived), ...byImage.keys()]) assertFree(context, images, name);
+  noteMade();
   await makeImages(context, images, ghosts, sealed, byImage);
   if (files.exists(`${arrived}/files.img`))
     files.matchOwner(
