@@ -88,6 +88,15 @@ describe('ghosts that are moved to another host', () => {
       receive(images, imagesStream(ghosts, { [manifestName]: damaged })).stderr,
       /not of a sealed dump.*\[MANIFEST_INVALID\]/,
     );
+    const otherTime = Buffer.from(manifest.toString('utf8').replace(/"mtime": "[0-9]+/, '"mtime": "1'));
+    assert.match(
+      receive(images, imagesStream(ghosts, { [manifestName]: otherTime })).stderr,
+      /mtime differ.*\[IMAGE_MISMATCH\]/,
+    );
+    const image = (ghosts[0] as Moved).image;
+    const instead = new Stream().hello('images');
+    addFile(instead, image, Buffer.from('the only copy is gone'));
+    assert.match(receive(images, instead).stderr, /may be the only copy.*\[BAD_INPUT\]/);
     const uncommitted = [{ ...(ghosts[0] as Moved), key: '1-2-3' }];
     assert.match(
       receive(images, imagesStream(uncommitted, { [manifestName]: manifest })).stderr,
@@ -150,6 +159,24 @@ describe('ghosts that are moved to another host', () => {
     stream.add('commit', payloads.commit(['1-2-3']));
     first.write(stream.parts.at(-1) as Buffer);
     assert.equal(await first.end(), 0, first.stderr);
+  });
+
+  it('are received into two directories at the same time', async t => {
+    const folder = temporaryFolder(t);
+    const both = [3, 5].map(seed => {
+      const content = pattern(2_000_000, seed);
+      const stream = new Stream().hello('dump');
+      stream.ghost('1-2-3', content);
+      stream.add('commit', payloads.commit(['1-2-3']));
+      return { content, bytes: stream.bytes(), receiver: new Receiver(t, ['-D', `${folder}/${seed}`]), seed };
+    });
+    for (const { receiver, bytes } of both) receiver.write(bytes.subarray(0, 1_500_000));
+    while (both.some(({ receiver }) => receiver.answers().length === 0)) await sleep(10);
+    for (const { receiver, bytes } of both) receiver.write(bytes.subarray(1_500_000));
+    for (const { receiver, content, seed } of both) {
+      assert.equal(await receiver.end(), 0, receiver.stderr);
+      assert.ok(fs.readFileSync(`${folder}/${seed}/ghostkeep/moved-1-2-3.data`).equals(content));
+    }
   });
 
   it('go on when the sender was stopped for some seconds, and the receiver shows that it lives', async t => {

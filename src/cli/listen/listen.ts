@@ -70,8 +70,9 @@ function makeServer(listening: Listening): net.Server {
 const serving = new Map<ChildProcess, number>();
 
 /**
- * When a network breaks, nothing says so to a receiver that waits for its sender. It would keep the directory from the
- * sender's next connection until it takes the sender for dead. Killing it loses nothing that was acknowledged.
+ * When a network breaks, nothing says so to a receiver that waits for its sender. It would keep the directory
+ * from the sender's next connection until it takes the sender for dead. Killing it loses nothing that was
+ * acknowledged.
  */
 function endSilent(): void {
   for (const [child, heardAt] of serving) if (performance.now() - heardAt > silentMs) child.kill('SIGKILL');

@@ -114,8 +114,8 @@ export class Ghosts {
   }
 
   /**
-   * The disk has lost a part of these ghosts. It says so once, and memory may still show what was lost. So nothing of them
-   * can be relied on.
+   * The disk has lost a part of these ghosts. It says so once, and memory may still show what was lost. So
+   * nothing of them can be relied on.
    */
   #forget(lost: readonly OpenGhost[]): void {
     this.close();

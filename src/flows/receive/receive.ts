@@ -65,6 +65,7 @@ class Receiving implements Operations {
   #handle = 0;
   #needs = 0;
   #hasBegun = false;
+  #made: Set<string> | undefined;
   /** The number of the frame that is being taken. */
   #sequence = 0;
   #result: Received | undefined;
@@ -153,7 +154,15 @@ class Receiving implements Operations {
   }
 
   file({ name, mode }: { name: string; mode: number }): void {
-    this.#open().arrivals.begin(name, mode);
+    const { arrivals, images, receiver } = this.#open();
+    this.#made ??= new Set(receiver.made);
+    if (this.#made.has(name))
+      throw new GhostkeepError(
+        'BAD_INPUT',
+        name,
+        `cannot receive ${name}: an earlier seal of ${this.context.host.files.realPath(images)} has made it of a ghost that was moved, and it may be the only copy`,
+      );
+    arrivals.begin(name, mode);
   }
 
   fileData(offset: bigint, bytes: Buffer): void {
@@ -168,7 +177,11 @@ class Receiving implements Operations {
     const { ghosts, arrivals, images, receiver } = this.#open();
     arrivals.flush();
     const complete = new Set(receiver.complete);
-    const count = await sealMoved(this.context, images, ghosts, { sealed, complete });
+    const noteMade = () => {
+      receiver.made = [...new Set([...(receiver.made ?? []), ...sealed.map(({ image }) => image)])];
+      writeReceiver(this.context.host.files, images, receiver);
+    };
+    const count = await sealMoved(this.context, images, ghosts, { sealed, complete, noteMade });
     this.#result = { ghosts: count, sealed: true };
     this.peer.say('sealed', {});
   }
@@ -177,11 +190,12 @@ class Receiving implements Operations {
   #begin(): void {
     const { files } = this.context.host;
     const { images, receiver } = this.#open();
-    if (receiver.complete) {
+    if (!this.#hasBegun) files.removeTree(`${images}/${arrivedFolder}`);
+    if (receiver.complete || receiver.made) {
       delete receiver.complete;
+      delete receiver.made;
       writeReceiver(files, images, receiver);
     }
-    if (!this.#hasBegun) files.removeTree(`${images}/${arrivedFolder}`);
     this.#hasBegun = true;
   }
 

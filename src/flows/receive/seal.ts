@@ -16,20 +16,30 @@ import { beginPlacing, place } from './place.js';
 /** Images that are made before the disk must have them. */
 const atOnce = { bytes: 64n << 20n, images: 256 };
 
+interface SealRequest {
+  sealed: readonly MoveSealGhost[];
+  complete: ReadonlySet<string>;
+  /** Called before the first image is made: from then on no file may take the name of one. */
+  noteMade(): void;
+}
+
 /** @throws where anything is not as the manifest says: then everything stays, and can be sent again */
 export async function sealMoved(
   context: Context,
   images: string,
   ghosts: Ghosts,
-  { sealed, complete }: { sealed: readonly MoveSealGhost[]; complete: ReadonlySet<string> },
+  { sealed, complete, noteMade }: SealRequest,
 ): Promise<number> {
   const { files } = context.host;
   const arrived = `${images}/${arrivedFolder}`;
   if (!files.exists(arrived)) files.makeDirectory(arrived);
   const manifest = readManifest(files, arrived);
+  const where = files.realPath(images);
+  assertSealed(manifest, where);
   const byImage = new Map(manifest.ghosts.map(ghost => [ghost.image, ghost]));
   for (const { key, image } of sealed) assertExpected({ key, image }, byImage, complete);
   for (const name of [...files.list(arrived), ...byImage.keys()]) assertFree(context, images, name);
+  noteMade();
   await makeImages(context, images, ghosts, sealed, byImage);
   if (files.exists(`${arrived}/files.img`))
     files.matchOwner(
@@ -37,8 +47,6 @@ export async function sealMoved(
       `${arrived}/files.img`,
     );
   writeManifest(files, arrived, manifest, { durable: true });
-  assertSealed(manifest, files.realPath(images));
-  const where = files.realPath(images);
   assertUndamaged(await verify(context, arrived, { fromDisk: false }), `cannot seal ${where}`);
   beginPlacing(context, images);
   place(context, images);
@@ -157,13 +165,12 @@ async function describeMade(
   const fd = files.open(path);
   try {
     const report = await engine.check(fd);
-    const { size: _, ...before } = { size: 0, ...entry.data };
     entry.data = {
       unwritten: 0,
       engine: 'auto',
       fallbacks: 0,
       ways: [],
-      ...before,
+      ...entry.data,
       bytes: countToJson(report.dataBytes),
       chunks: countToJson(report.chunks),
       imageBytes: countToJson(report.imageBytes),
