@@ -90,7 +90,7 @@ static int send_edge(struct body *body, uint32_t type, const char *key)
 GK_PUBLIC int gk_send_ghost(uint64_t sender, int ghost_fd, uint32_t engine, uint64_t size, const char *key,
 			    struct gk_progress *progress, struct gk_report *report)
 {
-	AUTO_FREE unsigned char *window = window_alloc(DATA_BYTES);
+	AUTO_FREE unsigned char *windows = window_alloc(AHEAD * DATA_BYTES);
 	AUTO_FREE struct body *body = calloc(1, sizeof(*body));
 	int64_t handle;
 	uint64_t before;
@@ -98,10 +98,10 @@ GK_PUBLIC int gk_send_ghost(uint64_t sender, int ghost_fd, uint32_t engine, uint
 
 	memset(report, 0, sizeof(*report));
 	report->size = size;
-	if (!window || !body)
+	if (!windows || !body)
 		return fail(report, -ENOMEM, 0, "cannot send a ghost");
 	*body = (struct body){ .sender = (struct sender *)(uintptr_t)sender, .fd = ghost_fd, .size = size };
-	body->window = window;
+	body->windows = windows;
 	body->progress = progress;
 	body->report = report;
 	before = body->sender->bytes;
