@@ -87,6 +87,27 @@ static int send_edge(struct body *body, uint32_t type, const char *key)
 	return sender_send(body->sender, type, pieces, 2, NULL, body->report);
 }
 
+/* With these the connection is gone, and nothing more can be sent. */
+static bool is_of_connection(int error)
+{
+	return error == -EPIPE || error == -ECONNRESET || error == -ETIMEDOUT || error == -EBADMSG ||
+	       error == -ECONNREFUSED || error == -ECANCELED;
+}
+
+/*
+ * A ghost that ended too early or cannot be read: the rest goes as zero, so that the stream stays whole
+ * and the caller can send the ghost again or leave it out of the commit.
+ */
+static void send_rest_as_zero(struct body *body)
+{
+	struct gk_report ignored;
+
+	memset(&ignored, 0, sizeof(ignored));
+	body->report = &ignored;
+	if (!blocks_hold(body, FRAME_ZERO, body->size) && !blocks_flush(body))
+		(void)send_edge(body, FRAME_END, "");
+}
+
 GK_PUBLIC int gk_send_ghost(uint64_t sender, int ghost_fd, uint32_t engine, uint64_t size, const char *key,
 			    struct gk_progress *progress, struct gk_report *report)
 {
@@ -116,6 +137,8 @@ GK_PUBLIC int gk_send_ghost(uint64_t sender, int ghost_fd, uint32_t engine, uint
 		error = check_size(ghost_fd, size, report);
 	if (!error)
 		error = send_edge(body, FRAME_END, "");
+	else if (!is_of_connection(error))
+		send_rest_as_zero(body);
 	report->image_bytes = body->sender->bytes - before;
 	return error;
 }
