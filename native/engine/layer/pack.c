@@ -14,7 +14,7 @@
 struct pack {
 	struct chain ghost, parent;
 	struct batch units, others; /* the same units of the ghost and of its parent */
-	int map_fd, data_fd; /* -1: only count */
+	int map_fd, data_fd;	    /* -1: only count */
 	uint64_t records, data_bytes;
 	unsigned char written[BATCH_UNITS * RECORD_BYTES];
 	struct gk_report *report;

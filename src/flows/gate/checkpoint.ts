@@ -17,6 +17,7 @@ import { folder } from '../../image/layout.js';
 import { holdsDump, manifestExists, readManifest, writeJournal } from '../../image/manifest.js';
 import type { RuntimeCommand } from '../../oci/command-line.js';
 import type { Policy } from '../../oci/policy.js';
+import { assertMayReplace } from '../chain/children.js';
 import { chooseGhosts, needsCopy } from '../choose/choose.js';
 import { type PinnedGhost, pinGhosts, unpinGhosts } from '../choose/pin.js';
 import { notePause } from '../container/pause/paused.js';
@@ -59,6 +60,7 @@ export async function checkpoint(
   request: CheckpointRequest,
 ): Promise<Manifest | undefined> {
   const { command } = request;
+  assertMayReplace(context, command.images);
   const { pid, status } = await stateOf(context, command);
   const leftToCriu = whyUnsealable(context.host.files, command.images);
   if (leftToCriu) context.log.warn(leftToCriu);

@@ -1,0 +1,94 @@
+/** The children of a checkpoint that is to go: they take over what they need of it. */
+import type { Child } from '../../base/documents/generated/children.js';
+import { GhostkeepError } from '../../base/errors.js';
+import { isSymbolicLink } from '../../base/host/file-type.js';
+import type { Files } from '../../base/host/host.js';
+import { readSealedManifest } from '../../image/manifest.js';
+import { namedChildren } from '../chain/children.js';
+import type { Link } from '../chain/open-layers.js';
+import type { Context } from '../context.js';
+
+export interface Heir extends Link {
+  child: Child;
+}
+
+export interface Named {
+  /** Directories that need the checkpoint, each once. */
+  needing: string[];
+  /** Directories that a forget which was killed may have served already. */
+  others: string[];
+}
+
+/**
+ * The directories that IMAGES lists as its children.
+ * @param childrenRemoved what is not there any more needs nothing
+ * @throws HAS_CHILDREN where one is not there, because its disk may only be unmounted
+ */
+export function findHeirs({ host: { files } }: Context, images: string, childrenRemoved: boolean): Named {
+  const where = files.realPath(images);
+  const named = namedChildren(files, images);
+  const gone = named.filter(({ state }) => state === 'gone').map(({ directory }) => directory);
+  if (gone.length > 0 && !childrenRemoved)
+    throw new GhostkeepError(
+      'HAS_CHILDREN',
+      where,
+      `cannot forget ${where}: ${gone.join(', ')} needed it, and is not there; mount it or move it back, or say --children-removed if it was removed`,
+    );
+  const real = (wanted: string) => [
+    ...new Set(
+      named.filter(({ state }) => state === wanted).map(({ directory }) => files.realPath(directory)),
+    ),
+  ];
+  return { needing: real('needs'), others: real('other') };
+}
+
+/** A directory that we own. */
+export interface Opened {
+  /** The path to open its files by. */
+  images: string;
+  name: string;
+}
+
+/** A directory that needs LINK. @throws MANIFEST_… where it cannot be read */
+export function readHeir({ host: { files } }: Context, { images, name }: Opened, link: Link): Heir {
+  const manifest = readSealedManifest(files, images);
+  const where = files.realPath(name);
+  const child = namedChildren(files, link.images).find(
+    named => named.state === 'needs' && named.child.id === manifest.parent?.child,
+  )?.child;
+  if (child) return { images, where, manifest, child };
+  throw new GhostkeepError(
+    'HAS_CHILDREN',
+    where,
+    `cannot forget ${link.where}: ${where} was changed meanwhile; run the command again`,
+  );
+}
+
+/** So many neighbours are looked at. */
+const mostNeighbours = 10_000;
+
+/**
+ * CRIU's link `parent` says that memory pages lie in another directory (`--prev-images-dir`). Nobody lists
+ * who has such a link, so the directories beside WHERE are looked at.
+ * @throws HAS_CHILDREN
+ */
+export function assertNoMemoryOf({ host: { files } }: Context, where: string): void {
+  const beside = where.slice(0, where.lastIndexOf('/')) || '/';
+  for (const name of files.list(beside).slice(0, mostNeighbours)) {
+    const link = `${beside}/${name}/parent`;
+    if (!isLink(files, link) || files.realPath(link) !== where) continue;
+    throw new GhostkeepError(
+      'HAS_CHILDREN',
+      where,
+      `cannot forget ${where}: ${link} leads to it, so CRIU has memory of that checkpoint in it; forget that one first`,
+    );
+  }
+}
+
+function isLink(files: Files, path: string): boolean {
+  try {
+    return isSymbolicLink(files.statPath(path).mode);
+  } catch {
+    return false;
+  }
+}
