@@ -5,13 +5,18 @@ import fs from 'node:fs';
 import { describe, it, type TestContext } from 'node:test';
 import type { Forgotten } from '../../src/base/documents/generated/forgotten.js';
 import type { Manifest } from '../../src/base/documents/generated/manifest.js';
-
+import { joinImage, magic } from '../../src/criu/frame.js';
+import { forget as forgetHere } from '../../src/flows/forget/forget.js';
 import { pack } from '../../src/flows/history/pack.js';
-import { filesIn, flows, ghostkeep, temporaryFolder } from './ghostkeep.js';
+import { Gate } from './gate.js';
+import { filesIn, flows, ghostkeep, isRoot, needs, temporaryFolder } from './ghostkeep.js';
 import { assertHolds, type Contents, dumpInto, LivingGhosts, randomFrom, unit } from './history-of-ghosts.js';
-
+import { Killed, killedAt } from './killed-host.js';
+import { onLoopDevice } from './loop-device.js';
 
 const MiB = 1 << 20;
+/** A kill loses nothing that was written, so these tests need no disk, and a disk is slow. */
+const memory = '/dev/shm';
 
 interface Night {
   images: string;
@@ -51,6 +56,32 @@ async function assertAll(t: TestContext, nights: readonly Night[]): Promise<void
     const { status, stdout } = ghostkeep(['verify', '-D', images, '--chain']);
     assert.equal(status, 0, stdout);
     await assertHolds(t, images, contents);
+  }
+}
+
+/** The same within this process, which is faster. */
+async function assertRestorable(t: TestContext, nights: readonly Night[], when: string): Promise<void> {
+  for (const { images, contents } of nights)
+    try {
+      await assertHolds(t, images, contents, memory);
+    } catch (error) {
+      throw new Error(`${images} ${when}`, { cause: error });
+    }
+}
+
+/** No file is left that a manifest does not name, and every child is on the list of its parent. */
+function assertTidy(nights: readonly Night[], when: string): void {
+  for (const { images } of nights) {
+    const { ghosts, parent } = manifestOf(images);
+    const named = ghosts.flatMap(({ image, layer }) => (layer ? [layer.map, layer.data] : [image]));
+    assert.deepEqual(
+      filesIn(images).filter(name => name !== 'ghostkeep-children.json'),
+      [...named, 'ghostkeep-manifest.json'].sort(),
+      when,
+    );
+    if (!parent) continue;
+    const list = fs.readFileSync(`${images}/${parent.path}/ghostkeep-children.json`, 'utf8');
+    assert.ok(list.includes(parent.child), when);
   }
 }
 
@@ -94,5 +125,153 @@ describe('forget', () => {
         assert.equal(forget(each).status, 0, 'the others can go, too');
       assert.deepEqual(filesIn(last), ['ghost-file-1.img', 'ghost-file-2.img', 'ghostkeep-manifest.json']);
       await assertAll(t, nights.slice(-1));
+    });
+
+  it("files that are not of the checkpoint stay, and CRIU's own go", async t => {
+    const [first, second] = (await history(t, 2)) as [Night, Night];
+    const ofCriu = joinImage(magic.CGROUP, [Buffer.from('x')]);
+    for (const name of ['inventory.img', 'core-812.img', 'a-later-kind-of-image.img'])
+      fs.writeFileSync(`${first.images}/${name}`, ofCriu);
+    for (const name of ['pages-1.img', 'tmpfs-dev-74.tar.gz.img', 'dump.log', 'descriptors.json'])
+      fs.writeFileSync(`${first.images}/${name}`, 'raw');
+    fs.symlinkSync('../night-1', `${first.images}/parent`);
+    const mine = ['disk.img', 'notes.txt', 'pages-of-a-book.img'];
+    for (const name of mine) fs.writeFileSync(`${first.images}/${name}`, 'mine');
+    fs.mkdirSync(`${first.images}/core-1.img`);
+    const before = stateOf([first.images, second.images]);
+    const dry = ghostkeep(['forget', first.images, '--dry-run']).stdout;
+    assert.match(dry, /night-1 would have 2 ghosts whole, up to 1\.2 MiB to write; then it stands alone\n/);
+    assert.match(dry, /night-0 would be forgotten: 1\.2 MiB in files would be removed\n/);
+    assert.deepEqual(stateOf([first.images, second.images]), before, 'nothing is done');
+    const { stdout } = forget(first.images);
+    assert.match(stdout, /night-1 has 2 ghosts whole, up to 1\.2 MiB written; it stands alone now\n/);
+    assert.match(stdout, /core-1\.img, disk\.img, notes\.txt, pages-of-a-book\.img in it: not of this/);
+    assert.deepEqual(fs.readdirSync(first.images).sort(), ['core-1.img', ...mine]);
+    await assertAll(t, [second]);
+  });
+
+  it('a checkpoint of CRIU without ghosts can be forgotten, and a directory without a checkpoint cannot', t => {
+    const folder = temporaryFolder(t);
+    fs.mkdirSync(`${folder}/plain`);
+    fs.writeFileSync(`${folder}/plain/notes.txt`, 'mine');
+    assert.match(forget(`${folder}/plain`).stderr, /nothing was dumped here.*MANIFEST_MISSING/);
+    assert.match(forget(`${folder}/not-there`).stderr, /no such directory.*MANIFEST_MISSING/);
+    for (const name of ['inventory.img', 'pstree.img'])
+      fs.writeFileSync(`${folder}/plain/${name}`, joinImage(magic.CGROUP, []));
+    assert.deepEqual(forgotten(`${folder}/plain`).left, ['notes.txt']);
+    assert.deepEqual(fs.readdirSync(`${folder}/plain`), ['notes.txt']);
+  });
+
+  it('a child that is not where it was is an error, until the user says that it was removed', async t => {
+    const [first, second] = (await history(t, 2)) as [Night, Night];
+    fs.renameSync(second.images, `${second.images}-moved`);
+    const refused = forget(first.images);
+    assert.match(refused.stderr, /night-1 needed it, and is not there; mount it .*HAS_CHILDREN/);
+    fs.renameSync(`${second.images}-moved`, second.images);
+    await assertAll(t, [first, second]);
+    fs.rmSync(second.images, { recursive: true });
+    assert.deepEqual(forgotten(first.images, '--children-removed').children, []);
+  });
+
+  it('an entry of a child on a disk that is not mounted outlasts the next pack', async t => {
+    const [first, second, third] = (await history(t, 3, { parentOf: night => (night === 1 ? 0 : -1) })) as [
+      Night,
+      Night,
+      Night,
+    ];
+    fs.renameSync(second.images, `${second.images}-away`);
+    await pack(flows(), { images: third.images, parent: first.images });
+    fs.renameSync(`${second.images}-away`, second.images);
+    assert.equal(forgotten(first.images).children.length, 2);
+    await assertAll(t, [second, third]);
+  });
+
+  it('memory of a later checkpoint that CRIU left in it is an error', async t => {
+    const [first, second] = (await history(t, 2)) as [Night, Night];
+    fs.symlinkSync('../night-0', `${second.images}/parent`);
+    assert.match(forget(first.images).stderr, /night-1\/parent leads to it.*HAS_CHILDREN/);
+    await assertAll(t, [first, second]);
+  });
+
+  it('a child that cannot be put together keeps the checkpoint, and nothing is written', async t => {
+    const [first, second, third] = (await history(t, 3)) as [Night, Night, Night];
+    const harms: [file: string, code: RegExp][] = [
+      [`${first.images}/ghost-file-1.img`, /other bytes than were packed.*IMAGE_INVALID/],
+      [`${second.images}/ghostkeep-layer-1.data`, /other bytes than were packed.*IMAGE_INVALID/],
+      [`${second.images}/ghostkeep-layer-1.map`, /is damaged.*IMAGE_MISMATCH/],
+    ];
+    for (const [file, code] of harms) {
+      const whole = fs.readFileSync(file);
+      fs.writeFileSync(
+        file,
+        Buffer.from(whole.map((byte, at) => (at > whole.length - 99 ? byte ^ 1 : byte))),
+      );
+      const before = stateOf([first.images, second.images, third.images]);
+      assert.match(forget(first.images).stderr, code);
+      assert.deepEqual(stateOf([first.images, second.images, third.images]), before, file);
+      fs.writeFileSync(file, whole);
+    }
+    await assertAll(t, [first, second, third]);
+  });
+
+  it('a disk without room for what a child takes over is said before anything is written', async t => {
+    if (!needs(t, isRoot, 'mounting needs root')) return;
+    const disk = onLoopDevice(t, 'ext4', '128M');
+    const nights = await history(t, 2, { bytes: 32 * MiB, disk });
+    fs.writeFileSync(`${disk}/filler`, Buffer.alloc(60 * MiB, 1));
+    const before = stateOf(nights.map(({ images }) => images));
+    const { stderr } = forget(nights[0]?.images as string);
+    assert.match(stderr, /needs it takes 32(\.\d)? MiB over, and \d+(\.\d)? MiB are free .*NO_SPACE/);
+    assert.deepEqual(stateOf(nights.map(({ images }) => images)), before);
+    await assertAll(t, nights);
+  });
+
+  it('a checkpoint into a directory that others need is refused before anything is written', async t => {
+    const [first, second] = (await history(t, 2)) as [Night, Night];
+    const before = stateOf([first.images]);
+    const refusal = /cannot write a checkpoint into .*night-0: .*night-1 needs what is in it; choose another/;
+    const { status, stderr } = ghostkeep(['dump', '--pid', String(process.pid), '-D', first.images]);
+    assert.equal(status, 1);
+    assert.match(stderr, refusal);
+    assert.match(stderr, /`ghostkeep forget -D .*night-0` first.*HAS_CHILDREN/);
+    const gate = new Gate(t, 'dump', first.images);
+    assert.match((await gate.answer()).join(), new RegExp(`^refuse ${refusal.source}.*HAS_CHILDREN`));
+    assert.equal(await gate.end(), 1);
+    assert.deepEqual(stateOf([first.images]), before);
+    assert.equal(forget(second.images).status, 0);
+    const again = new Gate(t, 'dump', first.images);
+    assert.match((await again.answer()).join(), /^ready/, 'nothing needs it any more');
+    await again.kill();
+  });
+
+  for (const [which, parentOf, index] of [
+    ['the oldest, which two need,', (night: number) => (night === 2 ? 0 : night - 1), 0],
+    ['one in the middle, which two need,', (night: number) => (night === 3 ? 1 : night - 1), 1],
+    ['the newest', (night: number) => night - 1, 3],
+  ] as const)
+    it(`a kill at any step while ${which} goes costs no other checkpoint, and the next run finishes`, async t => {
+      const bytes = 4 * unit;
+      const disk = temporaryFolder(t, memory);
+      const nights = await history(t, 4, { bytes, disk, parentOf });
+      for (let at = 1, isDone = false; !isDone; at += 1) {
+        const copy = `${temporaryFolder(t, memory)}/disk`;
+        fs.cpSync(disk, copy, { recursive: true });
+        const moved = nights.map(night => ({ ...night, images: `${copy}/night-${nights.indexOf(night)}` }));
+        const [{ images }] = moved.splice(index, 1) as [Night];
+        const { context, steps } = killedAt(at);
+        try {
+          await forgetHere(context, { images });
+          isDone = true;
+          t.diagnostic(`${steps()} steps`);
+        } catch (error) {
+          if (!(error instanceof Killed)) throw error;
+          await assertRestorable(t, moved, `killed at step ${at}`);
+          if (fs.existsSync(images)) await forgetHere(flows(), { images });
+        }
+        await assertRestorable(t, moved, `after a kill at step ${at}`);
+        assert.ok(!fs.existsSync(images));
+        assertTidy(moved, `after a kill at step ${at}`);
+        fs.rmSync(copy, { recursive: true });
+      }
     });
 });

@@ -91,9 +91,14 @@ export async function dumpInto(images: string): Promise<void> {
   });
 }
 
-/** Restore IMAGES and compare every byte. */
-export async function assertHolds(t: TestContext, images: string, contents: Contents): Promise<void> {
-  const to = `${temporaryFolder(t)}/back`;
+/** Restore IMAGES and compare every byte. @param scratch a folder for the files */
+export async function assertHolds(
+  t: TestContext,
+  images: string,
+  contents: Contents,
+  scratch?: string,
+): Promise<void> {
+  const to = `${temporaryFolder(t, scratch)}/back`;
   const restored = await restoreGhosts(flows(), { images, to });
   const found = new Map(restored.map(({ path, ghost }) => [String(ghost.ino), fs.readFileSync(path)]));
   assert.deepEqual([...found.keys()].sort(), [...contents.keys()].sort(), `the ghosts of ${images}`);

@@ -47,6 +47,7 @@ export async function forget(context: Context, request: ForgetRequest): Promise<
         plans.push(await planHeir(context, readHeir(context, heir, ofOurs(link)), ofOurs(link)));
       assertRoomFor(context, plans, `cannot forget ${where}`);
       return withParent(context, link, plans, async above => {
+        if (!dryRun && above) tidy(files, above.images);
         if (!dryRun) for (const plan of plans) await inherit(context, plan, above);
         if (!dryRun) await tidyServed(context, others);
         return goAway(context, link, plans, above, dryRun);
