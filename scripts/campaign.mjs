@@ -43,7 +43,7 @@ const attacks = {
     atMostSeconds: 300,
   },
   histories: {
-    what: 'random histories: dump, pack, materialize and remove, every checkpoint compared',
+    what: 'random histories: dump, pack, materialize and forget, every checkpoint compared',
     run: seed => [
       ...['env', `GHOSTKEEP_SEED=${seed}`, 'GHOSTKEEP_STEPS=1000'],
       ...[process.execPath, '--import', 'tsx', '--test', 'test/scenario/histories.test.ts'],
