@@ -60,6 +60,24 @@ const attacks = {
     counts: /# (\d+) manifests/,
     atMostSeconds: 900,
   },
+  forget: {
+    what: 'SIGKILL of forget at any moment, every other checkpoint compared',
+    run: seed => [
+      ...['env', `GHOSTKEEP_SEED=${seed}`, 'GHOSTKEEP_KILLS=1000'],
+      ...[process.execPath, '--import', 'tsx', '--test', 'test/scenario/killed-forget.test.ts'],
+    ],
+    counts: /# (\d+) kills/,
+    atMostSeconds: 1800,
+  },
+  power: {
+    what: 'power cuts while dump, pack, materialize, forget and share run, on xfs and ext4',
+    run: seed => [
+      ...['env', `GHOSTKEEP_SEED=${seed}`, 'GHOSTKEEP_CUTS=1000'],
+      ...[process.execPath, '--import', 'tsx', '--test', 'test/scenario/power-cut.test.ts'],
+    ],
+    counts: /# (\d+) cuts in all/,
+    atMostSeconds: 1800,
+  },
   layers: {
     what: 'layers of random ghosts, then mutated maps and data, under ASan and UBSan',
     make: ['-C', 'native/engine', 'cases', `BUILD=${build}`, 'SANITIZE=1'],
