@@ -130,7 +130,8 @@ describe('forget', () => {
   it("files that are not of the checkpoint stay, and CRIU's own go", async t => {
     const [first, second] = (await history(t, 2)) as [Night, Night];
     const ofCriu = joinImage(magic.CGROUP, [Buffer.from('x')]);
-    for (const name of ['inventory.img', 'core-812.img', 'a-later-kind-of-image.img'])
+    fs.writeFileSync(`${first.images}/inventory.img`, 'another magic number');
+    for (const name of ['core-812.img', 'a-later-kind-of-image.img'])
       fs.writeFileSync(`${first.images}/${name}`, ofCriu);
     for (const name of ['pages-1.img', 'tmpfs-dev-74.tar.gz.img', 'dump.log', 'descriptors.json'])
       fs.writeFileSync(`${first.images}/${name}`, 'raw');
@@ -157,7 +158,7 @@ describe('forget', () => {
     assert.match(forget(`${folder}/plain`).stderr, /nothing was dumped here.*MANIFEST_MISSING/);
     assert.match(forget(`${folder}/not-there`).stderr, /no such directory.*MANIFEST_MISSING/);
     for (const name of ['inventory.img', 'pstree.img'])
-      fs.writeFileSync(`${folder}/plain/${name}`, joinImage(magic.CGROUP, []));
+      fs.writeFileSync(`${folder}/plain/${name}`, joinImage(magic.CGROUP, [Buffer.from('x')]));
     assert.deepEqual(forgotten(`${folder}/plain`).left, ['notes.txt']);
     assert.deepEqual(fs.readdirSync(`${folder}/plain`), ['notes.txt']);
   });

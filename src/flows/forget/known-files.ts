@@ -13,8 +13,9 @@ import { isSealedOwnName } from '../../image/layout.js';
 const rawImage =
   /^(pages(-shmem|-comp)?|tmpfs(-dev)?|autofs|binfmt-misc|ipcns-shm|ip6?tables|nftables|ifaddr|route6?|rule|netns-ct|netns-exp|ghost-file|sk-queues|pipes-data|fifo-data|tcp-stream|tty-data|amdgpu-[a-z]+)(-[0-9a-f]+)*(\.tar\.gz)?\.img$/;
 
-/** What CRIU, runc and crun write beside the images, and our log. */
+/** The image whose magic number tells nothing of CRIU, what CRIU, runc and crun write beside, and our log. */
 const beside = new Set([
+  'inventory.img',
   'stats-dump',
   'stats-restore',
   'irmap-cache',
