@@ -27,7 +27,7 @@ interface Night {
 async function history(
   t: TestContext,
   count: number,
-  { bytes = MiB, disk = temporaryFolder(t), parentOf = (night: number) => night - 1 } = {},
+  { bytes = MiB, disk = temporaryFolder(t, memory), parentOf = (night: number) => night - 1 } = {},
 ): Promise<Night[]> {
   const ghosts = new LivingGhosts(t, temporaryFolder(t), randomFrom(1));
   const fds = [ghosts.come(bytes), ghosts.come(3 * unit)];
@@ -55,7 +55,7 @@ async function assertAll(t: TestContext, nights: readonly Night[]): Promise<void
   for (const { images, contents } of nights) {
     const { status, stdout } = ghostkeep(['verify', '-D', images, '--chain']);
     assert.equal(status, 0, stdout);
-    await assertHolds(t, images, contents);
+    await assertHolds(t, images, contents, memory);
   }
 }
 
@@ -185,6 +185,26 @@ describe('forget', () => {
     fs.renameSync(`${second.images}-away`, second.images);
     assert.equal(forgotten(first.images).children.length, 2);
     await assertAll(t, [second, third]);
+  });
+
+  it('a child gets what it needs, too, where the list of children was lost', async t => {
+    const [first, second] = (await history(t, 2)) as [Night, Night];
+    fs.rmSync(`${first.images}/ghostkeep-children.json`);
+    assert.equal(forgotten(first.images).children.length, 1);
+    await assertAll(t, [second]);
+  });
+
+  it('a copy of a parent needs no children, and a parent that was moved alone is not forgotten', async t => {
+    const [first, second] = (await history(t, 2)) as [Night, Night];
+    fs.cpSync(first.images, `${first.images}-copy`, { recursive: true });
+    assert.deepEqual(forgotten(`${first.images}-copy`).children, []);
+    fs.renameSync(first.images, `${first.images}-moved`);
+    assert.match(
+      forget(`${first.images}-moved`).stderr,
+      /night-1 needs it, and looks for it in .*night-0; move it back there/,
+    );
+    fs.renameSync(`${first.images}-moved`, first.images);
+    await assertAll(t, [first, second]);
   });
 
   it('memory of a later checkpoint that CRIU left in it is an error', async t => {

@@ -1,16 +1,12 @@
 /** The children of a checkpoint that is to go: they take over what they need of it. */
-import type { Child } from '../../base/documents/generated/children.js';
+import path from 'node:path';
 import { GhostkeepError } from '../../base/errors.js';
 import { isSymbolicLink } from '../../base/host/file-type.js';
 import type { Files } from '../../base/host/host.js';
-import { readSealedManifest } from '../../image/manifest.js';
+import { manifestExists, readManifest, readSealedManifest } from '../../image/manifest.js';
 import { namedChildren } from '../chain/children.js';
 import type { Link } from '../chain/open-layers.js';
 import type { Context } from '../context.js';
-
-export interface Heir extends Link {
-  child: Child;
-}
 
 export interface Named {
   /** Directories that need the checkpoint, each once. */
@@ -20,7 +16,8 @@ export interface Named {
 }
 
 /**
- * The directories that IMAGES lists as its children.
+ * The directories that IMAGES lists as its children, and those beside it that name it as their parent: a list
+ * may be lost, or may come from a stranger.
  * @param childrenRemoved what is not there any more needs nothing
  * @throws HAS_CHILDREN where one is not there, because its disk may only be unmounted
  */
@@ -34,12 +31,34 @@ export function findHeirs({ host: { files } }: Context, images: string, children
       where,
       `cannot forget ${where}: ${gone.join(', ')} needed it, and is not there; mount it or move it back, or say --children-removed if it was removed`,
     );
-  const real = (wanted: string) => [
-    ...new Set(
-      named.filter(({ state }) => state === wanted).map(({ directory }) => files.realPath(directory)),
-    ),
-  ];
-  return { needing: real('needs'), others: real('other') };
+  const listed = (wanted: string) =>
+    named.filter(({ state }) => state === wanted).map(({ directory }) => files.realPath(directory));
+  const beside = neighbours(files, where).filter(name => namesAsParent(files, name, where));
+  const needing = new Set([...listed('needs'), ...beside]);
+  return { needing: [...needing], others: [...new Set(listed('other'))].filter(name => !needing.has(name)) };
+}
+
+/** So many neighbours are looked at. */
+const mostNeighbours = 10_000;
+
+function neighbours(files: Files, where: string): string[] {
+  const folder = path.dirname(where);
+  const names = files.list(folder).slice(0, mostNeighbours);
+  return names.map(name => path.join(folder, name)).filter(name => name !== where);
+}
+
+/** What cannot be read is not listed either, and cannot be restored. */
+function namesAsParent(files: Files, directory: string, where: string): boolean {
+  try {
+    if (!manifestExists(files, directory)) return false;
+    const { parent } = readManifest(files, directory);
+    if (!parent) return false;
+    const isHere = files.realPath(path.resolve(files.realPath(directory), parent.path)) === where;
+    // It may need another checkpoint that was here before, and is lost.
+    return isHere && readManifest(files, where).created === parent.created;
+  } catch {
+    return false;
+  }
 }
 
 /** A directory that we own. */
@@ -50,22 +69,17 @@ export interface Opened {
 }
 
 /** A directory that needs LINK. @throws MANIFEST_… where it cannot be read */
-export function readHeir({ host: { files } }: Context, { images, name }: Opened, link: Link): Heir {
+export function readHeir({ host: { files } }: Context, { images, name }: Opened, link: Link): Link {
   const manifest = readSealedManifest(files, images);
   const where = files.realPath(name);
-  const child = namedChildren(files, link.images).find(
-    named => named.state === 'needs' && named.child.id === manifest.parent?.child,
-  )?.child;
-  if (child) return { images, where, manifest, child };
+  const looksIn = manifest.parent && path.resolve(where, manifest.parent.path);
+  if (looksIn !== undefined && files.realPath(looksIn) === link.where) return { images, where, manifest };
   throw new GhostkeepError(
     'HAS_CHILDREN',
     where,
-    `cannot forget ${link.where}: ${where} was changed meanwhile; run the command again`,
+    `cannot forget ${link.where}: ${where} needs it, and looks for it in ${looksIn ?? 'no directory any more'}; move it back there`,
   );
 }
-
-/** So many neighbours are looked at. */
-const mostNeighbours = 10_000;
 
 /**
  * CRIU's link `parent` says that memory pages lie in another directory (`--prev-images-dir`). Nobody lists
@@ -73,9 +87,8 @@ const mostNeighbours = 10_000;
  * @throws HAS_CHILDREN
  */
 export function assertNoMemoryOf({ host: { files } }: Context, where: string): void {
-  const beside = where.slice(0, where.lastIndexOf('/')) || '/';
-  for (const name of files.list(beside).slice(0, mostNeighbours)) {
-    const link = `${beside}/${name}/parent`;
+  for (const directory of neighbours(files, where)) {
+    const link = `${directory}/parent`;
     if (!isLink(files, link) || files.realPath(link) !== where) continue;
     throw new GhostkeepError(
       'HAS_CHILDREN',

@@ -13,7 +13,6 @@ import { type Context, whenMoving } from '../context.js';
 import { warnOfRefused } from '../directory/warn-of-refused.js';
 import { tidy } from '../history/tidy.js';
 import { unpackGhost } from '../history/unpack-one.js';
-import type { Heir } from './heirs.js';
 import type { Plan, Share } from './plan.js';
 
 /**
@@ -51,23 +50,23 @@ export async function inherit(
   warnOfRefused(context, heir.images);
 }
 
-const parentOf = ({ where }: Heir, above: Link, child: string) => ({
+const parentOf = ({ where }: Link, above: Link, child: string) => ({
   path: path.relative(where, above.where),
   created: above.manifest.created,
   child,
 });
 
 /** The manifest may have its new name although the disk has failed to take it. Then both layers stay. */
-function giveUp(context: Context, heir: Heir, above: Link | undefined, id: string): void {
+function giveUp(context: Context, heir: Link, above: Link | undefined, id: string): void {
   const { files } = context.host;
-  if (readSealedManifest(files, heir.images).parent?.child !== heir.child.id) return;
+  if (readSealedManifest(files, heir.images).parent?.child !== heir.manifest.parent?.child) return;
   tidy(files, heir.images);
   if (above) unregisterChild(context, above.images, id);
 }
 
 async function writeShares(
   context: Context,
-  heir: Heir,
+  heir: Link,
   shares: readonly Share[],
 ): Promise<Map<ManifestGhost, ManifestGhost>> {
   const { files } = context.host;
@@ -91,7 +90,7 @@ async function writeShares(
 /** Writes map and data anew, with what the layer below has, and reads them again. */
 async function joinGhost(
   context: Context,
-  heir: Heir,
+  heir: Link,
   ghost: PackedGhost,
   parent: NonNullable<Share['parent']>,
   parents: Parents,

@@ -6,7 +6,6 @@ import { findIn, isPacked, type PackedGhost, packedGhosts } from '../../chain/pa
 import { type Link, openLayers, Parents } from '../chain/open-layers.js';
 import { type Context, whenMoving } from '../context.js';
 import { roomOf } from '../history/unpack.js';
-import type { Heir } from './heirs.js';
 
 /** How a packed ghost of a child does without the checkpoint between it and `parent`. */
 export interface Share {
@@ -18,7 +17,7 @@ export interface Share {
 }
 
 export interface Plan {
-  heir: Heir;
+  heir: Link;
   shares: Share[];
   bytes: bigint;
 }
@@ -27,7 +26,7 @@ export interface Plan {
  * Reads maps only, so it takes no time that counts.
  * @throws CHAIN_…, IMAGE_… where the child cannot be put together: it would lose what it needs
  */
-export async function planHeir(context: Context, heir: Heir, link: Link): Promise<Plan> {
+export async function planHeir(context: Context, heir: Link, link: Link): Promise<Plan> {
   const parents = new Parents(context);
   parents.all(heir);
   const shares: Share[] = [];
@@ -38,7 +37,7 @@ export async function planHeir(context: Context, heir: Heir, link: Link): Promis
 
 async function planGhost(
   context: Context,
-  heir: Heir,
+  heir: Link,
   link: Link,
   ghost: PackedGhost,
   parents: Parents,
