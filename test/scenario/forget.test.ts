@@ -1,47 +1,17 @@
-/** `forget` by the built program: what goes, what stays, what is refused, and what a kill leaves. */
+/** `forget` by the built program: what goes, what stays, and what is refused. */
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import { describe, it, type TestContext } from 'node:test';
 import type { Forgotten } from '../../src/base/documents/generated/forgotten.js';
-import type { Manifest } from '../../src/base/documents/generated/manifest.js';
 import { joinImage, magic } from '../../src/criu/frame.js';
-import { forget as forgetHere } from '../../src/flows/forget/forget.js';
 import { pack } from '../../src/flows/history/pack.js';
 import { Gate } from './gate.js';
 import { filesIn, flows, ghostkeep, isRoot, needs, temporaryFolder } from './ghostkeep.js';
-import { assertHolds, type Contents, dumpInto, LivingGhosts, randomFrom, unit } from './history-of-ghosts.js';
-import { Killed, killedAt } from './killed-host.js';
+import { assertHolds } from './history-of-ghosts.js';
 import { onLoopDevice } from './loop-device.js';
+import { history, memory, type Night } from './nights.js';
 
 const MiB = 1 << 20;
-/** A kill loses nothing that was written, so these tests need no disk, and a disk is slow. */
-const memory = '/dev/shm';
-
-interface Night {
-  images: string;
-  contents: Contents;
-}
-
-/** Checkpoints of two ghosts; each is packed with the one before it as parent, or with the first. */
-async function history(
-  t: TestContext,
-  count: number,
-  { bytes = MiB, disk = temporaryFolder(t, memory), parentOf = (night: number) => night - 1 } = {},
-): Promise<Night[]> {
-  const ghosts = new LivingGhosts(t, temporaryFolder(t), randomFrom(1));
-  const fds = [ghosts.come(bytes), ghosts.come(3 * unit)];
-  const nights: Night[] = [];
-  for (let night = 0; night < count; night += 1) {
-    for (const fd of fds) fs.writeSync(fd, randomBytes(9), 0, 9, (night % 3) * unit + 7);
-    const images = `${disk}/night-${night}`;
-    await dumpInto(images);
-    nights.push({ images, contents: ghosts.contents() });
-    const parent = nights[parentOf(night)];
-    if (parent) await pack(flows(), { images, parent: parent.images });
-  }
-  return nights;
-}
 
 const forget = (images: string, ...more: string[]) => ghostkeep(['forget', '-D', images, ...more]);
 
@@ -58,35 +28,6 @@ async function assertAll(t: TestContext, nights: readonly Night[]): Promise<void
     await assertHolds(t, images, contents, memory);
   }
 }
-
-/** The same within this process, which is faster. */
-async function assertRestorable(t: TestContext, nights: readonly Night[], when: string): Promise<void> {
-  for (const { images, contents } of nights)
-    try {
-      await assertHolds(t, images, contents, memory);
-    } catch (error) {
-      throw new Error(`${images} ${when}`, { cause: error });
-    }
-}
-
-/** No file is left that a manifest does not name, and every child is on the list of its parent. */
-function assertTidy(nights: readonly Night[], when: string): void {
-  for (const { images } of nights) {
-    const { ghosts, parent } = manifestOf(images);
-    const named = ghosts.flatMap(({ image, layer }) => (layer ? [layer.map, layer.data] : [image]));
-    assert.deepEqual(
-      filesIn(images).filter(name => name !== 'ghostkeep-children.json'),
-      [...named, 'ghostkeep-manifest.json'].sort(),
-      when,
-    );
-    if (!parent) continue;
-    const list = fs.readFileSync(`${images}/${parent.path}/ghostkeep-children.json`, 'utf8');
-    assert.ok(list.includes(parent.child), when);
-  }
-}
-
-const manifestOf = (images: string) =>
-  JSON.parse(fs.readFileSync(`${images}/ghostkeep-manifest.json`, 'utf8')) as Manifest;
 
 /** Everything in some folders, to see that nothing was written. */
 const stateOf = (folders: readonly string[]) =>
@@ -264,35 +205,4 @@ describe('forget', () => {
     assert.match((await again.answer()).join(), /^ready/, 'nothing needs it any more');
     await again.kill();
   });
-
-  for (const [which, parentOf, index] of [
-    ['the oldest, which two need,', (night: number) => (night === 2 ? 0 : night - 1), 0],
-    ['one in the middle, which two need,', (night: number) => (night === 3 ? 1 : night - 1), 1],
-    ['the newest', (night: number) => night - 1, 3],
-  ] as const)
-    it(`a kill at any step while ${which} goes costs no other checkpoint, and the next run finishes`, async t => {
-      const bytes = 4 * unit;
-      const disk = temporaryFolder(t, memory);
-      const nights = await history(t, 4, { bytes, disk, parentOf });
-      for (let at = 1, isDone = false; !isDone; at += 1) {
-        const copy = `${temporaryFolder(t, memory)}/disk`;
-        fs.cpSync(disk, copy, { recursive: true });
-        const moved = nights.map(night => ({ ...night, images: `${copy}/night-${nights.indexOf(night)}` }));
-        const [{ images }] = moved.splice(index, 1) as [Night];
-        const { context, steps } = killedAt(at);
-        try {
-          await forgetHere(context, { images });
-          isDone = true;
-          t.diagnostic(`${steps()} steps`);
-        } catch (error) {
-          if (!(error instanceof Killed)) throw error;
-          await assertRestorable(t, moved, `killed at step ${at}`);
-          if (fs.existsSync(images)) await forgetHere(flows(), { images });
-        }
-        await assertRestorable(t, moved, `after a kill at step ${at}`);
-        assert.ok(!fs.existsSync(images));
-        assertTidy(moved, `after a kill at step ${at}`);
-        fs.rmSync(copy, { recursive: true });
-      }
-    });
 });

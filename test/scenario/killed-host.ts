@@ -18,8 +18,11 @@ const engineSteps = new Set<PropertyKey>(['pack', 'unpack', 'copy', 'share']);
 
 type Call = (...values: unknown[]) => unknown;
 
-/** @param at the number of the step that the process does not live to see */
-export function killedAt(at: number): { context: Context; steps: () => number } {
+/**
+ * @param at the number of the step that the process does not live to see
+ * @param survives it does: the step fails with EIO half way, and all others succeed
+ */
+export function killedAt(at: number, survives = false): { context: Context; steps: () => number } {
   let step = 0;
   const watch = <T extends object>(target: T, steps: Set<PropertyKey>): T =>
     new Proxy(target, {
@@ -29,12 +32,12 @@ export function killedAt(at: number): { context: Context; steps: () => number } 
         const call = (member as Call).bind(target);
         return (...values: unknown[]) => {
           if (name === 'close' || name === 'lock') return call(...values);
-          if (step >= at) throw new Killed();
+          if (step >= at && !survives) throw new Killed();
           if (!steps.has(name)) return call(...values);
           step += 1;
-          if (step < at) return call(...values);
+          if (step !== at) return call(...values);
           leaveHalf(name, values);
-          throw new Killed();
+          throw survives ? Object.assign(new Error('EIO: made up'), { code: 'EIO' }) : new Killed();
         };
       },
     });
