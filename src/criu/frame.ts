@@ -5,7 +5,7 @@
 import { GhostkeepError } from '../base/errors.js';
 
 const common = 0x54564319;
-/** Of statistics. inventory.img has its own magic number alone. */
+/** The first number in an image of statistics. An inventory.img has its own magic number alone. */
 const service = 0x55105940;
 
 /**
@@ -22,7 +22,7 @@ export const magic = {
   CGROUP: 0x59383330,
 } as const;
 
-/** Does a file that begins with these bytes look like an image of CRIU? Of any kind but inventory.img. */
+/** Does a file that begins with these bytes look like an image of CRIU, of any kind but inventory.img? */
 export const beginsAsImage = (start: Buffer) =>
   start.length === 8 && [common, service].includes(start.readUInt32LE(0));
 

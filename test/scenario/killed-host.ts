@@ -55,7 +55,7 @@ export function killedAt(at: number, survives = false): { context: Context; step
   };
 }
 
-/** What a call leaves behind whose process is killed in the middle of it. */
+/** Leaves behind what a call would whose process is killed in the middle of it. */
 function leaveHalf(name: PropertyKey, values: readonly unknown[]): void {
   if (name === 'replace') {
     const [file, bytes] = values as [string, Uint8Array];

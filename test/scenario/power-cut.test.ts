@@ -26,7 +26,7 @@ const cuts = Number(process.env['GHOSTKEEP_CUTS'] ?? 16);
 /** A cut may come at any time of a command; most take this long. */
 const commandMs = 250;
 
-/** What a command that runs does, and how to repeat it on a copy of the disk. */
+/** A command that runs, and how to repeat it on a copy of the disk. */
 interface Work {
   words: string[];
   /** Its directory may be anything meanwhile: a checkpoint that goes, or that is made. */

@@ -131,7 +131,7 @@ export interface Layers {
     request: { ghost: readonly Level[]; parent: readonly Level[]; mapFd: number; dataFd: number },
     onProgress?: OnProgress,
   ): Promise<EngineReport>;
-  /** What `pack` of LEVELS without a parent would report. It writes nothing, and reads no data of a layer. */
+  /** The report of a `pack` of LEVELS without a parent, which writes nothing and reads no data of a layer. */
   countJoined(levels: readonly Level[], onProgress?: OnProgress): Promise<EngineReport>;
   /**
    * Put a ghost together in an empty file: its image where there is a header, otherwise the file itself.

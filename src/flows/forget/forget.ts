@@ -29,8 +29,8 @@ export interface ForgetRequest {
 /**
  * One child after the other takes over what it needs. When no child needs the checkpoint any more, its files
  * go. Whoever is killed in between runs the command again.
- * @throws HAS_CHILDREN, NO_SPACE, IN_USE, CHAIN_…, IMAGE_… before a byte is written; IMAGE_… and IO also later,
- * and then the checkpoint stays
+ * @throws HAS_CHILDREN, NO_SPACE, IN_USE, CHAIN_…, IMAGE_… before a byte is written; IMAGE_… and IO also
+ * later, and then the checkpoint stays
  */
 export async function forget(context: Context, request: ForgetRequest): Promise<Forgotten> {
   const { files } = context.host;

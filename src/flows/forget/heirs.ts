@@ -47,7 +47,7 @@ function neighbours(files: Files, where: string): string[] {
   return names.map(name => path.join(folder, name)).filter(name => name !== where);
 }
 
-/** What cannot be read is not listed either, and cannot be restored. */
+/** A directory whose manifest cannot be read cannot be restored either. */
 function namesAsParent(files: Files, directory: string, where: string): boolean {
   try {
     if (!manifestExists(files, directory)) return false;

@@ -17,7 +17,7 @@ import type { Plan, Share } from './plan.js';
 
 /**
  * The child's new manifest decides: before it, the child needs the checkpoint that goes, and after it, the
- * parent of that. What belongs to the other of the two is removed by `tidy`, here or by the next command.
+ * parent of that. `tidy` removes the files of the other state, here or in the next command.
  * For the owner of the child and of its new parent.
  * @param above the parent of the checkpoint that goes
  */

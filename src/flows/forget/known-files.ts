@@ -10,8 +10,12 @@ import { isSealedOwnName } from '../../image/layout.js';
  * Images of CRIU without a magic number: pages, archives, and what other programs wrote for it. Source: CRIU
  * image-desc.c, O_NOBUF and the FD_ENTRY_F lines with RAW.
  */
-const rawImage =
-  /^(pages(-shmem|-comp)?|tmpfs(-dev)?|autofs|binfmt-misc|ipcns-shm|ip6?tables|nftables|ifaddr|route6?|rule|netns-ct|netns-exp|ghost-file|sk-queues|pipes-data|fifo-data|tcp-stream|tty-data|amdgpu-[a-z]+)(-[0-9a-f]+)*(\.tar\.gz)?\.img$/;
+const rawNames = [
+  ...['pages', 'pages-shmem', 'pages-comp', 'ghost-file', 'tmpfs', 'tmpfs-dev', 'autofs', 'binfmt-misc'],
+  ...['ipcns-shm', 'iptables', 'ip6tables', 'nftables', 'ifaddr', 'route', 'route6', 'rule', 'netns-ct'],
+  ...['netns-exp', 'sk-queues', 'pipes-data', 'fifo-data', 'tcp-stream', 'tty-data'],
+];
+const rawImage = new RegExp(`^(${rawNames.join('|')})(-[0-9a-f]+)*(\\.tar\\.gz)?\\.img$`);
 
 /** The image whose magic number tells nothing of CRIU, what CRIU, runc and crun write beside, and our log. */
 const beside = new Set([

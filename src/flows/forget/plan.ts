@@ -1,4 +1,4 @@
-/** What each child of a checkpoint that is to go will have of it, and how much room that takes. */
+/** Plans how each child does without a checkpoint that is to go, and how much room that takes. */
 import type { Layer, ManifestGhost } from '../../base/documents/generated/manifest.js';
 import { GhostkeepError } from '../../base/errors.js';
 import { showBytes } from '../../base/units.js';
@@ -60,7 +60,7 @@ async function planGhost(
 const hasParent = (ghost: ManifestGhost | undefined): ghost is PackedGhost =>
   ghost !== undefined && isPacked(ghost) && ghost.layer.parent !== undefined;
 
-/** What children have now goes only after what they get is there. @throws NO_SPACE */
+/** Children lose their old files only when the new ones are there, so both need room. @throws NO_SPACE */
 export function assertRoomFor({ host: { files } }: Context, plans: readonly Plan[], action: string): void {
   const disks = new Map<bigint, { where: string; images: string; bytes: bigint }>();
   for (const { heir, bytes } of plans) {
