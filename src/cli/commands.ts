@@ -32,6 +32,14 @@ export const commands: Record<string, Command> = {
     example: 'ghostkeep dump --tree 4711 --freeze -D images',
     load: async () => (await import('./commands/dump.js')).dumpCommand,
   },
+  check: {
+    usage: 'check --container NAME|--pid N …|--tree PID|--cgroup PATH [-D DIR] [--json]',
+    summary: 'would a checkpoint succeed now, how much room does it need, how long is the freeze',
+    details:
+      "Everything is listed for which ghostkeep or CRIU would refuse the checkpoint, with a code and the way out, and what cannot\nbe known from here. Room and time are those of ghosts: memory comes on top. The time is what the copies take at the rate of a\nsample, the first 64 MiB of the largest ghost, which is copied into DIR just now and removed. Without -D the folder is asked of the\ncontainer's engine. The processes go on. Exit status 1 where something would be refused.",
+    example: 'ghostkeep check --tree 4711 -D next',
+    load: async () => (await import('./commands/check.js')).checkCommand,
+  },
   'pre-dump': {
     usage:
       'pre-dump --container ID | --pid N … | --tree PID [-D DIR] [--until-stable [N]] [--engine auto|fiemap|seek|read] [--json]',
@@ -118,11 +126,21 @@ export const commands: Record<string, Command> = {
     example: 'ghostkeep demo',
     load: async () => (await import('./commands/demo.js')).demoCommand,
   },
-  'try-hooks': {
-    usage: 'try-hooks [--bundle DIR] [--keep] [--json]',
-    summary: 'the hooks without a runtime: checkpoint and restore played, every byte compared',
+  register: {
+    usage: 'register [--remove] BUNDLE [--json]',
+    summary: "put the hooks of this installation into a bundle's config.json, for runc and crun",
     details:
-      "Needs no runtime, no CRIU and no root. A workload makes files without a name; the hooks that the bundle's\nconfig.json registers (without --bundle: ghostkeep's own) are run as a runtime runs them, with its state on stdin;\nthe processes are frozen, dumped by poststop, killed, and a new one gets the restored files. Everything is made\nin a folder of its own below $TMPDIR, which --keep leaves there. Exit status 1 on any difference.",
+      'The hooks of others and every other part of the file stay; hooks of ours from an earlier installation are replaced. A bundle\nthat has them already is not written. --remove takes ours out. podman, CRI-O and others read hooks.d and need no\nregistration.',
+    example: 'ghostkeep register bundle',
+    load: async () => (await import('./commands/register.js')).registerCommand,
+  },
+  'try-hooks': {
+    usage:
+      'try-hooks [--bundle DIR] [--keep] [--json]\n       try-hooks --hook PATH [--stage prestart|createRuntime|poststop …] [--timeout SECONDS] [--json] [-- ARG …]',
+    summary:
+      "the hooks without a runtime: checkpoint and restore played, every byte compared; or anybody's hook tried",
+    details:
+      'Needs no runtime, no CRIU and no root. A workload makes files without a name; the hooks that the bundle\'s\nconfig.json registers (without --bundle: ghostkeep\'s own) are run as a runtime runs them, with its state on stdin;\nthe processes are frozen, dumped by poststop, killed, and a new one gets the restored files. Everything is made\nin a folder of its own below $TMPDIR, which --keep leaves there. Exit status 1 on any difference.\n--hook tries a hook of somebody else: PATH is its program or a hooks.d file. It is called as runc, crun, podman and CRI-O\ncall it in the life of a container: without PATH, with the bundle "/", with 192 KiB of annotations, twice, without a pid.\nIt is run for real, as you. Exit status 1 if it does something wrong in a call.',
     example: 'ghostkeep try-hooks',
     load: async () => (await import('./commands/try-hooks.js')).tryHooksCommand,
   },

@@ -61,6 +61,8 @@ export interface Ghost {
   holders: Holder[];
   keep: 'ghostkeep' | 'criu' | 'no';
   why: string;
+  /** CRIU refuses a checkpoint because of this ghost, which we leave to it; `why` has the reason. */
+  refusedByCriu?: boolean;
   /** Why CRIU could not restore this ghost although it would dump it. A checkpoint by CRIU has to fail. */
   unrestorable?: string;
   /** Why CRIU might not be able to restore this ghost. */
