@@ -196,6 +196,9 @@ describe('forget', () => {
     assert.equal(status, 1);
     assert.match(stderr, refusal);
     assert.match(stderr, /`ghostkeep forget -D .*night-0` first.*HAS_CHILDREN/);
+    const checked = ghostkeep(['check', '--pid', String(process.pid), '-D', first.images]);
+    assert.equal(checked.status, 1);
+    assert.match(checked.stdout, refusal, '`ghostkeep check` says so beforehand');
     const gate = new Gate(t, 'dump', first.images);
     assert.match((await gate.answer()).join(), new RegExp(`^refuse ${refusal.source}.*HAS_CHILDREN`));
     assert.equal(await gate.end(), 1);
