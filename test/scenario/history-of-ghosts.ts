@@ -98,11 +98,12 @@ export async function assertHolds(
   contents: Contents,
   scratch?: string,
 ): Promise<void> {
-  const to = `${temporaryFolder(t, scratch)}/back`;
+  const folder = temporaryFolder(t, scratch);
+  const to = `${folder}/back`;
   const restored = await restoreGhosts(flows(), { images, to });
   const found = new Map(restored.map(({ path, ghost }) => [String(ghost.ino), fs.readFileSync(path)]));
   assert.deepEqual([...found.keys()].sort(), [...contents.keys()].sort(), `the ghosts of ${images}`);
   for (const [ino, content] of contents)
     assert.ok(found.get(ino)?.equals(content), `ghost ${ino} of ${images} came back with other bytes`);
-  fs.rmSync(to, { recursive: true });
+  fs.rmSync(folder, { recursive: true });
 }

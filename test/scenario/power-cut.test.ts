@@ -96,7 +96,8 @@ class Disk {
     try {
       for (const copy of copies) await this.#check(copy, work);
     } catch (error) {
-      throw new Error(`seed ${seed}: ${work.words.join(' ')} on ${this.filesystem}`, { cause: error });
+      const what = `seed ${seed}: ${work.words.join(' ')} on ${this.filesystem}`;
+      throw new Error(`${what}: ${error instanceof Error ? error.stack : String(error)}`);
     }
     if (status === 0) work.done();
     const kind = work.words[0] as string;
