@@ -1,0 +1,60 @@
+/** The folders of this host in which engines keep the images of checkpoints, and the files of containers. */
+import { bounds } from '../../../base/bounds.js';
+import { errnoOf, GhostkeepError } from '../../../base/errors.js';
+import type { StageContext } from '../../try-hooks/stage-context.js';
+import { isThere } from './mounts.js';
+import { findProgram, variable } from './programs.js';
+
+export interface ImageFolder {
+  engine: string;
+  folder: string;
+  /** A command of the engine that removes what nobody uses. */
+  makeRoom?: string;
+}
+
+/** Those that are there, or whose server does not say. */
+export function imageFolders(context: StageContext): ImageFolder[] {
+  const home = variable(context, 'HOME');
+  const isRoot = context.host.uid() === 0;
+  const all: ImageFolder[] = [
+    {
+      engine: 'podman',
+      folder: isRoot ? '/var/lib/containers' : `${home}/.local/share/containers`,
+      makeRoom: 'podman image prune',
+    },
+    { engine: 'docker', folder: dockersRoot(context), makeRoom: 'docker image prune' },
+    { engine: 'kubelet', folder: '/var/lib/kubelet/checkpoints' },
+    ...(findProgram(context, 'containerd') ? [{ engine: 'containerd', folder: containerdsFolder(context) }] : []),
+  ];
+  return all.filter(({ folder }) => isThere(context, folder) !== 'no');
+}
+
+/** Source: dockerd(8), data-root. */
+function dockersRoot({ host }: StageContext): string {
+  try {
+    const text = host.files.readIfThere('/etc/docker/daemon.json', bounds.policy)?.toString('utf8');
+    const { 'data-root': root } = JSON.parse(text ?? '{}') as { 'data-root'?: unknown };
+    if (typeof root === 'string' && root.startsWith('/')) return root;
+  } catch (error) {
+    const isOurs = error instanceof SyntaxError || error instanceof GhostkeepError;
+    if (!isOurs && errnoOf(error) === undefined) throw error;
+  }
+  return '/var/lib/docker';
+}
+
+/** containerd makes a folder for each checkpoint in its temporary folder (src/flows/container/image-place.ts). */
+function containerdsFolder({ host }: StageContext): string {
+  const { processes } = host;
+  for (const pid of processes.listPids()) {
+    try {
+      if (processes.commandName(pid) !== 'containerd' || processes.uid(pid) !== 0) continue;
+      const named = ['XDG_RUNTIME_DIR', 'TMPDIR'].map(key => processes.environment(pid, key));
+      const folder = named.find(one => one?.startsWith('/'));
+      if (folder !== undefined) return folder;
+    } catch (error) {
+      // The process has ended, or we may not look at it.
+      if (errnoOf(error) === undefined) throw error;
+    }
+  }
+  return '/tmp';
+}
