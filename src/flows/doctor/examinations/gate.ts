@@ -1,6 +1,6 @@
 import { bounds } from '../../../base/bounds.js';
-import { errnoOf, reasonOf } from '../../../base/errors.js';
 import type { Finding } from '../../../base/documents/generated/doctor.js';
+import { errnoOf, reasonOf } from '../../../base/errors.js';
 import type { StageContext } from '../../try-hooks/stage-context.js';
 import { type Criu, findCriu, isTooOld, machineOf } from '../look/criu.js';
 import { asRoot, broken, type Examine, ok, warning } from '../look/finding.js';

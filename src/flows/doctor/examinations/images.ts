@@ -54,7 +54,8 @@ async function describe(context: StageContext, { engine, folder, makeRoom }: Ima
       `sed -i 's/"fiemap"/"auto"/' ${configPath}`,
     );
   if (free !== undefined && free < little) return warning(name, shown, makeRoom);
-  if (isInMemory(filesystem)) return warning(name, `${shown}; images there take memory, and end with the host`);
+  if (isInMemory(filesystem))
+    return warning(name, `${shown}; images there take memory, and end with the host`);
   return ok(name, shown);
 }
 

@@ -6,9 +6,10 @@ import { closeSession, endedSessions } from '../../container/sessions.js';
 import type { StageContext } from '../../try-hooks/stage-context.js';
 import { findBases } from '../left/bases.js';
 import { type Crius, namesOfCriu } from '../left/crius-names.js';
-import { asRoot, broken, type DoctorRequest, type Examine, ok, warning } from '../look/finding.js';
-import { quoted } from '../look/programs.js';
 import { oldScratch } from '../left/scratch.js';
+import { asRoot, broken, type DoctorRequest, type Examine, ok, warning } from '../look/finding.js';
+import { isThere } from '../look/mounts.js';
+import { quoted } from '../look/programs.js';
 
 const name = 'leftovers';
 const clean = 'ghostkeep doctor --clean';
@@ -16,7 +17,10 @@ const mostNames = 5;
 
 /** What ghostkeep and CRIU have left, and nobody comes for. */
 export const examineLeftovers: Examine = (context, request) => {
-  const bases = findBases(context, request).filter(({ count }) => count > 0);
+  const { clean: isCleaning, images } = request;
+  // The line about images says so where there is no such directory, or its file server is dead.
+  const looked = images !== undefined && isThere(context, images) === 'yes' ? { images } : {};
+  const bases = findBases(context, { clean: isCleaning, ...looked }).filter(({ count }) => count > 0);
   const crius = namesOfCriu(context);
   const findings = [
     ...bases.map(describeBases),

@@ -1,6 +1,6 @@
-import { broken, type Examine, ok } from '../look/finding.js';
 import { forgottenFreezes, thawForgotten } from '../../container/pause/frozen.js';
 import { forgottenPauses, resumeForgotten } from '../../container/pause/paused.js';
+import { broken, type Examine, ok } from '../look/finding.js';
 
 const name = 'paused';
 

@@ -56,7 +56,9 @@ function compare(
   for (const { hash, path } of files) {
     try {
       const bytes = host.files.read(path, fileBound);
-      const found = createHash(hash.length === 64 ? 'sha256' : 'md5').update(bytes).digest('hex');
+      const found = createHash(hash.length === 64 ? 'sha256' : 'md5')
+        .update(bytes)
+        .digest('hex');
       if (found !== hash) damaged.push(path);
     } catch (error) {
       const isRefused = errnoOf(error) === 'EACCES' || errnoOf(error) === 'EPERM';

@@ -4,6 +4,7 @@
  */
 import { errnoOf } from '../../../base/errors.js';
 import type { StageContext } from '../../try-hooks/stage-context.js';
+import { isThere } from '../look/mounts.js';
 
 const pattern = /^link_remap\.[0-9]+$|\.cr\.[0-9a-f]+\.ghost$/;
 /** Where engines keep what containers write: a folder for each layer, and the layer's files in it. */
@@ -28,9 +29,8 @@ export function namesOfCriu(context: StageContext): Crius {
     try {
       const { names, looked, complete } = context.stage.findBelow(folder, pattern, mostLooked - crius.looked);
       crius.looked += looked;
-      crius.found.push(
-        ...names.map(one => ({ path: `${folder}/${one}`, isLink: /(^|\/)link_remap\./.test(one) })),
-      );
+      for (const one of names)
+        crius.found.push({ path: `${folder}/${one}`, isLink: /(^|\/)link_remap\./.test(one) });
       crius.complete &&= complete;
     } catch (error) {
       if (errnoOf(error) === undefined) throw error;
@@ -41,9 +41,10 @@ export function namesOfCriu(context: StageContext): Crius {
   return crius;
 }
 
-function layers({ host }: StageContext): string[] {
-  const { files } = host;
-  const all = stores.flatMap(([store, own]) => {
+function layers(context: StageContext): string[] {
+  const { files } = context.host;
+  const answering = stores.filter(([store]) => isThere(context, store) === 'yes');
+  const all = answering.flatMap(([store, own]) => {
     try {
       return files.list(store).map(layer => `${store}/${layer}/${own}`);
     } catch (error) {

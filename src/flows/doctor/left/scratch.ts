@@ -3,6 +3,7 @@ import { errnoOf } from '../../../base/errors.js';
 import { isPrivate } from '../../../image/own-folder.js';
 import type { StageContext } from '../../try-hooks/stage-context.js';
 import { imageFolders } from '../look/image-folders.js';
+import { isThere } from '../look/mounts.js';
 import { variable } from '../look/programs.js';
 
 /** src/host/stage.ts (makeScratch). */
@@ -14,10 +15,17 @@ const oldMs = 3_600_000n;
 export function oldScratch(context: StageContext): string[] {
   const { host } = context;
   const temporary = variable(context, 'TMPDIR');
-  const places = ['/var/tmp', '/tmp', '/var/lib', '/root', ...(temporary?.startsWith('/') ? [temporary] : [])];
+  const places = [
+    '/var/tmp',
+    '/tmp',
+    '/var/lib',
+    '/root',
+    ...(temporary?.startsWith('/') ? [temporary] : []),
+  ];
   const all = [...places, ...imageFolders(context).map(({ folder }) => folder)];
+  const answering = [...new Set(all)].filter(place => isThere(context, place) === 'yes');
   const before = (BigInt(host.now().getTime()) - oldMs) * 1_000_000n;
-  return [...new Set(all)].flatMap(place =>
+  return answering.flatMap(place =>
     list(context, place)
       .filter(name => pattern.test(name))
       .map(name => `${place}/${name}`)

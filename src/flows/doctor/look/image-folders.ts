@@ -24,7 +24,9 @@ export function imageFolders(context: StageContext): ImageFolder[] {
     },
     { engine: 'docker', folder: dockersRoot(context), makeRoom: 'docker image prune' },
     { engine: 'kubelet', folder: '/var/lib/kubelet/checkpoints' },
-    ...(findProgram(context, 'containerd') ? [{ engine: 'containerd', folder: containerdsFolder(context) }] : []),
+    ...(findProgram(context, 'containerd')
+      ? [{ engine: 'containerd', folder: containerdsFolder(context) }]
+      : []),
   ];
   return all.filter(({ folder }) => isThere(context, folder) !== 'no');
 }

@@ -151,7 +151,9 @@ async function appears({ host, stage }: StageContext, isSo: () => boolean): Prom
 function reasonIn({ host }: StageContext, log: string): string | undefined {
   try {
     const text = host.files.readIfThere(log, bounds.ownParts)?.toString('utf8') ?? '';
-    const errors = [...text.matchAll(/^\([\d.]+\)\s*(?:\d+:\s*)?(?:Error \([^)]*\): |(?=ghostkeep: ))(.*)$/gm)];
+    const errors = [
+      ...text.matchAll(/^\([\d.]+\)\s*(?:\d+:\s*)?(?:Error \([^)]*\): |(?=ghostkeep: ))(.*)$/gm),
+    ];
     const lines = errors.map(([, line = '']) => line);
     return lines.find(line => /^ghostkeep: .*(cannot|refus|fail)/i.test(line)) ?? lines[0];
   } catch (error) {

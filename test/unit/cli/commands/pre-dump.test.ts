@@ -39,21 +39,3 @@ describe('withCount', () => {
     assert.deepEqual(withCount(['--until-stable']), ['--until-stable=10']);
   });
 });
-
-  it('when there are bases, each directory has a line that says whether somebody comes for them', () => {
-    const one = { folder: '/bases', count: 2, bytes: 3 << 20, pids: [] };
-      bases: [
-        { ...one, state: 'awaited', pids: [100], container: 'mydb' },
-        { ...one, state: 'left-over' },
-        { ...one, state: 'removed' },
-        { ...one, count: 0, state: 'left-over' },
-      ],
-    });
-    assert.deepEqual(text.split('\n'), [
-      '2 bases of container mydb in /bases, 3 MiB: process 100 lives, and its next checkpoint takes them',
-      '2 bases in /bases, 3 MiB: nobody comes for them, and `ghostkeep doctor --clean` removes them',
-      '2 bases in /bases, 3 MiB: nobody came for them: removed',
-      '',
-    ]);
-  });
-});
