@@ -58,11 +58,8 @@ async function attempt(context: StageContext, { program }: Criu, gate: string): 
       'CRIU waits for ever for a hardware breakpoint, as on some virtual machines; it needs this in its environment, and so in that of the engine',
       `export ${withoutBreakpoints}`,
     );
-  return broken(
-    name,
-    `a process with a file without a name cannot be ${result.step}: ${result.reason}`,
-    gateCommand(context),
-  );
+  const says = `a process with a file without a name cannot be ${result.step}: ${result.reason}`;
+  return broken(name, says, result.isOurs ? gateCommand(context) : `${program} check`);
 }
 
 /** Why a trial would tell nothing about the gate. Another line says how that is mended. */

@@ -29,7 +29,7 @@ export function optionsFiles(context: StageContext): OptionsFile[] {
     ...(home?.startsWith('/') ? [read(`${home}/.criu/default.conf`, 'CRIU')] : []),
     ...(named ? [read(named, 'CRIU, by CRIU_CONFIG_FILE', true)] : []),
     read('/etc/criu/runc.conf', 'CRIU under runc'),
-    read('/etc/criu/crun.conf', 'CRIU 4.2 under crun'),
+    read('/etc/criu/crun.conf', 'CRIU under crun, from CRIU 4.2 on'),
   ];
 }
 

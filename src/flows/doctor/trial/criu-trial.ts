@@ -20,7 +20,7 @@ export const withoutBreakpoints = 'CRIU_FAULT=130';
 
 export type CriuTrial =
   | { worked: true; ms: number }
-  | { step: Step; reason: string; onlyWithoutBreakpoints: boolean };
+  | { step: Step; reason: string; isOurs: boolean; onlyWithoutBreakpoints: boolean };
 
 type Step = 'started' | 'dumped' | 'restored';
 
@@ -53,7 +53,8 @@ export async function tryCriu(context: StageContext, criu: string): Promise<Criu
     if (!(error instanceof Failed)) throw error;
     const isHung = error.isLate && error.step === 'dumped' && variable(context, 'CRIU_FAULT') === undefined;
     const onlyWithoutBreakpoints = isHung && (await worksWithout(context, criu));
-    return { step: error.step, reason: error.message, onlyWithoutBreakpoints };
+    const isOurs = /ghostkeep|the gate/.test(error.message);
+    return { step: error.step, reason: error.message, isOurs, onlyWithoutBreakpoints };
   }
 }
 
