@@ -1,6 +1,7 @@
 /**
- * Searches a folder that a container may change meanwhile. Each folder is opened by its name below the one before it, and
- * no link is followed, so the search never leaves the folder. No file is opened, and no other mount is entered.
+ * Searches a folder that a container may change meanwhile. Each folder is opened by its name below the one
+ * before it, and no link is followed, so the search never leaves the folder. No file is opened, and no other
+ * mount is entered.
  */
 import fs from 'node:fs';
 import { errnoOf } from '../base/errors.js';

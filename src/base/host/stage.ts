@@ -71,6 +71,9 @@ export interface Stage {
   findBeside(...parts: string[]): string | undefined;
   /** The words that start this program, with absolute names. */
   ownCommand(): string[];
-  /** Files below FOLDER whose names match, among the first MOST names. It follows no link and enters no other mount. */
+  /**
+   * Files below FOLDER whose names match, among the first MOST names. It follows no link and enters no other
+   * mount.
+   */
   findBelow(folder: string, pattern: RegExp, most: number): Found;
 }

@@ -1,6 +1,6 @@
 /**
- * Runs every examination in a process of its own, all at once. One that waits for a dead file server or a program that
- * hangs is killed, and the others have their answers all the same.
+ * Runs every examination in a process of its own, all at once. One that waits for a dead file server or a
+ * program that hangs is killed, and the others have their answers all the same.
  */
 import { bounds } from '../../base/bounds.js';
 import { parseDocument } from '../../base/documents/document.js';
@@ -12,7 +12,9 @@ import { silentMounts } from './look/mounts.js';
 import { quoted } from './look/programs.js';
 import { type Examination, examinations } from './table.js';
 
-/** @param command the words that run the one examination whose name follows them, and print a Doctor as JSON */
+/**
+ * @param command the words that run the one examination whose name follows them, and print a Doctor as JSON
+ */
 export async function examineAll(context: StageContext, command: readonly string[]): Promise<Doctor> {
   const all = await Promise.all(
     Object.entries(examinations).map(([name, one]) => examineApart(context, [...command, name], name, one)),

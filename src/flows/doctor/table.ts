@@ -15,7 +15,10 @@ import type { Examine } from './look/finding.js';
 
 export interface Examination {
   examine: Examine;
-  /** After this time it is given up, and that is a finding. A host that is loaded takes ten times as long as others. */
+  /**
+   * After this time it is given up, and that is a finding. A host that is loaded takes ten times as long as
+   * others.
+   */
   waitMs: number;
 }
 

@@ -54,7 +54,7 @@ export function thawForgotten(context: Context, finished?: number): void {
   }
 }
 
-/** What `thawForgotten` would thaw. A record that cannot be read is logged. */
+/** Lists what `thawForgotten` would thaw. A record that cannot be read is logged. */
 export function forgottenFreezes({ host, log }: Context): Frozen[] {
   return records(host).flatMap(record => {
     try {

@@ -63,7 +63,7 @@ export async function resumeForgotten(context: Context): Promise<void> {
   }
 }
 
-/** What `resumeForgotten` would resume. A record that cannot be read is logged. */
+/** Lists what `resumeForgotten` would resume. A record that cannot be read is logged. */
 export function forgottenPauses({ host, log }: Context): Paused[] {
   return records(host).flatMap(record => {
     try {

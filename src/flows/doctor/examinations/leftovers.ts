@@ -15,7 +15,7 @@ const name = 'leftovers';
 const clean = 'ghostkeep doctor --clean';
 const mostNames = 5;
 
-/** What ghostkeep and CRIU have left, and nobody comes for. */
+/** Lists what ghostkeep and CRIU have left behind, where nobody comes for it. */
 export const examineLeftovers: Examine = (context, request) => {
   const { clean: isCleaning, images } = request;
   // The line about images says so where there is no such directory, or its file server is dead.

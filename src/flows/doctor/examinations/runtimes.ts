@@ -38,7 +38,7 @@ async function describe(context: StageContext, name: string): Promise<Finding | 
     return warning(name, says, installCommand(context, program));
   }
   const shown = `${pattern.exec(stdout)?.[1] ?? 'of an unknown version'}, ${file}`;
-  // Source: crun, src/crun.c (print_version), which lists what it was built with.
+  // Source: crun (print_version), which lists what it was built with.
   if (name === 'crun' && /^\+/m.test(stdout) && !/\+CRIU\b/.test(stdout))
     return warning(name, `${shown}: it was built without CRIU, and cannot checkpoint`);
   return ok(name, shown);

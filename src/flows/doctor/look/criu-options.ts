@@ -1,6 +1,6 @@
 /**
- * The options that CRIU finds in configuration files, and which of them are in force. Later files override earlier
- * ones. Source: criu(8), Configuration files; runc(8) and crun(1) for the last two.
+ * The options that CRIU finds in configuration files, and which of them are in force. Later files override
+ * earlier ones. Source: criu(8), Configuration files; runc(8) and crun(1) for the last two.
  */
 import { bounds } from '../../../base/bounds.js';
 import { errnoOf, reasonOf } from '../../../base/errors.js';
@@ -9,7 +9,7 @@ import { variable } from './programs.js';
 
 export interface OptionsFile {
   path: string;
-  /** Who reads it. */
+  /** The programs that read it, for people. */
   readBy: string;
   /** It is named by CRIU_CONFIG_FILE, so it should be there. */
   named: boolean;

@@ -14,7 +14,9 @@ export interface Criu {
   plugins?: string;
 }
 
-/** The gate needs the plugin hook CHECKPOINT_DEVICES, which came with CRIU 4.0 (criu/include/criu-plugin.h). */
+/**
+ * The gate needs the plugin hook CHECKPOINT_DEVICES, which came with CRIU 4.0 (criu/include/criu-plugin.h).
+ */
 export const oldestCriu = '4.0';
 
 export async function findCriu(context: StageContext): Promise<Criu | undefined> {
@@ -45,8 +47,8 @@ export function machineOf(bytes: Buffer): number | undefined {
 }
 
 /**
- * CRIU takes `--libdir` first, which may stand in a configuration file, then CRIU_LIBS_DIR, then the folder that was
- * compiled in. Source: criu/plugin.c (cr_plugin_init), criu/config.c.
+ * CRIU takes `--libdir` first, which may stand in a configuration file, then CRIU_LIBS_DIR, then the folder
+ * that was compiled in. Source: criu/plugin.c (cr_plugin_init), criu/config.c.
  */
 function pluginsOf(context: StageContext, bytes: Buffer): string | undefined {
   const chosen = effectiveOptions(context).get('libdir')?.value ?? variable(context, 'CRIU_LIBS_DIR');

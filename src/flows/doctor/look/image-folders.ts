@@ -44,7 +44,10 @@ function dockersRoot({ host }: StageContext): string {
   return '/var/lib/docker';
 }
 
-/** containerd makes a folder for each checkpoint in its temporary folder (src/flows/container/image-place.ts). */
+/**
+ * containerd makes a folder for each checkpoint in its temporary folder (src/flows/container/image-
+ * place.ts).
+ */
 function containerdsFolder({ host }: StageContext): string {
   const { processes } = host;
   for (const pid of processes.listPids()) {

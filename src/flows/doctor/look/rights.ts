@@ -1,4 +1,4 @@
-/** What this process may do, as the kernel says it. Source: proc_pid_status(5), capabilities(7). */
+/** The kernel says what this process may do. Source: proc_pid_status(5), capabilities(7). */
 import type { StageContext } from '../../try-hooks/stage-context.js';
 
 const bits = { SYS_PTRACE: 19n, SYS_ADMIN: 21n, CHECKPOINT_RESTORE: 40n } as const;

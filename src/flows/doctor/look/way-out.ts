@@ -1,4 +1,6 @@
-/** Commands that install what is missing, by the package manager of this host and by how ghostkeep came here. */
+/**
+ * Commands that install what is missing, by the package manager of this host and by how ghostkeep came here.
+ */
 import path from 'node:path';
 import type { Bound } from '../../../base/bounds.js';
 import type { StageContext } from '../../try-hooks/stage-context.js';

@@ -1,6 +1,6 @@
 /**
- * Dumps and restores a process of our own that holds a file without a name which CRIU alone refuses. CRIU is only ever
- * given this process, and everything lies in a scratch folder that is removed at the end.
+ * Dumps and restores a process of our own that holds a file without a name which CRIU alone refuses. CRIU is
+ * only ever given this process, and everything lies in a scratch folder that is removed at the end.
  */
 import { bounds } from '../../../base/bounds.js';
 import { errnoOf, reasonOf } from '../../../base/errors.js';
@@ -13,8 +13,8 @@ import { mountOf } from '../look/mounts.js';
 import { variable } from '../look/programs.js';
 
 /**
- * CRIU's own switch for tests, FI_NO_BREAKPOINTS (criu/include/fault-injection.h): it controls a process by ptrace(2)
- * alone. Some virtual machines set a hardware breakpoint and never stop at it.
+ * CRIU's own switch for tests, FI_NO_BREAKPOINTS (criu/include/fault-injection.h): it controls a process by
+ * ptrace(2) alone. Some virtual machines set a hardware breakpoint and never stop at it.
  */
 export const withoutBreakpoints = 'CRIU_FAULT=130';
 
@@ -26,7 +26,10 @@ type Step = 'started' | 'dumped' | 'restored';
 
 /** 1 GiB of hole and 2 MiB of data: more than CRIU's limit of 1 MiB. */
 const kind = 'hole-1g-2m';
-/** CRIU reads a file's first page in search of a build id. On a tmpfs that fills a hole, and the workload notices. */
+/**
+ * CRIU reads a file's first page in search of a build id. On a tmpfs that fills a hole, and the workload
+ * notices.
+ */
 const folders = ['/var/tmp', '/var/lib', '/root'];
 const neededBytes = 64n << 20n;
 /** A dump takes less than a second on a host that has nothing else to do. */
@@ -148,7 +151,10 @@ async function appears({ host, stage }: StageContext, isSo: () => boolean): Prom
   return true;
 }
 
-/** A line of ours in CRIU's log says more than CRIU's own, and the first of CRIU's is the cause of the others. */
+/**
+ * A line of ours in CRIU's log says more than CRIU's own, and the first of CRIU's is the cause of the
+ * others.
+ */
 function reasonIn({ host }: StageContext, log: string): string | undefined {
   try {
     const text = host.files.readIfThere(log, bounds.ownParts)?.toString('utf8') ?? '';

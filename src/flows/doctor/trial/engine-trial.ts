@@ -13,7 +13,10 @@ export interface TriedEngine {
 /** Ranges of 64 KiB and more are shared where that is possible. */
 const fileBytes = 256 << 10;
 
-/** Copies a small file in FOLDER as a ghost, and removes both. @throws an errno error where it may not write there */
+/**
+ * Copies a small file in FOLDER as a ghost, and removes both.
+ * @throws an errno error where it may not write there
+ */
 export async function tryEngine(
   context: StageContext,
   folder: string,
