@@ -20,10 +20,10 @@ export const examineLeftovers: Examine = (context, request) => {
   const { clean: isCleaning, images } = request;
   // The line about images says so where there is no such directory, or its file server is dead.
   const looked = images !== undefined && isThere(context, images) === 'yes' ? { images } : {};
-  const bases = findBases(context, { clean: isCleaning, ...looked }).filter(({ count }) => count > 0);
+  const bases = findBases(context, { clean: isCleaning, ...looked });
   const crius = namesOfCriu(context);
   const findings = [
-    ...bases.map(describeBases),
+    ...bases.filter(({ count }) => count > 0).map(describeBases),
     ...folders(context, request),
     ...sessions(context, request),
     ...crius.found.slice(0, mostNames).map(describeName),
