@@ -1,3 +1,4 @@
+import path from 'node:path';
 import type { Doctor } from '../../base/documents/generated/doctor.js';
 import { examineAll, examineOne } from '../../flows/doctor/examine-all.js';
 import type { DoctorRequest } from '../../flows/doctor/look/finding.js';
@@ -18,7 +19,10 @@ export async function doctorCommand(args: string[]): Promise<number> {
   });
   const images = values['images-dir'];
   if (images !== undefined) required('doctor', '-D', images);
-  const request: DoctorRequest = { clean: values.clean, ...(images === undefined ? {} : { images }) };
+  const request: DoctorRequest = {
+    clean: values.clean,
+    ...(images === undefined ? {} : { images: path.resolve(images) }),
+  };
   const { examination } = values;
   const result = await onStage(false, context =>
     examination === undefined ? all(context, request) : one(context, request, examination),

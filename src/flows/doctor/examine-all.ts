@@ -12,6 +12,8 @@ import { silentMounts } from './look/mounts.js';
 import { quoted } from './look/programs.js';
 import { type Examination, examinations } from './table.js';
 
+const mostWarnings = 20;
+
 /**
  * @param command the words that run the one examination whose name follows them, and print a Doctor as JSON
  */
@@ -52,8 +54,11 @@ async function examineApart(
   let reason: string;
   try {
     const { stdout, stderr } = await host.commands.output(argv, waitMs);
-    if (stdout !== '' && stdout.length <= bounds.manifest.bytes)
-      return parseDocument<Doctor>('Doctor', stdout, name, 'IO');
+    if (stdout !== '' && stdout.length <= bounds.manifest.bytes) {
+      const result = parseDocument<Doctor>('Doctor', stdout, name, 'IO');
+      passOn(context, stderr);
+      return result;
+    }
     reason = stderr.trim().split('\n').at(-1) ?? '';
   } catch (error) {
     reason = reasonOf(error);
@@ -61,6 +66,12 @@ async function examineApart(
   const isLate = host.clock() - began >= waitMs;
   const finding = isLate ? late(context, name, waitMs) : broken(name, `cannot be looked at: ${reason}`);
   return { ok: false, findings: [finding], bases: [] };
+}
+
+/** Warnings of an examination: a record that cannot be read, or a container that goes on. */
+function passOn({ log }: StageContext, stderr: string): void {
+  const lines = stderr.split('\n').filter(text => text.trim() !== '');
+  for (const text of lines.slice(0, mostWarnings)) log.warn(text.replace(/^ghostkeep: (warning: )?/, ''));
 }
 
 function late(context: StageContext, name: string, waitMs: number) {

@@ -2,7 +2,7 @@ import type { Finding } from '../../../base/documents/generated/doctor.js';
 import { errnoOf } from '../../../base/errors.js';
 import type { StageContext } from '../../try-hooks/stage-context.js';
 import { annotationsNaming } from '../look/bundles.js';
-import { optionsFiles } from '../look/criu-options.js';
+import { effectiveOptions, optionsFiles } from '../look/criu-options.js';
 import { broken, type Examine, ok, warning } from '../look/finding.js';
 import { quoted } from '../look/programs.js';
 
@@ -22,21 +22,20 @@ export const examineOptions: Examine = context => {
   const absent = files
     .filter(({ missing, named }) => missing && named)
     .map(({ path }) => warning(name, `CRIU_CONFIG_FILE names ${path}, which is not there: CRIU ignores it`));
-  const set = files.flatMap(({ path, readBy, options }) =>
-    options.length === 0
-      ? []
-      : [
-          `${options
-            .slice(0, mostShown)
-            .map(option => `${option.name} ${option.value}`.trim())
-            .join(', ')} (${path}, read by ${readBy})`,
-        ],
-  );
+  const effective = effectiveOptions(context);
+  const set = files.flatMap(({ path, readBy, options }) => {
+    const isInForce = (option: { name: string }) =>
+      readBy.includes('under') || effective.get(option.name)?.path === path;
+    const shown = options.filter(isInForce).slice(0, mostShown).map(showOption);
+    return shown.length === 0 ? [] : [`${shown.join(', ')} (${path}, read by ${readBy})`];
+  });
   const others = [...ofEngines(context), ...ofContainers(context)];
   if (faults.length > 0) return { findings: [...faults, ...others] };
   const says = set.length > 0 ? set.join('; ') : 'none: no configuration file of CRIU sets any';
   return { findings: [ok(name, says), ...absent, ...others] };
 };
+
+const showOption = (option: { name: string; value: string }) => `${option.name} ${option.value}`.trim();
 
 const away = (path: string) => `mv ${quoted(path)} ${quoted(`${path}.away`)}`;
 

@@ -5,6 +5,7 @@ import { showSome } from '../../../base/text/show-some.js';
 import { configPath } from '../../container/policy.js';
 import type { StageContext } from '../../try-hooks/stage-context.js';
 import { asRoot, broken, type Examine, ok, warning } from '../look/finding.js';
+import { ask, findProgram } from '../look/programs.js';
 import { homeOf, packageHome, reinstallCommand } from '../look/way-out.js';
 
 const name = 'ghostkeep';
@@ -16,7 +17,7 @@ const isSeenElsewhere = /\/criu\/ghostkeep\.so$|\/hooks\.d\/ghostkeep-\w+\.json$
 const sumsOfPackage = '/var/lib/dpkg/info/ghostkeep.md5sums';
 
 /** Every file of this installation is as it was installed, and the native library loads. */
-export const examineProgram: Examine = context => {
+export const examineProgram: Examine = async context => {
   const again = reinstallCommand(context);
   try {
     context.host.processes.threadsApart(context.host.processes.self());
@@ -25,17 +26,29 @@ export const examineProgram: Examine = context => {
   }
   const files = installedFiles(context);
   const { tool } = context;
+  const wrong = files.length === 0 ? await wrongForRpm(context) : [];
+  if (wrong.length > 0) return { findings: [broken(name, notAsInstalled(context, wrong), again)] };
   if (files.length === 0) return { findings: [ok(name, `${tool}, from ${homeOf(context)}`)] };
   const [damaged, unread] = compare(context, files);
-  if (damaged.length > 0) {
-    const says = `${tool}: not as they were installed: ${showSome(damaged)}`;
-    return { findings: [broken(name, says, again)] };
-  }
+  if (damaged.length > 0) return { findings: [broken(name, notAsInstalled(context, damaged), again)] };
   const shown = `${tool}, ${files.length - unread.length} files as they were installed`;
   if (unread.length > 0)
     return { findings: [warning(name, `${shown}; could not be read: ${showSome(unread)}`, asRoot)] };
   return { findings: [ok(name, `${shown}, from ${homeOf(context)}`)] };
 };
+
+const notAsInstalled = ({ tool }: StageContext, files: readonly string[]) =>
+  `${tool}: not as they were installed: ${showSome(files)}`;
+
+/** rpm keeps the checksums itself. Source: rpm(8), --verify: a 5 or `missing`, then `c` for a file of settings. */
+async function wrongForRpm(context: StageContext): Promise<string[]> {
+  const rpm = homeOf(context) === packageHome ? findProgram(context, 'rpm') : undefined;
+  if (rpm === undefined) return [];
+  const { stdout } = await ask(context, [rpm, '--verify', 'ghostkeep']);
+  return [...stdout.matchAll(/^(?:..5\S*|missing) +(?!c )(\/.*)$/gm)]
+    .map(([, path]) => path as string)
+    .filter(path => !isSeenElsewhere.test(path));
+}
 
 /** Lines of `HASH  PATH`, as install.sh and dpkg write them. A source tree has no such list. */
 function installedFiles(context: StageContext): { hash: string; path: string }[] {

@@ -18,8 +18,8 @@ export function imageFolders(context: StageContext): ImageFolder[] {
   const isRoot = context.host.uid() === 0;
   const all: ImageFolder[] = [
     {
-      engine: 'podman',
-      folder: isRoot ? '/var/lib/containers' : `${home}/.local/share/containers`,
+      engine: findProgram(context, 'crio') ? 'podman, CRI-O' : 'podman',
+      folder: isRoot ? podmansRoot(context) : `${home}/.local/share/containers/storage`,
       makeRoom: 'podman image prune',
     },
     { engine: 'docker', folder: dockersRoot(context), makeRoom: 'docker image prune' },
@@ -29,6 +29,20 @@ export function imageFolders(context: StageContext): ImageFolder[] {
       : []),
   ];
   return all.filter(({ folder }) => isThere(context, folder) !== 'no');
+}
+
+/** Source: containers-storage.conf(5), graphroot. */
+function podmansRoot(context: StageContext): string {
+  const { files } = context.host;
+  try {
+    const text = files.readIfThere('/etc/containers/storage.conf', bounds.policy)?.toString('utf8') ?? '';
+    const named = /^[ \t]*graphroot[ \t]*=[ \t]*"(\/[^"\n]*)"/m.exec(text)?.[1];
+    if (named !== undefined) return named;
+  } catch (error) {
+    if (errnoOf(error) === undefined && !(error instanceof GhostkeepError)) throw error;
+  }
+  const standard = '/var/lib/containers/storage';
+  return isThere(context, standard) === 'no' ? '/var/lib/containers' : standard;
 }
 
 /** Source: dockerd(8), data-root. */

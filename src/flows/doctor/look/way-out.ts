@@ -30,7 +30,8 @@ export function reinstallCommand(context: StageContext): string {
   const tree = treeOf(context, home);
   const prefix = home.endsWith('/lib/ghostkeep') ? home.slice(0, -'/lib/ghostkeep'.length) : '/usr/local';
   const where = prefix === '/usr/local' ? '' : `PREFIX=${quoted(prefix)} `;
-  return `${where}bash ${quoted(`${tree}/install.sh`)}`;
+  // Without the tree, the user has to get one: the command is to be run in it.
+  return `${where}bash ${tree === undefined ? 'install.sh' : quoted(`${tree}/install.sh`)}`;
 }
 
 /** Puts the gate where the installed CRIU looks for it. */
@@ -47,10 +48,15 @@ export function homeOf({ stage }: StageContext): string {
 
 export const packageHome = '/usr/lib/ghostkeep';
 
-/** install.sh notes where it was run from. A source tree and an npm package have an install.sh themselves. */
-function treeOf({ host }: StageContext, home: string): string {
-  const noted = host.files.readIfThere(`${home}/installed-from`, pathBound)?.toString('utf8').trim();
-  return noted?.startsWith('/') ? noted : home;
+/**
+ * install.sh notes where it was run from. A source tree and an npm package have an install.sh themselves. The one of an
+ * installation only checks and removes.
+ */
+function treeOf({ host }: StageContext, home: string): string | undefined {
+  const { files } = host;
+  const noted = files.readIfThere(`${home}/installed-from`, pathBound)?.toString('utf8').trim();
+  const tree = files.exists(`${home}/installed`) ? noted : home;
+  return tree?.startsWith('/') && files.exists(`${tree}/install.sh`) ? tree : undefined;
 }
 
 const managerOf = (context: StageContext) =>

@@ -153,7 +153,7 @@ disk_is_full() {
 	echo >"$WORK/unused/data"
 	tar -C "$WORK/unused" -c . | expect_ok podman import - localhost/unused
 	fallocate -l $(($(stat -f -c '%a * %S' /var/lib/containers) - 40 * 1048576)) /var/lib/containers/filled
-	expect_broken images 'podman: /var/lib/containers on ext4 is full' ghostkeep
+	expect_broken images 'podman: /var/lib/containers/storage on ext4 is full' ghostkeep
 	mend
 }
 
