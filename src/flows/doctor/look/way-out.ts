@@ -49,8 +49,8 @@ export function homeOf({ stage }: StageContext): string {
 export const packageHome = '/usr/lib/ghostkeep';
 
 /**
- * install.sh notes where it was run from. A source tree and an npm package have an install.sh themselves. The one of an
- * installation only checks and removes.
+ * install.sh notes where it was run from. A source tree and an npm package have an install.sh themselves. The
+ * one of an installation only checks and removes.
  */
 function treeOf({ host }: StageContext, home: string): string | undefined {
   const { files } = host;
