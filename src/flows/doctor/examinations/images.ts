@@ -28,7 +28,8 @@ function foldersOf(context: StageContext, { images }: DoctorRequest): ImageFolde
   return [...(images === undefined ? [] : [{ engine: '-D', folder: images }]), ...imageFolders(context)];
 }
 
-async function describe(context: StageContext, { engine, folder, makeRoom }: ImageFolder): Promise<Finding> {
+async function describe(context: StageContext, place: ImageFolder): Promise<Finding> {
+  const { engine, folder, makeRoom, another } = place;
   const who = `${engine}: ${folder}`;
   const there = isThere(context, folder);
   if (there === 'silent') {
@@ -45,7 +46,10 @@ async function describe(context: StageContext, { engine, folder, makeRoom }: Ima
     return broken(name, `${who} on ${filesystem} is full: ${room}`, makeRoom ?? largest);
   }
   const tried = await attempt(context, real);
-  if (typeof tried === 'string') return warning(name, `${who} on ${filesystem}: ${tried}`, asRoot);
+  if (typeof tried === 'string') {
+    const other = context.host.uid() === 0 ? undefined : asRoot;
+    return warning(name, `${who} on ${filesystem}: ${tried}`, other);
+  }
   const shown = `${who} on ${filesystem}: ${showEngine(tried)}, ${room}`;
   if (tried.inVain)
     return broken(
@@ -54,8 +58,10 @@ async function describe(context: StageContext, { engine, folder, makeRoom }: Ima
       `sed -i 's/"fiemap"/"auto"/' ${configPath}`,
     );
   if (free !== undefined && free < little) return warning(name, shown, makeRoom);
-  if (isInMemory(filesystem))
-    return warning(name, `${shown}; images there take memory, and end with the host`);
+  if (isInMemory(filesystem)) {
+    const says = `${shown}; images there take memory${another === undefined ? '' : `; ${another.says}`}`;
+    return warning(name, says, another?.command);
+  }
   return ok(name, shown);
 }
 

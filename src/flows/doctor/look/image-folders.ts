@@ -10,7 +10,15 @@ export interface ImageFolder {
   folder: string;
   /** A command of the engine that removes what nobody uses. */
   makeRoom?: string;
+  /** How the engine is given another folder. */
+  another?: { says: string; command: string };
 }
+
+/** Source: docs/containerd.md, Room for the checkpoint. */
+const byEnvironment = {
+  says: 'below [Service], Environment=TMPDIR=/var/lib/containerd-tmp gives it another folder',
+  command: 'mkdir -p /var/lib/containerd-tmp && systemctl edit containerd && systemctl restart containerd',
+};
 
 /** Those that are there, or whose server does not say. */
 export function imageFolders(context: StageContext): ImageFolder[] {
@@ -25,7 +33,7 @@ export function imageFolders(context: StageContext): ImageFolder[] {
     { engine: 'docker', folder: dockersRoot(context), makeRoom: 'docker image prune' },
     { engine: 'kubelet', folder: '/var/lib/kubelet/checkpoints' },
     ...(findProgram(context, 'containerd')
-      ? [{ engine: 'containerd', folder: containerdsFolder(context) }]
+      ? [{ engine: 'containerd', folder: containerdsFolder(context), another: byEnvironment }]
       : []),
   ];
   return all.filter(({ folder }) => isThere(context, folder) !== 'no');
