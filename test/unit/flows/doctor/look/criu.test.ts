@@ -20,6 +20,7 @@ describe('a CRIU', () => {
     const machine = { x64: 62, arm64: 183 }[process.arch as 'x64' | 'arm64'];
     assert.equal(machineOf(readFileSync('/proc/self/exe').subarray(0, 64)), machine);
     assert.equal(machineOf(Buffer.from('#!/bin/sh\nexec /usr/sbin/criu "$@"\n')), undefined);
-    assert.equal(machineOf(Buffer.from('\x7fELF')), undefined);
+    for (const cutOff of ['\x7fELF', '\x7fELF\x02\x01'])
+      assert.equal(machineOf(Buffer.from(cutOff)), undefined);
   });
 });
