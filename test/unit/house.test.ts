@@ -29,7 +29,7 @@ const allowed: Record<string, string[]> = {
  */
 const rooms: Record<string, string[][]> = {
   base: [['documents/generated'], ['.'], ['documents', 'text'], ['host']],
-  cli: [['print'], ['log', 'ending'], ['.'], ['options', 'generate'], ['commands']],
+  cli: [['print'], ['log', 'ending'], ['.'], ['options', 'generate', 'progress'], ['commands']],
   criu: [['generated'], ['.']],
   flows: [
     ['.'],
@@ -47,6 +47,10 @@ const rooms: Record<string, string[][]> = {
     ['forget'],
     ['gate', 'hooks', 'try-hooks'],
     ['try-hooks/restored', 'try-hooks/runc', 'try-hooks/others'],
+    ['doctor/look'],
+    ['doctor/trial', 'doctor/left'],
+    ['doctor/examinations'],
+    ['doctor'],
   ],
   ghost: [['.'], ['mounts'], ['find']],
   bench: [['content'], ['machine'], ['report'], ['.'], ['suites']],

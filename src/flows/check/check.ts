@@ -1,14 +1,15 @@
 /** `ghostkeep check`: would a checkpoint succeed now? It only reads, but for one sample that it copies. */
+
 import path from 'node:path';
 import type { Check, Refusal } from '../../base/documents/generated/check.js';
 import { GhostkeepError, reasonOf } from '../../base/errors.js';
-import { findGhosts } from '../../ghost/find/find.js';
 import { toRecord } from '../../ghost/ghost.js';
 import { assertMayReplace } from '../chain/children.js';
 import { findImagePlace } from '../container/image-place.js';
 import { policyOf } from '../container/policy.js';
 import type { Context } from '../context.js';
 import { type Selection, selectPids } from '../scan/select.js';
+import { searchGhosts } from '../steps.js';
 import { findDoubts, findMountRefusals, findRefusals } from './refusals.js';
 import { estimate } from './room.js';
 
@@ -22,9 +23,9 @@ export async function check(context: Context, selection: Selection, images?: str
   const pids = selectPids(host, selection);
   const [first = 0] = pids;
   const { policy } = policyOf(context, first);
-  const found = findGhosts(host.processes, pids, context.alive);
+  const found = searchGhosts(context, pids, { named: true });
   const place = placeOf(context, pids, selection, images);
-  const { room, freeze, refusals } = await estimate(context, found.ghosts, policy, place.folder);
+  const { room, freeze, refusals } = await estimate(context, found, policy, place.folder);
   const all = [
     ...findRefusals(context, found, policy),
     ...findMountRefusals(context, pids),

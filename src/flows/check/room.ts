@@ -2,6 +2,7 @@
 import type { Freeze, Refusal, Room } from '../../base/documents/generated/check.js';
 import { errnoOf } from '../../base/errors.js';
 import { countToJson, showBytes } from '../../base/units.js';
+import type { Found } from '../../ghost/find/find.js';
 import type { Ghost } from '../../ghost/ghost.js';
 import type { Policy } from '../../oci/policy.js';
 import { needsCopy } from '../choose/choose.js';
@@ -24,12 +25,13 @@ const sampleBytes = 64n << 20n;
  */
 export async function estimate(
   context: Context,
-  ghosts: readonly Ghost[],
+  { ghosts, named }: Found,
   policy: Policy,
   folder: string | undefined,
 ): Promise<Estimate> {
   const { processes, files } = context.host;
-  const ours = policy.enabled ? ghosts.filter(ghost => ghost.keep === 'ghostkeep' && needsCopy(ghost)) : [];
+  const isOurs = (ghost: Ghost) => policy.enabled && ghost.keep === 'ghostkeep' && needsCopy(ghost);
+  const ours = [...ghosts, ...named].filter(isOurs);
   const pinned = pinSome(processes, ours);
   try {
     const shared = folder === undefined ? [] : pinned.filter(one => shares(context, one, policy, folder));
@@ -37,7 +39,9 @@ export async function estimate(
     const copied = ours.filter(ghost => !isShared.has(ghost));
     const needed = bytesOf(copied);
     const free = folder === undefined ? undefined : files.freeBytes(folder);
-    const isFull = free !== undefined && needed + policy.reserve > free;
+    // A file on a shared /dev/shm that does not fit is left out with a warning, and refuses nothing.
+    const least = bytesOf(copied.filter(ghost => ghost.class !== 'named'));
+    const isFull = free !== undefined && least + policy.reserve > free;
     const ms =
       folder === undefined || isFull ? undefined : await measure(context, pinned, isShared, needed, folder);
     return {
@@ -51,7 +55,7 @@ export async function estimate(
         shared: countToJson(bytesOf([...isShared])),
         ...(ms === undefined ? {} : { atMostMs: ms }),
       },
-      refusals: isFull ? [noSpace(needed, free, policy)] : [],
+      refusals: isFull ? [noSpace(least, free, policy)] : [],
     };
   } finally {
     unpinGhosts(processes, pinned);

@@ -3,13 +3,14 @@ import { randomUUID } from 'node:crypto';
 import path from 'node:path';
 import type { Manifest, ManifestGhost } from '../../base/documents/generated/manifest.js';
 import { errnoOf, GhostkeepError, translate } from '../../base/errors.js';
+import { showId } from '../../base/text/ghost-id.js';
 import { countToJson } from '../../base/units.js';
 import { isPacked, type PackedGhost } from '../../chain/packed.js';
 import { nextLayerNames, wholeName } from '../../image/layout.js';
 import { readSealedManifest, writeManifest } from '../../image/manifest.js';
 import { registerChild, unregisterChild } from '../chain/children.js';
 import { type Link, openLayers, Parents } from '../chain/open-layers.js';
-import { type Context, whenMoving } from '../context.js';
+import { aliveWhenMoving, type Context } from '../context.js';
 import { warnOfRefused } from '../directory/warn-of-refused.js';
 import { tidy } from '../history/tidy.js';
 import { unpackGhost } from '../history/unpack-one.js';
@@ -103,7 +104,7 @@ async function joinGhost(
   try {
     for (const path of [map, data]) fds.push(files.create(path));
     const [mapFd, dataFd] = fds as [number, number];
-    const moving = whenMoving(context);
+    const moving = aliveWhenMoving(context);
     const joined = { ghost: layers.levels.slice(0, 2), parent: [], mapFd, dataFd };
     const written = await engine.pack(joined, moving);
     files.matchOwner([map, data], `${heir.images}/${ghost.layer.map}`);
@@ -124,7 +125,7 @@ async function joinGhost(
     };
   } catch (error) {
     const code = errnoOf(error) === 'EBADMSG' ? 'IMAGE_INVALID' : 'IO';
-    const action = `cannot put ghost ${ghost.id} (${ghost.path}) of ${heir.where} together`;
+    const action = `cannot put ghost ${showId(ghost.id)} (${ghost.path}) of ${heir.where} together`;
     throw translate(error, code, ghost.layer.map, action);
   } finally {
     for (const fd of fds) files.close(fd);

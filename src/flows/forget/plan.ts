@@ -4,7 +4,7 @@ import { GhostkeepError } from '../../base/errors.js';
 import { showBytes } from '../../base/units.js';
 import { findIn, isPacked, type PackedGhost, packedGhosts } from '../../chain/packed.js';
 import { type Link, openLayers, Parents } from '../chain/open-layers.js';
-import { type Context, whenMoving } from '../context.js';
+import { aliveWhenMoving, type Context } from '../context.js';
 import { roomOf } from '../history/unpack.js';
 
 /** How a packed ghost of a child does without the checkpoint between it and `parent`. */
@@ -48,7 +48,7 @@ async function planGhost(
   try {
     if (!hasParent(below)) return whole;
     const two = layers.levels.slice(0, 2);
-    const counted = await context.host.engine.countJoined(two, whenMoving(context));
+    const counted = await context.host.engine.countJoined(two, aliveWhenMoving(context));
     // Nothing of it is further down, so nothing is saved by a layer.
     if (counted.keptBytes === 0n) return whole;
     return { ghost, parent: below.layer.parent, bytes: counted.dataBytes + counted.imageBytes };
