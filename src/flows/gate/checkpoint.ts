@@ -45,10 +45,7 @@ export interface CheckpointRequest {
   configPath: string;
   /** The file that CRIU_CONFIG_FILE named before; its options stay in effect. */
   userConfig: string | undefined;
-  /**
-   * Called when the runtime's command is about to begin. If it throws an error, the checkpoint ends and the
-   * container runs on.
-   */
+  /** Called when the runtime's command is about to begin. If it throws, the container runs on. */
   beforeCommand?: () => Promise<void>;
   /**
    * Called when finishing failed after CRIU succeeded. Resolves to true to try again, or to false to give up.
