@@ -43,13 +43,22 @@ const attacks = {
     atMostSeconds: 300,
   },
   histories: {
-    what: 'random histories: dump, pack, materialize and remove, every checkpoint compared',
+    what: 'random histories: dump, pack, materialize and forget, every checkpoint compared',
     run: seed => [
       ...['env', `GHOSTKEEP_SEED=${seed}`, 'GHOSTKEEP_STEPS=1000'],
       ...[process.execPath, '--import', 'tsx', '--test', 'test/scenario/histories.test.ts'],
     ],
     counts: /# (\d+) steps/,
     atMostSeconds: 900,
+  },
+  moves: {
+    what: 'rounds to another host over a connection that is cut, or that changes bytes',
+    run: seed => [
+      ...['env', `GHOSTKEEP_SEED=${seed}`, 'GHOSTKEEP_CUTS=1000'],
+      ...[process.execPath, '--import', 'tsx', '--test', 'test/scenario/move-over-a-bad-wire.test.ts'],
+    ],
+    counts: /# (\d+) moves/,
+    atMostSeconds: 2400,
   },
   strangers: {
     what: 'packed directories whose manifests were changed at random',
@@ -60,12 +69,54 @@ const attacks = {
     counts: /# (\d+) manifests/,
     atMostSeconds: 900,
   },
+  forget: {
+    what: 'SIGKILL of forget at any moment, every other checkpoint compared',
+    run: seed => [
+      ...['env', `GHOSTKEEP_SEED=${seed}`, 'GHOSTKEEP_KILLS=1000'],
+      ...[process.execPath, '--import', 'tsx', '--test', 'test/scenario/killed-forget.test.ts'],
+    ],
+    counts: /# (\d+) kills/,
+    atMostSeconds: 1800,
+  },
+  power: {
+    what: 'power cuts while dump, pack, materialize, forget and share run, on xfs and ext4',
+    run: seed => [
+      ...['env', `GHOSTKEEP_SEED=${seed}`, 'GHOSTKEEP_CUTS=1000'],
+      ...[process.execPath, '--import', 'tsx', '--test', 'test/scenario/power-cut.test.ts'],
+    ],
+    counts: /# (\d+) cuts in all/,
+    atMostSeconds: 1800,
+  },
   layers: {
     what: 'layers of random ghosts, then mutated maps and data, under ASan and UBSan',
     make: ['-C', 'native/engine', 'cases', `BUILD=${build}`, 'SANITIZE=1'],
     run: seed => [`${build}/engine-cases`, '--dir', '/dev/shm', '--layers', '3000', '--seed', seed],
     counts: /# (\d+) histories/,
     atMostSeconds: 900,
+  },
+  'move-streams': {
+    what: 'the reader of streams that move ghosts, with frames of a hostile sender',
+    run: seed => inTest('test/unit/move/hostile.test.ts', seed, 'GHOSTKEEP_STREAMS=1000000'),
+    counts: /# (\d+) streams/,
+    atMostSeconds: 1800,
+  },
+  'move-receiver': {
+    what: 'a receiver with real files and a hostile sender',
+    run: seed => inTest('test/unit/flows/receive/hostile.test.ts', seed, 'GHOSTKEEP_CONNECTIONS=10000'),
+    counts: /# (\d+) connections/,
+    atMostSeconds: 1800,
+  },
+  'move-cuts': {
+    what: 'random rounds to a receiver whose connections are cut anywhere',
+    run: seed => inTest('test/unit/flows/receive/cuts.test.ts', seed, 'GHOSTKEEP_ROUNDS=1000'),
+    counts: /# (\d+) rounds/,
+    atMostSeconds: 1800,
+  },
+  'move-kill': {
+    what: 'SIGKILL of a receiver at any moment, then rounds, dump and seal to the end',
+    run: seed => inTest('test/scenario/receive-killed.test.ts', seed, 'GHOSTKEEP_KILLS=150'),
+    counts: /# (\d+) kills/,
+    atMostSeconds: 1800,
   },
   kill: {
     what: 'SIGKILL of dump and restore at any moment',
@@ -85,6 +136,11 @@ const attacks = {
 };
 
 process.exitCode = await main(process.argv.slice(2));
+
+/* A test that runs longer by a number in its environment. */
+function inTest(file, seed, ...numbers) {
+  return ['env', `GHOSTKEEP_SEED=${seed}`, ...numbers, process.execPath, '--import', 'tsx', '--test', file];
+}
 
 async function main(args) {
   const at = args.indexOf('--seed');

@@ -55,8 +55,10 @@ function policyKeys() {
   return table(['key', 'value', 'meaning', 'default'], rows);
 }
 
-function valuesOf({ type, enum: values, $ref, items }) {
+function valuesOf({ type, enum: values, $ref, items, minimum, maximum }) {
   if ($ref) return 'bytes: `4096`, `64M`, `2G`';
+  if (type === 'integer') return `${minimum} to ${maximum}`;
+  if (type === 'string') return 'text';
   if (values) return values.map(value => `\`${value}\``).join(', ');
   return type === 'boolean'
     ? '`true`, `false`'

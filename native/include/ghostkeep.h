@@ -19,7 +19,9 @@
 #include <stdint.h>
 
 #include "ghostkeep-layer.h"
+#include "ghostkeep-move.h"
 #include "ghostkeep-proc.h"
+#include "ghostkeep-send.h"
 
 #define GK_MESSAGE_BYTES 240
 
@@ -247,7 +249,7 @@ int gk_settle(int fd, struct gk_report *report);
 uint32_t gk_layout(char *text, uint32_t capacity);
 
 /* sizeof(struct gk_report) in the low 16 bits, and above them GK_ABI, which changes with this file. */
-#define GK_ABI 14
+#define GK_ABI 15
 uint32_t gk_abi(void);
 
 #endif

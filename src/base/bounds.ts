@@ -35,6 +35,8 @@ export const bounds = {
   cgroup: { bytes: 64 * MiB, code: 'CRIU_IMAGE_INVALID' },
   /** A page of settings. */
   policy: { bytes: MiB, code: 'BAD_POLICY' },
+  /** An id, and some 40 bytes for each of 50,000 ghosts. */
+  receiver: { bytes: 4 * MiB, code: 'IMAGE_INVALID' },
   /** An id, a policy and two paths. */
   session: { bytes: MiB, code: 'BAD_INPUT' },
   /** Lines of options that the user gives CRIU. */

@@ -25,10 +25,10 @@ export const commands: Record<string, Command> = {
   },
   dump: {
     usage:
-      'dump --pid N …|--tree PID|--container NAME|--cgroup PATH [--freeze] -D DIR [--base DIR2] [--engine auto|fiemap|seek|read] [--detect-zeroes] [--digest] [--require-frozen] [--allow-missing] [--verbose] [--json]',
+      'dump --pid N …|--tree PID|--container NAME|--cgroup PATH [--freeze] -D DIR [--base DIR2] [--engine auto|fiemap|seek|read] [--detect-zeroes] [--digest] [--require-frozen] [--allow-missing]\n         [--to ADDR [--tls …] | --via COMMAND] [--progress FD] [--verbose] [--json]',
     summary: "copy processes' ghosts into DIR, with --freeze as they are at one moment",
     details:
-      '-D, --images-dir DIR is made if it is not there, and must hold no dump. --pid N is given for each process. --freeze\nfreezes the processes by the freezer of their cgroup, or with SIGSTOP, while they are copied; they go on however the copy ends,\nand if ghostkeep itself is killed, with its next command. --engine says\nhow data is found (default auto: by file system), --detect-zeroes leaves out blocks of zeroes that were written,\n--digest adds checksums for `ghostkeep verify`. --base takes over the bases that `pre-dump` has left in DIR2, compares every\nbyte, and writes what differs. With --require-frozen the dump fails if one of the processes runs, or if another\nprocess can change a ghost through a mapping. Content that cannot be dumped is listed, and the exit status is 1 unless\n--allow-missing is given.',
+      '-D, --images-dir DIR is made if it is not there, and must hold no dump. --pid N is given for each process. --freeze\nfreezes the processes by the freezer of their cgroup, or with SIGSTOP, while they are copied; they go on however the copy ends,\nand if ghostkeep itself is killed, with its next command. --engine says\nhow data is found (default auto: by file system), --detect-zeroes leaves out blocks of zeroes that were written,\n--digest adds checksums for `ghostkeep verify`. --base takes over the bases that `pre-dump` has left in DIR2, compares every\nbyte, and writes what differs. With --require-frozen the dump fails if one of the processes runs, or if another\nprocess can change a ghost through a mapping. Content that cannot be dumped is listed, and the exit status is 1 unless\n--allow-missing is given. --to and --via send the ghosts to `ghostkeep receive` on another host and store none of their\ncontent in DIR (docs/migrate.md).',
     example: 'ghostkeep dump --tree 4711 --freeze -D images',
     load: async () => (await import('./commands/dump.js')).dumpCommand,
   },
@@ -42,12 +42,21 @@ export const commands: Record<string, Command> = {
   },
   'pre-dump': {
     usage:
-      'pre-dump --container ID | --pid N … | --tree PID [-D DIR] [--until-stable [N]] [--engine auto|fiemap|seek|read] [--verbose] [--json]',
+      'pre-dump --container ID | --pid N … | --tree PID [-D DIR | --to ADDR [--tls …] | --via COMMAND] [--until-stable [N]]\n         [--engine auto|fiemap|seek|read] [--progress FD] [--verbose] [--json]',
     summary: 'copy large ghosts while their processes run, so that the freeze is short',
     details:
-      'For engines that pause a container before they call CRIU. The copies are bases in DIR/ghostkeep: the next checkpoint\nof these processes finds them, compares every byte, and writes what differs. DIR must be on the file system of the\ncheckpoint, and must hold none; CRIU may write its checkpoint there. Without it, they lie where containerd, CRI-O or\nPodman will put the images. Another pre-dump goes over the same bases.\n--until-stable repeats that while what differs still shrinks, N times at most (default 10). Where the freeze will share\nblocks (xfs, btrfs), only dirty pages are written to the disk.',
+      'For engines that pause a container before they call CRIU. The copies are bases in DIR/ghostkeep: the next checkpoint\nof these processes finds them, compares every byte, and writes what differs. DIR must be on the file system of the\ncheckpoint, and must hold none; CRIU may write its checkpoint there. Without it, they lie where containerd, CRI-O or\nPodman will put the images. Another pre-dump goes over the same bases.\n--until-stable repeats that while what differs still shrinks, N times at most (default 10). Where the freeze will share\nblocks (xfs, btrfs), only dirty pages are written to the disk. --to and --via send the copies to `ghostkeep receive` on another host.',
     example: 'ghostkeep pre-dump --tree 4711 -D next',
     load: async () => (await import('./commands/pre-dump.js')).preDumpCommand,
+  },
+  receive: {
+    usage:
+      'receive -D DIR [--max-bytes SIZE] [--listen PATH|ADDRESS:PORT [--status-fd FD] [--insecure | --tls [--tls-cacert FILE]\n         [--tls-cert FILE] [--tls-key FILE]]] | receive --dump',
+    summary: 'receive ghosts from another host, on stdin and stdout or a socket',
+    details:
+      'The sender is `pre-dump` or `dump` with --to or --via on the other host, and `send-images` at the end. DIR is made if it\nis not there, and must hold no checkpoint. Until all has arrived everything lies in DIR/ghostkeep, and what was\nacknowledged is not sent again when a connection breaks. --max-bytes bounds what a sender may make this host store.\n--listen waits for connections until DIR is sealed: on a unix socket, which only its own user may connect to, or a TCP\nport. With --tls both sides show certificates of one authority; files have the names that CRIU has for them\n(/etc/pki/CA/cacert.pem, /etc/pki/criu/cert.pem, /etc/pki/criu/private/key.pem). Without --tls a port that others can reach needs\n--insecure. --status-fd gets a NUL when the port is open. --dump prints a stream from stdin, a line for each frame.',
+    example: 'ghostkeep receive -D images',
+    load: async () => (await import('./commands/receive.js')).receiveCommand,
   },
   show: {
     usage: 'show DIR [--verbose] [--extents] [--json]',
@@ -105,6 +114,14 @@ export const commands: Record<string, Command> = {
     example: 'ghostkeep materialize images --preserve-allocation',
     load: async () => (await import('./commands/materialize.js')).materializeCommand,
   },
+  forget: {
+    usage: 'forget DIR [--dry-run] [--children-removed] [--json]',
+    summary: 'remove a checkpoint; packed ones that need it take over what they need',
+    details:
+      'DIR may be the oldest checkpoint, the newest or one in between. A child of one that stands alone becomes whole; a child of a\npacked one takes over what DIR has, and gets the parent of DIR. Room is checked first, and what a child gets is checked\nand on the disk before anything is removed. Whoever is interrupted runs the command again. Files in DIR that are neither\nours nor those of CRIU stay, and so does DIR then. --dry-run only says what would be done. A child that is not where it\nwas is an error, because its disk may be unmounted; --children-removed says that such children were removed.',
+    example: 'ghostkeep forget older --dry-run',
+    load: async () => (await import('./commands/forget.js')).forgetCommand,
+  },
   checkpoint: {
     usage:
       'checkpoint [--hold SECONDS] [--verbose] [--json] -- runc|crun [OPTION …] checkpoint [OPTION …] ID',
@@ -149,9 +166,9 @@ export const commands: Record<string, Command> = {
   },
   doctor: {
     usage: 'doctor [--clean] [-D DIR] [--json]',
-    summary: 'list the bases that pre-dump has left on this host',
+    summary: 'look at this host: would a checkpoint work, and which command mends what does not',
     details:
-      '--clean removes those that nobody comes for: their processes have ended. Bases that somebody is writing stay. After a\nreboot nothing leads to bases on a disk any more: -D names the directory that pre-dump was given.',
+      'A line for each part of the host: ok, warning or broken, and below it the command that mends it. Root sees everything; for\nothers it says what was not looked at. CRIU and the gate are really tried: a process of its own with a file without a name is\ndumped and restored in a scratch folder. Nothing else is changed, and no other process is touched. --clean removes what\nghostkeep has left and nobody comes for, and lets containers go on that a killed ghostkeep has left paused. -D looks at DIR\nas well, a directory for images: after a reboot nothing else leads to the bases of `pre-dump` in it. Exit status 1 if\nsomething is broken.',
     example: 'ghostkeep doctor',
     load: async () => (await import('./commands/doctor.js')).doctorCommand,
   },
@@ -167,6 +184,20 @@ export const commands: Record<string, Command> = {
     usage: 'hook prestart|createRuntime|poststop',
     summary: 'called by the programs in hooks/; container state on stdin',
     load: async () => (await import('./commands/hook.js')).hookCommand,
+  },
+  'send-images': {
+    usage:
+      'send-images -D DIR --to ADDR [--tls [--tls-cacert FILE] [--tls-cert FILE] [--tls-key FILE] [--tls-no-cn-verify]] [--insecure]\n         | --via COMMAND [--progress FD] [--verbose] [--json]',
+    summary: "send CRIU's own files of a checkpoint whose ghosts were sent to another host",
+    details:
+      'The last step of a move: DIR is the directory of the checkpoint here. The receiver then makes the images of the ghosts,\nchecks everything, and has a checkpoint. It can be repeated until that has worked; the gate calls it at its end.\n--to is HOST:PORT, [ADDRESS]:PORT or the path of a unix socket on which `ghostkeep receive --listen` listens. --tls encrypts;\nboth sides need certificates of one authority, by default the files that CRIU takes. Without it only loopback and unix\nsockets are used, unless --insecure is given. --via is a command that speaks to `ghostkeep receive` on its stdin and stdout.\nIt is split into words as a shell does and run without one, with PATH, HOME, USER, LOGNAME and SSH_AUTH_SOCK alone.\n--progress writes lines of JSON to the descriptor FD (schemas/progress.schema.json), twice a second.',
+    example: "ghostkeep send-images -D images --via 'ssh backup ghostkeep receive -D /srv/web'",
+    load: async () => (await import('./commands/send-images.js')).sendImagesCommand,
+  },
+  carry: {
+    usage: 'carry [--tls …] [--insecure] ADDR',
+    summary: 'started by --to, not by people: bytes from stdin go to ADDR, and its bytes to stdout',
+    load: async () => (await import('./commands/carry.js')).carryCommand,
   },
   gate: {
     usage: 'gate dump|restore',

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { errnoOf } from '../base/errors.js';
 import type { Commands } from '../base/host/host.js';
+import { ownCommand } from './native/program-files.js';
 
 /** The module is loaded with the first command. A hook starts no command and would wait 10 ms for it. */
 const load = () => import('node:child_process');
@@ -12,6 +13,8 @@ const load = () => import('node:child_process');
 const lastWordsMs = 1000;
 
 export class LinuxCommands implements Commands {
+  own = ownCommand;
+
   async run(argv: readonly string[], environment: Record<string, string> = {}): Promise<number> {
     const { spawn } = await load();
     return new Promise((resolve, reject) => {

@@ -1,14 +1,17 @@
 import type { Files, Host } from '../base/host/host.js';
 import { folder, isSealedOwnName, manifestName, oldManifestName } from './layout.js';
 import { isOwnFolder } from './own-folder.js';
+import { assertNotReceiving } from './receiving.js';
 
 /**
  * Remove our files of an earlier dump from IMAGES. The directory may be used again, and those files must not
  * be taken for this dump's.
  * @param keep names of images in the working folder that stay, because they already belong to this dump
+ * @throws BAD_INPUT where ghosts of another host are there, and nothing is removed
  */
 export function clearImages(host: Host, images: string, keep: readonly (string | undefined)[] = []): void {
   const { files } = host;
+  assertNotReceiving(files, images);
   const workFolder = `${images}/${folder}`;
   const kept = new Set(keep.filter(name => name !== undefined));
   const isOwn = isOwnFolder({ host }, images);

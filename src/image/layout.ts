@@ -44,7 +44,7 @@ export const roughName = (file: Identity) => `${folder}/rough-${identityOf(file)
  * The time of birth is taken as it is, and not by birthOf, which does not know it as long as the file has not
  * changed since: the name must stay the same.
  */
-function identityOf({ dev, ino, birthtimeNs }: Identity): string {
+export function identityOf({ dev, ino, birthtimeNs }: Identity): string {
   return [dev, ino, BigInt.asUintN(64, birthtimeNs)].map(part => part.toString(16)).join('-');
 }
 
@@ -83,15 +83,18 @@ export function sealedName(pending: string, id: number): string {
 export const childrenName = 'ghostkeep-children.json';
 
 /** The two files that stand for the image of a packed ghost. */
-export const layerNames = (id: number) => {
-  const stem = `ghostkeep-layer-${id.toString(16)}`;
-  return { map: `${stem}.map`, data: `${stem}.data` };
-};
+export const layerNames = (id: number) => layerNamesFrom(`ghostkeep-layer-${id.toString(16)}`);
+
+/** The names of a layer that takes the place of the one that has MAP. Both are there for a while. */
+export const nextLayerNames = (id: number, map: string) =>
+  map === layerNames(id).map ? layerNamesFrom(`ghostkeep-layer-${id.toString(16)}-2`) : layerNames(id);
+
+const layerNamesFrom = (stem: string) => ({ map: `${stem}.map`, data: `${stem}.data` });
 
 /** The name of an image that is put together from layers, until all of it is on the disk. */
 export const wholeName = (id: number) => `ghostkeep-whole-${id.toString(16)}.img`;
 
-export const isLayerName = (name: string) => /^ghostkeep-layer-[0-9a-f]+\.(map|data)$/.test(name);
+export const isLayerName = (name: string) => /^ghostkeep-layer-[0-9a-f]+(-2)?\.(map|data)$/.test(name);
 /** A document that was not renamed yet when its writer was killed. */
 export const isHalfWritten = (name: string) =>
   /^ghostkeep-(manifest|children)\.json\.[0-9a-f]{12}\.tmp$/.test(name);
@@ -106,3 +109,20 @@ export const isSealedOwnName = (name: string) =>
   isWholeName(name) ||
   isHalfWritten(name) ||
   /^ghostkeep-((manifest|children)\.json|linked-[0-9a-f]+\.img)$/.test(name);
+
+/** Names at a receiver of ghosts from another host, while nothing is sealed (src/move/PROTOCOL.md). */
+export const receiverName = `${folder}/receiver.json`;
+/** The content of a moved ghost, at its own offsets. */
+export const movedName = (key: string) => `${folder}/moved-${key}.data`;
+/** The table says for each block whether it is known, and its digest. */
+export const movedTableName = (key: string) => `${folder}/moved-${key}.table`;
+/** The key of a ghost, from the name of either file. */
+export const movedKey = (name: string) => /^moved-([0-9a-f-]+)\.(?:data|table)$/.exec(name)?.[1];
+/** The files of the checkpoint, with the names that they get when it is sealed. */
+export const arrivedFolder = `${folder}/arrived`;
+/** A file until its end has come, a table until it is complete, images until the disk has them. */
+export const incomingName = `${folder}/incoming`;
+export const makingName = (index: number | string) => `${folder}/making-${index}`;
+export const isMakingName = (name: string) => name.startsWith(`${folder}/making-`);
+/** Exists when everything has arrived and was checked: what is left is to give names. */
+export const placingName = `${folder}/placing`;

@@ -1,9 +1,10 @@
 import { bounds, mostJsonNames, mostJsonValues } from '../base/bounds.js';
 import { assertDocument, parseDocument } from '../base/documents/document.js';
-import type { Manifest } from '../base/documents/generated/manifest.js';
+import type { Manifest, ManifestGhost, MovedGhost } from '../base/documents/generated/manifest.js';
 import { GhostkeepError } from '../base/errors.js';
 import type { Durability, Files } from '../base/host/host.js';
 import { collectAfter } from '../base/memory.js';
+import { counted } from '../base/text/counted.js';
 import { assertDecodes } from './decode.js';
 import { encodeManifest } from './encode.js';
 import {
@@ -15,14 +16,16 @@ import {
   manifestName,
   oldManifestName,
 } from './layout.js';
+import { incomplete, isReceiving } from './receiving.js';
 
-/** @throws MANIFEST_MISSING, MANIFEST_INVALID */
+/** @throws MANIFEST_MISSING, MANIFEST_INVALID, INCOMPLETE */
 export function readManifest(files: Files, images: string): Manifest {
   assertFlat(files, images);
   const manifest = readIfThere(files, images, manifestName);
   if (manifest) return manifest;
   const where = files.realPath(images);
   if (files.exists(`${images}/${journalName}`)) throw unsealed(where);
+  if (isReceiving(files, images)) throw incomplete(files, images);
   const why = holdsOnlyBases(files, images)
     ? `it holds copies that \`ghostkeep pre-dump\` made beforehand, and no dump yet; \`ghostkeep doctor -D ${where}\` lists them`
     : isInterrupted(files, images)
@@ -67,11 +70,38 @@ function holdsOnlyBases(files: Files, images: string): boolean {
   return names.length > 0 && names.every(isBaseName);
 }
 
-/** Like readManifest, but it throws if anything is left to seal: a seal would write the manifest anew. */
-export function readSealedManifest(files: Files, images: string): Manifest {
+/**
+ * Like readManifest, but it throws if anything is left to seal, because a seal would write the manifest anew,
+ * and, without `mayBeMoved`, if the ghosts are on another host.
+ */
+export function readSealedManifest(
+  files: Files,
+  images: string,
+  { mayBeMoved = false }: { mayBeMoved?: boolean } = {},
+): Manifest {
   const manifest = readManifest(files, images);
+  const where = files.realPath(images);
+  if (!mayBeMoved) assertHere(manifest, `cannot use ${where}`, where);
   if (manifest.state === 'sealed' && !files.exists(`${images}/${journalName}`)) return manifest;
-  throw unsealed(files.realPath(images));
+  throw unsealed(where);
+}
+
+export const isMoved = (ghost: ManifestGhost): ghost is ManifestGhost & { moved: MovedGhost } =>
+  ghost.moved !== undefined;
+
+/** @returns where the ghosts of MANIFEST were sent, as a sentence; undefined where they are here */
+export function whereMoved(manifest: Manifest): string | undefined {
+  const { length } = manifest.ghosts.filter(isMoved);
+  if (length === 0) return undefined;
+  const { to = 'another host', complete = false } = manifest.moved ?? {};
+  const rest = complete ? '' : '; the rest of the checkpoint is still to be sent (`ghostkeep send-images`)';
+  return `the content of ${counted(length, 'ghost')} was sent to ${to} and is not here${rest}`;
+}
+
+/** @param action begins the message: `cannot restore from /images`. @throws MOVED */
+export function assertHere(manifest: Manifest, action: string, where: string): void {
+  const moved = whereMoved(manifest);
+  if (moved !== undefined) throw new GhostkeepError('MOVED', where, `${action}: ${moved}`);
 }
 
 /** The state of a dump before it is sealed; undefined when there is none. */

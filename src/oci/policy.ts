@@ -22,6 +22,8 @@ export interface Policy {
   warm: boolean;
   /** A dump without CRIU succeeds even if it has to leave content out. */
   allowMissing: boolean;
+  /** How long a dump tries to connect to a receiver again, and waits for a silent one. */
+  moveDeadlineMs: number;
   /** Only `dump` sets it: leave out zeroes inside data, which `engine: read` does anyway. */
   detectZeroes?: boolean;
 }
@@ -72,6 +74,9 @@ export const defaults: Required<Omit<Pick<PolicyDocument, SettableKey>, 'limit'>
   warm: true,
   allowMissing: false,
 };
+
+/** Seconds. */
+const defaultMoveDeadline = 10;
 
 const booleans = new Set(['enabled', 'warm', 'allowMissing']);
 
@@ -136,11 +141,8 @@ function parseWishes(wishes: Wish[], { subject, prefix }: Asker): PolicyDocument
 /** Later documents override earlier ones, key by key. */
 export function resolvePolicy(...documents: PolicyDocument[]): Policy {
   // biome-ignore lint/plugin: passed on, as many as the caller names
-  const { enabled, limit, reserve, engine, verify, warm, allowMissing }: PolicyDocument = Object.assign(
-    {},
-    defaults,
-    ...documents,
-  );
+  const all: PolicyDocument = Object.assign({}, defaults, ...documents);
+  const { enabled, limit, reserve, engine, verify, warm, allowMissing, moveDeadline } = all;
   return {
     enabled: enabled ?? defaults.enabled,
     limit: limit === undefined ? undefined : parseSize(limit, 'limit'),
@@ -149,6 +151,7 @@ export function resolvePolicy(...documents: PolicyDocument[]): Policy {
     verify: verify ?? defaults.verify,
     warm: warm ?? defaults.warm,
     allowMissing: allowMissing ?? defaults.allowMissing,
+    moveDeadlineMs: (moveDeadline ?? defaultMoveDeadline) * 1000,
   };
 }
 

@@ -1,5 +1,6 @@
 /** A whole machine in memory: processes, files and engine see each other's descriptors. */
-import type { Commands, Freezer, Host } from '../../src/base/host/host.js';
+import assert from 'node:assert/strict';
+import type { Commands, Freezer, Host, Moving, Sending } from '../../src/base/host/host.js';
 import type { Log } from '../../src/base/log.js';
 import type { Context } from '../../src/flows/context.js';
 import { FakeEngine } from './fake-engine.js';
@@ -16,6 +17,7 @@ export interface FakeHost extends Host {
 }
 
 const noCommands: Commands = {
+  own: () => ['/usr/bin/ghostkeep'],
   run: async () => 0,
   output: async () => ({ status: 0, stdout: '', stderr: '' }),
 };
@@ -29,6 +31,16 @@ const noFreezer: Freezer = {
   wait: async () => {},
 };
 
+/** Nothing is sent in memory: test/scenario/send.test.ts has real receivers. */
+const noSending = new Proxy({} as Sending, {
+  get: (_, name) => assert.fail(`sending.${String(name)} was used`),
+});
+
+/** Nothing moves in memory: test/unit/flows/receive has real files. */
+const noMoving = new Proxy({} as Moving, {
+  get: (_, name) => assert.fail(`moving.${String(name)} was used`),
+});
+
 export function fakeHost(): FakeHost {
   const files = new MemoryFiles();
   return {
@@ -37,9 +49,12 @@ export function fakeHost(): FakeHost {
     engine: new FakeEngine(files),
     commands: noCommands,
     freezer: noFreezer,
+    sending: noSending,
+    moving: noMoving,
     now: () => new Date(0),
     clock: () => 0,
     uid: () => 0,
+    environment: () => ({}),
     machine: () => 'this machine',
   };
 }

@@ -12,12 +12,13 @@ const source = fileURLToPath(new URL('../../src', import.meta.url));
  */
 const allowed: Record<string, string[]> = {
   // Out of src only for the types of the bench, which is a bundle of its own.
-  cli: ['flows', 'ghost', 'chain', 'criu', 'oci', 'image', 'host', 'base', '..'],
-  flows: ['ghost', 'chain', 'criu', 'oci', 'image', 'base'],
+  cli: ['flows', 'ghost', 'chain', 'criu', 'oci', 'move', 'image', 'host', 'base', '..'],
+  flows: ['ghost', 'chain', 'criu', 'oci', 'move', 'image', 'base'],
   ghost: ['image', 'base'],
   chain: ['image', 'base'],
   criu: ['image', 'base'],
   oci: ['image', 'base'],
+  move: ['image', 'base'],
   image: ['base'],
   host: ['base'],
   base: [],
@@ -29,7 +30,7 @@ const allowed: Record<string, string[]> = {
  */
 const rooms: Record<string, string[][]> = {
   base: [['documents/generated'], ['.'], ['documents', 'text'], ['host']],
-  cli: [['print'], ['log', 'ending'], ['.'], ['options', 'generate', 'progress'], ['commands']],
+  cli: [['print'], ['log', 'ending'], ['.'], ['options', 'generate', 'progress'], ['listen'], ['commands']],
   criu: [['generated'], ['.']],
   flows: [
     ['.'],
@@ -40,11 +41,17 @@ const rooms: Record<string, string[][]> = {
     ['scan', 'choose'],
     ['dump'],
     ['seal', 'rounds'],
-    ['chain', 'check'],
+    ['chain'],
+    ['check'],
     ['restore'],
-    ['recover', 'history'],
+    ['recover', 'history', 'receive', 'move'],
+    ['forget'],
     ['gate', 'hooks', 'try-hooks'],
     ['try-hooks/restored', 'try-hooks/runc', 'try-hooks/others'],
+    ['doctor/look'],
+    ['doctor/trial', 'doctor/left'],
+    ['doctor/examinations'],
+    ['doctor'],
   ],
   ghost: [['.'], ['mounts'], ['find']],
   bench: [['content'], ['machine'], ['report'], ['.'], ['suites']],
@@ -67,8 +74,11 @@ const crowded: Record<string, string> = {
 const aside: Record<string, string> = {
   'cli/printing.ts': 'the lines that commands print, of line.ts, table.ts and show.ts',
   'flows/hooks/hooks.ts': 'prestart and poststop, one after the other',
+  'flows/receive/cuts.ts': 'rounds to a receiver whose connections are cut',
+  'flows/receive/hostile.ts': 'a receiver with a hostile sender',
   'flows/seal/seal-links.ts': 'the seal of linked ghosts',
   'host/files/make-names-race.ts': 'make-names.ts while somebody swaps folders',
+  'move/hostile.ts': 'reader.ts with frames of a hostile sender',
   'host/native/exit.ts': 'exitAtOnce of libc.ts, in a process of its own',
 };
 const widest = 110;

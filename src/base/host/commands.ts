@@ -1,5 +1,7 @@
 /** Runs programs of the host. A call rejects only when its program cannot be started. */
 export interface Commands {
+  /** The words that start this program, with absolute names. */
+  own(): string[];
   /** Run with our own stdin, stdout and stderr; resolves to the exit status. */
   run(argv: readonly string[], environment?: Record<string, string>): Promise<number>;
   /**

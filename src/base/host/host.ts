@@ -6,6 +6,7 @@
 import type { Commands } from './commands.js';
 import type { Engine } from './engine.js';
 import type { Files } from './files.js';
+import type { Moving, Sending } from './moving.js';
 import type { Freezer, ProcessView } from './process-view.js';
 
 export type * from './commands.js';
@@ -13,6 +14,7 @@ export type * from './engine.js';
 export type * from './file-stat.js';
 export type * from './files.js';
 export type * from './mount.js';
+export type * from './moving.js';
 export type * from './process-view.js';
 
 export interface Host {
@@ -21,10 +23,14 @@ export interface Host {
   files: Files;
   engine: Engine;
   freezer: Freezer;
+  sending: Sending;
+  moving: Moving;
   now(): Date;
   /** Monotonic milliseconds. */
   clock(): number;
   uid(): number;
+  /** The variables that this program was started with. */
+  environment(): Readonly<Record<string, string | undefined>>;
   /**
    * An id of this host that stays the same after a reboot and differs from every other host's. The machine id
    * cannot be computed from it.

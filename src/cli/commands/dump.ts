@@ -1,6 +1,7 @@
 import { GhostkeepError } from '../../base/errors.js';
 import type { Files, ProcessView } from '../../base/host/host.js';
 import { Bases, basesIn } from '../../flows/bases/bases.js';
+import { assertMayReplace } from '../../flows/chain/children.js';
 import { assertNothingMissing } from '../../flows/choose/left-out.js';
 import { readConfig } from '../../flows/container/policy.js';
 import { startTimeOf } from '../../flows/container/sessions.js';
@@ -10,19 +11,24 @@ import { asOwner } from '../../flows/directory/owner.js';
 import { imageMode } from '../../flows/dump/copy-one.js';
 import { dumpGhosts } from '../../flows/dump/dump.js';
 import { WarmImages } from '../../flows/dump/warm-images.js';
+import { Mover, patienceMs } from '../../flows/move/mover.js';
+import { sendElsewhere } from '../../flows/move/send-copies.js';
+import { sendOwned } from '../../flows/move/send-images.js';
+import type { Target } from '../../flows/move/target.js';
 import { selectPids } from '../../flows/scan/select.js';
 import { sealImages } from '../../flows/seal/seal.js';
 import { clearImages } from '../../image/clear-images.js';
-import { holdsDump } from '../../image/manifest.js';
+import { holdsDump, readManifest } from '../../image/manifest.js';
 import { resolvePolicy } from '../../oci/policy.js';
 import { oneOf, parse, required, usage } from '../args.js';
 import { orUndo } from '../ending/interrupt.js';
 import { watch } from '../ending/watch.js';
 import { dumpFrozen, isOfFrozen, thawAfterOwner } from '../frozen-dump.js';
 import { selection, selectionOptions } from '../options/selection.js';
+import { targetOf, targetOptions } from '../options/target.js';
 import { printJson } from '../print/json.js';
 import { printAll } from '../print/output.js';
-import { contextWithProgress, verboseOption } from '../progress/for-command.js';
+import { contextWithProgress, progressFdOf, progressOption, verboseOption } from '../progress/for-command.js';
 import { showDump } from './show.js';
 
 export async function dumpCommand(args: string[]): Promise<number> {
@@ -36,6 +42,7 @@ export async function dumpCommand(args: string[]): Promise<number> {
 async function dump(args: string[]): Promise<number> {
   const { values } = parse('dump', args, {
     ...selectionOptions,
+    ...targetOptions,
     cgroup: { type: 'string' },
     freeze: { type: 'boolean' },
     'images-dir': { type: 'string', short: 'D' },
@@ -47,11 +54,15 @@ async function dump(args: string[]): Promise<number> {
     base: { type: 'string' },
     json: { type: 'boolean' },
     ...verboseOption,
+    ...progressOption,
   });
   const images = required('dump', '-D', values['images-dir']);
   const chosen = selection('dump', values);
   if (!chosen) throw usage('dump', '--pid, --container, --tree or --cgroup is missing');
-  const context = { ...contextWithProgress(values), watch };
+  const context = {
+    ...contextWithProgress({ ...values, progressFd: progressFdOf('dump', values.progress) }),
+    watch,
+  };
   const policy = resolvePolicy(readConfig(context), {
     ...(values.engine === undefined
       ? {}
@@ -59,20 +70,26 @@ async function dump(args: string[]): Promise<number> {
     ...(values.digest ? { verify: 'digest' as const } : {}),
     ...(values['allow-missing'] ? { allowMissing: true } : {}),
   });
+  const target = targetOf(context, 'dump', values);
+  if (target && values.base !== undefined)
+    throw usage('dump', '--base is for images in a directory, and with --to or --via there are none');
   for (const pid of chosen.pids ?? []) assertThere(context.host.processes, pid);
   if (values.freeze) return dumpFrozen(context, chosen, args);
   const pids = selectPids(context.host, chosen);
   context.host.files.makeDirectory(images, 0o700);
   const { manifest } = await asOwner(context, images, async owned => {
+    assertMayReplace(context, owned);
     assertNoDump(context.host.files, owned);
     assertNoImages(context, owned);
     const warm = withBases(context, owned, values.base);
+    const mover = target && moverTo(context, target);
     const undo = () => {
       warm.giveBack();
       clearImages(context.host, owned, basesIn(context, owned));
       return `nothing is dumped, and what was copied into ${images} is removed`;
     };
     return orUndo(undo, async () => {
+      await mover?.connect();
       await dumpGhosts(context, {
         images: owned,
         pids,
@@ -80,15 +97,28 @@ async function dump(args: string[]): Promise<number> {
         criu: false,
         requireFrozen: values['require-frozen'] ?? false,
         staysFrozen: values['require-frozen'] ?? isOfFrozen(),
-        warm,
+        ...(mover ? { elsewhere: sendElsewhere(mover) } : { warm }),
       });
-      return sealImages(context, owned, { durable: true });
-    }).finally(() => warm.bases?.letGo());
+      const sealed = sealImages(context, owned, { durable: true });
+      await mover?.close(true);
+      if (!target) return sealed;
+      await sendOwned(context, owned, target);
+      return { manifest: readManifest(context.host.files, owned) };
+    }).finally(async () => {
+      warm.bases?.letGo();
+      await mover?.close();
+    });
   });
   if (values.json) printJson(manifest);
   else printAll(showDump(manifest));
   assertNothingMissing(manifest, context.host.files.realPath(images), policy);
   return 0;
+}
+
+/** Processes may be frozen meanwhile. */
+function moverTo(context: Context, target: Target): Mover {
+  const resumeMs = resolvePolicy(readConfig(context)).moveDeadlineMs;
+  return new Mover(context, target, 'dump', { resumeMs, patienceMs: Math.min(patienceMs, resumeMs) });
 }
 
 /** Bases lie in the directory of BASE, and a round may have put some into that of the images. */

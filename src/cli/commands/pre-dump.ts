@@ -4,14 +4,16 @@ import { counted } from '../../base/text/counted.js';
 import { showSome } from '../../base/text/show-some.js';
 import { countFromJson, showBytes } from '../../base/units.js';
 import { removeBase } from '../../flows/bases/base-file.js';
+import { preDumpTo } from '../../flows/move/pre-dump.js';
 import { type PreDumpRequest, preDump } from '../../flows/rounds/pre-dump.js';
 import type { Unfinished } from '../../flows/rounds/round.js';
 import { oneOf, parse, positive, required, usage } from '../args.js';
 import { orUndo } from '../ending/interrupt.js';
 import { watch } from '../ending/watch.js';
 import { selection, selectionOptions } from '../options/selection.js';
+import { targetOf, targetOptions } from '../options/target.js';
 import { line } from '../print/line.js';
-import { contextWithProgress, verboseOption } from '../progress/for-command.js';
+import { contextWithProgress, progressFdOf, progressOption, verboseOption } from '../progress/for-command.js';
 
 /** Enough for any ghost whose changes come to a rest. */
 const mostRounds = 10;
@@ -19,18 +21,26 @@ const mostRounds = 10;
 export async function preDumpCommand(args: string[]): Promise<number> {
   const { values } = parse('pre-dump', withCount(args), {
     ...selectionOptions,
+    ...targetOptions,
     'images-dir': { type: 'string', short: 'D' },
     'until-stable': { type: 'string' },
     engine: { type: 'string' },
     json: { type: 'boolean' },
     ...verboseOption,
+    ...progressOption,
   });
   const chosen = selection('pre-dump', values);
   if (!chosen) throw usage('pre-dump', '--container, --pid or --tree is missing');
   const images = values['images-dir'];
   if (images !== undefined) required('pre-dump', '-D', images);
   const until = values['until-stable'];
-  const context = { ...contextWithProgress(values), watch };
+  const context = {
+    ...contextWithProgress({ ...values, progressFd: progressFdOf('pre-dump', values.progress) }),
+    watch,
+  };
+  const target = targetOf(context, 'pre-dump', values);
+  if (target && images !== undefined)
+    throw usage('pre-dump', 'a round that is sent leaves nothing in a directory: leave out -D');
   let works: readonly Unfinished[] = [];
   const undo = () => {
     for (const { base } of works) if (base) removeBase(context, base);
@@ -48,7 +58,9 @@ export async function preDumpCommand(args: string[]): Promise<number> {
       works = begun;
     },
   };
-  const result = await orUndo(undo, () => preDump(context, request));
+  const result = await orUndo(undo, () =>
+    target ? preDumpTo(context, { ...request, target }) : preDump(context, request),
+  );
   process.stdout.write(values.json ? `${JSON.stringify(result, null, 2)}\n` : showPreDump(result));
   return 0;
 }
@@ -73,12 +85,14 @@ export function showPreDump({ images, rounds, ghosts, freeze }: PreDump): string
     ({ done, why }) => (done === 'nothing' ? why : undefined),
     ({ dev, ino }) => `${dev}/${ino}`,
   );
+  const isSent = count('sent') > 0;
+  const bases = `${counted(count('base'), 'ghost has', 'ghosts have')} a base in ${images}, ${counted(count('written-back'), 'was written to its disk', 'were written to their disk')}`;
   const about = freeze.measured === 'comparing' ? 'about' : 'at most';
   return [
     ...made,
-    `${counted(count('base'), 'ghost has', 'ghosts have')} a base in ${images}, ${counted(count('written-back'), 'was written to its disk', 'were written to their disk')}`,
+    isSent ? `${counted(count('sent'), 'ghost was', 'ghosts were')} sent to ${images}` : bases,
     ...[...passedOver].map(([why, which]) => `${showSome(which)} not copied: ${why}`),
-    `estimate: copying these ghosts will take ${about} ${seconds(freeze.estimateMs)} of the freeze`,
+    `estimate: ${isSent ? 'sending' : 'copying'} these ghosts will take ${about} ${seconds(freeze.estimateMs)} of the freeze`,
   ]
     .map(line)
     .join('');

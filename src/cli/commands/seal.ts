@@ -1,5 +1,6 @@
 import { assertNothingMissing } from '../../flows/choose/left-out.js';
 import { readConfig } from '../../flows/container/policy.js';
+import { finishPlacing } from '../../flows/receive/place.js';
 import { finishDump } from '../../flows/seal/finish.js';
 import { countGhosts } from '../../image/count-ghosts.js';
 import { resolvePolicy } from '../../oci/policy.js';
@@ -19,6 +20,7 @@ export async function sealCommand(args: string[]): Promise<number> {
   const context = contextWithProgress(parsed.values);
   const images = imagesDir('seal', parsed);
   const policy = resolvePolicy(readConfig(context));
+  await finishPlacing(context, images);
   const { manifest, now } = await finishDump(context, images, policy);
   if (parsed.values.json) printJson(manifest);
   else

@@ -7,7 +7,7 @@ import { countFromJson, countToJson, showBytes } from '../../base/units.js';
 import { isPacked, packedGhosts } from '../../chain/packed.js';
 import { showLeftOut } from '../../flows/choose/left-out.js';
 import { countGhosts, countUnchecked } from '../../image/count-ghosts.js';
-import { readManifest } from '../../image/manifest.js';
+import { isMoved, readManifest, whereMoved } from '../../image/manifest.js';
 import { parse } from '../args.js';
 import { makeContext } from '../context.js';
 import { imagesDir, imagesDirOption } from '../options/images-dir.js';
@@ -46,6 +46,10 @@ export async function showCommand(args: string[]): Promise<number> {
       process.stdout.write(line('  it is packed: a copy by `ghostkeep materialize --to` has its ranges'));
       continue;
     }
+    if (isMoved(ghost)) {
+      process.stdout.write(line('  its content is on another host'));
+      continue;
+    }
     for (const { offset, length } of extentsOf(host, `${images}/${ghost.image}`))
       process.stdout.write(`  [${offset}, ${offset + length})  ${showBytes(length)}\n`);
   }
@@ -59,7 +63,7 @@ function writeWithExtents(host: Host, images: string, manifest: Manifest): void 
   writeList({ ...rest, ghosts: [] }, ghosts, ghost =>
     writeList(
       { ...ghost, extents: [] },
-      isPacked(ghost) ? [] : extentsOf(host, `${images}/${ghost.image}`),
+      isPacked(ghost) || isMoved(ghost) ? [] : extentsOf(host, `${images}/${ghost.image}`),
       extent => process.stdout.write(JSON.stringify(toRange(extent))),
     ),
   );
@@ -110,6 +114,8 @@ export function* showDump(manifest: Manifest, verbose = false): Generator<string
   );
   if (verbose) yield* showWhy(manifest);
   yield* showPacked(manifest);
+  const moved = whereMoved(manifest);
+  if (moved !== undefined) yield line(moved);
   const { preserveAllocation, leftOut = [], leftOutMore } = manifest;
   for (const text of showLeftOut(leftOut)) yield line(`not in the dump: ${text}`);
   if (leftOutMore) yield `${leftOutMore} more are not in the dump\n`;

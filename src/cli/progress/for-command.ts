@@ -1,15 +1,21 @@
 /** A command that may take long says how far it has come: here it is decided to whom, and how. */
 import fs from 'node:fs';
+import { errnoOf } from '../../base/errors.js';
 import { Progress } from '../../base/progress.js';
 import type { Context } from '../../flows/context.js';
+import { usage } from '../args.js';
 import { makeContext } from '../context.js';
 import { makeLogger } from '../log/logger.js';
 import { jsonLines, type Pace, type Printer, terminalLine, textLines } from './printers.js';
 
 export const verboseOption = { verbose: { type: 'boolean', short: 'v' } } as const;
 
+/** For programs: JSON lines to a descriptor that they have opened. */
+export const progressOption = { progress: { type: 'string' } } as const;
+
 const clock = () => performance.now();
 const onTerminal: Pace = { clock, afterMs: 1000, everyMs: 200 };
+const toProgram: Pace = { clock, afterMs: 0, everyMs: 500 };
 const inLog: Pace = { clock, afterMs: 1000, everyMs: 2000 };
 
 /**
@@ -19,15 +25,44 @@ const inLog: Pace = { clock, afterMs: 1000, everyMs: 2000 };
 export function contextWithProgress({
   verbose = false,
   json = false,
+  progressFd,
 }: {
   verbose?: boolean | undefined;
   json?: boolean | undefined;
+  progressFd?: number | undefined;
 }): Context {
-  const print = printerFor(verbose, json);
+  const print = progressFd === undefined ? printerFor(verbose, json) : linesTo(progressFd);
   const context = makeContext(makeLogger({ level: verbose && !json ? 'info' : 'warn' }));
   if (!print) return context;
   const progress: Progress = new Progress(clock, () => print(() => progress.look()));
   return { ...context, progress };
+}
+
+/** @throws USAGE where VALUE is no number of a descriptor, or none is open there */
+export function progressFdOf(command: string, value: string | undefined): number | undefined {
+  if (value === undefined) return undefined;
+  const fd = /^[0-9]{1,9}$/.test(value) ? Number(value) : -1;
+  try {
+    fs.fstatSync(fd);
+    return fd;
+  } catch {
+    throw usage(
+      command,
+      `--progress is ${JSON.stringify(value)}, it must be the number of an open descriptor`,
+    );
+  }
+}
+
+/** A reader that has gone, or that is too slow, does not keep the work from going on. */
+function linesTo(fd: number): Printer {
+  let isGone = false;
+  return jsonLines(text => {
+    try {
+      if (!isGone) fs.writeSync(fd, text);
+    } catch (error) {
+      isGone = errnoOf(error) !== 'EAGAIN';
+    }
+  }, toProgram);
 }
 
 function printerFor(verbose: boolean, json: boolean): Printer | undefined {

@@ -13,6 +13,7 @@ import {
   readManifest,
 } from '../../image/manifest.js';
 import { isOwnFolder } from '../../image/own-folder.js';
+import { isReceiving } from '../../image/receiving.js';
 import type { Context } from '../context.js';
 
 /**
@@ -23,7 +24,7 @@ export function removeLeftovers(context: Context, images: string): void {
   const { files } = context.host;
   attempt(context, images, () => {
     if (!isOwnFolder(context, images) || files.exists(`${images}/${journalName}`)) return;
-    if (isOldLayout(files, images)) return;
+    if (isOldLayout(files, images) || isReceiving(files, images)) return;
     // A manifest that we cannot accept may name images in the working folder, so reading it here must
     // succeed.
     if (manifestExists(files, images)) readManifest(files, images);

@@ -9,6 +9,7 @@ import { counted } from '../../base/text/counted.js';
 import { countFromJson, showBytes } from '../../base/units.js';
 import { pathOf } from '../../ghost/ghost.js';
 import { linkedName } from '../../image/layout.js';
+import { EntryRoom } from '../choose/entry-room.js';
 import { chooseFitting, type PinnedNamed, warnOfLeft } from '../choose/pin-named.js';
 import type { Context } from '../context.js';
 import { dataAtMost } from '../steps.js';
@@ -17,7 +18,6 @@ import { copySmall } from './copy-batch.js';
 import { type Copy, type CopyTarget, copyGhost } from './copy-one.js';
 import { describeGhost } from './describe.js';
 import { startState } from './describe-again.js';
-import { EntryRoom } from './entry-room.js';
 import type { DumpRequest } from './journal.js';
 
 /** Call this when all ghosts are copied. Afterwards the journal has the files that could be copied. */
@@ -27,7 +27,7 @@ export async function copyNamed(
   journal: Manifest,
   named: readonly PinnedNamed[],
 ): Promise<void> {
-  const copies = describe(context, request, journal, chooseFitting(context, request, named));
+  const copies = describeNamed(context, request, journal, chooseFitting(context, request, named));
   if (copies.length === 0 || !hasReserve(context, request, journal, copies)) return;
   for (const { entry } of await copyWhatCanBe(context, request, copies)) journal.ghosts.push(entry);
 }
@@ -63,7 +63,8 @@ export async function copyWhatCanBe(
   return copied;
 }
 
-function describe(
+/** Those of NAMED that can be described, with entries that the journal does not have yet. */
+export function describeNamed(
   context: Context,
   { images }: DumpRequest,
   journal: Manifest,

@@ -1,4 +1,4 @@
-import type { GhostData, ManifestGhost } from '../../base/documents/generated/manifest.js';
+import type { GhostData, ManifestGhost, Moved } from '../../base/documents/generated/manifest.js';
 import { errnoOf, GhostkeepError, reasonOf, translate } from '../../base/errors.js';
 import type { EngineReport, FileStat, Files } from '../../base/host/host.js';
 import { countToJson, parseDev, showBytes } from '../../base/units.js';
@@ -32,6 +32,17 @@ export interface CopyTarget {
   policy: Policy;
   /** The images belong to a CRIU checkpoint. */
   criu: boolean;
+}
+
+/** Takes the content of ghosts to where their images will be. */
+export interface Elsewhere {
+  /** For the manifest. */
+  moved(): Moved;
+  /**
+   * As copyAll does, it notes in the entries what was taken. All of it is on a disk when this returns.
+   * @returns what was taken: all ghosts, and those files with a name that could be
+   */
+  take(context: Context, target: CopyTarget, copies: readonly Copy[]): Promise<ReadonlySet<Copy>>;
 }
 
 /**
@@ -193,7 +204,7 @@ export function isUnchanged(before: FileStat, after: FileStat): boolean {
 }
 
 /** CRIU has frozen the processes of its checkpoint, so that only another process can write. */
-function changed(entry: ManifestGhost, criu: boolean): GhostkeepError {
+export function changed(entry: ManifestGhost, criu: boolean): GhostkeepError {
   const wayOut = criu
     ? 'stop the process outside the container that writes to it, and try again'
     : '`ghostkeep dump --freeze` freezes the processes that it dumps; any other writer must be stopped';

@@ -21,6 +21,7 @@ import { beginSync, searchGhosts } from '../steps.js';
 import { copyAll, toCopies } from './copy-all.js';
 import { copyNamed } from './copy-named.js';
 import { describeLinked, type Linked } from './describe.js';
+import { takeElsewhere } from './elsewhere.js';
 import { type DumpRequest, hasOurs, makeJournal } from './journal.js';
 import { watchServers, watchUnpin } from './watch-servers.js';
 
@@ -110,12 +111,17 @@ async function dumpPinned(
   if (needed) host.files.makeDirectory(`${images}/${folder}`);
   try {
     const journal = makeJournal(context, request, pinned, linked, earlier);
-    await copyAll(context, request, toCopies(pinned, journal, earlier));
-    await copyNamed(context, request, journal, named);
+    const copies = toCopies(pinned, journal, earlier);
+    if (request.elsewhere)
+      await takeElsewhere(context, request, request.elsewhere, journal, { copies, named });
+    else {
+      await copyAll(context, request, copies);
+      await copyNamed(context, request, journal, named);
+    }
     if (request.staysFrozen) assertStillFrozen(context, request.pids);
     onCopied();
     // With CRIU we do not wait for the disk: CRIU does not either, and the container is frozen meanwhile.
-    if (!request.criu) {
+    if (!request.criu && !request.elsewhere) {
       beginSync(context, journal.ghosts.length);
       for (const { image } of journal.ghosts) {
         syncImage(host.files, images, image, 'while the processes live, dump them again, elsewhere');

@@ -6,12 +6,14 @@ import { linkedName, pendingName } from '../../image/layout.js';
 import type { PinnedGhost } from '../choose/pin.js';
 import { namespacesOf } from '../container/namespaces.js';
 import type { Context } from '../context.js';
-import type { CopyTarget } from './copy-one.js';
+import type { CopyTarget, Elsewhere } from './copy-one.js';
 import { comesBackByName, describeGhost, type Linked } from './describe.js';
 import type { WarmImages } from './warm-images.js';
 
 export interface DumpRequest extends CopyTarget {
   pids: readonly number[];
+  /** Where the content of ghosts goes, if it is not the image directory. */
+  elsewhere?: Elsewhere | undefined;
   container?: string;
   /** The images that the warm pass has made. */
   warm?: WarmImages;

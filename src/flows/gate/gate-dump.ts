@@ -9,7 +9,8 @@ import { isOfThisCheckpoint } from '../../image/inventory.js';
 import { showSummary } from '../../image/summary.js';
 import type { PolicyDocument } from '../../oci/policy.js';
 import { basesIn, findBases } from '../bases/bases.js';
-import { policyOf, wishOfOption } from '../container/policy.js';
+import { assertMayReplace } from '../chain/children.js';
+import { policyOf, readConfig, wishOfOption } from '../container/policy.js';
 import { rememberImages, type Session } from '../container/sessions.js';
 import type { Context } from '../context.js';
 import { removeLeftovers, removeWarmImages } from '../directory/leftovers.js';
@@ -27,6 +28,7 @@ import { dumpGhosts } from '../dump/dump.js';
 import { hasOurs, keysOfJournal } from '../dump/journal.js';
 import { WarmImages } from '../dump/warm-images.js';
 import { sealImages } from '../seal/seal.js';
+import type { GateMove } from './gate-move.js';
 import { warmUp } from './warm-pass.js';
 import { warnOfGoneSources } from './warn-of-gone-sources.js';
 
@@ -43,6 +45,7 @@ export class GateDump {
   #earlier: readonly number[] = [];
   #family: readonly number[];
   #owned: Owned | undefined;
+  #move: GateMove | undefined;
 
   constructor(
     private readonly context: Context,
@@ -55,14 +58,29 @@ export class GateDump {
    * Takes the directory, before anything else and while the container runs. Its owner may be about to end:
    * the helper of a killed CRIU cleans up first.
    * @param criu the CRIU that started us; a `ghostkeep checkpoint` may have started that CRIU and wait for it
-   * @throws IN_USE
+   * @throws IN_USE, and HAS_CHILDREN before CRIU has written anything
    */
   async begin(criu: number): Promise<void> {
     const { processes } = this.context.host;
     this.#family = [processes.self(), ...familyOf(processes, criu)];
     await this.#own();
+    try {
+      assertMayReplace(this.context, this.images);
+      await this.#readTarget();
+    } catch (error) {
+      this.letGo();
+      throw error;
+    }
     this.#older = noteOlderImages(this.context, this.images);
     this.#earlier = noteEarlierGhosts(this.context, this.images);
+  }
+
+  /** The modules are loaded only on hosts that send, because every checkpoint waits for the helper's start. */
+  async #readTarget(): Promise<void> {
+    const { moveTo, ...config } = readConfig(this.context);
+    if (moveTo === undefined) return;
+    const { GateMove } = await import('./gate-move.js');
+    this.#move = new GateMove(this.context, moveTo, config);
   }
 
   /** With `begins` it reads the journal (OwnerOptions), which takes long where there are many ghosts. */
@@ -104,7 +122,8 @@ export class GateDump {
       if (!policy.enabled || host.processes.isPaused(pid)) return;
       await rehearse();
       warnOfGoneSources(this.context, pids[0] ?? pid);
-      if (policy.warm && !this.#whyLeftToCriu())
+      if (this.#move) await this.#move.round(pids, policy);
+      else if (policy.warm && !this.#whyLeftToCriu())
         await warmUp(this.context, {
           images: this.images,
           pids,
@@ -149,7 +168,7 @@ export class GateDump {
       policy,
       criu: true,
       earlierGhosts: this.#earlier,
-      warm: this.#warmFor(pids),
+      ...(this.#move ? { elsewhere: this.#move.elsewhere } : { warm: this.#warmFor(pids) }),
       ...(session ? { container: session.container } : {}),
     });
     this.#journal = journal;
@@ -199,10 +218,12 @@ export class GateDump {
         // Nobody has begun another dump here, because our journal names us and we live.
         await this.#own({ begins: false });
         this.#finishAsOwner();
+        if (this.#journal?.moved) await this.#move?.sendImages(this.images);
       }
       // A helper that was killed may have left its folder.
       if (this.#owned) removeLeftovers(this.context, this.images);
     } finally {
+      await this.#move?.close();
       this.#warm?.bases?.letGo();
       this.letGo();
     }

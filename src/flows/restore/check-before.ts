@@ -2,7 +2,7 @@ import { GhostkeepError, reasonOf } from '../../base/errors.js';
 import { assertStandsAlone } from '../../chain/packed.js';
 import { isOfThisCheckpoint } from '../../image/inventory.js';
 import { folder, manifestName } from '../../image/layout.js';
-import { holdsDump, readJournal, readManifest } from '../../image/manifest.js';
+import { assertHere, holdsDump, readJournal, readManifest } from '../../image/manifest.js';
 import type { Context } from '../context.js';
 import { removeLeftovers } from '../directory/leftovers.js';
 import { asOwner } from '../directory/owner.js';
@@ -32,15 +32,11 @@ export async function checkBeforeRestore(
     await acceptForeign(context, images);
     return;
   }
-  assertStandsAlone(
-    readManifest(files, images),
-    `cannot restore from ${files.realPath(images)}`,
-    files.realPath(images),
-  );
-  assertUndamaged(
-    await verify(context, images, { fromDisk: false }),
-    `cannot restore from ${files.realPath(images)}`,
-  );
+  const where = files.realPath(images);
+  const action = `cannot restore from ${where}`;
+  assertHere(readManifest(files, images), action, where);
+  assertStandsAlone(readManifest(files, images), action, where);
+  assertUndamaged(await verify(context, images, { fromDisk: false }), action);
   await recreateLinked(context, images, readManifest(files, images), findSource);
 }
 

@@ -6,7 +6,7 @@ import type { Manifest, ManifestGhost } from '../../base/documents/generated/man
 import { GhostkeepError } from '../../base/errors.js';
 import { showId } from '../../base/text/ghost-id.js';
 import { countFromJson } from '../../base/units.js';
-import { readManifest } from '../../image/manifest.js';
+import { assertHere, readManifest } from '../../image/manifest.js';
 import { Parents } from '../chain/open-layers.js';
 import type { Context } from '../context.js';
 import { warnOfRefused } from '../directory/warn-of-refused.js';
@@ -54,10 +54,12 @@ export async function restoreGhosts(context: Context, request: RestoreRequest): 
   const { files } = context.host;
   const { images, to, only = [], names = false, allowPrivileged = false, unfinished = new Set() } = request;
   const manifest = readManifest(files, images);
+  const where = files.realPath(images);
+  assertHere(manifest, `cannot restore from ${where}`, where);
   const wanted = only.length === 0 ? manifest.ghosts : only.map(id => findById(manifest.ghosts, id));
   const folderFd = openTarget(context.host, to, 'restore');
   const folder = `/proc/self/fd/${folderFd}`;
-  const link = { images, where: files.realPath(images), manifest };
+  const link = { images, where, manifest };
   const parents = new Parents(context);
   const nameOf = names ? byOldName(files, folder) : byId;
   const target = { images, to, folder, allowPrivileged, unfinished, link, parents, nameOf };

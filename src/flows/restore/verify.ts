@@ -14,7 +14,7 @@ import { decodeGhostHead, type GhostHead, headBytes } from '../../criu/ghost-fil
 import { lostRemaps, remappedGhosts, stillExternal } from '../../criu/seal-plan.js';
 import { countUnchecked } from '../../image/count-ghosts.js';
 import { isOfThisCheckpoint } from '../../image/inventory.js';
-import { readManifest } from '../../image/manifest.js';
+import { isMoved, readManifest, whereMoved } from '../../image/manifest.js';
 import { refusedAs, verifyImages } from '../../image/verify.js';
 import { verifyLayers } from '../chain/verify-layers.js';
 import { verifyLinkedNames } from '../choose/linked-names.js';
@@ -42,7 +42,7 @@ export async function verify(
   const where = files.realPath(images);
   try {
     const manifest = readManifest(files, images);
-    const whole = manifest.ghosts.filter(ghost => !isPacked(ghost));
+    const whole = manifest.ghosts.filter(ghost => !isPacked(ghost) && !isMoved(ghost));
     const { progress, alive } = context;
     const bytes = () => whole.reduce((sum, ghost) => sum + bytesToRead(ghost), 0n);
     progress?.begin({ what: 'checking', item: 'ghost', items: whole.length, bytes });
@@ -54,6 +54,8 @@ export async function verify(
         progress?.did();
       },
     });
+    const moved = whereMoved(manifest);
+    if (moved !== undefined) damage.push({ code: 'MOVED', subject: where, message: `${where}: ${moved}` });
     const damaged = new Set(damage.map(({ subject }) => subject));
     for (const found of await verifyLayers(context, { images, where, manifest }, chain)) damage.push(found);
     for (const ghost of whole)

@@ -53,7 +53,7 @@ export async function preDump(
 /**
  * Does what differs still shrink? The first round has copied all, so the second one shows what the ghosts do.
  */
-function pays(rounds: readonly Round[]): boolean {
+export function pays(rounds: readonly Round[]): boolean {
   const [last, before] = [rounds.at(-1), rounds.at(-2)].map(round => round && sumOf(round, 'differed'));
   return last !== undefined && last >= settledBytes && (before === undefined || last < before);
 }
@@ -61,7 +61,7 @@ function pays(rounds: readonly Round[]): boolean {
 const sumOf = ({ ghosts }: Round, field: 'bytes' | 'differed') =>
   ghosts.reduce((sum, ghost) => sum + ghost[field], 0n);
 
-function toRecord(images: string, container: string | undefined, rounds: readonly Round[]): PreDump {
+export function toRecord(images: string, container: string | undefined, rounds: readonly Round[]): PreDump {
   const last = rounds.at(-1) as Round;
   return {
     images,

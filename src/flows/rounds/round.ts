@@ -41,7 +41,7 @@ const waitMs = 5000;
 /** The work of a round on one ghost. */
 export interface RoundGhost {
   ghost: Ghost;
-  done: 'base' | 'written-back' | 'nothing';
+  done: 'base' | 'written-back' | 'sent' | 'nothing';
   bytes: bigint;
   differed: bigint;
   why?: string;
@@ -118,7 +118,7 @@ const owner = { begins: true, waitMs };
 const isOfGhost = ({ ghost }: Work) => ghost.class !== 'named';
 const ghostsOf = (works: readonly Work[]) => works.map(({ ghost }) => ghost);
 
-function passedOver(ghost: Ghost): RoundGhost {
+export function passedOver(ghost: Ghost): RoundGhost {
   const why = isLarge(ghost)
     ? 'it cannot be opened'
     : `less than ${worthBytes >> 20n} MiB are allocated, which is copied in a millisecond or two`;

@@ -33,6 +33,7 @@ export function giveNames(
   const give = (ghost: ManifestGhost, index: number) => {
     const id = givenId(ghost.image) ?? first + index;
     const image = isPendingName(ghost.image) ? sealedName(ghost.image, id) : ghost.image;
+    if (ghost.moved) return { ...ghost, id, image };
     if (image === ghost.image) assertThere(files, images, image);
     else if (!isRenamed(files, `${images}/${ghost.image}`, `${images}/${image}`))
       assertImageOf(files, images, image, ghost);

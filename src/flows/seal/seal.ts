@@ -152,7 +152,8 @@ function sealCriu(context: Context, images: string, journal: Manifest, { durable
   const ghosts = named.filter(isUsed);
   // Everybody who may read CRIU's images may read ours: at restore that is root of the container's user
   // namespace.
-  for (const alike of [['remap-fpath.img'], ghosts.map(ghost => ghost.image)])
+  const here = ghosts.filter(ghost => !ghost.moved).map(ghost => ghost.image);
+  for (const alike of [['remap-fpath.img'], here])
     files.matchOwner(
       alike.map(name => `${images}/${name}`),
       `${images}/files.img`,

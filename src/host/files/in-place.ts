@@ -10,7 +10,7 @@ import { naming, pathOnly } from './open-regular.js';
 const { O_DIRECTORY, O_NOFOLLOW } = fs.constants;
 
 /** BASE, folders of ours below it, and a name: `images`, `ghostkeep`, `journal.json`. */
-const ourPath = /^(.*?)\/(ghostkeep(?:\/rehearsal(?:\/ghostkeep)?)?)\/([^/]+)$/s;
+const ourPath = /^(.*?)\/(ghostkeep(?:\/arrived|\/rehearsal(?:\/ghostkeep)?)?)\/([^/]+)$/s;
 /** Only root writes to this folder, so its `ghostkeep` may be a link. */
 const trusted = '/etc';
 

@@ -4,7 +4,7 @@
  */
 
 /** GK_ABI, the version of the header. */
-export const abiVersion = 14;
+export const abiVersion = 15;
 
 export const values = {
   GK_MESSAGE_BYTES: 240,
@@ -22,6 +22,12 @@ export const values = {
   GK_DUMP_DETECT_ZEROES: 2,
   GK_DUMP_OVER: 4,
   GK_LEVELS_MAX: 33,
+  GK_GREETING_BYTES: 16,
+  GK_FRAME_HEAD_BYTES: 16,
+  GK_FRAME_PAYLOAD_MAX: (1 << 20) + 64,
+  GK_MOVE_BLOCK_BYTES: 16384,
+  GK_MOVE_ENTRY_BYTES: 32,
+  GK_MOVE_SAME_BLOCKS: 1024,
 } as const;
 
 const [u32, u64] = [4, 8];

@@ -21,6 +21,9 @@ void layer_cases(const struct place *place, uint64_t seed, uint64_t number); /* 
 void bulk_cases(const struct place *place);				     /* many in a call */
 void small_cases(const struct place *place);				     /* digest, times, xattrs, open */
 
+void sending_cases(const struct place *place); /* ghosts to another host */
+void moving_cases(const struct place *place);  /* to another host */
+
 void ahead_cases(void);	   /* descriptors of many processes */
 void fd_table_cases(void); /* descriptors of single threads */
 

@@ -56,6 +56,9 @@ static int run_cases(void)
 	fd_table_cases();
 	bulk_cases(&places[CWD]);
 	bulk_cases(&places[TMPFS]);
+	sending_cases(&places[TMPFS]);
+	moving_cases(&places[CWD]);
+	moving_cases(&places[TMPFS]);
 	return finish();
 }
 

@@ -43,6 +43,7 @@ describe("the host's bounds for annotations", () => {
       verify: 'digest',
       warm: false,
       allowMissing: false,
+      moveDeadlineMs: 10_000,
     });
   });
 

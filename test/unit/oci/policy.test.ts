@@ -15,6 +15,7 @@ describe('policy', () => {
       verify: 'structure',
       warm: true,
       allowMissing: false,
+      moveDeadlineMs: 10_000,
     });
   });
 
@@ -29,6 +30,7 @@ describe('policy', () => {
           verify: 'digest',
           warm: false,
           allowMissing: true,
+          moveDeadline: 3,
         }),
       ),
       {
@@ -39,6 +41,7 @@ describe('policy', () => {
         verify: 'digest',
         warm: false,
         allowMissing: true,
+        moveDeadlineMs: 3000,
       },
     );
   });
@@ -69,7 +72,7 @@ describe('policy', () => {
         '/etc/ghostkeep/config.json: there is no key limits, only enabled, limit, reserve',
       ),
     );
-    for (const key of ['engines', '__proto__', 'constructor', ''])
+    for (const key of ['engines', '__proto__', 'constructor', '', 'moveTo', 'moveDeadline'])
       assert.throws(
         () => parseAnnotations(Object.fromEntries([[`io.ghostkeep.${key}`, 'x']])),
         ghostkeepError('BAD_POLICY', `there is no key io.ghostkeep.${key}, only io.ghostkeep.enabled, `),

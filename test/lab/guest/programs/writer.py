@@ -1,16 +1,18 @@
 """Write into a ghost all the time, by write(2) and through a mapping, and keep its right content in memory.
 
 Its times are set back after each write: who believes them takes it for a file that does not change. /data/ready says
-that it is there. When there is a /data/stop, what the ghost holds is compared, and /data/verdict says how it ended.
+that it is there. The argument is its size in MiB, by default 24. When there is a /data/stop, what the ghost holds is
+compared, and /data/verdict says how it ended.
 """
 
 import mmap
 import os
 import random
+import sys
 import time
 
 BLOCK = 4096
-BLOCKS = 24 * 256
+BLOCKS = int(sys.argv[1] if len(sys.argv) > 1 else 24) * 256
 
 
 def verdict(fd, wanted, count):

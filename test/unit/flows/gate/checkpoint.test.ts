@@ -54,6 +54,7 @@ function stage({
   const argv = ['runc', '--root', '/r', 'checkpoint', '--image-path', images, ...options, 'web'];
   const configs: string[] = [];
   context.host.commands = {
+    own: () => [],
     output: async words => {
       steps.push(words.join(' '));
       const verb = words.at(-2) as string;

@@ -4,8 +4,8 @@
  * are.
  */
 import type { ManifestGhost } from '../../base/documents/generated/manifest.js';
-import { warnOfLeft } from '../choose/pin-named.js';
 import type { Context } from '../context.js';
+import { warnOfLeft } from './pin-named.js';
 
 /**
  * Bytes of JSON for all of them together: 3 KiB for each of the most that one dump copies. The ghosts need

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <string.h>
+
+#include "base/io.h"
+#include "base/progress.h"
+#include "base/report.h"
+#include "base/threads.h"
+#include "move/send-blocks.h"
+
+static int table_failed(struct body *body, int error)
+{
+	return fail(body->report, error, 0, "cannot use the table %s",
+		    body->sender->ghosts[body->handle].key);
+}
+
+/*
+ * The table says zero as soon as `zero` is sent. That needs no acknowledgement, because a block of zeroes is
+ * never sent as the same.
+ */
+static int clear_entries(struct body *body)
+{
+	uint64_t changed;
+	int error = sender_table(body->sender, body->handle, body->report);
+
+	if (error)
+		return error;
+	error = table_clear(body->sender->table, body->from / BLOCK_SIZE, blocks_of(body->to - body->from),
+			    false, &changed);
+	return error ? table_failed(body, error) : 0;
+}
+
+int blocks_flush(struct body *body)
+{
+	unsigned char place[24 + BLAKE3_OUT_LEN];
+	struct iovec piece = { place, 24 };
+	uint32_t kind = body->kind;
+	int error = 0;
+
+	body->kind = 0;
+	if (kind == 0)
+		return 0;
+	put_place(place, body->handle, body->from);
+	put_number(place + 16, body->to - body->from, 8);
+	if (kind == FRAME_SAME) {
+		blake3_hasher_finalize(&body->entries, place + 24, BLAKE3_OUT_LEN);
+		piece.iov_len += BLAKE3_OUT_LEN;
+	} else {
+		error = clear_entries(body);
+	}
+	return error ? error : sender_send(body->sender, kind, &piece, 1, NULL, body->report);
+}
+
+/* Hold the blocks up to the offset to, with those in front of them. entries is only for FRAME_SAME. */
+static int hold(struct body *body, uint32_t kind, uint64_t to, const unsigned char *entries)
+{
+	uint64_t most = kind == FRAME_SAME ? GK_MOVE_SAME_BLOCKS * BLOCK_SIZE : UINT64_MAX;
+	int error = 0;
+
+	if (to > body->size)
+		to = body->size;
+	if (to <= body->done)
+		return 0;
+	if (body->kind != kind || to - body->from > most)
+		error = blocks_flush(body);
+	if (error)
+		return error;
+	if (body->kind == 0) {
+		body->kind = kind;
+		body->from = body->done;
+		blake3_hasher_init(&body->entries);
+	}
+	if (kind == FRAME_SAME)
+		blake3_hasher_update(&body->entries, entries, blocks_of(to - body->done) * ENTRY_BYTES);
+	body->to = body->done = to;
+	return 0;
+}
+
+int blocks_hold(struct body *body, uint32_t kind, uint64_t to)
+{
+	return hold(body, kind, to, NULL);
+}
+
+/* Send blocks of the window as data. From now until the acknowledgement they are unknown. */
+static int send_data(struct body *body, uint64_t to, const unsigned char *bytes, const unsigned char *entries)
+{
+	uint64_t length = to - body->done, block = body->done / BLOCK_SIZE;
+	uint32_t count = (uint32_t)blocks_of(length), sequence;
+	unsigned char place[16];
+	struct iovec pieces[2] = { { place, sizeof(place) }, { (void *)(uintptr_t)bytes, length } };
+	int error = blocks_flush(body);
+
+	if (!error)
+		error = sender_make_room(body->sender, count, body->report);
+	if (!error)
+		error = sender_table(body->sender, body->handle, body->report);
+	if (error)
+		return error;
+	error = table_set_unknown(body->sender->table, block, count);
+	if (error)
+		return table_failed(body, error);
+	put_place(place, body->handle, body->done);
+	error = sender_send(body->sender, FRAME_DATA, pieces, 2, &sequence, body->report);
+	if (error)
+		return error;
+	sender_note(body->sender, sequence, body->handle, block, count, entries);
+	body->report->differing_bytes += length;
+	body->done = to;
+	return 0;
+}
+
+static uint32_t kind_of(const unsigned char *now, const unsigned char *acknowledged)
+{
+	if (entry_is_zero(now))
+		return FRAME_ZERO;
+	return memcmp(now, acknowledged, ENTRY_BYTES) == 0 ? FRAME_SAME : FRAME_DATA;
+}
+
+static void read_window(void *argument, uint32_t index)
+{
+	struct body *body = argument;
+	uint64_t at = index * DATA_BYTES, left = body->ahead - at;
+	uint64_t length = left < DATA_BYTES ? left : DATA_BYTES;
+	unsigned char *window = body->windows + at;
+
+	body->got[index] = read_full(body->fd, window, length, body->done + at);
+	if (body->got[index] == (int64_t)length)
+		block_entries(window, length, body->entries_now + at / BLOCK_SIZE * ENTRY_BYTES);
+}
+
+/* Fill the windows. A ghost that has become shorter ends in one of them. */
+static int read_ahead(struct body *body)
+{
+	uint32_t count = (uint32_t)((body->ahead + DATA_BYTES - 1) / DATA_BYTES);
+	uint64_t at = body->done;
+
+	each_on_all_processors(read_window, body, count, 2);
+	for (uint32_t i = 0; i < count; i++) {
+		uint64_t length = i + 1 < count ? DATA_BYTES : body->ahead - i * DATA_BYTES;
+
+		if (body->got[i] < 0)
+			return fail(body->report, (int)body->got[i], at,
+				    "cannot read the ghost at offset %llu", (unsigned long long)at);
+		at += (uint64_t)body->got[i];
+		if ((uint64_t)body->got[i] < length)
+			return fail(body->report, -ESTALE, at,
+				    "the ghost ended at offset %llu while it was sent",
+				    (unsigned long long)at);
+	}
+	return 0;
+}
+
+/* How many blocks from the first on are of its kind. One frame has DATA_BLOCKS of data at most. */
+static uint32_t row_length(const unsigned char *now, const unsigned char *before, uint32_t count)
+{
+	uint32_t kind = kind_of(now, before), row = 1;
+	uint32_t most = kind == FRAME_DATA && count > DATA_BLOCKS ? (uint32_t)DATA_BLOCKS : count;
+
+	while (row < most &&
+	       kind_of(now + (size_t)row * ENTRY_BYTES, before + (size_t)row * ENTRY_BYTES) == kind)
+		row++;
+	return row;
+}
+
+static int send_row(struct body *body, uint32_t kind, uint64_t to, const unsigned char *bytes,
+		    const unsigned char *entries)
+{
+	if (kind != FRAME_ZERO)
+		body->report->data_bytes += to - body->done;
+	if (kind == FRAME_SAME)
+		body->report->kept_bytes += to - body->done;
+	return kind == FRAME_DATA ? send_data(body, to, bytes, entries) : hold(body, kind, to, entries);
+}
+
+int blocks_send(struct body *body, uint64_t until)
+{
+	uint64_t end = until < body->size ? until : body->size, start = body->done;
+	unsigned char before[sizeof(body->entries_now)];
+	uint32_t count, row;
+	int error;
+
+	if (cancelled(body->progress))
+		return fail(body->report, -ECANCELED, start, "stopped at offset %llu of the ghost",
+			    (unsigned long long)start);
+	body->ahead = end - start < AHEAD * DATA_BYTES ? end - start : AHEAD * DATA_BYTES;
+	error = read_ahead(body);
+	if (!error)
+		error = sender_table(body->sender, body->handle, body->report);
+	if (error)
+		return error;
+	count = (uint32_t)blocks_of(body->ahead);
+	error = table_get(body->sender->table, start / BLOCK_SIZE, count, before);
+	if (error)
+		return table_failed(body, error);
+	for (uint32_t i = 0; !error && i < count; i += row) {
+		const unsigned char *now = body->entries_now + (size_t)i * ENTRY_BYTES;
+		const unsigned char *acknowledged = before + (size_t)i * ENTRY_BYTES;
+		uint64_t to;
+
+		row = row_length(now, acknowledged, count - i);
+		to = i + row == count ? start + body->ahead : start + (i + row) * BLOCK_SIZE;
+		error = send_row(body, kind_of(now, acknowledged), to, body->windows + i * BLOCK_SIZE, now);
+	}
+	progress_add(body->progress, body->ahead);
+	return error;
+}

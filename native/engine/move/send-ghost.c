@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: MIT
+/* Sends one ghost, from `ghost` to `end`. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/memory.h"
+#include "base/report.h"
+#include "map/walk.h"
+#include "move/send-blocks.h"
+
+static uint64_t block_down(uint64_t offset)
+{
+	return offset - offset % BLOCK_SIZE;
+}
+
+static uint64_t block_up(uint64_t offset)
+{
+	return block_down(offset + BLOCK_SIZE - 1);
+}
+
+/* A block that has any data is read as a whole, and one that is only in part unwritten is zero. */
+static int send_extent(struct body *body, const struct gk_extent *extent)
+{
+	uint64_t end = extent->offset + extent->length, stop;
+	int error;
+
+	if (extent->kind != GK_EXTENT_DATA) {
+		body->report->unwritten_bytes += extent->length;
+		error = blocks_hold(body, FRAME_ZERO, block_up(extent->offset));
+		stop = end >= body->size ? body->size : block_down(end);
+		return error ? error : blocks_hold(body, FRAME_UNWRITTEN, stop);
+	}
+	body->report->chunks++;
+	error = blocks_hold(body, FRAME_ZERO, block_down(extent->offset));
+	while (!error && body->done < end)
+		error = blocks_send(body, block_up(end));
+	return error;
+}
+
+static int send_body(struct body *body, uint32_t engine)
+{
+	struct gk_report *report = body->report;
+	struct gk_extent extent;
+	struct walk walk;
+	int got, error = walk_open(&walk, body->fd, engine, body->size, 0);
+
+	if (error)
+		return fail(report, error, 0, "cannot look for data in the ghost");
+	walk.progress = body->progress;
+	while (!error && (got = walk_next(&walk, &extent)) != 0)
+		error = got > 0 ? send_extent(body, &extent) :
+				  fail(report, got, walk.pos, "cannot find data in the ghost at offset %llu",
+				       (unsigned long long)walk.pos);
+	if (!error)
+		error = blocks_hold(body, FRAME_ZERO, body->size);
+	if (!error)
+		error = blocks_flush(body);
+	report->engine = walk.engine;
+	report->fallbacks = walk.fallbacks;
+	if (!error)
+		memcpy(report->message, walk.why, sizeof(walk.why));
+	walk_close(&walk);
+	return error;
+}
+
+static int check_size(int fd, uint64_t size, struct gk_report *report)
+{
+	struct stat about;
+
+	if (fstat(fd, &about) < 0)
+		return fail(report, -errno, 0, "cannot look at the ghost");
+	if ((uint64_t)about.st_size >= size)
+		return 0;
+	return fail(report, -ESTALE, (uint64_t)about.st_size,
+		    "the ghost ends at offset %lld, before its size of %llu", (long long)about.st_size,
+		    (unsigned long long)size);
+}
+
+static int send_edge(struct body *body, uint32_t type, const char *key)
+{
+	unsigned char place[16];
+	struct iovec pieces[2] = { { place, sizeof(place) }, { (void *)(uintptr_t)key, strlen(key) } };
+
+	put_place(place, body->handle, body->size);
+	return sender_send(body->sender, type, pieces, 2, NULL, body->report);
+}
+
+/* With these the connection is gone, and nothing more can be sent. */
+static bool is_of_connection(int error)
+{
+	return error == -EPIPE || error == -ECONNRESET || error == -ETIMEDOUT || error == -EBADMSG ||
+	       error == -ECONNREFUSED || error == -ECANCELED;
+}
+
+/*
+ * A ghost that ended too early or cannot be read: the rest goes as zero, so that the stream stays whole
+ * and the caller can send the ghost again or leave it out of the commit.
+ */
+static void send_rest_as_zero(struct body *body)
+{
+	struct gk_report ignored;
+
+	memset(&ignored, 0, sizeof(ignored));
+	body->report = &ignored;
+	if (!blocks_hold(body, FRAME_ZERO, body->size) && !blocks_flush(body))
+		(void)send_edge(body, FRAME_END, "");
+}
+
+GK_PUBLIC int gk_send_ghost(uint64_t sender, int ghost_fd, uint32_t engine, uint64_t size, const char *key,
+			    struct gk_progress *progress, struct gk_report *report)
+{
+	AUTO_FREE unsigned char *windows = window_alloc(AHEAD * DATA_BYTES);
+	AUTO_FREE struct body *body = calloc(1, sizeof(*body));
+	int64_t handle;
+	uint64_t before;
+	int error;
+
+	memset(report, 0, sizeof(*report));
+	report->size = size;
+	if (!windows || !body)
+		return fail(report, -ENOMEM, 0, "cannot send a ghost");
+	*body = (struct body){ .sender = (struct sender *)(uintptr_t)sender, .fd = ghost_fd, .size = size };
+	body->windows = windows;
+	body->progress = progress;
+	body->report = report;
+	before = body->sender->bytes;
+	handle = sender_add(body->sender, key, size, report);
+	if (handle < 0)
+		return (int)handle;
+	body->handle = (uint32_t)handle;
+	error = send_edge(body, FRAME_GHOST, key);
+	if (!error)
+		error = send_body(body, engine);
+	if (!error)
+		error = check_size(ghost_fd, size, report);
+	if (!error)
+		error = send_edge(body, FRAME_END, "");
+	else if (!is_of_connection(error))
+		send_rest_as_zero(body);
+	report->image_bytes = body->sender->bytes - before;
+	return error;
+}

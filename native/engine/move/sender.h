@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A sender keeps these between calls: the connection, the blocks that are not acknowledged yet, and
+ * the ghosts that the receiver needs again. For each ghost a table says which blocks the receiver
+ * has acknowledged; it lies in a file of the folder tables, named by the ghost's key.
+ */
+#ifndef GK_SENDER_H
+#define GK_SENDER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "move/link.h"
+#include "move/table.h"
+
+#define DATA_BYTES (UINT64_C(1) << 20)
+#define DATA_BLOCKS (DATA_BYTES / BLOCK_SIZE)
+/* Blocks without acknowledgement: 64 MiB. */
+#define WINDOW_BLOCKS (64 * DATA_BLOCKS)
+#define KEY_BYTES 72
+#define GHOSTS_MAX 1000000
+#define ANSWER_BYTES 65536
+
+struct pending {
+	uint32_t sequence; /* of the frame that carries the block */
+	uint32_t handle;
+	uint64_t block;
+	unsigned char entry[ENTRY_BYTES];
+};
+
+struct sent_ghost {
+	char key[KEY_BYTES];
+	uint64_t size;
+	bool needed; /* the receiver has asked for blocks of it */
+};
+
+struct sender {
+	struct link *link;
+	uint32_t next;	/* no frame with this number or a higher one was sent */
+	uint64_t bytes; /* sent, heads included */
+	int tables;	/* the folder, or -1 */
+	uint32_t first, count;
+	struct pending pending[WINDOW_BLOCKS];
+	struct sent_ghost *ghosts; /* by handle */
+	uint32_t ghosts_count, ghosts_room;
+	uint32_t table_of; /* the handle whose table is open */
+	int table;	   /* that table, or -1 */
+	/* The answer that a call waits for. */
+	uint32_t awaited;
+	bool answered;
+	uint32_t answer_length;
+	unsigned char answer[ANSWER_BYTES];
+	unsigned char frame[GK_FRAME_HEAD_BYTES + GK_FRAME_PAYLOAD_MAX];
+};
+
+/* Take what has come in, and send a frame. sequence may be NULL. */
+int sender_send(struct sender *sender, uint32_t type, struct iovec *pieces, int count, uint32_t *sequence,
+		struct gk_report *report);
+
+/* Take frames of the receiver: those that have come, or with wait at least one. */
+int sender_receive(struct sender *sender, bool wait, struct gk_report *report);
+
+/* Note a new ghost. Returns its handle, or a negative errno. */
+int64_t sender_add(struct sender *sender, const char *key, uint64_t size, struct gk_report *report);
+
+/* Open the table of a ghost as sender->table. */
+int sender_table(struct sender *sender, uint32_t handle, struct gk_report *report);
+
+/* Wait until count more blocks may be without acknowledgement. */
+int sender_make_room(struct sender *sender, uint32_t count, struct gk_report *report);
+
+/* A frame with these blocks was sent. There is room for them. */
+void sender_note(struct sender *sender, uint32_t sequence, uint32_t handle, uint64_t block, uint32_t count,
+		 const unsigned char *entries);
+
+#endif

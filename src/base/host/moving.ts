@@ -1,0 +1,111 @@
+/** Ghosts that move between hosts, as the flows see them (native/include/ghostkeep-move.h). */
+import type { EngineName, EngineReport, OnProgress } from './engine.js';
+
+export interface Frame {
+  type: number;
+  sequence: number;
+  /** Valid until the next frame is received. */
+  payload: Buffer;
+}
+
+/** One side of a connection. Its descriptors remain the caller's. All calls block. */
+export interface Link {
+  /** Send the 16 bytes that a side begins with. */
+  greet(greeting: Uint8Array): void;
+  /** Receive the 16 bytes that the other side begins with. @throws ENODATA where it ends before */
+  greeting(): Buffer;
+  /** Send `alive` from a thread whenever nothing else was sent for this long. */
+  beat(everyMs: number): void;
+  /**
+   * The next frame that is not `alive`; undefined when the other side has hung up between two frames.
+   * @throws ETIMEDOUT where it is silent, ECONNRESET where it hung up inside a frame, EBADMSG for a frame
+   * with a wrong length, number or sum
+   */
+  receive(): Frame | undefined;
+  /** @returns the number of the frame */
+  send(type: number, payload: Uint8Array): number;
+  close(): void;
+}
+
+/** The two files of a ghost at the receiver. */
+export interface MovedFiles {
+  dataFd: number;
+  tableFd: number;
+}
+
+/** Where a receiver keeps ghosts. Nothing is on the disk before `sync`. */
+export interface Store {
+  /** Cut or extend a ghost. The blocks whose content changes by that become unknown. */
+  resize(ghost: MovedFiles, size: bigint): void;
+  /**
+   * Write BYTES. Their blocks are unknown until putEntries.
+   * @returns what the table shall say of them when they are on the disk, and how many of them were zero
+   */
+  write(ghost: MovedFiles, offset: bigint, bytes: Uint8Array): { entries: Buffer; fresh: number };
+  /** Make a range zero. @returns how many blocks were not */
+  zero(ghost: MovedFiles, offset: bigint, length: bigint): bigint;
+  /** fsync(2); with WHOLE syncfs(2), for all files of the file system. @throws an errno error */
+  sync(fd: number, whole: boolean): void;
+  putEntries(tableFd: number, firstBlock: bigint, entries: Uint8Array): void;
+  /** BLAKE3 of COUNT entries; undefined where one of them is unknown. */
+  digest(tableFd: number, firstBlock: bigint, count: number): Buffer | undefined;
+  /** Fill an empty table from the content. */
+  makeTable(ghost: MovedFiles): void;
+  /** Write bytes into a file that is no ghost. */
+  put(fd: number, offset: bigint, bytes: Uint8Array): void;
+  /** BLAKE3 of a whole file. */
+  fileDigest(fd: number): Buffer;
+}
+
+export interface Moving {
+  /** @param outFd undefined where nothing will be sent @param deadMs after which a silent side is dead */
+  openLink(inFd: number, outFd: number | undefined, deadMs: number): Link;
+  store: Store;
+}
+
+/** A program between sender and receiver, which carries bytes from its stdin and to its stdout. */
+export interface Carrier {
+  pid: number;
+  /** Descriptors: its stdin and its stdout. */
+  to: number;
+  from: number;
+}
+
+/** The sender's state in the library, from `open` to `close`. */
+export type Sender = bigint;
+
+/**
+ * The sender's side (native/include/ghostkeep-send.h, src/move/PROTOCOL.md). Calls reject with an errno
+ * error: ECONNREFUSED where the receiver has given up, and others where the connection is lost or a file
+ * cannot be read. Calls that wait do so on another thread, with the sender's patience as their deadline.
+ */
+export interface Sending {
+  /** @param words the program's path and its arguments. @param environment all that the program gets */
+  start(words: readonly string[], environment: Readonly<Record<string, string>>): Carrier;
+  /** Closes its descriptors and waits. @returns its exit status, or 128 and the signal that ended it */
+  end(carrier: Carrier, waitMs: number): Promise<number>;
+  /** Greets the receiver. @throws EPROTO where it is none of this version */
+  open(carrier: Carrier, patienceMs: number): Promise<Sender>;
+  close(sender: Sender): void;
+  /** @param folderFd the folder of the tables for this receiver */
+  useTables(sender: Sender, folderFd: number): void;
+  /** Sends a frame. With AWAITED, `answer` will wait for a frame of that type. */
+  say(sender: Sender, type: number, payload: Uint8Array, awaited?: number): Promise<void>;
+  answer(sender: Sender): Promise<Buffer>;
+  /** The payload of the receiver's `fail`; undefined where it sent none. */
+  failure(sender: Sender): Buffer | undefined;
+  /**
+   * `dataBytes` are those of the ghost that are not zero, `keptBytes` those that the receiver had,
+   * `differingBytes` those that were sent, and `imageBytes` all that went over the connection.
+   * @throws ESTALE where the ghost is shorter than SIZE
+   */
+  ghost(
+    sender: Sender,
+    ghost: { fd: number; engine: EngineName; size: bigint; key: string },
+    onProgress?: OnProgress,
+  ): Promise<EngineReport>;
+  /** Which calls of `ghost`, counted from 0, have to be made again: the receiver lacks blocks. */
+  needed(sender: Sender): number[];
+  /** The content of a file and its digest, after `file` has announced it. */
+  file(sender: Sender, fd: number, size: bigint, onProgress?: OnProgress): Promise<EngineReport>;
+}

@@ -1,0 +1,24 @@
+/** A dump whose content does not go into the image directory. */
+import type { Manifest } from '../../base/documents/generated/manifest.js';
+import type { PinnedNamed } from '../choose/pin-named.js';
+import type { Context } from '../context.js';
+import { leaveReserve } from './copy-all.js';
+import { describeNamed } from './copy-named.js';
+import type { Copy, Elsewhere } from './copy-one.js';
+import type { DumpRequest } from './journal.js';
+
+/** @param copies of the journal's ghosts. @param named files of a shared /dev/shm, which the journal gets here */
+export async function takeElsewhere(
+  context: Context,
+  request: DumpRequest,
+  elsewhere: Elsewhere,
+  journal: Manifest,
+  { copies, named }: { copies: readonly Copy[]; named: readonly PinnedNamed[] },
+): Promise<void> {
+  const more = describeNamed(context, request, journal, named);
+  const taken = await elsewhere.take(context, request, [...copies, ...more]);
+  for (const copy of more) if (taken.has(copy)) journal.ghosts.push(copy.entry);
+  if (journal.ghosts.length === 0) return;
+  journal.moved = elsewhere.moved();
+  leaveReserve(context, request.images, request.policy);
+}

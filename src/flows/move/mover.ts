@@ -1,0 +1,171 @@
+/**
+ * Sends ghosts, and begins again over a new connection when one breaks. Blocks that the receiver has
+ * acknowledged are then sent as `same`, so only what was on the way is sent twice.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { GhostkeepError, reasonOf } from '../../base/errors.js';
+import type { EngineName, EngineReport } from '../../base/host/host.js';
+import type { Context } from '../context.js';
+import { Connection, Lost, type Purpose } from './connection.js';
+import type { Target } from './target.js';
+
+/** A receiver gives a sign of life each second. */
+export const patienceMs = 30_000;
+const [firstPauseMs, longestPauseMs] = [100, 2000];
+/** Somebody has to notice a network that breaks again and again. */
+const mostLosses = 100;
+const mostRepairs = 5;
+const signOfLifeMs = 500;
+
+/** @param key as `identityOf` gives it */
+export type SendGhost = (fd: number, size: bigint, key: string, engine: EngineName) => Promise<EngineReport>;
+
+export interface Patience {
+  /** How long to try to connect again after a loss. */
+  resumeMs: number;
+  /** How long a receiver may be silent. */
+  patienceMs: number;
+}
+
+export class Mover {
+  #connection: Connection | undefined;
+  #losses = 0;
+
+  constructor(
+    private readonly context: Context,
+    readonly target: Target,
+    private readonly purpose: Purpose,
+    private readonly patience: Patience,
+  ) {}
+
+  /** The receiver's id. Known after `connect`. */
+  receiver = '';
+
+  /** Connects for the first time, before anything is frozen. @throws MOVE_LOST, MOVE_REFUSED */
+  async connect(): Promise<void> {
+    try {
+      await this.#waiting(() => this.#open());
+    } catch (error) {
+      throw this.#named(error);
+    }
+  }
+
+  /**
+   * Sends COUNT ghosts. All of them are on the receiver's disk when this returns.
+   * @param sendOne sends the ghost with this index; called again where its bytes have to be sent again
+   * @param keys of those that were sent
+   * @param bytes that they have at most, for the progress
+   * @throws MOVE_LOST, MOVE_REFUSED, and what SEND_ONE throws
+   */
+  async sendAll(
+    { count, bytes }: { count: number; bytes: () => bigint },
+    sendOne: (send: SendGhost, index: number) => Promise<void>,
+    keys: () => readonly string[],
+  ): Promise<void> {
+    try {
+      await this.#resumed(async connection => {
+        const { progress } = this.context;
+        progress?.begin({ what: 'sending', item: 'ghost', items: count, bytes });
+        const send: SendGhost = (fd, size, key, engine) => connection.sendGhost(fd, size, key, engine);
+        let indices = Array.from({ length: count }, (_, index) => index);
+        for (let repairs = 0; ; repairs += 1) {
+          const first = connection.sent;
+          const sent: number[] = [];
+          for (const index of indices) {
+            await sendOne(send, index);
+            progress?.did();
+            while (sent.length < connection.sent - first) sent.push(index);
+          }
+          const needed = await connection.commit(keys());
+          if (needed.length === 0) return;
+          if (repairs === mostRepairs)
+            throw new Lost('the receiver asks for the same blocks again and again');
+          // It may have asked for blocks of any ghost since the last commit.
+          const again = needed.filter(call => call >= first).map(call => sent[call - first]);
+          indices = [...new Set(again.filter(index => index !== undefined))];
+        }
+      });
+    } catch (error) {
+      throw this.#named(error);
+    }
+  }
+
+  /** Does WORK with a connection, and again with the next one where it is lost. */
+  async withConnection(work: (connection: Connection) => Promise<void>): Promise<void> {
+    try {
+      await this.#resumed(work);
+    } catch (error) {
+      throw this.#named(error);
+    }
+  }
+
+  /** @param graceful false: the receiver need not be heard any more */
+  async close(graceful = false): Promise<void> {
+    const connection = this.#connection;
+    this.#connection = undefined;
+    await connection?.close(graceful);
+  }
+
+  async #resumed(work: (connection: Connection) => Promise<void>): Promise<void> {
+    return this.#waiting(async () => {
+      for (;;) {
+        const connection = this.#connection ?? (await this.#open());
+        try {
+          await work(connection);
+          return;
+        } catch (error) {
+          await this.close();
+          if (!(error instanceof Lost)) throw error;
+          await this.#reconnect(error);
+        }
+      }
+    });
+  }
+
+  async #reconnect(loss: Lost): Promise<void> {
+    const { clock } = this.context.host;
+    const until = clock() + this.patience.resumeMs;
+    this.#losses += 1;
+    this.context.log.warn(`${this.target.shown}: ${reasonOf(loss)}; connecting again`);
+    for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(2 * pauseMs, longestPauseMs)) {
+      if (this.#losses > mostLosses) throw loss;
+      try {
+        await this.#open();
+        return;
+      } catch (error) {
+        // The receiver of the lost connection may not know yet that it is lost.
+        const mayPass =
+          error instanceof Lost || (error instanceof GhostkeepError && error.cause === 'IN_USE');
+        if (!mayPass) throw error;
+        if (clock() + pauseMs >= until) throw error instanceof Lost ? loss : error;
+      }
+      await sleep(pauseMs);
+    }
+  }
+
+  async #open(): Promise<Connection> {
+    const { context, target, purpose } = this;
+    const connection = await Connection.open(context, target, purpose, this.patience.patienceMs);
+    this.#connection = connection;
+    this.receiver = connection.receiver;
+    return connection;
+  }
+
+  /** All waits have a deadline of their own, so that a caller with a deadline may be told that we live. */
+  async #waiting<T>(work: () => Promise<T>): Promise<T> {
+    const timer = setInterval(() => this.context.alive?.(), signOfLifeMs);
+    try {
+      return await work();
+    } finally {
+      clearInterval(timer);
+    }
+  }
+
+  #named(error: unknown): unknown {
+    if (!(error instanceof Lost)) return error;
+    const { shown } = this.target;
+    const why = reasonOf(error);
+    const message = why.startsWith('cannot reach ') ? why : `cannot send to ${shown}: ${why}`;
+    return new GhostkeepError('MOVE_LOST', shown, message);
+  }
+}

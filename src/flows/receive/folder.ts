@@ -1,0 +1,97 @@
+/** The working folder of a receiver, and the document in it that says which receiver it is. */
+import { randomBytes } from 'node:crypto';
+import { bounds } from '../../base/bounds.js';
+import { parseDocument } from '../../base/documents/document.js';
+import type { Receiver } from '../../base/documents/generated/receiver.js';
+import { GhostkeepError } from '../../base/errors.js';
+import {
+  arrivedFolder,
+  folder,
+  incomingName,
+  isMakingName,
+  movedKey,
+  placingName,
+  receiverName,
+} from '../../image/layout.js';
+import { holdsCheckpoint, manifestExists } from '../../image/manifest.js';
+import { isOwnFolder } from '../../image/own-folder.js';
+import type { Context } from '../context.js';
+import { place } from './place.js';
+
+const bootId = '/proc/sys/kernel/random/boot_id';
+const bootIdBytes = 36;
+
+/**
+ * Make the directory ready, for its owner. @returns the receiver that it belongs to
+ * @throws BAD_INPUT, ALREADY_SEALED where it holds a checkpoint; PERMISSION where the folder is not ours
+ */
+export function openReceiver(context: Context, images: string): Receiver {
+  const { files } = context.host;
+  const where = files.realPath(images);
+  if (isOwnFolder(context, images) && files.exists(`${images}/${placingName}`)) place(context, images);
+  if (manifestExists(files, images))
+    throw new GhostkeepError(
+      'ALREADY_SEALED',
+      where,
+      `cannot receive into ${where}: it is a sealed checkpoint; choose another directory`,
+    );
+  if (holdsCheckpoint(files, images))
+    throw new GhostkeepError(
+      'BAD_INPUT',
+      where,
+      `cannot receive into ${where}: it holds a checkpoint; choose another directory`,
+    );
+  files.makeDirectory(`${images}/${folder}`);
+  if (!isOwnFolder(context, images))
+    throw new GhostkeepError(
+      'PERMISSION',
+      where,
+      `cannot receive into ${where}: ${where}/${folder} belongs to somebody else, or others may write to it`,
+    );
+  removeHalf(context, images);
+  return current(context, images, readReceiver(context, images));
+}
+
+/** Files that an earlier receiver had not finished when it ended. */
+function removeHalf({ host: { files } }: Context, images: string): void {
+  for (const name of files.list(`${images}/${folder}`).map(each => `${folder}/${each}`))
+    if (name === incomingName || isMakingName(name)) files.remove(`${images}/${name}`);
+}
+
+/** After a reboot nobody knows which table was on the disk before which content: all are made anew. */
+function current({ host: { files } }: Context, images: string, known: Receiver | undefined): Receiver {
+  const boot = files.readStart(bootId, bootIdBytes).toString('latin1');
+  if (known?.boot === boot) return known;
+  const workFolder = `${images}/${folder}`;
+  for (const name of files.list(workFolder))
+    if (movedKey(name) !== undefined && name.endsWith('.table')) files.remove(`${workFolder}/${name}`);
+  files.syncFolder(workFolder);
+  const receiver = known
+    ? { ...known, boot }
+    : { version: 1 as const, receiver: randomBytes(16).toString('hex'), boot };
+  writeReceiver(files, images, receiver);
+  files.syncFolder(images);
+  return receiver;
+}
+
+function readReceiver({ host: { files } }: Context, images: string): Receiver | undefined {
+  const path = `${images}/${receiverName}`;
+  const text = files.readIfThere(path, bounds.receiver)?.toString('utf8');
+  if (text === undefined) return undefined;
+  return parseDocument<Receiver>('Receiver', text, files.realPath(path), bounds.receiver.code);
+}
+
+export function writeReceiver(files: Context['host']['files'], images: string, receiver: Receiver): void {
+  files.replace(`${images}/${receiverName}`, Buffer.from(`${JSON.stringify(receiver)}\n`), { durable: true });
+}
+
+/** Bytes that are stored already. */
+export function usedBytes({ host: { files } }: Context, images: string): bigint {
+  const sizes = [folder, arrivedFolder].flatMap(part => {
+    const path = `${images}/${part}`;
+    return files.exists(path)
+      ? files.list(path).map(name => files.statPath(`${path}/${name}`).allocated)
+      : [];
+  });
+  return sizes.reduce((sum, bytes) => sum + bytes, 0n);
+}

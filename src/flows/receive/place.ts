@@ -1,0 +1,49 @@
+/**
+ * The last step of a move: everything has arrived in the working folder and was checked, and gets its name in
+ * the directory. A step that was interrupted is finished by the next receiver, or by `ghostkeep seal`.
+ */
+import { errnoOf, GhostkeepError } from '../../base/errors.js';
+import { arrivedFolder, folder, manifestName, placingName } from '../../image/layout.js';
+import { isOwnFolder } from '../../image/own-folder.js';
+import type { Context } from '../context.js';
+import { asOwner } from '../directory/owner.js';
+
+/** From now on nothing is refused: only names are left to be given. */
+export function beginPlacing({ host: { files } }: Context, images: string): void {
+  files.syncFolder(`${images}/${arrivedFolder}`);
+  files.replace(`${images}/${placingName}`, Buffer.alloc(0), { durable: true });
+}
+
+/** @throws SEAL_FAILED where somebody has put a file of that name there meanwhile */
+export function place({ host: { files } }: Context, images: string): void {
+  const arrived = `${images}/${arrivedFolder}`;
+  const names = files.list(arrived).filter(name => name !== manifestName);
+  for (const name of names) give(files, images, name);
+  files.syncFolder(images);
+  if (files.exists(`${arrived}/${manifestName}`)) give(files, images, manifestName);
+  files.syncFolder(images);
+  files.removeTree(`${images}/${folder}`);
+}
+
+/** For `ghostkeep seal`: a receiver that was interrupted in `place` is not needed any more. @throws IN_USE */
+export async function finishPlacing(context: Context, images: string): Promise<void> {
+  if (!context.host.files.exists(`${images}/${placingName}`)) return;
+  await asOwner(context, images, owned => {
+    if (isOwnFolder(context, owned)) place(context, owned);
+  });
+}
+
+function give(files: Context['host']['files'], images: string, name: string): void {
+  try {
+    files.renameNew(`${images}/${arrivedFolder}/${name}`, `${images}/${name}`);
+  } catch (error) {
+    if (errnoOf(error) !== 'EEXIST') throw error;
+    const where = files.realPath(images);
+    throw new GhostkeepError(
+      'SEAL_FAILED',
+      where,
+      `cannot name ${name}: another program has put a file of this name into ${where} meanwhile; move that elsewhere, then \`ghostkeep seal -D ${where}\``,
+      { cause: error },
+    );
+  }
+}

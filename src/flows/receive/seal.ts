@@ -1,0 +1,214 @@
+/** Makes a checkpoint of what has arrived: ghost images, a manifest that describes them, a check of all. */
+import type { Manifest, ManifestGhost } from '../../base/documents/generated/manifest.js';
+import { GhostkeepError } from '../../base/errors.js';
+import { bytesFromBase64 } from '../../base/text/base64.js';
+import { countFromJson, countToJson } from '../../base/units.js';
+import { decodeGhostHead, isChunked } from '../../criu/ghost-file.js';
+import { arrivedFolder, makingName, movedName } from '../../image/layout.js';
+import { readManifest, writeManifest } from '../../image/manifest.js';
+import type { MoveSealGhost } from '../../move/messages.js';
+import type { Context } from '../context.js';
+import { assertUndamaged, verify } from '../restore/verify.js';
+import { assertFree } from './arrivals.js';
+import type { Ghosts } from './ghosts.js';
+import { beginPlacing, place } from './place.js';
+
+/** Images that are made before the disk must have them. */
+const atOnce = { bytes: 64n << 20n, images: 256 };
+
+interface SealRequest {
+  sealed: readonly MoveSealGhost[];
+  complete: ReadonlySet<string>;
+  /** Called before the first image is made: from then on no file may take the name of one. */
+  noteMade(): void;
+}
+
+/** @throws where anything is not as the manifest says: then everything stays, and can be sent again */
+export async function sealMoved(
+  context: Context,
+  images: string,
+  ghosts: Ghosts,
+  { sealed, complete, noteMade }: SealRequest,
+): Promise<number> {
+  const { files } = context.host;
+  const arrived = `${images}/${arrivedFolder}`;
+  if (!files.exists(arrived)) files.makeDirectory(arrived);
+  const manifest = readManifest(files, arrived);
+  const where = files.realPath(images);
+  assertSealed(manifest, where);
+  const byImage = new Map(manifest.ghosts.map(ghost => [ghost.image, ghost]));
+  for (const { key, image } of sealed) assertExpected({ key, image }, byImage, complete);
+  for (const name of [...files.list(arrived), ...byImage.keys()]) assertFree(context, images, name);
+  noteMade();
+  await makeImages(context, images, ghosts, sealed, byImage);
+  if (files.exists(`${arrived}/files.img`))
+    files.matchOwner(
+      sealed.map(({ image }) => `${arrived}/${image}`),
+      `${arrived}/files.img`,
+    );
+  writeManifest(files, arrived, manifest, { durable: true });
+  assertUndamaged(await verify(context, arrived, { fromDisk: false }), `cannot seal ${where}`);
+  beginPlacing(context, images);
+  place(context, images);
+  return manifest.ghosts.length;
+}
+
+function assertExpected(
+  { key, image }: { key: string; image: string },
+  byImage: ReadonlyMap<string, ManifestGhost>,
+  complete: ReadonlySet<string>,
+): void {
+  const problem = !complete.has(key)
+    ? 'it was not committed by a dump'
+    : !byImage.has(image)
+      ? `the manifest does not name ${image}`
+      : undefined;
+  if (problem) throw new GhostkeepError('BAD_INPUT', key, `cannot seal ghost ${key}: ${problem}`);
+}
+
+function assertSealed({ state, ghosts }: Manifest, where: string): void {
+  const packed = ghosts.find(ghost => ghost.layer !== undefined);
+  if (state === 'sealed' && !packed) return;
+  throw new GhostkeepError(
+    'MANIFEST_INVALID',
+    where,
+    `cannot seal ${where}: the manifest that arrived is ${packed ? 'of a packed dump' : 'not of a sealed dump'}`,
+  );
+}
+
+/** A ghost leaves the receiver's own files only when the disk has its image. */
+async function makeImages(
+  context: Context,
+  images: string,
+  ghosts: Ghosts,
+  sealed: readonly MoveSealGhost[],
+  byImage: ReadonlyMap<string, ManifestGhost>,
+): Promise<void> {
+  let made: MoveSealGhost[] = [];
+  let bytes = 0n;
+  for (const ghost of sealed) {
+    const entry = byImage.get(ghost.image) as ManifestGhost;
+    bytes += await makeImage(context, images, ghost, entry, made.length);
+    made.push(ghost);
+    if (bytes < atOnce.bytes && made.length < atOnce.images) continue;
+    keepImages(context, images, ghosts, made);
+    [made, bytes] = [[], 0n];
+  }
+  keepImages(context, images, ghosts, made);
+}
+
+async function makeImage(
+  context: Context,
+  images: string,
+  { key, image, header: text }: MoveSealGhost,
+  entry: ManifestGhost,
+  index: number,
+): Promise<bigint> {
+  const { files, engine } = context.host;
+  const header = bytesFromBase64(text);
+  if (!files.exists(`${images}/${movedName(key)}`))
+    return describeMade(context, images, image, entry, header);
+  const ghostFd = files.open(`${images}/${movedName(key)}`);
+  try {
+    const { size } = files.stat(ghostFd);
+    assertHead(header, size, key, image);
+    const making = `${images}/${makingName(index)}`;
+    files.remove(making);
+    const imageFd = files.create(making);
+    try {
+      const chunked = isChunked(size);
+      const report = await engine.dump({
+        ghostFd,
+        imageFd,
+        engine: 'auto',
+        size,
+        header,
+        chunked,
+        detectZeroes: false,
+      });
+      const { allocation } = entry.data ?? {};
+      entry.data = {
+        bytes: countToJson(report.dataBytes),
+        chunks: countToJson(report.chunks),
+        unwritten: countToJson(report.unwrittenBytes),
+        imageBytes: countToJson(report.imageBytes),
+        engine: report.engine,
+        fallbacks: report.fallbacks,
+        why: report.why,
+        ways: report.ways,
+        ...(allocation ? { allocation } : {}),
+      };
+      return report.imageBytes;
+    } finally {
+      files.close(imageFd);
+    }
+  } finally {
+    files.close(ghostFd);
+  }
+}
+
+/** An earlier seal, which did not come to its end, has made this image. */
+async function describeMade(
+  { host: { files, engine } }: Context,
+  images: string,
+  image: string,
+  entry: ManifestGhost,
+  header: Buffer,
+): Promise<bigint> {
+  const path = `${images}/${arrivedFolder}/${image}`;
+  if (!files.exists(path) || !files.readStart(path, header.length).equals(header))
+    throw new GhostkeepError(
+      'IMAGE_MISSING',
+      image,
+      `cannot seal ${image}: the receiver has no content for it; send the dump again`,
+    );
+  const fd = files.open(path);
+  try {
+    const report = await engine.check(fd);
+    entry.data = {
+      unwritten: 0,
+      engine: 'auto',
+      fallbacks: 0,
+      ways: [],
+      ...entry.data,
+      bytes: countToJson(report.dataBytes),
+      chunks: countToJson(report.chunks),
+      imageBytes: countToJson(report.imageBytes),
+    };
+    return 0n;
+  } finally {
+    files.close(fd);
+  }
+}
+
+/** The disk has all of them, then they get their names, then the content that they were made of goes. */
+function keepImages(context: Context, images: string, ghosts: Ghosts, made: readonly MoveSealGhost[]): void {
+  const { files, moving } = context.host;
+  const there = made
+    .map(({ key, image }, index) => ({ key, image, making: `${images}/${makingName(index)}` }))
+    .filter(({ key }) => files.exists(`${images}/${movedName(key)}`));
+  for (const [index, { making }] of there.entries()) {
+    const isWhole = there.length >= 8;
+    if (isWhole && index > 0) break;
+    const fd = files.open(making);
+    try {
+      moving.store.sync(fd, isWhole);
+    } finally {
+      files.close(fd);
+    }
+  }
+  for (const { making, image } of there) files.rename(making, `${images}/${arrivedFolder}/${image}`);
+  files.syncFolder(`${images}/${arrivedFolder}`);
+  for (const { key } of there) ghosts.remove(key);
+}
+
+/** @throws BAD_INPUT where the head is not one of a ghost of this size */
+function assertHead(header: Buffer, size: bigint, key: string, image: string): void {
+  const head = decodeGhostHead(header, BigInt(header.length) + size, image);
+  if (head.size === size && header.length === 12 + header.readUInt32LE(8)) return;
+  throw new GhostkeepError(
+    'BAD_INPUT',
+    key,
+    `cannot seal ghost ${key}: its head is for ${countFromJson(countToJson(head.size))} bytes, and the receiver has ${size}`,
+  );
+}

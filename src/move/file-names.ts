@@ -1,0 +1,14 @@
+/**
+ * Which names a sender may give to files. CRIU's images have plain names, and so has the manifest. All other
+ * names that begin with ours are the receiver's own.
+ */
+import { manifestName } from '../image/layout.js';
+
+const plain = /^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$/;
+/** A link or a folder of CRIU's, which a file must not stand for. */
+const folders = new Set(['parent']);
+
+export function isFileName(name: string): boolean {
+  if (name === manifestName) return true;
+  return plain.test(name) && !name.toLowerCase().startsWith('ghostkeep') && !folders.has(name);
+}

@@ -1,0 +1,247 @@
+/**
+ * Reads the frames of a sender, which may be hostile. It checks everything that can be checked without the
+ * receiver's files, and hands whole operations to a table of functions: `receive` has one table, and
+ * `receive --dump` another.
+ */
+import type { Frame } from '../base/host/host.js';
+import { Coverage } from './coverage.js';
+import { isFileName } from './file-names.js';
+import { type FrameName, frameName, handleAt, largestSize, streamError } from './frames.js';
+import {
+  decodeMessage,
+  type MoveCommit,
+  type MoveFile,
+  type MoveHello,
+  type MoveSeal,
+  type MoveSealGhost,
+} from './messages.js';
+
+/** Ghosts, files and repairs in one connection, each at most. */
+const most = 50_000;
+const keyPattern = /^[0-9a-f]{1,16}(-[0-9a-f]{1,16}){2}$/;
+const longestKey = 50;
+/** Bytes of a message that has no list. */
+const shortMessage = 4000;
+
+/** Each is called when the frame has been checked. Buffers are valid until the call, or its promise, ends. */
+export interface Operations {
+  hello(hello: MoveHello): Promise<void> | void;
+  /** @param isRepair the key was sent before in this connection */
+  ghost(ghost: { handle: number; key: string; size: bigint; isRepair: boolean }): void;
+  data(offset: bigint, bytes: Buffer): void;
+  zero(offset: bigint, length: bigint, isAllocated: boolean): void;
+  same(offset: bigint, length: bigint, digest: Buffer): void;
+  end(): void;
+  /** @param keys all of them were sent in this connection */
+  commit(keys: readonly string[]): void;
+  file(file: { name: string; size: bigint; mode: number }): void;
+  fileData(offset: bigint, bytes: Buffer): void;
+  fileEnd(digest: Buffer): void;
+  seal(ghosts: readonly MoveSealGhost[]): Promise<void> | void;
+}
+
+interface OpenFile {
+  name: string;
+  size: bigint;
+  at: bigint;
+}
+
+export class Reader {
+  #purpose: MoveHello['purpose'] | undefined;
+  #ghost: Coverage | undefined;
+  #file: OpenFile | undefined;
+  #handles = 0;
+  readonly #keys = new Set<string>();
+  readonly #files = new Set<string>();
+  #committing: string[] = [];
+  #sealing: MoveSealGhost[] = [];
+  #isSplit = false;
+  #isSealed = false;
+
+  constructor(private readonly operations: Operations) {}
+
+  /** False inside a ghost, a file or a list: then the sender has hung up too early. */
+  get isAtRest(): boolean {
+    return this.#purpose !== undefined && !this.#ghost && !this.#file && !this.#isSplit;
+  }
+
+  /** @throws MOVE_STREAM, and what the operation throws. After that the reader is of no use. */
+  take({ type, payload }: Pick<Frame, 'type' | 'payload'>): Promise<void> | undefined {
+    const name = frameName(type);
+    const read = name === undefined ? undefined : readers[name];
+    if (!name || !read) throw streamError(`a sender sends no frames of type ${type}`);
+    if (payload.length < read.least || payload.length > (read.most ?? payload.length))
+      throw streamError(
+        `a frame ${name} of ${payload.length} bytes is too ${payload.length < read.least ? 'short' : 'long'}`,
+      );
+    this.#assertExpected(name, read.purpose);
+    return this[read.take](payload, name) ?? undefined;
+  }
+
+  #assertExpected(name: FrameName, purpose: Purpose): void {
+    const unexpected = (when: string) => streamError(`a frame ${name} was not expected ${when}`);
+    if (name === 'alive') return;
+    if ((name === 'hello') !== (this.#purpose === undefined)) throw unexpected('here: `hello` begins');
+    if (this.#isSealed) throw unexpected('after `seal`');
+    if (
+      purpose === 'images' ? this.#purpose !== 'images' : purpose === 'content' && this.#purpose === 'images'
+    )
+      throw unexpected(`with purpose ${this.#purpose}`);
+    if (this.#isSplit && name !== 'commit' && name !== 'seal') throw unexpected('inside a list');
+  }
+
+  hello(payload: Buffer): Promise<void> | void {
+    const hello = decodeMessage<MoveHello>('MoveHello', payload, 'hello');
+    this.#purpose = hello.purpose;
+    return this.operations.hello(hello);
+  }
+
+  ghost(payload: Buffer): void {
+    if (this.#ghost) throw streamError('a ghost begins inside another');
+    const handle = handleAt(payload);
+    const size = payload.readBigUInt64LE(8);
+    const key = payload.toString('latin1', 16);
+    if (!keyPattern.test(key)) throw streamError(`${JSON.stringify(key)} is no key of a ghost`);
+    if (handle !== this.#handles)
+      throw streamError(`handle ${handle} came where ${this.#handles} was to come`);
+    if (handle === most) throw streamError(`more than ${most} ghosts are not accepted`);
+    if (size > largestSize) throw streamError(`no file has ${size} bytes`);
+    const isRepair = this.#keys.has(key);
+    this.#handles += 1;
+    this.#keys.add(key);
+    this.#ghost = new Coverage(handle, size, isRepair);
+    this.operations.ghost({ handle, key, size, isRepair });
+  }
+
+  data(payload: Buffer): void {
+    const offset = payload.readBigUInt64LE(8);
+    const bytes = payload.subarray(16);
+    this.#open(payload).add(offset, BigInt(bytes.length));
+    this.operations.data(offset, bytes);
+  }
+
+  zero(payload: Buffer, name: FrameName): void {
+    const [offset, length] = [payload.readBigUInt64LE(8), payload.readBigUInt64LE(16)];
+    this.#open(payload).add(offset, length);
+    this.operations.zero(offset, length, name === 'unwritten');
+  }
+
+  same(payload: Buffer): void {
+    const [offset, length] = [payload.readBigUInt64LE(8), payload.readBigUInt64LE(16)];
+    this.#open(payload).addSame(offset, length);
+    this.operations.same(offset, length, payload.subarray(24));
+  }
+
+  end(payload: Buffer): void {
+    this.#open(payload).end(payload.readBigUInt64LE(8));
+    this.#ghost = undefined;
+    this.operations.end();
+  }
+
+  commit(payload: Buffer): void {
+    if (this.#ghost) throw streamError('a commit came inside a ghost');
+    const { keys, more } = decodeMessage<MoveCommit>('MoveCommit', payload, 'commit');
+    const all = this.#committing;
+    for (const key of keys) all.push(key);
+    this.#isSplit = more ?? false;
+    if (all.length > most) throw streamError(`more than ${most} ghosts are not accepted`);
+    if (more) return;
+    this.#committing = [];
+    const unsent = all.find(key => !this.#keys.has(key));
+    if (unsent !== undefined) throw streamError(`ghost ${unsent} is committed and was not sent`);
+    if (new Set(all).size < all.length) throw streamError('a ghost is committed twice');
+    this.operations.commit(all);
+  }
+
+  file(payload: Buffer): void {
+    if (this.#file) throw streamError('a file begins inside another');
+    const { name, size, mode } = decodeMessage<MoveFile>('MoveFile', payload, 'file');
+    if (!isFileName(name)) throw streamError(`${JSON.stringify(name)} is no name of a file of a checkpoint`);
+    if (this.#files.has(name)) throw streamError(`${name} is sent twice`);
+    if (this.#files.size === most) throw streamError(`more than ${most} files are not accepted`);
+    this.#files.add(name);
+    this.#file = { name, size: BigInt(size), at: 0n };
+    if (this.#file.size > largestSize) throw streamError(`no file has ${size} bytes`);
+    this.operations.file({ name, size: this.#file.size, mode });
+  }
+
+  fileData(payload: Buffer): void {
+    const file = this.#openFile();
+    const offset = payload.readBigUInt64LE(0);
+    const bytes = payload.subarray(8);
+    if (offset !== file.at)
+      throw streamError(`${file.name} goes on at ${offset}, and it has ${file.at} bytes`);
+    file.at += BigInt(bytes.length);
+    if (file.at > file.size) throw streamError(`${file.name} has more than ${file.size} bytes`);
+    this.operations.fileData(offset, bytes);
+  }
+
+  fileEnd(payload: Buffer): void {
+    const file = this.#openFile();
+    if (file.at !== file.size) throw streamError(`${file.name} ends at ${file.at} of ${file.size} bytes`);
+    this.#file = undefined;
+    this.operations.fileEnd(payload);
+  }
+
+  seal(payload: Buffer): Promise<void> | void {
+    if (this.#file) throw streamError('a seal came inside a file');
+    const { ghosts, more } = decodeMessage<MoveSeal>('MoveSeal', payload, 'seal');
+    const all = this.#sealing;
+    for (const ghost of ghosts) all.push(ghost);
+    this.#isSplit = more ?? false;
+    if (all.length > most) throw streamError(`more than ${most} ghosts are not accepted`);
+    if (more) return;
+    for (const field of ['key', 'image'] as const)
+      if (new Set(all.map(ghost => ghost[field])).size < all.length)
+        throw streamError(`two ghosts have the same ${field}`);
+    const sent = all.find(({ image }) => this.#files.has(image));
+    if (sent) throw streamError(`${sent.image} was sent as a file`);
+    this.#isSealed = true;
+    return this.operations.seal(all);
+  }
+
+  alive(): void {}
+
+  #open(payload: Buffer): Coverage {
+    const handle = handleAt(payload);
+    if (this.#ghost?.handle === handle) return this.#ghost;
+    throw streamError(`a frame is about ghost ${handle}, which is not open`);
+  }
+
+  #openFile(): OpenFile {
+    if (this.#file) return this.#file;
+    throw streamError('a frame is about a file, and none is open');
+  }
+}
+
+type Purpose = 'any' | 'content' | 'images';
+type Taker =
+  | 'hello'
+  | 'ghost'
+  | 'data'
+  | 'zero'
+  | 'same'
+  | 'end'
+  | 'commit'
+  | 'file'
+  | 'fileData'
+  | 'fileEnd'
+  | 'seal'
+  | 'alive';
+
+/** The frames that a sender sends: how long the payload may be, and who takes it. */
+const readers: Partial<Record<FrameName, { least: number; most?: number; purpose: Purpose; take: Taker }>> = {
+  hello: { least: 2, most: shortMessage, purpose: 'any', take: 'hello' },
+  ghost: { least: 17, most: 16 + longestKey, purpose: 'content', take: 'ghost' },
+  data: { least: 17, purpose: 'content', take: 'data' },
+  zero: { least: 24, most: 24, purpose: 'content', take: 'zero' },
+  unwritten: { least: 24, most: 24, purpose: 'content', take: 'zero' },
+  same: { least: 56, most: 56, purpose: 'content', take: 'same' },
+  end: { least: 16, most: 16, purpose: 'content', take: 'end' },
+  commit: { least: 2, purpose: 'content', take: 'commit' },
+  file: { least: 2, most: shortMessage, purpose: 'images', take: 'file' },
+  'file-data': { least: 9, purpose: 'images', take: 'fileData' },
+  'file-end': { least: 32, most: 32, purpose: 'images', take: 'fileEnd' },
+  seal: { least: 2, purpose: 'images', take: 'seal' },
+  alive: { least: 0, most: 0, purpose: 'any', take: 'alive' },
+};

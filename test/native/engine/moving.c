@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT
+/* Tests the store of a receiver, and frames from strangers. */
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cases.h"
+#include "ghostkeep.h"
+#include "tap.h"
+
+#define BLOCK GK_MOVE_BLOCK_BYTES
+#define ENTRY GK_MOVE_ENTRY_BYTES
+
+static unsigned char *content_of(uint64_t bytes, unsigned int byte)
+{
+	unsigned char *content = malloc(bytes);
+
+	if (content)
+		memset(content, (int)byte, bytes);
+	return content;
+}
+
+static bool entry_is(int table, uint64_t block, unsigned int byte)
+{
+	unsigned char entry[ENTRY] = { 0 }, wanted[ENTRY];
+
+	memset(wanted, (int)byte, ENTRY);
+	return pread(table, entry, ENTRY, (off_t)(block * ENTRY)) >= 0 && !memcmp(entry, wanted, ENTRY);
+}
+
+/* A block is unknown from before it is written until its entry is put. */
+static void store_case(const struct place *place)
+{
+	int data = ghost_in(place), table = ghost_in(place), again = ghost_in(place);
+	unsigned char entries[3 * ENTRY], digest[ENTRY], other[ENTRY], *content = content_of(3 * BLOCK, 7);
+	struct gk_report report;
+	uint32_t fresh, unknown;
+	uint64_t freed;
+
+	begin(place->name, "what a receiver keeps of a ghost");
+	if (!expect(content, "no memory"))
+		goto out;
+	expect(!gk_store_resize(data, table, 3 * BLOCK, &report), "resize: %s", report.message);
+	expect(!gk_store_data(data, table, 0, content, 3 * BLOCK, entries, &fresh, &report) && fresh == 3,
+	       "%u fresh blocks, %s", fresh, report.message);
+	expect(entry_is(table, 0, 0xff) && entry_is(table, 2, 0xff), "written blocks are known too early");
+	expect(!gk_table_digest(table, 0, 3, digest, &unknown, &report) && unknown == 1, "unknown blocks");
+	expect(!gk_table_put(table, 0, 3, entries, &report), "put: %s", report.message);
+	expect(!gk_table_digest(table, 0, 3, digest, &unknown, &report) && unknown == 0, "known blocks");
+	expect(!gk_table_make(data, again, NULL, &report), "make: %s", report.message);
+	expect(!gk_table_digest(again, 0, 3, other, &unknown, &report) && !memcmp(digest, other, ENTRY),
+	       "a table that is made anew differs");
+	expect(!gk_store_zero(data, table, BLOCK, BLOCK, &freed, &report) && freed == 1 &&
+		       entry_is(table, 1, 0),
+	       "%lu blocks were freed, %s", freed, report.message);
+	expect(pread(data, content, BLOCK, BLOCK) == BLOCK && content[0] == 0 && content[BLOCK - 1] == 0,
+	       "a zeroed block is not zero");
+	expect(!gk_store_resize(data, table, 2 * BLOCK + 5, &report) && entry_is(table, 2, 0xff),
+	       "a block that was cut is known");
+	expect(gk_store_zero(data, table, 5, BLOCK, &freed, &report) == -EINVAL, "an offset inside a block");
+	expect(gk_store_resize(data, table, UINT64_MAX, &report) == -EFBIG, "a size that no file has");
+	expect(!gk_store_sync(data, 0, &report) && !gk_store_sync(data, 1, &report), "sync: %s",
+	       report.message);
+out:
+	free(content);
+	close(data);
+	close(table);
+	close(again);
+}
+
+/* The same random numbers for the same seed: xorshift64. */
+static uint64_t next(uint64_t *state)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 7;
+	return *state ^= *state << 17;
+}
+
+/* Frames with random heads, lengths and ends. */
+static void frame_case(const struct place *place)
+{
+	unsigned char *buffer = malloc(GK_FRAME_HEAD_BYTES + GK_FRAME_PAYLOAD_MAX), bytes[256];
+	uint64_t state = 88172645463325252, link;
+	struct gk_report report;
+	uint32_t sequence;
+
+	begin(place->name, "frames from strangers");
+	for (int time = 0; buffer && time < 2000; time++) {
+		int in = ghost_in(place), out = ghost_in(place), error = 0;
+		uint64_t length = next(&state) % sizeof(bytes);
+
+		for (uint64_t i = 0; i < length; i++)
+			bytes[i] = next(&state) % 4 ? 0 : (unsigned char)next(&state);
+		if (time % 2) { /* a good one first */
+			expect(!gk_link_open(in, in, 1000, &link, &report) &&
+				       !gk_link_send(link, 3, bytes, (uint32_t)length, &sequence, &report) &&
+				       !gk_link_close(link, &report),
+			       "send: %s", report.message);
+		}
+		expect(pwrite(in, bytes, length, lseek(in, 0, SEEK_END)) == (ssize_t)length, "no room");
+		lseek(in, 0, SEEK_SET);
+		expect(!gk_link_open(in, out, 1000, &link, &report), "open: %s", report.message);
+		if (time % 2)
+			expect(!gk_link_receive(link, 0, buffer, &report) &&
+				       !memcmp(buffer + GK_FRAME_HEAD_BYTES, bytes, length),
+			       "receive: %s", report.message);
+		while (!error)
+			error = gk_link_receive(link, 0, buffer, &report);
+		expect(error == -ENODATA || error == -ECONNRESET || error == -EBADMSG, "%d: %s", error,
+		       report.message);
+		gk_link_close(link, &report);
+		close(in);
+		close(out);
+	}
+	free(buffer);
+}
+
+void moving_cases(const struct place *place)
+{
+	store_case(place);
+	frame_case(place);
+}

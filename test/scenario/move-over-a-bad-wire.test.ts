@@ -1,0 +1,100 @@
+/**
+ * Rounds and dumps over a connection that is cut, or that changes what it carries. After each the receiver has
+ * the bytes of the ghost, or the command has failed. GHOSTKEEP_SEED and GHOSTKEEP_CUTS make a campaign of it.
+ */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import fs from 'node:fs';
+import { describe, it, type TestContext } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { command, ghostFile, ghostkeep, isRoot, needs, temporaryFolder } from './ghostkeep.js';
+import { bytesOf, me } from './rounds.js';
+
+const proxy = fileURLToPath(new URL('bad-wire.mjs', import.meta.url));
+const size = 6 << 20;
+const kinds = ['cut', 'flip', 'drop', 'repeat', 'reorder', 'delay'] as const;
+const [seed, cuts] = [
+  Number(process.env['GHOSTKEEP_SEED'] ?? 1),
+  Number(process.env['GHOSTKEEP_CUTS'] ?? 12),
+];
+
+interface Fault {
+  way: 'there' | 'back';
+  kind: (typeof kinds)[number];
+  at: number;
+  length: number;
+}
+
+function setUp(t: TestContext) {
+  const folder = temporaryFolder(t, '/dev/shm');
+  const fd = ghostFile(t, folder, 'ghost', randomBytes(size));
+  const [images, plan] = [`${folder}/there`, `${folder}/plan`];
+  const via = [process.execPath, proxy, plan, ...command, 'receive', '-D', images].join(' ');
+  const wire = (faults: readonly Fault[]) => {
+    fs.rmSync(`${plan}.log`, { force: true });
+    fs.writeFileSync(plan, JSON.stringify({ faults }));
+  };
+  const passed = () =>
+    fs
+      .readFileSync(`${plan}.log`, 'utf8')
+      .split('\n')
+      .reduce((sum, line) => sum + Number(/^there (\d+)$/.exec(line)?.[1] ?? 0), 0);
+  return { folder, fd, images, via, wire, passed };
+}
+
+const preDumpVia = (via: string) => ghostkeep(['pre-dump', '--pid', me, '--via', via], { waitMs: 120_000 });
+
+/** The receiver's copy of the one ghost that moves. */
+function arrived(images: string): Buffer {
+  const [name = ''] = fs.readdirSync(`${images}/ghostkeep`).filter(one => /^moved-.*\.data$/.test(one));
+  return fs.readFileSync(`${images}/ghostkeep/${name}`);
+}
+
+/** A small generator of numbers that gives the same ones for a seed. */
+function numbers(from: number): (below: number) => number {
+  let state = from >>> 0;
+  return below => {
+    state = (Math.imul(state ^ (state >>> 15), 0x2c1b3c6d) + 0x9e3779b9) >>> 0;
+    return Math.floor(((state ^ (state >>> 13)) >>> 0) % below);
+  };
+}
+
+describe('a move over a bad connection', () => {
+  it('has the same bytes on the other side after each fault, or fails and leaves the process alone', t => {
+    if (!needs(t, isRoot, 'tables of other receivers lie in /run')) return;
+    const { fd, images, via, wire } = setUp(t);
+    const next = numbers(seed);
+    const ends: string[] = [];
+    for (let round = 0; round < cuts; round += 1) {
+      fs.writeSync(fd, randomBytes(100_000), 0, 100_000, next(size - 100_000));
+      const fault = {
+        way: next(4) === 0 ? ('back' as const) : ('there' as const),
+        kind: kinds[next(kinds.length)] as Fault['kind'],
+        at: next(next(2) === 0 ? 400 : round === 0 ? size : 300_000),
+        // A drop at the end is only noticed when as many signs of life have come: 16 bytes each second.
+        length: 1 + next(100),
+      };
+      wire([fault]);
+      const { status, stderr } = preDumpVia(via);
+      const what = `seed ${seed}, round ${round}, ${JSON.stringify(fault)}: ${stderr}`;
+      ends.push(status === 0 ? 'sent' : 'failed');
+      if (status === 0) assert.ok(arrived(images).equals(bytesOf(fd)), what);
+      // A fault in the first bytes: there was no connection yet, and nothing is tried again.
+      else assert.match(stderr, /^ghostkeep: cannot reach .*\[MOVE_(LOST|REFUSED)\]$/m, what);
+    }
+    assert.ok(ends.filter(end => end === 'sent').length > cuts / 2, ends.join(' '));
+    console.log(`# ${cuts} moves`);
+  });
+
+  it('sends less than 1.1 times the content in all if it is cut once at half', t => {
+    if (!needs(t, isRoot, 'tables of other receivers lie in /run')) return;
+    const { fd, images, via, wire, passed } = setUp(t);
+    const content = randomBytes(200 << 20);
+    fs.writeSync(fd, content, 0, content.length, 0);
+    wire([{ way: 'there', kind: 'cut', at: content.length / 2, length: 1 }]);
+    const { status, stderr } = preDumpVia(via);
+    assert.equal(status, 0, stderr);
+    assert.ok(arrived(images).equals(content));
+    assert.ok(passed() < 1.1 * content.length, `${passed()} bytes for ${content.length}`);
+  });
+});

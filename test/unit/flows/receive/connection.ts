@@ -1,0 +1,42 @@
+/** One connection to the receiver, in this process: the stream is a file, and so are the answers. */
+import fs from 'node:fs';
+import path from 'node:path';
+import { silent } from '../../../../src/base/log.js';
+import { type Received, receive } from '../../../../src/flows/receive/receive.js';
+import { linuxHost } from '../../../../src/host/linux.js';
+import { type Answer, parseAnswers } from '../../move-stream.js';
+
+export interface Outcome {
+  answers: Answer[];
+  received?: Received;
+  error?: unknown;
+}
+
+/** @param scratch a folder for the two files */
+export async function connect(
+  images: string,
+  scratch: string,
+  stream: Buffer,
+  mostBytes?: bigint,
+): Promise<Outcome> {
+  const [input, output] = ['stream', 'answers'].map(name => path.join(scratch, name)) as [string, string];
+  fs.writeFileSync(input, stream);
+  const [inFd, outFd] = [fs.openSync(input, 'r'), fs.openSync(output, 'w')];
+  const host = linuxHost();
+  const link = host.moving.openLink(inFd, outFd, 30_000);
+  const outcome: Outcome = { answers: [] };
+  try {
+    outcome.received = await receive(
+      { host, log: silent, tool: 'a test' },
+      { images, link, build: 'a test', mostBytes },
+    );
+  } catch (error) {
+    outcome.error = error;
+  } finally {
+    link.close();
+    fs.closeSync(inFd);
+    fs.closeSync(outFd);
+  }
+  outcome.answers = parseAnswers(fs.readFileSync(output));
+  return outcome;
+}
