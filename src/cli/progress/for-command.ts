@@ -1,6 +1,5 @@
 /** A command that may take long says how far it has come: here it is decided to whom, and how. */
 import fs from 'node:fs';
-import { errnoOf } from '../../base/errors.js';
 import { Progress } from '../../base/progress.js';
 import type { Context } from '../../flows/context.js';
 import { usage } from '../args.js';
@@ -53,16 +52,25 @@ export function progressFdOf(command: string, value: string | undefined): number
   }
 }
 
-/** A reader that has gone, or that is too slow, does not keep the work from going on. */
+/**
+ * A reader that has gone, or that is too slow, does not keep the work from going on. Lines are shorter than
+ * PIPE_BUF, so a full pipe takes all of a line or nothing. A regular file is written where its descriptor is.
+ */
 function linesTo(fd: number): Printer {
-  let isGone = false;
-  return jsonLines(text => {
+  const stat = fs.fstatSync(fd);
+  const mayWait = stat.isFIFO() || stat.isCharacterDevice();
+  const write = mayWait ? writerThatNeverWaits(`/proc/self/fd/${fd}`) : writerTo(fd);
+  return jsonLines(text => write?.(text), toProgram);
+}
+
+function writerTo(fd: number): (text: string) => void {
+  return text => {
     try {
-      if (!isGone) fs.writeSync(fd, text);
-    } catch (error) {
-      isGone = errnoOf(error) !== 'EAGAIN';
+      fs.writeSync(fd, text);
+    } catch {
+      // Nobody reads it, so it need not be there.
     }
-  }, toProgram);
+  };
 }
 
 function printerFor(verbose: boolean, json: boolean): Printer | undefined {
@@ -103,11 +111,5 @@ function writerThatNeverWaits(terminal: string): ((text: string) => void) | unde
   } catch {
     return undefined;
   }
-  return text => {
-    try {
-      fs.writeSync(fd, text);
-    } catch {
-      // Nobody reads it, so it need not be there.
-    }
-  };
+  return writerTo(fd);
 }
