@@ -76,7 +76,7 @@ describe('progress', () => {
   });
 
   it('a full pipe behind --progress does not stop a dump', async t => {
-    const fill = 'p=$(mktemp -u); mkfifo "$p"; sleep 30 <"$p" >/dev/null 2>&1 & exec 3>"$p"; rm "$p"';
+    const fill = 'p=$(mktemp -u); mkfifo "$p"; sleep 90 <"$p" >/dev/null 2>&1 & exec 3>"$p"; rm "$p"';
     const shell = `${fill}; dd if=/dev/zero bs=65536 count=1 >&3 2>/dev/null; DUMP`;
     const { images } = await slowDump(t, ['sh', '-c', shell], ['--progress', '3']);
     assert.equal(ghostkeep(['verify', images]).status, 0);
