@@ -79,7 +79,7 @@ describe('completions', () => {
     const words = line.split(' ');
     const script = `eval "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _ghostkeep; printf '%s\\n' "\${COMPREPLY[@]}"`;
     const made = ghostkeep(['completion', 'bash']).stdout;
-    const { stdout, stderr, status } = spawnSync('bash', ['-euc', script, 'bash', made, ...words], {
+    const { stdout, stderr, status } = spawnSync('bash', ['--norc', '-euc', script, 'bash', made, ...words], {
       encoding: 'utf8',
       cwd: '/',
     });

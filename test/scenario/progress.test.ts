@@ -42,7 +42,11 @@ async function slowDump(
       output[name] += text;
     });
   const ended = new Promise(resolve => child.on('close', resolve));
-  while (!fs.existsSync(`${images}/ghostkeep`) && child.exitCode === null) await sleep(1);
+  const start = Date.now();
+  while (!fs.existsSync(`${images}/ghostkeep`) && child.exitCode === null) {
+    assert.ok(Date.now() - start < 60_000, 'it has not begun to copy within a minute');
+    await sleep(1);
+  }
   const pid = Number(fs.readFileSync(`${folder}/pid`, 'utf8'));
   signal(pid, 'SIGSTOP');
   await sleep(1300);
