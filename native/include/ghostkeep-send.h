@@ -31,10 +31,13 @@ int gk_carrier_end(const int32_t started[3], uint32_t wait_ms, int32_t *status, 
 
 /*
  * Begin to speak over two descriptors, which become non-blocking and stay the caller's. The peer is
- * dead when nothing comes from it for patience_ms. A thread sends `alive` until gk_send_close().
+ * dead when nothing comes from it for patience_ms, or when it takes, acknowledges and answers nothing for
+ * stall_ms, although it is alive; 0 is for ever. The greetings and its first answer have open_ms. A thread sends
+ * `alive` until gk_send_close(), whose report has in data_bytes what was acknowledged.
  * -EPROTO where the other side does not greet as a receiver of this version.
  */
-int gk_send_open(int to, int from, uint32_t patience_ms, uint64_t *sender, struct gk_report *report);
+int gk_send_open(int to, int from, uint32_t patience_ms, uint32_t stall_ms, uint32_t open_ms, uint64_t *sender,
+		 struct gk_report *report);
 int gk_send_close(uint64_t sender, struct gk_report *report);
 
 /* The folder of the tables for this receiver. Ghosts are sent after this. */
@@ -52,7 +55,7 @@ int gk_send_failure(uint64_t sender, void *answer, uint32_t *length, struct gk_r
 
 /*
  * Send the first size bytes of a file as a ghost. key names it and its table. -ESTALE where the file
- * turns out to be shorter.
+ * turns out to be shorter. After an error of the file the receiver is told that the ghost is given up.
  * report: size, data_bytes, chunks, unwritten_bytes, kept_bytes (sent as `same`), differing_bytes (sent as
  * data), image_bytes (all that was written to the connection), engine, fallbacks, message.
  */

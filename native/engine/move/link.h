@@ -33,6 +33,9 @@ enum frame_type {
 /* Pieces of one payload, at most. */
 #define LINK_PIECES 4
 
+/* The size in `end` of a ghost that the sender gives up. */
+#define GIVEN_UP UINT64_MAX
+
 struct link;
 
 struct frame {
@@ -59,6 +62,12 @@ static inline uint64_t get_number(const unsigned char *from, int bytes)
 /* Send a frame whose payload is made of LINK_PIECES pieces at most. It changes the vector. */
 int link_send(struct link *link, uint32_t type, struct iovec *pieces, int count, uint32_t *sequence,
 	      struct gk_report *report);
+
+/*
+ * Until another call, whatever the caller sends or receives fails with -ETIMEDOUT after this time of now_ms(),
+ * even if the other side goes on to say that it is alive. UINT64_MAX is never.
+ */
+void link_until(struct link *link, uint64_t until_ms);
 
 /* gk_link_receive into buffer. */
 int link_receive(struct link *link, uint32_t wait_ms, void *buffer, struct frame *frame,

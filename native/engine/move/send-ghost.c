@@ -78,13 +78,29 @@ static int check_size(int fd, uint64_t size, struct gk_report *report)
 		    (unsigned long long)size);
 }
 
-static int send_edge(struct body *body, uint32_t type, const char *key)
+static int send_edge(struct body *body, uint32_t type, uint64_t size, const char *key)
 {
 	unsigned char place[16];
 	struct iovec pieces[2] = { { place, sizeof(place) }, { (void *)(uintptr_t)key, strlen(key) } };
 
-	put_place(place, body->handle, body->size);
+	put_place(place, body->handle, size);
 	return sender_send(body->sender, type, pieces, 2, NULL, body->report);
+}
+
+/*
+ * The ghost cannot be read to its end. Another one may follow, or this one again, so the receiver is told. When
+ * the connection is lost, nobody hears it.
+ */
+static void give_up(struct body *body, int error)
+{
+	struct gk_report ignored;
+
+	if (error == -EPIPE || error == -ECONNRESET || error == -ETIMEDOUT || error == -EBADMSG ||
+	    error == -ECONNREFUSED)
+		return;
+	body->report = &ignored;
+	/* If this fails, the next frame fails as well, and says why. */
+	(void)send_edge(body, FRAME_END, GIVEN_UP, "");
 }
 
 GK_PUBLIC int gk_send_ghost(uint64_t sender, int ghost_fd, uint32_t engine, uint64_t size, const char *key,
@@ -94,6 +110,7 @@ GK_PUBLIC int gk_send_ghost(uint64_t sender, int ghost_fd, uint32_t engine, uint
 	AUTO_FREE struct body *body = calloc(1, sizeof(*body));
 	int64_t handle;
 	uint64_t before;
+	bool begun;
 	int error;
 
 	memset(report, 0, sizeof(*report));
@@ -109,13 +126,16 @@ GK_PUBLIC int gk_send_ghost(uint64_t sender, int ghost_fd, uint32_t engine, uint
 	if (handle < 0)
 		return (int)handle;
 	body->handle = (uint32_t)handle;
-	error = send_edge(body, FRAME_GHOST, key);
+	error = send_edge(body, FRAME_GHOST, size, key);
+	begun = !error;
 	if (!error)
 		error = send_body(body, engine);
 	if (!error)
 		error = check_size(ghost_fd, size, report);
 	if (!error)
-		error = send_edge(body, FRAME_END, "");
+		error = send_edge(body, FRAME_END, size, "");
+	else if (begun)
+		give_up(body, error);
 	report->image_bytes = body->sender->bytes - before;
 	return error;
 }

@@ -12,10 +12,12 @@
 
 #define BLOCK GK_MOVE_BLOCK_BYTES
 #define PATIENCE_MS 200
+#define STALL_MS 500
 #define GREETING "ghostkeep-move1\n"
 
 enum type {
 	HELLO = 1,
+	END = 7,
 	COMMIT = 8,
 	WELCOME = 65,
 	ACK = 66,
@@ -52,7 +54,8 @@ static int begin_pair(struct pair *pair, const struct place *place, const char *
 	expect(!gk_link_open(pair->said, pair->answers[1], PATIENCE_MS, &pair->receiver, &report) &&
 		       !gk_link_greet(pair->receiver, greeting, NULL, &report),
 	       "greet: %s", report.message);
-	error = gk_send_open(pair->said, pair->answers[0], PATIENCE_MS, &pair->sender, &report);
+	error = gk_send_open(pair->said, pair->answers[0], PATIENCE_MS, STALL_MS, PATIENCE_MS, &pair->sender,
+			     &report);
 	if (error)
 		return error;
 	answer(pair, WELCOME, "{}", 2);
@@ -93,7 +96,7 @@ static int send_ghost(struct pair *pair, int ghost, uint64_t size, struct gk_rep
 /* Two blocks of data, one of zeroes and a byte; then the same again, when they are acknowledged. */
 static void acknowledged_case(const struct place *place)
 {
-	unsigned char ack[8] = { 10 }, block[BLOCK];
+	unsigned char ack[8] = { 10 }, block[BLOCK], end[32], given_up[8];
 	int ghost = ghost_in(place);
 	uint64_t size = 3 * BLOCK + 1;
 	struct gk_report report;
@@ -103,6 +106,7 @@ static void acknowledged_case(const struct place *place)
 
 	begin(place->name, "a sender sends again what is not acknowledged, and the rest as the same");
 	memset(block, 7, sizeof(block));
+	memset(given_up, 0xff, sizeof(given_up));
 	expect(pwrite(ghost, block, BLOCK, 0) == BLOCK && pwrite(ghost, block, BLOCK, BLOCK) == BLOCK &&
 		       pwrite(ghost, block, 1, 3 * BLOCK) == 1,
 	       "no room");
@@ -120,6 +124,9 @@ static void acknowledged_case(const struct place *place)
 		       report.kept_bytes == 2 * BLOCK + 1,
 	       "%lu sent, %lu the same, %s", report.differing_bytes, report.kept_bytes, report.message);
 	expect(send_ghost(&pair, ghost, size + BLOCK, &report) == -ESTALE, "a ghost that is shorter");
+	expect(pread(pair.said, end, sizeof(end), lseek(pair.said, 0, SEEK_END) - 32) == 32 && end[0] == END &&
+		       !memcmp(end + 24, given_up, sizeof(given_up)),
+	       "the receiver is not told that the ghost is given up");
 	end_pair(&pair);
 	close(ghost);
 }
@@ -197,9 +204,50 @@ static void silence_case(const struct place *place)
 	end_pair(&pair);
 }
 
+static void stall_case(const struct place *place)
+{
+	struct gk_report report;
+	struct pair pair;
+	uint32_t length;
+	char text[100];
+
+	begin(place->name, "a sender whose receiver is alive and acknowledges nothing");
+	expect(!begin_pair(&pair, place, GREETING), "no connection");
+	expect(!await(&pair, text, &length), "no welcome");
+	expect(!gk_link_beat(pair.receiver, PATIENCE_MS / 4, &report), "beat: %s", report.message);
+	expect(!gk_send_message(pair.sender, COMMIT, "{}", 2, COMMITTED, &report), "commit: %s",
+	       report.message);
+	expect(await(&pair, text, &length) == -ETIMEDOUT, "it waits for ever");
+	end_pair(&pair);
+}
+
+/* What was sent and not acknowledged cannot be committed. */
+static void early_case(const struct place *place)
+{
+	int ghost = ghost_in(place);
+	struct gk_report report;
+	struct pair pair;
+	uint32_t length;
+	char text[100];
+
+	begin(place->name, "a sender whose receiver says too early that all is there");
+	expect(pwrite(ghost, "x", 1, 0) == 1, "no room");
+	expect(!begin_pair(&pair, place, GREETING), "no connection");
+	expect(!await(&pair, text, &length), "no welcome");
+	expect(!send_ghost(&pair, ghost, 1, &report), "send: %s", report.message);
+	expect(!gk_send_message(pair.sender, COMMIT, "{}", 2, COMMITTED, &report), "commit: %s",
+	       report.message);
+	answer(&pair, COMMITTED, "{}", 2);
+	expect(await(&pair, text, &length) == -EBADMSG, "it is believed");
+	end_pair(&pair);
+	close(ghost);
+}
+
 void sending_cases(const struct place *place)
 {
 	acknowledged_case(place);
 	trouble_case(place);
 	silence_case(place);
+	stall_case(place);
+	early_case(place);
 }
