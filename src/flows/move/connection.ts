@@ -83,8 +83,8 @@ export class Connection {
    * The receiver has all of KEYS on its disk when this returns.
    * @returns which calls of sendGhost have to be made again, and then this one
    */
-  async commit(keys: readonly string[]): Promise<number[]> {
-    const bytes = await this.#ask(frame.commit, 'keys', keys, frame.committed);
+  async commit(keys: readonly string[], isRound: boolean): Promise<number[]> {
+    const bytes = await this.#ask(frame.commit, 'keys', keys, frame.committed, isRound ? { round: true } : {});
     const { needs } = parse<MoveCommitted>('MoveCommitted', bytes, this.target);
     if (needs === 0) return [];
     const needed = this.context.host.sending.needed(this.sender);
@@ -115,10 +115,17 @@ export class Connection {
     return acknowledged;
   }
 
-  async #ask(type: number, name: string, list: readonly unknown[], awaited: number): Promise<Buffer> {
+  /** @param more keys of the last part */
+  async #ask(
+    type: number,
+    name: string,
+    list: readonly unknown[],
+    awaited: number,
+    more: object = {},
+  ): Promise<Buffer> {
     return this.#explained(async sending => {
       for (const { part, isLast } of inParts(list)) {
-        const payload = encode(isLast ? { [name]: part } : { [name]: part, more: true });
+        const payload = encode(isLast ? { [name]: part, ...more } : { [name]: part, more: true });
         await sending.say(this.sender, type, payload, isLast ? awaited : 0);
       }
       return sending.answer(this.sender);

@@ -65,7 +65,7 @@ export class Mover {
    * @throws MOVE_LOST, MOVE_REFUSED, and what SEND_ONE throws
    */
   async sendAll(
-    { count, bytes }: { count: number; bytes: () => bigint },
+    { count, bytes, isRound = false }: { count: number; bytes: () => bigint; isRound?: boolean },
     sendOne: (send: SendGhost, index: number) => Promise<void>,
     keys: () => readonly string[],
   ): Promise<void> {
@@ -83,7 +83,7 @@ export class Mover {
             progress?.did();
             while (sent.length < connection.sent - first) sent.push(index);
           }
-          const needed = await connection.commit(keys());
+          const needed = await connection.commit(keys(), isRound);
           if (needed.length === 0) return;
           if (repairs === mostRepairs)
             throw new Lost('the receiver asks for the same blocks again and again');
