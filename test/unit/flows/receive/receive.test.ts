@@ -106,7 +106,10 @@ describe('a receiver after a connection that was cut', () => {
     const { images, send } = place(t);
     await send(round(a));
     const zeroes = new Stream().hello('round');
-    zeroes.ghost(key, Buffer.alloc(a.length));
+    const [handle, size] = [zeroes.nextHandle(), BigInt(a.length)];
+    zeroes.add('ghost', payloads.ghost(handle, size, key));
+    zeroes.add('zero', payloads.zero(handle, 0n, size));
+    zeroes.add('end', payloads.end(handle, size));
     await send(zeroes);
     zeroes.add('commit', payloads.commit([key]));
     const synced: string[] = [];
