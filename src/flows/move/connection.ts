@@ -84,7 +84,13 @@ export class Connection {
    * @returns which calls of sendGhost have to be made again, and then this one
    */
   async commit(keys: readonly string[], isRound: boolean): Promise<number[]> {
-    const bytes = await this.#ask(frame.commit, 'keys', keys, frame.committed, isRound ? { round: true } : {});
+    const bytes = await this.#ask(
+      frame.commit,
+      'keys',
+      keys,
+      frame.committed,
+      isRound ? { round: true } : {},
+    );
     const { needs } = parse<MoveCommitted>('MoveCommitted', bytes, this.target);
     if (needs === 0) return [];
     const needed = this.context.host.sending.needed(this.sender);

@@ -90,7 +90,8 @@ export class Mover {
           // It may have asked for blocks of any ghost since the last commit.
           const again = needed.filter(call => call >= first).map(call => sent[call - first]);
           indices = [...new Set(again.filter(index => index !== undefined))];
-          if (indices.length === 0) throw new Lost('the receiver needs blocks of a ghost that is not sent now');
+          if (indices.length === 0)
+            throw new Lost('the receiver needs blocks of a ghost that is not sent now');
         }
       });
     } catch (error) {

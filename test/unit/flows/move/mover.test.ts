@@ -10,10 +10,7 @@ const errno = (code: string) => Object.assign(new Error(`${code}: made up`), { c
 const receiver = '0123456789abcdef0123456789abcdef';
 
 /** @param fails is asked before each call, and throws */
-function setUp(
-  fails: (call: string, connection: number) => void,
-  more: { isUrgent?: boolean } = {},
-) {
+function setUp(fails: (call: string, connection: number) => void, more: { isUrgent?: boolean } = {}) {
   let connection = 0;
   let needs: number[] = [];
   const calls: string[] = [];

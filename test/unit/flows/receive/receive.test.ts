@@ -75,7 +75,10 @@ describe('a receiver that has a dump whose other files have not arrived', () => 
       assert.match(String(error), /it has a dump of other ghosts/);
       assert.ok(content().equals(a));
       assert.ok(!fs.existsSync(`${images}/ghostkeep/moved-${other}.data`));
-      assert.match(fs.readFileSync(`${images}/ghostkeep/receiver.json`, 'utf8'), /"complete":\["fd00-1a-0"\]/);
+      assert.match(
+        fs.readFileSync(`${images}/ghostkeep/receiver.json`, 'utf8'),
+        /"complete":\["fd00-1a-0"\]/,
+      );
     }
   });
 
