@@ -64,8 +64,8 @@ int link_send(struct link *link, uint32_t type, struct iovec *pieces, int count,
 	      struct gk_report *report);
 
 /*
- * Until another call, whatever the caller sends or receives fails with -ETIMEDOUT after this time of now_ms(),
- * even if the other side goes on to say that it is alive. UINT64_MAX is never.
+ * Until another call, whatever the caller sends or receives fails with -ETIMEDOUT after this time of
+ * now_ms(), even if the other side goes on to say that it is alive. UINT64_MAX is never.
  */
 void link_until(struct link *link, uint64_t until_ms);
 

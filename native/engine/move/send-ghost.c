@@ -88,8 +88,8 @@ static int send_edge(struct body *body, uint32_t type, uint64_t size, const char
 }
 
 /*
- * The ghost cannot be read to its end. Another one may follow, or this one again, so the receiver is told. When
- * the connection is lost, nobody hears it.
+ * The ghost cannot be read to its end. Another one may follow, or this one again, so the receiver is told.
+ * When the connection is lost, nobody hears it.
  */
 static void give_up(struct body *body, int error)
 {

@@ -16,7 +16,8 @@ uint64_t now_ms(void);
  * Read length bytes. Returns how many there were before the end, or a negative errno: -ETIMEDOUT when the
  * first did not come within first_ms, or one of the others within dead_ms.
  */
-int64_t read_stream(int fd, void *to, uint64_t length, uint32_t first_ms, uint32_t dead_ms, uint64_t until_ms);
+int64_t read_stream(int fd, void *to, uint64_t length, uint32_t first_ms, uint32_t dead_ms,
+		    uint64_t until_ms);
 
 /*
  * Write all pieces. It changes the vector. Returns 0, -ETIMEDOUT when nothing is taken for dead_ms, or

@@ -74,7 +74,7 @@ export interface Carrier {
 export interface SenderPatience {
   /** How long a receiver may be silent. */
   patienceMs: number;
-  /** How long it may take, acknowledge and answer nothing, even if it says that it is alive. Else for ever. */
+  /** How long it may take, acknowledge and answer nothing, even if it is alive. Without it: for ever. */
   stallMs?: number;
   /** How long it has for its greeting and its first answer, each. */
   openMs?: number;

@@ -26,8 +26,8 @@ export interface Patience {
   /** How long a receiver may be silent. */
   patienceMs: number;
   /**
-   * Processes may be frozen: a receiver that is alive has RESUME_MS for each step, too, and connections that bring
-   * nothing do not lengthen the time.
+   * Processes may be frozen: a receiver that is alive has RESUME_MS for each step, too, and connections
+   * that bring nothing do not lengthen the time.
    */
   isUrgent?: boolean;
 }
@@ -135,7 +135,8 @@ export class Mover {
 
   async #reconnect(loss: Lost): Promise<void> {
     const { clock } = this.context.host;
-    const until = (this.#until ??= clock() + this.patience.resumeMs);
+    this.#until ??= clock() + this.patience.resumeMs;
+    const until = this.#until;
     this.#losses += 1;
     this.context.log.warn(`${this.target.shown}: ${reasonOf(loss)}; connecting again`);
     for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(2 * pauseMs, longestPauseMs)) {

@@ -189,8 +189,8 @@ class Receiving implements Operations {
   }
 
   /**
-   * A dump that was committed may be the only copy, because its container may have ended. A sender that sends one
-   * of its ghosts again is that container, which runs on after a checkpoint that failed.
+   * A dump that was committed may be the only copy, because its container may have ended. A sender that
+   * sends one of its ghosts again is that container, which runs on after a checkpoint that failed.
    */
   #mayBegin(key: string): boolean {
     const { complete = [] } = this.#open().receiver;
