@@ -38,6 +38,9 @@ struct gk_name {
  * first of count levels, each of which needs the next. The parent is given in the same way, or
  * parent_count is 0. Units of 64 KiB are compared byte by byte. map_fd and data_fd are empty regular
  * files. native/engine/layer/layer-format.h has the format of both.
+ * Without a parent, a unit that the last level says is in a parent stays in the parent: the layers
+ * become one, over the parent of the last. If both descriptors are -1, nothing is read but maps and
+ * the last image, and the report says what would be written.
  * report: size, data_bytes (of the data file), kept_bytes (bytes of units that are in the parent),
  * chunks (records), image_bytes (of the map).
  */

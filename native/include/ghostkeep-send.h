@@ -55,7 +55,7 @@ int gk_send_failure(uint64_t sender, void *answer, uint32_t *length, struct gk_r
 
 /*
  * Send the first size bytes of a file as a ghost. key names it and its table. -ESTALE where the file
- * turns out to be shorter. After an error of the file the receiver is told that the ghost is given up.
+ * turns out to be shorter: the receiver then has zeroes for the rest, and the ghost can be sent again.
  * report: size, data_bytes, chunks, unwritten_bytes, kept_bytes (sent as `same`), differing_bytes (sent as
  * data), image_bytes (all that was written to the connection), engine, fallbacks, message.
  */

@@ -83,15 +83,18 @@ export function sealedName(pending: string, id: number): string {
 export const childrenName = 'ghostkeep-children.json';
 
 /** The two files that stand for the image of a packed ghost. */
-export const layerNames = (id: number) => {
-  const stem = `ghostkeep-layer-${id.toString(16)}`;
-  return { map: `${stem}.map`, data: `${stem}.data` };
-};
+export const layerNames = (id: number) => layerNamesFrom(`ghostkeep-layer-${id.toString(16)}`);
+
+/** The names of a layer that takes the place of the one that has MAP. Both are there for a while. */
+export const nextLayerNames = (id: number, map: string) =>
+  map === layerNames(id).map ? layerNamesFrom(`ghostkeep-layer-${id.toString(16)}-2`) : layerNames(id);
+
+const layerNamesFrom = (stem: string) => ({ map: `${stem}.map`, data: `${stem}.data` });
 
 /** The name of an image that is put together from layers, until all of it is on the disk. */
 export const wholeName = (id: number) => `ghostkeep-whole-${id.toString(16)}.img`;
 
-export const isLayerName = (name: string) => /^ghostkeep-layer-[0-9a-f]+\.(map|data)$/.test(name);
+export const isLayerName = (name: string) => /^ghostkeep-layer-[0-9a-f]+(-2)?\.(map|data)$/.test(name);
 /** A document that was not renamed yet when its writer was killed. */
 export const isHalfWritten = (name: string) =>
   /^ghostkeep-(manifest|children)\.json\.[0-9a-f]{12}\.tmp$/.test(name);

@@ -7,8 +7,6 @@ export const blockBytes = 16384n;
 export const mostSame = 16n << 20n;
 /** A file is no larger. Source: MAX_LFS_FILESIZE */
 export const largestSize = (1n << 63n) - 1n;
-/** The size in `end` of a ghost that the sender gives up. */
-export const givenUp = (1n << 64n) - 1n;
 
 export const frameTypes = {
   hello: 1,

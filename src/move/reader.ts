@@ -6,7 +6,7 @@
 import type { Frame } from '../base/host/host.js';
 import { Coverage } from './coverage.js';
 import { isFileName } from './file-names.js';
-import { type FrameName, frameName, givenUp, handleAt, largestSize, streamError } from './frames.js';
+import { type FrameName, frameName, handleAt, largestSize, streamError } from './frames.js';
 import {
   decodeMessage,
   type MoveCommit,
@@ -52,7 +52,6 @@ interface OpenFile {
 export class Reader {
   #purpose: MoveHello['purpose'] | undefined;
   #ghost: Coverage | undefined;
-  #key = '';
   #file: OpenFile | undefined;
   #handles = 0;
   readonly #keys = new Set<string>();
@@ -114,7 +113,6 @@ export class Reader {
     this.#handles += 1;
     this.#keys.add(key);
     this.#ghost = new Coverage(handle, size, isRepair);
-    this.#key = key;
     this.operations.ghost({ handle, key, size, isRepair });
   }
 
@@ -138,11 +136,7 @@ export class Reader {
   }
 
   end(payload: Buffer): void {
-    const ghost = this.#open(payload);
-    const size = payload.readBigUInt64LE(8);
-    // It has to be sent again, as a whole, before it can be committed.
-    if (size === givenUp) this.#keys.delete(this.#key);
-    else ghost.end(size);
+    this.#open(payload).end(payload.readBigUInt64LE(8));
     this.#ghost = undefined;
     this.operations.end();
   }

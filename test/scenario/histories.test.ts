@@ -1,8 +1,12 @@
-/** Random histories: whatever was dumped, packed and materialized, every checkpoint is what the files were. */
+/**
+ * Random histories: whatever was dumped, packed, materialized and forgotten, every checkpoint is what the files
+ * were.
+ */
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { describe, it, type TestContext } from 'node:test';
 import { GhostkeepError } from '../../src/base/errors.js';
+import { forget } from '../../src/flows/forget/forget.js';
 import { pack } from '../../src/flows/history/pack.js';
 import { unpack } from '../../src/flows/history/unpack.js';
 import { verify } from '../../src/flows/restore/verify.js';
@@ -32,12 +36,12 @@ class History {
   }
 
   async step(): Promise<void> {
-    const kind = this.random(10);
+    const kind = this.random(12);
     if (this.#checkpoints.size < 3 || kind < 2) await this.#dump();
     else if (kind < 6) await this.#pack();
     else if (kind < 8) await this.#materialize();
     else if (kind < 9) await this.#materializeTo();
-    else this.#remove();
+    else await this.#forget();
     const [images, contents] = this.#any();
     await assertHolds(this.t, images, contents);
   }
@@ -83,13 +87,16 @@ class History {
     this.done.push(`materialize ${images} to ${to}`);
   }
 
-  /** Only a checkpoint that nothing needs may go. */
-  #remove(): void {
+  /** Any checkpoint may go: those that need it take over what they need. */
+  async #forget(): Promise<void> {
     const [images] = this.#any();
-    if (this.#checkpoints.size <= 3 || fs.existsSync(`${images}/ghostkeep-children.json`)) return;
-    fs.rmSync(images, { recursive: true });
+    if (this.#checkpoints.size <= 3) return;
+    const { children } = await forget(flows(), { images });
     this.#checkpoints.delete(images);
-    this.done.push(`remove ${images}`);
+    assert.equal(fs.existsSync(images), false);
+    this.done.push(`forget ${images} with ${children.length} children`);
+    for (const { images: child } of children)
+      await assertHolds(this.t, child, this.#checkpoints.get(child) as Contents);
   }
 
   async #attempt(what: string, work: () => Promise<unknown>): Promise<void> {
@@ -114,7 +121,7 @@ describe('histories', () => {
       throw error;
     }
     t.diagnostic(`${steps} steps`);
-    for (const kind of ['pack', 'materialize'])
+    for (const kind of ['pack', 'materialize', 'forget'])
       assert.ok(
         history.done.some(step => step.startsWith(kind) && !/: [A-Z_]+$/.test(step)),
         `GHOSTKEEP_SEED=${seed}: no ${kind} succeeded`,

@@ -33,9 +33,6 @@ enum frame_type {
 /* Pieces of one payload, at most. */
 #define LINK_PIECES 4
 
-/* The size in `end` of a ghost that the sender gives up. */
-#define GIVEN_UP UINT64_MAX
-
 struct link;
 
 struct frame {

@@ -5,6 +5,7 @@
 #include "base/io.h"
 #include "base/progress.h"
 #include "base/report.h"
+#include "base/threads.h"
 #include "move/send-blocks.h"
 
 static int table_failed(struct body *body, int error)
@@ -115,51 +116,91 @@ static uint32_t kind_of(const unsigned char *now, const unsigned char *acknowled
 	return memcmp(now, acknowledged, ENTRY_BYTES) == 0 ? FRAME_SAME : FRAME_DATA;
 }
 
+static void read_window(void *argument, uint32_t index)
+{
+	struct body *body = argument;
+	uint64_t at = index * DATA_BYTES, left = body->ahead - at;
+	uint64_t length = left < DATA_BYTES ? left : DATA_BYTES;
+	unsigned char *window = body->windows + at;
+
+	body->got[index] = read_full(body->fd, window, length, body->done + at);
+	if (body->got[index] == (int64_t)length)
+		block_entries(window, length, body->entries_now + at / BLOCK_SIZE * ENTRY_BYTES);
+}
+
+/* Fill the windows. A ghost that has become shorter ends in one of them. */
+static int read_ahead(struct body *body)
+{
+	uint32_t count = (uint32_t)((body->ahead + DATA_BYTES - 1) / DATA_BYTES);
+	uint64_t at = body->done;
+
+	each_on_all_processors(read_window, body, count, 2);
+	for (uint32_t i = 0; i < count; i++) {
+		uint64_t length = i + 1 < count ? DATA_BYTES : body->ahead - i * DATA_BYTES;
+
+		if (body->got[i] < 0)
+			return fail(body->report, (int)body->got[i], at,
+				    "cannot read the ghost at offset %llu", (unsigned long long)at);
+		at += (uint64_t)body->got[i];
+		if ((uint64_t)body->got[i] < length)
+			return fail(body->report, -ESTALE, at,
+				    "the ghost ended at offset %llu while it was sent",
+				    (unsigned long long)at);
+	}
+	return 0;
+}
+
+/* How many blocks from the first on are of its kind. One frame has DATA_BLOCKS of data at most. */
+static uint32_t row_length(const unsigned char *now, const unsigned char *before, uint32_t count)
+{
+	uint32_t kind = kind_of(now, before), row = 1;
+	uint32_t most = kind == FRAME_DATA && count > DATA_BLOCKS ? (uint32_t)DATA_BLOCKS : count;
+
+	while (row < most &&
+	       kind_of(now + (size_t)row * ENTRY_BYTES, before + (size_t)row * ENTRY_BYTES) == kind)
+		row++;
+	return row;
+}
+
+static int send_row(struct body *body, uint32_t kind, uint64_t to, const unsigned char *bytes,
+		    const unsigned char *entries)
+{
+	if (kind != FRAME_ZERO)
+		body->report->data_bytes += to - body->done;
+	if (kind == FRAME_SAME)
+		body->report->kept_bytes += to - body->done;
+	return kind == FRAME_DATA ? send_data(body, to, bytes, entries) : hold(body, kind, to, entries);
+}
+
 int blocks_send(struct body *body, uint64_t until)
 {
-	uint64_t end = until < body->size ? until : body->size;
-	uint64_t start = body->done, length = end - start < DATA_BYTES ? end - start : DATA_BYTES;
-	uint32_t count, next;
-	unsigned char now[DATA_BLOCKS * ENTRY_BYTES], before[DATA_BLOCKS * ENTRY_BYTES];
-	int64_t got;
+	uint64_t end = until < body->size ? until : body->size, start = body->done;
+	unsigned char before[sizeof(body->entries_now)];
+	uint32_t count, row;
 	int error;
 
 	if (cancelled(body->progress))
 		return fail(body->report, -ECANCELED, start, "stopped at offset %llu of the ghost",
 			    (unsigned long long)start);
-	got = read_full(body->fd, body->window, length, start);
-	if (got < 0)
-		return fail(body->report, (int)got, start, "cannot read the ghost at offset %llu",
-			    (unsigned long long)start);
-	if ((uint64_t)got < length)
-		return fail(body->report, -ESTALE, start + (uint64_t)got,
-			    "the ghost ended at offset %llu while it was sent",
-			    (unsigned long long)(start + (uint64_t)got));
-	count = (uint32_t)blocks_of(length);
-	block_entries(body->window, length, now);
-	error = sender_table(body->sender, body->handle, body->report);
+	body->ahead = end - start < AHEAD * DATA_BYTES ? end - start : AHEAD * DATA_BYTES;
+	error = read_ahead(body);
+	if (!error)
+		error = sender_table(body->sender, body->handle, body->report);
 	if (error)
 		return error;
+	count = (uint32_t)blocks_of(body->ahead);
 	error = table_get(body->sender->table, start / BLOCK_SIZE, count, before);
 	if (error)
 		return table_failed(body, error);
-	for (uint32_t i = 0; !error && i < count; i = next) {
-		const unsigned char *entries = now + (size_t)i * ENTRY_BYTES;
-		uint32_t kind = kind_of(entries, before + (size_t)i * ENTRY_BYTES);
+	for (uint32_t i = 0; !error && i < count; i += row) {
+		const unsigned char *now = body->entries_now + (size_t)i * ENTRY_BYTES;
+		const unsigned char *acknowledged = before + (size_t)i * ENTRY_BYTES;
 		uint64_t to;
 
-		for (next = i + 1; next < count; next++)
-			if (kind_of(now + (size_t)next * ENTRY_BYTES, before + (size_t)next * ENTRY_BYTES) !=
-			    kind)
-				break;
-		to = next == count ? start + length : start + next * BLOCK_SIZE;
-		if (kind != FRAME_ZERO)
-			body->report->data_bytes += to - body->done;
-		if (kind == FRAME_SAME)
-			body->report->kept_bytes += to - body->done;
-		error = kind == FRAME_DATA ? send_data(body, to, body->window + i * BLOCK_SIZE, entries) :
-					     hold(body, kind, to, entries);
+		row = row_length(now, acknowledged, count - i);
+		to = i + row == count ? start + body->ahead : start + (i + row) * BLOCK_SIZE;
+		error = send_row(body, kind_of(now, acknowledged), to, body->windows + i * BLOCK_SIZE, now);
 	}
-	progress_add(body->progress, length);
+	progress_add(body->progress, body->ahead);
 	return error;
 }

@@ -9,6 +9,9 @@
 #include "blake3/blake3.h"
 #include "move/sender.h"
 
+/* Digesting takes longer than reading, so several windows are read and digested on all processors. */
+#define AHEAD 8
+
 struct body {
 	struct sender *sender;
 	int fd;
@@ -19,7 +22,11 @@ struct body {
 	uint32_t kind; /* FRAME_ZERO, FRAME_UNWRITTEN, FRAME_SAME, or 0: nothing is held */
 	uint64_t from, to;
 	blake3_hasher entries; /* of the blocks that are the same */
-	unsigned char *window;
+	/* Windows of DATA_BYTES that are read and digested at once, and what read(2) gave for each. */
+	unsigned char *windows;
+	unsigned char entries_now[AHEAD * DATA_BLOCKS * ENTRY_BYTES];
+	int64_t got[AHEAD];
+	uint64_t ahead; /* how many bytes of them the ghost has */
 	struct gk_progress *progress;
 	struct gk_report *report;
 };
@@ -34,7 +41,7 @@ static inline void put_place(unsigned char *to, uint32_t handle, uint64_t offset
 /* All blocks up to the offset to are of this kind, which is FRAME_ZERO or FRAME_UNWRITTEN. */
 int blocks_hold(struct body *body, uint32_t kind, uint64_t to);
 
-/* Send blocks as they are, from body->done up to the offset until: one window at most. */
+/* Send blocks as they are, from body->done up to the offset until: AHEAD windows at most. */
 int blocks_send(struct body *body, uint64_t until);
 
 /* Send what is held. */

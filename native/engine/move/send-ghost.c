@@ -78,47 +78,51 @@ static int check_size(int fd, uint64_t size, struct gk_report *report)
 		    (unsigned long long)size);
 }
 
-static int send_edge(struct body *body, uint32_t type, uint64_t size, const char *key)
+static int send_edge(struct body *body, uint32_t type, const char *key)
 {
 	unsigned char place[16];
 	struct iovec pieces[2] = { { place, sizeof(place) }, { (void *)(uintptr_t)key, strlen(key) } };
 
-	put_place(place, body->handle, size);
+	put_place(place, body->handle, body->size);
 	return sender_send(body->sender, type, pieces, 2, NULL, body->report);
 }
 
+/* With these the connection is gone, and nothing more can be sent. */
+static bool is_of_connection(int error)
+{
+	return error == -EPIPE || error == -ECONNRESET || error == -ETIMEDOUT || error == -EBADMSG ||
+	       error == -ECONNREFUSED || error == -ECANCELED;
+}
+
 /*
- * The ghost cannot be read to its end. Another one may follow, or this one again, so the receiver is told.
- * When the connection is lost, nobody hears it.
+ * A ghost that ended too early or cannot be read: the rest goes as zero, so that the stream stays whole
+ * and the caller can send the ghost again or leave it out of the commit.
  */
-static void give_up(struct body *body, int error)
+static void send_rest_as_zero(struct body *body)
 {
 	struct gk_report ignored;
 
-	if (error == -EPIPE || error == -ECONNRESET || error == -ETIMEDOUT || error == -EBADMSG ||
-	    error == -ECONNREFUSED)
-		return;
+	memset(&ignored, 0, sizeof(ignored));
 	body->report = &ignored;
-	/* If this fails, the next frame fails as well, and says why. */
-	(void)send_edge(body, FRAME_END, GIVEN_UP, "");
+	if (!blocks_hold(body, FRAME_ZERO, body->size) && !blocks_flush(body))
+		(void)send_edge(body, FRAME_END, "");
 }
 
 GK_PUBLIC int gk_send_ghost(uint64_t sender, int ghost_fd, uint32_t engine, uint64_t size, const char *key,
 			    struct gk_progress *progress, struct gk_report *report)
 {
-	AUTO_FREE unsigned char *window = window_alloc(DATA_BYTES);
+	AUTO_FREE unsigned char *windows = window_alloc(AHEAD * DATA_BYTES);
 	AUTO_FREE struct body *body = calloc(1, sizeof(*body));
 	int64_t handle;
 	uint64_t before;
-	bool begun;
 	int error;
 
 	memset(report, 0, sizeof(*report));
 	report->size = size;
-	if (!window || !body)
+	if (!windows || !body)
 		return fail(report, -ENOMEM, 0, "cannot send a ghost");
 	*body = (struct body){ .sender = (struct sender *)(uintptr_t)sender, .fd = ghost_fd, .size = size };
-	body->window = window;
+	body->windows = windows;
 	body->progress = progress;
 	body->report = report;
 	before = body->sender->bytes;
@@ -126,16 +130,15 @@ GK_PUBLIC int gk_send_ghost(uint64_t sender, int ghost_fd, uint32_t engine, uint
 	if (handle < 0)
 		return (int)handle;
 	body->handle = (uint32_t)handle;
-	error = send_edge(body, FRAME_GHOST, size, key);
-	begun = !error;
+	error = send_edge(body, FRAME_GHOST, key);
 	if (!error)
 		error = send_body(body, engine);
 	if (!error)
 		error = check_size(ghost_fd, size, report);
 	if (!error)
-		error = send_edge(body, FRAME_END, size, "");
-	else if (begun)
-		give_up(body, error);
+		error = send_edge(body, FRAME_END, "");
+	else if (!is_of_connection(error))
+		send_rest_as_zero(body);
 	report->image_bytes = body->sender->bytes - before;
 	return error;
 }

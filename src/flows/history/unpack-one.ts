@@ -1,5 +1,6 @@
 import type { ManifestGhost } from '../../base/documents/generated/manifest.js';
 import { errnoOf, GhostkeepError, translate } from '../../base/errors.js';
+import type { EngineReport } from '../../base/host/host.js';
 import { showId } from '../../base/text/ghost-id.js';
 import { countFromJson, countToJson, parseDev, parseTime } from '../../base/units.js';
 import type { PackedGhost } from '../../chain/packed.js';
@@ -33,6 +34,7 @@ export async function unpackGhost(
         layer.map,
         `${action}: ${layer.map} has another size than the manifest`,
       );
+    assertSame(await engine.check(fd, aliveWhenMoving(context)), report, path);
     files.matchOwner([path], `${link.images}/${layer.map}`);
     await files.flush(fd);
     if (!whole.data) return whole;
@@ -55,6 +57,14 @@ export async function unpackGhost(
     if (fd !== undefined) files.close(fd);
     layers.close();
   }
+}
+
+/** The layers go when the image is there, so another reader must find in it what was written. @throws IO */
+function assertSame(found: EngineReport, written: EngineReport, path: string): void {
+  const parts = ({ size, chunks, dataBytes, imageBytes }: EngineReport) =>
+    [size, chunks, dataBytes, imageBytes].join();
+  if (parts(found) === parts(written)) return;
+  throw new GhostkeepError('IO', path, 'the image that was written cannot be read again as it was');
 }
 
 /** The head of the image as CRIU writes it. @throws IMAGE_INVALID where the image would have no chunks */

@@ -140,10 +140,16 @@ function standingAlone(
 }
 
 /** The image that was packed had headers beside the data, and zeroes that its layer has not. */
-const roomOf = (ghost: PackedGhost) => (ghost.data ? countFromJson(ghost.data.imageBytes) : bytesOf(ghost));
+export const roomOf = (ghost: PackedGhost) =>
+  ghost.data ? countFromJson(ghost.data.imageBytes) : bytesOf(ghost);
 
 /** Where blocks are shared, less may be used; nobody knows before. @throws NO_SPACE */
-function assertRoom({ host: { files } }: Context, target: string, needed: bigint, action: string): void {
+export function assertRoom(
+  { host: { files } }: Context,
+  target: string,
+  needed: bigint,
+  action: string,
+): void {
   const free = files.freeBytes(target);
   if (free === undefined || free >= needed) return;
   const where = files.realPath(target);

@@ -92,18 +92,24 @@ function withoutWhy(result: Partial<RoundGhost> | undefined): Partial<RoundGhost
   return result?.done === 'sent' ? { why: undefined as never, ...result } : { ...result };
 }
 
+/** A ghost that becomes shorter meanwhile is sent again, this many times. */
+const attempts = 3;
+
 async function sendRunning(
   context: Context,
   send: SendGhost,
   { fd }: PinnedGhost,
   { engine }: Policy,
 ): Promise<Partial<RoundGhost>> {
-  try {
-    const stat = context.host.processes.statPin(fd);
-    const { dataBytes, differingBytes } = await send(fd, stat.size, identityOf(stat), engine);
-    return { done: 'sent', bytes: dataBytes, differed: differingBytes };
-  } catch (error) {
-    if (errnoOf(error) === undefined || error instanceof GhostkeepError) throw error;
-    return { why: reasonOf(error) };
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      const stat = context.host.processes.statPin(fd);
+      const { dataBytes, differingBytes } = await send(fd, stat.size, identityOf(stat), engine);
+      return { done: 'sent', bytes: dataBytes, differed: differingBytes };
+    } catch (error) {
+      const errno = errnoOf(error);
+      if (errno === undefined || error instanceof GhostkeepError) throw error;
+      if (errno !== 'ESTALE' || attempt === attempts) return { why: reasonOf(error) };
+    }
   }
 }

@@ -197,7 +197,7 @@ class Receiving implements Operations {
     return this.#hasBegun || complete.length === 0 || complete.includes(key);
   }
 
-  /** What this sender has sent goes, and the dump stays. */
+  /** Removes what this sender has sent. The dump stays. */
   #refuse(ghosts: Ghosts, complete: readonly string[]): GhostkeepError {
     ghosts.close();
     ghosts.keepOnly(new Set(complete));

@@ -170,14 +170,6 @@ describe('the reader of a stream', () => {
       ['ghost', payloads.ghost(0, 1n << 40n, key)],
       ['same', payloads.same(0, 0n, (16n << 20n) + 16384n, digest)],
     ],
-    [
-      'a commit of a ghost that was given up',
-      /was not sent/,
-      hello,
-      ghost,
-      ['end', payloads.end(0, (1n << 64n) - 1n)],
-      ['commit', payloads.commit([key])],
-    ],
     ['a commit inside a ghost', /inside a ghost/, hello, ghost, ['commit', payloads.commit([])]],
     ['a commit of a ghost that was not sent', /was not sent/, hello, ['commit', payloads.commit([key])]],
     [
