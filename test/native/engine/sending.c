@@ -237,7 +237,7 @@ static void stall_case(const struct place *place)
 	end_pair(&pair);
 }
 
-/* A sender does not believe in a commit of blocks that nobody has acknowledged. */
+/* A sender refuses a commit of blocks that nobody has acknowledged. */
 static void early_case(const struct place *place)
 {
 	int ghost = ghost_in(place);
