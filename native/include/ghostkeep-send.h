@@ -31,10 +31,13 @@ int gk_carrier_end(const int32_t started[3], uint32_t wait_ms, int32_t *status, 
 
 /*
  * Begin to speak over two descriptors, which become non-blocking and stay the caller's. The peer is
- * dead when nothing comes from it for patience_ms. A thread sends `alive` until gk_send_close().
+ * dead when nothing comes from it for patience_ms, or when it takes, acknowledges and answers nothing
+ * for stall_ms, although it is alive; 0 is for ever. The greetings and its first answer have open_ms. A
+ * thread sends `alive` until gk_send_close(), whose report has in data_bytes what was acknowledged.
  * -EPROTO where the other side does not greet as a receiver of this version.
  */
-int gk_send_open(int to, int from, uint32_t patience_ms, uint64_t *sender, struct gk_report *report);
+int gk_send_open(int to, int from, uint32_t patience_ms, uint32_t stall_ms, uint32_t open_ms,
+		 uint64_t *sender, struct gk_report *report);
 int gk_send_close(uint64_t sender, struct gk_report *report);
 
 /* The folder of the tables for this receiver. Ghosts are sent after this. */

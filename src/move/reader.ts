@@ -32,8 +32,11 @@ export interface Operations {
   zero(offset: bigint, length: bigint, isAllocated: boolean): void;
   same(offset: bigint, length: bigint, digest: Buffer): void;
   end(): void;
-  /** @param keys all of them were sent in this connection */
-  commit(keys: readonly string[]): void;
+  /**
+   * @param keys all of them were sent in this connection
+   * @param isRound the container was not frozen, so it is no dump, whatever the purpose
+   */
+  commit(keys: readonly string[], isRound: boolean): void;
   file(file: { name: string; size: bigint; mode: number }): void;
   fileData(offset: bigint, bytes: Buffer): void;
   fileEnd(digest: Buffer): void;
@@ -140,7 +143,7 @@ export class Reader {
 
   commit(payload: Buffer): void {
     if (this.#ghost) throw streamError('a commit came inside a ghost');
-    const { keys, more } = decodeMessage<MoveCommit>('MoveCommit', payload, 'commit');
+    const { keys, more, round = false } = decodeMessage<MoveCommit>('MoveCommit', payload, 'commit');
     const all = this.#committing;
     for (const key of keys) all.push(key);
     this.#isSplit = more ?? false;
@@ -150,7 +153,7 @@ export class Reader {
     const unsent = all.find(key => !this.#keys.has(key));
     if (unsent !== undefined) throw streamError(`ghost ${unsent} is committed and was not sent`);
     if (new Set(all).size < all.length) throw streamError('a ghost is committed twice');
-    this.operations.commit(all);
+    this.operations.commit(all, round);
   }
 
   file(payload: Buffer): void {

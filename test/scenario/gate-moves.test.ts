@@ -110,6 +110,12 @@ describe('a checkpoint with moveTo in config.json', () => {
       const sent = ghostkeep(['send-images', '-D', images, '--via', receive]);
       assert.equal(sent.status, 0, sent.stderr);
     }
+    fs.mkdirSync(`${folder}/other`);
+    fs.writeFileSync(`${folder}/other/ghostkeep-manifest.json`, '{}');
+    const other = [...command, 'receive', '-D', `${folder}/other`].join(' ');
+    const elsewhere = ghostkeep(['send-images', '-D', images, '--via', other]);
+    assert.equal(elsewhere.status, 1, "another directory's checkpoint was taken for this one");
+    assert.match(elsewhere.stderr, /it is a sealed checkpoint/);
     assert.equal(ghostkeep(['verify', there]).status, 0);
     const [ghost] = readManifest(flows().host.files, there).ghosts.filter(
       ({ ino }) => ino === fs.fstatSync(fd).ino,

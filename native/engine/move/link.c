@@ -19,6 +19,7 @@
 struct link {
 	int in, out;
 	uint32_t dead_ms, beat_ms;
+	uint64_t until_ms; /* link_until */
 	uint32_t received; /* sequence of the next frame from the other side */
 	pthread_mutex_t lock;
 	pthread_cond_t ended;
@@ -42,7 +43,8 @@ static uint32_t sum_of(const unsigned char *head, const struct iovec *pieces, in
 }
 
 /* The caller holds the lock. */
-static int send_locked(struct link *link, uint32_t type, const struct iovec *pieces, int count)
+static int send_locked(struct link *link, uint32_t type, const struct iovec *pieces, int count,
+		       uint64_t until_ms)
 {
 	unsigned char head[GK_FRAME_HEAD_BYTES];
 	struct iovec all[1 + LINK_PIECES] = { { head, sizeof(head) } };
@@ -57,10 +59,15 @@ static int send_locked(struct link *link, uint32_t type, const struct iovec *pie
 	put_number(head + 8, link->sent, 4);
 	put_number(head + 12, sum_of(head, pieces, count), 4);
 	if (!link->broken)
-		link->broken = write_stream(link->out, all, 1 + count, link->dead_ms);
+		link->broken = write_stream(link->out, all, 1 + count, link->dead_ms, until_ms);
 	link->sent++;
 	link->sent_at_ms = now_ms();
 	return link->broken;
+}
+
+void link_until(struct link *link, uint64_t until_ms)
+{
+	link->until_ms = until_ms;
 }
 
 int link_send(struct link *link, uint32_t type, struct iovec *pieces, int count, uint32_t *sequence,
@@ -76,7 +83,7 @@ int link_send(struct link *link, uint32_t type, struct iovec *pieces, int count,
 			    (unsigned long long)length);
 	pthread_mutex_lock(&link->lock);
 	*sequence = link->sent;
-	error = send_locked(link, type, pieces, count);
+	error = send_locked(link, type, pieces, count, link->until_ms);
 	pthread_mutex_unlock(&link->lock);
 	return error ? fail(report, error, 0, "cannot send to the other side") : 0;
 }
@@ -94,7 +101,8 @@ static int receive_rest(struct link *link, unsigned char *buffer, struct frame *
 	frame->payload = piece.iov_base;
 	if (frame->length > GK_FRAME_PAYLOAD_MAX)
 		return fail(report, -EBADMSG, 0, "a frame says that it has %u bytes", frame->length);
-	got = read_stream(link->in, piece.iov_base, frame->length, link->dead_ms, link->dead_ms);
+	got = read_stream(link->in, piece.iov_base, frame->length, link->dead_ms, link->dead_ms,
+			  link->until_ms);
 	if (got < 0)
 		return fail(report, (int)got, 0, "cannot receive the payload of a frame");
 	if ((uint64_t)got < frame->length)
@@ -117,9 +125,9 @@ int link_receive(struct link *link, uint32_t wait_ms, void *buffer, struct frame
 
 	do {
 		int64_t got = read_stream(link->in, buffer, GK_FRAME_HEAD_BYTES,
-					  until_dead ? link->dead_ms : wait_ms, link->dead_ms);
+					  until_dead ? link->dead_ms : wait_ms, link->dead_ms, link->until_ms);
 
-		if (got == -ETIMEDOUT && !until_dead)
+		if (got == -ETIMEDOUT && !until_dead && now_ms() <= link->until_ms)
 			return fail(report, -EAGAIN, 0, "no frame has come yet");
 		if (got == 0)
 			return fail(report, -ENODATA, 0, "the other side has hung up");
@@ -148,7 +156,7 @@ static void *beat(void *argument)
 		if (pthread_cond_timedwait(&link->ended, &link->lock, &when) != ETIMEDOUT || link->end)
 			continue;
 		if (now_ms() >= link->sent_at_ms + link->beat_ms)
-			send_locked(link, FRAME_ALIVE, NULL, 0);
+			send_locked(link, FRAME_ALIVE, NULL, 0, UINT64_MAX);
 	}
 	pthread_mutex_unlock(&link->lock);
 	return NULL;
@@ -163,7 +171,7 @@ GK_PUBLIC int gk_link_open(int in_fd, int out_fd, uint32_t dead_ms, uint64_t *ha
 	memset(report, 0, sizeof(*report));
 	if (!link)
 		return fail(report, -ENOMEM, 0, "cannot open a connection");
-	*link = (struct link){ .in = in_fd, .out = out_fd, .dead_ms = dead_ms };
+	*link = (struct link){ .in = in_fd, .out = out_fd, .dead_ms = dead_ms, .until_ms = UINT64_MAX };
 	pthread_mutex_init(&link->lock, NULL);
 	pthread_condattr_init(&clock);
 	pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
@@ -182,14 +190,15 @@ GK_PUBLIC int gk_link_greet(uint64_t handle, const void *ours, void *theirs, str
 	struct link *link = (struct link *)(uintptr_t)handle;
 	struct iovec piece = { (void *)(uintptr_t)ours, GK_GREETING_BYTES };
 	int64_t got;
-	int error = ours ? write_stream(link->out, &piece, 1, link->dead_ms) : 0;
+	int error = ours ? write_stream(link->out, &piece, 1, link->dead_ms, link->until_ms) : 0;
 
 	memset(report, 0, sizeof(*report));
 	if (error)
 		return fail(report, error, 0, "cannot send to the other side");
 	if (!theirs)
 		return 0;
-	got = read_stream(link->in, theirs, GK_GREETING_BYTES, link->dead_ms, link->dead_ms);
+	got = read_stream(link->in, theirs, GK_GREETING_BYTES, link->dead_ms, link->dead_ms,
+			  link->until_ms);
 	if (got < 0)
 		return fail(report, (int)got, 0, "cannot receive from the other side");
 	if (got < GK_GREETING_BYTES)

@@ -60,6 +60,12 @@ static inline uint64_t get_number(const unsigned char *from, int bytes)
 int link_send(struct link *link, uint32_t type, struct iovec *pieces, int count, uint32_t *sequence,
 	      struct gk_report *report);
 
+/*
+ * Until another call, whatever the caller sends or receives fails with -ETIMEDOUT after this time of
+ * now_ms(), even if the other side goes on to say that it is alive. UINT64_MAX is never.
+ */
+void link_until(struct link *link, uint64_t until_ms);
+
 /* gk_link_receive into buffer. */
 int link_receive(struct link *link, uint32_t wait_ms, void *buffer, struct frame *frame,
 		 struct gk_report *report);

@@ -12,6 +12,7 @@
 #include "base/report.h"
 #include "blake3/blake3.h"
 #include "move/sender.h"
+#include "move/stream.h"
 
 #define GREETING "ghostkeep-move1\n"
 #define BEAT_MS 1000
@@ -26,6 +27,7 @@ GK_PUBLIC int gk_send_close(uint64_t handle, struct gk_report *report)
 	struct sender *sender = from_handle(handle);
 
 	memset(report, 0, sizeof(*report));
+	report->data_bytes = sender->acknowledged;
 	(void)gk_link_close((uint64_t)(uintptr_t)sender->link, report);
 	if (sender->table >= 0)
 		close(sender->table);
@@ -66,7 +68,8 @@ static int greet(uint64_t link, struct gk_report *report)
 		    theirs);
 }
 
-GK_PUBLIC int gk_send_open(int to, int from, uint32_t patience_ms, uint64_t *handle, struct gk_report *report)
+GK_PUBLIC int gk_send_open(int to, int from, uint32_t patience_ms, uint32_t stall_ms, uint32_t open_ms,
+			   uint64_t *handle, struct gk_report *report)
 {
 	struct sender *sender = calloc(1, sizeof(*sender));
 	struct gk_report ignored;
@@ -77,6 +80,8 @@ GK_PUBLIC int gk_send_open(int to, int from, uint32_t patience_ms, uint64_t *han
 	if (!sender)
 		return fail(report, -ENOMEM, 0, "cannot send");
 	sender->tables = sender->table = -1;
+	sender->stall_ms = stall_ms;
+	sender->open_until_ms = now_ms() + open_ms;
 	sender->awaited = FRAME_WELCOME;
 	error = make_nonblocking(to, report);
 	if (!error)
@@ -89,9 +94,11 @@ GK_PUBLIC int gk_send_open(int to, int from, uint32_t patience_ms, uint64_t *han
 	}
 	sender->link = (struct link *)(uintptr_t)link;
 	*handle = (uint64_t)(uintptr_t)sender;
+	link_until(sender->link, sender->open_until_ms);
 	error = greet(link, report);
 	if (!error)
 		error = gk_link_beat(link, BEAT_MS, report);
+	link_until(sender->link, UINT64_MAX);
 	if (error)
 		(void)gk_send_close(*handle, &ignored);
 	return error;
@@ -127,8 +134,12 @@ GK_PUBLIC int gk_send_await(uint64_t handle, void *answer, uint32_t *length, str
 	int error = 0;
 
 	memset(report, 0, sizeof(*report));
+	sender_stirred(sender);
+	if (sender->awaited == FRAME_WELCOME)
+		link_until(sender->link, sender->open_until_ms);
 	while (!error && !sender->answered)
 		error = sender_receive(sender, true, report);
+	link_until(sender->link, UINT64_MAX);
 	*length = 0;
 	if (error && error != -ECONNREFUSED)
 		return error;

@@ -9,10 +9,17 @@
 
 #include "base/report.h"
 #include "move/sender.h"
+#include "move/stream.h"
 
 static int table_failed(struct gk_report *report, int error, const char *what, const char *key)
 {
 	return fail(report, error, 0, "cannot %s the table %s", what, key);
+}
+
+void sender_stirred(struct sender *sender)
+{
+	if (sender->stall_ms)
+		link_until(sender->link, now_ms() + sender->stall_ms);
 }
 
 /* One table is open at a time: there may be thousands of ghosts. */
@@ -76,6 +83,7 @@ int sender_make_room(struct sender *sender, uint32_t count, struct gk_report *re
 {
 	int error = 0;
 
+	sender_stirred(sender);
 	while (!error && sender->count + count > WINDOW_BLOCKS)
 		error = sender_receive(sender, true, report);
 	return error;
@@ -109,6 +117,8 @@ static int take_ack(struct sender *sender, uint32_t sequence, struct gk_report *
 			return table_failed(report, error, "write", sender->ghosts[start.handle].key);
 		sender->first = (sender->first + run) % WINDOW_BLOCKS;
 		sender->count -= run;
+		sender->acknowledged += run * BLOCK_SIZE;
+		sender_stirred(sender);
 	}
 	return 0;
 }
@@ -145,6 +155,10 @@ static int take(struct sender *sender, const struct frame *frame, struct gk_repo
 	memcpy(sender->answer, frame->payload, frame->length);
 	sender->answer_length = frame->length;
 	sender->answered = true;
+	if (frame->type == FRAME_COMMITTED && sender->count > 0)
+		return fail(report, -EBADMSG, 0,
+			    "the receiver says that all is there, and has not acknowledged %u blocks",
+			    sender->count);
 	return frame->type == FRAME_FAIL ? fail(report, -ECONNREFUSED, 0, "the receiver has given up") : 0;
 }
 
@@ -174,9 +188,11 @@ int sender_receive(struct sender *sender, bool wait, struct gk_report *report)
 int sender_send(struct sender *sender, uint32_t type, struct iovec *pieces, int count, uint32_t *sequence,
 		struct gk_report *report)
 {
-	int said, error = sender_receive(sender, false, report);
 	uint32_t number;
+	int said, error;
 
+	sender_stirred(sender);
+	error = sender_receive(sender, false, report);
 	if (error)
 		return error;
 	sender->bytes += GK_FRAME_HEAD_BYTES;

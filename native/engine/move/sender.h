@@ -38,6 +38,9 @@ struct sender {
 	struct link *link;
 	uint32_t next;	/* no frame with this number or a higher one was sent */
 	uint64_t bytes; /* sent, heads included */
+	uint32_t stall_ms; /* sender_stirred */
+	uint64_t open_until_ms;
+	uint64_t acknowledged; /* bytes */
 	int tables;	/* the folder, or -1 */
 	uint32_t first, count;
 	struct pending pending[WINDOW_BLOCKS];
@@ -52,6 +55,12 @@ struct sender {
 	unsigned char answer[ANSWER_BYTES];
 	unsigned char frame[GK_FRAME_HEAD_BYTES + GK_FRAME_PAYLOAD_MAX];
 };
+
+/*
+ * Something has moved. The receiver has stall_ms for the next step: to take a frame, to acknowledge, or to
+ * answer. That it is alive is not enough, because processes may be frozen meanwhile.
+ */
+void sender_stirred(struct sender *sender);
 
 /* Take what has come in, and send a frame. sequence may be NULL. */
 int sender_send(struct sender *sender, uint32_t type, struct iovec *pieces, int count, uint32_t *sequence,

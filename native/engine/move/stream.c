@@ -15,11 +15,15 @@ uint64_t now_ms(void)
 }
 
 /* Wait until fd is ready. Returns 0, -ETIMEDOUT, or another negative errno. */
-static int await(int fd, short events, uint32_t wait_ms)
+static int await(int fd, short events, uint32_t wait_ms, uint64_t until_ms)
 {
 	struct pollfd what = { fd, events, 0 };
 	uint64_t end = now_ms() + wait_ms;
 
+	if (now_ms() > until_ms)
+		return -ETIMEDOUT;
+	if (end > until_ms)
+		end = until_ms;
 	for (;;) {
 		uint64_t now = now_ms();
 		uint64_t left = now < end ? end - now : 0;
@@ -34,12 +38,12 @@ static int await(int fd, short events, uint32_t wait_ms)
 	}
 }
 
-int64_t read_stream(int fd, void *to, uint64_t length, uint32_t first_ms, uint32_t dead_ms)
+int64_t read_stream(int fd, void *to, uint64_t length, uint32_t first_ms, uint32_t dead_ms, uint64_t until_ms)
 {
 	uint64_t done = 0;
 
 	while (done < length) {
-		int error = await(fd, POLLIN, done ? dead_ms : first_ms);
+		int error = await(fd, POLLIN, done ? dead_ms : first_ms, until_ms);
 		ssize_t got;
 
 		if (error)
@@ -56,10 +60,10 @@ int64_t read_stream(int fd, void *to, uint64_t length, uint32_t first_ms, uint32
 	return (int64_t)done;
 }
 
-int write_stream(int fd, struct iovec *pieces, int count, uint32_t dead_ms)
+int write_stream(int fd, struct iovec *pieces, int count, uint32_t dead_ms, uint64_t until_ms)
 {
 	while (count > 0) {
-		int error = await(fd, POLLOUT, dead_ms);
+		int error = await(fd, POLLOUT, dead_ms, until_ms);
 		ssize_t put;
 
 		if (error)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Bytes from and to a pipe, a socket or a file, blocking or not. Each call ends when the other side is
- * silent.
+ * silent, and at until_ms of now_ms() in any case: a side that gives us a byte now and then is not silent.
  */
 #ifndef GK_MOVE_STREAM_H
 #define GK_MOVE_STREAM_H
@@ -16,12 +16,13 @@ uint64_t now_ms(void);
  * Read length bytes. Returns how many there were before the end, or a negative errno: -ETIMEDOUT when the
  * first did not come within first_ms, or one of the others within dead_ms.
  */
-int64_t read_stream(int fd, void *to, uint64_t length, uint32_t first_ms, uint32_t dead_ms);
+int64_t read_stream(int fd, void *to, uint64_t length, uint32_t first_ms, uint32_t dead_ms,
+		    uint64_t until_ms);
 
 /*
  * Write all pieces. It changes the vector. Returns 0, -ETIMEDOUT when nothing is taken for dead_ms, or
  * another negative errno.
  */
-int write_stream(int fd, struct iovec *pieces, int count, uint32_t dead_ms);
+int write_stream(int fd, struct iovec *pieces, int count, uint32_t dead_ms, uint64_t until_ms);
 
 #endif

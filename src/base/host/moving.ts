@@ -71,6 +71,15 @@ export interface Carrier {
   from: number;
 }
 
+export interface SenderPatience {
+  /** How long a receiver may be silent. */
+  patienceMs: number;
+  /** How long it may take, acknowledge and answer nothing, even if it is alive. Without it: for ever. */
+  stallMs?: number;
+  /** How long it has for its greeting and its first answer, each. */
+  openMs?: number;
+}
+
 /** The sender's state in the library, from `open` to `close`. */
 export type Sender = bigint;
 
@@ -85,8 +94,9 @@ export interface Sending {
   /** Closes its descriptors and waits. @returns its exit status, or 128 and the signal that ended it */
   end(carrier: Carrier, waitMs: number): Promise<number>;
   /** Greets the receiver. @throws EPROTO where it is none of this version */
-  open(carrier: Carrier, patienceMs: number): Promise<Sender>;
-  close(sender: Sender): void;
+  open(carrier: Carrier, patience: SenderPatience): Promise<Sender>;
+  /** @returns how many bytes the receiver has acknowledged */
+  close(sender: Sender): bigint;
   /** @param folderFd the folder of the tables for this receiver */
   useTables(sender: Sender, folderFd: number): void;
   /** Sends a frame. With AWAITED, `answer` will wait for a frame of that type. */

@@ -118,7 +118,11 @@ async function dump(args: string[]): Promise<number> {
 /** Processes may be frozen meanwhile. */
 function moverTo(context: Context, target: Target): Mover {
   const resumeMs = resolvePolicy(readConfig(context)).moveDeadlineMs;
-  return new Mover(context, target, 'dump', { resumeMs, patienceMs: Math.min(patienceMs, resumeMs) });
+  return new Mover(context, target, 'dump', {
+    resumeMs,
+    patienceMs: Math.min(patienceMs, resumeMs),
+    isUrgent: true,
+  });
 }
 
 /** Bases lie in the directory of BASE, and a round may have put some into that of the images. */

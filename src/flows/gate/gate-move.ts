@@ -36,6 +36,7 @@ export class GateMove {
     this.#mover = new Mover(context, this.#target, 'dump', {
       resumeMs,
       patienceMs: Math.min(patienceMs, resumeMs),
+      isUrgent: true,
     });
   }
 

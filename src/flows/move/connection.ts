@@ -4,7 +4,7 @@ import type { MoveCommitted } from '../../base/documents/generated/move-committe
 import type { MoveFail } from '../../base/documents/generated/move-fail.js';
 import type { MoveWelcome } from '../../base/documents/generated/move-welcome.js';
 import { errnoOf, GhostkeepError, reasonOf } from '../../base/errors.js';
-import type { Carrier, EngineName, EngineReport, Sender } from '../../base/host/host.js';
+import type { Carrier, EngineName, EngineReport, Sender, SenderPatience } from '../../base/host/host.js';
 import { toPrintable } from '../../base/text/printable.js';
 import { type Context, whenMoving } from '../context.js';
 import { openTables } from './tables.js';
@@ -36,14 +36,13 @@ export class Connection {
   ) {}
 
   /**
-   * @param patienceMs how long to wait for a receiver that does not give a sign of life
    * @throws Lost; MOVE_REFUSED where the receiver does not want it
    */
   static async open(
     context: Context,
     target: Target,
     purpose: Purpose,
-    patienceMs: number,
+    patience: SenderPatience,
   ): Promise<Connection> {
     const { sending } = context.host;
     let carrier: Carrier;
@@ -54,7 +53,7 @@ export class Connection {
     }
     let sender: Sender | undefined;
     try {
-      sender = await sending.open(carrier, patienceMs);
+      sender = await sending.open(carrier, patience);
       const hello = encode({ purpose, build: context.tool });
       await sending.say(sender, frame.hello, hello, frame.welcome);
       const { receiver } = parse<MoveWelcome>('MoveWelcome', await sending.answer(sender), target);
@@ -84,10 +83,19 @@ export class Connection {
    * The receiver has all of KEYS on its disk when this returns.
    * @returns which calls of sendGhost have to be made again, and then this one
    */
-  async commit(keys: readonly string[]): Promise<number[]> {
-    const bytes = await this.#ask(frame.commit, 'keys', keys, frame.committed);
+  async commit(keys: readonly string[], isRound: boolean): Promise<number[]> {
+    const bytes = await this.#ask(
+      frame.commit,
+      'keys',
+      keys,
+      frame.committed,
+      isRound ? { round: true } : {},
+    );
     const { needs } = parse<MoveCommitted>('MoveCommitted', bytes, this.target);
-    return needs === 0 ? [] : this.context.host.sending.needed(this.sender);
+    if (needs === 0) return [];
+    const needed = this.context.host.sending.needed(this.sender);
+    if (needed.length === 0) throw new Lost('the receiver needs blocks, and has not said which');
+    return needed;
   }
 
   /** @param file `size` bytes are read from FD */
@@ -102,17 +110,28 @@ export class Connection {
     await this.#ask(frame.seal, 'ghosts', ghosts, frame.sealed);
   }
 
-  /** @param graceful the receiver has answered to everything, so its carrier may end by itself */
-  async close(graceful: boolean): Promise<void> {
+  /**
+   * @param graceful the receiver has answered to everything, so its carrier may end by itself
+   * @returns how many bytes were acknowledged
+   */
+  async close(graceful: boolean): Promise<bigint> {
     const { sending } = this.context.host;
-    sending.close(this.sender);
+    const acknowledged = sending.close(this.sender);
     await sending.end(this.carrier, graceful ? goodbyeMs : 0);
+    return acknowledged;
   }
 
-  async #ask(type: number, name: string, list: readonly unknown[], awaited: number): Promise<Buffer> {
+  /** @param more keys of the last part */
+  async #ask(
+    type: number,
+    name: string,
+    list: readonly unknown[],
+    awaited: number,
+    more: object = {},
+  ): Promise<Buffer> {
     return this.#explained(async sending => {
       for (const { part, isLast } of inParts(list)) {
-        const payload = encode(isLast ? { [name]: part } : { [name]: part, more: true });
+        const payload = encode(isLast ? { [name]: part, ...more } : { [name]: part, more: true });
         await sending.say(this.sender, type, payload, isLast ? awaited : 0);
       }
       return sending.answer(this.sender);

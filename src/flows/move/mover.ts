@@ -25,11 +25,18 @@ export interface Patience {
   resumeMs: number;
   /** How long a receiver may be silent. */
   patienceMs: number;
+  /**
+   * Processes may be frozen: a receiver that is alive has RESUME_MS for each step, too, and connections
+   * that bring nothing do not lengthen the time.
+   */
+  isUrgent?: boolean;
 }
 
 export class Mover {
   #connection: Connection | undefined;
   #losses = 0;
+  /** When to give up. Known after a loss, until something is acknowledged. */
+  #until: number | undefined;
 
   constructor(
     private readonly context: Context,
@@ -58,7 +65,7 @@ export class Mover {
    * @throws MOVE_LOST, MOVE_REFUSED, and what SEND_ONE throws
    */
   async sendAll(
-    { count, bytes }: { count: number; bytes: () => bigint },
+    { count, bytes, isRound = false }: { count: number; bytes: () => bigint; isRound?: boolean },
     sendOne: (send: SendGhost, index: number) => Promise<void>,
     keys: () => readonly string[],
   ): Promise<void> {
@@ -76,13 +83,15 @@ export class Mover {
             progress?.did();
             while (sent.length < connection.sent - first) sent.push(index);
           }
-          const needed = await connection.commit(keys());
+          const needed = await connection.commit(keys(), isRound);
           if (needed.length === 0) return;
           if (repairs === mostRepairs)
             throw new Lost('the receiver asks for the same blocks again and again');
           // It may have asked for blocks of any ghost since the last commit.
           const again = needed.filter(call => call >= first).map(call => sent[call - first]);
           indices = [...new Set(again.filter(index => index !== undefined))];
+          if (indices.length === 0)
+            throw new Lost('the receiver needs blocks of a ghost that is not sent now');
         }
       });
     } catch (error) {
@@ -100,13 +109,14 @@ export class Mover {
   }
 
   /** @param graceful false: the receiver need not be heard any more */
-  async close(graceful = false): Promise<void> {
+  async close(graceful = false): Promise<bigint> {
     const connection = this.#connection;
     this.#connection = undefined;
-    await connection?.close(graceful);
+    return (await connection?.close(graceful)) ?? 0n;
   }
 
   async #resumed(work: (connection: Connection) => Promise<void>): Promise<void> {
+    this.#until = undefined;
     return this.#waiting(async () => {
       for (;;) {
         const connection = this.#connection ?? (await this.#open());
@@ -114,8 +124,9 @@ export class Mover {
           await work(connection);
           return;
         } catch (error) {
-          await this.close();
+          const acknowledged = await this.close();
           if (!(error instanceof Lost)) throw error;
+          if (acknowledged > 0n || !this.patience.isUrgent) this.#until = undefined;
           await this.#reconnect(error);
         }
       }
@@ -124,13 +135,14 @@ export class Mover {
 
   async #reconnect(loss: Lost): Promise<void> {
     const { clock } = this.context.host;
-    const until = clock() + this.patience.resumeMs;
+    this.#until ??= clock() + this.patience.resumeMs;
+    const until = this.#until;
     this.#losses += 1;
     this.context.log.warn(`${this.target.shown}: ${reasonOf(loss)}; connecting again`);
     for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(2 * pauseMs, longestPauseMs)) {
-      if (this.#losses > mostLosses) throw loss;
+      if (this.#losses > mostLosses || clock() >= until) throw loss;
       try {
-        await this.#open();
+        await this.#open(until - clock());
         return;
       } catch (error) {
         // The receiver of the lost connection may not know yet that it is lost.
@@ -143,9 +155,13 @@ export class Mover {
     }
   }
 
-  async #open(): Promise<Connection> {
+  async #open(leftMs = Number.POSITIVE_INFINITY): Promise<Connection> {
     const { context, target, purpose } = this;
-    const connection = await Connection.open(context, target, purpose, this.patience.patienceMs);
+    const { patienceMs, resumeMs, isUrgent = false } = this.patience;
+    const connection = await Connection.open(context, target, purpose, {
+      patienceMs,
+      ...(isUrgent ? { stallMs: resumeMs, openMs: Math.ceil(Math.min(patienceMs, leftMs)) } : {}),
+    });
     this.#connection = connection;
     this.receiver = connection.receiver;
     return connection;

@@ -65,7 +65,7 @@ export async function sendRound(
     const start = clock();
     const results = pinned.map((): Partial<RoundGhost> => ({}));
     await mover.sendAll(
-      { count: pinned.length, bytes: () => dataAtMost(pinned) },
+      { count: pinned.length, bytes: () => dataAtMost(pinned), isRound: true },
       async (send, index) => {
         results[index] = await sendRunning(context, send, pinned[index] as PinnedGhost, policy);
       },

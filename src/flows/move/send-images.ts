@@ -43,7 +43,7 @@ export async function sendOwned(context: Context, images: string, target: Target
   const manifest = readMoved(context, images, where);
   const mover = new Mover(context, target, 'images', { resumeMs, patienceMs });
   let sent = { files: 0, bytes: 0n };
-  let mayBeSealed = manifest.moved?.complete === true;
+  let mayBeSealed = manifest.moved?.complete === true && manifest.moved.to === target.shown;
   try {
     await mover.withConnection(async connection => {
       assertReceiver(connection, manifest, target, where);
@@ -60,7 +60,7 @@ export async function sendOwned(context: Context, images: string, target: Target
     await mover.close();
   }
   if (manifest.moved) {
-    const moved = { ...manifest.moved, complete: true };
+    const moved = { ...manifest.moved, to: target.shown, complete: true };
     writeManifest(files, images, { ...manifest, moved }, { durable: true });
     removeTables(context, manifest.moved.receiver);
   }

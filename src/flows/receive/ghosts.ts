@@ -19,6 +19,7 @@ const wholeFrom = 8;
 
 interface OpenGhost extends MovedFiles {
   key: string;
+  /** It is to be fsynced before it counts. An earlier connection may have left it so, and was cut. */
   isDirty: boolean;
   /** The table gets these entries when the content is on the disk. */
   pending: { first: bigint; entries: Buffer }[];
@@ -29,7 +30,10 @@ export class Ghosts {
   /** Complete, but not on the disk yet. */
   #ended: OpenGhost[] = [];
   #unsynced = 0n;
-  #isFolderDirty = false;
+  /** An earlier connection may have made files, and was cut. */
+  #isFolderDirty = true;
+  /** Ghosts that this connection has fsynced, and that are as they were then. */
+  readonly #synced = new Set<string>();
 
   constructor(
     private readonly context: Context,
@@ -99,6 +103,7 @@ export class Ghosts {
       for (const { first, entries } of ghost.pending) this.#store.putEntries(ghost.tableFd, first, entries);
       ghost.pending = [];
       ghost.isDirty = false;
+      this.#synced.add(ghost.key);
     }
     for (const ghost of this.#ended) this.#close(ghost);
     this.#ended = [];
@@ -173,7 +178,7 @@ export class Ghosts {
     }
     try {
       const tableFd = openIfThere(() => files.open(table, true)) ?? this.#makeTable(dataFd, table);
-      return { key, dataFd, tableFd, isDirty: this.#isFolderDirty, pending: [] };
+      return { key, dataFd, tableFd, isDirty: !this.#synced.has(key), pending: [] };
     } catch (error) {
       files.close(dataFd);
       throw error;

@@ -113,7 +113,7 @@ class Receiving implements Operations {
 
   ghost({ handle, key, size }: { handle: number; key: string; size: bigint }): void {
     this.#result = undefined;
-    this.#begin();
+    if (this.#mayBegin(key)) this.#begin();
     this.#handle = handle;
     this.#open().ghosts.open(key, size);
   }
@@ -137,14 +137,16 @@ class Receiving implements Operations {
     this.#open().ghosts.end();
   }
 
-  commit(keys: readonly string[]): void {
+  commit(keys: readonly string[], isRound: boolean): void {
     const { ghosts, images, receiver } = this.#open();
+    if (!this.#hasBegun && receiver.complete && receiver.complete.length > 0)
+      throw this.#refuse(ghosts, receiver.complete);
     this.#ack();
     const needs = this.#needs;
     this.#needs = 0;
     if (needs === 0) {
       ghosts.keepOnly(new Set(keys));
-      if (this.#purpose === 'dump') {
+      if (this.#purpose === 'dump' && !isRound) {
         receiver.complete = [...keys];
         writeReceiver(this.context.host.files, images, receiver);
       }
@@ -184,6 +186,27 @@ class Receiving implements Operations {
     const count = await sealMoved(this.context, images, ghosts, { sealed, complete, noteMade });
     this.#result = { ghosts: count, sealed: true };
     this.peer.say('sealed', {});
+  }
+
+  /**
+   * A dump that was committed may be the only copy, because its container may have ended. A sender that
+   * sends one of its ghosts again is that container, which runs on after a checkpoint that failed.
+   */
+  #mayBegin(key: string): boolean {
+    const { complete = [] } = this.#open().receiver;
+    return this.#hasBegun || complete.length === 0 || complete.includes(key);
+  }
+
+  /** Removes what this sender has sent. The dump stays. */
+  #refuse(ghosts: Ghosts, complete: readonly string[]): GhostkeepError {
+    ghosts.close();
+    ghosts.keepOnly(new Set(complete));
+    const where = this.context.host.files.realPath(this.request.images);
+    return new GhostkeepError(
+      'BAD_INPUT',
+      where,
+      `cannot receive into ${where}: it has a dump of other ghosts, whose container may have ended, and waits for its other files (\`ghostkeep send-images\` on their source); choose another directory, or remove ${where}/ghostkeep if nobody needs them`,
+    );
   }
 
   /** A round or a dump begins: from now on nothing here is a complete dump. */

@@ -24,14 +24,14 @@ export const sending: Sending = {
     return status.readInt32LE(0);
   },
 
-  async open({ to, from }, patienceMs) {
+  async open({ to, from }, { patienceMs, stallMs = 0, openMs = patienceMs }) {
     const sender = Buffer.alloc(8);
-    await callOnThread('gk_send_open', to, from, patienceMs, sender);
+    await callOnThread('gk_send_open', to, from, patienceMs, stallMs, openMs, sender);
     return sender.readBigUInt64LE(0);
   },
 
   close(sender) {
-    call('gk_send_close', sender);
+    return call('gk_send_close', sender).dataBytes;
   },
 
   useTables(sender, folderFd) {

@@ -12,10 +12,12 @@
 
 #define BLOCK GK_MOVE_BLOCK_BYTES
 #define PATIENCE_MS 200
+#define STALL_MS 500
 #define GREETING "ghostkeep-move1\n"
 
 enum type {
 	HELLO = 1,
+	END = 7,
 	COMMIT = 8,
 	WELCOME = 65,
 	ACK = 66,
@@ -52,7 +54,8 @@ static int begin_pair(struct pair *pair, const struct place *place, const char *
 	expect(!gk_link_open(pair->said, pair->answers[1], PATIENCE_MS, &pair->receiver, &report) &&
 		       !gk_link_greet(pair->receiver, greeting, NULL, &report),
 	       "greet: %s", report.message);
-	error = gk_send_open(pair->said, pair->answers[0], PATIENCE_MS, &pair->sender, &report);
+	error = gk_send_open(pair->said, pair->answers[0], PATIENCE_MS, STALL_MS, PATIENCE_MS, &pair->sender,
+			     &report);
 	if (error)
 		return error;
 	answer(pair, WELCOME, "{}", 2);
@@ -217,9 +220,50 @@ static void silence_case(const struct place *place)
 	end_pair(&pair);
 }
 
+static void stall_case(const struct place *place)
+{
+	struct gk_report report;
+	struct pair pair;
+	uint32_t length;
+	char text[100];
+
+	begin(place->name, "a sender whose receiver is alive and acknowledges nothing");
+	expect(!begin_pair(&pair, place, GREETING), "no connection");
+	expect(!await(&pair, text, &length), "no welcome");
+	expect(!gk_link_beat(pair.receiver, PATIENCE_MS / 4, &report), "beat: %s", report.message);
+	expect(!gk_send_message(pair.sender, COMMIT, "{}", 2, COMMITTED, &report), "commit: %s",
+	       report.message);
+	expect(await(&pair, text, &length) == -ETIMEDOUT, "it waits for ever");
+	end_pair(&pair);
+}
+
+/* A sender refuses a commit of blocks that nobody has acknowledged. */
+static void early_case(const struct place *place)
+{
+	int ghost = ghost_in(place);
+	struct gk_report report;
+	struct pair pair;
+	uint32_t length;
+	char text[100];
+
+	begin(place->name, "a sender whose receiver says too early that all is there");
+	expect(pwrite(ghost, "x", 1, 0) == 1, "no room");
+	expect(!begin_pair(&pair, place, GREETING), "no connection");
+	expect(!await(&pair, text, &length), "no welcome");
+	expect(!send_ghost(&pair, ghost, 1, &report), "send: %s", report.message);
+	expect(!gk_send_message(pair.sender, COMMIT, "{}", 2, COMMITTED, &report), "commit: %s",
+	       report.message);
+	answer(&pair, COMMITTED, "{}", 2);
+	expect(await(&pair, text, &length) == -EBADMSG, "it is believed");
+	end_pair(&pair);
+	close(ghost);
+}
+
 void sending_cases(const struct place *place)
 {
 	acknowledged_case(place);
 	trouble_case(place);
 	silence_case(place);
+	stall_case(place);
+	early_case(place);
 }

@@ -71,7 +71,7 @@ describe('the reader of a stream', () => {
         'ghost {"handle":1,"key":"fd00-1b-5e","size":"100","isRepair":false}',
         'zero "0" "100" false',
         'end',
-        'commit ["fd00-1a-0","fd00-1b-5e"]',
+        'commit ["fd00-1a-0","fd00-1b-5e"] false',
       ],
     );
     assert.deepEqual(

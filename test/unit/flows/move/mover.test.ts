@@ -10,7 +10,7 @@ const errno = (code: string) => Object.assign(new Error(`${code}: made up`), { c
 const receiver = '0123456789abcdef0123456789abcdef';
 
 /** @param fails is asked before each call, and throws */
-function setUp(fails: (call: string, connection: number) => void) {
+function setUp(fails: (call: string, connection: number) => void, more: { isUrgent?: boolean } = {}) {
   let connection = 0;
   let needs: number[] = [];
   const calls: string[] = [];
@@ -26,7 +26,7 @@ function setUp(fails: (call: string, connection: number) => void) {
       call('open');
       return BigInt(connection);
     },
-    close: () => {},
+    close: () => 0n,
     useTables: () => {},
     say: async () => {},
     answer: async () => {
@@ -52,6 +52,7 @@ function setUp(fails: (call: string, connection: number) => void) {
   const mover = new Mover(context, { words: ['/x'], environment: {}, shown: 'there' }, 'round', {
     resumeMs: 300,
     patienceMs: 100,
+    ...more,
   });
   const keys = ['a', 'b', 'c'];
   const sendAll = () =>
@@ -86,6 +87,27 @@ describe('a mover', () => {
       if (call === 'b' || (call === 'open' && connection > 1)) throw errno('EPIPE');
     });
     await assert.rejects(sendAll(), ghostkeepError('MOVE_LOST', 'cannot send to there: EPIPE: made up'));
+  });
+
+  it('does not wait longer for a receiver that comes back again and again and takes nothing', async () => {
+    const { sendAll } = setUp(
+      call => {
+        if (call === 'b') throw errno('ETIMEDOUT');
+      },
+      { isUrgent: true },
+    );
+    const start = performance.now();
+    await assert.rejects(sendAll(), ghostkeepError('MOVE_LOST', 'cannot send to there: ETIMEDOUT: made up'));
+    assert.ok(performance.now() - start < 20_000);
+  });
+
+  it('does not take a need of no ghost for the end', async () => {
+    const { sendAll, ask, calls } = setUp((_, connection) => {
+      if (connection === 1) needless();
+    });
+    const needless = () => ask([7]);
+    await sendAll();
+    assert.ok(calls.includes('2 committed'), 'the first answer was believed');
   });
 
   it('sends those ghosts again of which the receiver needs blocks, and no others', async () => {

@@ -18,11 +18,18 @@ export async function connect(
   scratch: string,
   stream: Buffer,
   mostBytes?: bigint,
+  onSync: (fd: number) => void = () => {},
 ): Promise<Outcome> {
   const [input, output] = ['stream', 'answers'].map(name => path.join(scratch, name)) as [string, string];
   fs.writeFileSync(input, stream);
   const [inFd, outFd] = [fs.openSync(input, 'r'), fs.openSync(output, 'w')];
-  const host = linuxHost();
+  const real = linuxHost();
+  const { store } = real.moving;
+  const sync = (fd: number, whole: boolean) => {
+    onSync(fd);
+    store.sync(fd, whole);
+  };
+  const host = { ...real, moving: { ...real.moving, store: { ...store, sync } } };
   const link = host.moving.openLink(inFd, outFd, 30_000);
   const outcome: Outcome = { answers: [] };
   try {

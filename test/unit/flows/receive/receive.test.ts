@@ -14,7 +14,8 @@ const [a, b] = [Buffer.alloc(3 * block, 0xaa), Buffer.alloc(3 * block, 0xbb)];
 
 interface Place {
   images: string;
-  send(stream: Stream | Buffer, mostBytes?: bigint): Promise<Outcome>;
+  /** @param onSync is called with each descriptor that is fsynced */
+  send(stream: Stream | Buffer, mostBytes?: bigint, onSync?: (fd: number) => void): Promise<Outcome>;
   content(of?: string): Buffer;
 }
 
@@ -23,8 +24,8 @@ function place(t: TestContext, parent?: string): Place {
   const images = `${parent ?? scratch}/images`;
   return {
     images,
-    send: (stream, mostBytes) =>
-      connect(images, scratch, Buffer.isBuffer(stream) ? stream : stream.bytes(), mostBytes),
+    send: (stream, mostBytes, onSync) =>
+      connect(images, scratch, Buffer.isBuffer(stream) ? stream : stream.bytes(), mostBytes, onSync),
     content: (of = key) => fs.readFileSync(`${images}/ghostkeep/moved-${of}.data`),
   };
 }
@@ -54,6 +55,71 @@ const needsOf = ({ answers }: Outcome) =>
   answers.find(({ type }) => type === 'committed')?.message?.['needs'];
 /** The stream without its last frames. */
 const cut = (stream: Stream, frames: number) => Buffer.concat(stream.parts.slice(0, -frames));
+
+describe('a receiver that has a dump whose other files have not arrived', () => {
+  const other = 'fd00-2b-0';
+  const dump = (of: string, content: Buffer) => {
+    const stream = new Stream().hello('dump');
+    stream.ghost(of, content);
+    stream.add('commit', payloads.commit([of]));
+    return stream;
+  };
+
+  it('refuses ghosts of another container, and keeps the dump', async t => {
+    const { images, send, content } = place(t);
+    await send(dump(key, a));
+    const empty = new Stream().hello('round');
+    empty.add('commit', payloads.commit([]));
+    for (const stream of [dump(other, b), empty]) {
+      const { error } = await send(stream);
+      assert.match(String(error), /it has a dump of other ghosts/);
+      assert.ok(content().equals(a));
+      assert.ok(!fs.existsSync(`${images}/ghostkeep/moved-${other}.data`));
+      assert.match(
+        fs.readFileSync(`${images}/ghostkeep/receiver.json`, 'utf8'),
+        /"complete":\["fd00-1a-0"\]/,
+      );
+    }
+  });
+
+  it('does not take a round before the freeze for a dump', async t => {
+    const { images, send } = place(t);
+    const stream = new Stream().hello('dump');
+    stream.ghost(key, a);
+    stream.add('commit', Buffer.from(JSON.stringify({ keys: [key], round: true })));
+    await send(stream);
+    assert.doesNotMatch(fs.readFileSync(`${images}/ghostkeep/receiver.json`, 'utf8'), /complete/);
+    assert.equal((await send(dump(other, b))).error, undefined);
+  });
+
+  it('takes the ghosts of the same container again', async t => {
+    const { send, content } = place(t);
+    await send(dump(key, a));
+    const again = new Stream().hello('dump');
+    again.ghost(other, a);
+    again.ghost(key, b);
+    again.add('commit', payloads.commit([other, key]));
+    assert.equal((await send(again)).error, undefined);
+    assert.ok(content().equals(b));
+  });
+});
+
+describe('a receiver after a connection that was cut', () => {
+  it('fsyncs what that connection has changed before it commits, even if nothing changes now', async t => {
+    const { images, send } = place(t);
+    await send(round(a));
+    const zeroes = new Stream().hello('round');
+    const [handle, size] = [zeroes.nextHandle(), BigInt(a.length)];
+    zeroes.add('ghost', payloads.ghost(handle, size, key));
+    zeroes.add('zero', payloads.zero(handle, 0n, size));
+    zeroes.add('end', payloads.end(handle, size));
+    await send(zeroes);
+    zeroes.add('commit', payloads.commit([key]));
+    const synced: string[] = [];
+    await send(zeroes, undefined, fd => void synced.push(fs.readlinkSync(`/proc/self/fd/${fd}`)));
+    assert.ok(synced.includes(fs.realpathSync(`${images}/ghostkeep/moved-${key}.data`)), synced.join());
+  });
+});
 
 describe('a receiver', () => {
   it('answers a round with its id, an acknowledgement and the end', async t => {
