@@ -18,6 +18,7 @@ export const magic = {
   REMAP_FPATH: 0x59133954,
   GHOST_FILE: 0x52583605,
   CGROUP: 0x59383330,
+  STATS: 0x57093306,
 } as const;
 
 /** Split an image into its entries; the buffers are views. @param name for messages: `files.img` */

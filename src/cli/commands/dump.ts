@@ -23,7 +23,7 @@ import { dumpFrozen, isOfFrozen, thawAfterOwner } from '../frozen-dump.js';
 import { selection, selectionOptions } from '../options/selection.js';
 import { printJson } from '../print/json.js';
 import { printAll } from '../print/output.js';
-import { showDump } from './show.js';
+import { showDump } from '../print/show-dump.js';
 
 export async function dumpCommand(args: string[]): Promise<number> {
   try {

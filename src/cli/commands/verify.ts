@@ -1,8 +1,11 @@
 import type { Manifest } from '../../base/documents/generated/manifest.js';
 import { packedGhosts } from '../../chain/packed.js';
+import { GhostkeepError } from '../../base/errors.js';
+import { criuAlone } from '../../flows/look/criu-alone.js';
+import { type Dump, openDump } from '../../flows/look/open-dump.js';
 import { verify } from '../../flows/restore/verify.js';
 import { countFiles, countGhosts, countUnchecked } from '../../image/count-ghosts.js';
-import { readManifest } from '../../image/manifest.js';
+import { archives } from '../../host/archive/read-archive.js';
 import { parse } from '../args.js';
 import { makeContext } from '../context.js';
 import { imagesDir, imagesDirOption } from '../options/images-dir.js';
@@ -21,16 +24,36 @@ export async function verifyCommand(args: string[]): Promise<number> {
     'any',
   );
   const { values } = parsed;
-  const images = imagesDir('verify', parsed);
-  const context = makeContext();
-  const result = await verify(context, images, { chain: values.chain ?? false });
+  const dump = await openDump(makeContext(), archives, imagesDir('verify', parsed));
+  if (dump.archive !== undefined) assertWhole(dump);
+  const result = await verify(dump.context, dump.images, {
+    chain: values.chain ?? false,
+    read: () => dump.manifest(),
+  });
   if (values.json) printJson(result);
   else if (result.damage.length === 0)
     process.stdout.write(
-      line(`${result.images}: ${showChecked(readManifest(context.host.files, images), values.chain)}`),
+      line(`${result.images}: ${showChecked(dump.manifest(), values.chain)}`),
     );
   else for (const { code, message } of result.damage) process.stdout.write(withCode(message, code));
   return result.damage.length === 0 ? 0 : 1;
+}
+
+/** A layer is checked against the digests in its map, which come in another order than its bytes. */
+function assertWhole(dump: Dump): void {
+  let packed: number;
+  try {
+    packed = packedGhosts(dump.manifest()).length;
+  } catch {
+    // The check itself says what is wrong with the manifest.
+    return;
+  }
+  if (packed === 0) return;
+  throw new GhostkeepError(
+    'ARCHIVE_INVALID',
+    dump.where,
+    `cannot verify ${dump.where}: it is a packed checkpoint, and layers cannot be checked inside an archive; unpack it and verify the directory`,
+  );
 }
 
 /**
@@ -47,7 +70,9 @@ export function showChecked(manifest: Manifest, chain = false): string {
     `${countGhosts(manifest)}, no damage found`,
     ...(without === 0
       ? []
-      : [`structure only${which}: no checksums were recorded (policy \`verify: digest\`)`]),
+      : manifest.tool === criuAlone
+        ? ['structure only: CRIU records no checksums']
+        : [`structure only${which}: no checksums were recorded (policy \`verify: digest\`)`]),
     ...(packed === 0 || chain
       ? []
       : [`${packed} packed, their parents were not read (\`--chain\` reads them)`]),
