@@ -41,6 +41,7 @@ async function build() {
 async function generate() {
   await generateDocuments();
   generateMessages();
+  await generatePage();
 }
 
 /** schemas/NAME.schema.json becomes documents/generated/NAME.ts (types); all validators go into one module. */
@@ -106,6 +107,23 @@ function generateMessages() {
     ],
   });
   run(inTop('node_modules/.bin/buf'), ['generate', inTop('src/criu'), '--template', template]);
+}
+
+/** Style and program of the page of `show --html` become texts, because both bundlers take those alike. */
+async function generatePage() {
+  const folder = inTop('src/cli/page');
+  const texts = await Promise.all(
+    [
+      ['style', 'page.css', 'css'],
+      ['program', 'page.js', 'js'],
+    ].map(async ([name, file, loader]) => {
+      const source = readFileSync(path.join(folder, file), 'utf8');
+      const { code } = await esbuild.transform(source, { loader, minify: true, charset: 'ascii' });
+      return `export const ${name} = ${JSON.stringify(code.trim())};\n`;
+    }),
+  );
+  mkdirSync(path.join(folder, 'generated'), { recursive: true });
+  writeFileSync(path.join(folder, 'generated/texts.ts'), texts.join(''));
 }
 
 /** The bundlers replace these names in src/cli/version.ts. */

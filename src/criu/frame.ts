@@ -5,6 +5,8 @@
 import { GhostkeepError } from '../base/errors.js';
 
 const common = 0x54564319;
+/** In its place in images that no restore needs: stats-dump. */
+const service = 0x55105940;
 
 /**
  * The most entries that we read from an image. Each entry becomes an object in memory, however short it is,
@@ -40,7 +42,8 @@ export function* entryPlaces(
   imageMagic: number,
   name: string,
 ): Generator<{ start: number; end: number }> {
-  if (bytes.length < 8 || bytes.readUInt32LE(0) !== common || bytes.readUInt32LE(4) !== imageMagic) {
+  const first = imageMagic === magic.STATS ? service : common;
+  if (bytes.length < 8 || bytes.readUInt32LE(0) !== first || bytes.readUInt32LE(4) !== imageMagic) {
     throw broken(name, 'its magic numbers are not those of this kind of CRIU image');
   }
   let at = 8;

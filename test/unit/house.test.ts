@@ -29,8 +29,8 @@ const allowed: Record<string, string[]> = {
  */
 const rooms: Record<string, string[][]> = {
   base: [['documents/generated'], ['.'], ['documents', 'text'], ['host']],
-  cli: [['print'], ['log', 'ending'], ['.'], ['options', 'generate'], ['commands']],
-  criu: [['generated'], ['.']],
+  cli: [['print'], ['page/generated'], ['page'], ['log', 'ending'], ['.'], ['options', 'generate'], ['commands']],
+  criu: [['generated'], ['.'], ['stream']],
   flows: [
     ['.'],
     ['container'],
@@ -42,13 +42,14 @@ const rooms: Record<string, string[][]> = {
     ['seal', 'rounds'],
     ['chain'],
     ['restore'],
+    ['look'],
     ['recover', 'history'],
     ['gate', 'hooks', 'try-hooks'],
     ['try-hooks/restored', 'try-hooks/runc'],
   ],
   ghost: [['.'], ['mounts'], ['find']],
   bench: [['content'], ['machine'], ['report'], ['.'], ['suites']],
-  host: [['native'], ['files'], ['pin'], ['engine'], ['proc'], ['.']],
+  host: [['native'], ['files'], ['archive', 'pin'], ['engine'], ['proc'], ['.']],
 };
 /** Files that start a sequence of steps: they may call every room of their folder. */
 const doors = new Set([

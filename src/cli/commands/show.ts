@@ -2,9 +2,11 @@ import type { Manifest } from '../../base/documents/generated/manifest.js';
 import type { Extent, Host } from '../../base/host/host.js';
 import { countToJson, showBytes } from '../../base/units.js';
 import { isPacked } from '../../chain/packed.js';
-import { openDump } from '../../flows/look/open-dump.js';
+import { type Dump, openDump } from '../../flows/look/open-dump.js';
+import { pageData } from '../../flows/look/page-data.js';
+import { writeDocument } from '../../flows/look/write-document.js';
 import { archives } from '../../host/archive/read-archive.js';
-import { parse } from '../args.js';
+import { parse, usage } from '../args.js';
 import { makeContext } from '../context.js';
 import { imagesDir, imagesDirOption } from '../options/images-dir.js';
 import { beginJson, printJson } from '../print/json.js';
@@ -19,6 +21,7 @@ export async function showCommand(args: string[]): Promise<number> {
     {
       ...imagesDirOption,
       extents: { type: 'boolean' },
+      html: { type: 'string' },
       verbose: { type: 'boolean', short: 'v' },
       json: { type: 'boolean' },
     },
@@ -29,6 +32,11 @@ export async function showCommand(args: string[]): Promise<number> {
   const { images } = dump;
   const { host } = dump.context;
   const manifest = dump.manifest();
+  if (values.html !== undefined) {
+    if (values.json || values.extents) throw usage('show', '--html is given alone');
+    await writePage(dump, values.html);
+    return 0;
+  }
   if (values.json) {
     if (values.extents) writeWithExtents(host, images, manifest);
     else printJson(manifest);
@@ -46,6 +54,13 @@ export async function showCommand(args: string[]): Promise<number> {
       process.stdout.write(`  [${offset}, ${offset + length})  ${showBytes(length)}\n`);
   }
   return 0;
+}
+
+/** The page has what `show --verbose --extents` prints, and CRIU's times. */
+async function writePage(dump: Dump, file: string): Promise<void> {
+  const { makePage } = await import('../page/make-page.js');
+  writeDocument(makeContext(), file, makePage(pageData(dump)), 0o666 & ~process.umask());
+  process.stdout.write(line(`${file} is written: open it in a browser`));
 }
 
 /** Writes JSON while the image is read: an image may have more ranges than memory should hold. */

@@ -82,8 +82,13 @@ async function feed(transform: NodeJS.WritableStream & { destroyed?: boolean }, 
 }
 
 function drained(stream: NodeJS.WritableStream): Promise<void> {
+  const events = ['drain', 'close', 'error'];
   return new Promise(resolve => {
-    for (const event of ['drain', 'close', 'error']) stream.once(event, () => resolve());
+    const goOn = () => {
+      for (const event of events) stream.removeListener(event, goOn);
+      resolve();
+    };
+    for (const event of events) stream.on(event, goOn);
   });
 }
 
