@@ -10,6 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { getSystemErrorName } from 'node:util';
 import type {} from '../base/host/host.js';
 import type { Ended, Program, ProgramRequest, Stage } from '../base/host/stage.js';
+import { findBelow } from './find-below.js';
 import { seek } from './native/libc.js';
 import { findBeside, ownCommand } from './native/program-files.js';
 
@@ -38,6 +39,7 @@ export class LinuxStage implements Stage {
       detached: true,
     });
     let late = false;
+    let lingers = false;
     const killGroup = () => this.#signalAll(-(child.pid ?? 0));
     const text = { stdout: '', stderr: '' };
     for (const name of ['stdout', 'stderr'] as const) {
@@ -54,17 +56,19 @@ export class LinuxStage implements Stage {
         late = true;
         killGroup();
       }, request.waitMs);
+      child.on('error', () => clearTimeout(timer));
       child.on('exit', () => {
         clearTimeout(timer);
         if (child.pid !== undefined) this.#running.delete(child.pid);
         const last = setTimeout(() => {
+          lingers = true;
           child.stdout?.destroy();
           child.stderr?.destroy();
         }, lastWordsMs);
         child.on('close', () => clearTimeout(last));
       });
       child.on('close', (status, signal) =>
-        resolve({ status: status ?? undefined, signal: signal ?? undefined, late, ...text }),
+        resolve({ status: status ?? undefined, signal: signal ?? undefined, late, lingers, ...text }),
       );
     });
     return new Promise((resolve, reject) => {
@@ -166,6 +170,8 @@ export class LinuxStage implements Stage {
   ownCommand(): string[] {
     return ownCommand();
   }
+
+  findBelow = findBelow;
 
   #signalAll(group: number): void {
     if (group !== 0) this.signal(group, 'SIGKILL');

@@ -94,7 +94,8 @@ export class Browser {
 
   async until(condition: string): Promise<void> {
     for (let waits = 0; !(await this.run<boolean>(condition)); waits += 1) {
-      if (waits > 1200) throw new Error(`${condition} never came true; the page said: ${this.said.join('; ')}`);
+      if (waits > 1200)
+        throw new Error(`${condition} never came true; the page said: ${this.said.join('; ')}`);
       await new Promise(resolve => setTimeout(resolve, 50));
     }
   }

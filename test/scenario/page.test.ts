@@ -57,7 +57,8 @@ function aDumpToLookAt(t: TestContext): string {
   const folder = temporaryFolder(t);
   const block = Buffer.alloc(64 << 10, 7);
   const sparse = ghostFile(t, folder, 'wal.tmp', block);
-  for (let at = 0; at < 96; at += 1) fs.writeSync(sparse, block, 0, block.length, at * (((at * 7) % 5) + 1) * 90_000);
+  for (let at = 0; at < 96; at += 1)
+    fs.writeSync(sparse, block, 0, block.length, at * (((at * 7) % 5) + 1) * 90_000);
   fs.ftruncateSync(sparse, 96 << 20);
   const half = ghostFile(t, folder, 'base.sort.4711', '');
   fs.writeSync(half, Buffer.alloc(6 << 20, 1), 0, 6 << 20, 2 << 20);
@@ -76,9 +77,17 @@ function aDumpToLookAt(t: TestContext): string {
   rewrite(images, manifest => ({
     ...manifest,
     container: 'web-7c9f',
-    ghosts: manifest.ghosts.map(ghost => ({ ...ghost, path: place[path.basename(ghost.path)] ?? ghost.path })),
+    ghosts: manifest.ghosts.map(ghost => ({
+      ...ghost,
+      path: place[path.basename(ghost.path)] ?? ghost.path,
+    })),
     leftOut: [
-      { pid: 4711, what: 'fd 9', why: 'it is anonymous shared memory, which only CRIU can dump', path: '/memfd:jit' },
+      {
+        pid: 4711,
+        what: 'fd 9',
+        why: 'it is anonymous shared memory, which only CRIU can dump',
+        path: '/memfd:jit',
+      },
     ],
   }));
   // freezing 3.2 ms, frozen 48.1 ms, memory 21.9 and 9.4 ms. Source: CRIU images/stats.proto
@@ -97,7 +106,9 @@ function aDumpToLookAt(t: TestContext): string {
 }
 
 describe('the page of show --html', () => {
-  it('shows the ghosts, what was given up and the times on a desk, a phone and in the dark, without a word on the console', { timeout: 300_000 }, async t => {
+  it('shows the ghosts, what was given up and the times on a desk, a phone and in the dark, without a word on the console', {
+    timeout: 300_000,
+  }, async t => {
     if (!needs(t, chromium !== undefined, noBrowser)) return;
     const images = aDumpToLookAt(t);
     const page = `${temporaryFolder(t)}/page.html`;
@@ -132,7 +143,9 @@ describe('the page of show --html', () => {
     assert.deepEqual(new Set(browser.requests), new Set([`file://${page}`]));
   });
 
-  it('is only text where a name is markup, and asks no server for anything', { timeout: 300_000 }, async t => {
+  it('is only text where a name is markup, and asks no server for anything', {
+    timeout: 300_000,
+  }, async t => {
     if (!needs(t, chromium !== undefined, noBrowser)) return;
     const folder = temporaryFolder(t);
     const files: Record<string, string> = {};
@@ -160,7 +173,10 @@ describe('the page of show --html', () => {
       })),
       leftOut: hostile.map(name => ({ pid: 1, what: 'fd 3', why: name, path: name })),
     }));
-    fs.writeFileSync(`${images}/ghostkeep.log`, hostile.map(message => JSON.stringify({ message })).join('\n'));
+    fs.writeFileSync(
+      `${images}/ghostkeep.log`,
+      hostile.map(message => JSON.stringify({ message })).join('\n'),
+    );
     files['/'] = `${folder}/page.html`;
     makePage(images, files['/']);
     const browser = await Browser.start(t);
@@ -169,7 +185,10 @@ describe('the page of show --html', () => {
     assert.equal(await browser.run(rows), hostile.length);
     const text = await browser.run<string>('document.body.innerText');
     for (const name of hostile.slice(0, 5)) assert.ok(text.includes(name), `${name} in ${text}`);
-    assert.ok(!text.includes('\u202e') && text.includes('\\xe2\\x80\\xae'), 'a name cannot turn the line around');
+    assert.ok(
+      !text.includes('\u202e') && text.includes('\\xe2\\x80\\xae'),
+      'a name cannot turn the line around',
+    );
     const foreign = `[...document.querySelectorAll('img,iframe,link,object,embed,base,form,a')].length`;
     assert.equal(await browser.run(foreign), 0);
     assert.equal(await browser.run(`document.scripts.length`), 2);
@@ -208,7 +227,9 @@ describe('the page of show --html', () => {
     assert.match(await browser.run('document.getElementById("count").textContent'), /^10,000 ghosts/);
     assert.equal(await browser.run(firstPath), '/srv/cache/99/part-9999');
     const timed = async (expression: string) => {
-      const ms = await browser.run<number>(`(() => { const b = performance.now(); ${expression}; return performance.now() - b; })()`);
+      const ms = await browser.run<number>(
+        `(() => { const b = performance.now(); ${expression}; return performance.now() - b; })()`,
+      );
       return ms;
     };
     const times = [
@@ -217,7 +238,10 @@ describe('the page of show --html', () => {
       await timed(set('sort', 'path', 'change')),
       await timed(set('filter', 'class:linked', 'change')),
     ];
-    assert.match(await browser.run('document.getElementById("count").textContent'), /^3,333 of 10,000 ghosts/);
+    assert.match(
+      await browser.run('document.getElementById("count").textContent'),
+      /^3,333 of 10,000 ghosts/,
+    );
     assert.equal(await browser.run(firstPath), '/srv/cache/0/part-1100');
     await browser.run(set('search', 'part-4244', 'input'));
     assert.equal(await browser.run(rows), 1);
@@ -227,7 +251,9 @@ describe('the page of show --html', () => {
     const before = await browser.run<number>(rows);
     await browser.run(`window.scrollTo(0, document.body.scrollHeight)`);
     await browser.until(`${rows} > ${before}`);
-    t.diagnostic(`opened in ${openMs.toFixed(0)} ms; ${times.map(ms => ms.toFixed(0)).join(', ')} ms a change`);
+    t.diagnostic(
+      `opened in ${openMs.toFixed(0)} ms; ${times.map(ms => ms.toFixed(0)).join(', ')} ms a change`,
+    );
     // A busy machine is ten times slower than a quiet one.
     assert.ok(openMs < 20_000 && times.every(ms => ms < 3000), `${openMs} ms, ${times} ms`);
     assert.deepEqual(browser.said, []);

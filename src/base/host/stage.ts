@@ -21,8 +21,18 @@ export interface Ended {
   signal: string | undefined;
   /** The program was killed because waitMs had passed. */
   late: boolean;
+  /** It ended, and a process that it has left behind still had its stdout or stderr open a second later. */
+  lingers: boolean;
   stdout: string;
   stderr: string;
+}
+
+/** Names of files that were searched for, relative to the folder. */
+export interface Found {
+  names: string[];
+  looked: number;
+  /** False when the search ended at its limit. */
+  complete: boolean;
 }
 
 export interface Program {
@@ -63,4 +73,9 @@ export interface Stage {
   findBeside(...parts: string[]): string | undefined;
   /** The words that start this program, with absolute names. */
   ownCommand(): string[];
+  /**
+   * Files below FOLDER whose names match, among the first MOST names. It follows no link and enters no other
+   * mount.
+   */
+  findBelow(folder: string, pattern: RegExp, most: number): Found;
 }

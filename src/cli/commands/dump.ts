@@ -16,7 +16,6 @@ import { clearImages } from '../../image/clear-images.js';
 import { holdsDump } from '../../image/manifest.js';
 import { resolvePolicy } from '../../oci/policy.js';
 import { oneOf, parse, required, usage } from '../args.js';
-import { makeContext } from '../context.js';
 import { orUndo } from '../ending/interrupt.js';
 import { watch } from '../ending/watch.js';
 import { dumpFrozen, isOfFrozen, thawAfterOwner } from '../frozen-dump.js';
@@ -24,6 +23,7 @@ import { selection, selectionOptions } from '../options/selection.js';
 import { printJson } from '../print/json.js';
 import { printAll } from '../print/output.js';
 import { showDump } from '../print/show-dump.js';
+import { contextWithProgress, verboseOption } from '../progress/for-command.js';
 
 export async function dumpCommand(args: string[]): Promise<number> {
   try {
@@ -46,11 +46,12 @@ async function dump(args: string[]): Promise<number> {
     'require-frozen': { type: 'boolean' },
     base: { type: 'string' },
     json: { type: 'boolean' },
+    ...verboseOption,
   });
   const images = required('dump', '-D', values['images-dir']);
   const chosen = selection('dump', values);
   if (!chosen) throw usage('dump', '--pid, --container, --tree or --cgroup is missing');
-  const context = { ...makeContext(), watch };
+  const context = { ...contextWithProgress(values), watch };
   const policy = resolvePolicy(readConfig(context), {
     ...(values.engine === undefined
       ? {}

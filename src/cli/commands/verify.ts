@@ -1,16 +1,16 @@
 import type { Manifest } from '../../base/documents/generated/manifest.js';
-import { packedGhosts } from '../../chain/packed.js';
 import { GhostkeepError } from '../../base/errors.js';
+import { packedGhosts } from '../../chain/packed.js';
 import { criuAlone } from '../../flows/look/criu-alone.js';
 import { type Dump, openDump } from '../../flows/look/open-dump.js';
 import { verify } from '../../flows/restore/verify.js';
-import { countFiles, countGhosts, countUnchecked } from '../../image/count-ghosts.js';
 import { archives } from '../../host/archive/read-archive.js';
+import { countFiles, countGhosts, countUnchecked } from '../../image/count-ghosts.js';
 import { parse } from '../args.js';
-import { makeContext } from '../context.js';
 import { imagesDir, imagesDirOption } from '../options/images-dir.js';
 import { printJson } from '../print/json.js';
 import { line, withCode } from '../print/line.js';
+import { contextWithProgress, verboseOption } from '../progress/for-command.js';
 
 export async function verifyCommand(args: string[]): Promise<number> {
   const parsed = parse(
@@ -20,11 +20,12 @@ export async function verifyCommand(args: string[]): Promise<number> {
       ...imagesDirOption,
       chain: { type: 'boolean' },
       json: { type: 'boolean' },
+      ...verboseOption,
     },
     'any',
   );
   const { values } = parsed;
-  const dump = await openDump(makeContext(), archives, imagesDir('verify', parsed));
+  const dump = await openDump(contextWithProgress(values), archives, imagesDir('verify', parsed));
   if (dump.archive !== undefined) assertWhole(dump);
   const result = await verify(dump.context, dump.images, {
     chain: values.chain ?? false,
@@ -32,9 +33,7 @@ export async function verifyCommand(args: string[]): Promise<number> {
   });
   if (values.json) printJson(result);
   else if (result.damage.length === 0)
-    process.stdout.write(
-      line(`${result.images}: ${showChecked(dump.manifest(), values.chain)}`),
-    );
+    process.stdout.write(line(`${result.images}: ${showChecked(dump.manifest(), values.chain)}`));
   else for (const { code, message } of result.damage) process.stdout.write(withCode(message, code));
   return result.damage.length === 0 ? 0 : 1;
 }

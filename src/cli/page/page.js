@@ -133,7 +133,11 @@
       bar(ghost, oneScale ? ghost.size / largest : 1),
       make('span', { class: 'number', 'data-name': 'size' }, bytes(ghost.size)),
       make('span', { class: 'number', 'data-name': 'data' }, bytes(ghost.data)),
-      make('span', { class: ghost.state === 'unreadable' ? 'state warn' : 'state quiet' }, states[ghost.state]),
+      make(
+        'span',
+        { class: ghost.state === 'unreadable' ? 'state warn' : 'state quiet' },
+        states[ghost.state],
+      ),
     );
     const entry = make('li', { class: 'ghost' }, row);
     row.addEventListener('click', () => {
@@ -226,9 +230,15 @@
       ['data', bytes(sum(data.ghosts, ghost => ghost.data))],
       ['processes that held them', new Set(data.ghosts.flatMap(ghost => ghost.processes)).size || ''],
       ['frozen', times?.frozen === undefined ? '' : milliseconds(times.frozen)],
-      ['of it memory', times?.memoryDump === undefined ? '' : milliseconds(times.memoryDump + (times.memoryWrite ?? 0))],
+      [
+        'of it memory',
+        times?.memoryDump === undefined ? '' : milliseconds(times.memoryDump + (times.memoryWrite ?? 0)),
+      ],
       ['until all were frozen', times?.freezing === undefined ? '' : milliseconds(times.freezing)],
-      ['checksums', unchecked === 0 ? 'for all' : unchecked === data.ghosts.length ? 'none' : `for all but ${unchecked}`],
+      [
+        'checksums',
+        unchecked === 0 ? 'for all' : unchecked === data.ghosts.length ? 'none' : `for all but ${unchecked}`,
+      ],
       ['packed', packed === 0 ? '' : `${packed}, parent ${data.parent}`],
       ['unreadable', unreadable === 0 ? '' : String(unreadable)],
       ['given up', given === 0 ? '' : String(given)],
@@ -260,7 +270,12 @@
     );
     if (data.ghosts.length === 0) main.append(make('p', {}, 'No ghost is in it.'));
     else {
-      choices(filter, [['all', 'All'], ...groups('state', states), ...groups('class'), ...groups('filesystem')]);
+      choices(filter, [
+        ['all', 'All'],
+        ...groups('state', states),
+        ...groups('class'),
+        ...groups('filesystem'),
+      ]);
       choices(
         sort,
         Object.entries(orders).map(([value, [text]]) => [value, text]),

@@ -1,6 +1,7 @@
 /** Prints a dump for people. */
 import type { Manifest, ManifestGhost } from '../../base/documents/generated/manifest.js';
 import { groupBy } from '../../base/group-by.js';
+import { showId } from '../../base/text/ghost-id.js';
 import { showSome } from '../../base/text/show-some.js';
 import { countFromJson, showBytes } from '../../base/units.js';
 import { packedGhosts } from '../../chain/packed.js';
@@ -65,7 +66,7 @@ function rowOf(
     kind,
   ];
   return [
-    String(id),
+    showId(id),
     showBytes(countFromJson(size)),
     data ? showBytes(countFromJson(data.bytes)) : '',
     image,
@@ -79,7 +80,7 @@ function* showPacked(manifest: Manifest): Generator<string> {
   for (const { id, layer } of packedGhosts(manifest)) {
     const [here, above] = [layer.dataBytes, layer.parentBytes].map(count => showBytes(countFromJson(count)));
     yield line(
-      `${id} is packed: ${here} here, ${above} in ${layer.parent ? manifest.parent?.path : 'no parent'}`,
+      `${showId(id)} is packed: ${here} here, ${above} in ${layer.parent ? manifest.parent?.path : 'no parent'}`,
     );
   }
 }
@@ -91,7 +92,7 @@ function* showWhy({ ghosts }: Manifest): Generator<string> {
   const reasons = groupBy(
     ghosts,
     ({ data }) => (data?.why ? `${data.engine}: ${data.why}` : undefined),
-    ({ id }) => id,
+    ({ id }) => showId(id),
   );
   for (const [reason, ids] of reasons) yield line(`${showSome(ids)} by ${reason}`);
 }

@@ -97,7 +97,13 @@ function readValue(
     return value === undefined ? undefined : { ...field, value };
   }
   const length =
-    wire === fixed64 ? 8n : wire === fixed32 ? 4n : wire === lengthDelimited ? readVarint(bytes, at) : undefined;
+    wire === fixed64
+      ? 8n
+      : wire === fixed32
+        ? 4n
+        : wire === lengthDelimited
+          ? readVarint(bytes, at)
+          : undefined;
   if (length === undefined || length > BigInt(bytes.length - at.position)) return undefined;
   field.bytes = bytes.subarray(at.position, at.position + Number(length));
   at.position += Number(length);

@@ -1,8 +1,10 @@
 /** Opens the layers of a packed ghost: its own, its parent's, and so on down to the one that needs none. */
+
 import path from 'node:path';
 import type { Manifest, ManifestGhost, Parent } from '../../base/documents/generated/manifest.js';
 import { errnoOf, GhostkeepError, reasonOf, translate } from '../../base/errors.js';
 import type { Level } from '../../base/host/host.js';
+import { showId } from '../../base/text/ghost-id.js';
 import { findIn, isPacked, mostParents, type PackedGhost } from '../../chain/packed.js';
 import { readSealedManifest } from '../../image/manifest.js';
 import type { Context } from '../context.js';
@@ -143,7 +145,7 @@ function fileAbove(above: Link, { id, path: name, layer }: PackedGhost, { where 
   throw new GhostkeepError(
     'CHAIN_CHANGED',
     above.where,
-    `cannot use ghost ${id} (${name}) in ${where}: its parent ${above.where} has not the same file as ghost ${layer.parent?.id}`,
+    `cannot use ghost ${showId(id)} (${name}) in ${where}: its parent ${above.where} has not the same file as ghost ${showId(layer.parent?.id ?? 0)}`,
   );
 }
 

@@ -1,5 +1,6 @@
 import type { Damage } from '../../base/documents/generated/verification.js';
 import { errnoOf, GhostkeepError, reasonOf, translate } from '../../base/errors.js';
+import { showId } from '../../base/text/ghost-id.js';
 import { countFromJson } from '../../base/units.js';
 import { type PackedGhost, packedGhosts } from '../../chain/packed.js';
 import { refusedAs } from '../../image/verify.js';
@@ -13,12 +14,20 @@ import { type Link, openLayers, openOwnLayer, Parents } from './open-layers.js';
 export async function verifyLayers(context: Context, link: Link, chain: boolean): Promise<Damage[]> {
   const parents = new Parents(context);
   const damage: Damage[] = [];
-  for (const ghost of packedGhosts(link.manifest)) {
+  const packed = packedGhosts(link.manifest);
+  if (packed.length > 0)
+    context.progress?.begin({
+      what: 'checking layers',
+      item: 'ghost',
+      items: packed.length,
+    });
+  for (const ghost of packed) {
     try {
       await verifyLayer(context, link, ghost, chain ? parents : undefined);
     } catch (error) {
       damage.push(refusedAs(ghost.layer.map, error) ?? toDamage(error, link, ghost));
     }
+    context.progress?.did();
   }
   return damage;
 }
@@ -59,7 +68,7 @@ function toDamage(error: unknown, { where }: Link, { id, path, layer }: PackedGh
     error,
     code,
     layer.map,
-    `ghost ${id} (${path}) of ${where} cannot be put together`,
+    `ghost ${showId(id)} (${path}) of ${where} cannot be put together`,
   );
   return { code: found.code, subject: found.subject, message: reasonOf(new Error(message)) };
 }

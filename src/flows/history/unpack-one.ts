@@ -1,11 +1,12 @@
 import type { ManifestGhost } from '../../base/documents/generated/manifest.js';
 import { errnoOf, GhostkeepError, translate } from '../../base/errors.js';
+import { showId } from '../../base/text/ghost-id.js';
 import { countFromJson, countToJson, parseDev, parseTime } from '../../base/units.js';
 import type { PackedGhost } from '../../chain/packed.js';
 import { encodeGhostHead, isChunked } from '../../criu/ghost-file.js';
 import { showDigest } from '../../image/verify.js';
 import { type Link, openLayers, type Parents } from '../chain/open-layers.js';
-import { type Context, whenMoving } from '../context.js';
+import { aliveWhenMoving, type Context, whenMoving } from '../context.js';
 
 /**
  * Writes the image of a packed ghost at PATH, which must not exist, and waits until the disk has it.
@@ -20,13 +21,12 @@ export async function unpackGhost(
 ): Promise<ManifestGhost> {
   const { files, engine } = context.host;
   const { layer, ...whole } = ghost;
-  const action = `cannot put ghost ${ghost.id} (${ghost.path}) of ${link.where} together`;
+  const action = `cannot put ghost ${showId(ghost.id)} (${ghost.path}) of ${link.where} together`;
   const layers = await openLayers(context, link, ghost, parents);
   let fd: number | undefined;
   try {
     fd = files.create(path);
-    const moving = whenMoving(context);
-    const report = await engine.unpack(layers.levels, fd, headOf(ghost), moving);
+    const report = await engine.unpack(layers.levels, fd, headOf(ghost), whenMoving(context));
     if (report.size !== countFromJson(ghost.size))
       throw new GhostkeepError(
         'IMAGE_MISMATCH',
@@ -44,7 +44,9 @@ export async function unpackGhost(
         bytes: countToJson(report.dataBytes),
         chunks: countToJson(report.chunks),
         imageBytes: countToJson(report.imageBytes),
-        ...(digest === undefined ? {} : { digest: showDigest((await engine.digest(fd, moving)).crc32c) }),
+        ...(digest === undefined
+          ? {}
+          : { digest: showDigest((await engine.digest(fd, aliveWhenMoving(context))).crc32c) }),
       },
     };
   } catch (error) {
@@ -62,7 +64,7 @@ function headOf(ghost: PackedGhost): Buffer {
     throw new GhostkeepError(
       'IMAGE_INVALID',
       ghost.layer.map,
-      `ghost ${ghost.id} (${ghost.path}) is too small to be packed: nobody has packed it`,
+      `ghost ${showId(ghost.id)} (${ghost.path}) is too small to be packed: nobody has packed it`,
     );
   return encodeGhostHead({
     uid: ghost.uid,

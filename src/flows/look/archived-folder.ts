@@ -27,7 +27,11 @@ export class Room {
   take(bytes: number, name: string): void {
     this.#left -= bytes;
     if (this.#left < 0)
-      throw new GhostkeepError('ARCHIVE_INVALID', name, 'it has more and larger images than a checkpoint has');
+      throw new GhostkeepError(
+        'ARCHIVE_INVALID',
+        name,
+        'it has more and larger images than a checkpoint has',
+      );
   }
 }
 

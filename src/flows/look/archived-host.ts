@@ -5,7 +5,13 @@
 import type { Bound } from '../../base/bounds.js';
 import { GhostkeepError } from '../../base/errors.js';
 import type { Engine, FileStat, Files, Host } from '../../base/host/host.js';
-import { type ArchivedFile, type ArchivedFolder, type Checked, engineReportOf, extentsOf } from './archived-folder.js';
+import {
+  type ArchivedFile,
+  type ArchivedFolder,
+  type Checked,
+  engineReportOf,
+  extentsOf,
+} from './archived-folder.js';
 
 /** Stands for the folder in the paths that flows make. */
 export const archivedImages = '/archive';
@@ -13,7 +19,17 @@ export const archivedImages = '/archive';
 /** Only what `verify` and `show` call. */
 type ReadingFiles = Pick<
   Files,
-  'read' | 'readStart' | 'readIfThere' | 'exists' | 'list' | 'open' | 'close' | 'stat' | 'statPath' | 'realPath' | 'statOn'
+  | 'read'
+  | 'readStart'
+  | 'readIfThere'
+  | 'exists'
+  | 'list'
+  | 'open'
+  | 'close'
+  | 'stat'
+  | 'statPath'
+  | 'realPath'
+  | 'statOn'
 >;
 type ReadingEngine = Pick<Engine, 'check' | 'digest' | 'settle' | 'chunks'>;
 
@@ -59,7 +75,9 @@ export function archivedHost(host: Host, folder: ArchivedFolder, shown: string):
     list: path => {
       const top = nameIn(path);
       const inside = names.filter(name => name.startsWith(top === '' ? '' : `${top}/`));
-      return [...new Set(inside.map(name => name.slice(top === '' ? 0 : top.length + 1).split('/')[0] ?? ''))];
+      return [
+        ...new Set(inside.map(name => name.slice(top === '' ? 0 : top.length + 1).split('/')[0] ?? '')),
+      ];
     },
     open: path => {
       const number = numbers.get(nameIn(path));

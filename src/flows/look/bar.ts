@@ -22,7 +22,11 @@ export function drawBar(
   const data = fill(size, extents);
   const unwritten = fill(size, allocated);
   const marks = Array.from(data, (full, index) =>
-    full > 0 ? String(Math.max(1, Math.min(levels, Math.floor(full * levels)))) : unwritten[index] ? 'u' : '0',
+    full > 0
+      ? String(Math.max(1, Math.min(levels, Math.floor(full * levels))))
+      : unwritten[index]
+        ? 'u'
+        : '0',
   );
   const runs: { mark: string; count: number }[] = [];
   for (const mark of marks) {

@@ -3,7 +3,7 @@ import path from 'node:path';
 import type { Manifest } from '../../base/documents/generated/manifest.js';
 import { GhostkeepError } from '../../base/errors.js';
 import type { Archives, Compression } from '../../base/host/archive.js';
-import { folder as workFolder, journalName, manifestName } from '../../image/layout.js';
+import { journalName, manifestName, folder as workFolder } from '../../image/layout.js';
 import { type Context, whenMoving } from '../context.js';
 import { ArchivedFolder, Room } from './archived-folder.js';
 import { archivedHost, archivedImages } from './archived-host.js';
@@ -36,12 +36,7 @@ export async function openDump(context: Context, archives: Archives, given: stri
   }
 }
 
-async function readArchived(
-  context: Context,
-  archives: Archives,
-  given: string,
-  fd: number,
-): Promise<Dump> {
+async function readArchived(context: Context, archives: Archives, given: string, fd: number): Promise<Dump> {
   const folders = new Map<string, ArchivedFolder>();
   const room = new Room();
   const moving = whenMoving(context);
@@ -93,7 +88,9 @@ function placeOf(member: string): { folder: string; name: string } {
   const folder = path.posix.dirname(member);
   const isWork = path.posix.basename(folder) === workFolder;
   const images = isWork ? path.posix.dirname(folder) : folder;
-  return images === '.' ? { folder: '', name: member } : { folder: images, name: member.slice(images.length + 1) };
+  return images === '.'
+    ? { folder: '', name: member }
+    : { folder: images, name: member.slice(images.length + 1) };
 }
 
 function isCheckpoint({ files }: ArchivedFolder): boolean {

@@ -164,7 +164,8 @@ function timesOf({ context, images, stats }: Dump): DumpTimes | undefined {
 
 function logOf({ context, images }: Dump): Pick<PageData, 'log' | 'logMore'> {
   try {
-    const text = context.host.files.readIfThere(`${images}/ghostkeep.log`, bounds.log)?.toString('utf8') ?? '';
+    const text =
+      context.host.files.readIfThere(`${images}/ghostkeep.log`, bounds.log)?.toString('utf8') ?? '';
     const lines = text.split('\n').filter(each => each !== '');
     const log = lines.slice(-mostLog).map(toEntry);
     return { log, logMore: lines.length - log.length };

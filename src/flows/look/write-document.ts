@@ -1,7 +1,7 @@
 /** Writes what a user asked for into a file that the user has named. */
 import { errnoOf, GhostkeepError, translate } from '../../base/errors.js';
-import type { Files } from '../../base/host/host.js';
 import { isRegular } from '../../base/host/file-type.js';
+import type { Files } from '../../base/host/host.js';
 import type { Context } from '../context.js';
 
 /**

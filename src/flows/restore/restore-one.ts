@@ -2,14 +2,17 @@
  * Restores one ghost: its file is made under a partial name, and gets its final name when the disk has all of
  * it.
  */
+
 import type { ManifestGhost } from '../../base/documents/generated/manifest.js';
 import { errnoOf, GhostkeepError, translate } from '../../base/errors.js';
+import { showId } from '../../base/text/ghost-id.js';
 import { countFromJson } from '../../base/units.js';
 import { isPacked, type PackedGhost } from '../../chain/packed.js';
 import { verifyDigest, verifyReport, verifySize } from '../../image/verify.js';
 import { type Link, openLayers, type Parents } from '../chain/open-layers.js';
 import { type Context, whenMoving } from '../context.js';
 import { type AllocationRoom, allocateAgain } from './allocation.js';
+import type { Naming } from './file-names.js';
 import { type Folder, type MadeFile, makeFile } from './make-file.js';
 import { verifyHead } from './verify.js';
 
@@ -19,6 +22,7 @@ export interface Target extends Folder {
   /** The directory of the images, whose ghosts may be packed, and its parents. */
   link: Link;
   parents: Parents;
+  nameOf: Naming;
 }
 
 /**
@@ -31,7 +35,8 @@ export async function makeGhost(
   ghost: ManifestGhost,
   room: AllocationRoom | undefined,
 ): Promise<MadeFile> {
-  const path = `${target.to}/${nameOf(ghost)}`;
+  const name = target.nameOf(ghost);
+  const path = `${target.to}/${name}`;
   let source: Source | undefined;
   const fill = async (fd: number) => {
     source = isPacked(ghost)
@@ -42,7 +47,7 @@ export async function makeGhost(
   };
   try {
     return await makeFile(context, target, {
-      name: nameOf(ghost),
+      name,
       ghost,
       action: actionOf(ghost, path),
       fill,
@@ -90,10 +95,8 @@ function assertSize(ghost: PackedGhost, size: bigint): void {
   );
 }
 
-const nameOf = ({ id }: ManifestGhost) => `ghost-${id}`;
-
 const actionOf = (ghost: ManifestGhost, path: string) =>
-  `cannot restore ghost ${ghost.id} (${ghost.path}) to ${path}`;
+  `cannot restore ghost ${showId(ghost.id)} (${ghost.path}) to ${path}`;
 
 function explainRestore(error: unknown, ghost: ManifestGhost, path: string): unknown {
   const action = actionOf(ghost, path);

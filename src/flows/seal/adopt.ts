@@ -1,7 +1,7 @@
 import type { ManifestGhost } from '../../base/documents/generated/manifest.js';
 import { reasonOf } from '../../base/errors.js';
-import type { Files } from '../../base/host/host.js';
 import { isRegular } from '../../base/host/file-type.js';
+import type { Files } from '../../base/host/host.js';
 import { pathToText } from '../../base/text/path-bytes.js';
 import { countToJson, showDev, showTime } from '../../base/units.js';
 import { decodeGhostHead, headBytes } from '../../criu/ghost-file.js';

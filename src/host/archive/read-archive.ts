@@ -2,13 +2,7 @@
 import fs from 'node:fs';
 import type { ReadEntry } from 'tar/read-entry';
 import { GhostkeepError, reasonOf, translate } from '../../base/errors.js';
-import type {
-  ArchiveReader,
-  Archives,
-  Compression,
-  Member,
-  MemberReader,
-} from '../../base/host/archive.js';
+import type { ArchiveReader, Archives, Compression, Member, MemberReader } from '../../base/host/archive.js';
 import { openRegular } from '../files/open-regular.js';
 import { crc32c } from '../native/call.js';
 import { compressionOf, decompress } from './decompress.js';
