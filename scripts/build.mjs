@@ -114,12 +114,14 @@ async function generatePage() {
   const folder = inTop('src/cli/page');
   const texts = await Promise.all(
     [
-      ['style', 'page.css', 'css'],
-      ['program', 'page.js', 'js'],
-    ].map(async ([name, file, loader]) => {
-      const source = readFileSync(path.join(folder, file), 'utf8');
-      const { code } = await esbuild.transform(source, { loader, minify: true, charset: 'ascii' });
-      return `export const ${name} = ${JSON.stringify(code.trim())};\n`;
+      ['style', 'page.css'],
+      ['program', 'page.js'],
+    ].map(async ([name, file]) => {
+      const entryPoints = [path.join(folder, file)];
+      const [made] = (
+        await esbuild.build({ entryPoints, bundle: true, minify: true, charset: 'ascii', write: false })
+      ).outputFiles;
+      return `export const ${name} = ${JSON.stringify(made.text.trim())};\n`;
     }),
   );
   mkdirSync(path.join(folder, 'generated'), { recursive: true });

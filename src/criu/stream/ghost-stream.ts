@@ -100,8 +100,14 @@ export class GhostStream {
   }
 
   #checkMagics(bytes: Buffer): void {
-    if (bytes.readUInt32LE(0) !== common) return this.#bad(0n, 'no CRIU image magic');
-    if (bytes.readUInt32LE(4) !== magic.GHOST_FILE) return this.#bad(4n, 'no ghost file magic');
+    if (bytes.readUInt32LE(0) !== common) {
+      this.#bad(0n, 'no CRIU image magic');
+      return;
+    }
+    if (bytes.readUInt32LE(4) !== magic.GHOST_FILE) {
+      this.#bad(4n, 'no ghost file magic');
+      return;
+    }
     this.head = Buffer.from(bytes);
     this.#startEntry('ghost length', BigInt(magicsBytes));
   }
@@ -116,7 +122,10 @@ export class GhostStream {
   }
 
   #begin(part: Part, length: number, longest: number): void {
-    if (length > longest) return this.#bad(this.#entryAt, 'an entry is too long');
+    if (length > longest) {
+      this.#bad(this.#entryAt, 'an entry is too long');
+      return;
+    }
     if (part === 'ghost entry') this.head = Buffer.concat([this.head, this.#bytes]);
     this.#collect(part, this.#position + BigInt(lengthBytes), length);
     if (BigInt(length) > this.imageBytes - this.#position) this.#cutShort(this.#entryAt);
@@ -132,11 +141,17 @@ export class GhostStream {
   #readGhost(bytes: Buffer): void {
     this.head = Buffer.concat([this.head, bytes]).subarray(0, this.headBytes);
     const entry = parseGhostEntry(bytes);
-    if (typeof entry === 'string') return this.#bad(BigInt(magicsBytes), entry);
+    if (typeof entry === 'string') {
+      this.#bad(BigInt(magicsBytes), entry);
+      return;
+    }
     const body = this.#position + BigInt(bytes.length);
     this.#chunked = entry.chunks;
     this.report.size = entry.chunks ? entry.size : this.imageBytes - body;
-    if (entry.chunks) return this.#startEntry('chunk length', body);
+    if (entry.chunks) {
+      this.#startEntry('chunk length', body);
+      return;
+    }
     this.#raw = this.report.size;
     this.#collect('chunk length', this.imageBytes, lengthBytes);
     if (this.report.size > 0n) this.#give(0n, this.report.size);
@@ -144,15 +159,25 @@ export class GhostStream {
 
   #readChunk(bytes: Buffer): void {
     const entry = parseChunkEntry(bytes);
-    if (typeof entry === 'string') return this.#bad(this.#entryAt, entry);
+    if (typeof entry === 'string') {
+      this.#bad(this.#entryAt, entry);
+      return;
+    }
     const { offset, length } = entry;
     const raw = this.#position + BigInt(bytes.length);
     const { size } = this.report;
-    if (offset > size || length > size - offset)
-      return this.#bad(this.#entryAt, "a chunk passes the ghost's size");
-    if (length > this.imageBytes - raw) return this.#bad(this.#entryAt, "a chunk's data is cut short");
-    if (length === 0n && bytes.length < shortestFiller)
-      return this.#bad(this.#entryAt, 'a chunk without data');
+    if (offset > size || length > size - offset) {
+      this.#bad(this.#entryAt, "a chunk passes the ghost's size");
+      return;
+    }
+    if (length > this.imageBytes - raw) {
+      this.#bad(this.#entryAt, "a chunk's data is cut short");
+      return;
+    }
+    if (length === 0n && bytes.length < shortestFiller) {
+      this.#bad(this.#entryAt, 'a chunk without data');
+      return;
+    }
     if (length > 0n) this.#placeChunk(offset, length);
     if (this.fault !== undefined) return;
     this.#startEntry('chunk length', raw + length);
@@ -162,17 +187,22 @@ export class GhostStream {
   /** Offsets ascend, but may go back once; no two chunks overlap. */
   #placeChunk(offset: bigint, length: bigint): void {
     if (offset < this.#reached) {
-      if (this.#secondRun)
-        return this.#bad(this.#entryAt, 'a chunk overlaps the one before it, or goes back a second time');
+      if (this.#secondRun) {
+        this.#bad(this.#entryAt, 'a chunk overlaps the one before it, or goes back a second time');
+        return;
+      }
       this.#secondRun = true;
       if (this.#tooMany) {
         this.isUnchecked = true;
-        return this.#bad(this.#entryAt, `more than ${mostRanges} ranges cannot be compared with the chunk`);
+        this.#bad(this.#entryAt, `more than ${mostRanges} ranges cannot be compared with the chunk`);
+        return;
       }
     }
     if (!this.#secondRun) this.#tooMany ||= !this.#firstRun.add(offset, length);
-    else if (this.#overlaps(offset, length))
-      return this.#bad(this.#entryAt, 'a chunk overlaps one of the first run');
+    else if (this.#overlaps(offset, length)) {
+      this.#bad(this.#entryAt, 'a chunk overlaps one of the first run');
+      return;
+    }
     this.#reached = offset + length;
     this.#give(offset, length);
   }

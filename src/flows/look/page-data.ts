@@ -2,6 +2,7 @@
 import { bounds } from '../../base/bounds.js';
 import type { Manifest, ManifestGhost } from '../../base/documents/generated/manifest.js';
 import { reasonOf } from '../../base/errors.js';
+import { showId } from '../../base/text/ghost-id.js';
 import { toPrintable } from '../../base/text/printable.js';
 import { countFromJson } from '../../base/units.js';
 import { bytesOf, isPacked } from '../../chain/packed.js';
@@ -27,7 +28,9 @@ export interface PageData {
 }
 
 export interface PageGhost {
-  id: number;
+  /** As people see it. */
+  id: string;
+  number: number;
   image: string;
   path: string;
   class: string;
@@ -90,7 +93,8 @@ function describe(dump: Dump, { tool, parent }: Manifest, ghost: ManifestGhost):
   const links = [...new Set(holders.map(({ pid, via, fd }) => `${pid}/${via === 'fd' ? `fd/${fd}` : via}`))];
   const gaveUp = data && data.fallbacks > 0 ? `, gave up ${data.fallbacks} times before` : '';
   return {
-    id,
+    id: showId(id),
+    number: id,
     image: toPrintable(image),
     path: toPrintable(path),
     class: ghost.class,
