@@ -58,10 +58,10 @@ export const commands: Record<string, Command> = {
     load: async () => (await import('./commands/show.js')).showCommand,
   },
   verify: {
-    usage: 'verify DIR|ARCHIVE [--chain] [--verbose] [--json]',
+    usage: 'verify DIR|ARCHIVE [--chain] [--repair] [--verbose] [--json]',
     summary: 'check a dump for damage, also inside an archive',
     details:
-      'Its structure, and its content where checksums were recorded; of a packed dump, what it has itself. --chain reads\nwhat it needs of its parents, too. ARCHIVE is read once from start to end, and nothing is unpacked; of a checkpoint that\nCRIU made alone the structure is checked. Exit status 1 on any damage.',
+      'Its structure, and its content where checksums were recorded; of a packed dump, what it has itself. --chain reads\nwhat it needs of its parents, too. ARCHIVE is read once from start to end, and nothing is unpacked; of a checkpoint that\nCRIU made alone the structure is checked. Exit status 1 on any damage.\n--repair makes a lost or damaged manifest again from the images, and says what cannot come back. It is refused where a\nrestore needs what only the manifest had.',
     example: 'ghostkeep verify images',
     load: async () => (await import('./commands/verify.js')).verifyCommand,
   },

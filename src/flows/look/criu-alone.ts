@@ -23,7 +23,7 @@ export function readAnyManifest(files: Files, images: string): Manifest {
   return isCriuAlone ? describeCriuAlone(files, images) : readManifest(files, images);
 }
 
-function describeCriuAlone(files: Files, images: string): Manifest {
+export function describeCriuAlone(files: Files, images: string): Manifest {
   const filesImage = files.read(`${images}/files.img`, bounds.files);
   const remaps = files.readIfThere(`${images}/remap-fpath.img`, bounds.remaps);
   const { adopted, tooManyAdopted } = planSeal(filesImage, remaps, [], true);
