@@ -130,10 +130,13 @@ describe('verify --repair', () => {
     assertRefused(images, 'REPAIR_REFUSED', /files\.img still has file\[/);
   });
 
-  it('refuses where names or parents were only in the manifest', async t => {
+  it('refuses where a file has several names, which only the manifest knew', async t => {
     const linked = await dumped(t, { linked: true });
     fs.rmSync(manifestIn(linked));
     assertRefused(linked, 'REPAIR_REFUSED', /ghostkeep-linked-[0-9a-f]+\.img is a file of several names/);
+  });
+
+  it('refuses where a parent, a child or all names were only in the manifest', async t => {
     const images = await dumped(t);
     fs.rmSync(manifestIn(images));
     fs.writeFileSync(`${images}/ghostkeep-layer-1.map`, '');
