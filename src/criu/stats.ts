@@ -8,9 +8,9 @@ export interface DumpTimes {
   freezing?: number;
   /** From then on until they went on, or ended. */
   frozen?: number;
-  /** Of it: memory was read. */
+  /** How long memory was read in that time. */
   memoryDump?: number;
-  /** Of it: memory was written to the images. */
+  /** How long memory was written to the images in that time. */
   memoryWrite?: number;
 }
 

@@ -39,7 +39,7 @@ interface Message {
 }
 
 export class Browser {
-  /** What the page wrote to its console, exceptions, and what its policy has refused. */
+  /** Lines of the page's console, its exceptions, and requests that its policy has refused. */
   readonly said: string[] = [];
   /** Addresses of all requests. */
   readonly requests: string[] = [];

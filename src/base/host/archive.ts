@@ -24,9 +24,15 @@ export interface ArchiveReader {
 }
 
 export interface Archives {
-  /** Undefined where FILE is a folder, or is not there. The caller closes the descriptor. @throws ARCHIVE_INVALID */
+  /**
+   * Undefined where FILE is a folder, or is not there. The caller closes the descriptor.
+   * @throws ARCHIVE_INVALID
+   */
   open(file: string): number | undefined;
-  /** Reads the archive once. @throws ARCHIVE_INVALID, also where it is cut short or two members have one name */
+  /**
+   * Reads the archive once.
+   * @throws ARCHIVE_INVALID, also where it is cut short or two members have one name
+   */
   read(file: string, fd: number, reader: ArchiveReader): Promise<Compression>;
   /** The crc32c of what was digested before (0 at the start) and of BYTES. */
   crc32c(before: number, bytes: Uint8Array): number;

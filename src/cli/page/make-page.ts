@@ -1,6 +1,6 @@
 /**
- * One HTML page that needs nothing else. The policy at its head forbids it to load or send anything, and lets only
- * the style and the program run whose digests it names. Source: w3.org/TR/CSP3
+ * One HTML page that needs nothing else. The policy at its head forbids it to load or send anything, and
+ * lets only the style and the program run whose digests it names. Source: w3.org/TR/CSP3
  */
 import { createHash } from 'node:crypto';
 import type { PageData } from '../../flows/look/page-data.js';

@@ -20,11 +20,13 @@ interface Field {
   number: number;
   wire: number;
   value: bigint;
-  /** Of a length-delimited field. */
+  /** A length-delimited field has them. */
   bytes: Uint8Array;
 }
 
-/** The wire types of uid, gid, mode, dev, ino, rdev, atim, mtim, chunks, size and symlnk_target, from 1 on. */
+/**
+ * The wire types of uid, gid, mode, dev, ino, rdev, atim, mtim, chunks, size and symlnk_target, from 1 on.
+ */
 const ghostWire = [-1, 0, 0, 0, 0, 0, 0, 2, 2, 0, 0, 2];
 const [atim, mtim, chunks, size] = [7, 8, 9, 10];
 const requiredFields = [1, 2, 3, 4, 5];

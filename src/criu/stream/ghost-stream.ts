@@ -34,7 +34,7 @@ export class GhostStream {
   isUnchecked = false;
 
   #part: Part = 'magics';
-  /** Of the part: its bytes so far, and how many it has. */
+  /** The bytes of the part that have come so far, and how many these are. */
   #bytes: Buffer = Buffer.alloc(magicsBytes);
   #have = 0;
   /** Raw bytes that are still to be passed over. */

@@ -1,4 +1,6 @@
-/** Ranges of a file in ascending order; those that touch are one. Two numbers each, in one block of memory. */
+/**
+ * Ranges of a file in ascending order; those that touch are one. Each is two numbers, in one block of memory.
+ */
 export class Ranges {
   #numbers = new BigUint64Array(64);
   #length = 0;

@@ -1,4 +1,4 @@
-/** What was kept of one folder of an archive, while it flowed by. */
+/** One folder of an archive: it keeps what is needed of it while the archive flows by. */
 import { bounds } from '../../base/bounds.js';
 import { GhostkeepError } from '../../base/errors.js';
 import type { Member, MemberReader } from '../../base/host/archive.js';
@@ -19,7 +19,7 @@ const documents: Record<string, number> = {
 };
 const isGhostImage = (name: string) => /^(ghost-file|ghostkeep-linked)-[0-9a-f]+\.img$/.test(name);
 
-/** What is kept of one archive. A checkpoint has each document once; its ghosts' heads have 100 bytes each. */
+/** The room for all that is kept of one archive. A checkpoint has each document once; its ghosts' heads have 100 bytes each. */
 export class Room {
   #left = 24 * 1024 * 1024 + Object.values(documents).reduce((sum, bytes) => sum + bytes, 0);
 
@@ -129,7 +129,7 @@ function keep(file: ArchivedFile, size: number): MemberReader {
   };
 }
 
-/** What the engine would have reported on the same image in a file. */
+/** The report that the engine would have given on the same image in a file. */
 export function engineReportOf({ report, crc32c }: Checked): EngineReport {
   return {
     ...report,

@@ -1,4 +1,4 @@
-/** What `show` and `verify` look at: an image directory, or a checkpoint in an archive as engines export them. */
+/** `show` and `verify` look at an image directory, or at a checkpoint in an archive as engines export it. */
 import path from 'node:path';
 import type { Manifest } from '../../base/documents/generated/manifest.js';
 import { GhostkeepError } from '../../base/errors.js';

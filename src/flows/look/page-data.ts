@@ -1,4 +1,4 @@
-/** What `show --html` puts on its page. Every text in it may come from a container or from another host. */
+/** The content of the page of `show --html`. Every text in it may come from a container or another host. */
 import { bounds } from '../../base/bounds.js';
 import type { Manifest, ManifestGhost } from '../../base/documents/generated/manifest.js';
 import { reasonOf } from '../../base/errors.js';

@@ -1,7 +1,7 @@
 /**
- * Makes a lost or damaged manifest again from the images of a sealed checkpoint. CRIU needs no manifest; it is what
- * ghostkeep checks a checkpoint by. Where something was only in the lost manifest and a restore needs it, this is
- * refused, and nothing is touched.
+ * Makes a lost or damaged manifest again from the images of a sealed checkpoint. CRIU needs no manifest, but
+ * ghostkeep checks a checkpoint by it. Where something was only in the lost manifest and a restore needs it,
+ * this is refused, and nothing is touched.
  */
 import { bounds } from '../../base/bounds.js';
 import { assertDocument } from '../../base/documents/document.js';
@@ -28,7 +28,7 @@ import { warnOfRefused } from '../directory/warn-of-refused.js';
 import { assertUndamaged } from '../restore/verify.js';
 import { describeCriuAlone } from './criu-alone.js';
 
-/** What nothing but the lost manifest had, for messages. */
+/** Nothing but the lost manifest had these. The text is for messages. */
 export const notInImages =
   'extended attributes, inode flags, nanoseconds of times, holders, and how the files were copied';
 

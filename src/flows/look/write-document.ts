@@ -5,8 +5,8 @@ import type { Files } from '../../base/host/host.js';
 import type { Context } from '../context.js';
 
 /**
- * A reader sees the old file or the whole new one. FILE may be a regular file or not be there: a device, a FIFO, a
- * folder or a link stays as it is.
+ * A reader sees the old file or the whole new one. FILE may be a regular file or not be there: a device, a
+ * FIFO, a folder or a link stays as it is.
  * @param mode of a file that is not there yet
  * @throws IO
  */

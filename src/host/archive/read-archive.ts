@@ -7,7 +7,9 @@ import { openRegular } from '../files/open-regular.js';
 import { crc32c } from '../native/call.js';
 import { compressionOf, decompress } from './decompress.js';
 
-/** Names of members are kept to find two of one name. A checkpoint has some hundred members and its ghosts. */
+/**
+ * Names of members are kept to find two of one name. A checkpoint has some hundred members and its ghosts.
+ */
 const mostMembers = 200_000;
 const longestName = 4096;
 const mostNameBytes = 32 << 20;
@@ -142,7 +144,7 @@ class Members {
   }
 }
 
-/** @throws where the name leads out of the archive, because nobody who made a checkpoint writes such a name */
+/** @throws where the name leads out of the archive: nobody who makes a checkpoint writes such a name */
 function nameOf(path: string): string {
   if (path.length > longestName) throw new Error(`a name in it has more than ${longestName} characters`);
   const parts = path.split('/').filter(part => part !== '' && part !== '.');
