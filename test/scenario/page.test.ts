@@ -106,7 +106,7 @@ function aDumpToLookAt(t: TestContext): string {
 }
 
 describe('the page of show --html', () => {
-  it('shows the ghosts, what was given up and the times on a desk, a phone and in the dark, without a word on the console', {
+  it('shows the ghosts, what was given up and the times on a desk, a phone and in the dark, and says nothing on the console', {
     timeout: 300_000,
   }, async t => {
     if (!needs(t, chromium !== undefined, noBrowser)) return;
