@@ -15,6 +15,22 @@ place_program() {
 	place 644 "$work/installed-from" "$lib/installed-from"
 	printf '#!/bin/sh\n%sexec %s "$@"\n' "$forget" "$command" >"$work/ghostkeep"
 	place 755 "$work/ghostkeep" "$launcher"
+	place_checkpointctl_plugin
+}
+
+# `checkpointctl ghosts CHECKPOINT`: checkpointctl runs every checkpointctl-NAME in PATH, and asks each for a line first,
+# for which it waits half a second. A shell is quick enough; exit status 42 says that the line is an answer. Source:
+# checkpointctl-plugin(1).
+place_checkpointctl_plugin() {
+	cat >"$work/checkpointctl-ghosts" <<-TEXT
+	#!/bin/sh
+	if [ "\${1:-}" = --plugin-description ]; then
+	    echo 'Show the deleted files that a checkpoint holds (ghostkeep)'
+	    exit 42
+	fi
+	exec $launcher show "\$@"
+	TEXT
+	place 755 "$work/checkpointctl-ghosts" "${launcher%/*}/checkpointctl-ghosts"
 }
 
 # The launcher keeps the folder and the environment of the user, without the variables with which a Bun runs other code

@@ -66,6 +66,7 @@ add_documents() {
 	local share=$work/tree/usr/share doc=$work/tree/usr/share/doc/ghostkeep
 	mkdir -p "$doc" "$share"/{man/man1,bash-completion/completions,zsh/vendor-completions,fish/vendor_completions.d}
 	ghostkeep man | gzip -9n >"$share/man/man1/ghostkeep.1.gz"
+	ln -s ghostkeep.1.gz "$share/man/man1/checkpointctl-ghosts.1.gz"	# it is `ghostkeep show`
 	ghostkeep completion bash >"$share/bash-completion/completions/ghostkeep"
 	ghostkeep completion zsh >"$share/zsh/vendor-completions/_ghostkeep"
 	ghostkeep completion fish >"$share/fish/vendor_completions.d/ghostkeep.fish"

@@ -41,6 +41,7 @@ async function build() {
 async function generate() {
   await generateDocuments();
   generateMessages();
+  await generatePage();
 }
 
 /** schemas/NAME.schema.json becomes documents/generated/NAME.ts (types); all validators go into one module. */
@@ -106,6 +107,25 @@ function generateMessages() {
     ],
   });
   run(inTop('node_modules/.bin/buf'), ['generate', inTop('src/criu'), '--template', template]);
+}
+
+/** Style and program of the page of `show --html` become texts, because both bundlers take those alike. */
+async function generatePage() {
+  const folder = inTop('src/cli/page');
+  const texts = await Promise.all(
+    [
+      ['style', 'page.css'],
+      ['program', 'page.js'],
+    ].map(async ([name, file]) => {
+      const entryPoints = [path.join(folder, file)];
+      const [made] = (
+        await esbuild.build({ entryPoints, bundle: true, minify: true, charset: 'ascii', write: false })
+      ).outputFiles;
+      return `export const ${name} = ${JSON.stringify(made.text.trim())};\n`;
+    }),
+  );
+  mkdirSync(path.join(folder, 'generated'), { recursive: true });
+  writeFileSync(path.join(folder, 'generated/texts.ts'), texts.join(''));
 }
 
 /** The bundlers replace these names in src/cli/version.ts. */

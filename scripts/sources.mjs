@@ -28,6 +28,7 @@ const made = [
   'native/gate/build-id',
   'src/base/documents/generated/validators.js',
   'src/criu/generated',
+  'src/cli/page/generated/texts.ts',
 ];
 
 /** @returns a Map of the name of each file to its SHA-256 */

@@ -171,6 +171,12 @@ int gk_check(int image_fd, struct gk_progress *progress, struct gk_report *repor
 int gk_digest(int fd, struct gk_progress *progress, struct gk_report *report);
 
 /*
+ * Go on with a crc32c: the digest of what was given before and of length more bytes. It begins with 0.
+ * For bytes that come from no file of their own, such as a member of an archive.
+ */
+uint32_t gk_crc32c(uint32_t crc32c, const void *bytes, uint64_t length);
+
+/*
  * Write the data of a ghost image into file_fd, an empty regular file open for writing, and set its
  * size. Holes stay holes. The image is checked as by gk_check.
  * report: size, data_bytes, chunks, ways.

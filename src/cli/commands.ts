@@ -59,18 +59,18 @@ export const commands: Record<string, Command> = {
     load: async () => (await import('./commands/receive.js')).receiveCommand,
   },
   show: {
-    usage: 'show DIR [--verbose] [--extents] [--json]',
-    summary: 'list the ghosts of a dump',
+    usage: 'show DIR|ARCHIVE [--verbose] [--extents] [--html FILE] [--json]',
+    summary: 'list the ghosts of a dump, also inside an archive',
     details:
-      'DIR may also be given as -D DIR, as in CRIU. An id has the digits that CRIU gives the name of its image,\nwhich are hexadecimal: from ten on, 0x stands before them.\nA holder is what kept the file open at the checkpoint.\n-v, --verbose adds how each ghost was copied, and why so; --extents its ranges of data: [from, to) in bytes.',
-    example: 'ghostkeep show images --extents',
+      'DIR may also be given as -D DIR, as in CRIU. An id has the digits that CRIU gives the name of its image,\nwhich are hexadecimal: from ten on, 0x stands before them.\nA holder is what kept the file open at the checkpoint. ARCHIVE is what `podman container checkpoint --export` or kubelet\nwrote, compressed with zstd or gzip or not at all; nothing is unpacked. A checkpoint that CRIU made alone is shown, too.\n-v, --verbose adds how each ghost was copied, and why so; --extents its ranges of data: [from, to) in bytes.\n--html writes one page for a browser, which loads nothing from anywhere: search, filter, sort, ranges to scale.',
+    example: 'ghostkeep show images --html ghosts.html',
     load: async () => (await import('./commands/show.js')).showCommand,
   },
   verify: {
-    usage: 'verify DIR [--chain] [--verbose] [--json]',
-    summary: 'check a dump for damage',
+    usage: 'verify DIR|ARCHIVE [--chain] [--repair] [--verbose] [--json]',
+    summary: 'check a dump for damage, also inside an archive',
     details:
-      'Its structure, and its content where checksums were recorded; of a packed dump, what it has itself. --chain reads\nwhat it needs of its parents, too. Exit status 1 on any damage.',
+      'Its structure, and its content where checksums were recorded; of a packed dump, what it has itself. --chain reads\nwhat it needs of its parents, too. ARCHIVE is read once from start to end, and nothing is unpacked; of a checkpoint that\nCRIU made alone the structure is checked. Exit status 1 on any damage.\n--repair makes a lost or damaged manifest again from the images, and says what cannot come back. It is refused where a\nrestore needs what only the manifest had.',
     example: 'ghostkeep verify images',
     load: async () => (await import('./commands/verify.js')).verifyCommand,
   },

@@ -5,7 +5,10 @@
 import { GhostkeepError } from '../base/errors.js';
 
 const common = 0x54564319;
-/** The first number in an image of statistics. An inventory.img has its own magic number alone. */
+/**
+ * The number in its place in images that no restore needs: stats-dump. An inventory.img has its own magic
+ * number alone.
+ */
 const service = 0x55105940;
 
 /**
@@ -20,6 +23,7 @@ export const magic = {
   REMAP_FPATH: 0x59133954,
   GHOST_FILE: 0x52583605,
   CGROUP: 0x59383330,
+  STATS: 0x57093306,
 } as const;
 
 /** Does a file that begins with these bytes look like an image of CRIU, of any kind but inventory.img? */
@@ -45,7 +49,8 @@ export function* entryPlaces(
   imageMagic: number,
   name: string,
 ): Generator<{ start: number; end: number }> {
-  if (bytes.length < 8 || bytes.readUInt32LE(0) !== common || bytes.readUInt32LE(4) !== imageMagic) {
+  const first = imageMagic === magic.STATS ? service : common;
+  if (bytes.length < 8 || bytes.readUInt32LE(0) !== first || bytes.readUInt32LE(4) !== imageMagic) {
     throw broken(name, 'its magic numbers are not those of this kind of CRIU image');
   }
   let at = 8;

@@ -45,7 +45,13 @@ export class InstallTree {
    */
   addSources(): void {
     const at = (name: string) => path.join(this.tree, name);
-    for (const name of ['scripts', 'bench', 'src/criu/generated', 'src/base/documents/generated'])
+    for (const name of [
+      'scripts',
+      'bench',
+      'src/criu/generated',
+      'src/base/documents/generated',
+      'src/cli/page/generated',
+    ])
       mkdirSync(at(name), { recursive: true });
     for (const name of ['setup', 'sources.mjs', 'is-current.mjs'])
       cpSync(path.join(top, 'scripts', name), at(`scripts/${name}`));
@@ -68,6 +74,7 @@ export class InstallTree {
       'tsconfig.json': '{}',
       'src/main.ts': 'the first',
       'src/base/documents/generated/validators.js': '',
+      'src/cli/page/generated/texts.ts': '',
       'scripts/build.mjs': `import { readFileSync, writeFileSync } from 'node:fs';
         import { readSources, removeStamp, writeStamp } from './sources.mjs';
         const sources = readSources('.');

@@ -236,6 +236,21 @@ describe('install.sh', () => {
     assert.deepEqual(readFileSync(config), latin1);
   });
 
+  it('installs a program that checkpointctl takes for its command ghosts', () => {
+    const prefix = path.join(host.folder, 'prefix');
+    install({ PREFIX: prefix });
+    symlinkSync(host.at(prefix), prefix);
+    const plugin = (...args: string[]) =>
+      spawnSync(`${prefix}/bin/checkpointctl-ghosts`, args, { encoding: 'utf8' });
+    const described = plugin('--plugin-description');
+    assert.deepEqual([described.status, described.stderr], [42, '']);
+    assert.match(described.stdout, /^Show the deleted files .*\n$/);
+    const shown = plugin(path.join(host.folder, 'no-such'));
+    assert.equal(shown.status, 1);
+    assert.match(shown.stderr, /no-such.*\n.*MANIFEST_MISSING|MANIFEST_MISSING|no-such/);
+    assert.match(plugin('--help').stdout, /ghostkeep show DIR\|ARCHIVE/);
+  });
+
   it('installs hooks and a program that start with an empty environment', () => {
     const prefix = path.join(host.folder, 'prefix');
     install({ PREFIX: prefix });

@@ -30,8 +30,17 @@ const allowed: Record<string, string[]> = {
  */
 const rooms: Record<string, string[][]> = {
   base: [['documents/generated'], ['.'], ['documents', 'text'], ['host']],
-  cli: [['print'], ['log', 'ending'], ['.'], ['options', 'generate', 'progress'], ['listen'], ['commands']],
-  criu: [['generated'], ['.']],
+  cli: [
+    ['print'],
+    ['page/generated'],
+    ['page'],
+    ['log', 'ending'],
+    ['.'],
+    ['options', 'generate', 'progress'],
+    ['listen'],
+    ['commands'],
+  ],
+  criu: [['generated'], ['.'], ['stream']],
   flows: [
     ['.'],
     ['container'],
@@ -44,6 +53,7 @@ const rooms: Record<string, string[][]> = {
     ['chain'],
     ['check'],
     ['restore'],
+    ['look'],
     ['recover', 'history', 'receive', 'move'],
     ['forget'],
     ['gate', 'hooks', 'try-hooks'],
@@ -55,7 +65,7 @@ const rooms: Record<string, string[][]> = {
   ],
   ghost: [['.'], ['mounts'], ['find']],
   bench: [['content'], ['machine'], ['report'], ['.'], ['suites']],
-  host: [['native'], ['files'], ['pin'], ['engine'], ['proc'], ['.']],
+  host: [['native'], ['files'], ['archive', 'pin'], ['engine'], ['proc'], ['.']],
 };
 /** Files that start a sequence of steps: they may call every room of their folder. */
 const doors = new Set([

@@ -54,6 +54,7 @@ const known: Record<string, Record<string, string>> = {
   'native/workload/shared.c': {
     '*page = mmap(NULL, 4096,': 'a length for mmap(2), which rounds it up; less of it is used',
   },
+  'src/host/archive/read-archive.ts': { 'const longestName = 4096;': 'PATH_MAX' },
   'src/base/units.ts': {
     'Bytes from `4096`': 'an example of a size',
     '& 0xfffn)': 'bits of a device number',

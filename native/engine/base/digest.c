@@ -35,3 +35,13 @@ GK_PUBLIC int gk_digest(int fd, struct gk_progress *progress, struct gk_report *
 	report->crc32c = crc32c_end(&crc);
 	return 0;
 }
+
+GK_PUBLIC uint32_t gk_crc32c(uint32_t crc32c, const void *bytes, uint64_t length)
+{
+	struct crc32c crc;
+
+	crc32c_start(&crc, true);
+	crc.state = ~crc32c;
+	crc32c_add(&crc, bytes, length);
+	return crc32c_end(&crc);
+}

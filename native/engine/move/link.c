@@ -124,8 +124,9 @@ int link_receive(struct link *link, uint32_t wait_ms, void *buffer, struct frame
 	int error;
 
 	do {
-		int64_t got = read_stream(link->in, buffer, GK_FRAME_HEAD_BYTES,
-					  until_dead ? link->dead_ms : wait_ms, link->dead_ms, link->until_ms);
+		int64_t got =
+			read_stream(link->in, buffer, GK_FRAME_HEAD_BYTES,
+				    until_dead ? link->dead_ms : wait_ms, link->dead_ms, link->until_ms);
 
 		if (got == -ETIMEDOUT && !until_dead && now_ms() <= link->until_ms)
 			return fail(report, -EAGAIN, 0, "no frame has come yet");
@@ -197,8 +198,7 @@ GK_PUBLIC int gk_link_greet(uint64_t handle, const void *ours, void *theirs, str
 		return fail(report, error, 0, "cannot send to the other side");
 	if (!theirs)
 		return 0;
-	got = read_stream(link->in, theirs, GK_GREETING_BYTES, link->dead_ms, link->dead_ms,
-			  link->until_ms);
+	got = read_stream(link->in, theirs, GK_GREETING_BYTES, link->dead_ms, link->dead_ms, link->until_ms);
 	if (got < 0)
 		return fail(report, (int)got, 0, "cannot receive from the other side");
 	if (got < GK_GREETING_BYTES)

@@ -36,12 +36,12 @@ struct sent_ghost {
 
 struct sender {
 	struct link *link;
-	uint32_t next;	/* no frame with this number or a higher one was sent */
-	uint64_t bytes; /* sent, heads included */
+	uint32_t next;	   /* no frame with this number or a higher one was sent */
+	uint64_t bytes;	   /* sent, heads included */
 	uint32_t stall_ms; /* sender_stirred */
 	uint64_t open_until_ms;
 	uint64_t acknowledged; /* bytes */
-	int tables;	/* the folder, or -1 */
+	int tables;	       /* the folder, or -1 */
 	uint32_t first, count;
 	struct pending pending[WINDOW_BLOCKS];
 	struct sent_ghost *ghosts; /* by handle */

@@ -1,6 +1,5 @@
 import type { Bound } from '../bounds.js';
 import type { FileStat } from './file-stat.js';
-import type { FolderLocks } from './folder-locks.js';
 import type { Mount } from './mount.js';
 
 /** `durable`: file and directory are fsynced, so that they also survive a power failure. */
@@ -114,4 +113,20 @@ export interface Files extends FolderLocks {
   statOn(mount: Mount, name: Buffer): FileStat | undefined;
   /** The real path of a path that may be a magic link (/proc/self/fd/4), for messages. */
   realPath(path: string): string;
+}
+
+/** Locks on folders, so that only one process at a time writes there. */
+export interface FolderLocks {
+  /**
+   * Lock FOLDER until FD is closed or this process ends, in whatever way. Others who ask for this lock do not
+   * get it. PATH leads to that folder even if its name changes.
+   * @returns undefined where another process has the lock. @throws an errno error where the folder cannot be
+   * locked at all
+   */
+  lock(folder: string): { fd: number; path: string } | undefined;
+  /**
+   * The process that has locked FOLDER: one of FAMILY, else the process that made the lock. Undefined where
+   * the system does not tell.
+   */
+  lockHolder(folder: string, family: readonly number[]): number | undefined;
 }

@@ -28,8 +28,8 @@ import { selection, selectionOptions } from '../options/selection.js';
 import { targetOf, targetOptions } from '../options/target.js';
 import { printJson } from '../print/json.js';
 import { printAll } from '../print/output.js';
+import { showDump } from '../print/show-dump.js';
 import { contextWithProgress, progressFdOf, progressOption, verboseOption } from '../progress/for-command.js';
-import { showDump } from './show.js';
 
 export async function dumpCommand(args: string[]): Promise<number> {
   try {

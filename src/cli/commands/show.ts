@@ -1,21 +1,19 @@
-import type { Manifest, ManifestGhost } from '../../base/documents/generated/manifest.js';
-import { groupBy } from '../../base/group-by.js';
+import type { Manifest } from '../../base/documents/generated/manifest.js';
 import type { Extent, Host } from '../../base/host/host.js';
-import { showId } from '../../base/text/ghost-id.js';
-import { showSome } from '../../base/text/show-some.js';
-import { countFromJson, countToJson, showBytes } from '../../base/units.js';
-import { isPacked, packedGhosts } from '../../chain/packed.js';
-import { showLeftOut } from '../../flows/choose/left-out.js';
-import { countGhosts, countUnchecked } from '../../image/count-ghosts.js';
-import { isMoved, readManifest, whereMoved } from '../../image/manifest.js';
-import { parse } from '../args.js';
+import { countToJson, showBytes } from '../../base/units.js';
+import { isPacked } from '../../chain/packed.js';
+import { type Dump, openDump } from '../../flows/look/open-dump.js';
+import { pageData } from '../../flows/look/page-data.js';
+import { writeDocument } from '../../flows/look/write-document.js';
+import { archives } from '../../host/archive/read-archive.js';
+import { isMoved } from '../../image/manifest.js';
+import { parse, usage } from '../args.js';
 import { makeContext } from '../context.js';
 import { imagesDir, imagesDirOption } from '../options/images-dir.js';
 import { beginJson, printJson } from '../print/json.js';
 import { line } from '../print/line.js';
 import { printAll } from '../print/output.js';
-import { showHolders } from '../print/show-scan.js';
-import { table } from '../print/table.js';
+import { showDump } from '../print/show-dump.js';
 
 export async function showCommand(args: string[]): Promise<number> {
   const parsed = parse(
@@ -24,15 +22,22 @@ export async function showCommand(args: string[]): Promise<number> {
     {
       ...imagesDirOption,
       extents: { type: 'boolean' },
+      html: { type: 'string' },
       verbose: { type: 'boolean', short: 'v' },
       json: { type: 'boolean' },
     },
     'any',
   );
   const { values } = parsed;
-  const images = imagesDir('show', parsed);
-  const { host } = makeContext();
-  const manifest = readManifest(host.files, images);
+  const dump = await openDump(makeContext(), archives, imagesDir('show', parsed));
+  const { images } = dump;
+  const { host } = dump.context;
+  const manifest = dump.manifest();
+  if (values.html !== undefined) {
+    if (values.json || values.extents) throw usage('show', '--html is given alone');
+    await writePage(dump, values.html);
+    return 0;
+  }
   if (values.json) {
     if (values.extents) writeWithExtents(host, images, manifest);
     else printJson(manifest);
@@ -54,6 +59,13 @@ export async function showCommand(args: string[]): Promise<number> {
       process.stdout.write(`  [${offset}, ${offset + length})  ${showBytes(length)}\n`);
   }
   return 0;
+}
+
+/** The page has what `show --verbose --extents` prints, and CRIU's times. */
+async function writePage(dump: Dump, file: string): Promise<void> {
+  const { makePage } = await import('../page/make-page.js');
+  writeDocument(makeContext(), file, makePage(pageData(dump)), 0o666 & ~process.umask());
+  process.stdout.write(line(`${file} is written: open it in a browser`));
 }
 
 /** Writes JSON while the image is read: an image may have more ranges than memory should hold. */
@@ -96,89 +108,3 @@ const toRange = ({ offset, length }: Extent) => ({
   offset: countToJson(offset),
   length: countToJson(length),
 });
-
-/** @param verbose adds how each ghost was copied, and why so */
-export function* showDump(manifest: Manifest, verbose = false): Generator<string> {
-  yield line(inWords(manifest));
-  yield* table(
-    [
-      'id',
-      'size',
-      'data',
-      'file',
-      ...(verbose ? ['chunks', 'engine', 'copied by', 'class'] : []),
-      'holder',
-      'path',
-    ],
-    manifest.ghosts.map(ghost => rowOf(ghost, verbose)),
-  );
-  if (verbose) yield* showWhy(manifest);
-  yield* showPacked(manifest);
-  const moved = whereMoved(manifest);
-  if (moved !== undefined) yield line(moved);
-  const { preserveAllocation, leftOut = [], leftOutMore } = manifest;
-  for (const text of showLeftOut(leftOut)) yield line(`not in the dump: ${text}`);
-  if (leftOutMore) yield `${leftOutMore} more are not in the dump\n`;
-  yield line(`${countGhosts(manifest)}${preserveAllocation ? '; allocated space comes back' : ''}`);
-}
-
-/** `checkpoint of container mydb by CRIU, sealed 2026-11-30T04:49:37.005Z by ghostkeep 0.2.0, no checksums` */
-function inWords(manifest: Manifest): string {
-  const { container, criu, state, created, tool, ghosts } = manifest;
-  const of = container === undefined ? '' : ` of container ${container}`;
-  const unchecked = countUnchecked(manifest);
-  const checksums =
-    ghosts.length === 0
-      ? []
-      : unchecked === ghosts.length
-        ? ['no checksums']
-        : [
-            unchecked === 0
-              ? 'with checksums'
-              : `checksums for ${ghosts.length - unchecked} of ${ghosts.length}`,
-          ];
-  const what = criu ? `checkpoint${of} by CRIU` : `dump${of} without CRIU`;
-  return [what, `${state} ${created} by ${tool}`, ...checksums].join(', ');
-}
-
-function rowOf(
-  { id, size, data, image, holders, path, class: kind }: ManifestGhost,
-  verbose: boolean,
-): string[] {
-  const how = [
-    data ? String(data.chunks) : '',
-    data ? `${data.engine}${data.fallbacks > 0 ? ' (fell back)' : ''}` : 'criu',
-    data?.ways.join('+') ?? '',
-    kind,
-  ];
-  return [
-    showId(id),
-    showBytes(countFromJson(size)),
-    data ? showBytes(countFromJson(data.bytes)) : '',
-    image,
-    ...(verbose ? how : []),
-    showHolders(holders, 1),
-    path,
-  ];
-}
-
-function* showPacked(manifest: Manifest): Generator<string> {
-  for (const { id, layer } of packedGhosts(manifest)) {
-    const [here, above] = [layer.dataBytes, layer.parentBytes].map(count => showBytes(countFromJson(count)));
-    yield line(
-      `${showId(id)} is packed: ${here} here, ${above} in ${layer.parent ? manifest.parent?.path : 'no parent'}`,
-    );
-  }
-}
-
-/**
- * Says why each engine was chosen, in one line for each reason, because many ghosts lie on one file system.
- */
-function* showWhy({ ghosts }: Manifest): Generator<string> {
-  const reasons = groupBy(
-    ghosts,
-    ({ data }) => (data?.why ? `${data.engine}: ${data.why}` : undefined),
-    ({ id }) => showId(id),
-  );
-  for (const [reason, ids] of reasons) yield line(`${showSome(ids)} by ${reason}`);
-}

@@ -25,6 +25,8 @@ export interface Verifying {
   fromDisk?: boolean;
   anyInventory?: boolean;
   chain?: boolean;
+  /** How the manifest is read; `readManifest` unless a caller knows better. */
+  read?: (images: string) => Manifest;
 }
 
 /**
@@ -36,12 +38,12 @@ export interface Verifying {
 export async function verify(
   context: Context,
   images: string,
-  { fromDisk = true, anyInventory = false, chain = false }: Verifying = {},
+  { fromDisk = true, anyInventory = false, chain = false, read }: Verifying = {},
 ): Promise<Verification> {
   const { files } = context.host;
   const where = files.realPath(images);
   try {
-    const manifest = readManifest(files, images);
+    const manifest = read?.(images) ?? readManifest(files, images);
     const whole = manifest.ghosts.filter(ghost => !isPacked(ghost) && !isMoved(ghost));
     const { progress, alive } = context;
     const bytes = () => whole.reduce((sum, ghost) => sum + bytesToRead(ghost), 0n);

@@ -61,6 +61,7 @@ const signatures = {
   gk_pin: 'int gk_pin(void *, uint32_t, void *, void *)',
   gk_dump_many: 'int gk_dump_many(int, uint32_t, uint32_t, uint32_t, void *, void *, void *, void *)',
   gk_are_free: 'int gk_are_free(int, uint32_t, void *, void *, void *)',
+  gk_crc32c: 'uint32_t gk_crc32c(uint32_t, void *, uint64_t)',
   gk_open_in_root: 'int gk_open_in_root(int, void *, void *, void *)',
   gk_link_open: 'int gk_link_open(int, int, uint32_t, void *, void *)',
   gk_link_greet: 'int gk_link_greet(uint64_t, void *, void *, void *)',
@@ -88,9 +89,9 @@ const signatures = {
   gk_table_make: 'int gk_table_make(int, int, void *, void *)',
 } as const;
 
-export type NativeFunction = keyof typeof signatures;
+export type NativeFunction = Exclude<keyof typeof signatures, 'gk_crc32c'>;
 
-let loaded: Record<NativeFunction, Call> | undefined;
+let loaded: Record<keyof typeof signatures, Call> | undefined;
 
 /** Call NAME with ARGS, followed by a report. @throws an errno error with the library's own message */
 export function call(name: NativeFunction, ...args: unknown[]): EngineReport {
@@ -178,12 +179,17 @@ export function engineNumber(name: EngineName): number {
   return engines[name];
 }
 
-function library(): Record<NativeFunction, Call> {
+/** The crc32c of what was digested before and of BYTES. It begins with 0. */
+export function crc32c(before: number, bytes: Uint8Array): number {
+  return library().gk_crc32c(before, bytes, bytes.byteLength);
+}
+
+function library(): Record<keyof typeof signatures, Call> {
   if (loaded) return loaded;
   const lib = loadLibrary();
   loaded = Object.fromEntries(
     Object.entries(signatures).map(([name, text]) => [name, lib.func(text) as unknown as Call]),
-  ) as Record<NativeFunction, Call>;
+  ) as Record<keyof typeof signatures, Call>;
   return loaded;
 }
 

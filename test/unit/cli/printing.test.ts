@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { showDump } from '../../../src/cli/commands/show.js';
 import { line } from '../../../src/cli/print/line.js';
+import { showDump } from '../../../src/cli/print/show-dump.js';
 import { showScan } from '../../../src/cli/print/show-scan.js';
 import { table } from '../../../src/cli/print/table.js';
 import { aManifest, aManifestGhost } from '../a-manifest.js';

@@ -47,5 +47,26 @@ packed_and_back() {
 	rm -rf "$first"
 }
 
+# The manifest of a checkpoint is lost, and made again from the images: CRIU restores it with the gate and without.
+repaired_and_back() {
+	local runtime=$1 gate=$2 name=repaired-$1-$2 images counter
+	with_ghostkeep
+	start_container "$runtime" "$name" hole-64m-4m small tail-odd
+	images=$(images_of "$runtime" "$name")
+	counter=$(counter_of "$runtime" "$name")
+	expect_ok checkpoint_container "$runtime" "$name" "$images"
+	rm "$images/ghostkeep-manifest.json"
+	expect_ok ghostkeep verify -D "$images" --repair
+	expect_ok ghostkeep verify -D "$images"
+	expect_flat "$images"
+	[ "$gate" = gate ] || without_gate
+	restore_container "$runtime" "$name" "$images"
+	expect_continued "$runtime" "$name" "$counter"
+	expect_alive "$runtime" "$name"
+	check_verdict "$runtime" "$name"
+}
+
 check runc "a packed checkpoint, and back" packed_and_back runc
+check runc "a manifest made again, restored with the gate" repaired_and_back runc gate
+check runc "a manifest made again, restored without the gate" repaired_and_back runc none
 check crun "a packed checkpoint, and back" packed_and_back crun

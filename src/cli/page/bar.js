@@ -1,0 +1,34 @@
+const pieces = 256;
+const svg = 'http://www.w3.org/2000/svg';
+
+/** Where a ghost has data. LENGTH is the part of the width that stands for its size. */
+export function bar(ghost, length = 1) {
+  const drawing = document.createElementNS(svg, 'svg');
+  drawing.setAttribute('viewBox', `0 0 ${pieces} 1`);
+  drawing.setAttribute('preserveAspectRatio', 'none');
+  drawing.setAttribute('class', 'bar');
+  drawing.setAttribute('role', 'img');
+  const part = ghost.size > 0 ? Math.round((100 * (ghost.data ?? 0)) / ghost.size) : 0;
+  drawing.setAttribute('aria-label', ghost.bar === '' ? 'no ranges' : `${part} % of it is data`);
+  const draw = (path, kind, opacity) => {
+    const shape = document.createElementNS(svg, 'path');
+    shape.setAttribute('d', path);
+    if (kind) shape.setAttribute('class', kind);
+    if (opacity < 1) shape.setAttribute('fill-opacity', opacity);
+    drawing.append(shape);
+  };
+  const wide = pieces * length;
+  if (ghost.size > 0) draw(`M0 0h${wide}v1h-${wide}z`, 'track');
+  const paths = new Map();
+  let at = 0;
+  for (const run of ghost.bar === '' ? [] : ghost.bar.split(',')) {
+    const [mark, count] = run.split(':');
+    const width = Number(count) * length;
+    if (mark !== '0') paths.set(mark, `${paths.get(mark) ?? ''}M${at} 0h${width}v1h-${width}z`);
+    at += width;
+  }
+  for (const [mark, path] of paths)
+    if (mark === 'u') draw(path, 'unwritten', 1);
+    else draw(path, '', 0.25 + Number(mark) / 12);
+  return drawing;
+}

@@ -1,0 +1,34 @@
+import { bar } from './bar.js';
+import { bytes, facts, make, time } from './elements.js';
+
+/** What a click on a ghost shows. */
+export function details(ghost) {
+  const more = make('div', { class: 'more' });
+  if (ghost.bar !== '') {
+    more.append(bar(ghost));
+    const axis = [0, 0.25, 0.5, 0.75, 1].map(part => make('span', {}, bytes(ghost.size * part)));
+    more.append(make('div', { class: 'axis', 'aria-hidden': 'true' }, axis));
+  }
+  if (ghost.note) more.append(make('p', { class: 'warn' }, ghost.note));
+  const others = ghost.holdersMore > 0 ? ` and ${ghost.holdersMore} more` : '';
+  more.append(
+    facts([
+      ['held by, in /proc', `${ghost.holders.join(' ')}${others}`],
+      ['image', ghost.image],
+      ['ranges of data', ghost.ranges?.toLocaleString('en')],
+      ['size in bytes', ghost.size.toLocaleString('en')],
+      ['data in bytes', ghost.data?.toLocaleString('en')],
+      ['owner, mode', `${ghost.owner}, ${ghost.mode}`],
+      ['modified', time(ghost.modified)],
+      ['last read', time(ghost.accessed)],
+      ['device and inode', ghost.inode],
+      ['file system', ghost.filesystem === 'unknown' ? '' : ghost.filesystem],
+      ['class', ghost.class],
+      ['copied by', ghost.how],
+      ['found this way because', ghost.why],
+      ['copied before the freeze', ghost.kept === undefined ? '' : bytes(ghost.kept)],
+      ['checksum', ghost.digest ?? 'none'],
+    ]),
+  );
+  return more;
+}

@@ -1,0 +1,194 @@
+/** The content of the page of `show --html`. Every text in it may come from a container or another host. */
+import { bounds } from '../../base/bounds.js';
+import type { Manifest, ManifestGhost } from '../../base/documents/generated/manifest.js';
+import { reasonOf } from '../../base/errors.js';
+import { showId } from '../../base/text/ghost-id.js';
+import { toPrintable } from '../../base/text/printable.js';
+import { countFromJson } from '../../base/units.js';
+import { bytesOf, isPacked } from '../../chain/packed.js';
+import { type DumpTimes, dumpTimes } from '../../criu/stats.js';
+import { isMoved } from '../../image/manifest.js';
+import { drawBar } from './bar.js';
+import { criuAlone } from './criu-alone.js';
+import type { Dump } from './open-dump.js';
+
+export interface PageData {
+  title: string;
+  where: string;
+  tool: string;
+  created: string;
+  byCriu: boolean;
+  parent: string | undefined;
+  archive: string | undefined;
+  ghosts: PageGhost[];
+  leftOut: { what: string; path: string; why: string; size: number | undefined }[];
+  leftOutMore: number;
+  times: DumpTimes | undefined;
+  log: { time: string; level: string; message: string }[];
+  logMore: number;
+}
+
+export interface PageGhost {
+  /** As people see it. */
+  id: string;
+  number: number;
+  image: string;
+  path: string;
+  class: string;
+  filesystem: string;
+  /** Bytes. Above 2^53 the last digits are lost. */
+  size: number;
+  /** Undefined where CRIU has dumped it and its image cannot be read. */
+  data: number | undefined;
+  ranges: number | undefined;
+  /** See drawBar. Empty where there is no image to look at. */
+  bar: string;
+  state: 'whole' | 'packed' | 'moved' | 'criu' | 'unreadable';
+  /** Why it is in this state, where there is something to say. */
+  note: string | undefined;
+  holders: string[];
+  holdersMore: number;
+  processes: number[];
+  owner: string;
+  mode: string;
+  modified: string;
+  accessed: string;
+  inode: string;
+  how: string | undefined;
+  why: string | undefined;
+  digest: string | undefined;
+  kept: number | undefined;
+}
+
+const mostHolders = 40;
+const mostLog = 500;
+
+/** Reads the ranges of every image, and nothing of what is in them. */
+export function pageData(dump: Dump): PageData {
+  const manifest = dump.manifest();
+  const { tool, created, criu, container, parent, leftOut = [], leftOutMore = 0 } = manifest;
+  const what = criu ? 'Checkpoint' : 'Dump';
+  return {
+    title: toPrintable(container === undefined ? what : `${what} of container ${container}`),
+    where: toPrintable(dump.where),
+    tool: toPrintable(tool),
+    created: toPrintable(created),
+    byCriu: criu ?? false,
+    parent: parent && toPrintable(parent.path),
+    archive: dump.archive,
+    ghosts: manifest.ghosts.map(ghost => describe(dump, manifest, ghost)),
+    leftOut: leftOut.map(({ pid, what, path = '', why, size }) => ({
+      what: toPrintable(`${what} of process ${pid}`),
+      path: toPrintable(path),
+      why: toPrintable(why),
+      size: size === undefined ? undefined : Number(size),
+    })),
+    leftOutMore,
+    times: timesOf(dump),
+    ...logOf(dump),
+  };
+}
+
+function describe(dump: Dump, { tool, parent }: Manifest, ghost: ManifestGhost): PageGhost {
+  const { id, image, path, filesystem, size, holders, uid, gid, mode, mtime, atime, dev, ino, data } = ghost;
+  const links = [...new Set(holders.map(({ pid, via, fd }) => `${pid}/${via === 'fd' ? `fd/${fd}` : via}`))];
+  const gaveUp = data && data.fallbacks > 0 ? `, gave up ${data.fallbacks} times before` : '';
+  return {
+    id: showId(id),
+    number: id,
+    image: toPrintable(image),
+    path: toPrintable(path),
+    class: ghost.class,
+    filesystem: toPrintable(filesystem),
+    size: Number(size),
+    ...contentOf(dump, ghost, tool === criuAlone, parent?.path),
+    holders: links.slice(0, mostHolders),
+    holdersMore: Math.max(0, links.length - mostHolders),
+    processes: [...new Set(holders.map(({ pid }) => pid))].slice(0, mostHolders),
+    owner: `${uid}:${gid}`,
+    mode: (mode & 0o7777).toString(8).padStart(4, '0'),
+    modified: mtime,
+    accessed: atime,
+    inode: `${dev}/${ino}`,
+    how: data && `${data.ways.join(' + ') || 'nothing to copy'}; data found by ${data.engine}${gaveUp}`,
+    why: data?.why && toPrintable(data.why),
+    digest: data?.digest,
+    kept: data?.kept === undefined ? undefined : Number(data.kept),
+  };
+}
+
+type Content = Pick<PageGhost, 'data' | 'ranges' | 'bar' | 'state' | 'note'>;
+
+function contentOf(
+  { context, images }: Dump,
+  ghost: ManifestGhost,
+  isCriuAlone: boolean,
+  parent: string | undefined,
+): Content {
+  if (isPacked(ghost)) {
+    const note = `part of it lies in ${toPrintable(ghost.layer.parent ? (parent ?? 'a parent') : 'no parent')}`;
+    return { data: Number(bytesOf(ghost)), ranges: undefined, bar: '', state: 'packed', note };
+  }
+  if (isMoved(ghost))
+    return { data: 0, ranges: undefined, bar: '', state: 'moved', note: 'its content is on another host' };
+  const { files, engine } = context.host;
+  let [ranges, bytes] = [0, 0n];
+  function* counted(fd: number) {
+    for (const range of engine.chunks(fd)) {
+      ranges += 1;
+      bytes += range.length;
+      yield range;
+    }
+  }
+  try {
+    const fd = files.open(`${images}/${ghost.image}`);
+    try {
+      const allocation = ghost.data?.allocation?.map(({ offset, length }) => ({
+        offset: countFromJson(offset),
+        length: countFromJson(length),
+      }));
+      const bar = drawBar(countFromJson(ghost.size), counted(fd), allocation);
+      const state = ghost.adopted || isCriuAlone ? 'criu' : 'whole';
+      return { data: Number(bytes), ranges, bar, state, note: undefined };
+    } finally {
+      files.close(fd);
+    }
+  } catch (error) {
+    const data = ghost.data && Number(ghost.data.bytes);
+    return { data, ranges: undefined, bar: '', state: 'unreadable', note: toPrintable(reasonOf(error)) };
+  }
+}
+
+function timesOf({ context, images, stats }: Dump): DumpTimes | undefined {
+  try {
+    const found = stats ?? context.host.files.readIfThere(`${images}/stats-dump`, bounds.inventory);
+    return found && dumpTimes(found);
+  } catch {
+    // The times are for information only.
+    return undefined;
+  }
+}
+
+function logOf({ context, images }: Dump): Pick<PageData, 'log' | 'logMore'> {
+  try {
+    const text =
+      context.host.files.readIfThere(`${images}/ghostkeep.log`, bounds.log)?.toString('utf8') ?? '';
+    const lines = text.split('\n').filter(each => each !== '');
+    const log = lines.slice(-mostLog).map(toEntry);
+    return { log, logMore: lines.length - log.length };
+  } catch {
+    return { log: [], logMore: 0 };
+  }
+}
+
+function toEntry(text: string): PageData['log'][number] {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch {
+    parsed = undefined;
+  }
+  const { timestamp, level, message } = (parsed ?? { message: text }) as Record<string, unknown>;
+  const show = (value: unknown) => (typeof value === 'string' ? toPrintable(value.slice(0, 4000)) : '');
+  return { time: show(timestamp), level: show(level), message: show(message) };
+}
