@@ -249,8 +249,9 @@ int gk_settle(int fd, struct gk_report *report);
 /*
  * Write the values and struct layouts of these headers as text. Callers that cannot include the
  * headers compare it with their own copy. Each line is like "GK_DUMP_OVER 4", "gk_report 312" or
- * "gk_report.size 8 at 32" (bytes, offset). Returns the length of the text without a NUL; the text
- * is cut at capacity.
+ * "gk_report.size 8 at 32" (bytes, offset). text ends with a NUL; what does not fit into capacity
+ * is cut off. Returns the length of the whole text without the NUL, as snprintf(3)
+ * does, so the text was cut if that is not below capacity.
  */
 uint32_t gk_layout(char *text, uint32_t capacity);
 

@@ -136,9 +136,9 @@ export function keepsNames(filesystem: string): boolean {
 }
 
 /**
- * May a server be the only one who knows the attributes of a file there? The server may be dead, and the
- * kernel may remember old attributes. An unknown file system may have a server. The attributes of overlayfs
- * come from its layers.
+ * Is it possible that only a server knows the current attributes of a file on this file system? If so, asking
+ * may wait for a dead server, and what the kernel remembers may be old. The answer is yes for an unknown file
+ * system. It is no for overlayfs, whose attributes come from its layers: ask for each layer (hasLayers).
  */
 export function mayHaveServer(filesystem: string): boolean {
   return (lookUp(filesystem) ?? server).on === 'server';

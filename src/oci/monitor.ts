@@ -11,7 +11,10 @@ export type Monitor =
   /** The engine makes the folder for images in this one. */
   | { engine: 'podman' | 'cri-o'; folder: string };
 
-/** @returns undefined for any other process, and for the monitor of a process that `podman exec` started */
+/**
+ * Tells from a process's command line whether the process is an engine's monitor of a container.
+ * @returns undefined if it is none, and also if it monitors a process that `podman exec` started
+ */
 export function parseMonitor(argv: readonly string[]): Monitor | undefined {
   const [program = '', ...words] = argv;
   switch (path.basename(program)) {

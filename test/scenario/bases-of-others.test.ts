@@ -138,8 +138,8 @@ describe('a base', () => {
 });
 
 /**
- * Starts a round of a ghost that is huge, and stops it in the middle of its copy. A round that was faster is
- * started again.
+ * Starts a round over huge ghosts and stops it by SIGSTOP in the middle of a copy. If a round finishes the
+ * copy before the signal arrives, another one is started.
  */
 async function stoppedRound(t: TestContext, bases: string): Promise<ChildProcess> {
   const [file, ...words] = command;

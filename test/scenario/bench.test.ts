@@ -14,7 +14,10 @@ import { ghostkeep, isRoot, needs, program, type Run, temporaryFolder } from './
 const small = ['copy', '--quick', '--json', '--case', '4k-4k-16m'];
 const memory = ['memory', '--quick', '--json', '--case', '16g-16k', '--filesystem', 'tmpfs'];
 
-/** Runs in a scratch folder, without a Debian tree, so programs that this machine lacks are left out. */
+/**
+ * Runs the bench in a scratch folder. The bench takes a program that this machine lacks from an unpacked
+ * Debian 13. Here it is given an empty folder in place of that, so it leaves out the rows of such programs.
+ */
 function bench(
   t: TestContext,
   args: readonly string[],

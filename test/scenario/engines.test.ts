@@ -281,7 +281,7 @@ describe('allocation', () => {
     assert.ok(restore(`${disk}/asked`, '--preserve-allocation').blocks * 512 > 4 * 2 ** 20);
   });
 
-  it('when no map tells what was allocated, restore says that it cannot allocate the space again', t => {
+  it('when the file system does not say which ranges of a ghost are allocated, restore says that it cannot allocate the space again', t => {
     if (!needs(t, isRoot, 'mounting needs root')) return;
     const folder = tmpfs(t);
     ghost(t, folder, file => run('fallocate', '-l', '4M', file));

@@ -222,7 +222,7 @@ describe('recover', () => {
     assert.deepEqual(filesIn(`${folder}/to`), ['one', 'two']);
   });
 
-  it('does what docs/deleted-files.md shows', t => {
+  it('when the commands of docs/deleted-files.md are typed, recover brings the deleted file back', t => {
     const page = fs.readFileSync(new URL('../../docs/deleted-files.md', import.meta.url), 'utf8');
     const [, block = ''] = /```sh\n([\s\S]*?)```/.exec(page) ?? [];
     const folder = temporaryFolder(t);

@@ -16,8 +16,9 @@
 #define FAR_READ_BYTES (UINT64_C(8) << 10)
 
 /*
- * Read only this much where nothing but headers is wanted: a header whose padding ends on the next
- * block, or a block of data and the header behind it.
+ * Read only this much at a time if only headers are wanted. It has room for a header whose padding
+ * ends on the next block. It also has room for a small header, its one block of data and the next
+ * header, which then needs no read of its own.
  */
 #define HEADER_READ_BYTES 4608
 

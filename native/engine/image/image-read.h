@@ -65,8 +65,9 @@ int image_open_headers(struct image *image, int fd, struct gk_report *report);
 int image_next(struct image *image, struct image_chunk *chunk);
 
 /*
- * Give length bytes at position, read into memory. length is at most LARGE_BYTES or the maximum of
- * an entry.
+ * Set bytes to the length bytes of the image at position. They lie in the window and are valid until
+ * it is read anew. length is at most LARGE_BYTES for content, and at most LENGTH_BYTES and
+ * GHOST_ENTRY_MAX or CHUNK_ENTRY_MAX for an entry with its length prefix (format.h).
  */
 int image_bytes(struct image *image, uint64_t position, uint64_t length, const unsigned char **bytes);
 

@@ -1,4 +1,7 @@
-/** The files of CRIU's that arrive. Each gets its name in the working folder when all of it is on the disk. */
+/**
+ * Receives CRIU's own image files from the sending host. A file gets its name in the working folder only when
+ * all of its bytes are on the disk.
+ */
 import { GhostkeepError } from '../../base/errors.js';
 import { arrivedFolder, incomingName } from '../../image/layout.js';
 import { streamError } from '../../move/frames.js';

@@ -85,8 +85,9 @@ export class Ghosts {
   }
 
   /**
-   * All content is on the disk when this returns, and so is the table as it was before: the disk says `unknown` of what was
-   * written. Only then does the table get its entries, which may be lost. @throws an errno error
+   * Writes the content that has arrived to the disk, and only then enters its blocks into the table. Until
+   * then the table on the disk says `unknown` of these blocks. The new entries are not fsynced: if the host
+   * crashes and they are lost, the table says `unknown` again, which is safe. @throws an errno error
    */
   flush(): void {
     const { files } = this.context.host;

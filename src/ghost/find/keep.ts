@@ -124,8 +124,9 @@ function linkedKeep(
 }
 
 /**
- * Names on overlayfs stay where the file system of its upper layer keeps them. A disk that only the container
- * has mounted may go with the container.
+ * Do the ghost's names still exist when the container is gone? On overlayfs they do if the file system of
+ * the upper layer keeps names. Elsewhere they do if the file system keeps names and the host has mounted it,
+ * too. A disk that only the container has mounted may go with the container, so its names do not count.
  */
 function namesStay(ghost: Ghost, mounts: MountTable): boolean {
   if (ghost.upper) return mounts.filesystemOfUpper(ghost.upper) !== undefined;

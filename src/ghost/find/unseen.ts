@@ -80,8 +80,9 @@ export class UnseenList {
   }
 
   /**
-   * True where the link still shows a name, so the file is taken for a live one. The kernel shows that name
-   * even if a file server has deleted the file since, or hides it.
+   * True where the link below /proc/PID still shows a name. We then take the file for one that exists under
+   * that name, so for no ghost. This can be wrong: if a file server deletes or hides the file, the kernel
+   * goes on showing the name.
    */
   #goesByName(pid: number, link: string): boolean {
     try {

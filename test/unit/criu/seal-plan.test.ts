@@ -123,7 +123,7 @@ describe('planSeal', () => {
     assert.equal(second.turned, 0);
   });
 
-  it('when a seal was interrupted between remaps and files, the remap is not written twice', () => {
+  it('when a seal was interrupted after remap-fpath.img and before files.img, the repeated seal does not add the remap a second time', () => {
     const done = planSeal(filesImage(external), undefined, [ghost()], true);
     const again = planSeal(filesImage(external), done.remaps, [ghost()], true);
     assert.deepEqual(again.files, done.files);

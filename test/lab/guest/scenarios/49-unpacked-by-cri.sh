@@ -1,8 +1,9 @@
 # shellcheck shell=bash
 # weight: 60
 # native: all
-# kubelet and crictl checkpoint through containerd's CRI, which creates each entry of the image directory as a
-# file.
+# kubelet and crictl checkpoint through containerd's CRI. When it unpacks a checkpoint, it creates each entry of
+# the image directory as a file, so a folder in it would not come back. This scenario shows that a sealed
+# directory has none and can be restored after such an unpacking.
 
 # unpack TAR FOLDER: does what containerd's internal/cri/server/container_checkpoint_linux.go does. It refuses
 # names with `..`. For every entry, of whatever type, it creates a file and copies the content. It makes no

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The gate's dialogue with a helper that says anything, compared with a second reading of PROTOCOL.md. */
+/*
+ * The test gives the gate a hostile helper, which says lines of the protocol, lines that nearly are, and
+ * random bytes. It compares what the gate does with what model.c says. model.c implements PROTOCOL.md a
+ * second time and shares no code with the gate.
+ */
 #ifndef GATE_FUZZ_H
 #define GATE_FUZZ_H
 

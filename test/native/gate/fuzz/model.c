@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The second reading of PROTOCOL.md: what the gate must do with a script. The model has all bytes
- * from the start and no deadline, so it is simple; it shares no code with the gate.
+ * The model implements PROTOCOL.md a second time: it says what the gate must do with a script. It has
+ * all bytes from the start and no deadline, so it is simple. It shares no code with the gate.
  */
 #include <inttypes.h>
 #include <stdio.h>
