@@ -247,7 +247,7 @@ int gk_settle(int fd, struct gk_report *report);
 uint32_t gk_layout(char *text, uint32_t capacity);
 
 /* sizeof(struct gk_report) in the low 16 bits, and above them GK_ABI, which changes with this file. */
-#define GK_ABI 14
+#define GK_ABI 15
 uint32_t gk_abi(void);
 
 #endif

@@ -88,6 +88,14 @@ export const commands: Record<string, Command> = {
     example: 'ghostkeep pack -D images --parent older',
     load: async () => (await import('./commands/pack.js')).packCommand,
   },
+  dedup: {
+    usage: 'dedup -D CHILD [--discard-older] [--dry-run] [--json]',
+    summary: 'free in the parents of a packed checkpoint what it has replaced; it ends them as checkpoints',
+    details:
+      'As `criu dedup` does for memory. Holes are punched into packed data of the parents, in whole units of 64 KiB, after\ntheir manifests say to whom they were given up. CHILD is read completely first. It is refused when another\ndirectory needs one of the parents, and, without --discard-older, when a parent can still be restored by itself.\nWith it such a parent is packed, and CRIU cannot restore it any more. --dry-run says how many bytes would be free. It\ncan be repeated.',
+    example: 'ghostkeep dedup -D images --discard-older',
+    load: async () => (await import('./commands/dedup.js')).dedupCommand,
+  },
   materialize: {
     usage: 'materialize DIR [--to DIR2] [--preserve-allocation] [--accept-changed-inventory] [--json]',
     summary: 'make a packed dump stand alone again; ask that allocated space comes back at restore',

@@ -43,7 +43,9 @@ static int open_level(struct level *level, const struct gk_level *from, struct g
 	read_ahead((int)(level->whole ? from->image_fd : from->data_fd));
 	if (level->whole) {
 		error = open_run(&level->runs[0], (int)from->image_fd, false, report);
-		return error ? error : open_run(&level->runs[1], (int)from->image_fd, true, report);
+		if (!error)
+			error = open_run(&level->runs[1], (int)from->image_fd, true, report);
+		return error ? error : given_open(&level->given, from, level->runs[0].image.size, report);
 	}
 	level->data_fd = (int)from->data_fd;
 	error = map_open(&level->map, (int)from->map_fd, report);
@@ -54,7 +56,7 @@ static int open_level(struct level *level, const struct gk_level *from, struct g
 	if (!S_ISREG(about.st_mode) || (uint64_t)about.st_size != level->map.data_bytes)
 		return fail(report, -EBADMSG, 0, "a layer's data has %lld bytes where its map says %llu",
 			    (long long)about.st_size, (unsigned long long)level->map.data_bytes);
-	return 0;
+	return given_open(&level->given, from, level->map.size, report);
 }
 
 int chain_open(struct chain *chain, const struct gk_level *levels, uint32_t count, struct gk_report *report)
@@ -83,6 +85,7 @@ void chain_close(struct chain *chain)
 		image_close(&chain->levels[i].runs[0].image);
 		image_close(&chain->levels[i].runs[1].image);
 		map_close(&chain->levels[i].map);
+		given_close(&chain->levels[i].given);
 	}
 }
 
@@ -114,9 +117,8 @@ static int next_in_image(struct level *level, uint64_t *unit)
 	return first < UINT64_MAX;
 }
 
-int chain_next(struct chain *chain, uint64_t *unit)
+int level_next(struct level *level, uint64_t *unit)
 {
-	struct level *level = &chain->levels[0];
 	int error = 0;
 
 	if (level->whole)
@@ -127,6 +129,11 @@ int chain_next(struct chain *chain, uint64_t *unit)
 		return error;
 	*unit = level->map.current.unit;
 	return 1;
+}
+
+int chain_next(struct chain *chain, uint64_t *unit)
+{
+	return level_next(&chain->levels[0], unit);
 }
 
 static int add_chunks(struct run *run, uint64_t start, struct batch *batch)
@@ -168,6 +175,56 @@ static void add_blocks(struct level *level, const struct record *record, struct 
 	}
 }
 
+int level_add(struct level *level, uint64_t number, struct batch *batch)
+{
+	uint64_t start = number * UNIT_BYTES;
+	int error = 0;
+
+	batch->units[batch->count++] = (struct unit){ .number = number, .first_piece = batch->pieces };
+	if (level->whole) {
+		error = add_chunks(&level->runs[0], start, batch);
+		return error ? error : add_chunks(&level->runs[1], start, batch);
+	}
+	while (!error && !level->map.ended && level->map.current.unit < number)
+		error = map_step(&level->map);
+	if (!error && !level->map.ended && level->map.current.unit == number &&
+	    level->map.current.where == RECORD_HERE)
+		add_blocks(level, &level->map.current, batch);
+	return error;
+}
+
+int chain_reaches(struct chain *chain, uint64_t unit, uint32_t depth)
+{
+	for (uint32_t above = 0; above < depth; above++) {
+		struct map *map = &chain->levels[above].map;
+		int error = 0;
+
+		while (!error && !map->ended && map->current.unit < unit)
+			error = map_step(map);
+		if (error)
+			return error;
+		if (map->ended || map->current.unit != unit || map->current.where != RECORD_PARENT)
+			return 0;
+	}
+	return 1;
+}
+
+void chain_pass(const struct chain *chain, struct batch *batch)
+{
+	const struct record *record = &chain->levels[0].map.current;
+	struct unit *unit = &batch->units[batch->count++];
+
+	*unit = (struct unit){ .number = record->unit, .first_piece = batch->pieces, .known = true,
+			       .skipped = true, .blocks = record->blocks };
+	memcpy(unit->digest, record->digest, DIGEST_BYTES);
+}
+
+static int gave_up(struct chain *chain, uint64_t start, uint32_t depth)
+{
+	return fail(chain->report, -EREMOTE, start, "%s %u has given up what is at offset %llu of the ghost",
+		    depth ? "parent" : "layer", depth, (unsigned long long)start);
+}
+
 static int altered(struct chain *chain, uint64_t start, uint32_t depth)
 {
 	return fail(chain->report, -EBADMSG, start,
@@ -184,10 +241,12 @@ int chain_add(struct chain *chain, uint64_t number, bool local, struct batch *ba
 	for (uint32_t depth = 0; depth < chain->count; depth++) {
 		struct level *level = &chain->levels[depth];
 		struct map *map = &level->map;
-		int error = 0;
+		int error = 0, given;
 
 		if (level->whole) {
-			error = add_chunks(&level->runs[0], start, batch);
+			given = given_has(&level->given, number);
+			unit->given = given > 0;
+			error = given < 0 ? given : add_chunks(&level->runs[0], start, batch);
 			return error ? error : add_chunks(&level->runs[1], start, batch);
 		}
 		while (!error && !map->ended && map->current.unit < number)
@@ -202,6 +261,13 @@ int chain_add(struct chain *chain, uint64_t number, bool local, struct batch *ba
 			memcpy(unit->digest, map->current.digest, DIGEST_BYTES);
 		} else if (memcmp(unit->digest, map->current.digest, DIGEST_BYTES)) {
 			return altered(chain, start, depth);
+		}
+		given = given_has(&level->given, number);
+		if (given < 0)
+			return given;
+		if (given) {
+			unit->given = unit->skipped = chain->tolerates && depth == 0;
+			return unit->given ? 0 : gave_up(chain, start, depth);
 		}
 		if (map->current.where == RECORD_HERE) {
 			add_blocks(level, &map->current, batch);

@@ -7,6 +7,7 @@
 #define GK_CHAIN_H
 
 #include "image/image-read.h"
+#include "layer/given.h"
 #include "layer/map-read.h"
 
 struct batch;
@@ -25,12 +26,14 @@ struct level {
 	int data_fd;
 	/* The offsets of an image may go back once. Units are asked for in order, so each run has a walk. */
 	struct run runs[2];
+	struct given given; /* units that it has given up */
 };
 
 struct chain {
 	struct level levels[GK_LEVELS_MAX];
 	uint32_t count;
 	uint64_t size; /* of the ghost at the first level */
+	bool tolerates; /* a unit that the first level has given up is no error, but is skipped */
 	struct gk_report *report;
 };
 
@@ -39,6 +42,21 @@ void chain_close(struct chain *chain);
 
 /* Set *unit to the first unit from *unit on that may not be all zero. Returns 1, 0, or a negative errno. */
 int chain_next(struct chain *chain, uint64_t *unit);
+
+/* The same for one level. */
+int level_next(struct level *level, uint64_t *unit);
+
+/* Add the places that a unit of a level has in its own image or data, none where it is in a parent. */
+int level_add(struct level *level, uint64_t unit, struct batch *batch);
+
+/*
+ * Does the first level get a unit from level depth, if that has it? Units are asked for in ascending order.
+ * Returns 1, 0, or a negative errno.
+ */
+int chain_reaches(struct chain *chain, uint64_t unit, uint32_t depth);
+
+/* Add a unit to the batch that chain_next() has just given, without the places of its bytes. */
+void chain_pass(const struct chain *chain, struct batch *batch);
 
 /*
  * Add a unit to the batch, with the places of its bytes. Units are asked for in ascending order. With

@@ -3,6 +3,7 @@ import { groupBy } from '../../base/group-by.js';
 import type { Extent, Host } from '../../base/host/host.js';
 import { showSome } from '../../base/text/show-some.js';
 import { countFromJson, countToJson, showBytes } from '../../base/units.js';
+import { hasGiven, takersOf } from '../../chain/given.js';
 import { isPacked, packedGhosts } from '../../chain/packed.js';
 import { showLeftOut } from '../../flows/choose/left-out.js';
 import { countGhosts, countUnchecked } from '../../image/count-ghosts.js';
@@ -37,7 +38,7 @@ export async function showCommand(args: string[]): Promise<number> {
     else printJson(manifest);
     return 0;
   }
-  printAll(showDump(manifest, values.verbose));
+  printAll(showDump(manifest, values.verbose, host.files.realPath(images)));
   if (!values.extents) return 0;
   for (const ghost of manifest.ghosts) {
     process.stdout.write(`\n${line(`${ghost.image}  ${ghost.path}`)}`);
@@ -92,8 +93,11 @@ const toRange = ({ offset, length }: Extent) => ({
   length: countToJson(length),
 });
 
-/** @param verbose adds how each ghost was copied, and why so */
-export function* showDump(manifest: Manifest, verbose = false): Generator<string> {
+/**
+ * @param verbose adds how each ghost was copied, and why so
+ * @param where the directory of the dump
+ */
+export function* showDump(manifest: Manifest, verbose = false, where = ''): Generator<string> {
   yield line(inWords(manifest));
   yield* table(
     [
@@ -108,7 +112,7 @@ export function* showDump(manifest: Manifest, verbose = false): Generator<string
     manifest.ghosts.map(ghost => rowOf(ghost, verbose)),
   );
   if (verbose) yield* showWhy(manifest);
-  yield* showPacked(manifest);
+  yield* showPacked(manifest, where);
   const { preserveAllocation, leftOut = [], leftOutMore } = manifest;
   for (const text of showLeftOut(leftOut)) yield line(`not in the dump: ${text}`);
   if (leftOutMore) yield `${leftOutMore} more are not in the dump\n`;
@@ -155,11 +159,22 @@ function rowOf(
   ];
 }
 
-function* showPacked(manifest: Manifest): Generator<string> {
-  for (const { id, layer } of packedGhosts(manifest)) {
+/** @param where the directory, from which the paths of those who got something are told */
+function* showPacked(manifest: Manifest, where: string): Generator<string> {
+  for (const ghost of packedGhosts(manifest)) {
+    const { id, layer } = ghost;
     const [here, above] = [layer.dataBytes, layer.parentBytes].map(count => showBytes(countFromJson(count)));
     yield line(
       `${id} is packed: ${here} here, ${above} in ${layer.parent ? manifest.parent?.path : 'no parent'}`,
+    );
+    if (!hasGiven(ghost)) continue;
+    const below = countFromJson(layer.moved?.below ?? 0) * 65536n;
+    const what = [
+      ...(layer.given ? [`${showBytes(countFromJson(layer.given.bytes))} of its data`] : []),
+      ...(layer.moved ? [`the first ${showBytes(below)} of the file`] : []),
+    ];
+    yield line(
+      `${id} gave up ${what.join(' and ')} to ${takersOf(ghost, where).join(', ')}: it cannot be restored from here`,
     );
   }
 }

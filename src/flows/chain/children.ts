@@ -25,9 +25,18 @@ export function unregisterChild({ host: { files } }: Context, images: string, id
   if (others.length < children.length) write(files, images, others);
 }
 
-/** @param action begins the message. @throws HAS_CHILDREN */
-export function assertNoChildren({ host: { files } }: Context, images: string, action: string): void {
-  const children = livingChildren(files, images);
+/**
+ * @param action begins the message
+ * @param but the id of a child that may need it
+ * @throws HAS_CHILDREN
+ */
+export function assertNoChildren(
+  { host: { files } }: Context,
+  images: string,
+  action: string,
+  but?: string,
+): void {
+  const children = livingChildren(files, images).filter(({ id }) => id !== but);
   if (children.length === 0) return;
   const where = files.realPath(images);
   const names = children.map(child => path.resolve(where, child.path));

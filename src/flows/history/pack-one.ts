@@ -35,7 +35,9 @@ export async function packGhost(context: Context, request: PackOne): Promise<Pac
     const mapFd = open(files.create(`${child.images}/${names.map}`));
     const dataFd = open(files.create(`${child.images}/${names.data}`));
     const moving = whenMoving(context);
-    const written = await engine.pack({ ghost: [{ imageFd }], parent: above.levels, mapFd, dataFd }, moving);
+    const written = await above.use(parent =>
+      engine.pack({ ghost: [{ imageFd }], parent, mapFd, dataFd }, moving),
+    );
     if (written.keptBytes === 0n) {
       for (const name of [names.map, names.data]) files.remove(`${child.images}/${name}`);
       return undefined;

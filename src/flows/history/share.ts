@@ -3,6 +3,7 @@ import type { Manifest, ManifestGhost } from '../../base/documents/generated/man
 import type { Shared, SharedDirectory } from '../../base/documents/generated/shared.js';
 import { errnoOf, GhostkeepError, translate } from '../../base/errors.js';
 import { countToJson } from '../../base/units.js';
+import { assertNothingGiven } from '../../chain/given.js';
 import { pairGhosts } from '../../chain/pair.js';
 import { readSealedManifest } from '../../image/manifest.js';
 import { type Context, whenMoving } from '../context.js';
@@ -59,6 +60,8 @@ async function asOwners<T>(
   const { files } = context.host;
   return asOwner(context, first, images => {
     const checkpoint = { where: files.realPath(first), images, manifest: readSealedManifest(files, images) };
+    const { manifest, where } = checkpoint;
+    assertNothingGiven(manifest, `cannot share blocks of ${where}`, where);
     return asOwners(context, rest, [...owned, checkpoint], work);
   });
 }

@@ -26,7 +26,8 @@ export async function unpackGhost(
   try {
     fd = files.create(path);
     const moving = whenMoving(context);
-    const report = await engine.unpack(layers.levels, fd, headOf(ghost), moving);
+    const to = fd;
+    const report = await layers.use(levels => engine.unpack(levels, to, headOf(ghost), moving));
     if (report.size !== countFromJson(ghost.size))
       throw new GhostkeepError(
         'IMAGE_MISMATCH',

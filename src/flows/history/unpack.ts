@@ -2,6 +2,7 @@
 import type { Manifest, ManifestGhost } from '../../base/documents/generated/manifest.js';
 import { errnoOf, GhostkeepError, reasonOf } from '../../base/errors.js';
 import { countFromJson, showBytes } from '../../base/units.js';
+import { assertNothingGiven } from '../../chain/given.js';
 import { bytesOf, isPacked, type PackedGhost, packedGhosts } from '../../chain/packed.js';
 import { manifestName, wholeName } from '../../image/layout.js';
 import { readSealedManifest, writeManifest } from '../../image/manifest.js';
@@ -45,6 +46,7 @@ async function unpackHere(context: Context, images: string, name: string): Promi
   const link = linkOf(context, images, name);
   const packed = packedGhosts(link.manifest);
   const action = `cannot materialize ${link.where}`;
+  assertNothingGiven(link.manifest, action, link.where);
   assertNoChildren(context, images, action);
   new Parents(context).all(link);
   assertRoom(
@@ -72,6 +74,7 @@ async function unpackHere(context: Context, images: string, name: string): Promi
 async function unpackTo(context: Context, link: Link, to: string): Promise<number> {
   const { files } = context.host;
   const action = `cannot materialize ${link.where} to ${to}`;
+  assertNothingGiven(link.manifest, action, link.where);
   new Parents(context).all(link);
   files.makeDirectory(to);
   return asOwner(context, to, async target => {

@@ -74,7 +74,9 @@ async function openPacked(context: Context, target: Target, ghost: PackedGhost):
   const layers = await openLayers(context, target.link, ghost, target.parents);
   return {
     restore: async toFd => {
-      const { size } = await engine.unpack(layers.levels, toFd, undefined, whenMoving(context));
+      const { size } = await layers.use(levels =>
+        engine.unpack(levels, toFd, undefined, whenMoving(context)),
+      );
       assertSize(ghost, size);
     },
     close: layers.close,

@@ -132,8 +132,8 @@ static void harm(const struct place *place, const struct files *files, const str
 
 static struct gk_level level_of(const struct files *files, bool whole)
 {
-	return whole ? (struct gk_level){ files->image, -1, -1 } :
-		       (struct gk_level){ -1, files->map, files->data };
+	return whole ? (struct gk_level){ files->image, -1, -1, -1, 0 } :
+		       (struct gk_level){ -1, files->map, files->data, -1, 0 };
 }
 
 static void one_history(const struct place *place, uint64_t seed)

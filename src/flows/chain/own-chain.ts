@@ -1,0 +1,54 @@
+import { GhostkeepError } from '../../base/errors.js';
+import { readSealedManifest } from '../../image/manifest.js';
+import type { Context } from '../context.js';
+import { asOwner } from '../directory/owner.js';
+import { assertNoChildren } from './children.js';
+import { type Link, Parents } from './open-layers.js';
+
+/**
+ * Does WORK as the owner of a directory and of all its parents, so that nobody begins to need what is taken
+ * from them. The links that it is given can be written to.
+ * @param images the directory, as the caller may write to it
+ * @param name its name, for messages
+ * @throws IN_USE, CHAIN_…
+ */
+export async function asOwnerOfChain<T>(
+  context: Context,
+  images: string,
+  name: string,
+  work: (links: readonly Link[]) => Promise<T>,
+): Promise<T> {
+  const { files } = context.host;
+  const read = (path: string, where: string): Link => ({
+    images: path,
+    where,
+    manifest: readSealedManifest(files, path),
+  });
+  const first = read(images, files.realPath(name));
+  const before = new Parents(context).all(first);
+  const own = async (owned: readonly Link[], [next, ...rest]: readonly Link[]): Promise<T> => {
+    if (next)
+      return asOwner(context, next.images, path => own([...owned, read(path, next.where)], rest));
+    // Only now nobody can change a manifest any more.
+    const links = [read(images, first.where), ...owned];
+    const now = new Parents(context).all(links[0] as Link).map(({ where }) => where);
+    if (now.join('\0') === links.map(({ where }) => where).join('\0')) return work(links);
+    throw new GhostkeepError(
+      'IN_USE',
+      first.where,
+      `cannot use ${first.where}: its parents have changed just now; try again`,
+    );
+  };
+  return own([], before.slice(1));
+}
+
+/**
+ * Nobody but the links themselves may need one of the parents, the last of the links included.
+ * @param action begins the message. @throws HAS_CHILDREN
+ */
+export function assertOnlyChildren(context: Context, links: readonly Link[], action: string): void {
+  for (const [index, { images }] of links.entries()) {
+    const below = links[index - 1];
+    if (below) assertNoChildren(context, images, action, below.manifest.parent?.child);
+  }
+}

@@ -1,0 +1,125 @@
+/** What each parent can give up for the sake of a packed directory. Nothing is written here. */
+import type { ManifestGhost } from '../../base/documents/generated/manifest.js';
+import { errnoOf, GhostkeepError, translate } from '../../base/errors.js';
+import type { Level } from '../../base/host/host.js';
+import { hasGiven } from '../../chain/given.js';
+import { isPacked, type PackedGhost, packedGhosts } from '../../chain/packed.js';
+import { type Link, type OpenLayers, openLayers, Parents } from '../chain/open-layers.js';
+import { type Context, whenMoving } from '../context.js';
+
+export interface GhostPlan {
+  /** The ghost in the child, and how many parents lie between the two. */
+  child: PackedGhost;
+  depth: number;
+  ghost: ManifestGhost;
+  /** It is an image, and must be packed before it can give something up. */
+  isWhole: boolean;
+  /** There is something that no earlier record has. */
+  isNew: boolean;
+  /** What its image or data takes now. */
+  allocated: bigint;
+}
+
+export interface Plan {
+  link: Link;
+  /** Only those that have something to give up, or have given something up. */
+  ghosts: GhostPlan[];
+  /** Bytes of data that were not given up before. */
+  givenBytes: bigint;
+  /** Bytes that would be free, as far as that is known. */
+  wouldFree: bigint;
+  /** Images of all ghosts that were looked at. */
+  seen: Set<string>;
+}
+
+/** @param punches whether holes will be punched: then a file system that cannot is an error. @throws NO_HOLES */
+export async function planGiving(
+  context: Context,
+  links: readonly Link[],
+  { punches }: { punches: boolean },
+): Promise<Plan[]> {
+  const [child, ...ancestors] = links as [Link, ...Link[]];
+  const plans = ancestors.map((link): Plan => ({
+    link,
+    ghosts: [],
+    givenBytes: 0n,
+    wouldFree: 0n,
+    seen: new Set(),
+  }));
+  const parents = new Parents(context);
+  for (const ghost of packedGhosts(child.manifest)) {
+    const layers = await openLayers(context, child, ghost, parents, { writable: punches });
+    try {
+      for (let depth = 1; depth < layers.levels.length; depth += 1)
+        await planLevel(context, layers, depth, ghost, plans[depth - 1] as Plan, punches);
+    } catch (error) {
+      throw explain(error, child, ghost);
+    } finally {
+      layers.close();
+    }
+  }
+  return plans;
+}
+
+async function planLevel(
+  context: Context,
+  layers: OpenLayers,
+  depth: number,
+  child: PackedGhost,
+  plan: Plan,
+  punches: boolean,
+): Promise<void> {
+  const { files, engine } = context.host;
+  const level = layers.levels[depth] as Level;
+  const { ghost } = layers.at[depth] as OpenLayers['at'][number];
+  assertOnce(plan, ghost);
+  const report = await layers.use(levels =>
+    engine.giveUp(levels, depth, undefined, 1, whenMoving(context)),
+  );
+  const isNew = report.size > 0n;
+  if (!isNew && !(isPacked(ghost) && hasGiven(ghost))) return;
+  const isWhole = 'imageFd' in level;
+  const { allocated } = files.stat('imageFd' in level ? level.imageFd : level.dataFd);
+  plan.ghosts.push({ child, depth, ghost, isWhole, isNew, allocated });
+  plan.givenBytes += report.dataBytes;
+  if (allocated > report.keptBytes) plan.wouldFree += allocated - report.keptBytes;
+  if (punches && !isWhole) await assertPunches(context, layers, depth);
+}
+
+/** What one ghost does not need, another may. No pack makes such a pair. @throws CHAIN_WRONG */
+function assertOnce({ link: { where }, seen }: Plan, { image, id, path }: ManifestGhost): void {
+  if (!seen.has(image)) {
+    seen.add(image);
+    return;
+  }
+  throw new GhostkeepError(
+    'CHAIN_WRONG',
+    where,
+    `cannot free anything in ${where}: two ghosts need its ghost ${id} (${path})`,
+  );
+}
+
+/** Without a record the engine only tries it behind the end of the data. */
+async function assertPunches(context: Context, layers: OpenLayers, depth: number): Promise<void> {
+  const { link } = layers.at[depth] as OpenLayers['at'][number];
+  const { givenFd, givenBelow, ...level } = layers.levels[depth] as Level;
+  try {
+    await context.host.engine.punch(level);
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno !== 'EOPNOTSUPP' && errno !== 'ENOTSUP' && errno !== 'ENOSYS') throw error;
+    throw new GhostkeepError(
+      'NO_HOLES',
+      link.where,
+      `cannot free anything in ${link.where}: its file system cannot punch holes into a file; nothing was changed`,
+      { cause: error },
+    );
+  }
+}
+
+/** @param child the directory and the ghost for whose sake something is given up */
+export function explain(error: unknown, { where }: Link, { id, path, layer }: PackedGhost): unknown {
+  if (!(error instanceof GhostkeepError) && errnoOf(error) === undefined) return error;
+  const code = errnoOf(error) === 'EBADMSG' ? 'IMAGE_INVALID' : 'IO';
+  return translate(error, code, layer.map, `cannot free anything for ghost ${id} (${path}) of ${where}`);
+}
