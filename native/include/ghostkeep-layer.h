@@ -64,12 +64,15 @@ int gk_unpack(const struct gk_level *levels, uint32_t count, int to_fd, const vo
 struct gk_part {
 	uint64_t first;	     /* to_fd has all units below it from earlier calls; 0: it is empty */
 	uint64_t most_bytes; /* the call ends soon after it has written so many */
-	uint64_t check;	     /* 1: only compare what to_fd has below first with the digests, and write nothing */
-	uint64_t next;	     /* out: the first unit that was not written */
-	uint64_t done;	     /* out: 1 when there is none */
+	uint64_t check; /* 1: only compare what to_fd has below first with the digests, and write nothing */
+	uint64_t next;	/* out: the first unit that was not written */
+	uint64_t done;	/* out: 1 when there is none */
 };
 
-/* gk_unpack in several calls, between which the layers may give up the units below part->next. */
+/*
+ * gk_unpack in several calls, between which the layers may give up the units below part->next. The report of
+ * the last call, which is done, is that of gk_unpack.
+ */
 int gk_unpack_part(const struct gk_level *levels, uint32_t count, int to_fd, const void *header,
 		   uint64_t header_bytes, struct gk_part *part, struct gk_progress *progress,
 		   struct gk_report *report);

@@ -35,7 +35,12 @@ export function givenUp(
   takers: readonly string[],
   cause?: unknown,
 ): GhostkeepError {
-  return new GhostkeepError('GIVEN_UP', where, `${whose} gave up bytes to ${showSome([...new Set(takers)])}`, {
-    cause,
-  });
+  return new GhostkeepError(
+    'GIVEN_UP',
+    where,
+    `${whose} gave up bytes to ${showSome([...new Set(takers)])}`,
+    {
+      cause,
+    },
+  );
 }

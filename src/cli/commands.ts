@@ -25,10 +25,10 @@ export const commands: Record<string, Command> = {
   },
   dump: {
     usage:
-      'dump --pid N …|--tree PID|--container NAME|--cgroup PATH [--freeze] -D DIR [--base DIR2] [--engine auto|fiemap|seek|read] [--detect-zeroes] [--digest] [--require-frozen] [--allow-missing] [--json]',
+      'dump --pid N …|--tree PID|--container NAME|--cgroup PATH [--freeze] -D DIR [--base DIR2] [--parent P [--auto-dedup [--discard-older]]] [--engine auto|fiemap|seek|read] [--detect-zeroes] [--digest] [--require-frozen] [--allow-missing] [--json]',
     summary: "copy processes' ghosts into DIR, with --freeze as they are at one moment",
     details:
-      '-D, --images-dir DIR is made if it is not there, and must hold no dump. --pid N is given for each process. --freeze\nfreezes the processes by the freezer of their cgroup, or with SIGSTOP, while they are copied; they go on however the copy ends,\nand if ghostkeep itself is killed, with its next command. --engine says\nhow data is found (default auto: by file system), --detect-zeroes leaves out blocks of zeroes that were written,\n--digest adds checksums for `ghostkeep verify`. --base takes over the bases that `pre-dump` has left in DIR2, compares every\nbyte, and writes what differs. With --require-frozen the dump fails if one of the processes runs, or if another\nprocess can change a ghost through a mapping. Content that cannot be dumped is listed, and the exit status is 1 unless\n--allow-missing is given.',
+      '-D, --images-dir DIR is made if it is not there, and must hold no dump. --pid N is given for each process. --freeze\nfreezes the processes by the freezer of their cgroup, or with SIGSTOP, while they are copied; they go on however the copy ends,\nand if ghostkeep itself is killed, with its next command. --engine says\nhow data is found (default auto: by file system), --detect-zeroes leaves out blocks of zeroes that were written,\n--digest adds checksums for `ghostkeep verify`. --base takes over the bases that `pre-dump` has left in DIR2, compares every\nbyte, and writes what differs. --parent packs the dump when it is sealed and the processes go on, as `pack` does; until then DIR holds all\nof it. --auto-dedup also frees in P what was replaced, as `dedup` does. With --require-frozen the dump fails if one of the processes runs, or if another\nprocess can change a ghost through a mapping. Content that cannot be dumped is listed, and the exit status is 1 unless\n--allow-missing is given.',
     example: 'ghostkeep dump --tree 4711 --freeze -D images',
     load: async () => (await import('./commands/dump.js')).dumpCommand,
   },
@@ -59,10 +59,10 @@ export const commands: Record<string, Command> = {
   },
   restore: {
     usage:
-      'restore -D DIR --to DIR2 [--ghost ID …] [--preserve-allocation] [--allow-privileged]\n         [--keep-going] [--json]',
+      'restore -D DIR --to DIR2 [--ghost ID …] [--preserve-allocation] [--allow-privileged]\n         [--keep-going] [--auto-dedup] [--json]',
     summary: 'make files again from a dump, as DIR2/ghost-ID',
     details:
-      '--ghost takes an id that `ghostkeep show` lists or the name of an image (10, ghost-file-a.img), and may be given more than once (default: all). restore writes over no file\nthat is there, and a new file gets its name only when the disk has all of it. --keep-going restores the others where one is\ndamaged or does not fit; exit status 1 all the same. --preserve-allocation gives back space that was allocated and\nnever written, too. Nobody else may be able to write to DIR2. Rights that an image gives (set-id bits, xattrs\ntrusted.* and security.*) are withheld and listed; --allow-privileged sets them: an image of somebody else then makes\nprograms that run as root for whoever starts them.',
+      '--ghost takes an id that `ghostkeep show` lists or the name of an image (10, ghost-file-a.img), and may be given more than once (default: all). restore writes over no file\nthat is there, and a new file gets its name only when the disk has all of it. --keep-going restores the others where one is\ndamaged or does not fit; exit status 1 all the same. --auto-dedup moves what is packed: its layers, and those of the parents, give up what the files have\non the disk already. --preserve-allocation gives back space that was allocated and\nnever written, too. Nobody else may be able to write to DIR2. Rights that an image gives (set-id bits, xattrs\ntrusted.* and security.*) are withheld and listed; --allow-privileged sets them: an image of somebody else then makes\nprograms that run as root for whoever starts them.',
     example: 'ghostkeep restore -D images --to files',
     load: async () => (await import('./commands/restore.js')).restoreCommand,
   },
@@ -81,10 +81,10 @@ export const commands: Record<string, Command> = {
     load: async () => (await import('./commands/share.js')).shareCommand,
   },
   pack: {
-    usage: 'pack -D CHILD --parent P [--json]',
+    usage: 'pack -D CHILD --parent P [--auto-dedup [--discard-older]] [--json]',
     summary: 'keep of a checkpoint only what differs from an earlier one, its parent',
     details:
-      'Ghosts above 64 KiB that the parent has, too, are compared byte by byte, in units of 64 KiB. Both directories are checked\nfirst. CHILD cannot be restored by CRIU until `ghostkeep materialize` has made it stand alone again; `show`, `verify`\nand `restore` work on it. It needs P, where P is now, with the parents of P; there may be 32 of them.',
+      'Ghosts above 64 KiB that the parent has, too, are compared byte by byte, in units of 64 KiB. Both directories are checked\nfirst. CHILD cannot be restored by CRIU until `ghostkeep materialize` has made it stand alone again; `show`, `verify`\nand `restore` work on it. It needs P, where P is now, with the parents of P; there may be 32 of them. --auto-dedup\nthen frees in P and its parents what CHILD has replaced, as `ghostkeep dedup` does.',
     example: 'ghostkeep pack -D images --parent older',
     load: async () => (await import('./commands/pack.js')).packCommand,
   },
@@ -97,10 +97,11 @@ export const commands: Record<string, Command> = {
     load: async () => (await import('./commands/dedup.js')).dedupCommand,
   },
   materialize: {
-    usage: 'materialize DIR [--to DIR2] [--preserve-allocation] [--accept-changed-inventory] [--json]',
+    usage:
+      'materialize DIR [--to DIR2] [--auto-dedup] [--preserve-allocation] [--accept-changed-inventory] [--json]',
     summary: 'make a packed dump stand alone again; ask that allocated space comes back at restore',
     details:
-      'It also checks that the dump is complete. --to leaves DIR as it is and makes a copy that stands alone in DIR2, which must be\nempty or not there. In place it is refused while packed directories need DIR.\nWith --preserve-allocation the manifest notes that space which was allocated and never written (fallocate) is\nallocated again when the dump is restored: by CRIU where ghostkeep is installed, and by `ghostkeep restore`. Without it such\nspace comes back as holes. What cannot be allocated is a warning in the log of CRIU. A checkpoint that podman has\nexported must be unpacked first.\nWhen a tool has rewritten inventory.img, a restore with ghostkeep refuses the directory.\n--accept-changed-inventory checks everything else, and the manifest then accepts inventory.img as it is now.',
+      'It also checks that the dump is complete. --to leaves DIR as it is and makes a copy that stands alone in DIR2, which must be\nempty or not there. In place it is refused while packed directories need DIR.\nWith --auto-dedup the layers of DIR and of its parents give up what the images have on the disk already, so that hardly more\nthan one copy exists at any time; an interrupted command goes on when it is repeated.\nWith --preserve-allocation the manifest notes that space which was allocated and never written (fallocate) is\nallocated again when the dump is restored: by CRIU where ghostkeep is installed, and by `ghostkeep restore`. Without it such\nspace comes back as holes. What cannot be allocated is a warning in the log of CRIU. A checkpoint that podman has\nexported must be unpacked first.\nWhen a tool has rewritten inventory.img, a restore with ghostkeep refuses the directory.\n--accept-changed-inventory checks everything else, and the manifest then accepts inventory.img as it is now.',
     example: 'ghostkeep materialize images --preserve-allocation',
     load: async () => (await import('./commands/materialize.js')).materializeCommand,
   },

@@ -115,7 +115,8 @@ static int look_at_unit(struct give_up *give, uint64_t unit)
 		give->report->data_bytes += bytes;
 		give->report->size++;
 	}
-	return add_unit(give, unit, given && give->level->given.taker ? give->level->given.taker : give->taker);
+	return add_unit(give, unit,
+			given && give->level->given.taker ? give->level->given.taker : give->taker);
 }
 
 static int look_at_all(struct give_up *give)

@@ -28,8 +28,8 @@ static int punch_hole(struct punch *punch)
 			break;
 		}
 	if (error)
-		return fail(punch->report, -error, punch->at, "cannot punch a hole at offset %llu of the data",
-			    (unsigned long long)punch->at);
+		return fail(punch->report, -error, punch->at,
+			    "cannot punch a hole at offset %llu of the data", (unsigned long long)punch->at);
 	punch->report->chunks++;
 	punch->report->data_bytes += punch->length;
 	punch->length = 0;
@@ -58,7 +58,8 @@ static int punch_all(struct punch *punch, struct gk_progress *progress)
 	for (; !error && !level->map.ended; error = map_step(&level->map)) {
 		if (cancelled(progress))
 			return fail(punch->report, -ECANCELED, record->position,
-				    "stopped at offset %llu of the data", (unsigned long long)record->position);
+				    "stopped at offset %llu of the data",
+				    (unsigned long long)record->position);
 		if (record->where != RECORD_HERE)
 			continue;
 		given = given_has(&level->given, record->unit);

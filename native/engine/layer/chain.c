@@ -214,8 +214,11 @@ void chain_pass(const struct chain *chain, struct batch *batch)
 	const struct record *record = &chain->levels[0].map.current;
 	struct unit *unit = &batch->units[batch->count++];
 
-	*unit = (struct unit){ .number = record->unit, .first_piece = batch->pieces, .known = true,
-			       .skipped = true, .blocks = record->blocks };
+	*unit = (struct unit){ .number = record->unit,
+			       .first_piece = batch->pieces,
+			       .known = true,
+			       .skipped = true,
+			       .blocks = record->blocks };
 	memcpy(unit->digest, record->digest, DIGEST_BYTES);
 }
 

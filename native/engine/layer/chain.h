@@ -32,7 +32,7 @@ struct level {
 struct chain {
 	struct level levels[GK_LEVELS_MAX];
 	uint32_t count;
-	uint64_t size; /* of the ghost at the first level */
+	uint64_t size;	/* of the ghost at the first level */
 	bool tolerates; /* a unit that the first level has given up is no error, but is skipped */
 	struct gk_report *report;
 };

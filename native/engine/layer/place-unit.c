@@ -135,9 +135,11 @@ int write_unit(struct unpack *unpack, const struct unit *unit)
 
 		take_blocks(&blocks, &first, &count);
 		length = count * BLOCK_BYTES;
-		error = place_row(unpack, unit->number * UNIT_BYTES + first * BLOCK_BYTES, &length, &to, false);
+		error = place_row(unpack, unit->number * UNIT_BYTES + first * BLOCK_BYTES, &length, &to,
+				  false);
 		if (error)
 			return error;
+		unpack->written += length;
 		unpack->report->data_bytes += length;
 		if (!clone(unpack, unit, first * BLOCK_BYTES, length, to))
 			error = gather(unpack, unit->bytes + first * BLOCK_BYTES, length, to);
@@ -156,9 +158,12 @@ int pass_unit(struct unpack *unpack, struct unit *unit)
 
 		take_blocks(&blocks, &first, &count);
 		length = count * BLOCK_BYTES;
-		error = place_row(unpack, unit->number * UNIT_BYTES + first * BLOCK_BYTES, &length, &to, true);
+		error = place_row(unpack, unit->number * UNIT_BYTES + first * BLOCK_BYTES, &length, &to,
+				  true);
+		unpack->report->data_bytes += length;
 		if (!error && unpack->check_first)
-			batch_add_piece(&unpack->batch, unpack->to, to, first * BLOCK_BYTES, (uint32_t)length);
+			batch_add_piece(&unpack->batch, unpack->to, to, first * BLOCK_BYTES,
+					(uint32_t)length);
 	}
 	unit->skipped = !unpack->check_first;
 	return error;

@@ -73,7 +73,7 @@ static int unpack_units(struct unpack *unpack, uint64_t last, uint64_t most_byte
 	bool checks = unpack->to < 0, local = checks && unpack->chain.count == 1;
 	int got = 1, error = 0;
 
-	while (got > 0 && !error && unpack->report->data_bytes < most_bytes) {
+	while (got > 0 && !error && unpack->written < most_bytes) {
 		if (cancelled(unpack->progress))
 			return fail(unpack->report, -ECANCELED, *unit * UNIT_BYTES,
 				    "stopped at offset %llu of the ghost",
@@ -211,7 +211,8 @@ GK_PUBLIC int gk_check_layer(const struct gk_level *levels, uint32_t count, stru
 		memcpy(first, report->message, sizeof(first));
 		error = -EBADMSG;
 		if (unpack->bad > 1)
-			snprintf(report->message, sizeof(report->message), "%llu units of 64 KiB are bad; the first: %.160s",
+			snprintf(report->message, sizeof(report->message),
+				 "%llu units of 64 KiB are bad; the first: %.160s",
 				 (unsigned long long)unpack->bad, first);
 	}
 	close_unpack(unpack);

@@ -1,21 +1,38 @@
 import type { Packed } from '../../base/documents/generated/packed.js';
 import { countFromJson, showBytes } from '../../base/units.js';
+import { dedup } from '../../flows/dedup/dedup.js';
+import { assertParentFits } from '../../flows/dedup/parent-fits.js';
 import { pack } from '../../flows/history/pack.js';
 import { parse, required } from '../args.js';
 import { makeContext } from '../context.js';
+import { fateOf } from '../options/auto-dedup.js';
 import { line } from '../print/line.js';
+import { showDeduplicated } from '../print/show-deduplicated.js';
 
 export async function packCommand(args: string[]): Promise<number> {
   const { values } = parse('pack', args, {
     'images-dir': { type: 'string', short: 'D' },
     parent: { type: 'string' },
+    'auto-dedup': { type: 'boolean' },
+    'discard-older': { type: 'boolean' },
     json: { type: 'boolean' },
   });
-  const result = await pack(makeContext(), {
-    images: required('pack', '-D', values['images-dir']),
-    parent: required('pack', '--parent', values.parent),
-  });
-  process.stdout.write(values.json ? `${JSON.stringify(result, null, 2)}\n` : show(result));
+  const context = makeContext();
+  const images = required('pack', '-D', values['images-dir']);
+  const parent = required('pack', '--parent', values.parent);
+  const fate = fateOf('pack', values);
+  if (fate.autoDedup) assertParentFits(context, parent, fate);
+  const packed = await pack(context, { images, parent });
+  const freed =
+    fate.autoDedup && packed.packed > 0
+      ? await dedup(context, { images, discardOlder: fate.discardOlder })
+      : undefined;
+  const result: Packed = { ...packed, ...(freed ? { freedBytes: freed.freedBytes } : {}) };
+  process.stdout.write(
+    values.json
+      ? `${JSON.stringify(result, null, 2)}\n`
+      : `${show(result)}${freed ? showDeduplicated(freed) : ''}`,
+  );
   return 0;
 }
 

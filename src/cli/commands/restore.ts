@@ -1,5 +1,6 @@
 import type { GhostkeepError } from '../../base/errors.js';
 import { counted } from '../../base/text/counted.js';
+import { countToJson, showBytes } from '../../base/units.js';
 import { readConfig } from '../../flows/container/policy.js';
 import { type RestoredGhost, restoreGhosts } from '../../flows/restore/restore.js';
 import { resolvePolicy } from '../../oci/policy.js';
@@ -7,7 +8,7 @@ import { ghostId, parse, required } from '../args.js';
 import { makeContext } from '../context.js';
 import { orUndo } from '../ending/interrupt.js';
 import { printJson } from '../print/json.js';
-import { errorLine } from '../print/line.js';
+import { errorLine, line } from '../print/line.js';
 import { printAll } from '../print/output.js';
 import { showFiles, showWithheld } from '../print/show-restored.js';
 
@@ -19,6 +20,7 @@ export async function restoreCommand(args: string[]): Promise<number> {
     'preserve-allocation': { type: 'boolean' },
     'allow-privileged': { type: 'boolean' },
     'keep-going': { type: 'boolean' },
+    'auto-dedup': { type: 'boolean' },
     json: { type: 'boolean' },
   });
   const images = required('restore', '-D', values['images-dir']);
@@ -27,13 +29,18 @@ export async function restoreCommand(args: string[]): Promise<number> {
   const context = makeContext();
   const restored: RestoredGhost[] = [];
   const failed: GhostkeepError[] = [];
+  let freedBytes: bigint | undefined;
   const goOn = (error: GhostkeepError) => {
     failed.push(error);
     process.stderr.write(errorLine(error));
   };
   const print = () => {
-    if (values.json) printJson(toDocument(restored, failed));
-    else printAll(showRestored(restored));
+    if (values.json)
+      printJson({
+        ...toDocument(restored, failed),
+        ...(freedBytes === undefined ? {} : { freedBytes: countToJson(freedBytes) }),
+      });
+    else printAll(showRestored(restored, freedBytes));
   };
   const unfinished = new Set<string>();
   const undo = () => {
@@ -49,6 +56,10 @@ export async function restoreCommand(args: string[]): Promise<number> {
         preserveAllocation: values['preserve-allocation'] ?? false,
         reserve: resolvePolicy(readConfig(context)).reserve,
         allowPrivileged: values['allow-privileged'] ?? false,
+        autoDedup: values['auto-dedup'] ?? false,
+        onFreed: bytes => {
+          freedBytes = bytes;
+        },
         onRestored: each => restored.push(each),
         unfinished,
         ...(values['keep-going'] ? { onFailure: goOn } : {}),
@@ -76,7 +87,9 @@ const toDocument = (restored: readonly RestoredGhost[], failed: readonly Ghostke
   failed: failed.map(({ code, subject, message }) => ({ code, subject, message })),
 });
 
-function* showRestored(restored: readonly RestoredGhost[]): Generator<string> {
+function* showRestored(restored: readonly RestoredGhost[], freedBytes?: bigint): Generator<string> {
   yield* showFiles(restored);
   yield showWithheld(restored, 'the image');
+  if (freedBytes !== undefined)
+    yield line(`${showBytes(freedBytes)} of layers are free, whose bytes are in these files now`);
 }

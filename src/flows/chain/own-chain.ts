@@ -27,8 +27,7 @@ export async function asOwnerOfChain<T>(
   const first = read(images, files.realPath(name));
   const before = new Parents(context).all(first);
   const own = async (owned: readonly Link[], [next, ...rest]: readonly Link[]): Promise<T> => {
-    if (next)
-      return asOwner(context, next.images, path => own([...owned, read(path, next.where)], rest));
+    if (next) return asOwner(context, next.images, path => own([...owned, read(path, next.where)], rest));
     // Only now nobody can change a manifest any more.
     const links = [read(images, first.where), ...owned];
     const now = new Parents(context).all(links[0] as Link).map(({ where }) => where);

@@ -2,10 +2,7 @@
  * Frees in the parents of a packed directory what that directory has replaced: CRIU's `dedup`, for ghosts. It
  * ends the parents as checkpoints, and says so in their manifests before a byte is given up.
  */
-import type {
-  Deduplicated,
-  DeduplicatedParent,
-} from '../../base/documents/generated/deduplicated.js';
+import type { Deduplicated, DeduplicatedParent } from '../../base/documents/generated/deduplicated.js';
 import { GhostkeepError } from '../../base/errors.js';
 import { countToJson } from '../../base/units.js';
 import { assertNothingGiven } from '../../chain/given.js';
@@ -65,7 +62,13 @@ async function dedupChain(
   assertUndamaged(await verify(context, child.images, { fromDisk: !dryRun, chain: true }), action);
   const plans = await planGiving(context, links, { punches: !dryRun });
   if (!discardOlder) assertNoneStandsAlone(plans, action);
-  if (dryRun) return summary(child, plans, plans.map(({ wouldFree }) => wouldFree), dryRun);
+  if (dryRun)
+    return summary(
+      child,
+      plans,
+      plans.map(({ wouldFree }) => wouldFree),
+      dryRun,
+    );
   // The nearest parent first: it needs those behind it, so it must not pass for whole when they are not.
   for (const plan of plans) await recordGiven(context, links, plan);
   const freed: bigint[] = [];

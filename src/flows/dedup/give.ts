@@ -79,8 +79,7 @@ const mostTakers = 1024;
 /** @returns the list with the taker in it, and its place there, from 1 */
 function withTaker(old: readonly Taker[], taker: Taker): { to: Given['to']; place: number } {
   const known = old.findIndex(
-    ({ path, created, layer }) =>
-      path === taker.path && created === taker.created && layer === taker.layer,
+    ({ path, created, layer }) => path === taker.path && created === taker.created && layer === taker.layer,
   );
   const before = known >= 0 ? old : old.slice(0, mostTakers - 1);
   const place = (known >= 0 ? known : before.length) + 1;

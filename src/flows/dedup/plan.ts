@@ -4,6 +4,7 @@ import { errnoOf, GhostkeepError, translate } from '../../base/errors.js';
 import type { Level } from '../../base/host/host.js';
 import { hasGiven } from '../../chain/given.js';
 import { isPacked, type PackedGhost, packedGhosts } from '../../chain/packed.js';
+import { assertCanPunch } from '../chain/move.js';
 import { type Link, type OpenLayers, openLayers, Parents } from '../chain/open-layers.js';
 import { type Context, whenMoving } from '../context.js';
 
@@ -39,13 +40,15 @@ export async function planGiving(
   { punches }: { punches: boolean },
 ): Promise<Plan[]> {
   const [child, ...ancestors] = links as [Link, ...Link[]];
-  const plans = ancestors.map((link): Plan => ({
-    link,
-    ghosts: [],
-    givenBytes: 0n,
-    wouldFree: 0n,
-    seen: new Set(),
-  }));
+  const plans = ancestors.map(
+    (link): Plan => ({
+      link,
+      ghosts: [],
+      givenBytes: 0n,
+      wouldFree: 0n,
+      seen: new Set(),
+    }),
+  );
   const parents = new Parents(context);
   for (const ghost of packedGhosts(child.manifest)) {
     const layers = await openLayers(context, child, ghost, parents, { writable: punches });
@@ -73,9 +76,7 @@ async function planLevel(
   const level = layers.levels[depth] as Level;
   const { ghost } = layers.at[depth] as OpenLayers['at'][number];
   assertOnce(plan, ghost);
-  const report = await layers.use(levels =>
-    engine.giveUp(levels, depth, undefined, 1, whenMoving(context)),
-  );
+  const report = await layers.use(levels => engine.giveUp(levels, depth, undefined, 1, whenMoving(context)));
   const isNew = report.size > 0n;
   if (!isNew && !(isPacked(ghost) && hasGiven(ghost))) return;
   const isWhole = 'imageFd' in level;
@@ -83,7 +84,7 @@ async function planLevel(
   plan.ghosts.push({ child, depth, ghost, isWhole, isNew, allocated });
   plan.givenBytes += report.dataBytes;
   if (allocated > report.keptBytes) plan.wouldFree += allocated - report.keptBytes;
-  if (punches && !isWhole) await assertPunches(context, layers, depth);
+  if (punches && !isWhole) await assertCanPunch(context, level, plan.link.where);
 }
 
 /** What one ghost does not need, another may. No pack makes such a pair. @throws CHAIN_WRONG */
@@ -97,24 +98,6 @@ function assertOnce({ link: { where }, seen }: Plan, { image, id, path }: Manife
     where,
     `cannot free anything in ${where}: two ghosts need its ghost ${id} (${path})`,
   );
-}
-
-/** Without a record the engine only tries it behind the end of the data. */
-async function assertPunches(context: Context, layers: OpenLayers, depth: number): Promise<void> {
-  const { link } = layers.at[depth] as OpenLayers['at'][number];
-  const { givenFd, givenBelow, ...level } = layers.levels[depth] as Level;
-  try {
-    await context.host.engine.punch(level);
-  } catch (error) {
-    const errno = errnoOf(error);
-    if (errno !== 'EOPNOTSUPP' && errno !== 'ENOTSUP' && errno !== 'ENOSYS') throw error;
-    throw new GhostkeepError(
-      'NO_HOLES',
-      link.where,
-      `cannot free anything in ${link.where}: its file system cannot punch holes into a file; nothing was changed`,
-      { cause: error },
-    );
-  }
 }
 
 /** @param child the directory and the ghost for whose sake something is given up */

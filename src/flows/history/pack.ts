@@ -149,7 +149,9 @@ async function assertFit(context: Context, child: Link, parent: Link): Promise<v
 /** The child will rely on its parents, so the disk must have them before the child's own images go. */
 function syncLink({ host: { files } }: Context, { images, manifest }: Link): void {
   for (const { image, layer } of manifest.ghosts)
-    for (const name of layer ? [layer.map, layer.data, ...(layer.given ? [layer.given.record] : [])] : [image])
+    for (const name of layer
+      ? [layer.map, layer.data, ...(layer.given ? [layer.given.record] : [])]
+      : [image])
       syncImage(files, images, name, 'make the checkpoint again');
   files.sync(`${images}/${manifestName}`);
   files.syncFolder(images);

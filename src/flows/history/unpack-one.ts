@@ -1,5 +1,6 @@
 import type { ManifestGhost } from '../../base/documents/generated/manifest.js';
 import { errnoOf, GhostkeepError, translate } from '../../base/errors.js';
+import type { EngineReport } from '../../base/host/host.js';
 import { countFromJson, countToJson, parseDev, parseTime } from '../../base/units.js';
 import type { PackedGhost } from '../../chain/packed.js';
 import { encodeGhostHead, isChunked } from '../../criu/ghost-file.js';
@@ -19,7 +20,7 @@ export async function unpackGhost(
   path: string,
 ): Promise<ManifestGhost> {
   const { files, engine } = context.host;
-  const { layer, ...whole } = ghost;
+  const { layer } = ghost;
   const action = `cannot put ghost ${ghost.id} (${ghost.path}) of ${link.where} together`;
   const layers = await openLayers(context, link, ghost, parents);
   let fd: number | undefined;
@@ -36,18 +37,7 @@ export async function unpackGhost(
       );
     files.matchOwner([path], `${link.images}/${layer.map}`);
     await files.flush(fd);
-    if (!whole.data) return whole;
-    const { digest, ...data } = whole.data;
-    return {
-      ...whole,
-      data: {
-        ...data,
-        bytes: countToJson(report.dataBytes),
-        chunks: countToJson(report.chunks),
-        imageBytes: countToJson(report.imageBytes),
-        ...(digest === undefined ? {} : { digest: showDigest((await engine.digest(fd, moving)).crc32c) }),
-      },
-    };
+    return await wholeGhost(context, ghost, fd, report);
   } catch (error) {
     throw translate(error, errnoOf(error) === 'EBADMSG' ? 'IMAGE_INVALID' : 'IO', layer.map, action);
   } finally {
@@ -56,8 +46,32 @@ export async function unpackGhost(
   }
 }
 
+/** @param report of its image @returns the ghost's entry for a manifest that says that it is whole */
+export async function wholeGhost(
+  context: Context,
+  { layer, ...whole }: PackedGhost,
+  fd: number,
+  report: EngineReport,
+): Promise<ManifestGhost> {
+  if (!whole.data) return whole;
+  const { digest, ...data } = whole.data;
+  const { engine } = context.host;
+  return {
+    ...whole,
+    data: {
+      ...data,
+      bytes: countToJson(report.dataBytes),
+      chunks: countToJson(report.chunks),
+      imageBytes: countToJson(report.imageBytes),
+      ...(digest === undefined
+        ? {}
+        : { digest: showDigest((await engine.digest(fd, whenMoving(context))).crc32c) }),
+    },
+  };
+}
+
 /** The head of the image as CRIU writes it. @throws IMAGE_INVALID where the image would have no chunks */
-function headOf(ghost: PackedGhost): Buffer {
+export function headOf(ghost: PackedGhost): Buffer {
   const size = countFromJson(ghost.size);
   if (!isChunked(size))
     throw new GhostkeepError(

@@ -47,6 +47,15 @@ export function createPartial(
   }
 }
 
+/** Opens or makes the file of a ghost that is moved. No restore removes it. The caller closes it. */
+export function openKept({ files }: Host, folder: string, name: string): PartialFile {
+  const path = `${folder}/${name}`;
+  const fd = files.exists(path) ? files.open(path, true) : files.create(path);
+  // The name must be on the disk before anything is given up for what the file has.
+  files.syncFolder(folder);
+  return { fd, path };
+}
+
 /**
  * Removes files that interrupted restores have left. A file that another restore is writing is locked, and
  * stays.

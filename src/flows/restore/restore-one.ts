@@ -7,6 +7,7 @@ import { errnoOf, GhostkeepError, translate } from '../../base/errors.js';
 import { countFromJson } from '../../base/units.js';
 import { isPacked, type PackedGhost } from '../../chain/packed.js';
 import { verifyDigest, verifyReport, verifySize } from '../../image/verify.js';
+import { movedBefore, moveGhost } from '../chain/move.js';
 import { type Link, openLayers, type Parents } from '../chain/open-layers.js';
 import { type Context, whenMoving } from '../context.js';
 import { type AllocationRoom, allocateAgain } from './allocation.js';
@@ -19,6 +20,16 @@ export interface Target extends Folder {
   /** The directory of the images, whose ghosts may be packed, and its parents. */
   link: Link;
   parents: Parents;
+  /** Set where the layers give up what the files have already. */
+  moving?: Moving | undefined;
+}
+
+export interface Moving {
+  /** The directory and all its parents, of which we are the owner. */
+  links: readonly Link[];
+  /** The real path of the folder. */
+  to: string;
+  freedBytes: bigint;
 }
 
 /**
@@ -34,10 +45,13 @@ export async function makeGhost(
   const path = `${target.to}/${nameOf(ghost)}`;
   let source: Source | undefined;
   const fill = async (fd: number) => {
-    source = isPacked(ghost)
-      ? await openPacked(context, target, ghost)
-      : await openWhole(context, target.images, ghost);
-    await source.restore(fd);
+    if (target.moving && isPacked(ghost)) await move(context, target.moving, ghost, fd);
+    else {
+      source = isPacked(ghost)
+        ? await openPacked(context, target, ghost)
+        : await openWhole(context, target.images, ghost);
+      await source.restore(fd);
+    }
     return room ? allocateAgain(context, fd, ghost, room) : [];
   };
   try {
@@ -46,6 +60,7 @@ export async function makeGhost(
       ghost,
       action: actionOf(ghost, path),
       fill,
+      ...(target.moving && isPacked(ghost) ? { kept: keptName(context, target, ghost) } : {}),
       explain: error => explainRestore(error, ghost, path),
     });
   } finally {
@@ -81,6 +96,24 @@ async function openPacked(context: Context, target: Target, ghost: PackedGhost):
     },
     close: layers.close,
   };
+}
+
+/** A ghost that an interrupted command has moved completely has its own name already. */
+function keptName(
+  { host: { files } }: Context,
+  { folder, link, moving }: Target,
+  ghost: PackedGhost,
+): string {
+  const kept = `.ghostkeep-moved-${ghost.id}`;
+  const isBegun = moving && movedBefore(ghost, link.where, moving.to) !== undefined;
+  return isBegun && !files.exists(`${folder}/${kept}`) ? nameOf(ghost) : kept;
+}
+
+async function move(context: Context, moving: Moving, ghost: PackedGhost, toFd: number): Promise<void> {
+  const { links, to } = moving;
+  const { report, freedBytes } = await moveGhost(context, { links, ghost, to, toFd });
+  moving.freedBytes += freedBytes;
+  assertSize(ghost, report.size);
 }
 
 function assertSize(ghost: PackedGhost, size: bigint): void {

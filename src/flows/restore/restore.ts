@@ -5,8 +5,11 @@ import type { Manifest, ManifestGhost } from '../../base/documents/generated/man
 import { GhostkeepError } from '../../base/errors.js';
 import { countFromJson } from '../../base/units.js';
 import { readManifest } from '../../image/manifest.js';
-import { Parents } from '../chain/open-layers.js';
+import { assertNoChildren } from '../chain/children.js';
+import { type Link, Parents } from '../chain/open-layers.js';
+import { asOwnerOfChain, assertOnlyChildren } from '../chain/own-chain.js';
 import type { Context } from '../context.js';
+import { asOwner } from '../directory/owner.js';
 import { warnOfRefused } from '../directory/warn-of-refused.js';
 import type { AllocationRoom } from './allocation.js';
 import { type MadeFile, nameFile, type RestoredGhost } from './make-file.js';
@@ -39,6 +42,10 @@ export interface RestoreRequest {
    * removes them.
    */
   unfinished?: Set<string>;
+  /** The layers of packed ghosts give up what the files have already: the restore moves them. */
+  autoDedup?: boolean;
+  /** Called at the end of that with the bytes that the layers have freed. */
+  onFreed?: (bytes: bigint) => void;
 }
 
 /** Ghosts that wait for the disk together: it writes them in one go, and each holds a descriptor. */
@@ -46,15 +53,34 @@ const batchSize = 16;
 
 /** @returns one file for each ghost, TO/ghost-ID, on the disk; a file that exists already is an error */
 export async function restoreGhosts(context: Context, request: RestoreRequest): Promise<RestoredGhost[]> {
+  const { images, to, autoDedup = false } = request;
+  if (!autoDedup) return restore(context, request);
+  return asOwner(context, images, owned =>
+    asOwnerOfChain(context, owned, images, links => {
+      const action = `cannot move ghosts of ${links[0]?.where} to ${to}`;
+      assertNoChildren(context, owned, action);
+      assertOnlyChildren(context, links, action);
+      return restore(context, { ...request, images: owned }, links);
+    }),
+  );
+}
+
+/** @param links is given where the ghosts are moved */
+async function restore(
+  context: Context,
+  request: RestoreRequest,
+  links?: readonly Link[],
+): Promise<RestoredGhost[]> {
   const { files } = context.host;
   const { images, to, only = [], allowPrivileged = false, unfinished = new Set() } = request;
-  const manifest = readManifest(files, images);
+  const manifest = links?.[0]?.manifest ?? readManifest(files, images);
   const wanted = only.length === 0 ? manifest.ghosts : only.map(id => findById(manifest.ghosts, id));
   const folderFd = openTarget(context.host, to, 'restore');
   const folder = `/proc/self/fd/${folderFd}`;
-  const link = { images, where: files.realPath(images), manifest };
+  const link = links?.[0] ?? { images, where: files.realPath(images), manifest };
   const parents = new Parents(context);
-  const target = { images, to, folder, allowPrivileged, unfinished, link, parents };
+  const moving = links && { links, to: files.realPath(folder), freedBytes: 0n };
+  const target = { images, to, folder, allowPrivileged, unfinished, link, parents, moving };
   const batches = new Batches(context, request, target);
   const room = roomFor(request, manifest);
   // Allocating empty space must not take the room of data that is still to be written.
@@ -69,6 +95,7 @@ export async function restoreGhosts(context: Context, request: RestoreRequest): 
     await batches.end();
     files.syncFolder(folder);
     warnOfRefused(context, to);
+    if (moving) request.onFreed?.(moving.freedBytes);
     if (batches.failure) throw batches.failure;
     return batches.restored;
   } finally {

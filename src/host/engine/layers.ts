@@ -107,8 +107,7 @@ function encode(levels: readonly Level[]): Buffer {
       buffer.writeBigInt64LE(BigInt(level.mapFd), at + layout.at.map_fd);
       buffer.writeBigInt64LE(BigInt(level.dataFd), at + layout.at.data_fd);
     }
-    if (level.givenFd !== undefined)
-      buffer.writeBigInt64LE(BigInt(level.givenFd), at + layout.at.given_fd);
+    if (level.givenFd !== undefined) buffer.writeBigInt64LE(BigInt(level.givenFd), at + layout.at.given_fd);
     buffer.writeBigUInt64LE(level.givenBelow ?? 0n, at + layout.at.given_below);
   }
   return buffer;
