@@ -168,10 +168,10 @@ function* showPacked(manifest: Manifest, where: string): Generator<string> {
       `${id} is packed: ${here} here, ${above} in ${layer.parent ? manifest.parent?.path : 'no parent'}`,
     );
     if (!hasGiven(ghost)) continue;
-    const below = countFromJson(layer.moved?.below ?? 0) * 65536n;
+    const [size, below] = [countFromJson(ghost.size), countFromJson(layer.moved?.below ?? 0) * 65536n];
     const what = [
       ...(layer.given ? [`${showBytes(countFromJson(layer.given.bytes))} of its data`] : []),
-      ...(layer.moved ? [`the first ${showBytes(below)} of the file`] : []),
+      ...(layer.moved ? [`the first ${showBytes(below < size ? below : size)} of the file`] : []),
     ];
     yield line(
       `${id} gave up ${what.join(' and ')} to ${takersOf(ghost, where).join(', ')}: it cannot be restored from here`,

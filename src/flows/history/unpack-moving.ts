@@ -58,8 +58,7 @@ async function moveTo(context: Context, links: readonly Link[], to: string): Pro
     const where = files.realPath(to);
     const isBegun = assertMayMove(context, links, where, action);
     const others = otherFiles(context, link, action);
-    if (isBegun) for (const { name } of others) files.remove(`${target}/${name}`);
-    else if (files.list(target).length > 0)
+    if (!isBegun && files.list(target).length > 0)
       throw new GhostkeepError(
         'BAD_INPUT',
         to,
@@ -70,8 +69,13 @@ async function moveTo(context: Context, links: readonly Link[], to: string): Pro
     assertRoom(context, target, copied + roomFor(links, packed), action);
     const made: string[] = [];
     try {
-      await copyOthers(context, link, others, target, made);
+      // What was moved before shows that the directory is the one of the interrupted command.
+      if (!isBegun) await copyOthers(context, link, others, target, made);
       const moved = await moveAll(context, links, target, where);
+      if (isBegun) {
+        for (const { name } of others) files.remove(`${target}/${name}`);
+        await copyOthers(context, link, others, target, made);
+      }
       made.push(`${target}/${manifestName}`);
       writeManifest(files, target, standingAlone(link.manifest, moved.whole), { durable: true });
       warnOfRefused(context, target);
@@ -88,9 +92,9 @@ async function moveTo(context: Context, links: readonly Link[], to: string): Pro
 /** @returns whether an interrupted move has begun it. @throws HAS_CHILDREN, GIVEN_UP */
 function assertMayMove(context: Context, links: readonly Link[], to: string, action: string): boolean {
   const [link] = links as [Link];
+  const befores = packedGhosts(link.manifest).map(ghost => movedBefore(ghost, link.where, to));
   assertNoChildren(context, link.images, action);
   assertOnlyChildren(context, links, action);
-  const befores = packedGhosts(link.manifest).map(ghost => movedBefore(ghost, link.where, to));
   return befores.some(before => before !== undefined);
 }
 
