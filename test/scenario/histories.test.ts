@@ -20,14 +20,7 @@ const seed = Number(process.env['GHOSTKEEP_SEED'] ?? Date.now() % 2 ** 32);
 const steps = Number(process.env['GHOSTKEEP_STEPS'] ?? 60);
 
 /** Why a step of a random history may be refused. Nothing may have changed then. */
-const refusals = new Set([
-  'CHAIN_WRONG',
-  'PACKED',
-  'HAS_CHILDREN',
-  'GIVEN_UP',
-  'STANDS_ALONE',
-  'BAD_INPUT',
-]);
+const refusals = new Set(['CHAIN_WRONG', 'PACKED', 'HAS_CHILDREN', 'GIVEN_UP', 'STANDS_ALONE', 'BAD_INPUT']);
 
 class History {
   readonly #checkpoints = new Map<string, Contents>();

@@ -7,7 +7,7 @@ import type { ManifestGhost } from '../../base/documents/generated/manifest.js';
 import { errnoOf, GhostkeepError, translate } from '../../base/errors.js';
 import { countFromJson } from '../../base/units.js';
 import { type PackedGhost, packedGhosts } from '../../chain/packed.js';
-import { manifestName, wholeName } from '../../image/layout.js';
+import { isWholeName, manifestName, wholeName } from '../../image/layout.js';
 import { writeManifest } from '../../image/manifest.js';
 import { assertNoChildren } from '../chain/children.js';
 import { movedBefore, moveGhost, pieceBytes } from '../chain/move.js';
@@ -58,7 +58,9 @@ async function moveTo(context: Context, links: readonly Link[], to: string): Pro
     const where = files.realPath(to);
     const isBegun = assertMayMove(context, links, where, action);
     const others = otherFiles(context, link, action);
-    if (!isBegun && files.list(target).length > 0)
+    const there = files.list(target);
+    // Until the record says that something was moved, nothing but our own beginnings can be here.
+    if (!isBegun && !there.every(isWholeName))
       throw new GhostkeepError(
         'BAD_INPUT',
         to,
@@ -70,12 +72,10 @@ async function moveTo(context: Context, links: readonly Link[], to: string): Pro
     const made: string[] = [];
     try {
       // What was moved before shows that the directory is the one of the interrupted command.
-      if (!isBegun) await copyOthers(context, link, others, target, made);
       const moved = await moveAll(context, links, target, where);
-      if (isBegun) {
-        for (const { name } of others) files.remove(`${target}/${name}`);
-        await copyOthers(context, link, others, target, made);
-      }
+      for (const { name } of others) files.remove(`${target}/${name}`);
+      await copyOthers(context, link, others, target, made);
+      files.syncFolder(target);
       made.push(`${target}/${manifestName}`);
       writeManifest(files, target, standingAlone(link.manifest, moved.whole), { durable: true });
       warnOfRefused(context, target);

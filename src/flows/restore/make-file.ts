@@ -40,7 +40,7 @@ export interface NewFile {
    * The file's name until it is complete, where an interrupted restore may have left bytes in it that are
    * nowhere else. It is opened or made, and stays when the restore fails.
    */
-  kept?: string;
+  kept?: { name: string; isBegun: boolean };
   /** The error to throw for one that came up. */
   explain(error: unknown): unknown;
 }
@@ -59,7 +59,7 @@ export async function makeFile(context: Context, target: Folder, file: NewFile):
   const path = `${to}/${name}`;
   let partial: PartialFile | undefined;
   try {
-    if (file.kept !== name && host.files.exists(`${folder}/${name}`))
+    if (file.kept?.name !== name && host.files.exists(`${folder}/${name}`))
       throw new GhostkeepError('IO', path, `${action}: EEXIST: it is there already`);
     partial =
       file.kept === undefined
@@ -86,7 +86,7 @@ export async function nameFile(
   const { folder, allowPrivileged, unfinished } = target;
   try {
     await host.files.flush(partial.fd);
-    if (file.kept !== file.name) host.files.renameNew(partial.path, `${folder}/${file.name}`);
+    if (file.kept?.name !== file.name) host.files.renameNew(partial.path, `${folder}/${file.name}`);
     unfinished.delete(partial.path);
   } catch (error) {
     drop(context, target, partial, file);

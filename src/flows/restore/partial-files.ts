@@ -47,10 +47,18 @@ export function createPartial(
   }
 }
 
-/** Opens or makes the file of a ghost that is moved. No restore removes it. The caller closes it. */
-export function openKept({ files }: Host, folder: string, name: string): PartialFile {
+/**
+ * Opens the file of a ghost that is moved, or makes it. No restore removes it. The caller closes it.
+ * @param isBegun the file has something that is nowhere else
+ */
+export function openKept(
+  { files }: Host,
+  folder: string,
+  { name, isBegun }: { name: string; isBegun: boolean },
+): PartialFile {
   const path = `${folder}/${name}`;
-  const fd = files.exists(path) ? files.open(path, true) : files.create(path);
+  if (!isBegun) files.remove(path);
+  const fd = isBegun ? files.open(path, true) : files.create(path);
   // The name must be on the disk before anything is given up for what the file has.
   files.syncFolder(folder);
   return { fd, path };

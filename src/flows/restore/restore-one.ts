@@ -60,7 +60,7 @@ export async function makeGhost(
       ghost,
       action: actionOf(ghost, path),
       fill,
-      ...(target.moving && isPacked(ghost) ? { kept: keptName(context, target, ghost) } : {}),
+      ...(target.moving && isPacked(ghost) ? { kept: keptFile(context, target, ghost) } : {}),
       explain: error => explainRestore(error, ghost, path),
     });
   } finally {
@@ -99,14 +99,10 @@ async function openPacked(context: Context, target: Target, ghost: PackedGhost):
 }
 
 /** A ghost that an interrupted command has moved completely has its own name already. */
-function keptName(
-  { host: { files } }: Context,
-  { folder, link, moving }: Target,
-  ghost: PackedGhost,
-): string {
-  const kept = `.ghostkeep-moved-${ghost.id}`;
-  const isBegun = moving && movedBefore(ghost, link.where, moving.to) !== undefined;
-  return isBegun && !files.exists(`${folder}/${kept}`) ? nameOf(ghost) : kept;
+function keptFile({ host: { files } }: Context, { folder, link, moving }: Target, ghost: PackedGhost) {
+  const name = `.ghostkeep-moved-${ghost.id}`;
+  const isBegun = moving !== undefined && movedBefore(ghost, link.where, moving.to) !== undefined;
+  return { name: isBegun && !files.exists(`${folder}/${name}`) ? nameOf(ghost) : name, isBegun };
 }
 
 async function move(context: Context, moving: Moving, ghost: PackedGhost, toFd: number): Promise<void> {
