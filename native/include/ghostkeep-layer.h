@@ -54,7 +54,7 @@ int gk_pack(const struct gk_level *levels, uint32_t count, const struct gk_level
  * Put a ghost together from its layers. With a header (see gk_dump, chunked) to_fd becomes a ghost
  * image, without one the file itself; it is an empty regular file. Every unit is checked against the
  * digest that the first level's map has of it before it is written: -EBADMSG where it differs, and
- * -EREMOTE where a layer has given it up. Ranges that lie on blocks are reflinked.
+ * -ENOLINK where a layer has given it up. Ranges that lie on blocks are reflinked.
  * report: size, data_bytes, chunks, image_bytes (of an image), ways.
  */
 int gk_unpack(const struct gk_level *levels, uint32_t count, int to_fd, const void *header,
@@ -80,7 +80,7 @@ int gk_unpack_part(const struct gk_level *levels, uint32_t count, int to_fd, con
 /*
  * Find what level depth need not have any longer for the sake of the first level, and write the record of
  * it: the units that its map has and that the first level does not get from it. What an earlier record has
- * stays there, with its taker; the others get taker. -EREMOTE where the first level needs a unit that was
+ * stays there, with its taker; the others get taker. -ENOLINK where the first level needs a unit that was
  * given up before. record_fd is an empty regular file, or -1.
  * report: data_bytes (of units given up by this call), kept_bytes (of units that stay), differing_bytes (of
  * all units that are given up), all of them bytes of its own data; size (units given up by this call);

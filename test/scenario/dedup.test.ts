@@ -246,14 +246,14 @@ describe('--auto-dedup', () => {
   for (const filesystem of ['ext4', 'xfs'] as const)
     it(`moves a checkpoint with hardly more room than one copy takes, on ${filesystem}`, async t => {
       if (!needs(t, isRoot, 'mounting needs root')) return;
-      const bytes = 80 * MiB;
-      const disk = onLoopDevice(t, filesystem, '400M');
+      const bytes = 48 * MiB;
+      const disk = onLoopDevice(t, filesystem, '320M');
       const [first, second] = (await nights(t, 2, bytes, disk)) as [Night, Night];
       done('pack', '-D', second.images, '--parent', first.images, '--auto-dedup', '--discard-older');
       // xfs frees the blocks of a removed file some time later, at the latest when it is asked to sync.
       usedBytes(disk);
       const free = fs.statfsSync(disk).bavail * fs.statfsSync(disk).bsize;
-      run('fallocate', '-l', String(free - 32 * MiB), `${disk}/filler`);
+      run('fallocate', '-l', String(free - 16 * MiB), `${disk}/filler`);
       const to = `${disk}/whole`;
       refused('NO_SPACE', 'materialize', second.images, '--to', to);
       fs.rmSync(to, { recursive: true });
@@ -268,7 +268,7 @@ describe('--auto-dedup', () => {
 
   it('makes files that the layers have given up, and goes on where it was interrupted', async t => {
     const disk = temporaryFolder(t);
-    const [first, second] = (await nights(t, 2, 40 * MiB, disk)) as [Night, Night];
+    const [first, second] = (await nights(t, 2, 10 * MiB, disk)) as [Night, Night];
     done('pack', '-D', second.images, '--parent', first.images, '--auto-dedup', '--discard-older');
     const to = `${disk}/files`;
     done('restore', '-D', second.images, '--to', to, '--auto-dedup');
@@ -279,7 +279,7 @@ describe('--auto-dedup', () => {
     fs.renameSync(`${to}/ghost-1`, `${to}/.ghostkeep-moved-1`);
     const manifest = `${second.images}/ghostkeep-manifest.json`;
     const text = fs.readFileSync(manifest, 'utf8');
-    assert.match(text, /"below": ?641/);
+    assert.match(text, /"below": ?161/);
     done('restore', '-D', second.images, '--to', to, '--auto-dedup');
     assert.deepEqual(filesIn(to), ['ghost-1']);
     assert.ok(fs.readFileSync(`${to}/ghost-1`).equals(content as Buffer));

@@ -16,10 +16,10 @@ import { assertHolds, type Contents, type Night, nights, randomFrom } from './hi
 import { onLoopDevice, run } from './loop-device.js';
 
 const seed = Number(process.env['GHOSTKEEP_SEED'] ?? Date.now() % 2 ** 32);
-const kills = Number(process.env['GHOSTKEEP_KILLS'] ?? 10);
-const cuts = Number(process.env['GHOSTKEEP_CUTS'] ?? 4);
+const kills = Number(process.env['GHOSTKEEP_KILLS'] ?? 5);
+const cuts = Number(process.env['GHOSTKEEP_CUTS'] ?? 3);
 /** Three pieces of a move. */
-const bytes = 40 << 20;
+const bytes = 10 << 20;
 
 interface Kind {
   name: string;
@@ -169,12 +169,12 @@ describe('a command that gives bytes up', () => {
     const all = await nights(t, 3, bytes, folder);
     const prepared = prepare(folder, all);
     // A copy of a disk's file that shares its blocks is the disk as it is at one moment.
-    const host = onLoopDevice(t, 'xfs', '2G');
+    const host = onLoopDevice(t, 'xfs', '1G');
     const [file, copy, mounted] = [`${host}/disk`, `${host}/copy`, `${folder}/mounted`];
     fs.mkdirSync(mounted);
     for (let round = 0; round < cuts; round += 1) {
       const { kind, from, takesMs } = prepared[round % prepared.length] as Prepared;
-      run('truncate', '-s', '300M', file);
+      run('truncate', '-s', '128M', file);
       run('mke2fs', '-q', '-F', '-t', 'ext4', file);
       run('mount', '-o', 'loop', file, mounted);
       const waitMs = random(takesMs);

@@ -100,7 +100,7 @@ static int look_at_unit(struct give_up *give, uint64_t unit)
 	if (given < 0)
 		return given;
 	if (reached && given)
-		return fail(give->report, -EREMOTE, unit * UNIT_BYTES,
+		return fail(give->report, -ENOLINK, unit * UNIT_BYTES,
 			    "parent %u has given up what its child needs at offset %llu of the ghost",
 			    give->depth, (unsigned long long)(unit * UNIT_BYTES));
 	error = count_bytes(give, unit, &bytes);

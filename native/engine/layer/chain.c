@@ -224,7 +224,7 @@ void chain_pass(const struct chain *chain, struct batch *batch)
 
 static int gave_up(struct chain *chain, uint64_t start, uint32_t depth)
 {
-	return fail(chain->report, -EREMOTE, start, "%s %u has given up what is at offset %llu of the ghost",
+	return fail(chain->report, -ENOLINK, start, "%s %u has given up what is at offset %llu of the ghost",
 		    depth ? "parent" : "layer", depth, (unsigned long long)start);
 }
 

@@ -25,7 +25,7 @@ export interface Move {
   header?: Uint8Array;
 }
 
-const leastPiece = 16n << 20n;
+const leastPiece = 4n << 20n;
 const unitBytes = 65536n;
 
 /** How much is written before it is given up: each piece costs some fsyncs. */

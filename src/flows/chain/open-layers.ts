@@ -167,7 +167,7 @@ async function orGivenUp<T>(at: OpenLayers['at'], work: Promise<T>): Promise<T> 
   try {
     return await work;
   } catch (error) {
-    if (errnoOf(error) !== 'EREMOTE') throw error;
+    if (errnoOf(error) !== 'ENOLINK') throw error;
     const givers = at.filter(({ ghost }) => isPacked(ghost) && hasGiven(ghost));
     const takers = givers.flatMap(({ ghost, link }) => takersOf(ghost as PackedGhost, link.where));
     const [first] = at;
