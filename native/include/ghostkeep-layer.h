@@ -78,13 +78,12 @@ int gk_unpack_part(const struct gk_level *levels, uint32_t count, int to_fd, con
 		   struct gk_report *report);
 
 /*
- * Find what level depth need not have any longer for the sake of the first level, and write the record of
- * it: the units that its map has and that the first level does not get from it. What an earlier record has
- * stays there, with its taker; the others get taker. -ENOLINK where the first level needs a unit that was
- * given up before. record_fd is an empty regular file, or -1.
- * report: data_bytes (of units given up by this call), kept_bytes (of units that stay), differing_bytes (of
- * all units that are given up), all of them bytes of its own data; size (units given up by this call);
- * chunks (ranges).
+ * Find what level depth need not have any longer for the sake of the first level, and write the record
+ * of it: the units that its map has and that the first level does not get from it. Units of an earlier
+ * record stay in it, with their taker; the others get taker. -ENOLINK where the first level needs a
+ * unit that was given up before. record_fd is an empty regular file, or -1.
+ * report: size (units given up by this call), chunks (ranges), and in bytes of its own data: data_bytes
+ * (given up by this call), differing_bytes (by this and earlier ones), kept_bytes (that stay).
  */
 int gk_give_up(const struct gk_level *levels, uint32_t count, uint32_t depth, int record_fd, uint32_t taker,
 	       struct gk_progress *progress, struct gk_report *report);

@@ -1,4 +1,4 @@
-/** What a packed directory has given up, and to whom. Such a directory is no checkpoint any more. */
+/** A packed directory that has given something up says to whom. It is no checkpoint any more. */
 import path from 'node:path';
 import type { Manifest } from '../base/documents/generated/manifest.js';
 import { GhostkeepError } from '../base/errors.js';

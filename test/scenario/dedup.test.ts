@@ -1,4 +1,4 @@
-/** `dedup` and `--auto-dedup` by the built program: what they free, what they refuse, and what is said of it. */
+/** `dedup` and `--auto-dedup` by the built program: what they free, what they refuse, and what they print. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';

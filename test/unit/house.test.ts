@@ -43,6 +43,7 @@ const rooms: Record<string, string[][]> = {
     ['chain'],
     ['restore'],
     ['recover', 'history'],
+    ['dedup'],
     ['gate', 'hooks', 'try-hooks'],
     ['try-hooks/restored', 'try-hooks/runc'],
   ],

@@ -10,7 +10,7 @@
 #include "base/progress.h"
 #include "layer/batch.h"
 #include "layer/chain.h"
-#include "layer/put-le.h"
+#include "layer/little-endian.h"
 
 struct give_up {
 	struct chain chain;
@@ -83,7 +83,8 @@ static int count_bytes(struct give_up *give, uint64_t unit, uint64_t *bytes)
 	int error;
 
 	batch_clear(&give->batch);
-	error = level_add(give->level, unit, &give->batch);
+	give->batch.units[give->batch.count++] = (struct unit){ .number = unit };
+	error = level_add_places(give->level, unit, &give->batch);
 	*bytes = 0;
 	for (uint32_t i = 0; i < give->batch.pieces; i++)
 		*bytes += give->batch.places[i].length;

@@ -6,28 +6,9 @@
 #ifndef GK_CHAIN_H
 #define GK_CHAIN_H
 
-#include "image/image-read.h"
-#include "layer/given.h"
-#include "layer/map-read.h"
+#include "layer/level.h"
 
 struct batch;
-
-/* A walk over chunks of an image whose offsets ascend. */
-struct run {
-	struct image image;
-	struct image_chunk chunk; /* the first one that may not be used up */
-	bool ended;		  /* there is no such chunk */
-	uint64_t taken;		  /* bytes that units got from it */
-};
-
-struct level {
-	bool whole; /* an image; otherwise a map and data */
-	struct map map;
-	int data_fd;
-	/* The offsets of an image may go back once. Units are asked for in order, so each run has a walk. */
-	struct run runs[2];
-	struct given given; /* units that it has given up */
-};
 
 struct chain {
 	struct level levels[GK_LEVELS_MAX];
@@ -42,12 +23,6 @@ void chain_close(struct chain *chain);
 
 /* Set *unit to the first unit from *unit on that may not be all zero. Returns 1, 0, or a negative errno. */
 int chain_next(struct chain *chain, uint64_t *unit);
-
-/* The same for one level. */
-int level_next(struct level *level, uint64_t *unit);
-
-/* Add the places that a unit of a level has in its own image or data, none where it is in a parent. */
-int level_add(struct level *level, uint64_t unit, struct batch *batch);
 
 /*
  * Does the first level get a unit from level depth, if that has it? Units are asked for in ascending order.

@@ -7,15 +7,7 @@
 #include "base/io.h"
 #include "base/report.h"
 #include "layer/given.h"
-
-static uint64_t le(const unsigned char *bytes, int count)
-{
-	uint64_t value = 0;
-
-	while (count--)
-		value = value << 8 | bytes[count];
-	return value;
-}
+#include "layer/little-endian.h"
 
 static int bad(struct given *given, uint64_t position, const char *what)
 {
@@ -43,10 +35,10 @@ static int read_head(struct given *given, uint64_t bytes)
 		return error;
 	if (memcmp(head, GIVEN_MAGIC, 8))
 		return bad(given, 0, "no record");
-	given->ranges = le(head + 8, 8);
-	given->left = le(head + 16, 8);
-	given->takers = (uint32_t)le(head + 24, 4);
-	if (le(head + 28, 4))
+	given->ranges = get_le(head + 8, 8);
+	given->left = get_le(head + 16, 8);
+	given->takers = (uint32_t)get_le(head + 24, 4);
+	if (get_le(head + 28, 4))
 		return bad(given, 28, "a record of another version");
 	if (given->left > given->units || given->ranges > given->left)
 		return bad(given, 8, "more than the ghost has units");
@@ -58,7 +50,7 @@ static int read_head(struct given *given, uint64_t bytes)
 
 static int parse(struct given *given, const unsigned char *bytes, uint64_t position)
 {
-	uint64_t first = le(bytes, 8), count = le(bytes + 8, 8);
+	uint64_t first = get_le(bytes, 8), count = get_le(bytes + 8, 8);
 
 	if (first < given->end)
 		return bad(given, position, "a range that is not behind the one before it");
@@ -69,10 +61,10 @@ static int parse(struct given *given, const unsigned char *bytes, uint64_t posit
 	given->first = first;
 	given->end = first + count;
 	given->left -= count;
-	given->taker = (uint32_t)le(bytes + 16, 4);
+	given->taker = (uint32_t)get_le(bytes + 16, 4);
 	if (given->taker == 0 || given->taker > given->takers)
 		return bad(given, position, "an unknown taker");
-	return le(bytes + 20, 4) ? bad(given, position, "a range of another version") : 0;
+	return get_le(bytes + 20, 4) ? bad(given, position, "a range of another version") : 0;
 }
 
 static int step(struct given *given)

@@ -11,7 +11,7 @@
 #include "base/progress.h"
 #include "layer/batch.h"
 #include "layer/chain.h"
-#include "layer/put-le.h"
+#include "layer/little-endian.h"
 
 struct pack {
 	struct chain ghost, parent;

@@ -40,8 +40,8 @@ static int gather(struct unpack *unpack, const void *bytes, uint64_t length, uin
 }
 
 /*
- * Begin the next chunk of the image, whose first byte is at offset of the ghost. When the chunk is passed, its
- * header is there already.
+ * Begin the next chunk of the image, whose first byte is at offset of the ghost. When the chunk is
+ * passed, its header is there already.
  */
 static int begin_chunk(struct unpack *unpack, uint64_t offset, bool passed)
 {

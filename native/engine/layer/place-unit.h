@@ -38,7 +38,7 @@ struct unpack {
 	struct gk_progress *progress;
 };
 
-/* Write a unit that was read. What is gathered for writing stays in memory until flush_pieces(). */
+/* Write a unit that was read. Its bytes must stay in memory until flush_pieces(). */
 int write_unit(struct unpack *unpack, const struct unit *unit);
 
 /* A unit that is there already: go on behind it, and with check_first add the places where it lies. */

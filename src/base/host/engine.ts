@@ -112,13 +112,13 @@ export interface Engine extends Layers {
 /** One layer of a ghost, by descriptors: its whole image, or the map and the data of a packed one. */
 export type Level = ({ imageFd: number } | { mapFd: number; dataFd: number }) & GivenUp;
 
-/** What a layer has given up: the units in a record, and all units below one. */
+/** The units that a layer has given up: those in a record, and all below one. */
 export interface GivenUp {
   givenFd?: number;
   givenBelow?: bigint;
 }
 
-/** What `unpackPart` does next: units are 64 KiB, from the start of the ghost. */
+/** One call of `unpackPart`. Units are 64 KiB, from the start of the ghost. */
 export interface Part {
   /** The file has all units below it from earlier calls. */
   first: bigint;

@@ -14,7 +14,9 @@ import { type Context, whenMoving } from '../context.js';
 import { type Link, type OpenLayers, openLayers, Parents } from './open-layers.js';
 
 export interface Move {
-  /** The directory and all its parents, of which the caller is the owner. Their manifests are kept up to date. */
+  /**
+   * The directory and all its parents, of which the caller is the owner. Their manifests are kept up to date.
+   */
   links: readonly Link[];
   ghost: PackedGhost;
   /** The real path of the directory that gets the ghost. */
@@ -118,7 +120,7 @@ function noteMoved(
   levelOf(layers, depth).givenBelow = below;
 }
 
-/** What was moved before must still be there, because it is nowhere else. */
+/** The target must still have all that was moved before, because it is nowhere else. */
 async function checkMoved(
   context: Context,
   { ghost, to, toFd, header }: Move,

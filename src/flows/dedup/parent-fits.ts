@@ -8,7 +8,7 @@ import { type Link, Parents } from '../chain/open-layers.js';
 import { assertOnlyChildren } from '../chain/own-chain.js';
 import type { Context } from '../context.js';
 
-/** What will happen to the parents when the new child is packed. */
+/** Do the parents give up what the new child replaces? */
 export interface Fate {
   autoDedup: boolean;
   discardOlder: boolean;

@@ -1,4 +1,4 @@
-/** What each parent can give up for the sake of a packed directory. Nothing is written here. */
+/** Finds what each parent can give up for the sake of a packed directory, and writes nothing. */
 import type { ManifestGhost } from '../../base/documents/generated/manifest.js';
 import { errnoOf, GhostkeepError, translate } from '../../base/errors.js';
 import type { Level } from '../../base/host/host.js';
@@ -17,7 +17,7 @@ export interface GhostPlan {
   isWhole: boolean;
   /** There is something that no earlier record has. */
   isNew: boolean;
-  /** What its image or data takes now. */
+  /** Bytes that its image or data takes now. */
   allocated: bigint;
 }
 
@@ -33,7 +33,10 @@ export interface Plan {
   seen: Set<string>;
 }
 
-/** @param punches whether holes will be punched: then a file system that cannot is an error. @throws NO_HOLES */
+/**
+ * @param punches whether holes will be punched: then a file system that cannot is an error
+ * @throws NO_HOLES
+ */
 export async function planGiving(
   context: Context,
   links: readonly Link[],
@@ -87,7 +90,7 @@ async function planLevel(
   if (punches && !isWhole) await assertCanPunch(context, level, plan.link.where);
 }
 
-/** What one ghost does not need, another may. No pack makes such a pair. @throws CHAIN_WRONG */
+/** A second ghost may need what the first does not. No pack makes such a pair. @throws CHAIN_WRONG */
 function assertOnce({ link: { where }, seen }: Plan, { image, id, path }: ManifestGhost): void {
   if (!seen.has(image)) {
     seen.add(image);

@@ -1,4 +1,4 @@
-/** What both ways to make a packed checkpoint stand alone again have in common. */
+/** The steps that both ways to make a packed checkpoint stand alone again have in common. */
 import type { Manifest, ManifestGhost } from '../../base/documents/generated/manifest.js';
 import { errnoOf, GhostkeepError, reasonOf } from '../../base/errors.js';
 import { showBytes } from '../../base/units.js';

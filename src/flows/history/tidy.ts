@@ -13,7 +13,7 @@ export function tidy(files: Files, images: string): void {
   const named = new Set(
     packed.flatMap(({ layer }) => [layer.map, layer.data, ...(layer.given ? [layer.given.record] : [])]),
   );
-  // What was moved into this directory may be nowhere else: under either of its names, it stays.
+  // An image that was moved into this directory may be nowhere else. It stays under either of its names.
   const isHere = (ghost: PackedGhost) => ghost.layer.moved?.path === '.';
   for (const ghost of packed.filter(isHere)) named.add(wholeName(ghost.id));
   const spare = new Set(packed.filter(ghost => !isHere(ghost)).map(({ image }) => image));

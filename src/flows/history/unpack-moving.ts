@@ -1,6 +1,6 @@
 /**
- * `materialize --auto-dedup`: as unpack, but the layers give up what the images have already. Whatever was
- * moved stays where it is when the command fails or is killed, and the same command goes on with it.
+ * `materialize --auto-dedup`: as unpack, but the layers give up what the images have already. When the command
+ * fails or is killed, all that was moved stays where it is, and the same command goes on with it.
  */
 import path from 'node:path';
 import type { ManifestGhost } from '../../base/documents/generated/manifest.js';
@@ -71,7 +71,7 @@ async function moveTo(context: Context, links: readonly Link[], to: string): Pro
     assertRoom(context, target, copied + roomFor(links, packed), action);
     const made: string[] = [];
     try {
-      // What was moved before shows that the directory is the one of the interrupted command.
+      // The bytes that were moved before show that the directory is the one of the interrupted command.
       const moved = await moveAll(context, links, target, where);
       for (const { name } of others) files.remove(`${target}/${name}`);
       await copyOthers(context, link, others, target, made);
@@ -158,7 +158,7 @@ function openTarget(
   return { fd, path: names[0] };
 }
 
-/** What there must be at most besides what is given up: parents that stand alone keep their images. */
+/** The room that is needed besides what is given up. Parents that stand alone keep their images. */
 function roomFor(links: readonly Link[], packed: readonly PackedGhost[]): bigint {
   const keeps = links.some(({ manifest }) => manifest.ghosts.some(({ layer }) => !layer));
   return packed.reduce(

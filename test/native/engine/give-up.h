@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a parent gives up for the sake of its child, and pieces of a ghost that is moved. */
+/* A parent gives up what its child has replaced, and a ghost is moved in pieces. */
 #ifndef TEST_GIVE_UP_H
 #define TEST_GIVE_UP_H
 
