@@ -1,6 +1,7 @@
 /** `dedup` and `--auto-dedup` by the built program: what they free, what they refuse, and what they print. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import { describe, it, type TestContext } from 'node:test';
 import type { Deduplicated } from '../../src/base/documents/generated/deduplicated.js';
@@ -241,6 +242,24 @@ describe('--auto-dedup', () => {
     assert.equal(ghostkeep(['dump', ...pid, '-D', `${images}-x`, '--auto-dedup']).status, 2);
     refused('GIVEN_UP', 'dump', ...pid, '-D', `${images}-x`, '--parent', first.images);
     assert.equal(fs.existsSync(`${images}-x`), false, 'nothing is dumped where the parent is of no use');
+  });
+
+  it('frees a parent also for a child that has no unit in common with it, and that stays whole', async t => {
+    const folder = temporaryFolder(t);
+    const fd = fs.openSync(`${folder}/ghost`, 'wx+');
+    t.after(() => fs.closeSync(fd));
+    fs.unlinkSync(`${folder}/ghost`);
+    fs.writeSync(fd, randomBytes(MiB));
+    const pid = ['--pid', String(process.pid)];
+    const [first, second] = [`${folder}/first`, `${folder}/second`];
+    done('dump', ...pid, '-D', first);
+    for (let at = 0; at < MiB; at += unit) fs.writeSync(fd, randomBytes(4096), 0, 4096, at);
+    done('dump', ...pid, '-D', second, '--parent', first, '--auto-dedup', '--discard-older');
+    assert.ok(fs.existsSync(`${second}/ghost-file-1.img`), 'CRIU can restore it');
+    assert.equal(fs.existsSync(`${first}/ghost-file-1.img`), false);
+    assert.ok(blocksOf(`${first}/ghostkeep-layer-1.data`) <= 4096);
+    assert.match(refused('GIVEN_UP', 'verify', first), /gave up 1 MiB to .*second/);
+    done('verify', second);
   });
 
   for (const filesystem of ['ext4', 'xfs'] as const)

@@ -63,6 +63,7 @@ const doors = new Set([
 const mostSideBySide = 12;
 const crowded: Record<string, string> = {
   'src/cli/commands': 'a file for each command, by its name',
+  'bench/suites': 'a file for each suite, by its name',
 };
 /** Tests of more than one unit, or of a part of one that is large enough for a file of its own. */
 const aside: Record<string, string> = {

@@ -160,7 +160,8 @@ static int open_give_up(struct give_up *give, const struct gk_level *levels, uin
 		return error;
 	if (give->depth == 0 || give->depth >= count || give->taker == 0)
 		return fail(give->report, -EINVAL, 0, "layer %u of %u gives nothing up", give->depth, count);
-	for (uint32_t above = 0; above < give->depth; above++)
+	/* The first level may be an image: then it has replaced everything. */
+	for (uint32_t above = 1; above < give->depth; above++)
 		if (give->chain.levels[above].whole)
 			return fail(give->report, -EINVAL, 0, "layer %u needs no parent", above);
 	give->level = &give->chain.levels[give->depth];

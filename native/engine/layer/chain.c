@@ -45,6 +45,8 @@ int chain_reaches(struct chain *chain, uint64_t unit, uint32_t depth)
 		struct map *map = &chain->levels[above].map;
 		int error = 0;
 
+		if (chain->levels[above].whole)
+			return 0;
 		while (!error && !map->ended && map->current.unit < unit)
 			error = map_step(map);
 		if (error)

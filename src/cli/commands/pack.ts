@@ -23,10 +23,9 @@ export async function packCommand(args: string[]): Promise<number> {
   const fate = fateOf('pack', values);
   if (fate.autoDedup) assertParentFits(context, parent, fate);
   const packed = await pack(context, { images, parent });
-  const freed =
-    fate.autoDedup && packed.packed > 0
-      ? await dedup(context, { images, discardOlder: fate.discardOlder })
-      : undefined;
+  const freed = fate.autoDedup
+    ? await dedup(context, { images, parent, discardOlder: fate.discardOlder })
+    : undefined;
   const result: Packed = { ...packed, ...(freed ? { freedBytes: freed.freedBytes } : {}) };
   process.stdout.write(
     values.json

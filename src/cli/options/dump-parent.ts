@@ -34,8 +34,8 @@ export async function packDumped(
 ): Promise<{ manifest: Manifest; more: string }> {
   const { files } = context.host;
   try {
-    const { packed } = await pack(context, { images, parent });
-    const freed = autoDedup && packed > 0 ? await dedup(context, { images, discardOlder }) : undefined;
+    await pack(context, { images, parent });
+    const freed = autoDedup ? await dedup(context, { images, parent, discardOlder }) : undefined;
     return { manifest: readManifest(files, images), more: freed ? showDeduplicated(freed) : '' };
   } catch (error) {
     if (error instanceof GhostkeepError)

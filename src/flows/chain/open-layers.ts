@@ -23,6 +23,8 @@ export interface Opening {
   given?: boolean;
   /** To punch holes into the data. */
   writable?: boolean;
+  /** The same file in the parent, where the layer itself names none. */
+  over?: { link: Link; ghost: ManifestGhost };
 }
 
 /** A directory of a chain. */
@@ -120,6 +122,10 @@ export async function openLayers(
     for (let [above, file] = [link, ghost]; ; ) {
       await add(above, file, { given: at.length > 0, ...opening });
       seen.push(above);
+      if (at.length === 1 && opening.over) {
+        [above, file] = [opening.over.link, opening.over.ghost];
+        continue;
+      }
       if (!isPacked(file) || !file.layer.parent) return;
       const next = parents.above(above);
       assertNoCircle(seen, next);

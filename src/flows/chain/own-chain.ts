@@ -10,6 +10,7 @@ import { type Link, Parents } from './open-layers.js';
  * from them. The links that it is given can be written to.
  * @param images the directory, as the caller may write to it
  * @param name its name, for messages
+ * @param parent the parent of a directory that names none, because it needs nothing of it
  * @throws IN_USE, CHAIN_…
  */
 export async function asOwnerOfChain<T>(
@@ -17,6 +18,7 @@ export async function asOwnerOfChain<T>(
   images: string,
   name: string,
   work: (links: readonly Link[]) => Promise<T>,
+  parent?: string,
 ): Promise<T> {
   const { files } = context.host;
   const read = (path: string, where: string): Link => ({
@@ -25,12 +27,17 @@ export async function asOwnerOfChain<T>(
     manifest: readSealedManifest(files, path),
   });
   const first = read(images, files.realPath(name));
-  const before = new Parents(context).all(first);
+  const all = (link: Link) => {
+    const parents = new Parents(context);
+    if (link.manifest.parent || parent === undefined) return parents.all(link);
+    return [link, ...parents.all(read(parent, files.realPath(parent)))];
+  };
+  const before = all(first);
   const own = async (owned: readonly Link[], [next, ...rest]: readonly Link[]): Promise<T> => {
     if (next) return asOwner(context, next.images, path => own([...owned, read(path, next.where)], rest));
     // Only now nobody can change a manifest any more.
     const links = [read(images, first.where), ...owned];
-    const now = new Parents(context).all(links[0] as Link).map(({ where }) => where);
+    const now = all(links[0] as Link).map(({ where }) => where);
     if (now.join('\0') === links.map(({ where }) => where).join('\0')) return work(links);
     throw new GhostkeepError(
       'IN_USE',

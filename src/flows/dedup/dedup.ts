@@ -21,6 +21,8 @@ import { settleAll } from './settle.js';
 export interface DedupRequest {
   /** The child, for whose sake its parents give up what it does not need of them. */
   images: string;
+  /** The parent to free, where the child has nothing in common with it and so names none. */
+  parent?: string;
   /** Also where a parent can still be restored by itself; it is packed for it. */
   discardOlder?: boolean;
   /** Only say what would be free. */
@@ -34,9 +36,9 @@ export interface DedupRequest {
  * been given up then
  */
 export async function dedup(context: Context, request: DedupRequest): Promise<Deduplicated> {
-  const { images } = request;
+  const { images, parent } = request;
   return asOwner(context, images, owned =>
-    asOwnerOfChain(context, owned, images, links => dedupChain(context, links, request)),
+    asOwnerOfChain(context, owned, images, links => dedupChain(context, links, request), parent),
   );
 }
 

@@ -8,10 +8,10 @@ import { countToJson } from '../../base/units.js';
 import { isPacked, type PackedGhost, packedGhosts } from '../../chain/packed.js';
 import { givenName, layerNames } from '../../image/layout.js';
 import { writeManifest } from '../../image/manifest.js';
-import { type Link, openLayers, openOwnLayer, Parents } from '../chain/open-layers.js';
+import { type Link, openOwnLayer } from '../chain/open-layers.js';
 import { type Context, whenMoving } from '../context.js';
 import { tidy } from '../history/tidy.js';
-import { explain, type GhostPlan, type Plan } from './plan.js';
+import { explain, type GhostPlan, openReplacing, type Plan } from './plan.js';
 
 /**
  * Writes what a parent gives up into its manifest and waits for the disk. An image is packed without what is
@@ -44,14 +44,14 @@ async function recordGhost(
 ): Promise<PackedGhost> {
   const { files, engine } = context.host;
   const [first] = links as [Link];
-  const layers = await openLayers(context, first, child, new Parents(context));
+  const layers = await openReplacing(context, first, child);
   const record = givenName(ghost.id, randomBytes(4).toString('hex'));
   const fd = files.create(`${link.images}/${record}`);
   try {
     const { to, place } = withTaker(isPacked(ghost) ? (ghost.layer.given?.to ?? []) : [], {
       path: path.relative(link.where, first.where),
       created: first.manifest.created,
-      layer: child.layer.name,
+      ...(isPacked(child.ghost) ? { layer: child.ghost.layer.name } : {}),
     });
     const report = await layers.use(levels => engine.giveUp(levels, depth, fd, place, whenMoving(context)));
     const model = isPacked(ghost) ? ghost.layer.map : ghost.image;
@@ -66,7 +66,7 @@ async function recordGhost(
         : (ghost as PackedGhost).layer;
     return { ...ghost, layer: { ...layer, given } };
   } catch (error) {
-    throw explain(error, first, child);
+    throw explain(error, first, child.ghost);
   } finally {
     files.close(fd);
     layers.close();

@@ -3,14 +3,21 @@ import type { ManifestGhost } from '../../base/documents/generated/manifest.js';
 import { errnoOf, GhostkeepError, translate } from '../../base/errors.js';
 import type { Level } from '../../base/host/host.js';
 import { hasGiven } from '../../chain/given.js';
-import { isPacked, type PackedGhost, packedGhosts } from '../../chain/packed.js';
+import { isPacked, packedGhosts } from '../../chain/packed.js';
+import { pairGhosts } from '../../chain/pair.js';
 import { assertCanPunch } from '../chain/move.js';
-import { type Link, type OpenLayers, openLayers, Parents } from '../chain/open-layers.js';
+import { type Link, type Opening, type OpenLayers, openLayers, Parents } from '../chain/open-layers.js';
 import { type Context, whenMoving } from '../context.js';
+
+export interface Replacing {
+  ghost: ManifestGhost;
+  /** The same file in the parent, where the child has nothing in common with it. */
+  over?: { link: Link; ghost: ManifestGhost };
+}
 
 export interface GhostPlan {
   /** The ghost in the child, and how many parents lie between the two. */
-  child: PackedGhost;
+  child: Replacing;
   depth: number;
   ghost: ManifestGhost;
   /** It is an image, and must be packed before it can give something up. */
@@ -52,14 +59,13 @@ export async function planGiving(
       seen: new Set(),
     }),
   );
-  const parents = new Parents(context);
-  for (const ghost of packedGhosts(child.manifest)) {
-    const layers = await openLayers(context, child, ghost, parents, { writable: punches });
+  for (const each of replacing(child, ancestors)) {
+    const layers = await openReplacing(context, child, each, { writable: punches });
     try {
       for (let depth = 1; depth < layers.levels.length; depth += 1)
-        await planLevel(context, layers, depth, ghost, plans[depth - 1] as Plan, punches);
+        await planLevel(context, layers, depth, each, plans[depth - 1] as Plan, punches);
     } catch (error) {
-      throw explain(error, child, ghost);
+      throw explain(error, child, each.ghost);
     } finally {
       layers.close();
     }
@@ -67,11 +73,43 @@ export async function planGiving(
   return plans;
 }
 
+/**
+ * The ghosts of the child that have replaced something in the parent. One that has nothing in common with the
+ * same file there names no ghost of it, and has replaced all. A path alone does not make a file the same here.
+ */
+function replacing({ manifest }: Link, [parent]: readonly Link[]): Replacing[] {
+  const named = packedGhosts(manifest).filter(({ layer }) => layer.parent);
+  const others = manifest.ghosts.filter(({ layer }) => !layer?.parent);
+  const taken = new Set(named.map(({ layer }) => layer.parent?.id));
+  const free = (parent?.manifest.ghosts ?? []).filter(({ id }) => !taken.has(id));
+  const pairs = [...pairGhosts(others, free)].filter(
+    ([one, other]) =>
+      one.dev === other.dev &&
+      one.ino === other.ino &&
+      // The time of birth is not known of a file that had not changed since. Then the paths are the same.
+      (one.birth === other.birth || one.birth === undefined || other.birth === undefined),
+  );
+  return [
+    ...named.map(ghost => ({ ghost })),
+    ...pairs.map(([ghost, other]) => ({ ghost, over: { link: parent as Link, ghost: other } })),
+  ];
+}
+
+/** The layers of the ghost in the child and in all parents. The caller closes them. */
+export function openReplacing(
+  context: Context,
+  child: Link,
+  { ghost, over }: Replacing,
+  opening: Opening = {},
+): Promise<OpenLayers> {
+  return openLayers(context, child, ghost, new Parents(context), { ...opening, ...(over ? { over } : {}) });
+}
+
 async function planLevel(
   context: Context,
   layers: OpenLayers,
   depth: number,
-  child: PackedGhost,
+  child: Replacing,
   plan: Plan,
   punches: boolean,
 ): Promise<void> {
@@ -104,8 +142,8 @@ function assertOnce({ link: { where }, seen }: Plan, { image, id, path }: Manife
 }
 
 /** @param child the directory and the ghost for whose sake something is given up */
-export function explain(error: unknown, { where }: Link, { id, path, layer }: PackedGhost): unknown {
+export function explain(error: unknown, { where }: Link, { id, path, image }: ManifestGhost): unknown {
   if (!(error instanceof GhostkeepError) && errnoOf(error) === undefined) return error;
   const code = errnoOf(error) === 'EBADMSG' ? 'IMAGE_INVALID' : 'IO';
-  return translate(error, code, layer.map, `cannot free anything for ghost ${id} (${path}) of ${where}`);
+  return translate(error, code, image, `cannot free anything for ghost ${id} (${path}) of ${where}`);
 }
