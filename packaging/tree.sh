@@ -3,7 +3,7 @@
 # Makes the tree that both packages carry, in $work/tree, by the functions that install.sh uses.
 
 stage_tree() {
-	local source=$top
+	source=$top
 	cross=''
 	sh "$top/scripts/setup" >&2
 	if [ "$arch" != "$(dpkg --print-architecture)" ]; then

@@ -175,6 +175,7 @@ static enum answer give_up(struct helper *helper, const char *during, int timeou
 	else
 		gate_log(helper->loss, "%s: cannot talk with the helper (pid %d): %s", during, helper->pid,
 			 what_is_wrong(ret));
+	helper->silent = ret == -ETIMEDOUT;
 	helper_log_last_words(helper);
 	helper_kill(helper);
 	return ANSWER_NONE;

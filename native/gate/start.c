@@ -15,7 +15,12 @@ int start_helper(struct helper *helper, const char *mode, int image_dir)
 		return 0;
 	helper_end(helper);
 	/* a helper that refuses has started well, and has said why */
-	if (answer == ANSWER_NONE)
+	if (answer == ANSWER_NONE && helper->silent)
+		gate_log(
+			CRIU_LOG_ERROR,
+			"the helper has not started in time: the host is too busy, or a disk or a server hangs; try again, or remove %s to do without it",
+			plugin_path());
+	else if (answer == ANSWER_NONE)
 		gate_log(CRIU_LOG_ERROR,
 			 "the helper does not start: reinstall ghostkeep, or remove %s to do without it",
 			 plugin_path());

@@ -79,9 +79,9 @@ int gk_unpack_part(const struct gk_level *levels, uint32_t count, int to_fd, con
 
 /*
  * Find what level depth need not have any longer for the sake of the first level, which may be a whole
- * image here, and write the record of it: the units that its map has and that the first level does not get from it. Units of an earlier
- * record stay in it, with their taker; the others get taker. -ENOLINK where the first level needs a
- * unit that was given up before. record_fd is an empty regular file, or -1.
+ * image here, and write the record of it: the units that its map has and that the first level does not
+ * get from it. Units of an earlier record stay in it, with their taker; the others get taker. -ENOLINK
+ * where the first level needs a unit that was given up before. record_fd is an empty regular file, or -1.
  * report: size (units given up by this call), chunks (ranges), and in bytes of its own data: data_bytes
  * (given up by this call), differing_bytes (by this and earlier ones), kept_bytes (that stay).
  */

@@ -1,5 +1,6 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { GhostkeepError } from '../base/errors.js';
+import { parseId } from '../base/text/ghost-id.js';
 import { nearest } from '../base/text/nearest.js';
 
 type Options = NonNullable<ParseArgsConfig['options']>;
@@ -94,17 +95,16 @@ export function positive(command: string, option: string, text: string): number 
 }
 
 /**
- * A ghost's id as `ghostkeep show` lists it, or as the name of its image has it, where it is hexadecimal:
- * `10`, `ghost-10`, `ghost-file-a.img`.
+ * A ghost's id: `0xa` as `ghostkeep show` lists it, `ghost-file-a.img` as its image is called, or `10`.
  * @throws USAGE
  */
 export function ghostId(command: string, option: string, text: string): number {
-  const [, decimal] = /^(?:ghost-)?([0-9]+)$/.exec(text) ?? [];
-  if (decimal !== undefined) return positive(command, option, decimal);
-  const [, hexadecimal] = /^(?:.*\/)?ghost-file-([0-9a-f]{1,8})(?:\.img)?$/.exec(text) ?? [];
-  if (hexadecimal !== undefined) return positive(command, option, String(Number.parseInt(hexadecimal, 16)));
+  const id = parseId(text);
+  if (id !== undefined) return id;
+  const [, digits] = /^([0-9a-f]{1,8})$/.exec(text) ?? [];
+  const meant = digits === undefined || /^0+$/.test(digits) ? '' : `; did you mean 0x${digits}?`;
   throw usage(
     command,
-    `${option} is ${JSON.stringify(text)}, it must be an id that \`ghostkeep show\` lists, or the name of an image`,
+    `${option} is ${JSON.stringify(text)}, it must be an id that \`ghostkeep show\` lists, or the name of an image${meant}`,
   );
 }

@@ -7,7 +7,7 @@ import type { Command } from './command.js';
 export const commands: Record<string, Command> = {
   scan: {
     usage:
-      'scan [--pid N … | --tree PID | --container NAME | --cgroup PATH | --all] [--sort allocated|size|path|pid]\n         [--min-size SIZE] [--kept-by ghostkeep|criu|no …] [--watch | --metrics FILE] [--json]',
+      'scan [--pid N … | --tree PID | --container NAME | --cgroup PATH | --all] [--sort allocated|size|path|pid]\n         [--min-size SIZE] [--kept-by ghostkeep|criu|no …] [--watch | --metrics FILE] [--verbose] [--json]',
     summary: 'list files without a name and the processes that hold them (default: --all)',
     details:
       '--pid may be given more than once, --tree adds all descendants. --container takes the name or id that podman, docker,\nnerdctl, crictl or runc shows, or 12 digits of the id; --cgroup a path as a shell or systemctl shows it. The table begins\nwith what takes most room. A holder such as 812/fd/5 lies below /proc: `: > /proc/812/fd/5` empties that file, and its room\nis free again. --min-size leaves out ghosts for which fewer bytes are allocated. --watch looks again every two seconds.\n--metrics writes FILE for node_exporter (examples/ghostkeep-scan.timer). Root sees every process, others their own; what was\nnot looked at is said below the table.',
@@ -16,7 +16,7 @@ export const commands: Record<string, Command> = {
   },
   recover: {
     usage:
-      'recover --pid N …|--tree PID|--container NAME|--cgroup PATH [--to DIR] [--paths] [--allow-privileged]\n         [--json]',
+      'recover --pid N …|--tree PID|--container NAME|--cgroup PATH [--to DIR] [--paths] [--allow-privileged]\n         [--verbose] [--json]',
     summary: 'bring files back that were deleted and are still open, while their processes go on',
     details:
       'Each file comes back in DIR (default: ghostkeep-recovered) under its old base name; --paths makes the folders of its old path\nbelow DIR, too. No file that is there is written over: a second file of one name becomes NAME.ghost-INODE. Bytes of a\nname that act on a terminal or look like an option become %NN. Owner, mode, times and xattrs come back; set-id bits and\nxattrs trusted.* and security.* only with --allow-privileged. A file that was written to meanwhile may be torn, and that\nis said: `ghostkeep dump --freeze` copies one moment. Nobody else may be able to write to DIR.',
@@ -25,16 +25,24 @@ export const commands: Record<string, Command> = {
   },
   dump: {
     usage:
-      'dump --pid N …|--tree PID|--container NAME|--cgroup PATH [--freeze] -D DIR [--base DIR2] [--parent P [--auto-dedup [--discard-older]]] [--engine auto|fiemap|seek|read] [--detect-zeroes] [--digest] [--require-frozen] [--allow-missing] [--json]',
+      'dump --pid N …|--tree PID|--container NAME|--cgroup PATH [--freeze] -D DIR [--base DIR2] [--parent P [--auto-dedup [--discard-older]]] [--engine auto|fiemap|seek|read] [--detect-zeroes] [--digest] [--require-frozen] [--allow-missing] [--verbose] [--json]',
     summary: "copy processes' ghosts into DIR, with --freeze as they are at one moment",
     details:
       '-D, --images-dir DIR is made if it is not there, and must hold no dump. --pid N is given for each process. --freeze\nfreezes the processes by the freezer of their cgroup, or with SIGSTOP, while they are copied; they go on however the copy ends,\nand if ghostkeep itself is killed, with its next command. --engine says\nhow data is found (default auto: by file system), --detect-zeroes leaves out blocks of zeroes that were written,\n--digest adds checksums for `ghostkeep verify`. --base takes over the bases that `pre-dump` has left in DIR2, compares every\nbyte, and writes what differs. --parent packs the dump when it is sealed and the processes go on, as `pack` does; until then DIR holds all\nof it. --auto-dedup also frees in P what was replaced, as `dedup` does. With --require-frozen the dump fails if one of the processes runs, or if another\nprocess can change a ghost through a mapping. Content that cannot be dumped is listed, and the exit status is 1 unless\n--allow-missing is given.',
     example: 'ghostkeep dump --tree 4711 --freeze -D images',
     load: async () => (await import('./commands/dump.js')).dumpCommand,
   },
+  check: {
+    usage: 'check --container NAME|--pid N …|--tree PID|--cgroup PATH [-D DIR] [--json]',
+    summary: 'would a checkpoint succeed now, how much room does it need, how long is the freeze',
+    details:
+      "Everything is listed for which ghostkeep or CRIU would refuse the checkpoint, with a code and the way out, and what cannot\nbe known from here. Room and time are those of ghosts: memory comes on top. The time is what the copies take at the rate of a\nsample, the first 64 MiB of the largest ghost, which is copied into DIR just now and removed. Without -D the folder is asked of the\ncontainer's engine. The processes go on. Exit status 1 where something would be refused.",
+    example: 'ghostkeep check --tree 4711 -D next',
+    load: async () => (await import('./commands/check.js')).checkCommand,
+  },
   'pre-dump': {
     usage:
-      'pre-dump --container ID | --pid N … | --tree PID [-D DIR] [--until-stable [N]] [--engine auto|fiemap|seek|read] [--json]',
+      'pre-dump --container ID | --pid N … | --tree PID [-D DIR] [--until-stable [N]] [--engine auto|fiemap|seek|read] [--verbose] [--json]',
     summary: 'copy large ghosts while their processes run, so that the freeze is short',
     details:
       'For engines that pause a container before they call CRIU. The copies are bases in DIR/ghostkeep: the next checkpoint\nof these processes finds them, compares every byte, and writes what differs. DIR must be on the file system of the\ncheckpoint, and must hold none; CRIU may write its checkpoint there. Without it, they lie where containerd, CRI-O or\nPodman will put the images. Another pre-dump goes over the same bases.\n--until-stable repeats that while what differs still shrinks, N times at most (default 10). Where the freeze will share\nblocks (xfs, btrfs), only dirty pages are written to the disk.',
@@ -45,12 +53,12 @@ export const commands: Record<string, Command> = {
     usage: 'show DIR [--verbose] [--extents] [--json]',
     summary: 'list the ghosts of a dump',
     details:
-      'DIR may also be given as -D DIR, as in CRIU. The id in the name of an image is hexadecimal, as CRIU writes it.\nA holder is what kept the file open at the checkpoint.\n-v, --verbose adds how each ghost was copied, and why so; --extents its ranges of data: [from, to) in bytes.',
+      'DIR may also be given as -D DIR, as in CRIU. An id has the digits that CRIU gives the name of its image,\nwhich are hexadecimal: from ten on, 0x stands before them.\nA holder is what kept the file open at the checkpoint.\n-v, --verbose adds how each ghost was copied, and why so; --extents its ranges of data: [from, to) in bytes.',
     example: 'ghostkeep show images --extents',
     load: async () => (await import('./commands/show.js')).showCommand,
   },
   verify: {
-    usage: 'verify DIR [--chain] [--json]',
+    usage: 'verify DIR [--chain] [--verbose] [--json]',
     summary: 'check a dump for damage',
     details:
       'Its structure, and its content where checksums were recorded; of a packed dump, what it has itself. --chain reads\nwhat it needs of its parents, too. Exit status 1 on any damage.',
@@ -59,46 +67,46 @@ export const commands: Record<string, Command> = {
   },
   restore: {
     usage:
-      'restore -D DIR --to DIR2 [--ghost ID …] [--preserve-allocation] [--allow-privileged]\n         [--keep-going] [--auto-dedup] [--json]',
-    summary: 'make files again from a dump, as DIR2/ghost-ID',
+      'restore DIR --to DIR2 [--names] [--ghost ID …] [--preserve-allocation] [--allow-privileged]\n         [--keep-going] [--auto-dedup] [--verbose] [--json]',
+    summary: 'make files again from a dump, as DIR2/ghost-ID or by their old names',
     details:
-      '--ghost takes an id that `ghostkeep show` lists or the name of an image (10, ghost-file-a.img), and may be given more than once (default: all). restore writes over no file\nthat is there, and a new file gets its name only when the disk has all of it. --keep-going restores the others where one is\ndamaged or does not fit; exit status 1 all the same. --auto-dedup moves what is packed: its layers, and those of the parents, give up what the files have\non the disk already. --preserve-allocation gives back space that was allocated and\nnever written, too. Nobody else may be able to write to DIR2. Rights that an image gives (set-id bits, xattrs\ntrusted.* and security.*) are withheld and listed; --allow-privileged sets them: an image of somebody else then makes\nprograms that run as root for whoever starts them.',
-    example: 'ghostkeep restore -D images --to files',
+      '--ghost takes an id that `ghostkeep show` lists (0xa), the name of an image (ghost-file-a.img), or a decimal number (10), and may\nbe given more than once (default: all). --names gives each file its old base name: bytes that act on a terminal or look like\nan option become %NN, and a second file of one name becomes NAME.ghost-ID. restore writes over no file that is there, and a new file gets its name only when the disk has all of it. --keep-going restores the others where one is\ndamaged or does not fit; exit status 1 all the same. --auto-dedup moves what is packed: its layers, and those of the parents, give up what the files have\non the disk already. --preserve-allocation gives back space that was allocated and\nnever written, too. Nobody else may be able to write to DIR2. Rights that an image gives (set-id bits, xattrs\ntrusted.* and security.*) are withheld and listed; --allow-privileged sets them: an image of somebody else then makes\nprograms that run as root for whoever starts them.',
+    example: 'ghostkeep restore images --to files --names',
     load: async () => (await import('./commands/restore.js')).restoreCommand,
   },
   seal: {
-    usage: 'seal DIR [--json]',
+    usage: 'seal DIR [--verbose] [--json]',
     summary: 'finish a dump that was interrupted before its end',
     example: 'ghostkeep seal images',
     load: async () => (await import('./commands/seal.js')).sealCommand,
   },
   share: {
-    usage: 'share -D DIR DIR2 … [--json]',
+    usage: 'share DIR DIR2 … [--verbose] [--json]',
     summary: 'let checkpoints share the blocks that are equal (xfs, btrfs); each still stands alone',
     details:
       'Give the directories in the order in which the checkpoints were made: each is compared with the one before it.\nThe kernel compares the bytes again before it shares a block, so no content changes. It can be repeated.\nxfs frees as much as it says; btrfs frees an extent, of up to 128 MiB, when all of it is shared.',
-    example: 'ghostkeep share -D older images',
+    example: 'ghostkeep share older images',
     load: async () => (await import('./commands/share.js')).shareCommand,
   },
   pack: {
-    usage: 'pack -D CHILD --parent P [--auto-dedup [--discard-older]] [--json]',
+    usage: 'pack DIR --parent P [--auto-dedup [--discard-older]] [--verbose] [--json]',
     summary: 'keep of a checkpoint only what differs from an earlier one, its parent',
     details:
-      'Ghosts above 64 KiB that the parent has, too, are compared byte by byte, in units of 64 KiB. Both directories are checked\nfirst. CHILD cannot be restored by CRIU until `ghostkeep materialize` has made it stand alone again; `show`, `verify`\nand `restore` work on it. It needs P, where P is now, with the parents of P; there may be 32 of them. --auto-dedup\nthen frees in P and its parents what CHILD has replaced, as `ghostkeep dedup` does.',
-    example: 'ghostkeep pack -D images --parent older',
+      'Ghosts above 64 KiB that the parent has, too, are compared byte by byte, in units of 64 KiB. Both directories are checked\nfirst. DIR cannot be restored by CRIU until `ghostkeep materialize` has made it stand alone again; `show`, `verify`\nand `restore` work on it. It needs P, where P is now, with the parents of P; there may be 32 of them. --auto-dedup\nthen frees in P and its parents what DIR has replaced, as `ghostkeep dedup` does.',
+    example: 'ghostkeep pack images --parent older',
     load: async () => (await import('./commands/pack.js')).packCommand,
   },
   dedup: {
-    usage: 'dedup -D CHILD [--discard-older] [--dry-run] [--json]',
+    usage: 'dedup DIR [--discard-older] [--dry-run] [--verbose] [--json]',
     summary: 'free in the parents of a packed checkpoint what it has replaced; it ends them as checkpoints',
     details:
-      'As `criu dedup` does for memory. Holes are punched into packed data of the parents, in whole units of 64 KiB, after\ntheir manifests say to whom they were given up. CHILD is read completely first. It is refused when another\ndirectory needs one of the parents, and, without --discard-older, when a parent can still be restored by itself.\nWith it such a parent is packed, and CRIU cannot restore it any more. --dry-run says how many bytes would be free. It\ncan be repeated.',
-    example: 'ghostkeep dedup -D images --discard-older',
+      'As `criu dedup` does for memory. Holes are punched into packed data of the parents, in whole units of 64 KiB, after\ntheir manifests say to whom they were given up. DIR is read completely first. It is refused when another\ndirectory needs one of the parents, and, without --discard-older, when a parent can still be restored by itself.\nWith it such a parent is packed, and CRIU cannot restore it any more. --dry-run says how many bytes would be free. It\ncan be repeated.',
+    example: 'ghostkeep dedup images --discard-older',
     load: async () => (await import('./commands/dedup.js')).dedupCommand,
   },
   materialize: {
     usage:
-      'materialize DIR [--to DIR2] [--auto-dedup] [--preserve-allocation] [--accept-changed-inventory] [--json]',
+      'materialize DIR [--to DIR2] [--auto-dedup] [--preserve-allocation] [--accept-changed-inventory] [--verbose] [--json]',
     summary: 'make a packed dump stand alone again; ask that allocated space comes back at restore',
     details:
       'It also checks that the dump is complete. --to leaves DIR as it is and makes a copy that stands alone in DIR2, which must be\nempty or not there. In place it is refused while packed directories need DIR.\nWith --auto-dedup the layers of DIR and of its parents give up what the images have on the disk already, so that hardly more\nthan one copy exists at any time; an interrupted command goes on when it is repeated.\nWith --preserve-allocation the manifest notes that space which was allocated and never written (fallocate) is\nallocated again when the dump is restored: by CRIU where ghostkeep is installed, and by `ghostkeep restore`. Without it such\nspace comes back as holes. What cannot be allocated is a warning in the log of CRIU. A checkpoint that podman has\nexported must be unpacked first.\nWhen a tool has rewritten inventory.img, a restore with ghostkeep refuses the directory.\n--accept-changed-inventory checks everything else, and the manifest then accepts inventory.img as it is now.',
@@ -106,7 +114,8 @@ export const commands: Record<string, Command> = {
     load: async () => (await import('./commands/materialize.js')).materializeCommand,
   },
   checkpoint: {
-    usage: 'checkpoint [--hold SECONDS] -- runc|crun [OPTION …] checkpoint [OPTION …] ID',
+    usage:
+      'checkpoint [--hold SECONDS] [--verbose] [--json] -- runc|crun [OPTION …] checkpoint [OPTION …] ID',
     summary: "the gate's part around a runtime's command, where the gate is not installed",
     details:
       'Ghosts are found and held, CRIU is told to leave them out, the command runs, then they are copied and the image\nis sealed. If that fails the files stay held for --hold seconds (default 86400) so that nothing is lost:\nremove the cause and run `ghostkeep seal -D DIR` in another terminal.',
@@ -114,16 +123,26 @@ export const commands: Record<string, Command> = {
     load: async () => (await import('./commands/checkpoint.js')).checkpointCommand,
   },
   demo: {
-    usage: 'demo',
+    usage: 'demo [--json]',
     summary: 'see it work: try-hooks, then a real container where runc and CRIU are',
     example: 'ghostkeep demo',
     load: async () => (await import('./commands/demo.js')).demoCommand,
   },
-  'try-hooks': {
-    usage: 'try-hooks [--bundle DIR] [--keep] [--json]',
-    summary: 'the hooks without a runtime: checkpoint and restore played, every byte compared',
+  register: {
+    usage: 'register [--remove] BUNDLE [--json]',
+    summary: "put the hooks of this installation into a bundle's config.json, for runc and crun",
     details:
-      "Needs no runtime, no CRIU and no root. A workload makes files without a name; the hooks that the bundle's\nconfig.json registers (without --bundle: ghostkeep's own) are run as a runtime runs them, with its state on stdin;\nthe processes are frozen, dumped by poststop, killed, and a new one gets the restored files. Everything is made\nin a folder of its own below $TMPDIR, which --keep leaves there. Exit status 1 on any difference.",
+      'The hooks of others and every other part of the file stay; hooks of ours from an earlier installation are replaced. A bundle\nthat has them already is not written. --remove takes ours out. podman, CRI-O and others read hooks.d and need no\nregistration.',
+    example: 'ghostkeep register bundle',
+    load: async () => (await import('./commands/register.js')).registerCommand,
+  },
+  'try-hooks': {
+    usage:
+      'try-hooks [--bundle DIR] [--keep] [--json]\n       try-hooks --hook PATH [--stage prestart|createRuntime|poststop …] [--timeout SECONDS] [--json] [-- ARG …]',
+    summary:
+      "the hooks without a runtime: checkpoint and restore played, every byte compared; or anybody's hook tried",
+    details:
+      'Needs no runtime, no CRIU and no root. A workload makes files without a name; the hooks that the bundle\'s\nconfig.json registers (without --bundle: ghostkeep\'s own) are run as a runtime runs them, with its state on stdin;\nthe processes are frozen, dumped by poststop, killed, and a new one gets the restored files. Everything is made\nin a folder of its own below $TMPDIR, which --keep leaves there. Exit status 1 on any difference.\n--hook tries a hook of somebody else: PATH is its program or a hooks.d file. It is called as runc, crun, podman and CRI-O\ncall it in the life of a container: without PATH, with the bundle "/", with 192 KiB of annotations, twice, without a pid.\nIt is run for real, as you. Exit status 1 if it does something wrong in a call.',
     example: 'ghostkeep try-hooks',
     load: async () => (await import('./commands/try-hooks.js')).tryHooksCommand,
   },
@@ -145,7 +164,7 @@ export const commands: Record<string, Command> = {
     load: async () => (await import('./commands/doctor.js')).doctorCommand,
   },
   explain: {
-    usage: 'explain CODE',
+    usage: 'explain CODE [--json]',
     summary: 'say what an error code means, and what to do',
     details:
       'CODE stands in brackets at the end of a message, as in [GHOST_CHANGED]. docs/errors.md has all of them.',
@@ -163,7 +182,7 @@ export const commands: Record<string, Command> = {
     load: async () => (await import('./commands/gate.js')).gateCommand,
   },
   completion: {
-    usage: 'completion bash|zsh|fish',
+    usage: 'completion bash|zsh|fish [--json]',
     summary: 'print completions of the command line for a shell',
     details:
       'bash: `ghostkeep completion bash >/etc/bash_completion.d/ghostkeep`; zsh: into a file _ghostkeep in a folder of $fpath;\nfish: into ~/.config/fish/completions/ghostkeep.fish.',
@@ -171,7 +190,7 @@ export const commands: Record<string, Command> = {
     load: async () => (await import('./commands/completion.js')).completionCommand(commands),
   },
   man: {
-    usage: 'man',
+    usage: 'man [--json]',
     summary: 'print the manual page',
     details: '`ghostkeep man | man -l -` shows it.',
     example: 'ghostkeep man',

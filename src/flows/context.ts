@@ -1,5 +1,6 @@
 import type { Host } from '../base/host/host.js';
 import type { Log } from '../base/log.js';
+import type { Progress } from '../base/progress.js';
 
 /** Every flow is given this: the machine, a log, and callbacks for callers that wait with a deadline. */
 export interface Context {
@@ -7,6 +8,8 @@ export interface Context {
   log: Log;
   /** A flow calls this while bytes move; a caller that has a deadline starts it anew. */
   alive?: () => void;
+  /** A flow tells how far it has come. Undefined where nobody looks. */
+  progress?: Progress;
   /** Starts a deadline of our own. Undefined where the caller already has one. */
   watch?: (watched: Watched) => Watch;
   /** Program and version, for manifests. */
@@ -33,11 +36,21 @@ export interface Watch {
   stop(): void;
 }
 
-/** Turns byte counts into signs of life: it calls `alive` only if bytes have moved since the last call. */
-export function whenMoving(context: Context): (done: bigint) => void {
+/**
+ * Turns the byte counts of one call of the engine into progress and signs of life: it calls `alive` only if
+ * bytes have moved since the last call.
+ */
+export function whenMoving({ alive, progress }: Pick<Context, 'alive' | 'progress'>): (done: bigint) => void {
   let before = 0n;
   return done => {
-    if (done !== before) context.alive?.();
+    if (done === before) return;
+    progress?.moved(done - before);
     before = done;
+    alive?.();
   };
+}
+
+/** The same without progress, for a second look at bytes that are counted already. */
+export function aliveWhenMoving({ alive }: Context): (done: bigint) => void {
+  return whenMoving(alive ? { alive } : {});
 }

@@ -41,7 +41,7 @@ export interface GhostMount {
   path: Buffer;
   /** The path by which CRIU shall make the ghost again, where its own path will not do. */
   restorable?: Buffer;
-  /** Only for linked ghosts: the names that the inode still has on this mount, absolute. */
+  /** Only for linked ghosts and named files: the names that the inode still has on this mount, absolute. */
   names?: Buffer[];
 }
 
@@ -61,6 +61,8 @@ export interface Ghost {
   holders: Holder[];
   keep: 'ghostkeep' | 'criu' | 'no';
   why: string;
+  /** CRIU refuses a checkpoint because of this ghost, which we leave to it; `why` has the reason. */
+  refusedByCriu?: boolean;
   /** Why CRIU could not restore this ghost although it would dump it. A checkpoint by CRIU has to fail. */
   unrestorable?: string;
   /** Why CRIU might not be able to restore this ghost. */
@@ -97,7 +99,7 @@ export function toRecord(ghost: Ghost): GhostRecord {
     nlink: stat.nlink,
     filesystem: ghost.filesystem,
     mounts: ghost.mounts.map(mount => mount.id),
-    key: keysOf(ghost),
+    key: ghost.class === 'named' ? [] : keysOf(ghost),
     holders: ghost.holders.map(toHolderRecord),
   };
 }
@@ -115,7 +117,7 @@ function toHolderRecord(holder: Holder): HolderRecord {
   };
 }
 
-/** A ghost in a message: its numbers, and its path as the kernel shows it. */
+/** A ghost or a named file in a message: its numbers, and its path as the kernel shows it. */
 export function showGhost(ghost: Ghost): string {
-  return `ghost ${showIdentity(ghost.stat)} (${pathOf(ghost).toString('utf8')})`;
+  return `${ghost.class === 'named' ? 'file' : 'ghost'} ${showIdentity(ghost.stat)} (${pathOf(ghost).toString('utf8')})`;
 }

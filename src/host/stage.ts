@@ -38,6 +38,7 @@ export class LinuxStage implements Stage {
       detached: true,
     });
     let late = false;
+    let lingers = false;
     const killGroup = () => this.#signalAll(-(child.pid ?? 0));
     const text = { stdout: '', stderr: '' };
     for (const name of ['stdout', 'stderr'] as const) {
@@ -54,17 +55,19 @@ export class LinuxStage implements Stage {
         late = true;
         killGroup();
       }, request.waitMs);
+      child.on('error', () => clearTimeout(timer));
       child.on('exit', () => {
         clearTimeout(timer);
         if (child.pid !== undefined) this.#running.delete(child.pid);
         const last = setTimeout(() => {
+          lingers = true;
           child.stdout?.destroy();
           child.stderr?.destroy();
         }, lastWordsMs);
         child.on('close', () => clearTimeout(last));
       });
       child.on('close', (status, signal) =>
-        resolve({ status: status ?? undefined, signal: signal ?? undefined, late, ...text }),
+        resolve({ status: status ?? undefined, signal: signal ?? undefined, late, lingers, ...text }),
       );
     });
     return new Promise((resolve, reject) => {

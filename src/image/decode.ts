@@ -6,6 +6,7 @@
 
 import type { Manifest, ManifestGhost } from '../base/documents/generated/manifest.js';
 import { GhostkeepError, reasonOf } from '../base/errors.js';
+import type { MakeableFolder } from '../base/host/host.js';
 import { bytesFromBase64 } from '../base/text/base64.js';
 import { nameFromText } from '../base/text/name-text.js';
 import { type PathText, pathFromText } from '../base/text/path-bytes.js';
@@ -51,12 +52,23 @@ export function xattrsOf({ xattrs }: ManifestGhost): Xattr[] {
 }
 
 /** Names of a linked ghost, each below its mount point. @throws BAD_INPUT */
-export function linkedNamesOf({ names }: NonNullable<ManifestGhost['linked']>): Buffer[] {
+export function linkedNamesOf({ names }: { names: readonly PathText[] }): Buffer[] {
   return names.map(text => {
     const name = pathFromText(text);
     if (!name.toString('latin1').split('/').some(isNoName)) return name;
     throw new GhostkeepError('BAD_INPUT', text.path, `${JSON.stringify(text.path)} is no name below a mount`);
   });
+}
+
+/** Folders of a named file, each below its mount point. @throws BAD_INPUT */
+export function linkedFoldersOf({ folders = [] }: NonNullable<ManifestGhost['linked']>): MakeableFolder[] {
+  const names = linkedNamesOf({ names: folders });
+  return folders.map(({ mode, hostUid, hostGid }, index) => ({
+    name: names[index] as Buffer,
+    mode,
+    uid: hostUid,
+    gid: hostGid,
+  }));
 }
 
 const isNoName = (part: string) => part === '' || part === '.' || part === '..';
@@ -70,4 +82,5 @@ function assertGhostDecodes(ghost: ManifestGhost): void {
   if (!linked) return;
   pathFromText(linked.mountPoint);
   linkedNamesOf(linked);
+  linkedFoldersOf(linked);
 }

@@ -187,7 +187,7 @@ function encode(document: Manifest, spare: Room = none): Buffer {
   throw new GhostkeepError(
     'MANIFEST_INVALID',
     manifestName,
-    `cannot write ${manifestName}: it would be larger than ghostkeep can read again (${bounds.manifest.bytes} bytes, ${mostJsonValues} values, ${mostJsonNames} different keys); the ${document.ghosts.length} ghosts are too many, or have too many extended attributes, names or holders`,
+    `cannot write ${manifestName}: it would be larger than ghostkeep can read again (${bounds.manifest.bytes} bytes, ${mostJsonValues} values, ${mostJsonNames} different keys); its ghosts (${document.ghosts.length}) are too many, or have too many extended attributes, names or holders`,
   );
 }
 

@@ -11,8 +11,10 @@ import { countFromJson } from '../base/units.js';
 export interface Verifying {
   /** Wait until the image is on the disk and read it from there. Only then is a failed write known. */
   fromDisk: boolean;
-  /** Called with the bytes done of the image that is being read. */
-  onProgress?: OnProgress | undefined;
+  /** Called when an image is read: for its structure alone, which is quick, or all of it. */
+  onProgress?: ((reading: 'structure' | 'content') => OnProgress) | undefined;
+  /** Called when a ghost was looked at, however small it is. */
+  onGhost?: () => void;
 }
 
 /** @returns all damage found, in the order of GHOSTS */
@@ -20,17 +22,16 @@ export async function verifyImages(
   host: Host,
   images: string,
   ghosts: readonly ManifestGhost[],
-  { fromDisk, onProgress }: Verifying,
+  verifying: Verifying,
 ): Promise<Damage[]> {
   const damage: Damage[] = [];
-  for (const [index, ghost] of ghosts.entries()) {
-    // Each image is a sign of life, however small it is.
-    onProgress?.(BigInt(index));
+  for (const ghost of ghosts) {
     try {
-      await verifyGhost(host, images, ghost, { fromDisk, onProgress });
+      await verifyGhost(host, images, ghost, verifying);
     } catch (error) {
       damage.push(toDamage(ghost, error));
     }
+    verifying.onGhost?.();
   }
   return damage;
 }
@@ -45,8 +46,8 @@ async function verifyGhost(
   try {
     verifySize(host, fd, ghost);
     if (fromDisk) await host.engine.settle(fd);
-    verifyReport(ghost, await host.engine.check(fd, onProgress));
-    await verifyDigest(host, fd, ghost, onProgress);
+    verifyReport(ghost, await host.engine.check(fd, onProgress?.('structure')));
+    await verifyDigest(host, fd, ghost, onProgress?.('content'));
   } finally {
     host.files.close(fd);
   }

@@ -4,6 +4,7 @@ import fs from 'node:fs';
 import { describe, it } from 'node:test';
 import type { Manifest, ManifestGhost } from '../../src/base/documents/generated/manifest.js';
 import type { Verification } from '../../src/base/documents/generated/verification.js';
+import { showId } from '../../src/base/text/ghost-id.js';
 import { showTime } from '../../src/base/units.js';
 import { flows, ghostFile, ghostkeep, isRoot, needs, stoppedWorkload, temporaryFolder } from './ghostkeep.js';
 
@@ -60,13 +61,13 @@ describe('dump, verify, restore', () => {
 
     const restore = ghostkeep(['restore', '-D', images, '--to', `${folder}/back`]);
     assert.equal(restore.status, 0, restore.stderr);
-    for (const ghost of manifest.ghosts) assertSameFile(ghost, `${folder}/back/ghost-${ghost.id}`);
+    for (const ghost of manifest.ghosts) assertSameFile(ghost, `${folder}/back/ghost-${showId(ghost.id)}`);
 
     const again = ghostkeep(['restore', '-D', images, '--to', `${folder}/back`]);
     assert.equal(again.status, 1, 'a file that is there is not overwritten');
     assert.match(again.stderr, /EEXIST|exists/);
     for (const ghost of manifest.ghosts) {
-      const compared = spawnSync('cmp', [linkOf(ghost), `${folder}/back/ghost-${ghost.id}`], {
+      const compared = spawnSync('cmp', [linkOf(ghost), `${folder}/back/ghost-${showId(ghost.id)}`], {
         encoding: 'utf8',
       });
       assert.equal(compared.status, 0, `it stays what it is: ${compared.stdout}${compared.stderr}`);

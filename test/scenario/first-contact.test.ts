@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { describe, it, type TestContext } from 'node:test';
 import { assertDocument } from '../../src/base/documents/document.js';
+import { commands } from '../../src/cli/commands.js';
 import { ghostFile, ghostkeep, temporaryFolder } from './ghostkeep.js';
 
 /** A dump of COUNT ghosts. */
@@ -69,6 +70,65 @@ describe('a directory', () => {
   });
 });
 
+describe('several directories', () => {
+  it('restore, pack and share take the first directory as an argument or as -D', t => {
+    const { folder, images } = dumped(t);
+    for (const [index, args] of [[images], ['-D', images]].entries()) {
+      const restored = ghostkeep(['restore', ...args, '--to', `${folder}/to-${index}`]);
+      assert.equal(restored.status, 0, restored.stderr);
+      assert.match(ghostkeep(['pack', ...args, '--parent', images]).stderr, /\[CHAIN_WRONG\]$/m);
+      assert.match(ghostkeep(['share', ...args, images]).stderr, /named twice \[BAD_INPUT\]$/m);
+    }
+    for (const args of [
+      ['restore', images, images],
+      ['pack', images, '-D', images],
+      ['share', images],
+      ['share'],
+    ])
+      assert.equal(ghostkeep([...args, '--to', folder]).status, 2, args.join(' '));
+    assert.equal(ghostkeep(['share', '-D', images]).status, 2);
+  });
+});
+
+describe('old names', () => {
+  it('restore tells the old name of each file, and with --names gives it', t => {
+    const folder = temporaryFolder(t);
+    fs.mkdirSync(`${folder}/other`);
+    const names = ['log', 'other/log', '-rf', 'a\nb', 'état %', '..x'];
+    for (const name of names) ghostFile(t, folder, name, name);
+    const images = `${folder}/images`;
+    assert.equal(ghostkeep(['dump', '--pid', String(process.pid), '-D', images]).status, 0);
+    const to = `${folder}/to`;
+    const { stdout, status, stderr } = ghostkeep(['restore', images, '--to', to, '--names']);
+    assert.equal(status, 0, stderr);
+    const found = Object.fromEntries(
+      fs.readdirSync(to).map(name => [name, fs.readFileSync(`${to}/${name}`, 'utf8')]),
+    );
+    const second = Object.keys(found).find(name => /^log\.ghost-/.test(name)) ?? '';
+    assert.deepEqual([found['log'], found[second]].sort(), ['log', 'other/log']);
+    assert.match(second, /^log\.ghost-[1-9]$/);
+    delete found['log'];
+    delete found[second];
+    assert.deepEqual(found, { '%2drf': '-rf', 'a%0ab': 'a\nb', 'état %25': 'état %', '..x': '..x' });
+    assert.match(stdout, new RegExp(`^${to}/log +[0-9]+ B +${folder}/(other/)?log$`, 'm'));
+  });
+
+  it('restore --names writes over no file, and follows no link', t => {
+    const { folder, images } = dumped(t);
+    const to = `${folder}/to`;
+    fs.mkdirSync(to, { mode: 0o700 });
+    fs.writeFileSync(`${folder}/precious`, 'precious');
+    fs.symlinkSync(`${folder}/precious`, `${to}/ghost-1`);
+    assert.equal(ghostkeep(['restore', images, '--to', to, '--names']).status, 0);
+    assert.deepEqual(fs.readdirSync(to).sort(), ['ghost-1', 'ghost-1.ghost-1']);
+    assert.equal(fs.readFileSync(`${to}/ghost-1.ghost-1`, 'utf8'), 'content 1');
+    const again = ghostkeep(['restore', images, '--to', to, '--names']);
+    assert.equal(again.status, 1);
+    assert.match(again.stderr, /it is there already/);
+    assert.equal(fs.readFileSync(`${folder}/precious`, 'utf8'), 'precious');
+  });
+});
+
 describe('explain', () => {
   it('when a code is given, in brackets or without, explain prints what docs/errors.md has', () => {
     const page = fs.readFileSync(new URL('../../docs/errors.md', import.meta.url), 'utf8');
@@ -92,17 +152,25 @@ describe('the id of a ghost', () => {
   it('when show lists it with its image, restore takes the one and the other', t => {
     const { folder, images } = dumped(t, 11);
     const { stdout } = ghostkeep(['show', images]);
-    const [, path = ''] = /^ *10 .* ghost-file-a\.img .* (\/\S+)$/m.exec(stdout) ?? [];
+    const [, path = ''] = /^ *0xa .* ghost-file-a\.img .* (\/\S+)$/m.exec(stdout) ?? [];
     const content = `content ${path.replace(/.*-/, '')}`;
-    const ways = ['10', 'ghost-10', 'ghost-file-a.img', 'ghost-file-a', `${images}/ghost-file-a.img`];
+    const ways = [
+      '10',
+      '0xa',
+      'ghost-10',
+      'ghost-0xa',
+      'ghost-file-a.img',
+      'ghost-file-a',
+      `${images}/ghost-file-a.img`,
+    ];
     for (const [index, way] of ways.entries()) {
       const to = `${folder}/to-${index}`;
       const { status, stderr } = ghostkeep(['restore', '-D', images, '--to', to, '--ghost', way]);
       assert.equal(status, 0, stderr);
-      assert.deepEqual(fs.readdirSync(to), ['ghost-10'], way);
-      assert.equal(fs.readFileSync(`${to}/ghost-10`, 'utf8'), content);
+      assert.deepEqual(fs.readdirSync(to), ['ghost-0xa'], way);
+      assert.equal(fs.readFileSync(`${to}/ghost-0xa`, 'utf8'), content);
     }
-    for (const way of ['a', '0xa', 'ghost-file-A.img', 'ghost-file-.img', '0', '-1', 'ghost-file-0.img'])
+    for (const way of ['a', '1f', 'ghost-file-A.img', 'ghost-file-.img', '0', '-1', 'ghost-file-0.img'])
       assert.equal(
         ghostkeep(['restore', '-D', images, '--to', `${folder}/no`, `--ghost=${way}`]).status,
         2,
@@ -132,6 +200,34 @@ describe('--json', () => {
       assert.equal(error['code'], code, run.stdout);
       assert.equal(run.stderr, `ghostkeep: ${error['message']} [${code}]\n`);
     }
+  });
+
+  it('every command for people takes --json, and its errors are documents', () => {
+    const forPeople = Object.entries(commands).filter(([, { example }]) => example !== undefined);
+    assert.ok(forPeople.length > 15);
+    for (const [name, { usage }] of forPeople) {
+      assert.match(usage.split(' -- ')[0] ?? '', /\[--json\]/, name);
+      // The first option that a command does not know is the one that is named.
+      const rest = name === 'checkpoint' ? ['--', 'runc', 'checkpoint', 'web'] : [];
+      const run = ghostkeep([name, '--json', '--gk-none', ...rest]);
+      assert.equal(run.status, 2, name);
+      const { error } = parse(run.stdout) as { error: Record<string, string> };
+      assert.equal(error['code'], 'USAGE', name);
+      assert.match(error['message'] ?? '', /'--gk-none'/, name);
+    }
+  });
+
+  it('what explains the command line itself is a document, too', () => {
+    const explained = parse(ghostkeep(['explain', 'IN_USE', '--json']).stdout);
+    assert.deepEqual(Object.keys(explained), ['code', 'means', 'wayOut']);
+    const { shell, script } = parse(ghostkeep(['completion', 'bash', '--json']).stdout);
+    assert.deepEqual([shell, script], ['bash', ghostkeep(['completion', 'bash']).stdout]);
+    const table = parse(ghostkeep(['man', '--json']).stdout)['commands'] as Record<
+      string,
+      { example?: string }
+    >;
+    assert.deepEqual(Object.keys(table), Object.keys(commands));
+    assert.equal(table['show']?.example, commands['show']?.example);
   });
 
   it('when a command succeeds, stdout is one document, and when it finds damage, still only one', t => {

@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import { describe, it, type TestContext } from 'node:test';
 import type { Manifest } from '../../src/base/documents/generated/manifest.js';
+import { showId } from '../../src/base/text/ghost-id.js';
 import { fuseMount } from './fuse.js';
 import { ghostkeep, isRoot, needs, temporaryFolder } from './ghostkeep.js';
 
@@ -47,7 +48,7 @@ function keepAndLose(t: TestContext, fds: readonly number[], then = () => {}): M
     ghost => ghost.filesystem === 'fuse.memory',
   );
   for (const { id } of ghosts)
-    assert.ok(fs.readFileSync(`${images}/back/ghost-${id}`).equals(content), 'other bytes came back');
+    assert.ok(fs.readFileSync(`${images}/back/ghost-${showId(id)}`).equals(content), 'other bytes came back');
   return ghosts;
 }
 

@@ -13,6 +13,8 @@ import { command } from './ghostkeep.js';
 const longestLine = 4096;
 
 export class Gate {
+  /** The helper's lines for CRIU's log. */
+  readonly said: string[] = [];
   readonly #child: ChildProcess;
   readonly #socket: Socket;
   readonly #lines: AsyncIterator<string>;
@@ -47,7 +49,8 @@ export class Gate {
       if (done) return [...lines, 'end of file'];
       const line = value as string;
       assert.ok(Buffer.byteLength(line) < longestLine);
-      if (!/^(note|warn|progress) /.test(line)) lines.push(line);
+      if (/^(note|warn|progress) /.test(line)) this.said.push(line);
+      else lines.push(line);
       if (/^(ready|done|refuse)\b/.test(line)) return lines;
     }
   }

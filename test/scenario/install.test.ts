@@ -6,6 +6,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -201,6 +202,33 @@ describe('install.sh', () => {
       assert.match(said, /--hook-stage prestart\|createRuntime/);
     }
     assert.deepEqual(Object.keys(host.snapshot()), []);
+  });
+
+  it('installs a program that registers these hooks in a bundle and takes them out again', () => {
+    const prefix = path.join(host.folder, 'prefix');
+    install({ PREFIX: prefix });
+    symlinkSync(host.at(prefix), prefix);
+    const bundle = path.join(host.folder, 'bundle');
+    const config = `${bundle}/config.json`;
+    mkdirSync(bundle);
+    writeFileSync(config, '{ "ociVersion": "1.0.2" }\n', { mode: 0o640 });
+    const register = (...args: string[]) => {
+      const ran = spawnSync(`${prefix}/bin/ghostkeep`, ['register', ...args, bundle], { encoding: 'utf8' });
+      assert.equal(ran.status, 0, ran.stderr);
+      return ran.stdout;
+    };
+    assert.match(register(), /bundle\/config\.json has our hooks now: prestart, poststop$/m);
+    const { hooks } = parseBundle(readFileSync(config, 'utf8'), config);
+    assert.deepEqual(
+      { hooks },
+      JSON.parse(readFileSync(`${prefix}/libexec/ghostkeep/config-hooks.json`, 'utf8')),
+    );
+    assert.equal(statSync(config).mode & 0o777, 0o640);
+    const { ino } = statSync(config);
+    assert.match(register(), /had our hooks already/);
+    assert.equal(statSync(config).ino, ino, 'the file was not written again');
+    assert.match(register('--remove'), /our hooks are out of/);
+    assert.deepEqual(JSON.parse(readFileSync(config, 'utf8')), { ociVersion: '1.0.2' });
   });
 
   it('installs hooks and a program that start with an empty environment', () => {

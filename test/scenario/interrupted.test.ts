@@ -6,6 +6,7 @@ import { once } from 'node:events';
 import fs from 'node:fs';
 import { describe, it, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { showId } from '../../src/base/text/ghost-id.js';
 import {
   command,
   filesIn,
@@ -183,7 +184,7 @@ describe('restore when some ghosts cannot be restored', () => {
     const { images, to } = dumped(t, ...many);
     const { status, stdout } = ghostkeep(['restore', '-D', images, '--to', to]);
     assert.equal(status, 0);
-    const ids = [...stdout.matchAll(/ghost-([0-9]+) /g)].map(([, id]) => Number(id));
+    const ids = [...stdout.matchAll(/ghost-((?:0x)?[0-9a-f]+) /g)].map(([, id]) => Number(id));
     assert.deepEqual(
       ids,
       many.map((_, index) => index + 1),
@@ -281,12 +282,12 @@ describe('a restore that a signal interrupts', () => {
           `^ghostkeep: ${signal}: what was not finished is removed; 16 ghosts are whole and stay in ${to}\n$`,
         ),
       );
-      const whole = Array.from({ length: 16 }, (_, index) => `ghost-${index + 1}`);
+      const whole = Array.from({ length: 16 }, (_, index) => `ghost-${showId(index + 1)}`);
       assert.deepEqual(fs.readdirSync(to).sort(), whole.sort());
       for (const [index, name] of ['ghost-1', 'ghost-2'].entries())
         assert.equal(fs.readFileSync(`${to}/${name}`, 'utf8'), `ghost ${index}`);
       // Runs the commands with which the README goes on.
-      const rest = ghostkeep(['restore', '-D', images, '--to', to, '--ghost', '17', '--ghost', '18']);
+      const rest = ghostkeep(['restore', '-D', images, '--to', to, '--ghost', '0x11', '--ghost', '0x12']);
       assert.deepEqual([rest.status, rest.stderr], [0, '']);
     });
 });

@@ -6,6 +6,7 @@ import fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { describe, it, type TestContext } from 'node:test';
 import type { Manifest } from '../../src/base/documents/generated/manifest.js';
+import { showId } from '../../src/base/text/ghost-id.js';
 import { ghostkeep } from './ghostkeep.js';
 
 const content = randomBytes(20_000).toString('base64');
@@ -54,7 +55,7 @@ function comesBack(folder: string): { classes: string[]; files: string[] } {
   const { ghosts } = JSON.parse(stdout) as Manifest;
   const restore = ghostkeep(['restore', '-D', images, '--to', `${folder}/back`]);
   assert.equal(restore.status, 0, restore.stderr);
-  const files = ghosts.map(({ id }) => fs.readFileSync(`${folder}/back/ghost-${id}`, 'latin1'));
+  const files = ghosts.map(({ id }) => fs.readFileSync(`${folder}/back/ghost-${showId(id)}`, 'latin1'));
   return { classes: ghosts.map(ghost => ghost.class), files };
 }
 

@@ -41,6 +41,7 @@ const mounts: Record<number, string> = {
   32: 'tmpfs',
   33: 'xfs',
   34: 'proc',
+  35: 'tmpfs',
   40: 'nfs4',
   41: 'fuse',
   42: 'fuse.sshfs',
@@ -76,11 +77,19 @@ interface Held {
   error?: string;
 }
 
+/** The mount at /dev/shm, and the id of ours that shows the same file system. */
+const [shm, ours] = [35, 50];
+
 /** Makes something odd. The first look has to doubt where `doubt` is set, whatever the finder finds. */
 type Oddity = (file: Held, world: World, dice: Dice) => { doubt: boolean };
 
 const oddities: Record<string, Oddity> = {
   'no link': file => set(file, { nlink: 0, name: `${file.name} (deleted)` }),
+  // A process whose root is elsewhere sees /dev/shm elsewhere, too.
+  'a file on /dev/shm': file =>
+    file.link === 'root'
+      ? { doubt: false }
+      : set(file, { mount: shm, dev: makeDev(0n, 35n), name: '/dev/shm/x', mode: regular, nlink: 1 }, false),
   'no link, and a name': file => set(file, { nlink: 0 }),
   'a deleted name, and links': file => set(file, { name: `${file.name} (deleted)` }),
   'a silly name': (file, _, dice) => set(file, { name: dice.one(sillyNames) }),
@@ -125,6 +134,8 @@ export class World {
   noProgram = false;
   noMaps = false;
   rootGone = false;
+  /** /dev/shm comes from outside the container. */
+  readonly sharesShm: boolean;
   /** Without them the first look saves a question for each descriptor. */
   readonly hasServers: boolean;
   readonly held = new Map<number, Held[]>();
@@ -135,6 +146,7 @@ export class World {
   ) {
     const dice = new Dice(number);
     this.hasServers = dice.below(2) === 0;
+    this.sharesShm = dice.below(2) === 0;
     for (const pid of dice.below(2) ? [firstPid, firstPid + 1] : [firstPid])
       this.held.set(pid, filesOf(dice));
     const count = dice.one([0, 1, 1, 2]);
@@ -164,9 +176,15 @@ export class World {
       .map(([id, type]) => {
         const root = this.rootGone && id === '33' ? '/gone//deleted' : '/';
         const layers = type === 'overlay' ? 'rw,lowerdir=/layers/a:/layers/b,upperdir=/layers/c' : 'rw';
-        return `${id} 1 0:${id} ${root} /mounts/${id} rw,relatime shared:1 - ${type} source ${layers}\n`;
+        const point = Number(id) === shm ? '/dev/shm' : `/mounts/${id}`;
+        return `${id} 1 0:${id} ${root} ${point} rw,relatime shared:1 - ${type} source ${layers}\n`;
       })
       .join('');
+  }
+
+  #ownMountinfo(): string {
+    const shared = `${ours} 1 0:${shm} / /pods/shm rw - tmpfs shm rw\n`;
+    return `1 0 8:1 / / rw - ext4 /dev/sda1 rw\n${this.sharesShm ? shared : ''}`;
   }
 
   #mapsOf(pid: number): string {
@@ -183,7 +201,7 @@ export class World {
   write(proc: string): void {
     const stats = ['\n'];
     fs.mkdirSync(`${proc}/self`, { recursive: true });
-    fs.writeFileSync(`${proc}/self/mountinfo`, '1 0 8:1 / / rw - ext4 /dev/sda1 rw\n');
+    fs.writeFileSync(`${proc}/self/mountinfo`, this.#ownMountinfo());
     for (const [pid, files] of this.held) {
       const own = `${proc}/${pid}`;
       for (const name of ['fd', 'fdinfo', 'map_files', 'ns', `task/${pid}`, `task/${pid + 1000}`])
@@ -217,6 +235,12 @@ export class World {
   /** The same for the finder. */
   processes(): FakeProcesses {
     const processes = new FakeProcesses(new MemoryFiles());
+    const own = {
+      namespace: 'mnt:[1]',
+      parent: 1,
+      mounts: parseMountinfo(Buffer.from(this.#ownMountinfo())),
+    };
+    processes.add(processes.self(), own);
     const table: Mount[] = parseMountinfo(Buffer.from(this.#mountinfo()));
     for (const [pid, files] of this.held) {
       const isLast = pid === this.#last;
@@ -261,7 +285,7 @@ function filesOf(dice: Dice): Held[] {
     link: at,
     mode,
     nlink: 1,
-    name: `/d/${at.replace('/', '-')}`,
+    name: at === 'root' ? '/' : `/d/${at.replace('/', '-')}`,
     mount: dice.one(clean),
     dev: makeDev(8n, 1n),
     rdev: 0n,

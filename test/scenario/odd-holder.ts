@@ -6,6 +6,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import type { TestContext } from 'node:test';
 import type { Manifest } from '../../src/base/documents/generated/manifest.js';
+import { showId } from '../../src/base/text/ghost-id.js';
 import { restoreGhosts } from '../../src/flows/restore/restore.js';
 import { verify } from '../../src/flows/restore/verify.js';
 import { flows, ghostkeep, program, temporaryFolder } from './ghostkeep.js';
@@ -76,7 +77,7 @@ export async function comesBack(
   const { ghosts } = JSON.parse(dump.stdout) as Manifest;
   assert.deepEqual((await verify(flows(), images)).damage, []);
   await restoreGhosts(flows(), { images, to: `${folder}/back` });
-  const back = ghosts.map(({ id }) => fs.readFileSync(`${folder}/back/ghost-${id}`));
+  const back = ghosts.map(({ id }) => fs.readFileSync(`${folder}/back/ghost-${showId(id)}`));
   assert.equal(back.length, wanted.length);
   for (const [index, bytes] of back.entries())
     assert.ok(bytes.equals(wanted[index] as Buffer), 'other bytes came back');

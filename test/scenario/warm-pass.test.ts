@@ -39,7 +39,7 @@ async function dumpAfter(t: TestContext, change: (setting: Setting) => void) {
   assert.equal(await gate.end(), 0);
   assert.equal(ghostkeep(['verify', '-D', images]).status, 0);
   const { files } = flows().host;
-  return { folder, images, fd, ghosts: readManifest(files, images).ghosts };
+  return { folder, images, fd, said: gate.said, ghosts: readManifest(files, images).ghosts };
 }
 
 const filesBesideLog = (images: string) => filesIn(images).filter(name => name !== 'ghostkeep.log');
@@ -93,6 +93,26 @@ describe('the warm pass', () => {
     const [{ data } = {}] = ghosts;
     assert.ok(data && Number(data.imageBytes) > content.length);
     assert.equal(data.kept, data.imageBytes);
+  });
+
+  it("at the end of a checkpoint, CRIU's log and ours say how much was copied before the freeze", async t => {
+    const { images, said } = await dumpAfter(t, ({ fd }) =>
+      fs.writeSync(fd, randomBytes(3 << 20), 0, 3 << 20, 0),
+    );
+    const [, before, frozen] =
+      /^note 1 ghost, 9 MiB of data: ([0-9.]+) MiB copied before the freeze, ([0-9.]+) MiB while frozen; sealed in /.exec(
+        said.at(-1) ?? '',
+      ) ?? [];
+    assert.ok(Math.abs(Number(before) - 6) < 0.2 && Math.abs(Number(frozen) - 3) < 0.2, said.at(-1));
+    assert.ok(fs.readFileSync(`${images}/ghostkeep.log`, 'utf8').includes((said.at(-1) ?? '').slice(5)));
+  });
+
+  it("while a checkpoint is made, CRIU's log has numbers", async t => {
+    const { said } = await dumpAfter(t, () => {});
+    const signs = said.filter(line => line.startsWith('progress '));
+    assert.ok(signs.length > 0);
+    for (const line of signs)
+      assert.match(line, /^progress [a-z ]+: [0-9]+%, .*[0-9]+ of [0-9]+ (process|ghost)/);
   });
 
   it('when all bytes have changed since the warm pass, none of the warm image is kept', async t => {

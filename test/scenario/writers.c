@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
+#include <linux/io_uring.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,6 +16,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define FILES 4
@@ -25,9 +27,18 @@
 
 static const char *folder;
 
+/* An io_uring with room for one request. fd is -1 where the kernel refuses to make one. */
+struct ring {
+	int fd;
+	unsigned *submitted, *completed, *taken, mask;
+	struct io_uring_sqe *entries;
+	struct io_uring_cqe *results;
+};
+
 struct writer {
 	uint64_t state; /* of the random numbers: xorshift64 */
 	int fd, direct;
+	struct ring ring;
 	unsigned char *map, *room;
 };
 
@@ -91,6 +102,58 @@ static void take_file(struct writer *writer)
 		die("mmap");
 }
 
+/* Source: io_uring(7). */
+static void open_ring(struct ring *ring)
+{
+	struct io_uring_params about = { 0 };
+	unsigned char *queue;
+	size_t bytes;
+
+	ring->fd = (int)syscall(SYS_io_uring_setup, 1, &about);
+	if (ring->fd < 0)
+		return;
+	bytes = about.cq_off.cqes + about.cq_entries * sizeof(*ring->results);
+	queue = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, ring->fd, IORING_OFF_SQ_RING);
+	ring->entries = mmap(NULL, sizeof(*ring->entries), PROT_READ | PROT_WRITE, MAP_SHARED, ring->fd,
+			     IORING_OFF_SQES);
+	if (queue == MAP_FAILED || ring->entries == MAP_FAILED || !(about.features & IORING_FEAT_SINGLE_MMAP))
+		die("a ring of one mapping");
+	ring->submitted = (unsigned *)(queue + about.sq_off.tail);
+	ring->completed = (unsigned *)(queue + about.cq_off.tail);
+	ring->taken = (unsigned *)(queue + about.cq_off.head);
+	ring->mask = *(unsigned *)(queue + about.cq_off.ring_mask);
+	ring->results = (struct io_uring_cqe *)(queue + about.cq_off.cqes);
+}
+
+/* Half of the requests are given to a worker of the kernel. Waits until the request is done. */
+static ssize_t write_by_ring(struct writer *writer, size_t bytes, uint64_t at)
+{
+	struct ring *ring = &writer->ring;
+	unsigned head = *ring->taken, waiting = 1;
+
+	*ring->entries = (struct io_uring_sqe){
+		.opcode = IORING_OP_WRITE,
+		.flags = chance(writer, 2) == 0 ? IOSQE_ASYNC : 0,
+		.fd = writer->fd,
+		.addr = (uintptr_t)writer->room,
+		.len = (unsigned)bytes,
+		.off = at,
+	};
+	__atomic_store_n(ring->submitted, *ring->submitted + 1, __ATOMIC_RELEASE);
+	while (__atomic_load_n(ring->completed, __ATOMIC_ACQUIRE) == head) {
+		long sent =
+			syscall(SYS_io_uring_enter, ring->fd, waiting, 1, IORING_ENTER_GETEVENTS, NULL, 0);
+
+		if (sent > 0)
+			waiting = 0;
+		else if (sent < 0 && errno != EINTR)
+			die("io_uring_enter");
+	}
+	errno = -ring->results[head & ring->mask].res;
+	__atomic_store_n(ring->taken, head + 1, __ATOMIC_RELEASE);
+	return errno > 0 ? -1 : 0;
+}
+
 /* Whether it was written or refused is the same to us: what the file then has is compared. */
 static void change(struct writer *writer)
 {
@@ -110,7 +173,12 @@ static void change(struct writer *writer)
 	if (at + length > MOST)
 		return;
 	switch (kind) {
-	case 0 ... 2:
+	case 0 ... 1:
+		fill(writer, length);
+		if (writer->ring.fd >= 0)
+			got = write_by_ring(writer, length, at);
+		break;
+	case 2:
 		fill(writer, length);
 		got = pwrite(writer->fd, writer->room, length, (off_t)at);
 		break;
@@ -174,6 +242,7 @@ int main(int argc, char **argv)
 		if (posix_memalign((void **)&writers[i].room, BLOCK, ROOM))
 			die("memory");
 		take_file(&writers[i]);
+		open_ring(&writers[i].ring);
 	}
 	for (i = 0; i < FILES; i++)
 		if (pthread_create(&threads[i], NULL, write_for_ever, &writers[i]))

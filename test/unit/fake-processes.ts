@@ -104,6 +104,9 @@ export class FakeProcesses implements ProcessView {
   hidden: string | undefined;
   hidesProcesses = () => this.hidden;
   commandLine = (pid: number) => this.#get(pid).commandLine ?? [];
+  /** By pid. */
+  readonly memory = new Map<number, bigint>();
+  privateMemory = (pid: number) => this.memory.get(pid) ?? 0n;
   parent = (pid: number) => this.#get(pid).parent ?? 1;
   fds = (pid: number) => Object.keys(this.#get(pid, 'fds').fds ?? {}).map(Number);
   /** Keeps the promises that ghostkeep.h makes for gk_open_files. */

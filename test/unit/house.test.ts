@@ -29,7 +29,7 @@ const allowed: Record<string, string[]> = {
  */
 const rooms: Record<string, string[][]> = {
   base: [['documents/generated'], ['.'], ['documents', 'text'], ['host']],
-  cli: [['print'], ['log', 'ending'], ['.'], ['options', 'generate'], ['commands']],
+  cli: [['print'], ['log', 'ending'], ['.'], ['options', 'generate', 'progress'], ['commands']],
   criu: [['generated'], ['.']],
   flows: [
     ['.'],
@@ -40,12 +40,12 @@ const rooms: Record<string, string[][]> = {
     ['scan', 'choose'],
     ['dump'],
     ['seal', 'rounds'],
-    ['chain'],
+    ['chain', 'check'],
     ['restore'],
     ['recover', 'history'],
     ['dedup'],
     ['gate', 'hooks', 'try-hooks'],
-    ['try-hooks/restored', 'try-hooks/runc'],
+    ['try-hooks/restored', 'try-hooks/runc', 'try-hooks/others'],
   ],
   ghost: [['.'], ['mounts'], ['find']],
   bench: [['content'], ['machine'], ['report'], ['.'], ['suites']],

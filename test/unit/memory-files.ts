@@ -1,7 +1,7 @@
 /** Files of ours in memory, and a count of the calls that change something, to fail at the n-th of them. */
 import type { Bound } from '../../src/base/bounds.js';
 import { GhostkeepError } from '../../src/base/errors.js';
-import type { FileStat, Files } from '../../src/base/host/host.js';
+import type { FileStat, Files, MakeableFolder } from '../../src/base/host/host.js';
 import { errno, type FakeFile, fakeFile } from './fake-processes.js';
 
 /** Not a failure of the host but the end of the process: nothing runs after it, no clean-up either. */
@@ -183,12 +183,16 @@ export class MemoryFiles implements Files {
     const file = this.open_.get(fd);
     for (const [path, other] of this.contents) if (other === file) this.sync(path);
   }
+  /** Folders that makeNames may make. */
+  readonly madeFolders: string[] = [];
   async makeNames(
     folder: string,
     names: readonly Buffer[],
     check: (magic: bigint) => void,
     write: (fd: number) => Promise<void>,
+    makeable: readonly MakeableFolder[] = [],
   ) {
+    for (const { name } of makeable) this.madeFolders.push(`${folder}/${name.toString('latin1')}`);
     const paths = names.map(name => `${folder}/${name.toString('latin1')}`);
     const missing = paths.filter(path => !this.contents.has(path));
     if (missing.length === 0) return 'nothing';

@@ -10,7 +10,8 @@
 #include "helper/channel.h"
 
 struct helper {
-	bool running; /* false: the rest is meaningless */
+	bool running; /* false: the rest is meaningless, but silent */
+	bool silent;  /* it was killed because it sent no line in time */
 	pid_t pid;
 	int pidfd;
 	int error_fd;		  /* its stderr */

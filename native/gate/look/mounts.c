@@ -14,6 +14,8 @@
 #include "look/servers.h"
 
 #define MOUNTS_MAX 8192
+#define SHM_MAX 8
+#define DEVICE_BYTES 24
 
 /* File systems without a server. src/base/filesystems.ts has more, and a test compares the two. */
 static const char *const local[] = {
@@ -25,13 +27,23 @@ static const char *const local[] = {
 
 struct mount_line {
 	uint64_t id;
-	char *root, *point, *type, *options;
+	char *device, *root, *point, *type, *options;
 };
 
 static struct {
 	uint32_t count;
 	uint64_t ids[MOUNTS_MAX]; /* ascending, shifted by one bit, which is set for an overlay */
 } table;
+
+/* The mounts on /dev/shm of the process. There may be several, one over the other. */
+static struct {
+	int count;
+	struct {
+		uint64_t id;
+		char device[DEVICE_BYTES];
+		bool is_shared; /* we have the same file system mounted, too, by another mount */
+	} mounts[SHM_MAX];
+} shm;
 
 static struct lines lines;
 
@@ -51,11 +63,12 @@ static bool parse(char *line, struct mount_line *mount)
 	*rest = '\0';
 	rest += strlen(" - ");
 	id = field(&left);
-	if (!field(&left) || !field(&left)) /* its parent and its device */
+	if (!field(&left)) /* its parent */
 		return false;
+	mount->device = field(&left);
 	mount->root = field(&left);
 	mount->point = field(&left);
-	if (!mount->point || !left)
+	if (!mount->point || !left || strlen(mount->device) >= DEVICE_BYTES)
 		return false;
 	mount->type = field(&rest);
 	if (!field(&rest) || !rest) /* its source */
@@ -145,12 +158,36 @@ static int judge_overlay(struct look_result *result, const struct mount_line *mo
 	return 0;
 }
 
-static int note_gone(struct look_result *result, const struct mount_line *mount)
+static int note_shm(struct look_result *result, const struct mount_line *mount)
+{
+	if (strcmp(mount->point, "/dev/shm") || strcmp(mount->type, "tmpfs"))
+		return 0;
+	if (shm.count == SHM_MAX)
+		return doubt(result, "there are more than %d mounts at /dev/shm", SHM_MAX);
+	shm.mounts[shm.count].id = mount->id;
+	shm.mounts[shm.count].is_shared = false;
+	strcpy(shm.mounts[shm.count++].device, mount->device);
+	return 0;
+}
+
+/* CRIU leaves out what is on a mount from outside. A mount that is ours as well is no container's. */
+static int add_ours(struct look_result *result, const struct mount_line *mount)
+{
+	for (int i = 0; i < shm.count; i++) {
+		if (shm.mounts[i].id == mount->id)
+			shm.mounts[i].id = 0; /* no mount has this id */
+		else if (!strcmp(shm.mounts[i].device, mount->device))
+			shm.mounts[i].is_shared = true;
+	}
+	return add_mount(result, mount);
+}
+
+static int add_theirs(struct look_result *result, const struct mount_line *mount)
 {
 	/* fs/d_path.c writes this where the source of a mount was removed; the helper warns of it */
 	if (ends_with(mount->root, "//deleted"))
 		return doubt(result, "the source of the mount at %.100s is gone", mount->point);
-	return add_mount(result, mount);
+	return note_shm(result, mount) ? DOUBT : add_mount(result, mount);
 }
 
 typedef int take_mount(struct look_result *result, const struct mount_line *mount);
@@ -184,10 +221,11 @@ int mounts_read(struct look_result *result, int proc_fd, int pid)
 	char path[32];
 
 	table.count = 0;
+	shm.count = 0;
 	servers_clear();
 	snprintf(path, sizeof(path), "%d/mountinfo", pid);
-	if (each_mount(result, proc_fd, path, note_gone) ||
-	    each_mount(result, proc_fd, "self/mountinfo", add_mount))
+	if (each_mount(result, proc_fd, path, add_theirs) ||
+	    each_mount(result, proc_fd, "self/mountinfo", add_ours))
 		return DOUBT;
 	if (!servers_are_there())
 		return 0;
@@ -203,5 +241,8 @@ enum mount_kind mount_kind(uint64_t id)
 
 	if (!has(place, id))
 		return MOUNT_UNKNOWN;
+	for (int i = 0; i < shm.count; i++)
+		if (shm.mounts[i].id == id && shm.mounts[i].is_shared)
+			return MOUNT_SHM;
 	return table.ids[place] & 1 ? MOUNT_OVERLAY : MOUNT_LOCAL;
 }

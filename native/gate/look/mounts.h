@@ -12,6 +12,7 @@ enum mount_kind {
 	MOUNT_UNKNOWN, /* not in the table, with a server, or of a file system that we do not know */
 	MOUNT_LOCAL,
 	MOUNT_OVERLAY, /* local, and its link counts may be those of a lower layer */
+	MOUNT_SHM,     /* the /dev/shm of the container, which somebody outside has mounted, too */
 };
 
 /*

@@ -13,6 +13,15 @@ export interface Replacement extends Durability {
   mode?: number;
 }
 
+/** A folder that `makeNames` may make. */
+export interface MakeableFolder {
+  /** Relative, without `.` and `..`. */
+  name: Buffer;
+  mode: number;
+  uid: number;
+  gid: number;
+}
+
 /** Our own files: image directories, records. Paths are text, because we made them. */
 export interface Files extends FolderLocks {
   /**
@@ -85,8 +94,9 @@ export interface Files extends FolderLocks {
   /**
    * Below FOLDER, and never outside it, give a file all of NAMES (relative, bytes). If some of them exist,
    * the missing ones are linked to their file; else WRITE fills a new file. Existing names stay as they are.
-   * @param check gets the statfs(2) f_type of each folder before anything is made in any; it throws where
+   * @param check gets the statfs(2) f_type of each folder before anything is made in it; it throws where
    * nothing may be made
+   * @param makeable folders that are made where they are missing
    * @returns what had to be made: nothing, links, or the whole file
    */
   makeNames(
@@ -94,6 +104,7 @@ export interface Files extends FolderLocks {
     names: readonly Buffer[],
     check: (magic: bigint) => void,
     write: (fd: number) => Promise<void>,
+    makeable?: readonly MakeableFolder[],
   ): Promise<'nothing' | 'links' | 'file'>;
   /**
    * lstat of NAME (relative; empty for the mount point itself) on one of our own mounts; undefined where no

@@ -52,6 +52,8 @@ export interface ProcessView {
   /** Pid of its tracer, 0 without one. */
   tracer(pid: number): number;
   parent(pid: number): number;
+  /** Bytes of memory that only processes have, in swap, too: a checkpoint writes them down. */
+  privateMemory(pid: number): bigint;
   /** Its real user, whom a set-uid program does not change. */
   uid(pid: number): number;
   /** Pid of the process that listens on a unix socket. @throws an errno error, without waiting */

@@ -21,6 +21,8 @@ export interface Ended {
   signal: string | undefined;
   /** The program was killed because waitMs had passed. */
   late: boolean;
+  /** It ended, and a process that it has left behind still had its stdout or stderr open a second later. */
+  lingers: boolean;
   stdout: string;
   stderr: string;
 }

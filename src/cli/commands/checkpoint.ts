@@ -2,15 +2,19 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Checkpointed } from '../../base/documents/generated/checkpointed.js';
+import type { Manifest } from '../../base/documents/generated/manifest.js';
 import { translate } from '../../base/errors.js';
+import { countToJson } from '../../base/units.js';
 import { checkpoint } from '../../flows/gate/checkpoint.js';
-import { countGhosts } from '../../image/count-ghosts.js';
 import { manifestExists } from '../../image/manifest.js';
+import { showSummary, summarize } from '../../image/summary.js';
 import { parseRuntimeCommand } from '../../oci/command-line.js';
 import { parse, positive, usage } from '../args.js';
-import { makeContext } from '../context.js';
 import { Interrupted, Interruption } from '../ending/interruption.js';
+import { printJson } from '../print/json.js';
 import { errorLine, line } from '../print/line.js';
+import { contextWithProgress, verboseOption } from '../progress/for-command.js';
 
 const lookEveryMs = 500;
 
@@ -19,6 +23,8 @@ export async function checkpointCommand(args: string[]): Promise<number> {
   if (split < 0 || split === args.length - 1) throw usage('checkpoint', 'the command after -- is missing');
   const { values } = parse('checkpoint', args.slice(0, split), {
     hold: { type: 'string', default: '86400' },
+    json: { type: 'boolean' },
+    ...verboseOption,
   });
   const holdMs = positive('checkpoint', '--hold', values.hold) * 1000;
   const argv = args.slice(split + 1);
@@ -27,7 +33,7 @@ export async function checkpointCommand(args: string[]): Promise<number> {
     throw usage('checkpoint', `the command is ${command.verb}, not checkpoint`);
 
   const signals = new Interruption();
-  const context = makeContext();
+  const context = contextWithProgress(values);
   if (command.preDump) return context.host.commands.run(argv);
   const scratch = mkdtempSync(path.join(tmpdir(), 'ghostkeep-'));
   try {
@@ -39,11 +45,11 @@ export async function checkpointCommand(args: string[]): Promise<number> {
       beforeCommand: () => signals.assertNone(),
       hold: error => hold(error, command.images, holdMs),
     });
-    process.stderr.write(
-      line(
-        `ghostkeep: ${manifest ? `${countGhosts(manifest)} sealed in ${command.images}` : 'no ghost needed keeping'}`,
-      ),
-    );
+    const text = manifest
+      ? `${showSummary(manifest)}; sealed in ${command.images}`
+      : 'no ghost needed keeping';
+    if (values.json) printJson(toDocument(command.images, manifest));
+    else process.stderr.write(line(`ghostkeep: ${text}`));
     return 0;
   } catch (error) {
     const { signal } = signals;
@@ -73,4 +79,16 @@ export async function checkpointCommand(args: string[]): Promise<number> {
     }
     return false;
   }
+}
+
+function toDocument(images: string, manifest: Manifest | undefined): Checkpointed {
+  const { ghosts, bytes, beforeFreeze, shared } = summarize(manifest ?? { ghosts: [] });
+  return {
+    images,
+    ghosts,
+    bytes: countToJson(bytes),
+    beforeFreeze: countToJson(beforeFreeze),
+    whileFrozen: countToJson(bytes - beforeFreeze),
+    shared: countToJson(shared),
+  };
 }

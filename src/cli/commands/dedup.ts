@@ -1,18 +1,26 @@
 import { dedup } from '../../flows/dedup/dedup.js';
-import { parse, required } from '../args.js';
-import { makeContext } from '../context.js';
+import { parse } from '../args.js';
+import { imagesDir, imagesDirOption } from '../options/images-dir.js';
 import { printJson } from '../print/json.js';
 import { showDeduplicated } from '../print/show-deduplicated.js';
+import { contextWithProgress, verboseOption } from '../progress/for-command.js';
 
 export async function dedupCommand(args: string[]): Promise<number> {
-  const { values } = parse('dedup', args, {
-    'images-dir': { type: 'string', short: 'D' },
-    'discard-older': { type: 'boolean' },
-    'dry-run': { type: 'boolean' },
-    json: { type: 'boolean' },
-  });
-  const result = await dedup(makeContext(), {
-    images: required('dedup', '-D', values['images-dir']),
+  const parsed = parse(
+    'dedup',
+    args,
+    {
+      ...imagesDirOption,
+      'discard-older': { type: 'boolean' },
+      'dry-run': { type: 'boolean' },
+      json: { type: 'boolean' },
+      ...verboseOption,
+    },
+    'any',
+  );
+  const { values } = parsed;
+  const result = await dedup(contextWithProgress(values), {
+    images: imagesDir('dedup', parsed),
     discardOlder: values['discard-older'] ?? false,
     dryRun: values['dry-run'] ?? false,
   });

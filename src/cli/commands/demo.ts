@@ -1,6 +1,7 @@
 import { findRealTools } from '../../flows/try-hooks/runc/tools.js';
 import { realThing } from '../../flows/try-hooks/runc/trial-of-runc.js';
 import { parse } from '../args.js';
+import { printJson } from '../print/json.js';
 import { onStage, playTrial, showStep, showTrial, timelineHead } from '../trial.js';
 
 const intro = `A file that is open but has no name any more lives only as long as its process. CRIU, which checkpoints
@@ -20,27 +21,28 @@ which it removes. On the host it leaves nothing but the empty folder of ghostkee
 `;
 
 export async function demoCommand(args: string[]): Promise<number> {
-  parse('demo', args, {});
+  const { values } = parse('demo', args, { json: { type: 'boolean' } });
+  const say = (text: string) => {
+    if (!values.json) process.stdout.write(text);
+  };
   say(intro + timelineHead);
   const trial = await playTrial({ keep: false, onStep: step => say(showStep(step)) });
   say(showTrial(trial));
-  return trial.ok && (await realContainer()) ? 0 : 1;
+  const container = trial.ok ? await realContainer(say) : 'not tried';
+  if (values.json) printJson({ trial, container });
+  return trial.ok && container !== 'failed' ? 0 : 1;
 }
 
-function realContainer(): Promise<boolean> {
+function realContainer(say: (text: string) => void): Promise<'equal' | 'failed' | 'skipped'> {
   return onStage(false, async context => {
     const tools = await findRealTools(context, process.env['PATH'] ?? '');
     if (typeof tools === 'string') {
       say(`\n2. With runc and CRIU: skipped, ${tools}.\n`);
-      return true;
+      return 'skipped';
     }
     say(`\n2. With runc and CRIU: a container that CRIU alone cannot checkpoint.\n\n${timelineHead}`);
     const worked = await realThing(context, tools, step => say(showStep(step)));
     say(worked ? '\nThe container goes on with its file.\n' : '\nFAILED\n');
-    return worked;
+    return worked ? 'equal' : 'failed';
   });
-}
-
-function say(text: string): void {
-  process.stdout.write(text);
 }

@@ -1,4 +1,5 @@
 import type { Doctor } from '../../base/documents/generated/doctor.js';
+import { counted } from '../../base/text/counted.js';
 import { countFromJson, showBytes } from '../../base/units.js';
 import { examine } from '../../flows/rounds/doctor.js';
 import { parse, required } from '../args.js';
@@ -31,7 +32,9 @@ export function showDoctor({ bases }: Doctor): string {
         'left-over': 'nobody comes for them, and `ghostkeep doctor --clean` removes them',
         removed: 'nobody came for them: removed',
       }[state];
-      return line(`${count} bases${whose} in ${folder}, ${showBytes(countFromJson(bytes))}: ${why}`);
+      return line(
+        `${counted(count, 'base')}${whose} in ${folder}, ${showBytes(countFromJson(bytes))}: ${why}`,
+      );
     })
     .join('');
 }

@@ -18,7 +18,6 @@ import { clearImages } from '../../image/clear-images.js';
 import { holdsDump } from '../../image/manifest.js';
 import { resolvePolicy } from '../../oci/policy.js';
 import { oneOf, parse, required, usage } from '../args.js';
-import { makeContext } from '../context.js';
 import { orUndo } from '../ending/interrupt.js';
 import { watch } from '../ending/watch.js';
 import { dumpFrozen, isOfFrozen, thawAfterOwner } from '../frozen-dump.js';
@@ -26,6 +25,7 @@ import { packDumped, packingOf } from '../options/dump-parent.js';
 import { selection, selectionOptions } from '../options/selection.js';
 import { printJson } from '../print/json.js';
 import { printAll } from '../print/output.js';
+import { contextWithProgress, verboseOption } from '../progress/for-command.js';
 import { showDump } from './show.js';
 
 export async function dumpCommand(args: string[]): Promise<number> {
@@ -52,11 +52,12 @@ async function dump(args: string[]): Promise<number> {
     'auto-dedup': { type: 'boolean' },
     'discard-older': { type: 'boolean' },
     json: { type: 'boolean' },
+    ...verboseOption,
   });
   const images = required('dump', '-D', values['images-dir']);
   const chosen = selection('dump', values);
   if (!chosen) throw usage('dump', '--pid, --container, --tree or --cgroup is missing');
-  const context = { ...makeContext(), watch };
+  const context = { ...contextWithProgress(values), watch };
   const policy = resolvePolicy(readConfig(context), {
     ...(values.engine === undefined
       ? {}

@@ -1,14 +1,16 @@
 import codes from '../../base/error-codes.json' with { type: 'json' };
 import type { ErrorCode } from '../../base/errors.js';
 import { oneOf, parse } from '../args.js';
+import { printJson } from '../print/json.js';
 
 /** The same text as docs/errors.md, which is not on the host of an installation. */
 export async function explainCommand(args: string[]): Promise<number> {
-  const { positionals } = parse('explain', args, {}, 1);
+  const { values, positionals } = parse('explain', args, { json: { type: 'boolean' } }, 1);
   // A message ends with its code in brackets, which are easily copied with it.
   const asked = (positionals[0] ?? '').replaceAll(/[[\]]/g, '').toUpperCase();
   const code = oneOf('explain', 'the code', asked, Object.keys(codes) as ErrorCode[]);
   const { means, wayOut } = codes[code];
-  process.stdout.write(`${code}\n\nIt means:   ${means}\nWhat to do: ${wayOut}\n`);
+  if (values.json) printJson({ code, means, wayOut });
+  else process.stdout.write(`${code}\n\nIt means:   ${means}\nWhat to do: ${wayOut}\n`);
   return 0;
 }

@@ -1,6 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { fieldsOf, GhostkeepError, reasonOf } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
+import { Progress } from '../../base/progress.js';
 import { toPrintable } from '../../base/text/printable.js';
 import type { Context } from '../../flows/context.js';
 import { exitAtOnce } from '../../host/native/libc.js';
@@ -8,6 +9,7 @@ import { oneOf, parse, positive } from '../args.js';
 import { makeContext } from '../context.js';
 import { GateChannel } from '../gate-channel.js';
 import { type Logger, makeLogger } from '../log/logger.js';
+import { showProgress } from '../progress/show-progress.js';
 
 /** Descriptors and messages: native/gate/PROTOCOL.md. */
 const images = '/proc/self/fd/4';
@@ -36,10 +38,13 @@ export async function gateCommand(args: string[]): Promise<number> {
     error: text => channel.say(`warn ${toPrintable(text)}`),
   });
   let part: Part | undefined;
-  const context = makeContext(
+  // Nobody is told of a change: the state is looked at when a sign of life is due anyway.
+  const progress = new Progress(() => performance.now());
+  const made = makeContext(
     log,
     atMostEvery(signOfLifeMs, () => {
-      channel.say('progress copying');
+      const state = progress.look();
+      channel.say(`progress ${state ? showProgress(state) : 'starting'}`);
       if (!channel.hasHungUp || !part?.abandon) return;
       // We are in the middle of a request that nobody waits for any more, and the next dump may want the
       // directory.
@@ -47,6 +52,7 @@ export async function gateCommand(args: string[]): Promise<number> {
       exitAtOnce(1);
     }),
   );
+  const context = { ...made, progress };
   try {
     part =
       stage === 'dump'

@@ -1,9 +1,13 @@
 import { parse } from '../args.js';
 import type { Command } from '../command.js';
 import { manPage } from '../generate/man-page.js';
+import { printJson } from '../print/json.js';
+import { version } from '../version.js';
 
 export const manCommand = (table: Record<string, Command>) => async (args: string[]) => {
-  parse('man', args, {});
-  process.stdout.write(manPage(table));
+  const { values } = parse('man', args, { json: { type: 'boolean' } });
+  // The table itself is of more use to a program than the page that is made from it.
+  if (values.json) printJson({ version, commands: table });
+  else process.stdout.write(manPage(table));
   return 0;
 };

@@ -4,10 +4,10 @@ import { countFromJson, countToJson, showBytes } from '../../base/units.js';
 import { unpack } from '../../flows/history/unpack.js';
 import { materialize } from '../../flows/restore/materialize.js';
 import { parse, required } from '../args.js';
-import { makeContext } from '../context.js';
 import { imagesDir, imagesDirOption } from '../options/images-dir.js';
 import { printJson } from '../print/json.js';
 import { line } from '../print/line.js';
+import { contextWithProgress, verboseOption } from '../progress/for-command.js';
 
 export async function materializeCommand(args: string[]): Promise<number> {
   const parsed = parse(
@@ -20,11 +20,12 @@ export async function materializeCommand(args: string[]): Promise<number> {
       'preserve-allocation': { type: 'boolean' },
       'accept-changed-inventory': { type: 'boolean' },
       json: { type: 'boolean' },
+      ...verboseOption,
     },
     'any',
   );
   const { values } = parsed;
-  const context = makeContext();
+  const context = contextWithProgress(values);
   const images = imagesDir('materialize', parsed);
   const to = values.to === undefined ? undefined : required('materialize', '--to', values.to);
   const autoDedup = values['auto-dedup'] ?? false;

@@ -1,24 +1,33 @@
 import type { Packed } from '../../base/documents/generated/packed.js';
+import { counted } from '../../base/text/counted.js';
 import { countFromJson, showBytes } from '../../base/units.js';
 import { dedup } from '../../flows/dedup/dedup.js';
 import { assertParentFits } from '../../flows/dedup/parent-fits.js';
 import { pack } from '../../flows/history/pack.js';
 import { parse, required } from '../args.js';
-import { makeContext } from '../context.js';
 import { fateOf } from '../options/auto-dedup.js';
+import { imagesDir, imagesDirOption } from '../options/images-dir.js';
 import { line } from '../print/line.js';
 import { showDeduplicated } from '../print/show-deduplicated.js';
+import { contextWithProgress, verboseOption } from '../progress/for-command.js';
 
 export async function packCommand(args: string[]): Promise<number> {
-  const { values } = parse('pack', args, {
-    'images-dir': { type: 'string', short: 'D' },
-    parent: { type: 'string' },
-    'auto-dedup': { type: 'boolean' },
-    'discard-older': { type: 'boolean' },
-    json: { type: 'boolean' },
-  });
-  const context = makeContext();
-  const images = required('pack', '-D', values['images-dir']);
+  const parsed = parse(
+    'pack',
+    args,
+    {
+      ...imagesDirOption,
+      parent: { type: 'string' },
+      'auto-dedup': { type: 'boolean' },
+      'discard-older': { type: 'boolean' },
+      json: { type: 'boolean' },
+      ...verboseOption,
+    },
+    'any',
+  );
+  const { values } = parsed;
+  const context = contextWithProgress(values);
+  const images = imagesDir('pack', parsed);
   const parent = required('pack', '--parent', values.parent);
   const fate = fateOf('pack', values);
   if (fate.autoDedup) assertParentFits(context, parent, fate);
@@ -40,7 +49,7 @@ function show({ images, parent, ghosts, packed, ...bytes }: Packed): string {
     showBytes(countFromJson(count)),
   );
   return [
-    `${images}: ${packed} of ${ghosts} ghosts packed, ${whole} of images became ${data} of data and ${map} of maps`,
+    `${images}: ${packed} of ${counted(ghosts, 'ghost')} packed, ${whole} of images became ${data} of data and ${map} of maps`,
     ...(packed === 0
       ? [`nothing of 64 KiB or more is as in ${parent}; it stands alone as before`]
       : [`it needs ${parent} now; \`ghostkeep materialize -D ${images}\` makes it stand alone again`]),

@@ -7,11 +7,11 @@ import { removeBase } from '../../flows/bases/base-file.js';
 import { type PreDumpRequest, preDump } from '../../flows/rounds/pre-dump.js';
 import type { Unfinished } from '../../flows/rounds/round.js';
 import { oneOf, parse, positive, required, usage } from '../args.js';
-import { makeContext } from '../context.js';
 import { orUndo } from '../ending/interrupt.js';
 import { watch } from '../ending/watch.js';
 import { selection, selectionOptions } from '../options/selection.js';
 import { line } from '../print/line.js';
+import { contextWithProgress, verboseOption } from '../progress/for-command.js';
 
 /** Enough for any ghost whose changes come to a rest. */
 const mostRounds = 10;
@@ -23,13 +23,14 @@ export async function preDumpCommand(args: string[]): Promise<number> {
     'until-stable': { type: 'string' },
     engine: { type: 'string' },
     json: { type: 'boolean' },
+    ...verboseOption,
   });
   const chosen = selection('pre-dump', values);
   if (!chosen) throw usage('pre-dump', '--container, --pid or --tree is missing');
   const images = values['images-dir'];
   if (images !== undefined) required('pre-dump', '-D', images);
   const until = values['until-stable'];
-  const context = { ...makeContext(), watch };
+  const context = { ...contextWithProgress(values), watch };
   let works: readonly Unfinished[] = [];
   const undo = () => {
     for (const { base } of works) if (base) removeBase(context, base);

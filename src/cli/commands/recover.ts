@@ -4,13 +4,13 @@ import { readConfig } from '../../flows/container/policy.js';
 import { type Recovery, recoverFiles, toResult } from '../../flows/recover/recover.js';
 import { resolvePolicy } from '../../oci/policy.js';
 import { parse, required, usage } from '../args.js';
-import { makeContext } from '../context.js';
 import { orUndo } from '../ending/interrupt.js';
 import { selection, selectionOptions } from '../options/selection.js';
 import { printJson } from '../print/json.js';
 import { errorLine, line } from '../print/line.js';
 import { printAll } from '../print/output.js';
 import { showFiles, showWithheld } from '../print/show-restored.js';
+import { contextWithProgress, verboseOption } from '../progress/for-command.js';
 
 /** A folder that is made for it: old names do not end up among other files. */
 const standard = 'ghostkeep-recovered';
@@ -23,11 +23,12 @@ export async function recoverCommand(args: string[]): Promise<number> {
     paths: { type: 'boolean' },
     'allow-privileged': { type: 'boolean' },
     json: { type: 'boolean' },
+    ...verboseOption,
   });
   const chosen = selection('recover', values);
   if (!chosen) throw usage('recover', '--pid, --container, --tree or --cgroup is missing');
   const to = required('recover', '--to', values.to ?? standard);
-  const context = makeContext();
+  const context = contextWithProgress(values);
   const unfinished = new Set<string>();
   const undo = () => {
     for (const path of unfinished) context.host.files.remove(path);

@@ -4,29 +4,40 @@ import { countToJson, showBytes } from '../../base/units.js';
 import { readConfig } from '../../flows/container/policy.js';
 import { type RestoredGhost, restoreGhosts } from '../../flows/restore/restore.js';
 import { resolvePolicy } from '../../oci/policy.js';
-import { ghostId, parse, required } from '../args.js';
-import { makeContext } from '../context.js';
+import { ghostId, parse, required, usage } from '../args.js';
 import { orUndo } from '../ending/interrupt.js';
+import { imagesDir, imagesDirOption } from '../options/images-dir.js';
 import { printJson } from '../print/json.js';
 import { errorLine, line } from '../print/line.js';
 import { printAll } from '../print/output.js';
 import { showFiles, showWithheld } from '../print/show-restored.js';
+import { contextWithProgress, verboseOption } from '../progress/for-command.js';
 
 export async function restoreCommand(args: string[]): Promise<number> {
-  const { values } = parse('restore', args, {
-    'images-dir': { type: 'string', short: 'D' },
-    to: { type: 'string' },
-    ghost: { type: 'string', multiple: true },
-    'preserve-allocation': { type: 'boolean' },
-    'allow-privileged': { type: 'boolean' },
-    'keep-going': { type: 'boolean' },
-    'auto-dedup': { type: 'boolean' },
-    json: { type: 'boolean' },
-  });
-  const images = required('restore', '-D', values['images-dir']);
+  const parsed = parse(
+    'restore',
+    args,
+    {
+      ...imagesDirOption,
+      to: { type: 'string' },
+      ghost: { type: 'string', multiple: true },
+      names: { type: 'boolean' },
+      'preserve-allocation': { type: 'boolean' },
+      'allow-privileged': { type: 'boolean' },
+      'keep-going': { type: 'boolean' },
+      'auto-dedup': { type: 'boolean' },
+      json: { type: 'boolean' },
+      ...verboseOption,
+    },
+    'any',
+  );
+  const { values } = parsed;
+  const images = imagesDir('restore', parsed);
+  if (values.names && values['auto-dedup'])
+    throw usage('restore', '--auto-dedup names files by their ids: a repeated command must find them again');
   const to = required('restore', '--to', values.to);
   const ids = (values.ghost ?? []).map(text => ghostId('restore', '--ghost', text));
-  const context = makeContext();
+  const context = contextWithProgress(values);
   const restored: RestoredGhost[] = [];
   const failed: GhostkeepError[] = [];
   let freedBytes: bigint | undefined;
@@ -53,6 +64,7 @@ export async function restoreCommand(args: string[]): Promise<number> {
         images,
         to,
         only: ids,
+        names: values.names ?? false,
         preserveAllocation: values['preserve-allocation'] ?? false,
         reserve: resolvePolicy(readConfig(context)).reserve,
         allowPrivileged: values['allow-privileged'] ?? false,

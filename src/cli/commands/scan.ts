@@ -5,10 +5,10 @@ import { sortKeys } from '../../flows/scan/arrange.js';
 import { writeMetrics } from '../../flows/scan/metrics.js';
 import { scan } from '../../flows/scan/scan.js';
 import { oneOf, parse, usage } from '../args.js';
-import { makeContext } from '../context.js';
 import { selection, selectionOptions } from '../options/selection.js';
 import { printJson } from '../print/json.js';
 import { showScan } from '../print/show-scan.js';
+import { contextWithProgress, verboseOption } from '../progress/for-command.js';
 
 export async function scanCommand(args: string[]): Promise<number> {
   const { values } = parse('scan', args, {
@@ -21,9 +21,10 @@ export async function scanCommand(args: string[]): Promise<number> {
     watch: { type: 'boolean' },
     metrics: { type: 'string' },
     json: { type: 'boolean' },
+    ...verboseOption,
   });
   const chosen = selection('scan', values) ?? { all: true };
-  const context = makeContext();
+  const context = contextWithProgress(values);
   const view = {
     ...(values.sort === undefined ? {} : { sort: oneOf('scan', '--sort', values.sort, sortKeys) }),
     ...(values['min-size'] === undefined ? {} : { minAllocated: sizeOf(values['min-size']) }),

@@ -4,14 +4,19 @@ import { finishDump } from '../../flows/seal/finish.js';
 import { countGhosts } from '../../image/count-ghosts.js';
 import { resolvePolicy } from '../../oci/policy.js';
 import { parse } from '../args.js';
-import { makeContext } from '../context.js';
 import { imagesDir, imagesDirOption } from '../options/images-dir.js';
 import { printJson } from '../print/json.js';
 import { line } from '../print/line.js';
+import { contextWithProgress, verboseOption } from '../progress/for-command.js';
 
 export async function sealCommand(args: string[]): Promise<number> {
-  const parsed = parse('seal', args, { ...imagesDirOption, json: { type: 'boolean' } }, 'any');
-  const context = makeContext();
+  const parsed = parse(
+    'seal',
+    args,
+    { ...imagesDirOption, json: { type: 'boolean' }, ...verboseOption },
+    'any',
+  );
+  const context = contextWithProgress(parsed.values);
   const images = imagesDir('seal', parsed);
   const policy = resolvePolicy(readConfig(context));
   const { manifest, now } = await finishDump(context, images, policy);

@@ -1,6 +1,7 @@
 import type { Manifest, ManifestGhost } from '../../base/documents/generated/manifest.js';
 import { groupBy } from '../../base/group-by.js';
 import type { Extent, Host } from '../../base/host/host.js';
+import { showId } from '../../base/text/ghost-id.js';
 import { showSome } from '../../base/text/show-some.js';
 import { countFromJson, countToJson, showBytes } from '../../base/units.js';
 import { hasGiven, takersOf } from '../../chain/given.js';
@@ -149,7 +150,7 @@ function rowOf(
     kind,
   ];
   return [
-    String(id),
+    showId(id),
     showBytes(countFromJson(size)),
     data ? showBytes(countFromJson(data.bytes)) : '',
     image,
@@ -165,7 +166,7 @@ function* showPacked(manifest: Manifest, where: string): Generator<string> {
     const { id, layer } = ghost;
     const [here, above] = [layer.dataBytes, layer.parentBytes].map(count => showBytes(countFromJson(count)));
     yield line(
-      `${id} is packed: ${here} here, ${above} in ${layer.parent ? manifest.parent?.path : 'no parent'}`,
+      `${showId(id)} is packed: ${here} here, ${above} in ${layer.parent ? manifest.parent?.path : 'no parent'}`,
     );
     if (!hasGiven(ghost)) continue;
     const [size, below] = [countFromJson(ghost.size), countFromJson(layer.moved?.below ?? 0) * 65536n];
@@ -174,7 +175,7 @@ function* showPacked(manifest: Manifest, where: string): Generator<string> {
       ...(layer.moved ? [`the first ${showBytes(below < size ? below : size)} of the file`] : []),
     ];
     yield line(
-      `${id} gave up ${what.join(' and ')} to ${takersOf(ghost, where).join(', ')}: it cannot be restored from here`,
+      `${showId(id)} gave up ${what.join(' and ')} to ${takersOf(ghost, where).join(', ')}: it cannot be restored from here`,
     );
   }
 }
@@ -186,7 +187,7 @@ function* showWhy({ ghosts }: Manifest): Generator<string> {
   const reasons = groupBy(
     ghosts,
     ({ data }) => (data?.why ? `${data.engine}: ${data.why}` : undefined),
-    ({ id }) => id,
+    ({ id }) => showId(id),
   );
   for (const [reason, ids] of reasons) yield line(`${showSome(ids)} by ${reason}`);
 }

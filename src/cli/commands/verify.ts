@@ -4,10 +4,10 @@ import { verify } from '../../flows/restore/verify.js';
 import { countFiles, countGhosts, countUnchecked } from '../../image/count-ghosts.js';
 import { readManifest } from '../../image/manifest.js';
 import { parse } from '../args.js';
-import { makeContext } from '../context.js';
 import { imagesDir, imagesDirOption } from '../options/images-dir.js';
 import { printJson } from '../print/json.js';
 import { line, withCode } from '../print/line.js';
+import { contextWithProgress, verboseOption } from '../progress/for-command.js';
 
 export async function verifyCommand(args: string[]): Promise<number> {
   const parsed = parse(
@@ -17,12 +17,13 @@ export async function verifyCommand(args: string[]): Promise<number> {
       ...imagesDirOption,
       chain: { type: 'boolean' },
       json: { type: 'boolean' },
+      ...verboseOption,
     },
     'any',
   );
   const { values } = parsed;
   const images = imagesDir('verify', parsed);
-  const context = makeContext();
+  const context = contextWithProgress(values);
   const result = await verify(context, images, { chain: values.chain ?? false });
   if (values.json) printJson(result);
   else if (result.damage.length === 0)

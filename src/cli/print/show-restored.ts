@@ -1,4 +1,5 @@
 import { groupBy } from '../../base/group-by.js';
+import { showId } from '../../base/text/ghost-id.js';
 import { showSome } from '../../base/text/show-some.js';
 import { countFromJson, showBytes } from '../../base/units.js';
 import type { RestoredGhost } from '../../flows/restore/make-file.js';
@@ -24,7 +25,7 @@ export function showWithheld(restored: readonly RestoredGhost[], trust: string):
   const groups = groupBy(
     each,
     ({ what }) => what,
-    ({ id }) => id,
+    ({ id }) => showId(id),
   );
   const shown = showSome([...groups].map(([what, ids]) => `${what} (ghost ${showSome(ids)})`));
   return line(`withheld: ${shown}; where you trust ${trust}, --allow-privileged sets them`);

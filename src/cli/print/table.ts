@@ -26,5 +26,5 @@ export function* table(head: readonly string[], rows: readonly (readonly string[
   for (const row of rows) yield `${line(row.map(toPrintable))}\n`;
 }
 
-/** A count, or an amount with its unit. An empty cell does not matter. */
-const isNumber = /^([0-9.]+( [KMGTPE]?i?B)?)?$/;
+/** A count, an id, or an amount with its unit. An empty cell does not matter. */
+const isNumber = /^([0-9.]+( [KMGTPE]?i?B)?|0x[0-9a-f]+)?$/;

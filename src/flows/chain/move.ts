@@ -6,6 +6,7 @@ import path from 'node:path';
 import type { ManifestGhost, Moved } from '../../base/documents/generated/manifest.js';
 import { errnoOf, GhostkeepError } from '../../base/errors.js';
 import type { EngineReport, Level } from '../../base/host/host.js';
+import { showId } from '../../base/text/ghost-id.js';
 import { countFromJson, countToJson } from '../../base/units.js';
 import { givenUp, takersOf } from '../../chain/given.js';
 import { bytesOf, isPacked, type PackedGhost } from '../../chain/packed.js';
@@ -42,7 +43,7 @@ export function movedBefore({ layer, ...ghost }: PackedGhost, where: string, to:
   if (given || (moved && path.resolve(where, moved.path) !== to))
     throw givenUp(
       where,
-      `cannot use ghost ${ghost.id} (${ghost.path}) of ${where}: it`,
+      `cannot use ghost ${showId(ghost.id)} (${ghost.path}) of ${where}: it`,
       takersOf({ ...ghost, layer }, where),
     );
   return moved && countFromJson(moved.below);
@@ -135,7 +136,7 @@ async function checkMoved(
     throw new GhostkeepError(
       'IMAGE_MISMATCH',
       to,
-      `cannot go on moving ghost ${ghost.id} (${ghost.path}) to ${to}: the file there has other bytes than were moved into it`,
+      `cannot go on moving ghost ${showId(ghost.id)} (${ghost.path}) to ${to}: the file there has other bytes than were moved into it`,
       { cause: error },
     );
   }

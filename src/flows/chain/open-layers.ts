@@ -1,8 +1,10 @@
 /** Opens the layers of a packed ghost: its own, its parent's, and so on down to the one that needs none. */
+
 import path from 'node:path';
 import type { Manifest, ManifestGhost, Parent } from '../../base/documents/generated/manifest.js';
 import { errnoOf, GhostkeepError, reasonOf, translate } from '../../base/errors.js';
 import type { Level } from '../../base/host/host.js';
+import { showId } from '../../base/text/ghost-id.js';
 import { countFromJson } from '../../base/units.js';
 import { givenUp, hasGiven, takersOf } from '../../chain/given.js';
 import { findIn, isPacked, mostParents, type PackedGhost } from '../../chain/packed.js';
@@ -177,7 +179,9 @@ async function orGivenUp<T>(at: OpenLayers['at'], work: Promise<T>): Promise<T> 
     const givers = at.filter(({ ghost }) => isPacked(ghost) && hasGiven(ghost));
     const takers = givers.flatMap(({ ghost, link }) => takersOf(ghost as PackedGhost, link.where));
     const [first] = at;
-    const of = first ? `ghost ${first.ghost.id} (${first.ghost.path}) of ${first.link.where}` : 'a ghost';
+    const of = first
+      ? `ghost ${showId(first.ghost.id)} (${first.ghost.path}) of ${first.link.where}`
+      : 'a ghost';
     throw givenUp(
       first?.link.where ?? '',
       `${of} needs what ${givers.map(({ link }) => link.where).join(', ')}`,
@@ -193,7 +197,7 @@ function fileAbove(above: Link, { id, path: name, layer }: PackedGhost, { where 
   throw new GhostkeepError(
     'CHAIN_CHANGED',
     above.where,
-    `cannot use ghost ${id} (${name}) in ${where}: its parent ${above.where} has not the same file as ghost ${layer.parent?.id}`,
+    `cannot use ghost ${showId(id)} (${name}) in ${where}: its parent ${above.where} has not the same file as ghost ${showId(layer.parent?.id ?? 0)}`,
   );
 }
 
@@ -222,7 +226,7 @@ async function openLevel(
   if (!mayHaveGiven && hasGiven(ghost))
     throw givenUp(
       where,
-      `cannot use ghost ${ghost.id} (${ghost.path}) of ${where}: it`,
+      `cannot use ghost ${showId(ghost.id)} (${ghost.path}) of ${where}: it`,
       takersOf(ghost, where),
     );
   const units = countFromJson(ghost.size) / unitBytes + 1n;

@@ -1,6 +1,7 @@
 import type { CheckedLayer, Damage } from '../../base/documents/generated/verification.js';
 import { errnoOf, GhostkeepError, reasonOf, translate } from '../../base/errors.js';
 import type { EngineReport } from '../../base/host/host.js';
+import { showId } from '../../base/text/ghost-id.js';
 import { countFromJson, countToJson, showBytes } from '../../base/units.js';
 import { hasGiven, takersOf } from '../../chain/given.js';
 import { type PackedGhost, packedGhosts } from '../../chain/packed.js';
@@ -20,7 +21,14 @@ export interface VerifiedLayers {
 export async function verifyLayers(context: Context, link: Link, chain: boolean): Promise<VerifiedLayers> {
   const parents = new Parents(context);
   const found: VerifiedLayers = { damage: [], layers: [] };
-  for (const ghost of packedGhosts(link.manifest)) {
+  const packed = packedGhosts(link.manifest);
+  if (packed.length > 0)
+    context.progress?.begin({
+      what: 'checking layers',
+      item: 'ghost',
+      items: packed.length,
+    });
+  for (const ghost of packed) {
     try {
       const { report, isWhole } = await survey(context, link, ghost, chain ? parents : undefined);
       found.layers.push(stateOf(link, ghost, report));
@@ -28,6 +36,7 @@ export async function verifyLayers(context: Context, link: Link, chain: boolean)
     } catch (error) {
       found.damage.push(refusedAs(ghost.layer.map, error) ?? toDamage(error, link, ghost));
     }
+    context.progress?.did();
   }
   return found;
 }
@@ -64,7 +73,7 @@ function stateOf({ where }: Link, ghost: PackedGhost, report: EngineReport): Che
 
 function* judge(link: Link, ghost: PackedGhost, report: EngineReport, isWhole: boolean): Generator<Damage> {
   const { layer, id, path } = ghost;
-  const of = `ghost ${id} (${path}) of ${link.where}`;
+  const of = `ghost ${showId(id)} (${path}) of ${link.where}`;
   if (report.differingBytes > 0n)
     yield damage('IMAGE_INVALID', ghost, `${of} cannot be put together: ${report.why}`);
   if (report.size !== countFromJson(ghost.size)) yield mismatch(link, ghost, 'size');
@@ -98,7 +107,7 @@ function toDamage(error: unknown, { where }: Link, { id, path, layer }: PackedGh
     error,
     code,
     layer.map,
-    `ghost ${id} (${path}) of ${where} cannot be put together`,
+    `ghost ${showId(id)} (${path}) of ${where} cannot be put together`,
   );
   return { code: found.code, subject: found.subject, message: reasonOf(new Error(message)) };
 }

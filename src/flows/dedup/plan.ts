@@ -2,6 +2,7 @@
 import type { ManifestGhost } from '../../base/documents/generated/manifest.js';
 import { errnoOf, GhostkeepError, translate } from '../../base/errors.js';
 import type { Level } from '../../base/host/host.js';
+import { showId } from '../../base/text/ghost-id.js';
 import { hasGiven } from '../../chain/given.js';
 import { isPacked, packedGhosts } from '../../chain/packed.js';
 import { pairGhosts } from '../../chain/pair.js';
@@ -74,8 +75,8 @@ export async function planGiving(
 }
 
 /**
- * The ghosts of the child that have replaced something in the parent. One that has nothing in common with the
- * same file there names no ghost of it, and has replaced all. A path alone does not make a file the same here.
+ * The ghosts of the child that have replaced something in the parent. One that has nothing in common with
+ * the same file there names no ghost of it, and has replaced all. A path alone is not enough here.
  */
 function replacing({ manifest }: Link, [parent]: readonly Link[]): Replacing[] {
   const named = packedGhosts(manifest).filter(({ layer }) => layer.parent);
@@ -137,7 +138,7 @@ function assertOnce({ link: { where }, seen }: Plan, { image, id, path }: Manife
   throw new GhostkeepError(
     'CHAIN_WRONG',
     where,
-    `cannot free anything in ${where}: two ghosts need its ghost ${id} (${path})`,
+    `cannot free anything in ${where}: two ghosts need its ghost ${showId(id)} (${path})`,
   );
 }
 
@@ -145,5 +146,5 @@ function assertOnce({ link: { where }, seen }: Plan, { image, id, path }: Manife
 export function explain(error: unknown, { where }: Link, { id, path, image }: ManifestGhost): unknown {
   if (!(error instanceof GhostkeepError) && errnoOf(error) === undefined) return error;
   const code = errnoOf(error) === 'EBADMSG' ? 'IMAGE_INVALID' : 'IO';
-  return translate(error, code, image, `cannot free anything for ghost ${id} (${path}) of ${where}`);
+  return translate(error, code, image, `cannot free anything for ghost ${showId(id)} (${path}) of ${where}`);
 }

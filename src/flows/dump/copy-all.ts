@@ -4,11 +4,13 @@ import { errnoOf, GhostkeepError, translate } from '../../base/errors.js';
 import type { Host } from '../../base/host/host.js';
 import { inParallel } from '../../base/parallel.js';
 import { counted } from '../../base/text/counted.js';
-import { countFromJson, showBytes } from '../../base/units.js';
+import { showBytes } from '../../base/units.js';
 import { reserveName } from '../../image/layout.js';
+import { summarize } from '../../image/summary.js';
 import type { Policy } from '../../oci/policy.js';
 import type { PinnedGhost } from '../choose/pin.js';
 import type { Context } from '../context.js';
+import { dataAtMost } from '../steps.js';
 import { copySmall } from './copy-batch.js';
 import { type Copy, type CopyTarget, copyGhost } from './copy-one.js';
 import { startState } from './describe-again.js';
@@ -38,19 +40,34 @@ export function toCopies(
 /** Copies each ghost into the image that its journal entry names, and notes in the entry what was written. */
 export async function copyAll(context: Context, target: CopyTarget, copies: readonly Copy[]): Promise<void> {
   const { images, policy } = target;
+  context.progress?.begin({
+    what: 'copying',
+    item: 'ghost',
+    items: copies.length,
+    bytes: () => bytesOf(copies, policy),
+  });
   // Ghosts get no log line each: there may be 10,000, the container is frozen, and the manifest lists them.
   await inParallel(copySmall(context, copies, target), availableParallelism(), async copy => {
     copy.entry.data = await copyGhost(context, copy, target);
+    context.progress?.did();
   });
   if (copies.length === 0) return;
-  const sum = (field: 'bytes' | 'kept') =>
-    copies.reduce((all, { entry: { data } }) => all + countFromJson(data?.[field] ?? 0), 0n);
-  const before = copies.some(({ entry: { data } }) => data?.kept !== undefined)
-    ? `, ${showBytes(sum('kept'))} of the images before the freeze`
-    : '';
-  context.log.info(`copied ${counted(copies.length, 'ghost')}: ${showBytes(sum('bytes'))} of data${before}`);
+  const { ghosts, bytes, beforeFreeze } = summarize({ ghosts: copies.map(({ entry }) => entry) });
+  const before = beforeFreeze > 0n ? `, ${showBytes(beforeFreeze)} of the images before the freeze` : '';
+  context.log.info(`copied ${counted(ghosts, 'ghost')}: ${showBytes(bytes)} of data${before}`);
+  leaveReserve(context, images, policy);
+}
+
+/** @throws NO_SPACE, IO */
+export function leaveReserve(context: Context, images: string, policy: Policy): void {
   assertReserve(context, images, policy);
   setAside(context.host, images);
+}
+
+/** A digest reads the image once more. No more is copied than is allocated, or than the file is long. */
+function bytesOf(copies: readonly Copy[], { verify }: Policy): bigint {
+  const sum = dataAtMost(copies);
+  return verify === 'digest' ? 2n * sum : sum;
 }
 
 /**

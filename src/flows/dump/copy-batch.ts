@@ -39,10 +39,19 @@ export function copySmall(context: Context, copies: readonly Copy[], target: Cop
   const small = copies.filter(isSmall);
   const left = copies.filter(copy => !isSmall(copy));
   for (const batch of inBatches(small)) {
-    for (const copy of copyBatch(context, batch, target)) left.push(copy);
+    const again = copyBatch(context, batch, target);
+    for (const copy of again) left.push(copy);
+    tellProgress(context, batch, again.length);
     context.alive?.();
   }
   return left;
+}
+
+function tellProgress({ progress }: Context, batch: readonly Copy[], failed: number): void {
+  if (!progress) return;
+  progress.did(batch.length - failed);
+  // Small numbers: a container may be frozen, and there may be 10,000 ghosts.
+  progress.moved(BigInt(batch.reduce((sum, { entry: { data } }) => sum + Number(data?.bytes ?? 0), 0)));
 }
 
 /** Parts COPIES into batches, each as large as one call may take. */

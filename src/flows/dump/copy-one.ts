@@ -46,6 +46,7 @@ export async function copyGhost(context: Context, copy: Copy, target: CopyTarget
     } catch (error) {
       // Without the earlier image the copy may succeed, whatever the error was.
       files.remove(`${target.images}/${copy.entry.image}`);
+      if (isChanged(error) && isNamed(copy)) throw error;
       startAnew(
         context,
         copy,
@@ -58,12 +59,16 @@ export async function copyGhost(context: Context, copy: Copy, target: CopyTarget
       return await copyOnce(context, copy, target);
     } catch (error) {
       files.remove(`${target.images}/${copy.entry.image}`);
-      const isChanged = error instanceof GhostkeepError && error.code === 'GHOST_CHANGED';
-      if (!isChanged || attempt === attempts) throw error;
+      if (!isChanged(error) || attempt === attempts || isNamed(copy)) throw error;
       startAnew(context, copy, hasChanged);
     }
   }
 }
+
+const isChanged = (error: unknown) => error instanceof GhostkeepError && error.code === 'GHOST_CHANGED';
+
+/** Such a file may be left out, so the container does not stay frozen for another try. */
+const isNamed = ({ entry }: Copy) => entry.class === 'named';
 
 export const hasChanged = 'changed while it was copied';
 
@@ -88,14 +93,15 @@ async function copyOnce(
   let imageFd: number | undefined;
   try {
     imageFd = over ? files.open(path, true) : createAnew(files, path, imageMode(criu));
-    const moving = whenMoving(context);
     const report = await engine.dump(
       { ...describeCopy(copy, policy), imageFd, engine: policy.engine },
-      moving,
+      whenMoving(context),
     );
     if (!isUnchanged(stat, processes.statPin(fd))) throw changed(entry, criu);
     const digest =
-      policy.verify === 'digest' ? showDigest((await engine.digest(imageFd, moving)).crc32c) : undefined;
+      policy.verify === 'digest'
+        ? showDigest((await engine.digest(imageFd, whenMoving(context))).crc32c)
+        : undefined;
     const written = imageFd;
     imageFd = undefined;
     // Some servers report a failed write only at close.

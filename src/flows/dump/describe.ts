@@ -14,6 +14,7 @@ import { externalKey, type Ghost, toRecord } from '../../ghost/ghost.js';
 import { findLinkedNames } from '../choose/linked-names.js';
 import type { PinnedGhost } from '../choose/pin.js';
 import type { Context } from '../context.js';
+import { describeFolders } from './describe-folders.js';
 
 /** Everything the manifest knows of a ghost except its data, including what CRIU's format cannot hold. */
 export function describeGhost(
@@ -25,7 +26,7 @@ export function describeGhost(
 ): ManifestGhost {
   const { ghost, stat } = pinned;
   const birth = birthOf(stat);
-  const group = ghost.class === 'linked' ? describeGroup(ghost, stat) : undefined;
+  const group = comesBackByName(ghost) ? describeGroup(context, ghost, stat) : undefined;
   return {
     ...toRecord({ ...ghost, stat }),
     id,
@@ -45,6 +46,9 @@ export function describeGhost(
     })),
   };
 }
+
+/** We make its names again before CRIU opens them, and CRIU does not know of its image. */
+export const comesBackByName = (ghost: Ghost) => ghost.class === 'linked' || ghost.class === 'named';
 
 export function describeOwner(stat: FileStat, ids: IdMap): Pick<ManifestGhost, 'uid' | 'gid'> {
   return { uid: ids.uid(stat.uid), gid: ids.gid(stat.gid) };
@@ -94,12 +98,19 @@ function describeLinks(ghost: Ghost): KeyPath[] {
   );
 }
 
-function describeGroup({ mounts: [mount] }: Ghost, stat: FileStat): LinkedGroup | undefined {
+function describeGroup(
+  { host }: Context,
+  { class: kind, mounts: [mount] }: Ghost,
+  stat: FileStat,
+): LinkedGroup | undefined {
   if (!mount?.mountPoint || !mount.names?.length) return undefined;
   const start = mount.mountPoint.length === 1 ? 1 : mount.mountPoint.length + 1;
+  const names = mount.names.map(name => name.subarray(start));
+  const folders = kind === 'named' ? describeFolders(host, mount, names) : [];
   return {
     mountPoint: pathToText(mount.mountPoint),
-    names: mount.names.map(name => pathToText(name.subarray(start))),
+    names: names.map(pathToText),
+    ...(folders.length > 0 ? { folders } : {}),
     hostUid: stat.uid,
     hostGid: stat.gid,
   };
@@ -118,5 +129,5 @@ export function toExternal(ghost: ManifestGhost): ExternalGhost {
 
 /** `ghost 8:1/4711 (/data/tmp)` */
 export function nameOf(entry: ManifestGhost): string {
-  return `ghost ${entry.dev}/${entry.ino} (${entry.path})`;
+  return `${entry.class === 'named' ? 'file' : 'ghost'} ${entry.dev}/${entry.ino} (${entry.path})`;
 }

@@ -2,7 +2,7 @@
 
 import type { Manifest } from '../../base/documents/generated/manifest.js';
 import { errnoOf, translate } from '../../base/errors.js';
-import { type Found, findGhosts } from '../../ghost/find/find.js';
+import type { Found } from '../../ghost/find/find.js';
 import type { Ghost } from '../../ghost/ghost.js';
 import { clearImages } from '../../image/clear-images.js';
 import { folder } from '../../image/layout.js';
@@ -14,11 +14,14 @@ import { chooseGhosts, needsCopy } from '../choose/choose.js';
 import { assertFrozen, assertStillFrozen, checkWriters } from '../choose/frozen.js';
 import { type LeftOut, leaveGhost, noteLeftOut } from '../choose/left-out.js';
 import { type PinnedGhost, pinGhosts, unpinGhosts } from '../choose/pin.js';
+import { type PinnedNamed, pinNamed } from '../choose/pin-named.js';
 import type { Context } from '../context.js';
 import { removeImagesAlone } from '../directory/other-images.js';
+import { beginSync, searchGhosts } from '../steps.js';
 import { copyAll, toCopies } from './copy-all.js';
+import { copyNamed } from './copy-named.js';
 import { describeLinked, type Linked } from './describe.js';
-import { type DumpRequest, makeJournal } from './journal.js';
+import { type DumpRequest, hasOurs, makeJournal } from './journal.js';
 import { watchServers, watchUnpin } from './watch-servers.js';
 
 export interface Dumped {
@@ -34,7 +37,7 @@ export async function dumpGhosts(context: Context, request: DumpRequest): Promis
   const { host } = context;
   const { pids, policy, criu, requireFrozen = false } = request;
   if (requireFrozen) assertFrozen(context, pids);
-  const found = findGhosts(host.processes, pids, context.alive);
+  const found = searchGhosts(context, pids, { named: criu });
   const { chosen, leftOut } = chooseGhosts(context, found, { policy, criu });
   const copied = chosen.filter(needsCopy);
   if (!criu) checkWriters(context, copied, pids, requireFrozen);
@@ -42,10 +45,13 @@ export async function dumpGhosts(context: Context, request: DumpRequest): Promis
   const { watched, watch } = watchServers(context, copied, request.images);
   try {
     const pinned = pinGhosts(host.processes, copied, criu ? undefined : leave, watched.alive);
+    let named: PinnedNamed[] = [];
     let dumped: Dumped | undefined;
     try {
+      named = pinNamed(context, policy, found.named, chosen.length);
       const linked = describeLinked(context, chosen);
-      const journal = await dumpPinned(watched, request, pinned, linked, leftOut, () => watch?.stop());
+      const held = { pinned, named, linked };
+      const journal = await dumpPinned(watched, request, held, leftOut, () => watch?.stop());
       dumped = { journal, found };
       return dumped;
     } catch (error) {
@@ -53,7 +59,7 @@ export async function dumpGhosts(context: Context, request: DumpRequest): Promis
       const where = host.files.realPath(request.images);
       throw translate(error, 'IO', where, `cannot dump into ${where}`);
     } finally {
-      letGo(context, request, pinned, dumped !== undefined);
+      letGo(context, request, [...pinned, ...named], dumped !== undefined);
     }
   } finally {
     watch?.stop();
@@ -73,40 +79,54 @@ function letGo(
   warm?.discard();
 }
 
+/** All that a dump keeps. */
+interface Held {
+  pinned: readonly PinnedGhost[];
+  named: readonly PinnedNamed[];
+  linked: Linked;
+}
+
 /** @param onCopied is called when the ghosts are copied: from then on no server is asked for anything */
 async function dumpPinned(
   context: Context,
   request: DumpRequest,
-  pinned: readonly PinnedGhost[],
-  linked: Linked,
+  { pinned, named, linked }: Held,
   leftOut: readonly LeftOut[],
   onCopied: () => void,
 ): Promise<Manifest> {
   const { host } = context;
   const { images, warm } = request;
-  const needed = pinned.length > 0 || linked.links !== undefined || !request.criu;
-  const mayTake = pinned.length > 0 && warm?.mayHave === true && ownsFolder(context, images);
+  const count = pinned.length + named.length;
+  const needed = count > 0 || linked.links !== undefined || !request.criu;
+  const mayTake = count > 0 && warm?.mayHave === true && ownsFolder(context, images);
   const earlier = pinned.map(({ ghost, stat }) =>
     mayTake && ghost.class !== 'linked' ? warm?.take(stat) : undefined,
   );
+  if (mayTake) for (const pin of named) pin.warm = warm?.take(pin.stat);
   // Warm images that no ghost has taken may occupy the room that others need.
   warm?.discard();
   if (!request.criu) removeImagesAlone(context, images);
-  clearImages(host, images, earlier);
+  clearImages(host, images, [...earlier, ...named.map(pin => pin.warm)]);
   if (needed) host.files.makeDirectory(`${images}/${folder}`);
   try {
     const journal = makeJournal(context, request, pinned, linked, earlier);
     await copyAll(context, request, toCopies(pinned, journal, earlier));
+    await copyNamed(context, request, journal, named);
     if (request.staysFrozen) assertStillFrozen(context, request.pids);
     onCopied();
     // With CRIU we do not wait for the disk: CRIU does not either, and the container is frozen meanwhile.
-    if (!request.criu)
-      for (const { image } of journal.ghosts)
+    if (!request.criu) {
+      beginSync(context, journal.ghosts.length);
+      for (const { image } of journal.ghosts) {
         syncImage(host.files, images, image, 'while the processes live, dump them again, elsewhere');
+        context.progress?.did();
+      }
+    }
     journal.state = 'dumped';
     delete journal.idMaps;
     Object.assign(journal, noteLeftOut(context.log, leftOut));
-    if (needed) writeJournal(host.files, images, journal, { durable: false });
+    if (!request.criu || hasOurs(journal)) writeJournal(host.files, images, journal, { durable: false });
+    else if (needed) clearImages(host, images, basesIn(context, images));
     return journal;
   } catch (error) {
     // The images copied so far are of no use without the rest, and may fill the disk.

@@ -7,7 +7,7 @@ import type { PinnedGhost } from '../choose/pin.js';
 import { namespacesOf } from '../container/namespaces.js';
 import type { Context } from '../context.js';
 import type { CopyTarget } from './copy-one.js';
-import { describeGhost, type Linked } from './describe.js';
+import { comesBackByName, describeGhost, type Linked } from './describe.js';
 import type { WarmImages } from './warm-images.js';
 
 export interface DumpRequest extends CopyTarget {
@@ -55,11 +55,16 @@ export function makeJournal(
     idMaps,
     ghosts: pinned.map((pin, index) => {
       context.alive?.();
-      const name = request.criu && pin.ghost.class === 'linked' ? linkedName : pendingName;
+      const name = request.criu && comesBackByName(pin.ghost) ? linkedName : pendingName;
       return describeGhost(context, pin, ids, index + 1, earlier[index] ?? name(index + 1));
     }),
     ...linked,
   };
+}
+
+/** False where nothing of the dump is ours, so that there is nothing to seal. */
+export function hasOurs({ ghosts, links = [] }: Manifest): boolean {
+  return ghosts.length + links.length > 0;
 }
 
 /** CRIU's keys of all files that it shall leave to us. */

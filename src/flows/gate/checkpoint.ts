@@ -19,6 +19,7 @@ import type { RuntimeCommand } from '../../oci/command-line.js';
 import type { Policy } from '../../oci/policy.js';
 import { chooseGhosts, needsCopy } from '../choose/choose.js';
 import { type PinnedGhost, pinGhosts, unpinGhosts } from '../choose/pin.js';
+import { chooseFitting, pinNamed } from '../choose/pin-named.js';
 import { notePause } from '../container/pause/paused.js';
 import { policyOf } from '../container/policy.js';
 import { resume, runtimeCall, runtimeWaitMs, stateOf } from '../container/runtime-calls.js';
@@ -90,10 +91,12 @@ async function aroundCommand(
   const { images } = request.command;
   const startTime = startTimeOf(processes, pid);
   const pids = processes.tree(pid);
-  const { chosen } = chooseGhosts(context, findGhosts(processes, pids), { policy, criu: true });
+  const found = findGhosts(processes, pids, undefined, { named: true });
+  const { chosen } = chooseGhosts(context, found, { policy, criu: true });
   const linked = describeLinked(context, chosen);
   const pinned = pinGhosts(processes, chosen.filter(needsCopy));
   try {
+    for (const pin of pinNamed(context, policy, found.named, chosen.length)) pinned.push(pin);
     if (pinned.length === 0 && !linked.links) {
       await asOwner(
         context,
@@ -112,10 +115,10 @@ async function aroundCommand(
       context,
       images,
       () => {
-        assertRoom(context, images, pinned, policy);
+        const fitting = leaveOutTooLarge(context, { images, pids, policy }, pinned);
         clearImages(context.host, images);
         files.makeDirectory(`${images}/${folder}`);
-        const made = pinnedJournal(context, request, pids, pinned, linked, policy, paused);
+        const made = pinnedJournal(context, request, pids, fitting, linked, policy, paused);
         writeJournal(files, images, made, { durable: true });
         return made;
       },
@@ -241,22 +244,30 @@ async function finishOrHold(
   }
 }
 
-/** A disk that is too small must show before the container is gone. */
-function assertRoom(
-  { host: { files } }: Context,
-  images: string,
+/**
+ * A disk that is too small for the ghosts must show before the container is gone. Named files that do not fit
+ * are left out.
+ */
+function leaveOutTooLarge(
+  context: Context,
+  request: { images: string; pids: readonly number[]; policy: Policy },
   pinned: readonly PinnedGhost[],
-  policy: Policy,
-): void {
-  const needed = pinned.reduce((sum, { stat }) => sum + stat.allocated, policy.reserve);
-  const free = files.freeBytes(images);
-  if (free === undefined || free >= needed) return;
+): PinnedGhost[] {
+  const { images, policy } = request;
+  const [ghosts, named] = [pinned.filter(isOfGhost), pinned.filter(pin => !isOfGhost(pin))];
+  const bytes = ghosts.reduce((sum, { stat }) => sum + stat.allocated, 0n);
+  const needed = bytes + policy.reserve;
+  const free = context.host.files.freeBytes(images);
+  if (free === undefined || free >= needed)
+    return [...ghosts, ...chooseFitting(context, request, named, bytes)];
   throw new GhostkeepError(
     'NO_SPACE',
     images,
     `cannot checkpoint: ${showBytes(free)} are free in ${images}, the ghosts and the policy's reserve need ${showBytes(needed)}; make room or choose another --image-path`,
   );
 }
+
+const isOfGhost = ({ ghost }: PinnedGhost) => ghost.class !== 'named';
 
 /** @returns false if it cannot be paused and need not be, because CRIU freezes it and ends it */
 async function pause(

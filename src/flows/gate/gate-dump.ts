@@ -6,6 +6,7 @@ import { fieldsOf, GhostkeepError, reasonOf } from '../../base/errors.js';
 import { lostNames } from '../../criu/seal-plan.js';
 import { clearImages } from '../../image/clear-images.js';
 import { isOfThisCheckpoint } from '../../image/inventory.js';
+import { showSummary } from '../../image/summary.js';
 import type { PolicyDocument } from '../../oci/policy.js';
 import { basesIn, findBases } from '../bases/bases.js';
 import { policyOf, wishOfOption } from '../container/policy.js';
@@ -23,7 +24,7 @@ import { whyUnsealable } from '../directory/unsealable.js';
 import { imageMode } from '../dump/copy-one.js';
 import { toKeyPath } from '../dump/describe.js';
 import { dumpGhosts } from '../dump/dump.js';
-import { keysOfJournal } from '../dump/journal.js';
+import { hasOurs, keysOfJournal } from '../dump/journal.js';
 import { WarmImages } from '../dump/warm-images.js';
 import { sealImages } from '../seal/seal.js';
 import { warmUp } from './warm-pass.js';
@@ -152,9 +153,8 @@ export class GateDump {
       ...(session ? { container: session.container } : {}),
     });
     this.#journal = journal;
-    const keys = keysOfJournal(journal);
-    if (keys.length > 0) this.letGo();
-    return keys;
+    if (hasOurs(journal)) this.letGo();
+    return keysOfJournal(journal);
   }
 
   /**
@@ -231,17 +231,21 @@ export class GateDump {
     // restore fail.
     if (this.#leftToCriu && !this.#started) clearImages(this.context.host, this.images);
     const journal = this.#journal;
-    if (journal && keysOfJournal(journal).length > 0) this.#seal(journal, where);
+    if (journal && hasOurs(journal)) {
+      const manifest = this.#seal(journal, where);
+      this.context.log.info(`${showSummary(manifest)}; sealed in ${where}`);
+    }
     if (this.#session) rememberImages(this.context, this.#session, where);
   }
 
-  #seal(journal: Manifest, where: string): void {
+  #seal(journal: Manifest, where: string): Manifest {
     const left = setAsideOlderImages(this.context, this.images, this.#older);
     if (left.length > 0)
       this.context.log.error(
         `${left.join(', ')} in ${where} was of an earlier checkpoint and has ".earlier" behind its name now: CRIU names it and has not written it, so this checkpoint lacks it`,
       );
-    if (this.#isSealed(journal)) return;
+    const manifest = this.#sealed(journal);
+    if (manifest) return manifest;
     throw new GhostkeepError(
       'SEAL_FAILED',
       where,
@@ -253,18 +257,19 @@ export class GateDump {
    * Seals, unless a receiver has done it: with --lazy-pages, CRIU calls us only after it has served memory
    * for as long as the restored processes ask for it. If the receiver sealed before CRIU had written all of
    * files.img, ghosts would be missing.
+   * @returns undefined if that has happened
    */
-  #isSealed(journal: Manifest): boolean {
+  #sealed(journal: Manifest): Manifest | undefined {
     const { manifest, now } = sealImages(this.context, this.images, { durable: false, journal });
-    if (now) return true;
+    if (now) return manifest;
     const { files } = this.context.host;
     const sealed = new Set(keysOfJournal(manifest));
     // A seal keeps only those ghosts that it found in files.img, but all links.
-    return (
+    const isWhole =
       isOfThisCheckpoint(files, this.images, manifest) &&
       keysOfJournal(journal).every(key => sealed.has(key)) &&
       lostNames(files.read(`${this.images}/files.img`, bounds.files), (journal.links ?? []).map(toKeyPath))
-        .length === 0
-    );
+        .length === 0;
+    return isWhole ? manifest : undefined;
   }
 }

@@ -151,7 +151,7 @@ export class WarmCopies {
   }
 
   #copyBatch(copies: readonly Copy[]): void {
-    const { log, alive } = this.context;
+    const { log, alive, progress } = this.context;
     const results = dumpTogether(this.context, copies, this.request);
     for (const [index, { entry, stat }] of copies.entries()) {
       const result = results[index];
@@ -161,6 +161,8 @@ export class WarmCopies {
     const failed = results.find(result => 'error' in result);
     if (failed && 'error' in failed)
       log.info(`not all small ghosts are copied before the freeze: ${reasonOf(failed.error)}`);
+    progress?.did(copies.length);
+    progress?.moved(copies.reduce((sum, { stat }) => sum + stat.size, 0n));
     alive?.();
   }
 

@@ -14,7 +14,6 @@
 import { availableParallelism } from 'node:os';
 import { inParallel } from '../../base/parallel.js';
 import { counted } from '../../base/text/counted.js';
-import { findGhosts } from '../../ghost/find/find.js';
 import type { Ghost } from '../../ghost/ghost.js';
 import { needsCopy } from '../choose/choose.js';
 import { pinSome, unpinGhosts } from '../choose/pin.js';
@@ -22,7 +21,8 @@ import type { Context } from '../context.js';
 import { isSmallFile } from '../dump/copy-batch.js';
 import type { DumpRequest } from '../dump/journal.js';
 import type { WarmImages } from '../dump/warm-images.js';
-import { isLarge, whyForbidden } from '../rounds/copy-running.js';
+import { isLarge, whyForbidden, worthNamed } from '../rounds/copy-running.js';
+import { dataAtMost, searchGhosts } from '../steps.js';
 import { WarmCopies } from './warm-copies.js';
 
 /** The least number of small ghosts: fewer are copied and described in a millisecond or two. */
@@ -33,10 +33,10 @@ const worthMany = 32;
  * it.
  */
 export async function warmUp(context: Context, request: DumpRequest & { warm: WarmImages }): Promise<void> {
-  const { host, log } = context;
+  const { log } = context;
   const { warm } = request;
-  const { ghosts } = findGhosts(host.processes, request.pids, context.alive);
-  const kept = ghosts.filter(({ keep }) => keep === 'ghostkeep');
+  const found = searchGhosts(context, request.pids, { named: true });
+  const kept = found.ghosts.filter(({ keep }) => keep === 'ghostkeep');
   tryPins(context, kept.filter(needsCopy));
   const forbidden = whyForbidden(kept, request.policy);
   if (forbidden !== undefined) {
@@ -49,21 +49,36 @@ export async function warmUp(context: Context, request: DumpRequest & { warm: Wa
   const large = ours.filter(isLarge);
   const small = ours.filter(ghost => isSmallFile(ghost.stat) && !isLarge(ghost));
   const many = small.length >= worthMany ? small : [];
-  if (large.length + many.length === 0) return;
+  const named = worthNamed(found.named, request.policy);
+  if (large.length + many.length + named.length === 0) return;
+  const all = [...large, ...many, ...named];
+  context.progress?.begin({
+    what: 'copying before the freeze',
+    item: 'file',
+    items: all.length,
+    bytes: () => dataAtMost(all),
+  });
   const pass = new WarmCopies(context, request, warm);
   try {
     if (!pass.ownsFolder()) return;
     // Small ghosts come first, because they come and go.
     if (many.length > 0 && pass.hasRoom(many)) pass.copyMany(many);
     const hasRoom = large.length > 0 && pass.hasRoom(large);
-    await inParallel(large, availableParallelism(), ghost => pass.copy(ghost, hasRoom));
+    const copy = (hasRoom: boolean) => async (ghost: (typeof all)[number]) => {
+      await pass.copy(ghost, hasRoom);
+      context.progress?.did();
+    };
+    await inParallel(large, availableParallelism(), copy(hasRoom));
+    // They come last, because a dump without them succeeds, too.
+    const hasMore = named.length > 0 && pass.hasRoom(named);
+    await inParallel(named, availableParallelism(), copy(hasMore));
     await pass.again();
   } catch (error) {
     warm.giveBack();
     throw error;
   }
   log.info(
-    `before the freeze: ${warm.count} of ${large.length + many.length} large or many ghosts copied in ${counted(pass.rounds, 'round')}, ${pass.fresh} by a round before, ${pass.written} written to disk`,
+    `before the freeze: ${warm.count} of ${large.length + many.length + named.length} large or many ghosts copied in ${counted(pass.rounds, 'round')}, ${pass.fresh} by a round before, ${pass.written} written to disk`,
   );
 }
 

@@ -40,6 +40,8 @@ export async function copyOthers(
   target: string,
   made: string[],
 ): Promise<void> {
+  const bytes = () => others.reduce((sum, { size }) => sum + size, 0n);
+  context.progress?.begin({ what: 'copying', item: 'file', items: others.length, bytes });
   for (const { name } of others) {
     const [from, to] = [`${link.images}/${name}`, `${target}/${name}`];
     made.push(to);
@@ -49,6 +51,7 @@ export async function copyOthers(
       if (!(error instanceof GhostkeepError) && errnoOf(error) === undefined) throw error;
       throw translate(error, 'IO', name, `cannot copy ${link.where}/${name}`);
     }
+    context.progress?.did();
   }
 }
 

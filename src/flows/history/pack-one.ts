@@ -1,11 +1,12 @@
 import type { ManifestGhost } from '../../base/documents/generated/manifest.js';
 import { errnoOf, GhostkeepError, translate } from '../../base/errors.js';
 import type { EngineReport } from '../../base/host/host.js';
+import { showId } from '../../base/text/ghost-id.js';
 import { countToJson } from '../../base/units.js';
 import { fileIn, type PackedGhost } from '../../chain/packed.js';
 import { layerNames } from '../../image/layout.js';
 import { type Link, openLayers, type Parents } from '../chain/open-layers.js';
-import { type Context, whenMoving } from '../context.js';
+import { aliveWhenMoving, type Context, whenMoving } from '../context.js';
 
 export interface PackOne {
   child: Link;
@@ -34,9 +35,8 @@ export async function packGhost(context: Context, request: PackOne): Promise<Pac
     const imageFd = open(files.open(`${child.images}/${ghost.image}`));
     const mapFd = open(files.create(`${child.images}/${names.map}`));
     const dataFd = open(files.create(`${child.images}/${names.data}`));
-    const moving = whenMoving(context);
     const written = await above.use(parent =>
-      engine.pack({ ghost: [{ imageFd }], parent, mapFd, dataFd }, moving),
+      engine.pack({ ghost: [{ imageFd }], parent, mapFd, dataFd }, whenMoving(context)),
     );
     if (written.keptBytes === 0n) {
       for (const name of [names.map, names.data]) files.remove(`${child.images}/${name}`);
@@ -47,7 +47,7 @@ export async function packGhost(context: Context, request: PackOne): Promise<Pac
       `${child.images}/${ghost.image}`,
     );
     for (const fd of [mapFd, dataFd]) await files.flush(fd);
-    assertSame(await engine.checkLayer([{ mapFd, dataFd }], moving), written);
+    assertSame(await engine.checkLayer([{ mapFd, dataFd }], aliveWhenMoving(context)), written);
     return {
       ...ghost,
       layer: {
@@ -65,7 +65,7 @@ export async function packGhost(context: Context, request: PackOne): Promise<Pac
       error,
       code,
       ghost.image,
-      `cannot pack ghost ${ghost.id} (${ghost.path}) of ${child.where}`,
+      `cannot pack ghost ${showId(ghost.id)} (${ghost.path}) of ${child.where}`,
     );
   } finally {
     for (const fd of fds) files.close(fd);

@@ -17,6 +17,7 @@ import type { Context } from '../context.js';
 import { asOwner } from '../directory/owner.js';
 import { warnOfRefused } from '../directory/warn-of-refused.js';
 import { assertUndamaged, verify } from '../restore/verify.js';
+import { beginImages, beginSync } from '../steps.js';
 import { packGhost } from './pack-one.js';
 import { tidy } from './tidy.js';
 
@@ -63,9 +64,12 @@ async function packInto(context: Context, child: Link, parent: Link): Promise<Pa
   const layers = new Map<ManifestGhost, PackedGhost>();
   try {
     const parents = new Parents(context);
-    for (const [ghost, other] of pairGhosts(ghosts.filter(isWorthPacking), parent.manifest.ghosts)) {
+    const pairs = pairGhosts(ghosts.filter(isWorthPacking), parent.manifest.ghosts);
+    beginImages(context, 'packing', [...pairs.keys()]);
+    for (const [ghost, other] of pairs) {
       const packed = await packGhost(context, { child, parent, ghost, other, parents });
       if (packed) layers.set(ghost, packed);
+      context.progress?.did();
     }
     if (layers.size > 0) {
       files.syncFolder(child.images);
@@ -143,16 +147,22 @@ async function assertFit(context: Context, child: Link, parent: Link): Promise<v
     const damage = found.damage.filter(({ code }) => code !== 'GIVEN_UP');
     assertUndamaged({ ...found, damage }, `${action}: ${where} is damaged`);
   }
+  beginSync(
+    context,
+    links.reduce((sum, { manifest }) => sum + manifest.ghosts.length, 0),
+  );
   for (const link of links) syncLink(context, link);
 }
 
 /** The child will rely on its parents, so the disk must have them before the child's own images go. */
-function syncLink({ host: { files } }: Context, { images, manifest }: Link): void {
-  for (const { image, layer } of manifest.ghosts)
+function syncLink({ host: { files }, progress }: Context, { images, manifest }: Link): void {
+  for (const { image, layer } of manifest.ghosts) {
     for (const name of layer
       ? [layer.map, layer.data, ...(layer.given ? [layer.given.record] : [])]
       : [image])
       syncImage(files, images, name, 'make the checkpoint again');
+    progress?.did();
+  }
   files.sync(`${images}/${manifestName}`);
   files.syncFolder(images);
 }

@@ -8,6 +8,7 @@ import { pairGhosts } from '../../chain/pair.js';
 import { readSealedManifest } from '../../image/manifest.js';
 import { type Context, whenMoving } from '../context.js';
 import { asOwner } from '../directory/owner.js';
+import { beginImages } from '../steps.js';
 
 interface Checkpoint {
   /** The directory's name, for messages. */
@@ -84,8 +85,11 @@ async function shareTwo(
 ): Promise<Bytes & { paired: number }> {
   const pairs = pairGhosts(later.manifest.ghosts, earlier.manifest.ghosts);
   let total: Bytes = { shared: 0n, before: 0n };
-  for (const [ghost, other] of pairs)
+  beginImages(context, 'sharing', [...pairs.keys()]);
+  for (const [ghost, other] of pairs) {
     total = add(total, await shareImages(context, [earlier, other], [later, ghost]));
+    context.progress?.did();
+  }
   return { ...total, paired: pairs.size };
 }
 

@@ -5,6 +5,7 @@
 import path from 'node:path';
 import type { ManifestGhost } from '../../base/documents/generated/manifest.js';
 import { errnoOf, GhostkeepError, translate } from '../../base/errors.js';
+import { showId } from '../../base/text/ghost-id.js';
 import { countFromJson } from '../../base/units.js';
 import { type PackedGhost, packedGhosts } from '../../chain/packed.js';
 import { isWholeName, manifestName, wholeName } from '../../image/layout.js';
@@ -128,7 +129,7 @@ async function moveAll(
         error,
         code,
         ghost.layer.map,
-        `cannot move ghost ${ghost.id} (${ghost.path}) of ${link.where}`,
+        `cannot move ghost ${showId(ghost.id)} (${ghost.path}) of ${link.where}`,
       );
     } finally {
       files.close(file.fd);

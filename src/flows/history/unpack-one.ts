@@ -1,12 +1,13 @@
 import type { ManifestGhost } from '../../base/documents/generated/manifest.js';
 import { errnoOf, GhostkeepError, translate } from '../../base/errors.js';
 import type { EngineReport } from '../../base/host/host.js';
+import { showId } from '../../base/text/ghost-id.js';
 import { countFromJson, countToJson, parseDev, parseTime } from '../../base/units.js';
 import type { PackedGhost } from '../../chain/packed.js';
 import { encodeGhostHead, isChunked } from '../../criu/ghost-file.js';
 import { showDigest } from '../../image/verify.js';
 import { type Link, openLayers, type Parents } from '../chain/open-layers.js';
-import { type Context, whenMoving } from '../context.js';
+import { aliveWhenMoving, type Context, whenMoving } from '../context.js';
 
 /**
  * Writes the image of a packed ghost at PATH, which must not exist, and waits until the disk has it.
@@ -21,14 +22,13 @@ export async function unpackGhost(
 ): Promise<ManifestGhost> {
   const { files, engine } = context.host;
   const { layer } = ghost;
-  const action = `cannot put ghost ${ghost.id} (${ghost.path}) of ${link.where} together`;
+  const action = `cannot put ghost ${showId(ghost.id)} (${ghost.path}) of ${link.where} together`;
   const layers = await openLayers(context, link, ghost, parents);
   let fd: number | undefined;
   try {
     fd = files.create(path);
-    const moving = whenMoving(context);
     const to = fd;
-    const report = await layers.use(levels => engine.unpack(levels, to, headOf(ghost), moving));
+    const report = await layers.use(levels => engine.unpack(levels, to, headOf(ghost), whenMoving(context)));
     if (report.size !== countFromJson(ghost.size))
       throw new GhostkeepError(
         'IMAGE_MISMATCH',
@@ -65,7 +65,7 @@ export async function wholeGhost(
       imageBytes: countToJson(report.imageBytes),
       ...(digest === undefined
         ? {}
-        : { digest: showDigest((await engine.digest(fd, whenMoving(context))).crc32c) }),
+        : { digest: showDigest((await engine.digest(fd, aliveWhenMoving(context))).crc32c) }),
     },
   };
 }
@@ -77,7 +77,7 @@ export function headOf(ghost: PackedGhost): Buffer {
     throw new GhostkeepError(
       'IMAGE_INVALID',
       ghost.layer.map,
-      `ghost ${ghost.id} (${ghost.path}) is too small to be packed: nobody has packed it`,
+      `ghost ${showId(ghost.id)} (${ghost.path}) is too small to be packed: nobody has packed it`,
     );
   return encodeGhostHead({
     uid: ghost.uid,

@@ -11,6 +11,7 @@ import { type Link, Parents } from '../chain/open-layers.js';
 import type { Context } from '../context.js';
 import { asOwner } from '../directory/owner.js';
 import { warnOfRefused } from '../directory/warn-of-refused.js';
+import { beginImages } from '../steps.js';
 import { copyOthers, otherFiles } from './copy-others.js';
 import { assertRoom, leaveParent, standingAlone, type Unpacked } from './standing-alone.js';
 import { tidy } from './tidy.js';
@@ -134,12 +135,15 @@ async function unpackAll(
 ): Promise<Map<string, ManifestGhost>> {
   const parents = new Parents(context);
   const whole = new Map<string, ManifestGhost>();
-  for (const ghost of packedGhosts(link.manifest)) {
+  const packed = packedGhosts(link.manifest);
+  beginImages(context, 'putting together', packed);
+  for (const ghost of packed) {
     made.push(`${target}/${wholeName(ghost.id)}`);
     whole.set(
       ghost.image,
       await unpackGhost(context, link, ghost, parents, `${target}/${wholeName(ghost.id)}`),
     );
+    context.progress?.did();
   }
   return whole;
 }

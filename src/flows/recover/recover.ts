@@ -4,8 +4,8 @@
  */
 import { errnoOf, GhostkeepError, translate } from '../../base/errors.js';
 import type { FileStat } from '../../base/host/host.js';
+import { safePath } from '../../base/text/safe-name.js';
 import { countToJson, showBytes } from '../../base/units.js';
-import { findGhosts } from '../../ghost/find/find.js';
 import type { UnseenInSearch } from '../../ghost/find/unseen.js';
 import { findWriters } from '../../ghost/find/writers.js';
 import { type Ghost, pathOf, showGhost, showIdentity } from '../../ghost/ghost.js';
@@ -20,7 +20,7 @@ import { type Folder, makeFile, nameFile, type RestoredGhost } from '../restore/
 import { clearPartials } from '../restore/partial-files.js';
 import { openTarget } from '../restore/target-folder.js';
 import { type Selection, selectPids } from '../scan/select.js';
-import { safePath } from './safe-name.js';
+import { dataAtMost, searchGhosts } from '../steps.js';
 
 export interface RecoverRequest {
   selection: Selection;
@@ -48,7 +48,7 @@ export interface Recovery {
 /** @throws NOT_FOUND where a process does not exist, or none holds a deleted file; PERMISSION for TO */
 export async function recoverFiles(context: Context, request: RecoverRequest): Promise<Recovery> {
   const { processes } = context.host;
-  const found = findGhosts(processes, selectPids(context.host, request.selection), context.alive);
+  const found = searchGhosts(context, selectPids(context.host, request.selection));
   assertNamedExist(found.unseen, request.selection.pids ?? []);
   const policy = resolvePolicy({ enabled: true, allowMissing: true });
   const { chosen, leftOut } = chooseGhosts(context, found, { policy, criu: false });
@@ -112,6 +112,12 @@ async function recoverPinned(
   ))
     for (const ghost of ghosts) writers.set(ghost, pid);
   const recovered: Recovered[] = [];
+  context.progress?.begin({
+    what: 'copying',
+    item: 'file',
+    items: pinned.length,
+    bytes: () => dataAtMost(pinned),
+  });
   for (const [index, each] of pinned.entries()) {
     context.alive?.();
     try {
@@ -120,6 +126,7 @@ async function recoverPinned(
       if (!(error instanceof GhostkeepError)) throw error;
       failures.push(error);
     }
+    context.progress?.did();
   }
   return recovered;
 }

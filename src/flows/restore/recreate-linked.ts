@@ -2,12 +2,14 @@
  * Makes the names of linked ghosts again before CRIU opens them: their file system is not part of the
  * checkpoint and may have come back empty. A name that is there stays as it is.
  */
+
 import { isUtf8 } from 'node:buffer';
 import type { Manifest, ManifestGhost } from '../../base/documents/generated/manifest.js';
 import { GhostkeepError, translate } from '../../base/errors.js';
 import { isMemoryMagic } from '../../base/filesystems.js';
+import { showId } from '../../base/text/ghost-id.js';
 import { pathFromText } from '../../base/text/path-bytes.js';
-import { linkedNamesOf } from '../../image/decode.js';
+import { linkedFoldersOf, linkedNamesOf } from '../../image/decode.js';
 import { type Context, whenMoving } from '../context.js';
 import { applyMetadata } from './metadata.js';
 
@@ -50,11 +52,12 @@ async function recreate(
   const imageFd = files.open(`${images}/${ghost.image}`);
   try {
     const check = (magic: bigint) => assertInMemory(context, images, magic, ghost, source);
-    const made = await files.makeNames(source, linkedNamesOf(group), check, async fd => {
+    const write = async (fd: number) => {
       await engine.restore(imageFd, fd, whenMoving(context));
       const { missing } = applyMetadata(context.host, fd, ghost, { allowPrivileged: false });
       if (missing.length > 0) context.log.warn(`could not set ${missing.join(', ')} of ${ghost.path} again`);
-    });
+    };
+    const made = await files.makeNames(source, linkedNamesOf(group), check, write, linkedFoldersOf(group));
     if (made !== 'nothing')
       context.log.info(`made ${made === 'file' ? 'again' : 'missing names of'} ${ghost.path} in ${source}`);
   } catch (error) {
@@ -79,6 +82,6 @@ function assertInMemory(
   throw new GhostkeepError(
     'IO',
     source,
-    `cannot make ${ghost.path} again in ${source}: that is neither tmpfs nor ramfs; bring its names back first (\`ghostkeep restore -D ${files.realPath(images)} --ghost ${ghost.id} --to DIR\` has its content)`,
+    `cannot make ${ghost.path} again in ${source}: that is neither tmpfs nor ramfs; bring its names back first (\`ghostkeep restore -D ${files.realPath(images)} --ghost ${showId(ghost.id)} --to DIR\` has its content)`,
   );
 }

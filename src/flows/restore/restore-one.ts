@@ -2,8 +2,10 @@
  * Restores one ghost: its file is made under a partial name, and gets its final name when the disk has all of
  * it.
  */
+
 import type { ManifestGhost } from '../../base/documents/generated/manifest.js';
 import { errnoOf, GhostkeepError, translate } from '../../base/errors.js';
+import { showId } from '../../base/text/ghost-id.js';
 import { countFromJson } from '../../base/units.js';
 import { isPacked, type PackedGhost } from '../../chain/packed.js';
 import { verifyDigest, verifyReport, verifySize } from '../../image/verify.js';
@@ -11,6 +13,7 @@ import { movedBefore, moveGhost } from '../chain/move.js';
 import { type Link, openLayers, type Parents } from '../chain/open-layers.js';
 import { type Context, whenMoving } from '../context.js';
 import { type AllocationRoom, allocateAgain } from './allocation.js';
+import type { Naming } from './file-names.js';
 import { type Folder, type MadeFile, makeFile } from './make-file.js';
 import { verifyHead } from './verify.js';
 
@@ -20,6 +23,7 @@ export interface Target extends Folder {
   /** The directory of the images, whose ghosts may be packed, and its parents. */
   link: Link;
   parents: Parents;
+  nameOf: Naming;
   /** Set where the layers give up what the files have already. */
   moving?: Moving | undefined;
 }
@@ -42,7 +46,8 @@ export async function makeGhost(
   ghost: ManifestGhost,
   room: AllocationRoom | undefined,
 ): Promise<MadeFile> {
-  const path = `${target.to}/${nameOf(ghost)}`;
+  const name = target.nameOf(ghost);
+  const path = `${target.to}/${name}`;
   let source: Source | undefined;
   const fill = async (fd: number) => {
     if (target.moving && isPacked(ghost)) await move(context, target.moving, ghost, fd);
@@ -56,7 +61,7 @@ export async function makeGhost(
   };
   try {
     return await makeFile(context, target, {
-      name: nameOf(ghost),
+      name,
       ghost,
       action: actionOf(ghost, path),
       fill,
@@ -99,7 +104,11 @@ async function openPacked(context: Context, target: Target, ghost: PackedGhost):
 }
 
 /** A ghost that an interrupted command has moved completely has its own name already. */
-function keptFile({ host: { files } }: Context, { folder, link, moving }: Target, ghost: PackedGhost) {
+function keptFile(
+  { host: { files } }: Context,
+  { folder, link, moving, nameOf }: Target,
+  ghost: PackedGhost,
+) {
   const name = `.ghostkeep-moved-${ghost.id}`;
   const isBegun = moving !== undefined && movedBefore(ghost, link.where, moving.to) !== undefined;
   return { name: isBegun && !files.exists(`${folder}/${name}`) ? nameOf(ghost) : name, isBegun };
@@ -121,10 +130,8 @@ function assertSize(ghost: PackedGhost, size: bigint): void {
   );
 }
 
-const nameOf = ({ id }: ManifestGhost) => `ghost-${id}`;
-
 const actionOf = (ghost: ManifestGhost, path: string) =>
-  `cannot restore ghost ${ghost.id} (${ghost.path}) to ${path}`;
+  `cannot restore ghost ${showId(ghost.id)} (${ghost.path}) to ${path}`;
 
 function explainRestore(error: unknown, ghost: ManifestGhost, path: string): unknown {
   const action = actionOf(ghost, path);

@@ -1,8 +1,10 @@
 /**
  * Restores files from a sealed dump, with all metadata that the manifest has. CRIU itself does not use this.
  */
+
 import type { Manifest, ManifestGhost } from '../../base/documents/generated/manifest.js';
 import { GhostkeepError } from '../../base/errors.js';
+import { showId } from '../../base/text/ghost-id.js';
 import { countFromJson } from '../../base/units.js';
 import { readManifest } from '../../image/manifest.js';
 import { assertNoChildren } from '../chain/children.js';
@@ -12,6 +14,7 @@ import type { Context } from '../context.js';
 import { asOwner } from '../directory/owner.js';
 import { warnOfRefused } from '../directory/warn-of-refused.js';
 import type { AllocationRoom } from './allocation.js';
+import { byId, byOldName } from './file-names.js';
 import { type MadeFile, nameFile, type RestoredGhost } from './make-file.js';
 import { clearPartials } from './partial-files.js';
 import { makeGhost, type Target } from './restore-one.js';
@@ -24,6 +27,8 @@ export interface RestoreRequest {
   to: string;
   /** Ids of the ghosts to restore; empty for all. */
   only?: readonly number[];
+  /** Files get their old base names, made harmless. Otherwise they are called ghost-ID. */
+  names?: boolean;
   /** Allocate again space that held no data. This is also done if the manifest asks for it. */
   preserveAllocation?: boolean;
   /** Bytes that allocating leaves free: the host's policy. */
@@ -51,7 +56,7 @@ export interface RestoreRequest {
 /** Ghosts that wait for the disk together: it writes them in one go, and each holds a descriptor. */
 const batchSize = 16;
 
-/** @returns one file for each ghost, TO/ghost-ID, on the disk; a file that exists already is an error */
+/** @returns one file for each ghost in TO, on the disk; a file that exists already is never written over */
 export async function restoreGhosts(context: Context, request: RestoreRequest): Promise<RestoredGhost[]> {
   const { images, to, autoDedup = false } = request;
   if (!autoDedup) return restore(context, request);
@@ -72,7 +77,7 @@ async function restore(
   links?: readonly Link[],
 ): Promise<RestoredGhost[]> {
   const { files } = context.host;
-  const { images, to, only = [], allowPrivileged = false, unfinished = new Set() } = request;
+  const { images, to, only = [], names = false, allowPrivileged = false, unfinished = new Set() } = request;
   const manifest = links?.[0]?.manifest ?? readManifest(files, images);
   const wanted = only.length === 0 ? manifest.ghosts : only.map(id => findById(manifest.ghosts, id));
   const folderFd = openTarget(context.host, to, 'restore');
@@ -80,10 +85,17 @@ async function restore(
   const link = links?.[0] ?? { images, where: files.realPath(images), manifest };
   const parents = new Parents(context);
   const moving = links && { links, to: files.realPath(folder), freedBytes: 0n };
-  const target = { images, to, folder, allowPrivileged, unfinished, link, parents, moving };
+  const nameOf = names ? byOldName(files, folder) : byId;
+  const target = { images, to, folder, allowPrivileged, unfinished, link, parents, nameOf, moving };
   const batches = new Batches(context, request, target);
   const room = roomFor(request, manifest);
   // Allocating empty space must not take the room of data that is still to be written.
+  context.progress?.begin({
+    what: 'restoring',
+    item: 'ghost',
+    items: wanted.length,
+    bytes: () => wanted.reduce((sum, ghost) => sum + bytesToMove(ghost), 0n),
+  });
   let toCome = wanted.reduce((sum, ghost) => sum + dataOf(ghost), 0n);
   try {
     clearPartials(context, folder, to);
@@ -137,6 +149,7 @@ class Batches {
         continue;
       }
       this.restored.push(end.value);
+      this.context.progress?.did();
       this.request.onRestored?.(end.value);
     }
   }
@@ -157,15 +170,21 @@ function roomFor(
   return manifest.preserveAllocation ? { keepFree: reserve, byImage: new Map() } : undefined;
 }
 
+/** An image that has a digest is read once more before it is copied. */
+function bytesToMove(ghost: ManifestGhost): bigint {
+  const digest = ghost.data?.digest === undefined ? 0 : ghost.data.imageBytes;
+  return dataOf(ghost) + countFromJson(digest);
+}
+
 const dataOf = ({ data }: ManifestGhost) => countFromJson(data?.bytes ?? 0);
 
 function findById(ghosts: readonly ManifestGhost[], id: number): ManifestGhost {
   const ghost = ghosts.find(candidate => candidate.id === id);
   if (ghost) return ghost;
-  const known = ghosts.map(candidate => candidate.id).join(', ') || 'none';
+  const known = ghosts.map(candidate => showId(candidate.id)).join(', ') || 'none';
   throw new GhostkeepError(
     'NOT_FOUND',
-    `ghost ${id}`,
-    `cannot restore ghost ${id}: the manifest has ${known}`,
+    `ghost ${showId(id)}`,
+    `cannot restore ghost ${showId(id)}: the manifest has ${known}`,
   );
 }

@@ -6,6 +6,7 @@ import { bounds } from '../../base/bounds.js';
 import type { Manifest, ManifestGhost } from '../../base/documents/generated/manifest.js';
 import type { Damage, Verification } from '../../base/documents/generated/verification.js';
 import { GhostkeepError, reasonOf } from '../../base/errors.js';
+import { showId } from '../../base/text/ghost-id.js';
 import { pathFromText } from '../../base/text/path-bytes.js';
 import { countFromJson, showDev, showTime } from '../../base/units.js';
 import { isPacked } from '../../chain/packed.js';
@@ -17,7 +18,7 @@ import { readManifest } from '../../image/manifest.js';
 import { refusedAs, verifyImages } from '../../image/verify.js';
 import { verifyLayers } from '../chain/verify-layers.js';
 import { verifyLinkedNames } from '../choose/linked-names.js';
-import { type Context, whenMoving } from '../context.js';
+import { aliveWhenMoving, type Context, whenMoving } from '../context.js';
 import { toExternal } from '../dump/describe.js';
 
 export interface Verifying {
@@ -42,9 +43,16 @@ export async function verify(
   try {
     const manifest = readManifest(files, images);
     const whole = manifest.ghosts.filter(ghost => !isPacked(ghost));
+    const { progress, alive } = context;
+    const bytes = () => whole.reduce((sum, ghost) => sum + bytesToRead(ghost), 0n);
+    progress?.begin({ what: 'checking', item: 'ghost', items: whole.length, bytes });
     const damage = await verifyImages(context.host, images, whole, {
       fromDisk,
-      onProgress: whenMoving(context),
+      onProgress: reading => (reading === 'content' ? whenMoving(context) : aliveWhenMoving(context)),
+      onGhost: () => {
+        alive?.();
+        progress?.did();
+      },
     });
     const damaged = new Set(damage.map(({ subject }) => subject));
     const checkedLayers = await verifyLayers(context, { images, where, manifest }, chain);
@@ -64,6 +72,11 @@ export async function verify(
     const found = refused ?? toDamage(error as GhostkeepError);
     return { images: where, ghosts: 0, checked: 'structure', damage: [found] };
   }
+}
+
+/** The image is read where it has a digest. Looking at its structure takes hardly any time. */
+function bytesToRead({ data }: ManifestGhost): bigint {
+  return countFromJson(data?.digest === undefined ? 0 : data.imageBytes);
 }
 
 /** @param action begins the message. @throws the first damage, with its code */
@@ -143,7 +156,7 @@ function verifyCriu({ host: { files } }: Context, images: string, manifest: Mani
       damage.push({
         code: 'IMAGE_MISMATCH',
         subject: 'remap-fpath.img',
-        message: `remap-fpath.img lacks ghost ${id}, whose files are in files.img: they would be looked for by name`,
+        message: `remap-fpath.img lacks ghost ${showId(id)}, whose files are in files.img: they would be looked for by name`,
       });
     }
     const keys = manifest.ghosts.flatMap(({ paths }) => paths.map(({ key }) => key));

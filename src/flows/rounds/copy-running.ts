@@ -1,6 +1,7 @@
 /** Copies of ghosts while their processes run, for a round and for the warm pass. No dump relies on them. */
 import type { FileStat } from '../../base/host/host.js';
 import { showBytes } from '../../base/units.js';
+import type { Found } from '../../ghost/find/found.js';
 import { type Ghost, showGhost } from '../../ghost/ghost.js';
 import type { Policy } from '../../oci/policy.js';
 import { isOverLimit } from '../choose/choose.js';
@@ -27,6 +28,17 @@ const sample = 256;
 
 export function isLarge({ stat }: Ghost): boolean {
   return stat.allocated >= worthBytes;
+}
+
+/** Those of the named FILES that are worth a copy. A dump leaves out one that is over the limit. */
+export function worthNamed(files: readonly Ghost[], policy: Policy): Ghost[] {
+  return files.filter(file => isLarge(file) && !isOverLimit(file, policy));
+}
+
+/** The ghosts that ghostkeep keeps, and behind them the named files. A linked ghost is small. */
+export function ghostsForRound({ ghosts, named }: Found, policy: Policy): Ghost[] {
+  const ours = ghosts.filter(ghost => ghost.keep === 'ghostkeep' && ghost.class !== 'linked');
+  return [...ours, ...worthNamed(named, policy)];
 }
 
 /** @returns the reason if GHOSTS are not to be copied, because the dump will refuse one of them */

@@ -3,10 +3,9 @@
  * dump takes over and compares in full. So a round needs no knowledge of an earlier one, and a base may be
  * torn.
  */
-import { availableParallelism } from 'node:os';
+
 import { errnoOf, GhostkeepError, reasonOf } from '../../base/errors.js';
-import { inParallel } from '../../base/parallel.js';
-import { findGhosts } from '../../ghost/find/find.js';
+import { counted } from '../../base/text/counted.js';
 import type { Ghost } from '../../ghost/ghost.js';
 import { baseName, roughName } from '../../image/layout.js';
 import {
@@ -24,8 +23,10 @@ import { type Context, whenMoving } from '../context.js';
 import { asOwner } from '../directory/owner.js';
 import type { DumpRequest } from '../dump/journal.js';
 import { watchServers } from '../dump/watch-servers.js';
+import { searchGhosts, stepInParallel } from '../steps.js';
 import {
   copyRunning,
+  ghostsForRound,
   isLarge,
   whyForbidden,
   whyNoRoom,
@@ -81,20 +82,20 @@ export async function runRound(
 ): Promise<Round> {
   const { host } = context;
   const { processes } = host;
-  const ghosts = findGhosts(processes, request.pids, context.alive).ghosts.filter(isOurs);
+  const found = searchGhosts(context, request.pids, { named: true });
+  const ghosts = ghostsForRound(found, request.policy);
   const { watched, watch } = watchServers(context, ghosts, request.images);
   const pinned = pinSome(processes, ghosts.filter(isLarge));
   try {
     const works = pinned.map(one => begin(watched, request, one));
     onBegin?.(works);
-    const inTurn = (work: (one: Work) => Promise<void>) => inParallel(works, availableParallelism(), work);
-    await inTurn(one => writeBack(watched, one));
+    await stepInParallel(watched, 'writing back', works, one => writeBack(watched, one));
     await asOwner(watched, request.images, owned => prepare(watched, request, owned, works), owner);
     const start = host.clock();
-    await inTurn(one => copy(watched, request, one));
+    await stepInParallel(watched, 'copying', works, one => copy(watched, request, one));
     const ms = Math.round(host.clock() - start);
     leaveRoom(watched, request, works);
-    await inTurn(one => settle(watched, one));
+    await stepInParallel(watched, 'waiting for the disk', works, one => settle(watched, one), false);
     await name(watched, request, works);
     const seen = new Map(works.map(one => [one.ghost, toResult(one)]));
     return {
@@ -114,7 +115,8 @@ export async function runRound(
  */
 const owner = { begins: true, waitMs };
 
-const isOurs = (ghost: Ghost) => ghost.keep === 'ghostkeep' && ghost.class !== 'linked';
+const isOfGhost = ({ ghost }: Work) => ghost.class !== 'named';
+const ghostsOf = (works: readonly Work[]) => works.map(({ ghost }) => ghost);
 
 function passedOver(ghost: Ghost): RoundGhost {
   const why = isLarge(ghost)
@@ -159,12 +161,15 @@ function prepare(context: Context, request: DumpRequest, owned: string, works: r
   removeStale(context, images, pids, new Set(works.map(({ pinned: { stat } }) => baseName(stat))));
   const copied = works.filter(({ done, why }) => done === 'nothing' && why === undefined);
   for (const one of copied) takeOver(context, images, earlier, one);
-  const anew = copied.filter(({ base }) => !base).map(({ ghost }) => ghost);
-  const all = works.map(({ ghost }) => ghost);
-  const why = whyForbidden(all, policy) ?? whyNoRoom(context, images, policy, anew);
-  for (const one of copied.filter(({ base }) => !base))
+  const anew = copied.filter(({ base }) => !base);
+  const forbidden = whyForbidden(ghostsOf(works), policy);
+  // A dump without the named files succeeds, too, so the ghosts get the room first.
+  const whyNot = (some: readonly Work[]) => forbidden ?? whyNoRoom(context, images, policy, ghostsOf(some));
+  for (const one of anew) {
+    const why = whyNot(isOfGhost(one) ? anew.filter(isOfGhost) : anew);
     if (why === undefined) attempt(one, () => create(context, images, one));
     else one.why = why;
+  }
 }
 
 /** An earlier round may have put the base elsewhere. While we write to it, it has another name. */
@@ -222,12 +227,13 @@ async function copy(context: Context, request: DumpRequest, work: Work): Promise
   }
 }
 
-/** The container may have filled its disk meanwhile, or since the last round. */
+/** The container may have filled its disk meanwhile, or since the last round. Named files go first. */
 function leaveRoom(context: Context, { images, policy }: DumpRequest, works: readonly Work[]): void {
-  const withBase = works.filter(({ base }) => base);
-  const ghosts = withBase.map(({ ghost }) => ghost);
-  const why = whyTooFull(context, images, policy, ghosts);
-  if (why !== undefined) for (const work of withBase) giveUp(context, work, why);
+  for (const isFirst of [(work: Work) => !isOfGhost(work), isOfGhost]) {
+    const withBase = works.filter(({ base }) => base);
+    const why = whyTooFull(context, images, policy, ghostsOf(withBase));
+    if (why !== undefined) for (const work of withBase.filter(isFirst)) giveUp(context, work, why);
+  }
 }
 
 /**
@@ -258,7 +264,7 @@ async function name(context: Context, { images }: DumpRequest, works: readonly W
   } catch (error) {
     for (const one of made) giveUp(context, one, reasonOf(error));
     if (!(error instanceof GhostkeepError)) throw error;
-    context.log.warn(`${made.length} bases are removed: ${reasonOf(error)}`);
+    context.log.warn(`${counted(made.length, 'base is', 'bases are')} removed: ${reasonOf(error)}`);
   }
 }
 

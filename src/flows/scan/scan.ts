@@ -1,11 +1,11 @@
 import type { Scan, ScanTotal } from '../../base/documents/generated/scan.js';
 import { GhostkeepError, translate } from '../../base/errors.js';
 import { countToJson } from '../../base/units.js';
-import { findGhosts } from '../../ghost/find/find.js';
 import { lookInside } from '../../ghost/find/inside.js';
 import type { UnseenInSearch } from '../../ghost/find/unseen.js';
 import { type Ghost, toRecord } from '../../ghost/ghost.js';
 import type { Context } from '../context.js';
+import { searchGhosts } from '../steps.js';
 import { annotate } from './annotate.js';
 import { arrange, type View } from './arrange.js';
 import { type Selection, selectPids } from './select.js';
@@ -15,9 +15,10 @@ import { type Selection, selectPids } from './select.js';
  * root, but it sees only processes that it may look at.
  * @throws NOT_FOUND; PERMISSION if a process that was named may not be looked at
  */
-export function scan({ host }: Context, selection: Selection, view: View = {}): Scan {
+export function scan(context: Context, selection: Selection, view: View = {}): Scan {
+  const { host } = context;
   const { processes } = host;
-  const found = findGhosts(processes, selectPids(host, selection));
+  const found = searchGhosts(context, selectPids(host, selection));
   const { unseen } = found;
   assertNamedWereSeen(unseen, selection.pids ?? []);
   const { shown, others } = arrange(found.ghosts.map(asCheckpointKeeps), view);

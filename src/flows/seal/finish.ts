@@ -1,7 +1,7 @@
 /** Finishes a dump whose ghosts are still held by pins: copies them, then seals. Can be repeated. */
 
 import type { Manifest, ManifestGhost } from '../../base/documents/generated/manifest.js';
-import { GhostkeepError, translate } from '../../base/errors.js';
+import { GhostkeepError, reasonOf, translate } from '../../base/errors.js';
 import type { FileStat } from '../../base/host/host.js';
 import { birthOf } from '../../base/host/identity.js';
 import { showDev, showTime } from '../../base/units.js';
@@ -11,13 +11,16 @@ import { readJournal, writeJournal } from '../../image/manifest.js';
 import { isOwnFolder } from '../../image/own-folder.js';
 import { syncImage } from '../../image/sync-image.js';
 import { type Policy, resolvePolicy } from '../../oci/policy.js';
+import { warnOfLeft } from '../choose/pin-named.js';
 import type { Context } from '../context.js';
 import { removeLeftovers } from '../directory/leftovers.js';
 import { asOwner, type OwnerOptions } from '../directory/owner.js';
 import { copyAll } from '../dump/copy-all.js';
+import { copyWhatCanBe } from '../dump/copy-named.js';
 import type { Copy } from '../dump/copy-one.js';
 import { nameOf } from '../dump/describe.js';
 import { type Described, describeAgain, startState } from '../dump/describe-again.js';
+import { beginSync } from '../steps.js';
 import { type Sealed, sealImages } from './seal.js';
 
 export async function finishDump(
@@ -60,31 +63,53 @@ async function copyPinned(
   const dump = startState(journal);
   const copies: Copy[] = [];
   try {
+    const named = journal.ghosts.filter(isNamed);
+    journal.ghosts = journal.ghosts.filter(entry => !isNamed(entry));
     for (const entry of journal.ghosts) copies.push({ ...openPin(context, entry), dump });
+    const ghosts = copies.length;
+    for (const entry of named) {
+      const one = openNamed(context, entry);
+      if (one) copies.push({ ...one, dump });
+    }
     // The container has run on between our pin and CRIU's freeze.
     for (const copy of copies) describeAgain(context, copy);
     // The container is gone, so losing its ghosts would be worse than using the room that the policy
     // reserves.
-    await copyAll(
-      context,
-      { images, policy: { ...policy, reserve: 0n }, criu: journal.criu ?? false },
-      copies,
-    );
+    const target = { images, policy: { ...policy, reserve: 0n }, criu: journal.criu ?? false };
+    await copyAll(context, target, copies.slice(0, ghosts));
+    for (const { entry } of await copyWhatCanBe(context, target, copies.slice(ghosts)))
+      journal.ghosts.push(entry);
   } finally {
     for (const { fd } of copies) processes.unpin(fd);
   }
-  for (const { image } of journal.ghosts)
+  beginSync(context, journal.ghosts.length);
+  for (const { image } of journal.ghosts) {
     syncImage(
       files,
       images,
       image,
       `while it is held, make room there and \`ghostkeep seal -D ${files.realPath(images)}\``,
     );
+    context.progress?.did();
+  }
   journal.state = 'dumped';
   delete journal.idMaps;
   delete journal.heldBy;
   for (const entry of journal.ghosts) delete entry.pin;
   writeJournal(files, images, journal, { durable: true });
+}
+
+const isNamed = (entry: ManifestGhost) => entry.class === 'named';
+
+/** CRIU has dumped the file by its name, so the dump is good without its content. */
+function openNamed(context: Context, entry: ManifestGhost): Omit<Described, 'dump'> | undefined {
+  try {
+    return openPin(context, entry);
+  } catch (error) {
+    if (!(error instanceof GhostkeepError)) throw error;
+    warnOfLeft(context, entry.path, reasonOf(error));
+    return undefined;
+  }
 }
 
 /** A journal names descriptors to copy from, so we do not follow one that others could have written. */

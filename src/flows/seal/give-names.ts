@@ -6,6 +6,7 @@ import { decodeGhostHead, headBytes } from '../../criu/ghost-file.js';
 import { folder, isPendingName, sealedName } from '../../image/layout.js';
 import { syncImage } from '../../image/sync-image.js';
 import type { Context } from '../context.js';
+import { beginSync } from '../steps.js';
 
 /**
  * The dump found no image by that name (other-images.ts), so if one is there now, another program made it.
@@ -28,6 +29,7 @@ export function giveNames(
   { durable }: Durability,
 ): ManifestGhost[] {
   const { files } = context.host;
+  if (durable) beginSync(context, journal.ghosts.length, 'sealing');
   const give = (ghost: ManifestGhost, index: number) => {
     const id = givenId(ghost.image) ?? first + index;
     const image = isPendingName(ghost.image) ? sealedName(ghost.image, id) : ghost.image;
@@ -36,6 +38,7 @@ export function giveNames(
       assertImageOf(files, images, image, ghost);
     if (durable) syncOrDisown(files, images, image);
     context.alive?.();
+    if (durable) context.progress?.did();
     return { ...ghost, id, image };
   };
   return files.holding(`${images}/${folder}`, () => journal.ghosts.map(give));

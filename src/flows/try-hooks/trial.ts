@@ -103,13 +103,13 @@ class Attempt {
     const workload = await timeline.step(
       'start',
       () => startWorkload(context, `${this.scratch}/data`, this.kinds),
-      ({ pid }) => `the workload, process ${pid}, holds ${this.kinds.length} files without a name`,
+      ({ pid }) => `the workload, process ${pid}, holds ${counted(this.kinds.length, 'file')} without a name`,
     );
     await this.#startHooks(bundle, 'create', 'creating', workload.pid);
     const pids = await timeline.step(
       'freeze',
       () => freeze(context, workload.pid),
-      found => `${found.length} processes stopped`,
+      found => `${counted(found.length, 'process', 'processes')} stopped`,
     );
     await timeline.step(
       'pin',
@@ -170,7 +170,7 @@ class Attempt {
             await revive(context, this.#images, `${this.scratch}/restored`, manifest, original),
           );
       },
-      () => `${this.#revived.length} files made again, opened as they were, names removed`,
+      () => `${counted(this.#revived.length, 'file')} made again, opened as they were, names removed`,
     );
     const examined = await timeline.step(
       'examine',

@@ -4,7 +4,6 @@
  * root.
  */
 
-import type { Unseen } from '../../base/documents/generated/scan.js';
 import { errnoOf } from '../../base/errors.js';
 import { isBlockDevice, kindName } from '../../base/host/file-type.js';
 import type { FdLook, FileMap, FileStat, ProcessView } from '../../base/host/host.js';
@@ -14,25 +13,15 @@ import { MountTable } from '../mounts/mount-table.js';
 import { OnServers } from '../mounts/on-servers.js';
 import { holderOfSeen, type Seen } from '../seen.js';
 import { classify } from './classify.js';
+import type { Found } from './found.js';
 import type { Carrier, OpenDevice } from './inside.js';
 import { decideKeep } from './keep.js';
+import { NamedFiles } from './named.js';
 import { SearchBudget } from './names.js';
 import { OpenFiles } from './open-files.js';
-import { type UnseenInSearch, UnseenList } from './unseen.js';
+import { UnseenList } from './unseen.js';
 
-export interface Found {
-  ghosts: Ghost[];
-  unseen: UnseenInSearch[];
-  /** Threads among the holders that have a table of descriptors of their own. */
-  apart: ReadonlySet<number>;
-  /** A process that was searched may serve a FUSE file system. */
-  servesFuse: boolean;
-  /** Places where files may be that no descriptor leads to. lookInside() looks there. */
-  carriers: readonly Carrier[];
-  devices: readonly OpenDevice[];
-  /** Shared memory that could not be looked at. */
-  memory: readonly Unseen[];
-}
+export type { Found };
 
 /** Errors for files that vanished: processes end and descriptors close while we look. They are left out. */
 const gone = new Set(['ENOENT', 'ESRCH', 'EBADF']);
@@ -41,16 +30,22 @@ const forbidden = new Set(['EACCES', 'EPERM']);
 
 /**
  * @param alive called at every process, descriptor, mapping and ghost, because looking at a million of them
- * takes longer than a caller may wait for a sign of life
+ * takes longer than a caller may wait for a sign of life; given the pid at a process or thread
+ * @param wanted.named look for the files of a shared /dev/shm, too, which a checkpoint by CRIU needs
  */
-export function findGhosts(processes: ProcessView, pids: readonly number[], alive = () => {}): Found {
-  const search = new Search(processes, alive);
+export function findGhosts(
+  processes: ProcessView,
+  pids: readonly number[],
+  alive: (at?: number) => void = () => {},
+  wanted: { named?: boolean } = {},
+): Found {
+  const search = new Search(processes, alive, wanted.named ?? false);
   processes.inTurn(pids, () => {
     for (const pid of pids) search.process(pid);
   });
-  const ghosts = search.finish();
+  const found = search.finish();
   const { unseen, apart, servesFuse, carriers, devices } = search;
-  return { ghosts, unseen: unseen.all, apart, servesFuse, carriers, devices, memory: unseen.memory };
+  return { ...found, unseen: unseen.all, apart, servesFuse, carriers, devices, memory: unseen.memory };
 }
 
 class Search {
@@ -64,13 +59,16 @@ class Search {
   readonly #pids: number[] = [];
   readonly #mounts: MountTable;
   readonly #onServers: OnServers;
+  readonly #named: NamedFiles | undefined;
   readonly unseen: UnseenList;
 
   constructor(
     private readonly processes: ProcessView,
-    private readonly alive: () => void,
+    private readonly alive: (at?: number) => void,
+    named: boolean,
   ) {
     this.#mounts = new MountTable(processes);
+    this.#named = named ? new NamedFiles(processes, this.#mounts) : undefined;
     this.#onServers = new OnServers(processes);
     this.unseen = new UnseenList(processes);
   }
@@ -88,7 +86,7 @@ class Search {
 
   /** @param pid of a process or a thread apart. @returns false where the kernel refuses a look at it */
   #holder(pid: number): boolean {
-    this.alive();
+    this.alive(pid);
     const mayLook = this.#guard(pid, 'fd', () => this.#descriptors(pid));
     this.#guard(pid, 'map_files', () => this.#mappings(pid));
     for (const via of ['exe', 'cwd', 'root'] as const) this.#guard(pid, via, () => this.#link(pid, via));
@@ -99,7 +97,7 @@ class Search {
     return this.#files.servesFuse;
   }
 
-  finish(): Ghost[] {
+  finish(): Pick<Found, 'ghosts' | 'named'> {
     this.#onServers.askAll(this.#files.servesFuse, this.alive, {
       answered: (seen, { stat, magic }) => this.#judge({ ...seen, stat: { ...seen.stat, ...stat } }, magic),
       failed: (seen, error) => this.#unseenOnServer(seen, error),
@@ -113,7 +111,7 @@ class Search {
       decideKeep(ghost, this.#files, this.#mounts, this.processes, budget);
     }
     this.unseen.resolveMaps(ghosts);
-    return ghosts;
+    return { ghosts, named: this.#named?.finish(ghosts, budget) ?? [] };
   }
 
   #descriptors(pid: number): void {
@@ -137,6 +135,7 @@ class Search {
       });
     }
     for (const miss of refused) miss();
+    this.#named?.descriptors(pid, others);
   }
 
   #mappings(pid: number): void {
@@ -174,6 +173,7 @@ class Search {
     const { pid, link, stat, look } = seen;
     const ghostClass = this.#classify(pid, link, stat, look?.target, magic);
     if (ghostClass) this.#add(ghostClass, stat, holderOfSeen(seen), look);
+    else this.#named?.see(seen);
     return ghostClass !== undefined;
   }
 

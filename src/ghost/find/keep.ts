@@ -7,6 +7,8 @@ import type { MountTable } from '../mounts/mount-table.js';
 import { findNames, SearchBudget } from './names.js';
 import type { OpenFiles } from './open-files.js';
 
+type Decision = Pick<Ghost, 'keep' | 'why' | 'refusedByCriu'>;
+
 /**
  * Decide whether ghostkeep or CRIU keeps a ghost's content, and say why. ghostkeep takes every ghost that it
  * can take without guessing; CRIU keeps the others.
@@ -22,9 +24,12 @@ export function decideKeep(
     criuKeeps(ghost, files, mounts) ?? refusal(ghost) ?? linkedKeep(ghost, mounts, processes, budget);
   ghost.keep = decided ? decided.keep : 'ghostkeep';
   ghost.why = decided ? decided.why : 'a regular file that exists nowhere else';
+  if (decided?.refusedByCriu) ghost.refusedByCriu = true;
   noteRestore(ghost);
   if (ghost.keep === 'ghostkeep') leaveLongPath(ghost);
 }
+
+const refused = (why: string) => ({ keep: 'criu' as const, why, refusedByCriu: true });
 
 /**
  * CRIU reads the link of every open file, and fails where its buffer has no room for the path. Source: CRIU
@@ -32,15 +37,10 @@ export function decideKeep(
  */
 function leaveLongPath(ghost: Ghost): void {
   if (!ghost.mounts.some(mount => mount.path.equals(longPath))) return;
-  ghost.keep = 'criu';
-  ghost.why = 'its path has more than 4,095 bytes: CRIU refuses such open files';
+  Object.assign(ghost, refused('its path has more than 4,095 bytes: CRIU refuses such open files'));
 }
 
-function criuKeeps(
-  ghost: Ghost,
-  files: OpenFiles,
-  mounts: MountTable,
-): { keep: 'criu' | 'no'; why: string } | undefined {
+function criuKeeps(ghost: Ghost, files: OpenFiles, mounts: MountTable): Decision | undefined {
   const criu = (why: string) => ({ keep: 'criu' as const, why });
   if (!isRegular(ghost.stat.mode)) {
     const lacks = hasContent(ghost.stat.mode) ? '' : 'it has no content, ';
@@ -50,11 +50,9 @@ function criuKeeps(
     return { keep: 'no', why: 'it cannot be opened from here, so its mount is unknown' };
   if (ghost.mounts.some(mount => mount.dev === undefined || mount.beyondCriu)) {
     const internal = internalName(pathOf(ghost));
-    return criu(
-      internal
-        ? `${internal}: CRIU keeps it itself`
-        : 'its mount is in no mount namespace that CRIU looks in: CRIU refuses open files there',
-    );
+    return internal
+      ? criu(`${internal}: CRIU keeps it itself`)
+      : refused('its mount is in no mount namespace that CRIU looks in: CRIU refuses open files there');
   }
   if (ghost.filesystem === 'hugetlbfs') return criu('huge pages: they cannot be written to, only mapped');
   if (isFuse(ghost.filesystem) && files.servesFuse)
@@ -71,9 +69,9 @@ function criuKeeps(
  * is covered, it would be lost at restore. If we leave it to CRIU, CRIU stops the checkpoint and the
  * container runs on.
  */
-function refusal(ghost: Ghost): { keep: 'criu'; why: string } | undefined {
+function refusal(ghost: Ghost): Decision | undefined {
   if (!ghost.mounts.some(mount => mount.covered)) return undefined;
-  return { keep: 'criu', why: 'another mount covers its own: CRIU refuses open files there' };
+  return refused('another mount covers its own: CRIU refuses open files there');
 }
 
 /**
@@ -106,7 +104,7 @@ function linkedKeep(
   mounts: MountTable,
   processes: ProcessView,
   budget: SearchBudget,
-): { keep: 'ghostkeep' | 'criu'; why: string } | undefined {
+): Decision | undefined {
   if (ghost.class !== 'linked') return undefined;
   const complete = findNames(processes, ghost, budget);
   if (forgetSillyNames(ghost) && !hasNames(ghost)) {
@@ -122,7 +120,7 @@ function linkedKeep(
     return undefined;
   }
   const where = complete ? 'none on the mount it is open through' : 'none was found in reasonable time';
-  return { keep: 'criu', why: `its inode has other names, but ${where}: CRIU needs --link-remap for it` };
+  return refused(`its inode has other names, but ${where}: CRIU needs --link-remap for it`);
 }
 
 /**

@@ -34,6 +34,13 @@ export class MountTree {
     return [...this.#mounts.values()].find(mount => mount.dev === dev)?.filesystem;
   }
 
+  devicesAt(point: Buffer, filesystem: string): Set<bigint> {
+    const there = [...this.#mounts.values()].filter(
+      mount => mount.filesystem === filesystem && mount.mountPoint.equals(point),
+    );
+    return new Set(there.map(({ dev }) => dev));
+  }
+
   /** Is the mount's own root hidden, by a later mount on a folder above it or on top of it? */
   isCovered(id: number): boolean {
     let covered = this.#covered.get(id);

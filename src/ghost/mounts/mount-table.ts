@@ -19,6 +19,8 @@ interface Attached {
 export class MountTable {
   readonly #namespaces: MountNamespaces;
   readonly #attached: Attached[] = [];
+  /** For devicesAt, which is asked about one place only. */
+  readonly #devices = new Map<Namespace, ReadonlySet<bigint>>();
   /** Devices of our own mounts. */
   #here: Set<bigint> | undefined;
   /** Keyed by the path of an upper layer. */
@@ -32,7 +34,8 @@ export class MountTable {
   attach(ghost: Ghost, holder: Holder, knownId?: number, target?: Buffer): void {
     const id = knownId ?? this.idThrough(holder.pid, holder.link);
     if (id === undefined || ghost.mounts.some(mount => mount.id === id)) return;
-    const path = stripDeleted(target ?? this.#pathThrough(holder));
+    const shown = target ?? this.#pathThrough(holder);
+    const path = ghost.class === 'named' ? shown : stripDeleted(shown);
     const mount: GhostMount = { id, path };
     const namespace = this.#namespaces.of(holder.pid);
     if (!namespace.tree.get(id)) this.#namespaces.read(namespace, holder.pid);
@@ -63,7 +66,8 @@ export class MountTable {
       // CRIU refuses the files beyond its namespaces, so they need no path. The process that sees such a
       // mount may be a stranger.
       const held = attached.filter(
-        (each): each is Attached & Held => each.mount.mountPoint !== undefined && !each.mount.beyondCriu,
+        (each): each is Attached & Held =>
+          each.mount.mountPoint !== undefined && !each.mount.beyondCriu && each.ghost.class !== 'named',
       );
       noteRestorablePaths(this.processes, tree, careful ? undefined : whole, held);
     }
@@ -85,8 +89,8 @@ export class MountTable {
    * lookup_mnt_id). This is rare, so other namespaces are read only where a mount is missing.
    */
   #findElsewhere(pids: readonly number[]): void {
-    const isStray = ({ mount, namespace }: Attached) =>
-      !namespace.tree.get(mount.id) && !internalName(mount.path);
+    const isStray = ({ ghost, mount, namespace }: Attached) =>
+      !namespace.tree.get(mount.id) && !internalName(mount.path) && ghost.class !== 'named';
     let strays = this.#attached.filter(isStray);
     const findIn = (namespace: Namespace, readers: readonly number[], beyondCriu: boolean) => {
       if (strays.length === 0) return;
@@ -108,6 +112,18 @@ export class MountTable {
       findIn(namespace, this.processes.listPids(), true);
     }
     for (const { ghost } of strays) this.#findFilesystem(ghost);
+  }
+
+  /** Devices of the file systems of this type that the namespace of PID has mounted at POINT. */
+  devicesAt(pid: number, point: Buffer, filesystem: string): ReadonlySet<bigint> {
+    const namespace = this.#namespaces.of(pid);
+    let devices = this.#devices.get(namespace);
+    if (!devices) {
+      if (namespace.read.size === 0) this.#namespaces.read(namespace, pid);
+      devices = namespace.tree.devicesAt(point, filesystem);
+      this.#devices.set(namespace, devices);
+    }
+    return devices;
   }
 
   /** The mount was not found, but its file system may be mounted elsewhere too. */

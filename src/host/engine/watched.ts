@@ -3,7 +3,7 @@ import { progress as layout } from '../native/layout.js';
 
 const progressEveryMs = 500;
 
-/** Polls struct gk_progress while the call runs. */
+/** Polls struct gk_progress while the call runs, and once more when it has ended. */
 export async function watched(
   onProgress: OnProgress | undefined,
   start: (progress: Buffer) => Promise<EngineReport>,
@@ -13,7 +13,9 @@ export async function watched(
     onProgress &&
     setInterval(() => onProgress(progress.readBigUInt64LE(layout.at.done_bytes)), progressEveryMs);
   try {
-    return await start(progress);
+    const report = await start(progress);
+    onProgress?.(progress.readBigUInt64LE(layout.at.done_bytes));
+    return report;
   } finally {
     clearInterval(timer);
   }

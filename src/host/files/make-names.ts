@@ -4,6 +4,8 @@
  */
 
 import fs from 'node:fs';
+import { errnoOf } from '../../base/errors.js';
+import type { MakeableFolder } from '../../base/host/host.js';
 import { cString, openInRoot } from '../native/call.js';
 import { linkOpen } from '../native/libc.js';
 import { randomHex } from '../native/random.js';
@@ -14,9 +16,10 @@ export async function makeNames(
   names: readonly Buffer[],
   check: (magic: bigint) => void,
   write: (fd: number) => Promise<void>,
+  makeable: readonly MakeableFolder[] = [],
 ): Promise<'nothing' | 'links' | 'file'> {
   const rootFd = fs.openSync(folder, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
-  const folders = new Folders(rootFd, check);
+  const folders = new Folders(rootFd, check, makeable);
   let there: number | undefined;
   try {
     const missing = names.filter(name => {
@@ -66,17 +69,24 @@ function linkAll(fd: number, places: readonly Buffer[]): void {
   }
 }
 
+/** The mode of a folder that we have just made. */
+const made = 0o700;
+
 /**
  * Folders that were resolved inside the root and are held open: if somebody replaces one by a link meanwhile,
  * the new names still go into the folder that we opened.
  */
 class Folders {
   readonly #fds = new Map<string, number>();
+  readonly #makeable: ReadonlyMap<string, MakeableFolder>;
 
   constructor(
     private readonly rootFd: number,
     private readonly check: (magic: bigint) => void,
-  ) {}
+    makeable: readonly MakeableFolder[],
+  ) {
+    this.#makeable = new Map(makeable.map(folder => [folder.name.toString('latin1'), folder]));
+  }
 
   /**
    * A path to NAME through the descriptor of its folder, which `check` has accepted.
@@ -92,13 +102,43 @@ class Folders {
     const key = folder.toString('latin1');
     const held = this.#fds.get(key);
     if (held !== undefined) return held;
-    // With a dot at its end the path follows a link, inside the root. Without it we would open the link
-    // itself.
-    const fd = openInRoot(this.rootFd, Buffer.concat([folder, Buffer.from('/.')]));
+    const fd = this.#find(folder) ?? this.#make(folder);
     if (fd === undefined)
       throw Object.assign(new Error(`the folder ${folder.toString('utf8')} is gone`), { code: 'ENOENT' });
     this.#fds.set(key, fd);
     this.check(fs.statfsSync(`/proc/self/fd/${fd}`, { bigint: true }).type);
+    return fd;
+  }
+
+  #find(folder: Buffer): number | undefined {
+    // With a dot at its end the path follows a link, inside the root. Without it we would open the link
+    // itself.
+    return openInRoot(this.rootFd, Buffer.concat([folder, Buffer.from('/.')]));
+  }
+
+  /** Somebody may make a folder of this name meanwhile. Then that one is taken, and stays as it is. */
+  #make(folder: Buffer): number | undefined {
+    const wanted = this.#makeable.get(folder.toString('latin1'));
+    if (!wanted) return undefined;
+    const place = this.placeOf(folder);
+    try {
+      fs.mkdirSync(place, made);
+    } catch (error) {
+      if (errnoOf(error) !== 'EEXIST') throw error;
+      return this.#find(folder);
+    }
+    const fd = fs.openSync(place, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY | fs.constants.O_NOFOLLOW);
+    try {
+      // If somebody has put another folder there, that one stays as it is.
+      const { uid, mode } = fs.fstatSync(fd);
+      if (uid !== process.geteuid?.() || (mode & 0o7777) !== made) return fd;
+      fs.fchownSync(fd, wanted.uid, wanted.gid);
+      // No set-id bits: see applyMetadata.
+      fs.fchmodSync(fd, wanted.mode & 0o1777);
+    } catch (error) {
+      fs.closeSync(fd);
+      throw error;
+    }
     return fd;
   }
 

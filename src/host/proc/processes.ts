@@ -21,7 +21,7 @@ import { parseMaps, parseWritableShared } from './maps.js';
 import { devOfMemfd } from './memfd.js';
 import { hidingOption, parseMountinfo } from './mountinfo.js';
 import { namesOf } from './names-of.js';
-import { childrenOf, numbers, standsStill, statFields, statusField } from './tasks.js';
+import { childrenOf, numbers, privateMemory, standsStill, statFields, statusField } from './tasks.js';
 
 const { O_RDONLY } = fs.constants;
 
@@ -81,6 +81,10 @@ export class LinuxProcesses implements ProcessView {
 
   uid(pid: number): number {
     return statusField(pid, 'Uid');
+  }
+
+  privateMemory(pid: number): bigint {
+    return privateMemory(pid);
   }
 
   listener(socket: string): number {

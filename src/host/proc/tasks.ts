@@ -66,3 +66,10 @@ export function numbers(names: string[]): number[] {
     .map(Number)
     .sort((a, b) => a - b);
 }
+
+/** See ProcessView.privateMemory. A process that has ended has no such fields. Source: proc_pid_status(5) */
+export function privateMemory(pid: number): bigint {
+  const status = fs.readFileSync(`/proc/${pid}/status`, 'latin1');
+  const kib = [...status.matchAll(/^(?:RssAnon|VmSwap):\s*(\d+) kB$/gm)].map(([, digits]) => Number(digits));
+  return kib.reduce((sum, each) => sum + BigInt(each) * 1024n, 0n);
+}

@@ -60,6 +60,11 @@ describe('reading a manifest', () => {
     ['a linked name that ends in two dots', group('a/..')],
     ['an absolute linked name', group('/etc/x')],
     ['an empty linked name', group('')],
+    ['a folder that climbs', group('a', { folders: [{ path: '..', mode: 0, hostUid: 0, hostGid: 0 }] })],
+    [
+      'a folder whose owner chown takes for no change',
+      group('a', { folders: [{ path: 'b', mode: 0, hostUid: 4294967295, hostGid: 0 }] }),
+    ],
     ['a mount point with a NUL', group('a', { mountPoint: { path: '/dev/shm\0' } })],
   ];
   for (const [what, values] of refused)

@@ -1,5 +1,7 @@
 /** One container of runc with a ghost that CRIU alone refuses, checkpointed and restored for real. */
+
 import type { TrialStep } from '../../../base/documents/generated/trial.js';
+import { counted } from '../../../base/text/counted.js';
 import type { StageContext } from '../stage-context.js';
 import { StepFailed, Timeline } from '../timeline.js';
 import { RealContainer } from './container.js';
@@ -42,7 +44,8 @@ async function play(timeline: Timeline, container: RealContainer, { versions }: 
     await timeline.step(
       'ghostkeep',
       () => container.checkpointWithGhostkeep(),
-      ghosts => `\`ghostkeep checkpoint -- runc checkpoint\`: done, ${ghosts} ghost sealed in the image`,
+      ghosts =>
+        `\`ghostkeep checkpoint -- runc checkpoint\`: done, ${counted(ghosts, 'ghost')} sealed in the image`,
     );
   await timeline.step(
     'restore',

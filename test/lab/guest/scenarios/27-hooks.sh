@@ -65,9 +65,9 @@ a_bad_value_is_refused() {
 with_stanza() {
 	local runtime=$1 name=stanza-$1
 	make_bundle "$WORK/$name" run /data hole-1g-2m
-	jq --argjson annotations "$2" --slurpfile stanza "$LIBEXEC/config-hooks.json" \
-		'. + $stanza[0] + {$annotations}' "$WORK/$name/config.json" >"$WORK/$name/new.json"
+	jq --argjson annotations "$2" '. + {$annotations}' "$WORK/$name/config.json" >"$WORK/$name/new.json"
 	mv "$WORK/$name/new.json" "$WORK/$name/config.json"
+	expect_ok ghostkeep register "$WORK/$name"
 	start_bundle "$runtime" "$name"
 	wait_for 60 "ghosts in $name" data_has "$runtime" "$name" ready
 }

@@ -15,7 +15,7 @@ IMAGES=
 # written_to RUNTIME NAME [COMMAND…]: starts the writer, runs COMMAND, checkpoints, restores, and lets the
 # program compare.
 written_to() {
-	local runtime=$1 name=$2 images verdict
+	local runtime=$1 name=$2 images log verdict
 	shift 2
 	with_ghostkeep
 	start_python "$runtime" "$name" ready writer.py "$VOLUME"
@@ -23,6 +23,9 @@ written_to() {
 	images=${IMAGES:-$(images_of "$runtime" "$name")}
 	expect_ok checkpoint_container "$runtime" "$name" "$images"
 	expect_sealed "$images"
+	for log in dump ghostkeep; do
+		expect_line "$images/$log.log" '1 ghost, .* of data: .* copied before the freeze, .* while frozen.*; sealed in'
+	done
 	cp "$images/ghostkeep-manifest.json" "$WORK/$name.json"
 	restore_container "$runtime" "$name" "$images"
 	touch "$(data_of "$runtime" "$name")/stop"

@@ -159,6 +159,26 @@ describe('ghostkeep checkpoint', () => {
     assert.deepEqual(played.files.get(`${images}/cgroup.img`), frozen('0'));
   });
 
+  it('a named file on a shared /dev/shm is copied after CRIU has run, and CRIU gets no key of it', async () => {
+    const played = stage({ ghosts: false });
+    const { processes } = played;
+    const shm = (id: number) =>
+      fakeMount(id, { dev: 47n, filesystem: 'tmpfs', mountPoint: Buffer.from('/dev/shm') });
+    processes.add(processes.self(), { namespace: 'mnt:[1]', parent: 1, mounts: [shm(9)] });
+    const file = fakeFile({ dev: 47n, nlink: 1 });
+    processes.add(100, {
+      mounts: [fakeMount(30), shm(40)],
+      fds: { 3: opened(file, '/dev/shm/held', { mount: 40 }) },
+    });
+    const manifest = await played.go();
+    assert.deepEqual(played.steps.slice(2, 5), ['criu 1 pins', 'copy', 'manifest 1 pins']);
+    assert.deepEqual(played.configs, ['\n']);
+    assert.deepEqual(
+      manifest?.ghosts.map(ghost => [ghost.class, ghost.image, ghost.pin]),
+      [['named', 'ghostkeep-linked-1.img', undefined]],
+    );
+  });
+
   it('when the container cannot be paused, CRIU freezes it all the same, and a warning says what that may cost', async () => {
     const played = stage({ verbs: { pause: 1 } });
     await played.go();

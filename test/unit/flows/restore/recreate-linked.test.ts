@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { ManifestGhost } from '../../../../src/base/documents/generated/manifest.js';
+import type { MakeableFolder } from '../../../../src/base/host/host.js';
 import { pathToText } from '../../../../src/base/text/path-bytes.js';
 import { encodeGhostHead } from '../../../../src/criu/ghost-file.js';
 import { recreateLinked } from '../../../../src/flows/restore/recreate-linked.js';
@@ -59,6 +60,21 @@ describe('recreateLinked', () => {
     assert.equal(a, b);
     assert.deepEqual(owners, [[1001, 1002]]);
     assert.deepEqual(context.lines, ['info made again /data/tmp in /srv/shm']);
+  });
+
+  it('the folders of a named file are made again where they are missing, with their owner and mode', async () => {
+    const context = restoring();
+    const { files } = context.host;
+    const asked: MakeableFolder[][] = [];
+    const { makeNames } = files;
+    files.makeNames = (folder, names, check, write, makeable = []) => {
+      asked.push([...makeable]);
+      return makeNames.call(files, folder, names, check, write, makeable);
+    };
+    const folders = [{ path: 'a', mode: 0o42750, hostUid: 7, hostGid: 8 }];
+    const linked = group({ names: [{ path: 'a/x' }], folders });
+    await recreate(context, '/srv/shm', linkedGhost({ class: 'named', linked }));
+    assert.deepEqual(asked, [[{ name: Buffer.from('a'), mode: 0o42750, uid: 7, gid: 8 }]]);
   });
 
   it('when one name is still there, its content is not changed and the other names are linked to it', async () => {

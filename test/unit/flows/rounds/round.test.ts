@@ -64,6 +64,36 @@ describe('a round', () => {
     assert.equal(isHeld(), false);
   });
 
+  it('a large named file of a shared /dev/shm gets a base, unless that would take the room of the ghosts', async () => {
+    for (const [free, wanted] of [
+      [1n << 40n, ['base', 'nothing', 'base']],
+      [200n << 20n, ['base', 'nothing', 'nothing']],
+    ] as const) {
+      const { files, processes, ghost, done } = container();
+      const shm = (id: number) =>
+        fakeMount(id, { dev: 47n, filesystem: 'tmpfs', mountPoint: Buffer.from('/dev/shm') });
+      processes.add(processes.self(), { namespace: 'mnt:[1]', parent: 1, mounts: [shm(9)] });
+      const named = (ino: bigint, size: bigint) =>
+        opened(fakeFile({ dev: 47n, nlink: 1, ino, size, allocated: size }), `/dev/shm/${ino}`, {
+          mount: 40,
+        });
+      processes.add(100, {
+        mounts: [fakeMount(30), shm(40)],
+        fds: {
+          3: opened(ghost, '/data/large (deleted)'),
+          4: opened(fakeFile({ ino: 2n }), '/data/small (deleted)'),
+          5: named(5n, large.size),
+          6: named(6n, 4096n),
+        },
+      });
+      files.free = free;
+      assert.deepEqual(
+        (await done()).map(([what]) => what),
+        wanted,
+      );
+    }
+  });
+
   it('when there is a base, it is written over, under another name until the disk has it', async () => {
     const { round, left, base, rough, engine, isHeld } = container();
     await round();

@@ -57,6 +57,29 @@ describe('finishDump', () => {
     assert.ok(!files.exists(`${images}/ghostkeep/journal.json`));
   });
 
+  it('a named file that cannot be copied any more is left out with a warning, because CRIU has its name', async () => {
+    const linked = { mountPoint: { path: '/dev/shm' }, names: [{ path: 'x' }], hostUid: 0, hostGid: 0 };
+    const named = (id: number, fd: number) =>
+      aManifestGhost({
+        class: 'named',
+        id,
+        ino: id,
+        path: `/dev/shm/${id}`,
+        image: `ghostkeep/linked-${id}.img`,
+        key: [],
+        paths: [],
+        linked,
+        pin: { pid: 500, fd, startTime: '77' },
+      });
+    const { context } = held({ ghosts: [named(1, 20), named(2, 33)] });
+    const { manifest } = await finishDump(context, images);
+    assert.deepEqual(
+      manifest.ghosts.map(({ image }) => image),
+      ['ghostkeep-linked-1.img'],
+    );
+    assert.match(context.lines.join('\n'), /^warn \/dev\/shm\/2 is not copied, so it can be restored only/m);
+  });
+
   it('when the disk has lost an image, finishing fails, and the next try copies the ghost from the descriptor again', async () => {
     const { context, files, processes } = held();
     files.lostWrites.add(`${images}/ghostkeep/pending-2.img`);

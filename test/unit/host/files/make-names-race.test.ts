@@ -111,4 +111,48 @@ describe('makeNames, raced', () => {
     assert.equal(await makeNames(top, [Buffer.from('a'), Buffer.from('sub/b')], swap, writes), 'links');
     assert.equal(read('sub/b'), 'content');
   });
+
+  /** Folders that may be made, and the modes and owners they have afterwards. */
+  const makeable = (...names: string[]) =>
+    names.map(name => ({ name: Buffer.from(name), mode: 0o46750, uid: process.getuid?.() ?? 0, gid: 0 }));
+  const modeOf = (folder: string) => fs.statSync(folder).mode & 0o7777;
+
+  it('missing folders are made where the image names them, without set-id bits, and others are not', async t => {
+    const { top, read } = raced(t);
+    const folders = makeable('new', 'new/deep').map(one => ({ ...one, gid: process.getgid?.() ?? 0 }));
+    await makeNames(top, [Buffer.from('new/deep/a')], () => {}, writes, folders);
+    assert.equal(read('new/deep/a'), 'content');
+    assert.deepEqual([modeOf(`${top}/new`), modeOf(`${top}/new/deep`)], [0o750, 0o750]);
+    await assert.rejects(
+      makeNames(top, [Buffer.from('other/a')], () => {}, writes, folders),
+      { code: 'ENOENT' },
+    );
+  });
+
+  it('an existing folder keeps its mode, and nothing is made where a check refuses the folder above', async t => {
+    const { top } = raced(t);
+    fs.chmodSync(`${top}/sub`, 0o711);
+    await makeNames(top, [Buffer.from('sub/a')], () => {}, writes, makeable('sub'));
+    assert.equal(modeOf(`${top}/sub`), 0o711);
+    const refuse = () => {
+      throw new Error('refused');
+    };
+    await assert.rejects(makeNames(top, [Buffer.from('new/a')], refuse, writes, makeable('new')), /refused/);
+    assert.ok(!fs.existsSync(`${top}/new`));
+  });
+
+  it('a link in the place of a missing folder is not followed out, and nothing is made through it', async t => {
+    const { top } = raced(t);
+    const outside = fs.mkdtempSync(path.join(os.tmpdir(), 'ghostkeep-names-'));
+    t.after(() => fs.rmSync(outside, { recursive: true }));
+    for (const target of [outside, `${outside}/missing`]) {
+      fs.symlinkSync(target, `${top}/link`);
+      await assert.rejects(
+        makeNames(top, [Buffer.from('link/a')], () => {}, writes, makeable('link')),
+        (error: NodeJS.ErrnoException) => error.code !== undefined,
+      );
+      assert.deepEqual(fs.readdirSync(outside), []);
+      fs.rmSync(`${top}/link`);
+    }
+  });
 });

@@ -2,7 +2,7 @@
  * Names for files that come back. Their old names were chosen in a container, so anybody may have chosen
  * them: to act on a terminal, to look like another name, or to be an option of the next command.
  */
-import { isPrintable } from '../../base/text/printable.js';
+import { isPrintable } from './printable.js';
 
 /** Source: linux/limits.h, NAME_MAX. Room is left for a suffix. */
 const mostBytes = 220;

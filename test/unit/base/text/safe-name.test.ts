@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { safeName, safePath } from '../../../../src/flows/recover/safe-name.js';
+import { safeName, safePath } from '../../../../src/base/text/safe-name.js';
 
 const safe = (name: string) => safeName(Buffer.from(name));
 

@@ -1,0 +1,117 @@
+/** Would the copies fit, and how long would they keep the container frozen? */
+import type { Freeze, Refusal, Room } from '../../base/documents/generated/check.js';
+import { errnoOf } from '../../base/errors.js';
+import { countToJson, showBytes } from '../../base/units.js';
+import type { Found } from '../../ghost/find/find.js';
+import type { Ghost } from '../../ghost/ghost.js';
+import type { Policy } from '../../oci/policy.js';
+import { needsCopy } from '../choose/choose.js';
+import { type PinnedGhost, pinSome, unpinGhosts } from '../choose/pin.js';
+import type { Context } from '../context.js';
+import { willShare } from '../rounds/copy-running.js';
+
+export interface Estimate {
+  room: Room;
+  freeze: Freeze;
+  refusals: Refusal[];
+}
+
+/** Long enough that the first milliseconds do not count, short enough for a busy disk. */
+const sampleBytes = 64n << 20n;
+
+/**
+ * @param folder where the images will lie, or the folder in which the engine makes theirs; undefined where
+ * nobody knows
+ */
+export async function estimate(
+  context: Context,
+  { ghosts, named }: Found,
+  policy: Policy,
+  folder: string | undefined,
+): Promise<Estimate> {
+  const { processes, files } = context.host;
+  const isOurs = (ghost: Ghost) => policy.enabled && ghost.keep === 'ghostkeep' && needsCopy(ghost);
+  const ours = [...ghosts, ...named].filter(isOurs);
+  const pinned = pinSome(processes, ours);
+  try {
+    const shared = folder === undefined ? [] : pinned.filter(one => shares(context, one, policy, folder));
+    const isShared = new Set(shared.map(({ ghost }) => ghost));
+    const copied = ours.filter(ghost => !isShared.has(ghost));
+    const needed = bytesOf(copied);
+    const free = folder === undefined ? undefined : files.freeBytes(folder);
+    // A file on a shared /dev/shm that does not fit is left out with a warning, and refuses nothing.
+    const least = bytesOf(copied.filter(ghost => ghost.class !== 'named'));
+    const isFull = free !== undefined && least + policy.reserve > free;
+    const ms =
+      folder === undefined || isFull ? undefined : await measure(context, pinned, isShared, needed, folder);
+    return {
+      room: {
+        ...(folder === undefined ? {} : { folder }),
+        needed: countToJson(needed),
+        ...(free === undefined ? {} : { free: countToJson(free) }),
+      },
+      freeze: {
+        copied: countToJson(needed),
+        shared: countToJson(bytesOf([...isShared])),
+        ...(ms === undefined ? {} : { atMostMs: ms }),
+      },
+      refusals: isFull ? [noSpace(least, free, policy)] : [],
+    };
+  } finally {
+    unpinGhosts(processes, pinned);
+  }
+}
+
+const bytesOf = (ghosts: readonly Ghost[]) => ghosts.reduce((sum, { stat }) => sum + stat.allocated, 0n);
+
+function noSpace(needed: bigint, free: bigint, { reserve }: Policy): Refusal {
+  const kept = reserve > 0n ? `, of which the policy reserves ${showBytes(reserve)}` : '';
+  return {
+    code: 'NO_SPACE',
+    subject: 'images',
+    message: `the copies would not fit: they need ${showBytes(needed)}, and ${showBytes(free)} are free${kept}; make room, or choose another directory`,
+  };
+}
+
+/** A ghost that cannot be looked at now is counted as one that is copied. */
+function shares(context: Context, one: PinnedGhost, policy: Policy, images: string): boolean {
+  try {
+    return willShare(context, { images, policy }, one);
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    return false;
+  }
+}
+
+/**
+ * Copies the beginning of the largest ghost into a file without a name in FOLDER.
+ * @returns the time that all of NEEDED would take at that rate; undefined where nothing could be copied
+ */
+async function measure(
+  { host }: Context,
+  pinned: readonly PinnedGhost[],
+  isShared: ReadonlySet<Ghost>,
+  needed: bigint,
+  folder: string,
+): Promise<number | undefined> {
+  if (needed === 0n) return 0;
+  const [largest] = pinned
+    .filter(({ ghost }) => !isShared.has(ghost))
+    .sort((a, b) => Number(b.stat.allocated - a.stat.allocated));
+  if (largest === undefined) return undefined;
+  const path = `${folder}/.ghostkeep-check-${host.processes.self()}`;
+  const fd = host.files.create(path);
+  try {
+    host.files.remove(path);
+    const size = largest.stat.size < sampleBytes ? largest.stat.size : sampleBytes;
+    const start = host.clock();
+    const { dataBytes } = await host.engine.copy(largest.fd, fd, size);
+    const ms = host.clock() - start;
+    return dataBytes === 0n ? undefined : Math.ceil((ms * Number(needed)) / Number(dataBytes));
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    return undefined;
+  } finally {
+    host.files.close(fd);
+  }
+}

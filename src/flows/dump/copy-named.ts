@@ -1,0 +1,104 @@
+/** Copies files of a shared /dev/shm, where that can be done: see pin-named.ts. */
+
+import { availableParallelism } from 'node:os';
+import type { Manifest } from '../../base/documents/generated/manifest.js';
+import { errnoOf, GhostkeepError, reasonOf } from '../../base/errors.js';
+import { parseIdMaps } from '../../base/id-map.js';
+import { inParallel } from '../../base/parallel.js';
+import { counted } from '../../base/text/counted.js';
+import { countFromJson, showBytes } from '../../base/units.js';
+import { pathOf } from '../../ghost/ghost.js';
+import { linkedName } from '../../image/layout.js';
+import { chooseFitting, type PinnedNamed, warnOfLeft } from '../choose/pin-named.js';
+import type { Context } from '../context.js';
+import { dataAtMost } from '../steps.js';
+import { leaveReserve } from './copy-all.js';
+import { copySmall } from './copy-batch.js';
+import { type Copy, type CopyTarget, copyGhost } from './copy-one.js';
+import { describeGhost } from './describe.js';
+import { startState } from './describe-again.js';
+import type { DumpRequest } from './journal.js';
+
+/** Call this when all ghosts are copied. Afterwards the journal has the files that could be copied. */
+export async function copyNamed(
+  context: Context,
+  request: DumpRequest,
+  journal: Manifest,
+  named: readonly PinnedNamed[],
+): Promise<void> {
+  const copies = describe(context, request, journal, chooseFitting(context, request, named));
+  if (copies.length === 0 || !hasReserve(context, request, journal, copies)) return;
+  for (const { entry } of await copyWhatCanBe(context, request, copies)) journal.ghosts.push(entry);
+}
+
+/** @returns those that were copied */
+export async function copyWhatCanBe(
+  context: Context,
+  target: CopyTarget,
+  copies: readonly Copy[],
+): Promise<Copy[]> {
+  const failed = new Set<Copy>();
+  context.progress?.begin({
+    what: 'copying a shared /dev/shm',
+    item: 'file',
+    items: copies.length,
+    bytes: () => dataAtMost(copies),
+  });
+  await inParallel(copySmall(context, copies, target), availableParallelism(), async copy => {
+    try {
+      copy.entry.data = await copyGhost(context, copy, target);
+    } catch (error) {
+      if (!(error instanceof GhostkeepError)) throw error;
+      failed.add(copy);
+      warnOfLeft(context, copy.entry.path, reasonOf(error));
+    }
+    context.progress?.did();
+  });
+  const copied = copies.filter(copy => !failed.has(copy));
+  const bytes = copied.reduce((sum, { entry: { data } }) => sum + countFromJson(data?.bytes ?? 0), 0n);
+  context.log.info(
+    `copied ${counted(copied.length, 'file')} of a shared /dev/shm: ${showBytes(bytes)} of data`,
+  );
+  return copied;
+}
+
+function describe(
+  context: Context,
+  { images }: DumpRequest,
+  journal: Manifest,
+  named: readonly PinnedNamed[],
+): Copy[] {
+  if (!journal.idMaps) return [];
+  const [ids, dump] = [parseIdMaps(journal.idMaps), startState(journal)];
+  return named.flatMap((pin, index): Copy[] => {
+    const { ghost, fd, stat, warm } = pin;
+    const id = journal.ghosts.length + index + 1;
+    try {
+      const entry = describeGhost(context, pin, ids, id, linkedName(id));
+      if (warm !== undefined) context.host.files.rename(`${images}/${warm}`, `${images}/${entry.image}`);
+      return [{ entry, fd, stat, dump, over: warm !== undefined }];
+    } catch (error) {
+      if (errnoOf(error) === undefined) throw error;
+      warnOfLeft(context, pathOf(ghost).toString('utf8'), reasonOf(error));
+      return [];
+    }
+  });
+}
+
+/** Where there are ghosts, the room that sealing needs is set aside already. */
+function hasReserve(
+  context: Context,
+  { images, policy }: DumpRequest,
+  { ghosts }: Manifest,
+  copies: readonly Copy[],
+): boolean {
+  if (ghosts.length > 0) return true;
+  try {
+    leaveReserve(context, images, policy);
+    return true;
+  } catch (error) {
+    if (!(error instanceof GhostkeepError)) throw error;
+    for (const { entry } of copies) warnOfLeft(context, entry.path, reasonOf(error));
+    return false;
+  }
+}

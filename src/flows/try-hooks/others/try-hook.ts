@@ -1,0 +1,153 @@
+/** Drives a hook of somebody else through the life of a container, and says what it gets wrong. */
+
+import { bounds } from '../../../base/bounds.js';
+import type { HookTrial, TriedCall } from '../../../base/documents/generated/hook-trial.js';
+import { errnoOf, reasonOf, translate } from '../../../base/errors.js';
+import type { Ended } from '../../../base/host/stage.js';
+import type { BundleHook } from '../../../oci/bundle.js';
+import { parseHooksD } from '../../../oci/hooks-d.js';
+import type { StageContext } from '../stage-context.js';
+import { type Call, callsOf, type PlayedStage } from './calls.js';
+
+export interface HookRequest {
+  /** A program, or a hooks.d file that names one. */
+  hook: string;
+  /** Only at these stages; by default those of the hooks.d file, or all. */
+  stages?: readonly PlayedStage[];
+  /** Arguments behind the program's name; with a hooks.d file its own are used. */
+  args: readonly string[];
+  timeoutSeconds?: number;
+  onCall: (call: TriedCall) => void;
+}
+
+const allStages: readonly PlayedStage[] = ['prestart', 'createRuntime', 'poststop'];
+/** Without a timeout in its stanza, a runtime would wait for a hook without end. */
+const defaultTimeoutSeconds = 30;
+const deathMs = 20;
+/** Every start of a container waits for its hooks. */
+const slowMs = 1000;
+
+/** @throws BAD_INPUT for a hooks.d file that is not one; NOT_FOUND if the program is not there */
+export async function tryHook(context: StageContext, request: HookRequest): Promise<HookTrial> {
+  const { stage } = context;
+  const { hook, stages } = readHook(context, request);
+  const scratch = stage.makeScratch();
+  const bundle = `${scratch}/bundle`;
+  stage.write(`${bundle}/config.json`, JSON.stringify({ ociVersion: '1.2.0', hooks: {} }), 0o644);
+  const id = scratch.slice(scratch.lastIndexOf('/') + 1);
+  const mark = `${scratch}/run-as-code`;
+  const calls: TriedCall[] = [];
+  for (const call of callsOf({ id, bundle, mark, pid: 0 }, stages)) {
+    const tried = await tryCall(context, { call, hook, mark });
+    calls.push(tried);
+    request.onCall(tried);
+  }
+  return { ok: calls.every(({ wrong }) => wrong.length === 0), hook: hook.path, calls };
+}
+
+function readHook(
+  { host: { files } }: StageContext,
+  { hook, stages, args, timeoutSeconds }: HookRequest,
+): { hook: BundleHook; stages: readonly PlayedStage[] } {
+  const path = realPath(files, hook);
+  const timeout = timeoutSeconds === undefined ? {} : { timeout: timeoutSeconds };
+  if (!path.endsWith('.json'))
+    return { hook: { path, args: [path, ...args], ...timeout }, stages: stages ?? allStages };
+  const document = parseHooksD(files.read(path, bounds.bundle).toString('utf8'), path);
+  const named = allStages.filter(each => (document.stages as readonly string[]).includes(each));
+  return { hook: { ...document.hook, ...timeout }, stages: stages ?? named };
+}
+
+function realPath(files: StageContext['host']['files'], hook: string): string {
+  try {
+    return files.realPath(hook);
+  } catch (error) {
+    throw translate(error, 'NOT_FOUND', hook, `cannot try the hook ${hook}`);
+  }
+}
+
+interface Attempt {
+  call: Call;
+  hook: BundleHook;
+  mark: string;
+}
+
+/** A process of its own stands for the container's in each call, because a hook may end it. */
+async function tryCall(context: StageContext, { call, hook, mark }: Attempt): Promise<TriedCall> {
+  const { host, stage } = context;
+  const { as, stage: at, point } = call;
+  const hasProcess = 'pid' in call.state && call.state.status === 'creating';
+  const container = hasProcess ? await startContainer(context) : undefined;
+  const state = container === undefined ? call.state : { ...call.state, pid: container };
+  const start = host.clock();
+  let wrong: string[] = [];
+  let stderr = '';
+  try {
+    const started = await stage.start({
+      path: hook.path,
+      argv: hook.args?.length ? hook.args : [hook.path],
+      environment: Object.fromEntries((hook.env ?? []).map(splitVariable)),
+      cwd: call.cwd,
+      stdin: JSON.stringify(state),
+      waitMs: waitSeconds(hook) * 1000,
+    });
+    const ended = await started.ended;
+    stderr = ended.stderr;
+    wrong = faultsOf(hook, ended);
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    wrong.push(`it cannot be started: ${reasonOf(error)}`);
+  }
+  const ms = Math.round(host.clock() - start);
+  if (wrong.length === 0 && ms > slowMs)
+    wrong.push(`it took ${(ms / 1000).toFixed(1)} s, and each container waits for it`);
+  if (container !== undefined) {
+    // A process that was killed is there for a moment longer.
+    await stage.wait(deathMs);
+    const runState = stage.runState(container);
+    if (runState === undefined || 'ZXTt'.includes(runState))
+      wrong.push(
+        `the container's process ${runState === 'T' || runState === 't' ? 'was stopped' : 'is gone'}`,
+      );
+    stage.signal(container, 'SIGKILL');
+  }
+  if (host.files.exists(mark)) {
+    wrong.push('it ran text of the state as code: whoever sets an annotation is root on this host');
+    host.files.remove(mark);
+  }
+  return { as, stage: at, point, ms, wrong, ...(stderr === '' ? {} : { stderr }) };
+}
+
+async function startContainer({ stage }: StageContext): Promise<number> {
+  const { pid } = await stage.start({
+    path: '/bin/sleep',
+    argv: ['sleep', '3600'],
+    environment: {},
+    cwd: '/',
+    waitMs: 3600_000,
+  });
+  return pid;
+}
+
+function faultsOf(hook: BundleHook, { status, signal, late, lingers }: Ended): string[] {
+  if (late) return [`it was killed after ${waitSeconds(hook)} s`];
+  const faults = [];
+  if (status !== 0)
+    faults.push(
+      status === undefined
+        ? `it was ended by ${signal}`
+        : `it ended with status ${status}, which ends the container`,
+    );
+  if (lingers)
+    faults.push(
+      'it left a process behind that has its stderr or stdout open, for which a runtime waits; give such a process files of its own',
+    );
+  return faults;
+}
+
+const waitSeconds = ({ timeout = defaultTimeoutSeconds }: BundleHook) => timeout;
+
+function splitVariable(text: string): [string, string] {
+  const at = text.indexOf('=');
+  return [text.slice(0, at), text.slice(at + 1)];
+}

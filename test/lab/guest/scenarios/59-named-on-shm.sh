@@ -1,0 +1,180 @@
+# shellcheck shell=bash
+# weight: 300
+# native: all
+# Files on a /dev/shm from outside the container that have their names: two processes share them. CRIU dumps
+# their names only, and a tmpfs that comes back empty does not have them.
+# shellcheck source-path=SCRIPTDIR source=../python.sh
+. "$GUEST/python.sh"
+# shellcheck source-path=SCRIPTDIR source=../semaphores.sh
+. "$GUEST/semaphores.sh"
+
+# start_sharing RUNTIME NAME BYTES [VOLUME]
+start_sharing() {
+	start_python "$1" "$2" state "shared.py $3" "${4:-}"
+	wait_for 60 "child of $2" more_than "$1" "$2" child 20
+	[ -z "${4:-}" ] || chown 1234:2345 "$SHM/twice" "$SHM/folder"
+}
+
+look_at_files() {
+	: >"$(data_of "$1" "$2")/look"
+	wait_for 60 "answer of $2" looked "$1" "$2"
+	cat "$(data_of "$1" "$2")/seen"
+}
+
+looked() {
+	[ ! -e "$(data_of "$1" "$2")/look" ] && data_has "$1" "$2" seen
+}
+
+# Both processes go on counting in the memory that they share.
+expect_sharing() {
+	local runtime=$1 name=$2 parent child
+	parent=$(value "$runtime" "$name" parent)
+	child=$(value "$runtime" "$name" child)
+	[ "$parent" -ge "$3" ] || fail "the counter began anew: $parent, $3 before"
+	wait_for 60 "parent that goes on" more_than "$runtime" "$name" parent "$((parent + 20))"
+	wait_for 60 "child that goes on" more_than "$runtime" "$name" child "$((child + 20))"
+}
+
+# Prints what the host sees of the files.
+listed() {
+	(cd "$SHM" && find . -mindepth 1 -printf '%p %m %U %G %s %y\n' | sort &&
+		find . -name twice -printf '%T@ %n\n' -o -name one -printf '%n\n')
+}
+
+refused_alone() {
+	local runtime=$1 name=shm-alone-$1 images status=0
+	without_gate
+	new_shm
+	at_exit drop_shm
+	start_sharing "$runtime" "$name" 5000000 "$SHM:/dev/shm"
+	images=$(images_of "$runtime" "$name")
+	expect_ok checkpoint_container "$runtime" "$name" "$images"
+	new_shm
+	(STARTED=() && restore_container "$runtime" "$name" "$images") || status=$?
+	[ "$status" != 0 ] || fail "CRIU restored files that do not exist"
+	expect_line "$images/restore.log" "Can't open file dev/shm/"
+	timeout 30 "$runtime" delete -f "$name" || true
+}
+
+# comes_back RUNTIME BYTES
+comes_back() {
+	local runtime=$1 bytes=$2 name=shm-$1-$2 images seen before listed
+	with_ghostkeep
+	new_shm
+	at_exit drop_shm
+	start_sharing "$runtime" "$name" "$bytes" "$SHM:/dev/shm"
+	seen=$(look_at_files "$runtime" "$name")
+	before=$(value "$runtime" "$name" parent)
+	listed=$(listed)
+	images=$(images_of "$runtime" "$name")
+	expect_ok checkpoint_container "$runtime" "$name" "$images"
+	keep_log "$images/ghostkeep.log" "$images/ghostkeep-manifest.json"
+	expect_sealed "$images"
+	expect_line "$images/ghostkeep.log" 'copied 4 files of a shared /dev/shm'
+	expect_four "$images"
+	new_shm
+	restore_container "$runtime" "$name" "$images"
+	expect_same_text "$listed" "$(listed)"
+	expect_sharing "$runtime" "$name" "$before"
+	expect_same_text "$seen" "$(look_at_files "$runtime" "$name")"
+}
+
+expect_four() {
+	jq -c '.ghosts[] | [.class, .path, .image, .data.ways, .data.kept]' "$1/ghostkeep-manifest.json"
+	jq -e '[.ghosts[].class] == ["named", "named", "named", "named"]
+		and (.ghosts[] | select(.path == "/dev/shm/big") | .data.kept) > 1000000' "$1/ghostkeep-manifest.json" ||
+		fail "these are other files, or none was copied before the freeze"
+}
+
+# The pod goes on, and a process of another container has written to one file and removed another. What is
+# there stays as it is.
+in_the_same_pod() {
+	local runtime=$1 name=shm-same-$1 images
+	with_ghostkeep
+	new_shm
+	at_exit drop_shm
+	start_sharing "$runtime" "$name" 5000000 "$SHM:/dev/shm"
+	images=$(images_of "$runtime" "$name")
+	expect_ok checkpoint_container "$runtime" "$name" "$images"
+	printf 'ONE FILE' | dd of="$SHM/one" conv=notrunc status=none
+	rm "$SHM/twice"
+	restore_container "$runtime" "$name" "$images"
+	expect_sharing "$runtime" "$name" 20
+	look_at_files "$runtime" "$name" | jq -e '.one == "ONE FILE" and .twice == "written by the first descriptor"'
+	expect_line "$images/restore.log" 'ghostkeep: made again /dev/shm/twice'
+	! grep -aq 'made again /dev/shm/one' "$images/restore.log" || fail "a file that was there was made again"
+}
+
+# A process of another container writes while the file is copied: CRIU dumps the container all the same.
+written_by_others() {
+	local runtime=$1 name=shm-written-$1 images
+	with_ghostkeep
+	new_shm
+	at_exit drop_shm
+	start_sharing "$runtime" "$name" 100000000 "$SHM:/dev/shm"
+	dd if=/dev/zero of="$SHM/big" conv=notrunc bs=1 seek=32 count=1000000000 status=none &
+	at_exit kill $!
+	images=$(images_of "$runtime" "$name")
+	expect_ok checkpoint_container "$runtime" "$name" "$images"
+	keep_log "$images/ghostkeep.log"
+	expect_line "$images/ghostkeep.log" '/dev/shm/big is not copied, so it can be restored only where it still is: .*written to'
+	restore_container "$runtime" "$name" "$images"
+	expect_sharing "$runtime" "$name" 20
+}
+
+# The tmpfs is the container's own, and CRIU keeps its content: nothing of ours runs.
+on_its_own_tmpfs() {
+	local runtime=$1 name=shm-own-$1 images
+	with_ghostkeep
+	start_sharing "$runtime" "$name" 5000000
+	images=$(images_of "$runtime" "$name")
+	expect_ok checkpoint_container "$runtime" "$name" "$images"
+	expect_line "$(logs_of "$runtime" "$name")/dump.log" 'the helper does not start'
+	restore_container "$runtime" "$name" "$images"
+	expect_sharing "$runtime" "$name" 20
+}
+
+# Podman keeps the content of this tmpfs, too.
+on_podmans_own() {
+	local runtime=$1 name=shm-podman images
+	with_ghostkeep
+	start_sharing "$runtime" "$name" 5000000
+	images=$(images_of "$runtime" "$name")
+	expect_ok checkpoint_container "$runtime" "$name" "$images"
+	restore_container "$runtime" "$name" "$images"
+	expect_sharing "$runtime" "$name" 20
+}
+
+around_the_runtime() {
+	local runtime=$1 name=shm-nogate-$1 images listed
+	with_ghostkeep
+	without_gate
+	new_shm
+	at_exit drop_shm
+	start_sharing "$runtime" "$name" 5000000 "$SHM:/dev/shm"
+	listed=$(listed)
+	images=$(images_of "$runtime" "$name")
+	mkdir -p "$images"
+	expect_ok ghostkeep checkpoint -- "$runtime" checkpoint --image-path "$images" --work-path "$images" "$name"
+	expect_sealed "$images"
+	with_ghostkeep
+	new_shm
+	restore_container "$runtime" "$name" "$images"
+	expect_same_text "$listed" "$(listed)"
+	expect_sharing "$runtime" "$name" 20
+}
+
+expect_same_text() {
+	diff <(echo "$1") <(echo "$2") || fail "it is not as it was"
+}
+
+check runc "CRIU alone: dumped, refused at restore" refused_alone runc
+for runtime in podman-crun podman-runc runc crun; do
+	check "$runtime" "files on a /dev/shm that comes back empty" comes_back "$runtime" 5000000
+done
+check runc "300 MB on a /dev/shm that comes back empty" comes_back runc 300000000
+check runc "the same /dev/shm: what is there stays" in_the_same_pod runc
+check runc "a file on /dev/shm that others write to" written_by_others runc
+check runc "files on the container's own /dev/shm: no helper" on_its_own_tmpfs runc
+check podman-crun "files on podman's own /dev/shm" on_podmans_own podman-crun
+check runc "named files, ghostkeep checkpoint" around_the_runtime runc

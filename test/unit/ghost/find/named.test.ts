@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { makeDev } from '../../../../src/base/units.js';
+import { findGhosts } from '../../../../src/ghost/find/find.js';
+import { keysOf, toRecord } from '../../../../src/ghost/ghost.js';
+import { type FakeProcess, fakeFile, fakeHost, fakeMount, opened } from '../../fake-host.js';
+
+const dev = makeDev(0n, 47n);
+const shm = (values: object = {}) =>
+  fakeMount(40, { dev, filesystem: 'tmpfs', mountPoint: Buffer.from('/dev/shm'), parent: 30, ...values });
+const file = (values: object = {}) => fakeFile({ dev, nlink: 1, ...values });
+const held = (values: object = {}, name = '/dev/shm/held') => opened(file(values), name, { mount: 40 });
+
+interface Machine {
+  mounts?: ReturnType<typeof fakeMount>[];
+  /** The mounts of the host. */
+  ours?: ReturnType<typeof fakeMount>[];
+  named?: boolean;
+}
+
+function find(
+  process: FakeProcess,
+  { mounts = [shm()], ours = [shm({ id: 9 })], named = true }: Machine = {},
+) {
+  const { processes } = fakeHost();
+  processes.add(processes.self(), { namespace: 'mnt:[1]', parent: 1, mounts: ours });
+  processes.add(100, { mounts: [fakeMount(30), ...mounts], ...process });
+  return findGhosts(processes, [100], undefined, { named });
+}
+const paths = (found: ReturnType<typeof find>) => found.named.map(({ mounts: [mount] }) => `${mount?.names}`);
+
+describe('named files on /dev/shm', () => {
+  it('an open file that has its name is found, where the host has the same tmpfs mounted as well', () => {
+    const found = find({ fds: { 3: held() } });
+    assert.deepEqual(paths(found), ['/dev/shm/held']);
+    assert.deepEqual(found.ghosts, []);
+    assert.deepEqual(found.named.map(toRecord)[0]?.key, []);
+  });
+
+  it('a file that is only mapped is found, once for all that hold it', () => {
+    const one = held();
+    const maps = ['1000-2000', '2000-3000'].map(address => ({ address, opened: one }));
+    const [found, ...others] = find({ maps, fds: { 3: one, 4: one } }).named;
+    assert.deepEqual(others, []);
+    assert.deepEqual(found?.holders.map(({ link }) => link).slice(0, 2), ['fd/3', 'fd/4']);
+    assert.equal(find({ maps }).named.length, 1);
+  });
+
+  it('a file is left to CRIU where CRIU keeps the content of its mount, or nobody asks for such files', () => {
+    const fds = { 3: held() };
+    assert.deepEqual(paths(find({ fds }, { ours: [] })), [], 'the tmpfs belongs to the container alone');
+    assert.deepEqual(paths(find({ fds }, { ours: [shm()] })), [], 'it is the mount of the host itself');
+    assert.deepEqual(paths(find({ fds }, { named: false })), []);
+  });
+
+  it('a file on another file system, on another mount point or below another mount is not found', () => {
+    const fds = { 3: held() };
+    for (const values of [{ filesystem: 'ext4' }, { mountPoint: Buffer.from('/dev') }])
+      assert.deepEqual(paths(find({ fds }, { mounts: [shm(values)] })), []);
+    assert.deepEqual(paths(find({ fds }, { mounts: [shm(), shm({ id: 41, parent: 40, dev: 1n })] })), []);
+  });
+
+  it('a folder, a FIFO, and a name that says deleted are not found, and a file without a name is a ghost', () => {
+    for (const mode of [0o040755, 0o010644])
+      assert.deepEqual(paths(find({ fds: { 3: held({ mode }) } })), []);
+    const live = file();
+    const name = '/dev/shm/x (deleted)';
+    const odd = { fds: { 3: opened(live, name, { mount: 40 }) }, inRoot: { [name]: live } };
+    assert.deepEqual(paths(find(odd)), []);
+    const gone = find({ fds: { 3: held({ nlink: 0 }, name) } });
+    assert.deepEqual(
+      [gone.named.length, gone.ghosts.map(ghost => `${ghost.class} ${keysOf(ghost)}`)],
+      [0, ['unlinked file[28:1267]']],
+    );
+  });
+
+  it('a file with several names gets all of them, the opened one first', () => {
+    const one = file({ nlink: 2 });
+    const inRoot = { '/dev/shm/a': one, '/dev/shm/held': one };
+    const found = find({ fds: { 3: opened(one, '/dev/shm/held', { mount: 40 }) }, inRoot });
+    assert.deepEqual(paths(found), ['/dev/shm/held,/dev/shm/a']);
+  });
+
+  it('a file that another process has by a name that is gone comes back as that ghost, and only once', () => {
+    const one = file({ nlink: 1 });
+    const fds = {
+      3: opened(one, '/dev/shm/sem.tmp (deleted)', { mount: 40 }),
+      4: opened(one, '/dev/shm/sem.x', { mount: 40 }),
+    };
+    const found = find({ fds, inRoot: { '/dev/shm/sem.x': one } });
+    assert.deepEqual([found.named.length, found.ghosts.map(ghost => ghost.class)], [0, ['linked']]);
+  });
+
+  it('a descriptor that cannot be looked at is passed over, and fails nothing', () => {
+    const found = find({ fds: { 3: held(), 4: held({ ino: 2n }) }, fails: { 'fdInfo fd/3': 'ENOENT' } });
+    assert.deepEqual(
+      found.named.map(({ stat }) => stat.ino),
+      [2n],
+    );
+    assert.deepEqual(found.unseen, []);
+  });
+});
