@@ -16,6 +16,7 @@ check_all() {
 	check_hooks_d
 	check_config
 	check_gate
+	check_host
 	exit $bad
 }
 
@@ -173,5 +174,18 @@ check_gate() {
 		report ok "gate: $gate, active: $criu has $hooks plugin hooks and calls it when all processes are frozen"
 	else
 		report note "gate: $gate, inert: $inert"
+	fi
+}
+
+# What lies outside of the installation, by the program itself: CRIU, which really dumps and restores, engines, room, and
+# what was left behind. With DESTDIR it is another host's.
+check_host() {
+	local said status=0
+	[ -z "$destdir" ] || return 0
+	said=$("$launcher" doctor 2>&1) || status=$?
+	printf '\n%s\n' "$said"
+	if [ $status != 0 ]; then
+		printf '\n'
+		report FAIL 'host: ghostkeep doctor says above what is broken, and how it is mended'
 	fi
 }

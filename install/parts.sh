@@ -11,6 +11,8 @@ place_program() {
 	place 755 "$top/build/ghostkeep-hook" "$lib/build/ghostkeep-hook"	# for try-hooks
 	place 644 "$top/dist/ghostkeep.mjs" "$lib/dist/ghostkeep.mjs"
 	[ -n "$node" ] || place_executable
+	printf '%s\n' "$top" >"$work/installed-from"	# doctor names this tree where files have to be put back
+	place 644 "$work/installed-from" "$lib/installed-from"
 	printf '#!/bin/sh\n%sexec %s "$@"\n' "$forget" "$command" >"$work/ghostkeep"
 	place 755 "$work/ghostkeep" "$launcher"
 }

@@ -43,7 +43,7 @@ place_tree() {
 # What a package of glibc's kind does not need: dpkg and rpm install and check it, in place of install.sh, koffi's build for
 # musl is not loaded, and nobody debugs the native parts by their symbols. The executable must not be stripped.
 leave_out() {
-	rm -r "$destdir$lib/install.sh" "$destdir$lib"/node_modules/@koromix/koffi-linux-*/musl_*
+	rm -r "$destdir$lib/install.sh" "$destdir$lib/installed-from" "$destdir$lib"/node_modules/@koromix/koffi-linux-*/musl_*
 	"${cross:+${cross%gcc}}strip" --strip-unneeded "$destdir$lib"/build/{*.so,*.node,ghost-workload,ghostkeep-hook} \
 		"$destdir$libexec/hook"
 }

@@ -43,7 +43,7 @@ const attacks = {
     atMostSeconds: 300,
   },
   histories: {
-    what: 'random histories; then SIGKILL of commands that give bytes up, and power cuts, every checkpoint compared',
+    what: 'random histories: dump, pack, dedup, materialize and forget; then SIGKILL of commands that give bytes up, and power cuts, every checkpoint compared',
     run: seed => [
       ...['env', `GHOSTKEEP_SEED=${seed}`],
       ...['GHOSTKEEP_STEPS=1000', 'GHOSTKEEP_KILLS=1000', 'GHOSTKEEP_CUTS=200'],
@@ -70,6 +70,24 @@ const attacks = {
     ],
     counts: /# (\d+) manifests/,
     atMostSeconds: 900,
+  },
+  forget: {
+    what: 'SIGKILL of forget at any moment, every other checkpoint compared',
+    run: seed => [
+      ...['env', `GHOSTKEEP_SEED=${seed}`, 'GHOSTKEEP_KILLS=1000'],
+      ...[process.execPath, '--import', 'tsx', '--test', 'test/scenario/killed-forget.test.ts'],
+    ],
+    counts: /# (\d+) kills/,
+    atMostSeconds: 1800,
+  },
+  power: {
+    what: 'power cuts while dump, pack, materialize, forget and share run, on xfs and ext4',
+    run: seed => [
+      ...['env', `GHOSTKEEP_SEED=${seed}`, 'GHOSTKEEP_CUTS=1000'],
+      ...[process.execPath, '--import', 'tsx', '--test', 'test/scenario/power-cut.test.ts'],
+    ],
+    counts: /# (\d+) cuts in all/,
+    atMostSeconds: 1800,
   },
   layers: {
     what: 'layers of random ghosts, then mutated maps and data, under ASan and UBSan',

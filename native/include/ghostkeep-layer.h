@@ -43,6 +43,9 @@ struct gk_name {
  * parent_count is 0. Units of 64 KiB are compared byte by byte. map_fd and data_fd are empty regular
  * files. native/engine/layer/layer-format.h has the format of both. Units that the first level has
  * given up get a record in the map, and a hole in the data.
+ * Without a parent, a unit that the last level says is in a parent stays in the parent: the layers
+ * become one, over the parent of the last. If both descriptors are -1, nothing is read but maps and
+ * the last image, and the report says what would be written.
  * report: size, data_bytes (of the data file), kept_bytes (bytes of units that are in the parent),
  * chunks (records), image_bytes (of the map).
  */

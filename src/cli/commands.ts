@@ -113,6 +113,14 @@ export const commands: Record<string, Command> = {
     example: 'ghostkeep materialize images --preserve-allocation',
     load: async () => (await import('./commands/materialize.js')).materializeCommand,
   },
+  forget: {
+    usage: 'forget DIR [--dry-run] [--children-removed] [--json]',
+    summary: 'remove a checkpoint; packed ones that need it take over what they need',
+    details:
+      'DIR may be the oldest checkpoint, the newest or one in between. A child of one that stands alone becomes whole; a child of a\npacked one takes over what DIR has, and gets the parent of DIR. Room is checked first, and what a child gets is checked\nand on the disk before anything is removed. Whoever is interrupted runs the command again. Files in DIR that are neither\nours nor those of CRIU stay, and so does DIR then. --dry-run only says what would be done. A child that is not where it\nwas is an error, because its disk may be unmounted; --children-removed says that such children were removed.',
+    example: 'ghostkeep forget older --dry-run',
+    load: async () => (await import('./commands/forget.js')).forgetCommand,
+  },
   checkpoint: {
     usage:
       'checkpoint [--hold SECONDS] [--verbose] [--json] -- runc|crun [OPTION …] checkpoint [OPTION …] ID',
@@ -157,9 +165,9 @@ export const commands: Record<string, Command> = {
   },
   doctor: {
     usage: 'doctor [--clean] [-D DIR] [--json]',
-    summary: 'list the bases that pre-dump has left on this host',
+    summary: 'look at this host: would a checkpoint work, and which command mends what does not',
     details:
-      '--clean removes those that nobody comes for: their processes have ended. Bases that somebody is writing stay. After a\nreboot nothing leads to bases on a disk any more: -D names the directory that pre-dump was given.',
+      'A line for each part of the host: ok, warning or broken, and below it the command that mends it. Root sees everything; for\nothers it says what was not looked at. CRIU and the gate are really tried: a process of its own with a file without a name is\ndumped and restored in a scratch folder. Nothing else is changed, and no other process is touched. --clean removes what\nghostkeep has left and nobody comes for, and lets containers go on that a killed ghostkeep has left paused. -D looks at DIR\nas well, a directory for images: after a reboot nothing else leads to the bases of `pre-dump` in it. Exit status 1 if\nsomething is broken.',
     example: 'ghostkeep doctor',
     load: async () => (await import('./commands/doctor.js')).doctorCommand,
   },

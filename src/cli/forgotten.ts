@@ -2,10 +2,11 @@ import fs from 'node:fs';
 import { pausedFolder } from '../flows/container/pause/paused-folder.js';
 
 /**
- * These commands run while a container is frozen or created, so they must be fast. A user who looks for what
- * went wrong runs one of the others first.
+ * `hook` and `gate` run while a container is frozen or created, so they must be fast. `doctor` shows what is
+ * left paused, and lets it go on when it is told to. A user who looks for what went wrong runs one of the
+ * others first.
  */
-const passedOver = new Set(['hook', 'gate']);
+const passedOver = new Set(['hook', 'gate', 'doctor']);
 
 /** Runs before command NAME: what a killed checkpoint or dump has left paused or frozen goes on. */
 export async function resumeForgotten(name: string): Promise<void> {

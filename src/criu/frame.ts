@@ -5,6 +5,8 @@
 import { GhostkeepError } from '../base/errors.js';
 
 const common = 0x54564319;
+/** The first number in an image of statistics. An inventory.img has its own magic number alone. */
+const service = 0x55105940;
 
 /**
  * The most entries that we read from an image. Each entry becomes an object in memory, however short it is,
@@ -19,6 +21,10 @@ export const magic = {
   GHOST_FILE: 0x52583605,
   CGROUP: 0x59383330,
 } as const;
+
+/** Does a file that begins with these bytes look like an image of CRIU, of any kind but inventory.img? */
+export const beginsAsImage = (start: Buffer) =>
+  start.length === 8 && [common, service].includes(start.readUInt32LE(0));
 
 /** Split an image into its entries; the buffers are views. @param name for messages: `files.img` */
 export function splitImage(bytes: Buffer, imageMagic: number, name: string): Buffer[] {

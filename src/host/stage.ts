@@ -10,6 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { getSystemErrorName } from 'node:util';
 import type {} from '../base/host/host.js';
 import type { Ended, Program, ProgramRequest, Stage } from '../base/host/stage.js';
+import { findBelow } from './find-below.js';
 import { seek } from './native/libc.js';
 import { findBeside, ownCommand } from './native/program-files.js';
 
@@ -169,6 +170,8 @@ export class LinuxStage implements Stage {
   ownCommand(): string[] {
     return ownCommand();
   }
+
+  findBelow = findBelow;
 
   #signalAll(group: number): void {
     if (group !== 0) this.signal(group, 'SIGKILL');

@@ -83,10 +83,13 @@ export function sealedName(pending: string, id: number): string {
 export const childrenName = 'ghostkeep-children.json';
 
 /** The two files that stand for the image of a packed ghost. */
-export const layerNames = (id: number) => {
-  const stem = `ghostkeep-layer-${id.toString(16)}`;
-  return { map: `${stem}.map`, data: `${stem}.data` };
-};
+export const layerNames = (id: number) => layerNamesFrom(`ghostkeep-layer-${id.toString(16)}`);
+
+/** The names of a layer that takes the place of the one that has MAP. Both are there for a while. */
+export const nextLayerNames = (id: number, map: string) =>
+  map === layerNames(id).map ? layerNamesFrom(`ghostkeep-layer-${id.toString(16)}-2`) : layerNames(id);
+
+const layerNamesFrom = (stem: string) => ({ map: `${stem}.map`, data: `${stem}.data` });
 
 /**
  * The record of what the layer of a ghost has given up. A new record gets a name of its own, because the
@@ -99,7 +102,7 @@ export const givenName = (id: number, which: string) => `ghostkeep-layer-${id.to
 export const wholeName = (id: number) => `ghostkeep-whole-${id.toString(16)}.img`;
 
 export const isLayerName = (name: string) =>
-  /^ghostkeep-layer-[0-9a-f]+(\.(map|data)|-[0-9a-f]{8}\.given)$/.test(name);
+  /^ghostkeep-layer-[0-9a-f]+((-2)?\.(map|data)|-[0-9a-f]{8}\.given)$/.test(name);
 /** A document that was not renamed yet when its writer was killed. */
 export const isHalfWritten = (name: string) =>
   /^ghostkeep-(manifest|children)\.json\.[0-9a-f]{12}\.tmp$/.test(name);

@@ -1,6 +1,6 @@
 /**
- * Random histories: whatever was dumped, packed, deduplicated and materialized, every checkpoint is what the files
- * were, or says that it gave bytes up.
+ * Random histories: whatever was dumped, packed, deduplicated, materialized and forgotten, every checkpoint is what
+ * the files were, or says that it gave bytes up.
  */
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
@@ -8,6 +8,7 @@ import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { GhostkeepError } from '../../src/base/errors.js';
 import { dedup } from '../../src/flows/dedup/dedup.js';
+import { forget } from '../../src/flows/forget/forget.js';
 import { pack } from '../../src/flows/history/pack.js';
 import { unpack } from '../../src/flows/history/unpack.js';
 import { restoreGhosts } from '../../src/flows/restore/restore.js';
@@ -41,13 +42,13 @@ class History {
   }
 
   async step(): Promise<void> {
-    const kind = this.random(14);
+    const kind = this.random(16);
     if (this.#checkpoints.size < 3 || kind < 2) await this.#dump();
     else if (kind < 6) await this.#pack();
     else if (kind < 8) await this.#materialize(this.random(2) === 0);
     else if (kind < 10) await this.#materializeTo(this.random(2) === 0);
     else if (kind < 13) await this.#dedup();
-    else this.#remove();
+    else await this.#forget();
     const [images, contents] = this.#any();
     await assertHolds(this.t, images, contents);
   }
@@ -169,13 +170,16 @@ class History {
       });
   }
 
-  /** Only a checkpoint that nothing needs may go. */
-  #remove(): void {
+  /** Any checkpoint may go: those that need it take over what they need. */
+  async #forget(): Promise<void> {
     const [images] = this.#any();
-    if (this.#checkpoints.size <= 3 || fs.existsSync(`${images}/ghostkeep-children.json`)) return;
-    fs.rmSync(images, { recursive: true });
+    if (this.#checkpoints.size <= 3) return;
+    const { children } = await forget(flows(), { images });
     this.#checkpoints.delete(images);
-    this.done.push(`remove ${images}`);
+    assert.equal(fs.existsSync(images), false);
+    this.done.push(`forget ${images} with ${children.length} children`);
+    for (const { images: child } of children)
+      await assertHolds(this.t, child, this.#checkpoints.get(child) as Contents);
   }
 
   /** @returns whether it was done */
@@ -205,5 +209,10 @@ describe('histories', () => {
     }
     t.diagnostic(`${steps} steps`);
     t.diagnostic(`${history.done.filter(step => !/: [A-Z_]+$/.test(step)).length} steps were not refused`);
+    for (const kind of ['pack', 'materialize', 'forget'])
+      assert.ok(
+        history.done.some(step => step.startsWith(kind) && !/: [A-Z_]+$/.test(step)),
+        `GHOSTKEEP_SEED=${seed}: no ${kind} succeeded`,
+      );
   });
 });

@@ -115,13 +115,19 @@ export async function dumpInto(images: string): Promise<void> {
   });
 }
 
-/** Restore IMAGES and compare every byte. */
-export async function assertHolds(t: TestContext, images: string, contents: Contents): Promise<void> {
-  const to = `${temporaryFolder(t)}/back`;
+/** Restore IMAGES and compare every byte. @param scratch a folder for the files */
+export async function assertHolds(
+  t: TestContext,
+  images: string,
+  contents: Contents,
+  scratch?: string,
+): Promise<void> {
+  const folder = temporaryFolder(t, scratch);
+  const to = `${folder}/back`;
   const restored = await restoreGhosts(flows(), { images, to });
   const found = new Map(restored.map(({ path, ghost }) => [String(ghost.ino), fs.readFileSync(path)]));
   assert.deepEqual([...found.keys()].sort(), [...contents.keys()].sort(), `the ghosts of ${images}`);
   for (const [ino, content] of contents)
     assert.ok(found.get(ino)?.equals(content), `ghost ${ino} of ${images} came back with other bytes`);
-  fs.rmSync(to, { recursive: true });
+  fs.rmSync(folder, { recursive: true });
 }

@@ -22,13 +22,18 @@ export function run(program_: string, ...args: string[]): string {
   return stdout;
 }
 
-/** @returns the mount point. It is unmounted when the test ends */
-export function onLoopDevice(t: TestContext, filesystem: LoopFilesystem, size = '512M'): string {
-  const folder = fs.mkdtempSync(path.join(build, 'mount-'));
-  const disk = `${folder}.disk`;
+/** Makes a sparse file with an empty file system. @returns its name */
+export function makeFilesystem(disk: string, filesystem: LoopFilesystem, size: string): string {
   const [maker, ...options] = makers[filesystem] as [string, ...string[]];
   run('truncate', '-s', size, disk);
   run(maker, ...options, disk);
+  return disk;
+}
+
+/** @returns the mount point. It is unmounted when the test ends */
+export function onLoopDevice(t: TestContext, filesystem: LoopFilesystem, size = '512M'): string {
+  const folder = fs.mkdtempSync(path.join(build, 'mount-'));
+  const disk = makeFilesystem(`${folder}.disk`, filesystem, size);
   run('mount', '-o', 'loop', disk, folder);
   fs.rmSync(disk);
   t.after(() => {

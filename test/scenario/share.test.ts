@@ -95,6 +95,15 @@ describe('share', () => {
     assert.match(share(first, second).stderr, /NO_SHARING/);
   });
 
+  it('a packed directory is refused before anything is shared, with the command to run', t => {
+    const [[first = '', second = '']] = history(t, temporaryFolder(t));
+    assert.equal(ghostkeep(['pack', '-D', second, '--parent', first]).status, 0);
+    assert.match(
+      share(first, second).stderr,
+      /night-1: 1 of its ghosts .* `ghostkeep materialize -D .*PACKED/,
+    );
+  });
+
   it('when a directory is named twice or alone, it is an error of usage', t => {
     const folder = temporaryFolder(t);
     assert.equal(share(folder).status, 2);

@@ -104,6 +104,7 @@ export class FakeEngine implements Engine {
   giveUp: Engine['giveUp'] = async () => report(0n, 0n, Buffer.alloc(0));
   punch: Engine['punch'] = async () => report(0n, 0n, Buffer.alloc(0));
   surveyLayer: Engine['surveyLayer'] = async () => report(0n, 0n, Buffer.alloc(0));
+  countJoined: Engine['countJoined'] = async () => report(0n, 0n, Buffer.alloc(0));
   checkLayer: Engine['checkLayer'] = async () => report(0n, 0n, Buffer.alloc(0));
   layerName: Engine['layerName'] = async () => `blake3:${'0'.repeat(64)}`;
 

@@ -83,7 +83,7 @@ static int altered(struct chain *chain, uint64_t start, uint32_t depth)
 		    (unsigned long long)start);
 }
 
-int chain_add(struct chain *chain, uint64_t number, bool local, struct batch *batch)
+int chain_add(struct chain *chain, uint64_t number, bool open, struct batch *batch)
 {
 	struct unit *unit = &batch->units[batch->count++];
 	uint64_t start = number * UNIT_BYTES;
@@ -122,10 +122,10 @@ int chain_add(struct chain *chain, uint64_t number, bool local, struct batch *ba
 		if (map->current.where == RECORD_HERE) {
 			return level_add_places(level, number, batch);
 		}
-		unit->skipped = local;
-		if (local)
-			return 0;
 	}
+	unit->skipped = open;
+	if (open)
+		return 0;
 	return fail(chain->report, -EBADMSG, start,
 		    "the last layer needs a parent at offset %llu of the ghost", (unsigned long long)start);
 }

@@ -35,9 +35,9 @@ void chain_pass(const struct chain *chain, struct batch *batch);
 
 /*
  * Add a unit to the batch, with the places of its bytes. Units are asked for in ascending order. With
- * local, the unit gets no places when the first level says that it is in the parent.
+ * open, the unit gets no places when the last level says that it is in a parent.
  */
-int chain_add(struct chain *chain, uint64_t unit, bool local, struct batch *batch);
+int chain_add(struct chain *chain, uint64_t unit, bool open, struct batch *batch);
 
 /* When all units were added: did they get every byte of the first level, if that is an image? 0 or -EIO. */
 int chain_took_all(struct chain *chain);

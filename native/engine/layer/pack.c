@@ -16,7 +16,7 @@
 struct pack {
 	struct chain ghost, parent;
 	struct batch units, others; /* the same units of the ghost and of its parent */
-	int map_fd, data_fd;
+	int map_fd, data_fd;	    /* -1: only count */
 	uint64_t records, data_bytes;
 	unsigned char written[BATCH_UNITS * RECORD_BYTES];
 	struct gk_report *report;
@@ -40,6 +40,10 @@ static int write_blocks(struct pack *pack, const struct unit *unit)
 	int count = 0, error;
 	uint64_t bytes;
 
+	if (pack->data_fd < 0) {
+		pack->data_bytes += (uint64_t)__builtin_popcount(unit->blocks) * BLOCK_BYTES;
+		return 0;
+	}
 	for (uint32_t block = 0; block < UNIT_BLOCKS; block++)
 		if (unit->blocks >> block & 1)
 			pieces[count++] = (struct iovec){ unit->bytes + block * BLOCK_BYTES, BLOCK_BYTES };
@@ -63,6 +67,8 @@ static int is_in_parent(struct pack *pack, const struct unit *unit, uint32_t ind
 {
 	const struct unit *other = &pack->others.units[index];
 
+	if (unit->skipped)
+		return 1;
 	if (pack->parent.count == 0 || other->pieces == 0 || memcmp(unit->bytes, other->bytes, UNIT_BYTES))
 		return 0;
 	if (other->known && memcmp(unit->digest, other->digest, DIGEST_BYTES))
@@ -70,6 +76,14 @@ static int is_in_parent(struct pack *pack, const struct unit *unit, uint32_t ind
 			    "the parent has other bytes than were packed at offset %llu of the ghost",
 			    (unsigned long long)(unit->number * UNIT_BYTES));
 	return 1;
+}
+
+static int write_records(struct pack *pack, struct iovec *piece)
+{
+	uint64_t position = LAYER_HEAD_BYTES + pack->records * RECORD_BYTES;
+
+	pack->records += piece->iov_len / RECORD_BYTES;
+	return pack->map_fd < 0 ? 0 : write_at(pack, pack->map_fd, piece, 1, position, "map");
 }
 
 static int write_units(struct pack *pack)
@@ -99,15 +113,7 @@ static int write_units(struct pack *pack)
 		memcpy(record + 16, unit->digest, DIGEST_BYTES);
 		piece.iov_len += RECORD_BYTES;
 	}
-	if (piece.iov_len) {
-		uint64_t records = piece.iov_len / RECORD_BYTES;
-		int error = write_at(pack, pack->map_fd, &piece, 1,
-				     LAYER_HEAD_BYTES + pack->records * RECORD_BYTES, "map");
-
-		pack->records += records;
-		return error;
-	}
-	return 0;
+	return piece.iov_len ? write_records(pack, &piece) : 0;
 }
 
 static int write_head(struct pack *pack)
@@ -133,7 +139,8 @@ static int collect(struct pack *pack, uint64_t *unit)
 		got = chain_next(&pack->ghost, unit);
 		if (got <= 0)
 			return got;
-		error = chain_add(&pack->ghost, *unit, false, &pack->units);
+		/* Without a parent to compare with, what the last level needs of one stays there. */
+		error = chain_add(&pack->ghost, *unit, pack->parent.count == 0, &pack->units);
 		if (!error && pack->parent.count)
 			error = chain_add(&pack->parent, *unit, false, &pack->others);
 		++*unit;
@@ -152,7 +159,7 @@ static int pack_units(struct pack *pack)
 				    "stopped at offset %llu of the ghost",
 				    (unsigned long long)(unit * UNIT_BYTES));
 		error = collect(pack, &unit);
-		if (!error)
+		if (!error && pack->map_fd >= 0)
 			error = batch_read(&pack->units, pack->report);
 		if (!error)
 			error = batch_read_unchecked(&pack->others, pack->report);
@@ -160,8 +167,9 @@ static int pack_units(struct pack *pack)
 			error = write_units(pack);
 		progress_add(pack->progress, pack->units.count * UNIT_BYTES);
 	} while (!error && pack->units.count);
-	if (!error)
-		error = chain_took_all(&pack->ghost);
+	if (error || pack->map_fd < 0)
+		return error;
+	error = chain_took_all(&pack->ghost);
 	if (!error)
 		error = end_data(pack);
 	return error ? error : write_head(pack);
@@ -189,6 +197,10 @@ static int open_pack(struct pack *pack, const struct gk_level *levels, uint32_t 
 		error = chain_open(&pack->ghost, levels, count, pack->report);
 	if (!error && parent_count)
 		error = chain_open(&pack->parent, parent, parent_count, pack->report);
+	if (!error && pack->map_fd < 0)
+		return pack->ghost.levels[0].whole || parent_count ?
+			       fail(pack->report, -EINVAL, 0, "only layers can be counted") :
+			       0;
 	if (!error)
 		error = is_empty(pack, pack->map_fd);
 	if (!error)

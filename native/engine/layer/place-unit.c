@@ -24,14 +24,19 @@ int flush_pieces(struct unpack *unpack)
 		       0;
 }
 
+/* Write what is gathered if another piece, for position, cannot be gathered with it. */
+static int make_room(struct unpack *unpack, uint64_t position)
+{
+	bool follows = !unpack->count || unpack->gathered_at + unpack->gathered == position;
+
+	return unpack->count == PIECES_MAX || !follows ? flush_pieces(unpack) : 0;
+}
+
 /* The bytes must stay where they are until flush_pieces(). */
 static int gather(struct unpack *unpack, const void *bytes, uint64_t length, uint64_t position)
 {
-	int error = 0;
+	int error = make_room(unpack, position);
 
-	if (unpack->count == PIECES_MAX ||
-	    (unpack->count && unpack->gathered_at + unpack->gathered != position))
-		error = flush_pieces(unpack);
 	if (!unpack->count)
 		unpack->gathered_at = position;
 	unpack->pieces[unpack->count++] = (struct iovec){ (void *)bytes, length };
@@ -48,15 +53,15 @@ static int begin_chunk(struct unpack *unpack, uint64_t offset, bool passed)
 	static const unsigned char zero[2 * WIDE_ALIGN];
 	uint64_t at, length, zeroes = 0, used, align;
 	unsigned char *header;
-	int got, error = 0;
+	int got, error;
 
 	got = runs_next(&unpack->runs, &at, &length);
 	if (got < 0)
 		return got;
 	if (got == 0 || at != offset)
 		return fail(unpack->report, -EBADMSG, offset, "the map was changed while it was read");
-	if (unpack->count == PIECES_MAX)
-		error = flush_pieces(unpack);
+	/* Before the header gets its place: this place belongs to the piece that is gathered next. */
+	error = make_room(unpack, unpack->position);
 	if (error)
 		return error;
 	header = unpack->headers[unpack->count];

@@ -139,12 +139,15 @@ export interface Layers {
   share(fromFd: number, toFd: number, onProgress?: OnProgress): Promise<EngineReport>;
   /**
    * Write into two empty files what a ghost has and its parent has not. `dataBytes` went into the data,
-   * `keptBytes` are in the parent.
+   * `keptBytes` are in the parent. With no levels of a parent, what the last level of the ghost needs of its
+   * own parent stays there: the layers become one.
    */
   pack(
     request: { ghost: readonly Level[]; parent: readonly Level[]; mapFd: number; dataFd: number },
     onProgress?: OnProgress,
   ): Promise<EngineReport>;
+  /** The report of a `pack` of LEVELS without a parent, which writes nothing and reads no data of a layer. */
+  countJoined(levels: readonly Level[], onProgress?: OnProgress): Promise<EngineReport>;
   /**
    * Put a ghost together in an empty file: its image where there is a header, otherwise the file itself.
    * @throws EBADMSG where a layer is damaged, or has other bytes than were packed

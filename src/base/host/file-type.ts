@@ -21,7 +21,11 @@ export function isRegular(mode: number): boolean {
 
 /** The content of a symbolic link is its target. All types but these two have no content. */
 export function hasContent(mode: number): boolean {
-  return isRegular(mode) || (mode & typeMask) === symbolicLink;
+  return isRegular(mode) || isSymbolicLink(mode);
+}
+
+export function isSymbolicLink(mode: number): boolean {
+  return (mode & typeMask) === symbolicLink;
 }
 
 export function isBlockDevice(mode: number): boolean {

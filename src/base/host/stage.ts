@@ -27,6 +27,14 @@ export interface Ended {
   stderr: string;
 }
 
+/** Names of files that were searched for, relative to the folder. */
+export interface Found {
+  names: string[];
+  looked: number;
+  /** False when the search ended at its limit. */
+  complete: boolean;
+}
+
 export interface Program {
   pid: number;
   ended: Promise<Ended>;
@@ -65,4 +73,9 @@ export interface Stage {
   findBeside(...parts: string[]): string | undefined;
   /** The words that start this program, with absolute names. */
   ownCommand(): string[];
+  /**
+   * Files below FOLDER whose names match, among the first MOST names. It follows no link and enters no other
+   * mount.
+   */
+  findBelow(folder: string, pattern: RegExp, most: number): Found;
 }

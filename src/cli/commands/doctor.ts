@@ -1,40 +1,50 @@
+import path from 'node:path';
 import type { Doctor } from '../../base/documents/generated/doctor.js';
-import { counted } from '../../base/text/counted.js';
-import { countFromJson, showBytes } from '../../base/units.js';
-import { examine } from '../../flows/rounds/doctor.js';
-import { parse, required } from '../args.js';
-import { makeContext } from '../context.js';
-import { line } from '../print/line.js';
+import { examineAll, examineOne } from '../../flows/doctor/examine-all.js';
+import type { DoctorRequest } from '../../flows/doctor/look/finding.js';
+import { examinations } from '../../flows/doctor/table.js';
+import type { StageContext } from '../../flows/try-hooks/stage-context.js';
+import { oneOf, parse, required } from '../args.js';
+import { printJson } from '../print/json.js';
+import { showDoctor } from '../print/show-doctor.js';
+import { onStage } from '../trial.js';
 
 export async function doctorCommand(args: string[]): Promise<number> {
   const { values } = parse('doctor', args, {
-    clean: { type: 'boolean' },
+    clean: { type: 'boolean', default: false },
     'images-dir': { type: 'string', short: 'D' },
-    json: { type: 'boolean' },
+    // `ghostkeep doctor` starts itself with it, once for each examination.
+    examination: { type: 'string' },
+    json: { type: 'boolean', default: false },
   });
   const images = values['images-dir'];
-  const result = examine(makeContext(), {
-    clean: values.clean ?? false,
-    ...(images === undefined ? {} : { images: required('doctor', '-D', images) }),
-  });
-  process.stdout.write(values.json ? `${JSON.stringify(result, null, 2)}\n` : showDoctor(result));
-  return 0;
+  if (images !== undefined) required('doctor', '-D', images);
+  const request: DoctorRequest = {
+    clean: values.clean,
+    ...(images === undefined ? {} : { images: path.resolve(images) }),
+  };
+  const { examination } = values;
+  const result = await onStage(false, context =>
+    examination === undefined ? all(context, request) : one(context, request, examination),
+  );
+  if (values.json) printJson(result);
+  else process.stdout.write(showDoctor(result));
+  return result.ok ? 0 : 1;
 }
 
-export function showDoctor({ bases }: Doctor): string {
-  const found = bases.filter(({ count }) => count > 0);
-  if (found.length === 0) return 'no bases of `ghostkeep pre-dump` are on this host\n';
-  return found
-    .map(({ folder, container, count, bytes, state, pids }) => {
-      const whose = container === undefined ? '' : ` of container ${container}`;
-      const why = {
-        awaited: `process ${pids.join(', ')} lives, and its next checkpoint takes them`,
-        'left-over': 'nobody comes for them, and `ghostkeep doctor --clean` removes them',
-        removed: 'nobody came for them: removed',
-      }[state];
-      return line(
-        `${counted(count, 'base')}${whose} in ${folder}, ${showBytes(countFromJson(bytes))}: ${why}`,
-      );
-    })
-    .join('');
+function all(context: StageContext, { clean, images }: DoctorRequest): Promise<Doctor> {
+  const command = [
+    ...context.stage.ownCommand(),
+    ...['doctor', '--json'],
+    ...(clean ? ['--clean'] : []),
+    ...(images === undefined ? [] : ['-D', images]),
+    '--examination',
+  ];
+  return examineAll(context, command);
+}
+
+function one(context: StageContext, request: DoctorRequest, name: string): Promise<Doctor> {
+  const chosen = examinations[oneOf('doctor', '--examination', name, Object.keys(examinations))];
+  if (chosen === undefined) throw new Error(`there is no examination ${name}`);
+  return examineOne(context, chosen, request);
 }

@@ -2,6 +2,7 @@ import type { Manifest } from '../../base/documents/generated/manifest.js';
 import { GhostkeepError } from '../../base/errors.js';
 import type { Files, ProcessView } from '../../base/host/host.js';
 import { Bases, basesIn } from '../../flows/bases/bases.js';
+import { assertMayReplace } from '../../flows/chain/children.js';
 import { assertNothingMissing } from '../../flows/choose/left-out.js';
 import { readConfig } from '../../flows/container/policy.js';
 import { startTimeOf } from '../../flows/container/sessions.js';
@@ -85,6 +86,7 @@ async function dump(args: string[]): Promise<number> {
   const pids = selectPids(context.host, chosen);
   context.host.files.makeDirectory(images, 0o700);
   const { manifest } = await asOwner(context, images, async owned => {
+    assertMayReplace(context, owned);
     assertNoDump(context.host.files, owned);
     assertNoImages(context, owned);
     const warm = withBases(context, owned, values.base);

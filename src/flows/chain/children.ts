@@ -13,9 +13,20 @@ import { childrenName } from '../../image/layout.js';
 import { readManifest } from '../../image/manifest.js';
 import type { Context } from '../context.js';
 
-/** For the owner of IMAGES. Entries of directories that need it no longer are dropped. */
+/** The schema has the same bound. */
+const mostChildren = 1024;
+
+/**
+ * For the owner of IMAGES. Entries of directories that need it no longer are dropped. Those of directories
+ * that are not there stay, because their disk may only be unmounted.
+ */
 export function registerChild({ host: { files } }: Context, images: string, child: Child): void {
-  write(files, images, [...livingChildren(files, images), child]);
+  const named = namedChildren(files, images);
+  const needing = named.filter(({ state }) => state === 'needs');
+  const gone = named.filter(({ state }) => state === 'gone');
+  const room = Math.max(0, mostChildren - 1 - needing.length);
+  const kept = [...gone.slice(Math.max(0, gone.length - room)), ...needing].map(each => each.child);
+  write(files, images, [...kept, child]);
 }
 
 /** For the owner of IMAGES. */
@@ -28,22 +39,40 @@ export function unregisterChild({ host: { files } }: Context, images: string, id
 /**
  * @param action begins the message
  * @param but the id of a child that may need it
+ * @param wayOut ends it, if there is one
  * @throws HAS_CHILDREN
  */
 export function assertNoChildren(
   { host: { files } }: Context,
   images: string,
   action: string,
-  but?: string,
+  { but, wayOut }: { but?: string | undefined; wayOut?: string } = {},
 ): void {
-  const children = livingChildren(files, images).filter(({ id }) => id !== but);
-  if (children.length === 0) return;
-  const where = files.realPath(images);
-  const names = children.map(child => path.resolve(where, child.path));
+  const needing = namedChildren(files, images).filter(
+    ({ state, child }) => state === 'needs' && child.id !== but,
+  );
+  if (needing.length === 0) return;
+  const names = needing.map(({ directory }) => directory);
   throw new GhostkeepError(
     'HAS_CHILDREN',
-    where,
-    `${action}: ${names.join(', ')} ${names.length === 1 ? 'needs' : 'need'} what is in it`,
+    files.realPath(images),
+    `${action}: ${names.join(', ')} ${names.length === 1 ? 'needs' : 'need'} what is in it${wayOut ? `; ${wayOut}` : ''}`,
+  );
+}
+
+/**
+ * For whoever is about to write another checkpoint into IMAGES: what is in it must not be lost to others.
+ * @throws HAS_CHILDREN
+ */
+export function assertMayReplace(context: Context, images: string): void {
+  const { files } = context.host;
+  if (!files.exists(`${images}/${childrenName}`)) return;
+  const where = files.realPath(images);
+  assertNoChildren(
+    context,
+    images,
+    `cannot write a checkpoint into ${where}`,
+    { wayOut: `choose another directory, or run \`ghostkeep forget -D ${where}\` first, which gives them what they need` },
   );
 }
 
@@ -66,18 +95,37 @@ function readChildren(files: Files, images: string): Child[] {
   return parseDocument<Children>('Children', bytes.toString('utf8'), subject, 'MANIFEST_INVALID').children;
 }
 
-function livingChildren(files: Files, images: string): Child[] {
+/** A directory that IMAGES lists as one that needs it. */
+export interface NamedChild {
+  child: Child;
+  directory: string;
+  /**
+   * `needs`: it needs IMAGES, or may need it, because its manifest cannot be read. `gone`: there is no such
+   * directory. `other`: what is there does not need IMAGES.
+   */
+  state: 'needs' | 'gone' | 'other';
+}
+
+/** @throws MANIFEST_INVALID where the list in IMAGES is damaged */
+export function namedChildren(files: Files, images: string): NamedChild[] {
   const where = files.realPath(images);
-  return readChildren(files, images).filter(child => mayNeed(files, path.resolve(where, child.path), child));
+  return readChildren(files, images).map(child => {
+    const directory = path.resolve(where, child.path);
+    return { child, directory, state: stateOf(files, where, directory, child) };
+  });
 }
 
 /** A manifest that cannot be read may be a child's, so only one that can be read says that it is none. */
-function mayNeed(files: Files, directory: string, { id }: Child): boolean {
-  if (!files.exists(directory)) return false;
+function stateOf(files: Files, where: string, directory: string, { id }: Child): NamedChild['state'] {
+  if (!files.exists(directory)) return 'gone';
   try {
-    return readManifest(files, directory).parent?.child === id;
+    const { parent } = readManifest(files, directory);
+    if (parent?.child !== id) return 'other';
+    // A copy of IMAGES has the same list, and the children need the original, as long as that is there.
+    const needed = path.resolve(files.realPath(directory), parent.path);
+    return files.realPath(needed) === where || !files.exists(needed) ? 'needs' : 'other';
   } catch (error) {
     if (!(error instanceof GhostkeepError)) throw error;
-    return error.code !== 'MANIFEST_MISSING';
+    return error.code === 'MANIFEST_MISSING' ? 'other' : 'needs';
   }
 }

@@ -55,6 +55,6 @@ export async function asOwnerOfChain<T>(
 export function assertOnlyChildren(context: Context, links: readonly Link[], action: string): void {
   for (const [index, { images }] of links.entries()) {
     const below = links[index - 1];
-    if (below) assertNoChildren(context, images, action, below.manifest.parent?.child);
+    if (below) assertNoChildren(context, images, action, { but: below.manifest.parent?.child });
   }
 }

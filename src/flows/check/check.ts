@@ -1,9 +1,10 @@
 /** `ghostkeep check`: would a checkpoint succeed now? It only reads, but for one sample that it copies. */
 
 import path from 'node:path';
-import type { Check } from '../../base/documents/generated/check.js';
+import type { Check, Refusal } from '../../base/documents/generated/check.js';
 import { GhostkeepError, reasonOf } from '../../base/errors.js';
 import { toRecord } from '../../ghost/ghost.js';
+import { assertMayReplace } from '../chain/children.js';
 import { findImagePlace } from '../container/image-place.js';
 import { policyOf } from '../container/policy.js';
 import type { Context } from '../context.js';
@@ -25,7 +26,12 @@ export async function check(context: Context, selection: Selection, images?: str
   const found = searchGhosts(context, pids, { named: true });
   const place = placeOf(context, pids, selection, images);
   const { room, freeze, refusals } = await estimate(context, found, policy, place.folder);
-  const all = [...findRefusals(context, found, policy), ...findMountRefusals(context, pids), ...refusals];
+  const all = [
+    ...findRefusals(context, found, policy),
+    ...findMountRefusals(context, pids),
+    ...findChildrenRefusals(context, images),
+    ...refusals,
+  ];
   return {
     ok: all.length === 0,
     processes: pids.length,
@@ -35,6 +41,19 @@ export async function check(context: Context, selection: Selection, images?: str
     room,
     freeze,
   };
+}
+
+/** A checkpoint is not written over what packed directories need. */
+function findChildrenRefusals(context: Context, images: string | undefined): Refusal[] {
+  if (images === undefined) return [];
+  try {
+    assertMayReplace(context, images);
+    return [];
+  } catch (error) {
+    if (!(error instanceof GhostkeepError)) throw error;
+    const { code, message } = error;
+    return [{ code, subject: 'images', message }];
+  }
 }
 
 function placeOf(

@@ -89,6 +89,22 @@ export function findSession(context: Context, pid: number): Session | undefined 
   return undefined;
 }
 
+/** Ids of containers whose process has ended, and whose poststop hook nobody has called. */
+export function endedSessions(context: Context): string[] {
+  if (!mayUseFolder(context)) return [];
+  return listSessions(context.host).flatMap(name => {
+    const id = name.slice(0, -'.json'.length);
+    try {
+      const session = readSession(context, id);
+      const isLiving = startTimeOf(context.host.processes, session?.pid ?? 0) === session?.startTime;
+      return session === undefined || isLiving ? [] : [id];
+    } catch (error) {
+      context.log.warn(`cannot read session ${name}, passing it over: ${reasonOf(error)}`);
+      return [];
+    }
+  });
+}
+
 export function startTimeOf(processes: ProcessView, pid: number): string | undefined {
   try {
     return processes.startTime(pid);

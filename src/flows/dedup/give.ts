@@ -51,7 +51,6 @@ async function recordGhost(
     const { to, place } = withTaker(isPacked(ghost) ? (ghost.layer.given?.to ?? []) : [], {
       path: path.relative(link.where, first.where),
       created: first.manifest.created,
-      ...(isPacked(child.ghost) ? { layer: child.ghost.layer.name } : {}),
     });
     const report = await layers.use(levels => engine.giveUp(levels, depth, fd, place, whenMoving(context)));
     const model = isPacked(ghost) ? ghost.layer.map : ghost.image;
@@ -79,7 +78,7 @@ const mostTakers = 1024;
 /** @returns the list with the taker in it, and its place there, from 1 */
 function withTaker(old: readonly Taker[], taker: Taker): { to: Given['to']; place: number } {
   const known = old.findIndex(
-    ({ path, created, layer }) => path === taker.path && created === taker.created && layer === taker.layer,
+    ({ path, created }) => path === taker.path && created === taker.created,
   );
   const before = known >= 0 ? old : old.slice(0, mostTakers - 1);
   const place = (known >= 0 ? known : before.length) + 1;

@@ -17,6 +17,7 @@ import { folder } from '../../image/layout.js';
 import { holdsDump, manifestExists, readManifest, writeJournal } from '../../image/manifest.js';
 import type { RuntimeCommand } from '../../oci/command-line.js';
 import type { Policy } from '../../oci/policy.js';
+import { assertMayReplace } from '../chain/children.js';
 import { chooseGhosts, needsCopy } from '../choose/choose.js';
 import { type PinnedGhost, pinGhosts, unpinGhosts } from '../choose/pin.js';
 import { chooseFitting, pinNamed } from '../choose/pin-named.js';
@@ -44,10 +45,7 @@ export interface CheckpointRequest {
   configPath: string;
   /** The file that CRIU_CONFIG_FILE named before; its options stay in effect. */
   userConfig: string | undefined;
-  /**
-   * Called when the runtime's command is about to begin. If it throws an error, the checkpoint ends and the
-   * container runs on.
-   */
+  /** Called when the runtime's command is about to begin. If it throws, the container runs on. */
   beforeCommand?: () => Promise<void>;
   /**
    * Called when finishing failed after CRIU succeeded. Resolves to true to try again, or to false to give up.
@@ -60,6 +58,7 @@ export async function checkpoint(
   request: CheckpointRequest,
 ): Promise<Manifest | undefined> {
   const { command } = request;
+  assertMayReplace(context, command.images);
   const { pid, status } = await stateOf(context, command);
   const leftToCriu = whyUnsealable(context.host.files, command.images);
   if (leftToCriu) context.log.warn(leftToCriu);

@@ -9,6 +9,7 @@ import { isOfThisCheckpoint } from '../../image/inventory.js';
 import { showSummary } from '../../image/summary.js';
 import type { PolicyDocument } from '../../oci/policy.js';
 import { basesIn, findBases } from '../bases/bases.js';
+import { assertMayReplace } from '../chain/children.js';
 import { policyOf, wishOfOption } from '../container/policy.js';
 import { rememberImages, type Session } from '../container/sessions.js';
 import type { Context } from '../context.js';
@@ -55,12 +56,18 @@ export class GateDump {
    * Takes the directory, before anything else and while the container runs. Its owner may be about to end:
    * the helper of a killed CRIU cleans up first.
    * @param criu the CRIU that started us; a `ghostkeep checkpoint` may have started that CRIU and wait for it
-   * @throws IN_USE
+   * @throws IN_USE, and HAS_CHILDREN before CRIU has written anything
    */
   async begin(criu: number): Promise<void> {
     const { processes } = this.context.host;
     this.#family = [processes.self(), ...familyOf(processes, criu)];
     await this.#own();
+    try {
+      assertMayReplace(this.context, this.images);
+    } catch (error) {
+      this.letGo();
+      throw error;
+    }
     this.#older = noteOlderImages(this.context, this.images);
     this.#earlier = noteEarlierGhosts(this.context, this.images);
   }

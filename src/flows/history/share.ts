@@ -3,7 +3,7 @@ import type { Manifest, ManifestGhost } from '../../base/documents/generated/man
 import type { Shared, SharedDirectory } from '../../base/documents/generated/shared.js';
 import { errnoOf, GhostkeepError, translate } from '../../base/errors.js';
 import { countToJson } from '../../base/units.js';
-import { assertNothingGiven } from '../../chain/given.js';
+import { assertStandsAlone } from '../../chain/stands-alone.js';
 import { pairGhosts } from '../../chain/pair.js';
 import { readSealedManifest } from '../../image/manifest.js';
 import { type Context, whenMoving } from '../context.js';
@@ -26,7 +26,7 @@ interface Bytes {
 /**
  * Each directory is compared with the one before it. The kernel compares the bytes once more before it shares
  * a block, and while it does nobody can change either file; so no content changes, whatever goes wrong.
- * @throws NO_SHARING where the file system cannot, IN_USE, MANIFEST_MISSING, MANIFEST_INVALID
+ * @throws NO_SHARING where the file system cannot, PACKED, IN_USE, MANIFEST_MISSING, MANIFEST_INVALID
  */
 export async function shareBlocks(context: Context, directories: readonly string[]): Promise<Shared> {
   assertDistinct(context, directories);
@@ -61,8 +61,7 @@ async function asOwners<T>(
   const { files } = context.host;
   return asOwner(context, first, images => {
     const checkpoint = { where: files.realPath(first), images, manifest: readSealedManifest(files, images) };
-    const { manifest, where } = checkpoint;
-    assertNothingGiven(manifest, `cannot share blocks of ${where}`, where);
+    assertStandsAlone(checkpoint.manifest, `cannot share blocks of ${checkpoint.where}`, checkpoint.where);
     return asOwners(context, rest, [...owned, checkpoint], work);
   });
 }

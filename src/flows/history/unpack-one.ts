@@ -35,6 +35,7 @@ export async function unpackGhost(
         layer.map,
         `${action}: ${layer.map} has another size than the manifest`,
       );
+    assertSame(await engine.check(fd, aliveWhenMoving(context)), report, path);
     files.matchOwner([path], `${link.images}/${layer.map}`);
     await files.flush(fd);
     return await wholeGhost(context, ghost, fd, report);
@@ -68,6 +69,14 @@ export async function wholeGhost(
         : { digest: showDigest((await engine.digest(fd, aliveWhenMoving(context))).crc32c) }),
     },
   };
+}
+
+/** The layers go when the image is there, so another reader must find in it what was written. @throws IO */
+function assertSame(found: EngineReport, written: EngineReport, path: string): void {
+  const parts = ({ size, chunks, dataBytes, imageBytes }: EngineReport) =>
+    [size, chunks, dataBytes, imageBytes].join();
+  if (parts(found) === parts(written)) return;
+  throw new GhostkeepError('IO', path, 'the image that was written cannot be read again as it was');
 }
 
 /** The head of the image as CRIU writes it. @throws IMAGE_INVALID where the image would have no chunks */

@@ -149,4 +149,5 @@ async function unpackAll(
 }
 
 /** The image that was packed had headers beside the data, and zeroes that its layer has not. */
-const roomOf = (ghost: PackedGhost) => (ghost.data ? countFromJson(ghost.data.imageBytes) : bytesOf(ghost));
+export const roomOf = (ghost: PackedGhost) =>
+  ghost.data ? countFromJson(ghost.data.imageBytes) : bytesOf(ghost);

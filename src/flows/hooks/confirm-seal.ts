@@ -7,6 +7,7 @@ import type { Files, ProcessView } from '../../base/host/host.js';
 import { countGhosts } from '../../image/count-ghosts.js';
 import { holdsDump, readJournal, readManifest } from '../../image/manifest.js';
 import { findBases } from '../bases/bases.js';
+import { assertMayReplace } from '../chain/children.js';
 import { assertNothingMissing } from '../choose/left-out.js';
 import { policyOfSession } from '../container/policy.js';
 import type { Session } from '../container/sessions.js';
@@ -56,6 +57,7 @@ async function confirmAsOwner(
   }
   // A workflow without CRIU calls us while the processes are frozen and can still be reached.
   if (!pid || !host.files.exists(images)) return;
+  assertMayReplace(context, images);
   assertNoImages(context, images);
   const policy = policyOfSession(context, session);
   const pids = host.processes.tree(pid);

@@ -18,6 +18,10 @@ export class NativeLayers implements Layers {
     );
   }
 
+  countJoined(levels: readonly Level[], onProgress?: OnProgress): Promise<EngineReport> {
+    return this.pack({ ghost: levels, parent: [], mapFd: -1, dataFd: -1 }, onProgress);
+  }
+
   unpack(
     levels: readonly Level[],
     toFd: number,

@@ -199,6 +199,63 @@ static void one_history(const struct place *place, uint64_t seed)
 	close(newer.ghost);
 }
 
+/* Pack an image over its parents. */
+static void pack_over(const struct place *place, struct files *files, const struct gk_level *parents,
+		      uint32_t count)
+{
+	struct gk_level image = level_of(files, true);
+	struct gk_report report;
+
+	files->map = image_in(place);
+	files->data = image_in(place);
+	expect(!gk_pack(&image, 1, parents, count, files->map, files->data, NULL, &report), "%s",
+	       report.message);
+}
+
+/* Three checkpoints, each over the one before. The middle one is taken out, packed or whole. */
+static void one_join(const struct place *place, uint64_t seed)
+{
+	struct files all[3], joined;
+	struct gk_level levels[3];
+	struct gk_report report, counted;
+	bool whole;
+
+	state = seed * 0x9e3779b97f4a7c15u + 1;
+	memset(all, -1, sizeof(all));
+	all[0].ghost = ghost_in(place);
+	expect(ftruncate(all[0].ghost, (off_t)(12288 + pick(UNITS * UNIT))) == 0, "truncate: %m");
+	whole = pick(2);
+	for (int i = 0; i < 3; i++) {
+		all[i].ghost = all[0].ghost;
+		change(&all[i]);
+		dump(place, &all[i], -1);
+		levels[2 - i] = level_of(&all[i], true);
+		if (i == 0 || (i == 1 && whole))
+			continue;
+		pack_over(place, &all[i], &levels[3 - i], i == 2 && whole ? 1 : (uint32_t)i);
+		levels[2 - i] = level_of(&all[i], false);
+	}
+	joined = all[2];
+	joined.map = image_in(place);
+	joined.data = image_in(place);
+	expect(!gk_pack(levels, 2, NULL, 0, -1, -1, NULL, &counted), "%s", counted.message);
+	expect(!gk_pack(levels, 2, NULL, 0, joined.map, joined.data, NULL, &report), "%s", report.message);
+	expect(counted.data_bytes == report.data_bytes && counted.kept_bytes == report.kept_bytes &&
+		       counted.image_bytes == report.image_bytes && counted.size == report.size,
+	       "%lu bytes were counted, and %lu written", counted.data_bytes, report.data_bytes);
+	expect(!whole || report.kept_bytes == 0, "%lu bytes in no parent", report.kept_bytes);
+	levels[1] = level_of(&joined, false);
+	compare(place, &joined, &levels[1], whole ? 1 : 2);
+	close(joined.map);
+	close(joined.data);
+	for (int i = 0; i < 3; i++) {
+		close(all[i].image);
+		close(all[i].map);
+		close(all[i].data);
+	}
+	close(all[0].ghost);
+}
+
 #define FAR (UINT64_C(4) << 30)
 
 /*
@@ -232,11 +289,10 @@ static void put_off(const struct place *place)
 	compare(place, &files, levels, 1);
 	close(files.map);
 	close(files.data);
-	files.map = image_in(place);
-	files.data = image_in(place);
+	pack_over(place, &files, &image, 1);
 	levels[0] = level_of(&files, false);
 	levels[1] = image;
-	expect(!gk_pack(&image, 1, &image, 1, files.map, files.data, NULL, &report), "%s", report.message);
+	expect(!gk_check_layer(levels, 1, NULL, &report), "%s", report.message);
 	expect(report.kept_bytes == 9 * UNIT, "%lu bytes in the parent", report.kept_bytes);
 	compare(place, &files, levels, 2);
 	close(files.map);
@@ -252,8 +308,10 @@ void layer_cases(const struct place *place, uint64_t seed, uint64_t number)
 
 	put_off(place);
 	begin(place->name, "layers of random ghosts from seed %lu on", seed);
-	for (i = 0; i < number && !how_wrong(); i++)
+	for (i = 0; i < number && !how_wrong(); i++) {
 		one_history(place, seed + i);
+		one_join(place, seed + i);
+	}
 	if (how_wrong())
 		wrong("it was the history of seed %lu", seed + i - 1);
 	remark("%lu histories", i);

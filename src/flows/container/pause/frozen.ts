@@ -39,18 +39,12 @@ export function thawAll({ freezer, processes }: Host, { cgroup, stopped }: Froze
 /** @param finished a dump that has ended, so that it keeps nobody from thawing */
 export function thawForgotten(context: Context, finished?: number): void {
   const { host, log } = context;
-  const { files } = host;
-  const folder = pausedFolder(host.uid());
-  if (!isPrivate(host, folder)) return;
-  for (const name of files.list(folder).filter(found => found.endsWith('.frozen'))) {
-    const record = `${folder}/${name}`;
+  for (const record of records(host)) {
     try {
-      const bytes = files.readIfThere(record, bounds.session);
-      if (!bytes) continue;
-      const frozen = parseDocument<Frozen>('Frozen', bytes.toString('utf8'), record, 'BAD_INPUT');
-      if (isInUse(host, frozen, record, finished)) continue;
+      const frozen = readRecord(host, record);
+      if (!frozen || isInUse(host, frozen, record, finished)) continue;
       thawAll(host, frozen);
-      files.remove(record);
+      host.files.remove(record);
       log.warn(
         `${frozen.what} goes on: ghostkeep dump --freeze (process ${frozen.owner.pid}) had frozen it and was killed`,
       );
@@ -58,6 +52,33 @@ export function thawForgotten(context: Context, finished?: number): void {
       log.warn(`cannot thaw what ${record} names: ${reasonOf(error)}`);
     }
   }
+}
+
+/** Lists what `thawForgotten` would thaw. A record that cannot be read is logged. */
+export function forgottenFreezes({ host, log }: Context): Frozen[] {
+  return records(host).flatMap(record => {
+    try {
+      const frozen = readRecord(host, record);
+      return frozen && !isInUse(host, frozen, record) ? [frozen] : [];
+    } catch (error) {
+      log.warn(`cannot tell what ${record} is about: ${reasonOf(error)}`);
+      return [];
+    }
+  });
+}
+
+function records(host: Host): string[] {
+  const folder = pausedFolder(host.uid());
+  if (!isPrivate(host, folder)) return [];
+  return host.files
+    .list(folder)
+    .filter(found => found.endsWith('.frozen'))
+    .map(name => `${folder}/${name}`);
+}
+
+function readRecord({ files }: Host, record: string): Frozen | undefined {
+  const bytes = files.readIfThere(record, bounds.session);
+  return bytes && parseDocument<Frozen>('Frozen', bytes.toString('utf8'), record, 'BAD_INPUT');
 }
 
 function isInUse({ processes }: Host, { owner }: Frozen, record: string, finished?: number): boolean {

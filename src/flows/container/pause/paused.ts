@@ -50,23 +50,44 @@ export function notePause(
  */
 export async function resumeForgotten(context: Context): Promise<void> {
   const { host, log } = context;
-  const { files } = host;
-  const folder = pausedFolder(host.uid());
-  if (!isPrivate(host, folder) || !isPrivate(host, path.dirname(folder))) return;
-  for (const name of files.list(folder).filter(found => found.endsWith('.json'))) {
-    const record = `${folder}/${name}`;
+  for (const record of records(host)) {
     try {
-      const bytes = files.readIfThere(record, bounds.session);
-      if (!bytes) continue;
-      const paused = parseDocument<Paused>('Paused', bytes.toString('utf8'), record, 'BAD_INPUT');
-      if (isInUse(host, paused)) continue;
+      const paused = readRecord(host, record);
+      if (!paused || isInUse(host, paused)) continue;
       await resumeIfPaused(context, paused);
       removeScratch(host, paused);
-      files.remove(record);
+      host.files.remove(record);
     } catch (error) {
       log.warn(`cannot resume the container of ${record}: ${reasonOf(error)}`);
     }
   }
+}
+
+/** Lists what `resumeForgotten` would resume. A record that cannot be read is logged. */
+export function forgottenPauses({ host, log }: Context): Paused[] {
+  return records(host).flatMap(record => {
+    try {
+      const paused = readRecord(host, record);
+      return paused && !isInUse(host, paused) ? [paused] : [];
+    } catch (error) {
+      log.warn(`cannot tell which container ${record} is about: ${reasonOf(error)}`);
+      return [];
+    }
+  });
+}
+
+function records(host: Host): string[] {
+  const folder = pausedFolder(host.uid());
+  if (!isPrivate(host, folder) || !isPrivate(host, path.dirname(folder))) return [];
+  return host.files
+    .list(folder)
+    .filter(found => found.endsWith('.json'))
+    .map(name => `${folder}/${name}`);
+}
+
+function readRecord({ files }: Host, record: string): Paused | undefined {
+  const bytes = files.readIfThere(record, bounds.session);
+  return bytes && parseDocument<Paused>('Paused', bytes.toString('utf8'), record, 'BAD_INPUT');
 }
 
 async function resumeIfPaused(context: Context, paused: Paused): Promise<void> {

@@ -21,7 +21,7 @@ one_alone() {
 	expect_ok ghostkeep dump --container "$small" --freeze --allow-missing -D "$WORK/alone.images"
 	expect_ghosts "$scan" "$WORK/alone.images"
 	expect_ok ghostkeep pre-dump --container "$small" -D "$WORK/alone.bases"
-	chosen=$(ghostkeep doctor --json | jq -c '[.bases[].pids[]] | sort')
+	chosen=$({ ghostkeep doctor --json || true; } | jq -c '[.bases[].pids[]] | sort')
 	[ "$chosen" = "$(runc ps -f json "$small" | jq -c sort)" ] || fail "doctor names $chosen"
 	rm -r "$WORK"/alone.*
 }

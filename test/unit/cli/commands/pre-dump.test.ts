@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { showDoctor } from '../../../../src/cli/commands/doctor.js';
 import { showPreDump, withCount } from '../../../../src/cli/commands/pre-dump.js';
 
 const ghost = { path: '/data/x', dev: '8:1', ino: 7, size: 1 << 30, bytes: 1 << 30, differed: 5 } as const;
@@ -38,26 +37,5 @@ describe('withCount', () => {
     for (const args of [['--until-stable', '3'], ['--until-stable=3'], ['--pid', '3']])
       assert.deepEqual(withCount(args), args);
     assert.deepEqual(withCount(['--until-stable']), ['--until-stable=10']);
-  });
-});
-
-describe('showDoctor', () => {
-  it('when there are bases, each directory has a line that says whether somebody comes for them', () => {
-    const one = { folder: '/bases', count: 2, bytes: 3 << 20, pids: [] };
-    const text = showDoctor({
-      bases: [
-        { ...one, state: 'awaited', pids: [100], container: 'mydb' },
-        { ...one, state: 'left-over' },
-        { ...one, state: 'removed' },
-        { ...one, count: 0, state: 'left-over' },
-      ],
-    });
-    assert.deepEqual(text.split('\n'), [
-      '2 bases of container mydb in /bases, 3 MiB: process 100 lives, and its next checkpoint takes them',
-      '2 bases in /bases, 3 MiB: nobody comes for them, and `ghostkeep doctor --clean` removes them',
-      '2 bases in /bases, 3 MiB: nobody came for them: removed',
-      '',
-    ]);
-    assert.equal(showDoctor({ bases: [] }), 'no bases of `ghostkeep pre-dump` are on this host\n');
   });
 });

@@ -1,29 +1,32 @@
-/** `ghostkeep doctor`: what ghostkeep has left on this host, and whether anybody still comes for it. */
-import type { BasesOfFolder as BasesRecord, Doctor } from '../../base/documents/generated/doctor.js';
-import { countToJson } from '../../base/units.js';
+/** Bases of `ghostkeep pre-dump` on this host, and whether anybody still comes for them. */
+import type { BasesOfFolder as BasesRecord } from '../../../base/documents/generated/doctor.js';
+import { countToJson } from '../../../base/units.js';
 import {
   type BasesOfFolder,
   listBases,
   removeBases,
   removeEnded,
   removeRough,
-} from '../bases/leftover-bases.js';
-import type { Context } from '../context.js';
+} from '../../bases/leftover-bases.js';
+import type { Context } from '../../context.js';
 
 /**
  * @param images a directory to look at besides those that records lead to: after a reboot there is no record
  * @param clean remove what nobody comes for
  */
-export function examine(context: Context, { images, clean }: { images?: string; clean: boolean }): Doctor {
+export function findBases(
+  context: Context,
+  { images, clean }: { images?: string; clean: boolean },
+): BasesRecord[] {
   const where = images === undefined ? undefined : context.host.files.realPath(images);
   const before = listBases(context, where);
-  if (!clean) return { bases: before.map(found => toRecord(found, found)) };
+  if (!clean) return before.map(found => toRecord(found, found));
   removeEnded(context);
   for (const { folder, pids } of before)
     if (pids.length === 0) removeBases(context, folder);
     else removeRough(context, folder);
   const after = new Map(listBases(context, where).map(found => [found.folder, found]));
-  return { bases: before.map(found => toRecord(found, after.get(found.folder))) };
+  return before.map(found => toRecord(found, after.get(found.folder)));
 }
 
 /** @param after the same folder now: bases stay where somebody writes them */

@@ -1,0 +1,43 @@
+/** Folders that `doctor`, `demo` and `try-hooks` work in. Each removes its own, unless it is killed. */
+import { errnoOf } from '../../../base/errors.js';
+import { isPrivate } from '../../../image/own-folder.js';
+import type { StageContext } from '../../try-hooks/stage-context.js';
+import { imageFolders } from '../look/image-folders.js';
+import { isThere } from '../look/mounts.js';
+import { variable } from '../look/programs.js';
+
+/** src/host/stage.ts (makeScratch). */
+const pattern = /^ghostkeep-try-[A-Za-z0-9]{6}$/;
+/** No such command takes as long. */
+const oldMs = 3_600_000n;
+
+/** Those of this user that nobody works in any more. */
+export function oldScratch(context: StageContext): string[] {
+  const { host } = context;
+  const temporary = variable(context, 'TMPDIR');
+  const places = [
+    '/var/tmp',
+    '/tmp',
+    '/var/lib',
+    '/root',
+    ...(temporary?.startsWith('/') ? [temporary] : []),
+  ];
+  const all = [...places, ...imageFolders(context).map(({ folder }) => folder)];
+  const answering = [...new Set(all)].filter(place => isThere(context, place) === 'yes');
+  const before = (BigInt(host.now().getTime()) - oldMs) * 1_000_000n;
+  return answering.flatMap(place =>
+    list(context, place)
+      .filter(name => pattern.test(name))
+      .map(name => `${place}/${name}`)
+      .filter(folder => isPrivate(host, folder) && host.files.statPath(folder).mtimeNs < before),
+  );
+}
+
+function list({ host }: StageContext, folder: string): string[] {
+  try {
+    return host.files.list(folder);
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    return [];
+  }
+}

@@ -1,0 +1,62 @@
+/**
+ * The options that CRIU finds in configuration files, and which of them are in force. Later files override
+ * earlier ones. Source: criu(8), Configuration files; runc(8) and crun(1) for the last two.
+ */
+import { bounds } from '../../../base/bounds.js';
+import { errnoOf, reasonOf } from '../../../base/errors.js';
+import type { StageContext } from '../../try-hooks/stage-context.js';
+import { variable } from './programs.js';
+
+export interface OptionsFile {
+  path: string;
+  /** The programs that read it, for people. */
+  readBy: string;
+  /** It is named by CRIU_CONFIG_FILE, so it should be there. */
+  named: boolean;
+  options: { name: string; value: string }[];
+  /** Why it could not be read. */
+  fault?: string;
+  missing: boolean;
+}
+
+/** All files that could be read, in the order in which CRIU takes them. */
+export function optionsFiles(context: StageContext): OptionsFile[] {
+  const home = variable(context, 'HOME');
+  const named = variable(context, 'CRIU_CONFIG_FILE');
+  const read = (path: string, readBy: string, isNamed = false) => readOptions(context, path, readBy, isNamed);
+  return [
+    read('/etc/criu/default.conf', 'CRIU'),
+    ...(home?.startsWith('/') ? [read(`${home}/.criu/default.conf`, 'CRIU')] : []),
+    ...(named ? [read(named, 'CRIU, by CRIU_CONFIG_FILE', true)] : []),
+    read('/etc/criu/runc.conf', 'CRIU under runc'),
+    read('/etc/criu/crun.conf', 'CRIU under crun, from CRIU 4.2 on'),
+  ];
+}
+
+/** Options in force when CRIU is started by hand, as it is by `ghostkeep doctor`. */
+export function effectiveOptions(context: StageContext): Map<string, { value: string; path: string }> {
+  const all = new Map<string, { value: string; path: string }>();
+  for (const { path, readBy, options } of optionsFiles(context))
+    if (!readBy.includes('under')) for (const { name, value } of options) all.set(name, { value, path });
+  return all;
+}
+
+function readOptions(context: StageContext, path: string, readBy: string, named: boolean): OptionsFile {
+  const { files } = context.host;
+  const empty = { path, readBy, named, options: [], missing: false };
+  try {
+    if (!files.exists(path)) return { ...empty, missing: true };
+    const bytes = files.read(files.realPath(path), bounds.criuConfig);
+    return { ...empty, options: parseOptions(bytes.toString('utf8')) };
+  } catch (error) {
+    return { ...empty, fault: errnoOf(error) === 'EISDIR' ? 'it is a directory' : reasonOf(error) };
+  }
+}
+
+/** One option a line, its value behind a space or `=`; `#` begins a comment. */
+export function parseOptions(text: string): { name: string; value: string }[] {
+  return text.split('\n').flatMap(line => {
+    const [, name, value = ''] = /^\s*(?:--)?([\w-]+)(?:[\s=]+(.*?))?\s*(?:#.*)?$/.exec(line) ?? [];
+    return name === undefined ? [] : [{ name, value: value.replace(/^"(.*)"$/, '$1') }];
+  });
+}

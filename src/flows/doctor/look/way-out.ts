@@ -1,0 +1,63 @@
+/**
+ * Commands that install what is missing, by the package manager of this host and by how ghostkeep came here.
+ */
+import path from 'node:path';
+import type { Bound } from '../../../base/bounds.js';
+import type { StageContext } from '../../try-hooks/stage-context.js';
+import { findProgram, quoted } from './programs.js';
+
+const managers: [string, string, string][] = [
+  ['apt-get', 'apt-get install', 'apt-get install --reinstall'],
+  ['dnf', 'dnf install', 'dnf reinstall'],
+  ['zypper', 'zypper install', 'zypper install --force'],
+];
+/** A path. */
+const pathBound: Bound = { bytes: 8192, code: 'IO' };
+
+/** Installs a package of the distribution, or brings it up to date. */
+export function installCommand(context: StageContext, name: string): string {
+  const [, install = 'apt-get install'] = managerOf(context) ?? [];
+  return `${install} ${name}`;
+}
+
+/** Puts every file of ghostkeep back into its place. */
+export function reinstallCommand(context: StageContext): string {
+  const home = homeOf(context);
+  if (home === packageHome) {
+    const [, , again = 'apt-get install --reinstall'] = managerOf(context) ?? [];
+    return `${again} ghostkeep`;
+  }
+  const tree = treeOf(context, home);
+  const prefix = home.endsWith('/lib/ghostkeep') ? home.slice(0, -'/lib/ghostkeep'.length) : '/usr/local';
+  const where = prefix === '/usr/local' ? '' : `PREFIX=${quoted(prefix)} `;
+  // Without the tree, the user has to get one: the command is to be run in it.
+  return `${where}bash ${tree === undefined ? 'install.sh' : quoted(`${tree}/install.sh`)}`;
+}
+
+/** Puts the gate where the installed CRIU looks for it. */
+export function gateCommand(context: StageContext): string {
+  return homeOf(context) === packageHome
+    ? `bash ${packageHome}/install/follow-criu.sh`
+    : reinstallCommand(context);
+}
+
+/** The folder that the program was installed into, or its source tree. */
+export function homeOf({ stage }: StageContext): string {
+  return path.dirname(stage.findBeside('package.json') ?? '/usr/local/lib/ghostkeep/package.json');
+}
+
+export const packageHome = '/usr/lib/ghostkeep';
+
+/**
+ * install.sh notes where it was run from. A source tree and an npm package have an install.sh themselves. The
+ * one of an installation only checks and removes.
+ */
+function treeOf({ host }: StageContext, home: string): string | undefined {
+  const { files } = host;
+  const noted = files.readIfThere(`${home}/installed-from`, pathBound)?.toString('utf8').trim();
+  const tree = files.exists(`${home}/installed`) ? noted : home;
+  return tree?.startsWith('/') && files.exists(`${tree}/install.sh`) ? tree : undefined;
+}
+
+const managerOf = (context: StageContext) =>
+  managers.find(([program]) => findProgram(context, program) !== undefined);

@@ -1,0 +1,64 @@
+import type { EngineName } from '../../../base/host/host.js';
+import { encodeGhostHead } from '../../../criu/ghost-file.js';
+import type { StageContext } from '../../try-hooks/stage-context.js';
+
+export interface TriedEngine {
+  engine: EngineName;
+  /** The image shares the file's blocks, and no bytes are copied. */
+  isShared: boolean;
+  /** The engine that was asked for cannot be used there. */
+  inVain: boolean;
+}
+
+/** Ranges of 64 KiB and more are shared where that is possible. */
+const fileBytes = 256 << 10;
+
+/**
+ * Copies a small file in FOLDER as a ghost, and removes both.
+ * @throws an errno error where it may not write there
+ */
+export async function tryEngine(
+  context: StageContext,
+  folder: string,
+  asked: EngineName,
+): Promise<TriedEngine> {
+  const { stage } = context;
+  const { files, engine } = context.host;
+  const scratch = stage.makeScratch(folder);
+  const fds: number[] = [];
+  try {
+    files.replace(`${scratch}/file`, Buffer.alloc(fileBytes, 1), { durable: true });
+    const ghostFd = files.open(`${scratch}/file`);
+    fds.push(ghostFd);
+    const imageFd = files.create(`${scratch}/image`);
+    fds.push(imageFd);
+    const size = BigInt(fileBytes);
+    const header = encodeGhostHead({
+      uid: 0,
+      gid: 0,
+      mode: 0o100600,
+      dev: 0n,
+      ino: 0n,
+      atimeNs: 0n,
+      mtimeNs: 0n,
+      size,
+    });
+    const report = await engine.dump({
+      ghostFd,
+      imageFd,
+      engine: asked,
+      size,
+      header,
+      chunked: true,
+      detectZeroes: false,
+    });
+    return {
+      engine: report.engine,
+      isShared: report.ways.includes('reflink'),
+      inVain: asked === 'fiemap' && report.engine !== 'fiemap',
+    };
+  } finally {
+    for (const fd of fds) files.close(fd);
+    files.removeTree(scratch);
+  }
+}

@@ -1,0 +1,107 @@
+/** The children of a checkpoint that is to go: they take over what they need of it. */
+import path from 'node:path';
+import { GhostkeepError } from '../../base/errors.js';
+import { isSymbolicLink } from '../../base/host/file-type.js';
+import type { Files } from '../../base/host/host.js';
+import { manifestExists, readManifest, readSealedManifest } from '../../image/manifest.js';
+import { namedChildren } from '../chain/children.js';
+import type { Link } from '../chain/open-layers.js';
+import type { Context } from '../context.js';
+
+export interface Named {
+  /** Directories that need the checkpoint, each once. */
+  needing: string[];
+  /** Directories that a forget which was killed may have served already. */
+  others: string[];
+}
+
+/**
+ * The directories that IMAGES lists as its children, and those beside it that name it as their parent: a list
+ * may be lost, or may come from a stranger.
+ * @param childrenRemoved what is not there any more needs nothing
+ * @throws HAS_CHILDREN where one is not there, because its disk may only be unmounted
+ */
+export function findHeirs({ host: { files } }: Context, images: string, childrenRemoved: boolean): Named {
+  const where = files.realPath(images);
+  const named = namedChildren(files, images);
+  const gone = named.filter(({ state }) => state === 'gone').map(({ directory }) => directory);
+  if (gone.length > 0 && !childrenRemoved)
+    throw new GhostkeepError(
+      'HAS_CHILDREN',
+      where,
+      `cannot forget ${where}: ${gone.join(', ')} needed it, and is not there; mount it or move it back, or say --children-removed if it was removed`,
+    );
+  const listed = (wanted: string) =>
+    named.filter(({ state }) => state === wanted).map(({ directory }) => files.realPath(directory));
+  const beside = neighbours(files, where).filter(name => namesAsParent(files, name, where));
+  const needing = new Set([...listed('needs'), ...beside]);
+  return { needing: [...needing], others: [...new Set(listed('other'))].filter(name => !needing.has(name)) };
+}
+
+/** So many neighbours are looked at. */
+const mostNeighbours = 10_000;
+
+function neighbours(files: Files, where: string): string[] {
+  const folder = path.dirname(where);
+  const names = files.list(folder).slice(0, mostNeighbours);
+  return names.map(name => path.join(folder, name)).filter(name => name !== where);
+}
+
+/** A directory whose manifest cannot be read cannot be restored either. */
+function namesAsParent(files: Files, directory: string, where: string): boolean {
+  try {
+    if (!manifestExists(files, directory)) return false;
+    const { parent } = readManifest(files, directory);
+    if (!parent) return false;
+    const isHere = files.realPath(path.resolve(files.realPath(directory), parent.path)) === where;
+    // It may need another checkpoint that was here before, and is lost.
+    return isHere && readManifest(files, where).created === parent.created;
+  } catch {
+    return false;
+  }
+}
+
+/** A directory that we own. */
+export interface Opened {
+  /** The path to open its files by. */
+  images: string;
+  name: string;
+}
+
+/** A directory that needs LINK. @throws MANIFEST_… where it cannot be read */
+export function readHeir({ host: { files } }: Context, { images, name }: Opened, link: Link): Link {
+  const manifest = readSealedManifest(files, images);
+  const where = files.realPath(name);
+  const looksIn = manifest.parent && path.resolve(where, manifest.parent.path);
+  if (looksIn !== undefined && files.realPath(looksIn) === link.where) return { images, where, manifest };
+  throw new GhostkeepError(
+    'HAS_CHILDREN',
+    where,
+    `cannot forget ${link.where}: ${where} needs it, and looks for it in ${looksIn ?? 'no directory any more'}; move it back there`,
+  );
+}
+
+/**
+ * CRIU's link `parent` says that memory pages lie in another directory (`--prev-images-dir`). Nobody lists
+ * who has such a link, so the directories beside WHERE are looked at.
+ * @throws HAS_CHILDREN
+ */
+export function assertNoMemoryOf({ host: { files } }: Context, where: string): void {
+  for (const directory of neighbours(files, where)) {
+    const link = `${directory}/parent`;
+    if (!isLink(files, link) || files.realPath(link) !== where) continue;
+    throw new GhostkeepError(
+      'HAS_CHILDREN',
+      where,
+      `cannot forget ${where}: ${link} leads to it, so CRIU has memory of that checkpoint in it; forget that one first`,
+    );
+  }
+}
+
+function isLink(files: Files, path: string): boolean {
+  try {
+    return isSymbolicLink(files.statPath(path).mode);
+  } catch {
+    return false;
+  }
+}

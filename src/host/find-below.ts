@@ -1,0 +1,65 @@
+/**
+ * Searches a folder that a container may change meanwhile. Each folder is opened by its name below the one
+ * before it, and no link is followed, so the search never leaves the folder. No file is opened, and no other
+ * mount is entered.
+ */
+import fs from 'node:fs';
+import { errnoOf } from '../base/errors.js';
+import type { Found } from '../base/host/stage.js';
+
+const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
+/** Each level holds a descriptor open. */
+const mostLevels = 200;
+
+/** @param most names to look at. @throws an errno error where FOLDER itself cannot be opened */
+export function findBelow(folder: string, pattern: RegExp, most: number): Found {
+  const top = open(folder);
+  const search: Search = { pattern, left: most, dev: fs.fstatSync(top, { bigint: true }).dev, names: [] };
+  try {
+    look(search, top, '');
+  } finally {
+    fs.closeSync(top);
+  }
+  return { names: search.names, looked: most - search.left, complete: search.left > 0 };
+}
+
+interface Search {
+  pattern: RegExp;
+  left: number;
+  dev: bigint;
+  names: string[];
+}
+
+const open = (folder: string) => fs.openSync(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK);
+
+function look(search: Search, fd: number, above: string, level = 0): void {
+  const folder = fs.opendirSync(`/proc/self/fd/${fd}`);
+  const below: string[] = [];
+  try {
+    for (let entry = folder.readSync(); entry !== null && search.left > 0; entry = folder.readSync()) {
+      search.left -= 1;
+      if (entry.isDirectory()) below.push(entry.name);
+      else if (search.pattern.test(entry.name)) search.names.push(`${above}${entry.name}`);
+    }
+  } finally {
+    folder.closeSync();
+  }
+  for (const name of below) if (search.left > 0 && level < mostLevels) enter(search, fd, name, above, level);
+}
+
+/** A folder that is gone by now, or that we may not read, is passed over. */
+function enter(search: Search, fd: number, name: string, above: string, level: number): void {
+  let inner: number;
+  try {
+    inner = open(`/proc/self/fd/${fd}/${name}`);
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    return;
+  }
+  try {
+    if (fs.fstatSync(inner, { bigint: true }).dev === search.dev)
+      look(search, inner, `${above}${name}/`, level + 1);
+  } finally {
+    fs.closeSync(inner);
+  }
+}

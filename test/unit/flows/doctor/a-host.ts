@@ -1,0 +1,31 @@
+/** A host in memory for examinations, with programs that answer. */
+import type { StageContext } from '../../../../src/flows/try-hooks/stage-context.js';
+import { type FakeContext, fakeContext } from '../../fake-host.js';
+
+export interface DoctorHost {
+  context: StageContext;
+  fake: FakeContext;
+}
+
+/** @param programs absolute path → what it prints to `--version` or `features` */
+export function hostWith(
+  files: Record<string, string>,
+  programs: Record<string, string> = {},
+  environment: Record<string, string> = {},
+): DoctorHost {
+  const fake = fakeContext();
+  for (const [path, content] of Object.entries(files)) fake.host.files.put(path, content);
+  fake.host.processes.add(999, { parent: 1, commandLine: ['node'], environment });
+  fake.host.commands.output = async ([program = '']) => ({
+    status: 0,
+    stdout: programs[program] ?? '',
+    stderr: '',
+  });
+  const stage = {
+    isExecutable: (file: string) => Object.hasOwn(programs, file),
+    findBeside: (...parts: string[]) =>
+      parts.join('/') === 'package.json' ? '/usr/local/lib/ghostkeep/package.json' : undefined,
+    ownCommand: () => ['/usr/local/lib/ghostkeep/build/ghostkeep'],
+  };
+  return { fake, context: { ...fake, stage } as unknown as StageContext };
+}
