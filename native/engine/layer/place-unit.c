@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
 #include <linux/fs.h>
+#include <string.h>
 #include <sys/ioctl.h>
 
 #include "base/io.h"
@@ -44,6 +45,27 @@ static int gather(struct unpack *unpack, const void *bytes, uint64_t length, uin
 	return error;
 }
 
+static bool is_checked(const struct unpack *unpack, uint64_t unit)
+{
+	return unpack->check_first && unit >= unpack->check_from;
+}
+
+/* The header of a chunk that was written before. */
+static int check_header(struct unpack *unpack, const unsigned char *header, uint64_t length)
+{
+	unsigned char found[CHUNK_HEADER_ROOM];
+	int64_t got = read_full(unpack->to, found, length, unpack->position);
+
+	if (got < 0)
+		return fail(unpack->report, (int)got, unpack->position, "cannot read at offset %llu",
+			    (unsigned long long)unpack->position);
+	if ((uint64_t)got < length || memcmp(found, header, length))
+		return fail(unpack->report, -EBADMSG, unpack->position,
+			    "at offset %llu there is another chunk than was written",
+			    (unsigned long long)unpack->position);
+	return 0;
+}
+
 /*
  * Begin the next chunk of the image, whose first byte is at offset of the ghost. When the chunk is
  * passed, its header is there already.
@@ -72,6 +94,8 @@ static int begin_chunk(struct unpack *unpack, uint64_t offset, bool passed)
 		used = encode_chunk(header, offset, length);
 	if (!passed)
 		error = gather(unpack, header, used, unpack->position);
+	else if (is_checked(unpack, offset / UNIT_BYTES))
+		error = check_header(unpack, header, used);
 	if (!error && zeroes && !passed)
 		error = gather(unpack, zero, zeroes, unpack->position + used);
 	unpack->position += used + zeroes;
@@ -158,6 +182,7 @@ int pass_unit(struct unpack *unpack, struct unit *unit)
 	uint32_t first, count;
 	int error = 0;
 
+	unit->skipped = !is_checked(unpack, unit->number);
 	while (!error && blocks) {
 		uint64_t length, to;
 
@@ -166,10 +191,9 @@ int pass_unit(struct unpack *unpack, struct unit *unit)
 		error = place_row(unpack, unit->number * UNIT_BYTES + first * BLOCK_BYTES, &length, &to,
 				  true);
 		unpack->report->data_bytes += length;
-		if (!error && unpack->check_first)
+		if (!error && !unit->skipped)
 			batch_add_piece(&unpack->batch, unpack->to, to, first * BLOCK_BYTES,
 					(uint32_t)length);
 	}
-	unit->skipped = !unpack->check_first;
 	return error;
 }

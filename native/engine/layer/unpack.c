@@ -171,7 +171,8 @@ GK_PUBLIC int gk_unpack_part(const struct gk_level *levels, uint32_t count, int 
 	if (!unpack)
 		return fail(report, -ENOMEM, 0, "cannot put a ghost together");
 	unpack->first = part->first;
-	unpack->check_first = part->check;
+	unpack->check_first = part->check > 0;
+	unpack->check_from = part->check ? part->check - 1 : 0;
 	error = open_unpack(unpack, levels, count);
 	if (!error)
 		error = prepare(unpack, header, header_bytes);

@@ -123,8 +123,8 @@ export interface Part {
   /** The file has all units below it from earlier calls. */
   first: bigint;
   mostBytes: bigint;
-  /** Only compare what the file has below `first` with the digests. */
-  check?: boolean;
+  /** Write nothing, and only compare what the file has from this unit on, below `first`, with the digests. */
+  checkFrom?: bigint;
 }
 
 /**

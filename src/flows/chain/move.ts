@@ -11,7 +11,7 @@ import { countFromJson, countToJson } from '../../base/units.js';
 import { givenUp, takersOf } from '../../chain/given.js';
 import { bytesOf, isPacked, type PackedGhost } from '../../chain/packed.js';
 import { writeManifest } from '../../image/manifest.js';
-import { type Context, whenMoving } from '../context.js';
+import { aliveWhenMoving, type Context, whenMoving } from '../context.js';
 import { type Link, type OpenLayers, openLayers, Parents } from './open-layers.js';
 
 export interface Move {
@@ -66,7 +66,7 @@ export async function moveGhost(
     const packed = layers.at.flatMap(({ ghost }, depth) => (isPacked(ghost) ? [depth] : []));
     for (const depth of packed) await assertPunches(context, layers, depth);
     const before = allocatedOf(context, layers, packed);
-    if (below > 0n) await checkMoved(context, move, layers, below);
+    if (below > 0n) await checkMoved(context, move, layers, 0n, below);
     const report = await movePieces(context, move, layers, packed, below);
     const after = allocatedOf(context, layers, packed);
     return { report, freedBytes: before > after ? before - after : 0n };
@@ -77,12 +77,13 @@ export async function moveGhost(
 
 async function movePieces(
   context: Context,
-  { links, ghost, to, toFd, header }: Move,
+  move: Move,
   layers: OpenLayers,
   packed: readonly number[],
   begun: bigint,
 ): Promise<EngineReport> {
   const { files, engine } = context.host;
+  const { links, ghost, to, toFd, header } = move;
   const moving = whenMoving(context);
   const mostBytes = pieceBytes(ghost);
   for (let first = begun; ; ) {
@@ -91,7 +92,10 @@ async function movePieces(
       engine.unpackPart(levels, toFd, header, part, moving),
     );
     await files.flush(toFd);
-    first = next ?? countFromJson(ghost.size) / unitBytes + 1n;
+    const end = next ?? countFromJson(ghost.size) / unitBytes + 1n;
+    // Nothing is given up before the file was read again, and has what was to be written.
+    await checkMoved(context, move, layers, first, end);
+    first = end;
     // The directory itself comes first: it must not need what its parents have given up.
     for (const depth of packed) noteMoved(context, links, layers, depth, to, first);
     for (const depth of packed) await engine.punch(levelOf(layers, depth), moving);
@@ -121,16 +125,17 @@ function noteMoved(
   levelOf(layers, depth).givenBelow = below;
 }
 
-/** The target must still have all that was moved before, because it is nowhere else. */
+/** The target must have the units from FROM on, below BELOW: they are nowhere else, or soon will be. */
 async function checkMoved(
   context: Context,
   { ghost, to, toFd, header }: Move,
   layers: OpenLayers,
+  from: bigint,
   below: bigint,
 ): Promise<void> {
-  const part = { first: below, mostBytes: 1n << 62n, check: true };
+  const part = { first: below, mostBytes: 1n << 62n, checkFrom: from };
   try {
-    await context.host.engine.unpackPart(layers.levels, toFd, header, part, whenMoving(context));
+    await context.host.engine.unpackPart(layers.levels, toFd, header, part, aliveWhenMoving(context));
   } catch (error) {
     if (errnoOf(error) !== 'EBADMSG') throw error;
     throw new GhostkeepError(

@@ -14,13 +14,13 @@ import { assertNoChildren } from '../chain/children.js';
 import { movedBefore, moveGhost, pieceBytes } from '../chain/move.js';
 import type { Link } from '../chain/open-layers.js';
 import { asOwnerOfChain, assertOnlyChildren } from '../chain/own-chain.js';
-import type { Context } from '../context.js';
+import { aliveWhenMoving, type Context } from '../context.js';
 import { asOwner } from '../directory/owner.js';
 import { warnOfRefused } from '../directory/warn-of-refused.js';
 import { copyOthers, otherFiles } from './copy-others.js';
 import { assertRoom, leaveParent, standingAlone, type Unpacked } from './standing-alone.js';
 import { tidy } from './tidy.js';
-import { headOf, wholeGhost } from './unpack-one.js';
+import { assertSame, headOf, wholeGhost } from './unpack-one.js';
 
 /** @param images as the owner may write to it @param name of the directory, for messages */
 export function unpackMoving(
@@ -120,6 +120,7 @@ async function moveAll(
         toFd: file.fd,
         header: headOf(ghost),
       });
+      assertSame(await context.host.engine.check(file.fd, aliveWhenMoving(context)), moved.report, file.path);
       whole.set(ghost.image, await wholeGhost(context, ghost, file.fd, moved.report));
       freedBytes += moved.freedBytes;
     } catch (error) {

@@ -72,7 +72,7 @@ export async function wholeGhost(
 }
 
 /** The layers go when the image is there, so another reader must find in it what was written. @throws IO */
-function assertSame(found: EngineReport, written: EngineReport, path: string): void {
+export function assertSame(found: EngineReport, written: EngineReport, path: string): void {
   const parts = ({ size, chunks, dataBytes, imageBytes }: EngineReport) =>
     [size, chunks, dataBytes, imageBytes].join();
   if (parts(found) === parts(written)) return;

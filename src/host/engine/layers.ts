@@ -37,14 +37,14 @@ export class NativeLayers implements Layers {
     levels: readonly Level[],
     toFd: number,
     header: Uint8Array | undefined,
-    { first, mostBytes, check = false }: Part,
+    { first, mostBytes, checkFrom }: Part,
     onProgress?: OnProgress,
   ): ReturnType<Layers['unpackPart']> {
     const { at, bytes } = partLayout;
     const part = Buffer.alloc(bytes);
     part.writeBigUInt64LE(first, at.first);
     part.writeBigUInt64LE(mostBytes, at.most_bytes);
-    part.writeBigUInt64LE(check ? 1n : 0n, at.check);
+    part.writeBigUInt64LE(checkFrom === undefined ? 0n : checkFrom + 1n, at.check);
     const head = header ?? new Uint8Array(0);
     const report = await watched(onProgress, progress =>
       callOnThread(
