@@ -69,8 +69,8 @@ struct gk_part {
 	uint64_t most_bytes; /* the call ends soon after it has written so many */
 	/* Not 0: write nothing, and only compare what to_fd has from unit check - 1 on, below first, with the digests. */
 	uint64_t check;
-	uint64_t next;	/* out: the first unit that was not written */
-	uint64_t done;	/* out: 1 when there is none */
+	uint64_t next; /* out: the first unit that was not written */
+	uint64_t done; /* out: 1 when there is none */
 };
 
 /*

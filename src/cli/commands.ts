@@ -97,10 +97,10 @@ export const commands: Record<string, Command> = {
     load: async () => (await import('./commands/pack.js')).packCommand,
   },
   dedup: {
-    usage: 'dedup DIR [--discard-older] [--dry-run] [--verbose] [--json]',
+    usage: 'dedup DIR [--discard-older] [--children-removed] [--dry-run] [--verbose] [--json]',
     summary: 'free in the parents of a packed checkpoint what it has replaced; it ends them as checkpoints',
     details:
-      'As `criu dedup` does for memory. Holes are punched into packed data of the parents, in whole units of 64 KiB, after\ntheir manifests say to whom they were given up. DIR is read completely first. It is refused when another\ndirectory needs one of the parents, and, without --discard-older, when a parent can still be restored by itself.\nWith it such a parent is packed, and CRIU cannot restore it any more. --dry-run says how many bytes would be free. It\ncan be repeated.',
+      'As `criu dedup` does for memory. Holes are punched into packed data of the parents, in whole units of 64 KiB, after\ntheir manifests say to whom they were given up. DIR is read completely first. It is refused when another\ndirectory needs one of the parents, and, without --discard-older, when a parent can still be restored by itself.\nWith it such a parent is packed, and CRIU cannot restore it any more. --dry-run says how many bytes would be free. It\ncan be repeated. Another child of a parent that is not where it was is an error, because its disk may be unmounted;\n--children-removed says that such children were removed.',
     example: 'ghostkeep dedup images --discard-older',
     load: async () => (await import('./commands/dedup.js')).dedupCommand,
   },

@@ -127,7 +127,12 @@ describe('dedup', () => {
     assert.match(two, /other\/night-0 needs what is in it/);
     await assertHolds(t, second.images, second.contents);
     fs.rmSync(other.images, { recursive: true });
-    dedup(third.images, '--discard-older');
+    const copy = refused('HAS_CHILDREN', 'dedup', '-D', third.images, '--discard-older');
+    assert.match(copy, /\/second needs what is in it/, 'no list has the copy');
+    fs.rmSync(`${disk}/second`, { recursive: true });
+    const gone = refused('HAS_CHILDREN', 'dedup', '-D', third.images, '--discard-older');
+    assert.match(gone, /other\/night-0 needed .*night-1, and is not there; mount it/);
+    dedup(third.images, '--discard-older', '--children-removed');
   });
 
   it('leaves a parent that every command refuses by the name of its child', async t => {

@@ -194,8 +194,7 @@ class History {
     if (!isGone) return;
     this.#checkpoints.delete(images);
     this.#ended.delete(images);
-    for (const child of children)
-      await assertHolds(this.t, child, this.#checkpoints.get(child) as Contents);
+    for (const child of children) await assertHolds(this.t, child, this.#checkpoints.get(child) as Contents);
     // What was given up to the one that is gone is said to be with its children.
     for (const giver of givers)
       for (const child of children) {

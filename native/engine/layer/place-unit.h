@@ -30,11 +30,11 @@ struct unpack {
 	unsigned char headers[PIECES_MAX][CHUNK_HEADER_ROOM];
 	/* Units below first are there already. */
 	uint64_t first;
-	uint64_t written; /* bytes of the ghost, by this call */
-	bool check_first; /* compare them with their digests, */
+	uint64_t written;    /* bytes of the ghost, by this call */
+	bool check_first;    /* compare them with their digests, */
 	uint64_t check_from; /* from this unit on */
-	uint64_t bad;	  /* units that are not as they were packed */
-	bool ended;	  /* there is no unit behind those that were handled */
+	uint64_t bad;	     /* units that are not as they were packed */
+	bool ended;	     /* there is no unit behind those that were handled */
 	struct gk_report *report;
 	struct gk_progress *progress;
 };

@@ -12,6 +12,7 @@ export async function dedupCommand(args: string[]): Promise<number> {
     {
       ...imagesDirOption,
       'discard-older': { type: 'boolean' },
+      'children-removed': { type: 'boolean' },
       'dry-run': { type: 'boolean' },
       json: { type: 'boolean' },
       ...verboseOption,
@@ -22,6 +23,7 @@ export async function dedupCommand(args: string[]): Promise<number> {
   const result = await dedup(contextWithProgress(values), {
     images: imagesDir('dedup', parsed),
     discardOlder: values['discard-older'] ?? false,
+    childrenRemoved: values['children-removed'] ?? false,
     dryRun: values['dry-run'] ?? false,
   });
   if (values.json) printJson(result);

@@ -68,12 +68,9 @@ export function assertMayReplace(context: Context, images: string): void {
   const { files } = context.host;
   if (!files.exists(`${images}/${childrenName}`)) return;
   const where = files.realPath(images);
-  assertNoChildren(
-    context,
-    images,
-    `cannot write a checkpoint into ${where}`,
-    { wayOut: `choose another directory, or run \`ghostkeep forget -D ${where}\` first, which gives them what they need` },
-  );
+  assertNoChildren(context, images, `cannot write a checkpoint into ${where}`, {
+    wayOut: `choose another directory, or run \`ghostkeep forget -D ${where}\` first, which gives them what they need`,
+  });
 }
 
 /** Without children there is no list, so everybody sees at once that nothing needs the directory. */

@@ -2,7 +2,8 @@ import { GhostkeepError } from '../../base/errors.js';
 import { readSealedManifest } from '../../image/manifest.js';
 import type { Context } from '../context.js';
 import { asOwner } from '../directory/owner.js';
-import { assertNoChildren } from './children.js';
+import { childrenBeside } from './beside.js';
+import { assertNoChildren, namedChildren } from './children.js';
 import { type Link, Parents } from './open-layers.js';
 
 /**
@@ -50,11 +51,48 @@ export async function asOwnerOfChain<T>(
 
 /**
  * Nobody but the links themselves may need one of the parents, the last of the links included.
- * @param action begins the message. @throws HAS_CHILDREN
+ * @param action begins the message
+ * @param childrenRemoved what is not there any more needs nothing
+ * @throws HAS_CHILDREN
  */
-export function assertOnlyChildren(context: Context, links: readonly Link[], action: string): void {
-  for (const [index, { images }] of links.entries()) {
+export function assertOnlyChildren(
+  context: Context,
+  links: readonly Link[],
+  action: string,
+  childrenRemoved = false,
+): void {
+  for (const [index, link] of links.entries()) {
     const below = links[index - 1];
-    if (below) assertNoChildren(context, images, action, { but: below.manifest.parent?.child });
+    if (below) assertOnlyChild(context, link, below, action, childrenRemoved);
   }
 }
+
+/**
+ * Nobody but BELOW may need a directory that is to give bytes up: they would be lost to others. A child that
+ * is not there may lie on a disk that is not mounted, and one beside it may be missing in the list.
+ * @throws HAS_CHILDREN
+ */
+export function assertOnlyChild(
+  context: Context,
+  { images, where }: Link,
+  below: Link | undefined,
+  action: string,
+  childrenRemoved = false,
+): void {
+  const { files } = context.host;
+  const but = below?.manifest.parent?.child;
+  assertNoChildren(context, images, action, { but });
+  const beside = childrenBeside(files, where).filter(name => name !== below?.where);
+  if (beside.length > 0) throw needed(where, `${action}: ${beside.join(', ')} needs what is in it`);
+  const gone = namedChildren(files, images).filter(
+    ({ state, child, directory }) => state === 'gone' && child.id !== but && directory !== below?.where,
+  );
+  if (gone.length === 0 || childrenRemoved) return;
+  const names = gone.map(({ directory }) => directory).join(', ');
+  throw needed(
+    where,
+    `${action}: ${names} needed ${where}, and is not there; mount it or move it back, or, if it was removed, say \`ghostkeep dedup --children-removed\``,
+  );
+}
+
+const needed = (where: string, message: string) => new GhostkeepError('HAS_CHILDREN', where, message);

@@ -25,6 +25,8 @@ export interface DedupRequest {
   parent?: string;
   /** Also where a parent can still be restored by itself; it is packed for it. */
   discardOlder?: boolean;
+  /** Children of the parents that are not there were removed. */
+  childrenRemoved?: boolean;
   /** Only say what would be free. */
   dryRun?: boolean;
 }
@@ -45,7 +47,7 @@ export async function dedup(context: Context, request: DedupRequest): Promise<De
 async function dedupChain(
   context: Context,
   links: readonly Link[],
-  { discardOlder = false, dryRun = false }: DedupRequest,
+  { discardOlder = false, dryRun = false, childrenRemoved = false }: DedupRequest,
 ): Promise<Deduplicated> {
   const [child] = links as [Link];
   const action = `cannot free anything for ${child.where}`;
@@ -56,7 +58,7 @@ async function dedupChain(
       child.where,
       `${action}: it has no parent; \`ghostkeep pack -D ${child.where} --parent P\` comes first`,
     );
-  assertOnlyChildren(context, links, action);
+  assertOnlyChildren(context, links, action, childrenRemoved);
   if (!dryRun) {
     for (const each of links) tidy(context.host.files, each.images);
     await settleAll(context, child);

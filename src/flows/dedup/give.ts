@@ -77,9 +77,7 @@ const mostTakers = 1024;
 
 /** @returns the list with the taker in it, and its place there, from 1 */
 function withTaker(old: readonly Taker[], taker: Taker): { to: Given['to']; place: number } {
-  const known = old.findIndex(
-    ({ path, created }) => path === taker.path && created === taker.created,
-  );
+  const known = old.findIndex(({ path, created }) => path === taker.path && created === taker.created);
   const before = known >= 0 ? old : old.slice(0, mostTakers - 1);
   const place = (known >= 0 ? known : before.length) + 1;
   return { to: (known >= 0 ? [...before] : [...before, taker]) as Given['to'], place };

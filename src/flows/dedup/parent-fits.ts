@@ -3,9 +3,8 @@ import { assertNothingGiven } from '../../chain/given.js';
 import { mostParents } from '../../chain/packed.js';
 import { standsAlone } from '../../chain/stands-alone.js';
 import { readSealedManifest } from '../../image/manifest.js';
-import { assertNoChildren } from '../chain/children.js';
 import { type Link, Parents } from '../chain/open-layers.js';
-import { assertOnlyChildren } from '../chain/own-chain.js';
+import { assertOnlyChild, assertOnlyChildren } from '../chain/own-chain.js';
 import type { Context } from '../context.js';
 
 /** Do the parents give up what the new child replaces? */
@@ -33,7 +32,7 @@ export function assertParentFits(context: Context, parent: string, { autoDedup, 
       `${action}: its child would have more than ${mostParents} parents; materialize ${where} first`,
     );
   if (!autoDedup) return;
-  assertNoChildren(context, parent, `${action} that gives up what is replaced`);
+  assertOnlyChild(context, link, undefined, `${action} that gives up what is replaced`);
   assertOnlyChildren(context, links, `${action} that gives up what is replaced`);
   const alone = links.find(({ manifest }) => standsAlone(manifest));
   if (alone && !discardOlder)

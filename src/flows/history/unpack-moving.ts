@@ -10,10 +10,9 @@ import { countFromJson } from '../../base/units.js';
 import { type PackedGhost, packedGhosts } from '../../chain/packed.js';
 import { isWholeName, manifestName, wholeName } from '../../image/layout.js';
 import { writeManifest } from '../../image/manifest.js';
-import { assertNoChildren } from '../chain/children.js';
 import { movedBefore, moveGhost, pieceBytes } from '../chain/move.js';
 import type { Link } from '../chain/open-layers.js';
-import { asOwnerOfChain, assertOnlyChildren } from '../chain/own-chain.js';
+import { asOwnerOfChain, assertOnlyChild, assertOnlyChildren } from '../chain/own-chain.js';
 import { aliveWhenMoving, type Context } from '../context.js';
 import { asOwner } from '../directory/owner.js';
 import { warnOfRefused } from '../directory/warn-of-refused.js';
@@ -94,7 +93,7 @@ async function moveTo(context: Context, links: readonly Link[], to: string): Pro
 function assertMayMove(context: Context, links: readonly Link[], to: string, action: string): boolean {
   const [link] = links as [Link];
   const befores = packedGhosts(link.manifest).map(ghost => movedBefore(ghost, link.where, to));
-  assertNoChildren(context, link.images, action);
+  assertOnlyChild(context, link, undefined, action);
   assertOnlyChildren(context, links, action);
   return befores.some(before => before !== undefined);
 }

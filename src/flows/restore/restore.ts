@@ -7,9 +7,8 @@ import { GhostkeepError } from '../../base/errors.js';
 import { showId } from '../../base/text/ghost-id.js';
 import { countFromJson } from '../../base/units.js';
 import { readManifest } from '../../image/manifest.js';
-import { assertNoChildren } from '../chain/children.js';
 import { type Link, Parents } from '../chain/open-layers.js';
-import { asOwnerOfChain, assertOnlyChildren } from '../chain/own-chain.js';
+import { asOwnerOfChain, assertOnlyChild, assertOnlyChildren } from '../chain/own-chain.js';
 import type { Context } from '../context.js';
 import { asOwner } from '../directory/owner.js';
 import { warnOfRefused } from '../directory/warn-of-refused.js';
@@ -63,7 +62,7 @@ export async function restoreGhosts(context: Context, request: RestoreRequest): 
   return asOwner(context, images, owned =>
     asOwnerOfChain(context, owned, images, links => {
       const action = `cannot move ghosts of ${links[0]?.where} to ${to}`;
-      assertNoChildren(context, owned, action);
+      assertOnlyChild(context, links[0] as Link, undefined, action);
       assertOnlyChildren(context, links, action);
       return restore(context, { ...request, images: owned }, links);
     }),
