@@ -67,7 +67,7 @@ int gk_unpack(const struct gk_level *levels, uint32_t count, int to_fd, const vo
 struct gk_part {
 	uint64_t first;	     /* to_fd has all units below it from earlier calls; 0: it is empty */
 	uint64_t most_bytes; /* the call ends soon after it has written so many */
-	/* Not 0: write nothing, and only compare what to_fd has from unit check - 1 on, below first, with the digests. */
+	/* Not 0: write nothing; compare what to_fd has below first, from unit check - 1 on. */
 	uint64_t check;
 	uint64_t next; /* out: the first unit that was not written */
 	uint64_t done; /* out: 1 when there is none */

@@ -127,11 +127,11 @@ describe('dedup', () => {
     assert.match(two, /other\/night-0 needs what is in it/);
     await assertHolds(t, second.images, second.contents);
     fs.rmSync(other.images, { recursive: true });
-    const copy = refused('HAS_CHILDREN', 'dedup', '-D', third.images, '--discard-older');
-    assert.match(copy, /\/second needs what is in it/, 'no list has the copy');
-    fs.rmSync(`${disk}/second`, { recursive: true });
     const gone = refused('HAS_CHILDREN', 'dedup', '-D', third.images, '--discard-older');
     assert.match(gone, /other\/night-0 needed .*night-1, and is not there; mount it/);
+    const copy = refused('HAS_CHILDREN', 'dedup', third.images, '--discard-older', '--children-removed');
+    assert.match(copy, /\/second needs what is in it/, 'no list has the copy');
+    fs.rmSync(`${disk}/second`, { recursive: true });
     dedup(third.images, '--discard-older', '--children-removed');
   });
 

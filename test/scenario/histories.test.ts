@@ -23,7 +23,7 @@ const steps = Number(process.env['GHOSTKEEP_STEPS'] ?? 60);
 /** Why a step of a random history may be refused. Nothing may have changed then. */
 const refusals = new Set(['CHAIN_WRONG', 'PACKED', 'HAS_CHILDREN', 'GIVEN_UP', 'STANDS_ALONE', 'BAD_INPUT']);
 
-/** Who has replaced what DIRECTORY gave up, as real paths. */
+/** The directories that have replaced what DIRECTORY gave up, as real paths. */
 const takersIn = (directory: string): string[] =>
   readManifest(flows().host.files, directory).ghosts.flatMap(ghost =>
     (ghost.layer?.given?.to ?? []).map(taker => path.resolve(directory, taker.path)),
@@ -195,7 +195,7 @@ class History {
     this.#checkpoints.delete(images);
     this.#ended.delete(images);
     for (const child of children) await assertHolds(this.t, child, this.#checkpoints.get(child) as Contents);
-    // What was given up to the one that is gone is said to be with its children.
+    // The parents that gave bytes up to the one that is gone name its children now.
     for (const giver of givers)
       for (const child of children) {
         assert.ok(takersIn(giver).includes(child), `${giver} does not name ${child}`);

@@ -1,4 +1,4 @@
-/** A list of children may be lost, or may come from a stranger, so the directories beside are looked at, too. */
+/** A list of children may be lost, or may come from a stranger, so the directories beside count, too. */
 import path from 'node:path';
 import type { Files } from '../../base/host/host.js';
 import { manifestExists, readManifest } from '../../image/manifest.js';

@@ -53,6 +53,30 @@ void give_up(const struct place *place, struct gk_level levels[2], int ghost, ui
 	close(file);
 }
 
+/* A chunk whose header is not as it was written is found before anything is given up. */
+static void move_to_image(const struct place *place, const struct gk_level *levels, uint32_t count)
+{
+	struct gk_part part = { .most_bytes = UINT64_MAX }, check;
+	unsigned char head[16] = { 1 }, byte;
+	int image = image_in(place);
+	struct gk_report report;
+
+	expect(!gk_unpack_part(levels, count, image, head, sizeof(head), &part, NULL, &report), "%s",
+	       report.message);
+	if (part.next) {
+		check = (struct gk_part){ .first = part.next, .most_bytes = UINT64_MAX, .check = 1 };
+		expect(!gk_unpack_part(levels, count, image, head, sizeof(head), &check, NULL, &report), "%s",
+		       report.message);
+		expect(pread(image, &byte, 1, sizeof(head)) == 1, "cannot read");
+		byte ^= 0xff;
+		expect(pwrite(image, &byte, 1, sizeof(head)) == 1, "cannot write");
+		expect(gk_unpack_part(levels, count, image, head, sizeof(head), &check, NULL, &report) ==
+			       -EBADMSG,
+		       "a changed header is not found");
+	}
+	close(image);
+}
+
 void move_in_pieces(const struct place *place, const struct gk_level *levels, uint32_t count, int ghost,
 		    uint64_t size)
 {
@@ -62,6 +86,7 @@ void move_in_pieces(const struct place *place, const struct gk_level *levels, ui
 	struct gk_report report;
 	uint64_t same;
 
+	move_to_image(place, levels, count);
 	while (!part.done) {
 		expect(!gk_unpack_part(moving, count, file, NULL, 0, &part, NULL, &report), "%s",
 		       report.message);
