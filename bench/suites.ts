@@ -4,6 +4,7 @@ import { dumpSuite } from './suites/dump.js';
 import { extentsSuite } from './suites/extents.js';
 import { findSuite } from './suites/find.js';
 import { growthSuite } from './suites/growth.js';
+import { historiesSuite } from './suites/histories.js';
 import { hooksSuite } from './suites/hooks.js';
 import { memorySuite } from './suites/memory.js';
 import { restoreSuite } from './suites/restore.js';
@@ -19,6 +20,7 @@ export const suites: readonly Suite[] = [
   extentsSuite,
   findSuite,
   hooksSuite,
+  historiesSuite,
   growthSuite,
   memorySuite,
 ];

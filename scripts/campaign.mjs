@@ -43,13 +43,24 @@ const attacks = {
     atMostSeconds: 300,
   },
   histories: {
-    what: 'random histories: dump, pack, materialize and forget, every checkpoint compared',
+    what: 'random histories: dump, pack, dedup, materialize and forget; then SIGKILL of commands that give bytes up, and power cuts, every checkpoint compared',
     run: seed => [
-      ...['env', `GHOSTKEEP_SEED=${seed}`, 'GHOSTKEEP_STEPS=1000'],
-      ...[process.execPath, '--import', 'tsx', '--test', 'test/scenario/histories.test.ts'],
+      ...['env', `GHOSTKEEP_SEED=${seed}`],
+      ...['GHOSTKEEP_STEPS=1000', 'GHOSTKEEP_KILLS=1000', 'GHOSTKEEP_CUTS=200'],
+      ...[process.execPath, '--import', 'tsx', '--test', '--test-concurrency=1'],
+      ...['test/scenario/histories.test.ts', 'test/scenario/killed-dedup.test.ts'],
     ],
-    counts: /# (\d+) steps/,
-    atMostSeconds: 900,
+    counts: /# (\d+) points/,
+    atMostSeconds: 5400,
+  },
+  records: {
+    what: 'records of what was given up that were changed at random',
+    run: seed => [
+      ...['env', `GHOSTKEEP_SEED=${seed}`, 'GHOSTKEEP_RECORDS=1000'],
+      ...[process.execPath, '--import', 'tsx', '--test', 'test/scenario/hostile-records.test.ts'],
+    ],
+    counts: /# (\d+) records/,
+    atMostSeconds: 1800,
   },
   moves: {
     what: 'rounds to another host over a connection that is cut, or that changes bytes',

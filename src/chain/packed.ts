@@ -1,6 +1,5 @@
 /** A packed directory keeps parts of its ghosts in another one, its parent. */
 import type { Layer, Manifest, ManifestGhost } from '../base/documents/generated/manifest.js';
-import { GhostkeepError } from '../base/errors.js';
 import { countFromJson } from '../base/units.js';
 
 /** How many parents a directory may have, one above the other. The engine has the same bound. */
@@ -11,21 +10,6 @@ export type PackedGhost = ManifestGhost & { layer: Layer };
 export const isPacked = (ghost: ManifestGhost): ghost is PackedGhost => ghost.layer !== undefined;
 
 export const packedGhosts = ({ ghosts }: Manifest): PackedGhost[] => ghosts.filter(isPacked);
-
-/**
- * @param action begins the message: `cannot restore from /images`
- * @param where the directory
- * @throws PACKED
- */
-export function assertStandsAlone(manifest: Manifest, action: string, where: string): void {
-  const { length } = packedGhosts(manifest);
-  if (length === 0) return;
-  throw new GhostkeepError(
-    'PACKED',
-    where,
-    `${action}: ${length} of its ghosts are packed, and lie in part in ${manifest.parent?.path ?? 'a parent'}; run \`ghostkeep materialize -D ${where}\` first`,
-  );
-}
 
 /** Bytes of a packed ghost that are not zero, here and in the parent. */
 export const bytesOf = ({ layer }: PackedGhost) =>

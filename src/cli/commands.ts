@@ -25,10 +25,10 @@ export const commands: Record<string, Command> = {
   },
   dump: {
     usage:
-      'dump --pid N …|--tree PID|--container NAME|--cgroup PATH [--freeze] -D DIR [--base DIR2] [--engine auto|fiemap|seek|read] [--detect-zeroes] [--digest] [--require-frozen] [--allow-missing]\n         [--to ADDR [--tls …] | --via COMMAND] [--progress FD] [--verbose] [--json]',
+      'dump --pid N …|--tree PID|--container NAME|--cgroup PATH [--freeze] -D DIR [--base DIR2] [--parent P [--auto-dedup [--discard-older]]] [--engine auto|fiemap|seek|read] [--detect-zeroes] [--digest] [--require-frozen] [--allow-missing]\n         [--to ADDR [--tls …] | --via COMMAND] [--progress FD] [--verbose] [--json]',
     summary: "copy processes' ghosts into DIR, with --freeze as they are at one moment",
     details:
-      '-D, --images-dir DIR is made if it is not there, and must hold no dump. --pid N is given for each process. --freeze\nfreezes the processes by the freezer of their cgroup, or with SIGSTOP, while they are copied; they go on however the copy ends,\nand if ghostkeep itself is killed, with its next command. --engine says\nhow data is found (default auto: by file system), --detect-zeroes leaves out blocks of zeroes that were written,\n--digest adds checksums for `ghostkeep verify`. --base takes over the bases that `pre-dump` has left in DIR2, compares every\nbyte, and writes what differs. With --require-frozen the dump fails if one of the processes runs, or if another\nprocess can change a ghost through a mapping. Content that cannot be dumped is listed, and the exit status is 1 unless\n--allow-missing is given. --to and --via send the ghosts to `ghostkeep receive` on another host and store none of their\ncontent in DIR (docs/migrate.md).',
+      '-D, --images-dir DIR is made if it is not there, and must hold no dump. --pid N is given for each process. --freeze\nfreezes the processes by the freezer of their cgroup, or with SIGSTOP, while they are copied; they go on however the copy ends,\nand if ghostkeep itself is killed, with its next command. --engine says\nhow data is found (default auto: by file system), --detect-zeroes leaves out blocks of zeroes that were written,\n--digest adds checksums for `ghostkeep verify`. --base takes over the bases that `pre-dump` has left in DIR2, compares every\nbyte, and writes what differs. --parent packs the dump when it is sealed and the processes go on, as `pack` does; until then DIR holds all\nof it. --auto-dedup also frees in P what was replaced, as `dedup` does. With --require-frozen the dump fails if one of the processes runs, or if another\nprocess can change a ghost through a mapping. Content that cannot be dumped is listed, and the exit status is 1 unless\n--allow-missing is given. --to and --via send the ghosts to `ghostkeep receive` on another host and store none of their\ncontent in DIR (docs/migrate.md).',
     example: 'ghostkeep dump --tree 4711 --freeze -D images',
     load: async () => (await import('./commands/dump.js')).dumpCommand,
   },
@@ -76,10 +76,10 @@ export const commands: Record<string, Command> = {
   },
   restore: {
     usage:
-      'restore DIR --to DIR2 [--names] [--ghost ID …] [--preserve-allocation] [--allow-privileged]\n         [--keep-going] [--verbose] [--json]',
+      'restore DIR --to DIR2 [--names] [--ghost ID …] [--preserve-allocation] [--allow-privileged]\n         [--keep-going] [--auto-dedup] [--verbose] [--json]',
     summary: 'make files again from a dump, as DIR2/ghost-ID or by their old names',
     details:
-      '--ghost takes an id that `ghostkeep show` lists (0xa), the name of an image (ghost-file-a.img), or a decimal number (10), and may\nbe given more than once (default: all). --names gives each file its old base name: bytes that act on a terminal or look like\nan option become %NN, and a second file of one name becomes NAME.ghost-ID. restore writes over no file that is there, and a new file gets its name only when the disk has all of it. --keep-going restores the others where one is\ndamaged or does not fit; exit status 1 all the same. --preserve-allocation gives back space that was allocated and\nnever written, too. Nobody else may be able to write to DIR2. Rights that an image gives (set-id bits, xattrs\ntrusted.* and security.*) are withheld and listed; --allow-privileged sets them: an image of somebody else then makes\nprograms that run as root for whoever starts them.',
+      '--ghost takes an id that `ghostkeep show` lists (0xa), the name of an image (ghost-file-a.img), or a decimal number (10), and may\nbe given more than once (default: all). --names gives each file its old base name: bytes that act on a terminal or look like\nan option become %NN, and a second file of one name becomes NAME.ghost-ID. restore writes over no file that is there, and a new file gets its name only when the disk has all of it. --keep-going restores the others where one is\ndamaged or does not fit; exit status 1 all the same. --auto-dedup moves what is packed: its layers, and those of the parents, give up what the files have\non the disk already. --preserve-allocation gives back space that was allocated and\nnever written, too. Nobody else may be able to write to DIR2. Rights that an image gives (set-id bits, xattrs\ntrusted.* and security.*) are withheld and listed; --allow-privileged sets them: an image of somebody else then makes\nprograms that run as root for whoever starts them.',
     example: 'ghostkeep restore images --to files --names',
     load: async () => (await import('./commands/restore.js')).restoreCommand,
   },
@@ -98,19 +98,27 @@ export const commands: Record<string, Command> = {
     load: async () => (await import('./commands/share.js')).shareCommand,
   },
   pack: {
-    usage: 'pack DIR --parent P [--verbose] [--json]',
+    usage: 'pack DIR --parent P [--auto-dedup [--discard-older]] [--verbose] [--json]',
     summary: 'keep of a checkpoint only what differs from an earlier one, its parent',
     details:
-      'Ghosts above 64 KiB that the parent has, too, are compared byte by byte, in units of 64 KiB. Both directories are checked\nfirst. DIR cannot be restored by CRIU until `ghostkeep materialize` has made it stand alone again; `show`, `verify`\nand `restore` work on it. It needs P, where P is now, with the parents of P; there may be 32 of them.',
+      'Ghosts above 64 KiB that the parent has, too, are compared byte by byte, in units of 64 KiB. Both directories are checked\nfirst. DIR cannot be restored by CRIU until `ghostkeep materialize` has made it stand alone again; `show`, `verify`\nand `restore` work on it. It needs P, where P is now, with the parents of P; there may be 32 of them. --auto-dedup\nthen frees in P and its parents what DIR has replaced, as `ghostkeep dedup` does.',
     example: 'ghostkeep pack images --parent older',
     load: async () => (await import('./commands/pack.js')).packCommand,
   },
+  dedup: {
+    usage: 'dedup DIR [--discard-older] [--children-removed] [--dry-run] [--verbose] [--json]',
+    summary: 'free in the parents of a packed checkpoint what it has replaced; it ends them as checkpoints',
+    details:
+      'As `criu dedup` does for memory. Holes are punched into packed data of the parents, in whole units of 64 KiB, after\ntheir manifests say to whom they were given up. DIR is read completely first. It is refused when another\ndirectory needs one of the parents, and, without --discard-older, when a parent can still be restored by itself.\nWith it such a parent is packed, and CRIU cannot restore it any more. --dry-run says how many bytes would be free. It\ncan be repeated. Another child of a parent that is not where it was is an error, because its disk may be unmounted;\n--children-removed says that such children were removed.',
+    example: 'ghostkeep dedup images --discard-older',
+    load: async () => (await import('./commands/dedup.js')).dedupCommand,
+  },
   materialize: {
     usage:
-      'materialize DIR [--to DIR2] [--preserve-allocation] [--accept-changed-inventory] [--verbose] [--json]',
+      'materialize DIR [--to DIR2] [--auto-dedup] [--preserve-allocation] [--accept-changed-inventory] [--verbose] [--json]',
     summary: 'make a packed dump stand alone again; ask that allocated space comes back at restore',
     details:
-      'It also checks that the dump is complete. --to leaves DIR as it is and makes a copy that stands alone in DIR2, which must be\nempty or not there. In place it is refused while packed directories need DIR.\nWith --preserve-allocation the manifest notes that space which was allocated and never written (fallocate) is\nallocated again when the dump is restored: by CRIU where ghostkeep is installed, and by `ghostkeep restore`. Without it such\nspace comes back as holes. What cannot be allocated is a warning in the log of CRIU. A checkpoint that podman has\nexported must be unpacked first.\nWhen a tool has rewritten inventory.img, a restore with ghostkeep refuses the directory.\n--accept-changed-inventory checks everything else, and the manifest then accepts inventory.img as it is now.',
+      'It also checks that the dump is complete. --to leaves DIR as it is and makes a copy that stands alone in DIR2, which must be\nempty or not there. In place it is refused while packed directories need DIR.\nWith --auto-dedup the layers of DIR and of its parents give up what the images have on the disk already, so that hardly more\nthan one copy exists at any time; an interrupted command goes on when it is repeated.\nWith --preserve-allocation the manifest notes that space which was allocated and never written (fallocate) is\nallocated again when the dump is restored: by CRIU where ghostkeep is installed, and by `ghostkeep restore`. Without it such\nspace comes back as holes. What cannot be allocated is a warning in the log of CRIU. A checkpoint that podman has\nexported must be unpacked first.\nWhen a tool has rewritten inventory.img, a restore with ghostkeep refuses the directory.\n--accept-changed-inventory checks everything else, and the manifest then accepts inventory.img as it is now.',
     example: 'ghostkeep materialize images --preserve-allocation',
     load: async () => (await import('./commands/materialize.js')).materializeCommand,
   },
@@ -160,7 +168,7 @@ export const commands: Record<string, Command> = {
       'bench [SUITE …] [--quick] [--json] [--case NAME …] [--filesystem NAME …] [--results DIR] [--scratch DIR]',
     summary: 'ghostkeep beside CRIU and other tools, in turns, every byte compared',
     details:
-      'Suites: start, dump, rounds, restore, copy, extents, find, hooks, growth, memory (default: all). Needs root: file systems are made on\nloop devices and removed again, all in namespaces of its own. Programs that this machine lacks come from a tree\nof Debian 13 in ~/.cache/ghostkeep (mmdebstrap; GHOSTKEEP_BENCH_TREE names another). Table, JSON and plot go\ninto --results. Exit status 1 when a byte was wrong; no time is ever an error.',
+      'Suites: start, dump, rounds, restore, copy, extents, find, hooks, histories, growth, memory (default: all). Needs root: file systems are made on\nloop devices and removed again, all in namespaces of its own. Programs that this machine lacks come from a tree\nof Debian 13 in ~/.cache/ghostkeep (mmdebstrap; GHOSTKEEP_BENCH_TREE names another). Table, JSON and plot go\ninto --results. Exit status 1 when a byte was wrong; no time is ever an error.',
     example: 'ghostkeep bench copy --quick --case 4k-4k-16m',
     load: async () => (await import('./commands/bench.js')).benchCommand,
   },

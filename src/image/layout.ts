@@ -91,10 +91,18 @@ export const nextLayerNames = (id: number, map: string) =>
 
 const layerNamesFrom = (stem: string) => ({ map: `${stem}.map`, data: `${stem}.data` });
 
+/**
+ * The record of what the layer of a ghost has given up. A new record gets a name of its own, because the
+ * manifest says which one counts.
+ * @param which eight hexadecimal digits
+ */
+export const givenName = (id: number, which: string) => `ghostkeep-layer-${id.toString(16)}-${which}.given`;
+
 /** The name of an image that is put together from layers, until all of it is on the disk. */
 export const wholeName = (id: number) => `ghostkeep-whole-${id.toString(16)}.img`;
 
-export const isLayerName = (name: string) => /^ghostkeep-layer-[0-9a-f]+(-2)?\.(map|data)$/.test(name);
+export const isLayerName = (name: string) =>
+  /^ghostkeep-layer-[0-9a-f]+((-2)?\.(map|data)|-[0-9a-f]{8}\.given)$/.test(name);
 /** A document that was not renamed yet when its writer was killed. */
 export const isHalfWritten = (name: string) =>
   /^ghostkeep-(manifest|children)\.json\.[0-9a-f]{12}\.tmp$/.test(name);

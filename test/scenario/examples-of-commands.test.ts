@@ -52,6 +52,8 @@ describe('the example of each command', () => {
       if (noRuntime) assert.match(stderr, /runc is not installed/);
       else if (notInstalled) assert.match(stderr, /this ghostkeep was not installed/);
       else if (name === 'share' && status !== 0) assert.match(stderr, /`ghostkeep pack` saves room/);
+      // The ghost is smaller than a unit, so nothing of it was packed. docs/history.md has examples that are run.
+      else if (name === 'dedup') assert.match(stderr, /it has no parent/);
       // Without CRIU, the host is not in order.
       else if (name === 'doctor' && status !== 0) assert.match(stdout, /^broken /m);
       else if (name !== 'checkpoint') assert.equal(status, 0, `${words}\n${stdout}${stderr}`);

@@ -1,6 +1,6 @@
 /** A process (this one) whose ghosts change, and its checkpoints, each with what the ghosts held then. */
 import assert from 'node:assert/strict';
-import { randomFillSync } from 'node:crypto';
+import { randomBytes, randomFillSync } from 'node:crypto';
 import fs from 'node:fs';
 import type { TestContext } from 'node:test';
 import { asOwner } from '../../src/flows/directory/owner.js';
@@ -79,6 +79,30 @@ export class LivingGhosts {
 }
 
 const noise = (bytes: number) => randomFillSync(Buffer.alloc(bytes));
+
+export interface Night {
+  images: string;
+  contents: Contents;
+}
+
+/** Some checkpoints of one ghost of BYTES, of which a byte changes from one to the next. */
+export async function nights(
+  t: TestContext,
+  count: number,
+  bytes: number,
+  disk = temporaryFolder(t),
+): Promise<Night[]> {
+  const ghosts = new LivingGhosts(t, temporaryFolder(t), randomFrom(1));
+  const fd = ghosts.come(bytes);
+  const all: Night[] = [];
+  for (let night = 0; night < count; night += 1) {
+    fs.writeSync(fd, randomBytes(1), 0, 1, night * unit + 7);
+    const images = `${disk}/night-${night}`;
+    await dumpInto(images);
+    all.push({ images, contents: ghosts.contents() });
+  }
+  return all;
+}
 
 /** Dump the ghosts of this process into IMAGES. */
 export async function dumpInto(images: string): Promise<void> {

@@ -43,6 +43,17 @@ export function onLoopDevice(t: TestContext, filesystem: LoopFilesystem, size = 
   return folder;
 }
 
+/** A file system that punches no holes. @returns the mount point. It is unmounted when the test ends */
+export function onRamfs(t: TestContext): string {
+  const folder = fs.mkdtempSync(path.join(build, 'mount-'));
+  run('mount', '-t', 'ramfs', 'ramfs', folder);
+  t.after(() => {
+    run('umount', folder);
+    fs.rmdirSync(folder);
+  });
+  return folder;
+}
+
 /** Bytes that a file system has in use, once it has written everything and freed what it can. */
 export function usedBytes(folder: string): number {
   run('sync', '-f', folder);

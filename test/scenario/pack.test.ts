@@ -1,46 +1,21 @@
 /** `pack` and `materialize` by the built program: what they keep, what they refuse, and what a kill leaves. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import fs from 'node:fs';
-import { describe, it, type TestContext } from 'node:test';
+import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Manifest } from '../../src/base/documents/generated/manifest.js';
 import type { Packed } from '../../src/base/documents/generated/packed.js';
 import { pack as packHere } from '../../src/flows/history/pack.js';
 import { checkBeforeRestore } from '../../src/flows/restore/check-before.js';
 import { command, filesIn, flows, ghostkeep, isRoot, needs, temporaryFolder } from './ghostkeep.js';
-import { assertHolds, type Contents, dumpInto, LivingGhosts, randomFrom, unit } from './history-of-ghosts.js';
+import { assertHolds, type Night, nights, randomFrom, unit } from './history-of-ghosts.js';
 import { onLoopDevice, usedBytes } from './loop-device.js';
 
 const MiB = 1 << 20;
 /** How often a command is killed; a longer run sets more. */
 const rounds = Number(process.env['GHOSTKEEP_KILLS'] ?? 12);
-
-interface Night {
-  images: string;
-  contents: Contents;
-}
-
-/** Some checkpoints of one ghost of BYTES, of which a byte changes from one to the next. */
-async function nights(
-  t: TestContext,
-  count: number,
-  bytes: number,
-  disk = temporaryFolder(t),
-): Promise<Night[]> {
-  const ghosts = new LivingGhosts(t, temporaryFolder(t), randomFrom(1));
-  const fd = ghosts.come(bytes);
-  const all: Night[] = [];
-  for (let night = 0; night < count; night += 1) {
-    fs.writeSync(fd, randomBytes(1), 0, 1, night * unit + 7);
-    const images = `${disk}/night-${night}`;
-    await dumpInto(images);
-    all.push({ images, contents: ghosts.contents() });
-  }
-  return all;
-}
 
 const pack = (images: string, parent: string) =>
   ghostkeep(['pack', '-D', images, '--parent', parent, '--json']);

@@ -97,6 +97,13 @@ export class FakeEngine implements Engine {
   share: Engine['share'] = async () => report(0n, 0n, Buffer.alloc(0));
   pack: Engine['pack'] = async () => report(0n, 0n, Buffer.alloc(0));
   unpack: Engine['unpack'] = async () => report(0n, 0n, Buffer.alloc(0));
+  unpackPart: Engine['unpackPart'] = async () => ({
+    report: report(0n, 0n, Buffer.alloc(0)),
+    next: undefined,
+  });
+  giveUp: Engine['giveUp'] = async () => report(0n, 0n, Buffer.alloc(0));
+  punch: Engine['punch'] = async () => report(0n, 0n, Buffer.alloc(0));
+  surveyLayer: Engine['surveyLayer'] = async () => report(0n, 0n, Buffer.alloc(0));
   countJoined: Engine['countJoined'] = async () => report(0n, 0n, Buffer.alloc(0));
   checkLayer: Engine['checkLayer'] = async () => report(0n, 0n, Buffer.alloc(0));
   layerName: Engine['layerName'] = async () => `blake3:${'0'.repeat(64)}`;

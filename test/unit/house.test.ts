@@ -55,7 +55,7 @@ const rooms: Record<string, string[][]> = {
     ['restore'],
     ['look'],
     ['recover', 'history', 'receive', 'move'],
-    ['forget'],
+    ['dedup', 'forget'],
     ['gate', 'hooks', 'try-hooks'],
     ['try-hooks/restored', 'try-hooks/runc', 'try-hooks/others'],
     ['doctor/look'],
@@ -79,6 +79,7 @@ const doors = new Set([
 const mostSideBySide = 12;
 const crowded: Record<string, string> = {
   'src/cli/commands': 'a file for each command, by its name',
+  'bench/suites': 'a file for each suite, by its name',
 };
 /** Tests of more than one unit, or of a part of one that is large enough for a file of its own. */
 const aside: Record<string, string> = {

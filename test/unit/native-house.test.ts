@@ -9,7 +9,7 @@ const native = fileURLToPath(new URL('../../native', import.meta.url));
 
 /** The rooms of a part, in the order in which calls go down: a room includes from those before it. */
 const rooms: Record<string, string[][]> = {
-  engine: [['base'], ['map', 'attributes'], ['copy', 'proc'], ['image'], ['layer', 'move']],
+  engine: [['base'], ['map', 'attributes'], ['copy', 'proc'], ['image'], ['layer', 'move'], ['dedup']],
   gate: [['criu'], ['helper'], ['look'], ['.']],
   hook: [['.']],
   workload: [['.']],

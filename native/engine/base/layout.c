@@ -139,6 +139,15 @@ static const struct entry {
 	FIELD(gk_level, image_fd),
 	FIELD(gk_level, map_fd),
 	FIELD(gk_level, data_fd),
+	FIELD(gk_level, given_fd),
+	FIELD(gk_level, given_below),
+
+	SIZE(gk_part),
+	FIELD(gk_part, first),
+	FIELD(gk_part, most_bytes),
+	FIELD(gk_part, check),
+	FIELD(gk_part, next),
+	FIELD(gk_part, done),
 
 	SIZE(gk_name),
 	FIELD(gk_name, bytes),

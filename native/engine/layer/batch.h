@@ -22,7 +22,8 @@ struct unit {
 	uint64_t number;
 	uint32_t first_piece, pieces;
 	bool known;   /* a map says blocks and digest: the bytes must be like that */
-	bool skipped; /* it is in a parent that nobody asked for */
+	bool skipped; /* it is in a parent that nobody asked for, or was given up */
+	bool given;   /* the first level has given it up */
 	uint16_t blocks;
 	unsigned char digest[DIGEST_BYTES];
 	unsigned char *bytes; /* UNIT_BYTES */

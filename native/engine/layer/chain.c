@@ -8,55 +8,6 @@
 #include "layer/batch.h"
 #include "layer/chain.h"
 
-static int next_chunk(struct run *run)
-{
-	int got = image_next(&run->image, &run->chunk);
-
-	run->ended = got == 0;
-	return got < 0 ? got : 0;
-}
-
-static int open_run(struct run *run, int fd, bool second, struct gk_report *report)
-{
-	int error = image_open(&run->image, fd, report);
-
-	run->image.first_run_only = !second;
-	if (!error)
-		error = next_chunk(run);
-	while (!error && second && !run->ended && !run->image.second_run)
-		error = next_chunk(run);
-	return error;
-}
-
-/* Several threads read neighbouring units, which the kernel would not take for one sequential read. */
-static void read_ahead(int fd)
-{
-	posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-}
-
-static int open_level(struct level *level, const struct gk_level *from, struct gk_report *report)
-{
-	struct stat about;
-	int error;
-
-	level->whole = from->image_fd >= 0;
-	read_ahead((int)(level->whole ? from->image_fd : from->data_fd));
-	if (level->whole) {
-		error = open_run(&level->runs[0], (int)from->image_fd, false, report);
-		return error ? error : open_run(&level->runs[1], (int)from->image_fd, true, report);
-	}
-	level->data_fd = (int)from->data_fd;
-	error = map_open(&level->map, (int)from->map_fd, report);
-	if (error)
-		return error;
-	if (fstat(level->data_fd, &about) < 0)
-		return fail(report, -errno, 0, "cannot look at a layer's data");
-	if (!S_ISREG(about.st_mode) || (uint64_t)about.st_size != level->map.data_bytes)
-		return fail(report, -EBADMSG, 0, "a layer's data has %lld bytes where its map says %llu",
-			    (long long)about.st_size, (unsigned long long)level->map.data_bytes);
-	return 0;
-}
-
 int chain_open(struct chain *chain, const struct gk_level *levels, uint32_t count, struct gk_report *report)
 {
 	int error;
@@ -67,7 +18,7 @@ int chain_open(struct chain *chain, const struct gk_level *levels, uint32_t coun
 		return fail(report, -EINVAL, 0, "cannot walk over %u layers", count);
 	while (chain->count < count) {
 		/* A level that cannot be opened is closed with the others. */
-		error = open_level(&chain->levels[chain->count], &levels[chain->count], report);
+		error = level_open(&chain->levels[chain->count], &levels[chain->count], report);
 		chain->count++;
 		if (error)
 			return error;
@@ -79,93 +30,50 @@ int chain_open(struct chain *chain, const struct gk_level *levels, uint32_t coun
 
 void chain_close(struct chain *chain)
 {
-	for (uint32_t i = 0; i < chain->count; i++) {
-		image_close(&chain->levels[i].runs[0].image);
-		image_close(&chain->levels[i].runs[1].image);
-		map_close(&chain->levels[i].map);
-	}
-}
-
-/* Drop the chunks that end before a unit. */
-static int skip_chunks(struct run *run, uint64_t start)
-{
-	int error = 0;
-
-	while (!error && !run->ended && run->chunk.offset + run->chunk.length <= start)
-		error = next_chunk(run);
-	return error;
-}
-
-/* The first unit of an image from *unit on that may not be all zero. */
-static int next_in_image(struct level *level, uint64_t *unit)
-{
-	uint64_t start = *unit * UNIT_BYTES, first = UINT64_MAX;
-
-	for (struct run *run = level->runs; run < level->runs + 2; run++) {
-		int error = skip_chunks(run, start);
-
-		if (error)
-			return error;
-		if (!run->ended && run->chunk.offset < first)
-			first = run->chunk.offset;
-	}
-	if (first > start)
-		*unit = first / UNIT_BYTES;
-	return first < UINT64_MAX;
+	for (uint32_t i = 0; i < chain->count; i++)
+		level_close(&chain->levels[i]);
 }
 
 int chain_next(struct chain *chain, uint64_t *unit)
 {
-	struct level *level = &chain->levels[0];
-	int error = 0;
+	return level_next(&chain->levels[0], unit);
+}
 
-	if (level->whole)
-		return next_in_image(level, unit);
-	while (!error && !level->map.ended && level->map.current.unit < *unit)
-		error = map_step(&level->map);
-	if (error || level->map.ended)
-		return error;
-	*unit = level->map.current.unit;
+int chain_reaches(struct chain *chain, uint64_t unit, uint32_t depth)
+{
+	for (uint32_t above = 0; above < depth; above++) {
+		struct map *map = &chain->levels[above].map;
+		int error = 0;
+
+		if (chain->levels[above].whole)
+			return 0;
+		while (!error && !map->ended && map->current.unit < unit)
+			error = map_step(map);
+		if (error)
+			return error;
+		if (map->ended || map->current.unit != unit || map->current.where != RECORD_PARENT)
+			return 0;
+	}
 	return 1;
 }
 
-static int add_chunks(struct run *run, uint64_t start, struct batch *batch)
+void chain_pass(const struct chain *chain, struct batch *batch)
 {
-	uint64_t end = start + UNIT_BYTES;
-	int error = skip_chunks(run, start);
+	const struct record *record = &chain->levels[0].map.current;
+	struct unit *unit = &batch->units[batch->count++];
 
-	while (!error && !run->ended && run->chunk.offset < end) {
-		const struct image_chunk *chunk = &run->chunk;
-		uint64_t from = chunk->offset > start ? chunk->offset : start;
-		uint64_t until = chunk->offset + chunk->length < end ? chunk->offset + chunk->length : end;
-
-		batch_add_piece(batch, run->image.fd, chunk->position + (from - chunk->offset),
-				(uint32_t)(from - start), (uint32_t)(until - from));
-		run->taken += until - from;
-		if (chunk->offset + chunk->length > end)
-			break;
-		error = next_chunk(run);
-	}
-	return error;
+	*unit = (struct unit){ .number = record->unit,
+			       .first_piece = batch->pieces,
+			       .known = true,
+			       .skipped = true,
+			       .blocks = record->blocks };
+	memcpy(unit->digest, record->digest, DIGEST_BYTES);
 }
 
-/* Neighbouring blocks lie together in the data, too. */
-static void add_blocks(struct level *level, const struct record *record, struct batch *batch)
+static int gave_up(struct chain *chain, uint64_t start, uint32_t depth)
 {
-	uint64_t position = record->position;
-	uint32_t block = 0, first;
-
-	while (block < UNIT_BLOCKS) {
-		if (!(record->blocks >> block & 1)) {
-			block++;
-			continue;
-		}
-		for (first = block; block < UNIT_BLOCKS && record->blocks >> block & 1;)
-			block++;
-		batch_add_piece(batch, level->data_fd, position, first * BLOCK_BYTES,
-				(block - first) * BLOCK_BYTES);
-		position += (block - first) * BLOCK_BYTES;
-	}
+	return fail(chain->report, -ENOLINK, start, "%s %u has given up what is at offset %llu of the ghost",
+		    depth ? "parent" : "layer", depth, (unsigned long long)start);
 }
 
 static int altered(struct chain *chain, uint64_t start, uint32_t depth)
@@ -184,11 +92,12 @@ int chain_add(struct chain *chain, uint64_t number, bool open, struct batch *bat
 	for (uint32_t depth = 0; depth < chain->count; depth++) {
 		struct level *level = &chain->levels[depth];
 		struct map *map = &level->map;
-		int error = 0;
+		int error = 0, given;
 
 		if (level->whole) {
-			error = add_chunks(&level->runs[0], start, batch);
-			return error ? error : add_chunks(&level->runs[1], start, batch);
+			given = given_has(&level->given, number);
+			unit->given = given > 0;
+			return given < 0 ? given : level_add_places(level, number, batch);
 		}
 		while (!error && !map->ended && map->current.unit < number)
 			error = map_step(map);
@@ -203,9 +112,15 @@ int chain_add(struct chain *chain, uint64_t number, bool open, struct batch *bat
 		} else if (memcmp(unit->digest, map->current.digest, DIGEST_BYTES)) {
 			return altered(chain, start, depth);
 		}
+		given = given_has(&level->given, number);
+		if (given < 0)
+			return given;
+		if (given) {
+			unit->given = unit->skipped = chain->tolerates && depth == 0;
+			return unit->given ? 0 : gave_up(chain, start, depth);
+		}
 		if (map->current.where == RECORD_HERE) {
-			add_blocks(level, &map->current, batch);
-			return 0;
+			return level_add_places(level, number, batch);
 		}
 	}
 	unit->skipped = open;

@@ -6,31 +6,15 @@
 #ifndef GK_CHAIN_H
 #define GK_CHAIN_H
 
-#include "image/image-read.h"
-#include "layer/map-read.h"
+#include "layer/level.h"
 
 struct batch;
-
-/* A walk over chunks of an image whose offsets ascend. */
-struct run {
-	struct image image;
-	struct image_chunk chunk; /* the first one that may not be used up */
-	bool ended;		  /* there is no such chunk */
-	uint64_t taken;		  /* bytes that units got from it */
-};
-
-struct level {
-	bool whole; /* an image; otherwise a map and data */
-	struct map map;
-	int data_fd;
-	/* The offsets of an image may go back once. Units are asked for in order, so each run has a walk. */
-	struct run runs[2];
-};
 
 struct chain {
 	struct level levels[GK_LEVELS_MAX];
 	uint32_t count;
-	uint64_t size; /* of the ghost at the first level */
+	uint64_t size;	/* of the ghost at the first level */
+	bool tolerates; /* a unit that the first level has given up is no error, but is skipped */
 	struct gk_report *report;
 };
 
@@ -39,6 +23,15 @@ void chain_close(struct chain *chain);
 
 /* Set *unit to the first unit from *unit on that may not be all zero. Returns 1, 0, or a negative errno. */
 int chain_next(struct chain *chain, uint64_t *unit);
+
+/*
+ * Does the first level get a unit from level depth, if that has it? Units are asked for in ascending order.
+ * Returns 1, 0, or a negative errno.
+ */
+int chain_reaches(struct chain *chain, uint64_t unit, uint32_t depth);
+
+/* Add a unit to the batch that chain_next() has just given, without the places of its bytes. */
+void chain_pass(const struct chain *chain, struct batch *batch);
 
 /*
  * Add a unit to the batch, with the places of its bytes. Units are asked for in ascending order. With

@@ -14,6 +14,15 @@
  * A unit without a record is zero, whatever a parent has there.
  *
  * The data holds the blocks of the units that are here, one after the other and without gaps.
+ *
+ * The record says which units a layer has given up, so that it cannot be put together any more. Holes
+ * in the data say nothing: a copy may have filled them, or made others. It begins with a head of 32
+ * bytes: the magic, the number of ranges, the number of units in all of them, 8 bytes each, the number
+ * of takers, 4 bytes, and 4 bytes of zero. Then come the ranges, 24 bytes each, in ascending order:
+ *   8 bytes   number of the first unit
+ *   8 bytes   how many units
+ *   4 bytes   the taker to whom they were given up: its place in the list of the manifest, from 1
+ *   4 bytes   zero
  */
 #ifndef GK_LAYER_FORMAT_H
 #define GK_LAYER_FORMAT_H
@@ -23,6 +32,10 @@
 #define LAYER_MAGIC "GKLAYER1"
 #define LAYER_HEAD_BYTES 32
 #define RECORD_BYTES 48
+
+#define GIVEN_MAGIC "GKGIVEN1"
+#define GIVEN_HEAD_BYTES 32
+#define GIVEN_RANGE_BYTES 24
 
 #define RECORD_HERE 1
 #define RECORD_PARENT 2

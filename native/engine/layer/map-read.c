@@ -6,19 +6,11 @@
 
 #include "base/io.h"
 #include "base/memory.h"
+#include "layer/little-endian.h"
 #include "layer/map-read.h"
 
 /* No file is longer (off_t), and no sum of offsets below it overflows. */
 #define SIZE_MAX_BYTES (UINT64_C(1) << 62)
-
-static uint64_t le(const unsigned char *bytes, int count)
-{
-	uint64_t value = 0;
-
-	while (count--)
-		value = value << 8 | bytes[count];
-	return value;
-}
 
 static int bad(struct map *map, uint64_t position, const char *what)
 {
@@ -46,9 +38,9 @@ static int read_head(struct map *map, uint64_t bytes)
 		return error;
 	if (memcmp(head, LAYER_MAGIC, 8))
 		return bad(map, 0, "no map of a layer");
-	map->size = le(head + 8, 8);
-	map->records = le(head + 16, 8);
-	map->data_bytes = le(head + 24, 8);
+	map->size = get_le(head + 8, 8);
+	map->records = get_le(head + 16, 8);
+	map->data_bytes = get_le(head + 24, 8);
 	if (map->size > SIZE_MAX_BYTES)
 		return bad(map, 8, "an impossible size");
 	units = map->size / UNIT_BYTES + !!(map->size % UNIT_BYTES);
@@ -73,7 +65,7 @@ static uint16_t blocks_inside(const struct map *map, uint64_t unit)
 
 static int parse(struct map *map, const unsigned char *bytes, uint64_t position, bool first)
 {
-	uint64_t unit = le(bytes, 8), units = map->size / UNIT_BYTES + !!(map->size % UNIT_BYTES);
+	uint64_t unit = get_le(bytes, 8), units = map->size / UNIT_BYTES + !!(map->size % UNIT_BYTES);
 	struct record *record = &map->current;
 
 	if (!first && unit <= record->unit)
@@ -81,13 +73,13 @@ static int parse(struct map *map, const unsigned char *bytes, uint64_t position,
 	if (unit >= units)
 		return bad(map, position, "a unit that passes the ghost's size");
 	record->unit = unit;
-	record->blocks = (uint16_t)le(bytes + 8, 2);
-	record->where = (uint16_t)le(bytes + 10, 2);
+	record->blocks = (uint16_t)get_le(bytes + 8, 2);
+	record->where = (uint16_t)get_le(bytes + 10, 2);
 	if (!record->blocks || (record->blocks & ~blocks_inside(map, unit)))
 		return bad(map, position, "impossible blocks");
 	if (record->where != RECORD_HERE && record->where != RECORD_PARENT)
 		return bad(map, position, "an unknown place of a unit");
-	if (le(bytes + 12, 4))
+	if (get_le(bytes + 12, 4))
 		return bad(map, position, "a record of another version");
 	memcpy(record->digest, bytes + 16, DIGEST_BYTES);
 	record->position = map->data_next;

@@ -4,12 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/io.h"
 #include "base/memory.h"
 #include "base/progress.h"
 #include "layer/batch.h"
 #include "layer/chain.h"
+#include "layer/little-endian.h"
 
 struct pack {
 	struct chain ghost, parent;
@@ -20,12 +22,6 @@ struct pack {
 	struct gk_report *report;
 	struct gk_progress *progress;
 };
-
-static void put_le(unsigned char *to, uint64_t value, int count)
-{
-	for (; count; count--, value >>= 8)
-		*to++ = (unsigned char)value;
-}
 
 static int write_at(struct pack *pack, int fd, struct iovec *pieces, int count, uint64_t position,
 		    const char *what)
@@ -52,9 +48,18 @@ static int write_blocks(struct pack *pack, const struct unit *unit)
 		if (unit->blocks >> block & 1)
 			pieces[count++] = (struct iovec){ unit->bytes + block * BLOCK_BYTES, BLOCK_BYTES };
 	bytes = (uint64_t)count * BLOCK_BYTES;
-	error = write_at(pack, pack->data_fd, pieces, count, pack->data_bytes, "data");
+	error = unit->given ? 0 : write_at(pack, pack->data_fd, pieces, count, pack->data_bytes, "data");
 	pack->data_bytes += bytes;
 	return error;
+}
+
+/* Behind the last write there may be units that were given up: the data is as long as the map says. */
+static int end_data(struct pack *pack)
+{
+	if (ftruncate(pack->data_fd, (off_t)pack->data_bytes) == 0)
+		return 0;
+	return fail(pack->report, -errno, pack->data_bytes, "cannot set the size of the layer's data to %llu",
+		    (unsigned long long)pack->data_bytes);
 }
 
 /* Whether the parent has the same bytes. Returns 1, 0, or a negative errno. */
@@ -165,6 +170,8 @@ static int pack_units(struct pack *pack)
 	if (error || pack->map_fd < 0)
 		return error;
 	error = chain_took_all(&pack->ghost);
+	if (!error)
+		error = end_data(pack);
 	return error ? error : write_head(pack);
 }
 

@@ -110,7 +110,22 @@ export interface Engine extends Layers {
 }
 
 /** One layer of a ghost, by descriptors: its whole image, or the map and the data of a packed one. */
-export type Level = { imageFd: number } | { mapFd: number; dataFd: number };
+export type Level = ({ imageFd: number } | { mapFd: number; dataFd: number }) & GivenUp;
+
+/** The units that a layer has given up: those in a record, and all below one. */
+export interface GivenUp {
+  givenFd?: number;
+  givenBelow?: bigint;
+}
+
+/** One call of `unpackPart`. Units are 64 KiB, from the start of the ghost. */
+export interface Part {
+  /** The file has all units below it from earlier calls. */
+  first: bigint;
+  mostBytes: bigint;
+  /** Write nothing, and only compare what the file has from this unit on, below `first`, with the digests. */
+  checkFrom?: bigint;
+}
 
 /**
  * The part of the native library for histories (native/include/ghostkeep-layer.h). The layers of a ghost
@@ -143,6 +158,41 @@ export interface Layers {
     header?: Uint8Array,
     onProgress?: OnProgress,
   ): Promise<EngineReport>;
+  /**
+   * unpack in several calls, between which the layers may give up the units below `next`. `next` is undefined
+   * when the ghost is complete.
+   */
+  unpackPart(
+    levels: readonly Level[],
+    toFd: number,
+    header: Uint8Array | undefined,
+    part: Part,
+    onProgress?: OnProgress,
+  ): Promise<{ report: EngineReport; next: bigint | undefined }>;
+  /**
+   * Find what the level at DEPTH need not have any longer for the sake of the first one, and write the record
+   * of it. `dataBytes` are given up by this call, `differingBytes` by this and earlier ones, `keptBytes` stay.
+   * `size` is the number of units that this call gives up.
+   * @param recordFd an empty file; undefined where nothing is to be written
+   * @param taker the place of the one who gets it in the manifest's list, from 1
+   */
+  giveUp(
+    levels: readonly Level[],
+    depth: number,
+    recordFd: number | undefined,
+    taker: number,
+    onProgress?: OnProgress,
+  ): Promise<EngineReport>;
+  /**
+   * Punch holes where the level has given units up. `dataBytes` is their length, `chunks` the number of calls.
+   * @throws EOPNOTSUPP where the file system punches no holes
+   */
+  punch(level: Level, onProgress?: OnProgress): Promise<EngineReport>;
+  /**
+   * Check as checkLayer does; a unit that is bad is no error. `dataBytes` are good, `differingBytes` bad,
+   * `uncomparedBytes` given up, and `why` says what is bad.
+   */
+  surveyLayer(levels: readonly Level[], onProgress?: OnProgress): Promise<EngineReport>;
   /** Check as unpack does, and write nothing. One level alone is checked without what is in its parent. */
   checkLayer(levels: readonly Level[], onProgress?: OnProgress): Promise<EngineReport>;
   /** The name of a layer, `blake3:` and 64 hexadecimal digits. */

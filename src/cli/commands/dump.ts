@@ -1,3 +1,4 @@
+import type { Manifest } from '../../base/documents/generated/manifest.js';
 import { GhostkeepError } from '../../base/errors.js';
 import type { Files, ProcessView } from '../../base/host/host.js';
 import { Bases, basesIn } from '../../flows/bases/bases.js';
@@ -6,6 +7,7 @@ import { assertNothingMissing } from '../../flows/choose/left-out.js';
 import { readConfig } from '../../flows/container/policy.js';
 import { startTimeOf } from '../../flows/container/sessions.js';
 import type { Context } from '../../flows/context.js';
+import { assertParentFits } from '../../flows/dedup/parent-fits.js';
 import { assertNoImages } from '../../flows/directory/other-images.js';
 import { asOwner } from '../../flows/directory/owner.js';
 import { imageMode } from '../../flows/dump/copy-one.js';
@@ -24,6 +26,7 @@ import { oneOf, parse, required, usage } from '../args.js';
 import { orUndo } from '../ending/interrupt.js';
 import { watch } from '../ending/watch.js';
 import { dumpFrozen, isOfFrozen, thawAfterOwner } from '../frozen-dump.js';
+import { packDumped, packingOf } from '../options/dump-parent.js';
 import { selection, selectionOptions } from '../options/selection.js';
 import { targetOf, targetOptions } from '../options/target.js';
 import { printJson } from '../print/json.js';
@@ -52,6 +55,9 @@ async function dump(args: string[]): Promise<number> {
     'allow-missing': { type: 'boolean' },
     'require-frozen': { type: 'boolean' },
     base: { type: 'string' },
+    parent: { type: 'string' },
+    'auto-dedup': { type: 'boolean' },
+    'discard-older': { type: 'boolean' },
     json: { type: 'boolean' },
     ...verboseOption,
     ...progressOption,
@@ -73,8 +79,25 @@ async function dump(args: string[]): Promise<number> {
   const target = targetOf(context, 'dump', values);
   if (target && values.base !== undefined)
     throw usage('dump', '--base is for images in a directory, and with --to or --via there are none');
+  const packing = packingOf(values);
+  if (packing && target)
+    throw usage('dump', '--parent is for images in a directory, and with --to or --via there are none');
+  if (packing) assertParentFits(context, packing.parent, packing);
   for (const pid of chosen.pids ?? []) assertThere(context.host.processes, pid);
-  if (values.freeze) return dumpFrozen(context, chosen, args);
+  const end = (manifest: Manifest, more = '') => {
+    if (values.json) printJson(manifest);
+    else {
+      printAll(showDump(manifest, false, context.host.files.realPath(images)));
+      process.stdout.write(more);
+    }
+    return 0;
+  };
+  if (values.freeze) {
+    const status = await dumpFrozen(context, chosen, args);
+    if (status !== 0 || !packing) return status;
+    const { manifest, more } = await packDumped(context, images, packing);
+    return end(manifest, more);
+  }
   const pids = selectPids(context.host, chosen);
   context.host.files.makeDirectory(images, 0o700);
   const { manifest } = await asOwner(context, images, async owned => {
@@ -109,8 +132,12 @@ async function dump(args: string[]): Promise<number> {
       await mover?.close();
     });
   });
-  if (values.json) printJson(manifest);
-  else printAll(showDump(manifest));
+  if (!packing) end(manifest);
+  else if (!isOfFrozen()) {
+    const packed = await packDumped(context, images, packing);
+    end(packed.manifest, packed.more);
+  }
+  // Where the processes are frozen, the one that has frozen them packs when they go on.
   assertNothingMissing(manifest, context.host.files.realPath(images), policy);
   return 0;
 }

@@ -1,25 +1,46 @@
 import type { Packed } from '../../base/documents/generated/packed.js';
 import { counted } from '../../base/text/counted.js';
 import { countFromJson, showBytes } from '../../base/units.js';
+import { dedup } from '../../flows/dedup/dedup.js';
+import { assertParentFits } from '../../flows/dedup/parent-fits.js';
 import { pack } from '../../flows/history/pack.js';
 import { parse, required } from '../args.js';
+import { fateOf } from '../options/auto-dedup.js';
 import { imagesDir, imagesDirOption } from '../options/images-dir.js';
 import { line } from '../print/line.js';
+import { showDeduplicated } from '../print/show-deduplicated.js';
 import { contextWithProgress, verboseOption } from '../progress/for-command.js';
 
 export async function packCommand(args: string[]): Promise<number> {
   const parsed = parse(
     'pack',
     args,
-    { ...imagesDirOption, parent: { type: 'string' }, json: { type: 'boolean' }, ...verboseOption },
+    {
+      ...imagesDirOption,
+      parent: { type: 'string' },
+      'auto-dedup': { type: 'boolean' },
+      'discard-older': { type: 'boolean' },
+      json: { type: 'boolean' },
+      ...verboseOption,
+    },
     'any',
   );
   const { values } = parsed;
-  const result = await pack(contextWithProgress(values), {
-    images: imagesDir('pack', parsed),
-    parent: required('pack', '--parent', values.parent),
-  });
-  process.stdout.write(values.json ? `${JSON.stringify(result, null, 2)}\n` : show(result));
+  const context = contextWithProgress(values);
+  const images = imagesDir('pack', parsed);
+  const parent = required('pack', '--parent', values.parent);
+  const fate = fateOf('pack', values);
+  if (fate.autoDedup) assertParentFits(context, parent, fate);
+  const packed = await pack(context, { images, parent });
+  const freed = fate.autoDedup
+    ? await dedup(context, { images, parent, discardOlder: fate.discardOlder })
+    : undefined;
+  const result: Packed = { ...packed, ...(freed ? { freedBytes: freed.freedBytes } : {}) };
+  process.stdout.write(
+    values.json
+      ? `${JSON.stringify(result, null, 2)}\n`
+      : `${show(result)}${freed ? showDeduplicated(freed) : ''}`,
+  );
   return 0;
 }
 

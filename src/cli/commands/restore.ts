@@ -1,13 +1,14 @@
 import type { GhostkeepError } from '../../base/errors.js';
 import { counted } from '../../base/text/counted.js';
+import { countToJson, showBytes } from '../../base/units.js';
 import { readConfig } from '../../flows/container/policy.js';
 import { type RestoredGhost, restoreGhosts } from '../../flows/restore/restore.js';
 import { resolvePolicy } from '../../oci/policy.js';
-import { ghostId, parse, required } from '../args.js';
+import { ghostId, parse, required, usage } from '../args.js';
 import { orUndo } from '../ending/interrupt.js';
 import { imagesDir, imagesDirOption } from '../options/images-dir.js';
 import { printJson } from '../print/json.js';
-import { errorLine } from '../print/line.js';
+import { errorLine, line } from '../print/line.js';
 import { printAll } from '../print/output.js';
 import { showFiles, showWithheld } from '../print/show-restored.js';
 import { contextWithProgress, verboseOption } from '../progress/for-command.js';
@@ -24,6 +25,7 @@ export async function restoreCommand(args: string[]): Promise<number> {
       'preserve-allocation': { type: 'boolean' },
       'allow-privileged': { type: 'boolean' },
       'keep-going': { type: 'boolean' },
+      'auto-dedup': { type: 'boolean' },
       json: { type: 'boolean' },
       ...verboseOption,
     },
@@ -31,18 +33,25 @@ export async function restoreCommand(args: string[]): Promise<number> {
   );
   const { values } = parsed;
   const images = imagesDir('restore', parsed);
+  if (values.names && values['auto-dedup'])
+    throw usage('restore', '--auto-dedup names files by their ids: a repeated command must find them again');
   const to = required('restore', '--to', values.to);
   const ids = (values.ghost ?? []).map(text => ghostId('restore', '--ghost', text));
   const context = contextWithProgress(values);
   const restored: RestoredGhost[] = [];
   const failed: GhostkeepError[] = [];
+  let freedBytes: bigint | undefined;
   const goOn = (error: GhostkeepError) => {
     failed.push(error);
     process.stderr.write(errorLine(error));
   };
   const print = () => {
-    if (values.json) printJson(toDocument(restored, failed));
-    else printAll(showRestored(restored));
+    if (values.json)
+      printJson({
+        ...toDocument(restored, failed),
+        ...(freedBytes === undefined ? {} : { freedBytes: countToJson(freedBytes) }),
+      });
+    else printAll(showRestored(restored, freedBytes));
   };
   const unfinished = new Set<string>();
   const undo = () => {
@@ -59,6 +68,10 @@ export async function restoreCommand(args: string[]): Promise<number> {
         preserveAllocation: values['preserve-allocation'] ?? false,
         reserve: resolvePolicy(readConfig(context)).reserve,
         allowPrivileged: values['allow-privileged'] ?? false,
+        autoDedup: values['auto-dedup'] ?? false,
+        onFreed: bytes => {
+          freedBytes = bytes;
+        },
         onRestored: each => restored.push(each),
         unfinished,
         ...(values['keep-going'] ? { onFailure: goOn } : {}),
@@ -86,7 +99,9 @@ const toDocument = (restored: readonly RestoredGhost[], failed: readonly Ghostke
   failed: failed.map(({ code, subject, message }) => ({ code, subject, message })),
 });
 
-function* showRestored(restored: readonly RestoredGhost[]): Generator<string> {
+function* showRestored(restored: readonly RestoredGhost[], freedBytes?: bigint): Generator<string> {
   yield* showFiles(restored);
   yield showWithheld(restored, 'the image');
+  if (freedBytes !== undefined)
+    yield line(`${showBytes(freedBytes)} of layers are free, whose bytes are in these files now`);
 }

@@ -4,6 +4,7 @@ import { groupBy } from '../../base/group-by.js';
 import { showId } from '../../base/text/ghost-id.js';
 import { showSome } from '../../base/text/show-some.js';
 import { countFromJson, showBytes } from '../../base/units.js';
+import { hasGiven, takersOf } from '../../chain/given.js';
 import { packedGhosts } from '../../chain/packed.js';
 import { showLeftOut } from '../../flows/choose/left-out.js';
 import { criuAlone } from '../../flows/look/criu-alone.js';
@@ -13,8 +14,11 @@ import { line } from './line.js';
 import { showHolders } from './show-scan.js';
 import { table } from './table.js';
 
-/** @param verbose adds how each ghost was copied, and why so */
-export function* showDump(manifest: Manifest, verbose = false): Generator<string> {
+/**
+ * @param verbose adds how each ghost was copied, and why so
+ * @param where the directory of the dump
+ */
+export function* showDump(manifest: Manifest, verbose = false, where = ''): Generator<string> {
   yield line(inWords(manifest));
   yield* table(
     [
@@ -29,7 +33,7 @@ export function* showDump(manifest: Manifest, verbose = false): Generator<string
     manifest.ghosts.map(ghost => rowOf(ghost, verbose)),
   );
   if (verbose) yield* showWhy(manifest);
-  yield* showPacked(manifest);
+  yield* showPacked(manifest, where);
   const moved = whereMoved(manifest);
   if (moved !== undefined) yield line(moved);
   const { preserveAllocation, leftOut = [], leftOutMore } = manifest;
@@ -79,11 +83,21 @@ function rowOf(
   ];
 }
 
-function* showPacked(manifest: Manifest): Generator<string> {
-  for (const { id, layer } of packedGhosts(manifest)) {
+function* showPacked(manifest: Manifest, where: string): Generator<string> {
+  for (const ghost of packedGhosts(manifest)) {
+    const { id, layer } = ghost;
     const [here, above] = [layer.dataBytes, layer.parentBytes].map(count => showBytes(countFromJson(count)));
     yield line(
       `${showId(id)} is packed: ${here} here, ${above} in ${layer.parent ? manifest.parent?.path : 'no parent'}`,
+    );
+    if (!hasGiven(ghost)) continue;
+    const [size, below] = [countFromJson(ghost.size), countFromJson(layer.moved?.below ?? 0) * 65536n];
+    const what = [
+      ...(layer.given ? [`${showBytes(countFromJson(layer.given.bytes))} of its data`] : []),
+      ...(layer.moved ? [`the first ${showBytes(below < size ? below : size)} of the file`] : []),
+    ];
+    yield line(
+      `${showId(id)} gave up ${what.join(' and ')} to ${takersOf(ghost, where).join(', ')}: it cannot be restored from here`,
     );
   }
 }

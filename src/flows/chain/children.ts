@@ -38,6 +38,7 @@ export function unregisterChild({ host: { files } }: Context, images: string, id
 
 /**
  * @param action begins the message
+ * @param but the id of a child that may need it
  * @param wayOut ends it, if there is one
  * @throws HAS_CHILDREN
  */
@@ -45,9 +46,11 @@ export function assertNoChildren(
   { host: { files } }: Context,
   images: string,
   action: string,
-  wayOut?: string,
+  { but, wayOut }: { but?: string | undefined; wayOut?: string } = {},
 ): void {
-  const needing = namedChildren(files, images).filter(({ state }) => state === 'needs');
+  const needing = namedChildren(files, images).filter(
+    ({ state, child }) => state === 'needs' && child.id !== but,
+  );
   if (needing.length === 0) return;
   const names = needing.map(({ directory }) => directory);
   throw new GhostkeepError(
@@ -65,12 +68,9 @@ export function assertMayReplace(context: Context, images: string): void {
   const { files } = context.host;
   if (!files.exists(`${images}/${childrenName}`)) return;
   const where = files.realPath(images);
-  assertNoChildren(
-    context,
-    images,
-    `cannot write a checkpoint into ${where}`,
-    `choose another directory, or run \`ghostkeep forget -D ${where}\` first, which gives them what they need`,
-  );
+  assertNoChildren(context, images, `cannot write a checkpoint into ${where}`, {
+    wayOut: `choose another directory, or run \`ghostkeep forget -D ${where}\` first, which gives them what they need`,
+  });
 }
 
 /** Without children there is no list, so everybody sees at once that nothing needs the directory. */

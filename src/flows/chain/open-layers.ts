@@ -5,13 +5,28 @@ import type { Manifest, ManifestGhost, Parent } from '../../base/documents/gener
 import { errnoOf, GhostkeepError, reasonOf, translate } from '../../base/errors.js';
 import type { Level } from '../../base/host/host.js';
 import { showId } from '../../base/text/ghost-id.js';
+import { countFromJson } from '../../base/units.js';
+import { givenUp, hasGiven, takersOf } from '../../chain/given.js';
 import { findIn, isPacked, mostParents, type PackedGhost } from '../../chain/packed.js';
 import { readSealedManifest } from '../../image/manifest.js';
 import type { Context } from '../context.js';
 
 export interface OpenLayers {
   levels: Level[];
+  /** Where each of the levels is. */
+  at: { link: Link; ghost: ManifestGhost }[];
+  /** Do WORK with the levels. @throws GIVEN_UP where it needs what a parent has given up, with who has it */
+  use<T>(work: (levels: readonly Level[]) => Promise<T>): Promise<T>;
   close(): void;
+}
+
+export interface Opening {
+  /** Also a layer that has given something up. Whoever reads it gets GIVEN_UP where that is needed. */
+  given?: boolean;
+  /** To punch holes into the data. */
+  writable?: boolean;
+  /** The same file in the parent, where the layer itself names none. */
+  over?: { link: Link; ghost: ManifestGhost };
 }
 
 /** A directory of a chain. */
@@ -95,47 +110,84 @@ function assertSameCheckpoint({ where, manifest }: Link, { created }: Parent, ac
 
 /**
  * The caller closes the layers.
- * @throws IMAGE_… for the directory's own layer, CHAIN_… for one of a parent
+ * @throws IMAGE_… for the directory's own layer, CHAIN_… for one of a parent, GIVEN_UP
  */
 export async function openLayers(
   context: Context,
   link: Link,
   ghost: ManifestGhost,
   parents: Parents,
+  opening: Opening = {},
+): Promise<OpenLayers> {
+  return opened(context, async (at, add) => {
+    const seen: Link[] = [];
+    for (let [above, file] = [link, ghost]; ; ) {
+      await add(above, file, { given: at.length > 0, ...opening });
+      seen.push(above);
+      if (at.length === 1 && opening.over) {
+        [above, file] = [opening.over.link, opening.over.ghost];
+        continue;
+      }
+      if (!isPacked(file) || !file.layer.parent) return;
+      const next = parents.above(above);
+      assertNoCircle(seen, next);
+      file = fileAbove(next, file, above);
+      above = next;
+    }
+  });
+}
+
+/** The layer of a packed ghost alone, without its parents. The caller closes it. */
+export async function openOwnLayer(
+  context: Context,
+  link: Link,
+  ghost: PackedGhost,
+  opening: Opening = {},
+): Promise<OpenLayers> {
+  return opened(context, (_, add) => add(link, ghost, opening));
+}
+
+type Add = (link: Link, ghost: ManifestGhost, opening: Opening) => Promise<void>;
+
+async function opened(
+  context: Context,
+  open: (at: OpenLayers['at'], add: Add) => Promise<void>,
 ): Promise<OpenLayers> {
   const fds: number[] = [];
   const close = () => {
     for (const fd of fds.splice(0)) context.host.files.close(fd);
   };
+  const levels: Level[] = [];
+  const at: OpenLayers['at'] = [];
   try {
-    const levels: Level[] = [];
-    const seen: Link[] = [];
-    for (let [at, file] = [link, ghost]; ; ) {
-      levels.push(await openLevel(context, at, file, fds, levels.length === 0));
-      seen.push(at);
-      if (!isPacked(file) || !file.layer.parent) return { levels, close };
-      const above = parents.above(at);
-      assertNoCircle(seen, above);
-      file = fileAbove(above, file, at);
-      at = above;
-    }
+    await open(at, async (link, ghost, opening) => {
+      levels.push(await openLevel(context, link, ghost, fds, levels.length === 0, opening));
+      at.push({ link, ghost });
+    });
+    return { levels, at, close, use: work => orGivenUp(at, work(levels)) };
   } catch (error) {
     close();
     throw error;
   }
 }
 
-/** The layer of a packed ghost alone, without its parents. The caller closes it. */
-export async function openOwnLayer(context: Context, link: Link, ghost: PackedGhost): Promise<OpenLayers> {
-  const fds: number[] = [];
-  const close = () => {
-    for (const fd of fds.splice(0)) context.host.files.close(fd);
-  };
+async function orGivenUp<T>(at: OpenLayers['at'], work: Promise<T>): Promise<T> {
   try {
-    return { levels: [await openLevel(context, link, ghost, fds, true)], close };
+    return await work;
   } catch (error) {
-    close();
-    throw error;
+    if (errnoOf(error) !== 'ENOLINK') throw error;
+    const givers = at.filter(({ ghost }) => isPacked(ghost) && hasGiven(ghost));
+    const takers = givers.flatMap(({ ghost, link }) => takersOf(ghost as PackedGhost, link.where));
+    const [first] = at;
+    const of = first
+      ? `ghost ${showId(first.ghost.id)} (${first.ghost.path}) of ${first.link.where}`
+      : 'a ghost';
+    throw givenUp(
+      first?.link.where ?? '',
+      `${of} needs what ${givers.map(({ link }) => link.where).join(', ')}`,
+      takers,
+      error,
+    );
   }
 }
 
@@ -156,10 +208,11 @@ async function openLevel(
   ghost: ManifestGhost,
   fds: number[],
   isOwn: boolean,
+  { given: mayHaveGiven = false, writable = false }: Opening,
 ): Promise<Level> {
-  const open = (name: string) => {
+  const open = (name: string, forWriting = false) => {
     try {
-      const fd = files.open(`${images}/${name}`);
+      const fd = files.open(`${images}/${name}`, forWriting);
       fds.push(fd);
       return fd;
     } catch (error) {
@@ -169,14 +222,35 @@ async function openLevel(
     }
   };
   if (!isPacked(ghost)) return { imageFd: open(ghost.image) };
-  const { map, data, name } = ghost.layer;
-  const mapFd = open(map);
-  const found = await engine.layerName(mapFd);
-  if (found !== name)
+  const { map, data, name, given, moved } = ghost.layer;
+  if (!mayHaveGiven && hasGiven(ghost))
+    throw givenUp(
+      where,
+      `cannot use ghost ${showId(ghost.id)} (${ghost.path}) of ${where}: it`,
+      takersOf(ghost, where),
+    );
+  const units = countFromJson(ghost.size) / unitBytes + 1n;
+  const openNamed = async (file: string, wanted: string, mostBytes: bigint) => {
+    const fd = open(file);
+    // A file that is too long was changed, and reading it could take for ever.
+    const isTooLong = files.stat(fd).size > mostBytes;
+    const found = isTooLong ? 'longer than it can be' : await engine.layerName(fd);
+    if (found === wanted) return fd;
     throw new GhostkeepError(
       isOwn ? 'IMAGE_MISMATCH' : 'CHAIN_CHANGED',
-      map,
-      `${where}/${map} is damaged: it is ${found}, and the manifest there names ${name}`,
+      file,
+      `${where}/${file} is damaged: it is ${found}, and the manifest there names ${wanted}`,
     );
-  return { mapFd, dataFd: open(data) };
+  };
+  const mapFd = await openNamed(map, name, mapHeadBytes + units * mapRecordBytes);
+  const givenFd = given && (await openNamed(given.record, given.name, mapHeadBytes + units * rangeBytes));
+  return {
+    mapFd,
+    dataFd: open(data, writable),
+    ...(givenFd === undefined ? {} : { givenFd }),
+    ...(moved ? { givenBelow: countFromJson(moved.below) } : {}),
+  };
 }
+
+/** Source: native/engine/layer/layer-format.h */
+const [unitBytes, mapHeadBytes, mapRecordBytes, rangeBytes] = [65536n, 32n, 48n, 24n];

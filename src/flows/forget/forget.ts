@@ -17,6 +17,7 @@ import { inherit } from './inherit.js';
 import { sortFiles } from './known-files.js';
 import { assertRoomFor, type Plan, planHeir } from './plan.js';
 import { removeCheckpoint } from './remove.js';
+import { renameTaker } from './rename-taker.js';
 
 export interface ForgetRequest {
   images: string;
@@ -48,6 +49,7 @@ export async function forget(context: Context, request: ForgetRequest): Promise<
       assertRoomFor(context, plans, `cannot forget ${where}`);
       return withParent(context, link, plans, async above => {
         if (!dryRun && above) tidy(files, above.images);
+        if (!dryRun && above) await renameTaker(context, ofOurs(link), heirs, above);
         if (!dryRun) for (const plan of plans) await inherit(context, plan, above);
         if (!dryRun) await tidyServed(context, others);
         return goAway(context, link, plans, above, dryRun);

@@ -3,7 +3,8 @@ import path from 'node:path';
 import { GhostkeepError } from '../../base/errors.js';
 import { isSymbolicLink } from '../../base/host/file-type.js';
 import type { Files } from '../../base/host/host.js';
-import { manifestExists, readManifest, readSealedManifest } from '../../image/manifest.js';
+import { readSealedManifest } from '../../image/manifest.js';
+import { childrenBeside, neighbours } from '../chain/beside.js';
 import { namedChildren } from '../chain/children.js';
 import type { Link } from '../chain/open-layers.js';
 import type { Context } from '../context.js';
@@ -33,32 +34,9 @@ export function findHeirs({ host: { files } }: Context, images: string, children
     );
   const listed = (wanted: string) =>
     named.filter(({ state }) => state === wanted).map(({ directory }) => files.realPath(directory));
-  const beside = neighbours(files, where).filter(name => namesAsParent(files, name, where));
+  const beside = childrenBeside(files, where);
   const needing = new Set([...listed('needs'), ...beside]);
   return { needing: [...needing], others: [...new Set(listed('other'))].filter(name => !needing.has(name)) };
-}
-
-/** So many neighbours are looked at. */
-const mostNeighbours = 10_000;
-
-function neighbours(files: Files, where: string): string[] {
-  const folder = path.dirname(where);
-  const names = files.list(folder).slice(0, mostNeighbours);
-  return names.map(name => path.join(folder, name)).filter(name => name !== where);
-}
-
-/** A directory whose manifest cannot be read cannot be restored either. */
-function namesAsParent(files: Files, directory: string, where: string): boolean {
-  try {
-    if (!manifestExists(files, directory)) return false;
-    const { parent } = readManifest(files, directory);
-    if (!parent) return false;
-    const isHere = files.realPath(path.resolve(files.realPath(directory), parent.path)) === where;
-    // It may need another checkpoint that was here before, and is lost.
-    return isHere && readManifest(files, where).created === parent.created;
-  } catch {
-    return false;
-  }
 }
 
 /** A directory that we own. */

@@ -106,7 +106,7 @@ async function joinGhost(
     const [mapFd, dataFd] = fds as [number, number];
     const moving = aliveWhenMoving(context);
     const joined = { ghost: layers.levels.slice(0, 2), parent: [], mapFd, dataFd };
-    const written = await engine.pack(joined, moving);
+    const written = await layers.use(() => engine.pack(joined, moving));
     files.matchOwner([map, data], `${heir.images}/${ghost.layer.map}`);
     for (const fd of fds) await files.flush(fd);
     const checked = await engine.checkLayer([{ mapFd, dataFd }], moving);

@@ -2,8 +2,9 @@
 import type { Layer, ManifestGhost } from '../../base/documents/generated/manifest.js';
 import { GhostkeepError } from '../../base/errors.js';
 import { showBytes } from '../../base/units.js';
+import { assertNothingGiven, hasGiven } from '../../chain/given.js';
 import { findIn, isPacked, type PackedGhost, packedGhosts } from '../../chain/packed.js';
-import { type Link, openLayers, Parents } from '../chain/open-layers.js';
+import { type Link, type OpenLayers, openLayers, Parents } from '../chain/open-layers.js';
 import { aliveWhenMoving, type Context } from '../context.js';
 import { roomOf } from '../history/unpack.js';
 
@@ -24,9 +25,15 @@ export interface Plan {
 
 /**
  * Reads maps only, so it takes no time that counts.
- * @throws CHAIN_…, IMAGE_… where the child cannot be put together: it would lose what it needs
+ * @throws CHAIN_…, IMAGE_…, GIVEN_UP where the child cannot be put together: it would lose what it needs
  */
 export async function planHeir(context: Context, heir: Link, link: Link): Promise<Plan> {
+  // A child that has given something up is written anew by nobody: its own child can do without it first.
+  assertNothingGiven(
+    heir.manifest,
+    `cannot forget ${link.where}: ${heir.where} needs it, so forget ${heir.where} first`,
+    heir.where,
+  );
   const parents = new Parents(context);
   parents.all(heir);
   const shares: Share[] = [];
@@ -46,15 +53,24 @@ async function planGhost(
   const whole = { ghost, parent: undefined, bytes: roomOf(ghost) };
   const layers = await openLayers(context, heir, ghost, parents);
   try {
+    await assertAllThere(context, layers);
     if (!hasParent(below)) return whole;
     const two = layers.levels.slice(0, 2);
-    const counted = await context.host.engine.countJoined(two, aliveWhenMoving(context));
+    const counted = await layers.use(() => context.host.engine.countJoined(two, aliveWhenMoving(context)));
     // Nothing of it is further down, so nothing is saved by a layer.
     if (counted.keptBytes === 0n) return whole;
     return { ghost, parent: below.layer.parent, bytes: counted.dataBytes + counted.imageBytes };
   } finally {
     layers.close();
   }
+}
+
+/** No parent has given up what the child needs of it. Reads maps and records only. @throws GIVEN_UP */
+async function assertAllThere(context: Context, layers: OpenLayers): Promise<void> {
+  const { engine } = context.host;
+  for (const [depth, { ghost }] of layers.at.entries())
+    if (depth > 0 && isPacked(ghost) && hasGiven(ghost))
+      await layers.use(levels => engine.giveUp(levels, depth, undefined, 1, aliveWhenMoving(context)));
 }
 
 const hasParent = (ghost: ManifestGhost | undefined): ghost is PackedGhost =>

@@ -35,8 +35,9 @@ export async function packGhost(context: Context, request: PackOne): Promise<Pac
     const imageFd = open(files.open(`${child.images}/${ghost.image}`));
     const mapFd = open(files.create(`${child.images}/${names.map}`));
     const dataFd = open(files.create(`${child.images}/${names.data}`));
-    const levels = { ghost: [{ imageFd }], parent: above.levels };
-    const written = await engine.pack({ ...levels, mapFd, dataFd }, whenMoving(context));
+    const written = await above.use(parent =>
+      engine.pack({ ghost: [{ imageFd }], parent, mapFd, dataFd }, whenMoving(context)),
+    );
     if (written.keptBytes === 0n) {
       for (const name of [names.map, names.data]) files.remove(`${child.images}/${name}`);
       return undefined;

@@ -5,6 +5,7 @@ import type { ManifestGhost, Parent } from '../../base/documents/generated/manif
 import type { Packed } from '../../base/documents/generated/packed.js';
 import { GhostkeepError } from '../../base/errors.js';
 import { countFromJson, countToJson } from '../../base/units.js';
+import { assertNothingGiven } from '../../chain/given.js';
 import { mostParents, type PackedGhost, packedGhosts } from '../../chain/packed.js';
 import { pairGhosts } from '../../chain/pair.js';
 import { ghostImageName, manifestName } from '../../image/layout.js';
@@ -115,6 +116,8 @@ const isWorthPacking = ({ id, image, size, data }: ManifestGhost) =>
 /** @throws before anything is written, whatever is wrong with either directory */
 async function assertFit(context: Context, child: Link, parent: Link): Promise<void> {
   const action = `cannot pack ${child.where} with parent ${parent.where}`;
+  assertNothingGiven(child.manifest, action, child.where);
+  assertNothingGiven(parent.manifest, `${action}: ${parent.where}`, parent.where);
   if (packedGhosts(child.manifest).length > 0)
     throw new GhostkeepError(
       'PACKED',
@@ -138,8 +141,12 @@ async function assertFit(context: Context, child: Link, parent: Link): Promise<v
   // The page cache may answer, because the bytes of the child are read once more when it is packed.
   const quick = { fromDisk: false };
   assertUndamaged(await verify(context, child.images, quick), action);
-  for (const { images, where } of links)
-    assertUndamaged(await verify(context, images, quick), `${action}: ${where} is damaged`);
+  for (const { images, where } of links) {
+    const found = await verify(context, images, quick);
+    // A parent of the parent may have given up what nothing needs any more.
+    const damage = found.damage.filter(({ code }) => code !== 'GIVEN_UP');
+    assertUndamaged({ ...found, damage }, `${action}: ${where} is damaged`);
+  }
   beginSync(
     context,
     links.reduce((sum, { manifest }) => sum + manifest.ghosts.length, 0),
@@ -150,7 +157,9 @@ async function assertFit(context: Context, child: Link, parent: Link): Promise<v
 /** The child will rely on its parents, so the disk must have them before the child's own images go. */
 function syncLink({ host: { files }, progress }: Context, { images, manifest }: Link): void {
   for (const { image, layer } of manifest.ghosts) {
-    for (const name of layer ? [layer.map, layer.data] : [image])
+    for (const name of layer
+      ? [layer.map, layer.data, ...(layer.given ? [layer.given.record] : [])]
+      : [image])
       syncImage(files, images, name, 'make the checkpoint again');
     progress?.did();
   }

@@ -3,8 +3,8 @@ import type { Manifest, ManifestGhost } from '../../base/documents/generated/man
 import type { Shared, SharedDirectory } from '../../base/documents/generated/shared.js';
 import { errnoOf, GhostkeepError, translate } from '../../base/errors.js';
 import { countToJson } from '../../base/units.js';
-import { assertStandsAlone } from '../../chain/packed.js';
 import { pairGhosts } from '../../chain/pair.js';
+import { assertStandsAlone } from '../../chain/stands-alone.js';
 import { readSealedManifest } from '../../image/manifest.js';
 import { type Context, whenMoving } from '../context.js';
 import { asOwner } from '../directory/owner.js';

@@ -1,6 +1,6 @@
 import type { Files } from '../../base/host/host.js';
-import { isPacked } from '../../chain/packed.js';
-import { isHalfWritten, isLayerName, isWholeName, manifestName } from '../../image/layout.js';
+import { isPacked, type PackedGhost } from '../../chain/packed.js';
+import { isHalfWritten, isLayerName, isWholeName, manifestName, wholeName } from '../../image/layout.js';
 import { readSealedManifest } from '../../image/manifest.js';
 
 /**
@@ -10,10 +10,15 @@ import { readSealedManifest } from '../../image/manifest.js';
  */
 export function tidy(files: Files, images: string): void {
   const packed = readSealedManifest(files, images).ghosts.filter(isPacked);
-  const named = new Set(packed.flatMap(({ layer }) => [layer.map, layer.data]));
-  const spare = new Set(packed.map(({ image }) => image));
+  const named = new Set(
+    packed.flatMap(({ layer }) => [layer.map, layer.data, ...(layer.given ? [layer.given.record] : [])]),
+  );
+  // An image that was moved into this directory may be nowhere else. It stays under either of its names.
+  const isHere = (ghost: PackedGhost) => ghost.layer.moved?.path === '.';
+  for (const ghost of packed.filter(isHere)) named.add(wholeName(ghost.id));
+  const spare = new Set(packed.filter(ghost => !isHere(ghost)).map(({ image }) => image));
   const isLeft = (name: string) =>
-    (isLayerName(name) && !named.has(name)) || isWholeName(name) || isHalfWritten(name) || spare.has(name);
+    ((isLayerName(name) || isWholeName(name)) && !named.has(name)) || isHalfWritten(name) || spare.has(name);
   const left = files.list(images).filter(isLeft);
   // The images go only when the disk surely has the manifest that does without them.
   if (left.some(name => spare.has(name))) {

@@ -21,13 +21,14 @@ export async function unpackGhost(
   path: string,
 ): Promise<ManifestGhost> {
   const { files, engine } = context.host;
-  const { layer, ...whole } = ghost;
+  const { layer } = ghost;
   const action = `cannot put ghost ${showId(ghost.id)} (${ghost.path}) of ${link.where} together`;
   const layers = await openLayers(context, link, ghost, parents);
   let fd: number | undefined;
   try {
     fd = files.create(path);
-    const report = await engine.unpack(layers.levels, fd, headOf(ghost), whenMoving(context));
+    const to = fd;
+    const report = await layers.use(levels => engine.unpack(levels, to, headOf(ghost), whenMoving(context)));
     if (report.size !== countFromJson(ghost.size))
       throw new GhostkeepError(
         'IMAGE_MISMATCH',
@@ -37,20 +38,7 @@ export async function unpackGhost(
     assertSame(await engine.check(fd, aliveWhenMoving(context)), report, path);
     files.matchOwner([path], `${link.images}/${layer.map}`);
     await files.flush(fd);
-    if (!whole.data) return whole;
-    const { digest, ...data } = whole.data;
-    return {
-      ...whole,
-      data: {
-        ...data,
-        bytes: countToJson(report.dataBytes),
-        chunks: countToJson(report.chunks),
-        imageBytes: countToJson(report.imageBytes),
-        ...(digest === undefined
-          ? {}
-          : { digest: showDigest((await engine.digest(fd, aliveWhenMoving(context))).crc32c) }),
-      },
-    };
+    return await wholeGhost(context, ghost, fd, report);
   } catch (error) {
     throw translate(error, errnoOf(error) === 'EBADMSG' ? 'IMAGE_INVALID' : 'IO', layer.map, action);
   } finally {
@@ -59,8 +47,32 @@ export async function unpackGhost(
   }
 }
 
+/** @param report of its image @returns the ghost's entry for a manifest that says that it is whole */
+export async function wholeGhost(
+  context: Context,
+  { layer, ...whole }: PackedGhost,
+  fd: number,
+  report: EngineReport,
+): Promise<ManifestGhost> {
+  if (!whole.data) return whole;
+  const { digest, ...data } = whole.data;
+  const { engine } = context.host;
+  return {
+    ...whole,
+    data: {
+      ...data,
+      bytes: countToJson(report.dataBytes),
+      chunks: countToJson(report.chunks),
+      imageBytes: countToJson(report.imageBytes),
+      ...(digest === undefined
+        ? {}
+        : { digest: showDigest((await engine.digest(fd, aliveWhenMoving(context))).crc32c) }),
+    },
+  };
+}
+
 /** The layers go when the image is there, so another reader must find in it what was written. @throws IO */
-function assertSame(found: EngineReport, written: EngineReport, path: string): void {
+export function assertSame(found: EngineReport, written: EngineReport, path: string): void {
   const parts = ({ size, chunks, dataBytes, imageBytes }: EngineReport) =>
     [size, chunks, dataBytes, imageBytes].join();
   if (parts(found) === parts(written)) return;
@@ -68,7 +80,7 @@ function assertSame(found: EngineReport, written: EngineReport, path: string): v
 }
 
 /** The head of the image as CRIU writes it. @throws IMAGE_INVALID where the image would have no chunks */
-function headOf(ghost: PackedGhost): Buffer {
+export function headOf(ghost: PackedGhost): Buffer {
   const size = countFromJson(ghost.size);
   if (!isChunked(size))
     throw new GhostkeepError(

@@ -1,40 +1,54 @@
 /** Makes a packed checkpoint stand alone again: where it is, or as a copy in another directory. */
-import type { Manifest, ManifestGhost } from '../../base/documents/generated/manifest.js';
-import { errnoOf, GhostkeepError, reasonOf } from '../../base/errors.js';
-import { countFromJson, showBytes } from '../../base/units.js';
-import { bytesOf, isPacked, type PackedGhost, packedGhosts } from '../../chain/packed.js';
+import type { ManifestGhost } from '../../base/documents/generated/manifest.js';
+import { GhostkeepError } from '../../base/errors.js';
+import { countFromJson } from '../../base/units.js';
+import { assertNothingGiven } from '../../chain/given.js';
+import { bytesOf, type PackedGhost, packedGhosts } from '../../chain/packed.js';
 import { manifestName, wholeName } from '../../image/layout.js';
 import { readSealedManifest, writeManifest } from '../../image/manifest.js';
-import { assertNoChildren, unregisterChild } from '../chain/children.js';
+import { assertNoChildren } from '../chain/children.js';
 import { type Link, Parents } from '../chain/open-layers.js';
 import type { Context } from '../context.js';
 import { asOwner } from '../directory/owner.js';
 import { warnOfRefused } from '../directory/warn-of-refused.js';
 import { beginImages } from '../steps.js';
 import { copyOthers, otherFiles } from './copy-others.js';
+import { assertRoom, leaveParent, standingAlone, type Unpacked } from './standing-alone.js';
 import { tidy } from './tidy.js';
+import { unpackMoving } from './unpack-moving.js';
 import { unpackGhost } from './unpack-one.js';
 
 export interface UnpackRequest {
   images: string;
   /** Where the checkpoint is to stand alone; in its own directory where this is missing. */
   to?: string | undefined;
+  /** The layers give up what the images have already. */
+  autoDedup?: boolean;
 }
 
 /**
  * Images get their names when all of them are on the disk, and the manifest comes after them. The layers go
  * last. Whoever is killed before that leaves a packed checkpoint that is as good as before.
- * @returns how many ghosts were put together; nothing is done in place where none is packed
+ * Nothing is done in place where no ghost is packed.
  * @throws NO_SPACE and HAS_CHILDREN before anything is written; CHAIN_…, IMAGE_…, IN_USE
  */
-export async function unpack(context: Context, { images, to }: UnpackRequest): Promise<number> {
+export async function unpack(
+  context: Context,
+  { images, to, autoDedup = false }: UnpackRequest,
+): Promise<Unpacked> {
   const { files } = context.host;
   const isHere = to === undefined;
-  if (isHere && packedGhosts(readSealedManifest(files, images)).length === 0) return 0;
-  return asOwner(context, images, owned =>
-    isHere ? unpackHere(context, owned, images) : unpackTo(context, linkOf(context, owned, images), to),
-  );
+  if (isHere && packedGhosts(readSealedManifest(files, images)).length === 0) return none;
+  return asOwner(context, images, async owned => {
+    if (autoDedup) return unpackMoving(context, owned, images, to);
+    const unpacked = isHere
+      ? await unpackHere(context, owned, images)
+      : await unpackTo(context, linkOf(context, owned, images), to);
+    return { ...none, unpacked };
+  });
 }
+
+const none: Unpacked = { unpacked: 0, freedBytes: 0n };
 
 function linkOf({ host: { files } }: Context, images: string, name: string): Link {
   return { images, where: files.realPath(name), manifest: readSealedManifest(files, images) };
@@ -46,6 +60,7 @@ async function unpackHere(context: Context, images: string, name: string): Promi
   const link = linkOf(context, images, name);
   const packed = packedGhosts(link.manifest);
   const action = `cannot materialize ${link.where}`;
+  assertNothingGiven(link.manifest, action, link.where);
   assertNoChildren(context, images, action);
   new Parents(context).all(link);
   assertRoom(
@@ -73,6 +88,7 @@ async function unpackHere(context: Context, images: string, name: string): Promi
 async function unpackTo(context: Context, link: Link, to: string): Promise<number> {
   const { files } = context.host;
   const action = `cannot materialize ${link.where} to ${to}`;
+  assertNothingGiven(link.manifest, action, link.where);
   new Parents(context).all(link);
   files.makeDirectory(to);
   return asOwner(context, to, async target => {
@@ -116,59 +132,22 @@ async function unpackAll(
   link: Link,
   target: string,
   made: string[],
-): Promise<Map<ManifestGhost, ManifestGhost>> {
+): Promise<Map<string, ManifestGhost>> {
   const parents = new Parents(context);
-  const whole = new Map<ManifestGhost, ManifestGhost>();
+  const whole = new Map<string, ManifestGhost>();
   const packed = packedGhosts(link.manifest);
   beginImages(context, 'putting together', packed);
   for (const ghost of packed) {
     made.push(`${target}/${wholeName(ghost.id)}`);
-    whole.set(ghost, await unpackGhost(context, link, ghost, parents, `${target}/${wholeName(ghost.id)}`));
+    whole.set(
+      ghost.image,
+      await unpackGhost(context, link, ghost, parents, `${target}/${wholeName(ghost.id)}`),
+    );
     context.progress?.did();
   }
   return whole;
 }
 
-function standingAlone(
-  { parent, ...manifest }: Manifest,
-  whole: ReadonlyMap<ManifestGhost, ManifestGhost>,
-): Manifest {
-  return {
-    ...manifest,
-    ghosts: manifest.ghosts.map(ghost => (isPacked(ghost) ? (whole.get(ghost) ?? ghost) : ghost)),
-  };
-}
-
 /** The image that was packed had headers beside the data, and zeroes that its layer has not. */
 export const roomOf = (ghost: PackedGhost) =>
   ghost.data ? countFromJson(ghost.data.imageBytes) : bytesOf(ghost);
-
-/** Where blocks are shared, less may be used; nobody knows before. @throws NO_SPACE */
-export function assertRoom(
-  { host: { files } }: Context,
-  target: string,
-  needed: bigint,
-  action: string,
-): void {
-  const free = files.freeBytes(target);
-  if (free === undefined || free >= needed) return;
-  const where = files.realPath(target);
-  throw new GhostkeepError(
-    'NO_SPACE',
-    where,
-    `${action}: ${showBytes(needed)} needed in ${where}, ${showBytes(free)} free`,
-  );
-}
-
-/** The entry in the parent's list does no harm when it stays, because nothing names it any more. */
-async function leaveParent(context: Context, link: Link): Promise<void> {
-  const { parent } = link.manifest;
-  if (!parent) return;
-  try {
-    const above = new Parents(context).above(link);
-    await asOwner(context, above.images, images => unregisterChild(context, images, parent.child));
-  } catch (error) {
-    if (!(error instanceof GhostkeepError) && errnoOf(error) === undefined) throw error;
-    context.log.info(`${link.where} stays in its parent's list of children: ${reasonOf(error)}`);
-  }
-}

@@ -1,5 +1,5 @@
 import { GhostkeepError, reasonOf } from '../../base/errors.js';
-import { assertStandsAlone } from '../../chain/packed.js';
+import { assertStandsAlone } from '../../chain/stands-alone.js';
 import { isOfThisCheckpoint } from '../../image/inventory.js';
 import { folder, manifestName } from '../../image/layout.js';
 import { assertHere, holdsDump, readJournal, readManifest } from '../../image/manifest.js';

@@ -6,7 +6,7 @@ import type { ManifestGhost } from '../../base/documents/generated/manifest.js';
 import { GhostkeepError } from '../../base/errors.js';
 import type { Context } from '../context.js';
 import { applyMetadata } from './metadata.js';
-import { createPartial, type PartialFile } from './partial-files.js';
+import { createPartial, openKept, type PartialFile } from './partial-files.js';
 
 export interface RestoredGhost {
   id: number;
@@ -36,6 +36,11 @@ export interface NewFile {
   action: string;
   /** Writes the content. @returns what of it could not be had, as in RestoredGhost.missing */
   fill(fd: number): Promise<string[]>;
+  /**
+   * The file's name until it is complete, where an interrupted restore may have left bytes in it that are
+   * nowhere else. It is opened or made, and stays when the restore fails.
+   */
+  kept?: { name: string; isBegun: boolean };
   /** The error to throw for one that came up. */
   explain(error: unknown): unknown;
 }
@@ -54,16 +59,19 @@ export async function makeFile(context: Context, target: Folder, file: NewFile):
   const path = `${to}/${name}`;
   let partial: PartialFile | undefined;
   try {
-    if (host.files.exists(`${folder}/${name}`))
+    if (file.kept?.name !== name && host.files.exists(`${folder}/${name}`))
       throw new GhostkeepError('IO', path, `${action}: EEXIST: it is there already`);
-    partial = createPartial(host, folder, ghost.id, unfinished);
+    partial =
+      file.kept === undefined
+        ? createPartial(host, folder, ghost.id, unfinished)
+        : openKept(host, folder, file.kept);
     const unwritten = await file.fill(partial.fd);
     const request = { parts: ['owner', 'xattrs', 'mode', 'times'], allowPrivileged } as const;
     const { missing, withheld } = applyMetadata(host, partial.fd, ghost, request);
     const restored = { id: ghost.id, path, ghost, missing: [...unwritten, ...missing], withheld };
     return { partial, file, restored };
   } catch (error) {
-    if (partial) drop(context, target, partial);
+    if (partial) drop(context, target, partial, file);
     throw file.explain(error);
   }
 }
@@ -78,10 +86,10 @@ export async function nameFile(
   const { folder, allowPrivileged, unfinished } = target;
   try {
     await host.files.flush(partial.fd);
-    host.files.renameNew(partial.path, `${folder}/${file.name}`);
+    if (file.kept?.name !== file.name) host.files.renameNew(partial.path, `${folder}/${file.name}`);
     unfinished.delete(partial.path);
   } catch (error) {
-    drop(context, target, partial);
+    drop(context, target, partial, file);
     throw file.explain(error);
   }
   try {
@@ -92,8 +100,13 @@ export async function nameFile(
   }
 }
 
-function drop({ host: { files } }: Context, { unfinished }: Folder, { fd, path }: PartialFile): void {
-  files.remove(path);
+function drop(
+  { host: { files } }: Context,
+  { unfinished }: Folder,
+  { fd, path }: PartialFile,
+  { kept }: NewFile,
+): void {
+  if (kept === undefined) files.remove(path);
   unfinished.delete(path);
   files.close(fd);
 }

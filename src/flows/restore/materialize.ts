@@ -4,7 +4,7 @@ import type { Manifest } from '../../base/documents/generated/manifest.js';
 import type { Materialized } from '../../base/documents/generated/materialized.js';
 import type { Files } from '../../base/host/host.js';
 import { countFromJson, countToJson } from '../../base/units.js';
-import { assertStandsAlone } from '../../chain/packed.js';
+import { assertStandsAlone } from '../../chain/stands-alone.js';
 import { readInventory } from '../../image/inventory.js';
 import { readSealedManifest, writeManifest } from '../../image/manifest.js';
 import type { Context } from '../context.js';

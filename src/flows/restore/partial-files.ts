@@ -48,6 +48,23 @@ export function createPartial(
 }
 
 /**
+ * Opens the file of a ghost that is moved, or makes it. No restore removes it. The caller closes it.
+ * @param isBegun the file has something that is nowhere else
+ */
+export function openKept(
+  { files }: Host,
+  folder: string,
+  { name, isBegun }: { name: string; isBegun: boolean },
+): PartialFile {
+  const path = `${folder}/${name}`;
+  if (!isBegun) files.remove(path);
+  const fd = isBegun ? files.open(path, true) : files.create(path);
+  // The name must be on the disk before anything is given up for what the file has.
+  files.syncFolder(folder);
+  return { fd, path };
+}
+
+/**
  * Removes files that interrupted restores have left. A file that another restore is writing is locked, and
  * stays.
  */

@@ -9,6 +9,7 @@ import { showId } from '../../base/text/ghost-id.js';
 import { countFromJson } from '../../base/units.js';
 import { isPacked, type PackedGhost } from '../../chain/packed.js';
 import { verifyDigest, verifyReport, verifySize } from '../../image/verify.js';
+import { movedBefore, moveGhost } from '../chain/move.js';
 import { type Link, openLayers, type Parents } from '../chain/open-layers.js';
 import { type Context, whenMoving } from '../context.js';
 import { type AllocationRoom, allocateAgain } from './allocation.js';
@@ -23,6 +24,16 @@ export interface Target extends Folder {
   link: Link;
   parents: Parents;
   nameOf: Naming;
+  /** Set where the layers give up what the files have already. */
+  moving?: Moving | undefined;
+}
+
+export interface Moving {
+  /** The directory and all its parents, of which we are the owner. */
+  links: readonly Link[];
+  /** The real path of the folder. */
+  to: string;
+  freedBytes: bigint;
 }
 
 /**
@@ -39,10 +50,13 @@ export async function makeGhost(
   const path = `${target.to}/${name}`;
   let source: Source | undefined;
   const fill = async (fd: number) => {
-    source = isPacked(ghost)
-      ? await openPacked(context, target, ghost)
-      : await openWhole(context, target.images, ghost);
-    await source.restore(fd);
+    if (target.moving && isPacked(ghost)) await move(context, target.moving, ghost, fd);
+    else {
+      source = isPacked(ghost)
+        ? await openPacked(context, target, ghost)
+        : await openWhole(context, target.images, ghost);
+      await source.restore(fd);
+    }
     return room ? allocateAgain(context, fd, ghost, room) : [];
   };
   try {
@@ -51,6 +65,7 @@ export async function makeGhost(
       ghost,
       action: actionOf(ghost, path),
       fill,
+      ...(target.moving && isPacked(ghost) ? { kept: keptFile(context, target, ghost) } : {}),
       explain: error => explainRestore(error, ghost, path),
     });
   } finally {
@@ -79,11 +94,31 @@ async function openPacked(context: Context, target: Target, ghost: PackedGhost):
   const layers = await openLayers(context, target.link, ghost, target.parents);
   return {
     restore: async toFd => {
-      const { size } = await engine.unpack(layers.levels, toFd, undefined, whenMoving(context));
+      const { size } = await layers.use(levels =>
+        engine.unpack(levels, toFd, undefined, whenMoving(context)),
+      );
       assertSize(ghost, size);
     },
     close: layers.close,
   };
+}
+
+/** A ghost that an interrupted command has moved completely has its own name already. */
+function keptFile(
+  { host: { files } }: Context,
+  { folder, link, moving, nameOf }: Target,
+  ghost: PackedGhost,
+) {
+  const name = `.ghostkeep-moved-${ghost.id}`;
+  const isBegun = moving !== undefined && movedBefore(ghost, link.where, moving.to) !== undefined;
+  return { name: isBegun && !files.exists(`${folder}/${name}`) ? nameOf(ghost) : name, isBegun };
+}
+
+async function move(context: Context, moving: Moving, ghost: PackedGhost, toFd: number): Promise<void> {
+  const { links, to } = moving;
+  const { report, freedBytes } = await moveGhost(context, { links, ghost, to, toFd });
+  moving.freedBytes += freedBytes;
+  assertSize(ghost, report.size);
 }
 
 function assertSize(ghost: PackedGhost, size: bigint): void {

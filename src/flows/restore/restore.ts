@@ -7,8 +7,10 @@ import { GhostkeepError } from '../../base/errors.js';
 import { showId } from '../../base/text/ghost-id.js';
 import { countFromJson } from '../../base/units.js';
 import { assertHere, readManifest } from '../../image/manifest.js';
-import { Parents } from '../chain/open-layers.js';
+import { type Link, Parents } from '../chain/open-layers.js';
+import { asOwnerOfChain, assertOnlyChild, assertOnlyChildren } from '../chain/own-chain.js';
 import type { Context } from '../context.js';
+import { asOwner } from '../directory/owner.js';
 import { warnOfRefused } from '../directory/warn-of-refused.js';
 import type { AllocationRoom } from './allocation.js';
 import { byId, byOldName } from './file-names.js';
@@ -44,6 +46,10 @@ export interface RestoreRequest {
    * removes them.
    */
   unfinished?: Set<string>;
+  /** The layers of packed ghosts give up what the files have already: the restore moves them. */
+  autoDedup?: boolean;
+  /** Called at the end of that with the bytes that the layers have freed. */
+  onFreed?: (bytes: bigint) => void;
 }
 
 /** Ghosts that wait for the disk together: it writes them in one go, and each holds a descriptor. */
@@ -51,18 +57,37 @@ const batchSize = 16;
 
 /** @returns one file for each ghost in TO, on the disk; a file that exists already is never written over */
 export async function restoreGhosts(context: Context, request: RestoreRequest): Promise<RestoredGhost[]> {
+  const { images, to, autoDedup = false } = request;
+  if (!autoDedup) return restore(context, request);
+  return asOwner(context, images, owned =>
+    asOwnerOfChain(context, owned, images, links => {
+      const action = `cannot move ghosts of ${links[0]?.where} to ${to}`;
+      assertOnlyChild(context, links[0] as Link, undefined, action);
+      assertOnlyChildren(context, links, action);
+      return restore(context, { ...request, images: owned }, links);
+    }),
+  );
+}
+
+/** @param links is given where the ghosts are moved */
+async function restore(
+  context: Context,
+  request: RestoreRequest,
+  links?: readonly Link[],
+): Promise<RestoredGhost[]> {
   const { files } = context.host;
   const { images, to, only = [], names = false, allowPrivileged = false, unfinished = new Set() } = request;
-  const manifest = readManifest(files, images);
+  const manifest = links?.[0]?.manifest ?? readManifest(files, images);
   const where = files.realPath(images);
   assertHere(manifest, `cannot restore from ${where}`, where);
   const wanted = only.length === 0 ? manifest.ghosts : only.map(id => findById(manifest.ghosts, id));
   const folderFd = openTarget(context.host, to, 'restore');
   const folder = `/proc/self/fd/${folderFd}`;
-  const link = { images, where, manifest };
+  const link = links?.[0] ?? { images, where, manifest };
   const parents = new Parents(context);
+  const moving = links && { links, to: files.realPath(folder), freedBytes: 0n };
   const nameOf = names ? byOldName(files, folder) : byId;
-  const target = { images, to, folder, allowPrivileged, unfinished, link, parents, nameOf };
+  const target = { images, to, folder, allowPrivileged, unfinished, link, parents, nameOf, moving };
   const batches = new Batches(context, request, target);
   const room = roomFor(request, manifest);
   // Allocating empty space must not take the room of data that is still to be written.
@@ -83,6 +108,7 @@ export async function restoreGhosts(context: Context, request: RestoreRequest): 
     await batches.end();
     files.syncFolder(folder);
     warnOfRefused(context, to);
+    if (moving) request.onFreed?.(moving.freedBytes);
     if (batches.failure) throw batches.failure;
     return batches.restored;
   } finally {

@@ -59,7 +59,9 @@ export async function verify(
     const moved = whereMoved(manifest);
     if (moved !== undefined) damage.push({ code: 'MOVED', subject: where, message: `${where}: ${moved}` });
     const damaged = new Set(damage.map(({ subject }) => subject));
-    for (const found of await verifyLayers(context, { images, where, manifest }, chain)) damage.push(found);
+    const checkedLayers = await verifyLayers(context, { images, where, manifest }, chain);
+    for (const found of checkedLayers.damage) damage.push(found);
+    const layers = checkedLayers.layers.length > 0 ? { layers: checkedLayers.layers } : {};
     for (const ghost of whole)
       if (!damaged.has(ghost.image))
         for (const found of verifyHead(context, images, ghost)) damage.push(found);
@@ -67,7 +69,7 @@ export async function verify(
     if (fromDisk) for (const found of verifyLinkedNames(context.host, manifest)) damage.push(found);
     if (manifest.criu) for (const found of verifyCriu(context, images, manifest)) damage.push(found);
     const checked = countUnchecked(manifest) === 0 ? 'digest' : 'structure';
-    return { images: where, ghosts: manifest.ghosts.length, checked, damage };
+    return { images: where, ghosts: manifest.ghosts.length, checked, ...layers, damage };
   } catch (error) {
     const refused = refusedAs(where, error);
     if (!refused && !(error instanceof GhostkeepError)) throw error;

@@ -1,6 +1,6 @@
-import type { EngineReport, Layers, Level, OnProgress } from '../../base/host/host.js';
-import { callOnThread } from '../native/call.js';
-import { layerName, level as layout } from '../native/layout.js';
+import type { EngineReport, Layers, Level, OnProgress, Part } from '../../base/host/host.js';
+import { callOnThread, failedReport } from '../native/call.js';
+import { layerName, level as layout, part as partLayout } from '../native/layout.js';
 import { watched } from './watched.js';
 
 export class NativeLayers implements Layers {
@@ -33,6 +33,61 @@ export class NativeLayers implements Layers {
     );
   }
 
+  async unpackPart(
+    levels: readonly Level[],
+    toFd: number,
+    header: Uint8Array | undefined,
+    { first, mostBytes, checkFrom }: Part,
+    onProgress?: OnProgress,
+  ): ReturnType<Layers['unpackPart']> {
+    const { at, bytes } = partLayout;
+    const part = Buffer.alloc(bytes);
+    part.writeBigUInt64LE(first, at.first);
+    part.writeBigUInt64LE(mostBytes, at.most_bytes);
+    part.writeBigUInt64LE(checkFrom === undefined ? 0n : checkFrom + 1n, at.check);
+    const head = header ?? new Uint8Array(0);
+    const report = await watched(onProgress, progress =>
+      callOnThread(
+        'gk_unpack_part',
+        encode(levels),
+        levels.length,
+        toFd,
+        head,
+        head.byteLength,
+        part,
+        progress,
+      ),
+    );
+    const isDone = part.readBigUInt64LE(at.done) === 1n;
+    return { report, next: isDone ? undefined : part.readBigUInt64LE(at.next) };
+  }
+
+  giveUp(
+    levels: readonly Level[],
+    depth: number,
+    recordFd: number | undefined,
+    taker: number,
+    onProgress?: OnProgress,
+  ): Promise<EngineReport> {
+    return watched(onProgress, progress =>
+      callOnThread('gk_give_up', encode(levels), levels.length, depth, recordFd ?? -1, taker, progress),
+    );
+  }
+
+  punch(level: Level, onProgress?: OnProgress): Promise<EngineReport> {
+    return watched(onProgress, progress => callOnThread('gk_punch', encode([level]), progress));
+  }
+
+  async surveyLayer(levels: readonly Level[], onProgress?: OnProgress): Promise<EngineReport> {
+    try {
+      return await this.checkLayer(levels, onProgress);
+    } catch (error) {
+      const report = failedReport(error);
+      if (!report || report.differingBytes === 0n) throw error;
+      return report;
+    }
+  }
+
   checkLayer(levels: readonly Level[], onProgress?: OnProgress): Promise<EngineReport> {
     return watched(onProgress, progress =>
       callOnThread('gk_check_layer', encode(levels), levels.length, progress),
@@ -56,6 +111,8 @@ function encode(levels: readonly Level[]): Buffer {
       buffer.writeBigInt64LE(BigInt(level.mapFd), at + layout.at.map_fd);
       buffer.writeBigInt64LE(BigInt(level.dataFd), at + layout.at.data_fd);
     }
+    if (level.givenFd !== undefined) buffer.writeBigInt64LE(BigInt(level.givenFd), at + layout.at.given_fd);
+    buffer.writeBigUInt64LE(level.givenBelow ?? 0n, at + layout.at.given_below);
   }
   return buffer;
 }

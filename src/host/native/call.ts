@@ -35,6 +35,9 @@ const signatures = {
   gk_share: 'int gk_share(int, int, void *, void *)',
   gk_pack: 'int gk_pack(void *, uint32_t, void *, uint32_t, int, int, void *, void *)',
   gk_unpack: 'int gk_unpack(void *, uint32_t, int, void *, uint64_t, void *, void *)',
+  gk_unpack_part: 'int gk_unpack_part(void *, uint32_t, int, void *, uint64_t, void *, void *, void *)',
+  gk_give_up: 'int gk_give_up(void *, uint32_t, uint32_t, int, uint32_t, void *, void *)',
+  gk_punch: 'int gk_punch(void *, void *, void *)',
   gk_check_layer: 'int gk_check_layer(void *, uint32_t, void *, void *)',
   gk_layer_name: 'int gk_layer_name(int, void *, void *)',
   gk_chunks: 'int gk_chunks(int, uint64_t, void *, uint32_t, void *, void *, void *)',
@@ -119,10 +122,22 @@ export function callOnThread(name: NativeFunction, ...args: unknown[]): Promise<
     // biome-ignore lint/plugin: passed on, as many as the function takes
     library()[name].async(...args, report, (error: Error | null, result: number) => {
       if (error) reject(error);
-      else if (result < 0) reject(nativeError(name, result, report));
-      else resolve(readReport(report));
+      else if (result < 0) {
+        const failure = nativeError(name, result, report);
+        failed.set(failure, report);
+        reject(failure);
+      } else resolve(readReport(report));
     });
   });
+}
+
+/** The reports of calls that have failed, for those that count what they found before. */
+const failed = new WeakMap<object, Buffer>();
+
+/** The report of a call by callOnThread that has failed with ERROR; undefined for any other error. */
+export function failedReport(error: unknown): EngineReport | undefined {
+  const report = typeof error === 'object' && error !== null ? failed.get(error) : undefined;
+  return report && readReport(report);
 }
 
 /**

@@ -127,7 +127,9 @@ export const dumpJob = struct({
   report: report.bytes,
 });
 
-export const level = struct({ image_fd: u64, map_fd: u64, data_fd: u64 });
+export const level = struct({ image_fd: u64, map_fd: u64, data_fd: u64, given_fd: u64, given_below: u64 });
+
+export const part = struct({ first: u64, most_bytes: u64, check: u64, next: u64, done: u64 });
 
 export const layerName = struct({ bytes: 32 });
 
@@ -143,6 +145,7 @@ const structs: Record<string, Struct> = {
   gk_pin: pin,
   gk_dump_job: dumpJob,
   gk_level: level,
+  gk_part: part,
   gk_name: layerName,
 };
 

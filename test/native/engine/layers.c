@@ -10,6 +10,7 @@
 
 #include "cases.h"
 #include "compare.h"
+#include "give-up.h"
 #include "tap.h"
 
 #define UNITS 24
@@ -103,11 +104,14 @@ static void compare(const struct place *place, const struct files *files, const 
 static void harm(const struct place *place, const struct files *files, const struct gk_level *levels)
 {
 	int victim = pick(3) ? files->map : pick(2) ? files->data : (int)levels[1].map_fd;
+	int record = (int)levels[1].given_fd;
 	struct gk_report report;
 	unsigned char byte;
 	struct stat about;
 	int file, error;
 
+	if (record >= 0 && pick(2))
+		victim = record;
 	if (victim < 0 || fstat(victim, &about) < 0 || about.st_size == 0)
 		return;
 	for (uint64_t times = 1 + pick(4); times; times--) {
@@ -122,18 +126,21 @@ static void harm(const struct place *place, const struct files *files, const str
 	for (uint32_t count = 1; count <= 2; count++) {
 		file = image_in(place);
 		error = gk_unpack(levels, count, file, NULL, 0, NULL, &report);
-		expect(error == 0 || error == -EBADMSG || error == -EFBIG || error == -EINVAL, "%d %s", error,
-		       report.message);
+		expect(error == 0 || error == -EBADMSG || error == -EFBIG || error == -EINVAL ||
+			       error == -ENOLINK,
+		       "%d %s", error, report.message);
 		error = gk_check_layer(levels, count, NULL, &report);
-		expect(error == 0 || error == -EBADMSG, "%d %s", error, report.message);
+		expect(error == 0 || error == -EBADMSG || error == -ENOLINK, "%d %s", error, report.message);
+		error = gk_give_up(levels, 2, 1, -1, 1, NULL, &report);
+		expect(error == 0 || error == -EBADMSG || error == -ENOLINK, "%d %s", error, report.message);
 		close(file);
 	}
 }
 
 static struct gk_level level_of(const struct files *files, bool whole)
 {
-	return whole ? (struct gk_level){ files->image, -1, -1 } :
-		       (struct gk_level){ -1, files->map, files->data };
+	return whole ? (struct gk_level){ files->image, -1, -1, -1, 0 } :
+		       (struct gk_level){ -1, files->map, files->data, -1, 0 };
 }
 
 static void one_history(const struct place *place, uint64_t seed)
@@ -171,7 +178,16 @@ static void one_history(const struct place *place, uint64_t seed)
 	expect(!gk_pack(&image, 1, &levels[1], 1, newer.map, newer.data, NULL, &report), "%s",
 	       report.message);
 	compare(place, &newer, levels, 2);
-	harm(place, &newer, levels);
+	if (!whole && pick(2)) {
+		give_up(place, levels, newer.ghost, newer.size);
+		compare(place, &newer, levels, 2);
+	}
+	if (pick(2))
+		move_in_pieces(place, levels, 2, newer.ghost, newer.size);
+	else
+		harm(place, &newer, levels);
+	if (levels[1].given_fd >= 0)
+		close((int)levels[1].given_fd);
 	if (!whole) {
 		close(older.map);
 		close(older.data);

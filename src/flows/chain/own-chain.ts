@@ -1,0 +1,98 @@
+import { GhostkeepError } from '../../base/errors.js';
+import { readSealedManifest } from '../../image/manifest.js';
+import type { Context } from '../context.js';
+import { asOwner } from '../directory/owner.js';
+import { childrenBeside } from './beside.js';
+import { assertNoChildren, namedChildren } from './children.js';
+import { type Link, Parents } from './open-layers.js';
+
+/**
+ * Does WORK as the owner of a directory and of all its parents, so that nobody begins to need what is taken
+ * from them. The links that it is given can be written to.
+ * @param images the directory, as the caller may write to it
+ * @param name its name, for messages
+ * @param parent the parent of a directory that names none, because it needs nothing of it
+ * @throws IN_USE, CHAIN_…
+ */
+export async function asOwnerOfChain<T>(
+  context: Context,
+  images: string,
+  name: string,
+  work: (links: readonly Link[]) => Promise<T>,
+  parent?: string,
+): Promise<T> {
+  const { files } = context.host;
+  const read = (path: string, where: string): Link => ({
+    images: path,
+    where,
+    manifest: readSealedManifest(files, path),
+  });
+  const first = read(images, files.realPath(name));
+  const all = (link: Link) => {
+    const parents = new Parents(context);
+    if (link.manifest.parent || parent === undefined) return parents.all(link);
+    return [link, ...parents.all(read(parent, files.realPath(parent)))];
+  };
+  const before = all(first);
+  const own = async (owned: readonly Link[], [next, ...rest]: readonly Link[]): Promise<T> => {
+    if (next) return asOwner(context, next.images, path => own([...owned, read(path, next.where)], rest));
+    // Only now nobody can change a manifest any more.
+    const links = [read(images, first.where), ...owned];
+    const now = all(links[0] as Link).map(({ where }) => where);
+    if (now.join('\0') === links.map(({ where }) => where).join('\0')) return work(links);
+    throw new GhostkeepError(
+      'IN_USE',
+      first.where,
+      `cannot use ${first.where}: its parents have changed just now; try again`,
+    );
+  };
+  return own([], before.slice(1));
+}
+
+/**
+ * Nobody but the links themselves may need one of the parents, the last of the links included.
+ * @param action begins the message
+ * @param childrenRemoved what is not there any more needs nothing
+ * @throws HAS_CHILDREN
+ */
+export function assertOnlyChildren(
+  context: Context,
+  links: readonly Link[],
+  action: string,
+  childrenRemoved = false,
+): void {
+  for (const [index, link] of links.entries()) {
+    const below = links[index - 1];
+    if (below) assertOnlyChild(context, link, below, action, childrenRemoved);
+  }
+}
+
+/**
+ * Nobody but BELOW may need a directory that is to give bytes up: they would be lost to others. A child that
+ * is not there may lie on a disk that is not mounted, and one beside it may be missing in the list.
+ * @throws HAS_CHILDREN
+ */
+export function assertOnlyChild(
+  context: Context,
+  { images, where }: Link,
+  below: Link | undefined,
+  action: string,
+  childrenRemoved = false,
+): void {
+  const { files } = context.host;
+  const but = below?.manifest.parent?.child;
+  assertNoChildren(context, images, action, { but });
+  const beside = childrenBeside(files, where).filter(name => name !== below?.where);
+  if (beside.length > 0) throw needed(where, `${action}: ${beside.join(', ')} needs what is in it`);
+  const gone = namedChildren(files, images).filter(
+    ({ state, child, directory }) => state === 'gone' && child.id !== but && directory !== below?.where,
+  );
+  if (gone.length === 0 || childrenRemoved) return;
+  const names = gone.map(({ directory }) => directory).join(', ');
+  throw needed(
+    where,
+    `${action}: ${names} needed ${where}, and is not there; mount it or move it back, or, if it was removed, say \`ghostkeep dedup --children-removed\``,
+  );
+}
+
+const needed = (where: string, message: string) => new GhostkeepError('HAS_CHILDREN', where, message);
