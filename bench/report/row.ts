@@ -44,6 +44,8 @@ export interface Row {
   /** Our helper has written so much while the holder was paused; the other is the most that we want. */
   writtenBytes?: number;
   targetWritten?: number;
+  /** Bytes that went to the other side while the holder was frozen, or of the image directory that went. */
+  sentBytes?: Record<string, number>;
   /** Only in the growth suite: the thing that grows, and its amount. */
   growth?: { of: string; value: number };
   /**
@@ -68,6 +70,7 @@ export interface RowRequest {
   targetBytes?: number | undefined;
   writtenBytes?: number | undefined;
   targetWritten?: number | undefined;
+  sentBytes?: Record<string, number>;
 }
 
 /** @throws Error when there are no samples of ours, or none of any peer */
