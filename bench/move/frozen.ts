@@ -56,6 +56,7 @@ class Frozen {
   #revision = 0;
   readonly #unequal = new Set<string>();
   readonly #sent: Record<string, number> = {};
+  readonly #filesMs: number[] = [];
 
   constructor(
     private readonly context: SuiteContext,
@@ -91,6 +92,7 @@ class Frozen {
         unequal: this.#unequal,
         target: moveTarget(every && 1 / every),
         sentBytes: this.#sent,
+        filesMs: this.#filesMs,
       });
     } finally {
       await holder.end();
@@ -114,6 +116,7 @@ class Frozen {
       counter?.sentBytes();
       const before = this.network?.sentBytes() ?? 0;
       const { frozenMs } = dump(this.#criu, ours, now, this.#here);
+      if (!counter) this.#filesMs.push(filesMs(path.join(this.#here, 'ghostkeep.log')));
       if (this.network) this.#sent[ours] = this.network.sentBytes() - before;
       if (counter) this.#sent[ours] = counter.sentBytes();
       if (!imagesEqual(ours, now, this.#there)) this.#unequal.add(ours);
@@ -152,6 +155,17 @@ class Frozen {
   #clear(): void {
     for (const folder of [this.#here, this.#there]) fs.rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/**
+ * The part of the time frozen in which CRIU's own files are sent: from the last ghost's arrival to the helper's
+ * last line in its log.
+ */
+function filesMs(log: string): number {
+  const lines = fs.readFileSync(log, 'utf8').trim().split('\n');
+  const times = lines.map(line => Date.parse((JSON.parse(line) as { timestamp: string }).timestamp));
+  const sealed = lines.findIndex(line => line.includes('sealed in'));
+  return (times.at(-1) ?? 0) - (times[sealed] ?? Number.NaN);
 }
 
 function nameOf({ name }: Peer): string {

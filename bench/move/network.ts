@@ -7,7 +7,6 @@ import { once } from 'node:events';
 import fs from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { missing } from '../machine/missing.js';
-import { findProgram } from '../machine/tree.js';
 
 export interface Network {
   /** Starts a program in the namespace, and in it alone. */
@@ -24,11 +23,10 @@ const shape = 'root tbf rate 1gbit burst 1mb latency 50ms';
 
 /** @returns undefined where such a network cannot be made, which is reported */
 export async function slowNetwork(): Promise<Network | undefined> {
-  const [ip, tc] = [findProgram('ip'), findProgram('tc')];
-  if (!ip || !tc) return undefined;
-  const setUp = `${ip.join(' ')} link set lo up && ${tc.join(' ')} qdisc add dev lo ${shape}`;
+  const setUp = `ip link set lo up && tc qdisc add dev lo ${shape}`;
   const child = spawn('unshare', ['--net', 'sh', '-c', `${setUp} && echo ready && exec sleep 86400`], {
     stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin` },
   });
   let [heard, complaint] = ['', ''];
   child.stdout.on('data', (text: Buffer) => {

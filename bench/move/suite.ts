@@ -10,7 +10,13 @@ const cases = [
   { name: '1-percent-changed', every: 100 },
   { name: 'all-changed', every: 1 },
 ];
-const ways = { pipe: ['tmpfs', 'ext4'], unix: ['tmpfs'], '1gbit': ['tmpfs'] } as const;
+/** What is left out on a busy machine comes last. */
+const places = [
+  { way: 'pipe', on: 'tmpfs' },
+  { way: '1gbit', on: 'tmpfs' },
+  { way: 'unix', on: 'tmpfs' },
+  { way: 'pipe', on: 'ext4' },
+] as const;
 
 export const moveSuite: Suite = {
   name: 'move',
@@ -39,15 +45,13 @@ export const moveSuite: Suite = {
 };
 
 function cellsOf({ filesystems, wants }: SuiteContext): FrozenRequest[] {
-  return (Object.keys(ways) as (keyof typeof ways)[]).flatMap(way =>
-    ways[way].flatMap(kind =>
-      filesystems
-        .filter(({ name }) => name === kind)
-        .flatMap(filesystem =>
-          cases
-            .filter(({ name }) => wants(name) || wants(way))
-            .map(each => ({ ...each, way, filesystem })),
-        ),
-    ),
+  return places.flatMap(({ way, on }) =>
+    filesystems
+      .filter(({ name }) => name === on)
+      .flatMap(filesystem =>
+        cases
+          .filter(({ name }) => wants(name) || wants(way))
+          .map(each => ({ ...each, way, filesystem })),
+      ),
   );
 }

@@ -106,5 +106,5 @@ async function rsyncDaemon(rsync: readonly string[], scratch: string, network: N
 
 function start(network: Network | undefined, words: readonly string[]): ChildProcess {
   const [program = '', ...args] = [...(network?.inside ?? []), ...words];
-  return spawn(program, args, { stdio: ['ignore', 'ignore', 'inherit'] });
+  return spawn(program, args, { stdio: 'ignore' });
 }

@@ -71,6 +71,7 @@ function also(row: Row): string {
         ]
       : []),
     ...(row.writtenBytes === undefined ? [] : [`written while paused: ${written(row)}`]),
+    ...(row.filesMs === undefined ? [] : [`${digits(row.filesMs)} ms of ours for CRIU's files`]),
     ...(row.sentBytes ? [`sent: ${list(row.sentBytes, showBytes)}`] : []),
     `${rounds} rounds`,
   ].join('; ');
