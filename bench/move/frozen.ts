@@ -16,7 +16,14 @@ import type { SuiteContext } from '../suite.js';
 import { moveTarget } from '../targets.js';
 import { configure } from './configure.js';
 import { type Network, slowNetwork } from './network.js';
-import { countingReceiver, findPeers, type Peer, type Receiver, receive, type WayThere } from './ways-there.js';
+import {
+  countingReceiver,
+  findPeers,
+  type Peer,
+  type Receiver,
+  receive,
+  type WayThere,
+} from './ways-there.js';
 
 /** The most rounds, if there is time for them. */
 const most = 3;
@@ -107,7 +114,8 @@ class Frozen {
   async #byGate(holder: Holder, counted = false): Promise<number> {
     const { scratch } = this.context;
     const counter = counted ? countingReceiver(this.#there, scratch) : undefined;
-    const receiver: Receiver = counter ?? (await receive(this.request.way, this.#there, scratch, this.network));
+    const receiver: Receiver =
+      counter ?? (await receive(this.request.way, this.#there, scratch, this.network));
     try {
       timed([...this.#inside, command, 'pre-dump', '--pid', String(holder.pid), ...receiver.options]);
       const now = this.#change(holder);

@@ -49,9 +49,7 @@ function cellsOf({ filesystems, wants }: SuiteContext): FrozenRequest[] {
     filesystems
       .filter(({ name }) => name === on)
       .flatMap(filesystem =>
-        cases
-          .filter(({ name }) => wants(name) || wants(way))
-          .map(each => ({ ...each, way, filesystem })),
+        cases.filter(({ name }) => wants(name) || wants(way)).map(each => ({ ...each, way, filesystem })),
       ),
   );
 }

@@ -72,7 +72,11 @@ export async function findPeers(scratch: string, network: Network | undefined): 
   if (rsync) peers.push(network ? await rsyncDaemon(rsync, scratch, network) : localRsync(rsync));
   if (!network) {
     const script = 'mkdir -p "$2" && cp "$1"/* "$2" && sync "$2"/*';
-    peers.push({ name: 'cp', copy: (from, to) => timed(['sh', '-c', script, 'sh', from, to]), end: () => {} });
+    peers.push({
+      name: 'cp',
+      copy: (from, to) => timed(['sh', '-c', script, 'sh', from, to]),
+      end: () => {},
+    });
   }
   return peers;
 }
