@@ -1,6 +1,7 @@
 /**
- * The time for which a process is frozen while its ghost goes to another directory: changes since the last round
- * by the gate; all of it by CRIU alone, whose image directory is copied before the process may go on.
+ * The time for which a process is frozen while its ghost goes to another directory. The gate sends what has
+ * changed since the last round. CRIU alone writes all of it, and its image directory is copied before the
+ * process may go on.
  */
 import fs from 'node:fs';
 import path from 'node:path';

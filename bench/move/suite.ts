@@ -1,4 +1,4 @@
-/** Ghosts go to another directory, as to another host: the time frozen, and how fast bytes go through a pipe. */
+/** Ghosts go to another directory, as to another host: the time frozen, and the rate of bytes in a pipe. */
 import { Budget } from '../budget.js';
 import { findCriu } from '../machine/criu.js';
 import type { Suite, SuiteContext } from '../suite.js';
@@ -10,7 +10,7 @@ const cases = [
   { name: '1-percent-changed', every: 100 },
   { name: 'all-changed', every: 1 },
 ];
-/** What is left out on a busy machine comes last. */
+/** On a busy machine the last ones are left out. */
 const places = [
   { way: 'pipe', on: 'tmpfs' },
   { way: '1gbit', on: 'tmpfs' },

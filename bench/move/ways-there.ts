@@ -65,7 +65,7 @@ export interface Peer {
   end(): void;
 }
 
-/** scp needs a server that lets root in. cp does the same work, without encryption, where no network is slow. */
+/** scp needs a server that lets root in. Where no network is slow, cp does the same without encryption. */
 export async function findPeers(scratch: string, network: Network | undefined): Promise<Peer[]> {
   const rsync = findProgram('rsync');
   const peers: Peer[] = [];
