@@ -64,7 +64,7 @@ class Frozen {
   #revision = 0;
   readonly #unequal = new Set<string>();
   readonly #sent: Record<string, number> = {};
-  readonly #filesMs: number[] = [];
+  readonly #sealMs: number[] = [];
 
   constructor(
     private readonly context: SuiteContext,
@@ -100,7 +100,7 @@ class Frozen {
         unequal: this.#unequal,
         target: moveTarget(every && 1 / every),
         sentBytes: this.#sent,
-        filesMs: this.#filesMs,
+        sealMs: this.#sealMs,
       });
     } finally {
       await holder.end();
@@ -125,7 +125,7 @@ class Frozen {
       counter?.sentBytes();
       const before = this.network?.sentBytes() ?? 0;
       const { frozenMs } = dump(this.#criu, ours, now, this.#here);
-      if (!counter) this.#filesMs.push(filesMs(path.join(this.#here, 'ghostkeep.log')));
+      if (!counter) this.#sealMs.push(sealMs(path.join(this.#here, 'ghostkeep.log')));
       if (this.network) this.#sent[ours] = this.network.sentBytes() - before;
       if (counter) this.#sent[ours] = counter.sentBytes();
       if (!imagesEqual(ours, now, this.#there)) this.#unequal.add(ours);
@@ -167,10 +167,10 @@ class Frozen {
 }
 
 /**
- * The part of the time frozen in which CRIU's own files are sent: from the last ghost's arrival to the helper's
- * last line in its log.
+ * The part of the time frozen after the last ghost's arrival, by the helper's log. CRIU's own files are sent,
+ * and the receiver makes the images of the ghosts.
  */
-function filesMs(log: string): number {
+function sealMs(log: string): number {
   const lines = fs.readFileSync(log, 'utf8').trim().split('\n');
   const times = lines.map(line => Date.parse((JSON.parse(line) as { timestamp: string }).timestamp));
   const sealed = lines.findIndex(line => line.includes('sealed in'));

@@ -71,7 +71,7 @@ function also(row: Row): string {
         ]
       : []),
     ...(row.writtenBytes === undefined ? [] : [`written while paused: ${written(row)}`]),
-    ...(row.filesMs === undefined ? [] : [`${digits(row.filesMs)} ms of ours for CRIU's files`]),
+    ...(row.sealMs === undefined ? [] : [`${digits(row.sealMs)} ms of ours after the ghosts had arrived`]),
     ...(row.sentBytes ? [`sent: ${list(row.sentBytes, showBytes)}`] : []),
     `${rounds} rounds`,
   ].join('; ');
