@@ -1,3 +1,4 @@
+import { moveSuite } from './move/suite.js';
 import type { Suite } from './suite.js';
 import { copySuite } from './suites/copy.js';
 import { dumpSuite } from './suites/dump.js';
@@ -15,6 +16,7 @@ export const suites: readonly Suite[] = [
   startSuite,
   dumpSuite,
   roundsSuite,
+  moveSuite,
   restoreSuite,
   copySuite,
   extentsSuite,

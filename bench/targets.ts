@@ -79,5 +79,13 @@ export function roundsTarget(changed: number, filesystem: string): number | unde
   return changed < 1 ? unchanged * fewMore : 1;
 }
 
+/** The time frozen of a move, by the part of the 4 KiB pages that has changed since the last round. */
+export function moveTarget(changed: number): number {
+  return changed === 0 ? 0.07 : changed < 1 ? 0.1 : 1;
+}
+
+/** Half the throughput of a pipe or socket that compares nothing. */
+export const throughputTarget = 2;
+
 /** The part of a ghost that may be written while it is paused, where nothing has changed. */
 export const roundsWritten = 0.02;

@@ -17,19 +17,24 @@ const firstFd = 3;
 const endWaitMs = 20_000;
 let counter = 0;
 
-/** @param named how many descriptors on a file with a name it has besides */
+/**
+ * @param named how many descriptors on a file with a name it has besides
+ * @param inside words that start it in a namespace, in the same process
+ */
 export async function hold(
   folder: string,
   patterns: readonly Pattern[],
   state: State,
   named = 0,
+  inside: readonly string[] = [],
 ): Promise<Holder> {
   const fds = patterns.map(pattern => makeGhost(folder, pattern, state));
   for (let n = 0; n < named; n += 1) fds.push(fs.openSync(path.join(folder, 'named'), 'a+', 0o600));
-  const child = spawn('/bin/sleep', ['86400'], {
+  const [program = '', ...args] = [...inside, '/bin/sleep', '86400'];
+  const child = spawn(program, args, {
     stdio: ['ignore', 'ignore', 'ignore', ...fds],
     cwd: '/',
-    env: {},
+    env: { PATH: '/usr/bin:/bin' },
     detached: true,
   });
   for (const fd of fds) fs.closeSync(fd);

@@ -46,9 +46,9 @@ export function programVersions(): Record<string, string> {
   return Object.fromEntries([...used].map(([name, words]) => [name, versionOf(words)]));
 }
 
-/** A number from the first line with a version that --version (lsof: -v) prints. */
+/** A number from the first line with a version that --version (lsof: -v, socat: -V) prints. */
 function versionOf(words: readonly string[]): string {
-  const option = words.at(-1)?.endsWith('lsof') ? '-v' : '--version';
+  const option = { lsof: '-v', socat: '-V' }[path.basename(words.at(-1) ?? '')] ?? '--version';
   const { stdout, stderr } = spawnSync(words[0] as string, [...words.slice(1), option], { encoding: 'utf8' });
   const lines = `${stdout ?? ''}\n${stderr ?? ''}`.split('\n');
   return /[0-9]+(\.[0-9]+)+/.exec(lines.find(line => /[0-9]\.[0-9]/.test(line)) ?? '')?.[0] ?? 'unknown';

@@ -71,6 +71,8 @@ function also(row: Row): string {
         ]
       : []),
     ...(row.writtenBytes === undefined ? [] : [`written while paused: ${written(row)}`]),
+    ...(row.sealMs === undefined ? [] : [`${digits(row.sealMs)} ms of ours after the ghosts had arrived`]),
+    ...(row.sentBytes ? [`sent: ${list(row.sentBytes, showBytes)}`] : []),
     `${rounds} rounds`,
   ].join('; ');
 }

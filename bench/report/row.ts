@@ -44,6 +44,10 @@ export interface Row {
   /** Our helper has written so much while the holder was paused; the other is the most that we want. */
   writtenBytes?: number;
   targetWritten?: number;
+  /** Bytes that went to the other side while the holder was frozen, or of the image directory that went. */
+  sentBytes?: Record<string, number>;
+  /** The part of our time after the ghosts had arrived: CRIU's own files are sent, and the receiver seals. */
+  sealMs?: number;
   /** Only in the growth suite: the thing that grows, and its amount. */
   growth?: { of: string; value: number };
   /**
@@ -68,12 +72,14 @@ export interface RowRequest {
   targetBytes?: number | undefined;
   writtenBytes?: number | undefined;
   targetWritten?: number | undefined;
+  sentBytes?: Record<string, number>;
+  sealMs?: readonly number[];
 }
 
 /** @throws Error when there are no samples of ours, or none of any peer */
 export function makeRow(request: RowRequest): Row {
   const { samples, target, unequal, bytes, atWork, peakBytes, targetBytes, ...rest } = request;
-  const { writtenBytes, targetWritten, ...names } = rest;
+  const { writtenBytes, targetWritten, sealMs, ...names } = rest;
   const { [ours]: own, ...others } = samples;
   if (!own) throw new Error(`${names.suite} ${names.case}: ghostkeep did not run`);
   const peers = Object.fromEntries(Object.entries(others).map(([name, values]) => [name, figure(values)]));
@@ -97,6 +103,7 @@ export function makeRow(request: RowRequest): Row {
     ...(targetBytes === undefined ? {} : { targetBytes }),
     ...(writtenBytes === undefined ? {} : { writtenBytes }),
     ...(targetWritten === undefined ? {} : { targetWritten }),
+    ...(sealMs && sealMs.length > 0 ? { sealMs: round(median(sealMs)) } : {}),
     rounds: own.length,
   };
 }

@@ -168,7 +168,7 @@ export const commands: Record<string, Command> = {
       'bench [SUITE …] [--quick] [--json] [--case NAME …] [--filesystem NAME …] [--results DIR] [--scratch DIR]',
     summary: 'ghostkeep beside CRIU and other tools, in turns, every byte compared',
     details:
-      'Suites: start, dump, rounds, restore, copy, extents, find, hooks, histories, growth, memory (default: all). Needs root: file systems are made on\nloop devices and removed again, all in namespaces of its own. Programs that this machine lacks come from a tree\nof Debian 13 in ~/.cache/ghostkeep (mmdebstrap; GHOSTKEEP_BENCH_TREE names another). Table, JSON and plot go\ninto --results. Exit status 1 when a byte was wrong; no time is ever an error.',
+      'Suites: start, dump, rounds, move, restore, copy, extents, find, hooks, histories, growth, memory (default: all). Needs root: file systems are made on\nloop devices and removed again, all in namespaces of its own. Programs that this machine lacks come from a tree\nof Debian 13 in ~/.cache/ghostkeep (mmdebstrap; GHOSTKEEP_BENCH_TREE names another). Table, JSON and plot go\ninto --results. Exit status 1 when a byte was wrong; no time is ever an error.',
     example: 'ghostkeep bench copy --quick --case 4k-4k-16m',
     load: async () => (await import('./commands/bench.js')).benchCommand,
   },

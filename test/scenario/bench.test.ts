@@ -172,6 +172,37 @@ describe('bench start', () => {
   });
 });
 
+describe('bench move', () => {
+  const throughput = ['move', '--quick', '--json', '--case', 'throughput', '--filesystem', 'tmpfs'];
+
+  it('a ghost that goes through a pipe arrives with every byte, and its time stands beside that of dd', t => {
+    if (!needs(t, isRoot, 'it mounts, which takes root')) return;
+    const { status, stdout, stderr, scratch } = bench(t, [], {}, throughput);
+    assert.equal(status, 0, stderr);
+    const [row, ...others] = JSON.parse(stdout) as Row[];
+    assert.deepEqual(others, []);
+    assert.deepEqual(
+      [row?.suite, row?.case, row?.filesystem, row?.state, row?.target, row?.equal],
+      ['move', 'throughput', 'tmpfs', 'pipe', 2, true],
+    );
+    assert.ok((row?.oursMs ?? 0) > 0 && (row?.peers['cat, dd']?.ms ?? 0) > 0, stdout);
+    assert.deepEqual(fs.readdirSync(`${scratch}/results`).sort(), ['move.json', 'move.md', 'move.svg']);
+    assert.deepEqual(leftovers(scratch), []);
+  });
+
+  it('a peer that writes a wrong byte is named by bench move, and the status is 1', t => {
+    if (!needs(t, isRoot, 'it mounts, which takes root')) return;
+    const bin = temporaryFolder(t);
+    const damage = 'printf x | /bin/dd of="$(echo "$1" | cut -c4-)" conv=notrunc bs=1 seek=8200 status=none';
+    fs.writeFileSync(`${bin}/dd`, `#!/bin/sh\n/bin/dd "$@" && ${damage}\n`, { mode: 0o755 });
+    const path = `${bin}:${process.env['PATH']}`;
+    const { status, stdout, stderr } = bench(t, [], { PATH: path }, throughput);
+    assert.equal(status, 1, stderr);
+    const [row] = JSON.parse(stdout) as Row[];
+    assert.deepEqual([row?.equal, row?.unequal], [false, ['cat, dd']]);
+  });
+});
+
 describe('bench memory', () => {
   it('when a file of 16 GiB in 16,384 pieces is dumped, verified and restored, each step reports its peak memory and every byte is equal', t => {
     if (!canMount(t)) return;

@@ -64,7 +64,7 @@ const rooms: Record<string, string[][]> = {
     ['doctor'],
   ],
   ghost: [['.'], ['mounts'], ['find']],
-  bench: [['content'], ['machine'], ['report'], ['.'], ['suites']],
+  bench: [['content'], ['machine'], ['report'], ['.'], ['suites', 'move']],
   host: [['native'], ['files'], ['archive', 'pin'], ['engine'], ['proc'], ['.']],
 };
 /** Files that start a sequence of steps: they may call every room of their folder. */
