@@ -36,11 +36,12 @@ export interface Operations {
    * @param keys all of them were sent in this connection
    * @param isRound the container was not frozen, so it is no dump, whatever the purpose
    */
-  commit(keys: readonly string[], isRound: boolean): void;
+  /** @param dump the number of the dump */
+  commit(keys: readonly string[], isRound: boolean, dump?: string): void;
   file(file: { name: string; size: bigint; mode: number }): void;
   fileData(offset: bigint, bytes: Buffer): void;
   fileEnd(digest: Buffer): void;
-  seal(ghosts: readonly MoveSealGhost[]): Promise<void> | void;
+  seal(ghosts: readonly MoveSealGhost[], dump?: string): Promise<void> | void;
 }
 
 interface OpenFile {
@@ -143,7 +144,7 @@ export class Reader {
 
   commit(payload: Buffer): void {
     if (this.#ghost) throw streamError('a commit came inside a ghost');
-    const { keys, more, round = false } = decodeMessage<MoveCommit>('MoveCommit', payload, 'commit');
+    const { keys, more, round = false, dump } = decodeMessage<MoveCommit>('MoveCommit', payload, 'commit');
     const all = this.#committing;
     for (const key of keys) all.push(key);
     this.#isSplit = more ?? false;
@@ -153,7 +154,7 @@ export class Reader {
     const unsent = all.find(key => !this.#keys.has(key));
     if (unsent !== undefined) throw streamError(`ghost ${unsent} is committed and was not sent`);
     if (new Set(all).size < all.length) throw streamError('a ghost is committed twice');
-    this.operations.commit(all, round);
+    this.operations.commit(all, round, dump);
   }
 
   file(payload: Buffer): void {
@@ -188,7 +189,7 @@ export class Reader {
 
   seal(payload: Buffer): Promise<void> | void {
     if (this.#file) throw streamError('a seal came inside a file');
-    const { ghosts, more } = decodeMessage<MoveSeal>('MoveSeal', payload, 'seal');
+    const { ghosts, more, dump } = decodeMessage<MoveSeal>('MoveSeal', payload, 'seal');
     const all = this.#sealing;
     for (const ghost of ghosts) all.push(ghost);
     this.#isSplit = more ?? false;
@@ -200,7 +201,7 @@ export class Reader {
     const sent = all.find(({ image }) => this.#files.has(image));
     if (sent) throw streamError(`${sent.image} was sent as a file`);
     this.#isSealed = true;
-    return this.operations.seal(all);
+    return this.operations.seal(all, dump);
   }
 
   alive(): void {}

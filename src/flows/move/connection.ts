@@ -83,13 +83,13 @@ export class Connection {
    * The receiver has all of KEYS on its disk when this returns.
    * @returns which calls of sendGhost have to be made again, and then this one
    */
-  async commit(keys: readonly string[], isRound: boolean): Promise<number[]> {
+  async commit(keys: readonly string[], isRound: boolean, dump: string): Promise<number[]> {
     const bytes = await this.#ask(
       frame.commit,
       'keys',
       keys,
       frame.committed,
-      isRound ? { round: true } : {},
+      isRound ? { round: true } : { dump },
     );
     const { needs } = parse<MoveCommitted>('MoveCommitted', bytes, this.target);
     if (needs === 0) return [];
@@ -106,8 +106,8 @@ export class Connection {
     });
   }
 
-  async seal(ghosts: readonly object[]): Promise<void> {
-    await this.#ask(frame.seal, 'ghosts', ghosts, frame.sealed);
+  async seal(ghosts: readonly object[], dump: string | undefined): Promise<void> {
+    await this.#ask(frame.seal, 'ghosts', ghosts, frame.sealed, dump === undefined ? {} : { dump });
   }
 
   /**
@@ -121,7 +121,7 @@ export class Connection {
     return acknowledged;
   }
 
-  /** @param more keys of the last part */
+  /** @param more fields of the last part */
   async #ask(
     type: number,
     name: string,

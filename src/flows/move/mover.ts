@@ -2,6 +2,7 @@
  * Sends ghosts, and begins again over a new connection when one breaks. Blocks that the receiver has
  * acknowledged are then sent as `same`, so only what was on the way is sent twice.
  */
+import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GhostkeepError, reasonOf } from '../../base/errors.js';
 import type { EngineName, EngineReport } from '../../base/host/host.js';
@@ -45,6 +46,9 @@ export class Mover {
     private readonly patience: Patience,
   ) {}
 
+  /** The number of this dump: only the files of the same dump are sealed with its ghosts. */
+  readonly dump = randomBytes(16).toString('hex');
+
   /** The receiver's id. Known after `connect`. */
   receiver = '';
 
@@ -83,7 +87,7 @@ export class Mover {
             progress?.did();
             while (sent.length < connection.sent - first) sent.push(index);
           }
-          const needed = await connection.commit(keys(), isRound);
+          const needed = await connection.commit(keys(), isRound, this.dump);
           if (needed.length === 0) return;
           if (repairs === mostRepairs)
             throw new Lost('the receiver asks for the same blocks again and again');

@@ -28,7 +28,7 @@ const attempts = 3;
 /** @param mover is connected */
 export function sendElsewhere(mover: Mover): Elsewhere {
   return {
-    moved: () => ({ receiver: mover.receiver, to: mover.target.shown }),
+    moved: () => ({ receiver: mover.receiver, to: mover.target.shown, dump: mover.dump }),
     take: (context, target, copies) => sendCopies(context, mover, target, copies),
   };
 }

@@ -50,7 +50,7 @@ export async function sendOwned(context: Context, images: string, target: Target
       sent = await sendFiles(context, connection, images);
       await sendManifest(context, connection, images, manifest);
       mayBeSealed = true;
-      await connection.seal(ghostsOf(manifest));
+      await connection.seal(ghostsOf(manifest), manifest.moved?.dump);
     });
     await mover.close(true);
   } catch (error) {

@@ -137,7 +137,7 @@ class Receiving implements Operations {
     this.#open().ghosts.end();
   }
 
-  commit(keys: readonly string[], isRound: boolean): void {
+  commit(keys: readonly string[], isRound: boolean, dump?: string): void {
     const { ghosts, images, receiver } = this.#open();
     if (!this.#hasBegun && receiver.complete && receiver.complete.length > 0)
       throw this.#refuse(ghosts, receiver.complete);
@@ -148,6 +148,7 @@ class Receiving implements Operations {
       ghosts.keepOnly(new Set(keys));
       if (this.#purpose === 'dump' && !isRound) {
         receiver.complete = [...keys];
+        if (dump !== undefined) receiver.dump = dump;
         writeReceiver(this.context.host.files, images, receiver);
       }
       this.#result = { ghosts: keys.length, sealed: false };
@@ -175,8 +176,9 @@ class Receiving implements Operations {
     this.#open().arrivals.end(digest);
   }
 
-  async seal(sealed: readonly MoveSealGhost[]): Promise<void> {
+  async seal(sealed: readonly MoveSealGhost[], dump?: string): Promise<void> {
     const { ghosts, arrivals, images, receiver } = this.#open();
+    if (receiver.dump !== undefined && receiver.dump !== dump) throw anotherDump(this.context, images);
     arrivals.flush();
     const complete = new Set(receiver.complete);
     const noteMade = () => {
@@ -216,6 +218,7 @@ class Receiving implements Operations {
     if (!this.#hasBegun) files.removeTree(`${images}/${arrivedFolder}`);
     if (receiver.complete || receiver.made) {
       delete receiver.complete;
+      delete receiver.dump;
       delete receiver.made;
       writeReceiver(files, images, receiver);
     }
@@ -234,4 +237,14 @@ class Receiving implements Operations {
     if (!owned || !receiver || !ghosts || !arrivals) throw streamError('no frame `hello` has come');
     return { images: owned.images, receiver, ghosts, arrivals };
   }
+}
+
+/** The ghosts have changed since the dump whose files came: together they are the state of no moment. */
+function anotherDump({ host: { files } }: Context, images: string): GhostkeepError {
+  const where = files.realPath(images);
+  return new GhostkeepError(
+    'BAD_INPUT',
+    where,
+    `cannot seal ${where}: these files are of another dump than the last that was moved there; send those of the last one`,
+  );
 }

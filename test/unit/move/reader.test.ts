@@ -17,7 +17,9 @@ function recorder(): { lines: string[]; operations: Operations } {
     (name: string) =>
     (...values: unknown[]) =>
       void lines.push(
-        [name, ...values.map(value => (Buffer.isBuffer(value) ? value.length : show(value)))].join(' '),
+        [name, ...values.map(value => (Buffer.isBuffer(value) ? value.length : show(value)))]
+          .filter(text => text !== undefined)
+          .join(' '),
       );
   const operations = Object.fromEntries(
     ['hello', 'ghost', 'data', 'zero', 'same', 'end', 'commit', 'file', 'fileData', 'fileEnd', 'seal'].map(

@@ -92,6 +92,28 @@ describe('a receiver that has a dump whose other files have not arrived', () => 
     assert.equal((await send(dump(other, b))).error, undefined);
   });
 
+  it('seals no files of another dump of the same ghosts', async t => {
+    const { send } = place(t);
+    const [first, second] = ['1', '2'].map(digit => digit.repeat(32));
+    for (const [of, content] of [
+      [first, a],
+      [second, b],
+    ] as const) {
+      const stream = new Stream().hello('dump');
+      stream.ghost(key, content);
+      stream.add('commit', Buffer.from(JSON.stringify({ keys: [key], dump: of })));
+      assert.equal((await send(stream)).error, undefined);
+    }
+    const seal = async (of: string | undefined) => {
+      const stream = new Stream().hello('images');
+      stream.add('seal', Buffer.from(JSON.stringify({ ghosts: [], dump: of })));
+      return String((await send(stream)).error);
+    };
+    assert.match(await seal(first), /these files are of another dump/);
+    assert.match(await seal(undefined), /these files are of another dump/);
+    assert.doesNotMatch(await seal(second), /another dump/);
+  });
+
   it('takes the ghosts of the same container again', async t => {
     const { send, content } = place(t);
     await send(dump(key, a));
