@@ -21,7 +21,7 @@ uninstall_all() {
 	while read -r hash path; do
 		rmdir "$destdir$path" 2>/dev/null || true
 	done <"$work/directories"
-	say "removed from $destdir$prefix"
+	say "removed from $destdir$prefix; a bundle that still names our hooks does not start: \`ghostkeep register --remove BUNDLE\` takes them out, or edit its config.json"
 }
 
 remove_file() {

@@ -155,7 +155,7 @@ export const commands: Record<string, Command> = {
   },
   'try-hooks': {
     usage:
-      'try-hooks [--bundle DIR] [--keep] [--json]\n       try-hooks --hook PATH [--stage prestart|createRuntime|poststop …] [--timeout SECONDS] [--json] [-- ARG …]',
+      'try-hooks [--bundle DIR] [--keep] [--json]\n       | try-hooks --hook PATH [--stage prestart|createRuntime|poststop …] [--timeout SECONDS] [--json] [-- ARG …]',
     summary:
       "the hooks without a runtime: checkpoint and restore played, every byte compared; or anybody's hook tried",
     details:

@@ -11,5 +11,6 @@ export function imagesDir(
   const [argument, ...more] = positionals;
   if (more.length > 0 || (given !== undefined && argument !== undefined))
     throw usage(command, 'it takes one directory');
-  return required(command, '-D', given ?? argument);
+  if (given === undefined && argument === undefined) throw usage(command, 'DIR is missing');
+  return required(command, 'DIR', given ?? argument);
 }

@@ -25,7 +25,7 @@ function openArchive(file: string): number | undefined {
     return openRegular(fs.realpathSync(file), fs.constants.O_RDONLY);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw translate(error, 'ARCHIVE_INVALID', file, `cannot read ${file}`);
+    throw translate(error, 'IO', file, `cannot read ${file}`);
   }
 }
 

@@ -14,7 +14,8 @@ export const examineCriu: Examine = async context => {
     return { findings: [broken(name, 'it is not installed, so no container can be checkpointed', install)] };
   const { program, version = 'of an unknown version', plugins } = criu;
   if (isTooOld(criu)) {
-    const instead = '`ghostkeep checkpoint -- runc checkpoint …` works with it';
+    const instead =
+      'where the system has no later package, `ghostkeep checkpoint -- runc checkpoint …` works with this one';
     const says = `${program} ${version} cannot use the gate, which needs ${oldestCriu} or later; ${instead}`;
     return { findings: [broken(name, says, install)] };
   }

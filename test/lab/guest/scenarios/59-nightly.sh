@@ -41,6 +41,9 @@ nights() {
 	done
 	[ "$(echo /backup/*)" = "$(printf '/backup/2026-11-%s ' $(seq $((13 + NIGHTS)) $((19 + NIGHTS))) | sed 's/ $//')" ] ||
 		fail "these nights are there: $(echo /backup/*)"
+	! PATH=$WORK/fake:$PATH run_block "$TEXT" 1 "$2" || fail 'a second run on one day was taken for another night'
+	expect_said 'is there already'
+	ls "/backup/2026-11-$night/ghostkeep-manifest.json"
 	[ -n "$2" ] || may_not_replace /backup/2026-11-24
 	before=$(counter_of runc mydb)
 	for night in /backup/*; do
