@@ -1,4 +1,7 @@
-/** A server dies after it has answered: a deadline ends the command that waits for it. */
+/**
+ * A file server answers when a dump looks for dead ones, and dies while the dump reads from it. A deadline ends
+ * the dump, which would wait without end.
+ */
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { describe, it } from 'node:test';

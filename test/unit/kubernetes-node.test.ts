@@ -31,7 +31,7 @@ describe('node.sh of the DaemonSet', () => {
   beforeEach(() => {
     [top, pods] = [mkdtempSync(path.join(tmpdir(), 'ghostkeep-node-')), []];
     write('node/bin/bash', '');
-    // The part that install.sh needs comes last, so that it is missing in a half of the files.
+    // The part that install.sh needs comes last, so that it is missing when the copy has stopped half way.
     write(
       'files/install.sh',
       'cat "$(dirname "$0")/z/part" >>"$NODE_LOG" || exit 1\nls "$(dirname "$0")" >>"$NODE_LOG"\n',

@@ -48,7 +48,7 @@ export class GhostStream {
   readonly #firstRun = new Ranges(mostRanges);
   #tooMany = false;
   #secondRun = false;
-  /** The first range of the first run that does not lie before the last chunk of the second. */
+  /** Index in the ranges of the first run: the first that does not lie before the last chunk of the second run. */
   #beside = 0;
 
   /**

@@ -83,7 +83,7 @@ function withTaker(old: readonly Taker[], taker: Taker): { to: Given['to']; plac
   return { to: (known >= 0 ? [...before] : [...before, taker]) as Given['to'], place };
 }
 
-/** Writes map and data of an image, without the data that it gives up, and reads them again. */
+/** Writes map and data of an image, without the data that it gives up, and reads them again as a check. */
 async function packGiving(
   context: Context,
   { images, where }: Link,

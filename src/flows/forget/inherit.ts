@@ -88,7 +88,7 @@ async function writeShares(
   return ghosts;
 }
 
-/** Writes map and data anew, with what the layer below has, and reads them again. */
+/** Writes map and data anew, with what the layer below has, and reads them again as a check. */
 async function joinGhost(
   context: Context,
   heir: Link,

@@ -18,7 +18,7 @@ export interface PackOne {
 }
 
 /**
- * Writes map and data of one ghost, and reads them again.
+ * Writes map and data of one ghost, and reads them again to see that the disk has what was written.
  * @returns undefined where the parent has nothing of it; then no file is left
  */
 export async function packGhost(context: Context, request: PackOne): Promise<PackedGhost | undefined> {

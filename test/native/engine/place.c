@@ -147,7 +147,7 @@ static int make_file(const char *folder, char *path, size_t room)
 }
 
 /*
- * The file of the same name on the other side of the overlay; from now on it has no name there.
+ * Opens the file as the other side of the overlay shows it (by the same name), and removes its name there.
  */
 static int open_through(const struct place *place, const char *below, int flags)
 {
