@@ -48,7 +48,7 @@ export class GhostStream {
   readonly #firstRun = new Ranges(mostRanges);
   #tooMany = false;
   #secondRun = false;
-  /** Index in the ranges of the first run: the first that does not lie before the last chunk of the second run. */
+  /** Index in the ranges of the first run: the first that is not before the second run's last chunk. */
   #beside = 0;
 
   /**
