@@ -14,16 +14,20 @@ copying() {
 }
 
 # kill_helper WHEN IMAGES: kills the helper as soon as it is seen (`start`), or while it copies to `pending`
-# or `warm` images.
+# or `warm` images. A helper that dies before the freeze has a successor, so `start` goes on for some seconds.
 kill_helper() {
-	local when=$1 images=$2 pid tries
-	for ((tries = 0; tries < 3000; tries++)); do
+	local when=$1 images=$2 pid tries killed=false
+	for ((tries = 3000; tries > 0; tries--)); do
 		pid=$(helper_pid)
 		if [ -n "$pid" ] && { [ "$when" = start ] || copying "$images" "$when"; }; then
-			kill -KILL "$pid" && say "killed helper $pid" && return
+			kill -KILL "$pid" && say "killed helper $pid"
+			[ "$when" = start ] || return 0
+			"$killed" || tries=150
+			killed=true
 		fi
 		sleep 0.01
 	done
+	! "$killed" || return 0
 	say "no helper was seen; there are:"
 	ps -eo pid,ppid,args
 }
