@@ -43,7 +43,7 @@ export async function sendOwned(context: Context, images: string, target: Target
   const manifest = readMoved(context, images, where);
   const mover = new Mover(context, target, 'images', { resumeMs, patienceMs });
   let sent = { files: 0, bytes: 0n };
-  let mayBeSealed = manifest.moved?.complete === true && manifest.moved.to === target.shown;
+  let mayBeSealed = manifest.moved?.complete === true && isSame(manifest.moved.to, target.shown);
   try {
     await mover.withConnection(async connection => {
       assertReceiver(connection, manifest, target, where);
@@ -68,6 +68,12 @@ export async function sendOwned(context: Context, images: string, target: Target
     `sent ${counted(sent.files, 'file')} of ${where} to ${target.shown}: ${showBytes(sent.bytes)}`,
   );
   return { images: where, to: target.shown, ghosts: manifest.ghosts.length, ...sent };
+}
+
+/** The gate's target has the form of the policy's `moveTo`: `via:COMMAND`, `tls:ADDRESS`. */
+function isSame(to: string, shown: string): boolean {
+  const plain = (target: string) => target.replace(/^(via|tls):/, '');
+  return plain(to) === plain(shown);
 }
 
 function readMoved({ host: { files } }: Context, images: string, where: string): Manifest {
