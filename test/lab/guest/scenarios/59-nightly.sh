@@ -41,8 +41,10 @@ nights() {
 	done
 	[ "$(echo /backup/*)" = "$(printf '/backup/2026-11-%s ' $(seq $((13 + NIGHTS)) $((19 + NIGHTS))) | sed 's/ $//')" ] ||
 		fail "these nights are there: $(echo /backup/*)"
+	cp "$LOGS.said" "$WORK/last-night.txt"
 	! PATH=$WORK/fake:$PATH run_block "$TEXT" 1 "$2" || fail 'a second run on one day was taken for another night'
 	expect_said 'is there already'
+	mv "$WORK/last-night.txt" "$LOGS.said"
 	ls "/backup/2026-11-$night/ghostkeep-manifest.json"
 	[ -n "$2" ] || may_not_replace /backup/2026-11-24
 	before=$(counter_of runc mydb)
