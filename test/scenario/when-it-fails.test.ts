@@ -17,7 +17,7 @@ const scenarios = fs.readdirSync(`${top}/test/lab/guest/scenarios`);
 /** Numbers and folders differ from run to run, and each JavaScript runtime has its own words for bad JSON. */
 const withoutNumbers = (text: string) =>
   text
-    .replace(/\/\S*\/gk-\w+/g, '/work')
+    .replace(/\/\S*\/gk-\w+/g, '/srv/web')
     .replace(/\d+(\.\d+)?/g, 'N')
     .replace(/not JSON \(.*\)/g, 'not JSON');
 
@@ -45,7 +45,7 @@ describe('docs/when-it-fails.md', () => {
           env,
           encoding: 'utf8',
         });
-        return [line, ...stdout.replaceAll(fs.realpathSync(folder), '/work').split('\n').filter(Boolean)];
+        return [line, ...stdout.replaceAll(fs.realpathSync(folder), '/srv/web').split('\n').filter(Boolean)];
       });
       return `\`\`\`console\n${printed.join('\n')}\n\`\`\``;
     });
