@@ -62,10 +62,11 @@ async function runTogether(steps) {
 function summarize(results) {
   const total = { passed: 0, failed: 0, skipped: 0 };
   console.log();
-  for (const { name, what, passed, failed, skipped, seconds } of results) {
+  for (const { name, what, passed, failed, skipped, seconds, failures = [] } of results) {
     total.passed += passed;
     total.failed += failed;
     total.skipped += skipped;
+    for (const line of failures) console.log(line);
     const counts = `${passed} passed, ${failed} failed, ${skipped} skipped`;
     console.log(`${failed ? 'FAILED' : 'ok    '} ${name.padEnd(9)} ${counts}, ${seconds} s: ${what}`);
   }
@@ -97,14 +98,22 @@ async function nodeTests(say, folder, together = 1) {
   ]);
   const text = existsSync(tap) ? readFileSync(tap, 'utf8') : '';
   const count = name => Number(text.match(new RegExp(`^# ${name} (\\d+)$`, 'm'))?.[1] ?? 0);
-  return total(
-    what,
-    status,
-    seconds,
-    count('pass'),
-    count('fail') + count('cancelled'),
-    count('skipped') + count('todo'),
-  );
+  const failed = count('fail') + count('cancelled');
+  const counted = total(what, status, seconds, count('pass'), failed, count('skipped') + count('todo'));
+  return { ...counted, failures: failuresIn(text) };
+}
+
+/*
+ * Each failed test of a TAP report with the reason. They are printed beside the totals, because whoever looks
+ * at a long run sees its end first.
+ */
+function failuresIn(tap) {
+  const blocks = tap.split(/^(?= *(?:not )?ok \d+ - )/m).filter(block => /^ *not ok /.test(block));
+  return blocks.flatMap(block => {
+    const lines = block.split('\n').map(line => line.slice(0, 500));
+    const end = lines.findIndex(line => line.trim() === '...');
+    return lines.slice(0, Math.min(end < 0 ? lines.length : end, 60));
+  });
 }
 
 function make(say, name, ...variables) {

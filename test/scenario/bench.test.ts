@@ -94,8 +94,9 @@ describe('bench copy', () => {
     const folder = temporaryFolder(t);
     const { status, stdout, stderr } = bench(t, ['--filesystem', 'xfs'], { LD_PRELOAD: buildWrong(folder) });
     assert.equal(status, 1, stderr);
+    assert.notEqual(stdout, '', stderr);
     const [row] = JSON.parse(stdout) as Row[];
-    assert.deepEqual([row?.equal, row?.unequal], [false, ['ghostkeep']]);
+    assert.deepEqual([row?.equal, row?.unequal], [false, ['ghostkeep']], stderr);
   });
 
   it('when a tool fails, bench copy keeps the earlier measurements, names what is missing, and ends with status 1', t => {
