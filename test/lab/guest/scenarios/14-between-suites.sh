@@ -44,9 +44,9 @@ restored_alone() {
 }
 
 # Prints the last error before CRIU gave up. Errors before it do not stop a restore, such as a limit that only
-# CAP_SYS_RESOURCE raises.
+# CAP_SYS_RESOURCE raises. That a process exited is written at the same time as its own reason, in either order.
 reason_of() {
-	grep -a ' Error ' "$1/restore.log" | grep -avE 'Restorer fail|Restoring FAILED|cgroupd' | tail -n 1 |
+	grep -a ' Error ' "$1/restore.log" | grep -avE 'Restorer fail|Restoring FAILED|cgroupd|exited, status=' | tail -n 1 |
 		sed 's/.*Error ([^)]*): //'
 }
 
