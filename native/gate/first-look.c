@@ -14,6 +14,7 @@
 #define FROZEN_MS 500
 
 static struct look_result seen;
+static int files_before; /* how many the look before the freeze has seen */
 static int owned_fd = -1;
 
 /*
@@ -43,7 +44,7 @@ bool first_look_begin(int root, int image_dir)
 		gate_log(CRIU_LOG_INFO, "the helper starts: the image directory is in use");
 		return false;
 	}
-	look(&seen, root, image_dir, BEFORE_MS);
+	look(&seen, root, image_dir, BEFORE_MS, 0);
 	if (!seen.is_nothing) {
 		gate_log(CRIU_LOG_INFO, "the helper starts: %s", seen.why);
 		first_look_end();
@@ -51,6 +52,7 @@ bool first_look_begin(int root, int image_dir)
 	}
 	gate_log(CRIU_LOG_INFO, "the helper does not start: no process holds a file without a name");
 	/* these processes still run, so they have to be looked at again */
+	files_before = seen.files;
 	memset(&seen, 0, sizeof(seen));
 	return true;
 }
@@ -68,7 +70,7 @@ const char *first_look_again(int pid)
 	/* CRIU names the root of the tree first, and that call looks at all processes */
 	if (seen.is_nothing && has_seen(pid))
 		return NULL;
-	look(&seen, pid, NO_PLACE, FROZEN_MS);
+	look(&seen, pid, NO_PLACE, FROZEN_MS, files_before);
 	return seen.is_nothing ? NULL : seen.why;
 }
 

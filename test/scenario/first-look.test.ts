@@ -156,6 +156,7 @@ const mutations: Mutation[] = [
   { file: 'files.c', from: 'look_at_link(result, proc_fd, pid, "exe")', to: 'false' },
   { file: 'files.c', from: 'return look_at_maps(result, proc_fd, pid)', to: 'return 0' },
   { file: 'files.c', from: 'if (!strcmp(label, last))', to: 'if (*last)' },
+  { file: 'files.c', from: 'fd % share.count != share.index', to: 'fd % 2 != 0' },
   { file: 'processes.c', from: '!has_same_files(pid, tid)', to: 'false' },
   { file: 'processes.c', from: 'if (strcmp(namespace, other))', to: 'if (false)' },
   { file: 'processes.c', from: 'if (add_process(result, pid))', to: 'if (false)' },

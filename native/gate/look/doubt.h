@@ -12,6 +12,7 @@
 struct look_result {
 	bool is_nothing;	  /* there is surely nothing of ours */
 	char why[LOOK_WHY_BYTES]; /* else the reason for the doubt */
+	int files;		  /* that were looked at */
 	int count;		  /* processes that were looked at */
 	int pids[LOOK_PROCESSES_MAX];
 };

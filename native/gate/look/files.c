@@ -21,17 +21,17 @@
 #define FDINFO_BYTES 512 /* mnt_id is in the first lines. Source: fs/proc/fd.c, seq_show */
 #define LABEL_BYTES 4096
 
-static unsigned int looked;
+static struct share share;
 static uint32_t memory_major, memory_minor; /* 0:0 where it is not known, which no file has */
 static struct lines maps;
 
 /* A memfd is on the kernel's own file system for memory. */
-void files_begin(void)
+void files_begin(const struct share *own)
 {
 	int fd = memfd_create("ghostkeep", MFD_CLOEXEC);
 	struct statx st;
 
-	looked = 0;
+	share = *own;
 	memory_major = memory_minor = 0;
 	if (fd < 0)
 		return;
@@ -120,7 +120,7 @@ static int judge(struct look_result *result, int proc_fd, const char *path, cons
 	const char *why;
 	struct statx st;
 
-	if (++looked > FILES_MAX)
+	if (++result->files > FILES_MAX)
 		return doubt(result, "there are more than %d open files", FILES_MAX);
 	if (known_mount && mount_kind(known_mount) == MOUNT_UNKNOWN && !may_be_memory(name))
 		return doubt(result, "%s (%.100s): its mount is not known, or may have a server", path, name);
@@ -156,11 +156,13 @@ static int look_at_descriptor(struct look_result *result, int proc_fd, int pid, 
 	char path[48], name[NAME_BYTES + 1];
 	uint64_t mount = 0;
 
+	if (fd % share.count != share.index)
+		return 0;
 	snprintf(path, sizeof(path), "%d/fd/%d", pid, fd);
 	if (read_name(result, proc_fd, path, name))
 		return DOUBT;
 	if (has_no_file(name))
-		return ++looked > FILES_MAX ? doubt(result, "there are too many descriptors") : 0;
+		return ++result->files > FILES_MAX ? doubt(result, "there are too many descriptors") : 0;
 	/* where no mount has a server, statx(2) alone tells the mount; that takes half the time */
 	if (servers_are_there() && read_mount(result, proc_fd, pid, fd, &mount))
 		return DOUBT;
@@ -241,9 +243,12 @@ static int look_at_maps(struct look_result *result, int proc_fd, int pid)
 
 int look_at_files(struct look_result *result, int proc_fd, int pid)
 {
+	if (each_number(result, proc_fd, pid, "fd", look_at_descriptor))
+		return DOUBT;
+	if (share.index > 0)
+		return 0;
 	if (look_at_link(result, proc_fd, pid, "root") || look_at_link(result, proc_fd, pid, "cwd") ||
-	    look_at_link(result, proc_fd, pid, "exe") ||
-	    each_number(result, proc_fd, pid, "fd", look_at_descriptor))
+	    look_at_link(result, proc_fd, pid, "exe"))
 		return DOUBT;
 	return look_at_maps(result, proc_fd, pid);
 }

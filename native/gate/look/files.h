@@ -5,8 +5,17 @@
 
 #include "look/doubt.h"
 
+/*
+ * One of several processes that share the descriptors, each of which looks at every count-th
+ * descriptor. The first one looks at everything else as well.
+ */
+struct share {
+	int index; /* from 0 on */
+	int count;
+};
+
 /* Call this once, before the first process. */
-void files_begin(void);
+void files_begin(const struct share *own);
 
 /*
  * Look at the exe, cwd, root, descriptors and mappings of a process. proc_fd is /proc. Nothing is

@@ -22,15 +22,23 @@
 #include "look/processes.h"
 
 #define KILL_MS 100 /* how long the child may take to be gone after SIGKILL */
+#define CHILDREN_MAX 2
+#define WORTH_A_CHILD 200 /* files: to look at half of them takes longer than to start a process */
 
-static void look_here(struct look_result *result, int root, int image_dir)
+struct child {
+	struct look_result *result; /* in memory that it shares with this process */
+	pid_t pid;		    /* or a negative errno */
+	int pidfd;
+};
+
+static void look_here(struct look_result *result, int root, int image_dir, const struct share *own)
 {
 	int proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (proc_fd < 0)
 		doubt(result, "cannot open /proc: %s", strerror(errno));
-	else if ((image_dir == NO_PLACE || !look_at_place(result, image_dir)) &&
-		 !look_at_processes(result, proc_fd, root))
+	else if ((image_dir == NO_PLACE || own->index > 0 || !look_at_place(result, image_dir)) &&
+		 !look_at_processes(result, proc_fd, root, own))
 		result->is_nothing = true;
 }
 
@@ -43,11 +51,27 @@ static pid_t fork_unseen(int *pidfd)
 	return pid < 0 ? -errno : (pid_t)pid;
 }
 
+static void start(struct child *child, int root, int image_dir, const struct share *own)
+{
+	sigset_t all, before;
+
+	/* no signal handler of CRIU's may run in the child */
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &before);
+	child->pid = fork_unseen(&child->pidfd);
+	if (!child->pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		look_here(child->result, root, image_dir, own);
+		_exit(0);
+	}
+	sigprocmask(SIG_SETMASK, &before, NULL);
+}
+
 /* Whether the child has ended well. It is killed when it has not ended at the deadline. */
-static bool has_ended_well(struct look_result *result, int pidfd, int deadline_ms)
+static bool has_ended_well(struct look_result *result, int pidfd, int64_t deadline, int deadline_ms)
 {
 	siginfo_t info = { 0 };
-	int ended = wait_readable(pidfd, deadline_in(deadline_ms));
+	int ended = wait_readable(pidfd, deadline);
 
 	if (ended <= 0) {
 		doubt(result, "the first look took more than %d ms", deadline_ms);
@@ -60,44 +84,55 @@ static bool has_ended_well(struct look_result *result, int pidfd, int deadline_m
 	return ended > 0 && info.si_code == CLD_EXITED && !info.si_status;
 }
 
-static void look_in_child(struct look_result *shared, struct look_result *result, int root, int image_dir,
-			  int deadline_ms)
+/* Wait for the child. Returns whether it has looked at everything and doubts nothing. */
+static bool is_sure(struct look_result *result, const struct child *child, int64_t deadline, int deadline_ms)
 {
-	sigset_t all, before;
-	int pidfd = -1;
-	pid_t child;
+	bool has_ended;
 
-	/* no signal handler of CRIU's may run in the child */
-	sigfillset(&all);
-	sigprocmask(SIG_SETMASK, &all, &before);
-	child = fork_unseen(&pidfd);
-	if (!child) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		look_here(shared, root, image_dir);
-		_exit(0);
+	if (child->pid < 0) {
+		doubt(result, "cannot start a process for the first look: %s", strerror(-child->pid));
+		return false;
 	}
-	sigprocmask(SIG_SETMASK, &before, NULL);
-	if (child < 0) {
-		doubt(result, "cannot start a process for the first look: %s", strerror(-child));
-		return;
-	}
-	if (has_ended_well(result, pidfd, deadline_ms))
-		*result = *shared;
-	else
+	has_ended = has_ended_well(result, child->pidfd, deadline, deadline_ms);
+	close(child->pidfd);
+	if (!has_ended)
 		doubt(result, "the first look was killed");
-	close(pidfd);
+	else if (!child->result->is_nothing)
+		doubt(result, "%s", child->result->why);
+	return has_ended && child->result->is_nothing;
 }
 
-void look(struct look_result *result, int root, int image_dir, int deadline_ms)
+static int children_for(int files)
 {
+	return files >= WORTH_A_CHILD && sysconf(_SC_NPROCESSORS_ONLN) > 1 ? CHILDREN_MAX : 1;
+}
+
+void look(struct look_result *result, int root, int image_dir, int deadline_ms, int files)
+{
+	int64_t deadline = deadline_in(deadline_ms);
+	struct child children[CHILDREN_MAX];
+	struct share own = { .count = children_for(files) };
+	size_t bytes = sizeof(*result) * (size_t)own.count;
 	struct look_result *shared;
 
 	memset(result, 0, sizeof(*result));
-	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	shared = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (shared == MAP_FAILED) {
 		doubt(result, "no memory for the first look: %s", strerror(errno));
 		return;
 	}
-	look_in_child(shared, result, root, image_dir, deadline_ms);
-	munmap(shared, sizeof(*shared));
+	for (own.index = 0; own.index < own.count; own.index++) {
+		children[own.index].result = &shared[own.index];
+		start(&children[own.index], root, image_dir, &own);
+	}
+	result->is_nothing = true;
+	for (int i = 0; i < own.count; i++) {
+		if (!is_sure(result, &children[i], deadline, deadline_ms))
+			result->is_nothing = false;
+		result->files += shared[i].files;
+	}
+	/* each child has looked at all processes */
+	result->count = shared->count;
+	memcpy(result->pids, shared->pids, sizeof(result->pids));
+	munmap(shared, bytes);
 }

@@ -84,13 +84,13 @@ static int look_at_thread(struct look_result *result, int proc_fd, int pid, int 
 	return ret;
 }
 
-int look_at_processes(struct look_result *result, int proc_fd, int root)
+int look_at_processes(struct look_result *result, int proc_fd, int root, const struct share *own)
 {
 	char namespace[NAMESPACE_BYTES], other[NAMESPACE_BYTES];
 
 	threads = 0;
-	result->count = 0;
-	files_begin();
+	result->files = result->count = 0;
+	files_begin(own);
 	if (read_namespace(result, proc_fd, root, namespace) || mounts_read(result, proc_fd, root) ||
 	    add_process(result, root))
 		return DOUBT;

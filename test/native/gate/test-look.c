@@ -16,18 +16,25 @@
 
 #define DEADLINE_MS 200
 
-static const char *how;
+static const char *trouble;
 
 int look_at_place(struct look_result *result, int image_dir)
 {
 	(void)image_dir;
-	return strcmp(how, "place") ? 0 : doubt(result, "the place");
+	return strcmp(trouble, "place") ? 0 : doubt(result, "the place");
 }
 
-int look_at_processes(struct look_result *result, int proc_fd, int root)
+/* The trouble begins with `second` where the second of two processes has the trouble, and the first has none. */
+int look_at_processes(struct look_result *result, int proc_fd, int root, const struct share *own)
 {
+	const char *second = "second ";
+	const char *how = trouble;
+
 	(void)proc_fd;
 	result->pids[result->count++] = root;
+	result->files = 10 / own->count;
+	if (own->index == 1 && !strncmp(how, second, strlen(second)))
+		how += strlen(second);
 	if (!strcmp(how, "doubt"))
 		return doubt(result, "a file");
 	if (!strcmp(how, "hang"))
@@ -47,19 +54,19 @@ int look_at_processes(struct look_result *result, int proc_fd, int root)
 
 static int failures;
 
-static void expect(const char *name, int image_dir, bool is_nothing, const char *why)
+static void expect(const char *name, int image_dir, int files, bool is_nothing, const char *why)
 {
 	static struct look_result result;
 	struct timespec from, to;
 	long ms;
 
-	how = name;
+	trouble = name;
 	clock_gettime(CLOCK_MONOTONIC, &from);
-	look(&result, 4711, image_dir, DEADLINE_MS);
+	look(&result, 4711, image_dir, DEADLINE_MS, files);
 	clock_gettime(CLOCK_MONOTONIC, &to);
 	ms = (to.tv_sec - from.tv_sec) * 1000 + (to.tv_nsec - from.tv_nsec) / 1000000;
 	if (result.is_nothing != is_nothing || strcmp(result.why, why) || ms > 10 * DEADLINE_MS ||
-	    (is_nothing && (result.count != 1 || result.pids[0] != 4711))) {
+	    (is_nothing && (result.count != 1 || result.pids[0] != 4711 || result.files != 10))) {
 		printf("FAIL first look, %s: %s \"%s\", %ld ms\n", name,
 		       result.is_nothing ? "nothing" : "doubt", result.why, ms);
 		failures++;
@@ -70,17 +77,31 @@ static void expect(const char *name, int image_dir, bool is_nothing, const char 
 	}
 }
 
+#define FEW 10
+#define MANY 1000
+
 int main(void)
 {
-	expect("fine", NO_PLACE, true, "");
-	expect("fine", 0, true, "");
-	expect("place", NO_PLACE, true, "");
-	expect("place", 0, false, "the place");
-	expect("doubt", 0, false, "a file");
-	expect("hang", 0, false, "the first look took more than 200 ms");
-	expect("stop", 0, false, "the first look took more than 200 ms");
-	expect("die", 0, false, "the first look was killed");
-	expect("exit", 0, false, "the first look was killed");
+	expect("fine", NO_PLACE, FEW, true, "");
+	expect("fine", 0, FEW, true, "");
+	expect("place", NO_PLACE, FEW, true, "");
+	expect("place", 0, FEW, false, "the place");
+	expect("place", 0, MANY, false, "the place");
+	expect("fine", 0, MANY, true, "");
+	for (int files = FEW; files <= MANY; files += MANY - FEW) {
+		expect("doubt", 0, files, false, "a file");
+		expect("hang", 0, files, false, "the first look took more than 200 ms");
+		expect("stop", 0, files, false, "the first look took more than 200 ms");
+		expect("die", 0, files, false, "the first look was killed");
+		expect("exit", 0, files, false, "the first look was killed");
+	}
+	/* with one processor there is no second process */
+	if (sysconf(_SC_NPROCESSORS_ONLN) > 1) {
+		expect("second doubt", 0, MANY, false, "a file");
+		expect("second hang", 0, MANY, false, "the first look took more than 200 ms");
+		expect("second die", 0, MANY, false, "the first look was killed");
+		expect("second exit", 0, MANY, false, "the first look was killed");
+	}
 	if (failures)
 		return 1;
 	printf("ok   the first look's child\n");
