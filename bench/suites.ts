@@ -1,5 +1,6 @@
 import { moveSuite } from './move/suite.js';
 import type { Suite } from './suite.js';
+import { busySuite } from './suites/busy.js';
 import { copySuite } from './suites/copy.js';
 import { dumpSuite } from './suites/dump.js';
 import { extentsSuite } from './suites/extents.js';
@@ -14,6 +15,7 @@ import { startSuite } from './suites/start.js';
 
 export const suites: readonly Suite[] = [
   startSuite,
+  busySuite,
   dumpSuite,
   roundsSuite,
   moveSuite,

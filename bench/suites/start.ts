@@ -21,25 +21,29 @@ import { hookCell } from './start-hooks.js';
 const ways: readonly Way[] = ['criu-seek', ours];
 const rounds = { quick: 5, full: 31 };
 
-interface Place {
+export interface Place {
   context: SuiteContext;
   criu: Criu;
+  /** On a tmpfs. */
   folder: string;
   until: number;
+  /** The names that the rows get. */
+  suite: string;
+  state: string;
 }
 
 /** A holder with GHOSTS of 16 KiB and NAMED descriptors on a file with a name. */
-interface Crowd {
+export interface Crowd {
   ghosts: number;
   named: number;
   mostAdded: MostAdded;
 }
 
-const checkpoints: Record<string, Crowd> = {
+export const checkpoints = {
   'no-ghost': { ghosts: 0, named: 20, mostAdded: mostAddedWithout(20) },
   'no-ghost-1000': { ghosts: 0, named: 1000, mostAdded: mostAddedWithout(1000) },
   'one-16k': { ghosts: 1, named: 20, mostAdded: mostAddedByOne },
-};
+} satisfies Record<string, Crowd>;
 
 export const startSuite: Suite = {
   name: 'start',
@@ -67,23 +71,27 @@ async function* byCriu(
   const filesystem = criu && makeFilesystem('tmpfs', path.join(context.scratch, 'start'));
   if (!filesystem) return;
   try {
-    const { folder } = filesystem;
+    const place = { context, criu, folder: filesystem.folder, suite: 'start', state: 'synced' };
     for (const [name, crowd] of Object.entries(checkpoints)) {
       const until = next(name);
-      if (until !== undefined) yield* checkpointCell({ context, criu, folder, until }, name, crowd);
+      if (until === undefined) continue;
+      const { total, frozen } = await checkpointRows({ ...place, until }, name, crowd);
+      yield withAdded(total, crowd.mostAdded.total);
+      yield withAdded(frozen, crowd.mostAdded.frozen);
     }
     const until = next('restore');
-    if (until !== undefined) yield await restoreCell({ context, criu, folder, until });
+    if (until !== undefined) yield withAdded(await restoreRow({ ...place, until }), mostAddedAtRestore);
   } finally {
     removeFilesystem(filesystem);
   }
 }
 
-async function* checkpointCell(
-  { context, criu, folder, until }: Place,
+/** Measures whole checkpoints, and the time for which they freeze the processes. */
+export async function checkpointRows(
+  { context, criu, folder, until, suite, state }: Place,
   name: string,
-  { ghosts, named, mostAdded }: Crowd,
-): AsyncGenerator<Row> {
+  { ghosts, named }: Crowd,
+): Promise<{ total: Row; frozen: Row }> {
   context.say(name);
   const images = path.join(folder, 'images');
   const frozen: Record<string, number[]> = {};
@@ -107,15 +115,17 @@ async function* checkpointCell(
       },
     ]);
     const samples = await interleave(Object.fromEntries(turns), roundsOf(context), until);
-    const common = { suite: 'start', filesystem: 'tmpfs', state: 'synced', unequal };
-    yield withAdded(makeRow({ ...common, case: `${name} total`, samples }), mostAdded.total);
-    yield withAdded(makeRow({ ...common, case: `${name} frozen`, samples: frozen }), mostAdded.frozen);
+    const common = { suite, filesystem: 'tmpfs', state, unequal };
+    return {
+      total: makeRow({ ...common, case: `${name} total`, samples }),
+      frozen: makeRow({ ...common, case: `${name} frozen`, samples: frozen }),
+    };
   } finally {
     await holder.end();
   }
 }
 
-async function restoreCell({ context, criu, folder, until }: Place): Promise<Row> {
+export async function restoreRow({ context, criu, folder, until, suite, state }: Place): Promise<Row> {
   context.say('restore');
   const imagesOf = (way: Way) => path.join(folder, `images-${way}`);
   const unequal = new Set<string>();
@@ -135,8 +145,8 @@ async function restoreCell({ context, criu, folder, until }: Place): Promise<Row
   for (const way of ways) await once(way);
   const turns = Object.fromEntries(ways.map(way => [way, () => once(way)]));
   const samples = await interleave(turns, roundsOf(context), until);
-  const row = { suite: 'start', case: 'restore one-16k', filesystem: 'tmpfs', state: 'synced' };
-  return withAdded(makeRow({ ...row, samples, unequal }), mostAddedAtRestore);
+  for (const way of ways) fs.rmSync(imagesOf(way), { recursive: true });
+  return makeRow({ suite, case: 'restore one-16k', filesystem: 'tmpfs', state, samples, unequal });
 }
 
 function roundsOf({ quick }: SuiteContext): number {
