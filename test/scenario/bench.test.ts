@@ -173,6 +173,21 @@ describe('bench start', () => {
   });
 });
 
+describe('bench busy', () => {
+  it('the executable starts beside Node.js with no file of either in the page cache, and nothing is left', t => {
+    if (!needs(t, isRoot, 'it mounts, which takes root')) return;
+    const words = ['busy', '--quick', '--json', '--case', 'cold'];
+    const { status, stdout, stderr, scratch } = bench(t, [], {}, words);
+    assert.equal(status, 0, stderr);
+    const rows = JSON.parse(stdout) as Row[];
+    assert.deepEqual(
+      rows.map(row => [row.case, row.state, row.peer, row.target, row.rounds]),
+      [['scan --pid', 'cold', 'Node.js', 1, 3]],
+    );
+    assert.deepEqual(leftovers(scratch), []);
+  });
+});
+
 describe('bench move', () => {
   const throughput = ['move', '--quick', '--json', '--case', 'throughput', '--filesystem', 'tmpfs'];
 
