@@ -7,7 +7,7 @@ inert='this CRIU is older than 4.0 and has no hook for it; use: ghostkeep checkp
 find_node() {
 	local said version
 	node=${NODE:-$(command -v node || command -v nodejs || true)}
-	[ -n "$node" ] || fail 'node is missing: install Node.js 20 or later, or set NODE'
+	[ -n "$node" ] || fail 'node is missing: install Node.js 20 or later, or set NODE (in a source tree it is needed to see whether the build is current)'
 	# The path may be a link or a version manager's wrapper; execPath is the program that it leads to.
 	said=$("$node" -p 'process.execPath + "\n" + process.versions.node') || fail "cannot run Node.js as $node"
 	node=${said%%$'\n'*}

@@ -21,7 +21,8 @@ uninstall_all() {
 	while read -r hash path; do
 		rmdir "$destdir$path" 2>/dev/null || true
 	done <"$work/directories"
-	say "removed from $destdir$prefix; a bundle that still names our hooks does not start: \`ghostkeep register --remove BUNDLE\` takes them out, or edit its config.json"
+	say "removed from $destdir$prefix; /var/log/ghostkeep.log and /run/ghostkeep stay"
+	say 'a bundle that still names our hooks does not start: take them out of its config.json'
 }
 
 remove_file() {

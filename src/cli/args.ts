@@ -84,7 +84,12 @@ export function oneOf<const T extends string>(
   allowed: readonly T[],
 ): T {
   if (allowed.includes(value as T)) return value as T;
-  throw usage(command, `${option} is ${JSON.stringify(value)}, it must be one of ${allowed.join(', ')}`);
+  const meant = nearest(value, allowed);
+  const question = meant === undefined ? '' : `; did you mean ${meant}?`;
+  throw usage(
+    command,
+    `${option} is ${JSON.stringify(value)}, it must be one of ${allowed.join(', ')}${question}`,
+  );
 }
 
 /** @throws USAGE for anything but a whole number from 1 */

@@ -13,7 +13,7 @@ import { errorLine } from './print/line.js';
 import { watchOutput } from './print/output.js';
 import { version } from './version.js';
 
-/** Source: design.md, Commands. */
+/** Source: docs/commands.md. */
 const exitFailed = 1;
 const exitUsage = 2;
 

@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isRoot, needs } from './ghostkeep.js';
 
 /**
@@ -13,9 +14,10 @@ export function failingDisk(t: TestContext): string | undefined {
   const folder = fs.mkdtempSync(path.join(tmpdir(), 'gk-failing-'));
   const [device, mounted] = [path.join(folder, 'device'), path.join(folder, 'mounted')];
   const run = (...words: [string, ...string[]]) => spawnSync(words[0], words.slice(1)).status === 0;
-  t.after(() => {
+  t.after(async () => {
     run('umount', mounted);
-    run('umount', folder);
+    // The loop device lets its file go a moment after the unmount.
+    for (let tries = 0; !run('umount', folder) && tries < 50; tries += 1) await sleep(100);
     fs.rmdirSync(folder);
   });
   const small = run('mount', '-t', 'tmpfs', '-o', 'size=6m', 'gk-test', folder);

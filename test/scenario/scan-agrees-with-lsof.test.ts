@@ -95,7 +95,7 @@ describe('scan', () => {
     assert.equal(JSON.parse(stdout).error.code, 'PERMISSION');
     assert.match(
       stderr,
-      /cannot look at process 1: .*root with CAP_SYS_PTRACE is needed for it \[PERMISSION\]\n$/,
+      /cannot look at process 1: .*it takes root with CAP_SYS_PTRACE, .* \[PERMISSION\]\n$/,
     );
   });
 });

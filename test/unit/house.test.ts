@@ -1,4 +1,4 @@
-/** The house's own rules: design.md, Folders; style.md, Files. */
+/** The house's own rules: ARCHITECTURE.md, Rooms; CONTRIBUTING.md, How we write. */
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';

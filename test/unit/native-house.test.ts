@@ -1,4 +1,4 @@
-/** The rules of the house for C: style.md, C; ARCHITECTURE.md, Rooms. house.test.ts looks at src. */
+/** The rules of the house for C: CONTRIBUTING.md, How we write; ARCHITECTURE.md, Rooms. house.test.ts looks at src. */
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';

@@ -1,3 +1,4 @@
+import { GhostkeepError } from '../../base/errors.js';
 import { counted } from '../../base/text/counted.js';
 import { showLeftOut } from '../../flows/choose/left-out.js';
 import { readConfig } from '../../flows/container/policy.js';
@@ -48,8 +49,17 @@ export async function recoverCommand(args: string[]): Promise<number> {
   if (values.json) printJson(toDocument(recovery));
   else printAll(show(recovery));
   for (const error of failures) process.stderr.write(errorLine(error));
+  if (recovered.length === 0 && failures.length === 0 && leftOut.length > 0)
+    process.stderr.write(errorLine(nothingRecovered(leftOut.length)));
   return failures.length > 0 || (recovered.length === 0 && leftOut.length > 0) ? 1 : 0;
 }
+
+const nothingRecovered = (count: number) =>
+  new GhostkeepError(
+    'GHOST_LEFT_OUT',
+    'recover',
+    `cannot recover anything: ${counted(count, 'thing')} could not be looked at or copied, for the reasons above`,
+  );
 
 const toDocument = ({ recovered, failures, leftOut }: Recovery) => ({
   recovered: recovered.map(toResult),

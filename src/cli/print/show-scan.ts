@@ -6,6 +6,7 @@ import { counted } from '../../base/text/counted.js';
 import { showSome } from '../../base/text/show-some.js';
 import { countFromJson, showBytes } from '../../base/units.js';
 import { showLeftOut } from '../../flows/choose/left-out.js';
+import { whoMayLook } from '../../flows/scan/named.js';
 import { type Column, fit } from './fit.js';
 import { line } from './line.js';
 import { table } from './table.js';
@@ -146,7 +147,7 @@ function showTotal({ ghosts, filtered }: Scan): string {
 
 /** A process that we could not look at may hold ghosts, so we say so. */
 function* showUnseen({ unseen, hidden }: Scan, asRoot: boolean): Generator<string> {
-  const wayOut = asRoot ? 'root needs CAP_SYS_PTRACE for it' : 'run it as root to see them';
+  const wayOut = asRoot ? whoMayLook : 'run it as root to see them';
   if (hidden !== undefined)
     yield line(`processes of other users are hidden, because /proc is mounted with ${hidden}; ${wayOut}`);
   // A process that has ended holds nothing any more.

@@ -6,7 +6,6 @@ import { errnoOf, GhostkeepError, translate } from '../../base/errors.js';
 import type { FileStat } from '../../base/host/host.js';
 import { safePath } from '../../base/text/safe-name.js';
 import { countToJson, showBytes } from '../../base/units.js';
-import type { UnseenInSearch } from '../../ghost/find/unseen.js';
 import { findWriters } from '../../ghost/find/writers.js';
 import { type Ghost, pathOf, showGhost, showIdentity } from '../../ghost/ghost.js';
 import { internalName } from '../../ghost/links.js';
@@ -19,6 +18,7 @@ import { describeGhost } from '../dump/describe.js';
 import { type Folder, makeFile, nameFile, type RestoredGhost } from '../restore/make-file.js';
 import { clearPartials } from '../restore/partial-files.js';
 import { openTarget } from '../restore/target-folder.js';
+import { assertNamedWereSeen } from '../scan/named.js';
 import { type Selection, selectPids } from '../scan/select.js';
 import { dataAtMost, searchGhosts } from '../steps.js';
 
@@ -45,11 +45,14 @@ export interface Recovery {
   leftOut: LeftOut[];
 }
 
-/** @throws NOT_FOUND where a process does not exist, or none holds a deleted file; PERMISSION for TO */
+/**
+ * @throws NOT_FOUND where a process does not exist, or none holds a deleted file; PERMISSION for TO, or if a
+ * process that was named may not be looked at
+ */
 export async function recoverFiles(context: Context, request: RecoverRequest): Promise<Recovery> {
   const { processes } = context.host;
   const found = searchGhosts(context, selectPids(context.host, request.selection));
-  assertNamedExist(found.unseen, request.selection.pids ?? []);
+  assertNamedWereSeen(found.unseen, request.selection.pids ?? []);
   const policy = resolvePolicy({ enabled: true, allowMissing: true });
   const { chosen, leftOut } = chooseGhosts(context, found, { policy, criu: false });
   const files = chosen.filter(hadName);
@@ -62,15 +65,6 @@ export async function recoverFiles(context: Context, request: RecoverRequest): P
   } finally {
     unpinGhosts(processes, pinned);
   }
-}
-
-function assertNamedExist(unseen: readonly UnseenInSearch[], named: readonly number[]): void {
-  const one = unseen.find(({ pid, what }) => what === 'process' && named.includes(pid));
-  if (!one) return;
-  const what = `process ${one.pid}`;
-  throw new GhostkeepError('NOT_FOUND', what, `cannot recover anything: there is no ${what}`, {
-    cause: one.cause,
-  });
 }
 
 /** A memfd is content of its processes, and nobody has deleted it. */

@@ -1,13 +1,12 @@
 import type { Scan, ScanTotal } from '../../base/documents/generated/scan.js';
-import { GhostkeepError, translate } from '../../base/errors.js';
 import { countToJson } from '../../base/units.js';
 import { lookInside } from '../../ghost/find/inside.js';
-import type { UnseenInSearch } from '../../ghost/find/unseen.js';
 import { type Ghost, toRecord } from '../../ghost/ghost.js';
 import type { Context } from '../context.js';
 import { searchGhosts } from '../steps.js';
 import { annotate } from './annotate.js';
 import { arrange, type View } from './arrange.js';
+import { assertNamedWereSeen } from './named.js';
 import { type Selection, selectPids } from './select.js';
 
 /**
@@ -41,20 +40,4 @@ function asCheckpointKeeps(ghost: Ghost): Ghost {
 function totalOf(ghosts: readonly Ghost[]): ScanTotal {
   const allocated = ghosts.reduce((sum, { stat }) => sum + stat.allocated, 0n);
   return { ghosts: ghosts.length, allocated: countToJson(allocated) };
-}
-
-/**
- * Among many processes some end and some belong to others, so we skip these. For a process that the user
- * named, "no ghosts" must mean that it has none.
- */
-function assertNamedWereSeen(unseen: readonly UnseenInSearch[], named: readonly number[]): void {
-  const one = unseen.find(({ pid, what }) => named.includes(pid) && (what === 'fd' || what === 'process'));
-  if (!one) return;
-  const { cause } = one;
-  const what = `process ${one.pid}`;
-  if (one.what === 'process')
-    throw new GhostkeepError('NOT_FOUND', what, `cannot look at ${what}: there is none`, { cause });
-  const { code, message } = translate(cause, 'IO', what, `cannot look at ${what}`);
-  const wayOut = code === 'PERMISSION' ? '; root with CAP_SYS_PTRACE is needed for it' : '';
-  throw new GhostkeepError(code, what, `${message}${wayOut}`, { cause });
 }

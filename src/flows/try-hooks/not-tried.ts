@@ -37,7 +37,7 @@ function otherContainers(context: StageContext, { config: { annotations } }: Tri
   const isOff = configOf(context).enabled === false;
   const policy = `there the host's policy ${isOff ? `(${configPath}: "enabled": false) leaves files to CRIU` : 'applies'}`;
   return [
-    `containers without annotations io.ghostkeep.*, as this bundle has: hooks leave them alone, ${policy}`,
+    `containers without annotations of ours (this bundle has some): hooks leave them alone, ${policy}`,
   ];
 }
 

@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import codes from '../../../src/base/error-codes.json' with { type: 'json' };
 import { errnoOf, GhostkeepError, reasonOf, translate } from '../../../src/base/errors.js';
 import { errno } from '../fake-processes.js';
+
+describe('the error codes', () => {
+  it('stand in alphabetical order in error-codes.json, so that each is found where one looks', () => {
+    const names = Object.keys(codes);
+    assert.deepEqual(names, names.toSorted());
+  });
+});
 
 describe('translate', () => {
   it('when the error is already a GhostkeepError, it is returned unchanged', () => {

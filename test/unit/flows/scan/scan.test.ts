@@ -24,7 +24,7 @@ describe('scan', () => {
     for (const fds of ['EACCES', 'EPERM'])
       assert.throws(
         () => scan(machine({ fails: { fds } }), { pids: [200] }),
-        ghostkeepError('PERMISSION', 'process 200', fds, 'root with CAP_SYS_PTRACE is needed'),
+        ghostkeepError('PERMISSION', 'process 200', fds, 'it takes root with CAP_SYS_PTRACE'),
       );
   });
 
