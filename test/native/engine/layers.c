@@ -73,6 +73,19 @@ static void dump(const struct place *place, struct files *files, int earlier)
 	       "%s", report.message);
 }
 
+/* Into the map and the data of files, which are empty. The name is that of the map that is there then. */
+static void pack(const struct gk_level *levels, uint32_t count, const struct gk_level *parent,
+		 uint32_t parent_count, const struct files *files, struct gk_report *report)
+{
+	struct gk_name name, found;
+	struct gk_report named;
+
+	expect(!gk_pack(levels, count, parent, parent_count, files->map, files->data, &name, NULL, report),
+	       "%s", report->message);
+	expect(!gk_layer_name(files->map, &found, &named), "%s", named.message);
+	expect(!memcmp(&name, &found, sizeof(name)), "the map has another name than it was written with");
+}
+
 /* Unpacked as a file and as an image, it is the ghost. */
 static void compare(const struct place *place, const struct files *files, const struct gk_level *levels,
 		    uint32_t count)
@@ -162,8 +175,7 @@ static void one_history(const struct place *place, uint64_t seed)
 		older.map = image_in(place);
 		older.data = image_in(place);
 		image = level_of(&older, true);
-		expect(!gk_pack(&image, 1, NULL, 0, older.map, older.data, NULL, &report), "%s",
-		       report.message);
+		pack(&image, 1, NULL, 0, &older, &report);
 		image = level_of(&older, false);
 		compare(place, &older, &image, 1);
 	}
@@ -175,8 +187,7 @@ static void one_history(const struct place *place, uint64_t seed)
 	image = level_of(&newer, true);
 	levels[0] = level_of(&newer, false);
 	levels[1] = level_of(&older, whole);
-	expect(!gk_pack(&image, 1, &levels[1], 1, newer.map, newer.data, NULL, &report), "%s",
-	       report.message);
+	pack(&image, 1, &levels[1], 1, &newer, &report);
 	compare(place, &newer, levels, 2);
 	if (!whole && pick(2)) {
 		give_up(place, levels, newer.ghost, newer.size);
@@ -208,8 +219,7 @@ static void pack_over(const struct place *place, struct files *files, const stru
 
 	files->map = image_in(place);
 	files->data = image_in(place);
-	expect(!gk_pack(&image, 1, parents, count, files->map, files->data, NULL, &report), "%s",
-	       report.message);
+	pack(&image, 1, parents, count, files, &report);
 }
 
 /* Three checkpoints, each over the one before. The middle one is taken out, packed or whole. */
@@ -238,8 +248,8 @@ static void one_join(const struct place *place, uint64_t seed)
 	joined = all[2];
 	joined.map = image_in(place);
 	joined.data = image_in(place);
-	expect(!gk_pack(levels, 2, NULL, 0, -1, -1, NULL, &counted), "%s", counted.message);
-	expect(!gk_pack(levels, 2, NULL, 0, joined.map, joined.data, NULL, &report), "%s", report.message);
+	expect(!gk_pack(levels, 2, NULL, 0, -1, -1, NULL, NULL, &counted), "%s", counted.message);
+	pack(levels, 2, NULL, 0, &joined, &report);
 	expect(counted.data_bytes == report.data_bytes && counted.kept_bytes == report.kept_bytes &&
 		       counted.image_bytes == report.image_bytes && counted.size == report.size,
 	       "%lu bytes were counted, and %lu written", counted.data_bytes, report.data_bytes);
@@ -284,7 +294,7 @@ static void put_off(const struct place *place)
 	dump(place, &files, earlier);
 	image = level_of(&files, true);
 	levels[0] = level_of(&files, false);
-	expect(!gk_pack(&image, 1, NULL, 0, files.map, files.data, NULL, &report), "%s", report.message);
+	pack(&image, 1, NULL, 0, &files, &report);
 	expect(report.data_bytes == 9 * UNIT, "%lu bytes of data", report.data_bytes);
 	compare(place, &files, levels, 1);
 	close(files.map);
