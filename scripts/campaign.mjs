@@ -46,7 +46,7 @@ const attacks = {
     what: 'random histories: dump, pack, dedup, materialize and forget; then SIGKILL of commands that give bytes up, and power cuts, every checkpoint compared',
     run: seed => [
       ...['env', `GHOSTKEEP_SEED=${seed}`],
-      ...['GHOSTKEEP_STEPS=1000', 'GHOSTKEEP_KILLS=1000', 'GHOSTKEEP_CUTS=200'],
+      ...['GHOSTKEEP_STEPS=1000', 'GHOSTKEEP_KILLS=1000', 'GHOSTKEEP_CUTS=100'],
       ...[process.execPath, '--import', 'tsx', '--test', '--test-concurrency=1'],
       ...['test/scenario/histories.test.ts', 'test/scenario/killed-dedup.test.ts'],
     ],
@@ -96,7 +96,7 @@ const attacks = {
       ...[process.execPath, '--import', 'tsx', '--test', 'test/scenario/power-cut.test.ts'],
     ],
     counts: /# (\d+) cuts in all/,
-    atMostSeconds: 1800,
+    atMostSeconds: 5400,
   },
   layers: {
     what: 'layers of random ghosts, then mutated maps and data, under ASan and UBSan',
