@@ -105,6 +105,13 @@ const attacks = {
     counts: /# (\d+) histories/,
     atMostSeconds: 900,
   },
+  maps: {
+    what: 'maps, data and records of layers that were changed at random, in front of every function that reads them, under ASan and UBSan',
+    make: ['-C', 'native/engine', 'cases', `BUILD=${build}`, 'SANITIZE=1'],
+    run: seed => [`${build}/engine-cases`, '--dir', '/dev/shm', '--maps', '1000000', '--seed', seed],
+    counts: /# (\d+) maps/,
+    atMostSeconds: 5400,
+  },
   'move-streams': {
     what: 'the reader of streams that move ghosts, with frames of a hostile sender',
     run: seed => inTest('test/unit/move/hostile.test.ts', seed, 'GHOSTKEEP_STREAMS=1000000'),

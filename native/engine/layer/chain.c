@@ -96,6 +96,8 @@ int chain_add(struct chain *chain, uint64_t number, bool open, struct batch *bat
 
 		if (level->whole) {
 			given = given_has(&level->given, number);
+			if (given > 0 && depth > 0)
+				return gave_up(chain, start, depth);
 			unit->given = given > 0;
 			return given < 0 ? given : level_add_places(level, number, batch);
 		}
