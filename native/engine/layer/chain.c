@@ -57,6 +57,14 @@ int chain_reaches(struct chain *chain, uint64_t unit, uint32_t depth)
 	return 1;
 }
 
+/* A map of a stranger may have a digest of bytes behind the end, which the ghost would not get. */
+static uint32_t length_of(const struct chain *chain, uint64_t unit)
+{
+	uint64_t left = chain->size - unit * UNIT_BYTES;
+
+	return left < UNIT_BYTES ? (uint32_t)left : UNIT_BYTES;
+}
+
 void chain_pass(const struct chain *chain, struct batch *batch)
 {
 	const struct record *record = &chain->levels[0].map.current;
@@ -64,6 +72,7 @@ void chain_pass(const struct chain *chain, struct batch *batch)
 
 	*unit = (struct unit){ .number = record->unit,
 			       .first_piece = batch->pieces,
+			       .length = length_of(chain, record->unit),
 			       .known = true,
 			       .skipped = true,
 			       .blocks = record->blocks };
@@ -88,7 +97,9 @@ int chain_add(struct chain *chain, uint64_t number, bool open, struct batch *bat
 	struct unit *unit = &batch->units[batch->count++];
 	uint64_t start = number * UNIT_BYTES;
 
-	*unit = (struct unit){ .number = number, .first_piece = batch->pieces };
+	*unit = (struct unit){ .number = number,
+			       .first_piece = batch->pieces,
+			       .length = length_of(chain, number) };
 	for (uint32_t depth = 0; depth < chain->count; depth++) {
 		struct level *level = &chain->levels[depth];
 		struct map *map = &level->map;
