@@ -80,6 +80,18 @@ const attacks = {
     counts: /# (\d+) manifests/,
     atMostSeconds: 900,
   },
+  manifests: {
+    what: 'manifests and lists of children that were changed at random, before the commands of a history, on files in memory',
+    run: seed =>
+      inTest(
+        'test/unit/flows/history/hostile-manifests.test.ts',
+        seed,
+        'GHOSTKEEP_DOCUMENTS=1000000',
+        'GHOSTKEEP_SECONDS=1800',
+      ),
+    counts: /# (\d+) documents/,
+    atMostSeconds: 5400,
+  },
   forget: {
     what: 'SIGKILL of forget at any moment, every other checkpoint compared',
     run: seed => [
