@@ -124,6 +124,12 @@ const attacks = {
     counts: /# (\d+) maps/,
     atMostSeconds: 5400,
   },
+  depth: {
+    what: 'memory below 300 MiB with 1,000,000 extents and 32 parents: pack, verify, dedup, forget',
+    run: seed => inTest('test/scenario/deep-history.test.ts', seed, 'GHOSTKEEP_UNITS=1000000'),
+    counts: /# (\d+) extents/,
+    atMostSeconds: 3600,
+  },
   'move-streams': {
     what: 'the reader of streams that move ghosts, with frames of a hostile sender',
     run: seed => inTest('test/unit/move/hostile.test.ts', seed, 'GHOSTKEEP_STREAMS=1000000'),
