@@ -112,9 +112,14 @@ static int begin_chunk(struct unpack *unpack, uint64_t offset, bool passed)
 	return error;
 }
 
-/* Share a range with the file it comes from, where both lie on blocks. Returns false where that fails. */
+/*
+ * Share a range with the file it comes from, where both lie on blocks. Returns false where that fails,
+ * and where the range has bytes that count as zero, because the file may have others there.
+ */
 static bool clone(struct unpack *unpack, const struct unit *unit, uint32_t at, uint64_t length, uint64_t to)
 {
+	if (at + length > unit->length)
+		return false;
 	for (uint32_t i = 0; unpack->clones && i < unit->pieces; i++) {
 		const struct piece *piece = &unpack->batch.places[unit->first_piece + i];
 		struct file_clone_range range = {

@@ -15,6 +15,7 @@
 
 #define UNITS 24
 #define UNIT 65536
+#define BLOCK 4096
 
 static uint64_t state;
 
@@ -312,11 +313,53 @@ static void put_off(const struct place *place)
 	close(files.ghost);
 }
 
+/*
+ * The parent ends inside a block, and a disk has changed a byte of its data behind that end. A longer
+ * child has the same unit, with zeroes there: it takes the unit from the parent, and gets zeroes.
+ */
+static void damaged_behind_the_end(const struct place *place)
+{
+	static const unsigned char changed = 0xff;
+	static unsigned char bytes[UNIT + 100];
+	struct files files = { .ghost = ghost_in(place), .map = image_in(place), .data = image_in(place) };
+	struct gk_level image, levels[2];
+	struct gk_report report;
+	struct stat about;
+
+	begin(place->name, "a parent has other bytes behind its end than zeroes");
+	memset(bytes, 7, sizeof(bytes));
+	expect(pwrite(files.ghost, bytes, sizeof(bytes), 0) == sizeof(bytes), "write: %m");
+	dump(place, &files, -1);
+	image = level_of(&files, true);
+	pack(&image, 1, NULL, 0, &files, &report);
+	levels[1] = level_of(&files, false);
+	expect(fstat(files.data, &about) == 0 && about.st_size == UNIT + BLOCK, "%ld bytes of data",
+	       (long)about.st_size);
+	expect(pwrite(files.data, &changed, 1, about.st_size - BLOCK + 150) == 1, "write: %m");
+	close(files.image);
+	expect(ftruncate(files.ghost, 3 * UNIT) == 0, "truncate: %m");
+	expect(pwrite(files.ghost, bytes, BLOCK, 2 * UNIT) == BLOCK, "write: %m");
+	dump(place, &files, -1);
+	image = level_of(&files, true);
+	pack_over(place, &files, &levels[1], 1);
+	levels[0] = level_of(&files, false);
+	expect(!gk_check_layer(levels, 1, NULL, &report), "%s", report.message);
+	expect(report.kept_bytes == UNIT + BLOCK, "%lu bytes in the parent", report.kept_bytes);
+	compare(place, &files, levels, 2);
+	close((int)levels[1].map_fd);
+	close((int)levels[1].data_fd);
+	close(files.map);
+	close(files.data);
+	close(files.image);
+	close(files.ghost);
+}
+
 void layer_cases(const struct place *place, uint64_t seed, uint64_t number)
 {
 	uint64_t i;
 
 	put_off(place);
+	damaged_behind_the_end(place);
 	begin(place->name, "layers of random ghosts from seed %lu on", seed);
 	for (i = 0; i < number && !how_wrong(); i++) {
 		one_history(place, seed + i);
