@@ -21,6 +21,8 @@ import { memory } from './nights.js';
 const seed = Number(process.env['GHOSTKEEP_SEED'] ?? Date.now() % 2 ** 32);
 const kills = Number(process.env['GHOSTKEEP_KILLS'] ?? 5);
 const cuts = Number(process.env['GHOSTKEEP_CUTS'] ?? 3);
+/** A kill or a cut that comes when the command has ended does not count, and another is tried. */
+const mostTries = 4;
 /** Three pieces of a move. */
 const bytes = 10 << 20;
 
@@ -150,7 +152,8 @@ describe('a command that gives bytes up', () => {
     const all = await nights(t, 3, bytes, folder);
     const prepared = prepare(folder, all);
     let killed = 0;
-    for (let round = 0; round < kills; round += 1) {
+    for (let round = 0; killed < kills; round += 1) {
+      assert.ok(round < mostTries * kills, 'most kills come too late on this machine');
       const { kind, from, takesMs } = prepared[round % prepared.length] as Prepared;
       const disk = `${folder}/disk`;
       run('cp', '-a', '--sparse=always', from, disk);
@@ -169,8 +172,7 @@ describe('a command that gives bytes up', () => {
       }
       fs.rmSync(disk, { recursive: true });
     }
-    t.diagnostic(`${killed} of ${kills} were killed`);
-    t.diagnostic(`${kills} points`);
+    t.diagnostic(`${killed} points`);
   });
 
   it(`loses nothing when the power is cut (GHOSTKEEP_SEED=${seed})`, async t => {
@@ -183,7 +185,9 @@ describe('a command that gives bytes up', () => {
     const host = onLoopDevice(t, 'xfs', '1G', memory);
     const [file, copy, mounted] = [`${host}/disk`, `${host}/copy`, `${folder}/mounted`];
     fs.mkdirSync(mounted);
-    for (let round = 0; round < cuts; round += 1) {
+    let inTime = 0;
+    for (let round = 0; inTime < cuts; round += 1) {
+      assert.ok(round < mostTries * cuts, 'most cuts come too late on this machine');
       const { kind, from, takesMs } = prepared[round % prepared.length] as Prepared;
       run('truncate', '-s', '128M', file);
       run('mke2fs', '-q', '-F', '-t', 'ext4', file);
@@ -192,8 +196,9 @@ describe('a command that gives bytes up', () => {
       try {
         run('cp', '-a', '--sparse=always', from, `${mounted}/d`);
         run('sync', '-f', mounted);
-        const { ended } = start(kind.command(`${mounted}/d`));
+        const { child, ended } = start(kind.command(`${mounted}/d`));
         await sleep(waitMs);
+        inTime += child.exitCode === null ? 1 : 0;
         run('cp', '--reflink=always', file, copy);
         await ended;
       } finally {
@@ -212,6 +217,6 @@ describe('a command that gives bytes up', () => {
       fs.rmSync(copy);
       fs.rmSync(file);
     }
-    t.diagnostic(`${cuts} cuts`);
+    t.diagnostic(`${inTime} cuts`);
   });
 });

@@ -1,4 +1,7 @@
-/** Reads again what was just written, before anything goes that has the same bytes. */
+/**
+ * Reads again what was just written, before anything goes that has the same bytes. It reads what the kernel
+ * has, so it finds faults of ours and of memory; a disk that could not write says so at fsync.
+ */
 import { GhostkeepError } from '../../base/errors.js';
 import type { EngineReport, Level } from '../../base/host/host.js';
 import { countFromJson } from '../../base/units.js';
