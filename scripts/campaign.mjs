@@ -46,7 +46,7 @@ const attacks = {
     what: 'random histories: dump, pack, dedup, materialize and forget; then SIGKILL of commands that give bytes up, and power cuts, every checkpoint compared',
     run: seed => [
       ...['env', `GHOSTKEEP_SEED=${seed}`],
-      ...['GHOSTKEEP_STEPS=1000', 'GHOSTKEEP_KILLS=1000', 'GHOSTKEEP_CUTS=200'],
+      ...['GHOSTKEEP_STEPS=1000', 'GHOSTKEEP_KILLS=1000', 'GHOSTKEEP_CUTS=100'],
       ...[process.execPath, '--import', 'tsx', '--test', '--test-concurrency=1'],
       ...['test/scenario/histories.test.ts', 'test/scenario/killed-dedup.test.ts'],
     ],
@@ -80,6 +80,18 @@ const attacks = {
     counts: /# (\d+) manifests/,
     atMostSeconds: 900,
   },
+  manifests: {
+    what: 'manifests and lists of children that were changed at random, before the commands of a history, on files in memory',
+    run: seed =>
+      inTest(
+        'test/unit/flows/history/hostile-manifests.test.ts',
+        seed,
+        'GHOSTKEEP_DOCUMENTS=1000000',
+        'GHOSTKEEP_SECONDS=1800',
+      ),
+    counts: /# (\d+) documents/,
+    atMostSeconds: 5400,
+  },
   forget: {
     what: 'SIGKILL of forget at any moment, every other checkpoint compared',
     run: seed => [
@@ -96,7 +108,7 @@ const attacks = {
       ...[process.execPath, '--import', 'tsx', '--test', 'test/scenario/power-cut.test.ts'],
     ],
     counts: /# (\d+) cuts in all/,
-    atMostSeconds: 1800,
+    atMostSeconds: 5400,
   },
   layers: {
     what: 'layers of random ghosts, then mutated maps and data, under ASan and UBSan',
@@ -104,6 +116,19 @@ const attacks = {
     run: seed => [`${build}/engine-cases`, '--dir', '/dev/shm', '--layers', '3000', '--seed', seed],
     counts: /# (\d+) histories/,
     atMostSeconds: 900,
+  },
+  maps: {
+    what: 'maps, data and records of layers that were changed at random, in front of every function that reads them, under ASan and UBSan',
+    make: ['-C', 'native/engine', 'cases', `BUILD=${build}`, 'SANITIZE=1'],
+    run: seed => [`${build}/engine-cases`, '--dir', '/dev/shm', '--maps', '1000000', '--seed', seed],
+    counts: /# (\d+) maps/,
+    atMostSeconds: 5400,
+  },
+  depth: {
+    what: 'memory below 300 MiB with 1,000,000 extents and 32 parents: pack, verify, dedup, forget',
+    run: seed => inTest('test/scenario/deep-history.test.ts', seed, 'GHOSTKEEP_UNITS=1000000'),
+    counts: /# (\d+) extents/,
+    atMostSeconds: 3600,
   },
   'move-streams': {
     what: 'the reader of streams that move ghosts, with frames of a hostile sender',

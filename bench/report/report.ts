@@ -62,6 +62,9 @@ function also(row: Row): string {
       .join(', ');
   return [
     ...(bytes ? [`on disk: ${list(bytes, showBytes)}`] : []),
+    ...(bytes && row.dataOnly
+      ? [`of this beside the content: ${list(besideContent(bytes, row.dataOnly), showBytes)}`]
+      : []),
     ...(addedMs ? [`added: ${list(addedMs, value => `${digits(value)} ms`)}`] : []),
     ...(published ? [`published ${published.fiemapMs} / ${published.seekMs} ms`] : []),
     ...(atWork === undefined ? [] : [`${atWork} processors at work`]),
@@ -76,6 +79,9 @@ function also(row: Row): string {
     `${rounds} rounds`,
   ].join('; ');
 }
+
+const besideContent = (bytes: Record<string, number>, dataOnly: Record<string, number>) =>
+  Object.fromEntries(Object.entries(bytes).map(([name, all]) => [name, all - (dataOnly[name] ?? 0)]));
 
 function written({ writtenBytes = 0, targetWritten }: Row): string {
   return `${showBytes(writtenBytes)}${targetWritten === undefined ? '' : ` (at most ${showBytes(targetWritten)})`}`;

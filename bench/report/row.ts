@@ -28,6 +28,8 @@ export interface Row {
   unequal?: string[];
   /** Bytes on disk of the files that each has written. */
   bytes?: Record<string, number>;
+  /** The part of them that is content: without lists of pages, maps, digests and manifests. */
+  dataOnly?: Record<string, number>;
   rounds: number;
   /** The time that a hook adds to a run without one. */
   addedMs?: Record<string, number>;
@@ -67,6 +69,7 @@ export interface RowRequest {
   target?: number | undefined;
   unequal?: ReadonlySet<string>;
   bytes?: Record<string, number>;
+  dataOnly?: Record<string, number>;
   atWork?: readonly number[];
   peakBytes?: Record<string, number>;
   targetBytes?: number | undefined;

@@ -27,6 +27,10 @@ const patterns: Record<string, (page: number, pages: number) => boolean> = {
   'one-in-64': page => page % 64 === 3,
 };
 
+/** Dense ghosts, in pieces of 16 MiB. */
+const densePieces: Record<string, number> = { 'dense-64m': 4, 'dense-1g': 64, 'dense-4g': 256 };
+const large = 'dense-4g';
+
 export const historiesSuite: Suite = {
   name: 'histories',
   summary: 'dedup beside criu dedup, and the bytes that each leaves; pack and materialize beside cp',
@@ -34,19 +38,22 @@ export const historiesSuite: Suite = {
   async *run(context) {
     const criu = findInTree('criu');
     const names = Object.keys(patterns).filter(context.wants);
-    const dense = context.quick ? 'dense-64m' : 'dense-1g';
-    const isDense = context.wants(dense);
-    const budget = new Budget(
-      context.budgetMs,
-      context.filesystems.length * (names.length + Number(isDense)),
-    );
+    const small = context.quick ? 'dense-64m' : 'dense-1g';
+    const dense = context.filesystems.flatMap((filesystem, index) => [
+      ...(context.wants(small) ? [{ filesystem, name: small }] : []),
+      // It takes minutes and four times its room, so one file system is enough.
+      ...(!context.quick && index === 0 && context.wants(large) ? [{ filesystem, name: large }] : []),
+    ]);
+    const budget = new Budget(context.budgetMs, context.filesystems.length * names.length + dense.length);
     for (const filesystem of context.filesystems) {
       for (const name of names) {
         const until = budget.next(`${name}, ${filesystem.name}`);
         if (criu && until !== undefined) yield await dedupCell(context, criu, filesystem, name, until);
       }
-      const until = isDense ? budget.next(`${dense}, ${filesystem.name}`) : undefined;
-      if (until !== undefined) yield* denseCell(context, filesystem, dense, until);
+    }
+    for (const { filesystem, name } of dense) {
+      const until = budget.next(`${name}, ${filesystem.name}`);
+      if (until !== undefined) yield* denseCell(context, filesystem, name, until);
     }
   },
 };
@@ -79,6 +86,7 @@ async function dedupCell(
     if (replaces(page)) randomFillSync(after, page * pageBytes, pageBytes);
   const unequal = new Set<string>();
   const bytes: Record<string, number> = {};
+  const dataOnly: Record<string, number> = {};
   const [older, newer, to] = ['older', 'newer', 'to'].map(each => path.join(folder, each)) as [
     string,
     string,
@@ -104,7 +112,8 @@ async function dedupCell(
       newer,
       ...['--parent', older, '--auto-dedup', '--discard-older'],
     ]);
-    bytes[ours] = usedBy(older, newer);
+    bytes[ours] = usedBy([older, newer]);
+    dataOnly[ours] = usedBy([older, newer], /\.data$|^ghost-file-/);
     timed([...program, 'restore', '-D', newer, '--to', to]);
     const [file] = fs.readdirSync(to);
     if (!fs.readFileSync(path.join(to, file ?? '')).equals(after)) unequal.add(ours);
@@ -115,7 +124,8 @@ async function dedupCell(
     writeMemory(older, before);
     writeMemory(newer, after, older, replaces);
     const ms = timed([...criu, 'dedup', '--no-default-config', '--images-dir', newer], { cwd: newer });
-    bytes[peer] = usedBy(older, newer);
+    bytes[peer] = usedBy([older, newer]);
+    dataOnly[peer] = usedBy([older, newer], /^pages-/);
     const left = fs.readFileSync(path.join(older, 'pages-1.img'));
     for (let page = 0; page < size / pageBytes; page += 1)
       if (
@@ -141,14 +151,17 @@ async function dedupCell(
     samples,
     unequal,
     bytes,
+    dataOnly,
   });
 }
 
-/** Bytes on disk of all files in the folders. */
-function usedBy(...folders: string[]): number {
+/** Bytes on disk of the files in the folders: of all, or of those whose names match. */
+function usedBy(folders: readonly string[], names = /./): number {
   timed([...(findProgram('sync') ?? ['sync'])]);
   return folders
-    .flatMap(folder => fs.readdirSync(folder).map(name => fs.lstatSync(path.join(folder, name))))
+    .flatMap(folder => fs.readdirSync(folder).map(name => ({ folder, name })))
+    .filter(({ name }) => names.test(name))
+    .map(({ folder, name }) => fs.lstatSync(path.join(folder, name)))
     .filter(stat => stat.isFile())
     .reduce((sum, { blocks }) => sum + blocks * 512, 0);
 }
@@ -160,7 +173,7 @@ async function* denseCell(
   until: number,
 ): AsyncGenerator<Row> {
   context.say(`${name}, ${filesystem}`);
-  const pieces = context.quick ? 4 : 64;
+  const pieces = densePieces[name] as number;
   const piece = randomFillSync(Buffer.alloc(16 * MiB));
   const [older, newer, copy] = ['older', 'newer', 'copy'].map(each => path.join(folder, each)) as [
     string,

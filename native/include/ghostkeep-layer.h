@@ -46,12 +46,14 @@ struct gk_name {
  * Without a parent, a unit that the last level says is in a parent stays in the parent: the layers
  * become one, over the parent of the last. If both descriptors are -1, nothing is read but maps and
  * the last image, and the report says what would be written.
+ * name: out, what gk_layer_name() gives for the map that was meant to be written, however the file is
+ * changed afterwards. Nothing is put into it when nothing is written.
  * report: size, data_bytes (of the data file), kept_bytes (bytes of units that are in the parent),
  * chunks (records), image_bytes (of the map).
  */
 int gk_pack(const struct gk_level *levels, uint32_t count, const struct gk_level *parent,
-	    uint32_t parent_count, int map_fd, int data_fd, struct gk_progress *progress,
-	    struct gk_report *report);
+	    uint32_t parent_count, int map_fd, int data_fd, struct gk_name *name,
+	    struct gk_progress *progress, struct gk_report *report);
 
 /*
  * Put a ghost together from its layers. With a header (see gk_dump, chunked) to_fd becomes a ghost

@@ -9,7 +9,15 @@ import type { Verification } from '../../src/base/documents/generated/verificati
 import { shareBlocks } from '../../src/flows/history/share.js';
 import { checkBeforeRestore } from '../../src/flows/restore/check-before.js';
 import { filesIn, flows, ghostkeep, isRoot, needs, temporaryFolder } from './ghostkeep.js';
-import { assertHolds, type Night, nights, unit } from './history-of-ghosts.js';
+import {
+  assertHolds,
+  dumpInto,
+  LivingGhosts,
+  type Night,
+  nights,
+  randomFrom,
+  unit,
+} from './history-of-ghosts.js';
 import { onLoopDevice, onRamfs, run, usedBytes } from './loop-device.js';
 
 const MiB = 1 << 20;
@@ -93,6 +101,28 @@ describe('dedup', () => {
     const takers = /gave up 128 KiB of its data to .*night-2, .*night-1|gave up .*night-1, .*night-2/;
     assert.match(done('show', first.images), takers);
     await assertHolds(t, third.images, third.contents);
+  });
+
+  it('leaves a parent as it is of which nothing was replaced', async t => {
+    const disk = temporaryFolder(t);
+    const ghosts = new LivingGhosts(t, temporaryFolder(t), randomFrom(1));
+    const fd = ghosts.come(MiB);
+    const all: Night[] = [];
+    for (const night of [0, 1, 2]) {
+      // The last night has nothing that is new.
+      if (night === 1) fs.writeSync(fd, 'x', 0);
+      const images = `${disk}/night-${night}`;
+      await dumpInto(images);
+      all.push({ images, contents: ghosts.contents() });
+    }
+    const [first, second, third] = all as [Night, Night, Night];
+    done('pack', '-D', second.images, '--parent', first.images);
+    done('pack', '-D', third.images, '--parent', second.images);
+    const { givenBytes } = dedup(third.images, '--discard-older');
+    assert.equal(givenBytes, unit, 'the unit of the first night that the second has replaced');
+    await assertHolds(t, second.images, second.contents);
+    await assertHolds(t, third.images, third.contents);
+    refused('GIVEN_UP', 'restore', '-D', first.images, '--to', `${disk}/back`);
   });
 
   it('does nothing more when it is repeated, and frees again what a copy has filled', async t => {

@@ -1,6 +1,6 @@
 /**
  * Memory does not grow with the number of extents or of parents. The ghost has one byte in each unit of
- * 64 KiB, so its image is small. 1,000,000 such units at depth 32 took 156 MiB (docs/decisions/0018-layers.md).
+ * 64 KiB, so its image is small. `npm run campaign depth` has 1,000,000 units (bench/results/campaign.json).
  */
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
@@ -111,6 +111,12 @@ describe('a deep history', () => {
     const levels = [...Array.from({ length: 32 }, () => layer), image];
     const checked = await engine.checkLayer(levels);
     assert.equal(checked.dataBytes, BigInt(units * 4096));
+    // A dump that is packed over all of them, and what its dedup would give up of the oldest.
+    const child = { mapFd: file(t, folder, 'child.map'), dataFd: file(t, folder, 'child.data') };
+    const again = await engine.pack({ ghost: [image], parent: levels.slice(1), ...child });
+    assert.deepEqual([again.chunks, again.dataBytes], [BigInt(units), 0n]);
+    const given = await engine.giveUp([child, ...levels.slice(1)], 32, undefined, 1);
+    assert.deepEqual([given.size, given.keptBytes], [0n, BigInt(units)]);
     await assert.rejects(engine.checkLayer([...levels, image]), /cannot walk over 34 layers/);
     const used = process.resourceUsage().maxRSS * 1024;
     t.diagnostic(`${units} extents, ${Math.round(used / 2 ** 20)} MiB`);

@@ -10,14 +10,19 @@ import fs from 'node:fs';
 import { describe, it, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GhostkeepError } from '../../src/base/errors.js';
+import { dedup as dedupFlow } from '../../src/flows/dedup/dedup.js';
+import { unpack } from '../../src/flows/history/unpack.js';
 import { restoreGhosts } from '../../src/flows/restore/restore.js';
 import { command, flows, ghostkeep, isRoot, needs, temporaryFolder } from './ghostkeep.js';
 import { assertHolds, type Contents, type Night, nights, randomFrom } from './history-of-ghosts.js';
 import { onLoopDevice, run } from './loop-device.js';
+import { memory } from './nights.js';
 
 const seed = Number(process.env['GHOSTKEEP_SEED'] ?? Date.now() % 2 ** 32);
 const kills = Number(process.env['GHOSTKEEP_KILLS'] ?? 5);
 const cuts = Number(process.env['GHOSTKEEP_CUTS'] ?? 3);
+/** A kill or a cut that comes when the command has ended does not count, and another is tried. */
+const mostTries = 4;
 /** Three pieces of a move. */
 const bytes = 10 << 20;
 
@@ -26,6 +31,8 @@ interface Kind {
   /** Commands that bring three nights into the state that the command begins with. */
   before: (disk: string) => string[][];
   command: (disk: string) => string[];
+  /** The same without a process of its own, which takes half as long. */
+  again: (disk: string) => Promise<unknown>;
   /** The directory of the files or images that the last night is moved to. */
   to?: (disk: string) => string;
 }
@@ -36,31 +43,36 @@ const pack = (disk: string, night: number) => [
 const dedup = (disk: string, night: number) => [
   ...['dedup', '-D', `${disk}/night-${night}`, '--discard-older'],
 ];
+const dedupAgain = (disk: string) => dedupFlow(flows(), { images: `${disk}/night-2`, discardOlder: true });
 const packed = (disk: string) => [pack(disk, 1), pack(disk, 2)];
 const deduplicated = (disk: string) => [...packed(disk), dedup(disk, 2)];
 
 const kinds: Kind[] = [
-  { name: 'dedup of an image', before: packed, command: disk => dedup(disk, 2) },
+  { name: 'dedup of an image', before: packed, command: disk => dedup(disk, 2), again: dedupAgain },
   {
     name: 'dedup of a layer',
     before: disk => [pack(disk, 1), dedup(disk, 1), pack(disk, 2)],
     command: disk => dedup(disk, 2),
+    again: dedupAgain,
   },
   {
     name: 'materialize --to',
     before: deduplicated,
     command: disk => ['materialize', `${disk}/night-2`, '--to', `${disk}/to`, '--auto-dedup'],
+    again: disk => unpack(flows(), { images: `${disk}/night-2`, to: `${disk}/to`, autoDedup: true }),
     to: disk => `${disk}/to`,
   },
   {
     name: 'materialize',
     before: deduplicated,
     command: disk => ['materialize', `${disk}/night-2`, '--auto-dedup'],
+    again: disk => unpack(flows(), { images: `${disk}/night-2`, autoDedup: true }),
   },
   {
     name: 'restore',
     before: deduplicated,
     command: disk => ['restore', '-D', `${disk}/night-2`, '--to', `${disk}/to`, '--auto-dedup'],
+    again: disk => restoreGhosts(flows(), { images: `${disk}/night-2`, to: `${disk}/to`, autoDedup: true }),
     to: disk => `${disk}/to`,
   },
 ];
@@ -72,7 +84,7 @@ function done(args: readonly string[]): void {
 
 /** A checkpoint is what the files were, or nothing comes back but the code. */
 async function assertWholeOrGiven(t: TestContext, images: string, contents: Contents): Promise<void> {
-  const to = `${temporaryFolder(t)}/back`;
+  const to = `${temporaryFolder(t, memory)}/back`;
   try {
     await restoreGhosts(flows(), { images, to });
   } catch (error) {
@@ -82,7 +94,7 @@ async function assertWholeOrGiven(t: TestContext, images: string, contents: Cont
   } finally {
     fs.rmSync(to, { recursive: true, force: true });
   }
-  await assertHolds(t, images, contents);
+  await assertHolds(t, images, contents, memory);
 }
 
 async function assertEnd(t: TestContext, { to, name }: Kind, disk: string, last: Night): Promise<void> {
@@ -92,14 +104,15 @@ async function assertEnd(t: TestContext, { to, name }: Kind, disk: string, last:
       fs.readFileSync(`${to?.(disk)}/ghost-1`).equals(content as Buffer),
       `${name} made another file`,
     );
-  else await assertHolds(t, to?.(disk) ?? `${disk}/night-2`, last.contents);
+  else await assertHolds(t, to?.(disk) ?? `${disk}/night-2`, last.contents, memory);
 }
 
 async function assertAfter(t: TestContext, kind: Kind, disk: string, all: readonly Night[]): Promise<void> {
   for (const [night, { contents }] of all.entries())
     await assertWholeOrGiven(t, `${disk}/night-${night}`, contents);
-  if (kind.name.startsWith('dedup')) await assertHolds(t, `${disk}/night-2`, all[2]?.contents as Contents);
-  done(kind.command(disk));
+  if (kind.name.startsWith('dedup'))
+    await assertHolds(t, `${disk}/night-2`, all[2]?.contents as Contents, memory);
+  await kind.again(disk);
   await assertEnd(t, kind, disk, all[2] as Night);
 }
 
@@ -135,11 +148,12 @@ function start(args: readonly string[]) {
 describe('a command that gives bytes up', () => {
   it(`loses nothing when it is killed at any time (GHOSTKEEP_SEED=${seed})`, async t => {
     const random = randomFrom(seed);
-    const folder = temporaryFolder(t);
+    const folder = temporaryFolder(t, memory);
     const all = await nights(t, 3, bytes, folder);
     const prepared = prepare(folder, all);
     let killed = 0;
-    for (let round = 0; round < kills; round += 1) {
+    for (let round = 0; killed < kills; round += 1) {
+      assert.ok(round < mostTries * kills, 'most kills come too late on this machine');
       const { kind, from, takesMs } = prepared[round % prepared.length] as Prepared;
       const disk = `${folder}/disk`;
       run('cp', '-a', '--sparse=always', from, disk);
@@ -158,21 +172,22 @@ describe('a command that gives bytes up', () => {
       }
       fs.rmSync(disk, { recursive: true });
     }
-    t.diagnostic(`${killed} of ${kills} were killed`);
-    t.diagnostic(`${kills} points`);
+    t.diagnostic(`${killed} points`);
   });
 
   it(`loses nothing when the power is cut (GHOSTKEEP_SEED=${seed})`, async t => {
     if (!needs(t, isRoot, 'mounting needs root')) return;
     const random = randomFrom(seed + 1);
-    const folder = temporaryFolder(t);
+    const folder = temporaryFolder(t, memory);
     const all = await nights(t, 3, bytes, folder);
     const prepared = prepare(folder, all);
     // A copy of a disk's file that shares its blocks is the disk as it is at one moment.
-    const host = onLoopDevice(t, 'xfs', '1G');
+    const host = onLoopDevice(t, 'xfs', '1G', memory);
     const [file, copy, mounted] = [`${host}/disk`, `${host}/copy`, `${folder}/mounted`];
     fs.mkdirSync(mounted);
-    for (let round = 0; round < cuts; round += 1) {
+    let inTime = 0;
+    for (let round = 0; inTime < cuts; round += 1) {
+      assert.ok(round < mostTries * cuts, 'most cuts come too late on this machine');
       const { kind, from, takesMs } = prepared[round % prepared.length] as Prepared;
       run('truncate', '-s', '128M', file);
       run('mke2fs', '-q', '-F', '-t', 'ext4', file);
@@ -181,8 +196,9 @@ describe('a command that gives bytes up', () => {
       try {
         run('cp', '-a', '--sparse=always', from, `${mounted}/d`);
         run('sync', '-f', mounted);
-        const { ended } = start(kind.command(`${mounted}/d`));
+        const { child, ended } = start(kind.command(`${mounted}/d`));
         await sleep(waitMs);
+        inTime += child.exitCode === null ? 1 : 0;
         run('cp', '--reflink=always', file, copy);
         await ended;
       } finally {
@@ -201,6 +217,6 @@ describe('a command that gives bytes up', () => {
       fs.rmSync(copy);
       fs.rmSync(file);
     }
-    t.diagnostic(`${cuts} cuts`);
+    t.diagnostic(`${inTime} cuts`);
   });
 });

@@ -30,9 +30,17 @@ export function makeFilesystem(disk: string, filesystem: LoopFilesystem, size: s
   return disk;
 }
 
-/** @returns the mount point. It is unmounted when the test ends */
-export function onLoopDevice(t: TestContext, filesystem: LoopFilesystem, size = '512M'): string {
-  const folder = fs.mkdtempSync(path.join(build, 'mount-'));
+/**
+ * @param below the folder that gets the file behind the device; /dev/shm where a disk would only be waited for
+ * @returns the mount point. It is unmounted when the test ends
+ */
+export function onLoopDevice(
+  t: TestContext,
+  filesystem: LoopFilesystem,
+  size = '512M',
+  below = build,
+): string {
+  const folder = fs.mkdtempSync(path.join(below, 'mount-'));
   const disk = makeFilesystem(`${folder}.disk`, filesystem, size);
   run('mount', '-o', 'loop', disk, folder);
   fs.rmSync(disk);

@@ -95,7 +95,10 @@ export class FakeEngine implements Engine {
   }
 
   share: Engine['share'] = async () => report(0n, 0n, Buffer.alloc(0));
-  pack: Engine['pack'] = async () => report(0n, 0n, Buffer.alloc(0));
+  pack: Engine['pack'] = async () => ({
+    ...report(0n, 0n, Buffer.alloc(0)),
+    name: `blake3:${'0'.repeat(64)}`,
+  });
   unpack: Engine['unpack'] = async () => report(0n, 0n, Buffer.alloc(0));
   unpackPart: Engine['unpackPart'] = async () => ({
     report: report(0n, 0n, Buffer.alloc(0)),

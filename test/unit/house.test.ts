@@ -84,6 +84,7 @@ const crowded: Record<string, string> = {
 /** Tests of more than one unit, or of a part of one that is large enough for a file of its own. */
 const aside: Record<string, string> = {
   'cli/printing.ts': 'the lines that commands print, of line.ts, table.ts and show.ts',
+  'flows/history/hostile-manifests.ts': 'all commands of a history before manifests of a stranger',
   'flows/hooks/hooks.ts': 'prestart and poststop, one after the other',
   'flows/receive/cuts.ts': 'rounds to a receiver whose connections are cut',
   'flows/receive/hostile.ts': 'a receiver with a hostile sender',

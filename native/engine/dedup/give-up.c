@@ -21,6 +21,7 @@ struct give_up {
 	uint64_t first, end; /* the range that is not written yet */
 	uint32_t range_taker;
 	uint64_t ranges, units;
+	uint64_t given_now; /* units. Opening an image puts its size into the report, so it is counted here */
 	unsigned char window[GIVEN_WINDOW_RANGES * GIVEN_RANGE_BYTES];
 	uint64_t filled; /* bytes of the window */
 	struct gk_report *report;
@@ -114,7 +115,7 @@ static int look_at_unit(struct give_up *give, uint64_t unit)
 	give->report->differing_bytes += bytes;
 	if (!given) {
 		give->report->data_bytes += bytes;
-		give->report->size++;
+		give->given_now++;
 	}
 	return add_unit(give, unit,
 			given && give->level->given.taker ? give->level->given.taker : give->taker);
@@ -192,6 +193,7 @@ GK_PUBLIC int gk_give_up(const struct gk_level *levels, uint32_t count, uint32_t
 	error = open_give_up(give, levels, count);
 	if (!error)
 		error = look_at_all(give);
+	report->size = give->given_now;
 	chain_close(&give->chain);
 	batch_free(&give->batch);
 	return error;

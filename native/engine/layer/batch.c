@@ -62,6 +62,7 @@ static void read_unit(struct batch *batch, uint32_t index)
 		else if ((uint64_t)got < piece->length)
 			unit->error = -ENODATA;
 	}
+	memset(unit->bytes + unit->length, 0, UNIT_BYTES - unit->length);
 }
 
 static bool is_zero(const unsigned char *bytes, uint64_t length)

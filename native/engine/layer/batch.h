@@ -21,9 +21,10 @@ struct piece {
 struct unit {
 	uint64_t number;
 	uint32_t first_piece, pieces;
-	bool known;   /* a map says blocks and digest: the bytes must be like that */
-	bool skipped; /* it is in a parent that nobody asked for, or was given up */
-	bool given;   /* the first level has given it up */
+	uint32_t length; /* bytes in front of the ghost's end: those behind it count as zero */
+	bool known;	 /* a map says blocks and digest: the bytes must be like that */
+	bool skipped;	 /* it is in a parent that nobody asked for, or was given up */
+	bool given;	 /* the first level has given it up */
 	uint16_t blocks;
 	unsigned char digest[DIGEST_BYTES];
 	unsigned char *bytes; /* UNIT_BYTES */

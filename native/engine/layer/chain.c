@@ -57,6 +57,21 @@ int chain_reaches(struct chain *chain, uint64_t unit, uint32_t depth)
 	return 1;
 }
 
+/*
+ * How much of a unit lies in front of the end of a level's ghost. What its data has behind the end
+ * counts as zero, for this level and for all above it: no ghost gets those bytes, so no digest may
+ * depend on them.
+ */
+static uint32_t length_at(const struct level *level, uint64_t unit)
+{
+	uint64_t size = level->whole ? level->runs[0].image.size : level->map.size;
+	uint64_t start = unit * UNIT_BYTES;
+
+	if (start >= size)
+		return 0;
+	return size - start < UNIT_BYTES ? (uint32_t)(size - start) : UNIT_BYTES;
+}
+
 void chain_pass(const struct chain *chain, struct batch *batch)
 {
 	const struct record *record = &chain->levels[0].map.current;
@@ -64,6 +79,7 @@ void chain_pass(const struct chain *chain, struct batch *batch)
 
 	*unit = (struct unit){ .number = record->unit,
 			       .first_piece = batch->pieces,
+			       .length = length_at(&chain->levels[0], record->unit),
 			       .known = true,
 			       .skipped = true,
 			       .blocks = record->blocks };
@@ -88,14 +104,19 @@ int chain_add(struct chain *chain, uint64_t number, bool open, struct batch *bat
 	struct unit *unit = &batch->units[batch->count++];
 	uint64_t start = number * UNIT_BYTES;
 
-	*unit = (struct unit){ .number = number, .first_piece = batch->pieces };
+	*unit = (struct unit){ .number = number, .first_piece = batch->pieces, .length = UNIT_BYTES };
 	for (uint32_t depth = 0; depth < chain->count; depth++) {
 		struct level *level = &chain->levels[depth];
 		struct map *map = &level->map;
+		uint32_t length = length_at(level, number);
 		int error = 0, given;
 
+		if (length < unit->length)
+			unit->length = length;
 		if (level->whole) {
 			given = given_has(&level->given, number);
+			if (given > 0 && depth > 0)
+				return gave_up(chain, start, depth);
 			unit->given = given > 0;
 			return given < 0 ? given : level_add_places(level, number, batch);
 		}

@@ -12,6 +12,7 @@
 #include "layer/batch.h"
 #include "layer/chain.h"
 #include "layer/little-endian.h"
+#include "layer/name.h"
 
 struct pack {
 	struct chain ghost, parent;
@@ -19,6 +20,8 @@ struct pack {
 	int map_fd, data_fd;	    /* -1: only count */
 	uint64_t records, data_bytes;
 	unsigned char written[BATCH_UNITS * RECORD_BYTES];
+	blake3_hasher all_records; /* those that were written */
+	struct gk_name *name;
 	struct gk_report *report;
 	struct gk_progress *progress;
 };
@@ -83,6 +86,7 @@ static int write_records(struct pack *pack, struct iovec *piece)
 	uint64_t position = LAYER_HEAD_BYTES + pack->records * RECORD_BYTES;
 
 	pack->records += piece->iov_len / RECORD_BYTES;
+	blake3_hasher_update(&pack->all_records, piece->iov_base, piece->iov_len);
 	return pack->map_fd < 0 ? 0 : write_at(pack, pack->map_fd, piece, 1, position, "map");
 }
 
@@ -120,12 +124,16 @@ static int write_head(struct pack *pack)
 {
 	unsigned char head[LAYER_HEAD_BYTES];
 	struct iovec piece = { head, sizeof(head) };
+	int error;
 
 	memcpy(head, LAYER_MAGIC, 8);
 	put_le(head + 8, pack->ghost.size, 8);
 	put_le(head + 16, pack->records, 8);
 	put_le(head + 24, pack->data_bytes, 8);
-	return write_at(pack, pack->map_fd, &piece, 1, 0, "map");
+	error = write_at(pack, pack->map_fd, &piece, 1, 0, "map");
+	if (error)
+		return error;
+	return name_written(pack->map_fd, head, &pack->all_records, pack->name, pack->report);
 }
 
 /* Collect units of the ghost that may not be all zero, and the same units of the parent. */
@@ -209,8 +217,8 @@ static int open_pack(struct pack *pack, const struct gk_level *levels, uint32_t 
 }
 
 GK_PUBLIC int gk_pack(const struct gk_level *levels, uint32_t count, const struct gk_level *parent,
-		      uint32_t parent_count, int map_fd, int data_fd, struct gk_progress *progress,
-		      struct gk_report *report)
+		      uint32_t parent_count, int map_fd, int data_fd, struct gk_name *name,
+		      struct gk_progress *progress, struct gk_report *report)
 {
 	AUTO_FREE struct pack *pack = calloc(1, sizeof(*pack));
 	int error;
@@ -220,6 +228,8 @@ GK_PUBLIC int gk_pack(const struct gk_level *levels, uint32_t count, const struc
 		return fail(report, -ENOMEM, 0, "cannot pack a ghost");
 	pack->map_fd = map_fd;
 	pack->data_fd = data_fd;
+	pack->name = name;
+	blake3_hasher_init(&pack->all_records);
 	pack->report = report;
 	pack->progress = progress;
 	error = open_pack(pack, levels, count, parent, parent_count);

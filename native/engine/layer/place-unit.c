@@ -45,24 +45,30 @@ static int gather(struct unpack *unpack, const void *bytes, uint64_t length, uin
 	return error;
 }
 
-static bool is_checked(const struct unpack *unpack, uint64_t unit)
+bool is_checked(const struct unpack *unpack, uint64_t unit)
 {
 	return unpack->check_first && unit >= unpack->check_from;
 }
 
-/* The header of a chunk that was written before. */
-static int check_header(struct unpack *unpack, const unsigned char *header, uint64_t length)
+int check_written(struct unpack *unpack, const unsigned char *bytes, uint64_t length, uint64_t position)
 {
-	unsigned char found[CHUNK_HEADER_ROOM];
-	int64_t got = read_full(unpack->to, found, length, unpack->position);
+	unsigned char found[BLOCK_BYTES];
 
-	if (got < 0)
-		return fail(unpack->report, (int)got, unpack->position, "cannot read at offset %llu",
-			    (unsigned long long)unpack->position);
-	if ((uint64_t)got < length || memcmp(found, header, length))
-		return fail(unpack->report, -EBADMSG, unpack->position,
-			    "at offset %llu there is another chunk than was written",
-			    (unsigned long long)unpack->position);
+	while (length) {
+		uint64_t part = length < sizeof(found) ? length : sizeof(found);
+		int64_t got = read_full(unpack->to, found, part, position);
+
+		if (got < 0)
+			return fail(unpack->report, (int)got, position, "cannot read at offset %llu",
+				    (unsigned long long)position);
+		if ((uint64_t)got < part || memcmp(found, bytes, part))
+			return fail(unpack->report, -EBADMSG, position,
+				    "at offset %llu there are other bytes than were written",
+				    (unsigned long long)position);
+		bytes += part;
+		position += part;
+		length -= part;
+	}
 	return 0;
 }
 
@@ -95,18 +101,25 @@ static int begin_chunk(struct unpack *unpack, uint64_t offset, bool passed)
 	if (!passed)
 		error = gather(unpack, header, used, unpack->position);
 	else if (is_checked(unpack, offset / UNIT_BYTES))
-		error = check_header(unpack, header, used);
+		error = check_written(unpack, header, used, unpack->position);
 	if (!error && zeroes && !passed)
 		error = gather(unpack, zero, zeroes, unpack->position + used);
+	else if (!error && is_checked(unpack, offset / UNIT_BYTES))
+		error = check_written(unpack, zero, zeroes, unpack->position + used);
 	unpack->position += used + zeroes;
 	unpack->run_left = length;
 	unpack->report->chunks++;
 	return error;
 }
 
-/* Share a range with the file it comes from, where both lie on blocks. Returns false where that fails. */
+/*
+ * Share a range with the file it comes from, where both lie on blocks. Returns false where that fails,
+ * and where the range has bytes that count as zero, because the file may have others there.
+ */
 static bool clone(struct unpack *unpack, const struct unit *unit, uint32_t at, uint64_t length, uint64_t to)
 {
+	if (at + length > unit->length)
+		return false;
 	for (uint32_t i = 0; unpack->clones && i < unit->pieces; i++) {
 		const struct piece *piece = &unpack->batch.places[unit->first_piece + i];
 		struct file_clone_range range = {

@@ -47,4 +47,10 @@ int pass_unit(struct unpack *unpack, struct unit *unit);
 
 int flush_pieces(struct unpack *unpack);
 
+/* Is what was written for a unit compared with what was to be written? */
+bool is_checked(const struct unpack *unpack, uint64_t unit);
+
+/* Has the file these bytes? 0 or -EBADMSG. */
+int check_written(struct unpack *unpack, const unsigned char *bytes, uint64_t length, uint64_t position);
+
 #endif

@@ -118,9 +118,11 @@ static int prepare(struct unpack *unpack, const void *header, uint64_t header_by
 	error = runs_open(&unpack->runs, unpack->chain.levels[0].map.fd, unpack->report);
 	if (error)
 		return error;
+	unpack->position = header_bytes;
+	if (is_checked(unpack, 0))
+		return check_written(unpack, header, header_bytes, 0);
 	if (!unpack->first)
 		error = writev_full(unpack->to, &piece, 1, 0);
-	unpack->position = header_bytes;
 	return error ? fail(unpack->report, error, 0, "cannot write the head of the image") : 0;
 }
 

@@ -140,12 +140,13 @@ export interface Layers {
   /**
    * Write into two empty files what a ghost has and its parent has not. `dataBytes` went into the data,
    * `keptBytes` are in the parent. With no levels of a parent, what the last level of the ghost needs of its
-   * own parent stays there: the layers become one.
+   * own parent stays there: the layers become one. `name` is that of the map as it was meant, so `layerName`
+   * gives another one where the file is damaged afterwards.
    */
   pack(
     request: { ghost: readonly Level[]; parent: readonly Level[]; mapFd: number; dataFd: number },
     onProgress?: OnProgress,
-  ): Promise<EngineReport>;
+  ): Promise<EngineReport & { name: string }>;
   /** The report of a `pack` of LEVELS without a parent, which writes nothing and reads no data of a layer. */
   countJoined(levels: readonly Level[], onProgress?: OnProgress): Promise<EngineReport>;
   /**

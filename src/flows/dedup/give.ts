@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import type { Given, Layer, ManifestGhost, Taker } from '../../base/documents/generated/manifest.js';
-import { errnoOf, GhostkeepError } from '../../base/errors.js';
+import { errnoOf } from '../../base/errors.js';
 import type { Level } from '../../base/host/host.js';
 import { countToJson } from '../../base/units.js';
 import { isPacked, type PackedGhost, packedGhosts } from '../../chain/packed.js';
@@ -10,6 +10,7 @@ import { givenName, layerNames } from '../../image/layout.js';
 import { writeManifest } from '../../image/manifest.js';
 import { type Link, openOwnLayer } from '../chain/open-layers.js';
 import { type Context, whenMoving } from '../context.js';
+import { readLayerAgain } from '../history/read-again.js';
 import { tidy } from '../history/tidy.js';
 import { explain, type GhostPlan, openReplacing, type Plan } from './plan.js';
 
@@ -86,7 +87,7 @@ function withTaker(old: readonly Taker[], taker: Taker): { to: Given['to']; plac
 /** Writes map and data of an image, without the data that it gives up, and reads them again as a check. */
 async function packGiving(
   context: Context,
-  { images, where }: Link,
+  { images }: Link,
   { id, image }: ManifestGhost,
   level: Level,
 ): Promise<Layer> {
@@ -97,20 +98,15 @@ async function packGiving(
   try {
     for (const file of [map, data]) fds.push(files.create(file));
     const [mapFd, dataFd] = fds as [number, number];
-    const moving = whenMoving(context);
-    const written = await engine.pack({ ghost: [level], parent: [], mapFd, dataFd }, moving);
+    const request = { ghost: [level], parent: [], mapFd, dataFd };
+    const written = await engine.pack(request, whenMoving(context));
     files.matchOwner([map, data], `${images}/${image}`);
     for (const fd of fds) await files.flush(fd);
     const { givenFd } = level;
-    const checked = await engine.checkLayer(
-      [{ mapFd, dataFd, ...(givenFd === undefined ? {} : { givenFd }) }],
-      moving,
-    );
-    if (checked.size !== written.size)
-      throw new GhostkeepError('IO', image, `${where}/${image} cannot be packed: its layer differs from it`);
+    const layer = { mapFd, dataFd, ...(givenFd === undefined ? {} : { givenFd }) };
     return {
       ...names,
-      name: await engine.layerName(mapFd),
+      name: await readLayerAgain(context, layer, written, names.map),
       mapBytes: countToJson(written.imageBytes),
       dataBytes: countToJson(written.dataBytes),
       parentBytes: 0,

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import path from 'node:path';
 import type { Manifest, ManifestGhost } from '../../base/documents/generated/manifest.js';
-import { errnoOf, GhostkeepError, translate } from '../../base/errors.js';
+import { errnoOf, translate } from '../../base/errors.js';
 import { showId } from '../../base/text/ghost-id.js';
 import { countToJson } from '../../base/units.js';
 import { isPacked, type PackedGhost } from '../../chain/packed.js';
@@ -12,6 +12,7 @@ import { registerChild, unregisterChild } from '../chain/children.js';
 import { type Link, openLayers, Parents } from '../chain/open-layers.js';
 import { aliveWhenMoving, type Context } from '../context.js';
 import { warnOfRefused } from '../directory/warn-of-refused.js';
+import { readLayerAgain } from '../history/read-again.js';
 import { tidy } from '../history/tidy.js';
 import { unpackGhost } from '../history/unpack-one.js';
 import type { Plan, Share } from './plan.js';
@@ -104,19 +105,16 @@ async function joinGhost(
   try {
     for (const path of [map, data]) fds.push(files.create(path));
     const [mapFd, dataFd] = fds as [number, number];
-    const moving = aliveWhenMoving(context);
     const joined = { ghost: layers.levels.slice(0, 2), parent: [], mapFd, dataFd };
-    const written = await layers.use(() => engine.pack(joined, moving));
+    const written = await layers.use(() => engine.pack(joined, aliveWhenMoving(context)));
     files.matchOwner([map, data], `${heir.images}/${ghost.layer.map}`);
     for (const fd of fds) await files.flush(fd);
-    const checked = await engine.checkLayer([{ mapFd, dataFd }], moving);
-    if (checked.size !== written.size || checked.keptBytes !== written.keptBytes)
-      throw new GhostkeepError('IO', names.map, 'the layer that was written cannot be read again as it was');
+    const name = await readLayerAgain(context, { mapFd, dataFd }, written, names.map);
     return {
       ...ghost,
       layer: {
         ...names,
-        name: await engine.layerName(mapFd),
+        name,
         mapBytes: countToJson(written.imageBytes),
         dataBytes: countToJson(written.dataBytes),
         parentBytes: countToJson(written.keptBytes),

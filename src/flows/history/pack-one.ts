@@ -1,12 +1,12 @@
 import type { ManifestGhost } from '../../base/documents/generated/manifest.js';
-import { errnoOf, GhostkeepError, translate } from '../../base/errors.js';
-import type { EngineReport } from '../../base/host/host.js';
+import { errnoOf, translate } from '../../base/errors.js';
 import { showId } from '../../base/text/ghost-id.js';
 import { countToJson } from '../../base/units.js';
 import { fileIn, type PackedGhost } from '../../chain/packed.js';
 import { layerNames } from '../../image/layout.js';
 import { type Link, openLayers, type Parents } from '../chain/open-layers.js';
-import { aliveWhenMoving, type Context, whenMoving } from '../context.js';
+import { type Context, whenMoving } from '../context.js';
+import { readLayerAgain } from './read-again.js';
 
 export interface PackOne {
   child: Link;
@@ -47,12 +47,12 @@ export async function packGhost(context: Context, request: PackOne): Promise<Pac
       `${child.images}/${ghost.image}`,
     );
     for (const fd of [mapFd, dataFd]) await files.flush(fd);
-    assertSame(await engine.checkLayer([{ mapFd, dataFd }], aliveWhenMoving(context)), written);
+    const name = await readLayerAgain(context, { mapFd, dataFd }, written, names.map);
     return {
       ...ghost,
       layer: {
         ...names,
-        name: await engine.layerName(mapFd),
+        name,
         mapBytes: countToJson(written.imageBytes),
         dataBytes: countToJson(written.dataBytes),
         parentBytes: countToJson(written.keptBytes),
@@ -71,13 +71,4 @@ export async function packGhost(context: Context, request: PackOne): Promise<Pac
     for (const fd of fds) files.close(fd);
     above.close();
   }
-}
-
-/**
- * Map and data were read again. They must be as long as what was written, and their digests were checked.
- * The bytes in the parent were compared one by one, while nobody else could write there.
- */
-function assertSame(checked: EngineReport, written: EngineReport): void {
-  if (checked.size === written.size && checked.keptBytes === written.keptBytes) return;
-  throw new GhostkeepError('IO', 'layer', 'the layer that was written cannot be read again as it was');
 }

@@ -17,9 +17,10 @@ import { aliveWhenMoving, type Context } from '../context.js';
 import { asOwner } from '../directory/owner.js';
 import { warnOfRefused } from '../directory/warn-of-refused.js';
 import { copyOthers, otherFiles } from './copy-others.js';
+import { assertSame } from './read-again.js';
 import { assertRoom, leaveParent, standingAlone, type Unpacked } from './standing-alone.js';
 import { tidy } from './tidy.js';
-import { assertSame, headOf, wholeGhost } from './unpack-one.js';
+import { headOf, wholeGhost } from './unpack-one.js';
 
 /** @param images as the owner may write to it @param name of the directory, for messages */
 export function unpackMoving(

@@ -8,6 +8,7 @@ import { encodeGhostHead, isChunked } from '../../criu/ghost-file.js';
 import { showDigest } from '../../image/verify.js';
 import { type Link, openLayers, type Parents } from '../chain/open-layers.js';
 import { aliveWhenMoving, type Context, whenMoving } from '../context.js';
+import { assertSame, readImageAgain } from './read-again.js';
 
 /**
  * Writes the image of a packed ghost at PATH, which must not exist, and waits until the disk has it.
@@ -28,7 +29,8 @@ export async function unpackGhost(
   try {
     fd = files.create(path);
     const to = fd;
-    const report = await layers.use(levels => engine.unpack(levels, to, headOf(ghost), whenMoving(context)));
+    const head = headOf(ghost);
+    const report = await layers.use(levels => engine.unpack(levels, to, head, whenMoving(context)));
     if (report.size !== countFromJson(ghost.size))
       throw new GhostkeepError(
         'IMAGE_MISMATCH',
@@ -38,7 +40,10 @@ export async function unpackGhost(
     assertSame(await engine.check(fd, aliveWhenMoving(context)), report, path);
     files.matchOwner([path], `${link.images}/${layer.map}`);
     await files.flush(fd);
-    return await wholeGhost(context, ghost, fd, report);
+    const whole = await wholeGhost(context, ghost, fd, report);
+    // The digest of the image is in the manifest by now, so a byte that changes later is found by it.
+    await readImageAgain(context, ghost, layers.levels, fd, head, report);
+    return whole;
   } catch (error) {
     throw translate(error, errnoOf(error) === 'EBADMSG' ? 'IMAGE_INVALID' : 'IO', layer.map, action);
   } finally {
@@ -69,14 +74,6 @@ export async function wholeGhost(
         : { digest: showDigest((await engine.digest(fd, aliveWhenMoving(context))).crc32c) }),
     },
   };
-}
-
-/** The layers go when the image is there, so another reader must find in it what was written. @throws IO */
-export function assertSame(found: EngineReport, written: EngineReport, path: string): void {
-  const parts = ({ size, chunks, dataBytes, imageBytes }: EngineReport) =>
-    [size, chunks, dataBytes, imageBytes].join();
-  if (parts(found) === parts(written)) return;
-  throw new GhostkeepError('IO', path, 'the image that was written cannot be read again as it was');
 }
 
 /** The head of the image as CRIU writes it. @throws IMAGE_INVALID where the image would have no chunks */

@@ -8,14 +8,16 @@ export class NativeLayers implements Layers {
     return watched(onProgress, progress => callOnThread('gk_share', fromFd, toFd, progress));
   }
 
-  pack(
+  async pack(
     { ghost, parent, mapFd, dataFd }: Parameters<Layers['pack']>[0],
     onProgress?: OnProgress,
-  ): Promise<EngineReport> {
+  ): ReturnType<Layers['pack']> {
     const [levels, parents] = [encode(ghost), encode(parent)];
-    return watched(onProgress, progress =>
-      callOnThread('gk_pack', levels, ghost.length, parents, parent.length, mapFd, dataFd, progress),
+    const name = Buffer.alloc(layerName.bytes);
+    const report = await watched(onProgress, progress =>
+      callOnThread('gk_pack', levels, ghost.length, parents, parent.length, mapFd, dataFd, name, progress),
     );
+    return { ...report, name: showName(name) };
   }
 
   countJoined(levels: readonly Level[], onProgress?: OnProgress): Promise<EngineReport> {
@@ -97,9 +99,11 @@ export class NativeLayers implements Layers {
   async layerName(mapFd: number): Promise<string> {
     const name = Buffer.alloc(layerName.bytes);
     await callOnThread('gk_layer_name', mapFd, name);
-    return `blake3:${name.toString('hex')}`;
+    return showName(name);
   }
 }
+
+const showName = (name: Buffer) => `blake3:${name.toString('hex')}`;
 
 /** Structs gk_level, one behind the other. */
 function encode(levels: readonly Level[]): Buffer {

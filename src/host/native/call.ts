@@ -33,7 +33,7 @@ const signatures = {
   gk_copy: 'int gk_copy(int, int, uint32_t, uint64_t, void *, void *)',
   gk_restore: 'int gk_restore(int, int, void *, void *)',
   gk_share: 'int gk_share(int, int, void *, void *)',
-  gk_pack: 'int gk_pack(void *, uint32_t, void *, uint32_t, int, int, void *, void *)',
+  gk_pack: 'int gk_pack(void *, uint32_t, void *, uint32_t, int, int, void *, void *, void *)',
   gk_unpack: 'int gk_unpack(void *, uint32_t, int, void *, uint64_t, void *, void *)',
   gk_unpack_part: 'int gk_unpack_part(void *, uint32_t, int, void *, uint64_t, void *, void *, void *)',
   gk_give_up: 'int gk_give_up(void *, uint32_t, uint32_t, int, uint32_t, void *, void *)',

@@ -18,6 +18,7 @@ void many_cases(const struct place *place);	  /* a million extents */
 void hostile_cases(const struct place *place);	  /* images from strangers */
 void image_cases(const struct place *place, uint64_t seed, uint64_t number); /* mutated at random */
 void layer_cases(const struct place *place, uint64_t seed, uint64_t number); /* many images of a ghost */
+void map_cases(const struct place *place, uint64_t seed, uint64_t number);   /* layers from strangers */
 void bulk_cases(const struct place *place);				     /* many in a call */
 void small_cases(const struct place *place);				     /* digest, times, xattrs, open */
 

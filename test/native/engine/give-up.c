@@ -53,7 +53,7 @@ void give_up(const struct place *place, struct gk_level levels[2], int ghost, ui
 	close(file);
 }
 
-/* A chunk whose header is not as it was written is found before anything is given up. */
+/* A head or a header of a chunk that is not as it was written is found before anything is given up. */
 static void move_to_image(const struct place *place, const struct gk_level *levels, uint32_t count)
 {
 	struct gk_part part = { .most_bytes = UINT64_MAX }, check;
@@ -73,6 +73,12 @@ static void move_to_image(const struct place *place, const struct gk_level *leve
 		expect(gk_unpack_part(levels, count, image, head, sizeof(head), &check, NULL, &report) ==
 			       -EBADMSG,
 		       "a changed header is not found");
+		byte ^= 0xff;
+		expect(pwrite(image, &byte, 1, sizeof(head)) == 1, "cannot write");
+		expect(pwrite(image, "\2", 1, 0) == 1, "cannot write");
+		expect(gk_unpack_part(levels, count, image, head, sizeof(head), &check, NULL, &report) ==
+			       -EBADMSG,
+		       "a changed head is not found");
 	}
 	close(image);
 }

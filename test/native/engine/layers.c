@@ -15,6 +15,7 @@
 
 #define UNITS 24
 #define UNIT 65536
+#define BLOCK 4096
 
 static uint64_t state;
 
@@ -71,6 +72,19 @@ static void dump(const struct place *place, struct files *files, int earlier)
 	expect(!gk_dump(files->ghost, files->image, GK_ENGINE_AUTO, files->size, head,
 			make_head(head, files->size, true), flags, NULL, &report),
 	       "%s", report.message);
+}
+
+/* Into the map and the data of files, which are empty. The name is that of the map that is there then. */
+static void pack(const struct gk_level *levels, uint32_t count, const struct gk_level *parent,
+		 uint32_t parent_count, const struct files *files, struct gk_report *report)
+{
+	struct gk_name name, found;
+	struct gk_report named;
+
+	expect(!gk_pack(levels, count, parent, parent_count, files->map, files->data, &name, NULL, report),
+	       "%s", report->message);
+	expect(!gk_layer_name(files->map, &found, &named), "%s", named.message);
+	expect(!memcmp(&name, &found, sizeof(name)), "the map has another name than it was written with");
 }
 
 /* Unpacked as a file and as an image, it is the ghost. */
@@ -162,8 +176,7 @@ static void one_history(const struct place *place, uint64_t seed)
 		older.map = image_in(place);
 		older.data = image_in(place);
 		image = level_of(&older, true);
-		expect(!gk_pack(&image, 1, NULL, 0, older.map, older.data, NULL, &report), "%s",
-		       report.message);
+		pack(&image, 1, NULL, 0, &older, &report);
 		image = level_of(&older, false);
 		compare(place, &older, &image, 1);
 	}
@@ -175,8 +188,7 @@ static void one_history(const struct place *place, uint64_t seed)
 	image = level_of(&newer, true);
 	levels[0] = level_of(&newer, false);
 	levels[1] = level_of(&older, whole);
-	expect(!gk_pack(&image, 1, &levels[1], 1, newer.map, newer.data, NULL, &report), "%s",
-	       report.message);
+	pack(&image, 1, &levels[1], 1, &newer, &report);
 	compare(place, &newer, levels, 2);
 	if (!whole && pick(2)) {
 		give_up(place, levels, newer.ghost, newer.size);
@@ -208,8 +220,7 @@ static void pack_over(const struct place *place, struct files *files, const stru
 
 	files->map = image_in(place);
 	files->data = image_in(place);
-	expect(!gk_pack(&image, 1, parents, count, files->map, files->data, NULL, &report), "%s",
-	       report.message);
+	pack(&image, 1, parents, count, files, &report);
 }
 
 /* Three checkpoints, each over the one before. The middle one is taken out, packed or whole. */
@@ -238,8 +249,8 @@ static void one_join(const struct place *place, uint64_t seed)
 	joined = all[2];
 	joined.map = image_in(place);
 	joined.data = image_in(place);
-	expect(!gk_pack(levels, 2, NULL, 0, -1, -1, NULL, &counted), "%s", counted.message);
-	expect(!gk_pack(levels, 2, NULL, 0, joined.map, joined.data, NULL, &report), "%s", report.message);
+	expect(!gk_pack(levels, 2, NULL, 0, -1, -1, NULL, NULL, &counted), "%s", counted.message);
+	pack(levels, 2, NULL, 0, &joined, &report);
 	expect(counted.data_bytes == report.data_bytes && counted.kept_bytes == report.kept_bytes &&
 		       counted.image_bytes == report.image_bytes && counted.size == report.size,
 	       "%lu bytes were counted, and %lu written", counted.data_bytes, report.data_bytes);
@@ -284,7 +295,7 @@ static void put_off(const struct place *place)
 	dump(place, &files, earlier);
 	image = level_of(&files, true);
 	levels[0] = level_of(&files, false);
-	expect(!gk_pack(&image, 1, NULL, 0, files.map, files.data, NULL, &report), "%s", report.message);
+	pack(&image, 1, NULL, 0, &files, &report);
 	expect(report.data_bytes == 9 * UNIT, "%lu bytes of data", report.data_bytes);
 	compare(place, &files, levels, 1);
 	close(files.map);
@@ -302,11 +313,53 @@ static void put_off(const struct place *place)
 	close(files.ghost);
 }
 
+/*
+ * The parent ends inside a block, and a disk has changed a byte of its data behind that end. A longer
+ * child has the same unit, with zeroes there: it takes the unit from the parent, and gets zeroes.
+ */
+static void damaged_behind_the_end(const struct place *place)
+{
+	static const unsigned char changed = 0xff;
+	static unsigned char bytes[UNIT + 100];
+	struct files files = { .ghost = ghost_in(place), .map = image_in(place), .data = image_in(place) };
+	struct gk_level image, levels[2];
+	struct gk_report report;
+	struct stat about;
+
+	begin(place->name, "a parent has other bytes behind its end than zeroes");
+	memset(bytes, 7, sizeof(bytes));
+	expect(pwrite(files.ghost, bytes, sizeof(bytes), 0) == sizeof(bytes), "write: %m");
+	dump(place, &files, -1);
+	image = level_of(&files, true);
+	pack(&image, 1, NULL, 0, &files, &report);
+	levels[1] = level_of(&files, false);
+	expect(fstat(files.data, &about) == 0 && about.st_size == UNIT + BLOCK, "%ld bytes of data",
+	       (long)about.st_size);
+	expect(pwrite(files.data, &changed, 1, about.st_size - BLOCK + 150) == 1, "write: %m");
+	close(files.image);
+	expect(ftruncate(files.ghost, 3 * UNIT) == 0, "truncate: %m");
+	expect(pwrite(files.ghost, bytes, BLOCK, 2 * UNIT) == BLOCK, "write: %m");
+	dump(place, &files, -1);
+	image = level_of(&files, true);
+	pack_over(place, &files, &levels[1], 1);
+	levels[0] = level_of(&files, false);
+	expect(!gk_check_layer(levels, 1, NULL, &report), "%s", report.message);
+	expect(report.kept_bytes == UNIT + BLOCK, "%lu bytes in the parent", report.kept_bytes);
+	compare(place, &files, levels, 2);
+	close((int)levels[1].map_fd);
+	close((int)levels[1].data_fd);
+	close(files.map);
+	close(files.data);
+	close(files.image);
+	close(files.ghost);
+}
+
 void layer_cases(const struct place *place, uint64_t seed, uint64_t number)
 {
 	uint64_t i;
 
 	put_off(place);
+	damaged_behind_the_end(place);
 	begin(place->name, "layers of random ghosts from seed %lu on", seed);
 	for (i = 0; i < number && !how_wrong(); i++) {
 		one_history(place, seed + i);

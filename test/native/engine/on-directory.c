@@ -3,7 +3,7 @@
  * The cases on any mounted directory:
  *   run --dir DIR [--name NAME] [--images DIR] [--lower DIR [--copy-up]]
  *       [--extents[=auto] | --cases N [--seed S] [--seconds T] | --hostile N [--seed S] |
- *       --layers N [--seed S] | --calls]
+ *       --layers N [--seed S] | --maps N [--seed S] | --calls]
  * The table, only its row of a million extents (by the engine of auto alone), random files, random images, or
  * the calls that look at many files and processes at once.
  * --lower is the lower layer of an overlay mounted on --dir, or what a server exports to it: ghosts are made
@@ -19,19 +19,13 @@
 #include "tap.h"
 
 static const struct option options[] = {
-	{ "dir", required_argument, NULL, 'd' },
-	{ "name", required_argument, NULL, 'n' },
-	{ "images", required_argument, NULL, 'i' },
-	{ "lower", required_argument, NULL, 'l' },
-	{ "copy-up", no_argument, NULL, 'u' },
-	{ "extents", optional_argument, NULL, 'e' },
-	{ "cases", required_argument, NULL, 'c' },
-	{ "hostile", required_argument, NULL, 'h' },
-	{ "seed", required_argument, NULL, 's' },
-	{ "calls", no_argument, NULL, 'b' },
-	{ "seconds", required_argument, NULL, 't' },
-	{ "layers", required_argument, NULL, 'y' },
-	{ 0 },
+	{ "dir", required_argument, NULL, 'd' },     { "name", required_argument, NULL, 'n' },
+	{ "images", required_argument, NULL, 'i' },  { "lower", required_argument, NULL, 'l' },
+	{ "copy-up", no_argument, NULL, 'u' },	     { "extents", optional_argument, NULL, 'e' },
+	{ "cases", required_argument, NULL, 'c' },   { "hostile", required_argument, NULL, 'h' },
+	{ "seed", required_argument, NULL, 's' },    { "calls", no_argument, NULL, 'b' },
+	{ "seconds", required_argument, NULL, 't' }, { "layers", required_argument, NULL, 'y' },
+	{ "maps", required_argument, NULL, 'm' },    { 0 },
 };
 
 /* An emulator has a thread of its own and no seccomp(2), so cases that need the opposite are not among these. */
@@ -45,7 +39,7 @@ static void call_cases(const struct place *place)
 int run_on_directory(int argc, char **argv)
 {
 	const char *dir = NULL, *name = NULL, *images = NULL, *lower = NULL;
-	uint64_t cases = 0, hostile = 0, layers = 0, seed = 1;
+	uint64_t cases = 0, hostile = 0, layers = 0, maps = 0, seed = 1;
 	bool copy_up = false, extents = false, all_engines = true, calls = false;
 	struct place place;
 	double seconds = 0;
@@ -83,6 +77,9 @@ int run_on_directory(int argc, char **argv)
 		case 'y':
 			layers = strtoull(optarg, NULL, 0);
 			break;
+		case 'm':
+			maps = strtoull(optarg, NULL, 0);
+			break;
 		case 'b':
 			calls = true;
 			break;
@@ -107,6 +104,8 @@ int run_on_directory(int argc, char **argv)
 		image_cases(&place, seed, hostile);
 	else if (layers)
 		layer_cases(&place, seed, layers);
+	else if (maps)
+		map_cases(&place, seed, maps);
 	else if (calls)
 		call_cases(&place);
 	else if (extents)

@@ -18,10 +18,12 @@
 #define RANDOM_FILES 150
 #define RANDOM_IMAGES 2000
 #define RANDOM_LAYERS 300
+#define RANDOM_MAPS 3000
 #else
 #define RANDOM_FILES 2000
 #define RANDOM_IMAGES 5000
 #define RANDOM_LAYERS 600
+#define RANDOM_MAPS 5000
 #endif
 
 static int run_cases(void)
@@ -51,6 +53,7 @@ static int run_cases(void)
 	hostile_cases(&places[TMPFS]);
 	image_cases(&places[TMPFS], seed, given ? 1 : RANDOM_IMAGES);
 	layer_cases(&places[TMPFS], seed, given ? 1 : RANDOM_LAYERS);
+	map_cases(&places[TMPFS], seed, given ? 1 : RANDOM_MAPS);
 	small_cases(&places[CWD]);
 	ahead_cases();
 	fd_table_cases();

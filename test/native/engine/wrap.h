@@ -21,6 +21,8 @@ struct stand_ins {
 	void (*before_read)(int fd); /* the real pread(2) follows */
 	ssize_t (*pread)(int fd);
 	void (*before_open)(void); /* the real open(2) follows */
+	/* A range is to be written or punched; until is the end, or the new size. The real call follows. */
+	void (*before_write)(int fd, uint64_t until);
 };
 
 extern struct stand_ins stand_in;
