@@ -55,6 +55,7 @@ function stage({
   const configs: string[] = [];
   context.host.commands = {
     own: () => [],
+    leave: () => {},
     output: async words => {
       steps.push(words.join(' '));
       const verb = words.at(-2) as string;
