@@ -7,12 +7,16 @@
  * whether the container can be one of ours, and ends at once when it is not. In any doubt PROGRAM
  * gets exactly the same bytes; it decides, and says what is wrong. The only decision made here is
  * "surely not ours".
+ *
+ * ghostkeep-hook watch-bases …: what `ghostkeep pre-dump` leaves beside its bases (bases/watch.c).
+ * It is in this program because it has to be small, and every installation has this one.
  */
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "bases/watch.h"
 #include "hand-over.h"
 #include "mention.h"
 #include "sessions.h"
@@ -41,6 +45,8 @@ static bool is_surely_not_ours(const char *stage)
 
 int main(int argc, char **argv)
 {
+	if (argc > 1 && !strcmp(argv[1], "watch-bases"))
+		return watch_bases(argc, argv);
 	if (argc < 3) {
 		dprintf(STDERR_FILENO,
 			"ghostkeep-hook: usage: ghostkeep-hook prestart|createRuntime|poststop PROGRAM [ARGUMENT...]\n");

@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { errnoOf } from '../base/errors.js';
 import type { Commands } from '../base/host/host.js';
-import { ownCommand } from './native/program-files.js';
+import { findBeside, ownCommand } from './native/program-files.js';
 
 /** The module is loaded with the first command. A hook starts no command and would wait 10 ms for it. */
 const load = () => import('node:child_process');
@@ -87,6 +88,17 @@ export class LinuxCommands implements Commands {
         process.off('SIGINT', interrupt);
       }
     });
+  }
+
+  /** Waits for nothing, because the program that calls it may be about to end. */
+  leave(words: readonly string[]): void {
+    const { spawn } = createRequire(import.meta.url)('node:child_process') as typeof import('child_process');
+    const program = findBeside('build', 'ghostkeep-hook') ?? 'build/ghostkeep-hook';
+    const child = spawn(program, words, { stdio: 'ignore', detached: true, cwd: '/', env: {} });
+    child.on('error', () => {});
+    child.unref();
+    if (child.pid === undefined)
+      throw Object.assign(new Error(`${program} cannot be started`), { code: 'ENOENT' });
   }
 }
 

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isRoot, needs } from './ghostkeep.js';
 
 /**
- * An ext4 of 60 MiB on a disk that has only 6 MiB: write(2) succeeds, and the disk fails to store the data.
+ * An ext4 of 400 MiB on a disk that has only 6 MiB: write(2) succeeds, and the disk fails to store the data.
  */
 export function failingDisk(t: TestContext): string | undefined {
   if (!needs(t, isRoot, 'a loop device needs root')) return undefined;
@@ -23,10 +23,10 @@ export function failingDisk(t: TestContext): string | undefined {
   const small = run('mount', '-t', 'tmpfs', '-o', 'size=6m', 'gk-test', folder);
   if (!needs(t, small, 'no tmpfs can be mounted here')) return undefined;
   fs.writeFileSync(device, '');
-  fs.truncateSync(device, 64 << 20);
+  fs.truncateSync(device, 400 << 20);
   fs.mkdirSync(mounted);
   const made =
-    run('mke2fs', '-q', '-F', '-t', 'ext4', '-O', '^has_journal', device) &&
+    run('mke2fs', '-q', '-F', '-t', 'ext4', '-O', '^has_journal', '-N', '128', device) &&
     run('mount', '-o', 'loop', device, mounted);
   return needs(t, made, 'no ext4 on a loop device here') ? mounted : undefined;
 }

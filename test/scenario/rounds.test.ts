@@ -5,7 +5,7 @@ import fs from 'node:fs';
 import { describe, it } from 'node:test';
 import { Gate } from './gate.js';
 import { ghostkeep, isRoot, needs } from './ghostkeep.js';
-import { assertDumped, basesIn, content, gateDump, me, preDump, setUp } from './rounds.js';
+import { assertDumped, basesIn, content, gateDump, me, preDump, setUp, watchersOf } from './rounds.js';
 
 describe('a round', () => {
   it('when the gate dumps its processes afterwards, it takes the base from where it lies', async t => {
@@ -63,6 +63,8 @@ describe('a round', () => {
       preDump(place);
       await gateDump(t, images, { finish: -1 });
       assert.equal(basesIn(place).length, 1, place);
+      // Nobody has watched it while the dump had it.
+      assert.notEqual(watchersOf(place).length, 0, place);
     }
     await gateDump(t, images);
     assert.ok((assertDumped(images, folder, fd) ?? 0) >= content.length);

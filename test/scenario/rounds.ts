@@ -72,3 +72,17 @@ export const basesIn = (folder: string, kind = 'base') =>
   fs.existsSync(`${folder}/ghostkeep`)
     ? fs.readdirSync(`${folder}/ghostkeep`).filter(name => name.startsWith(`${kind}-`))
     : [];
+
+/** The processes that watch the room of bases in FOLDER. */
+export const watchersOf = (folder: string) =>
+  fs
+    .readdirSync('/proc')
+    .filter(name => /^[0-9]+$/.test(name))
+    .filter(pid => {
+      try {
+        return fs.readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(`watch-bases\0${folder}\0`);
+      } catch {
+        return false;
+      }
+    })
+    .map(Number);

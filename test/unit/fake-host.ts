@@ -20,6 +20,7 @@ const noCommands: Commands = {
   own: () => ['/usr/bin/ghostkeep'],
   run: async () => 0,
   output: async () => ({ status: 0, stdout: '', stderr: '' }),
+  leave: () => {},
 };
 
 const noFreezer: Freezer = {

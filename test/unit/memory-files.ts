@@ -155,6 +155,7 @@ export class MemoryFiles implements Files {
   tryLock(fd: number): boolean {
     return ![...this.locked].some(path => this.contents.get(path) === this.open_.get(fd));
   }
+  empty = () => this.#change();
   flush = async (fd: number) => this.settle(fd);
   remove(path: string): void {
     this.#change();

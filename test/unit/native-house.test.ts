@@ -11,7 +11,7 @@ const native = fileURLToPath(new URL('../../native', import.meta.url));
 const rooms: Record<string, string[][]> = {
   engine: [['base'], ['map', 'attributes'], ['copy', 'proc'], ['image'], ['layer', 'move'], ['dedup']],
   gate: [['criu'], ['helper'], ['look'], ['.']],
-  hook: [['.']],
+  hook: [['bases'], ['.']],
   workload: [['.']],
 };
 /** Headers that no .c stands beside. */

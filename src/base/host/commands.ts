@@ -15,4 +15,9 @@ export interface Commands {
     environment?: Record<string, string>,
     cwd?: string,
   ): Promise<{ status: number; stdout: string; stderr: string }>;
+  /**
+   * Start our own small program (native/hook) with these WORDS and leave it: it goes on when we end.
+   * @throws an errno error where it cannot be started
+   */
+  leave(words: readonly string[]): void;
 }

@@ -52,6 +52,9 @@ export interface DumpJob {
 /** Called now and then while an engine call runs. `done` is the number of bytes so far. */
 export type OnProgress = (done: bigint) => void;
 
+/** Asked every few milliseconds while a call runs. If it returns true, the call ends soon, with ECANCELED. */
+export type IsOver = () => boolean;
+
 /** The native library. A call rejects with an errno error whose message is the engine's. */
 export interface Engine extends Layers {
   dump(
@@ -68,6 +71,7 @@ export interface Engine extends Layers {
       over?: boolean;
     },
     onProgress?: OnProgress,
+    isOver?: IsOver,
   ): Promise<EngineReport>;
   /**
    * Dump many small ghosts at once, on all processors. Their images are made, or exist already where a job

@@ -74,6 +74,8 @@ export interface Files extends FolderLocks {
   /** fsync(2) of a file. */
   sync(path: string): void;
   syncFolder(path: string): void;
+  /** Cut a file off at its beginning, which gives its room back at once. */
+  empty(fd: number): void;
   /** fsync(2) of a descriptor, on a thread of its own. */
   flush(fd: number): Promise<void>;
   /**

@@ -26,6 +26,13 @@ const mostProcesses = 1024;
 const recordsFolder = (host: Host): string =>
   host.uid() === 0 ? '/run/ghostkeep/bases' : `/run/user/${host.uid()}/ghostkeep/bases`;
 
+/** Whoever watches the room of the bases in IMAGES has this file locked; empty where no file can be there. */
+export function watchLock(host: Host, images: string): string {
+  if (!mayUse(host)) return '';
+  const { dev, ino } = host.files.statPath(`${images}/.`);
+  return `${recordsFolder(host)}/watch-${dev}-${ino}.lock`;
+}
+
 export interface FoundRecord {
   path: string;
   record: BaseRecord;

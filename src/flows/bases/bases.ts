@@ -7,6 +7,7 @@ import type { Context } from '../context.js';
 import { holderOf } from '../directory/owner.js';
 import { type HeldBase, holdBase, isStillAt, moveBase, prepareFolder } from './base-file.js';
 import { foldersOfBases } from './base-records.js';
+import { leaveWatcher } from './watch-room.js';
 
 /** A base that a dump has taken over, and its name before. */
 interface Taken {
@@ -82,16 +83,29 @@ export class Bases {
    * write.
    */
   giveBack(): void {
+    const back = new Set<string>();
     for (const { base, images, name } of this.#taken)
       try {
         // A copy that failed has removed the base, and another image may have its name.
         if (!isStillAt(this.context.host.files, base.path, base.stat)) continue;
         if (images === this.images) moveBase(this.context, base, `${images}/${name}`);
         else this.#moveBack(base, images, name);
+        back.add(images);
       } catch (error) {
         if (errnoOf(error) === undefined && !(error instanceof GhostkeepError)) throw error;
         this.context.log.info(`a base does not go back to ${images}/${name}: ${reasonOf(error)}`);
       }
+    for (const images of back) this.#watch(images);
+  }
+
+  /** Whoever watched their room has ended, because there were none. */
+  #watch(images: string): void {
+    try {
+      leaveWatcher(this.context, images);
+    } catch (error) {
+      if (errnoOf(error) === undefined) throw error;
+      this.context.log.info(`nobody watches the room of the bases in ${images}: ${reasonOf(error)}`);
+    }
   }
 
   /** Into a directory that may have another owner, or hold a checkpoint, by now. */

@@ -3,7 +3,7 @@
  * They cost room and nothing else.
  */
 import { errnoOf, GhostkeepError, reasonOf } from '../../base/errors.js';
-import { folder, isRoughName } from '../../image/layout.js';
+import { folder, isRoughName, journalName } from '../../image/layout.js';
 import { isOwnFolder } from '../../image/own-folder.js';
 import type { Context } from '../context.js';
 import { holdBase, removeBase } from './base-file.js';
@@ -72,6 +72,8 @@ export function removeEnded(
 export function removeBases(context: Context, images: string): void {
   const { files } = context.host;
   attempt(context, images, () => {
+    // `ghostkeep checkpoint` comes for them when CRIU has ended, and with it the container.
+    if (files.exists(`${images}/${journalName}`)) return;
     removeAllBut(context, images, new Set());
     // The folder may be another dump's, which is about to put its first image there.
     const lock = files.lock(images);

@@ -9,7 +9,6 @@
 import { bounds } from '../../base/bounds.js';
 import type { Manifest } from '../../base/documents/generated/manifest.js';
 import { GhostkeepError, reasonOf } from '../../base/errors.js';
-import { showBytes } from '../../base/units.js';
 import { stillExternal } from '../../criu/seal-plan.js';
 import { findGhosts } from '../../ghost/find/find.js';
 import { clearImages } from '../../image/clear-images.js';
@@ -17,11 +16,13 @@ import { folder } from '../../image/layout.js';
 import { holdsDump, manifestExists, readManifest, writeJournal } from '../../image/manifest.js';
 import type { RuntimeCommand } from '../../oci/command-line.js';
 import type { Policy } from '../../oci/policy.js';
+import { basesIn } from '../bases/bases.js';
+import { findWanted, gatherBases } from '../bases/gather.js';
 import { assertMayReplace } from '../chain/children.js';
 import { chooseGhosts, needsCopy } from '../choose/choose.js';
 import { EntryRoom } from '../choose/entry-room.js';
 import { type PinnedGhost, pinGhosts, unpinGhosts } from '../choose/pin.js';
-import { chooseFitting, pinNamed } from '../choose/pin-named.js';
+import { pinNamed } from '../choose/pin-named.js';
 import { notePause } from '../container/pause/paused.js';
 import { policyOf } from '../container/policy.js';
 import { resume, runtimeCall, runtimeWaitMs, stateOf } from '../container/runtime-calls.js';
@@ -34,6 +35,7 @@ import { whyUnsealable } from '../directory/unsealable.js';
 import { describeLinked, type Linked } from '../dump/describe.js';
 import { keysOfJournal, makeJournal } from '../dump/journal.js';
 import { finishDump } from '../seal/finish.js';
+import { leaveOutTooLarge } from './checkpoint-room.js';
 import { warnOfGoneSources } from './warn-of-gone-sources.js';
 
 /** `ghostkeep seal` may be at work, so we wait this long for it. */
@@ -111,13 +113,19 @@ async function aroundCommand(
       return undefined;
     }
     files.makeDirectory(images, 0o700);
+    let giveBack = () => {};
     const journal = await asOwner(
       context,
       images,
       () => {
-        const fitting = leaveOutTooLarge(context, { images, pids, policy }, pinned);
-        clearImages(context.host, images);
+        const stats = pinned.filter(({ ghost }) => ghost.class !== 'linked').map(({ stat }) => stat);
+        const wanted = policy.enabled ? findWanted(context, images, pids, stats) : [];
+        const there = wanted.reduce((sum, { bytes }) => sum + bytes, 0n);
+        const fitting = leaveOutTooLarge(context, { images, pids, policy }, pinned, there);
+        const kept = wanted.filter(({ from }) => from === images).map(({ name }) => name);
+        clearImages(context.host, images, kept);
         files.makeDirectory(`${images}/${folder}`);
+        giveBack = gatherBases(context, images, wanted);
         const made = pinnedJournal(context, request, pids, fitting, linked, policy, paused);
         writeJournal(files, images, made, { durable: true });
         return made;
@@ -129,7 +137,7 @@ async function aroundCommand(
       await runCommand(context, request, keys);
     } catch (error) {
       if (stillRuns(context, pid, startTime)) {
-        await withdraw(context, images);
+        await withdraw(context, images, giveBack);
         throw error;
       }
       // CRIU had finished and the runtime failed after it, so only our pins keep the ghosts.
@@ -146,10 +154,13 @@ async function aroundCommand(
  * Removes what we began. If the gate is installed as well, the directory is the gate's by now, and it cleans
  * up.
  */
-async function withdraw(context: Context, images: string): Promise<void> {
+async function withdraw(context: Context, images: string, giveBack: () => void): Promise<void> {
   try {
     const work = () => {
-      if (holderOf(context, images) === context.host.processes.self()) clearImages(context.host, images);
+      const isOurs = holderOf(context, images) === context.host.processes.self();
+      // A directory with a journal gets no base, so that one goes first.
+      if (isOurs) clearImages(context.host, images, basesIn(context, images));
+      giveBack();
     };
     await asOwner(context, images, work, patient);
   } catch (error) {
@@ -243,31 +254,6 @@ async function finishOrHold(
     }
   }
 }
-
-/**
- * A disk that is too small for the ghosts must show before the container is gone. Named files that do not fit
- * are left out.
- */
-function leaveOutTooLarge(
-  context: Context,
-  request: { images: string; pids: readonly number[]; policy: Policy },
-  pinned: readonly PinnedGhost[],
-): PinnedGhost[] {
-  const { images, policy } = request;
-  const [ghosts, named] = [pinned.filter(isOfGhost), pinned.filter(pin => !isOfGhost(pin))];
-  const bytes = ghosts.reduce((sum, { stat }) => sum + stat.allocated, 0n);
-  const needed = bytes + policy.reserve;
-  const free = context.host.files.freeBytes(images);
-  if (free === undefined || free >= needed)
-    return [...ghosts, ...chooseFitting(context, request, named, bytes)];
-  throw new GhostkeepError(
-    'NO_SPACE',
-    images,
-    `cannot checkpoint: ${showBytes(free)} are free in ${images}, the ghosts and the policy's reserve need ${showBytes(needed)}; make room or choose another --image-path`,
-  );
-}
-
-const isOfGhost = ({ ghost }: PinnedGhost) => ghost.class !== 'named';
 
 /** @returns false if it cannot be paused and need not be, because CRIU freezes it and ends it */
 async function pause(

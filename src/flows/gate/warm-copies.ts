@@ -14,14 +14,8 @@ import { dumpTogether, inBatches } from '../dump/copy-batch.js';
 import { type Copy, imageMode } from '../dump/copy-one.js';
 import { type DumpRequest, makeJournal } from '../dump/journal.js';
 import type { WarmImages } from '../dump/warm-images.js';
-import {
-  copyRunning,
-  isMapped,
-  mayHaveChanged,
-  whyNoRoom,
-  willShare,
-  worthBytes,
-} from '../rounds/copy-running.js';
+import { copyRunning, isMapped, mayHaveChanged, willShare, worthBytes } from '../rounds/copy-running.js';
+import { whyNoRoom, whyTooFull } from '../rounds/room.js';
 import { rehearseMany } from './rehearse.js';
 
 /** No copy of a ghost begins later than this, because the user waits for the checkpoint. */
@@ -47,6 +41,8 @@ export class WarmCopies {
   /** Bases that are good as they are. */
   fresh = 0;
   #running: Running[] = [];
+  /** Those that there is room for. */
+  readonly #ghosts: Ghost[] = [];
   #names = 0;
   readonly #name = randomBytes(6).toString('hex');
   readonly #until: number;
@@ -75,8 +71,16 @@ export class WarmCopies {
   hasRoom(ghosts: readonly Ghost[]): boolean {
     const why = whyNoRoom(this.context, this.request.images, this.request.policy, ghosts);
     if (why !== undefined) this.context.log.info(`ghosts are not copied before the freeze: ${why}`);
+    else for (const ghost of ghosts) this.#ghosts.push(ghost);
     return why === undefined;
   }
+
+  /** The container, which still runs, has used up the room that was to stay. */
+  readonly #lacksRoom = (): boolean => {
+    const { images, policy } = this.request;
+    this.#isFull ||= whyTooFull(this.context, images, policy, this.#ghosts) !== undefined;
+    return this.#isFull;
+  };
 
   /** @param hasRoom false: no image is made for the ghost; if it has a base, that is written over */
   async copy(ghost: Ghost, hasRoom: boolean): Promise<void> {
@@ -194,7 +198,9 @@ export class WarmCopies {
     try {
       const imageFd = over ? files.open(path, true) : files.create(path, imageMode(this.request.criu));
       try {
-        const { shared, differed } = await copyRunning(this.context, this.request, pinned, imageFd, over);
+        const { context, request } = this;
+        const running = copyRunning(context, request, pinned, imageFd, over, this.#lacksRoom);
+        const { shared, differed } = await running;
         // The dump shares blocks in no time.
         if (shared) files.remove(path);
         else this.warm.add(image, pinned.stat);

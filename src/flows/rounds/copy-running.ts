@@ -1,6 +1,5 @@
 /** Copies of ghosts while their processes run, for a round and for the warm pass. No dump relies on them. */
-import type { FileStat } from '../../base/host/host.js';
-import { showBytes } from '../../base/units.js';
+import type { FileStat, IsOver } from '../../base/host/host.js';
 import type { Found } from '../../ghost/find/found.js';
 import { type Ghost, showGhost } from '../../ghost/ghost.js';
 import type { Policy } from '../../oci/policy.js';
@@ -13,9 +12,6 @@ import { type DumpRequest, makeJournal } from '../dump/journal.js';
 
 /** Allocated bytes. A copy of fewer takes a millisecond or two, and comparing it not much less. */
 export const worthBytes = 4n << 20n;
-
-/** Bytes that an image takes besides its ghost's data, with the rest of its last block. */
-const headBytes = 8192n;
 
 /**
  * File systems that share blocks, and the length from which on the engine asks them to share: LARGE_BYTES of
@@ -47,39 +43,6 @@ export function whyForbidden(ghosts: readonly Ghost[], policy: Policy): string |
   return forbidden && `${showGhost(forbidden)} is over the policy's limit`;
 }
 
-/**
- * The container may write to the same disk, so half of the free space has to be left to it until it is
- * frozen, besides what the policy reserves.
- * @returns the reason if there is no room for copies of GHOSTS
- */
-export function whyNoRoom(
-  { host: { files } }: Context,
-  images: string,
-  { reserve }: Policy,
-  ghosts: readonly Ghost[],
-): string | undefined {
-  const needed = roomFor(ghosts);
-  const free = files.freeBytes(images);
-  if (free === undefined || 2n * needed + reserve <= free) return undefined;
-  return `they need ${showBytes(needed)}, too much of the ${showBytes(free)} free`;
-}
-
-/** The same, when the copies of GHOSTS are there: what they take is not free any more. */
-export function whyTooFull(
-  { host: { files } }: Context,
-  images: string,
-  { reserve }: Policy,
-  ghosts: readonly Ghost[],
-): string | undefined {
-  const taken = roomFor(ghosts);
-  const free = files.freeBytes(images);
-  if (free === undefined || taken === 0n || taken + reserve <= free) return undefined;
-  return `only ${showBytes(free)} are free, and a base of it would take room that its container may need`;
-}
-
-const roomFor = (ghosts: readonly Ghost[]) =>
-  ghosts.reduce((sum, { stat }) => sum + stat.allocated + headBytes, 0n);
-
 /** True if the image is on the same file system and most of the ghost is in extents long enough to share. */
 export function willShare(
   { host: { engine, files } }: Context,
@@ -105,19 +68,27 @@ export interface RunningCopy {
   shared: boolean;
 }
 
-/** @param over IMAGE_FD may hold an earlier image: bytes that are right already are kept */
+/**
+ * @param over IMAGE_FD may hold an earlier image: bytes that are right already are kept
+ * @throws ECANCELED soon after isOver returns true
+ */
 export async function copyRunning(
   context: Context,
   request: DumpRequest,
   pinned: PinnedGhost,
   imageFd: number,
   over: boolean,
+  isOver: IsOver,
 ): Promise<RunningCopy> {
   const { policy } = request;
   const journal = makeJournal(context, request, [pinned], {});
   const copy = { ...(toCopies([pinned], journal)[0] as Copy), over };
   const job = { ...describeCopy(copy, policy), imageFd, engine: policy.engine };
-  const { dataBytes, imageBytes, keptBytes, ways } = await context.host.engine.dump(job, whenMoving(context));
+  const { dataBytes, imageBytes, keptBytes, ways } = await context.host.engine.dump(
+    job,
+    whenMoving(context),
+    isOver,
+  );
   // The head of the image, and padding in it, count as well when they were written.
   const isPartly = over && imageBytes - keptBytes < dataBytes;
   return {

@@ -8,44 +8,25 @@ import { errnoOf, GhostkeepError, reasonOf } from '../../base/errors.js';
 import { counted } from '../../base/text/counted.js';
 import type { Ghost } from '../../ghost/ghost.js';
 import { baseName, roughName } from '../../image/layout.js';
-import {
-  type HeldBase,
-  holdBase,
-  makeBase,
-  moveBase,
-  prepareFolder,
-  removeBase,
-} from '../bases/base-file.js';
+import { holdBase, makeBase, moveBase, prepareFolder, removeBase } from '../bases/base-file.js';
 import { foldersOfBases, writeBaseRecord } from '../bases/base-records.js';
-import { removeStale } from '../bases/leftover-bases.js';
+import { removeBases, removeStale } from '../bases/leftover-bases.js';
+import { leastFree, leaveWatcher } from '../bases/watch-room.js';
 import { type PinnedGhost, pinSome, unpinGhosts } from '../choose/pin.js';
 import { type Context, whenMoving } from '../context.js';
 import { asOwner } from '../directory/owner.js';
 import type { DumpRequest } from '../dump/journal.js';
 import { watchServers } from '../dump/watch-servers.js';
 import { searchGhosts, stepInParallel } from '../steps.js';
-import {
-  copyRunning,
-  ghostsForRound,
-  isLarge,
-  whyForbidden,
-  whyNoRoom,
-  whyTooFull,
-  willShare,
-  worthBytes,
-} from './copy-running.js';
+import { ghostsForRound, isLarge, whyForbidden, willShare, worthBytes } from './copy-running.js';
+import { fillBases } from './fill-bases.js';
+import { whyNoRoom } from './room.js';
+import { attempt, ghostsOf, giveUp, type RoundGhost, type Unfinished, type Work } from './work.js';
+
+export type { RoundGhost, Unfinished };
 
 /** Another round, or a checkpoint, may be about to end. */
 const waitMs = 5000;
-
-/** The work of a round on one ghost. */
-export interface RoundGhost {
-  ghost: Ghost;
-  done: 'base' | 'written-back' | 'sent' | 'nothing';
-  bytes: bigint;
-  differed: bigint;
-  why?: string;
-}
 
 export interface Round {
   ghosts: RoundGhost[];
@@ -53,19 +34,6 @@ export interface Round {
   ms: number;
   /** True if there was a base of every ghost before. */
   compared: boolean;
-}
-
-/** A round that is ended by a signal removes what it holds. */
-export interface Unfinished {
-  /** The file that becomes a base, as long as the round works on it. */
-  base?: HeldBase;
-}
-
-/** A ghost with its base, while the round works on it. */
-interface Work extends RoundGhost, Unfinished {
-  pinned: PinnedGhost;
-  /** The base holds an earlier image. */
-  over: boolean;
 }
 
 /**
@@ -91,11 +59,7 @@ export async function runRound(
     onBegin?.(works);
     await stepInParallel(watched, 'writing back', works, one => writeBack(watched, one));
     await asOwner(watched, request.images, owned => prepare(watched, request, owned, works), owner);
-    const start = host.clock();
-    await stepInParallel(watched, 'copying', works, one => copy(watched, request, one));
-    const ms = Math.round(host.clock() - start);
-    leaveRoom(watched, request, works);
-    await stepInParallel(watched, 'waiting for the disk', works, one => settle(watched, one), false);
+    const ms = await fillBases(watched, request, works);
     await name(watched, request, works);
     const seen = new Map(works.map(one => [one.ghost, toResult(one)]));
     return {
@@ -116,7 +80,6 @@ export async function runRound(
 const owner = { begins: true, waitMs };
 
 const isOfGhost = ({ ghost }: Work) => ghost.class !== 'named';
-const ghostsOf = (works: readonly Work[]) => works.map(({ ghost }) => ghost);
 
 export function passedOver(ghost: Ghost): RoundGhost {
   const why = isLarge(ghost)
@@ -164,7 +127,8 @@ function prepare(context: Context, request: DumpRequest, owned: string, works: r
   const anew = copied.filter(({ base }) => !base);
   const forbidden = whyForbidden(ghostsOf(works), policy);
   // A dump without the named files succeeds, too, so the ghosts get the room first.
-  const whyNot = (some: readonly Work[]) => forbidden ?? whyNoRoom(context, images, policy, ghostsOf(some));
+  const whyNot = (some: readonly Work[]) =>
+    forbidden ?? whyNoRoom(context, images, policy, ghostsOf(some), leastFree);
   for (const one of anew) {
     const why = whyNot(isOfGhost(one) ? anew.filter(isOfGhost) : anew);
     if (why === undefined) attempt(one, () => create(context, images, one));
@@ -211,48 +175,12 @@ function dropRough(context: Context, images: string, { pinned: { stat } }: Work)
   if (old) removeBase(context, old);
 }
 
-async function copy(context: Context, request: DumpRequest, work: Work): Promise<void> {
-  const { pinned, base, over } = work;
-  if (!base) return;
-  try {
-    const { bytes, differed, shared } = await copyRunning(context, request, pinned, base.fd, over);
-    Object.assign(work, { bytes, differed });
-    if (shared) giveUp(context, work, 'its blocks can be shared, so that the freeze copies none');
-    else work.done = 'base';
-  } catch (error) {
-    if (errnoOf(error) === undefined && !(error instanceof GhostkeepError)) throw error;
-    // The ghost has become shorter meanwhile. The base is worth comparing all the same.
-    if (errnoOf(error) === 'ESTALE') Object.assign(work, { done: 'base', why: reasonOf(error) });
-    else giveUp(context, work, reasonOf(error));
-  }
-}
-
-/** The container may have filled its disk meanwhile, or since the last round. Named files go first. */
-function leaveRoom(context: Context, { images, policy }: DumpRequest, works: readonly Work[]): void {
-  for (const isFirst of [(work: Work) => !isOfGhost(work), isOfGhost]) {
-    const withBase = works.filter(({ base }) => base);
-    const why = whyTooFull(context, images, policy, ghostsOf(withBase));
-    if (why !== undefined) for (const work of withBase.filter(isFirst)) giveUp(context, work, why);
-  }
-}
-
-/**
- * Waits for the disk. A write-back that has failed is reported once, and the page cache would compare equal
- * all the same, so such a base goes.
- */
-async function settle(context: Context, work: Work): Promise<void> {
-  if (!work.base) return;
-  try {
-    await context.host.files.flush(work.base.fd);
-    context.alive?.();
-  } catch (error) {
-    if (errnoOf(error) === undefined) throw error;
-    giveUp(context, work, `its disk has not taken the base: ${reasonOf(error)}`);
-  }
-}
-
 /** Only now is there a base. A checkpoint may have come first, and then the directory is no place for it. */
-async function name(context: Context, { images }: DumpRequest, works: readonly Work[]): Promise<void> {
+async function name(
+  context: Context,
+  { images, policy }: DumpRequest,
+  works: readonly Work[],
+): Promise<void> {
   const made = works.filter(({ base }) => base);
   if (made.length === 0) return;
   const work = (owned: string) => {
@@ -265,6 +193,15 @@ async function name(context: Context, { images }: DumpRequest, works: readonly W
     for (const one of made) giveUp(context, one, reasonOf(error));
     if (!(error instanceof GhostkeepError)) throw error;
     context.log.warn(`${counted(made.length, 'base is', 'bases are')} removed: ${reasonOf(error)}`);
+    return;
+  }
+  try {
+    leaveWatcher(context, images, policy.reserve);
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    const why = `nobody would watch the room that its base takes: ${reasonOf(error)}`;
+    for (const one of made) Object.assign(one, { done: 'nothing', why });
+    removeBases(context, images);
   }
 }
 
@@ -278,21 +215,5 @@ function giveName(context: Context, images: string, work: Work): void {
   } catch (error) {
     if (errnoOf(error) === undefined) throw error;
     giveUp(context, work, reasonOf(error));
-  }
-}
-
-function giveUp(context: Context, work: Work, why: string): void {
-  const { base } = work;
-  delete work.base;
-  Object.assign(work, { done: 'nothing', why });
-  if (base) removeBase(context, base);
-}
-
-function attempt(work: Work, act: () => void): void {
-  try {
-    act();
-  } catch (error) {
-    if (errnoOf(error) === undefined) throw error;
-    work.why = reasonOf(error);
   }
 }

@@ -11,13 +11,14 @@ import { readJournal, writeJournal } from '../../image/manifest.js';
 import { isOwnFolder } from '../../image/own-folder.js';
 import { syncImage } from '../../image/sync-image.js';
 import { type Policy, resolvePolicy } from '../../oci/policy.js';
+import { Bases } from '../bases/bases.js';
 import { warnOfLeft } from '../choose/pin-named.js';
 import type { Context } from '../context.js';
 import { removeLeftovers } from '../directory/leftovers.js';
 import { asOwner, type OwnerOptions } from '../directory/owner.js';
 import { copyAll } from '../dump/copy-all.js';
 import { copyWhatCanBe } from '../dump/copy-named.js';
-import type { Copy } from '../dump/copy-one.js';
+import { type Copy, imageMode } from '../dump/copy-one.js';
 import { nameOf } from '../dump/describe.js';
 import { type Described, describeAgain, startState } from '../dump/describe-again.js';
 import { beginSync } from '../steps.js';
@@ -62,6 +63,7 @@ async function copyPinned(
   assertOwnFolder(context, images);
   const dump = startState(journal);
   const copies: Copy[] = [];
+  const bases = new Bases(context, images, [images], imageMode(journal.criu ?? false));
   try {
     const named = journal.ghosts.filter(isNamed);
     journal.ghosts = journal.ghosts.filter(entry => !isNamed(entry));
@@ -73,13 +75,19 @@ async function copyPinned(
     }
     // The container has run on between our pin and CRIU's freeze.
     for (const copy of copies) describeAgain(context, copy);
+    for (const copy of copies) takeBase(bases, copy);
     // The container is gone, so losing its ghosts would be worse than using the room that the policy
     // reserves.
     const target = { images, policy: { ...policy, reserve: 0n }, criu: journal.criu ?? false };
     await copyAll(context, target, copies.slice(0, ghosts));
     for (const { entry } of await copyWhatCanBe(context, target, copies.slice(ghosts)))
       journal.ghosts.push(entry);
+  } catch (error) {
+    // A second try finds them.
+    bases.giveBack();
+    throw error;
   } finally {
+    bases.letGo();
     for (const { fd } of copies) processes.unpin(fd);
   }
   beginSync(context, journal.ghosts.length);
@@ -97,6 +105,14 @@ async function copyPinned(
   delete journal.heldBy;
   for (const entry of journal.ghosts) delete entry.pin;
   writeJournal(files, images, journal, { durable: true });
+}
+
+/** A round may have copied the ghost before the freeze. Its base is compared, and what differs is written. */
+function takeBase(bases: Bases, copy: Copy): void {
+  const base = copy.entry.class === 'linked' ? undefined : bases.take(copy.stat);
+  if (!base) return;
+  copy.entry.image = base.image;
+  copy.over = true;
 }
 
 const isNamed = (entry: ManifestGhost) => entry.class === 'named';

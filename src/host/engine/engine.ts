@@ -13,9 +13,9 @@ import { watched } from './watched.js';
 const batch = 512;
 
 export class NativeEngine extends NativeLayers implements Engine {
-  dump(request: Parameters<Engine['dump']>[0], onProgress?: OnProgress): Promise<EngineReport> {
+  dump(...[request, onProgress, isOver]: Parameters<Engine['dump']>): Promise<EngineReport> {
     const { ghostFd, imageFd, engine, size, header } = request;
-    return watched(onProgress, progress =>
+    const start = (progress: Buffer) =>
       callOnThread(
         'gk_dump',
         ghostFd,
@@ -26,8 +26,8 @@ export class NativeEngine extends NativeLayers implements Engine {
         header.byteLength,
         dumpFlags(request),
         progress,
-      ),
-    );
+      );
+    return watched(onProgress, start, isOver);
   }
 
   dumpMany(...[folder, engine, mode, jobs]: Parameters<Engine['dumpMany']>): ReturnType<Engine['dumpMany']> {

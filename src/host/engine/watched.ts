@@ -1,22 +1,31 @@
-import type { EngineReport, OnProgress } from '../../base/host/host.js';
+import type { EngineReport, IsOver, OnProgress } from '../../base/host/host.js';
 import { progress as layout } from '../native/layout.js';
 
 const progressEveryMs = 500;
+/** A fast disk takes some ten MiB in this time. */
+const askEveryMs = 10;
 
 /** Polls struct gk_progress while the call runs, and once more when it has ended. */
 export async function watched(
   onProgress: OnProgress | undefined,
   start: (progress: Buffer) => Promise<EngineReport>,
+  isOver?: IsOver,
 ): Promise<EngineReport> {
   const progress = Buffer.alloc(layout.bytes);
   const timer =
     onProgress &&
     setInterval(() => onProgress(progress.readBigUInt64LE(layout.at.done_bytes)), progressEveryMs);
+  const asking =
+    isOver &&
+    setInterval(() => {
+      if (isOver()) progress.writeUInt32LE(1, layout.at.cancel);
+    }, askEveryMs);
   try {
     const report = await start(progress);
     onProgress?.(progress.readBigUInt64LE(layout.at.done_bytes));
     return report;
   } finally {
     clearInterval(timer);
+    clearInterval(asking);
   }
 }

@@ -57,6 +57,9 @@ export class LinuxFiles implements Files {
 
   makeNames = makeNames;
   holding = holdFolder;
+  lockHolder = lockHolder;
+  removeEmpty = removeEmpty;
+  empty = (fd: number) => fs.ftruncateSync(fd, 0);
 
   statOn(mount: Mount, name: Buffer): FileStat | undefined {
     return statOn(mount, name);
@@ -151,9 +154,6 @@ export class LinuxFiles implements Files {
       }
     }
   }
-
-  lockHolder = lockHolder;
-  removeEmpty = removeEmpty;
 
   lock(folder: string): { fd: number; path: string } | undefined {
     const fd = lockFolder(folder);

@@ -152,6 +152,29 @@ needs_a_place() {
 	expect_line "$LOGS.said" 'runc and crun.*NO_IMAGE_PLACE'
 }
 
+# around_the_runtime RUNTIME [gate]: `ghostkeep checkpoint` copies when CRIU has ended the container. It uses the
+# bases all the same, and leaves them to the gate where that is installed as well.
+around_the_runtime() {
+	local runtime=$1 name=around-$1 images counter
+	images=$(images_of "$runtime" "$name")
+	with_ghostkeep
+	[ $# -gt 1 ] || without_gate
+	# shellcheck disable=SC2086 # words
+	start_container "$runtime" "$name" $GHOSTS
+	rm -rf "$images"
+	round "$name" --container "$name" -D "$WORK/$name.bases"
+	counter=$(counter_of "$runtime" "$name")
+	expect_ok ghostkeep checkpoint -- "$runtime" checkpoint --image-path "$images" --work-path "$WORK" "$name"
+	expect_sealed "$images"
+	expect_bytes_kept "$images" 67108864
+	! ls "$WORK/$name.bases/ghostkeep"/* 2>"$LOGS.left" || fail "a base was left"
+	restore_container "$runtime" "$name" "$images"
+	[ "$runtime" = runc ] || thaw "$name"
+	expect_continued "$runtime" "$name" "$counter"
+	expect_alive "$runtime" "$name"
+	check_verdict "$runtime" "$name"
+}
+
 check containerd "ctr, no round before" by_containerd
 check containerd "ctr, a round before" by_containerd round_without_place
 for runtime in runc crun; do
@@ -161,6 +184,8 @@ for runtime in runc crun; do
 	check "$runtime" "paused by hand, a round before into another folder" \
 		paused_by_hand "$runtime" -D "$WORK/paused-$runtime.bases"
 	check "$runtime" "a round without -D is refused" needs_a_place "$runtime"
+	check "$runtime" "ghostkeep checkpoint, a round before" around_the_runtime "$runtime"
+	check "$runtime" "ghostkeep checkpoint with the gate as well, a round before" around_the_runtime "$runtime" gate
 done
 for runtime in podman-runc podman-crun; do
 	check "$runtime" "a round before" by_podman "$runtime"

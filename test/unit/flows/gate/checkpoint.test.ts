@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { joinImage, magic } from '../../../../src/criu/frame.js';
+import { writeBaseRecord } from '../../../../src/flows/bases/base-records.js';
+import { removeBases } from '../../../../src/flows/bases/leftover-bases.js';
 import { type CheckpointRequest, checkpoint } from '../../../../src/flows/gate/checkpoint.js';
 import { sealImages } from '../../../../src/flows/seal/seal.js';
+import { baseName } from '../../../../src/image/layout.js';
 import { parseRuntimeCommand } from '../../../../src/oci/command-line.js';
 import { aManifest } from '../../a-manifest.js';
 import { filesOf } from '../../criu/files-of.js';
@@ -55,6 +58,7 @@ function stage({
   const configs: string[] = [];
   context.host.commands = {
     own: () => [],
+    leave: () => {},
     output: async words => {
       steps.push(words.join(' '));
       const verb = words.at(-2) as string;
@@ -110,6 +114,17 @@ const nothingLeft = (played: Stage) => {
   assert.ok(!played.files.exists('/tmp/criu.conf'));
   assert.equal(played.processes.pins.size, 0);
 };
+
+/** Makes a base of the first ghost, and a record that leads there. @returns its path */
+function putBase({ context, files, processes }: Stage, folder: string): string {
+  const pin = processes.pin(100, 'fd/3');
+  const base = `${folder}/${baseName(processes.statPin(pin))}`;
+  processes.unpin(pin);
+  files.put(base, 'torn');
+  files.makeDirectory('/run/ghostkeep/bases');
+  writeBaseRecord(context, folder, [100]);
+  return base;
+}
 
 describe('ghostkeep checkpoint', () => {
   it('when the directory has an earlier checkpoint, the images of its ghosts that no entry names any more are removed', async () => {
@@ -406,6 +421,49 @@ describe('ghostkeep checkpoint', () => {
     assert.equal(manifest?.ghosts.length, 2);
     assert.deepEqual(ours(played).length, 3);
     assert.equal(played.processes.pins.size, 0);
+  });
+
+  for (const folder of ['/bases', images])
+    it(`when a round has left a base in ${folder}, the copy is made over it`, async () => {
+      const played = stage();
+      const { files, engine, go } = played;
+      const base = putBase(played, folder);
+      const manifest = await go();
+      assert.deepEqual([engine.overTogether, manifest?.ghosts.length], [[true, false], 2]);
+      assert.ok(!files.exists(base));
+      assert.ok(!files.exists(`${images}/ghostkeep`));
+    });
+
+  for (const folder of ['/bases', images])
+    it(`when the runtime fails, the base is in ${folder} again`, async () => {
+      const played = stage({ status: 1 });
+      const base = putBase(played, folder);
+      await assert.rejects(played.go(), ghostkeepError('CHECKPOINT_FAILED', 'status 1'));
+      assert.ok(played.files.exists(base));
+      assert.deepEqual(
+        ours(played).filter(name => !name.startsWith('/run/')),
+        [base],
+      );
+    });
+
+  it('when the container ends before its ghosts are copied, a clean-up leaves the base that waits there', async () => {
+    const played = stage({ beforeFreeze: () => void removeBases(played.context, images) });
+    putBase(played, images);
+    await played.go();
+    assert.deepEqual(played.engine.overTogether, [true, false]);
+  });
+
+  it('when a copy over a base fails, the second try has the base again', async () => {
+    const played = stage({ hold: async () => true });
+    putBase(played, '/bases');
+    const { onDump } = played.engine;
+    played.engine.onDump = (count, ghost) => {
+      onDump(count, ghost);
+      // The second ghost fails, also by itself, and the first one has been copied over its base.
+      if (count === 2 || count === 3) throw errno('EIO');
+    };
+    await played.go();
+    assert.deepEqual(played.engine.overTogether, [true, false, true, false]);
   });
 
   it('when the user gives up after a failed copy, the error is reported, and the journal stays for `show`', async () => {

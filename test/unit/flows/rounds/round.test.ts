@@ -67,7 +67,7 @@ describe('a round', () => {
   it('a large named file of a shared /dev/shm gets a base, unless that would take the room of the ghosts', async () => {
     for (const [free, wanted] of [
       [1n << 40n, ['base', 'nothing', 'base']],
-      [200n << 20n, ['base', 'nothing', 'nothing']],
+      [350n << 20n, ['base', 'nothing', 'nothing']],
     ] as const) {
       const { files, processes, ghost, done } = container();
       const shm = (id: number) =>
@@ -92,6 +92,51 @@ describe('a round', () => {
         wanted,
       );
     }
+  });
+
+  it('when the container fills the disk while its ghost is copied, the copy ends and nothing of it stays', async () => {
+    const { files, engine, done, left } = container();
+    files.free = 1n << 40n;
+    engine.onDump = () => {
+      files.free = 255n << 20n;
+    };
+    const [[what, why] = []] = await done();
+    assert.equal(what, 'nothing');
+    assert.match(why ?? '', /^only 255 MiB are free, and a base .* room that its container may need$/);
+    assert.deepEqual(left(), []);
+  });
+
+  it('when 256 MiB besides the base and the reserve of 16 MiB would not stay free, there is none', async () => {
+    for (const [free, wanted] of [
+      [335n, 'nothing'],
+      [337n, 'base'],
+    ] as const) {
+      const { files, done } = container();
+      files.free = free << 20n;
+      const [[what] = []] = await done();
+      assert.equal(what, wanted, `${free} MiB`);
+    }
+  });
+
+  it('when a round has made bases, a process watches their room, and without that process there are none', async () => {
+    const { context, files, done, left } = container();
+    const started: (readonly string[])[] = [];
+    context.host.commands = {
+      ...context.host.commands,
+      leave: words => {
+        started.push(words);
+        if (started.length > 1) throw errno('ENOENT');
+      },
+    };
+    files.put(configPath, JSON.stringify({ reserve: '1M' }));
+    assert.deepEqual((await done())[0], ['base', undefined]);
+    const [words = []] = started;
+    assert.deepEqual([words[0], words[1], words[3]], ['watch-bases', '/bases', String(257 << 20)]);
+    assert.match(words[2] ?? '', /^\/run\/ghostkeep\/bases\/watch-[0-9]+-[0-9]+\.lock$/);
+    const [[what, why] = []] = await done();
+    assert.equal(what, 'nothing');
+    assert.match(why ?? '', /^nobody would watch the room that its base takes: /);
+    assert.deepEqual(left(), []);
   });
 
   it('when there is a base, it is written over, under another name until the disk has it', async () => {

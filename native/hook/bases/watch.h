@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef GHOSTKEEP_BASES_WATCH_H
+#define GHOSTKEEP_BASES_WATCH_H
+
+/* The work of `ghostkeep-hook watch-bases IMAGES LOCK LEAST`. Returns the exit status. */
+int watch_bases(int argc, char **argv);
+
+#endif

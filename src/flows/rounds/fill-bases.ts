@@ -1,0 +1,90 @@
+/**
+ * Writes the bases of a round, and waits until the disk has them. The container may fill that disk meanwhile.
+ */
+import { errnoOf, GhostkeepError, reasonOf } from '../../base/errors.js';
+import { leastFree } from '../bases/watch-room.js';
+import type { Context } from '../context.js';
+import type { DumpRequest } from '../dump/journal.js';
+import { stepInParallel } from '../steps.js';
+import { copyRunning } from './copy-running.js';
+import { whyTooFull } from './room.js';
+import { ghostsOf, giveUp, type Work } from './work.js';
+
+/** How often we look at the room while we wait for the disk. */
+const lookEveryMs = 10;
+
+/** @returns how long copying took, in milliseconds */
+export async function fillBases(
+  context: Context,
+  request: DumpRequest,
+  works: readonly Work[],
+): Promise<number> {
+  const { host } = context;
+  const look = () => leaveRoom(context, request, works);
+  const start = host.clock();
+  await stepInParallel(context, 'copying', works, one => copy(context, request, one, look));
+  const ms = Math.round(host.clock() - start);
+  look();
+  const looking = setInterval(look, lookEveryMs);
+  try {
+    await stepInParallel(context, 'waiting for the disk', works, one => settle(context, one), false);
+  } finally {
+    clearInterval(looking);
+  }
+  return ms;
+}
+
+async function copy(context: Context, request: DumpRequest, work: Work, look: () => void): Promise<void> {
+  const { pinned, base, over } = work;
+  if (!base) return;
+  const isOver = () => {
+    look();
+    return work.tooFull !== undefined;
+  };
+  work.busy = 'copying';
+  try {
+    const running = copyRunning(context, request, pinned, base.fd, over, isOver);
+    const { bytes, differed, shared } = await running;
+    delete work.busy;
+    Object.assign(work, { bytes, differed });
+    if (shared) giveUp(context, work, 'its blocks can be shared, so that the freeze copies none');
+    else work.done = 'base';
+  } catch (error) {
+    delete work.busy;
+    if (errnoOf(error) === undefined && !(error instanceof GhostkeepError)) throw error;
+    // The ghost has become shorter meanwhile. The base is worth comparing all the same.
+    if (errnoOf(error) === 'ESTALE') Object.assign(work, { done: 'base', why: reasonOf(error) });
+    else giveUp(context, work, work.tooFull ?? reasonOf(error));
+  }
+}
+
+/** If the container has filled its disk meanwhile, or since the last round, all bases go. */
+function leaveRoom(context: Context, { images, policy }: DumpRequest, works: readonly Work[]): void {
+  const withBase = works.filter(({ base }) => base);
+  const why = whyTooFull(context, images, policy, ghostsOf(withBase), leastFree);
+  if (why === undefined) return;
+  for (const work of withBase) {
+    work.tooFull = why;
+    // fsync(2) may take long, and a base that is cut off gives its room back at once.
+    if (work.busy === 'settling' && work.base) context.host.files.empty(work.base.fd);
+    if (!work.busy) giveUp(context, work, why);
+  }
+}
+
+/**
+ * Waits for the disk. A write-back that has failed is reported once, and the page cache would compare equal
+ * all the same, so such a base goes.
+ */
+async function settle(context: Context, work: Work): Promise<void> {
+  if (!work.base) return;
+  work.busy = 'settling';
+  try {
+    await context.host.files.flush(work.base.fd);
+    context.alive?.();
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    work.tooFull ??= `its disk has not taken the base: ${reasonOf(error)}`;
+  }
+  delete work.busy;
+  if (work.tooFull !== undefined) giveUp(context, work, work.tooFull);
+}

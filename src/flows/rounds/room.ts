@@ -1,0 +1,50 @@
+/**
+ * The container may write to the disk on which its copies lie, and must not find it full because of them.
+ * While we copy, we look ourselves. Afterwards a small process looks, and removes the bases in time
+ * (native/hook/bases/watch.c).
+ */
+import { showBytes } from '../../base/units.js';
+import type { Ghost } from '../../ghost/ghost.js';
+import type { Policy } from '../../oci/policy.js';
+import type { Context } from '../context.js';
+
+/** Bytes that an image takes besides its ghost's data, with the rest of its last block. */
+const headBytes = 8192n;
+
+/**
+ * Half of the free space has to be left to the container, besides what the policy reserves.
+ * @param least the least that has to be left
+ * @returns the reason if there is no room for copies of GHOSTS
+ */
+export function whyNoRoom(
+  { host: { files } }: Context,
+  images: string,
+  { reserve }: Policy,
+  ghosts: readonly Ghost[],
+  least = 0n,
+): string | undefined {
+  const needed = roomFor(ghosts);
+  const free = files.freeBytes(images);
+  if (free === undefined || needed === 0n) return undefined;
+  if (needed + larger(needed, least) + reserve <= free) return undefined;
+  return `they need ${showBytes(needed)}, too much of the ${showBytes(free)} free`;
+}
+
+/** The same, when the copies of GHOSTS are there: what they take is not free any more. */
+export function whyTooFull(
+  { host: { files } }: Context,
+  images: string,
+  { reserve }: Policy,
+  ghosts: readonly Ghost[],
+  least = 0n,
+): string | undefined {
+  const taken = roomFor(ghosts);
+  const free = files.freeBytes(images);
+  if (free === undefined || taken === 0n || larger(taken, least) + reserve <= free) return undefined;
+  return `only ${showBytes(free)} are free, and a base of it would take room that its container may need`;
+}
+
+const roomFor = (ghosts: readonly Ghost[]) =>
+  ghosts.reduce((sum, { stat }) => sum + stat.allocated + headBytes, 0n);
+
+const larger = (a: bigint, b: bigint) => (a > b ? a : b);

@@ -1,0 +1,139 @@
+/** A container fills the disk on which bases lie. It must get as much of that disk as if there were none. */
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import fs from 'node:fs';
+import { describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { command, filesIn, ghostFile, temporaryFolder } from './ghostkeep.js';
+import { loopDisk } from './loop-disk.js';
+import { basesIn, me, preDump, watchersOf } from './rounds.js';
+
+const disks: Record<'xfs without reflink' | 'ext4', [string, ...string[]]> = {
+  'xfs without reflink': ['mkfs.xfs', '-q', '-f', '-m', 'reflink=0'],
+  ext4: ['mke2fs', '-q', '-F', '-t', 'ext4'],
+};
+
+const diskBytes = 1 << 30;
+const ghostBytes = 96 << 20;
+/** A file system may need a few blocks more or less for its own data. */
+const tolerance = 2 << 20;
+
+/** @returns how many bytes one file could take until the disk was full */
+async function fill(disk: string): Promise<number> {
+  const file = `${disk}/filled`;
+  const dd = spawn('dd', ['if=/dev/zero', `of=${file}`, 'bs=1M'], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const said: Buffer[] = [];
+  dd.stderr.on('data', part => said.push(part));
+  await once(dd, 'exit');
+  assert.match(Buffer.concat(said).toString(), /No space left/);
+  const { size } = fs.statSync(file);
+  fs.rmSync(file);
+  spawnSync('sync', ['-f', disk]);
+  return size;
+}
+
+async function until(what: string, is: () => boolean): Promise<void> {
+  for (let left = 500; !is(); left -= 1) {
+    assert.ok(left > 0, what);
+    await sleep(10);
+  }
+}
+
+function startRound(folder: string): ChildProcess {
+  const [file, ...words] = command;
+  return spawn(file, [...words, 'pre-dump', '--pid', me, '-D', folder], { stdio: 'ignore' });
+}
+
+describe('the room that bases take', () => {
+  for (const [name, mkfs] of Object.entries(disks)) {
+    it(`when the container fills its ${name} while a base lies there, it gets as much as without one`, async t => {
+      const disk = loopDisk(t, diskBytes, ...mkfs);
+      if (!disk) return;
+      ghostFile(t, temporaryFolder(t, '/dev/shm'), 'ghost', randomBytes(ghostBytes));
+      const without = await fill(disk);
+      preDump(`${disk}/bases`);
+      assert.equal(basesIn(`${disk}/bases`).length, 1);
+      assert.ok(fs.statfsSync(disk).bavail * fs.statfsSync(disk).bsize < without - ghostBytes / 2);
+      const filled = await fill(disk);
+      assert.ok(filled > without - tolerance, `${filled} bytes instead of ${without}`);
+      assert.deepEqual(basesIn(`${disk}/bases`), []);
+    });
+
+    it(`when the container fills its ${name} while a round is at work, it gets as much as without one`, async t => {
+      const disk = loopDisk(t, diskBytes, ...mkfs);
+      if (!disk) return;
+      ghostFile(t, temporaryFolder(t, '/dev/shm'), 'ghost', randomBytes(ghostBytes));
+      const without = await fill(disk);
+      const round = startRound(`${disk}/bases`);
+      const ended = once(round, 'exit');
+      await until('a round makes a base', () => basesIn(`${disk}/bases`, 'rough').length > 0);
+      const filled = await fill(disk);
+      assert.ok(filled > without - tolerance, `${filled} bytes instead of ${without}`);
+      await ended;
+      assert.equal(round.exitCode, 0);
+    });
+  }
+
+  it('when space is allocated in pieces, each of them is there', async t => {
+    const disk = loopDisk(t, diskBytes, ...disks['xfs without reflink']);
+    if (!disk) return;
+    ghostFile(t, temporaryFolder(t, '/dev/shm'), 'ghost', randomBytes(ghostBytes));
+    const allocate = async () => {
+      let count = 0;
+      while (spawnSync('fallocate', ['-l', '64M', `${disk}/piece-${count}`]).status === 0) count += 1;
+      fs.rmSync(`${disk}/piece-${count}`, { force: true });
+      for (let piece = 0; piece < count; piece += 1) fs.rmSync(`${disk}/piece-${piece}`);
+      return count;
+    };
+    const without = await allocate();
+    preDump(`${disk}/bases`);
+    assert.equal(await allocate(), without);
+  });
+
+  it('when rounds follow each other, one process watches, and it ends when the bases are gone', async t => {
+    const disk = loopDisk(t, diskBytes, ...disks.ext4);
+    if (!disk) return;
+    const folder = `${disk}/bases`;
+    ghostFile(t, temporaryFolder(t, '/dev/shm'), 'ghost', randomBytes(ghostBytes));
+    preDump(folder);
+    preDump(folder);
+    await until('one process watches', () => watchersOf(folder).length === 1);
+    await sleep(1500);
+    assert.equal(watchersOf(folder).length, 1);
+    const [pid] = watchersOf(folder);
+    assert.equal(fs.readlinkSync(`/proc/${pid}/cwd`), '/');
+    for (const fd of fs.readdirSync(`/proc/${pid}/fd`))
+      assert.ok(!fs.readlinkSync(`/proc/${pid}/fd/${fd}`).startsWith(disk), 'it holds a file of the disk');
+    for (const base of filesIn(folder)) fs.rmSync(`${folder}/${base}`);
+    await until('nobody watches', () => watchersOf(folder).length === 0);
+  });
+
+  it('when the process that watches is ended, it removes the bases, but none that somebody has locked', async t => {
+    const disk = loopDisk(t, diskBytes, ...disks.ext4);
+    if (!disk) return;
+    const folder = `${disk}/bases`;
+    ghostFile(t, temporaryFolder(t, '/dev/shm'), 'ghost', randomBytes(ghostBytes));
+    const endWatcher = async () => {
+      await until('a process watches', () => watchersOf(folder).length === 1);
+      // It has begun once it has its lock.
+      await sleep(200);
+      for (const pid of watchersOf(folder)) process.kill(pid, 'SIGTERM');
+      await until('nobody watches', () => watchersOf(folder).length === 0);
+    };
+    preDump(folder);
+    const path = `${folder}/ghostkeep/${basesIn(folder)[0]}`;
+    const before = fs.readFileSync(path);
+    const locker = spawn('flock', ['-x', path, 'sleep', '60'], { stdio: 'ignore', detached: true });
+    t.after(() => locker.exitCode ?? locker.signalCode ?? process.kill(-(locker.pid as number), 'SIGKILL'));
+    while (spawnSync('flock', ['-n', path, 'true']).status === 0) await sleep(5);
+    await endWatcher();
+    assert.ok(fs.readFileSync(path).equals(before));
+    process.kill(-(locker.pid as number), 'SIGKILL');
+    await once(locker, 'exit');
+    preDump(folder);
+    await endWatcher();
+    assert.deepEqual(basesIn(folder), []);
+  });
+});
