@@ -58,8 +58,8 @@ int chain_reaches(struct chain *chain, uint64_t unit, uint32_t depth)
 }
 
 /*
- * How much of a unit lies in front of the end of a level's ghost. What its data has behind the end
- * counts as zero, for this level and for all above it: no ghost gets those bytes, so no digest may
+ * How much of a unit lies in front of the end of a level's ghost. The bytes that its data has behind
+ * the end count as zero, for this level and for all above it: no ghost gets them, so no digest may
  * depend on them.
  */
 static uint32_t length_at(const struct level *level, uint64_t unit)

@@ -36,9 +36,7 @@ function otherContainers(context: StageContext, { config: { annotations } }: Tri
   if (!asksForUs(annotations)) return [];
   const isOff = configOf(context).enabled === false;
   const policy = `there the host's policy ${isOff ? `(${configPath}: "enabled": false) leaves files to CRIU` : 'applies'}`;
-  return [
-    `containers without annotations of ours (this bundle has some): hooks leave them alone, ${policy}`,
-  ];
+  return [`containers without annotations of ours (this bundle has some): hooks leave them alone, ${policy}`];
 }
 
 /** A config that cannot be read has already made a hook fail. */
