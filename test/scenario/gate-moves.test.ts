@@ -96,10 +96,12 @@ describe('a checkpoint with moveTo in config.json', () => {
     const { folder, images, there, fd } = setUp(t);
     const once = `${folder}/receive`;
     const receive = [...command, 'receive', '-D', there].join(' ');
-    fs.writeFileSync(once, `#!/bin/sh\nrm ${once}\nexec ${receive}\n`, { mode: 0o755 });
+    const script = `#!/bin/sh\necho $$ >${folder}/pid\nrm ${once}\nexec ${receive}\n`;
+    fs.writeFileSync(once, script, { mode: 0o755 });
     const gate = gateWith(t, folder, images, { moveTo: `via:${once}` });
     assert.match((await gate.answer())[0] ?? '', /^ready/);
     const keys = (await gate.ask(`checkpoint ${me}`)).slice(0, -1);
+    process.kill(Number(fs.readFileSync(`${folder}/pid`, 'latin1')), 'SIGKILL');
     endOfCriu(images, ...keys.map(key => key.slice('external '.length)));
     assert.deepEqual(await gate.ask('finish 0'), ['done']);
     assert.equal(await gate.end(), 0);
