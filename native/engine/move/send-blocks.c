@@ -118,31 +118,61 @@ static uint32_t kind_of(const unsigned char *now, const unsigned char *acknowled
 
 static void read_window(void *argument, uint32_t index)
 {
-	struct body *body = argument;
-	uint64_t at = index * DATA_BYTES, left = body->ahead - at;
+	struct group *group = argument;
+	uint64_t at = index * DATA_BYTES, left = group->length - at;
 	uint64_t length = left < DATA_BYTES ? left : DATA_BYTES;
-	unsigned char *window = body->windows + at;
+	unsigned char *window = group->windows + at;
 
-	body->got[index] = read_full(body->fd, window, length, body->done + at);
-	if (body->got[index] == (int64_t)length)
-		block_entries(window, length, body->entries_now + at / BLOCK_SIZE * ENTRY_BYTES);
+	group->got[index] = read_full(group->fd, window, length, group->from + at);
+	if (group->got[index] == (int64_t)length)
+		block_entries(window, length, group->entries + at / BLOCK_SIZE * ENTRY_BYTES);
 }
 
-/* Fill the windows. A ghost that has become shorter ends in one of them. */
-static int read_ahead(struct body *body)
+static uint32_t windows_of(const struct group *group)
 {
-	uint32_t count = (uint32_t)((body->ahead + DATA_BYTES - 1) / DATA_BYTES);
-	uint64_t at = body->done;
+	return (uint32_t)((group->length + DATA_BYTES - 1) / DATA_BYTES);
+}
 
-	each_on_all_processors(read_window, body, count, 2);
+static void *read_group(void *argument)
+{
+	struct group *group = argument;
+
+	each_on_all_processors(read_window, group, windows_of(group), 2);
+	return NULL;
+}
+
+/* Begin to read up to AHEAD windows. If there is nothing aside that this could be beside, wait for them. */
+static void begin_group(struct group *group, uint64_t from, uint64_t end, bool aside)
+{
+	group->from = from;
+	group->length = end - from < AHEAD * DATA_BYTES ? end - from : AHEAD * DATA_BYTES;
+	group->is_read_aside =
+		aside && group->length && !pthread_create(&group->reader, NULL, read_group, group);
+	if (!group->is_read_aside)
+		(void)read_group(group);
+}
+
+static void await_group(struct group *group)
+{
+	if (group->is_read_aside)
+		(void)pthread_join(group->reader, NULL);
+	group->is_read_aside = false;
+}
+
+/* A ghost that has become shorter ends in one of the windows. */
+static int check_group(struct body *body, const struct group *group)
+{
+	uint32_t count = windows_of(group);
+	uint64_t at = group->from;
+
 	for (uint32_t i = 0; i < count; i++) {
-		uint64_t length = i + 1 < count ? DATA_BYTES : body->ahead - i * DATA_BYTES;
+		uint64_t length = i + 1 < count ? DATA_BYTES : group->length - i * DATA_BYTES;
 
-		if (body->got[i] < 0)
-			return fail(body->report, (int)body->got[i], at,
+		if (group->got[i] < 0)
+			return fail(body->report, (int)group->got[i], at,
 				    "cannot read the ghost at offset %llu", (unsigned long long)at);
-		at += (uint64_t)body->got[i];
-		if ((uint64_t)body->got[i] < length)
+		at += (uint64_t)group->got[i];
+		if ((uint64_t)group->got[i] < length)
 			return fail(body->report, -ESTALE, at,
 				    "the ghost ended at offset %llu while it was sent",
 				    (unsigned long long)at);
@@ -172,35 +202,50 @@ static int send_row(struct body *body, uint32_t kind, uint64_t to, const unsigne
 	return kind == FRAME_DATA ? send_data(body, to, bytes, entries) : hold(body, kind, to, entries);
 }
 
-int blocks_send(struct body *body, uint64_t until)
+static int send_group(struct body *body, const struct group *group)
 {
-	uint64_t end = until < body->size ? until : body->size, start = body->done;
-	unsigned char before[sizeof(body->entries_now)];
-	uint32_t count, row;
-	int error;
+	unsigned char before[sizeof(group->entries)];
+	uint32_t count = (uint32_t)blocks_of(group->length), row;
+	int error = check_group(body, group);
 
-	if (cancelled(body->progress))
-		return fail(body->report, -ECANCELED, start, "stopped at offset %llu of the ghost",
-			    (unsigned long long)start);
-	body->ahead = end - start < AHEAD * DATA_BYTES ? end - start : AHEAD * DATA_BYTES;
-	error = read_ahead(body);
 	if (!error)
 		error = sender_table(body->sender, body->handle, body->report);
 	if (error)
 		return error;
-	count = (uint32_t)blocks_of(body->ahead);
-	error = table_get(body->sender->table, start / BLOCK_SIZE, count, before);
+	error = table_get(body->sender->table, group->from / BLOCK_SIZE, count, before);
 	if (error)
 		return table_failed(body, error);
 	for (uint32_t i = 0; !error && i < count; i += row) {
-		const unsigned char *now = body->entries_now + (size_t)i * ENTRY_BYTES;
+		const unsigned char *now = group->entries + (size_t)i * ENTRY_BYTES;
 		const unsigned char *acknowledged = before + (size_t)i * ENTRY_BYTES;
 		uint64_t to;
 
 		row = row_length(now, acknowledged, count - i);
-		to = i + row == count ? start + body->ahead : start + (i + row) * BLOCK_SIZE;
-		error = send_row(body, kind_of(now, acknowledged), to, body->windows + i * BLOCK_SIZE, now);
+		to = group->from + (i + row == count ? group->length : (i + row) * BLOCK_SIZE);
+		error = send_row(body, kind_of(now, acknowledged), to, group->windows + i * BLOCK_SIZE, now);
 	}
-	progress_add(body->progress, body->ahead);
+	progress_add(body->progress, group->length);
+	return error;
+}
+
+int blocks_send(struct body *body, uint64_t until)
+{
+	uint64_t end = until < body->size ? until : body->size;
+	struct group *now = &body->groups[0], *next = &body->groups[1];
+	int error = 0;
+
+	begin_group(now, body->done, end, false);
+	while (!error && now->length) {
+		struct group *sent = now;
+
+		if (cancelled(body->progress))
+			return fail(body->report, -ECANCELED, now->from,
+				    "stopped at offset %llu of the ghost", (unsigned long long)now->from);
+		begin_group(next, now->from + now->length, end, true);
+		error = send_group(body, now);
+		await_group(next);
+		now = next;
+		next = sent;
+	}
 	return error;
 }

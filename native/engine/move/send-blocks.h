@@ -6,11 +6,27 @@
 #ifndef GK_SEND_BLOCKS_H
 #define GK_SEND_BLOCKS_H
 
+#include <pthread.h>
+
 #include "blake3/blake3.h"
 #include "move/sender.h"
 
-/* Digesting takes longer than reading, so several windows are read and digested on all processors. */
-#define AHEAD 8
+/*
+ * Digesting takes longer than reading, so several windows are read and digested on all processors, while
+ * those before them are sent.
+ */
+#define AHEAD 4
+
+/* Windows of DATA_BYTES that are read and digested at once. */
+struct group {
+	int fd;
+	pthread_t reader;
+	bool is_read_aside; /* by the thread reader */
+	uint64_t from, length;
+	unsigned char *windows;
+	unsigned char entries[AHEAD * DATA_BLOCKS * ENTRY_BYTES];
+	int64_t got[AHEAD]; /* what read(2) gave for each */
+};
 
 struct body {
 	struct sender *sender;
@@ -21,12 +37,8 @@ struct body {
 	/* Blocks of one kind in a row, which become one frame. */
 	uint32_t kind; /* FRAME_ZERO, FRAME_UNWRITTEN, FRAME_SAME, or 0: nothing is held */
 	uint64_t from, to;
-	blake3_hasher entries; /* of the blocks that are the same */
-	/* Windows of DATA_BYTES that are read and digested at once, and what read(2) gave for each. */
-	unsigned char *windows;
-	unsigned char entries_now[AHEAD * DATA_BLOCKS * ENTRY_BYTES];
-	int64_t got[AHEAD];
-	uint64_t ahead; /* how many bytes of them the ghost has */
+	blake3_hasher entries;	/* of the blocks that are the same */
+	struct group groups[2]; /* one is sent, and the other one is read */
 	struct gk_progress *progress;
 	struct gk_report *report;
 };
@@ -41,7 +53,7 @@ static inline void put_place(unsigned char *to, uint32_t handle, uint64_t offset
 /* All blocks up to the offset to are of this kind, which is FRAME_ZERO or FRAME_UNWRITTEN. */
 int blocks_hold(struct body *body, uint32_t kind, uint64_t to);
 
-/* Send blocks as they are, from body->done up to the offset until: AHEAD windows at most. */
+/* Send blocks as they are, from body->done up to the offset until. */
 int blocks_send(struct body *body, uint64_t until);
 
 /* Send what is held. */

@@ -34,7 +34,7 @@ static int send_extent(struct body *body, const struct gk_extent *extent)
 	}
 	body->report->chunks++;
 	error = blocks_hold(body, FRAME_ZERO, block_down(extent->offset));
-	while (!error && body->done < end)
+	if (!error && body->done < end)
 		error = blocks_send(body, block_up(end));
 	return error;
 }
@@ -111,7 +111,7 @@ static void send_rest_as_zero(struct body *body)
 GK_PUBLIC int gk_send_ghost(uint64_t sender, int ghost_fd, uint32_t engine, uint64_t size, const char *key,
 			    struct gk_progress *progress, struct gk_report *report)
 {
-	AUTO_FREE unsigned char *windows = window_alloc(AHEAD * DATA_BYTES);
+	AUTO_FREE unsigned char *windows = window_alloc(2 * AHEAD * DATA_BYTES);
 	AUTO_FREE struct body *body = calloc(1, sizeof(*body));
 	int64_t handle;
 	uint64_t before;
@@ -121,8 +121,13 @@ GK_PUBLIC int gk_send_ghost(uint64_t sender, int ghost_fd, uint32_t engine, uint
 	report->size = size;
 	if (!windows || !body)
 		return fail(report, -ENOMEM, 0, "cannot send a ghost");
-	*body = (struct body){ .sender = (struct sender *)(uintptr_t)sender, .fd = ghost_fd, .size = size };
-	body->windows = windows;
+	body->sender = (struct sender *)(uintptr_t)sender;
+	body->fd = ghost_fd;
+	body->size = size;
+	for (int i = 0; i < 2; i++) {
+		body->groups[i].fd = ghost_fd;
+		body->groups[i].windows = windows + i * AHEAD * DATA_BYTES;
+	}
 	body->progress = progress;
 	body->report = report;
 	before = body->sender->bytes;
