@@ -93,7 +93,10 @@ export class Reader {
     if (this.#isSplit && name !== 'commit' && name !== 'seal') throw unexpected('inside a list');
   }
 
-  /** After a file nothing more comes of ghosts: older files beside newer ghosts would be the state of no moment. */
+  /**
+   * After a file nothing more comes of ghosts: older files beside newer ghosts would be the state of no
+   * moment.
+   */
   #isOfPurpose(purpose: Purpose): boolean {
     const mayBeFiles = this.#purpose === 'images' || (this.#purpose === 'dump' && this.#isCommitted);
     if (purpose === 'images') return mayBeFiles;

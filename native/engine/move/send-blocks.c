@@ -141,7 +141,7 @@ static void *read_group(void *argument)
 	return NULL;
 }
 
-/* Begin to read up to AHEAD windows. If there is nothing aside that this could be beside, wait for them. */
+/* Read up to AHEAD windows: aside, until await_group, or before this returns. */
 static void begin_group(struct group *group, uint64_t from, uint64_t end, bool aside)
 {
 	group->from = from;

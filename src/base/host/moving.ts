@@ -64,7 +64,7 @@ export interface Store {
   runs(tableFd: number, size: bigint, most: number): { runs: Shape['runs']; bytes: bigint } | undefined;
   /** The first block is written behind the ghost. @returns false, with nothing changed: it is not possible */
   shapeTail(dataFd: number, shape: Shape): boolean;
-  /** Makes the file a ghost image: the heads of image and chunks take the room of the first block and of holes. */
+  /** Makes the file a ghost image: its head goes over the first block, and those of chunks into holes. */
   shapeHeads(dataFd: number, shape: Shape): void;
   /** Removes the tail. */
   cut(dataFd: number, size: bigint): void;

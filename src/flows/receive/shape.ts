@@ -79,7 +79,7 @@ function planShape(
   const { size } = files.statPath(data);
   if (size < leastBytes || size > BigInt(Number.MAX_SAFE_INTEGER)) return undefined;
   const bytes = bytesFromBase64(header);
-  // Without the bytes of a body, only the head of an image in chunks has a size. The copy reports what is wrong.
+  // Only the head of an image in chunks says a size. If anything is wrong with it, the copy reports that.
   const isFitting = decodeGhostHead(bytes, BigInt(bytes.length), image).size === size;
   if (!isFitting || bytes.length !== 12 + bytes.readUInt32LE(8)) return undefined;
   const tableFd = files.open(table);

@@ -23,6 +23,7 @@ void small_cases(const struct place *place);				     /* digest, times, xattrs, o
 
 void sending_cases(const struct place *place); /* ghosts to another host */
 void moving_cases(const struct place *place);  /* to another host */
+void shaping_cases(const struct place *place); /* images of what has arrived */
 
 void ahead_cases(void);	   /* descriptors of many processes */
 void fd_table_cases(void); /* descriptors of single threads */

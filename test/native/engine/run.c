@@ -59,6 +59,8 @@ static int run_cases(void)
 	sending_cases(&places[TMPFS]);
 	moving_cases(&places[CWD]);
 	moving_cases(&places[TMPFS]);
+	shaping_cases(&places[CWD]);
+	shaping_cases(&places[TMPFS]);
 	return finish();
 }
 
