@@ -2,10 +2,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "base/io.h"
 #include "base/progress.h"
 #include "base/report.h"
-#include "base/threads.h"
 #include "move/send-blocks.h"
 
 static int table_failed(struct body *body, int error)
@@ -116,70 +114,6 @@ static uint32_t kind_of(const unsigned char *now, const unsigned char *acknowled
 	return memcmp(now, acknowledged, ENTRY_BYTES) == 0 ? FRAME_SAME : FRAME_DATA;
 }
 
-static void read_window(void *argument, uint32_t index)
-{
-	struct group *group = argument;
-	uint64_t at = index * DATA_BYTES, left = group->length - at;
-	uint64_t length = left < DATA_BYTES ? left : DATA_BYTES;
-	unsigned char *window = group->windows + at;
-
-	group->got[index] = read_full(group->fd, window, length, group->from + at);
-	if (group->got[index] == (int64_t)length)
-		block_entries(window, length, group->entries + at / BLOCK_SIZE * ENTRY_BYTES);
-}
-
-static uint32_t windows_of(const struct group *group)
-{
-	return (uint32_t)((group->length + DATA_BYTES - 1) / DATA_BYTES);
-}
-
-static void *read_group(void *argument)
-{
-	struct group *group = argument;
-
-	each_on_all_processors(read_window, group, windows_of(group), 2);
-	return NULL;
-}
-
-/* Read up to AHEAD windows: aside, until await_group, or before this returns. */
-static void begin_group(struct group *group, uint64_t from, uint64_t end, bool aside)
-{
-	group->from = from;
-	group->length = end - from < AHEAD * DATA_BYTES ? end - from : AHEAD * DATA_BYTES;
-	group->is_read_aside =
-		aside && group->length && !pthread_create(&group->reader, NULL, read_group, group);
-	if (!group->is_read_aside)
-		(void)read_group(group);
-}
-
-static void await_group(struct group *group)
-{
-	if (group->is_read_aside)
-		(void)pthread_join(group->reader, NULL);
-	group->is_read_aside = false;
-}
-
-/* A ghost that has become shorter ends in one of the windows. */
-static int check_group(struct body *body, const struct group *group)
-{
-	uint32_t count = windows_of(group);
-	uint64_t at = group->from;
-
-	for (uint32_t i = 0; i < count; i++) {
-		uint64_t length = i + 1 < count ? DATA_BYTES : group->length - i * DATA_BYTES;
-
-		if (group->got[i] < 0)
-			return fail(body->report, (int)group->got[i], at,
-				    "cannot read the ghost at offset %llu", (unsigned long long)at);
-		at += (uint64_t)group->got[i];
-		if ((uint64_t)group->got[i] < length)
-			return fail(body->report, -ESTALE, at,
-				    "the ghost ended at offset %llu while it was sent",
-				    (unsigned long long)at);
-	}
-	return 0;
-}
-
 /* How many blocks from the first on are of its kind. One frame has DATA_BLOCKS of data at most. */
 static uint32_t row_length(const unsigned char *now, const unsigned char *before, uint32_t count)
 {
@@ -202,50 +136,57 @@ static int send_row(struct body *body, uint32_t kind, uint64_t to, const unsigne
 	return kind == FRAME_DATA ? send_data(body, to, bytes, entries) : hold(body, kind, to, entries);
 }
 
-static int send_group(struct body *body, const struct group *group)
+static int check_window(struct body *body, const struct window *window)
 {
-	unsigned char before[sizeof(group->entries)];
-	uint32_t count = (uint32_t)blocks_of(group->length), row;
-	int error = check_group(body, group);
+	if (window->got < 0)
+		return fail(body->report, (int)window->got, window->offset,
+			    "cannot read the ghost at offset %llu", (unsigned long long)window->offset);
+	if ((uint64_t)window->got < window->length)
+		return fail(body->report, -ESTALE, window->offset + (uint64_t)window->got,
+			    "the ghost ended at offset %llu while it was sent",
+			    (unsigned long long)window->offset + (unsigned long long)window->got);
+	return 0;
+}
+
+static int send_window(struct body *body, const struct window *window)
+{
+	unsigned char before[sizeof(window->entries)];
+	uint32_t count = (uint32_t)blocks_of(window->length), row;
+	int error = check_window(body, window);
 
 	if (!error)
 		error = sender_table(body->sender, body->handle, body->report);
 	if (error)
 		return error;
-	error = table_get(body->sender->table, group->from / BLOCK_SIZE, count, before);
+	error = table_get(body->sender->table, window->offset / BLOCK_SIZE, count, before);
 	if (error)
 		return table_failed(body, error);
 	for (uint32_t i = 0; !error && i < count; i += row) {
-		const unsigned char *now = group->entries + (size_t)i * ENTRY_BYTES;
+		const unsigned char *now = window->entries + (size_t)i * ENTRY_BYTES;
 		const unsigned char *acknowledged = before + (size_t)i * ENTRY_BYTES;
 		uint64_t to;
 
 		row = row_length(now, acknowledged, count - i);
-		to = group->from + (i + row == count ? group->length : (i + row) * BLOCK_SIZE);
-		error = send_row(body, kind_of(now, acknowledged), to, group->windows + i * BLOCK_SIZE, now);
+		to = window->offset + (i + row == count ? window->length : (i + row) * BLOCK_SIZE);
+		error = send_row(body, kind_of(now, acknowledged), to, window->bytes + i * BLOCK_SIZE, now);
 	}
-	progress_add(body->progress, group->length);
+	progress_add(body->progress, window->length);
 	return error;
 }
 
 int blocks_send(struct body *body, uint64_t until)
 {
-	uint64_t end = until < body->size ? until : body->size;
-	struct group *now = &body->groups[0], *next = &body->groups[1];
+	const struct window *window;
 	int error = 0;
 
-	begin_group(now, body->done, end, false);
-	while (!error && now->length) {
-		struct group *sent = now;
-
+	read_ahead_begin(&body->ahead, body->done, until < body->size ? until : body->size);
+	while (!error && (window = read_ahead_next(&body->ahead))) {
 		if (cancelled(body->progress))
-			return fail(body->report, -ECANCELED, now->from,
-				    "stopped at offset %llu of the ghost", (unsigned long long)now->from);
-		begin_group(next, now->from + now->length, end, true);
-		error = send_group(body, now);
-		await_group(next);
-		now = next;
-		next = sent;
+			return fail(body->report, -ECANCELED, window->offset,
+				    "stopped at offset %llu of the ghost",
+				    (unsigned long long)window->offset);
+		error = send_window(body, window);
+		read_ahead_done(&body->ahead);
 	}
 	return error;
 }

@@ -6,31 +6,11 @@
 #ifndef GK_SEND_BLOCKS_H
 #define GK_SEND_BLOCKS_H
 
-#include <pthread.h>
-
 #include "blake3/blake3.h"
-#include "move/sender.h"
-
-/*
- * Digesting takes longer than reading, so several windows are read and digested on all processors, while
- * those before them are sent.
- */
-#define AHEAD 4
-
-/* Windows of DATA_BYTES that are read and digested at once. */
-struct group {
-	int fd;
-	pthread_t reader;
-	bool is_read_aside; /* by the thread reader */
-	uint64_t from, length;
-	unsigned char *windows;
-	unsigned char entries[AHEAD * DATA_BLOCKS * ENTRY_BYTES];
-	int64_t got[AHEAD]; /* what read(2) gave for each */
-};
+#include "move/read-ahead.h"
 
 struct body {
 	struct sender *sender;
-	int fd;
 	uint32_t handle;
 	uint64_t size;
 	uint64_t done; /* everything below has been given to hold() or sent */
@@ -38,7 +18,7 @@ struct body {
 	uint32_t kind; /* FRAME_ZERO, FRAME_UNWRITTEN, FRAME_SAME, or 0: nothing is held */
 	uint64_t from, to;
 	blake3_hasher entries;	/* of the blocks that are the same */
-	struct group groups[2]; /* one is sent, and the other one is read */
+	struct read_ahead ahead;
 	struct gk_progress *progress;
 	struct gk_report *report;
 };

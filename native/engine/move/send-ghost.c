@@ -44,7 +44,7 @@ static int send_body(struct body *body, uint32_t engine)
 	struct gk_report *report = body->report;
 	struct gk_extent extent;
 	struct walk walk;
-	int got, error = walk_open(&walk, body->fd, engine, body->size, 0);
+	int got, error = walk_open(&walk, body->ahead.fd, engine, body->size, 0);
 
 	if (error)
 		return fail(report, error, 0, "cannot look for data in the ghost");
@@ -111,7 +111,7 @@ static void send_rest_as_zero(struct body *body)
 GK_PUBLIC int gk_send_ghost(uint64_t sender, int ghost_fd, uint32_t engine, uint64_t size, const char *key,
 			    struct gk_progress *progress, struct gk_report *report)
 {
-	AUTO_FREE unsigned char *windows = window_alloc(2 * AHEAD * DATA_BYTES);
+	AUTO_FREE unsigned char *windows = window_alloc(AHEAD * DATA_BYTES);
 	AUTO_FREE struct body *body = calloc(1, sizeof(*body));
 	int64_t handle;
 	uint64_t before;
@@ -122,12 +122,7 @@ GK_PUBLIC int gk_send_ghost(uint64_t sender, int ghost_fd, uint32_t engine, uint
 	if (!windows || !body)
 		return fail(report, -ENOMEM, 0, "cannot send a ghost");
 	body->sender = (struct sender *)(uintptr_t)sender;
-	body->fd = ghost_fd;
 	body->size = size;
-	for (int i = 0; i < 2; i++) {
-		body->groups[i].fd = ghost_fd;
-		body->groups[i].windows = windows + i * AHEAD * DATA_BYTES;
-	}
 	body->progress = progress;
 	body->report = report;
 	before = body->sender->bytes;
@@ -135,6 +130,7 @@ GK_PUBLIC int gk_send_ghost(uint64_t sender, int ghost_fd, uint32_t engine, uint
 	if (handle < 0)
 		return (int)handle;
 	body->handle = (uint32_t)handle;
+	read_ahead_open(&body->ahead, ghost_fd, windows);
 	error = send_edge(body, FRAME_GHOST, key);
 	if (!error)
 		error = send_body(body, engine);
@@ -144,6 +140,7 @@ GK_PUBLIC int gk_send_ghost(uint64_t sender, int ghost_fd, uint32_t engine, uint
 		error = send_edge(body, FRAME_END, "");
 	else if (!is_of_connection(error))
 		send_rest_as_zero(body);
+	read_ahead_close(&body->ahead);
 	report->image_bytes = body->sender->bytes - before;
 	return error;
 }

@@ -10,10 +10,8 @@
 #include "base/memory.h"
 #include "base/progress.h"
 #include "base/report.h"
-#include "base/threads.h"
 #include "move/table.h"
 
-#define WORTH_BYTES (UINT32_C(512) << 10)
 #define FRAME_BLOCKS (GK_FRAME_PAYLOAD_MAX / BLOCK_SIZE + 1)
 
 static int is_misplaced(uint64_t offset, struct gk_report *report)
@@ -49,32 +47,11 @@ GK_PUBLIC int gk_store_resize(int data_fd, int table_fd, uint64_t size, struct g
 		       0;
 }
 
-struct frame_data {
-	int fd;
-	uint64_t offset;
-	const void *bytes;
-	uint32_t length;
-	void *entries;
-	int error;
-};
-
-/* Writing and digesting take about as long as each other. */
-static void write_or_digest(void *argument, uint32_t index)
-{
-	struct frame_data *data = argument;
-	struct iovec piece = { (void *)(uintptr_t)data->bytes, data->length };
-
-	if (index == 0)
-		data->error = writev_full(data->fd, &piece, 1, data->offset);
-	else
-		block_entries(data->bytes, data->length, data->entries);
-}
-
 GK_PUBLIC int gk_store_data(int data_fd, int table_fd, uint64_t offset, const void *bytes, uint32_t length,
 			    void *entries, uint32_t *fresh, struct gk_report *report)
 {
 	unsigned char before[FRAME_BLOCKS * ENTRY_BYTES];
-	struct frame_data data = { data_fd, offset, bytes, length, entries, 0 };
+	struct iovec piece = { (void *)(uintptr_t)bytes, length };
 	uint64_t first = offset / BLOCK_SIZE, count = blocks_of(length);
 	int error;
 
@@ -92,11 +69,11 @@ GK_PUBLIC int gk_store_data(int data_fd, int table_fd, uint64_t offset, const vo
 		return fail(report, error, offset, "cannot write the table of a ghost");
 	for (uint64_t i = 0; i < count; i++)
 		*fresh += entry_is_zero(before + i * ENTRY_BYTES);
-	/* A thread is worth it from 512 KiB on. */
-	each_on_all_processors(write_or_digest, &data, 2, length >= WORTH_BYTES ? 1 : 2);
-	if (data.error)
-		return fail(report, data.error, offset, "cannot write a ghost at offset %llu",
+	error = writev_full(data_fd, &piece, 1, offset);
+	if (error)
+		return fail(report, error, offset, "cannot write a ghost at offset %llu",
 			    (unsigned long long)offset);
+	block_entries(bytes, length, entries);
 	/* The disk begins now, and the fsync to come has less to wait for. It reports errors, this does not. */
 	(void)sync_file_range(data_fd, (off_t)offset, length, SYNC_FILE_RANGE_WRITE);
 	return 0;
