@@ -17,7 +17,7 @@ struct body {
 	/* Blocks of one kind in a row, which become one frame. */
 	uint32_t kind; /* FRAME_ZERO, FRAME_UNWRITTEN, FRAME_SAME, or 0: nothing is held */
 	uint64_t from, to;
-	blake3_hasher entries;	/* of the blocks that are the same */
+	blake3_hasher entries; /* of the blocks that are the same */
 	struct read_ahead ahead;
 	struct gk_progress *progress;
 	struct gk_report *report;

@@ -61,6 +61,7 @@ static int run_cases(void)
 	moving_cases(&places[TMPFS]);
 	shaping_cases(&places[CWD]);
 	shaping_cases(&places[TMPFS]);
+	read_ahead_cases(&places[TMPFS]);
 	return finish();
 }
 
