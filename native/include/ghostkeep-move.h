@@ -90,6 +90,27 @@ int gk_table_put(int table_fd, uint64_t first, uint32_t count, const void *entri
 int gk_table_digest(int table_fd, uint64_t first, uint32_t count, void *digest, uint32_t *unknown,
 		    struct gk_report *report);
 
+/*
+ * An image is made of a ghost's content where it is, in three steps. In between, the caller fsyncs the
+ * ghost and notes what it does, so that each step can be repeated after a crash.
+ *
+ * gk_shape_runs: the ranges of blocks that are not zero, and the first block in any case. runs gets a pair
+ * for each: its first block, and the block behind its last one. -E2BIG: there are more than room.
+ * data_bytes in the report says how much they have.
+ *
+ * gk_shape_tail: write the first block once more, behind the ghost. -EOPNOTSUPP: the headers have no room in
+ * the holes, and nothing was changed. size is that of the ghost, whose file has a tail when this returns.
+ *
+ * gk_shape_heads: write the head of the image over the first block, and headers of chunks into the holes. The
+ * file is then a ghost image. Both get the same size, header_bytes and runs.
+ */
+int gk_shape_runs(int table_fd, uint64_t size, uint64_t *runs, uint32_t room, uint32_t *count,
+		  struct gk_report *report);
+int gk_shape_tail(int data_fd, uint64_t size, uint64_t header_bytes, const uint64_t *runs, uint32_t count,
+		  struct gk_report *report);
+int gk_shape_heads(int data_fd, uint64_t size, const void *header, uint64_t header_bytes,
+		   const uint64_t *runs, uint32_t count, struct gk_report *report);
+
 /* Read a ghost and write its table. table_fd is an empty file. */
 int gk_table_make(int data_fd, int table_fd, struct gk_progress *progress, struct gk_report *report);
 

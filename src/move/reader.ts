@@ -61,6 +61,8 @@ export class Reader {
   #sealing: MoveSealGhost[] = [];
   #isSplit = false;
   #isSealed = false;
+  /** A dump was committed, and nothing was sent of a ghost since: the other files may follow. */
+  #isCommitted = false;
 
   constructor(private readonly operations: Operations) {}
 
@@ -87,11 +89,18 @@ export class Reader {
     if (name === 'alive') return;
     if ((name === 'hello') !== (this.#purpose === undefined)) throw unexpected('here: `hello` begins');
     if (this.#isSealed) throw unexpected('after `seal`');
-    if (
-      purpose === 'images' ? this.#purpose !== 'images' : purpose === 'content' && this.#purpose === 'images'
-    )
-      throw unexpected(`with purpose ${this.#purpose}`);
+    if (!this.#isOfPurpose(purpose)) throw unexpected(`with purpose ${this.#purpose}`);
     if (this.#isSplit && name !== 'commit' && name !== 'seal') throw unexpected('inside a list');
+  }
+
+  /**
+   * After a file nothing more comes of ghosts: older files beside newer ghosts would be the state of no
+   * moment.
+   */
+  #isOfPurpose(purpose: Purpose): boolean {
+    const mayBeFiles = this.#purpose === 'images' || (this.#purpose === 'dump' && this.#isCommitted);
+    if (purpose === 'images') return mayBeFiles;
+    return purpose === 'any' || (this.#purpose !== 'images' && this.#files.size === 0);
   }
 
   hello(payload: Buffer): Promise<void> | void {
@@ -114,6 +123,7 @@ export class Reader {
     this.#handles += 1;
     this.#keys.add(key);
     this.#ghost = new Coverage(handle, size, isRepair);
+    this.#isCommitted = false;
     this.operations.ghost({ handle, key, size, isRepair });
   }
 
@@ -154,6 +164,7 @@ export class Reader {
     const unsent = all.find(key => !this.#keys.has(key));
     if (unsent !== undefined) throw streamError(`ghost ${unsent} is committed and was not sent`);
     if (new Set(all).size < all.length) throw streamError('a ghost is committed twice');
+    this.#isCommitted = !round;
     this.operations.commit(all, round, dump);
   }
 

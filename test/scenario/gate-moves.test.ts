@@ -91,15 +91,35 @@ describe('a checkpoint with moveTo in config.json', () => {
     assert.deepEqual(filesIn(images), ['ghostkeep.log']);
   });
 
+  it('sends the other files over another connection when that of the ghosts is gone', async t => {
+    if (!needs(t, isRoot, 'tables of receivers lie in /run')) return;
+    const { folder, images, there } = setUp(t);
+    const receive = [...command, 'receive', '-D', there].join(' ');
+    const script = `${folder}/receive`;
+    fs.writeFileSync(script, `#!/bin/sh\necho $$ >${folder}/pid\nexec ${receive}\n`, { mode: 0o755 });
+    const gate = gateWith(t, folder, images, { moveTo: `via:${script}` });
+    assert.match((await gate.answer())[0] ?? '', /^ready/);
+    const keys = (await gate.ask(`checkpoint ${me}`)).slice(0, -1);
+    const first = Number(fs.readFileSync(`${folder}/pid`, 'latin1'));
+    process.kill(first, 'SIGKILL');
+    endOfCriu(images, ...keys.map(key => key.slice('external '.length)));
+    assert.deepEqual(await gate.ask('finish 0'), ['done']);
+    assert.equal(await gate.end(), 0);
+    assert.notEqual(Number(fs.readFileSync(`${folder}/pid`, 'latin1')), first);
+    assert.equal(ghostkeep(['verify', there]).status, 0);
+  });
+
   it('keeps the ghosts when only the other files could not be sent, and sends these later', async t => {
     if (!needs(t, isRoot, 'tables of receivers lie in /run')) return;
     const { folder, images, there, fd } = setUp(t);
     const once = `${folder}/receive`;
     const receive = [...command, 'receive', '-D', there].join(' ');
-    fs.writeFileSync(once, `#!/bin/sh\nrm ${once}\nexec ${receive}\n`, { mode: 0o755 });
+    const script = `#!/bin/sh\necho $$ >${folder}/pid\nrm ${once}\nexec ${receive}\n`;
+    fs.writeFileSync(once, script, { mode: 0o755 });
     const gate = gateWith(t, folder, images, { moveTo: `via:${once}` });
     assert.match((await gate.answer())[0] ?? '', /^ready/);
     const keys = (await gate.ask(`checkpoint ${me}`)).slice(0, -1);
+    process.kill(Number(fs.readFileSync(`${folder}/pid`, 'latin1')), 'SIGKILL');
     endOfCriu(images, ...keys.map(key => key.slice('external '.length)));
     assert.deepEqual(await gate.ask('finish 0'), ['done']);
     assert.equal(await gate.end(), 0);

@@ -96,7 +96,8 @@ describe('a receiver that is killed', () => {
         ...Array.from({ length: blocks }, () => Buffer.alloc(block, random(3))),
         Buffer.alloc(more, 7),
       ]);
-    const source = sourceOf(t, [content(1500, 5), content(40, 0), Buffer.from('small')]);
+    const dense = Buffer.alloc(100 * block + 7, 1);
+    const source = sourceOf(t, [content(1500, 5), dense, content(40, 0), Buffer.from('small')]);
     let done = 0;
     for (; done * 3 < kills; done += 1) await rounds(t, source, random);
     console.log(`# ${done * 3} kills from seed ${seed}`);

@@ -184,6 +184,10 @@ describe('a receiver that listens', () => {
       () => [],
     );
     assert.deepEqual(plain, []);
+    const began = performance.now();
+    const sent = ghostkeep(['pre-dump', '--pid', String(process.pid), '--to', `127.0.0.1:${port}`]);
+    assert.match(sent.stderr, /the other side ended before it said what it is/);
+    assert.ok(performance.now() - began < 20_000, 'a sender without TLS had to wait for the answer');
     assert.equal(fs.existsSync(`${folder}/images`), false, 'no receiver was started');
     await moveAll(source, () =>
       tls.connect({

@@ -2,10 +2,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "base/io.h"
 #include "base/progress.h"
 #include "base/report.h"
-#include "base/threads.h"
 #include "move/send-blocks.h"
 
 static int table_failed(struct body *body, int error)
@@ -116,40 +114,6 @@ static uint32_t kind_of(const unsigned char *now, const unsigned char *acknowled
 	return memcmp(now, acknowledged, ENTRY_BYTES) == 0 ? FRAME_SAME : FRAME_DATA;
 }
 
-static void read_window(void *argument, uint32_t index)
-{
-	struct body *body = argument;
-	uint64_t at = index * DATA_BYTES, left = body->ahead - at;
-	uint64_t length = left < DATA_BYTES ? left : DATA_BYTES;
-	unsigned char *window = body->windows + at;
-
-	body->got[index] = read_full(body->fd, window, length, body->done + at);
-	if (body->got[index] == (int64_t)length)
-		block_entries(window, length, body->entries_now + at / BLOCK_SIZE * ENTRY_BYTES);
-}
-
-/* Fill the windows. A ghost that has become shorter ends in one of them. */
-static int read_ahead(struct body *body)
-{
-	uint32_t count = (uint32_t)((body->ahead + DATA_BYTES - 1) / DATA_BYTES);
-	uint64_t at = body->done;
-
-	each_on_all_processors(read_window, body, count, 2);
-	for (uint32_t i = 0; i < count; i++) {
-		uint64_t length = i + 1 < count ? DATA_BYTES : body->ahead - i * DATA_BYTES;
-
-		if (body->got[i] < 0)
-			return fail(body->report, (int)body->got[i], at,
-				    "cannot read the ghost at offset %llu", (unsigned long long)at);
-		at += (uint64_t)body->got[i];
-		if ((uint64_t)body->got[i] < length)
-			return fail(body->report, -ESTALE, at,
-				    "the ghost ended at offset %llu while it was sent",
-				    (unsigned long long)at);
-	}
-	return 0;
-}
-
 /* How many blocks from the first on are of its kind. One frame has DATA_BLOCKS of data at most. */
 static uint32_t row_length(const unsigned char *now, const unsigned char *before, uint32_t count)
 {
@@ -172,35 +136,57 @@ static int send_row(struct body *body, uint32_t kind, uint64_t to, const unsigne
 	return kind == FRAME_DATA ? send_data(body, to, bytes, entries) : hold(body, kind, to, entries);
 }
 
-int blocks_send(struct body *body, uint64_t until)
+static int check_window(struct body *body, const struct window *window)
 {
-	uint64_t end = until < body->size ? until : body->size, start = body->done;
-	unsigned char before[sizeof(body->entries_now)];
-	uint32_t count, row;
-	int error;
+	if (window->got < 0)
+		return fail(body->report, (int)window->got, window->offset,
+			    "cannot read the ghost at offset %llu", (unsigned long long)window->offset);
+	if ((uint64_t)window->got < window->length)
+		return fail(body->report, -ESTALE, window->offset + (uint64_t)window->got,
+			    "the ghost ended at offset %llu while it was sent",
+			    (unsigned long long)window->offset + (unsigned long long)window->got);
+	return 0;
+}
 
-	if (cancelled(body->progress))
-		return fail(body->report, -ECANCELED, start, "stopped at offset %llu of the ghost",
-			    (unsigned long long)start);
-	body->ahead = end - start < AHEAD * DATA_BYTES ? end - start : AHEAD * DATA_BYTES;
-	error = read_ahead(body);
+static int send_window(struct body *body, const struct window *window)
+{
+	unsigned char before[sizeof(window->entries)];
+	uint32_t count = (uint32_t)blocks_of(window->length), row;
+	int error = check_window(body, window);
+
 	if (!error)
 		error = sender_table(body->sender, body->handle, body->report);
 	if (error)
 		return error;
-	count = (uint32_t)blocks_of(body->ahead);
-	error = table_get(body->sender->table, start / BLOCK_SIZE, count, before);
+	error = table_get(body->sender->table, window->offset / BLOCK_SIZE, count, before);
 	if (error)
 		return table_failed(body, error);
 	for (uint32_t i = 0; !error && i < count; i += row) {
-		const unsigned char *now = body->entries_now + (size_t)i * ENTRY_BYTES;
+		const unsigned char *now = window->entries + (size_t)i * ENTRY_BYTES;
 		const unsigned char *acknowledged = before + (size_t)i * ENTRY_BYTES;
 		uint64_t to;
 
 		row = row_length(now, acknowledged, count - i);
-		to = i + row == count ? start + body->ahead : start + (i + row) * BLOCK_SIZE;
-		error = send_row(body, kind_of(now, acknowledged), to, body->windows + i * BLOCK_SIZE, now);
+		to = window->offset + (i + row == count ? window->length : (i + row) * BLOCK_SIZE);
+		error = send_row(body, kind_of(now, acknowledged), to, window->bytes + i * BLOCK_SIZE, now);
 	}
-	progress_add(body->progress, body->ahead);
+	progress_add(body->progress, window->length);
+	return error;
+}
+
+int blocks_send(struct body *body, uint64_t until)
+{
+	const struct window *window;
+	int error = 0;
+
+	read_ahead_begin(&body->ahead, body->done, until < body->size ? until : body->size);
+	while (!error && (window = read_ahead_next(&body->ahead))) {
+		if (cancelled(body->progress))
+			return fail(body->report, -ECANCELED, window->offset,
+				    "stopped at offset %llu of the ghost",
+				    (unsigned long long)window->offset);
+		error = send_window(body, window);
+		read_ahead_done(&body->ahead);
+	}
 	return error;
 }

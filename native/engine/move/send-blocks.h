@@ -7,14 +7,10 @@
 #define GK_SEND_BLOCKS_H
 
 #include "blake3/blake3.h"
-#include "move/sender.h"
-
-/* Digesting takes longer than reading, so several windows are read and digested on all processors. */
-#define AHEAD 8
+#include "move/read-ahead.h"
 
 struct body {
 	struct sender *sender;
-	int fd;
 	uint32_t handle;
 	uint64_t size;
 	uint64_t done; /* everything below has been given to hold() or sent */
@@ -22,11 +18,7 @@ struct body {
 	uint32_t kind; /* FRAME_ZERO, FRAME_UNWRITTEN, FRAME_SAME, or 0: nothing is held */
 	uint64_t from, to;
 	blake3_hasher entries; /* of the blocks that are the same */
-	/* Windows of DATA_BYTES that are read and digested at once, and what read(2) gave for each. */
-	unsigned char *windows;
-	unsigned char entries_now[AHEAD * DATA_BLOCKS * ENTRY_BYTES];
-	int64_t got[AHEAD];
-	uint64_t ahead; /* how many bytes of them the ghost has */
+	struct read_ahead ahead;
 	struct gk_progress *progress;
 	struct gk_report *report;
 };
@@ -41,7 +33,7 @@ static inline void put_place(unsigned char *to, uint32_t handle, uint64_t offset
 /* All blocks up to the offset to are of this kind, which is FRAME_ZERO or FRAME_UNWRITTEN. */
 int blocks_hold(struct body *body, uint32_t kind, uint64_t to);
 
-/* Send blocks as they are, from body->done up to the offset until: AHEAD windows at most. */
+/* Send blocks as they are, from body->done up to the offset until. */
 int blocks_send(struct body *body, uint64_t until);
 
 /* Send what is held. */

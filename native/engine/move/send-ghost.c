@@ -34,7 +34,7 @@ static int send_extent(struct body *body, const struct gk_extent *extent)
 	}
 	body->report->chunks++;
 	error = blocks_hold(body, FRAME_ZERO, block_down(extent->offset));
-	while (!error && body->done < end)
+	if (!error && body->done < end)
 		error = blocks_send(body, block_up(end));
 	return error;
 }
@@ -44,7 +44,7 @@ static int send_body(struct body *body, uint32_t engine)
 	struct gk_report *report = body->report;
 	struct gk_extent extent;
 	struct walk walk;
-	int got, error = walk_open(&walk, body->fd, engine, body->size, 0);
+	int got, error = walk_open(&walk, body->ahead.fd, engine, body->size, 0);
 
 	if (error)
 		return fail(report, error, 0, "cannot look for data in the ghost");
@@ -121,8 +121,8 @@ GK_PUBLIC int gk_send_ghost(uint64_t sender, int ghost_fd, uint32_t engine, uint
 	report->size = size;
 	if (!windows || !body)
 		return fail(report, -ENOMEM, 0, "cannot send a ghost");
-	*body = (struct body){ .sender = (struct sender *)(uintptr_t)sender, .fd = ghost_fd, .size = size };
-	body->windows = windows;
+	body->sender = (struct sender *)(uintptr_t)sender;
+	body->size = size;
 	body->progress = progress;
 	body->report = report;
 	before = body->sender->bytes;
@@ -130,6 +130,7 @@ GK_PUBLIC int gk_send_ghost(uint64_t sender, int ghost_fd, uint32_t engine, uint
 	if (handle < 0)
 		return (int)handle;
 	body->handle = (uint32_t)handle;
+	read_ahead_open(&body->ahead, ghost_fd, windows);
 	error = send_edge(body, FRAME_GHOST, key);
 	if (!error)
 		error = send_body(body, engine);
@@ -139,6 +140,7 @@ GK_PUBLIC int gk_send_ghost(uint64_t sender, int ghost_fd, uint32_t engine, uint
 		error = send_edge(body, FRAME_END, "");
 	else if (!is_of_connection(error))
 		send_rest_as_zero(body);
+	read_ahead_close(&body->ahead);
 	report->image_bytes = body->sender->bytes - before;
 	return error;
 }

@@ -113,6 +113,16 @@ GK_PUBLIC int gk_send_tables(uint64_t handle, int folder, struct gk_report *repo
 	return sender->tables < 0 ? fail(report, -errno, 0, "cannot use the folder of the tables") : 0;
 }
 
+GK_PUBLIC int gk_send_patiently(uint64_t handle, struct gk_report *report)
+{
+	struct sender *sender = from_handle(handle);
+
+	memset(report, 0, sizeof(*report));
+	sender->stall_ms = 0;
+	link_until(sender->link, UINT64_MAX);
+	return 0;
+}
+
 GK_PUBLIC int gk_send_message(uint64_t handle, uint32_t type, const void *payload, uint64_t length,
 			      uint32_t awaited, struct gk_report *report)
 {

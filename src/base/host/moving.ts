@@ -33,6 +33,15 @@ export interface MovedFiles {
   tableFd: number;
 }
 
+/** How an image is made of a ghost's content where it lies. */
+export interface Shape {
+  size: bigint;
+  /** The head of the image. */
+  header: Buffer;
+  /** Where the ghost has data: the first block of each range, and the block behind its last one. */
+  runs: readonly (readonly [number, number])[];
+}
+
 /** Where a receiver keeps ghosts. Nothing is on the disk before `sync`. */
 export interface Store {
   /** Cut or extend a ghost. The blocks whose content changes by that become unknown. */
@@ -51,6 +60,14 @@ export interface Store {
   digest(tableFd: number, firstBlock: bigint, count: number): Buffer | undefined;
   /** Fill an empty table from the content. */
   makeTable(ghost: MovedFiles): void;
+  /** @returns the ranges that have data, and their bytes; undefined where there are more than MOST */
+  runs(tableFd: number, size: bigint, most: number): { runs: Shape['runs']; bytes: bigint } | undefined;
+  /** The first block is written behind the ghost. @returns false, with nothing changed: it is not possible */
+  shapeTail(dataFd: number, shape: Shape): boolean;
+  /** Makes the file a ghost image: its head goes over the first block, and those of chunks into holes. */
+  shapeHeads(dataFd: number, shape: Shape): void;
+  /** Removes the tail. */
+  cut(dataFd: number, size: bigint): void;
   /** Write bytes into a file that is no ghost. */
   put(fd: number, offset: bigint, bytes: Uint8Array): void;
   /** BLAKE3 of a whole file. */
@@ -99,6 +116,8 @@ export interface Sending {
   close(sender: Sender): bigint;
   /** @param folderFd the folder of the tables for this receiver */
   useTables(sender: Sender, folderFd: number): void;
+  /** From now on without stallMs. */
+  waitAsLongAsAlive(sender: Sender): void;
   /** Sends a frame. With AWAITED, `answer` will wait for a frame of that type. */
   say(sender: Sender, type: number, payload: Uint8Array, awaited?: number): Promise<void>;
   answer(sender: Sender): Promise<Buffer>;

@@ -7,6 +7,7 @@ import net from 'node:net';
 import { pipeline } from 'node:stream/promises';
 import tls from 'node:tls';
 import { GhostkeepError, reasonOf } from '../../base/errors.js';
+import { exitAtOnce } from '../../host/native/libc.js';
 import { parse, usage } from '../args.js';
 import { type Address, isLocal, parseAddress } from '../options/address.js';
 import { connectOptions } from '../options/target.js';
@@ -33,6 +34,8 @@ export async function carryCommand(args: string[]): Promise<number> {
   const back = pipeline(socket, fs.createWriteStream('', { fd: 1, autoClose: false }));
   // The receiver may end first, and then it has said why. The sender knows from its frames what has arrived.
   await Promise.allSettled([back, Promise.race([there, back])]);
+  // A read of stdin that waits would keep us, and the sender would wait for us to say something.
+  exitAtOnce(0);
   return 0;
 }
 

@@ -123,9 +123,8 @@ async function dump(args: string[]): Promise<number> {
         ...(mover ? { elsewhere: sendElsewhere(mover) } : { warm }),
       });
       const sealed = sealImages(context, owned, { durable: true });
-      await mover?.close(true);
       if (!target) return sealed;
-      await sendOwned(context, owned, target);
+      await sendOwned(context, owned, target, mover);
       return { manifest: readManifest(context.host.files, owned) };
     }).finally(async () => {
       warm.bases?.letGo();

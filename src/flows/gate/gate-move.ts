@@ -74,8 +74,7 @@ export class GateMove {
   async sendImages(images: string): Promise<void> {
     const { log, host } = this.context;
     try {
-      await this.close(true);
-      await sendOwned(this.context, images, this.#target);
+      await sendOwned(this.context, images, this.#target, this.#mover);
     } catch (error) {
       log.error(
         `CRIU's files are not sent: ${reasonOf(error)}; the receiver has the ghosts, and \`ghostkeep send-images -D ${host.files.realPath(images)}\` with --to or --via sends the rest`,
@@ -83,7 +82,7 @@ export class GateMove {
     }
   }
 
-  async close(graceful = false): Promise<void> {
-    await this.#mover.close(graceful);
+  async close(): Promise<void> {
+    await this.#mover.close();
   }
 }

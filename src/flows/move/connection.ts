@@ -110,6 +110,11 @@ export class Connection {
     await this.#ask(frame.seal, 'ghosts', ghosts, frame.sealed, dump === undefined ? {} : { dump });
   }
 
+  /** The receiver may take its time for the next steps, as long as it is alive. */
+  waitAsLongAsAlive(): void {
+    this.context.host.sending.waitAsLongAsAlive(this.sender);
+  }
+
   /**
    * @param graceful the receiver has answered to everything, so its carrier may end by itself
    * @returns how many bytes were acknowledged

@@ -42,7 +42,7 @@ export class Mover {
   constructor(
     private readonly context: Context,
     readonly target: Target,
-    private readonly purpose: Purpose,
+    private purpose: Purpose,
     private readonly patience: Patience,
   ) {}
 
@@ -101,6 +101,15 @@ export class Mover {
     } catch (error) {
       throw this.#named(error);
     }
+  }
+
+  /**
+   * From now on files are sent: over the connection of the dump, if there is one, because to start another
+   * takes time in which processes may be frozen. If that is lost, the next one is for files alone.
+   */
+  becomeForImages(): void {
+    this.purpose = 'images';
+    this.#connection?.waitAsLongAsAlive();
   }
 
   /** Does WORK with a connection, and again with the next one where it is lost. */
@@ -164,7 +173,9 @@ export class Mover {
     const { patienceMs, resumeMs, isUrgent = false } = this.patience;
     const connection = await Connection.open(context, target, purpose, {
       patienceMs,
-      ...(isUrgent ? { stallMs: resumeMs, openMs: Math.ceil(Math.min(patienceMs, leftMs)) } : {}),
+      ...(isUrgent ? { openMs: Math.ceil(Math.min(patienceMs, leftMs)) } : {}),
+      // To make the images takes as long as it takes.
+      ...(isUrgent && purpose !== 'images' ? { stallMs: resumeMs } : {}),
     });
     this.#connection = connection;
     this.receiver = connection.receiver;

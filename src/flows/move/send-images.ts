@@ -36,12 +36,20 @@ export async function sendImages(context: Context, images: string, target: Targe
   return asOwner(context, images, owned => sendOwned(context, owned, target), { waitMs: 5000 });
 }
 
-/** The same for the owner of the directory. */
-export async function sendOwned(context: Context, images: string, target: Target): Promise<SentImages> {
+/**
+ * The same for the owner of the directory.
+ * @param mover whose connection has carried the ghosts; it goes on if it can
+ */
+export async function sendOwned(
+  context: Context,
+  images: string,
+  target: Target,
+  mover = new Mover(context, target, 'images', { resumeMs, patienceMs }),
+): Promise<SentImages> {
   const { files } = context.host;
   const where = files.realPath(images);
   const manifest = readMoved(context, images, where);
-  const mover = new Mover(context, target, 'images', { resumeMs, patienceMs });
+  mover.becomeForImages();
   let sent = { files: 0, bytes: 0n };
   let mayBeSealed = manifest.moved?.complete === true && isSame(manifest.moved.to, target.shown);
   try {

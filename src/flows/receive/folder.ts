@@ -1,7 +1,5 @@
 /** The working folder of a receiver, and the document in it that says which receiver it is. */
 import { randomBytes } from 'node:crypto';
-import { bounds } from '../../base/bounds.js';
-import { parseDocument } from '../../base/documents/document.js';
 import type { Receiver } from '../../base/documents/generated/receiver.js';
 import { GhostkeepError } from '../../base/errors.js';
 import {
@@ -11,12 +9,13 @@ import {
   isMakingName,
   movedKey,
   placingName,
-  receiverName,
 } from '../../image/layout.js';
 import { holdsCheckpoint, manifestExists } from '../../image/manifest.js';
 import { isOwnFolder } from '../../image/own-folder.js';
 import type { Context } from '../context.js';
 import { place } from './place.js';
+import { readReceiver, writeReceiver } from './receiver-file.js';
+import { finishShaping } from './shape.js';
 
 const bootId = '/proc/sys/kernel/random/boot_id';
 const bootIdBytes = 36;
@@ -49,7 +48,9 @@ export function openReceiver(context: Context, images: string): Receiver {
       `cannot receive into ${where}: ${where}/${folder} belongs to somebody else, or others may write to it`,
     );
   removeHalf(context, images);
-  return current(context, images, readReceiver(context, images));
+  const known = readReceiver(context, images);
+  if (known?.shaping) finishShaping(context, images, known);
+  return current(context, images, known);
 }
 
 /** Files that an earlier receiver had not finished when it ended. */
@@ -72,17 +73,6 @@ function current({ host: { files } }: Context, images: string, known: Receiver |
   writeReceiver(files, images, receiver);
   files.syncFolder(images);
   return receiver;
-}
-
-function readReceiver({ host: { files } }: Context, images: string): Receiver | undefined {
-  const path = `${images}/${receiverName}`;
-  const text = files.readIfThere(path, bounds.receiver)?.toString('utf8');
-  if (text === undefined) return undefined;
-  return parseDocument<Receiver>('Receiver', text, files.realPath(path), bounds.receiver.code);
-}
-
-export function writeReceiver(files: Context['host']['files'], images: string, receiver: Receiver): void {
-  files.replace(`${images}/${receiverName}`, Buffer.from(`${JSON.stringify(receiver)}\n`), { durable: true });
 }
 
 /** Bytes that are stored already. */

@@ -9,9 +9,10 @@ import { type Operations, Reader } from '../../move/reader.js';
 import type { Context } from '../context.js';
 import { becomeOwner, type Owned } from '../directory/owner.js';
 import { Arrivals } from './arrivals.js';
-import { openReceiver, usedBytes, writeReceiver } from './folder.js';
+import { openReceiver, usedBytes } from './folder.js';
 import { Ghosts } from './ghosts.js';
 import { interrupted, Peer } from './peer.js';
+import { writeReceiver } from './receiver-file.js';
 import { Room } from './room.js';
 import { sealMoved } from './seal.js';
 
@@ -180,12 +181,7 @@ class Receiving implements Operations {
     const { ghosts, arrivals, images, receiver } = this.#open();
     if (receiver.dump !== undefined && receiver.dump !== dump) throw anotherDump(this.context, images);
     arrivals.flush();
-    const complete = new Set(receiver.complete);
-    const noteMade = () => {
-      receiver.made = [...new Set([...(receiver.made ?? []), ...sealed.map(({ image }) => image)])];
-      writeReceiver(this.context.host.files, images, receiver);
-    };
-    const count = await sealMoved(this.context, images, ghosts, { sealed, complete, noteMade });
+    const count = await sealMoved(this.context, images, ghosts, { sealed, receiver });
     this.#result = { ghosts: count, sealed: true };
     this.peer.say('sealed', {});
   }

@@ -1,5 +1,6 @@
 /** Makes a checkpoint of what has arrived: ghost images, a manifest that describes them, a check of all. */
 import type { Manifest, ManifestGhost } from '../../base/documents/generated/manifest.js';
+import type { Receiver } from '../../base/documents/generated/receiver.js';
 import { GhostkeepError } from '../../base/errors.js';
 import { bytesFromBase64 } from '../../base/text/base64.js';
 import { countFromJson, countToJson } from '../../base/units.js';
@@ -12,15 +13,15 @@ import { assertUndamaged, verify } from '../restore/verify.js';
 import { assertFree } from './arrivals.js';
 import type { Ghosts } from './ghosts.js';
 import { beginPlacing, place } from './place.js';
+import { writeReceiver } from './receiver-file.js';
+import { shapeImages } from './shape.js';
 
 /** Images that are made before the disk must have them. */
 const atOnce = { bytes: 64n << 20n, images: 256 };
 
 interface SealRequest {
   sealed: readonly MoveSealGhost[];
-  complete: ReadonlySet<string>;
-  /** Called before the first image is made: from then on no file may take the name of one. */
-  noteMade(): void;
+  receiver: Receiver;
 }
 
 /** @throws where anything is not as the manifest says: then everything stays, and can be sent again */
@@ -28,7 +29,7 @@ export async function sealMoved(
   context: Context,
   images: string,
   ghosts: Ghosts,
-  { sealed, complete, noteMade }: SealRequest,
+  { sealed, receiver }: SealRequest,
 ): Promise<number> {
   const { files } = context.host;
   const arrived = `${images}/${arrivedFolder}`;
@@ -37,9 +38,13 @@ export async function sealMoved(
   const where = files.realPath(images);
   assertSealed(manifest, where);
   const byImage = new Map(manifest.ghosts.map(ghost => [ghost.image, ghost]));
+  const complete = new Set(receiver.complete);
   for (const { key, image } of sealed) assertExpected({ key, image }, byImage, complete);
   for (const name of [...files.list(arrived), ...byImage.keys()]) assertFree(context, images, name);
-  noteMade();
+  // Before the first image is made: from now on no file may take the name of one.
+  receiver.made = [...new Set([...(receiver.made ?? []), ...sealed.map(({ image }) => image)])];
+  writeReceiver(files, images, receiver);
+  shapeImages(context, images, receiver, sealed);
   await makeImages(context, images, ghosts, sealed, byImage);
   if (files.exists(`${arrived}/files.img`))
     files.matchOwner(
@@ -147,7 +152,7 @@ async function makeImage(
   }
 }
 
-/** An earlier seal, which did not come to its end, has made this image. */
+/** It was made of the content where that was, or by an earlier seal, which did not come to its end. */
 async function describeMade(
   { host: { files, engine } }: Context,
   images: string,

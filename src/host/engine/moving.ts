@@ -1,5 +1,6 @@
 import fs from 'node:fs';
-import type { Frame, Link, MovedFiles, Moving, Store } from '../../base/host/host.js';
+import { errnoOf } from '../../base/errors.js';
+import type { Frame, Link, MovedFiles, Moving, Shape, Store } from '../../base/host/host.js';
 import { call } from '../native/call.js';
 import { layerName, values } from '../native/layout.js';
 
@@ -84,6 +85,38 @@ const store: Store = {
 
   makeTable: ({ dataFd, tableFd }) => void call('gk_table_make', dataFd, tableFd, null),
 
+  runs(tableFd, size, most) {
+    const [pairs, count] = [Buffer.alloc(16 * most), Buffer.alloc(4)];
+    try {
+      const { dataBytes } = call('gk_shape_runs', tableFd, size, pairs, most, count);
+      const at = (index: number) => Number(pairs.readBigUInt64LE(8 * index));
+      const runs = Array.from(
+        { length: count.readUInt32LE() },
+        (_, n) => [at(2 * n), at(2 * n + 1)] as const,
+      );
+      return { runs, bytes: dataBytes };
+    } catch (error) {
+      if (errnoOf(error) === 'E2BIG') return undefined;
+      throw error;
+    }
+  },
+
+  shapeTail(dataFd, { size, header, runs }) {
+    try {
+      call('gk_shape_tail', dataFd, size, header.byteLength, pairsOf(runs), runs.length);
+      return true;
+    } catch (error) {
+      if (errnoOf(error) === 'EOPNOTSUPP') return false;
+      throw error;
+    }
+  },
+
+  shapeHeads(dataFd, { size, header, runs }) {
+    call('gk_shape_heads', dataFd, size, header, header.byteLength, pairsOf(runs), runs.length);
+  },
+
+  cut: (dataFd, size) => fs.ftruncateSync(dataFd, Number(size)),
+
   put(fd: number, offset: bigint, bytes: Uint8Array) {
     for (let done = 0; done < bytes.byteLength; )
       done += fs.writeSync(fd, bytes, done, bytes.byteLength - done, Number(offset) + done);
@@ -95,6 +128,12 @@ const store: Store = {
     return digest;
   },
 };
+
+function pairsOf(runs: Shape['runs']): Buffer {
+  const pairs = Buffer.alloc(16 * runs.length);
+  for (const [index, block] of runs.flat().entries()) pairs.writeBigUInt64LE(BigInt(block), 8 * index);
+  return pairs;
+}
 
 export const moving: Moving = {
   openLink: (inFd, outFd, deadMs) => new NativeLink(inFd, outFd, deadMs),

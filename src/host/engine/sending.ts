@@ -38,6 +38,10 @@ export const sending: Sending = {
     call('gk_send_tables', sender, folderFd);
   },
 
+  waitAsLongAsAlive(sender) {
+    call('gk_send_patiently', sender);
+  },
+
   async say(sender, type, payload, awaited = 0) {
     await callOnThread('gk_send_message', sender, type, payload, payload.byteLength, awaited);
   },

@@ -22,8 +22,10 @@ void map_cases(const struct place *place, uint64_t seed, uint64_t number);   /* 
 void bulk_cases(const struct place *place);				     /* many in a call */
 void small_cases(const struct place *place);				     /* digest, times, xattrs, open */
 
-void sending_cases(const struct place *place); /* ghosts to another host */
-void moving_cases(const struct place *place);  /* to another host */
+void sending_cases(const struct place *place);	  /* ghosts to another host */
+void moving_cases(const struct place *place);	  /* to another host */
+void shaping_cases(const struct place *place);	  /* images of what has arrived */
+void read_ahead_cases(const struct place *place); /* ghosts are read by many threads */
 
 void ahead_cases(void);	   /* descriptors of many processes */
 void fd_table_cases(void); /* descriptors of single threads */

@@ -62,6 +62,9 @@ static int run_cases(void)
 	sending_cases(&places[TMPFS]);
 	moving_cases(&places[CWD]);
 	moving_cases(&places[TMPFS]);
+	shaping_cases(&places[CWD]);
+	shaping_cases(&places[TMPFS]);
+	read_ahead_cases(&places[TMPFS]);
 	return finish();
 }
 

@@ -94,6 +94,25 @@ describe('the reader of a stream', () => {
     );
   });
 
+  it('takes files after the commit of a dump, and then no more ghosts', async () => {
+    const dump: Sent[] = [['hello', payloads.hello('dump')], ghost, data, rest, end];
+    const commit: Sent = ['commit', payloads.commit([key])];
+    const round: Sent = ['commit', Buffer.from(JSON.stringify({ keys: [key], round: true }))];
+    const whole: Sent[] = [
+      ['file-data', payloads.fileData(0n, block.subarray(0, 3))],
+      ['file-end', digest],
+    ];
+    const again: Sent = ['ghost', payloads.ghost(1, 32768n, key)];
+    assert.match((await read(...dump, commit, file, ...whole)).at(-1) as string, /^fileEnd/);
+    const refused = ghostkeepError('MOVE_STREAM', 'with purpose dump');
+    await assert.rejects(read(...dump, file), refused);
+    await assert.rejects(read(...dump, round, file), refused);
+    await assert.rejects(read(...dump, commit, again, file), refused);
+    await assert.rejects(read(...dump, commit, file, ...whole, again), refused);
+    await assert.rejects(read(...dump, commit, file, ...whole, commit), refused);
+    await assert.rejects(read(hello, ghost, data, rest, end, commit, file), /with purpose round/);
+  });
+
   it('takes a key that was sent before for a repair, which may leave gaps', async () => {
     const lines = await read(
       hello,

@@ -1,6 +1,7 @@
 /** One connection to the receiver, in this process: the stream is a file, and so are the answers. */
 import fs from 'node:fs';
 import path from 'node:path';
+import type { Host } from '../../../../src/base/host/host.js';
 import { silent } from '../../../../src/base/log.js';
 import { type Received, receive } from '../../../../src/flows/receive/receive.js';
 import { linuxHost } from '../../../../src/host/linux.js';
@@ -12,13 +13,14 @@ export interface Outcome {
   error?: unknown;
 }
 
-/** @param scratch a folder for the two files */
+/** @param scratch a folder for the two files @param adapt the host that the receiver gets */
 export async function connect(
   images: string,
   scratch: string,
   stream: Buffer,
   mostBytes?: bigint,
   onSync: (fd: number) => void = () => {},
+  adapt: (host: Host) => Host = host => host,
 ): Promise<Outcome> {
   const [input, output] = ['stream', 'answers'].map(name => path.join(scratch, name)) as [string, string];
   fs.writeFileSync(input, stream);
@@ -34,7 +36,7 @@ export async function connect(
   const outcome: Outcome = { answers: [] };
   try {
     outcome.received = await receive(
-      { host, log: silent, tool: 'a test' },
+      { host: adapt(host), log: silent, tool: 'a test' },
       { images, link, build: 'a test', mostBytes },
     );
   } catch (error) {

@@ -1,0 +1,111 @@
+/**
+ * Makes images of large ghosts where their content lies, without a copy: the time of a copy would be added to
+ * that in which the processes are frozen. A ghost is never without its bytes: the disk has the first block a
+ * second time before anything is written over it, and receiver.json says what is being done.
+ */
+import type { Receiver } from '../../base/documents/generated/receiver.js';
+import { bytesFromBase64 } from '../../base/text/base64.js';
+import { decodeGhostHead } from '../../criu/ghost-file.js';
+import { arrivedFolder, folder, movedName, movedTableName } from '../../image/layout.js';
+import type { MoveSealGhost } from '../../move/messages.js';
+import type { Context } from '../context.js';
+import { writeReceiver } from './receiver-file.js';
+
+type Shaping = NonNullable<Receiver['shaping']>;
+type ShapedGhost = Shaping['ghosts'][number];
+
+/** A copy of less takes no time. */
+const leastBytes = 1n << 20n;
+/** The image keeps the holes of the content, and CRIU reads them. So they may have this share of it. */
+const mostHoles = 8n;
+const mostRuns = 256;
+/** Ghosts at once; schemas/receiver.schema.json has the same number. */
+const atOnce = 64;
+
+/** Those of SEALED that have an image in `arrived/` when this returns. All others are left as they are. */
+export function shapeImages(
+  context: Context,
+  images: string,
+  receiver: Receiver,
+  sealed: readonly MoveSealGhost[],
+): void {
+  const planned = sealed.map(ghost => planShape(context, images, ghost)).filter(ghost => ghost !== undefined);
+  for (let from = 0; from < planned.length; from += atOnce) {
+    receiver.shaping = { isTailed: false, ghosts: planned.slice(from, from + atOnce) };
+    writeReceiver(context.host.files, images, receiver);
+    const { ghosts } = receiver.shaping;
+    const tailed = ghosts.filter(ghost =>
+      onContent(context, images, ghost, fd => {
+        const isPossible = context.host.moving.store.shapeTail(fd, toShape(ghost));
+        if (isPossible) context.host.moving.store.sync(fd, false);
+        return isPossible;
+      }),
+    );
+    receiver.shaping = { isTailed: true, ghosts: tailed };
+    writeReceiver(context.host.files, images, receiver);
+    finishShaping(context, images, receiver);
+  }
+}
+
+/** Goes on where shapeImages was interrupted, as often as it is needed. */
+export function finishShaping(context: Context, images: string, receiver: Receiver): void {
+  const { files, moving } = context.host;
+  const { isTailed, ghosts } = receiver.shaping ?? { isTailed: false, ghosts: [] };
+  for (const ghost of ghosts) {
+    if (!files.exists(`${images}/${movedName(ghost.key)}`)) continue;
+    onContent(context, images, ghost, fd => {
+      if (isTailed) moving.store.shapeHeads(fd, toShape(ghost));
+      else moving.store.cut(fd, BigInt(ghost.size));
+      moving.store.sync(fd, false);
+    });
+    if (isTailed)
+      files.rename(`${images}/${movedName(ghost.key)}`, `${images}/${arrivedFolder}/${ghost.image}`);
+  }
+  if (isTailed && ghosts.length > 0) files.syncFolder(`${images}/${arrivedFolder}`);
+  if (isTailed) for (const { key } of ghosts) files.remove(`${images}/${movedTableName(key)}`);
+  files.syncFolder(`${images}/${folder}`);
+  delete receiver.shaping;
+  writeReceiver(files, images, receiver);
+}
+
+/** @returns undefined where a copy is better, or nothing is left to be done */
+function planShape(
+  { host: { files, moving } }: Context,
+  images: string,
+  { key, image, header }: MoveSealGhost,
+): ShapedGhost | undefined {
+  const [data, table] = [`${images}/${movedName(key)}`, `${images}/${movedTableName(key)}`];
+  if (!files.exists(data) || !files.exists(table)) return undefined;
+  const { size } = files.statPath(data);
+  if (size < leastBytes || size > BigInt(Number.MAX_SAFE_INTEGER)) return undefined;
+  const bytes = bytesFromBase64(header);
+  // Only the head of an image in chunks says a size. If anything is wrong with it, the copy reports that.
+  const isFitting = decodeGhostHead(bytes, BigInt(bytes.length), image).size === size;
+  if (!isFitting || bytes.length !== 12 + bytes.readUInt32LE(8)) return undefined;
+  const tableFd = files.open(table);
+  try {
+    const found = moving.store.runs(tableFd, size, mostRuns);
+    if (!found || found.bytes + size / mostHoles < size) return undefined;
+    return { key, image, header, size: Number(size), runs: found.runs.map(([from, to]) => [from, to]) };
+  } finally {
+    files.close(tableFd);
+  }
+}
+
+function onContent<T>(
+  { host: { files } }: Context,
+  images: string,
+  { key }: ShapedGhost,
+  act: (fd: number) => T,
+): T {
+  const fd = files.open(`${images}/${movedName(key)}`, true);
+  try {
+    return act(fd);
+  } finally {
+    files.close(fd);
+  }
+}
+
+function toShape({ size, header, runs }: ShapedGhost) {
+  return { size: BigInt(size), header: bytesFromBase64(header), runs };
+}
