@@ -8,6 +8,7 @@ import { commands } from './commands.js';
 import { resumeForgotten } from './forgotten.js';
 import { helpFor, overview } from './help.js';
 import { flushLogs } from './log/logger.js';
+import { sayRoot } from './print/as-root.js';
 import { printJsonError } from './print/json.js';
 import { errorLine } from './print/line.js';
 import { watchOutput } from './print/output.js';
@@ -65,6 +66,7 @@ function report(error: unknown, action: string, asJson = false): number {
     for (const part of text.split(/\n(?= {4}at )/)) process.stderr.write(`${toPrintable(part)}\n`);
     return exitFailed;
   }
+  known.message = sayRoot(known.code, known.message);
   process.stderr.write(errorLine(known));
   if (asJson) printJsonError(known);
   return known.code === 'USAGE' ? exitUsage : exitFailed;
