@@ -22,7 +22,7 @@ const isGhostImage = (name: string) => /^(ghost-file|ghostkeep-linked)-[0-9a-f]+
 export class Room {
   #left = 24 * 1024 * 1024 + Object.values(documents).reduce((sum, bytes) => sum + bytes, 0);
 
-  /** @throws where an archive makes us keep more than a checkpoint would; its reader adds which archive it is */
+  /** @throws where an archive has more to keep than a checkpoint; its reader adds the name of the archive */
   take(bytes: number, name: string): void {
     this.#left -= bytes;
     if (this.#left < 0)
