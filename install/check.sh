@@ -50,7 +50,7 @@ check_files() {
 		fi
 		wrong=1
 	done <"$work/files"
-	[ $wrong = 1 ] || report ok "files: $right as they were installed"
+	[ $wrong = 1 ] || report ok "files: $right as they were installed (not compared: ${CONFIG##*/}, and $record, which lists them)"
 }
 
 # Checks the program or the Node.js that the launcher and the hooks name. It need not be the Node.js in PATH.

@@ -67,11 +67,12 @@ function valuesOf({ type, enum: values, $ref, items, minimum, maximum }) {
 
 function commandList() {
   return Object.values(commands)
-    .map(({ usage, summary, details, example }) =>
+    .map(({ usage, summary, details, noJson, example }) =>
       [
         `### \`ghostkeep ${usage.replace(/\s+/g, ' ')}\``,
         `${capital(summary)}.`,
         details?.replaceAll('\n', ' '),
+        noJson && `It has no \`--json\`: ${noJson}.`,
         example && `Example: \`${example}\``,
       ]
         .filter(Boolean)

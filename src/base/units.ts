@@ -2,9 +2,9 @@ import { GhostkeepError } from './errors.js';
 
 const powers: Record<string, bigint> = { '': 0n, K: 10n, M: 20n, G: 30n, T: 40n };
 
-/** Bytes from `4096`, `16M`, `1G`. The units are powers of 1024, as in CRIU. */
+/** Bytes from `4096`, `16M`, `1g`. The units are powers of 1024, as in CRIU. */
 export function parseSize(text: string | number, name: string): bigint {
-  const match = /^([0-9]{1,19})([KMGT]?)$/.exec(String(text));
+  const match = /^([0-9]{1,19})([KMGT]?)$/.exec(String(text).toUpperCase());
   if (!match) {
     throw new GhostkeepError(
       'BAD_INPUT',

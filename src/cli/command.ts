@@ -8,5 +8,9 @@ export interface Command {
    * Programs start the commands that have none.
    */
   example?: string;
+  /** With --json it prints lines on stderr, because its stdout belongs to another program. */
+  jsonLines?: true;
+  /** Why it has no --json. */
+  noJson?: string;
   load(): Promise<(args: string[]) => Promise<number>>;
 }

@@ -51,10 +51,11 @@ export const commands: Record<string, Command> = {
   },
   receive: {
     usage:
-      'receive -D DIR [--max-bytes SIZE] [--listen PATH|ADDRESS:PORT [--status-fd FD] [--insecure | --tls [--tls-cacert FILE]\n         [--tls-cert FILE] [--tls-key FILE]]] | receive --dump',
+      'receive -D DIR [--max-bytes SIZE] [--listen PATH|ADDRESS:PORT [--status-fd FD] [--insecure | --tls [--tls-cacert FILE]\n         [--tls-cert FILE] [--tls-key FILE]]] [--json] | receive --dump',
     summary: 'receive ghosts from another host, on stdin and stdout or a socket',
     details:
-      'The sender is `pre-dump` or `dump` with --to or --via on the other host, and `send-images` at the end. DIR is made if it\nis not there, and must hold no checkpoint. Until all has arrived everything lies in DIR/ghostkeep, and what was\nacknowledged is not sent again when a connection breaks. --max-bytes bounds what a sender may make this host store.\n--listen waits for connections until DIR is sealed: on a unix socket, which only its own user may connect to, or a TCP\nport. With --tls both sides show certificates of one authority; files have the names that CRIU has for them\n(/etc/pki/CA/cacert.pem, /etc/pki/criu/cert.pem, /etc/pki/criu/private/key.pem). Without --tls a port that others can reach needs\n--insecure. --status-fd gets a NUL when the port is open. --dump prints a stream from stdin, a line for each frame.',
+      'The sender is `pre-dump` or `dump` with --to or --via on the other host, and `send-images` at the end. DIR is made if it\nis not there, and must hold no checkpoint. Until all has arrived everything lies in DIR/ghostkeep, and what was\nacknowledged is not sent again when a connection breaks. --max-bytes bounds what a sender may make this host store.\n--listen waits for connections until DIR is sealed: on a unix socket, which only its own user may connect to, or a TCP\nport. With --tls both sides show certificates of one authority; files have the names that CRIU has for them\n(/etc/pki/CA/cacert.pem, /etc/pki/criu/cert.pem, /etc/pki/criu/private/key.pem). Without --tls a port that others can reach needs\n--insecure. --status-fd gets a NUL when the port is open. --dump prints a stream from stdin, a line for each frame.\nWith --json it prints lines of JSON (schemas/receive-line.schema.json) on stderr, because its stdout belongs to the sender.',
+    jsonLines: true,
     example: 'ghostkeep receive -D images',
     load: async () => (await import('./commands/receive.js')).receiveCommand,
   },
@@ -191,6 +192,8 @@ export const commands: Record<string, Command> = {
   hook: {
     usage: 'hook prestart|createRuntime|poststop',
     summary: 'called by the programs in hooks/; container state on stdin',
+    noJson:
+      'its output belongs to the runtime, which shows it to people; what it has done is in /var/log/ghostkeep.log, as JSON lines',
     load: async () => (await import('./commands/hook.js')).hookCommand,
   },
   'send-images': {
@@ -205,11 +208,14 @@ export const commands: Record<string, Command> = {
   carry: {
     usage: 'carry [--tls …] [--insecure] ADDR',
     summary: 'started by --to, not by people: bytes from stdin go to ADDR, and its bytes to stdout',
+    noJson: 'its output belongs to the command that has started it, which reports what has failed',
     load: async () => (await import('./commands/carry.js')).carryCommand,
   },
   gate: {
     usage: 'gate dump|restore',
     summary: 'started by the CRIU plugin, not by people (native/gate/PROTOCOL.md)',
+    noJson:
+      'its answers belong to the plugin and go into the log of CRIU; what it has done is in ghostkeep.log in the image directory, as JSON lines',
     load: async () => (await import('./commands/gate.js')).gateCommand,
   },
   completion: {

@@ -23,6 +23,20 @@ export async function dumpFrozen(
   const parent = new Parent();
   try {
     const { pids, record, thaw } = await freeze(context, what, () => selectPids(context.host, chosen));
+    let isFrozen = true;
+    const thawOnce = () => {
+      if (!isFrozen) return;
+      thaw();
+      isFrozen = false;
+    };
+    const thawEarly = () => {
+      try {
+        thawOnce();
+      } catch {
+        // It is tried again at the end, where an error can be reported.
+      }
+    };
+    process.on(copied, thawEarly);
     try {
       // A signal that came meanwhile is reported when the event loop next looks for one.
       await nextTurn();
@@ -35,11 +49,25 @@ export async function dumpFrozen(
       const words = [...ownCommand(), 'dump', ...withoutSelection(args), ...named];
       return await parent.run(words, { [recordVariable]: record });
     } finally {
-      thaw();
+      process.off(copied, thawEarly);
+      thawOnce();
     }
   } finally {
     parent.end();
   }
+}
+
+/** The one that copies sends this to the one that has frozen. */
+const copied = 'SIGUSR2';
+
+/**
+ * Called when everything is copied and nothing is printed yet: a reader of the output may be slow, and the
+ * frozen processes must not wait for it.
+ */
+export function tellCopied(): void {
+  // The parent's pid is in the name of the record. Somebody else is our parent if that process was killed.
+  if (isOfFrozen() && process.env[recordVariable]?.includes(`/${process.ppid}-`))
+    process.kill(process.ppid, copied);
 }
 
 /** Is this process the one that copies, while another keeps the processes frozen? */

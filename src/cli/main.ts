@@ -8,7 +8,9 @@ import { commands } from './commands.js';
 import { resumeForgotten } from './forgotten.js';
 import { helpFor, overview } from './help.js';
 import { flushLogs } from './log/logger.js';
+import { sayRoot } from './print/as-root.js';
 import { printJsonError } from './print/json.js';
+import { printErrorLine } from './print/json-lines.js';
 import { errorLine } from './print/line.js';
 import { watchOutput } from './print/output.js';
 import { version } from './version.js';
@@ -34,7 +36,7 @@ async function main([name, ...args]: string[]): Promise<number> {
     return await (await command.load())(args);
   } catch (error) {
     await flushLogs();
-    return report(error, `cannot finish ${name}`, own(args).includes('--json'));
+    return report(error, `cannot finish ${name}`, jsonOf(name, args));
   }
 }
 
@@ -58,15 +60,24 @@ function own(args: readonly string[]): readonly string[] {
   return args.includes('--') ? args.slice(0, args.indexOf('--')) : args;
 }
 
-function report(error: unknown, action: string, asJson = false): number {
+type Json = 'no' | 'document' | 'lines';
+
+function jsonOf(name: string, args: readonly string[]): Json {
+  if (!own(args).includes('--json')) return 'no';
+  return Object.hasOwn(commands, name) && commands[name]?.jsonLines ? 'lines' : 'document';
+}
+
+function report(error: unknown, action: string, json: Json = 'no'): number {
   const known = errnoOf(error) !== undefined ? translate(error, 'IO', '', action) : error;
   if (!(known instanceof GhostkeepError)) {
     const text = `ghostkeep: ${known instanceof Error && known.stack ? known.stack : reasonOf(known)}`;
     for (const part of text.split(/\n(?= {4}at )/)) process.stderr.write(`${toPrintable(part)}\n`);
     return exitFailed;
   }
-  process.stderr.write(errorLine(known));
-  if (asJson) printJsonError(known);
+  known.message = sayRoot(known.code, known.message);
+  if (json === 'lines') printErrorLine(known);
+  else process.stderr.write(errorLine(known));
+  if (json === 'document') printJsonError(known);
   return known.code === 'USAGE' ? exitUsage : exitFailed;
 }
 

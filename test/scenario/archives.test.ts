@@ -92,6 +92,28 @@ describe('a checkpoint inside an archive', () => {
     assert.match(cut.stderr, /ARCHIVE_INVALID/);
   });
 
+  it('is refused by its name, with a way out, where it would fill memory or has a link for an image', t => {
+    const folder = temporaryFolder(t);
+    for (const name of ['a', 'b', 'c']) {
+      fs.mkdirSync(`${folder}/tree/${name}`, { recursive: true });
+      fs.writeFileSync(`${folder}/tree/${name}/files.img`, '');
+      fs.truncateSync(`${folder}/tree/${name}/files.img`, 64 << 20);
+    }
+    const archive = `${folder}/large.tar.gz`;
+    execFileSync('tar', ['-C', `${folder}/tree`, '--gzip', '-cf', archive, 'a', 'b', 'c']);
+    const large = ghostkeep(['show', archive]);
+    assert.equal(
+      large.stderr,
+      `ghostkeep: cannot read ${archive}: up to files.img it has more and larger images than a checkpoint has; unpack it, and name the directory [ARCHIVE_INVALID]\n`,
+    );
+    fs.symlinkSync('/etc/passwd', `${folder}/ghost-file-1.img`);
+    execFileSync('tar', ['-C', folder, '-cf', `${folder}/link.tar`, 'ghost-file-1.img']);
+    assert.equal(
+      ghostkeep(['show', `${folder}/link.tar`]).stderr,
+      `ghostkeep: cannot read ${folder}/link.tar: ghost-file-1.img in it is not a regular file [ARCHIVE_INVALID]\n`,
+    );
+  });
+
   it('is no place for --repair', async t => {
     const { pack } = await exported(t);
     const archive = pack('--gzip', 'a.tar.gz');

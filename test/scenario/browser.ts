@@ -4,9 +4,9 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import fs from 'node:fs';
+import { tmpdir } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import type { TestContext } from 'node:test';
-import { temporaryFolder } from './ghostkeep.js';
 
 export const chromium = ['/usr/bin/chromium', '/usr/bin/chromium-browser'].find(file => fs.existsSync(file));
 
@@ -28,6 +28,8 @@ export interface View {
   height: number;
   dark?: boolean;
   phone?: boolean;
+  /** As on paper. */
+  print?: boolean;
 }
 
 interface Message {
@@ -58,7 +60,7 @@ export class Browser {
   /** It ends with the test. */
   static async start(t: TestContext): Promise<Browser> {
     if (chromium === undefined) throw new Error('there is no Chromium');
-    const folder = temporaryFolder(t);
+    const folder = fs.mkdtempSync(`${tmpdir()}/gk-browser-`);
     const child = spawn(chromium, [...flags, `--user-data-dir=${folder}/profile`, 'about:blank'], {
       stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'],
       env: { ...process.env, HOME: folder },
@@ -66,6 +68,8 @@ export class Browser {
     t.after(async () => {
       const ended = new Promise(resolve => child.once('exit', resolve));
       if (child.exitCode === null && child.kill('SIGKILL')) await ended;
+      // Its own children end a moment after it, and write into the profile until then.
+      fs.rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
     });
     const browser = new Browser(child);
     const { targetId } = (await browser.#send('Target.createTarget', { url: 'about:blank' })) as Found;
@@ -75,7 +79,7 @@ export class Browser {
     return browser;
   }
 
-  async view({ width, height, dark = false, phone = false }: View): Promise<void> {
+  async view({ width, height, dark = false, phone = false, print = false }: View): Promise<void> {
     await this.#send('Emulation.setDeviceMetricsOverride', {
       width,
       height,
@@ -83,7 +87,7 @@ export class Browser {
       mobile: phone,
     });
     const features = [{ name: 'prefers-color-scheme', value: dark ? 'dark' : 'light' }];
-    await this.#send('Emulation.setEmulatedMedia', { features });
+    await this.#send('Emulation.setEmulatedMedia', { media: print ? 'print' : '', features });
   }
 
   /** Opens a page and waits until it says that its list is there. */
@@ -113,6 +117,12 @@ export class Browser {
 
   async screenshot(file: string): Promise<void> {
     const { data } = await this.#send('Page.captureScreenshot', { format: 'png' });
+    fs.writeFileSync(file, Buffer.from(data as string, 'base64'));
+  }
+
+  /** Prints the page as a PDF. */
+  async print(file: string): Promise<void> {
+    const { data } = await this.#send('Page.printToPDF', { printBackground: true });
     fs.writeFileSync(file, Buffer.from(data as string, 'base64'));
   }
 

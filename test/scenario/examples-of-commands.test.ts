@@ -2,16 +2,37 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import util from 'node:util';
 import { commands } from '../../src/cli/commands.js';
-import { command, ghostFile, ghostkeep, temporaryFolder } from './ghostkeep.js';
+import { optionsOf } from '../../src/cli/generate/options-of.js';
+import { command, ghostFile, ghostkeep, isRoot, temporaryFolder } from './ghostkeep.js';
 
-const here = path.dirname(fileURLToPath(import.meta.url));
+const folderOfTests = path.dirname(fileURLToPath(import.meta.url));
 const examples = Object.entries(commands).flatMap(([name, { example }]) =>
   example ? [{ name, example }] : [],
 );
+
+/** The example with the other host in FOLDER, too. A dump starts the receiver, because it needs a sender. */
+function here(name: string, example: string, folder: string): string {
+  const receiver = `${folder}/bin/ghostkeep receive -D ${folder}/received`;
+  if (name === 'receive') {
+    const words = example
+      .replace('ghostkeep', `${folder}/bin/ghostkeep`)
+      .replace('images', `${folder}/received`);
+    assert.equal(words, receiver);
+    return `ghostkeep dump --pid 4711 -D left --via '${words}'`;
+  }
+  if (name !== 'send-images') return example;
+  const words = example
+    .replace('ssh backup ghostkeep receive -D /srv/web', receiver)
+    .replace('-D images', '-D left');
+  assert.ok(words.includes(receiver) && words.includes('-D left'), words);
+  return words;
+}
 
 describe('the example of each command', () => {
   it('when a command is for people, it has one, and --help shows it', () => {
@@ -34,16 +55,14 @@ describe('the example of each command', () => {
     for (const { name, example } of examples) {
       // test/scenario/bench.test.ts runs this one.
       if (name === 'bench') continue;
-      // It needs a sender: test/scenario/receive.test.ts runs it.
-      if (name === 'receive') continue;
-      // It needs a receiver: test/scenario/send.test.ts runs it, and with ssh test/lab/guest/scenarios/66-migrate.sh.
-      if (name === 'send-images') continue;
+      // Digests of what a receiver has lie in /run.
+      if (/^(receive|send-images)$/.test(name) && !isRoot) continue;
       // A real one is run in the lab (test/lab/guest/scenarios/23-no-gate.sh).
       const noRuntime = name === 'checkpoint' && spawnSync('runc', ['--version']).status !== 0;
       if (name === 'share') fs.cpSync(`${folder}/images`, `${folder}/older`, { recursive: true });
       // Only an installation has hooks to register: install.test.ts does it with one.
       const notInstalled = name === 'register';
-      const words = example.replace('4711', String(child.pid));
+      const words = here(name, example, folder).replace('4711', String(child.pid));
       const { status, stdout, stderr } = spawnSync('sh', ['-c', words], {
         cwd: folder,
         env,
@@ -52,6 +71,8 @@ describe('the example of each command', () => {
       if (noRuntime) assert.match(stderr, /runc is not installed/);
       else if (notInstalled) assert.match(stderr, /this ghostkeep was not installed/);
       else if (name === 'share' && status !== 0) assert.match(stderr, /`ghostkeep pack` saves room/);
+      // The dump of the example before has sent everything.
+      else if (name === 'send-images') assert.match(stderr, /\[ALREADY_SEALED\]/);
       // The ghost is smaller than a unit, so nothing of it was packed. docs/history.md has examples that are run.
       else if (name === 'dedup') assert.match(stderr, /it has no parent/);
       // Without CRIU, the host is not in order.
@@ -64,7 +85,7 @@ describe('the example of each command', () => {
   });
 
   it('when bench has an example, another test runs the same words', () => {
-    const text = fs.readFileSync(`${here}/bench.test.ts`, 'utf8');
+    const text = fs.readFileSync(`${folderOfTests}/bench.test.ts`, 'utf8');
     const words = [...(/const small = \[(.*)\]/.exec(text)?.[1] ?? '').matchAll(/'([^']+)'/g)].map(
       ([, word]) => word,
     );
@@ -72,6 +93,32 @@ describe('the example of each command', () => {
       `ghostkeep bench ${words.filter(word => word !== '--json').join(' ')}`,
       commands['bench']?.example,
     );
+  });
+});
+
+describe('the usage of each command', () => {
+  it('names the options that the command takes, and no others', async t => {
+    let taken: string[] = [];
+    const noteOptions = t.mock.method(util, 'parseArgs', ({ options = {} }: util.ParseArgsConfig) => {
+      taken = Object.keys(options);
+      throw new Error('the options are known');
+    });
+    syncBuiltinESMExports();
+    t.after(() => {
+      noteOptions.mock.restore();
+      syncBuiltinESMExports();
+    });
+    for (const [name, command] of Object.entries(commands)) {
+      taken = [];
+      const run = await command.load();
+      await assert.rejects(run(name === 'checkpoint' ? ['--', 'runc'] : []), name);
+      const named = optionsOf(command).map(option =>
+        option.name.replace(/^-+/, '').replace(/^D$/, 'images-dir'),
+      );
+      // -D may stand for the first argument, and doctor --examination is for doctor itself.
+      const known = taken.filter(option => !/^(images-dir|examination)$/.test(option));
+      assert.deepEqual(named.filter(option => option !== 'images-dir').sort(), known.sort(), name);
+    }
   });
 });
 
@@ -97,6 +144,7 @@ describe('completions', () => {
     assert.deepEqual(offered('ghostkeep show /et'), ['/etc']);
     assert.deepEqual(offered('ghostkeep completion z'), ['zsh']);
     assert.deepEqual(offered('ghostkeep checkpoint --h'), ['--hold', '--help']);
+    assert.deepEqual(offered('ghostkeep dump --tls-k'), ['--tls-key']);
   });
 
   for (const [shell, check] of [

@@ -217,19 +217,23 @@ describe('--json', () => {
     }
   });
 
-  it('every command for people takes --json, and its errors are documents', () => {
-    // The stdout of receive is the protocol, as that of gate and hook.
-    const forPeople = Object.entries(commands).filter(
-      ([name, { example }]) => example !== undefined && name !== 'receive',
-    );
-    assert.ok(forPeople.length > 15);
-    for (const [name, { usage }] of forPeople) {
-      assert.match(usage.split(' -- ')[0] ?? '', /\[--json\]/, name);
+  it('every command takes --json, and its errors are JSON, or the table says why it has none', () => {
+    for (const [name, { usage, example, jsonLines, noJson }] of Object.entries(commands)) {
+      // Only programs start the commands without an example.
+      assert.equal(noJson === undefined, example !== undefined, name);
+      assert.equal(/\[--json\]/.test(usage.split(' -- ')[0] ?? ''), noJson === undefined, name);
       // The first option that a command does not know is the one that is named.
       const rest = name === 'checkpoint' ? ['--', 'runc', 'checkpoint', 'web'] : [];
       const run = ghostkeep([name, '--json', '--gk-none', ...rest]);
       assert.equal(run.status, 2, name);
-      const { error } = parse(run.stdout) as { error: Record<string, string> };
+      if (noJson !== undefined) {
+        assert.match(run.stderr, /'--json'/, name);
+        assert.ok(ghostkeep([name, '--help']).stdout.includes(noJson), name);
+        continue;
+      }
+      const error = jsonLines
+        ? (JSON.parse(run.stderr) as Record<string, string>)
+        : (parse(run.stdout) as { error: Record<string, string> }).error;
       assert.equal(error['code'], 'USAGE', name);
       assert.match(error['message'] ?? '', /'--gk-none'/, name);
     }

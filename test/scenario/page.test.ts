@@ -106,7 +106,7 @@ function aDumpToLookAt(t: TestContext): string {
 }
 
 describe('the page of show --html', () => {
-  it('shows the ghosts, what was given up and the times on a desk, a phone and in the dark, and says nothing on the console', {
+  it('shows the ghosts, what was left out and the times on a desk, a phone and in the dark, and says nothing on the console', {
     timeout: 300_000,
   }, async t => {
     if (!needs(t, chromium !== undefined, noBrowser)) return;
@@ -128,7 +128,9 @@ describe('the page of show --html', () => {
         'Dump of container web-7c9f',
         '/var/log/nginx/access.log',
         'frozen\n48 ms',
-        'Given up',
+        'stands alone',
+        'Not complete: the content of 1 file is not in it.',
+        'Not in it',
         '/memfd:jit',
         'What ghostkeep said',
       ])

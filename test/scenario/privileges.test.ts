@@ -33,6 +33,30 @@ describe('without a privilege', options, () => {
     assert.match(all.stdout, /not looked at, because permission is denied: \d+ processes .*; run it as root/);
   });
 
+  it('a user who is not root is told to be root where a checkpoint belongs to root', t => {
+    const folder = temporaryFolder(t);
+    fs.chmodSync(folder, 0o755);
+    const images = `${folder}/images`;
+    const pid = holder(t, folder);
+    assert.equal(run([], command, 'dump', '--pid', pid, '-D', images).status, 0);
+    fs.writeFileSync(`${folder}/a.tar`, 'x', { mode: 0o600 });
+    const program = [process.execPath, publicProgram(t)];
+    for (const args of [
+      ['show', images],
+      ['show', images, '--html', '/dev/null'],
+      ['verify', images],
+      ['restore', images, '--to', `${folder}/to`],
+      ['materialize', images],
+      ['show', `${folder}/a.tar`],
+    ]) {
+      const { status, stdout, stderr } = run(nobody, program, ...args);
+      assert.equal(status, 1);
+      assert.match(`${stderr}${stdout}`, /EACCES.*; run it as root \[PERMISSION\]\n$/, args.join(' '));
+    }
+    const { error } = JSON.parse(run(nobody, program, 'show', images, '--json').stdout);
+    assert.match(error.message, /; run it as root$/);
+  });
+
   it('root without CAP_SYS_PTRACE cannot look at a process with more capabilities', t => {
     const folder = temporaryFolder(t);
     const pid = holder(t, folder);

@@ -6,6 +6,7 @@ import net from 'node:net';
 import { describe, it, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import tls from 'node:tls';
+import type { ReceiveLine } from '../../src/base/documents/generated/receive-line.js';
 import { type Answer, parseAnswers } from '../unit/move-stream.js';
 import { command, ghostkeep, temporaryFolder } from './ghostkeep.js';
 import { dumpStream, imagesStream, type Source, sourceOf } from './moved.js';
@@ -105,6 +106,37 @@ function certificates(folder: string, name: string): { ca: string; cert: string;
 const smallSource = (t: TestContext) => sourceOf(t, [Buffer.alloc(2_000_003, 5), Buffer.from('small')]);
 
 describe('a receiver that listens', () => {
+  it('says in lines of JSON on stderr where it listens, and how each connection ended', async t => {
+    const folder = temporaryFolder(t);
+    const images = `${folder}/images`;
+    const at = `${folder}/socket`;
+    const child = spawn(program, [...words, 'receive', '-D', images, '--listen', at, '--json'], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    t.after(() => child.kill('SIGKILL'));
+    const said = { stdout: '', stderr: '' };
+    for (const name of ['stdout', 'stderr'] as const)
+      child[name].setEncoding('utf8').on('data', (text: string) => {
+        said[name] += text;
+      });
+    const ended = new Promise<number | null>(resolve => child.on('close', resolve));
+    while (!said.stderr.includes('\n')) await sleep(20);
+    await moveAll(smallSource(t), () => net.connect(at));
+    assert.equal(await ended, 0);
+    assert.deepEqual(
+      said.stderr
+        .trim()
+        .split('\n')
+        .map(line => JSON.parse(line) as ReceiveLine),
+      [
+        { message_type: 'listening', address: at },
+        { message_type: 'summary', images, ghosts: 2, sealed: false },
+        { message_type: 'summary', images, ghosts: 2, sealed: true },
+      ],
+    );
+    assert.equal(said.stdout, '');
+  });
+
   it('takes connections on a unix socket of its own user, until the directory is sealed', async t => {
     const folder = temporaryFolder(t);
     // A socket that a listener has left behind.

@@ -4,6 +4,8 @@ import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import { describe, it, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { assertDocument } from '../../src/base/documents/document.js';
+import type { ReceiveLine } from '../../src/base/documents/generated/receive-line.js';
 import { parseAnswers, payloads, Stream, types } from '../unit/move-stream.js';
 import { command, filesIn, ghostkeep, temporaryFolder } from './ghostkeep.js';
 import { addFile, dumpStream, imagesStream, type Moved, type Source, sourceOf } from './moved.js';
@@ -62,6 +64,32 @@ describe('ghosts that are moved to another host', () => {
     assertSealed(t, images, ghosts);
     const again = receive(images, imagesStream(ghosts, { [manifestName]: manifest }));
     assert.equal(again.answers.at(-1)?.message?.['code'], 'ALREADY_SEALED');
+  });
+
+  it('are told in lines of JSON on stderr, of an error, too, while stdout belongs to the sender', t => {
+    const images = `${temporaryFolder(t)}/images`;
+    const { ghosts, manifest } = smallSource(t);
+    const lines = ({ stderr }: { stderr: string }) =>
+      stderr
+        .trim()
+        .split('\n')
+        .map(text => {
+          const line = JSON.parse(text) as ReceiveLine;
+          assertDocument('ReceiveLine', line, text, 'BAD_INPUT');
+          return line;
+        });
+    const dumped = receive(images, dumpStream(ghosts), '--json');
+    assert.deepEqual(lines(dumped), [{ message_type: 'summary', images, ghosts: 4, sealed: false }]);
+    const half = new Stream().hello('images');
+    half.add('file', payloads.file(manifestName, manifest.length));
+    const [error, ...more] = lines(receive(images, half, '--json'));
+    assert.deepEqual(
+      [error?.message_type, error?.code, error?.subject, more],
+      ['error', 'MOVE_INTERRUPTED', 'stream', []],
+    );
+    const sealed = receive(images, imagesStream(ghosts, { [manifestName]: manifest }), '--json');
+    assert.equal(sealed.answers.at(-1)?.type, 'sealed', 'no line has gone to the sender');
+    assert.deepEqual(lines(sealed), [{ message_type: 'summary', images, ghosts: 4, sealed: true }]);
   });
 
   it('wait for the files of CRIU through interruptions, other commands and damaged files', t => {

@@ -17,7 +17,7 @@ export interface MemberReader {
 }
 
 export interface ArchiveReader {
-  /** Undefined where nobody wants the bytes. An error that it throws ends the reading. */
+  /** Undefined where nobody wants the bytes. An error that it throws is the reason in ARCHIVE_INVALID. */
   member(member: Member): MemberReader | undefined;
   /** A sign of life: how many bytes of the file were read. */
   read(bytes: bigint): void;

@@ -25,7 +25,7 @@ import { resolvePolicy } from '../../oci/policy.js';
 import { oneOf, parse, required, usage } from '../args.js';
 import { orUndo } from '../ending/interrupt.js';
 import { watch } from '../ending/watch.js';
-import { dumpFrozen, isOfFrozen, thawAfterOwner } from '../frozen-dump.js';
+import { dumpFrozen, isOfFrozen, tellCopied, thawAfterOwner } from '../frozen-dump.js';
 import { packDumped, packingOf } from '../options/dump-parent.js';
 import { selection, selectionOptions } from '../options/selection.js';
 import { targetOf, targetOptions } from '../options/target.js';
@@ -130,7 +130,7 @@ async function dump(args: string[]): Promise<number> {
       warm.bases?.letGo();
       await mover?.close();
     });
-  });
+  }).finally(tellCopied);
   if (!packing) end(manifest);
   else if (!isOfFrozen()) {
     const packed = await packDumped(context, images, packing);

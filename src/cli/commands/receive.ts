@@ -11,6 +11,7 @@ import { makeContext } from '../context.js';
 import { listen } from '../listen/listen.js';
 import { type Address, isLocal, parseAddress } from '../options/address.js';
 import { readCertificates, tlsOptions } from '../options/tls.js';
+import { jsonLog, printLine } from '../print/json-lines.js';
 import { line } from '../print/line.js';
 import { version } from '../version.js';
 
@@ -23,6 +24,7 @@ const options = {
   insecure: { type: 'boolean' },
   'status-fd': { type: 'string' },
   dump: { type: 'boolean' },
+  json: { type: 'boolean' },
   ...tlsOptions,
 } as const;
 
@@ -37,24 +39,25 @@ export async function receiveCommand(args: string[]): Promise<number> {
   if (values.listen !== undefined) return listenFor(images, values.listen, values);
   for (const name of ['tls', 'tls-cacert', 'tls-cert', 'tls-key', 'insecure', 'status-fd'] as const)
     if (values[name] !== undefined) throw usage('receive', `--${name} needs --listen`);
-  return receiveOne(images, mostBytes);
+  return receiveOne(images, mostBytes, values.json);
 }
 
 /** The sender is on stdin and stdout, so that everything else goes to stderr. */
-async function receiveOne(images: string, mostBytes: bigint | undefined): Promise<number> {
+async function receiveOne(images: string, mostBytes: bigint | undefined, json = false): Promise<number> {
   if (isatty(stdin))
     throw usage(
       'receive',
       'a sender must be on its stdin and stdout, and this is a terminal; give --listen, or start it with `pre-dump --via`',
     );
-  const context = makeContext();
+  const context = makeContext(json ? jsonLog() : undefined);
   const { moving, files } = context.host;
   const link = moving.openLink(stdin, stdout, deadMs);
   const build = `ghostkeep ${version}`;
   const { ghosts, sealed } = await receive(context, { images, link, build, mostBytes });
   link.close();
   const where = files.realPath(images);
-  process.stderr.write(line(`${where}: ${counted(ghosts, 'ghost')} ${sealed ? 'sealed' : 'received'}`));
+  if (json) printLine({ message_type: 'summary', images: where, ghosts, sealed });
+  else process.stderr.write(line(`${where}: ${counted(ghosts, 'ghost')} ${sealed ? 'sealed' : 'received'}`));
   return 0;
 }
 
@@ -62,18 +65,19 @@ async function listenFor(images: string, text: string, values: Values): Promise<
   const address = parseAddress('receive', '--listen', text);
   assertSecret(address, text, values);
   const statusFd = values['status-fd'] === undefined ? undefined : fdOf(values['status-fd']);
-  const context = makeContext();
+  const context = makeContext(values.json ? jsonLog() : undefined);
   const { files } = context.host;
   const isDone = () => manifestExists(files, images);
   const most = values['max-bytes'] === undefined ? [] : ['--max-bytes', values['max-bytes']];
   await listen({
     address,
     certificates: values.tls ? readCertificates(values) : undefined,
-    args: ['receive', '-D', images, ...most],
+    args: ['receive', '-D', images, ...most, ...(values.json ? ['--json'] : [])],
     log: context.log,
     isDone,
     onListening(at) {
-      process.stdout.write(line(`listening on ${at}`));
+      if (values.json) printLine({ message_type: 'listening', address: at });
+      else process.stdout.write(line(`listening on ${at}`));
       // Source: criu(8), --status-fd
       if (statusFd !== undefined) fs.writeSync(statusFd, '\0');
     },

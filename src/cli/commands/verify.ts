@@ -11,6 +11,7 @@ import { archives } from '../../host/archive/read-archive.js';
 import { countFiles, countGhosts, countUnchecked } from '../../image/count-ghosts.js';
 import { parse, usage } from '../args.js';
 import { imagesDir, imagesDirOption } from '../options/images-dir.js';
+import { sayRoot } from '../print/as-root.js';
 import { printJson } from '../print/json.js';
 import { line, withCode } from '../print/line.js';
 import { contextWithProgress, verboseOption } from '../progress/for-command.js';
@@ -38,6 +39,7 @@ export async function verifyCommand(args: string[]): Promise<number> {
     chain: values.chain ?? false,
     read: () => dump.manifest(),
   });
+  for (const each of result.damage) each.message = sayRoot(each.code, each.message);
   if (values.json) printJson({ ...result, ...(repaired ? { repaired } : {}) });
   else if (result.damage.length === 0)
     process.stdout.write(line(`${result.images}: ${showChecked(dump.manifest(), values.chain)}`));

@@ -7,9 +7,12 @@ export interface Option {
   value?: string | string[];
 }
 
+/** `--tls …` in a usage stands for these; that of send-images has them in full. */
+const secretly = '--tls --tls-cacert FILE --tls-cert FILE --tls-key FILE --tls-no-cn-verify --insecure';
+
 /** The options that a command's usage names, each once. */
 export function optionsOf({ usage }: Command): Option[] {
-  const [own = ''] = usage.split(' -- ');
+  const [own = ''] = usage.replace('--tls …', secretly).split(' -- ');
   const found = own.matchAll(/(?<![\w-])(--[a-z][a-z-]*|-[A-Z])(?: ([A-Z][A-Z0-9]*|[a-z]+(?:\|[a-z]+)+))?/g);
   const options = new Map<string, Option>();
   for (const [, name = '', value] of found)

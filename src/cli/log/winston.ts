@@ -37,6 +37,17 @@ function rotatingFile(file: string) {
   });
 }
 
+/** By the method that process.stderr has when a line is written: src/cli/progress/ may have replaced it. */
+function stderr() {
+  return new Writable({
+    decodeStrings: false,
+    write(line, _encoding, done) {
+      process.stderr.write(line);
+      done();
+    },
+  });
+}
+
 /** Ignores errors: a log that cannot be written is no reason to fail. */
 function fileAtOnce(file: string) {
   const stream = new Writable({
@@ -66,11 +77,7 @@ export function makeWriter({
   const logger = createLogger({
     level: 'debug',
     transports: [
-      new transports.Console({
-        stderrLevels: ['error', 'warn', 'info', 'debug'],
-        level,
-        format: human,
-      }),
+      new transports.Stream({ stream: stderr(), level, format: human }),
       ...(file ? [atOnce ? fileAtOnce(file) : rotatingFile(file)] : []),
     ],
   });

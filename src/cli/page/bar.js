@@ -1,5 +1,10 @@
+import { make } from './elements.js';
+import { parts } from './words.js';
+
 const pieces = 256;
 const svg = 'http://www.w3.org/2000/svg';
+const classes = { p: 'parent', g: 'given', u: 'unwritten' };
+const runsOf = ({ bar }) => (bar === '' ? [] : bar.split(',').map(run => run.split(':')));
 
 /** Where a ghost has data. LENGTH is the part of the width that stands for its size. */
 export function bar(ghost, length = 1) {
@@ -21,14 +26,24 @@ export function bar(ghost, length = 1) {
   if (ghost.size > 0) draw(`M0 0h${wide}v1h-${wide}z`, 'track');
   const paths = new Map();
   let at = 0;
-  for (const run of ghost.bar === '' ? [] : ghost.bar.split(',')) {
-    const [mark, count] = run.split(':');
+  for (const [mark, count] of runsOf(ghost)) {
     const width = Number(count) * length;
     if (mark !== '0') paths.set(mark, `${paths.get(mark) ?? ''}M${at} 0h${width}v1h-${width}z`);
     at += width;
   }
   for (const [mark, path] of paths)
-    if (mark === 'u') draw(path, 'unwritten', 1);
+    if (classes[mark]) draw(path, classes[mark], 1);
     else draw(path, '', 0.25 + Number(mark) / 12);
   return drawing;
+}
+
+/** Says what the colours of a bar mean; nothing where data is all that it has. */
+export function legend(ghost) {
+  const marks = new Set(runsOf(ghost).map(([mark]) => (classes[mark] ? mark : mark === '0' ? '' : 'data')));
+  const kinds = Object.keys(parts).filter(kind => marks.has(kind));
+  if (kinds.every(kind => kind === 'data')) return [];
+  const entries = kinds.map(kind =>
+    make('span', {}, make('i', { class: classes[kind] ?? 'data', 'aria-hidden': 'true' }), parts[kind]),
+  );
+  return [make('p', { class: 'legend quiet' }, entries)];
 }

@@ -1,5 +1,6 @@
-import { bar } from './bar.js';
+import { bar, legend } from './bar.js';
 import { bytes, facts, make, time } from './elements.js';
+import { isBad } from './words.js';
 
 /** What a click on a ghost shows. */
 export function details(ghost) {
@@ -8,13 +9,15 @@ export function details(ghost) {
     more.append(bar(ghost));
     const axis = [0, 0.25, 0.5, 0.75, 1].map(part => make('span', {}, bytes(ghost.size * part)));
     more.append(make('div', { class: 'axis', 'aria-hidden': 'true' }, axis));
+    for (const each of legend(ghost)) more.append(each);
   }
-  if (ghost.note) more.append(make('p', { class: 'warn' }, ghost.note));
+  if (ghost.note)
+    more.append(make('p', { class: isBad(ghost) ? 'note warn' : 'note' }, sentence(ghost.note)));
   const others = ghost.holdersMore > 0 ? ` and ${ghost.holdersMore} more` : '';
   more.append(
     facts([
-      ['held by, in /proc', `${ghost.holders.join(' ')}${others}`],
-      ['image', ghost.image],
+      ['held by (process/descriptor)', `${ghost.holders.join(' ')}${others}`],
+      [ghost.image.includes(',') ? 'files' : 'image', ghost.image],
       ['ranges of data', ghost.ranges?.toLocaleString('en')],
       ['size in bytes', ghost.size.toLocaleString('en')],
       ['data in bytes', ghost.data?.toLocaleString('en')],
@@ -25,10 +28,12 @@ export function details(ghost) {
       ['file system', ghost.filesystem === 'unknown' ? '' : ghost.filesystem],
       ['class', ghost.class],
       ['copied by', ghost.how],
-      ['found this way because', ghost.why],
+      ['this way, because', ghost.why],
       ['copied before the freeze', ghost.kept === undefined ? '' : bytes(ghost.kept)],
       ['checksum', ghost.digest ?? 'none'],
     ]),
   );
   return more;
 }
+
+const sentence = text => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;

@@ -16,7 +16,7 @@ export function bytes(value) {
   let unit = 0;
   let shown = value;
   for (; shown >= 1024 && unit < units.length - 1; unit += 1) shown /= 1024;
-  return `${shown.toFixed(1).replace(/\.0$/, '')} ${units[unit]}`;
+  return `${shown.toFixed(unit === 0 ? 0 : 1).replace(/\.0$/, '')} ${units[unit]}`;
 }
 
 export const sum = (list, of) => list.reduce((total, each) => total + (of(each) ?? 0), 0);

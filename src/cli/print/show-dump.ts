@@ -4,10 +4,10 @@ import { groupBy } from '../../base/group-by.js';
 import { showId } from '../../base/text/ghost-id.js';
 import { showSome } from '../../base/text/show-some.js';
 import { countFromJson, showBytes } from '../../base/units.js';
-import { hasGiven, takersOf } from '../../chain/given.js';
 import { packedGhosts } from '../../chain/packed.js';
 import { showLeftOut } from '../../flows/choose/left-out.js';
 import { criuAlone } from '../../flows/look/criu-alone.js';
+import { givenInWords, packedInWords } from '../../flows/look/in-words.js';
 import { countGhosts, countUnchecked } from '../../image/count-ghosts.js';
 import { whereMoved } from '../../image/manifest.js';
 import { line } from './line.js';
@@ -85,20 +85,10 @@ function rowOf(
 
 function* showPacked(manifest: Manifest, where: string): Generator<string> {
   for (const ghost of packedGhosts(manifest)) {
-    const { id, layer } = ghost;
-    const [here, above] = [layer.dataBytes, layer.parentBytes].map(count => showBytes(countFromJson(count)));
-    yield line(
-      `${showId(id)} is packed: ${here} here, ${above} in ${layer.parent ? manifest.parent?.path : 'no parent'}`,
-    );
-    if (!hasGiven(ghost)) continue;
-    const [size, below] = [countFromJson(ghost.size), countFromJson(layer.moved?.below ?? 0) * 65536n];
-    const what = [
-      ...(layer.given ? [`${showBytes(countFromJson(layer.given.bytes))} of its data`] : []),
-      ...(layer.moved ? [`the first ${showBytes(below < size ? below : size)} of the file`] : []),
-    ];
-    yield line(
-      `${showId(id)} gave up ${what.join(' and ')} to ${takersOf(ghost, where).join(', ')}: it cannot be restored from here`,
-    );
+    const id = showId(ghost.id);
+    yield line(`${id} is ${packedInWords(ghost, manifest)}`);
+    const given = givenInWords(ghost, where);
+    if (given !== undefined) yield line(`${id} ${given}`);
   }
 }
 

@@ -5,6 +5,7 @@ import type { Context } from '../../flows/context.js';
 import { usage } from '../args.js';
 import { makeContext } from '../context.js';
 import { makeLogger } from '../log/logger.js';
+import { neverWaitForStderr, openAtOnce } from './never-wait.js';
 import { jsonLines, type Pace, type Printer, terminalLine, textLines } from './printers.js';
 
 export const verboseOption = { verbose: { type: 'boolean', short: 'v' } } as const;
@@ -30,6 +31,7 @@ export function contextWithProgress({
   json?: boolean | undefined;
   progressFd?: number | undefined;
 }): Context {
+  neverWaitForStderr();
   const print = progressFd === undefined ? printerFor(verbose, json) : linesTo(progressFd);
   const context = makeContext(makeLogger({ level: verbose && !json ? 'info' : 'warn' }));
   if (!print) return context;
@@ -97,19 +99,8 @@ function lineOnTerminal(): Printer | undefined {
   return print;
 }
 
-/**
- * A terminal whose output is stopped (Ctrl-S, a broken connection) takes nothing, and the processes that are
- * copied may be frozen until we go on. So what it does not take at once is not written. O_NONBLOCK belongs to
- * an open file, and other programs have the one of stderr as well, so the terminal is opened again.
- * @returns undefined where it cannot be opened: it may be another user's after su(1)
- */
-function writerThatNeverWaits(terminal: string): ((text: string) => void) | undefined {
-  const { O_WRONLY, O_NONBLOCK, O_NOCTTY } = fs.constants;
-  let fd: number;
-  try {
-    fd = fs.openSync(terminal, O_WRONLY | O_NONBLOCK | O_NOCTTY);
-  } catch {
-    return undefined;
-  }
-  return writerTo(fd);
+/** @returns undefined where the file cannot be opened again: see openAtOnce */
+function writerThatNeverWaits(file: string): ((text: string) => void) | undefined {
+  const fd = openAtOnce(file);
+  return fd === undefined ? undefined : writerTo(fd);
 }

@@ -1,6 +1,5 @@
 /** One folder of an archive: it keeps what is needed of it while the archive flows by. */
 import { bounds } from '../../base/bounds.js';
-import { GhostkeepError } from '../../base/errors.js';
 import type { Member, MemberReader } from '../../base/host/archive.js';
 import type { EngineReport, Extent } from '../../base/host/host.js';
 import { headBytes } from '../../criu/ghost-file.js';
@@ -23,14 +22,12 @@ const isGhostImage = (name: string) => /^(ghost-file|ghostkeep-linked)-[0-9a-f]+
 export class Room {
   #left = 24 * 1024 * 1024 + Object.values(documents).reduce((sum, bytes) => sum + bytes, 0);
 
-  /** @throws ARCHIVE_INVALID where an archive makes us keep more than a checkpoint would */
+  /** @throws where an archive has more to keep than a checkpoint; its reader adds the name of the archive */
   take(bytes: number, name: string): void {
     this.#left -= bytes;
     if (this.#left < 0)
-      throw new GhostkeepError(
-        'ARCHIVE_INVALID',
-        name,
-        'it has more and larger images than a checkpoint has',
+      throw new Error(
+        `up to ${name} it has more and larger images than a checkpoint has; unpack it, and name the directory`,
       );
   }
 }
@@ -76,7 +73,7 @@ export class ArchivedFolder {
     const most = documents[name];
     const isImage = isGhostImage(name);
     if (kind === 'other' && (most !== undefined || isImage))
-      throw new GhostkeepError('ARCHIVE_INVALID', name, `${name} in the archive is not a regular file`);
+      throw new Error(`${name} in it is not a regular file`);
     this.files.set(name, file);
     if (isImage) return this.#check(name, file);
     if (most === undefined) return undefined;

@@ -21,13 +21,16 @@ export function drawBar(
   if (size <= 0n) return '';
   const data = fill(size, extents);
   const unwritten = fill(size, allocated);
-  const marks = Array.from(data, (full, index) =>
-    full > 0
-      ? String(Math.max(1, Math.min(levels, Math.floor(full * levels))))
-      : unwritten[index]
-        ? 'u'
-        : '0',
-  );
+  return toRuns(Array.from(data, (full, piece) => (full === 0 && unwritten[piece] ? 'u' : fullness(full))));
+}
+
+/** @param full which part of a piece has data: 0 is none of it, 1 is all */
+export function fullness(full: number): string {
+  return full > 0 ? String(Math.max(1, Math.min(levels, Math.floor(full * levels)))) : '0';
+}
+
+/** @param marks one for each piece */
+export function toRuns(marks: readonly string[]): string {
   const runs: { mark: string; count: number }[] = [];
   for (const mark of marks) {
     const last = runs.at(-1);
@@ -41,12 +44,15 @@ export function drawBar(
 function fill(size: bigint, ranges: Iterable<Pick<Extent, 'offset' | 'length'>>): Float64Array {
   const covered = new Float64Array(pieces);
   const bytes = Number(size);
-  for (const { offset, length } of ranges) {
-    // Numbers have 53 bits: a piece of a file that needs more is far larger than what is lost.
-    const start = (Number(offset) / bytes) * pieces;
-    const end = Math.min(pieces, (Number(offset + length) / bytes) * pieces);
-    for (let piece = Math.floor(start); piece < end; piece += 1)
-      covered[piece] = (covered[piece] ?? 0) + Math.min(end, piece + 1) - Math.max(start, piece);
-  }
+  // Numbers have 53 bits: a piece of a file that needs more is far larger than what is lost.
+  for (const { offset, length } of ranges)
+    cover(covered, Number(offset) / bytes, Number(offset + length) / bytes);
   return covered;
+}
+
+/** Adds a range to COVERED. START and END are parts of the size; nothing past the size is added. */
+export function cover(covered: Float64Array, start: number, end: number): void {
+  const [first, last] = [start * pieces, Math.min(pieces, end * pieces)];
+  for (let piece = Math.floor(first); piece < last; piece += 1)
+    covered[piece] = (covered[piece] ?? 0) + Math.min(last, piece + 1) - Math.max(first, piece);
 }

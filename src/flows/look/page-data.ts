@@ -1,16 +1,14 @@
 /** The content of the page of `show --html`. Every text in it may come from a container or another host. */
 import { bounds } from '../../base/bounds.js';
 import type { Manifest, ManifestGhost } from '../../base/documents/generated/manifest.js';
-import { reasonOf } from '../../base/errors.js';
 import { showId } from '../../base/text/ghost-id.js';
 import { toPrintable } from '../../base/text/printable.js';
-import { countFromJson } from '../../base/units.js';
-import { bytesOf, isPacked } from '../../chain/packed.js';
+import { isPacked } from '../../chain/packed.js';
 import { type DumpTimes, dumpTimes } from '../../criu/stats.js';
 import { isMoved } from '../../image/manifest.js';
-import { drawBar } from './bar.js';
-import { criuAlone } from './criu-alone.js';
+import { useInWords } from './in-words.js';
 import type { Dump } from './open-dump.js';
+import { type Content, contentOf } from './page-content.js';
 
 export interface PageData {
   title: string;
@@ -18,6 +16,8 @@ export interface PageData {
   tool: string;
   created: string;
   byCriu: boolean;
+  /** Can it be used as it lies here? */
+  use: { text: string; isWarning: boolean };
   parent: string | undefined;
   archive: string | undefined;
   ghosts: PageGhost[];
@@ -28,24 +28,17 @@ export interface PageData {
   logMore: number;
 }
 
-export interface PageGhost {
+export interface PageGhost extends Content {
   /** As people see it. */
   id: string;
   number: number;
+  /** The files here that have its content. */
   image: string;
   path: string;
   class: string;
   filesystem: string;
   /** Bytes. Above 2^53 the last digits are lost. */
   size: number;
-  /** Undefined where CRIU has dumped it and its image cannot be read. */
-  data: number | undefined;
-  ranges: number | undefined;
-  /** See drawBar. Empty where there is no image to look at. */
-  bar: string;
-  state: 'whole' | 'packed' | 'moved' | 'criu' | 'unreadable';
-  /** Why it is in this state, where there is something to say. */
-  note: string | undefined;
   holders: string[];
   holdersMore: number;
   processes: number[];
@@ -68,12 +61,14 @@ export function pageData(dump: Dump): PageData {
   const manifest = dump.manifest();
   const { tool, created, criu, container, parent, leftOut = [], leftOutMore = 0 } = manifest;
   const what = criu ? 'Checkpoint' : 'Dump';
+  const use = useInWords(manifest, dump.where);
   return {
     title: toPrintable(container === undefined ? what : `${what} of container ${container}`),
     where: toPrintable(dump.where),
     tool: toPrintable(tool),
     created: toPrintable(created),
     byCriu: criu ?? false,
+    use: { text: toPrintable(use.text), isWarning: use.isWarning },
     parent: parent && toPrintable(parent.path),
     archive: dump.archive,
     ghosts: manifest.ghosts.map(ghost => describe(dump, manifest, ghost)),
@@ -89,19 +84,21 @@ export function pageData(dump: Dump): PageData {
   };
 }
 
-function describe(dump: Dump, { tool, parent }: Manifest, ghost: ManifestGhost): PageGhost {
+function describe(dump: Dump, manifest: Manifest, ghost: ManifestGhost): PageGhost {
   const { id, image, path, filesystem, size, holders, uid, gid, mode, mtime, atime, dev, ino, data } = ghost;
   const links = [...new Set(holders.map(({ pid, via, fd }) => `${pid}/${via === 'fd' ? `fd/${fd}` : via}`))];
   const gaveUp = data && data.fallbacks > 0 ? `, gave up ${data.fallbacks} times before` : '';
   return {
     id: showId(id),
     number: id,
-    image: toPrintable(image),
+    image: toPrintable(
+      isPacked(ghost) ? `${ghost.layer.map}, ${ghost.layer.data}` : isMoved(ghost) ? '' : image,
+    ),
     path: toPrintable(path),
     class: ghost.class,
     filesystem: toPrintable(filesystem),
     size: Number(size),
-    ...contentOf(dump, ghost, tool === criuAlone, parent?.path),
+    ...contentOf(dump, manifest, ghost),
     holders: links.slice(0, mostHolders),
     holdersMore: Math.max(0, links.length - mostHolders),
     processes: [...new Set(holders.map(({ pid }) => pid))].slice(0, mostHolders),
@@ -110,53 +107,13 @@ function describe(dump: Dump, { tool, parent }: Manifest, ghost: ManifestGhost):
     modified: mtime,
     accessed: atime,
     inode: `${dev}/${ino}`,
-    how: data && `${data.ways.join(' + ') || 'nothing to copy'}; data found by ${data.engine}${gaveUp}`,
+    how:
+      data &&
+      `${data.ways.join(' + ') || (isMoved(ghost) ? 'sending' : 'nothing to copy')}; data found by ${data.engine}${gaveUp}`,
     why: data?.why && toPrintable(data.why),
     digest: data?.digest,
     kept: data?.kept === undefined ? undefined : Number(data.kept),
   };
-}
-
-type Content = Pick<PageGhost, 'data' | 'ranges' | 'bar' | 'state' | 'note'>;
-
-function contentOf(
-  { context, images }: Dump,
-  ghost: ManifestGhost,
-  isCriuAlone: boolean,
-  parent: string | undefined,
-): Content {
-  if (isPacked(ghost)) {
-    const note = `part of it lies in ${toPrintable(ghost.layer.parent ? (parent ?? 'a parent') : 'no parent')}`;
-    return { data: Number(bytesOf(ghost)), ranges: undefined, bar: '', state: 'packed', note };
-  }
-  if (isMoved(ghost))
-    return { data: 0, ranges: undefined, bar: '', state: 'moved', note: 'its content is on another host' };
-  const { files, engine } = context.host;
-  let [ranges, bytes] = [0, 0n];
-  function* counted(fd: number) {
-    for (const range of engine.chunks(fd)) {
-      ranges += 1;
-      bytes += range.length;
-      yield range;
-    }
-  }
-  try {
-    const fd = files.open(`${images}/${ghost.image}`);
-    try {
-      const allocation = ghost.data?.allocation?.map(({ offset, length }) => ({
-        offset: countFromJson(offset),
-        length: countFromJson(length),
-      }));
-      const bar = drawBar(countFromJson(ghost.size), counted(fd), allocation);
-      const state = ghost.adopted || isCriuAlone ? 'criu' : 'whole';
-      return { data: Number(bytes), ranges, bar, state, note: undefined };
-    } finally {
-      files.close(fd);
-    }
-  } catch (error) {
-    const data = ghost.data && Number(ghost.data.bytes);
-    return { data, ranges: undefined, bar: '', state: 'unreadable', note: toPrintable(reasonOf(error)) };
-  }
 }
 
 function timesOf({ context, images, stats }: Dump): DumpTimes | undefined {

@@ -13,11 +13,13 @@ const closeOnExec = 1;
 type Rename = (fromFd: number, from: string, toFd: number, to: string, flags: number) => number;
 type Link = (fromFd: number, from: string, toFd: number, to: Buffer, flags: number) => number;
 type Flock = (fd: number, operation: number) => number;
+type Poll = (fds: Buffer, count: number, waitMs: number) => number;
 
 let lseek: Lseek | undefined;
 let rename: Rename | undefined;
 let link: Link | undefined;
 let flock: Flock | undefined;
+let poll: Poll | undefined;
 
 /** lseek(2). @returns the new offset, or a negative errno */
 export function seek(fd: number, offset: bigint, whence: number): bigint {
@@ -63,6 +65,16 @@ export function tryLock(fd: number): boolean | undefined {
   flock ??= koffi.load(null).func('int flock(int, int)') as unknown as Flock;
   if (flock(fd, exclusiveAtOnce) === 0) return true;
   return koffi.errno() === constants.errno.EWOULDBLOCK ? false : undefined;
+}
+
+/** Can FD take some bytes without waiting? A socket that can takes at least a few pages. Source: poll(2) */
+export function canTake(fd: number): boolean {
+  const [pollOut, atOnce] = [4, 0];
+  const asked = Buffer.alloc(8);
+  asked.writeInt32LE(fd, 0);
+  asked.writeInt16LE(pollOut, 4);
+  poll ??= loadKoffi().load(null).func('int poll(void *, unsigned long, int)') as unknown as Poll;
+  return poll(asked, 1, atOnce) === 1;
 }
 
 /** Sources: unix(7), linux/un.h; asm-generic/socket.h, which x86 and arm share */

@@ -21,6 +21,7 @@ describe('sizes', () => {
     assert.equal(parseSize('3K', 'x'), 3072n);
     assert.equal(parseSize('16M', 'x'), 16n << 20n);
     assert.equal(parseSize('2G', 'x'), 2n << 30n);
+    assert.equal(parseSize('100m', 'x'), 100n << 20n);
     assert.equal(parseSize('8388607T', 'x'), 8388607n << 40n);
   });
 
@@ -29,7 +30,7 @@ describe('sizes', () => {
       '',
       '-1',
       '1.5G',
-      '1k',
+      '1kb',
       '1 M',
       '0x10',
       '1P',
