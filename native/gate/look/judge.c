@@ -65,7 +65,7 @@ const char *why_doubted(const struct look_file *file)
 		return "its name is one that removed files get";
 	if (S_ISREG(file->mode) && file->mount == MOUNT_OVERLAY && file->links != 1)
 		return "it has several links on an overlay";
-	if (S_ISREG(file->mode) && file->mount == MOUNT_SHM)
+	if (file->mount == MOUNT_SHM && strcmp(file->name, "/dev/shm"))
 		return "it is on a /dev/shm that the container shares";
 	if (S_ISCHR(file->mode) && file->rdev_major == FUSE_MAJOR && file->rdev_minor == FUSE_MINOR)
 		return "its process may be a FUSE server";

@@ -25,10 +25,10 @@ export async function check(context: Context, selection: Selection, images?: str
   const { policy } = policyOf(context, first);
   const found = searchGhosts(context, pids, { named: true });
   const place = placeOf(context, pids, selection, images);
-  const { room, freeze, refusals } = await estimate(context, found, policy, place.folder);
+  const { room, freeze, refusals } = await estimate(context, found, { policy, pids }, place.folder);
   const unseen: string[] = [];
   const all = [
-    ...findRefusals(context, found, policy, text => unseen.push(text)),
+    ...findRefusals(context, found, { policy, pids }, text => unseen.push(text)),
     ...findMountRefusals(context, pids),
     ...findChildrenRefusals(context, images),
     ...refusals,

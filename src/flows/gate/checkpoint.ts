@@ -9,7 +9,6 @@
 import { bounds } from '../../base/bounds.js';
 import type { Manifest } from '../../base/documents/generated/manifest.js';
 import { GhostkeepError, reasonOf } from '../../base/errors.js';
-import { showBytes } from '../../base/units.js';
 import { stillExternal } from '../../criu/seal-plan.js';
 import { findGhosts } from '../../ghost/find/find.js';
 import { clearImages } from '../../image/clear-images.js';
@@ -21,7 +20,8 @@ import { assertMayReplace } from '../chain/children.js';
 import { chooseGhosts, needsCopy } from '../choose/choose.js';
 import { EntryRoom } from '../choose/entry-room.js';
 import { type PinnedGhost, pinGhosts, unpinGhosts } from '../choose/pin.js';
-import { chooseFitting, pinNamed } from '../choose/pin-named.js';
+import { leaveOutTooLarge, pinNamed } from '../choose/pin-named.js';
+import { assertNamedKept, assertNothingLost } from '../choose/shared-shm.js';
 import { notePause } from '../container/pause/paused.js';
 import { policyOf } from '../container/policy.js';
 import { resume, runtimeCall, runtimeWaitMs, stateOf } from '../container/runtime-calls.js';
@@ -93,10 +93,11 @@ async function aroundCommand(
   const pids = processes.tree(pid);
   const found = findGhosts(processes, pids, undefined, { named: true });
   const { chosen } = chooseGhosts(context, found, { policy, criu: true });
+  assertNothingLost(context, { policy, pids }, found);
   const linked = describeLinked(context, chosen);
   const pinned = pinGhosts(processes, chosen.filter(needsCopy));
   try {
-    for (const pin of pinNamed(context, policy, found.named, chosen.length)) pinned.push(pin);
+    for (const pin of pinNamed(context, { policy, pids }, found.named, chosen.length)) pinned.push(pin);
     if (pinned.length === 0 && !linked.links) {
       await asOwner(
         context,
@@ -136,7 +137,9 @@ async function aroundCommand(
       await finishOrHold(context, request, keys, policy, paused);
       throw error;
     }
-    return await finishOrHold(context, request, keys, policy, paused);
+    const manifest = await finishOrHold(context, request, keys, policy, paused);
+    if (manifest && !policy.allowMissing) assertNamedKept(images, journal, manifest);
+    return manifest;
   } finally {
     unpinGhosts(processes, pinned);
   }
@@ -175,7 +178,7 @@ function pinnedJournal(
   const startTime = processes.startTime(self);
   if (paused) journal.thaw = true;
   const pinOf = (index: number) => ({ pid: self, fd: (pinned[index] as PinnedGhost).fd, startTime });
-  const room = new EntryRoom(context);
+  const room = new EntryRoom(context, dump);
   const entries = journal.ghosts.map((ghost, index) => ({ ...ghost, pin: pinOf(index) }));
   journal.ghosts = entries.filter(entry => room.hasFor(entry));
   return journal;
@@ -243,31 +246,6 @@ async function finishOrHold(
     }
   }
 }
-
-/**
- * A disk that is too small for the ghosts must show before the container is gone. Named files that do not fit
- * are left out.
- */
-function leaveOutTooLarge(
-  context: Context,
-  request: { images: string; pids: readonly number[]; policy: Policy },
-  pinned: readonly PinnedGhost[],
-): PinnedGhost[] {
-  const { images, policy } = request;
-  const [ghosts, named] = [pinned.filter(isOfGhost), pinned.filter(pin => !isOfGhost(pin))];
-  const bytes = ghosts.reduce((sum, { stat }) => sum + stat.allocated, 0n);
-  const needed = bytes + policy.reserve;
-  const free = context.host.files.freeBytes(images);
-  if (free === undefined || free >= needed)
-    return [...ghosts, ...chooseFitting(context, request, named, bytes)];
-  throw new GhostkeepError(
-    'NO_SPACE',
-    images,
-    `cannot checkpoint: ${showBytes(free)} are free in ${images}, the ghosts and the policy's reserve need ${showBytes(needed)}; make room or choose another --image-path`,
-  );
-}
-
-const isOfGhost = ({ ghost }: PinnedGhost) => ghost.class !== 'named';
 
 /** @returns false if it cannot be paused and need not be, because CRIU freezes it and ends it */
 async function pause(

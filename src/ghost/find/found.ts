@@ -1,6 +1,7 @@
 import type { Unseen } from '../../base/documents/generated/scan.js';
 import type { Ghost } from '../ghost.js';
 import type { Carrier, OpenDevice } from './inside.js';
+import type { Lost } from './named.js';
 import type { UnseenInSearch } from './unseen.js';
 
 /** The result of a search of processes. */
@@ -8,6 +9,8 @@ export interface Found {
   ghosts: Ghost[];
   /** Files on a shared /dev/shm that have their names. Only where they were asked for. */
   named: readonly Ghost[];
+  /** All else that is held there by its name, and cannot be copied. It is looked for with the named files. */
+  lost: readonly Lost[];
   unseen: UnseenInSearch[];
   /** Threads among the holders that have a table of descriptors of their own. */
   apart: ReadonlySet<number>;

@@ -60,13 +60,30 @@ describe('named files on /dev/shm', () => {
     assert.deepEqual(paths(find({ fds }, { mounts: [shm(), shm({ id: 41, parent: 40, dev: 1n })] })), []);
   });
 
-  it('a folder, a FIFO, and a name that says deleted are not found, and a file without a name is a ghost', () => {
-    for (const mode of [0o040755, 0o010644])
-      assert.deepEqual(paths(find({ fds: { 3: held({ mode }) } })), []);
+  it('/dev/shm itself, open or as a working directory, is there in every pod, and is not found', () => {
+    const root = held({ mode: 0o041777 }, '/dev/shm');
+    const found = find({ fds: { 3: root }, cwd: root });
+    assert.deepEqual([found.named, found.lost], [[], []]);
+  });
+
+  it('a folder, a FIFO, and a name that says deleted cannot be copied, and a file without a name is a ghost', () => {
+    for (const [mode, why] of [
+      [0o040755, /folder is not there/],
+      [0o010644, /a FIFO/],
+    ] as const) {
+      const found = find({ fds: { 3: held({ mode }) } });
+      assert.deepEqual(paths(found), []);
+      assert.match(found.lost.map(({ why }) => why).join(), why);
+      assert.deepEqual(find({ fds: { 3: held({ mode }) } }, { ours: [] }).lost, []);
+    }
     const live = file();
     const name = '/dev/shm/x (deleted)';
     const odd = { fds: { 3: opened(live, name, { mount: 40 }) }, inRoot: { [name]: live } };
     assert.deepEqual(paths(find(odd)), []);
+    assert.deepEqual(
+      find(odd).lost.map(({ why }) => why),
+      ['its name ends with " (deleted)", which CRIU cuts off'],
+    );
     const gone = find({ fds: { 3: held({ nlink: 0 }, name) } });
     assert.deepEqual(
       [gone.named.length, gone.ghosts.map(ghost => `${ghost.class} ${keysOf(ghost)}`)],
@@ -98,5 +115,22 @@ describe('named files on /dev/shm', () => {
       [2n],
     );
     assert.deepEqual(found.unseen, []);
+  });
+
+  it('a file that is also open through another mount of the tmpfs is not copied, because that mount may be another one', () => {
+    const one = file();
+    const fds = {
+      3: opened(one, '/dev/shm/held', { mount: 40 }),
+      4: opened(one, '/cache/held', { mount: 41 }),
+    };
+    const found = find(
+      { fds },
+      { mounts: [shm(), shm({ id: 41, mountPoint: Buffer.from('/cache'), parent: 30 })] },
+    );
+    assert.deepEqual(
+      found.lost.map(({ why }) => why),
+      ['it is open through /cache as well as /dev/shm'],
+    );
+    assert.deepEqual(found.named, []);
   });
 });
