@@ -24,6 +24,14 @@ describe('a file server that dies', () => {
       // not be interrupted.
       fs.closeSync(fs.openSync(`${server.mount}/${hidden}`, 'r'));
       const images = `${temporaryFolder(t)}/images`;
+      const checked = ghostkeep(['check', '--pid', String(pid), '-D', images], { waitMs: 60_000 });
+      const whyNot =
+        'cannot check the processes: nothing moved for 30 s; a file server that does not answer is';
+      assert.equal(checked.status, 1);
+      assert.match(
+        lastLine(checked.stderr) ?? '',
+        new RegExp(`^ghostkeep: ${whyNot} likely.* \\[DEADLINE\\]$`),
+      );
       const { status, stderr } = ghostkeep(['dump', '--pid', String(pid), '-D', images], { waitMs: 60_000 });
       const why = `cannot dump ghosts of ${server.mount} (fuse.server) into ${images}: nothing moved for 30 s`;
       const wayOut = 'nothing is dumped; if its server does not answer, dump again when it is back,';

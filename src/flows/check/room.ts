@@ -8,7 +8,7 @@ import type { Policy } from '../../oci/policy.js';
 import { needsCopy } from '../choose/choose.js';
 import { type PinnedGhost, pinSome, unpinGhosts } from '../choose/pin.js';
 import { type DumpOf, mayLack } from '../choose/shared-shm.js';
-import type { Context } from '../context.js';
+import { type Context, whenMoving } from '../context.js';
 import { willShare } from '../rounds/copy-running.js';
 
 export interface Estimate {
@@ -98,12 +98,13 @@ function shares(context: Context, one: PinnedGhost, policy: Policy, images: stri
  * no file can be made in FOLDER
  */
 async function measure(
-  { host }: Context,
+  context: Context,
   pinned: readonly PinnedGhost[],
   isShared: ReadonlySet<Ghost>,
   needed: bigint,
   folder: string,
 ): Promise<{ ms?: number; refusals?: Refusal[] }> {
+  const { host } = context;
   if (needed === 0n) return { ms: 0 };
   const [largest] = pinned
     .filter(({ ghost }) => !isShared.has(ghost))
@@ -120,7 +121,7 @@ async function measure(
     host.files.remove(path);
     const size = largest.stat.size < sampleBytes ? largest.stat.size : sampleBytes;
     const start = host.clock();
-    const { dataBytes } = await host.engine.copy(largest.fd, fd, size);
+    const { dataBytes } = await host.engine.copy(largest.fd, fd, size, whenMoving(context));
     const ms = host.clock() - start;
     return dataBytes === 0n ? {} : { ms: Math.ceil((ms * Number(needed)) / Number(dataBytes)) };
   } catch (error) {
