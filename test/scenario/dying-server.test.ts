@@ -24,14 +24,6 @@ describe('a file server that dies', () => {
       // not be interrupted.
       fs.closeSync(fs.openSync(`${server.mount}/${hidden}`, 'r'));
       const images = `${temporaryFolder(t)}/images`;
-      const checked = ghostkeep(['check', '--pid', String(pid), '-D', images], { waitMs: 60_000 });
-      const whyNot =
-        'cannot check the processes: nothing moved for 30 s; a file server that does not answer is';
-      assert.equal(checked.status, 1);
-      assert.match(
-        lastLine(checked.stderr) ?? '',
-        new RegExp(`^ghostkeep: ${whyNot} likely.* \\[DEADLINE\\]$`),
-      );
       const { status, stderr } = ghostkeep(['dump', '--pid', String(pid), '-D', images], { waitMs: 60_000 });
       const why = `cannot dump ghosts of ${server.mount} (fuse.server) into ${images}: nothing moved for 30 s`;
       const wayOut = 'nothing is dumped; if its server does not answer, dump again when it is back,';
@@ -42,5 +34,21 @@ describe('a file server that dies', () => {
       const again = ghostkeep(['dump', '--pid', String(pid), '-D', images, '--allow-missing']);
       assert.equal(again.status, 0, again.stderr);
       assert.ok(fs.existsSync(`${images}/ghost-file-1.img`));
+    });
+
+  for (const last of ['statfs', 'read'] as const)
+    it(`when a file server dies after a ${last}, check ends by its deadline and leaves nothing in the directory`, async t => {
+      const server = await fuseServer(t, last);
+      if (!server) return;
+      const hidden = '.fuse_hidden0000000200000001';
+      const pid = await farHolder(t, server, hidden, 4 << 20);
+      fs.closeSync(fs.openSync(`${server.mount}/${hidden}`, 'r'));
+      const images = temporaryFolder(t);
+      const { status, stderr } = ghostkeep(['check', '--pid', String(pid), '-D', images], { waitMs: 60_000 });
+      const why =
+        'cannot check the processes: nothing moved for 30 s; a file server that does not answer is likely';
+      assert.deepEqual([status, lastLine(stderr)?.split(', and')[0]], [1, `ghostkeep: ${why}`]);
+      assert.match(stderr, /nothing was changed \[DEADLINE\]\n$/);
+      assert.deepEqual(fs.readdirSync(images), []);
     });
 });

@@ -18,10 +18,14 @@ static bool begins_with(const char *text, const char *start)
 	return !strncmp(text, start, strlen(start));
 }
 
+bool is_socket(const char *name)
+{
+	return begins_with(name, "socket:[");
+}
+
 bool has_no_file(const char *name)
 {
-	return begins_with(name, "socket:[") || begins_with(name, "pipe:[") ||
-	       begins_with(name, "anon_inode:");
+	return is_socket(name) || begins_with(name, "pipe:[") || begins_with(name, "anon_inode:");
 }
 
 bool may_be_memory(const char *name)

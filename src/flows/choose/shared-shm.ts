@@ -5,7 +5,6 @@
  */
 import type { Manifest, ManifestGhost } from '../../base/documents/generated/manifest.js';
 import { GhostkeepError, reasonOf } from '../../base/errors.js';
-import { isDirectory } from '../../base/host/file-type.js';
 import { parseDev } from '../../base/units.js';
 import type { Found } from '../../ghost/find/found.js';
 import { type Ghost, pathOf, showIdentity } from '../../ghost/ghost.js';
@@ -22,7 +21,7 @@ export interface Unkept {
   dev: bigint;
   /** `8:1/4711` */
   identity: string;
-  holder?: { pid: number; via: string; fd?: number };
+  holder?: { pid: number; via: string; fd?: number } | undefined;
 }
 
 /** The processes of a dump, and what its policy accepts. */
@@ -104,12 +103,16 @@ export function assertNothingLost(
   if (!dump.policy.enabled || lost.length === 0) return;
   const copied = [...named, ...ghosts.filter(({ namesStay }) => !namesStay)];
   const names = copied.flatMap(({ mounts }) => mounts.flatMap(mount => mount.names ?? []));
-  for (const { file, why } of lost) {
-    const inside = Buffer.concat([pathOf(file), Buffer.from('/')]);
-    if (isDirectory(file.stat.mode) && names.some(name => name.subarray(0, inside.length).equals(inside)))
-      continue;
-    refuseUnkept(context, dump, unkeptOf(file), new Error(why));
+  for (const { path, folder, stat, holder, why } of lost) {
+    if (folder && names.some(name => isBelow(name, folder))) continue;
+    const file = { path: path.toString('utf8'), dev: stat.dev, identity: showIdentity(stat), holder };
+    refuseUnkept(context, dump, file, new Error(why));
   }
+}
+
+function isBelow(name: Buffer, folder: Buffer): boolean {
+  const start = Buffer.concat([folder, Buffer.from('/')]);
+  return name.subarray(0, start.length).equals(start);
 }
 
 /**

@@ -111,7 +111,7 @@ class Search {
       decideKeep(ghost, this.#files, this.#mounts, this.processes, budget);
     }
     this.unseen.resolveMaps(ghosts);
-    return { ghosts, ...(this.#named?.finish(ghosts, budget) ?? { named: [], lost: [] }) };
+    return { ghosts, ...(this.#named?.finish(ghosts, budget, this.carriers) ?? { named: [], lost: [] }) };
   }
 
   #descriptors(pid: number): void {

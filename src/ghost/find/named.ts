@@ -9,12 +9,14 @@
  */
 import { errnoOf } from '../../base/errors.js';
 import { isDirectory, isRegular, kindName } from '../../base/host/file-type.js';
-import type { ProcessView } from '../../base/host/host.js';
+import type { Identity, ProcessView } from '../../base/host/host.js';
 import { isSameInode } from '../../base/host/identity.js';
-import { type Ghost, type GhostMount, pathOf } from '../ghost.js';
+import { type Ghost, type GhostMount, type Holder, pathOf } from '../ghost.js';
 import { looksDeleted } from '../links.js';
 import type { MountTable } from '../mounts/mount-table.js';
 import { holderOfSeen, type Seen } from '../seen.js';
+import { findBoundInFolders } from './bound-sockets.js';
+import type { Carrier } from './inside.js';
 import { findNames, type SearchBudget } from './names.js';
 
 /** The look of the gate has the same: native/gate/look/mounts.c. */
@@ -23,9 +25,13 @@ const shmFilesystem = 'tmpfs';
 /** Any holder leads to the file. A thousand processes may share it, and the manifest has to stay small. */
 const mostHolders = 8;
 
-/** A file on a shared /dev/shm that no copy of ours brings back. */
+/** Something on a shared /dev/shm that no copy of ours brings back. */
 export interface Lost {
-  file: Ghost;
+  path: Buffer;
+  /** It comes back all the same if a file in this folder does. */
+  folder?: Buffer;
+  stat: Identity;
+  holder?: Holder | undefined;
   why: string;
 }
 
@@ -83,9 +89,14 @@ export class NamedFiles {
   }
 
   /** @param ghosts of this search: a file that is a ghost as well comes back as one */
-  finish(ghosts: readonly Ghost[], budget: SearchBudget): { named: Ghost[]; lost: Lost[] } {
+  finish(
+    ghosts: readonly Ghost[],
+    budget: SearchBudget,
+    carriers: readonly Carrier[],
+  ): { named: Ghost[]; lost: Lost[] } {
     const [named, lost]: [Ghost[], Lost[]] = [[], []];
-    if (this.#found.size === 0) return { named, lost };
+    const onShm = carriers.filter(({ pid }) => this.#devicesFor(pid).size > 0);
+    if (this.#found.size === 0 && onShm.length === 0) return { named, lost };
     const ours = this.processes.mounts(this.processes.self());
     const [devices, ids] = [new Set(ours.map(({ dev }) => dev)), new Set(ours.map(({ id }) => id))];
     const isOnShm = ({ mountPoint }: GhostMount) => mountPoint?.equals(shmPath) ?? false;
@@ -104,13 +115,22 @@ export class NamedFiles {
       const whyNot =
         this.#whyNot.get(file) ?? (other && `it is open through ${showPoint(other)} as well as /dev/shm`);
       if (whyNot !== undefined) {
-        lost.push({ file, why: whyNot });
+        const [path, folder] = [pathOf(file), isDirectory(file.stat.mode) ? { folder: pathOf(file) } : {}];
+        lost.push({ path, ...folder, stat: file.stat, holder: file.holders[0], why: whyNot });
         continue;
       }
       this.#nameIt(file, budget);
       named.push(file);
     }
+    const isShared = (pid: number, { dev }: Identity) =>
+      devices.has(dev) && this.#devicesFor(pid).has(dev) && !this.#seesOurs(pid);
+    for (const one of findBoundInFolders(this.processes, onShm, isShared)) lost.push(one);
     return { named, lost };
+  }
+
+  /** Has the process the same mounts as we? Then it is in no container. */
+  #seesOurs(pid: number): boolean {
+    return this.processes.mountNamespace(pid) === this.processes.mountNamespace(this.processes.self());
   }
 
   /** A file with several names gets all that are found; other processes may open it by any of them. */

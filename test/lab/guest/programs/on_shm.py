@@ -54,10 +54,13 @@ elif kind == "removed-below":
     os.mkdir("/dev/shm/folder/inner", 0o750)
     held = os.open("/dev/shm/folder/inner", os.O_RDONLY | os.O_DIRECTORY)
     os.rmdir("/dev/shm/folder/inner")
-elif kind in ("socket", "socket-below", "datagram"):
-    if kind == "socket-below":
+elif kind in ("socket", "socket-below", "socket-beside-a-file", "datagram"):
+    path = "/dev/shm/socket"
+    if kind in ("socket-below", "socket-beside-a-file"):
         os.mkdir("/dev/shm/folder", 0o750)
-    path = "/dev/shm/folder/socket" if kind == "socket-below" else "/dev/shm/socket"
+        path = "/dev/shm/folder/socket"
+    if kind == "socket-beside-a-file":
+        file = os.open("/dev/shm/folder/file", os.O_RDWR | os.O_CREAT, 0o600)
     bound = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM if kind == "datagram" else socket.SOCK_STREAM)
     bound.bind(path)
     if kind != "datagram":

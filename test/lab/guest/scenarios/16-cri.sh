@@ -161,9 +161,9 @@ held_shm_itself() {
 	with_cri
 	start_in_pod root "$CRI_IMAGE" /usr/bin/python3 /on_shm.py root
 	wait_for 60 "/dev/shm in root" data_has containerd root ready
-	expect_ok checkpoint_in_pod root "$WORK/root.tar"
+	expect_ok checkpoint_in_pod root "$WORK/held.tar"
 	remove_pod root
-	start_in_pod root-elsewhere "$WORK/root.tar" not-run
+	start_in_pod root-elsewhere "$WORK/held.tar" not-run
 	: >"$(data_of containerd root-elsewhere)/look"
 	wait_for 60 "answer of on_shm.py" data_has containerd root-elsewhere seen
 }

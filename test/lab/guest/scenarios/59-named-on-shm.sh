@@ -269,11 +269,13 @@ for runtime in runc crun; do
 		refused_at_dump "$runtime" cwd 'cannot dump /dev/shm/folder .* has as its working directory'
 	check "$runtime" "a FIFO on /dev/shm: refused at the dump" \
 		refused_at_dump "$runtime" fifo 'cannot dump /dev/shm/fifo .* has open as descriptor [0-9]+ .*a FIFO'
-	for kind in root cwd-root folder-of-a-file removed-folder removed-below removed-fifo socket datagram \
+	check "$runtime" "a socket in a folder on /dev/shm: refused at the dump" \
+		refused_at_dump "$runtime" socket-below 'cannot dump /dev/shm/folder/socket .* has open as descriptor [0-9]+ .*a socket is bound'
+	for kind in root cwd-root folder-of-a-file removed-folder removed-below removed-fifo socket datagram socket-beside-a-file \
 		path-of-a-file unlinked-below linked-below; do
 		check "$runtime" "on a /dev/shm that comes back empty: $kind" comes_back_elsewhere "$runtime" "$kind"
 	done
-	for kind in folder cwd fifo; do
+	for kind in folder cwd fifo socket-below; do
 		check "$runtime" "on the container's own /dev/shm: $kind" comes_back_on_its_own "$runtime" "$kind"
 	done
 done

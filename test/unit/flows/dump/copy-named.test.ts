@@ -16,12 +16,13 @@ const shm = (id: number) =>
   fakeMount(id, { dev, filesystem: 'tmpfs', mountPoint: Buffer.from('/dev/shm'), root: Buffer.from('/') });
 
 /** A container that shares files of these sizes on a /dev/shm from outside. */
-function container(sizes: bigint[], { config = {}, ghost = false, more = {}, podman = false } = {}) {
+function container(sizes: bigint[], { config = {}, ghost = false, more = {}, manager = '' } = {}) {
   const context = fakeContext();
   const { files, processes, engine } = context.host;
   files.folders.add(images);
   files.put(configPath, JSON.stringify(config));
-  const point = podman
+  const podman = manager === 'podman';
+  const point = manager
     ? `/var/lib/containers/storage/overlay-containers/${'0'.repeat(64)}/userdata/shm`
     : '/run/pod/shm';
   const outside = { ...shm(9), mountPoint: Buffer.from(point) };
@@ -114,16 +115,22 @@ describe('copies of named files on a shared /dev/shm', () => {
     assert.deepEqual(kept(), ['/data/tmp ghost-file-1.img', '/dev/shm/1 ghostkeep-linked-2.img']);
   });
 
-  it('one that cannot be opened refuses the dump, and no descriptor of the others stays', async () => {
-    const { gate, ours, processes } = withoutFirst({});
-    await assert.rejects(
-      gate.checkpoint(100),
-      isRefused('/dev/shm/1', 'process 100 has open as descriptor 3', 'it cannot be opened', 'allowMissing'),
-    );
-    assert.deepEqual([processes.pins.size, ours()], [0, []]);
-  });
+  for (const manager of ['', 'cri-o'])
+    it(`one that cannot be opened refuses the dump, and no descriptor of the others stays: ${manager}`, async () => {
+      const { gate, ours, processes } = withoutFirst({ manager });
+      await assert.rejects(
+        gate.checkpoint(100),
+        isRefused(
+          '/dev/shm/1',
+          'process 100 has open as descriptor 3',
+          'it cannot be opened',
+          'allowMissing',
+        ),
+      );
+      assert.deepEqual([processes.pins.size, ours()], [0, []]);
+    });
 
-  for (const options of [{ config: accepting }, { podman: true }])
+  for (const options of [{ config: accepting }, { manager: 'podman' }])
     it(`one that cannot be opened is only named in a warning: ${JSON.stringify(options)}`, async () => {
       const { gate, kept, end, warnings } = withoutFirst(options);
       assert.deepEqual(await gate.checkpoint(100), []);

@@ -16,15 +16,18 @@ interface Machine {
   /** The mounts of the host. */
   ours?: ReturnType<typeof fakeMount>[];
   named?: boolean;
+  /** The lines of /proc/PID/net/unix. */
+  sockets?: string;
 }
 
 function find(
   process: FakeProcess,
-  { mounts = [shm()], ours = [shm({ id: 9 })], named = true }: Machine = {},
+  { mounts = [shm()], ours = [shm({ id: 9 })], named = true, sockets = '' }: Machine = {},
 ) {
   const { processes } = fakeHost();
   processes.add(processes.self(), { namespace: 'mnt:[1]', parent: 1, mounts: ours });
   processes.add(100, { mounts: [fakeMount(30), ...mounts], ...process });
+  processes.sockets.set(100, sockets);
   return findGhosts(processes, [100], undefined, { named });
 }
 const paths = (found: ReturnType<typeof find>) => found.named.map(({ mounts: [mount] }) => `${mount?.names}`);
@@ -132,5 +135,34 @@ describe('named files on /dev/shm', () => {
       ['it is open through /cache as well as /dev/shm'],
     );
     assert.deepEqual(found.named, []);
+  });
+
+  it('a socket that is bound in a folder cannot come back, and one in /dev/shm itself, or unbound, can', () => {
+    const line = (ino: number, path: string) => `0000: 00000002 00000000 00010000 0001 01 ${ino} ${path}\n`;
+    const socket = fakeFile({ dev, nlink: 1, mode: 0o140755 });
+    const elsewhere = fakeFile({ dev: 1n, nlink: 1, mode: 0o140755 });
+    const inRoot = {
+      '/dev/shm/a/b': socket,
+      '/dev/shm/c': socket,
+      '/dev/shm/sub/d': elsewhere,
+      '/dev/shm/x/others': socket,
+    };
+    const sockets = [
+      line(5, '/dev/shm/a/b'),
+      line(6, '/dev/shm/c'),
+      line(7, '/dev/shm/sub/d'),
+      line(8, '/dev/shm/was/removed'),
+      line(99, '/dev/shm/x/others'),
+    ].join('');
+    const fdInfo = Object.fromEntries([5, 6, 7, 8, 9].map(fd => [fd, '']));
+    const lostOf = (machine: Machine, table: string) =>
+      find({ fds: {}, fdInfo, inRoot }, { ...machine, sockets: table }).lost.map(
+        ({ path, folder, holder, why }) => `${path} ${folder} ${holder?.fd} ${why}`,
+      );
+    const why = 'a socket is bound in a folder that is not there in another pod';
+    assert.deepEqual(lostOf({}, sockets), [`/dev/shm/a/b /dev/shm/a 5 ${why}`]);
+    assert.deepEqual(lostOf({}, ''), []);
+    assert.deepEqual(lostOf({ ours: [] }, sockets), []);
+    assert.deepEqual(lostOf({ named: false }, sockets), []);
   });
 });
