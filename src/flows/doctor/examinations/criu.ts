@@ -20,7 +20,11 @@ export const examineCriu: Examine = async context => {
     return { findings: [broken(name, `${program} cannot be started: ${fault.says}`, command)] };
   }
   if (isTooOld(criu)) {
-    const instead = '`ghostkeep checkpoint -- runc checkpoint …` works with this one';
+    const refused = await kernelRefusal(context, program);
+    const instead =
+      refused === undefined
+        ? '`ghostkeep checkpoint -- runc checkpoint …` works with this one'
+        : `nor does it work with this kernel: ${refused}`;
     const says = `${program} ${version} cannot use the gate, which needs CRIU ${oldestCriu} or later; ${instead}`;
     return { findings: [await newer(context, says)] };
   }
@@ -29,13 +33,17 @@ export const examineCriu: Examine = async context => {
     return { findings: [broken(name, says, installCommand(context, 'criu'))] };
   }
   const shown = `${version}, ${program}, plugins in ${plugins}`;
-  if (context.host.uid() === 0 && mayCheckpoint(context)) {
-    const { status, reason } = await ask(context, [program, 'check']);
-    if (status !== 0)
-      return { findings: [broken(name, `${shown}: \`criu check\` says: ${reason}`, `${program} check`)] };
-  }
-  return { findings: [ok(name, shown)] };
+  const refused = await kernelRefusal(context, program);
+  if (refused === undefined) return { findings: [ok(name, shown)] };
+  return { findings: [broken(name, `${shown}: \`criu check\` says: ${refused}`, `${program} check`)] };
 };
+
+/** @returns why CRIU is not content with this kernel; undefined where it is, or may not ask the kernel */
+async function kernelRefusal(context: StageContext, program: string): Promise<string | undefined> {
+  if (context.host.uid() !== 0 || !mayCheckpoint(context)) return undefined;
+  const { status, reason } = await ask(context, [program, 'check']);
+  return status === 0 ? undefined : reason.replace(/\.$/, '');
+}
 
 /** Seen on packages.debian.org and build.opensuse.org in 2026. Debian 12 has no backport. */
 const elsewhere = [

@@ -5,6 +5,7 @@ import { examineCriu } from '../../../../../src/flows/doctor/examinations/criu.j
 import { hostWith } from '../a-host.js';
 
 const program = '/usr/sbin/criu';
+const status = { '/proc/self/status': 'CapEff:\t000001ffffffffff\n' };
 const apt = { '/usr/bin/apt-get': '' };
 const policy = (candidate: string) => ({
   ...apt,
@@ -17,7 +18,7 @@ const elf = (machine: number) =>
 const [own = 0, other = 0] = os.machine() === 'aarch64' ? [183, 62] : [62, 183];
 
 async function examine(programs: Parameters<typeof hostWith>[1], file: Buffer | null = elf(own)) {
-  const { context, fake } = hostWith({}, programs);
+  const { context, fake } = hostWith(status, programs);
   if (file) fake.host.files.put(program, file);
   const { findings } = await examineCriu(context, { clean: false });
   assert.deepEqual(
@@ -98,5 +99,21 @@ describe('what doctor says of a CRIU that cannot be used', () => {
     const { says, command } = await examine(apt);
     assert.match(says, /criu cannot be started: it is not executable/);
     assert.equal(command, `chmod 755 ${program}`);
+  });
+
+  it('one that is too old and not content with the kernel is not called one that works in another way', async () => {
+    const { context, fake } = hostWith(status, { ...old, ...policy('3.17.1') });
+    fake.host.files.put(program, elf(own));
+    const { output } = fake.host.commands;
+    fake.host.commands.output = async (argv, ...more) =>
+      argv[1] === 'check'
+        ? { status: 1, stdout: '', stderr: 'Error: first\nError: kerndat failed.\n' }
+        : output.call(fake.host.commands, argv, ...more);
+    const { findings } = await examineCriu(context, { clean: false });
+    assert.match(
+      findings[0]?.says ?? '',
+      /nor does it work with this kernel: Error: kerndat failed; the package/,
+    );
+    assert.doesNotMatch(findings[0]?.says ?? '', /ghostkeep checkpoint/);
   });
 });
