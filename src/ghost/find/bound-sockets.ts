@@ -5,8 +5,8 @@
 import { errnoOf } from '../../base/errors.js';
 import type { Identity, ProcessView } from '../../base/host/host.js';
 import { fdHolder } from '../links.js';
+import type { Lost } from './found.js';
 import type { Carrier } from './inside.js';
-import type { Lost } from './named.js';
 
 /** Some 40,000 sockets: those of a whole host, which a container may share. */
 const mostBytes = 4 << 20;

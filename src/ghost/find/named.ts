@@ -11,11 +11,12 @@ import { errnoOf } from '../../base/errors.js';
 import { isDirectory, isRegular, kindName } from '../../base/host/file-type.js';
 import type { Identity, ProcessView } from '../../base/host/host.js';
 import { isSameInode } from '../../base/host/identity.js';
-import { type Ghost, type GhostMount, type Holder, pathOf } from '../ghost.js';
+import { type Ghost, type GhostMount, pathOf } from '../ghost.js';
 import { looksDeleted } from '../links.js';
 import type { MountTable } from '../mounts/mount-table.js';
 import { holderOfSeen, type Seen } from '../seen.js';
 import { findBoundInFolders } from './bound-sockets.js';
+import type { Lost } from './found.js';
 import type { Carrier } from './inside.js';
 import { findNames, type SearchBudget } from './names.js';
 
@@ -24,16 +25,6 @@ const shmPath = Buffer.from('/dev/shm');
 const shmFilesystem = 'tmpfs';
 /** Any holder leads to the file. A thousand processes may share it, and the manifest has to stay small. */
 const mostHolders = 8;
-
-/** Something on a shared /dev/shm that no copy of ours brings back. */
-export interface Lost {
-  path: Buffer;
-  /** It comes back all the same if a file in this folder does. */
-  folder?: Buffer;
-  stat: Identity;
-  holder?: Holder | undefined;
-  why: string;
-}
 
 export class NamedFiles {
   readonly #found = new Map<string, Ghost>();
