@@ -17,6 +17,8 @@ const engines = [
   ['containerd, by the CRI', '16-cri', 'containerd'],
   ['Docker', '19-docker', 'docker'],
   ['podman without root', 'rootless', 'podman'],
+  ['a host with SELinux', 'selinux', 'runc'],
+  ['a host with AppArmor', 'apparmor', 'runc'],
 ];
 
 const filesystems = {

@@ -19,6 +19,7 @@ export type Stanza = Partial<Record<Stage, BundleHook[]>>;
  */
 export function registerHooks(text: string, path: string, stanza: Stanza): string {
   const { hooks: before = {} } = parseBundle(text, path);
+  assertOneSpelling(text, path);
   const changed = stages.filter(stage => !isDeepStrictEqual(mine(before[stage]), stanza[stage] ?? []));
   if (changed.length === 0) return text;
   const config = parseLossless(text, path);
@@ -33,6 +34,26 @@ export function registerHooks(text: string, path: string, stanza: Stanza): strin
   else delete config.hooks;
   return `${stringify(config, undefined, indentOf(text))}\n`;
 }
+
+/**
+ * runc reads "Hooks" as hooks, because Go compares keys without regard to case, and crun does not. So what such a text means
+ * depends on the runtime, and a hook of ours beside it might run twice or never.
+ * Source: Go, encoding/json (foldName)
+ */
+function assertOneSpelling(text: string, path: string): void {
+  const config = JSON.parse(text) as Record<string, unknown>;
+  const known: readonly string[] = ['hooks', ...stages];
+  for (const key of [...Object.keys(config), ...Object.keys(config['hooks'] ?? {})]) {
+    const meant = known.find(name => name !== key && fold(name) === fold(key));
+    if (meant === undefined) continue;
+    const reason = `runc reads ${JSON.stringify(key)} as "${meant}", and crun does not`;
+    const wayOut = `write "${meant}"`;
+    throw new GhostkeepError('BAD_INPUT', path, `cannot register hooks in ${path}: ${reason}; ${wayOut}`);
+  }
+}
+
+/** Two letters of Unicode fold to ASCII ones: the long s and the Kelvin sign. */
+const fold = (key: string) => key.toUpperCase().toLowerCase();
 
 /** The names of install.sh for the programs of our hooks, under any prefix. */
 const ourProgram = /\/libexec\/ghostkeep\/(hook|prestart|poststop)$/;

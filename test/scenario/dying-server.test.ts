@@ -35,4 +35,20 @@ describe('a file server that dies', () => {
       assert.equal(again.status, 0, again.stderr);
       assert.ok(fs.existsSync(`${images}/ghost-file-1.img`));
     });
+
+  for (const last of ['statfs', 'read'] as const)
+    it(`when a file server dies after a ${last}, check ends by its deadline and leaves nothing in the directory`, async t => {
+      const server = await fuseServer(t, last);
+      if (!server) return;
+      const hidden = '.fuse_hidden0000000200000001';
+      const pid = await farHolder(t, server, hidden, 4 << 20);
+      fs.closeSync(fs.openSync(`${server.mount}/${hidden}`, 'r'));
+      const images = temporaryFolder(t);
+      const { status, stderr } = ghostkeep(['check', '--pid', String(pid), '-D', images], { waitMs: 60_000 });
+      const why =
+        'cannot check the processes: nothing moved for 30 s; a file server that does not answer is likely';
+      assert.deepEqual([status, lastLine(stderr)?.split(', and')[0]], [1, `ghostkeep: ${why}`]);
+      assert.match(stderr, /nothing was changed \[DEADLINE\]\n$/);
+      assert.deepEqual(fs.readdirSync(images), []);
+    });
 });

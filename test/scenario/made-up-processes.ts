@@ -79,6 +79,7 @@ interface Held {
 
 /** The mount at /dev/shm, and the id of ours that shows the same file system. */
 const [shm, ours] = [35, 50];
+const onShm = { mount: shm, dev: makeDev(0n, 35n) };
 
 /** Makes something odd. The first look has to doubt where `doubt` is set, whatever the finder finds. */
 type Oddity = (file: Held, world: World, dice: Dice) => { doubt: boolean };
@@ -86,10 +87,14 @@ type Oddity = (file: Held, world: World, dice: Dice) => { doubt: boolean };
 const oddities: Record<string, Oddity> = {
   'no link': file => set(file, { nlink: 0, name: `${file.name} (deleted)` }),
   // A process whose root is elsewhere sees /dev/shm elsewhere, too.
-  'a file on /dev/shm': file =>
+  'a file on /dev/shm': (file, _, dice) =>
     file.link === 'root'
       ? { doubt: false }
-      : set(file, { mount: shm, dev: makeDev(0n, 35n), name: '/dev/shm/x', mode: regular, nlink: 1 }, false),
+      : set(file, { ...onShm, name: '/dev/shm/x', mode: dice.one([regular, folder, fifo]), nlink: 1 }, false),
+  'the folder /dev/shm': file =>
+    file.link === 'root'
+      ? { doubt: false }
+      : set(file, { ...onShm, name: '/dev/shm', mode: folder, nlink: 1 }, false),
   'no link, and a name': file => set(file, { nlink: 0 }),
   'a deleted name, and links': file => set(file, { name: `${file.name} (deleted)` }),
   'a silly name': (file, _, dice) => set(file, { name: dice.one(sillyNames) }),

@@ -93,6 +93,9 @@ export class FakeProcesses implements ProcessView {
   uid = (pid: number) => this.#get(pid, 'uid').uid ?? 0;
   /** The pids that listen, by socket. */
   readonly listeners = new Map<string, number>();
+  /** By pid: the lines of its unix sockets. */
+  readonly sockets = new Map<number, string>();
+  unixSockets = (pid: number) => this.sockets.get(pid) ?? '';
   listener(socket: string): number {
     const pid = this.listeners.get(socket);
     if (pid === undefined) throw errno('ECONNREFUSED', `connect ${socket}`);
@@ -185,6 +188,9 @@ export class FakeProcesses implements ProcessView {
   readLink(pid: number, link: string): Buffer {
     // A process for which no root is declared has the namespace's.
     if (link === 'root' && !this.#get(pid).root) return Buffer.from('/');
+    if (link === 'ns/net') return Buffer.from('net:[1]');
+    const [, fd = ''] = link.split('/');
+    if (this.#get(pid).fdInfo?.[Number(fd)] !== undefined) return Buffer.from(`socket:[${fd}]`);
     if (this.#isLong(pid, link)) throw errno('ENAMETOOLONG', link);
     return this.#open(pid, link, 'readLink').name;
   }

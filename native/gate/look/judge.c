@@ -18,10 +18,14 @@ static bool begins_with(const char *text, const char *start)
 	return !strncmp(text, start, strlen(start));
 }
 
+bool is_socket(const char *name)
+{
+	return begins_with(name, "socket:[");
+}
+
 bool has_no_file(const char *name)
 {
-	return begins_with(name, "socket:[") || begins_with(name, "pipe:[") ||
-	       begins_with(name, "anon_inode:");
+	return is_socket(name) || begins_with(name, "pipe:[") || begins_with(name, "anon_inode:");
 }
 
 bool may_be_memory(const char *name)
@@ -65,7 +69,7 @@ const char *why_doubted(const struct look_file *file)
 		return "its name is one that removed files get";
 	if (S_ISREG(file->mode) && file->mount == MOUNT_OVERLAY && file->links != 1)
 		return "it has several links on an overlay";
-	if (S_ISREG(file->mode) && file->mount == MOUNT_SHM)
+	if (file->mount == MOUNT_SHM && strcmp(file->name, "/dev/shm"))
 		return "it is on a /dev/shm that the container shares";
 	if (S_ISCHR(file->mode) && file->rdev_major == FUSE_MAJOR && file->rdev_minor == FUSE_MINOR)
 		return "its process may be a FUSE server";

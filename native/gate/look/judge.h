@@ -19,6 +19,8 @@ struct look_file {
 /* Whether the link leads to a socket, a pipe or the like: something that has no file. */
 bool has_no_file(const char *name);
 
+bool is_socket(const char *name);
+
 /* Whether the link may lead to memory that CRIU keeps itself: a memfd or a shared mapping. */
 bool may_be_memory(const char *name);
 

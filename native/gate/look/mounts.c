@@ -235,6 +235,14 @@ int mounts_read(struct look_result *result, int proc_fd, int pid)
 	return 0;
 }
 
+bool has_shared_shm(void)
+{
+	for (int i = 0; i < shm.count; i++)
+		if (shm.mounts[i].id && shm.mounts[i].is_shared)
+			return true;
+	return false;
+}
+
 enum mount_kind mount_kind(uint64_t id)
 {
 	uint32_t place = place_of(id);

@@ -3,6 +3,7 @@
 #ifndef GATE_LOOK_MOUNTS_H
 #define GATE_LOOK_MOUNTS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "look/doubt.h"
@@ -22,5 +23,8 @@ enum mount_kind {
 int mounts_read(struct look_result *result, int proc_fd, int pid);
 
 enum mount_kind mount_kind(uint64_t id);
+
+/* Whether there is a mount of the kind MOUNT_SHM. */
+bool has_shared_shm(void);
 
 #endif

@@ -80,6 +80,8 @@ export interface ProcessView {
   writableShared(pid: number): FileMap[];
   /** fdinfo of a descriptor, one character a byte, at most LIMIT bytes of it. */
   fdInfo(pid: number, fd: number, limit: number): string;
+  /** /proc/PID/net/unix, one character a byte, at most LIMIT bytes: all sockets that PID's network has. */
+  unixSockets(pid: number, limit: number): string;
   /**
    * The kernel's path of the file behind a loop device, or behind the loop device that RDEV is a partition
    * of.

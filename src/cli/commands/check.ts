@@ -4,6 +4,7 @@ import { counted } from '../../base/text/counted.js';
 import { countFromJson, showBytes } from '../../base/units.js';
 import { check } from '../../flows/check/check.js';
 import { parse, required, usage } from '../args.js';
+import { watch } from '../ending/watch.js';
 import { selection, selectionOptions } from '../options/selection.js';
 import { printJson } from '../print/json.js';
 import { line } from '../print/line.js';
@@ -20,7 +21,7 @@ export async function checkCommand(args: string[]): Promise<number> {
   if (!chosen) throw usage('check', '--container, --pid, --tree or --cgroup is missing');
   const images = values['images-dir'];
   if (images !== undefined) required('check', '-D', images);
-  const result = await check(contextWithProgress(values), chosen, images);
+  const result = await check({ ...contextWithProgress(values), watch }, chosen, images);
   if (values.json) printJson(result);
   else process.stdout.write(show(result));
   return result.ok ? 0 : 1;

@@ -14,21 +14,41 @@ import { findDoubts, findMountRefusals, findRefusals } from './refusals.js';
 import { estimate } from './room.js';
 
 /**
+ * A file server may die while its files are looked at, so all of it has a deadline.
  * @param images where the next checkpoint will lie; it need not be there yet. Without it the container's
  * engine decides
  * @throws NOT_FOUND for processes that are not there
  */
 export async function check(context: Context, selection: Selection, images?: string): Promise<Check> {
+  const what = selection.container ?? 'the processes';
+  const watch = context.watch?.({
+    subject: what,
+    action: `cannot check ${what}`,
+    wayOut:
+      'a file server that does not answer is likely, and a checkpoint would wait for it as well; nothing was changed',
+  });
+  const alive = () => {
+    context.alive?.();
+    watch?.alive();
+  };
+  try {
+    return await lookAtAll({ ...context, alive }, selection, images);
+  } finally {
+    watch?.stop();
+  }
+}
+
+async function lookAtAll(context: Context, selection: Selection, images?: string): Promise<Check> {
   const { host } = context;
   const pids = selectPids(host, selection);
   const [first = 0] = pids;
   const { policy } = policyOf(context, first);
   const found = searchGhosts(context, pids, { named: true });
   const place = placeOf(context, pids, selection, images);
-  const { room, freeze, refusals } = await estimate(context, found, policy, place.folder);
+  const { room, freeze, refusals } = await estimate(context, found, { policy, pids }, place.folder);
   const unseen: string[] = [];
   const all = [
-    ...findRefusals(context, found, policy, text => unseen.push(text)),
+    ...findRefusals(context, found, { policy, pids }, text => unseen.push(text)),
     ...findMountRefusals(context, pids),
     ...findChildrenRefusals(context, images),
     ...refusals,

@@ -6,8 +6,9 @@ import { showBytes } from '../../base/units.js';
 import { canMountAgain } from '../../criu/file-systems.js';
 import type { Found } from '../../ghost/find/find.js';
 import { type Ghost, showGhost, showIdentity } from '../../ghost/ghost.js';
-import type { Policy } from '../../oci/policy.js';
-import { chooseGhosts } from '../choose/choose.js';
+import { chooseGhosts, isOverLimit } from '../choose/choose.js';
+import { pinNamed } from '../choose/pin-named.js';
+import { assertNothingLost, type DumpOf } from '../choose/shared-shm.js';
 import type { Context } from '../context.js';
 
 /** CRIU's --ghost-limit where nobody has raised it. Source: criu(8) */
@@ -20,7 +21,7 @@ const criuLimit = 1n << 20n;
 export function findRefusals(
   context: Context,
   found: Found,
-  policy: Policy,
+  { policy, pids }: DumpOf,
   onUnseen: (text: string) => void,
 ): Refusal[] {
   const nothing = { ...found, ghosts: [], unseen: [] };
@@ -31,7 +32,17 @@ export function findRefusals(
     ...found.ghosts.flatMap(ghost => refused({ ghosts: [ghost] })),
     ...found.unseen.flatMap(one => refused({ unseen: [one] }, log)),
   ];
-  return [...ours, ...found.ghosts.filter(({ refusedByCriu }) => refusedByCriu).map(byCriu)];
+  const shm = found.lost.flatMap(one =>
+    refusalOf(() => assertNothingLost(context, { policy, pids }, { ...found, lost: [one] })),
+  );
+  const over = policy.enabled ? found.named.filter(file => isOverLimit(file, policy)) : [];
+  const large = over.flatMap(file => refusalOf(() => pinNamed(context, { policy, pids }, [file], 0)));
+  return [
+    ...ours,
+    ...shm,
+    ...large,
+    ...found.ghosts.filter(({ refusedByCriu }) => refusedByCriu).map(byCriu),
+  ];
 }
 
 function refusalOf(choose: () => unknown): Refusal[] {

@@ -7,7 +7,8 @@ import type { Ghost } from '../../ghost/ghost.js';
 import type { Policy } from '../../oci/policy.js';
 import { needsCopy } from '../choose/choose.js';
 import { type PinnedGhost, pinSome, unpinGhosts } from '../choose/pin.js';
-import type { Context } from '../context.js';
+import { type DumpOf, mayLack } from '../choose/shared-shm.js';
+import { type Context, whenMoving } from '../context.js';
 import { willShare } from '../rounds/copy-running.js';
 
 export interface Estimate {
@@ -26,7 +27,7 @@ const sampleBytes = 64n << 20n;
 export async function estimate(
   context: Context,
   { ghosts, named }: Found,
-  policy: Policy,
+  { policy, pids }: DumpOf,
   folder: string | undefined,
 ): Promise<Estimate> {
   const { processes, files } = context.host;
@@ -39,8 +40,10 @@ export async function estimate(
     const copied = ours.filter(ghost => !isShared.has(ghost));
     const needed = bytesOf(copied);
     const free = folder === undefined ? undefined : files.freeBytes(folder);
-    // A file on a shared /dev/shm that does not fit is left out with a warning, and refuses nothing.
-    const least = bytesOf(copied.filter(ghost => ghost.class !== 'named'));
+    // A file on a shared /dev/shm that does not fit refuses nothing where a checkpoint may lack it.
+    const least = bytesOf(
+      copied.filter(ghost => ghost.class !== 'named' || !mayLack(context, { policy, pids }, ghost.stat.dev)),
+    );
     const isFull = free !== undefined && least + policy.reserve > free;
     const measured =
       folder === undefined || isFull ? {} : await measure(context, pinned, isShared, needed, folder);
@@ -95,12 +98,13 @@ function shares(context: Context, one: PinnedGhost, policy: Policy, images: stri
  * no file can be made in FOLDER
  */
 async function measure(
-  { host }: Context,
+  context: Context,
   pinned: readonly PinnedGhost[],
   isShared: ReadonlySet<Ghost>,
   needed: bigint,
   folder: string,
 ): Promise<{ ms?: number; refusals?: Refusal[] }> {
+  const { host } = context;
   if (needed === 0n) return { ms: 0 };
   const [largest] = pinned
     .filter(({ ghost }) => !isShared.has(ghost))
@@ -117,7 +121,7 @@ async function measure(
     host.files.remove(path);
     const size = largest.stat.size < sampleBytes ? largest.stat.size : sampleBytes;
     const start = host.clock();
-    const { dataBytes } = await host.engine.copy(largest.fd, fd, size);
+    const { dataBytes } = await host.engine.copy(largest.fd, fd, size, whenMoving(context));
     const ms = host.clock() - start;
     return dataBytes === 0n ? {} : { ms: Math.ceil((ms * Number(needed)) / Number(dataBytes)) };
   } catch (error) {

@@ -1,11 +1,10 @@
 /**
  * The room that the manifest has for named files. A manifest that grows too large fails the dump
- * (bounds.ts), and no dump may fail for such a file. Its container chooses how long its paths and attributes
- * are.
+ * (bounds.ts), and its error would not name the file whose paths and attributes are too long.
  */
 import type { ManifestGhost } from '../../base/documents/generated/manifest.js';
 import type { Context } from '../context.js';
-import { warnOfLeft } from './pin-named.js';
+import { type DumpOf, refuseUnkept, unkeptEntry } from './shared-shm.js';
 
 /**
  * Bytes of JSON for all of them together: 3 KiB for each of the most that one dump copies. The ghosts need
@@ -16,9 +15,16 @@ const mostBytes = 12 << 20;
 export class EntryRoom {
   #left = mostBytes;
 
-  constructor(private readonly context: Pick<Context, 'log'>) {}
+  constructor(
+    private readonly context: Context,
+    private readonly dump: DumpOf,
+  ) {}
 
-  /** @returns false for a named file without room, which a warning names; a ghost always has room */
+  /**
+   * A ghost always has room.
+   * @returns false for a named file without room that the dump may lack
+   * @throws SHM_NOT_KEPT if it may not
+   */
   hasFor(entry: ManifestGhost): boolean {
     if (entry.class !== 'named') return true;
     const bytes = Buffer.byteLength(JSON.stringify(entry));
@@ -26,7 +32,8 @@ export class EntryRoom {
       this.#left -= bytes;
       return true;
     }
-    warnOfLeft(this.context, entry.path, 'the manifest has no room for its names and attributes');
+    const why = new Error('the manifest has no room for its names and attributes');
+    refuseUnkept(this.context, this.dump, unkeptEntry(entry), why);
     return false;
   }
 }

@@ -1,17 +1,16 @@
 /**
- * Chooses which files of a shared /dev/shm a dump copies (src/ghost/find/named.ts). CRIU dumps such a
- * container without us, and restores it where the files still are. So nothing here fails a dump: a file that
- * is not copied gets a warning. A restore where it is missing is refused by CRIU, so none succeeds without
- * it.
+ * Chooses which files of a shared /dev/shm a dump copies (src/ghost/find/named.ts). All of them, or the dump
+ * is refused; if it may lack them (mayLack in shared-shm.ts), those that fit.
  */
 import { errnoOf } from '../../base/errors.js';
 import { counted } from '../../base/text/counted.js';
 import { showBytes } from '../../base/units.js';
-import { type Ghost, pathOf } from '../../ghost/ghost.js';
+import type { Ghost } from '../../ghost/ghost.js';
 import type { Policy } from '../../oci/policy.js';
 import type { Context } from '../context.js';
 import { isOverLimit } from './choose.js';
-import { type PinnedGhost, pinSome } from './pin.js';
+import { type PinnedGhost, pinSome, unpinGhosts } from './pin.js';
+import { type DumpOf, mayLack, refuseUnkept, unkeptOf, warnOfUnkept } from './shared-shm.js';
 
 /** The manifest has room for these besides the ghosts, and looking at each takes time. */
 const mostNamed = 4000;
@@ -25,39 +24,46 @@ export interface PinnedNamed extends PinnedGhost {
   warm?: string | undefined;
 }
 
-export function warnOfLeft({ log }: Pick<Context, 'log'>, path: string, why: string): void {
-  log.warn(`${path} is not copied, so it can be restored only where it still is: ${why}`);
-}
-
-/** Pins those of FILES that can be copied. The caller unpins them. @param ghosts how many a dump has */
+/**
+ * Pins those of FILES that can be copied. The caller unpins them.
+ * @param ghosts how many a dump has
+ * @throws SHM_NOT_KEPT
+ */
 export function pinNamed(
   context: Context,
-  policy: Policy,
+  dump: DumpOf,
   files: readonly Ghost[],
   ghosts: number,
 ): PinnedNamed[] {
+  const { policy } = dump;
   if (!policy.enabled) return [];
+  const leave = (file: Ghost, why: string) => refuseUnkept(context, dump, unkeptOf(file), new Error(why));
   const most = ghosts > mostGhosts ? 0 : mostNamed;
   const [more] = files.slice(most);
   if (more) {
     const count = counted(files.length - most, 'such file is', 'such files are');
-    leave(context, more, `${count} more than the ${most} that one checkpoint keeps`);
+    leave(more, `${count} more than the ${most} that one checkpoint keeps`);
   }
   const wanted = files.slice(0, most).filter(file => {
     if (!isOverLimit(file, policy)) return true;
-    leave(context, file, `its ${showBytes(file.stat.allocated)} are over the policy's limit`);
+    leave(file, `its ${showBytes(file.stat.allocated)} are over the policy's limit`);
     return false;
   });
   const pinned = pinSome(context.host.processes, wanted);
   const held = new Set(pinned.map(({ ghost }) => ghost));
-  for (const file of wanted) if (!held.has(file)) leave(context, file, 'it cannot be opened');
+  try {
+    for (const file of wanted) if (!held.has(file)) leave(file, 'it cannot be opened');
+  } catch (error) {
+    unpinGhosts(context.host.processes, pinned);
+    throw error;
+  }
   return pinned;
 }
 
 /**
- * Those that there is room for. CRIU still has to write the memory of PIDS, and room for that stays. Memory
- * that processes share without a file is not counted, so CRIU may find too little all the same. Then the
- * checkpoint fails, and the container runs on.
+ * Those that there is room for, and all that the dump may not lack. CRIU still has to write the memory of
+ * PIDS, and room for that stays. Memory that processes share without a file is not counted, so CRIU may find
+ * too little all the same. Then the checkpoint fails, and the container runs on.
  * @param needed bytes that the ghosts still need
  */
 export function chooseFitting(
@@ -73,13 +79,14 @@ export function chooseFitting(
   return named.filter(pin => {
     // Its image from before the freeze has its room already.
     const most = pin.warm === undefined ? pin.stat.allocated + headBytes : 0n;
-    if (most <= room) {
+    if (most <= room || !mayLack(context, { policy, pids }, pin.stat.dev)) {
       room -= most;
       return true;
     }
     room += removeWarm(context, images, pin);
     const size = showBytes(pin.stat.allocated);
-    leave(context, pin.ghost, `it has ${size}, and CRIU may need the ${showBytes(free)} free in ${images}`);
+    const why = `it has ${size}, and CRIU may need the ${showBytes(free)} free in ${images}`;
+    warnOfUnkept(context, unkeptOf(pin.ghost), new Error(why));
     return false;
   });
 }
@@ -102,8 +109,4 @@ function removeWarm({ host: { files } }: Context, images: string, { warm }: Pinn
   const { allocated } = files.statPath(path);
   files.remove(path);
   return allocated;
-}
-
-function leave(context: Context, file: Ghost, why: string): void {
-  warnOfLeft(context, pathOf(file).toString('utf8'), why);
 }

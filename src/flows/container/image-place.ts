@@ -43,10 +43,10 @@ function keyed(place: ImagePlace): [string, ImagePlace] {
 }
 
 /**
- * Goes up from each process to its nearest monitor. A process of the container may give itself a monitor's
+ * Goes up from each process to its nearest monitor, if it has one. A process of the container may give itself a monitor's
  * command line, so we trust only processes outside of it (isTrusted).
  */
-function findMonitors(host: Host, pids: readonly number[]): Monitor[] {
+export function findMonitors(host: Host, pids: readonly number[]): Monitor[] {
   const { processes } = host;
   const seen = new Set<number>();
   return pids.flatMap(start => {

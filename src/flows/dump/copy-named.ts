@@ -1,16 +1,16 @@
-/** Copies files of a shared /dev/shm, where that can be done: see pin-named.ts. */
+/** Copies files of a shared /dev/shm: see pin-named.ts. */
 
 import { availableParallelism } from 'node:os';
 import type { Manifest } from '../../base/documents/generated/manifest.js';
-import { errnoOf, GhostkeepError, reasonOf } from '../../base/errors.js';
+import { errnoOf, GhostkeepError } from '../../base/errors.js';
 import { parseIdMaps } from '../../base/id-map.js';
 import { inParallel } from '../../base/parallel.js';
 import { counted } from '../../base/text/counted.js';
 import { countFromJson, showBytes } from '../../base/units.js';
-import { pathOf } from '../../ghost/ghost.js';
 import { linkedName } from '../../image/layout.js';
 import { EntryRoom } from '../choose/entry-room.js';
-import { chooseFitting, type PinnedNamed, warnOfLeft } from '../choose/pin-named.js';
+import { chooseFitting, type PinnedNamed } from '../choose/pin-named.js';
+import { refuseUnkept, type Unkept, unkeptEntry, unkeptOf } from '../choose/shared-shm.js';
 import type { Context } from '../context.js';
 import { dataAtMost } from '../steps.js';
 import { leaveReserve } from './copy-all.js';
@@ -28,15 +28,20 @@ export async function copyNamed(
   named: readonly PinnedNamed[],
 ): Promise<void> {
   const copies = describeNamed(context, request, journal, chooseFitting(context, request, named));
-  if (copies.length === 0 || !hasReserve(context, request, journal, copies)) return;
-  for (const { entry } of await copyWhatCanBe(context, request, copies)) journal.ghosts.push(entry);
+  const leave: Leave = (file, cause) => refuseUnkept(context, request, file, cause);
+  if (copies.length === 0 || !hasReserve(context, request, journal, copies, leave)) return;
+  for (const { entry } of await copyWhatCanBe(context, request, copies, leave)) journal.ghosts.push(entry);
 }
+
+/** Takes a file that was not copied; it may throw, which ends the dump. */
+export type Leave = (file: Unkept, cause: unknown) => void;
 
 /** @returns those that were copied */
 export async function copyWhatCanBe(
   context: Context,
   target: CopyTarget,
   copies: readonly Copy[],
+  leave: Leave,
 ): Promise<Copy[]> {
   const failed = new Set<Copy>();
   context.progress?.begin({
@@ -51,7 +56,7 @@ export async function copyWhatCanBe(
     } catch (error) {
       if (!(error instanceof GhostkeepError)) throw error;
       failed.add(copy);
-      warnOfLeft(context, copy.entry.path, reasonOf(error));
+      leave(unkeptEntry(copy.entry), error);
     }
     context.progress?.did();
   });
@@ -66,13 +71,14 @@ export async function copyWhatCanBe(
 /** Those of NAMED that can be described, with entries that the journal does not have yet. */
 export function describeNamed(
   context: Context,
-  { images }: DumpRequest,
+  request: DumpRequest,
   journal: Manifest,
   named: readonly PinnedNamed[],
 ): Copy[] {
+  const { images } = request;
   if (!journal.idMaps) return [];
   const [ids, dump] = [parseIdMaps(journal.idMaps), startState(journal)];
-  const room = new EntryRoom(context);
+  const room = new EntryRoom(context, request);
   return named.flatMap((pin, index): Copy[] => {
     const { ghost, fd, stat, warm } = pin;
     const id = journal.ghosts.length + index + 1;
@@ -83,7 +89,7 @@ export function describeNamed(
       return [{ entry, fd, stat, dump, over: warm !== undefined }];
     } catch (error) {
       if (errnoOf(error) === undefined) throw error;
-      warnOfLeft(context, pathOf(ghost).toString('utf8'), reasonOf(error));
+      refuseUnkept(context, request, unkeptOf(ghost), error);
       return [];
     }
   });
@@ -95,6 +101,7 @@ function hasReserve(
   { images, policy }: DumpRequest,
   { ghosts }: Manifest,
   copies: readonly Copy[],
+  leave: Leave,
 ): boolean {
   if (ghosts.length > 0) return true;
   try {
@@ -102,7 +109,7 @@ function hasReserve(
     return true;
   } catch (error) {
     if (!(error instanceof GhostkeepError)) throw error;
-    for (const { entry } of copies) warnOfLeft(context, entry.path, reasonOf(error));
+    for (const { entry } of copies) leave(unkeptEntry(entry), error);
     return false;
   }
 }

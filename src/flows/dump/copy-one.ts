@@ -6,6 +6,7 @@ import { encodeGhostHead, isChunked } from '../../criu/ghost-file.js';
 import { showIdentity } from '../../ghost/ghost.js';
 import { showDigest } from '../../image/verify.js';
 import type { Policy } from '../../oci/policy.js';
+import type { DumpOf } from '../choose/shared-shm.js';
 import { type Context, whenMoving } from '../context.js';
 import { nameOf } from './describe.js';
 import { type Described, describeAgain } from './describe-again.js';
@@ -40,9 +41,9 @@ export interface Elsewhere {
   moved(): Moved;
   /**
    * As copyAll does, it notes in the entries what was taken. All of it is on a disk when this returns.
-   * @returns what was taken: all ghosts, and those files with a name that could be
+   * @returns what was taken: all but files with a name that the dump may lack
    */
-  take(context: Context, target: CopyTarget, copies: readonly Copy[]): Promise<ReadonlySet<Copy>>;
+  take(context: Context, target: CopyTarget & DumpOf, copies: readonly Copy[]): Promise<ReadonlySet<Copy>>;
 }
 
 /**
@@ -78,7 +79,7 @@ export async function copyGhost(context: Context, copy: Copy, target: CopyTarget
 
 const isChanged = (error: unknown) => error instanceof GhostkeepError && error.code === 'GHOST_CHANGED';
 
-/** Such a file may be left out, so the container does not stay frozen for another try. */
+/** Another container of the pod writes to it and goes on doing so, and meanwhile this one stays frozen. */
 const isNamed = ({ entry }: Copy) => entry.class === 'named';
 
 export const hasChanged = 'changed while it was copied';

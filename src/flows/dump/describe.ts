@@ -98,15 +98,18 @@ function describeLinks(ghost: Ghost): KeyPath[] {
   );
 }
 
+const inMemory = new Set(['tmpfs', 'ramfs']);
+
 function describeGroup(
   { host }: Context,
-  { class: kind, mounts: [mount] }: Ghost,
+  { filesystem, mounts: [mount] }: Ghost,
   stat: FileStat,
 ): LinkedGroup | undefined {
   if (!mount?.mountPoint || !mount.names?.length) return undefined;
   const start = mount.mountPoint.length === 1 ? 1 : mount.mountPoint.length + 1;
   const names = mount.names.map(name => name.subarray(start));
-  const folders = kind === 'named' ? describeFolders(host, mount, names) : [];
+  // A folder on a file server is not asked for, because the server may be dead. No name is made there anyway.
+  const folders = inMemory.has(filesystem) ? describeFolders(host, mount, names) : [];
   return {
     mountPoint: pathToText(mount.mountPoint),
     names: names.map(pathToText),

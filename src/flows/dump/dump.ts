@@ -15,6 +15,7 @@ import { assertFrozen, assertStillFrozen, checkWriters } from '../choose/frozen.
 import { type LeftOut, leaveGhost, noteLeftOut } from '../choose/left-out.js';
 import { type PinnedGhost, pinGhosts, unpinGhosts } from '../choose/pin.js';
 import { type PinnedNamed, pinNamed } from '../choose/pin-named.js';
+import { assertNothingLost } from '../choose/shared-shm.js';
 import type { Context } from '../context.js';
 import { removeImagesAlone } from '../directory/other-images.js';
 import { beginSync, searchGhosts } from '../steps.js';
@@ -40,6 +41,7 @@ export async function dumpGhosts(context: Context, request: DumpRequest): Promis
   if (requireFrozen) assertFrozen(context, pids);
   const found = searchGhosts(context, pids, { named: criu });
   const { chosen, leftOut } = chooseGhosts(context, found, { policy, criu });
+  assertNothingLost(context, request, found);
   const copied = chosen.filter(needsCopy);
   if (!criu) checkWriters(context, copied, pids, requireFrozen);
   const leave = (ghost: Ghost, why: string) => leftOut.push(leaveGhost(ghost, why));
@@ -49,7 +51,7 @@ export async function dumpGhosts(context: Context, request: DumpRequest): Promis
     let named: PinnedNamed[] = [];
     let dumped: Dumped | undefined;
     try {
-      named = pinNamed(context, policy, found.named, chosen.length);
+      named = pinNamed(context, request, found.named, chosen.length);
       const linked = describeLinked(context, chosen);
       const held = { pinned, named, linked };
       const journal = await dumpPinned(watched, request, held, leftOut, () => watch?.stop());

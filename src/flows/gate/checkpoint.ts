@@ -23,6 +23,7 @@ import { chooseGhosts, needsCopy } from '../choose/choose.js';
 import { EntryRoom } from '../choose/entry-room.js';
 import { type PinnedGhost, pinGhosts, unpinGhosts } from '../choose/pin.js';
 import { pinNamed } from '../choose/pin-named.js';
+import { assertNamedKept, assertNothingLost } from '../choose/shared-shm.js';
 import { notePause } from '../container/pause/paused.js';
 import { policyOf } from '../container/policy.js';
 import { resume, runtimeCall, runtimeWaitMs, stateOf } from '../container/runtime-calls.js';
@@ -95,10 +96,11 @@ async function aroundCommand(
   const pids = processes.tree(pid);
   const found = findGhosts(processes, pids, undefined, { named: true });
   const { chosen } = chooseGhosts(context, found, { policy, criu: true });
+  assertNothingLost(context, { policy, pids }, found);
   const linked = describeLinked(context, chosen);
   const pinned = pinGhosts(processes, chosen.filter(needsCopy));
   try {
-    for (const pin of pinNamed(context, policy, found.named, chosen.length)) pinned.push(pin);
+    for (const pin of pinNamed(context, { policy, pids }, found.named, chosen.length)) pinned.push(pin);
     if (pinned.length === 0 && !linked.links) {
       await asOwner(
         context,
@@ -144,7 +146,9 @@ async function aroundCommand(
       await finishOrHold(context, request, keys, policy, paused);
       throw error;
     }
-    return await finishOrHold(context, request, keys, policy, paused);
+    const manifest = await finishOrHold(context, request, keys, policy, paused);
+    if (manifest && !policy.allowMissing) assertNamedKept(images, journal, manifest);
+    return manifest;
   } finally {
     unpinGhosts(processes, pinned);
   }
@@ -186,7 +190,7 @@ function pinnedJournal(
   const startTime = processes.startTime(self);
   if (paused) journal.thaw = true;
   const pinOf = (index: number) => ({ pid: self, fd: (pinned[index] as PinnedGhost).fd, startTime });
-  const room = new EntryRoom(context);
+  const room = new EntryRoom(context, dump);
   const entries = journal.ghosts.map((ghost, index) => ({ ...ghost, pin: pinOf(index) }));
   journal.ghosts = entries.filter(entry => room.hasFor(entry));
   return journal;

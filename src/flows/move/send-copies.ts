@@ -1,11 +1,11 @@
 /** The ghosts of a dump go to a receiver, in place of the image directory. Nothing of them is stored here. */
 import type { ManifestGhost } from '../../base/documents/generated/manifest.js';
-import { errnoOf, GhostkeepError, reasonOf, translate } from '../../base/errors.js';
+import { errnoOf, GhostkeepError, translate } from '../../base/errors.js';
 import type { EngineReport } from '../../base/host/host.js';
 import { counted } from '../../base/text/counted.js';
 import { showBytes } from '../../base/units.js';
 import { identityOf } from '../../image/layout.js';
-import { warnOfLeft } from '../choose/pin-named.js';
+import { type DumpOf, refuseUnkept, unkeptEntry } from '../choose/shared-shm.js';
 import type { Context } from '../context.js';
 import {
   type Copy,
@@ -36,7 +36,7 @@ export function sendElsewhere(mover: Mover): Elsewhere {
 async function sendCopies(
   context: Context,
   mover: Mover,
-  target: CopyTarget,
+  target: CopyTarget & DumpOf,
   copies: readonly Copy[],
 ): Promise<ReadonlySet<Copy>> {
   let [bytes, before] = [0n, 0n];
@@ -62,11 +62,11 @@ async function sendCopies(
   return taken;
 }
 
-/** @returns undefined for a file with a name that cannot be sent: it can be restored where it still is */
+/** @returns undefined for a file with a name that cannot be sent, and that the dump may lack */
 async function sendOrLeave(
   context: Context,
   send: SendGhost,
-  target: CopyTarget,
+  target: CopyTarget & DumpOf,
   copy: Copy,
 ): Promise<EngineReport | undefined> {
   try {
@@ -74,7 +74,7 @@ async function sendOrLeave(
   } catch (error) {
     const isOurs = !(error instanceof GhostkeepError) || error.code === 'MOVE_REFUSED';
     if (isOurs || copy.entry.class !== 'named') throw error;
-    warnOfLeft(context, copy.entry.path, reasonOf(error));
+    refuseUnkept(context, target, unkeptEntry(copy.entry), error);
     return undefined;
   }
 }

@@ -47,14 +47,29 @@ export function removeTables({ host, log }: Context, receiver: string): void {
 }
 
 function removeForgotten(context: Context, all: string, receiver: string): void {
-  const { files, now } = context.host;
+  for (const name of forgottenIn(context, all)) if (name !== receiver) removeTables(context, name);
+}
+
+/** The folders of moves that are over, for `ghostkeep doctor`. */
+export function forgottenMoves(context: Context): string[] {
+  const all = movesFolder(context.host);
+  try {
+    return isPrivate(context.host, all) ? forgottenIn(context, all).map(name => `${all}/${name}`) : [];
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    return [];
+  }
+}
+
+function forgottenIn({ host: { files, now } }: Context, all: string): string[] {
   const nowNs = BigInt(now().getTime()) * 1_000_000n;
-  for (const name of files.list(all)) {
-    if (!/^[0-9a-f]{32}$/.test(name) || name === receiver) continue;
+  return files.list(all).filter(name => {
+    if (!/^[0-9a-f]{32}$/.test(name)) return false;
     try {
-      if (files.statPath(`${all}/${name}`).mtimeNs + forgottenNs < nowNs) removeTables(context, name);
+      return files.statPath(`${all}/${name}`).mtimeNs + forgottenNs < nowNs;
     } catch (error) {
       if (errnoOf(error) === undefined) throw error;
+      return false;
     }
-  }
+  });
 }

@@ -1,7 +1,7 @@
 /** Finishes a dump whose ghosts are still held by pins: copies them, then seals. Can be repeated. */
 
 import type { Manifest, ManifestGhost } from '../../base/documents/generated/manifest.js';
-import { GhostkeepError, reasonOf, translate } from '../../base/errors.js';
+import { GhostkeepError, translate } from '../../base/errors.js';
 import type { FileStat } from '../../base/host/host.js';
 import { birthOf } from '../../base/host/identity.js';
 import { showDev, showTime } from '../../base/units.js';
@@ -12,12 +12,12 @@ import { isOwnFolder } from '../../image/own-folder.js';
 import { syncImage } from '../../image/sync-image.js';
 import { type Policy, resolvePolicy } from '../../oci/policy.js';
 import { Bases } from '../bases/bases.js';
-import { warnOfLeft } from '../choose/pin-named.js';
+import { unkeptEntry, warnOfUnkept } from '../choose/shared-shm.js';
 import type { Context } from '../context.js';
 import { removeLeftovers } from '../directory/leftovers.js';
 import { asOwner, type OwnerOptions } from '../directory/owner.js';
 import { copyAll } from '../dump/copy-all.js';
-import { copyWhatCanBe } from '../dump/copy-named.js';
+import { copyWhatCanBe, type Leave } from '../dump/copy-named.js';
 import { type Copy, imageMode } from '../dump/copy-one.js';
 import { nameOf } from '../dump/describe.js';
 import { type Described, describeAgain, startState } from '../dump/describe-again.js';
@@ -73,6 +73,12 @@ async function copyPinned(
       const one = openNamed(context, entry);
       if (one) copies.push({ ...one, dump });
     }
+    // The container may be gone, and its ghosts must not wait for such a file. The caller says that it is
+    // missing. Where there is only no room, the user can make some.
+    const leave: Leave = (file, cause) => {
+      if (cause instanceof GhostkeepError && cause.code === 'NO_SPACE' && !policy.allowMissing) throw cause;
+      warnOfUnkept(context, file, cause);
+    };
     // The container has run on between our pin and CRIU's freeze.
     for (const copy of copies) describeAgain(context, copy);
     for (const copy of copies) takeBase(bases, copy);
@@ -80,7 +86,7 @@ async function copyPinned(
     // reserves.
     const target = { images, policy: { ...policy, reserve: 0n }, criu: journal.criu ?? false };
     await copyAll(context, target, copies.slice(0, ghosts));
-    for (const { entry } of await copyWhatCanBe(context, target, copies.slice(ghosts)))
+    for (const { entry } of await copyWhatCanBe(context, target, copies.slice(ghosts), leave))
       journal.ghosts.push(entry);
   } catch (error) {
     // A second try finds them.
@@ -117,13 +123,13 @@ function takeBase(bases: Bases, copy: Copy): void {
 
 const isNamed = (entry: ManifestGhost) => entry.class === 'named';
 
-/** CRIU has dumped the file by its name, so the dump is good without its content. */
+/** CRIU has dumped the file by its name, so the dump is good where the file still is. */
 function openNamed(context: Context, entry: ManifestGhost): Omit<Described, 'dump'> | undefined {
   try {
     return openPin(context, entry);
   } catch (error) {
     if (!(error instanceof GhostkeepError)) throw error;
-    warnOfLeft(context, entry.path, reasonOf(error));
+    warnOfUnkept(context, unkeptEntry(entry), error);
     return undefined;
   }
 }

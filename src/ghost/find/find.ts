@@ -97,7 +97,7 @@ class Search {
     return this.#files.servesFuse;
   }
 
-  finish(): Pick<Found, 'ghosts' | 'named'> {
+  finish(): Pick<Found, 'ghosts' | 'named' | 'lost'> {
     this.#onServers.askAll(this.#files.servesFuse, this.alive, {
       answered: (seen, { stat, magic }) => this.#judge({ ...seen, stat: { ...seen.stat, ...stat } }, magic),
       failed: (seen, error) => this.#unseenOnServer(seen, error),
@@ -111,7 +111,7 @@ class Search {
       decideKeep(ghost, this.#files, this.#mounts, this.processes, budget);
     }
     this.unseen.resolveMaps(ghosts);
-    return { ghosts, named: this.#named?.finish(ghosts, budget) ?? [] };
+    return { ghosts, ...(this.#named?.finish(ghosts, budget, this.carriers) ?? { named: [], lost: [] }) };
   }
 
   #descriptors(pid: number): void {

@@ -1,13 +1,26 @@
 import type { Unseen } from '../../base/documents/generated/scan.js';
-import type { Ghost } from '../ghost.js';
+import type { Identity } from '../../base/host/host.js';
+import type { Ghost, Holder } from '../ghost.js';
 import type { Carrier, OpenDevice } from './inside.js';
 import type { UnseenInSearch } from './unseen.js';
+
+/** Something on a shared /dev/shm that no copy of ours brings back. */
+export interface Lost {
+  path: Buffer;
+  /** It comes back all the same if a file in this folder does. */
+  folder?: Buffer;
+  stat: Identity;
+  holder?: Holder | undefined;
+  why: string;
+}
 
 /** The result of a search of processes. */
 export interface Found {
   ghosts: Ghost[];
   /** Files on a shared /dev/shm that have their names. Only where they were asked for. */
   named: readonly Ghost[];
+  /** All else that is held there by its name, and cannot be copied. It is looked for with the named files. */
+  lost: readonly Lost[];
   unseen: UnseenInSearch[];
   /** Threads among the holders that have a table of descriptors of their own. */
   apart: ReadonlySet<number>;

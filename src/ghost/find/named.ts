@@ -3,15 +3,21 @@
  * tmpfs of a pod, for example. CRIU writes down their names only. It leaves the content of such a mount to
  * the engine, and no engine keeps it, so the files are gone when the container comes back in another pod.
  * They are no ghosts: CRIU dumps and restores them as it does without us, and we bring the names back.
+ *
+ * Only the content of regular files can be brought back. The search also finds what else is held there by its
+ * name, because a dump has to refuse it: CRIU would not notice before the restore.
  */
 import { errnoOf } from '../../base/errors.js';
-import { isRegular } from '../../base/host/file-type.js';
-import type { ProcessView } from '../../base/host/host.js';
+import { isDirectory, isRegular, kindName } from '../../base/host/file-type.js';
+import type { Identity, ProcessView } from '../../base/host/host.js';
 import { isSameInode } from '../../base/host/identity.js';
-import { type Ghost, pathOf } from '../ghost.js';
+import { type Ghost, type GhostMount, pathOf } from '../ghost.js';
 import { looksDeleted } from '../links.js';
 import type { MountTable } from '../mounts/mount-table.js';
 import { holderOfSeen, type Seen } from '../seen.js';
+import { findBoundInFolders } from './bound-sockets.js';
+import type { Lost } from './found.js';
+import type { Carrier } from './inside.js';
 import { findNames, type SearchBudget } from './names.js';
 
 /** The look of the gate has the same: native/gate/look/mounts.c. */
@@ -22,6 +28,8 @@ const mostHolders = 8;
 
 export class NamedFiles {
   readonly #found = new Map<string, Ghost>();
+  /** Why a file cannot be copied; all others are copied. */
+  readonly #whyNot = new Map<Ghost, string>();
 
   constructor(
     private readonly processes: ProcessView,
@@ -47,11 +55,11 @@ export class NamedFiles {
   /** Takes a file that is no ghost, if it is one of those. */
   see(seen: Seen): void {
     const { pid, link, stat, look } = seen;
-    if (stat.nlink === 0 || !isRegular(stat.mode) || !this.#devicesFor(pid).has(stat.dev)) return;
+    if (stat.nlink === 0 || !this.#devicesFor(pid).has(stat.dev)) return;
     try {
       const target = look?.target ?? this.processes.readLink(pid, link);
-      // The name of such a file is not certain, and CRIU cuts it as well.
-      if (looksDeleted(target)) return;
+      // The folder /dev/shm itself is there in every pod.
+      if (target.equals(shmPath)) return;
       const holder = holderOfSeen(seen);
       const pair = `${stat.dev}/${stat.ino}`;
       let file = this.#found.get(pair);
@@ -61,6 +69,8 @@ export class NamedFiles {
         file = { class: 'named', stat, filesystem, mounts: [], holders: [], keep, why: '' };
         this.#found.set(pair, file);
       }
+      const whyNot = whyLost(stat.mode, target);
+      if (whyNot !== undefined) this.#whyNot.set(file, whyNot);
       if (file.holders.length < mostHolders) file.holders.push(holder);
       this.mounts.attach(file, holder, look?.info.mountId, target);
     } catch (error) {
@@ -70,28 +80,48 @@ export class NamedFiles {
   }
 
   /** @param ghosts of this search: a file that is a ghost as well comes back as one */
-  finish(ghosts: readonly Ghost[], budget: SearchBudget): Ghost[] {
-    if (this.#found.size === 0) return [];
+  finish(
+    ghosts: readonly Ghost[],
+    budget: SearchBudget,
+    carriers: readonly Carrier[],
+  ): { named: Ghost[]; lost: Lost[] } {
+    const [named, lost]: [Ghost[], Lost[]] = [[], []];
+    const onShm = carriers.filter(({ pid }) => this.#devicesFor(pid).size > 0);
+    if (this.#found.size === 0 && onShm.length === 0) return { named, lost };
     const ours = this.processes.mounts(this.processes.self());
     const [devices, ids] = [new Set(ours.map(({ dev }) => dev)), new Set(ours.map(({ id }) => id))];
-    const isFromOutside = ({ filesystem, mounts: [first, ...others] }: Ghost) =>
-      filesystem === shmFilesystem &&
-      [first, ...others].every(
-        mount =>
-          mount?.mountPoint?.equals(shmPath) &&
-          !mount.covered &&
-          !mount.beyondCriu &&
-          mount.dev !== undefined &&
-          devices.has(mount.dev) &&
-          !ids.has(mount.id),
-      );
+    const isOnShm = ({ mountPoint }: GhostMount) => mountPoint?.equals(shmPath) ?? false;
+    const isFromOutside = ({ id, dev }: GhostMount) => dev !== undefined && devices.has(dev) && !ids.has(id);
+    // CRIU itself refuses a file on such a mount at the dump.
+    const refusedByCriu = ({ covered, beyondCriu }: GhostMount) => covered || beyondCriu;
     const taken = new Map(ghosts.map(ghost => [`${ghost.stat.dev}/${ghost.stat.ino}`, ghost]));
-    return [...this.#found].flatMap(([pair, file]) => {
+    for (const [pair, file] of this.#found) {
       const ghost = taken.get(pair);
-      if ((ghost && isSameInode(ghost.stat, file.stat)) || !isFromOutside(file)) return [];
+      if (ghost && isSameInode(ghost.stat, file.stat)) continue;
+      const { filesystem, mounts } = file;
+      if (filesystem !== shmFilesystem || !mounts.some(mount => isOnShm(mount) && isFromOutside(mount)))
+        continue;
+      if (mounts.some(refusedByCriu)) continue;
+      const other = mounts.find(mount => !isOnShm(mount) || !isFromOutside(mount));
+      const whyNot =
+        this.#whyNot.get(file) ?? (other && `it is open through ${showPoint(other)} as well as /dev/shm`);
+      if (whyNot !== undefined) {
+        const [path, folder] = [pathOf(file), isDirectory(file.stat.mode) ? { folder: pathOf(file) } : {}];
+        lost.push({ path, ...folder, stat: file.stat, holder: file.holders[0], why: whyNot });
+        continue;
+      }
       this.#nameIt(file, budget);
-      return [file];
-    });
+      named.push(file);
+    }
+    const isShared = (pid: number, { dev }: Identity) =>
+      devices.has(dev) && this.#devicesFor(pid).has(dev) && !this.#seesOurs(pid);
+    for (const one of findBoundInFolders(this.processes, onShm, isShared)) lost.push(one);
+    return { named, lost };
+  }
+
+  /** Has the process the same mounts as we? Then it is in no container. */
+  #seesOurs(pid: number): boolean {
+    return this.processes.mountNamespace(pid) === this.processes.mountNamespace(this.processes.self());
   }
 
   /** A file with several names gets all that are found; other processes may open it by any of them. */
@@ -110,4 +140,13 @@ export class NamedFiles {
       return new Set();
     }
   }
+}
+
+const showPoint = ({ mountPoint }: GhostMount) => mountPoint?.toString('utf8') ?? 'an unknown mount';
+
+/** @param target as the kernel shows its path */
+function whyLost(mode: number, target: Buffer): string | undefined {
+  if (isDirectory(mode)) return 'the folder is not there in another pod';
+  if (!isRegular(mode)) return `it is ${kindName(mode) ?? 'a socket'}, of which nothing can be copied`;
+  return looksDeleted(target) ? 'its name ends with " (deleted)", which CRIU cuts off' : undefined;
 }

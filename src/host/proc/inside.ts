@@ -9,7 +9,16 @@ const partBytes = 4096;
  * there. Source: proc_pid_fdinfo(5)
  */
 export function readFdInfo(pid: number, fd: number, limit: number): string {
-  const file = fs.openSync(`/proc/${pid}/fdinfo/${fd}`, fs.constants.O_RDONLY);
+  return readBounded(`/proc/${pid}/fdinfo/${fd}`, limit);
+}
+
+/** The unix sockets in the network namespace of PID, as readFdInfo reads. Source: unix(7), /proc/net/unix */
+export function readUnixSockets(pid: number, limit: number): string {
+  return readBounded(`/proc/${pid}/net/unix`, limit);
+}
+
+function readBounded(path: string, limit: number): string {
+  const file = fs.openSync(path, fs.constants.O_RDONLY);
   try {
     const parts: Buffer[] = [];
     for (let length = 0; length < limit; ) {

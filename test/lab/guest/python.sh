@@ -19,7 +19,7 @@ python_image() {
 }
 
 # start_python RUNTIME NAME FILE 'PROGRAM ARGUMENT…' [HOST:CONTAINER]: FILE appears in /data when the program
-# is ready. A folder of the host may be mounted.
+# is ready. A folder of the host may be mounted; where HOST is tmpfs, runc and crun make one for this container.
 start_python() {
 	local runtime=$1 name=$2 file=$3 words volume=${5:-}
 	read -ra words <<<"$4"
@@ -49,7 +49,8 @@ make_python_bundle() {
 		| .mounts += [{destination: "/usr", type: "bind", source: "/usr", options: ["rbind", "ro"]}]
 		| if $volume == "" then . else
 			($volume | split(":")) as [$from, $to]
-			| .mounts += [{destination: $to, type: "bind", source: $from, options: ["bind", "rw"]}]
+			| .mounts += [if $from == "tmpfs" then {destination: $to, type: "tmpfs", source: "shm", options: ["mode=1777"]}
+				else {destination: $to, type: "bind", source: $from, options: ["bind", "rw"]} end]
 		  end' "$bundle/config.json" --args "$@" >"$bundle/config.new"
 	mv "$bundle/config.new" "$bundle/config.json"
 }

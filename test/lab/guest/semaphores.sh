@@ -10,8 +10,9 @@ new_shm() {
 	mount -t tmpfs -o mode=1777 lab-shm "$SHM"
 }
 
+# A container or a writer that was just killed may still be using it.
 drop_shm() {
-	! mountpoint -q "$SHM" || umount "$SHM"
+	! mountpoint -q "$SHM" || umount -l "$SHM"
 }
 
 value() {

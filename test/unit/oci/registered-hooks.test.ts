@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { GhostkeepError } from '../../../src/base/errors.js';
 import { registerHooks, type Stanza } from '../../../src/oci/registered-hooks.js';
+import { ghostkeepError } from '../expect.js';
 
 const stanzaAt = (prefix: string, stage: 'prestart' | 'createRuntime' = 'prestart'): Stanza => {
   const hook = (name: string) => ({
@@ -56,6 +57,34 @@ describe('registerHooks', () => {
     const before = registerHooks(bare, 'c', stanzaAt('/usr/local'));
     for (const next of [stanza, stanzaAt('/usr', 'createRuntime')])
       assert.deepEqual(hooksIn(registerHooks(before, 'c', next)), next);
+  });
+
+  it('registerHooks takes hooks and stages that are null as absent, as runtimes do', () => {
+    for (const hooks of [null, {}, { prestart: null, poststop: null }]) {
+      const before = JSON.stringify({ ociVersion: '1', hooks });
+      const text = registerHooks(before, 'c', stanza);
+      assert.deepEqual(hooksIn(text), stanza);
+      assert.equal(hooksIn(registerHooks(text, 'c', {})), undefined);
+      assert.equal(registerHooks(before, 'c', {}), before);
+    }
+  });
+
+  it('registerHooks refuses a key that runc reads as another and crun does not, and names both', () => {
+    const config = { ociVersion: '1' };
+    for (const [text, key, meant] of [
+      [{ ...config, Hooks: { poststop: [foreign] } }, 'Hooks', 'hooks'],
+      [{ ...config, hooks: {}, HOOKS: null }, 'HOOKS', 'hooks'],
+      [{ ...config, 'hoo\u212as': {} }, 'hoo\u212as', 'hooks'],
+      [{ ...config, hooks: { Prestart: [foreign] } }, 'Prestart', 'prestart'],
+      [{ ...config, hooks: { createruntime: [] } }, 'createruntime', 'createRuntime'],
+    ] as const)
+      for (const wanted of [stanza, {}])
+        assert.throws(
+          () => registerHooks(JSON.stringify(text), 'c', wanted),
+          ghostkeepError('BAD_INPUT', `runc reads "${key}" as "${meant}"`),
+        );
+    const other = JSON.stringify({ ...config, Annotations: {}, hooks: { StartContainer: [foreign] } });
+    assert.deepEqual(hooksIn(registerHooks(other, 'c', stanza)), { StartContainer: [foreign], ...stanza });
   });
 
   it('registerHooks refuses a text that no runtime would accept', () => {

@@ -1,31 +1,73 @@
-import { findCriu, isTooOld, oldestCriu } from '../look/criu.js';
+import type { StageContext } from '../../try-hooks/stage-context.js';
+import { type Fault, findCriu, isTooOld, oldestCriu } from '../look/criu.js';
 import { broken, type Examine, ok } from '../look/finding.js';
-import { ask } from '../look/programs.js';
+import { ask, quoted } from '../look/programs.js';
 import { mayCheckpoint } from '../look/rights.js';
-import { installCommand } from '../look/way-out.js';
+import { againCommand, candidateOf, installCommand, libraryCommand } from '../look/way-out.js';
 
 const name = 'criu';
 
 /** There is a CRIU that can use the gate, and it finds in the kernel what it needs. */
 export const examineCriu: Examine = async context => {
-  const install = installCommand(context, 'criu');
   const criu = await findCriu(context);
-  if (criu === undefined)
-    return { findings: [broken(name, 'it is not installed, so no container can be checkpointed', install)] };
-  const { program, version = 'of an unknown version', plugins } = criu;
+  if (criu === undefined) {
+    const says = 'it is not installed, so no container can be checkpointed';
+    return { findings: [await newer(context, says)] };
+  }
+  const { program, version = 'of an unknown version', plugins, fault } = criu;
+  if (fault) {
+    const command = await mendFault(context, program, fault);
+    return { findings: [broken(name, `${program} cannot be started: ${fault.says}`, command)] };
+  }
   if (isTooOld(criu)) {
+    const refused = await kernelRefusal(context, program);
     const instead =
-      'where the system has no later package, `ghostkeep checkpoint -- runc checkpoint …` works with this one';
-    const says = `${program} ${version} cannot use the gate, which needs ${oldestCriu} or later; ${instead}`;
-    return { findings: [broken(name, says, install)] };
+      refused === undefined
+        ? '`ghostkeep checkpoint -- runc checkpoint …` works with this one'
+        : `nor does it work with this kernel: ${refused}`;
+    const says = `${program} ${version} cannot use the gate, which needs CRIU ${oldestCriu} or later; ${instead}`;
+    return { findings: [await newer(context, says)] };
   }
-  if (plugins === undefined)
-    return { findings: [broken(name, `${program} ${version} names no folder for plugins`, install)] };
+  if (plugins === undefined) {
+    const says = `${program} ${version} names no folder for plugins`;
+    return { findings: [broken(name, says, installCommand(context, 'criu'))] };
+  }
   const shown = `${version}, ${program}, plugins in ${plugins}`;
-  if (context.host.uid() === 0 && mayCheckpoint(context)) {
-    const { status, reason } = await ask(context, [program, 'check']);
-    if (status !== 0)
-      return { findings: [broken(name, `${shown}: \`criu check\` says: ${reason}`, `${program} check`)] };
-  }
-  return { findings: [ok(name, shown)] };
+  const refused = await kernelRefusal(context, program);
+  if (refused === undefined) return { findings: [ok(name, shown)] };
+  return { findings: [broken(name, `${shown}: \`criu check\` says: ${refused}`, `${program} check`)] };
 };
+
+/** @returns why CRIU is not content with this kernel; undefined where it is, or may not ask the kernel */
+async function kernelRefusal(context: StageContext, program: string): Promise<string | undefined> {
+  if (context.host.uid() !== 0 || !mayCheckpoint(context)) return undefined;
+  const { status, reason } = await ask(context, [program, 'check']);
+  return status === 0 ? undefined : reason.replace(/\.$/, '');
+}
+
+/** Seen on packages.debian.org and build.opensuse.org in 2026. Debian 12 has no backport. */
+const elsewhere = [
+  'Debian 13 has CRIU 4.1.1',
+  'https://build.opensuse.org/project/show/devel:tools:criu has packages of CRIU 4 for Debian 12 and Ubuntu',
+  'https://criu.org/Installation says how to build it',
+].join(', ');
+
+/** The package manager is named only if the version that it has is new enough. */
+async function newer(context: StageContext, says: string) {
+  const candidate = await candidateOf(context, 'criu');
+  if (candidate === undefined || !isTooOld({ version: candidate }))
+    return broken(name, says, installCommand(context, 'criu'));
+  return broken(
+    name,
+    `${says}; the package of this system is CRIU ${candidate}, too old as well: ${elsewhere}`,
+  );
+}
+
+function mendFault(
+  context: StageContext,
+  program: string,
+  { kind, library }: Fault,
+): string | Promise<string> {
+  if (kind === 'mode') return `chmod 755 ${quoted(program)}`;
+  return library === undefined ? againCommand(context, 'criu') : libraryCommand(context, 'criu', library);
+}

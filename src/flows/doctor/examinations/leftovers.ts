@@ -3,6 +3,7 @@ import { counted } from '../../../base/text/counted.js';
 import { showSome } from '../../../base/text/show-some.js';
 import { countFromJson, showBytes } from '../../../base/units.js';
 import { closeSession, endedSessions } from '../../container/sessions.js';
+import { forgottenMoves } from '../../move/tables.js';
 import type { StageContext } from '../../try-hooks/stage-context.js';
 import { findBases } from '../left/bases.js';
 import { type Crius, namesOfCriu } from '../left/crius-names.js';
@@ -26,6 +27,7 @@ export const examineLeftovers: Examine = (context, request) => {
     ...bases.filter(({ count }) => count > 0).map(describeBases),
     ...folders(context, request),
     ...sessions(context, request),
+    ...moves(context, request),
     ...crius.found.slice(0, mostNames).map(describeName),
     ...theRest(context, crius),
   ];
@@ -56,6 +58,16 @@ function sessions(context: StageContext, request: DoctorRequest): Finding[] {
   const what = `records of containers that have ended without poststop: ${showSome(ended)}`;
   if (!request.clean) return [warning(name, what, clean)];
   for (const id of ended) closeSession(context, id);
+  return [ok(name, `${what}: removed`)];
+}
+
+/** Digests of a move that did not come to its end. The next move to another receiver would remove them. */
+function moves(context: StageContext, request: DoctorRequest): Finding[] {
+  const over = forgottenMoves(context);
+  if (over.length === 0) return [];
+  const what = `tables of moves that nobody has gone on with for a week: ${showSome(over)}`;
+  if (!request.clean) return [broken(name, what, clean)];
+  for (const folder of over) context.host.files.removeTree(folder);
   return [ok(name, `${what}: removed`)];
 }
 

@@ -1,17 +1,27 @@
 /** The CRIU that runtimes run: which version, for which machine, and where it looks for plugins. */
+import os from 'node:os';
 import { bounds } from '../../../base/bounds.js';
 import type { StageContext } from '../../try-hooks/stage-context.js';
 import { effectiveOptions } from './criu-options.js';
-import { ask, findProgram, variable } from './programs.js';
+import { ask, findFile, findProgram, variable } from './programs.js';
 
 export interface Criu {
   program: string;
   /** `4.1.1`; undefined where it does not say. */
   version?: string;
+  /** Why it does not start. Then there is no version. */
+  fault?: Fault;
   /** e_machine of elf(5); undefined for a script. */
   machine?: number;
   /** The folder from which it loads plugins; undefined where it cannot be known. */
   plugins?: string;
+}
+
+export interface Fault {
+  says: string;
+  kind: 'mode' | 'machine' | 'library' | 'other';
+  /** The name of the library that is missing: `libnl-3.so.200`. */
+  library?: string;
 }
 
 /**
@@ -21,8 +31,13 @@ export const oldestCriu = '4.0';
 
 export async function findCriu(context: StageContext): Promise<Criu | undefined> {
   const program = findProgram(context, 'criu');
-  if (program === undefined) return undefined;
-  const { stdout } = await ask(context, [program, '--version']);
+  if (program === undefined) {
+    const file = findFile(context, 'criu');
+    return file === undefined
+      ? undefined
+      : { program: file, fault: { kind: 'mode', says: 'it is not executable' } };
+  }
+  const { status, stdout, first } = await ask(context, [program, '--version']);
   const version = /^Version: (\d+\.\d+(?:\.\d+)?)/m.exec(stdout)?.[1];
   const { files } = context.host;
   const bytes = files.read(files.realPath(program), bounds.ownParts);
@@ -31,13 +46,29 @@ export async function findCriu(context: StageContext): Promise<Criu | undefined>
   return {
     program,
     ...(version === undefined ? {} : { version }),
+    ...(status === 0 ? {} : { fault: faultOf(first, machine) }),
     ...(machine === undefined ? {} : { machine }),
     ...(plugins === undefined ? {} : { plugins }),
   };
 }
 
-export function isTooOld({ version }: Criu): boolean {
+export function isTooOld({ version }: { version?: string }): boolean {
   return version === undefined || Number.parseInt(version, 10) < Number.parseInt(oldestCriu, 10);
+}
+
+/** e_machine by the kernel's name of the machine. Source: elf.h */
+const machines: Record<string, number> = { x86_64: 62, aarch64: 183 };
+
+/**
+ * A shell is asked to run what is no program for this machine (execvp(3)), and its message says nothing.
+ * @param first what was said instead of a version
+ */
+function faultOf(first: string, machine: number | undefined): Fault {
+  if (machine !== undefined && machine !== machines[os.machine()])
+    return { kind: 'machine', says: `it is for another kind of machine than ${os.machine()}` };
+  // Source: glibc, elf/dl-load.c
+  const library = /error while loading shared libraries: ([^\s:]+): cannot open/.exec(first)?.[1];
+  return { kind: library === undefined ? 'other' : 'library', says: first, ...(library ? { library } : {}) };
 }
 
 /** e_machine. Source: elf(5) @returns undefined where BYTES are no ELF file of 64 bits */

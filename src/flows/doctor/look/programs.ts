@@ -15,27 +15,42 @@ export function variable({ host }: StageContext, name: string): string | undefin
 
 /** @returns the absolute path; undefined where no folder has an executable file of this name */
 export function findProgram(context: StageContext, name: string): string | undefined {
+  return placesOf(context, name).find(file => context.stage.isExecutable(file));
+}
+
+/** @returns a file of this name that is in one of the folders, and need not be executable */
+export function findFile(context: StageContext, name: string): string | undefined {
+  return placesOf(context, name).find(file => context.host.files.exists(file));
+}
+
+function placesOf(context: StageContext, name: string): string[] {
   const own = (variable(context, 'PATH') ?? '').split(':').filter(folder => folder.startsWith('/'));
-  return [...own, ...folders]
-    .map(folder => `${folder.replace(/\/+$/, '')}/${name}`)
-    .find(file => context.stage.isExecutable(file));
+  return [...own, ...folders].map(folder => `${folder.replace(/\/+$/, '')}/${name}`);
 }
 
 export interface Answer {
   status: number;
   stdout: string;
-  /** Why it failed, for people; empty where it said nothing. */
+  /** Why it failed, for people: the last line of what it said. */
   reason: string;
+  /** The first line. The loader and the kernel say nothing after it; a program may. */
+  first: string;
 }
+
+/** Messages are compared and shown, so they must not be translated. */
+const inEnglish = { LC_ALL: 'C' };
 
 /** Runs a program to its end, or for ten seconds. Never rejects. */
 export async function ask({ host }: StageContext, argv: readonly string[]): Promise<Answer> {
   try {
-    const { status, stdout, stderr } = await host.commands.output(argv, askWaitMs);
-    const last = stderr.trim().split('\n').at(-1) ?? '';
-    return { status, stdout: stdout.slice(0, longestAnswer), reason: last || `exit status ${status}` };
+    const { status, stdout, stderr } = await host.commands.output(argv, askWaitMs, inEnglish);
+    const [first = '', ...others] = stderr.slice(0, longestAnswer).trim().split('\n');
+    const silent = `exit status ${status}`;
+    const reason = (others.at(-1) ?? first) || silent;
+    return { status, stdout: stdout.slice(0, longestAnswer), reason, first: first || silent };
   } catch (error) {
-    return { status: 1, stdout: '', reason: reasonOf(error) };
+    const reason = reasonOf(error);
+    return { status: 1, stdout: '', reason, first: reason };
   }
 }
 

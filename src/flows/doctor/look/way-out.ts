@@ -4,7 +4,7 @@
 import path from 'node:path';
 import type { Bound } from '../../../base/bounds.js';
 import type { StageContext } from '../../try-hooks/stage-context.js';
-import { findProgram, quoted } from './programs.js';
+import { ask, findProgram, quoted } from './programs.js';
 
 const managers: [string, string, string][] = [
   ['apt-get', 'apt-get install', 'apt-get install --reinstall'],
@@ -20,13 +20,36 @@ export function installCommand(context: StageContext, name: string): string {
   return `${install} ${name}`;
 }
 
+/** Puts every file of a package of the distribution back into its place. */
+export function againCommand(context: StageContext, name: string): string {
+  const [, , again = 'apt-get install --reinstall'] = managerOf(context) ?? [];
+  return `${again} ${name}`;
+}
+
+/** Brings a library back that PROGRAM needs. @param library its file name: `libnl-3.so.200` */
+export async function libraryCommand(
+  context: StageContext,
+  program: string,
+  library: string,
+): Promise<string> {
+  if (managerOf(context)?.[0] !== 'apt-get') return againCommand(context, program);
+  const { status, stdout } = await ask(context, ['dpkg', '-S', library]);
+  const owner = /^([a-z0-9][a-z0-9+.:-]*): /m.exec(stdout)?.[1];
+  // Without an owner, the package of the library was removed against the word of those that need it.
+  return status === 0 && owner !== undefined ? againCommand(context, owner) : 'apt-get install --fix-broken';
+}
+
+/** The version that the package manager would install: `3.17.1`; undefined where it cannot be known. */
+export async function candidateOf(context: StageContext, name: string): Promise<string | undefined> {
+  if (managerOf(context)?.[0] !== 'apt-get') return undefined;
+  const { stdout } = await ask(context, ['apt-cache', 'policy', name]);
+  return /^ +Candidate: (?:\d+:)?(\d+\.\d+(?:\.\d+)?)/m.exec(stdout)?.[1];
+}
+
 /** Puts every file of ghostkeep back into its place. */
 export function reinstallCommand(context: StageContext): string {
   const home = homeOf(context);
-  if (home === packageHome) {
-    const [, , again = 'apt-get install --reinstall'] = managerOf(context) ?? [];
-    return `${again} ghostkeep`;
-  }
+  if (home === packageHome) return againCommand(context, 'ghostkeep');
   const tree = treeOf(context, home);
   const prefix = home.endsWith('/lib/ghostkeep') ? home.slice(0, -'/lib/ghostkeep'.length) : '/usr/local';
   const where = prefix === '/usr/local' ? '' : `PREFIX=${quoted(prefix)} `;

@@ -141,6 +141,33 @@ named_on_shm() {
 		fail "the file has another mode, number of links or size"
 }
 
+# Another pod does not have the folder or the FIFO, so the checkpoint is refused. The container runs on.
+refused_on_shm() {
+	local kind=$1 words=$2
+	with_ghostkeep
+	with_cri
+	start_in_pod "$kind" "$CRI_IMAGE" /usr/bin/python3 /on_shm.py "$kind"
+	wait_for 60 "$kind" data_has containerd "$kind" ready
+	expect_fail checkpoint_in_pod "$kind" "$WORK/$kind.tar"
+	expect_line "$CONTAINERD_TASKS/$(cat "$WORK/$kind.container")/criu-dump.log" "$words"
+	: >"$(data_of containerd "$kind")/look"
+	wait_for 60 "answer of on_shm.py" data_has containerd "$kind" seen
+	remove_pod "$kind"
+}
+
+# The folder /dev/shm itself is there in every pod.
+held_shm_itself() {
+	with_ghostkeep
+	with_cri
+	start_in_pod root "$CRI_IMAGE" /usr/bin/python3 /on_shm.py root
+	wait_for 60 "/dev/shm in root" data_has containerd root ready
+	expect_ok checkpoint_in_pod root "$WORK/held.tar"
+	remove_pod root
+	start_in_pod root-elsewhere "$WORK/held.tar" not-run
+	: >"$(data_of containerd root-elsewhere)/look"
+	wait_for 60 "answer of on_shm.py" data_has containerd root-elsewhere seen
+}
+
 # containerd removes the log of a restore that failed. CRIU takes another place for it from runc.conf.
 RESTORE_LOG=$WORK/cri-restore.log
 keep_restore_log() {
@@ -183,4 +210,7 @@ check containerd "CRI: CreateContainer from the tar" created_from_the_tar
 check containerd "CRI: unlinked on /dev/shm, in another pod" unlinked_on_shm
 check containerd "CRI: named on /dev/shm, in another pod" named_on_shm
 check containerd "CRI: named on /dev/shm, CRIU alone: refused in another pod" named_on_shm_alone
+check containerd "CRI: an open folder on /dev/shm: refused at the dump" refused_on_shm folder 'cannot dump /dev/shm/folder'
+check containerd "CRI: a FIFO on /dev/shm: refused at the dump" refused_on_shm fifo 'cannot dump /dev/shm/fifo'
+check containerd "CRI: /dev/shm itself is open, in another pod" held_shm_itself
 check containerd "CRI: checkpointctl shows the same" shown_by_checkpointctl

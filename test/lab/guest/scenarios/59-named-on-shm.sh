@@ -105,9 +105,10 @@ in_the_same_pod() {
 	! grep -aq 'made again /dev/shm/one' "$images/restore.log" || fail "a file that was there was made again"
 }
 
-# A process of another container writes while the file is copied: CRIU dumps the container all the same.
+# A process of another container writes while the file is copied: the dump is refused, and the container runs on.
+# written_by_others RUNTIME [accept]
 written_by_others() {
-	local runtime=$1 name=shm-written-$1 images
+	local runtime=$1 name=shm-written-$1${2:-} images
 	with_ghostkeep
 	new_shm
 	at_exit drop_shm
@@ -115,6 +116,14 @@ written_by_others() {
 	dd if=/dev/zero of="$SHM/big" conv=notrunc bs=1 seek=32 count=1000000000 status=none &
 	at_exit kill $!
 	images=$(images_of "$runtime" "$name")
+	if [ $# = 1 ]; then
+		expect_fail checkpoint_container "$runtime" "$name" "$images"
+		keep_log "$images/dump.log"
+		expect_line "$images/dump.log" 'cannot dump /dev/shm/big .*written to while it is copied.*allowMissing'
+		expect_sharing "$runtime" "$name" 20
+		return
+	fi
+	accept_missing
 	expect_ok checkpoint_container "$runtime" "$name" "$images"
 	keep_log "$images/ghostkeep.log"
 	expect_line "$images/ghostkeep.log" '/dev/shm/big is not copied, so it can be restored only where it still is: .*written to'
@@ -164,6 +173,83 @@ around_the_runtime() {
 	expect_sharing "$runtime" "$name" 20
 }
 
+accept_missing() {
+	mkdir -p /etc/ghostkeep
+	echo '{"allowMissing": true}' >/etc/ghostkeep/config.json
+	at_exit rm /etc/ghostkeep/config.json
+}
+
+# start_holding RUNTIME NAME KIND [VOLUME]: the container holds one thing on /dev/shm by its name.
+start_holding() {
+	start_python "$1" "$2" ready "on_shm.py $3" "${4:-}"
+}
+
+# Each of these is refused by CRIU at the restore, so the dump refuses it. The container runs on.
+refused_at_dump() {
+	local runtime=$1 kind=$2 words=$3 name=held-$1-$2 images
+	with_ghostkeep
+	new_shm
+	at_exit drop_shm
+	start_holding "$runtime" "$name" "$kind" "$SHM:/dev/shm"
+	images=$(images_of "$runtime" "$name")
+	expect_fail checkpoint_container "$runtime" "$name" "$images"
+	keep_log "$images/dump.log"
+	expect_line "$images/dump.log" "$words"
+	expect_holding "$runtime" "$name" "$kind"
+	[ ! -e "$images/ghostkeep" ] || fail "a refused dump has left its folder"
+}
+
+# The same, accepted by the host: CRIU alone restores it in the same pod, and refuses it in another.
+accepted_in_the_same_pod() {
+	local runtime=$1 kind=$2 name=accepted-$1-$2 images
+	with_ghostkeep
+	new_shm
+	at_exit drop_shm
+	accept_missing
+	start_holding "$runtime" "$name" "$kind" "$SHM:/dev/shm"
+	images=$(images_of "$runtime" "$name")
+	expect_ok checkpoint_container "$runtime" "$name" "$images"
+	expect_line "$images/dump.log" '/dev/shm/[a-z]+ is not copied, so it can be restored only where it still is'
+	(restore_container "$runtime" "$name" "$images" && expect_holding "$runtime" "$name" "$kind")
+	timeout 30 "$runtime" delete -f "$name"
+	new_shm
+	(STARTED=() && restore_container "$runtime" "$name" "$images") && fail "CRIU restored what does not exist"
+	timeout 30 "$runtime" delete -f "$name" || true
+}
+
+# What CRIU brings back by itself, and what comes back with the files in it, is not refused.
+comes_back_elsewhere() {
+	local runtime=$1 kind=$2 name=back-$1-$2 images
+	with_ghostkeep
+	new_shm
+	at_exit drop_shm
+	start_holding "$runtime" "$name" "$kind" "$SHM:/dev/shm"
+	images=$(images_of "$runtime" "$name")
+	expect_ok checkpoint_container "$runtime" "$name" "$images"
+	new_shm
+	restore_container "$runtime" "$name" "$images"
+	expect_holding "$runtime" "$name" "$kind"
+}
+
+# The /dev/shm that runc, crun or Podman has made for this container: its content comes back without us.
+comes_back_on_its_own() {
+	local runtime=$1 kind=$2 name=own-$1-$2 images
+	local volume=tmpfs:/dev/shm
+	! is_podman "$runtime" || volume=
+	with_ghostkeep
+	start_holding "$runtime" "$name" "$kind" "$volume"
+	images=$(images_of "$runtime" "$name")
+	expect_ok checkpoint_container "$runtime" "$name" "$images"
+	restore_container "$runtime" "$name" "$images"
+	expect_holding "$runtime" "$name" "$kind"
+}
+
+expect_holding() {
+	: >"$(data_of "$1" "$2")/look"
+	wait_for 60 "answer of $2" looked "$1" "$2"
+	expect_line "$(data_of "$1" "$2")/seen" "^$3 "
+}
+
 expect_same_text() {
 	diff <(echo "$1") <(echo "$2") || fail "it is not as it was"
 }
@@ -174,7 +260,29 @@ for runtime in podman-crun podman-runc runc crun; do
 done
 check runc "300 MB on a /dev/shm that comes back empty" comes_back runc 300000000
 check runc "the same /dev/shm: what is there stays" in_the_same_pod runc
-check runc "a file on /dev/shm that others write to" written_by_others runc
+check runc "a file on /dev/shm that others write to: refused" written_by_others runc
+check runc "a file on /dev/shm that others write to, accepted" written_by_others runc accept
+for runtime in runc crun; do
+	check "$runtime" "an open folder on /dev/shm: refused at the dump" \
+		refused_at_dump "$runtime" folder 'cannot dump /dev/shm/folder .* has open as descriptor [0-9]+ .*folder is not there'
+	check "$runtime" "a working directory on /dev/shm: refused at the dump" \
+		refused_at_dump "$runtime" cwd 'cannot dump /dev/shm/folder .* has as its working directory'
+	check "$runtime" "a FIFO on /dev/shm: refused at the dump" \
+		refused_at_dump "$runtime" fifo 'cannot dump /dev/shm/fifo .* has open as descriptor [0-9]+ .*a FIFO'
+	check "$runtime" "a socket in a folder on /dev/shm: refused at the dump" \
+		refused_at_dump "$runtime" socket-below 'cannot dump /dev/shm/folder/socket .* has open as descriptor [0-9]+ .*a socket is bound'
+	for kind in root cwd-root folder-of-a-file removed-folder removed-below removed-fifo socket datagram socket-beside-a-file \
+		path-of-a-file unlinked-below linked-below; do
+		check "$runtime" "on a /dev/shm that comes back empty: $kind" comes_back_elsewhere "$runtime" "$kind"
+	done
+	for kind in folder cwd fifo socket-below; do
+		check "$runtime" "on the container's own /dev/shm: $kind" comes_back_on_its_own "$runtime" "$kind"
+	done
+done
+for kind in folder fifo; do
+	check runc "accepted on /dev/shm: $kind" accepted_in_the_same_pod runc "$kind"
+	check podman-crun "on podman's own /dev/shm: $kind" comes_back_on_its_own podman-crun "$kind"
+done
 check runc "files on the container's own /dev/shm: no helper" on_its_own_tmpfs runc
 check podman-crun "files on podman's own /dev/shm" on_podmans_own podman-crun
 check runc "named files, ghostkeep checkpoint" around_the_runtime runc

@@ -4,31 +4,47 @@
 # `ghostkeep doctor` on a host that is in order, and on the same host after each of twelve breakages. Each time the line of
 # that breakage is broken, every other line is as before, and the command that the line names mends it.
 
-# Debian's criu, as it is installed here, and an older one, as packages that apt finds without a network.
+# Debian's criu and one of its libraries, as they are installed here, and an older criu, as packages that apt finds
+# without a network. A second repository has the older one alone, as Debian 12 does.
 make_repository() {
-	local repository=$WORK/repository tree=$WORK/repository/tree file
-	use_repository
-	[ ! -e "$WORK/criu-3.19.deb" ] || return 0
-	mkdir -p "$tree/DEBIAN"
-	dpkg -L criu | while read -r file; do
-		if [ -f "$file" ] || [ -L "$file" ]; then cp -a --parents "$file" "$tree"; fi
-	done
-	dpkg-query --status criu | sed '/^Status:/d; /^Conffiles:/,/^[^ ]/{/^Conffiles:/d; /^ /d}' >"$tree/DEBIAN/control"
-	dpkg-deb -Zxz -z0 -b "$tree" "$repository/criu.deb"
-	{
-		cat "$tree/DEBIAN/control"
-		printf 'Filename: ./criu.deb\nSize: %s\nSHA256: %s\n' "$(stat -c %s "$repository/criu.deb")" \
-			"$(sha256sum <"$repository/criu.deb" | cut -d' ' -f1)"
-	} >"$repository/Packages"
-	sed -i 's/^Version: .*/Version: 3.19-3/' "$tree/DEBIAN/control"
-	printf '#!/bin/sh\necho Version: 3.19\n' >"$tree/usr/sbin/criu"
-	dpkg-deb -Zxz -z0 -b "$tree" "$WORK/criu-3.19.deb"
-	rm -r "$tree"
+	local repository=$WORK/repository old=$WORK/old-repository
+	use_repository "$repository"
+	[ ! -e "$old/Packages" ] || return 0
+	mkdir -p "$old"
+	unpack criu "$repository/tree"
+	add_package "$repository/tree" "$repository" criu.deb
+	sed -i 's/^Version: .*/Version: 3.19-3/' "$repository/tree/DEBIAN/control"
+	printf '#!/bin/sh\necho Version: 3.19\n' >"$repository/tree/usr/sbin/criu"
+	add_package "$repository/tree" "$old" criu-3.19.deb
+	rm -r "$repository/tree"
+	unpack libnl-3-200 "$repository/tree"
+	add_package "$repository/tree" "$repository" libnl.deb
+	rm -r "$repository/tree"
 	expect_ok apt-get update
 }
 
+# unpack PACKAGE TREE: the installed files of PACKAGE, and its control file.
+unpack() {
+	local package=$1 tree=$2 file
+	mkdir -p "$tree/DEBIAN"
+	dpkg -L "$package" | while read -r file; do
+		if [ -f "$file" ] || [ -L "$file" ]; then cp -a --parents "$file" "$tree"; fi
+	done
+	dpkg-query --status "$package" | sed '/^Status:/d; /^Conffiles:/,/^[^ ]/{/^Conffiles:/d; /^ /d}' >"$tree/DEBIAN/control"
+}
+
+add_package() {
+	local tree=$1 repository=$2 name=$3
+	dpkg-deb -Zxz -z0 -b "$tree" "$repository/$name"
+	{
+		cat "$tree/DEBIAN/control"
+		printf 'Filename: ./%s\nSize: %s\nSHA256: %s\n\n' "$name" "$(stat -c %s "$repository/$name")" \
+			"$(sha256sum <"$repository/$name" | cut -d' ' -f1)"
+	} >>"$repository/Packages"
+}
+
 use_repository() {
-	echo "deb [trusted=yes] file:$WORK/repository ./" >"$WORK/sources.list"
+	echo "deb [trusted=yes] file:$1 ./" >"$WORK/sources.list"
 	cat >/etc/apt/apt.conf.d/99lab <<-CONF
 	APT::Get::Assume-Yes "true";
 	APT::Sandbox::User "root";
@@ -101,8 +117,42 @@ criu_is_missing() {
 criu_is_too_old() {
 	set_up
 	make_repository
-	dpkg -i --force-downgrade "$WORK/criu-3.19.deb"
+	dpkg -i --force-downgrade "$WORK/old-repository/criu-3.19.deb"
 	expect_broken criu '3.19 cannot use the gate.*ghostkeep checkpoint' ghostkeep
+	mend
+}
+
+# As on Debian 12: apt has no CRIU that the gate can use, so no command of apt is named.
+criu_of_apt_is_too_old() {
+	set_up
+	make_repository
+	dpkg -i --force-downgrade "$WORK/old-repository/criu-3.19.deb"
+	use_repository "$WORK/old-repository"
+	expect_ok apt-get update
+	expect_broken criu 'needs CRIU 4.0 or later.*package of this system is CRIU 3.19, too old.*Debian 13.*criu.org' ghostkeep
+	[ "$COMMAND" = null ] || fail "the command $COMMAND would not mend it"
+	use_repository "$WORK/repository"	# as when the host is upgraded
+	expect_ok apt-get update
+	expect_broken criu '3.19 cannot use the gate' ghostkeep
+	mend
+}
+
+criu_does_not_start() {
+	local library
+	set_up
+	make_repository
+	library=$(ldconfig -p | sed -n 's/.* => \(.*libnl-3\.so\.200\)$/\1/p' | head -n 1)
+	rm "$library" "$(readlink -f "$library")"
+	expect_broken criu 'criu cannot be started: .*libnl-3.so.200: cannot open shared object file' ghostkeep
+	mend
+	dpkg --purge --force-depends libnl-3-200
+	expect_broken criu 'cannot be started: .*libnl-3.so.200' ghostkeep
+	mend
+	printf '\267' | dd of=/usr/sbin/criu bs=1 seek=18 conv=notrunc status=none
+	expect_broken criu 'cannot be started: it is for another kind of machine' ghostkeep
+	mend
+	chmod 644 /usr/sbin/criu
+	expect_broken criu 'cannot be started: it is not executable' ghostkeep
 	mend
 }
 
@@ -178,7 +228,7 @@ filesystem_has_no_fiemap() {
 }
 
 leftovers_are_stale() {
-	local pid
+	local pid tables=/run/ghostkeep/moves/0123456789abcdef0123456789abcdef
 	set_up
 	rm -f "$WORK/held.ready"
 	bash -c 'exec 7<>"$1"; rm "$1"; head -c 8M /dev/urandom >&7; : >"$1.ready"; exec sleep 600' bash "$WORK/held" &
@@ -191,9 +241,12 @@ leftovers_are_stale() {
 	wait "$pid" || true
 	mkdir -m 700 /var/tmp/ghostkeep-try-abcdef
 	touch -d '2 hours ago' /var/tmp/ghostkeep-try-abcdef
+	mkdir -p -m 700 /run/ghostkeep/moves "$tables"
+	touch -d '8 days ago' "$tables"
 	expect_broken leftovers '1 base in .*nobody comes' ghostkeep
+	expect_broken leftovers "moves that nobody .*$tables" ghostkeep
 	mend
-	if [ -e /var/tmp/ghostkeep-try-abcdef ] || [ -e "$WORK/bases/ghostkeep" ]; then fail 'something is left'; fi
+	if [ -e /var/tmp/ghostkeep-try-abcdef ] || [ -e "$WORK/bases/ghostkeep" ] || [ -e "$tables" ]; then fail 'something is left'; fi
 }
 
 # CRIU's names are shown, and never removed by us: a checkpoint may need the first.
@@ -305,6 +358,8 @@ nothing_is_left() {
 
 check criu 'doctor: CRIU is missing' criu_is_missing
 check criu 'doctor: CRIU is too old' criu_is_too_old
+check criu 'doctor: CRIU is too old, and so is that of apt' criu_of_apt_is_too_old
+check criu 'doctor: CRIU does not start' criu_does_not_start
 check - 'doctor: the gate is absent' gate_is_absent
 check - 'doctor: the gate is for another machine' gate_is_for_another_machine
 check podman 'doctor: a hooks.d file is malformed' hooks_file_is_malformed

@@ -7,20 +7,19 @@ export interface DoctorHost {
   fake: FakeContext;
 }
 
-/** @param programs absolute path → what it prints to `--version` or `features` */
+/** @param programs path or name → what it prints to `--version` or `features`, or how it fails */
 export function hostWith(
   files: Record<string, string>,
-  programs: Record<string, string> = {},
+  programs: Record<string, string | { status: number; stderr: string }> = {},
   environment: Record<string, string> = {},
 ): DoctorHost {
   const fake = fakeContext();
   for (const [path, content] of Object.entries(files)) fake.host.files.put(path, content);
   fake.host.processes.add(999, { parent: 1, commandLine: ['node'], environment });
-  fake.host.commands.output = async ([program = '']) => ({
-    status: 0,
-    stdout: programs[program] ?? '',
-    stderr: '',
-  });
+  fake.host.commands.output = async ([program = '']) => {
+    const answer = programs[program] ?? '';
+    return typeof answer === 'string' ? { status: 0, stdout: answer, stderr: '' } : { stdout: '', ...answer };
+  };
   const stage = {
     isExecutable: (file: string) => Object.hasOwn(programs, file),
     findBeside: (...parts: string[]) =>

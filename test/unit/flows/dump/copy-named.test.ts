@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { GhostkeepError } from '../../../../src/base/errors.js';
 import { makeDev } from '../../../../src/base/units.js';
 import { configPath } from '../../../../src/flows/container/policy.js';
 import { GateDump } from '../../../../src/flows/gate/gate-dump.js';
 import { readManifest } from '../../../../src/image/manifest.js';
 import { filesImage, regFile } from '../../criu/images.js';
+import { ghostkeepError } from '../../expect.js';
 import { errno, fakeContext, fakeFile, fakeMount, opened } from '../../fake-host.js';
 
 const images = '/img';
@@ -14,12 +16,29 @@ const shm = (id: number) =>
   fakeMount(id, { dev, filesystem: 'tmpfs', mountPoint: Buffer.from('/dev/shm'), root: Buffer.from('/') });
 
 /** A container that shares files of these sizes on a /dev/shm from outside. */
-function container(sizes: bigint[], { config = {}, ghost = false } = {}) {
+function container(sizes: bigint[], { config = {}, ghost = false, more = {}, manager = '' } = {}) {
   const context = fakeContext();
   const { files, processes, engine } = context.host;
   files.folders.add(images);
   files.put(configPath, JSON.stringify(config));
-  processes.add(processes.self(), { namespace: 'mnt:[1]', parent: 1, mounts: [shm(9)] });
+  const podman = manager === 'podman';
+  const point = manager
+    ? `/var/lib/containers/storage/overlay-containers/${'0'.repeat(64)}/userdata/shm`
+    : '/run/pod/shm';
+  const outside = { ...shm(9), mountPoint: Buffer.from(point) };
+  processes.add(processes.self(), { namespace: 'mnt:[1]', parent: 1, mounts: [outside] });
+  processes.add(50, {
+    namespace: 'mnt:[1]',
+    parent: 1,
+    commandLine: [
+      'conmon',
+      '-b',
+      '/b',
+      '--persist-dir',
+      '/p',
+      ...(podman ? ['--exit-command', 'podman'] : []),
+    ],
+  });
   const named = sizes.map((size, at) =>
     opened(fakeFile({ dev, nlink: 1, ino: BigInt(at + 1), size, allocated: size }), `/dev/shm/${at + 1}`, {
       mount: 40,
@@ -27,7 +46,9 @@ function container(sizes: bigint[], { config = {}, ghost = false } = {}) {
   );
   const gone = ghost ? [opened(fakeFile({ ino: 99n }), '/data/tmp (deleted)')] : [];
   processes.add(100, {
+    parent: 50,
     mounts: [fakeMount(30), shm(40)],
+    ...more,
     fds: Object.fromEntries([...named, ...gone].map((one, at) => [at + 3, one])),
   });
   const warnings = () => context.lines.filter(line => line.startsWith('warn'));
@@ -56,6 +77,27 @@ function container(sizes: bigint[], { config = {}, ghost = false } = {}) {
 }
 
 const small = 4096n;
+const accepting = { allowMissing: true };
+const isRefused =
+  (path: string, ...named: string[]) =>
+  (error: unknown) => {
+    assert.equal((error as GhostkeepError).subject, path);
+    return ghostkeepError('SHM_NOT_KEPT', path, 'the container runs on', ...named)(error);
+  };
+
+/** Two files, of which the first cannot be opened. */
+function withoutFirst(options: Parameters<typeof container>[1]) {
+  const made = container([small, small], options);
+  const { processes } = made;
+  const { pinAll } = processes;
+  processes.pinAll = links =>
+    pinAll.call(processes, links).map((pin, at) => {
+      if (at > 0 || !('fd' in pin)) return pin;
+      processes.unpin(pin.fd);
+      return { error: errno('EACCES') };
+    });
+  return made;
+}
 
 describe('copies of named files on a shared /dev/shm', () => {
   it('CRIU gets no key of them, and the dump is sealed with their content', async () => {
@@ -73,38 +115,70 @@ describe('copies of named files on a shared /dev/shm', () => {
     assert.deepEqual(kept(), ['/data/tmp ghost-file-1.img', '/dev/shm/1 ghostkeep-linked-2.img']);
   });
 
-  it('one that cannot be copied is named in a warning, and the dump keeps the others', async () => {
-    const { gate, kept, end, warnings, processes } = container([small, small]);
-    const { pinAll } = processes;
-    processes.pinAll = links =>
-      pinAll.call(processes, links).map((pin, at) => (at === 0 ? { error: errno('EACCES') } : pin));
-    assert.deepEqual(await gate.checkpoint(100), []);
-    await end(gate, []);
-    assert.deepEqual(kept(), ['/dev/shm/2 ghostkeep-linked-1.img']);
-    assert.match(warnings().join(), /^warn \/dev\/shm\/1 is not copied, so it can be restored only where/);
-  });
+  for (const manager of ['', 'cri-o'])
+    it(`one that cannot be opened refuses the dump, and no descriptor of the others stays: ${manager}`, async () => {
+      const { gate, ours, processes } = withoutFirst({ manager });
+      await assert.rejects(
+        gate.checkpoint(100),
+        isRefused(
+          '/dev/shm/1',
+          'process 100 has open as descriptor 3',
+          'it cannot be opened',
+          'allowMissing',
+        ),
+      );
+      assert.deepEqual([processes.pins.size, ours()], [0, []]);
+    });
 
-  it('one that changes while it is copied is not tried again, does not fail the dump, and leaves nothing', async () => {
-    const large = (1n << 20n) + 1n;
-    const { gate, ours, warnings, processes, engine } = container([large]);
-    const { statPin } = processes;
-    let ctimeNs = 0n;
-    processes.statPin = fd => ({ ...statPin.call(processes, fd), ctimeNs: ++ctimeNs });
-    assert.deepEqual(await gate.checkpoint(100), []);
-    assert.match(warnings().join(), /^warn \/dev\/shm\/1 is not copied, .* written to while it is copied/);
-    assert.equal(engine.dumps, 1);
-    assert.deepEqual(ours(), []);
-  });
+  for (const options of [{ config: accepting }, { manager: 'podman' }])
+    it(`one that cannot be opened is only named in a warning: ${JSON.stringify(options)}`, async () => {
+      const { gate, kept, end, warnings } = withoutFirst(options);
+      assert.deepEqual(await gate.checkpoint(100), []);
+      await end(gate, []);
+      assert.deepEqual(kept(), ['/dev/shm/2 ghostkeep-linked-1.img']);
+      assert.match(warnings().join(), /^warn \/dev\/shm\/1 is not copied, so it can be restored only where/);
+    });
 
-  it('one over the limit of the policy, which would fail the dump of a ghost, is left out', async () => {
-    const { gate, warnings } = container([8n * MiB], { config: { limit: '4M' } });
+  for (const config of [{}, accepting])
+    it(`one that changes while it is copied is not tried again, and leaves nothing: ${JSON.stringify(config)}`, async () => {
+      const { gate, ours, warnings, processes, engine } = container([MiB + 1n], { config });
+      const { statPin } = processes;
+      let ctimeNs = 0n;
+      processes.statPin = fd => ({ ...statPin.call(processes, fd), ctimeNs: ++ctimeNs });
+      const dumped = gate.checkpoint(100);
+      if (config === accepting) assert.deepEqual(await dumped, []);
+      else await assert.rejects(dumped, isRefused('/dev/shm/1', 'it is written to while it is copied'));
+      const warned = /^warn \/dev\/shm\/1 is not copied, .* written to while it is copied/;
+      assert.equal(warned.test(warnings().join()), config === accepting);
+      assert.equal(engine.dumps, 1);
+      assert.deepEqual(ours(), []);
+    });
+
+  it('one over the limit of the policy refuses the dump, unless the policy accepts that it is missing', async () => {
+    const refused = container([8n * MiB], { config: { limit: '4M' } });
+    await assert.rejects(
+      refused.gate.checkpoint(100),
+      isRefused('/dev/shm/1', "its 8 MiB are over the policy's limit"),
+    );
+    const { gate, warnings } = container([8n * MiB], { config: { limit: '4M', ...accepting } });
     await gate.warm(100);
     assert.deepEqual(await gate.checkpoint(100), []);
     assert.match(warnings().join(), /\/dev\/shm\/1 is not copied, .* its 8 MiB are over the policy's limit/);
   });
 
-  it('what leaves no room for the memory that CRIU still has to write is left out', async () => {
-    const { gate, files, processes, kept, end, warnings } = container([64n * MiB, small]);
+  it('one that may leave no room for the memory of CRIU is copied all the same: CRIU says if there is none', async () => {
+    const { gate, files, processes, kept, end } = container([64n * MiB]);
+    files.free = 100n * MiB;
+    processes.memory.set(100, 60n * MiB);
+    await gate.checkpoint(100);
+    await end(gate, []);
+    assert.deepEqual(kept(), ['/dev/shm/1 ghostkeep-linked-1.img']);
+  });
+
+  it('a file without room is left out where the policy accepts that it is missing', async () => {
+    const { gate, files, processes, kept, end, warnings } = container([64n * MiB, small], {
+      config: accepting,
+    });
     files.free = 100n * MiB;
     processes.memory.set(100, 60n * MiB);
     assert.deepEqual(await gate.checkpoint(100), []);
@@ -114,7 +188,7 @@ describe('copies of named files on a shared /dev/shm', () => {
   });
 
   it('an image from before the freeze goes, where it takes the room that CRIU needs', async () => {
-    const { gate, files, processes, ours } = container([64n * MiB], { ghost: true });
+    const { gate, files, processes, ours } = container([64n * MiB], { ghost: true, config: accepting });
     await gate.warm(100);
     assert.equal(ours().filter(name => name.includes('warm-')).length, 1);
     files.free = 20n * MiB;
@@ -143,8 +217,13 @@ describe('copies of named files on a shared /dev/shm', () => {
     assert.deepEqual(ours(), []);
   });
 
-  it('more than 4000 of them do not fail the dump, and a warning names the first that is left out', async () => {
-    const { gate, kept, end, warnings } = container(Array<bigint>(4002).fill(small));
+  it('more than 4000 of them refuse the dump, unless the policy accepts that some are missing', async () => {
+    const many = Array<bigint>(4002).fill(small);
+    await assert.rejects(
+      container(many).gate.checkpoint(100),
+      isRefused('/dev/shm/4001', '2 such files are'),
+    );
+    const { gate, kept, end, warnings } = container(many, { config: accepting });
     await gate.checkpoint(100);
     await end(gate, []);
     assert.equal(kept().length, 4000);
@@ -152,5 +231,35 @@ describe('copies of named files on a shared /dev/shm', () => {
       warnings().join(),
       /\/dev\/shm\/4001 is not copied, .* 2 such files are more than the 4000 that one/,
     );
+  });
+
+  it('an open folder, a FIFO and a working directory refuse the dump: CRIU cannot restore them in another pod', async () => {
+    const at = (mode: number) =>
+      opened(fakeFile({ dev, nlink: 1, ino: 7n, mode }), '/dev/shm/x', { mount: 40 });
+    const cwd = container([], { more: { cwd: at(0o040755) } });
+    await assert.rejects(
+      cwd.gate.checkpoint(100),
+      isRefused('/dev/shm/x', 'process 100 has as its working directory', 'the folder is not there'),
+    );
+    for (const mode of [0o040755, 0o010644]) {
+      const maps = [{ address: '1000-2000', opened: at(mode) }];
+      await assert.rejects(container([], { more: { maps } }).gate.checkpoint(100), isRefused('/dev/shm/x'));
+      const accepted = container([], { more: { maps }, config: accepting });
+      assert.deepEqual(await accepted.gate.checkpoint(100), []);
+      assert.match(accepted.warnings().join(), /^warn \/dev\/shm\/x is not copied/);
+      const off = container([], { more: { maps }, config: { enabled: false } });
+      assert.deepEqual(await off.gate.checkpoint(100), []);
+    }
+  });
+
+  it('an open folder comes back with a file in it that is copied, and refuses nothing', async () => {
+    const folder = (name: string) =>
+      opened(fakeFile({ dev, nlink: 1, ino: 7n, mode: 0o040755 }), name, { mount: 40 });
+    const inner = opened(fakeFile({ dev, nlink: 1, ino: 8n }), '/dev/shm/folder/file', { mount: 40 });
+    const maps = [{ address: '1000-2000', opened: inner }];
+    const { gate } = container([], { more: { cwd: folder('/dev/shm/folder'), maps } });
+    assert.deepEqual(await gate.checkpoint(100), []);
+    const beside = container([], { more: { cwd: folder('/dev/shm/fold'), maps } });
+    await assert.rejects(beside.gate.checkpoint(100), isRefused('/dev/shm/fold'));
   });
 });

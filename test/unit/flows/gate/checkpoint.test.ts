@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { joinImage, magic } from '../../../../src/criu/frame.js';
 import { writeBaseRecord } from '../../../../src/flows/bases/base-records.js';
 import { removeBases } from '../../../../src/flows/bases/leftover-bases.js';
+import { configPath } from '../../../../src/flows/container/policy.js';
 import { type CheckpointRequest, checkpoint } from '../../../../src/flows/gate/checkpoint.js';
 import { sealImages } from '../../../../src/flows/seal/seal.js';
 import { baseName } from '../../../../src/image/layout.js';
@@ -195,7 +196,7 @@ describe('ghostkeep checkpoint', () => {
     );
   });
 
-  it('named files whose attributes would make the manifest too large are left out with a warning', async () => {
+  it('named files whose attributes would make the manifest too large refuse the dump, unless the policy accepts it', async () => {
     const played = stage({ ghosts: false });
     const { processes, engine, context } = played;
     const shm = (id: number) =>
@@ -208,6 +209,9 @@ describe('ghostkeep checkpoint', () => {
     ]);
     processes.add(100, { mounts: [fakeMount(30), shm(40)], fds: Object.fromEntries(files) });
     engine.xattrs = () => ({ 'user.large': Buffer.alloc(60_000) });
+    await assert.rejects(played.go(), ghostkeepError('SHM_NOT_KEPT', 'the manifest has no room for its'));
+    assert.deepEqual(played.configs, []);
+    played.files.put(configPath, '{"allowMissing": true}');
     const manifest = await played.go();
     const kept = manifest?.ghosts.length ?? 0;
     assert.ok(kept > 100 && kept < 200, String(kept));

@@ -1,0 +1,76 @@
+"""on_shm.py KIND: holds one thing on /dev/shm by its name, and says in /data/seen what it is each time that there is
+/data/look."""
+
+import os
+import socket
+import stat
+import sys
+import time
+
+kind = sys.argv[1]
+held = None
+if kind == "root":
+    held = os.open("/dev/shm", os.O_RDONLY | os.O_DIRECTORY)
+elif kind == "cwd-root":
+    os.chdir("/dev/shm")
+elif kind in ("folder", "folder-of-a-file"):
+    os.mkdir("/dev/shm/folder", 0o750)
+    held = os.open("/dev/shm/folder", os.O_RDONLY | os.O_DIRECTORY)
+    if kind == "folder-of-a-file":
+        file = os.open("/dev/shm/folder/file", os.O_RDWR | os.O_CREAT, 0o600)
+        os.write(file, b"content")
+elif kind == "cwd":
+    os.mkdir("/dev/shm/folder", 0o750)
+    os.chdir("/dev/shm/folder")
+elif kind == "removed-folder":
+    os.mkdir("/dev/shm/folder", 0o750)
+    held = os.open("/dev/shm/folder", os.O_RDONLY | os.O_DIRECTORY)
+    os.rmdir("/dev/shm/folder")
+elif kind == "fifo":
+    os.mkfifo("/dev/shm/fifo", 0o640)
+    held = os.open("/dev/shm/fifo", os.O_RDWR)
+    os.write(held, b"in the fifo")
+elif kind == "path-of-a-file":
+    os.close(os.open("/dev/shm/file", os.O_RDWR | os.O_CREAT, 0o600))
+    held = os.open("/dev/shm/file", os.O_PATH)
+elif kind == "removed-fifo":
+    os.mkfifo("/dev/shm/fifo", 0o640)
+    held = os.open("/dev/shm/fifo", os.O_RDWR)
+    os.write(held, b"in the fifo")
+    os.unlink("/dev/shm/fifo")
+elif kind == "unlinked-below":
+    os.mkdir("/dev/shm/folder", 0o750)
+    held = os.open("/dev/shm/folder/file", os.O_RDWR | os.O_CREAT, 0o600)
+    os.write(held, b"content")
+    os.unlink("/dev/shm/folder/file")
+elif kind == "linked-below":
+    os.mkdir("/dev/shm/folder", 0o750)
+    held = os.open("/dev/shm/folder/first", os.O_RDWR | os.O_CREAT, 0o600)
+    os.write(held, b"content")
+    os.link("/dev/shm/folder/first", "/dev/shm/folder/second")
+    os.unlink("/dev/shm/folder/first")
+elif kind == "removed-below":
+    os.mkdir("/dev/shm/folder", 0o750)
+    os.mkdir("/dev/shm/folder/inner", 0o750)
+    held = os.open("/dev/shm/folder/inner", os.O_RDONLY | os.O_DIRECTORY)
+    os.rmdir("/dev/shm/folder/inner")
+elif kind in ("socket", "socket-below", "socket-beside-a-file", "datagram"):
+    path = "/dev/shm/socket"
+    if kind in ("socket-below", "socket-beside-a-file"):
+        os.mkdir("/dev/shm/folder", 0o750)
+        path = "/dev/shm/folder/socket"
+    if kind == "socket-beside-a-file":
+        file = os.open("/dev/shm/folder/file", os.O_RDWR | os.O_CREAT, 0o600)
+    bound = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM if kind == "datagram" else socket.SOCK_STREAM)
+    bound.bind(path)
+    if kind != "datagram":
+        bound.listen()
+    held = bound.fileno()
+open("/data/ready", "w").close()
+while True:
+    time.sleep(0.02)
+    if os.path.exists("/data/look"):
+        with open("/data/new", "w") as file:
+            print(kind, os.getcwd(), held is not None and stat.S_IFMT(os.fstat(held).st_mode), file=file)
+        os.rename("/data/new", "/data/seen")
+        os.unlink("/data/look")

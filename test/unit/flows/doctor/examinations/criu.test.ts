@@ -1,0 +1,119 @@
+import assert from 'node:assert/strict';
+import os from 'node:os';
+import { describe, it } from 'node:test';
+import { examineCriu } from '../../../../../src/flows/doctor/examinations/criu.js';
+import { hostWith } from '../a-host.js';
+
+const program = '/usr/sbin/criu';
+const status = { '/proc/self/status': 'CapEff:\t000001ffffffffff\n' };
+const apt = { '/usr/bin/apt-get': '' };
+const policy = (candidate: string) => ({
+  ...apt,
+  'apt-cache': `criu:\n  Installed: (none)\n  Candidate: ${candidate}\n  Version table:\n`,
+});
+const old = { [program]: 'Version: 3.17.1\n' };
+/** The head of an ELF file for this machine, or for another one. */
+const elf = (machine: number) =>
+  Buffer.concat([Buffer.from('\x7fELF\x02\x01'.padEnd(18, '\0'), 'latin1'), Buffer.from([machine, 0])]);
+const [own = 0, other = 0] = os.machine() === 'aarch64' ? [183, 62] : [62, 183];
+
+async function examine(programs: Parameters<typeof hostWith>[1], file: Buffer | null = elf(own)) {
+  const { context, fake } = hostWith(status, programs);
+  if (file) fake.host.files.put(program, file);
+  const { findings } = await examineCriu(context, { clean: false });
+  assert.deepEqual(
+    findings.map(({ name, status }) => [name, status]),
+    [['criu', 'broken']],
+  );
+  return findings[0] as (typeof findings)[0];
+}
+const loader = (library: string) => ({
+  status: 127,
+  stderr: `${program}: error while loading shared libraries: ${library}: cannot open shared object file: No such file\n`,
+});
+
+describe('what doctor says of a CRIU that cannot be used', () => {
+  it('one that is too old is mended by apt, where apt has one that is new enough', async () => {
+    const { says, command } = await examine({ ...old, ...policy('4.1.1-1') });
+    assert.match(
+      says,
+      /criu 3\.17\.1 cannot use the gate, which needs CRIU 4\.0 or later; `ghostkeep checkpoint/,
+    );
+    assert.equal(command, 'apt-get install criu');
+  });
+
+  it('where apt has none that is new enough, it names the version of apt and other ways, and not apt', async () => {
+    for (const candidate of ['3.17.1-2+deb12u2', '1:3.19-1']) {
+      for (const [installed, file] of [
+        [old, elf(own)],
+        [{}, null],
+      ] as const) {
+        const { says, command } = await examine({ ...installed, ...policy(candidate) }, file);
+        assert.match(
+          says,
+          /package of this system is CRIU 3\.1[79].*, too old as well: Debian 13 .*criu\.org/,
+        );
+        assert.equal(command, undefined);
+      }
+    }
+  });
+
+  it('where it cannot be known what the package manager has, the package manager is named', async () => {
+    const by = async (programs: object) => (await examine({ ...old, ...programs })).command;
+    assert.deepEqual(await Promise.all([policy('(none)'), apt, { '/usr/bin/dnf': '' }].map(by)), [
+      'apt-get install criu',
+      'apt-get install criu',
+      'dnf install criu',
+    ]);
+  });
+
+  it('one that does not find a library says which, and names the package of the library', async () => {
+    const programs = { [program]: loader('libnl-3.so.200'), ...apt };
+    const owned = await examine({
+      ...programs,
+      dpkg: 'libnl-3-200:amd64: /usr/lib/x86_64-linux-gnu/libnl-3.so.200\n',
+    });
+    assert.match(owned.says, /criu cannot be started: .*shared libraries: libnl-3\.so\.200: cannot open/);
+    assert.equal(owned.command, 'apt-get install --reinstall libnl-3-200:amd64');
+    const removed = await examine({ ...programs, dpkg: { status: 1, stderr: 'dpkg-query: no path found' } });
+    assert.equal(removed.command, 'apt-get install --fix-broken');
+    const { command } = await examine({ [program]: loader('libnl-3.so.200'), '/usr/bin/dnf': '' });
+    assert.equal(command, 'dnf reinstall criu');
+  });
+
+  it('one for another machine, or that fails in another way, says so in its first line, and is installed again', async () => {
+    const shell = { [program]: { status: 2, stderr: `${program}: 1: Syntax error\nmore\n` }, ...apt };
+    const foreign = await examine(shell, elf(other));
+    assert.match(
+      foreign.says,
+      new RegExp(`cannot be started: it is for another kind of machine than ${os.machine()}`),
+    );
+    const { says, command } = await examine(shell);
+    assert.match(says, /cannot be started: \/usr\/sbin\/criu: 1: Syntax error$/);
+    assert.deepEqual([foreign.command, command], Array(2).fill('apt-get install --reinstall criu'));
+    const silent = await examine({ ...apt, [program]: { status: 139, stderr: '' } });
+    assert.match(silent.says, /cannot be started: exit status 139/);
+  });
+
+  it('one that is not executable is there, and chmod mends it', async () => {
+    const { says, command } = await examine(apt);
+    assert.match(says, /criu cannot be started: it is not executable/);
+    assert.equal(command, `chmod 755 ${program}`);
+  });
+
+  it('one that is too old and not content with the kernel is not called one that works in another way', async () => {
+    const { context, fake } = hostWith(status, { ...old, ...policy('3.17.1') });
+    fake.host.files.put(program, elf(own));
+    const { output } = fake.host.commands;
+    fake.host.commands.output = async (argv, ...more) =>
+      argv[1] === 'check'
+        ? { status: 1, stdout: '', stderr: 'Error: first\nError: kerndat failed.\n' }
+        : output.call(fake.host.commands, argv, ...more);
+    const { findings } = await examineCriu(context, { clean: false });
+    assert.match(
+      findings[0]?.says ?? '',
+      /nor does it work with this kernel: Error: kerndat failed; the package/,
+    );
+    assert.doesNotMatch(findings[0]?.says ?? '', /ghostkeep checkpoint/);
+  });
+});
