@@ -55,8 +55,17 @@ function drain(send: (bytes: Buffer) => number): void {
 /** @returns a function that returns how many bytes were taken, which may be none */
 function senderAtOnce(fd: number): (bytes: Buffer) => number {
   const own = openAtOnce(`/proc/self/fd/${fd}`);
-  if (own === undefined) return bytes => (canTake(fd) ? fs.writeSync(fd, bytes.subarray(0, pieceBytes)) : 0);
+  if (own === undefined) return bytes => (mayWrite(fd) ? fs.writeSync(fd, bytes.subarray(0, pieceBytes)) : 0);
   return bytes => fs.writeSync(own, bytes);
+}
+
+/** Without the native library nobody can ask, and nothing is frozen either. */
+function mayWrite(fd: number): boolean {
+  try {
+    return canTake(fd);
+  } catch {
+    return true;
+  }
 }
 
 /**
