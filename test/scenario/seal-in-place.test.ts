@@ -1,4 +1,4 @@
-/** Images are made where the content of ghosts lies: no state of the disk, no ghost and no sender stops that. */
+/** A seal comes to its end, whatever a power cut has left, and whatever ghosts and senders are like. */
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { describe, it, type TestContext } from 'node:test';

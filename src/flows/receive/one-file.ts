@@ -1,6 +1,6 @@
 /**
- * After a power cut, a file that was renamed into another folder may have the earlier name and the new one. This
- * was seen on btrfs if the folder with the new name was fsynced, and the other folder was not.
+ * After a power cut, a file that was renamed into another folder may have the earlier name and the new one.
+ * This was seen on btrfs if the folder with the new name was fsynced, and the other folder was not.
  */
 import type { Context } from '../context.js';
 

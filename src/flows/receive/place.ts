@@ -42,7 +42,10 @@ function give(context: Context, images: string, name: string): void {
     files.renameNew(from, to);
   } catch (error) {
     if (errnoOf(error) !== 'EEXIST') throw error;
-    if (areOneFile(context, from, to)) return files.remove(from);
+    if (areOneFile(context, from, to)) {
+      files.remove(from);
+      return;
+    }
     const where = files.realPath(images);
     throw new GhostkeepError(
       'SEAL_FAILED',
