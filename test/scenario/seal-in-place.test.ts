@@ -48,6 +48,14 @@ async function assertSealed(images: string, { ghosts }: Source, scratch: string)
   }
 }
 
+/** The same head with a field that nobody knows. Source: protobuf's wire format, field 1000, 8500 bytes. */
+function longer(header: string): string {
+  const head = Buffer.from(header, 'base64');
+  const field = Buffer.concat([Buffer.from([0xc2, 0x3e, 0xb4, 0x42]), Buffer.alloc(8500)]);
+  head.writeUInt32LE(head.readUInt32LE(8) + field.length, 8);
+  return Buffer.concat([head, field]).toString('base64');
+}
+
 /** Seen on btrfs: the folder with the new name was fsynced, and the one with the earlier name was not. */
 describe('a receiver that finds a file under its earlier and its new name after a power cut', () => {
   it('takes an image as one that was renamed', async t => {
@@ -99,6 +107,16 @@ describe('a receiver that seals', () => {
     const { status, stderr } = ghostkeep(args);
     assert.equal(status, 0, stderr);
     assert.equal(ghostkeep(['verify', `${folder}/there`]).status, 0);
+  });
+
+  it('keeps the content if the head of its image is too long to be read', async t => {
+    const { source, scratch, images, files, send } = setUp(t);
+    assert.equal((await send(dumpStream(source.ghosts))).error, undefined);
+    const ghosts = source.ghosts.map(ghost => ({ ...ghost, header: longer(ghost.header) }));
+    const { error } = await send(imagesStream(ghosts, { 'ghostkeep-manifest.json': source.manifest }));
+    assert.match(String(error), /its head has \d+ bytes, and at most 8192 are read/);
+    assert.equal((await send(files)).error, undefined);
+    await assertSealed(images, source, scratch);
   });
 
   it('fails if the sender hangs up after a file, although the ghosts were committed', async t => {
