@@ -37,8 +37,8 @@ export const bounds = {
   log: { bytes: 8 * MiB, code: 'IO' },
   /** A page of settings. */
   policy: { bytes: MiB, code: 'BAD_POLICY' },
-  /** An id, and some 40 bytes for each of 50,000 ghosts. */
-  receiver: { bytes: 4 * MiB, code: 'IMAGE_INVALID' },
+  /** Two names of some 40 bytes for each of 50,000 ghosts, and 20 KiB for each image that is being made. */
+  receiver: { bytes: 6 * MiB, code: 'IMAGE_INVALID' },
   /** An id, a policy and two paths. */
   session: { bytes: MiB, code: 'BAD_INPUT' },
   /** Lines of options that the user gives CRIU. */

@@ -7,6 +7,7 @@ import { arrivedFolder, folder, manifestName, placingName } from '../../image/la
 import { isOwnFolder } from '../../image/own-folder.js';
 import type { Context } from '../context.js';
 import { asOwner } from '../directory/owner.js';
+import { areOneFile } from './one-file.js';
 
 /** From now on nothing is refused: only names are left to be given. */
 export function beginPlacing({ host: { files } }: Context, images: string): void {
@@ -15,12 +16,13 @@ export function beginPlacing({ host: { files } }: Context, images: string): void
 }
 
 /** @throws SEAL_FAILED where somebody has put a file of that name there meanwhile */
-export function place({ host: { files } }: Context, images: string): void {
+export function place(context: Context, images: string): void {
+  const { files } = context.host;
   const arrived = `${images}/${arrivedFolder}`;
   const names = files.list(arrived).filter(name => name !== manifestName);
-  for (const name of names) give(files, images, name);
+  for (const name of names) give(context, images, name);
   files.syncFolder(images);
-  if (files.exists(`${arrived}/${manifestName}`)) give(files, images, manifestName);
+  if (files.exists(`${arrived}/${manifestName}`)) give(context, images, manifestName);
   files.syncFolder(images);
   files.removeTree(`${images}/${folder}`);
 }
@@ -33,11 +35,17 @@ export async function finishPlacing(context: Context, images: string): Promise<v
   });
 }
 
-function give(files: Context['host']['files'], images: string, name: string): void {
+function give(context: Context, images: string, name: string): void {
+  const { files } = context.host;
+  const [from, to] = [`${images}/${arrivedFolder}/${name}`, `${images}/${name}`];
   try {
-    files.renameNew(`${images}/${arrivedFolder}/${name}`, `${images}/${name}`);
+    files.renameNew(from, to);
   } catch (error) {
     if (errnoOf(error) !== 'EEXIST') throw error;
+    if (areOneFile(context, from, to)) {
+      files.remove(from);
+      return;
+    }
     const where = files.realPath(images);
     throw new GhostkeepError(
       'SEAL_FAILED',

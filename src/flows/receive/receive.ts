@@ -159,6 +159,8 @@ class Receiving implements Operations {
 
   file({ name, mode }: { name: string; mode: number }): void {
     const { arrivals, images, receiver } = this.#open();
+    // A sender that sends files ends with a seal.
+    this.#result = undefined;
     this.#made ??= new Set(receiver.made);
     if (this.#made.has(name))
       throw new GhostkeepError(

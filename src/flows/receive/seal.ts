@@ -4,7 +4,7 @@ import type { Receiver } from '../../base/documents/generated/receiver.js';
 import { GhostkeepError } from '../../base/errors.js';
 import { bytesFromBase64 } from '../../base/text/base64.js';
 import { countFromJson, countToJson } from '../../base/units.js';
-import { decodeGhostHead, isChunked } from '../../criu/ghost-file.js';
+import { decodeGhostHead, headBytes, isChunked } from '../../criu/ghost-file.js';
 import { arrivedFolder, makingName, movedName } from '../../image/layout.js';
 import { readManifest, writeManifest } from '../../image/manifest.js';
 import type { MoveSealGhost } from '../../move/messages.js';
@@ -209,6 +209,13 @@ function keepImages(context: Context, images: string, ghosts: Ghosts, made: read
 
 /** @throws BAD_INPUT where the head is not one of a ghost of this size */
 function assertHead(header: Buffer, size: bigint, key: string, image: string): void {
+  // Nobody could read the image, and by then the content would be gone.
+  if (header.length > headBytes)
+    throw new GhostkeepError(
+      'BAD_INPUT',
+      key,
+      `cannot seal ghost ${key}: its head has ${header.length} bytes, and at most ${headBytes} are read`,
+    );
   const head = decodeGhostHead(header, BigInt(header.length) + size, image);
   if (head.size === size && header.length === 12 + header.readUInt32LE(8)) return;
   throw new GhostkeepError(

@@ -9,6 +9,7 @@ import { decodeGhostHead } from '../../criu/ghost-file.js';
 import { arrivedFolder, folder, movedName, movedTableName } from '../../image/layout.js';
 import type { MoveSealGhost } from '../../move/messages.js';
 import type { Context } from '../context.js';
+import { areOneFile } from './one-file.js';
 import { writeReceiver } from './receiver-file.js';
 
 type Shaping = NonNullable<Receiver['shaping']>;
@@ -21,6 +22,7 @@ const mostHoles = 8n;
 const mostRuns = 256;
 /** Ghosts at once; schemas/receiver.schema.json has the same number. */
 const atOnce = 64;
+const wholeFrom = 8;
 
 /** Those of SEALED that have an image in `arrived/` when this returns. All others are left as they are. */
 export function shapeImages(
@@ -29,43 +31,60 @@ export function shapeImages(
   receiver: Receiver,
   sealed: readonly MoveSealGhost[],
 ): void {
-  const planned = sealed.map(ghost => planShape(context, images, ghost)).filter(ghost => ghost !== undefined);
-  for (let from = 0; from < planned.length; from += atOnce) {
-    receiver.shaping = { isTailed: false, ghosts: planned.slice(from, from + atOnce) };
-    writeReceiver(context.host.files, images, receiver);
-    const { ghosts } = receiver.shaping;
-    const tailed = ghosts.filter(ghost =>
-      onContent(context, images, ghost, fd => {
-        const isPossible = context.host.moving.store.shapeTail(fd, toShape(ghost));
-        if (isPossible) context.host.moving.store.sync(fd, false);
-        return isPossible;
-      }),
-    );
-    receiver.shaping = { isTailed: true, ghosts: tailed };
-    writeReceiver(context.host.files, images, receiver);
-    finishShaping(context, images, receiver);
+  let planned: ShapedGhost[] = [];
+  for (const [index, ghost] of sealed.entries()) {
+    const shaped = planShape(context, images, ghost);
+    if (shaped) planned.push(shaped);
+    // The ranges of all ghosts at once could take more memory than there is.
+    const isDue = planned.length === atOnce || index === sealed.length - 1;
+    if (!isDue || planned.length === 0) continue;
+    shapeThese(context, images, receiver, planned);
+    planned = [];
   }
+}
+
+function shapeThese(context: Context, images: string, receiver: Receiver, ghosts: ShapedGhost[]): void {
+  const { files, moving } = context.host;
+  receiver.shaping = { isTailed: false, ghosts };
+  writeReceiver(files, images, receiver);
+  const tailed = ghosts.filter(ghost =>
+    onContent(context, images, ghost, fd => moving.store.shapeTail(fd, toShape(ghost))),
+  );
+  syncAll(context, images, tailed);
+  receiver.shaping = { isTailed: true, ghosts: tailed };
+  writeReceiver(files, images, receiver);
+  finishShaping(context, images, receiver);
 }
 
 /** Goes on where shapeImages was interrupted, as often as it is needed. */
 export function finishShaping(context: Context, images: string, receiver: Receiver): void {
   const { files, moving } = context.host;
   const { isTailed, ghosts } = receiver.shaping ?? { isTailed: false, ghosts: [] };
-  for (const ghost of ghosts) {
-    if (!files.exists(`${images}/${movedName(ghost.key)}`)) continue;
+  const moved = ({ key }: ShapedGhost) => `${images}/${movedName(key)}`;
+  const shaped = ({ image }: ShapedGhost) => `${images}/${arrivedFolder}/${image}`;
+  // An image that was complete when it got its name.
+  for (const ghost of ghosts)
+    if (isTailed && areOneFile(context, moved(ghost), shaped(ghost))) files.remove(moved(ghost));
+  const there = ghosts.filter(ghost => files.exists(moved(ghost)));
+  for (const ghost of there)
     onContent(context, images, ghost, fd => {
       if (isTailed) moving.store.shapeHeads(fd, toShape(ghost));
       else moving.store.cut(fd, BigInt(ghost.size));
-      moving.store.sync(fd, false);
     });
-    if (isTailed)
-      files.rename(`${images}/${movedName(ghost.key)}`, `${images}/${arrivedFolder}/${ghost.image}`);
-  }
+  syncAll(context, images, there);
+  if (isTailed) for (const ghost of there) files.rename(moved(ghost), shaped(ghost));
   if (isTailed && ghosts.length > 0) files.syncFolder(`${images}/${arrivedFolder}`);
   if (isTailed) for (const { key } of ghosts) files.remove(`${images}/${movedTableName(key)}`);
   files.syncFolder(`${images}/${folder}`);
   delete receiver.shaping;
   writeReceiver(files, images, receiver);
+}
+
+/** From so many files on, one syncfs(2) is faster than an fsync(2) for each. */
+function syncAll(context: Context, images: string, ghosts: readonly ShapedGhost[]): void {
+  const isWhole = ghosts.length >= wholeFrom;
+  for (const ghost of isWhole ? ghosts.slice(0, 1) : ghosts)
+    onContent(context, images, ghost, fd => context.host.moving.store.sync(fd, isWhole));
 }
 
 /** @returns undefined where a copy is better, or nothing is left to be done */
@@ -76,8 +95,10 @@ function planShape(
 ): ShapedGhost | undefined {
   const [data, table] = [`${images}/${movedName(key)}`, `${images}/${movedTableName(key)}`];
   if (!files.exists(data) || !files.exists(table)) return undefined;
-  const { size } = files.statPath(data);
+  const { size, allocated } = files.statPath(data);
   if (size < leastBytes || size > BigInt(Number.MAX_SAFE_INTEGER)) return undefined;
+  // To read the table of a sparse ghost of many TiB takes minutes, and processes may be frozen.
+  if (allocated + size / mostHoles < size) return undefined;
   const bytes = bytesFromBase64(header);
   // Only the head of an image in chunks says a size. If anything is wrong with it, the copy reports that.
   const isFitting = decodeGhostHead(bytes, BigInt(bytes.length), image).size === size;
