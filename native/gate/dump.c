@@ -154,7 +154,7 @@ static void log_outcome(enum answer answer, int ret)
 				CRIU_LOG_INFO,
 				dump.failed ?
 					"the dump failed for the reason that ghostkeep has given above" :
-					"CRIU's dump failed; the reason is the line with Error above this one");
+					"CRIU's dump failed; a line with Error above this one has the reason");
 		return;
 	}
 	if (answer != ANSWER_DONE)

@@ -40,8 +40,8 @@ int gk_send_open(int to, int from, uint32_t patience_ms, uint32_t stall_ms, uint
 		 uint64_t *sender, struct gk_report *report);
 int gk_send_close(uint64_t sender, struct gk_report *report);
 
-/* From now on without stall_ms: the receiver may take its time, as long as it is alive. */
-int gk_send_patiently(uint64_t sender, struct gk_report *report);
+/* From now on with this stall_ms; with 0 the receiver may take its time, as long as it is alive. */
+int gk_send_patiently(uint64_t sender, uint32_t stall_ms, struct gk_report *report);
 
 /* The folder of the tables for this receiver. Ghosts are sent after this. */
 int gk_send_tables(uint64_t sender, int folder, struct gk_report *report);

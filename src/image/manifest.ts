@@ -1,7 +1,7 @@
 import { bounds, mostJsonNames, mostJsonValues } from '../base/bounds.js';
 import { assertDocument, parseDocument } from '../base/documents/document.js';
 import type { Manifest, ManifestGhost, MovedGhost } from '../base/documents/generated/manifest.js';
-import { GhostkeepError } from '../base/errors.js';
+import { errnoOf, GhostkeepError } from '../base/errors.js';
 import type { Durability, Files } from '../base/host/host.js';
 import { collectAfter } from '../base/memory.js';
 import { counted } from '../base/text/counted.js';
@@ -171,7 +171,7 @@ function unsealed(where: string): GhostkeepError {
 }
 
 function readIfThere(files: Files, images: string, name: string): Manifest | undefined {
-  const bytes = files.readIfThere(`${images}/${name}`, bounds.manifest);
+  const bytes = readBytes(files, images, name);
   if (!bytes) return undefined;
   const subject = `${files.realPath(images)}/${name}`;
   const manifest = parseDocument<Manifest>('Manifest', bytes.toString('utf8'), subject, 'MANIFEST_INVALID');
@@ -179,6 +179,16 @@ function readIfThere(files: Files, images: string, name: string): Manifest | und
   if (name === manifestName) assertNamesGiven(manifest, subject);
   collectAfter(bytes.length);
   return manifest;
+}
+
+function readBytes(files: Files, images: string, name: string): Buffer | undefined {
+  try {
+    return files.readIfThere(`${images}/${name}`, bounds.manifest);
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOTDIR') throw error;
+    const why = `cannot use ${images}: it is not a directory`;
+    throw new GhostkeepError('MANIFEST_MISSING', images, why, { cause: error });
+  }
 }
 
 /** An image in the working folder would be taken for a leftover. */

@@ -98,6 +98,8 @@ describe('forget', () => {
     fs.writeFileSync(`${folder}/plain/notes.txt`, 'mine');
     assert.match(forget(`${folder}/plain`).stderr, /nothing was dumped here.*MANIFEST_MISSING/);
     assert.match(forget(`${folder}/not-there`).stderr, /no such directory.*MANIFEST_MISSING/);
+    fs.writeFileSync(`${folder}/a-file`, '');
+    assert.match(forget(`${folder}/a-file`).stderr, /a-file: it is not a directory \[MANIFEST_MISSING\]/);
     for (const name of ['inventory.img', 'pstree.img'])
       fs.writeFileSync(`${folder}/plain/${name}`, joinImage(magic.CGROUP, [Buffer.from('x')]));
     assert.deepEqual(forgotten(`${folder}/plain`).left, ['notes.txt']);

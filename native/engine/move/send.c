@@ -113,13 +113,13 @@ GK_PUBLIC int gk_send_tables(uint64_t handle, int folder, struct gk_report *repo
 	return sender->tables < 0 ? fail(report, -errno, 0, "cannot use the folder of the tables") : 0;
 }
 
-GK_PUBLIC int gk_send_patiently(uint64_t handle, struct gk_report *report)
+GK_PUBLIC int gk_send_patiently(uint64_t handle, uint32_t stall_ms, struct gk_report *report)
 {
 	struct sender *sender = from_handle(handle);
 
 	memset(report, 0, sizeof(*report));
-	sender->stall_ms = 0;
-	link_until(sender->link, UINT64_MAX);
+	sender->stall_ms = stall_ms;
+	link_until(sender->link, stall_ms ? now_ms() + stall_ms : UINT64_MAX);
 	return 0;
 }
 

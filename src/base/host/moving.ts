@@ -116,8 +116,8 @@ export interface Sending {
   close(sender: Sender): bigint;
   /** @param folderFd the folder of the tables for this receiver */
   useTables(sender: Sender, folderFd: number): void;
-  /** From now on without stallMs. */
-  waitAsLongAsAlive(sender: Sender): void;
+  /** From now on with STALL_MS; with 0 the receiver may take its time, as long as it is alive. */
+  waitForSteps(sender: Sender, stallMs: number): void;
   /** Sends a frame. With AWAITED, `answer` will wait for a frame of that type. */
   say(sender: Sender, type: number, payload: Uint8Array, awaited?: number): Promise<void>;
   answer(sender: Sender): Promise<Buffer>;

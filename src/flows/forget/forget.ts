@@ -2,6 +2,7 @@
 import type { Forgotten, ForgottenChild } from '../../base/documents/generated/forgotten.js';
 import type { Manifest } from '../../base/documents/generated/manifest.js';
 import { errnoOf, GhostkeepError, reasonOf } from '../../base/errors.js';
+import { isDirectory } from '../../base/host/file-type.js';
 import type { Files } from '../../base/host/host.js';
 import { countToJson } from '../../base/units.js';
 import { folder, manifestName } from '../../image/layout.js';
@@ -70,9 +71,13 @@ function readCheckpoint(files: Files, images: string): Manifest | undefined {
     if (!mayBeAlone || holdsDump(files, images) || files.exists(`${images}/${folder}`)) throw error;
     // A directory that is empty was all but forgotten when a command was killed.
     const isFinished = files.exists(`${images}/inventory.img`);
-    if (isFinished || (files.exists(images) && files.list(images).length === 0)) return undefined;
+    if (isFinished || isEmptyFolder(files, images)) return undefined;
     throw error;
   }
+}
+
+function isEmptyFolder(files: Files, path: string): boolean {
+  return files.exists(path) && isDirectory(files.statPath(path).mode) && files.list(path).length === 0;
 }
 
 function ofOurs({ manifest, ...link }: Checkpoint): Link {

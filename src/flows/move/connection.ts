@@ -110,9 +110,9 @@ export class Connection {
     await this.#ask(frame.seal, 'ghosts', ghosts, frame.sealed, dump === undefined ? {} : { dump });
   }
 
-  /** The receiver may take its time for the next steps, as long as it is alive. */
-  waitAsLongAsAlive(): void {
-    this.context.host.sending.waitAsLongAsAlive(this.sender);
+  /** From now on the receiver has STALL_MS for each step; with 0 as long as it is alive. */
+  waitForSteps(stallMs: number): void {
+    this.context.host.sending.waitForSteps(this.sender, stallMs);
   }
 
   /**

@@ -33,11 +33,17 @@ export interface Patience {
   isUrgent?: boolean;
 }
 
+/** A receiver that copies and digests more slowly than 16 MiB a second is taken for one that hangs. */
+const leastBytesPerMs = 16_384n;
+const longestSealMs = 24 * 3600 * 1000;
+
 export class Mover {
   #connection: Connection | undefined;
   #losses = 0;
   /** When to give up. Known after a loss, until something is acknowledged. */
   #until: number | undefined;
+  /** How long a step of the seal may take while processes may be frozen; 0 where none is. */
+  #sealMs = 0;
 
   constructor(
     private readonly context: Context,
@@ -106,10 +112,13 @@ export class Mover {
   /**
    * From now on files are sent: over the connection of the dump, if there is one, because to start another
    * takes time in which processes may be frozen. If that is lost, the next one is for files alone.
+   * @param bytes of ghosts and files: a receiver that has to copy all of them needs time for it
    */
-  becomeForImages(): void {
+  becomeForImages(bytes: bigint): void {
+    const { resumeMs, isUrgent } = this.patience;
     this.purpose = 'images';
-    this.#connection?.waitAsLongAsAlive();
+    this.#sealMs = isUrgent ? Math.min(resumeMs + Number(bytes / leastBytesPerMs), longestSealMs) : 0;
+    this.#connection?.waitForSteps(this.#sealMs);
   }
 
   /** Does WORK with a connection, and again with the next one where it is lost. */
@@ -174,8 +183,7 @@ export class Mover {
     const connection = await Connection.open(context, target, purpose, {
       patienceMs,
       ...(isUrgent ? { openMs: Math.ceil(Math.min(patienceMs, leftMs)) } : {}),
-      // To make the images takes as long as it takes.
-      ...(isUrgent && purpose !== 'images' ? { stallMs: resumeMs } : {}),
+      ...(isUrgent ? { stallMs: purpose === 'images' ? this.#sealMs : resumeMs } : {}),
     });
     this.#connection = connection;
     this.receiver = connection.receiver;

@@ -6,7 +6,7 @@ import type { Manifest } from '../../base/documents/generated/manifest.js';
 import { errnoOf, GhostkeepError, translate } from '../../base/errors.js';
 import { isRegular } from '../../base/host/file-type.js';
 import { counted } from '../../base/text/counted.js';
-import { showBytes } from '../../base/units.js';
+import { countFromJson, showBytes } from '../../base/units.js';
 import { folder, manifestName } from '../../image/layout.js';
 import { readSealedManifest, writeManifest } from '../../image/manifest.js';
 import type { Context } from '../context.js';
@@ -49,7 +49,7 @@ export async function sendOwned(
   const { files } = context.host;
   const where = files.realPath(images);
   const manifest = readMoved(context, images, where);
-  mover.becomeForImages();
+  mover.becomeForImages(bytesOf(context, images, manifest));
   let sent = { files: 0, bytes: 0n };
   let mayBeSealed = manifest.moved?.complete === true && isSame(manifest.moved.to, target.shown);
   try {
@@ -76,6 +76,11 @@ export async function sendOwned(
     `sent ${counted(sent.files, 'file')} of ${where} to ${target.shown}: ${showBytes(sent.bytes)}`,
   );
   return { images: where, to: target.shown, ghosts: manifest.ghosts.length, ...sent };
+}
+
+function bytesOf({ host: { files } }: Context, images: string, { ghosts }: Manifest): bigint {
+  const sizes = files.list(images).map(name => files.statPath(`${images}/${name}`).size);
+  return [...sizes, ...ghosts.map(({ allocated }) => countFromJson(allocated))].reduce((a, b) => a + b, 0n);
 }
 
 /** The gate's target has the form of the policy's `moveTo`: `via:COMMAND`, `tls:ADDRESS`. */

@@ -38,8 +38,8 @@ export const sending: Sending = {
     call('gk_send_tables', sender, folderFd);
   },
 
-  waitAsLongAsAlive(sender) {
-    call('gk_send_patiently', sender);
+  waitForSteps(sender, stallMs) {
+    call('gk_send_patiently', sender, stallMs);
   },
 
   async say(sender, type, payload, awaited = 0) {

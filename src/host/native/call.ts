@@ -84,7 +84,7 @@ const signatures = {
   gk_carrier_end: 'int gk_carrier_end(void *, uint32_t, void *, void *)',
   gk_send_open: 'int gk_send_open(int, int, uint32_t, uint32_t, uint32_t, void *, void *)',
   gk_send_close: 'int gk_send_close(uint64_t, void *)',
-  gk_send_patiently: 'int gk_send_patiently(uint64_t, void *)',
+  gk_send_patiently: 'int gk_send_patiently(uint64_t, uint32_t, void *)',
   gk_send_tables: 'int gk_send_tables(uint64_t, int, void *)',
   gk_send_message: 'int gk_send_message(uint64_t, uint32_t, void *, uint64_t, uint32_t, void *)',
   gk_send_await: 'int gk_send_await(uint64_t, void *, void *, void *)',

@@ -48,7 +48,7 @@ heard 'finish 0;end;'
 
 prepare criu-failed ready key done
 host 12 1 -r 1 "$plugin" "$images" 101
-says "INFO ghostkeep: CRIU's dump failed; the reason is the line with Error above this one"
+says "INFO ghostkeep: CRIU's dump failed; a line with Error above this one has the reason"
 heard 'checkpoint 101;finish 1;end;'
 
 prepare criu-failed-negative ready key done

@@ -40,7 +40,7 @@ long_path() {
 	expect_fail checkpoint_container "$runtime" "$name" "$images"
 	keep_log "$images"/*.log
 	expect_line "$images/dump.log" "$refused"
-	expect_line "$images/dump.log" "ghostkeep: CRIU's dump failed; the reason is the line with Error above this one"
+	expect_line "$images/dump.log" "ghostkeep: CRIU's dump failed; a line with Error above this one has the reason"
 	expect_unharmed "$runtime" "$name"
 	[ -z "$(find "$images" -name 'ghost*.img' -o -name '*.json' ! -name descriptors.json)" ] ||
 		fail "left behind: $(ls "$images")"

@@ -28,7 +28,7 @@ function setUp(fails: (call: string, connection: number) => void, more: { isUrge
     },
     close: () => 0n,
     useTables: () => {},
-    waitAsLongAsAlive: () => {},
+    waitForSteps: () => {},
     say: async () => {},
     answer: async () => {
       if (calls.at(-1)?.endsWith('open')) {
