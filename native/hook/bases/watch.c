@@ -37,10 +37,11 @@
 #define LOOK_S 30
 
 /*
- * The mark of a folder is a file that the newest process which watches it has made. An earlier one finds another
- * file there and ends. So each round can reserve its own room, and nobody waits for a process that hangs. We
- * keep the file open, so that no other gets its inode number, and locked, so that nobody takes it for an old one.
- * @return -1 if there can be no mark, and then we watch all the same: two at work do no harm
+ * The newest process that watches a folder has made the file MARK. An earlier one finds another file
+ * there and ends. So each round can reserve its own room, and nobody waits for a process that hangs.
+ * We keep the file open, so that no other gets its inode number. We keep it locked, so that nobody
+ * takes it for the file of a process that was killed. Returns -1 if no such file can be made. Then we
+ * watch all the same: two at work do no harm.
  */
 static int take_mark(const char *mark)
 {

@@ -13,7 +13,7 @@ import { foldersOfBases } from './base-records.js';
 import { leaveWatcher } from './watch-room.js';
 
 export interface Gathered {
-  /** Of the bases, which are in IMAGES now. */
+  /** The bases that are in IMAGES now. */
   names: readonly string[];
   /** Bytes that they take: the images that they become need them no more. */
   bytes: bigint;
@@ -58,7 +58,9 @@ export function gatherBases(
 
 const lesser = (a: bigint, b: bigint) => (a < b ? a : b);
 
-/** @returns bytes that the base takes; undefined if it cannot come. One that is there already stays as it is. */
+/**
+ * One that is there already stays as it is. @returns bytes that the base takes; undefined if it cannot come
+ */
 function move(context: Context, from: string, to: string, name: string): bigint | undefined {
   const base = holdBase(context, from, name);
   if (!base) return undefined;
