@@ -66,7 +66,7 @@ newest_watches() {
 without_mark() {
 	begin
 	echo content >"$bases/base-1-2-3.img"
-	timeout 10 "$hook" watch-bases "$images" "$build/none/lock" $least >"$out" 2>&1
+	timeout 10 "$hook" watch-bases "$images" "$build/none/lock" "$least" >"$out" 2>&1
 	expect_status 0
 	[ ! -e "$bases/base-1-2-3.img" ] || fail "nobody watches where no mark can be made"
 }
@@ -77,7 +77,7 @@ after_trouble() {
 	rm -f "$build/link"
 	ln -s link "$build/link"
 	begin
-	"$hook" watch-bases "$build/link" "$build/lock" $least >"$out" 2>&1 &
+	"$hook" watch-bases "$build/link" "$build/lock" "$least" >"$out" 2>&1 &
 	watcher=$!
 	sleep 0.5
 	is_alive $watcher || fail "an error ends it"
@@ -111,7 +111,7 @@ ends_soon() {
 # watch_ends LEFT WHAT: it ends by itself, and LEFT is left.
 watch_ends() {
 	begin
-	timeout 10 "$hook" watch-bases "$images" "$build/lock" $least >"$out" 2>&1
+	timeout 10 "$hook" watch-bases "$images" "$build/lock" "$least" >"$out" 2>&1
 	expect_status 0
 	left=$(cd "$bases" 2>/dev/null && echo *)
 	[ "${left#\*}" = "$1" ] || fail "$2: $left is left"
