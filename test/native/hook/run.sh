@@ -15,6 +15,7 @@ else
 	sessions=$build/run/user/$(id -u)/ghostkeep/sessions
 fi
 
+# shellcheck source-path=SCRIPTDIR source=cases-watch.sh
 . "$(dirname "$0")/cases-watch.sh"
 
 main() {
