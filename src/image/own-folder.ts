@@ -1,3 +1,4 @@
+import { errnoOf } from '../base/errors.js';
 import { isDirectory } from '../base/host/file-type.js';
 import type { Host } from '../base/host/host.js';
 import { folder } from './layout.js';
@@ -12,7 +13,11 @@ export function isOwnFolder({ host }: { host: Host }, images: string): boolean {
 
 /** Is PATH a folder of ours that nobody else can write to? False where there is none. */
 export function isPrivate({ files, uid }: Host, path: string): boolean {
-  if (!files.exists(path)) return false;
-  const stat = files.statPath(path);
-  return isDirectory(stat.mode) && stat.uid === uid() && (stat.mode & 0o022) === 0;
+  try {
+    const stat = files.statPath(path);
+    return isDirectory(stat.mode) && stat.uid === uid() && (stat.mode & 0o022) === 0;
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    return false;
+  }
 }

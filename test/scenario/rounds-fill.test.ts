@@ -8,7 +8,7 @@ import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { command, filesIn, ghostFile, temporaryFolder } from './ghostkeep.js';
 import { loopDisk } from './loop-disk.js';
-import { basesIn, me, preDump, watchersOf } from './rounds.js';
+import { basesIn, gateDump, me, preDump, setUp, watchersOf } from './rounds.js';
 
 const disks: Record<'xfs without reflink' | 'ext4', [string, ...string[]]> = {
   'xfs without reflink': ['mkfs.xfs', '-q', '-f', '-m', 'reflink=0'],
@@ -109,6 +109,21 @@ describe('the room that bases take', () => {
     for (const base of filesIn(folder)) fs.rmSync(`${folder}/${base}`);
     await until('nobody watches', () => watchersOf(folder).length === 0);
   });
+
+  for (const where of ['images', 'bases'] as const)
+    it(`when a dump fails and its base goes back into the directory of the ${where}, it is watched again`, async t => {
+      const { images, [where]: folder } = setUp(t);
+      preDump(folder);
+      await until('a process watches', () => watchersOf(folder).length === 1);
+      for (const pid of watchersOf(folder)) process.kill(pid, 'SIGKILL');
+      await until('it has ended', () => watchersOf(folder).length === 0);
+      await gateDump(t, images, { finish: -1 });
+      assert.equal(basesIn(folder).length, 1);
+      await sleep(500);
+      assert.equal(watchersOf(folder).length, 1);
+      fs.rmSync(`${folder}/ghostkeep`, { recursive: true });
+      await until('nobody watches', () => watchersOf(folder).length === 0);
+    });
 
   it('when the process that watches is ended, it removes the bases, but none that somebody has locked', async t => {
     const disk = loopDisk(t, diskBytes, ...disks.ext4);

@@ -17,9 +17,23 @@
 /* A file system that makes inodes as it needs them says 0 in f_files, or counts free blocks. */
 #define FEW_INODES 64
 
+/* The same pattern is in src/image/layout.ts. A folder of this name may hold files of somebody else, too. */
 static bool is_base(const char *name)
 {
-	return !strncmp(name, "base-", 5);
+	if (strncmp(name, "base", 4))
+		return false;
+	name += 4;
+	for (int part = 0; part < 3; part++) {
+		size_t digits;
+
+		if (*name++ != '-')
+			return false;
+		digits = strspn(name, "0123456789abcdef");
+		if (digits < 1 || digits > 16)
+			return false;
+		name += digits;
+	}
+	return !strcmp(name, ".img");
 }
 
 /* Only we may write to the folder, so nobody puts anything into it between two calls. */

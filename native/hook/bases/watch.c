@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -34,31 +35,45 @@
 #define HELD_MS 100
 /* A look at a file server that is dead ends this process. */
 #define LOOK_S 30
-#define LOCK_TRIES 30
 
 /*
- * One such process watches a folder, except where LOCK is empty, because a user has no folder in
- * /run. An earlier one may be about to end, because it has looked before there were bases again: so
- * we wait for longer than its longest sleep.
+ * The newest process that watches a folder has made the file MARK. An earlier one finds another file
+ * there and ends. So each round can reserve its own room, and nobody waits for a process that hangs.
+ * We keep the file open, so that no other gets its inode number. We keep it locked, so that nobody
+ * takes it for the file of a process that was killed. Returns -1 if no such file can be made. Then we
+ * watch all the same: two at work do no harm.
  */
-static bool become_the_one(const char *lock)
+static int take_mark(const char *mark)
 {
-	const struct timespec pause = { .tv_nsec = 100 * 1000 * 1000 };
+	char making[PATH_MAX];
+	int fd, length = snprintf(making, sizeof(making), "%s.%d", mark, (int)getpid());
 
-	for (int tries = 0; tries < LOCK_TRIES; tries++) {
-		int fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-		struct stat held, named;
+	if (length < 0 || (size_t)length >= sizeof(making))
+		return -1;
+	fd = open(making, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return -1;
+	if (!flock(fd, LOCK_EX | LOCK_NB) && !rename(making, mark))
+		return fd;
+	(void)!unlink(making);
+	close(fd);
+	return -1;
+}
 
-		if (fd < 0)
-			return false;
-		/* The one before removes its file. Then somebody else may have made it anew. */
-		if (!flock(fd, LOCK_EX | LOCK_NB) && !fstat(fd, &held) && !lstat(lock, &named) &&
-		    held.st_dev == named.st_dev && held.st_ino == named.st_ino)
-			return true;
-		close(fd);
-		nanosleep(&pause, NULL);
-	}
-	return false;
+/* A mark that is gone was removed by somebody who does not watch. */
+static bool is_newest(const char *mark, int fd)
+{
+	struct stat own, named;
+
+	if (fd < 0 || fstat(fd, &own) || lstat(mark, &named))
+		return true;
+	return own.st_dev == named.st_dev && own.st_ino == named.st_ino;
+}
+
+/* Other errors may pass: a host runs out of memory or descriptors, a server is started again. */
+static bool is_no_folder_of_ours(int error)
+{
+	return error == -ENOENT || error == -ENOTDIR || error == -EPERM || error == -ENAMETOOLONG;
 }
 
 static void say_released(const char *images, const struct bases *bases)
@@ -86,17 +101,23 @@ static bool sleep_ms(uint64_t ms, const sigset_t *ending)
 	return sigtimedwait(ending, NULL, &time) > 0;
 }
 
-static void watch(const char *images, uint64_t least, const sigset_t *ending)
+static void watch(const char *images, uint64_t least, const char *mark, int mark_fd, const sigset_t *ending)
 {
 	for (;;) {
-		struct bases bases;
+		struct bases bases = { 0 };
 		uint64_t must_stay, ms;
+		int error;
 
 		alarm(LOOK_S);
-		if (bases_look(images, &bases) || bases.count == 0)
+		if (!is_newest(mark, mark_fd))
+			return;
+		error = bases_look(images, &bases);
+		if (is_no_folder_of_ours(error) || (!error && bases.count == 0))
 			return;
 		must_stay = bases.bytes > least ? bases.bytes : least;
-		if (bases.free_bytes < must_stay || bases.lacks_inodes) {
+		if (error) {
+			ms = MOST_MS;
+		} else if (bases.free_bytes < must_stay || bases.lacks_inodes) {
 			if (bases_release(images) > 0)
 				say_released(images, &bases);
 			ms = HELD_MS;
@@ -114,18 +135,19 @@ static void watch(const char *images, uint64_t least, const sigset_t *ending)
 
 int watch_bases(int argc, char **argv)
 {
-	const char *images, *lock;
+	const char *images, *mark;
 	sigset_t ending;
 	uint64_t least;
 	char *end;
+	int mark_fd;
 
-	if (argc != 5) {
+	if (argc != 5 || !*argv[3]) {
 		dprintf(STDERR_FILENO,
-			"ghostkeep-hook: usage: ghostkeep-hook watch-bases IMAGES LOCK LEAST\n");
+			"ghostkeep-hook: usage: ghostkeep-hook watch-bases IMAGES MARK LEAST\n");
 		return EXIT_USAGE;
 	}
 	images = argv[2];
-	lock = argv[3];
+	mark = argv[3];
 	errno = 0;
 	least = strtoull(argv[4], &end, 10);
 	if (errno || end == argv[4] || *end || sigemptyset(&ending) || sigaddset(&ending, SIGTERM) ||
@@ -133,8 +155,7 @@ int watch_bases(int argc, char **argv)
 		return EXIT_USAGE;
 	/* It must look in time on a busy host. Without the right to this it looks all the same. */
 	(void)!setpriority(PRIO_PROCESS, 0, -10);
-	if (*lock && !become_the_one(lock))
-		return 0;
-	watch(images, least, &ending);
-	return *lock && unlink(lock) && errno != ENOENT;
+	mark_fd = take_mark(mark);
+	watch(images, least, mark, mark_fd, &ending);
+	return mark_fd >= 0 && is_newest(mark, mark_fd) && unlink(mark) && errno != ENOENT;
 }

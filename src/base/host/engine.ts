@@ -52,7 +52,10 @@ export interface DumpJob {
 /** Called now and then while an engine call runs. `done` is the number of bytes so far. */
 export type OnProgress = (done: bigint) => void;
 
-/** Asked every few milliseconds while a call runs. If it returns true, the call ends soon, with ECANCELED. */
+/**
+ * Asked every few milliseconds while a call runs. If it returns true, the call ends soon, with ECANCELED.
+ * If it throws, the call ends with that error.
+ */
 export type IsOver = () => boolean;
 
 /** The native library. A call rejects with an errno error whose message is the engine's. */

@@ -21,7 +21,7 @@ import { selectPids } from '../../flows/scan/select.js';
 import { sealImages } from '../../flows/seal/seal.js';
 import { clearImages } from '../../image/clear-images.js';
 import { holdsDump, readManifest } from '../../image/manifest.js';
-import { resolvePolicy } from '../../oci/policy.js';
+import { type Policy, resolvePolicy } from '../../oci/policy.js';
 import { oneOf, parse, required, usage } from '../args.js';
 import { orUndo } from '../ending/interrupt.js';
 import { watch } from '../ending/watch.js';
@@ -104,7 +104,7 @@ async function dump(args: string[]): Promise<number> {
     assertMayReplace(context, owned);
     assertNoDump(context.host.files, owned);
     assertNoImages(context, owned);
-    const warm = withBases(context, owned, values.base);
+    const warm = withBases(context, owned, values.base, policy);
     const mover = target && moverTo(context, target);
     const undo = () => {
       warm.giveBack();
@@ -152,10 +152,15 @@ function moverTo(context: Context, target: Target): Mover {
 }
 
 /** Bases lie in the directory of BASE, and a round may have put some into that of the images. */
-function withBases(context: Context, images: string, base: string | undefined): WarmImages {
+function withBases(
+  context: Context,
+  images: string,
+  base: string | undefined,
+  { reserve }: Policy,
+): WarmImages {
   const { files } = context.host;
   const folders = base === undefined ? [] : [files.realPath(required('dump', '--base', base))];
-  const bases = new Bases(context, images, [images, ...folders], imageMode(false));
+  const bases = new Bases(context, images, [images, ...folders], { mode: imageMode(false), reserve });
   if (base !== undefined && !bases.mayHave) context.log.warn(`there is no base of ours in ${base}`);
   return new WarmImages(files, images, context.log, bases);
 }

@@ -23,15 +23,8 @@ export type { BaseRecord };
 const mostProcesses = 1024;
 
 /** Never in /tmp, where anybody could make one: a record makes us rename files. */
-const recordsFolder = (host: Host): string =>
+export const recordsFolder = (host: Host): string =>
   host.uid() === 0 ? '/run/ghostkeep/bases' : `/run/user/${host.uid()}/ghostkeep/bases`;
-
-/** Whoever watches the room of the bases in IMAGES has this file locked; empty where no file can be there. */
-export function watchLock(host: Host, images: string): string {
-  if (!mayUse(host)) return '';
-  const { dev, ino } = host.files.statPath(`${images}/.`);
-  return `${recordsFolder(host)}/watch-${dev}-${ino}.lock`;
-}
 
 export interface FoundRecord {
   path: string;
@@ -101,9 +94,12 @@ function hasParentIn(processes: ProcessView, pid: number, all: ReadonlySet<numbe
   }
 }
 
+/** Marks of those who watch bases lie there, too: watch-room.ts. */
+const isRecordName = (name: string) => name.endsWith('.json');
+
 /** For callers that would load more modules only to find none. */
 export function hasBaseRecords({ host }: Context): boolean {
-  return mayUse(host) && host.files.list(recordsFolder(host)).length > 0;
+  return mayUse(host) && host.files.list(recordsFolder(host)).some(isRecordName);
 }
 
 /** A record that cannot be read, of another version perhaps, is passed over. */
@@ -113,7 +109,7 @@ export function listBaseRecords({ host, log }: Context): FoundRecord[] {
   const folder = recordsFolder(host);
   return files
     .list(folder)
-    .filter(name => name.endsWith('.json'))
+    .filter(isRecordName)
     .flatMap(name => {
       const file = `${folder}/${name}`;
       try {
@@ -155,7 +151,8 @@ export function livingOf({ processes }: Host, record: BaseRecord): number[] {
     .map(({ pid }) => pid);
 }
 
-function mayUse(host: Host): boolean {
+/** Are the records ours alone? */
+export function mayUse(host: Host): boolean {
   const folder = recordsFolder(host);
   return isPrivate(host, folder) && isPrivate(host, path.dirname(folder));
 }

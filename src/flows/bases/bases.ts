@@ -17,6 +17,13 @@ interface Taken {
   name: string;
 }
 
+export interface HowTaken {
+  /** The mode of an image of the dump. */
+  mode: number;
+  /** Bytes that the policy reserves: they stay free besides bases that go back. */
+  reserve: bigint;
+}
+
 /**
  * The bases that one dump into IMAGES may take over. It finds each by its ghost's identity, moves it into its
  * own folder, and holds its lock until `letGo`, after the seal.
@@ -32,8 +39,7 @@ export class Bases {
     private readonly context: Context,
     private readonly images: string,
     folders: readonly string[],
-    /** The mode of an image in IMAGES. */
-    private readonly mode: number,
+    private readonly how: HowTaken,
   ) {
     this.#folders = folders
       .filter(one => isOwnFolder(context, one))
@@ -45,24 +51,27 @@ export class Bases {
     return this.#folders.length > 0;
   }
 
-  /** @returns the image's name in IMAGES, and when the base was last written */
-  take(ghost: FileStat): { image: string; mtimeNs: bigint } | undefined {
+  /**
+   * @param image the name that it gets in IMAGES; a name of a warm image if none is given
+   * @returns that name, and when the base was last written
+   */
+  take(ghost: FileStat, image?: string): { image: string; mtimeNs: bigint } | undefined {
     const name = baseName(ghost);
     for (const { images, names } of this.#folders) {
       if (!names.has(name)) continue;
       const base = holdBase(this.context, images, name);
-      const image = base && this.#moveHere(base, images, name);
-      if (image !== undefined) return { image, mtimeNs: base?.stat.mtimeNs ?? 0n };
+      const to = base && this.#moveHere(base, images, name, image);
+      if (base && to !== undefined) return { image: to, mtimeNs: base.stat.mtimeNs };
     }
     return undefined;
   }
 
-  #moveHere(base: HeldBase, images: string, name: string): string | undefined {
+  #moveHere(base: HeldBase, images: string, name: string, asked?: string): string | undefined {
     const { host, log } = this.context;
-    const image = warmName(this.#pass, this.#taken.length + 1);
+    const image = asked ?? warmName(this.#pass, this.#taken.length + 1);
     try {
       moveBase(this.context, base, `${this.images}/${image}`);
-      host.files.setNewMode(base.fd, this.mode);
+      host.files.setNewMode(base.fd, this.how.mode);
       this.#taken.push({ base, images, name });
       return image;
     } catch (error) {
@@ -83,28 +92,30 @@ export class Bases {
    * write.
    */
   giveBack(): void {
-    const back = new Set<string>();
+    const back = new Map<string, HeldBase[]>();
     for (const { base, images, name } of this.#taken)
       try {
         // A copy that failed has removed the base, and another image may have its name.
         if (!isStillAt(this.context.host.files, base.path, base.stat)) continue;
         if (images === this.images) moveBase(this.context, base, `${images}/${name}`);
         else this.#moveBack(base, images, name);
-        back.add(images);
+        back.set(images, [...(back.get(images) ?? []), base]);
       } catch (error) {
         if (errnoOf(error) === undefined && !(error instanceof GhostkeepError)) throw error;
         this.context.log.info(`a base does not go back to ${images}/${name}: ${reasonOf(error)}`);
       }
-    for (const images of back) this.#watch(images);
+    for (const [images, bases] of back) this.#watch(images, bases);
   }
 
   /** Whoever watched their room has ended, because there were none. */
-  #watch(images: string): void {
+  #watch(images: string, bases: readonly HeldBase[]): void {
+    const { host, log } = this.context;
     try {
-      leaveWatcher(this.context, images);
+      leaveWatcher(this.context, images, this.how.reserve);
     } catch (error) {
       if (errnoOf(error) === undefined) throw error;
-      this.context.log.info(`nobody watches the room of the bases in ${images}: ${reasonOf(error)}`);
+      log.info(`bases in ${images} are removed, because nobody would watch their room: ${reasonOf(error)}`);
+      for (const { path, stat } of bases) if (isStillAt(host.files, path, stat)) host.files.remove(path);
     }
   }
 
@@ -130,14 +141,16 @@ export class Bases {
 
 /** The names of bases in IMAGES, finished or not, as in `ghostkeep/base-1-2-3.img`. */
 export function basesIn({ host: { files } }: Pick<Context, 'host'>, images: string): string[] {
-  if (!files.exists(`${images}/${folder}`)) return [];
-  return files
-    .list(`${images}/${folder}`)
-    .map(name => `${folder}/${name}`)
-    .filter(isBaseName);
+  try {
+    const names = files.list(`${images}/${folder}`).map(name => `${folder}/${name}`);
+    return names.filter(isBaseName);
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error;
+    return [];
+  }
 }
 
 /** The bases for a dump of PIDS into IMAGES: those in IMAGES itself, and those that a record leads to. */
-export function findBases(context: Context, images: string, pids: readonly number[], mode: number): Bases {
-  return new Bases(context, images, [images, ...foldersOfBases(context, images, pids)], mode);
+export function findBases(context: Context, images: string, pids: readonly number[], how: HowTaken): Bases {
+  return new Bases(context, images, [images, ...foldersOfBases(context, images, pids)], how);
 }

@@ -3,69 +3,101 @@
  * to its bases any more, and whoever makes the next round removes them. So they come into the image directory
  * before, with their names. The gate, which may be installed as well, finds them there, too.
  */
-import { errnoOf, reasonOf } from '../../base/errors.js';
+import { errnoOf, GhostkeepError, reasonOf } from '../../base/errors.js';
 import type { FileStat } from '../../base/host/host.js';
-import { baseName } from '../../image/layout.js';
+import { baseName, folder } from '../../image/layout.js';
 import { isOwnFolder } from '../../image/own-folder.js';
 import type { Context } from '../context.js';
-import { holdBase, moveBase, prepareFolder } from './base-file.js';
+import { holdBase, moveBase, prepareFolder, removeBase } from './base-file.js';
 import { foldersOfBases } from './base-records.js';
 import { leaveWatcher } from './watch-room.js';
 
-export interface WantedBase {
-  /** The directory that it lies in. */
-  from: string;
-  name: string;
-  /** Bytes that it takes: the image that it becomes needs them no more. */
+export interface Gathered {
+  /** The bases that are in IMAGES now. */
+  names: readonly string[];
+  /** Bytes that they take: the images that they become need them no more. */
   bytes: bigint;
+  /** Moves those back that came from elsewhere. The caller owns IMAGES again. */
+  giveBack(): void;
 }
 
-/** The bases of GHOSTS for a dump of PIDS into IMAGES. Nothing is locked or changed. */
-export function findWanted(
+export const nothingGathered: Gathered = { names: [], bytes: 0n, giveBack: () => {} };
+
+/**
+ * Moves the bases of GHOSTS into IMAGES, for a dump of PIDS. The caller owns IMAGES. A base that cannot come
+ * is of no use for this dump, which succeeds without it.
+ * @param request.reserve bytes of the policy that stay free besides bases that go back
+ */
+export function gatherBases(
   context: Context,
-  images: string,
-  pids: readonly number[],
+  request: { images: string; pids: readonly number[]; reserve: bigint },
   ghosts: readonly FileStat[],
-): WantedBase[] {
+): Gathered {
   const { files } = context.host;
+  const { images, pids } = request;
   const folders = [images, ...foldersOfBases(context, images, pids)].filter(one => isOwnFolder(context, one));
-  return ghosts.flatMap(ghost => {
+  // A link there, or the folder of somebody else, goes when the directory is cleared.
+  const exists = files.exists(`${images}/${folder}`);
+  if (folders.length === 0 || (exists && !isOwnFolder(context, images))) return nothingGathered;
+  if (!exists) files.makeDirectory(`${images}/${folder}`);
+  const names: string[] = [];
+  /** The names, by the directory that they came from. */
+  const moved = new Map<string, string[]>();
+  let bytes = 0n;
+  for (const ghost of ghosts) {
     const name = baseName(ghost);
     const from = folders.find(one => files.exists(`${one}/${name}`));
-    if (from === undefined) return [];
-    const { allocated } = files.statPath(`${from}/${name}`);
-    return [{ from, name, bytes: lesser(allocated, ghost.allocated) }];
-  });
+    const allocated = from === undefined ? undefined : move(context, from, images, name);
+    if (from === undefined || allocated === undefined) continue;
+    names.push(name);
+    bytes += lesser(allocated, ghost.allocated);
+    if (from !== images) moved.set(from, [...(moved.get(from) ?? []), name]);
+  }
+  return { names, bytes, giveBack: () => moveBack(context, request, moved) };
 }
 
 const lesser = (a: bigint, b: bigint) => (a < b ? a : b);
 
 /**
- * Moves WANTED into IMAGES, where the working folder is. The caller owns IMAGES.
- * @returns gives back what was moved; the caller owns IMAGES again
+ * One that is there already stays as it is. @returns bytes that the base takes; undefined if it cannot come
  */
-export function gatherBases(context: Context, images: string, wanted: readonly WantedBase[]): () => void {
-  const moved = wanted.filter(({ from, name }) => from !== images && move(context, from, images, name));
-  return () => {
-    for (const { from, name } of moved) {
-      prepareFolder(context, from);
-      if (move(context, images, from, name)) leaveWatcher(context, from);
-    }
-  };
-}
-
-/** A base that cannot be moved is of no use for this dump, which succeeds without it. */
-function move(context: Context, from: string, to: string, name: string): boolean {
+function move(context: Context, from: string, to: string, name: string): bigint | undefined {
   const base = holdBase(context, from, name);
-  if (!base) return false;
+  if (!base) return undefined;
   try {
-    moveBase(context, base, `${to}/${name}`);
-    return true;
+    if (from !== to) moveBase(context, base, `${to}/${name}`);
+    return base.stat.allocated;
   } catch (error) {
     if (errnoOf(error) === undefined) throw error;
     context.log.info(`the base ${base.path} does not come to ${to}: ${reasonOf(error)}`);
-    return false;
+    return undefined;
   } finally {
     context.host.files.close(base.fd);
   }
+}
+
+/** A base that cannot go back, or that nobody would watch there, is removed. */
+function moveBack(
+  context: Context,
+  { images, reserve }: { images: string; reserve: bigint },
+  moved: ReadonlyMap<string, readonly string[]>,
+): void {
+  for (const [from, names] of moved) {
+    try {
+      prepareFolder(context, from);
+      for (const name of names) move(context, images, from, name);
+      leaveWatcher(context, from, reserve);
+    } catch (error) {
+      if (errnoOf(error) === undefined && !(error instanceof GhostkeepError)) throw error;
+      context.log.info(`the bases of ${from} are removed: ${reasonOf(error)}`);
+      for (const name of names) remove(context, from, name);
+    }
+    for (const name of names) remove(context, images, name);
+  }
+  context.host.files.removeEmpty(`${images}/${folder}`);
+}
+
+function remove(context: Context, images: string, name: string): void {
+  const base = holdBase(context, images, name);
+  if (base) removeBase(context, base);
 }

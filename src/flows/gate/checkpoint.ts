@@ -17,7 +17,7 @@ import { holdsDump, manifestExists, readManifest, writeJournal } from '../../ima
 import type { RuntimeCommand } from '../../oci/command-line.js';
 import type { Policy } from '../../oci/policy.js';
 import { basesIn } from '../bases/bases.js';
-import { findWanted, gatherBases } from '../bases/gather.js';
+import { type Gathered, gatherBases, nothingGathered } from '../bases/gather.js';
 import { assertMayReplace } from '../chain/children.js';
 import { chooseGhosts, needsCopy } from '../choose/choose.js';
 import { EntryRoom } from '../choose/entry-room.js';
@@ -115,22 +115,25 @@ async function aroundCommand(
       return undefined;
     }
     files.makeDirectory(images, 0o700);
-    let giveBack = () => {};
+    let bases = nothingGathered;
     const journal = await asOwner(
       context,
       images,
       () => {
         const stats = pinned.filter(({ ghost }) => ghost.class !== 'linked').map(({ stat }) => stat);
-        const wanted = policy.enabled ? findWanted(context, images, pids, stats) : [];
-        const there = wanted.reduce((sum, { bytes }) => sum + bytes, 0n);
-        const fitting = leaveOutTooLarge(context, { images, pids, policy }, pinned, there);
-        const kept = wanted.filter(({ from }) => from === images).map(({ name }) => name);
-        clearImages(context.host, images, kept);
-        files.makeDirectory(`${images}/${folder}`);
-        giveBack = gatherBases(context, images, wanted);
-        const made = pinnedJournal(context, request, pids, fitting, linked, policy, paused);
-        writeJournal(files, images, made, { durable: true });
-        return made;
+        const { reserve } = policy;
+        if (policy.enabled) bases = gatherBases(context, { images, pids, reserve }, stats);
+        try {
+          const fitting = leaveOutTooLarge(context, { images, pids, policy }, pinned, bases.bytes);
+          clearImages(context.host, images, bases.names);
+          files.makeDirectory(`${images}/${folder}`);
+          const made = pinnedJournal(context, request, pids, fitting, linked, policy, paused);
+          writeJournal(files, images, made, { durable: true });
+          return made;
+        } catch (error) {
+          undo(context, images, bases);
+          throw error;
+        }
       },
       { begins: true },
     );
@@ -139,7 +142,7 @@ async function aroundCommand(
       await runCommand(context, request, keys);
     } catch (error) {
       if (stillRuns(context, pid, startTime)) {
-        await withdraw(context, images, giveBack);
+        await withdraw(context, images, bases);
         throw error;
       }
       // CRIU had finished and the runtime failed after it, so only our pins keep the ghosts.
@@ -158,15 +161,20 @@ async function aroundCommand(
  * Removes what we began. If the gate is installed as well, the directory is the gate's by now, and it cleans
  * up.
  */
-async function withdraw(context: Context, images: string, giveBack: () => void): Promise<void> {
+async function withdraw(context: Context, images: string, bases: Gathered): Promise<void> {
   try {
-    const work = () => {
-      const isOurs = holderOf(context, images) === context.host.processes.self();
-      // A directory with a journal gets no base, so that one goes first.
-      if (isOurs) clearImages(context.host, images, basesIn(context, images));
-      giveBack();
-    };
-    await asOwner(context, images, work, patient);
+    await asOwner(context, images, () => undo(context, images, bases), patient);
+  } catch (error) {
+    context.log.warn(`cannot remove the unfinished dump in ${images}: ${reasonOf(error)}`);
+  }
+}
+
+function undo(context: Context, images: string, bases: Gathered): void {
+  try {
+    // A directory with a journal gets no base, so that one goes first.
+    if (holderOf(context, images) === context.host.processes.self())
+      clearImages(context.host, images, basesIn(context, images));
+    bases.giveBack();
   } catch (error) {
     context.log.warn(`cannot remove the unfinished dump in ${images}: ${reasonOf(error)}`);
   }

@@ -7,7 +7,7 @@ import { lostNames } from '../../criu/seal-plan.js';
 import { clearImages } from '../../image/clear-images.js';
 import { isOfThisCheckpoint } from '../../image/inventory.js';
 import { showSummary } from '../../image/summary.js';
-import type { PolicyDocument } from '../../oci/policy.js';
+import type { Policy, PolicyDocument } from '../../oci/policy.js';
 import { basesIn, findBases } from '../bases/bases.js';
 import { assertMayReplace } from '../chain/children.js';
 import { policyOf, readConfig, wishOfOption } from '../container/policy.js';
@@ -129,7 +129,7 @@ export class GateDump {
           pids,
           policy,
           criu: true,
-          warm: this.#warmFor(pids),
+          warm: this.#warmFor(pids, policy),
         });
     } catch (error) {
       log.info(`no warm pass: ${reasonOf(error)}`);
@@ -137,13 +137,13 @@ export class GateDump {
   }
 
   /** Images from before the freeze: those of the warm pass, and the bases of rounds. */
-  #warmFor(pids: readonly number[]): WarmImages {
+  #warmFor(pids: readonly number[], { reserve }: Policy): WarmImages {
     const { host, log } = this.context;
     this.#warm ??= new WarmImages(
       host.files,
       this.images,
       log,
-      findBases(this.context, this.images, pids, imageMode(true)),
+      findBases(this.context, this.images, pids, { mode: imageMode(true), reserve }),
     );
     return this.#warm;
   }
@@ -168,7 +168,7 @@ export class GateDump {
       policy,
       criu: true,
       earlierGhosts: this.#earlier,
-      ...(this.#move ? { elsewhere: this.#move.elsewhere } : { warm: this.#warmFor(pids) }),
+      ...(this.#move ? { elsewhere: this.#move.elsewhere } : { warm: this.#warmFor(pids, policy) }),
       ...(session ? { container: session.container } : {}),
     });
     this.#journal = journal;

@@ -58,16 +58,34 @@ async function copy(context: Context, request: DumpRequest, work: Work, look: ()
   }
 }
 
-/** If the container has filled its disk meanwhile, or since the last round, all bases go. */
+/**
+ * If the container has filled its disk meanwhile, or since the last round, all bases go. This is called by a
+ * timer, where an errno error would end the process, so there is none.
+ */
 function leaveRoom(context: Context, { images, policy }: DumpRequest, works: readonly Work[]): void {
   const withBase = works.filter(({ base }) => base);
-  const why = whyTooFull(context, images, policy, ghostsOf(withBase), leastFree);
+  const why = whyLeave();
   if (why === undefined) return;
   for (const work of withBase) {
     work.tooFull = why;
-    // fsync(2) may take long, and a base that is cut off gives its room back at once.
-    if (work.busy === 'settling' && work.base) context.host.files.empty(work.base.fd);
-    if (!work.busy) giveUp(context, work, why);
+    // A base that cannot be cut off or removed keeps a name that nobody uses, and the next round removes it.
+    try {
+      // fsync(2) may take long, and a base that is cut off gives its room back at once.
+      if (work.busy === 'settling' && work.base) context.host.files.empty(work.base.fd);
+      if (!work.busy) giveUp(context, work, why);
+    } catch (error) {
+      if (errnoOf(error) === undefined) throw error;
+      context.log.info(`a base stays in ${images}: ${reasonOf(error)}`);
+    }
+  }
+
+  function whyLeave(): string | undefined {
+    try {
+      return whyTooFull(context, images, policy, ghostsOf(withBase), leastFree);
+    } catch (error) {
+      if (errnoOf(error) === undefined) throw error;
+      return `nobody can say how much room is free: ${reasonOf(error)}`;
+    }
   }
 }
 

@@ -63,7 +63,8 @@ async function copyPinned(
   assertOwnFolder(context, images);
   const dump = startState(journal);
   const copies: Copy[] = [];
-  const bases = new Bases(context, images, [images], imageMode(journal.criu ?? false));
+  const { reserve } = policy;
+  const bases = new Bases(context, images, [images], { mode: imageMode(journal.criu ?? false), reserve });
   try {
     const named = journal.ghosts.filter(isNamed);
     journal.ghosts = journal.ghosts.filter(entry => !isNamed(entry));
@@ -113,11 +114,16 @@ async function copyPinned(
   writeJournal(files, images, journal, { durable: true });
 }
 
-/** A round may have copied the ghost before the freeze. Its base is compared, and what differs is written. */
+/**
+ * A round may have copied the ghost before the freeze. Its base is compared, and what differs is written. A
+ * named file's image keeps its name, by which sealing knows that CRIU does not read it.
+ */
 function takeBase(bases: Bases, copy: Copy): void {
-  const base = copy.entry.class === 'linked' ? undefined : bases.take(copy.stat);
+  const { entry, stat } = copy;
+  if (entry.class === 'linked') return;
+  const base = bases.take(stat, isNamed(entry) ? entry.image : undefined);
   if (!base) return;
-  copy.entry.image = base.image;
+  entry.image = base.image;
   copy.over = true;
 }
 

@@ -15,13 +15,22 @@ export async function watched(
   const timer =
     onProgress &&
     setInterval(() => onProgress(progress.readBigUInt64LE(layout.at.done_bytes)), progressEveryMs);
+  let failed: unknown;
   const asking =
     isOver &&
     setInterval(() => {
-      if (isOver()) progress.writeUInt32LE(1, layout.at.cancel);
+      try {
+        if (!isOver()) return;
+      } catch (error) {
+        // Thrown out of a timer, it would end the process.
+        failed ??= error;
+      }
+      progress.writeUInt32LE(1, layout.at.cancel);
     }, askEveryMs);
   try {
-    const report = await start(progress);
+    const report = await start(progress).catch(error => {
+      throw failed ?? error;
+    });
     onProgress?.(progress.readBigUInt64LE(layout.at.done_bytes));
     return report;
   } finally {

@@ -15,6 +15,9 @@ else
 	sessions=$build/run/user/$(id -u)/ghostkeep/sessions
 fi
 
+# shellcheck source-path=SCRIPTDIR source=cases-watch.sh
+. "$(dirname "$0")/cases-watch.sh"
+
 main() {
 	rm -rf "$place" "$build/run"
 	mkdir -p "$place" "$sessions"
@@ -169,46 +172,6 @@ only_our_variables() {
 	was_handed_over prestart
 	[ "$(cat "$place/environment")" = GHOSTKEEP_HOOK_LOG=/log ] || fail "environment: $(cat "$place/environment")"
 	[ "$(cat "$place/folder")" = / ] || fail "it starts in $(cat "$place/folder")"
-}
-
-# No disk has LEAST bytes free, so what may be removed goes at the first look, and the process ends with the last base.
-watch_bases() {
-	images=$build/images bases=$build/images/ghostkeep least=18446744073709551615
-	rm -rf "$images"
-	mkdir -p "$images"
-	watch_ends "" "no folder"
-	mkdir "$bases"
-	watch_ends "" "no base"
-	echo content >"$bases/base-1-2-3.img"
-	echo content >"$bases/rough-1-2-4.img"
-	watch_ends "rough-1-2-4.img" "a base"
-	ln "$bases/rough-1-2-4.img" "$bases/base-1-2-5.img"
-	ln -s "$bases/rough-1-2-4.img" "$bases/base-1-2-6.img"
-	mkfifo "$bases/base-1-2-7.img"
-	watch_ends "base-1-2-5.img base-1-2-6.img base-1-2-7.img rough-1-2-4.img" "no file of ours alone"
-	[ "$(cat "$bases/rough-1-2-4.img")" = content ] || fail "what a base leads to was changed"
-	rm "$bases"/base-*
-	echo content >"$bases/base-1-2-3.img"
-	chmod 777 "$bases"
-	watch_ends "base-1-2-3.img rough-1-2-4.img" "a folder that others may write to"
-	chmod 700 "$bases"
-	begin
-	"$hook" watch-bases "$images" >"$out" 2>&1
-	expect_status 2
-	begin
-	"$hook" watch-bases "$images" "$build/lock" 1G >"$out" 2>&1
-	expect_status 2
-	rm -r "$images"
-}
-
-# watch_ends LEFT WHAT: it ends by itself, and LEFT is left.
-watch_ends() {
-	begin
-	timeout 10 "$hook" watch-bases "$images" "$build/lock" $least >"$out" 2>&1
-	expect_status 0
-	left=$(cd "$bases" 2>/dev/null && echo *)
-	[ "${left#\*}" = "$1" ] || fail "$2: $left is left"
-	[ ! -e "$build/lock" ] || fail "$2: its lock is left"
 }
 
 begin() {

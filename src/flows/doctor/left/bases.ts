@@ -8,6 +8,7 @@ import {
   removeEnded,
   removeRough,
 } from '../../bases/leftover-bases.js';
+import { removeOldMarks } from '../../bases/watch-room.js';
 import type { Context } from '../../context.js';
 
 /**
@@ -22,6 +23,7 @@ export function findBases(
   const before = listBases(context, where);
   if (!clean) return before.map(found => toRecord(found, found));
   removeEnded(context);
+  removeOldMarks(context);
   for (const { folder, pids } of before)
     if (pids.length === 0) removeBases(context, folder);
     else removeRough(context, folder);

@@ -2,11 +2,13 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import {
   foldersOfBases,
+  hasBaseRecords,
   listBaseRecords,
   livingOf,
   writeBaseRecord,
 } from '../../../../src/flows/bases/base-records.js';
 import { removeEnded } from '../../../../src/flows/bases/leftover-bases.js';
+import { removeOldMarks } from '../../../../src/flows/bases/watch-room.js';
 import { baseName } from '../../../../src/image/layout.js';
 import { fakeContext, fakeFile } from '../../fake-host.js';
 
@@ -93,6 +95,23 @@ describe('a record of bases', () => {
       `warn cannot record in ${records} where the bases lie, so the gate finds only those in its own image directory: others may write to it`,
     ]);
     assert.equal(files.list(records).length, 1);
+  });
+
+  it('the mark of a process that watches is no record, and goes when nobody has it locked', () => {
+    const { context, files } = host();
+    files.folders.add(records);
+    for (const name of ['watch-1-2.lock', 'watch-1-3.lock.77', 'watch-1-4.lock'])
+      files.put(`${records}/${name}`, '');
+    files.locked.add(`${records}/watch-1-4.lock`);
+    assert.equal(hasBaseRecords(context), false);
+    writeBaseRecord(context, '/bases', [100]);
+    assert.equal(hasBaseRecords(context), true);
+    removeOldMarks(context);
+    assert.deepEqual(files.list(records).sort(), [
+      ...files.list(records).filter(name => name.endsWith('.json')),
+      'watch-1-4.lock',
+    ]);
+    assert.equal(files.open_.size, 0);
   });
 
   it('when one cannot be read, the others are', () => {

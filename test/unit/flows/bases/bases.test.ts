@@ -13,7 +13,7 @@ function place() {
   files.folders.add('/img').add('/img/ghostkeep').add('/bases').add('/bases/ghostkeep');
   files.put(`/bases/${base}`, 'a base');
   const there = () => Object.keys(files.snapshot()).map(name => name.replace(/warm-[0-9a-f]{12}/, 'warm'));
-  const bases = () => new Bases(context, '/img', ['/img', '/bases', '/none'], 0o644);
+  const bases = () => new Bases(context, '/img', ['/img', '/bases', '/none'], { mode: 0o644, reserve: 5n });
   return { context, files, there, bases };
 }
 
@@ -47,6 +47,32 @@ describe('bases', () => {
     assert.deepEqual(there(), [`/bases/${base}`]);
     assert.match(context.lines.join(), /it lies on another file system than the images/);
     assert.equal(files.open_.size, 0);
+  });
+
+  it('when a base goes back, a process watches it by the real path of its directory, or it is removed', () => {
+    for (const starts of [true, false])
+      for (const from of ['/bases', '/img']) {
+        const { bases, files, context } = place();
+        files.folders.add('/run/ghostkeep');
+        if (from === '/img') files.rename(`/bases/${base}`, `/img/${base}`);
+        files.realPath = path => `/real${path}`;
+        const { statPath } = files;
+        files.statPath = path => statPath.call(files, path.replace(/^\/real/, ''));
+        const started: (readonly string[])[] = [];
+        context.host.commands = {
+          ...context.host.commands,
+          leave: words => {
+            started.push(words);
+            if (!starts) throw errno('ENOENT', 'ghostkeep-hook');
+          },
+        };
+        const taken = bases();
+        taken.take(stat);
+        taken.giveBack();
+        const [words = []] = started;
+        assert.deepEqual([words[1], words[3]], [`/real${from}`, String((256 << 20) + 5)]);
+        assert.equal(files.exists(`${from}/${base}`), starts);
+      }
   });
 
   it('when its directory holds a checkpoint by now, or is in use, it does not go back', () => {

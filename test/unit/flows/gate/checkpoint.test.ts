@@ -8,6 +8,7 @@ import { type CheckpointRequest, checkpoint } from '../../../../src/flows/gate/c
 import { sealImages } from '../../../../src/flows/seal/seal.js';
 import { baseName } from '../../../../src/image/layout.js';
 import { parseRuntimeCommand } from '../../../../src/oci/command-line.js';
+import { resolvePolicy } from '../../../../src/oci/policy.js';
 import { aManifest } from '../../a-manifest.js';
 import { filesOf } from '../../criu/files-of.js';
 import { filesImage, property, regFile, remap, remapsImage } from '../../criu/images.js';
@@ -105,7 +106,9 @@ function stage({
     userConfig,
     hold: hold ?? (async error => assert.fail(`held: ${error}`)),
   };
-  return { context, files, processes, engine, steps, configs, go: () => checkpoint(context, request) };
+  const { allocated } = held[1].stat;
+  const go = () => checkpoint(context, request);
+  return { context, files, processes, engine, steps, configs, allocated, go };
 }
 type Stage = ReturnType<typeof stage>;
 const ours = ({ files }: Stage) => Object.keys(files.snapshot()).filter(name => /ghost/.test(name));
@@ -449,6 +452,72 @@ describe('ghostkeep checkpoint', () => {
         [base],
       );
     });
+
+  it('when a base is removed while we look for it, the ghost is copied anew', async () => {
+    const played = stage();
+    const { files, engine } = played;
+    const base = putBase(played, '/bases');
+    const exists = files.exists.bind(files);
+    files.exists = path => {
+      const is = exists(path);
+      if (path === base) files.contents.delete(base);
+      return is;
+    };
+    assert.equal((await played.go())?.ghosts.length, 2);
+    assert.deepEqual(engine.overTogether, [false, false]);
+  });
+
+  for (const [why, comes] of [
+    ['the ghosts do not fit beside their base', true],
+    ['the base cannot come', false],
+  ] as const)
+    it(`when ${why}, that shows before the command, and all is as it was`, async () => {
+      const played = stage();
+      const { files, context, configs } = played;
+      const base = putBase(played, '/bases');
+      files.put(`${images}/ghostkeep-manifest.json`, JSON.stringify(aManifest()));
+      files.put(`${images}/inventory.img`, 'earlier');
+      const started: (readonly string[])[] = [];
+      context.host.commands.leave = words => void started.push(words);
+      const { reserve } = resolvePolicy();
+      // The second ghost is one byte too large, or the first one has to be written, too.
+      files.free = reserve + played.allocated - (comes ? 1n : 0n);
+      if (!comes) {
+        const { renameNew } = files;
+        files.renameNew = (from, to) => {
+          if (from === base) throw errno('EXDEV', to);
+          renameNew.call(files, from, to);
+        };
+      }
+      await assert.rejects(played.go(), ghostkeepError('NO_SPACE', 'cannot checkpoint'));
+      assert.deepEqual(configs, []);
+      assert.ok(files.exists(base));
+      assert.ok(files.exists(`${images}/ghostkeep-manifest.json`));
+      assert.ok(!files.exists(`${images}/ghostkeep`));
+      assert.deepEqual(
+        started.map(words => words[1]),
+        comes ? ['/bases'] : [],
+      );
+    });
+
+  it('when the journal cannot be written, the base goes back, and a process watches it', async () => {
+    const played = stage();
+    const { files, context } = played;
+    const base = putBase(played, '/bases');
+    const started: (readonly string[])[] = [];
+    context.host.commands.leave = words => void started.push(words);
+    const { replace } = files;
+    files.replace = (path, content) => {
+      if (path.endsWith('/journal.json')) throw errno('ENOSPC', path);
+      replace.call(files, path, content);
+    };
+    await assert.rejects(played.go(), /ENOSPC/);
+    assert.ok(files.exists(base));
+    assert.deepEqual(
+      started.map(words => words[1]),
+      ['/bases'],
+    );
+  });
 
   it('when the container ends before its ghosts are copied, a clean-up leaves the base that waits there', async () => {
     const played = stage({ beforeFreeze: () => void removeBases(played.context, images) });

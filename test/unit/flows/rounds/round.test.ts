@@ -106,6 +106,19 @@ describe('a round', () => {
     assert.deepEqual(left(), []);
   });
 
+  it('when the disk does not say any more how much is free, the round ends without a base', async () => {
+    const { files, engine, done, left } = container();
+    engine.onDump = () => {
+      files.freeBytes = () => {
+        throw errno('EIO', 'statfs');
+      };
+    };
+    const [[what, why] = []] = await done();
+    assert.equal(what, 'nothing');
+    assert.match(why ?? '', /^nobody can say how much room is free: EIO/);
+    assert.deepEqual(left(), []);
+  });
+
   it('when 256 MiB besides the base and the reserve of 16 MiB would not stay free, there is none', async () => {
     for (const [free, wanted] of [
       [335n, 'nothing'],

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import type { Manifest, ManifestGhost } from '../../../../src/base/documents/generated/manifest.js';
 import { makeDev } from '../../../../src/base/units.js';
 import { finishDump } from '../../../../src/flows/seal/finish.js';
+import { baseName } from '../../../../src/image/layout.js';
 import { readJournal } from '../../../../src/image/manifest.js';
 import { aManifest, aManifestGhost } from '../../a-manifest.js';
 import { filesImage, regFile } from '../../criu/images.js';
@@ -40,6 +41,20 @@ function held(values: Partial<Manifest> = {}) {
   return { context, files, processes };
 }
 
+const linked = { mountPoint: { path: '/dev/shm' }, names: [{ path: 'x' }], hostUid: 0, hostGid: 0 };
+const named = (id: number, fd: number) =>
+  aManifestGhost({
+    class: 'named',
+    id,
+    ino: id,
+    path: `/dev/shm/${id}`,
+    image: `ghostkeep/linked-${id}.img`,
+    key: [],
+    paths: [],
+    linked,
+    pin: { pid: 500, fd, startTime: '77' },
+  });
+
 describe('finishDump', () => {
   it('when another process holds the ghosts, they are copied from its descriptors and sealed, and it keeps its descriptors', async () => {
     const { context, files, processes } = held();
@@ -58,19 +73,6 @@ describe('finishDump', () => {
   });
 
   it('a named file that cannot be copied any more is left out with a warning, because CRIU has its name', async () => {
-    const linked = { mountPoint: { path: '/dev/shm' }, names: [{ path: 'x' }], hostUid: 0, hostGid: 0 };
-    const named = (id: number, fd: number) =>
-      aManifestGhost({
-        class: 'named',
-        id,
-        ino: id,
-        path: `/dev/shm/${id}`,
-        image: `ghostkeep/linked-${id}.img`,
-        key: [],
-        paths: [],
-        linked,
-        pin: { pid: 500, fd, startTime: '77' },
-      });
     const { context } = held({ ghosts: [named(1, 20), named(2, 33)] });
     const { manifest } = await finishDump(context, images);
     assert.deepEqual(
@@ -78,6 +80,20 @@ describe('finishDump', () => {
       ['ghostkeep-linked-1.img'],
     );
     assert.match(context.lines.join('\n'), /^warn \/dev\/shm\/2 is not copied, so it can be restored only/m);
+  });
+
+  it('when a named file has a base, its image has the name of a named file all the same', async () => {
+    const { context, files } = held({ ghosts: [named(1, 20)] });
+    const base = `${images}/${baseName(fakeFile({ ino: 1n }).stat)}`;
+    files.put(base, 'torn');
+    const { manifest } = await finishDump(context, images);
+    assert.deepEqual(
+      manifest.ghosts.map(({ image }) => image),
+      ['ghostkeep-linked-1.img'],
+    );
+    assert.deepEqual(context.host.engine.overTogether, [true]);
+    assert.ok(files.exists(`${images}/ghostkeep-linked-1.img`));
+    assert.ok(!files.exists(base));
   });
 
   it('when the disk has lost an image, finishing fails, and the next try copies the ghost from the descriptor again', async () => {

@@ -1,0 +1,121 @@
+# shellcheck shell=sh disable=SC2154 # run.sh sources it
+# SPDX-License-Identifier: MIT
+# The process that watches the room of bases.
+
+# No disk has LEAST bytes free, so what may be removed goes at the first look, and the process ends with the last base.
+watch_bases() {
+	images=$build/images bases=$build/images/ghostkeep least=18446744073709551615
+	rm -rf "$images"
+	mkdir -p "$images"
+	watch_ends "" "no folder"
+	mkdir "$bases"
+	watch_ends "" "no base"
+	echo content >"$bases/base-1-2-3.img"
+	echo content >"$bases/rough-1-2-4.img"
+	watch_ends "rough-1-2-4.img" "a base"
+	ln "$bases/rough-1-2-4.img" "$bases/base-1-2-5.img"
+	ln -s "$bases/rough-1-2-4.img" "$bases/base-1-2-6.img"
+	mkfifo "$bases/base-1-2-7.img"
+	watch_ends "base-1-2-5.img base-1-2-6.img base-1-2-7.img rough-1-2-4.img" "no file of ours alone"
+	[ "$(cat "$bases/rough-1-2-4.img")" = content ] || fail "what a base leads to was changed"
+	rm "$bases"/base-*
+	echo content >"$bases/base-1-2-3.img"
+	chmod 777 "$bases"
+	watch_ends "base-1-2-3.img rough-1-2-4.img" "a folder that others may write to"
+	chmod 700 "$bases"
+	other_names
+	newest_watches
+	without_mark
+	after_trouble
+	for words in "" "$build/lock 1G" "'' 1"; do
+		begin
+		eval "timeout 10 \"\$hook\" watch-bases \"\$images\" $words" >"$out" 2>&1
+		expect_status 2
+	done
+	rm -r "$images"
+}
+
+# The folder may belong to somebody's project that is called ghostkeep, too.
+other_names() {
+	rm "$bases"/*
+	for name in base-notes.txt base-1-2.img base-1-2-3-4.img base-1-2-3.img.old base--2-3.img base-1-2-G.img \
+		base-1-2-12345678901234567.img base-1-2-3 base.img; do
+		echo content >"$bases/$name"
+	done
+	kept=$(cd "$bases" && echo *)
+	echo content >"$bases/base-0-9f-1234567890abcdef.img"
+	watch_ends "$kept" "names of others"
+	rm "$bases"/*
+}
+
+# A later round may reserve more room, so the process that it leaves takes the place of the one before.
+newest_watches() {
+	echo content >"$bases/base-1-2-3.img"
+	watch_for 0 "$build/lock"
+	first=$watcher
+	watch_for 0 "$build/lock"
+	begin
+	ends_soon "$first" || fail "the one before goes on"
+	is_alive "$watcher" || fail "the newest has ended"
+	[ -e "$bases/base-1-2-3.img" ] || fail "the base is removed"
+	watch_ends "" "the newest reserves more"
+	ends_soon "$watcher" || fail "there is no base, and somebody watches"
+}
+
+# A full or read-only /run is no reason to leave bases alone.
+without_mark() {
+	begin
+	echo content >"$bases/base-1-2-3.img"
+	timeout 10 "$hook" watch-bases "$images" "$build/none/lock" "$least" >"$out" 2>&1
+	expect_status 0
+	[ ! -e "$bases/base-1-2-3.img" ] || fail "nobody watches where no mark can be made"
+}
+
+# ELOOP stands for what passes: ENFILE, ENOMEM, EIO, ESTALE.
+after_trouble() {
+	echo content >"$bases/base-1-2-3.img"
+	rm -f "$build/link"
+	ln -s link "$build/link"
+	begin
+	"$hook" watch-bases "$build/link" "$build/lock" "$least" >"$out" 2>&1 &
+	watcher=$!
+	sleep 0.5
+	is_alive $watcher || fail "an error ends it"
+	ln -sfn images "$build/link"
+	ends_soon $watcher || fail "it does not end"
+	[ ! -e "$bases/base-1-2-3.img" ] || fail "an error before keeps it from its work"
+	rm "$build/link"
+}
+
+# watch_for LEAST MARK: leaves one, and gives it time to begin.
+watch_for() {
+	"$hook" watch-bases "$images" "$2" "$1" >"$out" 2>&1 &
+	watcher=$!
+	sleep 0.3
+}
+
+is_alive() {
+	kill -0 "$1" 2>/dev/null
+}
+
+# ends_soon PID: a child, so that nobody else has its pid.
+ends_soon() {
+	for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30; do
+		is_alive "$1" || return 0
+		sleep 0.1
+	done
+	kill -9 "$1"
+	return 1
+}
+
+# watch_ends LEFT WHAT: it ends by itself, and LEFT is left.
+watch_ends() {
+	begin
+	timeout 10 "$hook" watch-bases "$images" "$build/lock" "$least" >"$out" 2>&1
+	expect_status 0
+	left=$(cd "$bases" 2>/dev/null && echo *)
+	[ "${left#\*}" = "$1" ] || fail "$2: $left is left"
+	for mark in "$build"/lock*; do
+		[ ! -e "$mark" ] || fail "$2: $mark is left"
+	done
+}
