@@ -21,7 +21,13 @@ import { chooseGhosts, needsCopy } from '../choose/choose.js';
 import { EntryRoom } from '../choose/entry-room.js';
 import { type PinnedGhost, pinGhosts, unpinGhosts } from '../choose/pin.js';
 import { leaveOutTooLarge, pinNamed } from '../choose/pin-named.js';
-import { assertNamedKept, assertNothingLost } from '../choose/shared-shm.js';
+import {
+  assertNamedKept,
+  assertNothingLost,
+  assertNothingNew,
+  assertNothingOnShm,
+  mustKeepShm,
+} from '../choose/shared-shm.js';
 import { notePause } from '../container/pause/paused.js';
 import { policyOf } from '../container/policy.js';
 import { resume, runtimeCall, runtimeWaitMs, stateOf } from '../container/runtime-calls.js';
@@ -64,6 +70,7 @@ export async function checkpoint(
   const leftToCriu = whyUnsealable(context.host.files, command.images);
   if (leftToCriu) context.log.warn(leftToCriu);
   const { policy: wished } = policyOf(context, pid);
+  if (leftToCriu) assertNothingOnShm(context, { policy: wished, pids: context.host.processes.tree(pid) });
   const policy = leftToCriu ? { ...wished, enabled: false } : wished;
   if (policy.enabled) warnOfGoneSources(context, pid);
   // We pause the container, because we would not see what it removes, links or writes before CRIU freezes it
@@ -94,6 +101,8 @@ async function aroundCommand(
   const found = findGhosts(processes, pids, undefined, { named: true });
   const { chosen } = chooseGhosts(context, found, { policy, criu: true });
   assertNothingLost(context, { policy, pids }, found);
+  // CRIU freezes a container that could not be paused only later.
+  const mayOpenMore = !paused && mustKeepShm(context, { policy, pids });
   const linked = describeLinked(context, chosen);
   const pinned = pinGhosts(processes, chosen.filter(needsCopy));
   try {
@@ -109,6 +118,7 @@ async function aroundCommand(
       );
       await runCommand(context, request, []);
       if (paused) await asOwner(context, images, () => thaw(files, images, { durable: true }), patient);
+      if (mayOpenMore) assertNothingNew(context, images);
       return undefined;
     }
     files.makeDirectory(images, 0o700);
@@ -139,6 +149,7 @@ async function aroundCommand(
     }
     const manifest = await finishOrHold(context, request, keys, policy, paused);
     if (manifest && !policy.allowMissing) assertNamedKept(images, journal, manifest);
+    if (mayOpenMore) assertNothingNew(context, images, manifest);
     return manifest;
   } finally {
     unpinGhosts(processes, pinned);
