@@ -184,8 +184,7 @@ export class GateDump {
   #isLeftToCriu(pid: number): boolean {
     // Once some ghosts are ours the dump has to be sealed, whatever appears in the directory.
     const why = this.#started ? undefined : this.#whyLeftToCriu();
-    if (!why) return false;
-    if (this.#leftToCriu) return true;
+    if (!why || this.#leftToCriu) return why !== undefined;
     this.context.log.warn(why);
     this.#leftToCriu = true;
     const pids = this.context.host.processes.tree(pid);
