@@ -43,14 +43,14 @@ struct gk_open_counts {
  * asked, because a dead server would never answer.
  *
  * local holds ids of mounts whose attributes are this kernel's own, ascending. Files that cannot be
- * ghosts go to files. Sockets and io_urings go to carriers: they may hold files that no descriptor
- * leads to, and their fdinfo tells. Everything else with a path is a suspect, and the caller
- * decides what it is. Suspects are: a file with link count 0; a regular file whose name looks like
- * that of a deleted or silly-renamed one; every regular file on another mount, because its link
- * count may be out of date; a descriptor for which stat or readlink failed, so that the caller
- * meets the error; and devices, one of which may be /dev/fuse or a loop device. suspects and
- * carriers have room for capacity each. A file that has links and another form of name belongs to
- * none of the three classes of ghosts, so nothing is lost here.
+ * ghosts go to files. Sockets, io_urings, inotify and fanotify descriptors go to carriers: they may
+ * hold or watch files that no descriptor leads to, and their fdinfo tells. Everything else with a
+ * path is a suspect, and the caller decides what it is. Suspects are: a file with link count 0; a
+ * regular file whose name looks like that of a deleted or silly-renamed one; every regular file on
+ * another mount, because its link count may be out of date; a descriptor for which stat or readlink
+ * failed, so that the caller meets the error; and devices, one of which may be /dev/fuse or a loop
+ * device. suspects and carriers have room for capacity each. A file that has links and another form
+ * of name belongs to none of the three classes of ghosts, so nothing is lost here.
  */
 int gk_open_files(int dir_fd, const uint64_t *local, uint32_t local_count, uint32_t capacity,
 		  struct gk_open_file *files, uint32_t *suspects, uint32_t *carriers,

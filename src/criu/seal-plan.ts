@@ -255,14 +255,14 @@ export function encodeExternalFiles(keys: readonly string[]): Buffer {
 }
 
 /** An entry of remap-fpath.img; AT is where it begins, undefined where it has yet to be written. */
-interface Remap {
+export interface Remap {
   at: number | undefined;
   origId: number;
   remapId: number;
   isGhost: boolean;
 }
 
-function* readRemaps(bytes: Buffer | undefined): Generator<Remap> {
+export function* readRemaps(bytes: Buffer | undefined): Generator<Remap> {
   if (!bytes) return;
   let count = 0;
   const reader = new FieldReader(bytes);

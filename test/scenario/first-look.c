@@ -5,8 +5,8 @@
  * of stdout is the device of the kernel's own memory.
  *
  * In a made-up folder, links of descriptors lead nowhere, and no thread exists. There the file
- * `stats` says what statx(2) and kcmp(2) would: `PATH ERROR MODE LINKS MAJOR:MINOR RDEV MOUNT`, and
- * `apart TID` for a thread with descriptors of its own.
+ * `stats` says what statx(2) and kcmp(2) would: `PATH ERROR MODE LINKS MAJOR:MINOR RDEV MOUNT`, `bound
+ * PATH LINKS NAME` for a socket, and `apart TID` for a thread with descriptors of its own.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "look/bound.h"
 #include "look/processes.h"
 #include "look/same-files.h"
 
@@ -25,6 +26,8 @@ int __real_statx(int dir_fd, const char *path, int flags, unsigned int mask, str
 int __wrap_statx(int dir_fd, const char *path, int flags, unsigned int mask, struct statx *st);
 bool __real_has_same_files(int pid, int tid);
 bool __wrap_has_same_files(int pid, int tid);
+int __real_bound_file(int pid, int fd, struct bound_file *file);
+int __wrap_bound_file(int pid, int fd, struct bound_file *file);
 
 static char stats[64 * 1024]; /* empty: this is /proc */
 
@@ -61,6 +64,18 @@ int __wrap_statx(int dir_fd, const char *path, int flags, unsigned int mask, str
 	st->stx_mnt_id = mount;
 	errno = error;
 	return error ? -1 : 0;
+}
+
+int __wrap_bound_file(int pid, int fd, struct bound_file *file)
+{
+	const char *line;
+	char key[48];
+
+	if (!stats[0])
+		return __real_bound_file(pid, fd, file);
+	snprintf(key, sizeof(key), "bound %d/fd/%d", pid, fd);
+	line = stat_of(key);
+	return line && sscanf(line, "%u %4095s", &file->links, file->path) == 2;
 }
 
 bool __wrap_has_same_files(int pid, int tid)

@@ -61,7 +61,12 @@ class Builder {
       const mutated = this.#compile(`look/${name}.c`);
       objects = objects.map(object => (object.endsWith(`/${mutation.file}.o`) ? mutated : object));
     }
-    this.#cc('-Wl,--wrap=statx,--wrap=has_same_files', '-o', `${this.folder}/${name}`, ...objects);
+    this.#cc(
+      '-Wl,--wrap=statx,--wrap=has_same_files,--wrap=bound_file',
+      '-o',
+      `${this.folder}/${name}`,
+      ...objects,
+    );
     return `${this.folder}/${name}`;
   }
 }
@@ -159,6 +164,9 @@ const mutations: Mutation[] = [
   { file: 'mounts.c', from: '//deleted', to: '//removed' },
   { file: 'files.c', from: 'look_at_link(result, proc_fd, pid, "cwd")', to: 'false' },
   { file: 'files.c', from: 'look_at_link(result, proc_fd, pid, "exe")', to: 'false' },
+  { file: 'judge.c', from: '"anon_inode:inotify"', to: '""' },
+  { file: 'judge.c', from: '"anon_inode:[fanotify]"', to: '""' },
+  { file: 'judge.c', from: 'return begins_with(path, start) &&', to: 'return false &&' },
   { file: 'files.c', from: 'return look_at_maps(result, proc_fd, pid)', to: 'return 0' },
   { file: 'files.c', from: 'if (!strcmp(label, last))', to: 'if (*last)' },
   { file: 'files.c', from: 'fd % share.count != share.index', to: 'fd % 2 != 0' },

@@ -95,6 +95,23 @@ const oddities: Record<string, Oddity> = {
     file.link === 'root'
       ? { doubt: false }
       : set(file, { ...onShm, name: '/dev/shm', mode: folder, nlink: 1 }, false),
+  'a socket in a folder of /dev/shm': (_, world) =>
+    set(world, { socket: { name: '/dev/shm/d/s', nlink: 1 } }, false),
+  'a socket that is elsewhere or gone': (_, world, dice) =>
+    set(
+      world,
+      {
+        socket: dice.one([
+          { name: '/dev/shm/d/s', nlink: 0 },
+          { name: '/dev/shm/s', nlink: 1 },
+        ]),
+      },
+      false,
+    ),
+  'a watch of inotify': (_, world) =>
+    set(world, { watch: `inotify wd:1 ino:7 sdev:${shm.toString(16)}` }, false),
+  'a watch of fanotify': (_, world) =>
+    set(world, { watch: `fanotify ino:7 sdev:${shm.toString(16)}` }, false),
   'no link, and a name': file => set(file, { nlink: 0 }),
   'a deleted name, and links': file => set(file, { name: `${file.name} (deleted)` }),
   'a silly name': (file, _, dice) => set(file, { name: dice.one(sillyNames) }),
@@ -139,6 +156,10 @@ export class World {
   noProgram = false;
   noMaps = false;
   rootGone = false;
+  /** The file that descriptor 0 is bound to, which is a socket. */
+  socket: { name: string; nlink: number } | undefined;
+  /** The fdinfo of descriptor 99, which watches. */
+  watch: string | undefined;
   /** /dev/shm comes from outside the container. */
   readonly sharesShm: boolean;
   /** Without them the first look saves a question for each descriptor. */
@@ -220,6 +241,9 @@ export class World {
       fs.writeFileSync(`${own}/task/${pid + 1000}/children`, hasChild ? `${pid + 1} ` : '');
       if (this.threadApart && pid === this.#last) stats.push(`apart ${pid + 1000} \n`);
       fs.symlinkSync('socket:[4711]', `${own}/fd/0`);
+      if (this.socket) stats.push(`bound ${pid}/fd/0 ${this.socket.nlink} ${this.socket.name}\n`);
+      const watcher = this.watch?.startsWith('inotify') ? 'anon_inode:inotify' : 'anon_inode:[fanotify]';
+      if (this.watch) fs.symlinkSync(watcher, `${own}/fd/99`);
       for (const { link, name, ...file } of files) {
         if (link === 'exe' && this.noProgram && pid === this.#last) continue;
         fs.symlinkSync(name, `${own}/${link}`);
@@ -255,7 +279,11 @@ export class World {
         fds: {},
         maps: [],
         fails: {},
+        fdInfo: { 0: '', ...(this.watch === undefined ? {} : { 99: this.watch }) },
       };
+      const { name = '', nlink = 0 } = this.socket ?? {};
+      const file = fakeFile({ ...onShm, nlink, mode: 0o140755, ino: 9n });
+      if (this.socket) process.bound = { 0: opened(file, name, { mount: shm }) };
       if (pid !== firstPid) process.parent = firstPid;
       for (const file of files) this.#give(process, file, isLast);
       if (isLast && this.noMaps) process.fails = { ...process.fails, maps: 'EIO' };

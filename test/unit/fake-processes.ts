@@ -24,8 +24,10 @@ export interface FakeProcess {
   cwd?: Opened;
   root?: Opened;
   mounts?: Mount[];
-  /** Sockets and io_urings: what their fdinfo says. */
+  /** Sockets, io_urings, inotify and fanotify: what their fdinfo says. */
   fdInfo?: Record<number, string>;
+  /** The files that sockets are bound to. */
+  bound?: Record<number, Opened>;
   /** Threads with descriptors of their own; each is a process here. */
   threadsApart?: number[];
   /** The files that names lead to below the process's root. */
@@ -93,9 +95,10 @@ export class FakeProcesses implements ProcessView {
   uid = (pid: number) => this.#get(pid, 'uid').uid ?? 0;
   /** The pids that listen, by socket. */
   readonly listeners = new Map<string, number>();
-  /** By pid: the lines of its unix sockets. */
-  readonly sockets = new Map<number, string>();
-  unixSockets = (pid: number) => this.sockets.get(pid) ?? '';
+  boundAt(pid: number, fd: number) {
+    const found = this.#get(pid, `boundAt ${fd}`).bound?.[fd];
+    return found && { path: found.name, stat: found.file.stat };
+  }
   listener(socket: string): number {
     const pid = this.listeners.get(socket);
     if (pid === undefined) throw errno('ECONNREFUSED', `connect ${socket}`);
@@ -188,9 +191,11 @@ export class FakeProcesses implements ProcessView {
   readLink(pid: number, link: string): Buffer {
     // A process for which no root is declared has the namespace's.
     if (link === 'root' && !this.#get(pid).root) return Buffer.from('/');
-    if (link === 'ns/net') return Buffer.from('net:[1]');
-    const [, fd = ''] = link.split('/');
-    if (this.#get(pid).fdInfo?.[Number(fd)] !== undefined) return Buffer.from(`socket:[${fd}]`);
+    const [kind, fd = ''] = link.split('/');
+    const info = kind === 'fd' ? this.#get(pid).fdInfo?.[Number(fd)] : undefined;
+    if (info?.startsWith('inotify')) return Buffer.from('anon_inode:inotify');
+    if (info?.startsWith('fanotify')) return Buffer.from('anon_inode:[fanotify]');
+    if (info !== undefined) return Buffer.from(`socket:[${fd}]`);
     if (this.#isLong(pid, link)) throw errno('ENAMETOOLONG', link);
     return this.#open(pid, link, 'readLink').name;
   }

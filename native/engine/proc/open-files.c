@@ -59,8 +59,8 @@ static int looks_lost(const char *target, size_t used)
 
 /*
  * Tell apart the descriptors that are no file with a path: sockets, pipes, eventfds. Sockets and
- * io_urings may hold files; finding out costs a look at fdinfo, which not every caller wants. A
- * path begins with a slash, so no name that a container chooses looks like these.
+ * io_urings may hold files, and others watch files; finding out costs a look at fdinfo, which not
+ * every caller wants. A path begins with a slash, so no name that a container chooses looks like these.
  */
 static uint64_t kind_of(const char *target)
 {
@@ -70,6 +70,8 @@ static uint64_t kind_of(const char *target)
 	} others[] = {
 		{ "socket:[", CARRIER },
 		{ "anon_inode:[io_uring]", CARRIER },
+		{ "anon_inode:inotify", CARRIER },
+		{ "anon_inode:[fanotify]", CARRIER },
 		{ "pipe:[", NO_FILE },
 		{ "anon_inode:", NO_FILE },
 	};

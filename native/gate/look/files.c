@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "look/bound.h"
 #include "look/files.h"
 #include "look/judge.h"
 #include "look/lines.h"
@@ -23,7 +24,6 @@
 
 static struct share share;
 static uint32_t memory_major, memory_minor; /* 0:0 where it is not known, which no file has */
-static bool has_sockets;		    /* of the process that is looked at */
 static struct lines maps;
 
 /* A memfd is on the kernel's own file system for memory. */
@@ -152,6 +152,24 @@ static int look_at_link(struct look_result *result, int proc_fd, int pid, const 
 	return judge(result, proc_fd, path, name, 0);
 }
 
+/* Some descriptors need a file of a shared /dev/shm although their links do not lead there. */
+static int look_behind(struct look_result *result, int pid, int fd, const char *path, const char *name)
+{
+	struct bound_file file;
+	int ret;
+
+	if (is_watch(name))
+		return doubt(result, "%s may watch a file of a /dev/shm that is shared", path);
+	if (!is_socket(name))
+		return 0;
+	ret = bound_file(pid, fd, &file);
+	if (ret < 0)
+		return doubt(result, "cannot learn where %s is bound: %s", path, strerror(-ret));
+	if (ret && file.links && is_below_shm(file.path))
+		return doubt(result, "%s is bound in a folder of a /dev/shm that is shared", path);
+	return 0;
+}
+
 static int look_at_descriptor(struct look_result *result, int proc_fd, int pid, int fd)
 {
 	char path[48], name[NAME_BYTES + 1];
@@ -162,7 +180,8 @@ static int look_at_descriptor(struct look_result *result, int proc_fd, int pid, 
 	snprintf(path, sizeof(path), "%d/fd/%d", pid, fd);
 	if (read_name(result, proc_fd, path, name))
 		return DOUBT;
-	has_sockets |= is_socket(name);
+	if (has_shared_shm() && look_behind(result, pid, fd, path, name))
+		return DOUBT;
 	if (has_no_file(name))
 		return ++result->files > FILES_MAX ? doubt(result, "there are too many descriptors") : 0;
 	/* where no mount has a server, statx(2) alone tells the mount; that takes half the time */
@@ -243,44 +262,9 @@ static int look_at_maps(struct look_result *result, int proc_fd, int pid)
 	return ret ? DOUBT : 0;
 }
 
-/*
- * The link of a socket tells no path. The network's table does, for all sockets in it. CRIU cannot
- * bind one again whose folder on a shared /dev/shm is missing. A kernel without unix sockets has no
- * such table.
- */
-static int look_at_sockets(struct look_result *result, int proc_fd, int pid)
-{
-	static const char start[] = " /dev/shm/";
-	char path[32];
-	char *line;
-	int ret;
-
-	snprintf(path, sizeof(path), "%d/net/unix", pid);
-	ret = lines_open(&maps, proc_fd, path);
-	if (ret == -ENOENT)
-		return 0;
-	if (ret)
-		return doubt(result, "cannot open %s: %s", path, strerror(-ret));
-	while ((ret = lines_next(&maps, &line)) > 0) {
-		const char *name = strstr(line, start);
-
-		if (name && strchr(name + sizeof(start) - 1, '/')) {
-			doubt(result, "a socket is bound in a folder of a /dev/shm that is shared");
-			break;
-		}
-	}
-	lines_close(&maps);
-	if (ret < 0)
-		return doubt(result, "cannot read %s: %s", path, strerror(-ret));
-	return ret ? DOUBT : 0;
-}
-
 int look_at_files(struct look_result *result, int proc_fd, int pid)
 {
-	has_sockets = false;
 	if (each_number(result, proc_fd, pid, "fd", look_at_descriptor))
-		return DOUBT;
-	if (has_sockets && has_shared_shm() && look_at_sockets(result, proc_fd, pid))
 		return DOUBT;
 	if (share.index > 0)
 		return 0;

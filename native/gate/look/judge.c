@@ -23,6 +23,18 @@ bool is_socket(const char *name)
 	return begins_with(name, "socket:[");
 }
 
+bool is_watch(const char *name)
+{
+	return !strcmp(name, "anon_inode:inotify") || !strcmp(name, "anon_inode:[fanotify]");
+}
+
+bool is_below_shm(const char *path)
+{
+	static const char start[] = "/dev/shm/";
+
+	return begins_with(path, start) && strchr(path + sizeof(start) - 1, '/');
+}
+
 bool has_no_file(const char *name)
 {
 	return is_socket(name) || begins_with(name, "pipe:[") || begins_with(name, "anon_inode:");

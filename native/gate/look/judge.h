@@ -21,6 +21,12 @@ bool has_no_file(const char *name);
 
 bool is_socket(const char *name);
 
+/* Whether the descriptor watches files: inotify or fanotify. */
+bool is_watch(const char *name);
+
+/* Whether path leads into a folder of /dev/shm, and not only into /dev/shm. */
+bool is_below_shm(const char *path);
+
 /* Whether the link may lead to memory that CRIU keeps itself: a memfd or a shared mapping. */
 bool may_be_memory(const char *name);
 

@@ -80,8 +80,11 @@ export interface ProcessView {
   writableShared(pid: number): FileMap[];
   /** fdinfo of a descriptor, one character a byte, at most LIMIT bytes of it. */
   fdInfo(pid: number, fd: number, limit: number): string;
-  /** /proc/PID/net/unix, one character a byte, at most LIMIT bytes: all sockets that PID's network has. */
-  unixSockets(pid: number, limit: number): string;
+  /**
+   * The file that a unix socket is bound to, and its path in the mount namespace of the one who bound it;
+   * undefined for other sockets. Nothing is looked up by a name.
+   */
+  boundAt(pid: number, fd: number): { path: Buffer; stat: FileStat } | undefined;
   /**
    * The kernel's path of the file behind a loop device, or behind the loop device that RDEV is a partition
    * of.

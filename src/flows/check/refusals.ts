@@ -8,7 +8,7 @@ import type { Found } from '../../ghost/find/find.js';
 import { type Ghost, showGhost, showIdentity } from '../../ghost/ghost.js';
 import { chooseGhosts, isOverLimit } from '../choose/choose.js';
 import { pinNamed } from '../choose/pin-named.js';
-import { assertNothingLost, type DumpOf } from '../choose/shared-shm.js';
+import { type DumpOf, lostForGood, refuseLost } from '../choose/shared-shm.js';
 import type { Context } from '../context.js';
 
 /** CRIU's --ghost-limit where nobody has raised it. Source: criu(8) */
@@ -32,9 +32,8 @@ export function findRefusals(
     ...found.ghosts.flatMap(ghost => refused({ ghosts: [ghost] })),
     ...found.unseen.flatMap(one => refused({ unseen: [one] }, log)),
   ];
-  const shm = found.lost.flatMap(one =>
-    refusalOf(() => assertNothingLost(context, { policy, pids }, { ...found, lost: [one] })),
-  );
+  const lost = policy.enabled ? lostForGood(found) : [];
+  const shm = lost.flatMap(one => refusalOf(() => refuseLost(context, { policy, pids }, one)));
   const over = policy.enabled ? found.named.filter(file => isOverLimit(file, policy)) : [];
   const large = over.flatMap(file => refusalOf(() => pinNamed(context, { policy, pids }, [file], 0)));
   return [

@@ -3,14 +3,20 @@
  * src/ghost/find/named.ts. CRIU would dump such a container, and refuse its restore where /dev/shm has come
  * back empty. By then the container may be gone.
  */
-import type { Manifest, ManifestGhost } from '../../base/documents/generated/manifest.js';
+import { bounds } from '../../base/bounds.js';
+import type { LinkedGroup, Manifest, ManifestGhost } from '../../base/documents/generated/manifest.js';
 import { GhostkeepError, reasonOf } from '../../base/errors.js';
+import { pathFromText } from '../../base/text/path-bytes.js';
 import { parseDev } from '../../base/units.js';
-import type { Found } from '../../ghost/find/found.js';
+import { namesBelow } from '../../criu/opened-below.js';
+import { findGhosts } from '../../ghost/find/find.js';
+import type { Found, Lost } from '../../ghost/find/found.js';
 import { type Ghost, pathOf, showIdentity } from '../../ghost/ghost.js';
 import type { Policy } from '../../oci/policy.js';
 import { findMonitors } from '../container/image-place.js';
 import type { Context } from '../context.js';
+
+const shmPath = Buffer.from('/dev/shm');
 
 const wayOut =
   'close it, or let `allowMissing` in /etc/ghostkeep/config.json accept that the checkpoint can be restored only where it still is';
@@ -83,36 +89,110 @@ const shownVia: Record<string, string> = {
 /** Podman's folder for the /dev/shm that it makes for a container. Source: podman, libpod/container_internal.go */
 const podmansShm = /-containers\/[0-9a-f]{64}\/userdata\/shm$/;
 
+/** By the processes of a dump and the device. The answer takes long, and thousands of files have the same. */
+const answers = new WeakMap<readonly number[], Map<bigint, boolean>>();
+
 /** Podman puts the content of the /dev/shm that it has made into its own archive (decision 0019). */
 function podmanKeeps({ host }: Context, pids: readonly number[], dev: bigint): boolean {
   const { processes } = host;
-  return (
-    processes
+  const known = answers.get(pids) ?? new Map<bigint, boolean>();
+  answers.set(pids, known);
+  const answer =
+    known.get(dev) ??
+    (processes
       .mounts(processes.self())
       .some(mount => mount.dev === dev && podmansShm.test(mount.mountPoint.toString('latin1'))) &&
-    findMonitors(host, pids).some(({ engine }) => engine === 'podman')
-  );
+      findMonitors(host, pids).some(({ engine }) => engine === 'podman'));
+  known.set(dev, answer);
+  return answer;
 }
+
+type OnShm = Pick<Found, 'ghosts' | 'named' | 'lost'>;
 
 /** Refuses what of FOUND cannot be copied, unless a file that is copied brings its folder back. */
-export function assertNothingLost(
-  context: Context,
-  dump: DumpOf,
-  { ghosts, named, lost }: Pick<Found, 'ghosts' | 'named' | 'lost'>,
-): void {
-  if (!dump.policy.enabled || lost.length === 0) return;
-  const copied = [...named, ...ghosts.filter(({ namesStay }) => !namesStay)];
-  const names = copied.flatMap(({ mounts }) => mounts.flatMap(mount => mount.names ?? []));
-  for (const { path, folder, stat, holder, why } of lost) {
-    if (folder && names.some(name => isBelow(name, folder))) continue;
-    const file = { path: path.toString('utf8'), dev: stat.dev, identity: showIdentity(stat), holder };
-    refuseUnkept(context, dump, file, new Error(why));
-  }
+export function assertNothingLost(context: Context, dump: DumpOf, found: OnShm): void {
+  for (const one of dump.policy.enabled ? lostForGood(found) : []) refuseLost(context, dump, one);
 }
 
-function isBelow(name: Buffer, folder: Buffer): boolean {
+/** Those of the lost whose folder no copied file brings back. */
+export function lostForGood({ ghosts, named, lost }: OnShm): Lost[] {
+  if (lost.length === 0) return [];
+  const copied = [...named, ...ghosts.filter(({ namesStay }) => !namesStay)];
+  const names = copied.flatMap(({ mounts }) => mounts.flatMap(mount => mount.names ?? []));
+  names.sort(Buffer.compare);
+  return lost.filter(({ folder }) => !folder || !hasBelow(names, folder));
+}
+
+/** @param names in the order of their bytes, so that those below FOLDER follow each other */
+function hasBelow(names: readonly Buffer[], folder: Buffer): boolean {
   const start = Buffer.concat([folder, Buffer.from('/')]);
-  return name.subarray(0, start.length).equals(start);
+  let [low, high] = [0, names.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (Buffer.compare(names[middle] as Buffer, start) < 0) low = middle + 1;
+    else high = middle;
+  }
+  return names[low]?.subarray(0, start.length).equals(start) ?? false;
+}
+
+export function refuseLost(context: Context, dump: DumpOf, { path, stat, holder, why }: Lost): void {
+  const file = { path: path.toString('utf8'), dev: stat.dev, identity: showIdentity(stat), holder };
+  refuseUnkept(context, dump, file, new Error(why));
+}
+
+/**
+ * Called where CRIU streams or encrypts the image: then nothing is copied.
+ * @throws SHM_NOT_KEPT
+ */
+export function assertNothingOnShm(context: Context, dump: DumpOf): void {
+  if (!dump.policy.enabled) return;
+  const found = findGhosts(context.host.processes, dump.pids, context.alive, { named: true });
+  const why = new Error('nothing is copied where the image is streamed or encrypted');
+  for (const file of found.named) refuseUnkept(context, dump, unkeptOf(file), why);
+  for (const one of found.lost) refuseLost(context, dump, one);
+}
+
+/** Comes the /dev/shm of these processes from outside, and may the dump not lack its files? */
+export function mustKeepShm(context: Context, dump: DumpOf): boolean {
+  const { processes } = context.host;
+  const [first] = dump.pids;
+  if (first === undefined || !dump.policy.enabled) return false;
+  const ours = processes.mounts(processes.self());
+  return processes
+    .mounts(first)
+    .some(
+      ({ id, dev, mountPoint }) =>
+        mountPoint.equals(shmPath) &&
+        ours.some(mount => mount.dev === dev) &&
+        !ours.some(mount => mount.id === id) &&
+        !mayLack(context, dump, dev),
+    );
+}
+
+/**
+ * The container ran on between our search and CRIU's freeze: has it opened a file on /dev/shm meanwhile?
+ * @param manifest of what is kept
+ * @throws SHM_NOT_KEPT; the dump stays as it is
+ */
+export function assertNothingNew({ host: { files } }: Context, images: string, manifest?: Manifest): void {
+  const kept = (manifest?.ghosts ?? []).flatMap(({ linked }) =>
+    (linked?.names ?? []).map(name =>
+      Buffer.concat([pathFromText((linked as LinkedGroup).mountPoint), Buffer.from('/'), pathFromText(name)]),
+    ),
+  );
+  kept.sort(Buffer.compare);
+  const isKept = new Set(kept.map(name => name.toString('latin1')));
+  const remaps = files.readIfThere(`${images}/remap-fpath.img`, bounds.remaps);
+  const opened = namesBelow(files.read(`${images}/files.img`, bounds.files), remaps, `${shmPath}/`);
+  const lost = opened
+    .find(name => !isKept.has(name.toString('latin1')) && !hasBelow(kept, name))
+    ?.toString('utf8');
+  if (lost === undefined) return;
+  throw new GhostkeepError(
+    'SHM_NOT_KEPT',
+    lost,
+    `the checkpoint in ${images} lacks ${lost}, which the container has opened before CRIU froze it: it can be restored only where that file still is`,
+  );
 }
 
 /**

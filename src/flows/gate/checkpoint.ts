@@ -8,7 +8,7 @@
 
 import { bounds } from '../../base/bounds.js';
 import type { Manifest } from '../../base/documents/generated/manifest.js';
-import { GhostkeepError, reasonOf } from '../../base/errors.js';
+import { GhostkeepError } from '../../base/errors.js';
 import { stillExternal } from '../../criu/seal-plan.js';
 import { findGhosts } from '../../ghost/find/find.js';
 import { clearImages } from '../../image/clear-images.js';
@@ -16,21 +16,26 @@ import { folder } from '../../image/layout.js';
 import { holdsDump, manifestExists, readManifest, writeJournal } from '../../image/manifest.js';
 import type { RuntimeCommand } from '../../oci/command-line.js';
 import type { Policy } from '../../oci/policy.js';
-import { basesIn } from '../bases/bases.js';
-import { type Gathered, gatherBases, nothingGathered } from '../bases/gather.js';
+import { gatherBases, nothingGathered } from '../bases/gather.js';
 import { assertMayReplace } from '../chain/children.js';
 import { chooseGhosts, needsCopy } from '../choose/choose.js';
 import { EntryRoom } from '../choose/entry-room.js';
 import { type PinnedGhost, pinGhosts, unpinGhosts } from '../choose/pin.js';
 import { pinNamed } from '../choose/pin-named.js';
-import { assertNamedKept, assertNothingLost } from '../choose/shared-shm.js';
+import {
+  assertNamedKept,
+  assertNothingLost,
+  assertNothingNew,
+  assertNothingOnShm,
+  mustKeepShm,
+} from '../choose/shared-shm.js';
 import { notePause } from '../container/pause/paused.js';
 import { policyOf } from '../container/policy.js';
 import { resume, runtimeCall, runtimeWaitMs, stateOf } from '../container/runtime-calls.js';
 import { startTimeOf } from '../container/sessions.js';
 import type { Context } from '../context.js';
 import { noteEarlierGhosts } from '../directory/other-images.js';
-import { asOwner, holderOf } from '../directory/owner.js';
+import { asOwner } from '../directory/owner.js';
 import { thaw } from '../directory/thaw.js';
 import { whyUnsealable } from '../directory/unsealable.js';
 import { describeLinked, type Linked } from '../dump/describe.js';
@@ -38,9 +43,9 @@ import { keysOfJournal, makeJournal } from '../dump/journal.js';
 import { finishDump } from '../seal/finish.js';
 import { leaveOutTooLarge } from './checkpoint-room.js';
 import { warnOfGoneSources } from './warn-of-gone-sources.js';
+import { patient, undo, withdraw } from './withdraw.js';
 
 /** `ghostkeep seal` may be at work, so we wait this long for it. */
-const patient = { waitMs: 10_000 };
 
 export interface CheckpointRequest {
   command: RuntimeCommand;
@@ -67,6 +72,7 @@ export async function checkpoint(
   const leftToCriu = whyUnsealable(context.host.files, command.images);
   if (leftToCriu) context.log.warn(leftToCriu);
   const { policy: wished } = policyOf(context, pid);
+  if (leftToCriu) assertNothingOnShm(context, { policy: wished, pids: context.host.processes.tree(pid) });
   const policy = leftToCriu ? { ...wished, enabled: false } : wished;
   if (policy.enabled) warnOfGoneSources(context, pid);
   // We pause the container, because we would not see what it removes, links or writes before CRIU freezes it
@@ -97,6 +103,8 @@ async function aroundCommand(
   const found = findGhosts(processes, pids, undefined, { named: true });
   const { chosen } = chooseGhosts(context, found, { policy, criu: true });
   assertNothingLost(context, { policy, pids }, found);
+  // CRIU freezes a container that could not be paused only later.
+  const mayOpenMore = !paused && mustKeepShm(context, { policy, pids });
   const linked = describeLinked(context, chosen);
   const pinned = pinGhosts(processes, chosen.filter(needsCopy));
   try {
@@ -112,6 +120,7 @@ async function aroundCommand(
       );
       await runCommand(context, request, []);
       if (paused) await asOwner(context, images, () => thaw(files, images, { durable: true }), patient);
+      if (mayOpenMore) assertNothingNew(context, images);
       return undefined;
     }
     files.makeDirectory(images, 0o700);
@@ -151,32 +160,10 @@ async function aroundCommand(
     }
     const manifest = await finishOrHold(context, request, keys, policy, paused);
     if (manifest && !policy.allowMissing) assertNamedKept(images, journal, manifest);
+    if (mayOpenMore) assertNothingNew(context, images, manifest);
     return manifest;
   } finally {
     unpinGhosts(processes, pinned);
-  }
-}
-
-/**
- * Removes what we began. If the gate is installed as well, the directory is the gate's by now, and it cleans
- * up.
- */
-async function withdraw(context: Context, images: string, bases: Gathered): Promise<void> {
-  try {
-    await asOwner(context, images, () => undo(context, images, bases), patient);
-  } catch (error) {
-    context.log.warn(`cannot remove the unfinished dump in ${images}: ${reasonOf(error)}`);
-  }
-}
-
-function undo(context: Context, images: string, bases: Gathered): void {
-  try {
-    // A directory with a journal gets no base, so that one goes first.
-    if (holderOf(context, images) === context.host.processes.self())
-      clearImages(context.host, images, basesIn(context, images));
-    bases.giveBack();
-  } catch (error) {
-    context.log.warn(`cannot remove the unfinished dump in ${images}: ${reasonOf(error)}`);
   }
 }
 

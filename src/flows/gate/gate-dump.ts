@@ -10,6 +10,7 @@ import { showSummary } from '../../image/summary.js';
 import type { Policy, PolicyDocument } from '../../oci/policy.js';
 import { basesIn, findBases } from '../bases/bases.js';
 import { assertMayReplace } from '../chain/children.js';
+import { assertNothingOnShm } from '../choose/shared-shm.js';
 import { policyOf, readConfig, wishOfOption } from '../container/policy.js';
 import { rememberImages, type Session } from '../container/sessions.js';
 import type { Context } from '../context.js';
@@ -154,7 +155,7 @@ export class GateDump {
    */
   async checkpoint(pid: number): Promise<string[]> {
     // CRIU names the root of the tree first, and that call does the work for all processes.
-    if (this.#covered.has(pid) || this.#isLeftToCriu()) return [];
+    if (this.#covered.has(pid) || this.#isLeftToCriu(pid)) return [];
     await this.#own();
     for (const member of this.context.host.processes.tree(pid)) this.#covered.add(member);
     const first = this.#covered.values().next().value ?? pid;
@@ -178,14 +179,16 @@ export class GateDump {
 
   /**
    * A streamed image never lies in the directory as files, and an encrypted one cannot be rewritten. So CRIU
-   * dumps all ghosts itself.
+   * dumps all ghosts itself. @throws SHM_NOT_KEPT
    */
-  #isLeftToCriu(): boolean {
+  #isLeftToCriu(pid: number): boolean {
     // Once some ghosts are ours the dump has to be sealed, whatever appears in the directory.
     const why = this.#started ? undefined : this.#whyLeftToCriu();
-    if (!why) return false;
-    if (!this.#leftToCriu) this.context.log.warn(why);
+    if (!why || this.#leftToCriu) return why !== undefined;
+    this.context.log.warn(why);
     this.#leftToCriu = true;
+    const pids = this.context.host.processes.tree(pid);
+    assertNothingOnShm(this.context, { pids, policy: policyOf(this.context, pid, this.#options).policy });
     return true;
   }
 

@@ -13,7 +13,7 @@ import { pathToText } from '../../base/text/path-bytes.js';
 import type { Ghost } from '../ghost.js';
 import { looksDeleted, stripDeleted } from '../links.js';
 
-/** Sockets and io_urings of a process, or of a thread with descriptors of its own. */
+/** Sockets, io_urings, inotify and fanotify of a process, or of a thread with descriptors of its own. */
 export interface Carrier {
   pid: number;
   fds: readonly number[];
@@ -50,6 +50,8 @@ export function lookInside(
     for (const fd of fds) {
       alive();
       const info = readInfo(processes, pid, fd, found);
+      // Watches hold no file open, and share one inode number with others of the kernel's own files.
+      if (!isRing(info) && !info.includes('scm_fds: ')) continue;
       // Sockets shared by fork(2) or dup(2) are one and are listed once. Before 5.14 fdinfo has no inode
       // number.
       const ino = /^ino:\t(\d+)$/m.exec(info)?.[1];

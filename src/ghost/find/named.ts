@@ -9,14 +9,14 @@
  */
 import { errnoOf } from '../../base/errors.js';
 import { isDirectory, isRegular, kindName } from '../../base/host/file-type.js';
-import type { Identity, ProcessView } from '../../base/host/host.js';
+import type { Mount, ProcessView } from '../../base/host/host.js';
 import { isSameInode } from '../../base/host/identity.js';
 import { type Ghost, type GhostMount, pathOf } from '../ghost.js';
 import { looksDeleted } from '../links.js';
 import type { MountTable } from '../mounts/mount-table.js';
 import { holderOfSeen, type Seen } from '../seen.js';
-import { findBoundInFolders } from './bound-sockets.js';
 import type { Lost } from './found.js';
+import { findHeldByName } from './held-by-name.js';
 import type { Carrier } from './inside.js';
 import { findNames, type SearchBudget } from './names.js';
 
@@ -25,6 +25,7 @@ const shmPath = Buffer.from('/dev/shm');
 const shmFilesystem = 'tmpfs';
 /** Any holder leads to the file. A thousand processes may share it, and the manifest has to stay small. */
 const mostHolders = 8;
+const none: ReadonlySet<bigint> = new Set();
 
 export class NamedFiles {
   readonly #found = new Map<string, Ghost>();
@@ -110,13 +111,46 @@ export class NamedFiles {
         lost.push({ path, ...folder, stat: file.stat, holder: file.holders[0], why: whyNot });
         continue;
       }
-      this.#nameIt(file, budget);
-      named.push(file);
+      if (this.#nameIt(file, budget)) named.push(file);
+      else
+        lost.push({
+          path: pathOf(file),
+          stat: file.stat,
+          holder: file.holders[0],
+          why: `not all of its ${file.stat.nlink} names were found, and it may be open by another`,
+        });
     }
-    const isShared = (pid: number, { dev }: Identity) =>
-      devices.has(dev) && this.#devicesFor(pid).has(dev) && !this.#seesOurs(pid);
-    for (const one of findBoundInFolders(this.processes, onShm, isShared)) lost.push(one);
-    return { named, lost };
+    const sharedBy = (pid: number) =>
+      this.#seesOurs(pid) ? none : new Set([...this.#devicesFor(pid)].filter(dev => devices.has(dev)));
+    const { bound, watches, unknown } = findHeldByName(this.processes, onShm, sharedBy, shmPath);
+    const back = new Set([...named, ...ghosts].map(({ stat }) => `${stat.dev}/${stat.ino}`));
+    const away = watches.filter(({ stat }) => !back.has(`${stat.dev}/${stat.ino}`));
+    const others = [...bound, ...unknown, ...away.filter(watch => !this.#isShmItself(watch, ours))];
+    return { named, lost: [...lost, ...others] };
+  }
+
+  /**
+   * Is the folder /dev/shm itself watched? It is there in every pod. We look at it where the host has it,
+   * because a path of the container may lead over a server that is frozen with it.
+   */
+  #isShmItself({ stat, holder }: Lost, ours: readonly Mount[]): boolean {
+    const self = this.processes.self();
+    try {
+      const mounts = this.processes
+        .mounts(holder?.pid ?? self)
+        .filter(({ dev, mountPoint }) => dev === stat.dev && mountPoint.equals(shmPath));
+      return mounts.some(theirs =>
+        ours.some(({ dev, root, mountPoint }) => {
+          const [whole, part] = [belowRoot(root), belowRoot(theirs.root)];
+          if (dev !== stat.dev || !part.subarray(0, whole.length).equals(whole)) return false;
+          const path = Buffer.concat([mountPoint, part.subarray(whole.length)]);
+          return this.processes.statInRoot(self, path)?.ino === stat.ino;
+        }),
+      );
+    } catch (error) {
+      if (errnoOf(error) === undefined) throw error;
+      return false;
+    }
   }
 
   /** Has the process the same mounts as we? Then it is in no container. */
@@ -124,12 +158,16 @@ export class NamedFiles {
     return this.processes.mountNamespace(pid) === this.processes.mountNamespace(this.processes.self());
   }
 
-  /** A file with several names gets all that are found; other processes may open it by any of them. */
-  #nameIt(file: Ghost, budget: SearchBudget): void {
+  /**
+   * A file with several names gets all of them, because processes may have opened it by any.
+   * @returns false where some were not found
+   */
+  #nameIt(file: Ghost, budget: SearchBudget): boolean {
     const opened = pathOf(file);
-    if (file.stat.nlink > 1) findNames(this.processes, file, budget);
+    const isComplete = file.stat.nlink <= 1 || findNames(this.processes, file, budget);
     for (const mount of file.mounts)
       mount.names = [opened, ...(mount.names ?? []).filter(name => !name.equals(opened))];
+    return isComplete;
   }
 
   #devicesFor(pid: number): ReadonlySet<bigint> {
@@ -141,6 +179,8 @@ export class NamedFiles {
     }
   }
 }
+
+const belowRoot = (root: Buffer = Buffer.from('/')) => (root.length === 1 ? Buffer.alloc(0) : root);
 
 const showPoint = ({ mountPoint }: GhostMount) => mountPoint?.toString('utf8') ?? 'an unknown mount';
 

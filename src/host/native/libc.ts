@@ -15,6 +15,13 @@ type Link = (fromFd: number, from: string, toFd: number, to: Buffer, flags: numb
 type Flock = (fd: number, operation: number) => number;
 type Poll = (fds: Buffer, count: number, waitMs: number) => number;
 
+type GetOption = (fd: number, level: number, name: number, value: Buffer, length: Buffer) => number;
+type GetXattr = (path: string, name: string, value: Buffer, size: number) => number | bigint;
+type Ioctl = (fd: number, request: number) => number;
+
+let getsockopt: GetOption | undefined;
+let getxattr: GetXattr | undefined;
+let ioctl: Ioctl | undefined;
 let lseek: Lseek | undefined;
 let rename: Rename | undefined;
 let link: Link | undefined;
@@ -152,6 +159,40 @@ export function getDescriptor(pid: number, fd: number): number {
   } finally {
     closeSync(Number(process));
   }
+}
+
+/** Sources: asm-generic/socket.h, linux/un.h, unix(7) */
+const [soDomain, siocunixfile] = [39, 0x89e0];
+
+/**
+ * The file that a socket is bound to, as an O_PATH descriptor, which the caller closes.
+ * @returns undefined for a socket that is not of unix(7), or is bound to no file
+ * @throws an errno error
+ */
+export function boundFile(socket: number): number | undefined {
+  const koffi = loadKoffi();
+  const libc = koffi.load(null);
+  const [domain, length] = [Buffer.alloc(4), Buffer.alloc(4)];
+  length.writeUInt32LE(domain.length);
+  getsockopt ??= libc.func('int getsockopt(int, int, int, void *, void *)') as unknown as GetOption;
+  if (getsockopt(socket, solSocket, soDomain, domain, length) < 0)
+    throw failed(BigInt(-koffi.errno()), 'getsockopt');
+  // For another family the number of this call means something else.
+  if (domain.readInt32LE() !== afUnix) return undefined;
+  ioctl ??= libc.func('int ioctl(int, unsigned long)') as unknown as Ioctl;
+  const fd = ioctl(socket, siocunixfile);
+  if (fd >= 0) return fd;
+  if (koffi.errno() === constants.errno.ENOENT) return undefined;
+  throw failed(BigInt(-koffi.errno()), 'SIOCUNIXFILE');
+}
+
+/** getxattr(2). @returns undefined where there is none, or it is longer than any name of a protocol */
+export function readXattr(path: string, name: string): string | undefined {
+  const value = Buffer.alloc(64);
+  const signature = 'intptr_t getxattr(const char *, const char *, void *, size_t)';
+  getxattr ??= loadKoffi().load(null).func(signature) as unknown as GetXattr;
+  const length = Number(getxattr(path, name, value, value.length));
+  return length < 0 ? undefined : value.toString('latin1', 0, length).replace(/\0.*$/s, '');
 }
 
 function failed(result: bigint, what: string): NodeJS.ErrnoException {

@@ -1,6 +1,9 @@
 /** The kernel's information on files that no descriptor leads to. Only /proc and /sys are read. */
 import fs from 'node:fs';
+import type { FileStat } from '../../base/host/host.js';
 import { splitDev } from '../../base/units.js';
+import { boundFile, getDescriptor, readXattr } from '../native/libc.js';
+import { toFileStat } from '../native/stat.js';
 
 const partBytes = 4096;
 
@@ -9,16 +12,7 @@ const partBytes = 4096;
  * there. Source: proc_pid_fdinfo(5)
  */
 export function readFdInfo(pid: number, fd: number, limit: number): string {
-  return readBounded(`/proc/${pid}/fdinfo/${fd}`, limit);
-}
-
-/** The unix sockets in the network namespace of PID, as readFdInfo reads. Source: unix(7), /proc/net/unix */
-export function readUnixSockets(pid: number, limit: number): string {
-  return readBounded(`/proc/${pid}/net/unix`, limit);
-}
-
-function readBounded(path: string, limit: number): string {
-  const file = fs.openSync(path, fs.constants.O_RDONLY);
+  const file = fs.openSync(`/proc/${pid}/fdinfo/${fd}`, fs.constants.O_RDONLY);
   try {
     const parts: Buffer[] = [];
     for (let length = 0; length < limit; ) {
@@ -50,4 +44,26 @@ export function readBackingFile(rdev: bigint): Buffer | undefined {
     }
   }
   return undefined;
+}
+
+/**
+ * Source: sockets show their protocol as an extended attribute (net/socket.c, sockfs_xattr_get), so only unix
+ * sockets are shared with this process for a moment. CRIU does the same with all sockets.
+ */
+export function boundAt(pid: number, fd: number): { path: Buffer; stat: FileStat } | undefined {
+  const protocol = readXattr(`/proc/${pid}/fd/${fd}`, 'system.sockprotoname');
+  if (protocol !== undefined && !protocol.startsWith('UNIX')) return undefined;
+  const socket = getDescriptor(pid, fd);
+  try {
+    const file = boundFile(socket);
+    if (file === undefined) return undefined;
+    try {
+      const path = fs.readlinkSync(`/proc/self/fd/${file}`, { encoding: 'buffer' });
+      return { path, stat: toFileStat(fs.fstatSync(file, { bigint: true })) };
+    } finally {
+      fs.closeSync(file);
+    }
+  } finally {
+    fs.closeSync(socket);
+  }
 }

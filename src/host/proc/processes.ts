@@ -14,7 +14,7 @@ import { statCached, toFileStat } from '../native/stat.js';
 import { close } from '../pin/borrow.js';
 import { openToPin } from '../pin/open-to-pin.js';
 import { areFree } from './are-free.js';
-import { readBackingFile, readFdInfo, readUnixSockets } from './inside.js';
+import { boundAt, readBackingFile, readFdInfo } from './inside.js';
 import { LocalMounts } from './local-mounts.js';
 import { mappedPath } from './mapped-path.js';
 import { parseMaps, parseWritableShared } from './maps.js';
@@ -142,8 +142,8 @@ export class LinuxProcesses implements ProcessView {
     return parseWritableShared(fs.readFileSync(`/proc/${pid}/maps`));
   }
 
-  unixSockets(pid: number, limit: number): string {
-    return readUnixSockets(pid, limit);
+  boundAt(pid: number, fd: number) {
+    return boundAt(pid, fd);
   }
 
   fdInfo(pid: number, fd: number, limit: number): string {

@@ -21,10 +21,10 @@ export const examineCriu: Examine = async context => {
   }
   if (isTooOld(criu)) {
     const refused = await kernelRefusal(context, program);
+    const works = '`ghostkeep checkpoint -- runc checkpoint …` works with this one';
+    const unasked = mayAsk(context) ? '' : ' if it runs on this kernel (`criu check`)';
     const instead =
-      refused === undefined
-        ? '`ghostkeep checkpoint -- runc checkpoint …` works with this one'
-        : `nor does it work with this kernel: ${refused}`;
+      refused === undefined ? `${works}${unasked}` : `nor does it work with this kernel: ${refused}`;
     const says = `${program} ${version} cannot use the gate, which needs CRIU ${oldestCriu} or later; ${instead}`;
     return { findings: [await newer(context, says)] };
   }
@@ -40,10 +40,12 @@ export const examineCriu: Examine = async context => {
 
 /** @returns why CRIU is not content with this kernel; undefined where it is, or may not ask the kernel */
 async function kernelRefusal(context: StageContext, program: string): Promise<string | undefined> {
-  if (context.host.uid() !== 0 || !mayCheckpoint(context)) return undefined;
+  if (!mayAsk(context)) return undefined;
   const { status, reason } = await ask(context, [program, 'check']);
   return status === 0 ? undefined : reason.replace(/\.$/, '');
 }
+
+const mayAsk = (context: StageContext) => context.host.uid() === 0 && mayCheckpoint(context);
 
 /** Seen on packages.debian.org and build.opensuse.org in 2026. Debian 12 has no backport. */
 const elsewhere = [
@@ -55,6 +57,11 @@ const elsewhere = [
 /** The package manager is named only if the version that it has is new enough. */
 async function newer(context: StageContext, says: string) {
   const candidate = await candidateOf(context, 'criu');
+  if (candidate === 'none')
+    return broken(
+      name,
+      `${says}; apt has no package of it here (after \`apt-get update\` it may): ${elsewhere}`,
+    );
   if (candidate === undefined || !isTooOld({ version: candidate }))
     return broken(name, says, installCommand(context, 'criu'));
   return broken(

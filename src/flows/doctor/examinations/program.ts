@@ -24,14 +24,17 @@ export const examineProgram: Examine = async context => {
   } catch (error) {
     return { findings: [broken(name, reasonOf(error), again)] };
   }
-  const files = installedFiles(context);
+  const all = installedFiles(context);
+  const files = all.filter(({ path }) => !isSeenElsewhere.test(path));
   const { tool } = context;
   const wrong = files.length === 0 ? await wrongForRpm(context) : [];
   if (wrong.length > 0) return { findings: [broken(name, notAsInstalled(context, wrong), again)] };
   if (files.length === 0) return { findings: [ok(name, `${tool}, from ${homeOf(context)}`)] };
   const [damaged, unread] = compare(context, files);
   if (damaged.length > 0) return { findings: [broken(name, notAsInstalled(context, damaged), again)] };
-  const shown = `${tool}, ${files.length - unread.length} files as they were installed`;
+  const others = all.length - files.length;
+  const elsewhere = others === 0 ? '' : ` (${others} more are in the lines gate and hooks.d)`;
+  const shown = `${tool}, ${files.length - unread.length} files as they were installed${elsewhere}`;
   if (unread.length > 0)
     return { findings: [warning(name, `${shown}; could not be read: ${showSome(unread)}`, asRoot)] };
   return { findings: [ok(name, `${shown}, from ${homeOf(context)}`)] };
@@ -58,7 +61,7 @@ function installedFiles(context: StageContext): { hash: string; path: string }[]
   const text = files.readIfThere(list, listBound)?.toString('utf8') ?? '';
   return [...text.matchAll(/^([0-9a-f]{32}|[0-9a-f]{64}) {2}\/?(.+)$/gm)]
     .map(([, hash = '', path]) => ({ hash, path: `/${path}` }))
-    .filter(({ path }) => path !== configPath && !isSeenElsewhere.test(path));
+    .filter(({ path }) => path !== configPath);
 }
 
 function compare(

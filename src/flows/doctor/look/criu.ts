@@ -64,7 +64,8 @@ const machines: Record<string, number> = { x86_64: 62, aarch64: 183 };
  * @param first what was said instead of a version
  */
 function faultOf(first: string, machine: number | undefined): Fault {
-  if (machine !== undefined && machine !== machines[os.machine()])
+  const own = machines[os.machine()];
+  if (own !== undefined && machine !== undefined && machine !== own)
     return { kind: 'machine', says: `it is for another kind of machine than ${os.machine()}` };
   // Source: glibc, elf/dl-load.c
   const library = /error while loading shared libraries: ([^\s:]+): cannot open/.exec(first)?.[1];

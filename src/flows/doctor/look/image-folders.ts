@@ -24,12 +24,14 @@ const byEnvironment = {
 export function imageFolders(context: StageContext): ImageFolder[] {
   const home = variable(context, 'HOME');
   const isRoot = context.host.uid() === 0;
+  const [crio, podman] = ['crio', 'podman'].map(program => findProgram(context, program));
+  const podmans = {
+    engine: crio ? 'podman, CRI-O' : 'podman',
+    folder: isRoot ? podmansRoot(context) : `${home}/.local/share/containers/storage`,
+    makeRoom: 'podman image prune',
+  };
   const all: ImageFolder[] = [
-    {
-      engine: findProgram(context, 'crio') ? 'podman, CRI-O' : 'podman',
-      folder: isRoot ? podmansRoot(context) : `${home}/.local/share/containers/storage`,
-      makeRoom: 'podman image prune',
-    },
+    ...(crio || podman ? [podmans] : []),
     { engine: 'docker', folder: dockersRoot(context), makeRoom: 'docker image prune' },
     { engine: 'kubelet', folder: '/var/lib/kubelet/checkpoints' },
     ...(findProgram(context, 'containerd')

@@ -39,10 +39,16 @@ export async function libraryCommand(
   return status === 0 && owner !== undefined ? againCommand(context, owner) : 'apt-get install --fix-broken';
 }
 
-/** The version that the package manager would install: `3.17.1`; undefined where it cannot be known. */
+/**
+ * The version that the package manager would install: `3.17.1`; `none` where it has no such package.
+ * @returns undefined where it cannot be known
+ */
 export async function candidateOf(context: StageContext, name: string): Promise<string | undefined> {
   if (managerOf(context)?.[0] !== 'apt-get') return undefined;
-  const { stdout } = await ask(context, ['apt-cache', 'policy', name]);
+  const { status, stdout } = await ask(context, ['apt-cache', 'policy', name]);
+  if (status !== 0) return undefined;
+  // apt-cache(8) says nothing of a package that it does not know.
+  if (stdout.trim() === '' || /^ +Candidate: \(none\)/m.test(stdout)) return 'none';
   return /^ +Candidate: (?:\d+:)?(\d+\.\d+(?:\.\d+)?)/m.exec(stdout)?.[1];
 }
 

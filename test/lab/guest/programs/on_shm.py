@@ -1,6 +1,7 @@
 """on_shm.py KIND: holds one thing on /dev/shm by its name, and says in /data/seen what it is each time that there is
 /data/look."""
 
+import ctypes
 import os
 import socket
 import stat
@@ -54,6 +55,24 @@ elif kind == "removed-below":
     os.mkdir("/dev/shm/folder/inner", 0o750)
     held = os.open("/dev/shm/folder/inner", os.O_RDONLY | os.O_DIRECTORY)
     os.rmdir("/dev/shm/folder/inner")
+elif kind.startswith("watch"):
+    os.mkdir("/dev/shm/folder", 0o750)
+    file = os.open("/dev/shm/folder/file", os.O_RDWR | os.O_CREAT, 0o600)
+    if kind == "watch-below":
+        os.close(file)
+    libc = ctypes.CDLL(None)
+    held = libc.inotify_init()
+    watched = {"watch-root": b"/dev/shm", "watch-below": b"/dev/shm/folder"}.get(kind, b"/dev/shm/folder/file")
+    if libc.inotify_add_watch(held, watched, 2) < 0:
+        sys.exit("no watch")
+elif kind.startswith("relative"):
+    os.mkdir("/dev/shm/folder", 0o750)
+    os.chdir("/dev/shm")
+    bound = socket.socket(socket.AF_UNIX)
+    bound.bind("folder/socket" if kind == "relative-below" else "socket")
+    bound.listen()
+    held = bound.fileno()
+    os.chdir("/")
 elif kind in ("socket", "socket-below", "socket-beside-a-file", "datagram"):
     path = "/dev/shm/socket"
     if kind in ("socket-below", "socket-beside-a-file"):

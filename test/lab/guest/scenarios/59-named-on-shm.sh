@@ -271,7 +271,11 @@ for runtime in runc crun; do
 		refused_at_dump "$runtime" fifo 'cannot dump /dev/shm/fifo .* has open as descriptor [0-9]+ .*a FIFO'
 	check "$runtime" "a socket in a folder on /dev/shm: refused at the dump" \
 		refused_at_dump "$runtime" socket-below 'cannot dump /dev/shm/folder/socket .* has open as descriptor [0-9]+ .*a socket is bound'
-	for kind in root cwd-root folder-of-a-file removed-folder removed-below removed-fifo socket datagram socket-beside-a-file \
+	check "$runtime" "a socket in a folder on /dev/shm, by a relative name: refused at the dump" \
+		refused_at_dump "$runtime" relative-below 'cannot dump /dev/shm/folder/socket .* has open as descriptor [0-9]+ .*a socket is bound'
+	check "$runtime" "a watch on /dev/shm: refused at the dump" \
+		refused_at_dump "$runtime" watch-below 'cannot dump /dev/shm .* has open as descriptor [0-9]+ .*it watches inode [0-9]+ there'
+	for kind in watch-root watch-of-a-file relative root cwd-root folder-of-a-file removed-folder removed-below removed-fifo socket datagram socket-beside-a-file \
 		path-of-a-file unlinked-below linked-below; do
 		check "$runtime" "on a /dev/shm that comes back empty: $kind" comes_back_elsewhere "$runtime" "$kind"
 	done

@@ -262,4 +262,34 @@ describe('copies of named files on a shared /dev/shm', () => {
     const beside = container([], { more: { cwd: folder('/dev/shm/fold'), maps } });
     await assert.rejects(beside.gate.checkpoint(100), isRefused('/dev/shm/fold'));
   });
+
+  for (const name of ['cipher.img', 'streamer-capture.sock'])
+    it(`nothing of them is copied beside ${name}, so the dump is refused, unless the policy accepts it`, async () => {
+      const { gate, files } = container([small]);
+      files.put(`${images}/${name}`, '');
+      await assert.rejects(gate.checkpoint(100), isRefused('/dev/shm/1', 'streamed or encrypted'));
+      const accepted = container([small], { config: accepting });
+      accepted.files.put(`${images}/${name}`, '');
+      assert.deepEqual(await accepted.gate.checkpoint(100), []);
+      assert.match(accepted.warnings().join(), /\/dev\/shm\/1 is not copied, .*streamed or encrypted/);
+      const off = container([small], { config: { enabled: false } });
+      off.files.put(`${images}/${name}`, '');
+      assert.deepEqual(await off.gate.checkpoint(100), []);
+    });
+
+  it('whether Podman keeps them is found out once for a thousand of them', async () => {
+    const { gate, processes, warnings } = container(Array(1000).fill(8n * MiB), {
+      config: { limit: '4M' },
+      manager: 'podman',
+    });
+    let asked = 0;
+    const { commandLine } = processes;
+    processes.commandLine = pid => {
+      asked += 1;
+      return commandLine.call(processes, pid);
+    };
+    await gate.checkpoint(100);
+    assert.equal(warnings().length, 1000);
+    assert.ok(asked < 20, String(asked));
+  });
 });

@@ -130,6 +130,21 @@ function putBase({ context, files, processes }: Stage, folder: string): string {
   return base;
 }
 
+/** The container has one file of a shared /dev/shm open. */
+function sharing(play: Play = {}) {
+  const played = stage({ ghosts: false, ...play });
+  const { processes } = played;
+  const shm = (id: number) =>
+    fakeMount(id, { dev: 47n, filesystem: 'tmpfs', mountPoint: Buffer.from('/dev/shm') });
+  processes.add(processes.self(), { namespace: 'mnt:[1]', parent: 1, mounts: [shm(9)] });
+  const file = fakeFile({ dev: 47n, nlink: 1 });
+  processes.add(100, {
+    mounts: [fakeMount(30), shm(40)],
+    fds: { 3: opened(file, '/dev/shm/held', { mount: 40 }) },
+  });
+  return played;
+}
+
 describe('ghostkeep checkpoint', () => {
   it('when the directory has an earlier checkpoint, the images of its ghosts that no entry names any more are removed', async () => {
     const remaps = `${images}/remap-fpath.img`;
@@ -180,16 +195,7 @@ describe('ghostkeep checkpoint', () => {
   });
 
   it('a named file on a shared /dev/shm is copied after CRIU has run, and CRIU gets no key of it', async () => {
-    const played = stage({ ghosts: false });
-    const { processes } = played;
-    const shm = (id: number) =>
-      fakeMount(id, { dev: 47n, filesystem: 'tmpfs', mountPoint: Buffer.from('/dev/shm') });
-    processes.add(processes.self(), { namespace: 'mnt:[1]', parent: 1, mounts: [shm(9)] });
-    const file = fakeFile({ dev: 47n, nlink: 1 });
-    processes.add(100, {
-      mounts: [fakeMount(30), shm(40)],
-      fds: { 3: opened(file, '/dev/shm/held', { mount: 40 }) },
-    });
+    const played = sharing();
     const manifest = await played.go();
     assert.deepEqual(played.steps.slice(2, 5), ['criu 1 pins', 'copy', 'manifest 1 pins']);
     assert.deepEqual(played.configs, ['\n']);
@@ -198,6 +204,37 @@ describe('ghostkeep checkpoint', () => {
       [['named', 'ghostkeep-linked-1.img', undefined]],
     );
   });
+
+  it('a named file refuses a dump that CRIU encrypts, before anything is paused', async () => {
+    const played = sharing();
+    played.files.put(`${images}/cipher.img`, 'a token');
+    await assert.rejects(played.go(), ghostkeepError('SHM_NOT_KEPT', '/dev/shm/held', 'encrypted'));
+    assert.deepEqual(played.steps, ['runc --root /r state web']);
+  });
+
+  for (const [name, accepted] of [
+    ['/dev/shm/held', false],
+    ['/dev/shm/new', false],
+    ['/dev/shm/new', true],
+    ['/dev/shm/removed', false],
+    ['/data/new', false],
+  ] as const)
+    it(`a container that could not be paused has opened ${name} before CRIU froze it: ${accepted}`, async () => {
+      const played = sharing({ verbs: { pause: 1 } });
+      if (accepted) played.files.put(configPath, '{"allowMissing": true}');
+      const { run } = played.context.host.commands;
+      played.context.host.commands.run = async (words, environment) => {
+        const status = await run(words, environment);
+        played.files.put(`${images}/files.img`, filesImage(regFile({ id: 7, name })));
+        if (name.endsWith('removed'))
+          played.files.put(`${images}/remap-fpath.img`, remapsImage(remap(7, 9, 1)));
+        return status;
+      };
+      const isLost = name.endsWith('shm/new') && !accepted;
+      if (isLost) await assert.rejects(played.go(), ghostkeepError('SHM_NOT_KEPT', name, 'lacks'));
+      else await played.go();
+      assert.ok(played.files.exists(`${images}/ghostkeep-manifest.json`));
+    });
 
   it('named files whose attributes would make the manifest too large refuse the dump, unless the policy accepts it', async () => {
     const played = stage({ ghosts: false });

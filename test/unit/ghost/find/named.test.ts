@@ -16,18 +16,16 @@ interface Machine {
   /** The mounts of the host. */
   ours?: ReturnType<typeof fakeMount>[];
   named?: boolean;
-  /** The lines of /proc/PID/net/unix. */
-  sockets?: string;
 }
 
 function find(
   process: FakeProcess,
-  { mounts = [shm()], ours = [shm({ id: 9 })], named = true, sockets = '' }: Machine = {},
+  { mounts = [shm()], ours = [shm({ id: 9 })], named = true }: Machine = {},
 ) {
   const { processes } = fakeHost();
-  processes.add(processes.self(), { namespace: 'mnt:[1]', parent: 1, mounts: ours });
+  const inRoot = { '/dev/shm': fakeFile({ dev, ino: 1n }) };
+  processes.add(processes.self(), { namespace: 'mnt:[1]', parent: 1, mounts: ours, inRoot });
   processes.add(100, { mounts: [fakeMount(30), ...mounts], ...process });
-  processes.sockets.set(100, sockets);
   return findGhosts(processes, [100], undefined, { named });
 }
 const paths = (found: ReturnType<typeof find>) => found.named.map(({ mounts: [mount] }) => `${mount?.names}`);
@@ -138,31 +136,55 @@ describe('named files on /dev/shm', () => {
   });
 
   it('a socket that is bound in a folder cannot come back, and one in /dev/shm itself, or unbound, can', () => {
-    const line = (ino: number, path: string) => `0000: 00000002 00000000 00010000 0001 01 ${ino} ${path}\n`;
-    const socket = fakeFile({ dev, nlink: 1, mode: 0o140755 });
-    const elsewhere = fakeFile({ dev: 1n, nlink: 1, mode: 0o140755 });
-    const inRoot = {
-      '/dev/shm/a/b': socket,
-      '/dev/shm/c': socket,
-      '/dev/shm/sub/d': elsewhere,
-      '/dev/shm/x/others': socket,
+    const socket = (values: object = {}) => fakeFile({ dev, nlink: 1, mode: 0o140755, ...values });
+    const at = (name: string, values: object = {}) => opened(socket(values), name);
+    const bound = {
+      5: at('/dev/shm/a/b'),
+      6: at('/dev/shm/c'),
+      7: at('/dev/shm/sub/d', { dev: 1n }),
+      8: at('/dev/shm/was/removed (deleted)', { nlink: 0 }),
+      9: at('/cache/a/b'),
     };
-    const sockets = [
-      line(5, '/dev/shm/a/b'),
-      line(6, '/dev/shm/c'),
-      line(7, '/dev/shm/sub/d'),
-      line(8, '/dev/shm/was/removed'),
-      line(99, '/dev/shm/x/others'),
-    ].join('');
-    const fdInfo = Object.fromEntries([5, 6, 7, 8, 9].map(fd => [fd, '']));
-    const lostOf = (machine: Machine, table: string) =>
-      find({ fds: {}, fdInfo, inRoot }, { ...machine, sockets: table }).lost.map(
+    const fdInfo = Object.fromEntries([4, 5, 6, 7, 8, 9, 10].map(fd => [fd, '']));
+    const lostOf = (process: FakeProcess, machine: Machine = {}) =>
+      find({ fds: {}, fdInfo, bound, ...process }, machine).lost.map(
         ({ path, folder, holder, why }) => `${path} ${folder} ${holder?.fd} ${why}`,
       );
-    const why = 'a socket is bound in a folder that is not there in another pod';
-    assert.deepEqual(lostOf({}, sockets), [`/dev/shm/a/b /dev/shm/a 5 ${why}`]);
-    assert.deepEqual(lostOf({}, ''), []);
-    assert.deepEqual(lostOf({ ours: [] }, sockets), []);
-    assert.deepEqual(lostOf({ named: false }, sockets), []);
+    const b = '/dev/shm/a/b /dev/shm/a 5 a socket is bound in a folder that is not there in another pod';
+    assert.deepEqual(lostOf({}), [b]);
+    assert.deepEqual(lostOf({ bound: {} }), []);
+    assert.deepEqual(lostOf({}, { ours: [] }), []);
+    assert.deepEqual(lostOf({}, { named: false }), []);
+    const gone = { 'boundAt 4': 'EBADF', 'boundAt 10': 'ESRCH' };
+    assert.deepEqual(lostOf({ fails: gone }), [b], 'one descriptor that is gone hides no other');
+    const [, refused = '', ...others] = lostOf({ fails: { 'boundAt 4': 'EPERM' } });
+    assert.match(refused, /^\/dev\/shm undefined 4 it is not known which file there .*EPERM/);
+    assert.deepEqual(others, []);
+  });
+
+  it('a watch of inotify or fanotify cannot come back, unless its file or /dev/shm itself does', () => {
+    const line = (ino: number, sdev = '2f') => `inotify wd:1 ino:${ino.toString(16)} sdev:${sdev} mask:2\n`;
+    const lostOf = (info: string, machine: Machine = {}) =>
+      find({ fds: { 3: held({ ino: 20n }) }, fdInfo: { 5: info, 6: '' } }, machine).lost.map(
+        ({ path, stat, holder, why }) => `${path} ${stat.ino} ${holder?.fd} ${why}`,
+      );
+    const lost = ['/dev/shm 31 5 it watches inode 31 there, which is not there in another pod'];
+    assert.deepEqual(lostOf(line(20) + line(31) + line(1)), lost);
+    assert.deepEqual(lostOf('fanotify flags:0\nfanotify ino:1f sdev:2f mflags:0 mask:1\n'), lost);
+    assert.deepEqual(lostOf('fanotify flags:0\nfanotify mnt_id:40 mflags:0\n'), []);
+    assert.deepEqual(lostOf(line(31, '30') + line(31, '80002f')), [], 'other file systems');
+    assert.deepEqual(lostOf(line(31), { ours: [] }), []);
+    assert.deepEqual(lostOf(line(31), { named: false }), []);
+    const root = Buffer.from('/sub');
+    assert.equal(lostOf(line(1), { mounts: [shm({ root })] }).length, 1, 'a folder of ours is theirs');
+    assert.match(lostOf(`inotify ${'x'.repeat(16 << 20)}`).join(), /too many watches/);
+  });
+
+  it('a file of which not all names can be found cannot come back, because it may be open by another', () => {
+    const one = file({ nlink: 2 });
+    const fds = { 3: opened(one, '/dev/shm/held', { mount: 40 }) };
+    const found = find({ fds, fails: { namesOf: 'EIO' } });
+    assert.deepEqual(paths(found), []);
+    assert.match(found.lost.map(({ why }) => why).join(), /^not all of its 2 names were found/);
   });
 });

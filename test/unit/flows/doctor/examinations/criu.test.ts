@@ -60,11 +60,43 @@ describe('what doctor says of a CRIU that cannot be used', () => {
 
   it('where it cannot be known what the package manager has, the package manager is named', async () => {
     const by = async (programs: object) => (await examine({ ...old, ...programs })).command;
-    assert.deepEqual(await Promise.all([policy('(none)'), apt, { '/usr/bin/dnf': '' }].map(by)), [
-      'apt-get install criu',
-      'apt-get install criu',
-      'dnf install criu',
-    ]);
+    const silent = { ...apt, 'apt-cache': { status: 127, stderr: 'not found' } };
+    const odd = { ...apt, 'apt-cache': 'criu:\n  Candidate: git-2026\n' };
+    const commands: unknown[] = [];
+    for (const programs of [silent, odd, { '/usr/bin/dnf': '' }]) commands.push(await by(programs));
+    assert.deepEqual(commands, ['apt-get install criu', 'apt-get install criu', 'dnf install criu']);
+  });
+
+  it('where the package manager has none, it says so and where there is one, and names no command', async () => {
+    for (const programs of [policy('(none)'), { ...apt, 'apt-cache': '' }]) {
+      const { says, command } = await examine(programs, null);
+      assert.match(
+        says,
+        /apt has no package of it here \(after `apt-get update` it may\): Debian 13 .*criu\.org/,
+      );
+      assert.equal(command, undefined);
+    }
+  });
+
+  it('on a machine that is not in the table, no CRIU is called one for another machine', async t => {
+    t.mock.method(os, 'machine', () => 'riscv64');
+    const { says, command } = await examine({ [program]: loader('libnl-3.so.200'), '/usr/bin/dnf': '' });
+    assert.match(says, /cannot be started: .*libnl-3\.so\.200/);
+    assert.equal(command, 'dnf reinstall criu');
+  });
+
+  it('one that is too old works in another way; who may not ask the kernel learns on what that depends', async () => {
+    const on = async (ids: object) => {
+      const { context, fake } = hostWith(status, { ...old, ...policy('4.1.1-1') });
+      fake.host.files.put(program, elf(own));
+      Object.assign(fake.host, ids);
+      return (await examineCriu(context, { clean: false })).findings[0]?.says ?? '';
+    };
+    assert.match(await on({}), /; `ghostkeep checkpoint -- runc checkpoint …` works with this one$/);
+    assert.match(
+      await on({ uid: () => 1000 }),
+      /works with this one if it runs on this kernel \(`criu check`\)$/,
+    );
   });
 
   it('one that does not find a library says which, and names the package of the library', async () => {
