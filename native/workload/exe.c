@@ -68,8 +68,8 @@ static int copy_self(const char *path, const struct kind *kind, unsigned int ind
 }
 
 /*
- * Returns 0 when this process runs from the copy, whose name is gone then. Only a workload with
- * this kind may call it.
+ * Go on in a copy of this program, and remove the copy's name. Returns 0 when this process runs from
+ * the copy. Only a workload that holds a deleted executable calls it.
  */
 int run_from_deleted_exe(const struct workload *w, char **argv)
 {

@@ -1,4 +1,7 @@
-/** Bases that are not what they should be, and rounds and helpers that are stopped or killed. */
+/**
+ * A dump never takes a wrong byte from a base, which is the copy that an earlier round has made: not from one
+ * that is somebody else's or damaged, nor when a round or a helper is stopped or killed.
+ */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';

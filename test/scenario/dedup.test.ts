@@ -242,7 +242,7 @@ describe('dedup', () => {
     assert.deepEqual(filesIn(`${disk}/back`), []);
   });
 
-  it('says where a file system punches no holes, and gives nothing up there', async t => {
+  it('names the file system where it cannot punch holes, and leaves the parent as it is there', async t => {
     if (!needs(t, isRoot, 'mounting needs root')) return;
     const disk = onRamfs(t);
     const [first, second, third] = await packedNights(t, 3, MiB, disk);

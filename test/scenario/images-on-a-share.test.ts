@@ -51,7 +51,7 @@ function assertWhole(images: string): void {
 }
 
 describe('an image directory on a share', () => {
-  it('when the share has no owners, modes, times or fsync, the dump is whole, and a warning names what fsync did not promise', async t => {
+  it('when the share has no owners, modes, times or fsync, the dump is whole, and a warning names the files that fsync may not have stored', async t => {
     const images = await share(t, nothingButBytes);
     if (!images) return;
     const { status, stderr } = dumpTo(images);

@@ -119,7 +119,7 @@ GK_PUBLIC int gk_send_patiently(uint64_t handle, uint32_t stall_ms, struct gk_re
 
 	memset(report, 0, sizeof(*report));
 	sender->stall_ms = stall_ms;
-	link_until(sender->link, stall_ms ? now_ms() + stall_ms : UINT64_MAX);
+	link_until(sender->link, UINT64_MAX); /* the next step sets it anew */
 	return 0;
 }
 

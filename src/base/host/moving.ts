@@ -91,7 +91,8 @@ export interface Carrier {
 export interface SenderPatience {
   /** How long a receiver may be silent. */
   patienceMs: number;
-  /** How long it may take, acknowledge and answer nothing, even if it is alive. Without it: for ever. */
+  /** How long the receiver may take no frame, acknowledge nothing and answer nothing, even if it is alive. There is no
+   * bound without this. */
   stallMs?: number;
   /** How long it has for its greeting and its first answer, each. */
   openMs?: number;

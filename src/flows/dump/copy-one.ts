@@ -126,7 +126,7 @@ async function copyOnce(
   }
 }
 
-/** The engine's description of a ghost, the same whether it is copied alone or with others. */
+/** Describes a ghost for the engine, in the same way whether it is copied alone or with others. */
 export function describeCopy({ entry, fd, stat, over = false }: Copy, policy: Policy) {
   return {
     ghostFd: fd,

@@ -10,8 +10,8 @@ const again =
   'dump again when it is back, or with --allow-missing, which leaves out what a silent server has';
 
 /**
- * Watches from the first ghost that is opened to the last one that is copied. @returns CONTEXT with the watch
- * in it
+ * Watches whether the file servers of GHOSTS still answer, from the first ghost that is opened to the last one
+ * that is copied. @returns CONTEXT with the watch in it
  */
 export function watchServers(
   context: Context,

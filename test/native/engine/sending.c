@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdint.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cases.h"
@@ -23,6 +24,8 @@ enum type {
 	ACK = 66,
 	NEED = 67,
 	COMMITTED = 68,
+	SEAL = 12,
+	SEALED = 69,
 	FAIL = 70
 };
 
@@ -237,6 +240,30 @@ static void stall_case(const struct place *place)
 	end_pair(&pair);
 }
 
+/* The seal has a time of its own: longer than that of other steps, and bounded. */
+static void seal_case(const struct place *place)
+{
+	struct timespec from, to;
+	struct gk_report report;
+	struct pair pair;
+	uint32_t length;
+	char text[100];
+	int64_t ms;
+
+	begin(place->name, "a sender whose receiver is alive and never seals");
+	expect(!begin_pair(&pair, place, GREETING), "no connection");
+	expect(!await(&pair, text, &length), "no welcome");
+	expect(!gk_link_beat(pair.receiver, PATIENCE_MS / 4, &report), "beat: %s", report.message);
+	expect(!gk_send_patiently(pair.sender, 3 * STALL_MS, &report), "patience: %s", report.message);
+	expect(!gk_send_message(pair.sender, SEAL, "{}", 2, SEALED, &report), "seal: %s", report.message);
+	clock_gettime(CLOCK_MONOTONIC, &from);
+	expect(await(&pair, text, &length) == -ETIMEDOUT, "it waits for ever");
+	clock_gettime(CLOCK_MONOTONIC, &to);
+	ms = (to.tv_sec - from.tv_sec) * 1000 + (to.tv_nsec - from.tv_nsec) / 1000000;
+	expect(ms >= 2 * STALL_MS, "it waits %ld ms", (long)ms);
+	end_pair(&pair);
+}
+
 /* A sender refuses a commit of blocks that nobody has acknowledged. */
 static void early_case(const struct place *place)
 {
@@ -265,5 +292,6 @@ void sending_cases(const struct place *place)
 	trouble_case(place);
 	silence_case(place);
 	stall_case(place);
+	seal_case(place);
 	early_case(place);
 }

@@ -37,7 +37,7 @@ by_containerd() {
 	expect_nothing_left
 }
 
-# The place is the temporary folder of containerd's own service, in which CRIU writes, too.
+# Without -D, a round's copies lie in the temporary folder of containerd's own service, in which CRIU writes, too.
 round_without_place() {
 	round before --container before
 	[[ $(jq -r .images "$WORK/before.round") = "$CONTAINERD_TEMP"/ghostkeep-bases-* ]] || fail "it is the wrong place"

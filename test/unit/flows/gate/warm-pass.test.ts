@@ -101,7 +101,7 @@ describe('the warm pass', () => {
     assert.equal(processes.pins.size, 0);
   });
 
-  it('when a ghost was written to while it was copied, it is copied again as long as less differs', async () => {
+  it('when a ghost was written to while it was copied, it is copied again as long as less differs than the time before', async () => {
     const { gate, engine, ghost } = container();
     const left = [64n, 32n, 16n, 16n, 8n];
     engine.onDump = count => {

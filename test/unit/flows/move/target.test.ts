@@ -42,7 +42,7 @@ describe('the target of a move', () => {
     assert.deepEqual(toConfigured(context, '/run/x').words.slice(1), ['carry', '--', '/run/x']);
   });
 
-  it('is refused where the program is not there, or a shell would be needed', () => {
+  it('is refused where the program that it names is not installed, or would need a shell', () => {
     const context = contextWith();
     assert.throws(
       () => toConfigured(context, 'via:rsh a'),
