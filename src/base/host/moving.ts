@@ -91,8 +91,10 @@ export interface Carrier {
 export interface SenderPatience {
   /** How long a receiver may be silent. */
   patienceMs: number;
-  /** How long the receiver may take no frame, acknowledge nothing and answer nothing, even if it is alive. There is no
-   * bound without this. */
+  /**
+   * How long the receiver may take no frame, acknowledge nothing and answer nothing, even if it is alive.
+   * There is no bound without this.
+   */
   stallMs?: number;
   /** How long it has for its greeting and its first answer, each. */
   openMs?: number;

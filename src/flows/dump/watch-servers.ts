@@ -10,7 +10,7 @@ const again =
   'dump again when it is back, or with --allow-missing, which leaves out what a silent server has';
 
 /**
- * Watches whether the file servers of GHOSTS still answer, from the first ghost that is opened to the last one
+ * Watches whether the file servers of GHOSTS still answer, from the first ghost that is opened to the last
  * that is copied. @returns CONTEXT with the watch in it
  */
 export function watchServers(
