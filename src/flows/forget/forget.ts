@@ -2,7 +2,6 @@
 import type { Forgotten, ForgottenChild } from '../../base/documents/generated/forgotten.js';
 import type { Manifest } from '../../base/documents/generated/manifest.js';
 import { errnoOf, GhostkeepError, reasonOf } from '../../base/errors.js';
-import { isDirectory } from '../../base/host/file-type.js';
 import type { Files } from '../../base/host/host.js';
 import { countToJson } from '../../base/units.js';
 import { folder, manifestName } from '../../image/layout.js';
@@ -77,7 +76,12 @@ function readCheckpoint(files: Files, images: string): Manifest | undefined {
 }
 
 function isEmptyFolder(files: Files, path: string): boolean {
-  return files.exists(path) && isDirectory(files.statPath(path).mode) && files.list(path).length === 0;
+  try {
+    return files.exists(path) && files.list(path).length === 0;
+  } catch (error) {
+    if (errnoOf(error) === 'ENOTDIR') return false;
+    throw error;
+  }
 }
 
 function ofOurs({ manifest, ...link }: Checkpoint): Link {
