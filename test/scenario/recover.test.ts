@@ -200,7 +200,7 @@ describe('recover', () => {
       `${temporaryFolder(t)}/to`,
     ]);
     assert.deepEqual([status, stdout], [1, '']);
-    assert.match(stderr, /^ghostkeep: cannot recover anything: there is no process 4194303 \[NOT_FOUND\]\n$/);
+    assert.match(stderr, /^ghostkeep: cannot look at process 4194303: there is none \[NOT_FOUND\]\n$/);
   });
 
   it('when others may write to the folder, it says so once, in its own words, and prints no table', t => {
