@@ -27,7 +27,7 @@ start_holder() {
 	local runtime=$1 name=$2
 	make_bundle "$WORK/$name" run /data small
 	cp /bin/busybox "$WORK/$name/rootfs/busybox"
-	jq --arg source "$SERVED/mount" --arg holder '/busybox sh -c "exec 3</far/live; exec /busybox sleep 9999" &
+	jq --arg source "$SERVED/mount" --arg holder '/busybox sh -c "exec 3</far/live; : >/data/holds; exec /busybox sleep 9999" &
 		exec /ghost-workload run /data small' \
 		'.process.args = ["/busybox", "sh", "-c", $holder] | .mounts += [
 		{destination: "/far", type: "bind", source: $source, options: ["bind", "ro"]}]' \
@@ -35,6 +35,8 @@ start_holder() {
 	mv "$WORK/$name/config.new" "$WORK/$name/config.json"
 	start_bundle "$runtime" "$name"
 	wait_for 60 "ghosts in $name" data_has "$runtime" "$name" ready
+	# A process that still opens the file when its server stops cannot be frozen.
+	wait_for 20 "live file in $name" data_has "$runtime" "$name" holds
 }
 
 # checkpoint_meanwhile RUNTIME NAME: the checkpoint has not ended after WAITS seconds, and CRIU waits for the
