@@ -21,13 +21,16 @@ const seed = Number(process.env['GHOSTKEEP_SEED'] ?? Date.now() % 2 ** 32);
 const changes = 6;
 const bytes = 24 * unit;
 
-/** Changes one bit of a file, first in bytes that matter most. Nothing was written into holes of a file. */
+/**
+ * Changes one bit of a file, first in bytes that matter most. Nothing was written into holes: those of a
+ * restored file, and those of a layer's data where a unit was given up, which no reader needs.
+ */
 function damage(fd: number, random: (below: number) => number, round: number, file: Case['file']): string {
   const { size } = fs.fstatSync(fd);
   const byte = Buffer.alloc(1);
   let at = [0, size - 1, 40, 72][round] ?? random(size);
-  while (fs.readSync(fd, byte, 0, 1, at) === 1 && file === 'file' && byte.readUInt8(0) === 0)
-    at = random(size);
+  const mayBeHole = file === 'file' || file === 'data';
+  while (fs.readSync(fd, byte, 0, 1, at) === 1 && mayBeHole && byte.readUInt8(0) === 0) at = random(size);
   byte.writeUInt8(byte.readUInt8(0) ^ (1 << random(8)));
   fs.writeSync(fd, byte, 0, 1, at);
   return `byte ${at} of ${size}`;
