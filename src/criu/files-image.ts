@@ -29,6 +29,22 @@ export interface NamedFile {
   isFolder: boolean;
 }
 
+/**
+ * An open file that gets another name of its inode. It needs no remap, because the file exists by that name.
+ */
+export interface RenamedFile {
+  key: string;
+  mount: number;
+  path: Buffer;
+}
+
+/** A removed folder that gets another name, because CRIU could not make it again by its own. */
+export interface RenamedFolder {
+  mount: number;
+  was: Buffer;
+  as: Buffer;
+}
+
 /** @throws CRIU_IMAGE_INVALID */
 export function* openFilesIn(files: Buffer): Generator<OpenFile> {
   const reader = new FieldReader(files);
@@ -78,5 +94,70 @@ function readReg(reader: FieldReader, end: number, reg: NamedFile): void {
     else if (reader.field === 9) reg.isExternal = reader.bool();
     else if (reader.field === 10) reg.isFolder = (reader.uint32() & fileTypes) === directory;
     else reader.skip(end);
+  }
+}
+
+/** Those of RENAMED whose name no file in files.img has. CRIU would not open them by that name. */
+export function lostNames(files: Buffer, renamed: readonly RenamedFile[]): RenamedFile[] {
+  if (renamed.length === 0) return [];
+  const lost = new Map(renamed.map(file => [file.path.toString('latin1'), file]));
+  for (const { reg } of openFilesIn(files)) if (reg) lost.delete(nameText(files, reg));
+  return renamed.filter(({ path }) => lost.has(path.toString('latin1')));
+}
+
+/** Those of KEYS that are still external regular files in files.img. */
+export function stillExternal(files: Buffer, keys: Iterable<string>): Set<string> {
+  const wanted = new Set(keys);
+  const found = new Set<string>();
+  for (const { reg } of openFilesIn(files)) {
+    const key = reg?.isExternal ? nameText(files, reg) : undefined;
+    if (key !== undefined && wanted.has(key)) found.add(key);
+  }
+  return found;
+}
+
+/**
+ * Gives removed folders other names. Several may have had one name, and nothing in files.img tells them
+ * apart. As all are empty, each may get any of the names that are there for them.
+ */
+export class FolderNames {
+  readonly #free = new Map<string, Buffer[]>();
+  /** By the folder's mount and its ghost's id; undefined where the folder keeps its name. */
+  readonly #given = new Map<string, Buffer | undefined>();
+
+  constructor(
+    private readonly files: Buffer,
+    folders: readonly RenamedFolder[],
+    private readonly mountNamespace: boolean,
+  ) {
+    if (folders.length === 0) return;
+    const given = this.#names();
+    for (const { mount, was, as } of folders) {
+      // A seal that was interrupted has given it already.
+      if (given.has(as.toString('latin1'))) continue;
+      const key = this.#key(mount, was.toString('latin1'));
+      this.#free.set(key, [...(this.#free.get(key) ?? []), as]);
+    }
+  }
+
+  /** @param ghostId of the folder, which may be open several times. @returns undefined: the name stays */
+  of(reg: NamedFile, ghostId: number): { path: Buffer; mount: number } | undefined {
+    if (!reg.isFolder || this.#free.size === 0) return undefined;
+    const folder = `${reg.mount} ${ghostId}`;
+    if (!this.#given.has(folder))
+      this.#given.set(folder, this.#free.get(this.#key(reg.mount, nameText(this.files, reg)))?.shift());
+    const path = this.#given.get(folder);
+    return path && { path, mount: reg.mount };
+  }
+
+  #names(): Set<string> {
+    const names = new Set<string>();
+    for (const { reg } of openFilesIn(this.files)) if (reg?.isFolder) names.add(nameText(this.files, reg));
+    return names;
+  }
+
+  /** CRIU writes mount ids only where the processes have a mount namespace of their own. */
+  #key(mount: number, name: string): string {
+    return `${this.mountNamespace ? mount : ''} ${name}`;
   }
 }

@@ -6,7 +6,15 @@
 import { bounds } from '../base/bounds.js';
 import { collectAfter } from '../base/memory.js';
 import { FieldReader } from './field-reader.js';
-import { type NamedFile, nameIn, nameText, openFilesIn } from './files-image.js';
+import {
+  FolderNames,
+  type NamedFile,
+  nameIn,
+  nameText,
+  openFilesIn,
+  type RenamedFile,
+  type RenamedFolder,
+} from './files-image.js';
 import { broken, entryPlaces, ImageWriter, joinImage, magic } from './frame.js';
 import { decode, encode } from './message.js';
 import { fileEntry, remapFilePathEntry } from './messages.js';
@@ -20,15 +28,6 @@ export interface ExternalGhost {
   /** The remap id; in hexadecimal it is the ID in the name ghost-file-ID.img. */
   id: number;
   paths: RenamedFile[];
-}
-
-/**
- * An open file that gets another name of its inode. It needs no remap, because the file exists by that name.
- */
-export interface RenamedFile {
-  key: string;
-  mount: number;
-  path: Buffer;
 }
 
 export interface SealPlan {
@@ -59,12 +58,14 @@ export function planSeal(
   ghosts: readonly ExternalGhost[],
   mountNamespace: boolean,
   renamed: readonly RenamedFile[] = [],
+  folders: readonly RenamedFolder[] = [],
 ): SealPlan {
   const byKey = new Map<string, Turn>();
   for (const place of renamed) byKey.set(place.key, { place });
   for (const { id, paths } of ghosts) for (const place of paths) byKey.set(place.key, { place, ghostId: id });
   const criuRemaps = [...readRemaps(remaps)];
-  const turned = turnFiles(files, criuRemaps, byKey, mountNamespace);
+  const folderNames = new FolderNames(files, folders, mountNamespace);
+  const turned = turnFiles(files, criuRemaps, byKey, folderNames, mountNamespace);
   collectAfter(files.length);
   const ourIds = new Set(ghosts.map(ghost => ghost.id));
   const isSealed = ({ isGhost, remapId }: Remap) => isGhost && ourIds.has(remapId);
@@ -114,16 +115,18 @@ function turnFiles(
   files: Buffer,
   criuRemaps: readonly Remap[],
   byKey: ReadonlyMap<string, Turn>,
+  folderNames: FolderNames,
   mountNamespace: boolean,
 ): TurnedFiles {
-  const hasRemap = new Set(criuRemaps.map(({ origId }) => origId));
+  const remapOf = new Map(criuRemaps.map(remap => [remap.origId, remap]));
   const added: Remap[] = [];
   const remapped: TurnedFiles['remapped'] = new Map();
   let folders = 0;
   let count = 0;
   const sealed = new ImageWriter(magic.FILES, 'files.img', files.length, bounds.files.bytes);
   for (const { id, start, end, isRegular, reg } of openFilesIn(files)) {
-    if (isRegular && reg && hasRemap.has(id)) {
+    const remap = isRegular && reg ? remapOf.get(id) : undefined;
+    if (reg && remap) {
       remapped.set(id, reg);
       if (reg.isFolder) folders += 1;
       if (folders > mostFolders)
@@ -131,11 +134,13 @@ function turnFiles(
     }
     const turn = isRegular && reg?.isExternal ? byKey.get(nameText(files, reg)) : undefined;
     if (!turn) {
-      sealed.append(files, start, end);
+      const place = reg && remap?.isGhost ? folderNames.of(reg, remap.remapId) : undefined;
+      if (place) sealed.append(turnEntry(files.subarray(start, end), place, mountNamespace));
+      else sealed.append(files, start, end);
       continue;
     }
     count += 1;
-    if (turn.ghostId !== undefined && !hasRemap.has(id)) {
+    if (turn.ghostId !== undefined && !remapOf.has(id)) {
       if (criuRemaps.length + added.length === mostRemaps)
         throw broken('remap-fpath.img', `sealed it would have more than ${mostRemaps} entries`);
       added.push({ at: undefined, origId: id, remapId: turn.ghostId, isGhost: true });
@@ -146,7 +151,11 @@ function turnFiles(
 }
 
 /** The entry as CRIU would have written it for a file that has the name of PLACE. */
-function turnEntry(entry: Buffer, place: RenamedFile, mountNamespace: boolean): Uint8Array {
+function turnEntry(
+  entry: Buffer,
+  place: Pick<RenamedFile, 'path' | 'mount'>,
+  mountNamespace: boolean,
+): Uint8Array {
   const file = decode(fileEntry, entry, 'files.img');
   if (!file.reg) throw broken('files.img', 'an entry has lost its file');
   file.reg.name = place.path;
@@ -223,25 +232,6 @@ export function lostRemaps(
     const named = ghost.paths.flatMap(({ path }) => filesByName.get(path.toString('latin1')) ?? []);
     return named.length > 0 && !named.some(id => ghostOfFile.get(id) === ghost.id);
   });
-}
-
-/** Those of RENAMED whose name no file in files.img has. CRIU would not open them by that name. */
-export function lostNames(files: Buffer, renamed: readonly RenamedFile[]): RenamedFile[] {
-  if (renamed.length === 0) return [];
-  const lost = new Map(renamed.map(file => [file.path.toString('latin1'), file]));
-  for (const { reg } of openFilesIn(files)) if (reg) lost.delete(nameText(files, reg));
-  return renamed.filter(({ path }) => lost.has(path.toString('latin1')));
-}
-
-/** Those of KEYS that are still external regular files in files.img. */
-export function stillExternal(files: Buffer, keys: Iterable<string>): Set<string> {
-  const wanted = new Set(keys);
-  const found = new Set<string>();
-  for (const { reg } of openFilesIn(files)) {
-    const key = reg?.isExternal ? nameText(files, reg) : undefined;
-    if (key !== undefined && wanted.has(key)) found.add(key);
-  }
-  return found;
 }
 
 /** A files.img as CRIU would write it for regular files that it leaves to us. */

@@ -20,6 +20,8 @@ export function assertDecodes(manifest: Manifest, subject: string): void {
     bytesFromBase64(manifest.earlierInventory?.content ?? '');
     field = 'links';
     for (const link of manifest.links ?? []) pathFromText(link);
+    field = 'renamedFolders';
+    for (const { was, as } of manifest.renamedFolders ?? []) for (const path of [was, as]) pathFromText(path);
     field = 'linkedNames';
     for (const { mountPoint, name } of manifest.linkedNames?.files ?? [])
       for (const path of [mountPoint, name]) pathFromText(path);

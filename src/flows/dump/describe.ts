@@ -3,13 +3,16 @@ import type {
   LinkedGroup,
   Manifest,
   ManifestGhost,
+  RenamedFolder as RenamedFolderRecord,
 } from '../../base/documents/generated/manifest.js';
+import { isDirectory } from '../../base/host/file-type.js';
 import type { FileStat } from '../../base/host/host.js';
 import { birthOf } from '../../base/host/identity.js';
 import type { IdMap } from '../../base/id-map.js';
 import { pathFromText, pathToText } from '../../base/text/path-bytes.js';
 import { showDev, showTime } from '../../base/units.js';
-import type { ExternalGhost, RenamedFile } from '../../criu/seal-plan.js';
+import type { RenamedFile, RenamedFolder } from '../../criu/files-image.js';
+import type { ExternalGhost } from '../../criu/seal-plan.js';
 import { externalKey, type Ghost, toRecord } from '../../ghost/ghost.js';
 import { findLinkedNames } from '../choose/linked-names.js';
 import type { PinnedGhost } from '../choose/pin.js';
@@ -77,11 +80,11 @@ export function physicalDev({ ghost, stat }: PinnedGhost): bigint {
   return (ghost.filesystem === 'btrfs' ? ghost.mounts[0]?.dev : undefined) ?? stat.dev;
 }
 
-/** The part of the manifest that is about all linked ghosts together. */
-export type Linked = Pick<Manifest, 'links' | 'linkedNames'>;
+/** The part of the manifest that is about names of files whose content is not in it. */
+export type Names = Pick<Manifest, 'links' | 'linkedNames' | 'renamedFolders'>;
 
 /** Lists the open files of linked ghosts, under the first name that the inode still has on each mount. */
-export function describeLinked({ host }: Context, ghosts: readonly Ghost[]): Linked {
+export function describeLinked({ host }: Context, ghosts: readonly Ghost[]): Names {
   const links = ghosts.flatMap(describeLinks);
   const linkedNames = findLinkedNames(
     host,
@@ -96,6 +99,20 @@ function describeLinks(ghost: Ghost): KeyPath[] {
       ? [{ key: externalKey(mount.id, ghost.stat.ino), mount: mount.id, ...pathToText(mount.names[0]) }]
       : [],
   );
+}
+
+/** maxItems of the manifest's schema. The others keep the names that CRIU gives them. */
+const mostRenamed = 4000;
+
+/** CRIU keeps removed folders itself. We rename those that it could not make again by their own names. */
+export function describeRenamedFolders(ghosts: readonly Ghost[]): Names {
+  const folders = ghosts.filter(({ stat }) => isDirectory(stat.mode));
+  const renamed = folders.flatMap(({ mounts }) =>
+    mounts.flatMap(({ id, path, restorable }) =>
+      restorable ? [{ mount: id, was: pathToText(path), as: pathToText(restorable) }] : [],
+    ),
+  );
+  return renamed.length > 0 ? { renamedFolders: renamed.slice(0, mostRenamed) } : {};
 }
 
 const inMemory = new Set(['tmpfs', 'ramfs']);
@@ -121,6 +138,10 @@ function describeGroup(
 
 export function toKeyPath(place: KeyPath): RenamedFile {
   return { key: place.key, mount: place.mount, path: pathFromText(place) };
+}
+
+export function toRenamedFolder({ mount, was, as }: RenamedFolderRecord): RenamedFolder {
+  return { mount, was: pathFromText(was), as: pathFromText(as) };
 }
 
 export function toExternal(ghost: ManifestGhost): ExternalGhost {

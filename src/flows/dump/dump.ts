@@ -21,7 +21,7 @@ import { removeImagesAlone } from '../directory/other-images.js';
 import { beginSync, searchGhosts } from '../steps.js';
 import { copyAll, toCopies } from './copy-all.js';
 import { copyNamed } from './copy-named.js';
-import { describeLinked, type Linked } from './describe.js';
+import { describeLinked, describeRenamedFolders, type Names } from './describe.js';
 import { takeElsewhere } from './elsewhere.js';
 import { type DumpRequest, hasOurs, makeJournal } from './journal.js';
 import { watchServers, watchUnpin } from './watch-servers.js';
@@ -52,8 +52,8 @@ export async function dumpGhosts(context: Context, request: DumpRequest): Promis
     let dumped: Dumped | undefined;
     try {
       named = pinNamed(context, request, found.named, chosen.length);
-      const linked = describeLinked(context, chosen);
-      const held = { pinned, named, linked };
+      const renamed = criu && policy.enabled ? describeRenamedFolders(found.ghosts) : {};
+      const held = { pinned, named, names: { ...describeLinked(context, chosen), ...renamed } };
       const journal = await dumpPinned(watched, request, held, leftOut, () => watch?.stop());
       dumped = { journal, found };
       return dumped;
@@ -86,21 +86,21 @@ function letGo(
 interface Held {
   pinned: readonly PinnedGhost[];
   named: readonly PinnedNamed[];
-  linked: Linked;
+  names: Names;
 }
 
 /** @param onCopied is called when the ghosts are copied: from then on no server is asked for anything */
 async function dumpPinned(
   context: Context,
   request: DumpRequest,
-  { pinned, named, linked }: Held,
+  { pinned, named, names }: Held,
   leftOut: readonly LeftOut[],
   onCopied: () => void,
 ): Promise<Manifest> {
   const { host } = context;
   const { images, warm } = request;
   const count = pinned.length + named.length;
-  const needed = count > 0 || linked.links !== undefined || !request.criu;
+  const needed = count > 0 || hasOurs({ ghosts: [], ...names }) || !request.criu;
   const mayTake = count > 0 && warm?.mayHave === true && ownsFolder(context, images);
   const earlier = pinned.map(({ ghost, stat }) =>
     mayTake && ghost.class !== 'linked' ? warm?.take(stat) : undefined,
@@ -112,7 +112,7 @@ async function dumpPinned(
   clearImages(host, images, [...earlier, ...named.map(pin => pin.warm)]);
   if (needed) host.files.makeDirectory(`${images}/${folder}`);
   try {
-    const journal = makeJournal(context, request, pinned, linked, earlier);
+    const journal = makeJournal(context, request, pinned, names, earlier);
     const copies = toCopies(pinned, journal, earlier);
     if (request.elsewhere)
       await takeElsewhere(context, request, request.elsewhere, journal, { copies, named });

@@ -7,7 +7,7 @@ import type { PinnedGhost } from '../choose/pin.js';
 import { namespacesOf } from '../container/namespaces.js';
 import type { Context } from '../context.js';
 import type { CopyTarget, Elsewhere } from './copy-one.js';
-import { comesBackByName, describeGhost, type Linked } from './describe.js';
+import { comesBackByName, describeGhost, type Names } from './describe.js';
 import type { WarmImages } from './warm-images.js';
 
 export interface DumpRequest extends CopyTarget {
@@ -30,7 +30,7 @@ export function makeJournal(
   context: Context,
   request: DumpRequest,
   pinned: readonly PinnedGhost[],
-  linked: Linked,
+  names: Names,
   earlier: readonly (string | undefined)[] = [],
 ): Manifest {
   const { files, processes } = context.host;
@@ -60,13 +60,17 @@ export function makeJournal(
       const name = request.criu && comesBackByName(pin.ghost) ? linkedName : pendingName;
       return describeGhost(context, pin, ids, index + 1, earlier[index] ?? name(index + 1));
     }),
-    ...linked,
+    ...names,
   };
 }
 
 /** False where nothing of the dump is ours, so that there is nothing to seal. */
-export function hasOurs({ ghosts, links = [] }: Manifest): boolean {
-  return ghosts.length + links.length > 0;
+export function hasOurs({
+  ghosts,
+  links = [],
+  renamedFolders = [],
+}: Pick<Manifest, 'ghosts'> & Names): boolean {
+  return ghosts.length + links.length + renamedFolders.length > 0;
 }
 
 /** CRIU's keys of all files that it shall leave to us. */

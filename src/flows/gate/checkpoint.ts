@@ -9,7 +9,7 @@
 import { bounds } from '../../base/bounds.js';
 import type { Manifest } from '../../base/documents/generated/manifest.js';
 import { GhostkeepError } from '../../base/errors.js';
-import { stillExternal } from '../../criu/seal-plan.js';
+import { stillExternal } from '../../criu/files-image.js';
 import { findGhosts } from '../../ghost/find/find.js';
 import { clearImages } from '../../image/clear-images.js';
 import { folder } from '../../image/layout.js';
@@ -38,8 +38,8 @@ import { noteEarlierGhosts } from '../directory/other-images.js';
 import { asOwner } from '../directory/owner.js';
 import { thaw } from '../directory/thaw.js';
 import { whyUnsealable } from '../directory/unsealable.js';
-import { describeLinked, type Linked } from '../dump/describe.js';
-import { keysOfJournal, makeJournal } from '../dump/journal.js';
+import { describeLinked, describeRenamedFolders, type Names } from '../dump/describe.js';
+import { hasOurs, keysOfJournal, makeJournal } from '../dump/journal.js';
 import { finishDump } from '../seal/finish.js';
 import { leaveOutTooLarge } from './checkpoint-room.js';
 import { warnOfGoneSources } from './warn-of-gone-sources.js';
@@ -105,11 +105,12 @@ async function aroundCommand(
   assertNothingLost(context, { policy, pids }, found);
   // CRIU freezes a container that could not be paused only later.
   const mayOpenMore = !paused && mustKeepShm(context, { policy, pids });
-  const linked = describeLinked(context, chosen);
+  const renamed = policy.enabled ? describeRenamedFolders(found.ghosts) : {};
+  const names = { ...describeLinked(context, chosen), ...renamed };
   const pinned = pinGhosts(processes, chosen.filter(needsCopy));
   try {
     for (const pin of pinNamed(context, { policy, pids }, found.named, chosen.length)) pinned.push(pin);
-    if (pinned.length === 0 && !linked.links) {
+    if (pinned.length === 0 && !hasOurs({ ghosts: [], ...names })) {
       await asOwner(
         context,
         images,
@@ -136,7 +137,7 @@ async function aroundCommand(
           const fitting = leaveOutTooLarge(context, { images, pids, policy }, pinned, bases.bytes);
           clearImages(context.host, images, bases.names);
           files.makeDirectory(`${images}/${folder}`);
-          const made = pinnedJournal(context, request, pids, fitting, linked, policy, paused);
+          const made = pinnedJournal(context, request, pids, fitting, names, policy, paused);
           writeJournal(files, images, made, { durable: true });
           return made;
         } catch (error) {
@@ -172,7 +173,7 @@ function pinnedJournal(
   request: CheckpointRequest,
   pids: readonly number[],
   pinned: readonly PinnedGhost[],
-  linked: Linked,
+  names: Names,
   policy: Policy,
   paused: boolean,
 ): Manifest {
@@ -180,7 +181,7 @@ function pinnedJournal(
   const { images, container } = request.command;
   const earlierGhosts = noteEarlierGhosts(context, images);
   const dump = { images, pids, policy, criu: true, container, earlierGhosts };
-  const journal = makeJournal(context, dump, pinned, linked);
+  const journal = makeJournal(context, dump, pinned, names);
   const self = processes.self();
   const startTime = processes.startTime(self);
   if (paused) journal.thaw = true;

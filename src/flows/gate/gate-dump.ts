@@ -3,7 +3,7 @@
 import { bounds } from '../../base/bounds.js';
 import type { Manifest } from '../../base/documents/generated/manifest.js';
 import { fieldsOf, GhostkeepError, reasonOf } from '../../base/errors.js';
-import { lostNames } from '../../criu/seal-plan.js';
+import { lostNames } from '../../criu/files-image.js';
 import { clearImages } from '../../image/clear-images.js';
 import { isOfThisCheckpoint } from '../../image/inventory.js';
 import { showSummary } from '../../image/summary.js';

@@ -28,7 +28,7 @@ import type { Context } from '../context.js';
 import { thaw } from '../directory/thaw.js';
 import { assertNotEncrypted } from '../directory/unsealable.js';
 import { warnOfRefused } from '../directory/warn-of-refused.js';
-import { toExternal, toKeyPath } from '../dump/describe.js';
+import { toExternal, toKeyPath, toRenamedFolder } from '../dump/describe.js';
 import { adopt } from './adopt.js';
 import { assertNotTaken, giveNames } from './give-names.js';
 
@@ -160,7 +160,7 @@ function sealCriu(context: Context, images: string, journal: Manifest, { durable
     );
   if (others.tooManyAdopted > 0) warnOfUnlisted(context.log, others.tooManyAdopted);
   const adopted = [...others.adopted].flatMap(([id, name]) => adopt(context, images, id, name));
-  const { earlierInventory: _, heldBy: __, earlierGhosts = [], ...rest } = journal;
+  const { earlierInventory: _, heldBy: __, earlierGhosts = [], renamedFolders: ___, ...rest } = journal;
   const manifest: Manifest = { ...rest, state: 'sealed', inventory, ghosts: [...ghosts, ...adopted] };
   if (adopted.length > 0)
     assertDocument<Manifest>('Manifest', { ...manifest, ghosts: adopted }, manifestName, 'MANIFEST_INVALID');
@@ -200,6 +200,7 @@ function sealOpenFiles(
     named.map(toExternal),
     journal.mountNamespace,
     journal.links?.map(toKeyPath),
+    journal.renamedFolders?.map(toRenamedFolder),
   );
   collectAfter(filesImage.length);
   // We write the remaps first: while files.img still has external entries, nothing uses them. In the other

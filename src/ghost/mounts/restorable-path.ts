@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { errnoOf } from '../../base/errors.js';
 import { looksSilly } from '../../base/filesystems.js';
+import { isDirectory } from '../../base/host/file-type.js';
 import type { ProcessView } from '../../base/host/host.js';
 import type { Ghost, GhostMount } from '../ghost.js';
 import type { MountTree } from './cover.js';
@@ -24,6 +25,10 @@ export interface Held {
  * same folder, where the container could write. If the folder is hidden by another mount or no longer exists
  * as a folder, we choose a name in the root of the mount. Ghosts have no name after restore, so any free name
  * will do. It has 96 random bits, which a process that fills the mount cannot foresee.
+ *
+ * CRIU makes a removed folder again by its own path, uses what is there if the name is taken, and removes
+ * that name at the end. So the restore would remove an empty folder of somebody else's, and fail at any other
+ * file. It would also fail where two removed folders had one path.
  * @param root a process with the namespace's own root; undefined where paths cannot or must not be looked at
  */
 export function noteRestorablePaths(
@@ -81,12 +86,16 @@ function choosePaths(
   const areFree = (names: readonly Buffer[]) =>
     names.length === 0 ? [] : freeNames(processes, root, id, mountPoint, folder, names);
   const free = areFree(held.map(({ mount }) => mount.path.subarray(folder.length + 1)));
-  const isGood = ({ ghost, mount }: Held, index: number) =>
+  const folders = new Set<string>();
+  const isGood = ({ ghost, mount }: Held, index: number) => {
+    if (mount.path.length > longestPath) return false;
+    if (isDirectory(ghost.stat.mode))
+      return free[index] === true && folders.size < folders.add(mount.path.toString('latin1')).size;
     // A silly-renamed ghost may still have its own name. A ghost that FUSE renamed shows the name it was
     // opened by.
-    (free[index] === true || (ghost.class === 'silly-renamed' && looksSilly(mount.path))) &&
-    mount.path.length - folder.length - 1 <= longestName &&
-    mount.path.length <= longestPath;
+    const isUsable = free[index] === true || (ghost.class === 'silly-renamed' && looksSilly(mount.path));
+    return isUsable && mount.path.length - folder.length - 1 <= longestName;
+  };
   const others = held.map((each, index) => (isGood(each, index) ? undefined : pathIn(folder)));
   const wanted = others.filter(other => other !== undefined);
   const usable = areFree(wanted.map(other => other.subarray(withSlash(folder).length)));

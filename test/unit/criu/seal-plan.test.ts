@@ -1,15 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { GhostkeepError } from '../../../src/base/errors.js';
+import { stillExternal } from '../../../src/criu/files-image.js';
 import { joinImage, magic, splitImage } from '../../../src/criu/frame.js';
-import {
-  type ExternalGhost,
-  largestRemapId,
-  planSeal,
-  remappedGhosts,
-  stillExternal,
-} from '../../../src/criu/seal-plan.js';
+import { type ExternalGhost, largestRemapId, planSeal, remappedGhosts } from '../../../src/criu/seal-plan.js';
 import { ghostkeepError } from '../expect.js';
+import { filesOf } from './files-of.js';
 import { filesImage, fown, pipeFile, regFile, remap, remapsImage } from './images.js';
 import { bytes, fixed32, fixed64, message, varint, zigzag } from './wire.js';
 
@@ -191,6 +187,41 @@ describe('planSeal', () => {
       removed(files, ...old),
       remapsImage(remap(2, 7, 1), ...ids.map(id => remap(id, id + 10, 1))),
     );
+  });
+
+  it('when a removed folder gets another name, all its open files get it, and no other entry changes', () => {
+    const files = [folder(5, '/data'), folder(6, '/data'), folder(7, '/z'), folder(8, '/data'), external];
+    const old = [remap(5, 1, 1), remap(6, 1, 1), remap(7, 2, 1)];
+    const [was, as] = [Buffer.from('/data'), Buffer.from('/.ghostkeep-1')];
+    const seal = (image: Buffer, mount = 30, mountNamespace = true) =>
+      planSeal(image, remapsImage(...old), [ghost()], mountNamespace, [], [{ mount, was, as }]).files;
+    const sealed = seal(filesImage(...files));
+    const [five, six, ...others] = ['5 /.ghostkeep-1 @30', '6 /.ghostkeep-1 @30', '7 /z @30', '8 /data @30'];
+    assert.deepEqual(filesOf(sealed), [five, six, ...others, '2 /data/tmp @30']);
+    assert.ok(seal(sealed).equals(sealed), 'a second seal changed something');
+    assert.equal(filesOf(seal(filesImage(...files), 31))[0], '5 /data @30');
+    // Without a mount namespace CRIU writes no mount, and we know it from the processes.
+    const bare = regFile({ id: 5, name: '/data', mode: 0o040755 });
+    assert.deepEqual(filesOf(seal(filesImage(bare), 31, false)), ['5 /.ghostkeep-1']);
+  });
+
+  it('when two removed folders had one name, they get different names, also if the seal was interrupted', () => {
+    const was = Buffer.from('/data');
+    const old = remapsImage(remap(5, 1, 1), remap(6, 2, 1));
+    const seal = (image: Buffer, ...names: string[]) =>
+      planSeal(
+        image,
+        old,
+        [],
+        true,
+        [],
+        names.map(as => ({ mount: 30, was, as: Buffer.from(as) })),
+      ).files;
+    const files = filesImage(folder(5, '/data'), folder(6, '/data'));
+    assert.deepEqual(filesOf(seal(files, '/a', '/b')), ['5 /a @30', '6 /b @30']);
+    const one = seal(files, '/a');
+    assert.deepEqual(filesOf(one), ['5 /a @30', '6 /data @30']);
+    assert.ok(seal(one, '/a').equals(one), 'the second seal gave one name twice');
   });
 
   it("when a folder's remap is of another type, or the file's mode is unknown, the remap keeps its place", () => {

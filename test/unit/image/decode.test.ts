@@ -75,6 +75,11 @@ describe('reading a manifest', () => {
   it('when the path of a link or the inventory is not base64, the manifest is refused', () => {
     const links = [{ key: 'file[1:1]', mount: 1, path: '/a', pathBytes: '*' }];
     assert.throws(() => read(aManifest({ links })), ghostkeepError('MANIFEST_INVALID', 'links'));
+    const renamedFolders = [{ mount: 1, was: { path: '/a' }, as: { path: '/b', pathBytes: '*' } }];
+    assert.throws(
+      () => read(aManifest({ renamedFolders })),
+      ghostkeepError('MANIFEST_INVALID', 'renamedFolders'),
+    );
     assert.throws(() => read(aManifest({ inventory: '*' })), ghostkeepError('MANIFEST_INVALID', 'inventory'));
   });
 });

@@ -87,6 +87,42 @@ def mixed():
     return fds
 
 
+def taken():
+    """Another folder has the name by now, and a file in it has the ghost's. CRIU would remove that folder, and could not."""
+    path = folder("/data/taken")
+    fds = {"taken/": handle(path), "taken": ghost("taken", path + "/x")}
+    os.rmdir(path)
+    write(folder(path) + "/x", "another")
+    return fds
+
+
+def taken_empty():
+    """CRIU would remove the empty folder that has the name by now."""
+    path = folder("/data/empty")
+    fds = {"taken_empty/": handle(path)}
+    os.rmdir(path)
+    folder(path)
+    return fds
+
+
+def taken_file():
+    path = folder("/data/file")
+    fds = {"taken_file/": handle(path)}
+    os.rmdir(path)
+    write(path, "another")
+    return fds
+
+
+def twice():
+    """CRIU would make one folder for both, and remove it twice."""
+    fds = {}
+    for place in ("twice_1", "twice_2"):
+        path = folder("/data/twice")
+        fds |= {place + "/": handle(path), place: ghost(place, path + "/x")}
+        os.rmdir(path)
+    return fds
+
+
 def look(name, fd):
     now = os.fstat(fd)
     wrong = []

@@ -21,11 +21,12 @@ expect_same() {
 
 # comes_back RUNTIME stock|gate DESCRIPTORS PLACE…: stock or gate says who restores it.
 comes_back() {
-	local runtime=$1 by=$2 name=removed-$2-$1 descriptors=$3 images left
+	local runtime=$1 by=$2 name=removed-$2-$1 descriptors=$3 images there left
 	shift 3
 	with_ghostkeep
 	start_python "$runtime" "$name" ready "removed.py $*"
 	expect_same "$runtime" "$name" "$descriptors"
+	there=$(cd "$(data_of "$runtime" "$name")" && find . ! -name seen | sort | xargs)
 	images=$(images_of "$runtime" "$name")
 	expect_ok checkpoint_container "$runtime" "$name" "$images"
 	keep_log "$images/ghostkeep.log"
@@ -34,8 +35,8 @@ comes_back() {
 	[ "$by" = gate ] || without_gate
 	restore_container "$runtime" "$name" "$images"
 	expect_same "$runtime" "$name" "$descriptors"
-	left=$(ls -A "$(data_of "$runtime" "$name")")
-	[ "$left" = $'ready\nseen' ] || fail "CRIU left behind: $left"
+	left=$(cd "$(data_of "$runtime" "$name")" && find . ! -name seen | sort | xargs)
+	[ "$left" = "$there" ] || fail "there is $left, and not $there"
 }
 
 places='working folder_after folder_before several nested mixed'
@@ -44,3 +45,8 @@ check runc "working directory, descriptors, nested, several, one of CRIU's: by C
 	comes_back runc stock 19 $places
 # shellcheck disable=SC2086 # words
 check crun "the same, with the gate at restore" comes_back crun gate 19 $places
+
+taken='taken taken_empty taken_file twice'
+# shellcheck disable=SC2086 # words
+check runc "names that others have by now, two folders of one name: by CRIU alone" comes_back runc stock 8 $taken
+check crun "a name that another folder has by now, no ghost in it, with the gate" comes_back crun gate 1 taken_empty

@@ -8,6 +8,7 @@ import { checkBeforeRestore } from '../../../../src/flows/restore/check-before.j
 import { sealImages } from '../../../../src/flows/seal/seal.js';
 import { readJournal, readManifest } from '../../../../src/image/manifest.js';
 import { resolvePolicy } from '../../../../src/oci/policy.js';
+import { filesOf } from '../../criu/files-of.js';
 import { filesImage, regFile, remap, remapsImage } from '../../criu/images.js';
 import { ghostkeepError } from '../../expect.js';
 import { fakeContext, fakeFile, fakeMount, opened } from '../../fake-host.js';
@@ -134,6 +135,41 @@ describe('GateDump', () => {
   it('when CRIU has failed before it named a process, finish succeeds', async () => {
     const { gate, files } = container();
     await gate.finish(-1);
+    assert.deepEqual(ours(files), []);
+  });
+
+  it('when a removed folder has a name that belongs to another file by now, sealing renames the folder, also if no ghost is ours', async () => {
+    for (const withGhost of [true, false]) {
+      const { gate, files, processes } = container();
+      const folder = opened(fakeFile({ ino: 9n, mode: 0o040755 }), '/data/d (deleted)');
+      const file = opened(fakeFile({ ino: 8n }), '/data/x (deleted)');
+      processes.add(300, {
+        fds: { 3: folder, ...(withGhost ? { 4: file } : {}) },
+        inRoot: { '/data/d': fakeFile({ ino: 77n }) },
+      });
+      const keys = await gate.checkpoint(300);
+      assert.equal(keys.length, withGhost ? 1 : 0);
+      const theirs = regFile({ id: 7, name: '/data/d', mount: 30, mode: 0o040755 });
+      const ours = keys.map(name => regFile({ id: 8, name, ext: true }));
+      files.put(`${images}/files.img`, filesImage(theirs, ...ours));
+      files.put(`${images}/remap-fpath.img`, remapsImage(remap(7, 1, 1)));
+      files.put(`${images}/ghost-file-1.img`, 'a folder has no content');
+      await gate.finish(0);
+      assert.match(
+        filesOf(files.read(`${images}/files.img`, { bytes: 9999, code: 'IO' }))[0] ?? '',
+        /^7 \/data\/\.ghostkeep-[0-9a-f]{24} @30$/,
+      );
+      const manifest = readManifest(files, images);
+      assert.deepEqual([manifest.state, manifest.renamedFolders], ['sealed', undefined]);
+    }
+  });
+
+  it('when the policy is off, a removed folder keeps its name', async () => {
+    const { gate, files, processes } = container();
+    const folder = opened(fakeFile({ ino: 9n, mode: 0o040755 }), '/data/d (deleted)');
+    processes.add(300, { fds: { 3: folder }, inRoot: { '/data/d': fakeFile({ ino: 77n }) } });
+    gate.accept('enabled=false');
+    assert.deepEqual(await gate.checkpoint(300), []);
     assert.deepEqual(ours(files), []);
   });
 

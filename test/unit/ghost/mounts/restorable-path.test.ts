@@ -10,13 +10,14 @@ function pathsOf(
   paths: string[],
   mountPoint = '/data',
   inRoot?: Record<string, FakeFile>,
+  mode = 0o100600,
 ): (string | undefined)[] {
   const { processes } = fakeHost();
   processes.add(100, { ...(inRoot ? { inRoot } : {}) });
   const tree = new MountTree();
   tree.add(fakeMount(30, { mountPoint: Buffer.from(mountPoint) }));
   tree.add(fakeMount(31, { parent: 30, mountPoint: Buffer.from('/data/hidden') }));
-  const ghost = { class: 'unlinked' } as Ghost;
+  const ghost = { class: 'unlinked', stat: { mode } } as Ghost;
   const held = paths.map(path => ({
     ghost,
     mount: { id: 30, path: Buffer.from(path, 'latin1'), mountPoint: Buffer.from(mountPoint) },
@@ -60,6 +61,21 @@ describe('noteRestorablePaths', () => {
   it('when many ghosts are in one folder, each gets a name of its own', () => {
     const paths = pathsOf(['/data/hidden/x', '/data/hidden/x', '/data/hidden/y', '/data/z']);
     assert.deepEqual([new Set(paths).size, paths[3]], [4, undefined]);
+  });
+
+  it("when another file or another removed folder has a removed folder's name, it gets another one beside it; a long name stays", () => {
+    const long = `/data/${'n'.repeat(255)}`;
+    const paths = ['/data/d', '/data/free', '/data/twice', '/data/twice', long];
+    const [taken, free, first, second, ...rest] = pathsOf(
+      paths,
+      '/data',
+      { '/data/d': fakeFile() },
+      0o040755,
+    );
+    assert.match(taken ?? '', own);
+    assert.deepEqual([free, first], [undefined, undefined]);
+    assert.match(second ?? '', own);
+    assert.deepEqual(rest, [undefined]);
   });
 
   it('when the mount is a single file, the ghost gets no other path, because there is no folder for it', () => {
