@@ -57,6 +57,17 @@ async function there(file: string): Promise<void> {
   while (!fs.existsSync(file)) await sleep(5);
 }
 
+/** All files below FOLDER, with what shows that one was written. */
+function stateOf(folder: string): string[] {
+  return fs
+    .readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .map(name => {
+      const { ino, size, mtimeMs, ctimeMs } = fs.lstatSync(`${folder}/${name}`);
+      return [name, ino, size, mtimeMs, ctimeMs].join(' ');
+    })
+    .sort();
+}
+
 /** Another process that owns IMAGES, and the words by which a refusal names it. */
 async function owner(t: TestContext, images: string): Promise<ChildProcess> {
   const child = spawn('flock', ['--no-fork', images, 'sh', '-c', 'echo locked; exec sleep 600'], {
@@ -120,6 +131,51 @@ describe('an image directory', () => {
     assert.equal(await gate.end(), 1);
     assert.deepEqual(pathsIn(sealed), [`${folder}/ghost`]);
     assert.ok(!fs.existsSync(journal));
+  });
+
+  it('when a process owns the directory, no command that works on many checkpoints writes there, in a parent or in a child', async t => {
+    const { folder } = setting(t);
+    const pid = await holder(t, folder, 'ghost', 1_000_000);
+    const [parent, child, next, empty] = ['parent', 'child', 'next', 'empty'].map(
+      name => `${folder}/${name}`,
+    ) as [string, string, string, string];
+    for (const images of [parent, child, next])
+      assert.equal(ghostkeep([...dump(pid, images), '--digest']).status, 0);
+    assert.equal(ghostkeep(['pack', '-D', child, '--parent', parent]).status, 0);
+    fs.mkdirSync(empty);
+    const before = stateOf(folder);
+    const writers: [owned: string, ...args: string[]][] = [
+      ...[next, parent].map((owned): [string, ...string[]] => [
+        owned,
+        'pack',
+        '-D',
+        next,
+        '--parent',
+        parent,
+      ]),
+      ...[next, parent].map((owned): [string, ...string[]] => [owned, 'share', '-D', next, parent]),
+      ...[child, parent].flatMap((owned): [string, ...string[]][] => [
+        [owned, 'dedup', '-D', child, '--discard-older'],
+        [owned, 'forget', '-D', parent],
+        [owned, 'restore', '-D', child, '--auto-dedup', '--to', `${folder}/back`],
+      ]),
+      [child, 'materialize', '-D', child],
+      [child, 'materialize', '-D', child, '--to', `${folder}/back`],
+      [next, 'verify', '--repair', '-D', next],
+    ];
+    const isRefused = async ([owned, ...args]: (typeof writers)[number]) => {
+      const other = await owner(t, owned);
+      assertRefused(await start(t, args).ended, other, `${args[0]}, ${owned} is another process's`);
+      other.kill('SIGKILL');
+      await once(other, 'exit');
+    };
+    for (const writer of writers) await isRefused(writer);
+    // These wait five seconds for the owner.
+    await Promise.all([
+      isRefused([next, 'send-images', '-D', next, '--via', 'cat']),
+      isRefused([empty, 'pre-dump', '--pid', String(pid), '-D', empty]),
+    ]);
+    assert.deepEqual(stateOf(folder), before);
   });
 
   it('when the owner is killed in the middle of a dump, the next dump gets the directory at once', async t => {
