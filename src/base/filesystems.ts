@@ -96,7 +96,8 @@ const table = new Map<string, FileSystem>([
   ['ceph', server],
   ['coda', server],
   ['lustre', server],
-  ['orangefs', { ...server, ...neverLinks }],
+  // OrangeFS registers itself by its former name (fs/orangefs/orangefs-mod.c).
+  ['pvfs2', { ...server, ...neverLinks }],
   ['vboxsf', { ...server, ...neverLinks }],
   ['fuse', fuse],
   // FUSE puts the server's name behind a dot. Object stores cannot give a file a second name; these servers

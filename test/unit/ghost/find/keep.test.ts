@@ -179,7 +179,7 @@ describe('ghosts that CRIU would dump and could not restore', () => {
   });
 
   it('when the file system has no hard links, a checkpoint is refused, and a dump without CRIU copies the ghost', () => {
-    for (const filesystem of ['vfat', 'exfat', 'msdos', 'orangefs', 'vboxsf']) {
+    for (const filesystem of ['vfat', 'exfat', 'msdos', 'pvfs2', 'vboxsf']) {
       const { choose } = on({ filesystem });
       assert.throws(() => choose(true), ghostkeepError('GHOST_UNRESTORABLE', filesystem, 'no hard links'));
       assert.equal(choose(false), 1);
