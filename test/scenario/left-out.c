@@ -6,6 +6,7 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <linux/aio_abi.h>
 #include <linux/io_uring.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -108,6 +109,13 @@ static void segment(void)
 	check(!shmctl(id, IPC_RMID, NULL), "shmctl");
 }
 
+static void aio(void)
+{
+	aio_context_t context = 0;
+
+	check(!syscall(SYS_io_setup, 1, &context), "io_setup");
+}
+
 static void map(int fd, int flags)
 {
 	check(mmap(NULL, 4096, PROT_READ | PROT_WRITE, flags, fd, 0) != MAP_FAILED, "mmap");
@@ -165,6 +173,8 @@ int main(int argc, char **argv)
 			segment();
 		else if (!strcmp(kind, "anonymous"))
 			map(-1, MAP_SHARED | MAP_ANONYMOUS);
+		else if (!strcmp(kind, "aio"))
+			aio();
 		else if (!strcmp(kind, "device"))
 			check(open(argv[1], O_RDONLY) >= 0, argv[1]);
 		else if (!strcmp(kind, "half-stopped"))

@@ -56,11 +56,12 @@ const left = ({ leftOut = [] }: Manifest) => leftOut.map(({ path, inside }) => p
 describe('a dump without CRIU', () => {
   it('a dump without CRIU names on stderr, in the manifest and in show what it leaves out; --allow-missing accepts that', async t => {
     const folder = temporaryFolder(t);
-    const kinds = ['registered', 'in-flight', 'segment', 'anonymous', 'ghost'];
+    const kinds = ['registered', 'in-flight', 'segment', 'anonymous', 'aio', 'ghost'];
     const { pid } = await holding(t, folder, kinds);
     await stop(pid);
     const expected = [
       '/SYSV00000000',
+      '/[aio]',
       '/dev/zero',
       `${folder.replaceAll('\\', '\\x5c')}/registered \\x5c file`,
       'unix socket',
@@ -70,11 +71,16 @@ describe('a dump without CRIU', () => {
     const first = dump(pid, images);
     assert.equal(first.status, 1);
     assert.match(first.stderr, /\[GHOST_LEFT_OUT\]\n$/);
-    for (const what of [/SYSV00000000.*SysV/, /registered .*io_uring/, /in flight .*SCM_RIGHTS/])
+    for (const what of [
+      /SYSV00000000.*SysV/,
+      /registered .*io_uring/,
+      /an aio ring/,
+      /in flight .*SCM_RIGHTS/,
+    ])
       assert.match(first.stderr, what);
     assert.deepEqual(left(first.manifest()), expected);
     const shown = ghostkeep(['show', '-D', images]).stdout;
-    assert.equal(shown.match(/^not in the dump: /gm)?.length, 4);
+    assert.equal(shown.match(/^not in the dump: /gm)?.length, 5);
     assert.deepEqual(left(JSON.parse(ghostkeep(['show', '-D', images, '--json']).stdout)), expected);
 
     assert.equal(ghostkeep(['verify', '-D', images]).status, 0);
@@ -122,7 +128,7 @@ describe('scan', () => {
     assert.doesNotMatch(stdout, /not looked at/);
   });
 
-  it('scan names a removed file behind a loop device, and behind a partition of a loop device', async t => {
+  it('scan, and a dump without CRIU, name a removed file behind a loop device, and behind a partition of a loop device', async t => {
     if (!needs(t, isRoot, 'a loop device needs root')) return;
     const folder = temporaryFolder(t);
     const disk = `${folder}/disk`;
@@ -153,6 +159,8 @@ describe('scan', () => {
         seen().map(({ inside, path }) => [inside, path]),
         [['loop device', disk]],
       );
+      const { status, manifest } = dump(pid, `${folder}/images-${path.basename(node)}`);
+      assert.deepEqual([status, left(manifest())], [1, [disk]]);
       child.kill('SIGKILL');
       await once(child, 'exit');
     }

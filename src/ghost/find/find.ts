@@ -154,6 +154,7 @@ class Search {
       const link = `map_files/${map.address}`;
       this.#entry(pid, `map_files ${map.address}`, link, () => {
         const stat = this.processes.stat(pid, link);
+        if (!kindName(stat.mode)) this.unseen.addUntyped(pid, map);
         if (!this.#see({ pid, what: `map_files ${map.address}`, link, stat, map }))
           this.#liveMaps.add(map.label);
       });

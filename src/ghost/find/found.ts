@@ -29,6 +29,6 @@ export interface Found {
   /** Places where files may be that no descriptor leads to. lookInside() looks there. */
   carriers: readonly Carrier[];
   devices: readonly OpenDevice[];
-  /** Shared memory that could not be looked at. */
+  /** Memory that has no file which could be looked at. */
   memory: readonly Unseen[];
 }

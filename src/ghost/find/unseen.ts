@@ -21,8 +21,8 @@ export interface UnseenInSearch extends Unseen {
 export class UnseenList {
   readonly all: UnseenInSearch[] = [];
   /**
-   * Memory behind mappings that map_files did not show. It never had a name, so it is no ghost, but it has
-   * content.
+   * Memory behind mappings that map_files did not show, or shows as a file of no type. It never had a name,
+   * so it is no ghost, but it has content.
    */
   readonly memory: Unseen[] = [];
   readonly #memory = new Set<string>();
@@ -71,6 +71,13 @@ export class UnseenList {
         this.#addMemory(`${dev}/${ino}`, pid, map.address, internal, stripDeleted(path));
       else this.add(pid, `map_files ${map.address}`, cause);
     }
+  }
+
+  /** Adds memory that the kernel shows as a mapped file of no type: an aio ring. Such a file is no ghost. */
+  addUntyped(pid: number, { label, address }: FileMap): void {
+    const { dev, ino, path } = parseLabel(label);
+    const internal = internalName(stripDeleted(path));
+    if (internal) this.#addMemory(`${dev}/${ino}`, pid, address, internal, stripDeleted(path));
   }
 
   /** Processes share this memory, so one line for all of them is enough. */

@@ -141,6 +141,18 @@ describe('what a dump without CRIU leaves out', () => {
     );
   });
 
+  it('an aio ring is left out and listed, although the kernel shows it as a file of no type', async () => {
+    const ring = (name: string, ino: bigint) =>
+      opened(fakeFile({ ino, mode: 0o600, nlink: 1 }), `${name} (deleted)`, { mount: 5 });
+    const maps = [
+      { address: '7f00-8f00', opened: ring('/[aio]', 2n) },
+      { address: '8f00-9f00', opened: ring('/other', 3n) },
+    ];
+    assert.deepEqual(missing(await sealed(machine({ maps }))), [
+      { what: 'map_files 7f00-8f00', path: '/[aio]', why: 'an aio ring' },
+    ]);
+  });
+
   it('files left out beyond the entries that the manifest has room for are only counted', async () => {
     const maps = Array.from({ length: 5000 }, (_, n) => ({
       address: `${n}000-${n}fff`,
