@@ -113,6 +113,25 @@ def taken_file():
     return fds
 
 
+def taken_outer():
+    """The name of the outer folder is taken; CRIU makes the inner one in the folder that has it."""
+    outer, inner = "/data/around", folder("/data/around/inner")
+    fds = {"taken_outer/1": handle(outer), "taken_outer/2": handle(inner), "taken_outer": ghost("taken_outer", inner + "/x")}
+    os.rmdir(inner)
+    os.rmdir(outer)
+    folder(outer)
+    return fds
+
+
+def in_memory():
+    """CRIU keeps what is on the container's own tmpfs."""
+    path = folder("/dev/memory")
+    fds = {"in_memory/": handle(path), "in_memory.small": small(path + "/x")}
+    os.rmdir(path)
+    write(folder(path) + "/x", "another")
+    return fds
+
+
 def twice():
     """CRIU would make one folder for both, and remove it twice."""
     fds = {}

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# weight: 50
+# weight: 90
 # native: all
 # Ghosts are in folders that were removed and are still a working directory, or open. They come back byte for
 # byte, the folders too, and no name is left behind.
@@ -50,3 +50,4 @@ taken='taken taken_empty taken_file twice'
 # shellcheck disable=SC2086 # words
 check runc "names that others have by now, two folders of one name: by CRIU alone" comes_back runc stock 8 $taken
 check crun "a name that another folder has by now, no ghost in it, with the gate" comes_back crun gate 1 taken_empty
+check crun "inside a folder whose name is taken, and on a tmpfs of its own" comes_back crun gate 5 taken_outer in_memory
