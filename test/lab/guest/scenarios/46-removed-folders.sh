@@ -19,7 +19,8 @@ expect_same() {
 	[ "$(wc -l <"$data/seen")" = "$wanted" ] || fail "$name: $wanted descriptors should be looked at"
 }
 
-# comes_back RUNTIME stock|gate DESCRIPTORS PLACE…: stock or gate says who restores it.
+# comes_back RUNTIME stock|gate|around DESCRIPTORS PLACE…: stock or gate says who restores it; around is CRIU
+# without the gate for both, with `ghostkeep checkpoint`.
 comes_back() {
 	local runtime=$1 by=$2 name=removed-$2-$1 descriptors=$3 images there left
 	shift 3
@@ -28,8 +29,15 @@ comes_back() {
 	expect_same "$runtime" "$name" "$descriptors"
 	there=$(cd "$(data_of "$runtime" "$name")" && find . ! -name seen | sort | xargs)
 	images=$(images_of "$runtime" "$name")
-	expect_ok checkpoint_container "$runtime" "$name" "$images"
-	keep_log "$images/ghostkeep.log"
+	if [ "$by" = around ]; then
+		without_gate
+		mkdir "$images"
+		expect_ok ghostkeep checkpoint -- "$runtime" checkpoint --image-path "$images" \
+			--work-path "$images" "$name"
+	else
+		expect_ok checkpoint_container "$runtime" "$name" "$images"
+		keep_log "$images/ghostkeep.log"
+	fi
 	expect_sealed "$images"
 	crit show "$images/remap-fpath.img"
 	[ "$by" = gate ] || without_gate
@@ -51,3 +59,5 @@ taken='taken taken_empty taken_file twice'
 check runc "names that others have by now, two folders of one name: by CRIU alone" comes_back runc stock 8 $taken
 check crun "a name that another folder has by now, no ghost in it, with the gate" comes_back crun gate 1 taken_empty
 check crun "inside a folder whose name is taken, and on a tmpfs of its own" comes_back crun gate 5 taken_outer in_memory
+check crun "names that others have by now, ghostkeep checkpoint" comes_back crun around 3 taken taken_empty
+check runc "the same, no ghost in it, ghostkeep checkpoint" comes_back runc around 1 taken_empty
