@@ -278,7 +278,9 @@ describe('ghostkeep checkpoint', () => {
       const runtime = aRuntime(t, { pid, images, gate, until });
       const around = (command: string) => ['checkpoint', '--', command, 'checkpoint', '--image-path', images];
       const { child, ended } = start(t, [...around(runtime), 'web']);
-      await there(runtime.replace(/runc$/, 'frozen'));
+      const early = ended.then(run => assert.fail(`it ended before CRIU was at work: ${run.stderr}`));
+      early.catch(() => {});
+      await Promise.race([there(runtime.replace(/runc$/, 'frozen')), early]);
 
       const other = await holder(t, folder, 'other');
       const dumped = ghostkeep(dump(other, images));
