@@ -60,7 +60,8 @@ const cutStart = (text: string, most: number) =>
 
 /**
  * Breaks TEXT between words, so that no line has more than WIDTH characters. The first line follows LABEL,
- * and the others begin below it. A word that is longer than a line stays whole, because it may be a path to copy.
+ * and the others begin below it. A word that is longer than a line stays whole, because it may be a path to
+ * copy.
  * @param width of a terminal; undefined where the lines go into a pipe or file, which get one line
  */
 export function wrap(label: string, text: string, width: number | undefined): string {
