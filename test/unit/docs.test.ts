@@ -4,6 +4,7 @@ import path from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { pages } from '../../scripts/docs.mjs';
+import { commands } from '../../src/cli/commands.js';
 
 const top = fileURLToPath(new URL('../..', import.meta.url));
 const read = (name: string) => readFileSync(path.join(top, name), 'utf8');
@@ -41,10 +42,47 @@ describe('the documentation', () => {
     assert.deepEqual(unsaid, []);
   });
 
+  it('when a page shows a command of ghostkeep, there is such a command, and it takes the options', () => {
+    const shown = docs.flatMap(name => commandsIn(read(name)).map(words => ({ name, words })));
+    assert.ok(shown.length > 100, `${shown.length} commands were found`);
+    const wrong = shown.flatMap(({ name, words }) =>
+      faultsOf(words).map(fault => `${name}: ghostkeep ${words}: ${fault}`),
+    );
+    assert.deepEqual(wrong, []);
+    assert.deepEqual(
+      commandsIn('`ghostkeep scan --tpo 3 | cat --none` and `ghostkeep scna`').flatMap(faultsOf),
+      ['no option --tpo', 'no such command'],
+    );
+  });
+
   it('the README has at most 200 lines', () => {
     assert.ok(read('README.md').split('\n').length <= 201);
   });
 });
+
+/** What follows `ghostkeep` in blocks of commands and in code between words, up to the end of the command. */
+function commandsIn(page: string): string[] {
+  const text = page.replaceAll('\\\n', '');
+  const blocks = [...text.matchAll(/^```sh\n(.*?)^```/gms)].map(([, block]) => block as string);
+  const spans = [...text.replaceAll(/^```.*?^```/gms, '').matchAll(/`([^`\n]+)`/g)].map(([, span]) => span);
+  return [...blocks.join('').split('\n'), ...spans].flatMap(line =>
+    [...(line ?? '').replace(/(^|\s)#\s.*$/, '').matchAll(/(?<![\w/.-])ghostkeep ([a-z][^|;&']*)/g)].map(
+      ([, words]) => words as string,
+    ),
+  );
+}
+
+/** Options behind ` -- ` are those of a runtime. */
+function faultsOf(words: string): string[] {
+  const [name = '', ...rest] = (words.split(' -- ')[0] as string).trim().split(/\s+/);
+  const usage = commands[name]?.usage;
+  if (usage === undefined) return ['no such command'];
+  return rest
+    .map(word => /^--[a-z][a-z-]*/.exec(word)?.[0])
+    .filter(option => option !== undefined && option !== '--help')
+    .filter(option => !new RegExp(`${option}(?![\\w-])`).test(usage))
+    .map(option => `no option ${option}`);
+}
 
 function isThere(from: string, target: string): boolean {
   const [file, heading] = target.split('#') as [string, string | undefined];
