@@ -124,7 +124,7 @@ export const commands: Record<string, Command> = {
     load: async () => (await import('./commands/materialize.js')).materializeCommand,
   },
   forget: {
-    usage: 'forget DIR [--dry-run] [--children-removed] [--json]',
+    usage: 'forget DIR [--dry-run] [--children-removed] [--verbose] [--json]',
     summary: 'remove a checkpoint; packed ones that need it take over what they need',
     details:
       'DIR may be the oldest checkpoint, the newest or one in between. A child of one that stands alone becomes whole; a child of a\npacked one takes over what DIR has, and gets the parent of DIR. Room is checked first, and what a child gets is checked\nand on the disk before anything is removed. Whoever is interrupted runs the command again. Files in DIR that are neither\nours nor those of CRIU stay, and so does DIR then. --dry-run only says what would be done. A child that is not where it\nwas is an error, because its disk may be unmounted; --children-removed says that such children were removed.',
