@@ -59,7 +59,8 @@ async function slowDump(
   for (const each of [pid, child.pid as number]) signal(each, 'SIGCONT');
   if (typedWhenSealed !== '') {
     await until(() => fs.existsSync(`${images}/ghostkeep-manifest.json`), 'it has not sealed the dump');
-    assert.equal(child.exitCode, null);
+    await sleep(1000);
+    assert.equal(child.exitCode, null, 'it does not wait with its last words');
     child.stdin?.write(typedWhenSealed);
   }
   const late = sleep(60_000, 'it waits for its terminal', { ref: false });
