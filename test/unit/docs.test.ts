@@ -36,7 +36,7 @@ describe('the documentation', () => {
     const unsaid = docs.flatMap(name => {
       const lines = read(name).split('\n');
       return lines.flatMap((line, index) =>
-        /^```sh$/.test(line) && !isSaid(lines[index - 1] ?? '') ? [`${name}:${index + 1}`] : [],
+        /^```sh$/.test(line) && !isSaid(lines[index - 1] ?? '', name) ? [`${name}:${index + 1}`] : [],
       );
     });
     assert.deepEqual(unsaid, []);
@@ -98,9 +98,14 @@ function isThere(from: string, target: string): boolean {
   return heading === undefined || headings().includes(heading);
 }
 
-/** `<!-- run by FILE … -->` names files that exist; `<!-- not run: REASON -->` has a reason. */
-function isSaid(comment: string): boolean {
-  const run = /^<!-- run by (.*) -->$/.exec(comment)?.[1];
+/**
+ * `<!-- run by FILE … -->` names files that take the commands from the page, so they name the page.
+ * `<!-- run in other words by FILE … -->` names files that exist. `<!-- not run: REASON -->` has a reason.
+ */
+function isSaid(comment: string, page: string): boolean {
+  const [, others, run] = /^<!-- run (in other words )?by (.*) -->$/.exec(comment) ?? [];
   if (run === undefined) return /^<!-- not run: .{10,} -->$/.test(comment);
-  return run.split(/,? and |, /).every(file => existsSync(path.join(top, file)));
+  const files = run.split(/,? and |, /);
+  if (!files.every(file => existsSync(path.join(top, file)))) return false;
+  return others !== undefined || files.every(file => read(file).includes(page));
 }
