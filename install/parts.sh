@@ -8,7 +8,7 @@ place_program() {
 	place_files "$(read_file above-koffi "$top")" koffi_files
 	place 755 "$top/install.sh" "$lib/install.sh"
 	place 755 "$top/build/ghost-workload" "$lib/build/ghost-workload"
-	place 755 "$top/build/ghostkeep-hook" "$lib/build/ghostkeep-hook"	# for try-hooks
+	place 755 "$top/build/ghostkeep-hook" "$lib/build/ghostkeep-hook"	# for try-hooks and pre-dump
 	place 644 "$top/dist/ghostkeep.mjs" "$lib/dist/ghostkeep.mjs"
 	[ -n "$node" ] || place_executable
 	printf '%s\n' "$top" >"$work/installed-from"	# doctor names this tree where files have to be put back
