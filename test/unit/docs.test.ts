@@ -60,7 +60,7 @@ describe('the documentation', () => {
   });
 });
 
-/** What follows `ghostkeep` in blocks of commands and in code between words, up to the end of the command. */
+/** The words behind `ghostkeep` in blocks of commands and in code between words, up to the end of each command. */
 function commandsIn(page: string): string[] {
   const text = page.replaceAll('\\\n', '');
   const blocks = [...text.matchAll(/^```sh\n(.*?)^```/gms)].map(([, block]) => block as string);
