@@ -8,7 +8,7 @@ import type { LinkedGroup, Manifest, ManifestGhost } from '../../base/documents/
 import { GhostkeepError, reasonOf } from '../../base/errors.js';
 import { pathFromText } from '../../base/text/path-bytes.js';
 import { parseDev } from '../../base/units.js';
-import { namesBelow } from '../../criu/opened-below.js';
+import { type NeededName, namesBelow } from '../../criu/opened-below.js';
 import { findGhosts } from '../../ghost/find/find.js';
 import type { Found, Lost } from '../../ghost/find/found.js';
 import { type Ghost, pathOf, showIdentity } from '../../ghost/ghost.js';
@@ -170,7 +170,8 @@ export function mustKeepShm(context: Context, dump: DumpOf): boolean {
 }
 
 /**
- * The container ran on between our search and CRIU's freeze: has it opened a file on /dev/shm meanwhile?
+ * The container ran on between our search and CRIU's freeze: has it opened, watched or bound something on
+ * /dev/shm meanwhile?
  * @param manifest of what is kept
  * @throws SHM_NOT_KEPT; the dump stays as it is
  */
@@ -182,16 +183,19 @@ export function assertNothingNew({ host: { files } }: Context, images: string, m
   );
   kept.sort(Buffer.compare);
   const isKept = new Set(kept.map(name => name.toString('latin1')));
+  const comesBack = ({ name, how }: NeededName) => {
+    const needed = how === 'bound' ? name.subarray(0, name.lastIndexOf('/')) : name;
+    return needed.equals(shmPath) || isKept.has(needed.toString('latin1')) || hasBelow(kept, needed);
+  };
   const remaps = files.readIfThere(`${images}/remap-fpath.img`, bounds.remaps);
-  const opened = namesBelow(files.read(`${images}/files.img`, bounds.files), remaps, `${shmPath}/`);
-  const lost = opened
-    .find(name => !isKept.has(name.toString('latin1')) && !hasBelow(kept, name))
-    ?.toString('utf8');
+  const needed = namesBelow(files.read(`${images}/files.img`, bounds.files), remaps, `${shmPath}/`);
+  const lost = needed.find(one => !comesBack(one));
   if (lost === undefined) return;
+  const path = lost.name.toString('utf8');
   throw new GhostkeepError(
     'SHM_NOT_KEPT',
-    lost,
-    `the checkpoint in ${images} lacks ${lost}, which the container has opened before CRIU froze it: it can be restored only where that file still is`,
+    path,
+    `the checkpoint in ${images} lacks ${path}, which the container has ${lost.how} before CRIU froze it: it can be restored only where that file still is`,
   );
 }
 

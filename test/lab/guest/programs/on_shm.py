@@ -1,5 +1,5 @@
 """on_shm.py KIND: holds one thing on /dev/shm by its name, and says in /data/seen what it is each time that there is
-/data/look."""
+/data/look. late-KIND does so only when there is /data/make."""
 
 import ctypes
 import os
@@ -10,6 +10,12 @@ import time
 
 kind = sys.argv[1]
 held = None
+if kind.startswith("late-"):
+    kind = kind[5:]
+    open("/data/ready", "w").close()
+    while not os.path.exists("/data/make"):
+        time.sleep(0.02)
+    os.unlink("/data/make")
 if kind == "root":
     held = os.open("/dev/shm", os.O_RDONLY | os.O_DIRECTORY)
 elif kind == "cwd-root":

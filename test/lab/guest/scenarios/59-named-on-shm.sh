@@ -173,6 +173,48 @@ around_the_runtime() {
 	expect_sharing "$runtime" "$name" 20
 }
 
+# The container cannot be paused, and it goes on between our look and CRIU's freeze. Nobody looks while it is frozen,
+# because the gate is not there. So the images are looked at when CRIU has finished.
+made_before_the_freeze() {
+	local kind=$1 words=$2 name=late-$1 images
+	with_ghostkeep
+	without_gate
+	new_shm
+	at_exit drop_shm
+	start_holding runc "$name" "late-$kind" "$SHM:/dev/shm"
+	make_runc_that_cannot_pause "$(data_of runc "$name")/make"
+	images=$(images_of runc "$name")
+	mkdir -p "$images"
+	bounded ghostkeep checkpoint -- "$WORK/late/runc" checkpoint --image-path "$images" --work-path "$images" "$name" \
+		2>"$images/said" && fail "a checkpoint that lacks something succeeded"
+	cat "$images/said"
+	expect_line "$images/said" 'runs on until CRIU freezes it: it cannot be paused'
+	expect_line "$images/said" "$words"
+	with_ghostkeep
+	new_shm
+	(STARTED=() && restore_container runc "$name" "$images") && fail "CRIU restored what does not exist"
+	timeout 30 runc delete -f "$name" || true
+}
+
+# make_runc_that_cannot_pause MAKE: a runc whose pause fails, and which tells the container to go on before it
+# calls CRIU.
+make_runc_that_cannot_pause() {
+	mkdir -p "$WORK/late"
+	cat >"$WORK/late/runc" <<-SCRIPT
+	#!/bin/bash
+	case \$1 in
+	pause) echo 'no freezer' >&2; exit 1 ;;
+	checkpoint)
+		: >$1
+		for ((i = 0; i < 300; i++)); do [ -e $1 ] || break; sleep 0.1; done
+		sleep 1
+		;;
+	esac
+	exec $(command -v runc) "\$@"
+	SCRIPT
+	chmod 755 "$WORK/late/runc"
+}
+
 accept_missing() {
 	mkdir -p /etc/ghostkeep
 	echo '{"allowMissing": true}' >/etc/ghostkeep/config.json
@@ -290,3 +332,12 @@ done
 check runc "files on the container's own /dev/shm: no helper" on_its_own_tmpfs runc
 check podman-crun "files on podman's own /dev/shm" on_podmans_own podman-crun
 check runc "named files, ghostkeep checkpoint" around_the_runtime runc
+for kind in fifo folder watch-below socket-below relative-below; do
+	case $kind in
+	fifo | folder) words="/dev/shm/$kind, which the container has opened" ;;
+	watch-below) words='/dev/shm/folder, which the container has watched' ;;
+	*) words='/dev/shm/folder/socket, which the container has bound' ;;
+	esac
+	check runc "made before the freeze, ghostkeep checkpoint: $kind" made_before_the_freeze "$kind" \
+		"lacks $words before CRIU froze it"
+done
