@@ -9,7 +9,6 @@ import { GhostkeepError, reasonOf } from '../../base/errors.js';
 import { pathFromText } from '../../base/text/path-bytes.js';
 import { parseDev } from '../../base/units.js';
 import { type NeededName, namesBelow } from '../../criu/opened-below.js';
-import { findGhosts } from '../../ghost/find/find.js';
 import type { Found, Lost } from '../../ghost/find/found.js';
 import { type Ghost, pathOf, showIdentity } from '../../ghost/ghost.js';
 import type { Policy } from '../../oci/policy.js';
@@ -93,7 +92,7 @@ const podmansShm = /-containers\/[0-9a-f]{64}\/userdata\/shm$/;
 const answers = new WeakMap<readonly number[], Map<bigint, boolean>>();
 
 /** Podman puts the content of the /dev/shm that it has made into its own archive (decision 0019). */
-function podmanKeeps({ host }: Context, pids: readonly number[], dev: bigint): boolean {
+export function podmanKeeps({ host }: Context, pids: readonly number[], dev: bigint): boolean {
   const { processes } = host;
   const known = answers.get(pids) ?? new Map<bigint, boolean>();
   answers.set(pids, known);
@@ -115,16 +114,21 @@ export function assertNothingLost(context: Context, dump: DumpOf, found: OnShm):
 }
 
 /** Those of the lost whose folder no copied file brings back. */
-export function lostForGood({ ghosts, named, lost }: OnShm): Lost[] {
-  if (lost.length === 0) return [];
+export function lostForGood(found: OnShm): Lost[] {
+  if (found.lost.length === 0) return [];
+  const names = namesThatComeBack(found);
+  return found.lost.filter(({ folder }) => !folder || !hasBelow(names, folder));
+}
+
+/** In the order of their bytes. */
+export function namesThatComeBack({ ghosts, named }: Pick<Found, 'ghosts' | 'named'>): Buffer[] {
   const copied = [...named, ...ghosts.filter(({ namesStay }) => !namesStay)];
   const names = copied.flatMap(({ mounts }) => mounts.flatMap(mount => mount.names ?? []));
-  names.sort(Buffer.compare);
-  return lost.filter(({ folder }) => !folder || !hasBelow(names, folder));
+  return names.sort(Buffer.compare);
 }
 
 /** @param names in the order of their bytes, so that those below FOLDER follow each other */
-function hasBelow(names: readonly Buffer[], folder: Buffer): boolean {
+export function hasBelow(names: readonly Buffer[], folder: Buffer): boolean {
   const start = Buffer.concat([folder, Buffer.from('/')]);
   let [low, high] = [0, names.length];
   while (low < high) {
@@ -138,18 +142,6 @@ function hasBelow(names: readonly Buffer[], folder: Buffer): boolean {
 export function refuseLost(context: Context, dump: DumpOf, { path, stat, holder, why }: Lost): void {
   const file = { path: path.toString('utf8'), dev: stat.dev, identity: showIdentity(stat), holder };
   refuseUnkept(context, dump, file, new Error(why));
-}
-
-/**
- * Called where CRIU streams or encrypts the image: then nothing is copied.
- * @throws SHM_NOT_KEPT
- */
-export function assertNothingOnShm(context: Context, dump: DumpOf): void {
-  if (!dump.policy.enabled) return;
-  const found = findGhosts(context.host.processes, dump.pids, context.alive, { named: true });
-  const why = new Error('nothing is copied where the image is streamed or encrypted');
-  for (const file of found.named) refuseUnkept(context, dump, unkeptOf(file), why);
-  for (const one of found.lost) refuseLost(context, dump, one);
 }
 
 /** Comes the /dev/shm of these processes from outside, and may the dump not lack its files? */

@@ -241,6 +241,27 @@ refused_at_dump() {
 	[ ! -e "$images/ghostkeep" ] || fail "a refused dump has left its folder"
 }
 
+# No process holds two files on the pod's /dev/shm: the checkpoint is made, and its logs name what it lacks.
+named_in_a_warning() {
+	local runtime=$1 name=closed-$1 images
+	local words='not in the checkpoint: 2 files with 8 KiB on /dev/shm \(/dev/shm/(first, /dev/shm/second|second, /dev/shm/first)\), which no'
+	with_ghostkeep
+	new_shm
+	at_exit drop_shm
+	start_holding "$runtime" "$name" closed "$SHM:/dev/shm"
+	ghostkeep check --pid "$(pid_of "$runtime" "$name")" >"$WORK/checked" || fail "check refuses it: $(cat "$WORK/checked")"
+	expect_line "$WORK/checked" "^perhaps  $words"
+	images=$(images_of "$runtime" "$name")
+	expect_ok checkpoint_container "$runtime" "$name" "$images"
+	keep_log "$images/ghostkeep.log" "$images/dump.log"
+	expect_line "$images/dump.log" "$words"
+	expect_line "$images/ghostkeep.log" "$words"
+	new_shm
+	restore_container "$runtime" "$name" "$images"
+	expect_holding "$runtime" "$name" closed
+	[ -z "$(ls "$SHM")" ] || fail "closed files came back, and docs say that they do not"
+}
+
 # The same, accepted by the host: CRIU alone restores it in the same pod, and refuses it in another.
 accepted_in_the_same_pod() {
 	local runtime=$1 kind=$2 name=accepted-$1-$2 images
@@ -316,14 +337,17 @@ for runtime in runc crun; do
 	check "$runtime" "a socket in a folder on /dev/shm, by a relative name: refused at the dump" \
 		refused_at_dump "$runtime" relative-below 'cannot dump /dev/shm/folder/socket .* has open as descriptor [0-9]+ .*a socket is bound'
 	check "$runtime" "a watch on /dev/shm: refused at the dump" \
-		refused_at_dump "$runtime" watch-below 'cannot dump /dev/shm .* has open as descriptor [0-9]+ .*it watches inode [0-9]+ there'
-	for kind in watch-root watch-of-a-file relative root cwd-root folder-of-a-file removed-folder removed-below removed-fifo socket datagram socket-beside-a-file \
+		refused_at_dump "$runtime" watch-below 'cannot dump /dev/shm/folder .* has open as descriptor [0-9]+ .*it watches inode [0-9]+,'
+	for kind in watch-root watch-of-a-file watch-beside-a-file relative root cwd-root folder-of-a-file removed-folder removed-below removed-fifo socket datagram socket-beside-a-file \
 		path-of-a-file unlinked-below linked-below; do
 		check "$runtime" "on a /dev/shm that comes back empty: $kind" comes_back_elsewhere "$runtime" "$kind"
 	done
 	for kind in folder cwd fifo socket-below; do
 		check "$runtime" "on the container's own /dev/shm: $kind" comes_back_on_its_own "$runtime" "$kind"
 	done
+done
+for runtime in runc crun; do
+	check "$runtime" "closed files on /dev/shm: named in a warning" named_in_a_warning "$runtime"
 done
 for kind in folder fifo; do
 	check runc "accepted on /dev/shm: $kind" accepted_in_the_same_pod runc "$kind"
