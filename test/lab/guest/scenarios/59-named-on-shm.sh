@@ -262,6 +262,24 @@ named_in_a_warning() {
 	[ -z "$(ls "$SHM")" ] || fail "closed files came back, and docs say that they do not"
 }
 
+# Without the gate, `ghostkeep checkpoint` names them, on stderr and in its JSON.
+named_around_the_runtime() {
+	local name=closed-nogate images
+	with_ghostkeep
+	without_gate
+	new_shm
+	at_exit drop_shm
+	start_holding runc "$name" closed "$SHM:/dev/shm"
+	images=$(images_of runc "$name")
+	mkdir -p "$images"
+	bounded ghostkeep checkpoint --json -- runc checkpoint --image-path "$images" --work-path "$images" "$name" \
+		>"$WORK/closed.json" 2>"$WORK/closed.said" || fail "$(cat "$WORK/closed.said")"
+	expect_line "$WORK/closed.said" 'not in the checkpoint: 2 files with 8 KiB on /dev/shm'
+	tail -n 1 "$WORK/closed.json"
+	jq -es 'last | .ghosts == 0 and (.warnings | length == 1 and (.[0] | test("^not in the checkpoint: 2 files")))' \
+		"$WORK/closed.json" || fail "the JSON does not have the warning"
+}
+
 # The same, accepted by the host: CRIU alone restores it in the same pod, and refuses it in another.
 accepted_in_the_same_pod() {
 	local runtime=$1 kind=$2 name=accepted-$1-$2 images
@@ -349,6 +367,7 @@ done
 for runtime in runc crun; do
 	check "$runtime" "closed files on /dev/shm: named in a warning" named_in_a_warning "$runtime"
 done
+check runc "closed files on /dev/shm, ghostkeep checkpoint --json" named_around_the_runtime
 for kind in folder fifo; do
 	check runc "accepted on /dev/shm: $kind" accepted_in_the_same_pod runc "$kind"
 	check podman-crun "on podman's own /dev/shm: $kind" comes_back_on_its_own podman-crun "$kind"

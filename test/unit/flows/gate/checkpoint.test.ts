@@ -213,6 +213,29 @@ describe('ghostkeep checkpoint', () => {
     );
   });
 
+  for (const encrypts of [false, true])
+    it(`a file on a shared /dev/shm that nobody holds is named in a warning, also where CRIU encrypts: ${encrypts}`, async () => {
+      const played = stage({ ghosts: false });
+      const { processes } = played;
+      const shm = (id: number, point: string) => {
+        const [mountPoint, root] = [Buffer.from(point), Buffer.from('/')];
+        return fakeMount(id, { dev: 47n, filesystem: 'tmpfs', mountPoint, root });
+      };
+      const inRoot = {
+        '/pod': fakeFile({ dev: 47n, mode: 0o041777 }),
+        '/pod/sem': fakeFile({ dev: 47n, ino: 2n }),
+      };
+      const mounts = [shm(9, '/pod')];
+      processes.add(processes.self(), { namespace: 'mnt:[1]', parent: 1, mounts, inRoot });
+      processes.add(100, { mounts: [fakeMount(30), shm(40, '/dev/shm')], fds: {} });
+      if (encrypts) played.files.put(`${images}/cipher.img`, 'a token');
+      await played.go();
+      const named = played.context.lines.filter(line =>
+        /^warn not in the checkpoint: 1 file .*shm\/sem/.test(line),
+      );
+      assert.equal(named.length, 1);
+    });
+
   it('a named file refuses a dump that CRIU encrypts, before anything is paused', async () => {
     const played = sharing();
     played.files.put(`${images}/cipher.img`, 'a token');

@@ -4,7 +4,7 @@ import { makeDev } from '../../../../src/base/units.js';
 import { lostForGood } from '../../../../src/flows/choose/shared-shm.js';
 import { findGhosts } from '../../../../src/ghost/find/find.js';
 import { keysOf, toRecord } from '../../../../src/ghost/ghost.js';
-import { type FakeProcess, fakeFile, fakeHost, fakeMount, opened } from '../../fake-host.js';
+import { errno, type FakeProcess, fakeFile, fakeHost, fakeMount, opened } from '../../fake-host.js';
 
 const dev = makeDev(0n, 47n);
 const slash = Buffer.from('/');
@@ -29,17 +29,25 @@ interface Machine {
   named?: boolean;
   /** The files that the host has in /run/pod/shm. */
   onPod?: Record<string, ReturnType<typeof fakeFile>>;
+  /** The process ends when its namespace has been asked for this often. */
+  last?: number;
 }
 
 function find(
   process: FakeProcess,
-  { mounts = [shm()], ours = [shm({ id: 9 })], named = true, onPod = {} }: Machine = {},
+  { mounts = [shm()], ours = [shm({ id: 9 })], named = true, onPod = {}, last = Infinity }: Machine = {},
 ) {
   const { processes } = fakeHost();
   const root = fakeFile({ dev, ino: 1n, mode: 0o041777 });
   const inRoot = { '/dev/shm': root, '/run/pod/shm': root, ...onPod };
   processes.add(processes.self(), { namespace: 'mnt:[1]', parent: 1, mounts: ours, inRoot });
   processes.add(100, { mounts: [fakeMount(30), ...mounts], ...process });
+  const { mountNamespace } = processes;
+  let asked = 0;
+  processes.mountNamespace = pid => {
+    if (pid === 100 && asked++ >= last) throw errno('ENOENT', '/proc/100/ns/mnt');
+    return mountNamespace(pid);
+  };
   return findGhosts(processes, [100], undefined, { named });
 }
 const paths = (found: ReturnType<typeof find>) => found.named.map(({ mounts: [mount] }) => `${mount?.names}`);
@@ -252,9 +260,11 @@ describe('named files on /dev/shm', () => {
     assert.deepEqual(closedOf({ ours: [pods()], onPod: many }).at(-1), 'and perhaps more');
   });
 
-  it('a process that ends during the search ends no search', () => {
-    const fails = { mountNamespace: 'ENOENT' };
-    assert.deepEqual(find({ fds: { 3: held() }, fails }, { ours: [pods()] }).closed.files, []);
+  it('a process may end at any step, and the search goes on', () => {
+    for (let last = 0; last < 8; last += 1) {
+      const found = find({ fds: { 3: held() }, bound: {}, fdInfo: { 4: '' } }, { ours: [pods()], last });
+      assert.ok(Array.isArray(found.closed.files), String(last));
+    }
   });
 
   it('a file of which not all names can be found cannot come back, because it may be open by another', () => {
