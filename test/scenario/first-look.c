@@ -6,7 +6,8 @@
  *
  * In a made-up folder, links of descriptors lead nowhere, and no thread exists. There the file
  * `stats` says what statx(2) and kcmp(2) would: `PATH ERROR MODE LINKS MAJOR:MINOR RDEV MOUNT`, `bound
- * PATH LINKS NAME` for a socket, and `apart TID` for a thread with descriptors of its own.
+ * PATH LINKS NAME` for a socket, `apart TID` for a thread with descriptors of its own, and `used FOLDER DEVICE` for a
+ * folder that is not empty.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,6 +20,7 @@
 #include <unistd.h>
 
 #include "look/bound.h"
+#include "look/open-dir.h"
 #include "look/processes.h"
 #include "look/same-files.h"
 
@@ -28,6 +30,8 @@ bool __real_has_same_files(int pid, int tid);
 bool __wrap_has_same_files(int pid, int tid);
 int __real_bound_file(int pid, int fd, struct bound_file *file);
 int __wrap_bound_file(int pid, int fd, struct bound_file *file);
+int __real_folder_is_empty(const char *path, const char *device);
+int __wrap_folder_is_empty(const char *path, const char *device);
 
 static char stats[64 * 1024]; /* empty: this is /proc */
 
@@ -76,6 +80,14 @@ int __wrap_bound_file(int pid, int fd, struct bound_file *file)
 	snprintf(key, sizeof(key), "bound %d/fd/%d", pid, fd);
 	line = stat_of(key);
 	return line && sscanf(line, "%u %4095s", &file->links, file->path) == 2;
+}
+
+int __wrap_folder_is_empty(const char *path, const char *device)
+{
+	char key[128];
+
+	snprintf(key, sizeof(key), "used %s %s", path, device);
+	return stats[0] ? !stat_of(key) : __real_folder_is_empty(path, device);
 }
 
 bool __wrap_has_same_files(int pid, int tid)

@@ -62,7 +62,7 @@ class Builder {
       objects = objects.map(object => (object.endsWith(`/${mutation.file}.o`) ? mutated : object));
     }
     this.#cc(
-      '-Wl,--wrap=statx,--wrap=has_same_files,--wrap=bound_file',
+      '-Wl,--wrap=statx,--wrap=has_same_files,--wrap=bound_file,--wrap=folder_is_empty',
       '-o',
       `${this.folder}/${name}`,
       ...objects,
@@ -98,7 +98,7 @@ function whyNot(world: World): string | undefined {
   const processes = world.processes();
   const pids = processes.tree(firstPid);
   const found = findGhosts(processes, pids, undefined, { named: true });
-  const { ghosts, named, lost, unseen, servesFuse, apart } = found;
+  const { ghosts, named, lost, closed, unseen, servesFuse, apart } = found;
   const ours = ghosts.find(
     ({ keep, unrestorable, stat }) =>
       keep !== 'criu' || unrestorable !== undefined || stat.dev !== world.memory,
@@ -106,6 +106,7 @@ function whyNot(world: World): string | undefined {
   if (ours) return `the finder finds a ghost: ${ours.class}, ${ours.keep}, ${ours.why}`;
   if (named.length > 0) return 'the finder finds a named file on a shared /dev/shm';
   if (lost.length > 0) return 'the finder finds what cannot be copied of a shared /dev/shm';
+  if (closed.files.length > 0) return 'the finder finds a closed file on a shared /dev/shm';
   if (unseen.length > 0) return `the finder cannot see ${unseen[0]?.what}: ${unseen[0]?.why}`;
   if (servesFuse) return 'the finder knows of a FUSE server';
   if (apart.size > 0) return 'the finder knows of a thread apart';
@@ -160,6 +161,8 @@ const mutations: Mutation[] = [
     to: 'S_ISREG(file->mode) && file->mount == MOUNT_SHM',
   },
   { file: 'mounts.c', from: 'shm.mounts[i].is_shared = true;', to: '{}' },
+  { file: 'mounts.c', from: 'if (!empty)', to: 'if (false)' },
+  { file: 'processes.c', from: 'look_at_shm(result)', to: 'false' },
   { file: 'mounts.c', from: '"zfs",', to: '"zfs", "nfs4",' },
   { file: 'mounts.c', from: '//deleted', to: '//removed' },
   { file: 'files.c', from: 'look_at_link(result, proc_fd, pid, "cwd")', to: 'false' },

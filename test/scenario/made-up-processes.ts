@@ -79,6 +79,8 @@ interface Held {
 
 /** The mount at /dev/shm, and the id of ours that shows the same file system. */
 const [shm, ours] = [35, 50];
+/** Where we see it. */
+const pod = '/pods/shm';
 const onShm = { mount: shm, dev: makeDev(0n, 35n) };
 
 /** Makes something odd. The first look has to doubt where `doubt` is set, whatever the finder finds. */
@@ -112,6 +114,7 @@ const oddities: Record<string, Oddity> = {
     set(world, { watch: `inotify wd:1 ino:7 sdev:${shm.toString(16)}` }, false),
   'a watch of fanotify': (_, world) =>
     set(world, { watch: `fanotify ino:7 sdev:${shm.toString(16)}` }, false),
+  'a closed file on /dev/shm': (_, world) => set(world, { hasClosed: true }, false),
   'no link, and a name': file => set(file, { nlink: 0 }),
   'a deleted name, and links': file => set(file, { name: `${file.name} (deleted)` }),
   'a silly name': (file, _, dice) => set(file, { name: dice.one(sillyNames) }),
@@ -158,6 +161,8 @@ export class World {
   rootGone = false;
   /** The file that descriptor 0 is bound to, which is a socket. */
   socket: { name: string; nlink: number } | undefined;
+  /** A file that nobody holds lies on the /dev/shm from outside. */
+  hasClosed = false;
   /** The fdinfo of descriptor 99, which watches. */
   watch: string | undefined;
   /** /dev/shm comes from outside the container. */
@@ -209,7 +214,7 @@ export class World {
   }
 
   #ownMountinfo(): string {
-    const shared = `${ours} 1 0:${shm} / /pods/shm rw - tmpfs shm rw\n`;
+    const shared = `${ours} 1 0:${shm} / ${pod} rw - tmpfs shm rw\n`;
     return `1 0 8:1 / / rw - ext4 /dev/sda1 rw\n${this.sharesShm ? shared : ''}`;
   }
 
@@ -258,6 +263,7 @@ export class World {
         );
       }
     }
+    if (this.hasClosed) stats.push(`used ${pod} 0:${shm} \n`);
     fs.writeFileSync(`${proc}/stats`, stats.join(''));
   }
 
@@ -268,6 +274,10 @@ export class World {
       namespace: 'mnt:[1]',
       parent: 1,
       mounts: parseMountinfo(Buffer.from(this.#ownMountinfo())),
+      inRoot: {
+        [pod]: fakeFile({ ...onShm, mode: folder, ino: 1n }),
+        ...(this.hasClosed ? { [`${pod}/closed`]: fakeFile({ ...onShm, nlink: 1, ino: 8n }) } : {}),
+      },
     };
     processes.add(processes.self(), own);
     const table: Mount[] = parseMountinfo(Buffer.from(this.#mountinfo()));

@@ -182,7 +182,7 @@ export class FakeProcesses implements ProcessView {
     });
   }
   mounts = (pid: number) => this.#get(pid, 'mounts').mounts ?? [];
-  mountNamespace = (pid: number) => this.#get(pid).namespace ?? 'mnt:[2]';
+  mountNamespace = (pid: number) => this.#get(pid, 'mountNamespace').namespace ?? 'mnt:[2]';
   idMaps = (pid: number) => this.#get(pid).idMaps ?? { uid: '0 0 4294967295', gid: '0 0 4294967295' };
   stat(pid: number, link: string): FileStat {
     const { file, mount } = this.#open(pid, link, 'stat');
@@ -224,6 +224,14 @@ export class FakeProcesses implements ProcessView {
       .filter(([, { stat }]) => stat.dev === dev && stat.ino === ino)
       .map(([name]) => Buffer.from(name, 'latin1'));
     return { names, complete: true, looked: names.length };
+  }
+  filesIn(pid: number, folder: Buffer, limit: number) {
+    const { inRoot = {} } = this.#get(pid, 'filesIn');
+    const at = folder.toString('latin1');
+    const files = Object.entries(inRoot)
+      .filter(([name]) => name === at || name.startsWith(`${at}/`))
+      .map(([name, { stat }]) => ({ path: Buffer.from(name, 'latin1'), stat }));
+    return { files: files.slice(0, limit), complete: inRoot[at] !== undefined && files.length <= limit };
   }
   /** Folders are there, but for what is declared to be a file. */
   areFree(pid: number, _mountId: number, _mountPoint: Buffer, folder: Buffer, names: readonly Buffer[]) {

@@ -11,11 +11,13 @@
 
 #include "look/lines.h"
 #include "look/mounts.h"
+#include "look/open-dir.h"
 #include "look/servers.h"
 
 #define MOUNTS_MAX 8192
 #define SHM_MAX 8
 #define DEVICE_BYTES 24
+#define PATH_BYTES 1024 /* a longer path is a doubt */
 
 /* File systems without a server. src/base/filesystems.ts has more, and a test compares the two. */
 static const char *const local[] = {
@@ -35,13 +37,15 @@ static struct {
 	uint64_t ids[MOUNTS_MAX]; /* ascending, shifted by one bit, which is set for an overlay */
 } table;
 
-/* The mounts on /dev/shm of the process. There may be several, one over the other. */
+/* The mounts on /dev/shm of the process. There may be several, one over the other; the last one is on top. */
 static struct {
 	int count;
-	struct {
+	struct shm_mount {
 		uint64_t id;
-		char device[DEVICE_BYTES];
-		bool is_shared; /* we have the same file system mounted, too, by another mount */
+		char device[DEVICE_BYTES], root[PATH_BYTES];
+		bool is_shared;		/* we have the same file system mounted, too, by another mount */
+		bool is_hosts;		/* the host's own /dev/shm, where any program may have files */
+		char place[PATH_BYTES]; /* where we see it; empty: not known */
 	} mounts[SHM_MAX];
 } shm;
 
@@ -164,10 +168,29 @@ static int note_shm(struct look_result *result, const struct mount_line *mount)
 		return 0;
 	if (shm.count == SHM_MAX)
 		return doubt(result, "there are more than %d mounts at /dev/shm", SHM_MAX);
+	if (strlen(mount->root) >= PATH_BYTES)
+		return doubt(result, "the path of /dev/shm in its file system is too long");
+	memset(&shm.mounts[shm.count], 0, sizeof(*shm.mounts));
 	shm.mounts[shm.count].id = mount->id;
-	shm.mounts[shm.count].is_shared = false;
+	strcpy(shm.mounts[shm.count].root, mount->root);
 	strcpy(shm.mounts[shm.count++].device, mount->device);
 	return 0;
+}
+
+/* src/ghost/mounts/on-shm.ts finds the folder, too. With a backslash mountinfo writes bytes as digits. */
+static void note_place(struct shm_mount *theirs, const struct mount_line *ours)
+{
+	size_t length = strcmp(ours->root, "/") ? strlen(ours->root) : 0;
+	const char *rest = strcmp(theirs->root, "/") ? theirs->root + length : "";
+	char *place = theirs->place;
+
+	if (strncmp(theirs->root, ours->root, length) || (*rest && *rest != '/'))
+		return;
+	theirs->is_hosts |= !*rest && !strcmp(ours->point, "/dev/shm");
+	if (*place)
+		return;
+	if (snprintf(place, PATH_BYTES, "%s%s", ours->point, rest) >= PATH_BYTES || strchr(place, '\\'))
+		*place = '\0';
 }
 
 /* CRIU leaves out what is on a mount from outside. A mount that is ours as well is no container's. */
@@ -178,6 +201,9 @@ static int add_ours(struct look_result *result, const struct mount_line *mount)
 			shm.mounts[i].id = 0; /* no mount has this id */
 		else if (!strcmp(shm.mounts[i].device, mount->device))
 			shm.mounts[i].is_shared = true;
+		else
+			continue;
+		note_place(&shm.mounts[i], mount);
 	}
 	return add_mount(result, mount);
 }
@@ -241,6 +267,21 @@ bool has_shared_shm(void)
 		if (shm.mounts[i].id && shm.mounts[i].is_shared)
 			return true;
 	return false;
+}
+
+int look_at_shm(struct look_result *result)
+{
+	const struct shm_mount *top = shm.count ? &shm.mounts[shm.count - 1] : NULL;
+	int empty;
+
+	if (!top || !top->id || !top->is_shared || top->is_hosts)
+		return 0;
+	empty = *top->place ? folder_is_empty(top->place, top->device) : -ENAMETOOLONG;
+	if (empty < 0)
+		return doubt(result, "cannot list the shared /dev/shm: %s", strerror(-empty));
+	if (!empty)
+		return doubt(result, "there is something on the shared /dev/shm");
+	return 0;
 }
 
 enum mount_kind mount_kind(uint64_t id)

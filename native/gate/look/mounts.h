@@ -27,4 +27,10 @@ enum mount_kind mount_kind(uint64_t id);
 /* Whether there is a mount of the kind MOUNT_SHM. */
 bool has_shared_shm(void);
 
+/*
+ * Is it empty? The helper names what no process holds there, because no checkpoint has it. Returns 0
+ * or DOUBT.
+ */
+int look_at_shm(struct look_result *result);
+
 #endif

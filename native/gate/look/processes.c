@@ -92,7 +92,7 @@ int look_at_processes(struct look_result *result, int proc_fd, int root, const s
 	result->files = result->count = 0;
 	files_begin(own);
 	if (read_namespace(result, proc_fd, root, namespace) || mounts_read(result, proc_fd, root) ||
-	    add_process(result, root))
+	    (own->index == 0 && look_at_shm(result)) || add_process(result, root))
 		return DOUBT;
 	/* the list grows while it is read: what is found below a process comes after it */
 	for (int i = 0; i < result->count; i++) {

@@ -4,6 +4,7 @@ const regular = 0o100000;
 const directory = 0o040000;
 const blockDevice = 0o060000;
 const symbolicLink = 0o120000;
+const socket = 0o140000;
 
 // A Map, not an object, because Biome rewrites octal keys and gets them wrong.
 const names = new Map([
@@ -34,6 +35,10 @@ export function isBlockDevice(mode: number): boolean {
 
 export function isDirectory(mode: number): boolean {
   return (mode & typeMask) === directory;
+}
+
+export function isSocket(mode: number): boolean {
+  return (mode & typeMask) === socket;
 }
 
 /**

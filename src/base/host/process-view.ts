@@ -131,8 +131,8 @@ export interface ProcessView {
   filesystemMagic(pid: number, link: string): bigint;
   /**
    * Identity of the file that PATH names below the process's root, with symbolic links resolved inside it;
-   * undefined where there is none. This, namesOf and areFree throw ETIMEDOUT where the path leads over the
-   * mount of a server that does not answer.
+   * undefined where there is none. This, namesOf, filesIn and areFree throw ETIMEDOUT where the path leads
+   * over the mount of a server that does not answer.
    */
   statInRoot(pid: number, path: Buffer): Identity | undefined;
   /**
@@ -147,6 +147,16 @@ export interface ProcessView {
     near: Buffer,
     limit: number,
   ): { names: Buffer[]; complete: boolean; looked: number };
+  /**
+   * FOLDER of a tmpfs itself, and what lies below it on its mount, also deeper. No more than LIMIT entries
+   * are looked at. Paths are absolute below the process's root.
+   * @returns complete: false where there are more, or there is no such folder
+   */
+  filesIn(
+    pid: number,
+    folder: Buffer,
+    limit: number,
+  ): { files: { path: Buffer; stat: FileStat }[]; complete: boolean };
   /**
    * For each of NAMES: could a file of this name be made in FOLDER of a mount? No, where a file has the name
    * already, where the folder is another file, is hidden, or is reached by a symbolic link. Yes, where the

@@ -33,7 +33,13 @@ export async function checkpointCommand(args: string[]): Promise<number> {
     throw usage('checkpoint', `the command is ${command.verb}, not checkpoint`);
 
   const signals = new Interruption();
-  const context = contextWithProgress(values);
+  const { log, ...rest } = contextWithProgress(values);
+  const warnings: string[] = [];
+  const warn = (text: string) => {
+    warnings.push(text);
+    log.warn(text);
+  };
+  const context = { ...rest, log: { ...log, warn } };
   if (command.preDump) return context.host.commands.run(argv);
   const scratch = mkdtempSync(path.join(tmpdir(), 'ghostkeep-'));
   try {
@@ -48,7 +54,7 @@ export async function checkpointCommand(args: string[]): Promise<number> {
     const text = manifest
       ? `${showSummary(manifest)}; sealed in ${command.images}`
       : 'no ghost needed keeping';
-    if (values.json) printJson(toDocument(command.images, manifest));
+    if (values.json) printJson(toDocument(command.images, manifest, warnings));
     else process.stderr.write(line(`ghostkeep: ${text}`));
     return 0;
   } catch (error) {
@@ -81,7 +87,7 @@ export async function checkpointCommand(args: string[]): Promise<number> {
   }
 }
 
-function toDocument(images: string, manifest: Manifest | undefined): Checkpointed {
+function toDocument(images: string, manifest: Manifest | undefined, warnings: string[]): Checkpointed {
   const { ghosts, bytes, beforeFreeze, shared } = summarize(manifest ?? { ghosts: [] });
   return {
     images,
@@ -90,5 +96,6 @@ function toDocument(images: string, manifest: Manifest | undefined): Checkpointe
     beforeFreeze: countToJson(beforeFreeze),
     whileFrozen: countToJson(bytes - beforeFreeze),
     shared: countToJson(shared),
+    warnings,
   };
 }

@@ -8,8 +8,7 @@ import type { LinkedGroup, Manifest, ManifestGhost } from '../../base/documents/
 import { GhostkeepError, reasonOf } from '../../base/errors.js';
 import { pathFromText } from '../../base/text/path-bytes.js';
 import { parseDev } from '../../base/units.js';
-import { namesBelow } from '../../criu/opened-below.js';
-import { findGhosts } from '../../ghost/find/find.js';
+import { type NeededName, namesBelow } from '../../criu/opened-below.js';
 import type { Found, Lost } from '../../ghost/find/found.js';
 import { type Ghost, pathOf, showIdentity } from '../../ghost/ghost.js';
 import type { Policy } from '../../oci/policy.js';
@@ -96,7 +95,7 @@ const podmansShm = /-containers\/[0-9a-f]{64}\/userdata\/shm$/;
 const answers = new WeakMap<readonly number[], Map<bigint, boolean>>();
 
 /** Podman puts the content of the /dev/shm that it has made into its own archive (decision 0019). */
-function podmanKeeps({ host }: Context, pids: readonly number[], dev: bigint): boolean {
+export function podmanKeeps({ host }: Context, pids: readonly number[], dev: bigint): boolean {
   const { processes } = host;
   const known = answers.get(pids) ?? new Map<bigint, boolean>();
   answers.set(pids, known);
@@ -118,16 +117,21 @@ export function assertNothingLost(context: Context, dump: DumpOf, found: OnShm):
 }
 
 /** Those of the lost whose folder no copied file brings back. */
-export function lostForGood({ ghosts, named, lost }: OnShm): Lost[] {
-  if (lost.length === 0) return [];
+export function lostForGood(found: OnShm): Lost[] {
+  if (found.lost.length === 0) return [];
+  const names = namesThatComeBack(found);
+  return found.lost.filter(({ folder }) => !folder || !hasBelow(names, folder));
+}
+
+/** In the order of their bytes. */
+export function namesThatComeBack({ ghosts, named }: Pick<Found, 'ghosts' | 'named'>): Buffer[] {
   const copied = [...named, ...ghosts.filter(({ namesStay }) => !namesStay)];
   const names = copied.flatMap(({ mounts }) => mounts.flatMap(mount => mount.names ?? []));
-  names.sort(Buffer.compare);
-  return lost.filter(({ folder }) => !folder || !hasBelow(names, folder));
+  return names.sort(Buffer.compare);
 }
 
 /** @param names in the order of their bytes, so that those below FOLDER follow each other */
-function hasBelow(names: readonly Buffer[], folder: Buffer): boolean {
+export function hasBelow(names: readonly Buffer[], folder: Buffer): boolean {
   const start = Buffer.concat([folder, Buffer.from('/')]);
   let [low, high] = [0, names.length];
   while (low < high) {
@@ -141,18 +145,6 @@ function hasBelow(names: readonly Buffer[], folder: Buffer): boolean {
 export function refuseLost(context: Context, dump: DumpOf, { path, stat, holder, why }: Lost): void {
   const file = { path: path.toString('utf8'), dev: stat.dev, identity: showIdentity(stat), holder };
   refuseUnkept(context, dump, file, new Error(why));
-}
-
-/**
- * Called where CRIU streams or encrypts the image: then nothing is copied.
- * @throws SHM_NOT_KEPT
- */
-export function assertNothingOnShm(context: Context, dump: DumpOf): void {
-  if (!dump.policy.enabled) return;
-  const found = findGhosts(context.host.processes, dump.pids, context.alive, { named: true });
-  const why = new Error('nothing is copied where the image is streamed or encrypted');
-  for (const file of found.named) refuseUnkept(context, dump, unkeptOf(file), why);
-  for (const one of found.lost) refuseLost(context, dump, one);
 }
 
 /** Comes the /dev/shm of these processes from outside, and may the dump not lack its files? */
@@ -173,7 +165,8 @@ export function mustKeepShm(context: Context, dump: DumpOf): boolean {
 }
 
 /**
- * The container ran on between our search and CRIU's freeze: has it opened a file on /dev/shm meanwhile?
+ * The container ran on between our search and CRIU's freeze: has it opened, watched or bound something on
+ * /dev/shm meanwhile?
  * @param manifest of what is kept
  * @throws SHM_NOT_KEPT; the dump stays as it is
  */
@@ -185,16 +178,19 @@ export function assertNothingNew({ host: { files } }: Context, images: string, m
   );
   kept.sort(Buffer.compare);
   const isKept = new Set(kept.map(name => name.toString('latin1')));
+  const comesBack = ({ name, how }: NeededName) => {
+    const needed = how === 'bound' ? name.subarray(0, name.lastIndexOf('/')) : name;
+    return needed.equals(shmPath) || isKept.has(needed.toString('latin1')) || hasBelow(kept, needed);
+  };
   const remaps = files.readIfThere(`${images}/remap-fpath.img`, bounds.remaps);
-  const opened = namesBelow(files.read(`${images}/files.img`, bounds.files), remaps, `${shmPath}/`);
-  const lost = opened
-    .find(name => !isKept.has(name.toString('latin1')) && !hasBelow(kept, name))
-    ?.toString('utf8');
+  const needed = namesBelow(files.read(`${images}/files.img`, bounds.files), remaps, `${shmPath}/`);
+  const lost = needed.find(one => !comesBack(one));
   if (lost === undefined) return;
+  const path = lost.name.toString('utf8');
   throw new GhostkeepError(
     'SHM_NOT_KEPT',
-    lost,
-    `the checkpoint in ${images} lacks ${lost}, which the container has opened before CRIU froze it: it can be restored only where that file still is`,
+    path,
+    `the checkpoint in ${images} lacks ${path}, which the container has ${lost.how} before CRIU froze it: it can be restored only where that file still is`,
   );
 }
 

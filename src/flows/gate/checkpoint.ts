@@ -19,16 +19,11 @@ import type { Policy } from '../../oci/policy.js';
 import { gatherBases, nothingGathered } from '../bases/gather.js';
 import { assertMayReplace } from '../chain/children.js';
 import { chooseGhosts, needsCopy } from '../choose/choose.js';
+import { assertNothingOnShm, warnOfClosed } from '../choose/closed-on-shm.js';
 import { EntryRoom } from '../choose/entry-room.js';
 import { type PinnedGhost, pinGhosts, unpinGhosts } from '../choose/pin.js';
 import { pinNamed } from '../choose/pin-named.js';
-import {
-  assertNamedKept,
-  assertNothingLost,
-  assertNothingNew,
-  assertNothingOnShm,
-  mustKeepShm,
-} from '../choose/shared-shm.js';
+import { assertNamedKept, assertNothingLost, assertNothingNew, mustKeepShm } from '../choose/shared-shm.js';
 import { notePause } from '../container/pause/paused.js';
 import { policyOf } from '../container/policy.js';
 import { resume, runtimeCall, runtimeWaitMs, stateOf } from '../container/runtime-calls.js';
@@ -101,6 +96,7 @@ async function aroundCommand(
   const found = findGhosts(processes, pids, undefined, { named: true });
   const { chosen } = chooseGhosts(context, found, { policy, criu: true });
   assertNothingLost(context, { policy, pids }, found);
+  warnOfClosed(context, { policy, pids }, found);
   // CRIU freezes a container that could not be paused only later.
   const mayOpenMore = !paused && mustKeepShm(context, { policy, pids });
   const renamed = policy.enabled ? describeRenamedFolders(found.ghosts) : {};

@@ -10,7 +10,7 @@ import { showSummary } from '../../image/summary.js';
 import type { Policy, PolicyDocument } from '../../oci/policy.js';
 import { basesIn, findBases } from '../bases/bases.js';
 import { assertMayReplace } from '../chain/children.js';
-import { assertNothingOnShm } from '../choose/shared-shm.js';
+import { assertNothingOnShm } from '../choose/closed-on-shm.js';
 import { policyOf, readConfig, wishOfOption } from '../container/policy.js';
 import { rememberImages, type Session } from '../container/sessions.js';
 import type { Context } from '../context.js';

@@ -16,7 +16,7 @@ import { classify } from './classify.js';
 import type { Found } from './found.js';
 import type { Carrier, OpenDevice } from './inside.js';
 import { decideKeep } from './keep.js';
-import { NamedFiles } from './named.js';
+import { NamedFiles, noneClosed } from './named.js';
 import { SearchBudget } from './names.js';
 import { OpenFiles } from './open-files.js';
 import { UnseenList } from './unseen.js';
@@ -97,7 +97,7 @@ class Search {
     return this.#files.servesFuse;
   }
 
-  finish(): Pick<Found, 'ghosts' | 'named' | 'lost'> {
+  finish(): Pick<Found, 'ghosts' | 'named' | 'lost' | 'closed'> {
     this.#onServers.askAll(this.#files.servesFuse, this.alive, {
       answered: (seen, { stat, magic }) => this.#judge({ ...seen, stat: { ...seen.stat, ...stat } }, magic),
       failed: (seen, error) => this.#unseenOnServer(seen, error),
@@ -111,7 +111,8 @@ class Search {
       decideKeep(ghost, this.#files, this.#mounts, this.processes, budget);
     }
     this.unseen.resolveMaps(ghosts);
-    return { ghosts, ...(this.#named?.finish(ghosts, budget, this.carriers) ?? { named: [], lost: [] }) };
+    const named = this.#named?.finish(ghosts, budget, this.carriers);
+    return { ghosts, ...(named ?? { named: [], lost: [], closed: noneClosed }) };
   }
 
   #descriptors(pid: number): void {

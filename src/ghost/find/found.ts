@@ -1,6 +1,7 @@
 import type { Unseen } from '../../base/documents/generated/scan.js';
 import type { Identity } from '../../base/host/host.js';
 import type { Ghost, Holder } from '../ghost.js';
+import type { ShmList } from '../mounts/on-shm.js';
 import type { Carrier, OpenDevice } from './inside.js';
 import type { UnseenInSearch } from './unseen.js';
 
@@ -14,6 +15,12 @@ export interface Lost {
   why: string;
 }
 
+/** Files of a shared /dev/shm that the searched processes do not hold. */
+export interface Closed extends ShmList {
+  /** The file systems that were listed. */
+  devices: readonly bigint[];
+}
+
 /** The result of a search of processes. */
 export interface Found {
   ghosts: Ghost[];
@@ -21,6 +28,8 @@ export interface Found {
   named: readonly Ghost[];
   /** All else that is held there by its name, and cannot be copied. It is looked for with the named files. */
   lost: readonly Lost[];
+  /** It is looked for with the named files. */
+  closed: Closed;
   unseen: UnseenInSearch[];
   /** Threads among the holders that have a table of descriptors of their own. */
   apart: ReadonlySet<number>;

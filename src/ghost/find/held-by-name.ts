@@ -75,7 +75,7 @@ function watchesOf(processes: ProcessView, pid: number, fd: number, shm: Buffer)
     throw Object.assign(new Error('EFBIG: it has too many watches'), { code: 'EFBIG' });
   return [...text.matchAll(watched)].map(([, ino = '', sdev = '']) => {
     const file = identity(kernelDev(Number.parseInt(sdev, 16)), BigInt(`0x${ino}`));
-    const why = `it watches inode ${file.ino} there, which is not there in another pod`;
+    const why = `it watches inode ${file.ino}, which is not there in another pod`;
     return lostThrough(pid, fd, shm, file, why);
   });
 }

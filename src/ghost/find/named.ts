@@ -8,29 +8,32 @@
  * name, because a dump has to refuse it: CRIU would not notice before the restore.
  */
 import { errnoOf } from '../../base/errors.js';
-import { isDirectory, isRegular, kindName } from '../../base/host/file-type.js';
-import type { Mount, ProcessView } from '../../base/host/host.js';
+import { isDirectory, isRegular, isSocket, kindName } from '../../base/host/file-type.js';
+import type { Identity, ProcessView } from '../../base/host/host.js';
 import { isSameInode } from '../../base/host/identity.js';
 import { type Ghost, type GhostMount, pathOf } from '../ghost.js';
 import { looksDeleted } from '../links.js';
 import type { MountTable } from '../mounts/mount-table.js';
+import { findShm, listShm, type OnShm, type SharedShm, type ShmList, shmPath } from '../mounts/on-shm.js';
 import { holderOfSeen, type Seen } from '../seen.js';
-import type { Lost } from './found.js';
+import type { Closed, Found, Lost } from './found.js';
 import { findHeldByName } from './held-by-name.js';
 import type { Carrier } from './inside.js';
 import { findNames, type SearchBudget } from './names.js';
 
 /** The look of the gate has the same: native/gate/look/mounts.c. */
-const shmPath = Buffer.from('/dev/shm');
 const shmFilesystem = 'tmpfs';
 /** Any holder leads to the file. A thousand processes may share it, and the manifest has to stay small. */
 const mostHolders = 8;
 const none: ReadonlySet<bigint> = new Set();
+export const noneClosed: Closed = { files: [], complete: true, devices: [] };
 
 export class NamedFiles {
   readonly #found = new Map<string, Ghost>();
   /** Why a file cannot be copied; all others are copied. */
   readonly #whyNot = new Map<Ghost, string>();
+  /** Devices of file systems at /dev/shm, and a process that sees each. */
+  readonly #seenBy = new Map<bigint, number>();
 
   constructor(
     private readonly processes: ProcessView,
@@ -40,6 +43,7 @@ export class NamedFiles {
   /** @param others the descriptors of PID that hold no ghost, three numbers each: fd, dev, ino */
   descriptors(pid: number, others: BigUint64Array): void {
     const devices = this.#devicesFor(pid);
+    for (const dev of devices) if (!this.#seenBy.has(dev)) this.#seenBy.set(dev, pid);
     if (devices.size === 0) return;
     const fds: number[] = [];
     for (let at = 0; at < others.length; at += 3)
@@ -85,10 +89,9 @@ export class NamedFiles {
     ghosts: readonly Ghost[],
     budget: SearchBudget,
     carriers: readonly Carrier[],
-  ): { named: Ghost[]; lost: Lost[] } {
+  ): Pick<Found, 'named' | 'lost' | 'closed'> {
     const [named, lost]: [Ghost[], Lost[]] = [[], []];
-    const onShm = carriers.filter(({ pid }) => this.#devicesFor(pid).size > 0);
-    if (this.#found.size === 0 && onShm.length === 0) return { named, lost };
+    if (this.#seenBy.size === 0) return { named, lost, closed: noneClosed };
     const ours = this.processes.mounts(this.processes.self());
     const [devices, ids] = [new Set(ours.map(({ dev }) => dev)), new Set(ours.map(({ id }) => id))];
     const isOnShm = ({ mountPoint }: GhostMount) => mountPoint?.equals(shmPath) ?? false;
@@ -122,40 +125,29 @@ export class NamedFiles {
     }
     const sharedBy = (pid: number) =>
       this.#seesOurs(pid) ? none : new Set([...this.#devicesFor(pid)].filter(dev => devices.has(dev)));
+    const onShm = carriers.filter(({ pid }) => this.#devicesFor(pid).size > 0);
     const { bound, watches, unknown } = findHeldByName(this.processes, onShm, sharedBy, shmPath);
-    const back = new Set([...named, ...ghosts].map(({ stat }) => `${stat.dev}/${stat.ino}`));
-    const away = watches.filter(({ stat }) => !back.has(`${stat.dev}/${stat.ino}`));
-    const others = [...bound, ...unknown, ...away.filter(watch => !this.#isShmItself(watch, ours))];
-    return { named, lost: [...lost, ...others] };
+    const back = new Set([...named, ...ghosts].map(pairOf));
+    const away = watches.filter(watch => !back.has(pairOf(watch)));
+    // A file that nobody holds on the host's own /dev/shm is no container's.
+    const lists = [...this.#seenBy]
+      .filter(([dev, pid]) => sharedBy(pid).has(dev))
+      .flatMap(([dev, pid]) => findShm(this.processes, ours, pid, dev) ?? [])
+      .filter(({ isHosts }) => !isHosts || away.length > 0)
+      .map(shm => ({ ...shm, ...listShm(this.processes, shm) }));
+    const all = [...lost, ...bound, ...unknown, ...nameWatched(away, lists)];
+    const pods = lists.filter(({ isHosts }) => !isHosts);
+    return { named, lost: all, closed: closedOn(pods, new Set([...back, ...all.map(pairOf)])) };
   }
 
-  /**
-   * Is the folder /dev/shm itself watched? It is there in every pod. We look at it where the host has it,
-   * because a path of the container may lead over a server that is frozen with it.
-   */
-  #isShmItself({ stat, holder }: Lost, ours: readonly Mount[]): boolean {
-    const self = this.processes.self();
+  /** Has the process the same mounts as we? Then it is in no container. Or it has ended. */
+  #seesOurs(pid: number): boolean {
     try {
-      const mounts = this.processes
-        .mounts(holder?.pid ?? self)
-        .filter(({ dev, mountPoint }) => dev === stat.dev && mountPoint.equals(shmPath));
-      return mounts.some(theirs =>
-        ours.some(({ dev, root, mountPoint }) => {
-          const [whole, part] = [belowRoot(root), belowRoot(theirs.root)];
-          if (dev !== stat.dev || !part.subarray(0, whole.length).equals(whole)) return false;
-          const path = Buffer.concat([mountPoint, part.subarray(whole.length)]);
-          return this.processes.statInRoot(self, path)?.ino === stat.ino;
-        }),
-      );
+      return this.processes.mountNamespace(pid) === this.processes.mountNamespace(this.processes.self());
     } catch (error) {
       if (errnoOf(error) === undefined) throw error;
-      return false;
+      return true;
     }
-  }
-
-  /** Has the process the same mounts as we? Then it is in no container. */
-  #seesOurs(pid: number): boolean {
-    return this.processes.mountNamespace(pid) === this.processes.mountNamespace(this.processes.self());
   }
 
   /**
@@ -180,7 +172,31 @@ export class NamedFiles {
   }
 }
 
-const belowRoot = (root: Buffer = Buffer.from('/')) => (root.length === 1 ? Buffer.alloc(0) : root);
+const pairOf = ({ stat }: { stat: Identity }) => `${stat.dev}/${stat.ino}`;
+
+/** Gives each watch the name of what it watches. The folder /dev/shm itself is there in every pod. */
+function nameWatched(watches: readonly Lost[], lists: readonly ShmList[]): Lost[] {
+  if (watches.length === 0) return [];
+  const files = new Map(lists.flatMap(list => list.files.map(file => [pairOf(file), file])));
+  return watches.flatMap(watch => {
+    const file = files.get(pairOf(watch));
+    if (!file) return watch;
+    const { path, stat } = file;
+    if (path.equals(shmPath)) return [];
+    return { ...watch, path, ...(isDirectory(stat.mode) ? { folder: path } : {}) };
+  });
+}
+
+/** @param known device and inode of what comes back, or refuses the dump */
+function closedOn(lists: readonly (SharedShm & ShmList)[], known: ReadonlySet<string>): Closed {
+  const isClosed = (file: OnShm) =>
+    !file.path.equals(shmPath) && !isSocket(file.stat.mode) && !known.has(pairOf(file));
+  return {
+    files: lists.flatMap(({ files }) => files.filter(isClosed)),
+    complete: lists.every(({ complete }) => complete),
+    devices: lists.map(({ dev }) => dev),
+  };
+}
 
 const showPoint = ({ mountPoint }: GhostMount) => mountPoint?.toString('utf8') ?? 'an unknown mount';
 

@@ -9,7 +9,11 @@ export interface OnHost {
 }
 
 /** @param path absolute, like the `names` of a GhostMount @returns undefined where none of OURS shows it */
-export function findOnHost(ours: readonly Mount[], where: GhostMount, path: Buffer): OnHost | undefined {
+export function findOnHost(
+  ours: readonly Mount[],
+  where: Pick<GhostMount, 'mountPoint' | 'root' | 'dev'>,
+  path: Buffer,
+): OnHost | undefined {
   const { mountPoint, root, dev } = where;
   const below = mountPoint && pathBelow(mountPoint, path);
   if (!root || below === undefined) return undefined;

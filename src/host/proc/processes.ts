@@ -20,7 +20,7 @@ import { mappedPath } from './mapped-path.js';
 import { parseMaps, parseWritableShared } from './maps.js';
 import { devOfMemfd } from './memfd.js';
 import { hidingOption, parseMountinfo } from './mountinfo.js';
-import { namesOf } from './names-of.js';
+import { filesIn, namesOf } from './search-mount.js';
 import { childrenOf, numbers, privateMemory, standsStill, statFields, statusField } from './tasks.js';
 
 const { O_RDONLY } = fs.constants;
@@ -239,6 +239,11 @@ export class LinuxProcesses implements ProcessView {
   ): { names: Buffer[]; complete: boolean; looked: number } {
     this.#assertReachable(pid, mountPoint);
     return namesOf(`/proc/${pid}/root`, mountPoint, inode, near, limit);
+  }
+
+  filesIn(pid: number, folder: Buffer, limit: number) {
+    this.#assertReachable(pid, folder);
+    return filesIn(`/proc/${pid}/root`, folder, limit);
   }
 
   areFree(

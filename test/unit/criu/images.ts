@@ -38,6 +38,27 @@ export const regFile = (reg: Reg, more: Buffer = Buffer.alloc(0)) =>
 export const pipeFile = (id: number) =>
   Buffer.concat([varint(1, 4), varint(2, id), message(11, varint(1, id), varint(2, 9)), fixed64(99, 5n)]);
 
+/** The handle of a watched file, with the path by which CRIU watches it again. */
+const handle = (field: number, path: string) => message(field, varint(1, 8), varint(2, 1), bytes(4, path));
+
+/** A file that a process has by the name of another one. HOW: how it has it. */
+export function neededFile(how: string, name: string): Buffer {
+  const id = varint(2, 7);
+  if (how === 'opened') return regFile({ id: 7, name });
+  if (how === 'watched') {
+    const other = message(5, varint(2, 1), handle(7, '/etc'));
+    const watch = message(5, varint(1, 7), varint(2, 9), varint(5, 47), varint(6, 1), handle(7, name));
+    return Buffer.concat([varint(1, 8), id, message(13, varint(1, 7), other, watch)]);
+  }
+  if (how === 'marked') {
+    const mark = message(6, varint(2, 1), varint(6, 47), message(7, varint(1, 9), handle(2, name)));
+    return Buffer.concat([varint(1, 12), id, message(14, varint(1, 7), mark)]);
+  }
+  const folder = how === 'bound in /dev/shm' ? [bytes(14, '/dev/shm')] : [];
+  const gone = how === 'removed' ? [varint(15, 1)] : [];
+  return Buffer.concat([varint(1, 5), id, message(16, varint(1, 7), bytes(11, name), ...folder, ...gone)]);
+}
+
 export const filesImage = (...entries: Buffer[]) => joinImage(magic.FILES, entries);
 
 export const remap = (orig: number, id: number, type?: number, more: Buffer = Buffer.alloc(0)) =>

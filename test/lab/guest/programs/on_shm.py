@@ -1,8 +1,9 @@
 """on_shm.py KIND: holds one thing on /dev/shm by its name, and says in /data/seen what it is each time that there is
-/data/look."""
+/data/look. late-KIND does so only when there is /data/make."""
 
 import ctypes
 import os
+import select
 import socket
 import stat
 import sys
@@ -10,6 +11,12 @@ import time
 
 kind = sys.argv[1]
 held = None
+if kind.startswith("late-"):
+    kind = kind[5:]
+    open("/data/ready", "w").close()
+    while not os.path.exists("/data/make"):
+        time.sleep(0.02)
+    os.unlink("/data/make")
 if kind == "root":
     held = os.open("/dev/shm", os.O_RDONLY | os.O_DIRECTORY)
 elif kind == "cwd-root":
@@ -20,6 +27,10 @@ elif kind in ("folder", "folder-of-a-file"):
     if kind == "folder-of-a-file":
         file = os.open("/dev/shm/folder/file", os.O_RDWR | os.O_CREAT, 0o600)
         os.write(file, b"content")
+elif kind == "closed":
+    for name in ("first", "second"):
+        with open("/dev/shm/" + name, "wb") as file:
+            file.write(b"content")
 elif kind == "cwd":
     os.mkdir("/dev/shm/folder", 0o750)
     os.chdir("/dev/shm/folder")
@@ -62,7 +73,8 @@ elif kind.startswith("watch"):
         os.close(file)
     libc = ctypes.CDLL(None)
     held = libc.inotify_init()
-    watched = {"watch-root": b"/dev/shm", "watch-below": b"/dev/shm/folder"}.get(kind, b"/dev/shm/folder/file")
+    of_folder = kind in ("watch-below", "watch-beside-a-file")
+    watched = b"/dev/shm" if kind == "watch-root" else b"/dev/shm/folder" if of_folder else b"/dev/shm/folder/file"
     if libc.inotify_add_watch(held, watched, 2) < 0:
         sys.exit("no watch")
 elif kind.startswith("relative"):
@@ -85,11 +97,21 @@ elif kind in ("socket", "socket-below", "socket-beside-a-file", "datagram"):
     if kind != "datagram":
         bound.listen()
     held = bound.fileno()
+
+
+def still_holds():
+    if not kind.startswith("watch"):
+        return True
+    with open("/dev/shm/other" if kind == "watch-root" else "/dev/shm/folder/file", "ab") as file:
+        file.write(b"event")
+    return bool(select.select([held], [], [], 20)[0]) and len(os.read(held, 4096)) > 0
+
+
 open("/data/ready", "w").close()
 while True:
     time.sleep(0.02)
     if os.path.exists("/data/look"):
         with open("/data/new", "w") as file:
-            print(kind, os.getcwd(), held is not None and stat.S_IFMT(os.fstat(held).st_mode), file=file)
+            print(kind if still_holds() else "nothing", os.getcwd(), held is not None and stat.S_IFMT(os.fstat(held).st_mode), file=file)
         os.rename("/data/new", "/data/seen")
         os.unlink("/data/look")

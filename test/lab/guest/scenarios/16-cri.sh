@@ -155,6 +155,21 @@ refused_on_shm() {
 	remove_pod "$kind"
 }
 
+# The checkpoint is made, and the logs in its tar name what another pod will not have.
+closed_on_shm() {
+	local log
+	with_ghostkeep
+	with_cri
+	start_in_pod closed "$CRI_IMAGE" /usr/bin/python3 /on_shm.py closed
+	wait_for 60 "closed files" data_has containerd closed ready
+	expect_ok checkpoint_in_pod closed "$WORK/closed.tar"
+	for log in dump.log checkpoint/ghostkeep.log; do
+		tar -xOf "$WORK/closed.tar" "$log" >"$WORK/closed.log"
+		expect_line "$WORK/closed.log" 'not in the checkpoint: 2 files with 8 KiB on /dev/shm \(/dev/shm/'
+	done
+	remove_pod closed
+}
+
 # The folder /dev/shm itself is there in every pod.
 held_shm_itself() {
 	with_ghostkeep
@@ -212,5 +227,6 @@ check containerd "CRI: named on /dev/shm, in another pod" named_on_shm
 check containerd "CRI: named on /dev/shm, CRIU alone: refused in another pod" named_on_shm_alone
 check containerd "CRI: an open folder on /dev/shm: refused at the dump" refused_on_shm folder 'cannot dump /dev/shm/folder'
 check containerd "CRI: a FIFO on /dev/shm: refused at the dump" refused_on_shm fifo 'cannot dump /dev/shm/fifo'
+check containerd "CRI: closed files on /dev/shm are named in a warning" closed_on_shm
 check containerd "CRI: /dev/shm itself is open, in another pod" held_shm_itself
 check containerd "CRI: checkpointctl shows the same" shown_by_checkpointctl

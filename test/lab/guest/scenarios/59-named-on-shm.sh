@@ -173,6 +173,48 @@ around_the_runtime() {
 	expect_sharing "$runtime" "$name" 20
 }
 
+# The container cannot be paused, and it goes on between our look and CRIU's freeze. Nobody looks while it is frozen,
+# because the gate is not there. So the images are looked at when CRIU has finished.
+made_before_the_freeze() {
+	local kind=$1 words=$2 name=late-$1 images
+	with_ghostkeep
+	without_gate
+	new_shm
+	at_exit drop_shm
+	start_holding runc "$name" "late-$kind" "$SHM:/dev/shm"
+	make_runc_that_cannot_pause "$(data_of runc "$name")/make"
+	images=$(images_of runc "$name")
+	mkdir -p "$images"
+	bounded ghostkeep checkpoint -- "$WORK/late/runc" checkpoint --image-path "$images" --work-path "$images" "$name" \
+		2>"$images/said" && fail "a checkpoint that lacks something succeeded"
+	cat "$images/said"
+	expect_line "$images/said" 'runs on until CRIU freezes it: it cannot be paused'
+	expect_line "$images/said" "$words"
+	with_ghostkeep
+	new_shm
+	(STARTED=() && restore_container runc "$name" "$images") && fail "CRIU restored what does not exist"
+	timeout 30 runc delete -f "$name" || true
+}
+
+# make_runc_that_cannot_pause MAKE: a runc whose pause fails, and which tells the container to go on before it
+# calls CRIU.
+make_runc_that_cannot_pause() {
+	mkdir -p "$WORK/late"
+	cat >"$WORK/late/runc" <<-SCRIPT
+	#!/bin/bash
+	case \$1 in
+	pause) echo 'no freezer' >&2; exit 1 ;;
+	checkpoint)
+		: >$1
+		for ((i = 0; i < 300; i++)); do [ -e $1 ] || break; sleep 0.1; done
+		sleep 1
+		;;
+	esac
+	exec $(command -v runc) "\$@"
+	SCRIPT
+	chmod 755 "$WORK/late/runc"
+}
+
 accept_missing() {
 	mkdir -p /etc/ghostkeep
 	echo '{"allowMissing": true}' >/etc/ghostkeep/config.json
@@ -197,6 +239,45 @@ refused_at_dump() {
 	expect_line "$images/dump.log" "$words"
 	expect_holding "$runtime" "$name" "$kind"
 	[ ! -e "$images/ghostkeep" ] || fail "a refused dump has left its folder"
+}
+
+# No process holds two files on the pod's /dev/shm: the checkpoint is made, and its logs name what it lacks.
+named_in_a_warning() {
+	local runtime=$1 name=closed-$1 images
+	local words='not in the checkpoint: 2 files with 8 KiB on /dev/shm \(/dev/shm/(first, /dev/shm/second|second, /dev/shm/first)\), which no'
+	with_ghostkeep
+	new_shm
+	at_exit drop_shm
+	start_holding "$runtime" "$name" closed "$SHM:/dev/shm"
+	ghostkeep check --pid "$(pid_of "$runtime" "$name")" >"$WORK/checked" || fail "check refuses it: $(cat "$WORK/checked")"
+	expect_line "$WORK/checked" "^perhaps  $words"
+	images=$(images_of "$runtime" "$name")
+	expect_ok checkpoint_container "$runtime" "$name" "$images"
+	keep_log "$images/ghostkeep.log" "$images/dump.log"
+	expect_line "$images/dump.log" "$words"
+	expect_line "$images/ghostkeep.log" "$words"
+	new_shm
+	restore_container "$runtime" "$name" "$images"
+	expect_holding "$runtime" "$name" closed
+	[ -z "$(ls "$SHM")" ] || fail "closed files came back, and docs say that they do not"
+}
+
+# Without the gate, `ghostkeep checkpoint` names them, on stderr and in its JSON.
+named_around_the_runtime() {
+	local name=closed-nogate images
+	with_ghostkeep
+	without_gate
+	new_shm
+	at_exit drop_shm
+	start_holding runc "$name" closed "$SHM:/dev/shm"
+	images=$(images_of runc "$name")
+	mkdir -p "$images"
+	bounded ghostkeep checkpoint --json -- runc checkpoint --image-path "$images" --work-path "$images" "$name" \
+		>"$WORK/closed.json" 2>"$WORK/closed.said" || fail "$(cat "$WORK/closed.said")"
+	expect_line "$WORK/closed.said" 'not in the checkpoint: 2 files with 8 KiB on /dev/shm'
+	tail -n 1 "$WORK/closed.json"
+	jq -es 'last | .ghosts == 0 and (.warnings | length == 1 and (.[0] | test("^not in the checkpoint: 2 files")))' \
+		"$WORK/closed.json" || fail "the JSON does not have the warning"
 }
 
 # The same, accepted by the host: CRIU alone restores it in the same pod, and refuses it in another.
@@ -274,8 +355,8 @@ for runtime in runc crun; do
 	check "$runtime" "a socket in a folder on /dev/shm, by a relative name: refused at the dump" \
 		refused_at_dump "$runtime" relative-below 'cannot dump /dev/shm/folder/socket .* has open as descriptor [0-9]+ .*a socket is bound'
 	check "$runtime" "a watch on /dev/shm: refused at the dump" \
-		refused_at_dump "$runtime" watch-below 'cannot dump /dev/shm .* has open as descriptor [0-9]+ .*it watches inode [0-9]+ there'
-	for kind in watch-root watch-of-a-file relative root cwd-root folder-of-a-file removed-folder removed-below removed-fifo socket datagram socket-beside-a-file \
+		refused_at_dump "$runtime" watch-below 'cannot dump /dev/shm/folder .* has open as descriptor [0-9]+ .*it watches inode [0-9]+,'
+	for kind in watch-root watch-of-a-file watch-beside-a-file relative root cwd-root folder-of-a-file removed-folder removed-below removed-fifo socket datagram socket-beside-a-file \
 		path-of-a-file unlinked-below linked-below; do
 		check "$runtime" "on a /dev/shm that comes back empty: $kind" comes_back_elsewhere "$runtime" "$kind"
 	done
@@ -283,6 +364,10 @@ for runtime in runc crun; do
 		check "$runtime" "on the container's own /dev/shm: $kind" comes_back_on_its_own "$runtime" "$kind"
 	done
 done
+for runtime in runc crun; do
+	check "$runtime" "closed files on /dev/shm: named in a warning" named_in_a_warning "$runtime"
+done
+check runc "closed files on /dev/shm, ghostkeep checkpoint --json" named_around_the_runtime
 for kind in folder fifo; do
 	check runc "accepted on /dev/shm: $kind" accepted_in_the_same_pod runc "$kind"
 	check podman-crun "on podman's own /dev/shm: $kind" comes_back_on_its_own podman-crun "$kind"
@@ -290,3 +375,12 @@ done
 check runc "files on the container's own /dev/shm: no helper" on_its_own_tmpfs runc
 check podman-crun "files on podman's own /dev/shm" on_podmans_own podman-crun
 check runc "named files, ghostkeep checkpoint" around_the_runtime runc
+for kind in fifo folder watch-below socket-below relative-below; do
+	case $kind in
+	fifo | folder) words="/dev/shm/$kind, which the container has opened" ;;
+	watch-below) words='/dev/shm/folder, which the container has watched' ;;
+	*) words='/dev/shm/folder/socket, which the container has bound' ;;
+	esac
+	check runc "made before the freeze, ghostkeep checkpoint: $kind" made_before_the_freeze "$kind" \
+		"lacks $words before CRIU froze it"
+done

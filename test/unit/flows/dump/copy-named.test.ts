@@ -26,7 +26,8 @@ function container(sizes: bigint[], { config = {}, ghost = false, more = {}, man
     ? `/var/lib/containers/storage/overlay-containers/${'0'.repeat(64)}/userdata/shm`
     : '/run/pod/shm';
   const outside = { ...shm(9), mountPoint: Buffer.from(point) };
-  processes.add(processes.self(), { namespace: 'mnt:[1]', parent: 1, mounts: [outside] });
+  const inRoot = { [point]: fakeFile({ dev, mode: 0o041777, ino: 1_000_000n }) };
+  processes.add(processes.self(), { namespace: 'mnt:[1]', parent: 1, mounts: [outside], inRoot });
   processes.add(50, {
     namespace: 'mnt:[1]',
     parent: 1,

@@ -11,7 +11,15 @@ import { parseRuntimeCommand } from '../../../../src/oci/command-line.js';
 import { resolvePolicy } from '../../../../src/oci/policy.js';
 import { aManifest } from '../../a-manifest.js';
 import { filesOf } from '../../criu/files-of.js';
-import { filesImage, property, regFile, remap, remapsImage } from '../../criu/images.js';
+import {
+  filesImage,
+  neededFile,
+  pipeFile,
+  property,
+  regFile,
+  remap,
+  remapsImage,
+} from '../../criu/images.js';
 import { bytes, message } from '../../criu/wire.js';
 import { ghostkeepError } from '../../expect.js';
 import { errno, type FakeFile, fakeContext, fakeFile, fakeMount, opened } from '../../fake-host.js';
@@ -205,6 +213,29 @@ describe('ghostkeep checkpoint', () => {
     );
   });
 
+  for (const encrypts of [false, true])
+    it(`a file on a shared /dev/shm that nobody holds is named in a warning, also where CRIU encrypts: ${encrypts}`, async () => {
+      const played = stage({ ghosts: false });
+      const { processes } = played;
+      const shm = (id: number, point: string) => {
+        const [mountPoint, root] = [Buffer.from(point), Buffer.from('/')];
+        return fakeMount(id, { dev: 47n, filesystem: 'tmpfs', mountPoint, root });
+      };
+      const inRoot = {
+        '/pod': fakeFile({ dev: 47n, mode: 0o041777 }),
+        '/pod/sem': fakeFile({ dev: 47n, ino: 2n }),
+      };
+      const mounts = [shm(9, '/pod')];
+      processes.add(processes.self(), { namespace: 'mnt:[1]', parent: 1, mounts, inRoot });
+      processes.add(100, { mounts: [fakeMount(30), shm(40, '/dev/shm')], fds: {} });
+      if (encrypts) played.files.put(`${images}/cipher.img`, 'a token');
+      await played.go();
+      const named = played.context.lines.filter(line =>
+        /^warn not in the checkpoint: 1 file .*shm\/sem/.test(line),
+      );
+      assert.equal(named.length, 1);
+    });
+
   it('a named file refuses a dump that CRIU encrypts, before anything is paused', async () => {
     const played = sharing();
     played.files.put(`${images}/cipher.img`, 'a token');
@@ -212,29 +243,40 @@ describe('ghostkeep checkpoint', () => {
     assert.deepEqual(played.steps, ['runc --root /r state web']);
   });
 
-  for (const [name, accepted] of [
-    ['/dev/shm/held', false],
-    ['/dev/shm/new', false],
-    ['/dev/shm/new', true],
-    ['/dev/shm/removed', false],
-    ['/data/new', false],
+  for (const [name, how, isLost] of [
+    ['/dev/shm/held', 'opened', false],
+    ['/dev/shm/new', 'opened', true],
+    ['/dev/shm/removed', 'opened', false],
+    ['/data/new', 'opened', false],
+    ['/dev/shm/held', 'watched', false],
+    ['/dev/shm', 'watched', false],
+    ['/dev/shm/new', 'watched', true],
+    ['/dev/shm/new', 'marked', true],
+    ['/data/new', 'watched', false],
+    ['/dev/shm/socket', 'bound', false],
+    ['/dev/shm/new/socket', 'bound', true],
+    ['new/socket', 'bound in /dev/shm', true],
+    ['/dev/shm/new/socket', 'removed', false],
+    ['\0/dev/shm/new/socket', 'bound', false],
   ] as const)
-    it(`a container that could not be paused has opened ${name} before CRIU froze it: ${accepted}`, async () => {
-      const played = sharing({ verbs: { pause: 1 } });
-      if (accepted) played.files.put(configPath, '{"allowMissing": true}');
-      const { run } = played.context.host.commands;
-      played.context.host.commands.run = async (words, environment) => {
-        const status = await run(words, environment);
-        played.files.put(`${images}/files.img`, filesImage(regFile({ id: 7, name })));
-        if (name.endsWith('removed'))
-          played.files.put(`${images}/remap-fpath.img`, remapsImage(remap(7, 9, 1)));
-        return status;
-      };
-      const isLost = name.endsWith('shm/new') && !accepted;
-      if (isLost) await assert.rejects(played.go(), ghostkeepError('SHM_NOT_KEPT', name, 'lacks'));
-      else await played.go();
-      assert.ok(played.files.exists(`${images}/ghostkeep-manifest.json`));
-    });
+    for (const accepted of [false, true])
+      it(`a container that could not be paused has ${how} ${JSON.stringify(name)} before CRIU froze it: ${isLost}, ${accepted}`, async () => {
+        const played = sharing({ verbs: { pause: 1 } });
+        if (accepted) played.files.put(configPath, '{"allowMissing": true}');
+        const { run } = played.context.host.commands;
+        played.context.host.commands.run = async (words, environment) => {
+          const status = await run(words, environment);
+          played.files.put(`${images}/files.img`, filesImage(pipeFile(6), neededFile(how, name)));
+          if (name.endsWith('removed'))
+            played.files.put(`${images}/remap-fpath.img`, remapsImage(remap(7, 9, 1)));
+          return status;
+        };
+        const path = how === 'bound in /dev/shm' ? `/dev/shm/${name}` : name;
+        if (isLost && !accepted)
+          await assert.rejects(played.go(), ghostkeepError('SHM_NOT_KEPT', path, 'lacks'));
+        else await played.go();
+        assert.ok(played.files.exists(`${images}/ghostkeep-manifest.json`));
+      });
 
   it('named files whose attributes would make the manifest too large refuse the dump, unless the policy accepts it', async () => {
     const played = stage({ ghosts: false });

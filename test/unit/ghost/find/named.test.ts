@@ -1,13 +1,24 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { makeDev } from '../../../../src/base/units.js';
+import { lostForGood } from '../../../../src/flows/choose/shared-shm.js';
 import { findGhosts } from '../../../../src/ghost/find/find.js';
 import { keysOf, toRecord } from '../../../../src/ghost/ghost.js';
-import { type FakeProcess, fakeFile, fakeHost, fakeMount, opened } from '../../fake-host.js';
+import { errno, type FakeProcess, fakeFile, fakeHost, fakeMount, opened } from '../../fake-host.js';
 
 const dev = makeDev(0n, 47n);
+const slash = Buffer.from('/');
 const shm = (values: object = {}) =>
-  fakeMount(40, { dev, filesystem: 'tmpfs', mountPoint: Buffer.from('/dev/shm'), parent: 30, ...values });
+  fakeMount(40, {
+    dev,
+    filesystem: 'tmpfs',
+    mountPoint: Buffer.from('/dev/shm'),
+    root: slash,
+    parent: 30,
+    ...values,
+  });
+/** The mount by which the host shows the /dev/shm of the pod. */
+const pods = (values: object = {}) => shm({ id: 9, mountPoint: Buffer.from('/run/pod/shm'), ...values });
 const file = (values: object = {}) => fakeFile({ dev, nlink: 1, ...values });
 const held = (values: object = {}, name = '/dev/shm/held') => opened(file(values), name, { mount: 40 });
 
@@ -16,16 +27,27 @@ interface Machine {
   /** The mounts of the host. */
   ours?: ReturnType<typeof fakeMount>[];
   named?: boolean;
+  /** The files that the host has in /run/pod/shm. */
+  onPod?: Record<string, ReturnType<typeof fakeFile>>;
+  /** The process ends when its namespace has been asked for this often. */
+  last?: number;
 }
 
 function find(
   process: FakeProcess,
-  { mounts = [shm()], ours = [shm({ id: 9 })], named = true }: Machine = {},
+  { mounts = [shm()], ours = [shm({ id: 9 })], named = true, onPod = {}, last = Infinity }: Machine = {},
 ) {
   const { processes } = fakeHost();
-  const inRoot = { '/dev/shm': fakeFile({ dev, ino: 1n }) };
+  const root = fakeFile({ dev, ino: 1n, mode: 0o041777 });
+  const inRoot = { '/dev/shm': root, '/run/pod/shm': root, ...onPod };
   processes.add(processes.self(), { namespace: 'mnt:[1]', parent: 1, mounts: ours, inRoot });
   processes.add(100, { mounts: [fakeMount(30), ...mounts], ...process });
+  const { mountNamespace } = processes;
+  let asked = 0;
+  processes.mountNamespace = pid => {
+    if (pid === 100 && asked++ >= last) throw errno('ENOENT', '/proc/100/ns/mnt');
+    return mountNamespace(pid);
+  };
   return findGhosts(processes, [100], undefined, { named });
 }
 const paths = (found: ReturnType<typeof find>) => found.named.map(({ mounts: [mount] }) => `${mount?.names}`);
@@ -168,7 +190,7 @@ describe('named files on /dev/shm', () => {
       find({ fds: { 3: held({ ino: 20n }) }, fdInfo: { 5: info, 6: '' } }, machine).lost.map(
         ({ path, stat, holder, why }) => `${path} ${stat.ino} ${holder?.fd} ${why}`,
       );
-    const lost = ['/dev/shm 31 5 it watches inode 31 there, which is not there in another pod'];
+    const lost = ['/dev/shm 31 5 it watches inode 31, which is not there in another pod'];
     assert.deepEqual(lostOf(line(20) + line(31) + line(1)), lost);
     assert.deepEqual(lostOf('fanotify flags:0\nfanotify ino:1f sdev:2f mflags:0 mask:1\n'), lost);
     assert.deepEqual(lostOf('fanotify flags:0\nfanotify mnt_id:40 mflags:0\n'), []);
@@ -178,6 +200,71 @@ describe('named files on /dev/shm', () => {
     const root = Buffer.from('/sub');
     assert.equal(lostOf(line(1), { mounts: [shm({ root })] }).length, 1, 'a folder of ours is theirs');
     assert.match(lostOf(`inotify ${'x'.repeat(16 << 20)}`).join(), /too many watches/);
+  });
+
+  it('a watch on a folder of the pod has its name, and a file that comes back brings the folder back', () => {
+    const fdInfo = { 5: `inotify wd:1 ino:1f sdev:2f mask:2\n` };
+    const onPod = { '/run/pod/shm/d': fakeFile({ dev, ino: 31n, mode: 0o040750 }) };
+    const found = find({ fds: { 3: held({}, '/dev/shm/d/f') }, fdInfo }, { ours: [pods()], onPod });
+    assert.deepEqual(
+      found.lost.map(({ path, folder }) => `${path} ${folder}`),
+      ['/dev/shm/d /dev/shm/d'],
+    );
+    assert.deepEqual(lostForGood(found), []);
+    const alone = find({ fdInfo }, { ours: [pods()], onPod });
+    assert.deepEqual(
+      lostForGood(alone).map(({ path }) => `${path}`),
+      ['/dev/shm/d'],
+    );
+  });
+
+  it('what lies on the /dev/shm of a pod and is not held is found, and neither sockets nor the folder itself', () => {
+    const onPod = {
+      '/run/pod/shm/held': file(),
+      '/run/pod/shm/sem.closed': file({ ino: 7n }),
+      '/run/pod/shm/d': file({ ino: 8n, mode: 0o040750 }),
+      '/run/pod/shm/d/f': file({ ino: 9n }),
+      '/run/pod/shm/fifo': file({ ino: 10n, mode: 0o010600 }),
+      '/run/pod/shm/socket': file({ ino: 11n, mode: 0o140755 }),
+      '/run/pod/shm/refused': file({ ino: 12n, mode: 0o040750 }),
+    };
+    const closedOf = (machine: Machine) => {
+      const fds = { 3: held(), 4: held({ ino: 12n, mode: 0o040750 }, '/dev/shm/refused') };
+      const { files, complete } = find({ fds }, { onPod, ...machine }).closed;
+      return [...files.map(({ path }) => `${path}`), complete ? 'all' : 'and perhaps more'];
+    };
+    const names = ['/dev/shm/sem.closed', '/dev/shm/d', '/dev/shm/d/f', '/dev/shm/fifo', 'all'];
+    assert.deepEqual(closedOf({ ours: [pods()] }), names);
+    assert.deepEqual(closedOf({ ours: [pods()], named: false }), ['all']);
+    assert.deepEqual(closedOf({ ours: [] }), ['all'], 'the tmpfs belongs to the container alone');
+    assert.deepEqual(closedOf({ ours: [pods(), shm({ id: 8 })] }), ['all'], "it is the host's own /dev/shm");
+    const above = shm({ id: 41, parent: 40, dev: 1n });
+    assert.deepEqual(closedOf({ ours: [pods()], mounts: [shm(), above] }), ['all'], 'it is hidden');
+    const part = [shm({ root: Buffer.from('/d') })];
+    assert.deepEqual(
+      closedOf({ ours: [pods()], mounts: part }),
+      ['/dev/shm/f', 'all'],
+      'a folder of the pod',
+    );
+    const elsewhere = [pods({ root: Buffer.from('/other') })];
+    assert.deepEqual(closedOf({ ours: elsewhere }), ['and perhaps more'], 'we do not see it');
+    const hidden = { '/run/pod/shm': fakeFile({ dev: 1n }) };
+    assert.deepEqual(
+      closedOf({ ours: [pods()], onPod: hidden }),
+      ['and perhaps more'],
+      'it is hidden on the host',
+    );
+    const many = Object.fromEntries(
+      Array.from({ length: 5000 }, (_, at) => [`/run/pod/shm/${at}`, file({ ino: BigInt(at + 100) })]),
+    );
+    assert.deepEqual(closedOf({ ours: [pods()], onPod: many }).at(-1), 'and perhaps more');
+  });
+
+  it('a process may end at any step, and the search goes on', () => {
+    for (let last = 0; last < 8; last += 1) {
+      const found = find({ fds: { 3: held() }, bound: {}, fdInfo: { 4: '' } }, { ours: [pods()], last });
+      assert.ok(Array.isArray(found.closed.files), String(last));
+    }
   });
 
   it('a file of which not all names can be found cannot come back, because it may be open by another', () => {

@@ -5,7 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import * as host from '../../../../src/host/files/make-names.js';
-import { namesOf } from '../../../../src/host/proc/names-of.js';
+import { filesIn, namesOf } from '../../../../src/host/proc/search-mount.js';
 
 let top: string;
 beforeEach(() => {
@@ -126,6 +126,65 @@ describe('namesOf', () => {
       complete: false,
       looked: 0,
     });
+  });
+});
+
+describe('filesIn', () => {
+  const list = (limit = 100, below = '/shm') => {
+    const { files, complete } = filesIn(top, Buffer.from(below), limit);
+    return [...files.map(({ path, stat }) => `${path} ${stat.size}`).sort(), complete];
+  };
+  const umount = (name: string) => assert.equal(spawnSync('umount', [`${top}/${name}`]).status, 0);
+  const mount = (name: string) => {
+    folder(name);
+    return spawnSync('mount', ['-t', 'tmpfs', 'x', `${top}/${name}`]).status === 0;
+  };
+  const onTmpfs = (what: string, test: () => void) =>
+    it(what, t => {
+      if (!mount('shm')) {
+        t.skip('nothing can be mounted here');
+        return;
+      }
+      try {
+        test();
+      } finally {
+        umount('shm');
+      }
+    });
+
+  onTmpfs('the folder and all below it are listed, and no symbolic link is followed', () => {
+    fs.writeFileSync(at('shm/one'), 'four');
+    folder('shm/d/e');
+    fs.writeFileSync(at('shm/d/e/f'), 'sixsix');
+    fs.writeFileSync(at('outside'), '');
+    fs.symlinkSync('/', at('shm/link'));
+    assert.deepEqual(
+      list().map(line => `${line}`.replace(/^(\/shm(\/d)?(\/e)?) \d+$/, '$1')),
+      ['/shm', '/shm/d', '/shm/d/e', '/shm/d/e/f 6', '/shm/link 1', '/shm/one 4', 'true'],
+    );
+  });
+
+  onTmpfs('another mount in the folder is not looked at', () => {
+    assert.ok(mount('shm/inner'));
+    try {
+      fs.writeFileSync(at('shm/inner/f'), '');
+      assert.deepEqual([list().length, list().at(-1)], [2, true]);
+    } finally {
+      umount('shm/inner');
+    }
+  });
+
+  onTmpfs('no more is looked at than the limit allows, and a folder with more entries is not read', () => {
+    for (let n = 0; n < 50; n += 1) fs.writeFileSync(at(`shm/${n}`), '');
+    assert.equal(list(100).length, 52);
+    assert.deepEqual([list(20).length, list(20).at(-1)], [2, false]);
+    folder('shm/many');
+    for (let n = 0; n < 50; n += 1) fs.writeFileSync(at(`shm/many/${n}`), '');
+    assert.deepEqual([list(70).length, list(70).at(-1)], [72, false]);
+  });
+
+  it('when there is no such folder, nothing is found, and the list is not complete', () => {
+    assert.deepEqual(list(100, '/gone'), [false]);
   });
 });
 

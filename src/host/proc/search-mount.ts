@@ -1,0 +1,169 @@
+/**
+ * Searches mounts that somebody else controls. Every step goes through openat2(2) with RESOLVE_IN_ROOT, and
+ * entries are looked at through a descriptor of their folder, so that no symbolic link leads outside.
+ */
+
+import fs from 'node:fs';
+import type { FileStat, Identity } from '../../base/host/host.js';
+import { isSameInode } from '../../base/host/identity.js';
+import { mountId } from '../files/stat-on.js';
+import { openInRoot } from '../native/call.js';
+import { toFileStat } from '../native/stat.js';
+
+const slash = Buffer.from('/');
+
+type Inode = Identity & { nlink: number };
+
+/** Gets the entries of folders. PATH is below the root, and PLACE leads there at the moment. */
+interface Visitor {
+  entry(entry: fs.Dirent<string>, path: Buffer, place: Buffer): void;
+  /** @returns false where its entries shall not be read */
+  folder?(path: Buffer, stat: FileStat): boolean;
+  isEnough?(): boolean;
+}
+
+/**
+ * Finds names of an inode.
+ * @param root a folder in which mountPoint and near are absolute. See ProcessView.namesOf.
+ */
+export function namesOf(
+  root: string,
+  mountPoint: Buffer,
+  inode: Inode,
+  near: Buffer,
+  limit: number,
+): { names: Buffer[]; complete: boolean; looked: number } {
+  const names: Buffer[] = [];
+  const search = MountSearch.begin(root, mountPoint, limit);
+  if (search === undefined) return { names, complete: false, looked: 0 };
+  const isEnough = () => names.length >= inode.nlink;
+  const entry: Visitor['entry'] = (found, path, place) => {
+    if (found.isFile() && isNameOf(place, inode) && !names.some(known => known.equals(path)))
+      names.push(path);
+  };
+  try {
+    search.folder(near.subarray(0, Math.max(1, near.lastIndexOf('/'))), false, { entry, isEnough });
+    search.folder(mountPoint, true, { entry, isEnough });
+    return { names, complete: search.looked < limit || isEnough(), looked: search.looked };
+  } finally {
+    search.end();
+  }
+}
+
+function isNameOf(place: Buffer, inode: Inode): boolean {
+  const stat = fs.lstatSync(place, { bigint: true, throwIfNoEntry: false });
+  return stat !== undefined && isSameInode(stat, inode);
+}
+
+/** A folder of a tmpfs has this many bytes for each entry. Source: mm/shmem.c, BOGO_DIRENT_SIZE */
+const entryBytes = 20n;
+
+/** See ProcessView.filesIn. */
+export function filesIn(
+  root: string,
+  folder: Buffer,
+  limit: number,
+): { files: { path: Buffer; stat: FileStat }[]; complete: boolean } {
+  const search = MountSearch.begin(root, folder, limit);
+  if (search === undefined) return { files: [], complete: false };
+  const files: { path: Buffer; stat: FileStat }[] = [];
+  let isTooLarge = false;
+  try {
+    search.folder(folder, true, {
+      entry: (found, path, place) => {
+        const stat = found.isDirectory()
+          ? undefined
+          : fs.lstatSync(place, { bigint: true, throwIfNoEntry: false });
+        if (stat) files.push({ path, stat: toFileStat(stat) });
+      },
+      folder: (path, stat) => {
+        files.push({ path, stat });
+        // All names of a folder are read at once, and there may be millions.
+        const isReadable = stat.size <= BigInt(limit) * entryBytes;
+        isTooLarge ||= !isReadable;
+        return isReadable;
+      },
+    });
+    return { files, complete: search.looked < limit && !isTooLarge };
+  } finally {
+    search.end();
+  }
+}
+
+class MountSearch {
+  looked = 0;
+
+  private constructor(
+    private readonly rootFd: number,
+    private readonly mount: string | undefined,
+    private readonly limit: number,
+  ) {}
+
+  /** @returns undefined where there is no such folder; else end() has to be called */
+  static begin(root: string, folder: Buffer, limit: number): MountSearch | undefined {
+    const rootFd = fs.openSync(root, fs.constants.O_RDONLY);
+    let search: MountSearch | undefined;
+    try {
+      const fd = openInRoot(rootFd, folder);
+      if (fd === undefined) return undefined;
+      try {
+        search = new MountSearch(rootFd, mountId(fd), limit);
+      } finally {
+        fs.closeSync(fd);
+      }
+      return search;
+    } finally {
+      if (!search) fs.closeSync(rootFd);
+    }
+  }
+
+  end(): void {
+    fs.closeSync(this.rootFd);
+  }
+
+  folder(path: Buffer, deep: boolean, visitor: Visitor): void {
+    const waiting = [path];
+    for (let next = waiting.shift(); next && this.#goesOn(visitor); next = waiting.shift()) {
+      for (const child of this.#look(next, visitor)) if (deep) waiting.push(child);
+    }
+  }
+
+  #goesOn({ isEnough }: Visitor): boolean {
+    return this.looked < this.limit && !isEnough?.();
+  }
+
+  /**
+   * The search touches no other mount inside, not even by a stat: its FUSE server may be frozen, and a bind
+   * mount of the same file system shows names that are not on this mount. The descriptor alone tells the
+   * mount's id.
+   * @returns the folders inside
+   */
+  #look(path: Buffer, visitor: Visitor): Buffer[] {
+    const folders: Buffer[] = [];
+    const fd = openInRoot(this.rootFd, path);
+    if (fd === undefined) return folders;
+    try {
+      const self = `/proc/self/fd/${fd}`;
+      if (mountId(fd) !== this.mount) return folders;
+      const stat = fs.fstatSync(fd, { bigint: true });
+      if (!stat.isDirectory()) return folders;
+      if (visitor.folder?.(path, toFileStat(stat)) === false) return folders;
+      // Bun gives no types with names as buffers. In latin1, each byte of a name is one character.
+      for (const entry of fs.readdirSync(self, { encoding: 'latin1', withFileTypes: true })) {
+        if (!this.#goesOn(visitor)) break;
+        this.looked += 1;
+        const name = Buffer.from(entry.name, 'latin1');
+        const full = joinPath(path, name);
+        if (entry.isDirectory()) folders.push(full);
+        visitor.entry(entry, full, Buffer.concat([Buffer.from(`${self}/`), name]));
+      }
+    } finally {
+      fs.closeSync(fd);
+    }
+    return folders;
+  }
+}
+
+function joinPath(folder: Buffer, name: Buffer): Buffer {
+  return folder.at(-1) === 0x2f ? Buffer.concat([folder, name]) : Buffer.concat([folder, slash, name]);
+}
