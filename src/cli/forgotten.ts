@@ -1,28 +1,36 @@
 import fs from 'node:fs';
+import { isMarkName, recordsFolder } from '../flows/bases/records-folder.js';
 import { pausedFolder } from '../flows/container/pause/paused-folder.js';
 
-/**
- * `hook` and `gate` run while a container is frozen or created, so they must be fast. `doctor` shows what is
- * left paused, and lets it go on when it is told to. A user who looks for what went wrong runs one of the
- * others first.
- */
-const passedOver = new Set(['hook', 'gate', 'doctor']);
+/** These run while a container is frozen or created, so they must be fast. */
+const passedOver = new Set(['hook', 'gate']);
 
-/** Runs before command NAME: what a killed checkpoint or dump has left paused or frozen goes on. */
+/**
+ * Runs before command NAME: what a killed checkpoint or dump has left paused or frozen goes on, and bases are
+ * watched again. `doctor` shows what is left paused, and lets it go on when it is told to. A user who looks
+ * for what went wrong runs one of the others first.
+ */
 export async function resumeForgotten(name: string): Promise<void> {
-  if (passedOver.has(name) || isEmpty(pausedFolder(process.getuid?.() ?? 0))) return;
+  if (passedOver.has(name)) return;
+  const uid = () => process.getuid?.() ?? 0;
+  const mayBePaused = name !== 'doctor' && list(pausedFolder(uid())).length > 0;
+  const mayLackWatch = list(recordsFolder({ uid })).some(isMarkName);
+  if (!mayBePaused && !mayLackWatch) return;
   const { makeContext } = await import('./context.js');
-  const paused = await import('../flows/container/pause/paused.js');
-  const frozen = await import('../flows/container/pause/frozen.js');
   const context = makeContext();
-  await paused.resumeForgotten(context);
-  frozen.thawForgotten(context);
+  if (mayBePaused) {
+    const paused = await import('../flows/container/pause/paused.js');
+    const frozen = await import('../flows/container/pause/frozen.js');
+    await paused.resumeForgotten(context);
+    frozen.thawForgotten(context);
+  }
+  if (mayLackWatch) (await import('../flows/bases/watch-room.js')).watchAgain(context);
 }
 
-function isEmpty(folder: string): boolean {
+function list(folder: string): string[] {
   try {
-    return fs.readdirSync(folder).length === 0;
+    return fs.readdirSync(folder);
   } catch {
-    return true;
+    return [];
   }
 }

@@ -18,6 +18,8 @@ export interface RuntimeRequest {
   /** The container's first process. */
   pid: number;
   images: string;
+  /** The status that `runc state` says; running if it is not given. */
+  status?: string;
   gate?: boolean;
   /** CRIU ends when this file exists. */
   until?: string;
@@ -26,7 +28,13 @@ export interface RuntimeRequest {
 /** @returns a program by the name `runc` */
 export function aRuntime(t: TestContext, request: RuntimeRequest): string {
   const folder = temporaryFolder(t);
-  const state = { ociVersion: '1.0.2', id: 'web', status: 'running', pid: request.pid, bundle: '/b' };
+  const state = {
+    ociVersion: '1.0.2',
+    id: 'web',
+    status: request.status ?? 'running',
+    pid: request.pid,
+    bundle: '/b',
+  };
   fs.writeFileSync(`${folder}/request.json`, JSON.stringify(request));
   fs.writeFileSync(`${folder}/state.json`, JSON.stringify(state));
   fs.writeFileSync(
@@ -59,7 +67,7 @@ async function playCriu(request: RuntimeRequest): Promise<number> {
     }
     const named = (await gate?.ask(`checkpoint ${pid}`)) ?? [];
     keys.push(...named.flatMap(line => (line.startsWith('external ') ? [line.slice(9)] : [])));
-    fs.writeFileSync(`${path.dirname(process.argv[2] as string)}/frozen`, '');
+    fs.writeFileSync(`${path.dirname(process.argv[2] as string)}/frozen`, String(process.pid));
     // If the test has failed, its folders are gone by now.
     while (request.until && fs.existsSync(images) && !fs.existsSync(request.until)) await sleep(10);
     endOfCriu(images, ...new Set(keys));

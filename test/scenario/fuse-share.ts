@@ -13,8 +13,12 @@ const source = path.join(path.dirname(program), '../test/scenario/fuse-share.c')
 /** The folder that the server shows at a mount point; there nothing is refused. */
 export const shownAt = (mountPoint: string): string => `${path.dirname(mountPoint)}/shown`;
 
-/** @param refused as fuse-share.c takes it. @returns the mount point */
-export async function fuseShare(t: TestContext, refused: string): Promise<string> {
+/** @param refused as fuse-share.c takes it. @param onServer gets its pid. @returns the mount point */
+export async function fuseShare(
+  t: TestContext,
+  refused: string,
+  onServer = (_: number) => {},
+): Promise<string> {
   const folder = fs.mkdtempSync(path.join(tmpdir(), 'gk-share-'));
   const mountPoint = `${folder}/m`;
   for (const name of ['m', 'shown']) fs.mkdirSync(`${folder}/${name}`);
@@ -28,6 +32,7 @@ export async function fuseShare(t: TestContext, refused: string): Promise<string
       stdio: ['ignore', 'inherit', 'inherit'],
     },
   );
+  onServer(server.pid as number);
   t.after(() => {
     spawnSync('umount', ['--lazy', mountPoint]);
     server.kill('SIGKILL');

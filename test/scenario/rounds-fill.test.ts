@@ -8,7 +8,7 @@ import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { command, filesIn, ghostFile, temporaryFolder } from './ghostkeep.js';
 import { loopDisk } from './loop-disk.js';
-import { basesIn, gateDump, me, preDump, setUp, watchersOf } from './rounds.js';
+import { basesIn, fill, gateDump, killWatchers, me, preDump, setUp, until, watchersOf } from './rounds.js';
 
 const disks: Record<'xfs without reflink' | 'ext4', [string, ...string[]]> = {
   'xfs without reflink': ['mkfs.xfs', '-q', '-f', '-m', 'reflink=0'],
@@ -19,27 +19,6 @@ const diskBytes = 1 << 30;
 const ghostBytes = 96 << 20;
 /** A file system may need a few blocks more or less for its own data. */
 const tolerance = 2 << 20;
-
-/** @returns how many bytes one file could take until the disk was full */
-async function fill(disk: string): Promise<number> {
-  const file = `${disk}/filled`;
-  const dd = spawn('dd', ['if=/dev/zero', `of=${file}`, 'bs=1M'], { stdio: ['ignore', 'ignore', 'pipe'] });
-  const said: Buffer[] = [];
-  dd.stderr.on('data', part => said.push(part));
-  await once(dd, 'exit');
-  assert.match(Buffer.concat(said).toString(), /No space left/);
-  const { size } = fs.statSync(file);
-  fs.rmSync(file);
-  spawnSync('sync', ['-f', disk]);
-  return size;
-}
-
-async function until(what: string, is: () => boolean): Promise<void> {
-  for (let left = 500; !is(); left -= 1) {
-    assert.ok(left > 0, what);
-    await sleep(10);
-  }
-}
 
 function startRound(folder: string): ChildProcess {
   const [file, ...words] = command;
@@ -115,8 +94,7 @@ describe('the room that bases take', () => {
       const { images, [where]: folder } = setUp(t);
       preDump(folder);
       await until('a process watches', () => watchersOf(folder).length === 1);
-      for (const pid of watchersOf(folder)) process.kill(pid, 'SIGKILL');
-      await until('it has ended', () => watchersOf(folder).length === 0);
+      killWatchers(folder);
       await gateDump(t, images, { finish: -1 });
       assert.equal(basesIn(folder).length, 1);
       await sleep(500);

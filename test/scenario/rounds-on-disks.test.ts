@@ -7,7 +7,7 @@ import { describe, it } from 'node:test';
 import { failingDisk } from './failing-disk.js';
 import { filesIn, ghostFile, ghostkeep, temporaryFolder } from './ghostkeep.js';
 import { loopDisk } from './loop-disk.js';
-import { assertDumped, content, gateDump, me, preDump, watchersOf } from './rounds.js';
+import { assertDumped, content, gateDump, killWatchers, me, preDump } from './rounds.js';
 import { smallDisk } from './small-disk.js';
 
 const freeIn = (folder: string) => fs.statfsSync(folder).bavail * fs.statfsSync(folder).bsize;
@@ -30,12 +30,13 @@ describe('a round', () => {
     const folder = temporaryFolder(t, '/dev/shm');
     const fd = ghostFile(t, folder, 'ghost', content);
     assert.deepEqual(said(preDump(disk)), [['base', '']]);
-    for (const pid of watchersOf(disk)) process.kill(pid, 'SIGKILL');
+    killWatchers(disk);
     const before = freeIn(disk);
     fs.writeFileSync(`${disk}/data`, Buffer.alloc(before - (20 << 20)));
     const [[done, why] = []] = said(preDump(disk));
     assert.equal(done, 'nothing');
-    assert.match(why ?? '', /only 20\.?\d* MiB are free, and a base .* room that its container may need/);
+    // The process that watches again may have been faster.
+    assert.match(why ?? '', /only 20\.?\d* MiB are free, and a base |they need 9 MiB, too much of the /);
     assert.ok(freeIn(disk) > (20 << 20) + content.length - (1 << 20));
     assert.deepEqual(filesIn(disk), ['data']);
     fs.rmSync(`${disk}/data`);

@@ -13,6 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { readManifest } from '../../src/image/manifest.js';
 import { endOfCriu, Gate } from './gate.js';
 import { command, flows, ghostkeep, program, temporaryFolder } from './ghostkeep.js';
+import { loopDisk } from './loop-disk.js';
 
 const source = path.join(path.dirname(program), '../test/scenario/writers.c');
 const writers = path.join(path.dirname(program), '../build/test-writers');
@@ -40,10 +41,11 @@ function chanceFrom(seed: number): (below: number) => number {
 async function startWriters(t: TestContext, folder: string, seed: number): Promise<ChildProcess> {
   const child = spawn(writers, [folder, String(seed)], { stdio: ['ignore', 'pipe', 'inherit'] });
   t.after(() => child.kill('SIGKILL'));
-  await Promise.race([
+  const [said] = await Promise.race([
     once(child.stdout as NodeJS.ReadableStream, 'data'),
     once(child, 'exit').then(() => assert.fail('the writers have ended')),
   ]);
+  t.diagnostic(String(said).trim());
   return child;
 }
 
@@ -94,7 +96,9 @@ async function race(t: TestContext, parent: string, seed: number): Promise<void>
   else await dumpAlone(images, bases, pid);
   await ended;
   assertSame(images, to, pid);
+  const gone = once(child, 'exit');
   child.kill('SIGKILL');
+  await gone;
 }
 
 /** Anywhere: before it has taken a base, while it copies, or when it waits for CRIU. */
@@ -151,13 +155,25 @@ function assertSame(images: string, to: string, pid: number): void {
   }
 }
 
+const sharing: Record<string, [string, ...string[]]> = {
+  xfs: ['mkfs.xfs', '-q', '-f', '-m', 'reflink=1'],
+  btrfs: ['mkfs.btrfs', '-q', '-f'],
+};
+
+const anySeed = () => Number(process.env['GHOSTKEEP_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+
 describe('rounds while writers of every kind are at work', () => {
   for (const parent of ['/dev/shm', tmpdir()])
     for (let count = 0; count < races; count += 1)
       it(`when the freeze comes at a random moment on ${parent}, race ${count + 1}, the dump equals a read`, async t => {
-        const seed = Number(process.env['GHOSTKEEP_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
-        await race(t, parent, seed);
+        await race(t, parent, anySeed());
       });
+
+  for (const [name, mkfs] of Object.entries(sharing))
+    it(`when the freeze comes at a random moment on ${name}, whose blocks are shared, the dump equals a read`, async t => {
+      const disk = loopDisk(t, 2 ** 30, ...mkfs);
+      if (disk) await race(t, disk, anySeed());
+    });
 
   it('when all races are over, some of them were over bases', t => {
     t.diagnostic(`${overBases} ghosts were dumped over a base`);

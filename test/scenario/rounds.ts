@@ -1,8 +1,11 @@
 /** A ghost of this process, rounds of it, and dumps after them: for the scenarios of rounds. */
 import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import fs from 'node:fs';
 import type { TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { readManifest } from '../../src/image/manifest.js';
 import { endOfCriu, Gate } from './gate.js';
 import { filesIn, flows, ghostFile, ghostkeep, temporaryFolder } from './ghostkeep.js';
@@ -73,16 +76,56 @@ export const basesIn = (folder: string, kind = 'base') =>
     ? fs.readdirSync(`${folder}/ghostkeep`).filter(name => name.startsWith(`${kind}-`))
     : [];
 
-/** The processes that watch the room of bases in FOLDER. */
-export const watchersOf = (folder: string) =>
-  fs
+/** The processes that watch the room of bases in FOLDER. Each has a child, which is not in the list. */
+export function watchersOf(folder: string): number[] {
+  const all = processesOf(folder);
+  return all.filter(({ parent }) => all.every(({ pid }) => pid !== parent)).map(({ pid }) => pid);
+}
+
+/** Kills them with their children, so that nobody watches. */
+export function killWatchers(folder: string): void {
+  for (let all = processesOf(folder); all.length > 0; all = processesOf(folder))
+    for (const { pid } of all)
+      try {
+        process.kill(pid, 'SIGKILL');
+      } catch {
+        // It has ended meanwhile.
+      }
+}
+
+function processesOf(folder: string): { pid: number; parent: number }[] {
+  return fs
     .readdirSync('/proc')
     .filter(name => /^[0-9]+$/.test(name))
-    .filter(pid => {
+    .flatMap(pid => {
       try {
-        return fs.readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(`watch-bases\0${folder}\0`);
+        // A process that has ended has no command line.
+        if (!fs.readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(`watch-bases\0${folder}\0`)) return [];
+        const [, parent] = /^PPid:\t(\d+)$/m.exec(fs.readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+        return [{ pid: Number(pid), parent: Number(parent) }];
       } catch {
-        return false;
+        return [];
       }
-    })
-    .map(Number);
+    });
+}
+
+/** @returns how many bytes one file could take until the disk was full */
+export async function fill(disk: string): Promise<number> {
+  const file = `${disk}/filled`;
+  const dd = spawn('dd', ['if=/dev/zero', `of=${file}`, 'bs=1M'], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const said: Buffer[] = [];
+  dd.stderr.on('data', part => said.push(part));
+  await once(dd, 'exit');
+  assert.match(Buffer.concat(said).toString(), /No space left/);
+  const { size } = fs.statSync(file);
+  fs.rmSync(file);
+  spawnSync('sync', ['-f', disk]);
+  return size;
+}
+
+export async function until(what: string, is: () => boolean): Promise<void> {
+  for (let left = 500; !is(); left -= 1) {
+    assert.ok(left > 0, what);
+    await sleep(10);
+  }
+}

@@ -247,7 +247,7 @@ int main(int argc, char **argv)
 	for (i = 0; i < FILES; i++)
 		if (pthread_create(&threads[i], NULL, write_for_ever, &writers[i]))
 			die("thread");
-	puts("ready");
+	puts(writers[0].ring.fd < 0 ? "ready, without io_uring" : "ready");
 	fflush(stdout);
 	pause();
 	return 0;

@@ -17,12 +17,18 @@
 /* A file system that makes inodes as it needs them says 0 in f_files, or counts free blocks. */
 #define FEW_INODES 64
 
+/* src/image/layout.ts has this name, too. */
+#define JOURNAL "journal.json"
+
 /* The same pattern is in src/image/layout.ts. A folder of this name may hold files of somebody else, too. */
 static bool is_base(const char *name)
 {
-	if (strncmp(name, "base", 4))
+	if (!strncmp(name, "base", 4))
+		name += 4;
+	else if (!strncmp(name, "rough", 5))
+		name += 5;
+	else
 		return false;
-	name += 4;
 	for (int part = 0; part < 3; part++) {
 		size_t digits;
 
@@ -94,6 +100,7 @@ int bases_look(const char *images, struct bases *bases)
 	error = -errno;
 	if (!error && fstatvfs(dirfd(dir), &room))
 		error = -errno;
+	bases->has_journal = !faccessat(dirfd(dir), JOURNAL, F_OK, AT_SYMLINK_NOFOLLOW);
 	closedir(dir);
 	if (error)
 		return error;

@@ -10,12 +10,13 @@ struct bases {
 	uint64_t bytes;	     /* that they take on the disk */
 	uint64_t free_bytes; /* for users other than root */
 	bool lacks_inodes;   /* hardly any file can be made there */
+	bool has_journal;    /* of a dump that is not sealed */
 };
 
 /*
- * Look at the bases in IMAGES/ghostkeep that have their name: src/image/layout.ts. Those that a
- * round or a dump works on have another. Returns 0, or a negative errno where the folder is gone,
- * or not ours alone.
+ * Look at the bases in IMAGES/ghostkeep, also at those that a round is still at work on:
+ * src/image/layout.ts has their names. A base that a dump has taken over has another name. Returns 0,
+ * or a negative errno where the folder is gone, or not ours alone.
  */
 int bases_look(const char *images, struct bases *bases);
 

@@ -1,161 +1,125 @@
 // SPDX-License-Identifier: MIT
 /*
- * Bases lie on a disk that containers write to, and take room that these may need. A round leaves
- * this process beside its bases. When less room is free than the bases take, or than LEAST bytes,
- * it removes them. It ends when there are none any more, and a signal that ends it ends them, too.
+ * Bases lie on a disk that containers write to, and take room that these may need. Whoever makes or
+ * moves bases first leaves this process beside them. When less room is free than the bases take, or
+ * than LEAST bytes, it removes them. It ends when there are none any more and its starter has ended.
+ * A signal that ends it ends the bases, too.
  *
- * Between two looks it opens nothing and has no folder of that disk, so that the disk can be
- * unmounted.
+ * A child looks at the disk. Where a file server is dead for a while, the child is ended, and another
+ * one looks when the server answers again. We ourselves never touch the disk. Between two looks the
+ * child opens nothing and has no folder of it, so that the disk can be unmounted.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/file.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
-#include <syslog.h>
-#include <time.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "look-after.h"
+#include "mark.h"
 #include "release.h"
 #include "watch.h"
 
 #define EXIT_USAGE 2
-/* Nobody fills a disk faster: page caches take less, and so do disks. */
-#define BYTES_PER_MS ((uint64_t)8 << 20)
-#define LEAST_MS 5
-#define MOST_MS 1000
-/* Somebody works on a base that had to go: there is no need to ask every few milliseconds. */
-#define HELD_MS 100
-/* A look at a file server that is dead ends this process. */
-#define LOOK_S 30
 
-/*
- * The newest process that watches a folder has made the file MARK. An earlier one finds another file
- * there and ends. So each round can reserve its own room, and nobody waits for a process that hangs.
- * We keep the file open, so that no other gets its inode number. We keep it locked, so that nobody
- * takes it for the file of a process that was killed. Returns -1 if no such file can be made. Then we
- * watch all the same: two at work do no harm.
- */
-static int take_mark(const char *mark)
+/* The starter is our parent. If we have another one, it has ended. */
+static int open_starter(pid_t pid)
 {
-	char making[PATH_MAX];
-	int fd, length = snprintf(making, sizeof(making), "%s.%d", mark, (int)getpid());
+	int pidfd;
 
-	if (length < 0 || (size_t)length >= sizeof(making))
+	if (pid <= 0)
 		return -1;
-	fd = open(making, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0)
+	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (pidfd >= 0 && getppid() != pid) {
+		close(pidfd);
 		return -1;
-	if (!flock(fd, LOCK_EX | LOCK_NB) && !rename(making, mark))
-		return fd;
-	(void)!unlink(making);
-	close(fd);
-	return -1;
+	}
+	return pidfd;
 }
 
-/* A mark that is gone was removed by somebody who does not watch. */
-static bool is_newest(const char *mark, int fd)
+/* Returns false if a signal of somebody else, or SIGALRM, has ended the child: there is more to do. */
+static bool wait_for(pid_t child, const sigset_t *awaited)
 {
-	struct stat own, named;
+	int status, signal;
 
-	if (fd < 0 || fstat(fd, &own) || lstat(mark, &named))
+	while (waitpid(child, &status, WNOHANG) != child) {
+		signal = sigwaitinfo(awaited, NULL);
+		if (signal <= 0 || signal == SIGCHLD)
+			continue;
+		/* The child may wait for a server that is dead, and then it cannot remove bases there. */
+		(void)alarm(LOOK_S);
+		(void)!kill(child, signal);
+		(void)!waitpid(child, NULL, 0);
 		return true;
-	return own.st_dev == named.st_dev && own.st_ino == named.st_ino;
+	}
+	return WIFEXITED(status);
 }
 
-/* Other errors may pass: a host runs out of memory or descriptors, a server is started again. */
-static bool is_no_folder_of_ours(int error)
-{
-	return error == -ENOENT || error == -ENOTDIR || error == -EPERM || error == -ENAMETOOLONG;
-}
-
-static void say_released(const char *images, const struct bases *bases)
-{
-	openlog("ghostkeep", LOG_PID, LOG_DAEMON);
-	syslog(LOG_NOTICE, "the bases in %s are removed: only %llu MiB are free, and they took %llu MiB",
-	       images, (unsigned long long)(bases->free_bytes >> 20),
-	       (unsigned long long)(bases->bytes >> 20));
-	closelog();
-}
-
-/* How long nobody can fill the disk, in milliseconds. */
-static uint64_t rest(const struct bases *bases, uint64_t must_stay)
-{
-	uint64_t ms = (bases->free_bytes - must_stay) / BYTES_PER_MS;
-
-	return ms < LEAST_MS ? LEAST_MS : ms > MOST_MS ? MOST_MS : ms;
-}
-
-/* Returns true if a signal that ends us has come. */
-static bool sleep_ms(uint64_t ms, const sigset_t *ending)
-{
-	struct timespec time = { .tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000 * 1000 };
-
-	return sigtimedwait(ending, NULL, &time) > 0;
-}
-
-static void watch(const char *images, uint64_t least, const char *mark, int mark_fd, const sigset_t *ending)
+static void watch(const struct charge *charge, const sigset_t *awaited)
 {
 	for (;;) {
-		struct bases bases = { 0 };
-		uint64_t must_stay, ms;
-		int error;
+		pid_t child = fork();
 
-		alarm(LOOK_S);
-		if (!is_newest(mark, mark_fd))
-			return;
-		error = bases_look(images, &bases);
-		if (is_no_folder_of_ours(error) || (!error && bases.count == 0))
-			return;
-		must_stay = bases.bytes > least ? bases.bytes : least;
-		if (error) {
-			ms = MOST_MS;
-		} else if (bases.free_bytes < must_stay || bases.lacks_inodes) {
-			if (bases_release(images) > 0)
-				say_released(images, &bases);
-			ms = HELD_MS;
-		} else {
-			ms = rest(&bases, must_stay);
+		if (!child) {
+			look_after(charge);
+			_exit(0);
 		}
-		alarm(0);
-		if (sleep_ms(ms, ending)) {
-			alarm(LOOK_S);
-			bases_release(images);
+		if (child > 0 && wait_for(child, awaited))
+			return;
+		if (sleep_ms(MOST_MS, &charge->ending)) {
+			(void)alarm(LOOK_S);
+			(void)!bases_release(charge->images);
 			return;
 		}
 	}
+}
+
+static bool to_number(const char *text, uint64_t *number)
+{
+	char *end;
+
+	errno = 0;
+	*number = strtoull(text, &end, 10);
+	return !errno && end != text && !*end;
+}
+
+/* With these blocked, and nothing inherited from whoever has started us. Returns -1 on an error. */
+static int take_signals(sigset_t *ending, sigset_t *awaited)
+{
+	if (sigemptyset(ending) || sigaddset(ending, SIGTERM) || sigaddset(ending, SIGINT) ||
+	    sigaddset(ending, SIGHUP))
+		return -1;
+	*awaited = *ending;
+	if (sigaddset(awaited, SIGCHLD) || signal(SIGCHLD, SIG_DFL) == SIG_ERR ||
+	    signal(SIGALRM, SIG_DFL) == SIG_ERR)
+		return -1;
+	return sigprocmask(SIG_SETMASK, awaited, NULL);
 }
 
 int watch_bases(int argc, char **argv)
 {
-	const char *images, *mark;
-	sigset_t ending;
-	uint64_t least;
-	char *end;
-	int mark_fd;
+	struct charge charge = { 0 };
+	sigset_t awaited;
+	uint64_t starter;
 
-	if (argc != 5 || !*argv[3]) {
+	if (argc != 6 || !*argv[3] || !to_number(argv[4], &charge.least) || !to_number(argv[5], &starter)) {
 		dprintf(STDERR_FILENO,
-			"ghostkeep-hook: usage: ghostkeep-hook watch-bases IMAGES MARK LEAST\n");
+			"ghostkeep-hook: usage: ghostkeep-hook watch-bases IMAGES MARK LEAST STARTER\n");
 		return EXIT_USAGE;
 	}
-	images = argv[2];
-	mark = argv[3];
-	errno = 0;
-	least = strtoull(argv[4], &end, 10);
-	if (errno || end == argv[4] || *end || sigemptyset(&ending) || sigaddset(&ending, SIGTERM) ||
-	    sigaddset(&ending, SIGINT) || sigaddset(&ending, SIGHUP) || sigprocmask(SIG_BLOCK, &ending, NULL))
+	charge.images = argv[2];
+	charge.mark = argv[3];
+	if (take_signals(&charge.ending, &awaited))
 		return EXIT_USAGE;
+	charge.starter = open_starter((pid_t)starter);
 	/* It must look in time on a busy host. Without the right to this it looks all the same. */
 	(void)!setpriority(PRIO_PROCESS, 0, -10);
-	mark_fd = take_mark(mark);
-	watch(images, least, mark, mark_fd, &ending);
-	return mark_fd >= 0 && is_newest(mark, mark_fd) && unlink(mark) && errno != ENOENT;
+	charge.mark_fd = mark_take(charge.mark, charge.images, charge.least);
+	watch(&charge, &awaited);
+	return charge.mark_fd >= 0 && mark_is_newest(charge.mark, charge.mark_fd) && unlink(charge.mark) &&
+	       errno != ENOENT;
 }

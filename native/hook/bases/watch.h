@@ -2,7 +2,10 @@
 #ifndef GHOSTKEEP_BASES_WATCH_H
 #define GHOSTKEEP_BASES_WATCH_H
 
-/* The work of `ghostkeep-hook watch-bases IMAGES MARK LEAST`. Returns the exit status. */
+/*
+ * The work of `ghostkeep-hook watch-bases IMAGES MARK LEAST STARTER`. STARTER is the pid of the process
+ * that has started us, or 0. Returns the exit status.
+ */
 int watch_bases(int argc, char **argv);
 
 #endif

@@ -16,15 +16,12 @@ import { showDev } from '../../base/units.js';
 import { isPrivate } from '../../image/own-folder.js';
 import { startTimeOf } from '../container/sessions.js';
 import type { Context } from '../context.js';
+import { isRecordName, recordsFolder } from './records-folder.js';
 
 export type { BaseRecord };
 
 /** The schema's bound. A container has one such process, and one more for each `exec`. */
 const mostProcesses = 1024;
-
-/** Never in /tmp, where anybody could make one: a record makes us rename files. */
-export const recordsFolder = (host: Host): string =>
-  host.uid() === 0 ? '/run/ghostkeep/bases' : `/run/user/${host.uid()}/ghostkeep/bases`;
 
 export interface FoundRecord {
   path: string;
@@ -93,9 +90,6 @@ function hasParentIn(processes: ProcessView, pid: number, all: ReadonlySet<numbe
     return false;
   }
 }
-
-/** Marks of those who watch bases lie there, too: watch-room.ts. */
-const isRecordName = (name: string) => name.endsWith('.json');
 
 /** For callers that would load more modules only to find none. */
 export function hasBaseRecords({ host }: Context): boolean {

@@ -92,31 +92,20 @@ export class Bases {
    * write.
    */
   giveBack(): void {
-    const back = new Map<string, HeldBase[]>();
+    const watched = new Set<string>();
     for (const { base, images, name } of this.#taken)
       try {
         // A copy that failed has removed the base, and another image may have its name.
         if (!isStillAt(this.context.host.files, base.path, base.stat)) continue;
+        // Whoever watched its room has ended, because there were none.
+        if (!watched.has(images)) leaveWatcher(this.context, images, this.how.reserve);
+        watched.add(images);
         if (images === this.images) moveBase(this.context, base, `${images}/${name}`);
         else this.#moveBack(base, images, name);
-        back.set(images, [...(back.get(images) ?? []), base]);
       } catch (error) {
         if (errnoOf(error) === undefined && !(error instanceof GhostkeepError)) throw error;
         this.context.log.info(`a base does not go back to ${images}/${name}: ${reasonOf(error)}`);
       }
-    for (const [images, bases] of back) this.#watch(images, bases);
-  }
-
-  /** Whoever watched their room has ended, because there were none. */
-  #watch(images: string, bases: readonly HeldBase[]): void {
-    const { host, log } = this.context;
-    try {
-      leaveWatcher(this.context, images, this.how.reserve);
-    } catch (error) {
-      if (errnoOf(error) === undefined) throw error;
-      log.info(`bases in ${images} are removed, because nobody would watch their room: ${reasonOf(error)}`);
-      for (const { path, stat } of bases) if (isStillAt(host.files, path, stat)) host.files.remove(path);
-    }
   }
 
   /** Into a directory that may have another owner, or hold a checkpoint, by now. */

@@ -24,7 +24,7 @@ export const nothingGathered: Gathered = { bases: new Map(), giveBack: () => {} 
 /**
  * Moves the bases of GHOSTS into IMAGES, for a dump of PIDS. The caller owns IMAGES. A base that cannot come
  * is of no use for this dump, which succeeds without it.
- * @param request.reserve bytes of the policy that stay free besides bases that go back
+ * @param request.reserve bytes of the policy that stay free besides bases, if we are killed or they go back
  */
 export function gatherBases(
   context: Context,
@@ -32,24 +32,40 @@ export function gatherBases(
   ghosts: readonly FileStat[],
 ): Gathered {
   const { files } = context.host;
-  const { images, pids } = request;
+  const { images, pids, reserve } = request;
   const folders = [images, ...foldersOfBases(context, images, pids)].filter(one => isOwnFolder(context, one));
   // A link there, or the folder of somebody else, goes when the directory is cleared.
   const exists = files.exists(`${images}/${folder}`);
   if (folders.length === 0 || (exists && !isOwnFolder(context, images))) return nothingGathered;
+  const found = ghosts.flatMap(ghost => {
+    const from = folders.find(one => files.exists(`${one}/${baseName(ghost)}`));
+    return from === undefined ? [] : [{ ghost, from }];
+  });
+  if (found.length === 0 || !isWatched(context, images, reserve)) return nothingGathered;
   if (!exists) files.makeDirectory(`${images}/${folder}`);
   const bases = new Map<string, bigint>();
   /** The names, by the directory that they came from. */
   const moved = new Map<string, string[]>();
-  for (const ghost of ghosts) {
+  for (const { ghost, from } of found) {
     const name = baseName(ghost);
-    const from = folders.find(one => files.exists(`${one}/${name}`));
-    const allocated = from === undefined ? undefined : move(context, from, images, name);
-    if (from === undefined || allocated === undefined) continue;
+    const allocated = move(context, from, images, name);
+    if (allocated === undefined) continue;
     bases.set(name, allocated);
     if (from !== images) moved.set(from, [...(moved.get(from) ?? []), name]);
   }
   return { bases, giveBack: () => moveBack(context, request, moved) };
+}
+
+/** We may be killed, also while the first one comes. */
+function isWatched(context: Context, images: string, reserve: bigint): boolean {
+  try {
+    leaveWatcher(context, images, reserve);
+    return true;
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    context.log.info(`bases do not come to ${images}: nobody would watch their room: ${reasonOf(error)}`);
+    return false;
+  }
 }
 
 /**
@@ -79,8 +95,8 @@ function moveBack(
   for (const [from, names] of moved) {
     try {
       prepareFolder(context, from);
-      for (const name of names) move(context, images, from, name);
       leaveWatcher(context, from, reserve);
+      for (const name of names) move(context, images, from, name);
     } catch (error) {
       if (errnoOf(error) === undefined && !(error instanceof GhostkeepError)) throw error;
       context.log.info(`the bases of ${from} are removed: ${reasonOf(error)}`);

@@ -3,9 +3,12 @@
  * They cost room and nothing else.
  */
 import { errnoOf, GhostkeepError, reasonOf } from '../../base/errors.js';
-import { folder, isRoughName, journalName } from '../../image/layout.js';
+import { folder, isRoughName } from '../../image/layout.js';
 import { isOwnFolder } from '../../image/own-folder.js';
 import type { Context } from '../context.js';
+import { isThere } from '../directory/is-there.js';
+import { holderOf } from '../directory/owner.js';
+
 import { holdBase, removeBase } from './base-file.js';
 import { type BaseRecord, type FoundRecord, listBaseRecords, livingOf } from './base-records.js';
 import { basesIn } from './bases.js';
@@ -30,7 +33,7 @@ function describe(context: Context, images: string, records: readonly FoundRecor
   const { files } = context.host;
   const its = records.map(({ record }) => record).filter(record => record.folder === images);
   const container = its.find(record => record.container !== undefined)?.container;
-  const names = isOwnFolder(context, images) ? basesIn(context, images) : [];
+  const names = isSilent(context, images) || !isOwnFolder(context, images) ? [] : basesIn(context, images);
   return {
     folder: images,
     ...(container === undefined ? {} : { container }),
@@ -46,6 +49,9 @@ function describe(context: Context, images: string, records: readonly FoundRecor
   };
 }
 
+/** Nobody waits for a file server that is dead. Its bases stay until it answers. */
+const isSilent = (context: Context, images: string) => isThere(context, images) === 'silent';
+
 /**
  * Removes the records whose processes have all ended, and the bases in their folders, except where another
  * record still leads to the folder.
@@ -58,7 +64,8 @@ export function removeEnded(
 ): string[] {
   const records = listBaseRecords(context);
   const ended = records.filter(
-    ({ record }) => isEnded(record) || livingOf(context.host, record).length === 0,
+    ({ record }) =>
+      (isEnded(record) || livingOf(context.host, record).length === 0) && !isSilent(context, record.folder),
   );
   const kept = new Set(records.filter(one => !ended.includes(one)).map(({ record }) => record.folder));
   for (const { path, record } of ended) {
@@ -73,7 +80,7 @@ export function removeBases(context: Context, images: string): void {
   const { files } = context.host;
   attempt(context, images, () => {
     // `ghostkeep checkpoint` comes for them when CRIU has ended, and with it the container.
-    if (files.exists(`${images}/${journalName}`)) return;
+    if (holderOf(context, images) !== undefined) return;
     removeAllBut(context, images, new Set());
     // The folder may be another dump's, which is about to put its first image there.
     const lock = files.lock(images);

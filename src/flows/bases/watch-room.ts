@@ -1,23 +1,32 @@
-import { errnoOf } from '../../base/errors.js';
+import { errnoOf, GhostkeepError, reasonOf } from '../../base/errors.js';
 import type { Host } from '../../base/host/host.js';
 import type { Context } from '../context.js';
 import { isStillAt } from './base-file.js';
-import { mayUse, recordsFolder } from './base-records.js';
+import { mayUse } from './base-records.js';
+import { isMarkName, recordsFolder } from './records-folder.js';
 
 /** Bytes that stay free besides bases. Nobody can write as many between two looks. */
 export const leastFree = 256n << 20n;
 
+/** A mark names one directory. */
+const mostBytes = { bytes: 8192, code: 'BAD_INPUT' } as const;
+
 /**
- * Starts the process that watches the room on the disk of IMAGES as long as bases lie there
- * (native/hook/bases/watch.c). It takes the place of the one that does so already. Nobody else may be left
- * with bases: if this fails, they have to go.
+ * Starts the process that watches the room on the disk of IMAGES as long as bases lie there, or we live
+ * (native/hook/bases/watch.c). It takes the place of the one that does so already. The caller starts it
+ * before the first base comes, because the caller may be killed at any moment. If this fails, no base may
+ * come.
  * @param reserve bytes of the policy that stay free besides
  * @throws an errno error
  */
 export function leaveWatcher({ host }: Context, images: string, reserve: bigint): void {
   // It starts in another folder, and without our descriptors.
   const where = host.files.realPath(images);
-  host.commands.leave(['watch-bases', where, markOf(host, where), String(leastFree + reserve)]);
+  start(host, where, markOf(host, where), String(leastFree + reserve));
+}
+
+function start({ commands, processes }: Host, images: string, mark: string, least: string): void {
+  commands.leave(['watch-bases', images, mark, least, String(processes.self())]);
 }
 
 /** The file by which the newest of these processes is known. Without it each round would leave one more. */
@@ -30,22 +39,32 @@ function markOf(host: Host, images: string): string {
   return `${folder}/watch-${dev}-${ino}.lock`;
 }
 
-/** Removes the marks of processes that were killed: nobody has them locked any more. */
-export function removeOldMarks({ host, log }: Context): void {
-  const { files } = host;
+/**
+ * Starts those again that were killed: nobody has their mark locked any more. If there are no bases, the new
+ * one ends with its mark. We touch no disk, because its server may be dead.
+ */
+export function watchAgain({ host, log }: Context): void {
   if (!mayUse(host)) return;
   const folder = recordsFolder(host);
-  for (const name of files.list(folder).filter(one => one.startsWith('watch-')))
+  for (const name of host.files.list(folder).filter(isMarkName))
     try {
-      const path = `${folder}/${name}`;
-      const fd = files.open(path, true);
-      try {
-        if (files.tryLock(fd) === true && isStillAt(files, path, files.stat(fd))) files.remove(path);
-      } finally {
-        files.close(fd);
-      }
+      watchAgainBy(host, `${folder}/${name}`);
     } catch (error) {
-      if (errnoOf(error) === undefined) throw error;
-      log.info(`${folder}/${name} stays: ${error}`);
+      if (errnoOf(error) === undefined && !(error instanceof GhostkeepError)) throw error;
+      log.info(`nobody watches the bases of ${folder}/${name}: ${reasonOf(error)}`);
     }
+}
+
+function watchAgainBy(host: Host, mark: string): void {
+  const { files } = host;
+  const fd = files.open(mark, true);
+  try {
+    if (files.tryLock(fd) !== true || !isStillAt(files, mark, files.stat(fd))) return;
+    const [, least, images] = /^([0-9]+) (\/.*)$/s.exec(files.read(mark, mostBytes).toString('utf8')) ?? [];
+    // One that was killed before its mark had its name has watched nothing yet.
+    if (images === undefined || !mark.endsWith('.lock')) files.remove(mark);
+    else start(host, images, mark, least as string);
+  } finally {
+    files.close(fd);
+  }
 }

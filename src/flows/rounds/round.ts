@@ -123,6 +123,7 @@ function prepare(context: Context, request: DumpRequest, owned: string, works: r
   writeBaseRecord(context, images, pids, container);
   removeStale(context, images, pids, new Set(works.map(({ pinned: { stat } }) => baseName(stat))));
   const copied = works.filter(({ done, why }) => done === 'nothing' && why === undefined);
+  if (copied.length === 0 || !isWatched(context, request, copied)) return;
   for (const one of copied) takeOver(context, images, earlier, one);
   const anew = copied.filter(({ base }) => !base);
   const forbidden = whyForbidden(ghostsOf(works), policy);
@@ -133,6 +134,19 @@ function prepare(context: Context, request: DumpRequest, owned: string, works: r
     const why = whyNot(isOfGhost(one) ? anew.filter(isOfGhost) : anew);
     if (why === undefined) attempt(one, () => create(context, images, one));
     else one.why = why;
+  }
+}
+
+/** We may be killed at any moment, so somebody watches before there is the first of them. */
+function isWatched(context: Context, { images, policy }: DumpRequest, works: readonly Work[]): boolean {
+  try {
+    leaveWatcher(context, images, policy.reserve);
+    return true;
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    for (const one of works) one.why = `nobody would watch the room that its base takes: ${reasonOf(error)}`;
+    removeBases(context, images);
+    return false;
   }
 }
 
@@ -176,11 +190,7 @@ function dropRough(context: Context, images: string, { pinned: { stat } }: Work)
 }
 
 /** Only now is there a base. A checkpoint may have come first, and then the directory is no place for it. */
-async function name(
-  context: Context,
-  { images, policy }: DumpRequest,
-  works: readonly Work[],
-): Promise<void> {
+async function name(context: Context, { images }: DumpRequest, works: readonly Work[]): Promise<void> {
   const made = works.filter(({ base }) => base);
   if (made.length === 0) return;
   const work = (owned: string) => {
@@ -193,15 +203,6 @@ async function name(
     for (const one of made) giveUp(context, one, reasonOf(error));
     if (!(error instanceof GhostkeepError)) throw error;
     context.log.warn(`${counted(made.length, 'base is', 'bases are')} removed: ${reasonOf(error)}`);
-    return;
-  }
-  try {
-    leaveWatcher(context, images, policy.reserve);
-  } catch (error) {
-    if (errnoOf(error) === undefined) throw error;
-    const why = `nobody would watch the room that its base takes: ${reasonOf(error)}`;
-    for (const one of made) Object.assign(one, { done: 'nothing', why });
-    removeBases(context, images);
   }
 }
 

@@ -12,22 +12,26 @@ watch_bases() {
 	watch_ends "" "no base"
 	echo content >"$bases/base-1-2-3.img"
 	echo content >"$bases/rough-1-2-4.img"
-	watch_ends "rough-1-2-4.img" "a base"
-	ln "$bases/rough-1-2-4.img" "$bases/base-1-2-5.img"
-	ln -s "$bases/rough-1-2-4.img" "$bases/base-1-2-6.img"
+	echo content >"$bases/warm-1-2.img"
+	watch_ends "warm-1-2.img" "a base, one that a killed round has left, and the image of a dump"
+	ln "$bases/warm-1-2.img" "$bases/base-1-2-5.img"
+	ln -s "$bases/warm-1-2.img" "$bases/base-1-2-6.img"
 	mkfifo "$bases/base-1-2-7.img"
-	watch_ends "base-1-2-5.img base-1-2-6.img base-1-2-7.img rough-1-2-4.img" "no file of ours alone"
-	[ "$(cat "$bases/rough-1-2-4.img")" = content ] || fail "what a base leads to was changed"
+	watch_ends "base-1-2-5.img base-1-2-6.img base-1-2-7.img warm-1-2.img" "no file of ours alone"
+	[ "$(cat "$bases/warm-1-2.img")" = content ] || fail "what a base leads to was changed"
 	rm "$bases"/base-*
 	echo content >"$bases/base-1-2-3.img"
 	chmod 777 "$bases"
-	watch_ends "base-1-2-3.img rough-1-2-4.img" "a folder that others may write to"
+	watch_ends "base-1-2-3.img warm-1-2.img" "a folder that others may write to"
 	chmod 700 "$bases"
 	other_names
 	newest_watches
+	mark_has_words
 	without_mark
 	after_trouble
-	for words in "" "$build/lock 1G" "'' 1"; do
+	child_is_killed
+	starter_lives
+	for words in "" "$build/lock 1G 0" "'' 1 0" "$build/lock 1" "$build/lock 1 me"; do
 		begin
 		eval "timeout 10 \"\$hook\" watch-bases \"\$images\" $words" >"$out" 2>&1
 		expect_status 2
@@ -62,11 +66,30 @@ newest_watches() {
 	ends_soon "$watcher" || fail "there is no base, and somebody watches"
 }
 
+# Whoever finds the mark without a lock starts such a process again, with what is in the mark.
+mark_has_words() {
+	echo content >"$bases/base-1-2-3.img"
+	watch_for 0 "$build/lock"
+	begin
+	[ "$(cat "$build/lock")" = "0 $images" ] || fail "the mark says $(cat "$build/lock")"
+	! flock -n "$build/lock" true || fail "nobody has the mark locked"
+	kill -9 "$watcher"
+	sleep 0.2
+	! flock -n "$build/lock" true || fail "the child does not go on with its mark"
+	rm "$bases"/base-*
+	for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+		! flock -n "$build/lock" true || break
+		sleep 0.1
+	done
+	flock -n "$build/lock" true || fail "the child watches on"
+	rm "$build/lock"
+}
+
 # A full or read-only /run is no reason to leave bases alone.
 without_mark() {
 	begin
 	echo content >"$bases/base-1-2-3.img"
-	timeout 10 "$hook" watch-bases "$images" "$build/none/lock" "$least" >"$out" 2>&1
+	timeout 10 "$hook" watch-bases "$images" "$build/none/lock" "$least" 0 >"$out" 2>&1
 	expect_status 0
 	[ ! -e "$bases/base-1-2-3.img" ] || fail "nobody watches where no mark can be made"
 }
@@ -77,7 +100,7 @@ after_trouble() {
 	rm -f "$build/link"
 	ln -s link "$build/link"
 	begin
-	"$hook" watch-bases "$build/link" "$build/lock" "$least" >"$out" 2>&1 &
+	"$hook" watch-bases "$build/link" "$build/lock" "$least" 0 >"$out" 2>&1 &
 	watcher=$!
 	sleep 0.5
 	is_alive $watcher || fail "an error ends it"
@@ -87,9 +110,65 @@ after_trouble() {
 	rm "$build/link"
 }
 
+# SIGALRM is what ends a child that waits for a dead server.
+child_is_killed() {
+	for signal in ALRM KILL; do
+		echo content >"$bases/base-1-2-3.img"
+		watch_for 0 "$build/lock"
+		begin
+		first=$(child_of "$watcher")
+		kill -$signal "$first"
+		sleep 1.5
+		[ "$(child_of "$watcher")" != "$first" ] || fail "SIG$signal: the child has not ended"
+		[ -n "$(child_of "$watcher")" ] || fail "SIG$signal: nobody looks any more"
+		kill "$watcher"
+		ends_soon "$watcher" || fail "SIG$signal: it does not end"
+		[ ! -e "$bases/base-1-2-3.img" ] || fail "SIG$signal: the base is there, and nobody watches"
+	done
+	begin
+	echo content >"$bases/base-1-2-3.img"
+	watch_for 0 "$build/lock"
+	kill -KILL "$(child_of "$watcher")"
+	sleep 0.2
+	kill "$watcher"
+	ends_soon "$watcher" || fail "between two children it does not end"
+	[ ! -e "$bases/base-1-2-3.img" ] || fail "between two children it leaves the base"
+}
+
+child_of() {
+	tr -d ' ' <"/proc/$1/task/$1/children"
+}
+
+# ghostkeep checkpoint needs its bases, which are beside its journal, until it has ended. Others go when there is no room.
+starter_lives() {
+	begin
+	: >"$build/go-on"
+	sh -c '"$0" watch-bases "$1" "$2" "$3" $$ & echo $! >"$4/watcher"; while [ -e "$4/go-on" ]; do sleep 0.1; done' \
+		"$hook" "$images" "$build/lock" "$least" "$build" >"$out" 2>&1 &
+	starter=$!
+	sleep 0.5
+	watcher=$(cat "$build/watcher")
+	is_alive "$watcher" || fail "it has ended before there was a base"
+	echo content >"$bases/base-1-2-3.img"
+	sleep 0.5
+	[ ! -e "$bases/base-1-2-3.img" ] || fail "a base without a journal stays"
+	is_alive "$watcher" || fail "it has ended while its starter lives"
+	: >"$bases/journal.json"
+	echo content >"$bases/base-1-2-4.img"
+	sleep 0.5
+	[ -e "$bases/base-1-2-4.img" ] || fail "the base of a checkpoint that lives is removed"
+	kill -9 $starter
+	for _ in 1 2 3 4 5 6 7 8 9 10; do
+		[ ! -e "$build/lock" ] || sleep 0.1
+	done
+	[ ! -e "$build/lock" ] || fail "it watches on when its starter has ended"
+	[ ! -e "$bases/base-1-2-4.img" ] || fail "the base of a checkpoint that was killed stays"
+	rm "$bases/journal.json"
+}
+
 # watch_for LEAST MARK: leaves one, and gives it time to begin.
 watch_for() {
-	"$hook" watch-bases "$images" "$2" "$1" >"$out" 2>&1 &
+	"$hook" watch-bases "$images" "$2" "$1" 0 >"$out" 2>&1 &
 	watcher=$!
 	sleep 0.3
 }
@@ -111,7 +190,7 @@ ends_soon() {
 # watch_ends LEFT WHAT: it ends by itself, and LEFT is left.
 watch_ends() {
 	begin
-	timeout 10 "$hook" watch-bases "$images" "$build/lock" "$least" >"$out" 2>&1
+	timeout 10 "$hook" watch-bases "$images" "$build/lock" "$least" 0 >"$out" 2>&1
 	expect_status 0
 	left=$(cd "$bases" 2>/dev/null && echo *)
 	[ "${left#\*}" = "$1" ] || fail "$2: $left is left"

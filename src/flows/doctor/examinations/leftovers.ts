@@ -3,13 +3,13 @@ import { counted } from '../../../base/text/counted.js';
 import { showSome } from '../../../base/text/show-some.js';
 import { countFromJson, showBytes } from '../../../base/units.js';
 import { closeSession, endedSessions } from '../../container/sessions.js';
+import { isThere } from '../../directory/is-there.js';
 import { forgottenMoves } from '../../move/tables.js';
 import type { StageContext } from '../../try-hooks/stage-context.js';
 import { findBases } from '../left/bases.js';
 import { type Crius, namesOfCriu } from '../left/crius-names.js';
 import { oldScratch } from '../left/scratch.js';
 import { asRoot, broken, type DoctorRequest, type Examine, ok, warning } from '../look/finding.js';
-import { isThere } from '../look/mounts.js';
 import { quoted } from '../look/programs.js';
 
 const name = 'leftovers';

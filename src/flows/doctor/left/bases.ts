@@ -8,7 +8,7 @@ import {
   removeEnded,
   removeRough,
 } from '../../bases/leftover-bases.js';
-import { removeOldMarks } from '../../bases/watch-room.js';
+import { watchAgain } from '../../bases/watch-room.js';
 import type { Context } from '../../context.js';
 
 /**
@@ -23,10 +23,10 @@ export function findBases(
   const before = listBases(context, where);
   if (!clean) return before.map(found => toRecord(found, found));
   removeEnded(context);
-  removeOldMarks(context);
   for (const { folder, pids } of before)
     if (pids.length === 0) removeBases(context, folder);
     else removeRough(context, folder);
+  watchAgain(context);
   const after = new Map(listBases(context, where).map(found => [found.folder, found]));
   return before.map(found => toRecord(found, after.get(found.folder)));
 }

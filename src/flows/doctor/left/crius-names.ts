@@ -3,8 +3,8 @@
  * criu/files-reg.c: link_remap.ID for --link-remap, and PATH.cr.ID.ghost while a ghost is restored.
  */
 import { errnoOf } from '../../../base/errors.js';
+import { isThere } from '../../directory/is-there.js';
 import type { StageContext } from '../../try-hooks/stage-context.js';
-import { isThere } from '../look/mounts.js';
 
 const pattern = /^link_remap\.[0-9]+$|\.cr\.[0-9a-f]+\.ghost$/;
 /** Where engines keep what containers write: a folder for each layer, and the layer's files in it. */

@@ -1,9 +1,9 @@
 /** Folders that `doctor`, `demo` and `try-hooks` work in. Each removes its own, unless it is killed. */
 import { errnoOf } from '../../../base/errors.js';
 import { isPrivate } from '../../../image/own-folder.js';
+import { isThere } from '../../directory/is-there.js';
 import type { StageContext } from '../../try-hooks/stage-context.js';
 import { imageFolders } from '../look/image-folders.js';
-import { isThere } from '../look/mounts.js';
 import { variable } from '../look/programs.js';
 
 /** src/host/stage.ts (makeScratch). */

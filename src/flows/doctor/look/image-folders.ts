@@ -1,8 +1,8 @@
 /** The folders of this host in which engines keep the images of checkpoints, and the files of containers. */
 import { bounds } from '../../../base/bounds.js';
 import { errnoOf, GhostkeepError } from '../../../base/errors.js';
+import { isThere } from '../../directory/is-there.js';
 import type { StageContext } from '../../try-hooks/stage-context.js';
-import { isThere } from './mounts.js';
 import { findProgram, variable } from './programs.js';
 
 export interface ImageFolder {

@@ -1,11 +1,11 @@
 /** On which file system a folder is, and whether the server of that file system answers. */
-import { errnoOf } from '../../../base/errors.js';
 import { mayHaveServer } from '../../../base/filesystems.js';
 import type { Mount } from '../../../base/host/host.js';
-import type { StageContext } from '../../try-hooks/stage-context.js';
+import type { Context } from '../../context.js';
+import { isThere } from '../../directory/is-there.js';
 
 /** The mount that FOLDER, an absolute path without links, is on. */
-export function mountOf({ host }: StageContext, folder: string): Mount | undefined {
+export function mountOf({ host }: Context, folder: string): Mount | undefined {
   let nearest: Mount | undefined;
   for (const mount of host.processes.mounts(host.processes.self())) {
     const point = mount.mountPoint.toString('utf8');
@@ -16,23 +16,8 @@ export function mountOf({ host }: StageContext, folder: string): Mount | undefin
   return nearest;
 }
 
-/**
- * Asks in a way that never waits for a file server that is dead.
- * @returns `silent` where a server on the way does not answer
- */
-export function isThere({ host }: StageContext, path: string): 'yes' | 'no' | 'silent' {
-  const { processes } = host;
-  const self = processes.self();
-  try {
-    return processes.inTurn([self], () => processes.statInRoot(self, Buffer.from(path))) ? 'yes' : 'no';
-  } catch (error) {
-    if (errnoOf(error) === 'ETIMEDOUT') return 'silent';
-    return 'no';
-  }
-}
-
 /** Mounts of servers that do not answer now. */
-export function silentMounts(context: StageContext): string[] {
+export function silentMounts(context: Context): string[] {
   const { processes } = context.host;
   return processes
     .mounts(processes.self())

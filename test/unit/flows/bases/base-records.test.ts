@@ -7,10 +7,10 @@ import {
   livingOf,
   writeBaseRecord,
 } from '../../../../src/flows/bases/base-records.js';
-import { removeEnded } from '../../../../src/flows/bases/leftover-bases.js';
-import { removeOldMarks } from '../../../../src/flows/bases/watch-room.js';
+import { listBases, removeEnded } from '../../../../src/flows/bases/leftover-bases.js';
+import { watchAgain } from '../../../../src/flows/bases/watch-room.js';
 import { baseName } from '../../../../src/image/layout.js';
-import { fakeContext, fakeFile } from '../../fake-host.js';
+import { errno, fakeContext, fakeFile } from '../../fake-host.js';
 
 const records = '/run/ghostkeep/bases';
 
@@ -97,21 +97,75 @@ describe('a record of bases', () => {
     assert.equal(files.list(records).length, 1);
   });
 
-  it('the mark of a process that watches is no record, and goes when nobody has it locked', () => {
+  it('the mark of a process that watches is no record, and is left alone as long as somebody has it locked', () => {
     const { context, files } = host();
     files.folders.add(records);
-    for (const name of ['watch-1-2.lock', 'watch-1-3.lock.77', 'watch-1-4.lock'])
-      files.put(`${records}/${name}`, '');
+    files.put(`${records}/watch-1-4.lock`, '268435456 /bases');
     files.locked.add(`${records}/watch-1-4.lock`);
     assert.equal(hasBaseRecords(context), false);
     writeBaseRecord(context, '/bases', [100]);
     assert.equal(hasBaseRecords(context), true);
-    removeOldMarks(context);
-    assert.deepEqual(files.list(records).sort(), [
-      ...files.list(records).filter(name => name.endsWith('.json')),
-      'watch-1-4.lock',
-    ]);
+    context.host.commands.leave = () => assert.fail('somebody watches');
+    watchAgain(context);
+    assert.ok(files.exists(`${records}/watch-1-4.lock`));
     assert.equal(files.open_.size, 0);
+  });
+
+  it('when a process that watches bases was killed, another one begins with the same words', () => {
+    const { context, files, processes } = host();
+    files.folders.add(records);
+    for (const [name, words] of Object.entries({
+      'watch-1-2.lock': '268435457 /a folder\n',
+      'watch-1-3.lock.77': '268435456 /never-watched',
+      'watch-1-5.lock': '',
+      'watch-1-6.lock': '1 relative',
+      'watch-1-7.lock': `1 /${'x'.repeat(10_000)}`,
+    }))
+      files.put(`${records}/${name}`, words);
+    const started: (readonly string[])[] = [];
+    context.host.commands.leave = words => void started.push(words);
+    watchAgain(context);
+    const mark = `${records}/watch-1-2.lock`;
+    assert.deepEqual(started, [['watch-bases', '/a folder\n', mark, '268435457', String(processes.self())]]);
+    assert.deepEqual(files.list(records).sort(), ['watch-1-2.lock', 'watch-1-7.lock']);
+    assert.match(context.lines.join('\n'), /^info nobody watches the bases of \S+watch-1-7\.lock: /);
+    assert.equal(files.open_.size, 0);
+  });
+
+  it('when a folder of bases is on a dead file server, the bases of others that have ended are removed all the same', () => {
+    const { context, files, processes } = host();
+    const base = baseName(fakeFile().stat);
+    for (const folder of ['/dead', '/bases']) {
+      files.folders.add(folder).add(`${folder}/ghostkeep`);
+      files.put(`${folder}/${base}`, 'a base');
+    }
+    writeBaseRecord(context, '/dead', [100]);
+    writeBaseRecord(context, '/bases', [200]);
+    const { statPath } = files;
+    files.statPath = path => {
+      assert.ok(!path.startsWith('/dead'), 'nobody else would ever go on');
+      return statPath.call(files, path);
+    };
+    processes.statInRoot = (_, path) => {
+      if (path.toString() === '/dead') throw errno('ETIMEDOUT');
+      return undefined;
+    };
+    assert.deepEqual(
+      listBases(context).map(({ folder, bases }) => [folder, bases.length]),
+      [
+        ['/bases', 1],
+        ['/dead', 0],
+      ],
+    );
+    assert.deepEqual(
+      removeEnded(context, () => true),
+      ['/bases'],
+    );
+    assert.ok(!files.exists(`/bases/${base}`));
+    assert.deepEqual(
+      listBaseRecords(context).map(({ record }) => record.folder),
+      ['/dead'],
+    );
   });
 
   it('when one cannot be read, the others are', () => {

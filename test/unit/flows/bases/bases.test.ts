@@ -38,6 +38,18 @@ describe('bases', () => {
     assert.equal(bases().take({ ...stat, dev: 1n }), undefined);
   });
 
+  it('when its name leads to another file by the time of the rename, that file is not used', () => {
+    const { bases, files, context } = place();
+    const { renameNew } = files;
+    files.renameNew = (from, to) => {
+      files.contents.set(from, fakeFile({ ino: 77n, nlink: 1, uid: 0 }));
+      renameNew.call(files, from, to);
+    };
+    assert.equal(bases().take(stat), undefined);
+    assert.match(context.lines.join(), /is not the base that was locked/);
+    assert.equal(files.open_.size, 0);
+  });
+
   it('when a base lies on another file system, the base stays where it is', () => {
     const { bases, there, files, context } = place();
     files.rename = from => {
@@ -49,7 +61,7 @@ describe('bases', () => {
     assert.equal(files.open_.size, 0);
   });
 
-  it('when a base goes back, a process watches it by the real path of its directory, or it is removed', () => {
+  it('before a base goes back, a process watches by the real path of its directory, or it does not go back', () => {
     for (const starts of [true, false])
       for (const from of ['/bases', '/img']) {
         const { bases, files, context } = place();
@@ -63,6 +75,7 @@ describe('bases', () => {
           ...context.host.commands,
           leave: words => {
             started.push(words);
+            assert.ok(!files.exists(`${from}/${base}`));
             if (!starts) throw errno('ENOENT', 'ghostkeep-hook');
           },
         };

@@ -579,7 +579,7 @@ describe('ghostkeep checkpoint', () => {
       assert.ok(!files.exists(`${images}/ghostkeep`));
       assert.deepEqual(
         started.map(words => words[1]),
-        comes ? ['/bases'] : [],
+        comes ? [images, '/bases'] : [images],
       );
     });
 
@@ -598,7 +598,7 @@ describe('ghostkeep checkpoint', () => {
     assert.ok(files.exists(base));
     assert.deepEqual(
       started.map(words => words[1]),
-      ['/bases'],
+      [images, '/bases'],
     );
   });
 
@@ -633,11 +633,35 @@ describe('ghostkeep checkpoint', () => {
       assert.ok(files.exists(base));
     });
 
+  it('before a base comes into the image directory, a process watches there, or none comes', async () => {
+    for (const starts of [true, false]) {
+      const played = stage();
+      const { files, context, engine } = played;
+      const base = putBase(played, '/bases');
+      context.host.commands.leave = words => {
+        assert.deepEqual([words[1], files.exists(base)], [images, true]);
+        if (!starts) throw errno('ENOENT', 'ghostkeep-hook');
+      };
+      await played.go();
+      assert.deepEqual([engine.overTogether, files.exists(base)], [[starts, false], !starts]);
+    }
+  });
+
   it('when the container ends before its ghosts are copied, a clean-up leaves the base that waits there', async () => {
     const played = stage({ beforeFreeze: () => void removeBases(played.context, images) });
     putBase(played, images);
     await played.go();
     assert.deepEqual(played.engine.overTogether, [true, false]);
+  });
+
+  it('when ghostkeep checkpoint was killed, a clean-up removes the base that it has left in the image directory', () => {
+    const { context, files, ...played } = stage();
+    const base = putBase({ context, files, ...played }, images);
+    const heldBy = { pid: 999, startTime: '1' };
+    files.put(`${images}/ghostkeep/journal.json`, JSON.stringify(aManifest({ state: 'pinned', heldBy })));
+    removeBases(context, images);
+    assert.ok(!files.exists(base));
+    assert.ok(files.exists(`${images}/ghostkeep/journal.json`));
   });
 
   it('when a copy over a base fails, the second try has the base again', async () => {

@@ -227,6 +227,14 @@ describe('the warm pass', () => {
     assert.deepEqual(engine.over, [false, false]);
   });
 
+  it('when the policy says `warm: false`, nothing is copied before the freeze, and the dump has all', async () => {
+    const { gate, engine, ours } = container({ warm: false });
+    await gate.warm(100);
+    assert.deepEqual([engine.dumps, ours()], [0, []]);
+    await gate.checkpoint(100);
+    assert.deepEqual(engine.over, [false]);
+  });
+
   it('when the process is frozen already, the warm pass copies nothing', async () => {
     const { gate, engine, processes } = container();
     processes.paused.add(100);

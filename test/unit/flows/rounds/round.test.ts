@@ -131,20 +131,25 @@ describe('a round', () => {
     }
   });
 
-  it('when a round has made bases, a process watches their room, and without that process there are none', async () => {
+  it('before a round makes its first base, a process watches their room, and without that process there are none', async () => {
     const { context, files, done, left } = container();
     const started: (readonly string[])[] = [];
     context.host.commands = {
       ...context.host.commands,
       leave: words => {
         started.push(words);
-        if (started.length > 1) throw errno('ENOENT');
+        if (started.length === 1) assert.deepEqual(left(), []);
+        else throw errno('ENOENT');
       },
     };
     files.put(configPath, JSON.stringify({ reserve: '1M' }));
     assert.deepEqual((await done())[0], ['base', undefined]);
     const [words = []] = started;
-    assert.deepEqual([words[0], words[1], words[3]], ['watch-bases', '/bases', String(257 << 20)]);
+    const self = String(context.host.processes.self());
+    assert.deepEqual(
+      [words[0], words[1], words[3], words[4]],
+      ['watch-bases', '/bases', String(257 << 20), self],
+    );
     assert.match(words[2] ?? '', /^\/run\/ghostkeep\/bases\/watch-[0-9]+-[0-9]+\.lock$/);
     const [[what, why] = []] = await done();
     assert.equal(what, 'nothing');
