@@ -57,7 +57,7 @@ export function planSeal(
   files: Buffer,
   remaps: Buffer | undefined,
   ghosts: readonly ExternalGhost[],
-  mountNamespace: boolean,
+  { mountNamespace }: { mountNamespace: boolean },
   renamed: readonly RenamedFile[] = [],
 ): SealPlan {
   const byKey = new Map<string, Turn>();

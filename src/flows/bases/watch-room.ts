@@ -38,7 +38,7 @@ export function removeOldMarks({ host, log }: Context): void {
   for (const name of files.list(folder).filter(one => one.startsWith('watch-')))
     try {
       const path = `${folder}/${name}`;
-      const fd = files.open(path, true);
+      const fd = files.openWritable(path);
       try {
         if (files.tryLock(fd) === true && isStillAt(files, path, files.stat(fd))) files.remove(path);
       } finally {

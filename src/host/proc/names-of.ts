@@ -27,8 +27,8 @@ export function namesOf(
     const mount = mountOf(rootFd, mountPoint);
     if (mount === undefined) return { names: [], complete: false, looked: 0 };
     const search = new NameSearch(rootFd, mount, inode, limit);
-    search.folder(near.subarray(0, Math.max(1, near.lastIndexOf('/'))), false);
-    search.folder(mountPoint, true);
+    search.folder(near.subarray(0, Math.max(1, near.lastIndexOf('/'))));
+    search.folder(mountPoint, { deep: true });
     return { names: search.names, complete: search.isComplete(), looked: search.looked };
   } finally {
     fs.closeSync(rootFd);
@@ -51,7 +51,7 @@ class NameSearch {
     return this.looked < this.limit || this.names.length >= this.inode.nlink;
   }
 
-  folder(path: Buffer, deep: boolean): void {
+  folder(path: Buffer, { deep } = { deep: false }): void {
     const waiting = [path];
     for (let next = waiting.shift(); next && this.#goesOn(); next = waiting.shift()) {
       for (const child of this.#look(next)) if (deep) waiting.push(child);
