@@ -90,7 +90,7 @@ class Frozen {
       // The first run reads and loads things that no contender should pay for.
       if (this.context.quick) for (const [, once] of turns) await once();
       const samples = await interleave(Object.fromEntries(turns), most, until);
-      if (way === 'pipe') await this.#byGate(holder, true);
+      if (way === 'pipe') await this.#byGate(holder, { counted: true });
       return makeRow({
         suite: 'move',
         case: name,
@@ -112,7 +112,7 @@ class Frozen {
   }
 
   /** With `counted`, the time means nothing, because a program that counts is in the pipe. */
-  async #byGate(holder: Holder, counted = false): Promise<number> {
+  async #byGate(holder: Holder, { counted } = { counted: false }): Promise<number> {
     const { scratch } = this.context;
     const counter = counted ? countingReceiver(this.#there, scratch) : undefined;
     const receiver: Receiver =

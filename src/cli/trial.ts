@@ -17,7 +17,7 @@ const interrupted = 130;
 
 /** Runs WORK with a stage and removes everything afterwards, even after a failure, a signal or a hang. */
 export async function onStage<Result>(
-  keep: boolean,
+  { keep }: { keep: boolean },
   work: (context: StageContext) => Promise<Result>,
 ): Promise<Result> {
   const stage = new LinuxStage();
@@ -41,7 +41,7 @@ export async function onStage<Result>(
 }
 
 export function playTrial(request: TrialRequest): Promise<Trial> {
-  return onStage(request.keep, context => tryHooks(context, request));
+  return onStage(request, context => tryHooks(context, request));
 }
 
 export const timelineHead = '      ms  step       what happened\n';

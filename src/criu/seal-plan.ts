@@ -56,7 +56,7 @@ export function planSeal(
   files: Buffer,
   remaps: Buffer | undefined,
   ghosts: readonly ExternalGhost[],
-  mountNamespace: boolean,
+  { mountNamespace }: { mountNamespace: boolean },
   renamed: readonly RenamedFile[] = [],
   folders: readonly RenamedFolder[] = [],
 ): SealPlan {

@@ -37,7 +37,7 @@ export async function stepInParallel<Item extends { pinned: { stat: FileStat } }
   what: string,
   items: readonly Item[],
   work: (item: Item) => Promise<void>,
-  moves = true,
+  { moves } = { moves: true },
 ): Promise<void> {
   const bytes = () => dataAtMost(items.map(({ pinned }) => pinned));
   progress?.begin({ what, item: 'ghost', items: items.length, ...(moves ? { bytes } : {}) });

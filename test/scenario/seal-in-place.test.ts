@@ -130,8 +130,8 @@ describe('a receiver that seals', () => {
     const sealed = await send(files, host => {
       const { store } = host.moving;
       const withOpen = withFiles(host, {
-        open(path, writable) {
-          const fd = host.files.open(path, writable);
+        open(path) {
+          const fd = host.files.open(path);
           opened.set(fd, written.length);
           return fd;
         },
@@ -146,9 +146,9 @@ describe('a receiver that seals', () => {
           written.push('tail');
           return store.shapeTail(fd, shape);
         },
-        sync(fd, isWhole) {
-          if (isWhole) whole.push(opened.get(fd));
-          store.sync(fd, isWhole);
+        syncDisk(fd) {
+          whole.push(opened.get(fd));
+          store.syncDisk(fd);
         },
       };
       return { ...withOpen, moving: { ...host.moving, store: watched } };

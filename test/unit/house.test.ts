@@ -192,6 +192,19 @@ describe('the rules of the house', () => {
     assert.deepEqual(wide, []);
   });
 
+  it('a call of ours names what it passes true or false for', () => {
+    const ofLibraries = /\b(?:resolve|setNoDelay|setKeepAlive|gc)\((?:true|false)/;
+    const bare = /^\s*(?:true|false),$|[\w)\]}]\((?:[^()=:?]*, )?(?:true|false)[,)]|[^:?]+, (?:true|false)\)/;
+    const wrong = sources
+      .filter(name => isWritten(name) && /^(?:src|bench)\/.*\.ts$/.test(name))
+      .flatMap(name =>
+        linesOf(name).flatMap((line, index) =>
+          bare.test(line) && !ofLibraries.test(line) ? [`${name}:${index + 1}`] : [],
+        ),
+      );
+    assert.deepEqual(wrong, []);
+  });
+
   it('a document that a comment cites exists in the repository', () => {
     const missing = sources.filter(isWritten).flatMap(name =>
       [

@@ -108,6 +108,7 @@ export class MemoryFiles implements Files {
     return this.open(path);
   }
   open = (path: string) => this.openContent(this.#find(path));
+  openWritable = (path: string) => this.open(path);
   close(fd: number): void {
     if (!this.open_.delete(fd)) throw errno('EBADF', `close ${fd}`);
     for (const [folder, lock] of this.lockedFolders) if (lock === fd) this.lockedFolders.delete(folder);

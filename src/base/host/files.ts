@@ -47,7 +47,10 @@ export interface Files extends FolderLocks {
    * given.
    */
   create(path: string, mode?: number): number;
-  open(path: string, writable?: boolean): number;
+  /** For reading. */
+  open(path: string): number;
+  /** For reading and writing. @throws where the file has other names, too */
+  openWritable(path: string): number;
   close(fd: number): void;
   stat(fd: number): FileStat;
   /** lstat */

@@ -53,8 +53,10 @@ export interface Store {
   write(ghost: MovedFiles, offset: bigint, bytes: Uint8Array): { entries: Buffer; fresh: number };
   /** Make a range zero. @returns how many blocks were not */
   zero(ghost: MovedFiles, offset: bigint, length: bigint): bigint;
-  /** fsync(2); with WHOLE syncfs(2), for all files of the file system. @throws an errno error */
-  sync(fd: number, whole: boolean): void;
+  /** fsync(2). @throws an errno error */
+  sync(fd: number): void;
+  /** syncfs(2): all files of the file system. @throws an errno error */
+  syncDisk(fd: number): void;
   putEntries(tableFd: number, firstBlock: bigint, entries: Uint8Array): void;
   /** BLAKE3 of COUNT entries; undefined where one of them is unknown. */
   digest(tableFd: number, firstBlock: bigint, count: number): Buffer | undefined;

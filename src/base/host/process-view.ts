@@ -203,8 +203,10 @@ export interface Freezer {
   cgroupOf(pid: number): FreezerCgroup | undefined;
   /** Pids of the processes in the cgroup and below it; 0 for one that this pid namespace does not show. */
   members(cgroup: FreezerCgroup): number[];
-  /** Asks the kernel; `isFrozen` says when it has happened. It is no error to thaw a cgroup that is gone. */
-  setFrozen(cgroup: FreezerCgroup, frozen: boolean): void;
+  /** Asks the kernel; `isFrozen` says when it has happened. */
+  freeze(cgroup: FreezerCgroup): void;
+  /** It is no error if the cgroup is gone. */
+  thaw(cgroup: FreezerCgroup): void;
   isFrozen(cgroup: FreezerCgroup): boolean;
   /** It is no error if the process is gone. */
   signal(pid: number, signal: 'SIGSTOP' | 'SIGCONT'): void;

@@ -34,7 +34,7 @@ export async function demoCommand(args: string[]): Promise<number> {
 }
 
 function realContainer(say: (text: string) => void): Promise<'equal' | 'failed' | 'skipped'> {
-  return onStage(false, async context => {
+  return onStage({ keep: false }, async context => {
     const tools = await findRealTools(context, process.env['PATH'] ?? '');
     if (typeof tools === 'string') {
       say(`\n2. With runc and CRIU: skipped, ${tools}.\n`);

@@ -24,7 +24,7 @@ export async function doctorCommand(args: string[]): Promise<number> {
     ...(images === undefined ? {} : { images: path.resolve(images) }),
   };
   const { examination } = values;
-  const result = await onStage(false, context =>
+  const result = await onStage({ keep: false }, context =>
     examination === undefined ? all(context, request) : one(context, request, examination),
   );
   if (values.json) printJson(result);

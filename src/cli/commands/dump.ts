@@ -89,7 +89,7 @@ async function dump(args: string[]): Promise<number> {
   const end = (manifest: Manifest, more = '') => {
     if (values.json) printJson(manifest);
     else {
-      printAll(showDump(manifest, false, context.host.files.realPath(images)));
+      printAll(showDump(manifest, { where: context.host.files.realPath(images) }));
       process.stdout.write(more);
     }
     return 0;
@@ -162,7 +162,10 @@ function withBases(
 ): WarmImages {
   const { files } = context.host;
   const folders = base === undefined ? [] : [files.realPath(required('dump', '--base', base))];
-  const bases = new Bases(context, images, [images, ...folders], { mode: imageMode(false), reserve });
+  const bases = new Bases(context, images, [images, ...folders], {
+    mode: imageMode({ criu: false }),
+    reserve,
+  });
   if (base !== undefined && !bases.mayHave) context.log.warn(`there is no base of ours in ${base}`);
   return new WarmImages(files, images, context.log, bases);
 }

@@ -43,7 +43,7 @@ export async function showCommand(args: string[]): Promise<number> {
     else printJson(manifest);
     return 0;
   }
-  printAll(showDump(manifest, values.verbose, host.files.realPath(images)));
+  printAll(showDump(manifest, { verbose: values.verbose, where: host.files.realPath(images) }));
   if (!values.extents) return 0;
   for (const ghost of manifest.ghosts) {
     process.stdout.write(`\n${line(`${ghost.image}  ${ghost.path}`)}`);

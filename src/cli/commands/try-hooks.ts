@@ -30,7 +30,7 @@ export async function tryHooksCommand(args: string[]): Promise<number> {
     const stages = stage?.map(name =>
       oneOf('try-hooks', '--stage', name, ['prestart', 'createRuntime', 'poststop']),
     );
-    const tried = await onStage(false, context =>
+    const tried = await onStage({ keep: false }, context =>
       tryHook(context, {
         hook,
         args: positionals,

@@ -18,7 +18,7 @@ import { table } from './table.js';
  * @param verbose adds how each ghost was copied, and why so
  * @param where the directory of the dump
  */
-export function* showDump(manifest: Manifest, verbose = false, where = ''): Generator<string> {
+export function* showDump(manifest: Manifest, { verbose = false, where = '' } = {}): Generator<string> {
   yield line(inWords(manifest));
   yield* table(
     [

@@ -29,7 +29,7 @@ export function holdBase(context: Context, images: string, name: string): HeldBa
   let fd: number | undefined;
   try {
     if (!isOwnFolder(context, images)) return undefined;
-    fd = host.files.open(path, true);
+    fd = host.files.openWritable(path);
     const stat = host.files.stat(fd);
     const why = whyNot(context, path, fd, stat);
     if (why === undefined) return { path, fd, stat };

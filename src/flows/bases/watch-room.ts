@@ -57,7 +57,7 @@ export function watchAgain({ host, log }: Context): void {
 
 function watchAgainBy(host: Host, mark: string): void {
   const { files } = host;
-  const fd = files.open(mark, true);
+  const fd = files.openWritable(mark);
   try {
     if (files.tryLock(fd) !== true || !isStillAt(files, mark, files.stat(fd))) return;
     const [, least, images] = /^([0-9]+) (\/.*)$/s.exec(files.read(mark, mostBytes).toString('utf8')) ?? [];

@@ -212,7 +212,8 @@ async function openLevel(
 ): Promise<Level> {
   const open = (name: string, forWriting = false) => {
     try {
-      const fd = files.open(`${images}/${name}`, forWriting);
+      const path = `${images}/${name}`;
+      const fd = forWriting ? files.openWritable(path) : files.open(path);
       fds.push(fd);
       return fd;
     } catch (error) {

@@ -97,5 +97,5 @@ export function dumpTogether(
   { images, policy, criu }: CopyTarget,
 ) {
   const jobs = copies.map(copy => ({ ...describeCopy(copy, policy), name: copy.entry.image }));
-  return engine.dumpMany(images, policy.engine, imageMode(criu), jobs);
+  return engine.dumpMany(images, policy.engine, imageMode({ criu }), jobs);
 }

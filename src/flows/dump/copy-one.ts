@@ -104,7 +104,7 @@ async function copyOnce(
   const path = `${images}/${entry.image}`;
   let imageFd: number | undefined;
   try {
-    imageFd = over ? files.open(path, true) : createAnew(files, path, imageMode(criu));
+    imageFd = over ? files.openWritable(path) : createAnew(files, path, imageMode({ criu }));
     const report = await engine.dump(
       { ...describeCopy(copy, policy), imageFd, engine: policy.engine },
       whenMoving(context),
@@ -151,7 +151,7 @@ export function describeCopy({ entry, fd, stat, over = false }: Copy, policy: Po
  * Everybody who can enter the folder may read the images that CRIU reads. An image that only `ghostkeep
  * restore` reads is for its owner alone.
  */
-export function imageMode(criu: boolean): number {
+export function imageMode({ criu }: { criu: boolean }): number {
   return criu ? 0o644 : 0o600;
 }
 

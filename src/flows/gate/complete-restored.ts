@@ -37,10 +37,8 @@ export function allocateGhost(
   // The kernel would charge this memory to the helper's cgroup, not the container's.
   if (isInMemory(found.filesystem))
     return [`allocation (in a ${found.filesystem} it would be the host's memory)`];
-  const writable = entry.data?.allocation !== undefined;
-  return throughPin(context, found, 'allocation', writable, fd =>
-    allocateAgain(context, fd, entry, room, until),
-  );
+  const part = { what: 'allocation', writable: entry.data?.allocation !== undefined };
+  return throughPin(context, found, part, fd => allocateAgain(context, fd, entry, room, until));
 }
 
 /** @returns undefined if config.json is wrong; CRIU restores the container all the same */
@@ -57,21 +55,15 @@ export function completeGhost(context: Context, found: Ghost, entry: ManifestGho
   // CRIU restores the other files with the rights that the image says, and these ghosts lie in the
   // container's own mounts, so they get theirs, too: SECURITY.md.
   const request = { parts: ['xattrs', 'times', 'flags'], allowPrivileged: true } as const;
-  return throughPin(
-    context,
-    found,
-    'metadata',
-    false,
-    fd => applyMetadata(context.host, fd, entry, request).missing,
-  );
+  const part = { what: 'metadata', writable: false };
+  return throughPin(context, found, part, fd => applyMetadata(context.host, fd, entry, request).missing);
 }
 
 /** @returns the result of ACT, or a line that says why it could not be done */
 function throughPin(
   { host: { processes } }: Context,
   found: Ghost,
-  what: string,
-  writable: boolean,
+  { what, writable }: { what: string; writable: boolean },
   act: (fd: number) => string[],
 ): string[] {
   const [holder] = found.holders;

@@ -144,7 +144,7 @@ export class GateDump {
       host.files,
       this.images,
       log,
-      findBases(this.context, this.images, pids, { mode: imageMode(true), reserve }),
+      findBases(this.context, this.images, pids, { mode: imageMode({ criu: true }), reserve }),
     );
     return this.#warm;
   }

@@ -84,7 +84,7 @@ export function rehearseMany(context: Context, request: DumpRequest, pinned: rea
       for (const copy of toCopies(some, journal)) describeCopy(copy, request.policy);
       encodeJournal(journal);
       const files = encodeExternalFiles(keysOfJournal(journal));
-      planSeal(files, undefined, journal.ghosts.map(toExternal), true);
+      planSeal(files, undefined, journal.ghosts.map(toExternal), { mountNamespace: true });
     }
   } catch (error) {
     context.log.debug(`the rehearsal failed: ${reasonOf(error)}`);

@@ -94,7 +94,7 @@ export class WarmCopies {
       const image = base?.image ?? this.#nextName();
       const isFresh = base !== undefined && base.mtimeNs > newest(pin.stat) && !isMapped(ghost);
       if (isFresh) this.warm.add(image, pin.stat);
-      else await this.#copyTo(image, pin, base !== undefined);
+      else await this.#copyTo(image, pin, { over: base !== undefined });
       if (isFresh) this.fresh += 1;
     });
   }
@@ -112,7 +112,7 @@ export class WarmCopies {
         this.#pinned(one.ghost, async pin => {
           if (!isSameInode(pin.stat, one.stat) || !mayHaveChanged(one.ghost, one.stat, pin.stat)) return;
           went += 1;
-          await this.#copyTo(one.image, pin, true, one.differed);
+          await this.#copyTo(one.image, pin, { over: true, before: one.differed });
         }),
       );
       if (went === 0) return;
@@ -192,11 +192,15 @@ export class WarmCopies {
    * @param over the image is there and may hold anything
    * @param before bytes that differed in the round before: there is no other round if they do not become less
    */
-  async #copyTo(image: string, pinned: PinnedGhost, over: boolean, before?: bigint): Promise<void> {
+  async #copyTo(
+    image: string,
+    pinned: PinnedGhost,
+    { over, before }: { over: boolean; before?: bigint },
+  ): Promise<void> {
     const { files } = this.context.host;
     const path = `${this.request.images}/${image}`;
     try {
-      const imageFd = over ? files.open(path, true) : files.create(path, imageMode(this.request.criu));
+      const imageFd = over ? files.openWritable(path) : files.create(path, imageMode(this.request));
       try {
         const { context, request } = this;
         const running = copyRunning(context, request, pinned, imageFd, over, this.#lacksRoom);

@@ -152,7 +152,7 @@ function openTarget(
   const names = [wholeName(ghost.id), ghost.image].map(name => path.join(target, name)) as [string, string];
   if (movedBefore(ghost, link.where, where) !== undefined) {
     const found = names.find(name => files.exists(name)) ?? names[0];
-    return { fd: files.open(found, true), path: found };
+    return { fd: files.openWritable(found), path: found };
   }
   files.remove(names[0]);
   const fd = files.create(names[0]);

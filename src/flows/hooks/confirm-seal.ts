@@ -61,7 +61,10 @@ async function confirmAsOwner(
   assertNoImages(context, images);
   const policy = policyOfSession(context, session);
   const pids = host.processes.tree(pid);
-  const bases = findBases(context, images, pids, { mode: imageMode(false), reserve: policy.reserve });
+  const bases = findBases(context, images, pids, {
+    mode: imageMode({ criu: false }),
+    reserve: policy.reserve,
+  });
   const warm = new WarmImages(host.files, images, log, bases);
   let manifest: Manifest;
   try {

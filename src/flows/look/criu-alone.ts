@@ -26,7 +26,7 @@ export function readAnyManifest(files: Files, images: string): Manifest {
 export function describeCriuAlone(files: Files, images: string): Manifest {
   const filesImage = files.read(`${images}/files.img`, bounds.files);
   const remaps = files.readIfThere(`${images}/remap-fpath.img`, bounds.remaps);
-  const { adopted, tooManyAdopted } = planSeal(filesImage, remaps, [], true);
+  const { adopted, tooManyAdopted } = planSeal(filesImage, remaps, [], { mountNamespace: true });
   if (tooManyAdopted > 0)
     throw new GhostkeepError(
       'CRIU_IMAGE_INVALID',

@@ -119,7 +119,7 @@ export class Connection {
    * @param graceful the receiver has answered to everything, so its carrier may end by itself
    * @returns how many bytes were acknowledged
    */
-  async close(graceful: boolean): Promise<bigint> {
+  async close({ graceful }: { graceful: boolean }): Promise<bigint> {
     const { sending } = this.context.host;
     const acknowledged = sending.close(this.sender);
     await sending.end(this.carrier, graceful ? goodbyeMs : 0);

@@ -130,11 +130,20 @@ export class Mover {
     }
   }
 
-  /** @param graceful false: the receiver need not be heard any more */
-  async close(graceful = false): Promise<bigint> {
+  /** The receiver has answered to everything. @returns how many bytes it has acknowledged */
+  end(): Promise<bigint> {
+    return this.#close({ graceful: true });
+  }
+
+  /** The receiver need not be heard any more. @returns how many bytes it has acknowledged */
+  close(): Promise<bigint> {
+    return this.#close({ graceful: false });
+  }
+
+  async #close(how: { graceful: boolean }): Promise<bigint> {
     const connection = this.#connection;
     this.#connection = undefined;
-    return (await connection?.close(graceful)) ?? 0n;
+    return (await connection?.close(how)) ?? 0n;
   }
 
   async #resumed(work: (connection: Connection) => Promise<void>): Promise<void> {

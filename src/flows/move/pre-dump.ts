@@ -39,7 +39,7 @@ export async function preDumpTo(context: Context, request: PreDumpTo): Promise<P
       const pids = policy.enabled ? selectPids(host, selection) : [];
       made.push(await sendRound(context, mover, pids, policy));
     } while (made.length < rounds && pays(made));
-    await mover.close(true);
+    await mover.end();
   } finally {
     await mover.close();
   }

@@ -60,7 +60,7 @@ export async function sendOwned(
       mayBeSealed = true;
       await connection.seal(ghostsOf(manifest), manifest.moved?.dump);
     });
-    await mover.close(true);
+    await mover.end();
   } catch (error) {
     // The receiver has sealed before, and we know that it was from what we have sent.
     if (!mayBeSealed || !(error instanceof GhostkeepError) || error.cause !== 'ALREADY_SEALED') throw error;

@@ -55,14 +55,14 @@ export class Arrivals {
     if (!moving.store.fileDigest(fd).equals(digest))
       throw streamError(`${name} has other bytes than were sent`);
     files.setNewMode(fd, mode & mostMode);
-    moving.store.sync(fd, false);
+    moving.store.sync(fd);
     this.close();
     files.rename(`${this.images}/${incomingName}`, `${this.images}/${arrivedFolder}/${name}`);
     this.#isFolderDirty = true;
   }
 
   flush(): void {
-    if (this.#incoming) this.context.host.moving.store.sync(this.#incoming.fd, false);
+    if (this.#incoming) this.context.host.moving.store.sync(this.#incoming.fd);
     if (this.#isFolderDirty) this.context.host.files.syncFolder(`${this.images}/${arrivedFolder}`);
     this.#isFolderDirty = false;
     this.#unsynced = 0n;

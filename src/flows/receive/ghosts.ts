@@ -113,10 +113,8 @@ export class Ghosts {
 
   #sync(dirty: readonly OpenGhost[]): void {
     const [first] = dirty;
-    if (first && dirty.length >= wholeFrom) this.#store.sync(first.dataFd, true);
-    else
-      for (const { dataFd, tableFd } of dirty)
-        for (const fd of [dataFd, tableFd]) this.#store.sync(fd, false);
+    if (first && dirty.length >= wholeFrom) this.#store.syncDisk(first.dataFd);
+    else for (const { dataFd, tableFd } of dirty) for (const fd of [dataFd, tableFd]) this.#store.sync(fd);
   }
 
   /**
@@ -171,14 +169,14 @@ export class Ghosts {
       string,
       string,
     ];
-    let dataFd = openIfThere(() => files.open(data, true));
+    let dataFd = openIfThere(() => files.openWritable(data));
     if (dataFd === undefined) {
       files.remove(table);
       dataFd = files.create(data);
       this.#isFolderDirty = true;
     }
     try {
-      const tableFd = openIfThere(() => files.open(table, true)) ?? this.#makeTable(dataFd, table);
+      const tableFd = openIfThere(() => files.openWritable(table)) ?? this.#makeTable(dataFd, table);
       return { key, dataFd, tableFd, isDirty: !this.#synced.has(key), pending: [] };
     } catch (error) {
       files.close(dataFd);

@@ -204,7 +204,7 @@ function keepImages(
   const there = made
     .map(({ key, image }, index) => ({ key, image, making: `${images}/${makingName(index)}` }))
     .filter(({ key }) => files.exists(`${images}/${movedName(key)}`));
-  if (there.length >= wholeFrom) moving.store.sync(disk, true);
+  if (there.length >= wholeFrom) moving.store.syncDisk(disk);
   else for (const { making } of there) syncOne(context, making);
   for (const { making, image } of there) files.rename(making, `${images}/${arrivedFolder}/${image}`);
   files.syncFolder(`${images}/${arrivedFolder}`);
@@ -214,7 +214,7 @@ function keepImages(
 function syncOne({ host: { files, moving } }: Context, path: string): void {
   const fd = files.open(path);
   try {
-    moving.store.sync(fd, false);
+    moving.store.sync(fd);
   } finally {
     files.close(fd);
   }

@@ -102,8 +102,8 @@ export function finishShaping(context: Context, images: string, receiver: Receiv
 
 function syncAll(context: Context, images: string, ghosts: readonly ShapedGhost[], disk: number): void {
   const { store } = context.host.moving;
-  if (ghosts.length >= wholeFrom) store.sync(disk, true);
-  else for (const ghost of ghosts) onContent(context, images, ghost, fd => store.sync(fd, false));
+  if (ghosts.length >= wholeFrom) store.syncDisk(disk);
+  else for (const ghost of ghosts) onContent(context, images, ghost, fd => store.sync(fd));
 }
 
 /** @returns undefined where a copy is better, or nothing is left to be done */
@@ -138,7 +138,7 @@ function onContent<T>(
   { key }: ShapedGhost,
   act: (fd: number) => T,
 ): T {
-  const fd = files.open(`${images}/${movedName(key)}`, true);
+  const fd = files.openWritable(`${images}/${movedName(key)}`);
   try {
     return act(fd);
   } finally {

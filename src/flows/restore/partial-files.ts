@@ -58,7 +58,7 @@ export function openKept(
 ): PartialFile {
   const path = `${folder}/${name}`;
   if (!isBegun) files.remove(path);
-  const fd = isBegun ? files.open(path, true) : files.create(path);
+  const fd = isBegun ? files.openWritable(path) : files.create(path);
   // The name must be on the disk before anything is given up for what the file has.
   files.syncFolder(folder);
   return { fd, path };

@@ -27,7 +27,9 @@ export async function fillBases(
   look();
   const looking = setInterval(look, lookEveryMs);
   try {
-    await stepInParallel(context, 'waiting for the disk', works, one => settle(context, one), false);
+    await stepInParallel(context, 'waiting for the disk', works, one => settle(context, one), {
+      moves: false,
+    });
   } finally {
     clearInterval(looking);
   }

@@ -64,7 +64,8 @@ async function copyPinned(
   const dump = startState(journal);
   const copies: Copy[] = [];
   const { reserve } = policy;
-  const bases = new Bases(context, images, [images], { mode: imageMode(journal.criu ?? false), reserve });
+  const mode = imageMode({ criu: journal.criu ?? false });
+  const bases = new Bases(context, images, [images], { mode, reserve });
   try {
     const named = journal.ghosts.filter(isNamed);
     journal.ghosts = journal.ghosts.filter(entry => !isNamed(entry));

@@ -198,7 +198,7 @@ function sealOpenFiles(
     filesImage,
     remaps,
     named.map(toExternal),
-    journal.mountNamespace,
+    { mountNamespace: journal.mountNamespace },
     journal.links?.map(toKeyPath),
     journal.renamedFolders?.map(toRenamedFolder),
   );

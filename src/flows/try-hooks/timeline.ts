@@ -30,11 +30,12 @@ export class Timeline {
     try {
       const result = await work();
       const told = tell(result);
-      this.#add(name, false, typeof told === 'string' ? { what: told } : told);
+      this.#add(name, typeof told === 'string' ? { what: told } : told);
       return result;
     } catch (error) {
       const { status, stderr } = error as { status?: number; stderr?: string };
-      this.#add(name, true, {
+      this.#add(name, {
+        failed: true,
         what: showFailure(error, name),
         ...(typeof status === 'number' ? { status } : {}),
         ...(typeof stderr === 'string' && stderr !== '' ? { stderr } : {}),
@@ -43,7 +44,10 @@ export class Timeline {
     }
   }
 
-  #add(step: string, failed: boolean, told: Pick<TrialStep, 'what' | 'status' | 'stderr'>): void {
+  #add(
+    step: string,
+    { failed = false, ...told }: Pick<TrialStep, 'what' | 'status' | 'stderr'> & { failed?: boolean },
+  ): void {
     const entry = { atMs: Math.round(this.context.host.clock() - this.#start), step, ...told, failed };
     this.steps.push(entry);
     this.onStep(entry);

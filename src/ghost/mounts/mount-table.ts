@@ -92,7 +92,11 @@ export class MountTable {
     const isStray = ({ ghost, mount, namespace }: Attached) =>
       !namespace.tree.get(mount.id) && !internalName(mount.path) && ghost.class !== 'named';
     let strays = this.#attached.filter(isStray);
-    const findIn = (namespace: Namespace, readers: readonly number[], beyondCriu: boolean) => {
+    const findIn = (
+      namespace: Namespace,
+      readers: readonly number[],
+      { beyondCriu } = { beyondCriu: false },
+    ) => {
       if (strays.length === 0) return;
       this.#namespaces.readThrough(namespace, readers);
       for (const stray of strays) {
@@ -103,13 +107,13 @@ export class MountTable {
       strays = strays.filter(isStray);
     };
     if (strays.length === 0) return;
-    for (const namespace of this.#namespaces.ofAll(pids)) findIn(namespace, pids, false);
+    for (const namespace of this.#namespaces.ofAll(pids)) findIn(namespace, pids);
     // All processes asked so far may be chrooted. CRIU then sees no more of their namespace than they do, but
     // all of its own.
     const self = this.processes.self();
     for (const namespace of this.#namespaces.all()) {
-      findIn(namespace, [self], false);
-      findIn(namespace, this.processes.listPids(), true);
+      findIn(namespace, [self]);
+      findIn(namespace, this.processes.listPids(), { beyondCriu: true });
     }
     for (const { ghost } of strays) this.#findFilesystem(ghost);
   }

@@ -45,7 +45,7 @@ export class OnServers {
       const { name, filesystem } = this.#mountOf(first);
       if (servesFuse && filesystem.startsWith('fuse')) {
         // The server may be one of these processes and frozen, so it is asked nothing, statfs(2) neither.
-        for (const seen of ofMount) settle(seen, { stat: seen.stat, magic: fuseMagic }, verdicts);
+        for (const seen of ofMount) decide(seen, { stat: seen.stat, magic: fuseMagic }, verdicts);
         continue;
       }
       const answers = this.processes.askServers(first.stat.mountId ?? 0, ofMount);
@@ -53,7 +53,7 @@ export class OnServers {
         const answer = answers[index];
         if (answer === undefined) verdicts.failed(seen, silentServer(name, filesystem));
         else if ('error' in answer) verdicts.failed(seen, answer.error);
-        else settle(seen, answer, verdicts);
+        else decide(seen, answer, verdicts);
       }
       this.areSilent ||= answers.includes(undefined);
     }
@@ -91,7 +91,7 @@ export class OnServers {
 }
 
 /** One file that cannot be judged does not end the search. */
-function settle(seen: Seen, answer: Answer, verdicts: Verdicts): void {
+function decide(seen: Seen, answer: Answer, verdicts: Verdicts): void {
   try {
     verdicts.answered(seen, answer);
   } catch (error) {

@@ -72,7 +72,8 @@ const store: Store = {
     return freed.readBigUInt64LE();
   },
 
-  sync: (fd, whole) => void call('gk_store_sync', fd, whole ? 1 : 0),
+  sync: fd => void call('gk_store_sync', fd, 0),
+  syncDisk: fd => void call('gk_store_sync', fd, 1),
 
   putEntries: (tableFd, firstBlock, entries) =>
     void call('gk_table_put', tableFd, firstBlock, entries.byteLength / entryBytes, entries),

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import type { Bound } from '../../base/bounds.js';
 import { errnoOf } from '../../base/errors.js';
-import type { FileStat, Files, Mount, Replacement } from '../../base/host/host.js';
+import type { FileStat, Files, Replacement } from '../../base/host/host.js';
 import { closeWritten, tryLock } from '../native/libc.js';
 import { randomHex } from '../native/random.js';
 import { renameNew } from '../native/rename-new.js';
@@ -12,7 +12,7 @@ import { holdFolder } from './in-place.js';
 import { lockFolder, lockHolder } from './lock.js';
 import { makeNames } from './make-names.js';
 import { openFolder } from './open-folder.js';
-import { hasOtherNames, openRegular } from './open-regular.js';
+import { hasOtherNames, openOnlyName, openRegular } from './open-regular.js';
 import { readBounded } from './read-bounded.js';
 import { noFsync, noOwners, noStatfs } from './refusals.js';
 import { removeEmpty, removeTree } from './remove-tree.js';
@@ -59,11 +59,8 @@ export class LinuxFiles implements Files {
   holding = holdFolder;
   lockHolder = lockHolder;
   removeEmpty = removeEmpty;
+  statOn = statOn;
   empty = (fd: number) => fs.ftruncateSync(fd, 0);
-
-  statOn(mount: Mount, name: Buffer): FileStat | undefined {
-    return statOn(mount, name);
-  }
 
   exists(file: string): boolean {
     try {
@@ -99,11 +96,12 @@ export class LinuxFiles implements Files {
     return fs.openSync(file, O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW, mode);
   }
 
-  open(file: string, writable = false): number {
-    const fd = openRegular(file, writable ? O_RDWR : O_RDONLY);
-    if (!writable || fs.fstatSync(fd).nlink === 1) return fd;
-    fs.closeSync(fd);
-    throw hasOtherNames(file);
+  open(file: string): number {
+    return openRegular(file, O_RDONLY);
+  }
+
+  openWritable(file: string): number {
+    return openOnlyName(file);
   }
 
   close(fd: number): void {

@@ -42,6 +42,14 @@ export function naming<T>(file: string, place: string, act: (place: string) => T
   }
 }
 
+/** Opens a file that has no other name, for reading and writing. @throws EMLINK, and as openRegular */
+export function openOnlyName(file: string): number {
+  const fd = openRegular(file, fs.constants.O_RDWR);
+  if (fs.fstatSync(fd).nlink === 1) return fd;
+  fs.closeSync(fd);
+  throw hasOtherNames(file);
+}
+
 function failure(code: string, message: string): NodeJS.ErrnoException {
   return Object.assign(new Error(`${code}: ${message}`), { code });
 }

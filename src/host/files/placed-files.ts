@@ -43,8 +43,12 @@ export class PlacedFiles extends LinuxFiles {
     return inPlace(file, at => super.create(at, mode));
   }
 
-  override open(file: string, writable?: boolean): number {
-    return inPlace(file, at => super.open(at, writable));
+  override open(file: string): number {
+    return inPlace(file, at => super.open(at));
+  }
+
+  override openWritable(file: string): number {
+    return inPlace(file, at => super.openWritable(at));
   }
 
   override statPath(file: string): FileStat {

@@ -60,12 +60,17 @@ export class LinuxFreezer implements Freezer {
     ];
   }
 
-  setFrozen(cgroup: FreezerCgroup, frozen: boolean): void {
-    const words = cgroup.control === 'cgroup.freeze' ? ['0', '1'] : ['THAWED', 'FROZEN'];
+  freeze(cgroup: FreezerCgroup): void {
+    const word = cgroup.control === 'cgroup.freeze' ? '1' : 'FROZEN';
+    fs.writeFileSync(controlOf(cgroup), word, { flag: 'r+' });
+  }
+
+  thaw(cgroup: FreezerCgroup): void {
+    const word = cgroup.control === 'cgroup.freeze' ? '0' : 'THAWED';
     try {
-      fs.writeFileSync(controlOf(cgroup), words[Number(frozen)] as string, { flag: 'r+' });
+      fs.writeFileSync(controlOf(cgroup), word, { flag: 'r+' });
     } catch (error) {
-      if (frozen || !gone.has(errnoOf(error) ?? '')) throw error;
+      if (!gone.has(errnoOf(error) ?? '')) throw error;
     }
   }
 

@@ -47,7 +47,7 @@ describe('the output for people', () => {
       aManifestGhost({ id: 2 }),
     ];
     const show = (values: Parameters<typeof aManifest>[0], verbose?: boolean) =>
-      [...showDump(aManifest({ ghosts, ...values }), verbose)].join('').split('\n');
+      [...showDump(aManifest({ ghosts, ...values }), { verbose })].join('').split('\n');
     const sealed = 'sealed 1970-01-01T00:00:00.000Z by ghostkeep test';
     assert.deepEqual(show({ container: 'mydb' }), [
       `checkpoint of container mydb by CRIU, ${sealed}, checksums for 1 of 2`,

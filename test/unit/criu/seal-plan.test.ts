@@ -27,7 +27,7 @@ describe('planSeal', () => {
       filesImage(live, external, pipeFile(3)),
       undefined,
       [ghost()],
-      true,
+      { mountNamespace: true },
     );
     // The known fields come in order, and the unknown ones follow unchanged.
     const reg = [
@@ -50,7 +50,7 @@ describe('planSeal', () => {
   });
 
   it('when the processes share our mount namespace, mnt_id stays unset', () => {
-    const { files } = planSeal(filesImage(external), undefined, [ghost()], false);
+    const { files } = planSeal(filesImage(external), undefined, [ghost()], { mountNamespace: false });
     assert.ok(!files.includes(zigzag(7, 30)));
     assert.ok(files.includes(Buffer.from('/data/tmp')));
   });
@@ -68,7 +68,7 @@ describe('planSeal', () => {
       filesImage(regFile({ id: 2, name: key, ext: true, more: inReg }, inFile)),
       undefined,
       [ghost()],
-      true,
+      { mountNamespace: true },
     );
     const [entry = ''] = entriesOf(files, magic.FILES);
     assert.ok(entry.includes(inReg.toString('hex')), 'in the reg entry');
@@ -84,7 +84,9 @@ describe('planSeal', () => {
     const foreign = regFile({ id: 6, name: 'file[1e:9999]', ext: true });
     // This file's real name looks like a key, but the file is not external.
     const named = regFile({ id: 8, name: key });
-    const { files, turned } = planSeal(filesImage(odd, foreign, named), undefined, [ghost()], true);
+    const { files, turned } = planSeal(filesImage(odd, foreign, named), undefined, [ghost()], {
+      mountNamespace: true,
+    });
     assert.deepEqual(files, filesImage(odd, foreign, named));
     assert.equal(turned, 0);
   });
@@ -104,7 +106,7 @@ describe('planSeal', () => {
       ),
       undefined,
       [two],
-      true,
+      { mountNamespace: true },
     );
     assert.deepEqual([...stillExternal(files, [key])], []);
     assert.ok(files.includes(Buffer.concat([bytes(6, '/other/tmp'), zigzag(7, 31)])));
@@ -112,16 +114,18 @@ describe('planSeal', () => {
   });
 
   it('when a seal is planned a second time, nothing changes', () => {
-    const first = planSeal(filesImage(live, external), remapsImage(remap(1, 3, 0)), [ghost()], true);
-    const second = planSeal(first.files, first.remaps, [ghost()], true);
+    const first = planSeal(filesImage(live, external), remapsImage(remap(1, 3, 0)), [ghost()], {
+      mountNamespace: true,
+    });
+    const second = planSeal(first.files, first.remaps, [ghost()], { mountNamespace: true });
     assert.deepEqual(second.files, first.files);
     assert.deepEqual(second.remaps, first.remaps);
     assert.equal(second.turned, 0);
   });
 
   it('when a seal was interrupted after remap-fpath.img and before files.img, the repeated seal does not add the remap a second time', () => {
-    const done = planSeal(filesImage(external), undefined, [ghost()], true);
-    const again = planSeal(filesImage(external), done.remaps, [ghost()], true);
+    const done = planSeal(filesImage(external), undefined, [ghost()], { mountNamespace: true });
+    const again = planSeal(filesImage(external), done.remaps, [ghost()], { mountNamespace: true });
     assert.deepEqual(again.files, done.files);
     assert.deepEqual(again.remaps, done.remaps);
   });
@@ -132,7 +136,7 @@ describe('planSeal', () => {
       filesImage(external),
       undefined,
       [ghost({ paths: [{ key, mount: 1, path }] })],
-      true,
+      { mountNamespace: true },
     );
     assert.ok(files.includes(bytes(6, path)));
   });
@@ -147,7 +151,7 @@ describe('planSeal', () => {
       ),
       remapsImage(...old),
       [ghost()],
-      true,
+      { mountNamespace: true },
     );
     assert.deepEqual([...adopted], [[2, { path: Buffer.from('/small'), mount: 30 }]]);
     assert.deepEqual(remaps, remapsImage(remap(2, 7, 1), ...old));
@@ -155,7 +159,7 @@ describe('planSeal', () => {
 
   const folder = (id: number, name: string, mode = 0o040755) => regFile({ id, name, mount: 30, mode });
   const removed = (files: Buffer[], ...old: Buffer[]) =>
-    planSeal(filesImage(external, ...files), remapsImage(...old), [ghost()], true).remaps;
+    planSeal(filesImage(external, ...files), remapsImage(...old), [ghost()], { mountNamespace: true }).remaps;
 
   it('when a removed folder is open before or after its ghost in files.img, its remap comes last', () => {
     const expected = remapsImage(remap(2, 7, 1), remap(5, 1, 1));
@@ -164,7 +168,7 @@ describe('planSeal', () => {
       filesImage(folder(5, '/data'), external),
       remapsImage(remap(5, 1, 1)),
       [ghost()],
-      true,
+      { mountNamespace: true },
     );
     assert.deepEqual(before.remaps, expected);
   });
@@ -232,11 +236,16 @@ describe('planSeal', () => {
 
   it('when an earlier version wrote the remaps in another order, a new seal corrects the order and keeps it', () => {
     const files = filesImage(folder(5, '/data'), external);
-    const fromScratch = planSeal(files, remapsImage(remap(5, 1, 1)), [ghost()], true);
+    const fromScratch = planSeal(files, remapsImage(remap(5, 1, 1)), [ghost()], { mountNamespace: true });
     for (const sealed of [files, fromScratch.files]) {
-      const mended = planSeal(sealed, remapsImage(remap(5, 1, 1), remap(2, 7, 1)), [ghost()], true);
+      const mended = planSeal(sealed, remapsImage(remap(5, 1, 1), remap(2, 7, 1)), [ghost()], {
+        mountNamespace: true,
+      });
       assert.deepEqual([mended.remaps, mended.files], [fromScratch.remaps, fromScratch.files]);
-      assert.deepEqual(planSeal(mended.files, mended.remaps, [ghost()], true).remaps, fromScratch.remaps);
+      assert.deepEqual(
+        planSeal(mended.files, mended.remaps, [ghost()], { mountNamespace: true }).remaps,
+        fromScratch.remaps,
+      );
       assert.deepEqual([...mended.adopted.keys()], [1]);
     }
   });
@@ -247,7 +256,7 @@ describe('planSeal', () => {
     let refused = 0;
     const attempt = (cutFiles: Buffer, cutRemaps: Buffer) => {
       try {
-        planSeal(cutFiles, cutRemaps, [ghost()], true);
+        planSeal(cutFiles, cutRemaps, [ghost()], { mountNamespace: true });
       } catch (error) {
         ghostkeepError('CRIU_IMAGE_INVALID')(error);
         refused += 1;
@@ -264,7 +273,7 @@ describe('planSeal', () => {
     for (let length = 0; length < external.length; length += 1) {
       for (const image of [filesImage(external.subarray(0, length)), filesImage(flipped(external, length))]) {
         try {
-          planSeal(image, undefined, [ghost()], true);
+          planSeal(image, undefined, [ghost()], { mountNamespace: true });
         } catch (error) {
           ghostkeepError('CRIU_IMAGE_INVALID', 'files.img')(error);
         }
@@ -275,7 +284,7 @@ describe('planSeal', () => {
   it('when fields that CRIU always writes are missing, the image is refused', () => {
     const bare = Buffer.concat([varint(1, 1), varint(2, 2), message(3, bytes(6, key), varint(9, 1))]);
     assert.throws(
-      () => planSeal(filesImage(bare), undefined, [ghost()], true),
+      () => planSeal(filesImage(bare), undefined, [ghost()], { mountNamespace: true }),
       (error: unknown) => error instanceof GhostkeepError && error.code === 'CRIU_IMAGE_INVALID',
     );
   });

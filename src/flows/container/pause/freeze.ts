@@ -61,7 +61,7 @@ async function freezeCgroup(
   noteFrozen(host, record, frozen);
   await until(host, frozen.what, () => {
     // Version 1 may give up with FREEZING, and then goes on when it is asked again.
-    freezer.setFrozen(cgroup, true);
+    freezer.freeze(cgroup);
     return freezer.isFrozen(cgroup) ? [] : freezer.members(cgroup);
   });
 }

@@ -31,7 +31,7 @@ export function noteFrozen({ files, uid }: Host, path: string, frozen: Frozen): 
 
 /** Lets everything that FROZEN names go on. Another process may have the number of one that has ended. */
 export function thawAll({ freezer, processes }: Host, { cgroup, stopped }: Frozen): void {
-  if (cgroup) freezer.setFrozen(cgroup, false);
+  if (cgroup) freezer.thaw(cgroup);
   for (const { pid, startTime } of stopped)
     if (startTimeOf(processes, pid) === startTime) freezer.signal(pid, 'SIGCONT');
 }

@@ -23,11 +23,11 @@ export interface OptionsFile {
 export function optionsFiles(context: StageContext): OptionsFile[] {
   const home = variable(context, 'HOME');
   const named = variable(context, 'CRIU_CONFIG_FILE');
-  const read = (path: string, readBy: string, isNamed = false) => readOptions(context, path, readBy, isNamed);
+  const read = (path: string, readBy: string) => readOptions(context, path, readBy);
   return [
     read('/etc/criu/default.conf', 'CRIU'),
     ...(home?.startsWith('/') ? [read(`${home}/.criu/default.conf`, 'CRIU')] : []),
-    ...(named ? [read(named, 'CRIU, by CRIU_CONFIG_FILE', true)] : []),
+    ...(named ? [readOptions(context, named, 'CRIU, by CRIU_CONFIG_FILE', { named: true })] : []),
     read('/etc/criu/runc.conf', 'CRIU under runc'),
     read('/etc/criu/crun.conf', 'CRIU under crun, from CRIU 4.2 on'),
   ];
@@ -41,7 +41,12 @@ export function effectiveOptions(context: StageContext): Map<string, { value: st
   return all;
 }
 
-function readOptions(context: StageContext, path: string, readBy: string, named: boolean): OptionsFile {
+function readOptions(
+  context: StageContext,
+  path: string,
+  readBy: string,
+  { named } = { named: false },
+): OptionsFile {
   const { files } = context.host;
   const empty = { path, readBy, named, options: [], missing: false };
   try {

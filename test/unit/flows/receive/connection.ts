@@ -27,11 +27,12 @@ export async function connect(
   const [inFd, outFd] = [fs.openSync(input, 'r'), fs.openSync(output, 'w')];
   const real = linuxHost();
   const { store } = real.moving;
-  const sync = (fd: number, whole: boolean) => {
+  const told = (sync: (fd: number) => void) => (fd: number) => {
     onSync(fd);
-    store.sync(fd, whole);
+    sync(fd);
   };
-  const host = { ...real, moving: { ...real.moving, store: { ...store, sync } } };
+  const watched = { ...store, sync: told(store.sync), syncDisk: told(store.syncDisk) };
+  const host = { ...real, moving: { ...real.moving, store: watched } };
   const link = host.moving.openLink(inFd, outFd, 30_000);
   const outcome: Outcome = { answers: [] };
   try {
