@@ -16,12 +16,12 @@ import { GhostkeepError } from '../../src/base/errors.js';
 import { forget } from '../../src/flows/forget/forget.js';
 import { pack } from '../../src/flows/history/pack.js';
 import { unpack } from '../../src/flows/history/unpack.js';
+import { randomFrom, seed } from '../random.js';
 import { command, flows, isRoot, needs, temporaryFolder } from './ghostkeep.js';
-import { assertHolds, type Contents, LivingGhosts, randomFrom, unit } from './history-of-ghosts.js';
+import { assertHolds, type Contents, LivingGhosts, unit } from './history-of-ghosts.js';
 import { type LoopFilesystem, makeFilesystem, onLoopDevice, run } from './loop-device.js';
 import { memory } from './nights.js';
 
-const seed = Number(process.env['GHOSTKEEP_SEED'] ?? Date.now() % 2 ** 32);
 /** For both file systems together; a longer run sets more. */
 const cuts = Number(process.env['GHOSTKEEP_CUTS'] ?? 16);
 /** A cut may come at any time of a command. Most take this long on an idle machine. */
