@@ -49,14 +49,14 @@ export interface RunOptions {
   cwd?: string;
   /** Another copy of dist/ghostkeep.mjs, which Node.js starts. */
   at?: string;
-  /** The program is killed after this many milliseconds; the default is 30 s. */
+  /** The program is killed after this many milliseconds; the default is 2 minutes. */
   waitMs?: number;
 }
 
 /** Run the program to its end. */
 export function ghostkeep(
   args: readonly string[],
-  { input = '', uid, at, waitMs = 30_000, ...options }: RunOptions = {},
+  { input = '', uid, at, waitMs = 120_000, ...options }: RunOptions = {},
 ): Run {
   const [file, ...words] = at === undefined ? command : [process.execPath, at];
   const result: SpawnSyncReturns<string> = spawnSync(file, [...words, ...args], {

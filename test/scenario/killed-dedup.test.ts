@@ -16,7 +16,7 @@ import { restoreGhosts } from '../../src/flows/restore/restore.js';
 import { randomFrom, seed } from '../random.js';
 import { command, flows, ghostkeep, isRoot, needs, temporaryFolder } from './ghostkeep.js';
 import { assertHolds, type Contents, type Night, nights } from './history-of-ghosts.js';
-import { onLoopDevice, run } from './loop-device.js';
+import { onLoopDevice, run, unmount } from './loop-device.js';
 import { memory } from './nights.js';
 
 const kills = Number(process.env['GHOSTKEEP_KILLS'] ?? 5);
@@ -206,7 +206,7 @@ describe('a command that gives bytes up', () => {
         run('cp', '--reflink=always', file, copy);
         await ended;
       } finally {
-        run('umount', mounted);
+        await unmount(mounted);
       }
       run('mount', '-o', 'loop', copy, mounted);
       try {
@@ -216,7 +216,7 @@ describe('a command that gives bytes up', () => {
           cause: error,
         });
       } finally {
-        run('umount', mounted);
+        await unmount(mounted);
       }
       fs.rmSync(copy);
       fs.rmSync(file);

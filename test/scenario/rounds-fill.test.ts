@@ -4,6 +4,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import fs from 'node:fs';
+import os from 'node:os';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { command, filesIn, ghostFile, temporaryFolder } from './ghostkeep.js';
@@ -35,10 +36,15 @@ async function fill(disk: string): Promise<number> {
 }
 
 async function until(what: string, is: () => boolean): Promise<void> {
-  for (let left = 500; !is(); left -= 1) {
+  for (let left = 6000; !is(); left -= 1) {
     assert.ok(left > 0, what);
     await sleep(10);
   }
+}
+
+function blocksTerm(pid: number): boolean {
+  const blocked = /^SigBlk:\s(\w+)$/m.exec(fs.readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1];
+  return (BigInt(`0x${blocked}`) & (1n << BigInt(os.constants.signals.SIGTERM - 1))) !== 0n;
 }
 
 function startRound(folder: string): ChildProcess {
@@ -68,7 +74,10 @@ describe('the room that bases take', () => {
       const without = await fill(disk);
       const round = startRound(`${disk}/bases`);
       const ended = once(round, 'exit');
-      await until('a round makes a base', () => basesIn(`${disk}/bases`, 'rough').length > 0);
+      await until(
+        'a round makes a base',
+        () => round.exitCode !== null || basesIn(`${disk}/bases`, 'rough').length > 0,
+      );
       const filled = await fill(disk);
       assert.ok(filled > without - tolerance, `${filled} bytes instead of ${without}`);
       await ended;
@@ -99,9 +108,9 @@ describe('the room that bases take', () => {
     ghostFile(t, temporaryFolder(t, '/dev/shm'), 'ghost', randomBytes(ghostBytes));
     preDump(folder);
     preDump(folder);
-    await until('one process watches', () => watchersOf(folder).length === 1);
+    await until('a process watches', () => watchersOf(folder).length > 0);
     await sleep(1500);
-    assert.equal(watchersOf(folder).length, 1);
+    await until('one process watches', () => watchersOf(folder).length === 1);
     const [pid] = watchersOf(folder);
     assert.equal(fs.readlinkSync(`/proc/${pid}/cwd`), '/');
     for (const fd of fs.readdirSync(`/proc/${pid}/fd`))
@@ -119,8 +128,7 @@ describe('the room that bases take', () => {
       await until('it has ended', () => watchersOf(folder).length === 0);
       await gateDump(t, images, { finish: -1 });
       assert.equal(basesIn(folder).length, 1);
-      await sleep(500);
-      assert.equal(watchersOf(folder).length, 1);
+      await until('a process watches again', () => watchersOf(folder).length === 1);
       fs.rmSync(`${folder}/ghostkeep`, { recursive: true });
       await until('nobody watches', () => watchersOf(folder).length === 0);
     });
@@ -132,15 +140,15 @@ describe('the room that bases take', () => {
     ghostFile(t, temporaryFolder(t, '/dev/shm'), 'ghost', randomBytes(ghostBytes));
     const endWatcher = async () => {
       await until('a process watches', () => watchersOf(folder).length === 1);
-      // It has begun once it has its lock.
-      await sleep(200);
+      // It has begun when it takes its end in order: until then a signal just kills it.
+      await until('it has begun', () => watchersOf(folder).every(blocksTerm));
       for (const pid of watchersOf(folder)) process.kill(pid, 'SIGTERM');
       await until('nobody watches', () => watchersOf(folder).length === 0);
     };
     preDump(folder);
     const path = `${folder}/ghostkeep/${basesIn(folder)[0]}`;
     const before = fs.readFileSync(path);
-    const locker = spawn('flock', ['-x', path, 'sleep', '60'], { stdio: 'ignore', detached: true });
+    const locker = spawn('flock', ['-x', path, 'sleep', '600'], { stdio: 'ignore', detached: true });
     t.after(() => locker.exitCode ?? locker.signalCode ?? process.kill(-(locker.pid as number), 'SIGKILL'));
     while (spawnSync('flock', ['-n', path, 'true']).status === 0) await sleep(5);
     await endWatcher();
