@@ -119,12 +119,12 @@ static void frame_case(const struct place *place)
 	free(buffer);
 }
 
-/* Gives 16 bytes every 20 ms for two seconds, as signs of life come behind a frame whose length is wrong. */
+/* Gives 16 bytes every 20 ms for ten seconds, as signs of life come behind a frame whose length is wrong. */
 static void trickle(int out)
 {
 	const struct timespec pause = { 0, 20000000 };
 
-	for (int time = 0; time < 100; time++) {
+	for (int time = 0; time < 500; time++) {
 		if (write(out, "0123456789abcdef", 16) != 16)
 			break;
 		nanosleep(&pause, NULL);
@@ -149,7 +149,7 @@ static void slow_case(const struct place *place)
 	if (child == 0)
 		trickle(ends[1]);
 	close(ends[1]);
-	expect(child > 0 && !gk_link_open(ends[0], -1, 200, &link, &report), "open: %s", report.message);
+	expect(child > 0 && !gk_link_open(ends[0], -1, 1000, &link, &report), "open: %s", report.message);
 	expect(gk_link_receive(link, 0, buffer, &report) == -EBADMSG &&
 		       strstr(report.message, "the rest of a frame of 524288 bytes does not come"),
 	       "receive: %s", report.message);
