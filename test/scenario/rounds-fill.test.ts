@@ -4,7 +4,6 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import fs from 'node:fs';
-import os from 'node:os';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { command, filesIn, ghostFile, temporaryFolder } from './ghostkeep.js';
@@ -42,10 +41,8 @@ async function until(what: string, is: () => boolean): Promise<void> {
   }
 }
 
-function blocksTerm(pid: number): boolean {
-  const blocked = /^SigBlk:\s(\w+)$/m.exec(fs.readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1];
-  return (BigInt(`0x${blocked}`) & (1n << BigInt(os.constants.signals.SIGTERM - 1))) !== 0n;
-}
+const hasLock = (pid: number) =>
+  new RegExp(`FLOCK .* ${pid} `).test(fs.readFileSync('/proc/locks', 'latin1'));
 
 function startRound(folder: string): ChildProcess {
   const [file, ...words] = command;
@@ -140,8 +137,8 @@ describe('the room that bases take', () => {
     ghostFile(t, temporaryFolder(t, '/dev/shm'), 'ghost', randomBytes(ghostBytes));
     const endWatcher = async () => {
       await until('a process watches', () => watchersOf(folder).length === 1);
-      // It has begun when it takes its end in order: until then a signal just kills it.
-      await until('it has begun', () => watchersOf(folder).every(blocksTerm));
+      // It has begun once it has its lock: a signal before that just kills it.
+      await until('it has begun', () => watchersOf(folder).every(hasLock));
       for (const pid of watchersOf(folder)) process.kill(pid, 'SIGTERM');
       await until('nobody watches', () => watchersOf(folder).length === 0);
     };
