@@ -148,7 +148,7 @@ export async function stoppedWorkload(
   const pid = child.pid as number;
   t.after(() => process.kill(-pid, 'SIGKILL'));
   for (let waits = 0; !fs.existsSync(`${folder}/ready`); waits += 1) {
-    if (waits > 2000 || child.exitCode !== null) throw new Error(`the workload made no ${folder}/ready`);
+    if (waits > 12_000 || child.exitCode !== null) throw new Error(`the workload made no ${folder}/ready`);
     await sleep(10);
   }
   process.kill(-pid, 'SIGSTOP');
