@@ -26,6 +26,9 @@ const parts = {
   lab: [say => nodeTests(say, 'test/lab')],
 };
 
+// Tests that look at modes do not depend on who starts them.
+process.umask(0o022);
+
 const seedLine = `GHOSTKEEP_SEED=${chooseSeed()} repeats the random numbers of this run`;
 
 /** The lab uses the whole machine, so it runs alone. A sanitized build has folders of its own. */
