@@ -2,7 +2,8 @@
 // their results. A part that fails does not stop the others. Under CI=true a skipped test is a failure. Parts
 // that use one processor run side by side, as many at a time as there are processors, and the output of each
 // is printed when it has ended. The files of the scenarios, most of which wait, run side by side, too.
-import { spawn } from 'node:child_process';
+// GHOSTKEEP_SEED=N repeats a run's random numbers; under CI=true they follow from the commit.
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -25,6 +26,11 @@ const parts = {
   lab: [say => nodeTests(say, 'test/lab')],
 };
 
+// Tests that look at modes do not depend on who starts them.
+process.umask(0o022);
+
+const seedLine = `GHOSTKEEP_SEED=${chooseSeed()} repeats the random numbers of this run`;
+
 /** The lab uses the whole machine, so it runs alone. A sanitized build has folders of its own. */
 const besideOthers = ['lint', 'unit', 'native'];
 
@@ -36,6 +42,7 @@ async function main(names) {
     console.error(`no such part: ${unknown.join(', ')}; there are ${Object.keys(parts).join(', ')}`);
     return 2;
   }
+  console.log(seedLine);
   const steps = (names.length > 0 ? names : Object.keys(parts)).flatMap(name =>
     parts[name].map(step => ({ name, step })),
   );
@@ -45,6 +52,20 @@ async function main(names) {
   }
   rmSync(scratch, { recursive: true });
   return summarize(steps.map(({ name, result }) => ({ name, ...result })));
+}
+
+/** A CI that runs again for the same commit does the same, so it fails for what was changed or not at all. */
+function chooseSeed() {
+  process.env['GHOSTKEEP_SEED'] ||= String(
+    process.env['CI'] === 'true' ? seedOfCommit() : Date.now() % 2 ** 32,
+  );
+  return process.env['GHOSTKEEP_SEED'];
+}
+
+function seedOfCommit() {
+  const args = ['-c', 'safe.directory=*', '-C', top, 'rev-parse', 'HEAD'];
+  const { stdout } = spawnSync('git', args, { encoding: 'utf8' });
+  return Number.parseInt(/^[0-9a-f]{7}/.exec(stdout ?? '')?.[0] ?? '1', 16);
 }
 
 async function runTogether(steps) {
@@ -70,6 +91,7 @@ function summarize(results) {
     const counts = `${passed} passed, ${failed} failed, ${skipped} skipped`;
     console.log(`${failed ? 'FAILED' : 'ok    '} ${name.padEnd(9)} ${counts}, ${seconds} s: ${what}`);
   }
+  if (total.failed > 0) console.log(seedLine);
   console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
   const mustRun = process.env['CI'] === 'true' && total.skipped > 0;
   if (mustRun) console.log('CI=true: nothing may be skipped');

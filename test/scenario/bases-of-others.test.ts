@@ -102,7 +102,7 @@ describe('a base', () => {
     const { folder, images, bases, fd } = setUp(t);
     preDump(bases);
     const check = isStill(baseIn(bases));
-    const locker = spawn('flock', ['-x', baseIn(bases), 'sleep', '60'], { stdio: 'ignore', detached: true });
+    const locker = spawn('flock', ['-x', baseIn(bases), 'sleep', '600'], { stdio: 'ignore', detached: true });
     t.after(() => process.kill(-(locker.pid as number), 'SIGKILL'));
     while (spawnSync('flock', ['-n', baseIn(bases), 'true']).status === 0) await sleep(5);
     fs.writeSync(fd, 'changed', 4_000_000);
@@ -118,7 +118,7 @@ describe('a base', () => {
   it('when its processes have ended, doctor lists it, and --clean removes it', async t => {
     if (!needs(t, isRoot, 'records of bases lie in /run')) return;
     const { folder, bases } = setUp(t);
-    const script = `exec 3<>"$1/held"; head -c 6000000 /dev/urandom >&3; rm "$1/held"; echo ready; exec sleep 60`;
+    const script = `exec 3<>"$1/held"; head -c 6000000 /dev/urandom >&3; rm "$1/held"; echo ready; exec sleep 600`;
     const holder = spawn('sh', ['-c', script, 'sh', folder], { stdio: ['ignore', 'pipe', 'inherit'] });
     t.after(() => holder.kill('SIGKILL'));
     await once(holder.stdout, 'data');

@@ -12,11 +12,11 @@ import { forget } from '../../src/flows/forget/forget.js';
 import { pack } from '../../src/flows/history/pack.js';
 import { unpack } from '../../src/flows/history/unpack.js';
 import { restoreGhosts } from '../../src/flows/restore/restore.js';
+import { randomFrom, seed } from '../random.js';
 import { flows, temporaryFolder } from './ghostkeep.js';
-import { assertHolds, dumpInto, LivingGhosts, type Night, randomFrom, unit } from './history-of-ghosts.js';
+import { assertHolds, dumpInto, LivingGhosts, type Night, unit } from './history-of-ghosts.js';
 import { memory } from './nights.js';
 
-const seed = Number(process.env['GHOSTKEEP_SEED'] ?? Date.now() % 2 ** 32);
 /** So many bits of each file are changed, each in a run of its own. */
 const changes = 6;
 const bytes = 24 * unit;

@@ -81,7 +81,8 @@ it('when a file server was silent before the freeze, waiting for it takes little
   assert.deepEqual([warm, frozen.length, frozen.at(-1)], [['done'], 2, 'done']);
   t.diagnostic(`warm ${warmMs.toFixed()} ms, frozen ${frozenMs.toFixed()} ms`);
   assert.ok(warmMs >= 2000, `the warm pass waited ${warmMs} ms`);
-  assert.ok(frozenMs < warmMs / 4, `frozen for ${frozenMs} ms, ${warmMs} ms before`);
+  // A second full wait would take as long as the first.
+  assert.ok(frozenMs < warmMs / 2, `frozen for ${frozenMs} ms, ${warmMs} ms before`);
 });
 
 it('when a socket is bound on a silent file server, nobody waits for that server during the freeze', {

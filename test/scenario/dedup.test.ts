@@ -8,16 +8,9 @@ import type { Deduplicated } from '../../src/base/documents/generated/deduplicat
 import type { Verification } from '../../src/base/documents/generated/verification.js';
 import { shareBlocks } from '../../src/flows/history/share.js';
 import { checkBeforeRestore } from '../../src/flows/restore/check-before.js';
+import { randomFrom } from '../random.js';
 import { filesIn, flows, ghostkeep, isRoot, needs, temporaryFolder } from './ghostkeep.js';
-import {
-  assertHolds,
-  dumpInto,
-  LivingGhosts,
-  type Night,
-  nights,
-  randomFrom,
-  unit,
-} from './history-of-ghosts.js';
+import { assertHolds, dumpInto, LivingGhosts, type Night, nights, unit } from './history-of-ghosts.js';
 import { onLoopDevice, onRamfs, run, usedBytes } from './loop-device.js';
 
 const MiB = 1 << 20;

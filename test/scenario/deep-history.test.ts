@@ -10,8 +10,9 @@ import { encodeGhostHead } from '../../src/criu/ghost-file.js';
 import { forget } from '../../src/flows/forget/forget.js';
 import { pack } from '../../src/flows/history/pack.js';
 import { NativeEngine } from '../../src/host/engine/engine.js';
+import { randomFrom } from '../random.js';
 import { flows, temporaryFolder } from './ghostkeep.js';
-import { dumpInto, LivingGhosts, randomFrom, unit } from './history-of-ghosts.js';
+import { dumpInto, LivingGhosts, unit } from './history-of-ghosts.js';
 
 const units = Number(process.env['GHOSTKEEP_UNITS'] ?? 20_000);
 const mostBytes = 300 * 2 ** 20;

@@ -3,27 +3,21 @@
  * systems that a test can make here.
  */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import type { Manifest } from '../../src/base/documents/generated/manifest.js';
 import { flows, ghostkeep, isRoot, needs, program, temporaryFolder } from './ghostkeep.js';
+import { run, unmount } from './loop-device.js';
 
 const build = path.join(path.dirname(program), '../build');
 const source = path.join(build, '../test/scenario/fiemap-fails.c');
 const block = 4096;
 
-function run(program_: string, ...args: string[]): string {
-  const { status, stdout, stderr } = spawnSync(program_, args, { encoding: 'utf8', timeout: 30_000 });
-  assert.equal(status, 0, `${program_} ${args.join(' ')}: ${stderr}`);
-  return stdout;
-}
-
 /** Steps to undo when the test ends, the last one first: t.after() would begin with the first. */
-const undoing = new WeakMap<TestContext, (() => void)[]>();
+const undoing = new WeakMap<TestContext, (() => unknown)[]>();
 
-function atEnd(t: TestContext, undo: () => void): void {
+function atEnd(t: TestContext, undo: () => unknown): void {
   const known = undoing.get(t);
   if (known) {
     known.push(undo);
@@ -31,8 +25,8 @@ function atEnd(t: TestContext, undo: () => void): void {
   }
   const list = [undo];
   undoing.set(t, list);
-  t.after(() => {
-    for (const each of list.reverse()) each();
+  t.after(async () => {
+    for (const each of list.reverse()) await each();
   });
 }
 
@@ -41,7 +35,7 @@ function mounted(t: TestContext, mount: (folder: string) => void): string {
   const folder = fs.mkdtempSync(path.join(build, 'mount-'));
   atEnd(t, () => fs.rmdirSync(folder));
   mount(folder);
-  atEnd(t, () => run('umount', folder));
+  atEnd(t, () => unmount(folder));
   return folder;
 }
 

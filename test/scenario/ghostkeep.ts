@@ -49,14 +49,14 @@ export interface RunOptions {
   cwd?: string;
   /** Another copy of dist/ghostkeep.mjs, which Node.js starts. */
   at?: string;
-  /** The program is killed after this many milliseconds; the default is 30 s. */
+  /** The program is killed after this many milliseconds; the default is 2 minutes. */
   waitMs?: number;
 }
 
 /** Run the program to its end. */
 export function ghostkeep(
   args: readonly string[],
-  { input = '', uid, at, waitMs = 30_000, ...options }: RunOptions = {},
+  { input = '', uid, at, waitMs = 120_000, ...options }: RunOptions = {},
 ): Run {
   const [file, ...words] = at === undefined ? command : [process.execPath, at];
   const result: SpawnSyncReturns<string> = spawnSync(file, [...words, ...args], {
@@ -148,7 +148,7 @@ export async function stoppedWorkload(
   const pid = child.pid as number;
   t.after(() => process.kill(-pid, 'SIGKILL'));
   for (let waits = 0; !fs.existsSync(`${folder}/ready`); waits += 1) {
-    if (waits > 2000 || child.exitCode !== null) throw new Error(`the workload made no ${folder}/ready`);
+    if (waits > 12_000 || child.exitCode !== null) throw new Error(`the workload made no ${folder}/ready`);
     await sleep(10);
   }
   process.kill(-pid, 'SIGSTOP');

@@ -1,6 +1,5 @@
 /** A process (this one) whose ghosts change, and its checkpoints, each with what the ghosts held then. */
 import assert from 'node:assert/strict';
-import { randomBytes, randomFillSync } from 'node:crypto';
 import fs from 'node:fs';
 import type { TestContext } from 'node:test';
 import { asOwner } from '../../src/flows/directory/owner.js';
@@ -8,20 +7,10 @@ import { dumpGhosts } from '../../src/flows/dump/dump.js';
 import { restoreGhosts } from '../../src/flows/restore/restore.js';
 import { sealImages } from '../../src/flows/seal/seal.js';
 import { resolvePolicy } from '../../src/oci/policy.js';
+import { noise, type Random, randomFrom } from '../random.js';
 import { flows, temporaryFolder } from './ghostkeep.js';
 
 export const unit = 65536;
-
-/** The same seed gives the same history. @returns whole numbers below BELOW. Source: mulberry32 */
-export function randomFrom(seed: number): (below: number) => number {
-  let state = seed >>> 0;
-  return below => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * below);
-  };
-}
 
 /** The content of each ghost by its inode number. */
 export type Contents = Map<string, Buffer>;
@@ -33,7 +22,7 @@ export class LivingGhosts {
   constructor(
     t: TestContext,
     private readonly folder: string,
-    private readonly random: (below: number) => number,
+    private readonly random: Random,
   ) {
     t.after(() => {
       for (const fd of this.#fds) fs.closeSync(fd);
@@ -45,7 +34,7 @@ export class LivingGhosts {
     const fd = fs.openSync(name, 'wx+');
     fs.unlinkSync(name);
     this.#fds.push(fd);
-    fs.writeSync(fd, noise(bytes), 0, bytes, 0);
+    fs.writeSync(fd, noise(this.random, bytes), 0, bytes, 0);
     return fd;
   }
 
@@ -61,7 +50,7 @@ export class LivingGhosts {
     else {
       // Some bytes, noise or zeroes, anywhere, also behind the end.
       const bytes = 1 + random(random(2) ? 3 : 3 * unit);
-      const content = random(3) ? noise(bytes) : Buffer.alloc(bytes);
+      const content = random(3) ? noise(random, bytes) : Buffer.alloc(bytes);
       fs.writeSync(fd, content, 0, bytes, random(26 * unit));
     }
   }
@@ -77,8 +66,6 @@ export class LivingGhosts {
     );
   }
 }
-
-const noise = (bytes: number) => randomFillSync(Buffer.alloc(bytes));
 
 export interface Night {
   images: string;
@@ -96,12 +83,19 @@ export async function nights(
   const fd = ghosts.come(bytes);
   const all: Night[] = [];
   for (let night = 0; night < count; night += 1) {
-    fs.writeSync(fd, randomBytes(1), 0, 1, night * unit + 7);
+    flipByte(fd, night * unit + 7);
     const images = `${disk}/night-${night}`;
     await dumpInto(images);
     all.push({ images, contents: ghosts.contents() });
   }
   return all;
+}
+
+/** A random byte would now and then be the one that was there. */
+function flipByte(fd: number, at: number): void {
+  const byte = Buffer.alloc(1);
+  fs.readSync(fd, byte, 0, 1, at);
+  fs.writeSync(fd, byte.fill(255 - (byte[0] as number)), 0, 1, at);
 }
 
 /** Dump the ghosts of this process into IMAGES. */

@@ -12,11 +12,11 @@ import { pack } from '../../src/flows/history/pack.js';
 import { unpack } from '../../src/flows/history/unpack.js';
 import { restoreGhosts } from '../../src/flows/restore/restore.js';
 import { verify } from '../../src/flows/restore/verify.js';
+import { randomFrom, seed } from '../random.js';
 import { changeDocument } from '../unit/hostile-document.js';
 import { flows, temporaryFolder } from './ghostkeep.js';
-import { assertHolds, type Contents, dumpInto, LivingGhosts, randomFrom, unit } from './history-of-ghosts.js';
+import { assertHolds, type Contents, dumpInto, LivingGhosts, unit } from './history-of-ghosts.js';
 
-const seed = Number(process.env['GHOSTKEEP_SEED'] ?? Date.now() % 2 ** 32);
 const manifests = Number(process.env['GHOSTKEEP_MANIFESTS'] ?? 150);
 
 describe('a packed directory from a stranger', () => {

@@ -13,11 +13,11 @@ import { unpack } from '../../src/flows/history/unpack.js';
 import { restoreGhosts } from '../../src/flows/restore/restore.js';
 import { verify } from '../../src/flows/restore/verify.js';
 import { NativeEngine } from '../../src/host/engine/engine.js';
+import { randomFrom, seed } from '../random.js';
 import { flows, temporaryFolder } from './ghostkeep.js';
-import { assertHolds, type Night, nights, randomFrom, unit } from './history-of-ghosts.js';
+import { assertHolds, type Night, nights, unit } from './history-of-ghosts.js';
 import { run } from './loop-device.js';
 
-const seed = Number(process.env['GHOSTKEEP_SEED'] ?? Date.now() % 2 ** 32);
 const rounds = Number(process.env['GHOSTKEEP_RECORDS'] ?? 26);
 
 const recordIn = (images: string) =>

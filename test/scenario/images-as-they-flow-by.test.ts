@@ -8,9 +8,9 @@ import { describe, it, type TestContext } from 'node:test';
 import { encodeGhostHead, headBytes } from '../../src/criu/ghost-file.js';
 import { GhostStream } from '../../src/criu/stream/ghost-stream.js';
 import { crc32c } from '../../src/host/native/call.js';
+import { randomFrom } from '../random.js';
 import { bytes, varint } from '../unit/criu/wire.js';
 import { flows, ghostFile, temporaryFolder } from './ghostkeep.js';
-import { randomFrom } from './history-of-ghosts.js';
 
 const { engine } = flows().host;
 type Random = (below: number) => number;

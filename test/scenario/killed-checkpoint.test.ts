@@ -107,11 +107,15 @@ class Host {
   async letGo(verb: string): Promise<void> {
     const pid = await this.begun(verb);
     fs.rmSync(`${this.folder}/hold-${verb}`);
-    while (
-      fs.existsSync(`/proc/${pid}`) &&
-      !/^State:\sZ/m.test(fs.readFileSync(`/proc/${pid}/status`, 'utf8'))
-    )
-      await sleep(5);
+    while (isAlive(pid)) await sleep(5);
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return !/^State:\sZ/m.test(fs.readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
   }
 }
 

@@ -10,10 +10,10 @@ import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { forget } from '../../src/flows/forget/forget.js';
 import { pack } from '../../src/flows/history/pack.js';
+import { randomFrom, seed } from '../random.js';
 import { command, flows, ghostkeep, temporaryFolder } from './ghostkeep.js';
-import { assertHolds, type Contents, dumpInto, LivingGhosts, randomFrom, unit } from './history-of-ghosts.js';
+import { assertHolds, type Contents, dumpInto, LivingGhosts, unit } from './history-of-ghosts.js';
 
-const seed = Number(process.env['GHOSTKEEP_SEED'] ?? Date.now() % 2 ** 32);
 const kills = Number(process.env['GHOSTKEEP_KILLS'] ?? 12);
 /** Nothing that was written is lost by a kill, so this needs no disk. */
 const memory = '/dev/shm';

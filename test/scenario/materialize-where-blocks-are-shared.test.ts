@@ -3,8 +3,9 @@ import fs from 'node:fs';
 import { describe, it } from 'node:test';
 import { pack } from '../../src/flows/history/pack.js';
 import { unpack } from '../../src/flows/history/unpack.js';
+import { randomFrom } from '../random.js';
 import { flows, isRoot, needs, temporaryFolder } from './ghostkeep.js';
-import { assertHolds, dumpInto, LivingGhosts, randomFrom, unit } from './history-of-ghosts.js';
+import { assertHolds, dumpInto, LivingGhosts, unit } from './history-of-ghosts.js';
 import { onLoopDevice } from './loop-device.js';
 
 /** Large ranges are shared, small ones and what lies beside a block are copied. */

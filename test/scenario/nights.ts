@@ -3,8 +3,9 @@ import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import type { TestContext } from 'node:test';
 import { pack } from '../../src/flows/history/pack.js';
+import { randomFrom } from '../random.js';
 import { flows, temporaryFolder } from './ghostkeep.js';
-import { type Contents, dumpInto, LivingGhosts, randomFrom, unit } from './history-of-ghosts.js';
+import { type Contents, dumpInto, LivingGhosts, unit } from './history-of-ghosts.js';
 
 /** A kill loses nothing that was written, so tests of kills need no disk, and a disk is slow. */
 export const memory = '/dev/shm';

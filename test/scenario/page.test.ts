@@ -256,8 +256,8 @@ describe('the page of show --html', () => {
     t.diagnostic(
       `opened in ${openMs.toFixed(0)} ms; ${times.map(ms => ms.toFixed(0)).join(', ')} ms a change`,
     );
-    // A busy machine is ten times slower than a quiet one.
-    assert.ok(openMs < 20_000 && times.every(ms => ms < 3000), `${openMs} ms, ${times} ms`);
+    // A busy machine is much slower than a quiet one.
+    assert.ok(openMs < 60_000 && times.every(ms => ms < 10_000), `${openMs} ms, ${times} ms`);
     assert.deepEqual(browser.said, []);
   });
 });

@@ -16,12 +16,12 @@ import { GhostkeepError } from '../../src/base/errors.js';
 import { forget } from '../../src/flows/forget/forget.js';
 import { pack } from '../../src/flows/history/pack.js';
 import { unpack } from '../../src/flows/history/unpack.js';
+import { randomFrom, seed } from '../random.js';
 import { command, flows, isRoot, needs, temporaryFolder } from './ghostkeep.js';
-import { assertHolds, type Contents, LivingGhosts, randomFrom, unit } from './history-of-ghosts.js';
-import { type LoopFilesystem, makeFilesystem, onLoopDevice, run } from './loop-device.js';
+import { assertHolds, type Contents, LivingGhosts, unit } from './history-of-ghosts.js';
+import { type LoopFilesystem, makeFilesystem, onLoopDevice, run, unmount } from './loop-device.js';
 import { memory } from './nights.js';
 
-const seed = Number(process.env['GHOSTKEEP_SEED'] ?? Date.now() % 2 ** 32);
 /** For both file systems together; a longer run sets more. */
 const cuts = Number(process.env['GHOSTKEEP_CUTS'] ?? 16);
 /** A cut may come at any time of a command. Most take this long on an idle machine. */
@@ -71,15 +71,15 @@ class Disk {
     return folder;
   }
 
-  #unmount(folder: string): void {
-    run('umount', folder);
+  async #unmount(folder: string): Promise<void> {
+    await unmount(folder);
     fs.rmdirSync(folder);
     this.#mounted.delete(folder);
   }
 
   /** To be called before the outer file system is unmounted. */
-  unmountAll(): void {
-    for (const folder of this.#mounted) this.#unmount(folder);
+  async unmountAll(): Promise<void> {
+    for (const folder of this.#mounted) await this.#unmount(folder);
   }
 
   /** One command, and COUNT power cuts. @returns how many came while it ran */
@@ -144,7 +144,7 @@ class Disk {
       }
       await this.#assertAll(disk, unsure);
     } finally {
-      this.#unmount(disk);
+      await this.#unmount(disk);
       fs.rmSync(copy);
     }
   }
@@ -212,7 +212,7 @@ describe('a power cut', () => {
           left -= await disk.step(Math.min(2, left));
         }
       } finally {
-        disk.unmountAll();
+        await disk.unmountAll();
       }
       const counts = [...disk.counts].map(([kind, count]) => `${kind} ${count}`).join(', ');
       made += cuts / 2;

@@ -7,9 +7,9 @@ import fs from 'node:fs';
 import { describe, it, type TestContext } from 'node:test';
 import type { Host } from '../../src/base/host/host.js';
 import { linuxHost } from '../../src/host/linux.js';
+import { randomFrom } from '../random.js';
 import { connect } from '../unit/flows/receive/connection.js';
 import { temporaryFolder } from './ghostkeep.js';
-import { randomFrom } from './history-of-ghosts.js';
 import { dumpStream, imagesStream, type Source, sourceOf } from './moved.js';
 
 const block = 16384;

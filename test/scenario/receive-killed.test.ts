@@ -4,13 +4,12 @@ import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import { describe, it, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { randomFrom, seed } from '../random.js';
 import { ModelSender } from '../unit/model-sender.js';
 import { command, ghostkeep, temporaryFolder } from './ghostkeep.js';
-import { randomFrom } from './history-of-ghosts.js';
 import { imagesStream, type Moved, type Source, sourceOf } from './moved.js';
 import { Receiver } from './receiver.js';
 
-const seed = Number(process.env['GHOSTKEEP_SEED'] ?? Date.now() % 2 ** 32);
 const kills = Number(process.env['GHOSTKEEP_KILLS'] ?? 6);
 const manifestName = 'ghostkeep-manifest.json';
 const block = 16384;
@@ -89,7 +88,7 @@ function assertHolds(t: TestContext, images: string, ghosts: readonly Moved[]): 
 }
 
 describe('a receiver that is killed', () => {
-  it('has nothing wrong when it is started again, and seals what the sender had', async t => {
+  it(`has nothing wrong when it is started again, and seals what the sender had (GHOSTKEEP_SEED=${seed})`, async t => {
     const random = randomFrom(seed);
     const content = (blocks: number, more: number) =>
       Buffer.concat([

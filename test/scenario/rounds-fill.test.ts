@@ -20,6 +20,9 @@ const ghostBytes = 96 << 20;
 /** A file system may need a few blocks more or less for its own data. */
 const tolerance = 2 << 20;
 
+const hasLock = (pid: number) =>
+  new RegExp(`FLOCK .* ${pid} `).test(fs.readFileSync('/proc/locks', 'latin1'));
+
 function startRound(folder: string): ChildProcess {
   const [file, ...words] = command;
   return spawn(file, [...words, 'pre-dump', '--pid', me, '-D', folder], { stdio: 'ignore' });
@@ -47,7 +50,10 @@ describe('the room that bases take', () => {
       const without = await fill(disk);
       const round = startRound(`${disk}/bases`);
       const ended = once(round, 'exit');
-      await until('a round makes a base', () => basesIn(`${disk}/bases`, 'rough').length > 0);
+      await until(
+        'a round makes a base',
+        () => round.exitCode !== null || basesIn(`${disk}/bases`, 'rough').length > 0,
+      );
       const filled = await fill(disk);
       assert.ok(filled > without - tolerance, `${filled} bytes instead of ${without}`);
       await ended;
@@ -78,9 +84,9 @@ describe('the room that bases take', () => {
     ghostFile(t, temporaryFolder(t, '/dev/shm'), 'ghost', randomBytes(ghostBytes));
     preDump(folder);
     preDump(folder);
-    await until('one process watches', () => watchersOf(folder).length === 1);
+    await until('a process watches', () => watchersOf(folder).length > 0);
     await sleep(1500);
-    assert.equal(watchersOf(folder).length, 1);
+    await until('one process watches', () => watchersOf(folder).length === 1);
     const [pid] = watchersOf(folder);
     assert.equal(fs.readlinkSync(`/proc/${pid}/cwd`), '/');
     for (const fd of fs.readdirSync(`/proc/${pid}/fd`))
@@ -97,8 +103,7 @@ describe('the room that bases take', () => {
       killWatchers(folder);
       await gateDump(t, images, { finish: -1 });
       assert.equal(basesIn(folder).length, 1);
-      await sleep(500);
-      assert.equal(watchersOf(folder).length, 1);
+      await until('a process watches again', () => watchersOf(folder).length === 1);
       fs.rmSync(`${folder}/ghostkeep`, { recursive: true });
       await until('nobody watches', () => watchersOf(folder).length === 0);
     });
@@ -110,15 +115,15 @@ describe('the room that bases take', () => {
     ghostFile(t, temporaryFolder(t, '/dev/shm'), 'ghost', randomBytes(ghostBytes));
     const endWatcher = async () => {
       await until('a process watches', () => watchersOf(folder).length === 1);
-      // It has begun once it has its lock.
-      await sleep(200);
+      // It has begun once it has its lock: a signal before that just kills it.
+      await until('it has begun', () => watchersOf(folder).every(hasLock));
       for (const pid of watchersOf(folder)) process.kill(pid, 'SIGTERM');
       await until('nobody watches', () => watchersOf(folder).length === 0);
     };
     preDump(folder);
     const path = `${folder}/ghostkeep/${basesIn(folder)[0]}`;
     const before = fs.readFileSync(path);
-    const locker = spawn('flock', ['-x', path, 'sleep', '60'], { stdio: 'ignore', detached: true });
+    const locker = spawn('flock', ['-x', path, 'sleep', '600'], { stdio: 'ignore', detached: true });
     t.after(() => locker.exitCode ?? locker.signalCode ?? process.kill(-(locker.pid as number), 'SIGKILL'));
     while (spawnSync('flock', ['-n', path, 'true']).status === 0) await sleep(5);
     await endWatcher();

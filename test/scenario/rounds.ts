@@ -124,7 +124,7 @@ export async function fill(disk: string): Promise<number> {
 }
 
 export async function until(what: string, is: () => boolean): Promise<void> {
-  for (let left = 500; !is(); left -= 1) {
+  for (let left = 6000; !is(); left -= 1) {
     assert.ok(left > 0, what);
     await sleep(10);
   }

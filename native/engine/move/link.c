@@ -103,6 +103,9 @@ static int receive_rest(struct link *link, unsigned char *buffer, struct frame *
 		return fail(report, -EBADMSG, 0, "a frame says that it has %u bytes", frame->length);
 	got = read_stream(link->in, piece.iov_base, frame->length, link->dead_ms, link->dead_ms,
 			  link->until_ms);
+	if (got == -EBADMSG)
+		return fail(report, -EBADMSG, 0, "the rest of a frame of %u bytes does not come",
+			    frame->length);
 	if (got < 0)
 		return fail(report, (int)got, 0, "cannot receive the payload of a frame");
 	if ((uint64_t)got < frame->length)

@@ -38,9 +38,12 @@ static int await(int fd, short events, uint32_t wait_ms, uint64_t until_ms)
 	}
 }
 
+/* Signs of life bring 16 bytes a second. A network that works brings more than this in dead_ms. */
+#define LEAST_BYTES 4000
+
 int64_t read_stream(int fd, void *to, uint64_t length, uint32_t first_ms, uint32_t dead_ms, uint64_t until_ms)
 {
-	uint64_t done = 0;
+	uint64_t done = 0, counted = 0, since = 0;
 
 	while (done < length) {
 		int error = await(fd, POLLIN, done ? dead_ms : first_ms, until_ms);
@@ -55,7 +58,13 @@ int64_t read_stream(int fd, void *to, uint64_t length, uint32_t first_ms, uint32
 			return -errno;
 		if (got == 0)
 			break;
+		if (done == 0 || done + (uint64_t)got - counted >= LEAST_BYTES) {
+			counted = done + (uint64_t)got;
+			since = now_ms();
+		}
 		done += (uint64_t)got;
+		if (done < length && now_ms() - since > dead_ms)
+			return -EBADMSG;
 	}
 	return (int64_t)done;
 }

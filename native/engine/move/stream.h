@@ -14,7 +14,8 @@ uint64_t now_ms(void);
 
 /*
  * Read length bytes. Returns how many there were before the end, or a negative errno: -ETIMEDOUT when the
- * first did not come within first_ms, or one of the others within dead_ms.
+ * first did not come within first_ms, or one of the others within dead_ms, and -EBADMSG when less than 4000
+ * bytes come in dead_ms. A frame whose length was damaged would be filled by signs of life for hours.
  */
 int64_t read_stream(int fd, void *to, uint64_t length, uint32_t first_ms, uint32_t dead_ms,
 		    uint64_t until_ms);

@@ -42,8 +42,8 @@ export function namesOf(
       names.push(path);
   };
   try {
-    search.folder(near.subarray(0, Math.max(1, near.lastIndexOf('/'))), false, { entry, isEnough });
-    search.folder(mountPoint, true, { entry, isEnough });
+    search.folder(near.subarray(0, Math.max(1, near.lastIndexOf('/'))), { deep: false }, { entry, isEnough });
+    search.folder(mountPoint, { deep: true }, { entry, isEnough });
     return { names, complete: search.looked < limit || isEnough(), looked: search.looked };
   } finally {
     search.end();
@@ -69,7 +69,7 @@ export function filesIn(
   const files: { path: Buffer; stat: FileStat }[] = [];
   let isTooLarge = false;
   try {
-    search.folder(folder, true, {
+    search.folder(folder, { deep: true }, {
       entry: (found, path, place) => {
         const stat = found.isDirectory()
           ? undefined
@@ -121,7 +121,7 @@ class MountSearch {
     fs.closeSync(this.rootFd);
   }
 
-  folder(path: Buffer, deep: boolean, visitor: Visitor): void {
+  folder(path: Buffer, { deep }: { deep: boolean }, visitor: Visitor): void {
     const waiting = [path];
     for (let next = waiting.shift(); next && this.#goesOn(visitor); next = waiting.shift()) {
       for (const child of this.#look(next, visitor)) if (deep) waiting.push(child);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Layers of random ghosts: put together again they are what was packed, as a file and as an image. Then
- * maps, data and parents that nobody thought of. GK_SEED=n makes one case again.
+ * maps, data and parents that nobody thought of. --seed n --layers 1 makes one case again.
  */
 #include <errno.h>
 #include <string.h>

@@ -4,6 +4,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cases.h"
@@ -117,8 +119,48 @@ static void frame_case(const struct place *place)
 	free(buffer);
 }
 
+/* Gives 16 bytes every 20 ms for ten seconds, as signs of life come behind a frame whose length is wrong. */
+static void trickle(int out)
+{
+	const struct timespec pause = { 0, 20000000 };
+
+	for (int time = 0; time < 500; time++) {
+		if (write(out, "0123456789abcdef", 16) != 16)
+			break;
+		nanosleep(&pause, NULL);
+	}
+	_exit(0);
+}
+
+static void slow_case(const struct place *place)
+{
+	static unsigned char buffer[GK_FRAME_HEAD_BYTES + GK_FRAME_PAYLOAD_MAX];
+	const unsigned char head[GK_FRAME_HEAD_BYTES] = { 5, 0, 0, 0, 0, 0, 8 };
+	struct gk_report report;
+	uint64_t link;
+	pid_t child;
+	int ends[2];
+
+	begin(place->name, "a frame that signs of life would have to fill is given up");
+	if (!expect(pipe(ends) == 0, "no pipe"))
+		return;
+	expect(write(ends[1], head, sizeof(head)) == sizeof(head), "no room in a pipe");
+	child = fork();
+	if (child == 0)
+		trickle(ends[1]);
+	close(ends[1]);
+	expect(child > 0 && !gk_link_open(ends[0], -1, 1000, &link, &report), "open: %s", report.message);
+	expect(gk_link_receive(link, 0, buffer, &report) == -EBADMSG &&
+		       strstr(report.message, "the rest of a frame of 524288 bytes does not come"),
+	       "receive: %s", report.message);
+	gk_link_close(link, &report);
+	close(ends[0]);
+	expect(waitpid(child, NULL, 0) == child, "no child");
+}
+
 void moving_cases(const struct place *place)
 {
 	store_case(place);
 	frame_case(place);
+	slow_case(place);
 }

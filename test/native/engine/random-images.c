@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Images with random faults. Each has a seed: GK_SEED=n, or --seed n --hostile 1, makes it again.
+ * Images with random faults. Each has a seed: --seed n --hostile 1 makes it again.
  */
 #include <errno.h>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Files made by random calls. Each has its own seed: GK_SEED=n, or --seed n --cases 1, makes it
- * again.
+ * Files made by random calls. Each has its own seed: --seed n --cases 1 makes
+ * it again.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -28,7 +28,7 @@
 
 static int run_cases(void)
 {
-	const char *given = getenv("GK_SEED");
+	const char *given = getenv("GHOSTKEEP_SEED");
 	uint64_t seed = given ? strtoull(given, NULL, 0) : (uint64_t)time(NULL);
 	int i;
 
@@ -44,16 +44,16 @@ static int run_cases(void)
 		allocation_cases(&places[i]);
 		copy_cases(&places[i]);
 		over_cases(&places[i]);
-		random_cases(&places[i], seed, given ? 1 : RANDOM_FILES, 0);
+		random_cases(&places[i], seed, RANDOM_FILES, 0);
 		table_cases(&places[i]);
 	}
 	fiemap_cases(&places[CWD]);
 	walk_cases(&places[TMPFS]);
 	many_cases(&places[TMPFS]);
 	hostile_cases(&places[TMPFS]);
-	image_cases(&places[TMPFS], seed, given ? 1 : RANDOM_IMAGES);
-	layer_cases(&places[TMPFS], seed, given ? 1 : RANDOM_LAYERS);
-	map_cases(&places[TMPFS], seed, given ? 1 : RANDOM_MAPS);
+	image_cases(&places[TMPFS], seed, RANDOM_IMAGES);
+	layer_cases(&places[TMPFS], seed, RANDOM_LAYERS);
+	map_cases(&places[TMPFS], seed, RANDOM_MAPS);
 	small_cases(&places[CWD]);
 	ahead_cases();
 	fd_table_cases();

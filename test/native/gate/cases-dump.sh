@@ -79,7 +79,7 @@ prepare bytewise ready bytewise done
 host 12 0 "$plugin" "$images" 101
 
 prepare progress-keeps-it-alive ready progress done
-GHOSTKEEP_GATE_TIMEOUT_SECONDS=1 host 12 0 "$plugin" "$images" 101
+GHOSTKEEP_GATE_TIMEOUT_SECONDS=2 host 12 0 "$plugin" "$images" 101
 says 'hook 101 returned -95' 'DEBUG ghostkeep: still here'
 
 prepare bad-timeout ready done

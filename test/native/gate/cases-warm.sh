@@ -41,7 +41,7 @@ heard 'checkpoint 101;finish 0;end;'
 silent ERROR WARN
 
 prepare warm-takes-its-time ready progress key done
-GHOSTKEEP_GATE_TIMEOUT_SECONDS=1 host 12 0 -p $nobody "$plugin" "$images" 101
+GHOSTKEEP_GATE_TIMEOUT_SECONDS=2 host 12 0 -p $nobody "$plugin" "$images" 101
 says 'hook 101 returned -95' 'DEBUG ghostkeep: still here'
 heard "warm $nobody;checkpoint 101;finish 0;end;"
 

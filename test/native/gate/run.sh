@@ -39,7 +39,9 @@ host() {
 	[ $status = "$wanted" ] || fail "status $status, not $wanted"
 	if [ -e "$images/pid" ]; then
 		for pid in $(cat "$images/pid"); do
-			has_ended "$pid" || sleep 1	# killed, and not yet seen so
+			for wait in 1 2 3 4 5 6 7 8 9; do	# killed, and not yet seen so
+				has_ended "$pid" || sleep 1
+			done
 			has_ended "$pid" || fail "the helper lives on"
 		done
 	fi

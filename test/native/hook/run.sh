@@ -131,7 +131,7 @@ odd_descriptors() {
 
 silence() {
 	rm -f "$build/late"
-	sleep 3
+	sleep 8
 	: >"$build/late"
 }
 

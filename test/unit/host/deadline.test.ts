@@ -35,9 +35,9 @@ describe('ProcessDeadline', () => {
   });
 
   it('when alive() is called in time, or the deadline is stopped, the process does not end', () => {
-    const lives = `for (let n = 0; n < 8; n += 1) { ${block(250)} deadline.alive(); }`;
-    assert.deepEqual(run(1500, lives), [0, '']);
-    assert.deepEqual(run(300, `deadline.stop(); ${block(600)}`), [0, '']);
+    const lives = `for (let n = 0; n < 18; n += 1) { ${block(250)} deadline.alive(); }`;
+    assert.deepEqual(run(4000, lives), [0, '']);
+    assert.deepEqual(run(2000, `deadline.stop(); ${block(2500)}`), [0, '']);
   });
 
   it('when the deadline has a folder, it removes the folder and its files, unless the folder contains another folder', t => {

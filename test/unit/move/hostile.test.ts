@@ -3,10 +3,9 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { GhostkeepError } from '../../../src/base/errors.js';
 import { type Operations, Reader } from '../../../src/move/reader.js';
-import { randomFrom } from '../../scenario/history-of-ghosts.js';
+import { randomFrom, seed } from '../../random.js';
 import { hostileFrames } from '../hostile-stream.js';
 
-const seed = Number(process.env['GHOSTKEEP_SEED'] ?? Date.now() % 2 ** 32);
 const streams = Number(process.env['GHOSTKEEP_STREAMS'] ?? 8000);
 const block = 16384n;
 
@@ -68,7 +67,7 @@ function relying(): Operations {
 }
 
 describe('the reader with a hostile sender', () => {
-  it('refuses every frame that breaks the protocol', async () => {
+  it(`refuses every frame that breaks the protocol (GHOSTKEEP_SEED=${seed})`, async () => {
     const random = randomFrom(seed);
     let refused = 0;
     for (let count = 0; count < streams; count += 1) {

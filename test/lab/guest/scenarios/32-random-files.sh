@@ -8,7 +8,7 @@
 # shellcheck source-path=SCRIPTDIR source=../filesystems.sh
 . "$GUEST/filesystems.sh"
 
-SEED=$(date +%s)
+SEED=$LAB_SEED
 SECONDS_EACH=$LAB_RANDOM
 
 run_random() {

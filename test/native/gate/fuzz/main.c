@@ -166,7 +166,7 @@ static uint64_t option(int argc, char **argv, const char *name, uint64_t otherwi
 
 int main(int argc, char **argv)
 {
-	const char *given = getenv("GK_SEED");
+	const char *given = getenv("GHOSTKEEP_SEED");
 	uint64_t first =
 		option(argc, argv, "--seed", given ? strtoull(given, NULL, 0) : (uint64_t)time(NULL));
 	uint64_t executions = option(argc, argv, "--executions", EXECUTIONS), i;

@@ -124,7 +124,7 @@ describe('GateDump', () => {
     files.lockHolders.set(images, 700);
     const start = performance.now();
     await gate.finish(1);
-    assert.ok(performance.now() - start < 1000);
+    assert.ok(performance.now() - start < 4000, 'the gate waits 5 s for an owner');
     assert.match(context.lines.at(-1) ?? '', /^warn .*stay in \/img: cannot use \/img/);
     // A gate whose dump has not begun does not take the lock.
     const none = container();

@@ -18,14 +18,13 @@ import { pack } from '../../../../src/flows/history/pack.js';
 import { unpack } from '../../../../src/flows/history/unpack.js';
 import { verify } from '../../../../src/flows/restore/verify.js';
 import { readManifest } from '../../../../src/image/manifest.js';
-import { randomFrom } from '../../../scenario/history-of-ghosts.js';
+import { randomFrom, seed } from '../../../random.js';
 import { aManifest, aManifestGhost } from '../../a-manifest.js';
 import { FakeEngine } from '../../fake-engine.js';
 import { fakeHost } from '../../fake-host.js';
 import { changeDocument } from '../../hostile-document.js';
 import { MemoryFiles } from '../../memory-files.js';
 
-const seed = Number(process.env['GHOSTKEEP_SEED'] ?? Date.now() % 2 ** 32);
 const documents = Number(process.env['GHOSTKEEP_DOCUMENTS'] ?? 5000);
 const mostMs = 1000 * Number(process.env['GHOSTKEEP_SECONDS'] ?? 60);
 const mostMemory = 600 << 20;

@@ -2,12 +2,11 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { describe, it, type TestContext } from 'node:test';
+import { randomFrom, seed } from '../../../random.js';
 import { temporaryFolder } from '../../../scenario/ghostkeep.js';
-import { randomFrom } from '../../../scenario/history-of-ghosts.js';
 import { ModelSender } from '../../model-sender.js';
 import { connect } from './connection.js';
 
-const seed = Number(process.env['GHOSTKEEP_SEED'] ?? Date.now() % 2 ** 32);
 const rounds = Number(process.env['GHOSTKEEP_ROUNDS'] ?? 25);
 const block = 16384;
 
@@ -128,7 +127,7 @@ function assertHas(images: string, ghosts: ReadonlyMap<string, Buffer>, where: s
 }
 
 describe('rounds whose connections are cut anywhere', () => {
-  it('leave what the sender had, whatever was cut, lost or forgotten', async t => {
+  it(`leave what the sender had, whatever was cut, lost or forgotten (GHOSTKEEP_SEED=${seed})`, async t => {
     const committed = await roundsWithCuts(t, seed);
     console.log(`# ${rounds} rounds from seed ${seed}, ${committed} of them committed`);
   });

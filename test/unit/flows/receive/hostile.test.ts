@@ -4,12 +4,11 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 import { GhostkeepError } from '../../../../src/base/errors.js';
+import { randomFrom, seed } from '../../../random.js';
 import { temporaryFolder } from '../../../scenario/ghostkeep.js';
-import { randomFrom } from '../../../scenario/history-of-ghosts.js';
 import { hostileStream } from '../../hostile-stream.js';
 import { connect } from './connection.js';
 
-const seed = Number(process.env['GHOSTKEEP_SEED'] ?? Date.now() % 2 ** 32);
 const connections = Number(process.env['GHOSTKEEP_CONNECTIONS'] ?? 200);
 const mostBytes = 1n << 20n;
 /** A frame may come before it is noticed that there is no room, and tables and documents take some. */
@@ -26,7 +25,7 @@ const ours =
   /^(ghostkeep|ghostkeep\/(receiver\.json|incoming|arrived|moved-[0-9a-f-]+\.(data|table)|making-\w+|arrived\/[A-Za-z0-9][\w.-]*))$/;
 
 describe('a receiver with a hostile sender', () => {
-  it('stores only in its directory, only plain files, and no more than it may', async t => {
+  it(`stores only in its directory, only plain files, and no more than it may (GHOSTKEEP_SEED=${seed})`, async t => {
     const random = randomFrom(seed);
     const folder = temporaryFolder(t, fs.existsSync('/dev/shm') ? '/dev/shm' : undefined);
     const images = `${folder}/inner/images`;

@@ -7,6 +7,7 @@ import { BinaryReader } from '@bufbuild/protobuf/wire';
 import type { EngineReport } from '../../../../src/base/host/host.js';
 import { encodeGhostHead } from '../../../../src/criu/ghost-file.js';
 import { NativeEngine } from '../../../../src/host/engine/engine.js';
+import { type Random, randomFrom, seed } from '../../../random.js';
 
 const engine = new NativeEngine();
 const [block, mebibyte] = [4096, 2 ** 20];
@@ -106,10 +107,8 @@ describe('a dump over an earlier image', () => {
     fs.closeSync(image);
   });
 
-  it('when ghosts and earlier images are any, the image is right', async () => {
-    const seed = Number(process.env['GK_SEED'] ?? Date.now() % 1_000_000);
-    console.log(`seed ${seed} (GK_SEED=${seed} repeats it)`);
-    const pick = numbers(seed);
+  it(`when ghosts and earlier images are any, the image is right (GHOSTKEEP_SEED=${seed})`, async () => {
+    const pick = randomFrom(seed);
     for (let n = 0; n < 12; n += 1) {
       const image = open(folder, 'image');
       let now = anyState(pick);
@@ -206,30 +205,20 @@ function fieldsOf(message: Buffer): Map<number, number> {
   return fields;
 }
 
-type Pick = (below: number) => number;
-
-function numbers(seed: number): Pick {
-  let state = BigInt(seed);
-  return below => {
-    state = BigInt.asUintN(64, state * 6_364_136_223_846_793_005n + 1_442_695_040_888_963_407n);
-    return Number((state >> 33n) % BigInt(below));
-  };
-}
-
-function anyState(pick: Pick): State {
+function anyState(pick: Random): State {
   const state: State = { size: (256 + pick(1500)) * block, data: [] };
   for (let n = pick(30); n > 0; n -= 1) state.data.push(anyData(state.size, pick));
   return state;
 }
 
-function anyData(size: number, pick: Pick): Data {
+function anyData(size: number, pick: Random): Data {
   const blocks = size / block;
   const from = pick(blocks);
   const to = Math.min(blocks, from + 1 + pick(pick(2) ? 4 : 400));
   return { from: from * block, to: to * block, version: 1 + pick(50) };
 }
 
-function changed({ size, data }: State, pick: Pick): State {
+function changed({ size, data }: State, pick: Random): State {
   const kept = data.filter(() => pick(5) > 0);
   for (let n = pick(4); n > 0; n -= 1) kept.push(anyData(size, pick));
   const now = pick(3) ? size : (256 + pick(1500)) * block;
@@ -237,7 +226,7 @@ function changed({ size, data }: State, pick: Pick): State {
 }
 
 /** The image is cut short, has grown, or has other bytes here and there. */
-function spoil(image: number, pick: Pick): void {
+function spoil(image: number, pick: Random): void {
   const { size } = fs.fstatSync(image);
   if (pick(3) === 0) fs.ftruncateSync(image, pick(size + mebibyte));
   for (let n = pick(4); n > 0; n -= 1) {
