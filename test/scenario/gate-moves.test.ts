@@ -80,6 +80,29 @@ describe('a checkpoint with moveTo in config.json', () => {
     );
   });
 
+  it('seals without a ghost that CRIU did not need, and says so to the other side', async t => {
+    if (!needs(t, isRoot, 'tables of receivers lie in /run')) return;
+    const { folder, images, there, moveTo, fd } = setUp(t);
+    const { ino } = fs.fstatSync(ghostFile(t, folder, 'closed meanwhile', Buffer.alloc(1 << 20, 7)));
+    const gate = gateWith(t, folder, images, { moveTo });
+    assert.match((await gate.answer())[0] ?? '', /^ready/);
+    const keys = (await gate.ask(`checkpoint ${me}`)).slice(0, -1);
+    const needed = keys.filter(key => !key.endsWith(`:${ino.toString(16)}]`));
+    assert.equal(needed.length, keys.length - 1);
+    endOfCriu(images, ...needed.map(key => key.slice('external '.length)));
+    assert.deepEqual(await gate.ask('finish 0'), ['done']);
+    assert.equal(await gate.end(), 0);
+    assert.equal(ghostkeep(['verify', there]).status, 0);
+    const { ghosts, moved } = readManifest(flows().host.files, images);
+    assert.deepEqual([moved?.complete, moved?.gone?.length], [true, 1]);
+    const names = readManifest(flows().host.files, there).ghosts.map(ghost => ghost.ino);
+    assert.deepEqual(
+      names,
+      ghosts.map(ghost => ghost.ino),
+    );
+    assert.ok(names.includes(fs.fstatSync(fd).ino) && !names.includes(ino));
+  });
+
   it('fails before CRIU goes on if nobody receives, and nothing is left', async t => {
     const { folder, images } = setUp(t);
     const gate = gateWith(t, folder, images, { moveTo: 'via:/bin/false', moveDeadline: 1 });
