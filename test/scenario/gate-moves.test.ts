@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import { describe, it, type TestContext } from 'node:test';
 import { readManifest } from '../../src/image/manifest.js';
-import { endOfCriu, Gate } from './gate.js';
+import { endOfCriu, gateWith } from './gate.js';
 import {
   command,
   filesIn,
@@ -18,23 +18,6 @@ import {
 import { bytesOf, me } from './rounds.js';
 
 const content = randomBytes(9 << 20);
-
-/** The helper sees CONFIG as /etc/ghostkeep/config.json, and nobody else does. */
-function gateWith(t: TestContext, folder: string, images: string, config: object): Gate {
-  for (const name of ['etc/ghostkeep', 'work']) fs.mkdirSync(`${folder}/${name}`, { recursive: true });
-  fs.writeFileSync(`${folder}/etc/ghostkeep/config.json`, JSON.stringify(config));
-  const over = `lowerdir=/etc,upperdir=${folder}/etc,workdir=${folder}/work`;
-  const inside = `mount -t overlay -o ${over} etc /etc && exec "$@"`;
-  return new Gate(t, 'dump', images, [
-    '/usr/bin/unshare',
-    '--mount',
-    '/bin/sh',
-    '-c',
-    inside,
-    'sh',
-    ...command,
-  ]);
-}
 
 function setUp(t: TestContext) {
   const folder = temporaryFolder(t, '/dev/shm');
