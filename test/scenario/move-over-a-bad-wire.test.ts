@@ -12,11 +12,12 @@ import { bytesOf, me } from './rounds.js';
 
 const proxy = fileURLToPath(new URL('bad-wire.mjs', import.meta.url));
 const size = 6 << 20;
-const kinds = ['cut', 'flip', 'drop', 'repeat', 'reorder', 'delay'] as const;
+const kinds = ['cut', 'flip', 'drop', 'repeat', 'reorder', 'delay', 'kill'] as const;
 const [seed, cuts] = [
   Number(process.env['GHOSTKEEP_SEED'] ?? 1),
-  Number(process.env['GHOSTKEEP_CUTS'] ?? 12),
+  Number(process.env['GHOSTKEEP_CUTS'] ?? 14),
 ];
+const mostMs = 1000 * Number(process.env['GHOSTKEEP_SECONDS'] ?? 600);
 
 interface Fault {
   way: 'there' | 'back';
@@ -65,7 +66,8 @@ describe('a move over a bad connection', () => {
     const { fd, images, via, wire } = setUp(t);
     const next = numbers(seed);
     const ends: string[] = [];
-    for (let round = 0; round < cuts; round += 1) {
+    const until = Date.now() + mostMs;
+    for (let round = 0; round < cuts && Date.now() < until; round += 1) {
       fs.writeSync(fd, randomBytes(100_000), 0, 100_000, next(size - 100_000));
       const fault = {
         way: next(4) === 0 ? ('back' as const) : ('there' as const),
@@ -77,13 +79,20 @@ describe('a move over a bad connection', () => {
       wire([fault]);
       const { status, stderr } = preDumpVia(via);
       const what = `seed ${seed}, round ${round}, ${JSON.stringify(fault)}: ${stderr}`;
-      ends.push(status === 0 ? 'sent' : 'failed');
+      ends.push(status === 0 ? 'sent' : status === null ? 'killed' : 'failed');
       if (status === 0) assert.ok(arrived(images).equals(bytesOf(fd)), what);
+      else if (status === null) assert.equal(fault.kind, 'kill', what);
       // A fault in the first bytes: there was no connection yet, and nothing is tried again.
       else assert.match(stderr, /^ghostkeep: cannot reach .*\[MOVE_(LOST|REFUSED)\]$/m, what);
     }
-    assert.ok(ends.filter(end => end === 'sent').length > cuts / 2, ends.join(' '));
-    console.log(`# ${cuts} moves`);
+    assert.ok(ends.filter(end => end === 'sent').length > ends.length / 2, ends.join(' '));
+    wire([]);
+    const { status, stderr } = preDumpVia(via);
+    assert.equal(status, 0, `seed ${seed}, after all: ${stderr}`);
+    assert.ok(arrived(images).equals(bytesOf(fd)), `seed ${seed}, after all`);
+    console.log(
+      `# ${ends.length} moves, ${ends.filter(end => end === 'killed').length} of them by a sender that was killed`,
+    );
   });
 
   it('sends less than 1.1 times the content in all if it is cut once at half', t => {
