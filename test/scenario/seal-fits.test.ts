@@ -2,6 +2,9 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { describe, it, type TestContext } from 'node:test';
+import { joinImage, magic } from '../../src/criu/frame.js';
+import { decode, encode } from '../../src/criu/message.js';
+import { ghostFileEntry } from '../../src/criu/messages.js';
 import { connect } from '../unit/flows/receive/connection.js';
 import type { Stream } from '../unit/move-stream.js';
 import { ghostkeep, temporaryFolder } from './ghostkeep.js';
@@ -42,6 +45,15 @@ function withOtherOwner({ header }: Moved): string {
   assert.deepEqual([...head.subarray(12, 14)], [8, 0]);
   head.writeUInt8(1, 13);
   return head.toString('base64');
+}
+
+/** The head says that there are chunks where the content has none, or does not say so where it has. */
+function withOtherChunks({ header, content }: Moved): string {
+  const head = Buffer.from(header, 'base64');
+  const entry = decode(ghostFileEntry, head.subarray(12), 'a head');
+  const { chunks, size: _, ...rest } = entry;
+  const other = chunks ? rest : { ...rest, chunks: true, size: BigInt(content.length) };
+  return joinImage(magic.GHOST_FILE, [encode(ghostFileEntry, other)]).toString('base64');
 }
 
 describe('a seal', () => {
@@ -95,6 +107,13 @@ describe('a seal', () => {
       await refused(
         imagesStream(ghosts, { [name]: source.manifest }),
         new RegExp(`ghost ${wrong.key}: in its head uid differ`),
+      );
+      const chunks = source.ghosts.map(ghost =>
+        ghost === wrong ? { ...ghost, header: withOtherChunks(ghost) } : ghost,
+      );
+      await refused(
+        imagesStream(chunks, { [name]: source.manifest }),
+        /its head is none that ghostkeep writes/,
       );
       const cut = source.ghosts.map(ghost =>
         ghost === wrong ? { ...ghost, header: ghost.header.slice(0, 8) } : ghost,
