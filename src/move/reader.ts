@@ -166,6 +166,9 @@ export class Reader {
 
   commit(payload: Buffer): void {
     if (this.#ghost) throw streamError('a commit came inside a ghost');
+    // It would remove ghosts of the dump, which may be the only copies.
+    if (this.#purpose === 'dump' && this.#isCommitted)
+      throw streamError('a commit came after that of the dump, without a ghost between them');
     const { keys, more, round = false, dump } = decodeMessage<MoveCommit>('MoveCommit', payload, 'commit');
     const all = this.#committing;
     for (const key of keys) all.push(key);

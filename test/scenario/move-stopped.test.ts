@@ -33,6 +33,7 @@ async function halfway(t: TestContext) {
   await once(listener.stdout as NodeJS.ReadableStream, 'data');
   const sender = start(['pre-dump', '--pid', me, '--to', socket], 'ignore');
   t.after(() => sender.kill('SIGKILL'));
+  const ended = once(sender, 'exit');
   let said = '';
   sender.stderr?.setEncoding('utf8').on('data', text => {
     said += text;
@@ -40,7 +41,7 @@ async function halfway(t: TestContext) {
   const arrived = () => fs.readdirSync(there).length > 0 && filesIn(there).find(name => /\.data$/.test(name));
   while (!fs.existsSync(there) || !arrived()) await sleep(1);
   const [receiver = 0] = childrenOf(listener.pid as number);
-  return { sender, receiver, said: () => said, copy: () => `${there}/${arrived()}` };
+  return { sender, ended, receiver, said: () => said, copy: () => `${there}/${arrived()}` };
 }
 
 function childrenOf(pid: number): number[] {
@@ -55,7 +56,7 @@ describe('a move', { concurrency: true }, () => {
   for (const side of ['sender', 'receiver'] as const)
     it(`goes on over another connection when its ${side} was stopped until the other took it for dead`, async t => {
       if (!needs(t, isRoot, why)) return;
-      const { sender, receiver, said, copy } = await halfway(t);
+      const { sender, ended, receiver, said, copy } = await halfway(t);
       const pid = side === 'sender' ? (sender.pid as number) : receiver;
       process.kill(pid, 'SIGSTOP');
       await sleep(stopMs);
@@ -64,7 +65,7 @@ describe('a move', { concurrency: true }, () => {
       } catch {
         // The listener has killed a receiver that was silent when the sender came again.
       }
-      const [status] = await once(sender, 'exit');
+      const [status] = await ended;
       assert.equal(status, 0, said());
       assert.match(said(), /connecting again/, 'it was stopped too late');
       assert.ok(fs.readFileSync(copy()).equals(content), 'other bytes');

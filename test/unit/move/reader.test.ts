@@ -208,6 +208,17 @@ describe('the reader of a stream', () => {
       end,
       ['commit', payloads.commit([key, key])],
     ],
+    [
+      'a commit after that of a dump',
+      /after that of the dump/,
+      ['hello', payloads.hello('dump')],
+      ghost,
+      data,
+      rest,
+      end,
+      ['commit', payloads.commit([key])],
+      ['commit', payloads.commit([])],
+    ],
     ['a list that is interrupted', /inside a list/, hello, ['commit', payloads.commit([], true)], ghost],
     [
       'a list inside another',
