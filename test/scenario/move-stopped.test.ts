@@ -1,5 +1,5 @@
 /**
- * Either side of a move stands still for longer than the other waits, as under SIGSTOP or in a virtual machine
+ * Either side of a move is stopped for longer than the other waits, as under SIGSTOP or in a virtual machine
  * that is paused. GHOSTKEEP_STOP_SECONDS makes it longer.
  */
 import assert from 'node:assert/strict';
@@ -71,7 +71,7 @@ describe('a move', { concurrency: true }, () => {
       assert.ok(fs.readFileSync(copy()).equals(content), 'other bytes');
     });
 
-  it('of a frozen container is refused when the receiver stands still for longer than moveDeadline', async t => {
+  it('of a frozen container is refused when the receiver is stopped for longer than moveDeadline', async t => {
     if (!needs(t, isRoot, why)) return;
     const folder = temporaryFolder(t, '/dev/shm');
     const [images, there] = [`${folder}/images`, `${folder}/there`];

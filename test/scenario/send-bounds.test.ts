@@ -1,4 +1,4 @@
-/** What a move takes: memory on both sides, and what it says meanwhile. */
+/** A move has bounds of memory on both sides, and a sender says how far it is. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
