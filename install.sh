@@ -135,6 +135,7 @@ install_all() {
 
 	# Each file is first written beside its place. All are renamed when the last one is written.
 	place_program
+	place_printed
 	place_hooks
 	place_config
 	place_gate

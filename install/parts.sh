@@ -8,7 +8,7 @@ place_program() {
 	place_files "$(read_file above-koffi "$top")" koffi_files
 	place 755 "$top/install.sh" "$lib/install.sh"
 	place 755 "$top/build/ghost-workload" "$lib/build/ghost-workload"
-	place 755 "$top/build/ghostkeep-hook" "$lib/build/ghostkeep-hook"	# for try-hooks
+	place 755 "$top/build/ghostkeep-hook" "$lib/build/ghostkeep-hook"	# for try-hooks and pre-dump
 	place 644 "$top/dist/ghostkeep.mjs" "$lib/dist/ghostkeep.mjs"
 	[ -n "$node" ] || place_executable
 	printf '%s\n' "$top" >"$work/installed-from"	# doctor names this tree where files have to be put back
@@ -31,6 +31,31 @@ place_checkpointctl_plugin() {
 	exec $launcher show "\$@"
 	TEXT
 	place 755 "$work/checkpointctl-ghosts" "${launcher%/*}/checkpointctl-ghosts"
+}
+
+# The manual page and the completions, in the folders below PREFIX in which man and the shells look by themselves.
+place_printed() {
+	local file words
+	mkdir "$work/printed"
+	while read -r file words; do
+		# shellcheck disable=SC2086 # a list of words
+		print_by_program $words >"$work/printed/${file##*/}" || fail "cannot print: ghostkeep $words"
+		place 644 "$work/printed/${file##*/}" "$prefix/share/$file"
+	done <<-'LIST'
+		man/man1/ghostkeep.1 man
+		bash-completion/completions/ghostkeep completion bash
+		zsh/site-functions/_ghostkeep completion zsh
+		fish/vendor_completions.d/ghostkeep.fish completion fish
+	LIST
+}
+
+# The program as it lies in this tree, because nothing is in its place yet.
+print_by_program() {
+	if [ -n "$node" ]; then
+		env -i "$node" "$top/dist/ghostkeep.mjs" "$@"
+	else
+		env -i "$top/build/ghostkeep" "$@"
+	fi
 }
 
 # The launcher keeps the folder and the environment of the user, without the variables with which a Bun runs other code

@@ -1,4 +1,6 @@
-/** `dump --via` of a ghost that was never sent, beside programs that carry a file through a pipe or a socket. */
+/**
+ * `dump --via` of a ghost that was never sent, beside programs that carry a file through a pipe or a socket.
+ */
 import fs from 'node:fs';
 import path from 'node:path';
 import { fileEquals } from '../content/equal.js';

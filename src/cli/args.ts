@@ -85,11 +85,9 @@ export function oneOf<const T extends string>(
 ): T {
   if (allowed.includes(value as T)) return value as T;
   const meant = nearest(value, allowed);
-  const question = meant === undefined ? '' : `; did you mean ${meant}?`;
-  throw usage(
-    command,
-    `${option} is ${JSON.stringify(value)}, it must be one of ${allowed.join(', ')}${question}`,
-  );
+  // The list may be long, so the word that was probably meant comes before it.
+  const must = meant === undefined ? ', it must be' : `; did you mean ${meant}? It must be`;
+  throw usage(command, `${option} is ${JSON.stringify(value)}${must} one of ${allowed.join(', ')}`);
 }
 
 /** @throws USAGE for anything but a whole number from 1 */

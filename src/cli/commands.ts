@@ -7,10 +7,10 @@ import type { Command } from './command.js';
 export const commands: Record<string, Command> = {
   scan: {
     usage:
-      'scan [--pid N … | --tree PID | --container NAME | --cgroup PATH | --all] [--sort allocated|size|path|pid]\n         [--min-size SIZE] [--kept-by ghostkeep|criu|no …] [--watch | --metrics FILE] [--verbose] [--json]',
+      'scan [--pid N … | --tree PID | --container NAME | --cgroup PATH | --all] [--sort allocated|size|path|pid]\n         [--min-size SIZE] [--kept-by ghostkeep|criu|no …] [--top N] [--watch | --metrics FILE] [--verbose] [--json]',
     summary: 'list files without a name and the processes that hold them (default: --all)',
     details:
-      '--pid may be given more than once, --tree adds all descendants. --container takes the name or id that podman, docker,\nnerdctl, crictl or runc shows, or 12 digits of the id; --cgroup a path as a shell or systemctl shows it. The table begins\nwith what takes most room. A holder such as 812/fd/5 lies below /proc: `: > /proc/812/fd/5` empties that file, and its room\nis free again. --min-size leaves out ghosts for which fewer bytes are allocated. --watch looks again every two seconds.\n--metrics writes FILE for node_exporter (examples/ghostkeep-scan.timer). Root sees every process, others their own; what was\nnot looked at is said below the table.',
+      '--pid may be given more than once, --tree adds all descendants. --container takes the name or id that podman, docker,\nnerdctl, crictl or runc shows, or 12 digits of the id; --cgroup a path as a shell or systemctl shows it. The table begins\nwith what takes most room. A holder such as 812/fd/5 lies below /proc: `: > /proc/812/fd/5` empties that file, and its room\nis free again. --min-size leaves out ghosts for which fewer bytes are allocated; --top lists N only, and the\ntotals are those of all. --watch looks again every two seconds. --metrics writes FILE for node_exporter (examples/ghostkeep-scan.timer). Root sees every process, others their own; what was\nnot looked at is said below the table.',
     example: 'ghostkeep scan --sort size --min-size 1M',
     load: async () => (await import('./commands/scan.js')).scanCommand,
   },
@@ -124,7 +124,7 @@ export const commands: Record<string, Command> = {
     load: async () => (await import('./commands/materialize.js')).materializeCommand,
   },
   forget: {
-    usage: 'forget DIR [--dry-run] [--children-removed] [--json]',
+    usage: 'forget DIR [--dry-run] [--children-removed] [--verbose] [--json]',
     summary: 'remove a checkpoint; packed ones that need it take over what they need',
     details:
       'DIR may be the oldest checkpoint, the newest or one in between. A child of one that stands alone becomes whole; a child of a\npacked one takes over what DIR has, and gets the parent of DIR. Room is checked first, and what a child gets is checked\nand on the disk before anything is removed. Whoever is interrupted runs the command again. Files in DIR that are neither\nours nor those of CRIU stay, and so does DIR then. --dry-run only says what would be done. A child that is not where it\nwas is an error, because its disk may be unmounted; --children-removed says that such children were removed.',

@@ -61,8 +61,8 @@ export async function dumpFrozen(
 const copied = 'SIGUSR2';
 
 /**
- * Called when everything is copied and nothing is printed yet: a reader of the output may be slow, and the
- * frozen processes must not wait for it.
+ * Called when everything is copied, or nothing will be, and nothing is printed yet. A reader of the output
+ * may be slow, and the frozen processes must not wait for it.
  */
 export function tellCopied(): void {
   // The parent's pid is in the name of the record. Somebody else is our parent if that process was killed.

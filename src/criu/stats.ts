@@ -1,4 +1,6 @@
-/** CRIU's own times of a dump, which it leaves in stats-dump. Source: CRIU images/stats.proto, criu/stats.c. */
+/**
+ * CRIU's own times of a dump, which it leaves in stats-dump. Source: CRIU images/stats.proto, criu/stats.c.
+ */
 import { FieldReader } from './field-reader.js';
 import { broken, entryPlaces, magic } from './frame.js';
 

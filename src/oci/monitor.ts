@@ -4,7 +4,9 @@
  */
 import path from 'node:path';
 
-/** An engine that chooses the folder for CRIU's images itself. runc and crun are given one with each command. */
+/**
+ * An engine that chooses the folder for CRIU's images itself. runc and crun are given one with each command.
+ */
 export type Monitor =
   /** The folder for images is the daemon's to know. The daemon listens on this socket. */
   | { engine: 'containerd'; socket: string }

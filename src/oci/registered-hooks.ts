@@ -36,8 +36,8 @@ export function registerHooks(text: string, path: string, stanza: Stanza): strin
 }
 
 /**
- * runc reads "Hooks" as hooks, because Go compares keys without regard to case, and crun does not. So what such a text means
- * depends on the runtime, and a hook of ours beside it might run twice or never.
+ * runc reads "Hooks" as hooks, because Go compares keys without regard to case, and crun does not. So what
+ * such a text means depends on the runtime, and a hook of ours beside it might run twice or never.
  * Source: Go, encoding/json (foldName)
  */
 function assertOneSpelling(text: string, path: string): void {

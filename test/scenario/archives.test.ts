@@ -6,7 +6,7 @@ import { describe, it, type TestContext } from 'node:test';
 import type { Manifest } from '../../src/base/documents/generated/manifest.js';
 import type { Verification } from '../../src/base/documents/generated/verification.js';
 import { endOfCriu, Gate } from './gate.js';
-import { ghostFile, ghostkeep, temporaryFolder } from './ghostkeep.js';
+import { command, ghostFile, ghostkeep, temporaryFolder } from './ghostkeep.js';
 
 const sparse = Buffer.concat([Buffer.alloc(70_000, 1), Buffer.alloc(900_000), Buffer.from('the end')]);
 
@@ -60,6 +60,27 @@ describe('a checkpoint inside an archive', () => {
       assert.deepEqual([status, damage, checked], [0, [], check.checked], name);
       assert.deepEqual(fs.readdirSync(folder).sort(), before);
     }
+  });
+
+  it('when the commands of docs/look-into-a-checkpoint.md are typed, each does what the page says', async t => {
+    const page = fs.readFileSync(new URL('../../docs/look-into-a-checkpoint.md', import.meta.url), 'utf8');
+    const blocks = [...page.matchAll(/run by test\/scenario\/archives[^\n]*\n```sh\n(.*?)```/gs)];
+    const { folder, images, pack } = await exported(t);
+    pack('--zstd', 'checkpoint.tar.zst');
+    fs.renameSync(images, `${folder}/images`);
+    const type = (block = '') =>
+      execFileSync('sh', ['-euc', `ghostkeep() { '${command.join("' '")}' "$@"; }\n${block}`], {
+        encoding: 'utf8',
+        cwd: folder,
+      });
+    const [archive, html, repair, ...others] = blocks.map(([, block]) => block);
+    assert.deepEqual(others, []);
+    assert.match(type(archive), /\/sparse\n.*checkpoint\.tar\.zst:checkpoint: 2 ghosts, no damage found/s);
+    assert.match(type(html), /ghosts\.html is written/);
+    assert.match(fs.readFileSync(`${folder}/ghosts.html`, 'utf8'), /\/sparse/);
+    fs.rmSync(`${folder}/images/ghostkeep-manifest.json`);
+    type(repair);
+    assert.deepEqual(verified(`${folder}/images`).damage, []);
   });
 
   it('is shown and verified when CRIU has made it alone', async t => {

@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Scan } from '../../src/base/documents/generated/scan.js';
-import { farHolder, fuseServer } from './fuse-server.js';
+import { farHolder, fuseServer, listener } from './fuse-server.js';
 import { Gate } from './gate.js';
 import { ghostkeep, sessionsFolder, temporaryFolder } from './ghostkeep.js';
 
@@ -82,6 +82,19 @@ it('when a file server was silent before the freeze, waiting for it takes little
   t.diagnostic(`warm ${warmMs.toFixed()} ms, frozen ${frozenMs.toFixed()} ms`);
   assert.ok(warmMs >= 2000, `the warm pass waited ${warmMs} ms`);
   assert.ok(frozenMs < warmMs / 4, `frozen for ${frozenMs} ms, ${warmMs} ms before`);
+});
+
+it('when a socket is bound on a silent file server, nobody waits for that server during the freeze', {
+  timeout: 20_000,
+}, async t => {
+  const server = await fuseServer(t);
+  if (!server) return;
+  const pid = await listener(t, server);
+  const gate = new Gate(t, 'dump', temporaryFolder(t));
+  await gate.answer();
+  server.stop();
+  await sleep(1100);
+  assert.deepEqual(await gate.ask(`checkpoint ${pid}`), ['done']);
 });
 
 it('when a file server answers again at the freeze, its ghosts are found', async t => {

@@ -1,11 +1,12 @@
 /** The command line, as somebody meets it who does not know it yet. */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import { describe, it, type TestContext } from 'node:test';
 import { assertDocument } from '../../src/base/documents/document.js';
 import { showId } from '../../src/base/text/ghost-id.js';
 import { commands } from '../../src/cli/commands.js';
-import { ghostFile, ghostkeep, temporaryFolder } from './ghostkeep.js';
+import { command, ghostFile, ghostkeep, needs, temporaryFolder } from './ghostkeep.js';
 
 /** A dump of COUNT ghosts. */
 function dumped(t: TestContext, count = 1): { folder: string; images: string } {
@@ -154,6 +155,24 @@ describe('explain', () => {
       assert.equal(status, 0);
       assert.ok(page.includes(`| \`GHOST_CHANGED\` | ${means} | ${wayOut} |`), stdout);
     }
+  });
+
+  it('when stdout is a narrow terminal, explain breaks its lines between words', t => {
+    if (!needs(t, spawnSync('script', ['--version']).status === 0, 'script(1) is not installed')) return;
+    const words = [...command, 'explain', 'GHOST_CHANGED'].map(word => `'${word}'`).join(' ');
+    const { stdout } = spawnSync('script', ['-qec', `stty cols 60; ${words}`, '/dev/null'], {
+      encoding: 'utf8',
+    });
+    const lines = stdout.trimEnd().split('\r\n');
+    assert.ok(lines.length > 8 && lines.every(line => line.length <= 60), stdout);
+    const flat = lines.map((line, at) => (at < 2 ? line : line.trim())).join(' ');
+    const whole = ghostkeep(['explain', 'GHOST_CHANGED']).stdout;
+    assert.equal(flat.replaceAll(/\s+/g, ' '), whole.trimEnd().replaceAll(/\s+/g, ' '));
+  });
+
+  it('when a code is nearly right, the one that was meant comes before the list of all', () => {
+    const { stderr } = ghostkeep(['explain', 'GHOST_CHNGED']);
+    assert.match(stderr, /"GHOST_CHNGED"; did you mean GHOST_CHANGED\? It must be one of ALREADY_SEALED, /);
   });
 
   it('when there is no such code, the answer is wrong usage and lists all', () => {

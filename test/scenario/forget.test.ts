@@ -3,7 +3,9 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { describe, it, type TestContext } from 'node:test';
 import type { Forgotten } from '../../src/base/documents/generated/forgotten.js';
+import { Progress } from '../../src/base/progress.js';
 import { joinImage, magic } from '../../src/criu/frame.js';
+import { forget as forgetFlow } from '../../src/flows/forget/forget.js';
 import { pack } from '../../src/flows/history/pack.js';
 import { Gate } from './gate.js';
 import { filesIn, flows, ghostkeep, isRoot, needs, temporaryFolder } from './ghostkeep.js';
@@ -67,6 +69,18 @@ describe('forget', () => {
       assert.deepEqual(filesIn(last), ['ghost-file-1.img', 'ghost-file-2.img', 'ghostkeep-manifest.json']);
       await assertAll(t, nights.slice(-1));
     });
+
+  it('while a child takes over what it needs, forget tells how far it has come', async t => {
+    const [first] = (await history(t, 3)) as [Night, Night, Night];
+    const progress = new Progress(() => 0);
+    await forgetFlow({ ...flows(), progress }, { images: first.images });
+    const { what, items, itemsDone, bytes = 0n, bytesDone } = progress.look() ?? {};
+    assert.deepEqual([what, items, itemsDone], ['putting together', 2, 2]);
+    assert.ok(
+      bytes > 1n << 20n && bytesDone !== undefined && bytesDone > bytes / 2n,
+      `${bytesDone} of ${bytes}`,
+    );
+  });
 
   it("files that are not of the checkpoint stay, and CRIU's own go", async t => {
     const [first, second] = (await history(t, 2)) as [Night, Night];

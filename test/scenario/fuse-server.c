@@ -44,6 +44,12 @@ static int open_file(const char *path, struct fuse_file_info *file)
 	return fd < 0 ? -errno : 0;
 }
 
+/* A socket that is bound there has a file. */
+static int make_node(const char *path, mode_t mode, dev_t device)
+{
+	return mknodat(root, below(path), mode, device) ? -errno : 0;
+}
+
 static int read_file(const char *path, char *into, size_t size, off_t at, struct fuse_file_info *file)
 {
 	ssize_t got = pread((int)file->fh, into, size, at);
@@ -69,6 +75,7 @@ static int release(const char *path, struct fuse_file_info *file)
 
 static const struct fuse_operations operations = {
 	.getattr = get_attributes,
+	.mknod = make_node,
 	.open = open_file,
 	.read = read_file,
 	.release = release,

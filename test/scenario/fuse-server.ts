@@ -62,10 +62,22 @@ export function farHolder(
 }
 
 /** A process that runs SCRIPT and then waits. */
-export async function hold(t: TestContext, script: string): Promise<number> {
-  const child = spawn('bash', ['-ec', `${script}; echo ready; exec sleep 600`], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+export function hold(t: TestContext, script: string): Promise<number> {
+  return start(t, ['bash', '-ec', `${script}; echo ready; exec sleep 600`]);
+}
+
+/**
+ * A process with mounts of its own, in which /dev/shm is the one of this process, that listens on a socket of
+ * the server's.
+ */
+export function listener(t: TestContext, { mount }: FuseServer): Promise<number> {
+  const listen = `require('net').createServer().listen(${JSON.stringify(`${mount}/socket`)}, () => console.log('ready'))`;
+  return start(t, ['unshare', '--mount', '--propagation', 'slave', process.execPath, '-e', listen]);
+}
+
+/** @returns the pid when it has said that it is ready */
+async function start(t: TestContext, [program, ...words]: [string, ...string[]]): Promise<number> {
+  const child = spawn(program, words, { stdio: ['ignore', 'pipe', 'inherit'] });
   t.after(() => child.kill('SIGKILL'));
   await new Promise((resolve, reject) => {
     child.stdout.once('data', resolve);

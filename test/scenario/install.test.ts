@@ -14,7 +14,7 @@ import path from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { parseBundle } from '../../src/oci/bundle.js';
 import { renderHook, renderHookDocument } from '../../src/oci/hooks-d.js';
-import { sessionsFolder } from './ghostkeep.js';
+import { ghostkeep, needs, sessionsFolder } from './ghostkeep.js';
 import { InstallTree } from './install-tree.js';
 
 const hooksD = '/usr/share/containers/oci/hooks.d';
@@ -234,6 +234,22 @@ describe('install.sh', () => {
     const refused = spawnSync(`${prefix}/bin/ghostkeep`, ['register', bundle], { encoding: 'utf8' });
     assert.match(refused.stderr, /it is not UTF-8 \[BAD_INPUT\]/);
     assert.deepEqual(readFileSync(config), latin1);
+  });
+
+  it('installs the manual page and the completions where man and the shells look below PREFIX', t => {
+    install();
+    for (const [file, words] of [
+      ['man/man1/ghostkeep.1', ['man']],
+      ['bash-completion/completions/ghostkeep', ['completion', 'bash']],
+      ['zsh/site-functions/_ghostkeep', ['completion', 'zsh']],
+      ['fish/vendor_completions.d/ghostkeep.fish', ['completion', 'fish']],
+    ] as const)
+      assert.equal(readFileSync(host.at(`/usr/local/share/${file}`), 'utf8'), ghostkeep(words).stdout, file);
+    if (!needs(t, spawnSync('man', ['--version']).status === 0, 'man is not installed')) return;
+    const found = spawnSync('man', ['-M', host.at('/usr/local/share/man'), '-w', 'ghostkeep'], {
+      encoding: 'utf8',
+    });
+    assert.equal(found.stdout, `${host.at('/usr/local/share/man/man1/ghostkeep.1')}\n`, found.stderr);
   });
 
   it('installs a program that checkpointctl takes for its command ghosts', () => {

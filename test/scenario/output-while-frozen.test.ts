@@ -26,11 +26,17 @@ async function until(what: string, condition: () => boolean): Promise<void> {
     assert.ok(Date.now() - start < 30_000, `within 30 s: ${what}`);
 }
 
-/** Dumps with a pipe that is full as PIPED. Nothing is read before the processes go on. */
-async function dumpIntoAFullPipe(t: TestContext, piped: 1 | 2, ...options: string[]): Promise<string> {
-  const folder = temporaryFolder(t, '/dev/shm');
+/**
+ * Dumps into a directory of FOLDER with a pipe that is full as PIPED. Nothing is read before the processes go
+ * on. @returns what comes out of the pipe, and the exit status
+ */
+async function dumpIntoAFullPipe(
+  t: TestContext,
+  { piped, folder, to = 'images' }: { piped: 1 | 2; folder: string; to?: string },
+  ...options: string[]
+): Promise<[string, number | null]> {
   const held = await holder(t, folder);
-  const images = `${folder}/images`;
+  const images = `${folder}/${to}`;
   const words = [...command, 'dump', '--tree', String(held.pid), '--freeze', '-D', images, ...options];
   const fill = `mkfifo '${folder}/pipe'; exec 9<>'${folder}/pipe'; dd if=/dev/zero bs=65536 count=1 >&9 2>/dev/null`;
   const child = spawn('sh', ['-c', `${fill}; exec '${words.join("' '")}' ${piped}>&9`], {
@@ -41,27 +47,41 @@ async function dumpIntoAFullPipe(t: TestContext, piped: 1 | 2, ...options: strin
   await until('the dump freezes the process', () => isStopped(held) || child.exitCode !== null);
   await until('the process goes on', () => !isStopped(held));
   assert.equal(child.exitCode, null, 'the command waits for its reader');
-  assert.equal(ghostkeep(['verify', images]).status, 0);
   const reader = fs.createReadStream(`${folder}/pipe`);
   let text = '';
   reader.setEncoding('utf8').on('data', data => {
     text += data;
   });
   const [[status]] = await Promise.all([ended, once(reader, 'end')]);
-  assert.equal(status, 0, text);
-  return text.replaceAll('\0', '');
+  return [text.replaceAll('\0', ''), status];
 }
 
 describe('the frozen processes of a dump', () => {
   it('go on when stderr is full, and what was to be said is said at the end', {
     timeout: 120_000,
   }, async t => {
-    const text = await dumpIntoAFullPipe(t, 2, '-v');
+    const folder = temporaryFolder(t, '/dev/shm');
+    const [text, status] = await dumpIntoAFullPipe(t, { piped: 2, folder }, '-v');
+    assert.equal(status, 0, text);
+    assert.equal(ghostkeep(['verify', `${folder}/images`]).status, 0);
     assert.match(text, new RegExp(`^ghostkeep: copied ${count} ghosts: `, 'm'));
   });
 
   it('go on when stdout is full, and the document is whole', { timeout: 120_000 }, async t => {
-    const text = await dumpIntoAFullPipe(t, 1, '--json');
+    const folder = temporaryFolder(t, '/dev/shm');
+    const [text, status] = await dumpIntoAFullPipe(t, { piped: 1, folder }, '--json');
+    assert.equal(status, 0, text);
+    assert.equal(ghostkeep(['verify', `${folder}/images`]).status, 0);
     assert.equal((JSON.parse(text) as { ghosts: unknown[] }).ghosts.length, count);
+  });
+
+  it('go on when the directory cannot be made, and the error cannot be said yet', {
+    timeout: 120_000,
+  }, async t => {
+    const folder = temporaryFolder(t, '/dev/shm');
+    fs.writeFileSync(`${folder}/file`, '');
+    const [text, status] = await dumpIntoAFullPipe(t, { piped: 2, folder, to: 'file/images' });
+    assert.equal(status, 1, text);
+    assert.match(text, /^ghostkeep: .*ENOTDIR/m);
   });
 });

@@ -17,12 +17,14 @@ const count = 1000;
  * that long on every machine. In memory, because a busy disk takes seconds for as many files.
  * @param shell runs the words that are put behind it
  * @param typed at the terminal, at the beginning
+ * @param typedWhenSealed at the terminal, when the dump is sealed
  */
 async function slowDump(
   t: TestContext,
   shell: readonly string[],
   options: readonly string[] = [],
   typed = '',
+  typedWhenSealed = '',
 ) {
   const folder = temporaryFolder(t, '/dev/shm');
   for (let n = 1; n <= count; n += 1) ghostFile(t, folder, `file-${n}`, 'x'.repeat(5000));
@@ -42,16 +44,25 @@ async function slowDump(
       output[name] += text;
     });
   const ended = new Promise(resolve => child.on('close', resolve));
-  const start = Date.now();
-  while (!fs.existsSync(`${images}/ghostkeep`) && child.exitCode === null) {
-    assert.ok(Date.now() - start < 60_000, 'it has not begun to copy within a minute');
-    await sleep(1);
-  }
+  const until = async (isSo: () => boolean, otherwise: string) => {
+    const start = Date.now();
+    while (!isSo() && child.exitCode === null) {
+      assert.ok(Date.now() - start < 60_000, `${otherwise} within a minute`);
+      await sleep(1);
+    }
+  };
+  await until(() => fs.existsSync(`${images}/ghostkeep`), 'it has not begun to copy');
   const pid = Number(fs.readFileSync(`${folder}/pid`, 'utf8'));
   signal(pid, 'SIGSTOP');
   await sleep(1300);
   // script(1) stops with its child.
   for (const each of [pid, child.pid as number]) signal(each, 'SIGCONT');
+  if (typedWhenSealed !== '') {
+    await until(() => fs.existsSync(`${images}/ghostkeep-manifest.json`), 'it has not sealed the dump');
+    await sleep(1000);
+    assert.equal(child.exitCode, null, 'it does not wait with its last words');
+    child.stdin?.write(typedWhenSealed);
+  }
   const late = sleep(60_000, 'it waits for its terminal', { ref: false });
   assert.equal(await Promise.race([ended, late]), 0, output.stderr);
   return { ...output, images };
@@ -77,6 +88,13 @@ describe('progress', () => {
     const ctrlS = '\x13';
     const { images } = await slowDump(t, ['script', '-qec', 'DUMP >/dev/null', '/dev/null'], [], ctrlS);
     assert.equal(ghostkeep(['verify', images]).status, 0);
+  });
+
+  it('with --verbose, a stopped terminal gets its lines after the dump is sealed', async t => {
+    const [ctrlS, ctrlQ] = ['\x13', '\x11'];
+    const shell = ['script', '-qec', 'DUMP >/dev/null', '/dev/null'];
+    const { stdout } = await slowDump(t, shell, ['--verbose'], ctrlS, ctrlQ);
+    assert.match(stdout, /ghostkeep: copied 1000 ghosts: 4.8 MiB of data/);
   });
 
   it('a full pipe behind --progress does not stop a dump', async t => {
@@ -128,7 +146,7 @@ describe('progress', () => {
 
   it('every command that moves bytes takes --verbose', t => {
     const folder = temporaryFolder(t);
-    for (const name of 'scan recover dump pre-dump verify restore seal share pack materialize checkpoint'.split(
+    for (const name of 'scan recover dump pre-dump verify restore seal share pack dedup materialize forget checkpoint'.split(
       ' ',
     )) {
       const { stderr } = ghostkeep([name, '-v', '--verbose', '--gk-none'], { cwd: folder });

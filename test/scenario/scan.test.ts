@@ -45,6 +45,37 @@ describe('scan', () => {
     assert.deepEqual([json.ghosts.length, json.filtered], [2, { ghosts: 1, allocated: 4096 }]);
   });
 
+  it('when --top is given, it lists only the first, and the totals are those of all', t => {
+    threeGhosts(t);
+    const top = shown('--top', '1');
+    assert.deepEqual(order(top), ['large']);
+    assert.match(top, /^1 ghost, 1 MiB allocated; 2 ghosts more with 68 KiB not shown$/m);
+    assert.deepEqual(order(shown('--top', '2', '--sort', 'path')), ['large', 'small']);
+    const json = JSON.parse(shown('--top', '1', '--json')) as Scan;
+    assertDocument<Scan>('Scan', json, 'stdout', 'BAD_INPUT');
+    assert.deepEqual(json.filtered, { ghosts: 2, allocated: 68 << 10 });
+    assert.deepEqual(
+      [json.processes?.[0]?.ghosts, json.processes?.[0]?.allocated],
+      [3, (1 << 20) + (68 << 10)],
+    );
+    assert.match(ghostkeep([...own, '--top', '1', '--metrics', '/x.prom']).stderr, /--metrics counts all/);
+    for (const wrong of ['0', '-1', 'x']) assert.equal(ghostkeep([...own, '--top', wrong]).status, 2, wrong);
+  });
+
+  it('when the gate is nowhere, it says so, and where CRIU_LIBS_DIR has it, it does not', t => {
+    const folder = temporaryFolder(t);
+    ghostFile(t, folder, 'small', 'x');
+    const scan = (libraries: string) =>
+      ghostkeep(own, { env: { ...process.env, CRIU_LIBS_DIR: libraries } as Record<string, string> }).stdout;
+    const isInstalled = ['/usr/lib', '/usr/lib64', '/usr/local/lib', '/usr/local/lib64'].some(each =>
+      fs.existsSync(`${each}/criu/ghostkeep.so`),
+    );
+    const says = /^no gate of ghostkeep was found on this host: .*ghostkeep doctor/m;
+    assert.equal(says.test(scan(folder)), !isInstalled);
+    fs.writeFileSync(`${folder}/ghostkeep.so`, '');
+    assert.doesNotMatch(scan(folder), says);
+  });
+
   it('when somebody wants to empty a file, the row has the path below /proc that does it', t => {
     const fd = ghostFile(t, temporaryFolder(t), 'log', Buffer.alloc(1 << 20, 1));
     const [, holder = ''] = / (\d+\/fd\/\d+) /.exec(rows(shown()).join('\n')) ?? [];

@@ -25,8 +25,8 @@ function withFiles(host: Host, others: Partial<Files>): Host {
   return { ...host, files };
 }
 
-function setUp(t: TestContext) {
-  const source = sourceOf(t, [Buffer.alloc(2 << 20, 3)]);
+function setUp(t: TestContext, contents = [Buffer.alloc(2 << 20, 3)]) {
+  const source = sourceOf(t, contents);
   const scratch = temporaryFolder(t, '/dev/shm');
   const images = `${scratch}/images`;
   const files = imagesStream(source.ghosts, { 'ghostkeep-manifest.json': source.manifest });
@@ -116,6 +116,46 @@ describe('a receiver that seals', () => {
     const { error } = await send(imagesStream(ghosts, { 'ghostkeep-manifest.json': source.manifest }));
     assert.match(String(error), /its head is none that ghostkeep writes/);
     assert.equal((await send(files)).error, undefined);
+    await assertSealed(images, source, scratch);
+  });
+
+  it('waits for the disk with a descriptor from before it wrote anything', async t => {
+    const many = Array.from({ length: 9 }, (_, n) => n + 1);
+    const contents = [2 << 20, 5000].flatMap(size => many.map(n => Buffer.alloc(size + n, n)));
+    const { source, scratch, images, files, send } = setUp(t, contents);
+    assert.equal((await send(dumpStream(source.ghosts))).error, undefined);
+    const written: string[] = [];
+    const opened = new Map<number, number>();
+    const whole: (number | undefined)[] = [];
+    const sealed = await send(files, host => {
+      const { store } = host.moving;
+      const withOpen = withFiles(host, {
+        open(path, writable) {
+          const fd = host.files.open(path, writable);
+          opened.set(fd, written.length);
+          return fd;
+        },
+        create(path, mode) {
+          written.push(path);
+          return host.files.create(path, mode);
+        },
+      });
+      const watched: typeof store = {
+        ...store,
+        shapeTail(fd, shape) {
+          written.push('tail');
+          return store.shapeTail(fd, shape);
+        },
+        sync(fd, isWhole) {
+          if (isWhole) whole.push(opened.get(fd));
+          store.sync(fd, isWhole);
+        },
+      };
+      return { ...withOpen, moving: { ...host.moving, store: watched } };
+    });
+    assert.equal(sealed.error, undefined);
+    const before = written.indexOf('tail');
+    assert.deepEqual(whole, [before, before, before]);
     await assertSealed(images, source, scratch);
   });
 

@@ -6,8 +6,8 @@ import { blockEntries, contentDigest } from './content-digest.js';
 import { type Answer, payloads, Stream } from './move-stream.js';
 
 const block = 16384;
-/** Blocks of a frame: 1 MiB. */
-const mostData = 64;
+/** A frame has 1 MiB of data at most. */
+const mostDataBlocks = 64;
 const unknown = Buffer.alloc(32, 0xff);
 const zero = Buffer.alloc(32);
 
@@ -80,7 +80,7 @@ export class ModelSender {
       const kind = kindOf(entries, table, first);
       let count = 1;
       const wanted = 1 + this.random(this.random(8) === 0 ? 100 : 3);
-      const most = kind === 'data' ? Math.min(wanted, mostData) : wanted;
+      const most = kind === 'data' ? Math.min(wanted, mostDataBlocks) : wanted;
       while (count < most && first + count < entries.length && kindOf(entries, table, first + count) === kind)
         count += 1;
       const [from, to] = [first * block, Math.min((first + count) * block, content.length)];

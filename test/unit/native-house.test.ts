@@ -1,6 +1,6 @@
 /** The rules of the house for C: CONTRIBUTING.md, How we write; ARCHITECTURE.md, Rooms. house.test.ts looks at src. */
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -130,6 +130,21 @@ describe('the rules of native/', () => {
       done.add(stem);
     };
     for (const name of sources) visit(stemOf(name), []);
+  });
+
+  it('a document that a comment cites exists in the repository', () => {
+    const cited = files.flatMap(name =>
+      [
+        ...textOf(name).matchAll(
+          /(?<![\w/.-])(?:docs|src|native|test|bench|schemas|hooks|scripts)\/[\w./-]+\.(?:md|ts|mjs|c|h|json|sh)\b/g,
+        ),
+      ].map(([found]) => ({ name, found })),
+    );
+    assert.ok(cited.length > 5, `${cited.length} were found`);
+    assert.deepEqual(
+      cited.filter(({ found }) => !existsSync(path.join(native, '..', found))),
+      [],
+    );
   });
 
   it('a line has at most 110 characters, except a text in quotes', () => {

@@ -22,6 +22,7 @@
 #define PATH_BYTES 4096
 #define REMOVE_MS 2000 /* the folder may be on the dead server */
 #define REMOVE_TIMES 3 /* other threads may still make files */
+#define SAY_MS 1000    /* for a reader that is slow, and not for one that is stopped */
 
 static struct {
 	pthread_mutex_t lock;
@@ -94,13 +95,21 @@ static void remove_in_child(void)
 		poll(&ended, 1, REMOVE_MS);
 }
 
+/* A pipe or a terminal that is ready takes a line. Source: _POSIX_PIPE_BUF in limits.h */
+static void say_line(void)
+{
+	struct pollfd ready = { STDERR_FILENO, POLLOUT, 0 };
+
+	if (poll(&ready, 1, SAY_MS) == 1 && write(STDERR_FILENO, deadline.line, deadline.length) < 0)
+		return; /* nobody reads it any more */
+}
+
 /* This takes no lock of the C library, because the hanging thread may hold it. */
 static void end(void)
 {
 	if (deadline.folder[0])
 		remove_in_child();
-	if (write(STDERR_FILENO, deadline.line, deadline.length) < 0)
-		_exit(deadline.status);
+	say_line();
 	_exit(deadline.status);
 }
 

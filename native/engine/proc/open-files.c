@@ -31,7 +31,7 @@ static const char deleted[] = " (deleted)";
 
 /*
  * The beginnings of names that file systems give to files removed while open. The caller decides
- * whether a file is one of these: src/ghost/mounts/filesystems.ts has the complete forms.
+ * whether a file is one of these: src/base/filesystems.ts has the complete forms.
  */
 static const char *const silly[] = {
 	".nfs", ".fuse_hidden", ".ghost-ntfs-3g-", ".__afs", ".__smbfile_silly",

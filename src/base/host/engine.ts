@@ -179,8 +179,8 @@ export interface Layers {
   ): Promise<{ report: EngineReport; next: bigint | undefined }>;
   /**
    * Find what the level at DEPTH need not have any longer for the sake of the first one, and write the record
-   * of it. `dataBytes` are given up by this call, `differingBytes` by this and earlier ones, `keptBytes` stay.
-   * `size` is the number of units that this call gives up.
+   * of it. `dataBytes` are given up by this call, `differingBytes` by this and earlier ones, `keptBytes`
+   * stay. `size` is the number of units that this call gives up.
    * @param recordFd an empty file; undefined where nothing is to be written
    * @param taker the place of the one who gets it in the manifest's list, from 1
    */
@@ -192,7 +192,8 @@ export interface Layers {
     onProgress?: OnProgress,
   ): Promise<EngineReport>;
   /**
-   * Punch holes where the level has given units up. `dataBytes` is their length, `chunks` the number of calls.
+   * Punch holes where the level has given units up. `dataBytes` is their length, `chunks` the number of
+   * calls.
    * @throws EOPNOTSUPP where the file system punches no holes
    */
   punch(level: Level, onProgress?: OnProgress): Promise<EngineReport>;

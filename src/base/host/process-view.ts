@@ -45,7 +45,9 @@ export interface ProcessView {
   commandLine(pid: number): string[];
   /** As /proc/PID/comm has it; a process may give itself any name of up to 15 bytes. */
   commandName(pid: number): string;
-  /** The option of /proc (`hidepid=2`) that hides processes of other users from us; undefined where none does. */
+  /**
+   * The option of /proc (`hidepid=2`) that hides processes of other users from us; undefined where none does.
+   */
   hidesProcesses(): string | undefined;
   /** A variable of the environment that the process was started with. */
   environment(pid: number, name: string): string | undefined;

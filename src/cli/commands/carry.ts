@@ -1,6 +1,6 @@
 /**
- * The carrier of `--to`: bytes from stdin go to a socket, and its bytes to stdout. It is a process of its own,
- * so that TLS and the event loop run while the sender is busy with a frozen container.
+ * The carrier of `--to`: bytes from stdin go to a socket, and its bytes to stdout. It is a process of its
+ * own, so that TLS and the event loop run while the sender is busy with a frozen container.
  */
 import fs from 'node:fs';
 import net from 'node:net';

@@ -38,6 +38,8 @@ export async function dumpCommand(args: string[]): Promise<number> {
   try {
     return await dump(args);
   } finally {
+    // An error is said only after this: its reader may be slow.
+    tellCopied();
     thawAfterOwner();
   }
 }

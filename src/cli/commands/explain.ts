@@ -1,6 +1,7 @@
 import codes from '../../base/error-codes.json' with { type: 'json' };
 import type { ErrorCode } from '../../base/errors.js';
 import { oneOf, parse } from '../args.js';
+import { wrap } from '../print/fit.js';
 import { printJson } from '../print/json.js';
 
 /** The same text as docs/errors.md, which is not on the host of an installation. */
@@ -10,7 +11,11 @@ export async function explainCommand(args: string[]): Promise<number> {
   const asked = (positionals[0] ?? '').replaceAll(/[[\]]/g, '').toUpperCase();
   const code = oneOf('explain', 'the code', asked, Object.keys(codes) as ErrorCode[]);
   const { means, wayOut } = codes[code];
+  const width = process.stdout.isTTY ? process.stdout.columns : undefined;
   if (values.json) printJson({ code, means, wayOut });
-  else process.stdout.write(`${code}\n\nIt means:   ${means}\nWhat to do: ${wayOut}\n`);
+  else
+    process.stdout.write(
+      `${code}\n\n${wrap('It means:   ', means, width)}${wrap('What to do: ', wayOut, width)}`,
+    );
   return 0;
 }

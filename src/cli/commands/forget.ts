@@ -3,10 +3,10 @@ import { counted } from '../../base/text/counted.js';
 import { countFromJson, showBytes } from '../../base/units.js';
 import { forget } from '../../flows/forget/forget.js';
 import { parse } from '../args.js';
-import { makeContext } from '../context.js';
 import { imagesDir, imagesDirOption } from '../options/images-dir.js';
 import { printJson } from '../print/json.js';
 import { line } from '../print/line.js';
+import { contextWithProgress, verboseOption } from '../progress/for-command.js';
 
 export async function forgetCommand(args: string[]): Promise<number> {
   const parsed = parse(
@@ -17,11 +17,12 @@ export async function forgetCommand(args: string[]): Promise<number> {
       'dry-run': { type: 'boolean' },
       'children-removed': { type: 'boolean' },
       json: { type: 'boolean' },
+      ...verboseOption,
     },
     'any',
   );
   const { values } = parsed;
-  const result = await forget(makeContext(), {
+  const result = await forget(contextWithProgress(values), {
     images: imagesDir('forget', parsed),
     dryRun: values['dry-run'] ?? false,
     childrenRemoved: values['children-removed'] ?? false,

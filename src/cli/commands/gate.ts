@@ -98,8 +98,8 @@ interface Part {
   /** CRIU has ended, with or without telling us. */
   gone(): Promise<void>;
   /**
-   * Releases the lock of the directory before the gate learns that we have finished: the program that CRIU's caller
-   * starts next, for example poststop, may want it.
+   * Releases the lock of the directory before the gate learns that we have finished: the program that CRIU's
+   * caller starts next, for example poststop, may want it.
    */
   letGo(): void;
   /** CRIU has ended in the middle of a request: removes everything of the dump. */

@@ -2,9 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Scan } from '../../base/documents/generated/scan.js';
 import { parseSize } from '../../base/units.js';
 import { sortKeys } from '../../flows/scan/arrange.js';
+import { isGateHere } from '../../flows/scan/gate-here.js';
 import { writeMetrics } from '../../flows/scan/metrics.js';
 import { scan } from '../../flows/scan/scan.js';
-import { oneOf, parse, usage } from '../args.js';
+import { oneOf, parse, positive, usage } from '../args.js';
 import { selection, selectionOptions } from '../options/selection.js';
 import { printJson } from '../print/json.js';
 import { showScan } from '../print/show-scan.js';
@@ -18,6 +19,7 @@ export async function scanCommand(args: string[]): Promise<number> {
     sort: { type: 'string' },
     'min-size': { type: 'string' },
     'kept-by': { type: 'string', multiple: true },
+    top: { type: 'string' },
     watch: { type: 'boolean' },
     metrics: { type: 'string' },
     json: { type: 'boolean' },
@@ -35,12 +37,17 @@ export async function scanCommand(args: string[]): Promise<number> {
             oneOf('scan', '--kept-by', text, ['ghostkeep', 'criu', 'no']),
           ),
         }),
+    ...(values.top === undefined ? {} : { top: positive('scan', '--top', values.top) }),
   };
   if (values.watch && (values.json || values.metrics !== undefined))
     throw usage('scan', '--watch prints for people, without --json and --metrics');
+  if (values.top !== undefined && values.metrics !== undefined)
+    throw usage('scan', '--top shortens a list, and --metrics counts all ghosts');
   const asRoot = context.host.uid() === 0;
   const look = () => scan(context, chosen, view);
-  const show = (result: Scan) => showScan(result, { width: terminalWidth(), asRoot });
+  const hasGate = isGateHere(context, process.env['CRIU_LIBS_DIR']);
+  const show = (result: Scan) =>
+    showScan(result, { width: terminalWidth(), asRoot, hasGate, mostContainers: view.top });
   if (values.watch) return watchScan(() => show(look()));
   const result = look();
   if (values.metrics !== undefined) {

@@ -1,6 +1,6 @@
 /**
- * `receive --listen`: for each connection a receiver of its own is started, with the connection as its stdin and
- * stdout. So a receiver never waits for an event loop, and TLS lives here.
+ * `receive --listen`: for each connection a receiver of its own is started, with the connection as its stdin
+ * and stdout. So a receiver never waits for an event loop, and TLS lives here.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import fs from 'node:fs';

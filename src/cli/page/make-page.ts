@@ -32,7 +32,10 @@ export function makePage(data: PageData): string {
   ].join('\n');
 }
 
-/** JSON inside a script element ends only at `</script`, and `<!--` changes how it is read. Source: html.spec, 4.12.1.3 */
+/**
+ * JSON inside a script element ends only at `</script`, and `<!--` changes how it is read. Source: html.spec,
+ * 4.12.1.3
+ */
 function embed(data: PageData): string {
   const escapes: Record<string, string> = { '<': '\\u003c', '>': '\\u003e', '&': '\\u0026' };
   return JSON.stringify(data).replaceAll(/[<>&\u2028\u2029]/g, each => escapes[each] ?? '\\u2028');

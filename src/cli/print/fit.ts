@@ -57,3 +57,25 @@ export function fit(
 const cutEnd = (text: string, most: number) => (text.length <= most ? text : `${text.slice(0, most - 1)}…`);
 const cutStart = (text: string, most: number) =>
   text.length <= most ? text : `…${text.slice(text.length - most + 1)}`;
+
+/**
+ * Breaks TEXT between words, so that no line has more than WIDTH characters. The first line follows LABEL,
+ * and the others begin below it. A word that is longer than a line stays whole, because it may be a path to
+ * copy.
+ * @param width of a terminal; undefined where the lines go into a pipe or file, which get one line
+ */
+export function wrap(label: string, text: string, width: number | undefined): string {
+  const lines: string[] = [];
+  let current = label;
+  let isEmpty = true;
+  for (const word of text.split(' ')) {
+    if (!isEmpty && width !== undefined && current.length + 1 + word.length > width) {
+      lines.push(current);
+      current = ' '.repeat(label.length);
+      isEmpty = true;
+    }
+    current += isEmpty ? word : ` ${word}`;
+    isEmpty = false;
+  }
+  return [...lines, current].map(each => `${each}\n`).join('');
+}

@@ -42,7 +42,9 @@ export function* showDump(manifest: Manifest, verbose = false, where = ''): Gene
   yield line(`${countGhosts(manifest)}${preserveAllocation ? '; allocated space comes back' : ''}`);
 }
 
-/** `checkpoint of container mydb by CRIU, sealed 2026-11-30T04:49:37.005Z by ghostkeep 0.2.0, no checksums` */
+/**
+ * `checkpoint of container mydb by CRIU, sealed 2026-11-30T04:49:37.005Z by ghostkeep 0.2.0, no checksums`
+ */
 function inWords(manifest: Manifest): string {
   const { container, criu, state, created, tool, ghosts } = manifest;
   const of = container === undefined ? '' : ` of container ${container}`;

@@ -7,7 +7,7 @@ import { showSome } from '../../base/text/show-some.js';
 import { countFromJson, showBytes } from '../../base/units.js';
 import { showLeftOut } from '../../flows/choose/left-out.js';
 import { whoMayLook } from '../../flows/scan/named.js';
-import { type Column, fit } from './fit.js';
+import { type Column, fit, wrap } from './fit.js';
 import { line } from './line.js';
 import { table } from './table.js';
 
@@ -16,6 +16,10 @@ export interface ScanPrint {
   width?: number | undefined;
   /** The scan was made by root. */
   asRoot?: boolean;
+  /** The gate was found where CRIU looks for it. */
+  hasGate?: boolean;
+  /** Containers in the table of totals; default: all. */
+  mostContainers?: number | undefined;
 }
 
 /** A ghost may have hundreds of holders. `--json` has all of them. */
@@ -36,8 +40,12 @@ const columns: Column[] = [
   { name: 'path' },
 ];
 
-export function showScan(scan: Scan, { width, asRoot = true }: ScanPrint = {}): string {
+export function showScan(
+  scan: Scan,
+  { width, asRoot = true, hasGate = true, mostContainers }: ScanPrint = {},
+): string {
   const { ghosts, unseen } = scan;
+  const inWidth = (lines: Iterable<string>) => [...lines].map(each => wrap('', each.trimEnd(), width));
   const rows = rowsOf(scan, width !== undefined && width < roomForAll ? 1 : mostHolders);
   const hasContainers = (scan.containers ?? []).length > 0;
   const shown = columns.filter(({ name }) => name !== 'container' || hasContainers);
@@ -45,11 +53,12 @@ export function showScan(scan: Scan, { width, asRoot = true }: ScanPrint = {}): 
     width === undefined ? { head: shown.map(({ name }) => name), rows } : fit(shown, rows, width);
   return [
     ...(rows.length > 0 ? table(head, fitted) : []),
-    ...showWhy(ghosts),
-    ...showLeftOut(unseen.filter(each => each.inside)).map(line),
-    ...showHolding(scan),
-    showTotal(scan),
-    ...showUnseen(scan, asRoot),
+    ...inWidth(showWhy(ghosts)),
+    ...inWidth(showLeftOut(unseen.filter(each => each.inside)).map(line)),
+    ...showHolding(scan, mostContainers),
+    ...inWidth([showTotal(scan)]),
+    ...inWidth(hasGate ? [] : showNoGate(scan)),
+    ...inWidth(showUnseen(scan, asRoot)),
   ].join('');
 }
 
@@ -94,25 +103,29 @@ function shortId(id: string): string {
   return /^[0-9a-f]{64}$/.test(id) ? id.slice(0, 12) : id;
 }
 
-function* showHolding(scan: Scan): Generator<string> {
-  const tables = [...showContainers(scan), ...showProcesses(scan)];
+function* showHolding(scan: Scan, mostContainers?: number): Generator<string> {
+  const tables = [...showContainers(scan, mostContainers), ...showProcesses(scan)];
   yield* tables;
   if (tables.length > 0) yield '\n';
 }
 
-function* showContainers({ containers = [] }: Scan): Generator<string> {
+function* showContainers({ containers = [] }: Scan, most = containers.length): Generator<string> {
   if (containers.length === 0) return;
   yield '\n';
-  const rows = containers.map(({ id, name, ghosts, allocated }) => [
-    showBytes(countFromJson(allocated)),
-    String(ghosts),
-    id,
-    name ?? '',
-  ]);
+  const rows = containers
+    .slice(0, most)
+    .map(({ id, name, ghosts, allocated }) => [
+      showBytes(countFromJson(allocated)),
+      String(ghosts),
+      id,
+      name ?? '',
+    ]);
   yield* table(
     ['allocated', 'ghosts', 'container', 'name'],
     rows.map(([bytes = '', count = '', id = '', name = '']) => [bytes, count, shortId(id), name]),
   );
+  const more = containers.length - most;
+  if (more > 0) yield line(`and ${counted(more, 'container')} more; --json has all`);
 }
 
 /** More would only repeat the table of ghosts. `--json` has all. */
@@ -143,6 +156,14 @@ function showTotal({ ghosts, filtered }: Scan): string {
     ? `; ${counted(filtered.ghosts, 'ghost')} more with ${showBytes(countFromJson(filtered.allocated))} not shown`
     : '';
   return `${counted(ghosts.length, 'ghost')}, ${showBytes(total)} allocated${others}\n`;
+}
+
+/** The column says who would keep a ghost, and a host that nobody prepared for checkpoints has no gate. */
+function* showNoGate({ ghosts }: Scan): Generator<string> {
+  if (ghosts.some(({ keep }) => keep === 'ghostkeep'))
+    yield line(
+      'no gate of ghostkeep was found on this host: `kept by ghostkeep` needs it in CRIU, or `ghostkeep checkpoint` around the runtime; see `ghostkeep doctor`',
+    );
 }
 
 /** A process that we could not look at may hold ghosts, so we say so. */

@@ -71,7 +71,8 @@ function mayWrite(fd: number): boolean {
 /**
  * O_NONBLOCK belongs to an open file, and other programs have the one of stderr as well, so a pipe or a
  * terminal is opened again.
- * @returns undefined where it cannot be opened: a socket never can, and after su(1) a terminal is another user's
+ * @returns undefined where it cannot be opened: a socket never can, and after su(1) a terminal is another
+ * user's
  */
 export function openAtOnce(file: string): number | undefined {
   const { O_WRONLY, O_NONBLOCK, O_NOCTTY } = fs.constants;

@@ -2,8 +2,8 @@ import type { ProgressState } from '../../base/progress.js';
 import { showBytes } from '../../base/units.js';
 
 /**
- * `copying: 38%, 3.1 GiB of 8.2 GiB, 210 MiB/s, 25 s left, 120 of 5000 ghosts`. The most important comes first,
- * because a terminal may be narrow.
+ * `copying: 38%, 3.1 GiB of 8.2 GiB, 210 MiB/s, 25 s left, 120 of 5000 ghosts`. The most important comes
+ * first, because a terminal may be narrow.
  */
 export function showProgress({ what, item, items, itemsDone, bytes, ...state }: ProgressState): string {
   const { bytesDone, part, ms, msLeft } = state;

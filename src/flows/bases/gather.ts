@@ -13,15 +13,13 @@ import { foldersOfBases } from './base-records.js';
 import { leaveWatcher } from './watch-room.js';
 
 export interface Gathered {
-  /** The bases that are in IMAGES now. */
-  names: readonly string[];
-  /** Bytes that they take: the images that they become need them no more. */
-  bytes: bigint;
+  /** The names of the bases that are in IMAGES now, and the bytes that each of them takes there. */
+  bases: ReadonlyMap<string, bigint>;
   /** Moves those back that came from elsewhere. The caller owns IMAGES again. */
   giveBack(): void;
 }
 
-export const nothingGathered: Gathered = { names: [], bytes: 0n, giveBack: () => {} };
+export const nothingGathered: Gathered = { bases: new Map(), giveBack: () => {} };
 
 /**
  * Moves the bases of GHOSTS into IMAGES, for a dump of PIDS. The caller owns IMAGES. A base that cannot come
@@ -40,23 +38,19 @@ export function gatherBases(
   const exists = files.exists(`${images}/${folder}`);
   if (folders.length === 0 || (exists && !isOwnFolder(context, images))) return nothingGathered;
   if (!exists) files.makeDirectory(`${images}/${folder}`);
-  const names: string[] = [];
+  const bases = new Map<string, bigint>();
   /** The names, by the directory that they came from. */
   const moved = new Map<string, string[]>();
-  let bytes = 0n;
   for (const ghost of ghosts) {
     const name = baseName(ghost);
     const from = folders.find(one => files.exists(`${one}/${name}`));
     const allocated = from === undefined ? undefined : move(context, from, images, name);
     if (from === undefined || allocated === undefined) continue;
-    names.push(name);
-    bytes += lesser(allocated, ghost.allocated);
+    bases.set(name, allocated);
     if (from !== images) moved.set(from, [...(moved.get(from) ?? []), name]);
   }
-  return { names, bytes, giveBack: () => moveBack(context, request, moved) };
+  return { bases, giveBack: () => moveBack(context, request, moved) };
 }
-
-const lesser = (a: bigint, b: bigint) => (a < b ? a : b);
 
 /**
  * One that is there already stays as it is. @returns bytes that the base takes; undefined if it cannot come

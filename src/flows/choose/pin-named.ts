@@ -106,7 +106,13 @@ function memoryOf({ host: { processes } }: Context, pids: readonly number[]): bi
 function removeWarm({ host: { files } }: Context, images: string, { warm }: PinnedNamed): bigint {
   if (warm === undefined) return 0n;
   const path = `${images}/${warm}`;
-  const { allocated } = files.statPath(path);
-  files.remove(path);
-  return allocated;
+  try {
+    const { allocated } = files.statPath(path);
+    files.remove(path);
+    return allocated;
+  } catch (error) {
+    // Where bases lie, a process gives their room back when little is left (bases/watch-room.ts).
+    if (errnoOf(error) !== 'ENOENT') throw error;
+    return 0n;
+  }
 }

@@ -86,7 +86,10 @@ const shownVia: Record<string, string> = {
   map: 'mapped',
 };
 
-/** Podman's folder for the /dev/shm that it makes for a container. Source: podman, libpod/container_internal.go */
+/**
+ * Podman's folder for the /dev/shm that it makes for a container. Source: podman,
+ * libpod/container_internal.go
+ */
 const podmansShm = /-containers\/[0-9a-f]{64}\/userdata\/shm$/;
 
 /** By the processes of a dump and the device. The answer takes long, and thousands of files have the same. */

@@ -43,8 +43,8 @@ function keyed(place: ImagePlace): [string, ImagePlace] {
 }
 
 /**
- * Goes up from each process to its nearest monitor, if it has one. A process of the container may give itself a monitor's
- * command line, so we trust only processes outside of it (isTrusted).
+ * Goes up from each process to its nearest monitor, if it has one. A process of the container may give itself
+ * a monitor's command line, so we trust only processes outside of it (isTrusted).
  */
 export function findMonitors(host: Host, pids: readonly number[]): Monitor[] {
   const { processes } = host;

@@ -148,8 +148,8 @@ export function describeCopy({ entry, fd, stat, over = false }: Copy, policy: Po
 }
 
 /**
- * Everybody who can enter the folder may read the images that CRIU reads. An image that only `ghostkeep restore` reads is
- * for its owner alone.
+ * Everybody who can enter the folder may read the images that CRIU reads. An image that only `ghostkeep
+ * restore` reads is for its owner alone.
  */
 export function imageMode(criu: boolean): number {
   return criu ? 0o644 : 0o600;

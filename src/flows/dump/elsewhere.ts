@@ -7,7 +7,9 @@ import { describeNamed } from './copy-named.js';
 import type { Copy, Elsewhere } from './copy-one.js';
 import type { DumpRequest } from './journal.js';
 
-/** @param copies of the journal's ghosts. @param named files of a shared /dev/shm, which the journal gets here */
+/**
+ * @param copies of the journal's ghosts. @param named files of a shared /dev/shm, which the journal gets here
+ */
 export async function takeElsewhere(
   context: Context,
   request: DumpRequest,

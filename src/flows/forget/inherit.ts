@@ -10,7 +10,7 @@ import { nextLayerNames, wholeName } from '../../image/layout.js';
 import { readSealedManifest, writeManifest } from '../../image/manifest.js';
 import { registerChild, unregisterChild } from '../chain/children.js';
 import { type Link, openLayers, Parents } from '../chain/open-layers.js';
-import { aliveWhenMoving, type Context } from '../context.js';
+import { type Context, whenMoving } from '../context.js';
 import { warnOfRefused } from '../directory/warn-of-refused.js';
 import { readLayerAgain } from '../history/read-again.js';
 import { tidy } from '../history/tidy.js';
@@ -74,6 +74,8 @@ async function writeShares(
   const { files } = context.host;
   const parents = new Parents(context);
   const ghosts = new Map<ManifestGhost, ManifestGhost>();
+  const bytes = () => shares.reduce((sum, share) => sum + share.bytes, 0n);
+  context.progress?.begin({ what: 'putting together', item: 'ghost', items: shares.length, bytes });
   for (const { ghost, parent } of shares) {
     const path = `${heir.images}/${wholeName(ghost.id)}`;
     ghosts.set(
@@ -82,6 +84,7 @@ async function writeShares(
         ? await joinGhost(context, heir, ghost, parent, parents)
         : await unpackGhost(context, heir, ghost, parents, path),
     );
+    context.progress?.did();
   }
   // The manifest still says that these are packed, so whoever finds these images there removes them.
   for (const [{ id, image }, after] of ghosts)
@@ -106,7 +109,7 @@ async function joinGhost(
     for (const path of [map, data]) fds.push(files.create(path));
     const [mapFd, dataFd] = fds as [number, number];
     const joined = { ghost: layers.levels.slice(0, 2), parent: [], mapFd, dataFd };
-    const written = await layers.use(() => engine.pack(joined, aliveWhenMoving(context)));
+    const written = await layers.use(() => engine.pack(joined, whenMoving(context)));
     files.matchOwner([map, data], `${heir.images}/${ghost.layer.map}`);
     for (const fd of fds) await files.flush(fd);
     const name = await readLayerAgain(context, { mapFd, dataFd }, written, names.map);

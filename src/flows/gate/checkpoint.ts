@@ -45,8 +45,6 @@ import { leaveOutTooLarge } from './checkpoint-room.js';
 import { warnOfGoneSources } from './warn-of-gone-sources.js';
 import { patient, undo, withdraw } from './withdraw.js';
 
-/** `ghostkeep seal` may be at work, so we wait this long for it. */
-
 export interface CheckpointRequest {
   command: RuntimeCommand;
   argv: readonly string[];
@@ -124,23 +122,25 @@ async function aroundCommand(
       return undefined;
     }
     files.makeDirectory(images, 0o700);
-    let bases = nothingGathered;
+    let gathered = nothingGathered;
     const journal = await asOwner(
       context,
       images,
       () => {
         const stats = pinned.filter(({ ghost }) => ghost.class !== 'linked').map(({ stat }) => stat);
         const { reserve } = policy;
-        if (policy.enabled) bases = gatherBases(context, { images, pids, reserve }, stats);
+        if (policy.enabled) gathered = gatherBases(context, { images, pids, reserve }, stats);
         try {
-          const fitting = leaveOutTooLarge(context, { images, pids, policy }, pinned, bases.bytes);
-          clearImages(context.host, images, bases.names);
-          files.makeDirectory(`${images}/${folder}`);
+          const { bases } = gathered;
+          const fitting = leaveOutTooLarge(context, { images, pids, policy }, pinned, bases);
+          // If this refuses the dump, an earlier checkpoint in the directory has to stay as it is.
           const made = pinnedJournal(context, request, pids, fitting, linked, policy, paused);
+          clearImages(context.host, images, [...bases.keys()]);
+          files.makeDirectory(`${images}/${folder}`);
           writeJournal(files, images, made, { durable: true });
           return made;
         } catch (error) {
-          undo(context, images, bases);
+          undo(context, images, gathered);
           throw error;
         }
       },
@@ -151,7 +151,7 @@ async function aroundCommand(
       await runCommand(context, request, keys);
     } catch (error) {
       if (stillRuns(context, pid, startTime)) {
-        await withdraw(context, images, bases);
+        await withdraw(context, images, gathered);
         throw error;
       }
       // CRIU had finished and the runtime failed after it, so only our pins keep the ghosts.

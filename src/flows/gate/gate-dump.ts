@@ -76,7 +76,7 @@ export class GateDump {
     this.#earlier = noteEarlierGhosts(this.context, this.images);
   }
 
-  /** The modules are loaded only on hosts that send, because every checkpoint waits for the helper's start. */
+  /** The modules are loaded only on hosts that send: every checkpoint waits for the helper's start. */
   async #readTarget(): Promise<void> {
     const { moveTo, ...config } = readConfig(this.context);
     if (moveTo === undefined) return;

@@ -1,6 +1,7 @@
 /**
- * A checkpoint whose ghosts go to another host, because the host's config.json has `moveTo`. All bytes of them
- * are on the receiver's disk before CRIU gets our answer. So if that fails, CRIU ends and the container runs on.
+ * A checkpoint whose ghosts go to another host, because the host's config.json has `moveTo`. All bytes of
+ * them are on the receiver's disk before CRIU gets our answer. So if that fails, CRIU ends and the container
+ * runs on.
  */
 import { reasonOf } from '../../base/errors.js';
 import type { Policy, PolicyDocument } from '../../oci/policy.js';
@@ -68,8 +69,8 @@ export class GateMove {
   }
 
   /**
-   * CRIU's files follow when CRIU has written them. CRIU cannot be stopped any more, and the files are here, so
-   * a failure is only reported.
+   * CRIU's files follow when CRIU has written them. CRIU cannot be stopped any more, and the files are here,
+   * so a failure is only reported.
    */
   async sendImages(images: string): Promise<void> {
     const { log, host } = this.context;

@@ -69,7 +69,7 @@ export async function warmUp(context: Context, request: DumpRequest & { warm: Wa
       context.progress?.did();
     };
     await inParallel(large, availableParallelism(), copy(hasRoom));
-    // They come last, because a dump without them succeeds, too.
+    // They come last, because some dumps may lack them.
     const hasMore = named.length > 0 && pass.hasRoom(named);
     await inParallel(named, availableParallelism(), copy(hasMore));
     await pass.again();

@@ -6,7 +6,7 @@ import type { Gathered } from '../bases/gather.js';
 import type { Context } from '../context.js';
 import { asOwner, holderOf } from '../directory/owner.js';
 
-/** The other owner of a directory lets it go soon. */
+/** `ghostkeep seal` or the gate may own the directory, and lets it go soon. */
 export const patient = { waitMs: 10_000 };
 
 /**

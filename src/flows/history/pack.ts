@@ -107,8 +107,8 @@ function giveUp(context: Context, child: Link, parent: Link, id: string): void {
 }
 
 /**
- * CRIU reads `ghost-file-*.img` alone, so only a ghost with such an image stops a stock CRIU when it is packed.
- * An image of one unit needs as much room as a map and data would.
+ * CRIU reads `ghost-file-*.img` alone, so only a ghost with such an image stops a stock CRIU when it is
+ * packed. An image of one unit needs as much room as a map and data would.
  */
 const isWorthPacking = ({ id, image, size, data }: ManifestGhost) =>
   image === ghostImageName(id) && countFromJson(data?.imageBytes ?? size) > 65536n;

@@ -1,6 +1,6 @@
 /**
- * `materialize --auto-dedup`: as unpack, but the layers give up what the images have already. When the command
- * fails or is killed, all that was moved stays where it is, and the same command goes on with it.
+ * `materialize --auto-dedup`: as unpack, but the layers give up what the images have already. When the
+ * command fails or is killed, all that was moved stays where it is, and the same command goes on with it.
  */
 import path from 'node:path';
 import type { ManifestGhost } from '../../base/documents/generated/manifest.js';

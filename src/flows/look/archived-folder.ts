@@ -18,7 +18,10 @@ const documents: Record<string, number> = {
 };
 const isGhostImage = (name: string) => /^(ghost-file|ghostkeep-linked)-[0-9a-f]+\.img$/.test(name);
 
-/** The room for all that is kept of one archive. A checkpoint has each document once; its ghosts' heads have 100 bytes each. */
+/**
+ * The room for all that is kept of one archive. A checkpoint has each document once; its ghosts' heads have
+ * 100 bytes each.
+ */
 export class Room {
   #left = 24 * 1024 * 1024 + Object.values(documents).reduce((sum, bytes) => sum + bytes, 0);
 

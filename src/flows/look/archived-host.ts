@@ -1,6 +1,6 @@
 /**
- * A checkpoint in an archive, as the flows see an image directory. `verify` and `show` only read, so they work
- * on it as they are: the engine's answers about the ghost images were found while the archive flowed by.
+ * A checkpoint in an archive, as the flows see an image directory. `verify` and `show` only read, so they
+ * work on it as they are: the engine's answers about the ghost images were found while the archive flowed by.
  */
 import type { Bound } from '../../base/bounds.js';
 import { GhostkeepError } from '../../base/errors.js';

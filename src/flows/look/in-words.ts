@@ -14,7 +14,8 @@ export function packedInWords({ layer }: PackedGhost, { parent }: Pick<Manifest,
 }
 
 /**
- * `gave up 64 KiB of its data to /newer: it cannot be restored from here`; undefined where it has given up nothing.
+ * `gave up 64 KiB of its data to /newer: it cannot be restored from here`; undefined where it has given up
+ * nothing.
  * @param where the directory of the dump
  */
 export function givenInWords(ghost: PackedGhost, where: string): string | undefined {

@@ -15,7 +15,9 @@ const [headBytes, unitEntryBytes, rangeBytes] = [32, 48, 24];
 const inParent = 2;
 const unitBytes = 65_536;
 
-/** @returns a bar as drawBar gives it, with `p` for what the parent has and `g` for what was given up; or none */
+/**
+ * @returns a bar as drawBar gives it, with `p` for what the parent has and `g` for what was given up; or none
+ */
 export function drawLayer({ context, images }: Dump, { layer, size }: PackedGhost): string {
   const { files } = context.host;
   const bytes = Number(size);

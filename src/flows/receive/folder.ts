@@ -15,7 +15,7 @@ import { isOwnFolder } from '../../image/own-folder.js';
 import type { Context } from '../context.js';
 import { place } from './place.js';
 import { readReceiver, writeReceiver } from './receiver-file.js';
-import { finishShaping } from './shape.js';
+import { finishShaping, openDisk } from './shape.js';
 
 const bootId = '/proc/sys/kernel/random/boot_id';
 const bootIdBytes = 36;
@@ -49,8 +49,17 @@ export function openReceiver(context: Context, images: string): Receiver {
     );
   removeHalf(context, images);
   const known = readReceiver(context, images);
-  if (known?.shaping) finishShaping(context, images, known);
+  if (known?.shaping) goOnShaping(context, images, known);
   return current(context, images, known);
+}
+
+function goOnShaping(context: Context, images: string, receiver: Receiver): void {
+  const disk = openDisk(context, images);
+  try {
+    finishShaping(context, images, receiver, disk);
+  } finally {
+    context.host.files.close(disk);
+  }
 }
 
 /** Files that an earlier receiver had not finished when it ended. */

@@ -16,7 +16,7 @@ import { assertFits, assertWhole } from './fits.js';
 import type { Ghosts } from './ghosts.js';
 import { beginPlacing, place } from './place.js';
 import { writeReceiver } from './receiver-file.js';
-import { shapeImages } from './shape.js';
+import { openDisk, shapeImages, wholeFrom } from './shape.js';
 
 /** Images that are made before the disk must have them. */
 const atOnce = { bytes: 64n << 20n, images: 256 };
@@ -42,8 +42,13 @@ export async function sealMoved(
   // Before the first image is made: from now on no file may take the name of one.
   receiver.made = [...new Set([...(receiver.made ?? []), ...sealed.map(({ image }) => image)])];
   writeReceiver(files, images, receiver);
-  shapeImages(context, images, receiver, sealed);
-  await makeImages(context, images, ghosts, sealed, byImage);
+  const disk = openDisk(context, images);
+  try {
+    shapeImages(context, images, receiver, sealed, disk);
+    await makeImages(context, images, ghosts, sealed, byImage, disk);
+  } finally {
+    files.close(disk);
+  }
   if (files.exists(`${arrived}/files.img`))
     files.matchOwner(
       sealed.map(({ image }) => `${arrived}/${image}`),
@@ -63,6 +68,7 @@ async function makeImages(
   ghosts: Ghosts,
   sealed: readonly MoveSealGhost[],
   byImage: ReadonlyMap<string, ManifestGhost>,
+  disk: number,
 ): Promise<void> {
   let made: MoveSealGhost[] = [];
   let bytes = 0n;
@@ -71,10 +77,10 @@ async function makeImages(
     bytes += await makeImage(context, images, ghost, entry, made.length);
     made.push(ghost);
     if (bytes < atOnce.bytes && made.length < atOnce.images) continue;
-    keepImages(context, images, ghosts, made);
+    keepImages(context, images, ghosts, made, disk);
     [made, bytes] = [[], 0n];
   }
-  keepImages(context, images, ghosts, made);
+  keepImages(context, images, ghosts, made, disk);
 }
 
 async function makeImage(
@@ -161,22 +167,29 @@ async function describeMade(
 }
 
 /** The disk has all of them, then they get their names, then the content that they were made of goes. */
-function keepImages(context: Context, images: string, ghosts: Ghosts, made: readonly MoveSealGhost[]): void {
+function keepImages(
+  context: Context,
+  images: string,
+  ghosts: Ghosts,
+  made: readonly MoveSealGhost[],
+  disk: number,
+): void {
   const { files, moving } = context.host;
   const there = made
     .map(({ key, image }, index) => ({ key, image, making: `${images}/${makingName(index)}` }))
     .filter(({ key }) => files.exists(`${images}/${movedName(key)}`));
-  for (const [index, { making }] of there.entries()) {
-    const isWhole = there.length >= 8;
-    if (isWhole && index > 0) break;
-    const fd = files.open(making);
-    try {
-      moving.store.sync(fd, isWhole);
-    } finally {
-      files.close(fd);
-    }
-  }
+  if (there.length >= wholeFrom) moving.store.sync(disk, true);
+  else for (const { making } of there) syncOne(context, making);
   for (const { making, image } of there) files.rename(making, `${images}/${arrivedFolder}/${image}`);
   files.syncFolder(`${images}/${arrivedFolder}`);
   for (const { key } of there) ghosts.remove(key);
+}
+
+function syncOne({ host: { files, moving } }: Context, path: string): void {
+  const fd = files.open(path);
+  try {
+    moving.store.sync(fd, false);
+  } finally {
+    files.close(fd);
+  }
 }

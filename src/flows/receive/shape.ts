@@ -5,7 +5,7 @@
  */
 import type { Receiver } from '../../base/documents/generated/receiver.js';
 import { bytesFromBase64 } from '../../base/text/base64.js';
-import { arrivedFolder, folder, movedName, movedTableName } from '../../image/layout.js';
+import { arrivedFolder, folder, movedName, movedTableName, receiverName } from '../../image/layout.js';
 import type { MoveSealGhost } from '../../move/messages.js';
 import type { Context } from '../context.js';
 import { areOneFile } from './place.js';
@@ -21,14 +21,28 @@ const mostHoles = 8n;
 const mostRuns = 256;
 /** Ghosts at once; schemas/receiver.schema.json has the same number. */
 const atOnce = 64;
-const wholeFrom = 8;
+/** From so many files on, one syncfs(2) is faster than an fsync(2) for each. */
+export const wholeFrom = 8;
 
-/** Those of SEALED that have an image in `arrived/` when this returns. All others are left as they are. */
+/**
+ * A descriptor for `sync` of the whole disk, which the caller opens before anything is written, and closes.
+ * If the disk cannot write something, the kernel tells each holder of a descriptor. It tells one that is
+ * opened later only if nobody has heard of it before. Source: lib/errseq.c, errseq_sample
+ */
+export function openDisk({ host: { files } }: Context, images: string): number {
+  return files.open(`${images}/${receiverName}`);
+}
+
+/**
+ * Those of SEALED that have an image in `arrived/` when this returns. All others are left as they are.
+ * @param disk of openDisk
+ */
 export function shapeImages(
   context: Context,
   images: string,
   receiver: Receiver,
   sealed: readonly MoveSealGhost[],
+  disk: number,
 ): void {
   let planned: ShapedGhost[] = [];
   for (const [index, ghost] of sealed.entries()) {
@@ -37,26 +51,32 @@ export function shapeImages(
     // The ranges of all ghosts at once could take more memory than there is.
     const isDue = planned.length === atOnce || index === sealed.length - 1;
     if (!isDue || planned.length === 0) continue;
-    shapeThese(context, images, receiver, planned);
+    shapeThese(context, images, receiver, planned, disk);
     planned = [];
   }
 }
 
-function shapeThese(context: Context, images: string, receiver: Receiver, ghosts: ShapedGhost[]): void {
+function shapeThese(
+  context: Context,
+  images: string,
+  receiver: Receiver,
+  ghosts: ShapedGhost[],
+  disk: number,
+): void {
   const { files, moving } = context.host;
   receiver.shaping = { isTailed: false, ghosts };
   writeReceiver(files, images, receiver);
   const tailed = ghosts.filter(ghost =>
     onContent(context, images, ghost, fd => moving.store.shapeTail(fd, toShape(ghost))),
   );
-  syncAll(context, images, tailed);
+  syncAll(context, images, tailed, disk);
   receiver.shaping = { isTailed: true, ghosts: tailed };
   writeReceiver(files, images, receiver);
-  finishShaping(context, images, receiver);
+  finishShaping(context, images, receiver, disk);
 }
 
 /** Goes on where shapeImages was interrupted, as often as it is needed. */
-export function finishShaping(context: Context, images: string, receiver: Receiver): void {
+export function finishShaping(context: Context, images: string, receiver: Receiver, disk: number): void {
   const { files, moving } = context.host;
   const { isTailed, ghosts } = receiver.shaping ?? { isTailed: false, ghosts: [] };
   const moved = ({ key }: ShapedGhost) => `${images}/${movedName(key)}`;
@@ -70,7 +90,7 @@ export function finishShaping(context: Context, images: string, receiver: Receiv
       if (isTailed) moving.store.shapeHeads(fd, toShape(ghost));
       else moving.store.cut(fd, BigInt(ghost.size));
     });
-  syncAll(context, images, there);
+  syncAll(context, images, there, disk);
   if (isTailed) for (const ghost of there) files.rename(moved(ghost), shaped(ghost));
   if (isTailed && ghosts.length > 0) files.syncFolder(`${images}/${arrivedFolder}`);
   if (isTailed) for (const { key } of ghosts) files.remove(`${images}/${movedTableName(key)}`);
@@ -79,11 +99,10 @@ export function finishShaping(context: Context, images: string, receiver: Receiv
   writeReceiver(files, images, receiver);
 }
 
-/** From so many files on, one syncfs(2) is faster than an fsync(2) for each. */
-function syncAll(context: Context, images: string, ghosts: readonly ShapedGhost[]): void {
-  const isWhole = ghosts.length >= wholeFrom;
-  for (const ghost of isWhole ? ghosts.slice(0, 1) : ghosts)
-    onContent(context, images, ghost, fd => context.host.moving.store.sync(fd, isWhole));
+function syncAll(context: Context, images: string, ghosts: readonly ShapedGhost[], disk: number): void {
+  const { store } = context.host.moving;
+  if (ghosts.length >= wholeFrom) store.sync(disk, true);
+  else for (const ghost of ghosts) onContent(context, images, ghost, fd => store.sync(fd, false));
 }
 
 /** @returns undefined where a copy is better, or nothing is left to be done */

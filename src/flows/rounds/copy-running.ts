@@ -26,7 +26,7 @@ export function isLarge({ stat }: Ghost): boolean {
   return stat.allocated >= worthBytes;
 }
 
-/** Those of the named FILES that are worth a copy. A dump leaves out one that is over the limit. */
+/** Those of the named FILES that are worth a copy. One over the limit is refused by the dump, or left out. */
 export function worthNamed(files: readonly Ghost[], policy: Policy): Ghost[] {
   return files.filter(file => isLarge(file) && !isOverLimit(file, policy));
 }

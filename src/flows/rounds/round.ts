@@ -126,7 +126,7 @@ function prepare(context: Context, request: DumpRequest, owned: string, works: r
   for (const one of copied) takeOver(context, images, earlier, one);
   const anew = copied.filter(({ base }) => !base);
   const forbidden = whyForbidden(ghostsOf(works), policy);
-  // A dump without the named files succeeds, too, so the ghosts get the room first.
+  // The ghosts get the room first: some dumps may lack named files, and none may lack a ghost.
   const whyNot = (some: readonly Work[]) =>
     forbidden ?? whyNoRoom(context, images, policy, ghostsOf(some), leastFree);
   for (const one of anew) {

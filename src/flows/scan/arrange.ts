@@ -11,18 +11,27 @@ export interface View {
   minAllocated?: bigint;
   /** Only ghosts that these keep. */
   keptBy?: readonly Ghost['keep'][];
+  /** Show only as many, the first in this order. */
+  top?: number;
 }
 
+/** The ghosts that a user sees, in order; those that the totals count; those that are not shown. */
+export interface Arranged {
+  shown: Ghost[];
+  counted: Ghost[];
+  others: Ghost[];
+}
+
+/** Totals say which container holds most, so `top` shortens only the list. */
 export function arrange(
   ghosts: readonly Ghost[],
-  { sort = 'allocated', minAllocated = 0n, keptBy }: View,
-): { shown: Ghost[]; others: Ghost[] } {
+  { sort = 'allocated', minAllocated = 0n, keptBy, top = ghosts.length }: View,
+): Arranged {
   const isWanted = ({ stat, keep }: Ghost) =>
     stat.allocated >= minAllocated && (keptBy === undefined || keptBy.includes(keep));
-  return {
-    shown: ghosts.filter(isWanted).sort(orders[sort]),
-    others: ghosts.filter(ghost => !isWanted(ghost)),
-  };
+  const counted = ghosts.filter(isWanted).sort(orders[sort]);
+  const others = [...counted.slice(top), ...ghosts.filter(ghost => !isWanted(ghost))];
+  return { shown: counted.slice(0, top), counted, others };
 }
 
 type Order = (a: Ghost, b: Ghost) => number;

@@ -20,12 +20,12 @@ export function scan(context: Context, selection: Selection, view: View = {}): S
   const found = searchGhosts(context, selectPids(host, selection));
   const { unseen } = found;
   assertNamedWereSeen(unseen, selection.pids ?? []);
-  const { shown, others } = arrange(found.ghosts.map(asCheckpointKeeps), view);
+  const { shown, counted, others } = arrange(found.ghosts.map(asCheckpointKeeps), view);
   const hidden = selection.pids || selection.tree !== undefined ? undefined : processes.hidesProcesses();
   return {
     ghosts: shown.map(ghost => ({ ...toRecord(ghost), keep: ghost.keep, why: ghost.why })),
     unseen: [...unseen.map(({ pid, what, why }) => ({ pid, what, why })), ...lookInside(processes, found)],
-    ...annotate(host, shown),
+    ...annotate(host, counted),
     ...(others.length === 0 ? {} : { filtered: totalOf(others) }),
     ...(hidden === undefined ? {} : { hidden }),
   };

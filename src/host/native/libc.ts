@@ -203,8 +203,8 @@ function failed(result: bigint, what: string): NodeJS.ErrnoException {
 let close: ((fd: number) => number) | undefined;
 
 /**
- * close(2) on a file that was written. A file server may say only here that it did not take a write, and Bun's
- * closeSync does not pass that on.
+ * close(2) on a file that was written. A file server may say only here that it did not take a write, and
+ * Bun's closeSync does not pass that on.
  * @throws an errno error; the descriptor is closed all the same
  */
 export function closeWritten(fd: number): void {

@@ -56,8 +56,8 @@ function requireKoffi(): Koffi {
 }
 
 /**
- * Opens the prebuilt part that lies beside the executable, and searches nowhere else. The JavaScript of koffi's
- * package would only search, and add functions that are deprecated.
+ * Opens the prebuilt part that lies beside the executable, and searches nowhere else. The JavaScript of
+ * koffi's package would only search, and add functions that are deprecated.
  */
 function openKoffi(): Koffi {
   const module = { exports: {} };

@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import type { FileStat } from '../../base/host/host.js';
 import { splitDev } from '../../base/units.js';
 import { boundFile, getDescriptor, readXattr } from '../native/libc.js';
-import { toFileStat } from '../native/stat.js';
+import { statCached } from '../native/stat.js';
 
 const partBytes = 4096;
 
@@ -58,8 +58,9 @@ export function boundAt(pid: number, fd: number): { path: Buffer; stat: FileStat
     const file = boundFile(socket);
     if (file === undefined) return undefined;
     try {
-      const path = fs.readlinkSync(`/proc/self/fd/${file}`, { encoding: 'buffer' });
-      return { path, stat: toFileStat(fs.fstatSync(file, { bigint: true })) };
+      // The socket may be on any mount, whose server may be dead or frozen.
+      const own = `/proc/self/fd/${file}`;
+      return { path: fs.readlinkSync(own, { encoding: 'buffer' }), stat: statCached(own) };
     } finally {
       fs.closeSync(file);
     }

@@ -56,6 +56,16 @@ describe('ProcessDeadline', () => {
     ]);
   });
 
+  it('when nobody reads stderr and its pipe is full, the process still ends', t => {
+    const pipe = `${temporaryFolder(t)}/pipe`;
+    const fill =
+      'mkfifo "$0"; exec 9<>"$0"; dd if=/dev/zero bs=65536 count=1 >&9 2>/dev/null; exec "$@" 2>&9';
+    // Node may have made it one that never waits. Source: asm-generic/fcntl.h, F_SETFL
+    const waits = `import koffi from 'koffi'; koffi.load(null).func('int fcntl(int, int, int)')(2, 4, 0);`;
+    const words = ['-c', fill, pipe, process.execPath, ...program(600, `${waits} ${block(60_000)}`)];
+    assert.equal(spawnSync('sh', words, { timeout: 20_000, killSignal: 'SIGKILL' }).status, 7);
+  });
+
   it('when a call waits for a server that has stopped, the process still ends', async t => {
     const server = await fuseServer(t);
     if (!server) return;

@@ -1,7 +1,7 @@
 /**
- * If `ghostkeep dump --freeze` is killed, what it has frozen must not stay frozen. So it keeps a record, beside
- * those of `ghostkeep checkpoint`, for as long as something is frozen. The next command that finds a record
- * whose owner has ended lets the processes go on.
+ * If `ghostkeep dump --freeze` is killed, what it has frozen must not stay frozen. So it keeps a record,
+ * beside those of `ghostkeep checkpoint`, for as long as something is frozen. The next command that finds a
+ * record whose owner has ended lets the processes go on.
  */
 import { bounds } from '../../../base/bounds.js';
 import { parseDocument } from '../../../base/documents/document.js';

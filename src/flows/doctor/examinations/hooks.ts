@@ -75,7 +75,9 @@ function namesIn({ host }: StageContext, folder: string): string[] {
   }
 }
 
-/** runc and crun read no hooks.d: they run the hooks in a bundle's config.json. `features` lists the stages. */
+/**
+ * runc and crun read no hooks.d: they run the hooks in a bundle's config.json. `features` lists the stages.
+ */
 async function inRuntimes(context: StageContext): Promise<Finding[]> {
   const able: string[] = [];
   const findings: Finding[] = [];

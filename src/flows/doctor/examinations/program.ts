@@ -43,7 +43,10 @@ export const examineProgram: Examine = async context => {
 const notAsInstalled = ({ tool }: StageContext, files: readonly string[]) =>
   `${tool}: not as they were installed: ${showSome(files)}`;
 
-/** rpm keeps the checksums itself. Source: rpm(8), --verify: a 5 or `missing`, then `c` for a file of settings. */
+/**
+ * rpm keeps the checksums itself. Source: rpm(8), --verify: a 5 or `missing`, then `c` for a file of
+ * settings.
+ */
 async function wrongForRpm(context: StageContext): Promise<string[]> {
   const rpm = homeOf(context) === packageHome ? findProgram(context, 'rpm') : undefined;
   if (rpm === undefined) return [];

@@ -17,8 +17,8 @@ export interface Examined {
 }
 
 /**
- * Looks at one part of the host. It changes nothing unless `clean` asks for it. It may throw or wait for ever: it runs
- * in a process of its own, with a deadline.
+ * Looks at one part of the host. It changes nothing unless `clean` asks for it. It may throw or wait for
+ * ever: it runs in a process of its own, with a deadline.
  */
 export type Examine = (context: StageContext, request: DoctorRequest) => Examined | Promise<Examined>;
 

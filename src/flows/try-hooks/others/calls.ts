@@ -25,7 +25,9 @@ export interface Call {
   state: Record<string, unknown>;
 }
 
-/** The calls in the order of a container's life. Later ones need nothing of the earlier ones but their order. */
+/**
+ * The calls in the order of a container's life. Later ones need nothing of the earlier ones but their order.
+ */
 export function callsOf({ id, pid, bundle, mark }: Scene, stages: readonly PlayedStage[]): Call[] {
   const version = '1.2.0';
   const creating = { ociVersion: version, id, status: 'creating', pid, bundle, annotations: {} };

@@ -59,6 +59,25 @@ describe('showScan', () => {
     assert.deepEqual(shown(1), ['0 ghosts, 0 B allocated', '']);
   });
 
+  it('when there are more containers than are asked for, the others are counted', () => {
+    const containers = ['a', 'b', 'c'].map(id => ({ id, ghosts: 1, allocated: 4096 }));
+    const lines = showScan({ ghosts: [], unseen: [], containers }, { mostContainers: 2 }).split('\n');
+    assert.deepEqual(lines.slice(2, 5), [
+      '    4 KiB       1  a',
+      '    4 KiB       1  b',
+      'and 1 container more; --json has all',
+    ]);
+  });
+
+  it('when there is no gate, that is said only where something waits for it', () => {
+    const says = (keep: 'ghostkeep' | 'criu', hasGate: boolean) =>
+      /no gate/.test(showScan({ ghosts: [ghost(1, keep, 'x')], unseen: [] }, { hasGate }));
+    assert.deepEqual(
+      [says('ghostkeep', false), says('ghostkeep', true), says('criu', false)],
+      [true, false, false],
+    );
+  });
+
   it('when there is no ghost, there is no table, and processes that have ended are not listed', () => {
     const ended = { pid: 100, what: 'process', why: 'it ended while it was looked at' };
     const refused = { pid: 101, what: 'map_files 1-2', why: 'EIO' };

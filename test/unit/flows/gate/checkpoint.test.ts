@@ -119,9 +119,9 @@ const nothingLeft = (played: Stage) => {
   assert.equal(played.processes.pins.size, 0);
 };
 
-/** Makes a base of the first ghost, and a record that leads there. @returns its path */
-function putBase({ context, files, processes }: Stage, folder: string): string {
-  const pin = processes.pin(100, 'fd/3');
+/** Makes a base of a file, and a record that leads there. @returns its path */
+function putBase({ context, files, processes }: Stage, folder: string, link = 'fd/3'): string {
+  const pin = processes.pin(100, link);
   const base = `${folder}/${baseName(processes.statPin(pin))}`;
   processes.unpin(pin);
   files.put(base, 'torn');
@@ -249,8 +249,12 @@ describe('ghostkeep checkpoint', () => {
     ]);
     processes.add(100, { mounts: [fakeMount(30), shm(40)], fds: Object.fromEntries(files) });
     engine.xattrs = () => ({ 'user.large': Buffer.alloc(60_000) });
+    played.files.put(`${images}/ghostkeep-manifest.json`, JSON.stringify(aManifest()));
+    played.files.put(`${images}/ghostkeep-linked-1.img`, 'earlier');
     await assert.rejects(played.go(), ghostkeepError('SHM_NOT_KEPT', 'the manifest has no room for its'));
     assert.deepEqual(played.configs, []);
+    for (const name of ['ghostkeep-manifest.json', 'ghostkeep-linked-1.img'])
+      assert.ok(played.files.exists(`${images}/${name}`), `${name} of an earlier checkpoint is gone`);
     played.files.put(configPath, '{"allowMissing": true}');
     const manifest = await played.go();
     const kept = manifest?.ghosts.length ?? 0;
@@ -555,6 +559,37 @@ describe('ghostkeep checkpoint', () => {
       ['/bases'],
     );
   });
+
+  for (const fits of [true, false])
+    it(`when a named file that may be lacking has a base, the ghosts need their own room: ${fits}`, async () => {
+      const played = stage();
+      const { files, processes, configs, allocated } = played;
+      const shm = (id: number) =>
+        fakeMount(id, { dev: 47n, filesystem: 'tmpfs', mountPoint: Buffer.from('/dev/shm') });
+      processes.add(processes.self(), { namespace: 'mnt:[1]', parent: 1, mounts: [shm(9)] });
+      processes.add(100, {
+        mounts: [fakeMount(30), shm(40)],
+        fds: {
+          3: opened(fakeFile({ ino: 1n }), '/data/1 (deleted)'),
+          5: opened(fakeFile({ dev: 47n, nlink: 1 }), '/dev/shm/held', { mount: 40 }),
+        },
+      });
+      files.put(configPath, '{"allowMissing": true}');
+      const base = putBase(played, '/bases', 'fd/5');
+      files.free = resolvePolicy().reserve + allocated - (fits ? 0n : 1n);
+      if (fits) {
+        const manifest = await played.go();
+        assert.deepEqual(
+          manifest?.ghosts.map(one => one.class),
+          ['unlinked', 'named'],
+        );
+        assert.deepEqual(played.engine.overTogether, [false, true]);
+        return;
+      }
+      await assert.rejects(played.go(), ghostkeepError('NO_SPACE', 'cannot checkpoint'));
+      assert.deepEqual(configs, []);
+      assert.ok(files.exists(base));
+    });
 
   it('when the container ends before its ghosts are copied, a clean-up leaves the base that waits there', async () => {
     const played = stage({ beforeFreeze: () => void removeBases(played.context, images) });

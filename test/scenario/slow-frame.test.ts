@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import { describe, it } from 'node:test';
-import { linuxHost } from '../../../src/host/linux.js';
-import { temporaryFolder } from '../../scenario/ghostkeep.js';
-import { frame } from '../move-stream.js';
+import { linuxHost } from '../../src/host/linux.js';
+import { frame } from '../unit/move-stream.js';
+import { temporaryFolder } from './ghostkeep.js';
 
 describe('a frame whose length was changed on the way', () => {
   it('is given up although signs of life go on to come', t => {
