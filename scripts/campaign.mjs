@@ -63,13 +63,13 @@ const attacks = {
     atMostSeconds: 1800,
   },
   moves: {
-    what: 'rounds to another host over a connection that is cut, or that changes bytes',
+    what: 'rounds to another host over a connection that is cut, or that changes bytes, or whose sender is killed',
     run: seed => [
-      ...['env', `GHOSTKEEP_SEED=${seed}`, 'GHOSTKEEP_CUTS=1000'],
+      ...['env', `GHOSTKEEP_SEED=${seed}`, 'GHOSTKEEP_CUTS=1000', 'GHOSTKEEP_SECONDS=5000'],
       ...[process.execPath, '--import', 'tsx', '--test', 'test/scenario/move-over-a-bad-wire.test.ts'],
     ],
     counts: /# (\d+) moves/,
-    atMostSeconds: 2400,
+    atMostSeconds: 5400,
   },
   strangers: {
     what: 'packed directories whose manifests were changed at random',
@@ -150,9 +150,10 @@ const attacks = {
   },
   'move-kill': {
     what: 'SIGKILL of a receiver at any moment, then rounds, dump and seal to the end',
-    run: seed => inTest('test/scenario/receive-killed.test.ts', seed, 'GHOSTKEEP_KILLS=150'),
+    run: seed =>
+      inTest('test/scenario/receive-killed.test.ts', seed, 'GHOSTKEEP_KILLS=1000', 'GHOSTKEEP_SECONDS=5000'),
     counts: /# (\d+) kills/,
-    atMostSeconds: 1800,
+    atMostSeconds: 5400,
   },
   kill: {
     what: 'SIGKILL of dump and restore at any moment',

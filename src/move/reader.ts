@@ -20,6 +20,8 @@ import {
 const most = 50_000;
 const keyPattern = /^[0-9a-f]{1,16}(-[0-9a-f]{1,16}){2}$/;
 const longestKey = 50;
+/** Bytes of all frames of a list. 50,000 ghosts at a seal take less than 20 MB. */
+const longestList = 32 << 20;
 /** Bytes of a message that has no list. */
 const shortMessage = 4000;
 
@@ -41,7 +43,15 @@ export interface Operations {
   file(file: { name: string; size: bigint; mode: number }): void;
   fileData(offset: bigint, bytes: Buffer): void;
   fileEnd(digest: Buffer): void;
-  seal(ghosts: readonly MoveSealGhost[], dump?: string): Promise<void> | void;
+  seal(sealing: Sealing): Promise<void> | void;
+}
+
+/** All frames `seal` of a list together. */
+export interface Sealing {
+  ghosts: readonly MoveSealGhost[];
+  /** Keys of ghosts that were committed, and that the checkpoint does not need. */
+  gone: readonly string[];
+  dump?: string | undefined;
 }
 
 interface OpenFile {
@@ -59,7 +69,9 @@ export class Reader {
   readonly #files = new Set<string>();
   #committing: string[] = [];
   #sealing: MoveSealGhost[] = [];
-  #isSplit = false;
+  #gone: string[] = [];
+  /** The frames of this type and length so far are a part of a list. */
+  #split: { name: FrameName; bytes: number } | undefined;
   #isSealed = false;
   /** A dump was committed, and nothing was sent of a ghost since: the other files may follow. */
   #isCommitted = false;
@@ -68,7 +80,7 @@ export class Reader {
 
   /** False inside a ghost, a file or a list: then the sender has hung up too early. */
   get isAtRest(): boolean {
-    return this.#purpose !== undefined && !this.#ghost && !this.#file && !this.#isSplit;
+    return this.#purpose !== undefined && !this.#ghost && !this.#file && !this.#split;
   }
 
   /** @throws MOVE_STREAM, and what the operation throws. After that the reader is of no use. */
@@ -90,7 +102,7 @@ export class Reader {
     if ((name === 'hello') !== (this.#purpose === undefined)) throw unexpected('here: `hello` begins');
     if (this.#isSealed) throw unexpected('after `seal`');
     if (!this.#isOfPurpose(purpose)) throw unexpected(`with purpose ${this.#purpose}`);
-    if (this.#isSplit && name !== 'commit' && name !== 'seal') throw unexpected('inside a list');
+    if (this.#split && name !== this.#split.name) throw unexpected('inside a list');
   }
 
   /**
@@ -154,10 +166,13 @@ export class Reader {
 
   commit(payload: Buffer): void {
     if (this.#ghost) throw streamError('a commit came inside a ghost');
+    // It would remove ghosts of the dump, which may be the only copies.
+    if (this.#purpose === 'dump' && this.#isCommitted)
+      throw streamError('a commit came after that of the dump, without a ghost between them');
     const { keys, more, round = false, dump } = decodeMessage<MoveCommit>('MoveCommit', payload, 'commit');
     const all = this.#committing;
     for (const key of keys) all.push(key);
-    this.#isSplit = more ?? false;
+    this.#goOn('commit', payload, more);
     if (all.length > most) throw streamError(`more than ${most} ghosts are not accepted`);
     if (more) return;
     this.#committing = [];
@@ -200,11 +215,12 @@ export class Reader {
 
   seal(payload: Buffer): Promise<void> | void {
     if (this.#file) throw streamError('a seal came inside a file');
-    const { ghosts, more, dump } = decodeMessage<MoveSeal>('MoveSeal', payload, 'seal');
+    const { ghosts, gone = [], more, dump } = decodeMessage<MoveSeal>('MoveSeal', payload, 'seal');
     const all = this.#sealing;
     for (const ghost of ghosts) all.push(ghost);
-    this.#isSplit = more ?? false;
-    if (all.length > most) throw streamError(`more than ${most} ghosts are not accepted`);
+    for (const key of gone) this.#gone.push(key);
+    this.#goOn('seal', payload, more);
+    if (all.length + this.#gone.length > most) throw streamError(`more than ${most} ghosts are not accepted`);
     if (more) return;
     for (const field of ['key', 'image'] as const)
       if (new Set(all.map(ghost => ghost[field])).size < all.length)
@@ -212,7 +228,15 @@ export class Reader {
     const sent = all.find(({ image }) => this.#files.has(image));
     if (sent) throw streamError(`${sent.image} was sent as a file`);
     this.#isSealed = true;
-    return this.operations.seal(all, dump);
+    return this.operations.seal({ ghosts: all, gone: this.#gone, dump });
+  }
+
+  /** A list that goes on without an end would fill the memory. */
+  #goOn(name: FrameName, { length }: Buffer, more = false): void {
+    const bytes = (this.#split?.bytes ?? 0) + length;
+    if (bytes > longestList)
+      throw streamError(`a list ${name} of more than ${longestList} bytes is too long`);
+    this.#split = more ? { name, bytes } : undefined;
   }
 
   alive(): void {}

@@ -36,6 +36,8 @@ for (const [way, from, to] of [
     const end = Math.min(bytes.length, at + fault.length);
     const [before, hit, after] = [bytes.subarray(0, at), bytes.subarray(at, end), bytes.subarray(end)];
     if (fault.kind === 'cut') return cut(to, before);
+    // The sender has started us. Everything that it had written arrives.
+    if (fault.kind === 'kill') process.kill(process.ppid, 'SIGKILL');
     if (fault.kind === 'delay') return delay(from, to, bytes, fault.length);
     if (fault.kind === 'reorder' && held === undefined) held = hit;
     pass(

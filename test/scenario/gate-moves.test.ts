@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import { describe, it, type TestContext } from 'node:test';
 import { readManifest } from '../../src/image/manifest.js';
-import { endOfCriu, Gate } from './gate.js';
+import { endOfCriu, gateWith } from './gate.js';
 import {
   command,
   filesIn,
@@ -18,23 +18,6 @@ import {
 import { bytesOf, me } from './rounds.js';
 
 const content = randomBytes(9 << 20);
-
-/** The helper sees CONFIG as /etc/ghostkeep/config.json, and nobody else does. */
-function gateWith(t: TestContext, folder: string, images: string, config: object): Gate {
-  for (const name of ['etc/ghostkeep', 'work']) fs.mkdirSync(`${folder}/${name}`, { recursive: true });
-  fs.writeFileSync(`${folder}/etc/ghostkeep/config.json`, JSON.stringify(config));
-  const over = `lowerdir=/etc,upperdir=${folder}/etc,workdir=${folder}/work`;
-  const inside = `mount -t overlay -o ${over} etc /etc && exec "$@"`;
-  return new Gate(t, 'dump', images, [
-    '/usr/bin/unshare',
-    '--mount',
-    '/bin/sh',
-    '-c',
-    inside,
-    'sh',
-    ...command,
-  ]);
-}
 
 function setUp(t: TestContext) {
   const folder = temporaryFolder(t, '/dev/shm');
@@ -78,6 +61,29 @@ describe('a checkpoint with moveTo in config.json', () => {
       fs.readFileSync(`${images}/ghostkeep.log`, 'utf8'),
       /will not be able to restore the checkpoint/,
     );
+  });
+
+  it('seals without a ghost that CRIU did not need, and says so to the other side', async t => {
+    if (!needs(t, isRoot, 'tables of receivers lie in /run')) return;
+    const { folder, images, there, moveTo, fd } = setUp(t);
+    const { ino } = fs.fstatSync(ghostFile(t, folder, 'closed meanwhile', Buffer.alloc(1 << 20, 7)));
+    const gate = gateWith(t, folder, images, { moveTo });
+    assert.match((await gate.answer())[0] ?? '', /^ready/);
+    const keys = (await gate.ask(`checkpoint ${me}`)).slice(0, -1);
+    const needed = keys.filter(key => !key.endsWith(`:${ino.toString(16)}]`));
+    assert.equal(needed.length, keys.length - 1);
+    endOfCriu(images, ...needed.map(key => key.slice('external '.length)));
+    assert.deepEqual(await gate.ask('finish 0'), ['done']);
+    assert.equal(await gate.end(), 0);
+    assert.equal(ghostkeep(['verify', there]).status, 0);
+    const { ghosts, moved } = readManifest(flows().host.files, images);
+    assert.deepEqual([moved?.complete, moved?.gone?.length], [true, 1]);
+    const names = readManifest(flows().host.files, there).ghosts.map(ghost => ghost.ino);
+    assert.deepEqual(
+      names,
+      ghosts.map(ghost => ghost.ino),
+    );
+    assert.ok(names.includes(fs.fstatSync(fd).ino) && !names.includes(ino));
   });
 
   it('fails before CRIU goes on if nobody receives, and nothing is left', async t => {

@@ -92,6 +92,23 @@ export class Gate {
   }
 }
 
+/** The helper sees CONFIG as /etc/ghostkeep/config.json, and nobody else does. */
+export function gateWith(t: TestContext, folder: string, images: string, config: object): Gate {
+  for (const name of ['etc/ghostkeep', 'work']) fs.mkdirSync(`${folder}/${name}`, { recursive: true });
+  fs.writeFileSync(`${folder}/etc/ghostkeep/config.json`, JSON.stringify(config));
+  const over = `lowerdir=/etc,upperdir=${folder}/etc,workdir=${folder}/work`;
+  const inside = `mount -t overlay -o ${over} etc /etc && exec "$@"`;
+  return new Gate(t, 'dump', images, [
+    '/usr/bin/unshare',
+    '--mount',
+    '/bin/sh',
+    '-c',
+    inside,
+    'sh',
+    ...command,
+  ]);
+}
+
 /** Writes CRIU's files, the inventory last; no two inventories are equal. */
 export function endOfCriu(images: string, ...keys: string[]): void {
   const entries = keys.map((name, index) => regFile({ id: index + 1, name, ext: true }));

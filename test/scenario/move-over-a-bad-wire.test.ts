@@ -13,8 +13,9 @@ import { bytesOf, me } from './rounds.js';
 
 const proxy = fileURLToPath(new URL('bad-wire.mjs', import.meta.url));
 const size = 6 << 20;
-const kinds = ['cut', 'flip', 'drop', 'repeat', 'reorder', 'delay'] as const;
-const cuts = Number(process.env['GHOSTKEEP_CUTS'] ?? 12);
+const kinds = ['cut', 'flip', 'drop', 'repeat', 'reorder', 'delay', 'kill'] as const;
+const cuts = Number(process.env['GHOSTKEEP_CUTS'] ?? 14);
+const mostMs = 1000 * Number(process.env['GHOSTKEEP_SECONDS'] ?? 600);
 
 interface Fault {
   way: 'there' | 'back';
@@ -54,7 +55,8 @@ describe('a move over a bad connection', () => {
     const { fd, images, via, wire } = setUp(t);
     const next = randomFrom(seed);
     const ends: string[] = [];
-    for (let round = 0; round < cuts; round += 1) {
+    const until = Date.now() + mostMs;
+    for (let round = 0; round < cuts && Date.now() < until; round += 1) {
       fs.writeSync(fd, randomBytes(100_000), 0, 100_000, next(size - 100_000));
       const fault = {
         way: next(4) === 0 ? ('back' as const) : ('there' as const),
@@ -66,13 +68,23 @@ describe('a move over a bad connection', () => {
       wire([fault]);
       const { status, stderr } = preDumpVia(via);
       const what = `seed ${seed}, round ${round}, ${JSON.stringify(fault)}: ${stderr}`;
-      ends.push(status === 0 ? 'sent' : 'failed');
+      ends.push(status === 0 ? 'sent' : status === null ? 'killed' : 'failed');
       if (status === 0) assert.ok(arrived(images).equals(bytesOf(fd)), what);
+      else if (status === null) assert.equal(fault.kind, 'kill', what);
       // A fault in the first bytes: there was no connection yet, and nothing is tried again.
-      else assert.match(stderr, /^ghostkeep: cannot reach .*\[MOVE_(LOST|REFUSED)\]$/m, what);
+      else {
+        assert.match(stderr, /^ghostkeep: .*\[MOVE_(LOST|REFUSED)\]$/m, what);
+        assert.ok(fault.at < 200, what);
+      }
     }
     assert.ok(ends.includes('sent'), ends.join(' '));
-    console.log(`# ${cuts} moves`);
+    wire([]);
+    const { status, stderr } = preDumpVia(via);
+    assert.equal(status, 0, `seed ${seed}, after all: ${stderr}`);
+    assert.ok(arrived(images).equals(bytesOf(fd)), `seed ${seed}, after all`);
+    console.log(
+      `# ${ends.length} moves, ${ends.filter(end => end === 'killed').length} of them by a sender that was killed`,
+    );
   });
 
   it('sends less than 1.1 times the content in all if it is cut once at half', t => {

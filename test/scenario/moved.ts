@@ -2,6 +2,7 @@
 import fs from 'node:fs';
 import type { TestContext } from 'node:test';
 import type { Manifest } from '../../src/base/documents/generated/manifest.js';
+import { parseDev } from '../../src/base/units.js';
 import { contentDigest } from '../unit/content-digest.js';
 import { payloads, Stream } from '../unit/move-stream.js';
 import { ghostFile, ghostkeep, temporaryFolder } from './ghostkeep.js';
@@ -19,6 +20,15 @@ export interface Source {
   manifest: Buffer;
 }
 
+/** The manifest with other ghosts. */
+export function manifestWith(
+  { manifest }: Source,
+  change: (ghosts: Manifest['ghosts']) => Manifest['ghosts'],
+): Buffer {
+  const document = JSON.parse(manifest.toString('utf8')) as Manifest;
+  return Buffer.from(JSON.stringify({ ...document, ghosts: change(document.ghosts) }));
+}
+
 /** Dump files with these contents, without CRIU. */
 export function sourceOf(t: TestContext, contents: readonly Buffer[]): Source {
   const folder = temporaryFolder(t);
@@ -32,7 +42,7 @@ export function sourceOf(t: TestContext, contents: readonly Buffer[]): Source {
   const ghosts = manifest.ghosts.map(ghost => {
     const image = fs.readFileSync(`${images}/${ghost.image}`);
     return {
-      key: `${ghost.dev.replace(':', '')}-${Number(ghost.ino).toString(16)}-0`,
+      key: `${parseDev(ghost.dev).toString(16)}-${Number(ghost.ino).toString(16)}-0`,
       image: ghost.image,
       header: image.subarray(0, 12 + image.readUInt32LE(8)).toString('base64'),
       content: sizes.get(Number(ghost.size)) as Buffer,
@@ -49,11 +59,16 @@ export function dumpStream(ghosts: readonly Moved[]): Stream {
   return stream;
 }
 
-/** The stream of `send-images`. */
-export function imagesStream(ghosts: readonly Moved[], files: Readonly<Record<string, Buffer>>): Stream {
+/** The stream of `send-images`. @param gone keys of ghosts that were committed and are not needed */
+export function imagesStream(
+  ghosts: readonly Moved[],
+  files: Readonly<Record<string, Buffer>>,
+  gone: readonly string[] = [],
+): Stream {
   const stream = new Stream().hello('images');
   for (const [name, content] of Object.entries(files)) addFile(stream, name, content);
-  stream.add('seal', payloads.seal(ghosts.map(({ key, image, header }) => ({ key, image, header }))));
+  const named = ghosts.map(({ key, image, header }) => ({ key, image, header }));
+  stream.add('seal', payloads.seal(named, gone.length > 0 ? { gone } : {}));
   return stream;
 }
 

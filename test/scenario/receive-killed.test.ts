@@ -10,7 +10,9 @@ import { command, ghostkeep, temporaryFolder } from './ghostkeep.js';
 import { imagesStream, type Moved, type Source, sourceOf } from './moved.js';
 import { Receiver } from './receiver.js';
 
-const kills = Number(process.env['GHOSTKEEP_KILLS'] ?? 6);
+const most = Number(process.env['GHOSTKEEP_KILLS'] ?? 6);
+const mostMs = 1000 * Number(process.env['GHOSTKEEP_SECONDS'] ?? 600);
+let kills = 0;
 const manifestName = 'ghostkeep-manifest.json';
 const block = 16384;
 
@@ -45,6 +47,7 @@ async function killed(
   await sleep(random(longestMs / 2));
   receiver.child.kill('SIGKILL');
   await receiver.ended;
+  kills += 1;
   return receiver;
 }
 
@@ -97,8 +100,8 @@ describe('a receiver that is killed', () => {
       ]);
     const dense = Buffer.alloc(100 * block + 7, 1);
     const source = sourceOf(t, [content(1500, 5), dense, content(40, 0), Buffer.from('small')]);
-    let done = 0;
-    for (; done * 3 < kills; done += 1) await rounds(t, source, random);
-    console.log(`# ${done * 3} kills from seed ${seed}`);
+    const until = Date.now() + mostMs;
+    while (kills < most && Date.now() < until) await rounds(t, source, random);
+    console.log(`# ${kills} kills from seed ${seed}`);
   });
 });

@@ -119,7 +119,13 @@ describe('ghosts that are moved to another host', () => {
     const otherTime = Buffer.from(manifest.toString('utf8').replace(/"mtime": "[0-9]+/, '"mtime": "1'));
     assert.match(
       receive(images, imagesStream(ghosts, { [manifestName]: otherTime })).stderr,
-      /mtime differ.*\[IMAGE_MISMATCH\]/,
+      /mtime differ.*\[BAD_INPUT\]/,
+    );
+    const ofCriu = Buffer.from(manifest.toString('utf8').replace(/"criu": false/, '"criu": true'));
+    assert.match(
+      receive(images, imagesStream(ghosts, { [manifestName]: ofCriu })).stderr,
+      /files\.img.*\[IMAGE_MISSING\]/,
+      'this one is seen when the images are made',
     );
     const image = (ghosts[0] as Moved).image;
     const instead = new Stream().hello('images');

@@ -114,7 +114,7 @@ describe('a receiver that seals', () => {
     assert.equal((await send(dumpStream(source.ghosts))).error, undefined);
     const ghosts = source.ghosts.map(ghost => ({ ...ghost, header: longer(ghost.header) }));
     const { error } = await send(imagesStream(ghosts, { 'ghostkeep-manifest.json': source.manifest }));
-    assert.match(String(error), /its head has \d+ bytes, and at most 8192 are read/);
+    assert.match(String(error), /its head is none that ghostkeep writes/);
     assert.equal((await send(files)).error, undefined);
     await assertSealed(images, source, scratch);
   });

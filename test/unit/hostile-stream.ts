@@ -91,7 +91,10 @@ function good(random: Random): Sent[] {
     }
     sent.push([
       'seal',
-      payloads.seal([{ key: key(0), image: 'ghost-file-1.img', header: 'AAAA' }].slice(random(2))),
+      payloads.seal([{ key: key(0), image: 'ghost-file-1.img', header: 'AAAA' }].slice(random(2)), {
+        ...(random(4) ? {} : { gone: [key(random(4))] }),
+        ...(random(8) ? {} : { more: true }),
+      }),
     ]);
   }
   return sent.map(([name, payload]) => [types[name], payload]);

@@ -79,7 +79,7 @@ export const payloads = {
   commit: (keys: readonly string[], more?: true) => json({ keys, ...(more ? { more } : {}) }),
   file: (name: string, size: number, mode = 0o644) => json({ name, size, mode }),
   fileData: (offset: bigint, bytes: Uint8Array) => Buffer.concat([numbers(offset), bytes]),
-  seal: (ghosts: readonly object[], more?: true) => json({ ghosts, ...(more ? { more } : {}) }),
+  seal: (ghosts: readonly object[], others: object = {}) => json({ ghosts, ...others }),
 };
 
 /** The stream of one connection. */

@@ -86,23 +86,34 @@ void read_ahead_begin(struct read_ahead *ahead, uint64_t from, uint64_t end)
 		ahead->helpers_count++;
 }
 
+/* While the oldest window is not read yet, the sender reads another one: otherwise it would only wait. */
 const struct window *read_ahead_next(struct read_ahead *ahead)
 {
-	struct window *window;
+	struct window *oldest = NULL;
 
 	pthread_mutex_lock(&ahead->lock);
-	if (ahead->taken > ahead->sent) {
-		window = window_at(ahead, ahead->sent);
-		while (!window->is_read)
+	for (;;) {
+		struct window *window;
+
+		oldest = window_at(ahead, ahead->sent);
+		if (ahead->taken > ahead->sent && oldest->is_read)
+			break;
+		window = take(ahead);
+		if (!window && ahead->taken == ahead->sent) {
+			oldest = NULL;
+			break;
+		}
+		if (!window) {
 			pthread_cond_wait(&ahead->changed, &ahead->lock);
+			continue;
+		}
 		pthread_mutex_unlock(&ahead->lock);
-		return window;
-	}
-	window = take(ahead);
-	pthread_mutex_unlock(&ahead->lock);
-	if (window)
 		read_window(ahead->fd, window);
-	return window;
+		pthread_mutex_lock(&ahead->lock);
+		window->is_read = true;
+	}
+	pthread_mutex_unlock(&ahead->lock);
+	return oldest;
 }
 
 void read_ahead_done(struct read_ahead *ahead)

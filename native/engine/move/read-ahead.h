@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reads and digests a ghost ahead of the thread that sends it. Other threads help, and the sender waits for
- * none of them that has not begun: on a busy machine it would wait for a processor with each window.
+ * Reads and digests a ghost ahead of the thread that sends it. Other threads help. The sender waits for none
+ * of them that has not begun, because on a busy machine it would wait for a processor with each window. While
+ * one has begun and is not done, the sender reads a later window itself.
  */
 #ifndef GK_READ_AHEAD_H
 #define GK_READ_AHEAD_H

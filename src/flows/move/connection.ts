@@ -106,7 +106,12 @@ export class Connection {
     });
   }
 
-  async seal(ghosts: readonly object[], dump: string | undefined): Promise<void> {
+  /** @param gone keys of ghosts that were committed, and that the checkpoint does not need */
+  async seal(ghosts: readonly object[], gone: readonly string[], dump: string | undefined): Promise<void> {
+    await this.#explained(async sending => {
+      for (const { part } of gone.length > 0 ? inParts(gone) : [])
+        await sending.say(this.sender, frame.seal, encode({ ghosts: [], gone: part, more: true }), 0);
+    });
     await this.#ask(frame.seal, 'ghosts', ghosts, frame.sealed, dump === undefined ? {} : { dump });
   }
 

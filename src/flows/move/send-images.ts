@@ -58,7 +58,7 @@ export async function sendOwned(
       sent = await sendFiles(context, connection, images);
       await sendManifest(context, connection, images, manifest);
       mayBeSealed = true;
-      await connection.seal(ghostsOf(manifest), manifest.moved?.dump);
+      await connection.seal(ghostsOf(manifest), manifest.moved?.gone ?? [], manifest.moved?.dump);
     });
     await mover.end();
   } catch (error) {

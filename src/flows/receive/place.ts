@@ -7,7 +7,6 @@ import { arrivedFolder, folder, manifestName, placingName } from '../../image/la
 import { isOwnFolder } from '../../image/own-folder.js';
 import type { Context } from '../context.js';
 import { asOwner } from '../directory/owner.js';
-import { areOneFile } from './one-file.js';
 
 /** From now on nothing is refused: only names are left to be given. */
 export function beginPlacing({ host: { files } }: Context, images: string): void {
@@ -33,6 +32,17 @@ export async function finishPlacing(context: Context, images: string): Promise<v
   await asOwner(context, images, owned => {
     if (isOwnFolder(context, owned)) place(context, owned);
   });
+}
+
+/**
+ * After a power cut, a file that was renamed into another folder may have the earlier name and the new one.
+ * This was seen on btrfs if the folder with the new name was fsynced, and the other folder was not.
+ * @returns true if both names exist and are of one file
+ */
+export function areOneFile({ host: { files } }: Context, name: string, other: string): boolean {
+  if (!files.exists(name) || !files.exists(other)) return false;
+  const [one, two] = [files.statPath(name), files.statPath(other)];
+  return one.dev === two.dev && one.ino === two.ino;
 }
 
 function give(context: Context, images: string, name: string): void {

@@ -4,8 +4,8 @@ import { errnoOf, GhostkeepError, translate } from '../../base/errors.js';
 import type { Link } from '../../base/host/host.js';
 import { arrivedFolder } from '../../image/layout.js';
 import { streamError } from '../../move/frames.js';
-import type { MoveCommitted, MoveHello, MoveSealGhost, MoveWelcome } from '../../move/messages.js';
-import { type Operations, Reader } from '../../move/reader.js';
+import type { MoveCommitted, MoveHello, MoveWelcome } from '../../move/messages.js';
+import { type Operations, Reader, type Sealing } from '../../move/reader.js';
 import type { Context } from '../context.js';
 import { becomeOwner, type Owned } from '../directory/owner.js';
 import { Arrivals } from './arrivals.js';
@@ -179,11 +179,12 @@ class Receiving implements Operations {
     this.#open().arrivals.end(digest);
   }
 
-  async seal(sealed: readonly MoveSealGhost[], dump?: string): Promise<void> {
+  async seal(sealing: Sealing): Promise<void> {
     const { ghosts, arrivals, images, receiver } = this.#open();
-    if (receiver.dump !== undefined && receiver.dump !== dump) throw anotherDump(this.context, images);
+    if (receiver.dump !== undefined && receiver.dump !== sealing.dump)
+      throw anotherDump(this.context, images);
     arrivals.flush();
-    const count = await sealMoved(this.context, images, ghosts, { sealed, receiver });
+    const count = await sealMoved(this.context, images, ghosts, receiver, sealing);
     this.#result = { ghosts: count, sealed: true };
     this.peer.say('sealed', {});
   }

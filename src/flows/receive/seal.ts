@@ -1,16 +1,18 @@
 /** Makes a checkpoint of what has arrived: ghost images, a manifest that describes them, a check of all. */
-import type { Manifest, ManifestGhost } from '../../base/documents/generated/manifest.js';
+import type { ManifestGhost } from '../../base/documents/generated/manifest.js';
 import type { Receiver } from '../../base/documents/generated/receiver.js';
 import { GhostkeepError } from '../../base/errors.js';
 import { bytesFromBase64 } from '../../base/text/base64.js';
-import { countFromJson, countToJson } from '../../base/units.js';
-import { decodeGhostHead, headBytes, isChunked } from '../../criu/ghost-file.js';
+import { countToJson } from '../../base/units.js';
+import { isChunked } from '../../criu/ghost-file.js';
 import { arrivedFolder, makingName, movedName } from '../../image/layout.js';
 import { readManifest, writeManifest } from '../../image/manifest.js';
 import type { MoveSealGhost } from '../../move/messages.js';
+import type { Sealing } from '../../move/reader.js';
 import type { Context } from '../context.js';
 import { assertUndamaged, verify } from '../restore/verify.js';
 import { assertFree } from './arrivals.js';
+import { assertFits, assertWhole } from './fits.js';
 import type { Ghosts } from './ghosts.js';
 import { beginPlacing, place } from './place.js';
 import { writeReceiver } from './receiver-file.js';
@@ -19,27 +21,23 @@ import { openDisk, shapeImages, wholeFrom } from './shape.js';
 /** Images that are made before the disk must have them. */
 const atOnce = { bytes: 64n << 20n, images: 256 };
 
-interface SealRequest {
-  sealed: readonly MoveSealGhost[];
-  receiver: Receiver;
-}
-
 /** @throws where anything is not as the manifest says: then everything stays, and can be sent again */
 export async function sealMoved(
   context: Context,
   images: string,
   ghosts: Ghosts,
-  { sealed, receiver }: SealRequest,
+  receiver: Receiver,
+  sealing: Sealing,
 ): Promise<number> {
+  const { ghosts: sealed } = sealing;
   const { files } = context.host;
   const arrived = `${images}/${arrivedFolder}`;
   if (!files.exists(arrived)) files.makeDirectory(arrived);
   const manifest = readManifest(files, arrived);
   const where = files.realPath(images);
-  assertSealed(manifest, where);
+  assertWhole(manifest, where);
+  assertFits(context, images, sealing, { complete: receiver.complete ?? [], manifest });
   const byImage = new Map(manifest.ghosts.map(ghost => [ghost.image, ghost]));
-  const complete = new Set(receiver.complete);
-  for (const { key, image } of sealed) assertExpected({ key, image }, byImage, complete);
   for (const name of [...files.list(arrived), ...byImage.keys()]) assertFree(context, images, name);
   // Before the first image is made: from now on no file may take the name of one.
   receiver.made = [...new Set([...(receiver.made ?? []), ...sealed.map(({ image }) => image)])];
@@ -61,29 +59,6 @@ export async function sealMoved(
   beginPlacing(context, images);
   place(context, images);
   return manifest.ghosts.length;
-}
-
-function assertExpected(
-  { key, image }: { key: string; image: string },
-  byImage: ReadonlyMap<string, ManifestGhost>,
-  complete: ReadonlySet<string>,
-): void {
-  const problem = !complete.has(key)
-    ? 'it was not committed by a dump'
-    : !byImage.has(image)
-      ? `the manifest does not name ${image}`
-      : undefined;
-  if (problem) throw new GhostkeepError('BAD_INPUT', key, `cannot seal ghost ${key}: ${problem}`);
-}
-
-function assertSealed({ state, ghosts }: Manifest, where: string): void {
-  const packed = ghosts.find(ghost => ghost.layer !== undefined);
-  if (state === 'sealed' && !packed) return;
-  throw new GhostkeepError(
-    'MANIFEST_INVALID',
-    where,
-    `cannot seal ${where}: the manifest that arrived is ${packed ? 'of a packed dump' : 'not of a sealed dump'}`,
-  );
 }
 
 /** A ghost leaves the receiver's own files only when the disk has its image. */
@@ -122,7 +97,6 @@ async function makeImage(
   const ghostFd = files.open(`${images}/${movedName(key)}`);
   try {
     const { size } = files.stat(ghostFd);
-    assertHead(header, size, key, image);
     const making = `${images}/${makingName(index)}`;
     files.remove(making);
     const imageFd = files.create(making);
@@ -218,22 +192,4 @@ function syncOne({ host: { files, moving } }: Context, path: string): void {
   } finally {
     files.close(fd);
   }
-}
-
-/** @throws BAD_INPUT where the head is not one of a ghost of this size */
-function assertHead(header: Buffer, size: bigint, key: string, image: string): void {
-  // Nobody could read the image, and by then the content would be gone.
-  if (header.length > headBytes)
-    throw new GhostkeepError(
-      'BAD_INPUT',
-      key,
-      `cannot seal ghost ${key}: its head has ${header.length} bytes, and at most ${headBytes} are read`,
-    );
-  const head = decodeGhostHead(header, BigInt(header.length) + size, image);
-  if (head.size === size && header.length === 12 + header.readUInt32LE(8)) return;
-  throw new GhostkeepError(
-    'BAD_INPUT',
-    key,
-    `cannot seal ghost ${key}: its head is for ${countFromJson(countToJson(head.size))} bytes, and the receiver has ${size}`,
-  );
 }

@@ -5,11 +5,10 @@
  */
 import type { Receiver } from '../../base/documents/generated/receiver.js';
 import { bytesFromBase64 } from '../../base/text/base64.js';
-import { decodeGhostHead } from '../../criu/ghost-file.js';
 import { arrivedFolder, folder, movedName, movedTableName, receiverName } from '../../image/layout.js';
 import type { MoveSealGhost } from '../../move/messages.js';
 import type { Context } from '../context.js';
-import { areOneFile } from './one-file.js';
+import { areOneFile } from './place.js';
 import { writeReceiver } from './receiver-file.js';
 
 type Shaping = NonNullable<Receiver['shaping']>;
@@ -118,10 +117,6 @@ function planShape(
   if (size < leastBytes || size > BigInt(Number.MAX_SAFE_INTEGER)) return undefined;
   // To read the table of a sparse ghost of many TiB takes minutes, and processes may be frozen.
   if (allocated + size / mostHoles < size) return undefined;
-  const bytes = bytesFromBase64(header);
-  // Only the head of an image in chunks says a size. If anything is wrong with it, the copy reports that.
-  const isFitting = decodeGhostHead(bytes, BigInt(bytes.length), image).size === size;
-  if (!isFitting || bytes.length !== 12 + bytes.readUInt32LE(8)) return undefined;
   const tableFd = files.open(table);
   try {
     const found = moving.store.runs(tableFd, size, mostRuns);

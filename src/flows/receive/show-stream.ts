@@ -35,6 +35,9 @@ function printer(print: (line: string) => void): Operations {
     file: ({ name, size, mode }) => print(`file ${name}, ${size} bytes, mode ${mode.toString(8)}`),
     fileData: (offset, bytes) => print(`  file-data ${range(offset, BigInt(bytes.length))}`),
     fileEnd: digest => print(`  file-end ${digest.toString('hex')}`),
-    seal: ghosts => print(`seal ${ghosts.map(({ key, image }) => `${key}=${image}`).join(' ')}`),
+    seal: ({ ghosts, gone }) =>
+      print(
+        `seal ${[...ghosts.map(({ key, image }) => `${key}=${image}`), ...gone.map(key => `${key}=gone`)].join(' ')}`,
+      ),
   };
 }

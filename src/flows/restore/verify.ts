@@ -111,7 +111,7 @@ export function verifyHead({ host: { files } }: Context, images: string, ghost: 
   const path = `${images}/${ghost.image}`;
   try {
     const head = decodeGhostHead(files.readStart(path, headBytes), files.statPath(path).size, ghost.image);
-    const wrong = differences(head, ghost);
+    const wrong = headDifferences(head, ghost);
     if (wrong.length === 0) return [];
     return [
       {
@@ -125,7 +125,8 @@ export function verifyHead({ host: { files } }: Context, images: string, ghost: 
   }
 }
 
-function differences(head: GhostHead, ghost: ManifestGhost): string[] {
+/** @returns the fields of an image's head that are not as the manifest says */
+export function headDifferences(head: GhostHead, ghost: ManifestGhost): string[] {
   const toMicroseconds = (time: string) => time.slice(0, -3);
   const pairs: [string, unknown, unknown][] = [
     ['uid', head.uid, ghost.uid],

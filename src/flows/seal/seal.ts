@@ -170,8 +170,10 @@ function sealCriu(context: Context, images: string, journal: Manifest, { durable
     .filter(id => !used.has(id))
     .map(ghostImageName)
     .filter(image => !listed.has(image));
-  const unused = named.filter(ghost => !isUsed(ghost)).map(({ image }) => image);
-  return { manifest, unused: [...unused, ...replaced] };
+  const unused = named.filter(ghost => !isUsed(ghost));
+  const gone = unused.flatMap(({ moved }) => moved?.key ?? []);
+  if (manifest.moved && gone.length > 0) manifest.moved = { ...manifest.moved, gone };
+  return { manifest, unused: [...unused.map(({ image }) => image), ...replaced] };
 }
 
 /** The ghosts with their names, the ids in remap-fpath.img, and the part of the plan that is needed later. */

@@ -8,6 +8,7 @@
 #include "cases.h"
 #include "move/read-ahead.h"
 #include "tap.h"
+#include "wrap.h"
 
 #define WINDOWS 37
 #define REST 12345 /* bytes of the last one */
@@ -52,6 +53,31 @@ static void expect_range(struct read_ahead *ahead, uint64_t from, uint64_t end)
 	expect(!read_ahead_next(ahead), "a window behind the end");
 }
 
+static pthread_t sender_thread;
+static unsigned int own_reads;
+
+/* Helpers are slow, and the sender counts what it reads itself. */
+static void before_read(int fd)
+{
+	(void)fd;
+	if (pthread_equal(pthread_self(), sender_thread))
+		own_reads++;
+	else
+		usleep(5000);
+}
+
+static void expect_shared_work(struct read_ahead *ahead)
+{
+	sender_thread = pthread_self();
+	stand_in.before_read = before_read;
+	read_ahead_begin(ahead, 0, 30 * DATA_BYTES);
+	while (read_ahead_next(ahead))
+		read_ahead_done(ahead);
+	stand_in_nowhere();
+	expect(own_reads > 5, "the sender has read only %u windows of 30, and waited for the others",
+	       own_reads);
+}
+
 void read_ahead_cases(const struct place *place)
 {
 	AUTO_FREE unsigned char *bytes = window_alloc(AHEAD * DATA_BYTES);
@@ -75,6 +101,7 @@ void read_ahead_cases(const struct place *place)
 	expect_range(ahead, 2 * DATA_BYTES, 3 * DATA_BYTES);
 	expect_range(ahead, 0, 0);
 	expect_range(ahead, 5 * DATA_BYTES, 20 * DATA_BYTES + 5);
+	expect_shared_work(ahead);
 	/* It has become shorter. */
 	read_ahead_begin(ahead, 36 * DATA_BYTES, 39 * DATA_BYTES);
 	last = read_ahead_next(ahead);

@@ -198,7 +198,7 @@ describe('planSeal', () => {
     const old = [remap(5, 1, 1), remap(6, 1, 1), remap(7, 2, 1)];
     const [was, as] = [Buffer.from('/data'), Buffer.from('/.ghostkeep-1')];
     const seal = (image: Buffer, mount = 30, mountNamespace = true) =>
-      planSeal(image, remapsImage(...old), [ghost()], mountNamespace, [], [{ mount, was, as }]).files;
+      planSeal(image, remapsImage(...old), [ghost()], { mountNamespace }, [], [{ mount, was, as }]).files;
     const sealed = seal(filesImage(...files));
     const [five, six, ...others] = ['5 /.ghostkeep-1 @30', '6 /.ghostkeep-1 @30', '7 /z @30', '8 /data @30'];
     assert.deepEqual(filesOf(sealed), [five, six, ...others, '2 /data/tmp @30']);
@@ -217,7 +217,7 @@ describe('planSeal', () => {
         image,
         old,
         [],
-        true,
+        { mountNamespace: true },
         [],
         names.map(as => ({ mount: 30, was, as: Buffer.from(as) })),
       ).files;

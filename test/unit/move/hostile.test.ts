@@ -56,8 +56,9 @@ function relying(): Operations {
       assert.ok(file && file.at === file.size && digest.length === 32);
       file = undefined;
     },
-    seal(ghosts) {
+    seal({ ghosts, gone }) {
       assert.ok(!file);
+      for (const each of gone) assert.match(each, /^[0-9a-f-]{5,50}$/);
       for (const { key, image } of ghosts) {
         assert.match(key, /^[0-9a-f-]{5,50}$/);
         assert.match(image, /^(ghost-file|ghostkeep-linked)-[0-9a-f]{1,8}\.img$/);

@@ -46,6 +46,10 @@ const ghost: Sent = ['ghost', payloads.ghost(0, 32768n, key)];
 const data: Sent = ['data', payloads.data(0, 0n, block)];
 const rest: Sent = ['data', payloads.data(0, 16384n, block)];
 const end: Sent = ['end', payloads.end(0, 32768n)];
+const longList = payloads.seal(
+  Array.from({ length: 80 }, () => ({ key, image: 'ghost-file-1.img', header: 'A'.repeat(12_000) })),
+  { more: true },
+);
 const file: Sent = ['file', payloads.file('core-1.img', 3)];
 
 describe('the reader of a stream', () => {
@@ -82,6 +86,7 @@ describe('the reader of a stream', () => {
         file,
         ['file-data', payloads.fileData(0n, Buffer.from('abc'))],
         ['file-end', digest],
+        ['seal', payloads.seal([], { gone: [other], more: true })],
         ['seal', payloads.seal([{ key, image: 'ghost-file-1.img', header: 'AAAA' }])],
       ),
       [
@@ -89,7 +94,7 @@ describe('the reader of a stream', () => {
         'file {"name":"core-1.img","size":"3","mode":420}',
         'fileData "0" 3',
         'fileEnd 32',
-        'seal [{"key":"fd00-1a-0","image":"ghost-file-1.img","header":"AAAA"}]',
+        'seal {"ghosts":[{"key":"fd00-1a-0","image":"ghost-file-1.img","header":"AAAA"}],"gone":["fd00-1b-5e"]}',
       ],
     );
   });
@@ -203,7 +208,39 @@ describe('the reader of a stream', () => {
       end,
       ['commit', payloads.commit([key, key])],
     ],
+    [
+      'a commit after that of a dump',
+      /after that of the dump/,
+      ['hello', payloads.hello('dump')],
+      ghost,
+      data,
+      rest,
+      end,
+      ['commit', payloads.commit([key])],
+      ['commit', payloads.commit([])],
+    ],
     ['a list that is interrupted', /inside a list/, hello, ['commit', payloads.commit([], true)], ghost],
+    [
+      'a list inside another',
+      /a frame commit was not expected inside a list/,
+      ['hello', payloads.hello('dump')],
+      ['commit', payloads.commit([])],
+      ['seal', payloads.seal([], { more: true })],
+      ['commit', payloads.commit([])],
+    ],
+    [
+      'a list that fills the memory',
+      /a list seal of more than \d+ bytes is too long/,
+      images,
+      ...Array.from({ length: 50 }, (): Sent => ['seal', longList]),
+    ],
+    [
+      'more ghosts at a seal than may be sent',
+      /more than 50000 ghosts/,
+      images,
+      ['seal', payloads.seal([], { gone: Array.from({ length: 50_000 }, () => '1-2-3'), more: true })],
+      ['seal', payloads.seal([], { gone: ['1-2-3'] })],
+    ],
     ['text that is not JSON', /not JSON/, hello, ['commit', Buffer.from('{"keys":')]],
     [
       'a message with another key',
