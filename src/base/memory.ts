@@ -14,7 +14,11 @@ let collect: (() => void) | undefined;
  */
 export function collectAfter(bytes: number): void {
   worked += bytes;
-  if (worked < worthCollecting) return;
+  if (worked >= worthCollecting) collectNow();
+}
+
+/** Collects garbage before processes are frozen, so that it need not be done while they are. */
+export function collectNow(): void {
   worked = 0;
   collect ??= collector();
   collect();

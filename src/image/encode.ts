@@ -7,7 +7,8 @@ import type { Manifest } from '../base/documents/generated/manifest.js';
 import { collectAfter } from '../base/memory.js';
 
 const ghostsAtOnce = 256;
-const emptyGhosts = '\n "ghosts": [';
+const beforeGhosts = '\n "ghosts": [';
+const afterGhosts = '\n ]\n}';
 
 /** @returns undefined where it would have more than the bytes or values that MOST allows */
 export function encodeManifest(
@@ -15,16 +16,29 @@ export function encodeManifest(
   most: { bytes: number; values: number },
 ): Buffer | undefined {
   const pieces: Buffer[] = [];
-  const room = { ...most };
+  let length = 0;
   for (const text of textsOf(manifest)) {
     const bytes = Buffer.from(text);
-    room.bytes -= bytes.length;
-    room.values -= countValues(text);
-    if (room.bytes < 0 || room.values < 0) return undefined;
+    length += bytes.length;
+    if (length > most.bytes) return undefined;
     pieces.push(bytes);
     collectAfter(bytes.length);
   }
-  return Buffer.concat(pieces);
+  return hasFewValues(pieces, length, most.values) ? Buffer.concat(pieces) : undefined;
+}
+
+/**
+ * Only a long text is read to count its values, because that takes as long as making it: in an indented text
+ * each comma and each bracket has another character behind it.
+ */
+function hasFewValues(pieces: readonly Buffer[], length: number, most: number): boolean {
+  if (length / 2 + pieces.length <= most) return true;
+  let values = 0;
+  for (const piece of pieces) {
+    values += countValues(piece.toString('latin1'));
+    collectAfter(piece.length);
+  }
+  return values <= most;
 }
 
 /** As `JSON.stringify(manifest, null, 1)` and a line break, in pieces. */
@@ -36,11 +50,11 @@ function* textsOf(manifest: Manifest): Generator<string> {
     return;
   }
   // A line break in a value is escaped, so this is the manifest's own key.
-  const at = around.indexOf(emptyGhosts) + emptyGhosts.length;
+  const at = around.indexOf(beforeGhosts) + beforeGhosts.length;
   yield around.slice(0, at);
   for (let first = 0; first < ghosts.length; first += ghostsAtOnce) {
-    const some = JSON.stringify(ghosts.slice(first, first + ghostsAtOnce), null, 1);
-    yield `${first === 0 ? '' : ','}${some.slice(1, -2).replaceAll('\n', '\n ')}`;
+    const some = JSON.stringify({ ghosts: ghosts.slice(first, first + ghostsAtOnce) }, null, 1);
+    yield `${first === 0 ? '' : ','}${some.slice(1 + beforeGhosts.length, -afterGhosts.length)}`;
   }
   yield `\n ${around.slice(at)}`;
 }

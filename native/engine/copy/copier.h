@@ -14,7 +14,7 @@ struct earlier;
 struct copier {
 	int from;
 	int to;
-	uint32_t ways;	       /* set of enum gk_copy_way that have not failed yet */
+	uint32_t ways;	       /* set of enum gk_copy_way that have not failed yet; 0 before the first copy */
 	uint32_t used;	       /* set of enum gk_copy_way that moved bytes */
 	bool dirty_by_hand;    /* dirty pages are copied by read and write, not shared by reflink */
 	bool shared_by_hand;   /* ranges that several processors can share are copied by read and write */

@@ -20,27 +20,23 @@ static void copy_in_kernel(struct copier *copier, uint64_t from, uint64_t to, ui
 
 void copier_init(struct copier *copier, int from, int to, unsigned char *window, struct gk_progress *progress)
 {
-	uint64_t from_block = block_size(from), to_block = block_size(to);
-
-	*copier = (struct copier){
-		.from = from,
-		.to = to,
-		.block = from_block > to_block ? from_block : to_block,
-		.window = window,
-		.progress = progress,
-	};
-	choose_ways(copier);
+	*copier = (struct copier){ .from = from, .to = to, .window = window, .progress = progress };
 }
 
 uint64_t block_size(int fd)
 {
 	struct stat about;
-	uint64_t bytes;
 
 	if (fstat(fd, &about) < 0)
 		return 4096;
+	return block_bytes(&about);
+}
+
+uint64_t block_bytes(const struct stat *about)
+{
 	/* st_blksize is only advice and can be megabytes, for example on NFS. */
-	bytes = (uint64_t)about.st_blksize;
+	uint64_t bytes = (uint64_t)about->st_blksize;
+
 	if (bytes < 4096 || (bytes & (bytes - 1)))
 		return 4096;
 	return bytes > 65536 ? 65536 : bytes;
@@ -59,6 +55,8 @@ int copy_bytes(struct copier *copier, uint64_t from, uint64_t to, uint64_t lengt
 	copier->writing = false;
 	if (cancelled(copier->progress))
 		return -ECANCELED;
+	if (!copier->ways)
+		choose_ways(copier);
 	if (!is_fastest_by_hand(copier, from, length)) {
 		if (copier->ways & GK_COPY_REFLINK)
 			reflink(copier, from, to, length);
@@ -71,7 +69,8 @@ int copy_bytes(struct copier *copier, uint64_t from, uint64_t to, uint64_t lengt
 }
 
 /*
- * Choose the ways that are worth trying on the source's file system. ext4 and xfs take large writes
+ * Choose the ways that are worth trying on the source's file system, at the first copy: a dump of small
+ * ranges only does not copy in this way. ext4 and xfs take large writes
  * in large folios, so read and write is twice as fast there as the kernel's own copy, which goes
  * page by page. Before xfs shares blocks, it writes dirty pages to the disk and waits for it; read
  * and write is done sooner. On btrfs, which computes checksums, reflink is still the faster way. On
@@ -80,8 +79,10 @@ int copy_bytes(struct copier *copier, uint64_t from, uint64_t to, uint64_t lengt
  */
 static void choose_ways(struct copier *copier)
 {
+	uint64_t from_block = block_size(copier->from), to_block = block_size(copier->to);
 	struct statfs about;
 
+	copier->block = from_block > to_block ? from_block : to_block;
 	copier->ways = GK_COPY_REFLINK | GK_COPY_RANGE | GK_COPY_READ_WRITE;
 	if (fstatfs(copier->from, &about) < 0)
 		return;

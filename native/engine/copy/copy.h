@@ -7,6 +7,8 @@
 #ifndef GK_COPY_H
 #define GK_COPY_H
 
+#include <sys/stat.h>
+
 #include "copy/copier.h"
 
 void copier_init(struct copier *copier, int from, int to, unsigned char *window,
@@ -14,6 +16,7 @@ void copier_init(struct copier *copier, int from, int to, unsigned char *window,
 
 /* The block size in which fd's file system allocates, between 4096 bytes and 64 KiB. */
 uint64_t block_size(int fd);
+uint64_t block_bytes(const struct stat *about);
 
 /*
  * Returns 0 when all of length was copied, -ENODATA when the source ends earlier, -ECANCELED, or

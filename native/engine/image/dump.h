@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A dump that is set up and whose head is written. */
+/* A dump that is set up. */
 #ifndef GK_DUMP_H
 #define GK_DUMP_H
 
@@ -24,7 +24,8 @@ struct dump {
 	uint64_t size;
 	uint64_t align;
 	bool detect_zeroes;
-	bool over; /* the file may already hold an earlier image */
+	bool over;		/* the file may already hold an earlier image */
+	uint64_t earlier_bytes; /* how long that image is */
 };
 
 #endif

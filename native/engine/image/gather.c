@@ -19,12 +19,18 @@ static int read_run(struct gather *gather)
 	return (uint64_t)got < gather->run_bytes ? -ENODATA : 0;
 }
 
+void gather_head(struct gather *gather, const void *head, uint64_t length)
+{
+	gather->pieces[gather->count++] = (struct iovec){ (void *)head, length };
+	gather->image_bytes += length;
+}
+
 bool gather_add(struct gather *gather, uint64_t offset, uint64_t length, int *error)
 {
 	uint64_t end = gather->run_offset + gather->run_bytes;
 	uint64_t used = gather->run_at + gather->run_bytes;
 	bool joins = gather->run_bytes > 0 && offset - end <= GAP_BYTES;
-	struct iovec *pieces = &gather->pieces[2 * gather->chunks];
+	struct iovec *pieces = &gather->pieces[gather->count];
 	unsigned char *header = gather->headers[gather->chunks];
 
 	*error = 0;
@@ -46,6 +52,7 @@ bool gather_add(struct gather *gather, uint64_t offset, uint64_t length, int *er
 	gather->data_bytes += length;
 	gather->image_bytes += pieces[0].iov_len + length;
 	gather->chunks++;
+	gather->count += 2;
 	return true;
 }
 
@@ -53,17 +60,17 @@ int gather_flush(struct gather *gather)
 {
 	int error;
 
-	if (gather->chunks == 0)
+	if (gather->count == 0)
 		return 0;
 	error = read_run(gather);
 	if (error)
 		return error;
 	gather->writing = true;
-	error = writev_changed(gather->to, gather->pieces, (int)(2 * gather->chunks), gather->position,
-			       gather->earlier);
+	error = writev_changed(gather->to, gather->pieces, gather->count, gather->position, gather->earlier);
 	gather->position += gather->image_bytes;
 	gather->data_bytes = gather->image_bytes = 0;
 	gather->run_at = gather->run_bytes = 0;
 	gather->chunks = 0;
+	gather->count = 0;
 	return error;
 }

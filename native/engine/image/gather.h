@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Collects small chunks for an image. Chunks that lie close together in the ghost are read at once,
- * with the gaps between them. The headers and data of many chunks are written at once. So a
- * fragmented file costs two system calls for each window.
+ * Collects the head of an image and small chunks for it. Chunks that lie close together in the
+ * ghost are read at once, with the gaps between them. The headers and data of many chunks are
+ * written at once. So a fragmented file costs two system calls for each window.
  */
 #ifndef GK_GATHER_H
 #define GK_GATHER_H
@@ -12,7 +12,7 @@
 
 #include "image/chunk-header.h"
 
-#define GATHER_CHUNKS 512 /* each has two pieces, and IOV_MAX is 1024 */
+#define GATHER_CHUNKS 511 /* each has two pieces, the head is one, and IOV_MAX is 1024 */
 
 struct earlier;
 
@@ -28,10 +28,14 @@ struct gather {
 	uint64_t run_bytes;
 	uint64_t run_at; /* offset in the window where the run will be */
 	uint32_t chunks;
+	int count;    /* of pieces */
 	bool writing; /* the last failure was in writing the image */
-	struct iovec pieces[2 * GATHER_CHUNKS];
+	struct iovec pieces[2 * GATHER_CHUNKS + 1];
 	unsigned char headers[GATHER_CHUNKS][CHUNK_HEADER_ROOM];
 };
+
+/* Begin an image. The head is written with what follows it, and has to stay valid until then. */
+void gather_head(struct gather *gather, const void *head, uint64_t length);
 
 /* Add a chunk of at most WINDOW_BYTES. Returns false when there is no room for it before a flush. */
 bool gather_add(struct gather *gather, uint64_t offset, uint64_t length, int *error);

@@ -14,7 +14,9 @@
 
 static int dump_raw(struct dump *dump)
 {
-	return copy_to_image(dump, 0, dump->size);
+	int error = flush_chunks(dump);
+
+	return error ? error : copy_to_image(dump, 0, dump->size);
 }
 
 /* Whether a range fits in front of the next place, with room for the header of that place. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Writes the head of a ghost image, and checks both files before and after the body is written. */
+/* Begins and ends a ghost image, and checks both files before and after it is written. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,7 +30,6 @@ struct dump_room {
 };
 
 static int prepare(struct dump *dump, struct dump_room *room, const struct dump_request *request);
-static int write_head(struct dump *dump, const struct dump_request *request);
 static int check_files(struct dump *dump);
 static int cut_off(struct dump *dump);
 
@@ -95,11 +94,10 @@ int dump_ghost(struct dump_room *room, const struct dump_request *request, struc
 	if (error)
 		return error;
 	error = check_files(dump);
-	/* The head may be longer than the earlier one, and then goes over the first chunk's header. */
+	/* These are read first: the head may be longer than the earlier one, and go over a chunk's header. */
 	if (!error && dump->over && chunked)
-		places_open(&dump->places, request->image_fd);
-	if (!error)
-		error = write_head(dump, request);
+		places_open(&dump->places, request->image_fd, dump->earlier_bytes);
+	gather_head(&dump->gather, request->header, request->header_bytes);
 	if (!error)
 		error = dump_body(dump, chunked);
 	walk_ahead_end(&dump->ahead);
@@ -159,20 +157,10 @@ static int prepare(struct dump *dump, struct dump_room *room, const struct dump_
 	dump->detect_zeroes = request->flags & GK_DUMP_DETECT_ZEROES;
 	dump->progress = request->progress;
 	dump->size = request->size;
-	dump->align = block_size(request->image_fd);
 	dump->gather.from = request->ghost_fd;
 	dump->gather.to = request->image_fd;
 	dump->gather.window = room->window;
 	return 0;
-}
-
-static int write_head(struct dump *dump, const struct dump_request *request)
-{
-	struct iovec piece = { (void *)request->header, request->header_bytes };
-	int error = writev_changed(request->image_fd, &piece, 1, 0, &dump->earlier);
-
-	dump->gather.position = request->header_bytes;
-	return error ? fail(dump->report, error, 0, "cannot write the head of the image") : 0;
 }
 
 static int check_files(struct dump *dump)
@@ -183,17 +171,16 @@ static int check_files(struct dump *dump)
 		return fail(dump->report, -errno, 0, "cannot look at the image");
 	if (!S_ISREG(about.st_mode) || (about.st_size != 0 && !dump->over))
 		return fail(dump->report, -EINVAL, 0, "the image is not an empty regular file");
+	dump->earlier_bytes = (uint64_t)about.st_size;
+	dump->align = block_bytes(&about);
 	return check_still_whole(dump);
 }
 
 /* Remove what an earlier image has behind the end of this one. */
 static int cut_off(struct dump *dump)
 {
-	struct stat about;
-
-	if (fstat(dump->copier.to, &about) == 0 &&
-	    ((uint64_t)about.st_size == dump->gather.position ||
-	     ftruncate(dump->copier.to, (off_t)dump->gather.position) == 0))
+	if (dump->earlier_bytes <= dump->gather.position ||
+	    ftruncate(dump->copier.to, (off_t)dump->gather.position) == 0)
 		return 0;
 	return fail(dump->report, -errno, dump->gather.position, "cannot cut off the earlier image");
 }

@@ -29,11 +29,13 @@ static void read_next(struct places *places)
 	places->last = image->position == image->bytes;
 }
 
-void places_open(struct places *places, int fd)
+void places_open(struct places *places, int fd, uint64_t bytes)
 {
 	memset(places, 0, sizeof(*places));
-	if (image_open_headers(&places->image, fd, &places->report) < 0 || !places->image.chunked ||
-	    places->image.bytes < WORTH_BYTES) {
+	/* The length comes first: to look at an image takes a window of memory, which costs more than the dump. */
+	if (bytes < WORTH_BYTES)
+		return;
+	if (image_open_headers(&places->image, fd, &places->report) < 0 || !places->image.chunked) {
 		places_end(places);
 		return;
 	}

@@ -26,8 +26,8 @@ struct put_off {
 	uint64_t offset, length;
 };
 
-/* Begin. Without an earlier image that is worth it, there are no places. */
-void places_open(struct places *places, int fd);
+/* Begin. An earlier image of so few bytes that it is not worth it, or that cannot be read, has no places. */
+void places_open(struct places *places, int fd, uint64_t bytes);
 
 /* Leave out the places of what lies before offset in the ghost. */
 void places_skip(struct places *places, uint64_t offset);

@@ -10,6 +10,12 @@ import { readStat } from './stat.js';
 const mostAtOnce = 512;
 
 /**
+ * Room for the names of so many descriptors, kept from one search to the next. These are 2 MiB: for new ones
+ * the kernel would have to clear pages, and garbage would be collected sooner, while processes are frozen.
+ */
+let spareNames: Buffer | undefined;
+
+/**
  * FOLDER is a /proc/PID. The library looks at many descriptors at a time on all processors; there may be a
  * million.
  */
@@ -20,7 +26,7 @@ export function* lookAt(
   if (fds.length === 0) return;
   const atOnce = Math.min(fds.length, mostAtOnce);
   const words = new BigInt64Array(atOnce * look.words);
-  const names = Buffer.allocUnsafe(atOnce * values.GK_NAME_BYTES);
+  const names = takeNames(atOnce);
   const procFd = fs.openSync(folder, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
   try {
     for (let first = 0; first < fds.length; first += atOnce) {
@@ -32,7 +38,15 @@ export function* lookAt(
     }
   } finally {
     fs.closeSync(procFd);
+    if (atOnce === mostAtOnce) spareNames = names;
   }
+}
+
+/** @returns room that nobody else uses meanwhile */
+function takeNames(count: number): Buffer {
+  const names = count === mostAtOnce ? spareNames : undefined;
+  if (names) spareNames = undefined;
+  return names ?? Buffer.allocUnsafe(count * values.GK_NAME_BYTES);
 }
 
 function readLook(

@@ -10,7 +10,9 @@
 
 #include "cases.h"
 #include "compare.h"
+#include "heap.h"
 #include "tap.h"
+#include "wrap.h"
 
 #define SIZE (UINT64_C(6) << 20)
 #define WINDOW (UINT64_C(1) << 20)
@@ -192,6 +194,43 @@ static void cut_case(const struct place *place)
 	close(image);
 }
 
+static uint32_t reads;
+
+static void count_read(int fd)
+{
+	(void)fd;
+	reads++;
+}
+
+/* A frozen container may wait for a thousand such dumps. */
+static void small_case(const struct place *place)
+{
+	int ghost = ghost_in(place), image = image_in(place);
+	struct gk_report report;
+	unsigned char head[128];
+	uint64_t head_bytes = make_head(head, 16384, true);
+
+	begin(place->name,
+	      "over a small earlier image takes one read of each file, and memory for two windows");
+	put(ghost, 0, 16384);
+	expect(!dump(ghost, image, 0, &report), "%s", report.message);
+	into_memory(image);
+	heap_reset();
+	reads = 0;
+	stand_in.before_read = count_read;
+	expect(!gk_dump(ghost, image, GK_ENGINE_SEEK, 16384, head, head_bytes, GK_DUMP_CHUNKED | GK_DUMP_OVER,
+			NULL, &report),
+	       "%s", report.message);
+	stand_in_nowhere();
+	expect(reads == 2, "%u reads", reads);
+	expect(heap_peak() < 3 * WINDOW, "%lu bytes of memory", heap_peak());
+	expect(report.kept_bytes == report.image_bytes, "%lu of %lu bytes kept", report.kept_bytes,
+	       report.image_bytes);
+	compare_with_ghost(place, ghost, image);
+	close(ghost);
+	close(image);
+}
+
 void over_cases(const struct place *place)
 {
 	uint32_t i;
@@ -233,4 +272,5 @@ void over_cases(const struct place *place)
 	}
 	evicted_case(place);
 	cut_case(place);
+	small_case(place);
 }

@@ -27,6 +27,7 @@ describe('encodeManifest', () => {
     assert.equal(encodeManifest(manifest, { ...anyRoom, bytes })?.length, bytes);
     assert.equal(encodeManifest(manifest, { ...anyRoom, bytes: bytes - 1 }), undefined);
     assert.equal(encodeManifest(manifest, { ...anyRoom, values: 300 }), undefined);
+    assert.equal(encodeManifest(manifest, { ...anyRoom, values: 3000 })?.length, bytes);
   });
 
   it('when a ghost has its own key "ghosts", the right place is found', () => {
