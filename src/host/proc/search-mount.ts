@@ -69,21 +69,25 @@ export function filesIn(
   const files: { path: Buffer; stat: FileStat }[] = [];
   let isTooLarge = false;
   try {
-    search.folder(folder, { deep: true }, {
-      entry: (found, path, place) => {
-        const stat = found.isDirectory()
-          ? undefined
-          : fs.lstatSync(place, { bigint: true, throwIfNoEntry: false });
-        if (stat) files.push({ path, stat: toFileStat(stat) });
+    search.folder(
+      folder,
+      { deep: true },
+      {
+        entry: (found, path, place) => {
+          const stat = found.isDirectory()
+            ? undefined
+            : fs.lstatSync(place, { bigint: true, throwIfNoEntry: false });
+          if (stat) files.push({ path, stat: toFileStat(stat) });
+        },
+        folder: (path, stat) => {
+          files.push({ path, stat });
+          // All names of a folder are read at once, and there may be millions.
+          const isReadable = stat.size <= BigInt(limit) * entryBytes;
+          isTooLarge ||= !isReadable;
+          return isReadable;
+        },
       },
-      folder: (path, stat) => {
-        files.push({ path, stat });
-        // All names of a folder are read at once, and there may be millions.
-        const isReadable = stat.size <= BigInt(limit) * entryBytes;
-        isTooLarge ||= !isReadable;
-        return isReadable;
-      },
-    });
+    );
     return { files, complete: search.looked < limit && !isTooLarge };
   } finally {
     search.end();
