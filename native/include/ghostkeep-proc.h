@@ -117,8 +117,10 @@ int gk_ask_servers(const char *paths, uint32_t count, uint32_t wait_ms, struct g
 		   struct gk_report *report);
 
 /*
- * The same for the target of path below root, a folder that somebody else controls. It uses
- * openat2(2) with RESOLVE_IN_ROOT, which may meet a server on its way. magic is not filled in.
+ * Like gk_ask_servers, for one file: statx(2) of path, looked up below root. Somebody else controls
+ * that folder, so openat2(2) with RESOLVE_IN_ROOT keeps the look-up inside it, and a link at the end
+ * is not followed. The child does the look-up, too, because it may wait for a server. magic is not
+ * filled in.
  */
 int gk_ask_in_root(const char *root, const char *path, uint32_t wait_ms, struct gk_answer *answer,
 		   struct gk_report *report);

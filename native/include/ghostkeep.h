@@ -29,8 +29,9 @@
  * How data is found. The values are stable, because JavaScript passes them as numbers.
  * No engine leaves out a byte that a read would return as non-zero. FIEMAP alone would: its map
  * lacks dirty pages over unwritten extents, and on some file systems dirty pages over holes. So
- * lseek(2), which sees the page cache, decides inside what the map calls unwritten. It also decides
- * inside the map's gaps where the map cannot be relied on (everywhere but on ext4).
+ * lseek(2), which sees the page cache, decides inside what the map calls unwritten, and inside the
+ * map's gaps. ext4's map shows dirty pages, so there lseek is not asked any more once it has found one
+ * whole gap empty. If lseek finds data in such ranges, it is read, and left out if it is zero.
  * Where the file system does not support an engine, fiemap gives way to seek and seek to read, from
  * the offset reached. report->engine is the last engine used. When auto comes to read and would
  * read more than GK_READ_HOLES_MAX bytes of holes, it fails with -EOVERFLOW, because that would

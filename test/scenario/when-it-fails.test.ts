@@ -53,7 +53,7 @@ describe('docs/when-it-fails.md', () => {
     assert.equal(withoutNumbers(fresh), withoutNumbers(fs.readFileSync(page, 'utf8')));
   });
 
-  it('names scenarios of the lab that are there', () => {
+  it('every scenario that the page names is in the lab', () => {
     const named = [...fs.readFileSync(page, 'utf8').matchAll(/\| `(\d\d-[\w-]+)` \|/g)].map(
       ([, name]) => name,
     );

@@ -47,8 +47,8 @@ static int look_for_lease(FILE *info)
 }
 
 /*
- * Nearly no file has a lock, and one read of this many bytes shows that. Returns 1 where it has one, or where
- * the text is longer.
+ * Reads the first INFO_BYTES of a descriptor's fdinfo: nearly no file has a lock, and then this one
+ * read shows it. Returns 1 if a lock is listed, or if fdinfo is longer than that.
  */
 static int may_have_lease(const char *path)
 {

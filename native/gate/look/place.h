@@ -5,8 +5,9 @@
 #include "look/doubt.h"
 
 /*
- * Whether the host and the image directory leave the helper nothing to do but to look for ghosts:
- * no policy, no session of a container, no file of an earlier dump. Returns 0 or DOUBT.
+ * Returns 0 if only a ghost could give the helper work: CRIU runs as root, the host has no policy and
+ * no session of a container, and the image directory has no file of ours, of an earlier dump, or of a
+ * stream or cipher that CRIU writes into. Returns DOUBT otherwise.
  */
 int look_at_place(struct look_result *result, int image_dir);
 

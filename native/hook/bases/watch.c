@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Bases lie on a disk that containers write to, and take room that these may need. Whoever makes or
- * moves bases first leaves this process beside them. When less room is free than the bases take, or
- * than LEAST bytes, it removes them. It ends when there are none any more and its starter has ended.
- * A signal that ends it ends the bases, too.
+ * Bases lie on a disk that containers write to, and take room that these may need. Before a process
+ * makes or moves bases, it starts this watcher. The watcher removes the bases when less room is free
+ * than they take, or than LEAST bytes, or when there are no inodes. It leaves them alone while a journal
+ * lies beside them and its starter lives. It ends when there are no bases and the starter has ended.
+ * When SIGTERM, SIGINT or SIGHUP ends it, it removes the bases first.
  *
  * A child looks at the disk. Where a file server is dead for a while, the child is ended, and another
  * one looks when the server answers again. We ourselves never touch the disk. Between two looks the

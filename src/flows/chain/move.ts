@@ -16,7 +16,8 @@ import { type Link, type OpenLayers, openLayers, Parents } from './open-layers.j
 
 export interface Move {
   /**
-   * The directory and all its parents, of which the caller is the owner. Their manifests are kept up to date.
+   * The directory, then all its parents. The caller holds the lock of each (asOwnerOfChain). Each step is
+   * noted in their manifests, on the disk and in these objects.
    */
   links: readonly Link[];
   ghost: PackedGhost;

@@ -97,8 +97,8 @@ function assertCanBeKept(found: Found, ghost: Ghost): void {
 }
 
 /**
- * CRIU would notice this only at restore, when the container is gone. A dump without CRIU restores to any
- * folder.
+ * Refuses a ghost that CRIU could dump but not restore: CRIU itself would fail only at restore, when the
+ * container is gone. A dump without CRIU is not checked, because its files are restored to any folder.
  */
 function assertCanBeRestored(log: Log, ghost: Ghost): void {
   const { unrestorable, doubt } = ghost;

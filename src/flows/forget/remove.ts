@@ -4,9 +4,9 @@ import { manifestName } from '../../image/layout.js';
 import type { KnownFile } from './known-files.js';
 
 /**
- * CRIU restores nothing from a directory without inventory.img or pstree.img, so one of them goes first. The
- * file by which the directory is known as a checkpoint goes last, so that the command can be repeated when it
- * was killed.
+ * CRIU restores nothing if inventory.img or pstree.img is missing, so one of these is removed first. The file
+ * by which a directory is known as a checkpoint goes last (the manifest, or inventory.img if there is none),
+ * so that a command that was killed can be repeated.
  * @param beforeLast is called when only that file is left
  * @returns whether the directory was removed, too
  */

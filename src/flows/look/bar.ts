@@ -8,8 +8,8 @@ export const pieces = 256;
 const levels = 9;
 
 /**
- * `9:40,0:9,u:3`: pieces of one level in a row, as level and count, both from the start of the file. `u` has
- * no data and is allocated.
+ * `9:40,0:9,u:3` are, from the start of the file, 40 pieces of level 9, 9 pieces of level 0, and 3 pieces
+ * that have no data and are allocated (`u`).
  * @param extents of data, in any order, inside size
  * @param allocated ranges that are allocated and have no data; what lies past the size is left out
  */

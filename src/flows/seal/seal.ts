@@ -83,9 +83,9 @@ export function sealImages(
 }
 
 /**
- * The folder holds the first id. Only a seal that has a journal reads that id, so the journal was removed
- * first, and an id that is left behind is never used for another dump. The dump is complete by now, so
- * failing to remove the folder is no error.
+ * Removes `ghostkeep/`. The file first-id may still lie there, with the id of the dump's first ghost. Only a
+ * seal that finds a journal reads it, and the journal has been removed before, so no other dump can use an
+ * old id. The dump is complete by now, so a folder that cannot be removed is no error.
  */
 function removeWorkingFolder({ host: { files }, log }: Context, images: string): void {
   try {

@@ -124,9 +124,10 @@ function linkedKeep(
 }
 
 /**
- * Do the ghost's names still exist when the container is gone? On overlayfs they do if the file system of
- * the upper layer keeps names. Elsewhere they do if the file system keeps names and the host has mounted it,
- * too. A disk that only the container has mounted may go with the container, so its names do not count.
+ * A linked ghost still has other names (hard links). Do these survive the container? If they do, its content
+ * need not be copied. On overlayfs they survive if the file system of the upper layer keeps names. Elsewhere
+ * they survive if the file system keeps names and the host has mounted it, too: a disk that only the
+ * container has mounted may go with the container.
  */
 function namesStay(ghost: Ghost, mounts: MountTable): boolean {
   if (ghost.upper) return mounts.filesystemOfUpper(ghost.upper) !== undefined;

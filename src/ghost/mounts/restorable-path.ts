@@ -22,13 +22,14 @@ export interface Held {
 /**
  * Note a path by which CRIU can make a ghost again, where the ghost's own path will not do. If the name
  * belongs to another file by now, or is too long for the suffix that CRIU adds, we choose another name in the
- * same folder, where the container could write. If the folder is hidden by another mount or no longer exists
- * as a folder, we choose a name in the root of the mount. Ghosts have no name after restore, so any free name
- * will do. It has 96 random bits, which a process that fills the mount cannot foresee.
+ * same folder. We choose a name in the root of the mount in three cases: another mount hides the folder, its
+ * path is a file or a link by now, or the new path would be too long. A folder that is only gone does no
+ * harm, because CRIU then uses the nearest folder above it. Ghosts have no name after restore, so any free
+ * name will do. It has 96 random bits, which a process that fills the mount cannot foresee.
  *
- * CRIU makes a removed folder again by its own path, uses what is there if the name is taken, and removes
- * that name at the end. So the restore would remove an empty folder of somebody else's, and fail at any other
- * file. It would also fail where two removed folders had one path.
+ * A removed folder, too, needs a name that is free and that no other removed folder has: CRIU makes it again
+ * by its own path, uses what is there if the name is taken, and removes that name at the end. So the restore
+ * would remove an empty folder of somebody else's, and fail at any other file.
  * @param root a process with the namespace's own root; undefined where paths cannot or must not be looked at
  */
 export function noteRestorablePaths(

@@ -119,7 +119,8 @@ export function listenerOn(socketPath: string): number {
 }
 
 /**
- * mmap(2) of the first page of a file, which may be empty. The mapping cannot be read.
+ * Maps the first page of a file with PROT_NONE. The file may be empty, because nobody reads the mapping: it
+ * is only there so that the kernel shows the file's path in our /proc/self/maps (mapped-path.ts).
  * @throws an errno error
  */
 export function mapPage(fd: number): { address: bigint; unmap(): void } {

@@ -5,7 +5,7 @@ import { showPreDump, withCount } from '../../../../src/cli/commands/pre-dump.js
 const ghost = { path: '/data/x', dev: '8:1', ino: 7, size: 1 << 30, bytes: 1 << 30, differed: 5 } as const;
 
 describe('showPreDump', () => {
-  it('when there were two rounds, each has a line, and the last one says what the freeze will do', () => {
+  it('when there were two rounds, each has a line, and the last line estimates how long the freeze will take', () => {
     const text = showPreDump({
       images: '/bases',
       rounds: [

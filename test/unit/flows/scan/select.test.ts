@@ -103,7 +103,7 @@ describe('pidsOfContainer by name', () => {
   });
 
   for (const own of ['/small', '/a/b', '/a/b/c'])
-    it(`when runc notes ${own} of cgroup version 2, no other container and nothing of the host is chosen`, () => {
+    it(`when runc's state names the v2 cgroup ${own}, only that container's processes are chosen`, () => {
       const host = inCgroup(own);
       mountCgroups(host, '/sys/fs/cgroup');
       const noted = { cgroup_paths: { '': `/sys/fs/cgroup${own}` } };

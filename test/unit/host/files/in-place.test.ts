@@ -75,7 +75,7 @@ describe('files in a working folder', () => {
     assert.deepEqual(opened, ['/img/ghostkeep']);
   });
 
-  it('when the working folder is a link, every call refuses it, and nothing behind it changes', () => {
+  it('when the working folder is a link, no call follows it, and removeTree removes only the link', () => {
     const { ours, file } = { ours: `${top}/images/ghostkeep`, file: `${top}/images/ghostkeep/x` };
     fs.rmSync(ours, { recursive: true });
     fs.symlinkSync(`${top}/victim`, ours);

@@ -50,7 +50,7 @@ describe('areFree', () => {
     );
   });
 
-  it('when the folder is on another mount, no file can be made there', () => {
+  it('when the folder is on another mount than the ghost was, no name in it counts as free', () => {
     assert.equal(holds('', mountId + 1), false);
   });
 
