@@ -12,8 +12,9 @@ export interface OtherFile {
 }
 
 /**
- * The files to copy when a checkpoint is to stand alone elsewhere.
- * @throws BAD_INPUT where one is no regular file: CRIU's `parent` leads to images that lie elsewhere
+ * Lists the files to copy when a checkpoint is to stand alone in another directory.
+ * @throws BAD_INPUT if one of them is no regular file. CRIU's `parent`, for example, is a link to images that
+ * lie elsewhere
  */
 export function otherFiles({ host: { files } }: Context, link: Link, action: string): OtherFile[] {
   const packed = new Set(packedGhosts(link.manifest).map(({ image }) => image));
@@ -32,7 +33,7 @@ export function otherFiles({ host: { files } }: Context, link: Link, action: str
     });
 }
 
-/** @param made gets the path of each file before it is made */
+/** @param made is a list that gets the path of each file before the file is made */
 export async function copyOthers(
   context: Context,
   link: Link,

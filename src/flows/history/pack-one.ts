@@ -12,14 +12,14 @@ export interface PackOne {
   child: Link;
   parent: Link;
   ghost: ManifestGhost;
-  /** The same file in the parent. */
+  /** The parent's ghost that is the same file as GHOST. */
   other: ManifestGhost;
   parents: Parents;
 }
 
 /**
- * Writes map and data of one ghost, and reads them again to see that the disk has what was written.
- * @returns undefined where the parent has nothing of it; then no file is left
+ * Writes the map and the data of a layer for one ghost, waits until the disk has both, and reads both again.
+ * @returns undefined if the parent has none of the ghost's content; then no file is left
  */
 export async function packGhost(context: Context, request: PackOne): Promise<PackedGhost | undefined> {
   const { child, parent, ghost, other, parents } = request;

@@ -28,8 +28,8 @@ export interface PackRequest {
 }
 
 /**
- * Everything is checked before a byte is written, and the images go last: when the manifest that names their
- * layers is on the disk. Whoever is killed before that leaves the checkpoint as it was.
+ * Checks everything before a byte is written. The images go last: when the disk has the layers and the
+ * manifest that names them. A pack that is killed before that leaves the checkpoint as it was.
  * @throws CHAIN_WRONG, PACKED, IN_USE, and the code of the first damage of either directory
  */
 export async function pack(context: Context, { images, parent }: PackRequest): Promise<Packed> {
@@ -96,8 +96,8 @@ async function packInto(context: Context, child: Link, parent: Link): Promise<Pa
 }
 
 /**
- * The manifest may have its new name although the disk has failed to take it. Then layers and images both
- * stay, and the entry in the parent, too.
+ * Takes back a pack that has failed. But the new manifest may already be there under its name, although the
+ * disk has failed to take it. Then the layers, the images and the entry in the parent all stay.
  */
 function giveUp(context: Context, child: Link, parent: Link, id: string): void {
   const { files } = context.host;
@@ -107,8 +107,9 @@ function giveUp(context: Context, child: Link, parent: Link, id: string): void {
 }
 
 /**
- * CRIU reads `ghost-file-*.img` alone, so only a ghost with such an image stops a stock CRIU when it is
- * packed. An image of one unit needs as much room as a map and data would.
+ * True for a ghost that CRIU reads from `ghost-file-*.img` and whose image has more than one unit. A CRIU
+ * without ghostkeep must stop at a packed checkpoint, and only such an image stops it by being missing. For
+ * one unit, a map and data would need as much room as the image.
  */
 const isWorthPacking = ({ id, image, size, data }: ManifestGhost) =>
   image === ghostImageName(id) && countFromJson(data?.imageBytes ?? size) > 65536n;
@@ -131,19 +132,19 @@ async function assertFit(context: Context, child: Link, parent: Link): Promise<v
       parent.where,
       `${action}: the parent needs ${child.where} itself`,
     );
-  // The parent is one more than those it has itself.
+  // LINKS are the parent and its own parents: all the parents that the child would have.
   if (links.length > mostParents)
     throw new GhostkeepError(
       'CHAIN_WRONG',
       parent.where,
       `${action}: it would have more than ${mostParents} parents; materialize ${parent.where} first`,
     );
-  // The page cache may answer, because the bytes of the child are read once more when it is packed.
+  // This check may read from the page cache, because packing reads the bytes of the child once more.
   const quick = { fromDisk: false };
   assertUndamaged(await verify(context, child.images, quick), action);
   for (const { images, where } of links) {
     const found = await verify(context, images, quick);
-    // A parent of the parent may have given up what nothing needs any more.
+    // A parent may have given up data that no directory needs any more. That is no damage.
     const damage = found.damage.filter(({ code }) => code !== 'GIVEN_UP');
     assertUndamaged({ ...found, damage }, `${action}: ${where} is damaged`);
   }

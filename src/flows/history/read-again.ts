@@ -1,6 +1,7 @@
 /**
- * Reads again what was just written, before anything goes that has the same bytes. It reads what the kernel
- * has, so it finds faults of ours and of memory; a disk that could not write says so at fsync.
+ * Reads again what was just written, before another copy of the same bytes is removed. It reads what
+ * the kernel has in memory, so it finds faults of ours and of memory. A disk that could not write says so at
+ * fsync.
  */
 import { GhostkeepError } from '../../base/errors.js';
 import type { EngineReport, Level } from '../../base/host/host.js';
@@ -9,8 +10,10 @@ import type { PackedGhost } from '../../chain/packed.js';
 import { aliveWhenMoving, type Context } from '../context.js';
 
 /**
- * Map and data must be what was to be written: each unit here has its digest, and the map has its name, which
- * the engine made of the records in its memory. The units in the parent were compared byte by byte.
+ * Asserts that map and data are what the engine was to write. Each unit in the data must have the digest that
+ * the map has for it. The name of the layer, made of the map as it is read now, must be the one that the
+ * engine made of the records in its memory. The units that are in the parent were compared byte by byte
+ * before.
  * @returns the name of the layer
  * @throws IO, EBADMSG
  */
@@ -30,7 +33,8 @@ export async function readLayerAgain(
 const unitBytes = 65536n;
 
 /**
- * An image that was put together must have the digest of each unit that LEVELS name, and every chunk header.
+ * Asserts that an image that was put together has every chunk header, and that each of its units has the
+ * digest that the maps in LEVELS have for it.
  * @param header the head of the image
  * @throws IO, EBADMSG
  */
@@ -47,7 +51,10 @@ export async function readImageAgain(
   assertSame(report, written, image);
 }
 
-/** The layers go when the image is there, so another reader must find in it what was written. @throws IO */
+/**
+ * Asserts that a reader has found in the image what the engine has written, because the layers are removed
+ * next. @throws IO
+ */
 export function assertSame(found: EngineReport, written: EngineReport, path: string): void {
   const parts = ({ size, chunks, dataBytes, imageBytes }: EngineReport) =>
     [size, chunks, dataBytes, imageBytes].join();

@@ -24,9 +24,10 @@ interface Bytes {
 }
 
 /**
- * Each directory is compared with the one before it. The kernel compares the bytes once more before it shares
- * a block, and while it does nobody can change either file; so no content changes, whatever goes wrong.
- * @throws NO_SHARING where the file system cannot, PACKED, IN_USE, MANIFEST_MISSING, MANIFEST_INVALID
+ * Compares each directory with the one before it, and shares equal blocks. The kernel compares the bytes once
+ * more before it shares a block, and meanwhile nobody can change either file; so no content changes, whatever
+ * goes wrong.
+ * @throws NO_SHARING where the file system cannot share, PACKED, IN_USE, MANIFEST_MISSING, MANIFEST_INVALID
  */
 export async function shareBlocks(context: Context, directories: readonly string[]): Promise<Shared> {
   assertDistinct(context, directories);
@@ -50,7 +51,7 @@ export async function shareBlocks(context: Context, directories: readonly string
   });
 }
 
-/** Nobody begins a dump in any of the directories while WORK runs. */
+/** Runs WORK as the owner of all the directories, so that nobody begins a dump in any of them meanwhile. */
 async function asOwners<T>(
   context: Context,
   [first, ...rest]: readonly string[],

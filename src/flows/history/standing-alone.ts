@@ -9,13 +9,16 @@ import type { Context } from '../context.js';
 import { asOwner } from '../directory/owner.js';
 
 export interface Unpacked {
-  /** How many ghosts were put together. */
+  /** How many ghosts have an image again, made from their layers. */
   unpacked: number;
-  /** Bytes that the layers have freed meanwhile. */
+  /** Bytes on disk that the layers have given up meanwhile. */
   freedBytes: bigint;
 }
 
-/** @param whole the entries of the ghosts that are whole now, by their images */
+/**
+ * Makes a manifest without a parent.
+ * @param whole the new entries of the ghosts that have an image again, by the names of their images
+ */
 export function standingAlone(
   { parent, ...manifest }: Manifest,
   whole: ReadonlyMap<string, ManifestGhost>,
@@ -26,7 +29,10 @@ export function standingAlone(
   };
 }
 
-/** Where blocks are shared, less may be used; nobody knows before. @throws NO_SPACE */
+/**
+ * Asserts that NEEDED bytes are free. The images may take less where blocks are shared, but nobody knows
+ * beforehand how much less. @throws NO_SPACE
+ */
 export function assertRoom(
   { host: { files } }: Context,
   target: string,
@@ -43,7 +49,10 @@ export function assertRoom(
   );
 }
 
-/** The entry in the parent's list does no harm when it stays, because nothing names it any more. */
+/**
+ * Takes the directory out of its parent's list of children. If that fails, the entry stays and does no harm,
+ * because no manifest names it any more.
+ */
 export async function leaveParent(context: Context, link: Link): Promise<void> {
   const { parent } = link.manifest;
   if (!parent) return;

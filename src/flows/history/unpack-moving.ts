@@ -1,6 +1,7 @@
 /**
- * `materialize --auto-dedup`: as unpack, but the layers give up what the images have already. When the
- * command fails or is killed, all that was moved stays where it is, and the same command goes on with it.
+ * `materialize --auto-dedup`: as unpack, but the layers give up each piece of data that an image has by now.
+ * If the command fails or is killed, all that was moved stays where it is, and the same command goes on from
+ * there.
  */
 import path from 'node:path';
 import type { ManifestGhost } from '../../base/documents/generated/manifest.js';
@@ -22,7 +23,10 @@ import { assertRoom, leaveParent, standingAlone, type Unpacked } from './standin
 import { tidy } from './tidy.js';
 import { headOf, wholeGhost } from './unpack-one.js';
 
-/** @param images as the owner may write to it @param name of the directory, for messages */
+/**
+ * @param images the path by which the owner may write to the directory @param name of the directory, for
+ * messages
+ */
 export function unpackMoving(
   context: Context,
   images: string,
@@ -60,7 +64,8 @@ async function moveTo(context: Context, links: readonly Link[], to: string): Pro
     const isBegun = assertMayMove(context, links, where, action);
     const others = otherFiles(context, link, action);
     const there = files.list(target);
-    // Until the record says that something was moved, nothing but our own beginnings can be here.
+    // If the manifest says that nothing was moved yet, the directory may only have images that an earlier try
+    // of ours has begun.
     if (!isBegun && !there.every(isWholeName))
       throw new GhostkeepError(
         'BAD_INPUT',
@@ -72,7 +77,8 @@ async function moveTo(context: Context, links: readonly Link[], to: string): Pro
     assertRoom(context, target, copied + roomFor(links, packed), action);
     const made: string[] = [];
     try {
-      // The bytes that were moved before show that the directory is the one of the interrupted command.
+      // Moving comes first: only the bytes that were moved before prove that this is the directory of the
+      // interrupted command.
       const moved = await moveAll(context, links, target, where);
       for (const { name } of others) files.remove(`${target}/${name}`);
       await copyOthers(context, link, others, target, made);
@@ -90,7 +96,9 @@ async function moveTo(context: Context, links: readonly Link[], to: string): Pro
   });
 }
 
-/** @returns whether an interrupted move has begun it. @throws HAS_CHILDREN, GIVEN_UP */
+/**
+ * @returns whether an interrupted command has already moved something to TO. @throws HAS_CHILDREN, GIVEN_UP
+ */
 function assertMayMove(context: Context, links: readonly Link[], to: string, action: string): boolean {
   const [link] = links as [Link];
   const befores = packedGhosts(link.manifest).map(ghost => movedBefore(ghost, link.where, to));
@@ -141,7 +149,10 @@ async function moveAll(
   return { whole, freedBytes };
 }
 
-/** The file of an interrupted move may have its last name already. */
+/**
+ * Opens the file that the ghost is moved to, or makes it. If an interrupted command has begun the file, the
+ * file may have its final name already.
+ */
 function openTarget(
   { host: { files } }: Context,
   link: Link,
@@ -160,7 +171,10 @@ function openTarget(
   return { fd, path: names[0] };
 }
 
-/** The room that is needed besides what is given up. Parents that stand alone keep their images. */
+/**
+ * The room that the images need beyond what the layers free. Parents that stand alone keep their images, so
+ * what comes from them needs room.
+ */
 function roomFor(links: readonly Link[], packed: readonly PackedGhost[]): bigint {
   const keeps = links.some(({ manifest }) => manifest.ghosts.some(({ layer }) => !layer));
   return packed.reduce(

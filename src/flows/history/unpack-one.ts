@@ -41,7 +41,8 @@ export async function unpackGhost(
     files.matchOwner([path], `${link.images}/${layer.map}`);
     await files.flush(fd);
     const whole = await wholeGhost(context, ghost, fd, report);
-    // The digest of the image is in the manifest by now, so a byte that changes later is found by it.
+    // WHOLE has the digest of the image by now, so a byte that changes after this check is found by that
+    // digest.
     await readImageAgain(context, ghost, layers.levels, fd, head, report);
     return whole;
   } catch (error) {
@@ -52,7 +53,10 @@ export async function unpackGhost(
   }
 }
 
-/** @param report of its image @returns the ghost's entry for a manifest that says that it is whole */
+/**
+ * @param report the engine's report of the ghost's image
+ * @returns the ghost's entry for a manifest that says that it is whole
+ */
 export async function wholeGhost(
   context: Context,
   { layer, ...whole }: PackedGhost,
@@ -76,7 +80,10 @@ export async function wholeGhost(
   };
 }
 
-/** The head of the image as CRIU writes it. @throws IMAGE_INVALID where the image would have no chunks */
+/**
+ * The head of the image as CRIU writes it. @throws IMAGE_INVALID if the ghost is so small that CRIU writes
+ * its image without chunks
+ */
 export function headOf(ghost: PackedGhost): Buffer {
   const size = countFromJson(ghost.size);
   if (!isChunked(size))

@@ -20,16 +20,16 @@ import { unpackGhost } from './unpack-one.js';
 
 export interface UnpackRequest {
   images: string;
-  /** Where the checkpoint is to stand alone; in its own directory where this is missing. */
+  /** The directory for a copy that stands alone. Without it, the checkpoint stands alone where it is. */
   to?: string | undefined;
   /** The layers give up what the images have already. */
   autoDedup?: boolean;
 }
 
 /**
- * Images get their names when all of them are on the disk, and the manifest comes after them. The layers go
- * last. Whoever is killed before that leaves a packed checkpoint that is as good as before.
- * Nothing is done in place where no ghost is packed.
+ * Makes an image for each packed ghost. The images get their names when all of them are on the disk, then
+ * comes the manifest, and the layers go last. If the command is killed before the manifest has its name, the
+ * checkpoint is packed and as good as before. Without `to`, nothing is done if no ghost is packed.
  * @throws NO_SPACE and HAS_CHILDREN before anything is written; CHAIN_…, IMAGE_…, IN_USE
  */
 export async function unpack(
@@ -148,6 +148,9 @@ async function unpackAll(
   return whole;
 }
 
-/** The image that was packed had headers beside the data, and zeroes that its layer has not. */
+/**
+ * The room for the image of a packed ghost. The image has headers beside the data, and zeroes that the layer
+ * leaves out.
+ */
 export const roomOf = (ghost: PackedGhost) =>
   ghost.data ? countFromJson(ghost.data.imageBytes) : bytesOf(ghost);

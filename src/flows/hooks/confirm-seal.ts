@@ -55,7 +55,7 @@ async function confirmAsOwner(
     if (now) assertNothingMissing(manifest, where, policyOfSession(context, session));
     return;
   }
-  // A workflow without CRIU calls us while the processes are frozen and can still be reached.
+  // A program that works without CRIU calls poststop while the processes are frozen and can still be dumped.
   if (!pid || !host.files.exists(images)) return;
   assertMayReplace(context, images);
   assertNoImages(context, images);
@@ -77,9 +77,7 @@ async function confirmAsOwner(
   assertNothingMissing(manifest, where, policy);
 }
 
-/**
- * True for a sealed dump without CRIU from an earlier time: if its processes are there, a new dump is wanted.
- */
+/** True for a sealed dump without CRIU. If its processes are still there, the caller wants a new dump. */
 function isAlone(files: Files, images: string): boolean {
   return !readJournal(files, images) && readManifest(files, images).criu !== true;
 }

@@ -1,7 +1,7 @@
 /**
- * The poststop hook of a container with annotations io.ghostkeep.* or a session record: it confirms the seal
- * or seals again, and closes the session. Runtimes may call it more than once, and mostly there is no image:
- * then it does not load the modules that read images.
+ * The poststop hook of a container with annotations io.ghostkeep.* or a session record. It confirms the seal
+ * or seals again, and closes the session. Runtimes may call it more than once, and mostly there is no image.
+ * Then it does not load the modules that read images.
  */
 import { fieldsOf } from '../../base/errors.js';
 import type { ProcessView } from '../../base/host/host.js';
@@ -21,8 +21,8 @@ export async function poststop(context: Context, state: OciState): Promise<void>
     try {
       await confirmSeal(context, state.id, session, images);
     } catch (error) {
-      // A dump that lacks content is sealed, so another try would change nothing. Other failures the next
-      // poststop retries.
+      // A dump that lacks content is sealed, so another try would change nothing. After any other failure the
+      // session stays, and the next poststop tries again.
       if (fieldsOf(error).code === 'GHOST_LEFT_OUT') closeSession(context, state.id);
       else if (session)
         context.log.warn(`the session record of ${state.id} stays, for the next poststop to try again`);
@@ -33,7 +33,10 @@ export async function poststop(context: Context, state: OciState): Promise<void>
   await removeBasesOf(context, state.id, session);
 }
 
-/** The container has ended, so nobody comes for the bases that a round has made of it. */
+/**
+ * Removes the bases that a round has made for the container, because the container has ended and nobody will
+ * use them.
+ */
 async function removeBasesOf(context: Context, id: string, session: Session | undefined): Promise<void> {
   if (!hasBaseRecords(context)) return;
   const { removeEnded } = await import('../bases/leftover-bases.js');

@@ -38,8 +38,8 @@ async function checkImages(context: Context, state: OciState): Promise<void> {
 
 /**
  * Finds in the bundle where bind mounts come from. Source: OCI runtime-spec, config.md, Mounts. crun before
- * 1.27 gives hooks `/` as every container's bundle (containers/crun#2025). Then the sources are not known
- * here, but the gate does not need the bundle, because it asks CRIU.
+ * 1.27 gives hooks `/` as every container's bundle (containers/crun#2025). Then prestart does not know the
+ * sources. That does no harm where the gate is installed: the gate asks CRIU and needs no bundle.
  */
 function sourcesOf({ host: { files }, log }: Context, { bundle, id }: OciState): FindSource {
   if (path.posix.resolve(bundle) === '/') {
@@ -69,7 +69,10 @@ function makeSession(context: Context, state: OciState): Session {
   };
 }
 
-/** runc runs the hook while CRIU restores: the state is `stopped`, and the first process is still CRIU. */
+/**
+ * True at a restore. runc runs the hook while CRIU restores: the state is `stopped`, and the process that the
+ * state names is still CRIU.
+ */
 function isRestore(processes: ProcessView, state: OciState): boolean {
   return (
     state.status === 'stopped' || (state.pid !== undefined && state.pid > 0 && isCriu(processes, state.pid))
@@ -86,7 +89,8 @@ function isCriu(processes: ProcessView, pid: number): boolean {
 }
 
 /**
- * The state never names the image directory. One of CRIU's descriptors, or of its parent's, is open on it.
+ * Finds the image directory, which the state never names, by a descriptor: CRIU or its parent has one open on
+ * it.
  */
 function findRestoreImages({ host: { processes, files } }: Context, state: OciState): string | undefined {
   if (!state.pid) return undefined;

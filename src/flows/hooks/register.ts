@@ -7,7 +7,7 @@ import { registerHooks, type Stanza } from '../../oci/registered-hooks.js';
 import type { Context } from '../context.js';
 
 export interface Registered {
-  /** The file, by its real path. */
+  /** The real path of the bundle's config.json. */
   config: string;
   changed: boolean;
   /** At which stages a hook of ours is registered now. */
@@ -41,7 +41,10 @@ function readStanza(context: Context, path: string): Stanza {
   return hooks as Stanza;
 }
 
-/** The text is written again, so bytes that no text can hold would be changed. */
+/**
+ * Reads a text. Bytes that are not UTF-8 are refused, because the text is written again and they would be
+ * changed.
+ */
 function read({ host: { files } }: Context, path: string, action: string): string {
   try {
     const bytes = files.read(path, bounds.bundle);

@@ -19,13 +19,16 @@ const documents: Record<string, number> = {
 const isGhostImage = (name: string) => /^(ghost-file|ghostkeep-linked)-[0-9a-f]+\.img$/.test(name);
 
 /**
- * The room for all that is kept of one archive. A checkpoint has each document once; its ghosts' heads have
- * 100 bytes each.
+ * Limits how many bytes of one archive are kept. A checkpoint has each document once, and the head of each of
+ * its ghosts' images takes 100 bytes.
  */
 export class Room {
   #left = 24 * 1024 * 1024 + Object.values(documents).reduce((sum, bytes) => sum + bytes, 0);
 
-  /** @throws where an archive has more to keep than a checkpoint; its reader adds the name of the archive */
+  /**
+   * @throws if the archive has more to keep than a checkpoint has; whoever reads the archive adds its name to
+   * the message
+   */
   take(bytes: number, name: string): void {
     this.#left -= bytes;
     if (this.#left < 0)
@@ -40,13 +43,13 @@ const mostRanges = 1_000_000;
 
 export type Crc32c = (before: number, bytes: Uint8Array) => number;
 
-/** A file of the folder. Only documents have their bytes, and only ghost images a check. */
+/** A file of the folder. Only a document has `content`, and only a ghost image has `checked`. */
 export interface ArchivedFile {
   bytes: bigint;
   mtime: Date | undefined;
   content?: Buffer;
   checked?: Checked;
-  /** It has more bytes than its kind may have, so none were kept. */
+  /** The document has more bytes than documents of its kind may have, so none were kept. */
   tooLarge?: true;
 }
 
@@ -56,7 +59,7 @@ export interface Checked {
   fault: string | undefined;
   isUnchecked: boolean;
   crc32c: number;
-  /** Undefined where all ghosts together have too many. */
+  /** Undefined if the ranges are not in order, or if all ghosts together have too many. */
   ranges: Ranges | undefined;
 }
 
@@ -92,7 +95,8 @@ export class ArchivedFolder {
     let ranges: Ranges | undefined = new Ranges(mostRanges);
     const stream = new GhostStream(file.bytes, headBytes, (offset, length) => {
       if (!ranges) return;
-      // The offsets may go back once: what comes then is not listed in order, and so not listed.
+      // In an image that was dumped over an earlier one, the offsets may go back once. Ranges are only listed
+      // in order, so none are listed for such an image.
       const isBehind = ranges.count > 0 && offset < ranges.end(ranges.count - 1);
       const before = ranges.count;
       if (isBehind || !ranges.add(offset, length)) ranges = undefined;

@@ -1,6 +1,7 @@
 /**
- * A checkpoint in an archive, as the flows see an image directory. `verify` and `show` only read, so they
- * work on it as they are: the engine's answers about the ghost images were found while the archive flowed by.
+ * Shows a checkpoint in an archive to the flows as an image directory. `verify` and `show` only read, so they
+ * work on it without a change. The engine's answers about the ghost images were found while the archive was
+ * read.
  */
 import type { Bound } from '../../base/bounds.js';
 import { GhostkeepError } from '../../base/errors.js';
@@ -13,7 +14,7 @@ import {
   extentsOf,
 } from './archived-folder.js';
 
-/** Stands for the folder in the paths that flows make. */
+/** The path that stands for the folder in the archive. */
 export const archivedImages = '/archive';
 
 /** Only what `verify` and `show` call. */

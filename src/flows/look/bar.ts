@@ -1,15 +1,15 @@
 /** Where a ghost has data, to scale: a file is cut into equal pieces, and each piece says how full it is. */
 import type { Extent } from '../../base/host/host.js';
 
-/** Pieces of one file. A bar on a screen has about as many pixels. */
+/** The number of pieces of each file. A bar on a screen has about as many pixels. */
 export const pieces = 256;
 
-/** Data in a piece: 1 is a little, 9 is all of it. */
+/** The highest level of a piece: level 1 is a little data, level 9 is all data. */
 const levels = 9;
 
 /**
- * `9:40,0:9,u:3` are, from the start of the file, 40 pieces of level 9, 9 pieces of level 0, and 3 pieces
- * that have no data and are allocated (`u`).
+ * Draws a bar as text. `9:40,0:9,u:3` are, from the start of the file, 40 pieces of level 9, 9 pieces of
+ * level 0, and 3 pieces that have no data and are allocated (`u`).
  * @param extents of data, in any order, inside size
  * @param allocated ranges that are allocated and have no data; what lies past the size is left out
  */
@@ -24,7 +24,7 @@ export function drawBar(
   return toRuns(Array.from(data, (full, piece) => (full === 0 && unwritten[piece] ? 'u' : fullness(full))));
 }
 
-/** @param full which part of a piece has data: 0 is none of it, 1 is all */
+/** @param full how much of a piece is data, from 0 to 1 @returns its level */
 export function fullness(full: number): string {
   return full > 0 ? String(Math.max(1, Math.min(levels, Math.floor(full * levels)))) : '0';
 }
@@ -44,7 +44,7 @@ export function toRuns(marks: readonly string[]): string {
 function fill(size: bigint, ranges: Iterable<Pick<Extent, 'offset' | 'length'>>): Float64Array {
   const covered = new Float64Array(pieces);
   const bytes = Number(size);
-  // Numbers have 53 bits: a piece of a file that needs more is far larger than what is lost.
+  // Numbers have 53 bits. A size that needs more loses far less by rounding than one piece has.
   for (const { offset, length } of ranges)
     cover(covered, Number(offset) / bytes, Number(offset + length) / bytes);
   return covered;

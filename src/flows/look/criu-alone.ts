@@ -8,7 +8,7 @@ import { folder, ghostImageName, manifestName } from '../../image/layout.js';
 import { readManifest } from '../../image/manifest.js';
 import { describeAdopted } from '../seal/adopt.js';
 
-/** It stands for ghostkeep's name and version where there is no manifest. */
+/** Stands in `tool` for ghostkeep's name and version where there is no manifest. */
 export const criuAlone = 'CRIU alone';
 
 /**

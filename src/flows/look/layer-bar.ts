@@ -7,16 +7,20 @@ import type { PackedGhost } from '../../chain/packed.js';
 import { cover, fullness, pieces, toRuns } from './bar.js';
 import type { Dump } from './open-dump.js';
 
-/** A map of 8 MiB has records for 11 GiB. For a larger one, the numbers beside the bar have to do. */
+/**
+ * A map of this size has records for 11 GiB. No bar is drawn for a larger one; the page still has its
+ * numbers.
+ */
 const mostMapBytes = 8 << 20;
 const mostRecordBytes = 1 << 20;
 const [headBytes, unitEntryBytes, rangeBytes] = [32, 48, 24];
-/** In an entry of the map: the parent has the unit. */
+/** The value in an entry of the map that says that the parent has the unit. */
 const inParent = 2;
 const unitBytes = 65_536;
 
 /**
- * @returns a bar as drawBar gives it, with `p` for what the parent has and `g` for what was given up; or none
+ * @returns a bar as drawBar gives it, with `p` for what the parent has and `g` for what was given up; empty
+ * where no bar can be drawn
  */
 export function drawLayer({ context, images }: Dump, { layer, size }: PackedGhost): string {
   const { files } = context.host;
@@ -36,7 +40,9 @@ export function drawLayer({ context, images }: Dump, { layer, size }: PackedGhos
 
 type Part = Float64Array;
 
-/** @returns a function that is asked for units in ascending order */
+/**
+ * @returns a function that says whether a unit was given up. It must be asked for units in ascending order
+ */
 function givenUnits(record: Buffer, below: number): (unit: number) => boolean {
   let at = headBytes;
   return unit => {
@@ -50,7 +56,7 @@ function givenUnits(record: Buffer, below: number): (unit: number) => boolean {
   };
 }
 
-/** The kind that most of the piece is. */
+/** The mark of a piece: what most of it is. */
 function markOf(here: number, parent: number, given: number): string {
   if (given > 0 && given >= here && given >= parent) return 'g';
   return parent > here ? 'p' : fullness(here + parent + given);

@@ -10,15 +10,15 @@ import { archivedHost, archivedImages } from './archived-host.js';
 import { readAnyManifest } from './criu-alone.js';
 
 export interface Dump {
-  /** Its host reads the archive where there is one. */
+  /** For an archive, its host reads the archive. */
   context: Context;
-  /** The image directory, for that host. */
+  /** The path of the image directory for that host. */
   images: string;
-  /** As the user knows it. */
+  /** The name for messages: the directory, or the archive and the folder in it. */
   where: string;
-  /** Undefined for a directory. */
+  /** How the archive is compressed; undefined for a directory. */
   archive: Compression | undefined;
-  /** CRIU's own times, where it has left them. */
+  /** The content of CRIU's stats-dump, if the archive has one. */
   stats: Buffer | undefined;
   /** @throws MANIFEST_MISSING, MANIFEST_INVALID, CRIU_IMAGE_INVALID */
   manifest(): Manifest;
@@ -56,7 +56,7 @@ async function readArchived(context: Context, archives: Archives, given: string,
   const [name, folder] = found;
   const where = name === '' ? given : `${given}:${name}`;
   const host = archivedHost(context.host, folder, where);
-  // podman puts them beside the folder of the images.
+  // podman puts stats-dump beside the folder of the images.
   const stats = [name, ''].map(each => folders.get(each)?.files.get('stats-dump')?.content).find(Boolean);
   return dumpIn({ ...context, host }, archivedImages, where, compression, stats);
 }
@@ -83,7 +83,10 @@ function dumpIn(
   };
 }
 
-/** The working folder belongs to the folder that it lies in. */
+/**
+ * Says to which image directory a member of the archive belongs. A file in ghostkeep's working folder
+ * belongs to the directory around that folder.
+ */
 function placeOf(member: string): { folder: string; name: string } {
   const folder = path.posix.dirname(member);
   const isWork = path.posix.basename(folder) === workFolder;

@@ -13,18 +13,18 @@ import { drawLayer } from './layer-bar.js';
 import type { Dump } from './open-dump.js';
 
 export interface Content {
-  /** Undefined where CRIU has dumped it and its image cannot be read. */
+  /** Bytes of data. Undefined if CRIU has dumped the ghost and its image cannot be read. */
   data: number | undefined;
   ranges: number | undefined;
   /** See drawBar and drawLayer. Empty where there is no image to look at. */
   bar: string;
-  /** `given`: it has given up bytes to another checkpoint. */
+  /** `given`: the ghost has given up bytes to another checkpoint. `criu`: CRIU has dumped it itself. */
   state: 'whole' | 'packed' | 'given' | 'moved' | 'criu' | 'unreadable';
   /** Why it is in this state, where there is something to say. */
   note: string | undefined;
 }
 
-/** Reads the ranges of an image or the map of a layer, and nothing of what is in them. */
+/** Reads only the ranges of an image or the map of a layer, and none of the ghost's content. */
 export function contentOf(dump: Dump, manifest: Manifest, ghost: ManifestGhost): Content {
   if (isPacked(ghost)) return contentOfPacked(dump, manifest, ghost);
   if (isMoved(ghost)) {

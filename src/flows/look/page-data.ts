@@ -16,7 +16,7 @@ export interface PageData {
   tool: string;
   created: string;
   byCriu: boolean;
-  /** Can it be used as it lies here? */
+  /** Says whether the checkpoint can be used as it lies here. */
   use: { text: string; isWarning: boolean };
   parent: string | undefined;
   archive: string | undefined;
@@ -29,10 +29,10 @@ export interface PageData {
 }
 
 export interface PageGhost extends Content {
-  /** As people see it. */
+  /** The id as people see it: `0xa`. */
   id: string;
   number: number;
-  /** The files here that have its content. */
+  /** The names of the files here that have its content. */
   image: string;
   path: string;
   class: string;
@@ -56,7 +56,7 @@ export interface PageGhost extends Content {
 const mostHolders = 40;
 const mostLog = 500;
 
-/** Reads the ranges of every image, and nothing of what is in them. */
+/** Reads only the ranges of every image, and none of the ghosts' content. */
 export function pageData(dump: Dump): PageData {
   const manifest = dump.manifest();
   const { tool, created, criu, container, parent, leftOut = [], leftOutMore = 0 } = manifest;

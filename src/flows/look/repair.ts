@@ -1,7 +1,7 @@
 /**
  * Makes a lost or damaged manifest again from the images of a sealed checkpoint. CRIU needs no manifest, but
- * ghostkeep checks a checkpoint by it. Where something was only in the lost manifest and a restore needs it,
- * this is refused, and nothing is touched.
+ * ghostkeep checks a checkpoint by it. If only the lost manifest had something that a restore needs, the
+ * repair is refused, and nothing is touched.
  */
 import { bounds } from '../../base/bounds.js';
 import { assertDocument } from '../../base/documents/document.js';
@@ -28,19 +28,20 @@ import { warnOfRefused } from '../directory/warn-of-refused.js';
 import { assertUndamaged } from '../restore/verify.js';
 import { describeCriuAlone } from './criu-alone.js';
 
-/** Nothing but the lost manifest had these. The text is for messages. */
+/** The facts that no image has and that are lost with a manifest, as text for messages. */
 export const notInImages =
   'extended attributes, inode flags, nanoseconds of times, holders, and how the files were copied';
 
 export interface Repaired {
-  /** False if the manifest is there and whole; then nothing was written. */
+  /** True if the manifest was made again. False if it was whole, and nothing was written. */
   now: boolean;
   /** The name that the damaged manifest has now. */
   keptAs?: string;
 }
 
 /**
- * The directory is locked meanwhile, and the manifest is on the disk afterwards.
+ * Makes the manifest again if it is lost or damaged. The directory is locked meanwhile, and the manifest is
+ * on the disk afterwards.
  * @throws REPAIR_REFUSED, IN_USE, CRIU_IMAGE_INVALID, and the code of the first image that is damaged
  */
 export function repairManifest(context: Context, given: string): Promise<Repaired> {
@@ -103,7 +104,10 @@ function whyRefused(files: Files, images: string, where: string): string | undef
   return undefined;
 }
 
-/** An open file that was left to us and has not got its name back. */
+/**
+ * Finds an open file that CRIU has left to us and that has still our key in place of its name: no seal has
+ * given the name back.
+ */
 function keyOfOurs(filesImage: Buffer): string | undefined {
   for (const { reg } of openFilesIn(filesImage)) {
     const name = reg?.isExternal ? nameText(filesImage, reg) : '';
@@ -112,7 +116,7 @@ function keyOfOurs(filesImage: Buffer): string | undefined {
   return undefined;
 }
 
-/** Every image is read, and what was read is what the manifest says of it. @throws the first damage */
+/** Reads every image, and makes a manifest of what was read. @throws the first damage */
 async function manifestOf(context: Context, images: string): Promise<Manifest> {
   const { files } = context.host;
   const described = describeCriuAlone(files, images);
@@ -128,7 +132,7 @@ async function manifestOf(context: Context, images: string): Promise<Manifest> {
   return { ...described, tool: context.tool, ...(inventory ? { inventory } : {}), ghosts };
 }
 
-/** From now on a changed byte is found again. */
+/** Makes the entry's `data`, with a digest, so that a byte that changes from now on is found. */
 async function dataOf(
   context: Context,
   images: string,
@@ -155,7 +159,10 @@ async function dataOf(
   }
 }
 
-/** Nothing is removed: somebody may still read in the damaged manifest what the images do not have. */
+/**
+ * Gives a damaged manifest another name and removes nothing: somebody may still read in it what the images do
+ * not have.
+ */
 function keepDamaged(files: Files, images: string): string | undefined {
   if (!files.exists(`${images}/${manifestName}`)) return undefined;
   for (let number = 1; ; number += 1) {
