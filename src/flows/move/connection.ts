@@ -14,16 +14,19 @@ export type Purpose = 'round' | 'dump' | 'images';
 
 const frame = { hello: 1, commit: 8, file: 9, seal: 12, welcome: 65, committed: 68, sealed: 69 } as const;
 
-/** The carrier may still have to say goodbye to its network. */
+/**
+ * How long the carrier may take to end by itself after the last answer: it may still have to close a
+ * connection of its own.
+ */
 const goodbyeMs = 2000;
-/** A list in JSON is parted before a frame gets too long. */
+/** A list in JSON is sent in parts of at most so many bytes, because the length of a frame is limited. */
 const mostBytes = 900_000;
 
 /** The connection is gone, and another one may work. */
 export class Lost extends Error {}
 
 export class Connection {
-  /** Calls of sendGhost so far: the number that the next one gets. */
+  /** How many calls of sendGhost there were so far. The next call has this number. */
   sent = 0;
 
   private constructor(
@@ -36,7 +39,9 @@ export class Connection {
   ) {}
 
   /**
-   * @throws Lost; MOVE_REFUSED where the receiver does not want it
+   * Starts the carrier and greets the receiver.
+   * @throws Lost; MOVE_LOST if the carrier cannot be started; MOVE_REFUSED if the receiver refuses the
+   * connection
    */
   static async open(
     context: Context,
@@ -80,8 +85,9 @@ export class Connection {
   }
 
   /**
-   * The receiver has all of KEYS on its disk when this returns.
-   * @returns which calls of sendGhost have to be made again, and then this one
+   * Tells the receiver that all of KEYS were sent. If the returned list is empty, the receiver has all of
+   * them on its disk.
+   * @returns the numbers of the calls of sendGhost that have to be made again, before another commit
    */
   async commit(keys: readonly string[], isRound: boolean, dump: string): Promise<number[]> {
     const bytes = await this.#ask(
@@ -115,7 +121,10 @@ export class Connection {
     await this.#ask(frame.seal, 'ghosts', ghosts, frame.sealed, dump === undefined ? {} : { dump });
   }
 
-  /** From now on the receiver has STALL_MS for each step; with 0 as long as it is alive. */
+  /**
+   * From now on the receiver may take STALL_MS for each step; with 0, it may take any time as long as it is
+   * alive.
+   */
   waitForSteps(stallMs: number): void {
     this.context.host.sending.waitForSteps(this.sender, stallMs);
   }
@@ -131,7 +140,10 @@ export class Connection {
     return acknowledged;
   }
 
-  /** @param more fields of the last part */
+  /**
+   * Sends LIST in parts and returns the answer of the type AWAITED.
+   * @param more fields of the last part
+   */
   async #ask(
     type: number,
     name: string,

@@ -10,10 +10,13 @@ import type { Context } from '../context.js';
 import { Connection, Lost, type Purpose } from './connection.js';
 import type { Target } from './target.js';
 
-/** A receiver gives a sign of life each second. */
+/** A receiver that was silent for so long is taken for dead. It gives a sign of life each second. */
 export const patienceMs = 30_000;
 const [firstPauseMs, longestPauseMs] = [100, 2000];
-/** Somebody has to notice a network that breaks again and again. */
+/**
+ * After so many losses the mover gives up, because somebody has to notice a network that breaks again and
+ * again.
+ */
 const mostLosses = 100;
 const mostRepairs = 5;
 const signOfLifeMs = 500;
@@ -27,8 +30,8 @@ export interface Patience {
   /** How long a receiver may be silent. */
   patienceMs: number;
   /**
-   * Processes may be frozen: a receiver that is alive has RESUME_MS for each step, too, and connections
-   * that bring nothing do not lengthen the time.
+   * True if processes may be frozen. Then a receiver that is alive also has only RESUME_MS for each step, and
+   * a connection over which nothing is acknowledged does not lengthen the time for connecting again.
    */
   isUrgent?: boolean;
 }
@@ -40,9 +43,12 @@ const longestSealMs = 24 * 3600 * 1000;
 export class Mover {
   #connection: Connection | undefined;
   #losses = 0;
-  /** When to give up. Known after a loss, until something is acknowledged. */
+  /**
+   * When to stop connecting again; undefined until a connection is lost. If processes may be frozen, only a
+   * connection over which something was acknowledged resets it.
+   */
   #until: number | undefined;
-  /** How long a step of the seal may take while processes may be frozen; 0 where none is. */
+  /** How long a step of the seal may take, in ms, while processes may be frozen; 0 for no limit. */
   #sealMs = 0;
 
   constructor(
@@ -52,7 +58,7 @@ export class Mover {
     private readonly patience: Patience,
   ) {}
 
-  /** The number of this dump: only the files of the same dump are sealed with its ghosts. */
+  /** A random number for this dump. The receiver seals files only with the ghosts of the same dump. */
   readonly dump = randomBytes(16).toString('hex');
 
   /** The receiver's id. Known after `connect`. */
@@ -69,9 +75,10 @@ export class Mover {
 
   /**
    * Sends COUNT ghosts. All of them are on the receiver's disk when this returns.
-   * @param sendOne sends the ghost with this index; called again where its bytes have to be sent again
-   * @param keys of those that were sent
-   * @param bytes that they have at most, for the progress
+   * @param sendOne sends the ghost with this index; it is called again if the ghost's bytes have to be sent
+   * again
+   * @param keys returns the keys of the ghosts that were sent
+   * @param bytes returns how many bytes they have at most, for the progress
    * @throws MOVE_LOST, MOVE_REFUSED, and what SEND_ONE throws
    */
   async sendAll(
@@ -97,7 +104,7 @@ export class Mover {
           if (needed.length === 0) return;
           if (repairs === mostRepairs)
             throw new Lost('the receiver asks for the same blocks again and again');
-          // It may have asked for blocks of any ghost since the last commit.
+          // The receiver may have asked for blocks of any ghost that was sent since the last commit.
           const again = needed.filter(call => call >= first).map(call => sent[call - first]);
           indices = [...new Set(again.filter(index => index !== undefined))];
           if (indices.length === 0)
@@ -110,9 +117,11 @@ export class Mover {
   }
 
   /**
-   * From now on files are sent: over the connection of the dump, if there is one, because to start another
-   * takes time in which processes may be frozen. If that is lost, the next one is for files alone.
-   * @param bytes of ghosts and files: a receiver that has to copy all of them needs time for it
+   * From now on files are sent. They go over the connection of the dump if there is one, because starting
+   * another takes time in which processes may be frozen. If that connection is lost, the next one is for
+   * files alone.
+   * @param bytes of ghosts and files, because a receiver may have to copy all of them, and needs time for
+   * that
    */
   becomeForImages(bytes: bigint): void {
     const { resumeMs, isUrgent } = this.patience;
@@ -130,12 +139,18 @@ export class Mover {
     }
   }
 
-  /** The receiver has answered to everything. @returns how many bytes it has acknowledged */
+  /**
+   * Ends the connection after the receiver has answered to everything. @returns how many bytes it has
+   * acknowledged
+   */
   end(): Promise<bigint> {
     return this.#close({ graceful: true });
   }
 
-  /** The receiver need not be heard any more. @returns how many bytes it has acknowledged */
+  /**
+   * Ends the connection at once, whatever the receiver has still to say. @returns how many bytes it has
+   * acknowledged
+   */
   close(): Promise<bigint> {
     return this.#close({ graceful: false });
   }
@@ -176,7 +191,8 @@ export class Mover {
         await this.#open(until - clock());
         return;
       } catch (error) {
-        // The receiver of the lost connection may not know yet that it is lost.
+        // IN_USE may pass: the receiver of the lost connection may not know yet that it is lost, and has the
+        // directory.
         const mayPass =
           error instanceof Lost || (error instanceof GhostkeepError && error.cause === 'IN_USE');
         if (!mayPass) throw error;
@@ -199,7 +215,10 @@ export class Mover {
     return connection;
   }
 
-  /** All waits have a deadline of their own, so that a caller with a deadline may be told that we live. */
+  /**
+   * Tells the caller at short intervals that we live, so that a deadline of the caller does not end WORK.
+   * Every wait in WORK has a deadline of its own.
+   */
   async #waiting<T>(work: () => Promise<T>): Promise<T> {
     const timer = setInterval(() => this.context.alive?.(), signOfLifeMs);
     try {

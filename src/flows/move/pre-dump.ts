@@ -14,7 +14,10 @@ import { dataAtMost, searchGhosts } from '../steps.js';
 import { Mover, patienceMs, type SendGhost } from './mover.js';
 import type { Target } from './target.js';
 
-/** Nobody waits for a round, but somebody may wait for its command. */
+/**
+ * How long to connect again after a loss. No process is frozen during a round, but somebody may wait for the
+ * command.
+ */
 const resumeMs = 60_000;
 
 export interface PreDumpTo {
@@ -47,7 +50,8 @@ export async function preDumpTo(context: Context, request: PreDumpTo): Promise<P
 }
 
 /**
- * Sends the large ghosts of PIDS while they run. One that cannot be sent is passed over: the dump sends it.
+ * Sends the large ghosts of PIDS while their processes run. A ghost that cannot be sent is passed over, and
+ * the dump sends it.
  * @param mover is connected
  * @throws MOVE_LOST, MOVE_REFUSED
  */
@@ -87,12 +91,12 @@ export async function sendRound(
   }
 }
 
-/** A ghost that was sent needs no reason. */
+/** Removes `why` from the result of a ghost that was sent: it is the reason why a ghost was not. */
 function withoutWhy(result: Partial<RoundGhost> | undefined): Partial<RoundGhost> {
   return result?.done === 'sent' ? { why: undefined as never, ...result } : { ...result };
 }
 
-/** A ghost that becomes shorter meanwhile is sent again, this many times. */
+/** How often a ghost is sent that becomes shorter meanwhile. */
 const attempts = 3;
 
 async function sendRunning(

@@ -1,4 +1,4 @@
-/** The ghosts of a dump go to a receiver, in place of the image directory. Nothing of them is stored here. */
+/** Sends the ghosts of a dump to a receiver instead of storing them in the image directory. */
 import type { ManifestGhost } from '../../base/documents/generated/manifest.js';
 import { errnoOf, GhostkeepError, translate } from '../../base/errors.js';
 import type { EngineReport } from '../../base/host/host.js';
@@ -22,7 +22,7 @@ import { nameOf } from '../dump/describe.js';
 import { dataAtMost } from '../steps.js';
 import type { Mover, SendGhost } from './mover.js';
 
-/** As often as a dump copies a ghost that somebody writes to. */
+/** How often a ghost is sent that somebody writes to meanwhile: as often as a dump copies one. */
 const attempts = 3;
 
 /** @param mover is connected */
@@ -62,7 +62,10 @@ async function sendCopies(
   return taken;
 }
 
-/** @returns undefined for a file with a name that cannot be sent, and that the dump may lack */
+/**
+ * Sends one ghost or named file. @returns undefined for a named file that cannot be sent and that the dump
+ * may lack
+ */
 async function sendOrLeave(
   context: Context,
   send: SendGhost,
@@ -104,7 +107,10 @@ async function sendUnchanged(
   }
 }
 
-/** Errors of the connection pass: the mover connects again. */
+/**
+ * Names the ghost in an error about it. An error of the connection is passed on as it is, because the mover
+ * connects again.
+ */
 function nameFailure(entry: ManifestGhost, error: unknown): unknown {
   if (errnoOf(error) === undefined) return error;
   return translate(error, 'IO', `${entry.dev}/${entry.ino}`, `cannot send ${nameOf(entry)}`);

@@ -1,6 +1,7 @@
 /**
  * Sends the other files of a checkpoint: CRIU's own, and the manifest. The receiver then makes the images of
- * the ghosts that it has, checks everything, and has a checkpoint. It can be repeated until that is so.
+ * the ghosts that it has, and checks everything; then its directory is a checkpoint. All of this can be
+ * repeated until it has succeeded.
  */
 import type { Manifest } from '../../base/documents/generated/manifest.js';
 import { errnoOf, GhostkeepError, translate } from '../../base/errors.js';
@@ -16,11 +17,13 @@ import { Mover, patienceMs } from './mover.js';
 import { removeTables } from './tables.js';
 import type { Target } from './target.js';
 
-/** Nobody is frozen by now, or CRIU has ended: there is time to connect again. */
+/**
+ * How long to connect again after a loss. No process is frozen any more, or CRIU has ended, so there is time.
+ */
 const resumeMs = 60_000;
 
 export interface SentImages {
-  /** The directory here. */
+  /** The real path of the directory on this host. */
   images: string;
   to: string;
   files: number;
@@ -37,8 +40,9 @@ export async function sendImages(context: Context, images: string, target: Targe
 }
 
 /**
- * The same for the owner of the directory.
- * @param mover whose connection has carried the ghosts; it goes on if it can
+ * Does the same for a caller that owns the directory.
+ * @param mover may have a connection that has carried the ghosts, which is then used for the files if
+ * possible
  */
 export async function sendOwned(
   context: Context,
@@ -62,7 +66,7 @@ export async function sendOwned(
     });
     await mover.end();
   } catch (error) {
-    // The receiver has sealed before, and we know that it was from what we have sent.
+    // The receiver has sealed already, in an earlier try, and we know that it has sealed what we have sent.
     if (!mayBeSealed || !(error instanceof GhostkeepError) || error.cause !== 'ALREADY_SEALED') throw error;
   } finally {
     await mover.close();
@@ -83,7 +87,10 @@ function bytesOf({ host: { files } }: Context, images: string, { ghosts }: Manif
   return [...sizes, ...ghosts.map(({ allocated }) => countFromJson(allocated))].reduce((a, b) => a + b, 0n);
 }
 
-/** The gate's target has the form of the policy's `moveTo`: `via:COMMAND`, `tls:ADDRESS`. */
+/**
+ * Compares two names of a target. The gate gets it from the policy's `moveTo`, where it begins with `via:` or
+ * `tls:`, and `send-images` gets it without that.
+ */
 function isSame(to: string, shown: string): boolean {
   const plain = (target: string) => target.replace(/^(via|tls):/, '');
   return plain(to) === plain(shown);
@@ -100,7 +107,7 @@ function readMoved({ host: { files } }: Context, images: string, where: string):
   );
 }
 
-/** The ghosts are with one receiver, and their images can be made nowhere else. */
+/** Asserts that this is the receiver that the ghosts were sent to, because no other can make their images. */
 function assertReceiver(
   { receiver }: Connection,
   manifest: Manifest,
@@ -136,7 +143,7 @@ async function sendFiles(context: Context, connection: Connection, images: strin
       sent.files += 1;
       sent.bytes += size;
     } catch (error) {
-      // A lost connection has no errno: the mover connects again.
+      // An error without an errno passes unchanged. If it is a lost connection, the mover connects again.
       throw errnoOf(error) === undefined ? error : translate(error, 'IO', path, `cannot send ${path}`);
     } finally {
       files.close(fd);
@@ -145,13 +152,19 @@ async function sendFiles(context: Context, connection: Connection, images: strin
   return sent;
 }
 
-/** The receiver writes a log of its own, and gets the manifest last. */
+/**
+ * True for files of ours that are not sent like the others: the receiver writes a log of its own, and the
+ * manifest is sent last, in another form.
+ */
 const isOwnName = (name: string) => name === manifestName || name === 'ghostkeep.log' || name === folder;
 
-/** The names that a receiver takes. CRIU's `parent` is a link, and there its page server makes one. */
+/**
+ * True for a name that a receiver takes. CRIU's `parent` has such a name but is a link, so it is not sent:
+ * CRIU's page server makes one on the other host.
+ */
 const isSendable = (name: string) => /^(?!ghostkeep)[A-Za-z0-9][A-Za-z0-9._-]{0,199}$/.test(name);
 
-/** As it is to lie beside the ghosts. */
+/** Sends the manifest as it has to be beside the ghosts, without the fields that say that they were moved. */
 async function sendManifest(
   context: Context,
   connection: Connection,

@@ -1,6 +1,6 @@
 /**
- * A table for each ghost says what its receiver has acknowledged. Tables lie below /run, so that they end
- * with the host. A table that is lost costs time only.
+ * A table for each ghost says what its receiver has acknowledged. Tables lie below /run, so they are gone
+ * after a reboot. If a table is lost, its ghost is sent again, which costs time only.
  */
 import path from 'node:path';
 import { errnoOf, GhostkeepError, reasonOf, translate } from '../../base/errors.js';
@@ -8,7 +8,7 @@ import type { Host } from '../../base/host/host.js';
 import { isPrivate } from '../../image/own-folder.js';
 import type { Context } from '../context.js';
 
-/** A move of which nobody has heard for as long is over. */
+/** A move is over if nothing has happened to its tables for so long. */
 const forgottenNs = 7n * 24n * 3600n * 1_000_000_000n;
 
 const movesFolder = (host: Host): string =>
@@ -36,7 +36,10 @@ export function openTables(context: Context, receiver: string): number {
   }
 }
 
-/** The receiver has everything under its final names, so no round will follow. */
+/**
+ * Removes the tables of a move that is over: its receiver has everything under its final names, or nobody has
+ * heard of it for long.
+ */
 export function removeTables({ host, log }: Context, receiver: string): void {
   const folder = `${movesFolder(host)}/${receiver}`;
   try {

@@ -12,7 +12,10 @@ export interface Target {
   shown: string;
 }
 
-/** Nothing but these comes from the caller's environment: ssh needs them to find its keys and its agent. */
+/**
+ * Only these variables of the caller's environment are passed on to the carrier: ssh needs them to find its
+ * keys and its agent.
+ */
 const passedOn = ['HOME', 'USER', 'LOGNAME', 'SSH_AUTH_SOCK'] as const;
 const searched = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
 

@@ -79,7 +79,10 @@ export class Arrivals {
   }
 }
 
-/** A file that is in the directory is never written over. @throws BAD_INPUT */
+/**
+ * Asserts that the directory has no file of this name, because no file there is ever written over. @throws
+ * BAD_INPUT
+ */
 export function assertFree({ host: { files } }: Context, images: string, name: string): void {
   if (!files.exists(`${images}/${name}`)) return;
   const where = files.realPath(images);

@@ -1,6 +1,6 @@
 /**
- * A seal must fit what its sender has committed, and the manifest. This is checked before the first image
- * is made, because by then the content is where only the image's head can be found.
+ * Checks that a seal fits what its sender has committed, and the manifest. This comes before the first image
+ * is made: an image may be made where the content lies, and then only the image is left, with its head.
  */
 import type { Manifest, ManifestGhost } from '../../base/documents/generated/manifest.js';
 import { GhostkeepError, reasonOf } from '../../base/errors.js';
@@ -25,8 +25,8 @@ export function assertWhole({ state, ghosts }: Manifest, where: string): void {
 }
 
 /**
- * A ghost that was committed is in the manifest, or the sender says that it is gone. A ghost of the manifest
- * was committed, or CRIU has dumped it. @throws BAD_INPUT
+ * Asserts that each ghost that was committed is in the manifest or said to be gone by the sender, and that
+ * each ghost of the manifest was committed or dumped by CRIU. @throws BAD_INPUT
  */
 export function assertFits(
   context: Context,
@@ -57,7 +57,10 @@ export function assertFits(
   }
 }
 
-/** A ghost has the metadata of its image's head after a restore. @throws BAD_INPUT */
+/**
+ * Asserts that the head of the ghost's image fits the manifest: a restore gives the ghost the metadata in
+ * that head. @throws BAD_INPUT
+ */
 function assertHead(
   { host: { files } }: Context,
   images: string,
@@ -68,7 +71,8 @@ function assertHead(
   if (parseDev(entry.dev) !== dev || BigInt(entry.ino) !== ino)
     throw wrong(key, `${image} is another ghost in the manifest (${entry.dev}/${entry.ino})`);
   const path = `${images}/${movedName(key)}`;
-  // An earlier seal has made the image, and what is made of it below compares the head.
+  // Without its content, the ghost has an image that an earlier seal has made. Then describeMade in seal.ts
+  // compares the head.
   if (!files.exists(path)) return;
   const { size } = files.statPath(path);
   const header = bytesFromBase64(text);
@@ -78,7 +82,8 @@ function assertHead(
   const differing = headDifferences(head, entry);
   if (differing.length > 0)
     throw wrong(key, `in its head ${differing.join(', ')} differ from what the manifest says`);
-  // A field that nobody knows, or chunks where the content has none, would be seen when the image is made.
+  // Only a head that ghostkeep writes is accepted. A field that nobody knows, or chunks where the content has
+  // none, would otherwise be noticed only when the image is made.
   if (!header.equals(encodeGhostHead(head))) throw wrong(key, 'its head is none that ghostkeep writes');
 }
 

@@ -21,7 +21,7 @@ const bootId = '/proc/sys/kernel/random/boot_id';
 const bootIdBytes = 36;
 
 /**
- * Make the directory ready, for its owner. @returns the receiver that it belongs to
+ * Makes the directory ready to receive. The caller owns it. @returns the receiver that it belongs to
  * @throws BAD_INPUT, ALREADY_SEALED where it holds a checkpoint; PERMISSION where the folder is not ours
  */
 export function openReceiver(context: Context, images: string): Receiver {
@@ -62,13 +62,17 @@ function goOnShaping(context: Context, images: string, receiver: Receiver): void
   }
 }
 
-/** Files that an earlier receiver had not finished when it ended. */
+/** Removes files that an earlier receiver had not finished when it ended. */
 function removeHalf({ host: { files } }: Context, images: string): void {
   for (const name of files.list(`${images}/${folder}`).map(each => `${folder}/${each}`))
     if (name === incomingName || isMakingName(name)) files.remove(`${images}/${name}`);
 }
 
-/** After a reboot nobody knows which table was on the disk before which content: all are made anew. */
+/**
+ * Returns KNOWN, or makes the receiver's document for this boot of the host. After a reboot nobody knows
+ * which table was on the disk before which content. So all tables are removed, and made anew from the
+ * content.
+ */
 function current({ host: { files } }: Context, images: string, known: Receiver | undefined): Receiver {
   const boot = files.readStart(bootId, bootIdBytes).toString('latin1');
   if (known?.boot === boot) return known;
@@ -84,7 +88,7 @@ function current({ host: { files } }: Context, images: string, known: Receiver |
   return receiver;
 }
 
-/** Bytes that are stored already. */
+/** Bytes on disk that the receiver's files take already. */
 export function usedBytes({ host: { files } }: Context, images: string): bigint {
   const sizes = [folder, arrivedFolder].flatMap(part => {
     const path = `${images}/${part}`;

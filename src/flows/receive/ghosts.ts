@@ -1,7 +1,7 @@
 /**
- * The ghosts that a receiver has: for each the content, and a table that says which block is known. A block
- * is unknown from before it is written until the disk has it. So a receiver that is killed, or whose disk
- * fails, never takes a block for the right one.
+ * The ghosts that a receiver has. For each there is the content, and a table that says which blocks are
+ * known. A block is unknown from before it is written until the disk has it. So a receiver that is killed, or
+ * whose disk fails, never takes wrong bytes for the right ones.
  */
 import { errnoOf } from '../../base/errors.js';
 import type { MovedFiles } from '../../base/host/host.js';
@@ -12,27 +12,33 @@ import type { Room } from './room.js';
 
 /** The receiver acknowledges at least this often. */
 const ackEveryBytes = 16n << 20n;
-/** So many ghosts may be open at once before all are written to the disk. */
+/** If so many ghosts wait for the disk, they are written to it and closed. */
 const mostOpen = 256;
 /** From so many files on, one syncfs(2) is faster than an fsync(2) for each. */
 const wholeFrom = 8;
 
 interface OpenGhost extends MovedFiles {
   key: string;
-  /** It is to be fsynced before it counts. An earlier connection may have left it so, and was cut. */
+  /**
+   * The content must be fsynced before it counts. This also holds for content that an earlier connection has
+   * left, because the connection may have been cut before its fsync.
+   */
   isDirty: boolean;
-  /** The table gets these entries when the content is on the disk. */
+  /** Entries that the table gets when the content is on the disk. */
   pending: { first: bigint; entries: Buffer }[];
 }
 
 export class Ghosts {
   #current: OpenGhost | undefined;
-  /** Complete, but not on the disk yet. */
+  /** Ghosts that have arrived completely and are not on the disk yet. */
   #ended: OpenGhost[] = [];
   #unsynced = 0n;
-  /** An earlier connection may have made files, and was cut. */
+  /**
+   * The folder has names that the disk may lack. It begins as true, because an earlier connection that was
+   * cut may have made files.
+   */
   #isFolderDirty = true;
-  /** Ghosts that this connection has fsynced, and that are as they were then. */
+  /** Keys of ghosts that this connection has fsynced. On opening one again, its files are on the disk. */
   readonly #synced = new Set<string>();
 
   constructor(
@@ -47,7 +53,8 @@ export class Ghosts {
   }
 
   open(key: string, size: bigint): void {
-    // The table lacks what is pending, and a repair may compare it.
+    // The sender may repair this ghost now, and its table still lacks the pending entries, so they are
+    // written first.
     if (this.#ended.some(ghost => ghost.key === key)) this.flush();
     const ghost = this.#openFiles(key);
     this.#current = ghost;
@@ -71,7 +78,7 @@ export class Ghosts {
     this.room.give(freed * blockBytes);
   }
 
-  /** Whether these blocks are known, and DIGEST is that of their entries. */
+  /** True if all these blocks are known, and DIGEST is the digest of their entries in the table. */
   isSame(offset: bigint, length: bigint, digest: Buffer): boolean {
     const count = Number((length + blockBytes - 1n) / blockBytes);
     return this.#store.digest(this.#open().tableFd, offset / blockBytes, count)?.equals(digest) ?? false;
@@ -118,15 +125,15 @@ export class Ghosts {
   }
 
   /**
-   * The disk has lost a part of these ghosts. It says so once, and memory may still show what was lost. So
-   * nothing of them can be relied on.
+   * Removes these ghosts, because the disk has failed to write some of them. It reports that only once, and
+   * the page cache may still show what was lost, so nothing of them can be relied on.
    */
   #forget(lost: readonly OpenGhost[]): void {
     this.close();
     for (const { key } of lost) this.remove(key);
   }
 
-  /** Remove the ghosts that the sender has no more. */
+  /** Removes all ghosts but those with KEYS: the sender does not have them any more. */
   keepOnly(keys: ReadonlySet<string>): void {
     const { files } = this.context.host;
     for (const name of files.list(`${this.images}/${folder}`)) {
@@ -135,7 +142,7 @@ export class Ghosts {
     }
   }
 
-  /** The table goes first: nobody would notice that a table has lost its content. */
+  /** Removes a ghost. Its table goes first, because nobody would notice that a table has lost its content. */
   remove(key: string): void {
     const { files } = this.context.host;
     for (const name of [movedTableName(key), movedName(key)]) {
@@ -184,7 +191,7 @@ export class Ghosts {
     }
   }
 
-  /** A table gets its name when it is complete. */
+  /** Makes a table from the content. The table gets its name when it is complete. */
   #makeTable(dataFd: number, table: string): number {
     const { files } = this.context.host;
     const making = `${this.images}/${makingName('table')}`;

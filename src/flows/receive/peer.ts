@@ -27,14 +27,14 @@ export class Peer {
   /** @throws MOVE_VERSION, after the sender has got our own greeting */
   greet(): void {
     const theirs = this.#lost(() => this.link.greeting());
-    // A CRIU would take our greeting for pages.
+    // CRIU's page client gets no greeting, because it would take ours for pages.
     this.#isLost = isPageClient(theirs);
     if (!this.#isLost) this.#lost(() => this.link.greet(greeting));
     assertGreeting(theirs);
     this.#lost(() => this.link.beat(beatMs));
   }
 
-  /** For a stream that nobody waits for an answer to. @throws MOVE_VERSION */
+  /** Reads the greeting of a stream where nobody waits for an answer of ours. @throws MOVE_VERSION */
   expectGreeting(): void {
     assertGreeting(this.#lost(() => this.link.greeting()));
   }
@@ -56,7 +56,10 @@ export class Peer {
     this.#lost(() => this.link.send(frameTypes.need, encodeNeed(handle, offset, length)));
   }
 
-  /** Tell the sender why nothing more is received. If it cannot be told, the error stays what it is. */
+  /**
+   * Tells the sender why nothing more is received. A failure to tell it is ignored, so that the caller
+   * reports the first error.
+   */
   fail({ code, subject, message }: GhostkeepError): void {
     if (this.#isLost) return;
     const text: MoveFail = { code, subject: clip(subject), message: clip(message) };
@@ -91,7 +94,7 @@ export function interrupted(why: string, cause?: unknown): GhostkeepError {
   );
 }
 
-/** The engine's message says already what these errors mean. */
+/** The message without the errno's text: the engine's own words say what these errors mean. */
 const withoutErrno = (error: unknown) =>
   reasonOf(error).replace(/: (Bad message|No data available|Connection reset by peer)$/, '');
 

@@ -1,6 +1,7 @@
 /**
- * The last step of a move: everything has arrived in the working folder and was checked, and gets its name in
- * the directory. A step that was interrupted is finished by the next receiver, or by `ghostkeep seal`.
+ * The last step of a move. Everything has arrived in the working folder and was checked, and now each file
+ * gets its name in the directory. If the step is interrupted, the next receiver or `ghostkeep seal` finishes
+ * it.
  */
 import { errnoOf, GhostkeepError } from '../../base/errors.js';
 import { arrivedFolder, folder, manifestName, placingName } from '../../image/layout.js';
@@ -8,13 +9,19 @@ import { isOwnFolder } from '../../image/own-folder.js';
 import type { Context } from '../context.js';
 import { asOwner } from '../directory/owner.js';
 
-/** From now on nothing is refused: only names are left to be given. */
+/**
+ * Notes on the disk that the last step has begun. From now on nothing is refused: only names are left to be
+ * given.
+ */
 export function beginPlacing({ host: { files } }: Context, images: string): void {
   files.syncFolder(`${images}/${arrivedFolder}`);
   files.replace(`${images}/${placingName}`, Buffer.alloc(0), { durable: true });
 }
 
-/** @throws SEAL_FAILED where somebody has put a file of that name there meanwhile */
+/**
+ * Gives all files that have arrived their names in the directory, the manifest last. @throws SEAL_FAILED
+ * where somebody has put a file of that name there meanwhile
+ */
 export function place(context: Context, images: string): void {
   const { files } = context.host;
   const arrived = `${images}/${arrivedFolder}`;
@@ -26,7 +33,7 @@ export function place(context: Context, images: string): void {
   files.removeTree(`${images}/${folder}`);
 }
 
-/** For `ghostkeep seal`: a receiver that was interrupted in `place` is not needed any more. @throws IN_USE */
+/** Finishes the last step for `ghostkeep seal` if a receiver was interrupted in it. @throws IN_USE */
 export async function finishPlacing(context: Context, images: string): Promise<void> {
   if (!context.host.files.exists(`${images}/${placingName}`)) return;
   await asOwner(context, images, owned => {

@@ -16,7 +16,10 @@ import { writeReceiver } from './receiver-file.js';
 import { Room } from './room.js';
 import { sealMoved } from './seal.js';
 
-/** An earlier receiver, whose sender has gone, may need a moment to notice that. */
+/**
+ * How long to wait for the directory. An earlier receiver, whose sender has gone, may need a moment to notice
+ * that.
+ */
 const ownerWaitMs = 5000;
 
 export interface ReceiveRequest {
@@ -34,8 +37,8 @@ export interface Received {
 }
 
 /**
- * Serve one connection, to its end.
- * @throws after the sender was told, where that is still possible. Everything that was acknowledged stays.
+ * Serves one connection to its end.
+ * @throws after the sender was told why, if that is still possible. Everything that was acknowledged stays.
  */
 export async function receive(context: Context, request: ReceiveRequest): Promise<Received> {
   const peer = new Peer(request.link);
@@ -123,7 +126,10 @@ class Receiving implements Operations {
     this.#open().ghosts.write(offset, bytes);
   }
 
-  /** No space is allocated for what was never written: the manifest says where it was. */
+  /**
+   * Makes a range of zeroes a hole, even if the sender's file had space for it: the manifest says where that
+   * was.
+   */
   zero(offset: bigint, length: bigint): void {
     this.#open().ghosts.zero(offset, length);
   }
@@ -159,7 +165,8 @@ class Receiving implements Operations {
 
   file({ name, mode }: { name: string; mode: number }): void {
     const { arrivals, images, receiver } = this.#open();
-    // A sender that sends files ends with a seal.
+    // The result of an earlier commit does not count any more: a sender that sends files has to end with a
+    // seal.
     this.#result = undefined;
     this.#made ??= new Set(receiver.made);
     if (this.#made.has(name))
@@ -190,15 +197,19 @@ class Receiving implements Operations {
   }
 
   /**
-   * A dump that was committed may be the only copy, because its container may have ended. A sender that
-   * sends one of its ghosts again is that container, which runs on after a checkpoint that failed.
+   * True if a round or dump with the ghost KEY may replace a dump that was committed. That dump may be the
+   * only copy, because its container may have ended. But a sender that sends one of its ghosts again is the
+   * same container: it runs on after a checkpoint that has failed.
    */
   #mayBegin(key: string): boolean {
     const { complete = [] } = this.#open().receiver;
     return this.#hasBegun || complete.length === 0 || complete.includes(key);
   }
 
-  /** Removes what this sender has sent. The dump stays. */
+  /**
+   * Removes what this sender has sent, and makes the error that refuses it. The dump that was committed
+   * before stays.
+   */
   #refuse(ghosts: Ghosts, complete: readonly string[]): GhostkeepError {
     ghosts.close();
     ghosts.keepOnly(new Set(complete));
@@ -210,7 +221,7 @@ class Receiving implements Operations {
     );
   }
 
-  /** A round or a dump begins: from now on nothing here is a complete dump. */
+  /** A round or a dump begins. From now on nothing in the directory counts as a complete dump. */
   #begin(): void {
     const { files } = this.context.host;
     const { images, receiver } = this.#open();
@@ -238,7 +249,10 @@ class Receiving implements Operations {
   }
 }
 
-/** The ghosts have changed since the dump whose files came: together they are the state of no moment. */
+/**
+ * The error for files that come from another dump than the ghosts. Together they would be the state of no
+ * moment.
+ */
 function anotherDump({ host: { files } }: Context, images: string): GhostkeepError {
   const where = files.realPath(images);
   return new GhostkeepError(

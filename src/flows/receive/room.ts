@@ -1,4 +1,4 @@
-/** How much a sender may make the receiver store. */
+/** Limits how much a sender can make the receiver store. */
 import { GhostkeepError } from '../../base/errors.js';
 import { showBytes } from '../../base/units.js';
 

@@ -18,10 +18,13 @@ import { beginPlacing, place } from './place.js';
 import { writeReceiver } from './receiver-file.js';
 import { openDisk, shapeImages, wholeFrom } from './shape.js';
 
-/** Images that are made before the disk must have them. */
+/** So much is made before the disk has to have it. */
 const atOnce = { bytes: 64n << 20n, images: 256 };
 
-/** @throws where anything is not as the manifest says: then everything stays, and can be sent again */
+/**
+ * Seals the directory. @returns the number of ghosts. @throws if anything is not as the manifest says; then
+ * everything stays, and the sender can send files and seal again
+ */
 export async function sealMoved(
   context: Context,
   images: string,
@@ -39,7 +42,7 @@ export async function sealMoved(
   assertFits(context, images, sealing, { complete: receiver.complete ?? [], manifest });
   const byImage = new Map(manifest.ghosts.map(ghost => [ghost.image, ghost]));
   for (const name of [...files.list(arrived), ...byImage.keys()]) assertFree(context, images, name);
-  // Before the first image is made: from now on no file may take the name of one.
+  // This is noted before the first image is made, so that no file that arrives later takes an image's name.
   receiver.made = [...new Set([...(receiver.made ?? []), ...sealed.map(({ image }) => image)])];
   writeReceiver(files, images, receiver);
   const disk = openDisk(context, images);
@@ -61,7 +64,10 @@ export async function sealMoved(
   return manifest.ghosts.length;
 }
 
-/** A ghost leaves the receiver's own files only when the disk has its image. */
+/**
+ * Makes the images that are still to be made, some at a time. The content of a ghost is removed only when the
+ * disk has its image.
+ */
 async function makeImages(
   context: Context,
   images: string,
@@ -132,7 +138,10 @@ async function makeImage(
   }
 }
 
-/** It was made of the content where that was, or by an earlier seal, which did not come to its end. */
+/**
+ * Describes an image that is there already. It was made where the content lay, or by an earlier seal that did
+ * not come to its end.
+ */
 async function describeMade(
   { host: { files, engine } }: Context,
   images: string,
@@ -166,7 +175,10 @@ async function describeMade(
   }
 }
 
-/** The disk has all of them, then they get their names, then the content that they were made of goes. */
+/**
+ * Waits until the disk has all the images, gives them their names, and removes the content that they were
+ * made of.
+ */
 function keepImages(
   context: Context,
   images: string,

@@ -1,7 +1,7 @@
 /**
- * Makes images of large ghosts where their content lies, without a copy: the time of a copy would be added to
- * that in which the processes are frozen. A ghost is never without its bytes: the disk has the first block a
- * second time before anything is written over it, and receiver.json says what is being done.
+ * Makes images of large ghosts where their content lies, without a copy, because processes may be frozen for
+ * as long as a copy takes. A ghost is never without its bytes: the disk has the first block a second time
+ * before anything is written over it, and receiver.json says what is being done.
  */
 import type { Receiver } from '../../base/documents/generated/receiver.js';
 import { bytesFromBase64 } from '../../base/text/base64.js';
@@ -14,27 +14,32 @@ import { writeReceiver } from './receiver-file.js';
 type Shaping = NonNullable<Receiver['shaping']>;
 type ShapedGhost = Shaping['ghosts'][number];
 
-/** A copy of less takes no time. */
+/** A smaller ghost is copied, which takes next to no time. */
 const leastBytes = 1n << 20n;
-/** The image keeps the holes of the content, and CRIU reads them. So they may have this share of it. */
+/**
+ * One part in so many of the content may be holes. The image keeps these holes, and CRIU reads them at a
+ * restore.
+ */
 const mostHoles = 8n;
 const mostRuns = 256;
-/** Ghosts at once; schemas/receiver.schema.json has the same number. */
+/** So many ghosts become images at once; schemas/receiver.schema.json has the same number. */
 const atOnce = 64;
 /** From so many files on, one syncfs(2) is faster than an fsync(2) for each. */
 export const wholeFrom = 8;
 
 /**
- * A descriptor for `sync` of the whole disk, which the caller opens before anything is written, and closes.
- * If the disk cannot write something, the kernel tells each holder of a descriptor. It tells one that is
- * opened later only if nobody has heard of it before. Source: lib/errseq.c, errseq_sample
+ * Opens a descriptor for a sync of the whole disk. The caller opens it before anything is written, and closes
+ * it. If the disk cannot write something, the kernel reports that to each descriptor that was open then. It
+ * reports it to a descriptor that is opened later only if nobody has been told before. Source: lib/errseq.c,
+ * errseq_sample
  */
 export function openDisk({ host: { files } }: Context, images: string): number {
   return files.open(`${images}/${receiverName}`);
 }
 
 /**
- * Those of SEALED that have an image in `arrived/` when this returns. All others are left as they are.
+ * Makes images of those of SEALED that fit. They lie in `arrived/` when this returns, and all other ghosts
+ * are left as they are.
  * @param disk of openDisk
  */
 export function shapeImages(
@@ -48,7 +53,8 @@ export function shapeImages(
   for (const [index, ghost] of sealed.entries()) {
     const shaped = planShape(context, images, ghost);
     if (shaped) planned.push(shaped);
-    // The ranges of all ghosts at once could take more memory than there is.
+    // The work is done in parts, because the ranges of all ghosts at once could take more memory than there
+    // is.
     const isDue = planned.length === atOnce || index === sealed.length - 1;
     if (!isDue || planned.length === 0) continue;
     shapeThese(context, images, receiver, planned, disk);
@@ -75,13 +81,13 @@ function shapeThese(
   finishShaping(context, images, receiver, disk);
 }
 
-/** Goes on where shapeImages was interrupted, as often as it is needed. */
+/** Finishes what receiver.json says was begun, also after an interruption. It can be repeated. */
 export function finishShaping(context: Context, images: string, receiver: Receiver, disk: number): void {
   const { files, moving } = context.host;
   const { isTailed, ghosts } = receiver.shaping ?? { isTailed: false, ghosts: [] };
   const moved = ({ key }: ShapedGhost) => `${images}/${movedName(key)}`;
   const shaped = ({ image }: ShapedGhost) => `${images}/${arrivedFolder}/${image}`;
-  // An image that was complete when it got its name.
+  // A file that has both names was complete when it got its new one, so only the earlier name is removed.
   for (const ghost of ghosts)
     if (isTailed && areOneFile(context, moved(ghost), shaped(ghost))) files.remove(moved(ghost));
   const there = ghosts.filter(ghost => files.exists(moved(ghost)));
@@ -105,7 +111,7 @@ function syncAll(context: Context, images: string, ghosts: readonly ShapedGhost[
   else for (const ghost of ghosts) onContent(context, images, ghost, fd => store.sync(fd));
 }
 
-/** @returns undefined where a copy is better, or nothing is left to be done */
+/** @returns undefined if the ghost is to be copied instead, or if its image is there already */
 function planShape(
   { host: { files, moving } }: Context,
   images: string,
@@ -115,7 +121,8 @@ function planShape(
   if (!files.exists(data) || !files.exists(table)) return undefined;
   const { size, allocated } = files.statPath(data);
   if (size < leastBytes || size > BigInt(Number.MAX_SAFE_INTEGER)) return undefined;
-  // To read the table of a sparse ghost of many TiB takes minutes, and processes may be frozen.
+  // The allocated bytes are compared first, because reading the table of a sparse ghost of many TiB takes
+  // minutes, and processes may be frozen.
   if (allocated + size / mostHoles < size) return undefined;
   const tableFd = files.open(table);
   try {

@@ -25,7 +25,7 @@ import { dataAtMost, searchGhosts } from '../steps.js';
 export interface RecoverRequest {
   selection: Selection;
   to: string;
-  /** Make the folders of the old path below TO, too. */
+  /** Make the folders of the file's old path below TO, too. */
   paths?: boolean;
   /** Bytes to leave free in TO: the host's policy. */
   reserve?: bigint;
@@ -41,11 +41,12 @@ export interface Recovered extends RestoredGhost {
 export interface Recovery {
   recovered: Recovered[];
   failures: GhostkeepError[];
-  /** Files that could not be copied or looked at, as in a dump without CRIU. */
+  /** Files that could not be copied or looked at, described as a dump without CRIU describes them. */
   leftOut: LeftOut[];
 }
 
 /**
+ * Copies the deleted files of the chosen processes into TO.
  * @throws NOT_FOUND where a process does not exist, or none holds a deleted file; PERMISSION for TO, or if a
  * process that was named may not be looked at
  */
@@ -67,12 +68,15 @@ export async function recoverFiles(context: Context, request: RecoverRequest): P
   }
 }
 
-/** A memfd is content of its processes, and nobody has deleted it. */
+/** False for a memfd: it is content of its processes, and nobody has deleted it. */
 function hadName(ghost: Ghost): boolean {
   return !(ghost.mounts.every(({ dev }) => dev === undefined) && internalName(pathOf(ghost)));
 }
 
-/** All files are pinned before the first is copied, because a process may close them meanwhile. */
+/**
+ * Opens a descriptor of ours on the file. The caller does this for all files before it copies the first,
+ * because a process may close its file meanwhile.
+ */
 function pinOne(
   { host: { processes } }: Context,
   ghost: Ghost,
@@ -152,12 +156,12 @@ async function recoverOne(
   }
 }
 
-/** The first file of a name gets the name, and the others the name with their inode number. */
+/** The file gets its old name, or that with its inode number if FOLDER has a file of the old name already. */
 function freeName({ host: { files } }: Context, folder: string, name: string, { stat }: Ghost): string {
   return files.exists(`${folder}/${name}`) ? `${name}.ghost-${stat.ino}` : name;
 }
 
-/** A file that is cut off while it is copied ends the copy, so it is begun again. */
+/** How often a file is copied at most. If it becomes shorter meanwhile, the copy fails and is begun again. */
 const mostAttempts = 5;
 
 async function copyUntilWhole(
@@ -193,7 +197,7 @@ async function copyUntilWhole(
   }
 }
 
-/** The ids that the files have on this host. */
+/** Leaves user and group ids as they are on this host. */
 const ownIds = { uid: (id: number) => id, gid: (id: number) => id };
 
 /** The kernel gives times in steps of one tick, so a write in the same step leaves the time as it was. */
@@ -213,8 +217,8 @@ function whatChanged(before: FileStat, after: FileStat, startNs: bigint): string
 const sharing = new Set(['xfs', 'btrfs', 'bcachefs']);
 
 /**
- * The disk may be full because of these very files, and their container needs the rest of it. Where blocks
- * are shared, a copy takes no room.
+ * Asserts that the copy fits. The disk may be full because of these very files, and their container needs the
+ * rest of it. Where blocks are shared, a copy takes no room.
  */
 function assertRoom(
   { host: { files } }: Context,
