@@ -48,7 +48,7 @@ function fill(fd, start, from) {
 const fallocate = (fd, ...args) =>
   execFileSync('fallocate', [...args, '/proc/self/fd/3'], { stdio: ['ignore', 'inherit', 'inherit', fd] });
 
-/** How a ghost begins, and what happens to it before each round. */
+/** The cases: how a ghost begins, and what happens to it before each round. */
 const cases = {
   unchanged: { begin: fd => fill(fd, 0, 7), change: () => {} },
   scattered: {
@@ -119,7 +119,10 @@ function dump({ dump: call }, ghost, image, flags) {
   if (result !== 0) throw new Error(`gk_dump: ${result} ${report.toString('latin1')}`);
 }
 
-/** Others on this machine may have dropped its caches, and an image that is not in memory is not compared. */
+/**
+ * Reads a file into memory. Another program may have dropped the caches, and an image that is not in memory
+ * would be written anew and not compared.
+ */
 function intoMemory(fd) {
   const window = Buffer.alloc(mebibyte);
   for (let at = 0; fs.readSync(fd, window, 0, mebibyte, at) > 0; at += mebibyte);

@@ -82,7 +82,9 @@ async function runSuites(options: BenchOptions, scratch: string): Promise<number
   return wrong.length > 0 || all.length === 0 || failed ? 1 : 0;
 }
 
-/** File systems are made anew for each suite, so that files left behind do not slow the next one. */
+/**
+ * Runs one suite. File systems are made anew for each, so that files left behind do not slow the next one.
+ */
 async function* runSuite(suite: Suite, options: BenchOptions, scratch: string): AsyncGenerator<Row> {
   const started = performance.now();
   const made: Filesystem[] = [];

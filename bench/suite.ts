@@ -13,7 +13,9 @@ export interface SuiteContext {
   say(line: string): void;
 }
 
-/** One file a suite. Rows are yielded one by one, so that earlier measurements survive a failure. */
+/**
+ * A suite, in a file of its own. Rows are yielded one by one, so that earlier measurements survive a failure.
+ */
 export interface Suite {
   name: string;
   summary: string;

@@ -42,12 +42,17 @@ export interface MostAdded {
 /** Each descriptor has to be looked at, which takes two system calls. */
 const descriptorMs = 0.003;
 
-/** Every checkpoint on the host pays this, because most containers have no ghost. */
+/**
+ * The most time that may be added without a ghost. Every checkpoint on the host pays this, because most
+ * containers have none.
+ */
 export function mostAddedWithout(descriptors: number): MostAdded {
   return { total: 15 + descriptors * descriptorMs, frozen: 1 + descriptors * descriptorMs };
 }
 
-/** The helper starts, and has next to nothing to copy. */
+/**
+ * The most time that may be added with one small ghost: the helper starts, and has next to nothing to copy.
+ */
 export const mostAddedByOne: MostAdded = { total: 110, frozen: 6 };
 /** A restore of a checkpoint of ours, in ms longer than CRIU alone. */
 export const mostAddedAtRestore = 70;
@@ -55,7 +60,10 @@ export const mostAddedAtRestore = 70;
 export const mostGrowth = 1.2;
 /** A hook of a container with annotations of ours, in ms longer than /bin/true. */
 export const mostAddedByHook = 30;
-/** Parts of lsof's time: for one process with few descriptors, and for a hundred with a thousand each. */
+/**
+ * The target of a scan, as a ratio to the time of lsof: for one process with few descriptors, and for a
+ * hundred with a thousand each.
+ */
 export const scanTargets = { few: 2, many: 0.35 };
 
 /**
@@ -72,7 +80,7 @@ function kindOf(pattern: string): string {
  * the start of the helper is most of the time.
  */
 const roundsTargets: Record<string, number> = { ext4: 0.35, xfs: 0.35, btrfs: 0.15, tmpfs: 0.45 };
-/** 1 % of the pages has changed. */
+/** The target is so many times higher where 1 % of the pages has changed. */
 const fewMore = 1.25;
 
 export function roundsTarget(changed: number, filesystem: string): number | undefined {
@@ -81,13 +89,18 @@ export function roundsTarget(changed: number, filesystem: string): number | unde
   return changed < 1 ? unchanged * fewMore : 1;
 }
 
-/** The time frozen of a move, by the part of the 4 KiB pages that has changed since the last round. */
+/**
+ * The target for the time frozen of a move. CHANGED is the part of the 4 KiB pages that has changed since the
+ * last round.
+ */
 export function moveTarget(changed: number): number {
   return changed === 0 ? 0.07 : changed < 1 ? 0.1 : 1;
 }
 
-/** Half the throughput of a pipe or socket that compares nothing. */
+/** We want at least half the throughput of a pipe or socket that compares nothing. */
 export const throughputTarget = 2;
 
-/** The part of a ghost that may be written while it is paused, where nothing has changed. */
+/**
+ * The part of a ghost's bytes that our helper may write while the holder is paused, if nothing has changed.
+ */
 export const roundsWritten = 0.02;

@@ -1,5 +1,6 @@
 /**
- * Is every byte right? Judged by the pattern alone. The only code of ghostkeep in it is the call of lseek(2).
+ * Says whether every byte is right, by the pattern alone. The only code of ghostkeep in it is the call of
+ * lseek(2).
  */
 import fs from 'node:fs';
 import { seek } from '../../src/host/native/libc.js';

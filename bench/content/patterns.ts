@@ -14,9 +14,9 @@ export interface Pattern {
   period: number;
   /** Allocate the whole file first. The parts without data stay unwritten. */
   fallocated?: boolean;
-  /** A number in every block, so that one of many files cannot pass for another. */
+  /** A number that is written into every block, so that one of many files cannot pass for another. */
   serial?: number;
-  /** Every so many blocks there is one that has been written over, for the REVISIONth time. */
+  /** One block in every EVERY has been written over, for the REVISIONth time. */
   changed?: { every: number; revision: number };
 }
 
@@ -24,7 +24,7 @@ const kib = 1024;
 const mib = 1024 * kib;
 const blockBytes = 4 * kib;
 export const windowBytes = mib;
-/** Between the noise of one revision and that of the next. */
+/** The distance between the noise of one revision and that of the next. */
 const changedStep = 7 * blockBytes;
 
 export function dense(mebibytes: number, name = `dense-${mebibytes}m`): Pattern {
@@ -105,7 +105,7 @@ function fillData(into: Buffer, offset: number, serial: number): void {
     into.writeUInt32LE(serial, into.writeDoubleLE(offset + at + 1, at));
 }
 
-/** Where those blocks of [offset, offset + length) begin that have been written over. */
+/** The offsets of the blocks in [offset, offset + length) that have been written over. */
 export function* changedBlocks(
   { every }: NonNullable<Pattern['changed']>,
   offset: number,
@@ -115,7 +115,7 @@ export function* changedBlocks(
   for (let at = Math.ceil(offset / period) * period; at < offset + length; at += period) yield at;
 }
 
-/** All their bytes are others than before. */
+/** Replaces the bytes of all changed blocks by others. */
 function change(data: Buffer, offset: number, changed: NonNullable<Pattern['changed']>): void {
   for (const at of changedBlocks(changed, offset, data.length)) {
     const from = (at + changed.revision * changedStep) % windowBytes;

@@ -1,8 +1,8 @@
 /**
- * CRIU takes control of a process with a hardware breakpoint. The first such event in the kernel waits for
- * RCU, 10 to 20 ms with the holder frozen. A second after the last one is gone, the next counts as a first
- * one again. So whether a run paid for that depended on how long its files had taken to write. Source:
- * kernel/events/core.c, account_event() and perf_sched_delayed.
+ * CRIU takes control of a process with a hardware breakpoint, which is a perf event. The first perf event in
+ * the kernel waits for RCU, 10 to 20 ms with the holder frozen. A second after the last event is gone, the
+ * next one counts as a first again. So without this file, a run would pay for that or not, depending on how
+ * long its files had taken to write. Source: kernel/events/core.c, account_event() and perf_sched_delayed.
  */
 import { loadKoffi } from '../../src/host/native/program-files.js';
 
@@ -14,7 +14,7 @@ const attrBytes = 64;
 const callNumbers: Record<string, bigint> = { x64: 298n, arm64: 241n };
 
 /**
- * Keep one such event open, on this very thread, until the bench ends.
+ * Keeps a perf event open, on this very thread, until the bench ends.
  * @returns false where the kernel gives none
  */
 export function keepBreakpointsReady(): boolean {

@@ -43,9 +43,10 @@ export function dump(criu: Criu, way: Way, holder: Holder, folder: string): Dump
 }
 
 /**
- * Like dump.
- * @param counts the moment from which use counts; without it, that at which CRIU has stopped the holder
- * @returns also the use of the gate's helper, or of CRIU where there is no helper
+ * Dumps, and watches the gate's helper, or CRIU where there is no helper.
+ * @param counts true from the moment from which the use counts; without it, that is when CRIU has stopped the
+ * holder
+ * @returns also the use of the watched process
  */
 export async function dumpWatched(
   criu: Criu,

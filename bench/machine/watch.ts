@@ -9,16 +9,16 @@ export interface Use {
    * The largest resident set. The kernel keeps this maximum, so only growth after our last look is missed.
    */
   peakBytes: number;
-  /** User and system time of all its threads while `counts` holds. */
+  /** User and system time of all its threads, from the first time that `counts` is true. */
   cpuMs: number;
-  /** Bytes that it has written while `counts` holds, by write(2) and its kin and by copy_file_range(2). */
+  /** Bytes that it has written from that time on, by write(2) and its kin and by copy_file_range(2). */
   writtenBytes: number;
 }
 
 export interface WatchRequest {
   /** Asked until it finds the process: a helper begins later than the program that starts it. */
   find(): number | undefined;
-  /** Processor time counts from the first time that this is true; without it, from the start. */
+  /** Processor time and bytes count from the first time that this is true; without it, from the start. */
   counts?(): boolean;
 }
 
@@ -29,8 +29,8 @@ const everyMs = 4;
 const tickMs = 10;
 
 /**
- * @returns ends the watch and gives the use; undefined when there was no such process, or `counts` was never
- * true
+ * @returns a function that ends the watch and returns the use; it returns undefined if there was no such
+ * process, or if `counts` was never true
  */
 export function watch({ find, counts = () => true }: WatchRequest): () => Use | undefined {
   let pid: number | undefined;

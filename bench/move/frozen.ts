@@ -1,5 +1,5 @@
 /**
- * The time for which a process is frozen while its ghost goes to another directory. The gate sends what has
+ * Measures how long a process is frozen while its ghost goes to another directory. The gate sends what has
  * changed since the last round. CRIU alone writes all of it, and its image directory is copied before the
  * process may go on.
  */
@@ -32,7 +32,7 @@ const mebibytes = { full: 1024, quick: 64 };
 
 export interface FrozenRequest {
   name: string;
-  /** One of so many blocks of 4 KiB is written over after the round; none where it is 0. */
+  /** After the round, one in so many blocks of 4 KiB is written over; none where it is 0. */
   every: number;
   way: WayThere;
   filesystem: Filesystem;
@@ -75,7 +75,7 @@ class Frozen {
     const { folder } = request.filesystem;
     [this.#here, this.#there] = [path.join(folder, 'here'), path.join(folder, 'there')];
     this.#pattern = dense(context.quick ? mebibytes.quick : mebibytes.full);
-    // CRIU takes the network for its own only if it runs in it as well.
+    // CRIU runs in the holder's network namespace. Otherwise it would take that namespace for one to dump.
     this.#criu = { ...criu, words: [...this.#inside, ...criu.words] };
   }
 
@@ -111,7 +111,10 @@ class Frozen {
     return this.network?.inside ?? [];
   }
 
-  /** With `counted`, the time means nothing, because a program that counts is in the pipe. */
+  /**
+   * One run with the gate. With `counted`, its time means nothing, because a program that counts is in the
+   * pipe.
+   */
   async #byGate(holder: Holder, { counted } = { counted: false }): Promise<number> {
     const { scratch } = this.context;
     const counter = counted ? countingReceiver(this.#there, scratch) : undefined;

@@ -10,7 +10,7 @@ const cases = [
   { name: '1-percent-changed', every: 100 },
   { name: 'all-changed', every: 1 },
 ];
-/** On a busy machine the last ones are left out. */
+/** On a busy machine there is no time for the last ones. */
 const places = [
   { way: 'pipe', on: 'tmpfs' },
   { way: '1gbit', on: 'tmpfs' },

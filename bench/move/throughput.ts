@@ -59,7 +59,7 @@ export async function throughputRow(
   }
 }
 
-/** Each writes the file out before it ends, as our receiver does. */
+/** Peers of `dump --via`. Each writes the file out to the disk before it ends, as our receiver does. */
 function peersOf(holder: Holder, file: string, scratch: string): [string, string][] {
   const write = `dd of=${file} bs=1M iflag=fullblock conv=fsync`;
   const peers: [string, string][] = [['cat, dd', `cat ${heldFile(holder)} | ${write}`]];

@@ -41,7 +41,7 @@ function receiveByPipe(words: string): Receiver {
   return { options: ['--via', words], moveTo: `via:${words}`, end: () => {} };
 }
 
-/** A receiver behind dd(1), which counts. `sentBytes` is what came since the last call. */
+/** A receiver behind dd(1), which counts the bytes. `sentBytes` returns how many came since the last call. */
 export function countingReceiver(folder: string, scratch: string): Receiver & { sentBytes(): number } {
   const [script, counts] = [path.join(scratch, 'counted'), path.join(scratch, 'counts')];
   const receiver = `${command} receive -D ${folder}`;
@@ -57,7 +57,7 @@ export function countingReceiver(folder: string, scratch: string): Receiver & { 
   };
 }
 
-/** Copies one directory to another so that it is on the other's disk. */
+/** A program that copies one directory to another, and ends when the copy is on the disk. */
 export interface Peer {
   name: string;
   /** @returns ms */
@@ -65,7 +65,10 @@ export interface Peer {
   end(): void;
 }
 
-/** scp needs a server that lets root in. Where no network is slow, cp does the same without encryption. */
+/**
+ * Finds peers. scp is none of them, because it needs a server that lets root in. Without a slow network, cp
+ * copies the same bytes, not encrypted.
+ */
 export async function findPeers(scratch: string, network: Network | undefined): Promise<Peer[]> {
   const rsync = findProgram('rsync');
   const peers: Peer[] = [];

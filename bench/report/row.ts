@@ -26,12 +26,12 @@ export interface Row {
   peers: Record<string, Figure>;
   /** Names of the contenders with a wrong byte. */
   unequal?: string[];
-  /** Bytes on disk of the files that each has written. */
+  /** Bytes on disk of the files that each contender has written. */
   bytes?: Record<string, number>;
-  /** The part of them that is content: without lists of pages, maps, digests and manifests. */
+  /** The part of `bytes` that is content: without lists of pages, maps, digests and manifests. */
   dataOnly?: Record<string, number>;
   rounds: number;
-  /** The time that a hook adds to a run without one. */
+  /** Milliseconds that each contender adds: a hook to a run without one, and we to the fastest peer. */
   addedMs?: Record<string, number>;
   /** The highest time that we want, where the target is a time and not a ratio. */
   targetMs?: number;
@@ -40,15 +40,23 @@ export interface Row {
    * frozen.
    */
   atWork?: number;
-  /** The largest resident set of each contender, and the highest that we want for ours. */
+  /** The largest resident set of each contender. `targetBytes` is the most that we want for ours. */
   peakBytes?: Record<string, number>;
   targetBytes?: number;
-  /** Our helper has written so much while the holder was paused; the other is the most that we want. */
+  /**
+   * Bytes that our helper has written while the holder was paused. `targetWritten` is the most that we want.
+   */
   writtenBytes?: number;
   targetWritten?: number;
-  /** Bytes that went to the other side while the holder was frozen, or of the image directory that went. */
+  /**
+   * Bytes that each contender has sent to the other side: ours while the holder was frozen, a peer the image
+   * directory.
+   */
   sentBytes?: Record<string, number>;
-  /** The part of our time after the ghosts had arrived: CRIU's own files are sent, and the receiver seals. */
+  /**
+   * The part of our time that passed after the ghosts had arrived: CRIU's own files are sent, and the
+   * receiver seals.
+   */
   sealMs?: number;
   /** Only in the growth suite: the thing that grows, and its amount. */
   growth?: { of: string; value: number };

@@ -82,7 +82,10 @@ async function besideComputing<Result>(run: () => Promise<Result>): Promise<Resu
   }
 }
 
-/** The executable beside dist/ run by Node.js, each from a copy that nothing has mapped. */
+/**
+ * Measures the start of the executable and of dist/ run by Node.js, with nothing in the page cache. Each runs
+ * from a copy that no other process has mapped.
+ */
 async function* coldRow(context: SuiteContext, until: number): AsyncGenerator<Row> {
   const [executable, bundle] = [findBeside('build', 'ghostkeep'), findBeside('dist', 'ghostkeep.mjs')];
   const node = nodeOf(ownCommand());
@@ -118,7 +121,7 @@ function nodeOf([program = '']: readonly string[]): string | undefined {
   return stdout.trim() === '' ? undefined : fs.realpathSync(stdout.trim());
 }
 
-/** The folders in build/ are those of the compiler and of tests. */
+/** True for a file of the program. The folders in build/ belong to the compiler and to tests. */
 function isProgramFile(source: string): boolean {
   return !fs.statSync(source).isDirectory() || path.basename(source) === 'build';
 }
@@ -129,7 +132,7 @@ function copyKoffi(from: string, to: string): void {
   }
 }
 
-/** dd(1) with `nocache` and nothing to copy drops a file from the page cache. */
+/** Drops the files from the page cache: dd(1) with `nocache` and nothing to copy does that. */
 function evict(folder: string): void {
   const script = `sync -f "$1" && find "$1" -type f -exec dd if={} iflag=nocache count=0 status=none \\;`;
   const { status, stderr } = spawnSync('sh', ['-c', script, 'sh', folder], { encoding: 'utf8' });

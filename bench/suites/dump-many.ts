@@ -1,6 +1,6 @@
 /**
- * Any number of ghosts in one process: none at all, many small ones where each one costs time, and large ones
- * that keep all processors busy.
+ * Dumps of one process with any number of ghosts: none at all, many small ones where each one costs time, and
+ * large ones that keep all processors busy.
  */
 import fs from 'node:fs';
 import path from 'node:path';
@@ -31,9 +31,14 @@ interface Crowd {
   name: string;
   patterns: Pattern[];
   target?: number;
-  /** The most time that the gate may add. Without anything to copy, one file system is enough. */
+  /**
+   * The most time that the gate may add. Set if there is next to nothing to copy, so that one file system is
+   * enough.
+   */
   mostAdded?: MostAdded;
-  /** Only on file systems where every byte has to be copied. Reflinking gives the processors no work. */
+  /**
+   * Use only file systems where every byte has to be copied, because reflinking gives the processors no work.
+   */
   copied?: boolean;
 }
 

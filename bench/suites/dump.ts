@@ -57,7 +57,10 @@ function nameOf({ filesystem, pattern, state }: Cell): string {
   return `${pattern.name}, ${filesystem.name}, ${state}`;
 }
 
-/** tmpfs never writes anything out, and space from fallocate reads there as a hole anyway. */
+/**
+ * The cells of this suite. tmpfs has fewer: it never writes anything out, so no file there is dirty, and
+ * space from fallocate reads as a hole there anyway.
+ */
 function cellsOf(context: SuiteContext): Cell[] {
   return patterns(context.quick)
     .filter(({ name }) => context.wants(name))

@@ -87,11 +87,11 @@ export async function findCell(context: SuiteContext, suite: string, name: strin
         [...lsof, '-n', '-P', '+L1', ...(size.byPid ? ['-a', '-p', pids.join()] : [])],
         lines,
       );
-    // The targets of the suite start are for lsof.
+    // The suite `start` has targets against lsof alone.
     const lsfd = suite === 'find' ? findProgram('lsfd') : undefined;
     if (lsfd) contenders['lsfd'] = turn('lsfd', [...lsfd, '-u', '-Q', 'DELETED'], lines);
     const samples = await interleave(contenders, context.quick ? 3 : 5);
-    // One more run is watched, because watching takes time.
+    // Memory is measured in one more run, because watching takes time.
     const { use } = await timedAndWatched(scan, {}, pid => ({ find: () => pid }));
     return makeRow({
       suite,

@@ -104,8 +104,8 @@ function steps(quick: boolean): Step[] {
 }
 
 /**
- * Small files, and the ghosts too, stay until the file system goes, because on ext4 removed files make the
- * next ones slow (dump-many.ts).
+ * Measures one step. Its small files, also the ghosts, stay until the file system goes, because on ext4
+ * removed files make the next ones slow (dump-many.ts).
  */
 async function cell(
   context: SuiteContext,

@@ -1,6 +1,7 @@
 /**
- * Two checkpoints, of which the later one replaces some pages. `criu dedup` frees them in memory, `ghostkeep
- * dedup` in ghosts of the same bytes. Pack and materialize of a dense ghost run beside cp and sync.
+ * Takes two checkpoints, of which the later one replaces some pages. `criu dedup` frees these pages in images
+ * of memory, and `ghostkeep dedup` frees them in ghosts of the same bytes. Pack and materialize of a dense
+ * ghost run beside cp and sync.
  */
 import { randomFillSync } from 'node:crypto';
 import fs from 'node:fs';
@@ -41,7 +42,7 @@ export const historiesSuite: Suite = {
     const small = context.quick ? 'dense-64m' : 'dense-1g';
     const dense = context.filesystems.flatMap((filesystem, index) => [
       ...(context.wants(small) ? [{ filesystem, name: small }] : []),
-      // It takes minutes and four times its room, so one file system is enough.
+      // The large ghost takes minutes and four times its room, so one file system is enough.
       ...(!context.quick && index === 0 && context.wants(large) ? [{ filesystem, name: large }] : []),
     ]);
     const budget = new Budget(context.budgetMs, context.filesystems.length * names.length + dense.length);
@@ -58,7 +59,7 @@ export const historiesSuite: Suite = {
   },
 };
 
-/** A file of this process without a name. */
+/** Makes a file without a name that this process holds. */
 function ghostIn(folder: string, content: Buffer): number {
   const name = path.join(folder, 'ghost');
   const fd = fs.openSync(name, 'wx+');
@@ -104,7 +105,8 @@ async function dedupCell(
     } finally {
       fs.closeSync(fd);
     }
-    // A child that has no unit in common with its parent names no parent, so both are done in one go.
+    // Pack and dedup are one command here: if child and parent have no unit in common, a packed child names
+    // no parent, and a dedup after it would find none.
     const ms = timed([
       ...program,
       'pack',
@@ -188,7 +190,7 @@ async function* denseCell(
       fs.writeSync(fd, piece, 0, piece.length, at * piece.length);
     }
     dumpInto(older);
-    // A hundredth changes.
+    // A hundredth of each piece changes, at its beginning.
     for (let at = 0; at < pieces; at += 1)
       fs.writeSync(fd, randomFillSync(Buffer.alloc(piece.length / 100)), 0, null, at * piece.length);
     dumpInto(newer);

@@ -72,7 +72,8 @@ function row(kind: Kind, peers: readonly Kind[], targetMs: number, samples: Samp
 }
 
 /**
- * A root to change into: the tree with a layer of its own above it, this program, and a bundle of each kind.
+ * Makes a root to change into. It has the tree of Debian 13 with a layer of its own above it, this program,
+ * and a bundle of each kind.
  */
 function makeRoot(context: SuiteContext): string | undefined {
   const tree = findTree();

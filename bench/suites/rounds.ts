@@ -1,6 +1,6 @@
 /**
- * A container is paused, CRIU dumps it, and it is resumed, as containerd does it: with a round before the
- * pause, and by CRIU alone.
+ * Pauses a container, lets CRIU dump it, and resumes it, as containerd does. Ours has a round before the
+ * pause; the peer is CRIU alone.
  */
 import fs from 'node:fs';
 import path from 'node:path';
@@ -21,7 +21,7 @@ import { roundsTarget, roundsWritten } from '../targets.js';
 const most = 5;
 const ways = ['criu-seek', ours] as const satisfies Way[];
 const mebibytes = { full: 1024, quick: 128 };
-/** Between the round and the pause, one of so many blocks of 4 KiB is written over. */
+/** Between the round and the pause, one in so many blocks of 4 KiB is written over. */
 const cases = [
   { name: 'unchanged', every: 0 },
   { name: '1-percent-changed', every: 100 },
@@ -109,7 +109,7 @@ class Cell {
     }
   }
 
-  /** Makes a round and the changes behind it. @returns the holder with the bytes that it has now */
+  /** Makes a round, and then the changes. @returns the holder with the bytes that it has now */
   #prepare(way: Way, holder: Holder): Holder {
     const { every, filesystem } = this.request;
     if (way === ours) timed([command, 'pre-dump', '--pid', String(holder.pid), '--images-dir', this.#bases]);
@@ -153,7 +153,7 @@ function paused(pid: number, work: () => void): number {
   return performance.now() - started;
 }
 
-/** Returns when the process has stopped. */
+/** Pauses the process, and returns when it has stopped. @returns a function that resumes it */
 function pause(pid: number): () => void {
   process.kill(pid, 'SIGSTOP');
   while (!isPaused(pid));

@@ -28,7 +28,8 @@ export async function* hookCell(context: SuiteContext, rounds: number, until: nu
   }
   context.say('hook');
   const holder = await hold(context.scratch, many(1, 16), 'synced');
-  // Only this mount namespace sees the records, and none of the host's is in the way.
+  // Session records of the bench are seen in this mount namespace only, and those of the host are out of the
+  // way.
   execFileSync('mount', ['-t', 'tmpfs', 'ghostkeep-bench', runFolder]);
   try {
     const turns = stages.flatMap(stage => {
@@ -52,7 +53,7 @@ export async function* hookCell(context: SuiteContext, rounds: number, until: nu
   }
 }
 
-/** Fills the template in, as install.sh does. */
+/** Fills the template of a hook's script in, as install.sh does. */
 function makeScript(folder: string, template: string): string {
   const script = path.join(folder, path.basename(template));
   const command = ownCommand().map(word => `'${word}'`);

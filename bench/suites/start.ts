@@ -24,7 +24,7 @@ const rounds = { quick: 5, full: 31 };
 export interface Place {
   context: SuiteContext;
   criu: Criu;
-  /** On a tmpfs. */
+  /** A folder on a tmpfs. */
   folder: string;
   until: number;
   /** The names that the rows get. */

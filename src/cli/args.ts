@@ -85,7 +85,7 @@ export function oneOf<const T extends string>(
 ): T {
   if (allowed.includes(value as T)) return value as T;
   const meant = nearest(value, allowed);
-  // The list may be long, so the word that was probably meant comes before it.
+  // The list may be long, so the word that was probably meant stands before the list.
   const must = meant === undefined ? ', it must be' : `; did you mean ${meant}? It must be`;
   throw usage(command, `${option} is ${JSON.stringify(value)}${must} one of ${allowed.join(', ')}`);
 }

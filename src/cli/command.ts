@@ -5,12 +5,12 @@ export interface Command {
   details?: string;
   /**
    * One call that does something useful. Tests run it, with the pid of a process of theirs in place of 4711.
-   * Programs start the commands that have none.
+   * A command without an example is started by programs and not by people.
    */
   example?: string;
-  /** With --json it prints lines on stderr, because its stdout belongs to another program. */
+  /** With --json the command prints lines on stderr, because its stdout belongs to another program. */
   jsonLines?: true;
-  /** Why it has no --json. */
+  /** The reason why the command has no --json. */
   noJson?: string;
   load(): Promise<(args: string[]) => Promise<number>>;
 }

@@ -2,13 +2,14 @@ import fs from 'node:fs';
 import { isMarkName, recordsFolder } from '../flows/bases/records-folder.js';
 import { pausedFolder } from '../flows/container/pause/paused-folder.js';
 
-/** These run while a container is frozen or created, so they must be fast. */
+/** These commands run while a container is frozen or created, so they must be fast. */
 const passedOver = new Set(['hook', 'gate']);
 
 /**
- * Runs before command NAME: what a killed checkpoint or dump has left paused or frozen goes on, and bases are
- * watched again. `doctor` shows what is left paused, and lets it go on when it is told to. A user who looks
- * for what went wrong runs one of the others first.
+ * Runs before command NAME. It resumes or thaws what a killed checkpoint or dump has left paused or frozen,
+ * and has bases watched again. `doctor` leaves the first to its user: it shows what is paused, and resumes it
+ * with --clean. Any other command does it, because a user who looks for what went wrong runs one of them
+ * before long.
  */
 export async function resumeForgotten(name: string): Promise<void> {
   if (passedOver.has(name)) return;

@@ -1,6 +1,6 @@
 /**
- * `dump --freeze`: one process freezes, and another copies. However the one that copies ends (killed, out of
- * memory, caught by a server that is silent), the first one is there to thaw.
+ * `dump --freeze`: one process freezes, and another copies. The process that copies may be killed, run out of
+ * memory or hang on a silent server. However it ends, the first process is there to thaw.
  */
 import { constants } from 'node:os';
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -13,7 +13,7 @@ import { makeContext } from './context.js';
 import { Parent } from './ending/parent.js';
 import { line } from './print/line.js';
 
-/** @param args those of the dump */
+/** @param args the arguments of the `dump` command, which the process that copies gets, too */
 export async function dumpFrozen(
   context: Context,
   chosen: Selection,
@@ -33,7 +33,7 @@ export async function dumpFrozen(
       try {
         thawOnce();
       } catch {
-        // It is tried again at the end, where an error can be reported.
+        // The `finally` below thaws again, and an error can be reported there.
       }
     };
     process.on(copied, thawEarly);
@@ -57,23 +57,28 @@ export async function dumpFrozen(
   }
 }
 
-/** The one that copies sends this to the one that has frozen. */
+/** The process that copies sends this signal to the process that has frozen the others. */
 const copied = 'SIGUSR2';
 
 /**
- * Called when everything is copied, or nothing will be, and nothing is printed yet. A reader of the output
- * may be slow, and the frozen processes must not wait for it.
+ * Tells the process that has frozen the others to thaw them. Called when everything is copied, or nothing
+ * will be, and before anything is printed: a reader of the output may be slow, and the frozen processes must
+ * not wait for it.
  */
 export function tellCopied(): void {
-  // The parent's pid is in the name of the record. Somebody else is our parent if that process was killed.
+  // The record's name has the pid of the process that made it. If that was killed, our parent is another
+  // process, which must not get the signal.
   if (isOfFrozen() && process.env[recordVariable]?.includes(`/${process.ppid}-`))
     process.kill(process.ppid, copied);
 }
 
-/** Is this process the one that copies, while another keeps the processes frozen? */
+/** True in the process that copies while another one keeps the processes frozen. */
 export const isOfFrozen = () => process.env[recordVariable] !== undefined;
 
-/** Called when the one that copies is done: if the one that has frozen was killed, nobody else thaws. */
+/**
+ * Thaws what is left frozen if the process that has frozen it was killed, because then nobody else does.
+ * Called by the process that copies when it is done.
+ */
 export function thawAfterOwner(): void {
   if (isOfFrozen()) thawForgotten(makeContext(), process.pid);
 }

@@ -59,13 +59,13 @@ export class GateChannel {
     try {
       while (sent < bytes.length) sent += again(() => fs.writeSync(socketFd, bytes, sent));
     } catch (error) {
-      // CRIU is gone: next() reports that, and nobody is left to read our answer.
+      // CRIU is gone. next() reports that, and nobody is left to read our answer.
       if (!hungUp.has(errnoOf(error) ?? '')) throw error;
       this.hasHungUp = true;
     }
   }
 
-  /** Closes the socket. The gate waits for this, and then no longer for our process. */
+  /** Closes the socket. The gate waits for this, and not for the end of our process. */
   close(): void {
     fs.closeSync(socketFd);
   }

@@ -10,7 +10,7 @@ import { Deadline } from './ending/deadline.js';
 import { errorLine, line } from './print/line.js';
 import { table } from './print/table.js';
 
-/** The longest time for one step: a minute more than the longest limit of a hook. */
+/** The longest time for one step: a minute more than a hook may take. */
 const stepWaitMs = longestHookMs + 60_000;
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 const interrupted = 130;

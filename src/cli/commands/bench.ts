@@ -14,8 +14,8 @@ const options = {
 } as const;
 
 /**
- * The exports of bench/main.ts. It is a bundle of its own, so that no other command has to carry it; so
- * nothing here imports it.
+ * The exports of bench/main.ts. That file becomes a bundle of its own, so that no other command has to load
+ * it, and nothing here imports it.
  */
 interface BenchBundle {
   names: readonly string[];

@@ -1,6 +1,6 @@
 /**
- * The carrier of `--to`: bytes from stdin go to a socket, and its bytes to stdout. It is a process of its
- * own, so that TLS and the event loop run while the sender is busy with a frozen container.
+ * The carrier of `--to`. It copies bytes from stdin to a socket, and from the socket to stdout. It is a
+ * process of its own, so that TLS and the event loop run while the sender is busy with a frozen container.
  */
 import fs from 'node:fs';
 import net from 'node:net';
@@ -14,7 +14,7 @@ import { connectOptions } from '../options/target.js';
 import { readCertificates } from '../options/tls.js';
 
 const connectMs = 10_000;
-/** A peer whose host is gone is noticed by the kernel after some of these. */
+/** After so long without a byte, the kernel begins to ask the peer's host whether it still lives. */
 const keepAliveMs = 5000;
 
 type Values = ReturnType<typeof parse<typeof connectOptions>>['values'];
@@ -32,9 +32,11 @@ export async function carryCommand(args: string[]): Promise<number> {
   const socket = await connect(address, text, values);
   const there = pipeline(fs.createReadStream('', { fd: 0, autoClose: false }), socket);
   const back = pipeline(socket, fs.createWriteStream('', { fd: 1, autoClose: false }));
-  // The receiver may end first, and then it has said why. The sender knows from its frames what has arrived.
+  // We wait only until the receiver has closed its side. It may do so while the sender still sends, and then
+  // it has said why. We report no error, because the sender knows from the receiver's frames what has
+  // arrived.
   await Promise.allSettled([back, Promise.race([there, back])]);
-  // A read of stdin that waits would keep us, and the sender would wait for us to say something.
+  // A read of stdin that still waits would keep this process alive, and the sender would wait for its end.
   exitAtOnce(0);
   return 0;
 }

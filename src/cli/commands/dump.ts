@@ -38,7 +38,7 @@ export async function dumpCommand(args: string[]): Promise<number> {
   try {
     return await dump(args);
   } finally {
-    // An error is said only after this: its reader may be slow.
+    // dumpCommand's caller prints an error only after this, because a reader of the error may be slow.
     tellCopied();
     thawAfterOwner();
   }
@@ -138,12 +138,12 @@ async function dump(args: string[]): Promise<number> {
     const packed = await packDumped(context, images, packing);
     end(packed.manifest, packed.more);
   }
-  // Where the processes are frozen, the one that has frozen them packs when they go on.
+  // With --freeze, the process that has frozen the others packs, when it has thawed them.
   assertNothingMissing(manifest, context.host.files.realPath(images), policy);
   return 0;
 }
 
-/** Processes may be frozen meanwhile. */
+/** Makes the mover of a dump. All its waits are short, because processes may be frozen meanwhile. */
 function moverTo(context: Context, target: Target): Mover {
   const resumeMs = resolvePolicy(readConfig(context)).moveDeadlineMs;
   return new Mover(context, target, 'dump', {
@@ -153,7 +153,10 @@ function moverTo(context: Context, target: Target): Mover {
   });
 }
 
-/** Bases lie in the directory of BASE, and a round may have put some into that of the images. */
+/**
+ * Looks for bases in the directory that --base names, and in that of the images, where a round may have put
+ * some.
+ */
 function withBases(
   context: Context,
   images: string,
@@ -180,7 +183,7 @@ function assertThere(processes: ProcessView, pid: number): void {
   throw new GhostkeepError('HOLDER_GONE', what, `cannot dump ${what}: there is none`);
 }
 
-/** A dump that is there may be the only copy of files that are gone. */
+/** Refuses a directory that holds a dump, because that may be the only copy of files that are gone. */
 function assertNoDump(files: Files, images: string): void {
   if (!holdsDump(files, images)) return;
   const where = files.realPath(images);

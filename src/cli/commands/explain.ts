@@ -4,7 +4,7 @@ import { oneOf, parse } from '../args.js';
 import { wrap } from '../print/fit.js';
 import { printJson } from '../print/json.js';
 
-/** The same text as docs/errors.md, which is not on the host of an installation. */
+/** Prints what docs/errors.md says of a code. That page is not on the host of an installation. */
 export async function explainCommand(args: string[]): Promise<number> {
   const { values, positionals } = parse('explain', args, { json: { type: 'boolean' } }, 1);
   // A message ends with its code in brackets, which are easily copied with it.

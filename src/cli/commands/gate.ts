@@ -38,7 +38,7 @@ export async function gateCommand(args: string[]): Promise<number> {
     error: text => channel.say(`warn ${toPrintable(text)}`),
   });
   let part: Part | undefined;
-  // Nobody is told of a change: the state is looked at when a sign of life is due anyway.
+  // No printer listens to the progress: its state is looked at when a sign of life is due anyway.
   const progress = new Progress(() => performance.now());
   const made = makeContext(
     log,
@@ -102,7 +102,7 @@ interface Part {
    * caller starts next, for example poststop, may want it.
    */
   letGo(): void;
-  /** CRIU has ended in the middle of a request: removes everything of the dump. */
+  /** CRIU has ended in the middle of a request. Removes everything of the dump. */
   abandon?(): void;
 }
 

@@ -6,7 +6,7 @@ import { version } from '../version.js';
 
 export const manCommand = (table: Record<string, Command>) => async (args: string[]) => {
   const { values } = parse('man', args, { json: { type: 'boolean' } });
-  // The table itself is of more use to a program than the page that is made from it.
+  // A program gets the table of commands, which is of more use to it than the page that is made from it.
   if (values.json) printJson({ version, commands: table });
   else process.stdout.write(manPage(table));
   return 0;

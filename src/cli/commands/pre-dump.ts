@@ -15,7 +15,7 @@ import { targetOf, targetOptions } from '../options/target.js';
 import { line } from '../print/line.js';
 import { contextWithProgress, progressFdOf, progressOption, verboseOption } from '../progress/for-command.js';
 
-/** Enough for any ghost whose changes come to a rest. */
+/** The most rounds of --until-stable without a number: enough for any ghost whose changes come to a rest. */
 const mostRounds = 10;
 
 export async function preDumpCommand(args: string[]): Promise<number> {
@@ -65,7 +65,10 @@ export async function preDumpCommand(args: string[]): Promise<number> {
   return 0;
 }
 
-/** The count behind --until-stable may be left out, which parseArgs does not know. */
+/**
+ * Adds the number that may be left out after --until-stable, because parseArgs knows no option whose value
+ * may be missing.
+ */
 export function withCount(args: readonly string[]): string[] {
   return args.map((arg, index) =>
     arg === '--until-stable' && !/^[0-9]/.test(args[index + 1] ?? '') ? `${arg}=${mostRounds}` : arg,

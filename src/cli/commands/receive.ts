@@ -42,7 +42,7 @@ export async function receiveCommand(args: string[]): Promise<number> {
   return receiveOne(images, mostBytes, values.json);
 }
 
-/** The sender is on stdin and stdout, so that everything else goes to stderr. */
+/** Receives from stdin and answers on stdout, so that everything for people goes to stderr. */
 async function receiveOne(images: string, mostBytes: bigint | undefined, json = false): Promise<number> {
   if (isatty(stdin))
     throw usage(

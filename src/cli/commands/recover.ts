@@ -13,7 +13,9 @@ import { printAll } from '../print/output.js';
 import { showFiles, showWithheld } from '../print/show-restored.js';
 import { contextWithProgress, verboseOption } from '../progress/for-command.js';
 
-/** A folder that is made for it: old names do not end up among other files. */
+/**
+ * The default of --to: a folder made for recovered files, so that their old names do not end up among others.
+ */
 const standard = 'ghostkeep-recovered';
 
 export async function recoverCommand(args: string[]): Promise<number> {

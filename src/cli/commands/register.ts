@@ -27,7 +27,10 @@ export async function registerCommand(args: string[]): Promise<number> {
   return 0;
 }
 
-/** install.sh and the packages put it beside the programs of the hooks, with their names in it. */
+/**
+ * Finds config-hooks.json, which install.sh and the packages put beside the programs of the hooks, with the
+ * paths of these programs in it.
+ */
 function installedHooks(): string {
   const found = findBeside('../../libexec/ghostkeep/config-hooks.json');
   if (found !== undefined) return found;

@@ -78,7 +78,7 @@ export async function restoreCommand(args: string[]): Promise<number> {
       }),
     );
   } catch (error) {
-    // Ghosts that were restored stay, so we list them.
+    // If the restore fails, ghosts that it has restored stay, so we list them before the error.
     if (restored.length > 0 && !values.json) print();
     throw error;
   }

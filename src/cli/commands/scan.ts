@@ -63,7 +63,7 @@ const watchEveryMs = 2000;
 /** Moves the cursor to the top of the terminal and clears it. Source: console_codes(4) */
 const clear = '\x1b[H\x1b[2J';
 
-/** Ends when the user interrupts it, or when nobody reads its output any more. */
+/** Scans again and again until the user interrupts it, or until nobody reads its output any more. */
 async function watchScan(show: () => string): Promise<number> {
   while (process.stdout.writable) {
     const text = show();

@@ -27,7 +27,7 @@ export async function sealCommand(args: string[]): Promise<number> {
     process.stdout.write(
       line(`${countGhosts(manifest)}, ${now ? 'sealed now' : `sealed before (${manifest.created})`}`),
     );
-  // The command that began the dump has not lived to report this.
+  // The command that began the dump has ended before it could report what is missing.
   if (now) assertNothingMissing(manifest, context.host.files.realPath(images), policy);
   return 0;
 }

@@ -61,7 +61,10 @@ export async function showCommand(args: string[]): Promise<number> {
   return 0;
 }
 
-/** The page has what `show --verbose --extents` prints, and CRIU's times. */
+/**
+ * Writes the page. It has what `show --verbose` prints, a bar for each ghost that shows where it has data,
+ * CRIU's times and our log.
+ */
 async function writePage(dump: Dump, file: string): Promise<void> {
   const { makePage } = await import('../page/make-page.js');
   writeDocument(makeContext(), file, makePage(pageData(dump)), 0o666 & ~process.umask());

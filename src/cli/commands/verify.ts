@@ -47,7 +47,9 @@ export async function verifyCommand(args: string[]): Promise<number> {
   return result.damage.length === 0 ? 0 : 1;
 }
 
-/** Undefined where the manifest is whole, and nothing was to be done. */
+/**
+ * Makes a lost or damaged manifest again. @returns undefined if the manifest was whole, and nothing was done
+ */
 async function repair(context: Context, given: string): Promise<Verification['repaired']> {
   const fd = archives.open(given);
   if (fd !== undefined) {
@@ -63,7 +65,10 @@ async function repair(context: Context, given: string): Promise<Verification['re
   return { missing: notInImages, ...(keptAs === undefined ? {} : { keptAs }) };
 }
 
-/** A layer is checked against the digests in its map, which come in another order than its bytes. */
+/**
+ * Refuses a packed checkpoint in an archive, which is read once from start to end. A layer is checked against
+ * the digests in its map, and these come in another order than the layer's bytes.
+ */
 function assertWhole(dump: Dump): void {
   let packed: number;
   try {

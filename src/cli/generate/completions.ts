@@ -4,7 +4,7 @@ import { isFile, isFolder, type Option, optionsOf, wordsOf } from './options-of.
 
 type Table = Record<string, Command>;
 
-/** Commands that people type. */
+/** The commands that people type: those with an example. */
 const typed = (table: Table) => Object.entries(table).filter(([, { example }]) => example);
 
 const namesOf = (table: Table) => [...typed(table).map(([name]) => name), 'help'].join(' ');

@@ -3,11 +3,13 @@ import type { Command } from '../command.js';
 export interface Option {
   /** `--sort`, `-D` */
   name: string;
-  /** The words it takes, a word for what it takes (`DIR`, `N`), or undefined where it takes nothing. */
+  /**
+   * The words that the option accepts, a name for its value (`DIR`, `N`), or undefined if it has no value.
+   */
   value?: string | string[];
 }
 
-/** `--tls …` in a usage stands for these; that of send-images has them in full. */
+/** The options that `--tls …` in a usage stands for. Only the usage of send-images has them in full. */
 const secretly = '--tls --tls-cacert FILE --tls-cert FILE --tls-key FILE --tls-no-cn-verify --insecure';
 
 /** The options that a command's usage names, each once. */

@@ -1,6 +1,6 @@
 /**
- * `receive --listen`: for each connection a receiver of its own is started, with the connection as its stdin
- * and stdout. So a receiver never waits for an event loop, and TLS lives here.
+ * `receive --listen` starts a receiver of its own for each connection, with the connection as the receiver's
+ * stdin and stdout. So a receiver never waits for an event loop, and TLS is handled in this process.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import fs from 'node:fs';
@@ -15,10 +15,13 @@ import type { Certificates } from '../options/tls.js';
 /** Each connection is a process. A sender needs one, and one more when it connects again. */
 const mostConnections = 8;
 const handshakeMs = 10_000;
-/** A sender says something each second. One that has said nothing for so long makes room for another. */
+/**
+ * A sender says something each second. If it has said nothing for so long, a new connection ends its
+ * receiver.
+ */
 const silentMs = 5_000;
 const keepAliveMs = 5_000;
-/** A sender has this long to hang up after its receiver has ended. */
+/** After its receiver has ended, a sender has this long to hang up. */
 const lastWordsMs = 5_000;
 
 export interface Listening {
@@ -33,7 +36,10 @@ export interface Listening {
   isDone(): boolean;
 }
 
-/** @returns when `isDone` says so, or a signal has come. @throws IN_USE, IO where nobody can listen there */
+/**
+ * Listens until `isDone` says that all is done, or a signal comes. @throws IN_USE, IO where nobody can listen
+ * there
+ */
 export async function listen(listening: Listening): Promise<void> {
   const server = makeServer(listening);
   server.maxConnections = mostConnections;
@@ -66,13 +72,13 @@ function makeServer(listening: Listening): net.Server {
   return server;
 }
 
-/** Receivers at work, and when each has last heard of its sender. */
+/** Receivers at work, with the time at which each has last heard of its sender. */
 const serving = new Map<ChildProcess, number>();
 
 /**
- * When a network breaks, nothing says so to a receiver that waits for its sender. It would keep the directory
- * from the sender's next connection until it takes the sender for dead. Killing it loses nothing that was
- * acknowledged.
+ * Ends receivers whose sender is silent. When a network breaks, nothing says so to a receiver that waits for
+ * its sender. Such a receiver would keep the directory from the sender's next connection until it takes the
+ * sender for dead. Killing it loses nothing that was acknowledged.
  */
 function endSilent(): void {
   for (const [child, heardAt] of serving) if (performance.now() - heardAt > silentMs) child.kill('SIGKILL');
@@ -88,7 +94,8 @@ function serve(socket: net.Socket, server: net.Server, { args, log, isDone }: Li
   const hear = () => serving.set(child, performance.now());
   hear();
   socket.on('data', hear);
-  // A receiver that has failed has said why to the sender. It reads no more, and may be gone.
+  // A receiver that has failed has said why to the sender. It reads no more, so the sender's other bytes are
+  // thrown away.
   stdin.on('error', () => socket.resume());
   socket.on('error', error => log.info(`a connection was lost: ${reasonOf(error)}`));
   socket.on('close', () => stdin.end());
@@ -107,8 +114,8 @@ function serve(socket: net.Socket, server: net.Server, { args, log, isDone }: Li
 }
 
 /**
- * The last words of the receiver must arrive. If we closed the socket while bytes of the sender lie unread,
- * the kernel would reset the connection, and the sender would never know why.
+ * Closes the socket so that the last words of the receiver arrive. If we closed it while bytes of the sender
+ * lie unread, the kernel would reset the connection, and the sender would never know why.
  */
 function hangUp(socket: net.Socket): void {
   socket.end();
@@ -131,7 +138,7 @@ async function bind(server: net.Server, address: Address): Promise<void> {
   }
 }
 
-/** Only our own user may connect to a socket that we make. */
+/** Listens on ADDRESS. If that is a unix socket, only our own user may connect to it. */
 function tryBind(server: net.Server, address: Address): Promise<void> {
   const before = process.umask(0o177);
   return new Promise<void>((resolve, reject) => {
@@ -143,7 +150,7 @@ function tryBind(server: net.Server, address: Address): Promise<void> {
   }).finally(() => process.umask(before));
 }
 
-/** True for a socket that its listener has left behind. */
+/** True for a socket on which nobody listens any more. */
 function isAbandoned(path: string): Promise<boolean> {
   if (!fs.lstatSync(path).isSocket()) return Promise.resolve(false);
   return new Promise(resolve => {

@@ -37,7 +37,10 @@ function rotatingFile(file: string) {
   });
 }
 
-/** By the method that process.stderr has when a line is written: src/cli/progress/ may have replaced it. */
+/**
+ * Writes to stderr by the method that process.stderr has when a line is written, because src/cli/progress/
+ * may have replaced it.
+ */
 function stderr() {
   return new Writable({
     decodeStrings: false,

@@ -1,4 +1,4 @@
-/** `dump --parent P [--auto-dedup [--discard-older]]`: a dump that is packed when it is sealed. */
+/** `dump --parent P [--auto-dedup [--discard-older]]`: a dump that is packed after it was sealed. */
 import type { Manifest } from '../../base/documents/generated/manifest.js';
 import { GhostkeepError } from '../../base/errors.js';
 import type { Context } from '../../flows/context.js';
@@ -26,7 +26,10 @@ export function packingOf(values: {
   return undefined;
 }
 
-/** @returns the manifest of now, and what to print of the parents. @throws what pack and dedup throw */
+/**
+ * Packs the dump. @returns its new manifest, and what to print about the parents. @throws what pack and dedup
+ * throw
+ */
 export async function packDumped(
   context: Context,
   images: string,

@@ -5,7 +5,7 @@ import { usage } from '../args.js';
 import { isLocal, parseAddress } from './address.js';
 import { tlsOptions } from './tls.js';
 
-/** How a socket is connected to. */
+/** The options for connecting to a socket. */
 export const connectOptions = {
   ...tlsOptions,
   'tls-no-cn-verify': { type: 'boolean' },

@@ -6,7 +6,7 @@ const svg = 'http://www.w3.org/2000/svg';
 const classes = { p: 'parent', g: 'given', u: 'unwritten' };
 const runsOf = ({ bar }) => (bar === '' ? [] : bar.split(',').map(run => run.split(':')));
 
-/** Where a ghost has data. LENGTH is the part of the width that stands for its size. */
+/** Draws where a ghost has data. LENGTH, from 0 to 1, is how much of the full width the bar has. */
 export function bar(ghost, length = 1) {
   const drawing = document.createElementNS(svg, 'svg');
   drawing.setAttribute('viewBox', `0 0 ${pieces} 1`);

@@ -2,7 +2,7 @@ import { bar, legend } from './bar.js';
 import { bytes, facts, make, time } from './elements.js';
 import { isBad } from './words.js';
 
-/** What a click on a ghost shows. */
+/** The elements that a click on a ghost shows. */
 export function details(ghost) {
   const more = make('div', { class: 'more' });
   if (ghost.bar !== '') {

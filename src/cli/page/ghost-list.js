@@ -69,7 +69,7 @@ function listen() {
   new IntersectionObserver(seen => seen.some(each => each.isIntersecting) && showMore(), {
     rootMargin: '600px',
   }).observe(more);
-  // On paper nobody can scroll.
+  // Nobody can scroll on paper, so all ghosts are listed before the page is printed.
   window.addEventListener('beforeprint', () => showMore(found.length));
   document.addEventListener('keydown', event => {
     if (event.key !== '/' || /^(INPUT|SELECT)$/.test(document.activeElement?.tagName)) return;

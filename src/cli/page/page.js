@@ -45,7 +45,7 @@ function checksums(ghostsWith, unchecked) {
   return unchecked === 0 ? 'for all' : unchecked === ghostsWith ? 'none' : `for all but ${unchecked}`;
 }
 
-/** What a reader has to know before anything else. */
+/** The facts that a reader has to know before anything else. */
 function verdict() {
   const warning = text => make('p', { class: 'warn' }, text);
   const images = unreadable === 1 ? '1 ghost has no image' : `${unreadable} ghosts have no image`;

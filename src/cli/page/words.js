@@ -10,7 +10,7 @@ export const states = {
 
 export const isBad = ({ state }) => state === 'given' || state === 'unreadable';
 
-/** By the marks of a bar; a digit stands for how full the piece is. */
+/** The words for the marks of a bar. A digit as a mark says how full the piece is. */
 export const parts = {
   data: 'data',
   p: 'data in the parent',

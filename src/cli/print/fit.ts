@@ -1,9 +1,9 @@
 import { toPrintable } from '../../base/text/printable.js';
 
-/** How a column gives way where the lines of a table are wider than the terminal. */
+/** Says how a column gives way if the lines of a table are wider than the terminal. */
 export interface Column {
   name: string;
-  /** The column is left out: before cells are cut, or only when that was not enough. */
+  /** The column may be left out: `first` before cells are cut, `last` only if cutting was not enough. */
   drop?: 'first' | 'last';
   /** Its cells are cut down to this many characters. */
   least?: number;

@@ -28,8 +28,9 @@ export function watchOutput(report: (error: unknown) => number): (status: number
 }
 
 /**
- * Node takes a write(2) to a file for complete, but on a full disk it ends with the last byte that had room.
- * So we write until all bytes are written. The method itself is replaced, because Bun does not call _write.
+ * Node takes one write(2) to a file for complete, but on a full disk that call writes only as many bytes as
+ * have room. So we write until all bytes are written. The method itself is replaced, because Bun does not
+ * call _write.
  */
 function writeAll(stream: NodeJS.WriteStream, lose: (error: unknown) => void): { written: boolean } {
   const state = { written: false };

@@ -27,7 +27,7 @@ const mostHolders = 3;
 /** On a terminal that is narrower than this, one holder has to be enough. */
 const roomForAll = 140;
 
-/** A narrow terminal keeps what leads to the process and its disk. */
+/** On a narrow terminal, the columns that stay are those that lead to the process and its disk. */
 const columns: Column[] = [
   { name: 'allocated' },
   { name: 'size', drop: 'last' },
@@ -89,8 +89,8 @@ function firstOf(names: readonly (string | undefined)[]): string {
 }
 
 /**
- * `812/fd/5`, below /proc: `: > /proc/812/fd/5` empties that file. A mapping has no such number, so it is
- * shown without its address.
+ * Shows holders as links below /proc. `812/fd/5` is such a link: `: > /proc/812/fd/5` empties the file. A
+ * mapping is shown without its address, because it has no number.
  */
 export function showHolders(holders: readonly HolderRecord[], most: number): string {
   const links = [...new Set(holders.map(({ pid, via, fd }) => `${pid}/${via === 'fd' ? `fd/${fd}` : via}`))];
@@ -128,7 +128,7 @@ function* showContainers({ containers = [] }: Scan, most = containers.length): G
   if (more > 0) yield line(`and ${counted(more, 'container')} more; --json has all`);
 }
 
-/** More would only repeat the table of ghosts. `--json` has all. */
+/** Only the largest are shown, because more would only repeat the table of ghosts. `--json` has all. */
 const mostProcesses = 5;
 
 /** One process holds what the total says, so only several are compared. */
@@ -158,7 +158,10 @@ function showTotal({ ghosts, filtered }: Scan): string {
   return `${counted(ghosts.length, 'ghost')}, ${showBytes(total)} allocated${others}\n`;
 }
 
-/** The column says who would keep a ghost, and a host that nobody prepared for checkpoints has no gate. */
+/**
+ * Says that this host has no gate, if the column `kept by` names ghostkeep: a host that nobody has prepared
+ * for checkpoints has none.
+ */
 function* showNoGate({ ghosts }: Scan): Generator<string> {
   if (ghosts.some(({ keep }) => keep === 'ghostkeep'))
     yield line(
@@ -166,7 +169,7 @@ function* showNoGate({ ghosts }: Scan): Generator<string> {
     );
 }
 
-/** A process that we could not look at may hold ghosts, so we say so. */
+/** Lists the processes that we could not look at, because they may hold ghosts. */
 function* showUnseen({ unseen, hidden }: Scan, asRoot: boolean): Generator<string> {
   const wayOut = asRoot ? whoMayLook : 'run it as root to see them';
   if (hidden !== undefined)

@@ -1,4 +1,4 @@
-/** A command that may take long says how far it has come: here it is decided to whom, and how. */
+/** Decides to whom a command that may take long says how far it has come, and how. */
 import fs from 'node:fs';
 import { Progress } from '../../base/progress.js';
 import type { Context } from '../../flows/context.js';
@@ -10,7 +10,7 @@ import { jsonLines, type Pace, type Printer, terminalLine, textLines } from './p
 
 export const verboseOption = { verbose: { type: 'boolean', short: 'v' } } as const;
 
-/** For programs: JSON lines to a descriptor that they have opened. */
+/** The option for programs: it names a descriptor that the program has opened, and JSON lines go there. */
 export const progressOption = { progress: { type: 'string' } } as const;
 
 const clock = () => performance.now();
@@ -55,8 +55,9 @@ export function progressFdOf(command: string, value: string | undefined): number
 }
 
 /**
- * A reader that has gone, or that is too slow, does not keep the work from going on. Lines are shorter than
- * PIPE_BUF, so a full pipe takes all of a line or nothing. A regular file is written where its descriptor is.
+ * Writes JSON lines to a descriptor. A reader that has gone, or that is too slow, does not keep the work from
+ * going on. Lines are shorter than PIPE_BUF, so a full pipe takes all of a line or nothing. In a regular
+ * file, lines are written at the descriptor's own offset.
  */
 function linesTo(fd: number): Printer {
   const stat = fs.fstatSync(fd);
@@ -70,7 +71,7 @@ function writerTo(fd: number): (text: string) => void {
     try {
       fs.writeSync(fd, text);
     } catch {
-      // Nobody reads it, so it need not be there.
+      // Nobody reads this line, so it may be lost.
     }
   };
 }
@@ -82,7 +83,10 @@ function printerFor(verbose: boolean, json: boolean): Printer | undefined {
   return verbose ? textLines(write, inLog) : undefined;
 }
 
-/** The line goes before anybody else writes, to stdout as well, which may be the same terminal. */
+/**
+ * Shows progress as one line on the terminal. The line is removed before anybody writes to stderr or stdout,
+ * which may be the same terminal.
+ */
 function lineOnTerminal(): Printer | undefined {
   const write = writerThatNeverWaits('/proc/self/fd/2');
   if (!write) return undefined;

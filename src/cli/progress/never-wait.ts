@@ -1,14 +1,16 @@
 /**
  * A reader may be slow or stopped (Ctrl-S, a full pipe, a broken connection), and processes may be frozen
- * until we go on. So stderr gets what its reader takes at once. The rest waits here until more is written, or
- * until the command ends.
+ * until we go on. So stderr gets at once what its reader takes. The rest is kept here until more is written,
+ * or until the command ends.
  */
 import fs from 'node:fs';
 import { errnoOf } from '../../base/errors.js';
 import { canTake } from '../../host/native/libc.js';
 
 const stderr = 2;
-/** A pipe or a socket that takes anything at all takes as much. Source: _POSIX_PIPE_BUF in limits.h */
+/**
+ * A pipe or a socket that takes anything at all takes at least this much. Source: _POSIX_PIPE_BUF in limits.h
+ */
 const pieceBytes = 512;
 const lookEveryMs = 20;
 
@@ -32,7 +34,7 @@ export function neverWaitForStderr(): void {
 
 function sendAll(): void {
   drain(bytes => fs.writeSync(stderr, bytes));
-  // Whoever shares the descriptor may have set O_NONBLOCK.
+  // A program that shares the descriptor may have set O_NONBLOCK, and then a write may take nothing.
   while (waiting.length > 0) {
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, lookEveryMs);
     drain(bytes => fs.writeSync(stderr, bytes));
@@ -59,7 +61,10 @@ function senderAtOnce(fd: number): (bytes: Buffer) => number {
   return bytes => fs.writeSync(own, bytes);
 }
 
-/** Without the native library nobody can ask, and nothing is frozen either. */
+/**
+ * True if FD takes a write without waiting. Without the native library nobody can ask; then we write, because
+ * nothing is frozen either.
+ */
 function mayWrite(fd: number): boolean {
   try {
     return canTake(fd);
@@ -69,10 +74,10 @@ function mayWrite(fd: number): boolean {
 }
 
 /**
- * O_NONBLOCK belongs to an open file, and other programs have the one of stderr as well, so a pipe or a
- * terminal is opened again.
- * @returns undefined where it cannot be opened: a socket never can, and after su(1) a terminal is another
- * user's
+ * Opens a pipe or a terminal again, for writes that never wait. O_NONBLOCK belongs to the open file, and
+ * other programs share that of our stderr, so it must not be set there.
+ * @returns undefined if the file cannot be opened: a socket never can, and after su(1) a terminal belongs to
+ * another user
  */
 export function openAtOnce(file: string): number | undefined {
   const { O_WRONLY, O_NONBLOCK, O_NOCTTY } = fs.constants;

@@ -7,13 +7,13 @@ import { countToJson } from '../../base/units.js';
 import { line } from '../print/line.js';
 import { rate, showProgress } from './show-progress.js';
 
-/** A change. LOOK returns the state, which takes time to compute. */
+/** Called at every change. LOOK returns the state, which takes time to compute. */
 export type Printer = (look: () => ProgressState | undefined) => void;
 
 export interface Pace {
   /** In milliseconds. */
   clock(): number;
-  /** Nothing is printed for as long: most commands have ended by then. */
+  /** Nothing is printed before so much time has passed: most commands have ended by then. */
   afterMs: number;
   everyMs: number;
 }

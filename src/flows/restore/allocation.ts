@@ -16,8 +16,8 @@ export interface AllocationRoom {
   /** Bytes that stay free on the file system: the host's `reserve`, and data that is still to be written. */
   keepFree: bigint;
   /**
-   * Set if only the image asks for allocation: all ghosts together then get at most half of the remaining
-   * space. The bytes left, by device.
+   * For each device, how many bytes ghosts may still get. Set if only the image asks for allocation: then all
+   * ghosts together get at most half of the space that is free beyond `keepFree`.
    */
   byImage?: Map<bigint, bigint>;
 }
@@ -72,8 +72,8 @@ export function allocateAgain(
   }
 
   /**
-   * ext4 keeps what a failed call has already allocated. We leave it: punching it out could destroy data that
-   * was written since.
+   * Says how much came back before the failure. ext4 keeps what a failed call has allocated, and so do we:
+   * punching it out could destroy data that was written since.
    */
   function partOf(): string {
     const got = files.stat(fd).allocated - before.allocated;
@@ -81,7 +81,7 @@ export function allocateAgain(
   }
 }
 
-/** Takes the room for WANTED bytes. @returns the reason if there is not enough */
+/** Takes WANTED bytes from the room for allocation. @returns the reason if there is not enough */
 function roomFor(
   wanted: bigint,
   dev: bigint,

@@ -1,4 +1,4 @@
-/** The name that each ghost's file gets in the folder of a restore. */
+/** Chooses the name of each ghost's file in the folder of a restore. */
 import type { ManifestGhost } from '../../base/documents/generated/manifest.js';
 import type { Files } from '../../base/host/host.js';
 import { showId } from '../../base/text/ghost-id.js';
@@ -7,10 +7,13 @@ import { safePath } from '../../base/text/safe-name.js';
 
 export type Naming = (ghost: ManifestGhost) => string;
 
-/** `ghost-1`, `ghost-0xa`: nobody but us has chosen it. */
+/** `ghost-1`, `ghost-0xa`: a name with no text from the image in it. */
 export const byId: Naming = ({ id }) => `ghost-${showId(id)}`;
 
-/** A name of this kind would be another ghost's, if that ghost had to have its id in its name. */
+/**
+ * A ghost may have a name that ends like this. Another ghost could get the same name when its id is added to
+ * its own.
+ */
 const endsWithId = /\.ghost-[0-9a-fx]+$/;
 
 /**

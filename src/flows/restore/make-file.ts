@@ -1,6 +1,6 @@
 /**
- * Makes a file in a folder that nobody else may write to. It gets its name only when the disk has all of it,
- * and never the name of a file that is there.
+ * Makes a file in a folder that nobody else may write to. The file gets its name only when the disk has all
+ * of it, and never replaces a file of that name.
  */
 import type { ManifestGhost } from '../../base/documents/generated/manifest.js';
 import { GhostkeepError } from '../../base/errors.js';
@@ -34,14 +34,15 @@ export interface NewFile {
   ghost: ManifestGhost;
   /** The beginning of the message of an error: `cannot restore …`. */
   action: string;
-  /** Writes the content. @returns what of it could not be had, as in RestoredGhost.missing */
+  /** Writes the content. @returns the parts that could not be restored, as in RestoredGhost.missing */
   fill(fd: number): Promise<string[]>;
   /**
-   * The file's name until it is complete, where an interrupted restore may have left bytes in it that are
-   * nowhere else. It is opened or made, and stays when the restore fails.
+   * Set if an interrupted restore may have left bytes in this file that are nowhere else. Then the file has
+   * the name `kept.name` until it is complete. It is opened, or made if `isBegun` is false, and it stays if
+   * the restore fails.
    */
   kept?: { name: string; isBegun: boolean };
-  /** The error to throw for one that came up. */
+  /** Turns an error into the one to throw. */
   explain(error: unknown): unknown;
 }
 
@@ -51,7 +52,10 @@ export interface MadeFile {
   restored: RestoredGhost;
 }
 
-/** Makes the file without its name and without the flags that would forbid one; nameFile adds these. */
+/**
+ * Makes the file under a temporary name. nameFile sets the inode flags later, because with some of them the
+ * file could not be renamed.
+ */
 export async function makeFile(context: Context, target: Folder, file: NewFile): Promise<MadeFile> {
   const { host } = context;
   const { to, folder, allowPrivileged, unfinished } = target;
@@ -76,7 +80,10 @@ export async function makeFile(context: Context, target: Folder, file: NewFile):
   }
 }
 
-/** Gives the file its name when the disk has all of it. @throws as makeFile does; then the file is removed */
+/**
+ * Waits until the disk has the file, gives it its name, and sets its inode flags.
+ * @throws as makeFile does; then the file is removed, unless it is `kept`
+ */
 export async function nameFile(
   context: Context,
   target: Folder,

@@ -28,7 +28,7 @@ export interface MaterializeRequest {
 }
 
 /**
- * Can be repeated; a wish that is written once stays. `unpack` comes first where the directory is packed.
+ * Can be repeated; a wish that is written once stays. If the directory is packed, `unpack` has to come first.
  * @throws IN_USE, PACKED, MANIFEST_MISSING, MANIFEST_INVALID, and the first damage's code
  */
 export async function materialize(context: Context, request: MaterializeRequest): Promise<Materialized> {
@@ -74,7 +74,7 @@ async function materializeHere(
   };
 }
 
-/** @returns undefined if it is unchanged, or empty: the one that CRIU writes has content */
+/** @returns undefined if inventory.img is unchanged, or empty: one that CRIU has written has content */
 function changedInventory(
   files: Files,
   images: string,

@@ -7,9 +7,10 @@ import { xattrsOf } from '../../image/decode.js';
 export type MetadataPart = 'owner' | 'xattrs' | 'mode' | 'times' | 'flags';
 
 /**
- * The owner comes before the mode, because chown clears setuid bits; times come after everything that changes
- * them. Flags come last, because an immutable file accepts no change. It does not even accept another name,
- * so a linked ghost, which may need one, gets no flags.
+ * The order in which metadata is set. The owner comes before the mode, because chown clears setuid bits;
+ * times come after everything that changes them. Flags come last, because an immutable file accepts no
+ * change. Such a file cannot even get another name. A linked ghost may need several names, so it gets no
+ * flags.
  */
 const all: readonly MetadataPart[] = ['owner', 'xattrs', 'mode', 'times', 'flags'];
 
@@ -19,7 +20,7 @@ const all: readonly MetadataPart[] = ['owner', 'xattrs', 'mode', 'times', 'flags
  */
 const never = 'never of a linked ghost';
 const privileged = ['security.', 'trusted.'].map(prefix => Buffer.from(prefix));
-/** A label gives its file no rights; it restricts others. */
+/** This label gives its file no rights; it only restricts others. */
 const label = Buffer.from('security.selinux');
 const setId = 0o6000;
 

@@ -20,7 +20,7 @@ let made = 0;
 /**
  * Creates a file under a partial name. The caller closes it.
  * @param folder as /proc/self/fd/N; nobody else may write to it
- * @param unfinished holds the file's path for as long as the file has no ghost's name
+ * @param unfinished holds the file's path until the file has its final name
  */
 export function createPartial(
   { files, processes, clock }: Host,
@@ -35,7 +35,8 @@ export function createPartial(
     const path = `${folder}/.ghostkeep-partial-${id}-${processes.self()}${Math.trunc(clock())}-${made}`;
     try {
       const fd = files.create(path);
-      // Before we lock it, another restore may take it for a leftover and remove it.
+      // Another restore may have taken the file for a leftover and removed it before we could lock it. Then
+      // we make another.
       if (files.tryLock(fd) !== false && files.stat(fd).nlink > 0) {
         unfinished.add(path);
         return { fd, path };
@@ -48,8 +49,9 @@ export function createPartial(
 }
 
 /**
- * Opens the file of a ghost that is moved, or makes it. No restore removes it. The caller closes it.
- * @param isBegun the file has something that is nowhere else
+ * Opens or makes the file of a ghost whose bytes are moved to it. No restore removes such a file. The caller
+ * closes it.
+ * @param isBegun the file has bytes that are nowhere else
  */
 export function openKept(
   { files }: Host,
@@ -59,7 +61,7 @@ export function openKept(
   const path = `${folder}/${name}`;
   if (!isBegun) files.remove(path);
   const fd = isBegun ? files.openWritable(path) : files.create(path);
-  // The name must be on the disk before anything is given up for what the file has.
+  // The name must be on the disk before a layer gives up bytes that were moved to the file.
   files.syncFolder(folder);
   return { fd, path };
 }

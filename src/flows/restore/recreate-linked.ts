@@ -1,6 +1,6 @@
 /**
- * Makes the names of linked ghosts again before CRIU opens them: their file system is not part of the
- * checkpoint and may have come back empty. A name that is there stays as it is.
+ * Makes the names of linked ghosts again before CRIU opens them, because their file system is not part of the
+ * checkpoint and may have come back empty. A name that exists stays as it is.
  */
 
 import { isUtf8 } from 'node:buffer';
@@ -14,8 +14,8 @@ import { type Context, whenMoving } from '../context.js';
 import { applyMetadata } from './metadata.js';
 
 /**
- * Finds where an external mount of the container comes from on this host; undefined if CRIU restores the
- * mount itself.
+ * Finds the folder of this host that is mounted at MOUNT_POINT in the container; undefined if CRIU restores
+ * the mount itself.
  */
 export type FindSource = (mountPoint: string) => string | undefined;
 
@@ -39,7 +39,7 @@ async function recreate(
   const { files, engine } = context.host;
   const mountBytes = pathFromText(group.mountPoint);
   const mountPoint = mountBytes.toString('utf8');
-  // As text, a mount point that is not UTF-8 could be the key of another mount.
+  // FindSource takes text, and as text a mount point that is not UTF-8 could be the name of another mount.
   const source = isUtf8(mountBytes) ? findSource(mountPoint) : undefined;
   if (source === undefined) return;
   if (!source.startsWith('/')) {
@@ -68,8 +68,9 @@ async function recreate(
 }
 
 /**
- * The image chooses the mount, and anybody may have written the image. So we make no ghost on a disk or a
- * file server, which others use too. Its content is in the image, and the user may put it there.
+ * Asserts that SOURCE is a tmpfs or ramfs. The image chooses the mount, and anybody may have written the
+ * image. So we make no ghost on a disk or a file server, which others use too. The ghost's content is in the
+ * image, and the user may put it there.
  */
 function assertInMemory(
   { host: { files } }: Context,

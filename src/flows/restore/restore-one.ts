@@ -24,14 +24,14 @@ export interface Target extends Folder {
   link: Link;
   parents: Parents;
   nameOf: Naming;
-  /** Set where the layers give up what the files have already. */
+  /** Set with --auto-dedup: then the layers give up each piece of data that a file has by now. */
   moving?: Moving | undefined;
 }
 
 export interface Moving {
   /** The directory and all its parents, of which we are the owner. */
   links: readonly Link[];
-  /** The real path of the folder. */
+  /** The real path of the folder that files are restored to. */
   to: string;
   freedBytes: bigint;
 }
@@ -103,7 +103,10 @@ async function openPacked(context: Context, target: Target, ghost: PackedGhost):
   };
 }
 
-/** A ghost that an interrupted command has moved completely has its own name already. */
+/**
+ * Chooses the name of the file that a ghost's bytes are moved to. If an interrupted command has moved the
+ * whole ghost, its file has its final name already.
+ */
 function keptFile(
   { host: { files } }: Context,
   { folder, link, moving, nameOf }: Target,

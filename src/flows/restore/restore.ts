@@ -46,13 +46,19 @@ export interface RestoreRequest {
    * removes them.
    */
   unfinished?: Set<string>;
-  /** The layers of packed ghosts give up what the files have already: the restore moves them. */
+  /**
+   * The layers of packed ghosts give up each piece of data that a file has by now: the restore moves the
+   * ghosts.
+   */
   autoDedup?: boolean;
-  /** Called at the end of that with the bytes that the layers have freed. */
+  /** Called at the end of a restore with autoDedup, with the bytes that the layers have freed. */
   onFreed?: (bytes: bigint) => void;
 }
 
-/** Ghosts that wait for the disk together: it writes them in one go, and each holds a descriptor. */
+/**
+ * So many files are made before they are written to the disk together, which is faster. Each of them has an
+ * open descriptor meanwhile.
+ */
 const batchSize = 16;
 
 /** @returns one file for each ghost in TO, on the disk; a file that exists already is never written over */
@@ -69,7 +75,7 @@ export async function restoreGhosts(context: Context, request: RestoreRequest): 
   );
 }
 
-/** @param links is given where the ghosts are moved */
+/** @param links the directory and its parents, if the ghosts are to be moved */
 async function restore(
   context: Context,
   request: RestoreRequest,
@@ -90,13 +96,13 @@ async function restore(
   const target = { images, to, folder, allowPrivileged, unfinished, link, parents, nameOf, moving };
   const batches = new Batches(context, request, target);
   const room = roomFor(request, manifest);
-  // Allocating empty space must not take the room of data that is still to be written.
   context.progress?.begin({
     what: 'restoring',
     item: 'ghost',
     items: wanted.length,
     bytes: () => wanted.reduce((sum, ghost) => sum + bytesToMove(ghost), 0n),
   });
+  // Allocating empty space must not take the room of data that is still to be written.
   let toCome = wanted.reduce((sum, ghost) => sum + dataOf(ghost), 0n);
   try {
     clearPartials(context, folder, to);
@@ -118,7 +124,7 @@ async function restore(
 
 class Batches {
   readonly restored: RestoredGhost[] = [];
-  /** The error that ends the restore, after the ghosts before it have their names. */
+  /** The error that ends the restore. The ghosts before it still get their names. */
   failure: unknown;
   #made: MadeFile[] = [];
 
@@ -171,7 +177,7 @@ function roomFor(
   return manifest.preserveAllocation ? { keepFree: reserve, byImage: new Map() } : undefined;
 }
 
-/** An image that has a digest is read once more before it is copied. */
+/** Bytes that the restore reads. An image that has a digest is read once more before it is copied. */
 function bytesToMove(ghost: ManifestGhost): bigint {
   const digest = ghost.data?.digest === undefined ? 0 : ghost.data.imageBytes;
   return dataOf(ghost) + countFromJson(digest);

@@ -26,13 +26,13 @@ export interface Verifying {
   fromDisk?: boolean;
   anyInventory?: boolean;
   chain?: boolean;
-  /** How the manifest is read; `readManifest` unless a caller knows better. */
+  /** Reads the manifest; the default is `readManifest`. */
   read?: (images: string) => Manifest;
 }
 
 /**
- * @param fromDisk see verifyImages; false before a restore, which neither waits for the disk nor looks for
- * names that CRIU will open
+ * @param fromDisk see verifyImages; false before a restore, which does not wait for the disk. It then also
+ * leaves out the names of linked ghosts that CRIU will open
  * @param anyInventory skip the check that inventory.img is the one that the manifest knows
  * @param chain also read the parents of a packed directory, for what its own layers lack
  */
@@ -79,7 +79,10 @@ export async function verify(
   }
 }
 
-/** The image is read where it has a digest. Looking at its structure takes hardly any time. */
+/**
+ * Bytes of an image that are read: all of it if it has a digest. Looking at its structure takes hardly any
+ * time.
+ */
 function bytesToRead({ data }: ManifestGhost): bigint {
   return countFromJson(data?.digest === undefined ? 0 : data.imageBytes);
 }
@@ -104,8 +107,8 @@ const foreignInventory: Damage = {
 };
 
 /**
- * Compares an image's head with the manifest: CRIU gives the file the metadata in the head, and no chunk's
- * checksum covers it.
+ * Compares an image's head with the manifest. CRIU gives the file the metadata in the head, and no chunk's
+ * checksum covers that.
  */
 export function verifyHead({ host: { files } }: Context, images: string, ghost: ManifestGhost): Damage[] {
   const path = `${images}/${ghost.image}`;

@@ -10,7 +10,10 @@ import { toCopies } from '../dump/copy-all.js';
 import { type Copy, describeCopy, isUnchanged } from '../dump/copy-one.js';
 import { type DumpRequest, makeJournal } from '../dump/journal.js';
 
-/** Allocated bytes. A copy of fewer takes a millisecond or two, and comparing it not much less. */
+/**
+ * A ghost with fewer allocated bytes is not copied by a round: copying it takes a millisecond or two, and
+ * comparing it not much less.
+ */
 export const worthBytes = 4n << 20n;
 
 /**
@@ -19,19 +22,25 @@ export const worthBytes = 4n << 20n;
  */
 const sharing = new Set(['xfs', 'btrfs']);
 const sharedBytes = 64n << 10n;
-/** Extents that we look at to estimate the average length of a file's extents. */
+/** So many extents are looked at to estimate the average length of a file's extents. */
 const sample = 256;
 
 export function isLarge({ stat }: Ghost): boolean {
   return stat.allocated >= worthBytes;
 }
 
-/** Those of the named FILES that are worth a copy. One over the limit is refused by the dump, or left out. */
+/**
+ * The named FILES that are worth a copy. One over the policy's limit is not: the dump is refused because of
+ * it, or leaves it out.
+ */
 export function worthNamed(files: readonly Ghost[], policy: Policy): Ghost[] {
   return files.filter(file => isLarge(file) && !isOverLimit(file, policy));
 }
 
-/** The ghosts that ghostkeep keeps, and behind them the named files. A linked ghost is small. */
+/**
+ * The ghosts that ghostkeep keeps, and behind them the named files. Linked ghosts are left out, because they
+ * are small.
+ */
 export function ghostsForRound({ ghosts, named }: Found, policy: Policy): Ghost[] {
   const ours = ghosts.filter(ghost => ghost.keep === 'ghostkeep' && ghost.class !== 'linked');
   return [...ours, ...worthNamed(named, policy)];
@@ -64,11 +73,15 @@ export interface RunningCopy {
   bytes: bigint;
   /** Those that the image did not have yet. */
   differed: bigint;
-  /** Blocks were shared after all. The dump does that in no time, and such an image is of no use. */
+  /**
+   * True if blocks were shared, although willShare did not expect it. Then the dump shares them in no time,
+   * and the image is of no use.
+   */
   shared: boolean;
 }
 
 /**
+ * Writes the ghost's image while its processes run.
  * @param over IMAGE_FD may hold an earlier image: bytes that are right already are kept
  * @throws ECANCELED soon after isOver returns true
  */
@@ -89,7 +102,7 @@ export async function copyRunning(
     whenMoving(context),
     isOver,
   );
-  // The head of the image, and padding in it, count as well when they were written.
+  // The bytes that were written include the head of the image and padding, which are no data of the ghost.
   const isPartly = over && imageBytes - keptBytes < dataBytes;
   return {
     bytes: dataBytes,
@@ -99,8 +112,8 @@ export async function copyRunning(
 }
 
 /**
- * May the ghost have other bytes than when BEFORE was seen? Only a hint for what is worth copying: a store
- * into a mapping need not change a time, so a file that is mapped may always have changed.
+ * True if the ghost may have other bytes than when BEFORE was seen. This is only a hint for what is worth
+ * copying: a store into a mapping need not change a time, so a file that is mapped may always have changed.
  */
 export function mayHaveChanged(ghost: Ghost, before: FileStat, now: FileStat): boolean {
   return isMapped(ghost) || !isUnchanged(before, now);

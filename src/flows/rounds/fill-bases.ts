@@ -54,15 +54,15 @@ async function copy(context: Context, request: DumpRequest, work: Work, look: ()
   } catch (error) {
     delete work.busy;
     if (errnoOf(error) === undefined && !(error instanceof GhostkeepError)) throw error;
-    // The ghost has become shorter meanwhile. The base is worth comparing all the same.
+    // The ghost has become shorter meanwhile. Its base is still worth comparing with it.
     if (errnoOf(error) === 'ESTALE') Object.assign(work, { done: 'base', why: reasonOf(error) });
     else giveUp(context, work, work.tooFull ?? reasonOf(error));
   }
 }
 
 /**
- * If the container has filled its disk meanwhile, or since the last round, all bases go. This is called by a
- * timer, where an errno error would end the process, so there is none.
+ * Gives up all bases if the container has filled its disk meanwhile, or since the last round. A timer calls
+ * this, where an errno error would end the process, so no such error is thrown.
  */
 function leaveRoom(context: Context, { images, policy }: DumpRequest, works: readonly Work[]): void {
   const withBase = works.filter(({ base }) => base);
@@ -70,9 +70,11 @@ function leaveRoom(context: Context, { images, policy }: DumpRequest, works: rea
   if (why === undefined) return;
   for (const work of withBase) {
     work.tooFull = why;
-    // A base that cannot be cut off or removed keeps a name that nobody uses, and the next round removes it.
+    // If a base cannot be emptied or removed, it keeps a name that nobody uses, and the next round removes
+    // it.
     try {
-      // fsync(2) may take long, and a base that is cut off gives its room back at once.
+      // While fsync(2) works on a base, which may take long, it cannot be closed. Emptying it gives its room
+      // back at once.
       if (work.busy === 'settling' && work.base) context.host.files.empty(work.base.fd);
       if (!work.busy) giveUp(context, work, why);
     } catch (error) {
@@ -92,8 +94,8 @@ function leaveRoom(context: Context, { images, policy }: DumpRequest, works: rea
 }
 
 /**
- * Waits for the disk. A write-back that has failed is reported once, and the page cache would compare equal
- * all the same, so such a base goes.
+ * Waits until the disk has the base. A failed write-back is reported only once, and afterwards the page cache
+ * would still compare equal, so a base whose write-back has failed is removed.
  */
 async function settle(context: Context, work: Work): Promise<void> {
   if (!work.base) return;

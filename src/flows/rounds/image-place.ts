@@ -4,7 +4,8 @@ import { findImagePlace } from '../container/image-place.js';
 import type { Context } from '../context.js';
 
 /**
- * Chooses the directory for bases of PIDS: on the file system where their engine will put the images.
+ * Chooses the directory for bases of PIDS. It lies on the file system where the container's engine will put
+ * the images.
  * @throws NO_IMAGE_PLACE
  */
 export function chooseDirectory(context: Context, pids: readonly number[], container?: string): string {

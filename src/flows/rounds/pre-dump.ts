@@ -1,4 +1,6 @@
-/** `ghostkeep pre-dump`: rounds by themselves, before an engine pauses the container and calls CRIU. */
+/**
+ * `ghostkeep pre-dump`: rounds by themselves, before a container engine pauses the container and calls CRIU.
+ */
 import type { RoundGhost as GhostRecord, PreDump } from '../../base/documents/generated/pre-dump.js';
 import { pathToText } from '../../base/text/path-bytes.js';
 import { countToJson, showDev } from '../../base/units.js';
@@ -11,16 +13,18 @@ import { type Selection, selectPids } from '../scan/select.js';
 import { chooseDirectory } from './image-place.js';
 import { type Round, type RoundGhost, runRound, type Unfinished } from './round.js';
 
-/** Less is written in a millisecond or two, so another round would gain nothing. */
+/**
+ * If less differs than this, another round would gain nothing: so much is written in a millisecond or two.
+ */
 const settledBytes = 4n << 20n;
 
 export interface PreDumpRequest {
   selection: Selection;
-  /** The directory for the bases. Without it the container's engine decides. */
+  /** The directory for the bases. Without it, they go where the container's engine will put the images. */
   images?: string | undefined;
-  /** Rounds are repeated while what differs still shrinks, this many at most. */
+  /** The most rounds. They are repeated while each finds less that differs than the one before. */
   rounds: number;
-  /** The caller asks for this besides the policy of host and container. */
+  /** Settings of the caller, on top of the policies of the host and the container. */
   wishes?: PolicyDocument;
   /** See runRound. */
   onBegin?: (works: readonly Unfinished[]) => void;
@@ -51,7 +55,8 @@ export async function preDump(
 }
 
 /**
- * Does what differs still shrink? The first round has copied all, so the second one shows what the ghosts do.
+ * True if another round is worth it: the last one found much that differed, and less than the one before it.
+ * The first round copies everything, so only the second shows how much the processes change.
  */
 export function pays(rounds: readonly Round[]): boolean {
   const [last, before] = [rounds.at(-1), rounds.at(-2)].map(round => round && sumOf(round, 'differed'));

@@ -1,20 +1,21 @@
 /**
- * The container may write to the disk on which its copies lie, and must not find it full because of them.
- * While we copy, we look ourselves. Afterwards a small process looks, and removes the bases in time
- * (native/hook/bases/watch.c).
+ * Leaves room on the disk with the bases: the container may write to that disk, too, and must not find it
+ * full because of them. While we copy, we look at the room ourselves. Afterwards a small process does, and
+ * removes the bases in time (native/hook/bases/watch.c).
  */
 import { showBytes } from '../../base/units.js';
 import type { Ghost } from '../../ghost/ghost.js';
 import type { Policy } from '../../oci/policy.js';
 import type { Context } from '../context.js';
 
-/** Bytes that an image takes besides its ghost's data, with the rest of its last block. */
+/** Bytes that an image takes besides its ghost's data: its head, and the unused rest of its last block. */
 const headBytes = 8192n;
 
 /**
- * Half of the free space has to be left to the container, besides what the policy reserves.
- * @param least the least that has to be left
- * @returns the reason if there is no room for copies of GHOSTS
+ * Asks whether there is room for copies of GHOSTS. They may take at most half of what is free beyond the
+ * policy's reserve; the other half is left to the container.
+ * @param least bytes that have to be left in any case
+ * @returns the reason if there is no room
  */
 export function whyNoRoom(
   { host: { files } }: Context,
@@ -30,7 +31,7 @@ export function whyNoRoom(
   return `they need ${showBytes(needed)}, too much of the ${showBytes(free)} free`;
 }
 
-/** The same, when the copies of GHOSTS are there: what they take is not free any more. */
+/** Asks the same when the copies of GHOSTS exist, so that their bytes are not free any more. */
 export function whyTooFull(
   { host: { files } }: Context,
   images: string,

@@ -1,7 +1,7 @@
 /**
- * One round: ghosts are copied while their processes run. Its product are bases, which the next round or a
- * dump takes over and compares in full. So a round needs no knowledge of an earlier one, and a base may be
- * torn.
+ * One round: ghosts are copied while their processes run. A round leaves bases, which the next round or a
+ * dump takes over and compares in full. So a round need not know anything of an earlier one, and a base may
+ * be torn.
  */
 
 import { errnoOf, GhostkeepError, reasonOf } from '../../base/errors.js';
@@ -25,21 +25,21 @@ import { attempt, ghostsOf, giveUp, type RoundGhost, type Unfinished, type Work 
 
 export type { RoundGhost, Unfinished };
 
-/** Another round, or a checkpoint, may be about to end. */
+/** How long to wait for the directory: another round or a checkpoint there may be about to end. */
 const waitMs = 5000;
 
 export interface Round {
   ghosts: RoundGhost[];
   /** How long copying and comparing took, without the search and without waiting for the disk. */
   ms: number;
-  /** True if there was a base of every ghost before. */
+  /** True if each base was written over an earlier one, so that `ms` is the time for comparing. */
   compared: boolean;
 }
 
 /**
- * Copies the large ghosts of PIDS into bases in IMAGES, or over the bases that are there. One that fails is
+ * Copies the large ghosts of PIDS into bases in IMAGES, over the bases that are there. A ghost that fails is
  * passed over, and the dump copies it.
- * @param request.images the directory's own path: the record keeps it
+ * @param request.images the directory's real path, because the record of the bases keeps it
  * @param onBegin is given a list that shows at any time what the round works on
  * @throws BAD_INPUT, PERMISSION, IN_USE if IMAGES cannot take bases
  */
@@ -74,8 +74,8 @@ export async function runRound(
 }
 
 /**
- * We are the owner of the directory only while we make and rename files: a round that hangs while it copies
- * must keep no checkpoint from the directory.
+ * How the round becomes the owner of the directory. It is the owner only while it makes and renames files,
+ * because a round that hangs while it copies must keep no checkpoint from the directory.
  */
 const owner = { begins: true, waitMs };
 
@@ -115,7 +115,7 @@ async function writeBack(context: Context, work: Work): Promise<void> {
   }
 }
 
-/** Takes over or makes the files of the bases. */
+/** Takes over the earlier bases of the ghosts, or makes files for new ones. */
 function prepare(context: Context, request: DumpRequest, owned: string, works: readonly Work[]): void {
   const { images, policy, pids, container } = request;
   prepareFolder(context, owned);
@@ -127,7 +127,8 @@ function prepare(context: Context, request: DumpRequest, owned: string, works: r
   for (const one of copied) takeOver(context, images, earlier, one);
   const anew = copied.filter(({ base }) => !base);
   const forbidden = whyForbidden(ghostsOf(works), policy);
-  // The ghosts get the room first: some dumps may lack named files, and none may lack a ghost.
+  // The ghosts get the room before the named files: some dumps may lack named files, and none may lack a
+  // ghost.
   const whyNot = (some: readonly Work[]) =>
     forbidden ?? whyNoRoom(context, images, policy, ghostsOf(some), leastFree);
   for (const one of anew) {
@@ -137,7 +138,10 @@ function prepare(context: Context, request: DumpRequest, owned: string, works: r
   }
 }
 
-/** We may be killed at any moment, so somebody watches before there is the first of them. */
+/**
+ * Starts the process that watches the room, before there is a base: the round may be killed at any moment.
+ * @returns false if that fails; then no base is made
+ */
 function isWatched(context: Context, { images, policy }: DumpRequest, works: readonly Work[]): boolean {
   try {
     leaveWatcher(context, images, policy.reserve);
@@ -150,7 +154,10 @@ function isWatched(context: Context, { images, policy }: DumpRequest, works: rea
   }
 }
 
-/** An earlier round may have put the base elsewhere. While we write to it, it has another name. */
+/**
+ * Takes over the base of an earlier round, which may lie in another directory. While this round writes to it,
+ * it has another name, so nobody takes it for a base.
+ */
 function takeOver(context: Context, images: string, earlier: readonly string[], work: Work): void {
   const { stat } = work.pinned;
   for (const one of [images, ...earlier]) {
@@ -183,13 +190,19 @@ function create(context: Context, images: string, work: Work): void {
   else work.why = 'its base cannot be locked';
 }
 
-/** Nobody knows whether the disk has taken what a killed round has left. */
+/**
+ * Removes the unfinished file of a round that was killed: nobody knows whether the disk has taken its
+ * content.
+ */
 function dropRough(context: Context, images: string, { pinned: { stat } }: Work): void {
   const old = holdBase(context, images, roughName(stat));
   if (old) removeBase(context, old);
 }
 
-/** Only now is there a base. A checkpoint may have come first, and then the directory is no place for it. */
+/**
+ * Gives the finished files the names of bases. A checkpoint may have been made in the directory meanwhile.
+ * Then it cannot take bases, and they are removed.
+ */
 async function name(context: Context, { images }: DumpRequest, works: readonly Work[]): Promise<void> {
   const made = works.filter(({ base }) => base);
   if (made.length === 0) return;

@@ -4,7 +4,7 @@ import { type HeldBase, removeBase } from '../bases/base-file.js';
 import type { PinnedGhost } from '../choose/pin.js';
 import type { Context } from '../context.js';
 
-/** The work of a round on one ghost. */
+/** The result of a round for one ghost. */
 export interface RoundGhost {
   ghost: Ghost;
   done: 'base' | 'written-back' | 'sent' | 'nothing';
@@ -13,20 +13,20 @@ export interface RoundGhost {
   why?: string;
 }
 
-/** A round that is ended by a signal removes what it holds. */
+/** The part of the work that is removed if a signal ends the round. */
 export interface Unfinished {
-  /** The file that becomes a base, as long as the round works on it. */
+  /** The file that becomes a base. Set as long as the round works on it. */
   base?: HeldBase;
 }
 
 /** A ghost with its base, while the round works on it. */
 export interface Work extends RoundGhost, Unfinished {
   pinned: PinnedGhost;
-  /** The base holds an earlier image. */
+  /** The file holds an earlier image, which is compared and written over. */
   over: boolean;
-  /** A call works on its base: it must not be closed. */
+  /** Set while a call works on the base, which must not be closed then. */
   busy?: 'copying' | 'settling';
-  /** There is no room for it any more. */
+  /** The reason why the base has to go: its room, or its disk. */
   tooFull?: string;
 }
 

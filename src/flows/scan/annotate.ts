@@ -5,7 +5,10 @@ import { countToJson } from '../../base/units.js';
 import type { Ghost } from '../../ghost/ghost.js';
 import { Containers } from '../container/containers.js';
 
-/** A ghost that two processes or containers hold counts in both. Those that hold most come first. */
+/**
+ * Adds up the ghosts of each process and each container. A ghost that two of them hold counts in both. Those
+ * that hold most come first.
+ */
 export function annotate(
   host: Host,
   ghosts: readonly Ghost[],

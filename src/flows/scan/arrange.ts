@@ -1,4 +1,4 @@
-/** Which of the ghosts that were found a user wants to see, and in which order. */
+/** Chooses the ghosts that a user wants to see, and puts them in order. */
 import type { Ghost } from '../../ghost/ghost.js';
 import { pathOf } from '../../ghost/ghost.js';
 
@@ -9,20 +9,26 @@ export interface View {
   sort?: (typeof sortKeys)[number];
   /** Leave out ghosts for which fewer bytes are allocated. */
   minAllocated?: bigint;
-  /** Only ghosts that these keep. */
+  /**
+   * Show only ghosts that a checkpoint would leave to these: `ghostkeep`, `criu`, or `no` if nobody could
+   * keep them.
+   */
   keptBy?: readonly Ghost['keep'][];
-  /** Show only as many, the first in this order. */
+  /** Show at most so many ghosts, the first ones in this order. */
   top?: number;
 }
 
-/** The ghosts that a user sees, in order; those that the totals count; those that are not shown. */
+/**
+ * `shown` are the ghosts that a user sees, in order. `counted` are those that the totals count. `others` are
+ * those that are not shown.
+ */
 export interface Arranged {
   shown: Ghost[];
   counted: Ghost[];
   others: Ghost[];
 }
 
-/** Totals say which container holds most, so `top` shortens only the list. */
+/** `top` shortens only the list and not `counted`, because the totals say which container holds most. */
 export function arrange(
   ghosts: readonly Ghost[],
   { sort = 'allocated', minAllocated = 0n, keptBy, top = ghosts.length }: View,

@@ -7,8 +7,9 @@ import type { Context } from '../context.js';
 const folders = ['/usr/lib/criu', '/usr/lib64/criu', '/usr/local/lib/criu', '/usr/local/lib64/criu'];
 
 /**
- * Whether the gate lies where a CRIU looks for plugins. CRIU is neither started nor read for that, because a
- * scan has to be quick. So a no is no proof: a configuration file of CRIU may name another folder.
+ * Says whether the gate lies where a CRIU looks for plugins. CRIU is neither started nor read for this,
+ * because a scan has to be quick. So `false` is no proof: a configuration file of CRIU may name another
+ * folder.
  * @param named the folder in CRIU_LIBS_DIR
  */
 export function isGateHere({ host }: Context, named: string | undefined): boolean {

@@ -31,7 +31,7 @@ export function scan(context: Context, selection: Selection, view: View = {}): S
   };
 }
 
-/** A checkpoint is refused where a ghost could not be restored, whoever would keep it. */
+/** Says of a ghost that could not be restored that nobody keeps it, because a checkpoint is refused then. */
 function asCheckpointKeeps(ghost: Ghost): Ghost {
   const { unrestorable } = ghost;
   return unrestorable === undefined ? ghost : { ...ghost, keep: 'no', why: unrestorable };

@@ -55,11 +55,11 @@ function pidsOfCgroup(host: Machine, pasted: string): number[] {
   const unquoted = withoutBackslashes(wanted);
   const asUnquoted = pidsInCgroup(processes, path => isIn(withoutBackslashes(path), unquoted));
   if (asUnquoted.length > 0 || pasted.includes('/')) return asUnquoted;
-  // A tree of cgroups, as systemd-cgls prints it, shows a unit by its name alone.
+  // systemd-cgls prints cgroups as a tree, where a unit is shown by its name alone and not by its path.
   return pidsInCgroup(processes, path => path.split('/').includes(pasted.trim()));
 }
 
-/** A process that ends meanwhile is in no cgroup. */
+/** The processes in the cgroups that are wanted. A process that ends meanwhile is in none. */
 function pidsInCgroup(processes: ProcessView, isWanted: (path: string) => boolean): number[] {
   return processes.listPids().filter(pid => {
     try {

@@ -8,7 +8,10 @@ import { decodeGhostHead, headBytes } from '../../criu/ghost-file.js';
 import { ghostImageName } from '../../image/layout.js';
 import type { Context } from '../context.js';
 
-/** A ghost that CRIU has dumped itself, by the head of its image. */
+/**
+ * Describes a ghost that CRIU has dumped itself, from the head of its image. @returns an empty list if there
+ * is nothing to describe
+ */
 export function adopt(
   { host: { files }, log }: Context,
   images: string,

@@ -37,8 +37,8 @@ export async function finishDump(
     async (images, { isLocked }) => {
       const journal = readJournal(files, images);
       if (journal?.state === 'pinned') {
-        // CRIU must have finished: content that is copied while the container still runs would pass for the
-        // content at the freeze.
+        // Content is copied only if CRIU has finished the checkpoint. If the container still ran, its present
+        // content would pass for that of the freeze.
         if (journal.criu) inventoryOfThis(files, images, journal);
         await copyPinned(context, images, journal, policy);
       }
@@ -75,13 +75,14 @@ async function copyPinned(
       const one = openNamed(context, entry);
       if (one) copies.push({ ...one, dump });
     }
-    // The container may be gone, and its ghosts must not wait for such a file. The caller says that it is
-    // missing. Where there is only no room, the user can make some.
+    // A named file that cannot be copied is left out: the container may be gone, and its ghosts must not wait
+    // for such a file. The command reports that it is missing. Only if there is no room for it does the dump
+    // fail, because the user can make some.
     const leave: Leave = (file, cause) => {
       if (cause instanceof GhostkeepError && cause.code === 'NO_SPACE' && !policy.allowMissing) throw cause;
       warnOfUnkept(context, file, cause);
     };
-    // The container has run on between our pin and CRIU's freeze.
+    // The container has run on between our pin and CRIU's freeze, so the ghosts may have changed.
     for (const copy of copies) describeAgain(context, copy);
     for (const copy of copies) takeBase(bases, copy);
     // The container is gone, so losing its ghosts would be worse than using the room that the policy
@@ -91,7 +92,7 @@ async function copyPinned(
     for (const { entry } of await copyWhatCanBe(context, target, copies.slice(ghosts), leave))
       journal.ghosts.push(entry);
   } catch (error) {
-    // A second try finds them.
+    // The bases go back to their places, where a second try finds them.
     bases.giveBack();
     throw error;
   } finally {
@@ -116,8 +117,9 @@ async function copyPinned(
 }
 
 /**
- * A round may have copied the ghost before the freeze. Its base is compared, and what differs is written. A
- * named file's image keeps its name, by which sealing knows that CRIU does not read it.
+ * Uses the base that a round may have made of the ghost before the freeze: the copy then compares it and
+ * writes only what differs. The image of a named file keeps its name, because sealing knows by that name that
+ * CRIU does not read it.
  */
 function takeBase(bases: Bases, copy: Copy): void {
   const { entry, stat } = copy;
@@ -130,7 +132,10 @@ function takeBase(bases: Bases, copy: Copy): void {
 
 const isNamed = (entry: ManifestGhost) => entry.class === 'named';
 
-/** CRIU has dumped the file by its name, so the dump is good where the file still is. */
+/**
+ * Opens a named file; undefined if that fails. CRIU has dumped the file by its name, so a restore works
+ * without the copy wherever the file still exists.
+ */
 function openNamed(context: Context, entry: ManifestGhost): Omit<Described, 'dump'> | undefined {
   try {
     return openPin(context, entry);
@@ -141,7 +146,7 @@ function openNamed(context: Context, entry: ManifestGhost): Omit<Described, 'dum
   }
 }
 
-/** A journal names descriptors to copy from, so we do not follow one that others could have written. */
+/** Asserts that nobody else could have written the journal, because it names descriptors to copy from. */
 function assertOwnFolder(context: Context, images: string): void {
   if (isOwnFolder(context, images)) return;
   const path = `${context.host.files.realPath(images)}/${folder}`;
@@ -152,7 +157,10 @@ function assertOwnFolder(context: Context, images: string): void {
   );
 }
 
-/** On overlayfs a file that was copied up since the pin has another time of birth: the container ran on. */
+/**
+ * True if STAT is of the file of ENTRY. On overlayfs the time of birth is not compared: the container has run
+ * on since the pin, and a file that was copied up meanwhile has another one.
+ */
 function isEntryOf(entry: ManifestGhost, stat: FileStat): boolean {
   const birth = entry.filesystem === 'overlay' ? undefined : birthOf(stat);
   return (
@@ -162,7 +170,9 @@ function isEntryOf(entry: ManifestGhost, stat: FileStat): boolean {
   );
 }
 
-/** Another process may hold the pins: a `ghostkeep checkpoint` that waits. */
+/**
+ * Opens the ghost through the pin that the journal names. A `ghostkeep checkpoint` that waits may hold it.
+ */
 function openPin({ host: { processes } }: Context, entry: ManifestGhost): Omit<Described, 'dump'> {
   const subject = `${entry.dev}/${entry.ino}`;
   const { pin } = entry;

@@ -9,7 +9,8 @@ import type { Context } from '../context.js';
 import { beginSync } from '../steps.js';
 
 /**
- * The dump found no image by that name (other-images.ts), so if one is there now, another program made it.
+ * Asserts that no other program has made a file of the name that PENDING is to get. The dump found no image
+ * by that name (other-images.ts).
  */
 export function assertNotTaken(files: Files, images: string, pending: string, image: string): void {
   if (!files.exists(`${images}/${image}`) || !files.exists(`${images}/${pending}`)) return;
@@ -20,7 +21,7 @@ export function assertNotTaken(files: Files, images: string, pending: string, im
   );
 }
 
-/** CRIU has given out its ids; ours follow them, from FIRST on. */
+/** Gives each image its final name, with an id from FIRST on: the ids below it are CRIU's. */
 export function giveNames(
   context: Context,
   images: string,
@@ -46,8 +47,8 @@ export function giveNames(
 }
 
 /**
- * A failed fsync(2) is reported once and the next one would succeed, so the image loses its name: no later
- * seal may vouch for it.
+ * Syncs an image. A failed fsync(2) is reported once, and the next one would succeed. So the image then loses
+ * its name, and no later seal vouches for it.
  */
 function syncOrDisown(files: Files, images: string, image: string): void {
   const disowned = `${image}.lost`;
@@ -64,7 +65,7 @@ function syncOrDisown(files: Files, images: string, image: string): void {
   }
 }
 
-/** An earlier version's journal may name images by their ids, which are then given already. */
+/** The id in the image's name. A journal of an earlier version may name images by ids, and these stay. */
 function givenId(image: string): number | undefined {
   const digits = /^ghost-file-([0-9a-f]+)\.img$/.exec(image)?.[1];
   return digits === undefined ? undefined : Number.parseInt(digits, 16);
@@ -82,8 +83,9 @@ function isRenamed(files: Files, from: string, to: string): boolean {
 }
 
 /**
- * An earlier seal has renamed the image, or the image was lost and an earlier checkpoint has left another
- * image by this name. Its head tells which.
+ * Asserts that the file by this name is the ghost's image. An earlier seal may have renamed the image to it.
+ * But the image may also be lost, and the file may be of an earlier checkpoint. The head of the file says
+ * which.
  */
 function assertImageOf(files: Files, images: string, image: string, ghost: ManifestGhost): void {
   assertThere(files, images, image);

@@ -126,7 +126,9 @@ function warnOfUnlisted(log: Context['log'], count: number): void {
   );
 }
 
-/** A manifest to write, and images that it does not list: these are removed when the manifest is written. */
+/**
+ * The manifest to write, and images that it does not list. These are removed after the manifest is written.
+ */
 interface Plan {
   manifest: Manifest;
   unused: string[];
@@ -176,7 +178,10 @@ function sealCriu(context: Context, images: string, journal: Manifest, { durable
   return { manifest, unused: [...unused.map(({ image }) => image), ...replaced] };
 }
 
-/** The ghosts with their names, the ids in remap-fpath.img, and the part of the plan that is needed later. */
+/**
+ * `named` are the ghosts with their final names, `used` the ids in remap-fpath.img, and the rest is the part
+ * of the plan that is needed later.
+ */
 interface SealedFiles extends Pick<SealPlan, 'adopted' | 'tooManyAdopted'> {
   named: ManifestGhost[];
   used: Set<number>;
@@ -184,7 +189,10 @@ interface SealedFiles extends Pick<SealPlan, 'adopted' | 'tooManyAdopted'> {
   bytes: number;
 }
 
-/** A function of its own, so that both images are out of memory when it returns. */
+/**
+ * Gives the images their names, and writes remap-fpath.img and files.img. This is a function of its own, so
+ * that both files are out of memory when it returns.
+ */
 function sealOpenFiles(
   context: Context,
   images: string,
@@ -205,8 +213,9 @@ function sealOpenFiles(
     journal.renamedFolders?.map(toRenamedFolder),
   );
   collectAfter(filesImage.length);
-  // We write the remaps first: while files.img still has external entries, nothing uses them. In the other
-  // order a ghost would be missing.
+  // We write remap-fpath.img first: while files.img still has external entries, nothing uses the new remaps.
+  // In the other order, a seal that is interrupted between the two would leave files.img with ids of ghosts
+  // that remap-fpath.img does not have.
   files.replace(`${images}/remap-fpath.img`, plan.remaps, { durable });
   files.replace(`${images}/files.img`, plan.files, { durable });
   const { adopted, tooManyAdopted } = plan;

@@ -17,7 +17,7 @@ export interface Holder {
   kind: string;
   role: 'main' | 'dup' | 'second' | 'child' | 'map' | 'map2' | 'exe';
   pid: number;
-  /** -1 if it is no descriptor. */
+  /** -1 for a holder that is no descriptor. */
   fd: number;
   /** Start address of a mapping, hexadecimal. */
   address?: string;
@@ -106,7 +106,7 @@ export async function freeze(context: StageContext, pid: number): Promise<number
   }
 }
 
-/** Resolves when the processes are gone. A zombie counts as gone. */
+/** Kills the processes and waits until they are gone. A zombie counts as gone. */
 export async function kill({ host, stage }: StageContext, pids: readonly number[]): Promise<void> {
   const until = host.clock() + stopWaitMs;
   for (const pid of pids) stage.signal(pid, 'SIGKILL');

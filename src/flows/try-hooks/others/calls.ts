@@ -26,7 +26,8 @@ export interface Call {
 }
 
 /**
- * The calls in the order of a container's life. Later ones need nothing of the earlier ones but their order.
+ * The calls in the order of a container's life. Only this order matters: no call needs anything that an
+ * earlier one has left.
  */
 export function callsOf({ id, pid, bundle, mark }: Scene, stages: readonly PlayedStage[]): Call[] {
   const version = '1.2.0';

@@ -12,22 +12,23 @@ import { type Call, callsOf, type PlayedStage } from './calls.js';
 export interface HookRequest {
   /** A program, or a hooks.d file that names one. */
   hook: string;
-  /** Only at these stages; by default those of the hooks.d file, or all. */
+  /** Call the hook only at these stages; by default at those of the hooks.d file, or at all. */
   stages?: readonly PlayedStage[];
-  /** Arguments behind the program's name; with a hooks.d file its own are used. */
+  /** Arguments after the program's name. A hooks.d file has its own, and then these are not used. */
   args: readonly string[];
   timeoutSeconds?: number;
   onCall: (call: TriedCall) => void;
 }
 
 const allStages: readonly PlayedStage[] = ['prestart', 'createRuntime', 'poststop'];
-/** Without a timeout in its stanza, a runtime would wait for a hook without end. */
+/** The limit for a hook whose stanza names no timeout. A runtime would wait for ever. */
 const defaultTimeoutSeconds = 30;
 const deathMs = 20;
-/** Every start of a container waits for its hooks. */
+/** A slower hook is reported, because every start of a container waits for its hooks. */
 const slowMs = 1000;
 
 /**
+ * Calls the hook as runtimes do, and lists what it gets wrong in each call.
  * @throws BAD_INPUT for a hooks.d file that is not one, or has none of these stages; NOT_FOUND if the program
  * is not there
  */
@@ -81,7 +82,7 @@ interface Attempt {
   mark: string;
 }
 
-/** A process of its own stands for the container's in each call, because a hook may end it. */
+/** Makes one call. In each call a new process stands for the container's, because a hook may end it. */
 async function tryCall(context: StageContext, { call, hook, mark }: Attempt): Promise<TriedCall> {
   const { host, stage } = context;
   const { as, stage: at, point } = call;
@@ -111,9 +112,9 @@ async function tryCall(context: StageContext, { call, hook, mark }: Attempt): Pr
   if (wrong.length === 0 && ms > slowMs)
     wrong.push(`it took ${(ms / 1000).toFixed(1)} s, and each container waits for it`);
   if (container !== undefined) {
-    // A process that was killed is there for a moment longer.
+    // If the hook has killed the process, it may still be there for a moment.
     await stage.wait(deathMs);
-    // Another process may have the pid of one that is gone.
+    // If the process is gone, another one may have its pid.
     const runState = container.isGone ? undefined : stage.runState(container.pid);
     if (runState === undefined || 'ZXTt'.includes(runState))
       wrong.push(

@@ -1,6 +1,6 @@
 /**
- * Our own descriptors on the workload's ghosts, independent of the dump and the restore that are tried. The
- * restored files must equal them.
+ * Our own descriptors on the workload's ghosts. They do not depend on the dump and the restore that are
+ * tried, and the restored files must equal them.
  */
 import { translate } from '../../../base/errors.js';
 import type { FileStat } from '../../../base/host/host.js';

@@ -1,5 +1,6 @@
 /**
- * A container of runc that holds one ghost: started, checkpointed, restored, asked for a verdict, removed.
+ * A container of runc that holds one ghost. It is started, checkpointed and restored, then it checks its own
+ * file and is removed.
  */
 
 import { bounds } from '../../../base/bounds.js';
@@ -14,8 +15,8 @@ import type { RealTools } from './tools.js';
 /** 1 GiB of hole and 2 MiB of data: more than CRIU's limit of 1 MiB. */
 const kind = 'hole-1g-2m';
 /**
- * Not /tmp, which is often a tmpfs. CRIU reads a file's first page in search of a build id; on a tmpfs that
- * fills the hole it reads, and the workload would notice.
+ * The folder for the bundle. It is not /tmp, which is often a tmpfs. CRIU reads a file's first page in search
+ * of a build id; on a tmpfs that fills the hole it reads, and the workload would notice.
  */
 const diskFolder = '/var/tmp';
 const commandWaitMs = 120_000;
@@ -106,7 +107,7 @@ export class RealContainer {
     return this.#pid();
   }
 
-  /** Asks the workload itself. @returns the number of its checks that were right */
+  /** Asks the workload to check its ghost. @returns the number of its checks that were right */
   async verdict(): Promise<number> {
     const { host, stage } = this.context;
     stage.write(`${this.#bundle}/rootfs/data/verify`, '', 0o644);
