@@ -1,6 +1,6 @@
 /**
- * An entry of its own, by which install.sh checks the files that it installswith the parsers that will read
- * them.
+ * A bundle of its own (dist/check-document.mjs): install.sh checks the files that it installs with the
+ * parsers that will read them.
  */
 import { parseHooksD } from '../oci/hooks-d.js';
 import { parseConfig, resolvePolicy } from '../oci/policy.js';

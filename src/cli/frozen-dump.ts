@@ -1,6 +1,6 @@
 /**
- * `dump --freeze`: one process freezes, and another copies. The process that copies may be killed, run out of
- * memory or hang on a silent server. However it ends, the first process is there to thaw.
+ * `dump --freeze`: one process freezes the chosen processes, and its child copies. The child may be killed,
+ * run out of memory or hang on a silent server. However it ends, its parent is there to thaw.
  */
 import { constants } from 'node:os';
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -13,7 +13,7 @@ import { makeContext } from './context.js';
 import { Parent } from './ending/parent.js';
 import { line } from './print/line.js';
 
-/** @param args the arguments of the `dump` command, which the process that copies gets, too */
+/** @param args the arguments of the `dump` command, which the child gets, too */
 export async function dumpFrozen(
   context: Context,
   chosen: Selection,
@@ -57,27 +57,26 @@ export async function dumpFrozen(
   }
 }
 
-/** The process that copies sends this signal to the process that has frozen the others. */
+/** The signal by which the child tells its parent that everything is copied. */
 const copied = 'SIGUSR2';
 
 /**
- * Tells the process that has frozen the others to thaw them. Called when everything is copied, or nothing
- * will be, and before anything is printed: a reader of the output may be slow, and the frozen processes must
- * not wait for it.
+ * Tells the parent to thaw. Called when everything is copied, or nothing will be, and before anything is
+ * printed: a reader of the output may be slow, and the frozen processes must not wait for it.
  */
 export function tellCopied(): void {
-  // The record's name has the pid of the process that made it. If that was killed, our parent is another
-  // process, which must not get the signal.
+  // The record's name has the pid of the process that has frozen. If that process was killed, our parent is
+  // another one, which must not get the signal.
   if (isOfFrozen() && process.env[recordVariable]?.includes(`/${process.ppid}-`))
     process.kill(process.ppid, copied);
 }
 
-/** True in the process that copies while another one keeps the processes frozen. */
+/** True in the child, which copies while its parent keeps the chosen processes frozen. */
 export const isOfFrozen = () => process.env[recordVariable] !== undefined;
 
 /**
- * Thaws what is left frozen if the process that has frozen it was killed, because then nobody else does.
- * Called by the process that copies when it is done.
+ * Thaws what is left frozen if the parent was killed, because then nobody else does. Called in the child when
+ * it is done.
  */
 export function thawAfterOwner(): void {
   if (isOfFrozen()) thawForgotten(makeContext(), process.pid);

@@ -14,7 +14,7 @@ import { connectOptions } from '../options/target.js';
 import { readCertificates } from '../options/tls.js';
 
 const connectMs = 10_000;
-/** After so long without a byte, the kernel begins to ask the peer's host whether it still lives. */
+/** After so long without a byte, the kernel begins to ask the peer's host, and notices if that is gone. */
 const keepAliveMs = 5000;
 
 type Values = ReturnType<typeof parse<typeof connectOptions>>['values'];

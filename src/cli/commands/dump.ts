@@ -138,12 +138,12 @@ async function dump(args: string[]): Promise<number> {
     const packed = await packDumped(context, images, packing);
     end(packed.manifest, packed.more);
   }
-  // With --freeze, the process that has frozen the others packs, when it has thawed them.
+  // With --freeze, the parent of this process packs, after it has thawed the processes (frozen-dump.ts).
   assertNothingMissing(manifest, context.host.files.realPath(images), policy);
   return 0;
 }
 
-/** Makes the mover of a dump. All its waits are short, because processes may be frozen meanwhile. */
+/** Makes the mover of a dump. The policy's moveDeadline limits its waits, because processes may be frozen. */
 function moverTo(context: Context, target: Target): Mover {
   const resumeMs = resolvePolicy(readConfig(context)).moveDeadlineMs;
   return new Mover(context, target, 'dump', {

@@ -83,9 +83,10 @@ function isAlone(files: Files, images: string): boolean {
 }
 
 /**
- * Waits until the container's processes have ended. CRIU kills the processes of a container's last
- * checkpoint, and they end a moment later. If they live, CRIU has left them running: they may have written
- * since, and our caller is about to end them. A dump of them here would replace CRIU's images, so we refuse.
+ * Waits until the container's processes have ended. CRIU kills the processes that it has checkpointed, unless
+ * it was told to leave them running, and they end a moment later. If they live, they may have written since
+ * the checkpoint, and our caller is about to end them. A dump of them here would replace CRIU's images, so we
+ * refuse.
  * @throws BAD_INPUT
  */
 async function assertEnds(processes: ProcessView, session: Session, where: string): Promise<void> {
@@ -102,7 +103,10 @@ async function assertEnds(processes: ProcessView, session: Session, where: strin
   }
 }
 
-/** A zombie, which nobody has waited for yet, does not count: it has no open file any more. */
+/**
+ * @returns the pid of the container's process if it still lives. A zombie, which nobody has waited for yet,
+ * does not count: it has no open file any more
+ */
 function stillThere(processes: ProcessView, { pid, startTime }: Session): number | undefined {
   try {
     if (pid === undefined || processes.startTime(pid) !== startTime) return undefined;

@@ -31,8 +31,8 @@ export interface Verifying {
 }
 
 /**
- * @param fromDisk see verifyImages; false before a restore, which does not wait for the disk. It then also
- * leaves out the names of linked ghosts that CRIU will open
+ * @param fromDisk see verifyImages; false before a restore, which does not wait for the disk. Then the names
+ * of linked ghosts are not looked for either, because CRIU will open them
  * @param anyInventory skip the check that inventory.img is the one that the manifest knows
  * @param chain also read the parents of a packed directory, for what its own layers lack
  */

@@ -140,7 +140,7 @@ function prepare(context: Context, request: DumpRequest, owned: string, works: r
 
 /**
  * Starts the process that watches the room, before there is a base: the round may be killed at any moment.
- * @returns false if that fails; then no base is made
+ * @returns false if that fails; then no base is made, and those in the directory are removed
  */
 function isWatched(context: Context, { images, policy }: DumpRequest, works: readonly Work[]): boolean {
   try {

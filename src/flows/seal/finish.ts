@@ -76,8 +76,8 @@ async function copyPinned(
       if (one) copies.push({ ...one, dump });
     }
     // A named file that cannot be copied is left out: the container may be gone, and its ghosts must not wait
-    // for such a file. The command reports that it is missing. Only if there is no room for it does the dump
-    // fail, because the user can make some.
+    // for such a file. The command reports that it is missing. If only room for it is missing, the dump fails
+    // instead, because the user can make some, unless the policy allows that files are missing.
     const leave: Leave = (file, cause) => {
       if (cause instanceof GhostkeepError && cause.code === 'NO_SPACE' && !policy.allowMissing) throw cause;
       warnOfUnkept(context, file, cause);

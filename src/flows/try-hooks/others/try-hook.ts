@@ -12,7 +12,7 @@ import { type Call, callsOf, type PlayedStage } from './calls.js';
 export interface HookRequest {
   /** A program, or a hooks.d file that names one. */
   hook: string;
-  /** Call the hook only at these stages; by default at those of the hooks.d file, or at all. */
+  /** Call the hook only at these stages; by default at those of the hooks.d file, or at each. */
   stages?: readonly PlayedStage[];
   /** Arguments after the program's name. A hooks.d file has its own, and then these are not used. */
   args: readonly string[];
