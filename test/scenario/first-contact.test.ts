@@ -115,7 +115,7 @@ describe('old names', () => {
     assert.match(stdout, new RegExp(`^${to}/log +[0-9]+ B +${folder}/(other/)?log$`, 'm'));
   });
 
-  it('restore --names restores ghosts whose names were chosen to be those that others would get', t => {
+  it('restore --names restores all ghosts, even if some were called like the names that others would get', t => {
     const folder = temporaryFolder(t);
     for (const one of ['a', 'b']) fs.mkdirSync(`${folder}/${one}`);
     // One of these is the name that the second `log` would get with its id.

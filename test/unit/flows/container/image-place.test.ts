@@ -108,7 +108,7 @@ describe('findImagePlace', () => {
     assert.equal(find(context, [200]).folder, '/b');
   });
 
-  it('when a process has ended or may not be looked at, the others decide', () => {
+  it('when a process has ended or may not be looked at, the other processes decide where images go', () => {
     const context = machine(shim);
     context.host.processes.add(300, { fails: { uid: 'EACCES' } });
     assert.equal(find(context, [300, 4242, 100]).folder, '/tmp');

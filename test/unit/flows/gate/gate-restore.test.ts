@@ -102,7 +102,7 @@ describe('GateRestore.resumed', () => {
     );
   });
 
-  it('when a file has another name or size than the ghost, it is not changed', async () => {
+  it('when a restored file has another name or size than the ghost, it is not changed', async () => {
     const name = restored([entryAt('/a')], { 3: '/other' });
     await name.gate.resumed(100);
     const size = restored([entryAt('/a')], { 3: '/a' }, 6);
