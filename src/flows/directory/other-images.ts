@@ -1,8 +1,8 @@
 /**
  * Images in a directory that the current dump did not make. A dump without CRIU makes `ghost-file-*.img`
- * beside the files that are there, and these may be the only copy of files that are gone, so it refuses such
- * a directory. CRIU itself writes over an earlier checkpoint, so under the gate nothing is refused; but an
- * image that was left over must not pass for an image of this checkpoint.
+ * beside the files that are there, and these may be the only copy of files that are gone, so such a dump
+ * refuses the directory. CRIU itself writes over an earlier checkpoint, so under the gate nothing is refused;
+ * but an image that was left over must not pass for an image of this checkpoint.
  */
 import { bounds } from '../../base/bounds.js';
 import { errnoOf, GhostkeepError } from '../../base/errors.js';
@@ -13,7 +13,8 @@ import { manifestExists, readManifest } from '../../image/manifest.js';
 import type { Context } from '../context.js';
 
 /**
- * Images of an earlier dump without CRIU are ours to replace, if its manifest lists them. @throws BAD_INPUT
+ * Refuses a directory with images that would be lost. Images of an earlier dump without CRIU are ours to
+ * replace, if its manifest lists them. @throws BAD_INPUT
  */
 export function assertNoImages({ host: { files } }: Context, images: string): void {
   if (!files.exists(images)) return;

@@ -44,6 +44,7 @@ export interface Owned {
 }
 
 /**
+ * Does WORK as the owner of IMAGES.
  * @param work is given the path to write by, and whether the directory is locked
  * @throws IN_USE, before work is called
  */

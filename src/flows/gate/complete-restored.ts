@@ -11,7 +11,10 @@ import type { Context } from '../context.js';
 import { type AllocationRoom, allocateAgain } from '../restore/allocation.js';
 import { applyMetadata } from '../restore/metadata.js';
 
-/** The processes are stopped meanwhile. Allocating space that the disk has takes far less than this. */
+/**
+ * The longest time that allocating may take, because the processes are stopped meanwhile. Allocating space
+ * that the disk has takes far less.
+ */
 export const allocationMs = 60_000;
 
 /**
@@ -52,8 +55,8 @@ export function roomOfHost(context: Context): AllocationRoom | undefined {
 }
 
 export function completeGhost(context: Context, found: Ghost, entry: ManifestGhost): string[] {
-  // CRIU restores the other files with the rights that the image says, and these ghosts lie in the
-  // container's own mounts, so they get theirs, too: SECURITY.md.
+  // CRIU restores the container's other files with the rights that the image says. Our ghosts lie in the
+  // container's own mounts, too, so they also get set-id bits and privileged xattrs: SECURITY.md.
   const request = { parts: ['xattrs', 'times', 'flags'], allowPrivileged: true } as const;
   const part = { what: 'metadata', writable: false };
   return throughPin(context, found, part, fd => applyMetadata(context.host, fd, entry, request).missing);

@@ -75,8 +75,9 @@ const [rounds, mostGhosts] = [4, 500];
 const mostMs = 500;
 
 /**
- * Runs the JavaScript for each of many ghosts, except the search for them. The results are thrown away. They
- * are collected here, because a collection while all is frozen would make the container wait 20 ms.
+ * Runs the JavaScript for each of many ghosts, except the search for them. The results are thrown away, and
+ * their memory is collected here, because a garbage collection during the freeze would make the container
+ * wait 20 ms.
  */
 export function rehearseMany(context: Context, request: DumpRequest, pinned: readonly PinnedGhost[]): void {
   const { clock } = context.host;

@@ -23,7 +23,7 @@ export async function withdraw(context: Context, images: string, bases: Gathered
 
 export function undo(context: Context, images: string, bases: Gathered): void {
   try {
-    // A directory with a journal gets no base, so that one goes first.
+    // giveBack moves no base into a directory with a journal, so the journal is removed first.
     if (holderOf(context, images) === context.host.processes.self())
       clearImages(context.host, images, basesIn(context, images));
     bases.giveBack();

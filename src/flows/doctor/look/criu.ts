@@ -7,13 +7,13 @@ import { ask, findFile, findProgram, variable } from './programs.js';
 
 export interface Criu {
   program: string;
-  /** `4.1.1`; undefined where it does not say. */
+  /** `4.1.1`; undefined if CRIU does not say. */
   version?: string;
-  /** Why it does not start. Then there is no version. */
+  /** The reason if it does not start. Then there is no version. */
   fault?: Fault;
   /** e_machine of elf(5); undefined for a script. */
   machine?: number;
-  /** The folder from which it loads plugins; undefined where it cannot be known. */
+  /** The folder from which CRIU loads plugins; undefined if that cannot be known. */
   plugins?: string;
 }
 
@@ -60,7 +60,8 @@ export function isTooOld({ version }: { version?: string }): boolean {
 const machines: Record<string, number> = { x86_64: 62, aarch64: 183 };
 
 /**
- * A shell is asked to run what is no program for this machine (execvp(3)), and its message says nothing.
+ * execvp(3) hands a file that is no program for this machine to a shell, and the shell's message does not
+ * help. So we compare the kinds of machine first.
  * @param first what was said instead of a version
  */
 function faultOf(first: string, machine: number | undefined): Fault {
