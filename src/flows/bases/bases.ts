@@ -99,7 +99,7 @@ export class Bases {
     const watched = new Set<string>();
     for (const { base, images, name } of this.#taken)
       try {
-        // A copy into the base that failed has removed it, and another image may have its name.
+        // If a copy over the base has failed, the base was removed, and another image may have its name.
         if (!isStillAt(this.context.host.files, base.path, base.stat)) continue;
         // The process that watched the room where the base was has ended, because no bases were left there.
         if (!watched.has(images)) leaveWatcher(this.context, images, this.how.reserve);

@@ -1,6 +1,6 @@
 /**
  * The folder has records of where bases lie, and a mark for each process that watches the room of bases.
- * Every command looks whether there are records or marks.
+ * Every command but `hook` and `gate` looks for marks (src/cli/forgotten.ts), so this module loads nothing.
  */
 import type { Host } from '../../base/host/host.js';
 

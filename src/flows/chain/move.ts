@@ -24,7 +24,7 @@ export interface Move {
   ghost: PackedGhost;
   /** The real path of the directory that gets the ghost. */
   to: string;
-  /** The file there; empty, or as the interrupted move has left it. */
+  /** The file in that directory; empty, or as an interrupted move has left it. */
   toFd: number;
   /** The head of a ghost image. Without it the target becomes the ghost itself and not an image of it. */
   header?: Uint8Array;

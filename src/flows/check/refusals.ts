@@ -60,7 +60,7 @@ const byCriu = (ghost: Ghost): Refusal => ({
   message: `CRIU would refuse ${showGhost(ghost)}: ${ghost.why}`,
 });
 
-/** Finds what may be refused or lost, and cannot be known from here. */
+/** Finds what may be refused or lost, but ghostkeep cannot be sure of it beforehand. */
 export function findDoubts({ ghosts }: Found): string[] {
   const large = ghosts.filter(
     ({ keep, refusedByCriu, stat }) =>

@@ -17,8 +17,8 @@ export interface KnownContainer {
 type Machine = Pick<Host, 'processes' | 'files' | 'uid'>;
 
 /**
- * Runtimes put these before an id. libpod-conmon- is not one: that is podman's monitor, outside the
- * container.
+ * Runtimes put these before an id. `libpod-conmon-` is no such prefix: the cgroup with that name is the one
+ * of podman's monitor, outside the container.
  */
 const prefix = /^(libpod|crio|cri-containerd|containerd|docker|nerdctl|crun|runc)-/;
 

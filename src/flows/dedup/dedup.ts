@@ -20,7 +20,7 @@ import { type Plan, planGiving } from './plan.js';
 import { settleAll } from './settle.js';
 
 export interface DedupRequest {
-  /** The child, for whose sake its parents give up what it does not need of them. */
+  /** The child. Its parents give up what it has replaced. */
   images: string;
   /** The parent to free, where the child has nothing in common with it and so names none. */
   parent?: string;

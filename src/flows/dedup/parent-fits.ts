@@ -7,7 +7,7 @@ import { type Link, Parents } from '../chain/open-layers.js';
 import { assertOnlyChild, assertOnlyChildren } from '../chain/own-chain.js';
 import type { Context } from '../context.js';
 
-/** Do the parents give up what the new child replaces? */
+/** Do the parents of a new child give up what it replaces, even a parent that could be restored by itself? */
 export interface Fate {
   autoDedup: boolean;
   discardOlder: boolean;

@@ -35,11 +35,11 @@ export interface Plan {
   link: Link;
   /** Only ghosts that have something to give up, or have given something up. */
   ghosts: GhostPlan[];
-  /** Bytes of data that were not given up before. */
+  /** Bytes of data that the parent gives up and had not given up before. */
   givenBytes: bigint;
   /** Bytes that would be free, as far as that is known. */
   wouldFree: bigint;
-  /** Images of all ghosts that were looked at. */
+  /** The images of all ghosts of the parent that were looked at (assertOnce). */
   seen: Set<string>;
 }
 

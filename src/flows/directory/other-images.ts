@@ -46,9 +46,9 @@ function imagesAlone(files: Files, images: string): string[] {
 const mostEarlier = 10_000;
 
 /**
- * Notes the ghosts of the checkpoint that CRIU is about to replace. Only ghosts that its remap-fpath.img
- * names surely belong to it. If that file cannot be read or names too many, we note none, and the images
- * stay.
+ * Notes the ghosts of the checkpoint that CRIU is about to replace. Only ghosts that the checkpoint's
+ * remap-fpath.img names surely belong to it. If that file cannot be read or names too many, we note none, and
+ * the images stay.
  */
 export function noteEarlierGhosts({ host: { files } }: Context, images: string): number[] {
   try {
@@ -72,9 +72,9 @@ export function noteOlderImages({ host: { files } }: Context, images: string): O
 
 /**
  * Renames images that CRIU's new remap-fpath.img names but CRIU has not written, to NAME.earlier: they hold
- * the content of another file. In any doubt we take an image for CRIU's. So we rename it only if it is the
- * same inode, unchanged since OLDER was noted, and older than our journal, which was written before CRIU's
- * first image and by the same clock.
+ * the content of another file. In any doubt we take an image for CRIU's. So an image is renamed only if it is
+ * the same inode, unchanged since OLDER was noted, and older than our journal. The journal was written before
+ * CRIU's first image, and by the same clock.
  * @returns the old names
  */
 export function setAsideOlderImages(

@@ -19,7 +19,7 @@ interface WarmImage {
  * there with the ghost.
  */
 export class WarmImages {
-  /** The key is device and inode, because there may be ten thousand images. */
+  /** The key is device and inode, so that one is found fast among ten thousand images. */
   readonly #images = new Map<string, WarmImage>();
 
   constructor(

@@ -68,8 +68,7 @@ function readCheckpoint(files: Files, images: string): Manifest | undefined {
   } catch (error) {
     const mayBeAlone = error instanceof GhostkeepError && error.code === 'MANIFEST_MISSING';
     if (!mayBeAlone || holdsDump(files, images) || files.exists(`${images}/${folder}`)) throw error;
-    // An empty directory is what a command leaves that was killed just before it had forgotten the
-    // checkpoint.
+    // A command that was killed just before it removed the directory has left it empty.
     const isFinished = files.exists(`${images}/inventory.img`);
     if (isFinished || isEmptyFolder(files, images)) return undefined;
     throw error;

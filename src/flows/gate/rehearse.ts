@@ -22,7 +22,7 @@ import { dumpGhosts } from '../dump/dump.js';
 import { type DumpRequest, keysOfJournal, makeJournal } from '../dump/journal.js';
 import { sealImages } from '../seal/seal.js';
 
-/** Enough for an image with chunks. */
+/** The file is large enough for an image with chunks. */
 const ghostBytes = 20_000;
 
 /**
@@ -71,7 +71,7 @@ function removeScratch({ host: { files }, log }: Context, scratch: string): void
 
 /** Rounds, and ghosts in each: after these V8 has compiled the hot functions to machine code. */
 const [rounds, mostGhosts] = [4, 500];
-/** No round begins later than this, because the checkpoint waits. */
+/** No round begins more than this time after the first, because the checkpoint waits. */
 const mostMs = 500;
 
 /**

@@ -23,7 +23,7 @@ import { rehearseMany } from './rehearse.js';
  */
 const mostMs = 30_000;
 
-/** The most rounds. Each of them reads all that may have changed, and the user waits. */
+/** There are no more rounds than this: each reads all that may have changed, and the user waits. */
 const mostRounds = 5;
 
 /** A copy of a large ghost that the next round may go over. */
@@ -208,7 +208,7 @@ export class WarmCopies {
         const { context, request } = this;
         const running = copyRunning(context, request, pinned, imageFd, over, this.#lacksRoom);
         const { shared, differed } = await running;
-        // An image that shares blocks goes: the dump shares them in no time.
+        // An image that shares blocks is removed, because the dump shares them in no time.
         if (shared) files.remove(path);
         else this.warm.add(image, pinned.stat);
         const shrinks = before === undefined || differed < before;

@@ -29,8 +29,8 @@ import { WarmCopies } from './warm-copies.js';
 const worthMany = 32;
 
 /**
- * Copies those ghosts of PIDS that are large, or many. A ghost that fails is left to the dump, which reports
- * it.
+ * Copies those ghosts of PIDS that are large, or many, and large named files. A ghost that fails is left to
+ * the dump, which reports it.
  */
 export async function warmUp(context: Context, request: DumpRequest & { warm: WarmImages }): Promise<void> {
   const { log } = context;
@@ -40,8 +40,8 @@ export async function warmUp(context: Context, request: DumpRequest & { warm: Wa
   tryPins(context, kept.filter(needsCopy));
   const forbidden = whyForbidden(kept, request.policy);
   if (forbidden !== undefined) {
-    // The ghost may be gone by the freeze, so the dump has to decide. Copies of the others would only take
-    // room meanwhile.
+    // The forbidden ghost may be gone by the freeze, so the dump has to decide. Copies of the others would
+    // only take room meanwhile.
     log.info(`nothing is copied before the freeze: ${forbidden}`);
     return;
   }

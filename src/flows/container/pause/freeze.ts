@@ -8,7 +8,10 @@ import { startTimeOf } from '../sessions.js';
 import type { Frozen } from './frozen.js';
 import { noteFrozen, recordPath, thawAll } from './frozen.js';
 
-/** We wait no longer for a freeze. A process that waits for a dead server cannot be frozen at all. */
+/**
+ * We wait this long at most until all are frozen. A process that waits for a dead server cannot be frozen at
+ * all.
+ */
 const longestMs = 10_000;
 const lookEveryMs = 10;
 

@@ -61,7 +61,10 @@ function sessions(context: StageContext, request: DoctorRequest): Finding[] {
   return [ok(name, `${what}: removed`)];
 }
 
-/** Digests of a move that did not come to its end. The next move to another receiver would remove them. */
+/**
+ * Tables of moves that nobody has gone on with. They have the digests of what was sent. The next move to
+ * another receiver would remove them.
+ */
 function moves(context: StageContext, request: DoctorRequest): Finding[] {
   const over = forgottenMoves(context);
   if (over.length === 0) return [];

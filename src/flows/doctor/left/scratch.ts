@@ -10,7 +10,7 @@ import { variable } from '../look/programs.js';
 
 /** makeScratch in src/host/stage.ts gives these names. */
 const pattern = /^ghostkeep-try-[A-Za-z0-9]{6}$/;
-/** No such command takes as long. */
+/** A folder that was not changed for this long is left over: none of these commands takes an hour. */
 const oldMs = 3_600_000n;
 
 /** The folders of this user that no command works in any more. */

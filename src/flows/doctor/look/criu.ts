@@ -1,4 +1,4 @@
-/** The CRIU that runtimes run: which version, for which machine, and where it looks for plugins. */
+/** The CRIU that runtimes run: which version, for which machine, and where that CRIU looks for plugins. */
 import os from 'node:os';
 import { bounds } from '../../../base/bounds.js';
 import type { StageContext } from '../../try-hooks/stage-context.js';
@@ -89,7 +89,7 @@ function pluginsOf(context: StageContext, bytes: Buffer): string | undefined {
   return folder === undefined || folder === '/' ? undefined : folder.replace(/\/+$/, '');
 }
 
-/** `/usr/lib/criu/` on Debian, lib64 or another prefix elsewhere. */
+/** The folder that was compiled into CRIU: `/usr/lib/criu/` on Debian, lib64 or another prefix elsewhere. */
 function compiledIn(bytes: Buffer): string | undefined {
   const names = bytes.toString('latin1').match(/(?<=\0)\/[ -~]*\/lib[ -~]*\/criu\/?(?=\0)/g) ?? [];
   return names.sort((a, b) => Number(b.endsWith('/')) - Number(a.endsWith('/')))[0];

@@ -2,7 +2,7 @@
 import { reasonOf } from '../../../base/errors.js';
 import type { StageContext } from '../../try-hooks/stage-context.js';
 
-/** Services are often started with a short PATH, so these are searched as well. */
+/** Folders that are searched besides those in PATH, because services are often started with a short PATH. */
 const folders = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
 const askWaitMs = 10_000;
 /** The rest of a longer answer is cut off. A version is one line. */
