@@ -45,7 +45,7 @@ export const commands: Record<string, Command> = {
       'pre-dump --container ID | --pid N … | --tree PID [-D DIR | --to ADDR [--tls …] | --via COMMAND] [--until-stable [N]]\n         [--engine auto|fiemap|seek|read] [--progress FD] [--verbose] [--json]',
     summary: 'copy large ghosts while their processes run, so that the freeze is short',
     details:
-      'For engines that pause a container before they call CRIU. The copies are bases in DIR/ghostkeep: the next checkpoint\nof these processes finds them, compares every byte, and writes what differs. DIR must be on the file system of the\ncheckpoint, and must hold none; CRIU may write its checkpoint there. Without it, they lie where containerd, CRI-O or\nPodman will put the images. Another pre-dump goes over the same bases.\n--until-stable repeats that while what differs still shrinks, N times at most (default 10). Where the freeze will share\nblocks (xfs, btrfs), only dirty pages are written to the disk. --to and --via send the copies to `ghostkeep receive` on another host.',
+      'This is for engines that pause a container before they call CRIU. The copies are bases in DIR/ghostkeep: the next checkpoint\nof these processes finds them, compares every byte, and writes what differs. DIR must be on the file system of the\ncheckpoint to come, and must hold no checkpoint yet; CRIU may write its checkpoint there. Without -D, the copies lie where containerd, CRI-O or\nPodman will put the images. Another pre-dump goes over the same bases.\n--until-stable repeats that while what differs still shrinks, N times at most (default 10). Where the freeze will share\nblocks (xfs, btrfs), only dirty pages are written to the disk. --to and --via send the copies to `ghostkeep receive` on another host.',
     example: 'ghostkeep pre-dump --tree 4711 -D next',
     load: async () => (await import('./commands/pre-dump.js')).preDumpCommand,
   },
@@ -54,7 +54,7 @@ export const commands: Record<string, Command> = {
       'receive -D DIR [--max-bytes SIZE] [--listen PATH|ADDRESS:PORT [--status-fd FD] [--insecure | --tls [--tls-cacert FILE]\n         [--tls-cert FILE] [--tls-key FILE]]] [--json] | receive --dump',
     summary: 'receive ghosts from another host, on stdin and stdout or a socket',
     details:
-      'The sender is `pre-dump` or `dump` with --to or --via on the other host, and `send-images` at the end. DIR is made if it\nis not there, and must hold no checkpoint. Until all has arrived everything lies in DIR/ghostkeep, and what was\nacknowledged is not sent again when a connection breaks. --max-bytes bounds what a sender may make this host store.\n--listen waits for connections until DIR is sealed: on a unix socket, which only its own user may connect to, or a TCP\nport. With --tls both sides show certificates of one authority; files have the names that CRIU has for them\n(/etc/pki/CA/cacert.pem, /etc/pki/criu/cert.pem, /etc/pki/criu/private/key.pem). Without --tls a port that others can reach needs\n--insecure. --status-fd gets a NUL when the port is open. --dump prints a stream from stdin, a line for each frame.\nWith --json it prints lines of JSON (schemas/receive-line.schema.json) on stderr, because its stdout belongs to the sender.',
+      'The sender is `pre-dump` or `dump` with --to or --via on the other host, and `send-images` at the end. DIR is made if it\nis not there, and must hold no checkpoint. Until all has arrived everything lies in DIR/ghostkeep, and what was\nacknowledged is not sent again when a connection breaks. --max-bytes bounds what a sender may make this host store.\n--listen waits for connections until DIR is sealed: on a unix socket, which only its own user may connect to, or a TCP\nport. With --tls both sides show certificates of one authority; files have the names that CRIU has for them\n(/etc/pki/CA/cacert.pem, /etc/pki/criu/cert.pem, /etc/pki/criu/private/key.pem). Without --tls a port that others can reach needs\n--insecure. --status-fd gets a NUL when the port is open. --dump prints a stream from stdin, a line for each frame.\nWith --json, receive prints lines of JSON (schemas/receive-line.schema.json) on stderr, because its stdout belongs to the sender.',
     jsonLines: true,
     example: 'ghostkeep receive -D images',
     load: async () => (await import('./commands/receive.js')).receiveCommand,
@@ -71,7 +71,7 @@ export const commands: Record<string, Command> = {
     usage: 'verify DIR|ARCHIVE [--chain] [--repair] [--verbose] [--json]',
     summary: 'check a dump for damage, also inside an archive',
     details:
-      'Its structure, and its content where checksums were recorded; of a packed dump, what it has itself. --chain reads\nwhat it needs of its parents, too. ARCHIVE is read once from start to end, and nothing is unpacked; of a checkpoint that\nCRIU made alone the structure is checked. Exit status 1 on any damage.\n--repair makes a lost or damaged manifest again from the images, and says what cannot come back. It is refused where a\nrestore needs what only the manifest had.',
+      'The structure is checked, and the content where checksums were recorded; of a packed dump, what DIR has itself. --chain reads\nwhat DIR needs of its parents, too. ARCHIVE is read once from start to end, and nothing is unpacked; of a checkpoint that\nCRIU made alone the structure is checked. Exit status 1 on any damage.\n--repair makes a lost or damaged manifest again from the images, and says what cannot come back. It is refused where a\nrestore needs what only the manifest had.',
     example: 'ghostkeep verify images',
     load: async () => (await import('./commands/verify.js')).verifyCommand,
   },
@@ -94,7 +94,7 @@ export const commands: Record<string, Command> = {
     usage: 'share DIR DIR2 … [--verbose] [--json]',
     summary: 'let checkpoints share the blocks that are equal (xfs, btrfs); each still stands alone',
     details:
-      'Give the directories in the order in which the checkpoints were made: each is compared with the one before it.\nThe kernel compares the bytes again before it shares a block, so no content changes. It can be repeated.\nxfs frees as much as it says; btrfs frees an extent, of up to 128 MiB, when all of it is shared.',
+      'Give the directories in the order in which the checkpoints were made: each is compared with the one before it.\nThe kernel compares the bytes again before it shares a block, so no content changes. The command can be repeated.\nxfs frees as many bytes as have become shared; btrfs frees an extent, of up to 128 MiB, when all of it is shared.',
     example: 'ghostkeep share older images',
     load: async () => (await import('./commands/share.js')).shareCommand,
   },
@@ -110,7 +110,7 @@ export const commands: Record<string, Command> = {
     usage: 'dedup DIR [--discard-older] [--children-removed] [--dry-run] [--verbose] [--json]',
     summary: 'free in the parents of a packed checkpoint what it has replaced; it ends them as checkpoints',
     details:
-      'As `criu dedup` does for memory. Holes are punched into packed data of the parents, in whole units of 64 KiB, after\ntheir manifests say to whom they were given up. DIR is read completely first. It is refused when another\ndirectory needs one of the parents, and, without --discard-older, when a parent can still be restored by itself.\nWith it such a parent is packed, and CRIU cannot restore it any more. --dry-run says how many bytes would be free. It\ncan be repeated. Another child of a parent that is not where it was is an error, because its disk may be unmounted;\n--children-removed says that such children were removed.',
+      'For ghosts, this does what `criu dedup` does for memory. Holes are punched into packed data of the parents, in whole units of 64 KiB, after\ntheir manifests say to whom they were given up. DIR is read completely first. The command is refused when another\ndirectory needs one of the parents, and, without --discard-older, when a parent can still be restored by itself.\nWith --discard-older such a parent is packed, and CRIU cannot restore it any more. --dry-run says how many bytes would be free. The\ncommand can be repeated. Another child of a parent that is not where it was is an error, because its disk may be unmounted;\n--children-removed says that such children were removed.',
     example: 'ghostkeep dedup images --discard-older',
     load: async () => (await import('./commands/dedup.js')).dedupCommand,
   },
@@ -119,7 +119,7 @@ export const commands: Record<string, Command> = {
       'materialize DIR [--to DIR2] [--auto-dedup] [--preserve-allocation] [--accept-changed-inventory] [--verbose] [--json]',
     summary: 'make a packed dump stand alone again; ask that allocated space comes back at restore',
     details:
-      'It also checks that the dump is complete. --to leaves DIR as it is and makes a copy that stands alone in DIR2, which must be\nempty or not there. In place it is refused while packed directories need DIR.\nWith --auto-dedup the layers of DIR and of its parents give up what the images have on the disk already, so that hardly more\nthan one copy exists at any time; an interrupted command goes on when it is repeated.\nWith --preserve-allocation the manifest notes that space which was allocated and never written (fallocate) is\nallocated again when the dump is restored: by CRIU where ghostkeep is installed, and by `ghostkeep restore`. Without it such\nspace comes back as holes. What cannot be allocated is a warning in the log of CRIU. A checkpoint that podman has\nexported must be unpacked first.\nWhen a tool has rewritten inventory.img, a restore with ghostkeep refuses the directory.\n--accept-changed-inventory checks everything else, and the manifest then accepts inventory.img as it is now.',
+      'The command also checks that the dump is complete. --to leaves DIR as it is and makes a copy that stands alone in DIR2, which must be\nempty or not there. Without --to, the command is refused while packed directories need DIR.\nWith --auto-dedup the layers of DIR and of its parents give up what the images have on the disk already, so that hardly more\nthan one copy exists at any time; an interrupted command goes on when it is repeated.\nWith --preserve-allocation the manifest notes that space which was allocated and never written (fallocate) is\nallocated again when the dump is restored: by CRIU where ghostkeep is installed, and by `ghostkeep restore`. Without it such\nspace comes back as holes. What cannot be allocated is a warning in the log of CRIU. A checkpoint that podman has\nexported must be unpacked first.\nWhen a tool has rewritten inventory.img, a restore with ghostkeep refuses the directory.\n--accept-changed-inventory checks everything else, and the manifest then accepts inventory.img as it is now.',
     example: 'ghostkeep materialize images --preserve-allocation',
     load: async () => (await import('./commands/materialize.js')).materializeCommand,
   },
@@ -127,7 +127,7 @@ export const commands: Record<string, Command> = {
     usage: 'forget DIR [--dry-run] [--children-removed] [--verbose] [--json]',
     summary: 'remove a checkpoint; packed ones that need it take over what they need',
     details:
-      'DIR may be the oldest checkpoint, the newest or one in between. A child of one that stands alone becomes whole; a child of a\npacked one takes over what DIR has, and gets the parent of DIR. Room is checked first, and what a child gets is checked\nand on the disk before anything is removed. Whoever is interrupted runs the command again. Files in DIR that are neither\nours nor those of CRIU stay, and so does DIR then. --dry-run only says what would be done. A child that is not where it\nwas is an error, because its disk may be unmounted; --children-removed says that such children were removed.',
+      'DIR may be the oldest checkpoint, the newest or one in between. If DIR stands alone, its child becomes whole; if DIR is\npacked, its child takes over what DIR has, and gets the parent of DIR. Room is checked first, and what a child gets is checked\nand on the disk before anything is removed. After an interruption, run the command again. Files in DIR that are neither\nours nor those of CRIU stay, and so does DIR then. --dry-run only says what would be done. A child that is not where it\nwas is an error, because its disk may be unmounted; --children-removed says that such children were removed.',
     example: 'ghostkeep forget older --dry-run',
     load: async () => (await import('./commands/forget.js')).forgetCommand,
   },
@@ -136,7 +136,7 @@ export const commands: Record<string, Command> = {
       'checkpoint [--hold SECONDS] [--verbose] [--json] -- runc|crun [OPTION …] checkpoint [OPTION …] ID',
     summary: "the gate's part around a runtime's command, where the gate is not installed",
     details:
-      'Ghosts are found and held, CRIU is told to leave them out, the command runs, then they are copied and the image\nis sealed. If that fails the files stay held for --hold seconds (default 86400) so that nothing is lost:\nremove the cause and run `ghostkeep seal -D DIR` in another terminal.',
+      'Ghosts are found and held, CRIU is told to leave them out, the command runs, then they are copied and the image\nis sealed. If the copy or the seal fails, the files stay held for --hold seconds (default 86400) so that nothing is lost:\nremove the cause and run `ghostkeep seal -D DIR` in another terminal.',
     example: 'ghostkeep checkpoint -- runc checkpoint --image-path images web',
     load: async () => (await import('./commands/checkpoint.js')).checkpointCommand,
   },
@@ -169,7 +169,7 @@ export const commands: Record<string, Command> = {
       'bench [SUITE …] [--quick] [--json] [--case NAME …] [--filesystem NAME …] [--results DIR] [--scratch DIR]',
     summary: 'ghostkeep beside CRIU and other tools, in turns, every byte compared',
     details:
-      'Suites: start, dump, rounds, move, restore, copy, extents, find, hooks, histories, growth, memory (default: all). Needs root: file systems are made on\nloop devices and removed again, all in namespaces of its own. Programs that this machine lacks come from a tree\nof Debian 13 in ~/.cache/ghostkeep (mmdebstrap; GHOSTKEEP_BENCH_TREE names another). Table, JSON and plot go\ninto --results. Exit status 1 when a byte was wrong; no time is ever an error.',
+      'Suites: start, busy, dump, rounds, move, restore, copy, extents, find, hooks, histories, growth, memory (default: all). Needs root: file systems are made on\nloop devices and removed again, all in namespaces of its own. Programs that this machine lacks come from a tree\nof Debian 13 in ~/.cache/ghostkeep (mmdebstrap; GHOSTKEEP_BENCH_TREE names another). Table, JSON and plot go\ninto --results. Exit status 1 when a byte was wrong; no time is ever an error.',
     example: 'ghostkeep bench copy --quick --case 4k-4k-16m',
     load: async () => (await import('./commands/bench.js')).benchCommand,
   },

@@ -6,7 +6,7 @@ import type { Progress } from '../base/progress.js';
 export interface Context {
   host: Host;
   log: Log;
-  /** A flow calls this while bytes move; a caller that has a deadline starts it anew. */
+  /** A flow calls this while bytes move. A caller that has a deadline then starts the deadline anew. */
   alive?: () => void;
   /** A flow tells how far it has come. Undefined where nobody looks. */
   progress?: Progress;
@@ -23,7 +23,7 @@ export interface Watched {
   action: string;
   /** The end of the message. */
   wayOut: string;
-  /** The program removes this folder, with its files, when the deadline ends it. */
+  /** If the deadline ends the program, the program removes this folder with its files first. */
   folder?: string;
 }
 
@@ -50,7 +50,7 @@ export function whenMoving({ alive, progress }: Pick<Context, 'alive' | 'progres
   };
 }
 
-/** The same without progress, for a second look at bytes that are counted already. */
+/** Like whenMoving, but without progress, for a second look at bytes that are counted already. */
 export function aliveWhenMoving({ alive }: Context): (done: bigint) => void {
   return whenMoving(alive ? { alive } : {});
 }

@@ -44,7 +44,7 @@ const verified = (where: string) => {
 };
 
 describe('a checkpoint inside an archive', () => {
-  it('is shown and verified as its directory is, with zstd, gzip and none', async t => {
+  it('a checkpoint in an archive (zstd, gzip, none) is shown and verified as its directory is', async t => {
     const { folder, images, pack } = await exported(t);
     const [of, check] = [manifestOf(images), verified(images)];
     assert.deepEqual(check.damage, []);
@@ -83,7 +83,7 @@ describe('a checkpoint inside an archive', () => {
     assert.deepEqual(verified(`${folder}/images`).damage, []);
   });
 
-  it('is shown and verified when CRIU has made it alone', async t => {
+  it('a checkpoint in an archive is shown and verified, too, when CRIU has made it without ghostkeep', async t => {
     const { images, pack } = await exported(t);
     fs.rmSync(`${images}/ghostkeep-manifest.json`);
     const archive = pack('--gzip', 'a.tar.gz');
@@ -93,7 +93,7 @@ describe('a checkpoint inside an archive', () => {
     assert.match(ghostkeep(['verify', archive]).stdout, /structure only: CRIU records no checksums/);
   });
 
-  it('is found damaged where an image is cut short, and refused where the archive itself is', async t => {
+  it('when an image in an archive is cut short, verify names the image; when the archive itself is, verify refuses it', async t => {
     const { folder, images, pack } = await exported(t);
     const image = fs
       .readdirSync(images)
@@ -113,7 +113,7 @@ describe('a checkpoint inside an archive', () => {
     assert.match(cut.stderr, /ARCHIVE_INVALID/);
   });
 
-  it('is refused by its name, with a way out, where it would fill memory or has a link for an image', t => {
+  it('an archive that would fill memory, or has a link in place of an image, is refused with a reason', t => {
     const folder = temporaryFolder(t);
     for (const name of ['a', 'b', 'c']) {
       fs.mkdirSync(`${folder}/tree/${name}`, { recursive: true });
@@ -135,7 +135,7 @@ describe('a checkpoint inside an archive', () => {
     );
   });
 
-  it('is no place for --repair', async t => {
+  it('verify --repair refuses an archive, and says to unpack it first', async t => {
     const { pack } = await exported(t);
     const archive = pack('--gzip', 'a.tar.gz');
     const { status, stderr } = ghostkeep(['verify', archive, '--repair']);

@@ -97,7 +97,7 @@ describe('a base', () => {
       assert.notEqual(assertDumped(images, folder, fd), undefined);
     });
 
-  it('when somebody has locked it, the dump and a round leave it alone', async t => {
+  it('when somebody has locked a base, the dump and a round leave the base alone', async t => {
     if (!needs(t, isRoot, 'the gate finds records of bases in /run')) return;
     const { folder, images, bases, fd } = setUp(t);
     preDump(bases);
@@ -115,7 +115,7 @@ describe('a base', () => {
     check();
   });
 
-  it('when its processes have ended, doctor lists it, and --clean removes it', async t => {
+  it('when the processes of a base have ended, doctor lists the base, and --clean removes it', async t => {
     if (!needs(t, isRoot, 'records of bases lie in /run')) return;
     const { folder, bases } = setUp(t);
     const script = `exec 3<>"$1/held"; head -c 6000000 /dev/urandom >&3; rm "$1/held"; echo ready; exec sleep 600`;
@@ -175,7 +175,7 @@ function fill(fd: number, letter: string): void {
   for (let at = 0; at < huge; at += part.length) fs.writeSync(fd, part, 0, part.length, at);
 }
 
-describe('a round that does not come to its end', () => {
+describe('a round that is interrupted', () => {
   it('when a round is stopped in the middle and goes on after the dump, the dump keeps its bytes', async t => {
     const { folder, images, bases } = setUp(t);
     const fd = hugeGhost(t, folder, 'a');
@@ -191,7 +191,7 @@ describe('a round that does not come to its end', () => {
     assert.equal(assertDumped(images, folder, fd), undefined);
   });
 
-  it('when a round is stopped in the directory of the checkpoint, the gate does not wait for it', async t => {
+  it('when a round is stopped in the directory of the checkpoint, the gate does not wait for the round', async t => {
     const { folder, images } = setUp(t);
     const fd = hugeGhost(t, folder, 'a');
     const round = await stoppedRound(t, images);
@@ -206,7 +206,7 @@ describe('a round that does not come to its end', () => {
     assert.ok(!fs.existsSync(`${images}/ghostkeep`));
   });
 
-  it('when a signal ends a round, the round removes what it was copying', async t => {
+  it('when a signal ends a round, the round removes the copy that it was making', async t => {
     const { folder, images } = setUp(t);
     hugeGhost(t, folder, 'a');
     const round = await stoppedRound(t, images);
@@ -218,7 +218,7 @@ describe('a round that does not come to its end', () => {
     assert.deepEqual(filesIn(images), []);
   });
 
-  it('when a round was killed, doctor --clean removes what it has left, although its processes live', async t => {
+  it('when a round was killed, doctor --clean removes what the round has left, although its processes live', async t => {
     if (!needs(t, isRoot, 'records of bases lie in /run')) return;
     const { folder, images } = setUp(t);
     hugeGhost(t, folder, 'a');
@@ -230,7 +230,7 @@ describe('a round that does not come to its end', () => {
     assert.deepEqual(filesIn(images), []);
   });
 
-  it('when a round is killed in the middle, its files are not used, and the next round has a base', async t => {
+  it('when a round is killed while it copies, its files are not used, and the next round makes a base', async t => {
     const { folder, images } = setUp(t);
     const fd = hugeGhost(t, folder, 'a');
     for (let count = 0; count < 3; count += 1) {
@@ -270,7 +270,7 @@ describe('a round that does not come to its end', () => {
       assert.ok(!fs.existsSync(`${images}/ghostkeep`));
     });
 
-  it('when CRIU is killed while its helper dumps over the base, the helper gives it back', async t => {
+  it('when CRIU is killed while its helper dumps over a base, the helper gives the base back', async t => {
     const { folder, images } = setUp(t);
     const fd = hugeGhost(t, folder, 'a');
     preDump(images);

@@ -73,7 +73,7 @@ describe('bench copy', () => {
     assert.deepEqual(leftovers(scratch), []);
   });
 
-  it('when a peer changes a byte, its row is marked as not equal and names the byte, and the status is 1', t => {
+  it('when a peer changes a byte, the row of that peer is marked as not equal and names the byte, and the status is 1', t => {
     if (!canMount(t)) return;
     const bin = temporaryFolder(t);
     const damage =
@@ -151,7 +151,7 @@ describe('bench copy', () => {
 });
 
 describe('bench start', () => {
-  it('when hooks are measured, each has its time beside /bin/true and its target, and leaves no record on the host', t => {
+  it('when bench start measures hooks, each has its time beside /bin/true and its target, and leaves no record on the host', t => {
     if (!needs(t, isRoot, 'it mounts, which takes root')) return;
     const { status, stdout, stderr, scratch } = bench(t, [], {}, [
       'start',
@@ -174,7 +174,7 @@ describe('bench start', () => {
 });
 
 describe('bench busy', () => {
-  it('the executable starts beside Node.js with no file of either in the page cache, and nothing is left', t => {
+  it('bench busy compares a start of the executable with one of Node.js, neither in the page cache, and leaves nothing', t => {
     if (!needs(t, isRoot, 'it mounts, which takes root')) return;
     const words = ['busy', '--quick', '--json', '--case', 'cold'];
     const { status, stdout, stderr, scratch } = bench(t, [], {}, words);
@@ -191,7 +191,7 @@ describe('bench busy', () => {
 describe('bench move', () => {
   const throughput = ['move', '--quick', '--json', '--case', 'throughput', '--filesystem', 'tmpfs'];
 
-  it('a ghost that goes through a pipe arrives with every byte, and its time stands beside that of dd', t => {
+  it('bench move sends a ghost through a pipe with every byte, and its time stands beside that of dd', t => {
     if (!needs(t, isRoot, 'it mounts, which takes root')) return;
     const { status, stdout, stderr, scratch } = bench(t, [], {}, throughput);
     assert.equal(status, 0, stderr);

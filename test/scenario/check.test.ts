@@ -33,7 +33,7 @@ function check(pid: number, ...more: string[]): { status: number | null; result:
 }
 
 describe('ghostkeep check', () => {
-  it('says that a checkpoint would succeed, how much room it needs, and how long copying would take', t => {
+  it('check says that a checkpoint would succeed, how much room it needs, and how long copying would take', t => {
     const folder = temporaryFolder(t);
     const bytes = 20 << 20;
     const pid = holder(t, ghostFile(t, folder, 'large', Buffer.alloc(bytes, 7)));
@@ -52,7 +52,7 @@ describe('ghostkeep check', () => {
     assert.match(stdout, /nothing is known for which a checkpoint would be refused\n$/);
   });
 
-  it('says that no images can be made where the directory is a file, beside everything else that it has found', t => {
+  it('check says that no images can be made where the directory is a file, beside everything else that it has found', t => {
     const folder = temporaryFolder(t);
     fs.writeFileSync(`${folder}/file`, '');
     const pid = holder(t, ghostFile(t, folder, 'small', 'x'));
@@ -69,7 +69,7 @@ describe('ghostkeep check', () => {
     assert.equal(result.ghosts.length, 1);
   });
 
-  it('says that room and time are not known where no engine says where images will lie', t => {
+  it('check says that room and time are not known where no engine says where images will lie', t => {
     const pid = holder(t, ghostFile(t, temporaryFolder(t), 'small', 'x'));
     const { status, result } = check(pid);
     assert.equal(status, 0);
@@ -77,7 +77,7 @@ describe('ghostkeep check', () => {
     assert.match(result.doubts.join(), /room and time are not known: .*give -D/);
   });
 
-  it('names everything that would be refused, with exit status 1', { skip: !isRoot }, async t => {
+  it('check names everything that would be refused, with exit status 1', { skip: !isRoot }, async t => {
     const pid = await inNamespace(
       t,
       [
@@ -100,7 +100,7 @@ describe('ghostkeep check', () => {
     assert.match(result.refusals[0]?.message ?? '', /another mount covers its own/);
   });
 
-  it('doubts a checkpoint of a file that it could not look at, because its server is silent', async t => {
+  it('check doubts a checkpoint with a file that check could not look at, because its server is silent', async t => {
     if (!needs(t, isRoot, 'mounting needs root')) return;
     const held = { server: 0 };
     const mountPoint = await fuseMount(t, 'subtype=memory', {}, pid => {
@@ -116,7 +116,7 @@ describe('ghostkeep check', () => {
     );
   });
 
-  it('says that the copies do not fit', { skip: !isRoot }, async t => {
+  it('check says that the copies do not fit', { skip: !isRoot }, async t => {
     const folder = temporaryFolder(t);
     const ghost = holder(t, ghostFile(t, folder, 'large', Buffer.alloc(8 << 20, 7)));
     const words = command.map(word => `'${word}'`).join(' ');

@@ -174,7 +174,7 @@ async function assertEnd(t: TestContext, one: Case, disk: string, all: readonly 
   if (one.gone) assert.equal(fs.existsSync(`${disk}/${one.gone}`), false);
 }
 
-describe('what was written in place of something', () => {
+describe('a file that is changed before ghostkeep reads it again', () => {
   for (const one of cases)
     it(`when a bit of the ${one.file} that ${one.name} writes is changed, nothing is removed (GHOSTKEEP_SEED=${seed})`, async t => {
       const random = randomFrom(seed);

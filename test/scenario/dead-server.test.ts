@@ -32,7 +32,7 @@ describe('when a file server does not answer', () => {
     ]);
   });
 
-  it('dump keeps the ghosts on this machine when a file server does not answer, and names what it could not look at', async t => {
+  it('dump keeps the ghosts on this machine when a file server does not answer, and names the files that it could not look at', async t => {
     const server = await fuseServer(t);
     if (!server) return;
     const pid = await farHolder(t, server, 'live');
@@ -122,7 +122,7 @@ async function timed<T>(work: () => Promise<T>): Promise<[number, T]> {
   return [performance.now() - started, result];
 }
 
-it('when the last name of an open file is removed on its server, the file is not taken for a closed one', async t => {
+it('when the last name of an open file is removed on its server, the file does not count as closed', async t => {
   const server = await fuseServer(t);
   if (!server) return;
   const pid = await farHolder(t, server, 'far');

@@ -11,7 +11,7 @@ const page = fileURLToPath(new URL('../../docs/history.md', import.meta.url));
 const block = /<!-- run by [^>]*dedup-docs\.test\.ts[^>]* -->\n```sh\n([^`]*)```/;
 
 describe('docs/history.md', () => {
-  it('frees what was replaced with the commands that it shows', t => {
+  it('the commands that docs/history.md shows free what a child has replaced', t => {
     const folder = temporaryFolder(t);
     const fd = fs.openSync(`${folder}/ghost`, 'wx+');
     t.after(() => fs.closeSync(fd));

@@ -49,7 +49,7 @@ const blocksOf = (file: string) => fs.statSync(file).blocks * 512;
 const holesIn = (file: string) => fs.statSync(file).size - blocksOf(file);
 
 describe('dedup', () => {
-  it('frees in every parent the units of 64 KiB that the child has replaced, and no other', async t => {
+  it('dedup frees in every parent the units of 64 KiB that the child has replaced, and no other', async t => {
     const [first, second, third] = await packedNights(t, 3, 2 * MiB);
     const said = dedup(third.images, '--dry-run', '--discard-older');
     assert.equal(said.givenBytes, 2 * unit, 'unit 1 and unit 2 of the first night');
@@ -77,7 +77,7 @@ describe('dedup', () => {
     assert.equal(ghostkeep(['verify', '-D', third.images, '--chain']).status, 0);
   });
 
-  it('gives a parent that was changed once more what only the new child replaces', async t => {
+  it('when a parent has given units up before, dedup of a later child adds only the units which that child replaces', async t => {
     const [first, second, third] = await packedNights(t, 3, MiB);
     dedup(second.images, '--discard-older');
     const before = fs.readFileSync(`${second.images}/ghostkeep-layer-1.map`);
@@ -96,7 +96,7 @@ describe('dedup', () => {
     await assertHolds(t, third.images, third.contents);
   });
 
-  it('leaves a parent as it is of which nothing was replaced', async t => {
+  it('when a child has replaced nothing of its parent, dedup leaves the parent as it is', async t => {
     const disk = temporaryFolder(t);
     const ghosts = new LivingGhosts(t, temporaryFolder(t), randomFrom(1));
     const fd = ghosts.come(MiB);
@@ -118,7 +118,7 @@ describe('dedup', () => {
     refused('GIVEN_UP', 'restore', '-D', first.images, '--to', `${disk}/back`);
   });
 
-  it('does nothing more when it is repeated, and frees again what a copy has filled', async t => {
+  it('dedup that is repeated frees nothing more, and frees again what a copy of the parent has filled', async t => {
     const [first, , third] = await packedNights(t, 3, MiB);
     dedup(third.images, '--discard-older');
     const before = fs.readFileSync(`${first.images}/ghostkeep-manifest.json`, 'utf8');
@@ -130,7 +130,7 @@ describe('dedup', () => {
     assert.equal(dedup(third.images).freedBytes, 2 * unit);
   });
 
-  it('refuses whatever could lose more than it says, and changes nothing then', async t => {
+  it('dedup refuses whatever could lose more than --discard-older allows, and changes nothing then', async t => {
     const disk = temporaryFolder(t);
     const [first, second, third] = await packedNights(t, 3, MiB, disk);
     const state = () =>
@@ -158,7 +158,7 @@ describe('dedup', () => {
     dedup(third.images, '--discard-older', '--children-removed');
   });
 
-  it('leaves a parent that every command refuses by the name of its child', async t => {
+  it('when dedup has freed units of a parent, every command refuses the parent and names its child', async t => {
     const [first, second, third] = await packedNights(t, 3, MiB);
     dedup(third.images, '--discard-older');
     const to = `${temporaryFolder(t)}/back`;
@@ -198,7 +198,7 @@ describe('dedup', () => {
     done('verify', fresh.images, '--chain');
   });
 
-  it('goes by its record alone, after tar, after cp and where holes were filled or made', async t => {
+  it('dedup goes by its record alone, after tar, after cp and where holes were filled or made', async t => {
     const disk = temporaryFolder(t);
     const [first, , third] = await packedNights(t, 3, MiB, disk);
     dedup(third.images, '--discard-older');
@@ -235,7 +235,7 @@ describe('dedup', () => {
     assert.deepEqual(filesIn(`${disk}/back`), []);
   });
 
-  it('names the file system where it cannot punch holes, and leaves the parent as it is there', async t => {
+  it('where a file system cannot punch holes, dedup names it and leaves the parent as it is', async t => {
     if (!needs(t, isRoot, 'mounting needs root')) return;
     const disk = onRamfs(t);
     const [first, second, third] = await packedNights(t, 3, MiB, disk);
@@ -247,7 +247,7 @@ describe('dedup', () => {
 });
 
 describe('--auto-dedup', () => {
-  it('after pack and dump --parent keeps little more than one copy of a history', async t => {
+  it('--auto-dedup of pack and dump --parent keeps little more than one copy of a history', async t => {
     const disk = temporaryFolder(t);
     const [first, second, third] = (await nights(t, 3, 4 * MiB, disk)) as [Night, Night, Night];
     const parent = (images: string) => ['--parent', images, '--auto-dedup'];
@@ -272,7 +272,7 @@ describe('--auto-dedup', () => {
     assert.equal(fs.existsSync(`${images}-x`), false, 'nothing is dumped where the parent is of no use');
   });
 
-  it('frees a parent also for a child that has no unit in common with it, and that stays whole', async t => {
+  it('--auto-dedup frees a parent also for a child that has no unit in common with it and so stays whole', async t => {
     const folder = temporaryFolder(t);
     const fd = fs.openSync(`${folder}/ghost`, 'wx+');
     t.after(() => fs.closeSync(fd));
@@ -291,7 +291,7 @@ describe('--auto-dedup', () => {
   });
 
   for (const filesystem of ['ext4', 'xfs'] as const)
-    it(`moves a checkpoint with hardly more room than one copy takes, on ${filesystem}`, async t => {
+    it(`materialize --auto-dedup makes a checkpoint elsewhere with hardly more room than one copy takes, on ${filesystem}`, async t => {
       if (!needs(t, isRoot, 'mounting needs root')) return;
       const bytes = 48 * MiB;
       const disk = onLoopDevice(t, filesystem, '320M');
@@ -313,7 +313,7 @@ describe('--auto-dedup', () => {
       assert.match(refused('GIVEN_UP', 'verify', second.images), /\/whole/);
     });
 
-  it('makes files that the layers have given up, and goes on where it was interrupted', async t => {
+  it('restore --auto-dedup makes files while the layers give up their bytes, and goes on where it was interrupted', async t => {
     const disk = temporaryFolder(t);
     const [first, second] = (await nights(t, 2, 10 * MiB, disk)) as [Night, Night];
     done('pack', '-D', second.images, '--parent', first.images, '--auto-dedup', '--discard-older');

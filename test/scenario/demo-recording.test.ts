@@ -19,7 +19,7 @@ function linesOf(file: string): string[] {
 }
 
 describe('the recording of the demo', () => {
-  it('shows what the demo prints today', t => {
+  it('the recording of the demo shows what the demo prints today', t => {
     const fresh = `${temporaryFolder(t)}/demo.svg`;
     const { status, stderr } = spawnSync(process.execPath, [`${top}/scripts/record-demo.mjs`, fresh], {
       encoding: 'utf8',

@@ -294,7 +294,7 @@ describe('allocation', () => {
 });
 
 describe('blocks of zeroes', () => {
-  it('when zeroes are to be detected, blocks of zeroes inside data become holes, and every byte comes back', t => {
+  it('when a dump is to detect zeroes, blocks of zeroes inside data become holes, and every byte comes back', t => {
     const folder = temporaryFolder(t);
     const fd = ghost(t, folder, (_, to) => {
       fs.writeSync(to, Buffer.alloc(2 ** 20));

@@ -35,7 +35,7 @@ function here(name: string, example: string, folder: string): string {
 }
 
 describe('the example of each command', () => {
-  it('when a command is for people, it has one, and --help shows it', () => {
+  it('when a command is for people, it has an example, and --help shows the example', () => {
     const without = Object.keys(commands).filter(name => !examples.some(each => each.name === name));
     assert.deepEqual(without.sort(), ['carry', 'gate', 'hook']);
     for (const { name, example } of examples)
@@ -82,7 +82,7 @@ describe('the example of each command', () => {
     assert.match(fs.readFileSync(`/proc/${child.pid}/status`, 'utf8'), /^State:\s[SR]/m);
   });
 
-  it('when bench has an example, another test runs the same words', () => {
+  it('the example of bench, which takes long, is run by another test: bench.test.ts has the same words', () => {
     const text = fs.readFileSync(`${folderOfTests}/bench.test.ts`, 'utf8');
     const words = [...(/const small = \[(.*)\]/.exec(text)?.[1] ?? '').matchAll(/'([^']+)'/g)].map(
       ([, word]) => word,
@@ -95,7 +95,7 @@ describe('the example of each command', () => {
 });
 
 describe('the usage of each command', () => {
-  it('names the options that the command takes, and no others', async t => {
+  it('the usage of each command names the options that the command takes, and no others', async t => {
     let taken: string[] = [];
     const noteOptions = t.mock.method(util, 'parseArgs', ({ options = {} }: util.ParseArgsConfig) => {
       taken = Object.keys(options);
@@ -134,7 +134,7 @@ describe('completions', () => {
     return stdout.split('\n').filter(Boolean);
   }
 
-  it('when the shell is bash, it offers commands, options, words and folders', () => {
+  it('bash completion offers commands, options, words and folders', () => {
     assert.deepEqual(offered('ghostkeep sh'), ['show', 'share']);
     assert.deepEqual(offered('ghostkeep scan --so'), ['--sort']);
     assert.deepEqual(offered('ghostkeep scan --sort '), ['allocated', 'size', 'path', 'pid']);
@@ -165,7 +165,7 @@ describe('completions', () => {
 });
 
 describe('the manual page', () => {
-  it('when man formats it, nothing is wrong with it, and all commands and options are there', t => {
+  it('when man formats the manual page, man finds no fault, and all commands and options are there', t => {
     const page = ghostkeep(['man']).stdout;
     for (const { example } of examples) assert.ok(page.includes(example.replaceAll('-', '\\-')), example);
     if (spawnSync('man', ['--version']).status !== 0) return t.skip('not run: man is not installed');

@@ -32,17 +32,17 @@ describe('a slip of the hand', () => {
       assert.ok(stderr.includes(question), stderr);
     });
 
-  it('when nothing is near, nothing is asked', () => {
+  it('when no command or option is near a wrong word, the answer asks nothing', () => {
     for (const args of [['nonsense'], ['scan', '--frobnicate']])
       assert.doesNotMatch(ghostkeep(args).stderr, /did you mean/);
   });
 
-  it('when -V is asked for, the version is printed', () => {
+  it('when -V is given, the version is printed', () => {
     assert.deepEqual(ghostkeep(['-V']), ghostkeep(['--version']));
     assert.match(ghostkeep(['-V']).stdout, /^ghostkeep \d+\.\d+\.\d+/);
   });
 
-  it('when a runtime is not installed, the error says so', t => {
+  it('when the runtime of `checkpoint` is not installed, the error says so', t => {
     const run = (program: string) =>
       ghostkeep(
         ['checkpoint', '--', program, 'checkpoint', '--image-path', `${temporaryFolder(t)}/i`, 'web'],
@@ -61,7 +61,7 @@ describe('a slip of the hand', () => {
 });
 
 describe('a directory', () => {
-  it('when a command is about one, it takes it as an argument or as -D, and no second one', t => {
+  it('when a command is about one directory, it takes the directory as an argument or as -D, and no second one', t => {
     const { images } = dumped(t);
     for (const name of ['show', 'verify', 'seal', 'materialize']) {
       assert.deepEqual(ghostkeep([name, images]), ghostkeep([name, '-D', images]), name);
@@ -93,7 +93,7 @@ describe('several directories', () => {
 });
 
 describe('old names', () => {
-  it('restore tells the old name of each file, and with --names gives it', t => {
+  it('restore lists the old name of each file, and with --names gives the files these names', t => {
     const folder = temporaryFolder(t);
     fs.mkdirSync(`${folder}/other`);
     const names = ['log', 'other/log', '-rf', 'a\nb', 'état %', '..x'];
@@ -115,7 +115,7 @@ describe('old names', () => {
     assert.match(stdout, new RegExp(`^${to}/log +[0-9]+ B +${folder}/(other/)?log$`, 'm'));
   });
 
-  it('restore --names restores ghosts whose names were chosen to be those that others would get', t => {
+  it('restore --names restores all ghosts, even if some were called like the names that others would get', t => {
     const folder = temporaryFolder(t);
     for (const one of ['a', 'b']) fs.mkdirSync(`${folder}/${one}`);
     // One of these is the name that the second `log` would get with its id.
@@ -170,12 +170,12 @@ describe('explain', () => {
     assert.equal(flat.replaceAll(/\s+/g, ' '), whole.trimEnd().replaceAll(/\s+/g, ' '));
   });
 
-  it('when a code is nearly right, the one that was meant comes before the list of all', () => {
+  it('when a code is nearly right, explain suggests the right one before the list of all', () => {
     const { stderr } = ghostkeep(['explain', 'GHOST_CHNGED']);
     assert.match(stderr, /"GHOST_CHNGED"; did you mean GHOST_CHANGED\? It must be one of ALREADY_SEALED, /);
   });
 
-  it('when there is no such code, the answer is wrong usage and lists all', () => {
+  it('when there is no such code, explain ends with the status for wrong usage and lists all codes', () => {
     const { status, stderr } = ghostkeep(['explain', 'GHOST']);
     assert.equal(status, 2);
     assert.match(stderr, /must be one of ALREADY_SEALED, .* USAGE/);
@@ -183,7 +183,7 @@ describe('explain', () => {
 });
 
 describe('the id of a ghost', () => {
-  it('when show lists it with its image, restore takes the one and the other', t => {
+  it('when show lists a ghost with its id and its image, restore --ghost takes either', t => {
     const { folder, images } = dumped(t, 11);
     const { stdout } = ghostkeep(['show', images]);
     const [, path = ''] = /^ *0xa .* ghost-file-a\.img .* (\/\S+)$/m.exec(stdout) ?? [];
@@ -258,7 +258,7 @@ describe('--json', () => {
     }
   });
 
-  it('what explains the command line itself is a document, too', () => {
+  it('explain, completion and man give one JSON document with --json, too', () => {
     const explained = parse(ghostkeep(['explain', 'IN_USE', '--json']).stdout);
     assert.deepEqual(Object.keys(explained), ['code', 'means', 'wayOut']);
     const { shell, script } = parse(ghostkeep(['completion', 'bash', '--json']).stdout);
@@ -271,7 +271,7 @@ describe('--json', () => {
     assert.equal(table['show']?.example, commands['show']?.example);
   });
 
-  it('when a command succeeds, stdout is one document, and when it finds damage, still only one', t => {
+  it('when a command with --json succeeds, stdout is one document; when it finds damage, still only one', t => {
     const { folder, images } = dumped(t);
     assert.equal(parse(ghostkeep(['seal', images, '--json']).stdout)['state'], 'sealed');
     const restored = ['restore', '-D', images, '--to', `${folder}/to`, '--json'];

@@ -52,7 +52,7 @@ describe('forget', () => {
     ['a kill', 'the newest', (night: number) => night - 1, 3],
     ['an error of the disk', 'one in the middle, which two need,', byTwo(1), 1],
   ] as const)
-    it(`${what} at any step while ${which} goes costs no other checkpoint, and the next run finishes`, async t => {
+    it(`${what} at any step while forget removes ${which} costs no other checkpoint, and the next run finishes`, async t => {
       const bytes = 4 * unit;
       const disk = temporaryFolder(t, memory);
       const nights = await history(t, 4, { bytes, disk, parentOf });

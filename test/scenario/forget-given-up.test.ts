@@ -22,7 +22,7 @@ const refused = (...args: string[]) => {
 const verify = (images: string) => ghostkeep(['verify', '-D', images, '--chain']).stdout;
 
 describe('forget where bytes were given up', () => {
-  it('takes out the middle one, and the child has all its bytes and is still said to have replaced them', async t => {
+  it('forget removes the middle checkpoint; its child has all its bytes and still counts as the one that replaced them', async t => {
     const [first, middle, last] = (await history(t, 3)) as [Night, Night, Night];
     done('dedup', '-D', last.images, '--discard-older');
     done('forget', '-D', middle.images);
@@ -37,7 +37,7 @@ describe('forget where bytes were given up', () => {
     await assertHolds(t, last.images, last.contents, memory);
   });
 
-  it('names the child of a checkpoint that goes where its parent had given bytes up to it', async t => {
+  it('where a parent gave bytes up to the checkpoint that goes, the parent then names the child of that checkpoint', async t => {
     const [first, middle, last] = (await history(t, 3)) as [Night, Night, Night];
     done('dedup', '-D', middle.images, '--discard-older');
     done('forget', '-D', middle.images);
@@ -50,7 +50,7 @@ describe('forget where bytes were given up', () => {
     await assertHolds(t, last.images, last.contents, memory);
   });
 
-  it('is refused before a byte is written where the child has given bytes up, and goes on from the newest', async t => {
+  it('when the child was given bytes of the checkpoint, forget refuses before a byte is written, and works from the newest', async t => {
     const [first, middle, last] = (await history(t, 3)) as [Night, Night, Night];
     done('dedup', '-D', last.images, '--discard-older');
     const state = () => run('sh', '-c', `cd ${first.images}/.. && find . -type f | sort | xargs sha256sum`);

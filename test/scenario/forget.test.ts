@@ -47,7 +47,7 @@ describe('forget', () => {
     ['third', 2],
     ['newest', 3],
   ] as const)
-    it(`the ${which} of four checkpoints goes, and the other three are restored as before`, async t => {
+    it(`forget removes the ${which} of four checkpoints, and the other three are restored as before`, async t => {
       const nights = await history(t, 4);
       const [{ images }] = nights.splice(index, 1) as [Night];
       const { children, left, directoryRemoved } = forgotten(images);
@@ -82,7 +82,7 @@ describe('forget', () => {
     );
   });
 
-  it("files that are not of the checkpoint stay, and CRIU's own go", async t => {
+  it("forget removes the files of the checkpoint, CRIU's own too, and leaves all other files", async t => {
     const [first, second] = (await history(t, 2)) as [Night, Night];
     const ofCriu = joinImage(magic.CGROUP, [Buffer.from('x')]);
     fs.writeFileSync(`${first.images}/inventory.img`, 'another magic number');
@@ -120,7 +120,7 @@ describe('forget', () => {
     assert.deepEqual(fs.readdirSync(`${folder}/plain`), ['notes.txt']);
   });
 
-  it('a child that is not where it was is an error, until the user says that it was removed', async t => {
+  it('when a child is not where it was, forget fails until the user says that the child was removed', async t => {
     const [first, second] = (await history(t, 2)) as [Night, Night];
     fs.renameSync(second.images, `${second.images}-moved`);
     const refused = forget(first.images);
@@ -131,7 +131,7 @@ describe('forget', () => {
     assert.deepEqual(forgotten(first.images, '--children-removed').children, []);
   });
 
-  it('an entry of a child on a disk that is not mounted outlasts the next pack', async t => {
+  it('when a child lies on a disk that is not mounted, its entry stays in the list of children at the next pack', async t => {
     const [first, second, third] = (await history(t, 3, { parentOf: night => (night === 1 ? 0 : -1) })) as [
       Night,
       Night,
@@ -144,14 +144,14 @@ describe('forget', () => {
     await assertAll(t, [second, third]);
   });
 
-  it('a child gets what it needs, too, where the list of children was lost', async t => {
+  it('when the list of children was lost, forget still gives a child what it needs', async t => {
     const [first, second] = (await history(t, 2)) as [Night, Night];
     fs.rmSync(`${first.images}/ghostkeep-children.json`);
     assert.equal(forgotten(first.images).children.length, 1);
     await assertAll(t, [second]);
   });
 
-  it('a copy of a parent needs no children, and a parent that was moved alone is not forgotten', async t => {
+  it('forget needs no children for a copy of a parent, and refuses a parent that was moved alone', async t => {
     const [first, second] = (await history(t, 2)) as [Night, Night];
     fs.cpSync(first.images, `${first.images}-copy`, { recursive: true });
     assert.deepEqual(forgotten(`${first.images}-copy`).children, []);
@@ -164,14 +164,14 @@ describe('forget', () => {
     await assertAll(t, [first, second]);
   });
 
-  it('memory of a later checkpoint that CRIU left in it is an error', async t => {
+  it('when a later checkpoint by CRIU needs memory of this one, forget refuses to remove this one', async t => {
     const [first, second] = (await history(t, 2)) as [Night, Night];
     fs.symlinkSync('../night-0', `${second.images}/parent`);
     assert.match(forget(first.images).stderr, /night-1\/parent leads to it.*HAS_CHILDREN/);
     await assertAll(t, [first, second]);
   });
 
-  it('a child that cannot be put together keeps the checkpoint, and nothing is written', async t => {
+  it('when a child cannot be put together, forget keeps the checkpoint and writes nothing', async t => {
     const [first, second, third] = (await history(t, 3)) as [Night, Night, Night];
     const harms: [file: string, code: RegExp][] = [
       [`${first.images}/ghost-file-1.img`, /other bytes than were packed.*IMAGE_INVALID/],
@@ -192,7 +192,7 @@ describe('forget', () => {
     await assertAll(t, [first, second, third]);
   });
 
-  it('a disk without room for what a child takes over is said before anything is written', async t => {
+  it('when the disk has no room for what a child takes over, forget says so before anything is written', async t => {
     if (!needs(t, isRoot, 'mounting needs root')) return;
     const disk = onLoopDevice(t, 'ext4', '128M');
     const nights = await history(t, 2, { bytes: 32 * MiB, disk });

@@ -144,7 +144,7 @@ async function frozenDump(t: TestContext): Promise<{ made: Case; child: ChildPro
 }
 
 describe('dump --freeze', { skip: isRoot ? false : 'mounts and cgroups need root' }, () => {
-  it('stops a tree of processes, copies one moment, and lets it go on', async t => {
+  it('dump --freeze stops a tree of processes, copies its state of one moment, and lets it go on', async t => {
     const made = await Case.make(t);
     await made.assertGoesOn();
     const { status, stderr } = made.run('dump', '--tree', String(made.child.pid), '--freeze', '-D', 'images');
@@ -155,7 +155,7 @@ describe('dump --freeze', { skip: isRoot ? false : 'mounts and cgroups need root
   });
 
   for (const { version, root, state } of freezers)
-    it(`freezes a container by the freezer of its cgroup (${version}), and no signal stops it`, async t => {
+    it(`dump --freeze freezes a container by the freezer of its cgroup (${version}), and stops no process by a signal`, async t => {
       const made = await Case.make(t, 128 << 20);
       const cgroup = await cgroupOf(t, made, root);
       const name = cgroup.split('/').at(-1) as string;
@@ -171,7 +171,7 @@ describe('dump --freeze', { skip: isRoot ? false : 'mounts and cgroups need root
     });
 
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
-    it(`when ${signal} comes meanwhile, the processes go on, and nothing is dumped`, async t => {
+    it(`when ${signal} comes during dump --freeze, the processes go on, and nothing is dumped`, async t => {
       const { made, child } = await frozenDump(t);
       child.kill(signal);
       const [status] = await once(child, 'exit');
@@ -180,7 +180,7 @@ describe('dump --freeze', { skip: isRoot ? false : 'mounts and cgroups need root
       assert.ok(!fs.existsSync(`${made.folder}/images/ghostkeep-manifest.json`));
     });
 
-  it('when the process that copies is killed, the one that has frozen thaws at once', async t => {
+  it('when the process that copies for dump --freeze is killed, the process that has frozen the others thaws them at once', async t => {
     const { made, child } = await frozenDump(t);
     let copier = '';
     await made.until(() => {
@@ -192,7 +192,7 @@ describe('dump --freeze', { skip: isRoot ? false : 'mounts and cgroups need root
     await made.assertGoesOn();
   });
 
-  it('when both are killed, the next command lets the processes go on', async t => {
+  it('when both processes of dump --freeze are killed, the next ghostkeep command lets the frozen processes go on', async t => {
     const { made, child } = await frozenDump(t);
     child.kill('SIGSTOP');
     const copier = fs.readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').trim();
@@ -212,7 +212,7 @@ describe('dump --freeze', { skip: isRoot ? false : 'mounts and cgroups need root
     assert.equal(made.run('scan', '--pid', String(process.pid)).stderr, '');
   });
 
-  it('when only the one that has frozen is killed, the other finishes the dump and then thaws', async t => {
+  it('when only the process that froze for dump --freeze is killed, the one that copies finishes the dump and then thaws', async t => {
     const made = await Case.make(t, 128 << 20);
     const child = made.start(t, 'dump', '--tree', String(made.child.pid), '--freeze', '-D', 'images');
     let copier = '';
@@ -227,7 +227,7 @@ describe('dump --freeze', { skip: isRoot ? false : 'mounts and cgroups need root
     assert.ok(one > 0 && one - two <= 1 && one >= two, `${one} and ${two}`);
   });
 
-  it('when somebody lets the processes go on meanwhile, as another such dump does at its end, the dump fails', async t => {
+  it('when somebody lets the processes go on during dump --freeze, as another such dump does at its end, the dump fails', async t => {
     const made = await Case.make(t, 512 << 20);
     const child = made.start(t, 'dump', '--tree', String(made.child.pid), '--freeze', '-D', 'images');
     let text = '';
@@ -243,7 +243,7 @@ describe('dump --freeze', { skip: isRoot ? false : 'mounts and cgroups need root
     await made.assertGoesOn();
   });
 
-  it('leaves stopped what was stopped before, and refuses to freeze itself', async t => {
+  it('dump --freeze leaves processes stopped that were stopped before, and refuses to freeze ghostkeep itself', async t => {
     const made = await Case.make(t);
     await made.assertGoesOn();
     for (const pid of made.pids()) process.kill(pid, 'SIGSTOP');

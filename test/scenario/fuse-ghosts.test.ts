@@ -111,7 +111,7 @@ describe('a removed file on FUSE', () => {
     assert.deepEqual(ghosts[0]?.linked?.names, [{ path: 'other' }]);
   });
 
-  it('when others have removed the file on the server but its holder still reads it, a dump that cannot read it fails', async t => {
+  it('when others have removed a file on its FUSE server, and only its holder can still read it, the dump fails', async t => {
     if (!needs(t, isRoot, 'mounting needs root')) return;
     const m = await fuseMount(t, 'subtype=memory,attr_timeout=0,entry_timeout=0', { OTHERS_REMOVE: '1' });
     const fd = hold(m);

@@ -28,7 +28,7 @@ function setUp(t: TestContext) {
 }
 
 describe('a checkpoint with moveTo in config.json', () => {
-  it('has its ghosts on the other side when CRIU goes on, and all of it there at the end', async t => {
+  it('a checkpoint with moveTo has its ghosts on the receiver when CRIU goes on, and everything there at the end', async t => {
     if (!needs(t, isRoot, 'tables of receivers lie in /run')) return;
     const { folder, images, there, moveTo, fd } = setUp(t);
     const gate = gateWith(t, folder, images, { moveTo });
@@ -63,7 +63,7 @@ describe('a checkpoint with moveTo in config.json', () => {
     );
   });
 
-  it('seals without a ghost that CRIU did not need, and says so to the other side', async t => {
+  it('a checkpoint with moveTo is sealed without a ghost that CRIU did not need, and the receiver learns that', async t => {
     if (!needs(t, isRoot, 'tables of receivers lie in /run')) return;
     const { folder, images, there, moveTo, fd } = setUp(t);
     const { ino } = fs.fstatSync(ghostFile(t, folder, 'closed meanwhile', Buffer.alloc(1 << 20, 7)));
@@ -86,7 +86,7 @@ describe('a checkpoint with moveTo in config.json', () => {
     assert.ok(names.includes(fs.fstatSync(fd).ino) && !names.includes(ino));
   });
 
-  it('fails before CRIU goes on if nobody receives, and nothing is left', async t => {
+  it('a checkpoint with moveTo fails before CRIU goes on if nobody receives, and leaves nothing', async t => {
     const { folder, images } = setUp(t);
     const gate = gateWith(t, folder, images, { moveTo: 'via:/bin/false', moveDeadline: 1 });
     assert.match((await gate.answer())[0] ?? '', /^ready/);
@@ -97,7 +97,7 @@ describe('a checkpoint with moveTo in config.json', () => {
     assert.deepEqual(filesIn(images), ['ghostkeep.log']);
   });
 
-  it('sends the other files over another connection when that of the ghosts is gone', async t => {
+  it("a checkpoint with moveTo sends CRIU's files over another connection when that of the ghosts is lost", async t => {
     if (!needs(t, isRoot, 'tables of receivers lie in /run')) return;
     const { folder, images, there } = setUp(t);
     const receive = [...command, 'receive', '-D', there].join(' ');
@@ -115,7 +115,7 @@ describe('a checkpoint with moveTo in config.json', () => {
     assert.equal(ghostkeep(['verify', there]).status, 0);
   });
 
-  it('keeps the ghosts when only the other files could not be sent, and sends these later', async t => {
+  it("when a checkpoint with moveTo could not send CRIU's files, the receiver keeps the ghosts, and the files can be sent later", async t => {
     if (!needs(t, isRoot, 'tables of receivers lie in /run')) return;
     const { folder, images, there, fd } = setUp(t);
     const once = `${folder}/receive`;

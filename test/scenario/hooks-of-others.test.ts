@@ -26,14 +26,14 @@ const reads = 'state=$(cat)';
 const good = `${reads}\ncase $state in *'"status":"'*) exit 0;; esac; exit 1`;
 
 describe('try-hooks --hook', () => {
-  it('finds nothing wrong with a hook that reads its state and ends', t => {
+  it('try-hooks --hook finds nothing wrong with a hook that reads its state and ends', t => {
     const { status, result } = tried(hookOf(t, good));
     assert.deepEqual(faults(result), []);
     assert.equal(status, 0);
     assert.equal(result.calls.length, 2 * 8 + 4);
   });
 
-  it("finds nothing wrong with ghostkeep's own hooks", t => {
+  it("try-hooks --hook finds nothing wrong with ghostkeep's own hooks", t => {
     for (const stage of ['prestart', 'poststop']) {
       const { result } = tried(installedHook(t, stage), '--stage', stage);
       assert.deepEqual(faults(result), []);
@@ -96,7 +96,7 @@ describe('try-hooks --hook', () => {
     ],
   ];
   for (const [what, script, fault, more = []] of bad)
-    it(`says what is wrong with a hook that ${what}`, t => {
+    it(`try-hooks --hook says what is wrong with a hook that ${what}`, t => {
       const { status, result } = tried(hookOf(t, script), ...more);
       assert.equal(status, 1);
       const found = faults(result);
@@ -106,13 +106,13 @@ describe('try-hooks --hook', () => {
       );
     });
 
-  it('says that a hook cannot be started whose first line names a program that is not there', t => {
+  it('when the first line of a hook names a program that is not there, try-hooks --hook says that it cannot be started', t => {
     const { status, result } = tried(hookOf(t, '', '#!/gk/none'));
     assert.equal(status, 1);
     assert.match(faults(result)[0] ?? '', /it cannot be started/);
   });
 
-  it('calls the program of a hooks.d file at its stages, with its arguments and environment', t => {
+  it('try-hooks --hook calls the program of a hooks.d file at its stages, with its arguments and environment', t => {
     const folder = temporaryFolder(t);
     const path = hookOf(t, `${reads}; [ "$1 $WORD" = 'first word' ]`);
     const document = {
@@ -128,7 +128,7 @@ describe('try-hooks --hook', () => {
     assert.deepEqual([...new Set(result.calls.map(({ stage }) => stage))], ['poststop']);
   });
 
-  it('waits for a hook as long as a very long timeout says', t => {
+  it('try-hooks --hook waits for a hook as long as a very long timeout says', t => {
     const more = ['--stage', 'poststop', '--timeout', '3000000'];
     const { result } = tried(hookOf(t, '/bin/sleep 0.2'), ...more);
     assert.deepEqual(faults(result), []);
@@ -143,7 +143,7 @@ describe('try-hooks --hook', () => {
     ['has a NUL in an argument', { hook: { path: '/bin/true', args: ['a', 'b\0'] } }, /hook\.args\.1 is/],
   ];
   for (const [what, part, message] of untried)
-    it(`refuses a hooks.d file that ${what}`, t => {
+    it(`try-hooks --hook refuses a hooks.d file that ${what}`, t => {
       const file = `${temporaryFolder(t)}/hook.json`;
       const fine = { version: '1.0.0', hook: { path: '/bin/true' }, when: { always: true } };
       fs.writeFileSync(file, JSON.stringify({ ...fine, stages: ['poststop'], ...part }));
@@ -153,7 +153,7 @@ describe('try-hooks --hook', () => {
       assert.match(stderr, /\[BAD_INPUT\]\n$/);
     });
 
-  it('shows each call in a line, and what the hook said below a wrong one', t => {
+  it('try-hooks --hook shows each call in a line, and below a wrong one what the hook wrote', t => {
     const { status, stdout } = ghostkeep([
       ...['try-hooks', '--hook', hookOf(t, 'echo no such thing >&2; exit 3'), '--stage', 'poststop'],
     ]);

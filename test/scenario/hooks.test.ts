@@ -136,7 +136,7 @@ describe('the installed hook', () => {
 });
 
 describe('ghostkeep hook', () => {
-  it('when the hook is unknown, the command ends with the status for wrong usage', () => {
+  it('when ghostkeep hook gets an unknown name, it ends with the status for wrong usage', () => {
     for (const args of [
       ['hook'],
       ['hook', 'poststart'],

@@ -20,7 +20,7 @@ import { assertHolds, type Contents, dumpInto, LivingGhosts, unit } from './hist
 const manifests = Number(process.env['GHOSTKEEP_MANIFESTS'] ?? 150);
 
 describe('a packed directory from a stranger', () => {
-  it(`when its manifests are changed at random, no wrong byte comes back (GHOSTKEEP_SEED=${seed})`, async t => {
+  it(`when a stranger changes manifests of a packed directory at random, no wrong byte comes back (GHOSTKEEP_SEED=${seed})`, async t => {
     const random = randomFrom(seed);
     const disk = temporaryFolder(t);
     const ghosts = new LivingGhosts(t, temporaryFolder(t), random);

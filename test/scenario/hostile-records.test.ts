@@ -119,7 +119,7 @@ const harms: Harm[] = [
 ];
 
 describe('a record of what was given up, from a stranger', () => {
-  it(`never brings a wrong byte back (GHOSTKEEP_SEED=${seed})`, async t => {
+  it(`a stranger's record of what a layer gave up never brings a wrong byte back (GHOSTKEEP_SEED=${seed})`, async t => {
     const random = randomFrom(seed);
     const folder = temporaryFolder(t);
     const made = (await nights(t, 3, 6 * unit, `${folder}/made`)) as [Night, Night, Night];

@@ -9,7 +9,7 @@ import { filesIn, ghostFile, ghostkeep, temporaryFolder } from './ghostkeep.js';
 const ghostBytes = 12 << 20;
 
 describe('an image directory on a disk that fails after write(2) has returned', () => {
-  it('a dump fails while its processes still hold all ghosts, and leaves no file', t => {
+  it('when the disk fails after write(2), a dump fails while its processes still hold all ghosts, and leaves no file', t => {
     const disk = failingDisk(t);
     if (!disk) return;
     ghostFile(t, temporaryFolder(t), 'large', randomBytes(ghostBytes));
@@ -22,7 +22,7 @@ describe('an image directory on a disk that fails after write(2) has returned', 
     assert.equal(dump(path.join(temporaryFolder(t), 'images')).status, 0);
   });
 
-  it('verify reports an image that only the page cache still has', t => {
+  it('verify reports an image that the disk has lost and only the page cache still has', t => {
     const disk = failingDisk(t);
     if (!disk) return;
     ghostFile(t, temporaryFolder(t), 'large', randomBytes(ghostBytes));

@@ -29,7 +29,7 @@ describe('install.sh in a source tree', () => {
     return { status, stderr };
   };
 
-  it('builds what a pull has changed, and installs that build', () => {
+  it('install.sh in a source tree builds what a pull has changed, and installs that build', () => {
     install();
     assert.equal(installed(), 'the first');
     fs.writeFileSync(at('src/main.ts'), 'the second');
@@ -71,7 +71,7 @@ describe('install.sh in a source tree', () => {
     ['what was made is gone', () => fs.rmSync(at('build/ghostkeep-hook')), /no build\/ghostkeep-hook/],
   ];
   for (const [what, change, said] of changes) {
-    it(`sees that ${what}`, () => {
+    it(`install.sh in a source tree sees that ${what}`, () => {
       assert.deepEqual(setup('--check'), { status: 0, stderr: '' });
       change();
       const { status, stderr } = setup('--check');
@@ -80,7 +80,7 @@ describe('install.sh in a source tree', () => {
     });
   }
 
-  it('builds nothing in a copy of the tree whose times are all different', () => {
+  it('install.sh in a source tree builds nothing in a copy of the tree whose times are all different', () => {
     for (const name of fs.readdirSync(host.tree, { recursive: true, encoding: 'utf8' })) {
       if (/^(node_modules|native)/.test(name)) continue;
       const time = name.startsWith('build') || name.startsWith('dist') ? longAgo : new Date();
@@ -89,7 +89,7 @@ describe('install.sh in a source tree', () => {
     assert.doesNotMatch(install(), /npm/);
   });
 
-  it('installs nothing of a failed build, also the second time', () => {
+  it('install.sh in a source tree installs nothing of a failed build, also the second time', () => {
     install();
     fs.writeFileSync(at('src/main.ts'), 'the second');
     fs.writeFileSync(at('src/breaks'), '');
@@ -104,7 +104,7 @@ describe('install.sh in a source tree', () => {
     assert.equal(installed(), 'the second');
   });
 
-  it('builds as the owner of the tree when root runs it, so that the owner can build again', t => {
+  it('install.sh in a source tree builds as the owner of the tree when root runs it, so that the owner can build again', t => {
     if (!needs(t, isRoot, 'root is needed to give a tree to another user')) return;
     const uid = 12345;
     fs.chmodSync(host.folder, 0o755);

@@ -70,25 +70,25 @@ describe('install.sh --check', () => {
   const settings = (text: string) => writeFileSync(host.at('/etc/ghostkeep/config.json'), text);
 
   for (const [what, damage, about] of damages) {
-    it(`fails when ${what}`, () => {
+    it(`install.sh --check fails when ${what}`, () => {
       const { status, said } = check(damage);
       assert.equal(status, 1, said);
       assert.match(said.match(/^FAIL .*/gm)?.join('\n') ?? '', about);
     });
   }
 
-  it('accepts settings that the schema accepts', () => {
+  it('install.sh --check accepts settings that the schema accepts', () => {
     const { status, said } = check(() => settings('{"engine": "seek", "limit": "4G", "reserve": 0}'));
     assert.equal(status, 0, said);
   });
 
-  it('says what follows from a CRIU that is too old', () => {
+  it('install.sh --check says what follows from a CRIU that is too old', () => {
     const { status, said } = check(() => {}, old);
     assert.equal(status, 0, said);
     assert.match(said, /^note +gate: .*inert: .*older than 4\.0.*ghostkeep checkpoint/m);
   });
 
-  it('warns when a file in /etc hides one of ours', () => {
+  it('install.sh --check warns when a hooks.d file in /etc hides one of ours', () => {
     const { said } = check(() => {
       mkdirSync(host.at('/etc/containers/oci/hooks.d'), { recursive: true });
       writeFileSync(host.at('/etc/containers/oci/hooks.d/ghostkeep-prestart.json'), '{}');
@@ -96,7 +96,7 @@ describe('install.sh --check', () => {
     assert.match(said, /^note +hooks\.d: .*prestart\.json hides ours/m);
   });
 
-  it('warns when another hooks.d file starts the prestart hook as well', () => {
+  it('install.sh --check warns when another hooks.d file starts the prestart hook as well', () => {
     const example = new URL('../../examples/hooks.d/ghostkeep-enabled-prestart.json', import.meta.url);
     for (const folder of [hooksD, '/etc/containers/oci/hooks.d']) {
       const { said } = check(() => {
@@ -108,7 +108,7 @@ describe('install.sh --check', () => {
     }
   });
 
-  it('fails when the gate starts another installation', () => {
+  it('install.sh --check fails when the gate starts another installation', () => {
     const { status, said } = check(() => {
       assert.equal(host.run([], { PREFIX: '/opt/other' }).status, 0);
     });
@@ -116,7 +116,7 @@ describe('install.sh --check', () => {
     assert.match(said, /ghostkeep\.so starts another program than \/usr\/local\/bin\/ghostkeep/);
   });
 
-  it('looks for the gate where CRIU_LIBS_DIR says, if that is a directory', () => {
+  it('install.sh --check looks for the gate where CRIU_LIBS_DIR says, if that is a directory', () => {
     const { said } = check(() => mkdirSync(host.at('/plugins')), { CRIU_LIBS_DIR: '/plugins' });
     assert.match(said, /would load \/plugins\/ghostkeep\.so/);
     const again = host.run(['--check'], { CRIU_LIBS_DIR: path.join('/no', 'such') });

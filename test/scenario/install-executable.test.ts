@@ -31,7 +31,7 @@ describe('install.sh with the executable', {
   const check = () => host.run(['--check'], {}, { before: withoutNode });
   const text = (file: string) => fs.readFileSync(host.at(file), 'utf8');
 
-  it('installs the executable on a host without Node.js, and its own check accepts the installation', () => {
+  it('install.sh installs the executable on a host without Node.js, and its own check accepts the installation', () => {
     const { status, said } = check();
     assert.equal(status, 0, said);
     assert.match(said, /^ok +executable: .*needs no Node\.js$/m);
@@ -44,7 +44,7 @@ describe('install.sh with the executable', {
       );
   });
 
-  it('installs a launcher that drops the variables with which a Bun runs other code', t => {
+  it('install.sh installs a launcher that drops the variables with which a Bun runs other code', t => {
     const launcher = path.join(host.folder, 'launcher');
     const mark = path.join(host.folder, 'mark');
     fs.writeFileSync(launcher, text('/usr/local/bin/ghostkeep').replace(installed, host.at(installed)), {
@@ -62,7 +62,7 @@ describe('install.sh with the executable', {
     assert.ok(!fs.existsSync(mark));
   });
 
-  it('says in --check that strip has turned the executable into a plain Bun', () => {
+  it('install.sh --check says that strip has turned the executable into a plain Bun', () => {
     const whole = `${host.folder}/whole`;
     fs.copyFileSync(host.at(installed), whole);
     execFileSync('strip', [host.at(installed)]);
@@ -72,7 +72,7 @@ describe('install.sh with the executable', {
     assert.match(said, /^FAIL +executable: .*is not ghostkeep any more/m);
   });
 
-  it('installs the program for Node.js where NODE asks for that, and removes the executable', () => {
+  it('install.sh installs the program for Node.js where NODE asks for that, and removes the executable', () => {
     const { status, said } = host.run([], { NODE: process.execPath });
     assert.equal(status, 0, said);
     assert.ok(!fs.existsSync(host.at(installed)));

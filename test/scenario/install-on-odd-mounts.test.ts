@@ -20,7 +20,7 @@ describe('install.sh', () => {
   });
   afterEach(() => host.remove());
 
-  it('works as `sh install.sh`, whatever shell sh is', () => {
+  it('install.sh works as `sh install.sh`, whatever shell sh is', () => {
     for (const shell of ['sh', 'dash']) {
       const { status, said } = host.run(['--help'], {}, { shell });
       assert.equal(status, 0, said);
@@ -31,12 +31,12 @@ describe('install.sh', () => {
     assert.ok(existsSync(host.at(`${inUsr}/ghostkeep-prestart.json`)));
   });
 
-  it('works in a bash that runs in POSIX mode', () => {
+  it('install.sh works in a bash that runs in POSIX mode', () => {
     const { status, said } = host.run([], { POSIXLY_CORRECT: '1' });
     assert.equal(status, 0, said);
   });
 
-  it('says that bash is needed where there is none', () => {
+  it('install.sh says that bash is needed where there is none', () => {
     const { status, stderr } = spawnSync('/bin/dash', [path.join(host.tree, 'install.sh')], {
       env: { PATH: '/no/such' },
       encoding: 'utf8',
@@ -55,7 +55,7 @@ describe('install.sh', () => {
       readOnly = { before: `mount --bind ${usr} ${usr}; mount -o remount,bind,ro ${usr}` };
     });
 
-    it('puts the hooks.d files into /etc, and check and uninstall find them there', () => {
+    it('when /usr is read-only, install.sh puts the hooks.d files into /etc, and --check and --uninstall find them there', () => {
       const { status, said } = host.run([], elsewhere, readOnly);
       assert.equal(status, 0, said);
       assert.match(said, /^install\.sh: hooks\.d: \/etc\/containers\/oci\/hooks\.d$/m);
@@ -78,7 +78,7 @@ describe('install.sh', () => {
       ['HOOKS_D', { ...elsewhere, HOOKS_D: inUsr }],
       ['CRIU_LIBS_DIR', { ...elsewhere, CRIU_LIBS_DIR: '' }],
     ] as const) {
-      it(`names ${variable} as the way to put that file elsewhere, and leaves no file`, () => {
+      it(`when /usr is read-only and a file cannot go elsewhere, install.sh names ${variable} and leaves no file`, () => {
         const { status, said } = host.run([], environment, readOnly);
         assert.equal(status, 1, said);
         const place = host.at('/usr');
@@ -91,7 +91,7 @@ describe('install.sh', () => {
     }
   });
 
-  it('puts the hooks.d files where HOOKS_D says, and moves them when HOOKS_D changes', () => {
+  it('install.sh puts the hooks.d files where HOOKS_D says, and moves them when HOOKS_D changes', () => {
     assert.equal(host.run([], { HOOKS_D: '/opt/hooks.d' }).status, 0);
     assert.ok(existsSync(host.at('/opt/hooks.d/ghostkeep-prestart.json')));
     assert.equal(host.run(['--check']).status, 0);
@@ -111,7 +111,7 @@ describe('install.sh', () => {
         .map(place => `mount -t tmpfs -o ${place === prefix ? 'noexec,mode=755' : 'mode=755'} none ${place}`)
         .join('; ');
 
-    it('refuses, and gives the mount option as the reason', () => {
+    it('when PREFIX is on a mount with noexec, install.sh refuses, and gives the mount option as the reason', () => {
       const [prefix, criu] = [path.join(host.folder, 'prefix'), path.join(host.folder, 'criu')];
       mkdirSync(prefix);
       mkdirSync(criu);
@@ -125,7 +125,7 @@ describe('install.sh', () => {
       assert.match(said, /choose another PREFIX, or run: mount -o remount,exec/);
     });
 
-    it('says in --check that the mount option is the reason why the hook does not run', () => {
+    it('install.sh --check says that the mount option noexec is the reason why the hook does not run', () => {
       assert.equal(host.run([]).status, 0);
       const place = host.at('/usr/local');
       const before = `mount --bind ${place} ${place}; mount -o remount,bind,noexec ${place}`;

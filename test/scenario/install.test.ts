@@ -38,7 +38,7 @@ describe('install.sh', () => {
     return said;
   };
 
-  it('installs files that --check accepts, changes nothing when it runs again, and removes them all with --uninstall', () => {
+  it('install.sh installs files that --check accepts, changes nothing when it runs again, and removes them all with --uninstall', () => {
     install();
     const { status, said } = host.run(['--check']);
     assert.equal(status, 0, said);
@@ -57,14 +57,14 @@ describe('install.sh', () => {
     assert.equal(host.run(['--check']).status, 1);
   });
 
-  it('says where the program is, and with DESTDIR that it does not run from there', () => {
+  it('install.sh says where the program is, and with DESTDIR that it does not run from there', () => {
     const written = host.at('/usr/local/bin/ghostkeep');
     assert.ok(
       install().includes(`${written} is written; it runs only after all in ${host.root} is moved to /\n`),
     );
   });
 
-  it('leaves files of other programs in place at --uninstall', () => {
+  it('install.sh leaves files of other programs in place at --uninstall', () => {
     mkdirSync(host.at(hooksD), { recursive: true });
     writeFileSync(host.at(`${hooksD}/other.json`), 'theirs');
     const before = host.snapshot();
@@ -73,7 +73,7 @@ describe('install.sh', () => {
     assert.deepEqual(Object.keys(host.snapshot()).sort(), Object.keys(before).sort());
   });
 
-  it('recognizes its own files through a path with a symbolic link in it', () => {
+  it('install.sh recognizes its own files through a path with a symbolic link in it', () => {
     mkdirSync(host.at('/opt/it'), { recursive: true });
     symlinkSync('it', host.at('/opt/link'));
     install({ PREFIX: '/opt/link' });
@@ -97,7 +97,7 @@ describe('install.sh', () => {
       return said;
     };
 
-    it('keeps the files that exist once on a host if they start the other installation', () => {
+    it('install.sh leaves the files that exist once on a host in place if they start the other installation', () => {
       const said = uninstall(first);
       for (const file of shared) {
         assert.match(readFileSync(host.at(file), 'latin1'), new RegExp(`${second}/`));
@@ -111,13 +111,13 @@ describe('install.sh', () => {
       assert.ok(!existsSync(host.at(second)));
     });
 
-    it('removes the files that exist once on a host if the installation that they start is gone', () => {
+    it('install.sh removes the files that exist once on a host if the installation that they start is gone', () => {
       rmSync(host.at(second), { recursive: true });
       uninstall(first);
       for (const file of shared) assert.ok(!existsSync(host.at(file)), file);
     });
 
-    it('names the files that the first installation has lost to the second, and installing the first again restores them', () => {
+    it('install.sh names the files that another installation took over, and gives them back when it runs again', () => {
       const { status, said } = host.run(['--check']);
       assert.equal(status, 1);
       for (const file of shared) assert.ok(said.includes(`${file} is not what was installed`), said);
@@ -126,7 +126,7 @@ describe('install.sh', () => {
     });
   });
 
-  it('keeps a config.json that was changed after the installation', () => {
+  it('install.sh keeps a config.json that was changed after the installation', () => {
     install();
     writeFileSync(host.at(config), '{"engine":"seek"}');
     install();
@@ -140,7 +140,7 @@ describe('install.sh', () => {
     ]);
   });
 
-  it('keeps a config.json that was there before the installation, whatever its content', () => {
+  it('install.sh keeps a config.json that was there before the installation, whatever its content', () => {
     mkdirSync(path.dirname(host.at(config)), { recursive: true });
     writeFileSync(host.at(config), '{}\n');
     install();
@@ -148,7 +148,7 @@ describe('install.sh', () => {
     assert.equal(readFileSync(host.at(config), 'utf8'), '{}\n');
   });
 
-  it('removes a file that an older version had installed and this one does not have', () => {
+  it('install.sh removes a file that an older version had installed and this one does not have', () => {
     const old = path.join(host.tree, 'dist/chunk-OLD.mjs');
     writeFileSync(old, '');
     install();
@@ -158,7 +158,7 @@ describe('install.sh', () => {
     assert.ok(!('usr/local/lib/ghostkeep/dist/chunk-OLD.mjs' in host.snapshot()));
   });
 
-  it('writes the hooks and hooks.d files exactly as src/oci/hooks-d.ts renders them', () => {
+  it('install.sh writes the hooks and hooks.d files exactly as src/oci/hooks-d.ts renders them', () => {
     install();
     const template = (name: string) => readFileSync(path.join(host.tree, 'hooks', name), 'utf8');
     const command = [process.execPath, '/usr/local/lib/ghostkeep/dist/ghostkeep.mjs'];
@@ -170,7 +170,7 @@ describe('install.sh', () => {
     }
   });
 
-  it('puts its hook at one stage: the one that the last installation chose', () => {
+  it('install.sh puts its hook at one stage: the one that the last installation chose', () => {
     const read = () => {
       const folder = host.at(hooksD);
       const found = readdirSync(folder).sort();
@@ -195,7 +195,7 @@ describe('install.sh', () => {
     assert.deepEqual(Object.keys(host.snapshot()), []);
   });
 
-  it('refuses any stage but prestart and createRuntime for the hook, and then writes nothing', () => {
+  it('install.sh refuses any stage but prestart and createRuntime for the hook, and then writes nothing', () => {
     for (const stage of [['poststop'], ['createContainer'], []]) {
       const { status, said } = host.run(['--hook-stage', ...stage]);
       assert.equal(status, 2, said);
@@ -204,7 +204,7 @@ describe('install.sh', () => {
     assert.deepEqual(Object.keys(host.snapshot()), []);
   });
 
-  it('installs a program that registers these hooks in a bundle and takes them out again', () => {
+  it('the installed program registers these hooks in a bundle and takes them out again', () => {
     const prefix = path.join(host.folder, 'prefix');
     install({ PREFIX: prefix });
     symlinkSync(host.at(prefix), prefix);
@@ -236,7 +236,7 @@ describe('install.sh', () => {
     assert.deepEqual(readFileSync(config), latin1);
   });
 
-  it('installs the manual page and the completions where man and the shells look below PREFIX', t => {
+  it('install.sh puts the manual page and the completions where man and the shells look below PREFIX', t => {
     install();
     for (const [file, words] of [
       ['man/man1/ghostkeep.1', ['man']],
@@ -252,7 +252,7 @@ describe('install.sh', () => {
     assert.equal(found.stdout, `${host.at('/usr/local/share/man/man1/ghostkeep.1')}\n`, found.stderr);
   });
 
-  it('installs a program that checkpointctl takes for its command ghosts', () => {
+  it('the installed program is one that checkpointctl takes for its command ghosts', () => {
     const prefix = path.join(host.folder, 'prefix');
     install({ PREFIX: prefix });
     symlinkSync(host.at(prefix), prefix);
@@ -267,7 +267,7 @@ describe('install.sh', () => {
     assert.match(plugin('--help').stdout, /ghostkeep show DIR\|ARCHIVE/);
   });
 
-  it('installs hooks and a program that start with an empty environment', () => {
+  it('the installed hooks and program start with an empty environment', () => {
     const prefix = path.join(host.folder, 'prefix');
     install({ PREFIX: prefix });
     symlinkSync(host.at(prefix), prefix);
@@ -309,7 +309,7 @@ describe('install.sh', () => {
       assert.deepEqual(Object.keys(host.snapshot()), before);
     };
 
-    it('leaves no file when a hooks.d file is not valid', () => {
+    it('when a hooks.d file is not valid, install.sh leaves no file', () => {
       const file = path.join(host.tree, 'hooks/poststop.json');
       const template = readFileSync(file, 'utf8');
       for (const [from, to, about] of [
@@ -324,39 +324,42 @@ describe('install.sh', () => {
       }
     });
 
-    it('leaves no file when a directory cannot be made', () => {
+    it('when a directory cannot be made, install.sh leaves no file', () => {
       mkdirSync(host.at('/usr/share'), { recursive: true });
       writeFileSync(host.at('/usr/share/containers'), 'a file');
       assertNothing(/cannot make .*containers/);
     });
 
-    it('says that it cannot read the criu program', () => {
+    it('install.sh says that it cannot read the criu program', () => {
       const wrapper = path.join(host.folder, 'wrapper');
       writeFileSync(wrapper, '#!/bin/sh\nexec criu\n');
       assertNothing(/wrapper: it is not an ELF file/, { CRIU: wrapper });
     });
 
-    it('says that PREFIX is not absolute', () => assertNothing(/PREFIX must be/, { PREFIX: 'usr' }));
-    it('says that PREFIX has a quote in it', () => assertNothing(/PREFIX must be/, { PREFIX: "/us'r" }));
-    it('says that the Node.js does not run', () => assertNothing(/cannot run Node/, { NODE: '/bin/false' }));
-    it('says that it would have to compile and cannot', () => {
+    it('install.sh says that PREFIX is not absolute', () =>
+      assertNothing(/PREFIX must be/, { PREFIX: 'usr' }));
+    it('install.sh says that PREFIX has a quote in it', () =>
+      assertNothing(/PREFIX must be/, { PREFIX: "/us'r" }));
+    it('install.sh says that the Node.js does not run', () =>
+      assertNothing(/cannot run Node/, { NODE: '/bin/false' }));
+    it('install.sh says that it would have to compile and cannot', () => {
       assertNothing(/needs cc and make/, { PREFIX: '/opt/it', CC: 'no-such-compiler' });
     });
-    it('says that the tree is not complete', () => {
+    it('install.sh says that the tree is not complete', () => {
       rmSync(path.join(host.tree, 'dist/ghostkeep.mjs'));
       assertNothing(/no dist\/ghostkeep\.mjs/);
     });
-    it('says that the native part is missing and that no compiler can make it', () => {
+    it('install.sh says that the native part is missing and that no compiler can make it', () => {
       rmSync(path.join(host.tree, 'build/libghostkeep.so'));
       assertNothing(/build was not made for this machine.* needs cc and make/, { CC: 'no-such-compiler' });
     });
-    it('says that koffi is missing', () => {
+    it('install.sh says that koffi is missing', () => {
       rmSync(path.join(host.tree, 'node_modules'));
       assertNothing(/koffi is not there.*run npm ci/);
     });
   });
 
-  it('can be uninstalled, and run again, after it was killed halfway', () => {
+  it('install.sh that was killed halfway can be undone by --uninstall, and can be run again', () => {
     const tools = path.join(host.folder, 'tools');
     mkdirSync(tools);
     const mv = '#!/bin/sh\ncase $* in *hooks.d*) kill -9 $PPID;; esac\nexec /bin/mv "$@"\n';

@@ -84,7 +84,7 @@ describe('what an interrupted restore leaves', () => {
     assert.deepEqual(fs.readdirSync(to).sort(), [left, 'ghost-1'].sort());
   });
 
-  it('when something only looks like a partial file, it stays', t => {
+  it('when a file only looks like a partial file, it stays', t => {
     const { images, to, folder } = dumped(t, content);
     fs.mkdirSync(to, { mode: 0o700 });
     fs.writeFileSync(`${folder}/precious`, 'precious');

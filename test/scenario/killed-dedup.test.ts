@@ -146,7 +146,7 @@ function start(args: readonly string[]) {
 }
 
 describe('a command that gives bytes up', () => {
-  it(`loses nothing when it is killed at any time (GHOSTKEEP_SEED=${seed})`, async t => {
+  it(`a command that gives bytes up loses nothing when it is killed at any time (GHOSTKEEP_SEED=${seed})`, async t => {
     const random = randomFrom(seed);
     const folder = temporaryFolder(t, memory);
     const all = await nights(t, 3, bytes, folder);
@@ -177,7 +177,7 @@ describe('a command that gives bytes up', () => {
     t.diagnostic(`${killed} points`);
   });
 
-  it(`loses nothing when the power is cut (GHOSTKEEP_SEED=${seed})`, async t => {
+  it(`a command that gives bytes up loses nothing when the power is cut (GHOSTKEEP_SEED=${seed})`, async t => {
     if (!needs(t, isRoot, 'mounting needs root')) return;
     const random = randomFrom(seed + 1);
     const folder = temporaryFolder(t, memory);

@@ -19,7 +19,7 @@ const kills = Number(process.env['GHOSTKEEP_KILLS'] ?? 12);
 const memory = '/dev/shm';
 
 describe('forget', () => {
-  it(`a SIGKILL at any moment costs no other checkpoint, and the next run finishes (GHOSTKEEP_SEED=${seed})`, async t => {
+  it(`a SIGKILL of forget at any moment costs no other checkpoint, and the next run finishes (GHOSTKEEP_SEED=${seed})`, async t => {
     const random = randomFrom(seed);
     const disk = temporaryFolder(t, memory);
     const ghosts = new LivingGhosts(t, temporaryFolder(t), random);

@@ -154,7 +154,7 @@ describe('a ghost with a lease', () => {
     assertSame(images, large);
   });
 
-  it('is known from its descriptor: nobody reads the list of all leases, which is slow', async t => {
+  it('a dump knows a lease from its descriptor, and does not read the list of all leases, which is slow', async t => {
     const strace = '/usr/bin/strace';
     if (!needs(t, fs.existsSync(strace), 'strace is not installed')) return;
     const folder = temporaryFolder(t);

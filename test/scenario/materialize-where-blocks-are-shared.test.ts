@@ -19,7 +19,7 @@ function write(fd: number, random: (below: number) => number): void {
 
 describe('materialize', () => {
   for (const filesystem of ['xfs', 'btrfs'] as const)
-    it(`makes good images of ghosts with small and large ranges on ${filesystem}`, async t => {
+    it(`materialize makes good images of ghosts with small and large ranges on ${filesystem}`, async t => {
       if (!needs(t, isRoot, 'mounting needs root')) return;
       const disk = onLoopDevice(t, filesystem);
       const random = randomFrom(1);

@@ -50,7 +50,7 @@ function arrived(images: string): Buffer {
 }
 
 describe('a move over a bad connection', () => {
-  it(`has the same bytes on the other side after each fault, or fails and leaves the process alone (GHOSTKEEP_SEED=${seed})`, t => {
+  it(`after each fault of a connection, a move has the same bytes on the receiver, or fails and leaves the process alone (GHOSTKEEP_SEED=${seed})`, t => {
     if (!needs(t, isRoot, 'tables of other receivers lie in /run')) return;
     const { fd, images, via, wire } = setUp(t);
     const next = randomFrom(seed);
@@ -87,7 +87,7 @@ describe('a move over a bad connection', () => {
     );
   });
 
-  it('sends less than 1.1 times the content in all if it is cut once at half', t => {
+  it('a move whose connection is cut once, at half, sends less than 1.1 times the content in all', t => {
     if (!needs(t, isRoot, 'tables of other receivers lie in /run')) return;
     const { fd, images, via, wire, passed } = setUp(t);
     const content = randomBytes(200 << 20);

@@ -54,7 +54,7 @@ function childrenOf(pid: number): number[] {
 
 describe('a move', { concurrency: true }, () => {
   for (const side of ['sender', 'receiver'] as const)
-    it(`goes on over another connection when its ${side} was stopped until the other took it for dead`, async t => {
+    it(`a move goes on over another connection when its ${side} was stopped until the other side took it for dead`, async t => {
       if (!needs(t, isRoot, why)) return;
       const { sender, ended, receiver, said, copy } = await halfway(t);
       const pid = side === 'sender' ? (sender.pid as number) : receiver;
@@ -71,7 +71,7 @@ describe('a move', { concurrency: true }, () => {
       assert.ok(fs.readFileSync(copy()).equals(content), 'other bytes');
     });
 
-  it('of a frozen container is refused when the receiver is stopped for longer than moveDeadline', async t => {
+  it('the move of a frozen container is refused when the receiver is stopped for longer than moveDeadline', async t => {
     if (!needs(t, isRoot, why)) return;
     const folder = temporaryFolder(t, '/dev/shm');
     const [images, there] = [`${folder}/images`, `${folder}/there`];

@@ -63,7 +63,7 @@ function arrived(images: string, to: string): Record<string, Buffer> {
 }
 
 describe('a moved checkpoint of a container with a /dev/shm from outside', () => {
-  it('has the files that its processes have open there by name', async t => {
+  it('a moved checkpoint has the files that its processes have open by name on a /dev/shm from outside', async t => {
     if (!needs(t, isRoot, why)) return;
     const { shm, folder, images, there } = setUp(t);
     const pid = await holder(t, shm);
@@ -92,7 +92,7 @@ describe('a moved checkpoint of a container with a /dev/shm from outside', () =>
     );
   });
 
-  it('is refused if another process writes to one meanwhile; `allowMissing` leaves that one out', async t => {
+  it('a move is refused if another process writes to a named file on /dev/shm meanwhile; `allowMissing` leaves that file out', async t => {
     if (!needs(t, isRoot, why)) return;
     for (const allowMissing of [false, true]) {
       const { shm, folder, images, there } = setUp(t);

@@ -57,7 +57,7 @@ async function dumpIntoAFullPipe(
 }
 
 describe('the frozen processes of a dump', () => {
-  it('go on when stderr is full, and what was to be said is said at the end', {
+  it('frozen processes go on when stderr is full, and the dump prints its messages at the end', {
     timeout: 120_000,
   }, async t => {
     const folder = temporaryFolder(t, '/dev/shm');
@@ -67,7 +67,9 @@ describe('the frozen processes of a dump', () => {
     assert.match(text, new RegExp(`^ghostkeep: copied ${count} ghosts: `, 'm'));
   });
 
-  it('go on when stdout is full, and the document is whole', { timeout: 120_000 }, async t => {
+  it('frozen processes go on when stdout is full, and the document is whole', {
+    timeout: 120_000,
+  }, async t => {
     const folder = temporaryFolder(t, '/dev/shm');
     const [text, status] = await dumpIntoAFullPipe(t, { piped: 1, folder }, '--json');
     assert.equal(status, 0, text);
@@ -75,7 +77,7 @@ describe('the frozen processes of a dump', () => {
     assert.equal((JSON.parse(text) as { ghosts: unknown[] }).ghosts.length, count);
   });
 
-  it('go on when the directory cannot be made, and the error cannot be said yet', {
+  it('frozen processes go on when the directory cannot be made, and the error cannot be printed yet', {
     timeout: 120_000,
   }, async t => {
     const folder = temporaryFolder(t, '/dev/shm');

@@ -51,7 +51,7 @@ function flip(file: string, at: number): void {
 }
 
 describe('pack', () => {
-  it('when one byte has changed, 64 KiB are kept, and no image of CRIU is left', async t => {
+  it('when one byte has changed, pack keeps 64 KiB, and no image of CRIU is left', async t => {
     const [first, second] = (await nights(t, 2, 64 * MiB)) as [Night, Night];
     const { dataBytes, mapBytes, packed: count } = packed(second.images, first.images);
     assert.deepEqual([count, dataBytes], [1, unit]);
@@ -69,7 +69,7 @@ describe('pack', () => {
     assert.equal(ghostkeep(['verify', '-D', second.images, '--chain']).status, 0);
   });
 
-  it('when the directory is packed, the gate refuses it with the command to run', async t => {
+  it('when the directory is packed, the gate refuses to restore it, and names the command to run', async t => {
     const [first, second] = (await nights(t, 2, MiB)) as [Night, Night];
     packed(second.images, first.images);
     await assert.rejects(
@@ -83,7 +83,7 @@ describe('pack', () => {
     await assertHolds(t, second.images, second.contents);
   });
 
-  it('when the parent is wrong, it says how before a byte is written', async t => {
+  it('when the parent of pack is wrong, the error says why before a byte is written', async t => {
     const [first, second, third, other] = (await nights(t, 4, MiB)) as [Night, Night, Night, Night];
     packed(second.images, first.images);
     const map = `${second.images}/ghostkeep-layer-1.map`;
@@ -165,7 +165,7 @@ describe('pack', () => {
     await assertHolds(t, third.images, third.contents);
   });
 
-  it('when the parent has another file under the inode number, the child is refused by name', async t => {
+  it('when the parent has another file of the same inode number, verify --chain, restore and materialize refuse the child', async t => {
     const [first, second] = (await nights(t, 2, MiB)) as [Night, Night];
     packed(second.images, first.images);
     edit(first.images, ({ ghosts: [ghost] }) => {
@@ -194,7 +194,7 @@ describe('pack', () => {
     assert.deepEqual(stateOf(last), before);
   });
 
-  it('when there are 32 parents, the last is what the file was, and one more is refused', async t => {
+  it('when a checkpoint has 32 parents, its files come back as they were; one more parent is refused', async t => {
     const chain = await nights(t, 34, 3 * MiB);
     for (const [night, { images }] of chain.entries())
       if (night > 0 && night < 33)
@@ -208,7 +208,7 @@ describe('pack', () => {
     await assertHolds(t, last.images, last.contents);
   });
 
-  it('when the file system shares blocks, a copy that stands alone takes little room', async t => {
+  it('when the file system shares blocks, materialize --to makes a copy that takes little room', async t => {
     if (!needs(t, isRoot, 'mounting needs root')) return;
     const disk = onLoopDevice(t, 'xfs');
     const [first, second] = (await nights(t, 2, 64 * MiB, disk)) as [Night, Night];

@@ -48,7 +48,7 @@ describe('the packages', { skip: whyNot() ?? false }, () => {
   const ours = `\\( -name '*ghostkeep*' -o -path '*/criu/*' \\) -not -path '/var/lib/dpkg/*'`;
   const files = () => tree.ok(`find /usr /etc /var/lib -xdev ${ours} | sort`);
 
-  it('are a .deb without errors for lintian, and an .rpm with the same files', () => {
+  it('the packages are a .deb without errors for lintian, and an .rpm with the same files', () => {
     assert.deepEqual(
       made.map(file => path.basename(file)),
       [`ghostkeep_${version}-1_amd64.deb`, `ghostkeep-${version}-1.x86_64.rpm`],
@@ -76,7 +76,7 @@ describe('the packages', { skip: whyNot() ?? false }, () => {
     assert.deepEqual(filesOf(inRpm.split('\n')).toSorted(), filesOf(entries).toSorted());
   });
 
-  it('install, upgrade, remove and purge with dpkg, and nothing of them stays', () => {
+  it('the .deb installs, upgrades, is removed and purged with dpkg, and leaves nothing', () => {
     const first = files();
     tree.ok('dpkg -i /tmp/packages/older.deb');
     assert.equal(tree.ok(`readlink ${gate}`).trim(), carried);
@@ -91,7 +91,7 @@ describe('the packages', { skip: whyNot() ?? false }, () => {
     assert.equal(files(), first);
   });
 
-  it('follow a criu that comes later, reads another directory, or goes', () => {
+  it('when a criu comes later, reads another directory for plugins, or goes, the packages follow', () => {
     const follow = () => tree.ok('dpkg-trigger --no-await /usr/sbin/criu && dpkg --configure --pending');
     tree.ok('mv /usr/sbin/criu /usr/sbin/criu.away');
     assert.match(tree.ok(`dpkg -i /tmp/packages/ghostkeep_${version}-1_amd64.deb`), /no criu found/);
@@ -108,7 +108,7 @@ describe('the packages', { skip: whyNot() ?? false }, () => {
     tree.ok(oldCriu);
   });
 
-  it('install, upgrade and erase with rpm, and nothing of them stays', () => {
+  it('the .rpm installs, upgrades and is erased with rpm, and leaves nothing', () => {
     tree.ok('rpm --initdb');
     const first = files();
     const file = `/tmp/packages/ghostkeep-${version}-1.x86_64.rpm`;
@@ -123,7 +123,7 @@ describe('the packages', { skip: whyNot() ?? false }, () => {
     assert.equal(files(), first);
   });
 
-  it('are made for arm64 as well, and the program starts in an emulator', () => {
+  it('the packages are made for arm64 as well, and the program starts in an emulator', () => {
     const [deb = ''] = build('--arch', 'arm64', '--format', 'deb');
     assert.match(deb, /_arm64\.deb$/);
     const at = path.join(folder, 'arm64');

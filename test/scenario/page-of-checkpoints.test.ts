@@ -69,7 +69,7 @@ const partsOfBars = (browser: Browser) =>
   );
 
 describe('the page of a history', () => {
-  it('says what is packed, where the rest is, and how it stands alone again', {
+  it('the page of a packed checkpoint says what is packed, where the rest is, and how the checkpoint stands alone again', {
     timeout: 300_000,
   }, async t => {
     if (!needs(t, chromium !== undefined, noBrowser)) return;
@@ -90,7 +90,7 @@ describe('the page of a history', () => {
     assertSays(await look(t, browser, first?.images as string, 'parent'), 'stands alone');
   });
 
-  it('says what was given up, to whom, and that it cannot be used any more', {
+  it('the page of a parent says what it gave up, to whom, and that it cannot be used any more', {
     timeout: 300_000,
   }, async t => {
     if (!needs(t, chromium !== undefined, noBrowser)) return;
@@ -115,7 +115,9 @@ describe('the page of a history', () => {
 });
 
 describe('the page of a move', () => {
-  it('says here where the ghosts are, and there that nothing is missing', { timeout: 300_000 }, async t => {
+  it('the page of a moved dump says where the ghosts are, and the page at the receiver that nothing is missing', {
+    timeout: 300_000,
+  }, async t => {
     if (!needs(t, chromium !== undefined, noBrowser)) return;
     if (!needs(t, isRoot, 'tables of receivers lie in /run')) return;
     const folder = temporaryFolder(t);
@@ -137,7 +139,9 @@ describe('the page of a move', () => {
 });
 
 describe('the page of a dump that is not complete', () => {
-  it('lists what could not be dumped, and why', { timeout: 300_000 }, async t => {
+  it('the page of a dump that is not complete lists what could not be dumped, and why', {
+    timeout: 300_000,
+  }, async t => {
     if (!needs(t, chromium !== undefined, noBrowser)) return;
     const folder = temporaryFolder(t);
     // Its processes share anonymous memory, because no file `page` is there; only CRIU can dump that.
@@ -159,7 +163,7 @@ describe('the page of a dump that is not complete', () => {
     );
   });
 
-  it('says which ghosts CRIU has copied itself', { timeout: 300_000 }, async t => {
+  it('the page of a dump says which ghosts CRIU has copied itself', { timeout: 300_000 }, async t => {
     if (!needs(t, chromium !== undefined, noBrowser)) return;
     const folder = temporaryFolder(t);
     ghostFile(t, folder, 'ours', 'x'.repeat(20_000));
@@ -189,7 +193,9 @@ describe('the page of a dump that is not complete', () => {
     assertSays(text, 'stands alone', '/var/lib/app/left-to-criu', 'copied by CRIU', 'whole', 'id 0x5a');
   });
 
-  it('says that it is damaged where an image is gone', { timeout: 300_000 }, async t => {
+  it('the page of a dump says that the dump is damaged where an image is gone', {
+    timeout: 300_000,
+  }, async t => {
     if (!needs(t, chromium !== undefined, noBrowser)) return;
     const folder = temporaryFolder(t);
     ghostFile(t, folder, 'one', 'x');
@@ -206,7 +212,9 @@ describe('the page of a dump that is not complete', () => {
 });
 
 describe('the page on paper and on a phone', () => {
-  it('prints dark on white, without controls, with every ghost', { timeout: 300_000 }, async t => {
+  it('the page on paper is dark on white, without controls, with every ghost', {
+    timeout: 300_000,
+  }, async t => {
     if (!needs(t, chromium !== undefined, noBrowser)) return;
     const page = await pageOfMany(t, 250);
     const browser = await Browser.start(t);
@@ -230,7 +238,9 @@ describe('the page on paper and on a phone', () => {
     await browser.screenshot(`${pictures}/print.png`);
   });
 
-  it('has on a phone the search alone above the list that scrolls', { timeout: 300_000 }, async t => {
+  it('the page on a phone keeps only the search in view above the list that scrolls', {
+    timeout: 300_000,
+  }, async t => {
     if (!needs(t, chromium !== undefined, noBrowser)) return;
     const page = await pageOfMany(t, 250);
     const browser = await Browser.start(t);

@@ -106,7 +106,7 @@ function aDumpToLookAt(t: TestContext): string {
 }
 
 describe('the page of show --html', () => {
-  it('shows the ghosts, what was left out and the times on a desk, a phone and in the dark, and says nothing on the console', {
+  it('the page of show --html has the ghosts, what was left out and the times on a desk, a phone and in the dark, and logs nothing', {
     timeout: 300_000,
   }, async t => {
     if (!needs(t, chromium !== undefined, noBrowser)) return;
@@ -145,7 +145,7 @@ describe('the page of show --html', () => {
     assert.deepEqual(new Set(browser.requests), new Set([`file://${page}`]));
   });
 
-  it('is only text where a name is markup, and asks no server for anything', {
+  it('the page of show --html shows a name with markup as text, and asks no server for anything', {
     timeout: 300_000,
   }, async t => {
     if (!needs(t, chromium !== undefined, noBrowser)) return;
@@ -203,7 +203,9 @@ describe('the page of show --html', () => {
     assert.deepEqual(asked, ['/']);
   });
 
-  it('finds, filters and sorts 10,000 ghosts within a moment', { timeout: 300_000 }, async t => {
+  it('the page of show --html finds, filters and sorts 10,000 ghosts within a moment', {
+    timeout: 300_000,
+  }, async t => {
     if (!needs(t, chromium !== undefined, noBrowser)) return;
     const folder = temporaryFolder(t);
     ghostFile(t, folder, 'one', Buffer.alloc(100_000, 1));
@@ -263,7 +265,7 @@ describe('the page of show --html', () => {
 });
 
 describe('show --html', () => {
-  it('writes over a page, and never over what is no regular file', t => {
+  it('show --html writes over a page that is there, and over nothing that is not a regular file', t => {
     const folder = temporaryFolder(t);
     ghostFile(t, folder, 'one', 'x');
     const images = dumpOf(folder);

@@ -27,7 +27,7 @@ function mounted(t: TestContext, folder: string, ...words: string[]): boolean {
 
 const silent = ({ mount }: FuseServer) => `the server of ${mount} (fuse.server) does not answer`;
 
-it('when the path of a local file leads over a dead server, its names are not looked for', async t => {
+it('when the path of a local file leads over a dead server, other names of the file are not looked for', async t => {
   const server = await fuseServer(t);
   if (!server) return;
   fs.mkdirSync(`${server.source}/inside`);

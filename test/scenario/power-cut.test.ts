@@ -202,7 +202,7 @@ class Disk {
 describe('a power cut', () => {
   let made = 0;
   for (const filesystem of ['xfs', 'ext4'] as const)
-    it(`that comes at any moment of a command on ${filesystem} loses no checkpoint that was finished (GHOSTKEEP_SEED=${seed})`, async t => {
+    it(`a power cut at any moment of a command on ${filesystem} loses no checkpoint that was finished (GHOSTKEEP_SEED=${seed})`, async t => {
       if (!needs(t, isRoot, 'mounting needs root')) return;
       const disk = new Disk(t, filesystem, randomFrom(seed));
       try {

@@ -123,7 +123,7 @@ describe('progress', () => {
     assert.equal(ghostkeep(['verify', images]).status, 0);
   });
 
-  it('stderr that is no terminal stays empty', async t => {
+  it('stderr that is not a terminal stays empty without --verbose and --progress', async t => {
     assert.equal((await slowDump(t, ['sh', '-c', 'DUMP'])).stderr, '');
   });
 
@@ -141,7 +141,7 @@ describe('progress', () => {
     assert.equal(ghostkeep(['verify', images, '-v']).stderr, '');
   });
 
-  it('at the end of a checkpoint around a runtime, what was copied is said in words or as a document', async t => {
+  it('at the end of a checkpoint around a runtime, stderr says in words or in a document what was copied', async t => {
     for (const json of [false, true]) {
       const folder = temporaryFolder(t);
       const images = `${folder}/images`;

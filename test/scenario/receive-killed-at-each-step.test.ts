@@ -71,7 +71,7 @@ function source(t: TestContext): Source {
 }
 
 describe('a receiver that dies before any step of a seal', () => {
-  it('is followed by one that seals what the sender had', async t => {
+  it('when a receiver dies before any step of a seal, the next receiver seals what the sender had', async t => {
     const made = source(t);
     const scratch = temporaryFolder(t, '/dev/shm');
     const manifest = { 'ghostkeep-manifest.json': made.manifest };

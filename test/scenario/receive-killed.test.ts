@@ -91,7 +91,7 @@ function assertHolds(t: TestContext, images: string, ghosts: readonly Moved[]): 
 }
 
 describe('a receiver that is killed', () => {
-  it(`has nothing wrong when it is started again, and seals what the sender had (GHOSTKEEP_SEED=${seed})`, async t => {
+  it(`a receiver that was killed has no wrong byte when it starts again, and seals what the sender had (GHOSTKEEP_SEED=${seed})`, async t => {
     const random = randomFrom(seed);
     const content = (blocks: number, more: number) =>
       Buffer.concat([

@@ -106,7 +106,7 @@ function certificates(folder: string, name: string): { ca: string; cert: string;
 const smallSource = (t: TestContext) => sourceOf(t, [Buffer.alloc(2_000_003, 5), Buffer.from('small')]);
 
 describe('a receiver that listens', () => {
-  it('says in lines of JSON on stderr where it listens, and how each connection ended', async t => {
+  it('a receiver that listens says in lines of JSON on stderr where it listens, and how each connection ended', async t => {
     const folder = temporaryFolder(t);
     const images = `${folder}/images`;
     const at = `${folder}/socket`;
@@ -137,7 +137,7 @@ describe('a receiver that listens', () => {
     assert.equal(said.stdout, '');
   });
 
-  it('takes connections on a unix socket of its own user, until the directory is sealed', async t => {
+  it('a receiver that listens takes connections on a unix socket of its own user, until the directory is sealed', async t => {
     const folder = temporaryFolder(t);
     // A socket that a listener has left behind.
     const left = spawn(process.execPath, [
@@ -157,7 +157,7 @@ describe('a receiver that listens', () => {
     assert.equal(ghostkeep(['verify', `${folder}/images`]).status, 0);
   });
 
-  it('takes the next connection of a sender whose last one broke without a sign', async t => {
+  it('a receiver that listens takes the next connection of a sender whose last one broke without a sign', async t => {
     const folder = temporaryFolder(t);
     const { at } = await listen(t, `${folder}/images`, '--listen', '127.0.0.1:0');
     const connect = () => net.connect({ host: '127.0.0.1', port: portOf(at), allowHalfOpen: true });
@@ -175,7 +175,7 @@ describe('a receiver that listens', () => {
     assert.equal((await talk(connect(), bytes)).at(-1)?.type, 'committed');
   });
 
-  it('tells a sender why it fails, also while that still sends', async t => {
+  it('a receiver that fails tells the sender why, also while the sender still sends', async t => {
     const folder = temporaryFolder(t);
     fs.mkdirSync(`${folder}/images`);
     fs.writeFileSync(`${folder}/images/inventory.img`, '');
@@ -186,7 +186,7 @@ describe('a receiver that listens', () => {
     assert.equal(answer?.message?.['code'], 'BAD_INPUT');
   });
 
-  it('speaks TLS to those whom its authority has given a certificate', async t => {
+  it('a receiver with TLS speaks only to those whom its authority has given a certificate', async t => {
     const folder = temporaryFolder(t);
     const server = certificates(folder, 'server');
     const client = certificates(folder, 'client');
@@ -234,7 +234,7 @@ describe('a receiver that listens', () => {
     assert.equal(ghostkeep(['verify', `${folder}/images`]).status, 0);
   });
 
-  it('refuses a port that others can reach, unless --tls or --insecure is given', t => {
+  it('receive refuses to listen at a port that others can reach, unless --tls or --insecure is given', t => {
     const folder = temporaryFolder(t);
     const run = (...args: string[]) => ghostkeep(['receive', '-D', folder, ...args]);
     for (const address of ['0.0.0.0:0', '[::]:0', '192.0.2.1:7000', 'example.org:7000'])

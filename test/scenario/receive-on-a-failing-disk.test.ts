@@ -8,7 +8,7 @@ import { failingDisk } from './failing-disk.js';
 import { temporaryFolder } from './ghostkeep.js';
 
 describe('a receiver on a disk that fails after write(2) has returned', () => {
-  it('acknowledges nothing that the disk has not taken, and does not know it later', async t => {
+  it('a receiver acknowledges nothing that the disk has not taken, and does not count on it later', async t => {
     const disk = failingDisk(t);
     if (!disk) return;
     const images = `${disk}/images`;

@@ -49,7 +49,7 @@ function assertSealed(t: TestContext, images: string, ghosts: readonly Moved[]):
 }
 
 describe('ghosts that are moved to another host', () => {
-  it('come out of a sealed directory as they were, and verify finds no damage', t => {
+  it('ghosts that were received come out of the sealed directory as they were, and verify finds no damage', t => {
     const images = `${temporaryFolder(t)}/images`;
     const { ghosts, manifest } = smallSource(t);
     const dumped = receive(images, dumpStream(ghosts));
@@ -66,7 +66,7 @@ describe('ghosts that are moved to another host', () => {
     assert.equal(again.answers.at(-1)?.message?.['code'], 'ALREADY_SEALED');
   });
 
-  it('are told in lines of JSON on stderr, of an error, too, while stdout belongs to the sender', t => {
+  it('receive --json prints its summaries and errors as JSON lines on stderr, because stdout belongs to the sender', t => {
     const images = `${temporaryFolder(t)}/images`;
     const { ghosts, manifest } = smallSource(t);
     const lines = ({ stderr }: { stderr: string }) =>
@@ -92,7 +92,7 @@ describe('ghosts that are moved to another host', () => {
     assert.deepEqual(lines(sealed), [{ message_type: 'summary', images, ghosts: 4, sealed: true }]);
   });
 
-  it('wait for the files of CRIU through interruptions, other commands and damaged files', t => {
+  it('ghosts that were received wait for the files of CRIU through interruptions, other commands and damaged files', t => {
     const images = `${temporaryFolder(t)}/images`;
     const { ghosts, manifest } = smallSource(t);
     receive(images, dumpStream(ghosts));
@@ -148,7 +148,7 @@ describe('ghosts that are moved to another host', () => {
     assertSealed(t, images, ghosts);
   });
 
-  it('are named by `ghostkeep seal` when the receiver was killed while it gave names', t => {
+  it('when the receiver was killed while it gave names, `ghostkeep seal` gives the ghosts their names', t => {
     const images = `${temporaryFolder(t)}/images`;
     const { ghosts, manifest } = smallSource(t);
     receive(images, dumpStream(ghosts));
@@ -164,7 +164,7 @@ describe('ghosts that are moved to another host', () => {
     assertSealed(t, images, ghosts);
   });
 
-  it('get no rights from a sender, and no place outside the directory', t => {
+  it('ghosts that are received get no rights from a sender, and no place outside the directory', t => {
     const images = `${temporaryFolder(t)}/images`;
     const { ghosts, manifest } = smallSource(t);
     receive(images, dumpStream(ghosts));
@@ -180,7 +180,7 @@ describe('ghosts that are moved to another host', () => {
     }
   });
 
-  it('are received by one receiver at a time', async t => {
+  it('a directory has one receiver at a time, and a second one is refused', async t => {
     const images = `${temporaryFolder(t)}/images`;
     const first = new Receiver(t, ['-D', images]);
     const stream = new Stream().hello('round');
@@ -195,7 +195,7 @@ describe('ghosts that are moved to another host', () => {
     assert.equal(await first.end(), 0, first.stderr);
   });
 
-  it('are received into two directories at the same time', async t => {
+  it('two receivers work in two directories at the same time', async t => {
     const folder = temporaryFolder(t);
     const both = [3, 5].map(seed => {
       const content = pattern(2_000_000, seed);
@@ -213,7 +213,7 @@ describe('ghosts that are moved to another host', () => {
     }
   });
 
-  it('go on when the sender was stopped for some seconds, and the receiver shows that it lives', async t => {
+  it('when the sender was stopped for some seconds, the move goes on, and the receiver meanwhile shows that it lives', async t => {
     const images = `${temporaryFolder(t)}/images`;
     const receiver = new Receiver(t, ['-D', images]);
     const stream = new Stream().hello('round');
@@ -233,7 +233,7 @@ describe('ghosts that are moved to another host', () => {
     assert.ok(fs.readFileSync(`${images}/ghostkeep/moved-1-2-3.data`).equals(pattern(100_000, 3)));
   });
 
-  it('are listed by --dump, which stores nothing', t => {
+  it('receive --dump lists the ghosts that are sent, and stores nothing', t => {
     const folder = temporaryFolder(t);
     const stream = new Stream().hello('round');
     stream.ghost('1-2-3', pattern(20_000, 3));

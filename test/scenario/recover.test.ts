@@ -32,7 +32,7 @@ function old(t: TestContext, folder: string, name: string | Buffer, content: str
 }
 
 describe('recover', () => {
-  it('brings a file back under its old name, with owner, mode, times and holes, and the process goes on', t => {
+  it('recover brings a file back under its old name, with owner, mode, times and holes, and the process goes on', t => {
     const folder = temporaryFolder(t);
     const fd = old(t, folder, 'access.log', Buffer.alloc(1 << 20, 'line\n'));
     fs.ftruncateSync(fd, 1 << 30);
@@ -57,7 +57,7 @@ describe('recover', () => {
     assert.match(fs.readFileSync(`/proc/${child.pid}/status`, 'utf8'), /^State:\s[SR]/m);
   });
 
-  it('writes over no file: a second one of the same name gets its inode number, a third try fails', t => {
+  it('recover writes over no file: a second one of the same name gets its inode number, a third try fails', t => {
     const folder = temporaryFolder(t);
     const fds = ['one', 'two'].map(content => old(t, folder, 'log', content));
     const child = holder(t, fds);
@@ -76,7 +76,7 @@ describe('recover', () => {
     ]);
   });
 
-  it('makes the names of a hostile container harmless', t => {
+  it('recover makes the names of a hostile container harmless', t => {
     const folder = temporaryFolder(t);
     const names = [
       '-rf',
@@ -113,7 +113,7 @@ describe('recover', () => {
     assert.equal(filesIn(`${folder}/to`).length, names.length + 2);
   });
 
-  it('makes the folders of the old path only where --paths asks for it', t => {
+  it('recover makes the folders of the old path only where --paths asks for it', t => {
     const folder = temporaryFolder(t);
     fs.mkdirSync(`${folder}/var/log`, { recursive: true });
     const child = holder(t, [old(t, `${folder}/var/log`, 'a', '1')]);
@@ -121,7 +121,7 @@ describe('recover', () => {
     assert.deepEqual(filesIn(`${folder}/to`), [`${folder.slice(1)}/var/log/a`]);
   });
 
-  it('says that a file may be torn when it is written to meanwhile, or can be through a mapping', async t => {
+  it('recover says that a file may be torn when it is written to meanwhile, or can be through a mapping', async t => {
     const folder = temporaryFolder(t);
     const fd = ghostFile(t, folder, 'growing', Buffer.alloc(64 << 20, 1));
     const child = holder(t, [fd], 'while :; do echo line; done >&3');
@@ -147,7 +147,7 @@ describe('recover', () => {
     );
   });
 
-  it('withholds set-id bits, unless the user trusts the container', t => {
+  it('recover withholds set-id bits, unless the user trusts the container', t => {
     if (!needs(t, isRoot, 'giving a file away needs root')) return;
     const folder = temporaryFolder(t);
     const fd = old(t, folder, 'tool', 'x');
@@ -160,7 +160,7 @@ describe('recover', () => {
     assert.equal(fs.statSync(`${folder}/trusted/tool`).mode & 0o7777, 0o4755);
   });
 
-  it('begins no copy that the disk has no room for, and brings the others back', t => {
+  it('recover begins no copy that the disk has no room for, and brings the other files back', t => {
     if (!needs(t, isRoot, 'mounting needs root')) return;
     let full = '';
     // It is unmounted before the folder is removed.
@@ -183,7 +183,7 @@ describe('recover', () => {
     assert.deepEqual(filesIn(full), ['small']);
   });
 
-  it('when there is nothing deleted, or nobody is named, it says so', t => {
+  it('when a process holds no deleted file, or none is named, recover says so', t => {
     const child = holder(t, []);
     const { status, stderr } = recover(child, `${temporaryFolder(t)}/to`);
     assert.equal(status, 1);
@@ -191,7 +191,7 @@ describe('recover', () => {
     assert.equal(ghostkeep(['recover']).status, 2);
   });
 
-  it('when there is no such process, it says that', t => {
+  it('when there is no such process, recover says so', t => {
     const { status, stdout, stderr } = ghostkeep([
       'recover',
       '--pid',
@@ -203,7 +203,7 @@ describe('recover', () => {
     assert.match(stderr, /^ghostkeep: cannot look at process 4194303: there is none \[NOT_FOUND\]\n$/);
   });
 
-  it('when others may write to the folder, it says so once, in its own words, and prints no table', t => {
+  it('when others may write to the target folder, recover gives one error with the reason, and prints no table', t => {
     const folder = temporaryFolder(t);
     fs.mkdirSync(`${folder}/to`);
     fs.chmodSync(`${folder}/to`, 0o777);

@@ -61,7 +61,7 @@ const assertAllBack = (t: TestContext, images: string) =>
   assert.deepEqual(restored(t, images).sort(), contents.map(each => each.toString('base64')).sort());
 
 describe('verify --repair', () => {
-  it('makes a lost manifest again, by which the files come back and damage is found', async t => {
+  it('verify --repair makes a lost manifest again, with which the files come back and damage is found', async t => {
     const images = await dumped(t);
     const was = JSON.parse(fs.readFileSync(manifestIn(images), 'utf8')) as Manifest;
     const others = () => filesIn(images).filter(name => name !== 'ghostkeep-manifest.json');
@@ -102,7 +102,7 @@ describe('verify --repair', () => {
     assert.match(ghostkeep(['verify', images]).stdout, /IMAGE_MISMATCH/);
   });
 
-  it('keeps a damaged manifest under another name, and leaves a whole one as it is', async t => {
+  it('verify --repair keeps a damaged manifest under another name, and leaves a whole manifest as it is', async t => {
     const images = await dumped(t);
     const whole = snapshot(images);
     const { stdout } = repair(images);
@@ -121,7 +121,7 @@ describe('verify --repair', () => {
     assertAllBack(t, images);
   });
 
-  it('refuses a dump that was not sealed, whose journal still knows all', async t => {
+  it('verify --repair refuses a dump that was not sealed, whose journal still knows everything', async t => {
     const images = await dumped(t, { seals: false });
     assertRefused(images, 'REPAIR_REFUSED', /was not sealed.*ghostkeep seal/);
     fs.rmSync(`${images}/ghostkeep/journal.json`);
@@ -130,13 +130,13 @@ describe('verify --repair', () => {
     assertRefused(images, 'REPAIR_REFUSED', /files\.img still has file\[/);
   });
 
-  it('refuses where a file has several names, which only the manifest knew', async t => {
+  it('verify --repair refuses where a file has several names, which only the manifest knew', async t => {
     const linked = await dumped(t, { linked: true });
     fs.rmSync(manifestIn(linked));
     assertRefused(linked, 'REPAIR_REFUSED', /ghostkeep-linked-[0-9a-f]+\.img is a file of several names/);
   });
 
-  it('refuses where a parent, a child or all names were only in the manifest', async t => {
+  it('verify --repair refuses where only the manifest knew a parent, a child or all names', async t => {
     const images = await dumped(t);
     fs.rmSync(manifestIn(images));
     fs.writeFileSync(`${images}/ghostkeep-layer-1.map`, '');
@@ -148,7 +148,7 @@ describe('verify --repair', () => {
     assertRefused(images, 'REPAIR_REFUSED', /there is no inventory\.img/);
   });
 
-  it('refuses damaged and missing images, and writes nothing', async t => {
+  it('verify --repair refuses damaged and missing images, and writes nothing', async t => {
     const images = await dumped(t);
     fs.rmSync(manifestIn(images));
     const largest = filesIn(images)

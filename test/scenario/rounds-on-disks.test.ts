@@ -14,7 +14,7 @@ const freeIn = (folder: string) => fs.statfsSync(folder).bavail * fs.statfsSync(
 const said = ({ ghosts }: ReturnType<typeof preDump>) => ghosts.map(({ done, why = '' }) => [done, why]);
 
 describe('a round', () => {
-  it('when a base and its reserve would leave less than 256 MiB, it makes none', t => {
+  it('when a base and its reserve would leave less than 256 MiB, a round makes no base', t => {
     const disk = smallDisk(t, '256m');
     if (!disk) return;
     ghostFile(t, temporaryFolder(t, '/dev/shm'), 'ghost', content);
@@ -45,7 +45,7 @@ describe('a round', () => {
     assert.equal(assertDumped(`${disk}/images`, folder, fd), undefined);
   });
 
-  it('when a ghost has grown beyond what its disk has, nothing of the base stays', t => {
+  it('when a ghost has grown beyond the room on its disk, nothing of the base stays', t => {
     const disk = smallDisk(t, '300m');
     if (!disk) return;
     const fd = ghostFile(t, temporaryFolder(t, '/dev/shm'), 'ghost', randomBytes(5 << 20));
@@ -57,7 +57,7 @@ describe('a round', () => {
     assert.deepEqual(filesIn(disk), []);
   });
 
-  it('when the disk loses what was written, there is no base of it', t => {
+  it('when the disk loses the base that a round has written, the round reports it and keeps no base', t => {
     const disk = failingDisk(t);
     if (!disk) return;
     ghostFile(t, temporaryFolder(t, '/dev/shm'), 'ghost', content);
@@ -67,7 +67,7 @@ describe('a round', () => {
     assert.deepEqual(filesIn(disk), []);
   });
 
-  it('when the base is no longer in memory, the dump has every byte', async t => {
+  it('when the base is no longer in the page cache, the dump has every byte', async t => {
     const folder = temporaryFolder(t, '/dev/shm');
     const images = temporaryFolder(t);
     const fd = ghostFile(t, folder, 'ghost', content);
@@ -80,7 +80,7 @@ describe('a round', () => {
     assert.notEqual(assertDumped(images, folder, fd), undefined);
   });
 
-  it('when the freeze will share blocks, only dirty pages are written to the disk', async t => {
+  it('when the dump will share blocks, a round only writes dirty pages to the disk, and makes no base', async t => {
     const disk = loopDisk(t, 640 << 20, 'mkfs.xfs', '-q', '-f');
     if (!disk) return;
     const fd = fs.openSync(`${disk}/ghost`, 'wx+');
@@ -96,7 +96,7 @@ describe('a round', () => {
   });
 
   for (const name of ['inventory.img', 'ghostkeep-manifest.json'])
-    it(`when its directory has ${name}, it is a checkpoint's, and gets no base`, t => {
+    it(`when the directory of a round has ${name}, it is a checkpoint's, and the round puts no base there`, t => {
       const folder = temporaryFolder(t);
       fs.writeFileSync(`${folder}/${name}`, '{}');
       ghostFile(t, temporaryFolder(t, '/dev/shm'), 'ghost', content);

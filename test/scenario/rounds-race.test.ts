@@ -166,7 +166,7 @@ describe('rounds while writers of every kind are at work', () => {
     });
   }
 
-  it('when more races follow until one was over a base, its dump equals a read, too', async t => {
+  it('when more rounds race with writers until one dump was over a base, that dump equals a read, too', async t => {
     for (let more = 0; overBases === 0; more += 1) {
       assert.ok(more < 50, 'no round had left a base before the freeze');
       await race(t, '/dev/shm', seed + 2 * races + 2 + more);

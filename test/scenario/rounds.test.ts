@@ -8,7 +8,7 @@ import { ghostkeep, isRoot, needs } from './ghostkeep.js';
 import { assertDumped, basesIn, content, gateDump, me, preDump, setUp, watchersOf } from './rounds.js';
 
 describe('a round', () => {
-  it('when the gate dumps its processes afterwards, it takes the base from where it lies', async t => {
+  it('when a round has left a base in another directory, the gate takes the base from there', async t => {
     if (!needs(t, isRoot, 'the gate finds records of bases in /run')) return;
     const { folder, images, bases, fd } = setUp(t);
     assert.deepEqual(
@@ -24,7 +24,7 @@ describe('a round', () => {
     assert.ok(!fs.existsSync(`${images}/ghostkeep`));
   });
 
-  it('when a round was made in the directory of the checkpoint itself, the gate finds it there', async t => {
+  it('when a round has left a base in the directory of the checkpoint itself, the gate takes the base there', async t => {
     const { folder, images, fd } = setUp(t);
     preDump(images);
     fs.writeSync(fd, 'changed', 4_000_000);
@@ -33,7 +33,7 @@ describe('a round', () => {
     assert.ok(!fs.existsSync(`${images}/ghostkeep`));
   });
 
-  it('when another one follows, it writes only what differs, over the same base', t => {
+  it('when a second round follows, it writes only what differs, over the same base', t => {
     const { bases, fd } = setUp(t);
     preDump(bases);
     const [before] = basesIn(bases).map(name => fs.statSync(`${bases}/ghostkeep/${name}`).ino);
@@ -46,7 +46,7 @@ describe('a round', () => {
     );
   });
 
-  it('when show looks at a directory that has only bases, it says so and names the command that lists them', t => {
+  it('when a directory has only bases, show says so and names the command that lists them', t => {
     const { bases } = setUp(t);
     preDump(bases);
     const { status, stderr } = ghostkeep(['show', bases]);
@@ -56,7 +56,7 @@ describe('a round', () => {
     assert.match(ghostkeep(['show', bases]).stderr, /was interrupted before every ghost was copied/);
   });
 
-  it('when the dump fails after it has taken the base, it gives it back, and the next one has it', async t => {
+  it('when a dump fails after it has taken a base, it gives the base back, and the next dump has the base', async t => {
     if (!needs(t, isRoot, 'the gate finds records of bases in /run')) return;
     const { folder, images, bases, fd } = setUp(t);
     for (const place of [bases, images]) {
@@ -86,7 +86,7 @@ describe('a round', () => {
     assert.ok((assertDumped(images, folder, fd) ?? 0) > content.length - (2 << 20));
   });
 
-  it('when its ghost was written to since, the warm pass writes over the base', async t => {
+  it('when a ghost was written to since its base was made, the warm pass writes over the base', async t => {
     const { folder, images, bases, fd } = setUp(t);
     if (!needs(t, isRoot, 'the gate finds records of bases in /run')) return;
     preDump(bases);
@@ -95,7 +95,7 @@ describe('a round', () => {
     assert.ok((assertDumped(images, folder, fd) ?? 0) >= content.length);
   });
 
-  it('when CRIU fails after the warm pass, the base goes back', async t => {
+  it('when CRIU fails after the warm pass has taken a base, the base goes back', async t => {
     const { images, bases } = setUp(t);
     if (!needs(t, isRoot, 'the gate finds records of bases in /run')) return;
     preDump(bases);
@@ -109,7 +109,7 @@ describe('a round', () => {
     assert.ok(!fs.existsSync(`${images}/ghostkeep`));
   });
 
-  it('when a dump without CRIU is given the base, it takes it', t => {
+  it('when --base names the directory of a base, a dump without CRIU takes the base', t => {
     const { folder, images, bases, fd } = setUp(t);
     preDump(bases);
     fs.ftruncateSync(fd, 5_000_001);

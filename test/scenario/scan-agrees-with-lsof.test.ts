@@ -47,7 +47,7 @@ function memfd(t: TestContext): number {
 }
 
 describe('scan', () => {
-  it('when processes hold some hundred ghosts, it names the same regular files as lsof +L1', async t => {
+  it('when processes hold some hundred ghosts, scan names the same regular files as lsof +L1', async t => {
     if (!needs(t, isRoot, 'map_files of other processes needs root')) return;
     if (!needs(t, spawnSync('lsof', ['-v']).status === 0, 'lsof is not installed')) return;
     const folder = temporaryFolder(t);

@@ -11,7 +11,7 @@ const examples = fileURLToPath(new URL('../../examples', import.meta.url));
 const scan = (...args: string[]) => ghostkeep(['scan', '--pid', String(process.pid), ...args]);
 
 describe('scan --metrics', () => {
-  it('writes a file that node_exporter can read, whole, for everybody', t => {
+  it('scan --metrics writes a whole file that node_exporter can read and everybody may read', t => {
     const folder = temporaryFolder(t);
     ghostFile(t, folder, 'ghost', Buffer.alloc(1 << 20, 1));
     const file = `${folder}/ghostkeep.prom`;
@@ -37,7 +37,7 @@ describe('scan --metrics', () => {
     assert.deepEqual(fs.readdirSync(folder).sort(), ['ghostkeep.prom', 'old']);
   });
 
-  it('when node_exporter would not read the name, it says so; when the folder is missing, too', t => {
+  it('when node_exporter would not read a file of that name, or the folder is missing, scan --metrics says so', t => {
     const { status, stderr } = scan('--metrics', `${temporaryFolder(t)}/ghostkeep.txt`);
     assert.equal(status, 2);
     assert.match(stderr, /names that end in \.prom/);
@@ -48,7 +48,7 @@ describe('scan --metrics', () => {
 });
 
 describe('the systemd units', () => {
-  it('pass systemd-analyze verify, and the service runs a command that works', t => {
+  it('the systemd units pass systemd-analyze verify, and the service runs a command that works', t => {
     if (spawnSync('systemd-analyze', ['--version']).status !== 0)
       return t.skip('not run: systemd-analyze is not installed');
     const folder = temporaryFolder(t);

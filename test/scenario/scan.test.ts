@@ -34,7 +34,7 @@ describe('scan', () => {
     assert.deepEqual(order(shown('--sort', 'path')), ['large', 'small', 'sparse']);
   });
 
-  it('when --min-size and --kept-by leave some out, it says how many and how large they are', t => {
+  it('when --min-size and --kept-by leave ghosts out, scan says how many and how large they are', t => {
     threeGhosts(t);
     const large = shown('--min-size', '60K');
     assert.deepEqual(order(large), ['large', 'sparse']);
@@ -45,7 +45,7 @@ describe('scan', () => {
     assert.deepEqual([json.ghosts.length, json.filtered], [2, { ghosts: 1, allocated: 4096 }]);
   });
 
-  it('when --top is given, it lists only the first, and the totals are those of all', t => {
+  it('when --top is given, scan lists only the first ghosts, and the totals are those of all', t => {
     threeGhosts(t);
     const top = shown('--top', '1');
     assert.deepEqual(order(top), ['large']);
@@ -62,7 +62,7 @@ describe('scan', () => {
     for (const wrong of ['0', '-1', 'x']) assert.equal(ghostkeep([...own, '--top', wrong]).status, 2, wrong);
   });
 
-  it('when the gate is nowhere, it says so, and where CRIU_LIBS_DIR has it, it does not', t => {
+  it('when the gate is nowhere, scan says so, and where CRIU_LIBS_DIR has the gate, scan does not', t => {
     const folder = temporaryFolder(t);
     ghostFile(t, folder, 'small', 'x');
     const scan = (libraries: string) =>
@@ -76,7 +76,7 @@ describe('scan', () => {
     assert.doesNotMatch(scan(folder), says);
   });
 
-  it('when somebody wants to empty a file, the row has the path below /proc that does it', t => {
+  it('the row of a ghost has the path below /proc by which somebody can empty the file', t => {
     const fd = ghostFile(t, temporaryFolder(t), 'log', Buffer.alloc(1 << 20, 1));
     const [, holder = ''] = / (\d+\/fd\/\d+) /.exec(rows(shown()).join('\n')) ?? [];
     assert.equal(holder, `${process.pid}/fd/${fd}`);
@@ -99,7 +99,7 @@ describe('scan', () => {
     assert.equal(ghosts[0]?.holders.length, 300);
   });
 
-  it('when stdout is a terminal, no line is wider than it, and the end of a path stays', t => {
+  it('when stdout is a terminal, no line of scan is wider than it, and the end of a path stays', t => {
     if (!needs(t, spawnSync('script', ['--version']).status === 0, 'script(1) is not installed')) return;
     const deep = `${temporaryFolder(t)}/${'deep/'.repeat(20)}`;
     fs.mkdirSync(deep, { recursive: true });
@@ -119,7 +119,7 @@ describe('scan', () => {
     assert.match(shown(), / \/\S*\/(deep\/){20}the-end\n/);
   });
 
-  it('when scan watches, it shows what has come meanwhile, and ends when nobody reads any more', async t => {
+  it('when scan watches, it shows ghosts that have come meanwhile, and ends when nobody reads any more', async t => {
     const folder = temporaryFolder(t);
     const child = spawn(command[0], [...command.slice(1), ...own, '--watch'], {
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -164,7 +164,7 @@ async function inCgroup(t: TestContext, name: string): Promise<number> {
 }
 
 describe('scan by container', { skip: isRoot ? false : 'cgroups and mounts need root' }, () => {
-  it('when podman has noted the name, the name chooses the container and has a total of its own', async t => {
+  it('when podman has noted a name, scan chooses the container by that name, and gives it a total of its own', async t => {
     const id = `${String(process.pid).padStart(8, '0')}${'0123456789abcdef'.repeat(3)}01234567`;
     const pid = await inCgroup(t, `libpod-${id}.scope`);
     const folder = temporaryFolder(t);
@@ -208,7 +208,7 @@ describe('scan by container', { skip: isRoot ? false : 'cgroups and mounts need 
 describe('scan by somebody without rights', { skip: isRoot ? false : 'setpriv needs root' }, () => {
   const nobody = ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups'];
 
-  it('says how many processes it could not look at, and that root can', t => {
+  it('scan by a user without rights says how many processes it could not look at, and that root can', t => {
     const at = publicProgram(t);
     const { stdout } = spawnSync(nobody[0] as string, [...nobody.slice(1), process.execPath, at, 'scan'], {
       encoding: 'utf8',
@@ -220,7 +220,7 @@ describe('scan by somebody without rights', { skip: isRoot ? false : 'setpriv ne
     );
   });
 
-  it('says that /proc hides processes, where it is mounted with hidepid', t => {
+  it('scan by a user without rights says that /proc hides processes, where it is mounted with hidepid', t => {
     const at = publicProgram(t);
     // The shell stays process 1, which belongs to root.
     const script = 'mount -o remount,hidepid=2 /proc && "$@"; exit $?';

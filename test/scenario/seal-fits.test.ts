@@ -57,7 +57,7 @@ function withOtherChunks({ header, content }: Moved): string {
 }
 
 describe('a seal', () => {
-  it('is refused if a ghost that was committed is neither in it nor gone', async t => {
+  it('a seal is refused if a ghost that was committed is neither among the images nor named as gone', async t => {
     const { source, refused, sealed } = await committed(t);
     const { ghosts, manifest } = source;
     for (const missing of ghosts) {
@@ -70,7 +70,7 @@ describe('a seal', () => {
     await sealed(imagesStream(ghosts, { [name]: manifest }));
   });
 
-  it('leaves out a ghost that is said to be gone', async t => {
+  it('a seal leaves out a ghost that the sender names as gone', async t => {
     const { source, refused, sealed } = await committed(t);
     const [gone, ...others] = source.ghosts as [Moved, ...Moved[]];
     const without = { [name]: manifestWith(source, all => all.filter(({ image }) => image !== gone.image)) };
@@ -83,7 +83,7 @@ describe('a seal', () => {
     await sealed(imagesStream(others, without, [gone.key]), others);
   });
 
-  it('is refused if the manifest names an image that has not come', async t => {
+  it('a seal is refused if the manifest names an image that has not come', async t => {
     const { source, refused, sealed } = await committed(t);
     for (const adopted of [{}, { adopted: true }]) {
       const more = manifestWith(source, all => [
@@ -98,7 +98,7 @@ describe('a seal', () => {
     await sealed(imagesStream(source.ghosts, { [name]: source.manifest }));
   });
 
-  it('is refused before an image is made if a head is not as the manifest says', async t => {
+  it('a seal is refused before an image is made if the head of an image is not as the manifest says', async t => {
     const { source, refused, sealed } = await committed(t);
     for (const wrong of source.ghosts) {
       const ghosts = source.ghosts.map(ghost =>
@@ -123,7 +123,7 @@ describe('a seal', () => {
     await sealed(imagesStream(source.ghosts, { [name]: source.manifest }));
   });
 
-  it('is refused if two ghosts have changed places', async t => {
+  it('a seal is refused if two ghosts have changed places', async t => {
     const { source, refused, sealed } = await committed(t);
     const [one, two, ...rest] = source.ghosts as [Moved, Moved, ...Moved[]];
     const swapped = [{ ...one, key: two.key }, { ...two, key: one.key }, ...rest];

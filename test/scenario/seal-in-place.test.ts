@@ -58,7 +58,7 @@ function longer(header: string): string {
 
 /** Seen on btrfs: the folder with the new name was fsynced, and the one with the earlier name was not. */
 describe('a receiver that finds a file under its earlier and its new name after a power cut', () => {
-  it('takes an image as one that was renamed', async t => {
+  it('when a receiver finds an image under its earlier and its new name, it takes the image as renamed', async t => {
     const { source, scratch, images, files, send } = setUp(t);
     assert.equal((await send(dumpStream(source.ghosts))).error, undefined);
     const cut = await send(files, host =>
@@ -76,7 +76,7 @@ describe('a receiver that finds a file under its earlier and its new name after 
     await assertSealed(images, source, scratch);
   });
 
-  it('takes a file that was placed as one that was renamed', async t => {
+  it('when a receiver finds a file of CRIU under its earlier and its new name, it takes the file as renamed', async t => {
     const { source, scratch, images, files, send } = setUp(t);
     assert.equal((await send(dumpStream(source.ghosts))).error, undefined);
     const cut = await send(files, host =>
@@ -96,7 +96,7 @@ describe('a receiver that finds a file under its earlier and its new name after 
 });
 
 describe('a receiver that seals', () => {
-  it('does not read the table of a ghost that is mostly holes', t => {
+  it('a receiver that seals does not read the table of a ghost that is mostly holes', t => {
     if (!needs(t, isRoot, 'tables of receivers lie in /run')) return;
     const folder = temporaryFolder(t, '/dev/shm');
     const fd = ghostFile(t, folder, 'ghost', Buffer.from('begin'));
@@ -109,7 +109,7 @@ describe('a receiver that seals', () => {
     assert.equal(ghostkeep(['verify', `${folder}/there`]).status, 0);
   });
 
-  it('keeps the content if the head of its image is too long to be read', async t => {
+  it('when the head of an image is too long to be read, a receiver that seals keeps the content', async t => {
     const { source, scratch, images, files, send } = setUp(t);
     assert.equal((await send(dumpStream(source.ghosts))).error, undefined);
     const ghosts = source.ghosts.map(ghost => ({ ...ghost, header: longer(ghost.header) }));
@@ -119,7 +119,7 @@ describe('a receiver that seals', () => {
     await assertSealed(images, source, scratch);
   });
 
-  it('waits for the disk with a descriptor from before it wrote anything', async t => {
+  it('a receiver that seals waits for the disk with a descriptor that it opened before it wrote anything', async t => {
     const many = Array.from({ length: 9 }, (_, n) => n + 1);
     const contents = [2 << 20, 5000].flatMap(size => many.map(n => Buffer.alloc(size + n, n)));
     const { source, scratch, images, files, send } = setUp(t, contents);
@@ -159,7 +159,7 @@ describe('a receiver that seals', () => {
     await assertSealed(images, source, scratch);
   });
 
-  it('fails if the sender hangs up after a file, although the ghosts were committed', async t => {
+  it('when the sender hangs up after a file, the receiver fails, although the ghosts were committed', async t => {
     const { source, send } = setUp(t);
     const stream = dumpStream(source.ghosts);
     addFile(stream, 'core-1.img', Buffer.from('core'));
@@ -170,7 +170,7 @@ describe('a receiver that seals', () => {
     }, ghostkeepError('MOVE_INTERRUPTED'));
   });
 
-  it('can read what it has noted, however much that is', t => {
+  it('a receiver that seals can read its own notes, however much it has noted', t => {
     const images = temporaryFolder(t);
     fs.mkdirSync(`${images}/ghostkeep`);
     const { files } = flows().host;

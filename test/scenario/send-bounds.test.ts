@@ -33,7 +33,7 @@ function noteMemory(most: Map<number, number>, pids: readonly number[]): void {
 }
 
 describe('a sender', () => {
-  it('keeps 300 MiB moving in less than 120 MiB on either side, and says how far it is', async t => {
+  it('a move of 300 MiB takes less than 120 MiB of memory on either side, and the sender says how far it is', async t => {
     if (!needs(t, isRoot, 'tables of receivers lie in /run')) return;
     const folder = temporaryFolder(t, '/dev/shm');
     const size = 300 << 20;
@@ -64,7 +64,7 @@ describe('a sender', () => {
     );
   });
 
-  it('refuses an address that others can reach, unless --tls or --insecure is given', t => {
+  it('a sender refuses an address that others can reach, unless --tls or --insecure is given', t => {
     if (!needs(t, isRoot, 'tables of receivers lie in /run')) return;
     const folder = temporaryFolder(t, '/dev/shm');
     ghostFile(t, folder, 'ghost', 'x'.repeat(2 << 20));

@@ -38,7 +38,7 @@ function assertThere(there: string, folder: string, fd: number): void {
 }
 
 describe('a dump with --via', () => {
-  it('has everything on the other side, and ghosts are restored from there', t => {
+  it('a dump with --via has everything at the receiver, and ghosts are restored from there', t => {
     if (!needs(t, isRoot, 'tables of receivers lie in /run')) return;
     const { folder, here, there, receive, fd } = setUp(t);
     const round = ghostkeep(['pre-dump', '--pid', me, '--via', receive, '--json']);
@@ -50,7 +50,7 @@ describe('a dump with --via', () => {
     assert.deepEqual(filesIn(here), ['ghostkeep-manifest.json']);
   });
 
-  it('says here where the ghosts are, and refuses what needs them', t => {
+  it('show says of a dump with --via where the ghosts are, and commands that need their content are refused', t => {
     if (!needs(t, isRoot, 'tables of receivers lie in /run')) return;
     const { folder, here, receive } = setUp(t);
     assert.equal(ghostkeep(['dump', '--pid', me, '-D', here, '--via', receive]).status, 0);
@@ -69,7 +69,7 @@ describe('a dump with --via', () => {
     }
   });
 
-  it('fails, and leaves nothing here, if nobody receives', t => {
+  it('a dump with --via fails, and leaves nothing on this host, if nobody receives', t => {
     if (!needs(t, isRoot, 'tables of receivers lie in /run')) return;
     const { here } = setUp(t);
     for (const [via, reason] of [
@@ -84,7 +84,7 @@ describe('a dump with --via', () => {
     }
   });
 
-  it('writes no content of a ghost into any file of this host', t => {
+  it('a dump with --via writes no content of a ghost into any file of this host', t => {
     const strace = '/usr/bin/strace';
     if (!needs(t, isRoot && fs.existsSync(strace), 'strace is not installed')) return;
     const { folder, here, receive } = setUp(t);
@@ -114,7 +114,7 @@ describe('a dump with --via', () => {
 });
 
 describe('a move with --to', () => {
-  it('goes over a unix socket, and over TCP with TLS, and is refused without a certificate', async t => {
+  it('a dump with --to goes over a unix socket, and over TCP with TLS, and is refused without a certificate', async t => {
     if (!needs(t, isRoot, 'tables of receivers lie in /run')) return;
     const { folder, fd } = setUp(t);
     makeCertificates(folder);

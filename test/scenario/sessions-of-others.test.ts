@@ -84,7 +84,7 @@ describe('the folder of session records in /tmp', {
       assert.ok(fs.existsSync(`${base}/sessions/web.json`));
     });
 
-  it('when the folder of session records in /tmp was made by another user, the launcher hands nothing over to ghostkeep', t => {
+  it('when another user has made the folder of session records in /tmp, the launcher does not start ghostkeep', t => {
     if (!ready(t)) return;
     const program = publicProgram(t).replace(/dist\/.*/, 'build/ghostkeep-hook');
     const call = () =>

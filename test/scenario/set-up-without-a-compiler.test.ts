@@ -48,7 +48,7 @@ describe('building when the C compiler has no headers', () => {
     ['setup', ['sh', 'scripts/setup']],
     ['build', [process.execPath, 'scripts/build.mjs']],
   ] as const) {
-    it(`${who} names the packages to install in one line, and ends with 1`, t => {
+    it(`when the C compiler has no headers, ${who} names the packages to install in one line, and ends with 1`, t => {
       const { status, stderr } = run(t, [...command], { cc: withoutHeaders });
       assert.equal(status, 1, stderr);
       const last = stderr
@@ -64,7 +64,7 @@ describe('building when the C compiler has no headers', () => {
     });
   }
 
-  it('a build that fails later names the program that failed, without a stack trace', t => {
+  it('when a later step of a build fails, the build names the program that failed, without a stack trace', t => {
     const { status, stderr } = run(t, [process.execPath, 'scripts/build.mjs'], {
       make: '#!/bin/sh\necho "make: it breaks" >&2\nexit 2\n',
     });
@@ -73,7 +73,7 @@ describe('building when the C compiler has no headers', () => {
   });
 });
 
-it('when make or the compiler is missing, the line names it', () => {
+it('when make or the compiler is missing, the line with the packages to install names it', () => {
   const said = (env: NodeJS.ProcessEnv) =>
     spawnSync('/bin/sh', [path.join(top, 'native/can-compile')], { env, encoding: 'utf8' });
   const noMake = said({ PATH: '/no/such' });

@@ -46,7 +46,7 @@ function history(t: TestContext, disk: string): [directories: string[], contents
 
 describe('share', () => {
   for (const filesystem of ['xfs', 'btrfs'] as const satisfies LoopFilesystem[])
-    it(`when three checkpoints on ${filesystem} are nearly equal, what is equal is kept once`, t => {
+    it(`when three checkpoints on ${filesystem} are nearly equal, share keeps equal blocks once`, t => {
       if (!needs(t, isRoot, 'mounting needs root')) return;
       const disk = onLoopDevice(t, filesystem);
       const [directories, contents] = history(t, disk);
@@ -79,7 +79,7 @@ describe('share', () => {
     assert.equal(Number(again?.sharedBefore), Number(once?.sharedBytes));
   });
 
-  it('when the file system shares no blocks, the command says so and changes nothing', t => {
+  it('when the file system shares no blocks, share says so and changes nothing', t => {
     if (!needs(t, isRoot, 'mounting needs root')) return;
     const [[first = '', second = ''], contents] = history(t, onLoopDevice(t, 'ext4'));
     const { status, stderr } = share(first, second);
@@ -88,14 +88,14 @@ describe('share', () => {
     assertHolds(t, second, contents[1] as Buffer);
   });
 
-  it('when the directories lie on two file systems, the command says so', t => {
+  it('when the directories lie on two file systems, share says so', t => {
     if (!needs(t, isRoot, 'mounting needs root')) return;
     const [[first = '']] = history(t, onLoopDevice(t, 'xfs'));
     const [[second = '']] = history(t, onLoopDevice(t, 'xfs'));
     assert.match(share(first, second).stderr, /NO_SHARING/);
   });
 
-  it('a packed directory is refused before anything is shared, with the command to run', t => {
+  it('when a directory is packed, share refuses it before anything is shared, and names the command to run', t => {
     const [[first = '', second = '']] = history(t, temporaryFolder(t));
     assert.equal(ghostkeep(['pack', '-D', second, '--parent', first]).status, 0);
     assert.match(
@@ -104,7 +104,7 @@ describe('share', () => {
     );
   });
 
-  it('when a directory is named twice or alone, it is an error of usage', t => {
+  it('when share gets one directory, or one twice, it fails with a reason', t => {
     const folder = temporaryFolder(t);
     assert.equal(share(folder).status, 2);
     ghostFile(t, folder, 'ghost', 'content');

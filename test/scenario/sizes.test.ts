@@ -110,7 +110,7 @@ describe('a document within its size bound that has as many values as possible',
   const many = (count: number, value: (index: number) => string) =>
     Array.from({ length: count }, (_, index) => value(index)).join(',');
 
-  it('when the document has more values than are read, they are counted before they become objects', t => {
+  it('when a document has more values than ghostkeep reads, they are counted before they become objects', t => {
     const { images } = aDump(t);
     rewrite(images, manifest => ({ ...manifest, ghosts: [] }));
     const text = fs.readFileSync(`${images}/${manifestName}`, 'utf8');
@@ -119,7 +119,7 @@ describe('a document within its size bound that has as many values as possible',
     assert.match(measured(t, ['show', '-D', images]).stderr, /has \d+ values, and at most.*MANIFEST_INVALID/);
   });
 
-  it('when a million entries are wrong, the message names the first ones', t => {
+  it('when a million entries of a document are wrong, the message names the first ones', t => {
     const { images } = aDump(t);
     rewrite(images, manifest => ({ ...manifest, ghosts: [] }));
     const text = fs.readFileSync(`${images}/${manifestName}`, 'utf8');
@@ -128,7 +128,7 @@ describe('a document within its size bound that has as many values as possible',
     assert.match(measured(t, ['show', '-D', images]).stderr, /ghosts\.0\.class is missing.*MANIFEST_INVALID/);
   });
 
-  it('when an object has more different keys than are read, they are counted before they become objects', t => {
+  it('when an object has more different keys than ghostkeep reads, they are counted before they become objects', t => {
     const { images } = aDump(t);
     const xattrs = many(2_000_000, index => `"${index.toString(36)}":""`);
     const text = fs.readFileSync(`${images}/${manifestName}`, 'utf8');
@@ -153,7 +153,7 @@ describe('a document within its size bound that has as many values as possible',
     assert.match(measured(t, ['show', '-D', images]).stderr, /MANIFEST_INVALID/);
   });
 
-  it('when a path consists of characters that must be escaped, show prints its beginning', t => {
+  it('when a path consists of characters that must be escaped, show prints the beginning of the path', t => {
     const { images } = aDump(t);
     const path = `/${'\u202e'.repeat(13_000_000)}`;
     rewrite(images, manifest => ({
@@ -165,7 +165,7 @@ describe('a document within its size bound that has as many values as possible',
     assert.match(stdout, /(\\xe2\\x80\\xae){60000}…\n/);
   });
 
-  it('when CRIU’s files consist of entries of no bytes, that counts as damage', t => {
+  it('when CRIU’s files consist of entries of no bytes, verify reports damage', t => {
     const { images } = aDump(t);
     rewrite(images, manifest => ({ ...manifest, criu: true }));
     for (const [name, kind] of [
@@ -199,7 +199,7 @@ function chunksImage(image: string, count: number, length: number): Buffer {
 }
 
 describe('a ghost image of many chunks', () => {
-  it('when an image has very many empty chunks, it is damaged', t => {
+  it('when a ghost image has very many empty chunks, it counts as damaged', t => {
     const { images } = aDump(t);
     const image = `${images}/ghost-file-1.img`;
     fs.writeFileSync(image, chunksImage(image, 4_000_000, 0));
@@ -208,7 +208,7 @@ describe('a ghost image of many chunks', () => {
     assert.equal(measured(t, ['verify', '-D', images]).status, 1);
   });
 
-  it('when an image has very many chunks of a byte, show lists them while it reads them, and the list is JSON', t => {
+  it('when a ghost image has very many chunks of a byte, show lists them while it reads them, and the list is JSON', t => {
     const { images } = aDump(t);
     const image = `${images}/ghost-file-1.img`;
     const chunks = chunksImage(image, 20_000, 1);
@@ -269,13 +269,13 @@ describe('files.img and remap-fpath.img of many small entries', () => {
     return measured(t, ['seal', '-D', images]);
   };
 
-  it('when CRIU itself has dumped as many ghosts as are read, the seal lists none of them and succeeds', t => {
+  it('when CRIU itself has dumped as many ghosts as ghostkeep reads, the seal lists none of them and succeeds', t => {
     const { status, stderr } = sealOf(t, 200_000, 200_000);
     assert.equal(status, 0, stderr);
     assert.match(stderr, /no room for 199999 ghosts that CRIU dumped itself/);
   });
 
-  it('when CRIU itself has dumped more ghosts than are read, they are only counted', t => {
+  it('when CRIU itself has dumped more ghosts than ghostkeep reads, the seal only counts them, and refuses the image', t => {
     const { stderr } = sealOf(t, 1, 600_000);
     assert.match(stderr, /remap-fpath.img: it has more than 200000 entries \[CRIU_IMAGE_INVALID\]/);
   });

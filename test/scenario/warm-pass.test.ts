@@ -221,7 +221,7 @@ describe('the warm pass of many small ghosts', () => {
     assert.deepEqual(leftOver, []);
   });
 
-  it('when the working folder is a link, nothing behind the link changes', async t => {
+  it('when the working folder is a link, the warm pass changes nothing behind the link', async t => {
     const folder = temporaryFolder(t, '/dev/shm');
     const [images, elsewhere] = [`${folder}/images`, `${folder}/elsewhere`];
     for (const each of [images, elsewhere, `${elsewhere}/rehearsal`]) fs.mkdirSync(each);

@@ -109,7 +109,7 @@ describe('the bundle of packages in dist', () => {
       outputs: { 'dist/a.mjs': { inputs: Object.fromEntries(names.map(name => [name, {}])) } },
     });
 
-    it('two versions of one package are listed as two', t => {
+    it('when two versions of one package are bundled, both are listed', t => {
       const folder = temporaryFolder(t);
       const outer = { name: '@a/x', version: '1.0.0', license: 'MIT' };
       tree(folder, {
@@ -126,7 +126,7 @@ describe('the bundle of packages in dist', () => {
       );
     });
 
-    it('a package whose licence is not known fails the build', t => {
+    it('when the licence of a bundled package is not known, the build fails', t => {
       const folder = temporaryFolder(t);
       tree(folder, {
         'package.json': { name: 'it', version: '1.0.0', license: 'MIT' },

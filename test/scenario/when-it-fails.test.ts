@@ -22,7 +22,7 @@ const withoutNumbers = (text: string) =>
     .replace(/not JSON \(.*\)/g, 'not JSON');
 
 describe('docs/when-it-fails.md', () => {
-  it('shows what the commands print', { timeout: 240_000 }, t => {
+  it('docs/when-it-fails.md shows what the commands print', { timeout: 240_000 }, t => {
     if (!needs(t, isRoot, 'messages of root are shown')) return;
     const folder = temporaryFolder(t);
     fs.mkdirSync(`${folder}/bin`);

@@ -71,7 +71,7 @@ describe('node.sh of the DaemonSet', () => {
     }
   }
 
-  it('runs install.sh from whole files after a pod was killed while it copied them', async () => {
+  it('node.sh runs install.sh from whole files after a pod was killed while it copied them', async () => {
     write('node/var/lib/ghostkeep/daemonset.new/install.sh', 'echo half >>"$NODE_LOG"');
     const { pod, ended } = start();
     await becomesReady();
@@ -81,7 +81,7 @@ describe('node.sh of the DaemonSet', () => {
     assert.deepEqual(readdirSync(at('node/var/lib')), [], 'nothing stays on the node');
   });
 
-  it('does not run install.sh when the disk has no room for its files, and leaves none of them', async () => {
+  it('node.sh does not run install.sh when the disk has no room for its files, and leaves none of them', async () => {
     write('bin/cp', '#!/bin/sh\nfor to; do :; done\nmkdir "$to"\n/bin/cp "$2/install.sh" "$to"\nexit 1\n');
     write('files/install.sh', 'echo half >>"$NODE_LOG"');
     const { ended } = start();

@@ -10,18 +10,18 @@ const read = (name: string) => readFileSync(new URL(name, top), 'utf8');
 const manifest = () => parse(read('packaging/kubernetes/daemonset.yaml'));
 
 describe('the DaemonSet', () => {
-  it('fits the schema of the Kubernetes API', () => {
+  it('the DaemonSet fits the schema of the Kubernetes API', () => {
     new DaemonSet(manifest()).validate();
   });
 
-  it('would not fit that schema with a value of another type, or without its selector', () => {
+  it('the DaemonSet would not fit the schema of the Kubernetes API with a value of another type, or without its selector', () => {
     const [wrong, without] = [manifest(), manifest()];
     wrong.spec.template.spec.containers[0].image = 5;
     delete without.spec.selector;
     for (const each of [wrong, without]) assert.throws(() => new DaemonSet(each).validate());
   });
 
-  it('has no rights at the API server and none on the node but those that install.sh needs', () => {
+  it('the DaemonSet has no rights at the API server and none on the node but those that install.sh needs', () => {
     const pod = manifest().spec.template.spec;
     assert.equal(pod.automountServiceAccountToken, false);
     assert.equal(pod.serviceAccountName, undefined);
@@ -31,7 +31,7 @@ describe('the DaemonSet', () => {
     assert.deepEqual(securityContext.capabilities.drop, ['ALL']);
   });
 
-  it('names the image of this version', () => {
+  it('the DaemonSet names the image of this version', () => {
     const { version } = JSON.parse(read('package.json'));
     assert.equal(manifest().spec.template.spec.containers[0].image, `localhost/ghostkeep:${version}`);
   });

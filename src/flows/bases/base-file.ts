@@ -1,7 +1,7 @@
 /**
  * A base is written, renamed and removed only by whoever holds its flock(2). Nobody waits for that lock: who
- * does not get it at once leaves the base alone. So a writer that was stopped in the middle can never write
- * into an image that a dump has taken over.
+ * does not get it at once leaves the base alone. So a writer that is stopped in the middle keeps its lock,
+ * and cannot write later into an image that a dump has taken over.
  */
 import { errnoOf, GhostkeepError, reasonOf } from '../../base/errors.js';
 import type { FileStat, Files } from '../../base/host/host.js';
@@ -12,7 +12,7 @@ import type { Context } from '../context.js';
 
 /** A base with our lock on it, until FD is closed. */
 export interface HeldBase {
-  /** The name that it has now. */
+  /** The path that the base has now. */
   path: string;
   fd: number;
   stat: FileStat;
@@ -46,7 +46,7 @@ function whyNot({ host }: Context, path: string, fd: number, stat: FileStat): st
   if (stat.uid !== host.uid()) return `it belongs to user ${stat.uid}`;
   const locked = host.files.tryLock(fd);
   if (locked !== true) return locked === false ? 'somebody writes it' : 'it cannot be locked';
-  // Whoever had the lock before us may have renamed or removed it since we opened it.
+  // Whoever had the lock before us may have renamed or removed the base since we opened it.
   return isStillAt(host.files, path, stat) ? undefined : 'it was taken meanwhile';
 }
 
@@ -67,7 +67,7 @@ export function isStillAt(files: Files, path: string, { dev, ino }: FileStat): b
  */
 export function makeBase({ host: { files }, log }: Context, images: string, name: string) {
   const path = `${images}/${name}`;
-  // The folder is for us alone. In a checkpoint's directory the image is then read by whoever reads CRIU's.
+  // Only we may read a base. A dump that takes it over gives it the mode of the dump's images (Bases.take).
   const fd = files.create(path, 0o600);
   try {
     const locked = files.tryLock(fd);
@@ -87,13 +87,14 @@ export function makeBase({ host: { files }, log }: Context, images: string, name
 /** Renames a base that we hold. @throws an errno error; EEXIST where something has the name TO */
 export function moveBase({ host: { files } }: Context, base: HeldBase, to: string): void {
   files.renameNew(base.path, to);
-  // The name may have led to another file by the time of the rename, though none of ours does that.
+  // Somebody may have put another file at the old name just before the rename, though no command of ours does
+  // that.
   if (!isStillAt(files, to, base.stat))
     throw Object.assign(new Error(`ESTALE: ${to} is not the base that was locked`), { code: 'ESTALE' });
   base.path = to;
 }
 
-/** Removes a base that we hold, if it still has its name, and lets go of it. */
+/** Removes a base that we hold, if it still has its name, and closes it, which releases the lock. */
 export function removeBase({ host: { files } }: Context, { path, fd, stat }: HeldBase): void {
   try {
     if (isStillAt(files, path, stat)) files.remove(path);
@@ -103,8 +104,9 @@ export function removeBase({ host: { files } }: Context, { path, fd, stat }: Hel
 }
 
 /**
- * Makes the folder for bases. A checkpoint's directory gets none: it must stay flat, and its next owner would
- * take them for the leftovers of a killed dump. The caller owns IMAGES.
+ * Makes the folder for bases in IMAGES. A directory that holds a checkpoint gets no such folder: the
+ * directory must stay flat, and its next owner would take bases in it for the leftovers of a killed dump. The
+ * caller owns IMAGES.
  * @throws BAD_INPUT, PERMISSION
  */
 export function prepareFolder(context: Context, images: string): void {

@@ -1,9 +1,9 @@
 /**
  * A record says where the bases of some processes lie, so that the gate finds them without being told, also
- * for a container without hooks. The round that makes the bases writes it before the first of them. Nobody
- * changes a base's use by it: a base that no record leads to costs time, and one that a record leads to is
- * compared. The record ends with its processes. Whoever finds it then removes it with its bases
- * (leftover-bases.ts).
+ * for a container without hooks. The round that makes the bases writes the record before the first of them. A
+ * wrong record loses nothing: a base that no record leads to only costs time, and a base that a record leads
+ * to is compared with its ghost. When the processes of a record have all ended, whoever finds the record
+ * removes it with its bases (leftover-bases.ts).
  */
 
 import path from 'node:path';
@@ -20,7 +20,10 @@ import { isRecordName, recordsFolder } from './records-folder.js';
 
 export type { BaseRecord };
 
-/** The schema's bound. A container has one such process, and one more for each `exec`. */
+/**
+ * The schema has the same bound. A container has one process whose parent is outside, and one more for each
+ * `exec`.
+ */
 const mostProcesses = 1024;
 
 export interface FoundRecord {
@@ -68,8 +71,9 @@ export function writeBaseRecord(
 }
 
 /**
- * PIDS, those first whose parent is not among them. Not these alone: a set that is too large by one process
- * would then have another first one, and the gate would not find the record.
+ * The processes of PIDS, 1024 at most. First come those whose parent is not among PIDS. The others are
+ * listed, too: if PIDS has the container's parent in it by mistake, that process alone would come first, and
+ * the gate, which knows only processes of the container, would not find the record.
  */
 function leadersOf(processes: ProcessView, pids: readonly number[]): BaseProcess[] {
   const all = new Set(pids);
@@ -91,12 +95,14 @@ function hasParentIn(processes: ProcessView, pid: number, all: ReadonlySet<numbe
   }
 }
 
-/** For callers that would load more modules only to find none. */
+/** Is there any record? For callers that would otherwise load more modules only to find none. */
 export function hasBaseRecords({ host }: Context): boolean {
   return mayUse(host) && host.files.list(recordsFolder(host)).some(isRecordName);
 }
 
-/** A record that cannot be read, of another version perhaps, is passed over. */
+/**
+ * Lists the records. A record that cannot be read, perhaps because it has another version, is passed over.
+ */
 export function listBaseRecords({ host, log }: Context): FoundRecord[] {
   const { files } = host;
   if (!mayUse(host)) return [];
@@ -145,7 +151,7 @@ export function livingOf({ processes }: Host, record: BaseRecord): number[] {
     .map(({ pid }) => pid);
 }
 
-/** Are the records ours alone? */
+/** May the records be used? Only if nobody else can write to their folder or to the folder above it. */
 export function mayUse(host: Host): boolean {
   const folder = recordsFolder(host);
   return isPrivate(host, folder) && isPrivate(host, path.dirname(folder));

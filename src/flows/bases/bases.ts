@@ -9,7 +9,7 @@ import { type HeldBase, holdBase, isStillAt, moveBase, prepareFolder } from './b
 import { foldersOfBases } from './base-records.js';
 import { leaveWatcher } from './watch-room.js';
 
-/** A base that a dump has taken over, and its name before. */
+/** A base that a dump has taken over, and where it was before. */
 interface Taken {
   base: HeldBase;
   /** The directory and the name that it came from. */
@@ -20,18 +20,21 @@ interface Taken {
 export interface HowTaken {
   /** The mode of an image of the dump. */
   mode: number;
-  /** Bytes that the policy reserves: they stay free besides bases that go back. */
+  /** Bytes that the policy reserves. They stay free when bases go back. */
   reserve: bigint;
 }
 
 /**
- * The bases that one dump into IMAGES may take over. It finds each by its ghost's identity, moves it into its
- * own folder, and holds its lock until `letGo`, after the seal.
+ * The bases that one dump into IMAGES may take over. `take` finds the base of a ghost by the ghost's
+ * identity, moves the base into IMAGES, and keeps its lock until `letGo`, which is called after the seal.
  */
 export class Bases {
   readonly #taken: Taken[] = [];
   readonly #pass = randomBytes(6).toString('hex');
-  /** The names in each directory: there may be thousands of ghosts, and most of them have no base. */
+  /**
+   * The names of the bases in each directory, read once: there may be thousands of ghosts, most of them
+   * without a base.
+   */
   readonly #folders: readonly { images: string; names: ReadonlySet<string> }[];
 
   /** @param folders directories in whose folder `ghostkeep` bases may lie */
@@ -52,7 +55,8 @@ export class Bases {
   }
 
   /**
-   * @param image the name that it gets in IMAGES; a name of a warm image if none is given
+   * Takes over the base of GHOST, if there is one.
+   * @param image the name that the base gets in IMAGES; without it the base gets a name of a warm image
    * @returns that name, and when the base was last written
    */
   take(ghost: FileStat, image?: string): { image: string; mtimeNs: bigint } | undefined {
@@ -87,17 +91,17 @@ export class Bases {
   }
 
   /**
-   * The dump has failed. Its bases go back to where they were, so that they are there for the next one. A
-   * base that cannot go back is removed with the other images of the dump. The locks stay: a thread may still
-   * write.
+   * Called when the dump has failed. Its bases go back to where they were, so that the next dump finds them.
+   * A base that cannot go back is removed with the other images of the dump. The locks stay, because a thread
+   * of the dump may still write into a base.
    */
   giveBack(): void {
     const watched = new Set<string>();
     for (const { base, images, name } of this.#taken)
       try {
-        // A copy that failed has removed the base, and another image may have its name.
+        // If a copy over the base has failed, the base was removed, and another image may have its name.
         if (!isStillAt(this.context.host.files, base.path, base.stat)) continue;
-        // Whoever watched its room has ended, because there were none.
+        // The process that watched the room where the base was has ended, because no bases were left there.
         if (!watched.has(images)) leaveWatcher(this.context, images, this.how.reserve);
         watched.add(images);
         if (images === this.images) moveBase(this.context, base, `${images}/${name}`);
@@ -108,7 +112,7 @@ export class Bases {
       }
   }
 
-  /** Into a directory that may have another owner, or hold a checkpoint, by now. */
+  /** Moves a base back into a directory that may have another owner, or hold a checkpoint, by now. */
   #moveBack(base: HeldBase, images: string, name: string): void {
     const { files } = this.context.host;
     const lock = files.lock(images);
@@ -122,7 +126,9 @@ export class Bases {
     }
   }
 
-  /** The images are sealed, or of no use any more. */
+  /**
+   * Closes the bases, which releases their locks. Called when the images are sealed, or of no use any more.
+   */
   letGo(): void {
     for (const { base } of this.#taken.splice(0)) this.context.host.files.close(base.fd);
   }

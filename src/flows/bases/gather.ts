@@ -1,7 +1,8 @@
 /**
- * `ghostkeep checkpoint` copies when CRIU has ended, and the container may have ended by then: nothing leads
- * to its bases any more, and whoever makes the next round removes them. So they come into the image directory
- * before, with their names. The gate, which may be installed as well, finds them there, too.
+ * `ghostkeep checkpoint` copies ghosts after CRIU has ended. The container may have ended by then, so that no
+ * record leads to its bases any more, and whoever makes the next round removes them. So the bases are moved
+ * into the image directory before CRIU runs, and keep their names. The gate, which may be installed as well,
+ * finds them there, too.
  */
 import { errnoOf, GhostkeepError, reasonOf } from '../../base/errors.js';
 import type { FileStat } from '../../base/host/host.js';
@@ -15,16 +16,16 @@ import { leaveWatcher } from './watch-room.js';
 export interface Gathered {
   /** The names of the bases that are in IMAGES now, and the bytes that each of them takes there. */
   bases: ReadonlyMap<string, bigint>;
-  /** Moves those back that came from elsewhere. The caller owns IMAGES again. */
+  /** Moves back the bases that came from another directory. The caller must own IMAGES again. */
   giveBack(): void;
 }
 
 export const nothingGathered: Gathered = { bases: new Map(), giveBack: () => {} };
 
 /**
- * Moves the bases of GHOSTS into IMAGES, for a dump of PIDS. The caller owns IMAGES. A base that cannot come
- * is of no use for this dump, which succeeds without it.
- * @param request.reserve bytes of the policy that stay free besides bases, if we are killed or they go back
+ * Moves the bases of GHOSTS into IMAGES, for a dump of PIDS. The caller owns IMAGES. If a base cannot be
+ * moved, the dump succeeds without it.
+ * @param request.reserve bytes of the policy that also stay free if we are killed, or when bases go back
  */
 export function gatherBases(
   context: Context,
@@ -34,7 +35,7 @@ export function gatherBases(
   const { files } = context.host;
   const { images, pids, reserve } = request;
   const folders = [images, ...foldersOfBases(context, images, pids)].filter(one => isOwnFolder(context, one));
-  // A link there, or the folder of somebody else, goes when the directory is cleared.
+  // A link with this name, or the folder of somebody else, is removed when the directory is cleared.
   const exists = files.exists(`${images}/${folder}`);
   if (folders.length === 0 || (exists && !isOwnFolder(context, images))) return nothingGathered;
   const found = ghosts.flatMap(ghost => {
@@ -44,7 +45,7 @@ export function gatherBases(
   if (found.length === 0 || !isWatched(context, images, reserve)) return nothingGathered;
   if (!exists) files.makeDirectory(`${images}/${folder}`);
   const bases = new Map<string, bigint>();
-  /** The names, by the directory that they came from. */
+  /** The names of the moved bases, by the directory that they came from. */
   const moved = new Map<string, string[]>();
   for (const { ghost, from } of found) {
     const name = baseName(ghost);
@@ -56,7 +57,10 @@ export function gatherBases(
   return { bases, giveBack: () => moveBack(context, request, moved) };
 }
 
-/** We may be killed, also while the first one comes. */
+/**
+ * Starts the watcher before the first base is moved, because we may be killed at any moment.
+ * @returns false if the watcher cannot be started
+ */
 function isWatched(context: Context, images: string, reserve: bigint): boolean {
   try {
     leaveWatcher(context, images, reserve);
@@ -69,7 +73,8 @@ function isWatched(context: Context, images: string, reserve: bigint): boolean {
 }
 
 /**
- * One that is there already stays as it is. @returns bytes that the base takes; undefined if it cannot come
+ * Moves a base. If FROM is TO, the base stays where it is.
+ * @returns bytes that the base takes; undefined if it cannot be moved
  */
 function move(context: Context, from: string, to: string, name: string): bigint | undefined {
   const base = holdBase(context, from, name);
@@ -86,7 +91,10 @@ function move(context: Context, from: string, to: string, name: string): bigint 
   }
 }
 
-/** A base that cannot go back, or that nobody would watch there, is removed. */
+/**
+ * Moves bases back to where they came from. A base that cannot go back, or that nobody would watch there, is
+ * removed.
+ */
 function moveBack(
   context: Context,
   { images, reserve }: { images: string; reserve: bigint },

@@ -17,7 +17,7 @@ import { isPassingFolder } from './passing-folder.js';
 export interface BasesOfFolder {
   folder: string;
   container?: string;
-  /** Those of the record's processes that live. */
+  /** The living processes of all records that lead to the folder. */
   pids: number[];
   bases: { name: string; bytes: bigint }[];
 }
@@ -49,7 +49,10 @@ function describe(context: Context, images: string, records: readonly FoundRecor
   };
 }
 
-/** Nobody waits for a file server that is dead. Its bases stay until it answers. */
+/**
+ * Is IMAGES on a file server that does not answer? Nobody waits for such a server, and bases on it stay until
+ * it answers.
+ */
 const isSilent = (context: Context, images: string) => isThere(context, images) === 'silent';
 
 /**
@@ -79,14 +82,16 @@ export function removeEnded(
 export function removeBases(context: Context, images: string): void {
   const { files } = context.host;
   attempt(context, images, () => {
-    // `ghostkeep checkpoint` comes for them when CRIU has ended, and with it the container.
+    // A `ghostkeep checkpoint` that owns the directory takes these bases when CRIU, and with it the
+    // container, has ended.
     if (holderOf(context, images) !== undefined) return;
     removeAllBut(context, images, new Set());
-    // The folder may be another dump's, which is about to put its first image there.
+    // Another dump may own the directory, and be about to put its first image into the folder.
     const lock = files.lock(images);
     if (!lock) return;
     try {
-      // Where nothing can be locked, a dump may put its files there at any moment: only an empty folder goes.
+      // Only an empty folder is removed (rmdir(2)), in case a dump without a lock puts its files there at
+      // this moment.
       if (files.removeEmpty(`${images}/${folder}`) && isPassingFolder(images)) files.removeEmpty(images);
     } finally {
       files.close(lock.fd);
@@ -94,7 +99,10 @@ export function removeBases(context: Context, images: string): void {
   });
 }
 
-/** Removes what killed rounds have left in IMAGES. Nobody comes for that, whoever lives. */
+/**
+ * Removes the unfinished bases that killed rounds have left in IMAGES. No dump takes them over, even if their
+ * processes live.
+ */
 export function removeRough(context: Context, images: string): void {
   const finished = basesIn(context, images).filter(name => !isRoughName(name));
   attempt(context, images, () => removeAllBut(context, images, new Set(finished)));
@@ -118,8 +126,9 @@ function attempt(context: Context, images: string, remove: () => void): void {
 }
 
 /**
- * Ghosts of earlier rounds of PIDS may be gone, and their bases take room. Where other processes have bases
- * in the same folder, too, nobody can tell them apart, and all stay.
+ * Removes all bases in IMAGES but those WANTED: ghosts of earlier rounds of PIDS may be gone, and their bases
+ * take room. If other living processes have bases in the same folder, too, nobody can tell whose base is
+ * whose, and all stay.
  */
 export function removeStale(
   context: Context,

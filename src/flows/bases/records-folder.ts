@@ -1,10 +1,10 @@
 /**
- * The folder has records of bases, and marks of processes that watch their room. Every command looks whether
- * there are any.
+ * The folder has records of where bases lie, and a mark for each process that watches the room of bases.
+ * Every command but `hook` and `gate` looks for marks (src/cli/forgotten.ts), so this module loads nothing.
  */
 import type { Host } from '../../base/host/host.js';
 
-/** Never in /tmp, where anybody could make one: a record makes us rename files. */
+/** The folder is never in /tmp, where anybody could make a record: a record makes us rename files. */
 export const recordsFolder = ({ uid }: Pick<Host, 'uid'>): string =>
   uid() === 0 ? '/run/ghostkeep/bases' : `/run/user/${uid()}/ghostkeep/bases`;
 

@@ -5,22 +5,22 @@ import { isStillAt } from './base-file.js';
 import { mayUse } from './base-records.js';
 import { isMarkName, recordsFolder } from './records-folder.js';
 
-/** Bytes that stay free besides bases. Nobody can write as many between two looks. */
+/** Bytes that stay free beside bases. Nobody can write as many between two looks of the watcher. */
 export const leastFree = 256n << 20n;
 
-/** A mark names one directory. */
+/** The bound of a mark, which has a number and the path of one directory in it. */
 const mostBytes = { bytes: 8192, code: 'BAD_INPUT' } as const;
 
 /**
  * Starts the process that watches the room on the disk of IMAGES as long as bases lie there, or we live
- * (native/hook/bases/watch.c). It takes the place of the one that does so already. The caller starts it
- * before the first base comes, because the caller may be killed at any moment. If this fails, no base may
- * come.
- * @param reserve bytes of the policy that stay free besides
+ * (native/hook/bases/watch.c). It takes the place of an earlier one for the same directory. The caller starts
+ * it before the first base is put there, because the caller may be killed at any moment. If the start fails,
+ * the caller must not put any base there.
+ * @param reserve bytes of the policy that also stay free
  * @throws an errno error
  */
 export function leaveWatcher({ host }: Context, images: string, reserve: bigint): void {
-  // It starts in another folder, and without our descriptors.
+  // The watcher starts in another folder, and without our descriptors, so it needs the real path.
   const where = host.files.realPath(images);
   start(host, where, markOf(host, where), String(leastFree + reserve));
 }
@@ -29,7 +29,10 @@ function start({ commands, processes }: Host, images: string, mark: string, leas
   commands.leave(['watch-bases', images, mark, least, String(processes.self())]);
 }
 
-/** The file by which the newest of these processes is known. Without it each round would leave one more. */
+/**
+ * The path of the mark of IMAGES: the file by which everybody knows the newest watcher there. The others then
+ * end. Without the mark each round would leave one more watcher.
+ */
 function markOf(host: Host, images: string): string {
   const folder = recordsFolder(host);
   host.files.makeDirectory(folder, 0o700);
@@ -40,8 +43,8 @@ function markOf(host: Host, images: string): string {
 }
 
 /**
- * Starts those again that were killed: nobody has their mark locked any more. If there are no bases, the new
- * one ends with its mark. We touch no disk, because its server may be dead.
+ * Starts watchers again that were killed: nobody has their mark locked any more. If there are no bases, the
+ * new watcher removes the mark and ends. We touch no disk with bases, because its server may be dead.
  */
 export function watchAgain({ host, log }: Context): void {
   if (!mayUse(host)) return;
@@ -61,7 +64,7 @@ function watchAgainBy(host: Host, mark: string): void {
   try {
     if (files.tryLock(fd) !== true || !isStillAt(files, mark, files.stat(fd))) return;
     const [, least, images] = /^([0-9]+) (\/.*)$/s.exec(files.read(mark, mostBytes).toString('utf8')) ?? [];
-    // One that was killed before its mark had its name has watched nothing yet.
+    // A watcher that was killed before its mark had its final name has watched nothing yet.
     if (images === undefined || !mark.endsWith('.lock')) files.remove(mark);
     else start(host, images, mark, least as string);
   } finally {

@@ -1,4 +1,7 @@
-/** A list of children may be lost, or may come from a stranger, so the directories beside count, too. */
+/**
+ * A directory's list of children may be lost, or may come from a stranger, so the directories beside it
+ * count, too.
+ */
 import path from 'node:path';
 import type { Files } from '../../base/host/host.js';
 import { manifestExists, readManifest } from '../../image/manifest.js';
@@ -7,7 +10,7 @@ import { manifestExists, readManifest } from '../../image/manifest.js';
 export const childrenBeside = (files: Files, where: string): string[] =>
   neighbours(files, where).filter(name => namesAsParent(files, name, where));
 
-/** So many neighbours are looked at. */
+/** No more neighbours than this are looked at. */
 const mostNeighbours = 10_000;
 
 export function neighbours(files: Files, where: string): string[] {
@@ -16,14 +19,17 @@ export function neighbours(files: Files, where: string): string[] {
   return names.map(name => path.join(folder, name)).filter(name => name !== where);
 }
 
-/** A directory whose manifest cannot be read cannot be restored either. */
+/**
+ * Does the manifest in DIRECTORY name the checkpoint in WHERE as its parent? A directory whose manifest
+ * cannot be read cannot be restored either, so it does not count.
+ */
 function namesAsParent(files: Files, directory: string, where: string): boolean {
   try {
     if (!manifestExists(files, directory)) return false;
     const { parent } = readManifest(files, directory);
     if (!parent) return false;
     const isHere = files.realPath(path.resolve(files.realPath(directory), parent.path)) === where;
-    // It may need another checkpoint that was here before, and is lost.
+    // If the times differ, it needs an earlier checkpoint that was in WHERE and is lost.
     return isHere && readManifest(files, where).created === parent.created;
   } catch {
     return false;

@@ -17,8 +17,9 @@ import type { Context } from '../context.js';
 const mostChildren = 1024;
 
 /**
- * For the owner of IMAGES. Entries of directories that need it no longer are dropped. Those of directories
- * that are not there stay, because their disk may only be unmounted.
+ * Adds CHILD to the list in IMAGES, for the owner of IMAGES. Entries of directories that do not need IMAGES
+ * any more are dropped. Entries of directories that are not there stay as long as there is room, because
+ * their disk may only be unmounted.
  */
 export function registerChild({ host: { files } }: Context, images: string, child: Child): void {
   const named = namedChildren(files, images);
@@ -29,7 +30,7 @@ export function registerChild({ host: { files } }: Context, images: string, chil
   write(files, images, [...kept, child]);
 }
 
-/** For the owner of IMAGES. */
+/** Takes the child with this id out of the list in IMAGES, for the owner of IMAGES. */
 export function unregisterChild({ host: { files } }: Context, images: string, id: string): void {
   const children = readChildren(files, images);
   const others = children.filter(child => child.id !== id);
@@ -37,9 +38,10 @@ export function unregisterChild({ host: { files } }: Context, images: string, id
 }
 
 /**
- * @param action begins the message
- * @param but the id of a child that may need it
- * @param wayOut ends it, if there is one
+ * No directory may need IMAGES.
+ * @param action begins the message of the error
+ * @param but the id of a child that may need IMAGES
+ * @param wayOut ends the message, if there is a way out
  * @throws HAS_CHILDREN
  */
 export function assertNoChildren(
@@ -61,7 +63,8 @@ export function assertNoChildren(
 }
 
 /**
- * For whoever is about to write another checkpoint into IMAGES: what is in it must not be lost to others.
+ * For whoever is about to write another checkpoint into IMAGES: other directories must not lose what they
+ * need of the one in it.
  * @throws HAS_CHILDREN
  */
 export function assertMayReplace(context: Context, images: string): void {
@@ -112,13 +115,17 @@ export function namedChildren(files: Files, images: string): NamedChild[] {
   });
 }
 
-/** A manifest that cannot be read may be a child's, so only one that can be read says that it is none. */
+/**
+ * A directory whose manifest cannot be read may be a child, so it counts as one (`needs`). Only a missing
+ * manifest, or one that was read, shows that the directory is no child.
+ */
 function stateOf(files: Files, where: string, directory: string, { id }: Child): NamedChild['state'] {
   if (!files.exists(directory)) return 'gone';
   try {
     const { parent } = readManifest(files, directory);
     if (parent?.child !== id) return 'other';
-    // A copy of IMAGES has the same list, and the children need the original, as long as that is there.
+    // IMAGES may be a copy of the parent, with the same list. The child needs the original, as long as that
+    // is there.
     const needed = path.resolve(files.realPath(directory), parent.path);
     return files.realPath(needed) === where || !files.exists(needed) ? 'needs' : 'other';
   } catch (error) {

@@ -1,6 +1,7 @@
 /**
- * Moves a packed ghost out of its layers: what is on the disk at the target is given up here, piece by piece,
- * so that hardly more than one copy exists at any time. It can be interrupted and repeated.
+ * Moves a packed ghost out of its layers into one file, piece by piece. As soon as a piece is on the disk at
+ * the target, the layers give it up, so that hardly more than one copy exists at any time. The move can be
+ * interrupted and repeated.
  */
 import path from 'node:path';
 import type { ManifestGhost, MovedLayer } from '../../base/documents/generated/manifest.js';
@@ -23,22 +24,28 @@ export interface Move {
   ghost: PackedGhost;
   /** The real path of the directory that gets the ghost. */
   to: string;
-  /** The file there; empty, or as the interrupted move has left it. */
+  /** The file in that directory; empty, or as an interrupted move has left it. */
   toFd: number;
-  /** The head of an image; without it the file itself is written. */
+  /** The head of a ghost image. Without it the target becomes the ghost itself and not an image of it. */
   header?: Uint8Array;
 }
 
 const leastPiece = 4n << 20n;
 const unitBytes = 65536n;
 
-/** How much is written before it is given up: each piece costs some fsyncs. */
+/**
+ * How many bytes are written before the layers give them up. Pieces are not smaller, because each costs some
+ * fsyncs.
+ */
 export function pieceBytes(ghost: PackedGhost): bigint {
   const part = bytesOf(ghost) / 16n;
   return part > leastPiece ? part : leastPiece;
 }
 
-/** The first unit that an interrupted move has not moved; undefined where none was begun. @throws GIVEN_UP */
+/**
+ * The first unit that an interrupted move has not moved; undefined if no move to TO was begun.
+ * @throws GIVEN_UP if the layer has given bytes up to a child, or to a move to another directory
+ */
 export function movedBefore({ layer, ...ghost }: PackedGhost, where: string, to: string): bigint | undefined {
   const { moved, given } = layer;
   if (given || (moved && path.resolve(where, moved.path) !== to))
@@ -105,7 +112,9 @@ async function movePieces(
   }
 }
 
-/** From here on the record says that the target has the beginning of the ghost. It is on the disk. */
+/**
+ * Notes in the manifest, on the disk, that the target has the units below BELOW, the beginning of the ghost.
+ */
 function noteMoved(
   { host: { files } }: Context,
   links: readonly Link[],
@@ -126,7 +135,9 @@ function noteMoved(
   levelOf(layers, depth).givenBelow = below;
 }
 
-/** The target must have the units from FROM on, below BELOW: they are nowhere else, or soon will be. */
+/**
+ * Checks that the target has the units from FROM up to BELOW: the layers have given them up, or are about to.
+ */
 async function checkMoved(
   context: Context,
   { ghost, to, toFd, header }: Move,
@@ -153,7 +164,10 @@ async function assertPunches(context: Context, layers: OpenLayers, depth: number
   await assertCanPunch(context, levelOf(layers, depth), link.where);
 }
 
-/** Without a record the engine only tries it behind the end of the data. @throws NO_HOLES */
+/**
+ * Checks that holes can be punched. Nothing is freed: without a record the engine only tries it behind the
+ * end of the data. @throws NO_HOLES
+ */
 export async function assertCanPunch(context: Context, level: Level, where: string): Promise<void> {
   const { givenFd, givenBelow, ...alone } = level;
   try {

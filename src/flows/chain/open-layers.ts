@@ -15,17 +15,20 @@ export interface OpenLayers {
   levels: Level[];
   /** Where each of the levels is. */
   at: { link: Link; ghost: ManifestGhost }[];
-  /** Do WORK with the levels. @throws GIVEN_UP where it needs what a parent has given up, with who has it */
+  /**
+   * Does WORK with the levels. @throws GIVEN_UP if WORK needs what a layer has given up; the message says who
+   * has it
+   */
   use<T>(work: (levels: readonly Level[]) => Promise<T>): Promise<T>;
   close(): void;
 }
 
 export interface Opening {
-  /** Also a layer that has given something up. Whoever reads it gets GIVEN_UP where that is needed. */
+  /** Also open a layer that has given something up. Reading what it gave up then throws GIVEN_UP. */
   given?: boolean;
-  /** To punch holes into the data. */
+  /** Open the data for writing, to punch holes into it. */
   writable?: boolean;
-  /** The same file in the parent, where the layer itself names none. */
+  /** The same file in the parent, for a layer that names none itself. */
   over?: { link: Link; ghost: ManifestGhost };
 }
 
@@ -89,7 +92,9 @@ export class Parents {
   }
 }
 
-/** Is LINK, which is to come behind LINKS, none of these, and are they not too many? @throws CHAIN_WRONG */
+/**
+ * LINK, which is to follow LINKS, must not be one of them, and they must not be too many. @throws CHAIN_WRONG
+ */
 function assertNoCircle(links: readonly Link[], { where }: Link): void {
   const [first] = links;
   const action = `cannot use ${first?.where}`;
@@ -109,7 +114,7 @@ function assertSameCheckpoint({ where, manifest }: Link, { created }: Parent, ac
 }
 
 /**
- * The caller closes the layers.
+ * Opens the layers of GHOST, down to the one that needs no parent. The caller closes them.
  * @throws IMAGE_… for the directory's own layer, CHAIN_… for one of a parent, GIVEN_UP
  */
 export async function openLayers(
@@ -201,7 +206,7 @@ function fileAbove(above: Link, { id, path: name, layer }: PackedGhost, { where 
   );
 }
 
-/** @param isOwn tells a damage of the directory itself from one of a parent */
+/** @param isOwn the layer is the directory's own, and not a parent's: the two have different errors */
 async function openLevel(
   { host: { files, engine } }: Context,
   { images, where }: Link,

@@ -7,8 +7,8 @@ import { assertNoChildren, namedChildren } from './children.js';
 import { type Link, Parents } from './open-layers.js';
 
 /**
- * Does WORK as the owner of a directory and of all its parents, so that nobody begins to need what is taken
- * from them. The links that it is given can be written to.
+ * Does WORK as the owner of a directory and of all its parents, so that no other directory begins to need
+ * what WORK takes from them. WORK gets links that can be written to.
  * @param images the directory, as the caller may write to it
  * @param name its name, for messages
  * @param parent the parent of a directory that names none, because it needs nothing of it
@@ -36,7 +36,7 @@ export async function asOwnerOfChain<T>(
   const before = all(first);
   const own = async (owned: readonly Link[], [next, ...rest]: readonly Link[]): Promise<T> => {
     if (next) return asOwner(context, next.images, path => own([...owned, read(path, next.where)], rest));
-    // Only now nobody can change a manifest any more.
+    // Only now, with all locks, can nobody change a manifest any more, so the chain is read again.
     const links = [read(images, first.where), ...owned];
     const now = all(links[0] as Link).map(({ where }) => where);
     if (now.join('\0') === links.map(({ where }) => where).join('\0')) return work(links);
@@ -50,9 +50,9 @@ export async function asOwnerOfChain<T>(
 }
 
 /**
- * Nobody but the links themselves may need one of the parents, the last of the links included.
+ * Each parent among the links, the last one included, may be needed by nobody but the link before it.
  * @param action begins the message
- * @param childrenRemoved what is not there any more needs nothing
+ * @param childrenRemoved children that are not there any more were removed, and need nothing
  * @throws HAS_CHILDREN
  */
 export function assertOnlyChildren(
@@ -68,8 +68,9 @@ export function assertOnlyChildren(
 }
 
 /**
- * Nobody but BELOW may need a directory that is to give bytes up: they would be lost to others. A child that
- * is not there may lie on a disk that is not mounted, and one beside it may be missing in the list.
+ * Nobody but BELOW may need a directory that is to give bytes up, because others would lose those bytes. A
+ * child that is not there counts, because its disk may not be mounted. A child beside the directory counts
+ * although it may be missing in the list.
  * @throws HAS_CHILDREN
  */
 export function assertOnlyChild(

@@ -53,7 +53,8 @@ async function survey(
     : await openOwnLayer(context, link, ghost, { given: true });
   try {
     const report = await layers.use(levels => engine.surveyLayer(levels, whenMoving(context)));
-    // A layer that needs no parent is one level, and has nothing in a parent that was not read.
+    // The parents were read if there are several levels. A layer that needs no parent has one level, too, but
+    // then the manifest says that none of its bytes lie in a parent.
     return { report, isWhole: layers.levels.length > 1 };
   } finally {
     layers.close();

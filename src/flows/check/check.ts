@@ -15,9 +15,9 @@ import { findDoubts, findMountRefusals, findRefusals } from './refusals.js';
 import { estimate } from './room.js';
 
 /**
- * A file server may die while its files are looked at, so all of it has a deadline.
- * @param images where the next checkpoint will lie; it need not be there yet. Without it the container's
- * engine decides
+ * A file server may die while its files are looked at, so the whole check has a deadline.
+ * @param images where the next checkpoint will lie; it need not be there yet. Without it we look for the
+ * place that the container's engine will use
  * @throws NOT_FOUND for processes that are not there
  */
 export async function check(context: Context, selection: Selection, images?: string): Promise<Check> {

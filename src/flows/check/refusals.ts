@@ -1,4 +1,4 @@
-/** Everything for which a checkpoint would be refused now, where a dump stops at the first. */
+/** Lists all reasons for which a checkpoint would be refused now. A dump stops at the first of them. */
 import type { Refusal } from '../../base/documents/generated/check.js';
 import { fieldsOf, GhostkeepError, reasonOf } from '../../base/errors.js';
 import { isRegular } from '../../base/host/file-type.js';
@@ -60,7 +60,7 @@ const byCriu = (ghost: Ghost): Refusal => ({
   message: `CRIU would refuse ${showGhost(ghost)}: ${ghost.why}`,
 });
 
-/** Finds what may be refused or lost, and cannot be known from here. */
+/** Finds what may be refused or lost, but ghostkeep cannot be sure of it beforehand. */
 export function findDoubts({ ghosts }: Found): string[] {
   const large = ghosts.filter(
     ({ keep, refusedByCriu, stat }) =>
@@ -76,9 +76,9 @@ export function findDoubts({ ghosts }: Found): string[] {
 }
 
 /**
- * Mounts that CRIU would refuse: whole file systems of a type that it does not know, on a device that only
- * the container has mounted. A mount that the host has, too, was bound into the container by its runtime,
- * which names it to CRIU.
+ * Mounts that CRIU would refuse: whole file systems of a type that CRIU cannot mount again, on a device that
+ * only the container has mounted. A mount that the host has, too, was bound into the container by its
+ * runtime, and the runtime names it to CRIU.
  */
 export function findMountRefusals({ host: { processes } }: Context, pids: readonly number[]): Refusal[] {
   const self = processes.self();

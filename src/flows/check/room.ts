@@ -17,12 +17,15 @@ export interface Estimate {
   refusals: Refusal[];
 }
 
-/** Long enough that the first milliseconds do not count, short enough for a busy disk. */
+/**
+ * The size of the sample: large enough that the first milliseconds do not count, small enough for a busy
+ * disk.
+ */
 const sampleBytes = 64n << 20n;
 
 /**
- * @param folder where the images will lie, or the folder in which the engine makes theirs; undefined where
- * nobody knows
+ * @param folder the image directory, or the folder in which the engine will make one; undefined if nobody
+ * knows it
  */
 export async function estimate(
   context: Context,
@@ -40,7 +43,7 @@ export async function estimate(
     const copied = ours.filter(ghost => !isShared.has(ghost));
     const needed = bytesOf(copied);
     const free = folder === undefined ? undefined : files.freeBytes(folder);
-    // A file on a shared /dev/shm that does not fit refuses nothing where a checkpoint may lack it.
+    // A file on a shared /dev/shm that does not fit is no reason to refuse, if the checkpoint may lack it.
     const least = bytesOf(
       copied.filter(ghost => ghost.class !== 'named' || !mayLack(context, { policy, pids }, ghost.stat.dev)),
     );
@@ -82,7 +85,10 @@ function noFile(folder: string, error: unknown): Refusal {
   return { code, subject: 'images', message: `${message}; choose another directory` };
 }
 
-/** A ghost that cannot be looked at now is counted as one that is copied. */
+/**
+ * Will the image share blocks with the ghost? A ghost that cannot be looked at now counts as one that is
+ * copied.
+ */
 function shares(context: Context, one: PinnedGhost, policy: Policy, images: string): boolean {
   try {
     return willShare(context, { images, policy }, one);

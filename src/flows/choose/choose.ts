@@ -21,7 +21,7 @@ export interface Choice {
 
 export interface ChoiceOf {
   policy: Policy;
-  /** CRIU dumps the processes and keeps the ghosts that are left to it. */
+  /** True if CRIU dumps the processes. Then it keeps the ghosts that are left to it. */
   criu: boolean;
 }
 
@@ -77,12 +77,19 @@ export function needsCopy(ghost: Ghost): boolean {
 
 const whyLeftToCriu = ({ keep, why }: Ghost) => (keep === 'criu' ? why : undefined);
 
-/** CRIU does not search the descriptors of threads that have a table of their own. */
+/**
+ * Does CRIU search the place that we could not look at? It does not search the descriptors of threads that
+ * have a table of their own.
+ */
 function looksItself(found: Found, { pid, what }: UnseenInSearch): boolean {
   return what !== 'task' && !found.apart.has(pid);
 }
 
-/** CRIU assumes that all threads of a process share its descriptors, and reports nothing if they do not. */
+/**
+ * Refuses a ghost that nobody can keep, and a ghost that only threads with a table of descriptors of their
+ * own hold. CRIU assumes that all threads of a process share their descriptors, and reports nothing if they
+ * do not.
+ */
 function assertCanBeKept(found: Found, ghost: Ghost): void {
   const identity = showIdentity(ghost.stat);
   if (ghost.keep === 'no')

@@ -1,6 +1,6 @@
 /**
  * Says which files of a shared /dev/shm a checkpoint does not have. Files that no process of the container
- * holds belong to the pod, like those on a volume: another container may have made them, and may go on with
+ * holds belong to the pod, like those on a volume: another container may have made them, and may go on using
  * them. So a dump only warns of them (decision 0019).
  */
 import { isDirectory, isRegular } from '../../base/host/file-type.js';
@@ -22,7 +22,8 @@ import {
 const mostNames = 3;
 
 /**
- * Called where CRIU streams or encrypts the image: then nothing is copied.
+ * Refuses a dump that would lack files of a shared /dev/shm. Called where CRIU streams or encrypts the image,
+ * because nothing is copied then.
  * @throws SHM_NOT_KEPT
  */
 export function assertNothingOnShm(context: Context, dump: DumpOf): void {

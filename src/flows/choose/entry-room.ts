@@ -7,8 +7,8 @@ import type { Context } from '../context.js';
 import { type DumpOf, refuseUnkept, unkeptEntry } from './shared-shm.js';
 
 /**
- * Bytes of JSON for all of them together: 3 KiB for each of the most that one dump copies. The ghosts need
- * the rest.
+ * Bytes of JSON for all named files together. If a dump copies as many as it may (mostNamed in pin-named.ts),
+ * that is 3 KiB for each. The ghosts need the rest of the manifest.
  */
 const mostBytes = 12 << 20;
 
@@ -23,7 +23,7 @@ export class EntryRoom {
   /**
    * A ghost always has room.
    * @returns false for a named file without room that the dump may lack
-   * @throws SHM_NOT_KEPT if it may not
+   * @throws SHM_NOT_KEPT if the dump may not lack the file
    */
   hasFor(entry: ManifestGhost): boolean {
     if (entry.class !== 'named') return true;

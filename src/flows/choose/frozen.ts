@@ -26,8 +26,9 @@ export function assertFrozen({ host: { processes } }: Context, pids: readonly nu
 }
 
 /**
- * Called when all is copied: whoever had frozen the processes may have let them go on meanwhile, as another
- * `dump --freeze` of them does that ends first. A process that has ended changes nothing any more.
+ * Called when all is copied: whoever had frozen the processes may have let them go on meanwhile. Another
+ * `dump --freeze` of the same processes does that if it ends first. A process that has ended changes nothing
+ * any more.
  */
 export function assertStillFrozen({ host: { processes } }: Context, pids: readonly number[]): void {
   const running = pids.filter(pid => !processes.isPaused(pid) && startTimeOf(processes, pid) !== undefined);

@@ -1,6 +1,6 @@
 /**
- * Chooses which files of a shared /dev/shm a dump copies (src/ghost/find/named.ts). All of them, or the dump
- * is refused; if it may lack them (mayLack in shared-shm.ts), those that fit.
+ * Chooses which files of a shared /dev/shm a dump copies (src/ghost/find/named.ts). The dump copies all of
+ * them, or is refused. If it may lack them (mayLack in shared-shm.ts), it copies those that fit.
  */
 import { errnoOf } from '../../base/errors.js';
 import { counted } from '../../base/text/counted.js';
@@ -12,7 +12,10 @@ import { isOverLimit } from './choose.js';
 import { type PinnedGhost, pinSome, unpinGhosts } from './pin.js';
 import { type DumpOf, mayLack, refuseUnkept, unkeptOf, warnOfUnkept } from './shared-shm.js';
 
-/** The manifest has room for these besides the ghosts, and looking at each takes time. */
+/**
+ * A dump copies this many named files at most, and none if it has more than `mostGhosts` ghosts: the manifest
+ * has no room for more, and looking at each file takes time.
+ */
 const mostNamed = 4000;
 const mostGhosts = 20_000;
 
@@ -26,7 +29,7 @@ export interface PinnedNamed extends PinnedGhost {
 
 /**
  * Pins those of FILES that can be copied. The caller unpins them.
- * @param ghosts how many a dump has
+ * @param ghosts how many ghosts the dump has
  * @throws SHM_NOT_KEPT
  */
 export function pinNamed(
@@ -61,9 +64,9 @@ export function pinNamed(
 }
 
 /**
- * Those that there is room for, and all that the dump may not lack. CRIU still has to write the memory of
- * PIDS, and room for that stays. Memory that processes share without a file is not counted, so CRIU may find
- * too little all the same. Then the checkpoint fails, and the container runs on.
+ * Chooses the named files that there is room for, and all that the dump may not lack. CRIU still has to write
+ * the memory of PIDS, and room for that stays. Memory that processes share without a file is not counted, so
+ * CRIU may find too little room all the same. Then the checkpoint fails, and the container runs on.
  * @param needed bytes that the ghosts still need
  */
 export function chooseFitting(
@@ -111,7 +114,7 @@ function removeWarm({ host: { files } }: Context, images: string, { warm }: Pinn
     files.remove(path);
     return allocated;
   } catch (error) {
-    // Where bases lie, a process gives their room back when little is left (bases/watch-room.ts).
+    // The image may have been a base, and the watcher of the room has removed it (bases/watch-room.ts).
     if (errnoOf(error) !== 'ENOENT') throw error;
     return 0n;
   }

@@ -9,7 +9,7 @@ export interface PinnedGhost {
   fd: number;
   /** Stat of the descriptor, taken before anything was read. */
   stat: FileStat;
-  /** The answers from when it was pinned; undefined if they are still to be asked for. */
+  /** The answers from when the ghost was pinned; undefined if nobody has asked yet. */
   inodeFlags?: number;
   hasXattrs?: boolean;
 }
@@ -126,7 +126,10 @@ function pinByAnyHolder(
   );
 }
 
-/** We cannot open a file that has a write lease without harm to its holder. */
+/**
+ * Was the file not opened because a process has a write lease on it? We cannot open such a file without harm
+ * to the holder of the lease.
+ */
 function isLeased(failure: unknown): boolean {
   return ['EAGAIN', 'EWOULDBLOCK'].includes(errnoOf(failure) ?? '');
 }

@@ -58,7 +58,7 @@ export function warnOfUnkept({ log }: Pick<Context, 'log'>, { path }: Unkept, ca
   log.warn(`${path} is not copied, so it can be restored only where it still is: ${reasonOf(cause)}`);
 }
 
-/** @throws SHM_NOT_KEPT, unless the dump may lack it: then it warns */
+/** @throws SHM_NOT_KEPT, unless the dump may lack the file: then a warning is logged */
 export function refuseUnkept(context: Context, dump: DumpOf, file: Unkept, cause: unknown): void {
   if (mayLack(context, dump, file.dev)) {
     warnOfUnkept(context, file, cause);
@@ -91,7 +91,10 @@ const shownVia: Record<string, string> = {
  */
 const podmansShm = /-containers\/[0-9a-f]{64}\/userdata\/shm$/;
 
-/** By the processes of a dump and the device. The answer takes long, and thousands of files have the same. */
+/**
+ * The answers of podmanKeeps, by the processes of a dump and the device. One answer takes long, and thousands
+ * of files have the same.
+ */
 const answers = new WeakMap<readonly number[], Map<bigint, boolean>>();
 
 /** Podman puts the content of the /dev/shm that it has made into its own archive (decision 0019). */
@@ -123,7 +126,7 @@ export function lostForGood(found: OnShm): Lost[] {
   return found.lost.filter(({ folder }) => !folder || !hasBelow(names, folder));
 }
 
-/** In the order of their bytes. */
+/** The names that copied files bring back, in the order of their bytes. */
 export function namesThatComeBack({ ghosts, named }: Pick<Found, 'ghosts' | 'named'>): Buffer[] {
   const copied = [...named, ...ghosts.filter(({ namesStay }) => !namesStay)];
   const names = copied.flatMap(({ mounts }) => mounts.flatMap(mount => mount.names ?? []));
@@ -147,7 +150,7 @@ export function refuseLost(context: Context, dump: DumpOf, { path, stat, holder,
   refuseUnkept(context, dump, file, new Error(why));
 }
 
-/** Comes the /dev/shm of these processes from outside, and may the dump not lack its files? */
+/** Does the /dev/shm of these processes come from outside, and may the dump not lack its files? */
 export function mustKeepShm(context: Context, dump: DumpOf): boolean {
   const { processes } = context.host;
   const [first] = dump.pids;
@@ -165,9 +168,9 @@ export function mustKeepShm(context: Context, dump: DumpOf): boolean {
 }
 
 /**
- * The container ran on between our search and CRIU's freeze: has it opened, watched or bound something on
- * /dev/shm meanwhile?
- * @param manifest of what is kept
+ * Refuses what the container has opened, watched or bound on /dev/shm while it ran on between our search and
+ * CRIU's freeze.
+ * @param manifest lists what is kept; undefined if nothing is
  * @throws SHM_NOT_KEPT; the dump stays as it is
  */
 export function assertNothingNew({ host: { files } }: Context, images: string, manifest?: Manifest): void {

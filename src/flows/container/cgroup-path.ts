@@ -2,9 +2,9 @@
 import type { Host, Mount } from '../../base/host/host.js';
 
 /**
- * The cgroup that TEXT names. People paste a line of /proc/PID/cgroup, what `systemctl status` and
- * `systemd-cgls` print, which has no slash at the beginning, or a folder below /sys/fs/cgroup, which is also
- * what runtimes note. The mounts of this host say how much of such a folder is the cgroup: a hierarchy of
+ * The cgroup that TEXT names. People paste a line of /proc/PID/cgroup, or a path from `systemctl status` or
+ * `systemd-cgls`, which has no slash at the beginning, or a folder below /sys/fs/cgroup. Runtimes note such a
+ * folder, too. The mounts of this host say how much of the folder's path is the cgroup: a hierarchy of
  * version 1 has a mount of its own, and version 2 has one for all.
  */
 export function cgroupPath({ processes }: Pick<Host, 'processes'>, text: string): string {
@@ -19,7 +19,10 @@ export function cgroupPath({ processes }: Pick<Host, 'processes'>, text: string)
   return normalize(path.replace(/^\/sys\/fs\/cgroup(?=\/|$)/, ''));
 }
 
-/** `/sys/fs/cgroup/cpu,cpuacct` usually has the symbolic links `cpu` and `cpuacct` beside it. */
+/**
+ * The mount point and the paths that links give it: `/sys/fs/cgroup/cpu,cpuacct` usually has the symbolic
+ * links `cpu` and `cpuacct` beside it.
+ */
 function foldersOf({ mountPoint }: Mount): string[] {
   const folder = mountPoint.toString('utf8');
   const slash = folder.lastIndexOf('/') + 1;

@@ -8,7 +8,10 @@ export interface Container {
   name?: string;
 }
 
-/** Tells in which container a process is. Records of engines are read once, when it is made. */
+/**
+ * Tells in which container a process is. The constructor reads the records of engines, and nothing reads them
+ * again.
+ */
 export class Containers {
   readonly #names = new Map<string, string>();
   readonly #idsByPath = new Map<string, string | undefined>();
@@ -40,7 +43,7 @@ export class Containers {
     return undefined;
   }
 
-  /** The innermost cgroup decides, because a container may run others. */
+  /** The innermost cgroup decides, because a container may run other containers. */
   #idOf(path: string): string | undefined {
     if (!this.#idsByPath.has(path)) this.#idsByPath.set(path, this.#findId(path));
     return this.#idsByPath.get(path);

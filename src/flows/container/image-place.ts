@@ -1,6 +1,6 @@
 /**
- * Where an engine will put the images of a container's next checkpoint. The engine is not asked by its API,
- * which does not tell: its processes say it, by their command lines and environments.
+ * Where an engine will put the images of a container's next checkpoint. The engine's API does not tell this,
+ * so we read it from the command lines and environments of the engine's processes.
  */
 import path from 'node:path';
 import { errnoOf, GhostkeepError, reasonOf } from '../../base/errors.js';
@@ -19,7 +19,8 @@ export interface ImagePlace {
 /**
  * Finds the place from the processes of one container.
  * @param what the container, for messages
- * @throws NO_IMAGE_PLACE with the reason, if they have no such engine or its place cannot be known
+ * @throws NO_IMAGE_PLACE with the reason, if no engine that we know started them, or its place cannot be
+ * known
  */
 export function findImagePlace({ host }: Context, pids: readonly number[], what: string): ImagePlace {
   const monitors = findMonitors(host, pids);
@@ -44,7 +45,7 @@ function keyed(place: ImagePlace): [string, ImagePlace] {
 
 /**
  * Goes up from each process to its nearest monitor, if it has one. A process of the container may give itself
- * a monitor's command line, so we trust only processes outside of it (isTrusted).
+ * a monitor's command line, so we trust only processes outside the container (isTrusted).
  */
 export function findMonitors(host: Host, pids: readonly number[]): Monitor[] {
   const { processes } = host;
@@ -108,7 +109,7 @@ function temporaryFolder(host: Host, what: string, socket: string): string {
   }
 }
 
-/** Asks in a way that never waits for a file server that is dead. */
+/** The folder must exist. The question never waits for a file server that is dead. */
 function assertThere({ processes }: Host, what: string, engine: string, folder: string): void {
   const self = processes.self();
   let reason = 'it does not exist';

@@ -17,14 +17,14 @@ export interface KnownContainer {
 type Machine = Pick<Host, 'processes' | 'files' | 'uid'>;
 
 /**
- * Runtimes put these before an id. libpod-conmon- is not one: that is podman's monitor, outside the
- * container.
+ * Runtimes put these before an id. `libpod-conmon-` is no such prefix: the cgroup with that name is the one
+ * of podman's monitor, outside the container.
  */
 const prefix = /^(libpod|crio|cri-containerd|containerd|docker|nerdctl|crun|runc)-/;
 
 /**
  * Runtimes name the cgroup after the id (`/ID`, `libpod-ID`, `crio-ID.scope`, `cri-containerd-ID.scope`,
- * `docker-ID.scope`). The first 12 or more digits of the id are enough.
+ * `docker-ID.scope`). ID may be shortened: the first 12 or more digits are enough.
  */
 function isNamedAfter(part: string, id: string): boolean {
   const own = part.replace(/\.scope$/, '').replace(prefix, '');
@@ -46,7 +46,10 @@ export function idIn(level: string): string | undefined {
 
 const nameOf = (level: string) => level.slice(level.lastIndexOf('/') + 1);
 
-/** A host has some hundred containers. A folder with more entries is no folder of theirs. */
+/**
+ * We read this many entries of a folder at most. A host has some hundred containers, so a folder with more
+ * entries is not one of containers.
+ */
 const mostEntries = 10_000;
 
 /** Containers that the records of this host name. A record that is odd or that we may not read is skipped. */
@@ -55,8 +58,9 @@ export function knownContainers(host: Machine): KnownContainer[] {
 }
 
 /**
- * CRI-O also notes the name that the container has in its pod. Source: containers/storage,
- * container_store.go: overlay-containers/containers.json; CRI-O, internal/storage/runtime.go.
+ * Containers of Podman and CRI-O. CRI-O also notes the name that the container has in its pod. Source:
+ * containers/storage, container_store.go: overlay-containers/containers.json; CRI-O,
+ * internal/storage/runtime.go.
  */
 function storedByPodmanOrCrio(host: Machine): KnownContainer[] {
   const root =

@@ -30,7 +30,10 @@ export function wishesOf(context: Context, annotations: Record<string, string | 
   return wishes;
 }
 
-/** The same for a plugin option of CRIU. @param option KEY=VALUE @throws BAD_POLICY */
+/**
+ * Reads the policy that a plugin option of CRIU asks for, and checks it in the same way.
+ * @param option KEY=VALUE @throws BAD_POLICY
+ */
 export function wishOfOption(context: Context, option: string): PolicyDocument {
   const wish = parseOption(option);
   assertPermitted(readConfig(context), wish, optionsAsk);

@@ -36,8 +36,8 @@ function readState(command: Runtime, text: string): OciState {
 }
 
 /**
- * Fails only if the container is still paused: the runtime may have resumed it itself, and then `resume`
- * fails.
+ * Resumes the container. Fails only if the container is still paused afterwards: the runtime may have resumed
+ * it itself, and then the call `resume` fails.
  */
 export async function resume(context: Context, command: Runtime): Promise<void> {
   const { commands } = context.host;

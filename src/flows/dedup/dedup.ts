@@ -1,6 +1,7 @@
 /**
- * Frees in the parents of a packed directory what that directory has replaced: CRIU's `dedup`, for ghosts. It
- * ends the parents as checkpoints, and says so in their manifests before a byte is given up.
+ * Frees in the parents of a packed directory what that directory has replaced: CRIU's `dedup`, for ghosts.
+ * After that the parents are no checkpoints that can be restored. Their manifests say so before a byte is
+ * given up.
  */
 import type { Deduplicated, DeduplicatedParent } from '../../base/documents/generated/deduplicated.js';
 import { GhostkeepError } from '../../base/errors.js';
@@ -19,21 +20,21 @@ import { type Plan, planGiving } from './plan.js';
 import { settleAll } from './settle.js';
 
 export interface DedupRequest {
-  /** The child, for whose sake its parents give up what it does not need of them. */
+  /** The child. Its parents give up what it has replaced. */
   images: string;
   /** The parent to free, where the child has nothing in common with it and so names none. */
   parent?: string;
-  /** Also where a parent can still be restored by itself; it is packed for it. */
+  /** Go on also where a parent can still be restored by itself. Its images are packed first. */
   discardOlder?: boolean;
-  /** Children of the parents that are not there were removed. */
+  /** The parents' children that are not there were removed, and need nothing. */
   childrenRemoved?: boolean;
   /** Only say what would be free. */
   dryRun?: boolean;
 }
 
 /**
- * Can be repeated, also after it was killed. The child is on the disk and was read completely before any
- * parent gives up a byte.
+ * The command can be repeated, also after it was killed. The child is on the disk and was read completely
+ * before any parent gives up a byte.
  * @throws BAD_INPUT, HAS_CHILDREN, STANDS_ALONE, NO_HOLES, GIVEN_UP, CHAIN_…, IMAGE_…, IN_USE: nothing has
  * been given up then
  */
@@ -73,7 +74,8 @@ async function dedupChain(
       plans.map(({ wouldFree }) => wouldFree),
       dryRun,
     );
-  // The nearest parent first: it needs those behind it, so it must not pass for whole when they are not.
+  // The record of the nearest parent is written first: that parent needs those behind it, so it must not pass
+  // for whole when they are not.
   for (const plan of plans) await recordGiven(context, links, plan);
   const freed: bigint[] = [];
   for (const plan of plans) freed.push(await freeGiven(context, plan));

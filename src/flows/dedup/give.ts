@@ -15,9 +15,9 @@ import { tidy } from '../history/tidy.js';
 import { explain, type GhostPlan, openReplacing, type Plan } from './plan.js';
 
 /**
- * Writes what a parent gives up into its manifest and waits for the disk. An image is packed without what is
- * given up, and is removed only after the manifest that names its layer is on the disk. So whoever is killed
- * leaves a parent that is as it was, or one that says what it no longer has.
+ * Writes what a parent gives up into its manifest and waits for the disk. An image of the parent is packed
+ * without what is given up, and is removed only after the manifest that names its layer is on the disk. If we
+ * are killed, the parent is as it was, or its manifest says what it no longer has.
  */
 export async function recordGiven(context: Context, links: readonly Link[], plan: Plan): Promise<void> {
   const { files } = context.host;
@@ -132,7 +132,7 @@ export async function freeGiven(context: Context, { link, ghosts }: Plan): Promi
   return freed;
 }
 
-/** @returns how much the data takes */
+/** Punches the holes. @returns how many bytes the data takes on the disk before and after that */
 async function punchLayer(
   context: Context,
   link: Link,

@@ -7,15 +7,15 @@ import { type Link, Parents } from '../chain/open-layers.js';
 import { assertOnlyChild, assertOnlyChildren } from '../chain/own-chain.js';
 import type { Context } from '../context.js';
 
-/** Do the parents give up what the new child replaces? */
+/** Do the parents of a new child give up what it replaces, even a parent that could be restored by itself? */
 export interface Fate {
   autoDedup: boolean;
   discardOlder: boolean;
 }
 
 /**
- * A look at a parent before there is a child: whatever is wrong with it is said before a container is frozen
- * or a byte is written. It is looked at again when it is used.
+ * Checks a parent before there is a child, so that whatever is wrong with the parent is reported before a
+ * container is frozen or a byte is written. The parent is checked again when it is used.
  * @throws MANIFEST_…, CHAIN_…, GIVEN_UP; with `autoDedup` also HAS_CHILDREN, STANDS_ALONE
  */
 export function assertParentFits(context: Context, parent: string, { autoDedup, discardOlder }: Fate): void {

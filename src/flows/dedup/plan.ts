@@ -17,27 +17,29 @@ export interface Replacing {
 }
 
 export interface GhostPlan {
-  /** The ghost in the child, and how many parents lie between the two. */
+  /**
+   * The ghost in the child, and how far up its parent's ghost is: 1 for the nearest parent, 2 for the next.
+   */
   child: Replacing;
   depth: number;
   ghost: ManifestGhost;
-  /** It is an image, and must be packed before it can give something up. */
+  /** The parent's ghost is an image, and must be packed before it can give something up. */
   isWhole: boolean;
-  /** There is something that no earlier record has. */
+  /** The ghost gives up something that no earlier record has. */
   isNew: boolean;
-  /** Bytes that its image or data takes now. */
+  /** Bytes that the ghost's image, or the data of its layer, takes now. */
   allocated: bigint;
 }
 
 export interface Plan {
   link: Link;
-  /** Only those that have something to give up, or have given something up. */
+  /** Only ghosts that have something to give up, or have given something up. */
   ghosts: GhostPlan[];
-  /** Bytes of data that were not given up before. */
+  /** Bytes of data that the parent gives up and had not given up before. */
   givenBytes: bigint;
   /** Bytes that would be free, as far as that is known. */
   wouldFree: bigint;
-  /** Images of all ghosts that were looked at. */
+  /** The images of all ghosts of the parent that were looked at (assertOnce). */
   seen: Set<string>;
 }
 
@@ -75,8 +77,9 @@ export async function planGiving(
 }
 
 /**
- * The ghosts of the child that have replaced something in the parent. One that has nothing in common with
- * the same file there names no ghost of it, and has replaced all. A path alone is not enough here.
+ * The ghosts of the child that have replaced something in the parent. A ghost that has nothing in common with
+ * the same file in the parent names no ghost there, and has replaced that file as a whole. We know the same
+ * file by device, inode and time of birth, because a path alone is not enough here.
  */
 function replacing({ manifest }: Link, [parent]: readonly Link[]): Replacing[] {
   const named = packedGhosts(manifest).filter(({ layer }) => layer.parent);
@@ -87,7 +90,8 @@ function replacing({ manifest }: Link, [parent]: readonly Link[]): Replacing[] {
     ([one, other]) =>
       one.dev === other.dev &&
       one.ino === other.ino &&
-      // The time of birth is not known of a file that had not changed since. Then the paths are the same.
+      // A file that had not changed since its birth has no time of birth in the manifest (birthOf). Then
+      // pairGhosts has found the same path.
       (one.birth === other.birth || one.birth === undefined || other.birth === undefined),
   );
   return [
@@ -129,7 +133,10 @@ async function planLevel(
   if (punches && !isWhole) await assertCanPunch(context, level, plan.link.where);
 }
 
-/** A second ghost may need what the first does not. No pack makes such a pair. @throws CHAIN_WRONG */
+/**
+ * Only one ghost of the child may need GHOST, because a second may need what the first has replaced. No pack
+ * makes such a pair. @throws CHAIN_WRONG
+ */
 function assertOnce({ link: { where }, seen }: Plan, { image, id, path }: ManifestGhost): void {
   if (!seen.has(image)) {
     seen.add(image);

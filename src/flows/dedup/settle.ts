@@ -5,9 +5,10 @@ import type { Link } from '../chain/open-layers.js';
 import type { Context } from '../context.js';
 
 /**
- * Waits until the disk has all files of a directory, CRIU's too. Its layers are read from the disk from now
- * on, because a page that was never written would look the same in memory.
- * @throws IO where the disk has lost one
+ * Waits until the disk has all files of a directory, CRIU's too. From now on the directory's layers are read
+ * from the disk and not from the page cache: a page that never reached the disk would look the same in
+ * memory.
+ * @throws IO if the disk could not take one of the files
  */
 export async function settleAll(context: Context, { images, manifest }: Link): Promise<void> {
   const { files, engine } = context.host;

@@ -2,8 +2,8 @@ import { errnoOf } from '../../base/errors.js';
 import type { Context } from '../context.js';
 
 /**
- * Asks in a way that never waits for a file server that is dead.
- * @returns `silent` where a server on the way does not answer
+ * Does PATH exist? The question never waits for a file server that is dead.
+ * @returns `silent` if a server on the way does not answer
  */
 export function isThere({ host }: Context, path: string): 'yes' | 'no' | 'silent' {
   const { processes } = host;

@@ -33,7 +33,9 @@ export function removeLeftovers(context: Context, images: string): void {
   });
 }
 
-/** A round has put bases there for the checkpoint to come. */
+/**
+ * Removes everything in the working folder but bases: a round has put them there for the checkpoint to come.
+ */
 function removeAllButBases({ host: { files } }: Context, images: string): void {
   const workFolder = `${images}/${folder}`;
   const names = files.list(workFolder);

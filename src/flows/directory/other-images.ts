@@ -1,8 +1,8 @@
 /**
  * Images in a directory that the current dump did not make. A dump without CRIU makes `ghost-file-*.img`
- * beside the files that are there, and these may be the only copy of files that are gone, so it refuses such
- * a directory. CRIU itself writes over an earlier checkpoint, so under the gate nothing is refused; but an
- * image that was left over must not pass for an image of this checkpoint.
+ * beside the files that are there, and these may be the only copy of files that are gone, so such a dump
+ * refuses the directory. CRIU itself writes over an earlier checkpoint, so under the gate nothing is refused;
+ * but an image that was left over must not pass for an image of this checkpoint.
  */
 import { bounds } from '../../base/bounds.js';
 import { errnoOf, GhostkeepError } from '../../base/errors.js';
@@ -13,7 +13,8 @@ import { manifestExists, readManifest } from '../../image/manifest.js';
 import type { Context } from '../context.js';
 
 /**
- * Images of an earlier dump without CRIU are ours to replace, if its manifest lists them. @throws BAD_INPUT
+ * Refuses a directory with images that would be lost. Images of an earlier dump without CRIU are ours to
+ * replace, if its manifest lists them. @throws BAD_INPUT
  */
 export function assertNoImages({ host: { files } }: Context, images: string): void {
   if (!files.exists(images)) return;
@@ -45,9 +46,9 @@ function imagesAlone(files: Files, images: string): string[] {
 const mostEarlier = 10_000;
 
 /**
- * Notes the ghosts of the checkpoint that CRIU is about to replace. Only ghosts that its remap-fpath.img
- * names surely belong to it. If that file cannot be read or names too many, we note none, and the images
- * stay.
+ * Notes the ghosts of the checkpoint that CRIU is about to replace. Only ghosts that the checkpoint's
+ * remap-fpath.img names surely belong to it. If that file cannot be read or names too many, we note none, and
+ * the images stay.
  */
 export function noteEarlierGhosts({ host: { files } }: Context, images: string): number[] {
   try {
@@ -71,9 +72,9 @@ export function noteOlderImages({ host: { files } }: Context, images: string): O
 
 /**
  * Renames images that CRIU's new remap-fpath.img names but CRIU has not written, to NAME.earlier: they hold
- * the content of another file. In any doubt we take an image for CRIU's. So we rename it only if it is the
- * same inode, unchanged since OLDER was noted, and older than our journal, which was written before CRIU's
- * first image and by the same clock.
+ * the content of another file. In any doubt we take an image for CRIU's. So an image is renamed only if it is
+ * the same inode, unchanged since OLDER was noted, and older than our journal. The journal was written before
+ * CRIU's first image, and by the same clock.
  * @returns the old names
  */
 export function setAsideOlderImages(

@@ -23,8 +23,8 @@ export interface OwnerOptions {
   /** How long to wait for another owner that may be about to end. */
   waitMs?: number;
   /**
-   * The caller begins another dump, so it is also refused if a living process is still to finish the dump
-   * there.
+   * The caller begins another dump, so it does not become the owner either while a living process is still to
+   * finish the dump there.
    */
   begins?: boolean;
 }
@@ -44,6 +44,7 @@ export interface Owned {
 }
 
 /**
+ * Does WORK as the owner of IMAGES.
  * @param work is given the path to write by, and whether the directory is locked
  * @throws IN_USE, before work is called
  */
@@ -61,7 +62,7 @@ export async function asOwner<T>(
   }
 }
 
-/** @throws IN_USE */
+/** Becomes the owner of IMAGES. The caller calls `letGo` at the end. @throws IN_USE */
 export async function becomeOwner(
   context: Context,
   images: string,

@@ -1,6 +1,6 @@
 /**
- * Runs every examination in a process of its own, all at once. One that waits for a dead file server or a
- * program that hangs is killed, and the others have their answers all the same.
+ * Runs every examination in a process of its own, all at once. An examination that waits for a dead file
+ * server or for a program that hangs is killed, and the others have their answers all the same.
  */
 import { bounds } from '../../base/bounds.js';
 import { parseDocument } from '../../base/documents/document.js';
@@ -68,7 +68,10 @@ async function examineApart(
   return { ok: false, findings: [finding], bases: [] };
 }
 
-/** Warnings of an examination: a record that cannot be read, or a container that goes on. */
+/**
+ * Logs the warnings of an examination, for example of a record that cannot be read, or of a container that
+ * goes on.
+ */
 function passOn({ log }: StageContext, stderr: string): void {
   const lines = stderr.split('\n').filter(text => text.trim() !== '');
   for (const text of lines.slice(0, mostWarnings)) log.warn(text.replace(/^ghostkeep: (warning: )?/, ''));

@@ -16,8 +16,8 @@ import type { Examine } from './look/finding.js';
 export interface Examination {
   examine: Examine;
   /**
-   * After this time it is given up, and that is a finding. A host that is loaded takes ten times as long as
-   * others.
+   * After this time the examination is given up, which is a finding of its own. A host under load takes ten
+   * times as long as others.
    */
   waitMs: number;
 }

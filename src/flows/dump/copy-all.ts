@@ -58,13 +58,16 @@ export async function copyAll(context: Context, target: CopyTarget, copies: read
   leaveReserve(context, images, policy);
 }
 
-/** @throws NO_SPACE, IO */
+/** Sets aside the room that sealing needs, if the policy's reserve is free. @throws NO_SPACE, IO */
 export function leaveReserve(context: Context, images: string, policy: Policy): void {
   assertReserve(context, images, policy);
   setAside(context.host, images);
 }
 
-/** A digest reads the image once more. No more is copied than is allocated, or than the file is long. */
+/**
+ * The bytes that progress counts. A digest reads the image once more. No more is copied than is allocated, or
+ * than the file is long.
+ */
 function bytesOf(copies: readonly Copy[], { verify }: Policy): bigint {
   const sum = dataAtMost(copies);
   return verify === 'digest' ? 2n * sum : sum;

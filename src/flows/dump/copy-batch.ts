@@ -28,9 +28,9 @@ export function isSmallFile({ size }: Pick<FileStat, 'size'>): boolean {
 const [mostAtOnce, mostBytesAtOnce] = [256, 8n << 20n];
 
 /**
- * Copies the small ones among COPIES and notes in their entries what was written.
- * @returns those still to be copied: large ones, and those that failed here, which are tried again alone so
- * that the error can name them
+ * Copies the small ghosts among COPIES and notes in their entries what was written.
+ * @returns the copies that are still to be made: large ghosts, and those that failed here. They are tried
+ * again alone, so that the error can name them
  */
 export function copySmall(context: Context, copies: readonly Copy[], target: CopyTarget): Copy[] {
   const isSmall = ({ stat }: Copy) => isSmallFile(stat);
@@ -50,7 +50,7 @@ export function copySmall(context: Context, copies: readonly Copy[], target: Cop
 function tellProgress({ progress }: Context, batch: readonly Copy[], failed: number): void {
   if (!progress) return;
   progress.did(batch.length - failed);
-  // Small numbers: a container may be frozen, and there may be 10,000 ghosts.
+  // Plain numbers and no bigints, to be fast: a container may be frozen, and there may be 10,000 ghosts.
   progress.moved(BigInt(batch.reduce((sum, { entry: { data } }) => sum + Number(data?.bytes ?? 0), 0)));
 }
 

@@ -36,7 +36,10 @@ export async function copyNamed(
 /** Takes a file that was not copied; it may throw, which ends the dump. */
 export type Leave = (file: Unkept, cause: unknown) => void;
 
-/** @returns those that were copied */
+/**
+ * Copies as many of COPIES as can be copied, and calls LEAVE for the others.
+ * @returns the copies that were made
+ */
 export async function copyWhatCanBe(
   context: Context,
   target: CopyTarget,
@@ -95,7 +98,10 @@ export function describeNamed(
   });
 }
 
-/** Where there are ghosts, the room that sealing needs is set aside already. */
+/**
+ * Sets aside the room that sealing needs. Where there are ghosts, copyAll has done that already.
+ * @returns false if there is no room; then LEAVE was called for all of COPIES
+ */
 function hasReserve(
   context: Context,
   { images, policy }: DumpRequest,

@@ -11,19 +11,25 @@ import { type Context, whenMoving } from '../context.js';
 import { nameOf } from './describe.js';
 import { type Described, describeAgain } from './describe-again.js';
 
-/** A process outside the frozen container may be writing to the ghost; we try again this many times. */
+/**
+ * A ghost is copied this many times at most: a process outside the frozen container may write to it
+ * meanwhile.
+ */
 const attempts = 3;
 
 /** The most unwritten ranges that the manifest has room for: maxItems of its schema. */
 const mostRanges = 4096;
 
-/** st_blocks counts more than data: the rest of the last block, and ext4's tree of extents. */
+/**
+ * st_blocks counts more than data: the rest of the last block, and ext4's tree of extents, for which we allow
+ * some bytes for each chunk of data.
+ */
 const restBytes = 8192n;
 const treeBytesPerChunk = 16n;
 
 /** A ghost to copy, and the entry that names its image. */
 export interface Copy extends Described {
-  /** The image exists since before the freeze: its bytes that are right stay. */
+  /** The image is one from before the freeze. Its bytes that are right stay, and only others are written. */
   over?: boolean;
 }
 
@@ -37,7 +43,7 @@ export interface CopyTarget {
 
 /** Takes the content of ghosts to where their images will be. */
 export interface Elsewhere {
-  /** For the manifest. */
+  /** Says in the manifest where the ghosts are. */
   moved(): Moved;
   /**
    * As copyAll does, it notes in the entries what was taken. All of it is on a disk when this returns.
@@ -79,7 +85,10 @@ export async function copyGhost(context: Context, copy: Copy, target: CopyTarget
 
 const isChanged = (error: unknown) => error instanceof GhostkeepError && error.code === 'GHOST_CHANGED';
 
-/** Another container of the pod writes to it and goes on doing so, and meanwhile this one stays frozen. */
+/**
+ * Is it a named file? One that changes is not copied again: another container of the pod writes to it and
+ * goes on doing so, and meanwhile this container would stay frozen.
+ */
 const isNamed = ({ entry }: Copy) => entry.class === 'named';
 
 export const hasChanged = 'changed while it was copied';
@@ -169,7 +178,8 @@ function createAnew(files: Files, path: string, mode: number): number {
 }
 
 /**
- * We ask only if more is allocated than there is data, so that most ghosts cost no extra call while frozen.
+ * The places where the ghost has space that it never wrote. We ask for them only if more is allocated than
+ * there is data, so that most ghosts cost no extra call while the container is frozen.
  */
 function allocationOf(
   { host: { engine }, log }: Context,
@@ -204,7 +214,10 @@ export function isUnchanged(before: FileStat, after: FileStat): boolean {
   return before.size === after.size && before.mtimeNs === after.mtimeNs && before.ctimeNs === after.ctimeNs;
 }
 
-/** CRIU has frozen the processes of its checkpoint, so that only another process can write. */
+/**
+ * The error for a ghost that changes while it is copied. CRIU has frozen the processes of its checkpoint, so
+ * under CRIU only another process can write.
+ */
 export function changed(entry: ManifestGhost, criu: boolean): GhostkeepError {
   const wayOut = criu
     ? 'stop the process outside the container that writes to it, and try again'

@@ -9,8 +9,8 @@ import { findOnHost } from '../../ghost/mounts/on-host.js';
 const mostFolders = 256;
 
 /**
- * The folders on MOUNT that NAMES lie in, outer ones first. One that cannot be looked at is left out, and the
- * restore is then refused where it is missing.
+ * The folders on MOUNT that NAMES lie in, outer ones first. A folder that cannot be looked at is left out,
+ * and a restore is then refused where that folder is missing.
  * @param names relative to the mount point
  */
 export function describeFolders(

@@ -50,7 +50,7 @@ export function describeGhost(
   };
 }
 
-/** We make its names again before CRIU opens them, and CRIU does not know of its image. */
+/** True for a file whose names we make again before CRIU opens them. CRIU does not know of its image. */
 export const comesBackByName = (ghost: Ghost) => ghost.class === 'linked' || ghost.class === 'named';
 
 export function describeOwner(stat: FileStat, ids: IdMap): Pick<ManifestGhost, 'uid' | 'gid'> {
@@ -80,7 +80,10 @@ export function physicalDev({ ghost, stat }: PinnedGhost): bigint {
   return (ghost.filesystem === 'btrfs' ? ghost.mounts[0]?.dev : undefined) ?? stat.dev;
 }
 
-/** The part of the manifest that is about names of files whose content is not in it. */
+/**
+ * The part of the manifest that is about names: of linked ghosts (`links`; `linkedNames` if their content is
+ * not kept) and of removed folders (`renamedFolders`).
+ */
 export type Names = Pick<Manifest, 'links' | 'linkedNames' | 'renamedFolders'>;
 
 /** Lists the open files of linked ghosts, under the first name that the inode still has on each mount. */
@@ -104,7 +107,10 @@ function describeLinks(ghost: Ghost): KeyPath[] {
 /** maxItems of the manifest's schema. The others keep the names that CRIU gives them. */
 const mostRenamed = 4000;
 
-/** CRIU keeps removed folders itself. We rename those that it could not make again by their own names. */
+/**
+ * CRIU keeps removed folders itself. We give other names to those that it could not make again by their own
+ * names.
+ */
 export function describeRenamedFolders(ghosts: readonly Ghost[]): Names {
   const folders = ghosts.filter(({ stat }) => isDirectory(stat.mode));
   const renamed = folders.flatMap(({ mounts }) =>

@@ -146,7 +146,11 @@ async function dumpPinned(
   }
 }
 
-/** Bases are moved into our working folder, which is not there yet if the warm pass has copied nothing. */
+/**
+ * Makes our working folder, because bases are moved into it. It does not exist yet if the warm pass has
+ * copied nothing.
+ * @returns false if it is not ours alone
+ */
 function ownsFolder(context: Context, images: string): boolean {
   const { files } = context.host;
   if (!files.exists(`${images}/${folder}`)) files.makeDirectory(`${images}/${folder}`);

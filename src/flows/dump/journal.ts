@@ -15,7 +15,7 @@ export interface DumpRequest extends CopyTarget {
   /** Where the content of ghosts goes, if it is not the image directory. */
   elsewhere?: Elsewhere | undefined;
   container?: string;
-  /** The images that the warm pass has made. */
+  /** The images that the warm pass has made, and the bases of rounds. */
   warm?: WarmImages;
   /** See noteEarlierGhosts. */
   earlierGhosts?: readonly number[];

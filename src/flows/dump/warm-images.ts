@@ -14,12 +14,12 @@ interface WarmImage {
 }
 
 /**
- * Images that the warm pass has left for the dump, and bases that rounds have left. Only names are kept:
- * whoever made the file that has the name when it is taken, the dump compares every byte of it with the
- * ghost.
+ * Images that the warm pass has left for the dump, and bases that rounds have left. Only the images' names
+ * are kept. Somebody may put another file at such a name, but the dump compares every byte of what it finds
+ * there with the ghost.
  */
 export class WarmImages {
-  /** The key is device and inode, because there may be ten thousand images. */
+  /** The key is device and inode, so that one is found fast among ten thousand images. */
   readonly #images = new Map<string, WarmImage>();
 
   constructor(
@@ -53,13 +53,14 @@ export class WarmImages {
     const pair = pairOf(stat);
     const warm = this.#images.get(pair);
     if (!warm || !isSameInode(warm.stat, stat)) return undefined;
-    // A ghost that has become large may share its blocks with an image, which costs nothing.
+    // The image of a small ghost that has become large is not used: the ghost may share its blocks with a new
+    // image, which costs nothing.
     if (isSmallFile(warm.stat) && !isSmallFile(stat)) return undefined;
     this.#images.delete(pair);
     return warm.image;
   }
 
-  /** The dump has failed: bases go back to where they were, and the other images go. */
+  /** Called when the dump has failed: bases go back to where they were, and the other images are removed. */
   giveBack(): void {
     this.bases?.giveBack();
     this.discard();

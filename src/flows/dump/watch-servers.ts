@@ -34,7 +34,7 @@ export function watchServers(
   return { watched: { ...context, alive }, watch };
 }
 
-/** Closing a file asks its server as well. */
+/** Watches while GHOSTS are unpinned, because closing a file asks its server as well. */
 export function watchUnpin(
   context: Context,
   ghosts: readonly Ghost[],

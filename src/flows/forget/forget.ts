@@ -1,4 +1,4 @@
-/** Takes a checkpoint out of a history. Every other one can be restored as before. */
+/** Takes a checkpoint out of a history. Every other checkpoint there can be restored as before. */
 import type { Forgotten, ForgottenChild } from '../../base/documents/generated/forgotten.js';
 import type { Manifest } from '../../base/documents/generated/manifest.js';
 import { errnoOf, GhostkeepError, reasonOf } from '../../base/errors.js';
@@ -28,8 +28,8 @@ export interface ForgetRequest {
 }
 
 /**
- * One child after the other takes over what it needs. When no child needs the checkpoint any more, its files
- * go. Whoever is killed in between runs the command again.
+ * One child after the other takes over what it needs of the checkpoint. When no child needs the checkpoint
+ * any more, its files are removed. If the command is killed in between, it can be run again.
  * @throws HAS_CHILDREN, NO_SPACE, IN_USE, CHAIN_…, IMAGE_… before a byte is written; IMAGE_… and IO also
  * later, and then the checkpoint stays
  */
@@ -68,7 +68,7 @@ function readCheckpoint(files: Files, images: string): Manifest | undefined {
   } catch (error) {
     const mayBeAlone = error instanceof GhostkeepError && error.code === 'MANIFEST_MISSING';
     if (!mayBeAlone || holdsDump(files, images) || files.exists(`${images}/${folder}`)) throw error;
-    // A directory that is empty was all but forgotten when a command was killed.
+    // A command that was killed just before it removed the directory has left it empty.
     const isFinished = files.exists(`${images}/inventory.img`);
     if (isFinished || isEmptyFolder(files, images)) return undefined;
     throw error;
@@ -93,7 +93,10 @@ function ofOurs({ manifest, ...link }: Checkpoint): Link {
   );
 }
 
-/** Nobody else writes into any of the children meanwhile. */
+/**
+ * Does WORK as the owner of all these directories, so that nobody else writes into any of the children
+ * meanwhile.
+ */
 async function asOwners<T>(
   context: Context,
   [first, ...rest]: readonly string[],
@@ -129,7 +132,10 @@ function tidyIfSealed(files: Files, images: string): void {
   if (files.exists(`${images}/${manifestName}`)) tidy(files, images);
 }
 
-/** A forget that was killed may have served these, and not removed what they had before. */
+/**
+ * Tidies directories that a killed forget may have served already: the files that they had before may still
+ * be there.
+ */
 async function tidyServed(context: Context, directories: readonly string[]): Promise<void> {
   for (const directory of directories)
     try {

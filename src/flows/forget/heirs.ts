@@ -1,4 +1,4 @@
-/** The children of a checkpoint that is to go: they take over what they need of it. */
+/** The children of a checkpoint that is to go. They take over what they need of that checkpoint. */
 import path from 'node:path';
 import { GhostkeepError } from '../../base/errors.js';
 import { isSymbolicLink } from '../../base/host/file-type.js';
@@ -19,8 +19,8 @@ export interface Named {
 /**
  * The directories that IMAGES lists as its children, and those beside it that name it as their parent: a list
  * may be lost, or may come from a stranger.
- * @param childrenRemoved what is not there any more needs nothing
- * @throws HAS_CHILDREN where one is not there, because its disk may only be unmounted
+ * @param childrenRemoved children that are not there any more were removed, and need nothing
+ * @throws HAS_CHILDREN if a child is not there, because its disk may only be unmounted
  */
 export function findHeirs({ host: { files } }: Context, images: string, childrenRemoved: boolean): Named {
   const where = files.realPath(images);
@@ -46,7 +46,7 @@ export interface Opened {
   name: string;
 }
 
-/** A directory that needs LINK. @throws MANIFEST_… where it cannot be read */
+/** Reads the manifest of a directory that needs LINK. @throws MANIFEST_… where it cannot be read */
 export function readHeir({ host: { files } }: Context, { images, name }: Opened, link: Link): Link {
   const manifest = readSealedManifest(files, images);
   const where = files.realPath(name);

@@ -18,8 +18,9 @@ import { unpackGhost } from '../history/unpack-one.js';
 import type { Plan, Share } from './plan.js';
 
 /**
- * The child's new manifest decides: before it, the child needs the checkpoint that goes, and after it, the
- * parent of that. `tidy` removes the files of the other state, here or in the next command.
+ * Everything is decided when the child's new manifest is written. Until then the child needs the checkpoint
+ * that goes; from then on it needs the parent of that checkpoint, or nothing. `tidy` removes the files of the
+ * other state, here or in the next command.
  * For the owner of the child and of its new parent.
  * @param above the parent of the checkpoint that goes
  */
@@ -58,7 +59,10 @@ const parentOf = ({ where }: Link, above: Link, child: string) => ({
   child,
 });
 
-/** The manifest may have its new name although the disk has failed to take it. Then both layers stay. */
+/**
+ * Undoes what was begun. If the new manifest is in place already, although the disk has failed to take it,
+ * the files of both states stay.
+ */
 function giveUp(context: Context, heir: Link, above: Link | undefined, id: string): void {
   const { files } = context.host;
   if (readSealedManifest(files, heir.images).parent?.child !== heir.manifest.parent?.child) return;
@@ -92,7 +96,10 @@ async function writeShares(
   return ghosts;
 }
 
-/** Writes map and data anew, with what the layer below has, and reads them again as a check. */
+/**
+ * Writes a child's map and data anew, with what it needs of the layer in the checkpoint that goes, and reads
+ * them again as a check.
+ */
 async function joinGhost(
   context: Context,
   heir: Link,

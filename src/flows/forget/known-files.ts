@@ -17,7 +17,10 @@ const rawNames = [
 ];
 const rawImage = new RegExp(`^(${rawNames.join('|')})(-[0-9a-f]+)*(\\.tar\\.gz)?\\.img$`);
 
-/** The image whose magic number tells nothing of CRIU, what CRIU, runc and crun write beside, and our log. */
+/**
+ * inventory.img, whose magic number tells nothing of CRIU; files that CRIU, runc and crun write beside the
+ * images; and our log.
+ */
 const beside = new Set([
   'inventory.img',
   'stats-dump',

@@ -13,7 +13,7 @@ export interface Share {
   ghost: PackedGhost;
   /** The same file in the parent of the checkpoint that goes. Without it the ghost becomes whole. */
   parent: Layer['parent'];
-  /** To be written. */
+  /** The bytes that are written for it. */
   bytes: bigint;
 }
 
@@ -28,7 +28,8 @@ export interface Plan {
  * @throws CHAIN_…, IMAGE_…, GIVEN_UP where the child cannot be put together: it would lose what it needs
  */
 export async function planHeir(context: Context, heir: Link, link: Link): Promise<Plan> {
-  // A child that has given something up is written anew by nobody: its own child can do without it first.
+  // A child that has given something up is never written anew. It has to be forgotten first: its own child
+  // can do without it.
   assertNothingGiven(
     heir.manifest,
     `cannot forget ${link.where}: ${heir.where} needs it, so forget ${heir.where} first`,
@@ -57,7 +58,7 @@ async function planGhost(
     if (!hasParent(below)) return whole;
     const two = layers.levels.slice(0, 2);
     const counted = await layers.use(() => context.host.engine.countJoined(two, aliveWhenMoving(context)));
-    // Nothing of it is further down, so nothing is saved by a layer.
+    // No part of the ghost lies in the parents of the checkpoint that goes, so a layer would save nothing.
     if (counted.keptBytes === 0n) return whole;
     return { ghost, parent: below.layer.parent, bytes: counted.dataBytes + counted.imageBytes };
   } finally {
@@ -65,7 +66,7 @@ async function planGhost(
   }
 }
 
-/** No parent has given up what the child needs of it. Reads maps and records only. @throws GIVEN_UP */
+/** Checks that no parent has given up what the child needs. Reads maps and records only. @throws GIVEN_UP */
 async function assertAllThere(context: Context, layers: OpenLayers): Promise<void> {
   const { engine } = context.host;
   for (const [depth, { ghost }] of layers.at.entries())

@@ -9,8 +9,10 @@ import { asOwner } from '../directory/owner.js';
 import { type Opened, readHeir } from './heirs.js';
 
 /**
- * This comes before the children take over what they need: they have it already, through the checkpoint that
- * goes. So the command can be repeated. Without children the name stays, because nobody else has the bytes.
+ * In the lists of takers, puts the children of LINK in the place of LINK. This is done before the children
+ * take over what they need, so that the command can be repeated: the children have the bytes already, through
+ * the checkpoint that goes. If there are no children, the name of LINK stays, because nobody else has the
+ * bytes.
  * For the owner of the heirs and of ABOVE.
  * @param above the parent of LINK
  */

@@ -10,8 +10,8 @@ import type { Context } from '../context.js';
 /**
  * A disk that is too small for the ghosts, or for the named files that the dump may not lack, must show
  * before the container is gone. Other named files that do not fit are left out.
- * @param bases the names of those that are in the directory, and the bytes that each takes: its ghost needs
- * them no more, and no other file gets them
+ * @param bases the names of the bases in the directory, and the bytes that each takes: its ghost needs that
+ * much less, and the room is free for no other file
  * @throws NO_SPACE
  */
 export function leaveOutTooLarge(

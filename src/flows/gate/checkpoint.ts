@@ -97,7 +97,7 @@ async function aroundCommand(
   const { chosen } = chooseGhosts(context, found, { policy, criu: true });
   assertNothingLost(context, { policy, pids }, found);
   warnOfClosed(context, { policy, pids }, found);
-  // CRIU freezes a container that could not be paused only later.
+  // A container that could not be paused runs on until CRIU freezes it, and may open more until then.
   const mayOpenMore = !paused && mustKeepShm(context, { policy, pids });
   const renamed = policy.enabled ? describeRenamedFolders(found.ghosts) : {};
   const names = { ...describeLinked(context, chosen), ...renamed };

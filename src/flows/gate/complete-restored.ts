@@ -11,11 +11,15 @@ import type { Context } from '../context.js';
 import { type AllocationRoom, allocateAgain } from '../restore/allocation.js';
 import { applyMetadata } from '../restore/metadata.js';
 
-/** The processes are stopped meanwhile. Allocating space that the disk has takes far less than this. */
+/**
+ * The longest time that allocating may take, because the processes are stopped meanwhile. Allocating space
+ * that the disk has takes far less.
+ */
 export const allocationMs = 60_000;
 
 /**
- * True if the ghost has allocated space to restore. If the dump does not know where, we report it as lost.
+ * True if the ghost had allocated space that is to be restored. If the dump does not know where, the space is
+ * reported as lost.
  */
 export function hasAllocation({ linked, data, allocated }: ManifestGhost): boolean {
   if (linked) return false;
@@ -23,8 +27,9 @@ export function hasAllocation({ linked, data, allocated }: ManifestGhost): boole
 }
 
 /**
- * Call this before completeGhost. It opens a second descriptor, for writing, and only this step needs it: a
- * running executable, for example, cannot be opened for writing.
+ * Allocates a ghost's space again. Call this before completeGhost. It opens a second descriptor, for writing,
+ * and only this step needs such a one: a running executable, for example, cannot be opened for writing.
+ * @returns the parts that could not be restored, each with the reason
  */
 export function allocateGhost(
   context: Context,
@@ -52,8 +57,9 @@ export function roomOfHost(context: Context): AllocationRoom | undefined {
 }
 
 export function completeGhost(context: Context, found: Ghost, entry: ManifestGhost): string[] {
-  // CRIU restores the other files with the rights that the image says, and these ghosts lie in the
-  // container's own mounts, so they get theirs, too: SECURITY.md.
+  // CRIU sets owner and mode of a restored ghost. The ghost lies in the container's own mounts, like the
+  // files that CRIU restores with all rights that the image names. So it also gets its `trusted.*` and
+  // `security.*` xattrs, file capabilities among them: SECURITY.md.
   const request = { parts: ['xattrs', 'times', 'flags'], allowPrivileged: true } as const;
   const part = { what: 'metadata', writable: false };
   return throughPin(context, found, part, fd => applyMetadata(context.host, fd, entry, request).missing);
@@ -71,7 +77,7 @@ function throughPin(
   let fd: number | undefined;
   try {
     fd = processes.pin(holder.pid, holder.link, writable);
-    // We set set-id bits, too, so this must be the ghost and no other file.
+    // We set file capabilities, too, so this must be the ghost and no other file.
     if (!isSameInode(processes.statPin(fd), found.stat)) return [`${what} (its holder has another file now)`];
     return act(fd);
   } catch (error) {

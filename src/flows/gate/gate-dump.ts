@@ -33,7 +33,7 @@ import type { GateMove } from './gate-move.js';
 import { warmUp } from './warm-pass.js';
 import { warnOfGoneSources } from './warn-of-gone-sources.js';
 
-/** One dump by CRIU, from the freeze to the last image. */
+/** One dump by CRIU, from before the freeze to the last image. */
 export class GateDump {
   readonly #covered = new Set<number>();
   #started = false;
@@ -76,7 +76,7 @@ export class GateDump {
     this.#earlier = noteEarlierGhosts(this.context, this.images);
   }
 
-  /** The modules are loaded only on hosts that send: every checkpoint waits for the helper's start. */
+  /** Loads modules only on hosts that send ghosts: every checkpoint waits for the helper's start. */
   async #readTarget(): Promise<void> {
     const { moveTo, ...config } = readConfig(this.context);
     if (moveTo === undefined) return;
@@ -84,7 +84,7 @@ export class GateDump {
     this.#move = new GateMove(this.context, moveTo, config);
   }
 
-  /** With `begins` it reads the journal (OwnerOptions), which takes long where there are many ghosts. */
+  /** With `begins`, becomeOwner reads the journal, which takes long where there are many ghosts. */
   async #own({ waitMs = 5000, begins = true } = {}): Promise<void> {
     if (this.#owned) return;
     const options = { family: this.#family, waitMs, begins };
@@ -111,9 +111,9 @@ export class GateDump {
   }
 
   /**
-   * Rehearses the dump and runs the warm pass while nothing is frozen; PID is the root of the processes that
-   * will be. If it is frozen already (`runc pause`), both would only make the container wait longer. Errors
-   * are only logged: checkpoint() reports them.
+   * Rehearses the dump and runs the warm pass before anything is frozen; PID is the root of the processes to
+   * dump. If the container is frozen already (`runc pause`), both would only make it wait longer. Errors are
+   * only logged: checkpoint() reports them.
    */
   async warm(pid: number, rehearse = async () => {}): Promise<void> {
     const { host, log } = this.context;
@@ -178,8 +178,8 @@ export class GateDump {
   }
 
   /**
-   * A streamed image never lies in the directory as files, and an encrypted one cannot be rewritten. So CRIU
-   * dumps all ghosts itself. @throws SHM_NOT_KEPT
+   * Does CRIU dump all ghosts itself? It must, if the image is streamed, so that it never lies in the
+   * directory as files, or encrypted, so that we cannot rewrite it. @throws SHM_NOT_KEPT
    */
   #isLeftToCriu(pid: number): boolean {
     // Once some ghosts are ours the dump has to be sealed, whatever appears in the directory.
@@ -233,9 +233,9 @@ export class GateDump {
   }
 
   /**
-   * A dump that failed before we were asked has left nothing of ours; files in the directory are an older
-   * dump's. We wait for nobody, because the container is to run on. Files that stay are of no use, and the
-   * next dump removes them.
+   * A dump that failed before we were asked has left nothing of ours: our files in the directory are an older
+   * dump's. We do not wait for another owner, because the container is to run on. Files that stay are of no
+   * use, and the next dump removes them.
    */
   async #giveUp(): Promise<void> {
     if (!this.#started) return;

@@ -1,7 +1,7 @@
 /**
- * A checkpoint whose ghosts go to another host, because the host's config.json has `moveTo`. All bytes of
- * them are on the receiver's disk before CRIU gets our answer. So if that fails, CRIU ends and the container
- * runs on.
+ * A checkpoint whose ghosts go to another host, because the host's config.json has `moveTo`. All bytes of the
+ * ghosts are on the receiver's disk before CRIU gets our answer. If they cannot be sent, CRIU ends and the
+ * container runs on.
  */
 import { reasonOf } from '../../base/errors.js';
 import type { Policy, PolicyDocument } from '../../oci/policy.js';
@@ -41,7 +41,7 @@ export class GateMove {
     });
   }
 
-  /** Connects before the freeze. If that fails, it also ends the checkpoint, at once. */
+  /** Connects before the freeze. If that fails, the checkpoint fails, too: nobody tries again. */
   async connect(): Promise<void> {
     this.#connecting ??= this.#mover.connect();
     return this.#connecting;
@@ -69,7 +69,7 @@ export class GateMove {
   }
 
   /**
-   * CRIU's files follow when CRIU has written them. CRIU cannot be stopped any more, and the files are here,
+   * Sends CRIU's files when CRIU has written them. CRIU cannot be stopped any more, and the files are here,
    * so a failure is only reported.
    */
   async sendImages(images: string): Promise<void> {

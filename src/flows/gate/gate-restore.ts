@@ -35,8 +35,8 @@ export class GateRestore {
   }
 
   /**
-   * CRIU restores now, and waits for nobody. A search takes 10 ms the first time (decision 0006), so the
-   * first one is made here, in our own process, and its result is thrown away.
+   * Prepares for `resumed` while CRIU restores and does not wait for us. A search takes 10 ms the first time
+   * (decision 0006), so the first one is made here, in our own process, and its result is thrown away.
    */
   prepare(): void {
     const { host, log } = this.context;

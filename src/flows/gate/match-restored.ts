@@ -4,8 +4,8 @@ import { countFromJson } from '../../base/units.js';
 import { type Ghost, pathOf } from '../../ghost/ghost.js';
 
 /**
- * Pairs an entry and a file if neither fits any other. Takes linear time: there may be 10,000 of each, and
- * the processes are stopped.
+ * Pairs an entry of the manifest with a restored file if neither of them fits any other. Takes linear time:
+ * there may be 10,000 of each, and the processes are stopped.
  */
 export function matchRestored(
   entries: readonly ManifestGhost[],

@@ -22,7 +22,7 @@ import { dumpGhosts } from '../dump/dump.js';
 import { type DumpRequest, keysOfJournal, makeJournal } from '../dump/journal.js';
 import { sealImages } from '../seal/seal.js';
 
-/** Enough for an image with chunks. */
+/** The file is large enough for an image with chunks. */
 const ghostBytes = 20_000;
 
 /**
@@ -71,12 +71,13 @@ function removeScratch({ host: { files }, log }: Context, scratch: string): void
 
 /** Rounds, and ghosts in each: after these V8 has compiled the hot functions to machine code. */
 const [rounds, mostGhosts] = [4, 500];
-/** No round begins later than this, because the checkpoint waits. */
+/** No round begins more than this time after the first, because the checkpoint waits. */
 const mostMs = 500;
 
 /**
- * Runs the JavaScript for each of many ghosts, except the search for them. The results are thrown away. They
- * are collected here, because a collection while all is frozen would make the container wait 20 ms.
+ * Runs the JavaScript for each of many ghosts, except the search for them. The results are thrown away, and
+ * their memory is collected here, because a garbage collection during the freeze would make the container
+ * wait 20 ms.
  */
 export function rehearseMany(context: Context, request: DumpRequest, pinned: readonly PinnedGhost[]): void {
   const { clock } = context.host;

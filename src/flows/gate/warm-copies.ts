@@ -18,17 +18,19 @@ import { copyRunning, isMapped, mayHaveChanged, willShare, worthBytes } from '..
 import { whyNoRoom, whyTooFull } from '../rounds/room.js';
 import { rehearseMany } from './rehearse.js';
 
-/** No copy of a ghost begins later than this, because the user waits for the checkpoint. */
+/**
+ * No copy of a ghost begins more than this time after the start, because the user waits for the checkpoint.
+ */
 const mostMs = 30_000;
 
-/** The most rounds. Each of them reads all that may have changed, and the user waits. */
+/** There are no more rounds than this: each reads all that may have changed, and the user waits. */
 const mostRounds = 5;
 
 /** A copy of a large ghost that the next round may go over. */
 interface Running {
   ghost: Ghost;
   image: string;
-  /** The ghost, before the last round has read it. */
+  /** The ghost's stat from before the last round read it. */
   stat: FileStat;
   /** Bytes that the last round has written. */
   differed: bigint;
@@ -41,7 +43,7 @@ export class WarmCopies {
   /** Bases that are good as they are. */
   fresh = 0;
   #running: Running[] = [];
-  /** Those that there is room for. */
+  /** The ghosts that there is room for. */
   readonly #ghosts: Ghost[] = [];
   #names = 0;
   readonly #name = randomBytes(6).toString('hex');
@@ -75,7 +77,7 @@ export class WarmCopies {
     return why === undefined;
   }
 
-  /** The container, which still runs, has used up the room that was to stay. */
+  /** Has the container, which still runs, used up the room that was to stay free? */
   readonly #lacksRoom = (): boolean => {
     const { images, policy } = this.request;
     this.#isFull ||= whyTooFull(this.context, images, policy, this.#ghosts) !== undefined;
@@ -100,8 +102,8 @@ export class WarmCopies {
   }
 
   /**
-   * Copies once more what has changed while it was copied, as long as that becomes less each time. Time
-   * stamps only tell what is worth it: the dump compares all.
+   * Copies ghosts once more that have changed while they were copied, as long as less differs each time. Time
+   * stamps only tell which ghosts are worth it: the dump compares all.
    */
   async again(): Promise<void> {
     for (; this.rounds < mostRounds && !this.#isOver; this.rounds += 1) {
@@ -190,7 +192,8 @@ export class WarmCopies {
 
   /**
    * @param over the image is there and may hold anything
-   * @param before bytes that differed in the round before: there is no other round if they do not become less
+   * @param before bytes that differed in the round before: if not fewer differ now, the ghost gets no other
+   * round
    */
   async #copyTo(
     image: string,
@@ -205,7 +208,7 @@ export class WarmCopies {
         const { context, request } = this;
         const running = copyRunning(context, request, pinned, imageFd, over, this.#lacksRoom);
         const { shared, differed } = await running;
-        // The dump shares blocks in no time.
+        // An image that shares blocks is removed, because the dump shares them in no time.
         if (shared) files.remove(path);
         else this.warm.add(image, pinned.stat);
         const shrinks = before === undefined || differed < before;

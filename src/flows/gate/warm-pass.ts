@@ -6,9 +6,9 @@
  * over a warm image compares every byte with the ghost and writes those that differ (GK_DUMP_OVER): a time
  * stamp proves nothing, because a store into a mapping need not change it. If large ranges will be reflinked,
  * the dump copies nothing anyway; then the warm pass only writes dirty pages to disk, because reflinking
- * would wait for them (decision 0010). Changes made while it was copied are copied again, as long as that
- * becomes less. A base that a round has left (decision 0016) is taken over, and where it is newer than its
- * ghost nothing is copied.
+ * would wait for them (decision 0010). A ghost that has changed while it was copied is copied again, as long
+ * as less differs each time. A base that a round has left (decision 0016) is taken over, and where it is
+ * newer than its ghost nothing is copied.
  */
 
 import { availableParallelism } from 'node:os';
@@ -29,8 +29,8 @@ import { WarmCopies } from './warm-copies.js';
 const worthMany = 32;
 
 /**
- * Copies those ghosts of PIDS that are large, or many. A ghost that fails is left to the dump, which reports
- * it.
+ * Copies those ghosts of PIDS that are large, or many, and large named files. A ghost that fails is left to
+ * the dump, which reports it.
  */
 export async function warmUp(context: Context, request: DumpRequest & { warm: WarmImages }): Promise<void> {
   const { log } = context;
@@ -40,8 +40,8 @@ export async function warmUp(context: Context, request: DumpRequest & { warm: Wa
   tryPins(context, kept.filter(needsCopy));
   const forbidden = whyForbidden(kept, request.policy);
   if (forbidden !== undefined) {
-    // The ghost may be gone by the freeze, so the dump has to decide. Copies of the others would only take
-    // room meanwhile.
+    // The forbidden ghost may be gone by the freeze, so the dump has to decide. Copies of the others would
+    // only take room meanwhile.
     log.info(`nothing is copied before the freeze: ${forbidden}`);
     return;
   }
@@ -69,7 +69,7 @@ export async function warmUp(context: Context, request: DumpRequest & { warm: Wa
       context.progress?.did();
     };
     await inParallel(large, availableParallelism(), copy(hasRoom));
-    // They come last, because some dumps may lack them.
+    // Named files come last, because some dumps may lack them.
     const hasMore = named.length > 0 && pass.hasRoom(named);
     await inParallel(named, availableParallelism(), copy(hasMore));
     await pass.again();

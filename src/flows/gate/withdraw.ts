@@ -10,8 +10,8 @@ import { asOwner, holderOf } from '../directory/owner.js';
 export const patient = { waitMs: 10_000 };
 
 /**
- * Removes what we began. If the gate is installed as well, the directory is the gate's by now, and it cleans
- * up.
+ * Removes what we began. If the gate is installed as well, the directory is the gate's by now, and the gate
+ * cleans it up.
  */
 export async function withdraw(context: Context, images: string, bases: Gathered): Promise<void> {
   try {
@@ -23,7 +23,8 @@ export async function withdraw(context: Context, images: string, bases: Gathered
 
 export function undo(context: Context, images: string, bases: Gathered): void {
   try {
-    // A directory with a journal gets no base, so that one goes first.
+    // Our journal and images are removed first: giveBack then removes the working folder, if no base stays in
+    // it.
     if (holderOf(context, images) === context.host.processes.self())
       clearImages(context.host, images, basesIn(context, images));
     bases.giveBack();

@@ -5,7 +5,7 @@ import { errnoOf, GhostkeepError, reasonOf, translate } from '../../../src/base/
 import { errno } from '../fake-processes.js';
 
 describe('the error codes', () => {
-  it('stand in alphabetical order in error-codes.json, so that each is found where one looks', () => {
+  it('the error codes stand in alphabetical order in error-codes.json, so that each is found where a reader looks', () => {
     const names = Object.keys(codes);
     assert.deepEqual(names, names.toSorted());
   });

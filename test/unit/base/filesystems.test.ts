@@ -28,7 +28,7 @@ describe('the table of file systems', () => {
     assert.deepEqual(asked(far), far.split(' '));
   });
 
-  it('when a file has a silly name, the name counts only on the file systems that give such names', () => {
+  it('when a file has a name that servers give to removed files, it counts only on the file systems that give such names', () => {
     const names: [string, bigint, string][] = [
       ['.nfs000000000000000200000001', nfs, 'nfs4'],
       ['.fuse_hidden0000000200000001', fuse, 'fuse.sshfs'],
@@ -50,7 +50,7 @@ describe('the table of file systems', () => {
     }
   });
 
-  it("when a name only resembles a silly name, it counts as a user's own name", () => {
+  it("when a name only resembles one that servers give to removed files, it counts as a user's own name", () => {
     for (const name of [
       '.fuse_hidden',
       '.fuse_hidden00000002',

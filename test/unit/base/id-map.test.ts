@@ -6,7 +6,7 @@ import { fixture } from '../fixture.js';
 const text = (name: string) => fixture(`odd-names/${name}`).toString('latin1');
 
 describe('parseIdMaps', () => {
-  it('when an id lies in one of the mapped ranges, the id inside is given', () => {
+  it('when an id lies in one of the mapped ranges, the id in the user namespace is given', () => {
     const map = parseIdMaps({ uid: text('uid_map'), gid: text('gid_map') });
     assert.deepEqual([100000, 100999, 1000].map(map.uid), [0, 999, 1000]);
     assert.deepEqual([4294967200, 4294967294].map(map.gid), [0, 94]);

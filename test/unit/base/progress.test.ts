@@ -77,7 +77,7 @@ describe('how far a command has come', () => {
     assert.deepEqual([progress.look()?.bytes, asked], [100n, 1]);
   });
 
-  it('a new step begins at nothing', () => {
+  it('the next step begins at zero', () => {
     const { progress, time } = progressAt();
     progress.begin({ what: 'copying', item: 'ghost', items: 1, bytes: () => 10n });
     progress.moved(10n);

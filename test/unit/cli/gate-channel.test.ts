@@ -59,7 +59,7 @@ describe('GateChannel', () => {
     assert.equal(await new Gate('channel.ready();').heard(), 'ready 4 unbundled');
   });
 
-  it('when a key cannot be sent in one line unchanged, it is not asked for, because it would be the key of another mount', async () => {
+  it('when a key cannot be sent in one line unchanged, the helper does not look it up: it would be the key of another mount', async () => {
     const keys = ['mnt[/a\nb]', 'mnt[/a\x7fb]', `mnt[/${'a'.repeat(4000)}]`, 'mnt[/a b]'];
     const gate = new Gate(`
       for (const key of ${JSON.stringify(keys)}) channel.say('found ' + (channel.lookup(key) ?? 'none'));

@@ -52,7 +52,7 @@ function makeField(field: DescMessage['fields'][number], roll: (sides: number) =
 }
 
 describe('messages of CRIU', () => {
-  it("when 4,000 are decoded and encoded, the bytes are those of protoc's generated code", () => {
+  it("when 4,000 random messages of CRIU are decoded and encoded, the bytes are those of protoc's generated code", () => {
     const roll = dice(4711);
     for (let n = 0; n < 4000; n += 1) {
       const [type, desc] = pairs[n % pairs.length] as (typeof pairs)[number];
@@ -66,7 +66,7 @@ describe('messages of CRIU', () => {
     }
   });
 
-  it('when a table is compared with images.proto, it has the same fields', () => {
+  it('when our tables of messages are compared with images.proto, they have the same fields', () => {
     type Table = { fields: readonly { no: number; name: string; kind: string | Table; required?: true }[] };
     const compare = (type: Table, desc: DescMessage) => {
       assert.deepEqual(
@@ -98,7 +98,7 @@ describe('messages of CRIU', () => {
     'an unknown field that is cut off': Buffer.concat([varint(1, 1), varint(2, 9), lengthOf(77, 4)]),
   };
   for (const [what, given] of Object.entries(bad))
-    it(`when there is ${what}, it is refused with the name of the image`, () => {
+    it(`when an entry has ${what}, it is refused with the name of the image`, () => {
       assert.throws(
         () => decode(fileEntry, given, 'files.img'),
         ghostkeepError('CRIU_IMAGE_INVALID', 'files.img'),

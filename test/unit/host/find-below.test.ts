@@ -16,13 +16,13 @@ function tree(t: TestContext): string {
 }
 
 describe('the search for names that CRIU has left', () => {
-  it('finds them at every depth, and counts what it has looked at', t => {
+  it('the search for names that CRIU has left finds them at every depth, and counts what it has looked at', t => {
     const { names, looked, complete } = findBelow(tree(t), /^wanted/, 100);
     assert.deepEqual(names.sort(), ['elsewhere/wanted.3', 'side/wanted.2', 'wanted.1']);
     assert.deepEqual([looked, complete], [6, true]);
   });
 
-  it('follows no symbolic link that a container has made, also not as the folder itself', t => {
+  it('the search for names follows no symbolic link that a container has made, not even as the folder to search', t => {
     const folder = tree(t);
     fs.symlinkSync(`${folder}/elsewhere`, `${folder}/side/link`);
     fs.symlinkSync(folder, `${folder}/../loop`);
@@ -31,12 +31,12 @@ describe('the search for names that CRIU has left', () => {
     assert.throws(() => findBelow(`${folder}/../loop`, /^wanted/, 100), { code: 'ENOTDIR' });
   });
 
-  it('ends at its limit, and says that it has not seen everything', t => {
+  it('the search for names ends at its limit, and says that it has not seen everything', t => {
     const { looked, complete } = findBelow(tree(t), /^wanted/, 3);
     assert.deepEqual([looked, complete], [3, false]);
   });
 
-  it('opens no FIFO, at which it would wait for ever', t => {
+  it('the search for names opens no FIFO, where it would wait for ever', t => {
     const folder = tree(t);
     fs.rmSync(`${folder}/other`);
     const { status } = spawnSync('mkfifo', [`${folder}/wanted.4`]);

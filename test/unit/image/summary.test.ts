@@ -12,7 +12,7 @@ const of = (...all: (Data | undefined)[]) =>
   }) as unknown as Manifest;
 
 describe('the summary of a checkpoint', () => {
-  it('bytes that an image from before the freeze had are counted apart, and its head is no data', () => {
+  it('the summary counts bytes of images from before the freeze apart, and does not count the heads of images', () => {
     const manifest = of(
       { bytes: 8 * mib, kept: 6 * mib },
       { bytes: 2 * mib, kept: 2 * mib + 300 },

@@ -68,7 +68,7 @@ function relying(): Operations {
 }
 
 describe('the reader with a hostile sender', () => {
-  it(`refuses every frame that breaks the protocol (GHOSTKEEP_SEED=${seed})`, async () => {
+  it(`the reader refuses every frame of a hostile sender that breaks the protocol (GHOSTKEEP_SEED=${seed})`, async () => {
     const random = randomFrom(seed);
     let refused = 0;
     for (let count = 0; count < streams; count += 1) {

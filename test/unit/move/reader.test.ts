@@ -53,7 +53,7 @@ const longList = payloads.seal(
 const file: Sent = ['file', payloads.file('core-1.img', 3)];
 
 describe('the reader of a stream', () => {
-  it('hands whole operations on', async () => {
+  it('the reader hands whole operations on', async () => {
     assert.deepEqual(
       await read(
         hello,
@@ -99,7 +99,7 @@ describe('the reader of a stream', () => {
     );
   });
 
-  it('takes files after the commit of a dump, and then no more ghosts', async () => {
+  it('the reader takes files after the commit of a dump, and then no more ghosts', async () => {
     const dump: Sent[] = [['hello', payloads.hello('dump')], ghost, data, rest, end];
     const commit: Sent = ['commit', payloads.commit([key])];
     const round: Sent = ['commit', Buffer.from(JSON.stringify({ keys: [key], round: true }))];
@@ -118,7 +118,7 @@ describe('the reader of a stream', () => {
     await assert.rejects(read(hello, ghost, data, rest, end, commit, file), /with purpose round/);
   });
 
-  it('takes a key that was sent before for a repair, which may leave gaps', async () => {
+  it('the reader takes a key that was sent before for a repair, which may leave gaps', async () => {
     const lines = await read(
       hello,
       ghost,
@@ -312,7 +312,7 @@ describe('the reader of a stream', () => {
     ['a heartbeat with a payload', /too long/, hello, ['alive', Buffer.alloc(1)]],
   ];
   for (const [what, reason, ...frames] of wrong)
-    it(`refuses ${what}`, async () => {
+    it(`the reader refuses ${what}`, async () => {
       await assert.rejects(read(...frames), ghostkeepError('MOVE_STREAM', reason));
     });
 
@@ -334,14 +334,14 @@ describe('the reader of a stream', () => {
     'a'.repeat(201),
   ];
   for (const name of names)
-    it(`refuses ${JSON.stringify(name.slice(0, 30))} as the name of a file`, async () => {
+    it(`the reader refuses ${JSON.stringify(name.slice(0, 30))} as the name of a file`, async () => {
       await assert.rejects(
         read(images, ['file', payloads.file(name, 0)]),
         ghostkeepError('MOVE_STREAM', /name/),
       );
     });
 
-  it("accepts the names of CRIU's files, and of the manifest", async () => {
+  it("the reader accepts the names of CRIU's files, and of the manifest", async () => {
     for (const name of [
       'inventory.img',
       'core-1.img',
@@ -354,7 +354,7 @@ describe('the reader of a stream', () => {
       await read(images, ['file', payloads.file(name, 0)]);
   });
 
-  it('refuses a list of a million values within the bound of a frame', async () => {
+  it('the reader refuses a list of a million values within the bound of a frame', async () => {
     const bomb = Buffer.from(`{"keys":[${'{},'.repeat(349_000)}{}]}`);
     await assert.rejects(read(hello, ['commit', bomb]), ghostkeepError('MOVE_STREAM', /keys/));
     const deep = Buffer.from('['.repeat(500_000) + ']'.repeat(500_000));

@@ -8,14 +8,17 @@ import { startTimeOf } from '../sessions.js';
 import type { Frozen } from './frozen.js';
 import { noteFrozen, recordPath, thawAll } from './frozen.js';
 
-/** A process that waits for a dead server cannot be frozen. */
+/**
+ * We wait this long at most until all are frozen. A process that waits for a dead server cannot be frozen at
+ * all.
+ */
 const longestMs = 10_000;
 const lookEveryMs = 10;
 
 export interface Freeze {
   /** The processes that are frozen. */
   pids: number[];
-  /** The record of it: see frozen.ts. */
+  /** The path of the record of this freeze: see frozen.ts. */
   record: string;
   thaw(): void;
 }
@@ -55,18 +58,18 @@ async function freezeCgroup(
   cgroup: FreezerCgroup,
 ): Promise<void> {
   const { freezer } = host;
-  // Whoever has frozen it already thaws it, too.
+  // Somebody else has frozen the cgroup, and thaws it, too.
   if (freezer.isFrozen(cgroup)) return;
   frozen.cgroup = cgroup;
   noteFrozen(host, record, frozen);
   await until(host, frozen.what, () => {
-    // Version 1 may give up with FREEZING, and then goes on when it is asked again.
+    // The freezer of version 1 may stop half way, in the state FREEZING. It goes on when it is asked again.
     freezer.freeze(cgroup);
     return freezer.isFrozen(cgroup) ? [] : freezer.members(cgroup);
   });
 }
 
-/** A process may have made another before it was stopped, so we look until there is none that runs. */
+/** A process may have made another before it was stopped, so we look again until none of them runs. */
 async function stopAll(host: Host, frozen: Frozen, record: string, look: () => number[]): Promise<void> {
   const { freezer, processes } = host;
   const known = new Set<number>();
@@ -98,7 +101,10 @@ async function until({ clock, freezer }: Host, what: string, running: () => numb
   }
 }
 
-/** The cgroup that has these processes and no others. A container has one, and a tree of processes may. */
+/**
+ * The cgroup that has these processes and no others. A container has such a cgroup, and a tree of processes
+ * may.
+ */
 function cgroupOf({ freezer }: Host, pids: readonly number[]): FreezerCgroup | undefined {
   const cgroups = pids.flatMap(pid => {
     try {

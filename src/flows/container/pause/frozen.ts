@@ -1,7 +1,7 @@
 /**
- * If `ghostkeep dump --freeze` is killed, what it has frozen must not stay frozen. So it keeps a record,
- * beside those of `ghostkeep checkpoint`, for as long as something is frozen. The next command that finds a
- * record whose owner has ended lets the processes go on.
+ * If `ghostkeep dump --freeze` is killed, the processes that it has frozen must not stay frozen. So the
+ * command keeps a record, beside those of `ghostkeep checkpoint`, for as long as something is frozen. The
+ * next command that finds a record whose owner has ended lets the processes go on.
  */
 import { bounds } from '../../../base/bounds.js';
 import { parseDocument } from '../../../base/documents/document.js';
@@ -15,7 +15,10 @@ import { pausedFolder } from './paused-folder.js';
 
 export type { Frozen };
 
-/** The dump that copies the frozen processes has the record's path here. While it lives nobody thaws them. */
+/**
+ * The dump that copies the frozen processes has the record's path in this variable of its environment. While
+ * that dump lives, nobody thaws the processes.
+ */
 export const recordVariable = 'GHOSTKEEP_FROZEN';
 
 export function recordPath({ uid, processes }: Host): string {
@@ -29,14 +32,20 @@ export function noteFrozen({ files, uid }: Host, path: string, frozen: Frozen): 
   files.replace(path, Buffer.from(`${JSON.stringify(frozen, null, 1)}\n`), { durable: false });
 }
 
-/** Lets everything that FROZEN names go on. Another process may have the number of one that has ended. */
+/**
+ * Lets everything that FROZEN names go on. If a process has ended, another may have its pid by now, so the
+ * start times are compared.
+ */
 export function thawAll({ freezer, processes }: Host, { cgroup, stopped }: Frozen): void {
   if (cgroup) freezer.thaw(cgroup);
   for (const { pid, startTime } of stopped)
     if (startTimeOf(processes, pid) === startTime) freezer.signal(pid, 'SIGCONT');
 }
 
-/** @param finished a dump that has ended, so that it keeps nobody from thawing */
+/**
+ * Thaws what killed commands have left frozen.
+ * @param finished the pid of a dump that has copied everything, so that it keeps nobody from thawing
+ */
 export function thawForgotten(context: Context, finished?: number): void {
   const { host, log } = context;
   for (const record of records(host)) {

@@ -1,7 +1,7 @@
 /**
- * If `ghostkeep checkpoint` is killed, the container that it has paused must not stay paused. So it keeps a
- * record for as long as it may have to resume the container. The next command that finds a record whose owner
- * has ended resumes the container.
+ * If `ghostkeep checkpoint` is killed, the container that it has paused must not stay paused. So the command
+ * keeps a record for as long as it may have to resume the container. The next command that finds a record
+ * whose owner has ended resumes the container.
  */
 
 import path from 'node:path';
@@ -101,7 +101,10 @@ async function resumeIfPaused(context: Context, paused: Paused): Promise<void> {
   );
 }
 
-/** Removes the folder of CRIU's options. mkdtemp(3) made it where everybody may make folders. */
+/**
+ * Removes the folder of CRIU's options. mkdtemp(3) made it where everybody may make folders, so its name and
+ * its owner are checked.
+ */
 function removeScratch(host: Host, { criuConfig }: Paused): void {
   const scratch = path.dirname(criuConfig);
   if (/^ghostkeep-[A-Za-z0-9]{6}$/.test(path.basename(scratch)) && isPrivate(host, scratch))
@@ -109,8 +112,8 @@ function removeScratch(host: Host, { criuConfig }: Paused): void {
 }
 
 /**
- * The runtime's command may outlive its caller, and CRIU may have frozen the container: then we must not thaw
- * it.
+ * Does the owner live, or a runtime's command that it started? Such a command may outlive its caller, and its
+ * CRIU may have frozen the container: then we must not thaw the container.
  */
 function isInUse({ processes }: Host, { owner, criuConfig }: Paused): boolean {
   return (

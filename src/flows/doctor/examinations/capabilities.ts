@@ -7,7 +7,7 @@ const name = 'capabilities';
 const needed = 'CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN, and CAP_SYS_PTRACE';
 const toAdd = '--cap-add=CHECKPOINT_RESTORE --cap-add=SYS_ADMIN --cap-add=SYS_PTRACE';
 
-/** Whoever starts CRIU from here can make a checkpoint. */
+/** Can CRIU make a checkpoint if it is started from here? */
 export const examineCapabilities: Examine = context => {
   if (context.host.uid() !== 0) {
     const says = `user ${context.host.uid()} is not root: CRIU, and files of other users, were not looked at`;

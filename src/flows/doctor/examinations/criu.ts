@@ -7,7 +7,7 @@ import { againCommand, candidateOf, installCommand, libraryCommand } from '../lo
 
 const name = 'criu';
 
-/** There is a CRIU that can use the gate, and it finds in the kernel what it needs. */
+/** Is there a CRIU that can use the gate, and does that CRIU find in the kernel what it needs? */
 export const examineCriu: Examine = async context => {
   const criu = await findCriu(context);
   if (criu === undefined) {
@@ -54,7 +54,9 @@ const elsewhere = [
   'https://criu.org/Installation says how to build it',
 ].join(', ');
 
-/** The package manager is named only if the version that it has is new enough. */
+/**
+ * The line that advises a newer CRIU. It names the package manager only if the version there is new enough.
+ */
 async function newer(context: StageContext, says: string) {
   const candidate = await candidateOf(context, 'criu');
   if (candidate === 'none')

@@ -10,10 +10,10 @@ import { gateCommand } from '../look/way-out.js';
 import { tryCriu, withoutBreakpoints } from '../trial/criu-trial.js';
 
 const name = 'gate';
-/** A process with a file that CRIU alone refuses has this much data. */
+/** The process that is tried has a file with this much data, which CRIU alone refuses. */
 const triedBytes = 2n << 20n;
 
-/** CRIU loads the gate: a process of our own is dumped and restored by it. */
+/** Does CRIU load the gate? To see that, CRIU dumps and restores a process of our own. */
 export const examineGate: Examine = async context => {
   const criu = await findCriu(context);
   // The line about CRIU says what is wrong, and there is nothing that could load a gate.

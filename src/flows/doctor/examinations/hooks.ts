@@ -10,11 +10,11 @@ import { reinstallCommand } from '../look/way-out.js';
 const name = 'hooks.d';
 /** Stages at which our hooks run. */
 const wanted = ['prestart', 'poststop'];
-/** The settings of one container. */
+/** Lines about the hooks in the config.json of one container have this name. */
 const own = 'config.json';
 const plugins = '/opt/nri/plugins';
 
-/** Engines find our hooks, and no file in their folders keeps containers from starting. */
+/** Do engines find our hooks, and does any file in their folders keep containers from starting? */
 export const examineHooks: Examine = async context => ({
   findings: [...inFolders(context), ...(await inRuntimes(context))],
 });
@@ -44,7 +44,9 @@ function inFolders(context: StageContext): Finding[] {
 
 const isNamedByUs = (path: string) => /\/ghostkeep-(prestart|poststop)\.json$/.test(path);
 
-/** Podman starts no container while one of these files is malformed or names a program that is not there. */
+/**
+ * Podman starts no container while a file in its folders is malformed or names a program that is not there.
+ */
 function faultOf(context: StageContext, hook: FoundHook, readers: readonly string[]): Finding[] {
   const { path, fault, program } = hook;
   const mend = isNamedByUs(path) ? reinstallCommand(context) : `mv ${quoted(path)} ${quoted(`${path}.away`)}`;

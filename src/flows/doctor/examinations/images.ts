@@ -13,10 +13,16 @@ import { quoted } from '../look/programs.js';
 import { type TriedEngine, tryEngine } from '../trial/engine-trial.js';
 
 const name = 'images';
-/** A checkpoint without any ghost needs some MiB. */
+/**
+ * With less room than the first a folder counts as full, with less than the second we warn. A checkpoint
+ * without any ghost needs some MiB.
+ */
 const [tooLittle, little] = [80n << 20n, 256n << 20n];
 
-/** Where engines put images: on which file system, by which engine ghosts are copied there, and room. */
+/**
+ * Looks at the folders where engines put images: which file system each is on, which of our engines copies
+ * ghosts there, and how much room there is.
+ */
 export const examineImages: Examine = async (context, request) => {
   const findings: Finding[] = [];
   for (const folder of foldersOf(context, request)) findings.push(await describe(context, folder));
@@ -66,7 +72,7 @@ async function describe(context: StageContext, place: ImageFolder): Promise<Find
   return ok(name, shown);
 }
 
-/** @returns why nothing was tried */
+/** @returns what was tried, or the reason why nothing was */
 async function attempt(context: StageContext, folder: string): Promise<TriedEngine | string> {
   const settings = hostPolicy(context);
   try {

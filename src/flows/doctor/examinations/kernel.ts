@@ -2,10 +2,10 @@ import os from 'node:os';
 import { broken, type Examine, ok } from '../look/finding.js';
 import { installCommand } from '../look/way-out.js';
 
-/** openat2(2), by which no path is followed out of its folder. */
+/** The first kernel with openat2(2), by which no path is followed out of its folder. */
 const oldest = [5, 6] as const;
 
-/** The kernel has what CRIU and ghostkeep ask of it. */
+/** Has the kernel what CRIU and ghostkeep need? */
 export const examineKernel: Examine = context => {
   const release = os.release();
   const name = 'kernel';

@@ -19,7 +19,7 @@ const mostNames = 5;
 /** Lists what ghostkeep and CRIU have left behind, where nobody comes for it. */
 export const examineLeftovers: Examine = (context, request) => {
   const { clean: isCleaning, images } = request;
-  // The line about images says so where there is no such directory, or its file server is dead.
+  // If there is no such directory, or its file server is dead, the line about images says so.
   const looked = images !== undefined && isThere(context, images) === 'yes' ? { images } : {};
   const bases = findBases(context, { clean: isCleaning, ...looked });
   const crius = namesOfCriu(context);
@@ -61,7 +61,10 @@ function sessions(context: StageContext, request: DoctorRequest): Finding[] {
   return [ok(name, `${what}: removed`)];
 }
 
-/** Digests of a move that did not come to its end. The next move to another receiver would remove them. */
+/**
+ * Tables of moves that nobody has gone on with. They have the digests of what was sent. The next move to
+ * another receiver would remove them.
+ */
 function moves(context: StageContext, request: DoctorRequest): Finding[] {
   const over = forgottenMoves(context);
   if (over.length === 0) return [];
@@ -71,7 +74,10 @@ function moves(context: StageContext, request: DoctorRequest): Finding[] {
   return [ok(name, `${what}: removed`)];
 }
 
-/** We remove none of these: the first may be needed, and anybody may have given a file such a name. */
+/**
+ * We remove no file of CRIU's: a checkpoint may need those that --link-remap has made, and anybody may have
+ * given a file such a name.
+ */
 function describeName({ path, isLink }: Crius['found'][number]): Finding {
   const why = isLink
     ? 'made by CRIU with --link-remap; once the checkpoint that needs it is gone, it can be removed'

@@ -8,12 +8,14 @@ import { quoted } from '../look/programs.js';
 
 const name = 'criu options';
 const mostShown = 20;
-/** These start CRIU, each with the environment that it was started with. */
+/** These programs start CRIU, and CRIU gets the environment with which the program itself was started. */
 const starters = new Set(['containerd', 'dockerd', 'crio', 'podman']);
 /** runc and crun hand the file that this annotation names on to CRIU. */
 export const configAnnotation = 'org.criu.config';
 
-/** Which options CRIU gets without being told on its command line, and from where. */
+/**
+ * Lists the options that CRIU gets although its command line does not have them, and the files that set them.
+ */
 export const examineOptions: Examine = context => {
   const files = optionsFiles(context);
   const faults = files.flatMap(({ path, fault, readBy }) =>

@@ -4,7 +4,7 @@ import { broken, type Examine, ok } from '../look/finding.js';
 
 const name = 'paused';
 
-/** Nothing waits for a ghostkeep that was killed while it kept a container paused or processes frozen. */
+/** Is a container still paused, or a process still frozen, by a ghostkeep that was killed? */
 export const examinePaused: Examine = async (context, { clean }) => {
   if (clean) {
     await resumeForgotten(context);

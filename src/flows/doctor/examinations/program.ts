@@ -12,11 +12,11 @@ const name = 'ghostkeep';
 /** The executable has some 110 MiB. */
 const fileBound: Bound = { bytes: 512 << 20, code: 'IO' };
 const listBound: Bound = { bytes: 4 << 20, code: 'IO' };
-/** Other lines are about the gate and about hooks.d. */
+/** The lines about the gate and about hooks.d look at these files. */
 const isSeenElsewhere = /\/criu\/ghostkeep\.so$|\/hooks\.d\/ghostkeep-\w+\.json$/;
 const sumsOfPackage = '/var/lib/dpkg/info/ghostkeep.md5sums';
 
-/** Every file of this installation is as it was installed, and the native library loads. */
+/** Is every file of this installation as it was installed, and does the native library load? */
 export const examineProgram: Examine = async context => {
   const again = reinstallCommand(context);
   try {

@@ -4,7 +4,10 @@ import { type Examine, ok, warning } from '../look/finding.js';
 import { ask, findProgram } from '../look/programs.js';
 import { installCommand } from '../look/way-out.js';
 
-/** Name for people → program, and what comes before the version in its answer to --version. */
+/**
+ * For each name that people use: the program, and the pattern that finds the version in its answer to
+ * --version.
+ */
 const known: Record<string, [string, RegExp]> = {
   runc: ['runc', /^runc version (\S+)/m],
   crun: ['crun', /^crun version (\S+)/m],
@@ -14,7 +17,7 @@ const known: Record<string, [string, RegExp]> = {
   'CRI-O': ['crio', /^(?:crio version|Version:)\s+(\S+)/m],
 };
 
-/** Runtimes and engines of this host. */
+/** Lists the runtimes and engines of this host. */
 export const examineRuntimes: Examine = async context => {
   const all = await Promise.all(Object.keys(known).map(name => describe(context, name)));
   const absent = Object.keys(known).filter((_, index) => all[index] === undefined);

@@ -4,7 +4,7 @@ import { hostPolicy } from '../look/policy.js';
 
 const name = 'settings';
 
-/** The host's policy can be read: otherwise every checkpoint with a ghost fails. */
+/** Can the host's policy be read? Otherwise every checkpoint with a ghost fails. */
 export const examineSettings: Examine = context => {
   const settings = hostPolicy(context);
   if ('fault' in settings) {

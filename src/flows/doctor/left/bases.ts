@@ -31,7 +31,7 @@ export function findBases(
   return before.map(found => toRecord(found, after.get(found.folder)));
 }
 
-/** @param after the same folder now: bases stay where somebody writes them */
+/** @param after the same folder now: a base that somebody writes stays */
 function toRecord({ folder, container, pids, bases }: BasesOfFolder, after?: BasesOfFolder): BasesRecord {
   const left = after?.bases ?? [];
   const shown = left.length > 0 ? left : bases;

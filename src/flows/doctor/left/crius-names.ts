@@ -14,7 +14,7 @@ const stores: [string, string][] = [
   ['/var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/snapshots', 'fs'],
 ];
 const tops = ['/var/lib/containers', '/var/lib/docker', '/var/lib/containerd'];
-/** A second or two on a disk. */
+/** We look at this many files at most, which takes a second or two on a disk. */
 const mostLooked = 200_000;
 
 export interface Crius {

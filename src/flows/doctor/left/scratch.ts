@@ -1,4 +1,6 @@
-/** Folders that `doctor`, `demo` and `try-hooks` work in. Each removes its own, unless it is killed. */
+/**
+ * Folders that `doctor`, `demo` and `try-hooks` work in. Each command removes its own, unless it is killed.
+ */
 import { errnoOf } from '../../../base/errors.js';
 import { isPrivate } from '../../../image/own-folder.js';
 import { isThere } from '../../directory/is-there.js';
@@ -6,12 +8,12 @@ import type { StageContext } from '../../try-hooks/stage-context.js';
 import { imageFolders } from '../look/image-folders.js';
 import { variable } from '../look/programs.js';
 
-/** src/host/stage.ts (makeScratch). */
+/** makeScratch in src/host/stage.ts gives these names. */
 const pattern = /^ghostkeep-try-[A-Za-z0-9]{6}$/;
-/** No such command takes as long. */
+/** A folder that was not changed for this long is left over: none of these commands takes an hour. */
 const oldMs = 3_600_000n;
 
-/** Those of this user that nobody works in any more. */
+/** The folders of this user that no command works in any more. */
 export function oldScratch(context: StageContext): string[] {
   const { host } = context;
   const temporary = variable(context, 'TMPDIR');

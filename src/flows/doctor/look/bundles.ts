@@ -1,4 +1,7 @@
-/** Annotations of the containers that engines keep bundles of. Whoever starts a container writes them. */
+/**
+ * Annotations of the containers that engines keep bundles of. Whoever starts a container chooses its
+ * annotations.
+ */
 import { bounds } from '../../../base/bounds.js';
 import { errnoOf, GhostkeepError } from '../../../base/errors.js';
 import type { StageContext } from '../../try-hooks/stage-context.js';

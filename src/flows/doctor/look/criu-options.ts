@@ -11,7 +11,7 @@ export interface OptionsFile {
   path: string;
   /** The programs that read it, for people. */
   readBy: string;
-  /** It is named by CRIU_CONFIG_FILE, so it should be there. */
+  /** CRIU_CONFIG_FILE names the file, so it should be there. */
   named: boolean;
   options: { name: string; value: string }[];
   /** Why it could not be read. */
@@ -19,7 +19,10 @@ export interface OptionsFile {
   missing: boolean;
 }
 
-/** All files that could be read, in the order in which CRIU takes them. */
+/**
+ * All files that CRIU may read, in the order in which CRIU takes them, also those that are missing or cannot
+ * be read.
+ */
 export function optionsFiles(context: StageContext): OptionsFile[] {
   const home = variable(context, 'HOME');
   const named = variable(context, 'CRIU_CONFIG_FILE');

@@ -1,4 +1,4 @@
-/** The CRIU that runtimes run: which version, for which machine, and where it looks for plugins. */
+/** The CRIU that runtimes run: which version, for which machine, and where that CRIU looks for plugins. */
 import os from 'node:os';
 import { bounds } from '../../../base/bounds.js';
 import type { StageContext } from '../../try-hooks/stage-context.js';
@@ -7,13 +7,13 @@ import { ask, findFile, findProgram, variable } from './programs.js';
 
 export interface Criu {
   program: string;
-  /** `4.1.1`; undefined where it does not say. */
+  /** `4.1.1`; undefined if CRIU does not say. */
   version?: string;
-  /** Why it does not start. Then there is no version. */
+  /** The reason if it does not start. Then there is no version. */
   fault?: Fault;
   /** e_machine of elf(5); undefined for a script. */
   machine?: number;
-  /** The folder from which it loads plugins; undefined where it cannot be known. */
+  /** The folder from which CRIU loads plugins; undefined if that cannot be known. */
   plugins?: string;
 }
 
@@ -60,7 +60,8 @@ export function isTooOld({ version }: { version?: string }): boolean {
 const machines: Record<string, number> = { x86_64: 62, aarch64: 183 };
 
 /**
- * A shell is asked to run what is no program for this machine (execvp(3)), and its message says nothing.
+ * execvp(3) hands a file that is no program for this machine to a shell, and the shell's message does not
+ * help. So we compare the kinds of machine first.
  * @param first what was said instead of a version
  */
 function faultOf(first: string, machine: number | undefined): Fault {
@@ -88,7 +89,7 @@ function pluginsOf(context: StageContext, bytes: Buffer): string | undefined {
   return folder === undefined || folder === '/' ? undefined : folder.replace(/\/+$/, '');
 }
 
-/** `/usr/lib/criu/` on Debian, lib64 or another prefix elsewhere. */
+/** The folder that was compiled into CRIU: `/usr/lib/criu/` on Debian, lib64 or another prefix elsewhere. */
 function compiledIn(bytes: Buffer): string | undefined {
   const names = bytes.toString('latin1').match(/(?<=\0)\/[ -~]*\/lib[ -~]*\/criu\/?(?=\0)/g) ?? [];
   return names.sort((a, b) => Number(b.endsWith('/')) - Number(a.endsWith('/')))[0];

@@ -20,7 +20,7 @@ const byEnvironment = {
   command: 'mkdir -p /var/lib/containerd-tmp && systemctl edit containerd && systemctl restart containerd',
 };
 
-/** Those that are there, or whose server does not say. */
+/** The folders that exist, and those whose file server does not answer. */
 export function imageFolders(context: StageContext): ImageFolder[] {
   const home = variable(context, 'HOME');
   const isRoot = context.host.uid() === 0;
@@ -69,8 +69,7 @@ function dockersRoot({ host }: StageContext): string {
 }
 
 /**
- * containerd makes a folder for each checkpoint in its temporary folder (src/flows/container/image-
- * place.ts).
+ * containerd makes a folder for each checkpoint in its temporary folder: src/flows/container/image-place.ts.
  */
 function containerdsFolder({ host }: StageContext): string {
   const { processes } = host;

@@ -3,7 +3,9 @@ import { type Policy, resolvePolicy } from '../../../oci/policy.js';
 import { configPath, readConfig } from '../../container/policy.js';
 import type { StageContext } from '../../try-hooks/stage-context.js';
 
-/** The host's settings, or why they cannot be read. Without the file, each has its default. */
+/**
+ * The host's settings, or the reason why they cannot be read. Without the file, each setting has its default.
+ */
 export function hostPolicy(context: StageContext): { policy: Policy; isThere: boolean } | { fault: string } {
   try {
     const isThere = context.host.files.exists(configPath);

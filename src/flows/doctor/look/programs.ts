@@ -2,10 +2,10 @@
 import { reasonOf } from '../../../base/errors.js';
 import type { StageContext } from '../../try-hooks/stage-context.js';
 
-/** Services are often started with a short PATH, so these are searched as well. */
+/** Folders that are searched besides those in PATH, because services are often started with a short PATH. */
 const folders = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
 const askWaitMs = 10_000;
-/** A version is one line. More of it is no answer. */
+/** The rest of a longer answer is cut off. A version is one line. */
 const longestAnswer = 1 << 20;
 
 /** A variable of the environment that ghostkeep itself was started with. */
@@ -31,9 +31,9 @@ function placesOf(context: StageContext, name: string): string[] {
 export interface Answer {
   status: number;
   stdout: string;
-  /** Why it failed, for people: the last line of what it said. */
+  /** The reason why it failed, for people: the last line of its standard error. */
   reason: string;
-  /** The first line. The loader and the kernel say nothing after it; a program may. */
+  /** The first line of its standard error. The loader and the kernel say nothing after it; a program may. */
   first: string;
 }
 

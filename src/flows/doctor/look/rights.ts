@@ -17,7 +17,9 @@ export function hasCapability(
   return ((mask >> bits[capability]) & 1n) === 1n;
 }
 
-/** CRIU asks for one of the first two, and ghosts are found in other processes by the third. */
+/**
+ * CRIU asks for CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN. By CAP_SYS_PTRACE we find ghosts in other processes.
+ */
 export function mayCheckpoint(context: StageContext, pid: number | 'self' = 'self', set?: 'CapBnd'): boolean {
   const has = (capability: Capability) => hasCapability(context, capability, pid, set);
   return (has('CHECKPOINT_RESTORE') || has('SYS_ADMIN')) && has('SYS_PTRACE');

@@ -11,7 +11,7 @@ const managers: [string, string, string][] = [
   ['dnf', 'dnf install', 'dnf reinstall'],
   ['zypper', 'zypper install', 'zypper install --force'],
 ];
-/** A path. */
+/** The bound of a file with one path in it. */
 const pathBound: Bound = { bytes: 8192, code: 'IO' };
 
 /** Installs a package of the distribution, or brings it up to date. */
@@ -35,7 +35,7 @@ export async function libraryCommand(
   if (managerOf(context)?.[0] !== 'apt-get') return againCommand(context, program);
   const { status, stdout } = await ask(context, ['dpkg', '-S', library]);
   const owner = /^([a-z0-9][a-z0-9+.:-]*): /m.exec(stdout)?.[1];
-  // Without an owner, the package of the library was removed against the word of those that need it.
+  // If no package has the library, its package was removed although others need it.
   return status === 0 && owner !== undefined ? againCommand(context, owner) : 'apt-get install --fix-broken';
 }
 
@@ -78,8 +78,9 @@ export function homeOf({ stage }: StageContext): string {
 export const packageHome = '/usr/lib/ghostkeep';
 
 /**
- * install.sh notes where it was run from. A source tree and an npm package have an install.sh themselves. The
- * one of an installation only checks and removes.
+ * The source tree from which `install.sh` can be run. install.sh notes where it was run from. A source tree
+ * and an npm package have an install.sh themselves. The install.sh in an installation only checks and
+ * removes.
  */
 function treeOf({ host }: StageContext, home: string): string | undefined {
   const { files } = host;

@@ -1,5 +1,5 @@
 /**
- * Dumps and restores a process of our own that holds a file without a name which CRIU alone refuses. CRIU is
+ * Dumps and restores a process of our own. It holds a file without a name, which CRIU alone refuses. CRIU is
  * only ever given this process, and everything lies in a scratch folder that is removed at the end.
  */
 import { bounds } from '../../../base/bounds.js';
@@ -13,8 +13,9 @@ import { mountOf } from '../look/mounts.js';
 import { variable } from '../look/programs.js';
 
 /**
- * CRIU's own switch for tests, FI_NO_BREAKPOINTS (criu/include/fault-injection.h): it controls a process by
- * ptrace(2) alone. Some virtual machines set a hardware breakpoint and never stop at it.
+ * CRIU's own switch for tests, FI_NO_BREAKPOINTS (criu/include/fault-injection.h). With it CRIU controls a
+ * process by ptrace(2) alone. Without it CRIU waits for ever on some virtual machines, which set a hardware
+ * breakpoint and never stop at it.
  */
 export const withoutBreakpoints = 'CRIU_FAULT=130';
 
@@ -27,8 +28,8 @@ type Step = 'started' | 'dumped' | 'restored';
 /** 1 GiB of hole and 2 MiB of data: more than CRIU's limit of 1 MiB. */
 const kind = 'hole-1g-2m';
 /**
- * CRIU reads a file's first page in search of a build id. On a tmpfs that fills a hole, and the workload
- * notices.
+ * Folders that are usually on a disk. CRIU reads a file's first page in search of a build id. On a tmpfs that
+ * fills a hole, and the workload notices.
  */
 const folders = ['/var/tmp', '/var/lib', '/root'];
 const neededBytes = 64n << 20n;
@@ -115,7 +116,10 @@ function adopt({ host, stage }: StageContext, pid: number, data: string): void {
   }
 }
 
-/** Its standard streams must not be pipes to us, because CRIU cannot restore those. */
+/**
+ * Starts the process that holds the file. Its standard streams must not be pipes to us, because CRIU cannot
+ * restore those.
+ */
 async function startHolder(context: StageContext, data: string): Promise<Program> {
   const { host, stage } = context;
   const workload = findWorkload(context);
@@ -131,7 +135,7 @@ async function startHolder(context: StageContext, data: string): Promise<Program
   throw new Failed('started', `${workload} has made no file after ${appearWaitMs / 1000} s`);
 }
 
-/** The restored process looks at its file itself. */
+/** Asks the restored process to check its file itself. */
 async function verdict(context: StageContext, data: string): Promise<void> {
   const { files } = context.host;
   context.stage.write(`${data}/verify`, '', 0o600);
@@ -152,8 +156,8 @@ async function appears({ host, stage }: StageContext, isSo: () => boolean): Prom
 }
 
 /**
- * A line of ours in CRIU's log says more than CRIU's own, and the first of CRIU's is the cause of the
- * others.
+ * The reason for a failure in CRIU's log. A line of ours says more than CRIU's own, and the first of CRIU's
+ * lines is the cause of the others.
  */
 function reasonIn({ host }: StageContext, log: string): string | undefined {
   try {

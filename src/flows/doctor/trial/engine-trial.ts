@@ -10,11 +10,11 @@ export interface TriedEngine {
   inVain: boolean;
 }
 
-/** Ranges of 64 KiB and more are shared where that is possible. */
+/** Large enough to be shared: ranges of 64 KiB and more are shared where that is possible. */
 const fileBytes = 256 << 10;
 
 /**
- * Copies a small file in FOLDER as a ghost, and removes both.
+ * Makes a small file in FOLDER, copies it as a ghost is copied, and removes the file and its image.
  * @throws an errno error where it may not write there
  */
 export async function tryEngine(

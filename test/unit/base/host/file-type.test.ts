@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { isRegular, kindName } from '../../../../src/base/host/file-type.js';
 
 describe('kindName', () => {
-  it('when the type of a file has a path, it gets a name, whatever its permissions are', () => {
+  it('the type of a regular file, directory, link, FIFO or device gets a name, whatever the permissions are', () => {
     const names = Object.fromEntries(
       ['010644', '020666', '040755', '060660', '100644', '104755', '120777'].map(mode => [
         mode,

@@ -7,7 +7,7 @@ describe('the id of a ghost in text', () => {
     assert.deepEqual([1, 9, 10, 16, 0xffffffff].map(showId), ['1', '9', '0xa', '0x10', '0xffffffff']);
   });
 
-  it('what is shown is read again as the same id, and so is the name of the image', () => {
+  it('the id that is shown is read again as the same id, and so is the name of the image', () => {
     for (const id of [1, 9, 10, 15, 16, 17, 255, 4096, 0xffffffff]) {
       const hexadecimal = id.toString(16);
       const ways = [showId(id), `ghost-${showId(id)}`, `ghost-file-${hexadecimal}`, String(id)];
@@ -16,7 +16,7 @@ describe('the id of a ghost in text', () => {
     }
   });
 
-  it('digits alone are decimal, and digits that can only be hexadecimal are not guessed at', () => {
+  it('an id in digits alone is decimal, and digits that can only be hexadecimal are refused without 0x', () => {
     assert.deepEqual([parseId('10'), parseId('0x10')], [10, 16]);
     for (const text of [
       'a',

@@ -11,7 +11,7 @@ describe('nearest', () => {
     assert.equal(nearest('predump', known), 'pre-dump');
   });
 
-  it('when a third of the letters or more are others, there is none', () => {
+  it('when a third of the letters or more differ, no name is the nearest', () => {
     for (const text of ['', 'x', 'nonsense', 'sxyn', 'rest'])
       assert.equal(nearest(text, known), undefined, text);
   });

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { splitWords } from '../../../../src/base/text/words.js';
 
 describe('a command that is run without a shell', () => {
-  it('is split into the words that a shell would make of it', () => {
+  it('a command without a shell is split into the words that a shell would make of it', () => {
     for (const [text, words] of [
       ['ssh backup ghostkeep receive -D /srv', ['ssh', 'backup', 'ghostkeep', 'receive', '-D', '/srv']],
       ['  a\t\'b  c\'\n"d e"f ', ['a', 'b  c', 'd ef']],
@@ -14,7 +14,7 @@ describe('a command that is run without a shell', () => {
       assert.deepEqual(splitWords(text), words, text);
   });
 
-  it('is refused where a shell would do more than split it', () => {
+  it('a command without a shell is refused where a shell would do more than split it', () => {
     for (const [text, reason] of [
       ['a | b', /act on \|/],
       ['a > b', /act on >/],

@@ -138,7 +138,7 @@ describe('writeChanges', () => {
     return file;
   }
 
-  it('when blocks are written over, the file is the new one, and no earlier one', t => {
+  it('when writeChanges writes blocks over, the file equals the new pattern, and no earlier one', t => {
     const now: Pattern = { ...whole, changed: { every, revision: 2 } };
     const file = written(t, now);
     assert.equal(fileEquals(now, file), true);
@@ -146,7 +146,7 @@ describe('writeChanges', () => {
     assert.equal(fileEquals({ ...now, changed: { every, revision: 1 } }, file), false);
   });
 
-  it('when every hundredth block is, all other bytes stay, and none of its own', t => {
+  it('when writeChanges changes every hundredth block, all bytes of that block change, and all others stay', t => {
     const bytes = fs.readFileSync(written(t, { ...whole, changed: { every, revision: 1 } }));
     const before = fs.readFileSync(written(t, whole));
     for (let at = 0; at < bytes.length; at += blockBytes) {

@@ -30,14 +30,14 @@ describe('makeRow', () => {
     assert.equal('atWork' in unseen || 'peakBytes' in unseen, false);
   });
 
-  it('when the target is a time, it is held against what we add to the fastest peer', () => {
+  it('the target of a row that is a time is compared with the time that ghostkeep adds to the fastest peer', () => {
     const samples = { ghostkeep: [71.25, 70.25, 72.25], slow: [90], criu: [60.25] };
     const row = withAdded(makeRow({ ...names, samples }), mostAddedWithout(1000).total);
     assert.deepEqual([row.addedMs, row.targetMs, row.target], [{ ghostkeep: 11 }, 18, null]);
     assert.deepEqual(mostAddedWithout(0), { total: 15, frozen: 1 });
   });
 
-  it('when our own run or every peer is missing, there is no row', () => {
+  it('when our own run or every peer is missing, making a row fails and says which', () => {
     assert.throws(() => makeRow({ ...names, samples: { cp: [1] } }), /ghostkeep did not run/);
     assert.throws(() => makeRow({ ...names, samples: { ghostkeep: [1] } }), /no peer/);
   });

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { showDoctor } from '../../../../src/cli/print/show-doctor.js';
 
 describe('what doctor prints', () => {
-  it('has a line for each finding, the command that mends it below, and a summary', () => {
+  it('the output of doctor has a line for each finding, below it the command that mends it, and a summary', () => {
     const text = showDoctor({
       ok: false,
       bases: [],
@@ -24,12 +24,12 @@ describe('what doctor prints', () => {
     ]);
   });
 
-  it('says that everything is in order where no finding is a warning or broken', () => {
+  it('the output of doctor says that everything is in order where no finding is a warning or broken', () => {
     const text = showDoctor({ ok: true, bases: [], findings: [{ name: 'a', status: 'ok', says: 'b' }] });
     assert.equal(text, 'ok       a  b\n\neverything is in order\n');
   });
 
-  it('shows no character of a hostile name that acts on the terminal', () => {
+  it('the output of doctor has no character of a hostile name that acts on the terminal', () => {
     const says = 'container \u001b[2J\nok  forged';
     const text = showDoctor({ ok: true, bases: [], findings: [{ name: 'paused', status: 'ok', says }] });
     assert.equal(text.split('\n')[0], 'ok       paused  container \\x1b[2J ok  forged');

@@ -59,7 +59,7 @@ describe('showScan', () => {
     assert.deepEqual(shown(1), ['0 ghosts, 0 B allocated', '']);
   });
 
-  it('when there are more containers than are asked for, the others are counted', () => {
+  it('when there are more containers than the output may list, the others are counted', () => {
     const containers = ['a', 'b', 'c'].map(id => ({ id, ghosts: 1, allocated: 4096 }));
     const lines = showScan({ ghosts: [], unseen: [], containers }, { mostContainers: 2 }).split('\n');
     assert.deepEqual(lines.slice(2, 5), [
@@ -69,7 +69,7 @@ describe('showScan', () => {
     ]);
   });
 
-  it('when there is no gate, that is said only where something waits for it', () => {
+  it('when there is no gate, the output says so only if a ghost needs the gate', () => {
     const says = (keep: 'ghostkeep' | 'criu', hasGate: boolean) =>
       /no gate/.test(showScan({ ghosts: [ghost(1, keep, 'x')], unseen: [] }, { hasGate }));
     assert.deepEqual(

@@ -54,7 +54,7 @@ describe('progress in words', () => {
 });
 
 describe('a printer of progress', () => {
-  it('what ends within a second prints nothing, and later changes print at their pace', () => {
+  it('a command that ends within a second prints no progress, and a longer one prints it no oftener than its pace', () => {
     const { time, written, pace, write } = onPaper();
     const print = textLines(write, pace);
     let looked = 0;
@@ -67,7 +67,7 @@ describe('a printer of progress', () => {
     assert.equal(looked, 3);
   });
 
-  it('a terminal has one line, no longer than it is wide, which is removed when somebody writes', () => {
+  it('on a terminal, progress is one line, no longer than the terminal is wide, and goes when other output comes', () => {
     const { time, written, pace, write } = onPaper();
     const { print, clear } = terminalLine(write, () => 20, pace);
     clear();
@@ -82,7 +82,7 @@ describe('a printer of progress', () => {
     assert.deepEqual(written.slice(1), ['\r\x1b[K']);
   });
 
-  it('programs get JSON lines with the names that restic gives them', () => {
+  it('for programs, progress is JSON lines with the names that restic gives them', () => {
     const { time, written, pace, write } = onPaper();
     const print = jsonLines(write, pace);
     time.ms = 1000;

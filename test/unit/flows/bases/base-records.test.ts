@@ -27,7 +27,7 @@ function host() {
 }
 
 describe('a record of bases', () => {
-  it('when a tree is recorded, its root comes first, and any set with one of the processes leads there', () => {
+  it('when a tree of processes has a record of bases, any process of the tree leads to it, and its root comes first', () => {
     const { context } = host();
     writeBaseRecord(context, '/bases', [100, 101, 102]);
     const [{ path, record }] = listBaseRecords(context) as [ReturnType<typeof listBaseRecords>[0]];
@@ -40,7 +40,7 @@ describe('a record of bases', () => {
     assert.deepEqual(foldersOfBases(context, '/img', [200]), []);
   });
 
-  it('when the pid belongs to another process by now, the record leads nowhere, and goes', () => {
+  it('when the pid of a record of bases belongs to another process by now, the record leads nowhere, and is removed', () => {
     const { context, processes, files } = host();
     writeBaseRecord(context, '/bases', [100]);
     processes.add(100, { startTime: '99999' });
@@ -50,7 +50,7 @@ describe('a record of bases', () => {
     assert.deepEqual(files.list(records), []);
   });
 
-  it('when a dump begins in the folder while its last base is removed, what the dump has written stays', () => {
+  it('when a dump begins in a folder while its last base is removed, what the dump has written stays', () => {
     const { context, processes, files } = host();
     writeBaseRecord(context, '/bases', [100]);
     processes.add(100, { startTime: '99999' });
@@ -65,7 +65,7 @@ describe('a record of bases', () => {
     assert.ok(files.exists('/bases/ghostkeep/ghost-1.img'));
   });
 
-  it('when the same processes have another round, the record is replaced', () => {
+  it('when the same processes have another round, their record of bases is replaced', () => {
     const { context } = host();
     writeBaseRecord(context, '/bases', [100]);
     writeBaseRecord(context, '/other', [100], 'mydb');
@@ -75,7 +75,7 @@ describe('a record of bases', () => {
     );
   });
 
-  it('when the images are on another device, its folder is not looked at', () => {
+  it('when the images are on another device than the bases, the folder of the bases is not looked at', () => {
     const { context, files } = host();
     writeBaseRecord(context, '/bases', [100]);
     const statPath = files.statPath.bind(files);
@@ -84,7 +84,7 @@ describe('a record of bases', () => {
     assert.deepEqual(foldersOfBases(context, '/img', [100]), []);
   });
 
-  it('when others may write to the folder of records, it is neither read nor written', () => {
+  it('when others may write to the folder of records, the folder is neither read nor written', () => {
     const { context, files } = host();
     writeBaseRecord(context, '/bases', [100]);
     const statPath = files.statPath.bind(files);
@@ -97,7 +97,7 @@ describe('a record of bases', () => {
     assert.equal(files.list(records).length, 1);
   });
 
-  it('the mark of a process that watches is no record, and is left alone as long as somebody has it locked', () => {
+  it('the lock file of a process that watches bases counts as no record, and stays as long as somebody has it locked', () => {
     const { context, files } = host();
     files.folders.add(records);
     files.put(`${records}/watch-1-4.lock`, '268435456 /bases');
@@ -111,7 +111,7 @@ describe('a record of bases', () => {
     assert.equal(files.open_.size, 0);
   });
 
-  it('when a process that watches bases was killed, another one begins with the same words', () => {
+  it('when a process that watches bases was killed, another one is started with the same arguments', () => {
     const { context, files, processes } = host();
     files.folders.add(records);
     for (const [name, words] of Object.entries({
@@ -168,7 +168,7 @@ describe('a record of bases', () => {
     );
   });
 
-  it('when one cannot be read, the others are', () => {
+  it('when one record of bases cannot be read, the other records are', () => {
     const { context, files } = host();
     writeBaseRecord(context, '/bases', [100]);
     files.put(`${records}/1-1.json`, '{"version": 2}');
@@ -176,7 +176,7 @@ describe('a record of bases', () => {
     assert.equal(listBaseRecords(context).length, 1);
   });
 
-  it('when its container has ended, the record goes with its bases, but not with those of others there', () => {
+  it('when a container has ended, its record goes with its bases, but bases of other containers there stay', () => {
     const { context, files } = host();
     const base = `/bases/${baseName(fakeFile().stat)}`;
     files.put(base, 'a base');
@@ -191,7 +191,7 @@ describe('a record of bases', () => {
     assert.deepEqual(files.list(records), []);
   });
 
-  it('when another dump owns the directory by now, the bases go, and the folder is left to that dump', () => {
+  it('when another dump owns the directory by now, the bases are removed, and the folder is left to that dump', () => {
     const { context, files, processes } = host();
     files.put(`/bases/${baseName(fakeFile().stat)}`, 'a base');
     writeBaseRecord(context, '/bases', [100]);

@@ -18,7 +18,7 @@ function place() {
 }
 
 describe('bases', () => {
-  it('when a dump takes one, it has a name of the dump, until it goes back', () => {
+  it('when a dump takes a base, the base has a name of the dump until it goes back', () => {
     const { bases, there, files } = place();
     const taken = bases();
     const image = taken.take(stat)?.image ?? '';
@@ -32,13 +32,13 @@ describe('bases', () => {
     assert.equal(files.open_.size, 0);
   });
 
-  it('when a base is of another file that had this inode number, it is not taken', () => {
+  it('when a base is of another file that had this inode number, the dump does not take the base', () => {
     const { bases } = place();
     assert.equal(bases().take({ ...stat, birthtimeNs: 10n }), undefined);
     assert.equal(bases().take({ ...stat, dev: 1n }), undefined);
   });
 
-  it('when its name leads to another file by the time of the rename, that file is not used', () => {
+  it('when the name of a base leads to another file by the time of the rename, that file is not used', () => {
     const { bases, files, context } = place();
     const { renameNew } = files;
     files.renameNew = (from, to) => {
@@ -61,7 +61,7 @@ describe('bases', () => {
     assert.equal(files.open_.size, 0);
   });
 
-  it('before a base goes back, a process watches by the real path of its directory, or it does not go back', () => {
+  it('before a base goes back, a process begins to watch the real path of its directory; without one, no base goes back', () => {
     for (const starts of [true, false])
       for (const from of ['/bases', '/img']) {
         const { bases, files, context } = place();
@@ -88,7 +88,7 @@ describe('bases', () => {
       }
   });
 
-  it('when its directory holds a checkpoint by now, or is in use, it does not go back', () => {
+  it('when the directory of a base holds a checkpoint by now, or is in use, the base does not go back', () => {
     for (const spoil of ['checkpoint', 'owner']) {
       const { bases, there, files, context } = place();
       const taken = bases();
@@ -101,7 +101,7 @@ describe('bases', () => {
     }
   });
 
-  it('when the copy over it failed and another image has its name, that does not go back', () => {
+  it('when the copy over a base failed and another image has its name, that image does not go back', () => {
     const { bases, there, files } = place();
     const taken = bases();
     const image = taken.take(stat)?.image ?? '';

@@ -46,7 +46,7 @@ async function warnedOf(...given: Parameters<typeof pod>): Promise<string[]> {
 }
 
 describe('what lies on a pod’s /dev/shm and no process of the container holds', () => {
-  it('a dump names it in a warning with its number and bytes, and copies what is held all the same', async () => {
+  it('a dump names files on a pod’s /dev/shm that nobody holds, with number and bytes, and copies what is held all the same', async () => {
     const closed = {
       'sem.a': file(2),
       b: file(3),
@@ -62,7 +62,7 @@ describe('what lies on a pod’s /dev/shm and no process of the container holds'
     );
   });
 
-  it('nothing is said where all is held, where podman keeps the rest, or where the policy is off', async () => {
+  it('a dump does not warn where all files on /dev/shm are held, where podman keeps the rest, or where the policy is off', async () => {
     assert.deepEqual(await warnedOf({}), []);
     const closed = { 'sem.a': file(2) };
     assert.equal((await warnedOf(closed)).length, 1);
@@ -71,7 +71,7 @@ describe('what lies on a pod’s /dev/shm and no process of the container holds'
     assert.deepEqual(await warnedOf(closed, { config: { enabled: false } }), []);
   });
 
-  it('where the folder cannot be listed, or has too much, the warning says so', async () => {
+  it('when /dev/shm cannot be listed, or has too many files, the warning about files that nobody holds says so', async () => {
     const { context, processes, warnings } = pod({});
     processes.filesIn = () => ({ files: [], complete: false });
     await new GateDump(context, images).checkpoint(100);
@@ -83,7 +83,7 @@ describe('what lies on a pod’s /dev/shm and no process of the container holds'
     );
   });
 
-  it('a dump whose image is streamed names it, too', async () => {
+  it('a dump whose image is streamed names files on /dev/shm that nobody holds, too', async () => {
     const { context, files, processes, warnings } = pod({ 'sem.a': file(2) });
     processes.add(100, { parent: 50, mounts: [fakeMount(30), shm(40)], fds: {} });
     files.put(`${images}/streamer-capture.sock`, '');
@@ -91,7 +91,7 @@ describe('what lies on a pod’s /dev/shm and no process of the container holds'
     assert.match(warnings().join('\n'), /2 files with .*\/dev\/shm\/held, \/dev\/shm\/sem\.a/);
   });
 
-  it('check names it as a doubt, and refuses nothing for it', async () => {
+  it('check names files on /dev/shm that nobody holds as a doubt, and refuses nothing for them', async () => {
     const { context } = pod({ 'sem.a': file(2) });
     const { doubts, refusals } = await check(context, { pids: [100] }, images);
     assert.match(doubts.join('\n'), /1 file with 1 MiB on \/dev\/shm \(\/dev\/shm\/sem\.a\), which/);

@@ -118,7 +118,7 @@ describe('what a dump without CRIU leaves out', () => {
       );
   });
 
-  it('files that could not be looked at are left out, if that is allowed', async () => {
+  it('files that could not be looked at fail a dump without CRIU, or are left out if that is allowed', async () => {
     const process = { fds: { 3: ghost, 4: ghost }, fails: { 'stat fd/4': 'EIO' } };
     await assert.rejects(
       dumpGhosts(machine(process), request()),

@@ -30,7 +30,7 @@ const damage = (host: FakeHost, linkedNames: LinkedNames | undefined) =>
   );
 
 describe('names of files whose content is left out', () => {
-  it('when the names are there, verify reports no damage', () => {
+  it('when a file whose content is left out still has its names, verify reports no damage', () => {
     const { host, linkedNames } = dumped();
     assert.deepEqual(linkedNames, {
       host: 'this machine',
@@ -47,7 +47,7 @@ describe('names of files whose content is left out', () => {
     assert.deepEqual(damage(host, linkedNames), []);
   });
 
-  it('when a name is gone, or another file has it, verify reports damage', () => {
+  it('when a name of a file whose content is left out is gone, or another file has it, verify reports damage', () => {
     const { host, linkedNames } = dumped();
     host.files.statOn = () => undefined;
     assert.deepEqual(damage(host, linkedNames), ['NAME_GONE /vol/other is gone']);
@@ -60,7 +60,7 @@ describe('names of files whose content is left out', () => {
     }
   });
 
-  it('when the names cannot be checked (another host, no mount, another mount on top), verify reports no damage', () => {
+  it('when the names of a file that is left out cannot be checked (another host, no mount, hidden), verify reports no damage', () => {
     const { host, linkedNames } = dumped();
     host.files.statOn = () => undefined;
     assert.deepEqual(damage({ ...host, machine: () => 'another' }, linkedNames), []);

@@ -12,17 +12,17 @@ const inCgroups = (...cgroups: string[]) => {
 };
 
 describe('Containers', () => {
-  it('when a cgroup is named after an id, that is the container, by the first name of its engine', () => {
+  it('when a cgroup is named after an id, its processes are in that container, by the first name that its engine gave it', () => {
     assert.deepEqual(inCgroups('/', `/docker/${outer}`), { id: outer, name: 'shop' });
     assert.deepEqual(inCgroups(`/a.slice/cri-containerd-${inner}.scope/x`), { id: inner });
     assert.deepEqual(inCgroups('/user.slice/crun-web.scope'), { id: 'web' });
   });
 
-  it('when a record notes another cgroup, that is the container', () => {
+  it('when the record of a container notes a cgroup of another name, the processes there are in that container', () => {
     assert.deepEqual(inCgroups('/custom/deeper'), { id: outer, name: 'shop' });
   });
 
-  it('when a runtime named the cgroup after an id that only its record tells from other names, it is found', () => {
+  it('when only the record of a runtime shows that the name of a cgroup is an id, the container is found', () => {
     const host = fakeHost();
     host.processes.add(100, { cgroups: ['/', '/small'] });
     const small = { id: 'small', names: [], cgroups: ['/'] };
@@ -30,11 +30,11 @@ describe('Containers', () => {
     assert.equal(new Containers(host, [small]).of(host.processes.self()), undefined);
   });
 
-  it('when a container runs others, the inner one is named', () => {
+  it('when a container runs other containers, a process in an inner one belongs to the inner one', () => {
     assert.deepEqual(inCgroups(`/docker/${outer}/docker/${inner}`), { id: inner });
   });
 
-  it('when a cgroup belongs to a service, or the process has gone, there is no container', () => {
+  it('when a cgroup belongs to a service, or the process has gone, the process is in no container', () => {
     for (const cgroup of [
       '/',
       '/system.slice/docker.service',

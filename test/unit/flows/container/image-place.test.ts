@@ -39,7 +39,7 @@ const isUnknown = (...named: (string | RegExp)[]) =>
   ghostkeepError('NO_IMAGE_PLACE', 'container web', ' -D', ...named);
 
 describe('findImagePlace', () => {
-  it("when containerd's service has a temporary folder of its own, it is that, in Go's order", () => {
+  it("the images of containerd go to its service's XDG_RUNTIME_DIR, or else to its TMPDIR, or else to /tmp", () => {
     const folders = ['/tmp', '/run/own', '/var/own'];
     for (const [environment, folder] of [
       [{}, '/tmp'],
@@ -52,14 +52,14 @@ describe('findImagePlace', () => {
     }
   });
 
-  it("when Podman or CRI-O started it, it is in the container's own folder", () => {
+  it("when Podman or CRI-O has started the container, the images go to the container's own folder", () => {
     const folder = '/var/lib/c/userdata';
     assert.deepEqual(find(machine(podman(folder), {}, [folder])), { engine: 'podman', folder, own: true });
     const crio = conmon('/run/c', ['--persist-dir', folder]);
     assert.deepEqual(find(machine(crio, {}, [folder])), { engine: 'cri-o', folder, own: true });
   });
 
-  it('when runc or crun started it alone, the reason says that the command names the folder', () => {
+  it('when runc or crun has started the container alone, the reason says that the command names the folder', () => {
     const shell = { namespace: host, commandLine: ['bash'] };
     assert.throws(() => find(machine(shell)), isUnknown('runc and crun'));
   });
@@ -79,7 +79,7 @@ describe('findImagePlace', () => {
     assert.equal(find(context).folder, '/etc');
   });
 
-  it('when containerd is not there, is silent, or is not trusted, the reason says so', () => {
+  it("when containerd does not listen, sees other mounts, or is another user's, the reason says so", () => {
     const context = machine(shim, { namespace: 'mnt:[7]' });
     assert.throws(() => find(context), isUnknown('process 40', 'other mounts'));
     context.host.processes.add(40, { namespace: host, uid: 5 });
@@ -88,12 +88,12 @@ describe('findImagePlace', () => {
     assert.throws(() => find(context), isUnknown(socket, 'ECONNREFUSED'));
   });
 
-  it('when the folder is not there, or its name is not absolute, the reason names it', () => {
+  it('when the folder for images does not exist, or its name is not absolute, the reason names it', () => {
     assert.throws(() => find(machine(shim, {}, [])), isUnknown('/tmp', 'does not exist'));
     assert.throws(() => find(machine(podman('../etc'), {}, ['../etc'])), isUnknown('"../etc"'));
   });
 
-  it('when a server on the way to the folder is dead, the reason says so', () => {
+  it('when a server on the way to the folder for images is dead, the reason says so', () => {
     const context = machine(shim);
     context.host.processes.statInRoot = () => {
       throw Object.assign(new Error('the server of /tmp (nfs) does not answer'), { code: 'ETIMEDOUT' });
@@ -101,14 +101,14 @@ describe('findImagePlace', () => {
     assert.throws(() => find(context), isUnknown('the server of /tmp'));
   });
 
-  it('when the processes have monitors of several containers, none is chosen', () => {
+  it('when the processes have monitors of several containers, no folder for images is chosen', () => {
     const context = machine(podman('/a'), {}, ['/a', '/b']);
     context.host.processes.add(60, podman('/b')).add(200, { namespace: container, parent: 60 });
     assert.throws(() => find(context, [100, 200]), isUnknown('/a, /b'));
     assert.equal(find(context, [200]).folder, '/b');
   });
 
-  it('when a process has ended or may not be looked at, the others decide', () => {
+  it('when a process has ended or may not be looked at, the other processes decide where images go', () => {
     const context = machine(shim);
     context.host.processes.add(300, { fails: { uid: 'EACCES' } });
     assert.equal(find(context, [300, 4242, 100]).folder, '/tmp');

@@ -27,7 +27,7 @@ const fine = (name: string) => ({
 });
 
 describe('the examinations of doctor', () => {
-  it('are shown in the order of their table, and all is in order if each says so', async () => {
+  it('the examinations of doctor come in the order of their table, and all is in order if each says so', async () => {
     const { ok, findings } = await examine(fine);
     assert.equal(ok, true);
     assert.deepEqual(
@@ -36,7 +36,7 @@ describe('the examinations of doctor', () => {
     );
   });
 
-  it('do not wait for one that never answers: its line is broken, and the others have theirs', async () => {
+  it('when one examination of doctor never answers, its line is broken, and the others have their lines', async () => {
     const { ok, findings } = await examine(name => (name === 'images' ? 'late' : fine(name)));
     assert.equal(ok, false);
     const [images, ...more] = findings.filter(({ status }) => status !== 'ok');
@@ -44,7 +44,7 @@ describe('the examinations of doctor', () => {
     assert.match(images?.says ?? '', /^no answer after 40 s/);
   });
 
-  it('say why where one of them cannot look, or answers something else', async () => {
+  it('when an examination of doctor fails or answers something else, its line is broken and says why', async () => {
     const { findings } = await examine(name => {
       if (name === 'criu') return { status: 1, stderr: 'ghostkeep: cannot read: it is too large\n' };
       return name === 'hooks' ? { stdout: '{"findings": 7}' } : fine(name);

@@ -101,7 +101,7 @@ function withoutFirst(options: Parameters<typeof container>[1]) {
 }
 
 describe('copies of named files on a shared /dev/shm', () => {
-  it('CRIU gets no key of them, and the dump is sealed with their content', async () => {
+  it('named files on /dev/shm are copied and sealed, and CRIU gets no key of them', async () => {
     const { gate, kept, end, warnings } = container([small, small]);
     assert.deepEqual(await gate.checkpoint(100), []);
     await end(gate, []);
@@ -109,7 +109,7 @@ describe('copies of named files on a shared /dev/shm', () => {
     assert.deepEqual(warnings(), []);
   });
 
-  it('beside a ghost they have numbers of their own, and CRIU gets the key of the ghost alone', async () => {
+  it('named files beside a ghost have numbers of their own, and CRIU gets only the key of the ghost', async () => {
     const { gate, kept, end } = container([small], { ghost: true });
     assert.deepEqual(await gate.checkpoint(100), ['file[1e:63]']);
     await end(gate, ['file[1e:63]']);
@@ -117,7 +117,7 @@ describe('copies of named files on a shared /dev/shm', () => {
   });
 
   for (const manager of ['', 'cri-o'])
-    it(`one that cannot be opened refuses the dump, and no descriptor of the others stays: ${manager}`, async () => {
+    it(`a named file that cannot be opened refuses the dump, and no descriptor of the others stays, under ${manager || 'no manager'}`, async () => {
       const { gate, ours, processes } = withoutFirst({ manager });
       await assert.rejects(
         gate.checkpoint(100),
@@ -132,7 +132,7 @@ describe('copies of named files on a shared /dev/shm', () => {
     });
 
   for (const options of [{ config: accepting }, { manager: 'podman' }])
-    it(`one that cannot be opened is only named in a warning: ${JSON.stringify(options)}`, async () => {
+    it(`a named file that cannot be opened is only named in a warning with ${JSON.stringify(options)}`, async () => {
       const { gate, kept, end, warnings } = withoutFirst(options);
       assert.deepEqual(await gate.checkpoint(100), []);
       await end(gate, []);
@@ -141,7 +141,7 @@ describe('copies of named files on a shared /dev/shm', () => {
     });
 
   for (const config of [{}, accepting])
-    it(`one that changes while it is copied is not tried again, and leaves nothing: ${JSON.stringify(config)}`, async () => {
+    it(`a named file that changes while it is copied is tried once, and its copy is removed, with ${JSON.stringify(config)}`, async () => {
       const { gate, ours, warnings, processes, engine } = container([MiB + 1n], { config });
       const { statPin } = processes;
       let ctimeNs = 0n;
@@ -155,7 +155,7 @@ describe('copies of named files on a shared /dev/shm', () => {
       assert.deepEqual(ours(), []);
     });
 
-  it('one over the limit of the policy refuses the dump, unless the policy accepts that it is missing', async () => {
+  it('a named file over the limit of the policy refuses the dump, unless the policy accepts that it is missing', async () => {
     const refused = container([8n * MiB], { config: { limit: '4M' } });
     await assert.rejects(
       refused.gate.checkpoint(100),
@@ -167,7 +167,7 @@ describe('copies of named files on a shared /dev/shm', () => {
     assert.match(warnings().join(), /\/dev\/shm\/1 is not copied, .* its 8 MiB are over the policy's limit/);
   });
 
-  it('one that may leave no room for the memory of CRIU is copied all the same: CRIU says if there is none', async () => {
+  it("a named file that may leave too little room for CRIU's memory is copied all the same; if room lacks, CRIU fails", async () => {
     const { gate, files, processes, kept, end } = container([64n * MiB]);
     files.free = 100n * MiB;
     processes.memory.set(100, 60n * MiB);
@@ -176,7 +176,7 @@ describe('copies of named files on a shared /dev/shm', () => {
     assert.deepEqual(kept(), ['/dev/shm/1 ghostkeep-linked-1.img']);
   });
 
-  it('a file without room is left out where the policy accepts that it is missing', async () => {
+  it('a named file without room is left out where the policy accepts that it is missing', async () => {
     const { gate, files, processes, kept, end, warnings } = container([64n * MiB, small], {
       config: accepting,
     });
@@ -188,7 +188,7 @@ describe('copies of named files on a shared /dev/shm', () => {
     assert.match(warnings().join(), /\/dev\/shm\/1 is not copied, .* it has 64 MiB, and CRIU may need/);
   });
 
-  it('an image from before the freeze goes, where it takes the room that CRIU needs', async () => {
+  it('when the warm image of a named file takes the room that CRIU needs, the image is removed', async () => {
     const { gate, files, processes, ours } = container([64n * MiB], { ghost: true, config: accepting });
     await gate.warm(100);
     assert.equal(ours().filter(name => name.includes('warm-')).length, 1);
@@ -201,7 +201,7 @@ describe('copies of named files on a shared /dev/shm', () => {
     );
   });
 
-  it('a large one is copied before the freeze, and the dump goes over that image', async () => {
+  it('a large named file is copied before the freeze, and during the freeze over that image', async () => {
     const { gate, files, end } = container([64n * MiB]);
     await gate.warm(100);
     await gate.checkpoint(100);
@@ -211,14 +211,14 @@ describe('copies of named files on a shared /dev/shm', () => {
     assert.notEqual(entry?.data?.kept, undefined);
   });
 
-  it('a policy that is switched off copies none of them', async () => {
+  it('when the policy is off, no named file is copied', async () => {
     const { gate, ours } = container([small], { config: { enabled: false } });
     assert.deepEqual(await gate.checkpoint(100), []);
     await gate.finish(0);
     assert.deepEqual(ours(), []);
   });
 
-  it('more than 4000 of them refuse the dump, unless the policy accepts that some are missing', async () => {
+  it('more than 4000 named files refuse the dump, unless the policy accepts that some are missing', async () => {
     const many = Array<bigint>(4002).fill(small);
     await assert.rejects(
       container(many).gate.checkpoint(100),
@@ -234,7 +234,7 @@ describe('copies of named files on a shared /dev/shm', () => {
     );
   });
 
-  it('an open folder, a FIFO and a working directory refuse the dump: CRIU cannot restore them in another pod', async () => {
+  it('an open folder, FIFO or working directory on /dev/shm refuses the dump: CRIU cannot restore it in another pod', async () => {
     const at = (mode: number) =>
       opened(fakeFile({ dev, nlink: 1, ino: 7n, mode }), '/dev/shm/x', { mount: 40 });
     const cwd = container([], { more: { cwd: at(0o040755) } });
@@ -253,7 +253,7 @@ describe('copies of named files on a shared /dev/shm', () => {
     }
   });
 
-  it('an open folder comes back with a file in it that is copied, and refuses nothing', async () => {
+  it('an open folder on /dev/shm that comes back with a copied file in it does not refuse the dump', async () => {
     const folder = (name: string) =>
       opened(fakeFile({ dev, nlink: 1, ino: 7n, mode: 0o040755 }), name, { mount: 40 });
     const inner = opened(fakeFile({ dev, nlink: 1, ino: 8n }), '/dev/shm/folder/file', { mount: 40 });
@@ -265,7 +265,7 @@ describe('copies of named files on a shared /dev/shm', () => {
   });
 
   for (const name of ['cipher.img', 'streamer-capture.sock'])
-    it(`nothing of them is copied beside ${name}, so the dump is refused, unless the policy accepts it`, async () => {
+    it(`when ${name} is there, no named file is copied and the dump is refused, unless the policy accepts that`, async () => {
       const { gate, files } = container([small]);
       files.put(`${images}/${name}`, '');
       await assert.rejects(gate.checkpoint(100), isRefused('/dev/shm/1', 'streamed or encrypted'));
@@ -278,7 +278,7 @@ describe('copies of named files on a shared /dev/shm', () => {
       assert.deepEqual(await off.gate.checkpoint(100), []);
     });
 
-  it('whether Podman keeps them is found out once for a thousand of them', async () => {
+  it('dump asks once, and not for each of a thousand named files, whether Podman keeps them', async () => {
     const { gate, processes, warnings } = container(Array(1000).fill(8n * MiB), {
       config: { limit: '4M' },
       manager: 'podman',

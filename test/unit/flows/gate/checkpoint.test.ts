@@ -214,7 +214,7 @@ describe('ghostkeep checkpoint', () => {
   });
 
   for (const encrypts of [false, true])
-    it(`a file on a shared /dev/shm that nobody holds is named in a warning, also where CRIU encrypts: ${encrypts}`, async () => {
+    it(`a file on a shared /dev/shm that nobody holds is named in a warning where CRIU ${encrypts ? 'encrypts' : 'does not encrypt'}`, async () => {
       const played = stage({ ghosts: false });
       const { processes } = played;
       const shm = (id: number, point: string) => {
@@ -236,7 +236,7 @@ describe('ghostkeep checkpoint', () => {
       assert.equal(named.length, 1);
     });
 
-  it('a named file refuses a dump that CRIU encrypts, before anything is paused', async () => {
+  it('when CRIU encrypts, a named file refuses the dump before anything is paused', async () => {
     const played = sharing();
     played.files.put(`${images}/cipher.img`, 'a token');
     await assert.rejects(played.go(), ghostkeepError('SHM_NOT_KEPT', '/dev/shm/held', 'encrypted'));
@@ -260,7 +260,7 @@ describe('ghostkeep checkpoint', () => {
     ['\0/dev/shm/new/socket', 'bound', false],
   ] as const)
     for (const accepted of [false, true])
-      it(`a container that could not be paused has ${how} ${JSON.stringify(name)} before CRIU froze it: ${isLost}, ${accepted}`, async () => {
+      it(`when ${JSON.stringify(name)} was ${how} before CRIU froze a container that could not be paused, the command ${isLost && !accepted ? 'fails' : 'succeeds'} ${accepted ? 'with' : 'without'} allowMissing`, async () => {
         const played = sharing({ verbs: { pause: 1 } });
         if (accepted) played.files.put(configPath, '{"allowMissing": true}');
         const { run } = played.context.host.commands;
@@ -554,7 +554,7 @@ describe('ghostkeep checkpoint', () => {
     ['the ghosts do not fit beside their base', true],
     ['the base cannot come', false],
   ] as const)
-    it(`when ${why}, that shows before the command, and all is as it was`, async () => {
+    it(`when ${why}, NO_SPACE comes before the runtime's command, and base and earlier dump stay`, async () => {
       const played = stage();
       const { files, context, configs } = played;
       const base = putBase(played, '/bases');
@@ -603,7 +603,7 @@ describe('ghostkeep checkpoint', () => {
   });
 
   for (const fits of [true, false])
-    it(`when a named file that may be lacking has a base, the ghosts need their own room: ${fits}`, async () => {
+    it(`when a named file that may be left out has a base, the ghosts need room besides the base, and ${fits ? 'have it' : 'lack it'}`, async () => {
       const played = stage();
       const { files, processes, configs, allocated } = played;
       const shm = (id: number) =>
@@ -633,7 +633,7 @@ describe('ghostkeep checkpoint', () => {
       assert.ok(files.exists(base));
     });
 
-  it('before a base comes into the image directory, a process watches there, or none comes', async () => {
+  it('before a base comes into the image directory, a process watches there; without one, no base comes', async () => {
     for (const starts of [true, false]) {
       const played = stage();
       const { files, context, engine } = played;
@@ -647,7 +647,7 @@ describe('ghostkeep checkpoint', () => {
     }
   });
 
-  it('when the container ends before its ghosts are copied, a clean-up leaves the base that waits there', async () => {
+  it('when the container ends before its ghosts are copied, a clean-up leaves the base that waits in the image directory', async () => {
     const played = stage({ beforeFreeze: () => void removeBases(played.context, images) });
     putBase(played, images);
     await played.go();

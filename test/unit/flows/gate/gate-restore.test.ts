@@ -66,18 +66,18 @@ describe('GateRestore.prepare', () => {
     return { looked, self: processes.self() };
   }
 
-  it('when the image is checked, our own process is searched once, and what fails there is no failure', async () => {
+  it('after a check, the search is rehearsed once on our own process, and an error in it fails nothing', async () => {
     const { looked, self } = await searched(true);
     assert.deepEqual(looked, [self]);
   });
 
-  it('when nothing was checked, nothing is searched', async () => {
+  it('when no image was checked, the search is not rehearsed', async () => {
     assert.deepEqual((await searched(false)).looked, []);
   });
 });
 
 describe('GateRestore.resumed', () => {
-  it('when path and size are those of one ghost, the file gets its xattrs and its times, and no pin is left', async () => {
+  it("when path and size of a restored file are those of one ghost, it gets the ghost's xattrs and times, and no pin is left", async () => {
     const { gate, set, context } = restored([entryAt('/a'), entryAt('/b')], { 3: '/b', 4: '/a' });
     await gate.resumed(100);
     assert.deepEqual(set.sort(), [
@@ -90,7 +90,7 @@ describe('GateRestore.resumed', () => {
     assert.deepEqual(context.lines, []);
   });
 
-  it('when another process that CRIU traces holds the ghost, it is found there', async () => {
+  it('when another process that CRIU traces holds the restored ghost, the ghost is found there', async () => {
     const { gate, set, context } = restored([entryAt('/a'), entryAt('/b')], { 3: '/a' });
     const ghost = opened(fakeFile({ ino: 9n }), '/b (deleted)');
     context.host.processes.add(101, { tracer: 50, fds: { 5: ghost } });
@@ -102,7 +102,7 @@ describe('GateRestore.resumed', () => {
     );
   });
 
-  it('when a file has another name or size than the ghost, it is not changed', async () => {
+  it('when a restored file has another name or size than the ghost, it is not changed', async () => {
     const name = restored([entryAt('/a')], { 3: '/other' });
     await name.gate.resumed(100);
     const size = restored([entryAt('/a')], { 3: '/a' }, 6);

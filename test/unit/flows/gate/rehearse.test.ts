@@ -8,7 +8,7 @@ import { fakeContext } from '../../fake-host.js';
 const mebibyte = 1 << 20;
 
 describe('rehearseMany', () => {
-  it('what a rehearsal leaves in memory is collected before the freeze, and so not during it', () => {
+  it('the memory that a rehearsal leaves is collected before the freeze, so that nothing is collected during it', () => {
     let collections = 0;
     // In the executable, Bun is a global of the runtime.
     Object.assign(globalThis, { Bun: { gc: () => (collections += 1) } });

@@ -112,7 +112,7 @@ describe('the warm pass', () => {
     assert.deepEqual(engine.over, [false, true, true, true]);
   });
 
-  it('when little has changed while it was copied, or nothing, it is not copied again', async () => {
+  it('when little or nothing has changed while a ghost was copied, it is not copied again', async () => {
     const quiet = container();
     quiet.engine.differed = 64n << 20n;
     await quiet.gate.warm(100);
@@ -126,7 +126,7 @@ describe('the warm pass', () => {
     assert.deepEqual(engine.over, [false, true]);
   });
 
-  it('when a ghost is mapped, no time stamp tells, and it is copied again', async () => {
+  it('when a ghost is mapped, its times do not tell whether it was written to, so it is copied again', async () => {
     const { gate, engine, processes, ghost } = container();
     processes.add(100, {
       mounts: [fakeMount(30, { filesystem: 'ext4' })],

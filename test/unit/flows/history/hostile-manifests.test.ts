@@ -182,7 +182,7 @@ function changeText(text: string, random: (below: number) => number): string {
 }
 
 describe('a manifest from a stranger', () => {
-  it(`never leads a command out of its directories (GHOSTKEEP_SEED=${seed})`, async t => {
+  it(`a stranger's manifest never leads a command out of its directories (GHOSTKEEP_SEED=${seed})`, async t => {
     const random = randomFrom(seed);
     const ends = new Map<string, number>();
     const until = performance.now() + mostMs;

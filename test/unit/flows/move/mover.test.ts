@@ -66,7 +66,7 @@ function setUp(fails: (call: string, connection: number) => void, more: { isUrge
 }
 
 describe('a mover', () => {
-  it('sends all again over a new connection when one is lost', async () => {
+  it('a mover that loses a connection sends everything again over a new one', async () => {
     const { calls, sendAll, context } = setUp((call, connection) => {
       if (connection === 1 && call === 'b') throw errno('EPIPE');
       if (connection === 2 && call === 'committed') throw errno('ETIMEDOUT');
@@ -83,14 +83,14 @@ describe('a mover', () => {
     assert.equal(context.lines.filter(line => line.endsWith('connecting again')).length, 2);
   });
 
-  it('gives up when it cannot connect again in time, and names the loss', async () => {
+  it('a mover gives up when it cannot connect again in time, and the error names the first loss', async () => {
     const { sendAll } = setUp((call, connection) => {
       if (call === 'b' || (call === 'open' && connection > 1)) throw errno('EPIPE');
     });
     await assert.rejects(sendAll(), ghostkeepError('MOVE_LOST', 'cannot send to there: EPIPE: made up'));
   });
 
-  it('does not wait longer for a receiver that comes back again and again and takes nothing', async () => {
+  it('a mover does not wait longer for a receiver that connects again and again and takes nothing', async () => {
     const { sendAll } = setUp(
       call => {
         if (call === 'b') throw errno('ETIMEDOUT');
@@ -102,7 +102,7 @@ describe('a mover', () => {
     assert.ok(performance.now() - start < 20_000);
   });
 
-  it('does not take a need of no ghost for the end', async () => {
+  it('a mover does not end when the receiver asks for blocks of a ghost that does not exist', async () => {
     const { sendAll, ask, calls } = setUp((_, connection) => {
       if (connection === 1) needless();
     });
@@ -111,14 +111,14 @@ describe('a mover', () => {
     assert.ok(calls.includes('2 committed'), 'the first answer was believed');
   });
 
-  it('sends those ghosts again of which the receiver needs blocks, and no others', async () => {
+  it('a mover sends only those ghosts again of which the receiver needs blocks', async () => {
     const { calls, sendAll, ask } = setUp(() => {});
     ask([1]);
     await sendAll();
     assert.deepEqual(calls.slice(2), ['1 a', '1 b', '1 c', '1 committed', '1 b', '1 committed']);
   });
 
-  it('ends at once when the receiver has given up or a ghost cannot be read, and cleans what it is told', async () => {
+  it("a mover ends at once when the receiver has given up or a ghost cannot be read, and escapes the receiver's text", async () => {
     const refused = setUp(call => {
       if (call === 'b') throw errno('ECONNREFUSED');
     });

@@ -13,7 +13,7 @@ function contextWith(environment: Record<string, string> = {}) {
 }
 
 describe('the target of a move', () => {
-  it('is a command with the environment that ssh needs, and nothing else of ours', () => {
+  it('the command of --via gets the environment that ssh needs, and nothing else of ours', () => {
     const context = contextWith({
       HOME: '/root',
       SSH_AUTH_SOCK: '/run/agent',
@@ -27,7 +27,7 @@ describe('the target of a move', () => {
     });
   });
 
-  it('is our own carrier for an address, which cannot be taken for an option', () => {
+  it('the address of --to goes to our own carrier, which cannot take it for an option', () => {
     assert.deepEqual(toAddress(contextWith(), '-x:1', ['--tls']), {
       words: ['/usr/bin/ghostkeep', 'carry', '--tls', '--', '-x:1'],
       environment: { PATH },
@@ -35,14 +35,14 @@ describe('the target of a move', () => {
     });
   });
 
-  it('has three forms in config.json', () => {
+  it('moveTo in config.json has three forms: a command, an address with TLS, and a socket', () => {
     const context = contextWith();
     assert.deepEqual(toConfigured(context, 'via:ssh a').words, ['/usr/bin/ssh', 'a']);
     assert.deepEqual(toConfigured(context, 'tls:host:1').words.slice(1), ['carry', '--tls', '--', 'host:1']);
     assert.deepEqual(toConfigured(context, '/run/x').words.slice(1), ['carry', '--', '/run/x']);
   });
 
-  it('is refused where the program that it names is not installed, or would need a shell', () => {
+  it('the target of a move is refused where its program is not installed, or would need a shell', () => {
     const context = contextWith();
     assert.throws(
       () => toConfigured(context, 'via:rsh a'),

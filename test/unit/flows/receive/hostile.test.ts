@@ -25,7 +25,7 @@ const ours =
   /^(ghostkeep|ghostkeep\/(receiver\.json|incoming|arrived|moved-[0-9a-f-]+\.(data|table)|making-\w+|arrived\/[A-Za-z0-9][\w.-]*))$/;
 
 describe('a receiver with a hostile sender', () => {
-  it(`stores only in its directory, only plain files, and no more than it may (GHOSTKEEP_SEED=${seed})`, async t => {
+  it(`a receiver stores nothing of a hostile sender but plain files in its directory, within its limit (GHOSTKEEP_SEED=${seed})`, async t => {
     const random = randomFrom(seed);
     const folder = temporaryFolder(t, fs.existsSync('/dev/shm') ? '/dev/shm' : undefined);
     const images = `${folder}/inner/images`;

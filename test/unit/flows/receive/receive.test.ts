@@ -65,7 +65,7 @@ describe('a receiver that has a dump whose other files have not arrived', () => 
     return stream;
   };
 
-  it('refuses ghosts of another container, and keeps the dump', async t => {
+  it('a receiver that waits for the files of a dump refuses ghosts of another container, and keeps the dump', async t => {
     const { images, send, content } = place(t);
     await send(dump(key, a));
     const empty = new Stream().hello('round');
@@ -82,7 +82,7 @@ describe('a receiver that has a dump whose other files have not arrived', () => 
     }
   });
 
-  it('does not take a round before the freeze for a dump', async t => {
+  it('a receiver does not take a round before the freeze for a dump', async t => {
     const { images, send } = place(t);
     const stream = new Stream().hello('dump');
     stream.ghost(key, a);
@@ -92,7 +92,7 @@ describe('a receiver that has a dump whose other files have not arrived', () => 
     assert.equal((await send(dump(other, b))).error, undefined);
   });
 
-  it('seals no files of another dump of the same ghosts', async t => {
+  it('a receiver seals no files of another dump of the same ghosts', async t => {
     const { send } = place(t);
     const [first, second] = ['1', '2'].map(digit => digit.repeat(32));
     for (const [of, content] of [
@@ -114,7 +114,7 @@ describe('a receiver that has a dump whose other files have not arrived', () => 
     assert.doesNotMatch(await seal(second), /another dump/);
   });
 
-  it('takes the ghosts of the same container again', async t => {
+  it('a receiver that waits for the files of a dump takes the ghosts of the same container again', async t => {
     const { send, content } = place(t);
     await send(dump(key, a));
     const again = new Stream().hello('dump');
@@ -127,7 +127,7 @@ describe('a receiver that has a dump whose other files have not arrived', () => 
 });
 
 describe('a receiver after a connection that was cut', () => {
-  it('fsyncs what that connection has changed before it commits, even if nothing changes now', async t => {
+  it('after a cut, a receiver fsyncs what the cut connection changed before it commits, even if nothing changes now', async t => {
     const { images, send } = place(t);
     await send(round(a));
     const zeroes = new Stream().hello('round');
@@ -144,7 +144,7 @@ describe('a receiver after a connection that was cut', () => {
 });
 
 describe('a receiver', () => {
-  it('answers a round with its id, an acknowledgement and the end', async t => {
+  it('a receiver answers a round with its id, an acknowledgement and the end', async t => {
     const { send, content } = place(t);
     const outcome = await send(round(a));
     assert.deepEqual(typesOf(outcome), ['welcome', 'ack', 'committed']);
@@ -156,7 +156,7 @@ describe('a receiver', () => {
     assert.equal(again.answers[0]?.message?.['receiver'], outcome.answers[0]?.message?.['receiver']);
   });
 
-  it('asks for blocks whose write was not acknowledged, though they may be what they were before', async t => {
+  it('a receiver asks for blocks whose write was not acknowledged, though they may be what they were before', async t => {
     const { send, content } = place(t);
     await send(round(a));
     const lost = await send(cut(round(b), 2));
@@ -169,7 +169,7 @@ describe('a receiver', () => {
     assert.ok(content().equals(a));
   });
 
-  it('does not take blocks that are unknown on both sides for the same', async t => {
+  it('when sender and receiver both do not know a block, the receiver does not take the two for equal', async t => {
     const { send } = place(t);
     await send(round(a));
     await send(cut(round(b), 2));
@@ -181,7 +181,7 @@ describe('a receiver', () => {
     assert.equal(needsOf(await send(stream)), 1);
   });
 
-  it('knows what has become zero, shorter or longer', async t => {
+  it('a receiver still knows the blocks of a ghost that has become zero, shorter or longer', async t => {
     const { send, content } = place(t);
     await send(round(a));
     const shorter = a.subarray(0, 20_000);
@@ -205,7 +205,7 @@ describe('a receiver', () => {
     assert.equal(needsOf(await send(unchanged(longer))), 1);
   });
 
-  it('takes a repair in the same connection', async t => {
+  it('a receiver takes a repair in the same connection in which it has asked for the blocks', async t => {
     const { send, content } = place(t);
     const stream = unchanged(a);
     const handle = stream.nextHandle();
@@ -222,7 +222,7 @@ describe('a receiver', () => {
     assert.ok(content().equals(a));
   });
 
-  it('acknowledges each 16 MiB', async t => {
+  it('a receiver acknowledges each 16 MiB', async t => {
     const { send } = place(t);
     const { answers } = await send(round(Buffer.alloc(33 << 20, 1)));
     // The first data is frame 2, and each has 1 MiB.
@@ -232,7 +232,7 @@ describe('a receiver', () => {
     );
   });
 
-  it('has no complete dump any more when another ghost comes after it in the same connection', async t => {
+  it('when another ghost follows a dump in the same connection, the receiver no longer counts the dump as complete', async t => {
     const { send, images } = place(t);
     const complete = () =>
       (JSON.parse(fs.readFileSync(`${images}/ghostkeep/receiver.json`, 'utf8')) as { complete?: string[] })
@@ -247,7 +247,7 @@ describe('a receiver', () => {
     assert.equal(complete(), undefined);
   });
 
-  it('removes ghosts that the sender has no more, when all others are complete', async t => {
+  it('a receiver removes ghosts that the sender has no more, when all others are complete', async t => {
     const { send, images } = place(t);
     const both = new Stream().hello('round');
     for (const each of [key, '1-2-3']) both.ghost(each, a);
@@ -261,7 +261,7 @@ describe('a receiver', () => {
     ]);
   });
 
-  it('makes all tables anew after a reboot, and trusts the content only', async t => {
+  it('a receiver makes all tables anew after a reboot, and trusts the content only', async t => {
     const { send, images, content } = place(t);
     const [first] = (await send(round(a))).answers;
     // The disk had the table of b, and the content of a.
@@ -280,7 +280,7 @@ describe('a receiver', () => {
     assert.ok(content().equals(a));
   });
 
-  it('tells a sender of another version, and others, what they met', async t => {
+  it('a receiver tells a sender of another version, an HTTP client and a CRIU that this is a receiver of ghostkeep', async t => {
     const { send } = place(t);
     const other = await send(
       Buffer.concat([Buffer.from('ghostkeep-move9\n'), cut(round(a), 0).subarray(16)]),
@@ -297,7 +297,7 @@ describe('a receiver', () => {
     assert.deepEqual(criu.answers, [], 'a CRIU does not read a greeting');
   });
 
-  it('says when the sender has hung up before the end', async t => {
+  it('a receiver says when the sender has hung up before the end', async t => {
     const { send } = place(t);
     for (const bytes of [
       cut(round(a), 1),
@@ -309,7 +309,7 @@ describe('a receiver', () => {
       ghostkeepError('MOVE_INTERRUPTED')((await send(bytes)).error);
   });
 
-  it('refuses frames that are damaged, repeated, left out or exchanged', async t => {
+  it('a receiver refuses frames that are damaged, repeated, left out or exchanged', async t => {
     const { send } = place(t);
     const { parts } = round(a);
     const flipped = parts.map(part => Buffer.from(part));
@@ -327,7 +327,7 @@ describe('a receiver', () => {
     }
   });
 
-  it('refuses a directory that holds a checkpoint, and touches nothing there', async t => {
+  it('a receiver refuses a directory that holds a checkpoint, and touches nothing there', async t => {
     const { send, images } = place(t);
     fs.mkdirSync(images);
     fs.writeFileSync(`${images}/inventory.img`, 'x');
@@ -339,7 +339,7 @@ describe('a receiver', () => {
     ghostkeepError('ALREADY_SEALED')((await send(round(a))).error);
   });
 
-  it('refuses a working folder that is a link, or that others may write to', async t => {
+  it('a receiver refuses a working folder that is a link, or that others may write to', async t => {
     const { send, images } = place(t);
     fs.mkdirSync(`${images}/elsewhere`, { recursive: true });
     fs.symlinkSync('elsewhere', `${images}/ghostkeep`);
@@ -351,7 +351,7 @@ describe('a receiver', () => {
     assert.deepEqual(fs.readdirSync(`${images}/elsewhere`), []);
   });
 
-  it('stores no more than --max-bytes, and writing over blocks takes no more', async t => {
+  it('a receiver stores no more than --max-bytes, and writing over blocks takes no more', async t => {
     const { send, images } = place(t);
     const most = 4n << 20n;
     for (let time = 0; time < 3; time += 1)
@@ -368,7 +368,7 @@ describe('a receiver', () => {
     ghostkeepError('NO_SPACE', /--max-bytes/)((await send(files, most)).error);
   });
 
-  it('says that the disk is full, and keeps what it has acknowledged', async t => {
+  it('a receiver says that the disk is full, and keeps what it has acknowledged', async t => {
     const disk = smallDisk(t, '24M');
     if (disk === undefined) return;
     const { send, content } = place(t, disk);
@@ -384,7 +384,7 @@ describe('a receiver', () => {
     assert.equal(needsOf(await send(unchanged(a))), 0);
   });
 
-  it('makes a sparse ghost of 1 EiB sparse, or says that the file system has no such file', async t => {
+  it('a receiver makes a sparse ghost of 1 EiB sparse, or says that the file system has no such file', async t => {
     const { send, images } = place(t);
     const size = 1n << 60n;
     const stream = new Stream().hello('round');

@@ -48,7 +48,7 @@ describe('allocateAgain', () => {
     assert.equal(signs, 4);
   });
 
-  it('when the ranges are hostile, none is allocated', () => {
+  it('when the ranges of a manifest are hostile, no space is allocated', () => {
     const beyond: Ranges[] = [
       [{ offset: '9223372036854775807', length: 1 }],
       [{ offset: '99999999999999999999', length: 1 }],
@@ -69,7 +69,7 @@ describe('allocateAgain', () => {
     { offset: 12288, length: 8192 },
   ]);
 
-  it('when less is free than all ranges need together, none is allocated', () => {
+  it('when less space is free than all ranges need together, none is allocated', () => {
     const { context, fd, engine, files } = empty();
     files.free = 12288n;
     assert.deepEqual(allocateAgain(context, fd, two, anyRoom), [
@@ -80,7 +80,7 @@ describe('allocateAgain', () => {
     assert.deepEqual(allocateAgain(context, fd, two, anyRoom), []);
   });
 
-  it('when no single file could have had the ranges, none is allocated', () => {
+  it('when no single file could have had the ranges of a manifest, no space is allocated', () => {
     const contradictions: [Ranges, number][] = [
       // More than st_blocks said.
       [[{ offset: 0, length: 8192 }], 8191],
@@ -111,7 +111,7 @@ describe('allocateAgain', () => {
     }
   });
 
-  it('when the ranges would take what the host keeps free, none is allocated', () => {
+  it('when the ranges would take the space that the host keeps free, none is allocated', () => {
     const { context, fd, engine, files } = empty();
     files.free = 16384n + 4095n;
     assert.deepEqual(allocateAgain(context, fd, two, { keepFree: 4096n }), [
@@ -146,7 +146,7 @@ describe('allocateAgain', () => {
     assert.deepEqual(allocateAgain(context, fd, two, { keepFree: 1n }), ['allocation (ENOSPC)']);
   });
 
-  it('when the file system does not say how much is free, none is allocated, because a tmpfs would take all memory', () => {
+  it('when the file system does not say how much space is free, none is allocated, because a tmpfs would take all memory', () => {
     const { context, fd, engine, files } = empty();
     files.free = undefined;
     assert.deepEqual(allocateAgain(context, fd, ghostWith([{ offset: 0, length: 4096 }]), anyRoom), [

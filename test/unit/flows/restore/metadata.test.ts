@@ -58,7 +58,7 @@ describe('applyMetadata', () => {
     );
   });
 
-  it('when only some parts are asked for, the other attributes are not changed', () => {
+  it('when applyMetadata is asked for some parts only, the other attributes are not changed', () => {
     const { host, steps } = recorder();
     applyMetadata(host, 7, ghost, { ...trusted, parts: ['xattrs', 'times'] });
     assert.deepEqual(
@@ -98,7 +98,7 @@ describe('applyMetadata', () => {
     assert.ok(steps.includes('mode 7 755'));
   });
 
-  it('when the ghost is linked, it gets the owner that the host sees, because it lies in a folder of the host', () => {
+  it('when a ghost is linked, it gets the owner that the host sees, because it lies in a folder of the host', () => {
     const { host, steps } = recorder();
     const linked = { mountPoint: { path: '/dev/shm' }, names: [{ path: 'a' }], hostUid: 1001, hostGid: 1002 };
     applyMetadata(host, 7, { ...ghost, linked }, trusted);
@@ -106,7 +106,7 @@ describe('applyMetadata', () => {
     assert.ok(!steps.some(line => line.startsWith('flags')), 'immutable, it would take no name');
   });
 
-  it('when the ghost is linked, attributes that give rights are never set, and the result says so', () => {
+  it('when a ghost is linked, attributes that give rights are never set, and the result says so', () => {
     const { host, steps } = recorder();
     const linked = { mountPoint: { path: '/dev/shm' }, names: [{ path: 'a' }], hostUid: 0, hostGid: 0 };
     const xattrs = {

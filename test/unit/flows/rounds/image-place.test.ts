@@ -24,7 +24,7 @@ function machine() {
 }
 
 describe('chooseDirectory', () => {
-  it('when others use the same folder, it is one that nobody can guess, and the next round has it again', () => {
+  it('when others use the same folder, bases get a folder that nobody can guess, and the next round takes that one again', () => {
     const context = machine();
     const first = chooseDirectory(context, [100]);
     assert.match(first, /^\/tmp\/ghostkeep-bases-[0-9a-f]{16}$/);
@@ -35,7 +35,7 @@ describe('chooseDirectory', () => {
     assert.notEqual(chooseDirectory(context, [200]), first, 'another container');
   });
 
-  it('when earlier bases lie elsewhere, they do not decide', () => {
+  it('when earlier bases lie elsewhere, they do not decide where the next ones go', () => {
     for (const elsewhere of ['/tmp/mine', '/ckpt/ghostkeep-bases-0123456789abcdef']) {
       const context = machine();
       context.host.files.makeDirectory(elsewhere);
@@ -44,7 +44,7 @@ describe('chooseDirectory', () => {
     }
   });
 
-  it('when the container ends, the folder goes with its last base, and only if nothing else is in it', () => {
+  it('when the container ends, the folder that we chose goes with its last base, unless something else is in it', () => {
     for (const more of [[], ['/notes']]) {
       const context = machine();
       const { files, processes } = context.host;
@@ -60,7 +60,7 @@ describe('chooseDirectory', () => {
     }
   });
 
-  it('when a user has chosen the folder, it stays', () => {
+  it('when a user has chosen the folder of bases, it stays', () => {
     const context = machine();
     const { files, processes } = context.host;
     for (const path of ['/ckpt', '/ckpt/ghostkeep']) files.makeDirectory(path);

@@ -45,7 +45,7 @@ function container(config: object = {}, filesystem = 'ext4') {
 }
 
 describe('a round', () => {
-  it('when a ghost is large, it has a base named after it, and a record leads there', async () => {
+  it('when a ghost is large, a round makes a base named after it, and a record leads to the base', async () => {
     const { round, left, base, files, processes, isHeld } = container();
     const { ghosts, compared } = await round();
     assert.deepEqual(
@@ -64,7 +64,7 @@ describe('a round', () => {
     assert.equal(isHeld(), false);
   });
 
-  it('a large named file of a shared /dev/shm gets a base, unless that would take the room of the ghosts', async () => {
+  it('a large named file of a shared /dev/shm gets a base, unless the base would take the room of the ghosts', async () => {
     for (const [free, wanted] of [
       [1n << 40n, ['base', 'nothing', 'base']],
       [350n << 20n, ['base', 'nothing', 'nothing']],
@@ -94,7 +94,7 @@ describe('a round', () => {
     }
   });
 
-  it('when the container fills the disk while its ghost is copied, the copy ends and nothing of it stays', async () => {
+  it('when the container fills the disk while a round copies its ghost, the copy ends and nothing of it stays', async () => {
     const { files, engine, done, left } = container();
     files.free = 1n << 40n;
     engine.onDump = () => {
@@ -106,7 +106,7 @@ describe('a round', () => {
     assert.deepEqual(left(), []);
   });
 
-  it('when the disk does not say any more how much is free, the round ends without a base', async () => {
+  it('when the disk stops telling how much is free, the round ends without a base', async () => {
     const { files, engine, done, left } = container();
     engine.onDump = () => {
       files.freeBytes = () => {
@@ -119,7 +119,7 @@ describe('a round', () => {
     assert.deepEqual(left(), []);
   });
 
-  it('when 256 MiB besides the base and the reserve of 16 MiB would not stay free, there is none', async () => {
+  it('when less than 256 MiB would stay free besides the base and the reserve of 16 MiB, a round makes no base', async () => {
     for (const [free, wanted] of [
       [335n, 'nothing'],
       [337n, 'base'],
@@ -131,7 +131,7 @@ describe('a round', () => {
     }
   });
 
-  it('before a round makes its first base, a process watches their room, and without that process there are none', async () => {
+  it('before a round makes its first base, a process watches the room; without that process the round makes none', async () => {
     const { context, files, done, left } = container();
     const started: (readonly string[])[] = [];
     context.host.commands = {
@@ -157,7 +157,7 @@ describe('a round', () => {
     assert.deepEqual(left(), []);
   });
 
-  it('when there is a base, it is written over, under another name until the disk has it', async () => {
+  it('when there is a base, the next round writes over it, under another name until the disk has it', async () => {
     const { round, left, base, rough, engine, isHeld } = container();
     await round();
     let during: string[] = [];
@@ -170,14 +170,14 @@ describe('a round', () => {
     assert.equal(isHeld(), false);
   });
 
-  it('when an earlier round has put the base elsewhere, it comes along', async () => {
+  it('when an earlier round has put the base elsewhere, the next round takes it along', async () => {
     const { round, left, base, engine } = container();
     await round('/img');
     await round();
     assert.deepEqual([left(), engine.over], [[base], [false, true]]);
   });
 
-  it('when the disk has not taken it, there is none, also where there was one before', async () => {
+  it('when the disk has not stored a base, no base stays, not even an earlier one', async () => {
     const { done, left, rough, files } = container();
     for (const before of [0, 1]) {
       if (before === 1) await done();
@@ -188,7 +188,7 @@ describe('a round', () => {
     }
   });
 
-  it('when the ghost becomes shorter while it is copied, the base stays, and other errors remove it', async () => {
+  it('when the ghost becomes shorter while a round copies it, the base stays; other errors remove the base', async () => {
     const { done, left, base, engine } = container();
     engine.onDump = () => {
       throw errno('ESTALE', 'the ghost ended');
@@ -202,27 +202,27 @@ describe('a round', () => {
     assert.deepEqual(left(), []);
   });
 
-  it('when blocks were shared unexpectedly, the base is removed', async () => {
+  it('when the file system has shared blocks unexpectedly, the round removes the base', async () => {
     const { done, left, engine } = container({}, 'bcachefs');
     engine.ways = ['reflink'];
     assert.equal((await done())[0]?.[0], 'nothing');
     assert.deepEqual(left(), []);
   });
 
-  it('when blocks will be shared, only dirty pages are written out', async () => {
+  it('when the dump will share blocks, a round only writes dirty pages out', async () => {
     const { done, left, engine } = container({}, 'xfs');
     engine.found = [{ offset: 0n, length: 64n << 20n, kind: 'data' }];
     assert.equal((await done())[0]?.[0], 'written-back');
     assert.deepEqual([left(), engine.written, engine.dumps], [[], 1, 0]);
   });
 
-  it('when a ghost is over the limit, nothing is copied, because the dump will refuse it', async () => {
+  it('when a ghost is over the limit, a round copies nothing, because the dump will refuse the ghost', async () => {
     const { done, left } = container({ limit: '1M' });
     assert.match(String((await done())[0]?.[1]), /is over the policy's limit/);
     assert.deepEqual(left(), []);
   });
 
-  it('when somebody has locked the base, it is left alone', async () => {
+  it('when somebody has locked a base, a round leaves it alone', async () => {
     const { done, left, base, files, engine } = container();
     await done();
     files.locked.add(base);
@@ -230,7 +230,7 @@ describe('a round', () => {
     assert.deepEqual([left(), engine.dumps], [[base], 1]);
   });
 
-  it('when a base is newer than its ghost, the warm pass copies nothing, and else it copies over the base', async () => {
+  it('when a base is newer than its ghost, the warm pass copies nothing; else it copies over the base', async () => {
     for (const isNewer of [true, false]) {
       const { context, round, engine, ghost } = container();
       await round();
@@ -244,7 +244,7 @@ describe('a round', () => {
     }
   });
 
-  it('when a ghost is gone, its base is removed, unless other processes have bases there', async () => {
+  it('when a ghost is gone, a round removes its base, unless other processes have bases there', async () => {
     const { done, left, base, files, processes } = container();
     await done();
     const other = `/bases/${baseName({ ...fakeFile().stat, ino: 99n })}`;

@@ -6,7 +6,7 @@ import { aManifestGhost } from '../../a-manifest.js';
 const name = 'a"b\\c\nd';
 
 describe('metricsOf', () => {
-  it('when a name has characters that end a label, they are escaped', () => {
+  it('when the name of a container has characters that end the label of a metric, they are escaped', () => {
     const text = metricsOf({
       ghosts: [{ ...aManifestGhost(), keep: 'criu', why: 'x' }],
       unseen: [1, 1, 2].map(pid => ({ pid, what: 'fd', why: 'x' })),

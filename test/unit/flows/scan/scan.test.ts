@@ -28,7 +28,7 @@ describe('scan', () => {
       );
   });
 
-  it('says of each process how many ghosts it holds and how much they take, the most first', () => {
+  it('scan says of each process how many ghosts it holds and how much they take, the most first', () => {
     const file = (ino: bigint, allocated: bigint) =>
       opened(fakeFile({ ino, allocated }), `/${ino} (deleted)`);
     const [small, large] = [file(10n, 4096n), file(11n, 1n << 20n)];
@@ -44,7 +44,7 @@ describe('scan', () => {
     assert.deepEqual(containers, [{ id: 'a'.repeat(64), ghosts: 1, allocated: 4096 }]);
   });
 
-  it('when a checkpoint would be refused because of a ghost, nobody keeps it, and --kept-by finds it so', () => {
+  it('when a checkpoint would be refused because of a ghost, the ghost counts as kept by nobody, and --kept-by no lists it', () => {
     const mounts = [fakeMount(30, { rootGone: true })];
     for (const keptBy of [['no'], ['criu', 'ghostkeep']] as const) {
       const { ghosts } = scan(machine({ fds: { 3: ghost }, mounts }), { pids: [200] }, { keptBy });
@@ -54,7 +54,7 @@ describe('scan', () => {
     }
   });
 
-  it('when one descriptor of a named process is refused, its other descriptors are shown', () => {
+  it('when one descriptor of a named process cannot be looked at, scan shows its other descriptors', () => {
     const fds = {
       3: ghost,
       4: opened(fakeFile({ ino: 2n }), '/fuse/x'),
@@ -68,7 +68,7 @@ describe('scan', () => {
     );
   });
 
-  it('when a process is named, its descriptors are listed once', () => {
+  it('when processes are named, the descriptors of each are listed only once', () => {
     const context = machine({});
     const { fds } = context.host.processes;
     const listed: number[] = [];

@@ -21,7 +21,7 @@ const mountCgroups = (host: FakeHost, ...folders: string[]) => {
 const matches = (path: string, name: string) => pidsOfContainer(inCgroup(path), name).includes(100);
 
 describe('pidsOfContainer', () => {
-  it('when a runtime named the cgroup after the id, in whatever style, it is found', () => {
+  it("when a runtime named the cgroup after the container's id, in whatever style, the container is found", () => {
     for (const path of [
       `/${id}`,
       `/machine.slice/libpod-${id}.scope`,
@@ -36,13 +36,13 @@ describe('pidsOfContainer', () => {
     }
   });
 
-  it('when the name is short but whole, it is found', () => {
+  it('when the name of a container is short, and the cgroup has it as a whole, the container is found', () => {
     assert.ok(matches('/web', 'web'));
     assert.ok(matches('/user.slice/crun-web.scope', 'web'));
     assert.ok(matches('/a/my-web', 'my-web'));
   });
 
-  it('when the id is only part of another name, it is not', () => {
+  it("when the id is only a part of another name, the cgroup is not taken for the container's", () => {
     assert.ok(!matches('/webserver', 'web'));
     assert.ok(!matches('/myweb', 'web'));
     assert.ok(!matches('/web2', 'web'));
@@ -54,11 +54,11 @@ describe('pidsOfContainer', () => {
     assert.ok(!matches('/', ''));
   });
 
-  it("when podman's monitor lies beside the container, it is not the container", () => {
+  it("when podman's monitor has a cgroup beside the container's, it is not taken for the container", () => {
     assert.ok(!matches(`/machine.slice/libpod-conmon-${id}.scope`, id));
   });
 
-  it('when a process vanishes meanwhile, it is passed over', () => {
+  it('when a process vanishes during the search, it is passed over', () => {
     const host = inCgroup('/web');
     host.processes.add(101, { fails: { cgroupsOf: 'ESRCH' } });
     assert.deepEqual(pidsOfContainer(host, 'web'), [100]);
@@ -83,14 +83,14 @@ describe('pidsOfContainer by name', () => {
     ],
   };
   for (const [engine, [path, record]] of Object.entries(records))
-    it(`when ${engine} has noted the name, it is found`, () => {
+    it(`when ${engine} has noted the name of a container, the container is found by it`, () => {
       const host = inCgroup(`/a/libpod-${id}.scope`);
       host.files.put(path, JSON.stringify(record));
       assert.deepEqual(pidsOfContainer(host, 'web'), [100]);
       assert.deepEqual(pidsOfContainer(host, 'we'), []);
     });
 
-  it('when the cgroup is named after something else, the record of runc or crun says which it is', () => {
+  it("when the cgroup is named after something else, the record of runc or crun tells which cgroup is the container's", () => {
     for (const [path, record] of [
       ['/run/runc/web/state.json', { cgroup_paths: { '': '/sys/fs/cgroup/a/b' } }],
       ['/run/docker/runtime-runc/moby/web/state.json', { cgroup_paths: { '': '/sys/fs/cgroup/a/b' } }],
@@ -116,7 +116,7 @@ describe('pidsOfContainer by name', () => {
       assert.deepEqual(selectPids(host, { cgroup: `/sys/fs/cgroup${own}` }), [100]);
     });
 
-  it('when runc notes a cgroup in each hierarchy of version 1, wherever they are mounted, that is the cgroup', () => {
+  it('when runc notes a cgroup in each hierarchy of version 1, wherever they are mounted, the container is found by it', () => {
     for (const root of ['/sys/fs/cgroup', '/run/lab/cgroups']) {
       const host = inCgroup('/a/b');
       mountCgroups(host, `${root}/cpu,cpuacct`, `${root}/freezer`);
@@ -138,14 +138,14 @@ describe('pidsOfContainer by name', () => {
     assert.throws(() => selectPids(host, { container: 'web' }), ghostkeepError('NOT_FOUND', 'container web'));
   });
 
-  it('when two containers have the name, it says so, and an id chooses', () => {
+  it('when two containers have the name, the error names both ids, and an id chooses', () => {
     const host = inCgroup(`/a/crio-${id}.scope`);
     host.files.put(stored, JSON.stringify([id, other].map(each => ({ id: each, names: ['app'] }))));
     assert.throws(() => pidsOfContainer(host, 'app'), ghostkeepError('BAD_INPUT', id, other, 'give an id'));
     assert.deepEqual(pidsOfContainer(host, id.slice(0, 12)), [100]);
   });
 
-  it('when a record is odd or too large, it is skipped', () => {
+  it('when the record of a container is odd or too large, it is skipped', () => {
     for (const record of [
       '',
       '[',
@@ -175,33 +175,33 @@ describe('selectPids by cgroup', () => {
     '/system.slice',
     'web.scope',
   ])
-    it(`when ${JSON.stringify(pasted)} was pasted, it is found`, () => {
+    it(`when ${JSON.stringify(pasted)} is given as a cgroup, the processes in it are chosen`, () => {
       const host = inCgroup(path);
       mountCgroups(host, '/sys/fs/cgroup/freezer');
       assert.deepEqual(selectPids(host, { cgroup: pasted }), [100]);
     });
 
-  it('when a cgroup right below the root is pasted as a folder, no other process is chosen', () => {
+  it('when a cgroup right below the root is given as a folder, no process outside it is chosen', () => {
     const host = inCgroup('/web');
     host.processes.add(200, { cgroups: ['/', '/other'] });
     assert.deepEqual(selectPids(host, { cgroup: '/sys/fs/cgroup/web' }), [100]);
   });
 
-  it('when only a part of a name fits, it is not', () => {
+  it('when only a part of the name of a cgroup fits, no process is chosen', () => {
     for (const pasted of ['/system', 'web', '/web.scope', '/sys/fs/cgroup/system.slice/x/web.scope'])
       assert.throws(() => selectPids(inCgroup(path), { cgroup: pasted }), ghostkeepError('NOT_FOUND'));
   });
 });
 
 describe('selectPids', () => {
-  it('when a tree is wanted, all descendants are in it, and its first process must be there', () => {
+  it('when --tree names a process, all its descendants are chosen, and the process must exist', () => {
     const host = inCgroup('/');
     host.processes.add(101, { parent: 100 }).add(102, { parent: 101 });
     assert.deepEqual(selectPids(host, { tree: 100 }), [100, 101, 102]);
     assert.throws(() => selectPids(host, { tree: 7 }), ghostkeepError('NOT_FOUND', 'process 7'));
   });
 
-  it('when nothing is in a container or cgroup, it says so', () => {
+  it('when no process is in a container or cgroup, the error says so', () => {
     const host = inCgroup('/web');
     assert.throws(() => selectPids(host, { container: 'x' }), ghostkeepError('NOT_FOUND', 'container x'));
     assert.throws(() => selectPids(host, { cgroup: '/x' }), ghostkeepError('NOT_FOUND', 'cgroup /x'));

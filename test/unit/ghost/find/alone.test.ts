@@ -22,24 +22,24 @@ const lost = (name: string, dev = makeDev(0n, 77n)) =>
   opened(fakeFile({ dev }), `${name} (deleted)`, { mount: 77 });
 
 describe('whyNotCopied, for a dump without CRIU', () => {
-  it("when a ghost's mount is nowhere or covered, the ghost is copied", () => {
+  it('a dump without CRIU copies a ghost whose mount is nowhere or covered', () => {
     assert.equal(whyNot({ fds: { 3: lost('/x') } }), undefined);
     const mounts = [fakeMount(30), fakeMount(31, { parent: 30 })];
     assert.equal(whyNot({ mounts, fds: { 3: opened(fakeFile(), '/x (deleted)') } }), undefined);
   });
 
-  it('when a ghost is on huge pages, it is copied, because it can be read', () => {
+  it('a dump without CRIU copies a ghost on huge pages, because it can be read', () => {
     const mounts = [fakeMount(30, { filesystem: 'hugetlbfs' })];
     assert.equal(whyNot({ mounts, fds: { 3: opened(fakeFile(), '/x (deleted)') } }), undefined);
     assert.equal(whyNot({ fds: { 3: lost('/memfd:huge', makeDev(0n, 17n)) } }), undefined);
   });
 
-  it('when a ghost is memory that the kernel shows as a file, it is not copied', () => {
+  it('a dump without CRIU does not copy a ghost that is memory which the kernel shows as a file', () => {
     for (const name of ['/SYSV0001e240', '/dev/zero', '/[aio]', '/anon_hugepage', '/secretmem'])
       assert.match(whyNot({ fds: { 3: lost(name, memory) } }) ?? '', /: memory of its processes/, name);
   });
 
-  it('when a ghost is a directory or a FIFO, it is not copied, because it has no content', () => {
+  it('a dump without CRIU does not copy a directory or a FIFO, because it has no content', () => {
     for (const mode of [0o040755, 0o010644])
       assert.match(
         whyNot({ fds: { 3: opened(fakeFile({ mode }), '/x (deleted)') } }) ?? '',
@@ -47,7 +47,7 @@ describe('whyNotCopied, for a dump without CRIU', () => {
       );
   });
 
-  it('when a ghost cannot be opened from here, that is the reason not to copy it', () => {
+  it('a dump without CRIU does not copy a ghost that cannot be opened from here, and gives that as the reason', () => {
     const maps = [{ address: '1000-2000', opened: lost('/x') }];
     assert.match(
       whyNot({ maps, fails: { 'mountThrough map_files/1000-2000': 'EACCES' } }) ?? '',
@@ -55,7 +55,7 @@ describe('whyNotCopied, for a dump without CRIU', () => {
     );
   });
 
-  it("when a ghost's FUSE server may be stopped, it is not copied; ghosts on a disk and memfds are", () => {
+  it('a dump without CRIU does not copy a ghost whose FUSE server may be stopped; it copies ghosts on a disk and memfds', () => {
     const on = (filesystem: string) => ({
       mounts: [fakeMount(30, { filesystem })],
       fds: { 3: opened(fakeFile(), '/x (deleted)'), 9: fuse },
@@ -70,7 +70,7 @@ describe('whyNotCopied, for a dump without CRIU', () => {
     assert.match(whyNot({ fds: { 3: lost('/memfd:queue'), 9: fuse } }) ?? '', server);
   });
 
-  it("when a ghost's mount is gone, another mount of the same device tells whether it is FUSE", () => {
+  it('when the mount of a ghost is gone, another mount of the same device tells whether the ghost is on FUSE', () => {
     const seen = (filesystem: string) => ({
       mounts: [fakeMount(30, { filesystem, dev: makeDev(0n, 77n) })],
       fds: { 3: lost('/x'), 9: fuse },

@@ -141,7 +141,7 @@ describe('findGhosts', () => {
     );
   });
 
-  it('when a real file has such a name, ghostkeep keeps it; on huge pages CRIU does', () => {
+  it('when a file on a disk is called like a memfd, ghostkeep keeps its ghost; a ghost on hugetlbfs is left to CRIU', () => {
     assert.deepEqual(summary(findIn({ fds: { 3: opened(fakeFile(), '/memfd:x (deleted)') } })), [
       'unlinked: ghostkeep',
     ]);
@@ -276,18 +276,18 @@ describe('files with the same inode number', () => {
     assert.match(found.ghosts[0]?.why ?? '', /same inode number on the same mount/);
   });
 
-  it('when the other file is only mapped, CRIU keeps the ghost too', () => {
+  it("when another file with the ghost's number is only mapped, CRIU keeps the ghost, too", () => {
     assert.deepEqual(summary(findIn({ fds: { 3: ghost }, maps: [{ address: '1-2', opened: other(30) }] })), [
       'unlinked: criu',
     ]);
   });
 
-  it('when the other file is on another mount, the keys differ and ghostkeep keeps the ghost', () => {
+  it("when another file with the ghost's number is on another mount, the keys differ and ghostkeep keeps the ghost", () => {
     const mounts = [fakeMount(30), fakeMount(31)];
     assert.deepEqual(summary(findIn({ mounts, fds: { 3: ghost, 4: other(31) } })), ['unlinked: ghostkeep']);
   });
 
-  it("when the other file is open on both mounts, the one on the ghost's mount is noticed", () => {
+  it("when another file with the ghost's number is open on two mounts, its descriptor on the ghost's mount is noticed", () => {
     const mounts = [fakeMount(30), fakeMount(31)];
     const file = other(31).file;
     const found = findIn({
@@ -297,7 +297,7 @@ describe('files with the same inode number', () => {
     assert.deepEqual(summary(found), ['unlinked: criu']);
   });
 
-  it('when two ghosts share a number on one mount, CRIU keeps both', () => {
+  it('when two ghosts on one mount have the same inode number, CRIU keeps both', () => {
     const found = findIn({ fds: { 3: ghost, 4: opened(fakeFile({ dev: 2n }), deleted) } });
     assert.deepEqual(summary(found), ['unlinked: criu', 'unlinked: criu']);
   });
@@ -346,7 +346,7 @@ describe('ghosts on FUSE', () => {
     );
   });
 
-  it('when the FUSE server is outside, ghostkeep keeps the ghost', () => {
+  it('when no searched process serves FUSE, ghostkeep keeps a ghost on FUSE', () => {
     assert.deepEqual(summary(findIn({ mounts, fds: { 3: ghost } })), ['unlinked: ghostkeep']);
   });
 });

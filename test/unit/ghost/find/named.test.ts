@@ -53,14 +53,14 @@ function find(
 const paths = (found: ReturnType<typeof find>) => found.named.map(({ mounts: [mount] }) => `${mount?.names}`);
 
 describe('named files on /dev/shm', () => {
-  it('an open file that has its name is found, where the host has the same tmpfs mounted as well', () => {
+  it('an open file that has its name is found where the host has the same /dev/shm mounted as well', () => {
     const found = find({ fds: { 3: held() } });
     assert.deepEqual(paths(found), ['/dev/shm/held']);
     assert.deepEqual(found.ghosts, []);
     assert.deepEqual(found.named.map(toRecord)[0]?.key, []);
   });
 
-  it('a file that is only mapped is found, once for all that hold it', () => {
+  it('a named file that is only mapped is found, once for all that hold it', () => {
     const one = held();
     const maps = ['1000-2000', '2000-3000'].map(address => ({ address, opened: one }));
     const [found, ...others] = find({ maps, fds: { 3: one, 4: one } }).named;
@@ -69,27 +69,27 @@ describe('named files on /dev/shm', () => {
     assert.equal(find({ maps }).named.length, 1);
   });
 
-  it('a file is left to CRIU where CRIU keeps the content of its mount, or nobody asks for such files', () => {
+  it('a named file is left to CRIU where CRIU keeps the content of its mount, or the caller asks for no named files', () => {
     const fds = { 3: held() };
     assert.deepEqual(paths(find({ fds }, { ours: [] })), [], 'the tmpfs belongs to the container alone');
     assert.deepEqual(paths(find({ fds }, { ours: [shm()] })), [], 'it is the mount of the host itself');
     assert.deepEqual(paths(find({ fds }, { named: false })), []);
   });
 
-  it('a file on another file system, on another mount point or below another mount is not found', () => {
+  it('a named file on another file system, on another mount point or below another mount is not found', () => {
     const fds = { 3: held() };
     for (const values of [{ filesystem: 'ext4' }, { mountPoint: Buffer.from('/dev') }])
       assert.deepEqual(paths(find({ fds }, { mounts: [shm(values)] })), []);
     assert.deepEqual(paths(find({ fds }, { mounts: [shm(), shm({ id: 41, parent: 40, dev: 1n })] })), []);
   });
 
-  it('/dev/shm itself, open or as a working directory, is there in every pod, and is not found', () => {
+  it('/dev/shm itself, open or as a working directory, does not count: it is there in every pod', () => {
     const root = held({ mode: 0o041777 }, '/dev/shm');
     const found = find({ fds: { 3: root }, cwd: root });
     assert.deepEqual([found.named, found.lost], [[], []]);
   });
 
-  it('a folder, a FIFO, and a name that says deleted cannot be copied, and a file without a name is a ghost', () => {
+  it('a folder, a FIFO and a live name that ends in " (deleted)" on /dev/shm cannot be copied; a file without a name is a ghost', () => {
     for (const [mode, why] of [
       [0o040755, /folder is not there/],
       [0o010644, /a FIFO/],
@@ -114,14 +114,14 @@ describe('named files on /dev/shm', () => {
     );
   });
 
-  it('a file with several names gets all of them, the opened one first', () => {
+  it('a named file with several names gets all of them, the opened one first', () => {
     const one = file({ nlink: 2 });
     const inRoot = { '/dev/shm/a': one, '/dev/shm/held': one };
     const found = find({ fds: { 3: opened(one, '/dev/shm/held', { mount: 40 }) }, inRoot });
     assert.deepEqual(paths(found), ['/dev/shm/held,/dev/shm/a']);
   });
 
-  it('a file that another process has by a name that is gone comes back as that ghost, and only once', () => {
+  it('a file on /dev/shm that is also open by a name that is gone comes back once, as a linked ghost', () => {
     const one = file({ nlink: 1 });
     const fds = {
       3: opened(one, '/dev/shm/sem.tmp (deleted)', { mount: 40 }),
@@ -131,7 +131,7 @@ describe('named files on /dev/shm', () => {
     assert.deepEqual([found.named.length, found.ghosts.map(ghost => ghost.class)], [0, ['linked']]);
   });
 
-  it('a descriptor that cannot be looked at is passed over, and fails nothing', () => {
+  it('a descriptor that cannot be looked at is passed over in the search for named files, and fails nothing', () => {
     const found = find({ fds: { 3: held(), 4: held({ ino: 2n }) }, fails: { 'fdInfo fd/3': 'ENOENT' } });
     assert.deepEqual(
       found.named.map(({ stat }) => stat.ino),
@@ -140,7 +140,7 @@ describe('named files on /dev/shm', () => {
     assert.deepEqual(found.unseen, []);
   });
 
-  it('a file that is also open through another mount of the tmpfs is not copied, because that mount may be another one', () => {
+  it('a named file that is also open through another mount of the tmpfs is not copied, because that mount may be another one', () => {
     const one = file();
     const fds = {
       3: opened(one, '/dev/shm/held', { mount: 40 }),
@@ -157,7 +157,7 @@ describe('named files on /dev/shm', () => {
     assert.deepEqual(found.named, []);
   });
 
-  it('a socket that is bound in a folder cannot come back, and one in /dev/shm itself, or unbound, can', () => {
+  it('a socket bound in a folder of /dev/shm cannot come back; one bound in /dev/shm itself, or unbound, can', () => {
     const socket = (values: object = {}) => fakeFile({ dev, nlink: 1, mode: 0o140755, ...values });
     const at = (name: string, values: object = {}) => opened(socket(values), name);
     const bound = {
@@ -184,7 +184,7 @@ describe('named files on /dev/shm', () => {
     assert.deepEqual(others, []);
   });
 
-  it('a watch of inotify or fanotify cannot come back, unless its file or /dev/shm itself does', () => {
+  it('a watch of inotify or fanotify on /dev/shm cannot come back, unless its file or /dev/shm itself does', () => {
     const line = (ino: number, sdev = '2f') => `inotify wd:1 ino:${ino.toString(16)} sdev:${sdev} mask:2\n`;
     const lostOf = (info: string, machine: Machine = {}) =>
       find({ fds: { 3: held({ ino: 20n }) }, fdInfo: { 5: info, 6: '' } }, machine).lost.map(
@@ -202,7 +202,7 @@ describe('named files on /dev/shm', () => {
     assert.match(lostOf(`inotify ${'x'.repeat(16 << 20)}`).join(), /too many watches/);
   });
 
-  it('a watch on a folder of the pod has its name, and a file that comes back brings the folder back', () => {
+  it("a watch on a folder of /dev/shm is reported by the folder's name, and not at all if a file in the folder comes back", () => {
     const fdInfo = { 5: `inotify wd:1 ino:1f sdev:2f mask:2\n` };
     const onPod = { '/run/pod/shm/d': fakeFile({ dev, ino: 31n, mode: 0o040750 }) };
     const found = find({ fds: { 3: held({}, '/dev/shm/d/f') }, fdInfo }, { ours: [pods()], onPod });
@@ -218,7 +218,7 @@ describe('named files on /dev/shm', () => {
     );
   });
 
-  it('what lies on the /dev/shm of a pod and is not held is found, and neither sockets nor the folder itself', () => {
+  it('files on the /dev/shm of a pod that nobody holds are found, without sockets and without /dev/shm itself', () => {
     const onPod = {
       '/run/pod/shm/held': file(),
       '/run/pod/shm/sem.closed': file({ ino: 7n }),
@@ -260,14 +260,14 @@ describe('named files on /dev/shm', () => {
     assert.deepEqual(closedOf({ ours: [pods()], onPod: many }).at(-1), 'and perhaps more');
   });
 
-  it('a process may end at any step, and the search goes on', () => {
+  it('when a process ends at any step, the search for named files goes on', () => {
     for (let last = 0; last < 8; last += 1) {
       const found = find({ fds: { 3: held() }, bound: {}, fdInfo: { 4: '' } }, { ours: [pods()], last });
       assert.ok(Array.isArray(found.closed.files), String(last));
     }
   });
 
-  it('a file of which not all names can be found cannot come back, because it may be open by another', () => {
+  it('a named file of which not all names are found cannot come back, because it may be open by another name', () => {
     const one = file({ nlink: 2 });
     const fds = { 3: opened(one, '/dev/shm/held', { mount: 40 }) };
     const found = find({ fds, fails: { namesOf: 'EIO' } });

@@ -45,7 +45,7 @@ describe("a mount that is not in the namespace of the ghost's holder", () => {
     }
   });
 
-  it('when the other process comes first or last, or beside a chrooted one, the mount is found', () => {
+  it('the mount of a ghost is found whether the process that sees it comes first, last, or beside a chrooted one', () => {
     const holder = { ...after, fds: { 3: far() } };
     const chrooted = { ...before, root: jail, mounts: [] };
     for (const declared of [
@@ -55,7 +55,7 @@ describe("a mount that is not in the namespace of the ghost's holder", () => {
       assert.equal(find(declared).ghost.keep, 'ghostkeep');
   });
 
-  it("when the inode has another name, it is looked for in the mount's namespace", () => {
+  it('when an inode has another name, the name is looked for in the namespace of its mount', () => {
     const file = { nlink: 1 };
     const inRoot = { '/data/other': fakeFile(file) };
     const { ghost, asked } = find({

@@ -29,32 +29,32 @@ const pathOf = (path: string, mountPoint?: string) => pathsOf([path], mountPoint
 const own = /^\/data\/\.ghostkeep-[0-9a-f]{24}$/;
 
 describe('noteRestorablePaths', () => {
-  it('when CRIU can make the file by its own path, it gets no other path', () => {
+  it('when CRIU can make a ghost by its own path, the ghost gets no other path', () => {
     for (const path of ['/data/x', `/data/${'n'.repeat(237)}`, '/data/d/x (deleted)', '/data/\xff\n'])
       assert.equal(pathOf(path), undefined, path);
   });
 
-  it("when the name is too long for CRIU's suffix, the ghost gets a short name in the same folder", () => {
+  it("when the name of a ghost is too long for CRIU's suffix, the ghost gets a short name in the same folder", () => {
     assert.match(pathOf(`/data/d/${'n'.repeat(238)}`) ?? '', /^\/data\/d\/\.ghostkeep-[0-9a-f]{24}$/);
     assert.match(pathOf(`/${'n'.repeat(255)}`, '/') ?? '', /^\/\.ghostkeep-[0-9a-f]{24}$/);
   });
 
-  it("when the whole path is too long for CRIU's temporary folder, the ghost gets a name in the root of the mount", () => {
+  it("when the whole path of a ghost is too long for CRIU's temporary folder, it gets a name in the root of the mount", () => {
     assert.equal(pathOf(`/data${'/folder'.repeat(500)}`), undefined);
     assert.match(pathOf(`/data${'/folder'.repeat(560)}`) ?? '', own);
   });
 
-  it('when the name is taken, the ghost gets another name in the same folder, because it may not be allowed to write in the root', () => {
+  it('when the name of a ghost is taken, it gets another one in its folder, because its process may not write in the root', () => {
     const [taken, free] = pathsOf(['/data/d/x', '/data/d/y'], '/data', { '/data/d/x': fakeFile() });
     assert.match(taken ?? '', /^\/data\/d\/\.ghostkeep-[0-9a-f]{24}$/);
     assert.equal(free, undefined);
   });
 
-  it('when the folder is a file by now, the ghost gets a name in the root of the mount', () => {
+  it('when the folder of a ghost is a file by now, the ghost gets a name in the root of the mount', () => {
     assert.match(pathsOf(['/data/d/x'], '/data', { '/data/d': fakeFile() })[0] ?? '', own);
   });
 
-  it('when the folder is hidden by another mount, the ghost gets a name in the root of the mount', () => {
+  it('when the folder of a ghost is hidden by another mount, the ghost gets a name in the root of the mount', () => {
     assert.match(pathOf('/data/hidden/d/x') ?? '', own);
   });
 
@@ -63,7 +63,7 @@ describe('noteRestorablePaths', () => {
     assert.deepEqual([new Set(paths).size, paths[3]], [4, undefined]);
   });
 
-  it("when another file or another removed folder has a removed folder's name, it gets another one beside it; a long name stays", () => {
+  it('when the name of a removed folder is taken, by a file or by another removed folder, it gets another name beside it; a long name stays', () => {
     const long = `/data/${'n'.repeat(255)}`;
     const paths = ['/data/d', '/data/free', '/data/twice', '/data/twice', long];
     const [taken, free, first, second, ...rest] = pathsOf(

@@ -38,7 +38,7 @@ describe('a dump over an earlier image', () => {
   const state = (...data: Data[]): State => ({ size: 11 * mebibyte, data });
 
   const cases: [name: string, earlier: State, now: State, writtenAtMost: number][] = [
-    ['nothing has changed', state(front, rest, last), state(front, rest, last), 0],
+    ['nothing has changed, nothing is written', state(front, rest, last), state(front, rest, last), 0],
     [
       'one page of a large range has changed, one page is written',
       state(rest, last),
@@ -83,7 +83,7 @@ describe('a dump over an earlier image', () => {
     ],
   ];
   for (const [name, earlier, now, writtenAtMost] of cases)
-    it(`when ${name}`, async () => {
+    it(`a dump over an earlier image: when ${name}`, async () => {
       const image = open(folder, 'image');
       await dump(earlier, image, false);
       const report = await dump(now, image, true);
@@ -107,7 +107,7 @@ describe('a dump over an earlier image', () => {
     fs.closeSync(image);
   });
 
-  it(`when ghosts and earlier images are any, the image is right (GHOSTKEEP_SEED=${seed})`, async () => {
+  it(`when ghosts and earlier images are random, the image is right (GHOSTKEEP_SEED=${seed})`, async () => {
     const pick = randomFrom(seed);
     for (let n = 0; n < 12; n += 1) {
       const image = open(folder, 'image');

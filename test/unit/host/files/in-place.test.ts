@@ -116,7 +116,7 @@ describe('files in a working folder', () => {
     assert.ok(fs.statSync(`${top}/images/ghostkeep/rehearsal`).isDirectory());
   });
 
-  it('when an error names a file, it is the path that the caller gave', () => {
+  it('when an error names a file, the path is the one that the caller gave', () => {
     const file = `${top}/images/ghostkeep/none`;
     assert.throws(() => files.open(file), { code: 'ENOENT', message: new RegExp(`open '${file}'`) });
   });

@@ -11,7 +11,7 @@ describe('listenerOn', () => {
   const listen = `const s = require('node:net').createServer().listen(process.argv[1], +process.argv[2]);
     s.on('listening', () => console.log('ready')).on('connection', c => c.on('error', () => {}));`;
 
-  it('names the process that listens, and throws where none does', async t => {
+  it('listenerOn names the process that listens, and throws where none does', async t => {
     const folder = mkdtempSync(path.join(tmpdir(), 'ghostkeep-listener-'));
     t.after(() => rmSync(folder, { recursive: true }));
     const socket = path.join(folder, 's');
@@ -28,7 +28,7 @@ describe('listenerOn', () => {
     assert.throws(() => listenerOn(socket), { code: 'ECONNREFUSED' });
   });
 
-  it('does not wait for a listener that accepts nobody', async t => {
+  it('listenerOn does not wait for a listener that accepts no connection', async t => {
     const folder = mkdtempSync(path.join(tmpdir(), 'ghostkeep-listener-'));
     t.after(() => rmSync(folder, { recursive: true }));
     const socket = path.join(folder, 's');

@@ -6,7 +6,7 @@ import { fixture } from '../../fixture.js';
 describe('parseMaps', () => {
   const maps = parseMaps(fixture('odd-names/maps'));
 
-  it('when a mapping has an inode, it is listed by its name in map_files; others are not listed', () => {
+  it('when a mapping has an inode, parseMaps lists it by its name in map_files, and lists no other mapping', () => {
     assert.deepEqual(
       maps.map(({ address, shared, writable }) => [address, shared, writable]),
       [
@@ -21,7 +21,7 @@ describe('parseMaps', () => {
     );
   });
 
-  it('when names are odd, different files have different labels', () => {
+  it('when the names of mapped files are odd, different files have different labels', () => {
     assert.equal(new Set(maps.map(({ label }) => label)).size, maps.length);
     const last = maps.at(-1)?.label ?? '';
     assert.deepEqual(

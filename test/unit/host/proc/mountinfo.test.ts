@@ -80,7 +80,7 @@ describe('hidingOption', () => {
   const proc = (options: string) => `23 28 0:21 / /proc rw,nosuid shared:12 - proc proc rw,${options}\n`;
   const other = '24 28 0:22 / /other rw - proc proc rw,hidepid=2\n';
 
-  it('when /proc hides processes from us, it is the option that does', () => {
+  it('when /proc hides processes from us, hidingOption gives the mount option that hides them', () => {
     for (const option of ['hidepid=2', 'hidepid=4', 'hidepid=invisible', 'hidepid=ptraceable'])
       assert.equal(
         hidingOption(proc(`gid=5,${option}`), () => false),
@@ -88,7 +88,7 @@ describe('hidingOption', () => {
       );
   });
 
-  it('when /proc hides nothing, we may see everything, or the mount is another one, there is no such option', () => {
+  it('when /proc hides nothing, we may see everything, or the mount is another one, hidingOption gives nothing', () => {
     for (const text of [proc('relatime'), proc('hidepid=1'), proc('hidepid=noaccess'), other, ''])
       assert.equal(
         hidingOption(text, () => false),

@@ -183,7 +183,7 @@ describe('filesIn', () => {
     assert.deepEqual([list(70).length, list(70).at(-1)], [72, false]);
   });
 
-  it('when there is no such folder, nothing is found, and the list is not complete', () => {
+  it('when the folder does not exist, filesIn finds nothing, and the list is not complete', () => {
     assert.deepEqual(list(100, '/gone'), [false]);
   });
 });

@@ -33,7 +33,7 @@ const loader = (library: string) => ({
 });
 
 describe('what doctor says of a CRIU that cannot be used', () => {
-  it('one that is too old is mended by apt, where apt has one that is new enough', async () => {
+  it('when CRIU is too old and apt has a newer one that is new enough, doctor names the command of apt', async () => {
     const { says, command } = await examine({ ...old, ...policy('4.1.1-1') });
     assert.match(
       says,
@@ -42,7 +42,7 @@ describe('what doctor says of a CRIU that cannot be used', () => {
     assert.equal(command, 'apt-get install criu');
   });
 
-  it('where apt has none that is new enough, it names the version of apt and other ways, and not apt', async () => {
+  it("when CRIU is too old and apt has none that is new enough, doctor names apt's version and other ways, and no command", async () => {
     for (const candidate of ['3.17.1-2+deb12u2', '1:3.19-1']) {
       for (const [installed, file] of [
         [old, elf(own)],
@@ -58,7 +58,7 @@ describe('what doctor says of a CRIU that cannot be used', () => {
     }
   });
 
-  it('where it cannot be known what the package manager has, the package manager is named', async () => {
+  it('when doctor cannot know which CRIU the package manager has, it names the command of the package manager', async () => {
     const by = async (programs: object) => (await examine({ ...old, ...programs })).command;
     const silent = { ...apt, 'apt-cache': { status: 127, stderr: 'not found' } };
     const odd = { ...apt, 'apt-cache': 'criu:\n  Candidate: git-2026\n' };
@@ -67,7 +67,7 @@ describe('what doctor says of a CRIU that cannot be used', () => {
     assert.deepEqual(commands, ['apt-get install criu', 'apt-get install criu', 'dnf install criu']);
   });
 
-  it('where the package manager has none, it says so and where there is one, and names no command', async () => {
+  it('when the package manager has no CRIU, doctor says so and where there is one, and names no command', async () => {
     for (const programs of [policy('(none)'), { ...apt, 'apt-cache': '' }]) {
       const { says, command } = await examine(programs, null);
       assert.match(
@@ -78,14 +78,14 @@ describe('what doctor says of a CRIU that cannot be used', () => {
     }
   });
 
-  it('on a machine that is not in the table, no CRIU is called one for another machine', async t => {
+  it('on a machine that is not in our table, doctor says of no CRIU that it is for another machine', async t => {
     t.mock.method(os, 'machine', () => 'riscv64');
     const { says, command } = await examine({ [program]: loader('libnl-3.so.200'), '/usr/bin/dnf': '' });
     assert.match(says, /cannot be started: .*libnl-3\.so\.200/);
     assert.equal(command, 'dnf reinstall criu');
   });
 
-  it('one that is too old works in another way; who may not ask the kernel learns on what that depends', async () => {
+  it('when CRIU is too old, doctor says that `ghostkeep checkpoint` works with it, or on what that depends', async () => {
     const on = async (ids: object) => {
       const { context, fake } = hostWith(status, { ...old, ...policy('4.1.1-1') });
       fake.host.files.put(program, elf(own));
@@ -99,7 +99,7 @@ describe('what doctor says of a CRIU that cannot be used', () => {
     );
   });
 
-  it('one that does not find a library says which, and names the package of the library', async () => {
+  it('when CRIU does not find a library, doctor says which, and names the package of the library', async () => {
     const programs = { [program]: loader('libnl-3.so.200'), ...apt };
     const owned = await examine({
       ...programs,
@@ -113,7 +113,7 @@ describe('what doctor says of a CRIU that cannot be used', () => {
     assert.equal(command, 'dnf reinstall criu');
   });
 
-  it('one for another machine, or that fails in another way, says so in its first line, and is installed again', async () => {
+  it('when CRIU is for another machine, or fails in another way, doctor gives its first line and the command to reinstall it', async () => {
     const shell = { [program]: { status: 2, stderr: `${program}: 1: Syntax error\nmore\n` }, ...apt };
     const foreign = await examine(shell, elf(other));
     assert.match(
@@ -127,13 +127,13 @@ describe('what doctor says of a CRIU that cannot be used', () => {
     assert.match(silent.says, /cannot be started: exit status 139/);
   });
 
-  it('one that is not executable is there, and chmod mends it', async () => {
+  it('when CRIU is not executable, doctor says so and names chmod', async () => {
     const { says, command } = await examine(apt);
     assert.match(says, /criu cannot be started: it is not executable/);
     assert.equal(command, `chmod 755 ${program}`);
   });
 
-  it('one that is too old and not content with the kernel is not called one that works in another way', async () => {
+  it('when CRIU is too old and does not run on this kernel, doctor does not say that `ghostkeep checkpoint` works with it', async () => {
     const { context, fake } = hostWith(status, { ...old, ...policy('3.17.1') });
     fake.host.files.put(program, elf(own));
     const { output } = fake.host.commands;

@@ -11,7 +11,7 @@ const look = async (files: Record<string, string>, programs: Record<string, stri
   (await examineHooks(hostWith(files, { [ours]: '', ...programs }).context, { clean: false })).findings;
 
 describe('the lines of doctor about hooks', () => {
-  it('name our files, their stages, and the engines of this host that read them', async () => {
+  it('doctor names our hooks.d files, their stages, and the engines of this host that read them', async () => {
     const findings = await look(
       { [`${standard}/ghostkeep-poststop.json`]: hook(ours) },
       { '/usr/bin/podman': '', '/usr/bin/crio': '' },
@@ -27,7 +27,7 @@ describe('the lines of doctor about hooks', () => {
     );
   });
 
-  it('look into a folder that an engine has in its settings', async () => {
+  it('doctor looks into a folder of hooks that an engine has in its settings', async () => {
     const findings = await look({
       '/etc/containers/containers.conf': '[engine]\nhooks_dir = [\n  "/srv/hooks",\n]\n',
       '/srv/hooks/bad.json': '{}',
@@ -38,13 +38,13 @@ describe('the lines of doctor about hooks', () => {
     );
   });
 
-  it('are broken where a file names a program that is not there, because no container starts then', async () => {
+  it('when a hooks.d file names a program that is not there, doctor calls it broken, because no container starts then', async () => {
     const [line] = await look({ [`${standard}/other.json`]: hook('/no/program') }, { '/usr/bin/podman': '' });
     assert.match(line?.says ?? '', /^podman starts no container: .*names \/no\/program/);
     assert.equal(line?.status, 'broken');
   });
 
-  it('ask runc and crun which stages they run', async () => {
+  it('doctor asks runc and crun which stages they run', async () => {
     const features = (...hooks: string[]) => JSON.stringify({ hooks });
     const findings = await look(
       { [`${standard}/ghostkeep-poststop.json`]: hook(ours) },

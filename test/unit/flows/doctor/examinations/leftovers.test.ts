@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { describeBases } from '../../../../../src/flows/doctor/examinations/leftovers.js';
 
 describe('the line of doctor about bases', () => {
-  it('says whether a checkpoint may still use them, and how they are removed', () => {
+  it('doctor says of bases whether a checkpoint may still use them, and how they are removed', () => {
     const one = { folder: '/bases', count: 2, bytes: 3 << 20, pids: [] };
     const findings = [
       describeBases({ ...one, state: 'awaited', pids: [100], container: 'mydb' }),

@@ -7,7 +7,7 @@ const look = async (files: Record<string, string>, environment = {}) =>
   (await examineOptions(hostWith(files, {}, environment).context, { clean: false })).findings;
 
 describe("the line of doctor about CRIU's options", () => {
-  it('shows each option that is in force with the file that sets it, and not one that a later file sets', async () => {
+  it('doctor shows each option of CRIU that is in force with the file that sets it, and no option that a later file replaces', async () => {
     const findings = await look(
       {
         '/etc/criu/default.conf': 'ghost-limit 1G\ntcp-close\n',
@@ -24,18 +24,18 @@ describe("the line of doctor about CRIU's options", () => {
     );
   });
 
-  it('warns of a file that CRIU_CONFIG_FILE names and that is not there', async () => {
+  it('doctor warns when CRIU_CONFIG_FILE names a file that is not there', async () => {
     const [, line] = await look({}, { CRIU_CONFIG_FILE: '/no/such' });
     assert.deepEqual([line?.status, line?.says.includes('/no/such')], ['warning', true]);
   });
 
-  it('shows the containers whose annotation gives CRIU another file', async () => {
+  it('doctor shows the containers whose annotation gives CRIU another configuration file', async () => {
     const config = '/run/containerd/io.containerd.runtime.v2.task/k8s.io/web/config.json';
     const [, line] = await look({ [config]: '{"annotations": {"org.criu.config": "/etc/criu/web.conf"}}' });
     assert.match(line?.says ?? '', /^container web gives CRIU the file \/etc\/criu\/web\.conf/);
   });
 
-  it('passes over a bundle that is no JSON or has no annotations, which anybody may have made', async () => {
+  it('doctor passes over a bundle that is no JSON or has no annotations, which anybody may have made', async () => {
     const folder = '/run/containers/storage/overlay-containers';
     const files = Object.fromEntries(
       ['{', '7', '{"annotations": 7}', '{"annotations": {"org.criu.config": {}}}'].map((text, index) => [

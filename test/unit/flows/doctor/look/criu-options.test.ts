@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { parseOptions } from '../../../../../src/flows/doctor/look/criu-options.js';
 
 describe("the options in a configuration file of CRIU's", () => {
-  it('are one on a line, with a value behind a space or an equals sign, and comments are left out', () => {
+  it('a configuration file of CRIU has one option on a line, with a value behind a space or an equals sign; comments are left out', () => {
     const text = [
       '# all of it',
       '',

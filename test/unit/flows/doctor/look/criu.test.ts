@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import { isTooOld, machineOf } from '../../../../../src/flows/doctor/look/criu.js';
 
 describe('a CRIU', () => {
-  it('is too old for the gate before version 4.0, and where it does not say its version', () => {
+  it('a CRIU is too old for the gate before version 4.0, and where it does not say its version', () => {
     const version = (text: string) => isTooOld({ version: text });
     assert.deepEqual(['3.17.1', '3.19', '4.0', '4.1.1', '10.2'].map(version), [
       true,
@@ -16,7 +16,7 @@ describe('a CRIU', () => {
     assert.equal(isTooOld({}), true);
   });
 
-  it('is for the machine that its ELF header names, and a script is for none', () => {
+  it('a CRIU is for the machine that its ELF header names, and a script is for no particular machine', () => {
     const machine = { x64: 62, arm64: 183 }[process.arch as 'x64' | 'arm64'];
     assert.equal(machineOf(readFileSync('/proc/self/exe').subarray(0, 64)), machine);
     assert.equal(machineOf(Buffer.from('#!/bin/sh\nexec /usr/sbin/criu "$@"\n')), undefined);

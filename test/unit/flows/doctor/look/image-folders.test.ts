@@ -4,7 +4,7 @@ import { imageFolders } from '../../../../../src/flows/doctor/look/image-folders
 import { hostWith } from '../a-host.js';
 
 describe('the folders for images', () => {
-  it('a folder of Podman is one only where Podman or CRI-O is installed', () => {
+  it('doctor looks for images in the folders of Podman only where Podman or CRI-O is installed', () => {
     const enginesOf = (programs: Record<string, string>) => {
       const { context, fake } = hostWith({}, programs);
       fake.host.processes.statInRoot = () => ({ dev: 1n, ino: 1n, birthtimeNs: 0n, ctimeNs: 0n }) as never;
