@@ -140,7 +140,7 @@ function parseWishes(wishes: Wish[], { subject, prefix }: Asker): PolicyDocument
 
 /** Later documents override earlier ones, key by key. */
 export function resolvePolicy(...documents: PolicyDocument[]): Policy {
-  // biome-ignore lint/plugin: passed on, as many as the caller names
+  // biome-ignore lint/plugin: only as many documents as the caller names
   const all: PolicyDocument = Object.assign({}, defaults, ...documents);
   const { enabled, limit, reserve, engine, verify, warm, allowMissing, moveDeadline } = all;
   return {

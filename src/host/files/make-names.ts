@@ -116,7 +116,10 @@ class Folders {
     return openInRoot(this.rootFd, Buffer.concat([folder, Buffer.from('/.')]));
   }
 
-  /** Somebody may make a folder of this name meanwhile. Then that one is taken, and stays as it is. */
+  /**
+   * Makes the folder. If somebody else has made a folder of this name meanwhile, that folder is used as it
+   * is.
+   */
   #make(folder: Buffer): number | undefined {
     const wanted = this.#makeable.get(folder.toString('latin1'));
     if (!wanted) return undefined;
@@ -129,7 +132,7 @@ class Folders {
     }
     const fd = fs.openSync(place, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY | fs.constants.O_NOFOLLOW);
     try {
-      // If somebody has put another folder there, that one stays as it is.
+      // If somebody has put another folder in the place of ours, we leave that folder as it is.
       const { uid, mode } = fs.fstatSync(fd);
       if (uid !== process.geteuid?.() || (mode & 0o7777) !== made) return fd;
       fs.fchownSync(fd, wanted.uid, wanted.gid);

@@ -8,7 +8,10 @@ import { GhostkeepError, reasonOf } from '../../base/errors.js';
 import { abi, differenceOf, layoutText } from './layout.js';
 import { findBeside, loadKoffi } from './program-files.js';
 
-/** The npm package contains the native sources, because a built library fits one kind of machine only. */
+/**
+ * Gives the way out for the user where the library is missing or unsuitable. The npm package contains the
+ * native sources, because a built library fits one kind of machine only.
+ */
 function wayOut(): string {
   const makefile = findBeside('native', 'Makefile');
   const make =
@@ -38,8 +41,8 @@ export function loadLibrary() {
 }
 
 /**
- * The buffer is twice as long as our text, so a longer text of the library's differs from ours even where it
- * is cut.
+ * Reads the layout text of LIBRARY. The buffer is twice as long as our own text, so if the library's text is
+ * longer and is cut, it still differs from ours.
  */
 function readLayout(library: ReturnType<typeof import('koffi')['load']>): string {
   const text = Buffer.alloc(2 * layoutText().length);
