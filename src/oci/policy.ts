@@ -22,7 +22,7 @@ export interface Policy {
   warm: boolean;
   /** A dump without CRIU succeeds even if it has to leave content out. */
   allowMissing: boolean;
-  /** How long a dump tries to connect to a receiver again, and waits for a silent one. */
+  /** A dump tries this long to connect to a receiver again, and waits this long for a silent receiver. */
   moveDeadlineMs: number;
   /** Only `dump` sets it: leave out zeroes inside data, which `engine: read` does anyway. */
   detectZeroes?: boolean;
@@ -30,11 +30,11 @@ export interface Policy {
 
 export const annotationPrefix = 'io.ghostkeep.';
 
-/** A place other than config.json where a policy is asked for. Its keys begin with `prefix`. */
+/** A place besides config.json that may ask for a policy. Its keys begin with `prefix`. */
 export interface Asker {
   subject: string;
   prefix: string;
-  /** One of its keys, in a message. */
+  /** The word that a message uses for one of these keys. */
   one: string;
 }
 

@@ -10,7 +10,7 @@ export interface Member {
   mtime: Date | undefined;
 }
 
-/** Gets the bytes of one member, all of them, and then its end. */
+/** Gets all bytes of one member, and after the last ones a call of `end`. */
 export interface MemberReader {
   bytes(bytes: Uint8Array): void;
   end(): void;
