@@ -14,7 +14,7 @@ export class MemoryFiles implements Files {
   free: bigint | undefined = 1n << 40n;
   /** statfs f_type: a tmpfs */
   magic = 0x01021994n;
-  /** Files whose data the disk has lost. That is reported once for each, as by fsync(2). */
+  /** Files whose data the disk has lost. As by fsync(2), the loss of each file is reported once. */
   readonly lostWrites = new Set<string>();
   /** The n-th change from now on is interrupted, before it happens. */
   interruptAt = Number.POSITIVE_INFINITY;
@@ -151,7 +151,7 @@ export class MemoryFiles implements Files {
     if (this.exists(to)) throw errno('EEXIST', to);
     this.rename(from, to);
   }
-  /** Paths of files that another has. */
+  /** Paths of files that another process has locked. */
   readonly locked = new Set<string>();
   tryLock(fd: number): boolean {
     return ![...this.locked].some(path => this.contents.get(path) === this.open_.get(fd));

@@ -63,7 +63,7 @@ export class ModelSender {
     this.#tables.clear();
   }
 
-  /** As after a crash in which the tables lost what was noted last: they may say what is not so any more. */
+  /** As after a crash in which the tables lost their last entries: they may say what is not so any more. */
   goBack(): void {
     const earlier = this.#earlier.at(-1 - this.random(3));
     if (earlier) this.#tables = new Map([...earlier].map(([key, table]) => [key, [...table]]));

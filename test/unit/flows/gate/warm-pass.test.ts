@@ -402,7 +402,7 @@ describe('the warm pass', () => {
   });
 });
 
-/** A process with as many small ghosts. */
+/** A process with COUNT small ghosts. */
 function containerOf(count: number, config: object = {}) {
   const all = container(config);
   const ghosts = Array.from({ length: count }, (_, n) => fakeFile({ ino: BigInt(n + 1) }));
