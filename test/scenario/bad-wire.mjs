@@ -56,7 +56,7 @@ function damaged(hit, after) {
     return [flipped, after];
   }
   if (fault.kind === 'repeat') return [hit, hit, after];
-  // Dropped, or sent behind what follows.
+  // HIT is dropped, or the caller sends HIT behind AFTER (`reorder`).
   return [after];
 }
 

@@ -18,7 +18,7 @@ class Case {
   readonly #namespace: ChildProcess;
   readonly child: ChildProcess;
 
-  /** With a /run of its own, so that no other test's command thaws what is frozen here. */
+  /** Each case has a /run of its own, so that no other test's command thaws what is frozen here. */
   private constructor(t: TestContext, folder: string, namespace: ChildProcess, fds: readonly number[]) {
     this.folder = folder;
     this.#namespace = namespace;
@@ -79,9 +79,10 @@ class Case {
   states = () =>
     this.pids().map(pid => /^State:\s(.)/m.exec(fs.readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
 
-  /** Waits until the counters go on, or fails. */
+  /** Has each of the two counters written something? */
   hasCounted = () => [3, 4].every(fd => fs.statSync(`/proc/${this.child.pid}/fd/${fd}`).size > 0);
 
+  /** Waits until the first counter goes on, or fails. */
   async assertGoesOn(): Promise<void> {
     const size = () => fs.statSync(`/proc/${this.child.pid}/fd/3`).size;
     const before = size();

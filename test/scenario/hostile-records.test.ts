@@ -165,7 +165,7 @@ describe('a record of what was given up, from a stranger', () => {
         }
         for (const autoDedup of [false, true])
           await attempt(() => unpack(flows(), { images, to: `${disk}/to-${autoDedup}`, autoDedup }));
-        // The child does not need what is in any record, so no record may make it lose a byte.
+        // The child does not need the bytes that a record lists, so no record may make the child lose a byte.
         await attempt(() => dedup(flows(), { images: `${disk}/night-2`, discardOlder: true }));
         run('cp', `${folder}/made/night-${night}/ghostkeep-manifest.json`, images);
         fs.rmSync(recordIn(images), { force: true });

@@ -30,7 +30,7 @@ const commandMs = 250;
 /** A command that runs, and how to repeat it on a copy of the disk. */
 interface Work {
   words: string[];
-  /** Its directory may be anything meanwhile: a checkpoint that goes, or that is made. */
+  /** While the command runs, this directory may hold anything, because its checkpoint is removed or made. */
   unsure?: string;
   again?: (disk: string) => Promise<unknown>;
   done: () => void;
@@ -107,7 +107,8 @@ class Disk {
       copies.push(await this.#copy());
     }
     const status = await ended;
-    // One that was refused took less. A copy slows the command down, so this is a command with its cuts.
+    // A command that was refused took less time, so it does not count. A copy of the disk slows a command
+    // down, so the time is that of a command with its cuts.
     if (status === 0) this.#tookMs.set(kind, tookMs);
     assert.ok(status === 0 || /\[(CHAIN_WRONG|PACKED|HAS_CHILDREN)\]/.test(said), `${work.words}: ${said}`);
     try {
@@ -138,7 +139,7 @@ class Disk {
       try {
         await again(disk);
       } catch (error) {
-        // The disk had it all, so there is nothing to do again.
+        // The disk already had all that the command does, so the command is refused.
         if (!(error instanceof GhostkeepError)) throw error;
         assert.match(error.code, /^(CHAIN_WRONG|PACKED|HAS_CHILDREN|MANIFEST_MISSING)$/, words.join(' '));
       }

@@ -71,7 +71,7 @@ async function rounds(t: TestContext, { ghosts, manifest }: Source, random: (bel
   }
   const files = imagesStream(ghosts, { [manifestName]: manifest }).bytes();
   await killed(t, images, files, random);
-  // The killed one may have got to the end, or to where only names are left to be given.
+  // The receiver that was killed may have got to the end, or to where it only had to rename files.
   const [program, ...words] = command;
   const last = spawnSync(program, [...words, 'receive', '-D', images], { input: files });
   if (last.status !== 0) assert.match(last.stderr.toString('utf8'), /\[ALREADY_SEALED\]/);

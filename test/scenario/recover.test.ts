@@ -108,7 +108,7 @@ describe('recover', () => {
       ].sort(),
     );
     assert.doesNotMatch(stdout.replaceAll('\n', ''), /[\p{Cc}\p{Cf}]/u);
-    // The next one removes what an interrupted recovery has left, and not this.
+    // The next recovery removes what an interrupted one has left. It must not remove these files.
     assert.equal(recover(holder(t, [old(t, folder, 'other', 'x')]), `${folder}/to`).status, 0);
     assert.equal(filesIn(`${folder}/to`).length, names.length + 2);
   });

@@ -17,7 +17,10 @@ const shown = (...args: string[]) => {
   return stdout;
 };
 
-/** One takes 1 MiB of disk, one 64 KiB of disk and seems to be the largest, one a single block. */
+/**
+ * The first takes 1 MiB of disk, the second takes 64 KiB and seems to be the largest, the third takes a
+ * single block.
+ */
 function threeGhosts(t: TestContext): void {
   const folder = temporaryFolder(t);
   ghostFile(t, folder, 'small', 'x');
