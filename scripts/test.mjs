@@ -132,8 +132,8 @@ async function nodeTests(say, folder, together = 1) {
 }
 
 /*
- * Each failed test of a TAP report with the reason. They are printed beside the totals, because whoever looks
- * at a long run sees its end first.
+ * Gives each failed test of a TAP report with the reason. Failures are printed beside the totals, because
+ * whoever looks at a long run sees its end first.
  */
 function failuresIn(tap) {
   const blocks = tap.split(/^(?= *(?:not )?ok \d+ - )/m).filter(block => /^ *not ok /.test(block));

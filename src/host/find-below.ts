@@ -8,7 +8,7 @@ import { errnoOf } from '../base/errors.js';
 import type { Found } from '../base/host/stage.js';
 
 const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
-/** Each level holds a descriptor open. */
+/** The search goes this many levels deep. Each level holds a descriptor open. */
 const mostLevels = 200;
 
 /** @param most names to look at. @throws an errno error where FOLDER itself cannot be opened */

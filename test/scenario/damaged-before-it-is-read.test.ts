@@ -17,7 +17,7 @@ import { flows, temporaryFolder } from './ghostkeep.js';
 import { assertHolds, dumpInto, LivingGhosts, type Night, unit } from './history-of-ghosts.js';
 import { memory } from './nights.js';
 
-/** So many bits of each file are changed, each in a run of its own. */
+/** This many bits of each file are changed, each in a run of its own. */
 const changes = 6;
 const bytes = 24 * unit;
 

@@ -99,7 +99,7 @@ class Case {
     }
   }
 
-  /** Both counters in the dump, as they were at its moment. */
+  /** Restores the dump, and gives both counters as they were when it was made. */
   counts(): number[] {
     assert.equal(this.run('restore', '-D', 'images', '--to', 'to').status, 0);
     const names = fs.readdirSync(`${this.folder}/to`).sort().slice(0, 2);

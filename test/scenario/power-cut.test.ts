@@ -22,7 +22,7 @@ import { assertHolds, type Contents, LivingGhosts, unit } from './history-of-gho
 import { type LoopFilesystem, makeFilesystem, onLoopDevice, run, unmount } from './loop-device.js';
 import { memory } from './nights.js';
 
-/** For both file systems together; a longer run sets more. */
+/** The number of cuts for both file systems together. A longer run sets more. */
 const cuts = Number(process.env['GHOSTKEEP_CUTS'] ?? 16);
 /** A cut may come at any time of a command. Most take this long on an idle machine. */
 const commandMs = 250;
@@ -82,7 +82,7 @@ class Disk {
     for (const folder of this.#mounted) await this.#unmount(folder);
   }
 
-  /** One command, and COUNT power cuts. @returns how many came while it ran */
+  /** Runs one command, and cuts the power COUNT times. @returns how many cuts came while the command ran */
   async step(count: number): Promise<number> {
     const work = this.#choose();
     const [file, ...args] = [...command, ...work.words] as [string, ...string[]];

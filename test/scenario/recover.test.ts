@@ -163,7 +163,7 @@ describe('recover', () => {
   it('begins no copy that the disk has no room for, and brings the others back', t => {
     if (!needs(t, isRoot, 'mounting needs root')) return;
     let full = '';
-    // It is unmounted before the folder is removed.
+    // The full disk is unmounted before the folder is removed.
     t.after(() => spawnSync('umount', [full]));
     const folder = temporaryFolder(t);
     full = `${folder}/full`;

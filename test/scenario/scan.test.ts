@@ -203,7 +203,7 @@ describe('scan by container', { skip: isRoot ? false : 'cgroups and mounts need 
       { pid, command: 'sleep', container: id, ghosts: 1, allocated: 1 << 20 },
     ]);
     assert.deepEqual(json.containers, [{ id, name: 'shop', ghosts: 1, allocated: 1 << 20 }]);
-    // Without the record the id is all that is known.
+    // Without the record, only the id of the container is known.
     assert.match(ghostkeep(['scan', '--pid', String(pid)]).stdout, new RegExp(` ${id.slice(0, 12)} +sleep `));
   });
 });

@@ -4,7 +4,10 @@ import { GhostkeepError } from '../../src/base/errors.js';
 import type { FileStat, Files, MakeableFolder } from '../../src/base/host/host.js';
 import { errno, type FakeFile, fakeFile } from './fake-processes.js';
 
-/** Not a failure of the host but the end of the process: nothing runs after it, no clean-up either. */
+/**
+ * Stands for the end of the process, which is no failure of the host: nothing runs after it, no clean-up
+ * either.
+ */
 export class Interrupted extends Error {}
 
 export class MemoryFiles implements Files {

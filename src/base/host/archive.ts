@@ -3,7 +3,7 @@
 export type Compression = 'zstd' | 'gzip' | 'none';
 
 export interface Member {
-  /** Without `./` in front, and with no `..`, no empty part and no slash at either end. */
+  /** The name has no `./` in front, no `..`, no empty part and no slash at either end. */
   name: string;
   bytes: bigint;
   kind: 'file' | 'folder' | 'other';

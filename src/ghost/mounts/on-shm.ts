@@ -17,7 +17,7 @@ export interface SharedShm {
   dev: bigint;
   /** Where we see it; undefined where that is not known. */
   folder: Buffer | undefined;
-  /** It is the host's own /dev/shm, where any program of the host may have files. */
+  /** True for the host's own /dev/shm, where any program of the host may have files. */
   isHosts: boolean;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Locks on folders: flock(2) on a descriptor of the folder itself. It needs no file in the folder, and it
- * ends with its holder.
+ * Locks on folders: flock(2) on a descriptor of the folder itself. Such a lock needs no file in the folder,
+ * and it ends with the process that holds it.
  */
 import fs from 'node:fs';
 import { tryLock } from '../native/libc.js';

@@ -53,8 +53,8 @@ export async function makeNames(
 }
 
 /**
- * Make all names or none. They are linked to the file that FD has open, so somebody who puts another file
- * under its temporary name cannot give these names to that one.
+ * Make all names or none. They are linked to the file that FD has open. So if somebody puts another file
+ * under our file's temporary name, that other file does not get the names.
  */
 function linkAll(fd: number, places: readonly Buffer[]): void {
   const made: Buffer[] = [];
@@ -111,7 +111,7 @@ class Folders {
   }
 
   #find(folder: Buffer): number | undefined {
-    // With a dot at its end the path follows a link, inside the root. Without it we would open the link
+    // The dot at the end makes openat2 follow a link, inside the root. Without the dot we would open the link
     // itself.
     return openInRoot(this.rootFd, Buffer.concat([folder, Buffer.from('/.')]));
   }

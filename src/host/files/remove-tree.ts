@@ -7,7 +7,10 @@ import { errnoOf } from '../../base/errors.js';
 import { pathOnly } from './open-regular.js';
 
 const { O_DIRECTORY, O_NOFOLLOW } = fs.constants;
-/** Each level holds a descriptor open. Our own folders are at most five levels deep. */
+/**
+ * We go this many levels deep. Each level holds a descriptor open. Our own folders are at most five levels
+ * deep.
+ */
 const mostLevels = 64;
 
 /**

@@ -181,7 +181,7 @@ export function boundFile(socket: number): number | undefined {
   getsockopt ??= libc.func('int getsockopt(int, int, int, void *, void *)') as unknown as GetOption;
   if (getsockopt(socket, solSocket, soDomain, domain, length) < 0)
     throw failed(BigInt(-koffi.errno()), 'getsockopt');
-  // For another family the number of this call means something else.
+  // For a socket of another family, the number of this ioctl means something else.
   if (domain.readInt32LE() !== afUnix) return undefined;
   ioctl ??= libc.func('int ioctl(int, unsigned long)') as unknown as Ioctl;
   const fd = ioctl(socket, siocunixfile);

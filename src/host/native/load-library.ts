@@ -65,7 +65,7 @@ function assertLoadable(file: string): void {
     throw new Error(
       `it was built for another kind of machine (${machine} in its ELF header, this is ${ours})`,
     );
-  // Only ELFCLASS64 with ELFDATA2LSB has its offsets where they are read here.
+  // Only a file of ELFCLASS64 and ELFDATA2LSB has the offsets in the places where we read them.
   if (header[4] !== 2 || header[5] !== 1) return;
   // The section table is the last thing in the file.
   const end = header.readBigUInt64LE(40) + BigInt(header.readUInt16LE(58) * header.readUInt16LE(60));

@@ -24,7 +24,7 @@ function container(config: object = {}, filesystem = 'ext4') {
     },
   });
   const ours = () => Object.keys(files.snapshot()).filter(name => name.startsWith(images));
-  /** The same names without their random part. */
+  /** The names of our files without their random part. */
   const names = () => ours().map(name => name.replace(/warm-[0-9a-f]{12}-/, 'warm-'));
   return { context, files, processes, engine, ghost, ours, names, gate: new GateDump(context, images) };
 }

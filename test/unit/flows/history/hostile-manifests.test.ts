@@ -174,7 +174,7 @@ function readOne(files: MemoryFiles, path: string, text: string): void {
   else readManifest(files, path.slice(0, 4));
 }
 
-/** One byte of the text may be another one, or it may end early. */
+/** Changes a byte of the text, or cuts off its end. */
 function changeText(text: string, random: (below: number) => number): string {
   const at = random(text.length);
   if (random(3) === 0) return text.slice(0, at);

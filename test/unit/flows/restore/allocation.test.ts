@@ -85,7 +85,7 @@ describe('allocateAgain', () => {
       // The ranges have more bytes than st_blocks said.
       [[{ offset: 0, length: 8192 }], 8191],
       [[{ offset: 0, length: '18446744073709' + '55' }], 4096],
-      // The same bytes twice, or in an order in which no map has them.
+      // Two ranges share a byte, or are in an order in which no map has them.
       [
         [
           { offset: 0, length: 8192 },
