@@ -98,7 +98,7 @@ function readReg(reader: FieldReader, end: number, reg: NamedFile): void {
   }
 }
 
-/** Those of RENAMED whose name no file in files.img has. CRIU would not open them by that name. */
+/** Gives those of RENAMED whose name no file in files.img has. CRIU would not open these by that name. */
 export function lostNames(files: Buffer, renamed: readonly RenamedFile[]): RenamedFile[] {
   if (renamed.length === 0) return [];
   const lost = new Map(renamed.map(file => [file.path.toString('latin1'), file]));
@@ -106,7 +106,7 @@ export function lostNames(files: Buffer, renamed: readonly RenamedFile[]): Renam
   return renamed.filter(({ path }) => lost.has(path.toString('latin1')));
 }
 
-/** Those of KEYS that are still external regular files in files.img. */
+/** Gives those of KEYS that are still external regular files in files.img. */
 export function stillExternal(files: Buffer, keys: Iterable<string>): Set<string> {
   const wanted = new Set(keys);
   const found = new Set<string>();

@@ -155,7 +155,7 @@ export function resolvePolicy(...documents: PolicyDocument[]): Policy {
   };
 }
 
-/** Any other text stays as it is, and the schema then refuses it by its name. */
+/** Any text but `true` and `false` stays as it is, so that the schema refuses it and names its key. */
 function parseBoolean(text: string | undefined): boolean | string | undefined {
   return text === 'true' ? true : text === 'false' ? false : text;
 }

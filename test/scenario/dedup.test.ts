@@ -193,7 +193,7 @@ describe('dedup', () => {
       { id: 1, good: MiB - 2 * unit, givenUp: 2 * unit, to: [third.images], bad: 0, unread: 0 },
     ]);
     assert.match(done('show', second.images), /1 gave up .* to .*night-2: it cannot be restored from here/);
-    // The child is a parent as before, also for a night that comes later.
+    // The child can be a parent as before, also of a night that comes later.
     done('pack', '-D', fresh.images, '--parent', third.images);
     done('verify', fresh.images, '--chain');
   });

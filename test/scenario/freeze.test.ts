@@ -133,7 +133,10 @@ async function cgroupOf(t: TestContext, made: Case, root: string): Promise<strin
   return cgroup;
 }
 
-/** A dump that has frozen its processes and still copies. On a busy machine one may end before we see that. */
+/**
+ * A dump that has frozen its processes and still copies. On a busy machine a dump may end before we see that;
+ * then another one is started.
+ */
 async function frozenDump(t: TestContext): Promise<{ made: Case; child: ChildProcess }> {
   for (let time = 0; time < 10; time += 1) {
     const made = await Case.make(t, 128 << 20);

@@ -23,7 +23,10 @@ const rounds = Number(process.env['GHOSTKEEP_RECORDS'] ?? 26);
 const recordIn = (images: string) =>
   `${images}/${fs.readdirSync(images).find(name => name.endsWith('.given'))}`;
 
-/** Changes the manifest so that it names the record as it is now, as somebody does who has forged it. */
+/**
+ * Changes the manifest so that it names the record as it is now. Somebody who has forged the record does
+ * that.
+ */
 async function believe(images: string): Promise<void> {
   const file = `${images}/ghostkeep-manifest.json`;
   const manifest = JSON.parse(fs.readFileSync(file, 'utf8')) as Manifest;

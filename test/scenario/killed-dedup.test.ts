@@ -183,7 +183,7 @@ describe('a command that gives bytes up', () => {
     const folder = temporaryFolder(t, memory);
     const all = await nights(t, 3, bytes, folder);
     const prepared = prepare(folder, all);
-    // A copy of a disk's file that shares its blocks is the disk as it is at one moment.
+    // A copy of the disk's file that shares the blocks of that file is the disk as it is at one moment.
     const host = onLoopDevice(t, 'xfs', '1G', memory);
     const [file, copy, mounted] = [`${host}/disk`, `${host}/copy`, `${folder}/mounted`];
     fs.mkdirSync(mounted);

@@ -57,7 +57,8 @@ class Disk {
   ) {
     // The disk under test is what the inner file system has written into its file, wherever that lies.
     this.#outer = onLoopDevice(t, 'xfs', '2G', memory);
-    // The copies of an xfs have one uuid, and would not be mounted beside it.
+    // All copies of an xfs have the same uuid, so a copy could not be mounted beside the file system that it
+    // is a copy of.
     this.#options = ['-o', filesystem === 'xfs' ? 'loop,nouuid' : 'loop'];
     this.#inner = this.#mount(makeFilesystem(`${this.#outer}/disk`, filesystem, '320M'));
     this.#ghosts = new LivingGhosts(t, temporaryFolder(t), random);

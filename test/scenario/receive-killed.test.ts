@@ -19,7 +19,7 @@ const block = 16384;
 /** A connection takes no longer than this when nobody kills the receiver. */
 const longestMs = 400;
 
-/** The content of GHOSTS, with some blocks that are others meanwhile. */
+/** The content of GHOSTS, of which some blocks have changed meanwhile. */
 function variant(ghosts: readonly Moved[], random: (below: number) => number): Map<string, Buffer> {
   return new Map(
     ghosts.map(({ key, content }) => {

@@ -154,7 +154,7 @@ it('when a file server is dead for longer than a look may take, bases on other d
   const nearEnded = once(watch(t, near, `${marks}/near.lock`), 'exit');
   assert.deepEqual(await nearEnded, [0, null]);
   assert.deepEqual(basesIn(near), []);
-  // The kernel sends it after 30 s.
+  // The kernel would send this signal to the child after 30 s.
   process.kill(first, 'SIGALRM');
   await until('another child looks', () => ![0, first].includes(childOf(farWatcher)));
   const farEnded = once(farWatcher, 'exit');

@@ -82,7 +82,7 @@ export function watchersOf(folder: string): number[] {
   return all.filter(({ parent }) => all.every(({ pid }) => pid !== parent)).map(({ pid }) => pid);
 }
 
-/** Kills them with their children, so that nobody watches. */
+/** Kills the processes that watch, with their children, so that nobody watches. */
 export function killWatchers(folder: string): void {
   for (let all = processesOf(folder); all.length > 0; all = processesOf(folder))
     for (const { pid } of all)

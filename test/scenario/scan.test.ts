@@ -148,7 +148,7 @@ describe('scan', () => {
   });
 });
 
-/** A cgroup in the first hierarchy that takes one, and a process in it that holds a ghost of 1 MiB. */
+/** Makes a cgroup in the first hierarchy that there is, and in it a process that holds a ghost of 1 MiB. */
 async function inCgroup(t: TestContext, name: string): Promise<number> {
   const roots = ['', '/unified', '/pids', '/systemd'].map(each => `/sys/fs/cgroup${each}`);
   const root = roots.find(each => fs.existsSync(`${each}/cgroup.procs`)) ?? '';

@@ -189,7 +189,7 @@ export class FakeProcesses implements ProcessView {
     return { ...file.stat, mountId: mount };
   }
   readLink(pid: number, link: string): Buffer {
-    // A process for which no root is declared has the namespace's.
+    // A process for which no root is declared has the root of the namespace.
     if (link === 'root' && !this.#get(pid).root) return Buffer.from('/');
     const [kind, fd = ''] = link.split('/');
     const info = kind === 'fd' ? this.#get(pid).fdInfo?.[Number(fd)] : undefined;

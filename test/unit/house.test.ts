@@ -75,7 +75,7 @@ const doors = new Set([
   'bench/main.ts',
   'bench/suites.ts',
 ]);
-/** Files side by side in a room: more of them are no longer found by looking. */
+/** A room has at most this many files side by side, because more are no longer found by looking. */
 const mostSideBySide = 12;
 const crowded: Record<string, string> = {
   'src/cli/commands': 'a file for each command, by its name',

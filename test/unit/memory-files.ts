@@ -166,7 +166,7 @@ export class MemoryFiles implements Files {
     this.contents.delete(this.#real(path));
   }
   removeTree(path: string): void {
-    // Removes one after the other, as on a disk: the process may end between any two.
+    // Removes one file after the other, as on a disk: the process may end between any two of them.
     for (const name of [...this.contents.keys()].filter(at => at === path || at.startsWith(`${path}/`)))
       this.remove(name);
     if (!this.folders.has(path)) return;

@@ -33,7 +33,7 @@ export interface MovedFiles {
   tableFd: number;
 }
 
-/** How an image is made of a ghost's content where it lies. */
+/** Says how a ghost's content becomes an image in the file in which it lies. */
 export interface Shape {
   size: bigint;
   /** The head of the image. */

@@ -28,7 +28,9 @@ type Part = 'magics' | 'ghost length' | 'ghost entry' | 'chunk length' | 'chunk 
 
 export class GhostStream {
   readonly report: StreamReport;
-  /** Magics and the first entry, as much of them as CRIU or we may write; for decodeGhostHead. */
+  /**
+   * The magics and the first entry, for decodeGhostHead. No more is kept of them than CRIU or we may write.
+   */
   head: Buffer = Buffer.alloc(0);
   /** The first fault that was found. Nothing behind it is looked at. */
   fault: string | undefined;

@@ -7,7 +7,7 @@ export interface Reg {
   name: string | Uint8Array;
   ext?: boolean;
   mount?: number;
-  /** null: as from a CRIU that leaves the mode out. */
+  /** null stands for a CRIU that leaves the mode out. */
   mode?: number | null;
   /** Fields that our schema does not know, after the others. */
   more?: Buffer;
