@@ -174,7 +174,7 @@ const attacks = {
 
 process.exitCode = await main(process.argv.slice(2));
 
-/* A test that runs longer by a number in its environment. */
+/* The command of a test that a number in its environment makes longer. */
 function inTest(file, seed, ...numbers) {
   return ['env', `GHOSTKEEP_SEED=${seed}`, ...numbers, process.execPath, '--import', 'tsx', '--test', file];
 }

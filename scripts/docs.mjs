@@ -83,7 +83,9 @@ function commandList() {
 
 const capital = text => text[0].toUpperCase() + text.slice(1);
 
-/* The rows of the last full run of `ghostkeep bench` that are shown, and their names here. */
+/*
+ * The rows of the last full run of `ghostkeep bench` that the pages show, and the names that they have there.
+ */
 const shown = [
   ['start', /^no-ghost (total|frozen)$/, /./, 'nothing to keep'],
   ['start', /^one-16k (total|frozen)$/, /./, 'one file of 16 KiB'],

@@ -8,9 +8,10 @@ const architectures = { x64: 'x64', arm64: 'aarch64' };
 
 /**
  * @param define what the bundlers replace, by name
- * @param target the folder whose node_modules/ has the packages for ARCH (as Node.js names it), and whose build/ gets the
- * executable
- * @returns the Bun that is in it; undefined where npm has none for this machine: then there is dist/ alone
+ * @param target the folder whose node_modules/ has the packages for ARCH (as Node.js names it), and whose
+ * build/ gets the executable
+ * @returns the Bun that is in the executable; undefined where npm has no Bun for this machine: then dist/
+ * alone is built
  */
 export function makeExecutable(top, define, target = top, arch = process.arch) {
   const made = path.join(target, 'build/ghostkeep');
@@ -27,7 +28,10 @@ export function makeExecutable(top, define, target = top, arch = process.arch) {
   return bun;
 }
 
-/** The postinstall script of the package `bun` moves the program; where no scripts may run, it stays. */
+/**
+ * Finds the program of Bun. The postinstall script of the package `bun` moves the program there from the
+ * package of the architecture. Where npm may run no scripts, the program stays in the latter.
+ */
 function findBun(top, arch) {
   const places = [`@oven/bun-linux-${architectures[arch]}/bin/bun`];
   if (arch === process.arch) places.push('bun/bin/bun.exe');

@@ -19,7 +19,7 @@ function whyPackagesAreOld() {
   if (!existsSync(installed)) return 'there is no node_modules/.package-lock.json';
   const [wanted, found] = [path.join(top, 'package-lock.json'), installed].map(packagesOf);
   for (const [name, entry] of Object.entries(wanted)) {
-    if (found[name] === undefined && entry.optional) continue; // It is for another kind of machine.
+    if (found[name] === undefined && entry.optional) continue; // The package is for another kind of machine.
     if (found[name]?.version !== entry.version || found[name].integrity !== entry.integrity)
       return `${name} is not the one in package-lock.json`;
   }

@@ -8,7 +8,7 @@ import path from 'node:path';
 import { licencesOfBun, linkedIntoBun } from './linked-into-bun.mjs';
 
 const { readElf } = createRequire(import.meta.url)('../install/elf.cjs');
-/** The engine contains it (native/blake3/README.md). */
+/** The engine contains BLAKE3 (native/blake3/README.md). */
 const blake3 = {
   name: 'blake3',
   version: '1.8.2',

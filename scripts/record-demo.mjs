@@ -17,7 +17,7 @@ writeFileSync(process.argv[2] ?? path.join(top, 'docs/demo.svg'), draw(await rec
 /** The lines of the demo, each with the milliseconds after which it was printed. */
 async function record() {
   const child = spawn(process.execPath, [path.join(top, 'dist/ghostkeep.mjs'), 'demo'], {
-    // Without PATH no runtime is found.
+    // Without PATH the demo finds no runtime.
     env: { TMPDIR: process.env.TMPDIR ?? '/tmp' },
     stdio: ['ignore', 'pipe', 'inherit'],
   });

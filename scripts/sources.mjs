@@ -1,6 +1,6 @@
-// The build records the content of the sources that dist/ and build/ were made from. Times would not do: tar,
-// rsync and cp -p bring old ones, copying a tree mixes them up, and a file that was removed or renamed has
-// none.
+// The build records the content of the sources that dist/ and build/ were made from. Times of files would not
+// do: tar, rsync and cp -p bring old times, copying a tree mixes the times up, and a file that was removed or
+// renamed has no time.
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';

@@ -53,7 +53,7 @@ export function enginesByCriu() {
   return table(['', ...head], rows);
 }
 
-/* The first word of a row is the program. */
+/* The version of the program that the first word of a row names. */
 function versionOf({ versions }, name) {
   const program = name.split(/[ ,]/)[0];
   return versions[program] ? `${program} ${versions[program]}, ` : '';

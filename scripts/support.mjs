@@ -31,7 +31,7 @@ function labResults(suite) {
   const lines = readFileSync(path.join(top, `build/lab/${suite}/results.jsonl`), 'utf8')
     .trim()
     .split('\n');
-  // The random files have other seeds in each run.
+  // Each run takes other seeds for the random files, so their cases are not kept.
   const results = lines.map(line => JSON.parse(line)).filter(({ case: title }) => !title.startsWith('seed '));
   const failed = results.filter(({ ok }) => !ok);
   if (failed.length > 0) throw new Error(`${failed.length} checks failed: ${failed[0].scenario}`);

@@ -26,12 +26,15 @@ const parts = {
   lab: [say => nodeTests(say, 'test/lab')],
 };
 
-// Tests that look at modes do not depend on who starts them.
+// A fixed umask, so that tests which look at modes do not depend on who starts them.
 process.umask(0o022);
 
 const seedLine = `GHOSTKEEP_SEED=${chooseSeed()} repeats the random numbers of this run`;
 
-/** The lab uses the whole machine, so it runs alone. A sanitized build has folders of its own. */
+/**
+ * These parts run beside each other. The lab runs alone, because it uses the whole machine. A sanitized build
+ * has folders of its own.
+ */
 const besideOthers = ['lint', 'unit', 'native'];
 
 process.exitCode = await main(process.argv.slice(2));
@@ -54,7 +57,10 @@ async function main(names) {
   return summarize(steps.map(({ name, result }) => ({ name, ...result })));
 }
 
-/** A CI that runs again for the same commit does the same, so it fails for what was changed or not at all. */
+/**
+ * In CI the seed follows from the commit. So a second run for the same commit does the same, and a failure
+ * comes from what was changed.
+ */
 function chooseSeed() {
   process.env['GHOSTKEEP_SEED'] ||= String(
     process.env['CI'] === 'true' ? seedOfCommit() : Date.now() % 2 ** 32,
@@ -126,8 +132,8 @@ async function nodeTests(say, folder, together = 1) {
 }
 
 /*
- * Each failed test of a TAP report with the reason. They are printed beside the totals, because whoever looks
- * at a long run sees its end first.
+ * Gives each failed test of a TAP report with the reason. Failures are printed beside the totals, because
+ * whoever looks at a long run sees its end first.
  */
 function failuresIn(tap) {
   const blocks = tap.split(/^(?= *(?:not )?ok \d+ - )/m).filter(block => /^ *not ok /.test(block));

@@ -33,7 +33,7 @@ export const bounds = {
   inventory: { bytes: MiB, code: 'CRIU_IMAGE_INVALID' },
   /** Some 2 KiB a cgroup. CRIU writes all cgroups below the container's, which may be the host's root. */
   cgroup: { bytes: 64 * MiB, code: 'CRIU_IMAGE_INVALID' },
-  /** JSON lines, some for each ghost. `show --html` reads them, and does without them where they are more. */
+  /** JSON lines, some for each ghost. If the log is larger than this, `show --html` does without it. */
   log: { bytes: 8 * MiB, code: 'IO' },
   /** A page of settings. */
   policy: { bytes: MiB, code: 'BAD_POLICY' },

@@ -1,14 +1,14 @@
 /**
- * Facts about file systems that decide about a ghost. Each is found by the name that mountinfo gives it, and
- * by its statfs type where we ask a process. A file system that is not in this table is unknown, and we
- * assume nothing good of it. Sources: linux/magic.h and the file systems' own sources.
+ * Facts about file systems that decide about a ghost. A file system is found by the name that mountinfo gives
+ * it, or by its statfs type where we ask for that through a process. A file system that is not in this table
+ * is unknown, and we assume nothing good of it. Sources: linux/magic.h and the file systems' own sources.
  * native/engine/map/auto.c has the way to read each.
  */
 
 interface FileSystem {
   /**
    * Where content and names are kept: on a disk of this host, in its memory, on a server, or in layers of
-   * other file systems. `here` is this host, but we do not rely on the names.
+   * other file systems. `here` means on this host, where we do not rely on names to stay.
    */
   on: 'disk' | 'memory' | 'server' | 'layers' | 'here';
   /** statfs(2) f_type, for file systems that we ask for it. */

@@ -1,6 +1,6 @@
 /**
- * Work on this many bytes of documents leaves some 80 MiB of garbage, and a collection takes some 50 ms. A
- * seal of 10,000 ghosts, while all is frozen, works on less.
+ * Work on this many bytes of documents leaves some 80 MiB of garbage, and collecting that takes some 50 ms. A
+ * seal of 10,000 ghosts works on fewer bytes, so nothing is collected while the processes are frozen.
  */
 const worthCollecting = 12 << 20;
 
@@ -24,7 +24,10 @@ export function collectNow(): void {
   collect();
 }
 
-/** Node.js shows its call only where a flag asks for it. Before 20.16 we get no module without an import. */
+/**
+ * Gives the call that collects garbage. Node.js has one only where a flag asks for it. Before 20.16 Node.js
+ * gives no module without an import, so there the result does nothing.
+ */
 function collector(): () => void {
   const { Bun: bun } = globalThis as { Bun?: { gc(wait: boolean): void } };
   if (bun) return () => bun.gc(true);

@@ -26,7 +26,7 @@ export interface ProgressState {
   msLeft: number | undefined;
 }
 
-/** An estimate from less than this would jump about. */
+/** An estimate that is made after a shorter time would jump about. */
 const leastMs = 1000;
 
 /**

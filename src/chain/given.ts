@@ -1,4 +1,4 @@
-/** A packed directory that has given something up says to whom. It is no checkpoint any more. */
+/** A packed directory that has given something up says to which directory. It is no checkpoint any more. */
 import path from 'node:path';
 import type { Manifest } from '../base/documents/generated/manifest.js';
 import { GhostkeepError } from '../base/errors.js';
@@ -8,7 +8,10 @@ import { type PackedGhost, packedGhosts } from './packed.js';
 export const hasGiven = ({ layer: { given, moved } }: PackedGhost) =>
   given !== undefined || moved !== undefined;
 
-/** @param where the directory of the layer @returns real paths, the last one first */
+/**
+ * @param where the directory of the layer
+ * @returns absolute paths of the directories that took something over, the last one first
+ */
 export function takersOf({ layer: { given, moved } }: PackedGhost, where: string): string[] {
   const paths = [...(moved ? [moved.path] : []), ...(given?.to ?? []).map(taker => taker.path).reverse()];
   return [...new Set(paths.map(each => path.resolve(where, each)))];

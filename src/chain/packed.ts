@@ -15,7 +15,7 @@ export const packedGhosts = ({ ghosts }: Manifest): PackedGhost[] => ghosts.filt
 export const bytesOf = ({ layer }: PackedGhost) =>
   countFromJson(layer.dataBytes) + countFromJson(layer.parentBytes);
 
-/** A child notes this about the same file in its parent. */
+/** The note that a child keeps about the same file in its parent. */
 export const fileIn = ({ id, dev, ino, birth }: ManifestGhost): NonNullable<Layer['parent']> => ({
   id,
   dev,

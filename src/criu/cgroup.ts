@@ -1,7 +1,7 @@
 /**
- * cgroup.img, for one thing: crun lets CRIU restore cgroup.freeze, so a container we froze would come back
- * frozen. The image is edited where it lies and never decoded: two bytes of it can be a message, which takes
- * some 100 bytes of memory when it is decoded.
+ * Makes one change to cgroup.img: a container that we froze shall run when it is restored. crun lets CRIU
+ * restore cgroup.freeze, so the container would come back frozen. The image is edited where it lies and never
+ * decoded: two bytes of it can be a message, which takes some 100 bytes of memory when it is decoded.
  */
 import { FieldReader, WireType } from './field-reader.js';
 import { broken, entryPlaces, magic } from './frame.js';
@@ -9,8 +9,9 @@ import { broken, entryPlaces, magic } from './frame.js';
 const name = 'cgroup.img';
 
 /**
- * The value that lets a cgroup run for each value that stops it. No running value is longer, and the kernel
- * ignores spaces at the end. Source: cgroup-v2.rst, cgroup.freeze; freezer-subsystem.rst, freezer.state.
+ * For each value that stops a cgroup, the value that lets it run. The second is never longer than the first,
+ * and the kernel ignores the spaces that fill the rest. Source: cgroup-v2.rst, cgroup.freeze;
+ * freezer-subsystem.rst, freezer.state.
  */
 const running = new Map<string, ReadonlyMap<string, string>>([
   ['cgroup.freeze', new Map([['1', '0']])],
@@ -28,7 +29,10 @@ const longest = 16;
 /** CRIU nests a message for each folder of a cgroup's path, and a path has at most 4,096 bytes. */
 const deepest = 2_100;
 
-/** Fields of CRIU's images/cgroup.proto that lead to properties: a kind of message, field, what it holds. */
+/**
+ * For each kind of message in CRIU's images/cgroup.proto: the fields that lead to properties, and the kind of
+ * message in each.
+ */
 const fields = {
   image: { 2: 'controller' },
   controller: { 2: 'dir' },
@@ -59,7 +63,7 @@ interface Image {
   isThawed: boolean;
 }
 
-/** Thaw what is in a message that ends at END. */
+/** Thaws the cgroups in a message of the kind PARENT, which ends at END. */
 function thawInside(image: Image, end: number, parent: Parent, depth: number): void {
   if (depth > deepest) throw new RangeError(`it is nested more than ${deepest} times`);
   const { reader } = image;
@@ -95,7 +99,10 @@ function thawProperty(image: Image, end: number): void {
   image.isThawed = true;
 }
 
-/** Empty where it is longer than all that we look for. */
+/**
+ * Reads a text up to END. The result is empty where the text is longer than all names and values that we look
+ * for.
+ */
 function shortText(reader: FieldReader, end: number): string {
   const start = reader.pos;
   reader.pos = end;

@@ -7,7 +7,7 @@ const fdTypeReg = 1;
 const fileTypes = 0o170000;
 const directory = 0o040000;
 
-/** Garbage is thought of once for this many bytes of entries. */
+/** collectAfter() is called once for this many bytes of entries. */
 const collectEvery = 1 << 20;
 
 /** An entry of files.img. START and END are where it lies. */
@@ -20,7 +20,7 @@ export interface OpenFile {
   reg: NamedFile | undefined;
 }
 
-/** The bytes of its name lie from NAMESTART to NAMEEND; they are a key where the file is external. */
+/** The bytes of the file's name lie from NAMESTART to NAMEEND. If the file is external, they are a key. */
 export interface NamedFile {
   nameStart: number;
   nameEnd: number;
@@ -30,7 +30,8 @@ export interface NamedFile {
 }
 
 /**
- * An open file that gets another name of its inode. It needs no remap, because the file exists by that name.
+ * An open file that CRIU shall open by another name of its inode. It needs no remap, because the file exists
+ * by that name.
  */
 export interface RenamedFile {
   key: string;
@@ -61,7 +62,7 @@ export function nameIn(files: Buffer, { nameStart, nameEnd }: NamedFile): Buffer
   return files.subarray(nameStart, nameEnd);
 }
 
-/** The same as a text with a character for each byte. */
+/** Gives the name as a text with a character for each byte. */
 export function nameText(files: Buffer, { nameStart, nameEnd }: NamedFile): string {
   return files.toString('latin1', nameStart, nameEnd);
 }
@@ -97,7 +98,7 @@ function readReg(reader: FieldReader, end: number, reg: NamedFile): void {
   }
 }
 
-/** Those of RENAMED whose name no file in files.img has. CRIU would not open them by that name. */
+/** Gives those of RENAMED whose name no file in files.img has. CRIU would not open these by that name. */
 export function lostNames(files: Buffer, renamed: readonly RenamedFile[]): RenamedFile[] {
   if (renamed.length === 0) return [];
   const lost = new Map(renamed.map(file => [file.path.toString('latin1'), file]));
@@ -105,7 +106,7 @@ export function lostNames(files: Buffer, renamed: readonly RenamedFile[]): Renam
   return renamed.filter(({ path }) => lost.has(path.toString('latin1')));
 }
 
-/** Those of KEYS that are still external regular files in files.img. */
+/** Gives those of KEYS that are still external regular files in files.img. */
 export function stillExternal(files: Buffer, keys: Iterable<string>): Set<string> {
   const wanted = new Set(keys);
   const found = new Set<string>();
@@ -117,12 +118,12 @@ export function stillExternal(files: Buffer, keys: Iterable<string>): Set<string
 }
 
 /**
- * Gives removed folders other names. Several may have had one name, and nothing in files.img tells them
- * apart. As all are empty, each may get any of the names that are there for them.
+ * Gives removed folders other names. Several folders may have had the same name, and nothing in files.img
+ * tells them apart. As all are empty, each of them may get any of the new names for that former name.
  */
 export class FolderNames {
   readonly #free = new Map<string, Buffer[]>();
-  /** By the folder's mount and its ghost's id; undefined where the folder keeps its name. */
+  /** The new name by the folder's mount and its ghost's id; undefined where the folder keeps its name. */
   readonly #given = new Map<string, Buffer | undefined>();
 
   constructor(
@@ -133,7 +134,7 @@ export class FolderNames {
     if (folders.length === 0) return;
     const given = this.#names();
     for (const { mount, was, as } of folders) {
-      // A seal that was interrupted has given it already.
+      // An earlier seal, which was interrupted, has given this name already.
       if (given.has(as.toString('latin1'))) continue;
       const key = this.#key(mount, was.toString('latin1'));
       this.#free.set(key, [...(this.#free.get(key) ?? []), as]);

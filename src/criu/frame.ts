@@ -6,15 +6,15 @@ import { GhostkeepError } from '../base/errors.js';
 
 const common = 0x54564319;
 /**
- * The number in its place in images that no restore needs: stats-dump. An inventory.img has its own magic
- * number alone.
+ * The number that images which no restore needs, like stats-dump, have in place of IMG_COMMON. An
+ * inventory.img begins with its own magic number alone.
  */
 const service = 0x55105940;
 
 /**
  * The most entries that we read from an image. Each entry becomes an object in memory, however short it is,
  * so the size of the image alone does not bound the memory. An entry that CRIU writes to files.img has some
- * 100 bytes, so an image within our bound on its size has no more entries than this.
+ * 100 bytes, so an image of CRIU's within our bound on its size has about this many entries at most.
  */
 const mostEntries = 600_000;
 
@@ -36,8 +36,8 @@ export function splitImage(bytes: Buffer, imageMagic: number, name: string): Buf
 }
 
 /**
- * The same entries one after the other: a view takes some 200 bytes, so the views of a large image are not
- * all kept.
+ * Gives the entries one after the other. A view takes some 200 bytes, so a caller with a large image should
+ * not keep them all.
  */
 export function* entriesOf(bytes: Buffer, imageMagic: number, name: string): Generator<Buffer> {
   for (const { start, end } of entryPlaces(bytes, imageMagic, name)) yield bytes.subarray(start, end);
@@ -73,12 +73,15 @@ export function joinImage(imageMagic: number, entries: readonly Uint8Array[]): B
   return image.finish();
 }
 
-/** An image that is written entry by entry, so that they need not all be there at once. */
+/** Writes an image entry by entry, so that the entries need not all be in memory at once. */
 export class ImageWriter {
   #image: Buffer;
   #size = 8;
 
-  /** @param expected bytes; it grows where that is too little. @param most more bytes are refused */
+  /**
+   * @param expected size of the image in bytes; the buffer grows where that is too little
+   * @param most bytes; a larger image is refused
+   */
   constructor(
     imageMagic: number,
     readonly name: string,

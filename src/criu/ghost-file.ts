@@ -13,7 +13,7 @@ const chunkedFromBytes = 3n * 4096n;
 export const headBytes = 8192;
 
 export interface GhostHead {
-  /** Both are ids inside the container's user namespace. */
+  /** uid and gid are ids inside the container's user namespace. */
   uid: number;
   gid: number;
   mode: number;

@@ -47,7 +47,10 @@ export function encode<T extends object>(type: MessageType<T>, message: T): Uint
   return writer.finish();
 }
 
-/** A message may come in several parts, which are then one. Source: protobuf.dev, encoding, last one wins */
+/**
+ * A message inside another one may come in several parts, which together are one message. Source:
+ * protobuf.dev, encoding, last one wins
+ */
 function read(type: MessageType<never>, reader: BinaryReader, end: number, into: Values): Values {
   while (reader.pos < end) {
     const [no, wireType] = reader.tag();

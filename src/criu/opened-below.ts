@@ -6,14 +6,14 @@ import { readRemaps } from './seal-plan.js';
 
 export interface NeededName {
   name: Buffer;
-  /** How a process has it. A socket makes its own name, and needs the folder only. */
+  /** How a process has the file. A socket that is bound makes its own name, and needs only the folder. */
   how: 'opened' | 'watched' | 'bound';
 }
 
 /**
  * @param remaps undefined where CRIU wrote no remap-fpath.img
  * @param start the path of the folder, with a slash behind it
- * @returns without files that have a remap: CRIU makes these again
+ * @returns the names, without those of files that have a remap: CRIU makes these files again
  * @throws CRIU_IMAGE_INVALID
  */
 export function namesBelow(files: Buffer, remaps: Buffer | undefined, start: string): NeededName[] {
@@ -35,7 +35,7 @@ const isBelow = (name: Buffer, start: string) => name.subarray(0, start.length).
 const inotify = 13;
 const fanotify = 14;
 const unixSocket = 16;
-/** From the file to the path of each watch. */
+/** The numbers of the fields that lead from the watching file to the path of each of its watches. */
 const pathsOf: Record<number, number[]> = { [inotify]: [5, 7, 4], [fanotify]: [6, 7, 2, 4] };
 
 function otherNames(files: Buffer, { start, end }: OpenFile): NeededName[] {
@@ -60,7 +60,10 @@ function otherNames(files: Buffer, { start, end }: OpenFile): NeededName[] {
   return found;
 }
 
-/** Reads to END: the bytes that FIELDS lead to, each a field of the message before it. */
+/**
+ * Reads up to END, and gives the bytes that the fields lead to. Each field is in the message of the field
+ * before it.
+ */
 function* valuesAt(reader: FieldReader, end: number, [field, ...deeper]: number[]): Generator<Buffer> {
   while (reader.next(end)) {
     if (reader.field !== field) {

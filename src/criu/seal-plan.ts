@@ -36,19 +36,22 @@ export interface SealPlan {
   /** Number of entries in files.img that this seal has changed back. */
   turned: number;
   /**
-   * Ghosts in the remaps that are not among the given ones, by id: CRIU dumped them itself. With their files'
-   * names.
+   * Ghosts that CRIU dumped itself: they are in the remaps, and not among the ghosts that were given. Each
+   * has its id as the key, and the name of a file of it.
    */
   adopted: Map<number, { path: Buffer; mount: number }>;
-  /** How many adopted ones there are where they are too many to be listed; then `adopted` has none. */
+  /** The number of adopted ghosts where they are too many to be listed; then `adopted` has none. */
   tooManyAdopted: number;
 }
 
-/** They are listed for information only, and each takes as much memory as a ghost of ours. */
+/** Adopted ghosts are listed for information only, and each takes as much memory as a ghost of ours. */
 const mostAdopted = 10_000;
-/** Each is an object in memory; a manifest has room for 40,000 ghosts, which several files may share. */
+/**
+ * Each remap is an object in memory. A manifest has room for 40,000 ghosts, and several files, each with its
+ * own remap, may share a ghost.
+ */
 const mostRemaps = 200_000;
-/** Folders without a name are put in order by their paths, which takes three times their length. */
+/** Folders without a name are put in order by their paths. That takes three times the length of the paths. */
 const mostFolders = 100_000;
 
 /** @param remaps undefined where CRIU wrote no remap-fpath.img */
@@ -107,7 +110,7 @@ interface TurnedFiles {
   files: Buffer;
   count: number;
   added: Remap[];
-  /** By the file's id; their names lie in the files.img before the seal. */
+  /** The files that had a remap before, by their ids. Their names lie in the files.img before the seal. */
   remapped: Map<number, NamedFile>;
 }
 

@@ -6,9 +6,9 @@ import { broken, entryPlaces, magic } from './frame.js';
 
 /** In microseconds; undefined where CRIU wrote none. */
 export interface DumpTimes {
-  /** Until all processes were frozen. */
+  /** The time until all processes were frozen. */
   freezing?: number;
-  /** From then on until they went on, or ended. */
+  /** The time from then on until the processes went on, or ended. */
   frozen?: number;
   /** How long memory was read in that time. */
   memoryDump?: number;

@@ -30,7 +30,9 @@ export interface GhostMount {
   root?: Buffer;
   /** Another mount covers this one, and CRIU refuses open files there. */
   covered?: boolean;
-  /** The mount is in no namespace that CRIU reads: those of the dumped processes and its own. */
+  /**
+   * CRIU reads the mount namespaces of the dumped processes and its own one. The mount is in none of these.
+   */
   beyondCriu?: boolean;
   /**
    * A process that sees the mount's whole namespace. Paths on the mount are paths below this process's root.
@@ -45,7 +47,10 @@ export interface GhostMount {
   names?: Buffer[];
 }
 
-/** A file without a name that a process still holds (design: Words). */
+/**
+ * A file without a name that a process still holds (design: Words). A file of class `named` is also described
+ * by this, although it has its name (find/named.ts).
+ */
 export interface Ghost {
   class: GhostClass;
   stat: FileStat;

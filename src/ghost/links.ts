@@ -7,7 +7,7 @@ export function looksDeleted(target: Buffer): boolean {
   return target.subarray(-deletedSuffix.length).equals(deletedSuffix);
 }
 
-/** The suffix is stripped once, as CRIU does, because a name may itself end with it. */
+/** Strips the suffix once, as CRIU does. A name may itself end with this suffix. */
 export function stripDeleted(target: Buffer): Buffer {
   return looksDeleted(target) ? target.subarray(0, -deletedSuffix.length) : target;
 }

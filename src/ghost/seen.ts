@@ -5,7 +5,7 @@ import { fdHolder, linkHolder } from './links.js';
 /** A file that was looked at through one of its holders' links. */
 export interface Seen {
   pid: number;
-  /** As `unseen` in a scan names it: `fd 3`. */
+  /** The name of the link in the `unseen` of a scan: `fd 3`. */
   what: string;
   link: string;
   /** Attributes as the kernel remembers them. */

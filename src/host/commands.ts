@@ -90,7 +90,7 @@ export class LinuxCommands implements Commands {
     });
   }
 
-  /** Waits for nothing, because the program that calls it may be about to end. */
+  /** Starts the program and does not wait for it, because our own program may be about to end. */
   leave(words: readonly string[]): void {
     const { spawn } = createRequire(import.meta.url)('node:child_process') as typeof import('child_process');
     const program = findBeside('build', 'ghostkeep-hook') ?? 'build/ghostkeep-hook';
@@ -102,7 +102,10 @@ export class LinuxCommands implements Commands {
   }
 }
 
-/** Node says `spawn runc ENOENT`, also where the folder to start it in does not exist. */
+/**
+ * Node.js says `spawn runc ENOENT` where the program does not exist, and also where the folder to start it in
+ * does not exist.
+ */
 function explain(error: Error, [program = '']: readonly string[], cwd?: string): Error {
   if (errnoOf(error) !== 'ENOENT') return error;
   const isFolder = cwd === undefined || existsSync(cwd);
@@ -115,6 +118,6 @@ function signalGroup(leader: number | undefined, signal: NodeJS.Signals): void {
   try {
     if (leader !== undefined) process.kill(-leader, signal);
   } catch {
-    // The group is gone, or we may not signal it. The time limit holds all the same.
+    // The group has ended, or we may not signal it. In both cases the time limit still ends our wait.
   }
 }

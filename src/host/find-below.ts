@@ -8,7 +8,7 @@ import { errnoOf } from '../base/errors.js';
 import type { Found } from '../base/host/stage.js';
 
 const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
-/** Each level holds a descriptor open. */
+/** The search goes this many levels deep. Each level holds a descriptor open. */
 const mostLevels = 200;
 
 /** @param most names to look at. @throws an errno error where FOLDER itself cannot be opened */
@@ -47,7 +47,7 @@ function look(search: Search, fd: number, above: string, level = 0): void {
   for (const name of below) if (search.left > 0 && level < mostLevels) enter(search, fd, name, above, level);
 }
 
-/** A folder that is gone by now, or that we may not read, is passed over. */
+/** Looks into a folder. If the folder is gone by now, or we may not read it, we go on without it. */
 function enter(search: Search, fd: number, name: string, above: string, level: number): void {
   let inner: number;
   try {

@@ -20,14 +20,17 @@ const largestOutput = 256 * 1024;
  * long.
  */
 const lastWordsMs = 1000;
-/** A longer timer would end at once: 24 days. Source: Node.js, setTimeout */
+/** 24 days. Node.js ends a longer timer at once. Source: Node.js, setTimeout */
 const longestWaitMs = 0x7fffffff;
 const closeOnExec = 0o2000000; // O_CLOEXEC. Source: asm-generic/fcntl.h
 const whence = { set: 0, data: 3, hole: 4 }; // Source: lseek(2)
 
 export class LinuxStage implements Stage {
   readonly #running = new Map<number, () => void>();
-  /** Pid → start time. These are not our children, so another process may have the pid by now. */
+  /**
+   * Pid → start time. These processes are not our children. If one has ended, another process may have its
+   * pid by now, and the start time tells them apart.
+   */
   readonly #adopted = new Map<number, string | undefined>();
   #scratch: string[] = [];
   #undo: (() => void)[] = [];

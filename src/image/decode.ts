@@ -1,7 +1,7 @@
 /**
- * Anybody may have made a manifest, and its texts stand for bytes, times and devices. All of them are decoded
- * once when the manifest is read, so that nothing is done by one half of a manifest whose other half cannot
- * be decoded. Code that uses a text decodes it again and checks the result.
+ * Anybody may have made a manifest, and its texts stand for bytes, times and devices. All of these texts are
+ * decoded once when the manifest is read. Otherwise a command could act on a part of the manifest before it
+ * finds that another part cannot be decoded. Code that uses a text decodes it again and checks the result.
  */
 
 import type { Manifest, ManifestGhost } from '../base/documents/generated/manifest.js';

@@ -1,6 +1,6 @@
 /**
- * The text of a manifest. It is made some ghosts at a time: as one text, which is then copied into bytes, the
- * largest manifest takes four times its size in memory.
+ * Makes the text of a manifest, for some ghosts at a time. If it made one text and copied that into bytes,
+ * the largest manifest would take four times its size in memory.
  */
 import { countValues } from '../base/documents/count-values.js';
 import type { Manifest } from '../base/documents/generated/manifest.js';
@@ -10,7 +10,7 @@ const ghostsAtOnce = 256;
 const beforeGhosts = '\n "ghosts": [';
 const afterGhosts = '\n ]\n}';
 
-/** @returns undefined where it would have more than the bytes or values that MOST allows */
+/** @returns undefined where the text would have more than the bytes or values that MOST allows */
 export function encodeManifest(
   manifest: Manifest,
   most: { bytes: number; values: number },
@@ -28,8 +28,8 @@ export function encodeManifest(
 }
 
 /**
- * Only a long text is read to count its values, because that takes as long as making it: in an indented text
- * each comma and each bracket has another character behind it.
+ * In an indented text each comma and each bracket has another character behind it, so a short text cannot
+ * have too many values. Only a long text is read to count them, because that takes as long as making it.
  */
 function hasFewValues(pieces: readonly Buffer[], length: number, most: number): boolean {
   if (length / 2 + pieces.length <= most) return true;
@@ -49,7 +49,7 @@ function* textsOf(manifest: Manifest): Generator<string> {
     yield around;
     return;
   }
-  // A line break in a value is escaped, so this is the manifest's own key.
+  // In a value a line break is escaped, so this text can only be the manifest's own key.
   const at = around.indexOf(beforeGhosts) + beforeGhosts.length;
   yield around.slice(0, at);
   for (let first = 0; first < ghosts.length; first += ghostsAtOnce) {

@@ -32,8 +32,8 @@ export function warmName(pass: string, index: number): string {
 }
 
 /**
- * The name of a base: an image that a round has made while the container ran. It says of which inode: device,
- * number and time of birth (0 where the file system has none), in hexadecimal.
+ * The name of a base: an image that a round has made while the container ran. The name tells the inode that
+ * it is an image of: device, number and time of birth (0 where the file system has none), in hexadecimal.
  */
 export const baseName = (file: Identity) => `${folder}/base-${identityOf(file)}.img`;
 
@@ -41,8 +41,8 @@ export const baseName = (file: Identity) => `${folder}/base-${identityOf(file)}.
 export const roughName = (file: Identity) => `${folder}/rough-${identityOf(file)}.img`;
 
 /**
- * The time of birth is taken as it is, and not by birthOf, which does not know it as long as the file has not
- * changed since: the name must stay the same.
+ * The time of birth is the one that stat gives. birthOf would give none as long as the file has not changed
+ * since its birth, and then the name would change with the first change of the file.
  */
 export function identityOf({ dev, ino, birthtimeNs }: Identity): string {
   return [dev, ino, BigInt.asUintN(64, birthtimeNs)].map(part => part.toString(16)).join('-');
@@ -50,7 +50,7 @@ export function identityOf({ dev, ino, birthtimeNs }: Identity): string {
 
 export const isRoughName = (name: string) => name.startsWith(`${folder}/rough-`) && isBaseName(name);
 
-/** Either of the two. */
+/** True for the name of a base and for a rough one. */
 export const isBaseName = (name: string) => /^ghostkeep\/(base|rough)(-[0-9a-f]{1,16}){3}\.img$/.test(name);
 
 /**
@@ -79,13 +79,16 @@ export function sealedName(pending: string, id: number): string {
   return linked === undefined ? ghostImageName(id) : `ghostkeep-${linked}`;
 }
 
-/** Which packed directories need this one. */
+/** The file that lists the packed directories which need this one. */
 export const childrenName = 'ghostkeep-children.json';
 
 /** The two files that stand for the image of a packed ghost. */
 export const layerNames = (id: number) => layerNamesFrom(`ghostkeep-layer-${id.toString(16)}`);
 
-/** The names of a layer that takes the place of the one that has MAP. Both are there for a while. */
+/**
+ * The names of a ghost's new layer, which takes the place of the layer with the map MAP. For a while both
+ * layers are there.
+ */
 export const nextLayerNames = (id: number, map: string) =>
   map === layerNames(id).map ? layerNamesFrom(`ghostkeep-layer-${id.toString(16)}-2`) : layerNames(id);
 
@@ -103,7 +106,7 @@ export const wholeName = (id: number) => `ghostkeep-whole-${id.toString(16)}.img
 
 export const isLayerName = (name: string) =>
   /^ghostkeep-layer-[0-9a-f]+((-2)?\.(map|data)|-[0-9a-f]{8}\.given)$/.test(name);
-/** A document that was not renamed yet when its writer was killed. */
+/** True for a document that its writer had not renamed yet when the writer was killed. */
 export const isHalfWritten = (name: string) =>
   /^ghostkeep-(manifest|children)\.json\.[0-9a-f]{12}\.tmp$/.test(name);
 export const isWholeName = (name: string) => /^ghostkeep-whole-[0-9a-f]+\.img$/.test(name);
@@ -128,9 +131,12 @@ export const movedTableName = (key: string) => `${folder}/moved-${key}.table`;
 export const movedKey = (name: string) => /^moved-([0-9a-f-]+)\.(?:data|table)$/.exec(name)?.[1];
 /** The files of the checkpoint, with the names that they get when it is sealed. */
 export const arrivedFolder = `${folder}/arrived`;
-/** A file until its end has come, a table until it is complete, images until the disk has them. */
+/**
+ * A file of the checkpoint has this name until its end has come. The next name is that of a table until the
+ * table is complete, and of an image until the disk has it.
+ */
 export const incomingName = `${folder}/incoming`;
 export const makingName = (index: number | string) => `${folder}/making-${index}`;
 export const isMakingName = (name: string) => name.startsWith(`${folder}/making-`);
-/** Exists when everything has arrived and was checked: what is left is to give names. */
+/** This file exists once everything has arrived and was checked, and files have only to get their names. */
 export const placingName = `${folder}/placing`;

@@ -48,7 +48,8 @@ function assertFlat(files: Files, images: string): void {
 }
 
 /**
- * A journal beside an old manifest is an old seal that was interrupted. Sealing again makes it a new one.
+ * Has a version before the flat directory sealed the dump? A journal beside the old manifest shows that this
+ * seal was interrupted. Then the answer is no, because sealing again makes a new manifest.
  * @throws IMAGE_INVALID where the working folder is a link or no folder, because nobody knows what was meant
  * by it
  */
@@ -71,8 +72,8 @@ function holdsOnlyBases(files: Files, images: string): boolean {
 }
 
 /**
- * Like readManifest, but it throws if anything is left to seal, because a seal would write the manifest anew,
- * and, without `mayBeMoved`, if the ghosts are on another host.
+ * Like readManifest, but it also throws if anything is left to seal, because a seal would write the manifest
+ * anew. Without `mayBeMoved` it throws if the ghosts are on another host, too.
  */
 export function readSealedManifest(
   files: Files,
@@ -191,7 +192,7 @@ function readBytes(files: Files, images: string, name: string): Buffer | undefin
   }
 }
 
-/** An image in the working folder would be taken for a leftover. */
+/** A sealed dump has no image in the working folder, where any image would be taken for a leftover. */
 function assertNamesGiven({ ghosts }: Manifest, subject: string): void {
   const image = ghosts.find(ghost => isPendingName(ghost.image))?.image;
   if (image === undefined) return;
@@ -208,8 +209,8 @@ interface Room {
 }
 
 /**
- * The space that sealing adds to a journal, when the container may be gone: the inventory, in base64, and
- * states.
+ * The room that a journal leaves for what sealing adds: the inventory, in base64, and states. When we seal,
+ * the container may be gone, and it would be too late to find that the manifest is too large.
  */
 const sealing: Room = { bytes: 2 * bounds.inventory.bytes, values: 1000 };
 const none: Room = { bytes: 0, values: 0 };
@@ -217,8 +218,9 @@ const none: Room = { bytes: 0, values: 0 };
 const ownNames = 1000;
 
 /**
- * A document that no reader would accept must fail when it is written: as a journal, before CRIU goes on.
- * @param spare is left free
+ * Makes the bytes of a document, and fails if no reader would accept them. A dump that is too large so fails
+ * with its journal, before CRIU goes on.
+ * @param spare the room to leave free
  */
 function encode(document: Manifest, spare: Room = none): Buffer {
   const most = { bytes: bounds.manifest.bytes - spare.bytes, values: mostJsonValues - spare.values };

@@ -7,13 +7,16 @@ export interface Summary {
   ghosts: number;
   /** Bytes of data that the ghosts have. */
   bytes: bigint;
-  /** Those that a copy from before the freeze had already, as they were at the freeze. */
+  /** Bytes that a copy from before the freeze already had as they were at the freeze. */
   beforeFreeze: bigint;
-  /** Those that no copy was made of: the image shares the blocks of the ghost (xfs, btrfs). */
+  /** Bytes that were not copied, because the image shares the blocks of the ghost (xfs, btrfs). */
   shared: bigint;
 }
 
-/** It adds numbers, which are exact below 8 PiB, because it is asked while 10,000 ghosts are frozen. */
+/**
+ * Adds numbers and not bigints, because it runs while the processes of 10,000 ghosts are frozen. The sums are
+ * exact below 8 PiB.
+ */
 export function summarize({ ghosts }: Pick<Manifest, 'ghosts'>): Summary {
   let [all, before, shared] = [0, 0, 0];
   for (const { data } of ghosts) {

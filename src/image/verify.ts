@@ -9,7 +9,9 @@ import type { EngineReport, Host, OnProgress } from '../base/host/host.js';
 import { countFromJson } from '../base/units.js';
 
 export interface Verifying {
-  /** Wait until the image is on the disk and read it from there. Only then is a failed write known. */
+  /**
+   * Wait until the image is on the disk, and read it from there. Only then do we know of a write that failed.
+   */
   fromDisk: boolean;
   /** Called when an image is read: for its structure alone, which is quick, or all of it. */
   onProgress?: ((reading: 'structure' | 'content') => OnProgress) | undefined;

@@ -2,7 +2,8 @@
 import { blockBytes, mostSame, streamError } from './frames.js';
 
 /**
- * From `ghost` to `end` the ranges ascend and cover the whole ghost. In a repair they may leave gaps.
+ * The frames between `ghost` and `end` have ascending ranges, which cover the whole ghost. In a repair they
+ * may leave gaps.
  */
 export class Coverage {
   #covered = 0n;

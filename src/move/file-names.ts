@@ -5,7 +5,7 @@
 import { manifestName } from '../image/layout.js';
 
 const plain = /^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$/;
-/** A link or a folder of CRIU's, which a file must not stand for. */
+/** CRIU makes a link or a folder of this name, so no file may take its place. */
 const folders = new Set(['parent']);
 
 export function isFileName(name: string): boolean {

@@ -5,7 +5,7 @@ export const greetingBytes = 16;
 export const greeting = Buffer.from('ghostkeep-move1\n');
 export const blockBytes = 16384n;
 export const mostSame = 16n << 20n;
-/** A file is no larger. Source: MAX_LFS_FILESIZE */
+/** No file is larger than this. Source: MAX_LFS_FILESIZE */
 export const largestSize = (1n << 63n) - 1n;
 
 export const frameTypes = {
@@ -45,7 +45,7 @@ export function streamError(reason: string): GhostkeepError {
   );
 }
 
-/** Numbers at the beginning of a payload. */
+/** The handle at the beginning of a payload. Four bytes of zero must follow it. */
 export function handleAt(payload: Buffer): number {
   if (payload.readUInt32LE(4) !== 0) throw streamError('a handle is not followed by zero');
   return payload.readUInt32LE(0);

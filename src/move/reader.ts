@@ -16,16 +16,20 @@ import {
   type MoveSealGhost,
 } from './messages.js';
 
-/** Ghosts, files and repairs in one connection, each at most. */
+/** One connection has at most this many ghosts, as many files, and as many repairs. */
 const most = 50_000;
 const keyPattern = /^[0-9a-f]{1,16}(-[0-9a-f]{1,16}){2}$/;
 const longestKey = 50;
-/** Bytes of all frames of a list. 50,000 ghosts at a seal take less than 20 MB. */
+/**
+ * All frames of a list together have at most this many bytes. 50,000 ghosts at a seal take less than 20 MB.
+ */
 const longestList = 32 << 20;
-/** Bytes of a message that has no list. */
+/** A message that has no list has at most this many bytes. */
 const shortMessage = 4000;
 
-/** Each is called when the frame has been checked. Buffers are valid until the call, or its promise, ends. */
+/**
+ * The reader calls one when it has checked a frame. Buffers are valid until the call, or its promise, ends.
+ */
 export interface Operations {
   hello(hello: MoveHello): Promise<void> | void;
   /** @param isRepair the key was sent before in this connection */
@@ -36,9 +40,9 @@ export interface Operations {
   end(): void;
   /**
    * @param keys all of them were sent in this connection
-   * @param isRound the container was not frozen, so it is no dump, whatever the purpose
+   * @param isRound the container was not frozen, so this is no dump, whatever the purpose
+   * @param dump the number of the dump
    */
-  /** @param dump the number of the dump */
   commit(keys: readonly string[], isRound: boolean, dump?: string): void;
   file(file: { name: string; size: bigint; mode: number }): void;
   fileData(offset: bigint, bytes: Buffer): void;
@@ -70,7 +74,7 @@ export class Reader {
   #committing: string[] = [];
   #sealing: MoveSealGhost[] = [];
   #gone: string[] = [];
-  /** The frames of this type and length so far are a part of a list. */
+  /** The list that has begun and not ended: the type of its frames, and how many bytes these had so far. */
   #split: { name: FrameName; bytes: number } | undefined;
   #isSealed = false;
   /** A dump was committed, and nothing was sent of a ghost since: the other files may follow. */
@@ -106,8 +110,8 @@ export class Reader {
   }
 
   /**
-   * After a file nothing more comes of ghosts: older files beside newer ghosts would be the state of no
-   * moment.
+   * May a frame of this purpose come now? After a file no ghost may come: older files beside newer ghosts
+   * would be a state that there never was.
    */
   #isOfPurpose(purpose: Purpose): boolean {
     const mayBeFiles = this.#purpose === 'images' || (this.#purpose === 'dump' && this.#isCommitted);
@@ -166,7 +170,7 @@ export class Reader {
 
   commit(payload: Buffer): void {
     if (this.#ghost) throw streamError('a commit came inside a ghost');
-    // It would remove ghosts of the dump, which may be the only copies.
+    // A second commit would remove ghosts of the dump, and these may be the only copies.
     if (this.#purpose === 'dump' && this.#isCommitted)
       throw streamError('a commit came after that of the dump, without a ghost between them');
     const { keys, more, round = false, dump } = decodeMessage<MoveCommit>('MoveCommit', payload, 'commit');
@@ -231,7 +235,7 @@ export class Reader {
     return this.operations.seal({ ghosts: all, gone: this.#gone, dump });
   }
 
-  /** A list that goes on without an end would fill the memory. */
+  /** Notes a frame of a list, and whether more will come. A list without an end would fill the memory. */
   #goOn(name: FrameName, { length }: Buffer, more = false): void {
     const bytes = (this.#split?.bytes ?? 0) + length;
     if (bytes > longestList)

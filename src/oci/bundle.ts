@@ -4,7 +4,7 @@ import type { BundleHook, BundleMount, Bundle as Document } from '../base/docume
 
 export type { BundleHook, BundleMount };
 
-/** A list of hooks that is null, or all of them, counts as absent: runtimes read it so. */
+/** If `hooks`, or one of its lists, is null, it counts as absent, because runtimes read it so. */
 export interface Bundle extends Omit<Document, 'hooks'> {
   hooks?: { [Stage in keyof NonNullable<Document['hooks']>]?: BundleHook[] };
 }

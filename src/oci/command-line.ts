@@ -69,7 +69,7 @@ export function parseRuntimeCommand(argv: readonly string[], cwd: string): Runti
   };
 }
 
-/** Splits words before the first that is no option. */
+/** Splits WORDS into the options at their beginning, with the values of these, and the rest. */
 function splitOptions(
   words: readonly string[],
   valued: readonly string[],

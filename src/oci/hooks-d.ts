@@ -9,8 +9,8 @@ import { GhostkeepError, reasonOf } from '../base/errors.js';
 export type { HooksD };
 
 /**
- * This variable in a hook's environment names its log, in place of the host's. A trial sets it, so that
- * nothing stays.
+ * This variable in a hook's environment names the file that the hook logs to, in place of the host's log. A
+ * trial sets it, so that the trial leaves nothing in the host's log.
  */
 export const hookLogVariable = 'GHOSTKEEP_HOOK_LOG';
 
@@ -46,7 +46,10 @@ export function renderHookDocument(template: string, prefix: string, stage: Star
   return fill(template, { PREFIX: JSON.stringify(prefix).slice(1, -1), STAGE: stage });
 }
 
-/** If a placeholder stayed in a template, we would install a hook that cannot start. */
+/**
+ * Replaces the placeholders of a template. One without a value is an error: we would install a hook that
+ * cannot start.
+ */
 function fill(template: string, values: Record<string, string>): string {
   return template.replaceAll(/@([A-Z]+)@/g, (placeholder, name: string) => {
     const value = values[name];

@@ -5,12 +5,13 @@
 import path from 'node:path';
 
 /**
- * An engine that chooses the folder for CRIU's images itself. runc and crun are given one with each command.
+ * An engine that chooses the folder for CRIU's images itself. runc and crun do not: each of their commands
+ * names a folder.
  */
 export type Monitor =
-  /** The folder for images is the daemon's to know. The daemon listens on this socket. */
+  /** Only the daemon, which listens on this socket, knows the folder for images. */
   | { engine: 'containerd'; socket: string }
-  /** The engine makes the folder for images in this one. */
+  /** The engine makes the folder for images inside this folder. */
   | { engine: 'podman' | 'cri-o'; folder: string };
 
 /**
@@ -36,9 +37,10 @@ function parseShim(words: readonly string[]): Monitor | undefined {
 }
 
 /**
- * Podman puts the images into the bundle's folder, CRI-O into the one that outlives a reboot. Only Podman has
- * a command that runs at the end. Source: conmon(8); podman, libpod/oci_conmon_common.go and
- * libpod/container.go (CheckpointPath); CRI-O, internal/oci/runtime_oci.go and container.go (CheckpointPath).
+ * Podman puts the images into the bundle's folder, CRI-O into the folder that outlives a reboot. We tell the
+ * two apart by `--exit-command`, which only Podman uses. Source: conmon(8); podman,
+ * libpod/oci_conmon_common.go and libpod/container.go (CheckpointPath); CRI-O, internal/oci/runtime_oci.go
+ * and container.go (CheckpointPath).
  */
 function parseConmon(words: readonly string[]): Monitor | undefined {
   if (words.includes('--exec-process-spec')) return undefined;

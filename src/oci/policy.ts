@@ -22,7 +22,7 @@ export interface Policy {
   warm: boolean;
   /** A dump without CRIU succeeds even if it has to leave content out. */
   allowMissing: boolean;
-  /** How long a dump tries to connect to a receiver again, and waits for a silent one. */
+  /** A dump tries this long to connect to a receiver again, and waits this long for a silent receiver. */
   moveDeadlineMs: number;
   /** Only `dump` sets it: leave out zeroes inside data, which `engine: read` does anyway. */
   detectZeroes?: boolean;
@@ -30,11 +30,11 @@ export interface Policy {
 
 export const annotationPrefix = 'io.ghostkeep.';
 
-/** A place other than config.json where a policy is asked for. Its keys begin with `prefix`. */
+/** A place besides config.json that may ask for a policy. Its keys begin with `prefix`. */
 export interface Asker {
   subject: string;
   prefix: string;
-  /** One of its keys, in a message. */
+  /** The word that a message uses for one of these keys. */
   one: string;
 }
 
@@ -140,7 +140,7 @@ function parseWishes(wishes: Wish[], { subject, prefix }: Asker): PolicyDocument
 
 /** Later documents override earlier ones, key by key. */
 export function resolvePolicy(...documents: PolicyDocument[]): Policy {
-  // biome-ignore lint/plugin: passed on, as many as the caller names
+  // biome-ignore lint/plugin: only as many documents as the caller names
   const all: PolicyDocument = Object.assign({}, defaults, ...documents);
   const { enabled, limit, reserve, engine, verify, warm, allowMissing, moveDeadline } = all;
   return {
@@ -155,7 +155,7 @@ export function resolvePolicy(...documents: PolicyDocument[]): Policy {
   };
 }
 
-/** Any other text stays as it is, and the schema then refuses it by its name. */
+/** Any text but `true` and `false` stays as it is, so that the schema refuses it and names its key. */
 function parseBoolean(text: string | undefined): boolean | string | undefined {
   return text === 'true' ? true : text === 'false' ? false : text;
 }

@@ -4,7 +4,9 @@ import { type JSONValue, parse, stringify } from 'lossless-json';
 import { GhostkeepError } from '../base/errors.js';
 import { type BundleHook, parseBundle } from './bundle.js';
 
-/** The stages at which a hook of ours may be registered. prestart and createRuntime are never both. */
+/**
+ * The stages at which a hook of ours may be registered: prestart or createRuntime, never both, and poststop.
+ */
 const stages = ['prestart', 'createRuntime', 'poststop'] as const;
 type Stage = (typeof stages)[number];
 export type Stanza = Partial<Record<Stage, BundleHook[]>>;
@@ -52,10 +54,10 @@ function assertOneSpelling(text: string, path: string): void {
   }
 }
 
-/** Two letters of Unicode fold to ASCII ones: the long s and the Kelvin sign. */
+/** Folds a key as Go does. Two letters of Unicode become ASCII letters: the long s and the Kelvin sign. */
 const fold = (key: string) => key.toUpperCase().toLowerCase();
 
-/** The names of install.sh for the programs of our hooks, under any prefix. */
+/** The paths that install.sh gives the programs of our hooks, under any prefix. */
 const ourProgram = /\/libexec\/ghostkeep\/(hook|prestart|poststop)$/;
 
 const isOurs = (hook: BundleHook | undefined) => hook !== undefined && ourProgram.test(hook.path);
@@ -65,7 +67,7 @@ function parseLossless(text: string, path: string): Record<string, JSONValue> {
   try {
     return parse(text) as Record<string, JSONValue>;
   } catch (cause) {
-    // JSON.parse has accepted the text, so this is a key that the text has twice.
+    // JSON.parse has accepted the text, so the fault must be a key that the text has twice.
     const reason = (cause as Error).message;
     throw new GhostkeepError('BAD_INPUT', path, `cannot register hooks in ${path}: ${reason}`, { cause });
   }

@@ -22,7 +22,7 @@ import { command, ghostFile, ghostkeep, needs, program, temporaryFolder } from '
 const mostKiB = 512 * 1024;
 const ghosts = 12_000;
 const holdersEach = 13;
-/** As many as are read: folders that were removed, and files of CRIU's own ghosts. */
+/** The most that are read: folders that were removed, and files of CRIU's own ghosts. */
 const [folders, others] = [100_000, 88_000];
 const openFiles = 600_000;
 

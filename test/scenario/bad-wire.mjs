@@ -36,7 +36,7 @@ for (const [way, from, to] of [
     const end = Math.min(bytes.length, at + fault.length);
     const [before, hit, after] = [bytes.subarray(0, at), bytes.subarray(at, end), bytes.subarray(end)];
     if (fault.kind === 'cut') return cut(to, before);
-    // The sender has started us. Everything that it had written arrives.
+    // Kills the sender, which has started us. Everything that the sender had written still arrives.
     if (fault.kind === 'kill') process.kill(process.ppid, 'SIGKILL');
     if (fault.kind === 'delay') return delay(from, to, bytes, fault.length);
     if (fault.kind === 'reorder' && held === undefined) held = hit;
@@ -56,7 +56,7 @@ function damaged(hit, after) {
     return [flipped, after];
   }
   if (fault.kind === 'repeat') return [hit, hit, after];
-  // Dropped, or sent behind what follows.
+  // HIT is dropped, or the caller sends HIT behind AFTER (`reorder`).
   return [after];
 }
 
@@ -66,7 +66,7 @@ function pass(from, to, bytes) {
   to.once('drain', () => from.resume());
 }
 
-/** Bytes on the way are gone, in both directions. */
+/** Ends the connection. In both directions, bytes that are still on the way are lost. */
 function cut(to, before) {
   to.write(before, () => {
     child.kill('SIGKILL');

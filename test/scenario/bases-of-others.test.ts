@@ -19,7 +19,10 @@ interface Place {
   folder: string;
 }
 
-/** Each makes something of the base that no dump may use, and returns a check of what must not be touched. */
+/**
+ * Each function turns the base into something that no dump may use. It returns a check that nothing was
+ * touched that must not be.
+ */
 const unusable: Record<string, (place: Place) => () => void> = {
   'has another name, too': ({ base, folder }) => {
     fs.linkSync(base, `${folder}/other`);
@@ -60,7 +63,7 @@ const unusable: Record<string, (place: Place) => () => void> = {
   },
 };
 
-/** Each makes something of the base that costs time when it is compared, and never a byte. */
+/** Each function spoils the base in a way that costs a dump time when it compares, and never a byte. */
 const wrong: Record<string, (place: Place) => void> = {
   'is empty': ({ base }) => fs.truncateSync(base, 0),
   'was cut off': ({ base }) => fs.truncateSync(base, 3_000_001),
@@ -126,7 +129,7 @@ describe('a base', () => {
     assert.equal(run.status, 0, run.stderr);
     assert.equal(basesIn(bases).length, 1);
     const state = (...more: string[]) => {
-      // The exit status depends on the host, too.
+      // The exit status also depends on other things of the host, so only the output is checked.
       const { stdout } = ghostkeep(['doctor', '--json', ...more]);
       const found = JSON.parse(stdout) as { bases: { folder: string; state: string; count: number }[] };
       return found.bases.filter(each => each.folder === bases).map(each => [each.state, each.count]);

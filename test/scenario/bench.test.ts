@@ -261,8 +261,9 @@ function buildWrong(folder: string): string {
 }
 
 /**
- * A fault in the engine's gathering write: it flips one bit. Node itself writes without vectors. The head of an
- * image is shorter than 100 bytes, and a bit behind it belongs to somebody else: the program crashed now and then.
+ * A library for LD_PRELOAD that flips a bit of what the engine writes with pwritev(2). Node.js itself does
+ * not write by that call here. The head of an image is shorter than 100 bytes and must stay as it is: a bit
+ * behind its end would be in memory of somebody else, and the program would crash now and then.
  */
 const wrongWrites = `
 #define _GNU_SOURCE

@@ -28,7 +28,7 @@ export interface View {
   height: number;
   dark?: boolean;
   phone?: boolean;
-  /** As on paper. */
+  /** Shows the page as it would be on paper. */
   print?: boolean;
 }
 
@@ -57,7 +57,7 @@ export class Browser {
     });
   }
 
-  /** It ends with the test. */
+  /** Starts a browser, which ends with the test. */
   static async start(t: TestContext): Promise<Browser> {
     if (chromium === undefined) throw new Error('there is no Chromium');
     const folder = fs.mkdtempSync(`${tmpdir()}/gk-browser-`);
@@ -68,7 +68,7 @@ export class Browser {
     t.after(async () => {
       const ended = new Promise(resolve => child.once('exit', resolve));
       if (child.exitCode === null && child.kill('SIGKILL')) await ended;
-      // Its own children end a moment after it, and write into the profile until then.
+      // The browser's own children end a moment after it, and write into the profile until then.
       fs.rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
     });
     const browser = new Browser(child);

@@ -14,7 +14,10 @@ const root = ['/sys/fs/cgroup', '/sys/fs/cgroup/unified'].find(each =>
   fs.existsSync(`${each}/cgroup.controllers`),
 );
 
-/** Starts a process in each of new cgroups. It holds a ghost of 1 MiB that is named after the cgroup. */
+/**
+ * Makes CGROUPS and starts a process in each. The process holds a ghost of 1 MiB that is named after its
+ * cgroup.
+ */
 function startIn(t: TestContext, cgroups: readonly string[]): number[] {
   const children = cgroups.map(cgroup => {
     const fd = ghostFile(t, temporaryFolder(t), ghostOf(cgroup), Buffer.alloc(1 << 20, 1));

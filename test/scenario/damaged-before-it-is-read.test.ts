@@ -17,13 +17,14 @@ import { flows, temporaryFolder } from './ghostkeep.js';
 import { assertHolds, dumpInto, LivingGhosts, type Night, unit } from './history-of-ghosts.js';
 import { memory } from './nights.js';
 
-/** So many bits of each file are changed, each in a run of its own. */
+/** This many bits of each file are changed, each in a run of its own. */
 const changes = 6;
 const bytes = 24 * unit;
 
 /**
- * Changes one bit of a file, first in bytes that matter most. Nothing was written into holes: those of a
- * restored file, and those of a layer's data where a unit was given up, which no reader needs.
+ * Changes one bit of a file, in the first rounds in the bytes that matter most. A zero byte of a restored
+ * file, or of a layer's data, is left alone, because it may be in a hole. Nothing was written into holes, and
+ * no reader needs a hole of the data: a unit was given up there.
  */
 function damage(fd: number, random: (below: number) => number, round: number, file: Case['file']): string {
   const { size } = fs.fstatSync(fd);
@@ -67,13 +68,13 @@ type Work = (context: Context, disk: string) => Promise<unknown>;
 interface Case {
   name: string;
   file: 'map' | 'data' | 'image' | 'file';
-  /** Nights 1 and 2 are packed before it. */
+  /** Nights 1 and 2 are packed before the work begins. */
   isPacked: boolean;
   work: Work;
-  /** The directory that holds the last night afterwards; undefined where restored files do. */
+  /** The directory that holds the last night after the work; undefined where restored files hold it. */
   last?: (disk: string) => string;
   gone?: string;
-  /** One parent may have said by then that it gives bytes up. It has them still. */
+  /** When the work fails, one parent may have recorded that it gives bytes up, although it still has them. */
   mayRecord?: boolean;
 }
 

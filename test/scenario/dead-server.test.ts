@@ -23,7 +23,7 @@ describe('when a file server does not answer', () => {
     const pid = await farHolder(t, server, 'live');
     assert.deepEqual([names(scan(pid)), scan(pid).unseen], [['near'], []]);
     server.stop();
-    // The kernel trusts attributes for a second.
+    // For a second, the kernel trusts the attributes that it remembers.
     await sleep(1100);
     const found = scan(pid);
     assert.deepEqual(names(found), ['near']);

@@ -193,7 +193,7 @@ describe('dedup', () => {
       { id: 1, good: MiB - 2 * unit, givenUp: 2 * unit, to: [third.images], bad: 0, unread: 0 },
     ]);
     assert.match(done('show', second.images), /1 gave up .* to .*night-2: it cannot be restored from here/);
-    // The child is a parent as before, also for a night that comes later.
+    // The child can be a parent as before, also of a night that comes later.
     done('pack', '-D', fresh.images, '--parent', third.images);
     done('verify', fresh.images, '--chain');
   });
@@ -223,7 +223,7 @@ describe('dedup', () => {
         /gave up 128 KiB .* 896 KiB here are good, 0 B are bad/,
       );
     }
-    // Without the record the bytes are bad, and never zero.
+    // Without the record, the bytes that were given up count as bad, and never as zero.
     const manifest = `${first.images}/ghostkeep-manifest.json`;
     fs.writeFileSync(
       manifest,
@@ -322,7 +322,7 @@ describe('--auto-dedup', () => {
     const [content] = [...second.contents.values()];
     assert.ok(fs.readFileSync(`${to}/ghost-1`).equals(content as Buffer));
     assert.ok(blocksOf(`${first.images}/ghostkeep-layer-1.data`) <= 4096);
-    // As a kill before the last rename would leave it.
+    // This is the state that a kill before the last rename leaves.
     fs.renameSync(`${to}/ghost-1`, `${to}/.ghostkeep-moved-1`);
     const manifest = `${second.images}/ghostkeep-manifest.json`;
     const text = fs.readFileSync(manifest, 'utf8');

@@ -36,7 +36,7 @@ function sparseImage(t: TestContext, folder: string): number {
   const window = Buffer.alloc(1 << 20);
   let used = encodeGhostHead(head).copy(window);
   for (let at = 0; at < units; at += 1) {
-    // The test must not take the memory itself, so it writes what it has in between.
+    // The test itself must not take much memory, so it writes the window whenever that is full.
     if (used > window.length - 64) used = write(fd, window, used);
     const entry = [8, 1, 16, ...varint(at * unit + 5)];
     for (const byte of [entry.length, 0, 0, 0, ...entry, 65 + (at % 20)]) window[used++] = byte;

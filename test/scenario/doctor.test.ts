@@ -49,7 +49,8 @@ it('doctor follows no link in an image directory, and removes nothing behind it'
   const kept = `${elsewhere}/base-1-2-3.img`;
   fs.writeFileSync(kept, 'kept');
   fs.symlinkSync(elsewhere, `${folder}/ghostkeep`);
-  // With a /run of its own it does not clean up after other tests, which run at the same time.
+  // The command gets a /run of its own, so that it does not clean up after other tests, which run at the same
+  // time.
   const own = ['--mount', 'sh', '-c', 'mount -t tmpfs tmpfs /run && exec "$@"', 'sh'];
   const words = [...own, ...command, 'doctor', '--clean', '--json', '-D', folder];
   const { stdout, stderr } = spawnSync('unshare', words, { encoding: 'utf8', timeout: 60_000 });

@@ -20,7 +20,7 @@ describe('a file server that dies', () => {
       if (!server) return;
       const hidden = '.fuse_hidden0000000200000001';
       const pid = await farHolder(t, server, hidden, 4 << 20);
-      // A file is opened and closed, so that the kernel has learnt that the server has no flush: that could
+      // A file is opened and closed, so that the kernel learns that the server has no flush. A flush could
       // not be interrupted.
       fs.closeSync(fs.openSync(`${server.mount}/${hidden}`, 'r'));
       const images = `${temporaryFolder(t)}/images`;

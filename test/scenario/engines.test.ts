@@ -95,7 +95,7 @@ describe('engines', () => {
       assert.deepEqual([dumped?.data?.engine, dumped?.data?.fallbacks], ['seek', 1]);
       const said = /seek: ext4's map .*; fiemap gave up at offset (\d+): Operation not supported/;
       const [, gaveUp] = said.exec(ghostkeep(['show', '-v', '-D', images]).stdout) ?? [];
-      // A batch has 512 extents; a gap at the end of a batch is answered together with it.
+      // A batch has 512 extents. The engine learns of a hole at the end of a batch together with the batch.
       assert.ok(Math.abs(Number(gaveUp) - offset) <= 2 * block, `${gaveUp} after call ${at}`);
       restored(t, images, fd);
     }

@@ -16,7 +16,10 @@ const examples = Object.entries(commands).flatMap(([name, { example }]) =>
   example ? [{ name, example }] : [],
 );
 
-/** The example with the other host in FOLDER, too. A dump starts the receiver, because it needs a sender. */
+/**
+ * The example, changed so that the other host is in FOLDER. A dump starts the receiver, because it needs a
+ * sender.
+ */
 function here(name: string, example: string, folder: string): string {
   const receiver = `${folder}/bin/ghostkeep receive -D ${folder}/received`;
   if (name === 'receive') {
@@ -55,9 +58,9 @@ describe('the example of each command', () => {
     for (const { name, example } of examples) {
       // test/scenario/bench.test.ts runs this one.
       if (name === 'bench') continue;
-      // Digests of what a receiver has lie in /run.
+      // Digests of what a receiver has lie in /run, where only root can write.
       if (/^(receive|send-images)$/.test(name) && !isRoot) continue;
-      // A real one is run in the lab (test/lab/guest/scenarios/23-no-gate.sh).
+      // A real runtime is used in the lab (test/lab/guest/scenarios/23-no-gate.sh).
       const noRuntime = name === 'checkpoint' && spawnSync('runc', ['--version']).status !== 0;
       if (name === 'share') fs.cpSync(`${folder}/images`, `${folder}/older`, { recursive: true });
       // Only an installation has hooks to register: install.test.ts does it with one.

@@ -118,7 +118,7 @@ describe('old names', () => {
   it('restore --names restores all ghosts, even if some were called like the names that others would get', t => {
     const folder = temporaryFolder(t);
     for (const one of ['a', 'b']) fs.mkdirSync(`${folder}/${one}`);
-    // One of these is the name that the second `log` would get with its id.
+    // One of these ten is the name that the second ghost called `log` would get with its id.
     const names = [...[1, 2, 3, 4, 5, 6, 7, 8, 9, 10].map(id => `log.ghost-${showId(id)}`), 'a/log', 'b/log'];
     for (const name of names) ghostFile(t, folder, name, name);
     const images = `${folder}/images`;
@@ -238,7 +238,7 @@ describe('--json', () => {
 
   it('every command takes --json, and its errors are JSON, or the table says why it has none', () => {
     for (const [name, { usage, example, jsonLines, noJson }] of Object.entries(commands)) {
-      // Only programs start the commands without an example.
+      // The commands without an example are started by programs only, and have no --json.
       assert.equal(noJson === undefined, example !== undefined, name);
       assert.equal(/\[--json\]/.test(usage.split(' -- ')[0] ?? ''), noJson === undefined, name);
       // The first option that a command does not know is the one that is named.

@@ -122,7 +122,10 @@ static void print_memory(void)
 	close(fd);
 }
 
-/* Whether COUNT processes that share the descriptors see nothing. The reason of the first doubt is in *result. */
+/*
+ * True if the look sees nothing when COUNT processes divide the descriptors between them. *result
+ * gets the reason of the first doubt.
+ */
 static bool sees_nothing(struct look_result *result, int fd, int pid, int count)
 {
 	bool nothing = true;

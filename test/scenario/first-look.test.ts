@@ -136,7 +136,8 @@ function compare(t: TestContext, programs: readonly string[], count: number) {
         const what = `world ${number} (${odd.join(', ')})`;
         if (answer === 'nothing' && reasons[i]) wrong[p]?.push(`${what}: ${reasons[i]}`);
         if (p === 0 && answer === 'nothing') nothing++;
-        // A file on the container's own /dev/shm costs nothing either, and nor does the folder /dev/shm.
+        // A file on the container's own /dev/shm must not make the first look doubt, and neither must the
+        // folder itself.
         const isClean = !reasons[i] && odd.every(name => name.endsWith(' /dev/shm'));
         if (p === 0 && isClean) assert.equal(answer, 'nothing', what);
       }

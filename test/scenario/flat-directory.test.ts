@@ -52,8 +52,8 @@ const tarOf = (images: string, file: string) =>
   execFileSync('tar', ['-C', images, '--no-recursion', '-cf', file, ...fs.readdirSync(images)]);
 
 /**
- * The last line of the answer. The helper looks the linked ghost's mount up once: CRIU was told nothing about
- * that mount.
+ * Gives the last line of the helper's answer. If there is a linked ghost, the helper asks once about its
+ * mount, and the test answers that CRIU was told nothing about that mount.
  */
 async function restoreCheck(t: TestContext, images: string, { linked = true } = {}): Promise<string> {
   const gate = new Gate(t, 'restore', images);

@@ -18,7 +18,7 @@ class Case {
   readonly #namespace: ChildProcess;
   readonly child: ChildProcess;
 
-  /** With a /run of its own, so that no other test's command thaws what is frozen here. */
+  /** Each case has a /run of its own, so that no other test's command thaws what is frozen here. */
   private constructor(t: TestContext, folder: string, namespace: ChildProcess, fds: readonly number[]) {
     this.folder = folder;
     this.#namespace = namespace;
@@ -79,9 +79,10 @@ class Case {
   states = () =>
     this.pids().map(pid => /^State:\s(.)/m.exec(fs.readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
 
-  /** Waits until the counters go on, or fails. */
+  /** Has each of the two counters written something? */
   hasCounted = () => [3, 4].every(fd => fs.statSync(`/proc/${this.child.pid}/fd/${fd}`).size > 0);
 
+  /** Waits until the first counter goes on, or fails. */
   async assertGoesOn(): Promise<void> {
     const size = () => fs.statSync(`/proc/${this.child.pid}/fd/3`).size;
     const before = size();
@@ -98,7 +99,7 @@ class Case {
     }
   }
 
-  /** Both counters in the dump, as they were at its moment. */
+  /** Restores the dump, and gives both counters as they were when it was made. */
   counts(): number[] {
     assert.equal(this.run('restore', '-D', 'images', '--to', 'to').status, 0);
     const names = fs.readdirSync(`${this.folder}/to`).sort().slice(0, 2);
@@ -132,7 +133,10 @@ async function cgroupOf(t: TestContext, made: Case, root: string): Promise<strin
   return cgroup;
 }
 
-/** A dump that has frozen its processes and still copies. On a busy machine one may end before we see that. */
+/**
+ * A dump that has frozen its processes and still copies. On a busy machine a dump may end before we see that;
+ * then another one is started.
+ */
 async function frozenDump(t: TestContext): Promise<{ made: Case; child: ChildProcess }> {
   for (let time = 0; time < 10; time += 1) {
     const made = await Case.make(t, 128 << 20);

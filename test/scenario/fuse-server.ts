@@ -67,8 +67,8 @@ export function hold(t: TestContext, script: string): Promise<number> {
 }
 
 /**
- * A process with mounts of its own, in which /dev/shm is the one of this process, that listens on a socket of
- * the server's.
+ * A process with mounts of its own, in which /dev/shm is the one of this process. It listens on a socket of
+ * the server's file system.
  */
 export function listener(t: TestContext, { mount }: FuseServer): Promise<number> {
   const listen = `require('net').createServer().listen(${JSON.stringify(`${mount}/socket`)}, () => console.log('ready'))`;

@@ -17,7 +17,8 @@ export async function fuseMount(
   environment = {},
   onServer = (_: number) => {},
 ): Promise<string> {
-  // Not a temporaryFolder: hooks run in the order they are made in, and a mount point cannot be removed.
+  // A temporaryFolder() would be removed too early: hooks run in the order in which they are made, and a
+  // mount point cannot be removed.
   const folder = fs.mkdtempSync(path.join(tmpdir(), 'gk-'));
   const mountPoint = `${folder}/m`;
   fs.mkdirSync(mountPoint);

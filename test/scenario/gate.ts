@@ -71,7 +71,7 @@ export class Gate {
     this.#child.kill('SIGKILL');
   }
 
-  /** CRIU has been killed. */
+  /** Ends as the gate does when CRIU has been killed. */
   hangUp(): void {
     this.#socket.destroy();
   }
@@ -82,8 +82,8 @@ export class Gate {
   }
 
   /**
-   * The gate has ended, or has finished.
-   * @returns the exit status, and how long that took
+   * Ends the connection, as the gate does when it ends or has finished, and waits for the helper.
+   * @returns the helper's exit status
    */
   async end(): Promise<number | null> {
     this.#socket.end();

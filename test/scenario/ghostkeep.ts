@@ -47,7 +47,7 @@ export interface RunOptions {
   env?: Record<string, string>;
   uid?: number;
   cwd?: string;
-  /** Another copy of dist/ghostkeep.mjs, which Node.js starts. */
+  /** The path of another copy of dist/ghostkeep.mjs, which Node.js then starts. */
   at?: string;
   /** The program is killed after this many milliseconds; the default is 2 minutes. */
   waitMs?: number;

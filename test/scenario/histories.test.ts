@@ -59,9 +59,9 @@ class History {
     await assertHolds(this.t, images, contents);
   }
 
-  /** However the random steps went, each kind of step is done once. */
+  /** Does each kind of step once, however the random steps went. */
   async end(): Promise<void> {
-    // One change leaves at least one of these with something in common.
+    // There are two ghosts at least, so one change leaves one of them as it was.
     for (let count = 0; count < 2; count += 1) this.#ghosts.come(20 * unit);
     const before = await this.#dump(0);
     const last = await this.#dump(1);
@@ -78,7 +78,8 @@ class History {
     await one('pack at the very end', () => pack(flows(), { images: third, parent: last }));
     await one('materialize at the end', () => unpack(flows(), { images: third }));
     await one('forget at the end', () => forget(flows(), { images: before }));
-    // It has not ended where the one change was a ghost that came or went: nothing was replaced.
+    // If the one change was a ghost that came or went, nothing of this checkpoint was replaced, and it has
+    // not ended.
     this.#checkpoints.delete(before);
     this.#ended.delete(before);
     assert.equal(done.length, 6, this.done.slice(-7).join(', '));
@@ -102,7 +103,7 @@ class History {
     fs.rmSync(to, { recursive: true });
   }
 
-  /** @param may may have ended by now, and no other */
+  /** @param may the checkpoints that may have ended by now. No others may have ended */
   async #noteEnded(may: readonly string[]): Promise<void> {
     for (const images of may) {
       if (!this.#checkpoints.has(images)) continue;

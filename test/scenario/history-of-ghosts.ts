@@ -91,7 +91,7 @@ export async function nights(
   return all;
 }
 
-/** A random byte would now and then be the one that was there. */
+/** Changes a byte to another value. A random byte would now and then be the byte that was there. */
 function flipByte(fd: number, at: number): void {
   const byte = Buffer.alloc(1);
   fs.readSync(fd, byte, 0, 1, at);

@@ -64,7 +64,10 @@ describe('a packed directory from a stranger', () => {
       fs.rmSync(to, { recursive: true, force: true });
       return isThere;
     };
-    /** In a copy: what can be restored before one night goes can be restored afterwards. */
+    /**
+     * Forgets the night GONE in a copy. Each other night that could be restored before can be restored
+     * afterwards.
+     */
     const assertForgets = async (gone: number) => {
       const copy = `${disk}/copy`;
       for (const night of [0, 1, 2]) fs.cpSync(`${disk}/${night}`, `${copy}/${night}`, { recursive: true });

@@ -23,7 +23,10 @@ const rounds = Number(process.env['GHOSTKEEP_RECORDS'] ?? 26);
 const recordIn = (images: string) =>
   `${images}/${fs.readdirSync(images).find(name => name.endsWith('.given'))}`;
 
-/** Changes the manifest so that it names the record as it is now, as somebody does who has forged it. */
+/**
+ * Changes the manifest so that it names the record as it is now. Somebody who has forged the record does
+ * that.
+ */
 async function believe(images: string): Promise<void> {
   const file = `${images}/ghostkeep-manifest.json`;
   const manifest = JSON.parse(fs.readFileSync(file, 'utf8')) as Manifest;
@@ -165,7 +168,7 @@ describe('a record of what was given up, from a stranger', () => {
         }
         for (const autoDedup of [false, true])
           await attempt(() => unpack(flows(), { images, to: `${disk}/to-${autoDedup}`, autoDedup }));
-        // The child does not need what is in any record, so no record may make it lose a byte.
+        // The child does not need the bytes that a record lists, so no record may make the child lose a byte.
         await attempt(() => dedup(flows(), { images: `${disk}/night-2`, discardOlder: true }));
         run('cp', `${folder}/made/night-${night}/ghostkeep-manifest.json`, images);
         fs.rmSync(recordIn(images), { force: true });

@@ -193,7 +193,7 @@ describe('restore when some ghosts cannot be restored', () => {
 });
 
 describe('a dump that a signal interrupts', () => {
-  /** The dump reads a terabyte of holes, so it cannot finish before it gets the signal. */
+  /** The dump reads a terabyte of holes, so it cannot finish before the signal comes. */
   async function underWay(
     t: TestContext,
   ): Promise<{ images: string; child: ChildProcess; said: () => string }> {

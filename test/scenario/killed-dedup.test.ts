@@ -21,9 +21,9 @@ import { memory } from './nights.js';
 
 const kills = Number(process.env['GHOSTKEEP_KILLS'] ?? 5);
 const cuts = Number(process.env['GHOSTKEEP_CUTS'] ?? 3);
-/** A kill or a cut that comes when the command has ended does not count, and another is tried. */
+/** If the command has ended before the kill or the cut comes, that try does not count, and we try again. */
 const mostTries = 4;
-/** Three pieces of a move. */
+/** A ghost of this size is moved in three pieces. */
 const bytes = 10 << 20;
 
 interface Kind {
@@ -31,7 +31,7 @@ interface Kind {
   /** Commands that bring three nights into the state that the command begins with. */
   before: (disk: string) => string[][];
   command: (disk: string) => string[];
-  /** The same without a process of its own, which takes half as long. */
+  /** Runs the command once more without a process of its own, which takes half as long. */
   again: (disk: string) => Promise<unknown>;
   /** The directory of the files or images that the last night is moved to. */
   to?: (disk: string) => string;
@@ -82,7 +82,7 @@ function done(args: readonly string[]): void {
   assert.equal(status, 0, `${args.join(' ')}: ${stderr}${stdout}`);
 }
 
-/** A checkpoint is what the files were, or nothing comes back but the code. */
+/** A checkpoint comes back as the files were, or no file comes back and the error is GIVEN_UP. */
 async function assertWholeOrGiven(t: TestContext, images: string, contents: Contents): Promise<void> {
   const to = `${temporaryFolder(t, memory)}/back`;
   try {
@@ -119,7 +119,7 @@ async function assertAfter(t: TestContext, kind: Kind, disk: string, all: readon
 interface Prepared {
   kind: Kind;
   from: string;
-  /** How long the command takes at most on this machine, as far as is known. */
+  /** As far as we know, the command takes at most this long on this machine. */
   takesMs: number;
 }
 
@@ -183,7 +183,7 @@ describe('a command that gives bytes up', () => {
     const folder = temporaryFolder(t, memory);
     const all = await nights(t, 3, bytes, folder);
     const prepared = prepare(folder, all);
-    // A copy of a disk's file that shares its blocks is the disk as it is at one moment.
+    // A copy of the disk's file that shares the blocks of that file is the disk as it is at one moment.
     const host = onLoopDevice(t, 'xfs', '1G', memory);
     const [file, copy, mounted] = [`${host}/disk`, `${host}/copy`, `${folder}/mounted`];
     fs.mkdirSync(mounted);

@@ -19,8 +19,8 @@ const engineSteps = new Set<PropertyKey>(['pack', 'unpack', 'copy', 'share']);
 type Call = (...values: unknown[]) => unknown;
 
 /**
- * @param at the number of the step that the process does not live to see
- * @param survives it does: the step fails with EIO half way, and all others succeed
+ * @param at the number of the step at which the process is killed
+ * @param survives the process is not killed: the step fails with EIO half way, and all other steps succeed
  */
 export function killedAt(at: number, survives = false): { context: Context; steps: () => number } {
   let step = 0;

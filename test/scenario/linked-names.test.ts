@@ -67,7 +67,8 @@ describe('a file whose opened name is gone', () => {
     if (!needs(t, isRoot, 'mounting needs root')) return;
     const [folder = ''] = places(t, 'disk');
     mountExt4(folder);
-    // Not holdOther's: it is closed before the end of the test, so that the disk can be unmounted.
+    // holdOther() cannot be used: this file is closed before the end of the test, so that the disk can be
+    // unmounted.
     const fd = fs.openSync(`${folder}/held`, 'wx+');
     fs.mkdirSync(`${folder}/d`);
     fs.linkSync(`${folder}/held`, `${folder}/d/other`);

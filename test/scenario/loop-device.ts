@@ -32,7 +32,8 @@ export function makeFilesystem(disk: string, filesystem: LoopFilesystem, size: s
 }
 
 /**
- * @param below the folder that gets the file behind the device; /dev/shm where a disk would only be waited for
+ * @param below the folder that gets the file behind the device; /dev/shm where the test does not need a disk,
+ * for which it would have to wait
  * @returns the mount point. It is unmounted when the test ends
  */
 export function onLoopDevice(

@@ -77,9 +77,9 @@ interface Held {
   error?: string;
 }
 
-/** The mount at /dev/shm, and the id of ours that shows the same file system. */
+/** The ids of two mounts of one file system: that at /dev/shm of the processes, and ours. */
 const [shm, ours] = [35, 50];
-/** Where we see it. */
+/** The path at which we see this file system. */
 const pod = '/pods/shm';
 const onShm = { mount: shm, dev: makeDev(0n, 35n) };
 
@@ -167,7 +167,7 @@ export class World {
   watch: string | undefined;
   /** /dev/shm comes from outside the container. */
   readonly sharesShm: boolean;
-  /** Without them the first look saves a question for each descriptor. */
+  /** If there are no mounts of servers, the first look asks one thing less about each descriptor. */
   readonly hasServers: boolean;
   readonly held = new Map<number, Held[]>();
 
@@ -185,7 +185,7 @@ export class World {
     for (let i = 0; i < count; i++) {
       const name = dice.one(oddityNames);
       const file = dice.one([...this.held.values()].flat());
-      // A second oddity could take the first one back.
+      // A second oddity of the same file could take the first one back.
       if (touched.size === touched.add(file).size) continue;
       this.odd.push(name);
       if (oddities[name]?.(file, this, dice).doubt) this.mustDoubt = true;
@@ -267,7 +267,7 @@ export class World {
     fs.writeFileSync(`${proc}/stats`, stats.join(''));
   }
 
-  /** The same for the finder. */
+  /** Gives the same processes to the finder. */
   processes(): FakeProcesses {
     const processes = new FakeProcesses(new MemoryFiles());
     const own = {

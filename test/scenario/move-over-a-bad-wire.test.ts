@@ -62,7 +62,8 @@ describe('a move over a bad connection', () => {
         way: next(4) === 0 ? ('back' as const) : ('there' as const),
         kind: kinds[next(kinds.length)] as Fault['kind'],
         at: next(next(2) === 0 ? 400 : round === 0 ? size : 300_000),
-        // A drop at the end is only noticed when as many signs of life have come: 16 bytes each second.
+        // If the last bytes are dropped, the receiver notices it when signs of life, 16 bytes each second,
+        // have made up for them. So we drop few.
         length: 1 + next(100),
       };
       wire([fault]);
@@ -71,7 +72,7 @@ describe('a move over a bad connection', () => {
       ends.push(status === 0 ? 'sent' : status === null ? 'killed' : 'failed');
       if (status === 0) assert.ok(arrived(images).equals(bytesOf(fd)), what);
       else if (status === null) assert.equal(fault.kind, 'kill', what);
-      // A fault in the first bytes: there was no connection yet, and nothing is tried again.
+      // If a fault in the first bytes keeps the connection from being made, the command does not try again.
       else {
         assert.match(stderr, /^ghostkeep: .*\[MOVE_(LOST|REFUSED)\]$/m, what);
         assert.ok(fault.at < 200, what);

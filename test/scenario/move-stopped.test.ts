@@ -1,6 +1,6 @@
 /**
- * Either side of a move is stopped for longer than the other waits, as under SIGSTOP or in a virtual machine
- * that is paused. GHOSTKEEP_STOP_SECONDS makes it longer.
+ * Either side of a move is stopped for longer than the other side waits, as under SIGSTOP or in a virtual
+ * machine that is paused. GHOSTKEEP_STOP_SECONDS makes the stop longer.
  */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';

@@ -15,7 +15,7 @@ import { command, filesIn, flows, ghostkeep, isRoot, needs, temporaryFolder } fr
 const big = randomBytes(9 << 20);
 const why = 'mount namespaces need root, and so do the tables of receivers in /run';
 
-/** A process that holds two files of SHM by their names, one of which has two, and a ghost. */
+/** A process that holds a ghost, and two files of SHM by their names. One of the files has two names. */
 async function holder(t: TestContext, shm: string): Promise<string> {
   fs.writeFileSync(`${shm}/big`, big);
   fs.writeFileSync(`${shm}/one`, 'one file');

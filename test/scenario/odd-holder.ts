@@ -36,8 +36,8 @@ export async function holder(
     stdio: ['ignore', 'pipe', 'inherit'],
     detached: true,
   });
-  // Also kills all processes that it has started: one that holds the pipe would keep this process from
-  // ending.
+  // This also kills all processes that the child has started. One that holds the pipe would keep our process
+  // from ending.
   t.after(() => process.kill(-(child.pid as number), 'SIGKILL'));
   await new Promise((resolve, reject) => {
     // Programs in the script may print lines, too.

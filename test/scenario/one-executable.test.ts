@@ -111,7 +111,7 @@ describe('the executable', () => {
       return { status, stderr, trace: rest.join('\n') };
     };
     assert.equal(traced(at.executable, 'scan', '--pid', String(process.pid)).status, 0);
-    // Its stdin stays open, so it waits for the container's state until it is hurt.
+    // The stdin of the hook stays open, so the hook waits for the container's state until the signal comes.
     const crash = `"$0" hook prestart <"$1" & sleep 1; exec kill -SEGV $!`;
     execFileSync('mkfifo', [`${at.folder}/fifo`]);
     const holder = fs.openSync(`${at.folder}/fifo`, 'r+');

@@ -170,7 +170,7 @@ describe('an image directory', () => {
       await once(other, 'exit');
     };
     for (const writer of writers) await isRefused(writer);
-    // These wait five seconds for the owner.
+    // These two commands wait five seconds for the owner.
     await Promise.all([
       isRefused([next, 'send-images', '-D', next, '--via', 'cat']),
       isRefused([empty, 'pre-dump', '--pid', String(pid), '-D', empty]),

@@ -27,8 +27,8 @@ async function until(what: string, condition: () => boolean): Promise<void> {
 }
 
 /**
- * Dumps into a directory of FOLDER with a pipe that is full as PIPED. Nothing is read before the processes go
- * on. @returns what comes out of the pipe, and the exit status
+ * Dumps into a directory of FOLDER. PIPED, which is stdout or stderr, is a pipe that is full already. Nothing
+ * is read from it before the processes go on. @returns what comes out of the pipe, and the exit status
  */
 async function dumpIntoAFullPipe(
   t: TestContext,

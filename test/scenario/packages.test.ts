@@ -18,7 +18,7 @@ const emulator = path.join(top, 'test/native/aarch64/emulator');
 const oldCriu = `printf 'const char d[] = "/usr/lib/criu/"; char cr_plugin_ctl[16 * 12]; int main(void) { return !d[0]; }' |
   cc -x c -rdynamic -o /usr/sbin/criu - && mkdir -p /usr/lib/criu`;
 
-/** The same package under an older version, to upgrade from. */
+/** A script that makes the same package under an older version, to upgrade from. */
 const olderVersion = `set -e
 folder=$(mktemp -d)
 dpkg-deb -R "$1" "$folder/tree"

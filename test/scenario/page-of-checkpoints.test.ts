@@ -144,7 +144,8 @@ describe('the page of a dump that is not complete', () => {
   }, async t => {
     if (!needs(t, chromium !== undefined, noBrowser)) return;
     const folder = temporaryFolder(t);
-    // Its processes share anonymous memory, because no file `page` is there; only CRIU can dump that.
+    // The processes of the workload share anonymous memory, because there is no file `page`. Only CRIU can
+    // dump that memory.
     const child = spawn(workload, ['run', folder, 'shared', 'small'], { stdio: 'ignore', detached: true });
     t.after(() => process.kill(-(child.pid as number), 'SIGKILL'));
     for (let waits = 0; !fs.existsSync(`${folder}/ready`); waits += 1) {

@@ -90,7 +90,7 @@ function aDumpToLookAt(t: TestContext): string {
       },
     ],
   }));
-  // freezing 3.2 ms, frozen 48.1 ms, memory 21.9 and 9.4 ms. Source: CRIU images/stats.proto
+  // The bytes say: freezing 3.2 ms, frozen 48.1 ms, memory 21.9 and 9.4 ms. Source: CRIU images/stats.proto
   const times = Buffer.from('0a0f0880191084f70218 8cab01 20b849'.replaceAll(' ', ''), 'hex');
   times[1] = times.length - 2;
   const head = Buffer.alloc(12);

@@ -22,7 +22,7 @@ import { assertHolds, type Contents, LivingGhosts, unit } from './history-of-gho
 import { type LoopFilesystem, makeFilesystem, onLoopDevice, run, unmount } from './loop-device.js';
 import { memory } from './nights.js';
 
-/** For both file systems together; a longer run sets more. */
+/** The number of cuts for both file systems together. A longer run sets more. */
 const cuts = Number(process.env['GHOSTKEEP_CUTS'] ?? 16);
 /** A cut may come at any time of a command. Most take this long on an idle machine. */
 const commandMs = 250;
@@ -30,7 +30,7 @@ const commandMs = 250;
 /** A command that runs, and how to repeat it on a copy of the disk. */
 interface Work {
   words: string[];
-  /** Its directory may be anything meanwhile: a checkpoint that goes, or that is made. */
+  /** While the command runs, this directory may hold anything, because its checkpoint is removed or made. */
   unsure?: string;
   again?: (disk: string) => Promise<unknown>;
   done: () => void;
@@ -57,7 +57,8 @@ class Disk {
   ) {
     // The disk under test is what the inner file system has written into its file, wherever that lies.
     this.#outer = onLoopDevice(t, 'xfs', '2G', memory);
-    // The copies of an xfs have one uuid, and would not be mounted beside it.
+    // All copies of an xfs have the same uuid, so a copy could not be mounted beside the file system that it
+    // is a copy of.
     this.#options = ['-o', filesystem === 'xfs' ? 'loop,nouuid' : 'loop'];
     this.#inner = this.#mount(makeFilesystem(`${this.#outer}/disk`, filesystem, '320M'));
     this.#ghosts = new LivingGhosts(t, temporaryFolder(t), random);
@@ -82,7 +83,7 @@ class Disk {
     for (const folder of this.#mounted) await this.#unmount(folder);
   }
 
-  /** One command, and COUNT power cuts. @returns how many came while it ran */
+  /** Runs one command, and cuts the power COUNT times. @returns how many cuts came while the command ran */
   async step(count: number): Promise<number> {
     const work = this.#choose();
     const [file, ...args] = [...command, ...work.words] as [string, ...string[]];
@@ -107,7 +108,8 @@ class Disk {
       copies.push(await this.#copy());
     }
     const status = await ended;
-    // One that was refused took less. A copy slows the command down, so this is a command with its cuts.
+    // A command that was refused took less time, so it does not count. A copy of the disk slows a command
+    // down, so the time is that of a command with its cuts.
     if (status === 0) this.#tookMs.set(kind, tookMs);
     assert.ok(status === 0 || /\[(CHAIN_WRONG|PACKED|HAS_CHILDREN)\]/.test(said), `${work.words}: ${said}`);
     try {
@@ -138,7 +140,7 @@ class Disk {
       try {
         await again(disk);
       } catch (error) {
-        // The disk had it all, so there is nothing to do again.
+        // The disk already had all that the command does, so the command is refused.
         if (!(error instanceof GhostkeepError)) throw error;
         assert.match(error.code, /^(CHAIN_WRONG|PACKED|HAS_CHILDREN|MANIFEST_MISSING)$/, words.join(' '));
       }

@@ -14,7 +14,7 @@ const count = 1000;
 
 /**
  * Dumps many ghosts. The dump is stopped for more than a second when it has begun to copy, so that it takes
- * that long on every machine. In memory, because a busy disk takes seconds for as many files.
+ * that long on every machine. The files lie in memory, because a busy disk takes seconds for so many files.
  * @param shell runs the words that are put behind it
  * @param typed at the terminal, at the beginning
  * @param typedWhenSealed at the terminal, when the dump is sealed
@@ -28,7 +28,7 @@ async function slowDump(
 ) {
   const folder = temporaryFolder(t, '/dev/shm');
   for (let n = 1; n <= count; n += 1) ghostFile(t, folder, `file-${n}`, 'x'.repeat(5000));
-  // On a busy machine a dump may end before it is stopped: then there is another.
+  // On a busy machine a dump may end before it is stopped. Then we start another one.
   for (let time = 0; ; time += 1) {
     const ended = await stoppedDump(t, folder, `${folder}/images-${time}`, shell, options, [
       typed,

@@ -20,7 +20,9 @@ const steps = new Set([
   ...['resize', 'write', 'putEntries', 'sync', 'shapeTail', 'shapeHeads', 'cut', 'put'],
 ]);
 
-/** HOST until its step number LAST, which is not made. @param inside makes a part of that step */
+/**
+ * HOST, whose calls work until step number LAST, which is not made. @param inside makes a part of that step
+ */
 function dying(host: Host, last: number, inside: (name: string, args: unknown[]) => void) {
   const seen: string[] = [];
   let isDead = false;

@@ -19,7 +19,7 @@ const block = 16384;
 /** A connection takes no longer than this when nobody kills the receiver. */
 const longestMs = 400;
 
-/** The content of GHOSTS, with some blocks that are others meanwhile. */
+/** The content of GHOSTS, of which some blocks have changed meanwhile. */
 function variant(ghosts: readonly Moved[], random: (below: number) => number): Map<string, Buffer> {
   return new Map(
     ghosts.map(({ key, content }) => {
@@ -71,7 +71,7 @@ async function rounds(t: TestContext, { ghosts, manifest }: Source, random: (bel
   }
   const files = imagesStream(ghosts, { [manifestName]: manifest }).bytes();
   await killed(t, images, files, random);
-  // The killed one may have got to the end, or to where only names are left to be given.
+  // The receiver that was killed may have got to the end, or to where it only had to rename files.
   const [program, ...words] = command;
   const last = spawnSync(program, [...words, 'receive', '-D', images], { input: files });
   if (last.status !== 0) assert.match(last.stderr.toString('utf8'), /\[ALREADY_SEALED\]/);

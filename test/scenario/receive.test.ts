@@ -223,7 +223,7 @@ describe('ghosts that are moved to another host', () => {
     receiver.write(bytes.subarray(0, 50_000));
     while (receiver.answers().length === 0) await sleep(10);
     const before = receiver.heard.length;
-    // It says so each second.
+    // The receiver sends a frame `alive` each second.
     for (let waits = 0; receiver.heard.length < before + 32 && waits < 120; waits += 1) await sleep(500);
     const said = receiver.heard.subarray(before);
     assert.ok(said.length >= 32 && said.length % 16 === 0, `${said.length} bytes`);

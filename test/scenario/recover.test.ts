@@ -108,7 +108,7 @@ describe('recover', () => {
       ].sort(),
     );
     assert.doesNotMatch(stdout.replaceAll('\n', ''), /[\p{Cc}\p{Cf}]/u);
-    // The next one removes what an interrupted recovery has left, and not this.
+    // The next recovery removes what an interrupted one has left. It must not remove these files.
     assert.equal(recover(holder(t, [old(t, folder, 'other', 'x')]), `${folder}/to`).status, 0);
     assert.equal(filesIn(`${folder}/to`).length, names.length + 2);
   });
@@ -163,7 +163,7 @@ describe('recover', () => {
   it('recover begins no copy that the disk has no room for, and brings the other files back', t => {
     if (!needs(t, isRoot, 'mounting needs root')) return;
     let full = '';
-    // It is unmounted before the folder is removed.
+    // The full disk is unmounted before the folder is removed.
     t.after(() => spawnSync('umount', [full]));
     const folder = temporaryFolder(t);
     full = `${folder}/full`;

@@ -119,7 +119,7 @@ describe('the room that bases take', () => {
     ghostFile(t, temporaryFolder(t, '/dev/shm'), 'ghost', randomBytes(ghostBytes));
     const endWatcher = async () => {
       await until('a process watches', () => watchersOf(folder).length === 1);
-      // It has begun once it has its lock: a signal before that just kills it.
+      // The watcher has begun once it has its lock. A signal before that would just kill it.
       await until('it has begun', () => watchersOf(folder).every(hasLock));
       for (const pid of watchersOf(folder)) process.kill(pid, 'SIGTERM');
       await until('nobody watches', () => watchersOf(folder).length === 0);

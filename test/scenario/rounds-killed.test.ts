@@ -155,7 +155,7 @@ it('when a file server does not answer, bases on other disks are watched, and th
   const nearEnded = once(watch(t, near, `${marks}/near.lock`), 'exit');
   assert.deepEqual(await nearEnded, [0, null]);
   assert.deepEqual(basesIn(near), []);
-  // The kernel sends it after 30 s.
+  // The kernel would send this signal to the child after 30 s.
   process.kill(first, 'SIGALRM');
   await until('another child looks', () => ![0, first].includes(childOf(farWatcher)));
   const farEnded = once(farWatcher, 'exit');

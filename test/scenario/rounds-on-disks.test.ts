@@ -35,7 +35,7 @@ describe('a round', () => {
     fs.writeFileSync(`${disk}/data`, Buffer.alloc(before - (20 << 20)));
     const [[done, why] = []] = said(preDump(disk));
     assert.equal(done, 'nothing');
-    // The process that watches again may have been faster.
+    // The process that watches the room again may have removed the base first.
     assert.match(why ?? '', /only 20\.?\d* MiB are free, and a base |they need 9 MiB, too much of the /);
     assert.ok(freeIn(disk) > (20 << 20) + content.length - (1 << 20));
     assert.deepEqual(filesIn(disk), ['data']);

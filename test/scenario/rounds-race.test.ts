@@ -39,7 +39,7 @@ async function startWriters(t: TestContext, folder: string, seed: number): Promi
   return child;
 }
 
-/** A thread in a system call ends it before it stops. */
+/** Stops the process. A thread that is in a system call stops only when the call has ended. */
 async function freeze({ pid = 0 }: ChildProcess): Promise<void> {
   process.kill(pid, 'SIGSTOP');
   const isStopped = (task: string) =>
@@ -90,7 +90,7 @@ async function race(t: TestContext, parent: string, seed: number): Promise<void>
   await gone;
 }
 
-/** Anywhere: before it has taken a base, while it copies, or when it waits for CRIU. */
+/** Kills the helper at any moment: before it has taken a base, while it copies, or when it waits for CRIU. */
 async function killHelper(t: TestContext, images: string, pid: number, afterMs: number): Promise<void> {
   const gate = new Gate(t, 'dump', images);
   assert.match((await gate.answer())[0] ?? '', /^ready/);
@@ -132,7 +132,7 @@ function assertSame(images: string, to: string, pid: number): void {
     .map(fd => `/proc/${pid}/fd/${fd}`)
     .filter(fd => fs.statSync(fd).isFile() && fs.statSync(fd).nlink === 0);
   const inodes = new Map(held.map(fd => [fs.statSync(fd).ino, fd]));
-  // A writer that was frozen between two files has none.
+  // A thread of the writer that is frozen between two files has none. The other threads have theirs.
   assert.ok(inodes.size > 0);
   assert.equal(ghosts.length, inodes.size);
   overBases += ghosts.filter(({ data }) => data?.kept !== undefined).length;

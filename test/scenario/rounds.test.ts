@@ -63,7 +63,7 @@ describe('a round', () => {
       preDump(place);
       await gateDump(t, images, { finish: -1 });
       assert.equal(basesIn(place).length, 1, place);
-      // Nobody has watched it while the dump had it.
+      // Nobody watched the base while the dump had it, so somebody has to watch it again.
       assert.notEqual(watchersOf(place).length, 0, place);
     }
     await gateDump(t, images);

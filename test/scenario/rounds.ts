@@ -13,7 +13,7 @@ import { filesIn, flows, ghostFile, ghostkeep, temporaryFolder } from './ghostke
 export const content = randomBytes(9 << 20);
 export const me = String(process.pid);
 
-/** tmpfs: where blocks can be shared, a round makes no base. */
+/** The ghost lies on tmpfs, because a round makes no base where blocks can be shared. */
 export function setUp(t: TestContext) {
   const folder = temporaryFolder(t, '/dev/shm');
   const [images, bases] = [`${folder}/images`, `${folder}/bases`];
@@ -33,7 +33,7 @@ export function preDump(folder: string, ...more: string[]) {
 export interface HowDumped {
   /** CRIU's result. */
   finish?: number;
-  /** The container is not paused before: there is a warm pass, and this happens after it. */
+  /** Called after the warm pass. There is one, because the container is not paused before. */
   afterWarm?: () => void;
 }
 
@@ -82,14 +82,14 @@ export function watchersOf(folder: string): number[] {
   return all.filter(({ parent }) => all.every(({ pid }) => pid !== parent)).map(({ pid }) => pid);
 }
 
-/** Kills them with their children, so that nobody watches. */
+/** Kills the processes that watch, with their children, so that nobody watches. */
 export function killWatchers(folder: string): void {
   for (let all = processesOf(folder); all.length > 0; all = processesOf(folder))
     for (const { pid } of all)
       try {
         process.kill(pid, 'SIGKILL');
       } catch {
-        // It has ended meanwhile.
+        // The process has ended meanwhile.
       }
 }
 

@@ -17,7 +17,10 @@ const shown = (...args: string[]) => {
   return stdout;
 };
 
-/** One takes 1 MiB of disk, one 64 KiB of disk and seems to be the largest, one a single block. */
+/**
+ * The first takes 1 MiB of disk, the second takes 64 KiB and seems to be the largest, the third takes a
+ * single block.
+ */
 function threeGhosts(t: TestContext): void {
   const folder = temporaryFolder(t);
   ghostFile(t, folder, 'small', 'x');
@@ -145,7 +148,7 @@ describe('scan', () => {
   });
 });
 
-/** A cgroup in the first hierarchy that takes one, and a process in it that holds a ghost of 1 MiB. */
+/** Makes a cgroup in the first hierarchy that there is, and in it a process that holds a ghost of 1 MiB. */
 async function inCgroup(t: TestContext, name: string): Promise<number> {
   const roots = ['', '/unified', '/pids', '/systemd'].map(each => `/sys/fs/cgroup${each}`);
   const root = roots.find(each => fs.existsSync(`${each}/cgroup.procs`)) ?? '';
@@ -200,7 +203,7 @@ describe('scan by container', { skip: isRoot ? false : 'cgroups and mounts need 
       { pid, command: 'sleep', container: id, ghosts: 1, allocated: 1 << 20 },
     ]);
     assert.deepEqual(json.containers, [{ id, name: 'shop', ghosts: 1, allocated: 1 << 20 }]);
-    // Without the record the id is all that is known.
+    // Without the record, only the id of the container is known.
     assert.match(ghostkeep(['scan', '--pid', String(pid)]).stdout, new RegExp(` ${id.slice(0, 12)} +sleep `));
   });
 });

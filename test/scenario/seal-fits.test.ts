@@ -11,7 +11,10 @@ import { ghostkeep, temporaryFolder } from './ghostkeep.js';
 import { dumpStream, imagesStream, type Moved, manifestWith, sourceOf } from './moved.js';
 
 const name = 'ghostkeep-manifest.json';
-/** One that becomes an image where it lies, one that is copied in chunks, and one without chunks. */
+/**
+ * Three ghosts: one becomes an image where it lies, one is copied in chunks, and one is copied without
+ * chunks.
+ */
 const contents = [Buffer.alloc(2 << 20, 3), Buffer.alloc(50_000, 4), Buffer.alloc(5000, 5)];
 
 async function committed(t: TestContext) {

@@ -103,7 +103,7 @@ describe('a receiver that seals', () => {
     fs.writeSync(fd, 'end', 2 ** 45);
     const via = [...command, 'receive', '-D', `${folder}/there`].join(' ');
     const args = ['dump', '--pid', String(process.pid), '-D', `${folder}/here`, '--via', via];
-    // The table has 64 GiB: to read it takes more than the 30 s that the program has.
+    // The table has 64 GiB. Reading all of it would take longer than the 30 s that the program has.
     const { status, stderr } = ghostkeep(args);
     assert.equal(status, 0, stderr);
     assert.equal(ghostkeep(['verify', `${folder}/there`]).status, 0);

@@ -28,7 +28,7 @@ function noteMemory(most: Map<number, number>, pids: readonly number[]): void {
       const below = fs.readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').split(' ').filter(Boolean);
       noteMemory(most, below.map(Number));
     } catch {
-      // It has ended.
+      // The process has ended.
     }
 }
 

@@ -14,7 +14,10 @@ interface Row {
 
 const source = fileURLToPath(new URL('storm.c', import.meta.url));
 
-/** Ends by itself: the storm ends after some seconds, and all its processes end with its pid namespace. */
+/**
+ * The script ends by itself: the storm ends after some seconds, and all its processes end with its pid
+ * namespace.
+ */
 const script = `
 exec 9<>"$1/steady"
 rm "$1/steady"

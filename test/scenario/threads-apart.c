@@ -13,7 +13,10 @@
 
 static int own;
 
-/* Field 3 of stat: a zombie, as long as other threads live. */
+/*
+ * Waits until field 3 of stat says that the main thread is a zombie, which it is while other
+ * threads live.
+ */
 static int await_end_of_main_thread(void)
 {
 	for (int i = 0; i < 10000; i++) {

@@ -56,7 +56,10 @@ class Dump {
     fs.writeFileSync(this.manifestPath, JSON.stringify(manifest));
   }
 
-  /** Without what the manifest knows of the image's length, its structure alone must show the damage. */
+  /**
+   * Removes what the manifest knows of the image's length, so that the structure of the image alone must show
+   * the damage.
+   */
   forgetData(): void {
     this.edit(({ ghosts: [ghost] }) => {
       assert.ok(ghost);

@@ -20,8 +20,8 @@ interface Setting {
 }
 
 /**
- * On tmpfs, because where blocks can be shared nothing is copied before the freeze. A process with a large
- * ghost is dumped; CHANGE is called between the warm pass and the freeze.
+ * Dumps a process with a large ghost. CHANGE is called between the warm pass and the freeze. The ghost is on
+ * tmpfs, because where blocks can be shared nothing is copied before the freeze.
  */
 async function dumpAfter(t: TestContext, change: (setting: Setting) => void) {
   const folder = temporaryFolder(t, '/dev/shm');

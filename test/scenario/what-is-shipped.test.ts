@@ -16,7 +16,7 @@ interface Package {
   folder: string;
 }
 
-/** Written in JavaScript: the build runs before anything else can. */
+/** This module is written in JavaScript, because the build uses it before it can run anything else. */
 const { bundledPackages, writeListOfPackages } = await import(
   pathToFileURL(path.join(top, 'scripts/packages.mjs')).href
 );

@@ -154,7 +154,10 @@ static ssize_t write_by_ring(struct writer *writer, size_t bytes, uint64_t at)
 	return errno > 0 ? -1 : 0;
 }
 
-/* Whether it was written or refused is the same to us: what the file then has is compared. */
+/*
+ * Makes one change. It does not matter whether the file system takes or refuses it: what the file
+ * then has is compared.
+ */
 static void change(struct writer *writer)
 {
 	static const int modes[] = {

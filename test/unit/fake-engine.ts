@@ -12,13 +12,13 @@ export class FakeEngine implements Engine {
   dumps = 0;
   /** Of each dump: was it over an earlier image? */
   over: boolean[] = [];
-  /** The same of those that were dumped together. */
+  /** The same for the dumps in a call for many. */
   overTogether: boolean[] = [];
   /** How many ghosts had their dirty pages written out. */
   written = 0;
   ways: EngineReport['ways'] = ['read/write'];
 
-  /** How many bytes a dump over an earlier image finds changed: all where it is not given. */
+  /** A dump over an earlier image finds this many bytes changed; undefined: all. */
   differed: bigint | undefined;
 
   constructor(private readonly files: MemoryFiles) {}

@@ -110,7 +110,7 @@ export class FakeProcesses implements ProcessView {
   hidden: string | undefined;
   hidesProcesses = () => this.hidden;
   commandLine = (pid: number) => this.#get(pid).commandLine ?? [];
-  /** By pid. */
+  /** The private memory of processes, by pid. */
   readonly memory = new Map<number, bigint>();
   privateMemory = (pid: number) => this.memory.get(pid) ?? 0n;
   parent = (pid: number) => this.#get(pid).parent ?? 1;
@@ -153,7 +153,7 @@ export class FakeProcesses implements ProcessView {
     return text.slice(0, limit);
   }
 
-  /** By device number. */
+  /** The paths of the files behind loop devices, by device number. */
   readonly backingFiles = new Map<bigint, Buffer>();
   backingFile = (rdev: bigint) => this.backingFiles.get(rdev);
   writableShared = (pid: number) => this.maps(pid).filter(({ writable, shared }) => writable && shared);
@@ -189,7 +189,7 @@ export class FakeProcesses implements ProcessView {
     return { ...file.stat, mountId: mount };
   }
   readLink(pid: number, link: string): Buffer {
-    // A process for which no root is declared has the namespace's.
+    // A process for which no root is declared has the root of the namespace.
     if (link === 'root' && !this.#get(pid).root) return Buffer.from('/');
     const [kind, fd = ''] = link.split('/');
     const info = kind === 'fd' ? this.#get(pid).fdInfo?.[Number(fd)] : undefined;
@@ -233,7 +233,7 @@ export class FakeProcesses implements ProcessView {
       .map(([name, { stat }]) => ({ path: Buffer.from(name, 'latin1'), stat }));
     return { files: files.slice(0, limit), complete: inRoot[at] !== undefined && files.length <= limit };
   }
-  /** Folders are there, but for what is declared to be a file. */
+  /** Every folder exists, unless a file was declared in its place. */
   areFree(pid: number, _mountId: number, _mountPoint: Buffer, folder: Buffer, names: readonly Buffer[]) {
     const { inRoot = {} } = this.#get(pid, 'areFree');
     const at = folder.toString('latin1');

@@ -100,7 +100,7 @@ function good(random: Random): Sent[] {
   return sent.map(([name, payload]) => [types[name], payload]);
 }
 
-/** Change one thing. */
+/** Changes one thing in the frames. */
 function mutate(sent: Sent[], random: Random): void {
   const at = random(sent.length);
   const [type, payload] = sent[at] as Sent;

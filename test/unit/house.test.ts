@@ -11,7 +11,7 @@ const source = fileURLToPath(new URL('../../src', import.meta.url));
  * Which folders a folder may import from, itself aside. hooks/ is not TypeScript and only starts the program.
  */
 const allowed: Record<string, string[]> = {
-  // Out of src only for the types of the bench, which is a bundle of its own.
+  // The cli may import from outside src only the types of the bench, which is a bundle of its own.
   cli: ['flows', 'ghost', 'chain', 'criu', 'oci', 'move', 'image', 'host', 'base', '..'],
   flows: ['ghost', 'chain', 'criu', 'oci', 'move', 'image', 'base'],
   ghost: ['image', 'base'],
@@ -75,7 +75,7 @@ const doors = new Set([
   'bench/main.ts',
   'bench/suites.ts',
 ]);
-/** Files side by side in a room: more of them are no longer found by looking. */
+/** A room has at most this many files side by side, because more are no longer found by looking. */
 const mostSideBySide = 12;
 const crowded: Record<string, string> = {
   'src/cli/commands': 'a file for each command, by its name',
@@ -100,8 +100,8 @@ const acts = /^node:(fs|child_process|net|process|worker_threads|http|os)(\/|$)/
 const mayAct: Record<string, RegExp> = {
   host: /./,
   cli: /./,
-  // These two may import node:os, because they only ask how many processors there are and what errno 116 is
-  // called. Asking changes nothing on the machine.
+  // The folders flows and base may import node:os, because they only ask how many processors there are and
+  // what errno 116 is called. Asking changes nothing on the machine.
   flows: /^node:os$/,
   base: /^node:os$/,
 };

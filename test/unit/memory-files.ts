@@ -4,7 +4,10 @@ import { GhostkeepError } from '../../src/base/errors.js';
 import type { FileStat, Files, MakeableFolder } from '../../src/base/host/host.js';
 import { errno, type FakeFile, fakeFile } from './fake-processes.js';
 
-/** Not a failure of the host but the end of the process: nothing runs after it, no clean-up either. */
+/**
+ * Stands for the end of the process, which is no failure of the host: nothing runs after it, no clean-up
+ * either.
+ */
 export class Interrupted extends Error {}
 
 export class MemoryFiles implements Files {
@@ -14,7 +17,7 @@ export class MemoryFiles implements Files {
   free: bigint | undefined = 1n << 40n;
   /** statfs f_type: a tmpfs */
   magic = 0x01021994n;
-  /** Files whose data the disk has lost. That is reported once for each, as by fsync(2). */
+  /** Files whose data the disk has lost. As by fsync(2), the loss of each file is reported once. */
   readonly lostWrites = new Set<string>();
   /** The n-th change from now on is interrupted, before it happens. */
   interruptAt = Number.POSITIVE_INFINITY;
@@ -151,7 +154,7 @@ export class MemoryFiles implements Files {
     if (this.exists(to)) throw errno('EEXIST', to);
     this.rename(from, to);
   }
-  /** Paths of files that another has. */
+  /** Paths of files that another process has locked. */
   readonly locked = new Set<string>();
   tryLock(fd: number): boolean {
     return ![...this.locked].some(path => this.contents.get(path) === this.open_.get(fd));
@@ -163,7 +166,7 @@ export class MemoryFiles implements Files {
     this.contents.delete(this.#real(path));
   }
   removeTree(path: string): void {
-    // Removes one after the other, as on a disk: the process may end between any two.
+    // Removes one file after the other, as on a disk: the process may end between any two of them.
     for (const name of [...this.contents.keys()].filter(at => at === path || at.startsWith(`${path}/`)))
       this.remove(name);
     if (!this.folders.has(path)) return;

@@ -19,7 +19,7 @@ interface Range {
 
 export interface Prepared {
   stream: Stream;
-  /** Blocks that each data frame sent, by its number. */
+  /** The blocks that each data frame sent, by the number of the frame. */
   sent: Map<number, Range>;
   /** Blocks of each `same`, by handle and offset. */
   compared: Map<string, Range>;
@@ -40,7 +40,9 @@ export class ModelSender {
     return prepared;
   }
 
-  /** Note what the answers say. If they are lost, it is never called, and the blocks stay unknown. */
+  /**
+   * Notes what the answers say. A test that loses the answers does not call it, and the blocks stay unknown.
+   */
   hear({ sent, compared }: Prepared, answers: readonly Answer[]): { committed: boolean } {
     let committed = false;
     for (const { type, payload, message } of answers) {
@@ -63,7 +65,7 @@ export class ModelSender {
     this.#tables.clear();
   }
 
-  /** As after a crash in which the tables lost what was noted last: they may say what is not so any more. */
+  /** As after a crash in which the tables lost their last entries: they may say what is not so any more. */
   goBack(): void {
     const earlier = this.#earlier.at(-1 - this.random(3));
     if (earlier) this.#tables = new Map([...earlier].map(([key, table]) => [key, [...table]]));

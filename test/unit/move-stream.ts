@@ -121,7 +121,7 @@ export class Stream {
 export interface Answer {
   type: Name;
   payload: Buffer;
-  /** Only where the frame is JSON. */
+  /** Undefined where the payload of the frame is not JSON. */
   message?: Record<string, unknown>;
 }
 

@@ -24,7 +24,10 @@ const alone: Record<string, string> = {
   'engine/layer/layer-format.h': 'numbers of a file format',
   'workload/workload.h': 'the types that all files of the program share',
 };
-/** A .c without a header has only what others find by its name alone: what GK_PUBLIC exports, and these. */
+/**
+ * A .c without a header may define only functions that are found by name alone: those of GK_PUBLIC, and
+ * these.
+ */
 const entries: Record<string, RegExp> = {
   'gate/plugin.c': /^(CR_PLUGIN_DESC|cr_\w+|before_criu_calls)$/,
   'hook/main.c': /^main$/,

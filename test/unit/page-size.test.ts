@@ -18,7 +18,10 @@ const buffer = 'the size of a buffer or of a line; the data may be longer or sho
 const count = 'a number of things, not of bytes';
 const block = 'the smallest block of a file system, or a sector';
 
-/** For each file, a part of each such line and its reason. Two equal lines need one entry. */
+/**
+ * For each file, a part of each line with such a number, and what the number is. Two equal lines need one
+ * entry.
+ */
 const known: Record<string, Record<string, string>> = {
   'native/engine/base/memory.c': {
     'return aligned_alloc(4096, bytes);': 'an alignment that is for speed alone',

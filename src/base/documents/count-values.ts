@@ -26,7 +26,7 @@ export function countJson(text: string, mostNames: number): JsonCount {
   return { values, names: names.size };
 }
 
-/** Only the number of values, as countJson counts them. */
+/** Gives only the number of values, which it counts as countJson does. */
 export function countValues(text: string): number {
   return countJson(text, -1).values;
 }

@@ -3,14 +3,14 @@
 export type Compression = 'zstd' | 'gzip' | 'none';
 
 export interface Member {
-  /** Without `./` in front, and with no `..`, no empty part and no slash at either end. */
+  /** The name has no `./` in front, no `..`, no empty part and no slash at either end. */
   name: string;
   bytes: bigint;
   kind: 'file' | 'folder' | 'other';
   mtime: Date | undefined;
 }
 
-/** Gets the bytes of one member, all of them, and then its end. */
+/** Gets all bytes of one member, and after the last ones a call of `end`. */
 export interface MemberReader {
   bytes(bytes: Uint8Array): void;
   end(): void;

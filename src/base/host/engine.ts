@@ -14,9 +14,9 @@ export interface EngineReport {
   unwrittenBytes: bigint;
   imageBytes: bigint;
   /**
-   * Only for a dump over an earlier image: bytes of the image that the earlier one held already, that it
-   * held differently (counted in whole blocks), and that were written over it without being compared.
-   * Together they are `imageBytes`. The last two were written.
+   * Only for a dump over an earlier image. `keptBytes` of the image were already in the earlier one.
+   * `differingBytes` (counted in whole blocks) were different there. `uncomparedBytes` were written over it
+   * without being compared. Together the three are `imageBytes`, and the last two were written.
    */
   keptBytes: bigint;
   differingBytes: bigint;
@@ -77,8 +77,8 @@ export interface Engine extends Layers {
     isOver?: IsOver,
   ): Promise<EngineReport>;
   /**
-   * Dump many small ghosts at once, on all processors. Their images are made, or exist already where a job
-   * says `over`. A job that fails leaves no image that it made or wrote to.
+   * Dump many small ghosts at once, on all processors. The images are made, except those of jobs that say
+   * `over`, which exist already. If a job fails, the image that it made or wrote to is removed.
    * @returns for each job, in order, the report and the ghost's stat after the copy
    */
   dumpMany(
@@ -119,7 +119,10 @@ export interface Engine extends Layers {
 /** One layer of a ghost, by descriptors: its whole image, or the map and the data of a packed one. */
 export type Level = ({ imageFd: number } | { mapFd: number; dataFd: number }) & GivenUp;
 
-/** The units that a layer has given up: those in a record, and all below one. */
+/**
+ * The units that a layer has given up: those that the record `givenFd` lists, and all below the unit
+ * `givenBelow`.
+ */
 export interface GivenUp {
   givenFd?: number;
   givenBelow?: bigint;
@@ -140,15 +143,15 @@ export interface Part {
  */
 export interface Layers {
   /**
-   * Let two images share equal blocks. `dataBytes` are shared by this call, `keptBytes` were before.
-   * @throws EOPNOTSUPP where the file system shares no blocks, or the images lie on two
+   * Let two images share equal blocks. This call shares `dataBytes`; `keptBytes` were shared before.
+   * @throws EOPNOTSUPP where the file system shares no blocks, or the images lie on two file systems
    */
   share(fromFd: number, toFd: number, onProgress?: OnProgress): Promise<EngineReport>;
   /**
    * Write into two empty files what a ghost has and its parent has not. `dataBytes` went into the data,
-   * `keptBytes` are in the parent. With no levels of a parent, what the last level of the ghost needs of its
-   * own parent stays there: the layers become one. `name` is that of the map as it was meant, so `layerName`
-   * gives another one where the file is damaged afterwards.
+   * `keptBytes` are in the parent. If `parent` has no levels, all levels of the ghost become one layer; what
+   * the last of them has in its own parent stays there. `name` is the layer name of the map as it was meant
+   * to be written, so `layerName` gives another name if the file is damaged afterwards.
    */
   pack(
     request: { ghost: readonly Level[]; parent: readonly Level[]; mapFd: number; dataFd: number },
@@ -167,8 +170,8 @@ export interface Layers {
     onProgress?: OnProgress,
   ): Promise<EngineReport>;
   /**
-   * unpack in several calls, between which the layers may give up the units below `next`. `next` is undefined
-   * when the ghost is complete.
+   * Like unpack, in several calls. Between two calls the layers may give up the units below `next`. `next` is
+   * undefined when the ghost is complete.
    */
   unpackPart(
     levels: readonly Level[],
@@ -178,11 +181,11 @@ export interface Layers {
     onProgress?: OnProgress,
   ): Promise<{ report: EngineReport; next: bigint | undefined }>;
   /**
-   * Find what the level at DEPTH need not have any longer for the sake of the first one, and write the record
-   * of it. `dataBytes` are given up by this call, `differingBytes` by this and earlier ones, `keptBytes`
+   * Find the units that the level at DEPTH need no longer keep for the first level, and write the record of
+   * them. This call gives up `dataBytes`, this and earlier ones together `differingBytes`, and `keptBytes`
    * stay. `size` is the number of units that this call gives up.
    * @param recordFd an empty file; undefined where nothing is to be written
-   * @param taker the place of the one who gets it in the manifest's list, from 1
+   * @param taker the number, from 1, in the manifest's list of those to whom the level has given up units
    */
   giveUp(
     levels: readonly Level[],

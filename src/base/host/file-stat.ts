@@ -61,6 +61,6 @@ export interface OpenFds {
   suspects: number[];
   /** Sockets and io_urings. They may hold files that no descriptor leads to; only fdinfo tells. */
   carriers: number[];
-  /** All others, three numbers each: fd, dev, ino. A process may have a million. */
+  /** All other descriptors, three numbers for each: fd, dev, ino. A process may have a million. */
   others: BigUint64Array;
 }

@@ -24,8 +24,8 @@ export interface MakeableFolder {
 /** Our own files: image directories, records. Paths are text, because we made them. */
 export interface Files extends FolderLocks {
   /**
-   * Do WORK, which must be finished when it returns. One of our own folders is then opened once for all its
-   * files, and not once for each; an open takes longer than a rename.
+   * Do WORK, which must be finished when it returns. During WORK one of our own folders is opened once for
+   * all its files, and not once for each file; an open takes longer than a rename.
    */
   holding<T>(folder: string, work: () => T): T;
   /** The whole file. @throws the bound's code where it is larger, before anything is read */
@@ -68,7 +68,7 @@ export interface Files extends FolderLocks {
    * no such locks. Closing FD releases it.
    */
   tryLock(fd: number): boolean | undefined;
-  /** Give PATHS the mode and owner of LIKE. They must all have been made alike. */
+  /** Give PATHS the mode and owner of LIKE. All PATHS must have been made with one mode and owner. */
   matchOwner(paths: readonly string[], like: string): void;
   remove(path: string): void;
   removeTree(path: string): void;

@@ -14,7 +14,7 @@ export interface Link {
   greet(greeting: Uint8Array): void;
   /** Receive the 16 bytes that the other side begins with. @throws ENODATA where it ends before */
   greeting(): Buffer;
-  /** Send `alive` from a thread whenever nothing else was sent for this long. */
+  /** Start a thread that sends `alive` whenever nothing else was sent for this long. */
   beat(everyMs: number): void;
   /**
    * The next frame that is not `alive`; undefined when the other side has hung up between two frames.
@@ -33,7 +33,7 @@ export interface MovedFiles {
   tableFd: number;
 }
 
-/** How an image is made of a ghost's content where it lies. */
+/** Says how a ghost's content becomes an image in the file in which it lies. */
 export interface Shape {
   size: bigint;
   /** The head of the image. */
@@ -47,11 +47,12 @@ export interface Store {
   /** Cut or extend a ghost. The blocks whose content changes by that become unknown. */
   resize(ghost: MovedFiles, size: bigint): void;
   /**
-   * Write BYTES. Their blocks are unknown until putEntries.
-   * @returns what the table shall say of them when they are on the disk, and how many of them were zero
+   * Write BYTES. The table says `unknown` of their blocks until putEntries.
+   * @returns the entries that the table shall have for these blocks when they are on the disk, and how many
+   * of the blocks were zero before
    */
   write(ghost: MovedFiles, offset: bigint, bytes: Uint8Array): { entries: Buffer; fresh: number };
-  /** Make a range zero. @returns how many blocks were not */
+  /** Make a range zero. @returns how many of its blocks were not zero before */
   zero(ghost: MovedFiles, offset: bigint, length: bigint): bigint;
   /** fsync(2). @throws an errno error */
   sync(fd: number): void;
@@ -64,11 +65,14 @@ export interface Store {
   makeTable(ghost: MovedFiles): void;
   /** @returns the ranges that have data, and their bytes; undefined where there are more than MOST */
   runs(tableFd: number, size: bigint, most: number): { runs: Shape['runs']; bytes: bigint } | undefined;
-  /** The first block is written behind the ghost. @returns false, with nothing changed: it is not possible */
+  /**
+   * Writes the first block once more, behind the ghost. @returns false where this is not possible: nothing is
+   * changed then
+   */
   shapeTail(dataFd: number, shape: Shape): boolean;
   /** Makes the file a ghost image: its head goes over the first block, and those of chunks into holes. */
   shapeHeads(dataFd: number, shape: Shape): void;
-  /** Removes the tail. */
+  /** Removes the tail, which is everything behind SIZE. */
   cut(dataFd: number, size: bigint): void;
   /** Write bytes into a file that is no ghost. */
   put(fd: number, offset: bigint, bytes: Uint8Array): void;
@@ -77,7 +81,10 @@ export interface Store {
 }
 
 export interface Moving {
-  /** @param outFd undefined where nothing will be sent @param deadMs after which a silent side is dead */
+  /**
+   * @param outFd undefined where nothing will be sent @param deadMs a side that is silent for this long is
+   * dead
+   */
   openLink(inFd: number, outFd: number | undefined, deadMs: number): Link;
   store: Store;
 }
@@ -98,7 +105,7 @@ export interface SenderPatience {
    * There is no bound without this.
    */
   stallMs?: number;
-  /** How long it has for its greeting and its first answer, each. */
+  /** The receiver has this long for its greeting, and again for its first answer. */
   openMs?: number;
 }
 
@@ -115,13 +122,16 @@ export interface Sending {
   start(words: readonly string[], environment: Readonly<Record<string, string>>): Carrier;
   /** Closes its descriptors and waits. @returns its exit status, or 128 and the signal that ended it */
   end(carrier: Carrier, waitMs: number): Promise<number>;
-  /** Greets the receiver. @throws EPROTO where it is none of this version */
+  /** Greets the receiver. @throws EPROTO where the other side is no receiver of this version */
   open(carrier: Carrier, patience: SenderPatience): Promise<Sender>;
   /** @returns how many bytes the receiver has acknowledged */
   close(sender: Sender): bigint;
   /** @param folderFd the folder of the tables for this receiver */
   useTables(sender: Sender, folderFd: number): void;
-  /** From now on with STALL_MS; with 0 the receiver may take its time, as long as it is alive. */
+  /**
+   * From now on `stallMs` of the patience is STALL_MS. With 0, the receiver may take its time while it is
+   * alive.
+   */
   waitForSteps(sender: Sender, stallMs: number): void;
   /** Sends a frame. With AWAITED, `answer` will wait for a frame of that type. */
   say(sender: Sender, type: number, payload: Uint8Array, awaited?: number): Promise<void>;
@@ -129,8 +139,8 @@ export interface Sending {
   /** The payload of the receiver's `fail`; undefined where it sent none. */
   failure(sender: Sender): Buffer | undefined;
   /**
-   * `dataBytes` are those of the ghost that are not zero, `keptBytes` those that the receiver had,
-   * `differingBytes` those that were sent, and `imageBytes` all that went over the connection.
+   * Sends a ghost. `dataBytes` are those of the ghost that are not zero, `keptBytes` those that the receiver
+   * had, `differingBytes` those that were sent, and `imageBytes` all that went over the connection.
    * @throws ESTALE where the ghost is shorter than SIZE
    */
   ghost(
@@ -140,6 +150,6 @@ export interface Sending {
   ): Promise<EngineReport>;
   /** Which calls of `ghost`, counted from 0, have to be made again: the receiver lacks blocks. */
   needed(sender: Sender): number[];
-  /** The content of a file and its digest, after `file` has announced it. */
+  /** Sends the content of a file and its digest. A frame `file` must have announced the file before. */
   file(sender: Sender, fd: number, size: bigint, onProgress?: OnProgress): Promise<EngineReport>;
 }

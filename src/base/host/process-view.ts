@@ -54,9 +54,12 @@ export interface ProcessView {
   /** Pid of its tracer, 0 without one. */
   tracer(pid: number): number;
   parent(pid: number): number;
-  /** Bytes of memory that only processes have, in swap, too: a checkpoint writes them down. */
+  /**
+   * Bytes of anonymous memory of the process, also in swap. No file has them, so a checkpoint writes them
+   * down.
+   */
   privateMemory(pid: number): bigint;
-  /** Its real user, whom a set-uid program does not change. */
+  /** The real uid of the process. Starting a set-uid program does not change it. */
   uid(pid: number): number;
   /** Pid of the process that listens on a unix socket. @throws an errno error, without waiting */
   listener(socket: string): number;

@@ -53,7 +53,7 @@ export interface Stage {
   atEnd(undo: () => void): void;
   /** Send a signal. It is no error if the process is gone. */
   signal(pid: number, signal: 'SIGSTOP' | 'SIGKILL'): void;
-  /** Letter of /proc/PID/stat; undefined when there is no such process. */
+  /** The letter of the process's state in /proc/PID/stat; undefined when there is no such process. */
   runState(pid: number): string | undefined;
   wait(ms: number): Promise<void>;
   /** A folder of our own, in the temporary folder or in the one named. */

@@ -24,8 +24,8 @@ export function nameFromText(text: string): Buffer {
   const bytes = /\p{Surrogate}/u.test(text)
     ? Buffer.from(Array.from(text, character => character.charCodeAt(0) & 0xff))
     : Buffer.from(text, 'utf8');
-  // A character that is neither ASCII nor an escaped byte has lost its upper bits above, so nameToText gives
-  // another character for it.
+  // The line above has cut the upper bits off a character that is neither ASCII nor an escaped byte.
+  // nameToText then gives another character for it, and the text is refused.
   if (bytes.length > 0 && bytes.length <= mostBytes && !bytes.includes(0) && nameToText(bytes) === text)
     return bytes;
   const shown = JSON.stringify(text.slice(0, mostBytes));

@@ -1,5 +1,6 @@
 /**
- * The one of KNOWN that was perhaps meant, because few letters differ. Undefined where none is that near.
+ * Gives the word of KNOWN that was perhaps meant, because it differs from TEXT in few letters. Undefined
+ * where no word is that near.
  */
 export function nearest(text: string, known: readonly string[]): string | undefined {
   const most = Math.max(1, Math.floor(text.length / 3));

@@ -10,7 +10,9 @@ export function isPrintable(text: string): boolean {
   return !unprintable.test(text);
 }
 
-/** Nobody reads more of one text, and each character may become sixteen. */
+/**
+ * We show this many characters of a text at most. Nobody reads more, and each character may become sixteen.
+ */
 const mostShown = 1 << 16;
 
 /**

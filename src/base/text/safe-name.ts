@@ -31,7 +31,10 @@ export function safePath(path: Buffer): { folder: string; name: string } {
   return { folder: names.slice(0, -1).join('/'), name: names.at(-1) ?? 'unnamed' };
 }
 
-/** An option of a command, a folder's own links, and names that we give files that are not finished. */
+/**
+ * True for a name that a command would take for an option, for `.` and `..`, and for names that we give to
+ * files which are not finished.
+ */
 function isRisky(name: Buffer): boolean {
   const text = name.toString('latin1');
   return text.startsWith('-') || text === '.' || text === '..' || text.startsWith('.ghostkeep-');

@@ -20,12 +20,13 @@ interface Field {
   number: number;
   wire: number;
   value: bigint;
-  /** A length-delimited field has them. */
+  /** The content of a length-delimited field. */
   bytes: Uint8Array;
 }
 
 /**
- * The wire types of uid, gid, mode, dev, ino, rdev, atim, mtim, chunks, size and symlnk_target, from 1 on.
+ * The wire types of fields 1 to 11: uid, gid, mode, dev, ino, rdev, atim, mtim, chunks, size and
+ * symlnk_target.
  */
 const ghostWire = [-1, 0, 0, 0, 0, 0, 0, 2, 2, 0, 0, 2];
 const [atim, mtim, chunks, size] = [7, 8, 9, 10];

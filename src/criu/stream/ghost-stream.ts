@@ -12,7 +12,9 @@ const common = 0x54564319;
 const [magicsBytes, lengthBytes] = [8, 4];
 const [longestGhostEntry, longestChunkEntry, shortestFiller] = [1 << 20, 128 << 10, 32 << 10];
 
-/** 64 MiB of memory. A file of 32 GiB with every second block in it has as many. */
+/**
+ * So many ranges take 64 MiB of memory. A file of 32 GiB in which every second block has data has as many.
+ */
 const mostRanges = 4_000_000;
 
 export interface StreamReport {
@@ -26,7 +28,9 @@ type Part = 'magics' | 'ghost length' | 'ghost entry' | 'chunk length' | 'chunk 
 
 export class GhostStream {
   readonly report: StreamReport;
-  /** Magics and the first entry, as much of them as CRIU or we may write; for decodeGhostHead. */
+  /**
+   * The magics and the first entry, for decodeGhostHead. No more is kept of them than CRIU or we may write.
+   */
   head: Buffer = Buffer.alloc(0);
   /** The first fault that was found. Nothing behind it is looked at. */
   fault: string | undefined;
@@ -40,7 +44,7 @@ export class GhostStream {
   /** Raw bytes that are still to be passed over. */
   #raw = 0n;
   #chunked = true;
-  /** Where the part begins in the image, and where its entry does. */
+  /** The offsets in the image at which this part begins, and the entry that it belongs to. */
   #position = 0n;
   #entryAt = 0n;
   /** End of the last chunk in the ghost. */
@@ -48,7 +52,10 @@ export class GhostStream {
   readonly #firstRun = new Ranges(mostRanges);
   #tooMany = false;
   #secondRun = false;
-  /** Index in the ranges of the first run: the first that is not before the second run's last chunk. */
+  /**
+   * An index into the ranges of the first run: the first range that is not before the last chunk of the
+   * second run.
+   */
   #beside = 0;
 
   /**
@@ -116,7 +123,7 @@ export class GhostStream {
   #startEntry(part: Part, position: bigint): void {
     this.#entryAt = position;
     this.#collect(part, position, lengthBytes);
-    // Behind the last chunk there is nothing, and that is right.
+    // Nothing follows behind the last chunk, so the image ends as it should.
     if (part === 'chunk length' && position === this.imageBytes) return;
     if (this.imageBytes - position < BigInt(lengthBytes)) this.#cutShort(position);
   }
@@ -184,7 +191,7 @@ export class GhostStream {
     this.#raw = length;
   }
 
-  /** Offsets ascend, but may go back once; no two chunks overlap. */
+  /** Checks where a chunk lies. Offsets ascend, but may go back once; no two chunks overlap. */
   #placeChunk(offset: bigint, length: bigint): void {
     if (offset < this.#reached) {
       if (this.#secondRun) {

@@ -1,5 +1,6 @@
 /**
- * Ranges of a file in ascending order; those that touch are one. Each is two numbers, in one block of memory.
+ * Ranges of a file in ascending order. Ranges that touch become one. Each range is two numbers, in one block
+ * of memory.
  */
 export class Ranges {
   #numbers = new BigUint64Array(64);

@@ -21,7 +21,8 @@ export function whyNotCopied(ghost: Ghost, servesFuse: boolean, processes: Proce
   const isUnknown = ghost.mounts.every(mount => mount.dev === undefined);
   const internal = isUnknown ? internalName(pathOf(ghost)) : undefined;
   if (internal === 'a memfd') {
-    // A file on another device only has a memfd's name, and may be on any file system.
+    // Only the device shows that a file is a memfd. A file on another device, of any file system, may have a
+    // memfd's name.
     if (ghost.stat.dev === processes.sharedMemoryDev()) return undefined;
   } else if (internal) return `${internal}: memory of its processes, and no file`;
   const mayBeFuse = ghost.filesystem === 'unknown' || isFuse(ghost.filesystem);

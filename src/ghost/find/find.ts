@@ -23,7 +23,7 @@ import { UnseenList } from './unseen.js';
 
 export type { Found };
 
-/** Errors for files that vanished: processes end and descriptors close while we look. They are left out. */
+/** Errors for files that vanish when processes end or close descriptors while we look. We leave these out. */
 const gone = new Set(['ENOENT', 'ESRCH', 'EBADF']);
 /** One such refusal stands for all descriptors, or all mappings, of the process. */
 const forbidden = new Set(['EACCES', 'EPERM']);
@@ -52,7 +52,7 @@ class Search {
   readonly apart = new Set<number>();
   readonly carriers: Carrier[] = [];
   readonly devices: OpenDevice[] = [];
-  /** Keyed by device and number. A list is longer than one only if a server gave a number out again. */
+  /** By device and inode number. A list has more than one ghost only if a server gave out a number again. */
   readonly #ghosts = new Map<string, Ghost[]>();
   readonly #files = new OpenFiles();
   readonly #liveMaps = new Set<string>();
@@ -248,9 +248,9 @@ class Search {
   }
 
   /**
-   * ENOENT from a server does not mean that the descriptor was closed meanwhile. Another client has removed
-   * the last name, and the server has only what the holder opened. Then the name that the kernel still shows
-   * proves nothing; where the link count is 0 there is no name either.
+   * ENOENT from a server does not always mean that the descriptor was closed. If it is still open, another
+   * client has removed the last name, and the server keeps only what the holder opened. Then the name that
+   * the kernel still shows proves nothing; where the link count is 0 there is no name either.
    */
   #unseenOnServer(seen: Seen, error: unknown): void {
     const { pid, what, link, stat } = seen;
@@ -280,7 +280,7 @@ class Search {
       const errno = errnoOf(error);
       if (errno === undefined) throw error;
       const hasEnded = gone.has(errno) || (what === 'fd' && this.#hasNoProgram(pid));
-      // A process whose descriptors are gone has ended. A kernel thread has no exe, which we do not report.
+      // A process whose descriptors are gone has ended. No missing exe is reported: kernel threads have none.
       if (hasEnded && what === 'fd') this.unseen.addEnded(pid, error);
       else if (!hasEnded) this.unseen.add(pid, what, error, what === 'exe' ? 'exe' : undefined);
       return hasEnded;

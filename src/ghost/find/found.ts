@@ -8,7 +8,7 @@ import type { UnseenInSearch } from './unseen.js';
 /** Something on a shared /dev/shm that no copy of ours brings back. */
 export interface Lost {
   path: Buffer;
-  /** It comes back all the same if a file in this folder does. */
+  /** The lost thing comes back all the same if a file in this folder comes back. */
   folder?: Buffer;
   stat: Identity;
   holder?: Holder | undefined;
@@ -24,11 +24,11 @@ export interface Closed extends ShmList {
 /** The result of a search of processes. */
 export interface Found {
   ghosts: Ghost[];
-  /** Files on a shared /dev/shm that have their names. Only where they were asked for. */
+  /** Files on a shared /dev/shm that still have their names. Empty where the caller did not ask for them. */
   named: readonly Ghost[];
-  /** All else that is held there by its name, and cannot be copied. It is looked for with the named files. */
+  /** All else that is held by its name on a shared /dev/shm and cannot be copied. Found only with `named`. */
   lost: readonly Lost[];
-  /** It is looked for with the named files. */
+  /** Found only with `named`. */
   closed: Closed;
   unseen: UnseenInSearch[];
   /** Threads among the holders that have a table of descriptors of their own. */
@@ -38,6 +38,6 @@ export interface Found {
   /** Places where files may be that no descriptor leads to. lookInside() looks there. */
   carriers: readonly Carrier[];
   devices: readonly OpenDevice[];
-  /** Memory that has no file which could be looked at. */
+  /** Memory of processes behind which there is no file that we could look at. */
   memory: readonly Unseen[];
 }

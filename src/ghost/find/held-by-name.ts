@@ -10,13 +10,18 @@ import { fdHolder } from '../links.js';
 import type { Lost } from './found.js';
 import type { Carrier } from './inside.js';
 
-/** Some 100,000 watches. */
+/** We read this much of an fdinfo, which has room for some 100,000 watches. */
 const mostBytes = 16 << 20;
-/** Watches of files, not of mounts: inode and device. Source: fs/notify/fdinfo.c */
+/**
+ * A watch of a file, with the file's inode and device. Watches of mounts do not match. Source:
+ * fs/notify/fdinfo.c
+ */
 const watched = /^(?:inotify|fanotify) (?:wd:\S+ )?ino:([0-9a-f]+) sdev:([0-9a-f]+)/gm;
 const gone = new Set(['ENOENT', 'ESRCH', 'EBADF']);
 
-/** @param sharedBy the devices of shared file systems that PID sees at /dev/shm, which has the path SHM */
+/**
+ * @param sharedBy gives the devices of the shared file systems that a process sees at SHM, the path /dev/shm
+ */
 export function findHeldByName(
   processes: ProcessView,
   carriers: readonly Carrier[],

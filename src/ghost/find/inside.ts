@@ -32,7 +32,7 @@ interface Searched {
   devices: readonly OpenDevice[];
 }
 
-/** A ring may list a million files, each by a path of 4 KiB. */
+/** We read this much of an fdinfo. A ring may list a million files, each by a path of 4 KiB. */
 const mostInfoBytes = 1024 * 1024;
 const mostTries = 3;
 const gone = new Set(['ENOENT', 'ESRCH', 'EBADF']);
@@ -50,7 +50,8 @@ export function lookInside(
     for (const fd of fds) {
       alive();
       const info = readInfo(processes, pid, fd, found);
-      // Watches hold no file open, and share one inode number with others of the kernel's own files.
+      // Watches hold no file open, so they are left out. All of them share one inode number with other files
+      // of the kernel's own, so the number below could not tell them apart.
       if (!isRing(info) && !info.includes('scm_fds: ')) continue;
       // Sockets shared by fork(2) or dup(2) are one and are listed once. Before 5.14 fdinfo has no inode
       // number.
@@ -63,7 +64,10 @@ export function lookInside(
   return [...found, ...behindLoops(processes, devices, held)];
 }
 
-/** How many ghosts have each path. A file that a descriptor leads to as well need not be reported. */
+/**
+ * How many ghosts have each path. If a descriptor leads to a file, too, the file is among the ghosts, and
+ * need not be reported.
+ */
 function countPaths(ghosts: readonly Ghost[]): Map<string, number> {
   const counts = new Map<string, number>();
   for (const { mounts } of ghosts)
@@ -86,7 +90,10 @@ function readInfo(processes: ProcessView, pid: number, fd: number, found: Unseen
   }
 }
 
-/** While the ring is in use the kernel shows less, and an empty list looks like one that is not shown. */
+/**
+ * True where the kernel may not have shown the files of a ring. While the ring is in use, the kernel shows
+ * only how many they are. A list in which all places are empty looks the same.
+ */
 function lacksList(info: string): boolean {
   return isRing(info) && !/^UserFiles:\t(0\n|\d+\n *\d+: )/m.test(info);
 }
@@ -127,7 +134,10 @@ function registered(pid: number, fd: number, info: string, held: ReadonlyMap<str
   return end < 0 ? [...lost, { ...ring, why: `${unsaid}: there are too many` }] : lost;
 }
 
-/** Older kernels show only the last part of the name, which does not tell whether the file still has it. */
+/**
+ * Older kernels show only the last part of a file's name, which does not tell whether the file still has the
+ * name. Then the answer is yes.
+ */
 function mayBeLost(name: string): boolean {
   const path = Buffer.from(name, 'latin1');
   if (name.startsWith('/')) return looksDeleted(path) || looksSilly(path);
@@ -135,8 +145,8 @@ function mayBeLost(name: string): boolean {
 }
 
 /**
- * The file outlives the process, unless the device goes with its last user. In either case it is not in the
- * dump.
+ * Reports the files behind loop devices. Such a file outlives the process, unless the device goes with its
+ * last user. In either case the file is not in the dump.
  */
 function behindLoops(
   processes: ProcessView,

@@ -21,9 +21,12 @@ import { findHeldByName } from './held-by-name.js';
 import type { Carrier } from './inside.js';
 import { findNames, type SearchBudget } from './names.js';
 
-/** The look of the gate has the same: native/gate/look/mounts.c. */
+/** The first look of the gate has the same value: native/gate/look/mounts.c. */
 const shmFilesystem = 'tmpfs';
-/** Any holder leads to the file. A thousand processes may share it, and the manifest has to stay small. */
+/**
+ * We note this many holders of a file at most. Any holder leads to the file, a thousand processes may share
+ * it, and the manifest has to stay small.
+ */
 const mostHolders = 8;
 const none: ReadonlySet<bigint> = new Set();
 export const noneClosed: Closed = { files: [], complete: true, devices: [] };
@@ -32,7 +35,7 @@ export class NamedFiles {
   readonly #found = new Map<string, Ghost>();
   /** Why a file cannot be copied; all others are copied. */
   readonly #whyNot = new Map<Ghost, string>();
-  /** Devices of file systems at /dev/shm, and a process that sees each. */
+  /** The devices of the file systems at /dev/shm, each with a process that sees it there. */
   readonly #seenBy = new Map<bigint, number>();
 
   constructor(
@@ -57,7 +60,7 @@ export class NamedFiles {
     }
   }
 
-  /** Takes a file that is no ghost, if it is one of those. */
+  /** Notes the file if it is no ghost and lies on the file system that its process has at /dev/shm. */
   see(seen: Seen): void {
     const { pid, link, stat, look } = seen;
     if (stat.nlink === 0 || !this.#devicesFor(pid).has(stat.dev)) return;
@@ -84,7 +87,7 @@ export class NamedFiles {
     }
   }
 
-  /** @param ghosts of this search: a file that is a ghost as well comes back as one */
+  /** @param ghosts of this search. If a named file is also among them, it comes back as a ghost */
   finish(
     ghosts: readonly Ghost[],
     budget: SearchBudget,
@@ -129,7 +132,8 @@ export class NamedFiles {
     const { bound, watches, unknown } = findHeldByName(this.processes, onShm, sharedBy, shmPath);
     const back = new Set([...named, ...ghosts].map(pairOf));
     const away = watches.filter(watch => !back.has(pairOf(watch)));
-    // A file that nobody holds on the host's own /dev/shm is no container's.
+    // If no process holds a file on the host's own /dev/shm, the file belongs to no container. That folder is
+    // listed only to learn the names of files that are watched.
     const lists = [...this.#seenBy]
       .filter(([dev, pid]) => sharedBy(pid).has(dev))
       .flatMap(([dev, pid]) => findShm(this.processes, ours, pid, dev) ?? [])
@@ -140,7 +144,7 @@ export class NamedFiles {
     return { named, lost: all, closed: closedOn(pods, new Set([...back, ...all.map(pairOf)])) };
   }
 
-  /** Has the process the same mounts as we? Then it is in no container. Or it has ended. */
+  /** True where the process has the same mounts as we, and so is in no container, and where it has ended. */
   #seesOurs(pid: number): boolean {
     try {
       return this.processes.mountNamespace(pid) === this.processes.mountNamespace(this.processes.self());
@@ -174,7 +178,10 @@ export class NamedFiles {
 
 const pairOf = ({ stat }: { stat: Identity }) => `${stat.dev}/${stat.ino}`;
 
-/** Gives each watch the name of what it watches. The folder /dev/shm itself is there in every pod. */
+/**
+ * Gives each watch the name of what it watches. A watch of the folder /dev/shm itself is left out, because
+ * that folder is there in every pod.
+ */
 function nameWatched(watches: readonly Lost[], lists: readonly ShmList[]): Lost[] {
   if (watches.length === 0) return [];
   const files = new Map(lists.flatMap(list => list.files.map(file => [pairOf(file), file])));
@@ -187,7 +194,7 @@ function nameWatched(watches: readonly Lost[], lists: readonly ShmList[]): Lost[
   });
 }
 
-/** @param known device and inode of what comes back, or refuses the dump */
+/** @param known device and inode of each file that comes back, or because of which the dump is refused */
 function closedOn(lists: readonly (SharedShm & ShmList)[], known: ReadonlySet<string>): Closed {
   const isClosed = (file: OnShm) =>
     !file.path.equals(shmPath) && !isSocket(file.stat.mode) && !known.has(pairOf(file));
@@ -200,7 +207,7 @@ function closedOn(lists: readonly (SharedShm & ShmList)[], known: ReadonlySet<st
 
 const showPoint = ({ mountPoint }: GhostMount) => mountPoint?.toString('utf8') ?? 'an unknown mount';
 
-/** @param target as the kernel shows its path */
+/** @param target the path of the file, as the kernel shows it */
 function whyLost(mode: number, target: Buffer): string | undefined {
   if (isDirectory(mode)) return 'the folder is not there in another pod';
   if (!isRegular(mode)) return `it is ${kindName(mode) ?? 'a socket'}, of which nothing can be copied`;

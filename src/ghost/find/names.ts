@@ -19,8 +19,8 @@ export function findNames(processes: ProcessView, ghost: Ghost, budget: SearchBu
   for (const mount of ghost.mounts) {
     if (!mount.mountPoint) continue;
     try {
-      // Paths are those of the mount namespace. A chrooted process would take them for paths below its own
-      // root.
+      // These paths are those of the mount namespace, so only a process with the namespace's own root can
+      // look. A chrooted process would take them for paths below its own root.
       if (mount.viewer === undefined || budget.left <= 0) return false;
       const found = processes.namesOf(mount.viewer, mount.mountPoint, ghost.stat, mount.path, budget.left);
       budget.left -= found.looked;

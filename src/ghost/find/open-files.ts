@@ -6,10 +6,12 @@ export interface OpenFile {
   link: string;
 }
 
-/** 10:229. Source: Documentation/admin-guide/devices.txt */
+/** The device 10:229, which is /dev/fuse. Source: Documentation/admin-guide/devices.txt */
 const devFuse = 0x0ae5n;
 
-/** For descriptors that were looked at together, only device and number are stored. */
+/**
+ * The times of descriptors that were looked at together: only device and inode number of these are stored.
+ */
 const unknownBirth = { birthtimeNs: 0n, ctimeNs: 0n };
 
 /**
@@ -42,7 +44,8 @@ export class OpenFiles {
   /** Prepares namesakes() for these inode numbers; call it first. */
   index(wanted: ReadonlySet<bigint>): void {
     if (wanted.size === 0) return;
-    // A set finds numbers many times faster than bigints, and nearly all files are skipped here.
+    // A set finds numbers many times faster than bigints. Nearly all files are skipped here by their low 32
+    // bits.
     const low = new Set([...wanted].map(ino => Number(BigInt.asUintN(32, ino))));
     for (const { pid, others } of this.#descriptors) {
       const halves = new Uint32Array(others.buffer, others.byteOffset, others.length * 2);

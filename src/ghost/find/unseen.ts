@@ -42,8 +42,8 @@ export class UnseenList {
   }
 
   /**
-   * map_files needs CAP_CHECKPOINT_RESTORE (proc_pid_map_files(5)). maps still shows which files we could not
-   * reach.
+   * Notes mappings that we could not look through: map_files needs CAP_CHECKPOINT_RESTORE
+   * (proc_pid_map_files(5)). Without it, maps still shows which files they are.
    */
   addUnreadMaps(pid: number, maps: readonly FileMap[], cause: unknown): void {
     for (const map of maps)
@@ -51,8 +51,8 @@ export class UnseenList {
   }
 
   /**
-   * Judges the files behind mappings that could not be read. Most of them are in GHOSTS by a descriptor, and
-   * some are not files.
+   * Judges the files behind mappings that could not be read. Most of these files are in GHOSTS already,
+   * because a descriptor leads to them too, and some mappings have no file.
    */
   resolveMaps(ghosts: readonly Ghost[]): void {
     if (this.#unreadMaps.length === 0) return;
@@ -64,8 +64,8 @@ export class UnseenList {
     for (const { pid, map, cause } of this.#unreadMaps) {
       const { dev, ino, path } = parseLabel(map.label);
       if (known.has(`${dev}/${ino}`)) continue;
-      // A mapping that the kernel made for itself is memory of the process. A memfd is a file that no other
-      // process may have.
+      // A mapping that the kernel made for itself is memory of the process. A memfd is a file, and perhaps
+      // nothing else leads to it, so it is reported as unseen.
       const internal = internalName(stripDeleted(path));
       if (internal && internal !== 'a memfd')
         this.#addMemory(`${dev}/${ino}`, pid, map.address, internal, stripDeleted(path));
@@ -102,7 +102,7 @@ export class UnseenList {
   }
 }
 
-/** Source: FileMap. */
+/** Takes apart a label, whose form FileMap describes. */
 export function parseLabel(label: string): { dev: bigint; ino: string; path: Buffer } {
   const [, major = '', minor = '', ino = '', path = ''] =
     /^([0-9a-f]+):([0-9a-f]+) ([0-9]+) (.*)$/s.exec(label) ?? [];

@@ -15,8 +15,8 @@ export interface Writer {
 }
 
 /**
- * All running processes that map one of GHOSTS shared and writable, dumped or not, as far as we may look at
- * them.
+ * Finds all running processes that have one of GHOSTS mapped shared and writable, whether the process is
+ * dumped or not. A process that we may not look at is left out.
  */
 export function findWriters(
   processes: ProcessView,
@@ -34,8 +34,8 @@ export function findWriters(
   const writers: Writer[] = [];
   for (const pid of processes.listPids()) {
     alive();
-    // Most dumped processes are paused, so that is checked first for them. Most other processes map none of
-    // the ghosts, so their maps are read first.
+    // Most dumped processes are paused, so we check that first. Most other processes map none of the ghosts,
+    // so we read their maps first.
     if (dumped.has(pid) && processes.isPaused(pid)) continue;
     const mapped = mapsOf(processes, pid).flatMap(map => ghostsOf(processes, pid, map, byKey));
     if (mapped.length === 0 || (!dumped.has(pid) && processes.isPaused(pid))) continue;
@@ -44,7 +44,7 @@ export function findWriters(
   return writers;
 }
 
-/** maps shows the device of the file system, and stat may show another one. */
+/** A ghost is looked up by two devices: maps shows that of the file system, and stat may show another one. */
 function keysOf({ stat, mounts }: Ghost): string[] {
   return [...new Set([stat.dev, ...mounts.flatMap(({ dev }) => dev ?? [])])].map(dev => `${dev}/${stat.ino}`);
 }

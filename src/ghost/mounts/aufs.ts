@@ -8,14 +8,14 @@ import type { Mount } from '../../base/host/host.js';
 const slash = 0x2f;
 
 /**
- * The name that a file was opened by whose PATH is in one of the branches of MOUNT. A path in no branch is
- * that name already.
+ * Gives the name by which a file was opened. PATH, which the kernel shows, may lie in one of the branches of
+ * MOUNT. If it lies in no branch, PATH is the name itself.
  */
 export function openedAs(path: Buffer, { branches = [], mountPoint }: Mount): Buffer {
   const around = branches.filter(
     branch => path.subarray(0, branch.length).equals(branch) && path[branch.length] === slash,
   );
-  // Branches never lie in each other, except where one was moved later. The longest is then the nearest.
+  // A branch lies in another one only if it was moved there later. Then the longest branch is the nearest.
   const [branch] = around.sort((a, b) => b.length - a.length);
   if (!branch) return path;
   const below = path.subarray(branch.length);

@@ -1,7 +1,7 @@
 /**
  * The mounts of one namespace, and how they hide each other. CRIU refuses open files on a mount that another
- * one covers, but it does not check external files. So we must check before we make a file external. Source:
- * CRIU mount.c, mnt_is_overmounted; covered means here what it means there.
+ * one covers, but it does not check external files. So we must check before we make a file external. Covered
+ * has the meaning here that it has in CRIU's mount.c, mnt_is_overmounted.
  */
 import type { Mount } from '../../base/host/host.js';
 
@@ -63,8 +63,8 @@ export class MountTree {
     let mount = this.#mounts.get(id);
     if (mount && this.#isAnother(id, mount.mountPoint, id)) return true;
     while (mount) {
-      // The lines of mountinfo are not read at one instant. Mounts in a circle are no tree; we leave the
-      // judgement to CRIU.
+      // The lines of mountinfo are not read at one instant, so mounts may form a circle, which is no tree.
+      // Such a mount counts as covered, so that CRIU keeps its ghosts or refuses them.
       if (seen.has(mount.id)) return true;
       seen.add(mount.id);
       const { id: self, mountPoint } = mount;

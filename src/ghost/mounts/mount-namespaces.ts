@@ -7,7 +7,7 @@ export interface Namespace {
   tree: MountTree;
   /** Processes whose mountinfo was read. */
   read: Set<number>;
-  /** One of these processes, if it has the namespace's own root; then no mount is missing. */
+  /** A process that was read and has the namespace's own root. If there is one, no mount is missing. */
   whole: number | undefined;
 }
 
@@ -43,8 +43,8 @@ export class MountNamespaces {
   }
 
   /**
-   * A process shows mount points as seen from its own root. Names, and CRIU's own checks, use the namespace's
-   * root.
+   * Reads the mounts that PID sees. A process shows mount points below its own root. We put that root before
+   * them, because names, and CRIU's own checks, use the namespace's root.
    */
   read(namespace: Namespace, pid: number): void {
     if (namespace.whole !== undefined || namespace.read.has(pid)) return;
@@ -74,7 +74,7 @@ export class MountNamespaces {
     }
   }
 
-  /** The name is read once for each process, which may hold ten thousand ghosts. */
+  /** The name is read only once for each process, because a process may hold ten thousand ghosts. */
   #nameOf(pid: number): string {
     let name = this.#nameByPid.get(pid);
     if (name === undefined) {

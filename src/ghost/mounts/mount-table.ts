@@ -19,11 +19,11 @@ interface Attached {
 export class MountTable {
   readonly #namespaces: MountNamespaces;
   readonly #attached: Attached[] = [];
-  /** For devicesAt, which is asked about one place only. */
+  /** The answers of devicesAt(), which is only ever asked about one place and one type. */
   readonly #devices = new Map<Namespace, ReadonlySet<bigint>>();
   /** Devices of our own mounts. */
   #here: Set<bigint> | undefined;
-  /** Keyed by the path of an upper layer. */
+  /** The types of file systems, by the path of the upper layer that lies on them. */
   readonly #filesystems = new Map<string, string | undefined>();
 
   constructor(private readonly processes: ProcessView) {
@@ -73,7 +73,10 @@ export class MountTable {
     }
   }
 
-  /** The ghost is not opened yet, so the real name behind too long a path does not matter here. */
+  /**
+   * Gives the path of the link, or longPath in place of one that is too long. To read such a path we would
+   * have to open the ghost, and here the real path does not matter.
+   */
   #pathThrough({ pid, link }: Holder): Buffer {
     try {
       return this.processes.readLink(pid, link);
@@ -108,8 +111,8 @@ export class MountTable {
     };
     if (strays.length === 0) return;
     for (const namespace of this.#namespaces.ofAll(pids)) findIn(namespace, pids);
-    // All processes asked so far may be chrooted. CRIU then sees no more of their namespace than they do, but
-    // all of its own.
+    // All processes asked so far may be chrooted. CRIU sees no more of their namespaces than they do. It sees
+    // all of its own namespace, which is ours.
     const self = this.processes.self();
     for (const namespace of this.#namespaces.all()) {
       findIn(namespace, [self]);
@@ -130,7 +133,7 @@ export class MountTable {
     return devices;
   }
 
-  /** The mount was not found, but its file system may be mounted elsewhere too. */
+  /** Finds the type of a file system whose mount was not found: it may be mounted elsewhere, too. */
   #findFilesystem(ghost: Ghost): void {
     for (const { tree } of this.#namespaces.all())
       if (ghost.filesystem === 'unknown')
@@ -144,8 +147,8 @@ export class MountTable {
   }
 
   /**
-   * Looked up once for each layer: all ghosts of a container are on one, and the host may have thousands of
-   * mounts to read.
+   * The type is looked up only once for each upper layer. All ghosts of a container are on one layer, and the
+   * host may have thousands of mounts to read.
    */
   filesystemOfUpper(upper: Buffer): string | undefined {
     const name = upper.toString('latin1');

@@ -22,14 +22,14 @@ export function findOnHost(
     const name = mount.dev === dev && mount.root && !mount.rootGone && pathBelow(mount.root, inFilesystem);
     return name ? [{ mount, name }] : [];
   });
-  // The shortest name leads through the fewest folders, any of which may be hidden by a mount.
+  // We take the shortest name. It leads through the fewest folders, and another mount may hide any of these.
   return places.sort((a, b) => a.name.length - b.name.length)[0];
 }
 
 /**
- * The file system of an overlay's upper layer, where UPPER is a folder that we see. No folder above a mount
- * that may not answer is looked at. A process that mounted the overlay in a namespace of its own may have
- * meant another folder by the same path.
+ * The file system of an overlay's upper layer, where UPPER is a folder that we see. Nothing is looked at on a
+ * mount that is not trusted, because its server may not answer. A process that mounted the overlay in a
+ * namespace of its own may have meant another folder by the same path.
  */
 export function filesystemOfUpper(
   processes: ProcessView,

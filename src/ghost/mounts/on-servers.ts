@@ -20,7 +20,10 @@ export interface Verdicts {
 
 export class OnServers {
   readonly #waiting: Seen[] = [];
-  /** Is there a mount whose files, and paths below it, must not be touched? */
+  /**
+   * True where a server was silent. Then the files of its mount, and paths over that mount, must not be
+   * touched.
+   */
   areSilent = false;
 
   constructor(private readonly processes: ProcessView) {}
@@ -44,7 +47,7 @@ export class OnServers {
       const first = ofMount[0] as Seen;
       const { name, filesystem } = this.#mountOf(first);
       if (servesFuse && filesystem.startsWith('fuse')) {
-        // The server may be one of these processes and frozen, so it is asked nothing, statfs(2) neither.
+        // The server may be one of these processes, and frozen. So it is asked nothing, not even statfs(2).
         for (const seen of ofMount) decide(seen, { stat: seen.stat, magic: fuseMagic }, verdicts);
         continue;
       }

@@ -1,15 +1,15 @@
 /**
- * Lists what lies on a /dev/shm that comes from outside the container. We look at it where the host has it,
- * because a path of the container may lead over a server that is frozen with it.
+ * Lists the files on a /dev/shm that comes from outside the container. We look at the place where the host
+ * has it mounted, because a path of the container may lead over a server that is frozen with the container.
  */
 import { errnoOf } from '../../base/errors.js';
 import type { FileStat, Mount, ProcessView } from '../../base/host/host.js';
 import { findOnHost } from './on-host.js';
 
-/** The look of the gate has the same: native/gate/look/mounts.c. */
+/** The first look of the gate has the same value: native/gate/look/mounts.c. */
 export const shmPath = Buffer.from('/dev/shm');
 
-/** The container is frozen meanwhile. To look at this many takes some 10 ms. */
+/** We look at this many entries at most. That takes some 10 ms, in which the container is frozen. */
 const mostEntries = 1000;
 
 /** A file system that a process has at /dev/shm, and that comes from outside its container. */
@@ -17,26 +17,26 @@ export interface SharedShm {
   dev: bigint;
   /** Where we see it; undefined where that is not known. */
   folder: Buffer | undefined;
-  /** It is the host's own /dev/shm, where any program of the host may have files. */
+  /** True for the host's own /dev/shm, where any program of the host may have files. */
   isHosts: boolean;
 }
 
 export interface OnShm {
-  /** By which the container knows it. */
+  /** The path by which the container knows the file. */
   path: Buffer;
   stat: FileStat;
 }
 
 export interface ShmList {
-  /** With the folder /dev/shm itself. */
+  /** The folder /dev/shm itself is one of them. */
   files: OnShm[];
   /** False where there may be more. */
   complete: boolean;
 }
 
 /**
- * @param dev of a file system that PID and we (OURS) have mounted, PID at /dev/shm
- * @returns undefined where another mount hides it
+ * @param dev of a file system that both PID and we (OURS) have mounted. PID has it at /dev/shm
+ * @returns undefined where PID has another mount on top of it
  */
 export function findShm(
   processes: ProcessView,
@@ -69,7 +69,7 @@ export function listShm(processes: ProcessView, { dev, folder }: SharedShm): Shm
   if (!folder) return nothing;
   try {
     const { files, complete } = processes.filesIn(processes.self(), folder, mostEntries);
-    // Another mount of the host may hide this one.
+    // If a file is on another device, another mount of the host hides the folder.
     if (files.some(({ stat }) => stat.dev !== dev)) return nothing;
     const named = files.map(({ path, stat }) => ({
       path: Buffer.concat([shmPath, path.subarray(folder.length)]),

@@ -92,8 +92,8 @@ function choosePaths(
     if (mount.path.length > longestPath) return false;
     if (isDirectory(ghost.stat.mode))
       return free[index] === true && folders.size < folders.add(mount.path.toString('latin1')).size;
-    // A silly-renamed ghost may still have its own name. A ghost that FUSE renamed shows the name it was
-    // opened by.
+    // A silly-renamed ghost may itself have the name that is taken, and then the name will do. If FUSE
+    // renamed the ghost, the kernel shows the name it was opened by, and another file may have that name.
     const isUsable = free[index] === true || (ghost.class === 'silly-renamed' && looksSilly(mount.path));
     return isUsable && mount.path.length - folder.length - 1 <= longestName;
   };
@@ -107,7 +107,7 @@ function choosePaths(
   });
 }
 
-/** Where this cannot be found out, all names count as free and CRIU has to try. */
+/** Tells which of NAMES are free. Where this cannot be found out, all count as free and CRIU has to try. */
 function freeNames(
   processes: ProcessView,
   root: number | undefined,

@@ -1,4 +1,4 @@
-/** The bytes of a tar archive that may be compressed. The content says how, not the name. */
+/** Decompresses a tar archive. The first bytes of the file, and not its name, tell how it is compressed. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import type { Readable, Transform } from 'node:stream';
@@ -13,12 +13,12 @@ export function compressionOf(start: Buffer): Compression {
   return magic === 0xfd2fb528 || magic >>> 4 === 0x184d2a5 ? 'zstd' : 'none';
 }
 
-/** 128 MiB: what zstd itself accepts. A frame may ask for as much memory as this, and is refused above it. */
+/** 128 MiB, which zstd itself takes as its limit. We refuse a frame that asks for more memory than this. */
 const windowLog = 27;
 const pieceBytes = 256 << 10;
 
 /**
- * Gives the decompressed bytes in pieces, and holds no more than the decompressor's window of them.
+ * Gives the decompressed bytes in pieces. It never holds more of them than the decompressor's window.
  * @param fd is read from its start, and remains the caller's
  * @param onRead gets the number of bytes that were read from FD so far
  */
@@ -45,7 +45,7 @@ function* readPieces(fd: number, onRead: (bytes: bigint) => void): Generator<Buf
   }
 }
 
-/** Bun and Node.js from 22.15 on have zstd. Node.js 20 has not, and uses the program. */
+/** Bun and Node.js from 22.15 on can decompress zstd. Node.js 20 cannot, so there we run the program zstd. */
 function unzstd(pieces: Iterable<Buffer>): AsyncGenerator<Buffer> {
   const { createZstdDecompress: create, constants } = zlib as unknown as Zstd;
   if (!create) return throughZstd(pieces);
@@ -68,7 +68,10 @@ async function* through(transform: Transform, pieces: Iterable<Buffer>): AsyncGe
   }
 }
 
-/** Writes no faster than is read. An error comes out where the stream is read. */
+/**
+ * Writes PIECES to the stream, no faster than its reader takes them. If PIECES throws, the reader gets the
+ * error.
+ */
 async function feed(transform: NodeJS.WritableStream & { destroyed?: boolean }, pieces: Iterable<Buffer>) {
   try {
     for (const piece of pieces) {
@@ -95,7 +98,7 @@ function drained(stream: NodeJS.WritableStream): Promise<void> {
 async function* throughZstd(pieces: Iterable<Buffer>): AsyncGenerator<Buffer> {
   const child = spawn('zstd', ['-d', '-c', '-q', `--memory=${1 << windowLog}`], { stdio: 'pipe' });
   const ended = endOf(child);
-  // A program that ended early closes its stdin; its own message says why.
+  // If the program ends early, our write to its stdin fails. The program's own message says why it ended.
   child.stdin.on('error', () => {});
   const feeding = feed(child.stdin, pieces);
   try {

@@ -8,7 +8,8 @@ import { crc32c } from '../native/call.js';
 import { compressionOf, decompress } from './decompress.js';
 
 /**
- * Names of members are kept to find two of one name. A checkpoint has some hundred members and its ghosts.
+ * An archive may have this many members. We keep their names, to find two members with the same name. A
+ * checkpoint has some hundred members besides its ghosts.
  */
 const mostMembers = 200_000;
 const longestName = 4096;
@@ -67,7 +68,10 @@ async function readArchive(file: string, fd: number, reader: ArchiveReader): Pro
   }
 }
 
-/** Keeps the first bytes back until they show that this is a tar archive, and no further compression. */
+/**
+ * Holds back the first bytes of the archive until they show that it is a tar archive, and that it is not
+ * compressed a second time.
+ */
 class Head {
   #kept: Buffer | undefined = Buffer.alloc(0);
 
@@ -77,7 +81,7 @@ class Head {
     if (this.#kept.length < headerBytes) return [];
     const kept = this.#kept;
     const isTar = kept.toString('latin1', magicAt, magicAt + ustar.length) === ustar;
-    // The parser would decompress what looks compressed, without our bounds.
+    // If these bytes looked compressed, the parser would decompress them itself, without our bounds.
     if (!isTar || compressionOf(kept) !== 'none') throw notTar();
     this.#kept = undefined;
     return [kept];
@@ -90,7 +94,10 @@ class Head {
 
 const notTar = () => new Error('it is no tar archive (plain, or compressed with gzip or zstd)');
 
-/** The members so far. The parser calls back from inside its own code, so an error waits here. */
+/**
+ * The members so far. The parser calls us from inside its own code, so we keep an error here until
+ * assertGood() throws it.
+ */
 class Members {
   readonly #names = new Set<string>();
   #nameBytes = 0;
@@ -122,7 +129,7 @@ class Members {
 
   #open(entry: ReadEntry): MemberReader | undefined {
     const name = nameOf(entry.path);
-    // The archive's own top, which `tar -C DIR .` writes.
+    // This member is the top folder of the archive, `./`, which `tar -C DIR .` writes.
     if (name === '') return undefined;
     if (this.#names.has(name)) throw new Error(`it has two members ${JSON.stringify(name)}`);
     if (this.#names.size >= mostMembers) throw new Error(`it has more than ${mostMembers} members`);

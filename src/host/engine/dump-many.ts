@@ -14,7 +14,8 @@ export function dumpMany(
 ): ({ report: EngineReport; after: FileStat } | Refused)[] {
   if (jobs.length === 0) return [];
   const words = new BigInt64Array(jobs.length * dumpJob.words);
-  // Small numbers are written as two halves, of which the second stays 0: to make a bigint takes longer.
+  // A number below 2^32 is written as two halves, of which the upper one stays 0. Making a bigint takes
+  // longer.
   const halves = new Uint32Array(words.buffer);
   const { word } = dumpJob;
   const inside = path.dirname(jobs[0]?.name ?? '');
@@ -51,7 +52,10 @@ export function dumpMany(
   });
 }
 
-/** path.relative() takes microseconds for each of many names, and nearly all are in the folder itself. */
+/**
+ * Like path.relative(), which takes microseconds for each of many names. Nearly all names are in FOLDER
+ * itself.
+ */
 function relative(folder: string, name: string): string {
   return name.startsWith(`${folder}/`) ? name.slice(folder.length + 1) : path.relative(folder, name);
 }

@@ -75,12 +75,12 @@ export class NativeEngine extends NativeLayers implements Engine {
   }
 
   chunks(imageFd: number): Iterable<Extent> {
-    // biome-ignore lint/plugin: passed on, as many as the function takes
+    // biome-ignore lint/plugin: only as many arguments as the C function takes
     return untilZero((cursor, ...room) => call('gk_chunks', imageFd, cursor, ...room));
   }
 
   allocation(fd: number, size: bigint): Iterable<Extent> | undefined {
-    // biome-ignore lint/plugin: passed on, as many as the function takes
+    // biome-ignore lint/plugin: only as many arguments as the C function takes
     const list = untilZero((cursor, ...room) => call('gk_allocation', fd, size, cursor, ...room));
     try {
       const first = list.next();
@@ -122,7 +122,7 @@ export class NativeEngine extends NativeLayers implements Engine {
     return Object.fromEntries([...splitAtNul(names)].flatMap(name => this.#xattr(fd, name)));
   }
 
-  /** The list is empty where the attribute was removed after it was listed. */
+  /** The result is empty where the attribute was removed after it was listed. */
   #xattr(fd: number, name: Buffer): [string, Buffer][] {
     try {
       const value = sized((buffer, length) => call('gk_get_xattr', fd, cString(name), buffer, length));
@@ -139,8 +139,8 @@ export class NativeEngine extends NativeLayers implements Engine {
 }
 
 /**
- * A descriptor that we share with another process is read with pread(2) alone. The other engines call
- * lseek(2), and the file offset belongs to that process too.
+ * If we share FD with another process, the engine must be `read`, which calls only pread(2). The other
+ * engines call lseek(2), which would move the file offset of that process, too.
  */
 function engineFor(fd: number, engine: EngineName): EngineName {
   return isBorrowed(fd) ? 'read' : engine;
@@ -148,7 +148,7 @@ function engineFor(fd: number, engine: EngineName): EngineName {
 
 type Room = [extents: Buffer, capacity: number, count: Buffer, next: Buffer];
 
-/** For calls that continue at a cursor until the cursor is 0. */
+/** Calls LIST with a cursor, again and again, until the next cursor is 0. */
 function* untilZero(list: (cursor: bigint, ...room: Room) => void): Generator<Extent, void> {
   let cursor = 0n;
   do {
@@ -181,7 +181,7 @@ function listBatch(fill: (buffer: Buffer, count: Buffer, next: Buffer) => void):
   return { extents, next: next.readBigUInt64LE(0) };
 }
 
-/** Names that each end with a NUL. Source: listxattr(2). */
+/** Splits a list of names that each end with a NUL. Source: listxattr(2). */
 function* splitAtNul(list: Buffer): Generator<Buffer> {
   for (let end: number, start = 0; start < list.length; start = end + 1) {
     end = list.indexOf(0, start);
@@ -190,12 +190,12 @@ function* splitAtNul(list: Buffer): Generator<Buffer> {
   }
 }
 
-/** File systems without extended attributes answer with these. */
+/** A file system without extended attributes answers with one of these. */
 const noXattrs = new Set(['ENOTSUP', 'EOPNOTSUPP']);
 
 /**
- * Read into a buffer of the largest size. The kernel allows at most 64 KiB for a list of names and for a
- * value. Source: xattr(7)
+ * Gives FILL a buffer of the largest size, and returns the part that it filled. The kernel allows at most 64
+ * KiB for a list of names and for a value. Source: xattr(7)
  */
 function sized(fill: (buffer: Buffer, length: Buffer) => void): Buffer {
   room ??= Buffer.alloc(65536);
@@ -205,5 +205,8 @@ function sized(fill: (buffer: Buffer, length: Buffer) => void): Buffer {
   return Buffer.from(room.subarray(0, Number(length.readBigUInt64LE(0))));
 }
 
-/** The buffer is kept: most files have no attributes, and clearing 64 KiB for each costs more than asking. */
+/**
+ * The buffer of sized(), which is kept. Most files have no attributes, and clearing 64 KiB for each file
+ * would take longer than asking for its attributes.
+ */
 let room: Buffer | undefined;

@@ -105,7 +105,7 @@ export class NativeLayers implements Layers {
 
 const showName = (name: Buffer) => `blake3:${name.toString('hex')}`;
 
-/** Structs gk_level, one behind the other. */
+/** Encodes LEVELS as structs gk_level, one after the other. */
 function encode(levels: readonly Level[]): Buffer {
   const buffer = Buffer.alloc(Math.max(1, levels.length) * layout.bytes, 0xff);
   for (const [index, level] of levels.entries()) {

@@ -9,11 +9,12 @@ import { borrow } from '../pin/borrow.js';
 import { isLeased, readLeases } from '../pin/leases.js';
 
 /**
- * LINKS are paths below /proc. Where this refuses a link, the caller may still reach the file in another way
- * (pin.ts).
+ * Opens what LINKS, paths below /proc, lead to. If this refuses a link, the caller may still reach the
+ * file in another way (src/flows/choose/pin.ts).
  */
 export function pinAll(links: readonly string[]): (Pin | Refused)[] {
-  // The kernel's list of leases is read for mappings only, because reading it takes long (lease.c).
+  // The kernel's list of leases takes long to read (native/engine/proc/lease.c), so it is read only where a
+  // link is a mapping.
   const leased = new Set(links.some(isMapping) ? readLeases().map(({ ino }) => BigInt(ino)) : []);
   const shared = links.map(link => (isMapping(link) ? shareIfLeased(link, leased) : undefined));
   const opened = openAll(links.filter((_, index) => shared[index] === undefined));

@@ -64,7 +64,8 @@ export const sending: Sending = {
   },
 
   ghost(sender, { fd, engine, size, key }, onProgress): Promise<EngineReport> {
-    // A borrowed descriptor shares its file offset with its holder, and only `read` never moves that.
+    // A borrowed descriptor shares its file offset with its holder, and `read` is the only engine that never
+    // moves the offset.
     const number = engineNumber(isBorrowed(fd) ? 'read' : engine);
     return watched(onProgress, progress =>
       callOnThread('gk_send_ghost', sender, fd, number, size, Buffer.from(`${key}\0`), progress),
@@ -86,7 +87,10 @@ export const sending: Sending = {
   },
 };
 
-/** Each with a NUL behind it. @throws EINVAL where one has a NUL in it, because C would stop reading there */
+/**
+ * Joins the texts, with a NUL behind each. @throws EINVAL where a text has a NUL in it, because C would stop
+ * reading there
+ */
 function strings(list: readonly string[]): Buffer {
   if (list.some(text => text.includes('\0')))
     throw Object.assign(new Error('EINVAL: a NUL in an argument'), { code: 'EINVAL' });

@@ -22,7 +22,7 @@ export async function watched(
       try {
         if (!isOver()) return;
       } catch (error) {
-        // Thrown out of a timer, it would end the process.
+        // If this timer threw the error, the process would end. So the error is kept and thrown below.
         failed ??= error;
       }
       progress.writeUInt32LE(1, layout.at.cancel);

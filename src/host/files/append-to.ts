@@ -5,8 +5,8 @@ import { openRegular } from './open-regular.js';
 const { O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = fs.constants;
 
 /**
- * Append to a file in a folder that anybody may write to. The file is made where it does not exist. Nothing
- * is written unless it is a regular file with one name.
+ * Appends BYTES to a file in a folder that anybody may write to, and makes the file where it does not exist.
+ * Nothing is written unless the file is a regular file that has no other name.
  */
 export function appendTo(file: string, bytes: Uint8Array): void {
   const fd = openOrMake(file);

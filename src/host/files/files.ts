@@ -140,7 +140,8 @@ export class LinuxFiles implements Files {
     const last = paths.at(-1);
     const wanted = fs.lstatSync(like);
     if (!wanted.isFile()) throw Object.assign(new Error(`${like} is not a regular file`), { code: 'EINVAL' });
-    // Nearly always all have this owner already. An interrupted run began with the first of them.
+    // Nearly always all files have this owner already, so we look at the last one only: an interrupted run
+    // has changed the first files, and not yet the last.
     if (last === undefined || isSameOwner(fs.lstatSync(last), wanted)) return;
     for (const file of paths) {
       const fd = this.open(file);
@@ -218,7 +219,7 @@ export class LinuxFiles implements Files {
 
   setOwner(fd: number, uid: number, gid: number): void {
     const old = fs.fstatSync(fd);
-    // Some shares know no owners and refuse even to set the owner that is there.
+    // Some shares know no owners, and refuse to set even the owner that the file already has.
     if (old.uid !== uid || old.gid !== gid) fs.fchownSync(fd, uid, gid);
   }
 
@@ -236,15 +237,15 @@ export class LinuxFiles implements Files {
     return refused;
   }
 
-  /** A replaced file of CRIU's keeps its owner and mode: the same users can read it as before. */
+  /** Gives the new file the owner and mode of the one it replaces, so that the same users can read it. */
   #keepOwner(file: string, fd: number): void {
     const old = fs.lstatSync(file, { throwIfNoEntry: false });
     if (old?.isFile()) this.#giveOwner(fd, old);
   }
 
   /**
-   * We made the file for its owner alone. If a change is refused, the file is more private than it should be,
-   * never less.
+   * The file has had mode 0600 so far. If a change is refused here, the file stays more private than it
+   * should be, and never becomes less private.
    */
   #giveOwner(fd: number, { uid, gid, mode }: fs.Stats): void {
     this.#attempt('owner', noOwners, () => this.setOwner(fd, uid, gid));
@@ -252,8 +253,8 @@ export class LinuxFiles implements Files {
   }
 
   /**
-   * The kernel has written all its data before a server can refuse fsync, and it reports a failed write by
-   * another error.
+   * A server may refuse fsync. By then the kernel has sent it all data of the file, and a write that failed
+   * would be reported by another error.
    */
   #fsync(fd: number): void {
     this.#attempt('fsync', noFsync, () => fs.fsyncSync(fd));
@@ -282,7 +283,7 @@ export class LinuxFiles implements Files {
   }
 }
 
-/** Our working folder must not be a link; a folder that the user named may be one. */
+/** Our working folder must be a folder and no link to one. A folder that the user named may be a link. */
 function isFolder(file: string): boolean {
   return (path.basename(file) === 'ghostkeep' ? fs.lstatSync(file) : fs.statSync(file)).isDirectory();
 }

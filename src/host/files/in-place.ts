@@ -11,7 +11,7 @@ const { O_DIRECTORY, O_NOFOLLOW } = fs.constants;
 
 /** BASE, folders of ours below it, and a name: `images`, `ghostkeep`, `journal.json`. */
 const ourPath = /^(.*?)\/(ghostkeep(?:\/arrived|\/rehearsal(?:\/ghostkeep)?)?)\/([^/]+)$/s;
-/** Only root writes to this folder, so its `ghostkeep` may be a link. */
+/** Only root writes to /etc, so a folder `ghostkeep` in it may be a link. */
 const trusted = '/etc';
 
 /**

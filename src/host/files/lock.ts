@@ -1,12 +1,12 @@
 /**
- * Locks on folders: flock(2) on a descriptor of the folder itself. It needs no file in the folder, and it
- * ends with its holder.
+ * Locks on folders: flock(2) on a descriptor of the folder itself. Such a lock needs no file in the folder,
+ * and it ends with the process that holds it.
  */
 import fs from 'node:fs';
 import { tryLock } from '../native/libc.js';
 
 const { O_RDONLY, O_DIRECTORY, O_NONBLOCK } = fs.constants;
-/** We try this often if somebody replaces the folder each time while we lock it. */
+/** If somebody replaces the folder each time while we lock it, we give up after this many attempts. */
 const mostReplaced = 100;
 
 /**
@@ -40,10 +40,11 @@ function isSame(one: fs.BigIntStats, other: fs.BigIntStats): boolean {
 }
 
 /**
- * Find who holds the lock: flock(2) has no call for that. The kernel shows a descriptor's locks in its
- * fdinfo. /proc/locks names the process that made a lock, but that process may have ended and left its
- * descriptor to others.
- * @param family is asked first @returns undefined where neither source tells
+ * Finds the process that holds the lock on FOLDER. No call asks flock(2) for the holder. The kernel shows the
+ * locks of a descriptor in its fdinfo. /proc/locks names the process that made a lock, but that process may
+ * have ended and left its descriptor to others.
+ * @param family processes whose descriptors are looked at first, before /proc/locks
+ * @returns undefined where neither source tells
  */
 export function lockHolder(folder: string, family: readonly number[]): number | undefined {
   const inode = inodeOf(folder);
@@ -52,8 +53,8 @@ export function lockHolder(folder: string, family: readonly number[]): number | 
 }
 
 /**
- * The inode as the kernel's lists of locks name it, MAJOR:MINOR:INODE. The device is the superblock's; on
- * btrfs st_dev is another one.
+ * The folder's inode as the kernel's lists of locks name it, MAJOR:MINOR:INODE. The device is that of the
+ * superblock, from which st_dev differs on btrfs.
  */
 function inodeOf(folder: string): string | undefined {
   try {

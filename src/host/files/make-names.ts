@@ -53,8 +53,8 @@ export async function makeNames(
 }
 
 /**
- * Make all names or none. They are linked to the file that FD has open, so somebody who puts another file
- * under its temporary name cannot give these names to that one.
+ * Make all names or none. They are linked to the file that FD has open. So if somebody puts another file
+ * under our file's temporary name, that other file does not get the names.
  */
 function linkAll(fd: number, places: readonly Buffer[]): void {
   const made: Buffer[] = [];
@@ -111,12 +111,15 @@ class Folders {
   }
 
   #find(folder: Buffer): number | undefined {
-    // With a dot at its end the path follows a link, inside the root. Without it we would open the link
+    // The dot at the end makes openat2 follow a link, inside the root. Without the dot we would open the link
     // itself.
     return openInRoot(this.rootFd, Buffer.concat([folder, Buffer.from('/.')]));
   }
 
-  /** Somebody may make a folder of this name meanwhile. Then that one is taken, and stays as it is. */
+  /**
+   * Makes the folder. If somebody else has made a folder of this name meanwhile, that folder is used as it
+   * is.
+   */
   #make(folder: Buffer): number | undefined {
     const wanted = this.#makeable.get(folder.toString('latin1'));
     if (!wanted) return undefined;
@@ -129,7 +132,7 @@ class Folders {
     }
     const fd = fs.openSync(place, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY | fs.constants.O_NOFOLLOW);
     try {
-      // If somebody has put another folder there, that one stays as it is.
+      // If somebody has put another folder in the place of ours, we leave that folder as it is.
       const { uid, mode } = fs.fstatSync(fd);
       if (uid !== process.geteuid?.() || (mode & 0o7777) !== made) return fd;
       fs.fchownSync(fd, wanted.uid, wanted.gid);

@@ -1,7 +1,7 @@
 /**
- * Open a folder to make files in. If somebody replaces it, or a folder above it, by a link meanwhile, the
- * files still go into the folder that we opened. Each step is opened separately, below the descriptor of the
- * step before.
+ * Opens a folder to make files in. If somebody replaces this folder, or a folder above it, by a link
+ * meanwhile, the files still go into the folder that we opened. Each part of the path is opened separately,
+ * below the descriptor of the part before it.
  */
 import fs from 'node:fs';
 import path from 'node:path';
@@ -68,8 +68,9 @@ function openOrMake(place: string): number {
 }
 
 /**
- * True where no other user can have made LINK: others cannot write to FOLDER, or it is sticky (each user can
- * remove only their own files) and the link is ours or root's.
+ * True where no other user can have made LINK. FOLDER must be ours or root's. Then either nobody else can
+ * write to FOLDER, or FOLDER is sticky (each user can remove only their own files) and LINK is ours or
+ * root's.
  */
 function isOurDoing(folder: fs.Stats, link: fs.Stats, uid: number): boolean {
   const isOurs = (stat: fs.Stats) => stat.uid === uid || stat.uid === 0;

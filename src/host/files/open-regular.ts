@@ -55,8 +55,8 @@ function failure(code: string, message: string): NodeJS.ErrnoException {
 }
 
 /**
- * Some backups hard-link equal files. Reading such a file is safe, but a change to it would change it under
- * all its names.
+ * The error for a file with other names. Some backups hard-link equal files. Reading such a file is safe, but
+ * a change would change it under all its names.
  */
 export function hasOtherNames(file: string): NodeJS.ErrnoException {
   const message = `EMLINK: ${file} has other names, so that it is not changed; copy it (cp --reflink=auto)`;

@@ -5,7 +5,7 @@ import type { Durability, FileStat } from '../../base/host/host.js';
 import { LinuxFiles } from './files.js';
 import { inFolder, inPlace } from './in-place.js';
 
-/** The files that flows get: every path goes through in-place.ts, so that no flow can forget it. */
+/** The files as flows see them. Every path goes through in-place.ts, so no flow can forget it. */
 export class PlacedFiles extends LinuxFiles {
   override read(file: string, bound: Bound): Buffer {
     return inPlace(file, at => super.read(at, bound, file));
@@ -15,7 +15,7 @@ export class PlacedFiles extends LinuxFiles {
     return inPlace(file, at => super.readStart(at, bytes));
   }
 
-  /** Where a link is in the way, no file of ours is there. */
+  /** False where one of our folders is a link: what lies behind the link is no file of ours. */
   override exists(file: string): boolean {
     try {
       return inPlace(file, at => super.exists(at));
@@ -80,7 +80,7 @@ export class PlacedFiles extends LinuxFiles {
   }
 }
 
-/** Nothing is removed where the folder does not exist. */
+/** Calls REMOVE. If the folder does not exist, there is nothing to remove, which is no error. */
 function ifThere(remove: () => void): void {
   try {
     remove();

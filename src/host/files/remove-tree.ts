@@ -7,10 +7,16 @@ import { errnoOf } from '../../base/errors.js';
 import { pathOnly } from './open-regular.js';
 
 const { O_DIRECTORY, O_NOFOLLOW } = fs.constants;
-/** Each level holds a descriptor open. Our own folders are at most five levels deep. */
+/**
+ * We go this many levels deep. Each level holds a descriptor open. Our own folders are at most five levels
+ * deep.
+ */
 const mostLevels = 64;
 
-/** A file that does not exist is no error. A link is removed itself, not followed. */
+/**
+ * Removes FILE and, if it is a folder, all that is in it. It is no error if FILE does not exist. If FILE is a
+ * link, the link is removed and not followed.
+ */
 export function removeTree(file: string | Buffer, level = 0): void {
   const folder = openIfFolder(file);
   if (folder === undefined) {
@@ -29,7 +35,7 @@ export function removeTree(file: string | Buffer, level = 0): void {
   fs.rmdirSync(file);
 }
 
-/** A folder that another process has put something into meanwhile stays. */
+/** Removes a folder if it is empty. It stays where another process has put something into it meanwhile. */
 export function removeEmpty(folder: string): boolean {
   try {
     fs.rmdirSync(folder);

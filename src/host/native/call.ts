@@ -103,16 +103,16 @@ let loaded: Record<keyof typeof signatures, Call> | undefined;
 /** Call NAME with ARGS, followed by a report. @throws an errno error with the library's own message */
 export function call(name: NativeFunction, ...args: unknown[]): EngineReport {
   const report = Buffer.alloc(layout.bytes);
-  // biome-ignore lint/plugin: passed on, as many as the function takes
+  // biome-ignore lint/plugin: only as many arguments as the C function takes
   const result = library()[name](...args, report);
   if (result < 0) throw nativeError(name, result, report);
   return readReport(report);
 }
 
-/** Call NAME, which answers in ARGS alone. @throws as call */
+/** Like call, for a function that writes its answer into ARGS and nothing into the report. @throws as call */
 export function ask(name: NativeFunction, ...args: unknown[]): void {
   unread.fill(0, layout.at.message, layout.at.message + 1);
-  // biome-ignore lint/plugin: passed on, as many as the function takes
+  // biome-ignore lint/plugin: only as many arguments as the C function takes
   const result = library()[name](...args, unread);
   if (result < 0) throw nativeError(name, result, unread);
 }
@@ -123,7 +123,7 @@ const unread = Buffer.alloc(layout.bytes);
 export function callOnThread(name: NativeFunction, ...args: unknown[]): Promise<EngineReport> {
   const report = Buffer.alloc(layout.bytes);
   return new Promise((resolve, reject) => {
-    // biome-ignore lint/plugin: passed on, as many as the function takes
+    // biome-ignore lint/plugin: only as many arguments as the C function takes
     library()[name].async(...args, report, (error: Error | null, result: number) => {
       if (error) reject(error);
       else if (result < 0) {
@@ -135,7 +135,7 @@ export function callOnThread(name: NativeFunction, ...args: unknown[]): Promise<
   });
 }
 
-/** The reports of calls that have failed, for those that count what they found before. */
+/** The reports of calls that have failed. Some callers count what a call found before it failed. */
 const failed = new WeakMap<object, Buffer>();
 
 /** The report of a call by callOnThread that has failed with ERROR; undefined for any other error. */
@@ -198,7 +198,9 @@ export function engineNumber(name: EngineName): number {
   return engines[name];
 }
 
-/** The crc32c of what was digested before and of BYTES. It begins with 0. */
+/**
+ * The crc32c of all bytes so far. BEFORE is the crc32c of the bytes before BYTES, and 0 where there are none.
+ */
 export function crc32c(before: number, bytes: Uint8Array): number {
   return library().gk_crc32c(before, bytes, bytes.byteLength);
 }

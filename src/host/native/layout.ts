@@ -34,10 +34,13 @@ const [u32, u64] = [4, 8];
 
 export interface Struct<Field extends string = string> {
   bytes: number;
-  /** The length of each field, and the offset it begins at, in bytes. */
+  /** The length of each field in bytes, and below it the offset at which the field begins. */
   fields: Record<Field, number>;
   at: Record<Field, number>;
-  /** The same for a BigInt64Array with many of these structs, in words of eight bytes. */
+  /**
+   * The size of the struct and the offsets of its fields in words of 8 bytes, for a BigInt64Array of many
+   * structs.
+   */
   words: number;
   word: Record<Field, number>;
 }

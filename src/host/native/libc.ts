@@ -74,7 +74,10 @@ export function tryLock(fd: number): boolean | undefined {
   return koffi.errno() === constants.errno.EWOULDBLOCK ? false : undefined;
 }
 
-/** Can FD take some bytes without waiting? A socket that can takes at least a few pages. Source: poll(2) */
+/**
+ * Can FD take some bytes without waiting? If poll(2) says so of a socket, the socket can take at least a few
+ * pages. Source: poll(2)
+ */
 export function canTake(fd: number): boolean {
   const [pollOut, atOnce] = [4, 0];
   const asked = Buffer.alloc(8);
@@ -178,7 +181,7 @@ export function boundFile(socket: number): number | undefined {
   getsockopt ??= libc.func('int getsockopt(int, int, int, void *, void *)') as unknown as GetOption;
   if (getsockopt(socket, solSocket, soDomain, domain, length) < 0)
     throw failed(BigInt(-koffi.errno()), 'getsockopt');
-  // For another family the number of this call means something else.
+  // For a socket of another family, the number of this ioctl means something else.
   if (domain.readInt32LE() !== afUnix) return undefined;
   ioctl ??= libc.func('int ioctl(int, unsigned long)') as unknown as Ioctl;
   const fd = ioctl(socket, siocunixfile);
@@ -240,7 +243,8 @@ export function exitAtOnce(status: number): void {
   try {
     loadKoffi().load(null).func('void _exit(int)')(status);
   } catch {
-    // An installation without koffi cannot call _exit: whoever waits for us sees a signal and no status.
+    // Without koffi we cannot call _exit. Whoever waits for us then sees that a signal ended us, and no
+    // status.
     process.kill(process.pid, 'SIGKILL');
   }
 }

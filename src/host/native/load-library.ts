@@ -8,7 +8,10 @@ import { GhostkeepError, reasonOf } from '../../base/errors.js';
 import { abi, differenceOf, layoutText } from './layout.js';
 import { findBeside, loadKoffi } from './program-files.js';
 
-/** The npm package contains the native sources, because a built library fits one kind of machine only. */
+/**
+ * Gives the way out for the user where the library is missing or unsuitable. The npm package contains the
+ * native sources, because a built library fits one kind of machine only.
+ */
 function wayOut(): string {
   const makefile = findBeside('native', 'Makefile');
   const make =
@@ -38,8 +41,8 @@ export function loadLibrary() {
 }
 
 /**
- * The buffer is twice as long as our text, so a longer text of the library's differs from ours even where it
- * is cut.
+ * Reads the layout text of LIBRARY. The buffer is twice as long as our own text, so if the library's text is
+ * longer and is cut, it still differs from ours.
  */
 function readLayout(library: ReturnType<typeof import('koffi')['load']>): string {
   const text = Buffer.alloc(2 * layoutText().length);
@@ -62,7 +65,7 @@ function assertLoadable(file: string): void {
     throw new Error(
       `it was built for another kind of machine (${machine} in its ELF header, this is ${ours})`,
     );
-  // Only ELFCLASS64 with ELFDATA2LSB has its offsets where they are read here.
+  // Only a file of ELFCLASS64 and ELFDATA2LSB has the offsets in the places where we read them.
   if (header[4] !== 2 || header[5] !== 1) return;
   // The section table is the last thing in the file.
   const end = header.readBigUInt64LE(40) + BigInt(header.readUInt16LE(58) * header.readUInt16LE(60));

@@ -6,18 +6,19 @@ import { ask } from './call.js';
 import { look, values } from './layout.js';
 import { readStat } from './stat.js';
 
-/** Descriptors in one call. */
+/** One call looks at this many descriptors. */
 const mostAtOnce = 512;
 
 /**
- * Room for the names of so many descriptors, kept from one search to the next. These are 2 MiB: for new ones
- * the kernel would have to clear pages, and garbage would be collected sooner, while processes are frozen.
+ * Room for the names of MOSTATONCE descriptors, 2 MiB, kept from one search to the next. If we took new
+ * memory each time, the kernel would have to clear its pages and garbage would be collected sooner, while
+ * processes are frozen.
  */
 let spareNames: Buffer | undefined;
 
 /**
- * FOLDER is a /proc/PID. The library looks at many descriptors at a time on all processors; there may be a
- * million.
+ * Looks at descriptors of the process whose /proc/PID is FOLDER. There may be a million, so the library looks
+ * at many of them at a time, on all processors.
  */
 export function* lookAt(
   folder: string,
@@ -42,7 +43,7 @@ export function* lookAt(
   }
 }
 
-/** @returns room that nobody else uses meanwhile */
+/** @returns room for COUNT names, which no other caller uses until it is given back */
 function takeNames(count: number): Buffer {
   const names = count === mostAtOnce ? spareNames : undefined;
   if (names) spareNames = undefined;

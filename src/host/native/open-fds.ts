@@ -4,9 +4,9 @@ import type { OpenFds } from '../../base/host/host.js';
 import { ask } from './call.js';
 import { openCounts, openFile } from './layout.js';
 
-/** Descriptors in one call; one call is enough for nearly every process. */
+/** One call lists this many descriptors, which is enough for nearly every process. */
 const capacity = 16_384;
-/** For fewer processes, threads cost more than they save. */
+/** For fewer processes than this, starting threads costs more time than the threads save. */
 const worthThreads = 8;
 
 /** These buffers are reused for each process; results are copied out of them. */
@@ -30,7 +30,10 @@ export function readOpenFds(folder: string, local: BigUint64Array): OpenFds {
   }
 }
 
-/** Looks ahead, on all processors, at processes that the caller will ask for in this order. */
+/**
+ * Looks at the descriptors of PIDS on all processors, before the caller asks for them. The caller has to ask
+ * in the order of PIDS.
+ */
 export class OpenFdsAhead {
   readonly #handle: bigint | undefined;
   #next = 0;
@@ -45,12 +48,15 @@ export class OpenFdsAhead {
       ask('gk_ahead_begin', Uint32Array.from(pids), pids.length, this.local, local.length, handle);
       this.#handle = handle[0];
     } catch (error) {
-      // The kernel has no thread or memory for this: the processes are read one after the other.
+      // The kernel has no thread or no memory for this. Then the processes are read one after the other.
       if (errnoOf(error) === undefined) throw error;
     }
   }
 
-  /** @returns undefined when it is not PID's turn. @throws as readOpenFds */
+  /**
+   * @returns undefined where PID is not the next one in the list, or nothing was read ahead. @throws as
+   * readOpenFds
+   */
   take(pid: number): OpenFds | undefined {
     if (this.#handle === undefined || this.pids[this.#next] !== pid) return undefined;
     this.#next += 1;

@@ -4,7 +4,8 @@
  */
 export const firstWaitMs = 2000;
 /**
- * The whole container may be frozen meanwhile, and waiting for another silent server has already taken time.
+ * If another server has been silent before, we wait only this long: the whole container may be frozen, and
+ * waiting for that server has already taken time.
  */
 const nextWaitMs = 500;
 const againWaitMs = 100;

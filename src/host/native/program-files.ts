@@ -7,7 +7,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** The executable's runtime shows the JavaScript in it under this name, which is no folder. */
+/** The Bun executable shows the JavaScript that is in it below this name. No such folder exists. */
 const isExecutable = process.argv[1]?.startsWith('/$bunfs/') ?? false;
 
 /** Whether the program runs in the executable, where Bun stands in for Node.js. */

@@ -49,7 +49,7 @@ export function readStat(words: BigInt64Array, at: number): FileStat {
 }
 
 /**
- * The kernel's own knowledge of a file, by a path below /proc. No server is asked, because it might never
+ * Gives what the kernel knows about a file, by a path below /proc. No server is asked, as it might never
  * answer.
  */
 export function statCached(path: string): FileStat {

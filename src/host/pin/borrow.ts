@@ -13,8 +13,9 @@ const { O_WRONLY, O_RDONLY, O_DIRECT } = fs.constants;
 const EAGAIN = -11;
 
 /**
- * A hole can be skipped only with lseek(2), or through an open(2) of our own, so all holes are read. 4 GiB of
- * them took 10 s of processor time, during which the container is frozen. A file may have 8 EiB.
+ * We do not borrow a descriptor with more bytes of holes than this. A hole can be skipped only with lseek(2),
+ * or through an open(2) of our own, so all holes are read. Reading 4 GiB of holes took 10 s of processor
+ * time, while the container was frozen. A file may have 8 EiB of holes.
  */
 const mostHoles = 4n << 30n;
 

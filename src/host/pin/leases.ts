@@ -6,16 +6,16 @@
 import fs from 'node:fs';
 
 /**
- * Source: fs/locks.c, lock_get_status(). A read lease does not mind readers, unless somebody is breaking it
- * already.
+ * A line of a lease that opening for reading would break. A read lease does not mind readers, unless somebody
+ * is breaking it already. Source: fs/locks.c, lock_get_status().
  */
 const leaseLine = /^\d+: LEASE\s+(?!ACTIVE\s+READ\b)\S+\s+\S+\s+-?\d+ ([0-9a-f]+:[0-9a-f]+):(\d+) /gm;
 const leaseOfDescriptor = /^lock:\s*\d+: LEASE\s+(?!ACTIVE\s+READ\b)/m;
 
 /**
- * Would opening this link of /proc break a lease? While there is a lease, only the holder's open file
- * description leads to the file, and each descriptor of that description shows the lease in fdinfo. For a
- * mapping, /proc/PID/maps names the file in the same way as the kernel's list of locks.
+ * Would opening this link of /proc break a lease? Only the holder's open file description leads to a file
+ * with a write lease, and fdinfo shows the lease for each descriptor of that description. For a mapping we
+ * look for the file in the kernel's list of locks, which names it in the same way as /proc/PID/maps.
  */
 export function isLeased(link: string): boolean {
   const [, process = '', kind, which] = /^(\/proc\/[^/]+)\/(fd|map_files)\/(.*)$/.exec(link) ?? [];
@@ -30,8 +30,8 @@ export function isLeased(link: string): boolean {
 }
 
 /**
- * Files as the kernel names them, `08:01` and `131083`. It shows leases of our pid namespace and of those
- * below it.
+ * The files that have leases, with device and inode as the kernel's list names them, `08:01` and `131083`.
+ * The list has the leases of our pid namespace and of those below it.
  */
 export function readLeases(): { dev: string; ino: string }[] {
   const found = fs.readFileSync('/proc/locks', 'latin1').matchAll(leaseLine);

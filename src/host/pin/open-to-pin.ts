@@ -23,7 +23,7 @@ export function openToPin(link: string, writable = false): number {
     const { code } = error as NodeJS.ErrnoException;
     // Only the owner and CAP_FOWNER may use O_NOATIME (open(2)).
     if (code === 'EPERM') return reopenRegular(held, flags, link);
-    // On a server with root_squash, root has nobody's rights.
+    // A server with root_squash gives root the rights of nobody, so we try to open the file as its owner.
     if (code === 'EACCES' && !writable) return asOwner(held, error);
     throw error;
   } finally {

@@ -1,6 +1,6 @@
 /**
- * Finds which names a file could be given again. It looks inside a root that somebody else controls, through
- * descriptors that do nothing to the files.
+ * Finds out which names are free, so that a file could be made again under them. The names are inside a root
+ * that somebody else controls. They are looked up through descriptors that do nothing to the files.
  */
 import fs from 'node:fs';
 import { ask, openInRoot } from '../native/call.js';

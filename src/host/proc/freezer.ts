@@ -3,7 +3,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf } from '../../base/errors.js';
 import type { Freezer, FreezerCgroup } from '../../base/host/host.js';
 
-/** Mount points of the cgroup v2 hierarchy: alone, or beside those of version 1. */
+/**
+ * The mount point of the cgroup v2 hierarchy: the first where version 2 is alone, the second where it is
+ * beside version 1.
+ */
 const unified = ['/sys/fs/cgroup', '/sys/fs/cgroup/unified'];
 
 /**
@@ -83,7 +86,8 @@ export class LinuxFreezer implements Freezer {
     try {
       process.kill(pid, signal);
     } catch (error) {
-      // A process that we may not thaw is one that we could not stop, and the others must go on all the same.
+      // If we may not let a process go on, we could not stop it before, either. The error must not keep us
+      // from the other processes.
       const isNotOurs = signal === 'SIGCONT' && errnoOf(error) === 'EPERM';
       if (errnoOf(error) !== 'ESRCH' && !isNotOurs) throw error;
     }

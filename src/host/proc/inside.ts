@@ -47,8 +47,9 @@ export function readBackingFile(rdev: bigint): Buffer | undefined {
 }
 
 /**
- * Source: sockets show their protocol as an extended attribute (net/socket.c, sockfs_xattr_get), so only unix
- * sockets are shared with this process for a moment. CRIU does the same with all sockets.
+ * Only unix sockets are shared with this process, for a moment. To tell them from others, we read the
+ * protocol, which each socket has as an extended attribute (net/socket.c, sockfs_xattr_get). CRIU shares all
+ * sockets in the same way.
  */
 export function boundAt(pid: number, fd: number): { path: Buffer; stat: FileStat } | undefined {
   const protocol = readXattr(`/proc/${pid}/fd/${fd}`, 'system.sockprotoname');
@@ -58,7 +59,8 @@ export function boundAt(pid: number, fd: number): { path: Buffer; stat: FileStat
     const file = boundFile(socket);
     if (file === undefined) return undefined;
     try {
-      // The socket may be on any mount, whose server may be dead or frozen.
+      // The socket's file may be on any mount, also on one whose server is dead or frozen, so no server is
+      // asked.
       const own = `/proc/self/fd/${file}`;
       return { path: fs.readlinkSync(own, { encoding: 'buffer' }), stat: statCached(own) };
     } finally {

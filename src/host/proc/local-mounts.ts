@@ -1,10 +1,10 @@
-/** Which mounts of processes are this machine's own, and which ones have a server behind them. */
+/** Tells which mounts of processes are on this machine alone, and which ones have a server behind them. */
 import { errnoOf } from '../../base/errors.js';
 import { hasLayers, mayHaveServer } from '../../base/filesystems.js';
 import type { Mount } from '../../base/host/host.js';
 import { layersOf } from './mountinfo.js';
 
-/** Shows the mounts of processes, as /proc does. */
+/** Gives the mounts of processes as /proc shows them. */
 export interface MountReader {
   mounts(pid: number): Mount[];
   mountNamespace(pid: number): string;
@@ -39,14 +39,17 @@ export class LocalMounts {
     return this.#ids.has(id);
   }
 
-  /** Mounts of servers that PATH of PID leads over, outer ones first, judged by names alone. */
+  /**
+   * The mounts of servers that the path leads over, outer ones first. PATH is compared with the mount points
+   * as text, and nothing is opened.
+   */
   serversOn(pid: number, path: Buffer): Mount[] {
     return this.#tableOf(pid)
       .servers.filter(({ mountPoint }) => isAtOrBelow(path, mountPoint))
       .sort((a, b) => a.mountPoint.length - b.mountPoint.length);
   }
 
-  /** The table is found once for each process, which may hold ten thousand files. */
+  /** The table of each process is found once only, because a process may hold ten thousand files. */
   #tableOf(pid: number): Table {
     let table = this.#byPid.get(pid);
     if (!table) {
@@ -63,16 +66,18 @@ export class LocalMounts {
       this.#tables.set(key, known);
       return known;
     } catch (error) {
-      // A process that has ended has no files, and one that we may not look at shows none.
+      // The process has ended and has no files, or we may not look at it. In both cases it gets an empty
+      // table.
       if (errnoOf(error) === undefined) throw error;
       return tableOf([]);
     }
   }
 
   /**
-   * An overlay is as local as its layers. The paths of its layers are paths as the process that mounted it
-   * saw them. Mostly that was a container engine, which sees what we see, or else the process itself. A
-   * relative path tells nothing, so where there is any server, such a mount counts as one with a server.
+   * An overlay is local if all its layers are. The paths of the layers are those of the process that mounted
+   * the overlay. Mostly that was a container engine, which sees the mounts that we see. Otherwise it was the
+   * process itself, so we compare the paths with the mounts of both. A relative path tells nothing, so an
+   * overlay with one counts as not local where there is any server.
    */
   #isLocal(mount: Mount, table: Table): boolean {
     if (!hasLayers(mount.filesystem)) return !mayHaveServer(mount.filesystem);

@@ -25,8 +25,8 @@ export function parseMaps(bytes: Buffer): FileMap[] {
 }
 
 /**
- * Only the lines of shared mappings that a process can write through now. The caller reads the maps of all
- * processes, so the other lines are skipped first.
+ * Gives only the lines of shared mappings that a process can write through now. The caller reads the maps of
+ * all processes, so all other lines are skipped before anything else is done.
  */
 export function parseWritableShared(bytes: Buffer): FileMap[] {
   const lines = bytes

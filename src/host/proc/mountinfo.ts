@@ -37,8 +37,8 @@ export function parseMountinfo(bytes: Buffer, readBranches?: (folder: string) =>
 }
 
 /**
- * The kernel writes this where the mount's root was removed, also by a rename over it. No name has two
- * slashes in it, so only the kernel can have written this. Source: fs/d_path.c, dentry_path.
+ * The root of a mount ends like this where the mounted folder or file was removed, also by a rename over it.
+ * No name has two slashes in it, so only the kernel can have written this. Source: fs/d_path.c, dentry_path.
  */
 const gone = '//deleted';
 

@@ -25,7 +25,7 @@ import { childrenOf, numbers, privateMemory, standsStill, statFields, statusFiel
 
 const { O_RDONLY } = fs.constants;
 
-/** Threads with descriptors of their own; hardly any process has one. */
+/** Room for the ids of threads that have descriptors of their own. Hardly any process has such a thread. */
 const apart = new Uint32Array(4096);
 
 /** Reads /proc synchronously: the kernel answers from memory, and a promise costs more than the read. */

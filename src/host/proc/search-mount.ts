@@ -14,10 +14,13 @@ const slash = Buffer.from('/');
 
 type Inode = Identity & { nlink: number };
 
-/** Gets the entries of folders. PATH is below the root, and PLACE leads there at the moment. */
+/**
+ * Gets the entries of folders. PATH is below the root. PLACE is a path that leads to the entry during the
+ * call.
+ */
 interface Visitor {
   entry(entry: fs.Dirent<string>, path: Buffer, place: Buffer): void;
-  /** @returns false where its entries shall not be read */
+  /** @returns false where the entries of this folder shall not be read */
   folder?(path: Buffer, stat: FileStat): boolean;
   isEnough?(): boolean;
 }
@@ -55,7 +58,10 @@ function isNameOf(place: Buffer, inode: Inode): boolean {
   return stat !== undefined && isSameInode(stat, inode);
 }
 
-/** A folder of a tmpfs has this many bytes for each entry. Source: mm/shmem.c, BOGO_DIRENT_SIZE */
+/**
+ * The size of a folder on a tmpfs grows by this many bytes for each entry. Source: mm/shmem.c,
+ * BOGO_DIRENT_SIZE
+ */
 const entryBytes = 20n;
 
 /** See ProcessView.filesIn. */
@@ -81,7 +87,8 @@ export function filesIn(
         },
         folder: (path, stat) => {
           files.push({ path, stat });
-          // All names of a folder are read at once, and there may be millions.
+          // readdir reads all names of a folder at once, and there may be millions. So the size of a folder
+          // tells first whether it has more entries than LIMIT.
           const isReadable = stat.size <= BigInt(limit) * entryBytes;
           isTooLarge ||= !isReadable;
           return isReadable;
@@ -103,7 +110,7 @@ class MountSearch {
     private readonly limit: number,
   ) {}
 
-  /** @returns undefined where there is no such folder; else end() has to be called */
+  /** @returns undefined where there is no such folder. Otherwise the caller has to call end() */
   static begin(root: string, folder: Buffer, limit: number): MountSearch | undefined {
     const rootFd = fs.openSync(root, fs.constants.O_RDONLY);
     let search: MountSearch | undefined;

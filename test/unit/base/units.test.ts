@@ -50,7 +50,8 @@ describe('sizes', () => {
     assert.equal(showBytes(1023n), '1023 B');
     assert.equal(showBytes(1024n), '1 KiB');
     assert.equal(showBytes(1536n), '1.5 KiB');
-    // A file of 300 MiB with a block for its extents stands beside its size in one row.
+    // A file of 300 MiB has this many bytes allocated, with a block for its extents. A row shows them beside
+    // its size.
     assert.equal(showBytes((300n << 20n) + 4096n), '300 MiB');
     assert.equal(showBytes((1n << 63n) - 1n), '8 EiB');
   });

@@ -7,7 +7,7 @@ export interface Reg {
   name: string | Uint8Array;
   ext?: boolean;
   mount?: number;
-  /** null: as from a CRIU that leaves the mode out. */
+  /** null stands for a CRIU that leaves the mode out. */
   mode?: number | null;
   /** Fields that our schema does not know, after the others. */
   more?: Buffer;
@@ -41,7 +41,7 @@ export const pipeFile = (id: number) =>
 /** The handle of a watched file, with the path by which CRIU watches it again. */
 const handle = (field: number, path: string) => message(field, varint(1, 8), varint(2, 1), bytes(4, path));
 
-/** A file that a process has by the name of another one. HOW: how it has it. */
+/** An entry of files.img for which CRIU needs the file NAME. HOW tells how a process has that file. */
 export function neededFile(how: string, name: string): Buffer {
   const id = varint(2, 7);
   if (how === 'opened') return regFile({ id: 7, name });

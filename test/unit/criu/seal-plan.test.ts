@@ -204,7 +204,8 @@ describe('planSeal', () => {
     assert.deepEqual(filesOf(sealed), [five, six, ...others, '2 /data/tmp @30']);
     assert.ok(seal(sealed).equals(sealed), 'a second seal changed something');
     assert.equal(filesOf(seal(filesImage(...files), 31))[0], '5 /data @30');
-    // Without a mount namespace CRIU writes no mount, and we know it from the processes.
+    // CRIU writes no mount id where the processes have no mount namespace of their own. The seal is told
+    // that.
     const bare = regFile({ id: 5, name: '/data', mode: 0o040755 });
     assert.deepEqual(filesOf(seal(filesImage(bare), 31, false)), ['5 /.ghostkeep-1']);
   });

@@ -60,7 +60,8 @@ describe('ProcessDeadline', () => {
     const pipe = `${temporaryFolder(t)}/pipe`;
     const fill =
       'mkfifo "$0"; exec 9<>"$0"; dd if=/dev/zero bs=65536 count=1 >&9 2>/dev/null; exec "$@" 2>&9';
-    // Node may have made it one that never waits. Source: asm-generic/fcntl.h, F_SETFL
+    // Node.js may have set O_NONBLOCK for stderr. This clears the flag, so that writing waits. Source:
+    // asm-generic/fcntl.h, F_SETFL
     const waits = `import koffi from 'koffi'; koffi.load(null).func('int fcntl(int, int, int)')(2, 4, 0);`;
     const words = ['-c', fill, pipe, process.execPath, ...program(600, `${waits} ${block(60_000)}`)];
     assert.equal(spawnSync('sh', words, { timeout: 20_000, killSignal: 'SIGKILL' }).status, 7);

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { timedAndWatched } from '../../../../bench/machine/timed.js';
 import { isStopped, watch } from '../../../../bench/machine/watch.js';
 
-/** Takes 64 MiB and a quarter of a second of a processor. */
+/** A program that takes 64 MiB of memory and a quarter of a second of processor time. */
 const busy = `const taken = Buffer.alloc(64 << 20, 1); const until = process.cpuUsage().user + 250_000;
 while (process.cpuUsage().user < until) taken[0] += 1;`;
 

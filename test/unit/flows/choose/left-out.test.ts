@@ -11,7 +11,7 @@ import { type FakeProcess, fakeContext, fakeFile, fakeHost, opened } from '../..
 
 const images = '/img';
 const ghost = opened(fakeFile({ ino: 1n }), '/data/tmp (deleted)');
-/** On a mount that is in no mountinfo. */
+/** A removed file on a mount that is in no mountinfo. */
 const internal = (name: string, ino: bigint) => opened(fakeFile({ ino }), `${name} (deleted)`, { mount: 5 });
 const inFlight = 'pos:\t0\nflags:\t02\nmnt_id:\t10\nino:\t1\nscm_fds: 1\n';
 

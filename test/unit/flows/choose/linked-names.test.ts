@@ -53,7 +53,7 @@ describe('names of files whose content is left out', () => {
     assert.deepEqual(damage(host, linkedNames), ['NAME_GONE /vol/other is gone']);
     host.files.statOn = () => fakeFile({ ino: 4712n }).stat;
     assert.deepEqual(damage(host, linkedNames), ['NAME_GONE /vol/other is another file by now']);
-    // The number was given out again.
+    // The inode number was given out again, to another file.
     for (const values of [{ birthtimeNs: 5n }, { mode: 0o120777 }]) {
       host.files.statOn = () => fakeFile(values).stat;
       assert.deepEqual(damage(host, linkedNames), ['NAME_GONE /vol/other is another file by now']);

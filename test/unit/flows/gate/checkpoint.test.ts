@@ -563,7 +563,8 @@ describe('ghostkeep checkpoint', () => {
       const started: (readonly string[])[] = [];
       context.host.commands.leave = words => void started.push(words);
       const { reserve } = resolvePolicy();
-      // The second ghost is one byte too large, or the first one has to be written, too.
+      // If the base comes, the disk lacks one byte for the second ghost. Otherwise the first ghost has to be
+      // written, too, and there is no room for it.
       files.free = reserve + played.allocated - (comes ? 1n : 0n);
       if (!comes) {
         const { renameNew } = files;
@@ -670,7 +671,8 @@ describe('ghostkeep checkpoint', () => {
     const { onDump } = played.engine;
     played.engine.onDump = (count, ghost) => {
       onDump(count, ghost);
-      // The second ghost fails, also by itself, and the first one has been copied over its base.
+      // The first ghost has been copied over its base. The second one fails then, and again in a call of its
+      // own.
       if (count === 2 || count === 3) throw errno('EIO');
     };
     await played.go();

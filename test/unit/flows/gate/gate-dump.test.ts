@@ -197,7 +197,7 @@ describe('GateDump', () => {
     const keys = await gate.checkpoint(100);
     await assert.rejects(gate.finish(0), ghostkeepError('SEAL_FAILED', 'CRIU has not finished'));
     assert.ok(files.exists(`${images}/ghostkeep/pending-1.img`));
-    // By the clock of its file system, which is not the host's, this one is from 1970.
+    // This inventory is from 1970 by the clock of its file system, which is not the host's clock.
     endOfCriu(files, keys);
     await gate.finish(0);
     assert.equal(readManifest(files, images).state, 'sealed');

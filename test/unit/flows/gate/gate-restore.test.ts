@@ -51,7 +51,7 @@ function restored(
 }
 
 describe('GateRestore.prepare', () => {
-  /** The processes that are searched after each of two answers. */
+  /** Lists the processes that two calls of prepare() search, with or without a check before them. */
   async function searched(check: boolean) {
     const { gate, context } = restored([], {});
     const { processes, files } = context.host;

@@ -24,7 +24,7 @@ function container(config: object = {}, filesystem = 'ext4') {
     },
   });
   const ours = () => Object.keys(files.snapshot()).filter(name => name.startsWith(images));
-  /** The same names without their random part. */
+  /** The names of our files without their random part. */
   const names = () => ours().map(name => name.replace(/warm-[0-9a-f]{12}-/, 'warm-'));
   return { context, files, processes, engine, ghost, ours, names, gate: new GateDump(context, images) };
 }
@@ -402,7 +402,7 @@ describe('the warm pass', () => {
   });
 });
 
-/** A process with as many small ghosts. */
+/** A process with COUNT small ghosts. */
 function containerOf(count: number, config: object = {}) {
   const all = container(config);
   const ghosts = Array.from({ length: count }, (_, n) => fakeFile({ ino: BigInt(n + 1) }));

@@ -97,7 +97,7 @@ const contents: [path: string, bytes: Buffer][] = [
 const mayChange = /^\/h\/(0|1|2|out)(\/[A-Za-z][\w.-]*)?$/;
 const mayRead = /\/(ghostkeep-[\w.-]+|ghost-file-[\da-f]+\.img|ghostkeep\/[\w.-]+|[a-z-]+\.img)$/;
 
-/** Files that complain about every change outside the directories, and every file with a strange name. */
+/** Files that note every change outside the directories, and every change of a file with a strange name. */
 class WatchedFiles extends MemoryFiles {
   readonly wrong: string[] = [];
   readonly #changes = <T>(path: string, work: () => T): T => {
@@ -115,7 +115,7 @@ class WatchedFiles extends MemoryFiles {
     this.#changes(from, () => this.#changes(to, () => super.rename(from, to)));
 }
 
-/** It also sees to it that only files with names of ours or CRIU's are opened. */
+/** Makes FILES note, too, that a file is opened whose name is neither ours nor CRIU's. */
 function watchOpen(files: WatchedFiles): void {
   const { open } = files;
   files.open = path => {
@@ -174,7 +174,7 @@ function readOne(files: MemoryFiles, path: string, text: string): void {
   else readManifest(files, path.slice(0, 4));
 }
 
-/** One byte of the text may be another one, or it may end early. */
+/** Changes a byte of the text, or cuts off its end. */
 function changeText(text: string, random: (below: number) => number): string {
   const at = random(text.length);
   if (random(3) === 0) return text.slice(0, at);
@@ -195,7 +195,7 @@ describe('a manifest from a stranger', () => {
       for (let times = 1 + random(2); times > 0; times -= 1) what.push(changeDocument(changed, random, more));
       const text = JSON.stringify(changed);
       const changedText = random(8) ? text : changeText(text, random);
-      // Most documents are only read, which is fast, and most of what can go wrong.
+      // Most documents are only read. That is fast, and most of what can go wrong goes wrong there.
       const isRead = random(10) > 0;
       const { context, files } = watchedHost(isRead ? [] : texts, path, changedText);
       const kind = random(works.length);

@@ -40,7 +40,7 @@ async function created(annotations: Record<string, string> = { 'io.ghostkeep.ena
   return context;
 }
 
-/** The same, dumped by CRIU with the gate, which has sealed it or not. */
+/** The container of created(), dumped by CRIU with the gate. The gate has sealed the dump or not. */
 async function checkpointed(sealed: boolean) {
   const context = await created();
   const { files } = context.host;
@@ -52,7 +52,7 @@ async function checkpointed(sealed: boolean) {
   return context;
 }
 
-/** CRIU with the image directory open: seen at restore. */
+/** A CRIU that restores: it has the image directory open. */
 function restoring(context: Awaited<ReturnType<typeof created>>, pid: number) {
   const folder = opened(fakeFile({ mode: 0o40700, nlink: 2 }), images);
   const exe = opened(fakeFile({ nlink: 1 }), '/usr/sbin/criu');

@@ -26,7 +26,7 @@ class Changing {
     this.ghosts.set(`fd00-${(this.#made++).toString(16)}-0`, this.#content(size));
   }
 
-  /** All is what it was a round or two ago: A, B, A. */
+  /** Gives all ghosts the content that they had a round or two ago: A, B, A. */
   goBack(): void {
     const earlier = this.#earlier.at(-2 - this.random(2));
     if (!earlier) return;
@@ -93,7 +93,7 @@ async function roundsWithCuts(t: TestContext, seed: number): Promise<number> {
     const bytes = prepared.stream.bytes();
     const end = random(3) === 0 ? bytes.length : random(bytes.length + 1);
     const { answers } = await connect(images, folder, bytes.subarray(0, end));
-    // Some answers are lost: what was written is not known to the sender to be there.
+    // Some answers are lost. Then the sender does not know that the receiver has what was written.
     const heard = random(2) ? answers : answers.slice(0, random(answers.length + 1));
     if (sender.hear(prepared, heard).committed) committed += 1;
     const isCommitted = answers.some(({ type, message }) => type === 'committed' && message?.['needs'] === 0);

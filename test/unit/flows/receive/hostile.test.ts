@@ -11,7 +11,10 @@ import { connect } from './connection.js';
 
 const connections = Number(process.env['GHOSTKEEP_CONNECTIONS'] ?? 200);
 const mostBytes = 1n << 20n;
-/** A frame may come before it is noticed that there is no room, and tables and documents take some. */
+/**
+ * One frame may come before the receiver notices that there is no room, and tables and documents take some
+ * room.
+ */
 const mostStored = 4 << 20;
 const mostMemory = 512 << 20;
 

@@ -82,10 +82,10 @@ describe('allocateAgain', () => {
 
   it('when no single file could have had the ranges of a manifest, no space is allocated', () => {
     const contradictions: [Ranges, number][] = [
-      // More than st_blocks said.
+      // The ranges have more bytes than st_blocks said.
       [[{ offset: 0, length: 8192 }], 8191],
       [[{ offset: 0, length: '18446744073709' + '55' }], 4096],
-      // The same bytes twice, or in an order in which no map has them.
+      // Two ranges share a byte, or are in an order in which no map has them.
       [
         [
           { offset: 0, length: 8192 },

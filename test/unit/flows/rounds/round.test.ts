@@ -38,7 +38,7 @@ function container(config: object = {}, filesystem = 'ext4') {
   const rough = `/bases/${roughName(ghost.stat)}`;
   /** Files of rounds, and nothing else that is there. */
   const left = () => Object.keys(files.snapshot()).filter(name => /\/(base|rough)-/.test(name));
-  /** Has somebody a descriptor of the base, and with it its lock? */
+  /** Has somebody a descriptor of the base, and so the lock of the base? */
   const isHeld = () => [...files.open_.values()].includes(files.contents.get(base) as FakeFile);
   const done = async (images?: string) => (await round(images)).ghosts.map(one => [one.done, one.why]);
   return { context, files, processes, engine, ghost, round, done, base, rough, left, isHeld };

@@ -25,8 +25,8 @@ const image = Buffer.concat([
 ]);
 
 /**
- * CRIU has ended; one file on a disk (no content of ours) and one on a tmpfs (content, but no ghost of
- * CRIU's).
+ * A dump when CRIU has ended. It has two files. One is on a disk, and we have none of its content. The other
+ * one is on a tmpfs: we have its content, and it is no ghost of CRIU's.
  */
 function dumped(mountNamespace = true): FakeContext {
   const context = fakeContext();

@@ -486,7 +486,7 @@ describe('sealImages', () => {
   it('when a journal would be larger than ghostkeep reads, it is not written at all', () => {
     const { host } = fakeContext();
     const most = 'x'.repeat(bounds.manifest.bytes);
-    // And so large that there is no such string.
+    // The second document is so large that JavaScript has no string for it.
     for (const xattrs of [{ 'user.a': most }, { 'user.a': most, 'user.b': most }]) {
       const journal = aManifest({ ghosts: [aManifestGhost({ xattrs })] });
       assert.throws(

@@ -12,7 +12,7 @@ const bundleWith = (annotations: Record<string, string>, hooks: Record<string, u
   path: '/bundle',
   config: { ociVersion: '1.0.2', annotations, hooks },
 });
-/** Neither of the two asks the stage for anything. */
+/** A context without a stage, because the list asks the stage for nothing. */
 const staged = (config?: string) => {
   const context = fakeContext();
   if (config !== undefined) context.host.files.put(configPath, config);

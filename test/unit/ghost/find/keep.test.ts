@@ -73,7 +73,7 @@ describe('decideKeep, for a linked ghost', () => {
     const both = keepOf({ names: [hidden, Buffer.from('/m30/other')] }, 'fuse.sshfs');
     assert.equal(both.kept, 'linked: ghostkeep');
     assert.deepEqual(both.ghost.mounts[0]?.names?.map(String), ['/m30/other']);
-    // On a disk, a user has chosen this name.
+    // On a disk this is no silly name: a user has chosen it.
     assert.equal(keepOf({ names: [hidden] }).kept, 'linked: ghostkeep');
   });
 

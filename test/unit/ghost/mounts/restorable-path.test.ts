@@ -5,7 +5,7 @@ import { MountTree } from '../../../../src/ghost/mounts/cover.js';
 import { noteRestorablePaths } from '../../../../src/ghost/mounts/restorable-path.js';
 import { type FakeFile, fakeFile, fakeHost, fakeMount } from '../../fake-host.js';
 
-/** The restorable paths of ghosts with these PATHS. Their mount has another one on `/data/hidden`. */
+/** The restorable paths of ghosts with these PATHS. Another mount lies on `/data/hidden` of their mount. */
 function pathsOf(
   paths: string[],
   mountPoint = '/data',

@@ -4,7 +4,7 @@ import { openedAs } from '../../../../src/ghost/mounts/aufs.js';
 import { parseMountinfo } from '../../../../src/host/proc/mountinfo.js';
 import { fixture } from '../../fixture.js';
 
-// As Docker on Ubuntu 14.04 shows them. We had no kernel with aufs to test on.
+// The branches as Docker on Ubuntu 14.04 shows them. We had no kernel with aufs to test on.
 const sysfs: Record<string, string[]> = {
   '/sys/fs/aufs/si_3caaf9fe6c8a1d3b': ['br0', 'br1'].map(name => fixture(`aufs/sysfs/${name}`).toString()),
 };
