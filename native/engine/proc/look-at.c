@@ -16,7 +16,8 @@
 #include "base/threads.h"
 
 #define WORTH_A_THREAD 16 /* descriptors */
-#define FDINFO_BYTES 512  /* pos, flags and mnt_id come first. Source: fs/proc/fd.c, seq_show */
+#define FDINFO_BYTES \
+	512 /* enough for pos, flags and mnt_id, which come first. Source: seq_show in fs/proc/fd.c */
 
 static int parse_field(const char *text, const char *name, int base, uint64_t *value)
 {
@@ -64,8 +65,8 @@ struct work {
 };
 
 /*
- * The link is read last and right after the rest, because the descriptor may belong to another file
- * by then.
+ * Describe one descriptor. The process may run and open another file under the same number meanwhile.
+ * So the three system calls follow each other directly, and the link is read last.
  */
 static int look(const struct work *work, struct gk_look *look, char *name)
 {
