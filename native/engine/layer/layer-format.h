@@ -15,8 +15,8 @@
  *
  * The data holds the blocks of the units that are here, one after the other and without gaps.
  *
- * A third file, the record of what was given up, says which units a layer has not any more, because
- * a child has replaced them. The ghost of such a layer cannot be put together any more. Holes in the
+ * A third file, the record of what was given up, says which units a layer no longer has, because a
+ * child has replaced them. The ghost of such a layer cannot be put together any more. Holes in the
  * data say nothing: a copy may have filled them, or made others. The file begins with a head of 32
  * bytes: the magic, the number of ranges, the number of units in all of them, 8 bytes each, the
  * number of takers, 4 bytes, and 4 bytes of zero. Then come the ranges, 24 bytes each, in ascending

@@ -28,7 +28,7 @@ struct fiemap_state {
 	bool may_trust_gaps;
 	/* [walk->pos, doubt_end) is unwritten or a gap; lseek decides what is in it. */
 	uint64_t doubt_end;
-	uint32_t doubt_flags;	/* with FIEMAP_EXTENT_UNWRITTEN for an unwritten extent; a gap has not */
+	uint32_t doubt_flags;	/* has FIEMAP_EXTENT_UNWRITTEN for an unwritten extent, and not for a gap */
 	uint64_t no_data_until; /* lseek said that there is no data before this offset */
 	uint64_t data_until;	/* lseek said that there is data up to this offset */
 	struct fiemap map;	/* room for BATCH extents follows it */

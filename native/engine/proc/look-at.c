@@ -16,8 +16,7 @@
 #include "base/threads.h"
 
 #define WORTH_A_THREAD 16 /* descriptors */
-#define FDINFO_BYTES \
-	512 /* enough for pos, flags and mnt_id, which come first. Source: seq_show in fs/proc/fd.c */
+#define FDINFO_BYTES 512  /* pos, flags and mnt_id come first. Source: fs/proc/fd.c, seq_show */
 
 static int parse_field(const char *text, const char *name, int base, uint64_t *value)
 {
@@ -66,7 +65,7 @@ struct work {
 
 /*
  * Describe one descriptor. The process may run and open another file under the same number meanwhile.
- * So the three system calls follow each other directly, and the link is read last.
+ * So the system calls follow each other directly, and the link is read last.
  */
 static int look(const struct work *work, struct gk_look *look, char *name)
 {
